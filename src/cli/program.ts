@@ -118,6 +118,11 @@ const commands: CommandTable = {
       'run the daemon: apply the policy, move processes into their cgroups, measure, keep history',
     load: () => import('./commands/agent.ts'),
   },
+  units: {
+    usage: '',
+    summary: 'install the services of systemd: the agent, and what is to be done at boot',
+    load: () => import('./commands/units.ts'),
+  },
   alerts: {
     usage: '',
     summary: 'alerts about limits that were hit',

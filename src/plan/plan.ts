@@ -339,8 +339,10 @@ function write(
 
 function quotaChanges(wanted: readonly WantedQuota[], observed: Observed): readonly SetQuota[] {
   const none: QuotaLimits = { spaceBytes: undefined, files: undefined };
-  return wanted.flatMap(({ uid, mountPoint, label, spaceBytes, files }) => {
+  return wanted.flatMap(({ uid, mountPoint, label, ...to }) => {
     const from = observed.quotas.get(placeKey({ uid, mountPoint })) ?? none;
+    const spaceBytes = to.spaceBytes === 'kept' ? from.spaceBytes : to.spaceBytes;
+    const files = to.files === 'kept' ? from.files : to.files;
     if (from.spaceBytes === spaceBytes && from.files === files) return [];
     return [{ kind: 'quota' as const, label, uid, mountPoint, from, to: { spaceBytes, files } }];
   });

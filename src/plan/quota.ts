@@ -1,9 +1,9 @@
 /**
  * Disk quotas: a user's limits on the file system of its home.
  *
- * Only quotas that the policy sets are touched, since administrators set quotas by other means, too. A quota set
- * by Bulkhead is removed only if the tenant, or its `<disk>`, is removed from the policy. If a file system is not
- * found now, or has no quotas now, the quota is left as it is.
+ * Only what the policy sets is touched, space and number of files each by itself, since administrators set quotas by
+ * other means, too. Once the tenant, or that part of its `<disk>`, is removed from the policy, it becomes what it was
+ * before Bulkhead changed it. If a file system is not found now, or has no quotas now, the quota is left as it is.
  */
 import { unlimited, type Quantity } from '../base/quantity.ts';
 import { nameOf, type Policy, type Tenant } from '../policy/policy.ts';
@@ -19,15 +19,38 @@ export interface QuotaPlace {
   readonly mountPoint: string;
 }
 
-export interface WantedQuota extends QuotaPlace, QuotaLimits {
+/** Of space in bytes. A soft limit is what may be exceeded for some days. */
+export interface QuotaLimit {
+  readonly hard: number | undefined;
+  readonly soft: number | undefined;
+}
+
+export interface QuotaRecord {
+  readonly space?: QuotaLimit;
+  readonly files?: QuotaLimit;
+}
+
+export interface RecordedQuota extends QuotaPlace {
+  /** What was there before, of what Bulkhead has changed. */
+  readonly before: QuotaRecord;
+}
+
+/** `kept`: it is nobody's business here. */
+type WantedLimit = number | undefined | 'kept';
+
+export interface WantedQuota extends QuotaPlace {
   readonly label: string;
+  readonly spaceBytes: WantedLimit;
+  readonly files: WantedLimit;
+  /** What the policy has. The rest is kept, or becomes what it was. */
+  readonly held: readonly (keyof QuotaRecord)[];
 }
 
 export interface QuotaContext {
   /** The file system of a directory, if user quotas are on there. */
   readonly quotaMountOf: (directory: string) => string | undefined;
   /** Where Bulkhead has set quotas before. */
-  readonly alreadySet: readonly QuotaPlace[];
+  readonly alreadySet: readonly RecordedQuota[];
 }
 
 const blockBytes = 1024;
@@ -35,7 +58,7 @@ const blockBytes = 1024;
 export interface WantedQuotas {
   readonly quotas: readonly WantedQuota[];
   /** Set earlier on a file system that is not that of the home now, for tenants that still have limits. */
-  readonly quotasLeft: readonly QuotaPlace[];
+  readonly quotasLeft: readonly RecordedQuota[];
 }
 
 export function wantedQuotas(policy: Policy, context: QuotaContext): WantedQuotas {
@@ -57,25 +80,39 @@ function wantedQuota(tenant: Tenant, context: QuotaContext): readonly WantedQuot
   const { account, uid, values } = tenant;
   const mountPoint = account && context.quotaMountOf(account.home);
   if (mountPoint === undefined) return [];
-  const spaceBytes = bounded(values['disk.space']);
+  const { 'disk.space': space, 'disk.files': files } = values;
+  const known = context.alreadySet.find((each) => placeKey(each) === placeKey({ uid, mountPoint }));
+  const spaceBytes = bounded(space);
   return [
     {
       uid,
       mountPoint,
       label: `tenant ${nameOf(tenant)}`,
-      spaceBytes: spaceBytes && Math.floor(spaceBytes / blockBytes) * blockBytes,
-      files: bounded(values['disk.files']),
+      spaceBytes:
+        space === undefined
+          ? restored(known?.before.space)
+          : spaceBytes && Math.floor(spaceBytes / blockBytes) * blockBytes,
+      files: files === undefined ? restored(known?.before.files) : bounded(files),
+      held: [
+        ...(space === undefined ? [] : (['space'] as const)),
+        ...(files === undefined ? [] : (['files'] as const)),
+      ],
     },
   ];
 }
 
 const bounded = (value: Quantity | undefined) => (value === unlimited ? undefined : value);
 
-const lift = (place: QuotaPlace): WantedQuota => ({
-  ...place,
-  label: `uid ${place.uid}`,
-  spaceBytes: undefined,
-  files: undefined,
+const restored = (before: QuotaLimit | undefined): WantedLimit =>
+  before === undefined ? 'kept' : before.hard;
+
+const lift = ({ uid, mountPoint, before }: RecordedQuota): WantedQuota => ({
+  uid,
+  mountPoint,
+  label: `uid ${uid}`,
+  spaceBytes: restored(before.space),
+  files: restored(before.files),
+  held: [],
 });
 
 export const placeKey = ({ uid, mountPoint }: QuotaPlace) => `${uid} ${mountPoint}`;

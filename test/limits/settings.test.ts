@@ -177,12 +177,12 @@ const rows: Readonly<Record<string, Row>> = {
   'disk.space': {
     value: '1GiB',
     parentLimits: 'space="1MiB"',
-    ...quota('quota /home 1073741824 bytes, any files', 'quota /home any bytes, any files'),
+    ...quota('quota /home 1073741824 bytes, kept files', 'quota /home any bytes, kept files'),
   },
   'disk.files': {
     value: '1000',
     parentLimits: 'files="10"',
-    ...quota('quota /home any bytes, 1000 files', 'quota /home any bytes, any files'),
+    ...quota('quota /home kept bytes, 1000 files', 'quota /home kept bytes, any files'),
   },
   'network.send': { value: '1MiB/s', parentLimits: 'send="1KiB/s"', ...nothing },
   'network.receive': { value: '1MiB/s', parentLimits: 'receive="1KiB/s"', ...nothing },

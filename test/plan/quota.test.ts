@@ -6,7 +6,8 @@ import { parsePolicy } from '../../src/policy/parse.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
 
 const accounts = [{ user: 'alice', uid: 1000, gid: 1000, home: '/home/alice' }];
-const place = { uid: 1000, mountPoint: '/home' };
+const before = { space: { hard: 5_120, soft: 4_096 } };
+const place = { uid: 1000, mountPoint: '/home', before };
 
 function wanted(body: string, quotaMountOf: QuotaContext['quotaMountOf']) {
   const { document } = parsePolicy('test.xml', `<bulkhead version="1">${body}</bulkhead>`);
@@ -33,12 +34,29 @@ test('wantedQuotas() leaves what was set where the home is elsewhere now, and se
   assert.deepEqual(quotasLeft, [place]);
 });
 
-test('wantedQuotas() lifts it where the tenant or its disk limit is gone from the policy', () => {
+test('wantedQuotas() has what was before where the tenant or its disk limit is gone from the policy', () => {
   for (const body of ['', '<tenant user="alice"/>']) {
     const { quotas, quotasLeft } = wanted(body, () => '/home');
     assert.deepEqual(quotas, [
-      { ...place, label: 'uid 1000', spaceBytes: undefined, files: undefined },
+      {
+        uid: 1000,
+        mountPoint: '/home',
+        label: 'uid 1000',
+        spaceBytes: 5_120,
+        files: 'kept',
+        held: [],
+      },
     ]);
     assert.deepEqual(quotasLeft, []);
   }
+});
+
+test('wantedQuotas() keeps what the policy does not have, and takes back what it no longer has', () => {
+  const of = (disk: string) => {
+    const [quota] = wanted(`<tenant user="alice"><disk ${disk}/></tenant>`, () => '/home').quotas;
+    return quota && [quota.spaceBytes, quota.files, quota.held];
+  };
+  assert.deepEqual(of('space="1MiB"'), [2 ** 20, 'kept', ['space']]);
+  assert.deepEqual(of('files="20"'), [5_120, 20, ['files']]);
+  assert.deepEqual(of('space="unlimited" files="20"'), [undefined, 20, ['space', 'files']]);
 });

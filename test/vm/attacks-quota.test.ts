@@ -159,4 +159,35 @@ suite('quotas in the sandbox of the unit', { skip: guests.skip }, () => {
       assert.equal(await guest.succeed('cat /var/lib/bulkhead/quotas'), '');
     },
   );
+
+  test(
+    'what the policy does not have stays as somebody else set it, and what it had becomes that again',
+    { timeout: longPatienceMilliseconds },
+    async () => {
+      const applied = async (disk: string) => {
+        await policy(`<tenant user="quinn">${disk}</tenant>`);
+        const done = await bulkhead('apply');
+        assert.equal(done.status, 0, done.stderr);
+      };
+      // repquota: the soft and the hard limit of space, and those of files.
+      const all = (words: string) =>
+        guest.succeed(
+          `repquota -u -O csv ${disk} | awk -F, '$1 == "quinn" { print $5, $6, $9, $10 }' | tee /dev/stderr | grep -x "${words}"`,
+        );
+      await guest.succeed(`setquota -u quinn 4000 5000 40 50 ${disk}`);
+      await applied('<disk files="20"/>');
+      await all('4000 5000 0 20');
+      await applied('<disk space="2MiB"/>');
+      await all('0 2048 40 50');
+      await applied('<disk space="unlimited" files="30"/>');
+      await all('0 0 0 30');
+      await applied('');
+      await all('4000 5000 40 50');
+      await applied('<disk space="2MiB" files="20"/>');
+      await all('0 2048 0 20');
+      assert.equal((await bulkhead('release')).status, 0);
+      await all('4000 5000 40 50');
+      assert.equal(await guest.succeed('cat /var/lib/bulkhead/quotas'), '');
+    },
+  );
 });

@@ -1,18 +1,23 @@
 /**
- * Quotas that Bulkhead set, recorded across reboots so that they can be removed again:
- * `/var/lib/bulkhead/quotas`, one per line: `1001 /home`.
+ * What Bulkhead changed of quotas, recorded across reboots so that it becomes what it was: `/var/lib/bulkhead/quotas`,
+ * a place a line, with the hard and the soft limit that were there before, in bytes and in files, of what was changed.
+ *
+ *     1001 space=-:- files=5000:4000 /home
  */
 import { mkdirSync } from 'node:fs';
 import {
   placeKey,
   type QuotaContext,
+  type QuotaLimit,
   type QuotaLimits,
   type QuotaPlace,
+  type QuotaRecord,
+  type RecordedQuota,
   type WantedQuota,
 } from '../../plan/quota.ts';
 import { errnoCause, causeOf } from '../../sys/errno.ts';
 import type { FileSystems } from './file-systems.ts';
-import { readQuota, writeQuota } from './quotas.ts';
+import { readQuota, writeQuota, type Quotas } from './quotas.ts';
 import { readText } from '../../sys/files/read.ts';
 import { failed, type Errno, type Problem } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
@@ -20,7 +25,7 @@ import type { Wanted } from '../../plan/wanted.ts';
 import { replaceFile } from '../../sys/files/replace-file.ts';
 
 const namedMax = 8;
-const nothing: QuotaLimits = { spaceBytes: undefined, files: undefined };
+const parts = ['space', 'files'] as const;
 
 export class QuotaStore {
   readonly #file: string;
@@ -43,11 +48,8 @@ export class QuotaStore {
     return found?.userQuota === true ? found.mountPoint : undefined;
   }
 
-  #remembered(): readonly QuotaPlace[] {
-    return (readText(this.#file) ?? '').split('\n').flatMap((line): QuotaPlace[] => {
-      const match = /^(\d+) (\/.*)$/.exec(line);
-      return match === null ? [] : [{ uid: Number(match[1]), mountPoint: match[2] ?? '/' }];
-    });
+  #remembered(): readonly RecordedQuota[] {
+    return (readText(this.#file) ?? '').split('\n').flatMap((line) => parseRecord(line) ?? []);
   }
 
   /** Undefined if no disk file system with quotas is mounted there. */
@@ -56,50 +58,93 @@ export class QuotaStore {
     return found?.userQuota === true ? found.node : undefined;
   }
 
-  #read({ mountPoint, uid }: QuotaPlace): Result<QuotaLimits, Errno> {
+  #read({ mountPoint, uid }: QuotaPlace): Result<Quotas, Errno> {
     const node = this.#node(mountPoint);
     return node === undefined ? fail('ENODEV') : readQuota(node, uid);
   }
 
-  #write({ mountPoint, uid }: QuotaPlace, limits: QuotaLimits): Result<void, Errno> {
+  #write({ mountPoint, uid }: QuotaPlace, given: QuotaRecord): Result<void, Errno> {
     const node = this.#node(mountPoint);
-    return node === undefined ? fail('ENODEV') : writeQuota(node, uid, limits);
+    return node === undefined ? fail('ENODEV') : writeQuota(node, uid, given);
   }
 
   observe(wanted: readonly WantedQuota[]): ReadonlyMap<string, QuotaLimits> {
     const found = new Map<string, QuotaLimits>();
     for (const place of wanted) {
       const limits = this.#read(place);
-      if (limits.ok) found.set(placeKey(place), limits.value);
+      if (!limits.ok) continue;
+      const { space, files } = limits.value;
+      found.set(placeKey(place), { spaceBytes: space.hard, files: files.hard });
     }
     return found;
   }
 
-  /** Records first: a quota that was set and not recorded could never be removed. */
+  /**
+   * Records first what was there: a quota that was set and not recorded could never be taken back. A limit that becomes
+   * what it was before becomes that with its soft limit; another one has none, since what is enforced after a week is no
+   * limit.
+   */
   set(place: QuotaPlace & Pick<WantedQuota, 'label'>, limits: QuotaLimits): Result<void, Problem> {
-    const places = this.#remembered();
-    if (!places.some((each) => placeKey(each) === placeKey(place))) {
-      const saved = this.#save([...places, place]);
-      if (!saved.ok) return saved;
-    }
-    const written = this.#write(place, limits);
-    if (written.ok) return written;
-    const action = `set the quota of ${place.label} on`;
-    return failed({ action, object: place.mountPoint, ...errnoCause(written.error) });
+    const cannot = (errno: Errno) => {
+      const action = `set the quota of ${place.label} on`;
+      return failed({ action, object: place.mountPoint, ...errnoCause(errno) });
+    };
+    const now = this.#read(place);
+    if (!now.ok) return cannot(now.error);
+    const wanted = { space: limits.spaceBytes, files: limits.files };
+    const changed = parts.filter((each) => now.value[each].hard !== wanted[each]);
+    const noted = this.#note(place, changed, now.value);
+    if (!noted.ok) return noted;
+    const given = changed.map((each): readonly [string, QuotaLimit] => {
+      const before = noted.value[each];
+      const isBefore = before !== undefined && before.hard === wanted[each];
+      return [each, isBefore ? before : { hard: wanted[each], soft: undefined }];
+    });
+    const written = this.#write(place, Object.fromEntries(given));
+    return written.ok ? written : cannot(written.error);
   }
 
-  /** Drops the records of removed quotas only. Fails if a quota could not be kept or removed. */
+  /** Answers what was there before the first change. */
+  #note(
+    place: QuotaPlace,
+    changed: readonly (keyof QuotaRecord)[],
+    now: Quotas,
+  ): Result<QuotaRecord, Problem> {
+    const places = this.#remembered();
+    const known = places.find((each) => placeKey(each) === placeKey(place))?.before ?? {};
+    const news = changed.filter((each) => known[each] === undefined);
+    if (news.length === 0) return ok(known);
+    const before = { ...known, ...Object.fromEntries(news.map((each) => [each, now[each]])) };
+    const others = places.filter((each) => placeKey(each) !== placeKey(place));
+    const { uid, mountPoint } = place;
+    const saved = this.#save([...others, { uid, mountPoint, before }]);
+    return saved.ok ? ok(before) : saved;
+  }
+
+  /** Drops the records of what is as it was only. Fails if a quota could not be kept or taken back. */
   remember({ quotas, quotasLeft }: Pick<Wanted, 'quotas' | 'quotasLeft'>): Result<void, Problem> {
-    const limited = quotas.filter((each) => !isNothing(each));
-    const stuck = quotas.filter((each) => isNothing(each) && !this.#isLifted(each));
-    const kept = [...limited, ...stuck, ...quotasLeft];
-    const saved = samePlaces(kept, this.#remembered()) ? ok(undefined) : this.#save(kept);
+    const places = this.#remembered();
+    const kept: RecordedQuota[] = [];
+    const stuck: QuotaPlace[] = [];
+    for (const { held, uid, mountPoint } of quotas) {
+      const place = places.find((each) => placeKey(each) === placeKey({ uid, mountPoint }));
+      if (place === undefined) continue;
+      const left = parts.filter((each) => !held.includes(each) && !this.#isBack(place, each));
+      const before = only(place.before, [...held, ...left]);
+      if (left.length > 0) stuck.push(place);
+      if (Object.keys(before).length > 0) kept.push({ uid, mountPoint, before });
+    }
+    const all = [...kept, ...quotasLeft];
+    const saved = sameRecords(all, places) ? ok(undefined) : this.#save(all);
     return saved.ok ? this.#findAll([...stuck, ...quotasLeft]) : saved;
   }
 
-  #isLifted(place: QuotaPlace): boolean {
+  /** Whether it is what it was before, or was never changed. */
+  #isBack(place: RecordedQuota, part: keyof QuotaRecord): boolean {
+    const before = place.before[part];
+    if (before === undefined) return true;
     const found = this.#read(place);
-    return found.ok && isNothing(found.value);
+    return found.ok && found.value[part].hard === before.hard;
   }
 
   /** Fails if their file systems are not mounted now. */
@@ -117,12 +162,12 @@ export class QuotaStore {
     });
   }
 
-  /** Removes every quota that was set, and its record. */
+  /** Every quota becomes what it was, and its record goes. */
   lift(): Result<void, readonly Problem[]> {
     const places = this.#remembered();
-    const stuck: QuotaPlace[] = [];
+    const stuck: RecordedQuota[] = [];
     const problems = places.flatMap((place) => {
-      const written = this.#write(place, nothing);
+      const written = this.#write(place, place.before);
       if (written.ok) return [];
       stuck.push(place);
       return [this.#notLifted(place, written.error)];
@@ -143,20 +188,49 @@ export class QuotaStore {
     };
   }
 
-  #save(places: readonly QuotaPlace[]): Result<void, Problem> {
+  #save(places: readonly RecordedQuota[]): Result<void, Problem> {
     try {
       mkdirSync(this.#state, { recursive: true, mode: 0o755 });
     } catch (error) {
       return failed({ action: 'create the directory', object: this.#state, ...causeOf(error) });
     }
-    return replaceFile(this.#file, places.map((each) => `${placeKey(each)}\n`).join(''));
+    return replaceFile(this.#file, places.map((each) => `${recordText(each)}\n`).join(''));
   }
 }
 
-const isNothing = ({ spaceBytes, files }: QuotaLimits) =>
-  spaceBytes === undefined && files === undefined;
+const only = (record: QuotaRecord, wanted: readonly (keyof QuotaRecord)[]): QuotaRecord =>
+  Object.fromEntries(
+    parts.flatMap((each) =>
+      wanted.includes(each) && record[each] !== undefined ? [[each, record[each]]] : [],
+    ),
+  );
 
-function samePlaces(a: readonly QuotaPlace[], b: readonly QuotaPlace[]): boolean {
-  const text = (places: readonly QuotaPlace[]) => places.map(placeKey).sort().join('\n');
+const recordText = ({ uid, mountPoint, before }: RecordedQuota): string => {
+  const limits = parts.flatMap((each) => {
+    const limit = before[each];
+    return limit === undefined ? [] : [`${each}=${limit.hard ?? '-'}:${limit.soft ?? '-'}`];
+  });
+  return [uid, ...limits, mountPoint].join(' ');
+};
+
+const line =
+  /^(?<uid>\d{1,10})(?: space=(?<space>\d+|-):(?<spaceSoft>\d+|-))?(?: files=(?<files>\d+|-):(?<filesSoft>\d+|-))? (?<mountPoint>\/.*)$/;
+
+function parseRecord(text: string): RecordedQuota | undefined {
+  const found = line.exec(text)?.groups;
+  if (found === undefined) return undefined;
+  const { uid, space, spaceSoft, files, filesSoft, mountPoint = '/' } = found;
+  const before = {
+    ...(space === undefined ? {} : { space: { hard: number(space), soft: number(spaceSoft) } }),
+    ...(files === undefined ? {} : { files: { hard: number(files), soft: number(filesSoft) } }),
+  };
+  return { uid: Number(uid), mountPoint, before };
+}
+
+const number = (text: string | undefined) =>
+  text === undefined || text === '-' ? undefined : Number(text);
+
+function sameRecords(a: readonly RecordedQuota[], b: readonly RecordedQuota[]): boolean {
+  const text = (places: readonly RecordedQuota[]) => places.map(recordText).sort().join('\n');
   return text(a) === text(b);
 }

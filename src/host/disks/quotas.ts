@@ -7,7 +7,7 @@
  * The file system is named by its device file. quotactl_fd(2) would need its mount point open, which may be
  * covered by a tenant's mount, and writable, which it is not in a sandbox such as the agent's unit.
  */
-import type { QuotaLimits } from '../../plan/quota.ts';
+import type { QuotaLimit, QuotaRecord } from '../../plan/quota.ts';
 import type { Errno } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 import { quotactl } from '../../sys/syscalls.ts';
@@ -22,7 +22,8 @@ const commands = {
   state: command((0x58 << 8) + 5),
 };
 const offsets = { blockHard: 0, blockSoft: 8, inodeHard: 24, inodeSoft: 32, valid: 64 };
-const limitsAreValid = 1 | 4;
+const spaceIsValid = 1;
+const filesAreValid = 4;
 /** `FS_QUOTA_UDQ_ENFD` in `qs_flags`, the second field of struct fs_quota_stat. */
 const enforced = 2;
 
@@ -37,25 +38,50 @@ export function userQuotaOn(node: string): boolean {
   return call(node, commands.state, 0, data).ok && (data.readUInt16LE(2) & enforced) !== 0;
 }
 
-export function readQuota(node: string, uid: number): Result<QuotaLimits, Errno> {
+/** What a user has of each; of space in bytes. */
+export interface Quotas {
+  readonly space: QuotaLimit;
+  readonly files: QuotaLimit;
+}
+
+const unlimitedQuota: QuotaLimit = { hard: undefined, soft: undefined };
+
+export function readQuota(node: string, uid: number): Result<Quotas, Errno> {
   const data = Buffer.alloc(dqblkBytes);
   const got = call(node, commands.get, uid, data);
   // XFS has no record of a user who owns nothing yet.
-  if (!got.ok && got.error === 'ENOENT') return ok({ spaceBytes: undefined, files: undefined });
+  if (!got.ok && got.error === 'ENOENT')
+    return ok({ space: unlimitedQuota, files: unlimitedQuota });
   if (!got.ok) return got;
-  const space = data.readBigUInt64LE(offsets.blockHard) * blockBytes;
-  const files = data.readBigUInt64LE(offsets.inodeHard);
+  const limit = (hard: number, soft: number, unit: bigint): QuotaLimit => ({
+    hard: limitOf(data.readBigUInt64LE(hard) * unit),
+    soft: limitOf(data.readBigUInt64LE(soft) * unit),
+  });
   return ok({
-    spaceBytes: space === 0n ? undefined : Number(space),
-    files: files === 0n ? undefined : Number(files),
+    space: limit(offsets.blockHard, offsets.blockSoft, blockBytes),
+    files: limit(offsets.inodeHard, offsets.inodeSoft, 1n),
   });
 }
 
-/** Sets the hard limits, and no soft ones: a limit that is enforced after a week is not a limit. */
-export function writeQuota(node: string, uid: number, limits: QuotaLimits): Result<void, Errno> {
+const limitOf = (value: bigint) => (value === 0n ? undefined : Number(value));
+
+/** Sets what is given and leaves the rest: the kernel takes space and files each by itself. */
+export function writeQuota(node: string, uid: number, given: QuotaRecord): Result<void, Errno> {
   const data = Buffer.alloc(dqblkBytes);
-  data.writeBigUInt64LE(BigInt(limits.spaceBytes ?? 0) / blockBytes, offsets.blockHard);
-  data.writeBigUInt64LE(BigInt(limits.files ?? 0), offsets.inodeHard);
-  data.writeUInt32LE(limitsAreValid, offsets.valid);
+  const put = ({ hard, soft }: QuotaLimit, at: readonly [number, number], unit: bigint) => {
+    data.writeBigUInt64LE(BigInt(hard ?? 0) / unit, at[0]);
+    data.writeBigUInt64LE(BigInt(soft ?? 0) / unit, at[1]);
+  };
+  let valid = 0;
+  if (given.space !== undefined) {
+    put(given.space, [offsets.blockHard, offsets.blockSoft], blockBytes);
+    valid |= spaceIsValid;
+  }
+  if (given.files !== undefined) {
+    put(given.files, [offsets.inodeHard, offsets.inodeSoft], 1n);
+    valid |= filesAreValid;
+  }
+  if (valid === 0) return ok(undefined);
+  data.writeUInt32LE(valid, offsets.valid);
   return call(node, commands.set, uid, data);
 }

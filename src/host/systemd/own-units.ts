@@ -1,0 +1,155 @@
+/**
+ * The units that Bulkhead installs for systemd, from the package's own copies, with the path of the program that installs
+ * them: a clone has none in the PATH. Where a distribution's package has brought them, nothing is copied.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { failed, type Problem } from '../../base/problem.ts';
+import { ok, type Result } from '../../base/result.ts';
+import { causeOf } from '../../sys/errno.ts';
+import { readText } from '../../sys/files/read.ts';
+import { removeIfThere, replaceFile } from '../../sys/files/replace-file.ts';
+import { packageFile } from '../../sys/package-files.ts';
+import type { Paths } from '../paths.ts';
+import { systemctl } from './systemctl.ts';
+
+export interface OwnUnit {
+  readonly name: string;
+  /** `enabled`: it begins at boot. `called`: others start it. */
+  readonly use: 'enabled' | 'called';
+}
+
+/** In the order in which they are started; the agent last, since it looks for the others. */
+export const ownUnits: readonly OwnUnit[] = [
+  { name: 'bulkhead-entries.service', use: 'called' },
+  { name: 'bulkhead-sites.service', use: 'called' },
+  { name: 'bulkhead-broker@.service', use: 'called' },
+  { name: 'bulkhead-broker.socket', use: 'enabled' },
+  { name: 'bulkhead-symlinks.service', use: 'enabled' },
+  { name: 'bulkhead-placement.service', use: 'enabled' },
+  { name: 'bulkhead-jail.service', use: 'enabled' },
+  { name: 'bulkhead.socket', use: 'enabled' },
+  { name: 'bulkhead.service', use: 'enabled' },
+];
+
+export const agentUnit = 'bulkhead.service';
+export const agentSocket = 'bulkhead.socket';
+
+const mark = '# Installed by "bulkhead units enable"; "bulkhead units disable" removes it.\n';
+/** What a unit file takes as it is. */
+const plainPath = /^[A-Za-z0-9/._@+-]+$/;
+
+export const unitPath = ({ etc }: Pick<Paths, 'etc'>, name: string): string =>
+  `${etc}/systemd/system/${name}`;
+
+/** Where a package of the distribution has it. */
+const packaged = (name: string) =>
+  ['/usr/lib/systemd/system', '/lib/systemd/system'].some((each) => existsSync(`${each}/${name}`));
+
+const source = (name: string) => readFileSync(packageFile(`packaging/${name}`), 'utf8');
+
+/** The unit as it is installed. */
+export function unitText(name: string): string {
+  const program = packageFile('bulkhead');
+  const found = '"$$(dirname "$$(readlink -f "$$(command -v bulkhead)")")"';
+  return `${mark}${source(name).replaceAll('/usr/bin/env bulkhead', program).replaceAll(found, packageFile('').replace(/\/$/, ''))}`;
+}
+
+export type UnitFile = 'absent' | 'current' | 'old' | 'foreign' | 'packaged';
+
+/** A file that somebody copied from the package is ours as well. */
+export function unitFile(paths: Pick<Paths, 'etc'>, name: string): UnitFile {
+  const text = readText(unitPath(paths, name));
+  if (text === undefined) return packaged(name) ? 'packaged' : 'absent';
+  if (text === unitText(name)) return 'current';
+  return text.startsWith(mark) || text === source(name) ? 'old' : 'foreign';
+}
+
+/** Writes those that differ; answers their names. */
+export function writeUnits(
+  paths: Pick<Paths, 'etc'>,
+  names: readonly string[],
+): Result<readonly string[], Problem> {
+  if (!plainPath.test(packageFile('bulkhead'))) {
+    const reason = 'systemd reads the path differently in a unit';
+    return failed({ action: 'install units for', object: packageFile('bulkhead'), reason });
+  }
+  const written: string[] = [];
+  for (const name of names) {
+    const state = unitFile(paths, name);
+    if (state === 'current' || state === 'packaged') continue;
+    const path = unitPath(paths, name);
+    if (state === 'foreign') {
+      const reason = 'a file of that name is there that Bulkhead did not write';
+      return failed({ action: 'write', object: path, reason, hint: 'move it away' });
+    }
+    const done = replaceFile(path, unitText(name), 0o644);
+    if (!done.ok) return done;
+    written.push(name);
+  }
+  return ok(written);
+}
+
+/**
+ * Starts them and has them start at boot. A socket can only be had while its service is down: systemd would refuse it, so
+ * the agent is stopped for that moment. Limits stay in force meanwhile.
+ */
+export async function enableUnits(names: readonly string[]): Promise<Result<void, Problem>> {
+  const enabled = ownUnits.filter(({ name, use }) => names.includes(name) && use === 'enabled');
+  const all = enabled.map(({ name }) => name);
+  const opensSocket = names.includes(agentSocket) && !(await isActive(agentSocket));
+  const steps: readonly (readonly string[])[] = [
+    ['daemon-reload'],
+    ['enable', ...all],
+    ...(opensSocket ? [['stop', agentUnit]] : []),
+    ...all.map((each) => ['start', each]),
+  ];
+  return steps.reduce<Promise<Result<void, Problem>>>(
+    async (before, words) => {
+      const done = await before;
+      if (!done.ok) return done;
+      const next = await systemctl(...words);
+      return next.ok ? ok(undefined) : next;
+    },
+    Promise.resolve(ok(undefined)),
+  );
+}
+
+export async function isActive(name: string): Promise<boolean> {
+  return (await systemctl('is-active', '--quiet', name)).ok;
+}
+
+/** Stops them, and removes those that we wrote; going again continues. */
+export async function disableUnits(
+  paths: Pick<Paths, 'etc'>,
+): Promise<Result<readonly string[], readonly Problem[]>> {
+  const problems: Problem[] = [];
+  const removed: string[] = [];
+  const there = ownUnits.filter(({ name }) => unitFile(paths, name) !== 'absent').toReversed();
+  // The socket first: it would start the agent again.
+  const order = [...there].sort((a, b) => rank(a) - rank(b));
+  for (const { name, use } of order) {
+    const isTemplate = name.includes('@');
+    const stopped = isTemplate
+      ? await systemctl('stop', name.replace('@', '@*'))
+      : await systemctl(...(use === 'enabled' ? ['disable', '--now', name] : ['stop', name]));
+    if (!stopped.ok) {
+      problems.push(stopped.error);
+      continue;
+    }
+    const state = unitFile(paths, name);
+    if (state !== 'current' && state !== 'old') continue;
+    try {
+      removeIfThere(unitPath(paths, name));
+      removed.push(name);
+    } catch (error) {
+      problems.push({ action: 'remove', object: unitPath(paths, name), ...causeOf(error) });
+    }
+  }
+  if (order.length > 0) {
+    const reloaded = await systemctl('daemon-reload');
+    if (!reloaded.ok) problems.push(reloaded.error);
+  }
+  return problems.length === 0 ? ok(removed) : { ok: false, error: problems };
+}
+
+const rank = ({ name }: OwnUnit) => (name.endsWith('.socket') ? 0 : name === agentUnit ? 1 : 2);
