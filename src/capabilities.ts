@@ -11,6 +11,7 @@ const kernelModules: Capability = {
     },
   },
   agentParts: [async () => (await import('./kernel-modules/io/gate/gate-part.ts')).gatePart],
+  undo: async () => (await import('./kernel-modules/commands/gate/undo.ts')).undoGate,
 };
 
 const cloudLinux: Capability = {
@@ -49,6 +50,7 @@ const cloudLinux: Capability = {
   },
   policyFormat: async () => (await import('./cloudlinux/core/ve-cfg.ts')).veCfg,
   agentParts: [async () => (await import('./cloudlinux/io/lve-info-writer.ts')).lveInfoWriter],
+  undo: async () => (await import('./cloudlinux/commands/undo.ts')).undoCloudLinux,
 };
 
 const web: Capability = {
@@ -75,6 +77,7 @@ const web: Capability = {
   },
   releaseObstacle: async () => (await import('./web/io/fpm/release-obstacle.ts')).releaseObstacle,
   policyPart: async () => (await import('./web/io/served/record.ts')).servedRelease,
+  undo: async () => (await import('./web/commands/undo.ts')).undoWeb,
   servedSites: async () => (await import('./web/commands/served.ts')).sitesServedHere,
 };
 
@@ -88,6 +91,7 @@ const login: Capability = {
     },
   },
   agentParts: [async () => (await import('./login/io/watch.ts')).loginWatch],
+  undo: async () => (await import('./login/commands/undo.ts')).undoLogin,
   waysIn: { load: async () => (await import('./login/commands/ways-in.ts')).loginWaysIn },
 };
 
@@ -101,6 +105,7 @@ const strict: Capability = {
     },
   },
   policyPart: async () => (await import('./strict/io/bring-in-line.ts')).strictPolicy,
+  undo: async () => (await import('./strict/commands/undo.ts')).undoStrict,
   doctor: async () => (await import('./strict/commands/doctor.ts')).strictDoctor,
   releaseObstacle: async () => (await import('./strict/io/bring-in-line.ts')).releaseObstacle,
   agentParts: [async () => (await import('./strict/io/strict-part.ts')).strictPart],
@@ -116,6 +121,7 @@ const symlinks: Capability = {
     },
   },
   policyPart: async () => (await import('./symlinks/io/guard/follow.ts')).guardPolicy,
+  undo: async () => (await import('./symlinks/commands/undo.ts')).undoGuard,
   doctor: async () => (await import('./symlinks/commands/doctor.ts')).symlinksDoctor,
   securityItems: async () =>
     (await import('./symlinks/commands/security-items.ts')).symlinksSecurity,
@@ -152,6 +158,7 @@ const hardening: Capability = {
       load: () => import('./hardening/commands/harden.ts'),
     },
   },
+  undo: async () => (await import('./hardening/commands/undo.ts')).undoHardening,
   securityReport: async () =>
     (await import('./hardening/commands/security-report.ts')).securityReport,
 };
@@ -165,6 +172,7 @@ const confine: Capability = {
       load: () => import('./confine/commands/confine.ts'),
     },
   },
+  undo: async () => (await import('./confine/commands/undo.ts')).undoConfine,
   securityItems: async () => (await import('./confine/commands/security-items.ts')).daemonItems,
 };
 

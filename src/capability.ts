@@ -7,6 +7,7 @@ import type { Problem } from './base/problem.ts';
 import type { SecurityItem } from './base/security-item.ts';
 import type { Log } from './agent/log.ts';
 import type { PolicyPart } from './apply/parts.ts';
+import type { UndoStep } from './apply/undo-step.ts';
 import type { PolicyFormat } from './apply/policy-format.ts';
 import type { ExitCode } from './cli/shared/command.ts';
 import type { CommandTable } from './cli/shared/command-table.ts';
@@ -29,6 +30,8 @@ export interface Capability {
   readonly doctor?: Lazy<(context: WayContext) => Promise<DoctorReport>>;
   /** Why limits cannot be removed yet; asked before `release` changes anything. */
   readonly releaseObstacle?: Lazy<(paths: Paths) => Problem | undefined>;
+  /** What of it is in force now, and how that is undone; `release --all` asks, in the order of the list. */
+  readonly undo?: Lazy<(paths: Paths) => readonly UndoStep[]>;
   /** What the agent does for it. */
   readonly agentParts?: readonly Lazy<(paths: Paths, log: Log) => AgentPart>[];
   /** What it adds to that report: how well it holds what the policy asks of it. */

@@ -4,8 +4,19 @@ import { capabilities } from '../../../capabilities.ts';
 import { releaseAll } from '../../../apply/apply.ts';
 import { releaseParts } from '../../../apply/parts.ts';
 import { linuxHost } from '../../../host/host.ts';
+import { isLocked } from '../../../sys/files/flock.ts';
+import {
+  ownDirectories,
+  releaseSteps,
+  removeFiles,
+  type ReleaseOptions,
+  type ReleaseStep,
+} from '../../../apply/release-everything.ts';
+import type { Problem } from '../../../base/problem.ts';
+import { agentLock, type Paths } from '../../../host/paths.ts';
+import { canAsk, confirm } from '../../confirm.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../../shared/command.ts';
-import { printError, pathsFor, print } from '../../shared/session.ts';
+import { printError, pathsFor, print, printJson } from '../../shared/session.ts';
 
 async function release(options: { readonly kill: boolean }, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
@@ -14,6 +25,7 @@ async function release(options: { readonly kill: boolean }, command: Command): P
     const obstacle = (await releaseObstacle?.())?.(paths);
     if (obstacle === undefined) continue;
     printError(obstacle);
+    printError('"bulkhead release --all" takes everything back in the right order');
     return exitCodes.failed;
   }
   const released = releaseAll(linuxHost(paths), options);
@@ -24,15 +36,100 @@ async function release(options: { readonly kill: boolean }, command: Command): P
   const problems = await releaseParts(paths);
   for (const problem of problems) printError(problem);
   if (problems.length > 0) return exitCodes.failed;
+  if (isLocked(agentLock(paths)))
+    printError(
+      'the agent still runs, and applies the policy again: stop it, or run "bulkhead release --all"',
+    );
   print('All limits and cgroups of Bulkhead are removed; "bulkhead apply" restores them');
+  return exitCodes.done;
+}
+
+interface AllOptions {
+  readonly kill: boolean;
+  readonly all?: boolean;
+  readonly yes?: boolean;
+  readonly keepHistory?: boolean;
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+}
+
+function releaseOrAll(options: AllOptions, command: Command): Promise<ExitCode> {
+  return options.all === true ? releaseEverything(options, command) : release(options, command);
+}
+
+async function releaseEverything(options: AllOptions, command: Command): Promise<ExitCode> {
+  const paths = pathsFor(command);
+  if (paths === undefined) return exitCodes.usage;
+  if (process.geteuid?.() !== 0) {
+    printError({ action: 'release everything', reason: 'only root may', hint: 'run it as root' });
+    return exitCodes.failed;
+  }
+  const wanted = { kill: options.kill, keepHistory: options.keepHistory === true };
+  const steps = await releaseSteps(paths, wanted);
+  const list = [...steps.map(({ what }) => what), ...ownDirectories(paths)];
+  if (options.dryRun === true) {
+    if (options.json === true) printJson({ dryRun: true, steps: list });
+    else print(`It would take back:\n${indented(list)}`);
+    return exitCodes.done;
+  }
+  if (options.yes !== true) {
+    if (options.json === true || !canAsk()) {
+      const reason = 'nobody can be asked here';
+      printError({ action: 'release everything', reason, hint: 'add --yes, or --dry-run' });
+      return exitCodes.usage;
+    }
+    print(`This takes back:\n${indented(list)}\nThe policy stays.`);
+    if (!(await confirm('Go on?'))) return exitCodes.failed;
+  }
+  return allDone(steps, paths, wanted, options);
+}
+
+const indented = (lines: readonly string[]) => lines.map((each) => `  ${each}`).join('\n');
+
+async function allDone(
+  steps: readonly ReleaseStep[],
+  paths: Paths,
+  wanted: ReleaseOptions,
+  { json }: AllOptions,
+): Promise<ExitCode> {
+  const problems: Problem[] = [];
+  const done: string[] = [];
+  for (const { what, run } of steps) {
+    const found = await run();
+    problems.push(...found);
+    if (found.length > 0) continue;
+    done.push(what);
+    if (json !== true) print(`Taken back: ${what}`);
+  }
+  if (problems.length === 0) problems.push(...removeFiles(paths, wanted));
+  if (json === true) printJson({ done, problems });
+  for (const problem of problems) printError(problem);
+  if (problems.length > 0) {
+    printError('not everything is taken back; the same command again continues');
+    return exitCodes.failed;
+  }
+  if (json !== true)
+    print(`Nothing of Bulkhead is left on this host but its policy in /etc/bulkhead`);
   return exitCodes.done;
 }
 
 export const command: CommandModule = {
   define(command, run) {
     command
+      .option('--all', 'take everything back: units, web servers, PAM, guards, settings, files')
       .option('--kill', 'kill the processes that are still in the cgroups', false)
-      .addHelpText('after', examples(['bulkhead release --kill', 'before uninstalling']))
-      .action(run(release));
+      .option('--keep-history', 'with --all: leave the history')
+      .option('-y, --yes', 'with --all: do not ask')
+      .option('--dry-run', 'with --all: list what would be taken back; changes nothing')
+      .option('--json', 'with --all: print as JSON')
+      .addHelpText(
+        'after',
+        examples(
+          ['bulkhead release', 'remove the limits, and keep everything else'],
+          ['bulkhead release --all --dry-run', 'what there is to take back'],
+          ['bulkhead release --all --kill', 'before uninstalling'],
+        ),
+      )
+      .action(run(releaseOrAll));
   },
 };

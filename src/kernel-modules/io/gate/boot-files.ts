@@ -76,6 +76,9 @@ function link(paths: Paths): Problem | undefined {
   }
 }
 
+export const hasBootFiles = (paths: Paths): boolean =>
+  [unitPath(paths), hookPath(paths)].some((path) => readText(path)?.includes(mark) === true);
+
 export function removeBootFiles(paths: Paths): Result<void, Problem> {
   for (const path of [wantedPath(paths), unitPath(paths), hookPath(paths)]) {
     const isOurs = path === wantedPath(paths) || readText(path)?.includes(mark) === true;

@@ -1,0 +1,124 @@
+/**
+ * Takes back everything that Bulkhead has done to this host: what capabilities have in force, each by its own command, then
+ * limits, then what is left of files. A step that fails keeps nothing of the others from being done, but files stay: they
+ * say what is left. Going again continues, since each step is asked for anew whether it is in force.
+ */
+import { rmSync } from 'node:fs';
+import { capabilities } from '../capabilities.ts';
+import type { UndoStep } from './undo-step.ts';
+import type { Problem } from '../base/problem.ts';
+import { runsSystemd } from '../host/cgroups/systemd-delegation.ts';
+import { linuxHost } from '../host/host.ts';
+import { agentLock, type Paths } from '../host/paths.ts';
+import { lastWords } from '../host/restore-elsewhere.ts';
+import { disableUnits, ownUnits, unitFile } from '../host/systemd/own-units.ts';
+import { causeOf } from '../sys/errno.ts';
+import { isLocked } from '../sys/files/flock.ts';
+import { namesIn } from '../sys/files/read.ts';
+import { readMounts } from '../sys/files/mounts.ts';
+import { packageFile } from '../sys/package-files.ts';
+import { runBounded } from '../sys/processes/run-bounded.ts';
+import { releaseAll } from './apply.ts';
+import { releaseParts } from './parts.ts';
+
+export interface ReleaseOptions {
+  readonly kill: boolean;
+  readonly keepHistory: boolean;
+}
+
+export interface ReleaseStep {
+  readonly what: string;
+  readonly run: () => Promise<readonly Problem[]>;
+}
+
+/** Longer than any of the commands may take. */
+const commandMs = 900_000;
+
+export async function releaseSteps(
+  paths: Paths,
+  options: ReleaseOptions,
+): Promise<readonly ReleaseStep[]> {
+  const steps: ReleaseStep[] = [];
+  if (hasUnits(paths)) steps.push({ what: 'the agent and its units', run: () => stopUnits(paths) });
+  if (isLocked(agentLock(paths)))
+    steps.push({ what: 'the agent, which has to be stopped', run: () => agentEnded(paths) });
+  for (const { undo } of capabilities) {
+    const found = (await undo?.())?.(paths) ?? [];
+    steps.push(...found.map((each) => ({ what: each.what, run: () => undone(each, paths) })));
+  }
+  return [
+    ...steps,
+    { what: 'limits, jails, cgroups and quotas', run: () => releaseLimits(paths, options) },
+  ];
+}
+
+/** What `removeFiles` removes. */
+export const ownDirectories = (paths: Paths): readonly string[] => [paths.runtime, paths.state];
+
+const hasUnits = (paths: Paths) =>
+  paths.instance === 'bulkhead' &&
+  runsSystemd() &&
+  ownUnits.some(({ name }) => unitFile(paths, name) !== 'absent');
+
+async function stopUnits(paths: Paths): Promise<readonly Problem[]> {
+  const done = await disableUnits(paths);
+  return done.ok ? [] : done.error;
+}
+
+function agentEnded(paths: Paths): Promise<readonly Problem[]> {
+  const problem = {
+    action: 'release everything',
+    reason: 'an agent still runs, and would bring the limits back',
+    hint: 'stop it first; /run has its process id in agent.lock',
+  };
+  return Promise.resolve(isLocked(agentLock(paths)) ? [problem] : []);
+}
+
+async function undone({ what, command, run }: UndoStep, paths: Paths): Promise<readonly Problem[]> {
+  if (run !== undefined) {
+    const done = run();
+    if (!done.ok) return [done.error];
+  }
+  if (command === undefined) return [];
+  const words = ['--instance', paths.instance, ...command];
+  const done = await runBounded(packageFile('bulkhead'), words, { timeoutMs: commandMs });
+  const cannot = { action: 'take back', object: what };
+  const hint = `run: bulkhead ${command.join(' ')}`;
+  if (!done.ok) return [{ ...cannot, reason: done.error, hint }];
+  const { status, stderr } = done.value;
+  if (status === 0) return [];
+  const reason = lastWords(stderr);
+  return [{ ...cannot, reason: reason === '' ? `it ended with status ${status}` : reason, hint }];
+}
+
+async function releaseLimits(paths: Paths, { kill }: ReleaseOptions): Promise<readonly Problem[]> {
+  for (const { releaseObstacle } of capabilities) {
+    const obstacle = (await releaseObstacle?.())?.(paths);
+    if (obstacle !== undefined) return [obstacle];
+  }
+  const released = releaseAll(linuxHost(paths), { kill });
+  return released.ok ? releaseParts(paths) : released.error;
+}
+
+/** The last step, once everything else was done. What is mounted there is not ours to remove. */
+export function removeFiles(paths: Paths, { keepHistory }: ReleaseOptions): readonly Problem[] {
+  const mounts = readMounts(paths);
+  const mounted = ownDirectories(paths).flatMap((object): readonly Problem[] => {
+    const inside = mounts.find(({ mountPoint }) => `${mountPoint}/`.startsWith(`${object}/`));
+    if (inside === undefined) return [];
+    const reason = `something is mounted at ${inside.mountPoint}`;
+    return [{ action: 'remove', object, reason, hint: 'unmount it' }];
+  });
+  if (mounted.length > 0) return mounted;
+  return ownDirectories(paths).flatMap((directory): readonly Problem[] => {
+    const isKept = keepHistory && directory === paths.state;
+    const names = namesIn(directory).filter((each) => !(isKept && each === 'history'));
+    try {
+      for (const name of names) rmSync(`${directory}/${name}`, { recursive: true, force: true });
+      if (!isKept) rmSync(directory, { recursive: true, force: true });
+      return [];
+    } catch (error) {
+      return [{ action: 'remove', object: directory, ...causeOf(error) }];
+    }
+  });
+}

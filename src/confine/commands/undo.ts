@@ -1,0 +1,15 @@
+/** Sandboxes of daemons, for `release --all`. */
+import { existsSync } from 'node:fs';
+import type { UndoStep } from '../../apply/undo-step.ts';
+import type { Paths } from '../../host/paths.ts';
+import { dropInOf, installedServices, placesOf } from '../io/places.ts';
+
+export function undoConfine(paths: Paths): readonly UndoStep[] {
+  const places = placesOf(paths);
+  return installedServices(places)
+    .filter((service) => existsSync(dropInOf(places, service)))
+    .map(({ name }) => ({
+      what: `the sandbox of ${name}`,
+      command: ['confine', name, '--undo'],
+    }));
+}

@@ -1,0 +1,14 @@
+/** Settings of the kernel, for `release --all`. */
+import type { UndoStep } from '../../apply/undo-step.ts';
+import type { Paths } from '../../host/paths.ts';
+import { readOurs, readRecord } from '../io/carry-out.ts';
+import { placesOf } from '../io/places.ts';
+
+/** A record that cannot be read is for the command to explain. */
+export function undoHardening(paths: Paths): readonly UndoStep[] {
+  const places = placesOf(paths);
+  const record = readRecord(places);
+  const ours = readOurs(places);
+  const isOff = record.ok && record.value.length === 0 && ours.ok && ours.value === undefined;
+  return isOff ? [] : [{ what: 'hardened settings', command: ['harden', '--undo'] }];
+}

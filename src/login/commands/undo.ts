@@ -1,0 +1,13 @@
+/** The login step, for `release --all`. PAM is of the host, so a second instance leaves it alone. */
+import type { UndoStep } from '../../apply/undo-step.ts';
+import type { Paths } from '../../host/paths.ts';
+import { planDisable } from '../io/plan-disable.ts';
+
+export function undoLogin({ instance }: Paths): readonly UndoStep[] {
+  if (instance !== 'bulkhead') return [];
+  const planned = planDisable();
+  const isOff =
+    planned.ok &&
+    [...planned.value.after].every(([path, text]) => planned.value.before.get(path) === text);
+  return isOff ? [] : [{ what: 'the login step of PAM', command: ['pam', 'disable'] }];
+}

@@ -1,0 +1,9 @@
+/** Strict placement, for `release --all`: the policy keeps it, and `apply` brings it back. */
+import type { UndoStep } from '../../apply/undo-step.ts';
+import type { Paths } from '../../host/paths.ts';
+import { strictState, unloadStrict } from '../io/strict.ts';
+
+export const undoStrict = (paths: Paths): readonly UndoStep[] =>
+  strictState(paths) === undefined
+    ? []
+    : [{ what: 'strict placement', run: () => unloadStrict(paths) }];

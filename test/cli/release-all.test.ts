@@ -1,0 +1,56 @@
+/** `release --all` lists what it takes back, asks, goes on after a failure, and leaves nothing of an instance. */
+import '../../src/testing/guard/here.ts';
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { after, test } from 'node:test';
+import { pathsOf } from '../../src/host/paths.ts';
+import { treeElement } from '../../src/testing/tree-host.ts';
+import { hostHere } from '../conformance/host-here.ts';
+
+const instance = 'bulkhead-release-all';
+const here = hostHere(instance);
+const skip = 'skip' in here ? here.skip : false;
+const paths = pathsOf(instance);
+const root = mkdtempSync(`${tmpdir()}/${instance}-`);
+const bulkhead = (...words: readonly string[]) =>
+  spawnSync('./bulkhead', ['--instance', instance, ...words], { encoding: 'utf8' });
+
+after(() => {
+  for (const each of [root, paths.runtime, paths.state])
+    rmSync(each, { recursive: true, force: true });
+});
+
+test('everything of an instance is taken back', { skip }, () => {
+  const policy = `${root}/policy.xml`;
+  writeFileSync(
+    policy,
+    `<bulkhead version="1">${treeElement(paths)}<tenant uid="64426"><processes limit="30"/></tenant></bulkhead>`,
+  );
+  assert.equal(bulkhead('apply', policy).status, 0);
+  mkdirSync(`${paths.state}/history`, { recursive: true });
+  writeFileSync(`${paths.state}/history/kept`, '');
+
+  const listed = bulkhead('release', '--all', '--dry-run');
+  assert.equal(listed.status, 0, listed.stderr);
+  assert.match(listed.stdout, /limits, jails, cgroups and quotas\n.*\/run\//);
+  assert.match(bulkhead('release', '--all').stderr, /add --yes/);
+  assert.equal(bulkhead('verify', policy).status, 0, 'nothing was changed');
+
+  // Whatever is mounted there is not removed.
+  mkdirSync(`${paths.runtime}/mounted`, { recursive: true });
+  const mounted = `mount -t tmpfs none ${paths.runtime}/mounted && touch ${paths.runtime}/mounted/file &&
+    ! ./bulkhead --instance ${instance} release --all --yes && ls ${paths.runtime}/mounted/file`;
+  const refused = spawnSync('unshare', ['-m', 'bash', '-c', mounted], { encoding: 'utf8' });
+  assert.equal(refused.status, 0, refused.stdout + refused.stderr);
+  assert.match(refused.stderr, /something is mounted at .*the same command again continues/s);
+
+  const again = bulkhead('release', '--all', '--yes', '--keep-history');
+  assert.equal(again.status, 0, again.stderr);
+  assert.equal(existsSync(paths.runtime), false);
+  assert.ok(existsSync(`${paths.state}/history/kept`));
+  assert.equal(bulkhead('verify', policy).status, 3);
+  assert.equal(bulkhead('release', '--all', '--yes').status, 0);
+  assert.equal(existsSync(paths.state), false);
+});
