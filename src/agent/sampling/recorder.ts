@@ -240,7 +240,13 @@ export class Recorder implements Disposable {
     if (kills.length === 0) return undefined;
     const cgroup = this.#parts.memoryCgroup(entry);
     const mine = kills.filter((each) => each.cgroup === cgroup);
-    return mine.length === 0 ? undefined : mine.map(({ cgroup: _, ...killed }) => killed);
+    return mine.length === 0
+      ? undefined
+      : mine.map(({ pid, name, memoryBytes }) => ({
+          pid,
+          name,
+          ...(memoryBytes === undefined ? {} : { memoryBytes }),
+        }));
   }
 
   #publish(touched: readonly OpenIncident[]): void {
