@@ -43,4 +43,4 @@ export async function copyPackages(guest: Guest, names: readonly string[]): Prom
 
 /** A command for the guest. */
 export const installCopied = (name: string): string =>
-  `DEBIAN_FRONTEND=noninteractive dpkg -i /root/${name}.debs/*.deb > /root/${name}.log 2>&1 < /dev/null || { cat /root/${name}.log >&2; exit 1; }`;
+  `DEBIAN_FRONTEND=noninteractive dpkg --path-include='/usr/share/man/*' -i /root/${name}.debs/*.deb > /root/${name}.log 2>&1 < /dev/null || { cat /root/${name}.log >&2; exit 1; }`;
