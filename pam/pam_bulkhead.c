@@ -321,7 +321,7 @@ static int keep_from_programs(struct tenant *t)
 	return error ? fail(t, "its open files cannot be listed", error) : 0;
 }
 
-/* In the jail. Input and output of a session is no directory; /dev/null takes its place. */
+/* In the jail. Input and output of a session is never a directory; /dev/null takes its place. */
 static int replace_standard(struct tenant *t)
 {
 	for (int fd = 0; fd <= STDERR_FILENO; fd++) {

@@ -1,4 +1,4 @@
-/** `bulkhead jail enter TENANT [-- CMD]`: what the tenant sees, as the tenant. */
+/** `bulkhead jail enter TENANT [-- CMD]`: what the tenant sees, as the tenant, on a terminal that is not root's. */
 import type { Command } from 'commander';
 import {
   examples,
@@ -12,6 +12,7 @@ import { packageFile } from '../../sys/package-files.ts';
 import { jailPathsOf } from '../io/jail-paths.ts';
 import { readMark } from '../io/marks.ts';
 import { buildJails } from '../io/part.ts';
+import { runOnOwnTerminal } from '../io/relay.ts';
 import { findJail, siteOption, type FindOptions } from './find.ts';
 
 const launcher = packageFile('libexec/bulkhead-exec');
@@ -36,10 +37,14 @@ async function enter(
   const who = tenant.account?.user ?? `${tenant.uid}`;
   const run = words.length === 0 ? ['/bin/sh', '-c', 'exec "$SHELL" -l'] : words;
   const site = of.site === undefined ? [] : ['--site', of.site];
-  const args = [launcher, '--instance', paths.instance, ...site, who, '--', ...run];
-  // Since Node 22.15; it does not come back.
-  process.execve?.(launcher, args, process.env);
-  return exitCodes.failed;
+  const args = ['--instance', paths.instance, ...site, who, '--', ...run];
+  const ended = await runOnOwnTerminal({ program: launcher, args, uid: tenant.uid });
+  if (!ended.ok) {
+    printError(ended.error);
+    return exitCodes.failed;
+  }
+  // Of the command, whatever it is.
+  process.exit(ended.value);
 }
 
 export const command: CommandModule = {

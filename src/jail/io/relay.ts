@@ -1,0 +1,177 @@
+/**
+ * Runs a program for root on a terminal of its own. What the program leaves behind has that terminal, and never root's: it
+ * can neither read what root types afterwards nor draw on the screen, since the terminal is hung up with the program's end.
+ *
+ * The program is in a session of its own even where it has no terminal, or /dev/tty would be root's.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { closeSync, fchownSync } from 'node:fs';
+import { constants } from 'node:os';
+import { isatty, ReadStream } from 'node:tty';
+import type { Problem } from '../../base/problem.ts';
+import { ok, type Result } from '../../base/result.ts';
+import { errnoName } from '../../sys/errno.ts';
+import { writeBytes } from '../../sys/syscalls.ts';
+import {
+  copyTerminalModes,
+  copyTerminalSize,
+  discardInput,
+  openTerminalPair,
+} from '../../sys/terminals.ts';
+
+/** What is typed ahead of a program that does not read; more waits in root's own terminal. */
+const aheadBytesMax = 65_536;
+const retryMilliseconds = 10;
+/** After the end of the program: what others go on to write is not waited for. */
+const lastOutput = { quietMilliseconds: 100, bytesMax: 1_048_576 } as const;
+const endingSignals = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM'] as const;
+
+export interface Relayed {
+  readonly program: string;
+  readonly args: readonly string[];
+  /** Owns the terminal, as sshd does it. */
+  readonly uid: number;
+}
+
+/** The exit status of the program, as a shell has it: 128 and the number of the signal that ended it. */
+export async function runOnOwnTerminal(relayed: Relayed): Promise<Result<number, Problem>> {
+  const terminals = [0, 1, 2].filter((fd) => isatty(fd));
+  const [first] = terminals;
+  if (first === undefined) return ok(await statusOf(begin(relayed)));
+  const opened = openTerminalPair();
+  if (!opened.ok) return opened;
+  const { master, slave } = opened.value;
+  fchownSync(slave, relayed.uid, -1);
+  copyTerminalModes(first, slave);
+  copyTerminalSize(first, slave);
+  const child = begin(relayed, { slave, terminals });
+  closeSync(slave);
+  return ok(await new Relay(master, [first, ...terminals], child).run());
+}
+
+interface Own {
+  readonly slave: number;
+  /** Descriptors in whose place it is. */
+  readonly terminals: readonly number[];
+}
+
+function begin({ program, args }: Relayed, own?: Own): ChildProcess {
+  const stdio = [0, 1, 2].map((fd) =>
+    own?.terminals.includes(fd) === true ? own.slave : ('inherit' as const),
+  );
+  // It can become the terminal that signals come from only as standard input.
+  const controlling = own?.terminals.includes(0) === true ? ['--ctty'] : [];
+  return spawn('/usr/bin/setsid', [...controlling, '--', program, ...args], { stdio });
+}
+
+/** Passes signals on, since those of the keyboard reach our group alone. */
+async function statusOf(child: ChildProcess): Promise<number> {
+  const pass = (signal: NodeJS.Signals) => void child.kill(signal);
+  for (const each of endingSignals) process.on(each, pass);
+  const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve) => {
+    child.once('exit', (...ended) => resolve(ended));
+    child.once('error', () => resolve([127, null]));
+  });
+  for (const each of endingSignals) process.off(each, pass);
+  return signal === null ? (code ?? 1) : 128 + constants.signals[signal];
+}
+
+/** Between root's terminal and the program's. */
+class Relay {
+  readonly #master: number;
+  readonly #stream: ReadStream;
+  readonly #child: ChildProcess;
+  readonly #window: number;
+  readonly #hasKeyboard: boolean;
+  readonly #screen: NodeJS.WriteStream;
+  #ahead: Buffer = Buffer.alloc(0);
+  #retry: NodeJS.Timeout | undefined;
+  #written = 0;
+  #open = true;
+
+  constructor(master: number, terminals: readonly [number, ...number[]], child: ChildProcess) {
+    this.#master = master;
+    [this.#window] = terminals;
+    this.#child = child;
+    this.#hasKeyboard = terminals.includes(0);
+    this.#screen =
+      terminals.includes(1) || !terminals.includes(2) ? process.stdout : process.stderr;
+    this.#stream = new ReadStream(master);
+  }
+
+  async run(): Promise<number> {
+    const resize = () => copyTerminalSize(this.#window, this.#master);
+    process.on('SIGWINCH', resize);
+    this.#stream.on('data', (data: Buffer) => this.#show(data));
+    // Nobody has the other side any more: EIO.
+    this.#stream.on('error', () => (this.#open = false));
+    this.#stream.on('end', () => (this.#open = false));
+    this.#screen.on('error', () => {});
+    if (this.#hasKeyboard) this.#listen();
+    try {
+      const status = await statusOf(this.#child);
+      await this.#showLast();
+      return status;
+    } finally {
+      process.off('SIGWINCH', resize);
+      clearTimeout(this.#retry);
+      this.#stream.destroy();
+      if (this.#hasKeyboard) this.#giveBack();
+    }
+  }
+
+  #listen(): void {
+    const { stdin } = process;
+    stdin.setRawMode(true);
+    stdin.on('data', (data: Buffer) => this.#type(data));
+    // Root's terminal is gone.
+    const hangUp = () => void this.#child.kill('SIGHUP');
+    stdin.on('end', hangUp);
+    stdin.on('error', hangUp);
+  }
+
+  /** Answers of the terminal to what the program asked it last are not taken for something that root typed. */
+  #giveBack(): void {
+    const { stdin } = process;
+    stdin.pause();
+    discardInput(0);
+    stdin.setRawMode(false);
+    stdin.destroy();
+  }
+
+  #show(data: Buffer): void {
+    this.#written += data.byteLength;
+    if (this.#screen.write(data)) return;
+    this.#stream.pause();
+    this.#screen.once('drain', () => this.#stream.resume());
+  }
+
+  #type(data: Buffer): void {
+    this.#ahead = Buffer.concat([this.#ahead, data]);
+    this.#passOn();
+  }
+
+  /** As much as the program takes; it must not keep us from showing what it writes. */
+  #passOn(): void {
+    clearTimeout(this.#retry);
+    while (this.#open && this.#ahead.byteLength > 0) {
+      const done = writeBytes(this.#master, this.#ahead, this.#ahead.byteLength);
+      if (done < 0 && errnoName(-done) !== 'EAGAIN') this.#ahead = Buffer.alloc(0);
+      if (done <= 0) break;
+      this.#ahead = this.#ahead.subarray(done);
+    }
+    if (this.#ahead.byteLength > 0)
+      this.#retry = setTimeout(() => this.#passOn(), retryMilliseconds);
+    if (this.#ahead.byteLength > aheadBytesMax) process.stdin.pause();
+    else if (process.stdin.isPaused()) process.stdin.resume();
+  }
+
+  /** What the program wrote before it ended is shown, whoever else still has its terminal. */
+  async #showLast(): Promise<void> {
+    const until = this.#written + lastOutput.bytesMax;
+    for (let before = -1; this.#open && before !== this.#written && this.#written < until;) {
+      before = this.#written;
+      await new Promise((resolve) => setTimeout(resolve, lastOutput.quietMilliseconds));
+    }
+  }
+}
