@@ -20,6 +20,7 @@ import { enterAction, nameOf, type BuildAnswer } from './build/protocol.ts';
 import { jailPathsOf } from './jail-paths.ts';
 import { jailTenants } from './jail-tenants.ts';
 import { announce, readMarks } from './marks.ts';
+import { allowUserManagers, withholdUserManagers } from './user-manager.ts';
 import { followPolicy, planPrograms, releasePrograms } from './programs.ts';
 
 export const jailPart = {
@@ -109,7 +110,8 @@ export async function buildJails(
   );
   const settled = settleMarked(paths, sessions);
   if (done.ok) {
-    return ok({ ...done.value, problems: [...done.value.problems, ...settled] });
+    const managers = settleManagers(paths, kind, done.value);
+    return ok({ ...done.value, problems: [...done.value.problems, ...managers, ...settled] });
   }
   return ok({
     built: [],
@@ -120,6 +122,17 @@ export async function buildJails(
     cost: undefined,
     milliseconds: 0,
   });
+}
+
+/** Nothing of this where the jails could not be built at all, as in the service of the agent. */
+function settleManagers(
+  paths: Paths,
+  kind: 'build' | 'release',
+  { problems }: BuildAnswer,
+): readonly Problem[] {
+  if (problems.some(isRefusal)) return [];
+  const settled = kind === 'build' ? withholdUserManagers(paths) : allowUserManagers(paths);
+  return settled.ok ? [] : [settled.error];
 }
 
 /** Whoever still has a mark has a jail, wanted or not. */
@@ -136,7 +149,9 @@ async function releaseJails(paths: Paths): Promise<readonly Problem[]> {
   removeIfEmpty(paths.runtime);
   return [
     ...problems,
-    ...(done.ok ? done.value.problems : [done.error]),
+    ...(done.ok
+      ? [...done.value.problems, ...settleManagers(paths, 'release', done.value)]
+      : [done.error]),
     ...settleMarked(paths, []),
   ];
 }

@@ -319,10 +319,24 @@ suite('jails at login in the virtual machine', { skip: guests.skip, timeout }, (
       assert.notEqual(tried, '0', attempt);
     }
 
-    // A manager of its own units, which an administrator's linger starts.
+    // A manager of its own units, as each login and an administrator's linger start one: it is left out, without a failure.
+    await succeed('systemctl start user@3001.service');
+    assert.equal(await say('systemctl is-active user@3001.service || true'), 'inactive');
+    assert.equal(await say('systemctl --failed --plain --no-legend'), '');
+    await succeed('systemctl start user@3002.service && systemctl stop user@3002.service');
+    // Whoever starts one all the same is refused by the module.
+    await succeed('mkdir -p /run/systemd/system/user@3001.service.d');
+    await write(
+      '/run/systemd/system/user@3001.service.d/99-own.conf',
+      '[Unit]\nConditionPathExists=\n',
+    );
+    await succeed('systemctl daemon-reload');
     const manager = await run('systemctl start user@3001.service');
     assert.notEqual(manager.status, 0);
     assert.match(await logged(), /no user manager for alice, who has a jail/);
+    await succeed(
+      'rm -r /run/systemd/system/user@3001.service.d; systemctl daemon-reload; systemctl reset-failed',
+    );
     const status = JSON.parse(await succeed('bulkhead jail status --json'));
     assert.equal(status.jails[0].outside.length, 0);
   });
@@ -355,6 +369,12 @@ suite('jails at login in the virtual machine', { skip: guests.skip, timeout }, (
         /^web\n0::\/user\.slice\/user-3001\.slice\/bulkhead-3001\.scope$/,
       );
       assert.match(await say(`${ssh} root@127.0.0.1 '${where}'`), /^outside\n/);
+      assert.equal(await say('systemctl --failed --plain --no-legend'), '');
+      // The terminal of a session is one of the jail's own; root's keeps a name.
+      assert.match(await say(`${ssh} -tt ${at} 'tty; ls /dev/pts'`), /^\/dev\/pts\/0\s+0\s+ptmx$/);
+      const named = /^\/dev\/tty-std(?:in|out|err)$/m;
+      assert.match(await say(`script -qec "su -s /bin/sh alice -c tty" /dev/null`), named);
+      assert.match(await say(`script -qec "bulkhead exec alice -- tty" /dev/null`), named);
     },
   );
 
@@ -367,6 +387,10 @@ suite('jails at login in the virtual machine', { skip: guests.skip, timeout }, (
     assert.notEqual((await run('ls /home/alice/ran')).status, 0);
     assert.match(await succeed('bulkhead jail status'), /Not entered by ssh/);
     await succeed('bulkhead release --kill');
+    assert.equal(
+      await say('ls -d /etc/systemd/system/user@.service.d 2>/dev/null || echo none'),
+      'none',
+    );
     assert.equal(await say('ls /var/lib/bulkhead/jailed 2>/dev/null || echo none'), 'none');
   });
 });
