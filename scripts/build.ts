@@ -9,7 +9,7 @@ import { rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { build } from 'esbuild';
 import { compileBpf } from './bpf.ts';
-import { compileLandlock, compilePam } from './pam.ts';
+import { compileLandlock, compileNotify, compilePam } from './pam.ts';
 import { root, tool } from './steps.ts';
 
 /** What is started by its path or imported by it. */
@@ -46,6 +46,7 @@ async function buildPackage(directory: string): Promise<void> {
   compileBpf(`${directory}/bpf`);
   compilePam(`${directory}/pam`);
   compileLandlock(`${directory}/pam`);
+  compileNotify(`${directory}/pam`);
   const types = ['-p', `${root}tsconfig.build.json`, '--outDir', directory];
   execFileSync(tool('tsc'), types, { stdio: 'inherit' });
 }

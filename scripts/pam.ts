@@ -1,5 +1,5 @@
 /**
- * Compiles the module of PAM in pam/, and the program that applies Landlock for the launcher, into dist/pam/PROCESSOR/:
+ * Compiles the module of PAM in pam/, and the programs of the launcher that apply Landlock and pass on to systemd, into dist/pam/PROCESSOR/:
  * `node scripts/pam.ts [DIRECTORY]`. The module needs no newer libc than 2.28. Both run on the processors of the machine that
  * they are made on, for the package and by the tests.
  *
@@ -30,6 +30,10 @@ export const compilePam = (directory = `${root}dist/pam`): string =>
 export const compileLandlock = (directory = `${root}dist/pam`): string =>
   compileTo(directory, 'bulkhead-landlock', 'bulkhead-landlock.c', executable);
 
+/** Answers the path of the program. */
+export const compileNotify = (directory = `${root}dist/pam`): string =>
+  compileTo(directory, 'bulkhead-notify', 'bulkhead-notify.c', executable);
+
 /** In one step, since another process may be using what is there. */
 function compileTo(
   directory: string,
@@ -59,6 +63,6 @@ function compile(words: readonly string[]): void {
 }
 
 if (import.meta.main) {
-  for (const each of [compilePam, compileLandlock])
+  for (const each of [compilePam, compileLandlock, compileNotify])
     process.stdout.write(`${each(process.argv[2])}\n`);
 }

@@ -118,6 +118,7 @@ describe('the package that npm pack makes', { timeout: longPatienceMilliseconds 
       'bpf/symlinks.bpf.c',
       `dist/pam/${process.arch}/pam_bulkhead.so`,
       `dist/pam/${process.arch}/bulkhead-landlock`,
+      `dist/pam/${process.arch}/bulkhead-notify`,
       'pam/pam_bulkhead.c',
       'LICENSE',
       'examples/demo.xml',

@@ -1,7 +1,8 @@
 // `bulkhead apply`, `exec` and `release` with jails on this kernel, as an administrator runs them, one after another.
 import '../../src/testing/guard/here.ts';
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { after, before, test } from 'node:test';
@@ -9,7 +10,8 @@ import { loadPolicy } from '../../src/apply/load-policy.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { jailDoctor } from '../../src/jail/commands/doctor.ts';
 import { parseMark } from '../../src/jail/core/mark.ts';
-import { patienceMilliseconds } from '../../src/testing/patience.ts';
+import { eventually, patienceMilliseconds } from '../../src/testing/patience.ts';
+import { compileNotify } from '../../scripts/pam.ts';
 import { findTree } from '../cli/launch-stage.ts';
 import { landlockObstacle, publicScratch, reasonToSkip, withoutLandlock } from './stage.ts';
 
@@ -45,6 +47,7 @@ function mustApply(): void {
 
 before(() => {
   if (skip !== false) return;
+  compileNotify();
   bulkhead('release', '--kill');
   scratch = publicScratch(instance);
   policy = `${scratch}/policy.xml`;
@@ -127,6 +130,69 @@ test(
     assert.match(before.reason, /is not under Landlock yet; run: bulkhead apply/);
     mustApply();
     assert.equal(parseMark(readFileSync(mark, 'utf8')).landlock, true);
+  },
+);
+
+test(
+  'systemd is told what the service itself says, and a few times a second',
+  { skip },
+  async () => {
+    const address = `${scratch}/notify`;
+    const listener = spawn(
+      'perl',
+      [
+        '-e',
+        String.raw`use Socket; $| = 1; my $s; socket($s, PF_UNIX, SOCK_DGRAM, 0) && bind($s, sockaddr_un($ARGV[0])) or die $!;
+        print "listens\n"; while (defined recv $s, my $m, 65536, 0) { $m =~ s/\n/;/g; print "$m\n" }`,
+        address,
+      ],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    let heard = '';
+    listener.stdout.on('data', (chunk: Buffer) => (heard += chunk.toString()));
+    const service = (script: string) => {
+      const words = [
+        '--instance',
+        instance,
+        '--keep-env',
+        'NOTIFY_SOCKET',
+        `${jailed}`,
+        '--',
+        'perl',
+      ];
+      const prelude = String.raw`use Socket; our $s; socket($s, PF_UNIX, SOCK_DGRAM, 0) or die $!;
+      sub inform { my ($text, $flags) = @_; send $s, $text, $flags // 0, sockaddr_un($ENV{NOTIFY_SOCKET}) }`;
+      return spawnSync(launcher, [...words, '-e', `${prelude} ${script}`], {
+        encoding: 'utf8',
+        timeout: patienceMilliseconds,
+        env: { PATH: '/usr/bin:/bin', NOTIFY_SOCKET: address },
+      });
+    };
+    try {
+      await eventually('somebody listens', () => heard.includes('listens'));
+      const said = service(String.raw`
+      if (!fork) { inform("STATUS=of a child"); exit }
+      wait; inform("READY=1\nMAINPID=1\nSTATUS=it works\nFDSTORE=1\nREADY=12"); print $ENV{NOTIFY_SOCKET};`);
+      assert.deepEqual([said.status, said.stderr], [0, '']);
+      assert.match(said.stdout, /^\/\.bulkhead\/notify-\d+$/);
+      await eventually('it is passed on', () => heard.includes('READY'));
+      assert.equal(heard, 'listens\nREADY=1;STATUS=it works;\n');
+      heard = '';
+      const began = performance.now();
+      const flood = service(String.raw`
+      my $end = time + 2; my $n = 0; while (time < $end) { $n++ if inform("WATCHDOG=1", MSG_DONTWAIT) } inform("STOPPING=1"); print $n;`);
+      assert.equal(flood.status, 0, flood.stderr);
+      assert.ok(Number(flood.stdout) > 0);
+      await eventually('the end is told', () => heard.includes('WATCHDOG'));
+      const inside = `ls /.bulkhead | grep -c notify || true`;
+      await eventually('nothing is left', () => exec(jailed, 'sh', '-c', inside).stdout === '0\n');
+      const most = 20 + 8 + (performance.now() - began) / 500;
+      assert.ok(heard.split('\n').length <= most + 1, heard);
+    } finally {
+      const ended = once(listener, 'exit');
+      listener.kill('SIGKILL');
+      await ended;
+    }
   },
 );
 

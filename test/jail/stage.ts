@@ -14,7 +14,7 @@ import { release } from 'node:os';
 import type { JailKey } from '../../src/jail/core/jail-key.ts';
 import { parseMark } from '../../src/jail/core/mark.ts';
 import { landlockPath } from '../../src/jail/core/layout.ts';
-import { compileLandlock } from '../../scripts/pam.ts';
+import { compileLandlock, compileNotify } from '../../scripts/pam.ts';
 import { buildElsewhere } from '../../src/jail/io/build-elsewhere.ts';
 import type { BuildAnswer, JailTenant } from '../../src/jail/io/build/protocol.ts';
 import { appliesLandlock, findLandlock } from '../../src/jail/io/landlock.ts';
@@ -45,6 +45,7 @@ export class JailStage implements AsyncDisposable {
   constructor(name: string) {
     // As in a package: where it is missing, jails are entered without.
     compileLandlock();
+    compileNotify();
     this.instance = `bulkhead-jail-${name}`;
     this.homes = mkdtempSync(`/var/tmp/bulkhead-jail-${name}-`).replace('/var/tmp', '/srv');
     rmSync(this.homes.replace('/srv', '/var/tmp'), { recursive: true });

@@ -34,10 +34,10 @@ export const links: Readonly<Record<string, string>> = {
 };
 
 /**
- * Sockets of the host that services speak to, under the same path: the log, and systemd, which believes those alone
- * that it has started.
+ * Sockets of the host that programs speak to, under the same path. That of systemd for services is not among them, since
+ * process 1 reads it before all else: pam/bulkhead-notify.c passes on what a service says there.
  */
-export const hostSockets = ['/dev/log', '/run/systemd/notify'] as const;
+export const hostSockets = ['/dev/log'] as const;
 
 /** Directories of the host's root that are links into /usr, or directories where /usr is not merged. */
 export const libraryNames = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'] as const;

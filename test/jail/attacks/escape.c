@@ -24,6 +24,7 @@
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -206,6 +207,9 @@ static void files(void) {
   must_fail("remove the mount point of /tmp", rmdir("/tmp"));
   must_fail("a link in /", symlink("/tmp", "/link"));
   must_fail("another home", mkdir("/home/other", 0755));
+  struct sockaddr_un systemd = {AF_UNIX, "/run/systemd/notify"};
+  int datagrams = socket(AF_UNIX, SOCK_DGRAM, 0);
+  must_fail("systemd's socket for services", connect(datagrams, (struct sockaddr *)&systemd, sizeof systemd));
   must_fail("/etc/shadow", open("/etc/shadow", O_RDONLY));
   for (int up = 0; up < 64 && chdir("..") == 0; up++) continue;
   struct stat root, top;

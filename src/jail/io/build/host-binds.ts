@@ -30,6 +30,9 @@ import type { JailPaths } from '../jail-paths.ts';
 import { landlockProgram } from '../landlock.ts';
 import type { Skeleton } from './skeleton.ts';
 
+/** Run by the launcher in the vault. */
+const notifyProgram = packageFile(`dist/pam/${process.arch}/bulkhead-notify`);
+
 const quiet = attributes.readOnly | attributes.nosuid | attributes.nodev;
 
 /** In the vault. Throws Node's errors. */
@@ -44,6 +47,7 @@ export function bindOfHost({ root, tree, broker }: Skeleton, { inside }: JailPat
   mkdirSync(broker, { recursive: true, mode: 0o755 });
   mkdirSync(`${root}${brokerDirectory}`, { recursive: true, mode: 0o755 });
   bind(tree, broker, brokerDirectory, quiet | attributes.noexec);
+  if (existsSync(notifyProgram)) copyOnce(notifyProgram, `${inside}/notify`);
   if (existsSync(landlockProgram)) copyOnce(landlockProgram, `${root}${landlockPath}`);
   const client = copyOnce(packageFile('libexec/bulkhead-client'), `${inside}/client`);
   for (const path of brokeredPrograms) {

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * bulkhead-notify: passes on what a service in a jail tells systemd of itself, for the launcher.
+ *
+ *     bulkhead-notify ADDRESS DIRECTORY UID COMMAND [ARGUMENT]...
+ *
+ * In the vault. Leaves a process behind that listens at DIRECTORY/notify-PID, of which PID is the process that goes on as
+ * COMMAND, and sends to ADDRESS, the socket of systemd, which is not in the jail: process 1 reads it before all else, and
+ * whoever writes to it all the time keeps the host from its work. Only what that very process says is passed on, without
+ * descriptors, a few times a second; what is too much waits, and whoever sends it. The process that listens is in the cgroup
+ * of the tenant, whose limits hold for it, and ends with PID.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define MESSAGE_MAX 4096
+/* As many at once as a service says when it starts and ends; then one after each pause. */
+#define AT_ONCE 20
+#define PAUSE_MILLISECONDS 500
+#define LAST_MAX 8
+
+/* What a service says of itself alone: not which process it is, and nothing that comes with descriptors. */
+static const char *const accepted[] = { "READY=1",  "RELOADING=1", "STOPPING=1",	   "WATCHDOG=1",     "STATUS=",
+					"ERRNO=",   "BUSERROR=",   "MONOTONIC_USEC=", "WATCHDOG_USEC=", "WATCHDOG=trigger",
+					"EXTEND_TIMEOUT_USEC=", NULL };
+
+struct relay {
+	int from, to, main_fd;
+	pid_t main;
+	uid_t uid;
+	struct sockaddr_un address;
+	socklen_t length;
+	int left;
+};
+
+static int fail(const char *command, const char *what)
+{
+	(void)fprintf(stderr, "bulkhead: Cannot start \"%s\" in its jail: %s: %s\n", command, what, strerror(errno));
+	return 1;
+}
+
+static int is_accepted(const char *line, size_t length)
+{
+	for (const char *const *each = accepted; *each; each++) {
+		size_t word = strlen(*each);
+		int is_prefix = (*each)[word - 1] == '=';
+
+		if (length >= word && !memcmp(line, *each, word) && (is_prefix || length == word))
+			return 1;
+	}
+	return 0;
+}
+
+/* Copies the lines that are accepted; how many bytes. */
+static size_t filter(const char *from, size_t length, char *to)
+{
+	size_t made = 0;
+
+	while (length > 0) {
+		const char *end = memchr(from, '\n', length);
+		size_t line = end ? (size_t)(end - from) : length;
+
+		if (is_accepted(from, line)) {
+			memcpy(to + made, from, line);
+			made += line;
+			to[made++] = '\n';
+		}
+		from += line + (end != NULL);
+		length -= line + (end != NULL);
+	}
+	return made;
+}
+
+/* As if PID had said it, which root may claim. */
+static void pass_on(const struct relay *r, char *text, size_t length)
+{
+	union {
+		char space[CMSG_SPACE(sizeof(struct ucred))];
+		struct cmsghdr aligned;
+	} control = { .space = { 0 } };
+	struct ucred who = { .pid = r->main, .uid = r->uid, .gid = getgid() };
+	struct iovec data = { .iov_base = text, .iov_len = length };
+	struct msghdr message = { .msg_name = (void *)(size_t)&r->address, .msg_namelen = r->length, .msg_iov = &data,
+				  .msg_iovlen = 1, .msg_control = control.space, .msg_controllen = sizeof(control.space) };
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_CREDENTIALS;
+	header->cmsg_len = CMSG_LEN(sizeof(who));
+	memcpy(CMSG_DATA(header), &who, sizeof(who));
+	(void)sendmsg(r->to, &message, MSG_NOSIGNAL);
+}
+
+/* Takes one message, if there is one: 1, or 0. Descriptors have no room, so the kernel closes them. */
+static int take(struct relay *r)
+{
+	char text[MESSAGE_MAX], kept[MESSAGE_MAX + 1];
+	union {
+		char space[CMSG_SPACE(sizeof(struct ucred))];
+		struct cmsghdr aligned;
+	} control;
+	struct iovec data = { .iov_base = text, .iov_len = sizeof(text) };
+	struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1, .msg_control = control.space,
+				  .msg_controllen = sizeof(control.space) };
+	ssize_t got = recvmsg(r->from, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	struct cmsghdr *header = got < 0 ? NULL : CMSG_FIRSTHDR(&message);
+	struct ucred who = { 0 };
+	size_t length;
+
+	if (got < 0)
+		return errno == EINTR;
+	if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_CREDENTIALS)
+		memcpy(&who, CMSG_DATA(header), sizeof(who));
+	if (who.pid != r->main || (message.msg_flags & MSG_TRUNC))
+		return 1;
+	length = filter(text, (size_t)got, kept);
+	if (length > 0) {
+		pass_on(r, kept, length);
+		r->left--;
+	}
+	return 1;
+}
+
+/* Until the service has ended. */
+static void listen_on(struct relay *r, const char *path)
+{
+	struct pollfd both[] = { { .fd = r->main_fd, .events = POLLIN }, { .fd = r->from, .events = POLLIN } };
+
+	for (;;) {
+		int count = poll(both, r->left > 0 ? 2 : 1, r->left < AT_ONCE ? PAUSE_MILLISECONDS : -1);
+
+		if (count < 0 && errno != EINTR)
+			break;
+		if (count == 0 && r->left < AT_ONCE)
+			r->left++;
+		if (count > 0 && both[0].revents)
+			break;
+		if (count > 0 && both[1].revents)
+			(void)take(r);
+	}
+	for (int last = 0; last < LAST_MAX && take(r); last++)
+		;
+	(void)unlink(path);
+}
+
+/* Nothing that the service was given stays open here. */
+static void detach(const struct relay *r)
+{
+	int keep[] = { r->from, r->to, r->main_fd };
+	unsigned int next = 0;
+
+	for (int sorted = 0; sorted < 3; sorted++)
+		for (int each = 0; each < 2; each++)
+			if (keep[each] > keep[each + 1]) {
+				int larger = keep[each];
+
+				keep[each] = keep[each + 1];
+				keep[each + 1] = larger;
+			}
+	for (int each = 0; each < 3; each++) {
+		if ((unsigned int)keep[each] > next)
+			(void)syscall(SYS_close_range, next, (unsigned int)keep[each] - 1, 0);
+		next = (unsigned int)keep[each] + 1;
+	}
+	(void)syscall(SYS_close_range, next, ~0U, 0);
+	(void)signal(SIGTERM, SIG_IGN);
+	(void)signal(SIGINT, SIG_IGN);
+	(void)signal(SIGHUP, SIG_IGN);
+	(void)signal(SIGQUIT, SIG_IGN);
+	(void)setsid();
+	if (chdir("/"))
+		_exit(1);
+}
+
+static int open_address(struct relay *r, const char *text)
+{
+	size_t length = strlen(text);
+
+	if (length < 2 || length >= sizeof(r->address.sun_path) || (text[0] != '/' && text[0] != '@')) {
+		errno = EINVAL;
+		return -1;
+	}
+	r->address.sun_family = AF_UNIX;
+	memcpy(r->address.sun_path, text, length);
+	if (text[0] == '@')
+		r->address.sun_path[0] = '\0';
+	r->length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + (text[0] == '/'));
+	r->to = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	return r->to;
+}
+
+/* The socket that the service speaks to, which nobody but its tenant may. */
+static int open_inside(struct relay *r, const char *directory, char *path, size_t size)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int length = snprintf(path, size, "%s/notify-%d", directory, (int)r->main), on = 1;
+
+	if (length < 0 || (size_t)length >= sizeof(at.sun_path) || (size_t)length >= size) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memcpy(at.sun_path, path, (size_t)length);
+	(void)unlink(path);
+	r->from = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	(void)umask(0177);
+	if (r->from < 0 || setsockopt(r->from, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) ||
+	    bind(r->from, (struct sockaddr *)&at, sizeof(at)) || chown(path, r->uid, (gid_t)-1))
+		return -1;
+	(void)umask(022);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct relay r = { .from = -1, .to = -1, .main = getpid(), .left = AT_ONCE };
+	char path[128];
+	pid_t child;
+
+	if (argc < 5)
+		return 2;
+	r.uid = (uid_t)strtoul(argv[3], NULL, 10);
+	if (open_address(&r, argv[1]) < 0)
+		return fail(argv[4], "$NOTIFY_SOCKET cannot be used");
+	if (open_inside(&r, argv[2], path, sizeof(path)))
+		return fail(argv[4], "its socket for systemd cannot be made");
+	r.main_fd = (int)syscall(SYS_pidfd_open, r.main, 0);
+	child = r.main_fd < 0 ? -1 : fork();
+	if (child < 0)
+		return fail(argv[4], "what passes on to systemd cannot be started");
+	if (child == 0) {
+		detach(&r);
+		listen_on(&r, path);
+		_exit(0);
+	}
+	(void)execv(argv[4], argv + 4);
+	return fail(argv[4], "it cannot be executed");
+}
