@@ -39,6 +39,7 @@ import {
   seeProcesses,
 } from './others.ts';
 import { outsideJail } from './programs.ts';
+import { eventFlood, terminalFlood } from './pools.ts';
 import {
   fuseMount,
   makeDevice,
@@ -59,6 +60,8 @@ export const attacks: readonly Attack[] = [
   threadStorm,
   forkChains,
   descriptorFlood,
+  terminalFlood,
+  eventFlood,
   diskFlood,
   diskFloodDirect,
   fileFlood,
