@@ -4,7 +4,8 @@
  */
 import '../../src/testing/guard/here.ts';
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +13,8 @@ import { after, before, describe, test } from 'node:test';
 import { publishAccounts, withdrawAccounts } from '../../src/host/cgroups/launch-accounts.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { profilesOf, sessionLines } from '../../src/login/core/profiles.ts';
+import { knownEvents } from '../../src/strict/io/known-events.ts';
+import { readText } from '../../src/sys/files/read.ts';
 import { eventually, patienceMilliseconds } from '../../src/testing/patience.ts';
 
 const program = new URL('../../libexec/bulkhead-pam', import.meta.url).pathname;
@@ -67,19 +70,39 @@ interface Outcome {
  * what is moved must be all of them.
  */
 function place(shell: string, environment: Readonly<Record<string, string>> = {}): Outcome {
+  const ran = spawnSync(process.execPath, ['-e', placing(shell, environment)], {
+    encoding: 'utf8',
+    timeout: patienceMilliseconds,
+  });
+  return outcomeOf(ran.stdout);
+}
+
+/** The same as if strict placement were in the kernel: with its pins in a file system that nobody else sees. */
+function placeStrictly(shell: string): { readonly pid: number; readonly placed: Promise<Outcome> } {
+  const pins =
+    'mount -t tmpfs none /sys/fs/bpf && mkdir -p "/sys/fs/bpf/$0/tenants-1" && exec "$@"';
+  const words = ['-m', 'sh', '-c', pins, instance, process.execPath, '-e', placing(shell, {})];
+  const child = spawn('unshare', words, { stdio: ['ignore', 'pipe', 'inherit'] });
+  let printed = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (printed += text));
+  const placed = once(child, 'close').then(() => outcomeOf(printed));
+  return { pid: child.pid ?? 0, placed };
+}
+
+function placing(shell: string, environment: Readonly<Record<string, string>>): string {
   const [file, words] = [asSh(shell), [program, instance]];
   const env = { PAM_TYPE: 'open_session', PAM_SERVICE: 'sshd', PAM_USER: user, ...environment };
-  const script = `
+  return `
     const { spawnSync } = require('node:child_process');
     const fs = require('node:fs');
     const { status, stdout, stderr } = spawnSync(${JSON.stringify(file)}, ${JSON.stringify(words)}, { env: ${JSON.stringify(env)}, encoding: 'utf8' });
     const cgroups = fs.readdirSync('/proc/self/task').map((id) => fs.readFileSync('/proc/self/task/' + id + '/cgroup', 'utf8'));
-    console.log(JSON.stringify({ status, printed: stdout + stderr, cgroups }));`;
-  const ran = spawnSync(process.execPath, ['-e', script], {
-    encoding: 'utf8',
-    timeout: patienceMilliseconds,
-  });
-  const { status, printed, cgroups } = JSON.parse(ran.stdout) as {
+    console.log(JSON.stringify({ pid: process.pid, status, printed: stdout + stderr, cgroups }));`;
+}
+
+function outcomeOf(text: string): Outcome {
+  const { pid, status, printed, cgroups } = JSON.parse(text) as {
+    pid: number;
     status: number | null;
     printed: string;
     cgroups: string[];
@@ -88,8 +111,21 @@ function place(shell: string, environment: Readonly<Record<string, string>> = {}
   assert.ok(cgroups.length > 1);
   const places = cgroups.map(placesIn);
   for (const each of places) assert.deepEqual(each, places[0]);
+  lastPid = pid;
   return { status, places: places[0] ?? [] };
 }
+
+/** The process that the step was last asked to move. */
+let lastPid = 0;
+
+const childrenOf = (pid: number | string): readonly string[] =>
+  (readText(`/proc/${pid}/task/${pid}/children`) ?? '').split(' ').filter((each) => each !== '');
+
+/** Whether the step that this process runs has looked more often than it does where nothing is strict. */
+const waitsLong = (pid: number) =>
+  childrenOf(pid)
+    .flatMap(childrenOf)
+    .some((each) => readText(`/proc/${each}/cmdline`) === 'sleep\x000.2\x00');
 
 const runsSystemd = fs.existsSync('/run/systemd/system') ? 'systemd makes it' : false;
 
@@ -267,6 +303,14 @@ describe('the step of PAM on this kernel', { skip }, () => {
       });
     }
 
+    test('where placement is strict, waits for a scope that is made late', async () => {
+      const { pid, placed } = placeStrictly('dash');
+      await eventually('the step waits on', () => waitsLong(pid));
+      fs.mkdirSync(scope, { recursive: true });
+      assert.deepEqual(await placed, { status: 0, places: inScope });
+      await removeCgroup(slice);
+    });
+
     test('does not enter a frozen slice', { skip: frozenFile(slice) === undefined }, async () => {
       fs.mkdirSync(scope, { recursive: true });
       const [file = '', on = '', off = ''] = frozenFile(slice) ?? [];
@@ -314,15 +358,35 @@ describe('the step of PAM on this kernel', { skip }, () => {
     }
   });
 
-  test('does not enter a frozen cgroup, in which whoever logs in would hang', () => {
+  test('does not enter a frozen cgroup, in which whoever logs in would hang', async () => {
     const [file, on, off] = isV2
       ? [`${roots[0]}/u${uid}/cgroup.freeze`, '1', '0']
       : [`/sys/fs/cgroup/freezer/${instance}/u${uid}/freezer.state`, 'FROZEN', 'THAWED'];
     if (!fs.existsSync(file)) return;
+    const started = {
+      nanoseconds: process.hrtime.bigint(),
+      cgroup: 0n,
+      pid: 0,
+      from: 0,
+      to: uid,
+      tenant: uid,
+      what: 'uid',
+      passed: false,
+      command: 'su',
+      name: '',
+      unit: '',
+    } as const;
+    const advice = (parent: number) =>
+      knownEvents([{ ...started, parent }], pathsOf(instance))[0]?.advice ?? '';
     fs.writeFileSync(file, on);
     try {
       const { status, places } = place('sh');
       assert.deepEqual([status, places.length], [1, roots.length - 1]);
+      assert.doesNotMatch(advice(lastPid), /frozen/);
+      // Strict placement is told why.
+      assert.equal((await placeStrictly('sh').placed).status, 1);
+      assert.match(advice(lastPid), /^\/sys\/fs\/cgroup\/.* is frozen$/);
+      assert.doesNotMatch(advice(lastPid + 256), /frozen/);
     } finally {
       fs.writeFileSync(file, off);
     }
