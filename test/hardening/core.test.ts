@@ -152,6 +152,7 @@ const safe: HostFacts = {
   hasPolkit: false,
   subordinate: [],
   homes: [{ user: 'alice', path: '/home/alice', permissions: 0o711 }],
+  setuidHomes: [],
   signatures: 'Y\n',
   modulesDisabled: '1\n',
   lockdown: 'none [integrity] confidentiality\n',
@@ -165,6 +166,7 @@ test('hostItems() of a host that has everything', () => {
     hidepid: 'good',
     'subordinate-uids': 'good',
     homes: 'good',
+    'nosuid-homes': 'good',
     'sig-enforce': 'good',
     'modules-disabled': 'good',
     lockdown: 'good',
@@ -179,6 +181,7 @@ test('hostItems() of a host that has nothing', () => {
     hasPolkit: false,
     subordinate: ['alice'],
     homes: [{ user: 'alice', path: '/home/alice', permissions: 0o755 }],
+    setuidHomes: ['/', '/home'],
     signatures: undefined,
     modulesDisabled: undefined,
     lockdown: undefined,
@@ -188,11 +191,15 @@ test('hostItems() of a host that has nothing', () => {
     hidepid: 'lacking',
     'subordinate-uids': 'lacking',
     homes: 'lacking',
+    'nosuid-homes': 'lacking',
     'sig-enforce': 'unavailable',
     'modules-disabled': 'unavailable',
     lockdown: 'unavailable',
     'set-id-programs': 'state',
   });
+  const [, , , nosuid] = hostItems(open);
+  assert.match(nosuid?.remark ?? '', /remount,nosuid \/home;/);
+  assert.equal(verdicts({ ...open, setuidHomes: ['/'] })['nosuid-homes'], 'state');
   const withLogind = hostItems({ ...open, hasLogind: true, hasPolkit: true })[0];
   assert.equal(withLogind?.verdict, 'state');
   assert.match(withLogind?.remark ?? '', /systemd-logind and polkit/);

@@ -33,6 +33,7 @@ test('parseMountInfo() reads mounts, names with spaces among them', () => {
     type: 'ext4',
     source: '/dev/vda',
     readOnly: true,
+    noSetuid: false,
     superOptions: ['rw', 'usrquota'],
   });
   assert.deepEqual(parseMountInfo('garbage\n'), []);

@@ -16,6 +16,8 @@ export interface HostFacts {
   /** Accounts of tenants with ranges in /etc/subuid. */
   readonly subordinate: readonly string[];
   readonly homes: readonly HomeMode[];
+  /** Mount points with homes of tenants on which setuid bits count. */
+  readonly setuidHomes: readonly string[];
   /** Texts of files; undefined where the kernel has none. */
   readonly signatures: string | undefined;
   readonly modulesDisabled: string | undefined;
@@ -39,6 +41,7 @@ export const hostItems = (facts: HostFacts): readonly Item[] => [
   hidepid(facts),
   subordinateUids(facts),
   homes(facts),
+  setuidHomes(facts),
   signatures(facts),
   modulesDisabled(facts),
   lockdown(facts),
@@ -114,6 +117,28 @@ function homes({ homes: all }: HostFacts): Item {
         'servers that list a home as another user; 711 lets them reach what they know the name of',
       since: undefined,
       remark: open.length > 0 ? 'run: chmod o-rw DIRECTORY' : undefined,
+    },
+  );
+}
+
+function setuidHomes({ setuidHomes: mountPoints }: HostFacts): Item {
+  const own = mountPoints.filter((each) => each !== '/');
+  const verdict: Verdict = mountPoints.length === 0 ? 'good' : own.length > 0 ? 'lacking' : 'state';
+  const remark =
+    own.length > 0
+      ? `run: mount -o remount,nosuid ${own[0]}; for the next boot, add nosuid to its options in /etc/fstab`
+      : 'homes are on the root file system, which needs setuid programs; give them a file system of their own';
+  return item(
+    'nosuid-homes',
+    'nosuid of homes',
+    'a setuid program in a home runs as its tenant for whoever starts it, and outside its limits unless placement is strict',
+    {
+      verdict,
+      now: mountPoints.length === 0 ? 'nosuid' : `setuid on ${listSome(mountPoints)}`,
+      wanted: 'nosuid',
+      breaks: 'setuid and setgid programs in homes',
+      since: undefined,
+      remark: verdict === 'good' ? undefined : remark,
     },
   );
 }

@@ -38,6 +38,14 @@ export function readHostFacts(people: readonly Account[], paths: Paths): HostFac
       people,
       mounts.filter(({ type }) => servedByProgram.test(type)),
     ),
+    setuidHomes: [
+      ...new Set(
+        people.flatMap(({ home }) => {
+          const mount = nearestMount(home, mounts);
+          return mount === undefined || mount.noSetuid ? [] : [mount.mountPoint];
+        }),
+      ),
+    ],
     signatures: readText(`${sys}/module/module/parameters/sig_enforce`),
     modulesDisabled: readText(`${proc}/sys/kernel/modules_disabled`),
     lockdown: readText(`${sys}/kernel/security/lockdown`),

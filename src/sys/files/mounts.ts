@@ -18,6 +18,8 @@ export interface Mount {
   readonly type: string;
   readonly source: string;
   readonly readOnly: boolean;
+  /** Setuid and setgid bits of its files count for nothing. */
+  readonly noSetuid: boolean;
   readonly superOptions: readonly string[];
 }
 
@@ -40,6 +42,7 @@ export function parseMountInfo(text: string): readonly Mount[] {
         type,
         source: unescape(source),
         readOnly: options.split(',').includes('ro'),
+        noSetuid: options.split(',').includes('nosuid'),
         superOptions: superOptions.split(','),
       },
     ];
