@@ -50,5 +50,7 @@ const onGuard = withoutGuard.flatMap((line) => {
 /** Linux 6.1 opens what open_tree has found where nothing can see it. */
 export const withGuard = (release: string): readonly string[] =>
   onGuard.map((line) =>
-    release.startsWith('6.1.') ? line.replace('by open_tree of the link: EACCES', 'by open_tree of the link: SECRET') : line,
+    release.startsWith('6.1.')
+      ? line.replace('by open_tree of the link: EACCES', 'by open_tree of the link: SECRET')
+      : line,
   );
