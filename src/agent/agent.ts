@@ -357,6 +357,7 @@ export class Agent implements AsyncDisposable {
       starting: this.#startup.status,
       lastTick: this.#lastTick,
       status: () => this.#status(),
+      protections: () => this.#parts.flatMap((part) => part.protection?.() ?? []),
       freshStatus: async () =>
         this.#startup.status === undefined
           ? this.#status(await this.#placement.rescan())

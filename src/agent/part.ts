@@ -24,6 +24,18 @@ export interface Alarm {
   readonly count?: number;
 }
 
+/** Something that protects the host, as metrics show it. */
+export interface Protection {
+  readonly name: 'symlink-guard' | 'strict-placement' | 'jails' | 'modules-gate';
+  /** `unknown`: its programs are there, and what they do cannot be read. */
+  readonly state: ProtectionState;
+  /** What it refused, or would have; it may begin anew at any time. Absent where it is not known. */
+  readonly refused?: number;
+}
+
+export const protectionStates = ['on', 'watch', 'off', 'unknown'] as const;
+export type ProtectionState = (typeof protectionStates)[number];
+
 export interface AgentPart extends Partial<AsyncDisposable> {
   /** Called with a policy that has been applied. Must not throw, nor take long; this holds for all of them. */
   readonly adopt?: (policy: Policy) => void;
@@ -39,6 +51,8 @@ export interface AgentPart extends Partial<AsyncDisposable> {
   ) => Promise<Result<ReadonlySet<string>, Problem>>;
   /** What has to be told since the last call, after each tick. */
   readonly takeAlarms?: () => readonly Alarm[];
+  /** As it is now; asked for each page of metrics. */
+  readonly protection?: () => Protection;
   /** Called after each tick; `rows` computes what each member used. */
   readonly afterTick?: (rows: () => readonly TopRow[], defaults: LimitNumbers) => void;
 }

@@ -87,7 +87,7 @@ const memberOf = (
   { who, counters: { ...noCounters, ...counters }, limits },
 ];
 
-const nobody: Exposed = { members: new Map(), faults: new Map(), status };
+const nobody: Exposed = { members: new Map(), faults: new Map(), status, protections: [] };
 const pageOf = (exposed: Partial<Exposed>, options?: ExpositionOptions) =>
   [...exposition({ ...nobody, ...exposed }, options)].join('');
 
@@ -246,6 +246,34 @@ describe('exposition() has', () => {
     assert.deepEqual(now, ['starting']);
     const build = families.get('bulkhead_build_info')?.samples[0]?.labels;
     assert.deepEqual(build, { version: '0.1.0', driver: 'cgroup2', tree: 'bulkhead' });
+  });
+
+  test('the state of protections, and no count where none is known', () => {
+    const families = parse(
+      pageOf({
+        protections: [
+          { name: 'symlink-guard', state: 'watch', refused: 7 },
+          { name: 'modules-gate', state: 'unknown' },
+        ],
+      }),
+    );
+    const states = families.get('bulkhead_protection_state')?.samples ?? [];
+    assert.equal(states.length, 8);
+    assert.deepEqual(
+      states
+        .filter(({ value }) => value === 1)
+        .map(({ labels }) => [labels['protection'], labels['state']]),
+      [
+        ['symlink-guard', 'watch'],
+        ['modules-gate', 'unknown'],
+      ],
+    );
+    const refused = families.get('bulkhead_protection_refused_total')?.samples ?? [];
+    assert.deepEqual(
+      refused.map(({ labels, value }) => [labels['protection'], value]),
+      [['symlink-guard', 7]],
+    );
+    assert.doesNotMatch(pageOf({}), /bulkhead_protection/);
   });
 
   test('nothing of tenants where there are none', () => {
@@ -409,6 +437,10 @@ const everything: Exposed = {
   ]),
   faults: new Map(),
   status,
+  protections: [
+    { name: 'symlink-guard', state: 'on', refused: 7 },
+    { name: 'jails', state: 'unknown' },
+  ],
 };
 
 describe('promtool accepts', { skip }, () => {

@@ -3,7 +3,7 @@ import type { Driver } from '../../host/driver.ts';
 import type { EvidenceReader } from '../../host/evidence/evidence-reader.ts';
 import type { EventStore } from '../../store/events/event-store.ts';
 import type { History, HistoryView } from '../../store/history/history.ts';
-import type { AgentPart } from '../part.ts';
+import type { AgentPart, Protection } from '../part.ts';
 import type { LatestSample } from '../sampling/latest-sample.ts';
 import type { Membership } from '../sampling/membership.ts';
 import type { MemberIndex } from '../sampling/member-index.ts';
@@ -26,6 +26,7 @@ export interface AgentContext {
   /** Absent once it has started. */
   readonly starting: StartingStatus | undefined;
   readonly status: () => StatusResponse;
+  readonly protections: () => readonly Protection[];
   /** Scans all processes first, so that the list of processes outside is current. */
   readonly freshStatus: () => Promise<StatusResponse>;
   readonly testAlerts: () => Promise<AlertsTestResponse>;

@@ -19,9 +19,11 @@ import { attributes, limits, noCounters, type KeyedAttribute } from '../../limit
 import type { QuantityKind } from '../../base/quantity.ts';
 import type { Member } from '../../usage/member.ts';
 import type { LimitNumbers, StatusResponse, Who } from '../api/api.ts';
+import type { Protection } from '../part.ts';
 import { agentSamples } from './agent-families.ts';
 import type { ExpositionFormat } from './content-type.ts';
 import { labelValue, Page, type Family } from './page.ts';
+import { protectionSamples } from './protection-families.ts';
 
 export interface ExposedMember {
   readonly who: Who;
@@ -39,6 +41,7 @@ export interface Exposed {
   readonly members: ReadonlyMap<Member, ExposedMember>;
   readonly faults: ReadonlyMap<Member, FaultTotals>;
   readonly status: StatusResponse;
+  readonly protections: readonly Protection[];
 }
 
 export interface ExpositionOptions {
@@ -154,7 +157,7 @@ const faultFamily: Family = {
 
 /** The page, in chunks of about `chunkCharacters`. */
 export function* exposition(
-  { members, faults, status }: Exposed,
+  { members, faults, status, protections }: Exposed,
   { format = 'text', tenantsMax = 2000 }: ExpositionOptions = {},
 ): Generator<string, void, undefined> {
   const page = new Page(format);
@@ -168,6 +171,7 @@ export function* exposition(
     yield* faultSamples(page, kind, rows);
   }
   agentSamples(page, status, aggregated);
+  protectionSamples(page, protections);
   if (format === 'openmetrics') page.text += '# EOF\n';
   yield page.take();
 }

@@ -25,7 +25,8 @@ export function answerMetrics({ agent, caller, accept }: RequestContext): HttpRe
     };
     members.set(member, { who, counters: { ...counters, ...peaks }, limits });
   }
-  const exposed = { members, faults: latest.totals, status: agent.status() };
+  const protections = agent.protections();
+  const exposed = { members, faults: latest.totals, status: agent.status(), protections };
   const format = formatFor(accept);
   const chunks = exposition(exposed, { format });
   const headers = { 'content-type': contentTypes[format] };

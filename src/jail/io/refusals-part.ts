@@ -18,7 +18,12 @@ export function refusalsPart(paths: Paths, log: Log): AgentPart {
   const tally = new RefusalTally<RefusedTry>();
   const events = new ProgramEvents(jailPrograms(paths), (totals) => tally.restart(totals));
   let reported: string | undefined;
+  let refused = 0;
   return {
+    protection() {
+      const isOn = jailPrograms(paths).areInForce();
+      return { name: 'jails', state: isOn ? 'on' : 'off', refused };
+    },
     takeFaults() {
       const taken = events.take(recordsMax);
       const problem = taken.ok ? undefined : printProblem(taken.error);
@@ -32,7 +37,9 @@ export function refusalsPart(paths: Paths, log: Log): AgentPart {
         const evidence = () => ({ at: Date.now(), program, tried: refusalText(refusal) });
         tally.add({ uid, total, watched: false, evidence });
       }
-      return [...tally.take()].map(([uid, each]) => faultOf(uid, each));
+      const faults = [...tally.take()].map(([uid, each]) => faultOf(uid, each));
+      for (const { count } of faults) refused += count;
+      return faults;
     },
     [Symbol.asyncDispose]() {
       events[Symbol.dispose]();

@@ -12,7 +12,7 @@ import type { Policy } from '../../policy/policy.ts';
 import { strictEventText } from '../core/event-text.ts';
 import { alarmOfState, alarmOfTenants, refusedAlarm } from '../core/strict-alarms.ts';
 import { policyNotEnforced } from './rule-of-policy.ts';
-import { strictState, takeStrictEvents } from './strict.ts';
+import { strictPrograms, strictState, takeStrictEvents } from './strict.ts';
 
 /** A program that tries again and again is not worth a line each time. */
 const linesMax = 20;
@@ -62,6 +62,13 @@ export function strictPart(paths: Paths, log: Log): AgentPart {
       bringInLine(file);
     },
     takeAlarms: () => alarms.splice(0),
+    protection() {
+      const name = 'strict-placement';
+      const now = strictState(paths);
+      if (now === undefined)
+        return { name, state: strictPrograms(paths).areInForce() ? 'unknown' : 'off' };
+      return { name, state: now.placement ?? 'off', refused: now.outside };
+    },
     afterTick() {
       const lasting = state.take();
       if (lasting.length > 0 && policy !== undefined && performance.now() - triedAt > againMs)

@@ -24,7 +24,7 @@ import { words } from '../../base/map-entry.ts';
 import { canaryProblem } from './canary.ts';
 import { knownEvents, type KeptStrictEvent } from './known-events.ts';
 
-const programs = (paths: Paths) => new Programs('tenants', paths);
+export const strictPrograms = (paths: Paths) => new Programs('tenants', paths);
 const action = 'turn strict placement on';
 /** Uids that no account has, below those that the kernel keeps. */
 const canaries = [0xfff1_0000, 0xfff1_ffff] as const;
@@ -47,7 +47,7 @@ export function loadStrict(rule: StrictRule, paths: Paths): Result<boolean, Prob
   const obstacle = strictObstacle(paths) ?? tooMany(rule);
   if (obstacle !== undefined) return failed({ action, ...obstacle });
   const canary = randomInt(canaries[0], canaries[1]);
-  return programs(paths).load({
+  return strictPrograms(paths).load({
     madeOf: entriesOf(rule, 0),
     entries: () => entriesOf(rule, canary),
     prove: () => (rule.placement === undefined ? undefined : canaryProblem(canary)),
@@ -69,12 +69,12 @@ function tooMany({ places, ranges }: StrictRule): Cause | undefined {
 /** Takes it out. Answers whether there was anything. */
 export function unloadStrict(paths: Paths): Result<boolean, Problem> {
   takeStrictEvents(paths);
-  return programs(paths).unload();
+  return strictPrograms(paths).unload();
 }
 
 /** What is in force now; undefined if nothing is. */
 export function strictState(paths: Paths): StrictState | undefined {
-  return programs(paths).inForce((directory, generation) => {
+  return strictPrograms(paths).inForce((directory, generation) => {
     const settings = PinnedMap.open(`${directory}/map_settings`);
     const counters = PinnedMap.open(`${directory}/map_counters`);
     if (!settings.ok || !counters.ok) return undefined;
@@ -95,7 +95,7 @@ export function strictState(paths: Paths): StrictState | undefined {
 
 /** The tenants of a rule that the kernel does not have, or has otherwise; undefined where nothing is in force. */
 export function notEnforced(rule: StrictRule, paths: Paths): readonly number[] | undefined {
-  return programs(paths).inForce((directory) => {
+  return strictPrograms(paths).inForce((directory) => {
     const [places, ranges, settings] = ['tenants', 'ranges', 'settings'].map((name) =>
       PinnedMap.open(`${directory}/map_${name}`),
     );
@@ -134,7 +134,7 @@ export const keptStrictEvents = (paths: Paths): readonly KeptStrictEvent[] =>
 
 /** What was refused, or would have been, since somebody last took it. */
 export function takeStrictEvents(paths: Paths): Result<readonly KeptStrictEvent[], Problem> {
-  const taken = programs(paths).inForce((directory) =>
+  const taken = strictPrograms(paths).inForce((directory) =>
     recordOf(paths).take(() => takeFrom(`${directory}/map_events`, paths)),
   );
   return taken ?? ok([]);

@@ -113,6 +113,11 @@ export class Programs {
     return use(generationPath(pins, this.#name, generation), generation);
   }
 
+  /** Whether any are in force, whatever can be read of them. */
+  areInForce(): boolean {
+    return this.inForce(() => true) ?? false;
+  }
+
   /** Hexadecimal. */
   digest(madeOf: readonly MapEntry[]): Result<string, Problem> {
     try {

@@ -12,16 +12,23 @@ import type { GateMode } from '../../core/gate/gate-event.ts';
 import { refusalText } from '../../core/gate/refusal-text.ts';
 import { GateLists } from './gate-lists.ts';
 import { gateMode } from './kernel-gate.ts';
-import { takeRefusals, type Refusal } from './refusals.ts';
+import { gatePrograms, takeRefusals, type Refusal } from './refusals.ts';
 
 export function gatePart(paths: Paths, log: Log): AgentPart {
   let reported: string | undefined;
   const alarms: Alarm[] = [];
   const state = new StateCheck(() => stateAlarm(new GateLists(paths).mode(), gateMode(paths)));
+  let refused = 0;
   return {
+    protection() {
+      const now = gateMode(paths);
+      const isUnread = now === 'off' && gatePrograms(paths).areInForce();
+      return { name: 'modules-gate', state: isUnread ? 'unknown' : now, refused };
+    },
     afterTick() {
       const taken = takeRefusals(paths);
       const refusals = taken.ok ? taken.value : [];
+      refused += refusals.length;
       for (const each of refusals) log.warn(refusalText(each));
       alarms.push(...refusedAlarm(refusals), ...state.take());
       const problem = taken.ok ? undefined : printProblem(taken.error);

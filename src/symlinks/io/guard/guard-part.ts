@@ -3,7 +3,7 @@
  * the policy when that has changed, or when somebody has removed it, of which the administrator is told.
  */
 import type { Log } from '../../../agent/log.ts';
-import type { AgentPart, Alarm, ReportedFault } from '../../../agent/part.ts';
+import type { AgentPart, Alarm, Protection, ReportedFault } from '../../../agent/part.ts';
 import { count } from '../../../base/list.ts';
 import { printable } from '../../../base/printable.ts';
 import { causedBy, printProblem, type Problem } from '../../../base/problem.ts';
@@ -163,6 +163,13 @@ export class GuardPart implements AgentPart {
     });
   }
 
+  protection(): Protection {
+    const now = inForce(this.#paths);
+    if (now !== undefined)
+      return { name, state: now.rule.mode, refused: now.counters.refused + now.counters.watched };
+    return { name, state: guardPrograms(this.#paths).areInForce() ? 'unknown' : 'off' };
+  }
+
   takeAlarms(): readonly Alarm[] {
     return this.#alarms.splice(0);
   }
@@ -178,6 +185,7 @@ export class GuardPart implements AgentPart {
   }
 }
 
+const name = 'symlink-guard';
 const about = 'symlink guard';
 const notInForce = (problem: Problem): Alarm => ({
   about,
