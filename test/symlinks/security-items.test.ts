@@ -1,0 +1,25 @@
+/** What `doctor --security` says of file systems that tenants serve. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { Paths } from '../../src/host/paths.ts';
+import { symlinksSecurity } from '../../src/symlinks/commands/security-items.ts';
+
+test('user_allow_other is lacking where it is set, and only there', () => {
+  const etc = mkdtempSync(join(tmpdir(), 'bulkhead-fuse-conf-'));
+  const verdict = () => symlinksSecurity({ etc } as Paths)[0]?.verdict;
+  try {
+    assert.equal(verdict(), 'good');
+    for (const [text, expected] of [
+      ['# user_allow_other\nmount_max = 10\n', 'good'],
+      ['mount_max = 10\n  user_allow_other \n', 'lacking'],
+    ] as const) {
+      writeFileSync(join(etc, 'fuse.conf'), text);
+      assert.equal(verdict(), expected);
+    }
+  } finally {
+    rmSync(etc, { recursive: true });
+  }
+});
