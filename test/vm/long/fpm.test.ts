@@ -75,6 +75,11 @@ until (-e $until) { my ($code) = split / /, ask(); $all++; $bad{$code}++ if $cod
 print "$all", map { " $_=$bad{$_}" } sort keys %bad;
 `;
 
+/** Signals every check that it may, as fast as it can. */
+const killer = String.raw`for (;;) { for my $at (glob '/proc/[0-9]*') {
+  open my $f, '<', "$at/cmdline" or next; my $args = <$f> // ''; $args =~ tr/\0/ /;
+  kill 'KILL', substr $at, 6 if $args =~ /php-fpm\S* -tt/ } }`;
+
 interface Answer {
   readonly cgroup: string;
   readonly uid: number;
@@ -152,7 +157,8 @@ suite('PHP-FPM in the cgroups of tenants', { skip: guests.skip }, () => {
   });
 
   test('a configuration that php-fpm does not accept is left as it is', patient, async () => {
-    await write(`${pools}/broken.conf`, pool('broken', 'carol', 'unknown_entry = 1\n'));
+    // A tenant's own would be left out alone.
+    await write(`${pools}/broken.conf`, pool('broken', 'www-data', 'unknown_entry = 1\n'));
     const { status, stderr } = await run('bulkhead web fpm enable --all');
     assert.equal(status, 1);
     assert.match(stderr, /pool\.d\/broken\.conf:\d+: unknown entry/);
@@ -255,6 +261,52 @@ suite('PHP-FPM in the cgroups of tenants', { skip: guests.skip }, () => {
     await succeed(`chown root ${pools}/alice.conf`);
     await write(`${pools}/alice.conf`, pool('alice', 'alice'));
     assert.doesNotMatch(await succeed('bulkhead web fpm status'), /not accepted/);
+  });
+
+  test(
+    'what root wants needs no consent of the tenant, who kills checks and breaks pools',
+    patient,
+    async () => {
+      await write('/opt/bulkhead/killer.pl', killer);
+      await succeed(
+        `install -d -o carol -g carol /home/carol/app; systemd-run --quiet --unit=killer --uid=alice perl /opt/bulkhead/killer.pl`,
+      );
+      await write(`${pools}/carol.conf`, pool('carol', 'carol', 'chdir = /home/carol/app\n'));
+      await write(`${pools}/shop.conf`, pool('shop', 'alice'));
+      await write('/etc/nginx/sites-enabled/shop.conf', vhost('shop'));
+      await succeed('nginx -s reload 2>/dev/null; systemctl reload php8.4-fpm');
+      assert.equal((await ask('shop')).uid, tenants.alice);
+      assert.equal((await ask('carol')).uid, tenants.carol);
+      // Root gives the pool to bob, and carol breaks hers.
+      await succeed('rmdir /home/carol/app');
+      await write(`${pools}/shop.conf`, pool('shop', 'bob'));
+      await succeed('systemctl reload php8.4-fpm');
+      assert.equal((await ask('shop')).uid, tenants.bob);
+      assert.match(
+        (await run('bulkhead web fpm status')).stdout,
+        /The configuration of carol is not accepted: .*carol\.conf:?.*chdir/,
+      );
+      await succeed(`rm ${pools}/shop.conf; systemctl reload php8.4-fpm`);
+      assert.equal(await succeed('ls /etc/systemd/system | grep -c :shop || true'), '0\n');
+      await write(`${pools}/carol.conf`, pool('carol', 'carol'));
+      await succeed(
+        'systemctl stop killer; rm /etc/nginx/sites-enabled/shop.conf; nginx -s reload 2>/dev/null; systemctl reload php8.4-fpm',
+      );
+    },
+  );
+
+  test('a tenant cannot put off the end of its service', patient, async () => {
+    await ask('alice');
+    const main = (await succeed(`systemctl show -P MainPID ${service('alice')}`)).trim();
+    assert.doesNotMatch(await succeed(`tr '\\0' '\\n' < /proc/${main}/environ`), /NOTIFY_SOCKET/);
+    assert.equal(await succeed(`systemctl show -P NotifyAccess ${service('alice')}`), 'none\n');
+    // A master that is stopped takes no signal but the last one.
+    await host.guest.run(`kill -STOP ${main}`, { user: 'alice' });
+    await succeed('bulkhead web fpm disable alice');
+    assert.equal(await succeed(`test ! -e /proc/${main} && echo gone`), 'gone\n');
+    assert.equal((await ask('alice')).cgroup, '/system.slice/php8.4-fpm.service');
+    await succeed('bulkhead web fpm enable --all');
+    assert.equal((await ask('alice')).cgroup, cgroup('alice'));
   });
 
   test('a memory hog ends alone', patient, async () => {
@@ -384,33 +436,42 @@ setInterval(() => part.afterTick(() => [], {} as never), 100);
     },
   );
 
-  test('ports, and what needs a master that is root, work as well', patient, async () => {
-    await write(
-      `${pools}/port.conf`,
-      pool('port', 'bob').replace(/listen = .*/, 'listen = 127.0.0.1:9017'),
-    );
-    await write('/etc/nginx/sites-enabled/port.conf', vhost('port', '127.0.0.1:9017'));
-    await write(
-      `${pools}/carol.conf`,
-      pool('carol', 'carol').replace('group = carol', 'group = www-data'),
-    );
-    await succeed('nginx -s reload 2>/dev/null; systemctl reload php8.4-fpm');
-    assert.equal((await ask('port')).cgroup, cgroup('bob'));
-    // Nobody waits for the end of the master that ran until now.
-    await until(`ask carol | grep -q '"gid":33,'`);
-    assert.equal((await ask('carol')).cgroup, cgroup('carol'));
-    assert.match(
-      await succeed('bulkhead web fpm status'),
-      /carol +carol .*root \(pool carol has group www-data\)/,
-    );
-    // As root it would remove its socket when it ends.
-    await succeed(`systemctl stop ${service('carol')} 2>/dev/null`);
-    assert.equal((await ask('carol')).cgroup, cgroup('carol'));
-    await write(`${pools}/carol.conf`, pool('carol', 'carol'));
-    await succeed(
-      `rm ${pools}/port.conf /etc/nginx/sites-enabled/port.conf; nginx -s reload 2>/dev/null; systemctl reload php8.4-fpm`,
-    );
-  });
+  test(
+    'a pool at a port stays, and what needs a master that is root works as well',
+    patient,
+    async () => {
+      await write(
+        `${pools}/port.conf`,
+        pool('port', 'bob').replace(/listen = .*/, 'listen = 127.0.0.1:9017'),
+      );
+      await write('/etc/nginx/sites-enabled/port.conf', vhost('port', '127.0.0.1:9017'));
+      await write(
+        `${pools}/carol.conf`,
+        pool('carol', 'carol').replace('group = carol', 'group = www-data'),
+      );
+      await succeed('nginx -s reload 2>/dev/null; systemctl reload php8.4-fpm');
+      assert.equal((await ask('port')).uid, tenants.bob);
+      assert.match(
+        await succeed('bulkhead web fpm status'),
+        /Pool port .* stays with php-fpm: .* any account could take a port/,
+      );
+      assert.equal(await succeed('ls /etc/systemd/system | grep -c :port || true'), '0\n');
+      // Nobody waits for the end of the master that ran until now.
+      await until(`ask carol | grep -q '"gid":33,'`);
+      assert.equal((await ask('carol')).cgroup, cgroup('carol'));
+      assert.match(
+        await succeed('bulkhead web fpm status'),
+        /carol +carol .*root \(pool carol has group www-data\)/,
+      );
+      // As root it would remove its socket when it ends.
+      await succeed(`systemctl stop ${service('carol')} 2>/dev/null`);
+      assert.equal((await ask('carol')).cgroup, cgroup('carol'));
+      await write(`${pools}/carol.conf`, pool('carol', 'carol'));
+      await succeed(
+        `rm ${pools}/port.conf /etc/nginx/sites-enabled/port.conf; nginx -s reload 2>/dev/null; systemctl reload php8.4-fpm`,
+      );
+    },
+  );
 
   test(
     'a service that cannot start is tried slowly, and serves when it is repaired',

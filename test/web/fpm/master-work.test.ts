@@ -26,7 +26,9 @@ for (const [manager, more] of [
       `${at}/a.php`,
       `<?php for (; isset($_GET['wait']) && !file_exists('${at}/open'); clearstatcache()) usleep(50000);`,
     );
-    const master = spawn(fpm.program, ['--nodaemonize', '--fpm-config', `${at}/conf`]);
+    const master = spawn(fpm.program, ['--nodaemonize', '--fpm-config', `${at}/conf`], {
+      stdio: 'ignore',
+    });
     const ask = (query: string) =>
       askFastCgi(socket, {
         SCRIPT_FILENAME: `${at}/a.php`,
@@ -57,7 +59,8 @@ for (const [manager, more] of [
         assert.notEqual(workOf(master.pid ?? 0), before);
       }
     } finally {
-      master.kill('SIGKILL');
+      // Its workers end with it.
+      master.kill('SIGTERM');
       await once(master, 'exit');
       rmSync(at, { recursive: true, force: true });
     }

@@ -5,7 +5,7 @@
  *     2. sockets of services that end are closed and their paths removed, for the distribution's master to bind
  *     3. new sockets are bound beside the old ones, and held (sockets.ts)
  *     4. the distribution's master reads its new main file
- *     5. what it could not give up before: TCP ports; masters that end, and their files
+ *     5. what it could not give up before: masters that end, and their files
  *
  * php-fpm itself refuses to start where somebody listens already, so a pool that goes back has a gap as long as
  * a reload. A failure up to step 4 undoes all that was done.
@@ -29,7 +29,6 @@ import {
   dropKeptSocket,
   heldPaths,
   holdPath,
-  isUnix,
   keepSocket,
   releasePath,
   removeSocket,
@@ -108,7 +107,7 @@ class Run {
     return inOrder([
       () => this.#write([...writes, ...first]),
       () => this.#close(),
-      () => this.#open(opening.filter(({ listen }) => this.#isFree(listen))),
+      () => this.#open(opening),
       () => this.#hold(),
       () => this.#tellDistribution(),
       () => this.#reloadChanged(),
@@ -117,17 +116,13 @@ class Run {
 
   /** What was begun is brought to its end as far as possible; the first problem is the answer. */
   async finish(): Step {
-    const { opening, sockets, leaving, removals } = this.#plan;
-    const late = opening.filter(({ listen }) => !this.#isFree(listen));
+    const { sockets, leaving, removals } = this.#plan;
     const held = this.#held();
-    const listens = [...held, ...late].map(({ listen }) => listen);
+    const listens = held.map(({ listen }) => listen);
     if (this.#master !== 0) await untilReleased(this.#master, listens, releasedWithinMs);
     const results = [
-      await this.#open(late),
       await releaseAll(held),
-      ...sockets
-        .filter(({ listen }) => isUnix(listen))
-        .map(({ listen }) => dropKeptSocket(listen.stream)),
+      ...sockets.map(({ listen }) => dropKeptSocket(listen.stream)),
       await this.#stop(leaving),
       await this.#stop(this.#goingOn()),
       await this.#write(removals),
@@ -195,15 +190,8 @@ class Run {
       const removed = removeSocket(listen);
       if (!removed.ok) return removed;
     }
-    // php-fpm finds nobody at a port only when the master that has it has ended.
-    if (this.#moment === 'start') return this.#stop([...leaving, ...this.#goingOn()]);
-    const moving = opening.filter(({ before }) => before !== undefined);
-    return this.#stop([...closing, ...moving].filter(isPort).flatMap(servicesOf));
-  }
-
-  /** Whether it can be bound while the distribution's master has it still. */
-  #isFree(listen: SocketChange['listen']): boolean {
-    return isUnix(listen) || this.#master === 0;
+    // Nothing follows a start.
+    return this.#moment === 'start' ? this.#stop([...leaving, ...this.#goingOn()]) : ok(undefined);
   }
 
   async #open(sockets: readonly SocketChange[]): Step {
@@ -215,8 +203,8 @@ class Run {
     );
     const stopping = await systemctlEach(['stop', '--no-block'], running);
     if (!stopping.ok) return stopping;
-    const unix = sockets.filter(({ listen }) => isUnix(listen)).map(({ listen }) => listen.stream);
-    const kept = this.#master === 0 ? undefined : unix.map(keepSocket).find((each) => !each.ok);
+    const paths = sockets.map(({ listen }) => listen.stream);
+    const kept = this.#master === 0 ? undefined : paths.map(keepSocket).find((each) => !each.ok);
     if (kept !== undefined) return kept;
     const open = () => systemctlEach(['enable', '--quiet', '--now'], unitsOf(sockets));
     return running.length === 0 ? open() : endingBy(running, open);
@@ -225,7 +213,7 @@ class Run {
   /** Whatever the distribution's master could remove. */
   async #hold(): Step {
     if (this.#master === 0 || this.#moment === 'reloaded') return ok(undefined);
-    const listens = this.#plan.sockets.map(({ listen }) => listen).filter(isUnix);
+    const listens = this.#plan.sockets.map(({ listen }) => listen);
     for (const { stream } of alsoAt(this.#master, listens)) {
       const held = await holdPath(stream);
       if (!held.ok) return held;
@@ -280,7 +268,7 @@ class Run {
 
   #held(): readonly SocketChange[] {
     const held = heldPaths();
-    return this.#plan.sockets.filter(({ listen }) => isUnix(listen) && held.has(listen.stream));
+    return this.#plan.sockets.filter(({ listen }) => held.has(listen.stream));
   }
 
   /** The deepest first. */
@@ -299,8 +287,6 @@ async function releaseAll(sockets: readonly SocketChange[]): Step {
 
 const without = (result: Result<unknown, Problem>): Result<void, Problem> =>
   result.ok ? ok(undefined) : result;
-
-const isPort = ({ listen }: SocketChange) => !isUnix(listen);
 
 /** Whoever has the socket, or gets it. */
 const servicesOf = ({ service, before }: SocketChange): readonly string[] =>

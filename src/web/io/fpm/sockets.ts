@@ -30,8 +30,6 @@ async function until(isDone: () => boolean, patienceMs: number): Promise<boolean
   return true;
 }
 
-export const isUnix = ({ kind }: Listen): boolean => kind === 'unix';
-
 export async function holdPath(path: string): Promise<Result<void, Problem>> {
   return heldPaths().has(path) ? ok(undefined) : mountCommand('mount', '--bind', path, path);
 }
@@ -74,7 +72,6 @@ export const restoreSocket = (path: string): Result<void, Problem> =>
 
 /** Whether the path still leads to the socket: php-fpm removes paths of pools that it had when it ends. */
 export function isFound(listen: Listen): boolean {
-  if (!isUnix(listen)) return true;
   const [bound, named] = [boundAt(listen), listen.stream].map((path) =>
     lstatSync(path, { throwIfNoEntry: false }),
   );
@@ -91,7 +88,6 @@ export function alsoAt(pid: number, listens: readonly Listen[]): readonly Listen
 
 /** Both names of a socket of systemd's that is not bound any more. */
 export function removeSocket(listen: Listen): Result<void, Problem> {
-  if (!isUnix(listen)) return ok(undefined);
   const bound = onSocket(boundAt(listen), 'remove', (at) => unlinkSync(at));
   const named = onSocket(listen.stream, 'remove', (at) => unlinkSync(at));
   return bound.ok ? named : bound;
@@ -136,7 +132,7 @@ export function untilServed(
   listens: readonly Listen[],
   patienceMs: number,
 ): Promise<boolean> {
-  const paths = new Set(listens.filter(isUnix).map(({ stream }) => stream));
+  const paths = new Set(listens.map(({ stream }) => stream));
   if (paths.size === 0) return Promise.resolve(true);
   return until(
     () => !readConnections('/proc', paths).some(({ ppid }) => ppid === master),

@@ -217,7 +217,7 @@ function poolObstacle(
   const group = values.get('group');
   if (group !== undefined && gidOf(group) === undefined) return `its group ${group} is not known`;
   if (!plainAccount.test(tenant.user)) return 'its user has a name that systemd does not accept';
-  return listen.kind === 'unix' ? unsafeDirectory(directoryOf(text)) : undefined;
+  return unsafeDirectory(directoryOf(text));
 }
 
 function keptOf({ section, listen, places, tenant }: Placed, obstacle: Obstacle | undefined): Kept {

@@ -11,7 +11,7 @@
  */
 import { sliceOf } from '../../../../plan/slice.ts';
 import { controlTimeoutSeconds } from './config.ts';
-import { boundAt, descriptorName, directoryOf } from './listen.ts';
+import { boundAt, directoryOf } from './listen.ts';
 import type { Service, ServicePool } from './split.ts';
 
 /** How a service gets into the cgroup of its tenant, and its jail. */
@@ -101,10 +101,10 @@ Documentation=man:bulkhead(8)
 
 [Socket]
 ListenStream=${boundAt(listen)}
-FileDescriptorName=${descriptorName(listen)}
+FileDescriptorName=${listen.stream}
 Service=${serviceName(setting, service)}
 Backlog=${backlog}
-${listen.kind === 'unix' ? socketFile(pool) : ''}# A service that does not start must not use up a processor, nor make the socket fail for good.
+${socketFile(pool)}# A service that does not start must not use up a processor, nor make the socket fail for good.
 TriggerLimitIntervalSec=0
 ${setting.hasPollLimit ? 'PollLimitIntervalSec=10s\nPollLimitBurst=5\n' : ''}
 [Install]
@@ -193,9 +193,7 @@ ExecStopPost=/bin/sh -c 'test "$SERVICE_RESULT" = success || sleep 2'
 
 /** A master that is root removes its sockets when it ends. */
 function keepSockets({ pools }: Service): string {
-  const directories = pools.flatMap(({ listen }) =>
-    listen.kind === 'unix' ? [directoryOf(listen.stream)] : [],
-  );
+  const directories = pools.map(({ listen }) => directoryOf(listen.stream));
   return [...new Set(directories)].map((each) => `ReadOnlyPaths=${each}\n`).join('');
 }
 
