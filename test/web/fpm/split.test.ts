@@ -403,8 +403,12 @@ test('units are for one tenant, and their names say whose they are', () => {
     assert.match(each, /^SendSIGKILL=yes\nTimeoutStopSec=60$/m);
     assert.match(each, /^OOMPolicy=continue$/m);
   }
-  for (const line of distributionDropIn(setting, undefined).match(/^Exec\w+=.*split.*$/gm) ?? [])
-    assert.match(line, /=-\+\//);
+  assert.deepEqual(
+    distributionDropIn(setting, undefined)
+      .match(/^Exec\w+=.*split.*$/gm)
+      ?.map((line) => line.replace(/\/x\/\S+ bulkhead 8\.4/, '')),
+    ['ExecStartPre=-+ start', 'ExecReload=-+ reload', 'ExecReload=+ reloaded'],
+  );
   assert.deepEqual(parseUnitName(setting, 'bulkhead-fpm84@1001.service'), {
     uid: 1001,
     type: 'service',

@@ -203,17 +203,18 @@ export function distributionDropIn(setting: UnitSetting, policy: string | undefi
   const more = policy === undefined ? '' : ` ${policy}`;
   const split = (when: string) =>
     // Outside of the sandbox that this service may have: it writes files of Bulkhead.
-    `-+${libexec}/bulkhead-fpm-split ${instance} ${php} ${when}${more}`;
+    `+${libexec}/bulkhead-fpm-split ${instance} ${php} ${when}${more}`;
   return `${header}# Pools of tenants that have a service of their own are left out. Whatever happens to Bulkhead, this service starts.
 [Service]
 # The division has two minutes.
 TimeoutStartSec=180
-ExecStartPre=${split('start')}
+ExecStartPre=-${split('start')}
 ExecStart=
 ExecStart=${program} --nodaemonize --fpm-config ${directory}/php-fpm.conf
 ExecReload=
-ExecReload=${split('reload')}
+ExecReload=-${split('reload')}
 ExecReload=/bin/kill -USR2 $MAINPID
+# If this fails, so does the reload; the service goes on.
 ExecReload=${split('reloaded')}
 `;
 }
