@@ -6,9 +6,10 @@ import '../../../src/testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { eventually } from '../../../src/testing/patience.ts';
+import { readFpmInputs } from '../../../src/web/io/fpm/inputs.ts';
 import { fpm, FpmStage, skip, tenants } from './stage.ts';
 
 const { alice, bob, carol } = tenants;
@@ -201,4 +202,16 @@ test('a log that never opens delays a division once, and nobody else', { skip },
   const second = await stage.divide();
   assert.match(second.refused[0]?.reason ?? '', /its last check did not finish/);
   assert.deepEqual(second.units, first.units);
+});
+
+test('on a host where php-fpm does not answer at all, nobody is left out', { skip }, async () => {
+  using stage = new FpmStage();
+  stage.write('carol', stage.pool('carol', carol));
+  const slow = `${stage.at}/slow`;
+  writeFileSync(slow, '#!/bin/sh\nexec sleep 3600\n', { mode: 0o755 });
+  const { fpm: program, ...context } = stage.context();
+  const check = stage.check(2_000);
+  const inputs = await readFpmInputs({ ...context, fpm: { ...program, program: slow } }, check);
+  assert.ok(!inputs.ok);
+  assert.match(inputs.error.reason, /did not finish within/);
 });

@@ -53,6 +53,9 @@ test('a split has every pool of before, with every value, once', { skip }, async
     kept.value.sections,
     sections.filter(({ name }) => name === 'www'),
   );
+  const none = { main, includes, files: [] };
+  const empty = await dumpAccepted(context, none, stage.check(), new Map());
+  assert.ok(empty.ok, empty.ok ? '' : empty.error.message);
 
   const check = async (text: string) => {
     const { scratch } = stage.check();

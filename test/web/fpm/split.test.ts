@@ -355,7 +355,14 @@ test('the main file keeps its text, and each include has links of its own', () =
     made.text,
     /^; include = no\ninclude=\/links\/1\/\*\.conf\n {2}include = \/links\/2\/\*\.conf$/m,
   );
-  assert.deepEqual([...made.links], [['1/000001-w.conf', '/pools/w.conf']]);
+  assert.deepEqual(
+    [...made.links],
+    [
+      ['1/000001-w.conf', '/pools/w.conf'],
+      // Its directory has to be there.
+      ['2/000000-none.conf', '/dev/null'],
+    ],
+  );
 });
 
 const setting = {

@@ -37,13 +37,18 @@ export function mainFile(
     return before === undefined ? line : `${before}${directory}/${++index}/*.conf`;
   });
   const isKept = new Set(kept);
-  const links = includes.flatMap(({ files }, at) =>
-    files
-      .filter((each) => isKept.has(each))
-      .map((each, order) => [`${at + 1}/${linkName(order, each.path)}`, each.path] as const),
-  );
+  const links = includes.flatMap(({ files }, at) => {
+    const staying = files.filter((each) => isKept.has(each));
+    if (staying.length === 0) return [[`${at + 1}/${noFile}`, '/dev/null'] as const];
+    return staying.map(
+      (each, order) => [`${at + 1}/${linkName(order, each.path)}`, each.path] as const,
+    );
+  });
   return { text: `${header}${lines.join('\n')}\n${emptyPool(emptySocket)}`, links: new Map(links) };
 }
+
+/** php-fpm does not start where the directory of an include is not there. */
+const noFile = '000000-none.conf';
 
 /** The order is that of the original. */
 const linkName = (order: number, path: string) =>

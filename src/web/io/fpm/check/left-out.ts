@@ -127,7 +127,8 @@ class Dumper {
   async culprits(files: readonly PoolFile[], problem: DumpProblem): Promise<readonly Culprit[]> {
     if (problem.isUnfinished === true) {
       const tried = await this.#tryEach(files.filter((each) => this.mayLeaveOut(each)));
-      return tried.filter((each) => each.problem.isUnfinished);
+      const found = tried.filter((each) => each.problem.isUnfinished);
+      return found.length > 0 && (await this.#isQuick()) ? found : [];
     }
     const named = filesNamed(problem, files);
     if (named.length === 0) {
@@ -145,6 +146,14 @@ class Dumper {
         usersIn(each).some((user) => users.has(user)),
     );
     return [...named.map((file) => ({ file, problem })), ...(await this.#tryEach(others))];
+  }
+
+  /** Whether php-fpm answers soon where nobody's files keep it: otherwise the host is busy, and nobody is to blame. */
+  async #isQuick(): Promise<boolean> {
+    const patienceMs = this.#check.budget.nextMs / 4;
+    const start = performance.now();
+    const dumped = await this.dump([]);
+    return dumped.ok && performance.now() - start < patienceMs;
   }
 
   /** A tenant's, or of an account that there is not any more. */
