@@ -6,12 +6,15 @@
  */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
+import type { SymbolToResolve } from '../../core/record/module.ts';
+import { unpackModule } from './packed-module.ts';
 import { scriptFile } from '../../../sys/package-files.ts';
 import type { Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
 import type {
   Keys,
   ReadResponse,
+  ReaderAnswer,
   ReaderMessage,
   ReaderSetup,
   StoredModule,
@@ -113,6 +116,19 @@ interface Thread {
   readonly worker: Worker;
   /** Bytes of each batch that it has not answered yet, in order. */
   readonly waiting: number[];
+  /** All that it has sent. */
+  readonly symbols: SymbolToResolve[];
+}
+
+function unpacked(
+  { answers, symbols: news }: ReaderAnswer,
+  symbols: SymbolToResolve[],
+): readonly ReadResponse[] {
+  for (const each of news) symbols.push(each);
+  return answers.map((each) => ({
+    ...each,
+    read: each.read === undefined ? undefined : unpackModule(each.read, symbols),
+  }));
 }
 
 const send = (worker: Worker, message: ReaderMessage, moved: readonly ArrayBuffer[] = []): void =>
@@ -128,14 +144,15 @@ class Pool implements AsyncDisposable {
     const script = scriptFile('kernel-modules/io/scan/reader-thread');
     const count = Math.min(availableParallelism(), threadsMax);
     this.#threads = Array.from({ length: count }, () => {
-      const thread: Thread = { worker: new Worker(script, { workerData: setup }), waiting: [] };
+      const worker = new Worker(script, { workerData: setup });
+      const thread: Thread = { worker, waiting: [], symbols: [] };
       const failed = (error: Error) => {
         this.#failure ??= error;
         this.#wake();
       };
-      thread.worker.on('message', (answers: readonly ReadResponse[]) => {
+      thread.worker.on('message', (message: ReaderAnswer) => {
         thread.waiting.shift();
-        taken(answers);
+        taken(unpacked(message, thread.symbols));
         this.#wake();
       });
       thread.worker.on('error', failed);

@@ -1,5 +1,5 @@
 /** What passes between the scan and the threads that read modules for it. */
-import type { KernelModule, SignatureCheck } from '../../core/record/module.ts';
+import type { KernelModule, SignatureCheck, SymbolToResolve } from '../../core/record/module.ts';
 import type { ScanProblem } from '../../core/reports/report.ts';
 import type { SharedBudget } from '../inputs/unpack-budget.ts';
 
@@ -25,6 +25,21 @@ export interface ReadResponse {
   /** Undefined for what could not be read. */
   readonly read: ReadModule | undefined;
   readonly problem: ScanProblem | undefined;
+}
+
+/**
+ * What a thread answers: texts are cheaper to hand over than objects, and symbols that many modules
+ * import are there once.
+ */
+export interface ReaderAnswer {
+  readonly answers: readonly PackedResponse[];
+  /** Those that this thread has not sent before; the texts have indexes of all that it sent. */
+  readonly symbols: readonly SymbolToResolve[];
+}
+
+/** `read` by `packModule`. */
+export interface PackedResponse extends Omit<ReadResponse, 'read'> {
+  readonly read: string | undefined;
 }
 
 /** DER of the certificates that the kernel has built in, and of those that were given. */
