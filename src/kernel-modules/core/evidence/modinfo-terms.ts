@@ -12,8 +12,29 @@ import { closedTermsIn } from './closed-terms.ts';
 type Strength = 'closed' | 'odd';
 
 /** What the build writes, or names of other modules and devices. */
-const technical =
-  /^(?:alias|depends|file|firmware|import_ns|intree|license|livepatch|name|parmtype|retpoline|softdep|srcversion|staging|vermagic|version|weakdep)$/;
+const technical = new Set([
+  ...[
+    'alias',
+    'depends',
+    'file',
+    'firmware',
+    'import_ns',
+    'intree',
+    'license',
+    'livepatch',
+    'name',
+  ],
+  ...[
+    'parmtype',
+    'retpoline',
+    'softdep',
+    'srcversion',
+    'staging',
+    'vermagic',
+    'version',
+    'weakdep',
+  ],
+]);
 const isLegal = (tag: string): boolean =>
   /licen[cs]e|legal|copyright|terms|eula|rights|confidential/i.test(tag);
 
@@ -27,11 +48,15 @@ const words =
 /** Behind a tag for licenses, these speak of the license itself. */
 const wordsOfLicense = /\b(?:proprietary|confidential|closed(?:[- ]source)?|commercial|nda|eula)\b/;
 
+/** All of the phrases have one of these; few texts have, and most are looked at no further. */
+const hint =
+  /proprie|confid|closed|commercial|nda|disclos|secret|rights|user licen|eula|prohib|forbid|permit|modif|not be|not sold|revers/i;
+
 /** Of a long text, what an author would write; a hostile one may have a mebibyte. */
 const charactersMax = 4096;
 
 export function closedIn({ tag, value }: ModinfoEntry): Strength | undefined {
-  if (technical.test(tag)) return undefined;
+  if (technical.has(tag) || !hint.test(value)) return undefined;
   const text = value.slice(0, charactersMax).toLowerCase();
   if (isLegal(tag) && wordsOfLicense.test(text)) return 'closed';
   if (ofTheDriver.some((each) => each.test(text)) || closedTermsIn(text).length > 0)

@@ -19,9 +19,10 @@ const takenAway = new Set([
 export function sysfsDefect(elf: Elf, structName: string): LoaderDefect | undefined {
   const names = new Set<string>();
   const left = new Set<string>();
+  const table = elf.symbolTable;
   for (const section of elf.sections) {
     const { name, size } = section;
-    if (size === 0 || !isLoaded(elf, section)) continue;
+    if (size === 0 || !isLoaded(section, table)) continue;
     if (takenAway.has(name) && !left.has(name)) left.add(name);
     else if (names.has(name)) return defect(name, structName);
     else names.add(name);
@@ -30,11 +31,8 @@ export function sysfsDefect(elf: Elf, structName: string): LoaderDefect | undefi
 }
 
 /** The tables of symbols and of their names are loaded whatever they are marked as. */
-function isLoaded(elf: Elf, { flags, index }: Section): boolean {
-  if ((flags & sectionFlags.alloc) !== 0) return true;
-  const table = elf.symbolTable;
-  return table !== undefined && (index === table.index || index === table.link);
-}
+const isLoaded = ({ flags, index }: Section, table: Section | undefined): boolean =>
+  (flags & sectionFlags.alloc) !== 0 || index === table?.index || index === table?.link;
 
 const defect = (name: string, structName: string): LoaderDefect => ({
   step: 'sections in sysfs',
