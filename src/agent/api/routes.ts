@@ -1,4 +1,5 @@
 /** The routes of the API, listed in api.ts and documented in docs/api.md. */
+import { docPage } from '../../sys/package-files.ts';
 import { Hono, type Context } from 'hono';
 import { errorBody } from './error-body.ts';
 import { ok } from '../../base/result.ts';
@@ -137,7 +138,7 @@ const noSuchResource: HttpError = {
   status: 404,
   action: 'find the resource',
   reason: 'there is none at this address',
-  hint: 'see docs/api.md',
+  hint: `see ${docPage('api')}`,
 };
 
 const defect: HttpError = {

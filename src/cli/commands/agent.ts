@@ -81,7 +81,7 @@ export const command: CommandModule = {
         examples(
           ['bulkhead agent', 'in the foreground; Ctrl-C stops it, limits stay in force'],
           ['bulkhead agent --log json', 'log one JSON object per line'],
-          ['systemctl start bulkhead', 'as a service; see docs/agent.md'],
+          ['bulkhead units enable', 'as a service, now and at boot'],
         ),
       )
       .action(run(runAgent));

@@ -2,6 +2,7 @@
  * `bulkhead doctor`: which limits this host can enforce, and which ways in are held, which are not, why, and what
  * would help.
  */
+import { docPage } from '../../sys/package-files.ts';
 import { existsSync } from 'node:fs';
 import { release } from 'node:os';
 import type { Command } from 'commander';
@@ -143,7 +144,7 @@ const noAgent = (asked: Result<StatusResponse, Problem>) => (asked.ok ? '' : ask
 /** Whether processes that tenants start themselves are moved into their cgroups. */
 function placementText(asked: Result<StatusResponse, Problem>): string {
   if (!asked.ok) {
-    return `off: ${printable(noAgent(asked))}, so limits apply only to what "bulkhead exec" starts; see docs/agent.md`;
+    return `off: ${printable(noAgent(asked))}, so limits apply only to what "bulkhead exec" starts; run bulkhead units enable, or see ${docPage('agent')}`;
   }
   const { starting, placement } = asked.value;
   if (starting !== undefined) return `the agent is starting: ${startingText(starting)}`;

@@ -1,10 +1,10 @@
 /** Whether other accounts could listen on the port to which clients send the token while the agent is down. */
+import { docPage } from '../../sys/package-files.ts';
 import type { StatusResponse } from '../../agent/api/api.ts';
 import { unprivilegedPortStart } from '../../sys/sockets/unprivileged-ports.ts';
 import type { AgentSettings } from '../../policy/settings.ts';
 
-const remedy =
-  'enable bulkhead.socket, which holds the port while the agent is down (docs/metrics.md)';
+const remedy = `run bulkhead units enable, whose bulkhead.socket holds the port while the agent is down (${docPage('metrics')})`;
 
 /** The remark to print, if any. `status` of the running agent, if there is one. */
 export function tokenPortRemark(

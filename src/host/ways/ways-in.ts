@@ -3,6 +3,7 @@
  * way; what is known of this server is handed in.
  */
 
+import { docPage } from '../../sys/package-files.ts';
 import type { DriverName } from '../../policy/document.ts';
 import type { Policy } from '../../policy/policy.ts';
 import type { Paths } from '../paths.ts';
@@ -76,7 +77,7 @@ const table = {
     ofSites: true,
     daemons: /^(?:fcgiwrap|apache2|httpd|suexec.*)$/,
     units: /^(?:fcgiwrap|apache2|httpd|bulkhead-cgi)$/,
-    improve: 'make it a service of each tenant; see docs/fastcgi.md',
+    improve: `make it a service of each tenant; see ${docPage('fastcgi')}`,
   },
   'mail delivery': {
     programs: [

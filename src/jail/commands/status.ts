@@ -1,4 +1,5 @@
 /** `bulkhead jail status`: all jails, who is inside, and what they take. */
+import { docPage } from '../../sys/package-files.ts';
 import type { Command } from 'commander';
 import { quantityKinds } from '../../base/quantity.ts';
 import {
@@ -107,7 +108,7 @@ function printRows(
   cost: Cost | undefined,
 ): void {
   if (rows.length === 0) {
-    print('No tenant and no site has a jail; see docs/jail.md');
+    print(`No tenant and no site has a jail; see ${docPage('jail')}`);
     return;
   }
   const { colors, columns } = terminalOf(process.stdout);

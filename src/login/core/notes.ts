@@ -33,7 +33,7 @@ function jailFaults({ jail, services }: LoginView): readonly string[] {
     ...(outside.length === 0
       ? []
       : [
-          `Sessions of tenants with a jail are opened outside of it; ${jail.usable ? 'run "bulkhead pam enable" again' : `${missing}, for this processor or because it was not compiled; see docs/jail.md`}: ${listSome(outside)}`,
+          `Sessions of tenants with a jail are opened outside of it; ${jail.usable ? 'run "bulkhead pam enable" again' : `${missing}, for this processor or because it was not compiled`}: ${listSome(outside)}`,
         ]),
     ...(beyond.length === 0
       ? []

@@ -1,4 +1,5 @@
 /** What turning the step on would change: rehearsed on copies and judged; nothing is done yet. */
+import { docPage } from '../../sys/package-files.ts';
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { causedBy, failed, type Problem } from '../../base/problem.ts';
@@ -122,7 +123,7 @@ const withoutJail = ({ jail }: Step, used: JailStep | undefined): readonly strin
   jail === undefined || used !== undefined
     ? []
     : [
-        `${jail.module} is not there, so sessions of tenants with a jail are opened outside of it; see docs/jail.md`,
+        `${jail.module} is not there, so sessions of tenants with a jail are opened outside of it; see ${docPage('jail')}`,
       ];
 
 const linesByHand = (step: Step) =>

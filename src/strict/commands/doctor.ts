@@ -2,6 +2,7 @@
 import { listSome } from '../../base/list.ts';
 import { printCause, printProblem } from '../../base/problem.ts';
 import { ok } from '../../base/result.ts';
+import { docPage } from '../../sys/package-files.ts';
 import type { DoctorReport } from '../../cli/doctor-report.ts';
 import type { WayContext } from '../../host/ways/ways-in.ts';
 import { policyNotEnforced } from '../io/rule-of-policy.ts';
@@ -18,7 +19,7 @@ export function strictDoctor({ policy, paths, driver }: WayContext): Promise<Doc
     return said(`placement is "${now ?? 'off'}", not as the policy says; run bulkhead apply`);
   if (now === undefined)
     return said(
-      'the kernel can refuse tenants outside of their cgroups, if the policy has <placement>; see docs/placement.md',
+      `the kernel can refuse tenants outside of their cgroups, if the policy has <placement>; see ${docPage('placement')}`,
     );
   const missing = policy === undefined ? ok([]) : policyNotEnforced(policy, paths);
   if (!missing.ok)

@@ -1,4 +1,5 @@
 /** What `doctor` says of the symlink guard. */
+import { docPage } from '../../sys/package-files.ts';
 import type { DoctorReport } from '../../cli/doctor-report.ts';
 import { printCause } from '../../base/problem.ts';
 import type { WayContext } from '../../host/ways/ways-in.ts';
@@ -15,5 +16,4 @@ export function symlinksDoctor({ policy, paths }: WayContext): Promise<DoctorRep
   return said(`guard ${stateText(view)}${view.problem === undefined ? '' : `; ${view.problem}`}`);
 }
 
-const available =
-  'the kernel can refuse links to what their owners do not own, if the policy has <symlinks>; see docs/symlinks.md';
+const available = `the kernel can refuse links to what their owners do not own, if the policy has <symlinks>; see ${docPage('symlinks')}`;

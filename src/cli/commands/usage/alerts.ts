@@ -1,4 +1,5 @@
 /** `bulkhead alerts test`: sends a test message through each rule of the policy. */
+import { docPage } from '../../../sys/package-files.ts';
 import type { Command } from 'commander';
 import type { AlertsTestResponse } from '../../../agent/api/api.ts';
 import { callAgent } from '../../../agent/api/client.ts';
@@ -25,7 +26,7 @@ async function testAlerts(options: { json?: boolean }, command: Command): Promis
   const { results } = answer.value;
   if (options.json === true) printJson(answer.value);
   else if (results.length === 0) {
-    print('The policy has no <alerts>, so no alerts are sent; see docs/alerts.md');
+    print(`The policy has no <alerts>, so no alerts are sent; see ${docPage('alerts')}`);
   }
   if (options.json !== true) {
     for (const { to, ok, problem } of results) {

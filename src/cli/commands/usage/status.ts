@@ -1,4 +1,5 @@
 /** `bulkhead status`: what is in force, and what each tenant uses now. */
+import { docPage } from '../../../sys/package-files.ts';
 import type { Command } from 'commander';
 import type { PlacementStatus, StatusResponse } from '../../../agent/api/api.ts';
 import { briefly, callAgent } from '../../../agent/api/client.ts';
@@ -118,14 +119,14 @@ function outsideText(number: number, isUnknown: boolean): string {
 }
 
 /** What it means for tenants that there is none that works. */
-const consequence =
-  'processes are not moved into their cgroups, nothing is measured or recorded; see docs/agent.md';
+const consequence = () =>
+  `processes are not moved into their cgroups, nothing is measured or recorded; see ${docPage('agent')}`;
 
 function agentLines(asked: Result<StatusResponse, Problem>): readonly string[] {
   if (!asked.ok) {
     const { reason, errno } = asked.error;
     if (errno === undefined) return [`The agent is not working: ${printable(reason)}`];
-    return [`${reason.charAt(0).toUpperCase()}${printable(reason.slice(1))}: ${consequence}`];
+    return [`${reason.charAt(0).toUpperCase()}${printable(reason.slice(1))}: ${consequence()}`];
   }
   const { pid, starting, policy, placement, history, tick } = asked.value;
   const from = new Date(asked.value.startedAt).toISOString().slice(0, 19);

@@ -1,0 +1,30 @@
+/** No message names a path that its reader does not have: `docs/…` and `packaging/…` are somewhere in a package. */
+import assert from 'node:assert/strict';
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { isAbsolute } from 'node:path';
+import { test } from 'node:test';
+import { docPage } from '../../src/sys/package-files.ts';
+
+/** Made into pages, which lie beside those that they name. */
+const pages = new Set(['src/policy/vocabulary.ts']);
+const named = /(?<!packageFile\(`|packageFile\(')\b(?:docs|packaging)\/[\w@-]*\.?\w+/;
+
+test('messages name pages and units by where they are', () => {
+  const found = globSync('src/**/*.ts').flatMap((file) => {
+    if (pages.has(file) || file.startsWith('src/testing/')) return [];
+    const text = readFileSync(file, 'utf8').replaceAll(/\/\*[^]*?\*\/|^\s*\/\/.*$/gm, '');
+    return text
+      .split('\n')
+      .filter((line) => named.test(line))
+      .map((line) => `${file}: ${line.trim()}`);
+  });
+  assert.deepEqual(found, []);
+});
+
+test('every page that a message names is there', () => {
+  for (const file of globSync('src/**/*.ts'))
+    for (const [, name = ''] of readFileSync(file, 'utf8').matchAll(/docPage\('([a-z-]+)'\)/g)) {
+      if (file.endsWith('package-files.ts')) continue;
+      assert.ok(isAbsolute(docPage(name)) && existsSync(docPage(name)), `${file}: ${name}`);
+    }
+});
