@@ -1,0 +1,49 @@
+/** The units that "bulkhead units enable" writes: with the program that wrote them, and nobody else's file is touched. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { after, test } from 'node:test';
+import { printProblem } from '../../src/base/problem.ts';
+import {
+  ownUnits,
+  unitFile,
+  unitPath,
+  unitText,
+  writeUnits,
+} from '../../src/host/systemd/own-units.ts';
+import { packageFile } from '../../src/sys/package-files.ts';
+
+const etc = mkdtempSync(`${tmpdir()}/bulkhead-units-`);
+mkdirSync(`${etc}/systemd/system`, { recursive: true });
+after(() => rmSync(etc, { recursive: true }));
+const names = ownUnits.map(({ name }) => name);
+
+test('every unit names the program by its path, and none looks for it', () => {
+  for (const name of names) {
+    const text = unitText(name);
+    assert.doesNotMatch(text, /\/usr\/bin\/env bulkhead|command -v/, name);
+    for (const [, path = ''] of text.matchAll(/^ExecStart=(\/\S*bulkhead) /gm))
+      assert.equal(path, packageFile('bulkhead'), name);
+  }
+  const broker = /exec (\S+\/libexec\/bulkhead-broker)/.exec(unitText('bulkhead-broker@.service'));
+  assert.equal(spawnSync('test', ['-x', broker?.[1] ?? '']).status, 0, broker?.[1]);
+});
+
+test('what is there already is brought up to date, or left alone', () => {
+  const [first = '', second = ''] = names;
+  const written = writeUnits({ etc }, names);
+  assert.deepEqual(written, { ok: true, value: names });
+  assert.deepEqual(writeUnits({ etc }, names), { ok: true, value: [] });
+  // As somebody copies it by hand.
+  writeFileSync(unitPath({ etc }, first), readFileSync(packageFile(`packaging/${first}`)));
+  assert.equal(unitFile({ etc }, first), 'old');
+  assert.deepEqual(writeUnits({ etc }, names), { ok: true, value: [first] });
+  writeFileSync(unitPath({ etc }, second), '[Unit]\nDescription=mine\n');
+  const refused = writeUnits({ etc }, names);
+  assert.match(
+    refused.ok ? '' : printProblem(refused.error),
+    /Bulkhead did not write; move it away/,
+  );
+  assert.match(readFileSync(unitPath({ etc }, second), 'utf8'), /mine/);
+});
