@@ -141,6 +141,44 @@ const commands: CommandTable = {
   ...Object.assign({}, ...capabilities.map((each) => each.commands)),
 };
 
+/** Under which heading `--help` lists them; the rest is under "Commands". */
+const groups: Readonly<Record<string, readonly string[]>> = {
+  'Policy:': [
+    'init',
+    'check',
+    'plan',
+    'apply',
+    'verify',
+    'explain',
+    'set',
+    'unset',
+    'remove',
+    'package',
+    'defaults',
+    'reseller',
+  ],
+  'What tenants use:': ['status', 'top', 'ps', 'usage', 'faults', 'incident', 'advise', 'alerts'],
+  'This host:': ['doctor', 'units', 'agent', 'exec', 'release', 'completion'],
+  'Tenants kept apart:': [
+    'web',
+    'pam',
+    'placement',
+    'symlinks',
+    'jail',
+    'harden',
+    'confine',
+    'modules',
+    'prove',
+  ],
+  'CloudLinux:': ['import', 'export', 'lvectl', 'lveinfo', 'cloudlinux-top', 'cloudlinux'],
+};
+
+function group(program: Command): void {
+  for (const [heading, names] of Object.entries(groups))
+    for (const name of names)
+      program.commands.find((each) => each.name() === name)?.helpGroup(heading);
+}
+
 export function makeProgram(): Command {
   const program = new Command('bulkhead')
     .description('Enforces resource limits for the tenants of a shared Linux host')
@@ -156,6 +194,7 @@ export function makeProgram(): Command {
     .exitOverride();
   // After the settings above, which they inherit.
   addCommands(program, commands);
+  group(program);
   return program;
 }
 

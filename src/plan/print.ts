@@ -63,7 +63,9 @@ export function printUnit({ path, from, text, setBy }: WriteUnit): string {
   const changes = [...wanted].flatMap(([key, value]) => {
     const before = now.get(key);
     if (before === value) return [];
-    return [from === undefined ? `${key} ${value}` : `${key} ${before ?? '(absent)'} → ${value}`];
+    const text = printSetting(key, value);
+    if (from === undefined) return [`${key} ${text}`];
+    return [`${key} ${before === undefined ? '(absent)' : printSetting(key, before)} → ${text}`];
   });
   const gone = [...now.keys()].filter((key) => !wanted.has(key)).map((key) => `${key} → (absent)`);
   const by = setBy === undefined ? '' : ` (in part set by ${setBy})`;
@@ -86,6 +88,12 @@ function printRealized({ unit, writes }: RealizeUnit): string {
   if (writes.length === 0) return 'its cgroup is set as systemd has it';
   return `systemd sets the cgroup of ${unit}: ${writes.map(printWrite).join(', ')}`;
 }
+
+/** systemd's settings of memory, which are bytes. */
+const printSetting = (key: string, value: string) =>
+  /^Memory(?:Max|High|Low|Min|SwapMax)$/.test(key) && /^\d+$/.test(value)
+    ? printBytes(Number(value))
+    : value;
 
 const inBytes = /^memory\.(.*_in_bytes|max|high|swap\.max)$/;
 

@@ -88,15 +88,32 @@ export function printDiagnostic(diagnostic: Diagnostic): string {
 /** The maximum number of names compared: a policy can have a hundred thousand. */
 const comparedMax = 2000;
 
-/** The name among the first of `known` that was probably meant by `word`. */
+/** Letters at the beginning that two names share, from which on one was meant by the other. */
+const sharedMin = 4;
+
+/** The name among the first of `known` that was probably meant by `word`: `mem` is memory, `entry` is entries. */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
+  const names = [...known].slice(0, comparedMax);
+  return fewestEdits(word, names, 2) ?? beginsAlike(word, names) ?? fewestEdits(word, names, 3);
+}
+
+function beginsAlike(word: string, names: readonly string[]): string | undefined {
+  const lower = word.toLowerCase();
+  const whole = lower.length < 3 ? undefined : names.find((each) => each.startsWith(lower));
+  return (
+    whole ??
+    names.find((each) => {
+      const shared = lower.slice(0, Math.max(sharedMin, lower.length - 1));
+      return shared.length >= sharedMin && each.startsWith(shared);
+    })
+  );
+}
+
+function fewestEdits(word: string, known: readonly string[], max: number): string | undefined {
   let best: string | undefined;
-  let min = Math.min(3, Math.ceil(word.length / 2)) + 1;
-  let compared = 0;
+  let min = Math.min(max, Math.ceil(word.length / 2)) + 1;
   for (const name of known) {
     if (Math.abs(name.length - word.length) >= min) continue;
-    compared += 1;
-    if (compared > comparedMax) break;
     const distance = editDistance(word.slice(0, 64), name, min);
     if (distance < min) {
       min = distance;

@@ -90,7 +90,7 @@ class Builder {
 
   run(): void {
     const parser = this.#parser;
-    parser.on('error', (error) => this.#stop(this.#position, xmlProblem(error.message)));
+    parser.on('error', (error) => this.#failed(error.message));
     parser.on('doctype', () =>
       this.#stop(
         Math.max(0, this.#text.indexOf('<!DOCTYPE')),
@@ -122,6 +122,18 @@ class Builder {
   #stop(offset: number, message: string): never {
     this.#diagnostics.error(offset, message);
     throw new Stop();
+  }
+
+  /** What is not closed is where it begins, not where something else ends. */
+  #failed(message: string): never {
+    const open = this.#open.at(-1);
+    const isUnclosed = /unexpected close tag|unclosed tag/.test(message);
+    if (isUnclosed && open !== undefined)
+      this.#stop(
+        open.start,
+        `<${open.name}> is not closed: end it with "/>", or with </${open.name}>`,
+      );
+    this.#stop(this.#position, xmlProblem(message));
   }
 
   #rejectText(content: string): void {

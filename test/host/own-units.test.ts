@@ -1,6 +1,5 @@
 /** The units that "bulkhead units enable" writes: with the program that wrote them, and nobody else's file is touched. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { after, test } from 'node:test';
@@ -27,7 +26,7 @@ test('every unit names the program by its path, and none looks for it', () => {
       assert.equal(path, packageFile('bulkhead'), name);
   }
   const broker = /exec (\S+\/libexec\/bulkhead-broker)/.exec(unitText('bulkhead-broker@.service'));
-  assert.equal(spawnSync('test', ['-x', broker?.[1] ?? '']).status, 0, broker?.[1]);
+  assert.equal(broker?.[1], packageFile('libexec/bulkhead-broker'));
 });
 
 test('what is there already is brought up to date, or left alone', () => {

@@ -300,7 +300,7 @@ describe('setLimits() of what cannot be', () => {
 
   test('setLimits() refuses a file that is not a policy', () => {
     const edited = setLimits('<bulkhead version="1">', defaults, assignments('cpu=5%'));
-    assert.match(errorsOf(edited), /^policy:1:\d+: error: Cannot read the file as XML/);
+    assert.match(errorsOf(edited), /^policy:1:1: error: <bulkhead> is not closed: end it with/);
   });
 });
 

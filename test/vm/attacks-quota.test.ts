@@ -190,4 +190,44 @@ suite('quotas in the sandbox of the unit', { skip: guests.skip }, () => {
       assert.equal(await guest.succeed('cat /var/lib/bulkhead/quotas'), '');
     },
   );
+
+  test(
+    'what units enable and apply have done is taken back by release --all',
+    { timeout: longPatienceMilliseconds },
+    async () => {
+      const must = async (words: string) => {
+        const done = await bulkhead(words);
+        assert.equal(done.status, 0, done.stdout + done.stderr);
+        return done.stdout;
+      };
+      // Everything that a file or a mount can show, but for the policy and what systemd notes itself.
+      const snapshot = () =>
+        guest.succeed(
+          `find /etc /sys/fs/bpf -path /etc/bulkhead -prune -o -type f -exec sha256sum {} + -o -type l -printf '%p %l\\n' | sort
+           awk '{ print $5 }' /proc/self/mountinfo | sort; ls -d /run/bulkhead* /var/lib/bulkhead* 2>/dev/null
+           systemctl list-unit-files --no-legend --no-pager 'bulkhead*'; ls /sys/fs/cgroup`,
+          { timeoutMs: patienceMilliseconds },
+        );
+      await guest.succeed('systemctl stop bulkhead; rm -f /etc/systemd/system/bulkhead*');
+      await guest.succeed('systemctl daemon-reload; rm -rf /run/bulkhead /var/lib/bulkhead');
+      const before = await snapshot();
+      await policy(
+        '<agent interval="2s" listen="127.0.0.1:9640" token="/etc/bulkhead/token"/><tenant user="quinn"><processes limit="50"/></tenant>',
+      );
+      await guest.succeed('umask 077; head -c 32 /dev/urandom | base64 > /etc/bulkhead/token');
+      await must('units enable');
+      await until(inForce);
+      await must('units status');
+      // The socket is had with the agent running.
+      assert.match(
+        await guest.succeed('systemctl is-active bulkhead.socket bulkhead'),
+        /^active\nactive\n$/,
+      );
+      await must('harden --dry-run');
+      assert.match(await must('release --all --dry-run'), /the agent and its units/);
+      await must('release --all --yes --kill');
+      assert.equal(await snapshot(), before);
+      assert.match(await must('release --all --yes'), /Nothing of Bulkhead is left/);
+    },
+  );
 });

@@ -54,16 +54,16 @@ export function waysText(ways: readonly WayReport[]): string {
   return [table([header, ...rows]), ...notes].join('\n');
 }
 
-/** `Ways in: ssh, su at login; cron caught` */
+/** `Ways in: at login: ssh, su; caught: cron` */
 export function waysLine(ways: readonly WayReport[]): string {
   const held = Map.groupBy(
     ways.filter((each) => each.held !== undefined),
     (each) => each.held,
   );
-  const parts = [...held].map(([how, of]) => `${of.map(({ way }) => way).join(', ')} ${how}`);
+  const parts = [...held].map(([how, of]) => `${how}: ${of.map(({ way }) => way).join(', ')}`);
   const outside = ways.filter(({ jail }) => jail?.entered === false).map(({ way }) => way);
   const all =
-    outside.length === 0 ? parts : [...parts, `${outside.join(', ')} outside of the jail`];
+    outside.length === 0 ? parts : [...parts, `outside of the jail: ${outside.join(', ')}`];
   return all.length === 0 ? '' : `Ways in: ${all.join('; ')}; see bulkhead doctor`;
 }
 

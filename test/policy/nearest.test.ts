@@ -1,0 +1,29 @@
+/** What was probably meant by a word that is none. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { nearest, printDiagnostic } from '../../src/policy/diagnostic.ts';
+import { parsePolicy } from '../../src/policy/parse.ts';
+
+test('nearest() knows beginnings and plurals', () => {
+  const elements = ['cpu', 'memory', 'io', 'processes', 'entries', 'disk', 'network', 'tenant'];
+  for (const [word, meant] of [
+    ['entry', 'entries'],
+    ['mem', 'memory'],
+    ['process', 'processes'],
+    ['proc', 'processes'],
+    ['memroy', 'memory'],
+    ['tenat', 'tenant'],
+    ['xyzzy', undefined],
+  ] as const)
+    assert.equal(nearest(word, elements), meant, word);
+});
+
+test('an element that is not closed is reported where it begins', () => {
+  const text =
+    '<bulkhead version="1">\n  <defaults>\n    <cpu limit="5%">\n  </defaults>\n</bulkhead>\n';
+  const { diagnostics } = parsePolicy('p.xml', text);
+  assert.deepEqual(
+    diagnostics.list.map((each) => printDiagnostic(each)),
+    ['p.xml:3:5: error: <cpu> is not closed: end it with "/>", or with </cpu>'],
+  );
+});
