@@ -51,6 +51,7 @@ const layers: Readonly<Record<string, Layer>> = {
   ...capability('hardening'),
   ...capability('confine'),
   ...capability('prove'),
+  ...capability('stop'),
   'prove/attacks': { uses: [...pure, 'prove/core'], packages: [] },
   // It applies a policy of its own to an instance of its own.
   'prove/io': {
@@ -83,6 +84,8 @@ const layers: Readonly<Record<string, Layer>> = {
       'hardening/commands',
       'confine/commands',
       'prove/commands',
+      'stop/io',
+      'stop/commands',
     ],
     packages: [],
   },

@@ -188,6 +188,25 @@ const prove: Capability = {
   },
 };
 
+const stop: Capability = {
+  name: 'stop',
+  commands: {
+    stop: {
+      usage: '[options] <tenant>',
+      summary: 'end all that a tenant runs, and keep it out until it is started again',
+      load: () => import('./stop/commands/stop.ts'),
+    },
+    start: {
+      usage: '[options] <tenant>',
+      summary: 'let a tenant that was stopped run again',
+      load: () => import('./stop/commands/start.ts'),
+    },
+  },
+  agentParts: [async () => (await import('./stop/io/stop-part.ts')).stopPart],
+  policyPart: async () => (await import('./stop/io/stop-policy.ts')).stopPolicy,
+  doctor: async () => (await import('./stop/commands/doctor.ts')).stopDoctor,
+};
+
 export const capabilities: readonly Capability[] = [
   kernelModules,
   cloudLinux,
@@ -199,4 +218,5 @@ export const capabilities: readonly Capability[] = [
   hardening,
   confine,
   prove,
+  stop,
 ];

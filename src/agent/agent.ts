@@ -354,6 +354,7 @@ export class Agent implements AsyncDisposable {
       siteLimits: this.#siteLimits,
       servedSites: async (uid, wanted) => (await web?.servedSites?.(uid, wanted)) ?? ok(new Set()),
       driver: this.#driver,
+      state: this.#options.host.paths.state,
       starting: this.#startup.status,
       lastTick: this.#lastTick,
       status: () => this.#status(),

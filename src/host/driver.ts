@@ -10,6 +10,7 @@ import type { Policy } from '../policy/policy.ts';
 import type { Observed } from '../plan/observed.ts';
 import type { Operation } from '../plan/plan.ts';
 import type { Wanted } from '../plan/wanted.ts';
+import type { CgroupOwner } from './kill-processes.ts';
 import type { Hierarchy } from './cgroups/hierarchies.ts';
 
 /** What this host can enforce, probed once. */
@@ -64,6 +65,7 @@ export interface Driver {
   /** Memory in use by a cgroup, in bytes. */
   readonly memoryInUse: (cgroup: string) => number | undefined;
   readonly processes: (cgroup: string) => readonly number[];
+  readonly ownerOf: (cgroup: string) => CgroupOwner;
   readonly counters: (cgroup: string) => Counters | undefined;
   /** Records the location of the cgroups for the launcher, and which quotas are set. */
   readonly publish: (wanted: Wanted) => Result<void, Problem>;

@@ -51,6 +51,14 @@ export function killProcesses(owner: CgroupOwner, list: ListProcesses): readonly
   return list();
 }
 
+/** One pass, without waiting for any to end. */
+export function killOnce(owner: CgroupOwner, list: ListProcesses): void {
+  const spared = ownLine();
+  const pids = list();
+  for (let at = 0; at < pids.length; at += batchProcesses)
+    endThese(pids.slice(at, at + batchProcesses), owner, list, spared);
+}
+
 /** Sends SIGKILL to the tenant's largest process. Returns whether there was one. */
 export function killLargest(owner: CgroupOwner, list: ListProcesses): boolean {
   const spared = ownLine();

@@ -286,8 +286,28 @@ function whatToDo(
   groups: readonly ProcessGroup[],
   { reader = 'administrator' }: ExplainOptions,
 ): string {
-  const parts = [suspicion(topic.resource, groups), topic.advice, raise(incident, who, reader)];
+  const parts = [
+    suspicion(topic.resource, groups),
+    topic.advice,
+    stopIt(incident, who, reader),
+    raise(incident, who, reader),
+  ];
   return parts.filter((each) => each !== '').join(' ');
+}
+
+/** Refused forks that a program that waits before it tries again does not reach in a minute. */
+const bombFaults = 100;
+
+/** A tenant that starts processes faster than anybody can end them. */
+function stopIt(
+  { limit, faults, member }: Incident,
+  { argument }: Speaker,
+  reader: NonNullable<ExplainOptions['reader']>,
+): string {
+  const isMany = limit === 'processes.limit' && faults >= bombFaults;
+  if (!isMany || reader !== 'administrator' || kindOf(member) === 'reseller') return '';
+  const tenant = argument.split('/')[0] ?? argument;
+  return `If it is a fork bomb, which starts processes faster than they can be ended, "bulkhead stop ${tenant}" ends all of them and keeps the account out.`;
 }
 
 /** A hint from the processes themselves. */

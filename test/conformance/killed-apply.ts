@@ -17,6 +17,7 @@ function dying(driver: Driver): Driver {
     observe: (wanted) => driver.observe(wanted),
     memoryInUse: (cgroup) => driver.memoryInUse(cgroup),
     processes: (cgroup) => driver.processes(cgroup),
+    ownerOf: (cgroup) => driver.ownerOf(cgroup),
     counters: (cgroup) => driver.counters(cgroup),
     publish: (wanted) => driver.publish(wanted),
     release: (options) => driver.release(options),

@@ -217,6 +217,14 @@ describe('explainIncident() on what ran', () => {
     );
   });
 
+  test('explainIncident() tells an administrator how to stop a fork bomb', () => {
+    const bomb = incidentOf({ limit: 'processes.limit', severity: 'refused', faults: 8_500 });
+    const hint = /If it is a fork bomb, .*"bulkhead stop erin" ends all of them/;
+    assert.match(textOf(bomb, [], 'erin', plain), hint);
+    assert.doesNotMatch(textOf({ ...bomb, faults: 20 }, [], 'erin', plain), hint);
+    assert.doesNotMatch(textOf(bomb, [], 'erin', { ...plain, reader: 'tenant' }), /bulkhead stop/);
+  });
+
   test('explainIncident() gives the share of page cache when nothing was killed', () => {
     const incident = incidentOf({ limit: 'memory.limit', value: '1GiB' });
     const text = (cache: number) =>

@@ -131,6 +131,8 @@ interface OutsideProcess {
 }
 
 export interface TopRow extends Who {
+  /** An administrator has stopped it: it runs nothing, or is frozen. */
+  readonly stopped?: true;
   readonly usage: Readonly<Record<MetricKey, number>>;
   readonly limits: LimitNumbers;
   readonly limitTexts: LimitTexts;

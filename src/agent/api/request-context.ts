@@ -23,6 +23,8 @@ export interface AgentContext {
   readonly servedSites: NonNullable<AgentPart['servedSites']>;
   /** Absent if there is no policy or no driver. */
   readonly driver: Driver | undefined;
+  /** The directory of the state of this instance. */
+  readonly state: string;
   /** Absent once it has started. */
   readonly starting: StartingStatus | undefined;
   readonly status: () => StatusResponse;

@@ -6,6 +6,7 @@ import type { Entry } from '../sampling/member-index.ts';
 import { ok } from '../../base/result.ts';
 import type { HttpResult } from '../api/http-result.ts';
 import type { RequestContext } from '../api/request-context.ts';
+import { readStops } from '../../host/stops.ts';
 import { askedEntries } from './members.ts';
 
 export function answerTop(request: RequestContext): HttpResult<TopResponse> {
@@ -14,8 +15,14 @@ export function answerTop(request: RequestContext): HttpResult<TopResponse> {
   if (!asked.ok) return asked;
   const entries = asked.value;
   const all = request.query.flag('all') || request.query.has('tenant');
-  const shown = all ? entries : entries.filter((each) => !latest.isIdle(each.who.member));
-  const rows = topRows(shown, latest, lastTick);
+  const stops = readStops({ state: request.agent.state });
+  const isStopped = ({ who }: Entry) => who.kind === 'tenant' && stops.has(who.uid);
+  const shown = all
+    ? entries
+    : entries.filter((each) => isStopped(each) || !latest.isIdle(each.who.member));
+  const rows = topRows(shown, latest, lastTick).map((row) =>
+    row.kind === 'tenant' && stops.has(row.uid) ? { ...row, stopped: true as const } : row,
+  );
   return ok({
     at: latest.tick.at,
     durationSeconds: latest.tick.seconds,

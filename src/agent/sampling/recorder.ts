@@ -21,6 +21,7 @@ import {
 } from '../../usage/incident-log.ts';
 import type {
   Incident,
+  KilledProcess,
   RefusedLink,
   RefusedRequest,
   RefusedTry,
@@ -58,6 +59,11 @@ interface KnownAtOnce {
   readonly requests: readonly RefusedRequest[];
   readonly links: readonly RefusedLink[];
   readonly tries: readonly RefusedTry[];
+}
+
+function withoutCgroup({ cgroup, ...killed }: OomKill): KilledProcess {
+  void cgroup;
+  return killed;
 }
 
 function reportsOf({ member, limit }: OpenIncident, reported: readonly ReportedFault[]) {
@@ -240,13 +246,7 @@ export class Recorder implements Disposable {
     if (kills.length === 0) return undefined;
     const cgroup = this.#parts.memoryCgroup(entry);
     const mine = kills.filter((each) => each.cgroup === cgroup);
-    return mine.length === 0
-      ? undefined
-      : mine.map(({ pid, name, memoryBytes }) => ({
-          pid,
-          name,
-          ...(memoryBytes === undefined ? {} : { memoryBytes }),
-        }));
+    return mine.length === 0 ? undefined : mine.map(withoutCgroup);
   }
 
   #publish(touched: readonly OpenIncident[]): void {

@@ -99,7 +99,7 @@ const topColumns: readonly TopColumn[] = [
     left: true,
     priority: 0,
     sort: 'name',
-    text: ({ name }) => printable(name),
+    text: ({ name, stopped }) => `${printable(name)}${stopped === true ? ' (stopped)' : ''}`,
   },
   {
     title: 'CPU',

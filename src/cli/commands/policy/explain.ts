@@ -41,6 +41,8 @@ import {
   printJson,
 } from '../../shared/session.ts';
 import { table, terminalOf } from '../../shared/terminal.ts';
+import type { Paths } from '../../../host/paths.ts';
+import { readStop, stopText } from '../../../host/stops.ts';
 
 interface ExplainOptions extends PolicyOptions {
   readonly byTenants?: boolean;
@@ -61,7 +63,7 @@ function explain(
   const loaded = loadPolicyOrReport(options.policy, paths);
   if (loaded === undefined) return exitCodes.failed;
   if (name === undefined) return listOwn(loaded.policy, options);
-  return explainFrom(loaded.policy, name, options);
+  return explainFrom(loaded.policy, name, options, paths);
 }
 
 async function explainByAgent(
@@ -77,7 +79,12 @@ async function explainByAgent(
   });
 }
 
-function explainFrom(policy: Policy, name: string, options: ExplainOptions): ExitCode {
+function explainFrom(
+  policy: Policy,
+  name: string,
+  options: ExplainOptions,
+  paths: Paths,
+): ExitCode {
   const found = findSubject(policy, name);
   if (!found.ok) {
     const reason = `it is not ${found.error}`;
@@ -85,6 +92,9 @@ function explainFrom(policy: Policy, name: string, options: ExplainOptions): Exi
     return exitCodes.failed;
   }
   show(explainSubject(found.value, policy, new LineIndex(policy.text)), options);
+  const stop = readStop(paths, found.value.tenant.uid);
+  if (stop !== undefined && options.json !== true)
+    print(`\nIt is ${printable(stopText(stop))}; nothing of it runs until "bulkhead start"`);
   return exitCodes.done;
 }
 

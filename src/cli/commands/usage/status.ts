@@ -7,6 +7,7 @@ import { startingText } from '../../../agent/startup.ts';
 import { placementTargets } from '../../../agent/placement/placement.ts';
 import type { Driver } from '../../../host/driver.ts';
 import { findOutside } from '../../../agent/placement/outside.ts';
+import { readStops, stopText, type Stop } from '../../../host/stops.ts';
 import type { Counters, LimitKey, PeakCounter } from '../../../limits/limit.ts';
 import { limitAttribute } from '../../../limits/limits.ts';
 import { resellerCgroup, siteCgroup, tenantCgroup } from '../../../plan/wanted.ts';
@@ -45,7 +46,8 @@ async function status(options: StatusOptions, command: Command): Promise<ExitCod
   // Unless one is named, the policy is that of the agent, wherever that has it from.
   const file = agent.ok && !namesPolicy(command) ? agent.value.policy.file : options.policy;
   const code = await withPolicy(command, file, async (policy, driver) => {
-    const tenants = policy.tenants.map((each) => tenantStatus(each, driver));
+    const stops = readStops(paths);
+    const tenants = policy.tenants.map((each) => tenantStatus(each, driver, stops.get(each.uid)));
     const resellers = policy.resellers.map((each) =>
       statusOf(each, resellerCgroup(each.uid), driver),
     );
@@ -62,6 +64,7 @@ async function status(options: StatusOptions, command: Command): Promise<ExitCod
       printJson({ driver: name, tenants, resellers, outside, unknown, waysIn, ...known });
     } else {
       printSummary(tenants, driver);
+      printStopped(tenants);
       print(waysLine(waysIn));
       printAgent(agent, { outside, unknown });
       printUse([...tenants.flatMap(withSites), ...resellers.map(asReseller)], options.all === true);
@@ -148,13 +151,17 @@ function agentLines(asked: Result<StatusResponse, Problem>): readonly string[] {
 
 type Status = ReturnType<typeof statusOf>;
 
-function tenantStatus(tenant: Tenant, driver: Driver) {
+function tenantStatus(tenant: Tenant, driver: Driver, stop: Stop | undefined) {
   const cgroup = tenantCgroup(tenant);
   const sites = tenant.sites.map(({ name, values }) => ({
     ...statusOf({ ...tenant, values }, siteCgroup(cgroup, name), driver),
     name,
   }));
-  return { ...statusOf(tenant, cgroup, driver), ...(sites.length === 0 ? {} : { sites }) };
+  return {
+    ...statusOf(tenant, cgroup, driver),
+    ...(stop === undefined ? {} : { stopped: stop }),
+    ...(sites.length === 0 ? {} : { sites }),
+  };
 }
 
 /** Sites are indented below their tenant, which includes them. */
@@ -200,6 +207,18 @@ function printSummary(tenants: readonly Status[], driver: Driver): void {
   print(`${held} of ${count(tenants.length, 'tenant')} held by ${driver.capabilities.driver}`);
   if (held === tenants.length) return;
   print(colors.yellow('The others have no cgroup yet; "bulkhead apply" creates it'));
+}
+
+function printStopped(tenants: readonly ReturnType<typeof tenantStatus>[]): void {
+  const { colors } = terminalOf(process.stdout);
+  for (const { name, stopped } of tenants) {
+    if (stopped === undefined) continue;
+    print(
+      colors.yellow(
+        `${name} is ${printable(stopText(stopped))}; "bulkhead start ${stopped.user === '' ? stopped.uid : name}" lets it run again`,
+      ),
+    );
+  }
 }
 
 function printUse(rows: readonly Status[], all: boolean): void {

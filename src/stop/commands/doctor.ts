@@ -1,0 +1,15 @@
+/** What `doctor` says of stopped tenants. */
+import { listSome } from '../../base/list.ts';
+import type { DoctorReport } from '../../cli/doctor-report.ts';
+import { readStops } from '../../host/stops.ts';
+import type { WayContext } from '../../host/ways/ways-in.ts';
+
+export function stopDoctor({ paths }: WayContext): Promise<DoctorReport> {
+  const stops = [...readStops(paths).values()];
+  const names = stops.map(({ uid, user }) => (user === '' ? `uid ${uid}` : user));
+  const text =
+    names.length === 0
+      ? 'no tenant is stopped'
+      : `${listSome(names, 10)}; "bulkhead start NAME" lets one run again`;
+  return Promise.resolve({ label: 'Stopped', text, remarks: [] });
+}

@@ -1,0 +1,60 @@
+/** The tenant that `stop` and `start` are about, from a policy that may have errors by now. */
+import type { Command } from 'commander';
+import { loadPolicy } from '../../apply/load-policy.ts';
+import { printError, pathsFor } from '../../cli/shared/session.ts';
+import { defaultPolicy } from '../../cli/shared/policy-option.ts';
+import type { Driver } from '../../host/driver.ts';
+import type { Paths } from '../../host/paths.ts';
+import { probeDriver } from '../../host/probe.ts';
+import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
+import type { Policy, Tenant } from '../../policy/policy.ts';
+
+export interface Subject {
+  readonly tenant: Tenant;
+  readonly name: string;
+  readonly policy: Policy;
+  readonly driver: Driver;
+  readonly paths: Paths;
+}
+
+/** Or the exit status, after the reason was printed. */
+export function subjectOf(
+  command: Command,
+  name: string,
+  file: string = defaultPolicy,
+): Subject | ExitCode {
+  const paths = pathsFor(command);
+  if (paths === undefined) return exitCodes.usage;
+  if (process.geteuid?.() !== 0) {
+    printError({ action: 'stop or start a tenant', reason: 'only root may', hint: 'use sudo' });
+    return exitCodes.failed;
+  }
+  const named = loadPolicy(file, paths);
+  // In an emergency a mistake in the file must not be in the way.
+  const policy = named.policy ?? loadPolicy(`${paths.state}/policy-in-force.xml`, paths).policy;
+  if (policy === undefined) {
+    const reason = named.problem?.reason ?? 'it has errors; "bulkhead check" lists them';
+    printError({ action: 'read the policy', object: file, reason });
+    return exitCodes.failed;
+  }
+  const tenant = policy.tenants.find(
+    ({ uid, account }) => account?.user === name || String(uid) === name,
+  );
+  if (tenant === undefined) {
+    const hint = 'sites and resellers cannot be stopped; "bulkhead status --all" lists tenants';
+    printError({
+      action: 'find the tenant',
+      object: name,
+      reason: `${file} has none of that name`,
+      hint,
+    });
+    return exitCodes.failed;
+  }
+  const driver = probeDriver(paths, policy.driver);
+  if (!driver.ok) {
+    printError(driver.error);
+    return exitCodes.failed;
+  }
+  const shown = tenant.account?.user ?? `uid ${tenant.uid}`;
+  return { tenant, name: shown, policy, driver: driver.value, paths };
+}

@@ -1,0 +1,130 @@
+/**
+ * Stops a tenant, and lets it run again. The record is written first, so that nothing of the tenant starts meanwhile, and
+ * after an interruption the same command completes what is left.
+ */
+import { renameSync, rmSync } from 'node:fs';
+import { failed, type Problem } from '../../base/problem.ts';
+import { ok, type Result } from '../../base/result.ts';
+import type { Driver } from '../../host/driver.ts';
+import { includesOthers } from '../../host/kill-processes.ts';
+import type { Paths } from '../../host/paths.ts';
+import { parseStop, readStop, stopDirectory, stopFile, type Stop } from '../../host/stops.ts';
+import { tenantCgroup } from '../../plan/wanted.ts';
+import type { Tenant } from '../../policy/policy.ts';
+import { causeOf } from '../../sys/errno.ts';
+import { ensurePrivateDirectory } from '../../sys/files/private-file.ts';
+import { readText } from '../../sys/files/read.ts';
+import { replaceFile } from '../../sys/files/replace-file.ts';
+import { canFreeze, killTenant, setFrozen, type Killed } from './kill-tenant.ts';
+import { isSocket, keepOut, letIn, startUnits, stopUnits, unitsOf } from './tenant-units.ts';
+
+export interface StopRequest {
+  readonly driver: Driver;
+  readonly paths: Paths;
+  readonly tenant: Tenant;
+  /** Its processes in other cgroups. */
+  readonly outside: () => readonly number[];
+  readonly stop: Omit<Stop, 'units'>;
+}
+
+export interface Stopped extends Killed {
+  readonly units: readonly string[];
+  /** What could not be done; the tenant is stopped in spite of it. */
+  readonly problems: readonly Problem[];
+}
+
+export async function stopTenant(request: StopRequest): Promise<Result<Stopped, Problem>> {
+  const { driver, paths, tenant } = request;
+  const { frozen, uid } = request.stop;
+  const obstacle = frozen ? freezeObstacle(driver, tenantCgroup(tenant)) : undefined;
+  if (obstacle !== undefined) return failed(obstacle);
+  const earlier = readStop(paths, uid)?.units ?? [];
+  // At once: systemd may take long to tell which units there are.
+  const written = write(paths, { ...request.stop, units: earlier });
+  if (!written.ok) return written;
+  // A bomb does not wait for it either.
+  const first = endProcesses(request);
+  const problems: Problem[] = [];
+  const note = (result: Result<unknown, Problem>) => {
+    if (!result.ok) problems.push(result.error);
+  };
+  const found = await unitsOf(request.stop, paths);
+  note(found);
+  const units = [...new Set([...earlier, ...(found.ok ? found.value : [])])];
+  const stop = { ...request.stop, units };
+  note(write(paths, stop));
+  note(await keepOut(stop, paths));
+  note(await stopUnits(units.filter(isSocket)));
+  if (!frozen) note(await stopUnits(units.filter((each) => !isSocket(each))));
+  const last = endProcesses(request);
+  return ok({ ...last, killed: first.killed + last.killed, units, problems });
+}
+
+function endProcesses({ driver, tenant, outside, stop }: StopRequest): Killed {
+  const cgroup = tenantCgroup(tenant);
+  if (!stop.frozen) {
+    // What is frozen since an earlier stop dies all the same.
+    const ended = killTenant(driver, tenant, outside);
+    setFrozen(driver, cgroup, false);
+    return ended;
+  }
+  setFrozen(driver, cgroup, true);
+  return { killed: 0, left: [], others: [] };
+}
+
+function freezeObstacle(driver: Driver, cgroup: string): Problem | undefined {
+  const action = 'freeze the processes of';
+  if (!canFreeze(driver)) {
+    const reason = 'that needs cgroup v2';
+    return { action, object: cgroup, reason, hint: 'stop it without --freeze, which ends them' };
+  }
+  if (!includesOthers(driver.processes(cgroup), driver.ownerOf(cgroup))) return undefined;
+  const reason = 'processes of other accounts are in its cgroup, and would be frozen as well';
+  return { action, object: cgroup, reason, hint: 'stop it without --freeze, which spares those' };
+}
+
+function write(paths: Paths, stop: Stop): Result<void, Problem> {
+  const ensured = ensurePrivateDirectory(stopDirectory(paths));
+  return ensured.ok
+    ? replaceFile(stopFile(paths, stop.uid), `${JSON.stringify(stop)}\n`, 0o600)
+    : ensured;
+}
+
+/** The record of one that is being started: it stops nobody, and tells which units there are still to start. */
+const startingFile = (paths: Paths, uid: number) => `${stopFile(paths, uid)}.starting`;
+
+/** Answers what it was stopped by; nothing where it was not. */
+export async function startTenant(
+  paths: Paths,
+  uid: number,
+  thaw: () => void,
+): Promise<{ readonly stop: Stop | undefined; readonly problems: readonly Problem[] }> {
+  const stop = readStop(paths, uid) ?? interrupted(paths, uid);
+  if (stop === undefined) return { stop, problems: [] };
+  const problems: Problem[] = [];
+  try {
+    if (readStop(paths, uid) !== undefined)
+      renameSync(stopFile(paths, uid), startingFile(paths, uid));
+  } catch (error) {
+    const object = stopFile(paths, uid);
+    return { stop, problems: [{ action: 'remove', object, ...causeOf(error) }] };
+  }
+  thaw();
+  for (const step of [() => letIn(stop, paths), () => startUnits(stop.units)]) {
+    const done = await step();
+    if (!done.ok) problems.push(done.error);
+  }
+  if (problems.length === 0) rmSync(startingFile(paths, uid), { force: true });
+  return { stop, problems };
+}
+
+function interrupted(paths: Paths, uid: number): Stop | undefined {
+  const text = readText(startingFile(paths, uid));
+  return text === undefined ? undefined : parseStop(uid, text);
+}
+
+/** Without starting anything: of a former tenant. */
+export async function forgetStop(paths: Paths, stop: Stop): Promise<Result<void, Problem>> {
+  rmSync(stopFile(paths, stop.uid), { force: true });
+  return letIn(stop, paths);
+}

@@ -1,0 +1,95 @@
+/**
+ * The services that Bulkhead has made for a tenant: PHP-FPM and CGI, and their sockets. Those of a stopped tenant have a
+ * condition beside their files, so that neither a reload nor a reboot starts them.
+ */
+import { mkdirSync, rmdirSync, rmSync } from 'node:fs';
+import { failed, type Problem } from '../../base/problem.ts';
+import { ok, type Result } from '../../base/result.ts';
+import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
+import type { Paths } from '../../host/paths.ts';
+import { stopFile, type Stop } from '../../host/stops.ts';
+import { systemctl, systemctlEach, unitStates } from '../../host/systemd/systemctl.ts';
+import { causeOf } from '../../sys/errno.ts';
+import { replaceFile } from '../../sys/files/replace-file.ts';
+
+const directory = ({ etc }: Paths, unit: string) => `${etc}/systemd/system/${unit}.d`;
+const conditionName = ({ instance }: Paths) => `50-${instance}-stopped.conf`;
+
+/** Whether the name of a unit says that it is of this tenant: `bulkhead-fpm84@1004:shop.socket`, `bulkhead-cgi@erin.socket`. */
+export function isUnitOf(
+  { uid, user }: Pick<Stop, 'uid' | 'user'>,
+  instance: string,
+  unit: string,
+): boolean {
+  const [, kind = '', owner = ''] =
+    /^(.+)@([A-Za-z0-9_-]+)(?::[A-Za-z0-9_.-]+)?\.(?:service|socket)$/.exec(unit) ?? [];
+  if (new RegExp(`^${instance}-fpm\\d+$`).test(kind)) return owner === String(uid);
+  return kind === `${instance}-cgi` && (owner === String(uid) || (user !== '' && owner === user));
+}
+
+/** Those that run or listen. */
+export async function unitsOf(
+  stop: Pick<Stop, 'uid' | 'user'>,
+  { instance }: Paths,
+): Promise<Result<readonly string[], Problem>> {
+  if (!runsSystemd()) return ok([]);
+  const states = await unitStates(`${instance}-*@*`);
+  if (!states.ok) return states;
+  const found = [...states.value.values()].filter(
+    ({ unit, active }) => active !== 'inactive' && isUnitOf(stop, instance, unit),
+  );
+  return ok(found.map(({ unit }) => unit));
+}
+
+export const isSocket = (unit: string): boolean => unit.endsWith('.socket');
+
+/** From then on systemd starts none of them while the tenant is stopped. */
+export async function keepOut(stop: Stop, paths: Paths): Promise<Result<void, Problem>> {
+  if (stop.units.length === 0) return ok(undefined);
+  const text = `# Written by "bulkhead stop"; "bulkhead start" removes it.\n[Unit]\nConditionPathExists=!${stopFile(paths, stop.uid)}\n`;
+  for (const unit of stop.units) {
+    try {
+      mkdirSync(directory(paths, unit), { recursive: true, mode: 0o755 });
+    } catch (error) {
+      const object = directory(paths, unit);
+      return failed({ action: 'create the directory', object, ...causeOf(error) });
+    }
+    const written = replaceFile(`${directory(paths, unit)}/${conditionName(paths)}`, text);
+    if (!written.ok) return written;
+  }
+  return reload();
+}
+
+export const stopUnits = (units: readonly string[]): Promise<Result<void, Problem>> =>
+  units.length === 0 ? Promise.resolve(ok(undefined)) : systemctlEach(['stop'], units);
+
+/** Removes the conditions; the units can be started again. */
+export async function letIn({ units }: Stop, paths: Paths): Promise<Result<void, Problem>> {
+  if (units.length === 0) return ok(undefined);
+  for (const unit of units) {
+    rmSync(`${directory(paths, unit)}/${conditionName(paths)}`, { force: true });
+    removeIfEmpty(directory(paths, unit));
+  }
+  return reload();
+}
+
+/** A service starts with its socket; only what has none is started itself. */
+export function startUnits(units: readonly string[]): Promise<Result<void, Problem>> {
+  const sockets = units.filter(isSocket);
+  const chosen = sockets.length > 0 ? sockets : units;
+  return chosen.length === 0 ? Promise.resolve(ok(undefined)) : systemctlEach(['start'], chosen);
+}
+
+async function reload(): Promise<Result<void, Problem>> {
+  if (!runsSystemd()) return ok(undefined);
+  const done = await systemctl('daemon-reload');
+  return done.ok ? ok(undefined) : done;
+}
+
+function removeIfEmpty(path: string): void {
+  try {
+    rmdirSync(path);
+  } catch {
+    // Somebody else has a file there.
+  }
+}
