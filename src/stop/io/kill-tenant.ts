@@ -65,7 +65,11 @@ function withoutForks<T>(driver: Driver, tenant: Tenant, action: () => T): T {
   try {
     return action();
   } finally {
-    files.write(cgroup, pidsMax, limit === unlimited || limit >= pidsPossibleMax ? 'max' : String(limit));
+    files.write(
+      cgroup,
+      pidsMax,
+      limit === unlimited || limit >= pidsPossibleMax ? 'max' : String(limit),
+    );
   }
 }
 
