@@ -83,11 +83,13 @@ async function printUsage(
   const [header = [], ...cells] = rows;
   print(table([header.map(colors.dim), ...cells], numbersOf(header)));
   if (alone) print(`\n${faultsLine(first)}`);
-  if (answer.rows.slice(0, alone ? 1 : options.count).some(isAbove)) {
-    print(`\n${wrap(aboveText, terminalOf(process.stdout).columns)}`);
-  }
   const more = alone ? 0 : answer.rows.length - options.count;
   if (more > 0) print(`… and ${more} more; -n shows them`);
+  const keys = alone ? sampledKeys : metricsOf[options.by];
+  const isShownAbove = (row: UsageRow) => keys.some((key) => isAbove(row, key));
+  if (answer.rows.slice(0, alone ? 1 : options.count).some(isShownAbove)) {
+    print(`\n${wrap(aboveText, terminalOf(process.stdout).columns)}`);
+  }
 }
 
 const wordColumns = ['TENANT', 'METRIC', 'WHICH', 'TREND'];
@@ -117,13 +119,12 @@ async function metricTable(row: UsageRow, period: Period, ask: Ask): Promise<str
   return [['METRIC', 'AVERAGE', 'P95', 'MAX', 'LIMIT', 'OF LIMIT', 'TREND'], ...lines];
 }
 
-/** Whether a maximum is above the limit of now, by more than rounding. */
-const isAbove = ({ metrics: measured, limits }: UsageRow) =>
-  sampledKeys.some((key) => {
-    const { limit: limitKey } = metrics[key];
-    const limit = limitKey === undefined ? undefined : limits[limitKey];
-    return limit !== undefined && (measured[key]?.max ?? 0) > 1.005 * limit;
-  });
+/** Whether the maximum is above the limit of now, by more than rounding. */
+function isAbove({ metrics: measured, limits }: UsageRow, key: MetricKey): boolean {
+  const { limit: limitKey } = metrics[key];
+  const limit = limitKey === undefined ? undefined : limits[limitKey];
+  return limit !== undefined && (measured[key]?.max ?? 0) > 1.005 * limit;
+}
 const aboveText =
   'A maximum above the limit is from before the limit was lowered; or the kernel, which grants CPU time for each tenth of a second, granted one more than the tick is long; or processes were started before they were moved into the cgroup.';
 
