@@ -201,3 +201,11 @@ test('composeWrite() writes lines that differ, and all where nothing is known', 
   // Behind a full line the cursor stands on its last character: nothing may be erased there.
   assert.ok(composeWrite(undefined, before, small).endsWith('three\u001b[0m\u001b[?2026l'));
 });
+
+test('help loses no word on a narrow terminal', () => {
+  const words = (columns: number) =>
+    helpFrame({ columns, rows: 24 }, style).join(' ').trim().split(/\s+/);
+  assert.deepEqual(words(60), words(120));
+  for (const line of helpFrame({ columns: 60, rows: 24 }, style))
+    assert.ok(visibleWidth(line) <= 60, line);
+});
