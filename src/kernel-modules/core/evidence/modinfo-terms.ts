@@ -12,29 +12,11 @@ import { closedTermsIn } from './closed-terms.ts';
 type Strength = 'closed' | 'odd';
 
 /** What the build writes, or names of other modules and devices. */
-const technical = new Set([
-  ...[
-    'alias',
-    'depends',
-    'file',
-    'firmware',
-    'import_ns',
-    'intree',
-    'license',
-    'livepatch',
-    'name',
-  ],
-  ...[
-    'parmtype',
-    'retpoline',
-    'softdep',
-    'srcversion',
-    'staging',
-    'vermagic',
-    'version',
-    'weakdep',
-  ],
-]);
+const technical = new Set(
+  'alias depends file firmware import_ns intree license livepatch name parmtype retpoline softdep srcversion staging vermagic version weakdep'.split(
+    ' ',
+  ),
+);
 const isLegal = (tag: string): boolean =>
   /licen[cs]e|legal|copyright|terms|eula|rights|confidential/i.test(tag);
 
