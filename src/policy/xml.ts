@@ -78,6 +78,7 @@ class Builder {
   readonly #diagnostics: Diagnostics;
   readonly #parser = new SaxesParser({ position: true });
   readonly #open: BuildingElement[] = [];
+  #lastClosed: BuildingElement | undefined;
   #count = 0;
   /** A byte order mark is a code unit of the text, and saxes does not count it. */
   readonly #shift: number;
@@ -126,13 +127,16 @@ class Builder {
 
   /** What is not closed is where it begins, not where something else ends. */
   #failed(message: string): never {
-    const open = this.#open.at(-1);
-    const isUnclosed = /unexpected close tag|unclosed tag/.test(message);
-    if (isUnclosed && open !== undefined)
-      this.#stop(
-        open.start,
-        `<${open.name}> is not closed: end it with "/>", or with </${open.name}>`,
-      );
+    // Where another one ends, saxes closes it first and complains then.
+    const unclosed = message.includes('unexpected close tag')
+      ? this.#lastClosed
+      : message.includes('unclosed tag')
+        ? this.#open.at(-1)
+        : undefined;
+    if (unclosed !== undefined) {
+      const { name, start } = unclosed;
+      this.#stop(start, `<${name}> is not closed: end it with "/>", or with </${name}>`);
+    }
     this.#stop(this.#position, xmlProblem(message));
   }
 
@@ -190,6 +194,7 @@ class Builder {
   #closed(): void {
     const element = this.#open.pop();
     if (element === undefined) return;
+    this.#lastClosed = element;
     element.end = this.#position;
     element.contentEnd = element.selfClosing
       ? element.contentStart
