@@ -127,7 +127,7 @@ class Builder {
 
   /** What is not closed is where it begins, not where something else ends. */
   #failed(message: string): never {
-    // Where another one ends, saxes closes it first and complains then.
+    // Where another one ends, saxes closes it first and reports the error then.
     const unclosed = message.includes('unexpected close tag')
       ? this.#lastClosed
       : message.includes('unclosed tag')
