@@ -36,7 +36,7 @@ export function adviceOn(
     return `"bulkhead exec" can start it, and "chmod u-s" takes the setuid bit from "${name}"`;
   if (sessions.test(command))
     return stepIsOn
-      ? 'the session step of PAM did not place it; see journalctl -t bulkhead-pam'
+      ? 'the session step of PAM did not place it; see journalctl -g bulkhead-pam'
       : '"bulkhead pam enable" places it';
   if (command.startsWith('php-fpm')) return '"bulkhead web fpm enable" places it';
   const who = account ?? String(tenant);
