@@ -474,7 +474,7 @@ test('bulkhead modules scan prints whose settings a verdict rests on, and long t
     /judged with an empty command line, since it does not run here$/m,
   );
   assert.match(scan('--cmdline', 'quiet', long).stdout, /judged with the command line "quiet"$/m);
-  for (const format of ['csv', 'json', 'cyclonedx', 'spdx', 'sarif']) {
+  for (const format of ['csv', 'json', 'cyclonedx', 'spdx']) {
     const { stdout } = scan('--format', format, long);
     assert.ok(stdout.includes('xxx'), format);
     assert.ok(stdout.length < 64 * 1024, `${format}: ${stdout.length} characters`);
