@@ -2,16 +2,22 @@
 import type { UndoStep } from '../../apply/undo-step.ts';
 import type { Paths } from '../../host/paths.ts';
 import { isEnabled } from '../io/entries/enabled.ts';
+import { readRecord } from '../io/entries/record.ts';
 import { releaseObstacle } from '../io/fpm/release-obstacle.ts';
 import { findWebPrograms } from '../io/servers.ts';
 
 export function undoWeb(paths: Paths): readonly UndoStep[] {
+  // Files of web servers are the host's: a second instance goes by its own record.
+  const enabled =
+    paths.instance === 'bulkhead'
+      ? isEnabled(paths, findWebPrograms())
+      : readRecord(paths) !== undefined;
   const hasServices = releaseObstacle(paths) !== undefined;
   return [
     ...(hasServices
       ? [{ what: "tenants' PHP-FPM services", command: ['web', 'fpm', 'disable', '--all'] }]
       : []),
-    ...(isEnabled(paths, findWebPrograms())
+    ...(enabled
       ? [{ what: 'entries at the web servers', command: ['web', 'entries', 'disable'] }]
       : []),
   ];

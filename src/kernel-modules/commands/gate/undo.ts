@@ -5,6 +5,6 @@ import { hasBootFiles } from '../../io/gate/boot-files.ts';
 import { gateMode } from '../../io/gate/kernel-gate.ts';
 
 export const undoGate = (paths: Paths): readonly UndoStep[] =>
-  gateMode(paths) === 'off' && !hasBootFiles(paths)
+  gateMode(paths) === 'off' && !(paths.instance === 'bulkhead' && hasBootFiles(paths))
     ? []
     : [{ what: 'the gate for kernel modules', command: ['modules', 'gate', 'off'] }];
