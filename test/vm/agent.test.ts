@@ -204,6 +204,41 @@ suite('the agent as a service', { skip: guests.skip }, () => {
   );
 
   test(
+    'a tenant that is stopped runs nothing, or is frozen, until it is started',
+    { timeout: longPatienceMilliseconds },
+    async () => {
+      const timeoutMs = longPatienceMilliseconds;
+      await guest.succeed(
+        'bulkhead exec ben -- sh -c \'perl -e "for (;;) { fork }" >/dev/null 2>&1 </dev/null &\'',
+        { timeoutMs },
+      );
+      await until(`[ $(cat ${cgroup(3002)}/pids.current) -ge 50 ]`);
+      const stopped = await guest.succeed('bulkhead stop ben --reason bomb', { timeoutMs });
+      assert.match(stopped, /ben is stopped: \d{2,} processes were ended/);
+      assert.equal(await guest.succeed('pgrep -u ben || true'), '');
+      assert.equal(await guest.succeed(`cat ${cgroup(3002)}/pids.max`), '60\n');
+      const refused = await guest.run('bulkhead exec ben -- true', { timeoutMs });
+      assert.match(refused.stderr, /"ben" is stopped; bulkhead start ben/);
+      // Without the session step the agent ends it.
+      await guest.succeed('setpriv --reuid ben --clear-groups sleep 3600 >/dev/null 2>&1 &');
+      await until('! pgrep -u ben');
+      await guest.succeed('bulkhead start ben', { timeoutMs });
+      await guest.succeed('bulkhead exec ben -- sh -c "sleep 604 >/dev/null 2>&1 </dev/null &"', {
+        timeoutMs,
+      });
+      await guest.succeed('bulkhead stop ben --freeze', { timeoutMs });
+      await until(`grep -qx "frozen 1" ${cgroup(3002)}/cgroup.events`);
+      assert.match(
+        await guest.succeed('bulkhead status', { timeoutMs }),
+        /^ben is frozen by root/m,
+      );
+      await guest.succeed('bulkhead start ben', { timeoutMs });
+      await until(`grep -qx "frozen 0" ${cgroup(3002)}/cgroup.events`);
+      assert.notEqual(await guest.succeed('pgrep -fx "sleep 604"'), '');
+    },
+  );
+
+  test(
     'follows new accounts, and a policy that goes wrong',
     { timeout: longPatienceMilliseconds },
     async () => {
