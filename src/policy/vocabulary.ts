@@ -61,7 +61,7 @@ const receiverAttributes = {
   ),
   every: optional(
     'duration',
-    'The minimum time between two alerts about one limit of one tenant; default: 12h.',
+    'The minimum time between two alerts about one limit of one tenant, at least 1min; default: 12h.',
   ),
 };
 
