@@ -224,7 +224,7 @@ describe('where somebody has a jail', () => {
     const outside = view(plain, true);
     assert.match(statusText(outside, [], { columns: 80 }), /not entered$/m);
     assert.match(notesOf(outside).join(), /outside of it; run "bulkhead pam enable" again: sshd/);
-    assert.match(notesOf(view(plain, false)).join(), /not compiled; see docs\/jail\.md: sshd/);
+    assert.match(notesOf(view(plain, false)).join(), /was not compiled: sshd/);
     assert.match(notesOf(view([unix], true)).join(), /turns it on.*outside of it/);
     const runuser = { service: 'runuser', reachable: false, ...seen([unix]) };
     const beyond = notesOf({ ...inside, services: [...inside.services, runuser] }).join();
