@@ -23,6 +23,9 @@ interface Ran {
   readonly seconds: number;
 }
 
+/** Where Node.js keeps what it made of TypeScript: most tests start programs of this project, from source. */
+const compileCache = `${root}node_modules/.cache/node-compile`;
+
 export const tool = (name: string) => `${bin}/${name}`;
 
 /** Node's own test runner; `one` file at a time where tests share the machine. */
@@ -90,6 +93,7 @@ async function runGuarded(command: readonly string[], output: Output): Promise<b
   // In a session of its own: what a terminal sends to all at once would end the guard's work, too.
   const guard = spawn(program, args, {
     cwd: root,
+    env: { ...process.env, NODE_COMPILE_CACHE: compileCache },
     stdio: ['pipe', where, where],
     detached: true,
   });
