@@ -36,7 +36,7 @@ export function tests(name: string, files: readonly string[], one = false): Step
 
 /**
  * All steps run, so that one run shows everything that is wrong: `steps` one after the other and, at the same time,
- * those `beside` them, which both take from when `steps` are done. Output of what runs at the same time is shown when
+ * those `beside` them, which all lanes take from when `steps` are done. Output of what runs at the same time is shown when
  * it has ended.
  */
 export async function runSteps(
@@ -49,7 +49,9 @@ export async function runSteps(
   const started = performance.now();
   const output = beside.length > 0 ? 'at its end' : 'as it comes';
   const [own, others] = [[...steps], [...beside]];
-  const lanes = await Promise.all([runLane([own, others], output), runLane([others], output)]);
+  // Tests wait for much of their time: one lane more than processors keeps those busy.
+  const queues = [[own, others], [others], [others]];
+  const lanes = await Promise.all(queues.map((each) => runLane(each, output)));
   const all = lanes.flat();
   process.stdout.write(`\n${summaryOf(all, secondsSince(started))}\n`);
   return all.every(({ passed }) => passed);

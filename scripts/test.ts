@@ -28,12 +28,11 @@ for (const suite of [
 // Whole servers, some minutes each: with `npm test -- --long`.
 const places = process.argv.includes('--long') ? ['test/vm', 'test/vm/long'] : ['test/vm'];
 const files = places.flatMap((place) => globSync(`${place}/*.test.ts`, { cwd: root }).sort());
-// The longest first, so that two lanes end at about the same time.
+// The longest first, so that lanes end at about the same time.
 const longest = ['conformance', 'attacks-io', 'agent'].map((name) => `test/vm/${name}.test.ts`);
 const machine = [...longest, ...files.filter((file) => !longest.includes(file))];
 const emulated =
   'processors are emulated: they do not keep time on a busy machine, and programs have crashed on them; a fault of the code comes back';
-// A guest keeps about one processor busy, as the other tests do.
 const passed = await runSteps(
   [...okSteps(), tests('this kernel', kernelSuites, true)],
   machine.map((file) => ({
