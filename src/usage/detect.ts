@@ -4,6 +4,7 @@ import { limits } from '../limits/limits.ts';
 import { unlimited } from '../base/quantity.ts';
 import type { Fault } from './fault.ts';
 import { growth, type Reading } from './measure.ts';
+import { kindOf } from './member.ts';
 
 /** Usage this near the limit is held back by it. */
 const atLimit = 0.95;
@@ -25,6 +26,10 @@ export function detectFaults(
   const seconds = reading.seconds ?? tickSeconds;
   const faults: Fault[] = [];
   for (const rule of rules) {
+    // The kernel counts what happens to tenants for the reseller above them, too.
+    const isReseller = kindOf(member) === 'reseller';
+    const isSet = (values[rule.key] ?? unlimited) !== unlimited;
+    if (isReseller && !isSet) continue;
     const count = hits(rule, before, now, seconds, values[rule.key]);
     const { key: limit, severity, inferred } = rule;
     if (count > 0) faults.push({ member, limit, severity, count, inferred });

@@ -76,6 +76,14 @@ describe('measure()', () => {
 });
 
 describe('detectFaults()', () => {
+  test('blames no reseller for what its tenants hit, unless it has that limit', () => {
+    const killed: Reading = { ...reading({ oomKills: 2 }, { oomKills: 3 }), member: 'r1000' };
+    const seen = (values: LimitValues) => detectFaults(killed, 5, values);
+    assert.deepEqual(seen({}), []);
+    assert.deepEqual(seen({ 'memory.limit': 'unlimited' }), []);
+    assert.equal(seen({ 'memory.limit': 1000 as never }).length, 1);
+  });
+
   const limits: LimitValues = {
     'cpu.limit': 0.5 as never,
     'memory.limit': 1000 as never,
