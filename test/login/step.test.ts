@@ -395,23 +395,25 @@ describe('the step of PAM on this kernel', { skip }, () => {
     assert.deepEqual(place('sh'), everywhere);
   });
 
-  test('ends whoever opens a session for a tenant that is stopped, and nobody else', () => {
+  test('ends the program of a session for a tenant that is stopped, and no other', () => {
     const state = `/var/lib/${instance}`;
     fs.mkdirSync(`${state}/stopped`, { recursive: true });
     const env = { PAM_TYPE: 'open_session', PAM_SERVICE: 'sshd', PAM_USER: user };
     try {
-      for (const [shell, stopped] of [
-        ...shells.map((each) => [each, uid] as const),
-        ['dash', uid + 1] as const,
+      for (const [shell, stopped, name] of [
+        ...shells.map((each) => [each, uid, 'sshd'] as const),
+        ['dash', uid + 1, 'sshd'] as const,
+        // A server that opens sessions itself goes on.
+        ['dash', uid, 'jupyterhub'] as const,
       ]) {
         fs.writeFileSync(`${state}/stopped/${stopped}`, '');
-        const script = `require('node:child_process').spawnSync(${JSON.stringify(asSh(shell))}, ${JSON.stringify([program, instance])}, { env: ${JSON.stringify(env)} }); console.log('goes on')`;
+        const script = `require('node:fs').writeFileSync('/proc/self/comm', '${name}'); require('node:child_process').spawnSync(${JSON.stringify(asSh(shell))}, ${JSON.stringify([program, instance])}, { env: ${JSON.stringify(env)} }); console.log('goes on')`;
         const ran = spawnSync(process.execPath, ['-e', script], {
           encoding: 'utf8',
           timeout: patienceMilliseconds,
         });
         fs.rmSync(`${state}/stopped/${stopped}`);
-        const expected = stopped === uid ? ['SIGKILL', ''] : [null, 'goes on\n'];
+        const expected = stopped === uid && name === 'sshd' ? ['SIGKILL', ''] : [null, 'goes on\n'];
         assert.deepEqual([ran.signal, ran.stdout], expected, shell);
       }
     } finally {

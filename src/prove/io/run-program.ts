@@ -100,10 +100,10 @@ function commandOf(
   if (outside === true) return own;
   const isJailed = stage.jailed && role !== 'control';
   if (daemon === true || (plain === true && !isJailed)) return inCgroups(stage.cgroups[role], own);
-  const options = ['--instance', instance, '--allow-setuid', '--chdir', stage.homes[role]];
+  const options = ['--instance', instance, '--allow-setuid'];
   if (keepDescriptors === true) options.push('--keep-fds');
   // Nothing else of it is started outside, which is an attack of its own.
-  if (plain === true) options.push('--without-jail');
+  options.push(...(plain === true ? ['--without-jail'] : ['--chdir', stage.homes[role]]));
   return [
     packageFile('libexec/bulkhead-exec'),
     ...options,
