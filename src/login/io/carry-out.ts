@@ -16,10 +16,11 @@ import { rootSessionWorks } from './session-check.ts';
 
 /** Does what was planned, or nothing. */
 export function carryOut({ profiles, before, after }: Change): Result<void, Problem> {
+  // Before the lock, by which others see that it has begun.
+  using _undisturbed = deferSignals();
   const locked = lockFile('/run/bulkhead-pam.lock', { waitMs: 10_000 });
   if (!locked.ok) return locked;
   using _lock = locked.value;
-  using _undisturbed = deferSignals();
   const trusted = trustedDirectories();
   if (trusted !== undefined) return fail(trusted);
   const now = readSnapshot('');
