@@ -136,6 +136,7 @@ suite('the symlink guard', { skip: guests.skip }, () => {
   const { run, succeed } = guestOfSuite(guests, async (guest) => {
     for (const source of [
       '../attacks/link-race.c',
+      '../attacks/fuse-lies.c',
       'symlinks/descriptors.c',
       'symlinks/exchange.c',
     ]) {
