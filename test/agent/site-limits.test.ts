@@ -181,11 +181,11 @@ describe('tenants that set limits of their sites', { skip }, () => {
         ['--instance', instance, 'apply', '-p', agent.policyFile],
         (error, stdout, stderr) =>
           resolve({
-        status: error === null ? 0 : Number(error.code),
-        stdout,
-        // Said where the agent takes longer than a moment, which is no fault.
-        stderr: stderr.replace(/^bulkhead: waiting for the agent.*\n/m, ''),
-      }),
+            status: error === null ? 0 : Number(error.code),
+            stdout,
+            // Said where the agent takes longer than a moment, which is no fault.
+            stderr: stderr.replace(/^bulkhead: waiting for the agent.*\n/m, ''),
+          }),
       ),
     );
     assert.equal(applied.status, 0, applied.stderr);
