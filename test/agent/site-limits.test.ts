@@ -35,7 +35,7 @@ const runAs = (uid: number, ...words: string[]): Promise<Ran> =>
       resolve({
         status: error === null ? 0 : Number(error.code),
         stdout,
-        // Said where the agent takes longer than a moment, which is no fault.
+        // Said where the agent takes longer than a moment, which is not a fault.
         stderr: stderr.replace(/^bulkhead: waiting for the agent.*\n/m, ''),
       }),
     );
@@ -183,7 +183,7 @@ describe('tenants that set limits of their sites', { skip }, () => {
           resolve({
             status: error === null ? 0 : Number(error.code),
             stdout,
-            // Said where the agent takes longer than a moment, which is no fault.
+            // Said where the agent takes longer than a moment, which is not a fault.
             stderr: stderr.replace(/^bulkhead: waiting for the agent.*\n/m, ''),
           }),
       ),
