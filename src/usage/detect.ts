@@ -24,12 +24,11 @@ export function detectFaults(
 ): readonly Fault[] {
   if (before === undefined || before === now) return [];
   const seconds = reading.seconds ?? tickSeconds;
+  const isReseller = kindOf(member) === 'reseller';
   const faults: Fault[] = [];
   for (const rule of rules) {
     // The kernel counts what happens to tenants for the reseller above them, too.
-    const isReseller = kindOf(member) === 'reseller';
-    const isSet = (values[rule.key] ?? unlimited) !== unlimited;
-    if (isReseller && !isSet) continue;
+    if (isReseller && (values[rule.key] ?? unlimited) === unlimited) continue;
     const count = hits(rule, before, now, seconds, values[rule.key]);
     const { key: limit, severity, inferred } = rule;
     if (count > 0) faults.push({ member, limit, severity, count, inferred });
