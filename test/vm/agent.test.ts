@@ -35,11 +35,7 @@ suite('the agent as a service', { skip: guests.skip }, () => {
   };
   const status = async () => (await json<{ agent: StatusResponse }>('status')).agent;
   /** Shell that holds, or the test fails with what the service said. */
-  const until = (what: string) =>
-    guest.succeed(
-      `for i in $(seq 3000); do ${what} && exit 0; sleep 0.2; done; journalctl -u bulkhead -n 30 --no-pager >&2; exit 1`,
-      { timeoutMs: longPatienceMilliseconds },
-    );
+  const until = (what: string) => guest.until(what);
   const cgroup = (uid: number) => `/sys/fs/cgroup/bulkhead-tenants.service/u${uid}`;
 
   before(

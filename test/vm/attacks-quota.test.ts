@@ -27,10 +27,7 @@ suite('quotas in the sandbox of the unit', { skip: guests.skip }, () => {
       { input: `<bulkhead version="1">${body}</bulkhead>\n` },
     );
   const until = (what: string) =>
-    guest.succeed(
-      `for i in $(seq 3000); do ${what} && exit 0; sleep 0.2; done; bulkhead status >&2; journalctl -u bulkhead -n 30 --no-pager >&2; exit 1`,
-      { timeoutMs: patienceMilliseconds },
-    );
+    guest.until(what, 'bulkhead status; journalctl -u bulkhead -n 30 --no-pager');
   /** Limits of space, in KiB, and of files, by the kernel's word. */
   const quota = (words: string) =>
     `test "$(repquota -u -O csv ${disk} | awk -F, '$1 == "quinn" { print $6, $10 }')" = "${words}"`;

@@ -75,10 +75,6 @@ systemctl daemon-reload
 
 suite('entries on a server with systemd', { skip: guests.skip }, () => {
   const writePolicy = (entries: number) => write('/etc/bulkhead/policy.xml', policy(entries));
-  const until = (what: string) =>
-    succeed(
-      `for i in $(seq 3000); do ${what} && exit 0; sleep 0.2; done; journalctl -u bulkhead -u bulkhead-entries -u nginx -n 40 --no-pager >&2; exit 1`,
-    );
 
   /** How many of six requests at once are refused; the others run together. */
   const refusedOfSix = async (host: string, port: number, refused: number): Promise<void> => {
@@ -90,7 +86,7 @@ rm /srv/gate/shut; wait; cat code.* | sort | uniq -c | sed 's/^ *//'`);
     assert.equal(text, `${6 - refused} 200\n${refused} 508\n`);
   };
 
-  const { run, succeed, write } = guestOfSuite(guests, async () => {
+  const { run, succeed, until, write } = guestOfSuite(guests, async () => {
     await succeed(setUp);
     await writePolicy(2);
     await succeed('systemctl start php8.4-fpm nginx apache2 && systemctl start bulkhead');

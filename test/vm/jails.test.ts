@@ -91,8 +91,7 @@ suite('Jails', { skip: guests.skip }, () => {
   /** Starts one that is reached; answers its process id and an address. */
   const hold = async (name: string, command: string) => {
     await succeed(`setsid nohup ${command} > /root/${name} 2> /root/${name}.log < /dev/null &`);
-    const waiting = `for i in $(seq 3000); do [ -s /root/${name} ] && exit 0; sleep 0.1; done; cat /root/${name}.log >&2; exit 1`;
-    await succeed(waiting);
+    await until(`[ -s /root/${name} ]`, `cat /root/${name}.log`);
     return (await succeed(`cat /root/${name}`)).trim();
   };
   const take = async (user: User, from: typeof inside) =>
@@ -124,7 +123,7 @@ suite('Jails', { skip: guests.skip }, () => {
   const isApart = async () =>
     (await run(outside('alice', 'userns'))).stdout === 'clone EPERM\nunshare EPERM\n';
 
-  const { run, succeed } = guestOfSuite(guests, async (guest) => {
+  const { run, succeed, until } = guestOfSuite(guests, async (guest) => {
     for (const [name, source] of [
       ['apart', './jails/apart.c'],
       ['escape', '../jail/attacks/escape.c'],
@@ -309,10 +308,6 @@ systemctl daemon-reload && systemctl start bulkhead-broker.socket && bulkhead ap
 mkdir -p /etc/systemd/system/bulkhead.service.d
 printf '[Service]\\nTimeoutStartSec=infinity\\nWatchdogSec=0\\n' > /etc/systemd/system/bulkhead.service.d/patient.conf
 systemctl daemon-reload && systemctl start bulkhead`);
-    const until = (what: string) =>
-      succeed(
-        `for i in $(seq 3000); do ${what} && exit 0; sleep 0.2; done; journalctl -u bulkhead -u bulkhead-jail -n 40 --no-pager >&2; exit 1`,
-      );
     await until('bulkhead status > /dev/null 2>&1');
     await succeed(inside('bob', 'sockets root'));
     await until('bulkhead faults bob --limit jail 2>/dev/null | grep -q "jail.*refused"');

@@ -84,10 +84,6 @@ suite('the symlink guard', { skip: guests.skip }, () => {
       'cat > /etc/bulkhead/policy.new && mv /etc/bulkhead/policy.new /etc/bulkhead/policy.xml',
       policy(symlinks),
     );
-  const until = (what: string) =>
-    succeed(
-      `for i in $(seq 3000); do ${what} && exit 0; sleep 0.2; done; journalctl -u bulkhead -u bulkhead-symlinks -n 40 --no-pager >&2; exit 1`,
-    );
   const cases = async () => {
     await succeed('rm -rf /home/bob/www/open/* /home/alice/www/made/*');
     const text = await succeed(
@@ -122,10 +118,12 @@ suite('the symlink guard', { skip: guests.skip }, () => {
       .split('\n')
       .map((line) => line.trim());
   /** By alice's own program, as one that root installed for her lets her mount it. */
-  const serveLink = (owner: number) =>
-    succeed(
-      `setpriv --reuid alice --regid alice --init-groups setsid fuse-lies /home/alice/www/m link ${owner} /home/bob/www/secret > /tmp/lies 2>&1 < /dev/null & echo $! > /tmp/lies.pid; for i in $(seq 3000); do grep -q mounted /tmp/lies && exit 0; sleep 0.1; done; cat /tmp/lies >&2; exit 1`,
+  const serveLink = async (owner: number) => {
+    await succeed(
+      `setpriv --reuid alice --regid alice --init-groups setsid fuse-lies /home/alice/www/m link ${owner} /home/bob/www/secret > /tmp/lies 2>&1 < /dev/null & echo $! > /tmp/lies.pid`,
     );
+    await until('grep -q mounted /tmp/lies', 'cat /tmp/lies');
+  };
   const stopServing = () => succeed('kill $(cat /tmp/lies.pid); umount -l /home/alice/www/m');
   const refuses = async () => {
     const other = await run(`${asServer} cat /home/alice/www/other`);
@@ -133,7 +131,7 @@ suite('the symlink guard', { skip: guests.skip }, () => {
   };
   const generations = () => succeed('ls /sys/fs/bpf/bulkhead 2>/dev/null || true');
 
-  const { run, succeed } = guestOfSuite(guests, async (guest) => {
+  const { run, succeed, until } = guestOfSuite(guests, async (guest) => {
     for (const source of [
       '../attacks/link-race.c',
       '../attacks/fuse-lies.c',

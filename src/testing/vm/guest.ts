@@ -45,6 +45,11 @@ export interface Guest extends AsyncDisposable {
   /** As `run`, for commands that have to succeed; gives their standard output. */
   succeed(command: string, options?: RunOptions): Promise<string>;
   /**
+   * Asks again until the shell command `holds`. After ten minutes the promise rejects, with what the command `shown`
+   * prints: the end of the journal, unless given.
+   */
+  until(holds: string, shown?: string): Promise<void>;
+  /**
    * Copies a file of the host to that path in the guest, or the contents of a directory into that
    * directory. Missing directories are made; everything belongs to root and can be read by all.
    */
@@ -178,6 +183,14 @@ class StartedGuest implements Guest {
     if (status === 0) return stdout;
     const printed = `${stdout}${stderr}`.trimEnd();
     throw new Error(`"${command}" in the guest exited with status ${status}: ${printed}`);
+  }
+
+  async until(holds: string, shown = 'journalctl -n 40 --no-pager'): Promise<void> {
+    const now = '$(cut -d. -f1 /proc/uptime)';
+    const end = `[ ${now} -lt $end ] || { { ${shown}; } >&2; exit 1; }`;
+    const command = `end=$((${now} + ${patienceMilliseconds / 1000})); until { ${holds}; }; do ${end}; sleep 0.2; done`;
+    // A command that hangs is stopped, too.
+    await this.succeed(command, { timeoutMs: 2 * patienceMilliseconds });
   }
 
   async copyIn(hostPath: string, guestPath: string): Promise<void> {

@@ -39,6 +39,8 @@ export interface SuiteGuest {
   readonly guest: Guest;
   readonly run: (command: string) => Promise<CommandResult>;
   readonly succeed: (command: string, input?: string) => Promise<string>;
+  /** As the guest's own. */
+  readonly until: (holds: string, shown?: string) => Promise<void>;
   /** Makes the directory, too. */
   readonly write: (path: string, text: string) => Promise<string>;
 }
@@ -73,6 +75,7 @@ export function guestOfSuite(
     },
     run: (command) => guest().run(command, { timeoutMs }),
     succeed,
+    until: (holds, shown) => guest().until(holds, shown),
     write: (path, text) =>
       succeed(`mkdir -p "$(dirname ${quote(path)})" && cat > ${quote(path)}`, text),
   };

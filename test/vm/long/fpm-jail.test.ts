@@ -183,9 +183,7 @@ suite('PHP-FPM in the jails of tenants', { skip: guests.skip }, () => {
     assert.equal(answer, false);
     await write(`${pools}/alice.conf`, pool('alice', 'env[ANSWER] = forty-two\n'));
     await succeed('systemctl reload php8.4-fpm');
-    await succeed(
-      `for i in $(seq 600); do ask alice | grep -q forty-two && exit 0; sleep 0.2; done; exit 1`,
-    );
+    await host.until('ask alice | grep -q forty-two');
     assert.equal((await ask('alice')).master, master);
     await write(`${pools}/alice.conf`, pool('alice', 'chdir = /home/bob\n'));
     await succeed('systemctl reload php8.4-fpm');

@@ -104,10 +104,7 @@ const policyWith = (site: string) =>
 const patient = { timeout: longPatienceMilliseconds };
 
 suite('PHP-FPM in the cgroups of tenants', { skip: guests.skip }, () => {
-  const until = (what: string) =>
-    succeed(
-      `for i in $(seq 3000); do ${what} && exit 0; sleep 0.2; done; journalctl -n 40 --no-pager >&2; exit 1`,
-    );
+  const until = (what: string) => host.until(what);
   const ask = async (name: string, path = '/'): Promise<Answer> => {
     const text = await succeed(`ask ${name} '${path}'`);
     assert.match(text, /^200 \{/, text);

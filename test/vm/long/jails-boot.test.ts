@@ -35,8 +35,9 @@ suite('Jails and strict placement at boot', { skip: guests.skip }, () => {
       '<bulkhead version="1"><host driver="cgroup2"/><placement strict="yes"/><tenant user="alice"><jail profile="web"/></tenant></bulkhead>\n',
     );
     await guest.reboot();
-    await succeed(
-      `for i in $(seq 6000); do ${servers.map((each) => `systemctl is-active --quiet ${each}`).join(' && ')} && exit 0; sleep 0.2; done; systemctl list-jobs >&2; exit 1`,
+    await guest.until(
+      servers.map((each) => `systemctl is-active --quiet ${each}`).join(' && '),
+      'systemctl list-jobs',
     );
   });
 

@@ -40,9 +40,7 @@ systemctl daemon-reload
 suite('sites that only the web server has', { skip: guests.skip }, () => {
   const as = (user: string, words: string) => `su ${user} -c "bulkhead ${words}"`;
   const until = (what: string) =>
-    succeed(
-      `for i in $(seq 600); do ${what} > /tmp/said 2>&1 && exit 0; sleep 2; done; cat /tmp/said >&2; journalctl -u bulkhead -u bulkhead-sites -n 40 --no-pager >&2; exit 1`,
-    );
+    host.until(`${what} > /tmp/said 2>&1`, 'cat /tmp/said; journalctl -n 40 --no-pager');
   /** What it says when it is refused: not that web servers have not answered yet, nor that there were too many changes. */
   const refused = async (command: string, why: string): Promise<void> => {
     await until(`! ${command} 2> /tmp/why && grep -Eq '${why}' /tmp/why`);
