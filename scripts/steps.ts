@@ -49,8 +49,7 @@ export async function runSteps(
   const started = performance.now();
   const output = beside.length > 0 ? 'at its end' : 'as it comes';
   const [own, others] = [[...steps], [...beside]];
-  // Tests wait for much of their time: one lane more than processors keeps those busy.
-  const queues = [[own, others], [others], [others]];
+  const queues = [[own, others], [others]];
   const lanes = await Promise.all(queues.map((each) => runLane(each, output)));
   const all = lanes.flat();
   process.stdout.write(`\n${summaryOf(all, secondsSince(started))}\n`);

@@ -29,7 +29,9 @@ for (const suite of [
 const places = process.argv.includes('--long') ? ['test/vm', 'test/vm/long'] : ['test/vm'];
 const files = places.flatMap((place) => globSync(`${place}/*.test.ts`, { cwd: root }).sort());
 // The longest first, so that lanes end at about the same time.
-const longest = ['conformance', 'attacks-io', 'agent'].map((name) => `test/vm/${name}.test.ts`);
+const longest = ['conformance', 'agent', 'strict', 'modules-gate'].map(
+  (name) => `test/vm/${name}.test.ts`,
+);
 const machine = [...longest, ...files.filter((file) => !longest.includes(file))];
 const emulated =
   'processors are emulated: they do not keep time on a busy machine, and programs have crashed on them; a fault of the code comes back';

@@ -145,7 +145,7 @@ function suite(host: Host): void {
       for (const text of index === 0 ? await advice() : []) {
         assert.match(
           text,
-          /while the agent is down and collect the token: enable bulkhead\.socket/,
+          /while the agent is down and collect the token: run bulkhead units enable/,
         );
       }
       assert.doesNotMatch(agent.log, /localhost/);

@@ -92,7 +92,7 @@ describe('entering a jail from a terminal', { skip }, () => {
     const look =
       'tty; stty size; tty </dev/tty | grep -c . ; test -t 0 && test -t 1 && test -t 2 && echo all';
     const text = await show(
-      `${enter(look)}; ${enter('echo reads; read -r key; stty size')}; stty size`,
+      `${enter(look)}; ${enter('echo reads; read -r key; until stty size | grep "42 101"; do sleep 0.05; done')}; stty size`,
       async (terminal, shows) => {
         await shows('reads');
         terminal.resize({ columns: 101, rows: 42 });

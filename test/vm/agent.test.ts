@@ -260,7 +260,7 @@ suite('the agent as a service', { skip: guests.skip }, () => {
       await policy(limits.replace('<agent ', `<agent ${listen} `));
       await until('journalctl -u bulkhead --no-pager | grep -q "Serving metrics"');
       assert.equal((await status()).tcp?.socketActivated, false);
-      assert.match(await guest.succeed('bulkhead check 2>&1'), /enable bulkhead\.socket/);
+      assert.match(await guest.succeed('bulkhead check 2>&1'), /run bulkhead units enable/);
       await guest.succeed(
         'cp /opt/bulkhead/packaging/bulkhead.socket /etc/systemd/system/ && systemctl daemon-reload && systemctl stop bulkhead && systemctl start bulkhead.socket bulkhead',
         { timeoutMs: longPatienceMilliseconds },

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
+import { passInside } from '../../src/testing/vm/inner-suite.ts';
 import { buildBesideSources } from '../../src/testing/vm/installed.ts';
 import { prepareGuests } from '../../src/testing/vm/suite.ts';
 import { eventually, longPatienceMilliseconds } from '../../src/testing/patience.ts';
@@ -55,21 +56,8 @@ suite('in the virtual machine', { skip: guests.skip }, () => {
     'test/conformance/sites.test.ts',
     'test/cli/exec.test.ts',
     'test/conformance/demo.test.ts',
-    'test/agent/agent.test.ts',
-    'test/agent/sites.test.ts',
-    'test/agent/advise.test.ts',
-  ]) {
-    test(`${file} passes`, { timeout: longPatienceMilliseconds }, async () => {
-      const { status } = await guest.run(
-        `cd /opt/bulkhead && node --test --test-concurrency=1 ${file}`,
-        {
-          timeoutMs: longPatienceMilliseconds,
-          onOutput: (text) => process.stderr.write(text.replaceAll(/^/gm, 'guest: ')),
-        },
-      );
-      assert.equal(status, 0);
-    });
-  }
+  ])
+    test(`${file} passes`, { timeout: longPatienceMilliseconds }, () => passInside(guest, file));
 
   test(
     'quotas hold a tenant to its disk space and files, and release lifts them',

@@ -9,7 +9,7 @@ import { ok, type Result } from '../../base/result.ts';
 import { causeOf, describeErrno } from '../errno.ts';
 import type { PinnedDirectory } from '../files/pinned-directory.ts';
 import { errnoOfAnswer, libbpf, type Handle, type Libbpf } from './libbpf.ts';
-import { beginGeneration, removeGenerations } from './pins.ts';
+import { beginGeneration, linkPrefix, removeGenerations } from './pins.ts';
 
 export interface BpfObject {
   readonly file: string;
@@ -196,7 +196,7 @@ class Loader {
     for (const [index, { name }] of programs.entries()) {
       const link = links[index];
       if (link === undefined) throw new Error(`No link of ${name}`);
-      const done = this.#lib.bpf_link__pin(link, `${path}/link_${name}`);
+      const done = this.#lib.bpf_link__pin(link, `${path}/${linkPrefix}${name}`);
       if (done < 0) return cannotPin(name, done);
     }
     return undefined;

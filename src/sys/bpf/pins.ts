@@ -5,11 +5,20 @@
  *
  * A generation is complete once its name has no `-new` at its end. Names there can have no dots.
  */
-import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync, statfsSync } from 'node:fs';
+import {
+  closeSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+} from 'node:fs';
 import { failed, type Problem } from '../../base/problem.ts';
 import { ok, type Result } from '../../base/result.ts';
 import { causeOf } from '../errno.ts';
 import { pinDirectory, problemOfItself, type PinnedDirectory } from '../files/pinned-directory.ts';
+import { libbpf } from './libbpf.ts';
 
 /** Source: linux/magic.h, `BPF_FS_MAGIC`. */
 const bpfFileSystem = 0xcafe4a11;
@@ -71,6 +80,8 @@ function isBpfFileSystem(path: string): boolean {
 }
 
 const unfinished = '-new';
+/** Begins the name of each link's pin. */
+export const linkPrefix = 'link_';
 
 /** The generations of these programs, oldest first. */
 export const generationsOf = (pins: PinnedDirectory, name: string): readonly string[] =>
@@ -99,11 +110,26 @@ export function beginGeneration(pins: PinnedDirectory, name: string, generation:
   };
 }
 
-/** Removes all generations but one, and what a killed loader has left. Programs without a pin are detached. */
+/** Removes all generations but one, and what a killed loader has left. Their programs are detached when this returns. */
 export function removeGenerations(pins: PinnedDirectory, name: string, but?: string): number {
   const gone = namesOf(pins, name).filter((each) => each !== `${name}-${but}`);
-  for (const each of gone) rmSync(pins.at(each), { recursive: true, force: true });
+  for (const each of gone) removeDetached(pins.at(each));
   return gone.length;
+}
+
+/**
+ * The kernel detaches a program in the background when its last pin goes, and at once when the last descriptor is closed:
+ * its links stay open until their pins are gone.
+ */
+function removeDetached(generation: string): void {
+  const library = libbpf();
+  const links = library.ok
+    ? readdirSync(generation)
+        .filter((each) => each.startsWith(linkPrefix))
+        .map((each) => library.value.bpf_obj_get(`${generation}/${each}`))
+    : [];
+  rmSync(generation, { recursive: true, force: true });
+  for (const link of links) if (link >= 0) closeSync(link);
 }
 
 /** For callers that turn everything off: our directory, if nothing is in it. */

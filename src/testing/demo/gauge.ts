@@ -41,6 +41,8 @@ interface Gauge {
   readonly read: (sources: Sources) => Pick<Reading, 'use' | 'measured' | 'hits' | 'killed'>;
   readonly within: (reading: Reading) => boolean;
   readonly pressed: (reading: Reading) => boolean;
+  /** Where no load on this host can press; never, unless given. */
+  readonly isOutOfReach?: (reading: Reading) => boolean;
   /** How often it was hit, in a few words. */
   readonly hits: (reading: Reading, print: Print) => string;
   /** The measured numbers as a sentence. */
@@ -134,6 +136,7 @@ const disk = (counter: keyof Counters): Gauge => ({
   }),
   within: ({ measured, limit }) => measured <= limit * rateTolerance,
   pressed: ({ hits, limit, alone = 0 }) => hits >= fewestSeconds && alone >= limit * spareRatio,
+  isOutOfReach: ({ limit, alone = 0 }) => alone < limit * spareRatio,
   hits: ({ alone = 0 }, print) => `held it back from ${print(alone)}`,
   proof: ({ measured, alone = 0 }, limit, print) =>
     `${print(measured)}, limit ${limit}; without it the disk gave ${print(alone)}`,

@@ -60,7 +60,12 @@ export function readingOf({ meter, cgroup, limit, alone }: Shown, readings: Read
 export function isDecided(shown: Shown, readings: Readings): boolean {
   const gauge = gaugeOf(shown.meter.gauge, shown.meter.key);
   const reading = readingOf(shown, readings);
-  return shown.missing !== undefined || !gauge.within(reading) || gauge.pressed(reading);
+  return (
+    shown.missing !== undefined ||
+    !gauge.within(reading) ||
+    gauge.pressed(reading) ||
+    gauge.isOutOfReach?.(reading) === true
+  );
 }
 
 export function rowOf(shown: Shown, readings: Readings): Row {

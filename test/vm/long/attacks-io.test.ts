@@ -9,10 +9,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { longPatienceMilliseconds, patienceMilliseconds } from '../../src/testing/patience.ts';
-import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
-import { installBuilt } from '../../src/testing/vm/installed.ts';
-import { prepareGuests } from '../../src/testing/vm/suite.ts';
+import { longPatienceMilliseconds, patienceMilliseconds } from '../../../src/testing/patience.ts';
+import { startGuest, type Guest } from '../../../src/testing/vm/guest.ts';
+import { installBuilt } from '../../../src/testing/vm/installed.ts';
+import { prepareGuests } from '../../../src/testing/vm/suite.ts';
 
 const guests = await prepareGuests(import.meta.filename);
 
@@ -69,7 +69,7 @@ suite('a total of reads and writes in the virtual machine', { skip: guests.skip 
   before(
     async () => {
       const attack = join(directory, 'io-alternate');
-      const source = fileURLToPath(new URL('../attacks/io-alternate.c', import.meta.url));
+      const source = fileURLToPath(new URL('../../attacks/io-alternate.c', import.meta.url));
       execFileSync('gcc', ['-static', '-O2', '-o', attack, source]);
       guest = await startGuest(guests.image);
       await guest.copyProject();

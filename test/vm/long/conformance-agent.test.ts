@@ -1,0 +1,23 @@
+/** The agent's suites of this machine's kernel again, inside a Debian guest with systemd and cgroup v2 alone. */
+import { after, before, suite, test } from 'node:test';
+import { longPatienceMilliseconds } from '../../../src/testing/patience.ts';
+import { startGuest, type Guest } from '../../../src/testing/vm/guest.ts';
+import { passInside } from '../../../src/testing/vm/inner-suite.ts';
+import { buildBesideSources } from '../../../src/testing/vm/installed.ts';
+import { prepareGuests } from '../../../src/testing/vm/suite.ts';
+
+const guests = await prepareGuests(import.meta.filename);
+const patient = { timeout: longPatienceMilliseconds };
+
+suite('the agent in the virtual machine', { skip: guests.skip }, () => {
+  let guest: Guest;
+  before(async () => {
+    guest = await startGuest(guests.image);
+    await guest.copyProject();
+    await buildBesideSources(guest);
+  }, patient);
+  after(() => guest[Symbol.asyncDispose]());
+
+  for (const file of ['agent', 'sites', 'advise'].map((name) => `test/agent/${name}.test.ts`))
+    test(`${file} passes`, patient, () => passInside(guest, file));
+});
