@@ -5,9 +5,8 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
-import { passInside } from '../../src/testing/vm/inner-suite.ts';
 import { buildBesideSources } from '../../src/testing/vm/installed.ts';
-import { prepareGuests } from '../../src/testing/vm/suite.ts';
+import { passInside, prepareGuests } from '../../src/testing/vm/suite.ts';
 import { eventually, longPatienceMilliseconds } from '../../src/testing/patience.ts';
 
 const guests = await prepareGuests(import.meta.filename);

@@ -1,4 +1,5 @@
 /** What a file of test/vm begins with: whether there can be guests here, and one guest for all tests of a suite. */
+import assert from 'node:assert/strict';
 import { relative } from 'node:path';
 import { after, before } from 'node:test';
 import { logToStderr } from '../progress.ts';
@@ -79,4 +80,16 @@ export function guestOfSuite(
     write: (path, text) =>
       succeed(`mkdir -p "$(dirname ${quote(path)})" && cat > ${quote(path)}`, text),
   };
+}
+
+/** A file of tests inside the guest, with what it prints as it comes: rejects unless the file passes. `buildBesideSources` comes first. */
+export async function passInside(guest: Guest, file: string): Promise<void> {
+  const { status } = await guest.run(
+    `cd /opt/bulkhead && node --test --test-concurrency=1 ${file}`,
+    {
+      timeoutMs: longPatienceMilliseconds,
+      onOutput: (text) => process.stderr.write(text.replaceAll(/^/gm, 'guest: ')),
+    },
+  );
+  assert.equal(status, 0, `${file} fails in the guest`);
 }

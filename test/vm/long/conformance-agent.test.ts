@@ -2,9 +2,8 @@
 import { after, before, suite, test } from 'node:test';
 import { longPatienceMilliseconds } from '../../../src/testing/patience.ts';
 import { startGuest, type Guest } from '../../../src/testing/vm/guest.ts';
-import { passInside } from '../../../src/testing/vm/inner-suite.ts';
 import { buildBesideSources } from '../../../src/testing/vm/installed.ts';
-import { prepareGuests } from '../../../src/testing/vm/suite.ts';
+import { passInside, prepareGuests } from '../../../src/testing/vm/suite.ts';
 
 const guests = await prepareGuests(import.meta.filename);
 const patient = { timeout: longPatienceMilliseconds };
