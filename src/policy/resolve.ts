@@ -83,8 +83,16 @@ class Resolver {
       ...strictOf(document),
       ...(document.symlinks === undefined ? {} : { symlinks: document.symlinks.rule }),
     };
-    warnAbout(policy, document.diagnostics);
+    warnAbout(policy, this.#unused(policy), document.diagnostics);
     return policy;
+  }
+
+  /** What the next tenant would get, where no tenant shows it. */
+  #unused({ tenants }: Policy): readonly Pick<Tenant, 'chain' | 'values'>[] {
+    const used = new Set(tenants.map((each) => each.package));
+    const packages = [...this.#packages.values()].filter(({ name }) => !used.has(name.value));
+    const blocks = tenants.length === 0 && packages.length === 0 ? [undefined] : packages;
+    return blocks.map((each) => this.#inherit(undefined, each, undefined));
   }
 
   #error(at: Span, message: string): void {

@@ -22,7 +22,12 @@ const littleMemory = 64 * 2 ** 20;
 const spareProcesses = 15;
 const notHeldYet = ['network'];
 
-export function warnAbout(policy: Policy, diagnostics: Diagnostics): void {
+/** `unused`: limits that no tenant has yet. */
+export function warnAbout(
+  policy: Policy,
+  unused: readonly Limited[],
+  diagnostics: Diagnostics,
+): void {
   const said = new Set<string>();
   const warn: Warn = (chain, key, message, severity = 'warning') => {
     const origin = originOf(chain, key);
@@ -46,7 +51,7 @@ export function warnAbout(policy: Policy, diagnostics: Diagnostics): void {
     seen.add(tenant.chain);
     warnAboutValues(tenant, warn);
   }
-  for (const reseller of policy.resellers) warnAboutValues(reseller, warn);
+  for (const each of [...policy.resellers, ...unused]) warnAboutValues(each, warn);
 }
 
 const ioTotals = [

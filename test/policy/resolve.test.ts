@@ -111,6 +111,11 @@ const warnings: readonly (readonly [body: string, expected: RegExp])[] = [
     '<reseller user="acme"><cpu limit="50%"/><tenant user="bob"><cpu limit="80%"/></tenant></reseller>',
     /80% is above the 50% of reseller acme/,
   ],
+  ['<defaults><memory limit="32MiB"/></defaults>', /A memory limit of 32MiB is very low/],
+  [
+    '<tenant user="alice"/><package name="new"><processes limit="30"/><entries limit="20"/></package>',
+    /30 processes are few for 20 entries/,
+  ],
   [
     '<tenant user="alice"><network send="1MiB/s"/></tenant>',
     /note: "network" is not enforced yet by this version/,

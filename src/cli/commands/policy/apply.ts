@@ -112,7 +112,7 @@ function report(
   print(
     changed === 0
       ? `Nothing to change: ${tenants} held as the policy requires`
-      : `Applied ${changes}${failed}: ${tenants} held by ${driver.capabilities.driver}`,
+      : `Applied ${changes}${failed}: ${tenants} held; the driver is ${driver.capabilities.driver}`,
   );
 }
 

@@ -84,7 +84,9 @@ async function showAgentAlone(agent: StatusResponse, { json }: StatusOptions): P
     printJson({ driver, tenants: [], resellers: [], outside, unknown, agent });
     return;
   }
-  print(`${count(agent.tenants, 'tenant')} held by ${driver}, according to the previous policy`);
+  print(
+    `${count(agent.tenants, 'tenant')} held according to the previous policy; the driver is ${driver}`,
+  );
   printAgent(ok(agent), { outside, unknown });
 }
 
@@ -204,7 +206,9 @@ const infinite = (text: string) => (text === unlimited ? '∞' : text);
 function printSummary(tenants: readonly Status[], driver: Driver): void {
   const { colors } = terminalOf(process.stdout);
   const held = tenants.filter((each) => each.inForce).length;
-  print(`${held} of ${count(tenants.length, 'tenant')} held by ${driver.capabilities.driver}`);
+  print(
+    `${held} of ${count(tenants.length, 'tenant')} held; the driver is ${driver.capabilities.driver}`,
+  );
   if (held === tenants.length) return;
   print(colors.yellow('The others have no cgroup yet; "bulkhead apply" creates it'));
 }
