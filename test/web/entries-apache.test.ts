@@ -41,8 +41,12 @@ function suite(stage: EntriesStage): void {
     environment: {},
   });
   const survey = () => surveyWeb({ fpm: stage.programs().fpm, apache: apache() }, stage.tenancy());
-  const plan = async (wanted: Wanted) =>
-    planApache(apache(), await survey(), { limits: limitsOf(wanted), socket: at('web.sock') });
+  const plan = async (wanted: Wanted, editVhosts = false) =>
+    planApache(apache(), await survey(), {
+      limits: limitsOf(wanted),
+      socket: at('web.sock'),
+      editVhosts,
+    });
   const carriedOut = async (
     planned: Result<ServerEntries, Problem>,
   ): Promise<Result<Outcome, Problem>> => (planned.ok ? planned.value.apply() : planned);
@@ -404,6 +408,22 @@ function suite(stage: EntriesStage): void {
     const broken = await plan(three);
     assert.match(broken.ok ? '' : printProblem(broken.error), /broken\.conf:2: Invalid command/);
     assert.equal(existsSync(at('bulkhead')), false);
+  });
+
+  test('the line that a vhost needs is written, and disable takes it out', async () => {
+    await prepare({ include: false });
+    await started();
+    const before = readFileSync(at('vhosts/a.conf'), 'utf8');
+    const done = await carriedOut(await plan(three, true));
+    assert.deepEqual(done, { ok: true, value: 'reloaded' });
+    const line = `IncludeOptional ${at(`bulkhead/u${uids.owner}.conf`)}`;
+    assert.ok(readFileSync(at('vhosts/a.conf'), 'utf8').includes(`${line}\n`));
+    const again = await plan(three, true);
+    assert.deepEqual(again.ok && again.value.changes, []);
+    await eventually('it is in force', async () => (await burst(5))[508] === 2);
+    const removed = await carriedOut(planApacheRemoval(apache(), await survey()));
+    assert.ok(removed.ok, removed.ok ? '' : printProblem(removed.error));
+    assert.equal(readFileSync(at('vhosts/a.conf'), 'utf8'), before);
   });
 
   test('disable restores what was, and what Apache does not accept is taken back', async () => {

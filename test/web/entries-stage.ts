@@ -118,8 +118,12 @@ export class EntriesStage extends WebStage {
 
   survey = (): Promise<Survey> => surveyWeb(this.programs(), this.tenancy());
 
-  async plan(wanted: Wanted, strict = false): Promise<Result<NginxEntries, Problem>> {
-    const setting = { limits: limitsOf(wanted), socket: this.socket, strict };
+  async plan(
+    wanted: Wanted,
+    strict = false,
+    editVhosts = false,
+  ): Promise<Result<NginxEntries, Problem>> {
+    const setting = { limits: limitsOf(wanted), socket: this.socket, strict, editVhosts };
     return planNginx(this.nginx, await this.survey(), setting);
   }
 

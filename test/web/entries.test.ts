@@ -2,13 +2,16 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import {
+  chmodSync,
   chownSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -19,6 +22,7 @@ import { test } from 'node:test';
 import { printProblem } from '../../src/base/problem.ts';
 import { eventually } from '../../src/testing/patience.ts';
 import { mark } from '../../src/web/core/entries/nginx-file.ts';
+import { applyNginx } from '../../src/web/io/entries/nginx.ts';
 import {
   stagedSuite,
   statuses,
@@ -406,6 +410,46 @@ function suite(stage: EntriesStage): void {
     assert.deepEqual(readdirSync(at('conf.d')), []);
     const answers = await stage.atOnce(times(12, { host: 'a.example' }));
     assert.deepEqual(statuses(answers), { 200: 12 });
+  });
+
+  test('lines that vhosts need are written where only root can change them, and disable takes them out', async () => {
+    await threeSites('error_page 404 /nowhere; access_log off;');
+    mkdirSync(at('available'));
+    renameSync(at('sites/all.conf'), at('available/all.conf'));
+    symlinkSync(at('available/all.conf'), at('sites/all.conf'));
+    chmodSync(at('available/all.conf'), 0o640);
+    const own = 'server {\r\n listen 127.0.0.1:1;\r\n server_name once.example;\r\n}\r\n';
+    writeFileSync(
+      at('available/all.conf'),
+      `${readFileSync(at('available/all.conf'), 'utf8')}${own}`,
+    );
+    await started();
+    const before = readFileSync(at('available/all.conf'), 'utf8');
+
+    const planned = await stage.plan(five, false, true);
+    assert.ok(planned.ok);
+    const edit = planned.value.changes.find(({ path }) => path === at('available/all.conf'));
+    assert.equal(edit?.before, before);
+    assert.deepEqual(await applyNginx(planned.value), { ok: true, value: 'reloaded' });
+    assert.equal(statSync(at('available/all.conf')).mode & 0o777, 0o640);
+    assert.ok(lstatSync(at('sites/all.conf')).isSymbolicLink());
+    const after = readFileSync(at('available/all.conf'), 'utf8');
+    assert.equal(after.match(/^ *include \S+\/bulkhead\/site\S*\.conf;$/gm)?.length, 2);
+    const again = await stage.plan(five, false, true);
+    assert.deepEqual(again.ok && again.value.changes, []);
+    const refused = (await stage.atOnce(times(12, { host: 'a.example' }))).find(
+      ({ status }) => status === 508,
+    );
+    assert.match(refused?.text ?? '', /<!doctype html>/i);
+
+    assert.deepEqual(await stage.disable(), { ok: true, value: 'reloaded' });
+    assert.equal(readFileSync(at('available/all.conf'), 'utf8'), before);
+    assert.equal(existsSync(at('bulkhead')), false);
+
+    chmodSync(at('available'), 0o777);
+    const unsafe = await stage.plan(five, false, true);
+    assert.ok(unsafe.ok);
+    assert.ok(unsafe.value.changes.every(({ path }) => path !== at('available/all.conf')));
   });
 
   test('what nginx does not accept is taken back, and what was served is served', async () => {

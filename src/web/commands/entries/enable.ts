@@ -9,7 +9,8 @@ import { entriesSession, withEntriesOptions, type EntriesOptions } from './sessi
 export async function enable(options: EntriesOptions, command: Command): Promise<ExitCode> {
   const session = await entriesSession({ strict: false, ...options }, command);
   if (typeof session === 'number') return session;
-  return carryOut(await planAll(session), options, async () => {
+  const planned = await planAll({ ...session, editVhosts: options.editVhosts === true });
+  return carryOut(planned, options, async () => {
     const now = await session.again();
     const servers = await planAll(now);
     const recorded = servers.ok ? recordFor(now, servers.value) : servers;
@@ -24,11 +25,16 @@ export const command: CommandModule = {
         '--strict',
         'at nginx a program whose visitor has left keeps its entry until it is done',
       )
+      .option(
+        '--edit-vhosts',
+        'write the line that a vhost needs into its file, where only root can change that; disable removes it',
+      )
       .addHelpText(
         'after',
         examples(
           ['bulkhead web entries enable --dry-run', 'what would be written'],
           ['bulkhead web entries enable', 'write it, check it, and reload the web servers'],
+          ['bulkhead web entries enable --edit-vhosts --dry-run', 'as well what vhosts would get'],
           ['bulkhead web entries enable --strict', 'count what visitors have given up, too'],
         ),
       )

@@ -12,7 +12,9 @@ import type { EntriesSession } from './session.ts';
 
 type Plans = Result<readonly ServerEntries[], Problem>;
 
-export async function planAll(session: EntriesSession): Promise<Plans> {
+export async function planAll(
+  session: EntriesSession & { readonly editVhosts?: boolean },
+): Promise<Plans> {
   const { survey, programs } = session;
   const { nginx, apache } = programs;
   const atNginx = nginx === undefined ? undefined : await planNginx(nginx, survey, session);

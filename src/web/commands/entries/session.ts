@@ -16,6 +16,7 @@ import { tenancyOf } from '../tenancy.ts';
 export interface EntriesOptions extends PolicyOptions {
   readonly dryRun?: boolean;
   readonly strict?: boolean;
+  readonly editVhosts?: boolean;
 }
 
 export const withEntriesOptions = (command: Command, dryRun: string): Command =>

@@ -39,6 +39,8 @@ const nameOf = ({ log, limit }: SiteFile) =>
 
 export const siteFileNames: readonly string[] = variants.map(nameOf);
 
+export const includeLine = (path: string): string => `include ${path};`;
+
 /** Which of them is right for a vhost, whether it has one or not. */
 export const siteFileFor = ({ limitBeside, logBeside }: NginxVhost, http: NginxHttp): string =>
   nameOf({ limit: limitBeside, log: logBeside || http.accessLog === 'off' });

@@ -5,7 +5,7 @@ import type { NginxHttp } from '../nginx/http-level.ts';
 import type { Place } from '../directive.ts';
 import { entryName, isHeld, type Holding, type SiteEntries } from './holding.ts';
 import { numbersOf } from './nginx-file.ts';
-import { lackingWithout, siteFileFor, type Lacking } from './nginx-site-files.ts';
+import { includeLine, lackingWithout, siteFileFor, type Lacking } from './nginx-site-files.ts';
 
 /** Each one is asked for every request. */
 const numbersMax = 32;
@@ -55,9 +55,14 @@ function missing(
   if (site.vhost === undefined) return [];
   const lacking = lackingWithout(site.vhost, http);
   if (lacking.length === 0) return [];
-  const line = `include ${siteFilePath(siteFileFor(site.vhost, http))};`;
+  const line = includeLine(siteFilePath(siteFileFor(site.vhost, http)));
   const why = lacking.map((each) => purposes[each]).join(', ');
-  return [[`Add the line "${line}" to the server, for ${why}`, placeText(site)]];
+  return [
+    [
+      `Add the line "${line}" to the server, or enable with --edit-vhosts, for ${why}`,
+      placeText(site),
+    ],
+  ];
 }
 
 function unseen({ site: { vhost } }: SiteEntries): readonly Pair[] {

@@ -31,13 +31,16 @@ import { readApache, type ApacheProgram } from '../servers.ts';
 import type { Survey } from '../survey.ts';
 import { reloadApache } from './apache-process.ts';
 import { domainInclude, namesFile, remembered } from './domain-includes.ts';
-import { changesTo, type WantedFile } from './file-changes.ts';
+import { changesTo, type FileChange, type WantedFile } from './file-changes.ts';
 import { applyChanges, serverAccepted, type ServerEntries } from './server-entries.ts';
+import { vhostEdits, vhostRestorations, type MissingLine } from './vhost-edits.ts';
 import { namesIn } from '../../../sys/files/read.ts';
 
 interface Setting {
   readonly limits: EntryLimits;
   readonly socket: string;
+  /** Whether the lines that vhosts need are written into their files. */
+  readonly editVhosts?: boolean;
 }
 
 export const apacheEntriesPath = ({ directory }: ApacheProgram): string =>
@@ -50,7 +53,7 @@ const memberFilePath = ({ directory }: ApacheProgram, member: Member) =>
 export async function planApache(
   apache: ApacheProgram,
   survey: Survey,
-  { limits, socket }: Setting,
+  { limits, socket, editVhosts = false }: Setting,
 ): Promise<Result<ServerEntries, Problem>> {
   const accepted = serverAccepted(survey, 'apache2');
   if (!accepted.ok) return accepted;
@@ -67,15 +70,30 @@ export async function planApache(
     const path = includeOf(site.file);
     if (state === 'nothing to count' || path === undefined || site.owner === undefined) return [];
     const [member] = membersFor(site, limits);
-    const line = `IncludeOptional ${memberFilePath(apache, member)}\n`;
-    return [{ path, text: `${mark}${line}`, inHome: true }];
+    return [{ path, text: `${mark}${includeLine(apache, member)}\n`, inHome: true }];
   });
   const wanted = [
     ...files.value,
     ...new Map(domains.map((each) => [each.path, each])).values(),
     { path: apacheEntriesPath(apache), text: apacheServerFile(socket) },
   ];
-  return planned(apache, survey, { sites, wanted, notes: notesOf(apache, sites, limits) });
+  const edits = editVhosts ? vhostEdits(missingLines(apache, sites, limits)) : [];
+  return planned(apache, survey, { sites, wanted, edits, notes: notesOf(apache, sites, limits) });
+}
+
+const includeLine = (apache: ApacheProgram, member: Member): string =>
+  `IncludeOptional ${memberFilePath(apache, member)}`;
+
+function missingLines(
+  apache: ApacheProgram,
+  sites: readonly SiteEntries[],
+  limits: EntryLimits,
+): readonly MissingLine[] {
+  return sites.flatMap(({ site, reason }) => {
+    if (reason !== notIncluded) return [];
+    const { file, line } = site;
+    return [{ file, line, directive: includeLine(apache, membersFor(site, limits)[0]) }];
+  });
 }
 
 /**
@@ -118,30 +136,32 @@ export function planApacheRemoval(
 ): Result<ServerEntries, Problem> {
   const accepted = serverAccepted(survey, 'apache2');
   if (!accepted.ok) return accepted;
-  const domains = survey.sites
-    .filter(({ server }) => server === 'apache')
-    .flatMap(({ file }) => domainInclude(file) ?? []);
+  const files = survey.sites.filter(({ server }) => server === 'apache').map(({ file }) => file);
+  const domains = files.flatMap((file) => domainInclude(file) ?? []);
+  const edits = vhostRestorations(files);
   const wanted: readonly WantedFile[] = [
     { path: apacheEntriesPath(apache), text: undefined },
     ...[...new Set(domains)].map((path) => ({ path, text: undefined, inHome: true })),
     ...oldFiles(apache),
   ];
-  return planned(apache, survey, { sites: [], wanted, notes: [] });
+  return planned(apache, survey, { sites: [], wanted, edits, notes: [] });
 }
 
 interface Parts {
   readonly sites: readonly SiteEntries[];
   readonly wanted: readonly WantedFile[];
+  readonly edits: readonly FileChange[];
   readonly notes: readonly Note[];
 }
 
 function planned(
   apache: ApacheProgram,
   survey: Survey,
-  { sites, wanted, notes }: Parts,
+  { sites, wanted, edits, notes }: Parts,
 ): Result<ServerEntries, Problem> {
-  const changes = changesTo(wanted, mark);
-  if (!changes.ok) return changes;
+  const wanting = changesTo(wanted, mark);
+  if (!wanting.ok) return wanting;
+  const changes = [...wanting.value, ...edits];
   const held = sites.filter(isHeld).map(({ site }) => site);
   return ok({
     server: 'apache2',
@@ -150,10 +170,10 @@ function planned(
     ),
     sites,
     held: held.map(({ owner, names }) => ({ name: names[0] ?? '', uid: owner?.uid ?? 0 })),
-    changes: changes.value,
+    changes,
     notes,
     apply: () =>
-      applyChanges(changes.value, {
+      applyChanges(changes, {
         problem: () => unaccepted(apache),
         reload: () => reloadApache(apache, survey.apachePidFile),
       }),
@@ -184,8 +204,9 @@ function notesOf(
       if (state !== 'not held' && state !== 'partly held') return [];
       const place = `${site.file}:${site.line}`;
       const [member, other] = membersFor(site, limits);
-      const line = `IncludeOptional ${memberFilePath(apache, member)}`;
-      if (reason === notIncluded) return [[`Add the line "${line}" to the vhost`, place]];
+      const line = includeLine(apache, member);
+      if (reason === notIncluded)
+        return [[`Add the line "${line}" to the vhost, or enable with --edit-vhosts`, place]];
       if (reason !== notOfSite || other === undefined) return [[`Not held: ${reason}`, place]];
       const instead = memberFilePath(apache, other);
       return [[`Change the line "IncludeOptional ${instead}" of the vhost to "${line}"`, place]];

@@ -14,7 +14,12 @@ import {
 } from '../../../sys/files/pinned-directory.ts';
 import { pinWithoutLinks } from '../../../sys/files/pin-without-links.ts';
 import { openRegularFile, readWhole, textOf } from '../../../sys/files/regular-file.ts';
-import { removeIfThere, removeLeftovers, replaceIn } from '../../../sys/files/replace-file.ts';
+import {
+  removeIfThere,
+  removeLeftovers,
+  replaceIn,
+  type Replacement,
+} from '../../../sys/files/replace-file.ts';
 
 export interface WantedFile {
   readonly path: string;
@@ -25,6 +30,8 @@ export interface WantedFile {
    * only that the directory itself is root's, and that no link leads there.
    */
   readonly inHome?: boolean;
+  /** What the file keeps, where it is the administrator's. */
+  readonly replacement?: Replacement;
 }
 
 export interface FileChange extends WantedFile {
@@ -87,7 +94,12 @@ export function revertChanges(changes: readonly FileChange[]): Result<void, Prob
   return undone.find((each) => !each.ok) ?? ok(undefined);
 }
 
-function put({ path, text, inHome = false }: WantedFile): Result<void, Problem> {
+function put({
+  path,
+  text,
+  inHome = false,
+  replacement = { mode },
+}: WantedFile): Result<void, Problem> {
   const action = text === undefined ? 'remove' : 'write';
   try {
     if (text !== undefined && !inHome) makeDirectory(dirname(path));
@@ -100,14 +112,12 @@ function put({ path, text, inHome = false }: WantedFile): Result<void, Problem> 
     const problem = (inHome ? problemOfItself : directoryProblem)(directory);
     if (problem !== undefined) return failed({ ...problem, action, object: path });
     removeLeftovers(directory, basename(path));
-    return text === undefined ? remove(directory, path) : replace(directory, path, text);
+    return text === undefined
+      ? remove(directory, path)
+      : replaceIn(directory, basename(path), text, replacement);
   } catch (error) {
     return failed({ ...causeOf(error), action, object: path });
   }
-}
-
-function replace(directory: PinnedDirectory, path: string, text: string): Result<void, Problem> {
-  return replaceIn(directory, basename(path), text, { mode });
 }
 
 /** And its directory, where that was made for it and is empty now. */

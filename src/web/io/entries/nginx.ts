@@ -12,6 +12,8 @@ import type { EntryLimits } from '../../core/entries/limits.ts';
 import { mark, nginxEntriesFile } from '../../core/entries/nginx-file.ts';
 import {
   emptySiteFile,
+  includeLine,
+  lackingWithout,
   nginxSiteFiles,
   siteFileFor,
   siteFileNames,
@@ -23,6 +25,7 @@ import { nginxEntriesPath, readNginx, type NginxProgram } from '../servers.ts';
 import type { Survey } from '../survey.ts';
 import { domainInclude, remembered } from './domain-includes.ts';
 import { changesTo, type FileChange, type WantedFile } from './file-changes.ts';
+import { realPathOf, vhostEdits, vhostRestorations, type MissingLine } from './vhost-edits.ts';
 import { readNginxBuild, reloadNginx } from './nginx-process.ts';
 import {
   applyChanges,
@@ -47,6 +50,8 @@ interface Setting {
   readonly socket: string;
   /** Whether a program whose visitor has left keeps its entry until it is done. */
   readonly strict?: boolean;
+  /** Whether the lines that vhosts need are written into their files. */
+  readonly editVhosts?: boolean;
 }
 
 export const siteFilePath = ({ directory }: NginxProgram, name: string): string =>
@@ -56,7 +61,7 @@ export const siteFilePath = ({ directory }: NginxProgram, name: string): string 
 export async function planNginx(
   nginx: NginxProgram,
   survey: Survey,
-  { limits, socket, strict = false }: Setting,
+  { limits, socket, strict = false, editVhosts = false }: Setting,
 ): Promise<Result<NginxEntries, Problem>> {
   const http = acceptedHttp(survey);
   if (!http.ok) return http;
@@ -79,7 +84,8 @@ export async function planNginx(
     ...domainFiles(nginx, holding, http.value, includeOf),
     { path: nginxEntriesPath(nginx), text },
   ];
-  return planned(nginx, http.value, holding, wanted);
+  const edits = editVhosts ? vhostEdits(missingLines(nginx, holding, http.value, includeOf)) : [];
+  return planned(nginx, http.value, holding, { wanted, edits });
 }
 
 /** A vhost that still includes a file would not be accepted without it: that one is left, and does nothing. */
@@ -91,8 +97,12 @@ export function planNginxRemoval(
   if (!http.ok) return http;
   const holding = { held: [], waiting: [], sites: [] };
   const domains = http.value.files.filter((each) => each.endsWith(domainSuffix));
+  const edits = vhostRestorations(http.value.files);
   const byHand = survey.sites.some(
-    ({ vhost, file }) => vhost?.page === true && !domains.includes(domainInclude(file) ?? ''),
+    ({ vhost, file }) =>
+      vhost?.page === true &&
+      !domains.includes(domainInclude(file) ?? '') &&
+      !isRestored(file, edits, nginx),
   );
   const siteFiles = siteFileNames.map((name) => {
     const path = siteFilePath(nginx, name);
@@ -104,7 +114,13 @@ export function planNginxRemoval(
     ...domains.map((path) => ({ path, text: undefined, inHome: true })),
     ...siteFiles,
   ];
-  return planned(nginx, http.value, holding, wanted);
+  return planned(nginx, http.value, holding, { wanted, edits });
+}
+
+/** Whether the vhosts of a file include nothing of ours any more. */
+function isRestored(file: string, edits: readonly FileChange[], nginx: NginxProgram): boolean {
+  const restored = edits.find(({ path }) => path === realPathOf(file));
+  return restored?.text?.includes(siteFilePath(nginx, 'site')) === false;
 }
 
 function acceptedHttp(survey: Survey): Result<NginxHttp, Problem> {
@@ -118,12 +134,29 @@ function planned(
   nginx: NginxProgram,
   http: NginxHttp,
   holding: Holding,
-  wanted: readonly WantedFile[],
+  {
+    wanted,
+    edits,
+  }: { readonly wanted: readonly WantedFile[]; readonly edits: readonly FileChange[] },
 ): Result<NginxEntries, Problem> {
   const changes = changesTo(wanted, mark);
   if (!changes.ok) return changes;
   const path = nginxEntriesPath(nginx);
-  return ok({ nginx, http, holding, enabled: http.files.includes(path), changes: changes.value });
+  const all = [...changes.value, ...edits];
+  return ok({ nginx, http, holding, enabled: http.files.includes(path), changes: all });
+}
+
+function missingLines(
+  nginx: NginxProgram,
+  { sites }: Holding,
+  http: NginxHttp,
+  includeOf: typeof domainInclude,
+): readonly MissingLine[] {
+  return sites.flatMap(({ site: { file, line, vhost }, state }) => {
+    if (state === 'nothing to count' || vhost === undefined) return [];
+    if (includeOf(file) !== undefined || lackingWithout(vhost, http).length === 0) return [];
+    return [{ file, line, directive: includeLine(siteFilePath(nginx, siteFileFor(vhost, http))) }];
+  });
 }
 
 const domainSuffix = '_bulkhead';

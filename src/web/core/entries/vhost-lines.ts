@@ -1,0 +1,50 @@
+/**
+ * Lines of ours in files that are the administrator's: what a vhost includes, and above it by whom.
+ *
+ *     server {
+ *         # By "bulkhead web entries enable --edit-vhosts"; "disable" removes it:
+ *         include /etc/nginx/bulkhead/site.conf;
+ *
+ * Nothing else of a file changes, and without them it is byte for byte what it was.
+ */
+export interface VhostLine {
+  /** Where the vhost begins, from 1. */
+  readonly line: number;
+  readonly directive: string;
+}
+
+const about = '# By "bulkhead web entries enable --edit-vhosts"; "disable" removes it:';
+const ours =
+  /^[ \t]*# By "bulkhead web entries enable --edit-vhosts"; "disable" removes it:\r?\n[ \t]*(?:include|IncludeOptional) \S+\r?\n/gm;
+
+export const withoutLines = (text: string): string => text.replaceAll(ours, '');
+
+/** Leaves out a vhost that does not begin with a line of its own, `server {` or `<VirtualHost …>`. */
+export function withLines(text: string, lines: readonly VhostLine[]): string {
+  const rows = text.split('\n');
+  // The last first, so that the numbers of the others stay true.
+  for (const { line, directive } of lines.toSorted((a, b) => b.line - a.line)) {
+    const opening = openingRow(rows, line - 1);
+    if (opening === undefined) continue;
+    const row = rows[opening] ?? '';
+    const next = rows[opening + 1] ?? '';
+    const end = row.endsWith('\r') ? '\r' : '';
+    const isOurs = next.trim() === about;
+    const indent = /^[ \t]*/.exec(next.trim() === '' ? `${indentOf(row)}    ` : next)?.[0] ?? '';
+    const inserted = [`${indent}${about}${end}`, `${indent}${directive}${end}`];
+    rows.splice(opening + 1, isOurs ? 2 : 0, ...inserted);
+  }
+  return rows.join('\n');
+}
+
+const indentOf = (row: string) => /^[ \t]*/.exec(row)?.[0] ?? '';
+
+/** The row that ends with what opens the vhost; nginx's brace may be alone in a row below. */
+function openingRow(rows: readonly string[], at: number): number | undefined {
+  const row = withoutComment(rows[at] ?? '');
+  if (/^<VirtualHost\b[^>]*>$/i.test(row) || /^server\s*\{$/.test(row)) return at;
+  if (row !== 'server') return undefined;
+  return withoutComment(rows[at + 1] ?? '') === '{' ? at + 1 : undefined;
+}
+
+const withoutComment = (row: string) => row.replace(/#.*$/, '').trim();

@@ -1,0 +1,58 @@
+/**
+ * Changes to files of vhosts, which are the administrator's: lines of ours go in, and out. A file that somebody else than
+ * root could change, or that is in a home, stays as it is.
+ */
+import { realpathSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { directoryProblem } from '../../../sys/files/pinned-directory.ts';
+import { pinWithoutLinks } from '../../../sys/files/pin-without-links.ts';
+import { openRegularFile, readWhole, textOf } from '../../../sys/files/regular-file.ts';
+import { withLines, withoutLines, type VhostLine } from '../../core/entries/vhost-lines.ts';
+import type { FileChange } from './file-changes.ts';
+
+const bytesMax = 2 ** 20;
+
+export interface MissingLine extends VhostLine {
+  /** As the web server names it; links are followed. */
+  readonly file: string;
+}
+
+/** Files that get lines. */
+export function vhostEdits(missing: readonly MissingLine[]): readonly FileChange[] {
+  const byFile = Map.groupBy(missing, ({ file }) => realPathOf(file) ?? '');
+  byFile.delete('');
+  return [...byFile].flatMap(([path, lines]) => changeOf(path, (text) => withLines(text, lines)));
+}
+
+/** Files that have lines of ours, without them. */
+export function vhostRestorations(files: readonly string[]): readonly FileChange[] {
+  const paths = new Set(files.flatMap((each) => realPathOf(each) ?? []));
+  return [...paths].flatMap((path) => changeOf(path, withoutLines));
+}
+
+function changeOf(path: string, edit: (text: string) => string): readonly FileChange[] {
+  const pinned = pinWithoutLinks(dirname(path));
+  if (!pinned.ok) return [];
+  using directory = pinned.value;
+  if (directoryProblem(directory) !== undefined) return [];
+  const opened = openRegularFile(directory.at(basename(path)), { links: 'refuse', shownAs: path });
+  if (!opened.ok) return [];
+  using file = opened.value;
+  const { uid, gid, mode, nlink } = file.stat;
+  const bytes = readWhole(file, bytesMax);
+  if (!bytes.ok || uid !== process.geteuid?.() || nlink !== 1) return [];
+  const before = textOf(bytes.value);
+  // Bytes that are no UTF-8 would be lost.
+  if (!Buffer.from(before).equals(bytes.value)) return [];
+  const text = edit(before);
+  const replacement = { mode: mode & 0o7777, owner: { uid, gid } };
+  return text === before ? [] : [{ path, before, text, replacement }];
+}
+
+export function realPathOf(file: string): string | undefined {
+  try {
+    return realpathSync(file);
+  } catch {
+    return undefined;
+  }
+}
