@@ -11,7 +11,14 @@
 import { limitAttribute } from '../limits/limits.ts';
 import { quantityKinds, type QuantityKind } from '../base/quantity.ts';
 import { otherTopic, topics, type Resource, type Topic } from './incident-topics.ts';
-import { cut, fullest, threadsOf, topUsers, type ProcessGroup } from './top-users.ts';
+import {
+  cut,
+  fullest,
+  servedRequests,
+  threadsOf,
+  topUsers,
+  type ProcessGroup,
+} from './top-users.ts';
 import type { Incident, KilledProcess, Snapshot } from './incident.ts';
 import { kindOf, uidOf } from './member.ts';
 import { shortBytes } from '../base/bytes.ts';
@@ -50,6 +57,7 @@ export function explainIncident(
     whatHappened(incident, who, topic, options, evidence),
     refusedNotice(incident, evidence) ?? noticed(incident, topic),
     whatRan(groups, topic, evidence, incident),
+    servedRequests(evidence, options.showCommands),
     refusedRequests(evidence, options.showCommands),
     refusedLinks(evidence, options.showCommands),
     refusedTries(evidence, options.showCommands),

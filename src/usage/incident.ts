@@ -45,6 +45,22 @@ export interface ProcessEvidence {
   readonly writeBytes?: number;
   /** Absent if it could not be read. */
   readonly ageSeconds?: number;
+  /** Of a php-fpm worker that is serving one. Only for root and the tenant. */
+  readonly request?: ServedRequest;
+}
+
+/** A request that PHP is serving. */
+export interface ServedRequest {
+  readonly method: string;
+  /**
+   * As PHP has it, without the query string, at most 127 bytes: `/index.php` if the web server has every request of the
+   * site go there.
+   */
+  readonly path: string;
+  /** File name, at most 255 bytes. */
+  readonly script: string;
+  /** Since the worker accepted it. */
+  readonly seconds: number;
 }
 
 /** A process killed by the OOM killer. */

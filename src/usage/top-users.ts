@@ -1,8 +1,10 @@
-/** Who used most of a resource during an incident, from its snapshots. */
+/** Who used most of a resource during an incident, and which requests PHP was serving, from its snapshots. */
+import { listSome } from '../base/list.ts';
 import { printable } from '../base/printable.ts';
 import { growth, type Amounts } from './growth.ts';
 import type { Resource } from './incident-topics.ts';
-import type { ProcessEvidence, Snapshot } from './incident.ts';
+import type { ProcessEvidence, ServedRequest, Snapshot } from './incident.ts';
+import { rough } from './numbers.ts';
 
 /** All processes of one program, or of one command line. */
 export interface ProcessGroup {
@@ -72,6 +74,34 @@ const holdings = (
   snapshot: Snapshot | undefined,
   measure: (process: ProcessEvidence) => number,
 ): Amounts => (snapshot?.processes ?? []).map((each) => [each, measure(each)] as const);
+
+const requestsShownMax = 5;
+
+/** In a sentence, the most frequent first; for root and the tenant only. Empty if none is known. */
+export function servedRequests(evidence: readonly Snapshot[], showCommands: boolean): string {
+  const all = evidence.flatMap(({ processes }) =>
+    processes.flatMap(({ request }) => request ?? []),
+  );
+  if (all.length === 0 || !showCommands) return '';
+  const groups = [...Map.groupBy(all, servedText).entries()]
+    .sort(([, a], [, b]) => b.length - a.length || longest(b) - longest(a))
+    .map(([text, of]) => `${text} (${seen(of)})`);
+  return `PHP was serving ${listSome(groups, requestsShownMax)}.`;
+}
+
+const longest = (requests: readonly ServedRequest[]) =>
+  Math.max(...requests.map(({ seconds }) => seconds));
+
+const seen = (requests: readonly ServedRequest[]) =>
+  requests.length === 1
+    ? `for ${rough(longest(requests))} s`
+    : `${requests.length} times, the longest for ${rough(longest(requests))} s`;
+
+/** `GET /search.php`, with the script if the path does not tell which it is. */
+function servedText({ method, path, script }: ServedRequest): string {
+  const what = `${cut(method, 16)} ${cut(path, 128)}`;
+  return script === '' || script.endsWith(path) ? what : `${what} by ${cut(script, 256)}`;
+}
 
 export const memoryOf = ({ usage }: Snapshot) => usage.memory - usage.cache;
 export const threadsOf = ({ usage, processCount }: Snapshot) =>

@@ -9,6 +9,7 @@ import { after, describe, test } from 'node:test';
 import { InFlight } from '../../src/agent/api/in-flight.ts';
 import { type HttpResult } from '../../src/agent/api/http-result.ts';
 import { QueryReader } from '../../src/agent/api/query-reader.ts';
+import { withoutCommands } from '../../src/agent/responses/incidents.ts';
 import { errorBody, problemIn } from '../../src/agent/api/error-body.ts';
 import { Ticker } from '../../src/agent/ticker.ts';
 import { followFiles } from '../../src/agent/watch.ts';
@@ -19,10 +20,21 @@ import { readText } from '../../src/sys/files/read.ts';
 import { serviceNotifier } from '../../src/sys/sockets/systemd-notify.ts';
 import { eventually } from '../../src/testing/patience.ts';
 import { printProblem } from '../../src/base/problem.ts';
+import { metricKeys, type MetricKey } from '../../src/usage/metrics.ts';
 import { readSecret } from '../../src/sys/files/secret-file.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'bulkhead-parts-'));
 after(() => rmSync(directory, { recursive: true, force: true }));
+
+test('withoutCommands() takes command lines and what PHP serves out of evidence', () => {
+  const request = { method: 'GET', path: '/secret.php', script: '/srv/secret.php', seconds: 1 };
+  const facts = { pid: 7, name: 'php-fpm8.4', state: 'R', threads: 1, memoryBytes: 1 };
+  const usage = Object.fromEntries(metricKeys.map((key) => [key, 0])) as Record<MetricKey, number>;
+  const processes = [{ ...facts, command: 'php-fpm: pool secret', request }];
+  const shown = withoutCommands({ at: 1, processes, processCount: 1, usage });
+  assert.deepEqual(shown.processes, [{ ...facts, command: '[php-fpm8.4]' }]);
+  assert.doesNotMatch(JSON.stringify(shown), /secret/);
+});
 
 describe('oomKillsIn()', () => {
   const kill = (name: string, pid = 4711) =>

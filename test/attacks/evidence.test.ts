@@ -5,7 +5,15 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -68,8 +76,12 @@ function killGroup({ pid = 0 }: ChildProcess): void {
   }
 }
 
-async function startAttack(context: TestContext, mode: 'io' | 'cmdline'): Promise<Attack> {
-  const child = await start(context, attacker, [attack, mode, device]);
+async function startAttack(
+  context: TestContext,
+  mode: 'io' | 'cmdline',
+  program = attack,
+): Promise<Attack> {
+  const child = await start(context, attacker, [program, mode, device]);
   for await (const line of createInterface({ input: child.stdout })) {
     const server = /^hangs (\d+)$/.exec(line)?.[1];
     if (server !== undefined) {
@@ -156,6 +168,22 @@ for (const mode of ['io', 'cmdline'] as const) {
     },
   );
 }
+
+test('one that is called php-fpm costs nobody else what PHP serves', { skip }, async (context) => {
+  const program = join(scratch, 'php-fpm8.4');
+  copyFileSync(attack, program);
+  using reader = new EvidenceReader('/proc');
+  const hanging = await startAttack(context, 'cmdline', program);
+  const others = await startSleep(context, other);
+  const [attackers, elses] = await Promise.all([
+    reader.read(setOf(attacker, hanging.pid), 10),
+    reader.read(setOf(other, others), 10),
+  ]);
+  assertWhole(find(elses, others), 'sleep', 'sleep 600');
+  const found = find(attackers, hanging.pid);
+  assertFacts(found, 'php-fpm8.4');
+  assert.deepEqual([found.command, found.request], ['[php-fpm8.4]', undefined]);
+});
 
 test(
   'of a tenant with many such processes the facts of each are there',

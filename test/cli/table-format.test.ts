@@ -242,6 +242,14 @@ test('processTable() cuts commands at the terminal, and shows names where there 
   for (const columns of [60, 80, 120])
     for (const line of processTable([process], columns).split('\n'))
       assert.ok(displayWidth(line) <= columns, line);
+  const request = { method: 'GET', path: '/a.php', script: '/srv/a.php', seconds: 12 };
+  const serving = { ...process, command: 'php-fpm: pool a', request };
+  assert.match(processTable([serving]), /GET \/a\.php \(12s\): php-fpm: pool a$/m);
+  const rewritten = { ...serving, request: { ...request, script: '/srv/index.php\u001b[2J' } };
+  assert.match(
+    processTable([rewritten]),
+    /GET \/a\.php \(12s by \/srv\/index\.php\\u\{1b\}\[2J\): php-fpm: pool a$/m,
+  );
   const { command: _, ...nameless } = process;
   assert.match(
     processTable([nameless]),

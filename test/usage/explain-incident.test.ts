@@ -367,6 +367,26 @@ describe('a refused symbolic link', () => {
   });
 });
 
+test('requests that PHP was serving are named to those who may know', () => {
+  const serving = (path: string, seconds: number, script = `/home/ann/web${path}`) =>
+    processOf({ request: { method: 'GET', path, script, seconds } });
+  const evidence = [
+    snapshotOf([serving('/search.php', 12), processOf()]),
+    snapshotOf([
+      serving('/search.php', 40.2),
+      serving('/\u001b[2Jx', 1.5, '/home/ann/web/index.php'),
+    ]),
+  ];
+  const text = textOf(incidentOf(), evidence, 'ann', { showCommands: true });
+  assert.ok(
+    text.includes(
+      String.raw`PHP was serving GET /search.php (2 times, the longest for 40 s), GET /\u{1b}[2Jx by /home/ann/web/index.php (for 1.5 s).`,
+    ),
+    text,
+  );
+  assert.doesNotMatch(textOf(incidentOf(), evidence, 'ann', plain), /PHP was serving|search/);
+});
+
 test('what leads past a jail is told with what was tried, to those who may know', () => {
   const incident = incidentOf({ limit: 'jail.isolation', severity: 'refused', value: 'apart' });
   const tries = [{ at: begin, program: 'nosy', tried: 'tried to make a user namespace' }];

@@ -119,8 +119,12 @@ function formerMember({ member, name }: Incident): Who {
   };
 }
 
-function withoutCommands(snapshot: Snapshot): Snapshot {
-  const processes = snapshot.processes.map((each) => ({ ...each, command: `[${each.name}]` }));
+/** What a reseller, and whoever has the token, may see of it. */
+export function withoutCommands(snapshot: Snapshot): Snapshot {
+  const processes = snapshot.processes.map(({ request, ...each }) => {
+    void request;
+    return { ...each, command: `[${each.name}]` };
+  });
   const requests = snapshot.requests?.map((each) => ({
     ...each,
     client: '',

@@ -25,9 +25,9 @@ export async function answerProcesses(
   const sets = processesOf(entry, agent.memberIndex, agent.driver);
   const found = await agent.evidence.read(sets, processesMax);
   const showCommands = maySeeCommands(caller, entry);
-  const processes = found.map(({ command, ...rest }): LiveProcess => ({
+  const processes = found.map(({ command, request: served, ...rest }): LiveProcess => ({
     ...rest,
-    ...(showCommands ? { command } : {}),
+    ...(showCommands ? { command, ...(served && { request: served }) } : {}),
     ...shareOf(rest),
   }));
   return ok({ who: entry.who, at: Date.now(), processes, processCount: countOf(sets) });

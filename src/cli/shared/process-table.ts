@@ -33,8 +33,14 @@ export function sortProcesses(
   return processes.toSorted((a, b) => weigh(b) - weigh(a) || a.pid - b.pid);
 }
 
-/** The command, or the name if the caller may not see the command. */
-const commandText = ({ command, name }: ShownProcess) => printable(command ?? `[${name}]`);
+/** The command, or the name if the caller may not see the command; before it the request that PHP serves. */
+function commandText({ command, name, request }: ShownProcess): string {
+  const shown = printable(command ?? `[${name}]`);
+  if (request === undefined) return shown;
+  const { method, path, script, seconds } = request;
+  const by = script === '' || script.endsWith(path) ? '' : ` by ${script}`;
+  return `${printable(`${method} ${path}`)} (${duration(seconds)}${printable(by)}): ${shown}`;
+}
 
 const bytesText = (bytes: number | undefined) => (bytes === undefined ? '?' : shortBytes(bytes));
 

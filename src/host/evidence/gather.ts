@@ -18,6 +18,7 @@ import {
   type HangingFile,
   type Traffic,
 } from './process-evidence.ts';
+import { isPhpWorker, readBoardNames, readServedRequest } from './served-request.ts';
 
 export interface EvidenceRequest {
   readonly id: number;
@@ -40,10 +41,12 @@ export type EvidenceReply = { readonly id: number } & (
   | { readonly done: true }
 );
 
-export type Details = Traffic & { readonly command?: string };
+export type Details = Traffic & Pick<ProcessEvidence, 'request'> & { readonly command?: string };
 
 /** Of a tenant with more, the rest is counted but not inspected. */
 const readMax = 2000;
+/** PHP workers of which the request is read, at most. */
+const requestsMax = 50;
 
 export function* gatherEvidence(
   { id, pids, max, unread, skip }: EvidenceRequest,
@@ -76,8 +79,20 @@ export function* gatherEvidence(
     const command = yield* read(pid, 'cmdline', () => readCommand(proc, pid));
     if (command !== undefined) yield { id, pid, ...command };
   }
+  const workers = kept.filter(({ name }) => isPhpWorker(name)).slice(0, requestsMax);
+  for (const { pid } of workers) {
+    const boards = yield* read(pid, 'maps', () => readBoardNames(proc, pid));
+    if (boards === undefined || boards.length === 0) continue;
+    const request = yield* read(pid, 'map_files', () =>
+      readServedRequest(proc, pid, boards, monotonicSeconds()),
+    );
+    if (request !== undefined) yield { id, pid, request };
+  }
   yield { id, done: true };
 }
+
+/** The clock of php-fpm: CLOCK_MONOTONIC. */
+const monotonicSeconds = () => Number(process.hrtime.bigint()) / 1e9;
 
 /** Half of them by CPU over their life, the rest by memory; in the order of CPU, then memory. */
 export function largest(all: readonly ProcessEvidence[], max: number): readonly ProcessEvidence[] {

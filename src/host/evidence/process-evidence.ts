@@ -17,7 +17,7 @@ import { readText } from '../../sys/files/read.ts';
 import { printable } from '../../base/printable.ts';
 
 /** Files of /proc/PID that may hang. */
-const hangingFiles = ['stat', 'io', 'cmdline'] as const;
+const hangingFiles = ['stat', 'io', 'cmdline', 'maps', 'map_files'] as const;
 export type HangingFile = (typeof hangingFiles)[number];
 
 /** `undefined` if there is no such process, or nothing left of it but its exit status. */

@@ -1,0 +1,137 @@
+/**
+ * The request that a php-fpm worker is serving, from the pool's scoreboard: memory that php-fpm shares with its workers, in
+ * which each writes what it does. Its status page shows the same, but a tenant at its limit could not answer: php-fpm
+ * starts a process for each answer, inside the same limits. Reading the memory asks nothing of anybody, and works for
+ * every pool.
+ *
+ *     7fac2a52e000-7fac2a52f000 rw-s 00000000 00:01 6347        /dev/zero (deleted)      /proc/PID/maps
+ *
+ * The tenant can write there whatever it likes: all is bounded and made printable, and is shown to root and the tenant
+ * only. The query string, which may have passwords, is not read.
+ * Source: fpm_scoreboard.h, struct fpm_scoreboard_proc_s (the same from PHP 5.4 to 8.4); fpm_request.h; proc_pid_maps(5).
+ */
+import { closeSync, openSync, readSync } from 'node:fs';
+import { printable } from '../../base/printable.ts';
+import { statusValue } from '../../sys/processes/process-status.ts';
+import { readText } from '../../sys/files/read.ts';
+import type { ServedRequest } from '../../usage/incident.ts';
+
+/** A program of PHP has a few hundred mappings. */
+const mapsBytesMax = 256 * 2 ** 10;
+/** A scoreboard has 1.2 KiB for each worker; opcache shares 8 MiB or more. */
+const boardBytesMax = 4 * 2 ** 20;
+/** The least that php-fpm shares, and with it a bound on the boards of one process. */
+const boardsMax = 4;
+
+/** On 64-bit processors, in bytes from the start of the process id. */
+const at = {
+  stage: 16,
+  acceptedSeconds: 24,
+  acceptedMicroseconds: 32,
+  uri: { begin: 80, bytes: 128 },
+  method: { begin: 720, bytes: 16 },
+  script: { begin: 744, bytes: 256 },
+  end: 1000,
+} as const;
+
+/** FPM_REQUEST_INFO to FPM_REQUEST_END: before, and after, its fields are of another request. */
+const servingStages = { first: 3, last: 5 } as const;
+
+export const isPhpWorker = (name: string): boolean => name.startsWith('php-fpm');
+
+/** Shared memory of the process that may be a scoreboard: names below /proc/PID/map_files. May hang. */
+export function readBoardNames(proc: string, pid: number): readonly string[] {
+  return parseBoardNames(readStart(`${proc}/${pid}/maps`, mapsBytesMax)?.toString('latin1') ?? '');
+}
+
+/** Mappings of the kernel's own shared memory, whose device no file system of a user's has. */
+const shared =
+  /^0*([0-9a-f]{1,16})-0*([0-9a-f]{1,16}) rw-s 0+ 00:01 \d+ +\/dev\/zero \(deleted\)$/gm;
+
+export function parseBoardNames(maps: string): readonly string[] {
+  return [...maps.matchAll(shared)]
+    .filter(([, begin, end]) => BigInt(`0x${end}`) - BigInt(`0x${begin}`) <= boardBytesMax)
+    .slice(0, boardsMax)
+    .map(([, begin, end]) => `${begin}-${end}`);
+}
+
+/** `now`: monotonic, in seconds, as php-fpm counts. May hang. */
+export function readServedRequest(
+  proc: string,
+  pid: number,
+  boards: readonly string[],
+  now: number,
+): ServedRequest | undefined {
+  const inside = innermostPid(readText(`${proc}/${pid}/status`) ?? '') ?? pid;
+  for (const name of boards) {
+    const board = readStart(`${proc}/${pid}/map_files/${name}`, boardBytesMax);
+    const request = board && requestIn(board, inside, now);
+    if (request !== undefined) return request;
+  }
+  return undefined;
+}
+
+/** As the process itself sees it: `NSpid:	4711	12`. */
+const innermostPid = (status: string): number | undefined => {
+  const last = /\d+$/.exec(statusValue(status, 'NSpid') ?? '')?.[0];
+  return last === undefined ? undefined : Number(last);
+};
+
+/** The request of the worker with this process id; nothing if it waits for one. */
+export function requestIn(board: Buffer, pid: number, now: number): ServedRequest | undefined {
+  const needle = Buffer.alloc(8);
+  needle.writeUInt32LE(pid);
+  for (let found = board.indexOf(needle); found !== -1; found = board.indexOf(needle, found + 1)) {
+    if (found % 8 !== 0 || found + at.end > board.length) continue;
+    const request = requestOf(board.subarray(found, found + at.end), now);
+    if (request !== undefined) return request;
+  }
+  return undefined;
+}
+
+function requestOf(slot: Buffer, now: number): ServedRequest | undefined {
+  const stage = slot.readUInt32LE(at.stage);
+  if (stage < servingStages.first || stage > servingStages.last) return undefined;
+  const method = textIn(slot, at.method);
+  const [path = ''] = textIn(slot, at.uri).split('?');
+  if (!/^[A-Z]+$/.test(method) || path === '') return undefined;
+  const accepted =
+    Number(slot.readBigInt64LE(at.acceptedSeconds)) +
+    Number(slot.readBigInt64LE(at.acceptedMicroseconds)) / 1e6;
+  const seconds = Math.max(0, Math.round((now - accepted) * 1000) / 1000);
+  return { method, path, script: textIn(slot, at.script), seconds };
+}
+
+function textIn(slot: Buffer, { begin, bytes }: { begin: number; bytes: number }): string {
+  const field = slot.subarray(begin, begin + bytes);
+  const end = field.indexOf(0);
+  return printable(field.subarray(0, end === -1 ? bytes : end).toString('utf8'));
+}
+
+/** The first bytes of a file; nothing where it cannot be read. */
+function readStart(path: string, bytesMax: number): Buffer | undefined {
+  try {
+    const fd = openSync(path, 'r');
+    try {
+      return readUpTo(fd, bytesMax);
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    return undefined;
+  }
+}
+
+const chunkBytes = 64 * 2 ** 10;
+
+function readUpTo(fd: number, bytesMax: number): Buffer {
+  const chunks: Buffer[] = [];
+  for (let length = 0; length < bytesMax;) {
+    const chunk = Buffer.alloc(chunkBytes);
+    const read = readSync(fd, chunk);
+    if (read === 0) break;
+    chunks.push(chunk.subarray(0, read));
+    length += read;
+  }
+  return Buffer.concat(chunks);
+}
