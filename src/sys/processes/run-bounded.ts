@@ -7,6 +7,8 @@ export interface RunOptions {
   readonly environment?: Readonly<Record<string, string>>;
   readonly timeoutMs?: number;
   readonly bytesMax?: number;
+  /** Called when the program itself has ended: what it has started may go on, and hold its output open. */
+  readonly onExit?: () => void;
 }
 
 export interface Output {
@@ -23,7 +25,12 @@ const plain = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C', LC_ALL: 'C' };
 export function runBounded(
   program: string,
   args: readonly string[],
-  { environment = {}, timeoutMs = defaultTimeoutMs, bytesMax = defaultBytesMax }: RunOptions = {},
+  {
+    environment = {},
+    timeoutMs = defaultTimeoutMs,
+    bytesMax = defaultBytesMax,
+    onExit,
+  }: RunOptions = {},
 ): Promise<Result<Output>> {
   return new Promise((resolve) => {
     const options = {
@@ -40,6 +47,7 @@ export function runBounded(
       else if (typeof error.code === 'number') resolve(ok({ status: error.code, ...output }));
       else resolve(fail(runFailure(error, timeoutMs, bytesMax)));
     });
+    if (onExit !== undefined) child.once('exit', onExit);
     child.stdin?.end();
   });
 }

@@ -1,5 +1,9 @@
-/** How php-fpm understands a configuration: `php-fpm -tt`, as root or as an account of nobody's. */
+/**
+ * How php-fpm understands a configuration: `php-fpm -tt`, as root or as an account of nobody's. Each check is in a cgroup
+ * of its own, which bounds what it starts, too, and ends it. Where none can be made, rlimits and the time are left.
+ */
 import { fail, ok, type Result } from '../../../../base/result.ts';
+import { makeScratchCgroup, type ScratchBounds } from '../../../../host/cgroups/scratch-cgroup.ts';
 import { runBounded } from '../../../../sys/processes/run-bounded.ts';
 import type { ReadProblem } from '../../../core/directive.ts';
 import { parseFpmSections, type FpmSection } from '../../../core/fpm/dump.ts';
@@ -14,21 +18,34 @@ export interface DumpOptions {
   readonly timeoutMs: number;
   /** Words before those of php-fpm. */
   readonly before?: readonly string[];
+  readonly bounds?: ScratchBounds;
 }
+
+/** PHP reads its extensions for that; a thousand pools need a tenth of it. */
+const defaultBounds: ScratchBounds = { memoryBytes: 512 * 2 ** 20, processes: 64 };
 
 export async function dumpPools(
   program: string,
   configuration: string,
-  { timeoutMs, before = [] }: DumpOptions,
+  { timeoutMs, before = [], bounds = defaultBounds }: DumpOptions,
 ): Promise<Result<readonly FpmSection[], DumpProblem>> {
-  const [first, ...rest] = [...before, program];
-  const args = [...rest, '-tt', '--fpm-config', configuration];
-  const run = await runBounded(first, args, { timeoutMs });
+  const made = makeScratchCgroup('check', bounds);
+  using cgroup = made.ok ? made.value : undefined;
+  const args = [...before, program, '-tt', '--fpm-config', configuration];
+  const words = [...enterScript, ...(cgroup?.procsFiles ?? []), '--', ...args];
+  const run = await runBounded('/bin/sh', words, { timeoutMs, onExit: () => cgroup?.kill() });
   if (!run.ok) return fail({ message: `php-fpm -tt: ${run.error}`, isUnfinished: true });
   const { status, stderr } = run.value;
   if (status === 0) return ok(parseFpmSections(stderr));
   return fail(parseServerError(stderr));
 }
+
+/** Enters the cgroups before "--", and runs what comes after it, also where one cannot be entered. */
+const enterScript: readonly string[] = [
+  '-c',
+  'while [ "$1" != -- ]; do { echo 0 >"$1"; } 2>/dev/null; shift; done; shift; exec "$@"',
+  'bulkhead-check',
+];
 
 /**
  * No account has this uid: Debian reserves it, and systemd leaves it out of its dynamic ones. So no tenant can signal,
@@ -45,7 +62,7 @@ const capabilities = [
 
 /**
  * Before php-fpm, to run it as that uid. It can read everything, since directories that a pool names may be closed to
- * others, and can write and start nothing. It is in the cgroup of the caller, never in the tenant's, which may be full.
+ * others, and can write and start nothing. It is never in the tenant's cgroup, which may be full.
  */
 export const asNobody: readonly string[] = [
   'prlimit',
