@@ -19,14 +19,8 @@ import {
   type Moment,
   type OpenIncident,
 } from '../../usage/incident-log.ts';
-import type {
-  Incident,
-  KilledProcess,
-  RefusedLink,
-  RefusedRequest,
-  RefusedTry,
-  Snapshot,
-} from '../../usage/incident.ts';
+import type { Incident, KilledProcess, Snapshot } from '../../usage/incident.ts';
+import { KeptReports, type Reports } from '../../usage/kept-reports.ts';
 import type { Member } from '../../usage/member.ts';
 import type { Tick } from '../../usage/tick.ts';
 import { countOf } from '../responses/processes.ts';
@@ -54,11 +48,8 @@ interface RecorderParts {
 }
 
 /** What a snapshot needs not wait for. */
-interface KnownAtOnce {
+interface KnownAtOnce extends Reports {
   readonly killed: readonly OomKill[];
-  readonly requests: readonly RefusedRequest[];
-  readonly links: readonly RefusedLink[];
-  readonly tries: readonly RefusedTry[];
 }
 
 function withoutCgroup({ cgroup, ...killed }: OomKill): KilledProcess {
@@ -66,7 +57,7 @@ function withoutCgroup({ cgroup, ...killed }: OomKill): KilledProcess {
   return killed;
 }
 
-function reportsOf({ member, limit }: OpenIncident, reported: readonly ReportedFault[]) {
+function reportsOf({ member, limit }: OpenIncident, reported: readonly ReportedFault[]): Reports {
   const mine = reported.filter((each) => each.member === member && each.limit === limit);
   return {
     requests: mine.flatMap(({ requests }) => requests),
@@ -79,6 +70,7 @@ export class Recorder implements Disposable {
   readonly #parts: RecorderParts;
   readonly #incidents = new IncidentLog();
   readonly #kernelLog = new KernelLog();
+  readonly #reports = new KeptReports();
   /** Evidence being collected. */
   readonly #gathering = new Set<Promise<void>>();
   #problem: Problem | undefined;
@@ -197,7 +189,9 @@ export class Recorder implements Disposable {
       ? this.#kernelLog.oomKills()
       : [];
     const room = Math.max(0, snapshotsPerTickMax - this.#gathering.size);
-    const chosen = touched
+    for (const each of touched) this.#reports.add(each, reportsOf(each, reported));
+    const waiting = this.#incidents.open.filter((each) => this.#reports.has(each));
+    const chosen = [...new Set([...touched, ...waiting])]
       .filter((each) => wantsSnapshot(each, moment.monotonic))
       .toSorted((a, b) => a.snapshots - b.snapshots)
       .slice(0, room);
@@ -205,7 +199,7 @@ export class Recorder implements Disposable {
       incident.snapshots++;
       incident.lastSnapshot = moment.monotonic;
       incident.shownSeverity = incident.severity;
-      const known = { killed, ...reportsOf(incident, reported) };
+      const known = { killed, ...this.#reports.take(incident) };
       const work = this.#snapshot(incident, known, moment.at).finally(() =>
         this.#gathering.delete(work),
       );
