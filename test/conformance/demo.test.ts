@@ -70,18 +70,6 @@ function processes(): readonly string[] {
   });
 }
 
-/**
- * The demo says so when its load did not press against a limit, which a machine that is busy with something else
- * brings about. That is not a verdict on the limit: it is run again then.
- */
-async function pressing(first: Awaited<ReturnType<typeof startDemo>['ended']>) {
-  let outcome = first;
-  for (let again = 0; again < 2 && /so nothing\s+is proved/.test(outcome.stdout); again++) {
-    outcome = await startDemo().ended;
-  }
-  return outcome;
-}
-
 describe('demo', { skip, timeout: longPatienceMilliseconds }, () => {
   test('runs once at a time', () => {
     const lock = lockFile(lockPath, { waitMs: 0 });
@@ -92,13 +80,14 @@ describe('demo', { skip, timeout: longPatienceMilliseconds }, () => {
     assert.match(second.stderr, /only one may run at a time: .*process \d+ holds it/);
   });
 
-  test('ends with status 0 and a verdict a limit, and leaves nothing', async () => {
-    const { ended } = startDemo();
-    const { status, stdout, stderr } = await pressing(await ended);
-    assert.equal(status, 0, `${stdout}${stderr}`);
+  test('ends with a verdict a limit, and leaves nothing', async () => {
+    const { status, stdout, stderr } = await startDemo().ended;
     assert.equal(stderr, '');
+    assert.doesNotMatch(stdout, /^not held/m);
+    // A machine that is busy with something else gives the loads too little to press with, and that is said.
+    assert.equal(status, /^not proved/m.test(stdout) ? 1 : 0, stdout);
     for (const title of ['cpu', 'memory', 'processes', 'io read', 'io writes', 'reseller']) {
-      assert.match(stdout, new RegExp(`^(held|not supported here) +${title} `, 'm'));
+      assert.match(stdout, new RegExp(`^(held|not proved|not supported here) +${title} `, 'm'));
     }
     assert.match(stdout, /^held +\S/m);
     assert.match(stdout, /^Everything it made is removed/m);
@@ -157,17 +146,17 @@ describe('judge()', () => {
   const cases = [
     ['held', cpu, { limit: 0.2, measured: 0.205, hits: 80 }],
     ['not held', cpu, { limit: 0.2, measured: 0.25, hits: 80 }],
-    ['not held', cpu, { limit: 0.2, measured: 0.1, hits: 0 }],
+    ['not proved', cpu, { limit: 0.2, measured: 0.1, hits: 0 }],
     ['held', memory, { limit: 2 ** 26, measured: 2 ** 26, hits: 1 }],
     ['not held', memory, { limit: 2 ** 26, measured: 2 ** 27, hits: 1 }],
-    ['not held', memory, { limit: 2 ** 26, measured: 2 ** 25, hits: 0 }],
+    ['not proved', memory, { limit: 2 ** 26, measured: 2 ** 25, hits: 0 }],
     ['held', processes, { limit: 40, measured: 40, hits: 1 }],
     ['not held', processes, { limit: 40, measured: 41, hits: 1 }],
     ['held', reads, { limit: 8e6, measured: 7.9e6, hits: 9, alone: 5e8 }],
     ['not held', reads, { limit: 8e6, measured: 9e6, hits: 9, alone: 5e8 }],
-    ['not held', reads, { limit: 8e6, measured: 1e6, hits: 0, alone: 5e8 }],
+    ['not proved', reads, { limit: 8e6, measured: 1e6, hits: 0, alone: 5e8 }],
     // A disk that is not faster than the limit proves nothing.
-    ['not held', reads, { limit: 8e6, measured: 7.9e6, hits: 9, alone: 8e6 }],
+    ['not proved', reads, { limit: 8e6, measured: 7.9e6, hits: 9, alone: 8e6 }],
   ] as const;
   for (const [outcome, meter, reading] of cases) {
     test(`${meter.key} ${outcome} at ${JSON.stringify(reading)}`, () => {

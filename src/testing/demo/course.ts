@@ -28,7 +28,7 @@ import { viewOn } from './screen/view.ts';
 const aloneMilliseconds = 2000;
 const loadMilliseconds = 10_000;
 /** On a slow or busy host it goes on until every limit has been hit, and for no longer than this. */
-const loadMillisecondsMax = 120_000;
+const loadMillisecondsMax = 60_000;
 const tickMilliseconds = 250;
 
 export interface Report {

@@ -90,7 +90,7 @@ async function run(
 function introduce(screen: Screen, tenants: number): void {
   const text =
     `${tenants} scratch tenants now try to take more of this machine than ${policyName} grants ` +
-    'them, and its kernel has to stop them. That takes about 15 seconds, on a busy machine up to two minutes. No ' +
+    'them, and its kernel has to stop them. That takes about 15 seconds, on a busy machine up to a minute. No ' +
     'account and no other process is touched, and everything is removed in the end. Ctrl-C ends it at any time.';
   screen.print(`${wrap(text, Math.min(screen.columns(), introductionColumns))}\n`);
 }

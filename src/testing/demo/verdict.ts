@@ -2,7 +2,8 @@
 import type { LimitKey, Support } from '../../limits/limit.ts';
 import { gaugeOf, printLimit, printUse, type GaugeName, type Reading } from './gauge.ts';
 
-export type Outcome = 'held' | 'not held' | 'not supported here';
+/** Not proved: nothing went past the limit, and the load did not press against it either. */
+export type Outcome = 'held' | 'not held' | 'not proved' | 'not supported here';
 
 export interface Verdict {
   readonly title: string;
@@ -44,12 +45,13 @@ export function judge(
   });
   if (!gauge.within(reading)) return verdict('not held', proof);
   if (gauge.pressed(reading)) return verdict('held', proof);
-  const why = problem ?? 'the load did not press against the limit, so nothing is proved';
-  return verdict('not held', `${proof}; ${why}`);
+  const why = problem ?? 'the load did not press against the limit';
+  return verdict('not proved', `${proof}; ${why}`);
 }
 
 export function unsupported({ title, key, uid }: Judged, support: Support, proof: string): Verdict {
   return { title, key, uid, outcome: 'not supported here', proof, support, reading: undefined };
 }
 
-export const isFailure = ({ outcome }: Verdict) => outcome === 'not held';
+export const isFailure = ({ outcome }: Verdict) =>
+  outcome === 'not held' || outcome === 'not proved';

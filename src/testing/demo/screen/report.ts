@@ -43,6 +43,7 @@ function verdictLine(
     fine: green,
     slower: yellow,
     'not held': red,
+    'not proved': yellow,
     'not supported here': yellow,
   }[word];
   const begin = `${word.padEnd(width)}  ${title.padEnd(titleWidth)}  `;
@@ -91,8 +92,12 @@ function printAbsent(verdicts: readonly Verdict[], screen: Screen): void {
 function summary(verdicts: readonly Verdict[], { colors }: Screen): string {
   const number = (outcome: Outcome) => verdicts.filter((each) => each.outcome === outcome).length;
   const [held, failed, absent] = [number('held'), number('not held'), number('not supported here')];
-  const rest = absent === 0 ? '' : `; ${absent} cannot be shown here`;
+  const unproved = number('not proved');
+  const idle = unproved === 0 ? '' : `, ${unproved} not proved`;
+  const rest = `${idle}${absent === 0 ? '' : `; ${absent} cannot be shown here`}`;
   if (failed > 0) return colors.red(`${count(failed, 'limit')} not held, ${held} held${rest}`);
+  if (unproved > 0)
+    return colors.yellow(`${count(held, 'limit')} held${rest}: run it again when less runs here`);
   if (held === 0) return colors.yellow('No limit can be shown here');
   return colors.green(`The kernel held ${held === 1 ? '1 limit' : `all ${held} limits`}${rest}`);
 }
