@@ -150,7 +150,6 @@ function suite(stage: EntriesStage): void {
     stage.start30();
     await stage.served(['a.example']);
     await enabled();
-    stage.shut();
     const words = ['-sk', '--http3-only', '--parallel', '--parallel-max', '12'];
     const name = ['--resolve', `a.example:${stage.port}:127.0.0.1`];
     const urls = times(12, '').flatMap((_, index) => [
@@ -160,15 +159,25 @@ function suite(stage: EntriesStage): void {
       '%{stderr}%{http_version} %{http_code}\n',
       `https://a.example:${stage.port}/index.php?${index}`,
     ]);
-    const client = spawn('curl', [...words, ...name, ...urls]);
-    let text = '';
-    client.stderr.setEncoding('utf8').on('data', (piece: string) => (text += piece));
-    const answered = () => text.split('\n').filter((each) => each !== '');
-    await eventually('each runs or is refused', () => answered().length + stage.running() >= 12);
-    assert.equal(stage.running(), 5);
-    stage.letGo();
-    await eventually('all are answered', () => client.exitCode !== null);
-    assert.deepEqual(answered().toSorted(), [...times(5, '3 200'), ...times(7, '3 508')]);
+    const attempt = async () => {
+      stage.shut();
+      const client = spawn('curl', [...words, ...name, ...urls]);
+      let text = '';
+      client.stderr.setEncoding('utf8').on('data', (piece: string) => (text += piece));
+      const answered = () => text.split('\n').filter((each) => each !== '');
+      await eventually('each runs or is refused', () => answered().length + stage.running() >= 12);
+      const running = stage.running();
+      stage.letGo();
+      await eventually('all are answered', () => client.exitCode !== null);
+      return { running, answered: answered().toSorted() };
+    };
+    // On a busy machine curl gives a connection up, and that says nothing of nginx.
+    const { running, answered } = await eventually('no connection was given up', async () => {
+      const all = await attempt();
+      return !all.answered.some((each) => !each.startsWith('3 ')) && all;
+    });
+    assert.equal(running, 5);
+    assert.deepEqual(answered, [...times(5, '3 200'), ...times(7, '3 508')]);
   });
 
   function keptAlive(agent: Agent): Promise<void> {
