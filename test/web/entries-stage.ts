@@ -109,6 +109,7 @@ export class EntriesStage extends WebStage {
   tenancy(): Tenancy {
     return {
       proc: '/proc',
+      userOf: () => undefined,
       accounts: () => [],
       isTenant: (uid) => Object.values(uids).includes(uid),
       isInside: () => false,

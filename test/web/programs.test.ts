@@ -31,6 +31,7 @@ function suite(): void {
   const isTenant = (uid: number) => Object.values(uids).includes(uid);
   const tenancy = (): Tenancy => ({
     proc: '/proc',
+    userOf: () => undefined,
     accounts: () => [],
     isTenant,
     isInside: () => false,

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { placerTree } from '../../agent/placement/placer-hierarchies.ts';
 import { isLocked } from '../../sys/files/flock.ts';
 import { readHostFacts, readUidRange } from '../../host/accounts/accounts.ts';
+import { AccountNames } from '../../host/accounts/account-names.ts';
 import { agentLock, type Paths } from '../../host/paths.ts';
 import { probeDriver } from '../../host/probe.ts';
 import { sliceTenant } from '../../plan/slice.ts';
@@ -37,9 +38,11 @@ export function tenancyOrReport(
 }
 
 export function tenancyOf(paths: Paths, policy: Policy | undefined): KnownTenancy {
+  const names = new AccountNames(paths);
   const { isTenant, remarks } = policy === undefined ? byRange(paths) : byPolicy(policy);
   return {
     proc: paths.proc,
+    userOf: (uid) => names.namesOf(uid)[0],
     accounts: (named) => readHostFacts(paths, named).accounts,
     isTenant,
     isInside: insideCheck(paths, policy),

@@ -1,5 +1,7 @@
 /** What the host knows that configurations name: accounts, tenants, who owns a path, who listens where. */
 import type { Address } from './address.ts';
+import type { Pool } from './fpm/pools.ts';
+import type { Stranger } from './fpm/strangers.ts';
 
 /** Who can change what is at a path. */
 export interface PathOwners {
@@ -27,6 +29,8 @@ export interface Facts {
   /** Nothing where the path cannot be read. */
   readonly ownersOf: (path: string) => PathOwners | undefined;
   readonly listenersAt: (address: Address) => readonly Listener[];
+  /** Who listens where a pool is to, and is not its php-fpm. */
+  readonly strangersOf?: (pool: Pool) => readonly Stranger[];
   /** For whose service systemd holds the socket, which it starts in the cgroup of that tenant. */
   readonly heldFor?: (address: Address) => number | undefined;
   /** Whether this process is in all cgroups of the tenant; nothing where the tenant has none. */

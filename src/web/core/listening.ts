@@ -42,14 +42,19 @@ export function parseUnixConnections(text: string, paths: ReadonlySet<string>): 
 }
 
 const tcpLine =
-  /^ *\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) \S+ 0A \S+ \S+ \S+ +\d+ +\d+ (\d+)/;
+  /^ *\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) \S+ 0A \S+ \S+ \S+ +(\d+) +\d+ (\d+)/;
 
-export function parseTcpSockets(text: string): readonly ListeningSocket[] {
-  return text.split('\n').flatMap((line): ListeningSocket[] => {
-    const [, host = '', port = '', inode = ''] = tcpLine.exec(line) ?? [];
+export interface TcpSocket extends ListeningSocket {
+  /** Who made it. */
+  readonly uid: number;
+}
+
+export function parseTcpSockets(text: string): readonly TcpSocket[] {
+  return text.split('\n').flatMap((line): TcpSocket[] => {
+    const [, host = '', port = '', uid = '', inode = ''] = tcpLine.exec(line) ?? [];
     const address =
       host === '' ? undefined : parseAddress(`${hostOf(host)}:${Number.parseInt(port, 16)}`);
-    return address === undefined ? [] : [{ address, inode }];
+    return address === undefined ? [] : [{ address, inode, uid: Number(uid) }];
   });
 }
 

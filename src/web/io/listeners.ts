@@ -60,7 +60,8 @@ function withPath(socket: ListeningSocket): readonly ListeningSocket[] {
 /** Of all processes together: of a host with more open files than this the rest is left out. */
 const filesMax = 5_000_000;
 
-function holdersOf(
+/** Processes by the inodes of sockets that they have open. */
+export function holdersOf(
   proc: string,
   inodes: ReadonlySet<string>,
 ): ReadonlyMap<string, readonly number[]> {
@@ -80,7 +81,8 @@ function holdersOf(
   return holders;
 }
 
-function listenerOf(proc: string, pid: number): Listener | undefined {
+/** Nothing where the process has ended. */
+export function listenerOf(proc: string, pid: number): Listener | undefined {
   const status = readText(`${proc}/${pid}/status`);
   const cgroups = readText(`${proc}/${pid}/cgroup`);
   if (status === undefined || cgroups === undefined) return undefined;

@@ -5,9 +5,11 @@ import type { Facts } from '../core/facts.ts';
 import { overviewOf, type Overview } from '../core/overview.ts';
 import type { NginxHttp } from '../core/nginx/http-level.ts';
 import type { Pool } from '../core/fpm/pools.ts';
+import { strangersAt } from '../core/fpm/strangers.ts';
 import type { Site } from '../core/site.ts';
 import { readListeners } from './listeners.ts';
 import { pathOwnersReader } from './path-owners.ts';
+import { readPorts } from './ports.ts';
 import {
   readApache,
   readFpm,
@@ -20,6 +22,8 @@ import {
 /** What the engine knows of tenants. */
 export interface Tenancy extends Pick<Facts, 'isTenant' | 'isInside' | 'agentRuns' | 'heldFor'> {
   readonly proc: string;
+  /** The account of a uid; nothing where there is none. */
+  readonly userOf: (uid: number) => string | undefined;
   /** Of this host, and those of a directory service that have these names. */
   readonly accounts: (named: readonly string[]) => readonly Account[];
 }
@@ -55,6 +59,7 @@ export async function surveyWeb(programs: WebPrograms, tenancy: Tenancy): Promis
     ...(tenancy.heldFor === undefined ? {} : { heldFor: tenancy.heldFor }),
     ownersOf: pathOwnersReader(),
     listenersAt: readListeners(tenancy.proc, addressesOf(sites)),
+    strangersOf: strangersReader(tenancy, fpm, pools),
   };
   const servers = [...webServers, ...fpmServers].map(({ name, program, problems }) => ({
     name,
@@ -67,6 +72,22 @@ export async function surveyWeb(programs: WebPrograms, tenancy: Tenancy): Promis
     ...overviewOf(servers, sites, pools, facts),
     ...(http === undefined ? {} : { nginxHttp: http }),
     ...(pidFile === undefined ? {} : { apachePidFile: pidFile }),
+  };
+}
+
+function strangersReader(
+  { proc, userOf }: Tenancy,
+  programs: WebPrograms['fpm'],
+  pools: readonly Pool[],
+): NonNullable<Facts['strangersOf']> {
+  const ports = readPorts(
+    proc,
+    pools.flatMap(({ address }) => address ?? []),
+  );
+  return ({ php, address }) => {
+    const program = programs.find((each) => each.php === php)?.program;
+    if (program === undefined || address === undefined) return [];
+    return strangersAt(address, program, ports, userOf);
   };
 }
 

@@ -15,10 +15,12 @@ import { print, printError, printJson } from '../../../cli/shared/session.ts';
 import { table } from '../../../cli/shared/terminal.ts';
 import { distributionUnit, serviceName } from '../../core/fpm/service/units.ts';
 import type { Service } from '../../core/fpm/service/split.ts';
+import { poolStrangerText, type PoolStranger } from '../../core/fpm/strangers.ts';
 import { isNobody } from '../../core/fpm/service/choice.ts';
 import type { FpmContext } from '../../io/fpm/context.ts';
 import { isDone, planFpm, type FpmPlan } from '../../io/fpm/plan.ts';
 import { readChoice } from '../../io/fpm/reconcile.ts';
+import { readStrangers } from '../../io/fpm/strangers.ts';
 import { planJson } from './change.ts';
 import { startSession, type FpmOptions } from './session.ts';
 import { masterText, whoseText } from './status-text.ts';
@@ -26,6 +28,7 @@ import { masterText, whoseText } from './status-text.ts';
 interface Seen {
   readonly context: FpmContext;
   readonly plan: FpmPlan;
+  readonly strangers: readonly PoolStranger[];
   readonly isEnabled: boolean;
 }
 
@@ -38,7 +41,12 @@ async function status(options: FpmOptions, command: Command): Promise<ExitCode> 
     const choice = readChoice(context.layout);
     const plan = choice.ok ? await planFpm(context, choice.value) : choice;
     if (plan.ok && choice.ok)
-      seen.push({ context, plan: plan.value, isEnabled: !isNobody(choice.value) });
+      seen.push({
+        context,
+        plan: plan.value,
+        strangers: readStrangers(context, plan.value.kept),
+        isEnabled: !isNobody(choice.value),
+      });
     else if (!plan.ok) problems.push(plan.error);
   }
   for (const each of problems) printError(each);
@@ -47,12 +55,13 @@ async function status(options: FpmOptions, command: Command): Promise<ExitCode> 
   return problems.length === 0 ? exitCodes.done : exitCodes.failed;
 }
 
-const versionJson = ({ context, plan, isEnabled }: Seen) => {
+const versionJson = ({ context, plan, strangers, isEnabled }: Seen) => {
   const { services, ...rest } = planJson(context, plan);
   return {
     ...rest,
     enabled: isEnabled,
     current: isDone(plan),
+    strangers,
     services: services.map((each, at) => {
       const service = plan.services[at];
       return service === undefined ? each : { ...each, state: stateOf(context, plan, service) };
@@ -60,9 +69,14 @@ const versionJson = ({ context, plan, isEnabled }: Seen) => {
   };
 };
 
-function versionText({ context, plan, isEnabled }: Seen): string {
+function versionText({ context, plan, strangers, isEnabled }: Seen): string {
   const { php } = context.fpm;
-  if (!isEnabled) return `PHP ${php}: no tenant has a service; see bulkhead web fpm enable --help`;
+  const warnings = strangers.map((each) => printable(poolStrangerText(each)));
+  if (!isEnabled)
+    return [
+      `PHP ${php}: no tenant has a service; see bulkhead web fpm enable --help`,
+      ...warnings,
+    ].join('\n');
   const rows = plan.services.flatMap((service) =>
     service.pools.map(({ name, listen, pm }) => [
       whoseText(service),
@@ -77,7 +91,7 @@ function versionText({ context, plan, isEnabled }: Seen): string {
   const notes = [...keptNotes(plan), ...pmNotes(plan), ...pendingNotes(context, plan)].map(
     printable,
   );
-  return [`PHP ${php}`, table([heads, ...rows]), ...notes].join('\n');
+  return [`PHP ${php}`, table([heads, ...rows]), ...warnings, ...notes].join('\n');
 }
 
 /** Socket and service together: without a request there is no process. */

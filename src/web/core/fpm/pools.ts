@@ -3,6 +3,7 @@ import { addressKey, sameAddress, type Address } from '../address.ts';
 import type { Place } from '../directive.ts';
 import type { Facts } from '../facts.ts';
 import type { FpmPool } from './dump.ts';
+import { strangerText } from './strangers.ts';
 
 export interface Pool extends FpmPool {
   /** `8.4`. */
@@ -44,6 +45,7 @@ export function poolFindings(pools: readonly Pool[], facts: Facts): readonly Poo
       ...fileFindings(pool, facts),
       sectionTwice(pool),
       socketFinding(pool, facts),
+      ...(facts.strangersOf?.(pool) ?? []).map(strangerText),
       sharedAddress(pool, index),
     ].flatMap((message) =>
       message === undefined ? [] : [{ pool: pool.name, php: pool.php, message }],

@@ -1,0 +1,77 @@
+/**
+ * Who listens where root's files say that a pool does, and is not the master of that php-fpm. Requests of the pool, with
+ * the cookies of its visitors, go there: any account may take a port that nobody has.
+ */
+import { printAddress, sameAddress, type Address } from '../address.ts';
+
+/** A process that holds a socket. */
+export interface PortHolder {
+  readonly pid: number;
+  readonly uid: number;
+  /** The path of what it runs; empty where that is not known. */
+  readonly program: string;
+}
+
+/** A TCP socket that listens. */
+export interface Port {
+  readonly address: Address;
+  /** Who made it. */
+  readonly uid: number;
+  /** None where no process of this mount of /proc has it. */
+  readonly holders: readonly PortHolder[];
+}
+
+export interface Stranger {
+  /** Where it listens: `127.0.0.1:9001`, or `*:9001`. */
+  readonly at: string;
+  readonly uid: number;
+  /** The account; absent where there is none. */
+  readonly user?: string;
+  readonly pid?: number;
+  readonly program?: string;
+}
+
+/** `program` is the php-fpm whose master is to listen, which root starts. */
+export function strangersAt(
+  address: Address,
+  program: string,
+  ports: readonly Port[],
+  userOf: (uid: number) => string | undefined,
+): readonly Stranger[] {
+  return ports
+    .filter((port) => sameAddress(port.address, address) && !isMasters(port, program))
+    .map(({ address: at, uid, holders }) => {
+      const holder = holders.find((each) => each.uid === uid) ?? holders[0];
+      const user = userOf(uid);
+      return {
+        at: printAddress(at),
+        uid,
+        ...(user !== undefined && { user }),
+        ...(holder !== undefined && { pid: holder.pid }),
+        ...(holder !== undefined && holder.program !== '' && { program: holder.program }),
+      };
+    });
+}
+
+/** Workers have it from the master, and run the same. Where systemd has it, root's files say for whom. */
+function isMasters({ uid, holders }: Port, program: string): boolean {
+  if (uid !== 0) return false;
+  return holders.length === 0 || holders.some((each) => each.program === program || each.pid === 1);
+}
+
+/** `alice (uid 3101, process 4711, /usr/bin/perl) listens at 127.0.0.1:9001 in its place, and gets its requests`. */
+export function strangerText({ at, uid, user, pid, program }: Stranger): string {
+  const more = [pid === undefined ? [] : `process ${pid}`, program ?? []].flat();
+  const who =
+    user === undefined
+      ? [`uid ${uid}`, ...(more.length === 0 ? [] : [`(${more.join(', ')})`])].join(' ')
+      : `${user} (${[`uid ${uid}`, ...more].join(', ')})`;
+  return `${who} listens at ${at} in its place, and gets its requests`;
+}
+
+export interface PoolStranger extends Stranger {
+  readonly pool: string;
+}
+
+export const poolStrangerText = ({ pool, ...stranger }: PoolStranger): string =>
+  `Pool ${pool}: ${strangerText(stranger)}; end that process, then restart php-fpm`;

@@ -1,0 +1,28 @@
+/** Strangers at the TCP ports of pools, all of which stay with the distribution's php-fpm. */
+import { AccountNames } from '../../../host/accounts/account-names.ts';
+import { parseAddress } from '../../core/address.ts';
+import type { Kept } from '../../core/fpm/service/split.ts';
+import { strangersAt, type PoolStranger } from '../../core/fpm/strangers.ts';
+import { readPorts } from '../ports.ts';
+import type { FpmContext } from './context.ts';
+
+export function readStrangers(
+  { fpm, paths }: Pick<FpmContext, 'fpm' | 'paths'>,
+  pools: readonly Pick<Kept, 'pool' | 'listen'>[],
+): readonly PoolStranger[] {
+  const listening = pools.flatMap(({ pool, listen }) => {
+    const address = parseAddress(listen);
+    return address === undefined ? [] : [{ pool, address }];
+  });
+  const ports = readPorts(
+    paths.proc,
+    listening.map(({ address }) => address),
+  );
+  const names = new AccountNames(paths);
+  return listening.flatMap(({ pool, address }) =>
+    strangersAt(address, fpm.program, ports, (uid) => names.namesOf(uid)[0]).map((each) => ({
+      pool,
+      ...each,
+    })),
+  );
+}

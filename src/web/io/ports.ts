@@ -1,0 +1,26 @@
+/** TCP sockets that listen where pools are to, and who has them. */
+import { readText } from '../../sys/files/read.ts';
+import { programOf } from '../../sys/processes/program-of.ts';
+import { addressKey, type Address } from '../core/address.ts';
+import type { Port } from '../core/fpm/strangers.ts';
+import { parseTcpSockets } from '../core/listening.ts';
+import { holdersOf, listenerOf } from './listeners.ts';
+
+/** Those with the port of one of these addresses. Sockets at paths are nobody's to take, so they are left out. */
+export function readPorts(proc: string, wanted: readonly Address[]): readonly Port[] {
+  const keys = new Set(wanted.flatMap((each) => (each.kind === 'tcp' ? addressKey(each) : [])));
+  if (keys.size === 0) return [];
+  const sockets = ['tcp', 'tcp6']
+    .flatMap((file) => parseTcpSockets(readText(`${proc}/net/${file}`) ?? ''))
+    .filter(({ address }) => keys.has(addressKey(address)));
+  if (sockets.length === 0) return [];
+  const holders = holdersOf(proc, new Set(sockets.map(({ inode }) => inode)));
+  return sockets.map(({ address, uid, inode }) => ({
+    address,
+    uid,
+    holders: (holders.get(inode) ?? []).flatMap((pid) => {
+      const found = listenerOf(proc, pid);
+      return found === undefined ? [] : [{ pid, uid: found.uid, program: programOf(pid) }];
+    }),
+  }));
+}
