@@ -65,8 +65,10 @@ const web: Capability = {
   agentParts: [
     async () => (await import('./web/io/entries/entries-part.ts')).entriesPart,
     async () => (await import('./web/io/fpm/idle/idle-stopper.ts')).idleStopper,
+    async () => (await import('./web/io/fpm/failures/failures-part.ts')).fpmFailuresPart,
     async () => (await import('./web/io/served/served-part.ts')).servedPart,
   ],
+  doctor: async () => (await import('./web/commands/fpm/doctor.ts')).fpmDoctor,
   waysIn: {
     slow: true,
     load: async () => (await import('./web/commands/ways-in.ts')).webWaysIn,

@@ -26,8 +26,8 @@ export interface Capability {
   readonly policyFormat?: Lazy<PolicyFormat>;
   /** What it holds of the policy beside limits. */
   readonly policyPart?: Lazy<PolicyPart>;
-  /** What `doctor` says of it, and what would help. */
-  readonly doctor?: Lazy<(context: WayContext) => Promise<DoctorReport>>;
+  /** What `doctor` says of it, and what would help; nothing where there is nothing to say. */
+  readonly doctor?: Lazy<(context: WayContext) => Promise<DoctorReport | undefined>>;
   /** Why limits cannot be removed yet; asked before `release` changes anything. */
   readonly releaseObstacle?: Lazy<(paths: Paths) => Problem | undefined>;
   /** What of it is in force now, and how that is undone; `release --all` asks, in the order of the list. */

@@ -120,7 +120,8 @@ const missingTools = () =>
 
 async function reportsOf(context: WayContext): Promise<readonly DoctorReport[]> {
   const loaded = await Promise.all(parts.flatMap(({ doctor: report }) => report?.() ?? []));
-  return Promise.all(loaded.map((report) => report(context)));
+  const reports = await Promise.all(loaded.map((report) => report(context)));
+  return reports.filter((each) => each !== undefined);
 }
 
 /** Of the host's settings alone, which needs neither agent nor driver. */

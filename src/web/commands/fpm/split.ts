@@ -9,9 +9,11 @@ import {
   type Runner,
 } from '../../../cli/shared/command.ts';
 import { policyOption } from '../../../cli/shared/policy-option.ts';
-import { printError } from '../../../cli/shared/session.ts';
+import { pathsFor, printError } from '../../../cli/shared/session.ts';
 import type { Moment } from '../../io/fpm/carry-out.ts';
 import { ok } from '../../../base/result.ts';
+import { distributionUnit } from '../../core/fpm/service/units.ts';
+import { recordOutcome } from '../../io/fpm/failures/outcome.ts';
 import { reloadOutdated } from '../../io/fpm/outdated.ts';
 import { lockFpm, reconcile } from '../../io/fpm/reconcile.ts';
 import { startSession, type FpmOptions } from './session.ts';
@@ -30,9 +32,13 @@ async function split(
   command: Command,
 ): Promise<ExitCode> {
   const session = await startSession({ ...options, php: version }, command);
-  if (typeof session === 'number') return session;
-  const [context] = session.contexts;
-  if (context === undefined) return exitCodes.failed;
+  const [context] = typeof session === 'number' ? [] : session.contexts;
+  if (context === undefined) {
+    const paths = pathsFor(command);
+    const problem = `bulkhead web fpm split could not begin; see journalctl -u ${distributionUnit(version)}`;
+    if (paths !== undefined) recordOutcome(paths, version, { problem });
+    return typeof session === 'number' ? session : exitCodes.failed;
+  }
   const lock = lockFpm(context.layout, 0);
   // Who holds it has told this service to start or to read anew, and goes on from there.
   if (!lock.ok) return exitCodes.done;

@@ -1,6 +1,6 @@
 /** Plans and carries out under a lock, until nothing is left to do: a panel may have written a pool meanwhile. */
 import { existsSync, mkdirSync } from 'node:fs';
-import { failed, type Problem } from '../../../base/problem.ts';
+import { failed, printProblem, type Problem } from '../../../base/problem.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
 import { lockFile } from '../../../sys/files/flock.ts';
 import { readTextFile } from '../../../sys/files/text-file.ts';
@@ -8,6 +8,7 @@ import { nobody, parseChoice, type Choice } from '../../core/fpm/service/choice.
 import { carryOut, type Moment } from './carry-out.ts';
 import type { Layout } from './layout.ts';
 import type { FpmContext } from './context.ts';
+import { recordOutcome, type Outcome } from './failures/outcome.ts';
 import { isDone, planFpm, type FpmPlan, type PlanOptions } from './plan.ts';
 
 const roundsMax = 3;
@@ -31,8 +32,27 @@ export interface Wish {
   readonly dryRun?: boolean;
 }
 
-/** Answers the first plan, which says what was changed. */
+/** Answers the first plan, which says what was changed. How it went is recorded, for the agent and `doctor`. */
 export async function reconcile(
+  context: FpmContext,
+  wish: Wish,
+  moment: Moment,
+  options?: PlanOptions,
+): Promise<Result<FpmPlan, Problem>> {
+  const record = (outcome: Outcome) => {
+    if (wish.dryRun !== true) recordOutcome(context.paths, context.fpm.php, outcome);
+  };
+  // A person sees what a command says, and what was in force before has not changed.
+  const isAsked = moment === 'command';
+  if (!isAsked) record({ begun: true });
+  const done = await reconcileNow(context, wish, moment, options);
+  if (done.ok)
+    record({ refused: done.value.refused.map(({ user, reason }) => ({ user, reason })) });
+  else if (!isAsked) record({ problem: printProblem(done.error) });
+  return done;
+}
+
+async function reconcileNow(
   context: FpmContext,
   { choose, objection, dryRun = false }: Wish,
   moment: Moment,

@@ -12,9 +12,10 @@ import { runsSystemd } from '../../../../host/cgroups/systemd-delegation.ts';
 import { readText } from '../../../../sys/files/read.ts';
 import { runBounded } from '../../../../sys/processes/run-bounded.ts';
 import { connectBus, type Bus } from '../../../../sys/dbus/bus.ts';
-import type { Value, Variant } from '../../../../sys/dbus/value.ts';
+import type { Variant } from '../../../../sys/dbus/value.ts';
 import { IdleWatch, type MasterWork } from '../../../core/fpm/service/idle.ts';
 import { workOf } from './master-work.ts';
+import { listUnits, manager, systemd } from './units.ts';
 
 export interface IdleSetting {
   readonly idleMs: number;
@@ -23,13 +24,6 @@ export interface IdleSetting {
 
 /** A stop costs the next request a start, and its opcache: minutes, not seconds. */
 const defaultSetting: IdleSetting = { idleMs: 15 * 60_000, everyMs: 30_000 };
-
-const systemd = 'org.freedesktop.systemd1';
-const manager = {
-  destination: systemd,
-  path: '/org/freedesktop/systemd1',
-  interface: `${systemd}.Manager`,
-} as const;
 
 export function idleStopper(
   { instance }: Paths,
@@ -111,33 +105,6 @@ async function withoutAccount(
   // Sockets first, which would start the service again.
   const units = gone.flat().map(({ unit }) => unit);
   return ok(units.sort((a, b) => Number(b.endsWith('.socket')) - Number(a.endsWith('.socket'))));
-}
-
-interface ListedUnit {
-  readonly unit: string;
-  readonly path: string;
-}
-
-/** Those that are active. */
-async function listUnits(
-  bus: Bus,
-  pattern: string,
-): Promise<Result<readonly ListedUnit[], Problem>> {
-  const listed = await bus.call({
-    ...manager,
-    member: 'ListUnitsByPatterns',
-    signature: 'asas',
-    body: [['active'], [pattern]],
-    returns: 'a(ssssssouso)',
-  });
-  if (!listed.ok) return listed;
-  const [units] = listed.value as readonly (readonly (readonly Value[])[])[];
-  return ok(
-    (units ?? []).map((fields) => {
-      const [unit, , , , , , path] = fields as readonly string[];
-      return { unit: unit ?? '', path: path ?? '' };
-    }),
-  );
 }
 
 /** Of those that run. One that ends meanwhile is left out. */

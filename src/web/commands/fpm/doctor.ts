@@ -1,0 +1,17 @@
+/** What `doctor` says of PHP-FPM services of tenants: nothing where all is as the pool files say. */
+import { listSome } from '../../../base/list.ts';
+import type { DoctorReport } from '../../../cli/doctor-report.ts';
+import type { WayContext } from '../../../host/ways/ways-in.ts';
+import { failureText } from '../../core/fpm/failures.ts';
+import { readFailures } from '../../io/fpm/failures/failures.ts';
+
+const shownMax = 5;
+
+export async function fpmDoctor({
+  paths,
+}: Pick<WayContext, 'paths'>): Promise<DoctorReport | undefined> {
+  const failures = await readFailures(paths);
+  if (failures.length === 0) return undefined;
+  const text = `${listSome(failures.map(failureText), shownMax)}; see bulkhead web fpm status`;
+  return { label: 'PHP-FPM', text, remarks: [] };
+}

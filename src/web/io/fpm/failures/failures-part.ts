@@ -1,0 +1,38 @@
+/** The agent tells the administrator of each failure once, and its log as well. */
+import type { AgentPart, Alarm } from '../../../../agent/part.ts';
+import type { Log } from '../../../../agent/log.ts';
+import type { Paths } from '../../../../host/paths.ts';
+import { FailureAlarms, type FpmFailure } from '../../../core/fpm/failures.ts';
+import { readFailures } from './failures.ts';
+
+const everyMs = 60_000;
+
+export const fpmFailuresPart = (paths: Paths, log: Log): AgentPart =>
+  failuresPart(() => readFailures(paths), log);
+
+/** `clock`: monotonic, in milliseconds. */
+export function failuresPart(
+  read: () => Promise<readonly FpmFailure[]>,
+  log: Pick<Log, 'warn'>,
+  clock = () => performance.now(),
+): AgentPart {
+  const known = new FailureAlarms();
+  const alarms: Alarm[] = [];
+  let next = -Infinity;
+  let isBusy = false;
+  const round = async () => {
+    const fresh = known.take(await read());
+    for (const { text } of fresh) log.warn(text);
+    alarms.push(...fresh);
+    isBusy = false;
+  };
+  return {
+    takeAlarms: () => alarms.splice(0),
+    afterTick() {
+      if (isBusy || clock() < next) return;
+      next = clock() + everyMs;
+      isBusy = true;
+      void round();
+    },
+  };
+}

@@ -1,0 +1,57 @@
+/**
+ * How the last division went, for whoever asks later: whoever reloads php-fpm may be a panel, which shows nobody what it said.
+ *
+ *     {"begun":true}                                                          /run/bulkhead/fpm-8.4.outcome
+ *     {"problem":"Cannot use …","refused":[]}
+ *     {"refused":[{"user":"alice","reason":"/etc/php/8.4/fpm/pool.d/alice.conf:9: …"}]}
+ */
+import { existsSync, globSync } from 'node:fs';
+import type { Paths } from '../../../../host/paths.ts';
+import { isLocked } from '../../../../sys/files/flock.ts';
+import { readText } from '../../../../sys/files/read.ts';
+import { replaceFile } from '../../../../sys/files/replace-file.ts';
+import type { FpmFailure } from '../../../core/fpm/failures.ts';
+
+export interface Outcome {
+  /** It goes on, or was killed. */
+  readonly begun?: true;
+  readonly problem?: string;
+  readonly refused?: readonly { readonly user: string; readonly reason: string }[];
+}
+
+type Runtime = Pick<Paths, 'runtime'>;
+
+const pathOf = ({ runtime }: Runtime, php: string) => `${runtime}/fpm-${php}.outcome`;
+
+/** Where it cannot be written, nobody learns of it later. */
+export function recordOutcome(paths: Runtime, php: string, outcome: Outcome): void {
+  replaceFile(pathOf(paths, php), `${JSON.stringify(outcome)}\n`);
+}
+
+/** What the last divisions left undone, of all versions of PHP of which tenants have services. */
+export function outcomeFailures(
+  paths: Pick<Paths, 'runtime' | 'etc' | 'instance'>,
+): readonly FpmFailure[] {
+  return globSync(pathOf(paths, '*')).flatMap((path): readonly FpmFailure[] => {
+    const php = /fpm-([0-9.]+)\.outcome$/.exec(path)?.[1];
+    const outcome = parse(readText(path) ?? '');
+    if (php === undefined || outcome === undefined) return [];
+    if (!existsSync(`${paths.etc}/${paths.instance}/fpm/${php}/tenants`)) return [];
+    const { begun, problem, refused = [] } = outcome;
+    if (problem !== undefined) return [{ kind: 'division', php, reason: problem }];
+    // Whoever divides holds the lock.
+    if (begun === true && !isLocked(`${paths.runtime}/fpm-${php}.lock`))
+      return [{ kind: 'division', php, reason: 'it did not come to its end' }];
+    return refused.map(({ user, reason }) => ({ kind: 'refused', php, user, reason }));
+  });
+}
+
+/** The file is root's; one of another version of Bulkhead has nothing to say. */
+function parse(text: string): Outcome | undefined {
+  try {
+    const found: unknown = JSON.parse(text);
+    return typeof found === 'object' && found !== null ? found : undefined;
+  } catch {
+    return undefined;
+  }
+}
