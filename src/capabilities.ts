@@ -145,6 +145,7 @@ const jail: Capability = {
     async () => (await import('./jail/io/jail-refresher.ts')).jailRefresher,
     async () => (await import('./jail/io/broker-part.ts')).brokerPart,
     async () => (await import('./jail/io/refusals-part.ts')).refusalsPart,
+    async () => (await import('./jail/io/mail-part.ts')).mailPart,
   ],
   doctor: async () => (await import('./jail/commands/doctor.ts')).jailDoctor,
   securityItems: async () => (await import('./jail/commands/security-items.ts')).jailSecurity,

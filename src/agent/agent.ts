@@ -30,7 +30,7 @@ import { ok, type Result } from '../base/result.ts';
 import { causeOf } from '../sys/errno.ts';
 import { Alerting } from './alerting.ts';
 import type { AgentContext } from './api/request-context.ts';
-import type { PlacementStatus } from './api/api.ts';
+import type { MailCount, PlacementStatus, Who } from './api/api.ts';
 import { topRows } from './responses/top.ts';
 import { processesOf } from './responses/processes.ts';
 import { socketOf } from './api/client.ts';
@@ -359,12 +359,20 @@ export class Agent implements AsyncDisposable {
       lastTick: this.#lastTick,
       status: () => this.#status(),
       protections: () => this.#parts.flatMap((part) => part.protection?.() ?? []),
+      mailOf: ({ who }) => (who.kind === 'tenant' ? this.#mailOf(who) : undefined),
       freshStatus: async () =>
         this.#startup.status === undefined
           ? this.#status(await this.#placement.rescan())
           : this.#status(),
       testAlerts: async () => ({ results: await this.#alerting.test() }),
     };
+  }
+
+  /** An account that no policy was applied with yet has none. */
+  #mailOf({ uid, member }: Who): MailCount | 'unknown' {
+    const since = this.#membership.beginningOf(member);
+    if (!Number.isFinite(since)) return 'unknown';
+    return this.#parts.find(({ mail }) => mail !== undefined)?.mail?.(uid, since) ?? 'unknown';
   }
 
   #status(placement: PlacementStatus = this.#placement.status()) {

@@ -4,7 +4,7 @@ import type { Result } from '../base/result.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Fault } from '../usage/fault.ts';
 import type { RefusedLink, RefusedRequest, RefusedTry } from '../usage/incident.ts';
-import type { LimitNumbers, TopRow } from './api/api.ts';
+import type { LimitNumbers, MailCount, TopRow } from './api/api.ts';
 
 /** A fault that no counter of the kernel shows, with what is known of it. */
 export interface ReportedFault extends Fault {
@@ -53,6 +53,11 @@ export interface AgentPart extends Partial<AsyncDisposable> {
   readonly takeAlarms?: () => readonly Alarm[];
   /** As it is now; asked for each page of metrics. */
   readonly protection?: () => Protection;
+  /**
+   * Mail of a tenant that has its uid since then, in milliseconds since 1970; nothing where that is not known. Asked for
+   * each page of metrics.
+   */
+  readonly mail?: (uid: number, tenantSince: number) => MailCount | undefined;
   /** Called after each tick; `rows` computes what each member used. */
   readonly afterTick?: (rows: () => readonly TopRow[], defaults: LimitNumbers) => void;
 }

@@ -176,6 +176,31 @@ describe('exposition() has', () => {
   });
   const labels = { tenant: 'alice', uid: '1001', reseller: 'acme', package: 'basic' };
 
+  test('mail by result, where it is known', () => {
+    const [known, none] = [whoOf(tenantMember(1002), 'bob'), whoOf(tenantMember(1003), 'carol')];
+    const withMail = (who: Who, accepted: number): [Member, ExposedMember] => [
+      who.member,
+      { who, counters: noCounters, limits: {}, mail: { accepted, refused: 3, since: 1 } },
+    ];
+    const name = 'bulkhead_tenant_mail_total';
+    const page = pageOf({ members: new Map([withMail(known, 12), memberOf(none)]) });
+    const labels = { tenant: 'bob', uid: '1002' };
+    assert.deepEqual(samplesOf(page, name), [
+      { name, labels: { ...labels, result: 'accepted' }, value: 12 },
+      { name, labels: { ...labels, result: 'refused' }, value: 3 },
+    ]);
+    assert.equal(samplesOf(pageOf({ members: new Map([memberOf(none)]) }), name), undefined);
+    const all = new Map([withMail(known, 12), withMail(alice, 5), memberOf(none)]);
+    const rest = samplesOf(pageOf({ members: all }, { tenantsMax: 0 }), name);
+    assert.deepEqual(
+      rest?.map((each) => [each.labels, each.value]),
+      [
+        [{ tenant: 'other', result: 'accepted' }, 17],
+        [{ tenant: 'other', result: 'refused' }, 6],
+      ],
+    );
+  });
+
   test('a site has families of its own, and the labels of its tenant', () => {
     const page = pageOf({ members: new Map([memberOf(shop, { cpuMicroseconds: 5e5 })]) });
     const name = 'bulkhead_site_cpu_seconds_total';
@@ -424,6 +449,12 @@ function promtool(args: readonly string[], input = ''): void {
   assert.equal(exit, 0, stdout + stderr);
 }
 
+const mailer: ExposedMember = {
+  who: whoOf(tenantMember(1002), 'bob'),
+  counters: noCounters,
+  limits: {},
+  mail: { accepted: 12, refused: 3 },
+};
 const everything: Exposed = {
   members: new Map([
     ...hostileMembers,
@@ -434,6 +465,7 @@ const everything: Exposed = {
     ),
     memberOf(whoOf(resellerMember(1000), 'acme'), {}, { 'cpu.limit': 4 }),
     memberOf(shop, { oomKills: 2 }, { 'memory.limit': 2 ** 25 }),
+    [tenantMember(1002), mailer],
   ]),
   faults: new Map(),
   status,
@@ -507,7 +539,7 @@ test(
       assert.equal(await firstValue(free, 'up'), '1');
       assert.equal(
         await firstValue(free, 'count(bulkhead_tenant_processes)'),
-        String(hostile.length + 1),
+        String(hostile.length + 2),
       );
       assert.deepEqual([...asked], ['openmetrics']);
     } finally {

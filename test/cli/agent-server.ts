@@ -202,6 +202,10 @@ function usageResponse(from: number, to: number, names: readonly string[]): Usag
       limits,
       limitTexts,
       faults: index % 9 === 0 ? { 'cpu.limit': index, 'memory.limit': 2 } : {},
+      mail:
+        index % 9 === 0
+          ? { accepted: 12, refused: 3, since: 1_763_992_900_000 }
+          : ('unknown' as const),
     })),
   };
 }

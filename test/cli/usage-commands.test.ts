@@ -126,6 +126,12 @@ test('usage of one tenant shows every metric with its trend', options, async () 
   assert.match(lines[3] ?? '', /^CPU .* 100% .*[▁-█]{20}/);
   assert.ok(lines.some((line) => line.startsWith('I/O pressure')));
   assert.equal(lines.at(-1), 'tenant0009: 11 faults: cpu 9, memory 2');
+  assert.match(
+    lines.at(-2) ?? '',
+    /^tenant0009: 12 messages accepted, 3 refused, since 2025-11-24 \d\d:\d\d:\d\d$/,
+  );
+  const without = linesOf(await prints('usage', 'tenant0010'));
+  assert.equal(without.at(-2), 'tenant0010: mail is unknown: it is counted in jails only');
 });
 
 test('usage --spark asks for no more series than it shows', options, async () => {

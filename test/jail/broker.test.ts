@@ -15,6 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
+import type { MailCount } from '../../src/agent/api/api.ts';
 import { logToStderr } from '../../src/testing/progress.ts';
 import { packageFile } from '../../src/sys/package-files.ts';
 import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
@@ -121,6 +122,11 @@ const crontab = (user: string) => {
   return existsSync(path) ? readFileSync(path, 'utf8') : undefined;
 };
 
+interface Status {
+  readonly jails: readonly { readonly uid: number; readonly mail?: MailCount }[];
+}
+const status = () => JSON.parse(bulkhead('jail', 'status', '--json').stdout) as Status;
+
 function removeAll(): void {
   bulkhead('release', '--kill');
   for (const user of [alice, bob]) {
@@ -168,6 +174,48 @@ describe('commands outside of a jail', { skip }, () => {
     await eventually('it is in the log', () =>
       new RegExp(`uid ${uids.alice}: sendmail -t -i: exit status 0, \\d+ bytes`).test(log),
     );
+  });
+
+  test('mail is counted by what became of it, and other commands are not', () => {
+    const counts = () => {
+      const row = status().jails.find(({ uid }) => uid === uids.alice);
+      assert.ok(row?.mail !== undefined);
+      return row.mail;
+    };
+    const before = counts();
+    assert.equal(inside('/usr/sbin/sendmail -t', `To: ${alice}\n\ncounted\n`).status, 0, log);
+    assert.equal(inside('/usr/sbin/sendmail -bs', 'x').status, 77);
+    assert.equal(inside('/usr/sbin/sendmail -C/etc/passwd', 'x').status, 77);
+    inside('crontab -l; crontab -T x');
+    const after = counts();
+    assert.deepEqual(
+      [after.accepted - before.accepted, after.refused - before.refused],
+      [1, 2],
+      log,
+    );
+    const path = `/run/${instance}/broker-mail`;
+    assert.deepEqual([statSync(path).mode & 0o777, statSync(path).uid], [0o700, 0]);
+    assert.match(
+      bulkhead('jail', 'status').stdout,
+      new RegExp(`^Mail of ${alice}: \\d+ messages? accepted, \\d+ refused, since 20`, 'm'),
+    );
+    // A damaged count begins anew, and stops no mail.
+    writeFileSync(`${path}/${uids.alice}`, 'x'.repeat(500));
+    assert.equal(inside('/usr/sbin/sendmail -t', `To: ${alice}\n\nagain\n`).status, 0, log);
+    const { accepted, refused } = counts();
+    assert.deepEqual([accepted, refused], [1, 0], log);
+    rmSync(`${path}/${uids.alice}`);
+    assert.deepEqual(counts(), { accepted: 0, refused: 0 });
+  });
+
+  test('messages that are sent at once are all counted', async () => {
+    const send = `for i in 1 2 3; do printf 'To: ${alice}\\n\\nx\\n' | /usr/sbin/sendmail -t & done; wait`;
+    rmSync(`/run/${instance}/broker-mail/${uids.alice}`, { force: true });
+    assert.equal(inside(send).status, 0, log);
+    await eventually('all are counted', () => {
+      const { mail } = status().jails.find(({ uid }) => uid === uids.alice) ?? {};
+      return mail?.accepted === 3 && mail.refused === 0;
+    });
   });
 
   test('a crontab is written, listed, replaced from a file and removed', () => {
@@ -551,7 +599,9 @@ describe('commands outside of a jail', { skip }, () => {
       ['HOME', 'LOGNAME', 'PATH', 'SHELL', 'USER'],
     );
     assert.ok(variables.includes('HOME=/nonexistent'));
-    assert.deepEqual(readdirSync(`/proc/${pid}/fd`).sort(), ['0', '1', '2']);
+    const open = () => readdirSync(`/proc/${pid}/fd`).sort().join(' ');
+    // While it starts, it has the libraries open.
+    await eventually('it has what it was given, and nothing else', () => open() === '0 1 2', open);
     process.kill(Number(pid), 'SIGKILL');
     const [code] = (await once(client, 'exit')) as [number];
     assert.equal(code, 128 + 9);

@@ -189,6 +189,18 @@ export interface UsageRow extends Who {
   readonly limits: LimitNumbers;
   readonly limitTexts: LimitTexts;
   readonly faults: Readonly<Partial<Record<LimitKey, number>>>;
+  /** Of a tenant; whatever the period is. `unknown`: it has no jail, so nothing counts its mail. */
+  readonly mail?: MailCount | 'unknown';
+}
+
+/** Messages that a tenant in a jail handed to `sendmail`. */
+export interface MailCount {
+  /** The mail program took them. */
+  readonly accepted: number;
+  /** The mail program did not, or they were not handed to it. */
+  readonly refused: number;
+  /** Since when they are counted, in milliseconds since 1970; absent where there were none. */
+  readonly since?: number;
 }
 
 export interface UsageResponse {

@@ -6,9 +6,9 @@ import type { History, HistoryView } from '../../store/history/history.ts';
 import type { AgentPart, Protection } from '../part.ts';
 import type { LatestSample } from '../sampling/latest-sample.ts';
 import type { Membership } from '../sampling/membership.ts';
-import type { MemberIndex } from '../sampling/member-index.ts';
+import type { Entry, MemberIndex } from '../sampling/member-index.ts';
 import type { SiteLimitChanges } from '../site-limits/site-limit-changes.ts';
-import type { AlertsTestResponse, StartingStatus, StatusResponse } from './api.ts';
+import type { AlertsTestResponse, MailCount, StartingStatus, StatusResponse } from './api.ts';
 import type { Caller } from './caller.ts';
 import type { QueryReader } from './query-reader.ts';
 
@@ -29,6 +29,8 @@ export interface AgentContext {
   readonly starting: StartingStatus | undefined;
   readonly status: () => StatusResponse;
   readonly protections: () => readonly Protection[];
+  /** Absent for resellers and sites. */
+  readonly mailOf: (entry: Entry) => MailCount | 'unknown' | undefined;
   /** Scans all processes first, so that the list of processes outside is current. */
   readonly freshStatus: () => Promise<StatusResponse>;
   readonly testAlerts: () => Promise<AlertsTestResponse>;

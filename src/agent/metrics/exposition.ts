@@ -18,7 +18,7 @@ import type { Counters, LimitKey, Severity } from '../../limits/limit.ts';
 import { attributes, limits, noCounters, type KeyedAttribute } from '../../limits/limits.ts';
 import type { QuantityKind } from '../../base/quantity.ts';
 import type { Member } from '../../usage/member.ts';
-import type { LimitNumbers, StatusResponse, Who } from '../api/api.ts';
+import type { LimitNumbers, MailCount, StatusResponse, Who } from '../api/api.ts';
 import type { Protection } from '../part.ts';
 import { agentSamples } from './agent-families.ts';
 import type { ExpositionFormat } from './content-type.ts';
@@ -30,6 +30,8 @@ export interface ExposedMember {
   /** As last read: totals since the cgroup was created. */
   readonly counters: Readonly<Counters>;
   readonly limits: LimitNumbers;
+  /** Absent where it is not known: a zero would mean that there is none. */
+  readonly mail?: MailCount;
 }
 
 /** Faults since the agent started. */
@@ -155,6 +157,13 @@ const faultFamily: Family = {
   help: 'Times a limit was hit, by limit and severity.',
 };
 
+const mailFamily: Family = {
+  name: 'mail_total',
+  type: 'counter',
+  help: 'Messages handed to sendmail from the jail, by result.',
+};
+const mailResults = ['accepted', 'refused'] as const;
+
 /** The page, in chunks of about `chunkCharacters`. */
 export function* exposition(
   { members, faults, status, protections }: Exposed,
@@ -169,6 +178,7 @@ export function* exposition(
     yield* counterSamples(page, kind, rows, cgroup2);
     yield* limitSamples(page, kind, rows);
     yield* faultSamples(page, kind, rows);
+    yield* mailSamples(page, kind, rows);
   }
   agentSamples(page, status, aggregated);
   protectionSamples(page, protections);
@@ -183,6 +193,7 @@ interface Shown {
   /** Undefined for the aggregate, which has no limits. */
   readonly limits: readonly (LimitNumbers | undefined)[];
   readonly faults: readonly (FaultTotals | undefined)[];
+  readonly mail: readonly (MailCount | undefined)[];
   readonly aggregated: number;
 }
 
@@ -200,13 +211,15 @@ function shownOf(
   const counters = shown.map((each) => each.counters);
   const limits: (LimitNumbers | undefined)[] = shown.map((each) => each.limits);
   const totals = shown.map(({ who }) => faults.get(who.member));
+  const mail = shown.map((each) => each.mail);
   if (rest.length > 0) {
     labels.push(`${kind}="other"`);
     counters.push(sumOf(rest));
     limits.push(undefined);
     totals.push(sumOfFaults(rest.map(({ who }) => faults.get(who.member))));
+    mail.push(sumOfMail(rest.flatMap((each) => each.mail ?? [])));
   }
-  return { labels, counters, limits, faults: totals, aggregated: rest.length };
+  return { labels, counters, limits, faults: totals, mail, aggregated: rest.length };
 }
 
 /**
@@ -246,6 +259,12 @@ function sumOfFaults(all: readonly (FaultTotals | undefined)[]): FaultTotals {
     (sum[key] ??= {})[severity] = count;
   }
   return sum;
+}
+
+function sumOfMail(all: readonly MailCount[]): MailCount | undefined {
+  const sum = (of: (typeof mailResults)[number]) =>
+    all.reduce((total, each) => total + each[of], 0);
+  return all.length === 0 ? undefined : { accepted: sum('accepted'), refused: sum('refused') };
 }
 
 function labelsOf({ kind, name, uid, reseller, site, tenant, package: plan }: Who): string {
@@ -306,5 +325,19 @@ function* faultSamples(page: Page, kind: Kind, rows: Shown) {
       page.text += `${name}{${labels},${label}} ${known ?? 0}\n`;
       if (page.full) yield page.take();
     }
+  }
+}
+
+function* mailSamples(page: Page, kind: Kind, rows: Shown) {
+  const name = `bulkhead_${kind}_${mailFamily.name}`;
+  let headed = false;
+  for (const [index, labels] of rows.labels.entries()) {
+    const mail = rows.mail[index];
+    if (mail === undefined) continue;
+    if (!headed) page.head(name, mailFamily.type, mailFamily.help);
+    headed = true;
+    for (const each of mailResults)
+      page.text += `${name}{${labels},result="${each}"} ${mail[each]}\n`;
+    if (page.full) yield page.take();
   }
 }

@@ -14,7 +14,8 @@ export function answerMetrics({ agent, caller, accept }: RequestContext): HttpRe
   }
   const { latest, memberIndex } = agent;
   const members = new Map<Member, ExposedMember>();
-  for (const [member, { who, limits }] of memberIndex.entries) {
+  for (const [member, entry] of memberIndex.entries) {
+    const { who, limits } = entry;
     const counters = latest.counters(member);
     if (counters === undefined) continue;
     const { memoryPeak, threadsPeak } = latest.usage(member);
@@ -23,7 +24,9 @@ export function answerMetrics({ agent, caller, accept }: RequestContext): HttpRe
       memoryPeakBytes: Math.max(counters.memoryBytes, memoryPeak),
       threadsPeak: Math.max(counters.threads, threadsPeak),
     };
-    members.set(member, { who, counters: { ...counters, ...peaks }, limits });
+    const mail = agent.mailOf(entry);
+    const known = mail !== undefined && mail !== 'unknown' && { mail };
+    members.set(member, { who, counters: { ...counters, ...peaks }, limits, ...known });
   }
   const protections = agent.protections();
   const exposed = { members, faults: latest.totals, status: agent.status(), protections };

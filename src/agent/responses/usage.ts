@@ -34,10 +34,12 @@ export async function answerUsage(request: RequestContext): Promise<HttpResult<U
     if (found.value.detail === 'hours') detail = 'hours';
     measuredSeconds = Math.max(measuredSeconds, found.value.measuredSeconds);
   }
-  const rows = entries.value.flatMap(({ who, limits, limitTexts }): readonly UsageRow[] => {
+  const rows = entries.value.flatMap((entry): readonly UsageRow[] => {
+    const { who, limits, limitTexts } = entry;
     const measured = byMember.get(who.member);
     const hits = faults.get(who.member);
     if (measured === undefined && hits === undefined && !isNamed(request)) return [];
+    const mail = agent.mailOf(entry);
     return [
       {
         ...who,
@@ -45,6 +47,7 @@ export async function answerUsage(request: RequestContext): Promise<HttpResult<U
         limits,
         limitTexts,
         faults: hits ?? {},
+        ...(mail !== undefined && { mail }),
       },
     ];
   });

@@ -3,9 +3,11 @@
  *
  *     150%   1.25GiB   20.4MiB/s   1.2k/s   3m12s   2026-11-24 18:30:05
  */
+import type { MailCount } from '../../agent/api/api.ts';
 import type { LimitKey } from '../../limits/limit.ts';
 import { attributes } from '../../limits/limits.ts';
 import { shortBytes } from '../../base/bytes.ts';
+import { count } from '../../base/list.ts';
 import type { MetricUnit } from '../../usage/metrics.ts';
 
 /** A share as a percentage: 1 is 100%. Of CPU, of one core. */
@@ -105,3 +107,9 @@ export function countsText(counts: LimitCounts): string {
 
 /** Every limit of the table, in its order. */
 export const limitKeys = (): readonly LimitKey[] => [...attributes.keys()];
+
+/** `12 messages accepted, 3 refused, since 2026-11-24 18:30:05`. */
+export function mailText({ accepted, refused, since }: MailCount): string {
+  const begin = since === undefined ? '' : `, since ${dateTime(since)}`;
+  return `${count(accepted, 'message')} accepted, ${refused} refused${begin}`;
+}

@@ -1,6 +1,7 @@
 /** `bulkhead jail status`: all jails, who is inside, and what they take. */
 import { docPage } from '../../sys/package-files.ts';
 import type { Command } from 'commander';
+import type { MailCount } from '../../agent/api/api.ts';
 import { quantityKinds } from '../../base/quantity.ts';
 import {
   examples,
@@ -9,6 +10,7 @@ import {
   type ExitCode,
 } from '../../cli/shared/command.ts';
 import { count, pathsFor, print, printError, printJson } from '../../cli/shared/session.ts';
+import { mailText } from '../../cli/shared/format.ts';
 import { table, terminalOf, wrap } from '../../cli/shared/terminal.ts';
 import { surveyWays } from '../../cli/shared/ways-in.ts';
 import { readHostFacts } from '../../host/accounts/accounts.ts';
@@ -20,6 +22,7 @@ import type { Mark } from '../core/mark.ts';
 import { buildElsewhere } from '../io/build-elsewhere.ts';
 import type { Cost } from '../io/build/protocol.ts';
 import { jailPathsOf } from '../io/jail-paths.ts';
+import { readMailCount } from '../io/mail-part.ts';
 import { readMarks } from '../io/marks.ts';
 import { findOccupants, type Occupants } from '../io/occupants.ts';
 import {
@@ -40,6 +43,8 @@ interface Row
   readonly site?: string;
   readonly user: string | undefined;
   readonly mounts: number;
+  /** Of a tenant; its sites' are in it. */
+  readonly mail?: MailCount;
 }
 
 async function status(options: { readonly json?: boolean }, command: Command): Promise<ExitCode> {
@@ -81,6 +86,7 @@ function rowsOf(
   const rows = [...marks].map(
     ([key, { profile, state, reason, filter, landlock, namespace }]): Row => {
       const id = idOf(key);
+      const mail = id.site === undefined ? readMailCount(paths, id.uid) : undefined;
       return {
         ...id,
         user: users.get(id.uid),
@@ -95,6 +101,7 @@ function rowsOf(
         outside: [],
         ...occupants.get(key),
         mounts: cost?.mounts.get(key) ?? 0,
+        ...(mail !== undefined && { mail }),
       };
     },
   );
@@ -124,10 +131,17 @@ function printRows(
   print(table([head.map(colors.dim), ...cells], [2, 3, 4]));
   print('');
   if (cost !== undefined) print(wrap(costText(cost), columns));
+  for (const line of mailLines(rows)) print(wrap(line, columns));
   const sum = (key: 'stale' | 'outside') => rows.reduce((all, row) => all + row[key].length, 0);
   if (sum('stale') > 0) print(wrap(staleNote, columns));
   if (sum('outside') > 0) print(wrap(outsideNote, columns));
 }
+
+/** Of those that sent any. */
+const mailLines = (rows: readonly Row[]): readonly string[] =>
+  rows.flatMap((row) =>
+    row.mail?.since === undefined ? [] : [`Mail of ${nameOf(row)}: ${mailText(row.mail)}`],
+  );
 
 const nameOf = ({ uid, site, user = `uid ${uid}` }: Row) =>
   site === undefined ? user : siteName(user, site);

@@ -10,7 +10,14 @@ import {
   type Ask,
   type JsonOption,
 } from '../../shared/ask.ts';
-import { countsText, dateTime, duration, shortCount, sumOf } from '../../shared/format.ts';
+import {
+  countsText,
+  dateTime,
+  duration,
+  mailText,
+  shortCount,
+  sumOf,
+} from '../../shared/format.ts';
 import { showsUnicode, sparkline } from '../../shared/graph.ts';
 import {
   parsePeriod,
@@ -82,7 +89,7 @@ async function printUsage(
   const { colors } = terminalOf(process.stdout);
   const [header = [], ...cells] = rows;
   print(table([header.map(colors.dim), ...cells], numbersOf(header)));
-  if (alone) print(`\n${faultsLine(first)}`);
+  if (alone) print(['', ...mailLines(first), faultsLine(first)].join('\n'));
   const more = alone ? 0 : answer.rows.length - options.count;
   if (more > 0) print(`… and ${more} more; -n shows them`);
   const keys = alone ? sampledKeys : metricsOf[options.by];
@@ -132,6 +139,14 @@ function faultsLine(row: UsageRow): string {
   const sum = sumOf(row.faults);
   if (sum === 0) return `${whoText(row)}: no faults`;
   return `${whoText(row)}: ${count(sum, 'fault')}: ${printable(countsText(row.faults))}`;
+}
+
+/** Whatever the period is. */
+function mailLines(row: UsageRow): readonly string[] {
+  const { mail } = row;
+  if (mail === undefined) return [];
+  if (mail === 'unknown') return [`${whoText(row)}: mail is unknown: it is counted in jails only`];
+  return [`${whoText(row)}: ${mailText(mail)}`];
 }
 
 async function tenantTable(

@@ -1,0 +1,54 @@
+/** Counts of mail as the agent has them: of tenants with a jail only, and of nobody who had the uid before. */
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { pathsOf } from '../../src/host/paths.ts';
+import { mailPart, parseMailCount, readMailCount } from '../../src/jail/io/mail-part.ts';
+
+const runtime = mkdtempSync(join(tmpdir(), 'bulkhead-mail-'));
+after(() => rmSync(runtime, { recursive: true }));
+const paths = { ...pathsOf('bulkhead-mail-test'), runtime };
+for (const each of ['jail/tenants', 'broker-mail'])
+  mkdirSync(`${runtime}/${each}`, { recursive: true });
+const jailed = (uid: number) => writeFileSync(`${runtime}/jail/tenants/${uid}`, 'profile web\n');
+const counted = (uid: number, text: string) => writeFileSync(`${runtime}/broker-mail/${uid}`, text);
+
+test('mail of a tenant without a jail is unknown, whatever was counted', () => {
+  counted(1001, '1700000000 4 1\n');
+  assert.equal(readMailCount(paths, 1001), undefined);
+  writeFileSync(`${runtime}/jail/tenants/1001-shop.example`, 'profile web\n');
+  assert.equal(readMailCount(paths, 1001), undefined);
+  jailed(1001);
+  assert.deepEqual(readMailCount(paths, 1001), {
+    since: 1_700_000_000_000,
+    accepted: 4,
+    refused: 1,
+  });
+  jailed(1002);
+  assert.deepEqual(readMailCount(paths, 1002), { accepted: 0, refused: 0 });
+});
+
+test('a new tenant with the uid of an earlier one begins at zero', () => {
+  jailed(1003);
+  counted(1003, '1700000000 4 1\n');
+  const part = mailPart(paths);
+  assert.equal(part.mail?.(1003, 1_699_999_999_000)?.accepted, 4);
+  assert.equal(part.mail?.(1003, 1_700_000_000_500)?.accepted, 4);
+  assert.deepEqual(part.mail?.(1003, 1_700_000_001_000), { accepted: 0, refused: 0 });
+  assert.ok(!existsSync(`${runtime}/broker-mail/1003`));
+});
+
+test('parseMailCount() takes nothing that the broker does not write', () => {
+  for (const text of [
+    '',
+    '1 2 3',
+    '1 2\n',
+    '1 -2 3\n',
+    'x',
+    '1 2 3\n\n',
+    `${'9'.repeat(13)} 1 1\n`,
+  ])
+    assert.equal(parseMailCount(text), undefined, text);
+});
