@@ -27,6 +27,8 @@ export interface JailPaths {
   readonly siteBroker: string;
   /** Locks of the broker, and copies of programs that it runs. */
   readonly slots: string;
+  /** Counts of mail, a file for each tenant. */
+  readonly mail: string;
   readonly programs: string;
   readonly lock: string;
   readonly places: string;
@@ -48,6 +50,7 @@ export function jailPathsOf({ runtime, state, instance }: Paths): JailPaths {
     broker: `${runtime}/broker`,
     siteBroker: `${runtime}/broker-sites`,
     slots: `${runtime}/broker-slots`,
+    mail: `${runtime}/broker-mail`,
     programs: `${state}/broker`,
     lock: `${base}/lock`,
     places: `${state}/jail-places`,

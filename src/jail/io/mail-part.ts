@@ -13,8 +13,7 @@ import { keyOf } from '../core/jail-key.ts';
 import { jailPathsOf } from './jail-paths.ts';
 import { readMark } from './marks.ts';
 
-const countPath = ({ runtime }: Pick<Paths, 'runtime'>, uid: number) =>
-  `${runtime}/broker-mail/${uid}`;
+const countPath = (paths: Paths, uid: number) => `${jailPathsOf(paths).mail}/${uid}`;
 
 /** `undefined` for a tenant without a jail: its mail does not pass the broker. Only root can read it. */
 export function readMailCount(paths: Paths, uid: number): MailCount | undefined {

@@ -74,8 +74,8 @@ function release(vault: Vault, paths: JailPaths): readonly Problem[] {
 }
 
 /** Its sockets are of who listens, who may go on to: what has one stays. */
-function removeBroker({ broker, siteBroker, slots, programs }: JailPaths): void {
-  for (const each of [slots, programs]) rmSync(each, { recursive: true, force: true });
+function removeBroker({ broker, siteBroker, slots, mail, programs }: JailPaths): void {
+  for (const each of [slots, mail, programs]) rmSync(each, { recursive: true, force: true });
   for (const each of [broker, siteBroker]) {
     try {
       rmdirSync(each);
