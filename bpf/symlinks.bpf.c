@@ -13,7 +13,7 @@
  *                       inode_file_getattr, path_chmod and path_chown are the same for others
  *   inode_create        a file is about to be made by the name at the end of a link: its directory is what counts
  *   file_open           the end of a walk that opens
- *   vfs_open            the end of one with O_PATH, which the kernel asks nobody about: see refused.h
+ *   vfs_open, do_dentry_open   the end of one with O_PATH, which the kernel asks nobody about: see refused.h
  *
  * User space fills the maps before the programs are attached, and reads "counters" and "events". */
 #define EVENTS_BYTES (1 << 20)
@@ -514,12 +514,10 @@ int BPF_PROG(symlinks_open, struct file *file, int earlier)
 }
 
 /* The end of a walk that opens with O_PATH, or of open_tree: the descriptor cannot be refused any more, only its use. */
-SEC("fentry/vfs_open")
-int BPF_PROG(symlinks_open_path, const struct path *path, struct file *file)
+static __always_inline int opens_path(struct inode *inode, struct file *file)
 {
   struct task_struct *task = bpf_get_current_task_btf();
   struct nameidata *nameidata = task->nameidata;
-  struct inode *inode = path->dentry->d_inode;
   struct walk *walk;
 
   if (!(file->f_flags & O_PATH) || !inode)
@@ -535,6 +533,19 @@ int BPF_PROG(symlinks_open_path, const struct path *path, struct file *file)
   if (is_wrong(walk, 0, inode))
     refuse_file(file, inode);
   return 0;
+}
+
+SEC("fentry/vfs_open")
+int BPF_PROG(symlinks_open_path, const struct path *path, struct file *file)
+{
+  return opens_path(path->dentry->d_inode, file);
+}
+
+/* vfs_open calls it, and is compiled into what open_tree calls on Linux 6.1. A file that both see is the same to the second. */
+SEC("fentry/do_dentry_open")
+int BPF_PROG(symlinks_open_tree, struct file *file)
+{
+  return opens_path(file->f_path.dentry->d_inode, file);
 }
 
 SEC("lsm/file_receive")

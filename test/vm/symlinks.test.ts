@@ -174,7 +174,7 @@ suite('the symlink guard', { skip: guests.skip }, () => {
   });
 
   test('descriptors that O_PATH opened by a refused link are of no use', { timeout }, async () => {
-    assert.deepEqual(await descriptors(), withGuard(await succeed('uname -r')));
+    assert.deepEqual(await descriptors(), withGuard);
   });
 
   test('nginx and Apache serve what is allowed, and nothing else', { timeout }, async () => {

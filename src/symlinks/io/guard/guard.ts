@@ -61,7 +61,13 @@ export function loadGuard(rule: GuardRule, paths: Paths): Result<boolean, Proble
   if (obstacle !== undefined) return failed({ action, ...obstacle });
   return guardPrograms(paths).load({
     madeOf: entriesOf(rule, noCanary),
-    optional: ['symlinks_get_acl', 'symlinks_file_getattr', 'symlinks_chmod', 'symlinks_chown'],
+    optional: [
+      'symlinks_get_acl',
+      'symlinks_file_getattr',
+      'symlinks_chmod',
+      'symlinks_chown',
+      'symlinks_open_tree',
+    ],
     entries: (generation) => entriesOf(rule, canaryOf(generation)),
     prove: (generation) => canaryProblem(canaryOf(generation)),
     stillWorks: (generation) => canaryProblem(canaryOf(generation)) === undefined,
