@@ -8,7 +8,7 @@
  *
  * The tenant can write there whatever it likes: all is bounded and made printable, and is shown to root and the tenant
  * only. The query string, which may have passwords, is not read.
- * Source: fpm_scoreboard.h, struct fpm_scoreboard_proc_s (the same from PHP 5.4 to 8.4); fpm_request.h; proc_pid_maps(5).
+ * Source: fpm_scoreboard.h, struct fpm_scoreboard_proc_s of PHP 8.4; fpm_request.h; proc_pid_maps(5).
  */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { printable } from '../../base/printable.ts';
