@@ -5,6 +5,7 @@
 import type { LimitKey } from '../limits/limit.ts';
 import { severities } from '../limits/limit.ts';
 import type { Fault, Severity } from './fault.ts';
+import type { RefusedLink, RefusedRequest, RefusedTry } from './incident.ts';
 import type { Member } from './member.ts';
 
 /** Faults less than this apart belong together. */
@@ -117,4 +118,43 @@ function begin(
     lastFault: monotonic,
     lastSnapshot: -Infinity,
   };
+}
+
+/** What is known of the faults of a tick beside their number. */
+export interface Reports {
+  readonly requests: readonly RefusedRequest[];
+  readonly links: readonly RefusedLink[];
+  readonly tries: readonly RefusedTry[];
+}
+
+/** Of each kind; later ones are counted and not shown. */
+const keptMax = 20;
+
+const none: Reports = { requests: [], links: [], tries: [] };
+const hasAny = (reports: Reports) => Object.values(reports).some(({ length }) => length > 0);
+
+/** Reports of incidents that come between their snapshots, for the next one. */
+export class KeptReports {
+  readonly #of = new WeakMap<object, Reports>();
+
+  add(incident: object, { requests, links, tries }: Reports): void {
+    const kept = this.#of.get(incident) ?? none;
+    const all = {
+      requests: [...kept.requests, ...requests].slice(0, keptMax),
+      links: [...kept.links, ...links].slice(0, keptMax),
+      tries: [...kept.tries, ...tries].slice(0, keptMax),
+    };
+    if (hasAny(all)) this.#of.set(incident, all);
+  }
+
+  has(incident: object): boolean {
+    return this.#of.has(incident);
+  }
+
+  /** They are kept no longer. */
+  take(incident: object): Reports {
+    const kept = this.#of.get(incident) ?? none;
+    this.#of.delete(incident);
+    return kept;
+  }
 }

@@ -1,7 +1,7 @@
 /** What is reported between the snapshots of an incident is in the next one, and it is bounded. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { KeptReports } from '../../src/usage/kept-reports.ts';
+import { KeptReports } from '../../src/usage/incident-log.ts';
 
 const link = (name: string) => ({
   at: 1,

@@ -14,13 +14,14 @@ import type { MetricsStore } from '../../store/metrics/metrics-store.ts';
 import type { Fault } from '../../usage/fault.ts';
 import {
   IncidentLog,
+  KeptReports,
   quietMilliseconds,
   wantsSnapshot,
   type Moment,
   type OpenIncident,
+  type Reports,
 } from '../../usage/incident-log.ts';
 import type { Incident, KilledProcess, Snapshot } from '../../usage/incident.ts';
-import { KeptReports, type Reports } from '../../usage/kept-reports.ts';
 import type { Member } from '../../usage/member.ts';
 import type { Tick } from '../../usage/tick.ts';
 import { countOf } from '../responses/processes.ts';
