@@ -78,7 +78,7 @@ const web: Capability = {
     load: async () => (await import('./web/io/pool-of-process.ts')).poolOrigins,
   },
   releaseObstacle: async () => (await import('./web/io/fpm/release-obstacle.ts')).releaseObstacle,
-  policyPart: async () => (await import('./web/io/served/record.ts')).servedRelease,
+  policyPart: async () => (await import('./web/io/policy-part.ts')).webPolicy,
   undo: async () => (await import('./web/commands/undo.ts')).undoWeb,
   servedSites: async () => (await import('./web/commands/served.ts')).sitesServedHere,
 };

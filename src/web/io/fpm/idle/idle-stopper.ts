@@ -9,12 +9,11 @@ import { printProblem, type Problem } from '../../../../base/problem.ts';
 import { ok, type Result } from '../../../../base/result.ts';
 import type { Paths } from '../../../../host/paths.ts';
 import { runsSystemd } from '../../../../host/cgroups/systemd-delegation.ts';
-import { readText } from '../../../../sys/files/read.ts';
-import { runBounded } from '../../../../sys/processes/run-bounded.ts';
 import { connectBus, type Bus } from '../../../../sys/dbus/bus.ts';
 import type { Variant } from '../../../../sys/dbus/value.ts';
 import { IdleWatch, type MasterWork } from '../../../core/fpm/service/idle.ts';
 import { workOf } from './master-work.ts';
+import { withoutAccount } from './removed-accounts.ts';
 import { listUnits, manager, systemd } from './units.ts';
 
 export interface IdleSetting {
@@ -59,9 +58,10 @@ async function stopUnneeded(instance: string, watch: IdleWatch): Promise<Result<
   using bus = connected.value;
   const masters = await readMasters(bus, instance);
   if (!masters.ok) return masters;
-  const gone = await withoutAccount(bus, instance);
-  if (!gone.ok) return gone;
-  const units = [...gone.value, ...watch.toStop(masters.value, performance.now())];
+  const listed = await listUnits(bus, `${instance}-fpm*@*`);
+  if (!listed.ok) return listed;
+  const gone = await withoutAccount(listed.value.map(({ unit }) => unit));
+  const units = [...gone, ...watch.toStop(masters.value, performance.now())];
   const stopped = await Promise.all(
     units.map((unit) =>
       bus.call({
@@ -74,37 +74,6 @@ async function stopUnneeded(instance: string, watch: IdleWatch): Promise<Result<
     ),
   );
   return stopped.find((each) => !each.ok) ?? ok(undefined);
-}
-
-/**
- * Sockets and services of a uid whose account was removed: the next account with that uid must find nothing of the one
- * before. A reload of the distribution's service removes their files.
- */
-async function withoutAccount(
-  bus: Bus,
-  instance: string,
-): Promise<Result<readonly string[], Problem>> {
-  const listed = await listUnits(bus, `${instance}-fpm*@*`);
-  if (!listed.ok) return listed;
-  const byUid = Map.groupBy(
-    listed.value,
-    ({ unit }) => /@([1-9]\d{0,9})[.:]/.exec(unit)?.[1] ?? '',
-  );
-  byUid.delete('');
-  const known = new Set(
-    (readText('/etc/passwd') ?? '').split('\n').map((line) => line.split(':')[2]),
-  );
-  const unknown = [...byUid.keys()].filter((uid) => !known.has(uid));
-  const gone = await Promise.all(
-    unknown.map(async (uid) => {
-      // Accounts of a directory service are not in the file; 2 says that there is none, and nothing else does.
-      const asked = await runBounded('getent', ['passwd', uid], { timeoutMs: 10_000 });
-      return asked.ok && asked.value.status === 2 ? (byUid.get(uid) ?? []) : [];
-    }),
-  );
-  // Sockets first, which would start the service again.
-  const units = gone.flat().map(({ unit }) => unit);
-  return ok(units.sort((a, b) => Number(b.endsWith('.socket')) - Number(a.endsWith('.socket'))));
 }
 
 /** Of those that run. One that ends meanwhile is left out. */

@@ -1,0 +1,30 @@
+/**
+ * Sockets and services of a uid whose account was removed: the next account with that uid must find nothing of the one
+ * before. A reload of the distribution's service removes their files.
+ */
+import { readText } from '../../../../sys/files/read.ts';
+import { runBounded } from '../../../../sys/processes/run-bounded.ts';
+
+/** Sockets first, which would start the service again. */
+export async function withoutAccount(
+  units: readonly string[],
+  isRemoved = isRemovedHere(),
+): Promise<readonly string[]> {
+  const byUid = Map.groupBy(units, (unit) => /@([1-9]\d{0,9})[.:]/.exec(unit)?.[1] ?? '');
+  byUid.delete('');
+  const gone = await Promise.all(
+    [...byUid].map(async ([uid, of]) => ((await isRemoved(uid)) ? of : [])),
+  );
+  return gone.flat().sort((a, b) => Number(b.endsWith('.socket')) - Number(a.endsWith('.socket')));
+}
+
+function isRemovedHere(): (uid: string) => Promise<boolean> {
+  const lines = (readText('/etc/passwd') ?? '').split('\n').map((line) => line.split(':')[2]);
+  const known = new Set(lines);
+  return async (uid) => {
+    if (known.has(uid)) return false;
+    // Accounts of a directory service are not in the file; 2 says that there is none, and nothing else does.
+    const asked = await runBounded('getent', ['passwd', uid], { timeoutMs: 10_000 });
+    return asked.ok && asked.value.status === 2;
+  };
+}

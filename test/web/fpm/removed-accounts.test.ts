@@ -1,0 +1,82 @@
+/** PHP of accounts that were removed, on a host where no agent runs: `apply` ends it. */
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { failed } from '../../../src/base/problem.ts';
+import { ok } from '../../../src/base/result.ts';
+import { pathsOf } from '../../../src/host/paths.ts';
+import { endRemovedNow, type Systemd } from '../../../src/web/io/fpm/idle/end-removed.ts';
+
+const units = [
+  'bulkhead-fpm84@3101.service',
+  'bulkhead-fpm84@3102.service',
+  'bulkhead-fpm84@3102:shop.example.service',
+  'bulkhead-fpm84@3102:shop.socket',
+  'bulkhead-fpm84@3101:blog.socket',
+];
+const isRemoved = (uid: string) => Promise.resolve(uid === '3102');
+
+function pathsIn(context: TestContext) {
+  const etc = mkdtempSync(join(tmpdir(), 'bulkhead-fpm-removed-'));
+  context.after(() => rmSync(etc, { recursive: true, force: true }));
+  return { ...pathsOf('bulkhead'), etc };
+}
+
+function withServices(etc: string): void {
+  mkdirSync(`${etc}/bulkhead/fpm/8.4`, { recursive: true });
+  writeFileSync(`${etc}/bulkhead/fpm/8.4/tenants`, 'all\n');
+}
+
+class FakeSystemd implements Systemd {
+  readonly patterns: string[] = [];
+  readonly stopped: string[] = [];
+  readonly isBroken: boolean;
+
+  constructor(isBroken = false) {
+    this.isBroken = isBroken;
+  }
+
+  running(pattern: string) {
+    this.patterns.push(pattern);
+    return Promise.resolve(ok(units));
+  }
+
+  stop(named: readonly string[]) {
+    this.stopped.push(...named);
+    const problem = failed({ action: 'run systemctl stop of', reason: 'it did not finish' });
+    return Promise.resolve(this.isBroken ? problem : ok(undefined));
+  }
+}
+
+test('apply ends the sockets and services of removed accounts, and nobody else', async (context) => {
+  const paths = pathsIn(context);
+  withServices(paths.etc);
+  const systemd = new FakeSystemd();
+  assert.deepEqual(await endRemovedNow(paths, systemd, isRemoved), []);
+  assert.deepEqual(systemd.patterns, ['bulkhead-fpm*@*']);
+  assert.deepEqual(systemd.stopped, [units[3], units[1], units[2]]);
+});
+
+test('apply asks nothing of systemd where no tenant has a service', async (context) => {
+  const systemd = new FakeSystemd();
+  assert.deepEqual(await endRemovedNow(pathsIn(context), systemd, isRemoved), []);
+  assert.deepEqual(systemd.patterns, []);
+});
+
+test('what could not be ended is a problem of apply', async (context) => {
+  const paths = pathsIn(context);
+  withServices(paths.etc);
+  const [problem] = await endRemovedNow(paths, new FakeSystemd(true), isRemoved);
+  assert.equal(problem?.action, 'end the PHP-FPM services of accounts that were removed');
+  assert.match(problem?.reason ?? '', /it did not finish/);
+});
+
+test('an account that is only not in the file of accounts is not removed', async (context) => {
+  const paths = pathsIn(context);
+  withServices(paths.etc);
+  const systemd = new FakeSystemd();
+  await endRemovedNow(paths, systemd, () => Promise.resolve(false));
+  assert.deepEqual(systemd.stopped, []);
+});
