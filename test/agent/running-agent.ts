@@ -39,7 +39,10 @@ export class RunningAgent {
   constructor(host: Host, entry = program) {
     this.host = host;
     this.#entry = entry;
-    releaseAll(host, { kill: true }); // What a run that was killed has left.
+    // What a run that was killed has left.
+    releaseAll(host, { kill: true });
+    for (const path of [host.paths.runtime, host.paths.state])
+      rmSync(path, { recursive: true, force: true });
     mkdirSync('/root', { recursive: true });
     this.directory = mkdtempSync(`/root/.${host.paths.instance}-`);
     this.policyFile = `${this.directory}/policy.xml`;
