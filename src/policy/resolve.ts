@@ -87,7 +87,7 @@ class Resolver {
     return policy;
   }
 
-  /** What the next tenant would get, where no tenant shows it. */
+  /** Limits that the next tenant would get, where no tenant shows them. */
   #unused({ tenants }: Policy): readonly Pick<Tenant, 'chain' | 'values'>[] {
     const used = new Set(tenants.map((each) => each.package));
     const packages = [...this.#packages.values()].filter(({ name }) => !used.has(name.value));

@@ -98,10 +98,15 @@ const seen = (requests: readonly ServedRequest[]) =>
     : `${requests.length} times, the longest for ${rough(longest(requests))} s`;
 
 /** `GET /search.php`, with the script if the path does not tell which it is. */
-function servedText({ method, path, script }: ServedRequest): string {
-  const what = `${cut(method, 16)} ${cut(path, 128)}`;
-  return script === '' || script.endsWith(path) ? what : `${what} by ${cut(script, 256)}`;
+function servedText(request: ServedRequest): string {
+  const what = `${cut(request.method, 16)} ${cut(request.path, 128)}`;
+  const script = untoldScript(request);
+  return script === '' ? what : `${what} by ${cut(script, 256)}`;
 }
+
+/** The script; empty if the path tells which it is. */
+export const untoldScript = ({ path, script }: ServedRequest): string =>
+  script.endsWith(path) ? '' : script;
 
 export const memoryOf = ({ usage }: Snapshot) => usage.memory - usage.cache;
 export const threadsOf = ({ usage, processCount }: Snapshot) =>

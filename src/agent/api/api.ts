@@ -189,7 +189,7 @@ export interface UsageRow extends Who {
   readonly limits: LimitNumbers;
   readonly limitTexts: LimitTexts;
   readonly faults: Readonly<Partial<Record<LimitKey, number>>>;
-  /** Of a tenant; whatever the period is. `unknown`: it has no jail, so nothing counts its mail. */
+  /** Mail of a tenant, whatever the period is. `unknown`: it has no jail, so nothing counts its mail. */
   readonly mail?: MailCount | 'unknown';
 }
 

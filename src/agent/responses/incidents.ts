@@ -119,7 +119,7 @@ function formerMember({ member, name }: Incident): Who {
   };
 }
 
-/** What a reseller, and whoever has the token, may see of it. */
+/** The snapshot as a reseller, and whoever has the token, may see it. */
 export function withoutCommands(snapshot: Snapshot): Snapshot {
   const processes = snapshot.processes.map(({ request, ...each }) => {
     void request;

@@ -3,6 +3,7 @@ import type { LiveProcess } from '../../agent/api/api.ts';
 import type { ProcessEvidence } from '../../usage/incident.ts';
 import { table } from './terminal.ts';
 import { duration, percent } from './format.ts';
+import { untoldScript } from '../../usage/top-users.ts';
 import { printable } from '../../base/printable.ts';
 import { shortBytes } from '../../base/bytes.ts';
 import { cutTo, displayWidth } from './width.ts';
@@ -37,8 +38,9 @@ export function sortProcesses(
 function commandText({ command, name, request }: ShownProcess): string {
   const shown = printable(command ?? `[${name}]`);
   if (request === undefined) return shown;
-  const { method, path, script, seconds } = request;
-  const by = script === '' || script.endsWith(path) ? '' : ` by ${script}`;
+  const { method, path, seconds } = request;
+  const script = untoldScript(request);
+  const by = script === '' ? '' : ` by ${script}`;
   return `${printable(`${method} ${path}`)} (${duration(seconds)}${printable(by)}): ${shown}`;
 }
 

@@ -35,7 +35,7 @@ export interface ScratchCgroup extends Disposable {
   readonly kill: () => void;
 }
 
-/** What it is for: a build of a kernel module, or the check of a configuration. */
+/** Its use: a build of a kernel module, or the check of a configuration. */
 export type ScratchPurpose = 'jail' | 'check';
 
 const namePattern = /^bulkhead-(?:jail|check)-(\d+)-(\d+)-\d+$/;

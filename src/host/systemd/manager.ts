@@ -8,11 +8,11 @@ import { openBus, type BlockingBus } from '../../sys/dbus/blocking-bus.ts';
 import type { Call, Reply } from '../../sys/dbus/call.ts';
 import { variant, type Variant } from '../../sys/dbus/value.ts';
 
-const service = 'org.freedesktop.systemd1';
-const manager = {
-  destination: service,
+export const systemd = 'org.freedesktop.systemd1';
+export const manager = {
+  destination: systemd,
   path: '/org/freedesktop/systemd1',
-  interface: `${service}.Manager`,
+  interface: `${systemd}.Manager`,
 } as const;
 
 /** It reads the files of all units again. */
@@ -62,12 +62,12 @@ export class SystemdManager implements Disposable {
   realize(unit: string): Result<void, Problem> {
     const path = objectPath(unit);
     const found = this.#call({
-      destination: service,
+      destination: systemd,
       path,
       interface: 'org.freedesktop.DBus.Properties',
       member: 'Get',
       signature: 'ss',
-      body: [`${service}.Slice`, 'TasksMax'],
+      body: [`${systemd}.Slice`, 'TasksMax'],
       returns: 'v',
     });
     if (!found.ok) return found;
@@ -76,9 +76,9 @@ export class SystemdManager implements Disposable {
       return failed({ action: 'read TasksMax of', object: unit, reason: 'it is not a number' });
     }
     const set = this.#call({
-      destination: service,
+      destination: systemd,
       path,
-      interface: `${service}.Unit`,
+      interface: `${systemd}.Unit`,
       member: 'SetProperties',
       signature: 'ba(sv)',
       body: [true, [['TasksMax', tasksMax]]],
@@ -115,7 +115,7 @@ export class SystemdManager implements Disposable {
       timeoutMs,
     });
     if (reply.ok) return ok('started');
-    return reply.error.errorName === `${service}.UnitExists` ? ok('exists') : reply;
+    return reply.error.errorName === `${systemd}.UnitExists` ? ok('exists') : reply;
   }
 
   [Symbol.dispose](): void {

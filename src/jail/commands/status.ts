@@ -43,7 +43,7 @@ interface Row
   readonly site?: string;
   readonly user: string | undefined;
   readonly mounts: number;
-  /** Of a tenant; its sites' are in it. */
+  /** Mail of a tenant, with its sites'. */
   readonly mail?: MailCount;
 }
 
@@ -137,7 +137,7 @@ function printRows(
   if (sum('outside') > 0) print(wrap(outsideNote, columns));
 }
 
-/** Of those that sent any. */
+/** A line for each tenant that sent any. */
 const mailLines = (rows: readonly Row[]): readonly string[] =>
   rows.flatMap((row) =>
     row.mail?.since === undefined ? [] : [`Mail of ${nameOf(row)}: ${mailText(row.mail)}`],

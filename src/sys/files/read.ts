@@ -1,5 +1,5 @@
 /** Reading small files, links and directories of the kernel and of /etc, which may not be there. */
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 
 export function readText(path: string): string | undefined {
   try {
@@ -24,5 +24,14 @@ export function linkAt(path: string): string {
     return readlinkSync(path);
   } catch {
     return '';
+  }
+}
+
+/** The path without links; nothing where it leads nowhere. */
+export function realPathOf(path: string): string | undefined {
+  try {
+    return realpathSync(path);
+  } catch {
+    return undefined;
   }
 }

@@ -1,6 +1,7 @@
 /** Who can change what is at a path: whoever owns it, a directory above it, or a link on the way. */
-import { lstatSync, realpathSync, type Stats } from 'node:fs';
+import { lstatSync, type Stats } from 'node:fs';
 import type { PathOwners } from '../core/facts.ts';
+import { realPathOf } from '../../sys/files/read.ts';
 
 /** Each path is read once: a thousand sites are below the same few directories. */
 export function pathOwnersReader(): (path: string) => PathOwners | undefined {
@@ -23,14 +24,6 @@ export function pathOwnersReader(): (path: string) => PathOwners | undefined {
 function readStat(path: string): Stats | undefined {
   try {
     return lstatSync(path, { throwIfNoEntry: false });
-  } catch {
-    return undefined;
-  }
-}
-
-function realPathOf(path: string): string | undefined {
-  try {
-    return realpathSync(path);
   } catch {
     return undefined;
   }

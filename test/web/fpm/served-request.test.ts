@@ -1,18 +1,13 @@
 /** What a worker of a real master is serving, as evidence has it; and scoreboards into which a tenant has written. */
 import '../../../src/testing/guard/here.ts';
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { EvidenceReader } from '../../../src/host/evidence/evidence-reader.ts';
 import { parseBoardNames, requestIn } from '../../../src/host/evidence/served-request.ts';
 import { readText } from '../../../src/sys/files/read.ts';
 import { eventually } from '../../../src/testing/patience.ts';
-import { askFastCgi } from '../../jail/fastcgi.ts';
-import { fpm, skip } from './stage.ts';
+import { skip } from './stage.ts';
+import { WaitingMaster } from './waiting-master.ts';
 
 const childrenOf = (pid: number): readonly number[] =>
   (readText(`/proc/${pid}/task/${pid}/children`) ?? '')
@@ -21,62 +16,43 @@ const childrenOf = (pid: number): readonly number[] =>
     .filter(Boolean)
     .map(Number);
 
-for (const manager of ['static', 'ondemand'])
+for (const manager of ['static', 'ondemand'] as const)
   test(`evidence names what a worker serves, with pm = ${manager}`, { skip }, async () => {
-    const at = mkdtempSync(join(tmpdir(), 'bulkhead-fpm-served-'));
-    chmodSync(at, 0o755);
-    const socket = `${at}/socket`;
-    const pool = `[a]\nuser = 64430\ngroup = 64430\nlisten = ${socket}\npm = ${manager}\npm.max_children = 3\n`;
-    writeFileSync(`${at}/conf`, `[global]\nerror_log = ${at}/log\n${pool}`);
-    writeFileSync(
-      `${at}/slow.php`,
-      `<?php for (; isset($_GET['wait']) && !file_exists('${at}/open'); clearstatcache()) usleep(50000);`,
-    );
-    const master = spawn(fpm.program, ['--nodaemonize', '--fpm-config', `${at}/conf`], {
-      stdio: 'ignore',
-    });
-    const pid = master.pid ?? 0;
+    await using master = new WaitingMaster({ manager, workers: 3 });
+    const { pid, script: file } = master;
     const ask = (method: string, query: string) =>
-      askFastCgi(socket, {
-        SCRIPT_FILENAME: `${at}/slow.php`,
+      master.ask(query, {
         SCRIPT_NAME: '/shop/slow.php',
         REQUEST_URI: `/shop/slow.php?${query}`,
         REQUEST_METHOD: method,
-        QUERY_STRING: query,
       });
     using reader = new EvidenceReader('/proc');
     const read = async () => {
       const found = await reader.read([{ member: 'u64430', pids: [pid, ...childrenOf(pid)] }], 50);
       return found.flatMap(({ request }) => request ?? []);
     };
-    try {
-      await eventually('it listens', () => existsSync(socket));
-      await ask('GET', '');
-      assert.deepEqual(await read(), []);
-      const serving = (number: number) =>
-        eventually(`${number} are served`, async () => {
-          const all = await read();
-          return all.length === number && all.every(({ seconds }) => seconds > 0) ? all : undefined;
-        });
-      const first = ask('GET', 'wait=1&password=secret');
-      // php-fpm starts no worker for a request while another one waits for one.
-      await serving(1);
-      const asked = [first, ask('HEAD', 'wait=1')];
-      const served = await serving(2);
-      assert.deepEqual(served.map(({ method }) => method).sort(), ['GET', 'HEAD']);
-      for (const { path, script, seconds } of served) {
-        assert.deepEqual([path, script], ['/shop/slow.php', `${at}/slow.php`]);
-        assert.ok(seconds < 3600);
-      }
-      assert.doesNotMatch(JSON.stringify(served), /secret/);
-      writeFileSync(`${at}/open`, '');
-      await Promise.all(asked);
-      await eventually('none is served', async () => (await read()).length === 0);
-    } finally {
-      master.kill('SIGKILL');
-      await once(master, 'exit');
-      rmSync(at, { recursive: true });
+    await master.listens();
+    await ask('GET', '');
+    assert.deepEqual(await read(), []);
+    const serving = (number: number) =>
+      eventually(`${number} are served`, async () => {
+        const all = await read();
+        return all.length === number && all.every(({ seconds }) => seconds > 0) ? all : undefined;
+      });
+    const first = ask('GET', 'wait=1&password=secret');
+    // php-fpm starts no worker for a request while another one waits for one.
+    await serving(1);
+    const asked = [first, ask('HEAD', 'wait=1')];
+    const served = await serving(2);
+    assert.deepEqual(served.map(({ method }) => method).sort(), ['GET', 'HEAD']);
+    for (const { path, script, seconds } of served) {
+      assert.deepEqual([path, script], ['/shop/slow.php', file]);
+      assert.ok(seconds < 3600);
     }
+    assert.doesNotMatch(JSON.stringify(served), /secret/);
+    master.open();
+    await Promise.all(asked);
+    await eventually('none is served', async () => (await read()).length === 0);
   });
 
 interface Slot {

@@ -10,7 +10,6 @@ import {
   lstatSync,
   mkdirSync,
   readFileSync,
-  realpathSync,
   renameSync,
   writeFileSync,
 } from 'node:fs';
@@ -29,6 +28,7 @@ import { brokerDirectory, brokeredPrograms, hostSockets, landlockPath } from '..
 import type { JailPaths } from '../jail-paths.ts';
 import { landlockProgram } from '../landlock.ts';
 import type { Skeleton } from './skeleton.ts';
+import { realPathOf } from '../../../sys/files/read.ts';
 
 /** Run by the launcher in the vault. */
 const notifyProgram = packageFile(`dist/pam/${process.arch}/bulkhead-notify`);
@@ -38,7 +38,7 @@ const quiet = attributes.readOnly | attributes.nosuid | attributes.nodev;
 /** In the vault. Throws Node's errors. */
 export function bindOfHost({ root, tree, broker }: Skeleton, { inside }: JailPaths): void {
   for (const path of hostSockets) {
-    const source = resolved(path);
+    const source = realPathOf(path);
     if (source === undefined || !lstatSync(source).isSocket()) continue;
     const place = path.startsWith('/dev/') ? inside : root;
     makeFile(`${place}${path}`);
@@ -52,7 +52,7 @@ export function bindOfHost({ root, tree, broker }: Skeleton, { inside }: JailPat
   const client = copyOnce(packageFile('libexec/bulkhead-client'), `${inside}/client`);
   for (const path of brokeredPrograms) {
     // What an alternative leads to, since that is what runs; but not what is much else, too.
-    const program = resolved(path);
+    const program = realPathOf(path);
     if (program === undefined || !isAt(program, '/usr') || program.endsWith('/busybox')) continue;
     bind(tree, client, program, quiet);
   }
@@ -82,14 +82,6 @@ function bind(tree: string, source: string, path: string, set: number): void {
     attach(copyTree(source, { set }), top, path.slice(1));
   } finally {
     closeSync(top);
-  }
-}
-
-function resolved(path: string): string | undefined {
-  try {
-    return realpathSync(path);
-  } catch {
-    return undefined;
   }
 }
 

@@ -14,8 +14,10 @@ export interface VhostLine {
 }
 
 const about = '# By "bulkhead web entries enable --edit-vhosts"; "disable" removes it:';
-const ours =
-  /^[ \t]*# By "bulkhead web entries enable --edit-vhosts"; "disable" removes it:\r?\n[ \t]*(?:include|IncludeOptional) \S+\r?\n/gm;
+const ours = new RegExp(
+  String.raw`^[ \t]*${RegExp.escape(about)}\r?\n[ \t]*(?:include|IncludeOptional) \S+\r?\n`,
+  'gm',
+);
 
 export const withoutLines = (text: string): string => text.replaceAll(ours, '');
 
@@ -30,7 +32,7 @@ export function withLines(text: string, lines: readonly VhostLine[]): string {
     const next = rows[opening + 1] ?? '';
     const end = row.endsWith('\r') ? '\r' : '';
     const isOurs = next.trim() === about;
-    const indent = /^[ \t]*/.exec(next.trim() === '' ? `${indentOf(row)}    ` : next)?.[0] ?? '';
+    const indent = next.trim() === '' ? `${indentOf(row)}    ` : indentOf(next);
     const inserted = [`${indent}${about}${end}`, `${indent}${directive}${end}`];
     rows.splice(opening + 1, isOurs ? 2 : 0, ...inserted);
   }

@@ -3,8 +3,8 @@
  *
  *     include /home/alice/conf/web/shop.example/nginx.conf_*;        in nginx.conf of that directory, HestiaCP
  */
-import { realpathSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { realPathOf } from '../../../sys/files/read.ts';
 import { readBounded, textOf } from '../../../sys/files/regular-file.ts';
 
 const bytesMax = 2 ** 20;
@@ -41,14 +41,6 @@ export function namesFile(file: string, path: string): boolean {
       .split('\n')
       .some((line) => line.trim().endsWith(` ${path}`))
   );
-}
-
-function realPathOf(file: string): string | undefined {
-  try {
-    return realpathSync(file);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Each is asked once: several vhosts are in a file. */

@@ -6,6 +6,7 @@ import { hostname } from 'node:os';
 import { readFileSync } from 'node:fs';
 import { failed, type Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
+import { realPathOf } from '../../../sys/files/read.ts';
 import { packageFile } from '../../../sys/package-files.ts';
 import { holdingOf, type Holding } from '../../core/entries/holding.ts';
 import type { EntryLimits } from '../../core/entries/limits.ts';
@@ -25,7 +26,7 @@ import { nginxEntriesPath, readNginx, type NginxProgram } from '../servers.ts';
 import type { Survey } from '../survey.ts';
 import { domainInclude, remembered } from './domain-includes.ts';
 import { changesTo, type FileChange, type WantedFile } from './file-changes.ts';
-import { realPathOf, vhostEdits, vhostRestorations, type MissingLine } from './vhost-edits.ts';
+import { vhostEdits, vhostRestorations, type MissingLine } from './vhost-edits.ts';
 import { readNginxBuild, reloadNginx } from './nginx-process.ts';
 import {
   applyChanges,
@@ -119,7 +120,8 @@ export function planNginxRemoval(
 
 /** Whether the vhosts of a file include nothing of ours any more. */
 function isRestored(file: string, edits: readonly FileChange[], nginx: NginxProgram): boolean {
-  const restored = edits.find(({ path }) => path === realPathOf(file));
+  const real = realPathOf(file);
+  const restored = edits.find(({ path }) => path === real);
   return restored?.text?.includes(siteFilePath(nginx, 'site')) === false;
 }
 

@@ -2,10 +2,10 @@
  * Changes to files of vhosts, which are the administrator's: lines of ours go in, and out. A file that somebody else than
  * root could change, or that is in a home, stays as it is.
  */
-import { realpathSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { directoryProblem } from '../../../sys/files/pinned-directory.ts';
 import { pinWithoutLinks } from '../../../sys/files/pin-without-links.ts';
+import { realPathOf } from '../../../sys/files/read.ts';
 import { openRegularFile, readWhole, textOf } from '../../../sys/files/regular-file.ts';
 import { withLines, withoutLines, type VhostLine } from '../../core/entries/vhost-lines.ts';
 import type { FileChange } from './file-changes.ts';
@@ -47,12 +47,4 @@ function changeOf(path: string, edit: (text: string) => string): readonly FileCh
   const text = edit(before);
   const replacement = { mode: mode & 0o7777, owner: { uid, gid } };
   return text === before ? [] : [{ path, before, text, replacement }];
-}
-
-export function realPathOf(file: string): string | undefined {
-  try {
-    return realpathSync(file);
-  } catch {
-    return undefined;
-  }
 }

@@ -14,7 +14,8 @@ import type { Variant } from '../../../../sys/dbus/value.ts';
 import { IdleWatch, type MasterWork } from '../../../core/fpm/service/idle.ts';
 import { workOf } from './master-work.ts';
 import { withoutAccount } from './removed-accounts.ts';
-import { listUnits, manager, systemd } from './units.ts';
+import { listUnits } from './units.ts';
+import { manager, systemd } from '../../../../host/systemd/manager.ts';
 
 export interface IdleSetting {
   readonly idleMs: number;

@@ -1,15 +1,9 @@
 /** Units of systemd in one state, over the system bus. */
 import type { Problem } from '../../../../base/problem.ts';
 import { ok, type Result } from '../../../../base/result.ts';
+import { manager } from '../../../../host/systemd/manager.ts';
 import type { Bus } from '../../../../sys/dbus/bus.ts';
 import type { Value } from '../../../../sys/dbus/value.ts';
-
-export const systemd = 'org.freedesktop.systemd1';
-export const manager = {
-  destination: systemd,
-  path: '/org/freedesktop/systemd1',
-  interface: `${systemd}.Manager`,
-} as const;
 
 interface ListedUnit {
   readonly unit: string;
