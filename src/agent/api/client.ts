@@ -1,10 +1,15 @@
 /** A client of the agent: one request over its socket, one JSON response. */
-import { request } from 'node:http';
 import { agentLock, type Paths } from '../../host/paths.ts';
 import { isLocked } from '../../sys/files/flock.ts';
 import { failed, type Problem } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 import { problemIn } from './error-body.ts';
+
+/**
+ * Without an import statement, for which Node.js reads every export of the module and so loads its WebSocket client:
+ * a quarter of the time that a command takes to start.
+ */
+const { request } = process.getBuiltinModule('node:http');
 
 export const socketOf = ({ runtime }: Paths) => `${runtime}/control.sock`;
 

@@ -83,9 +83,14 @@ export function guestOfSuite(
 }
 
 /** A file of tests inside the guest, with what it prints as it comes: rejects unless the file passes. `buildBesideSources` comes first. */
-export async function passInside(guest: Guest, file: string): Promise<void> {
+export async function passInside(
+  guest: Guest,
+  file: string,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const variables = Object.entries(environment).map(([name, value]) => `${name}=${quote(value)} `);
   const { status } = await guest.run(
-    `cd /opt/bulkhead && node --test --test-concurrency=1 ${file}`,
+    `cd /opt/bulkhead && ${variables.join('')}node --test --test-concurrency=1 ${file}`,
     {
       timeoutMs: longPatienceMilliseconds,
       onOutput: (text) => process.stderr.write(text.replaceAll(/^/gm, 'guest: ')),
