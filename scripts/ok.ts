@@ -1,4 +1,4 @@
-/** The gate: format, lint, layers, words, types, generated files, and every test that needs no kernel. */
+/** The gate: format, lint, layers, words, types, what runs as root, generated files, and every test that needs no kernel. */
 import { globSync } from 'node:fs';
 import { root, runSteps, tests, tool, type Step } from './steps.ts';
 
@@ -58,6 +58,7 @@ export function okSteps(): readonly Step[] {
     { name: 'layers', command: [process.execPath, 'scripts/layers.ts'] },
     { name: 'words', command: [process.execPath, 'scripts/words.ts'] },
     { name: 'types', command: [tool('tsc'), '-p', 'tsconfig.json'] },
+    { name: 'privileged programs', command: [process.execPath, 'scripts/privileged.ts'] },
     { name: 'generated files', command: [process.execPath, 'scripts/generate.ts', '--check'] },
     tests('unit tests', files.filter((file) => !kernelSuites.includes(file)).sort()),
   ];

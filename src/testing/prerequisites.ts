@@ -98,6 +98,20 @@ const suites = {
     purpose: 'the module of PAM (compiled for the package and the tests)',
     packages: ['gcc', 'libc6-dev', 'libpam0g-dev'],
   },
+  privileged: {
+    purpose: 'the checks of what runs as root and is not TypeScript',
+    packages: [
+      'shellcheck',
+      'perl',
+      'libperl-critic-perl',
+      'gcc',
+      'libc6-dev',
+      'libpam0g-dev',
+      'clang',
+      'libbpf-dev',
+      'dwarves', // pahole prints structures from BTF
+    ],
+  },
   schema: { purpose: 'the schema tests (xmllint)', packages: ['libxml2-utils'] },
   metrics: {
     purpose: 'the tests of the metrics page and the alert rules (promtool)',

@@ -8,7 +8,7 @@ import {
   type AdviceFacts,
   type KnownEvent,
 } from '../../src/strict/core/event-text.ts';
-import { parseStrictEvent, strictEventBytes } from '../../src/strict/core/strict-event.ts';
+import { parseStrictEvent, strictEventStruct } from '../../src/strict/core/strict-event.ts';
 
 test('what the kernel is told', () => {
   const rule = {
@@ -45,7 +45,7 @@ const known = {
 } as const;
 
 test('what it tells', () => {
-  const bytes = new Uint8Array(strictEventBytes);
+  const bytes = new Uint8Array(strictEventStruct.size);
   const view = new DataView(bytes.buffer);
   view.setBigUint64(0, 5n, true);
   [12, 0, 100_000, 1001, 0, 1, 11].forEach((value, index) =>

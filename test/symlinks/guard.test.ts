@@ -10,7 +10,7 @@ import { parsePolicy } from '../../src/policy/parse.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
 import { LinkTally } from '../../src/symlinks/core/guard/link-tally.ts';
 import {
-  eventBytes,
+  refusedLinkStruct,
   parseRefusedLink,
   placeOf,
   type RefusedLink,
@@ -157,7 +157,7 @@ suite('<symlinks>', () => {
 
 /** `struct event`, as the programs write it. */
 function record(fields: Partial<Record<'total' | 'owner' | 'mode', number>>, names: string[]) {
-  const bytes = new Uint8Array(eventBytes);
+  const bytes = new Uint8Array(refusedLinkStruct.size);
   const view = new DataView(bytes.buffer);
   view.setBigUint64(0, BigInt(fields.total ?? 1), true);
   for (const [at, value] of [
@@ -206,7 +206,7 @@ suite('a report', () => {
   });
 
   test('that is too short is none', () => {
-    assert.equal(parseRefusedLink(new Uint8Array(eventBytes - 1)), undefined);
+    assert.equal(parseRefusedLink(new Uint8Array(refusedLinkStruct.size - 1)), undefined);
   });
 });
 

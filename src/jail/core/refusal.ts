@@ -1,5 +1,5 @@
 /** What the programs tell of a refusal: `struct event` of bpf/jails.bpf.c, little-endian. */
-import { cText } from '../../base/c-text.ts';
+import { CStruct } from '../../base/c-struct.ts';
 import { printable } from '../../base/printable.ts';
 
 export const refusalKinds = ['process', 'socket', 'descriptor', 'namespace', 'program'] as const;
@@ -20,22 +20,31 @@ export interface Refusal {
   readonly name: string;
 }
 
-export const refusalBytes = 80;
+export const refusalStruct = new CStruct({
+  total: 'u64',
+  tenant: 'u32',
+  what: 'u32',
+  pid: 'u32',
+  other: 'u32',
+  other_uid: 'u32',
+  unused: 'u32',
+  program: [16],
+  name: [32],
+});
 
 export function parseRefusal(bytes: Uint8Array): Refusal | undefined {
-  if (bytes.length < refusalBytes) return undefined;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const what = refusalKinds[view.getUint32(12, true)];
-  if (what === undefined) return undefined;
+  const event = refusalStruct.read(bytes);
+  const what = event && refusalKinds[event.number('what')];
+  if (event === undefined || what === undefined) return undefined;
   return {
-    total: Number(view.getBigUint64(0, true)),
-    tenant: view.getUint32(8, true),
+    total: Number(event.bigint('total')),
+    tenant: event.number('tenant'),
     what,
-    pid: view.getUint32(16, true),
-    other: view.getUint32(20, true),
-    otherUid: view.getUint32(24, true),
-    program: printable(cText(bytes.subarray(32, 48))),
-    name: printable(cText(bytes.subarray(48, 80))),
+    pid: event.number('pid'),
+    other: event.number('other'),
+    otherUid: event.number('other_uid'),
+    program: printable(event.text('program')),
+    name: printable(event.text('name')),
   };
 }
 

@@ -1,5 +1,5 @@
 /** What the programs tell of each refusal: `struct event` of bpf/tenants.bpf.c, little-endian. */
-import { cText } from '../../base/c-text.ts';
+import { CStruct } from '../../base/c-struct.ts';
 import { printable } from '../../base/printable.ts';
 
 /**
@@ -30,40 +30,47 @@ export interface StrictEvent {
   readonly unit: string;
 }
 
-const groupBytes = 64;
-const groupsAt = 96;
-export const strictEventBytes = 352;
+export const strictEventStruct = new CStruct({
+  nanoseconds: 'u64',
+  cgroup: 'u64',
+  pid: 'u32',
+  from: 'u32',
+  to: 'u32',
+  tenant: 'u32',
+  what: 'u32',
+  mode: 'u32',
+  parent: 'u32',
+  unused: 'u32',
+  command: [16],
+  name: [32],
+  groups: [4, 64],
+});
 
 export function parseStrictEvent(bytes: Uint8Array): StrictEvent | undefined {
-  if (bytes.length < strictEventBytes) return undefined;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const what = whats[view.getUint32(32, true)];
-  if (what === undefined) return undefined;
+  const event = strictEventStruct.read(bytes);
+  const what = event && whats[event.number('what')];
+  if (event === undefined || what === undefined) return undefined;
   return {
-    nanoseconds: view.getBigUint64(0, true),
-    cgroup: view.getBigUint64(8, true),
-    pid: view.getUint32(16, true),
-    parent: view.getUint32(40, true),
-    from: view.getUint32(20, true),
-    to: view.getUint32(24, true),
-    tenant: view.getUint32(28, true),
+    nanoseconds: event.bigint('nanoseconds'),
+    cgroup: event.bigint('cgroup'),
+    pid: event.number('pid'),
+    parent: event.number('parent'),
+    from: event.number('from'),
+    to: event.number('to'),
+    tenant: event.number('tenant'),
     what,
-    passed: view.getUint32(36, true) === 2,
-    command: nameIn(bytes.subarray(48, 64)),
-    name: nameIn(bytes.subarray(64, 96)),
-    unit: unitOf(groupsIn(bytes)),
+    passed: event.number('mode') === 2,
+    // Names are whatever somebody chose.
+    command: printable(event.text('command')),
+    name: printable(event.text('name')),
+    // The cgroup of the task, and those above it, as far as the kernel told.
+    unit: unitOf(
+      event
+        .texts('groups')
+        .map(printable)
+        .filter((name) => name !== ''),
+    ),
   };
-}
-
-/** Names are whatever somebody chose. */
-const nameIn = (bytes: Uint8Array): string => printable(cText(bytes));
-
-/** The cgroup of the task, and those above it, as far as the kernel told. */
-function groupsIn(bytes: Uint8Array): readonly string[] {
-  const names: string[] = [];
-  for (let at = groupsAt; at < strictEventBytes; at += groupBytes)
-    names.push(nameIn(bytes.subarray(at, at + groupBytes)));
-  return names.filter((name) => name !== '');
 }
 
 /** The innermost unit that can have processes; a delegated one has cgroups of its own below it. */

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { canaryOf, entriesOf, isJailed } from '../../../src/jail/core/program-maps.ts';
-import { parseRefusal, refusalBytes, refusalText } from '../../../src/jail/core/refusal.ts';
+import { parseRefusal, refusalStruct, refusalText } from '../../../src/jail/core/refusal.ts';
 
 /** As bpf/jails.bpf.c writes it. */
 function eventOf(what: number, name = ''): Uint8Array {
-  const bytes = new Uint8Array(refusalBytes);
+  const bytes = new Uint8Array(refusalStruct.size);
   const view = new DataView(bytes.buffer);
   view.setBigUint64(0, 7n, true);
   for (const [index, word] of [1001, what, 12, 34, 1002].entries())

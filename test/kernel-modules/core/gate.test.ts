@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import fc from 'fast-check';
 import {
-  gateEventBytes,
+  gateEventStruct,
   parseGateEvent,
 } from '../../../src/kernel-modules/core/gate/gate-event.ts';
 import {
@@ -130,7 +130,7 @@ suite('The list of the gate', () => {
 });
 
 test('an event of the gate', () => {
-  const bytes = new Uint8Array(gateEventBytes);
+  const bytes = new Uint8Array(gateEventStruct.size);
   const view = new DataView(bytes.buffer);
   view.setBigUint64(0, 5n, true);
   [7, 1001, 1, 1].forEach((value, index) => view.setUint32(8 + 4 * index, value, true));

@@ -2,7 +2,7 @@
  * What the gate in the kernel tells of each module that was to be loaded: `struct event` of
  * bpf/modules.bpf.c, in the byte order of the machine.
  */
-import { cText } from '../../../base/c-text.ts';
+import { CStruct } from '../../../base/c-struct.ts';
 import { printable } from '../../../base/printable.ts';
 
 export interface GateEvent {
@@ -32,26 +32,35 @@ export type GateMode = (typeof gateModes)[number];
 /** As the programs call it. */
 const ENOTBLK = 15;
 
-export const gateEventBytes = 144;
+export const gateEventStruct = new CStruct({
+  nanoseconds: 'u64',
+  pid: 'u32',
+  uid: 'u32',
+  how: 'u32',
+  mode: 'u32',
+  algorithm: 's32',
+  refused: 'u32',
+  digest: [32],
+  command: [16],
+  name: [64],
+});
 
 export function parseGateEvent(bytes: Uint8Array): GateEvent | undefined {
-  if (bytes.length < gateEventBytes) return undefined;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const algorithm = view.getInt32(24, true);
+  const event = gateEventStruct.read(bytes);
+  if (event === undefined) return undefined;
+  const algorithm = event.number('algorithm');
   return {
-    nanoseconds: view.getBigUint64(0, true),
-    pid: view.getUint32(8, true),
-    uid: view.getUint32(12, true),
-    from: view.getUint32(16, true) === 0 ? 'file' : 'memory',
-    mode: gateModes[view.getUint32(20, true)] ?? 'off',
-    refused: view.getUint32(28, true) !== 0,
+    nanoseconds: event.bigint('nanoseconds'),
+    pid: event.number('pid'),
+    uid: event.number('uid'),
+    from: event.number('how') === 0 ? 'file' : 'memory',
+    mode: gateModes[event.number('mode')] ?? 'off',
+    refused: event.number('refused') !== 0,
     algorithm: algorithm < 0 ? undefined : algorithm,
     unstable: algorithm === -ENOTBLK,
-    digest: bytes.subarray(32, 64).toHex(),
-    command: nameIn(bytes.subarray(64, 80)),
-    name: nameIn(bytes.subarray(80, 144)),
+    digest: event.bytes('digest').toHex(),
+    // Names are whatever somebody called a file.
+    command: printable(event.text('command')),
+    name: printable(event.text('name')),
   };
 }
-
-/** Names are whatever somebody called a file. */
-const nameIn = (bytes: Uint8Array): string => printable(cText(bytes));

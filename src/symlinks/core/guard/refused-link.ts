@@ -1,7 +1,8 @@
 /**
  * What the programs report of a link that was not followed: `struct event` of bpf/symlinks.bpf.c.
  */
-import { cText } from '../../../base/c-text.ts';
+import { CStruct } from '../../../base/c-struct.ts';
+
 export interface RefusedLink {
   /** Refused links of this owner so far, since the guard was loaded. */
   readonly total: number;
@@ -24,47 +25,40 @@ export interface RefusedLink {
   readonly leadsTo: string | undefined;
 }
 
-/** Offsets of the structure. */
-const at = {
-  total: 0,
-  targetOwner: 20,
-  pid: 24,
-  uid: 28,
-  gid: 32,
-  mode: 36,
-  program: 40,
-  device: 64,
-  owner: 68,
-  text: 72,
-  names: 168,
-} as const;
-const programBytes = 16;
-const textBytes = 96;
-const nameBytes = 32;
-const names = 6;
+export const refusedLinkStruct = new CStruct({
+  total: 'u64',
+  target_inode: 'u64',
+  target_device: 'u32',
+  target_owner: 'u32',
+  pid: 'u32',
+  uid: 'u32',
+  gid: 'u32',
+  mode: 'u32',
+  program: [16],
+  'link.inode': 'u64',
+  'link.device': 'u32',
+  'link.owner': 'u32',
+  'link.text': [96],
+  'link.names': [6, 32],
+});
 const watchMode = 2;
-export const eventBytes = at.names + names * nameBytes;
 
-/** Undefined if it is shorter than such a record. */
+/** Returns undefined if it is shorter than such a record. */
 export function parseRefusedLink(bytes: Uint8Array): RefusedLink | undefined {
-  if (bytes.byteLength < eventBytes) return undefined;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const word = (offset: number) => view.getUint32(offset, true);
-  const text = (offset: number, size: number) => cText(bytes.subarray(offset, offset + size));
-  const leadsTo = text(at.text, textBytes);
+  const event = refusedLinkStruct.read(bytes);
+  if (event === undefined) return undefined;
+  const leadsTo = event.text('link.text');
   return {
-    total: Number(view.getBigUint64(at.total, true)),
-    watched: word(at.mode) === watchMode,
-    owner: word(at.owner),
-    targetOwner: word(at.targetOwner),
-    program: text(at.program, programBytes),
-    pid: word(at.pid),
-    uid: word(at.uid),
-    gid: word(at.gid),
-    device: deviceText(word(at.device)),
-    path: pathOf(
-      Array.from({ length: names }, (_, index) => text(at.names + index * nameBytes, nameBytes)),
-    ),
+    total: Number(event.bigint('total')),
+    watched: event.number('mode') === watchMode,
+    owner: event.number('link.owner'),
+    targetOwner: event.number('target_owner'),
+    program: event.text('program'),
+    pid: event.number('pid'),
+    uid: event.number('uid'),
+    gid: event.number('gid'),
+    device: deviceText(event.number('link.device')),
+    path: pathOf(event.texts('link.names')),
     leadsTo: leadsTo === '' ? undefined : leadsTo,
   };
 }

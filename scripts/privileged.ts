@@ -1,0 +1,95 @@
+/**
+ * Checks what runs as root and is not TypeScript: shell scripts, Perl programs, C, and the structures that BPF programs
+ * report: `node scripts/privileged.ts`. Prints what is wrong, and exits with 1 if anything is.
+ */
+import { spawnSync } from 'node:child_process';
+import { globSync, mkdtempDisposableSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { tmpdir } from 'node:os';
+import type { CStruct } from '../src/base/c-struct.ts';
+import { refusalStruct } from '../src/jail/core/refusal.ts';
+import { gateEventStruct } from '../src/kernel-modules/core/gate/gate-event.ts';
+import { strictEventStruct } from '../src/strict/core/strict-event.ts';
+import { refusedLinkStruct } from '../src/symlinks/core/guard/refused-link.ts';
+import { ensurePrerequisites } from '../src/testing/prerequisites.ts';
+import { compileBpf } from './bpf.ts';
+import { root } from './steps.ts';
+
+/** `struct event` of bpf/NAME.bpf.c, as TypeScript reads it. */
+const events: Readonly<Record<string, CStruct<string>>> = {
+  jails: refusalStruct,
+  modules: gateEventStruct,
+  symlinks: refusedLinkStruct,
+  tenants: strictEventStruct,
+};
+
+const scripts = globSync('{bulkhead,.ci/run,scripts/with-node,libexec/*,test/**/*.pl}', {
+  cwd: root,
+  withFileTypes: true,
+})
+  .filter((entry) => entry.isFile())
+  .map((entry) => join(entry.parentPath, entry.name));
+const written = (language: RegExp) =>
+  scripts.filter((file) => language.test(readFileSync(file, 'utf8').split('\n', 1)[0]!));
+
+let failed = false;
+
+function check(program: string, ...args: readonly string[]): string {
+  const { status, stdout, stderr, error } = spawnSync(program, args, {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  if (status === 0) return stdout;
+  failed = true;
+  process.stderr.write(
+    `${program} ${args.join(' ')}\n${stdout ?? ''}${stderr ?? error?.message}\n`,
+  );
+  return '';
+}
+
+/** The fields of a structure as pahole prints them, with those of structures inside: `link.owner 68 4`. */
+function compiledFields(object: string): readonly string[] {
+  const lines = check('pahole', '--expand_types', '--class_name', 'event', object).split('\n');
+  const fields: string[] = [];
+  let inside: string[] = [];
+  for (const line of lines) {
+    const [, name, offset, size] = /(\w+)(?:\[\d+\])*; +\/\* +(\d+) +(\d+) \*\//.exec(line) ?? [];
+    if (/^\t+struct .*\{$/.test(line)) inside = [];
+    else if (name === undefined) continue;
+    else if (line.startsWith('\t}')) {
+      fields.push(...inside.map((each) => `${name}.${each}`));
+      inside = [];
+    } else (line.startsWith('\t\t') ? inside : fields).push(`${name} ${offset} ${size}`);
+  }
+  return fields;
+}
+
+function compareEvents(): void {
+  using directory = mkdtempDisposableSync(join(tmpdir(), 'bulkhead-privileged-'));
+  for (const object of compileBpf(directory.path)) {
+    const name = basename(object, '.bpf.o');
+    const compiled = compiledFields(object).join('\n');
+    const read = [...(events[name]?.fields ?? [])].map(
+      ([field, { offset, size }]) => `${field} ${offset} ${size}`,
+    );
+    if (compiled === read.join('\n')) continue;
+    failed = true;
+    process.stderr.write(
+      `struct event of bpf/${name}.bpf.c is (name, offset, size)\n${compiled}\nand TypeScript reads\n${read.join('\n')}\n`,
+    );
+  }
+}
+
+const ready = await ensurePrerequisites('privileged', (line) => process.stdout.write(`${line}\n`));
+if (ready.ok) {
+  check('shellcheck', ...written(/^#!.*\b(?:ba)?sh\b/));
+  for (const file of written(/^#!.*\bperl\b/)) {
+    check('perl', '-cT', file);
+    check('perlcritic', '--quiet', '--profile', join(root, '.perlcriticrc'), file);
+  }
+  const analyzed = ['-fanalyzer', '-O2', '-std=gnu11', '-Wall', '-Wextra', '-Werror'];
+  for (const file of globSync('pam/*.c', { cwd: root }))
+    check('gcc', ...analyzed, '-c', file, '-o', '/dev/null');
+  compareEvents();
+} else process.stdout.write(`Skipped: ${ready.reason}\n`);
+process.exitCode = failed ? 1 : 0;
