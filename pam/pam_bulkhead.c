@@ -5,9 +5,9 @@
  *
  *     session [success=1 ignore=1 module_unknown=ignore default=die] /…/pam_bulkhead.so [INSTANCE]
  *
- * Whose session it must be is told by uid: by the mark /run/INSTANCE/jail/tenants/UID, or, before the first apply since
- * the machine was started, by the list /var/lib/INSTANCE/jailed. Such a session is opened inside or not at all. For root,
- * and for everybody who is in neither, it returns PAM_IGNORE, whatever is missing or broken; it takes no lock and waits
+ * The session's tenant is looked up by uid in the state file /run/INSTANCE/jail/tenants/UID or, before the first apply
+ * since boot, in the list /var/lib/INSTANCE/jailed. A tenant's session is opened inside the jail or not at all. For root,
+ * and for accounts in neither, the module returns PAM_IGNORE, whatever is missing or broken; it takes no lock and waits
  * for nothing.
  *
  * What cannot be undone is taken from the session's own process, too, so that nothing it starts can have it: the

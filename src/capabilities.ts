@@ -58,7 +58,7 @@ const web: Capability = {
   commands: {
     web: {
       usage: '',
-      summary: 'inspect web servers: whose each site is, and whether limits hold for it',
+      summary: "show each site's owner, PHP handler and limits",
       load: () => import('./web/commands/web.ts'),
     },
   },
@@ -88,7 +88,7 @@ const login: Capability = {
   commands: {
     pam: {
       usage: '',
-      summary: 'place logins, cron and at jobs of tenants before their first instruction',
+      summary: "place tenants' logins, cron jobs and at jobs before their first instruction",
       load: () => import('./login/commands/pam.ts'),
     },
   },
@@ -102,7 +102,7 @@ const strict: Capability = {
   commands: {
     placement: {
       usage: '',
-      summary: 'show what the kernel refuses tenants that are not in their cgroups',
+      summary: "show what the kernel refuses to processes outside their tenant's cgroup",
       load: () => import('./strict/commands/placement.ts'),
     },
   },
@@ -118,7 +118,7 @@ const symlinks: Capability = {
   commands: {
     symlinks: {
       usage: '',
-      summary: 'find, and refuse, links by which tenants reach files of others',
+      summary: "find and block symlinks to other tenants' files",
       load: () => import('./symlinks/commands/symlinks.ts'),
     },
   },
@@ -136,7 +136,7 @@ const jail: Capability = {
   commands: {
     jail: {
       usage: '',
-      summary: 'what of the host tenants see: show it, enter it, compare it with the host',
+      summary: "show, enter and compare tenants' jails",
       load: () => import('./jail/commands/jail.ts'),
     },
   },
@@ -156,8 +156,7 @@ const hardening: Capability = {
   commands: {
     harden: {
       usage: '[options] [items...]',
-      summary:
-        'set what the kernel should refuse on a shared host, now and at boot; --undo takes it back',
+      summary: 'set kernel protections for a shared host, now and at boot; --undo reverts them',
       load: () => import('./hardening/commands/harden.ts'),
     },
   },
@@ -171,7 +170,7 @@ const confine: Capability = {
   commands: {
     confine: {
       usage: '[options] [service]',
-      summary: 'sandbox a daemon (web, mail, database, DNS, FTP); --undo takes it back',
+      summary: 'sandbox a daemon (web, mail, database, DNS, FTP); --undo reverts it',
       load: () => import('./confine/commands/confine.ts'),
     },
   },
@@ -185,7 +184,7 @@ const prove: Capability = {
     prove: {
       usage: '[options]',
       summary:
-        'attack this host as a tenant would, and show what holds; exits with 3 if not all does',
+        'attack this host as a tenant would and show what was blocked; exits with 3 if anything was not',
       load: () => import('./prove/commands/prove.ts'),
     },
   },
@@ -196,12 +195,12 @@ const stop: Capability = {
   commands: {
     stop: {
       usage: '[options] <tenant>',
-      summary: 'end all that a tenant runs, and keep it out until it is started again',
+      summary: 'end all processes of a tenant and keep it out until "bulkhead start"',
       load: () => import('./stop/commands/stop.ts'),
     },
     start: {
       usage: '[options] <tenant>',
-      summary: 'let a tenant that was stopped run again',
+      summary: 'let a stopped tenant run again',
       load: () => import('./stop/commands/start.ts'),
     },
   },

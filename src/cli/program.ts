@@ -13,7 +13,7 @@ const commands: CommandTable = {
   doctor: {
     usage: '[options]',
     summary:
-      'show which limits this host can enforce, how each way in is held, and what would help; changes nothing',
+      'show which limits this host can enforce, which entry paths are covered, and what would help',
     load: () => import('./commands/doctor.ts'),
   },
   check: {
@@ -120,7 +120,7 @@ const commands: CommandTable = {
   },
   units: {
     usage: '',
-    summary: 'install the services of systemd: the agent, and what is to be done at boot',
+    summary: 'install the systemd units: the agent, and what runs at boot',
     load: () => import('./commands/units.ts'),
   },
   alerts: {
@@ -157,9 +157,9 @@ const groups: Readonly<Record<string, readonly string[]>> = {
     'defaults',
     'reseller',
   ],
-  'What tenants use:': ['status', 'top', 'ps', 'usage', 'faults', 'incident', 'advise', 'alerts'],
+  'Usage:': ['status', 'top', 'ps', 'usage', 'faults', 'incident', 'advise', 'alerts'],
   'This host:': ['doctor', 'units', 'agent', 'exec', 'release', 'completion'],
-  'Tenants kept apart:': [
+  'Isolation:': [
     'web',
     'pam',
     'placement',

@@ -10,7 +10,7 @@
 import { fail, ok, type Result } from '../base/result.ts';
 import type { Located, Span } from './diagnostic.ts';
 
-/** `none` takes back what would be inherited. */
+/** `none` cancels an inherited jail. */
 export const jailProfiles = ['web', 'shell', 'strict', 'none'] as const;
 export type JailProfile = (typeof jailProfiles)[number];
 

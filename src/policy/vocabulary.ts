@@ -239,11 +239,11 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
   },
   jail: {
     summary:
-      'What of the host the tenants see whose commands "bulkhead exec" starts. Inherited as a whole, from the nearest element that has one. Of a site: a jail of its own, in which the home of the tenant is not seen.',
+      "The part of the host that a tenant's processes can see. Inherited as a whole, from the nearest element that has one. In a site: a jail of its own, without the tenant's home.",
     attributes: {
       profile: required(
         jailProfiles,
-        'What is inside: "web" is for sites, "shell" for people, "strict" has least; "none" takes back what would be inherited, but not in a site.',
+        'What is inside: "web" is for sites, "shell" for people, "strict" shows the least; "none" cancels an inherited jail, but not in a site.',
       ),
       home: optional(
         'path',

@@ -174,7 +174,7 @@ function suite(stage: EntriesStage): void {
     await enabled(new Map([...three, [uids.other, 2]]));
     const answers = await served(3, times(8, { host: 'a.example', path: '/' }));
     const refused = answers.find(({ status }) => status === 508);
-    assert.match(refused?.text ?? '', /limit is that of this site alone/);
+    assert.match(refused?.text ?? '', /limit is for this site only/);
     assert.equal(refused?.headers['content-type'], 'text/html; charset=utf-8');
     assert.equal(refused?.headers['retry-after'], '10');
     assert.equal(refused?.headers['x-limit'], 'entries 3/3');

@@ -210,7 +210,7 @@ function suite(stage: EntriesStage): void {
     ] as const) {
       const { status, headers, text } = await oneRefused('a.example', method, path);
       assert.equal(status, 508);
-      assert.match(text, /limit is that of this site and the others of its owner/);
+      assert.match(text, /limit is for all sites of the same owner together/);
       assert.equal(headers['content-type'], 'text/html; charset=utf-8');
       assert.equal(headers['retry-after'], '10');
       assert.equal(headers['x-limit'], 'entries 5/5');
@@ -290,7 +290,7 @@ function suite(stage: EntriesStage): void {
       });
       await enabled();
       const refused = await oneRefused('a.example');
-      assert.match(refused.text, /limit is that of this site and the others of its owner/);
+      assert.match(refused.text, /limit is for all sites of the same owner together/);
       const again = await stage.plan(five);
       assert.deepEqual(again.ok && again.value.changes, []);
       assert.match(readFileSync(`${conf}/nginx.conf_bulkhead`, 'utf8'), /site-log\.conf;\n$/);

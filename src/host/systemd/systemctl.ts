@@ -62,7 +62,7 @@ export async function unitStates(
     return failed({
       action: 'read the states of units',
       object: pattern,
-      reason: 'systemctl printed something else than JSON',
+      reason: 'systemctl did not print JSON',
     });
   }
 }

@@ -168,10 +168,10 @@ function mapsOf(kind: BoundKind, sites: readonly HeldSite[]): readonly string[] 
   ];
 }
 
-/** In a page: "The limit is that of …". */
+/** Words after "The limit is for" on the page for refused requests. */
 export const limitOf: Readonly<Record<BoundKind, string>> = {
-  site: 'this site alone',
-  tenant: 'this site and the others of its owner',
+  site: 'this site only',
+  tenant: 'all sites of the same owner together',
   reseller: 'a group of sites, to which this one belongs',
 };
 
