@@ -2,8 +2,8 @@
  * The public library: `import { scan } from 'bulkhead/modules'`; docs/library.md has an example of
  * each.
  *
- * `scan` is the judgement of the command. Below it are the pieces: the first half is pure, over
- * bytes and plain data; the second reads this host or directories of it. What can fail answers with
+ * `scan` judges as the command does. Below it are the pieces: the first half is pure, over bytes
+ * and plain data; the second reads this host or directories of it. Functions that can fail return a
  * `Result`: `{ ok: true, value }` or `{ ok: false, error }`.
  */
 export { scan, type ScanOptions } from './io/scan/scan.ts';

@@ -24,7 +24,7 @@ import {
   type LoadedNow,
 } from '../io/deny/deny.ts';
 
-/** The text for people. */
+/** Returns the text for people. */
 export function denyText(outcome: DenyOutcome, { boot }: DenyOptions = {}): string {
   const would = outcome.dryRun ? 'Would ' : '';
   const verb = (plain: string, past: string) => (outcome.dryRun ? plain : past);

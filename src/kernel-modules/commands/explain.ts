@@ -47,7 +47,7 @@ async function explain(name: string, options: ExplainOptions, command: Command):
   const tree = await readTree(opened, options);
   const file = fileOf(name, tree);
   if (file === undefined) return exitCodes.failed;
-  // In depth, which the scan of a whole tree does not go for modules that are signed.
+  // Reads in depth, which the scan of a whole tree skips for signed modules.
   const deep = { ...options, cache: false, deep: true };
   const { entries, problems } = await readInputs([file], keys, deep);
   for (const each of problems) printError(`${each.file}: ${each.message}`);
@@ -77,7 +77,10 @@ async function explain(name: string, options: ExplainOptions, command: Command):
   return codeOf(report);
 }
 
-/** An existing file, else the module of that name in the kernel's tree. */
+/**
+ * Returns the name itself if it is an existing file, else the file of that module in the kernel's
+ * tree.
+ */
 function fileOf(name: string, tree: readonly ReadEntry[]): string | undefined {
   if (/[/.]/.test(name) && existsSync(name)) return name;
   const found = moduleNamed(tree, name);

@@ -15,7 +15,7 @@ import { printable } from '../../base/printable.ts';
 
 interface Neighbours {
   readonly kernel: Kernel;
-  /** Whose command line and lockdown it is judged with. */
+  /** The host or kernel whose command line and lockdown the verdict uses. */
   readonly settingsFrom: string | undefined;
   /** All modules of the tree, with or without the one that is explained. */
   readonly tree: readonly ReadEntry[];

@@ -20,7 +20,9 @@ const writers: Readonly<Record<Exclude<Format, 'table'>, Writer>> = {
   json: jsonReport,
 };
 
-/** In pieces: a document of thousands of modules need not be in memory as a whole. */
+/**
+ * Writes the report in pieces: a document of thousands of modules need not be in memory as a whole.
+ */
 export async function writeReport(
   report: ScanReport,
   format: keyof typeof writers,

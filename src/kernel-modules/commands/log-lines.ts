@@ -1,7 +1,10 @@
 /** The kernel's own lines about a module, for people. */
 import type { Verdict } from '../core/loader/verdict.ts';
 
-/** Logged together with the taint E, and only then. Source: kernel/module/main.c. */
+/**
+ * The line that the kernel logs together with the taint E, and only then. Source:
+ * kernel/module/main.c.
+ */
 const ofUnsigned = ': module verification failed: ';
 
 export const logLines = ({ messages, openTaints }: Verdict): readonly string[] =>

@@ -84,8 +84,8 @@ function rebuildLines(rebuilt: Rebuilt | undefined): string[] {
 const rowsMax = 40;
 
 /**
- * Of many: those that differ, and those with a srcversion that stay undecided, one by one; the rest
- * by number.
+ * Lists modules that differ, and undecided ones with a srcversion, one by one; the rest are
+ * counted.
  */
 export function matchTable(results: readonly Matched[], terminal: Terminal): string {
   const by = new Map<MatchOutcome, Matched[]>();

@@ -1,4 +1,6 @@
-/** `bulkhead modules match`: whether the offered source of a module is its source. */
+/**
+ * `bulkhead modules match`: checks whether the source offered for a module is really its source.
+ */
 import { printProblem } from '../../base/problem.ts';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -67,7 +69,10 @@ async function match(names: readonly string[], options: MatchOptions): Promise<E
   return codeOf(results, options);
 }
 
-/** What was reproduced is kept for scans, unless the source changed meanwhile. */
+/**
+ * Rebuilds the modules and keeps the reproduced ones for scans, unless the source changed
+ * meanwhile.
+ */
 async function rebuildAndKeep(
   matched: readonly Matched[],
   source: string,
@@ -94,7 +99,7 @@ async function rebuildAndKeep(
   return results;
 }
 
-/** Named ones by file or by name; with --all the whole tree. */
+/** Reads the modules named by file or by name, or the whole tree with `--all`. */
 async function entriesOf(
   names: readonly string[],
   options: MatchOptions,
@@ -102,7 +107,7 @@ async function entriesOf(
   const files = names.filter((name) => existsSync(name));
   const others = names.filter((each) => !files.includes(each));
   const ofFiles = files.length === 0 ? [] : await entriesOfFiles(files, options);
-  // Files need no kernel: what they are compared with is the source and the headers.
+  // Files need no kernel: they are compared with the source and the headers.
   if (names.length > 0 && others.length === 0) return ofFiles.length === 0 ? undefined : ofFiles;
   const opened = openOrReport(options);
   if (opened === undefined) return undefined;
@@ -127,7 +132,7 @@ async function entriesOfFiles(
   return entries;
 }
 
-/** Modules of several kernels are each compared with the headers of their own. */
+/** Compares each module with the headers of its own kernel. */
 async function matchEach(
   entries: readonly ReadEntry[],
   source: string,
@@ -174,7 +179,7 @@ function show(results: readonly Matched[], options: MatchOptions): void {
   else for (const each of results) print(matchText(each, terminal));
 }
 
-/** What is not known is null, not absent. */
+/** Returns the JSON value; unknown fields are null, not absent. */
 function jsonOf(matched: Matched) {
   const { entry, match, rebuilt } = matched;
   const { license, srcversion, objects, compilers } = match;
@@ -199,7 +204,10 @@ function jsonOf(matched: Matched) {
   };
 }
 
-/** With --all, modules without a srcversion do not count: few of them can be decided. */
+/**
+ * Returns the exit code. With `--all`, modules without a srcversion do not count: few of them can
+ * be decided.
+ */
 function codeOf(results: readonly Matched[], { all }: MatchOptions): ExitCode {
   const refuted = results.some(
     (each) => outcomeOf(each) === 'differs' || each.match.license.contradictions.length > 0,

@@ -15,7 +15,7 @@ export interface Matched {
 export const statesSrcversion = ({ match }: Matched): boolean =>
   match.srcversion.claimed !== undefined;
 
-/** A rebuild counts more than comparing texts. */
+/** Returns the outcome for a module; a decided rebuild counts more than the comparison of texts. */
 export function outcomeOf({ match, rebuilt }: Matched): MatchOutcome {
   return rebuilt === undefined || rebuilt.outcome === 'undecided' ? match.outcome : rebuilt.outcome;
 }

@@ -1,6 +1,6 @@
 /**
- * The headers that modules were built against: those of the kernel that each names in its vermagic.
- * The kernel that runs here is seldom the one that a module was built for.
+ * The headers that modules were built against: for each module, the headers of the kernel named in
+ * its vermagic. The kernel that runs here is seldom the one that a module was built for.
  */
 import type { Problem } from '../../base/problem.ts';
 import type { Result } from '../../base/result.ts';
@@ -29,7 +29,10 @@ export class ModuleHeaders {
     this.#otherwise = given ?? runningRelease(hostRoots) ?? '';
   }
 
-  /** A module that names no kernel counts as one for the kernel that was given, or runs here. */
+  /**
+   * Returns the module's kernel release. A module that names no kernel counts as built for the
+   * given kernel or the running one.
+   */
   releaseFor(module: KernelModule): string {
     return builtFor(module) ?? this.#otherwise;
   }
@@ -40,7 +43,7 @@ export class ModuleHeaders {
     return found;
   }
 
-  /** A kernel may be given without its headers, which are then installed. */
+  /** Finds the headers. A kernel may be given without headers; the installed ones are used then. */
   #find(release: string): Result<KernelBuild, Problem> {
     const given = findKernelBuild(release, this.#directories);
     if (given.ok || !this.#mayBeInstalled) return given;

@@ -1,5 +1,5 @@
 /**
- * What the policy requires of modules; a file of its own, since the policy code takes longer to
+ * The policy's requirements for modules; a file of its own, since the policy code takes longer to
  * load than a scan.
  */
 import { loadPolicy } from '../../apply/load-policy.ts';
@@ -12,7 +12,7 @@ import { printError, showDiagnostics } from '../../cli/shared/output.ts';
 
 type Demanded = Pick<ModulesElement, 'require' | 'deny'>;
 
-/** What the policy requires of modules; undefined after its errors have been printed. */
+/** Returns the policy's requirements for modules; undefined after its errors have been printed. */
 export function modulesOf(file: string, paths: Paths): Demanded | undefined {
   const read = readPolicyFile(file);
   if (!read.ok) {

@@ -1,5 +1,6 @@
 /**
- * `bulkhead modules predict`: what a sequence of insmod would do to a kernel, without running it.
+ * `bulkhead modules predict`: shows what a sequence of insmod would do to a kernel, without running
+ * it.
  */
 import { printProblem } from '../../base/problem.ts';
 import type { Command } from 'commander';
@@ -67,14 +68,14 @@ function predictLoads(files: readonly string[], options: PredictOptions): ExitCo
   } else {
     show(results);
   }
-  // What is unknown is not a verdict to build on.
+  // Without the kernel's exports, a verdict is not reliable.
   if (reading.kernel.exports.size === 0) return exitCodes.failed;
   return results.some(({ verdict }) => verdict.result === 'refuse')
     ? exitCodes.found
     : exitCodes.done;
 }
 
-/** All, or undefined after what cannot be read has been printed. */
+/** Returns all modules, or undefined after printing which files cannot be read. */
 function candidatesFrom(
   files: readonly string[],
   check: SignatureChecker,
@@ -102,7 +103,7 @@ const jsonOf = ({ file, name, verdict, candidate }: Result) => ({
   loader: loaderReport(verdict),
 });
 
-/** What is printed beside the verdict; empty for a file that is not a module. */
+/** Returns a function for what is printed with a verdict; empty for a file that is not a module. */
 function judgeWith(candidates: readonly Candidate[], reading: KernelReading) {
   const { kernel } = reading;
   const isGplOnly = gplOnlyAmong(candidates, kernel);

@@ -1,4 +1,4 @@
-/** The decisive comparison: each module rebuilt from the offered source. */
+/** The decisive comparison: rebuilding each module from the offered source. */
 import { printProblem } from '../../base/problem.ts';
 import { kernelEncoding, readElf } from '../core/elf/read-elf.ts';
 import { readAgain } from '../io/inputs/read-again.ts';

@@ -1,4 +1,7 @@
-/** The loaded modules, each by its file; one without is a problem of the scan. */
+/**
+ * The loaded modules, each with its file; a module without a file is reported as a problem of the
+ * scan.
+ */
 import { type Problem } from '../../base/problem.ts';
 import type { ScanReport } from '../core/reports/report.ts';
 import { hostRoots } from '../io/kernel/kernel-files.ts';

@@ -1,5 +1,5 @@
 /**
- * A scan for people: what deserves attention first and one by one, the rest by number.
+ * A scan for people: modules that deserve attention come first, one by one; the others are counted.
  *
  *     CONTRADICTED
  *     MODULE    LICENSE  LOADER             GPL-ONLY  WHY
@@ -53,11 +53,14 @@ function group(
   return [lines.join('\n')];
 }
 
-/** Without an image of the kernel, its own modules are such: by the thousand, and alike. */
+/**
+ * Whether the module is signed with a key that could not be checked. Without a kernel image,
+ * thousands of the kernel's own modules look like that.
+ */
 const isUnverified = ({ signature, trustLevel }: ModuleReport) =>
   trustLevel === 'unsupported' && signature === 'unknown key';
 
-/** A signed module that loads cleanly needs no attention. */
+/** Whether the module deserves a row of its own: a signed module that loads cleanly does not. */
 function needsAttention(module: ModuleReport, manyUnverified: boolean): boolean {
   if (module.trustLevel === 'contradicted') return true;
   if (module.trustLevel === 'unsupported' && !(manyUnverified && isUnverified(module))) return true;
@@ -95,7 +98,7 @@ function loaderWords(module: ModuleReport): string {
   return taints === '' ? loads : `${loads}, taints ${taints}`;
 }
 
-/** Support comes before notes if the trust level rests on it. */
+/** Returns the reason to show. Support comes before notes if the trust level rests on it. */
 function reasonOf({ deniedReason, trustLevel, evidence, loader }: ModuleReport): string {
   if (deniedReason !== null) return `denied: ${deniedReason}`;
   const first = (weight: Evidence['weight']) => evidence.find((each) => each.weight === weight);

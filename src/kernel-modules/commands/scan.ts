@@ -1,4 +1,4 @@
-/** `bulkhead modules scan`: every module judged, the worst first. */
+/** `bulkhead modules scan`: judges every module and lists the worst first. */
 import { printProblem, type Problem } from '../../base/problem.ts';
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -78,20 +78,23 @@ async function scan(
   return codeOf(report.value);
 }
 
-/** A few of them named the kernel that they are for. */
+/** Reports how many modules name another kernel than the one they are judged for. */
 function reportOthers({ modules, kernel: { release } }: ScanReport): void {
   const others = modules.filter((each) => releaseOf(each.vermagic ?? undefined) !== release).length;
   if (others === 0) return;
   printError(`${others} of ${modules.length} modules are not marked for Linux ${release}`);
 }
 
-/** One line instead of all that cannot be known of such a kernel. */
+/**
+ * Whether the running kernel is meant and has no loadable modules; one line then replaces all that
+ * cannot be known of it.
+ */
 function isAboutNothing(paths: readonly string[], { kernel, running }: ScanOptions): boolean {
   const isAsked = kernel === undefined && (running === true || paths.length === 0);
   return isAsked && !existsSync(join(hostRoots.proc, 'modules'));
 }
 
-/** The named ones, the loaded ones with --running, else the whole tree. */
+/** Returns the named files, the loaded modules with `--running`, else the whole tree. */
 function inputsOf(
   paths: readonly string[],
   { running, kernel }: ScanOptions,

@@ -1,4 +1,4 @@
-/** What the commands of `bulkhead modules` start with: the kernel, the keys, the requirements. */
+/** The common start of the `bulkhead modules` commands: the kernel, the keys, the requirements. */
 import { printProblem, type Cause, type Problem } from '../../base/problem.ts';
 import { existsSync, readFileSync } from 'node:fs';
 import { Option, type Command } from 'commander';
@@ -22,11 +22,11 @@ import { printError, pathsFor } from '../../cli/shared/output.ts';
 export type { Opened };
 
 export interface KernelOptions {
-  /** Directories; none is the running kernel. */
+  /** Directories; the running kernel if there are none. */
   readonly kernel?: readonly string[];
   readonly certificate?: readonly string[];
   readonly cmdline?: string;
-  /** Another kernel is judged by the settings of this host. */
+  /** Whether another kernel is judged by the settings of this host. */
   readonly asBootedHere?: boolean;
   readonly cache: boolean;
 }
@@ -36,7 +36,7 @@ export interface DemandOptions {
   readonly require?: TrustLevel;
 }
 
-/** Of an option that may be given several times. */
+/** Collects the values of an option that may be given several times. */
 export const collect = (value: string, before: readonly string[] = []): readonly string[] => [
   ...before,
   value,
@@ -55,8 +55,8 @@ export function withKernelOptions(command: Command): Command {
 }
 
 /**
- * The kernel and the keys that signatures are checked with, or undefined after a problem has been
- * printed.
+ * Opens the kernel and the keys that signatures are checked with; undefined after a problem has
+ * been printed.
  */
 export function openOrReport(options: KernelOptions): Opened | undefined {
   const opened = openerOrReport(options)?.();
@@ -66,8 +66,8 @@ export function openOrReport(options: KernelOptions): Opened | undefined {
 }
 
 /**
- * The same for later: errors of the command line are printed now, gaps of the kernel then. It
- * uses the kernel of what is scanned, if that is another one.
+ * Returns a function that opens the kernel later. Errors of the command line are printed now, gaps
+ * of the kernel then. If the scanned files belong to another kernel, that one is used.
  */
 export function openerOrReport(
   options: KernelOptions,
@@ -133,7 +133,7 @@ export const readInputs = (
   options: KernelOptions & { readonly deep?: boolean },
 ): Promise<Reading> => withReading(options, (choices) => readPaths(paths, keys, choices));
 
-/** The tree of the kernel, for the exports of its modules. Empty when it has none. */
+/** Reads the kernel's module tree, for the exports of its modules; empty if it has none. */
 export async function readTree(
   { reading: { moduleDirectory }, keys }: Opened,
   options: KernelOptions,
@@ -142,7 +142,7 @@ export async function readTree(
   return (await readInputs([moduleDirectory], keys, options)).entries;
 }
 
-/** By the name of its file. */
+/** Finds a module by its file name. */
 export function moduleNamed(tree: readonly ReadEntry[], name: string): ReadEntry | undefined {
   return tree.find((each) => plainName(bareName(each.file)) === plainName(name));
 }
@@ -161,7 +161,7 @@ export const requireOption = (): Option =>
     'exit with status 3 if a module is below this trust level',
   ).choices(trustLevels);
 
-/** What is required: by the policy, if there is one, and by the command line. */
+/** Returns the requirements, from the policy (if there is one) and the command line. */
 export async function demandOrReport(
   options: DemandOptions,
   command: Command,
@@ -180,8 +180,8 @@ export async function demandOrReport(
 }
 
 /**
- * The result comes first, because scripts depend on it: 3 for a module that is contradicted or not
- * accepted, 1 if something failed, 4 if it cannot be decided whether one is accepted.
+ * Returns the exit code, chosen for scripts. It is 3 for a module that is contradicted or not
+ * accepted, 1 if something failed, 4 if acceptance cannot be decided.
  */
 export function codeOf({ counts, kernel }: ScanReport): ExitCode {
   if (counts.trustLevels.contradicted > 0 || counts.rejected > 0) return exitCodes.found;

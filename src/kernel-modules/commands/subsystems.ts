@@ -1,6 +1,6 @@
 /**
- * The subsystem that a symbol of the kernel belongs to, by its name: a help for readers, not a
- * fact. The kernel keeps no such list; names begin with their subsystem by convention.
+ * The subsystem that a kernel symbol belongs to, by its name: a help for readers, not a fact. The
+ * kernel keeps no such list; names begin with their subsystem by convention.
  */
 const subsystems: readonly (readonly [name: string, symbols: RegExp])[] = [
   ['tracing', /^(__)?(trace_|perf_|bpf_|event_trigger|ftrace|tracepoint|ring_buffer_)/],

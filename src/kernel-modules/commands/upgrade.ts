@@ -1,5 +1,5 @@
 /**
- * `bulkhead modules upgrade`: which of today's modules another kernel would no longer load, why,
+ * `bulkhead modules upgrade`: lists today's modules that another kernel would refuse, the reasons,
  * and what a rebuild would have to change.
  */
 import {
@@ -57,12 +57,11 @@ async function upgrade(paths: readonly string[], options: UpgradeOptions): Promi
     (await sideOf({
       ...options,
       kernel: options.to,
-      // It would be booted here, with the command line and the lockdown of this host.
+      // The other kernel would be booted here, with this host's command line and lockdown.
       asBootedHere: options.kernel === undefined,
     }));
   if (before === undefined || after === undefined) return exitCodes.failed;
-  // Without exports nothing would seem to be missing there; why they are not known has been
-  // printed.
+  // Without exports nothing would seem to be missing there. Why they are unknown has been printed.
   if ([before, after].some(({ reading }) => reading.kernel.exports.size === 0))
     return exitCodes.failed;
   if (paths.length === 0 && before.tree.length === 0) {
@@ -76,7 +75,7 @@ async function upgrade(paths: readonly string[], options: UpgradeOptions): Promi
   const moved = new Set(entries.map((each) => each.file));
   const found = compare(
     verdictsOf(entries, before, moved),
-    // What comes with the new kernel replaces what had its name.
+    // A module of the new kernel replaces today's module of the same name.
     verdictsOf(entries, after, moved),
   );
   const { release } = after.reading.kernel;
@@ -95,7 +94,7 @@ async function sideOf(options: KernelOptions): Promise<Side | undefined> {
   return opened && { ...opened, tree: await readTree(opened, options) };
 }
 
-/** Those that the other kernel does not have itself: from DKMS, from vendors. */
+/** Returns the modules that the other kernel does not bring itself: from DKMS, from vendors. */
 function filesWithoutSuccessor(before: Side, after: Side): readonly string[] {
   const plain = (entry: ReadEntry) => plainName(bareName(entry.file));
   const brought = new Set(after.tree.map(plain));
@@ -126,7 +125,7 @@ function withHurdles(
   { reading, tree }: Side,
 ): Rebuilt {
   const byModules = new Map<string, SymbolExport>();
-  // Those that are compared would be rebuilt as well, and are there for each other.
+  // The compared modules would be rebuilt as well, so they can use each other's exports.
   for (const each of [...entries, ...tree]) {
     for (const symbol of each.module.exports) byModules.set(symbol.name, symbol);
   }
@@ -146,7 +145,7 @@ const namesMax = 12;
 const listed = (names: readonly string[]): string =>
   listSome(names, namesMax) + (names.length > namesMax ? ' (--json has all)' : '');
 
-/** What to check in the source before it is built for that kernel. */
+/** Lists what to check in the source before it is built for that kernel. */
 function rebuildLines({
   removed,
   gplOnly,

@@ -1,4 +1,4 @@
-/** `bulkhead modules gate`: only modules that the policy accepts load. */
+/** `bulkhead modules gate`: lets only modules load that the policy accepts. */
 import { examples, type CommandModule } from '../../../cli/shared/command.ts';
 import { addCommands, type CommandTable } from '../../../cli/shared/command-table.ts';
 

@@ -1,4 +1,6 @@
-/** Makes the list of a kernel, and writes nothing yet: a scan of its modules, judged as the policy says. */
+/**
+ * Makes the list of a kernel: a scan of its modules, judged as the policy says. Writes nothing yet.
+ */
 import type { Command } from 'commander';
 import { hostRoots, runningRelease } from '../../io/kernel/kernel-files.ts';
 import { pathsOr, scanFor } from '../../io/scan/scan.ts';
@@ -18,7 +20,10 @@ export interface MadeList {
   readonly change: ListChange;
 }
 
-/** The running kernel where no release is named. Problems have been printed where a status is returned. */
+/**
+ * Makes the list of the release, or of the running kernel if none is named. If a status is
+ * returned, the problems have been printed.
+ */
 export async function makeList(
   release: string | undefined,
   options: DemandOptions,

@@ -1,4 +1,4 @@
-/** `bulkhead modules gate off`: every module loads, and nothing of the gate is left but its lists. */
+/** `bulkhead modules gate off`: every module loads again; only the gate's lists stay. */
 import type { Command } from 'commander';
 import { ok } from '../../../base/result.ts';
 import { underLock } from '../../../sys/files/under-lock.ts';

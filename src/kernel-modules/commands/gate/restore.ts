@@ -1,6 +1,7 @@
 /**
- * `bulkhead modules gate restore`: at boot, what was in force before it, with the list that was made then. A kernel
- * without a list gets "watch": a host that cannot load its network driver helps nobody.
+ * `bulkhead modules gate restore`: puts the mode from before the boot back in force, with the list
+ * that was made then. A kernel without a list gets "watch": a host that cannot load its network
+ * driver helps nobody.
  */
 import type { Command } from 'commander';
 import { ok } from '../../../base/result.ts';

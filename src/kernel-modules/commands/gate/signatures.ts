@@ -1,4 +1,7 @@
-/** `bulkhead modules gate signatures`: the kernel's own gate, which needs no list. */
+/**
+ * `bulkhead modules gate signatures`: makes the kernel itself require signatures until the next
+ * boot, which needs no list.
+ */
 import type { Command } from 'commander';
 import { hostRoots, runningRelease } from '../../io/kernel/kernel-files.ts';
 import { GateLists } from '../../io/gate/gate-lists.ts';

@@ -1,4 +1,7 @@
-/** `bulkhead modules gate status`: what holds, with which list, and what it does not stop. */
+/**
+ * `bulkhead modules gate status`: shows the mode, the list in force, and what the gate does not
+ * stop.
+ */
 import type { Command } from 'commander';
 import { printCause } from '../../../base/problem.ts';
 import { printable } from '../../../base/printable.ts';
@@ -18,22 +21,22 @@ import {
 } from '../../../cli/shared/command.ts';
 import { count, pathsFor, print, printError, printJson } from '../../../cli/shared/output.ts';
 
-/** All of them are in --json. */
+/** How many refusals the text shows; `--json` has all of them. */
 const refusalsShown = 10;
 
 interface Status extends GateFacts {
   readonly mode: GateMode;
-  /** What the next boot begins with. */
+  /** The mode that the next boot starts with. */
   readonly atBoot: GateMode;
-  /** Why it cannot be on here; null where it can. */
+  /** The reason why the gate cannot be on here; null where it can. */
   readonly obstacle: string | null;
   readonly release: string;
-  /** Null where there is no list for the running kernel. */
+  /** The number of modules listed; null if the running kernel has no list. */
   readonly listed: number | null;
   readonly refused: number | null;
   readonly loadedUnlisted: readonly string[] | null;
   readonly otherKernels: readonly string[];
-  /** The last ones, the oldest first. */
+  /** The latest refusals, oldest first. */
   readonly refusals: readonly Refusal[];
 }
 

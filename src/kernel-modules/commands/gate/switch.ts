@@ -1,4 +1,7 @@
-/** What "on", "watch" and "restore" have in common: the list is made if need be, loaded, and kept for the next boot. */
+/**
+ * The steps that "on", "watch" and "restore" share: make the list if needed, load it, and keep it
+ * for the next boot.
+ */
 import type { Command } from 'commander';
 import type { GateMode } from '../../core/gate/gate-event.ts';
 import { listedDigests, type GateList } from '../../core/gate/gate-list.ts';
@@ -121,7 +124,7 @@ function switchText(
   ].join('\n');
 }
 
-/** `on` and `watch` differ by what is done with a module that is not on the list alone. */
+/** Builds `on` or `watch`; they differ only in what happens to a module that is not on the list. */
 export const switchCommand = (mode: Exclude<GateMode, 'off'>): CommandModule => ({
   define(command, run) {
     command

@@ -1,4 +1,4 @@
-/** The gate, for `release --all`. */
+/** The gate's part in `release --all`. */
 import type { UndoStep } from '../../../apply/undo-step.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { hasBootFiles } from '../../io/gate/boot-files.ts';

@@ -1,4 +1,4 @@
-/** `bulkhead modules gate why MODULE`: whether it may load, and why. */
+/** `bulkhead modules gate why MODULE`: shows whether a module may load, and why. */
 import type { Command } from 'commander';
 import { printable } from '../../../base/printable.ts';
 import { plainName } from '../../core/record/module.ts';
@@ -22,7 +22,7 @@ interface Options {
 
 interface Found extends GateModule {
   readonly mayLoad: boolean;
-  /** Why, in words. */
+  /** The reason, for people. */
   readonly reason: string;
 }
 
@@ -60,7 +60,9 @@ async function why(name: string, options: Options, command: Command): Promise<Ex
   return found.some(({ mayLoad }) => mayLoad) ? exitCodes.done : exitCodes.found;
 }
 
-/** The file as it is now: what has changed since is another module. */
+/**
+ * Judges the file as it is now: a file that has changed since the list was made is another module.
+ */
 async function judged(module: GateModule): Promise<Found> {
   const { refusedReason } = module;
   if (refusedReason !== null) return { ...module, mayLoad: false, reason: refusedReason };

@@ -1,4 +1,4 @@
-/** Which functions and data objects of two modules are not the same. */
+/** The functions and data objects in which two modules differ. */
 import { FormatError } from '../elf/bytes.ts';
 import {
   sectionTypes,
@@ -14,7 +14,7 @@ const changedSymbolsMax = 100;
 const symbolsMax = 500_000;
 const nameBytesMax = 64 * 2 ** 20;
 
-/** The function or object whose bytes hold that offset. Throws `FormatError`. */
+/** Returns the function or object whose bytes hold that offset. Throws `FormatError`. */
 export function symbolAt(elf: Elf, section: Section, offset: number): string | undefined {
   const table = elf.symbolTable;
   if (table === undefined) return undefined;
@@ -26,7 +26,7 @@ export function symbolAt(elf: Elf, section: Section, offset: number): string | u
     const symbol = elf.symbol(table, index);
     budget.spend(symbol.name);
     if (!isNamed(symbol) || offset < symbol.value || offset >= symbol.value + symbol.size) continue;
-    // The padding before a function is a symbol of its own, and of no use to a reader.
+    // The padding before a function is a symbol too, but tells a reader nothing.
     if (!symbol.name.startsWith('__pfx_')) return symbol.name;
     padding = symbol;
   }
@@ -37,8 +37,8 @@ const isNamed = ({ type, name }: ElfSymbol): boolean =>
   (type === symbolTypes.function || type === symbolTypes.object) && name !== '';
 
 /**
- * Functions and objects that only one module has, or whose bytes differ, or that refer to other
- * symbols. The addends of references are left out: they change for all that comes behind a function
+ * Returns functions and objects that only one module has, whose bytes differ, or that refer to
+ * other symbols. Addends of references are ignored: they change for everything behind a function
  * that grew.
  */
 export function changedSymbols(a: Elf, b: Elf): readonly string[] {
@@ -54,7 +54,7 @@ export function changedSymbols(a: Elf, b: Elf): readonly string[] {
 
 interface Content {
   readonly name: string;
-  /** Without bytes in the file, the size alone. */
+  /** The size in bytes: all there is to compare if the symbol has no bytes in the file. */
   readonly size: number;
   readonly bytes: Uint8Array;
   readonly references: readonly string[];
@@ -69,7 +69,7 @@ function sameContent(a: Content, b: Content): boolean {
   );
 }
 
-/** By section, name and, for names that several objects have, their order. */
+/** Returns contents by section, name and, for names that several objects have, their order. */
 function contentsBySymbol(elf: Elf): ReadonlyMap<string, Content> {
   const contents = new Map<string, Content>();
   const seen = new Map<string, number>();
@@ -129,7 +129,9 @@ export class NameBudget {
   }
 }
 
-/** What a section refers to, in the order of its bytes; asked for ranges that only go forward. */
+/**
+ * The references of a section, in the order of its bytes; queried only for ranges that go forward.
+ */
 class References {
   readonly #elf: Elf;
   readonly #sorted: readonly Relocation[];

@@ -2,10 +2,10 @@
  * Whether two kernel modules are the same program: one that was shipped and one that was built
  * again.
  *
- * What the processor and the loader will see is compared: sections by name, their bytes, flags and
- * sizes, and relocations by what they point at. What describes a build rather than the program is
- * not: those sections are named in `ignoredSections`, and `.modinfo` is compared separately, entry
- * by entry.
+ * The comparison covers what the processor and the loader will see: sections by name, their bytes,
+ * flags and sizes, and relocations by their targets. Sections that describe a build rather than the
+ * program are left out: `ignoredSections` names them. `.modinfo` is compared separately, entry by
+ * entry.
  */
 import { printable } from '../../../base/printable.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
@@ -14,7 +14,7 @@ import { changedSymbols, isRelocation, NameBudget, symbolAt } from './compare-sy
 import { sectionTypes, type Relocation, type Section } from '../elf/elf-format.ts';
 import type { Elf } from '../elf/elf.ts';
 
-/** What is not compared, for people. */
+/** Sections that are not compared, for people. */
 const ignoredSections = [
   '.modinfo (compared separately)',
   '__versions',
@@ -36,12 +36,12 @@ export interface Comparison {
     readonly bytes: number;
     readonly relocations: number;
   };
-  /** At most `differencesMax`, in the order of the first module's sections. */
+  /** Differences in the order of the first module's sections, at most `differencesMax`. */
   readonly differences: readonly Difference[];
   readonly furtherDifferences: number;
   /** Functions and data objects that are not the same, at most `changedSymbolsMax`. */
   readonly changed: readonly string[];
-  /** Does not affect `same`. */
+  /** Differences in `.modinfo`, which do not affect `same`. */
   readonly modinfo: readonly ModinfoDifference[];
   readonly ignored: readonly string[];
 }
@@ -50,7 +50,8 @@ interface Difference {
   readonly kind: 'only in the first' | 'only in the second' | 'kind' | 'size' | 'bytes' | 'target';
   readonly section: string;
   /**
-   * Of the first difference, in the section that is loaded; undefined where there is no such place.
+   * The offset of the first difference in the loaded section; undefined where there is no such
+   * place.
    */
   readonly offset: number | undefined;
   /** The function or object that the offset lies in, in the first module, else in the second. */
@@ -78,7 +79,9 @@ export function compareModules(a: Elf, b: Elf): Result<Comparison, FormatProblem
   }
 }
 
-/** Sections that overlap would make the comparison quadratic; no build lays them out so. */
+/**
+ * Throws if sections overlap, which would make the comparison quadratic; no build lays them out so.
+ */
 function checkOverlap(elf: Elf): void {
   let bytes = 0;
   for (const section of elf.sections) {
@@ -123,7 +126,7 @@ interface Pair {
   readonly b: Section | undefined;
 }
 
-/** Sections of one name are paired in their order: nothing hides behind a second `.text`. */
+/** Pairs sections of one name in their order: nothing hides behind a second `.text`. */
 function pairSections(a: Elf, b: Elf): readonly Pair[] {
   const ofB = Map.groupBy(comparedSections(b), ({ name }) => name);
   const taken = new Map<string, number>();
@@ -185,7 +188,7 @@ class Comparer {
       : this.#locate('bytes', a, b, offset, `other bytes${strings}`);
   }
 
-  /** The two texts at the first difference; none where a section holds no text. */
+  /** Returns the two texts at the first difference; none where a section holds no text. */
   #strings(a: Section, b: Section, offset: number): string {
     if (!holdsStrings(a)) return '';
     const [left, right] = [stringAt(this.#a.data(a), offset), stringAt(this.#b.data(b), offset)];
@@ -260,7 +263,7 @@ const stringsFlag = 0x20;
 const holdsStrings = ({ flags, name }: Section): boolean =>
   (flags & stringsFlag) !== 0 || name.startsWith('.rodata.str');
 
-/** The string around an offset, cut where it is long. */
+/** Returns the string around an offset, shortened if it is long. */
 function stringAt(data: Uint8Array, offset: number): string {
   const start = data.lastIndexOf(0, Math.max(0, offset - 1)) + 1;
   const from = Math.max(start, offset - stringCharactersMax / 2);
@@ -269,14 +272,17 @@ function stringAt(data: Uint8Array, offset: number): string {
   return printable(textOf(data.subarray(from, Math.max(from, to))));
 }
 
-/** The offset of the first byte that differs in what both have; undefined when there is none. */
+/**
+ * Returns the offset of the first byte that differs in the length both have; undefined if there is
+ * none.
+ */
 function firstDifference(a: Uint8Array, b: Uint8Array): number | undefined {
   const length = Math.min(a.length, b.length);
   for (let at = 0; at < length; at++) if (a[at] !== b[at]) return at;
   return undefined;
 }
 
-/** What relocations point at, as text that is equal for the same thing in two files. */
+/** The targets of relocations, as texts that are equal for the same thing in two files. */
 class Targets {
   readonly #elf: Elf;
   readonly #table: Section | undefined;
@@ -289,7 +295,10 @@ class Targets {
     this.#budget = new NameBudget(this.#table?.offset ?? 0);
   }
 
-  /** A symbol of another module by its name, one of this module by its place and its name. */
+  /**
+   * Returns the text for a symbol: another module's by its name, this module's by its place and its
+   * name.
+   */
   of(index: number): string {
     const known = this.#cache.get(index);
     if (known !== undefined) return known;

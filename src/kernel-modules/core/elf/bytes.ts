@@ -1,11 +1,11 @@
 /**
  * Bounded reading of bytes that somebody else wrote.
  *
- * Every read is checked against the end; what does not fit is a `FormatError` with the offset,
- * which the entry point of each format (`readElf`, `readModule`, …) turns into a value.
+ * Every read is checked against the end; one that does not fit throws a `FormatError` with the
+ * offset. The entry point of each format (`readElf`, `readModule`, …) turns it into a value.
  */
 
-/** Where the bytes stopped making sense. The offset counts from the start of the file. */
+/** The place where the bytes stopped making sense. The offset counts from the start of the file. */
 export interface FormatProblem {
   readonly message: string;
   readonly offset: number;
@@ -21,10 +21,10 @@ export class FormatError extends Error implements FormatProblem {
 }
 
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
-/** So many arguments a call takes. */
+/** The most arguments that one call takes. */
 const piece = 4096;
 
-/** In pieces: an array of one text a byte would take a hundred times the memory. */
+/** Decodes in pieces: an array of one text a byte would take a hundred times the memory. */
 function latin1(bytes: Uint8Array): string {
   let text = '';
   for (let at = 0; at < bytes.length; at += piece) {
@@ -34,7 +34,8 @@ function latin1(bytes: Uint8Array): string {
 }
 
 /**
- * Text of bytes: UTF-8 where it is, otherwise a character a byte, so that no two texts become one.
+ * Returns bytes as text: UTF-8 if they are that, otherwise a character a byte, so that no two
+ * inputs give one text.
  */
 export function textOf(bytes: Uint8Array): string {
   const text = utf8.decode(bytes);
@@ -44,7 +45,10 @@ export function textOf(bytes: Uint8Array): string {
 export class ByteView {
   readonly bytes: Uint8Array;
   readonly littleEndian: boolean;
-  /** Unchecked but for the end of the file, for loops that have checked their bounds once. */
+  /**
+   * The file's bytes, checked only against the end of the file: for loops that have checked their
+   * bounds once.
+   */
   readonly data: DataView;
 
   constructor(bytes: Uint8Array, littleEndian: boolean) {
@@ -86,14 +90,14 @@ export class ByteView {
     return this.data.getInt32(offset, this.littleEndian);
   }
 
-  /** A 64-bit value as a number: what no file can reach anyway loses its last digits. */
+  /** Reads a 64-bit value as a number: values that no file can reach lose their last digits. */
   u64(offset: number): number {
     const first = this.u32(offset);
     const second = this.u32(offset + 4);
     return this.littleEndian ? second * 2 ** 32 + first : first * 2 ** 32 + second;
   }
 
-  /** A 64-bit value in two's complement, exact up to 2^53. */
+  /** Reads a 64-bit value in two's complement, exact up to 2^53. */
   i64(offset: number): number {
     const low = this.u32(this.littleEndian ? offset : offset + 4);
     const high = this.i32(this.littleEndian ? offset + 4 : offset);
@@ -105,7 +109,7 @@ export class ByteView {
     return this.bytes.subarray(offset, offset + size);
   }
 
-  /** The text up to the next NUL, or to `end`. */
+  /** Reads the text up to the next NUL, or to `end`. */
   text(offset: number, end: number = this.bytes.length): string {
     this.#check(offset, 0);
     const within = this.bytes.subarray(offset, end);

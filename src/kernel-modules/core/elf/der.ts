@@ -13,13 +13,13 @@ export const derTags = {
   sequence: 0x30,
   set: 0x31,
 } as const;
-/** `[number]` of the context; constructed unless it holds plain bytes. */
+/** Returns the tag of `[number]` in the context; constructed unless it holds plain bytes. */
 export const contextTag = (number: number, constructed = true): number =>
   (constructed ? 0xa0 : 0x80) | number;
 
 export interface DerValue {
   readonly tag: number;
-  /** Where the tag is, and the contents begin and end, in the given bytes. */
+  /** The offsets of the tag and of the contents' start and end, in the given bytes. */
   readonly start: number;
   readonly contentsAt: number;
   readonly end: number;
@@ -34,7 +34,7 @@ export class DerReader {
     this.bytes = bytes;
   }
 
-  /** The value at a place, which must end before `end`. Throws `FormatError`. */
+  /** Reads the value at a place, which must end before `end`. Throws `FormatError`. */
   value(at: number, end: number = this.bytes.length): DerValue {
     const tag = this.bytes[at];
     const first = this.bytes[at + 1];
@@ -74,7 +74,7 @@ export class DerReader {
     return this.bytes.subarray(value.contentsAt, value.end);
   }
 
-  /** Dotted decimal. Throws `FormatError`. */
+  /** Reads an object identifier as dotted decimal. Throws `FormatError`. */
   objectId(value: DerValue): string {
     expectTag(value, derTags.object);
     const parts: number[] = [];

@@ -1,6 +1,6 @@
 /**
- * The Executable and Linkable Format: its numbers, and what is read of it.
- * Source: System V ABI, chapter 4; elf(5).
+ * The Executable and Linkable Format: its numbers, and the structures read from it. Source: System
+ * V ABI, chapter 4; elf(5).
  */
 
 export const elfTypes = { relocatable: 1 } as const;
@@ -42,13 +42,16 @@ export interface Section {
   readonly type: number;
   readonly flags: number;
   readonly address: number;
-  /** In the file, bytes; both are checked unless the section has no bytes in the file (NOBITS). */
+  /**
+   * The offset in the file, bytes. Offset and size are both checked unless the section has no bytes
+   * in the file (NOBITS).
+   */
   readonly offset: number;
   readonly size: number;
   readonly link: number;
   readonly info: number;
   readonly entryBytes: number;
-  /** Offset of its own header, for messages. */
+  /** The offset of the section's own header, for messages. */
   readonly headerOffset: number;
 }
 
@@ -63,11 +66,11 @@ export interface ElfSymbol {
 }
 
 export interface Relocation {
-  /** In the section that is changed, bytes. */
+  /** The offset in the section that is changed, bytes. */
   readonly offset: number;
   readonly type: number;
   readonly symbol: number;
-  /** 0 where the format keeps it in the place that is changed (SHT_REL). */
+  /** The addend; 0 where the format keeps it in the place that is changed (SHT_REL). */
   readonly addend: number;
 }
 
@@ -77,7 +80,7 @@ interface Layout {
   readonly symbolBytes: number;
 }
 
-/** How wide and in which order numbers are. */
+/** The width and byte order of numbers. */
 export interface Encoding {
   readonly bits: 32 | 64;
   readonly littleEndian: boolean;

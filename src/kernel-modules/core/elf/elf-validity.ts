@@ -1,11 +1,10 @@
 /**
- * What the kernel logs about a file that is not an object file it can use.
+ * The kernel's log lines about a file that is not an object file it can use.
  *
- * `readElf` is for readers of every kind and has its own messages; these are the kernel's, in the
+ * `readElf` is for readers of every kind and has its own messages. These are the kernel's, in the
  * kernel's order, for a file that it cannot read either. That the file is for the kernel's
- * processor is assumed.
- * Source: `elf_validity_ehdr()`, `elf_validity_cache_sechdrs()`, `elf_validity_cache_secstrings()`
- * in kernel/module/main.c.
+ * processor is assumed. Source: `elf_validity_ehdr()`, `elf_validity_cache_sechdrs()`,
+ * `elf_validity_cache_secstrings()` in kernel/module/main.c.
  */
 import { ByteView } from './bytes.ts';
 import { elfTypes, sectionTypes } from './elf-format.ts';
@@ -22,7 +21,7 @@ interface RawSection {
   readonly size: number;
 }
 
-/** The line in the log, for files of 64 bits; undefined where the kernel finds nothing wrong. */
+/** Returns the log line, for 64-bit files; undefined where the kernel finds nothing wrong. */
 export function kernelElfMessage(bytes: Uint8Array): string | undefined {
   if (bytes.length < headerBytes) return `Invalid ELF header len ${bytes.length}`;
   const view = new ByteView(bytes, kernelEncoding(bytes)?.littleEndian ?? bytes[5] !== 2);

@@ -2,9 +2,8 @@
  * Object files in the Executable and Linkable Format: 32 and 64 bit, both byte orders.
  *
  * Only what a kernel module needs: the header, the section table, symbols and relocations. Nothing
- * is trusted: each offset, size and index is checked before it is used, and the number of sections
- * and symbols is bounded by the size of the file.
- * Source: System V ABI, chapter 4; elf(5).
+ * is trusted: each offset, size and index is checked before it is used. The size of the file bounds
+ * the number of sections and symbols. Source: System V ABI, chapter 4; elf(5).
  */
 import { FormatError, type ByteView } from './bytes.ts';
 import {
@@ -25,10 +24,10 @@ export class Elf {
   readonly type: number;
   readonly machine: number;
   readonly sections: readonly Section[];
-  /** The table of the sections' own names. */
+  /** The string table of the section names. */
   readonly sectionNames: Section;
   readonly #byName: ReadonlyMap<string, Section>;
-  /** Of names whose first section is not loaded. */
+  /** Cached results for names whose first section is not loaded. */
   readonly #laterLoaded = new Map<string, Section | undefined>();
 
   constructor(
@@ -52,12 +51,15 @@ export class Elf {
     this.#byName = byName;
   }
 
-  /** The first section of that name, as the kernel's `find_sec` takes it but for the ALLOC flag. */
+  /**
+   * Returns the first section of that name. The kernel's `find_sec` does the same, but skips
+   * sections without ALLOC.
+   */
   section(name: string): Section | undefined {
     return this.#byName.get(name);
   }
 
-  /** The first section of that name that will be in memory: the kernel's `find_sec`. */
+  /** Returns the first section of that name that will be in memory: the kernel's `find_sec`. */
   loadedSection(name: string): Section | undefined {
     const first = this.#byName.get(name);
     if (first === undefined || (first.flags & sectionFlags.alloc) !== 0) return first;
@@ -69,7 +71,9 @@ export class Elf {
     return later;
   }
 
-  /** Empty for a section that has no bytes in the file. Throws `FormatError`. */
+  /**
+   * Returns a section's bytes; empty for a section without bytes in the file. Throws `FormatError`.
+   */
   data(section: Section): Uint8Array {
     if (section.type === sectionTypes.nobits || section.index === 0) return new Uint8Array();
     return this.view.slice(section.offset, section.size);
@@ -83,7 +87,7 @@ export class Elf {
     return Math.floor(table.size / layouts[this.bits].symbolBytes);
   }
 
-  /** Throws `FormatError`. */
+  /** Reads one symbol. Throws `FormatError`. */
   symbol(table: Section, index: number): ElfSymbol {
     const { symbolBytes } = layouts[this.bits];
     if (index >= this.symbolCount(table))
@@ -102,14 +106,14 @@ export class Elf {
     };
   }
 
-  /** The section index alone: reading it costs little, and decides for most symbols. */
+  /** Reads only the section index: it costs little, and decides for most symbols. */
   symbolSection(table: Section, index: number): number {
     const wide = this.bits === 64;
     const { symbolBytes } = layouts[this.bits];
     return this.view.u16(table.offset + index * symbolBytes + (wide ? 6 : 14));
   }
 
-  /** The string table of a symbol table. Throws `FormatError`. */
+  /** Returns the string table of a symbol table. Throws `FormatError`. */
   symbolNames(table: Section): Section {
     const strings = this.sections[table.link];
     if (strings === undefined || strings.index === 0 || strings.type === sectionTypes.nobits) {
@@ -126,13 +130,13 @@ export class Elf {
     return this.names.read(strings.offset + offset, strings.offset + strings.size);
   }
 
-  /** Every symbol but the first, which is empty by definition. */
+  /** Yields every symbol but the first, which is empty by definition. */
   *symbols(table: Section): Generator<ElfSymbol> {
     const count = this.symbolCount(table);
     for (let index = 1; index < count; index++) yield this.symbol(table, index);
   }
 
-  /** Throws `FormatError`. */
+  /** Yields the relocations of a section. Throws `FormatError`. */
   *relocations(section: Section): Generator<Relocation> {
     const wide = this.bits === 64;
     const withAddend = section.type === sectionTypes.rela;

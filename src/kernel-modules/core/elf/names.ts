@@ -2,12 +2,12 @@
  * Names inside an object file: sections, symbols, exports.
  *
  * Every module of a kernel has the same few thousand names, so the texts are shared. Names may
- * overlap in the file, and a hostile file can point a million symbols at one long name: the bytes
- * that are read in all are bounded by a multiple of the file.
+ * overlap in the file, and a hostile file can point a million symbols at one long name. So the sum
+ * of bytes read is bounded by a multiple of the file.
  */
 import { FormatError, textOf } from './bytes.ts';
 
-/** The kernel itself stops at 512 (KSYM_NAME_LEN). */
+/** The longest name in bytes; the kernel itself stops at 512 (KSYM_NAME_LEN). */
 const nameBytesMax = 4096;
 /** More text than the names of any module have, however large the file. */
 const textBytesMax = 64 * 2 ** 20;
@@ -25,7 +25,8 @@ export class NameReader {
   }
 
   /**
-   * The text up to the next NUL, or to `end`, which must be within the file. Throws `FormatError`.
+   * Reads the text up to the next NUL, or to `end`, which must be within the file. Throws
+   * `FormatError`.
    */
   read(start: number, end: number): string {
     const bytes = this.#bytes;
@@ -68,7 +69,7 @@ function isTextAt(text: string, bytes: Uint8Array, start: number, length: number
   return true;
 }
 
-/** Flat, unlike a text that is added up. */
+/** Returns a flat string, unlike one made by appending. */
 function asciiText(bytes: Uint8Array, start: number, end: number): string {
   return String.fromCharCode.apply(null, Array.from(bytes.subarray(start, end)));
 }

@@ -1,5 +1,5 @@
 /**
- * ELF notes: here the GNU build id, by which a loaded module is tied to its file.
+ * ELF notes: here the GNU build id, which ties a loaded module to its file.
  *
  * A note is three 32-bit words (bytes of the name, bytes of the contents, type), the name and the
  * contents, each padded to 4 bytes. Source: elf(5), `parse_build_id()` in lib/buildid.c.
@@ -8,14 +8,14 @@ import { sectionTypes, type Section } from './elf-format.ts';
 import type { Elf } from './elf.ts';
 
 const gnuBuildId = 3;
-/** The kernel keeps no longer one (BUILD_ID_SIZE_MAX). */
+/** The longest build id that the kernel keeps (BUILD_ID_SIZE_MAX). */
 const buildIdBytesMax = 20;
-/** Nobody has more; a hostile file could consist of them. */
+/** More notes than any module has; a hostile file could consist of them. */
 const notesMax = 1024;
 /** "GNU" and a NUL, whatever the byte order. */
 const gnu = [0x47, 0x4e, 0x55, 0];
 
-/** Hexadecimal, of the first note that has one. Throws `FormatError`. */
+/** Returns the build id of the first note that has one, hexadecimal. Throws `FormatError`. */
 export function readBuildId(elf: Elf): string | undefined {
   for (const section of elf.sections) {
     if (section.type !== sectionTypes.note) continue;

@@ -21,9 +21,9 @@ const encodings: readonly (Encoding & { readonly machine: number })[] = [
 ];
 
 /**
- * How a kernel of the file's machine reads it. It takes its own width and order, whatever `e_ident`
- * states: only the machine, as it reads it, must be its own. Undefined for machines that leave it
- * open.
+ * Returns the encoding that a kernel of the file's machine uses. That kernel takes its own width
+ * and order, whatever `e_ident` states: only the machine, as it reads it, must be its own.
+ * Undefined for machines that leave it open.
  */
 export function kernelEncoding(bytes: Uint8Array): Encoding | undefined {
   const [first = 0, second = 0] = bytes.subarray(18, 20);
@@ -57,7 +57,7 @@ function parse(bytes: Uint8Array, encoding: Encoding | undefined): Elf {
   return new Elf(view, names, bits, type, machine, sections, sectionNames);
 }
 
-/** As `e_ident` has it. Throws `FormatError`. */
+/** Returns the encoding that `e_ident` states. Throws `FormatError`. */
 function statedEncoding([, , , , width, order]: Uint8Array): Encoding {
   if (width !== 1 && width !== 2) throw new FormatError('is of neither 32 nor 64 bits', 4);
   if (order !== 1 && order !== 2) throw new FormatError('has no known byte order', 5);
@@ -114,8 +114,8 @@ function namesSection(
 }
 
 /**
- * The kernel finds sections by name whatever their type; nothing checks the name of an unused
- * (NULL) one.
+ * Returns a section's name. The kernel finds sections by name whatever their type; nothing checks
+ * the name of an unused (NULL) one.
  */
 function sectionName(view: ByteView, names: NameReader, strings: Section, at: number): string {
   const offset = view.u32(at);
@@ -176,7 +176,8 @@ function narrowSection(
 }
 
 /**
- * The bounds of an unused (NULL) section are not checked by the kernel, which reads what is there.
+ * Returns the section with its bounds clipped to the file. The kernel does not check the bounds of
+ * an unused (NULL) section, and reads what is there.
  */
 function withinFile(section: Section, { length }: ByteView): Section {
   if (section.index === 0) return section;

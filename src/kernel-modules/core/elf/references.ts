@@ -1,10 +1,10 @@
-/** What the code and data of an object file refer to, by its relocations. */
+/** References in the code and data of an object file, from its relocations. */
 import { FormatError } from './bytes.ts';
 import { sectionFlags, sectionIndexes, sectionTypes, type Section } from './elf-format.ts';
 import type { Elf } from './elf.ts';
 
 export interface SectionReferences {
-  /** Ascending. */
+  /** Offsets, ascending. */
   readonly offsets: Float64Array;
   readonly symbols: Uint32Array;
   readonly types: Uint32Array;
@@ -14,7 +14,7 @@ export interface SectionReferences {
 /** Several times what the largest drivers have in one section. */
 const relocationsMax = 2 ** 22;
 
-/** The relocations of each section of code, in the order of the places they change. */
+/** The relocations of each code section, in the order of the places they change. */
 export class References {
   readonly #elf: Elf;
   readonly #known = new Map<number, SectionReferences>();
@@ -52,7 +52,7 @@ export class References {
   }
 }
 
-/** Index of the first number that is not below the wanted one. */
+/** Returns the index of the first number that is not below the wanted one. */
 export function lowerBound(sorted: Float64Array, wanted: number): number {
   let [low, high] = [0, sorted.length];
   while (low < high) {
@@ -63,7 +63,7 @@ export function lowerBound(sorted: Float64Array, wanted: number): number {
   return low;
 }
 
-/** Undefined when that section holds no code. */
+/** Returns the section; undefined if it holds no code. */
 export function codeSection(elf: Elf, index: number): Section | undefined {
   if (index === 0 || index >= sectionIndexes.reserved) return undefined;
   const section = elf.sections[index];
@@ -71,5 +71,5 @@ export function codeSection(elf: Elf, index: number): Section | undefined {
   return (section.flags & sectionFlags.execute) === 0 ? undefined : section;
 }
 
-/** Of a place in a section, exact up to 128 GiB. */
+/** Returns a key for a place in a section, exact up to 128 GiB. */
 export const placeKey = (section: number, value: number): number => value * 2 ** 16 + section;

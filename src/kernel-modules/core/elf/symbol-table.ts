@@ -4,8 +4,8 @@ import { layouts, type Section } from './elf-format.ts';
 import type { Elf } from './elf.ts';
 
 /**
- * More would only fill the memory of who reads it: amdgpu for RISC-V has 1.7 million, others a
- * tenth of that.
+ * The most symbols that are read; more would only fill the reader's memory. amdgpu for RISC-V has
+ * 1.7 million, others a tenth of that.
  */
 const symbolsMax = 2 ** 22;
 
@@ -19,7 +19,10 @@ export class SymbolTable {
   readonly #entryBytes: number;
   readonly #names: Section;
 
-  /** Throws `FormatError` when it has no string table, or is larger than any module's. */
+  /**
+   * Reads the columns. Throws `FormatError` when there is no string table, or the table is larger
+   * than any module's.
+   */
   constructor(elf: Elf, table: Section) {
     this.#elf = elf;
     this.count = elf.symbolCount(table);
@@ -64,7 +67,7 @@ export class SymbolTable {
     return this.#data.getUint32(this.#at(index), this.#little);
   }
 
-  /** Throws `FormatError`. */
+  /** Reads a symbol's name. Throws `FormatError`. */
   name(index: number): string {
     const offset = this.#nameOffset(index);
     const { offset: start, size } = this.#names;
@@ -74,7 +77,7 @@ export class SymbolTable {
     return this.#elf.names.read(start + offset, start + size);
   }
 
-  /** Whether the name begins with these bytes; reads no more than them. */
+  /** Whether the name begins with these bytes; reads only that many. */
   nameBegins(index: number, prefix: Uint8Array): boolean {
     const offset = this.#nameOffset(index);
     const { offset: start, size } = this.#names;

@@ -1,18 +1,18 @@
 /**
  * Searches many bytes for any of a few words, ignoring case, and skips most of them.
  *
- * Wu and Manber's method: a table has, for the two bytes under the end of a window, how far the
- * window can move before one of the words could begin there.
+ * It uses Wu and Manber's method. For the two bytes under the end of a window, a table has how far
+ * the window can move before a word could begin there.
  */
 export class WordSearch {
   readonly #words: readonly string[];
   readonly #lower: readonly Uint8Array[];
   readonly #window: number;
   readonly #shifts: Uint8Array;
-  /** By the two bytes at the end of the window, which words may be there. */
+  /** Words that may end at the window, by the two bytes at its end. */
   readonly #candidates = new Map<number, number[]>();
 
-  /** Each of at least 4 ASCII letters, in lower case. */
+  /** Takes words of at least 4 ASCII letters each, in lower case. */
   constructor(words: readonly string[]) {
     this.#words = words;
     this.#lower = words.map((word) => new TextEncoder().encode(word.toLowerCase()));
@@ -30,7 +30,7 @@ export class WordSearch {
     });
   }
 
-  /** Adds the words that are there. At most one comparison a word and byte. */
+  /** Adds the words that occur. Compares each word at most once per byte. */
   find(bytes: Uint8Array, start: number, end: number, found: Set<string>): void {
     const shifts = this.#shifts;
     const width = this.#window;

@@ -7,7 +7,7 @@ import type { TrustContext } from './evidence-context.ts';
 type Weight = Evidence['weight'];
 export type Check = (module: KernelModule, context: TrustContext) => Evidence | undefined;
 
-/** Whatever the length of a license or a description, an explanation stays readable. */
+/** Limits quotations: an explanation stays readable, however long a license or description is. */
 const quotedMax = 300;
 
 export const quote = (text: string) =>
@@ -16,6 +16,6 @@ export const quote = (text: string) =>
 export const when = (found: boolean, check: string, weight: Weight, message: () => string) =>
   found ? { check, weight, message: message() } : undefined;
 
-/** By the license that the kernel reads, which is the first. */
+/** Whether the module claims the GPL in the first license, the one that the kernel reads. */
 export const claimsGpl = (module: KernelModule) =>
   isCompatibleLicense(modinfo(module, 'license') ?? '');

@@ -1,9 +1,9 @@
 /**
- * Words of terms that the GPL does not have, in prose: the head of a source file, a LICENSE, a
- * package's copyright.
+ * Words in prose that belong to terms which the GPL does not have: the head of a source file, a
+ * LICENSE, a package's copyright.
  *
- * Words alone prove nothing, since a text may quote or deny them; they show where to read. Hardly
- * any file of the kernel's own source has one of them in its head.
+ * Words prove nothing by themselves, since a text may quote or deny them; they show where to read.
+ * Hardly any file of the kernel's own source has one of them in its head.
  */
 import { textOf } from '../elf/bytes.ts';
 
@@ -22,25 +22,26 @@ const phrases: readonly RegExp[] = [
   /\blicensed,? (?:and )?not sold\b/,
 ];
 
-/**
- * The phrases that are there, as they are written but for runs of blanks and the marks of comments.
- */
+/** Returns the phrases that occur, as written except for runs of blanks and comment marks. */
 export function closedTermsIn(text: string): readonly string[] {
   const prose = text.replace(/[\s*#/]+/g, ' ').toLowerCase();
   return phrases.flatMap((each) => each.exec(prose)?.[0] ?? []);
 }
 
-/** Where a source file states its license. */
+/** The head of a source file, where it states its license. */
 const headBytesMax = 4096;
-/** The GPL in version 3 has 35,149. */
+/** The most bytes read of a license; the GPL in version 3 has 35,149. */
 const licenseBytesMax = 64 * 1024;
 
-/** Of one file of a source that is offered: all of a license's text, the head of any other. */
+/**
+ * Returns the closed terms in one file of offered source: all of a license's text, the head of any
+ * other file.
+ */
 export function closedTermsOf(path: string, file: Uint8Array): readonly string[] {
   const bytesMax = isLicenseFile(path) ? licenseBytesMax : headBytesMax;
   return closedTermsIn(textOf(file.subarray(0, bytesMax)));
 }
 
-/** `COPYING`, `LICENSE.txt`, `docs/EULA`: by the name alone. */
+/** Whether the name says that it is a license: `COPYING`, `LICENSE.txt`, `docs/EULA`. */
 export const isLicenseFile = (path: string): boolean =>
   /(?:^|\/)(?:copying|copyright|licen[cs]e|eula)(?:[-._][^/]*)?$/i.test(path);

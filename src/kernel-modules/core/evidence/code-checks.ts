@@ -1,11 +1,12 @@
-/** What the code and data of a module show, beside its own claims. */
+/** Evidence in a module's code and data, apart from its own claims. */
 import { machines } from '../elf/elf-format.ts';
 import { importsOf, type DeepObservations, type KernelModule } from '../record/module.ts';
 import { listSome } from '../../../base/list.ts';
 import { claimsGpl, quote, when, type Check } from './check.ts';
 
 /**
- * By chance a few functions of a large module end in the byte of a return: one in eight, measured.
+ * Whether the module returns without the thunk. By chance one in eight functions of a large module
+ * end in the byte of a return, measured.
  */
 const returnsPlainly = (module: KernelModule, { functions, plainReturns }: DeepObservations) =>
   plainReturns >= 3 &&
@@ -14,13 +15,17 @@ const returnsPlainly = (module: KernelModule, { functions, plainReturns }: DeepO
   importsOf(module).some(({ name }) => name === '__x86_return_thunk');
 
 /**
- * A build with call padding leaves space in front of each function that it compiles, and objtool
- * names it. Assembly may have none: up to half of the functions of the kernel's own ciphers.
+ * Whether padding is missing. A build with call padding leaves space in front of each function that
+ * it compiles, and objtool names it. Assembly may have none: up to half of the functions of the
+ * kernel's own ciphers.
  */
 const lacksPadding = ({ functions, padded }: DeepObservations) =>
   padded > 0 && functions - padded >= 3 && functions - padded > functions / 2;
 
-/** A kernel has code of two languages at most, and each of them one compiler. */
+/**
+ * Returns a text about compilers that do not fit together. A kernel has code of two languages at
+ * most, and one compiler for each.
+ */
 function compilersThatDiffer(compilers: readonly string[]): string | undefined {
   const distinct = [...new Set(compilers)];
   const rust = distinct.filter((each) => each.startsWith('rustc '));
@@ -29,9 +34,9 @@ function compilersThatDiffer(compilers: readonly string[]): string | undefined {
 }
 
 /**
- * Objects that came ready-made show by their compiler and its options. However many such checks
- * agree, they refute no license: the maker of an open module may well compile part of it apart, as
- * NVIDIA does, and hand-written assembly shows some of them too.
+ * Finds objects that came ready-made, by their compiler and its options. However many such checks
+ * agree, they refute no license. The maker of an open module may well compile part of it
+ * separately, as NVIDIA does, and hand-written assembly shows some of them too.
  */
 export const foreignObjects: Check = (module) => {
   const { compilers, hasEhFrame, deep } = module.observations;
@@ -65,7 +70,10 @@ export const embeddedElf: Check = ({ observations: { embeddedElf: sections } }) 
     return `Its data holds another object or program (ELF), in ${listSome(sections)}`;
   });
 
-/** No build writes such a file, and only the loader's own reading shows what it contains. */
+/**
+ * Finds files that tools read differently from the loader. No build writes such a file, and only
+ * the loader's own reading shows what it contains.
+ */
 export const readOtherwise: Check = ({ observations: { readOtherwise: found = [] } }) =>
   when(found.length > 0, 'read-otherwise', 'proof', () => found.join('; '));
 
@@ -74,7 +82,10 @@ export const denseObjects: Check = ({ observations: { deep } }) =>
     return `It has large data that looks compressed or encrypted: ${listSome(deep?.denseObjects.map((each) => each.name) ?? [])}`;
   });
 
-/** Single wrappers are everyday; a fifth of what exports anything in Debian's kernel has one. */
+/**
+ * Whether the module is a shim. Single wrappers are common: a fifth of the modules with exports in
+ * Debian's kernel have one.
+ */
 const isShim = (passing: number, plain: number): boolean =>
   passing >= plain / 2 || (passing >= 2 && passing >= plain / 4);
 
@@ -114,8 +125,8 @@ export const unexported: Check = (module) => {
 };
 
 /**
- * A live patch of the distribution is signed; any other module that does so bypasses the export
- * table.
+ * Finds symbols bound by livepatch relocations. A live patch of the distribution is signed; any
+ * other module that does so bypasses the export table.
  */
 export const livepatch: Check = (module, { signature }) => {
   const symbols = module.observations.livepatchSymbols;

@@ -1,19 +1,19 @@
-/** What is known about a module when its trust level is judged; what is not known is undefined. */
+/** The facts about a module when its trust level is judged; unknown facts are undefined. */
 import type { SignatureCheck } from '../record/module.ts';
 import type { Verdict } from '../loader/verdict.ts';
 
 export interface TrustContext {
-  /** Of the file, without directories and without `.ko` and what follows. */
+  /** The file's name, without directories and without `.ko` and what follows. */
   readonly fileName: string;
   readonly signature: SignatureCheck;
   readonly verdict: Verdict | undefined;
-  /** GPL-only symbols that it imports, as far as the kernel's exports are known. */
+  /** GPL-only symbols that the module imports, as far as the kernel's exports are known. */
   readonly gplOnly: readonly string[];
-  /** `uname -r` of the kernel that it is judged for. */
+  /** `uname -r` of the kernel that the module is judged for. */
   readonly release: string;
   /** Whether modules of this kernel's own build carry the signature of that build. */
   readonly buildSigns: boolean;
-  /** What its package states about its license. */
+  /** The package's statement about its license. */
   readonly packageClaim: PackageClaim | undefined;
   readonly source: SourceFinding | undefined;
 }
@@ -23,7 +23,7 @@ export interface PackageClaim {
   readonly message: string;
 }
 
-/** The result of comparing it with offered source. */
+/** The result of comparing the module with offered source. */
 export interface SourceFinding {
   readonly outcome: 'reproduced' | 'consistent' | 'differs' | 'undecided';
   readonly message: string;

@@ -1,7 +1,7 @@
 /**
  * How far a module can be trusted: all checks, and the trust level that follows from them.
  *
- * One proof makes it `contradicted`, whoever signed it. Leads alone never do.
+ * One proof makes it `contradicted`, whoever signed it. Leads never do.
  */
 import { isCompatibleLicense } from '../loader/licenses.ts';
 import { modinfo, type KernelModule } from '../record/module.ts';
@@ -22,7 +22,7 @@ function levelOf(found: readonly Evidence[], { signature, source }: TrustContext
   return source?.outcome === 'consistent' ? 'consistent' : 'unsupported';
 }
 
-/** `unsupported` is not a reproach, and should not read like one. */
+/** Explains the trust level. `unsupported` is not a reproach, and should not read like one. */
 function explanation(
   trustLevel: TrustLevel,
   module: KernelModule,

@@ -2,7 +2,7 @@
 import type { Evidence } from '../../../policy/trust-level.ts';
 import { infoName, modinfoAll, type KernelModule } from '../record/module.ts';
 
-/** `known-case`: its claim is untrue. `known-name`: nothing but the name is known. */
+/** `known-case`: the module's claim is untrue. `known-name`: only the name is known. */
 interface KnownCase extends Pick<Evidence, 'weight'> {
   readonly check: 'known-case' | 'known-name';
   readonly matches: (module: KernelModule) => boolean;

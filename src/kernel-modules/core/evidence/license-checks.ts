@@ -1,4 +1,4 @@
-/** What a module claims about its license, and what contradicts that. */
+/** Checks of a module's license claim, and of what contradicts it. */
 import { isCompatibleLicense } from '../loader/licenses.ts';
 import {
   modinfo,
@@ -12,19 +12,19 @@ import { listSome } from '../../../base/list.ts';
 import { claimsGpl, quote, when, type Check } from './check.ts';
 import { closedIn } from './modinfo-terms.ts';
 
-/** A build writes words as tags: anything else is the rest of a text that a NUL cut off. */
+/** Whether the entry is the rest of a text that a NUL cut off: a build writes words as tags. */
 const isFragment = (entry: ModinfoEntry | undefined): entry is ModinfoEntry =>
   entry !== undefined && !/^[\w.:-]+$/.test(entry.tag);
 const wholeText = ({ tag, value }: ModinfoEntry) => (tag === '' ? value : `${tag}=${value}`);
 
-/** What tools show: several of these in one text hide nothing. */
+/** Tags that tools show: several of these in one text hide nothing. */
 const shownTags =
   /^(?:alias|author|depends|description|file|firmware|import_ns|intree|license|name|parm|parmtype|softdep|srcversion|vermagic|version|weakdep)=/;
 const hiddenIn = ({ rest }: CutText) => rest.filter((each) => !shownTags.test(each));
 
 const licenseTag = 'license=';
 
-/** What follows the NUL in the license that the kernel reads. */
+/** Returns the text after the NUL in the license that the kernel reads. */
 function hiddenRest({ modinfo: entries, observations }: KernelModule): string | undefined {
   const read = entries.findIndex((each) => each.tag === 'license');
   const follower = entries[read + 1];
@@ -54,9 +54,9 @@ export const modinfoFragment: Check = (module) => {
 };
 
 /**
- * Only what the kernel reads is a claim: a module that states CDDL first, and the GPL for a part,
- * claims nothing falsely. Objects under "BSD" and "GPL" go together, whatever the kernel makes of
- * the word "BSD" alone.
+ * Finds licenses that do not go together. Only the license that the kernel reads is a claim: a
+ * module that states CDDL first, and the GPL for a part, claims nothing falsely. Objects under
+ * "BSD" and "GPL" go together, although the kernel does not count "BSD" as GPL-compatible.
  */
 export const mixedLicenses: Check = (module) => {
   const licenses = modinfoAll(module, 'license');
@@ -107,7 +107,7 @@ export const closedWords: Check = ({ observations: { strings } }) => {
   });
 };
 
-/** What a module says of itself, and that contradicts a claim of the GPL more or less. */
+/** Finds what a module says of itself that contradicts, more or less, its claim of the GPL. */
 export const closedModinfo: Check = (module) => {
   const found = module.modinfo.flatMap((entry) => {
     const strength = closedIn(entry);

@@ -1,17 +1,17 @@
 /**
- * Words of a closed license in what a module says of itself: description, author, texts of
- * parameters, and tags that are named as licenses are.
+ * Words of a closed license in a module's texts: description, author, parameters, and tags that are
+ * named like licenses.
  *
- * Of 4,230 modules of a distribution's kernel one has any of these words in its `.modinfo`, and it is
- * "All Rights Reserved".
+ * Of 4,230 modules of a distribution's kernel one has any of these words in its `.modinfo`, and it
+ * is "All Rights Reserved".
  */
 import type { ModinfoEntry } from '../record/module.ts';
 import { closedTermsIn } from './closed-terms.ts';
 
-/** `closed`: no text of free software says so of itself. `odd`: a few do. */
+/** How strong a phrase is. `closed`: free software never says so of itself. `odd`: a few do. */
 type Strength = 'closed' | 'odd';
 
-/** What the build writes, or names of other modules and devices. */
+/** Tags that the build writes, or that hold names of other modules and devices. */
 const technical = new Set(
   'alias depends file firmware import_ns intree license livepatch name parmtype retpoline softdep srcversion staging vermagic version weakdep'.split(
     ' ',
@@ -30,11 +30,17 @@ const words =
 /** Behind a tag for licenses, these speak of the license itself. */
 const wordsOfLicense = /\b(?:proprietary|confidential|closed(?:[- ]source)?|commercial|nda|eula)\b/;
 
-/** All of the phrases have one of these; few texts have, and most are looked at no further. */
+/**
+ * A first filter: all of the phrases have one of these. Few texts have, so most are not searched
+ * further.
+ */
 const hint =
   /proprie|confid|closed|commercial|nda|disclos|secret|rights|user licen|eula|prohib|forbid|permit|modif|not be|not sold|revers/i;
 
-/** Of a long text, what an author would write; a hostile one may have a mebibyte. */
+/**
+ * How much of a long text is read: as much as an author would write. A hostile text may have a
+ * mebibyte.
+ */
 const charactersMax = 4096;
 
 export function closedIn({ tag, value }: ModinfoEntry): Strength | undefined {

@@ -1,6 +1,6 @@
 /**
- * What the gate in the kernel tells of each module that was to be loaded: `struct event` of
- * bpf/modules.bpf.c, in the byte order of the machine.
+ * The gate's event for each module that was about to load: `struct event` of bpf/modules.bpf.c, in
+ * the byte order of the machine.
  */
 import { CStruct } from '../../../base/c-struct.ts';
 import { printable } from '../../../base/printable.ts';
@@ -10,26 +10,26 @@ export interface GateEvent {
   readonly nanoseconds: bigint;
   readonly pid: number;
   readonly uid: number;
-  /** `memory`: by init_module(2), so there is no file. */
+  /** The origin; `memory` means init_module(2), so there is no file. */
   readonly from: 'file' | 'memory';
   readonly mode: GateMode;
-  /** Not on the list; it was loaded all the same if the mode is `watch`. */
+  /** Whether the module was not on the list; it was loaded all the same if the mode is `watch`. */
   readonly refused: boolean;
-  /** How the kernel hashed it, by number; undefined if it could not. */
+  /** The number of the kernel's hash algorithm; undefined if the kernel could not hash it. */
   readonly algorithm: number | undefined;
-  /** It lies where its contents can be others each time that it is read, and was not hashed. */
+  /** Whether each read of the file may give other contents, so that it was not hashed. */
   readonly unstable: boolean;
-  /** Hexadecimal. */
+  /** The digest, hexadecimal. */
   readonly digest: string;
   readonly command: string;
-  /** Of the file, without its directory. */
+  /** The file's name, without its directory. */
   readonly name: string;
 }
 
 export const gateModes = ['off', 'on', 'watch'] as const;
 export type GateMode = (typeof gateModes)[number];
 
-/** As the programs call it. */
+/** Errno, as the BPF programs use it. */
 const ENOTBLK = 15;
 
 export const gateEventStruct = new CStruct({

@@ -1,6 +1,7 @@
 /**
- * Which modules of a kernel may load, and why others may not: what the gate is loaded with, kept in
- * `/var/lib/bulkhead/modules-gate/RELEASE.json`. It is made from a scan, so the policy decides.
+ * The modules of a kernel that may load, and the reasons why others may not. The gate is loaded
+ * with this list, kept in `/var/lib/bulkhead/modules-gate/RELEASE.json`. It is made from a scan, so
+ * the policy decides.
  */
 import { failed, type Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
@@ -14,13 +15,13 @@ export interface GateList {
 export interface GateModule {
   readonly file: string;
   readonly name: string;
-  /** Of the file as it lies on disk, compressed or not; hexadecimal. */
+  /** The digest of the file as it lies on disk, compressed or not; hexadecimal. */
   readonly sha256: string;
-  /** Why it may not load; null if it may. */
+  /** The reason why it may not load; null if it may. */
   readonly refusedReason: string | null;
 }
 
-/** The kernel's map holds so many digests. */
+/** The size of the kernel's map of digests. */
 export const listedMax = 131_072;
 
 export function gateListOf(report: ScanReport): GateList {
@@ -35,7 +36,10 @@ export function gateListOf(report: ScanReport): GateList {
   };
 }
 
-/** A module that contradicts itself never passes, whatever the policy requires. */
+/**
+ * Returns the reason to refuse a module. One that contradicts itself never passes, whatever the
+ * policy requires.
+ */
 function refusalOf({
   deniedReason,
   trustLevel,
@@ -53,7 +57,7 @@ function refusalOf({
   return accepted === false ? `the policy requires more than "${trustLevel}"` : undefined;
 }
 
-/** What the kernel is given; the same content may lie in several files, of which one suffices. */
+/** Returns the digests for the kernel, each once: the same content may lie in several files. */
 export const listedDigests = ({ modules }: GateList): readonly string[] => [
   ...new Set(modules.flatMap((each) => (each.refusedReason === null ? [each.sha256] : []))),
 ];
@@ -63,7 +67,7 @@ export interface ListChange {
   readonly removed: readonly GateModule[];
 }
 
-/** What may load now and could not before, and the other way round, by content. */
+/** Returns the modules that may load now and could not before, and the reverse, by content. */
 export function changesOf(before: GateList | undefined, after: GateList): ListChange {
   const was = new Set(before === undefined ? [] : listedDigests(before));
   const is = new Set(listedDigests(after));
@@ -81,7 +85,9 @@ export const gateListText = (list: GateList): string =>
     .map((each) => `${JSON.stringify(each)}\n`)
     .join('')}`;
 
-/** It is root's own; whatever is not as it was written is refused as a whole. */
+/**
+ * Parses the list, which is root's own; refuses it as a whole if anything is not as it was written.
+ */
 export function parseGateList(text: string, file: string): Result<GateList, Problem> {
   const broken = (reason: string) =>
     failed({

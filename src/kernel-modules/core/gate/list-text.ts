@@ -1,18 +1,21 @@
-/** A list in words: how many modules may load, and why the others may not, each reason once where it is that of many. */
+/**
+ * A list in words: how many modules may load, and why the others may not. A reason that many share
+ * is stated once.
+ */
 import { count } from '../../../base/list.ts';
 import { printable } from '../../../base/printable.ts';
 import { listedDigests, type GateList, type GateModule, type ListChange } from './gate-list.ts';
 
-/** With more modules, a reason is told once and the modules are only counted. */
+/** The most modules that are named for a reason; beyond that they are only counted. */
 const namedMax = 10;
 
-/** Why no module at all may load, if that is one reason for all: then nothing could be judged. */
+/** Returns the one reason why no module may load, if all share it: nothing could be judged then. */
 export function unjudged({ modules }: GateList): string | undefined {
   const [reason, ...others] = new Set(modules.map((each) => each.refusedReason));
   return others.length === 0 ? (reason ?? undefined) : undefined;
 }
 
-/** What changed, a module a line, where there was a list before. */
+/** Returns the list in words, and what changed since the list before it, a module a line. */
 export function listText(list: GateList, change: ListChange): string {
   const { modules, release } = list;
   const none = unjudged(list);

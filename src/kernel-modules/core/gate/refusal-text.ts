@@ -1,4 +1,7 @@
-/** A refusal in a line: `2026-11-26T09:00:00.000Z lve.ko was refused: insmod (process 1234, uid 0), SHA-256 …`. */
+/**
+ * A refusal in a line: `2026-11-26T09:00:00.000Z lve.ko was refused: insmod (process 1234, uid 0),
+ * SHA-256 …`.
+ */
 import { printable } from '../../../base/printable.ts';
 
 export interface ShownRefusal {
@@ -9,7 +12,7 @@ export interface ShownRefusal {
   readonly uid: number;
   readonly loaded: boolean;
   readonly sha256: string;
-  /** It was not hashed, since its file system does not keep contents as they are. */
+  /** Whether it was not hashed because its file system does not keep contents as they are. */
   readonly unstable?: boolean;
 }
 

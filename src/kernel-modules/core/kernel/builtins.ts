@@ -1,22 +1,24 @@
 /**
- * Names that code built into the kernel has in /sys/module: a module of such a name is not loaded.
+ * Names of built-in code in /sys/module: a module of such a name is not loaded.
  *
  *   __param    struct kernel_param: name ("printk.time"), module, operations, mode in sysfs, …
  *   __modver   struct module_version_attribute: an attribute with five functions, module_name, version
  *
  * A parameter that sysfs does not show makes no directory, and one without a dot is in "kernel".
- * Drivers make directories too when they start, so that the list may be too short.
- * Source: kernel/params.c, include/linux/moduleparam.h, include/linux/module.h.
+ * Drivers make directories too when they start, so that the list may be too short. Source:
+ * kernel/params.c, include/linux/moduleparam.h, include/linux/module.h.
  */
 import { FormatError } from '../elf/bytes.ts';
 import { sectionTypes, type Section } from '../elf/elf-format.ts';
 import type { Elf } from '../elf/elf.ts';
 import { ImageMemory } from './image-memory.ts';
 
-/** Ten times what a kernel has. */
+/** The most entries that are read: ten times what a kernel has. */
 const entriesMax = 50_000;
 
-/** Undefined if the image does not have them: its pointers are filled in at boot. */
+/**
+ * Reads the names. Undefined if the image does not have them: its pointers are filled in at boot.
+ */
 export function readBuiltinNames(elf: Elf): readonly string[] | undefined {
   const parameters = elf.section('__param');
   if (parameters === undefined) return undefined;
@@ -56,7 +58,7 @@ function versionNames(elf: Elf): readonly (string | undefined)[] {
 
 const pointerBytes = ({ bits }: Elf): 4 | 8 => (bits === 64 ? 8 : 4);
 
-/** Where each begins in the file. Throws `FormatError`. */
+/** Returns the file offset of each entry. Throws `FormatError`. */
 function entriesOf(table: Section, entryBytes: number): readonly number[] {
   const count = table.size / entryBytes;
   if (table.type !== sectionTypes.progbits || !Number.isInteger(count) || count > entriesMax) {

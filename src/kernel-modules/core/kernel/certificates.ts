@@ -8,10 +8,9 @@
  *     30 …                 signature algorithm, SEQUENCE
  *     03 …                 signature, BIT STRING, to the end
  *
- * Found by this shape alone, since a bzImage has no symbols; whether it is a certificate is for a
- * parser of certificates to decide. Certificates of a revocation list
- * (CONFIG_SYSTEM_REVOCATION_KEYS) look the same and are found as well.
- * Source: RFC 5280, section 4.1; certs/system_certificates.S.
+ * They are found only by this shape, since a bzImage has no symbols; a certificate parser must
+ * decide whether each is one. Certificates of a revocation list (CONFIG_SYSTEM_REVOCATION_KEYS)
+ * look the same and are found as well. Source: RFC 5280, section 4.1; certs/system_certificates.S.
  */
 
 interface ByteRange {
@@ -23,7 +22,7 @@ const certificatesMax = 256;
 const certificateBytesMax = 16 * 1024;
 const tag = { integer: 0x02, bits: 0x03, sequence: 0x30, version: 0xa0 } as const;
 
-/** In the order of the image; at most 256. */
+/** Finds certificates in the order of the image; at most 256. */
 export function findCertificates(image: Uint8Array): readonly ByteRange[] {
   const found: ByteRange[] = [];
   let at = image.indexOf(tag.version);
@@ -50,8 +49,8 @@ interface Element {
 }
 
 /**
- * Headers of two to four bytes precede the version: that of the inner sequence, then that of the
- * outer.
+ * Returns the certificate around a version field. Two headers of two to four bytes precede the
+ * version: the inner sequence's, then the outer's.
  */
 function certificateAround(image: Uint8Array, version: number): ByteRange | undefined {
   for (const offset of [version - 8, version - 7, version - 6]) {

@@ -1,5 +1,5 @@
 /**
- * What the kernel's command line asks of the module loader.
+ * Settings of the module loader on the kernel's command line.
  *
  *   root=/dev/vda1 module_blacklist=pcspkr,floppy module.sig_enforce=1 lockdown=integrity -- init arguments
  *
@@ -12,8 +12,8 @@ type CmdlineSettings = Omit<LoaderSettings, 'modulesDisabled'>;
 const words = /(?:[^\s"]|"[^"]*"?)+/g;
 
 /**
- * A later `module_blacklist=` replaces an earlier one. Spectre v2 is taken for mitigated unless
- * switched off.
+ * Parses the settings. A later `module_blacklist=` replaces an earlier one. Spectre v2 counts as
+ * mitigated unless switched off.
  */
 export function parseCmdline(text: string): CmdlineSettings {
   const values = new Map<string, string | undefined>();
@@ -38,6 +38,6 @@ export function parseCmdline(text: string): CmdlineSettings {
   };
 }
 
-/** A parameter of type bool: alone, `1`, `y…`, `on`. */
+/** Whether a bool parameter is set: without a value, `1`, `y…` or `on`. */
 export const isYes = (value: string | undefined): boolean =>
   value === undefined || /^(?:[1yt]|on)/i.test(value);

@@ -4,9 +4,8 @@
  *   CONFIG_MODVERSIONS=y
  *   # CONFIG_MODULE_SIG_FORCE is not set
  *
- * Found as /boot/config-RELEASE, /proc/config.gz, or inside the image between `IKCFG_ST` and
- * `IKCFG_ED`.
- * Source: kernel/module/Kconfig, kernel/configs.c.
+ * The text is in /boot/config-RELEASE, /proc/config.gz, or in the image between `IKCFG_ST` and
+ * `IKCFG_ED`. Source: kernel/module/Kconfig, kernel/configs.c.
  */
 import { machines } from '../elf/elf-format.ts';
 import type { KernelConfig } from './kernel.ts';
@@ -21,11 +20,11 @@ const options: Readonly<Record<keyof KernelConfig, readonly string[]>> = {
   allowMissingNamespaces: ['MODULE_ALLOW_MISSING_NAMESPACE_IMPORTS'],
   strictModuleRwx: ['STRICT_MODULE_RWX'],
   constructors: ['CONSTRUCTORS'],
-  /** Renamed in Linux 6.9. */
+  /** The option was renamed in Linux 6.9. */
   retpoline: ['MITIGATION_RETPOLINE', 'RETPOLINE'],
 };
 
-/** Undefined when the text is not a configuration of a kernel. */
+/** Parses the options; undefined if the text is not a kernel configuration. */
 export function parseConfig(text: string): KernelConfig | undefined {
   const set = new Set<string>();
   let lines = 0;
@@ -58,15 +57,15 @@ const architectures: readonly (readonly [option: string, machine: number])[] = [
   ['RISCV', machines.riscv],
 ];
 
-/** The ELF machine of a kernel with this configuration. */
+/** Returns the ELF machine of a kernel with this configuration. */
 export function configuredMachine(text: string): number | undefined {
   const set = new Set(Array.from(text.matchAll(/^CONFIG_(\w+)=y$/gm), ([, name]) => name));
   return architectures.find(([option]) => set.has(option))?.[1];
 }
 
 /**
- * As Debian, Ubuntu and Fedora build; for a kernel whose configuration cannot be found, with a gap
- * that reports it.
+ * The options that Debian, Ubuntu and Fedora build with. They stand in for a configuration that
+ * cannot be found, and a gap reports it.
  */
 export const assumedConfig: KernelConfig = {
   modversions: true,
@@ -83,10 +82,10 @@ export const assumedConfig: KernelConfig = {
 const startMark = ascii('IKCFG_ST');
 const endMark = ascii('IKCFG_ED');
 const embeddedBytesMax = 1024 * 1024;
-/** The code that serves /proc/config.gz has marks of its own. */
+/** The most marks that are tried: the code that serves /proc/config.gz has some of its own. */
 const marksMax = 16;
 
-/** The gzip'd configuration inside an unpacked kernel (CONFIG_IKCONFIG). */
+/** Returns the gzip'd configuration inside an unpacked kernel (CONFIG_IKCONFIG). */
 export function embeddedConfig(kernel: Uint8Array): Uint8Array | undefined {
   let at = findBytes(kernel, startMark);
   for (let tried = 0; at >= 0 && tried < marksMax; tried++) {

@@ -1,12 +1,12 @@
 /** Looking for a short run of bytes in an image of many megabytes, without a copy of it. */
 
-/** The bytes of an ASCII text. */
+/** Returns the bytes of an ASCII text. */
 export const ascii = (text: string): Uint8Array =>
   Uint8Array.from(text, (character) => character.charCodeAt(0));
 
 /**
- * Offset of the first `needle` at or after `from`, or -1. Put the rarest byte of the needle at
- * `anchor`: only places that have it are compared.
+ * Returns the offset of the first `needle` at or after `from`, or -1. Put the rarest byte of the
+ * needle at `anchor`: only places that have it are compared.
  */
 export function findBytes(bytes: Uint8Array, needle: Uint8Array, from = 0, anchor = 0): number {
   const rare = needle[anchor];

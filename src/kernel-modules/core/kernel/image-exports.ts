@@ -1,14 +1,13 @@
 /**
- * What a vmlinux exports, read from the tables that its own module loader searches.
+ * Exports of a vmlinux, read from the tables that its own module loader searches.
  *
  *   __ksymtab, __ksymtab_gpl    an entry a symbol: value, name, namespace
  *   __kcrctab, __kcrctab_gpl    a CRC a symbol, in the same order
  *   __kflagstab                 where there is no __ksymtab_gpl: a byte a symbol, bit 0 is GPL-only
  *
  * An entry holds distances from itself (32 bits) or, on architectures without such relocations,
- * addresses. Before Linux 5.4 it has no namespace.
- * Source: include/linux/export-internal.h, include/asm-generic/vmlinux.lds.h,
- * kernel/module/internal.h.
+ * addresses. Before Linux 5.4 it has no namespace. Source: include/linux/export-internal.h,
+ * include/asm-generic/vmlinux.lds.h, kernel/module/internal.h.
  */
 import { fail, ok, type Result } from '../../../base/result.ts';
 import { FormatError, type FormatProblem } from '../elf/bytes.ts';
@@ -17,10 +16,10 @@ import type { Elf } from '../elf/elf.ts';
 import type { SymbolExport } from '../record/module.ts';
 import { ImageMemory } from './image-memory.ts';
 
-/** More than any kernel exports: 11,248 in Debian's. */
+/** More than any kernel exports: Debian's has 11,248. */
 const exportsMax = 200_000;
 
-/** Answers an empty list when the kernel has no table (CONFIG_MODULES=n). */
+/** Reads the exports; an empty list when the kernel has no table (CONFIG_MODULES=n). */
 export function readImageExports(elf: Elf): Result<readonly SymbolExport[], FormatProblem> {
   try {
     const flags = elf.section('__kflagstab');
@@ -90,7 +89,7 @@ function possibleLayouts(bits: 32 | 64): readonly EntryLayout[] {
 
 const entriesTried = 16;
 
-/** The layout in which the table divides evenly and its first entries have the names of symbols. */
+/** Returns the layout in which the table divides evenly and its first entries have symbol names. */
 function layoutOf(memory: ImageMemory, table: Section, bits: 32 | 64): EntryLayout {
   const found = possibleLayouts(bits).find((layout) => {
     if (table.size % layout.entryBytes !== 0) return false;
@@ -105,7 +104,10 @@ function layoutOf(memory: ImageMemory, table: Section, bits: 32 | 64): EntryLayo
   return found;
 }
 
-/** A CRC is 4 bytes, and was 8 on 64 bits before Linux 4.10; undefined without CRCs. */
+/**
+ * Returns a reader of CRCs, undefined without CRCs. A CRC is 4 bytes, and was 8 on 64 bits before
+ * Linux 4.10.
+ */
 function crcReader(elf: Elf, name: string, count: number): ((i: number) => number) | undefined {
   const table = elf.section(name);
   if (table === undefined || table.size === 0) return undefined;
@@ -122,7 +124,7 @@ const symbolName = /^[A-Za-z_.$][\w.$]*$/;
 const fieldText = (memory: ImageMemory, { relative, fieldBytes }: EntryLayout, at: number) =>
   relative ? memory.textFrom(at) : memory.textOfPointer(at, fieldBytes);
 
-/** Throws `FormatError` when a name is outside the file. */
+/** Reads an entry. Throws `FormatError` when a name is outside the file. */
 function entryAt(
   memory: ImageMemory,
   layout: EntryLayout,

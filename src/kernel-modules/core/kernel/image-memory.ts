@@ -1,9 +1,9 @@
-/** What addresses inside a kernel's image lead to. */
+/** The bytes and texts at addresses inside a kernel image. */
 import { sectionFlags, sectionTypes, type Section } from '../elf/elf-format.ts';
 import type { Elf } from '../elf/elf.ts';
 
 const nameBytesMax = 512;
-/** Each name is searched in all of them; a kernel has some fifty. */
+/** The most regions; each name is searched in all of them, and a kernel has some fifty. */
 const regionsMax = 512;
 
 interface Region {
@@ -13,7 +13,7 @@ interface Region {
 }
 
 /**
- * Addresses of a kernel and where their bytes are in the file.
+ * A kernel's addresses, and the places of their bytes in the file.
  *
  * Only the lower 32 bits are kept: a kernel is smaller than 2 GiB, and 0xffffffff82a3f0c4 is not a
  * number that a double can hold. Sections whose upper half differs (per-CPU data, linked at 0) are
@@ -37,7 +37,10 @@ export class ImageMemory {
       .map((each) => ({ low: lowWord(elf, each), offset: each.offset, size: each.size }));
   }
 
-  /** Of what a field of 32 bits points to, relative to itself; undefined when that is nowhere. */
+  /**
+   * Returns the text that a 32-bit field points to, relative to itself; undefined when that is
+   * nowhere.
+   */
   textFrom(at: number): string | undefined {
     const distance = this.#elf.view.i32(at);
     const from = this.#addressOf(at);
@@ -45,7 +48,7 @@ export class ImageMemory {
     return this.#text(this.#offsetOf(from + distance));
   }
 
-  /** Of what a pointer of so many bytes leads to. */
+  /** Returns the text that a pointer of so many bytes points to. */
   textOfPointer(at: number, pointerBytes: 4 | 8): string | undefined {
     const { view } = this.#elf;
     const low = view.u32(pointerBytes === 8 && !view.littleEndian ? at + 4 : at);
@@ -68,7 +71,7 @@ export class ImageMemory {
   }
 }
 
-/** The address field of a section header, which `Section.address` rounds. */
+/** Returns the address field of a section header, which `Section.address` rounds. */
 const addressAt = (elf: Elf, section: Section): number =>
   section.headerOffset + (elf.bits === 64 ? 16 : 12);
 

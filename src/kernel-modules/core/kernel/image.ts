@@ -1,5 +1,5 @@
 /**
- * The file a boot loader starts, and where in it the kernel is.
+ * The file that a boot loader starts, and the place of the kernel in it.
  *
  *   bzImage     x86: setup code, then a compressed vmlinux (ELF)
  *   EFI zboot   a small EFI program with a compressed Image behind its header
@@ -19,13 +19,14 @@ const compressions = ['gzip', 'xz', 'zstd', 'lz4', 'lzma', 'bzip2', 'lzo'] as co
 export type Compression = (typeof compressions)[number];
 
 /**
- * First bytes of each; `.lzma` has none of its own, this is what xz and the kernel's build write.
+ * The first bytes of each format. `.lzma` has none of its own: this is what xz and the kernel's
+ * build write.
  */
 const magics: Readonly<Record<Compression, readonly Uint8Array[]>> = {
   gzip: [Uint8Array.of(0x1f, 0x8b, 8)],
   xz: [Uint8Array.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0)],
   zstd: [Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd)],
-  /** The frame of today and the one that the kernel uses. */
+  /** Today's frame, and the legacy one that the kernel uses. */
   lz4: [Uint8Array.of(4, 0x22, 0x4d, 0x18), Uint8Array.of(2, 0x21, 0x4c, 0x18)],
   lzma: [Uint8Array.of(0x5d, 0, 0)],
   bzip2: [ascii('BZh')],
@@ -33,7 +34,8 @@ const magics: Readonly<Record<Compression, readonly Uint8Array[]>> = {
 };
 
 /**
- * How bytes are compressed, by their first bytes and not by a name; undefined when they are not.
+ * Returns how bytes are compressed, by their first bytes and not by a name; undefined if they are
+ * not.
  */
 export function compressionOf(bytes: Uint8Array): Compression | undefined {
   return compressions.find((each) => magics[each].some((magic) => startsWith(bytes, magic)));
@@ -52,7 +54,7 @@ type KernelImage =
       readonly compression: Compression;
       readonly offset: number;
       readonly size: number;
-      /** From the header: `6.12.118+deb13-amd64`. */
+      /** The release in the header: `6.12.118+deb13-amd64`. */
       readonly release: string | undefined;
     };
 
@@ -66,7 +68,7 @@ const bareMagicOffset = 56;
 const s390Magic = ascii('S390EP');
 const s390MagicOffset = 0x10008;
 
-/** What the file is, or why it is not a kernel image of a known kind. */
+/** Returns what the file is, or why it is not a kernel image of a known kind. */
 export function readImage(bytes: Uint8Array): Result<KernelImage, FormatProblem> {
   try {
     return ok(parse(bytes));
@@ -114,10 +116,13 @@ function bzImage(view: ByteView): KernelImage {
   };
 }
 
-/** The build appends the unpacked size to a payload, but for gzip, which ends with it anyway. */
+/**
+ * Returns the size of the word that the build appends to a payload: the unpacked size. gzip has
+ * none, since it ends with that size anyway.
+ */
 const sizeWordBytes = (compression: Compression): number => (compression === 'gzip' ? 0 : 4);
 
-/** `6.12.118+deb13-amd64 (debian-kernel@…) #1 SMP …`, its first word. */
+/** Returns the first word of `6.12.118+deb13-amd64 (debian-kernel@…) #1 SMP …`. */
 function setupRelease(view: ByteView): string | undefined {
   const at = view.u16(setup.version);
   if (at === 0) return undefined;
@@ -139,19 +144,19 @@ function zboot(view: ByteView): KernelImage {
   if (compression === undefined) {
     throw new FormatError(`is compressed in an unknown way ("${named}")`, offset);
   }
-  // Unlike that of a bzImage, the size in the header leaves out the word that the build appends.
+  // Unlike a bzImage's, the size in this header leaves out the word that the build appends.
   return { kind: 'compressed', format: 'EFI zboot', compression, offset, size, release: undefined };
 }
 
 /**
- * A whole header, with the check that the build asks for: the loader has the first six bytes as
- * well.
+ * A whole header, with the check that the build asks for: the loader contains the first six bytes
+ * as well.
  */
 const xzHeader = Uint8Array.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0, 0, 1, 0x69, 0x22, 0xde, 0x36);
-/** Its last two bytes. */
+/** The last two bytes of xz data. */
 const [beforeLast, last] = ascii('YZ');
 
-/** The header has neither the place nor the length of the kernel. */
+/** Finds the compressed kernel: the header has neither its place nor its length. */
 function s390(bytes: Uint8Array): KernelImage {
   const offset = findBytes(bytes, xzHeader, s390MagicOffset);
   let end = bytes.lastIndexOf(last!);
@@ -172,13 +177,13 @@ function s390(bytes: Uint8Array): KernelImage {
 
 const banner = ascii('Linux version ');
 
-/** The release in `Linux version 6.12.118 (…`, in the bytes of an unpacked kernel. */
+/** Returns the release in `Linux version 6.12.118 (…`, in the bytes of an unpacked kernel. */
 export function bannerRelease(kernel: Uint8Array): string | undefined {
   let at = findBytes(kernel, banner, 0, 0);
   while (at >= 0) {
     const start = at + banner.length;
     const release = firstWord(kernel.subarray(start, start + releaseBytesMax));
-    // The kernel also has the format that the line is printed with.
+    // The kernel also contains the format that prints this line.
     if (release !== undefined && /^\d/.test(release)) return release;
     at = findBytes(kernel, banner, start, 0);
   }
@@ -187,7 +192,10 @@ export function bannerRelease(kernel: Uint8Array): string | undefined {
 
 const vermagicBytesMax = 256;
 
-/** `6.12.118 SMP preempt mod_unload modversions `: the kernel keeps it to compare modules with. */
+/**
+ * Returns the vermagic `6.12.118 SMP preempt mod_unload modversions `, which the kernel keeps to
+ * compare modules with.
+ */
 export function imageVermagic(kernel: Uint8Array, release: string): string | undefined {
   const start = ascii(`${release} `);
   for (let at = findBytes(kernel, start); at >= 0; at = findBytes(kernel, start, at + 1)) {

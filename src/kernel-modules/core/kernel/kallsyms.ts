@@ -1,20 +1,19 @@
 /**
- * /proc/kallsyms: the exports of the running kernel, when there is nothing better.
+ * /proc/kallsyms: the exports of the running kernel, used when there is nothing better.
  *
  *   ffffffff82c1a0f4 r __ksymtab_vfs_read
  *   ffffffff82c1a000 R __start___ksymtab
  *   ffffffffc0301040 r __ksymtab_mod_call  [module]
  *
  * An entry is GPL-only when it lies between the bounds of `__ksymtab_gpl`. Neither CRC nor
- * namespace is visible. What belongs to a module is left out: its bounds are not visible.
- * Source: kernel/kallsyms.c; addresses are zero for readers without CAP_SYSLOG
- * (kernel.kptr_restrict).
+ * namespace is visible. Entries of modules are left out: its bounds are not visible. Source:
+ * kernel/kallsyms.c; addresses are zero for readers without CAP_SYSLOG (kernel.kptr_restrict).
  */
 import type { Cause } from '../../../base/problem.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
 import type { SymbolExport } from '../record/module.ts';
 
-/** The error is the reason, and what to do. */
+/** Parses the exports. The error is the reason, and what to do. */
 export function parseKallsyms(text: string): Result<readonly SymbolExport[], Cause> {
   const { bounds, entries } = collect(text);
   if (entries.length === 0) return fail({ reason: 'it shows no entry of the export table' });
@@ -37,7 +36,7 @@ export function parseKallsyms(text: string): Result<readonly SymbolExport[], Cau
   return exports.length === 0 ? fail({ reason: 'the tables of exports are empty' }) : ok(exports);
 }
 
-/** Addresses are hexadecimal of one width, so that their order is that of the texts. */
+/** The bounds as texts: addresses are hexadecimal of one width, so texts sort as addresses do. */
 interface Bounds {
   start: string;
   stop: string;

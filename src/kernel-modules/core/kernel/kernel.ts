@@ -11,21 +11,21 @@ export interface Kernel {
   readonly machine: number;
   /** `sizeof(struct module)`, undefined when no module of this kernel could be found. */
   readonly structBytes: number | undefined;
-  /** With the blank at its end, as the kernel compares it. */
+  /** The vermagic with the blank at its end, as the kernel compares it. */
   readonly vermagic: string | undefined;
   readonly config: KernelConfig;
-  /** What the image itself exports. */
+  /** The exports of the image itself. */
   readonly exports: ReadonlyMap<string, SymbolExport>;
-  /** For people: `Module.symvers of /usr/src/…`. */
+  /** The source of the exports, for people: `Module.symvers of /usr/src/…`. */
   readonly exportsFrom: string;
-  /** Names in /sys/module of code that is built in; undefined where nothing is known of them. */
+  /** Built-in names in /sys/module; undefined if they are not known. */
   readonly builtins?: Builtins | undefined;
   readonly settings: LoaderSettings;
 }
 
 export interface Builtins {
   readonly present: ReadonlySet<string>;
-  /** Those that may be there as well, since code of that name is built in. */
+  /** Names that may be there as well, since code of that name is built in. */
   readonly possible: ReadonlySet<string>;
 }
 
@@ -43,7 +43,7 @@ export interface KernelConfig {
   readonly retpoline: boolean;
 }
 
-/** What the host sets for the loader now: command line, sysctl, lockdown. */
+/** The host's current settings for the loader: command line, sysctl, lockdown. */
 export interface LoaderSettings {
   /** `module_blacklist=`. */
   readonly blacklist: readonly string[];
@@ -53,18 +53,17 @@ export interface LoaderSettings {
   /** `kernel.modules_disabled`. */
   readonly modulesDisabled: boolean;
   /**
-   * Whether a mitigation of Spectre v2 is active, so that a module without retpoline is warned of.
+   * Whether a Spectre v2 mitigation is active, so that the kernel warns of a module without
+   * retpoline.
    */
   readonly spectreV2Mitigated: boolean;
 }
 
-/** What has been loaded so far; changes with each module. */
+/** The modules loaded so far; changes with each module. */
 export interface LoaderState {
   /** Mask as in /proc/sys/kernel/tainted. */
   taint: number;
-  /**
-   * Bits of `taint` that are there only if no keyring holds the key of a module; none unless given.
-   */
+  /** Bits of `taint` that are set only if no keyring holds a module's key; none unless given. */
   openTaint?: number;
   readonly loaded: Map<string, LoadedModule>;
   /** Messages that the kernel prints only once and has printed. */
@@ -78,7 +77,7 @@ export interface LoadedModule {
   readonly exports: readonly SymbolExport[];
 }
 
-/** `6.12.118+deb13-amd64` is `[6, 12]`. */
+/** Returns major and minor: `6.12.118+deb13-amd64` is `[6, 12]`. */
 export function versionOf(release: string): readonly [major: number, minor: number] {
   const [, major = '0', minor = '0'] = /^(\d+)\.(\d+)/.exec(release) ?? [];
   return [Number(major), Number(minor)];

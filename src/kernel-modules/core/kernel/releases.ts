@@ -2,10 +2,10 @@
 
 export type Release = readonly [major: number, minor: number];
 
-/** From which release on, and until which, something holds; always where neither is given. */
+/** A range of releases in which something is so; every release if neither bound is given. */
 export interface Releases {
   readonly from?: Release;
-  /** The first that it does not hold for any more. */
+  /** The first release in which it is no longer so. */
   readonly before?: Release;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Module.symvers: what a kernel and its modules export, as the build wrote it down. Tabs between
- * the columns:
+ * Module.symvers: the exports of a kernel and its modules, written by the build. Tabs between the
+ * columns:
  *
  *   0x2a1b3c4d  ext4_fs  fs/ext4/ext4  EXPORT_SYMBOL_GPL  NAMESPACE
  *
@@ -15,14 +15,14 @@ export interface SymversExport extends SymbolExport {
 }
 
 interface SymversProblem {
-  /** Counted from 1. */
+  /** The line, counted from 1. */
   readonly line: number;
   readonly message: string;
 }
 
 interface Symvers {
   readonly exports: readonly SymversExport[];
-  /** Lines that were left out; no more than the first 100. */
+  /** Lines that were left out; only the first 100. */
   readonly problems: readonly SymversProblem[];
 }
 
@@ -43,7 +43,7 @@ export function parseSymvers(text: string): Symvers {
 const kinds: Readonly<Record<string, boolean>> = {
   EXPORT_SYMBOL: false,
   EXPORT_SYMBOL_GPL: true,
-  /** Until Linux 5.11: GPL-only in the future, and not yet. */
+  /** GPL-only in the future, and not yet; these existed until Linux 5.11. */
   EXPORT_SYMBOL_GPL_FUTURE: false,
   EXPORT_UNUSED_SYMBOL: false,
   EXPORT_UNUSED_SYMBOL_GPL: true,
@@ -70,7 +70,7 @@ function parseLine(line: string): SymversExport | string {
   };
 }
 
-/** A build without MODVERSIONS writes a CRC of 0 for all. */
+/** Drops the CRCs if all are 0, which is what a build without MODVERSIONS writes. */
 function withoutEmptyCrcs(exports: readonly SymversExport[]): readonly SymversExport[] {
   if (exports.some((each) => each.crc !== 0)) return exports;
   return exports.map((each) => ({ ...each, crc: undefined }));

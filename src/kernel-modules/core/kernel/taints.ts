@@ -4,7 +4,7 @@
  */
 
 /**
- * Letter → bit in /proc/sys/kernel/tainted; those that /sys/module/NAME/taint may have are
+ * Letter → bit in /proc/sys/kernel/tainted; letters that /sys/module/NAME/taint may have are
  * `perModule`.
  */
 export const taintBits = {
@@ -56,7 +56,7 @@ export const taintMeanings = {
 
 export const taintMask = (letter: TaintLetter): number => 2 ** taintBits[letter];
 
-/** `lettersOf(0x1001)` is `PO`: in the order of the bits. */
+/** Returns the letters of a mask in the order of the bits: `lettersOf(0x1001)` is `PO`. */
 export function lettersOf(mask: number): string {
   return taintLetters.filter((letter) => Math.floor(mask / taintMask(letter)) % 2 === 1).join('');
 }

@@ -1,4 +1,4 @@
-/** What is offered to the loader: a module that could be read, or a file that could not. */
+/** A candidate for loading: a module that could be read, or a file that could not. */
 import type { FormatProblem } from '../elf/bytes.ts';
 import type { KernelModule, SignatureCheck } from '../record/module.ts';
 
@@ -14,12 +14,12 @@ export interface UnreadableCandidate {
   /** `kernelMessage` is the line that the kernel would log, where it is known. */
   readonly problem: FormatProblem & {
     readonly kernelMessage?: string;
-    /** The same for kernels before 6.4, where it is another. */
+    /** The line of kernels before 6.4, if it differs. */
     readonly oldKernelMessage?: string;
-    /** ENOEXEC unless given. */
+    /** The errno; ENOEXEC unless given. */
     readonly kernelErrno?: 'EINVAL';
   };
-  /** The signature is checked before the file, so it decides the errno if it is bad. */
+  /** The signature, which is checked before the file: a bad one decides the errno. */
   readonly signature?: SignatureCheck;
 }
 

@@ -1,13 +1,19 @@
-/** Versions of symbols: the CRC that a module was built for against the one that is exported. */
+/**
+ * Versions of symbols: the CRC that a module was built for, compared with the CRC of the export.
+ */
 import type { SymbolExport } from '../record/module.ts';
 import { forceLoad, logOnce, type Loading } from './loading.ts';
 
-/** `no entry` and `differs` fail; `no versions` fails where the kernel does not load by force. */
+/**
+ * The result. `no entry` and `differs` fail; `no versions` fails where the kernel does not load by
+ * force.
+ */
 export type VersionCheck = 'agrees' | 'no versions' | 'no entry' | 'differs';
 
 /**
- * `check_version`. `own` is the module's CRC of the symbol, `extended` that of the extended table.
- * Source: kernel/module/version.c; without CONFIG_MODVERSIONS nothing is compared.
+ * Compares a symbol's versions: `check_version`. `own` is the module's CRC of the symbol,
+ * `extended` the CRC in the extended table. Source: kernel/module/version.c; without
+ * CONFIG_MODVERSIONS nothing is compared.
  */
 export function checkVersion(
   loading: Loading,
@@ -28,7 +34,7 @@ export function checkVersion(
   return own === exported.crc ? 'agrees' : disagrees(loading, name);
 }
 
-/** A symbol without an entry in the extended table matches any. */
+/** Compares with the extended table; a symbol without an entry there matches any. */
 function checkExtended(
   loading: Loading,
   { name, crc }: SymbolExport,
@@ -47,6 +53,6 @@ function disagrees(loading: Loading, name: string): 'differs' {
   return 'differs';
 }
 
-/** `0x0badcafe`. */
+/** Formats a CRC: `0x0badcafe`. */
 export const crcInWords = (crc: number | undefined): string =>
   crc === undefined ? 'none' : `0x${crc.toString(16).padStart(8, '0')}`;

@@ -1,10 +1,10 @@
 /**
- * A whole tree of modules, each judged as if it were loaded on a clean kernel after the modules
- * that it depends on.
+ * A whole tree of modules, each judged as if it were loaded on a clean kernel after its
+ * dependencies.
  *
- * A module is judged once, after those that export what it needs. One that would be refused is not
- * there for others; of modules that need each other, none can come first. The taint of a verdict is
- * that of its chain: what was tried before, and the module.
+ * A module is judged once, after the modules that export what it needs. A module that would be
+ * refused is not there for others; if modules need each other, none can come first. The taint of a
+ * verdict is the chain's: the modules tried before, and the module.
  */
 import type { Kernel, LoadedModule } from '../kernel/kernel.ts';
 import type { SymbolExport } from '../record/module.ts';
@@ -16,7 +16,7 @@ import type { LoadContext } from './loading.ts';
 
 export type { Candidate } from './candidate.ts';
 
-/** Who exports a symbol, as a place in the list that was given. */
+/** The exporter of a symbol, as an index into the given list. */
 interface ExportedBy {
   readonly symbol: SymbolExport;
   readonly candidate: number;
@@ -27,7 +27,7 @@ interface ExportedBy {
 /** More modules than this that export one symbol are not considered. */
 const alternativesMax = 8;
 
-/** Exports of all candidates by name, in the order of the list. */
+/** Indexes the exports of all candidates by name, in the order of the list. */
 export function exportIndex(candidates: readonly Candidate[]): ReadonlyMap<string, ExportedBy> {
   const index = new Map<string, ExportedBy>();
   candidates.forEach((each, candidate) => {
@@ -67,7 +67,7 @@ export function judgeTree(
 
 /** One module of the tree, from the moment that it is first met. */
 interface Node {
-  /** What it needs from other modules, a symbol each. */
+  /** The exporters that it needs, one a symbol. */
   readonly needs: readonly ExportedBy[];
   /** The modules that are loaded before it, or were refused. */
   direct: ReadonlySet<number>;
@@ -90,7 +90,10 @@ class Tree {
     this.#sharedNames = sharedNames(candidates);
   }
 
-  /** Judges what comes first first; a stack of our own, as a chain may be as long as the list. */
+  /**
+   * Judges a module after its dependencies. It uses a stack of its own, as a chain may be as long
+   * as the list.
+   */
   verdict(root: number): Verdict {
     const stack = [root];
     for (;;) {
@@ -153,7 +156,7 @@ class Tree {
     node.loaded = loaded;
   }
 
-  /** For each symbol the first module that loads, else the first that was tried. */
+  /** Returns for each symbol the first module that loads, else the first that was tried. */
   #chain(index: number, needs: readonly ExportedBy[]): ReadonlySet<number> {
     const chain = new Set<number>();
     for (const need of needs) {
@@ -209,7 +212,7 @@ class Tree {
     return undefined;
   }
 
-  /** Everything that is loaded before a module. */
+  /** Returns everything that is loaded before a module. */
   #closure(node: Node): ReadonlySet<number> {
     const closure = new Set<number>(node.direct);
     for (const each of closure)
@@ -238,7 +241,9 @@ function* alternatives(needs: readonly ExportedBy[]): Generator<ExportedBy> {
 const structNameOf = (candidate: Candidate | undefined): string | undefined =>
   candidate !== undefined && 'module' in candidate ? candidate.module.structName : undefined;
 
-/** Names that more than one module has: only those can meet a module that is there already. */
+/**
+ * Returns names that several modules have: only those can meet a loaded module of the same name.
+ */
 function sharedNames(candidates: readonly Candidate[]): ReadonlySet<string> {
   const seen = new Set<string>();
   const shared = new Set<string>();

@@ -1,8 +1,8 @@
 /**
- * Which loaded module exports a symbol.
+ * An index of the symbols that loaded modules export.
  *
- * The kernel searches its own tables and then each module's; since no name can be exported
- * twice (`verify_exported_symbols`), one index answers the same. It follows the state lazily: a
+ * The kernel searches its own tables and then each module's; since no name can be exported twice
+ * (`verify_exported_symbols`), one index gives the same result. It follows the state lazily: a
  * module is read once however often it is asked for.
  */
 import type { LoadedModule, LoaderState } from '../kernel/kernel.ts';
@@ -10,7 +10,7 @@ import type { SymbolExport } from '../record/module.ts';
 
 export interface FoundExport {
   readonly symbol: SymbolExport;
-  /** Undefined for what the kernel itself exports. */
+  /** The exporting module; undefined for the kernel's own exports. */
   readonly owner: LoadedModule | undefined;
 }
 
@@ -21,7 +21,7 @@ interface ExportIndex {
 
 const indexes = new WeakMap<LoaderState, ExportIndex>();
 
-/** Exports of the loaded modules by name, as they are now. */
+/** Returns the exports of the loaded modules by name, as they are now. */
 export function loadedExports(state: LoaderState): ReadonlyMap<string, FoundExport> {
   let index = indexes.get(state);
   if (index === undefined || isStale(index, state)) {

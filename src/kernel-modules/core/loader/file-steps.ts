@@ -1,7 +1,6 @@
 /**
- * Steps that check the file: most of them what `loaderDefects` found in it, as far as the kernel
- * cares.
- * Source: kernel/module/main.c, kernel/module/strict_rwx.c.
+ * Steps that check the file: most take the defects that `loaderDefects` found, as far as this
+ * kernel checks them. Source: kernel/module/main.c, kernel/module/strict_rwx.c.
  */
 import { elfTypes } from '../elf/elf-format.ts';
 import { missingName, modinfo, type LoaderDefect } from '../record/module.ts';
@@ -62,7 +61,10 @@ export const structModule: Step = (loading) => {
   );
 };
 
-/** Until 6.3 `setup_load_info` only requires the section to be loaded; the rest is not checked. */
+/**
+ * The older check, until 6.3: `setup_load_info` only requires the section to be loaded; the rest is
+ * not checked.
+ */
 export const oldStructModule: Step = (loading) => {
   if (loading.module.structLoaded !== false) return undefined;
   const name = modinfo(loading.module, 'name') ?? missingName;
@@ -102,7 +104,7 @@ export const constructors: Step = (loading) =>
     ? refuseDefect(loading, defectOf(loading, 'constructors'))
     : undefined;
 
-/** `add_sect_attrs`: before 6.12 it only logs what it fails with. */
+/** `add_sect_attrs`: before 6.12 it only logs its errors. */
 export const sysfsSections: Step = (loading) => {
   const defect = defectOf(loading, 'sections in sysfs');
   if (loading.rules.sysfsErrorsRefuse) return refuseDefect(loading, defect);

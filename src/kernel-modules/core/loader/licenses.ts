@@ -1,6 +1,6 @@
 /**
- * Which licenses the kernel treats as compatible with the GPL: six strings, compared byte by byte.
- * Source: include/linux/license.h, `license_is_gpl_compatible`.
+ * The licenses that the kernel treats as compatible with the GPL: six strings, compared byte by
+ * byte. Source: include/linux/license.h, `license_is_gpl_compatible`.
  */
 const compatibleLicenses: readonly string[] = [
   'GPL',
@@ -14,14 +14,14 @@ const compatibleLicenses: readonly string[] = [
 const compatible = new Set(compatibleLicenses);
 
 /**
- * The kernel's text for a license that is not given. Source: kernel/module/main.c,
+ * The kernel's text for a missing license. Source: kernel/module/main.c,
  * `module_license_taint_check`.
  */
 export const unspecifiedLicense = 'unspecified';
 
 export const isCompatibleLicense = (license: string): boolean => compatible.has(license);
 
-/** Why a license is not among the six. */
+/** Returns why a license is not among the six. */
 export function whyIncompatible(license: string | undefined): string {
   if (license === undefined) return 'It has no license';
   const near = compatibleLicenses.find((each) => normalised(each) === normalised(license));

@@ -1,9 +1,9 @@
 /**
- * What stops the loader: the checks of `load_module()` that depend on the file alone, in its order.
- * The kernel stops at the first; all are listed, since some depend on how it was built (`write and
- * execute` on STRICT_MODULE_RWX, `constructors` on CONSTRUCTORS) or on its release.
- * Source: kernel/module/main.c, kernel/module/strict_rwx.c, `module_frob_arch_sections()` of each
- * architecture.
+ * Defects that stop the loader: the checks of `load_module()` that depend only on the file, in its
+ * order. The kernel stops at the first. All are listed, since some depend on how the kernel was
+ * built (`write and execute` on STRICT_MODULE_RWX, `constructors` on CONSTRUCTORS) or on its
+ * release. Source: kernel/module/main.c, kernel/module/strict_rwx.c, `module_frob_arch_sections()`
+ * of each architecture.
  */
 import { elfTypes, machines, sectionFlags, sectionTypes, type Section } from '../elf/elf-format.ts';
 import type { Elf } from '../elf/elf.ts';
@@ -14,12 +14,12 @@ import { structModuleSection } from '../record/struct-module.ts';
 import { sysfsDefect } from './sysfs-defect.ts';
 
 interface DefectInput {
-  /** As `.modinfo` has it. */
+  /** The name that `.modinfo` has. */
   readonly infoName: string | undefined;
   readonly structName: string | undefined;
 }
 
-/** Throws `FormatError`. */
+/** Lists the defects. Throws `FormatError`. */
 export function loaderDefects(elf: Elf, { infoName, structName }: DefectInput): LoaderDefect[] {
   const early = infoName ?? missingName;
   const late = structName ?? '';
@@ -50,7 +50,9 @@ const refuse = (
   releases: Releases = {},
 ): LoaderDefect => ({ step, errno: 'ENOEXEC', message, why, ...releases });
 
-/** Since this release `load_module()` has a check of its own for each section that it needs. */
+/**
+ * The release since which `load_module()` has a check of its own for each section that it needs.
+ */
 const splitChecks = { from: [6, 4] } as const;
 
 function headerDefect({ type }: Elf): LoaderDefect | undefined {
@@ -63,7 +65,7 @@ function headerDefect({ type }: Elf): LoaderDefect | undefined {
   );
 }
 
-/** Other kernels do not check the width that the header states. */
+/** Checks the stated width for s390; other kernels do not check it. */
 function classDefect({ machine, view }: Elf): LoaderDefect | undefined {
   const wide = 2;
   if (machine !== machines.s390 || view.u8(4) === wide) return undefined;
@@ -71,7 +73,7 @@ function classDefect({ machine, view }: Elf): LoaderDefect | undefined {
   return refuse('elf header', 'Its ELF header is not marked as 64 bits', message);
 }
 
-/** A little-endian kernel of PowerPC takes what was built for its own calling convention alone. */
+/** Checks the calling convention: a little-endian PowerPC kernel accepts only its own. */
 function abiDefect({ machine, view }: Elf): LoaderDefect | undefined {
   const [flagsAt, abiBits, second] = [48, 3, 2];
   if (machine !== machines.ppc64 || !view.littleEndian) return undefined;
@@ -102,7 +104,7 @@ function sectionNamesDefect(elf: Elf): LoaderDefect | undefined {
   );
 }
 
-/** The kernel counts names, whatever the type. */
+/** Returns the sections of that name: the kernel counts names, whatever the type. */
 const named = (elf: Elf, name: string): Section[] =>
   elf.sections.filter((each) => each.name === name && each.index > 0);
 
@@ -140,7 +142,10 @@ function structModuleDefect(elf: Elf, name: string): LoaderDefect | undefined {
   );
 }
 
-/** Before 6.4 the first one counts, and the type of the table of names does not. */
+/**
+ * Checks the symbol table. Before 6.4 the first one counts, and the type of the name table does
+ * not.
+ */
 function symbolTableDefects(elf: Elf, name: string): LoaderDefect[] {
   const tables = elf.sections.filter((each) => each.index > 0 && each.type === sectionTypes.symtab);
   const [table] = tables;
@@ -167,8 +172,8 @@ function symbolTableDefects(elf: Elf, name: string): LoaderDefect[] {
 }
 
 /**
- * `elf_validity_cache_index_versions`; its lines lack a newline, so that they appear with the next
- * one only.
+ * Checks extended versions: `elf_validity_cache_index_versions`. Its log lines lack a newline, so
+ * each appears only with the next one.
  */
 function extendedVersionsDefect(elf: Elf): LoaderDefect | undefined {
   const crcs = elf.loadedSection('__version_ext_crcs');
@@ -183,7 +188,7 @@ function extendedVersionsDefect(elf: Elf): LoaderDefect | undefined {
   return defect('Its extended symbol versions have more CRCs than names');
 }
 
-/** `elf_validity_cache_strtab`. */
+/** Checks the string table: `elf_validity_cache_strtab`. */
 function symbolNamesDefect(elf: Elf): LoaderDefect | undefined {
   const strings = elf.sections[elf.symbolTable?.link ?? 0];
   if (strings?.type !== sectionTypes.strtab) return undefined;
@@ -199,8 +204,8 @@ function symbolNamesDefect(elf: Elf): LoaderDefect | undefined {
 }
 
 /**
- * Sections that the loader of an architecture fills, and its message about the first that is
- * missing. Others fill some as well if configured so (RISC-V, 32-bit ARM).
+ * Sections that the loader of an architecture fills, and its message about the first missing one.
+ * Others fill some as well if configured so (RISC-V, 32-bit ARM).
  */
 const filledSections: ReadonlyMap<number, ReadonlyMap<string, string>> = new Map([
   [
@@ -213,7 +218,7 @@ const filledSections: ReadonlyMap<number, ReadonlyMap<string, string>> = new Map
   [machines.ppc64, new Map([['.stubs', "doesn't contain .stubs."]])],
 ]);
 
-/** `module_frob_arch_sections`. */
+/** Checks the sections of the architecture: `module_frob_arch_sections`. */
 function processorDefect(elf: Elf, name: string): LoaderDefect | undefined {
   const wanted = filledSections.get(elf.machine) ?? new Map<string, string>();
   for (const [section, message] of wanted) {
@@ -224,12 +229,10 @@ function processorDefect(elf: Elf, name: string): LoaderDefect | undefined {
   return undefined;
 }
 
-/**
- * All that is left between the image and the end of the address space; more on no kernel of x86-64.
- */
+/** The space between the image and the end of the address space; no x86-64 kernel has more. */
 const moduleSpaceBytes = 1536 * 2 ** 20;
 
-/** `move_module`. Below that it depends on the host's memory. */
+/** Checks the size: `move_module`. Below that it depends on the host's memory. */
 function memoryDefect(elf: Elf): LoaderDefect | undefined {
   if (elf.machine !== machines.x8664) return undefined;
   const bytes = elf.sections

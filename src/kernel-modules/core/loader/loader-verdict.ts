@@ -1,8 +1,8 @@
 /**
- * What the kernel's loader would decide about a module, and what that leaves behind.
+ * The kernel loader's decision about a module, and its effects.
  *
- * What is not known about the kernel is never guessed: it goes into `unknown`, and the rest is what
- * holds without it. A module's own init function, which may fail as well, is not judged.
+ * Unknown facts about the kernel are never guessed: they go into `unknown`, and the rest is what is
+ * certain without them. A module's own init function, which may fail as well, is not judged.
  */
 import type { Kernel, LoadedModule, LoaderState } from '../kernel/kernel.ts';
 import { lettersOf } from '../kernel/taints.ts';
@@ -15,17 +15,19 @@ import { rulesOf } from './rules.ts';
 import { decideSignature } from './signature-steps.ts';
 import { modulesDisabledReason, stepsOf } from './steps.ts';
 
-/** A kernel with that taint mask and no modules. */
+/** Returns the state of a kernel with that taint mask and no modules. */
 export const newState = (taint = 0): LoaderState => ({
   taint,
   loaded: new Map(),
   logged: new Set(),
 });
 
-/** As rmmod does; taints and once-messages stay. Returns whether it was loaded. */
+/** Unloads as rmmod does; taints and once-messages stay. Returns whether the module was loaded. */
 export const unload = (state: LoaderState, name: string): boolean => state.loaded.delete(name);
 
-/** Changes `state` as loading the module would: taints, exports, messages printed once. */
+/**
+ * Judges a module and changes `state` as loading it would: taints, exports, messages printed once.
+ */
 export function loaderVerdict(
   candidate: Candidate,
   kernel: Kernel,
@@ -43,7 +45,7 @@ export function loaderVerdict(
   return verdict;
 }
 
-/** Each in turn on the same kernel, as `insmod A; insmod B` would. */
+/** Judges each in turn on the same kernel, as `insmod A; insmod B` would. */
 export function predict(
   sequence: readonly Candidate[],
   kernel: Kernel,
@@ -55,7 +57,7 @@ export function predict(
 
 interface Judged {
   readonly verdict: Verdict;
-  /** Undefined when it was refused. */
+  /** The loaded module; undefined when it was refused. */
   readonly loaded: LoadedModule | undefined;
 }
 
@@ -93,7 +95,7 @@ export function judge(
 
 const unsigned = { outcome: 'none', signer: undefined, trustedBy: undefined } as const;
 
-/** The loader checks permission and signature before the file. */
+/** Judges an unreadable file: the loader checks permission and signature before the file. */
 function unreadable(
   { problem, signature = unsigned }: UnreadableCandidate,
   kernel: Kernel,

@@ -1,5 +1,5 @@
 /**
- * One module on its way through the loader: what the steps read, and what they leave behind.
+ * One module on its way through the loader: the input of the steps, and their effects.
  */
 import type { Kernel } from '../kernel/kernel.ts';
 import {
@@ -21,9 +21,9 @@ export interface LoadContext {
   /** Taint mask and once-messages, which loading changes. */
   readonly state: { taint: number; openTaint?: number; readonly logged: Set<string> };
   isLoaded(structName: string): boolean;
-  /** Among the modules that are loaded, whatever the license. */
+  /** Finds an export among the loaded modules, whatever the license. */
   findExport(name: string): FoundExport | undefined;
-  /** Why no module exports a symbol, if that is known: a sentence. */
+  /** Returns why no module exports a symbol, if that is known: a sentence. */
   whyAbsent?(name: string): string | undefined;
 }
 
@@ -35,16 +35,16 @@ export interface Loading {
   readonly options: LoaderOptions;
   readonly context: LoadContext;
   /**
-   * Early messages and the blacklist use the name in `.modinfo`, everything later that in `struct
-   * module`.
+   * The name in `.modinfo`, for early messages and the blacklist; later steps use the name in
+   * `struct module`.
    */
   readonly infoName: string;
   readonly structName: string;
-  /** Whether `__versions` is used: it is there and modversions are not overridden. */
+  /** Whether `__versions` is used: it exists and modversions are not overridden. */
   readonly hasVersions: boolean;
   /** The extended versions, if they are used; `__versions` is then ignored. */
   readonly extendedVersions: KernelModule['extendedVersions'];
-  /** Set by the signature step. */
+  /** Whether the module is signed; set by the signature step. */
   signed: boolean;
   /** The module's own taint mask. */
   taint: number;
@@ -89,21 +89,21 @@ export function newLoading(
   };
 }
 
-/** The module without what the kernel does not find in it. */
+/** Returns the module without the parts that this kernel does not find in it. */
 function seenBy({ checksStruct, exportFlags }: Rules, module: KernelModule): KernelModule {
   const { exportTables, exports } = module;
   const flags = exportTables?.flags === true;
   return {
     ...module,
     modinfo: checksStruct || module.modinfoLoaded !== false ? module.modinfo : [],
-    // Without flags all are in tables that mean nothing, or it is refused.
+    // Without flags all exports are in tables that mean nothing, or the module is refused.
     exports: exportFlags === flags ? exports : exportFlags ? [] : exports.map(withoutFlag),
   };
 }
 
 const withoutFlag = (each: SymbolExport): SymbolExport => ({ ...each, gplOnly: false });
 
-/** One decision of the loader; the errno when it ends the load. */
+/** One decision of the loader; returns the errno when it ends the load. */
 export type Step = (loading: Loading) => LoaderErrno | undefined;
 
 /** Refuses the module: the log line, if any, and the reason for people. */
@@ -134,11 +134,11 @@ export const kernelHasTaint = (loading: Loading, letter: TaintLetter): boolean =
 export const moduleHasTaint = (loading: Loading, letter: TaintLetter): boolean =>
   has(loading.taint, letter);
 
-/** After one of these the kernel no longer trusts its own lock checking, and has logged it. */
+/** Taints after which the kernel no longer trusts its own lock checking, and has logged it. */
 const lockTaints = ['P', 'F', 'R', 'M', 'B', 'D', 'A'] as const satisfies readonly TaintLetter[];
 
 /**
- * Source: kernel/panic.c, `add_taint`; of the loader's taints only P and F are
+ * Taints the kernel. Source: kernel/panic.c, `add_taint`; of the loader's taints only P and F are
  * `LOCKDEP_NOW_UNRELIABLE`.
  */
 export function taintKernel(loading: Loading, letter: TaintLetter): void {
@@ -154,7 +154,7 @@ export function taintModule(loading: Loading, letter: TaintLetter): void {
   loading.taint = withTaint(loading.taint, letter);
 }
 
-/** `add_taint_module`: kernel and module, with the reason for people. */
+/** Taints kernel and module, with the reason for people: `add_taint_module`. */
 export function addTaint(loading: Loading, letter: TaintLetter, reason: string): void {
   taintKernel(loading, letter);
   taintModule(loading, letter);
@@ -162,8 +162,8 @@ export function addTaint(loading: Loading, letter: TaintLetter, reason: string):
 }
 
 /**
- * A taint that a keyring may prevent; if the kernel has it already, that stays as certain as it
- * was.
+ * Adds a taint that a keyring may prevent. If the kernel has it already, that one stays as certain
+ * as it was.
  */
 export function addOpenTaint(loading: Loading, letter: TaintLetter, reason: string): void {
   const { state } = loading.context;
@@ -173,7 +173,7 @@ export function addOpenTaint(loading: Loading, letter: TaintLetter, reason: stri
   if (!isCertain) state.openTaint = withTaint(state.openTaint ?? 0, letter);
 }
 
-/** `pr_notice_once`: logged once until the next boot. */
+/** Logs once until the next boot: `pr_notice_once`. */
 export function logOnce(loading: Loading, key: string, message: string): void {
   const { logged } = loading.context.state;
   if (logged.has(key)) return;
@@ -182,8 +182,8 @@ export function logOnce(loading: Loading, key: string, message: string): void {
 }
 
 /**
- * `try_to_force_load`: taints F and goes on, where the kernel was built for it.
- * Source: kernel/module/main.c. Returns whether the load goes on.
+ * Taints F and goes on, where the kernel was built for that: `try_to_force_load`. Source:
+ * kernel/module/main.c. Returns whether the load goes on.
  */
 export function forceLoad(loading: Loading, message: string, reason: string): boolean {
   if (!loading.kernel.config.forceLoad) return false;
@@ -195,5 +195,8 @@ export function forceLoad(loading: Loading, message: string, reason: string): bo
   return true;
 }
 
-/** A kernel without a single export is one whose exports could not be read. */
+/**
+ * Whether the exports are known: a kernel without a single export is one whose exports could not be
+ * read.
+ */
 export const exportsKnown = (kernel: Kernel): boolean => kernel.exports.size > 0;

@@ -1,9 +1,8 @@
 /**
- * How loading a module taints the kernel, in the kernel's order.
+ * Taints of the kernel by loading a module, in the kernel's order.
  *
  * Each entry of `taintChecks` checks one property. Taints stay, even where a later step refuses the
- * module.
- * Source: kernel/module/main.c, `module_augment_kernel_taints`.
+ * module. Source: kernel/module/main.c, `module_augment_kernel_taints`.
  */
 import { modinfo } from '../record/module.ts';
 import { isCompatibleLicense, unspecifiedLicense, whyIncompatible } from './licenses.ts';
@@ -27,7 +26,8 @@ function outOfTree(loading: Loading): void {
 }
 
 /**
- * Warns, and neither taints nor refuses. Source: arch/x86/kernel/cpu/bugs.c, `retpoline_module_ok`.
+ * Warns of a module without retpoline; never taints or refuses. Source: arch/x86/kernel/cpu/bugs.c,
+ * `retpoline_module_ok`.
  */
 function retpoline(loading: Loading): void {
   const { config, settings } = loading.kernel;
@@ -98,7 +98,7 @@ function unsigned(loading: Loading): void {
   addOpenTaint(loading, 'E', reason);
 }
 
-/** For the outcomes that let a module through; the others are refused before. */
+/** The reasons for the outcomes that let a module through; the others are refused before. */
 const whyUnsigned = {
   none: 'It is not signed',
   'unknown key': 'It is signed with a key that this kernel is not known to trust',
@@ -116,7 +116,7 @@ function special(loading: Loading): void {
   loading.reasons.push({ taint: 'P', reason: found.why });
 }
 
-/** Logs that `checks` made the kernel proprietary. */
+/** Logs that one of `checks` made the kernel proprietary. */
 function announcing(...checks: readonly TaintCheck[]): TaintCheck {
   return (loading) => {
     const before = kernelHasTaint(loading, 'P');
@@ -126,7 +126,7 @@ function announcing(...checks: readonly TaintCheck[]): TaintCheck {
   };
 }
 
-/** From 6.4 on: all at once, after the module got its place in the list. */
+/** All checks at once, after the module got its place in the list: from 6.4 on. */
 export const taintChecks: TaintCheck = announcing(
   outOfTree,
   retpoline,
@@ -138,7 +138,7 @@ export const taintChecks: TaintCheck = announcing(
   special,
 );
 
-/** Until 6.3 `check_modinfo` taints, before and after it checks the livepatch tag. */
+/** Taints before and after the check of the livepatch tag: `check_modinfo` until 6.3. */
 export function earlyTaintChecks(loading: Loading): void {
   for (const check of [outOfTree, retpoline, staging]) check(loading);
 }
@@ -146,8 +146,8 @@ export function earlyLicenseChecks(loading: Loading): void {
   for (const check of [livepatch, license, test]) check(loading);
 }
 
-/** Until 6.3, when the module has its place in the list. */
+/** The check for unsigned modules once the module has its place in the list: until 6.3. */
 export const unsignedCheck: TaintCheck = unsigned;
 
-/** Until 6.3 `check_module_license_and_versions`: only special names are announced. */
+/** The check in `check_module_license_and_versions` until 6.3: only special names are announced. */
 export const specialNameCheck: TaintCheck = announcing(special);

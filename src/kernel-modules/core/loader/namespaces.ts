@@ -1,8 +1,10 @@
-/** Namespaces of exported symbols, and who may use them. */
+/** Namespaces of exported symbols, and the modules that may use them. */
 
 const modulePrefix = 'module:';
 
-/** Namespaces that no module may name in `import_ns`: they are granted by name. */
+/**
+ * Whether no module may name this namespace in `import_ns`: such namespaces are granted by name.
+ */
 export const isModuleNamespace = (namespace: string): boolean => namespace.startsWith(modulePrefix);
 
 /**

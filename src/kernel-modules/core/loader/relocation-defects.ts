@@ -1,9 +1,10 @@
 /**
  * Relocations of x86-64 that the loader would refuse, without knowing an address.
  *
- * It goes through the sections in order and stops at the first: an unknown type, or a place that is
- * not zero before it is filled in. That a place or a symbol lies outside is checked here alone; the
- * kernel would write or read there. Source: `apply_relocations()`, arch/x86/kernel/module.c.
+ * The loader goes through the sections in order and stops at the first defect: an unknown type, or
+ * a place that is not zero before it is filled in. A place or a symbol outside is checked only
+ * here; the kernel would write or read there. Source: `apply_relocations()`,
+ * arch/x86/kernel/module.c.
  */
 import { FormatError } from '../elf/bytes.ts';
 import { layouts, sectionFlags, sectionTypes, type Section } from '../elf/elf-format.ts';
@@ -26,17 +27,18 @@ for (const [type, size] of [
   sizes[type] = size;
 }
 
-/** These are taken out of memory before relocations are applied. */
+/** Sections that are removed from memory before relocations are applied. */
 const takenOut = ['.modinfo', '__versions'];
 const perCpu = '.data..percpu';
 
-/** The first that each release would stop at. Throws `FormatError`. */
+/** Returns the first defect that each release would stop at. Throws `FormatError`. */
 export function relocationDefects(elf: Elf, name: string): readonly LoaderDefect[] {
   const found: LoaderDefect[] = [];
   const table = elf.symbolTable;
   if (table === undefined) return found;
   const symbolCount = Math.floor(table.size / layouts[elf.bits].symbolBytes);
-  // Sections may share their bytes in a hostile file: no more is read than a true one can hold.
+  // Sections may share their bytes in a hostile file: the most that is read is what a true one can
+  // hold.
   let budget = elf.view.length;
   for (const section of elf.sections) {
     const target = elf.sections[section.info];
@@ -51,7 +53,10 @@ export function relocationDefects(elf: Elf, name: string): readonly LoaderDefect
   return found;
 }
 
-/** Per-CPU data, which is loaded on its own, is relocated from 6.14 on. */
+/**
+ * Limits a defect of per-CPU data, which is loaded on its own, to 6.14 and later: older releases do
+ * not relocate it.
+ */
 function sincePerCpu(defect: LoaderDefect): LoaderDefect[] {
   const from = [6, 14] as const;
   const isOlder = defect.before !== undefined && !isEarlier(from, defect.before);
@@ -60,7 +65,7 @@ function sincePerCpu(defect: LoaderDefect): LoaderDefect[] {
   return [isLater ? defect : { ...defect, from }];
 }
 
-/** One, or one for each wording of it. */
+/** Returns one defect, or one for each wording of it. */
 function defectsIn(
   elf: Elf,
   section: Section,
@@ -94,8 +99,8 @@ const refuse = (why: string, message: string | undefined): LoaderDefect => ({
 });
 
 /**
- * The offset in the file of the first bad one, or -1. Runs over millions of them: no objects, no
- * calls.
+ * Returns the file offset of the first bad relocation, or -1. Runs over millions of them: no
+ * objects, no calls.
  */
 function firstBad(elf: Elf, section: Section, target: Section, symbolCount: number): number {
   const { data } = elf.view;

@@ -2,10 +2,9 @@
  * Symbol resolution: each undefined symbol in the order of the symbol table, errors collected, last
  * one wins.
  *
- * A module that is proprietary at that moment does not see GPL-only exports, and it may become so
- * on the way, by a symbol of a proprietary module. So the order of the table decides which message
- * appears.
- * Source: kernel/module/main.c, `simplify_symbols`, `resolve_symbol`, `inherit_taint`.
+ * A module that is proprietary at that moment does not see GPL-only exports. It may become so on
+ * the way, by a symbol of a proprietary module. So the order of the table decides which message
+ * appears. Source: kernel/module/main.c, `simplify_symbols`, `resolve_symbol`, `inherit_taint`.
  */
 import { machines } from '../elf/elf-format.ts';
 import { modinfoAll, type ImportedSymbol, type SymbolToResolve } from '../record/module.ts';
@@ -18,7 +17,7 @@ import type { LoaderErrno } from './errno.ts';
 import { isModuleNamespace, namespaceNames } from './namespaces.ts';
 import { loaderErrnos } from './errno.ts';
 
-/** `hidden` is exported, but not to this module. */
+/** The reason why a symbol cannot be used; `hidden` is exported, but not to this module. */
 type Problem =
   | 'gone'
   | 'hidden'
@@ -101,7 +100,7 @@ interface Walk {
   notCompared: number;
 }
 
-/** Returns the errno of the last symbol that failed. */
+/** Resolves all symbols; returns the errno of the last one that failed. */
 export function resolveSymbols(loading: Loading): LoaderErrno | undefined {
   const walk: Walk = {
     loading,
@@ -178,7 +177,7 @@ function resolveImport(walk: Walk, symbol: ImportedSymbol): void {
 }
 
 /**
- * The kernel's tables, then those of the modules; GPL-only ones only for a module that is not
+ * Searches the kernel's tables, then the modules'; GPL-only tables only for a module that is not
  * proprietary.
  */
 function find(loading: Loading, name: string): FoundExport | 'hidden' | 'gone' | 'unknown' {
@@ -216,7 +215,10 @@ function inherits(walk: Walk, { owner }: FoundExport, name: string): boolean {
   return true;
 }
 
-/** Weak references stay empty; so does one symbol that assemblers for x86 leave behind. */
+/**
+ * Handles a missing symbol. Weak references stay empty; so does one symbol that assemblers for x86
+ * leave behind.
+ */
 function notFound(
   walk: Walk,
   symbol: ImportedSymbol,
@@ -259,7 +261,7 @@ function refuseVersion(
   unresolved(walk, symbol.name, version, words);
 }
 
-/** `verify_namespace_is_imported`. */
+/** Whether the module may use the symbol's namespace: `verify_namespace_is_imported`. */
 function mayUseNamespace(walk: Walk, { symbol }: FoundExport): boolean {
   const { namespace } = symbol;
   const { structName, rules, kernel, messages } = walk.loading;
@@ -308,8 +310,8 @@ function warn(walk: Walk, symbols: readonly string[], reason: (list: string) => 
 }
 
 /**
- * Since 6.16 a namespace for named modules cannot be imported. Source: kernel/module/main.c,
- * `setup_modinfo`.
+ * Returns a namespace that cannot be imported: since 6.16, one for named modules. Source:
+ * kernel/module/main.c, `setup_modinfo`.
  */
 export const forbiddenImport = (namespaces: readonly string[]): string | undefined =>
   namespaces.find(isModuleNamespace);

@@ -1,44 +1,50 @@
 /**
- * What differs from one release of the kernel to the next.
+ * Differences of the loader from one kernel release to the next.
  *
- * Releases are those of kernel.org: a distribution that carried a change back is judged by the
- * number of its release.
+ * Releases are kernel.org's: a distribution that backported a change is judged by the number of its
+ * release.
  */
 import { versionOf } from '../kernel/kernel.ts';
 import { covers, type Releases } from '../kernel/releases.ts';
 
 export interface Rules {
   /**
-   * Until 6.3 `check_modinfo` taints before the module has its place in the list, so that one that
-   * is already loaded taints as well; signature and special names follow after.
+   * Whether `check_modinfo` taints before the module has its place in the list (until 6.3), so that
+   * a module that is already loaded taints as well. Signature and special names follow later.
    */
   readonly taintsBeforePlacing: boolean;
   /**
-   * `.modinfo` and `.gnu.linkonce.this_module` are counted, and the size of the latter compared,
-   * from 6.4 on; before, the first that is marked to be loaded (ALLOC) counts.
+   * Whether `.modinfo` and `.gnu.linkonce.this_module` are counted, and the size of the latter
+   * compared (from 6.4 on). Before, the first one marked to be loaded (ALLOC) counts.
    */
   readonly checksStruct: boolean;
-  /** `inherit_taint`: from 5.9 on. */
+  /** Whether `inherit_taint` exists: from 5.9 on. */
   readonly inheritsProprietary: boolean;
-  /** Its message names the symbol from 5.19 on. */
+  /** Whether its message names the symbol: from 5.19 on. */
   readonly namesInheritedSymbol: boolean;
-  /** `MODULE_INFO(test, "Y")`: from 6.0 on. */
+  /** Whether `MODULE_INFO(test, "Y")` taints: from 6.0 on. */
   readonly taintsTests: boolean;
-  /** Namespaces of symbols: from 5.4 on. */
+  /** Whether symbols have namespaces: from 5.4 on. */
   readonly namespaces: boolean;
-  /** Namespaces `module:…` for named modules: from 6.16 on. */
+  /** Whether there are namespaces `module:…` for named modules: from 6.16 on. */
   readonly moduleNamespaces: boolean;
-  /** `__version_ext_crcs` and `__version_ext_names`: from 6.14 on, and then before `__versions`. */
+  /**
+   * Whether `__version_ext_crcs` and `__version_ext_names` are used, and then before `__versions`:
+   * from 6.14 on.
+   */
   readonly extendedVersions: boolean;
-  /** `__kflagstab` in the place of `__ksymtab_gpl`: in 7.2, and not in 6.19. */
+  /** Whether `__kflagstab` replaces `__ksymtab_gpl`: in 7.2, and not in 6.19. */
   readonly exportFlags: boolean;
-  /** `mod_sysfs_setup` fails with what its sections and notes fail with: from 6.12 on. */
+  /** Whether `mod_sysfs_setup` passes on the errors of its sections and notes: from 6.12 on. */
   readonly sysfsErrorsRefuse: boolean;
   /** Whether a defect of the file, or anything else, is one for this release. */
   readonly cover: (releases: Releases) => boolean;
 }
 
-/** Sources: kernel/module/main.c of the releases named (kernel/module.c until 5.18). */
+/**
+ * Returns the rules of a release. Sources: kernel/module/main.c of the releases named
+ * (kernel/module.c until 5.18).
+ */
 export function rulesOf(release: string): Rules {
   const [major, minor] = versionOf(release);
   const from = (sinceMajor: number, sinceMinor: number) =>

@@ -1,10 +1,10 @@
 /**
- * How the loader checks a signature, before anything else.
+ * The loader's check of a signature, before anything else.
  *
- * An invalid signature is always refused. One that is missing, or that cannot be checked, is
- * refused only if signatures are enforced or the kernel is locked down.
- * Sources: kernel/module/signing.c; kernel/module_signature.c;
- * crypto/asymmetric_keys/pkcs7_verify.c; security/lockdown/lockdown.c.
+ * An invalid signature is always refused. A missing signature, or one that cannot be checked, is
+ * refused only if signatures are enforced or the kernel is locked down. Sources:
+ * kernel/module/signing.c; kernel/module_signature.c; crypto/asymmetric_keys/pkcs7_verify.c;
+ * security/lockdown/lockdown.c.
  */
 import type { Kernel } from '../kernel/kernel.ts';
 import type { AppendedSignature, SignatureCheck } from '../record/module.ts';
@@ -15,7 +15,10 @@ type SignatureDecision =
   | {
       readonly kind: 'pass';
       readonly signed: boolean;
-      /** Also if it passes: the kernel logs a signature that is not PKCS#7. */
+      /**
+       * The log line, which a module that passes may have too: the kernel logs a signature that is
+       * not PKCS#7.
+       */
       readonly message: string | undefined;
     }
   | {

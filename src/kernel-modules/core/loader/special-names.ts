@@ -1,8 +1,8 @@
 /**
- * Modules whose name alone makes the kernel proprietary, whatever license they name.
+ * Modules that make the kernel proprietary by their name, whatever license they name.
  *
- * It is the name inside `struct module` that counts, not the one in `.modinfo`.
- * Source: kernel/module/main.c, `module_augment_kernel_taints`; until 6.3
+ * It is the name inside `struct module` that counts, not the one in `.modinfo`. Source:
+ * kernel/module/main.c, `module_augment_kernel_taints`; until 6.3
  * `check_module_license_and_versions`.
  */
 interface SpecialName {

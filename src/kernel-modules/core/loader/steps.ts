@@ -1,7 +1,7 @@
 /**
- * The loader's decisions, one function a step, in tables that are walked in order: the first step
- * that refuses ends the load, and what earlier steps left (taints, messages) stays.
- * Source: kernel/module/main.c, `load_module`.
+ * The loader's decisions, one function a step, in tables that are walked in order. The first step
+ * that refuses ends the load, and the effects of earlier steps (taints, messages) stay. Source:
+ * kernel/module/main.c, `load_module`.
  */
 import { modinfo, modinfoAll } from '../record/module.ts';
 import { checkVersion, crcInWords } from './crc.ts';
@@ -36,7 +36,7 @@ import { forbiddenImport, resolveSymbols } from './resolve.ts';
 import type { Rules } from './rules.ts';
 import { decideSignature } from './signature-steps.ts';
 
-/** `may_init_module`; that the caller may load modules at all is assumed. */
+/** `may_init_module`; assumes that the caller may load modules at all. */
 const allowed: Step = (loading) => {
   if (!loading.kernel.settings.modulesDisabled) return undefined;
   return refuse(loading, 'EPERM', 'not allowed', modulesDisabledReason);
@@ -90,7 +90,7 @@ const structVersion: Step = (loading) => {
   return refuse(loading, 'ENOEXEC', 'layout', reason);
 };
 
-/** `check_modinfo`. The release is not compared where versions of symbols are. */
+/** `check_modinfo`. The release is not compared if versions of symbols are. */
 const vermagic: Step = (loading) => {
   const { module, kernel, options } = loading;
   const own = options.force?.vermagic === true ? undefined : modinfo(module, 'vermagic');
@@ -140,13 +140,15 @@ const alreadyThere: Step = (loading) => {
 };
 
 /**
- * The per-CPU allocator gives at most this at once, and what is reserved for modules may be a
+ * The most that the per-CPU allocator gives at once; the part reserved for modules may be a
  * quarter.
  */
 const percpuBytesMax = 32 * 1024;
 const percpuBytesKept = 8 * 1024;
 
-/** `percpu_modalloc`; the allocator warns of more than it ever gives. Source: mm/percpu.c. */
+/**
+ * `percpu_modalloc`; the allocator warns of requests above what it ever gives. Source: mm/percpu.c.
+ */
 const perCpuData: Step = (loading) => {
   const bytes = loading.module.percpuBytes ?? 0;
   if (bytes <= percpuBytesKept) return undefined;
@@ -162,7 +164,7 @@ const perCpuData: Step = (loading) => {
   return refuse(loading, 'ENOMEM', 'memory', reason, message);
 };
 
-/** The kernel warns of itself (WARN), with a trace that is not predicted. */
+/** Taints W: the kernel warns (WARN), with a trace that is not predicted. */
 function warned(loading: Loading, reason: string): void {
   taintKernel(loading, 'W');
   loading.reasons.push({ taint: 'W', reason: `${reason}; it warns, so the kernel is tainted W` });
@@ -260,7 +262,7 @@ const sysfsName: Step = (loading) => {
   return undefined;
 };
 
-/** A step that never refuses. */
+/** Makes a step that never refuses. */
 const always =
   (act: (loading: Loading) => void): Step =>
   (loading) => {
@@ -279,7 +281,7 @@ const placed: readonly Step[] = [
   sysfsSections,
 ];
 
-/** From 6.4 on. */
+/** The steps from 6.4 on. */
 const steps: readonly Step[] = [
   allowed,
   signature,
@@ -300,7 +302,7 @@ const steps: readonly Step[] = [
   ...placed,
 ];
 
-/** Until 6.3. */
+/** The steps until 6.3. */
 const oldSteps: readonly Step[] = [
   allowed,
   signature,

@@ -1,13 +1,14 @@
 /**
- * Each section that is loaded has a file in `/sys/module/NAME/sections`, so that two of one name
- * collide.
- * Source: kernel/module/sysfs.c, `add_sect_attrs`.
+ * A defect in sysfs: each loaded section has a file in `/sys/module/NAME/sections`, so two of one
+ * name collide. Source: kernel/module/sysfs.c, `add_sect_attrs`.
  */
 import { sectionFlags, type Section } from '../elf/elf-format.ts';
 import type { Elf } from '../elf/elf.ts';
 import type { LoaderDefect } from '../record/module.ts';
 
-/** Sections that the loader marks as not loaded, of several the first: it has read them by then. */
+/**
+ * Sections that the loader marks as not loaded, the first of each name: it has read them by then.
+ */
 const takenAway = new Set([
   '.modinfo',
   '__versions',
@@ -30,7 +31,9 @@ export function sysfsDefect(elf: Elf, structName: string): LoaderDefect | undefi
   return undefined;
 }
 
-/** The tables of symbols and of their names are loaded whatever they are marked as. */
+/**
+ * Whether a section is loaded; the tables of symbols and of their names are, whatever their flags.
+ */
 const isLoaded = ({ flags, index }: Section, table: Section | undefined): boolean =>
   (flags & sectionFlags.alloc) !== 0 || index === table?.index || index === table?.link;
 

@@ -1,13 +1,15 @@
-/** What the loader would decide about a module. */
+/** The loader's decision about a module. */
 import type { TaintLetter } from '../kernel/taints.ts';
 import type { LoaderErrno } from './errno.ts';
 
-/** What `loaderVerdict` returns. A refused module may still taint the kernel. */
+/** The result of `loaderVerdict`. A refused module may still taint the kernel. */
 export interface Verdict {
   readonly result: 'load' | 'refuse';
   /** Name of the errno that init_module(2) would give. */
   readonly errno: LoaderErrno | undefined;
-  /** Of the module, in the order of the bits: `POE`. Those of `openTaints` are among them. */
+  /**
+   * The module's taints in the order of the bits: `POE`. Letters of `openTaints` are among them.
+   */
   readonly taints: string;
   /**
    * Letters of `taints` that a keyring may prevent: whether it holds a module's key cannot be seen.
@@ -24,15 +26,15 @@ export interface Verdict {
   readonly messages: readonly string[];
   /** The same in plain words, for people. */
   readonly reasons: readonly Reason[];
-  /** What could not be judged because a fact is missing, and which: never guessed. */
+  /** Open questions, each with the missing fact: never guessed. */
   readonly unknown: readonly string[];
 }
 
 export interface Reason {
-  /** A taint, or undefined for what is refused or only warned of. */
+  /** A taint, or undefined for a refusal or a mere warning. */
   readonly taint: TaintLetter | undefined;
   readonly reason: string;
-  /** Why the loader refuses the module; undefined for a taint and for what is only warned of. */
+  /** The cause if the loader refuses the module; undefined for a taint or a mere warning. */
   readonly refuses?: RefusalCause;
 }
 

@@ -1,7 +1,7 @@
 /** Commands in makefiles whose output is known without running them. */
 import { nameOf } from '../source/source-tree.ts';
 
-/** What is known of the machine and the directory that a makefile is read in. */
+/** Known facts about the machine and the directory that a makefile is read in. */
 interface CommandContext {
   /** `uname -r` of the kernel that is built for. */
   readonly release: string;
@@ -16,7 +16,7 @@ export interface CommandResponse {
   readonly certain: boolean;
 }
 
-/** No quotes, variables, pipes or lists: then a command is its words. */
+/** A command without quotes, variables, pipes or lists, which is only its words. */
 const plain = /^[\w\s./+@%:=,-]{1,1000}$/;
 
 type Command = (args: readonly string[], context: CommandContext) => CommandResponse | undefined;
@@ -32,13 +32,13 @@ const commands = new Map<string, Command>([
   ['pwd', (args, { directory }) => (args.length === 0 ? likely(directory) : undefined)],
   [
     'uname',
-    // The machine that builds may be another than the one that is built for.
+    // The machine that builds may differ from the target machine.
     (args, { release, machine }) =>
       args.length === 1 ? likely({ '-r': release, '-m': machine }[args[0]!]) : undefined,
   ],
 ]);
 
-/** undefined when it would have to be run. */
+/** Returns the output; undefined when the command would have to be run. */
 export function commandResponse(
   command: string,
   context: CommandContext,

@@ -1,11 +1,11 @@
 /**
- * The functions of GNU make that Kbuild makefiles use. None touches a file but `wildcard`, and
- * `shell` never runs: what is unknown without running it is noted, and its value is empty.
- * Source: GNU make manual, chapter 8.
+ * The functions of GNU make that Kbuild makefiles use. Only `wildcard` touches files, and `shell`
+ * never runs: output that is unknown without running it is noted, and its value is empty. Source:
+ * GNU make manual, chapter 8.
  */
 import { joinPath, nameOf, resolvePath } from '../source/source-tree.ts';
 
-/** What a function may ask of its makefile. */
+/** The parts of its makefile that a function may use. */
 export interface MakeScope {
   expand(text: string): string;
   /** Splits arguments at the commas outside parentheses, at most into that many. */
@@ -13,12 +13,12 @@ export interface MakeScope {
   get(name: string): string;
   raw(name: string): string;
   has(name: string): boolean;
-  /** Runs with names bound for the time being. */
+  /** Runs with names bound for that time. */
   bound<T>(names: Readonly<Record<string, string>>, run: () => T): T;
   evaluate(text: string): void;
   exists(path: string): boolean;
   matching(pattern: string): readonly string[];
-  /** Returns the replacement for the output. */
+  /** Notes a command and returns the replacement for its output. */
   noteShell(command: string): string;
   /** Accounts for work; throws when there was too much of it. */
   charge(characters: number): void;
@@ -29,7 +29,10 @@ type MakeFunction = (scope: MakeScope, text: string) => string;
 export const words = (text: string): readonly string[] =>
   text.split(/\s+/).filter((each) => each !== '');
 
-/** What `%` matches, '' for an equal word without `%`, undefined when the word does not match. */
+/**
+ * Returns the part that `%` matches, '' for an equal word without `%`, undefined when the word does
+ * not match.
+ */
 function stem(pattern: string, word: string): string | undefined {
   const percent = pattern.indexOf('%');
   if (percent < 0) return pattern === word ? '' : undefined;
@@ -60,7 +63,7 @@ function filter(scope: MakeScope, text: string, wanted: boolean): string {
 const expandAll = (scope: MakeScope, text: string, max?: number): readonly string[] =>
   scope.split(text, max).map((each) => scope.expand(each));
 
-/** A function whose one argument is a list, of which each word is changed or dropped. */
+/** Makes a function whose one argument is a list, of which each word is changed or dropped. */
 const eachWord =
   (change: (word: string) => string): MakeFunction =>
   (scope, text) =>
@@ -78,7 +81,7 @@ const affix =
     return all.map((word) => join(added, word)).join(' ');
   };
 
-/** Tests of the compiler are answered as a recent one would: with the wanted option. */
+/** Tests of the compiler, answered as a recent compiler would: with the wanted option. */
 const compilerQuestions: Readonly<Record<string, (args: readonly string[]) => string>> = {
   'cc-option': (args) => args[1] ?? '',
   'as-option': (args) => args[1] ?? '',
@@ -98,7 +101,7 @@ function call(scope: MakeScope, text: string): string {
   return scope.bound(bound, () => scope.expand(scope.raw(name)));
 }
 
-/** A turn that writes nothing takes its time too. */
+/** The work charged for a turn: one that writes nothing takes its time too. */
 const turnWork = 200;
 
 function foreach(scope: MakeScope, text: string): string {
@@ -243,7 +246,7 @@ export const makeFunctions: ReadonlyMap<string, MakeFunction> = new Map<string, 
   ]),
 ]);
 
-/** `dir/*.o` over the names of a directory; only the last part may hold wildcards. */
+/** Matches `dir/*.o` with the names of a directory; only the last part may hold wildcards. */
 export function matchWildcard(
   pattern: string,
   names: (directory: string) => ReadonlySet<string> | undefined,
@@ -258,7 +261,7 @@ export function matchWildcard(
     .map((each) => (directory === '' ? each : joinPath(directory.replace(/\/$/, ''), each)));
 }
 
-/** Greedy from the left is enough for `*`, and takes linear time. */
+/** Whether a name matches. Greedy from the left is enough for `*`, and takes linear time. */
 function matchesParts(name: string, parts: readonly string[]): boolean {
   const [first = '', ...others] = parts;
   if (!name.startsWith(first)) return false;

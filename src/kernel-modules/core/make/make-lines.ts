@@ -1,10 +1,10 @@
 /**
- * The lines of a makefile taken apart, without what they mean. Source: GNU make manual, chapter 3.
+ * The lines of a makefile taken apart, without their meaning. Source: GNU make manual, chapter 3.
  */
 
 export type Operator = '=' | ':=' | '?=' | '+=';
 
-/** Where the bracket at `start` is closed; the end of the text when it is not. */
+/** Returns where the bracket at `start` is closed; the end of the text when it is not. */
 export function closing(text: string, start: number, open: string): number {
   const close = open === '(' ? ')' : '}';
   let depth = 0;
@@ -46,7 +46,10 @@ type Statement =
       readonly start: number;
       readonly end: number;
     }
-  /** Also one with a variable of its own, which does not affect what is built. */
+  /**
+   * A rule or anything else; also a rule with a variable of its own, which does not affect what is
+   * built.
+   */
   | { readonly kind: 'rule' | 'other' };
 
 export function findAssignment(statement: string): Statement {
@@ -78,7 +81,7 @@ export function takeModifiers(statement: string): readonly [readonly string[], s
   return [modifiers, rest];
 }
 
-/** The two sides of `(a,b)`, `"a" "b"` or `'a' 'b'`. */
+/** Returns the two sides of `(a,b)`, `"a" "b"` or `'a' 'b'`. */
 export function comparands(text: string): readonly [string, string] {
   const trimmed = text.trim();
   if (trimmed.startsWith('(')) {
@@ -90,7 +93,10 @@ export function comparands(text: string): readonly [string, string] {
   return quoted === null ? ['', ' '] : [quoted[2]!, quoted[4]!];
 }
 
-/** A line that ends in an odd number of backslashes goes on; the break becomes one blank. */
+/**
+ * Yields logical lines. A line that ends in an odd number of backslashes goes on; the break becomes
+ * one blank.
+ */
 export function* logicalLines(text: string): Generator<string> {
   let parts: string[] = [];
   for (const each of text.split('\n')) {

@@ -1,6 +1,6 @@
 /**
- * The lines of one makefile, in order: what they set, and what they would set if what is not known
- * were otherwise.
+ * The lines of one makefile, in order: the variables they set, and those they would set if unknown
+ * facts were otherwise.
  */
 import {
   comparands,
@@ -20,9 +20,9 @@ interface Condition {
   done: boolean;
   /** Whether the lines below are not read for certain. */
   never: boolean;
-  /** What it depends on that is not known, those around it included. */
+  /** Unknown facts that it depends on, including its surrounding conditions'. */
   unknowns: Unknowns;
-  /** Whether one branch was taken and depends on nothing that is not known. */
+  /** Whether one branch was taken and depends on nothing unknown. */
   settled: boolean;
 }
 
@@ -74,7 +74,7 @@ export class Statements {
     else this.#skipped(statement);
   }
 
-  /** What it would set depends on what is not known. */
+  /** Notes a statement whose effect depends on something unknown. */
   #skipped(statement: string): void {
     const [, rest] = takeModifiers(statement);
     if (/^(?:-include|include|sinclude)\s|^\$[({]eval\b/.test(rest)) {

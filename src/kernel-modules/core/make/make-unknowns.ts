@@ -1,13 +1,13 @@
-/** What a makefile depends on that is not known, or what makes it unusable. */
+/** Unknown facts that a makefile depends on, or errors that make it unusable. */
 
-/** A makefile that takes more than a build needs. */
+/** An error about a makefile that takes more than a build needs. */
 export class MakefileError extends Error {}
 
-/** What values depend on that is not known: `$(NAME)` that nothing sets, or a command. */
+/** Unknown facts that values depend on: `$(NAME)` that nothing sets, or a command. */
 export type Unknowns = ReadonlySet<string>;
 export const nothing: Unknowns = new Set();
 
-/** A reader needs few examples of what is not known. */
+/** The most unknown facts that are kept: a reader needs few examples. */
 export const unknownsMax = 20;
 
 export function union(...sets: readonly (Unknowns | undefined)[]): Unknowns {

@@ -1,10 +1,9 @@
 /**
- * A makefile evaluated for its variables alone: no rule is followed and no command is run, so that
- * a vendor's makefile can be asked what it builds without trusting it.
+ * A makefile evaluated only for its variables. It follows no rule and runs no command, so a
+ * vendor's makefile can show what it builds without being trusted.
  *
  * Work is bounded: characters read and written, length of a value, depth of expansion and of
- * includes. What exceeds a bound throws `MakefileError`.
- * Source: GNU make manual, chapters 3, 6 and 7.
+ * includes. Exceeding a bound throws `MakefileError`. Source: GNU make manual, chapters 3, 6 and 7.
  */
 import { closing, splitArguments, type Operator } from './make-lines.ts';
 import { MakefileError, nothing, union, unknownsMax, type Unknowns } from './make-unknowns.ts';
@@ -20,7 +19,7 @@ const depthMax = 200;
 const includeDepthMax = 16;
 const rulesMax = 5000;
 
-/** How the makefile sees files; names as it writes them. */
+/** Files as the makefile sees them; names as it writes them. */
 interface MakeFiles {
   read(path: string): string | undefined;
   exists(path: string): boolean;
@@ -28,46 +27,46 @@ interface MakeFiles {
 }
 
 interface Variable {
-  /** Expanded when it is used (`=`), or already (`:=`). */
+  /** Whether it is expanded when it is used (`=`), or already was (`:=`). */
   readonly recursive: boolean;
   readonly value: string;
 }
 
-/** A rule of which only the names are kept; `%` as it was written. */
+/** The names of a rule; `%` as it was written. */
 interface MakeRule {
   readonly targets: readonly string[];
   readonly prerequisites: readonly string[];
 }
 
-/** What is known besides the makefile. */
+/** Facts known besides the makefile. */
 export interface MakeSettings {
   /** Whether a variable without a value is known to have none. */
   isKnownUnset(name: string): boolean;
-  /** Whether a makefile that is not there is none in any build. */
+  /** Whether a makefile that is not there is missing in every build. */
   isKnownMissing(path: string): boolean;
-  /** undefined for a command that would have to be run. */
+  /** Returns a command's output; undefined if the command would have to be run. */
   answer(command: string): CommandResponse | undefined;
 }
 
 /**
- * What cannot be known is followed to what depends on it: a variable that nothing sets, a command
- * that is not run, and the variables that such a condition decides on, whichever branch is taken
- * here.
+ * A makefile and its values. Unknown facts are followed to everything that depends on them: a
+ * variable that nothing sets, a command that is not run. So are the variables that such a condition
+ * decides on, whichever branch is taken here.
  */
 export class Makefile implements MakeScope {
   readonly #variables = new Map<string, Variable>();
   readonly #files: MakeFiles;
   readonly #expanding = new Set<string>();
   readonly #settings: MakeSettings;
-  /** Variables whose value depends on what is not known. */
+  /** Variables whose value depends on something unknown. */
   readonly #open = new Map<string, Unknowns>();
-  /** Of such variables, the text that they have in any case. */
+  /** The certain part of such a variable's text. */
   readonly #settled = new Map<string, string>();
-  /** Of which what is included or made by `eval` may be anything. */
+  /** Unknown facts because of which an included or evaluated text may be anything. */
   readonly #everythingOpen = new Set<string>();
-  /** What was met while something was expanded. */
+  /** Unknown facts met while something was expanded. */
   #met = new Set<string>();
-  /** What decides on the lines that are being read. */
+  /** Unknown facts that decide on the lines that are being read. */
   #region: Unknowns = nothing;
   readonly #rules: MakeRule[] = [];
   readonly exported = new Set<string>();
@@ -96,18 +95,21 @@ export class Makefile implements MakeScope {
     this.#rules.push({ targets, prerequisites: parts.slice(1).flat() });
   }
 
-  /** The words of a variable that decides what is built; none when there is no such variable. */
+  /**
+   * Returns the words of a variable that decides what is built; none when there is no such
+   * variable.
+   */
   list(name: string): readonly string[] {
     return this.#variables.has(name) ? words(this.get(name)) : [];
   }
 
-  /** What the value of a variable depends on that is not known. */
+  /** Returns the unknown facts that a variable's value depends on. */
   unknownsOf(name: string): Unknowns {
     const [, met] = this.watched(() => this.list(name));
     return union(met, this.#open.get(name), this.#everythingOpen);
   }
 
-  /** The words that a variable has whatever is not known. */
+  /** Returns the words that a variable has in any case. */
   certainWordsOf(name: string): readonly string[] {
     if (this.#everythingOpen.size > 0) return [];
     const [value, met] = this.watched(() => this.expand(this.#certainText(name) ?? ''));
@@ -118,7 +120,7 @@ export class Makefile implements MakeScope {
     return this.#open.has(name) ? this.#settled.get(name) : this.#variables.get(name)?.value;
   }
 
-  /** Runs with a note of everything that is met and not known. */
+  /** Runs code and returns the unknown facts it met. */
   watched<T>(run: () => T): readonly [T, Unknowns] {
     const outer = this.#met;
     const own = new Set<string>();
@@ -150,7 +152,7 @@ export class Makefile implements MakeScope {
     }
   }
 
-  /** A variable that would be set if what is not known were otherwise. */
+  /** Notes a variable that would be set if unknown facts were otherwise. */
   leaveOpen(name: string, unknowns: Unknowns, operator?: Operator): void {
     this.#leaveOpen(name, unknowns, operator === '+=' ? this.#certainText(name) : undefined);
   }
@@ -302,7 +304,7 @@ export class Makefile implements MakeScope {
     return parts.join('');
   }
 
-  /** The value of the reference that starts at `$`, and where it ends. */
+  /** Returns the value of the reference that starts at `$`, and where it ends. */
   #reference(text: string, dollar: number): readonly [value: string, next: number] {
     const open = text[dollar + 1];
     if (open === undefined) return ['', dollar + 1];

@@ -3,13 +3,12 @@
  *
  *     root=/dev/vda1 ro module_blacklist=pcspkr,floppy quiet
  *
- * Of several the kernel keeps only the last, so ours repeats the names of those that are there
- * already.
- * Source: Documentation/admin-guide/kernel-parameters.txt; kernel/module/main.c.
+ * The kernel keeps only the last of several, so ours repeats the names in the others. Source:
+ * Documentation/admin-guide/kernel-parameters.txt; kernel/module/main.c.
  */
 import { kernelName } from './deny-file.ts';
 
-/** Names of every `module_blacklist=` in a text, in order. */
+/** Returns the names of every `module_blacklist=` in a text, in order. */
 export function blacklistedIn(text: string): readonly string[] {
   const values = [...text.matchAll(/(?<![\w.-])module_blacklist=([^\s"']*)/g)].map(
     ([, value = '']) => value,
@@ -25,8 +24,8 @@ export const without = (names: readonly string[], ours: readonly string[]) =>
   names.filter((each) => !ours.includes(each));
 
 /**
- * The names come last in the last `module_blacklist=`, the one that counts; all else stays as it
- * is.
+ * Edits the command line: names go to the end of the last `module_blacklist=`, the one that counts.
+ * Everything else stays as it is.
  */
 export function editCommandLine(
   text: string,
@@ -46,7 +45,10 @@ export function editCommandLine(
   return names.length === 0 ? head.replace(/ $/, '') + tail : head + parameterOf(names) + tail;
 }
 
-/** Both variables if there is another blacklist, since GRUB puts the second one last. */
+/**
+ * Returns GRUB's setting: both variables if there is another blacklist, since GRUB puts the second
+ * one last.
+ */
 export function grubText(names: readonly string[], foreign: readonly string[]): string {
   const variables =
     foreign.length === 0

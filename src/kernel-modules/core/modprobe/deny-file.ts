@@ -1,5 +1,6 @@
 /**
- * /etc/modprobe.d/bulkhead.conf, which keeps modprobe and udev from loading modules. Source: modprobe.d(5).
+ * /etc/modprobe.d/bulkhead.conf, which keeps modprobe and udev from loading modules. Source:
+ * modprobe.d(5).
  *
  *     # >>> bulkhead modules deny (lines outside this block are kept)
  *     blacklist pcspkr
@@ -8,8 +9,8 @@
  *     # <<< bulkhead modules deny
  *
  * `blacklist` is for aliases, `install` for the name itself and for dependencies. The last comment
- * notes which names Bulkhead has put on the kernel's command line, so that undoing takes away those
- * alone.
+ * notes the names that Bulkhead has put on the kernel's command line, so that undoing removes only
+ * those.
  */
 import { failed, type Cause, type Problem } from '../../../base/problem.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
@@ -17,9 +18,9 @@ import { withoutSuffix } from '../record/module-file.ts';
 
 export interface DenyFile {
   readonly before: string;
-  /** In the kernel's form, with underscores; in the order in which they were denied. */
+  /** Names in the kernel's form, with underscores; in the order in which they were denied. */
   readonly names: readonly string[];
-  /** Those of them that Bulkhead has put on the kernel's command line. */
+  /** The names that Bulkhead has put on the kernel's command line. */
   readonly boot: readonly string[];
   readonly after: string;
 }
@@ -29,13 +30,13 @@ const end = '# <<< bulkhead modules deny\n';
 const bootNote = '# on the kernel command line: ';
 
 /**
- * A module's name as the kernel compares it, or undefined for what cannot be one (55 bytes at
+ * Returns a module's name as the kernel compares it; undefined for what cannot be one (55 bytes at
  * most).
  */
 export const kernelName = (name: string): string | undefined =>
   /^[A-Za-z0-9_-]{1,55}$/.test(name) ? name.replaceAll('-', '_') : undefined;
 
-/** The block goes to the beginning of a file that has none. */
+/** Parses the file. The block goes to the beginning of a file that has none. */
 export function readDenyFile(text: string): Result<DenyFile, Cause> {
   const at = text.indexOf(begin);
   if (at < 0) return ok({ before: '', names: [], boot: [], after: text });
@@ -61,7 +62,7 @@ function namesOf(lines: readonly string[], key: string, separator: string): read
   return [...new Set(names.filter((each) => each !== undefined))];
 }
 
-/** Empty when nothing is denied and there are no other lines. */
+/** Formats the file; empty when nothing is denied and there are no other lines. */
 export function printDenyFile({ before, names, boot, after }: DenyFile): string {
   if (names.length === 0) return before + after;
   const lines = names.map((name) => `blacklist ${name}\ninstall ${name} /bin/false\n`);
@@ -69,7 +70,7 @@ export function printDenyFile({ before, names, boot, after }: DenyFile): string 
   return `${before}${begin}${lines.join('')}${note}${end}${after}`;
 }
 
-/** The kernel's form of names or files of modules, each once. */
+/** Returns the kernel's form of names or module files, each once. */
 export function moduleNames(words: readonly string[]): Result<readonly string[], Problem> {
   const names = new Set<string>();
   for (const word of words) {
@@ -88,8 +89,8 @@ export function moduleNames(words: readonly string[]): Result<readonly string[],
 }
 
 /**
- * `onBoot` are those that `--boot` puts on the command line, without what the administrator has put
- * there.
+ * Adds or removes names. `onBoot` are the names that `--boot` puts on the command line, without the
+ * administrator's own.
  */
 export function changeDenied(
   file: DenyFile,

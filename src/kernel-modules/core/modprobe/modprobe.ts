@@ -13,7 +13,7 @@
 
 interface FileLine {
   readonly file: string;
-  /** Of the first line, from 1. */
+  /** The number of the first line, from 1. */
   readonly line: number;
 }
 
@@ -61,7 +61,7 @@ export function parseModprobe(file: string, text: string): ModprobeConfig {
   return { settings, problems };
 }
 
-/** A backslash takes the end of the line away, and otherwise itself. */
+/** Yields logical lines. A backslash removes the end of the line, and otherwise itself. */
 function* logicalLines(text: string): Generator<{ readonly line: number; readonly words: string }> {
   let parts: string[] = [];
   let start = 1;
@@ -78,7 +78,7 @@ function* logicalLines(text: string): Generator<{ readonly line: number; readonl
   if (parts.length > 0) yield { line: start, words: parts.join('') };
 }
 
-/** The setting, undefined for a blank line or a comment, or what is wrong. */
+/** Returns the setting, undefined for a blank line or a comment, or what is wrong. */
 function parseLine(text: string, place: FileLine): ModprobeSetting | string | undefined {
   if (text.trim() === '' || text.startsWith('#')) return undefined;
   const [kind = '', first, rest] = splitWords(text);
@@ -107,13 +107,15 @@ const kinds = ['blacklist', 'install', 'remove', 'alias', 'options', 'softdep', 
 const isKind = (word: string): word is (typeof kinds)[number] =>
   kinds.some((each) => each === word);
 
-/** Two words, and the rest as written. */
+/** Returns two words, and the rest as written. */
 function splitWords(text: string): readonly (string | undefined)[] {
   const words = /^[\t ]*([^\t ]+)(?:[\t ]+([^\t ]+)(?:[\t ]+(.*\S))?)?/s.exec(text);
   return words === null ? [] : words.slice(1);
 }
 
-/** `snd-hda-intel` is `snd_hda_intel`; a pattern in brackets stays. */
+/**
+ * Returns a name with underscores: `snd-hda-intel` is `snd_hda_intel`; a pattern in brackets stays.
+ */
 export const underscored = (name: string): string =>
   name.replaceAll(/\[[^\]]*\]?|-/g, (match) => (match === '-' ? '_' : match));
 
@@ -121,8 +123,8 @@ export const underscored = (name: string): string =>
 const doesNothing = /^(?:\/usr)?\/bin\/(?:false|true)\b|^(?:\/usr)?\/sbin\/nologin\b/;
 
 /**
- * Modules that modprobe never loads, and where that is written. `blacklist` alone does not
- * count: it only stops what goes by an alias.
+ * Returns modules that modprobe never loads, and where that is written. `blacklist` does not count
+ * by itself: it only stops loading by an alias.
  */
 export function deniedModules(settings: readonly ModprobeSetting[]): ReadonlyMap<string, FileLine> {
   const denied = new Map<string, FileLine>();

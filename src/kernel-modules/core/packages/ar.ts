@@ -11,19 +11,19 @@ import { FormatError, textOf } from '../elf/bytes.ts';
 
 export interface ArMember {
   readonly name: string;
-  /** Of the contents, from the start of the file. */
+  /** The offset of the contents, from the start of the file. */
   readonly offset: number;
   readonly bytes: number;
 }
 
-/** Reads from the file; shorter than asked at its end. */
+/** Reads bytes from the file; fewer than asked at its end. */
 export type ReadAt = (offset: number, bytes: number) => Uint8Array;
 
 export const arMagic = '!<arch>\n';
 const headerBytes = 60;
 const maxMembers = 64;
 
-/** Throws FormatError. */
+/** Lists the members. Throws FormatError. */
 export function readAr(readAt: ReadAt, fileBytes: number): readonly ArMember[] {
   if (textOf(readAt(0, arMagic.length)) !== arMagic)
     throw new FormatError('is not an ar archive', 0);

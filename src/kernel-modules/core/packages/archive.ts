@@ -1,21 +1,21 @@
 /**
- * What the archive formats have in common: entries with their bytes, read from a stream of pieces.
+ * The common part of the archive formats: entries with their bytes, read from a stream of pieces.
  *
- * A format is a generator of steps (take a header, pass a body on); `ArchiveReader` drives it over
- * pieces of any size, so that no archive is ever in memory as a whole. What does not fit throws
+ * A format is a generator of steps (take a header, pass a body on). `ArchiveReader` drives it over
+ * pieces of any size, so that no archive is ever in memory as a whole. Malformed input throws
  * `FormatError`, with the offset in the unpacked archive.
  */
 import { FormatError } from '../elf/bytes.ts';
 
 export interface ArchiveEntry {
-  /** As stored: may be absolute or hold `..`; see `pathInside`. */
+  /** The name as stored: it may be absolute or hold `..`; see `pathInside`. */
   readonly name: string;
   readonly kind: 'file' | 'directory' | 'symlink' | 'hard link' | 'other';
-  /** Of the contents, as the header has it. */
+  /** The size of the contents in bytes, from the header. */
   readonly bytes: number;
   /** Permission bits. */
   readonly mode: number;
-  /** Where a link points, as stored; else empty. */
+  /** A link's target, as stored; else empty. */
   readonly target: string;
 }
 
@@ -27,16 +27,16 @@ export type ArchiveEvent =
   | { readonly kind: 'end' };
 
 export type ReadStep =
-  /** Exactly so many bytes, handed back together. */
+  /** A request for exactly so many bytes, passed in one piece. */
   | { readonly step: 'take'; readonly bytes: number }
   | { readonly step: 'skip'; readonly bytes: number }
   /** An entry whose contents of `bytes` follow. */
   | { readonly step: 'entry'; readonly entry: ArchiveEntry; readonly bytes: number };
 
-/** The generator gets the bytes of each `take`, and its offset for errors as `at`. */
+/** A format's generator: it gets the bytes of each `take`, and its offset for errors as `at`. */
 type Steps = (at: () => number) => Generator<ReadStep, void, Uint8Array>;
 
-/** A header and a name are at most this long; formats check before they take. */
+/** The longest header or name; formats check before they take. */
 export const maxNameBytes = 4096;
 export const maxHeaderBytes = 1024 * 1024;
 
@@ -55,7 +55,7 @@ export class ArchiveReader {
     this.#advance(nothing);
   }
 
-  /** Whether the end of the archive was met: what still comes is not read. */
+  /** Whether the end of the archive was reached: later bytes are not read. */
   get ended(): boolean {
     return this.#step === undefined;
   }
@@ -91,7 +91,7 @@ export class ArchiveReader {
     this.#offset += now.length;
   }
 
-  /** To be called after the last piece: throws when the archive is cut short. */
+  /** Ends the reading; call it after the last piece. Throws when the archive is cut short. */
   finish(): void {
     if (this.#step !== undefined) {
       throw new FormatError(
@@ -105,9 +105,9 @@ export class ArchiveReader {
 type SafePath = { readonly path: string } | { readonly why: string };
 
 /**
- * The path that a stored name means inside the directory that is unpacked to: `./usr//src/x` is
- * `usr/src/x`. The directory itself is the empty path. For what would lead outside, or is not a
- * name, the reason.
+ * Returns the path that a stored name means inside the target directory: `./usr//src/x` is
+ * `usr/src/x`. The directory itself is the empty path. A name that leads outside, or is not one,
+ * gives the reason.
  */
 export function pathInside(name: string): SafePath {
   if (name.length > maxNameBytes)
@@ -120,8 +120,8 @@ export function pathInside(name: string): SafePath {
 }
 
 /**
- * Where a relative symbolic link at `path` points, by its text alone; undefined when that is
- * outside.
+ * Returns the path that a relative symbolic link at `path` points to, from its text only; undefined
+ * when that is outside.
  */
 export function linkTargetInside(path: string, target: string): string | undefined {
   if (target === '' || target.startsWith('/') || target.length > maxNameBytes) return undefined;

@@ -1,12 +1,11 @@
 /**
- * Does the license that a package states contradict the one that its module claims?
+ * Whether a package's stated license contradicts its module's claim.
  *
- * Only what cannot be reconciled contradicts: the module claims terms of the GPL version 2, and
- * everything that the package could mean by it is under terms that exclude those (GPL 3 alone,
- * proprietary). Whatever is not known, mixed, or under further terms is `undecided`: an unfounded
- * accusation is the worse error. If some of it is under terms whose very name is a closed one
- * (`ACME-EULA`), it is `doubtful`: worth checking, since a package often states one license for
- * more than its modules.
+ * Only what cannot be reconciled contradicts. The module must claim terms of the GPL version 2, and
+ * all that the package can mean must exclude them (GPL 3 only, proprietary). Unknown, mixed or
+ * further terms are `undecided`: an unfounded accusation is the worse error. If some terms are
+ * closed by their very name (`ACME-EULA`), it is `doubtful`: worth checking, since a package often
+ * states one license for more than its modules.
  */
 import { closedTermsIn } from '../evidence/closed-terms.ts';
 import { isCompatibleLicense } from '../loader/licenses.ts';
@@ -14,20 +13,17 @@ import type { LicenseStatement } from './copyright.ts';
 
 interface ClaimCheck {
   readonly result: 'agrees' | 'contradicts' | 'doubtful' | 'undecided';
-  /** One sentence, with the words of both. */
+  /** One sentence, which quotes both. */
   readonly message: string;
 }
 
-/**
- * What a package states, weighed: the same for each of its modules, of which there may be
- * thousands.
- */
+/** A package's statement, weighed once for its modules, of which there may be thousands. */
 export type PackageTerms = StatedTerms | { readonly unclear: string };
 
 interface StatedTerms {
   readonly stated: string;
   readonly gpl2: Gpl2;
-  /** Of what is stated, the words of closed terms. */
+  /** Stated licenses that are closed by name. */
   readonly closed: readonly string[];
   /** Whether all that is stated are known licenses that do not give the terms of the GPL 2. */
   readonly apart: boolean;
@@ -56,7 +52,7 @@ export function termsOf(statement: LicenseStatement | undefined): PackageTerms {
   };
 }
 
-/** `claim` is the module's first `license=`. */
+/** Compares the two. `claim` is the module's first `license=`. */
 export function checkClaim(claim: string | undefined, terms: PackageTerms): ClaimCheck {
   if ('unclear' in terms) return { result: 'undecided', message: terms.unclear };
   const { stated, gpl2, closed, apart } = terms;
@@ -85,7 +81,10 @@ export function checkClaim(claim: string | undefined, terms: PackageTerms): Clai
   }
 }
 
-/** By its name alone; the GPL in another version, or an unknown name, is not closed. */
+/**
+ * Whether the license is closed by its name. The GPL in another version, or an unknown name, is
+ * not.
+ */
 const namesClosedTerms = (license: string): boolean =>
   /\beula\b|\bnon-?free\b|\bproprietary\b|(?<!non[- ]?)\bcommercial\b|\bclosed[- ]source\b/i.test(
     license,
@@ -100,7 +99,7 @@ const apart: readonly RegExp[] = [
   /\bcommons[- ]clause\b/,
 ];
 
-/** Of an expression all of whose licenses are such. */
+/** Whether all licenses of an expression add such restrictions. */
 function isApart(expression: string): boolean {
   if (expression.length > maxExpressionCharacters) return false;
   const parts = folded(expression)
@@ -117,8 +116,8 @@ type Gpl2 = 'allowed' | 'excluded' | 'unknown';
 const maxExpressionCharacters = 1024;
 
 /**
- * Of an expression as Debian, SPDX or rpm write them: `GPL-2 or GPL-3`, `(GPL-2.0-only OR MIT) AND
- * BSD`. One `or` that allows is enough; joined by `and`, all must say the same.
+ * Returns what an expression of Debian, SPDX or rpm allows: `GPL-2 or GPL-3`, `(GPL-2.0-only OR
+ * MIT) AND BSD`. One `or` that allows is enough; joined by `and`, all must say the same.
  */
 export function gpl2Terms(expression: string): Gpl2 {
   if (expression.length > maxExpressionCharacters) return 'unknown';
@@ -133,7 +132,7 @@ export function gpl2Terms(expression: string): Gpl2 {
   return choices.every((each) => each === 'excluded') ? 'excluded' : 'unknown';
 }
 
-/** A pattern for runs of blanks would search from each of them to the end of the run. */
+/** Folds runs of blanks. A pattern for runs would search from each blank to the end of the run. */
 const folded = (expression: string): string =>
   expression.replace(/[\s-]+/g, (run) => (run === '-' ? run : ' ')).trim();
 
@@ -148,16 +147,16 @@ function allOf(expression: string): Gpl2 {
   return agreed(parts.map(ofOne));
 }
 
-/** What all of them are; `unknown` if they differ, or there is none. */
+/** Returns what all of them are; `unknown` if they differ or there are none. */
 function agreed(found: readonly Gpl2[]): Gpl2 {
   const [first = 'unknown'] = found;
   return found.every((each) => each === first) ? first : 'unknown';
 }
 
-/** Permissive, or with a clause that leads to the GPL 2. */
+/** Licenses that are permissive, or have a clause that leads to the GPL 2. */
 const allowing: readonly RegExp[] = [
   /^licensethatallows$/,
-  // GPL alone means any version.
+  // GPL without a version means any version.
   /^gpl$/,
   /^gpl ?v?[12](\.0)?(\+|-only| only)?$/,
   /^lgpl$/,
@@ -168,12 +167,12 @@ const allowing: readonly RegExp[] = [
   /^dual (bsd|mit|mpl)\/gpl$/,
 ];
 
-/** The GPL 2 and these cannot be met at once. */
+/** Licenses whose terms and the GPL 2's cannot be met at once. */
 const excluding: readonly RegExp[] = [
   /^licensethatexcludes$/,
   /^[al]?gpl ?v?3(\.0)?(\+|-only| only)?$/,
   /^cddl(-?1\.[01])?$/,
-  // Words that exclude by themselves any use under the GPL.
+  // Words that exclude any use under the GPL.
   /^(?:(?!non)[\w.]+ ){0,3}(proprietary|commercial|closed[- ]source|eula|nda|non-disclosure agreement|confidential)( licen[cs]e| software)?$/,
 ];
 
@@ -185,6 +184,6 @@ function ofOne(license: string): Gpl2 {
   const plain = name.replace(/^gnu /, '').replace(/^([al]?gpl)[- ]v?(?=\d)/, '$1');
   if (allowing.some((each) => each.test(plain))) return 'allowed';
   if (!excluding.some((each) => each.test(plain))) return 'unknown';
-  // An exception gives more than the license alone, perhaps just this.
+  // An exception gives more than the license itself, perhaps just this.
   return exception === undefined ? 'excluded' : 'unknown';
 }

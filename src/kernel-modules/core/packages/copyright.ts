@@ -1,7 +1,7 @@
 /**
- * What a package states of its license: Debian's machine-readable copyright file (DEP-5), or the
- * License tag of an rpm. Of text without that structure (`plain`) the license is not guessed; words
- * of closed terms are kept.
+ * A package's statement of its license: Debian's machine-readable copyright file (DEP-5), or the
+ * License tag of an rpm. Text without that structure (`plain`) gives no license, only words of
+ * closed terms.
  *
  *   Files: module/*
  *   Copyright: 2013-2018 …
@@ -15,9 +15,11 @@ import { paragraphsOf } from './deb.ts';
 export type LicenseStatement =
   | {
       readonly kind: 'stated';
-      /** As written (`GPL-2+`, `GPL-2 or GPL-3`), each once, without the packaging's own. */
+      /**
+       * Licenses as written (`GPL-2+`, `GPL-2 or GPL-3`), each once, without the packaging's own.
+       */
       readonly licenses: readonly string[];
-      /** There are more than are kept here. */
+      /** Whether there are more than are kept here. */
       readonly more: boolean;
     }
   | {
@@ -26,11 +28,11 @@ export type LicenseStatement =
       readonly closedTerms: readonly string[];
     };
 
-/** The kernel's own copyright file has some 60; more is not a statement of licenses. */
+/** The most licenses that are kept: the kernel's own copyright file has some 60. */
 const licensesMax = 100;
 const licenseCharactersMax = 1024;
 
-/** Of a file `copyright`. Throws FormatError when it is longer than any such file. */
+/** Reads a file `copyright`. Throws FormatError when it is longer than any such file. */
 export function readCopyright(text: string): LicenseStatement {
   const [header, ...paragraphs] = paragraphsOf(text);
   if (!/copyright-format|dep-?5/i.test(header?.get('format') ?? '')) return plain(text);
@@ -45,7 +47,7 @@ export function readCopyright(text: string): LicenseStatement {
   return licenses.size === 0 ? plain(text) : stated([...licenses]);
 }
 
-/** Of an rpm's License tag. */
+/** Reads an rpm's License tag. */
 export function readLicenseTag(tag: string): LicenseStatement {
   const license = shortName(tag);
   return license === undefined ? plain('') : stated([license]);
@@ -62,10 +64,10 @@ const stated = (licenses: readonly string[]): LicenseStatement => ({
   more: licenses.length > licensesMax,
 });
 
-/** Whether some of the patterns are of something else than the packaging. */
+/** Whether some of the patterns cover more than the packaging. */
 const concernsMore = (files: string): boolean => /(?:^|\s)(?!debian\/)\S/.test(files);
 
-/** The first line of the field is the license's name, what follows its text. */
+/** Returns the license's name, which is the first line of the field; its text follows. */
 function shortName(field: string | undefined): string | undefined {
   const name = field?.split('\n', 1)[0]?.trim() ?? '';
   return name === '' || name.length > licenseCharactersMax ? undefined : name;

@@ -1,9 +1,9 @@
 /**
- * cpio "newc": what the payload of an .rpm and an initramfs are. A header of 110 ASCII characters
- * (magic 070701 or 070702, then 13 fields of 8 hexadecimal digits), the name with its NUL, the
- * contents; name and contents are padded to 4. `TRAILER!!!` ends it.
+ * cpio "newc": the format of an .rpm's payload and of an initramfs. An entry is a header, the name
+ * with its NUL, and the contents; name and contents are padded to 4. The header has 110 ASCII
+ * characters: magic 070701 or 070702, then 13 fields of 8 hexadecimal digits. `TRAILER!!!` ends it.
  *
- * Of files with several names the last one holds the contents, the others are empty files here.
+ * If a file has several names, the last one holds the contents; the others are empty files here.
  * Source: Documentation/driver-api/early-userspace/buffer-format.rst.
  */
 import { FormatError, textOf } from '../elf/bytes.ts';

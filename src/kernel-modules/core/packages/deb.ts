@@ -8,14 +8,17 @@
  */
 import { FormatError } from '../elf/bytes.ts';
 
-/** Field name in lower case → value, its lines joined by newlines, without their indent of one. */
+/**
+ * A paragraph: field name in lower case → value, its lines joined by newlines, without their indent
+ * of one.
+ */
 type Paragraph = ReadonlyMap<string, string>;
 
 const maxTextCharacters = 16 * 1024 * 1024;
 
 /**
- * Lines that are not a field are skipped: copyright files have such. Throws FormatError when too
- * long.
+ * Splits the text into paragraphs. Lines that are not a field are skipped: copyright files have
+ * such. Throws FormatError when the text is too long.
  */
 export function paragraphsOf(text: string): readonly Paragraph[] {
   if (text.length > maxTextCharacters) {
@@ -59,7 +62,7 @@ interface DebControl {
   readonly source: string;
 }
 
-/** From the file `control`, or one paragraph of dpkg's status. Throws FormatError. */
+/** Reads the file `control`, or one paragraph of dpkg's status. Throws FormatError. */
 export function debControl(paragraph: Paragraph | undefined): DebControl {
   const name = paragraph?.get('package') ?? '';
   if (!/^[a-z0-9][a-z0-9+.-]{0,255}$/.test(name)) {

@@ -1,7 +1,7 @@
 /**
- * dkms.conf: which modules a DKMS source builds. It is a shell script, and never run: only
- * assignments of plain text are read, in which the package's own name and version may occur as
- * variables.
+ * dkms.conf, which lists the modules that a DKMS source builds. It is a shell script, but never run
+ * here. Only assignments of plain text are read, in which the package's own name and version may
+ * occur as variables.
  *
  *   PACKAGE_NAME="jool"
  *   BUILT_MODULE_NAME[0]="jool_common"
@@ -16,9 +16,9 @@ export interface DkmsConf {
 }
 
 interface DkmsModule {
-  /** Without `.ko`. */
+  /** The name without `.ko`. */
   readonly name: string;
-  /** Directory inside the source, without slashes at its ends; empty for the top. */
+  /** The directory inside the source, without slashes at its ends; empty for the top. */
   readonly location: string;
 }
 
@@ -33,7 +33,7 @@ export function readDkmsConf(text: string): DkmsConf {
     .slice(0, maxCharacters)
     .matchAll(assignment)) {
     const value = plainValue(raw, values);
-    // What is not understood must not leave an older value in place.
+    // A value that cannot be read must not leave an older value in place.
     if (value === undefined) values.delete(`${name}[${Number(index)}]`);
     else values.set(`${name}[${Number(index)}]`, value);
   }
@@ -53,7 +53,7 @@ function modulesOf(values: ReadonlyMap<string, string>, name: string | undefined
   return modules;
 }
 
-/** undefined when a shell would have to work it out. */
+/** Returns the plain value; undefined when a shell would have to work it out. */
 function plainValue(raw: string, values: ReadonlyMap<string, string>): string | undefined {
   if (raw.startsWith("'")) return raw.slice(1, -1);
   const text = raw.startsWith('"') ? raw.slice(1, -1) : raw;

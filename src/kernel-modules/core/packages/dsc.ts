@@ -1,6 +1,6 @@
 /**
- * A .dsc: which files make up a Debian source package, and their checksums. Clear-signed with
- * OpenPGP as a rule; the signature is not checked.
+ * A .dsc: the files of a Debian source package, and their checksums. It is normally clear-signed
+ * with OpenPGP; the signature is not checked.
  *
  *   Format: 3.0 (quilt)
  *   Checksums-Sha256:
@@ -13,7 +13,7 @@ export interface SourceFile {
   /** A plain name, without directories. */
   readonly name: string;
   readonly bytes: number;
-  /** Hexadecimal, lower case. */
+  /** The checksum, hexadecimal in lower case. */
   readonly sha256: string;
 }
 
@@ -27,7 +27,7 @@ export interface SourcePackage {
 const maxFiles = 64;
 const formats = ['1.0', '3.0 (native)', '3.0 (quilt)'] as const;
 
-/** Throws FormatError. */
+/** Parses a .dsc. Throws FormatError. */
 export function readDsc(text: string): SourcePackage {
   const fields = paragraphsOf(text).find((each) => each.has('source'));
   const format = formats.find((each) => each === fields?.get('format'));

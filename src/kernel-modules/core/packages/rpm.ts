@@ -1,8 +1,9 @@
 /**
  * An .rpm: a lead of 96 bytes, a header of signatures (padded to 8), the header, then the payload
- * (a cpio, compressed). Both headers are: magic 8e ad e8 01, 4 reserved bytes, the number of index
- * entries, the bytes of data; entries of 16 bytes (tag, type, offset, count), then the data. All
- * numbers big endian. Signatures are not checked. Source: rpm's docs/manual/format_v4.md.
+ * (a cpio, compressed). Both headers have the same layout: magic 8e ad e8 01, 4 reserved bytes, the
+ * number of index entries, the bytes of data. Then come entries of 16 bytes (tag, type, offset,
+ * count), then the data. All numbers big endian. Signatures are not checked. Source: rpm's
+ * docs/manual/format_v4.md.
  */
 import { ByteView, FormatError } from '../elf/bytes.ts';
 import type { ReadAt } from './ar.ts';
@@ -14,9 +15,9 @@ interface RpmPackage {
   readonly architecture: string;
   /** The License tag; undefined when there is none. */
   readonly license: string | undefined;
-  /** File name of the source package; undefined for a source package itself. */
+  /** The file name of the source package; undefined for a source package itself. */
   readonly sourceRpm: string | undefined;
-  /** `xz`, `zstd`, `gzip`, …; rpm's default is gzip. */
+  /** The compressor: `xz`, `zstd`, `gzip`, …; rpm's default is gzip. */
   readonly payloadCompressor: string;
   readonly payloadFormat: string;
   readonly payloadOffset: number;
@@ -44,7 +45,7 @@ const wanted = new Map<number, keyof typeof tags>(
   Object.entries(tags).map(([name, tag]) => [tag, name as keyof typeof tags]),
 );
 
-/** Throws FormatError. */
+/** Reads the headers. Throws FormatError. */
 export function readRpm(readAt: ReadAt): RpmPackage {
   const lead = readAt(0, leadBytes);
   if (!rpmMagic.every((byte, index) => lead[index] === byte))
@@ -87,7 +88,7 @@ function sizesOf(readAt: ReadAt, offset: number) {
   return { entries, total: introBytes + entries * 16 + data };
 }
 
-/** The wanted tags that are text (types 6 and 9); of a tag that is there twice, the first. */
+/** Returns the wanted tags that are text (types 6 and 9); the first one if a tag is there twice. */
 function fieldsOf(bytes: Uint8Array, entries: number, at: number) {
   const view = new ByteView(bytes, false);
   const data = introBytes + entries * 16;

@@ -3,8 +3,8 @@
  * GNU long names (types L and K) and base-256 sizes, pax headers (type x: `path`, `linkpath`,
  * `size`).
  *
- * The first block of zeros ends the archive. Sparse files are given as `other`: their contents are
- * not what is stored. Source: POSIX pax, GNU tar manual "Basic Tar Format".
+ * The first block of zeros ends the archive. Sparse files are given as `other`: the stored bytes
+ * are not their contents. Source: POSIX pax, GNU tar manual "Basic Tar Format".
  */
 import { FormatError, textOf } from '../elf/bytes.ts';
 import {
@@ -18,7 +18,9 @@ import {
 export const tarReader = () => new ArchiveReader(tarSteps);
 
 const block = 512;
-/** Further headers before one entry: an archive of nothing but those would never come to an end. */
+/**
+ * The most headers before one entry: an archive of nothing but those would never come to an end.
+ */
 const maxExtensions = 16;
 
 interface Extension {
@@ -75,7 +77,7 @@ function* extensionOf(header: Uint8Array, type: string, offset: number): TarStep
   return type === 'x' ? paxOf(body, offset) : {};
 }
 
-/** Records `LENGTH KEY=VALUE\n`, the length being that of the whole record. */
+/** Parses pax records, `LENGTH KEY=VALUE\n`. The length counts the whole record. */
 function paxOf(body: Uint8Array, offset: number): Extension {
   const extension: Extension = {};
   for (let start = 0; start < body.length;) {
@@ -120,7 +122,7 @@ function entryOf(header: Uint8Array, type: string, more: Extension, offset: numb
   return {
     name,
     kind: kind === 'file' && name.endsWith('/') ? 'directory' : kind,
-    // A link or directory has no contents, whatever the size.
+    // A link or directory has no contents, whatever the size field has.
     bytes: kind === 'file' || kind === 'other' ? stored : 0,
     mode: (octal(header, 100, 8) ?? 0) & 0o7777,
     target: more.target ?? cString(header, 157, 257),
@@ -129,7 +131,7 @@ function entryOf(header: Uint8Array, type: string, more: Extension, offset: numb
 
 function nameOf(header: Uint8Array): string {
   const name = cString(header, 0, 100);
-  // In GNU's older format ("ustar  ") the prefix's place holds times.
+  // GNU's older format ("ustar  ") has times in the place of the prefix.
   const posix = cString(header, 257, 263) === 'ustar' && header[262] === 0;
   const prefix = posix ? cString(header, 345, 500) : '';
   return prefix === '' ? name : `${prefix}/${name}`;
@@ -143,7 +145,7 @@ function sizeOf(header: Uint8Array, offset: number): number {
   return size;
 }
 
-/** Big endian behind one marked bit; negative sizes are refused by their bit. */
+/** Reads a big endian number behind one marked bit; that bit also refuses negative sizes. */
 function base256(bytes: Uint8Array, start: number, length: number): number | undefined {
   if (bytes[start] !== 0x80) return undefined;
   return bytes.subarray(start + 1, start + length).reduce((sum, byte) => sum * 256 + byte, 0);

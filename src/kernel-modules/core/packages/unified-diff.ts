@@ -1,15 +1,15 @@
 /**
  * A patch reduced to its unified diffs: file headers and hunks, all other lines left out.
  *
- * patch(1) searches the text between them for anything that it knows, ed scripts among them, even
- * when it is asked for unified diffs: so it gets nothing else.
+ * patch(1) searches the text between them for anything that it knows, such as ed scripts, even when
+ * it is asked for unified diffs. So it gets only the diffs.
  */
 import { FormatError } from '../elf/bytes.ts';
 import { pathInside } from './archive.ts';
 
 /**
- * A character a byte. Throws FormatError, its offset that of the line: bad names, cut hunks, git's
- * forms.
+ * Returns the diffs of a patch, a character a byte. Throws FormatError with the line's offset for
+ * bad names, cut hunks and git's forms.
  */
 export function unifiedDiffsOf(patch: string): string {
   const lines = patch.split('\n');
@@ -26,7 +26,7 @@ export function unifiedDiffsOf(patch: string): string {
   return kept.length === 0 ? '' : `${kept.join('\n')}\n`;
 }
 
-/** How many lines from here belong to a unified diff: 0 for text between. */
+/** Returns how many lines from here belong to a unified diff: 0 for text between. */
 function linesAt(lines: readonly string[], at: number, offset: number): number {
   const line = lines[at] ?? '';
   if (
@@ -70,7 +70,7 @@ function hunkLines(lines: readonly string[], at: number, offset: number): number
 }
 
 function markOf(line: string | undefined, offset: number): string {
-  // Some editors take the blank of an empty line away.
+  // Some editors strip the blank of an empty line.
   const mark = line === '' ? ' ' : (line?.[0] ?? '');
   if (mark === '' || !' +-\\'.includes(mark)) throw new FormatError('has a cut hunk', offset);
   return mark;

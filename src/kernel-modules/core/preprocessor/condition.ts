@@ -8,7 +8,7 @@ const questionsAnswered =
   /^__has_(?:attribute|builtin|include|include_next|c_attribute|cpp_attribute)$/;
 const depthMax = 200;
 
-/** `includes` answers `__has_include`. */
+/** Whether the condition holds. `includes` answers `__has_include`. */
 export function holds(
   tokens: readonly string[],
   table: MacroTable,
@@ -20,7 +20,7 @@ export function holds(
   return new Expression(expanded, table).value() !== 0n;
 }
 
-/** `defined` and `__has_…` take names before they are expanded. */
+/** Replaces `defined` and `__has_…`, which take names before they are expanded. */
 function answerQuestions(
   tokens: readonly string[],
   table: MacroTable,
@@ -44,7 +44,7 @@ function answerQuestions(
   return out;
 }
 
-/** What is in brackets behind an operator, or the one token without them. */
+/** Returns what is in brackets behind an operator, or the one token without them. */
 function operand(
   tokens: readonly string[],
   from: number,
@@ -65,7 +65,7 @@ const truth = (value: boolean): bigint => (value ? 1n : 0n);
 
 type Operation = (left: bigint, right: bigint) => bigint;
 
-/** Loosest first. */
+/** Operations by precedence, the loosest first. */
 const operations: readonly ReadonlyMap<string, Operation>[] = [
   new Map<string, Operation>([['||', (a, b) => truth(a !== 0n || b !== 0n)]]),
   new Map<string, Operation>([['&&', (a, b) => truth(a !== 0n && b !== 0n)]]),
@@ -166,12 +166,12 @@ class Expression {
     }
     if (token === 'defined') return this.#defined();
     if (!isName(token)) return numberOf(token);
-    // A name that is not a macro is 0, and so is what looks like a call of it.
+    // A name that is not a macro is 0, and so is anything that looks like a call of it.
     if (this.#tokens[this.#at] === '(') this.#at = operand(this.#tokens, this.#at).end + 1;
     return 0n;
   }
 
-  /** One that came out of a macro. */
+  /** Evaluates a `defined` that came out of a macro. */
   #defined(): bigint {
     const { inside, end } = operand(this.#tokens, this.#at);
     this.#at = end + 1;

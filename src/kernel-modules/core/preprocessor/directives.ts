@@ -1,7 +1,7 @@
 /**
- * The directives of a C file, scanned once: comments, strings and continued lines are seen, the
- * code between is not. Each conditional knows where its next branch is, so that what is switched
- * off is skipped at once.
+ * The directives of a C file, scanned once: the scan sees comments, strings and continued lines,
+ * not the code between. Each conditional has the place of its next branch, so that an inactive
+ * branch is skipped at once.
  */
 import { parseMacro, tokenise, type Macro } from './macros.ts';
 import { textOfSource } from '../source/source-tree.ts';
@@ -89,8 +89,8 @@ function parseStatement(keyword: string, rest: string): Directive | undefined {
 }
 
 /**
- * Each branch points at the next of its conditional, the last at its `endif`, an open one behind
- * the end.
+ * Links each branch to the next of its conditional, the last to its `endif`, an open one to the
+ * end.
  */
 function linkBranches(directives: readonly Directive[]): void {
   const open: (Directive & { next: number })[] = [];
@@ -114,7 +114,8 @@ function guardOf(directives: readonly Directive[]): string | undefined {
 }
 
 /**
- * What follows the `#` of each directive, comments replaced by a blank and continued lines joined.
+ * Yields what follows the `#` of each directive, comments replaced by a blank and continued lines
+ * joined.
  */
 function* directiveLines(text: string): Generator<string> {
   let at = 0;
@@ -143,7 +144,7 @@ function endOfComment(text: string, start: number): number {
   return end < 0 ? text.length : end + 2;
 }
 
-/** Behind the closing quote; a line end ends a string that is not closed. */
+/** Returns the place behind the closing quote; a line end ends a string that is not closed. */
 function endOfQuoted(text: string, start: number): number {
   const mark = text.charCodeAt(start);
   let at = start + 1;
@@ -156,7 +157,7 @@ function endOfQuoted(text: string, start: number): number {
   return text.length;
 }
 
-/** Where a continued line goes on, or undefined when the backslash is only one. */
+/** Returns where a continued line goes on; undefined if the backslash does not continue a line. */
 function behindContinuation(text: string, at: number): number | undefined {
   if (text.charCodeAt(at + 1) === newline) return at + 2;
   return text.startsWith('\r\n', at + 1) ? at + 3 : undefined;
@@ -176,7 +177,7 @@ function endOfCodeLine(text: string, start: number): number {
   return at;
 }
 
-/** A `//` comment goes on over continued lines. */
+/** Returns the end of a `//` comment's line; such a comment goes on over continued lines. */
 function endOfLine(text: string, start: number): number {
   let end = text.indexOf('\n', start);
   while (end > 0 && text.charCodeAt(end - 1) === backslash) end = text.indexOf('\n', end + 1);

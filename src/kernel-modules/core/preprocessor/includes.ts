@@ -1,6 +1,6 @@
 /**
- * The headers of an object by their text alone: each `#include "…"` that finds a file beside the
- * one that names it, conditions ignored. Cheap, needs no kernel, and right for 19 of 20 modules.
+ * The headers of an object, found only by text: each `#include "…"` whose file is next to the one
+ * that names it, conditions ignored. Cheap, needs no kernel, and right for 19 of 20 modules.
  */
 import { directoryOf, textOfSource, type Located } from '../source/source-tree.ts';
 
@@ -14,7 +14,7 @@ interface LocalInclude {
   readonly conditional: boolean;
 }
 
-/** The block comments of a text as blanks, in one pass. */
+/** Returns the text with its block comments as blanks, in one pass. */
 function withoutComments(text: string): string {
   const parts: string[] = [];
   let at = 0;
@@ -47,21 +47,21 @@ function localIncludes(bytes: Uint8Array): readonly LocalInclude[] {
   return found;
 }
 
-/** How many includes may still be followed for one module. */
+/** A count of the includes that may still be followed for one module. */
 export interface IncludeBudget {
   left: number;
 }
 
 interface TextualIncludes {
-  /** In the order in which they are first named, depth first. */
+  /** The headers in the order in which they are first named, depth first. */
   readonly files: readonly string[];
   /** Whether a preprocessor could come to another list, as far as these files go. */
   readonly conditional: boolean;
 }
 
 /**
- * `locate` knows the file under a name as the compiler spells it, and may answer with another
- * spelling.
+ * Follows the includes. `locate` finds the file under a name as the compiler spells it, and may
+ * return another spelling.
  */
 export function textualIncludes(
   source: string,

@@ -3,18 +3,18 @@
  * Source: ISO C, 6.10.3 to 6.10.5, and the GNU extensions for variable arguments.
  */
 export interface Macro {
-  /** undefined for one without brackets. */
+  /** The parameters; undefined for a macro without brackets. */
   readonly parameters: readonly string[] | undefined;
   readonly variadic: boolean;
   readonly body: string;
-  /** Of the body, made when first needed. */
+  /** The tokens of the body, made when first needed. */
   tokens: readonly string[] | undefined;
 }
 
-/** A file that asks the preprocessor for more than a build needs. */
+/** An error about a file that asks the preprocessor for more than a build needs. */
 export class PreprocessorError extends Error {}
 
-/** What all the objects of one module may cost together, in tokens and directives read. */
+/** The work that all objects of one module may cost together, in tokens and directives read. */
 export class Work {
   #left = 200_000_000;
 
@@ -25,17 +25,20 @@ export class Work {
 }
 
 const expansionDepthMax = 100;
-/** Of one macro's expansion, and characters of one token: more would only fill the memory. */
+/**
+ * The most tokens of one macro's expansion, and characters of one token: more would only fill the
+ * memory.
+ */
 const expandedTokensMax = 1_000_000;
 const tokenLengthMax = 100_000;
 /**
- * A quote behind a backslash begins no text: else each of many would be followed to the end of the
- * line.
+ * The pattern of a token. A quote behind a backslash begins no text: else each of many would be
+ * followed to the end of the line.
  */
 const tokenPattern =
   /\s+|[A-Za-z_$][\w$]*|\.?\d(?:[eEpP][+-]|[\w.])*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\\["']|##|<<|>>|&&|\|\||[=!<>]=|\.\.\.|[^\s]/g;
 
-/** Blanks count as one token `' '`. */
+/** Splits text into tokens; blanks count as one token `' '`. */
 export function tokenise(text: string): readonly string[] {
   return (text.match(tokenPattern) ?? []).map((token) => (token.trim() === '' ? ' ' : token));
 }
@@ -43,7 +46,7 @@ export function tokenise(text: string): readonly string[] {
 export const isName = (token: string | undefined): token is string =>
   token !== undefined && /^[A-Za-z_$]/.test(token);
 
-/** `NAME(a, b) body` or `NAME body`. */
+/** Parses `NAME(a, b) body` or `NAME body`. */
 export function parseMacro(text: string): { name: string; macro: Macro } | undefined {
   const head = /^\s*([A-Za-z_$][\w$]*)(\()?/.exec(text);
   if (head === null) return undefined;
@@ -73,14 +76,14 @@ function macroOf(
 
 interface Call {
   readonly args: readonly (readonly string[])[];
-  /** Of the closing bracket. */
+  /** The place of the closing bracket. */
   readonly end: number;
 }
 
 const skipBlank = (tokens: readonly string[], at: number): number =>
   tokens[at] === ' ' ? at + 1 : at;
 
-/** Behind the name that follows, brackets or not. */
+/** Returns the place behind the name that follows, with or without brackets. */
 function endOfOperand(tokens: readonly string[], from: number): number {
   const at = skipBlank(tokens, from);
   return Math.min(tokens.length, (tokens[at] === '(' ? skipBlank(tokens, at + 1) : at) + 1);
@@ -92,7 +95,9 @@ function trimmed(tokens: readonly string[]): readonly string[] {
   return start === 0 && end === tokens.length ? tokens : tokens.slice(start, end);
 }
 
-/** The arguments in the brackets that open at `open`; undefined when they are not closed. */
+/**
+ * Returns the arguments in the brackets that open at `open`; undefined when they are not closed.
+ */
 function readCall(tokens: readonly string[], open: number, macro: Macro): Call | undefined {
   const args: string[][] = [[]];
   const argumentsMax = macro.variadic ? macro.parameters!.length : Infinity;
@@ -108,7 +113,7 @@ function readCall(tokens: readonly string[], open: number, macro: Macro): Call |
   return undefined;
 }
 
-/** Placeholder of an empty argument beside `##`. */
+/** The placeholder of an empty argument next to `##`. */
 const placemarker = '\u0001';
 
 export class MacroTable {
@@ -140,7 +145,7 @@ export class MacroTable {
     for (let at = 0; at < tokens.length;) {
       const token = tokens[at]!;
       if (token === 'defined') {
-        // Its operand is asked for by name.
+        // The operand is taken by its name, not expanded.
         const end = endOfOperand(tokens, at + 1);
         for (; at < end; at++) out.push(tokens[at]!);
         continue;

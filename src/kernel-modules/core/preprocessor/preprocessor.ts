@@ -1,6 +1,6 @@
 /**
  * The files that a compiler opens for one object, by name and in order: the C preprocessor reduced
- * to its directives. Bounded in depth, files and work; what exceeds a bound throws
+ * to its directives. Bounded in depth, files and work; exceeding a bound throws
  * `PreprocessorError`.
  */
 import { holds } from './condition.ts';
@@ -14,8 +14,7 @@ const opensMax = 100_000;
 type Branch = Extract<Directive, { next: number }>;
 
 /**
- * The search path of `#include <…>`; shared by the objects of a directory, and remembers what it
- * found.
+ * The search path of `#include <…>`; shared by the objects of a directory, and keeps what it found.
  */
 export class IncludePath {
   readonly directories: readonly string[];
@@ -31,7 +30,7 @@ export class IncludePath {
     return this.#space.file(spelling);
   }
 
-  /** The first directory from that index on which has the file. */
+  /** Returns the first directory, from that index on, which has the file. */
   find(name: string, from: number): Found | undefined {
     const key = `${from} ${name}`;
     if (this.#found.has(key)) return this.#found.get(key);
@@ -51,11 +50,11 @@ export class IncludePath {
 
 interface Found {
   readonly spelling: string;
-  /** Of the directory, -1 when it was found beside the file that includes it. */
+  /** The index of the directory; -1 when the file was found next to the one that includes it. */
   readonly index: number;
 }
 
-/** As the compiler's dependency file has it: without `./` in front. */
+/** Returns a spelling as the compiler's dependency file has it: without `./` in front. */
 const dependencyName = (spelling: string): string => spelling.replace(/^(?:\.\/+)+/, '');
 
 export class Preprocessor {
@@ -72,7 +71,7 @@ export class Preprocessor {
     this.#macros = new MacroTable(macros, work);
   }
 
-  /** In the order in which they were first opened. */
+  /** The files in the order in which they were first opened. */
   get dependencies(): readonly string[] {
     return [...this.#dependencies];
   }
@@ -111,7 +110,7 @@ export class Preprocessor {
     }
   }
 
-  /** The index of the next directive to read. */
+  /** Runs one directive and returns the index of the next to read. */
   #step(each: Directive, at: number, directives: readonly Directive[], place: Place): number {
     switch (each.kind) {
       case 'if':
@@ -145,7 +144,7 @@ export class Preprocessor {
     return at + 1;
   }
 
-  /** Goes from branch to branch to the first that is taken. */
+  /** Goes from branch to branch and stops at the first that is taken. */
   #branch(start: number, directives: readonly Directive[], place: Place): number {
     for (let at = start; at < directives.length;) {
       const each = directives[at]!;

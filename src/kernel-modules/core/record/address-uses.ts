@@ -13,11 +13,14 @@ interface StoredAddress {
 
 /** R_X86_64_32S: the number itself. */
 const absoluteType = 11;
-/** `mov` of a number of 32 bits into 64: a prefix, this byte, where to, the number. */
+/**
+ * The opcode of `mov` of a 32-bit number into 64 bits: a prefix, this byte, the destination, the
+ * number.
+ */
 const moveNumber = 0xc7;
 const wide = 0x48;
 
-/** When this reference is the address of an import that `mov` writes somewhere. */
+/** Returns the import whose address a `mov` writes, if this reference is such a one. */
 export function storedAddress(
   elf: Elf,
   symbols: SymbolTable,
@@ -40,7 +43,7 @@ export function storedAddress(
   return undefined;
 }
 
-/** How long an operand is by its first byte: registers, a scaled index, a displacement. */
+/** Returns an operand's length from its first byte: registers, a scaled index, a displacement. */
 function operandBytes(form: number): number {
   const [mode, register] = [form >> 6, form & 7];
   const index = mode !== 3 && register === 4 ? 1 : 0;
@@ -48,7 +51,7 @@ function operandBytes(form: number): number {
   return 1 + index + displacement;
 }
 
-/** What is written relative to the stack is for the function itself. */
+/** Returns where the operand writes. A place relative to the stack is for the function itself. */
 function destinationOf(form: number, index: number): StoredAddress['into'] {
   const [mode, register] = [form >> 6, form & 7];
   if (mode !== 3 && register === 4 && (index & 7) === 4) return 'stack';
@@ -56,7 +59,7 @@ function destinationOf(form: number, index: number): StoredAddress['into'] {
   return mode === 0 && register === 5 ? 'own data' : 'memory';
 }
 
-/** Imports whose addresses a function returns, or writes into memory that it was given. */
+/** Returns imports whose addresses a function returns, or writes into memory that it was given. */
 export function addressUses(
   { elf, symbols, references }: ObjectParts,
   { section: index, value, size }: ExportTarget,

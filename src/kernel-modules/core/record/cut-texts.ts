@@ -1,9 +1,9 @@
 /**
  * Texts of `.modinfo` that hold a NUL.
  *
- * Each text is an object of its own, and a build keeps a symbol of its size: what is between a NUL
- * and the end of that object was written as one text with what precedes it, however much it looks
- * like a tag.
+ * Each text is an object of its own, and a build keeps a symbol with its size. So bytes between a
+ * NUL and the object's end were written as one text with the bytes before, even if they look like a
+ * tag.
  *
  *     license=GPL\0legal=Proprietary\0     __UNIQUE_ID_license12, 30 bytes
  */
@@ -13,14 +13,14 @@ import type { Elf } from '../elf/elf.ts';
 import type { CutText } from './module.ts';
 import type { SymbolTable } from '../elf/symbol-table.ts';
 
-/** Of what is shown; the longest texts that builds write, of aliases, are shorter. */
+/** The most bytes shown; the longest texts that builds write, aliases, are shorter. */
 const shownBytesMax = 1024;
-/** As many as entries that are read. */
+/** The most texts that are read: as many as entries of `.modinfo`. */
 const textsMax = 2 ** 16;
-/** One is enough to decide. */
+/** The most cut texts that are kept; one is enough to decide. */
 const cutTextsMax = 100;
 
-/** Throws `FormatError`. */
+/** Finds the cut texts. Throws `FormatError`. */
 export function cutTextsOf(elf: Elf, symbols: SymbolTable): CutText[] {
   const section = elf.section('.modinfo');
   if (section === undefined) return [];
@@ -39,8 +39,8 @@ export function cutTextsOf(elf: Elf, symbols: SymbolTable): CutText[] {
 }
 
 /**
- * Undefined where the symbol is not of whole texts: it is out of date when somebody changed the
- * section.
+ * Returns the text's bytes; undefined if the symbol does not cover whole texts: it is out of date
+ * when somebody changed the section.
  */
 function wholeText(bytes: Uint8Array, value: number, size: number): Uint8Array | undefined {
   const isWhole = (value === 0 || bytes[value - 1] === 0) && bytes[value + size - 1] === 0;

@@ -1,4 +1,4 @@
-/** Data of a module as objects, and what its code writes into them. x86-64 only. */
+/** A module's data as objects, and the places that its code writes into. x86-64 only. */
 import { sectionIndexes, sectionTypes, symbolTypes } from '../elf/elf-format.ts';
 import type { Elf } from '../elf/elf.ts';
 import { codeSection, placeKey } from '../elf/references.ts';
@@ -7,7 +7,7 @@ import { storedAddress } from './address-uses.ts';
 import type { ExportTarget } from './exports.ts';
 import type { ObjectParts } from './passing-exports.ts';
 
-/** Objects of data by where they begin. */
+/** Data objects, by where they begin. */
 export class DataObjects {
   readonly #elf: Elf;
   readonly #symbols: SymbolTable;
@@ -50,7 +50,7 @@ const filledMax = 4096;
 const relativeType = 2;
 const beyond = 8;
 
-/** Of `movq $import, data(%rip)`, anywhere in its code. */
+/** Returns the places that `movq $import, data(%rip)` fills, anywhere in the code. */
 export function filledPlaces({ elf, symbols, references }: ObjectParts): readonly FilledPlace[] {
   const filled: FilledPlace[] = [];
   for (const section of elf.sections) {

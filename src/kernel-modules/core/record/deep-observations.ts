@@ -1,6 +1,6 @@
 /**
  * Facts about the code and data of a module, from its symbols' sizes and its relocations. x86-64
- * alone.
+ * only.
  */
 import { elfTypes, machines, symbolTypes, type Section } from '../elf/elf-format.ts';
 import type { Elf } from '../elf/elf.ts';
@@ -11,7 +11,7 @@ import { passedOnBy } from './passing-exports.ts';
 import { codeSection, lowerBound, placeKey, References } from '../elf/references.ts';
 import type { SymbolTable } from '../elf/symbol-table.ts';
 
-/** Undefined on other machines. Throws `FormatError`. */
+/** Measures code and data; undefined on other machines. Throws `FormatError`. */
 export function observeDeeply(
   elf: Elf,
   symbols: SymbolTable,
@@ -31,7 +31,7 @@ export function observeDeeply(
 const ret = 0xc3;
 const int3 = 0xcc;
 const paddingPrefix = new TextEncoder().encode('__pfx_');
-/** A speculation trap or two after the return. */
+/** The most bytes of speculation traps after the return: one or two traps. */
 const trapBytesMax = 4;
 
 function countFunctions(
@@ -53,10 +53,13 @@ function countFunctions(
   return { functions, padded, plainReturns };
 }
 
-/** What a compiler moved out of a function has neither padding nor a return of its own. */
+/**
+ * Whether a compiler moved this part out of a function: such a part has neither padding nor a
+ * return of its own.
+ */
 const isMovedPart = (name: string): boolean => /\.cold(?:\.\d+)?$/.test(name);
 
-/** Where paddings end, which is where their functions begin. */
+/** Returns where paddings end, which is where their functions begin. */
 function paddingEnds(elf: Elf, symbols: SymbolTable): ReadonlySet<number> {
   const ends = new Set<number>();
   for (let index = 1; index < symbols.count; index++) {
@@ -67,7 +70,7 @@ function paddingEnds(elf: Elf, symbols: SymbolTable): ReadonlySet<number> {
   return ends;
 }
 
-/** Of a symbol that is a function, and lies inside its section. */
+/** Returns the section of a symbol that is a function and lies inside it. */
 function functionSection(elf: Elf, symbols: SymbolTable, index: number): Section | undefined {
   if (symbols.type(index) !== symbolTypes.function) return undefined;
   const section = codeSection(elf, symbols.section(index));

@@ -7,17 +7,17 @@ import { codeSection } from '../elf/references.ts';
 
 const symbolsMax = 200_000;
 
-/** What modpost and the macros of `module_init()` write, whatever the source. */
+/** Functions that modpost and the macros of `module_init()` write, whatever the source. */
 const ofEveryBuild = new Set(['init_module', 'cleanup_module']);
 
 export interface DefinedFunctions {
-  /** Without the padding before them and the parts that a compiler split off. */
+  /** Function names, without the padding before them and the parts that a compiler split off. */
   readonly names: readonly string[];
   /** Bytes of code outside every named function: `strip` and `objcopy` remove local names. */
   readonly unnamedBytes: number;
 }
 
-/** None where the symbols make no sense. */
+/** Returns the module's functions; none where the symbols make no sense. */
 export function definedFunctions(elf: Elf): DefinedFunctions {
   try {
     return functionsIn(elf);
@@ -46,9 +46,15 @@ function functionsIn(elf: Elf): DefinedFunctions {
   return { names: [...names], unnamedBytes: named.gapBytes() };
 }
 
-/** More than functions are aligned by, and less than most of them have. */
+/**
+ * The smallest gap that counts as unnamed code: wider than the alignment of functions, and narrower
+ * than most functions.
+ */
 const gapBytesMin = 64;
-/** Processors other than x86-64 have alternatives, constants and trampolines behind functions. */
+/**
+ * The same for other processors than x86-64, which have alternatives, constants and trampolines
+ * behind functions.
+ */
 const gapBytesMinElsewhere = 1024;
 /** Code that belongs to the functions of other sections. */
 const attached = /^\.altinstr/;

@@ -1,6 +1,6 @@
 /**
- * Data that looks compressed or encrypted, by how often each byte occurs in windows of a section:
- * symbols, which `strip` removes, only give it a name.
+ * Data that looks compressed or encrypted, measured by how often each byte occurs in windows of a
+ * section. Symbols, which `strip` removes, only give it a name.
  */
 import { sectionFlags, sectionTypes, symbolTypes, type Section } from '../elf/elf-format.ts';
 import type { Elf } from '../elf/elf.ts';
@@ -9,13 +9,16 @@ import type { DeepObservations } from './module.ts';
 
 type DenseObject = DeepObservations['denseObjects'][number];
 
-/** Less means little: of few bytes even noise does not have all values. */
+/**
+ * The size of a window. A smaller one would mean little: in few bytes even noise does not have all
+ * values.
+ */
 const windowBytes = 2 * 1024;
 const stepBytes = 512;
-/** 16 KiB of all pieces together, but for what lies between two windows. */
+/** The smallest sum of pieces: 16 KiB, except for what lies between two windows. */
 const denseBytesMin = 15 * 1024;
 const denseBitsMin = 7;
-/** Pieces that are named. */
+/** The most pieces that are named. */
 const piecesMax = 1000;
 
 export function denseDataOf(elf: Elf, symbols: SymbolTable): readonly DenseObject[] {
@@ -43,7 +46,7 @@ const isData = ({ type, flags, size }: Section): boolean =>
   (flags & sectionFlags.alloc) !== 0 &&
   (flags & sectionFlags.execute) === 0;
 
-/** `[start, end]` of windows that are dense, joined where they touch. */
+/** Returns `[start, end]` of dense windows, joined where they touch. */
 function denseParts(data: Uint8Array): readonly (readonly [start: number, end: number])[] {
   const parts: [number, number][] = [];
   const counts = new Uint32Array(256);
@@ -67,14 +70,14 @@ function bitsOf(bytes: Uint8Array): number {
   return bitsIn(counts, bytes.length);
 }
 
-/** Bits a byte, by how often each value occurs. */
+/** Returns the entropy in bits a byte, from how often each value occurs. */
 function bitsIn(counts: Uint32Array, total: number): number {
   let sum = 0;
   for (const count of counts) if (count > 1) sum += count * Math.log2(count);
   return Math.log2(total) - sum / total;
 }
 
-/** The objects that have some of it; without their names, its place. */
+/** Returns the names of the objects in a part; without names, its place. */
 function nameAt(
   symbols: SymbolTable,
   { index, name }: Section,

@@ -1,13 +1,12 @@
 /**
- * What a module exports to others: `__ksymtab` and `__ksymtab_gpl`.
+ * A module's exports: `__ksymtab` and `__ksymtab_gpl`.
  *
- * An entry is a `struct kernel_symbol` of value, name and namespace, each a relative reference of
- * 32 bits (an address of a machine word where the architecture has none). In a module they are not
- * filled in yet: their relocations determine what the loader will see, so these are read; the local
- * symbols `__ksymtab_NAME` serve only where there are none. `__kcrctab*` has the CRC of each entry.
- * Newer kernels have one table, and in `__kflagstab` a byte an entry, whose lowest bit is "GPL
- * only".
- * Source: include/linux/export-internal.h, kernel/module/internal.h.
+ * An entry is a `struct kernel_symbol` of value, name and namespace. Each is a relative reference
+ * of 32 bits, or an address of a machine word where the architecture has none. In a module they are
+ * not filled in yet: their relocations determine what the loader will see, so these are read. The
+ * local symbols `__ksymtab_NAME` are used only where relocations are missing. `__kcrctab*` has the
+ * CRC of each entry. Newer kernels have one table, and in `__kflagstab` a byte an entry, whose
+ * lowest bit is "GPL only". Source: include/linux/export-internal.h, kernel/module/internal.h.
  */
 import { FormatError } from '../elf/bytes.ts';
 import {
@@ -23,7 +22,7 @@ import { SymbolTable } from '../elf/symbol-table.ts';
 
 interface ModuleExports {
   readonly exports: readonly SymbolExport[];
-  /** Where each one points to, by index in `exports`; undefined without a relocation. */
+  /** The target of each export, by index in `exports`; undefined without a relocation. */
   readonly targets: readonly (ExportTarget | undefined)[];
   readonly lackCrcs: boolean;
   readonly tables: ExportTables;
@@ -33,7 +32,7 @@ interface ModuleExports {
 export interface ExportTarget {
   readonly section: number;
   readonly value: number;
-  /** 0 when only the section is named. */
+  /** The size in bytes; 0 when only the section is named. */
   readonly size: number;
 }
 
@@ -51,13 +50,13 @@ interface FoundExport {
   readonly target: ExportTarget | undefined;
 }
 
-/** A whole kernel has a quarter of this. */
+/** The most exports that are read; a whole kernel has a quarter of this. */
 const exportsMax = 2 ** 17;
 
-/** Throws `FormatError`. */
+/** Reads the export tables. Throws `FormatError`. */
 export function readExports(elf: Elf, symbols: SymbolTable | undefined): ModuleExports {
   const present = presentTables(elf);
-  // What has flags was made for a kernel that ignores the other table.
+  // A module with flags was made for a kernel that ignores the other table.
   const suffixes = present.flags ? [''] : ['', '_gpl'];
   const tables = suffixes.flatMap((suffix) => tableOf(elf, suffix) ?? []);
   const lackCrcs = tables.some((each) => each.crcs === undefined);
@@ -114,7 +113,10 @@ function crcAt(elf: Elf, crcs: Section | undefined, index: number): number | und
   return index * 4 + 4 <= crcs.size ? elf.view.u32(crcs.offset + index * 4) : undefined;
 }
 
-/** Before Linux 5.19 a linker's symbol held the CRC, and the table a relocation to it. */
+/**
+ * Returns CRCs from symbols: before Linux 5.19 a linker's symbol held the CRC, and the table a
+ * relocation to it.
+ */
 function absoluteCrcs(symbols: SymbolTable): ReadonlyMap<string, number> {
   const crcs = new Map<string, number>();
   for (let index = 1; index < symbols.count; index++) {
@@ -130,7 +132,7 @@ const crcPrefix = encoder.encode('__crc_');
 const entryPrefix = encoder.encode('__ksymtab_');
 const namespacePrefix = encoder.encode('__kstrtabns_');
 
-/** Bytes of one reference: 4, or 8 where a 64-bit architecture has no relative ones. */
+/** Returns the bytes of one reference: 4, or 8 where a 64-bit architecture has no relative ones. */
 function wordBytesOf(elf: Elf, { section, crcs }: Table): number {
   if (elf.bits === 32) return 4;
   const entries = crcs === undefined ? 0 : crcs.size / 4;
@@ -141,7 +143,7 @@ function wordBytesOf(elf: Elf, { section, crcs }: Table): number {
   return 8;
 }
 
-/** Three references an entry, but two before Linux 5.4 knew namespaces. */
+/** Returns the size of an entry: three references, or two before Linux 5.4 had namespaces. */
 function entryBytesOf({ section, crcs }: Table, wordBytes: number): number {
   const perEntry = crcs === undefined ? 0 : section.size / (crcs.size / 4);
   return perEntry === 2 * wordBytes ? perEntry : 3 * wordBytes;
@@ -188,7 +190,7 @@ function fromRelocations(
   return found;
 }
 
-/** The text that a reference will lead to. */
+/** Returns the text that a reference will point to. */
 function textAt(
   elf: Elf,
   symbols: SymbolTable,
@@ -206,7 +208,7 @@ function textAt(
   return elf.names.read(strings.offset + offset, strings.offset + strings.size);
 }
 
-/** 32-bit architectures with SHT_REL keep it in the place that is changed. */
+/** Returns the addend; 32-bit architectures with SHT_REL keep it in the place that is changed. */
 function addendOf(elf: Elf, { section }: Table, { offset, addend }: Relocation): number {
   if (elf.bits === 64 || offset + 4 > section.size) return addend;
   return addend === 0 ? elf.view.i32(section.offset + offset) : addend;

@@ -1,31 +1,36 @@
 /**
- * The section `.modinfo`: what a module claims about itself.
+ * The section `.modinfo`: a module's claims about itself.
  *
  *     license=GPL\0author=Jane Doe\0\0\0name=sample\0
  *
- * Strings are separated by one or more NULs; the kernel takes the first one of a tag and no other.
- * The type of the section means nothing to it, and only where a string begins is held to its
- * bounds: one without a NUL goes on behind the section, as far as the file does.
- * Source: `get_next_modinfo()` in kernel/module/main.c.
+ * Strings are separated by one or more NULs; the kernel takes only the first one of a tag. It
+ * ignores the type of the section, and checks its bounds only where a string begins. A string
+ * without a NUL goes on behind the section, up to the end of the file. Source: `get_next_modinfo()`
+ * in kernel/module/main.c.
  */
 import { FormatError, textOf } from '../elf/bytes.ts';
 import { sectionFlags, type Section } from '../elf/elf-format.ts';
 import type { Elf } from '../elf/elf.ts';
 import type { ModinfoEntry } from './module.ts';
 
-/** The longest in Debian's kernel, with an alias for each of many devices, has a few thousand. */
+/**
+ * The most entries that are read. The longest section in Debian's kernel, with an alias for each of
+ * many devices, has a few thousand.
+ */
 const entriesMax = 2 ** 16;
 const bytesMax = 16 * 2 ** 20;
 
 interface Modinfo {
   readonly entries: readonly ModinfoEntry[];
-  /** Before 6.4 the kernel considers only what is marked to be loaded (ALLOC). */
+  /**
+   * Whether the section is marked to be loaded (ALLOC): before 6.4 the kernel ignores it otherwise.
+   */
   readonly loaded: boolean;
-  /** What the section has of a last string that goes on behind it. */
+  /** The part inside the section of a last string that goes on behind it. */
   readonly cutOff: string | undefined;
 }
 
-/** `file` is all of it, with what is appended. Throws `FormatError`. */
+/** Reads the entries. `file` is all of it, with anything appended. Throws `FormatError`. */
 export function readModinfo(elf: Elf, file: Uint8Array): Modinfo {
   const section = elf.section('.modinfo');
   if (section === undefined) return { entries: [], loaded: true, cutOff: undefined };
@@ -44,7 +49,7 @@ export function readModinfo(elf: Elf, file: Uint8Array): Modinfo {
   return { entries, loaded, cutOff: textOf(file.subarray(Math.max(last, section.offset), end)) };
 }
 
-/** The last string goes to its NUL, wherever that is. */
+/** Returns where the strings end: the last one goes to its NUL, wherever that is. */
 function endOfStrings(file: Uint8Array, { offset, size }: Section): number {
   const end = offset + size;
   if (size > 0 && file[end - 1] === 0) return end;
@@ -52,14 +57,14 @@ function endOfStrings(file: Uint8Array, { offset, size }: Section): number {
   return nul < 0 ? file.length : nul;
 }
 
-/** Undefined when there are more entries than any module has. */
+/** Parses the entries; undefined when there are more than any module has. */
 export function parseModinfo(bytes: Uint8Array): ModinfoEntry[] | undefined {
   if (isAscii(bytes)) return parseText(textOf(bytes));
   const entries: ModinfoEntry[] = [];
   for (let at = 0; at < bytes.length;) {
     const nul = bytes.indexOf(0, at);
     const end = nul < 0 ? bytes.length : nul;
-    // Each on its own: one that is not UTF-8 must not change how the others read.
+    // Each is decoded separately: one that is not UTF-8 must not change how the others read.
     if (end > at) entries.push(parseEntry(textOf(bytes.subarray(at, end))));
     if (entries.length > entriesMax) return undefined;
     at = end + 1;

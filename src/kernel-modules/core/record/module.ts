@@ -1,5 +1,5 @@
 /**
- * A kernel module as data: what it claims about itself, and what the kernel's loader checks.
+ * A kernel module as data: its claims about itself, and everything that the kernel's loader checks.
  *
  * Plain and without bytes, so that it can be kept in a cache and passed between threads.
  * `readModule` makes it; `loaderVerdict` and `trustLevelOf` judge it.
@@ -15,14 +15,14 @@ export interface ModinfoEntry {
   readonly value: string;
 }
 
-/** What the loader meets as it walks the symbol table, in the order of the table. */
+/** The symbols that the loader resolves, in the order of the symbol table. */
 export type SymbolToResolve =
   | ImportedSymbol
   /** A COMMON symbol (`-fcommon`), or one whose section index is outside the section table. */
   | {
       readonly kind: 'common' | 'bad section';
       readonly name: string;
-      /** Its section index, and the highest that there is: the kernel's message has both. */
+      /** The symbol's section index, and the highest that exists: the kernel's message has both. */
       readonly section?: number;
       readonly sectionMax?: number;
     };
@@ -31,9 +31,9 @@ export interface ImportedSymbol {
   readonly kind: 'import';
   readonly name: string;
   readonly weak: boolean;
-  /** From `__versions`; undefined when that has no entry for it. */
+  /** The CRC in `__versions`; undefined when that has no entry for it. */
   readonly crc: number | undefined;
-  /** From the extended table, in the same way. */
+  /** The CRC in the extended table, in the same way. */
   readonly extendedCrc?: number | undefined;
 }
 
@@ -41,13 +41,15 @@ export interface SymbolExport {
   readonly name: string;
   readonly gplOnly: boolean;
   readonly namespace: string | undefined;
-  /** undefined where the exporter was built without versions. */
+  /** The CRC; undefined where the exporter was built without versions. */
   readonly crc: number | undefined;
 }
 
-/** Something in the object file that stops the loader of some kernels; in the loader's order. */
+/**
+ * A flaw in the object file that stops the loader of some kernels; listed in the loader's order.
+ */
 export interface LoaderDefect extends Releases {
-  /** Steps of `load_module()` that depend on the file alone. */
+  /** Steps of `load_module()` that depend only on the file. */
   readonly step:
     | 'elf header'
     | 'sections'
@@ -64,11 +66,11 @@ export interface LoaderDefect extends Releases {
   readonly errno: 'ENOEXEC' | 'EINVAL' | 'ENOMEM' | 'EEXIST';
   /** The line in the kernel's log, or undefined if the kernel logs nothing. */
   readonly message: string | undefined;
-  /** In plain words. */
+  /** The reason, for people. */
   readonly why: string;
 }
 
-/** What follows the ELF file: `~Module signature appended~`. Source: kernel/module/signing.c. */
+/** The part behind the ELF file: `~Module signature appended~`. Source: kernel/module/signing.c. */
 export type AppendedSignature =
   | {
       readonly kind: 'malformed';
@@ -82,12 +84,15 @@ export type AppendedSignature =
   | { readonly kind: 'pkcs7'; readonly signers: readonly Signer[] };
 
 export interface Signer {
-  /** As in the certificate, `CN=…, O=…`; empty when only the key id is given. */
+  /** The issuer as in the certificate, `CN=…, O=…`; empty when only the key id is given. */
   readonly issuer: string;
-  /** Hexadecimal, lower case, without leading zeros; undefined when `keyId` names the key. */
+  /**
+   * The serial number in hexadecimal, lower case, without leading zeros; undefined when `keyId`
+   * names the key.
+   */
   readonly serial: string | undefined;
   readonly keyId: string | undefined;
-  /** `sha256`, or the object identifier when it is not known. */
+  /** `sha256`, or the object identifier when it is unknown. */
   readonly digest: string;
   /** `ecdsa`, `rsa`, or the object identifier. */
   readonly algorithm: string;
@@ -99,12 +104,12 @@ export interface Signer {
   readonly signedAttributes: Uint8Array | undefined;
 }
 
-/** What was found out about the signature with the certificates at hand. */
+/** The result of checking the signature with the certificates at hand. */
 export interface SignatureCheck {
   readonly outcome: 'none' | 'good' | 'unknown key' | 'unsupported' | 'bad' | 'malformed';
   /** Subject of the certificate that verified it. */
   readonly signer: string | undefined;
-  /** Where that certificate was found: in the kernel image, or given by the administrator. */
+  /** The source of that certificate: the kernel image, or the administrator. */
   readonly trustedBy: 'kernel' | 'given' | undefined;
   /**
    * The issuer that the signature claims, if its certificate is not known; anybody can write that.
@@ -113,9 +118,9 @@ export interface SignatureCheck {
 }
 
 export interface KernelModule {
-  /** As the caller named it. */
+  /** The file as the caller named it. */
   readonly file: string;
-  /** Of the object file alone, without what is appended. */
+  /** Bytes of the object file only, without anything appended. */
   readonly bytes: number;
   readonly bits: 32 | 64;
   readonly bigEndian: boolean;
@@ -130,7 +135,7 @@ export interface KernelModule {
   readonly structName: string | undefined;
   /** Size of `.gnu.linkonce.this_module`: `sizeof(struct module)` of its kernel. */
   readonly structBytes: number | undefined;
-  /** Whether it is marked to be loaded (ALLOC); false as well when there is none. */
+  /** Whether that section is marked to be loaded (ALLOC); false as well when there is none. */
   readonly structLoaded?: boolean;
   /** Bytes of it that are neither name nor zero, before relocation: the build leaves none. */
   readonly structExtraBytes: number;
@@ -142,11 +147,11 @@ export interface KernelModule {
   /** The same in the extended table, which counts from 6.14 on; undefined when there is none. */
   readonly extendedVersions?: { readonly layoutCrc: number | undefined } | undefined;
   readonly exports: readonly SymbolExport[];
-  /** A non-empty `__ksymtab*` whose `__kcrctab*` is missing. */
+  /** Whether a non-empty `__ksymtab*` lacks its `__kcrctab*`. */
   readonly exportsLackCrcs: boolean;
-  /** How they are written; without it, as kernels before 7.2 have them. */
+  /** The form of the export tables; if absent, the form of kernels before 7.2. */
   readonly exportTables?: ExportTables;
-  /** Of `.data..percpu`. */
+  /** Bytes of `.data..percpu`. */
   readonly percpuBytes?: number;
   readonly defects: readonly LoaderDefect[];
   readonly signature: AppendedSignature | undefined;
@@ -155,11 +160,14 @@ export interface KernelModule {
   readonly observations: Observations;
 }
 
-/** Tables of exports that are there. */
+/** The export tables that are there. */
 export interface ExportTables {
-  /** A `__ksymtab` that is not empty. */
+  /** Whether there is a `__ksymtab` that is not empty. */
   readonly symbols: boolean;
-  /** `__kflagstab`: from 7.2 on it marks the GPL-only ones, and `__ksymtab_gpl` means nothing. */
+  /**
+   * Whether there is a `__kflagstab`: from 7.2 on it marks the GPL-only exports, and
+   * `__ksymtab_gpl` means nothing.
+   */
   readonly flags: boolean;
   readonly gplSymbols: boolean;
   readonly gplCrcs: boolean;
@@ -174,29 +182,29 @@ export interface Observations {
   readonly livepatchSymbols: readonly string[];
   /** `_binary_*` symbols: data that objcopy linked in. */
   readonly binarySymbols: readonly string[];
-  /** What the kernel reads differently from other readers: a sentence each. */
+  /** Parts that the kernel reads differently from other readers: a sentence each. */
   readonly readOtherwise?: readonly string[];
   /**
-   * Words found in read-only data that hint at ways around the export table or at a closed license.
+   * Words found in read-only data that hint at bypassing the export table or at a closed license.
    */
   readonly strings: readonly string[];
-  /** Sections of data that hold the beginning of another ELF file. */
+  /** Data sections that hold the beginning of another ELF file. */
   readonly embeddedElf: readonly string[];
   /** Texts of `.modinfo` that were written as one and hold a NUL, by the size of their symbols. */
   readonly cutTexts: readonly CutText[];
-  /** Undefined unless read with `deep`. */
+  /** Further measurements; undefined unless read with `deep`. */
   readonly deep: DeepObservations | undefined;
 }
 
 export interface CutText {
-  /** Up to the NUL, as the kernel reads it: `license=GPL`. */
+  /** The text up to the NUL, as the kernel reads it: `license=GPL`. */
   readonly read: string;
-  /** What follows, up to the next NUL each. */
+  /** The texts after it, up to the next NUL each. */
   readonly rest: readonly string[];
 }
 
 export interface DeepObservations {
-  /** Without those parts that a compiler moved elsewhere (`.cold`). */
+  /** The number of functions, without the parts that a compiler moved elsewhere (`.cold`). */
   readonly functions: number;
   /** Functions in front of which the build left space, named `__pfx_NAME` (CONFIG_CALL_PADDING). */
   readonly padded: number;
@@ -217,7 +225,7 @@ export interface DeepObservations {
   }[];
 }
 
-/** The first entry with that tag, as the kernel's `get_modinfo` finds it. */
+/** Returns the first entry with that tag, as the kernel's `get_modinfo` finds it. */
 export function modinfo(module: KernelModule, tag: string): string | undefined {
   return module.modinfo.find((each) => each.tag === tag)?.value;
 }
@@ -226,16 +234,19 @@ export function modinfoAll(module: KernelModule, tag: string): readonly string[]
   return module.modinfo.filter((each) => each.tag === tag).map((each) => each.value);
 }
 
-/** What the kernel calls a module without a name. */
+/** The kernel's name for a module without one. */
 export const missingName = '(missing .modinfo section or name field)';
 
-/** As modinfo has it, else as `struct module` has it: what early messages and the blacklist use. */
+/**
+ * Returns the name in modinfo, else the one in `struct module`: early messages and the blacklist
+ * use it.
+ */
 export function infoName(module: KernelModule): string | undefined {
   return modinfo(module, 'name') ?? module.structName;
 }
 
 /**
- * Names of modules are compared with `-` as `_`, as modprobe and the kernel's own files have them.
+ * Returns a name for comparison, with `-` as `_`, as modprobe and the kernel's own files have it.
  */
 export const plainName = (name: string): string => name.replaceAll('-', '_');
 

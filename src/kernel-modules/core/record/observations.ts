@@ -1,6 +1,6 @@
 /**
- * Facts about an object file that `trustLevelOf` weighs, cheap enough for every module.
- * What they are worth was measured on all modules of a distribution's kernel: see docs/trust.md.
+ * Facts about an object file that `trustLevelOf` weighs, cheap enough for every module. Their worth
+ * was measured on all modules of a distribution's kernel: see docs/trust.md.
  */
 import { textOf } from '../elf/bytes.ts';
 import { bindings, sectionIndexes, sectionTypes, type Section } from '../elf/elf-format.ts';
@@ -10,11 +10,11 @@ import type { Observations } from './module.ts';
 import { SymbolTable } from '../elf/symbol-table.ts';
 import { WordSearch } from '../elf/words.ts';
 
-/** More would be no object that a linker made. */
+/** The most compilers that are read: no linked object has more. */
 const compilersMax = 2 ** 16;
 const commentBytesMax = 4 * 2 ** 20;
 
-/** Throws `FormatError`. */
+/** Measures what costs little. Throws `FormatError`. */
 export function observe(elf: Elf, symbols: SymbolTable | undefined): Observations {
   return {
     compilers: compilersOf(elf),
@@ -27,7 +27,10 @@ export function observe(elf: Elf, symbols: SymbolTable | undefined): Observation
   };
 }
 
-/** `.comment` has a string an object; they are nearly always the same, so they are made once. */
+/**
+ * Lists the compilers. `.comment` has a string an object; they are nearly always the same, so they
+ * are made once.
+ */
 function compilersOf(elf: Elf): string[] {
   const section = elf.section('.comment');
   if (section === undefined || section.type === sectionTypes.nobits) return [];
@@ -73,7 +76,9 @@ function oddSymbols(
   return { livepatchSymbols, binarySymbols };
 }
 
-/** `.klp.sym.vmlinux.synchronize_rcu,0` is `vmlinux.synchronize_rcu`. */
+/**
+ * Returns the livepatch name: `.klp.sym.vmlinux.synchronize_rcu,0` is `vmlinux.synchronize_rcu`.
+ */
 const livepatchName = (name: string): string =>
   /^\.klp\.sym\.(.+?)(?:,\d+)?$/s.exec(name)?.[1] ?? name;
 
@@ -133,12 +138,14 @@ function tellingStrings(elf: Elf): string[] {
   return [...found];
 }
 
-/** Wherever a compiler puts texts, those included that go when the module has started. */
+/**
+ * The sections where a compiler puts texts, including those dropped once the module has started.
+ */
 const textSection = /^\.(?:init\.)?(?:ro)?data(?:$|\.(?:str|rel\.ro))/;
 const isText = ({ name, type }: Section): boolean =>
   type === sectionTypes.progbits && textSection.test(name);
 
-/** Beginnings of a header in one section; more are chance, or a trap for the reader. */
+/** The most beginnings of a header in one section; more are chance, or a trap for the reader. */
 const beginningsMax = 2 ** 16;
 
 function elfInData(elf: Elf): string[] {
@@ -154,7 +161,7 @@ function elfInData(elf: Elf): string[] {
 const isData = ({ name, type }: Section): boolean =>
   type === sectionTypes.progbits && /^\.(?:init\.)?(?:ro)?data/.test(name);
 
-/** `\x7fELF`, a class, a byte order, and the only version. */
+/** Whether the bytes hold `\x7fELF`, a class, a byte order, and the only version. */
 function holdsElf(bytes: Uint8Array): boolean {
   let at = bytes.indexOf(0x7f);
   for (let tried = 0; at >= 0 && tried < beginningsMax; tried++) {

@@ -1,7 +1,9 @@
 /**
- * Exports that only pass on what the module imports: by calling it, alone or by number; by pointing
- * to it; by returning its address or writing it into memory of the caller; by giving out a table of
- * pointers, also one that is filled while the module runs. x86-64 only.
+ * Exports that only pass on what the module imports.
+ *
+ * An export may call the import, as its only call or chosen by number. It may point to it, return
+ * its address, or write that into the caller's memory. It may also give out a table of pointers,
+ * even one that is filled while the module runs. x86-64 only.
  */
 import { sectionFlags, sectionIndexes, sectionTypes, type Section } from '../elf/elf-format.ts';
 import type { Elf } from '../elf/elf.ts';
@@ -17,17 +19,20 @@ import type { SymbolTable } from '../elf/symbol-table.ts';
 import { DataObjects, filledPlaces, type FilledPlace } from './data-objects.ts';
 import { addressUses } from './address-uses.ts';
 
-/** With a few lines for the log around the call. */
+/** The largest wrapper, with a few lines for the log around the call. */
 const wrapperBytesMax = 256;
-/** With a branch for each of what it passes on. */
+/** The largest dispatcher, with a branch for each import that it passes on. */
 const dispatcherBytesMax = 2048;
-/** More than fits in so few bytes; a hostile file may repeat a place. */
+/** More references than fit in so few bytes; a hostile file may repeat a place. */
 const wrapperReferencesMax = 256;
-/** PC32 and PLT32: calls and jumps. */
+/** Relocations of calls and jumps: PC32 and PLT32. */
 const callTypes = new Set([2, 4]);
 const jump = 0xe9;
 const callBytes = new Set([0xe8, jump]);
-/** What every function calls or jumps to, and what only writes to the log. */
+/**
+ * Whether the name is something that every function calls or jumps to, or that only writes to the
+ * log.
+ */
 const isPlumbing = (name: string): boolean =>
   plumbing.has(name) || name.startsWith('__x86_indirect_thunk_') || name.startsWith('_dev_');
 const plumbing = new Set([
@@ -51,8 +56,8 @@ export interface ObjectParts {
 }
 
 /**
- * Of the plain exports, `[export, import]`; `targets` has where each of them leads. Throws
- * `FormatError`.
+ * Returns `[export, import]` of the plain exports that pass on imports; `targets` has the place of
+ * each export. Throws `FormatError`.
  */
 export function passedOnBy(
   exports: readonly SymbolExport[],
@@ -98,7 +103,10 @@ class PassingExports {
     return called.length > 0 ? [] : [...this.#given(target, called), ...this.#tables(target)];
   }
 
-  /** Undefined where it has more references than such a function. */
+  /**
+   * Returns the calls and jumps of a function; undefined where it has more references than a
+   * wrapper.
+   */
   #leaving(section: Section, { value, size }: ExportTarget): readonly Leaving[] | undefined {
     const { elf, symbols, references } = this.#parts;
     const inside = references.of(section.index);
@@ -113,13 +121,15 @@ class PassingExports {
     return leaving;
   }
 
-  /** Addresses that the function returns or writes into memory, if it calls little besides. */
+  /**
+   * Returns addresses that the function returns or writes into memory, if it calls little besides.
+   */
   #given(target: ExportTarget, called: readonly string[]): readonly string[] {
     const given = [...new Set(addressUses(this.#parts, target))];
     return given.length > called.length ? given : [];
   }
 
-  /** What is in the tables that a short function, which calls nothing, gives out. */
+  /** Returns the imports in tables that a short function, which calls nothing, gives out. */
   #tables({ section: index, value, size }: ExportTarget): readonly string[] {
     const { symbols, references } = this.#parts;
     if (size > getterBytesMax) return [];
@@ -136,7 +146,7 @@ class PassingExports {
     return found;
   }
 
-  /** What data of the module points to, from the start or once it is filled. */
+  /** Returns the imports that data of the module points to, from the start or once it is filled. */
   #held(object: ExportTarget, follows: boolean): readonly string[] {
     const { size, section, value } = object;
     if (size > tableBytesMax) return [];
@@ -148,8 +158,8 @@ class PassingExports {
   }
 
   /**
-   * The symbols outside of the module that small data points to, and to nothing else; of a pointer
-   * to data of the module what that holds.
+   * Returns the symbols outside the module that small data points to, if it points to nothing else.
+   * A pointer to the module's data is followed.
    */
   #pointedTo({ section: index, value, size }: ExportTarget, follows: boolean): readonly string[] {
     const { elf, symbols, references } = this.#parts;
@@ -179,7 +189,7 @@ class PassingExports {
 const isNoPlumbing = (name: string): boolean => !isPlumbing(name);
 const returnThunk = '__x86_return_thunk';
 
-/** Whether no call is followed by another one: each is the whole of one branch. */
+/** Whether each call is the whole of one branch, so that none is followed by another one. */
 function eachReturns(leaving: readonly Leaving[]): boolean {
   let open = false;
   for (const { name, isJump } of leaving) {
@@ -191,7 +201,7 @@ function eachReturns(leaving: readonly Leaving[]): boolean {
   return !open;
 }
 
-/** When this reference is a call or a jump out of the module. */
+/** Returns the name behind a reference that is a call or a jump out of the module. */
 function calledName(
   elf: Elf,
   symbols: SymbolTable,
@@ -206,7 +216,7 @@ function calledName(
   return callTypes.has(types[at]!) && callBytes.has(opcode) ? symbols.name(symbol) : undefined;
 }
 
-/** R_X86_64_64: an address in data. R_X86_64_PC32 and 32S: one in code. */
+/** Relocations of addresses: R_X86_64_64 in data, R_X86_64_PC32 and 32S in code. */
 const addressType = 1;
 const codeAddressTypes = new Map([
   [2, 4],

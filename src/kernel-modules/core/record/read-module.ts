@@ -1,8 +1,8 @@
 /**
- * From the bytes of a file to a `KernelModule`.
+ * The reading of a file's bytes into a `KernelModule`.
  *
- * Nothing in the file is trusted: what cannot be read is a `ModuleProblem` with the offset, and
- * what the kernel's loader would refuse is listed in `defects`.
+ * Nothing in the file is trusted: unreadable parts give a `ModuleProblem` with the offset, and
+ * `defects` lists everything that the kernel's loader would refuse.
  */
 import { fail, ok, type Result } from '../../../base/result.ts';
 import { FormatError } from '../elf/bytes.ts';
@@ -25,31 +25,31 @@ import { readVersions, type SymbolVersions, type VersionTable } from './versions
 
 export interface ModuleProblem {
   readonly file: string;
-  /** In the file, bytes. */
+  /** The offset in the file, bytes. */
   readonly offset: number;
-  /** To be read after the file's name: `has no sections`. */
+  /** A text to be read after the file's name: `has no sections`. */
   readonly message: string;
   readonly kind: 'not elf' | 'not a module' | 'malformed';
   /** The line that the kernel's loader would log about it, where it is known. */
   readonly kernelMessage?: string;
-  /** The same for kernels before 6.4, where it is another. */
+  /** The line of kernels before 6.4, if it differs. */
   readonly oldKernelMessage?: string;
-  /** Where it is not ENOEXEC: reading an empty file is a failure of its own. */
+  /** The errno if it is not ENOEXEC: reading an empty file is a failure of its own. */
   readonly kernelErrno?: 'EINVAL';
 }
 
 export interface ReadOptions {
-  /** Also analyzes code and data, which takes several times as long. */
+  /** Whether to analyze code and data too, which takes several times as long. */
   readonly deep?: boolean;
 }
 
-/** `file` is only a name. An uncompressed module is expected. */
+/** Reads an uncompressed module. `file` is only a name. */
 export function readModule(
   file: string,
   contents: Uint8Array,
   options: ReadOptions = {},
 ): Result<KernelModule, ModuleProblem> {
-  // A Buffer would be slower, and slices of it are not copies.
+  // A Buffer would be slower, and its slices share memory instead of copying.
   const bytes = new Uint8Array(contents.buffer, contents.byteOffset, contents.length);
   const signed = readSignature(bytes);
   const problem = (kind: ModuleProblem['kind'], message: string, offset: number) =>
@@ -80,7 +80,8 @@ export function readModule(
 }
 
 /**
- * How the kernel refuses a file that is not a module. Source: kernel_read_file() for the empty one.
+ * Returns how the kernel refuses a file that is not a module. Source: kernel_read_file() for the
+ * empty one.
  */
 function inKernel(bytes: Uint8Array): Pick<ModuleProblem, 'kernelMessage' | 'kernelErrno'> {
   if (bytes.length === 0) return { kernelErrno: 'EINVAL' };
@@ -88,7 +89,7 @@ function inKernel(bytes: Uint8Array): Pick<ModuleProblem, 'kernelMessage' | 'ker
   return kernelMessage === undefined ? {} : { kernelMessage };
 }
 
-/** By its first four bytes alone. */
+/** Whether the first four bytes are ELF's. */
 export const isElf = (bytes: Uint8Array): boolean =>
   bytes[0] === 0x7f && bytes[1] === 0x45 && bytes[2] === 0x4c && bytes[3] === 0x46;
 
@@ -143,7 +144,7 @@ function assemble(
   };
 }
 
-/** Undefined when there is none that could be read, which is one of the defects. */
+/** Returns the symbol table; undefined if it cannot be read, which is one of the defects. */
 function symbolsOf(elf: Elf): SymbolTable | undefined {
   const table = elf.symbolTable;
   const strings = elf.sections[table?.link ?? 0];
@@ -151,10 +152,13 @@ function symbolsOf(elf: Elf): SymbolTable | undefined {
   return strings.type === sectionTypes.nobits ? undefined : new SymbolTable(elf, table);
 }
 
-/** A kernel with all of its modules exports a quarter of this. */
+/** The most imports that are read; a kernel with all of its modules exports a quarter of this. */
 const importsMax = 2 ** 17;
 
-/** Source: `simplify_symbols()` in kernel/module/main.c. */
+/**
+ * Returns the symbols that the loader resolves. Source: `simplify_symbols()` in
+ * kernel/module/main.c.
+ */
 function symbolsToResolve(
   elf: Elf,
   symbols: SymbolTable,
@@ -185,9 +189,10 @@ function symbolsToResolve(
 const tableOfContents = '.TOC.';
 
 /**
- * For PowerPC with 64 bits a compiler may put a dot before names of functions, which the kernel
- * takes away from symbols and versions. The symbol of the table of contents is its own to fill in.
- * Source: `dedotify()` in arch/powerpc/kernel/module_64.c.
+ * Returns the import under the name that the kernel uses. On 64-bit PowerPC a compiler may put a
+ * dot before function names, which the kernel removes from symbols and versions. The kernel itself
+ * fills in the symbol of the table of contents. Source: `dedotify()` in
+ * arch/powerpc/kernel/module_64.c.
  */
 function importOf(
   { machine }: Elf,

@@ -1,13 +1,15 @@
 /**
- * What the kernel reads in a module differently from other readers: no build makes such files, and
- * `modinfo` shows something other than what will be loaded.
+ * Parts of a module that the kernel reads differently from other readers. No build makes such
+ * files, and `modinfo` shows something other than what will be loaded.
  */
 import { sectionTypes } from '../elf/elf-format.ts';
 import type { Elf } from '../elf/elf.ts';
 import type { ModinfoEntry } from './module.ts';
 import { structModuleSection } from './struct-module.ts';
 
-/** A sentence each. `cutOff` is what other readers see of the last string of `.modinfo`. */
+/**
+ * Returns a sentence for each. `cutOff` is what other readers see of the last string of `.modinfo`.
+ */
 export const readOtherwise = (
   elf: Elf,
   modinfo: readonly ModinfoEntry[],

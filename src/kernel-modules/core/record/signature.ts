@@ -18,7 +18,7 @@ const trailerBytes = 12;
 const pkcs7Type = 2;
 
 export interface SignedFile {
-  /** Of the object file: what the loader goes on with, and what is signed. */
+  /** Bytes of the object file: the part that is signed, and that the loader goes on with. */
   readonly elfBytes: number;
   readonly signature: AppendedSignature | undefined;
 }
@@ -56,7 +56,7 @@ export function readSignature(bytes: Uint8Array): SignedFile {
   return { elfBytes, signature: readPkcs7(bytes.subarray(elfBytes, at), elfBytes) };
 }
 
-/** `base` is the offset of the bytes in the file. */
+/** Parses the PKCS#7; `base` is the offset of the bytes in the file. */
 export function readPkcs7(bytes: Uint8Array, base: number): AppendedSignature {
   try {
     return { kind: 'pkcs7', signers: signersOf(new DerReader(bytes)) };
@@ -92,7 +92,9 @@ function signerOf(der: DerReader, info: DerValue): Signer {
   };
 }
 
-/** What is hashed is the SET that the attributes are, not the tag that they travel under. */
+/**
+ * Returns the attributes as they are hashed: as a SET, not under the tag that they are stored with.
+ */
 function asSet(der: DerReader, attributes: DerValue): Uint8Array {
   const bytes = new Uint8Array(der.bytes.subarray(attributes.start, attributes.end));
   bytes[0] = derTags.set;
@@ -128,7 +130,7 @@ function distinguishedName(der: DerReader, name: DerValue): string {
   return parts.join(', ');
 }
 
-/** Who issued a certificate and whose it is, spelled as in a signature. Throws `FormatError`. */
+/** Returns a certificate's issuer and subject, spelled as in a signature. Throws `FormatError`. */
 export function certificateNames(certificate: Uint8Array): {
   readonly issuer: string;
   readonly subject: string;
@@ -136,7 +138,7 @@ export function certificateNames(certificate: Uint8Array): {
   const der = new DerReader(certificate);
   const [signed] = der.children(expectTag(der.value(0), derTags.sequence));
   const fields = der.children(expectTag(signed, derTags.sequence));
-  // The version comes first, unless it is the first version.
+  // The version comes first, but version 1 is left out.
   const [, , issuer, , subject] = fields[0]?.tag === contextTag(0) ? fields.slice(1) : fields;
   const name = (field: DerValue | undefined) =>
     distinguishedName(der, expectTag(field, derTags.sequence));

@@ -16,7 +16,7 @@ interface StructModule {
 
 export const structModuleSection = '.gnu.linkonce.this_module';
 
-/** Throws `FormatError`. */
+/** Reads the section. Throws `FormatError`. */
 export function readStructModule(elf: Elf): StructModule {
   const section = elf.section(structModuleSection);
   if (section === undefined) return { name: undefined, bytes: undefined, extraBytes: 0 };

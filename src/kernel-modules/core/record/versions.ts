@@ -1,33 +1,33 @@
 /**
- * The CRCs that a module was built against: `__versions`, and since Linux 6.14 beside it
+ * The CRCs that a module was built against: `__versions`, and since Linux 6.14 also
  * `__version_ext_crcs` and `__version_ext_names`, for names that do not fit.
  *
  * `__versions` has records of 64 bytes, an `unsigned long` and a name; the extended form has 32-bit
- * numbers and as many strings. Both count only when they are marked to be loaded (ALLOC).
- * Source: kernel/module/version.c.
+ * numbers and as many strings. Both count only when they are marked to be loaded (ALLOC). Source:
+ * kernel/module/version.c.
  */
 import { FormatError } from '../elf/bytes.ts';
 import { sectionTypes, type Section } from '../elf/elf-format.ts';
 import type { Elf } from '../elf/elf.ts';
 
 export interface VersionTable {
-  /** Whether there is a table that the loader uses, be it empty. */
+  /** Whether there is a table that the loader uses, even an empty one. */
   readonly present: boolean;
-  /** The first entry of a name, as the loader finds it. */
+  /** The first entry of each name, as the loader finds it. */
   readonly crcs: ReadonlyMap<string, number>;
 }
 
 export interface SymbolVersions {
   readonly plain: VersionTable;
-  /** If it is there and known to the kernel, the plain one is ignored. */
+  /** The extended table; if it is there and known to the kernel, the plain one is ignored. */
   readonly extended: VersionTable;
 }
 
 const recordBytes = 64;
-/** A whole kernel exports a quarter of this. */
+/** The most records that are read; a whole kernel exports a quarter of this. */
 const recordsMax = 2 ** 17;
 
-/** Throws `FormatError`. */
+/** Reads the tables. Throws `FormatError`. */
 export function readVersions(elf: Elf): SymbolVersions {
   const crcs = new Map<string, number>();
   const table = contents(elf, '__versions');
@@ -53,7 +53,7 @@ function contents(elf: Elf, name: string): Section | undefined {
   return section;
 }
 
-/** Backwards, so that the first entry of a name is what stays. */
+/** Reads records backwards, so that the first entry of a name stays. */
 function readTable(elf: Elf, table: Section, crcs: Map<string, number>): void {
   const { view, bits } = elf;
   const count = Math.floor(table.size / recordBytes);

@@ -1,10 +1,9 @@
 /**
  * A CycloneDX 1.6 bill of materials in JSON: one component a module.
  *
- * The type is `library`, which the specification recommends for what is none of the others: by far
- * not every module drives a device. What the format has no field for goes into properties
- * `bulkhead:…`.
- * Source: CycloneDX Specification 1.6 (ECMA-424).
+ * The type is `library`, which the specification recommends when no other fits: many modules drive
+ * no device. Data without a field in the format goes into properties `bulkhead:…`. Source:
+ * CycloneDX Specification 1.6 (ECMA-424).
  */
 import { expressionOf } from './declared-license.ts';
 import { items, jsonDocument } from './json-pieces.ts';

@@ -1,12 +1,12 @@
 /**
- * What MODULE_LICENSE() declares, as an SPDX expression that claims no more than the tag does.
+ * The license that MODULE_LICENSE() declares, as an SPDX expression that claims no more than the
+ * tag does.
  *
- * By the kernel's rules the tag distinguishes free modules from others and "does not express any
- * distinction" between version 2 only and "or later", nor which BSD license or which version of the
- * MPL is meant. So the part that is certain gets its SPDX identifier (version 2 of the GPL is
- * granted in either reading), and the part that is open gets a reference of our own with a text
- * that explains it.
- * Source: Documentation/process/license-rules.rst, "MODULE_LICENSE".
+ * By the kernel's rules the tag distinguishes free modules from others. It "does not express any
+ * distinction" between version 2 only and "or later", between BSD licenses or between versions of
+ * the MPL. So the certain part gets its SPDX identifier: version 2 of the GPL is granted in either
+ * reading. The open part gets a reference of our own with a text that explains it. Source:
+ * Documentation/process/license-rules.rst, "MODULE_LICENSE".
  */
 const gpl = 'GPL-2.0-only';
 const bsd = 'LicenseRef-BSD-unspecified';
@@ -22,7 +22,7 @@ const expressions = new Map([
   ['Dual MPL/GPL', `${mpl} OR ${gpl}`],
 ]);
 
-/** The texts behind the references above. */
+/** The texts of our own references above. */
 export const ownReferences: ReadonlyMap<string, string> = new Map([
   [
     bsd,
@@ -39,9 +39,12 @@ export const ownReferences: ReadonlyMap<string, string> = new Map([
   ],
 ]);
 
-/** undefined for a text that the kernel's rules give no meaning, "Proprietary" among them. */
+/**
+ * Returns the SPDX expression; undefined for a text that the kernel's rules give no meaning, such
+ * as "Proprietary".
+ */
 export const expressionOf = (license: string): string | undefined => expressions.get(license);
 
-/** Which of our references an expression uses. */
+/** Returns our own references that an expression uses. */
 export const referencesIn = (expression: string): readonly string[] =>
   [...ownReferences.keys()].filter((each) => expression.split(' ').includes(each));

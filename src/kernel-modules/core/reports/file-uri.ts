@@ -1,13 +1,16 @@
 /** URIs of files, as RFC 3986 and RFC 8089 have them. */
 
-/** Percent-encoded; the slashes stay. A lone surrogate, which no URI can hold, becomes U+FFFD. */
+/**
+ * Percent-encodes a path; the slashes stay. A lone surrogate, which no URI can hold, becomes
+ * U+FFFD.
+ */
 const encodePath = (path: string): string =>
   path
     .split('/')
     .map((each) => encodeURIComponent(each.toWellFormed()))
     .join('/');
 
-/** Of an absolute directory, with a slash at the end. */
+/** Returns the URI of an absolute directory, with a slash at the end. */
 export const directoryUri = (directory: string): string =>
   `file://${encodePath(directory.endsWith('/') ? directory : `${directory}/`)}`;
 
@@ -17,7 +20,7 @@ interface FileLocation {
   readonly relative: boolean;
 }
 
-/** Relative to the root for what is below it and for what is relative already. */
+/** Returns the file's URI: relative to the root if the file is below it or is relative already. */
 export function locate(file: string, root: string): FileLocation {
   const directory = root.endsWith('/') ? root : `${root}/`;
   if (file.startsWith(directory) && file.length > directory.length)

@@ -1,7 +1,7 @@
 /**
- * What deserves attention in a report, as findings of a code scanner: a module that contradicts
- * itself or is suspicious, that falls short of the requirement, that the loader refuses or that
- * would taint the kernel, or that is denied. A proof is an error, a lead a warning.
+ * A report's findings, as a code scanner has them. A finding is a module that contradicts itself,
+ * is suspicious or denied, misses the requirement, is refused by the loader, or would taint the
+ * kernel. A proof is an error, a lead a warning.
  *
  * A rule is one check, one refusal or one taint; its identifier is stable.
  */
@@ -20,11 +20,11 @@ export interface Finding {
 
 const gravest: readonly Level[] = ['error', 'warning', 'note'];
 
-/** One check can be a proof on one module and a lead on another. */
+/** Returns the graver level: one check can be a proof on one module and a lead on another. */
 export const graver = (one: Level, other: Level | undefined): Level =>
   gravest.find((each) => each === one || each === other) ?? one;
 
-/** Taints that mean more than where a module comes from. */
+/** Taints that mean more than a module's origin. */
 const graveTaints: ReadonlySet<string> = new Set(['P', 'F', 'K']);
 
 export function* findingsOf(module: ModuleReport): Generator<Finding> {
@@ -55,7 +55,7 @@ function* contradictions({ name, trustLevel, evidence }: ModuleReport): Generato
 const ruleOf = ({ check }: Evidence) => `evidence/${check}`;
 const about = (name: string, { message }: Evidence) => `Module "${name}": ${message}`;
 
-/** None of them decides, so none is an error. */
+/** Yields the leads. None of them decides, so none is an error. */
 function* leads({ name, evidence }: ModuleReport): Generator<Finding> {
   for (const each of evidence) {
     if (each.weight === 'lead')
@@ -95,7 +95,7 @@ function* loaderFindings({ name, loader }: ModuleReport): Generator<Finding> {
   }
 }
 
-/** A module may have thousands of unknown symbols; the first ones suffice. */
+/** The most reasons listed; a module may have thousands of unknown symbols. */
 const reasonsMax = 20;
 
 const errnoOf = ({ errnoName }: ModuleReport['loader']) => errnoName ?? 'refused';
@@ -109,7 +109,7 @@ const policyRules: Readonly<Record<string, string>> = {
   undecided: 'Cannot decide whether a module meets the requirement',
 };
 
-/** What a rule is about, in one sentence. */
+/** Describes a rule in one sentence. */
 export function describeRule(rule: string): string {
   const [kind = '', what = ''] = rule.split('/');
   if (kind === 'evidence') return `Evidence on a module: ${what.replaceAll('-', ' ')}`;

@@ -1,8 +1,8 @@
 /**
  * JSON in pieces, so that a document about thousands of modules is never in memory as a whole.
  *
- * An array that is wrapped by `items` may be a generator; it is written with one element a line,
- * and an element is made only when it is written.
+ * An array in `items` may be a generator. It is written with one element a line, and an element is
+ * made only when it is written.
  */
 import { jsonText } from '../../../base/json.ts';
 
@@ -22,7 +22,10 @@ interface OutlineObject {
   readonly [key: string]: Outline;
 }
 
-/** The document and a newline at its end. Only the outline is walked by recursion, never its items. */
+/**
+ * Yields the document and a newline at its end. Only the outline is walked by recursion, never its
+ * items.
+ */
 export function* jsonDocument(outline: Outline): Generator<string> {
   yield* pieces(outline);
   yield '\n';

@@ -1,4 +1,6 @@
-/** A verdict as reports have it: what is certain apart from what a keyring may prevent. */
+/**
+ * A verdict as reports have it: certain taints are separate from taints that a keyring may prevent.
+ */
 import { loaderErrnos } from '../loader/errno.ts';
 import type { Verdict } from '../loader/verdict.ts';
 import type { LoaderReport } from './report.ts';

@@ -1,8 +1,7 @@
 /**
- * What a scan found, for programs: the contract of `--json`, and what every other format is made
- * from.
+ * A scan's result for programs: the contract of `--json`, and the source of every other format.
  *
- * Fields are never removed or renamed within one `version`; what is not known is null, not absent.
+ * Fields are never removed or renamed within one `version`; unknown values are null, not absent.
  */
 import type { LoaderErrno } from '../loader/errno.ts';
 import type { Verdict } from '../loader/verdict.ts';
@@ -10,45 +9,47 @@ import type { SignatureCheck } from '../record/module.ts';
 import { trustLevels, type Evidence, type TrustLevel } from '../../../policy/trust-level.ts';
 
 export interface ModuleReport {
-  /** As the caller named it; inside an archive `PACKAGE.deb!/PATH`. */
+  /** The file as the caller named it; inside an archive `PACKAGE.deb!/PATH`. */
   readonly file: string;
   readonly name: string;
-  /** As claimed, up to a NUL, which is how the kernel reads it; what follows is in the evidence. */
+  /**
+   * The claimed license up to a NUL, which is how the kernel reads it; the rest is in the evidence.
+   */
   readonly license: string | null;
   readonly version: string | null;
   readonly srcversion: string | null;
   /** GNU build id, hexadecimal. */
   readonly buildId: string | null;
-  /** Of the file as stored, compressed or not; hexadecimal. */
+  /** The digest of the file as stored, compressed or not; hexadecimal. */
   readonly sha256: string;
   /** `x86-64`, `arm64`, … */
   readonly machine: string;
-  /** The kernel that it was built for, as it claims; null when it does not. */
+  /** The kernel that the module says it was built for; null when it names none. */
   readonly vermagic: string | null;
   /** Subject of the certificate that verified the signature. */
   readonly signer: string | null;
   readonly signature: SignatureCheck['outcome'];
-  /** `linux-image-6.12.118+deb13-amd64 6.12.118-1` where known. */
+  /** The package where known: `linux-image-6.12.118+deb13-amd64 6.12.118-1`. */
   readonly package: string | null;
   readonly loader: LoaderReport;
-  /** GPL-only symbols that it imports. */
+  /** GPL-only symbols that the module imports. */
   readonly gplOnly: readonly string[];
   readonly trustLevel: TrustLevel;
   readonly evidence: readonly Evidence[];
-  /** Why the policy or modprobe.d denies it; null when nothing does. */
+  /** The reason why the policy or modprobe.d denies it; null when nothing does. */
   readonly deniedReason: string | null;
-  /** Whether it meets what is required; null when nothing is, or when that cannot be decided. */
+  /** Whether it meets the requirement; null if there is none, or if that cannot be decided. */
   readonly accepted: boolean | null;
-  /** Why that cannot be decided; null otherwise. */
+  /** The reason why that cannot be decided; null otherwise. */
   readonly undecidedReason: string | null;
 }
 
 /**
- * `Verdict` with what is certain apart from what a keyring may prevent, and null for what there is
- * not.
+ * `Verdict` with certain taints separate from those that a keyring may prevent, and null for absent
+ * values.
  */
 export interface LoaderReport extends Pick<Verdict, 'result' | 'messages' | 'unknown'> {
-  /** As the system call returns it, positive: 2 for ENOENT. */
+  /** The errno as the system call returns it, positive: 2 for ENOENT. */
   readonly errno: number | null;
   readonly errnoName: LoaderErrno | null;
   /** Letters of the module's taints that are certain, in the order of their bits. */
@@ -60,7 +61,7 @@ export interface LoaderReport extends Pick<Verdict, 'result' | 'messages' | 'unk
   readonly taintsUnlessTrusted: string;
   /** The kernel's mask afterwards, as in /proc/sys/kernel/tainted: the bits that are certain. */
   readonly kernelTaint: number;
-  /** Further bits of it, which depend on what keyrings hold. */
+  /** Further bits of it, which depend on the keyrings. */
   readonly kernelTaintUnlessTrusted: number;
   readonly reasons: readonly string[];
 }
@@ -68,12 +69,12 @@ export interface LoaderReport extends Pick<Verdict, 'result' | 'messages' | 'unk
 export interface KernelReport {
   readonly release: string;
   readonly machine: string;
-  /** Where the exports were read from, for people. */
+  /** The source of the exports, for people. */
   readonly exportsFrom: string;
   readonly vermagic: string | null;
-  /** Whose command line and lockdown it was judged with, for people. */
+  /** The host or kernel whose command line and lockdown the verdicts use, for people. */
   readonly settingsFrom: string | null;
-  /** What is not known of the kernel, and what to do: a sentence each. */
+  /** Unknown facts about the kernel, and what to do: a sentence each. */
   readonly gaps: readonly string[];
 }
 
@@ -87,18 +88,18 @@ export interface ScanProblem {
 
 export interface ScanCounts {
   readonly modules: number;
-  /** Would load, with or without taints. */
+  /** Modules that would load, with or without taints. */
   readonly load: number;
-  /** Would load, and taint for certain. */
+  /** Modules that would load, and taint for certain. */
   readonly tainting: number;
-  /** Would load, and taint only if no keyring holds the key that signed it. */
+  /** Modules that would load, and taint only if no keyring holds the key that signed them. */
   readonly taintingUnlessTrusted: number;
   readonly refuse: number;
   readonly trustLevels: Readonly<Record<TrustLevel, number>>;
   readonly denied: number;
-  /** Do not meet what is required. */
+  /** Modules that do not meet the requirement. */
   readonly rejected: number;
-  /** Of which that cannot be decided. */
+  /** Modules for which that cannot be decided. */
   readonly undecided: number;
   readonly problems: number;
 }
@@ -116,17 +117,18 @@ export interface Imprint {
   /** `2026-11-24T22:05:00Z`, UTC. */
   readonly createdIso: string;
   readonly toolVersion: string;
-  /** A URI of this document alone, for SPDX. */
+  /** A URI for only this document, for SPDX. */
   readonly documentNamespace: string;
   /** A random UUID without prefix, for CycloneDX. */
   readonly serial: string;
-  /**
-   * Absolute directory that file names are written relative to where they are below it, for SARIF.
-   */
+  /** The absolute directory for SARIF: names of files below it are relative to it. */
   readonly root: string;
 }
 
-/** `O, and E unless a keyring holds the key that signed it`; empty where it taints nothing. */
+/**
+ * Returns the taints in words: `O, and E unless a keyring holds the key that signed it`; empty if
+ * there are none.
+ */
 export function taintsInWords({
   taints,
   taintsUnlessTrusted: open,
@@ -135,7 +137,7 @@ export function taintsInWords({
   return `${taints === '' ? '' : `${taints}, and `}${open} unless a keyring holds the key that signed it`;
 }
 
-/** Counts in one pass. */
+/** Counts the modules in one pass. */
 export function countsOf(
   modules: readonly ModuleReport[],
   problems: readonly ScanProblem[],

@@ -2,10 +2,10 @@
  * A SARIF 2.1.0 log for code-scanning systems: one result for each finding (see findings.ts), none
  * for a module that deserves no attention.
  *
- * A fingerprint is made of the module's name, the rule, and which of several such results it is; a
- * new kernel release with the same finding in the same module keeps it. Files that could not be
- * read are notifications of the run.
- * Source: OASIS, Static Analysis Results Interchange Format Version 2.1.0.
+ * A fingerprint is made of the module's name, the rule, and the number among several such results.
+ * A new kernel release with the same finding in the same module keeps it. Files that could not be
+ * read are notifications of the run. Source: OASIS, Static Analysis Results Interchange Format
+ * Version 2.1.0.
  */
 import { describeRule, findingsOf, graver, type Finding, type Level } from './findings.ts';
 import { directoryUri, locate } from './file-uri.ts';
@@ -48,7 +48,7 @@ export function sarifReport(report: ScanReport, imprint: Imprint): Generator<str
   });
 }
 
-/** Sorted by name, so that equal findings give equal documents. */
+/** Returns the rules sorted by name, so that equal findings give equal documents. */
 function rulesOf(modules: readonly ModuleReport[]): ReadonlyMap<string, Rule> {
   const levels = new Map<string, Level>();
   for (const module of modules) {
@@ -117,8 +117,8 @@ function artifact(file: string, root: string) {
 }
 
 /**
- * Braces are placeholders and `[text](target)` is a link (§3.11.5, §3.11.6); a module's text is
- * neither.
+ * Escapes a module's text: braces are placeholders and `[text](target)` is a link (§3.11.5,
+ * §3.11.6), but here both are plain text.
  */
 const messageText = (text: string): string =>
   text.replace(/[{}]/g, '$&$&').replaceAll('](', '\\](');

@@ -1,7 +1,10 @@
-/** No build writes longer texts; a hostile one must not fill reports that have it several times. */
+/**
+ * The longest text in a report: no build writes longer ones, and a hostile one must not fill
+ * reports that repeat it.
+ */
 const charactersMax = 2048;
 
-/** The beginning of a text that is too long, and how long it is. */
+/** Returns the text, or its beginning and its length if it is too long. */
 export const shortened = (text: string): string =>
   text.length > charactersMax
     ? `${text.slice(0, charactersMax)}… (${text.length} characters)`

@@ -1,11 +1,11 @@
 /**
- * An SPDX 2.3 document in JSON: one package a module, and one for every package of the distribution
- * that modules came in.
+ * An SPDX 2.3 document in JSON: one package a module, and one for every distribution package that
+ * modules came in.
  *
  * A module is a `Package` of purpose FILE and not a `File`, because a `File` must carry a SHA-1.
- * What it declares about its license is `licenseDeclared`; nothing is concluded (`NOASSERTION`),
- * for a tag is only a claim. Its trust level and the loader's verdict are an annotation.
- * Source: SPDX Specification 2.3, clauses 6 to 12 and annex D.
+ * Its declared license is `licenseDeclared`; nothing is concluded (`NOASSERTION`), for a tag is
+ * only a claim. Its trust level and the loader's verdict are an annotation. Source: SPDX
+ * Specification 2.3, clauses 6 to 12 and annex D.
  */
 import { expressionOf, ownReferences, referencesIn } from './declared-license.ts';
 import { items, jsonDocument } from './json-pieces.ts';
@@ -17,7 +17,7 @@ const unknown = 'NOASSERTION';
 
 /** Names of one document, given once before it is written, since its parts refer to each other. */
 interface Index {
-  /** In the order of the report's modules. */
+  /** Identifiers in the order of the report's modules. */
   readonly modules: readonly string[];
   /** Package of the distribution → its identifier. */
   readonly packages: ReadonlyMap<string, string>;
@@ -27,7 +27,7 @@ interface Index {
 
 export function spdxReport(report: ScanReport, imprint: Imprint): Generator<string> {
   const index = indexOf(report.modules);
-  // The format knows no fractions of a second.
+  // The format has no fractions of a second.
   const created = imprint.createdIso.replace(/\.\d+Z$/, 'Z');
   return jsonDocument({
     spdxVersion: 'SPDX-2.3',
@@ -75,7 +75,9 @@ function* packages(
     yield modulePackage(each, index.modules[at] ?? '', index, imprint);
 }
 
-/** `linux-image-6.12 6.12.118-1`: the version is the last word. */
+/**
+ * Returns the distribution package; in `linux-image-6.12 6.12.118-1` the version is the last word.
+ */
 function distributionPackage(nameAndVersion: string, id: string) {
   const blank = nameAndVersion.lastIndexOf(' ');
   const name = blank > 0 ? nameAndVersion.slice(0, blank) : nameAndVersion;
@@ -118,7 +120,9 @@ function modulePackage(module: ModuleReport, id: string, index: Index, imprint: 
   };
 }
 
-/** `NONE` is the format's word for a file without license information. */
+/**
+ * Returns the declared license; `NONE` is the format's word for a file without license information.
+ */
 function declared(license: string | null, { licenses }: Index): string {
   if (license === null) return 'NONE';
   return expressionOf(license) ?? licenses.get(license) ?? unknown;

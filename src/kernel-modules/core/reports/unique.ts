@@ -1,7 +1,10 @@
 /** Identifiers within one document: readable, of a bounded length, and never given twice. */
 const charactersMax = 64;
 
-/** `give('kvm intel')` is `kvm-intel`, then `kvm-intel-2`; letters, digits, `.` and `-` alone. */
+/**
+ * Returns a function that gives unique identifiers: `give('kvm intel')` is `kvm-intel`, then
+ * `kvm-intel-2`. They have only letters, digits, `.` and `-`.
+ */
 export function identifiers(): (text: string) => string {
   const given = new Set<string>();
   const next = new Map<string, number>();

@@ -1,6 +1,6 @@
 /**
- * What a build depends on beside the source: the kernel's configuration, the headers that its build
- * generated, and what its compiler defines by itself.
+ * The parts of a build besides the source: the kernel's configuration, the headers that its build
+ * generated, and the macros that its compiler predefines.
  */
 import { parseMacro, type Macro } from '../preprocessor/macros.ts';
 import type { SourceTree } from './source-tree.ts';
@@ -9,19 +9,21 @@ import type { SourceTree } from './source-tree.ts';
 export interface BuildContext {
   /** `uname -r`. */
   readonly release: string;
-  /** From include/config/auto.conf. */
+  /** Options from include/config/auto.conf. */
   readonly config: ReadonlyMap<string, string>;
-  /** `# CONFIG_FOO is not set` in .config. */
+  /** Options that .config has as `# CONFIG_FOO is not set`. */
   readonly unset: ReadonlySet<string>;
-  /** Holds include/generated and arch/…/include/generated. */
+  /** The tree that holds include/generated and arch/…/include/generated. */
   readonly objectTree: SourceTree;
-  /** Holds include/linux; undefined when only the generated headers are at hand. */
+  /** The tree that holds include/linux; undefined when only the generated headers are at hand. */
   readonly kernelTree: SourceTree | undefined;
-  /** Files that a build makes of others, where somebody kept them; names as in the source. */
+  /** Generated files that somebody kept; named as in the source. */
   readonly generated: SourceTree | undefined;
 }
 
-/** `CONFIG_FOO=m` a line; strings lose their quotes, comments and what is not set are left out. */
+/**
+ * Parses lines `CONFIG_FOO=m`; strings lose their quotes, comments and unset options are left out.
+ */
 export function parseConfig(text: string): ReadonlyMap<string, string> {
   const config = new Map<string, string>();
   for (const [, name, value] of text.matchAll(/^(CONFIG_\w+)=(.*)$/gm)) {
@@ -30,7 +32,7 @@ export function parseConfig(text: string): ReadonlyMap<string, string> {
   return config;
 }
 
-/** `# CONFIG_FOO is not set` a line. */
+/** Parses lines `# CONFIG_FOO is not set`. */
 export const parseUnset = (text: string): ReadonlySet<string> =>
   new Set([...text.matchAll(/^# (CONFIG_\w+) is not set$/gm)].map(([, name = '']) => name));
 
@@ -48,11 +50,11 @@ const architectures: readonly (readonly [setting: string, directory: string, def
 const architectureIn = (config: ReadonlyMap<string, string>) =>
   architectures.find(([setting]) => config.get(setting) === 'y') ?? architectures[0]!;
 
-/** The directory below arch/; x86 by default. */
+/** Returns the directory below arch/; x86 by default. */
 export const architectureOf = (config: ReadonlyMap<string, string>): string =>
   architectureIn(config)[1];
 
-/** Those of the compiler's own macros that the kernel's headers ask for. */
+/** Returns the compiler's own macros that the kernel's headers test. */
 export function predefinedMacros(config: ReadonlyMap<string, string>): readonly [string, Macro][] {
   const wide = config.get('CONFIG_64BIT') === 'y';
   const clang = Number(config.get('CONFIG_CLANG_VERSION') ?? 0);

@@ -1,6 +1,6 @@
 /**
- * One module against one directory of offered source. Each finding is a sentence: against the
- * source, or what it leaves unclear; the outcome follows from them.
+ * One module against one directory of offered source. Each finding is a sentence against the
+ * source, or about what stays unclear; the outcome follows from them.
  */
 import { isCompatibleLicense } from '../loader/licenses.ts';
 import type { DefinedFunctions } from '../record/defined-functions.ts';
@@ -14,7 +14,10 @@ import { joinPath, nameOf } from './source-tree.ts';
 import { SrcversionAttempts, type Attempt } from './srcversion-attempts.ts';
 import { digestOf, sameSrcversion, srcversionDigits } from './srcversion.ts';
 
-/** One or two names may be pasted together in a way that is not understood. */
+/**
+ * The fewest foreign names that count: one or two may be pasted together in a way that is not
+ * understood.
+ */
 const foreignNamesMin = 3;
 
 export class SourceComparison {
@@ -102,7 +105,7 @@ export class SourceComparison {
     return [];
   }
 
-  /** Against it, unless it depends on what is not known. */
+  /** Notes a finding against the source, unless it depends on something unknown. */
   #objection(message: string, certain: boolean): void {
     if (certain) this.#against.push(message);
     else
@@ -148,14 +151,17 @@ export class SourceComparison {
     return isCompatibleLicense(modinfo(this.#module, 'license') ?? '');
   }
 
-  /** Compiled code that comes with the source refutes only a claim of the GPL. */
+  /** Notes that compiled code comes with the source, which refutes only a claim of the GPL. */
   #closed(message: string): void {
     this.#comesCompiled = true;
     if (this.#claimsGpl()) this.#against.push(message);
     else this.#unclear.push(`${message}, but the module does not claim the GPL`);
   }
 
-  /** Each compiled object leaves its compiler's name, and so do those that every build adds. */
+  /**
+   * Compares compilers: each compiled object leaves its compiler's name, and so do those that every
+   * build adds.
+   */
   #checkCompilers(): Match['compilers'] {
     const { compilers } = this.#module.observations;
     const gcc = compilers.every((each) => each.startsWith('GCC'));
@@ -177,14 +183,14 @@ export class SourceComparison {
   }
 
   /**
-   * Functions and what they call have their names from the source; whole kernels, with files that
-   * their build generates, are left out.
+   * Checks that functions and what they call have names from the source. Whole kernels are left
+   * out, since their build generates files.
    */
   #checkNames(attempt: Attempt | undefined): void {
     if (this.#offered.kind === 'kernel') return;
     const hidden = this.#hiddenFunctions();
     if (hidden !== undefined) this.#namesUnclear(hidden);
-    // Compilers call by themselves what begins with an underscore.
+    // Compilers generate calls to names that begin with an underscore.
     const imports = this.#module.symbols.filter(
       ({ kind, name }) => kind === 'import' && /^[a-z]/i.test(name),
     );
@@ -195,7 +201,7 @@ export class SourceComparison {
     } else if (missing.length > 0) this.#checkNamesOfHeaders(missing, names.length, attempt);
   }
 
-  /** Why functions may be there whose names are not. */
+  /** Returns why there may be functions without their names. */
   #hiddenFunctions(): string | undefined {
     if (this.#functions === undefined)
       return 'The names of its functions were not compared, since its code could not be read again';
@@ -210,13 +216,13 @@ export class SourceComparison {
     this.#unclear.push(reason);
   }
 
-  /** Names that are not in the source itself: the kernel's headers may have brought them. */
+  /** Checks names that are not in the source itself: the kernel's headers may have brought them. */
   #checkNamesOfHeaders(
     absent: readonly string[],
     count: number,
     attempt: Attempt | undefined,
   ): void {
-    // Copies of what the headers of another kernel define would not be recognized.
+    // Copies of definitions from another kernel's headers would not be recognized.
     const missing = this.#hasItsHeaders() ? this.#offered.namesNotInHeaders(absent) : undefined;
     const some = (missing ?? absent).slice(0, 5).map(quote).join(', ');
     if (missing === undefined) {
@@ -248,7 +254,10 @@ export class SourceComparison {
       : `the headers of its kernel, ${quote(release)},`;
   }
 
-  /** Why no attempt matches, and whether that contradicts the source or only leaves it open. */
+  /**
+   * Explains why no attempt matches, and whether that contradicts the source or only leaves it
+   * open.
+   */
   #explain(attempts: readonly Attempt[]): void {
     const last = attempts.at(-1);
     if (this.#linked.some(({ source }) => source === undefined) || last === undefined) return;
@@ -286,7 +295,7 @@ export class SourceComparison {
     );
   }
 
-  /** How the build may have differed from this comparison. */
+  /** Lists how the build may have differed from this comparison. */
   #openQuestions(attempts: readonly Attempt[], last: Attempt): readonly string[] {
     const open: string[] = [];
     const conditional = attempts.some(
@@ -310,7 +319,7 @@ export class SourceComparison {
     return open;
   }
 
-  /** Whether one surplus file explains it, and the version that the source declares. */
+  /** Checks whether one surplus file explains it, and the version that the source declares. */
   #suspects(attempt: Attempt): void {
     const contents = this.#srcversions.contents(attempt.files);
     const bytes = contents.reduce((sum, each) => sum + each.length, 0);
@@ -333,7 +342,7 @@ export class SourceComparison {
 
 const quote = (text: string): string => `"${text}"`;
 
-/** The first word of its vermagic. */
+/** Returns the first word of the vermagic. */
 const releaseOf = (module: KernelModule): string | undefined =>
   modinfo(module, 'vermagic')?.split(' ', 1)[0];
 

@@ -1,7 +1,7 @@
 /**
- * Which objects a directory of source links into a module, and with which flags each is compiled:
- * what Kbuild would make of the directory's `Kbuild` or `Makefile`.
- * Source: Documentation/kbuild/makefiles.rst, modules.rst and scripts/Makefile.lib of the kernel.
+ * The objects that a source directory links into a module, and each one's compiler flags, as Kbuild
+ * takes them from the directory's `Kbuild` or `Makefile`. Source:
+ * Documentation/kbuild/makefiles.rst, modules.rst and scripts/Makefile.lib of the kernel.
  */
 import { matchWildcard } from '../make/make-functions.ts';
 import { commandResponse } from '../make/make-commands.ts';
@@ -23,7 +23,7 @@ import {
 } from './recipe.ts';
 import { madeOf } from './rules.ts';
 
-/** Variables with options; one that ends in `_` is of a single object. */
+/** Variables with options; one that ends in `_` is for a single object. */
 const assemblerFlags = 'KBUILD_CPPFLAGS cppflags-y asflags-y AFLAGS_'.split(' ');
 const compilerFlags =
   'KBUILD_CPPFLAGS KCPPFLAGS cppflags-y KBUILD_CFLAGS ccflags-y EXTRA_CFLAGS CFLAGS_'.split(' ');
@@ -32,7 +32,7 @@ const directoriesMax = 20_000;
 const directoryDepthMax = 24;
 const objectsMax = 5000;
 
-/** `-` and `_` are the same in the name of a module. */
+/** Whether two module names are the same: `-` and `_` do not differ. */
 const sameModuleName = (first: string, second: string): boolean =>
   first.replaceAll('-', '_') === second.replaceAll('-', '_');
 
@@ -56,18 +56,21 @@ export class Kbuild {
     return this.#problems;
   }
 
-  /** The name by which a build knows the sources of a directory. */
+  /** Returns the name by which a build knows the sources of a directory. */
   sourceName(directory: string): string {
     const prefix = this.#settings.kind === 'kernel' ? kernelPrefix : externalPrefix;
     return directory === '' ? prefix.slice(0, -1) : prefix + directory;
   }
 
-  /** The name by which a build knows the objects of a directory. */
+  /** Returns the name by which a build knows the objects of a directory. */
   objectName(directory: string): string {
     return this.#settings.kind === 'kernel' ? directory : this.sourceName(directory);
   }
 
-  /** By its place below `kernel/` of the modules' directory, without `.ko`: `drivers/net/dummy`. */
+  /**
+   * Finds a module's recipe by its place below `kernel/` of the modules' directory, without `.ko`:
+   * `drivers/net/dummy`.
+   */
   recipeAt(place: string): Recipe | undefined {
     const name = nameOf(place);
     let directory = directoryOf(place).slice(0, -1);
@@ -80,7 +83,9 @@ export class Kbuild {
     }
   }
 
-  /** By its name, wherever in the tree; every directory that builds such a module. */
+  /**
+   * Finds recipes by name, wherever in the tree; one for every directory that builds such a module.
+   */
   recipesNamed(name: string): readonly Recipe[] {
     const found: Recipe[] = [];
     for (const directory of this.#directories()) {
@@ -93,8 +98,8 @@ export class Kbuild {
   }
 
   /**
-   * In a kernel's tree with its thousands of makefiles only those are evaluated that name the
-   * module.
+   * Whether a makefile is worth evaluating: of the thousands in a kernel's tree, only those that
+   * name the module are.
    */
   #mayBuild(directory: string, name: string): boolean {
     const makefile = this.#makefileName(directory);
@@ -104,7 +109,10 @@ export class Kbuild {
     return text.replaceAll('-', '_').includes(`${name.replaceAll('-', '_')}.o`);
   }
 
-  /** Breadth first, so that the nearest comes first; hidden directories hold no source. */
+  /**
+   * Yields directories breadth first, so that the nearest comes first; hidden directories hold no
+   * source.
+   */
   *#directories(): Generator<string> {
     const queue: { readonly directory: string; readonly depth: number }[] = [
       { directory: '', depth: 0 },
@@ -130,7 +138,7 @@ export class Kbuild {
     const makefile = this.#makefile(directory);
     if (makefile === undefined) return undefined;
     try {
-      // The module exists: what switches it on and is not set is taken as set.
+      // The module exists: an option that switches it on and is not set is taken as set.
       const listed = ['obj-m', 'obj-', 'obj-y']
         .flatMap((list) => this.#list(directory, makefile, list))
         .find((each) => each.endsWith('.o') && sameModuleName(each.slice(0, -2), name));
@@ -203,8 +211,8 @@ export class Kbuild {
   }
 
   /**
-   * The directories from the top of the build down to this one; flags and exports are inherited
-   * along it.
+   * Returns the directories from the top of the build down to this one; flags and exports are
+   * inherited along it.
    */
   #chain(directory: string): readonly string[] {
     if (directory === '') return [''];
@@ -216,7 +224,8 @@ export class Kbuild {
   #descends(parent: string, child: string): boolean {
     const makefile = this.#makefile(parent);
     if (makefile === undefined) return false;
-    // The module exists, so what nobody set switches its directory on, as it does for the module.
+    // The module exists, so an option that nobody set switches its directory on, as it does for the
+    // module.
     return ['obj-y', 'obj-m', 'obj-', 'subdir-y', 'subdir-m', 'subdir-'].some((list) =>
       this.#list(parent, makefile, list).some((each) => each.replace(/\/$/, '') === child),
     );
@@ -225,7 +234,8 @@ export class Kbuild {
   #makefile(directory: string): Makefile | undefined {
     if (this.#makefiles.has(directory)) return this.#makefiles.get(directory);
     const path = this.#makefileName(directory);
-    // Marked as absent before it is read, so that no chain of directories comes back to it.
+    // The directory is marked as absent before it is read, so that no chain of directories comes
+    // back to it.
     this.#makefiles.set(directory, undefined);
     if (path === undefined) return undefined;
     try {
@@ -276,7 +286,7 @@ export class Kbuild {
       ['VERSION', version],
       ['PATCHLEVEL', patchlevel],
       ['SUBLEVEL', sublevel || '0'],
-      // A makefile that serves both ways asks whether Kbuild reads it.
+      // A makefile that serves both purposes checks whether Kbuild reads it.
       ['KERNELRELEASE', release || '0'],
       ['KERNELVERSION', release.replace(/[-+].*$/, '')],
       ['KBUILD_MODULES', '1'],
@@ -287,7 +297,8 @@ export class Kbuild {
   }
 
   /**
-   * A kernel's own tree is built by its configuration; what a vendor passes to make is not known.
+   * Returns what is known of make's variables. A kernel's own tree is built by its configuration; a
+   * vendor's arguments to make are unknown.
    */
   #makeSettings(directory: string): MakeSettings {
     const { kind, config, unset, release, architecture } = this.#settings;
@@ -305,7 +316,10 @@ export class Kbuild {
     };
   }
 
-  /** What the makefiles above export; only vendors' do so for the sake of what they build. */
+  /**
+   * Returns the exports of the makefiles above; only vendors' makefiles pass settings down this
+   * way.
+   */
   #exports(directory: string): readonly Exported[] {
     if (this.#settings.kind === 'kernel') return [];
     return this.#chain(directory)
@@ -320,7 +334,7 @@ export class Kbuild {
       });
   }
 
-  /** Relative names are searched beside the makefile, then in the tree. */
+  /** Finds makefiles' files: relative names are searched next to the makefile, then in the tree. */
   #filesFor(directory: string) {
     const spellings = (path: string): readonly string[] =>
       path.startsWith('/')
@@ -358,7 +372,7 @@ interface Exported {
 const machineOf = (architecture: string, config: ReadonlyMap<string, string>): string =>
   ({ x86: config.has('CONFIG_64BIT') ? 'x86_64' : '', arm64: 'aarch64' })[architecture] ?? '';
 
-/** Before Linux 6.13 a build of modules runs in the directory of the headers. */
+/** Whether a build runs in the directory of the headers: before Linux 6.13. */
 function runsInHeaders(release: string): boolean {
   const [, major = '0', minor = '0'] = /^(\d+)\.(\d+)/.exec(release) ?? [];
   return Number(major) * 1000 + Number(minor) < 6013;

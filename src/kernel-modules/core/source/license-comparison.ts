@@ -1,4 +1,4 @@
-/** What offered source states about its license, and what of it contradicts the module. */
+/** The license statements in offered source, and whether they contradict the module. */
 import { closedTermsOf } from '../evidence/closed-terms.ts';
 import { isCompatibleLicense } from '../loader/licenses.ts';
 import { modinfo, modinfoAll, type KernelModule } from '../record/module.ts';
@@ -10,11 +10,11 @@ import { directoryOf } from './source-tree.ts';
 
 interface Declared {
   readonly values: readonly string[];
-  /** Whether some are made by a macro. */
+  /** Whether some values are made by a macro. */
   readonly computed: boolean;
 }
 
-/** The arguments of a macro such as `MODULE_VERSION` in the sources. */
+/** Returns the arguments of a macro such as `MODULE_VERSION` in the sources. */
 export function declaredIn(linked: readonly LinkedObject[], macro: string): Declared {
   const all = linked.flatMap(({ source }) => {
     const bytes = source?.file.tree.read(source.file.path);
@@ -28,11 +28,11 @@ export function declaredIn(linked: readonly LinkedObject[], macro: string): Decl
 
 interface ComparedLicenses {
   readonly findings: LicenseFindings;
-  /** Refutes the source: `MODULE_LICENSE` of the source is not that of the module. */
+  /** A finding that refutes the source: its `MODULE_LICENSE` is not the module's. */
   readonly objection: string | undefined;
 }
 
-/** `files` are those that were hashed, as the compiler spells them. */
+/** Compares the licenses. `files` are the files that were hashed, as the compiler spells them. */
 export function compareLicenses(
   module: KernelModule,
   offered: OfferedSource,
@@ -78,7 +78,7 @@ function compareSpdx(
   return { spdx, contradictions };
 }
 
-/** In the files that it is made of, and in the licenses beside them. */
+/** Returns closed terms in the module's source files, and in the licenses next to them. */
 function closedTermsIn(
   module: KernelModule,
   offered: OfferedSource,

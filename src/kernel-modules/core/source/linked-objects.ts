@@ -6,7 +6,7 @@ import type { Recipe } from './recipe.ts';
 export interface LinkedObject {
   readonly object: string;
   readonly source: ObjectSource | undefined;
-  /** What a missing source would be generated from. */
+  /** The file that a missing source would be generated from. */
   readonly generator: string | undefined;
 }
 
@@ -19,7 +19,8 @@ export const linkedObjects = (recipe: Recipe, offered: OfferedSource): readonly 
   });
 
 /**
- * `NAME.mod.o`, and since Linux 6.12 `.module-common.o`; either way when the release is not known.
+ * Returns how many objects every build adds: `NAME.mod.o`, and since Linux 6.12 `.module-common.o`;
+ * both numbers if the release is unknown.
  */
 export function addedObjects(vermagic: string): readonly number[] {
   const [, major, minor] = /^(\d+)\.(\d+)/.exec(vermagic) ?? [];

@@ -2,40 +2,40 @@
 
 export interface Match {
   readonly outcome: 'consistent' | 'differs' | 'undecided';
-  /** Where the module is built in the offered tree; undefined when no makefile names it. */
+  /**
+   * The directory of the offered tree that builds the module; undefined when no makefile names it.
+   */
   readonly directory: string | undefined;
   readonly srcversion: {
     readonly claimed: string | undefined;
     readonly computed: string | undefined;
-    /** How the list of headers that gave `computed` was made. */
+    /** The method that listed the headers for `computed`. */
     readonly method: 'text' | 'preprocessor' | undefined;
     /** The files that were hashed, in order. */
     readonly files: readonly string[];
   };
   readonly objects: readonly MatchedObject[];
   readonly compilers: {
-    /** Objects that a compiler made, by `.comment` of the module. */
+    /** Objects that a compiler made, counted in the module's `.comment`. */
     readonly inModule: number;
-    /**
-     * The same by the makefile, with those that every build adds; undefined when it is not known.
-     */
+    /** The same counted in the makefile, with those that every build adds; undefined if unknown. */
     readonly inMakefile: number | undefined;
   };
   /** Files that are likely to be altered, missing or surplus. */
   readonly suspectFiles: readonly string[];
-  /** For people, the decisive first. */
+  /** The reasons for people, the decisive ones first. */
   readonly reasons: readonly string[];
   readonly license: LicenseFindings;
 }
 
 interface MatchedObject {
   readonly object: string;
-  /** undefined when there is none. */
+  /** The source; undefined when there is none. */
   readonly source: string | undefined;
 }
 
 export interface LicenseFindings {
-  /** What the module claims. */
+  /** The licenses that the module claims. */
   readonly claimed: readonly string[];
   /** `MODULE_LICENSE` of the sources. */
   readonly declared: readonly string[];
@@ -43,7 +43,7 @@ export interface LicenseFindings {
   readonly spdx: ReadonlyMap<string, number>;
   readonly contradictions: readonly string[];
   /**
-   * Words of closed terms in the sources and beside them, of a module that claims the GPL: a
+   * Words of closed terms in the sources and next to them, for a module that claims the GPL: a
    * sentence a file.
    */
   readonly closedTerms: readonly string[];

@@ -1,11 +1,10 @@
 /**
- * Whether offered source is the source of a module, as far as can be decided without building it:
- * srcversion, the list of objects, the compilers they were made with, and the licenses in the
- * files.
+ * Whether offered source is the source of a module, as far as can be decided without building it.
+ * It compares srcversion, the list of objects and their compilers, and the licenses in the files.
  *
- * A match of srcversion makes the source consistent with the module and proves nothing: the value
- * is a text in the module that anybody can write, it covers neither headers of other directories
- * nor flags, and an object without source adds nothing to it. Only a rebuild proves.
+ * A match of srcversion makes the source consistent with the module and proves nothing. Anybody can
+ * write that text into a module. It covers neither headers of other directories nor flags, and an
+ * object without source adds nothing to it. Only a rebuild proves.
  */
 import { withoutSuffix } from '../record/module-file.ts';
 import type { DefinedFunctions } from '../record/defined-functions.ts';
@@ -17,11 +16,11 @@ import type { OfferedSource } from './offered.ts';
 import { nameOf } from './source-tree.ts';
 
 /**
- * `functions` are those that the module defines (`definedFunctions`); without them names are not
- * compared, and nothing is consistent but the source of a whole kernel.
+ * Compares a module with the offered tree. Returns the result for the first directory that is
+ * consistent with the module, else the likeliest.
  *
- * The first directory of the offered tree whose source is consistent with the module, else the
- * likeliest.
+ * `functions` are the functions that the module defines (`definedFunctions`). Without them names
+ * are not compared, and only the source of a whole kernel can be consistent.
  */
 export function matchSource(
   module: KernelModule,
@@ -40,7 +39,10 @@ export function matchSource(
   return best!;
 }
 
-/** `…/kernel/drivers/net/dummy.ko.xz` is `drivers/net/dummy`. */
+/**
+ * Returns a module's place and name: for `…/kernel/drivers/net/dummy.ko.xz` the place is
+ * `drivers/net/dummy`.
+ */
 export function placeOf(file: string): {
   readonly place: string | undefined;
   readonly name: string;

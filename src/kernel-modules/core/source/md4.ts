@@ -1,8 +1,7 @@
 /**
- * The digest of `srcversion`: MD4 (RFC 1320) as modpost has it, with the words of a block read
- * big-endian and the words of the digest written little-endian. "abc" gives
- * C719445509BC140AF62F422D3A293407.
- * Source: scripts/mod/sumversion.c of the kernel.
+ * The digest of `srcversion`: MD4 (RFC 1320) as modpost has it. The words of a block are read
+ * big-endian, the words of the digest written little-endian. "abc" gives
+ * C719445509BC140AF62F422D3A293407. Source: scripts/mod/sumversion.c of the kernel.
  */
 const blockBytes = 64;
 const rootTwo = 0x5a827999;
@@ -34,7 +33,7 @@ export class Md4 {
     return this;
   }
 
-  /** 32 hexadecimal digits, upper case. The digest is finished with it. */
+  /** Returns 32 hexadecimal digits, upper case, and ends the digest. */
   hex(): string {
     const pending = this.#pending;
     pending.fill(0, this.#pendingBytes);

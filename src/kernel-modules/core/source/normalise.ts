@@ -1,11 +1,10 @@
 /**
- * What `srcversion` hashes of a file: its text without blanks and block comments, strings kept
- * whole.
+ * The bytes of a file that `srcversion` hashes: its text without blanks and block comments, strings
+ * kept whole.
  *
- * This is modpost's own idea of C and must be kept with its quirks: `//` comments are hashed,
- * `"\\"` and `'"'` confuse the strings, `/*` needs no more than one further byte to end, and
- * nothing is read behind a NUL.
- * Source: parse_file() in scripts/mod/sumversion.c of the kernel.
+ * This is modpost's own idea of C and must be kept with its quirks. `//` comments are hashed,
+ * `"\\"` and `'"'` confuse the strings, `/*` needs only one further byte to end, and nothing is
+ * read behind a NUL. Source: parse_file() in scripts/mod/sumversion.c of the kernel.
  */
 const [newline, quote, star, slash, backslash] = [0x0a, 0x22, 0x2a, 0x2f, 0x5c];
 

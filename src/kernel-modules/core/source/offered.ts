@@ -1,6 +1,6 @@
 /**
- * Source that somebody offers for modules, with the kernel it was to be built for, if that is at
- * hand. One value serves many modules and remembers what it has read.
+ * Source that somebody offers for modules, with its target kernel if that is at hand. One value
+ * serves many modules and caches what it has read.
  */
 import { isLicenseFile } from '../evidence/closed-terms.ts';
 import { architectureOf, predefinedMacros, type BuildContext } from './build-context.ts';
@@ -21,11 +21,13 @@ const sourceEndings: readonly (readonly [ending: string, assembler: boolean])[] 
   ['.S', true],
   ['.rs', false],
 ];
-/** What generators in Kbuild make source of; '' is a file named like the object. */
+/**
+ * Suffixes of files that generators in Kbuild make source from; '' is a file named like the object.
+ */
 const generatorInputs = ['', '.pl', '.awk', '.py', '.sh', '.y', '.l', '.uc', '.uni', '.map', '.in'];
 
 export interface ObjectSource {
-  /** As the compiler spells it. */
+  /** The name as the compiler spells it. */
   readonly spelling: string;
   readonly assembler: boolean;
   readonly file: Located;
@@ -34,9 +36,9 @@ export interface ObjectSource {
 export interface Inputs extends ObjectInputs {
   /** Headers that are included and were not found. */
   readonly missing: readonly string[];
-  /** Whether conditions were left aside that may matter. */
+  /** Whether ignored conditions may matter. */
   readonly conditional: boolean;
-  /** What the compiler's options depend on and is not known. */
+  /** Unknown facts that the compiler's options depend on. */
   readonly unknowns: readonly string[];
 }
 
@@ -90,28 +92,30 @@ export class OfferedSource {
     return this.#space.file(spelling);
   }
 
-  /** A name for people: relative to the offered tree. */
+  /** Returns a name for people: relative to the offered tree. */
   display(spelling: string): string {
     const prefix = this.kind === 'kernel' ? kernelPrefix : externalPrefix;
     return this.#space.file(spelling)?.path ?? spelling.replace(prefix, '');
   }
 
-  /** Files of the offered tree that are called as licenses are. */
+  /** Returns files of the offered tree that are named like licenses. */
   licensesIn(directory: string): readonly string[] {
     return [...(this.tree.names(directory) ?? [])]
       .filter(isLicenseFile)
       .map((name) => joinPath(directory, name));
   }
 
-  /** The names that are not words of the source; undefined if that has too many. */
+  /**
+   * Returns the names that are not words of the source; undefined if the source has too many words.
+   */
   namesNotInSource(names: readonly string[]): readonly string[] | undefined {
     const { own } = this.#sourceWords();
     return own && names.filter((each) => !own.has(each));
   }
 
   /**
-   * The names, of those that are not words of the source, that are not in the kernel's headers
-   * either, not even in pieces that macros paste; undefined if that is not known.
+   * Returns the names that are missing from the kernel's headers too, even as pieces that macros
+   * paste; undefined if that is unknown. It takes names that are not words of the source.
    */
   namesNotInHeaders(names: readonly string[]): readonly string[] | undefined {
     const words = this.#sourceWords();
@@ -148,7 +152,7 @@ export class OfferedSource {
     return this.#sourceByRule(recipe, object);
   }
 
-  /** A rule may compile an object from source elsewhere. */
+  /** Finds the source of an object in a rule, which may compile it from elsewhere. */
   #sourceByRule(recipe: Recipe, object: string): ObjectSource | undefined {
     for (const name of recipe.madeOf(this.objectName(recipe, object)) ?? []) {
       const ending = sourceEndings.find(([each]) => name.endsWith(each));
@@ -158,16 +162,16 @@ export class OfferedSource {
     return undefined;
   }
 
-  /** In the source, then among what the build makes. */
+  /** Returns spellings of a name: in the source, then among generated files. */
   #spellings(directory: string, name: string): readonly string[] {
     const source = `${this.kbuild.sourceName(directory)}/${name}`;
     return this.kind === 'kernel' ? [source, joinPath(directory, name)] : [source];
   }
 
   /**
-   * What a build would make a source of that is not there: a file of the tree, or the makefile that
-   * has a rule for it. undefined when nothing makes it. An object is not source, whatever rule
-   * makes it.
+   * Returns the file or makefile that would generate a missing source: a file of the tree, or the
+   * makefile with a rule for it. Undefined when nothing generates it. An object is not source,
+   * whatever rule makes it.
    */
   generatorOf(recipe: Recipe, name: string): string | undefined {
     const stem = name.replace(/\.[^./]+$/, '');
@@ -208,7 +212,7 @@ export class OfferedSource {
     return { ...this.#inputs(recipe, object, source, files), conditional };
   }
 
-  /** Needs the kernel. Throws `PreprocessorError`. */
+  /** Preprocesses an object, which needs the kernel. Throws `PreprocessorError`. */
   preprocessed(recipe: Recipe, object: string, source: ObjectSource, work: Work): Inputs {
     const { options, unknowns } = recipe.flags(object, source.assembler);
     const flags = parseFlags(options);
@@ -230,7 +234,7 @@ export class OfferedSource {
     for (const each of flags.included) preprocessor.open(this.#included(recipe, each));
     preprocessor.open(source.spelling);
     const opened = preprocessor.dependencies.filter(
-      // The build considers each setting by itself, and drops the file of all.
+      // The build tracks each setting separately, and drops the file of all settings.
       (each) => each !== 'include/generated/autoconf.h',
     );
     const inputs = this.#inputs(recipe, object, source, opened);
@@ -331,8 +335,8 @@ function defineOption(macros: [string, Macro][], text: string): void {
 }
 
 /**
- * Names of an object's inputs as a build inside the module's own directory spells them (from Linux
- * 6.13 on).
+ * Returns an object's input names as a build inside the module's own directory spells them (from
+ * Linux 6.13 on).
  */
 export function relativeNames(inputs: Inputs, directory: string): Inputs {
   const shorten = (name: string) =>

@@ -1,6 +1,6 @@
-/** How a module is put together, and what that depends on beside the makefiles. */
+/** How a module is put together, and what that depends on besides the makefiles. */
 
-/** Under which names a build sees the sources: absolute, as builds outside of the source do. */
+/** The prefixes under which a build sees the sources: absolute, as in builds outside the source. */
 export const kernelPrefix = '/linux/';
 export const externalPrefix = '/module/';
 
@@ -12,39 +12,40 @@ export interface BuildSettings {
   readonly config: ReadonlyMap<string, string>;
   /** `CONFIG_…` that the kernel is known to be built without. */
   readonly unset: ReadonlySet<string>;
-  /** `uname -r`; '' when it is not known. */
+  /** `uname -r`; '' if unknown. */
   readonly release: string;
   /** Name of the directory below arch/. */
   readonly architecture: string;
 }
 
-/** How a module is put together. */
+/** The parts of a module and how they are compiled. */
 export interface Recipe {
   /** File name without `.ko`. */
   readonly name: string;
-  /** Of the makefile, relative to the tree; '' is the tree itself. */
+  /** The makefile's directory, relative to the tree; '' is the tree itself. */
   readonly directory: string;
   /**
-   * As in the makefile, relative to the directory: `core.o`, `db/pool.o`, in the order of linking.
+   * Objects as in the makefile, relative to the directory: `core.o`, `db/pool.o`, in the order of
+   * linking.
    */
   readonly objects: readonly string[];
-  /** Files that the makefile gives the linker beside them. */
+  /** Further files that the makefile gives the linker. */
   readonly linked: readonly string[];
-  /** Those that are linked whatever is not known of the build. */
+  /** Objects that are linked whatever is unknown about the build. */
   readonly certain: ReadonlySet<string>;
   /**
-   * What the list of objects depends on and is not known: variables that nothing sets, commands
-   * that were not run.
+   * Unknown facts that the list of objects depends on: variables that nothing sets, commands that
+   * were not run.
    */
   readonly unknowns: readonly string[];
-  /** Options of the compiler for one object. */
+  /** Returns the compiler options for one object. */
   flags(object: string, assembler: boolean): CompilerFlags;
-  /** Names of which a rule of the makefile makes a file; undefined when none does. */
+  /** Returns names that a rule of the makefile makes a file from; undefined if no rule does. */
   madeOf(name: string): readonly string[] | undefined;
 }
 
 export interface CompilerFlags {
   readonly options: readonly string[];
-  /** What they depend on and is not known. */
+  /** Unknown facts that the options depend on. */
   readonly unknowns: readonly string[];
 }

@@ -1,8 +1,8 @@
-/** The rules of a makefile, of which only the names are kept. */
+/** The rules of a makefile, reduced to their names. */
 
 /**
- * What a rule makes a file of. A rule names it from the directory of the build, in full, or by its
- * end alone.
+ * Returns the names that a rule makes a file from. A rule names the file from the build's
+ * directory, in full, or only by its end.
  */
 export function madeOf(
   rules: readonly {

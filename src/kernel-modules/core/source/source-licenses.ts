@@ -1,10 +1,10 @@
 /**
- * What source files state about their license: SPDX lines and `MODULE_LICENSE`. Comments are
- * outside of srcversion.
+ * Statements of source files about their license: SPDX lines and `MODULE_LICENSE`. Comments are
+ * outside srcversion.
  */
 import { textOfSource } from './source-tree.ts';
 
-/** The statement in the head of a file, without the comment's marks. */
+/** Returns the statement in the head of a file, without the comment's marks. */
 export function spdxOf(file: Uint8Array): string | undefined {
   const head = textOfSource(file.subarray(0, 2048));
   const found = /SPDX-License-Identifier:[ \t]*([^\n]{1,200})/.exec(head)?.[1];
@@ -17,7 +17,9 @@ interface Declarations {
   readonly computed: boolean;
 }
 
-/** The argument of `MACRO("…")` in a file, as for `MODULE_LICENSE` and `MODULE_VERSION`. */
+/**
+ * Returns the arguments of `MACRO("…")` in a file, as for `MODULE_LICENSE` and `MODULE_VERSION`.
+ */
 export function declarationsOf(file: Uint8Array, macro: string): Declarations {
   const values: string[] = [];
   let computed = false;
@@ -55,7 +57,8 @@ function identifierFits(identifier: string): boolean {
 
 /**
  * Whether an SPDX expression lets its file be part of a GPL-2.0 kernel; undefined when it cannot be
- * read. Only well known licenses count as fitting: `GPL-3.0-only` and `Apache-2.0` alone do not.
+ * read. Only well known licenses count as fitting: `GPL-3.0-only` and `Apache-2.0` do not by
+ * themselves.
  */
 export function fitsKernel(expression: string): boolean | undefined {
   const tokens = expression.match(/[()]|[^\s()]+/g) ?? [];

@@ -10,15 +10,15 @@
  */
 export interface SourceTree {
   /**
-   * Names in a directory, those of directories with `/` at their end; undefined when there is no
+   * Lists the names in a directory, directories with `/` at their end; undefined when there is no
    * such directory.
    */
   list(directory: string): readonly string[] | undefined;
-  /** undefined when there is no such file, or it may not be read. */
+  /** Reads a file; undefined when there is no such file, or it may not be read. */
   read(path: string): Uint8Array | undefined;
 }
 
-/** A path without `.`, `..` and doubled slashes; undefined when it leads outside. */
+/** Returns a path without `.`, `..` and doubled slashes; undefined when it leads outside. */
 export function resolvePath(path: string): string | undefined {
   const parts: string[] = [];
   for (const part of path.split('/')) {
@@ -29,7 +29,7 @@ export function resolvePath(path: string): string | undefined {
   return parts.join('/');
 }
 
-/** `a/b/c.h` is `a/b/`, with the slash; `c.h` is ''. */
+/** Returns the directory with its slash: `a/b/c.h` gives `a/b/`, `c.h` gives ''. */
 export const directoryOf = (path: string): string => path.slice(0, path.lastIndexOf('/') + 1);
 export const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 export const joinPath = (...parts: readonly string[]): string =>
@@ -42,7 +42,7 @@ const bytesReadMax = 4 * 1024 * 1024;
 
 const keptOfFiles: ReadonlySet<string> = new Set(['directives', 'closed terms']);
 
-/** A tree that asks the one below it only once. */
+/** A tree that reads each file of the tree below it only once. */
 export class CachedTree {
   readonly #tree: SourceTree;
   readonly #directories = new Map<string, ReadonlySet<string> | undefined>();
@@ -70,7 +70,7 @@ export class CachedTree {
     return this.names(directoryOf(path).slice(0, -1))?.has(`${nameOf(path)}/`) === true;
   }
 
-  /** undefined also for a file that is too large to be source. */
+  /** Reads a file; undefined also for a file that is too large to be source. */
   read(path: string): Uint8Array | undefined {
     if (!this.#bytes.has(path)) {
       const bytes = this.hasFile(path) ? this.#tree.read(path) : undefined;
@@ -84,7 +84,7 @@ export class CachedTree {
     return bytes === undefined ? undefined : latin1.decode(bytes);
   }
 
-  /** What `make` makes of a file's bytes, made once under this name. */
+  /** Returns what `make` derives from a file's bytes, computed once for this name. */
   derived<T>(what: string, path: string, make: (bytes: Uint8Array) => T): T | undefined {
     let made = this.#derived.get(what);
     if (made === undefined) this.#derived.set(what, (made = new Map()));
@@ -96,8 +96,8 @@ export class CachedTree {
   }
 
   /**
-   * Forgets what files contain, not which there are: many modules share directories, few share
-   * sources. What was found in shared headers is worth keeping.
+   * Forgets contents but not names: many modules share directories, few share sources. Results
+   * derived from shared headers are kept.
    */
   forgetContents(): void {
     this.#bytes.clear();
@@ -114,14 +114,14 @@ export interface Located {
 }
 
 interface Mount {
-  /** '' for relative names, otherwise absolute and ending in `/`. */
+  /** The prefix: '' for relative names, otherwise absolute and ending in `/`. */
   readonly prefix: string;
   readonly tree: CachedTree;
-  /** Added to the name of the file: `_shipped`. */
+  /** A suffix added to the name of the file: `_shipped`. */
   readonly suffix: string;
 }
 
-/** Which file a spelling means, the first mount that has it. */
+/** A map from spellings to files; the first mount that has the file counts. */
 export class PathSpace {
   readonly #mounts: Mount[] = [];
   readonly #files = new Map<string, Located | undefined>();

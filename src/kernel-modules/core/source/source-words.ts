@@ -1,6 +1,6 @@
 /**
- * The words of a source: every name that a compiler could have taken from it, whether it is there
- * whole or is pasted together by a macro.
+ * The words of a source: every name that a compiler could have taken from it, whether written whole
+ * or pasted together by a macro.
  */
 import { joinPath, textOfSource, type SourceTree } from './source-tree.ts';
 
@@ -8,13 +8,13 @@ const wordsMax = 4_000_000;
 const piecesMax = 4;
 const nameLengthMax = 100;
 const workMax = 10_000_000;
-/** Short words are everywhere, and would explain any name. */
+/** The shortest piece that counts: short words are everywhere, and would explain any name. */
 const pieceLengthMin = 3;
 const filesMax = 50_000;
 const bytesMax = 256 * 1024 * 1024;
 const directoryDepthMax = 24;
 
-/** Of all files below some directories; undefined when they are too many. */
+/** Returns the words of all files below some directories; undefined if there are too many. */
 export function wordsBelow(
   tree: SourceTree,
   directories: readonly string[],
@@ -42,7 +42,7 @@ export function wordsBelow(
 
 export class SourceWords {
   readonly #words = new Set<string>();
-  /** What is beside `##`, or is meant to be. */
+  /** Pieces next to `##`, or meant to be. */
   readonly #pasted = new Set<string>();
 
   add(bytes: Uint8Array): void {
@@ -55,7 +55,7 @@ export class SourceWords {
       const after = /^[ \t]*(\w+)/.exec(text.slice(at + 2, at + 2 + nameLengthMax))?.[1];
       for (const each of [before, after]) if (each !== undefined) this.#pasted.add(each);
     }
-    // Such an argument is only good for being pasted, by a macro that another one calls.
+    // Such an argument is only useful for pasting, by a macro that another one calls.
     for (const [, piece = ''] of text.matchAll(/[(,]\s*(_\w+|\w+_)\s*(?=[,)])/g)) {
       this.#pasted.add(piece);
     }
@@ -71,7 +71,7 @@ export class SourceWords {
 }
 
 /**
- * Whether names come from words and pieces of several texts, as a header's macro pastes what a
+ * A search for names in the words and pieces of several texts, as a header's macro pastes what a
  * source gives it.
  */
 export class NameSearch {
@@ -85,7 +85,7 @@ export class NameSearch {
   /** Whether a name is a word, or words and pieces that macros paste. */
   explains(name: string): boolean {
     if (this.#isWord(name)) return true;
-    // What would take too long to check does not count as missing.
+    // A name that would take too long to check does not count as missing.
     if (name.length > nameLengthMax || this.#work > workMax) return true;
     return this.#pastes(name, piecesMax, false);
   }
@@ -94,7 +94,10 @@ export class NameSearch {
     return this.#texts.some((each) => each.has(name));
   }
 
-  /** At least one piece is pasted by a macro: else any words would explain a name. */
+  /**
+   * Whether pieces give the name, at least one of them pasted by a macro: otherwise any words would
+   * explain a name.
+   */
   #pastes(rest: string, pieces: number, pasted: boolean): boolean {
     for (let length = rest.length; length > 0; length--) {
       this.#work++;

@@ -1,6 +1,6 @@
 /**
- * The srcversion of offered source, computed in several ways: from the cheap to the exact, until
- * one matches what the module states.
+ * The srcversion of offered source, computed in several ways, cheap ones first, until one matches
+ * the module's statement.
  */
 import { PreprocessorError, Work } from '../preprocessor/macros.ts';
 import type { LinkedObject } from './linked-objects.ts';
@@ -15,7 +15,7 @@ export interface Attempt {
   readonly method: 'text' | 'preprocessor';
   readonly inputs: readonly Inputs[];
   readonly files: readonly string[];
-  /** undefined when there is nothing to compare it with, or too much to hash. */
+  /** The digest; undefined when there is nothing to compare it with, or too much to hash. */
   readonly digest: string | undefined;
 }
 
@@ -38,7 +38,7 @@ export class SrcversionAttempts {
     this.#linked = linked;
   }
 
-  /** Why the exact way failed; undefined when it did not. */
+  /** The reason why the exact way failed; undefined when it did not. */
   get preprocessorProblem(): string | undefined {
     return this.#preprocessorProblem;
   }
@@ -49,7 +49,7 @@ export class SrcversionAttempts {
     return sameSrcversion(this.#claimed, digest);
   }
 
-  /** From the cheap to the exact, until one matches. */
+  /** Tries cheap ways, then exact ones, until one matches. */
   all(): readonly Attempt[] {
     const attempts: Attempt[] = [];
     const sources = this.#linked.flatMap(({ object, source }) =>
@@ -80,8 +80,8 @@ export class SrcversionAttempts {
   *#spellings(method: Attempt['method'], inputs: readonly Inputs[]): Generator<Attempt> {
     yield this.#attempt(method, inputs, hashedFiles(inputs));
     if (this.#offered.kind === 'kernel') return;
-    // A build that runs inside the module's directory names objects without one, and so counts
-    // fewer headers.
+    // A build inside the module's directory names objects without a directory, and so counts fewer
+    // headers.
     const directory = this.#offered.kbuild.sourceName(this.#recipe.directory);
     const short = hashedFiles(inputs.map((each) => relativeNames(each, directory)));
     const files = short.map((each) => (each.startsWith('/') ? each : `${directory}/${each}`));

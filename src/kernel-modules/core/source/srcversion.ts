@@ -1,17 +1,17 @@
 /**
- * `srcversion`, which modpost writes into modules that have a version: the digest over the sources
- * of the objects that were linked, and over those headers that are in an object's own directory.
- * Source: scripts/mod/sumversion.c of the kernel.
+ * `srcversion`, which modpost writes into modules that have a version. It is the digest over the
+ * sources of the linked objects, and over headers in an object's own directory. Source:
+ * scripts/mod/sumversion.c of the kernel.
  */
 import { Md4 } from './md4.ts';
 import { normalise } from './normalise.ts';
 import { directoryOf, type Located } from './source-tree.ts';
 
-/** What modinfo shows of the 32 digits: the field of the build has room for 23 and an end. */
+/** The digits that modinfo shows of the 32: the field of the build has room for 23 and an end. */
 export const srcversionDigits = 23;
 
 /**
- * Whether modpost counts a file: the directory of the object, as text, must occur in the file's
+ * Whether modpost counts a file. The directory of the object, as text, must occur in the file's
  * name, and its first occurrence must end with the last `/`. So `include/net/bluetooth/hci.h`
  * counts for `net/bluetooth/`, and nothing does for an object without a directory.
  */
@@ -22,8 +22,8 @@ export function counts(dependency: string, objectDirectory: string): boolean {
 }
 
 /**
- * What a build read to make one object; names as the compiler spelled them, in the order it opened
- * them.
+ * The files that a build read to make one object; names as the compiler spelled them, in the order
+ * it opened them.
  */
 export interface ObjectInputs {
   /** `drivers/net/foo/bar.o`. */
@@ -32,7 +32,7 @@ export interface ObjectInputs {
   readonly dependencies: readonly string[];
 }
 
-/** The names of the files that go into the digest, in order, repetitions included. */
+/** Returns the names of the files that go into the digest, in order, repetitions included. */
 export function hashedFiles(objects: readonly ObjectInputs[]): readonly string[] {
   return objects.flatMap(({ object, source, dependencies }) => {
     const directory = directoryOf(object);
@@ -43,13 +43,16 @@ export function hashedFiles(objects: readonly ObjectInputs[]): readonly string[]
 export const normalised = (file: Located): Uint8Array | undefined =>
   file.tree.derived('normalised', file.path, normalise);
 
-/** 32 digits. */
+/** Returns 32 digits. */
 export function digestOf(files: Iterable<Uint8Array>): string {
   const md4 = new Md4();
   for (const file of files) md4.update(file);
   return md4.hex();
 }
 
-/** A claim may be cut off, as modinfo has it, but never so short that chance could meet it. */
+/**
+ * Whether a claim agrees with a digest. It may be cut off, as modinfo has it, but never so short
+ * that chance could match it.
+ */
 export const sameSrcversion = (claimed: string, digest: string): boolean =>
   claimed.length >= srcversionDigits && digest.startsWith(claimed.toUpperCase());

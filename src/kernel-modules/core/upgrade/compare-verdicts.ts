@@ -6,22 +6,20 @@ export interface NewlyRefused {
   readonly errnoName: string | undefined;
   readonly reasons: readonly {
     readonly cause: RefusalCause;
-    /** In plain words: the change, then what it means for the module. */
+    /** The explanation for people: the change, then its effect on the module. */
     readonly message: string;
   }[];
 }
 
 export interface VerdictComparison {
   readonly noLongerLoad: readonly NewlyRefused[];
-  /** Files that were refused before, and load. */
+  /** Files that were refused before, and now load. */
   readonly nowLoad: readonly string[];
   /** Files that were judged on one of the kernels only. */
   readonly notCompared: readonly string[];
 }
 
-/**
- * What must have changed between the kernels for a module that loaded to be refused for that cause.
- */
+/** The change between the kernels behind each cause: why a module that loaded is now refused. */
 const changes: Readonly<Record<RefusalCause, string>> = {
   'not allowed': 'Loading is switched off',
   signature: 'Its signature is no longer accepted',
@@ -40,7 +38,7 @@ const changes: Readonly<Record<RefusalCause, string>> = {
   namespace: 'Symbols moved into a namespace',
 };
 
-/** Keys are the files, the same for both kernels. */
+/** Compares the verdicts. Keys are the files, the same for both kernels. */
 export function compare(
   before: ReadonlyMap<string, Verdict>,
   after: ReadonlyMap<string, Verdict>,

@@ -1,8 +1,8 @@
 /**
- * What would hinder a rebuild of a module for another kernel, as far as its imports show.
+ * Hurdles for a rebuild of a module for another kernel, as far as its imports show.
  *
- * A module names what it uses; what a build for another kernel would use instead, only that build
- * shows: a header may replace a name that is gone. So this is what to check, not a verdict.
+ * A module names what it uses. Only a build for the other kernel shows what it would use instead: a
+ * header may replace a name that is gone. So this is a list to check, not a verdict.
  */
 import type { Kernel } from '../kernel/kernel.ts';
 import {
@@ -17,22 +17,22 @@ import { namespaceNames } from '../loader/namespaces.ts';
 import { rulesOf } from '../loader/rules.ts';
 
 export interface RebuildHurdles {
-  /** No longer exported by anything. */
+  /** Symbols that nothing exports any more. */
   readonly removed: readonly string[];
-  /** For modules under a GPL-compatible license only, which this one is not. */
+  /** Symbols for modules under a GPL-compatible license only, which this module is not. */
   readonly gplOnly: readonly string[];
-  /** In a namespace that the module does not import. */
+  /** Symbols in a namespace that the module does not import. */
   readonly namespaces: readonly { readonly symbol: string; readonly namespace: string }[];
-  /** Not exported by the kernel itself; what its modules export is not known. */
+  /** Symbols that the kernel itself does not export; its modules' exports are unknown. */
   readonly unknown: readonly string[];
 }
 
-/** What can be used on a kernel: its own exports, and those of its modules. */
+/** The exports of a kernel and of its modules. */
 export interface Offered {
   readonly kernel: Kernel;
   /** Exports of modules, by name. */
   readonly byModules: ReadonlyMap<string, SymbolExport>;
-  /** Whether those are all that the modules of that kernel export. */
+  /** Whether those are all exports of that kernel's modules. */
   readonly modulesKnown: boolean;
 }
 
@@ -55,7 +55,7 @@ export function rebuildHurdles(module: KernelModule, offered: Offered): RebuildH
   return { removed, gplOnly, namespaces, unknown };
 }
 
-/** What assemblers leave behind and the loader ignores. */
+/** Whether assemblers leave the symbol behind and the loader ignores it. */
 const isLeftover = (name: string): boolean => name === '_GLOBAL_OFFSET_TABLE_';
 
 function closedNamespace(

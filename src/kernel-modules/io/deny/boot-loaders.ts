@@ -1,9 +1,8 @@
 /**
  * How `module_blacklist=` gets onto the kernel's command line, for each boot loader.
  *
- * Of several `module_blacklist=` the kernel keeps only the last, so ours repeats the names of those
- * that are there already. Source: Documentation/admin-guide/kernel-parameters.txt;
- * kernel/module/main.c.
+ * The kernel keeps only the last of several `module_blacklist=`, so ours repeats the names in the
+ * others. Source: Documentation/admin-guide/kernel-parameters.txt; kernel/module/main.c.
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,24 +19,27 @@ import { readOwnFile, type FileEdit } from './edits.ts';
 
 interface BootPlan {
   readonly edits: readonly FileEdit[];
-  /** To run afterwards, in this order. */
+  /** Commands to run afterwards, in this order. */
   readonly commands: readonly (readonly string[])[];
 }
 
-/** Where the host's files are, and how its programs are run; a test has its own. */
+/** The host: the root of its files, and a way to run its programs; a test has its own. */
 export interface BootHost {
-  /** Empty for this host. */
+  /** The root directory; empty for this host. */
   readonly root: string;
-  /** The standard output, or why the command failed. */
+  /** Runs a command; returns its standard output, or why it failed. */
   readonly call: (command: readonly string[]) => Result<string, Problem>;
 }
 
 export interface BootLoader {
   readonly title: string;
   readonly isThere: (host: BootHost) => boolean;
-  /** Names in the value that Bulkhead edits which are not Bulkhead's and so must stay. */
+  /** Returns the names in the value Bulkhead edits that are not Bulkhead's and so must stay. */
   readonly others: (host: BootHost, was: readonly string[]) => readonly string[];
-  /** `was` are the names that Bulkhead put there earlier, `now` those that must be there. */
+  /**
+   * Plans the edits. `was` are the names that Bulkhead put there earlier, `now` the names that must
+   * be there.
+   */
   readonly plan: (
     host: BootHost,
     was: readonly string[],
@@ -53,7 +55,7 @@ const hasProgram = (host: BootHost, name: string) =>
 const grub: BootLoader = {
   title: 'GRUB',
   isThere: (host) => hasProgram(host, 'update-grub') && existsSync(at(host, 'etc/default/grub')),
-  // Its file is ours alone.
+  // The file belongs only to Bulkhead.
   others: () => [],
   plan(host, _was, now) {
     const path = at(host, 'etc/default/grub.d/bulkhead.cfg');
@@ -148,7 +150,7 @@ function installCommands(host: BootHost): readonly (readonly string[])[] {
 
 const bootLoaders: readonly BootLoader[] = [grubby, grub, systemdBoot];
 
-/** All that are installed: which of them the firmware starts cannot be seen from here. */
+/** Returns all installed boot loaders: which one the firmware starts cannot be seen from here. */
 export function bootLoadersOf(host: BootHost): readonly BootLoader[] {
   const found = bootLoaders.filter((each) => each.isThere(host));
   // If grubby is installed, it writes GRUB's entries itself.

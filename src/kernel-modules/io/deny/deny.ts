@@ -1,6 +1,6 @@
 /**
- * Denies modules on a host: /etc/modprobe.d for modprobe and udev, and the kernel's command line
- * for everything. Planned first, then carried out as a whole or not at all.
+ * Denies modules on a host: in /etc/modprobe.d for modprobe and udev, and on the kernel's command
+ * line for everything. All changes are planned first, then applied as a whole or not at all.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -25,9 +25,9 @@ export interface DenyOptions {
   readonly dryRun?: boolean;
 }
 
-/** What was done, or would be; the value of `--json`. */
+/** The result, or with `dryRun` the plan; the value of `--json`. */
 export interface DenyOutcome {
-  /** In the kernel's form. */
+  /** Names in the kernel's form. */
   readonly modules: readonly string[];
   readonly denied: boolean;
   readonly dryRun: boolean;
@@ -37,12 +37,14 @@ export interface DenyOutcome {
     readonly text: string | null;
   }[];
   readonly commands: readonly (readonly string[])[];
-  /** What the kernel's command line must have; null when nothing is denied any more. */
+  /**
+   * The parameter that the kernel's command line must have; null when nothing is denied any more.
+   */
   readonly kernelParameter: string | null;
-  /** Titles of the boot loaders that carry it, after this. */
+  /** Titles of the boot loaders that carry it afterwards. */
   readonly bootLoaders: readonly string[];
   readonly loaded: readonly LoadedNow[];
-  /** What else to know or to do. */
+  /** Further remarks and tasks for people. */
   readonly notes: readonly string[];
 }
 
@@ -94,7 +96,7 @@ function planFor(
   const file = changeDenied(read.value, names, options, onBoot);
   const boot = planBoot(loaders, host, read.value.boot, file.boot);
   if (!boot.ok) return boot;
-  // A file of ours that has become empty is removed; without one there is nothing to undo.
+  // A file of ours that has become empty is removed; if there is none, there is nothing to undo.
   const after = printDenyFile(file) || undefined;
   const own = after === text.value ? [] : [{ path, before: text.value, after }];
   return ok({
@@ -148,7 +150,7 @@ function outcomeOf(
     options.undo !== true &&
     (options.boot === true || names.every((each) => file.boot.includes(each)));
   const undone = options.undo === true ? names : [];
-  // What was denied to modprobe alone is not on the command line that the boot loader gets.
+  // Names that are denied only to modprobe are not on the command line that the boot loader gets.
   const asked = blocksAtBoot && loaders.length > 0 ? [...file.boot, ...names] : file.names;
   const wanted = [...running.filter((each) => !undone.includes(each)), ...asked];
   return {
@@ -168,7 +170,10 @@ function outcomeOf(
   };
 }
 
-/** `nf_tables 385024 3 nft_compat,nft_chain_nat, Live 0x0000000000000000` */
+/**
+ * Parses lines of /proc/modules: `nf_tables 385024 3 nft_compat,nft_chain_nat, Live
+ * 0x0000000000000000`.
+ */
 function loadedNow(names: readonly string[], text: string): readonly LoadedNow[] {
   const rows = text.split('\n').map((each) => each.split(' '));
   return rows

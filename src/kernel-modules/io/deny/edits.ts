@@ -10,21 +10,21 @@ import { fail, ok, type Result } from '../../../base/result.ts';
 
 export interface FileEdit {
   readonly path: string;
-  /** undefined where there is no such file. */
+  /** The text before; undefined where there is no such file. */
   readonly before: string | undefined;
   readonly after: string | undefined;
 }
 
 const bytesMax = 1024 * 1024;
 
-/** The text of a regular file; undefined when there is none. */
+/** Reads the text of a regular file; undefined when there is none. */
 export function readOwnFile(path: string): Result<string | undefined, Problem> {
   const read = readBounded(path, bytesMax, { links: 'refuse' });
   if (read.ok) return ok(textOf(read.value));
   return read.error.errno === 'ENOENT' ? ok(undefined) : read;
 }
 
-/** What was done before the first failure is undone. */
+/** Applies the edits; after a failure, reverts the earlier ones. */
 export function applyEdits(edits: readonly FileEdit[]): Result<void, Problem> {
   for (const [index, each] of edits.entries()) {
     const done = put(each.path, each.after);
@@ -35,7 +35,7 @@ export function applyEdits(edits: readonly FileEdit[]): Result<void, Problem> {
   return ok(undefined);
 }
 
-/** Returns the problems of the files that could not be restored. */
+/** Reverts the edits; returns the problems of files that could not be restored. */
 export const revertEdits = (edits: readonly FileEdit[]): readonly Problem[] =>
   edits
     .map(({ path, before }) => put(path, before))

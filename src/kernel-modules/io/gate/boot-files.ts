@@ -1,6 +1,6 @@
 /**
- * What keeps the gate after a boot and a new kernel: a unit that loads the list before anything else loads modules, and a
- * step of the kernel's package that makes the list of a kernel that has just been installed.
+ * Files that keep the gate across boots and new kernels. A unit loads the list before anything else
+ * loads modules. A hook of kernel packages makes the list of a newly installed kernel.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
@@ -16,12 +16,18 @@ import { removeIfThere, replaceFile } from '../../../sys/files/replace-file.ts';
 const unit = 'bulkhead-modules-gate.service';
 
 const unitPath = ({ etc }: Paths) => `${etc}/systemd/system/${unit}`;
-/** Where it is wanted: before the units that load modules, which sysinit.target waits for. */
+/**
+ * Returns the link that starts the unit before the units that load modules, which sysinit.target
+ * waits for.
+ */
 const wantedPath = ({ etc }: Paths) => `${etc}/systemd/system/sysinit.target.wants/${unit}`;
-/** After dkms, which has built its modules then: run-parts takes them by name. */
+/**
+ * Returns the hook of kernel packages. run-parts sorts by name, so it runs after dkms, which has
+ * built its modules by then.
+ */
 const hookPath = ({ etc }: Paths) => `${etc}/kernel/postinst.d/zz-bulkhead-modules`;
 
-/** Written by us, and so removed by us. */
+/** The mark of a file that Bulkhead wrote, and so may remove. */
 const mark = '# Written by "bulkhead modules gate"';
 
 const hookText = (program: string) => `#!/bin/sh
@@ -33,7 +39,10 @@ fi
 exit 0
 `;
 
-/** Where there is no systemd, and no directory of steps, nothing is written, and that is said. */
+/**
+ * Installs the files and returns their paths. Without systemd, or without the directory of hooks,
+ * that part is left out.
+ */
 export function installBootFiles(paths: Paths): Result<readonly string[], Problem> {
   const program = packageFile('bulkhead');
   const written: string[] = [];
@@ -93,12 +102,12 @@ export function removeBootFiles(paths: Paths): Result<void, Problem> {
   return ok(undefined);
 }
 
-/** Best effort: what it reads now, it reads at the next boot too. */
+/** Reloads units, best effort: systemd reads the same files at the next boot. */
 function reloadUnits({ etc }: Paths): void {
   if (etc !== '/etc' || !existsSync('/run/systemd/system')) return;
   try {
     execFileSync('systemctl', ['daemon-reload'], { stdio: 'ignore', timeout: 60_000 });
   } catch {
-    // It is busy, or broken; nothing here depends on it.
+    // systemd is busy or broken; nothing here depends on it.
   }
 }

@@ -1,4 +1,7 @@
-/** The SHA-256 of a file as it lies on disk, hexadecimal, as the kernel makes it before it loads a module. */
+/**
+ * The SHA-256 of a file as it lies on disk, hexadecimal: the kernel computes the same before it
+ * loads a module.
+ */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';

@@ -1,6 +1,6 @@
 /**
- * The lists of the gate, one a kernel, in `/var/lib/bulkhead/modules-gate/RELEASE.json`, and whether the gate is to be
- * on after a boot, in `mode` beside them.
+ * The gate's lists, one a kernel, in `/var/lib/bulkhead/modules-gate/RELEASE.json`. The file `mode`
+ * next to them has the gate's mode after a boot.
  */
 import { mkdirSync, readdirSync } from 'node:fs';
 import { failed, type Problem } from '../../../base/problem.ts';
@@ -24,7 +24,7 @@ export class GateLists {
     return `${this.#directory}/${release}.json`;
   }
 
-  /** Undefined where none was made. */
+  /** Reads a list; undefined if none was made. */
   read(release: string): Result<GateList | undefined, Problem> {
     const path = this.path(release);
     const text = readText(path);
@@ -52,7 +52,7 @@ export class GateLists {
     return removed(this.path(release));
   }
 
-  /** What the next boot begins with. */
+  /** Returns the mode that the next boot starts with. */
   mode(): GateMode {
     const text = readText(`${this.#directory}/mode`)?.trim();
     return gateModes.find((each) => each === text) ?? 'off';

@@ -1,6 +1,6 @@
 /**
- * What the agent does for the gate: what was refused goes to its log as it happens, and the administrator is told, also where
- * the gate is not in force as it was when it was switched.
+ * The agent's part for the gate. It logs refusals as they happen. It alerts the administrator to
+ * refusals, and to a gate that is no longer in the mode it was set to.
  */
 import type { Log } from '../../../agent/log.ts';
 import type { Alarm, AgentPart } from '../../../agent/part.ts';
@@ -39,7 +39,7 @@ export function gatePart(paths: Paths, log: Log): AgentPart {
   };
 }
 
-/** Where the kernel has less than was switched. */
+/** Returns an alarm if the kernel's mode is weaker than the chosen one. */
 export function stateAlarm(wanted: GateMode, now: GateMode): Alarm | undefined {
   if (wanted === 'off' || now === wanted || now === 'on') return undefined;
   return {
@@ -49,7 +49,9 @@ export function stateAlarm(wanted: GateMode, now: GateMode): Alarm | undefined {
   };
 }
 
-/** Of those that were refused indeed; where it watches, they were loaded. */
+/**
+ * Returns an alarm for modules that were really refused; a gate that only watches lets them load.
+ */
 export function refusedAlarm(refusals: readonly Refusal[]): readonly Alarm[] {
   const refused = refusals.filter(({ loaded }) => !loaded);
   const last = refused.at(-1);

@@ -1,4 +1,4 @@
-/** What of this host decides how well the gate can hold. */
+/** Facts about this host that decide how well the gate can protect it. */
 import { failed, type Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
 import type { Paths } from '../../../host/paths.ts';
@@ -19,11 +19,12 @@ export interface GateFacts {
 
 const signaturePath = (sys: string) => `${sys}/module/module/parameters/sig_enforce`;
 
-/** `list` is that of the running kernel. */
+/** Collects the facts. `list` is the running kernel's. */
 export function gateFacts({ sys }: Paths, list: GateList | undefined): GateFacts {
   const signatures = readText(signaturePath(sys))?.trim();
   const lockdown = /\[(\w+)\]/.exec(readText(`${sys}/kernel/security/lockdown`) ?? '')?.[1];
-  // Linux 5.17 and newer unpack what has this format themselves. Source: kernel/module/decompress.c, kmod's libkmod-module.c.
+  // Linux 5.17 and newer unpack modules of this format themselves. Source:
+  // kernel/module/decompress.c, kmod's libkmod-module.c.
   const unpacks = readText(`${sys}/module/compression`)?.trim();
   const packed = new Set(list?.modules.flatMap(({ file }) => compressionOf(file)));
   return {
@@ -40,7 +41,9 @@ function compressionOf(file: string): readonly string[] {
   return name === undefined ? [] : [name];
 }
 
-/** Loaded modules that may not be, or of which the list knows nothing; they were loaded without the gate. */
+/**
+ * Returns loaded modules that the list refuses or does not have; they were loaded without the gate.
+ */
 export function loadedUnlisted({ proc }: Paths, list: GateList): readonly string[] {
   const listed = new Set(
     list.modules.flatMap((each) => (each.refusedReason === null ? [plainName(each.name)] : [])),
@@ -51,7 +54,9 @@ export function loadedUnlisted({ proc }: Paths, list: GateList): readonly string
     .filter((name) => name !== '' && !listed.has(plainName(name)));
 }
 
-/** One way until the next boot. Source: kernel/module/signing.c, param sig_enforce. */
+/**
+ * Requires signatures; only a reboot undoes it. Source: kernel/module/signing.c, param sig_enforce.
+ */
 export function requireSignatures({ sys }: Paths): Result<void, Problem> {
   const path = signaturePath(sys);
   const cannot = { action: 'require signatures of modules by', object: path };

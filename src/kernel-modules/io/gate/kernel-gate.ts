@@ -1,7 +1,7 @@
 /**
- * The gate in the kernel: BPF programs that are asked before a module is read or loaded, with the list of the running
- * kernel. They are pinned, so they stay when this process ends; a new list is a new generation, and the older one
- * goes once the new one has shown that it works.
+ * The gate in the kernel: BPF programs with the list of the running kernel, which the kernel calls
+ * before it reads or loads a module. They are pinned, so they stay when this process ends. A new
+ * list is a new generation; the older one goes once the new one has passed its self-test.
  */
 import { underLock } from '../../../sys/files/under-lock.ts';
 import type { MapEntry } from '../../../base/map-entry.ts';
@@ -17,7 +17,7 @@ import type { GateLists } from './gate-lists.ts';
 import { gatePrograms, takeRefusals } from './refusals.ts';
 import { makeCanary, unprovenBy, type Canary } from './prove-gate.ts';
 
-/** Why the gate cannot work here, and what would change that. */
+/** Returns the reason why the gate cannot work here, and a remedy. */
 export function gateObstacle(paths: Paths): Cause | undefined {
   const obstacle = lsmProblem(paths);
   if (obstacle !== undefined) return obstacle;
@@ -25,7 +25,7 @@ export function gateObstacle(paths: Paths): Cause | undefined {
   return programs.ok ? undefined : causedBy(programs.error);
 }
 
-/** As the kernel has it now. */
+/** Returns the kernel's current mode. */
 export const gateMode = (paths: Paths): GateMode =>
   gatePrograms(paths).inForce((directory) => {
     const map = PinnedMap.open(`${directory}/map_mode`);
@@ -34,7 +34,10 @@ export const gateMode = (paths: Paths): GateMode =>
     return gateModes[open.get(new Uint8Array(4), 4)?.readUInt32LE(0) ?? 0];
   }) ?? 'off';
 
-/** Loads the list of the running kernel; all of it is in force when this returns, or what was before is. */
+/**
+ * Loads the list of the running kernel. When this returns, the whole list is in force, or
+ * everything is as before.
+ */
 export function switchGate(
   paths: Paths,
   mode: Exclude<GateMode, 'off'>,
@@ -48,7 +51,7 @@ export function switchGate(
     madeOf: entries,
     entries: () => [...entries, ...canaryEntries(canary)],
     prove: () => unproven(canary, mode, paths),
-    // Those of the programs that are replaced would be lost.
+    // Refusals that the replaced programs recorded would be lost.
     beforeReplacing: () => void takeRefusals(paths),
   });
   return loaded.ok ? ok(undefined) : loaded;
@@ -60,7 +63,10 @@ function tooMany(list: GateList): Cause | undefined {
   return { reason: `${length} modules are more than the ${listedMax} that it can hold` };
 }
 
-/** Beside a gate that is on already, nothing can be shown: it would refuse as well. */
+/**
+ * Returns why the gate is not proven. If a gate is already on, nothing can be shown: it would
+ * refuse as well.
+ */
 const unproven = (canary: Canary, mode: GateMode, paths: Paths): Cause | undefined =>
   gateMode(paths) === 'on' ? undefined : unprovenBy(canary, mode, paths.sys);
 
@@ -86,10 +92,10 @@ const entryOf = (sha256: string, value: Uint8Array): MapEntry => ({
   value,
 });
 
-/** Held by whoever decides by the mode, or changes it. */
+/** Returns the path of the lock for whatever reads the mode to act on it, or changes it. */
 export const gateLock = ({ runtime }: Paths): string => `${runtime}/modules-gate.lock`;
 
-/** Loads the list again where the gate is on or watches. */
+/** Loads the list again if the gate is on or watches. */
 export function refreshGate(paths: Paths, lists: GateLists): Result<void, Problem> {
   return underLock(gateLock(paths), () => {
     const mode = gateMode(paths);
@@ -112,7 +118,7 @@ export function runningList(lists: GateLists): Result<GateList, Problem> {
   });
 }
 
-/** Every module loads again. */
+/** Unloads the gate: every module loads again. */
 export function dropGate(paths: Paths): Result<boolean, Problem> {
   takeRefusals(paths);
   return gatePrograms(paths).unload();

@@ -1,4 +1,4 @@
-/** The two system calls that load a module, for showing that the gate answers them. */
+/** The two system calls that load a module, used to show that the gate refuses them. */
 import { closeSync, openSync } from 'node:fs';
 import koffi from 'koffi';
 import type { Errno } from '../../../base/problem.ts';
@@ -10,7 +10,7 @@ const callInit = libc.func(
   'long syscall(long number, const void *image, unsigned long bytes, const char *arguments)',
 );
 
-/** Source: asm/unistd_64.h of x86, asm-generic/unistd.h. */
+/** Numbers of the calls. Source: asm/unistd_64.h of x86, asm-generic/unistd.h. */
 const numbers = {
   x64: { init: 175, finit: 313 },
   arm64: { init: 105, finit: 273 },
@@ -18,10 +18,13 @@ const numbers = {
 
 const isKnown = (arch: string): arch is keyof typeof numbers => Object.hasOwn(numbers, arch);
 
-/** Of this processor; undefined where they are not known. */
+/** The numbers for this processor; undefined if unknown. */
 export const moduleCalls = isKnown(process.arch) ? numbers[process.arch] : undefined;
 
-/** `MODULE_INIT_COMPRESSED_FILE` of finit_module(2): the kernel unpacks the file itself. Source: linux/module.h. */
+/**
+ * `MODULE_INIT_COMPRESSED_FILE` of finit_module(2): the kernel unpacks the file itself. Source:
+ * linux/module.h.
+ */
 const compressedFile = 4;
 
 type FileForm = 'plain' | 'compressed';
@@ -36,11 +39,14 @@ export function loadFile(number: number, path: string, form: FileForm): Errno | 
   }
 }
 
-/** Whether the kernel knows of compressed files: Linux 5.17 and later look at the flags before the descriptor. */
+/**
+ * Whether the kernel supports compressed files: Linux 5.17 and later check the flags before the
+ * descriptor.
+ */
 export const unpacksFiles = (number: number): boolean =>
   answered(callFinit(number, -1, '', compressedFile) as number) === 'EBADF';
 
-/** The same with bytes in memory. */
+/** Asks the kernel to load bytes in memory; undefined if it did. */
 export const loadBytes = (number: number, bytes: Uint8Array): Errno | undefined =>
   answered(callInit(number, bytes, bytes.length, '') as number);
 

@@ -1,7 +1,8 @@
 /**
- * Asks the kernel to load files that are not modules: one that is listed, one that is listed to be refused in every mode, and
- * one that is not listed. What the gate refuses fails with EPERM, what it lets pass fails later.
- * Only what this shows is called "on": there are kernels that accept the programs and never run them.
+ * Asks the kernel to load files that are not modules: a listed one, one listed to be refused in
+ * every mode, and one that is not listed. A file that the gate refuses fails with EPERM, one that
+ * it lets pass fails later. The gate counts as "on" only after this test: some kernels accept the
+ * programs and never run them.
  */
 import { randomBytes, createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
@@ -25,7 +26,7 @@ interface CanaryFile {
 
 type CanaryName = 'listed' | 'refused' | 'unlisted';
 
-/** Files of this process, with random content, gone afterwards. Throws Node's errors. */
+/** Makes files of this process with random content, removed afterwards. Throws Node's errors. */
 export function makeCanary(): Canary {
   const directory = privateDirectory('/run');
   const file = (name: CanaryName): CanaryFile => {
@@ -38,7 +39,7 @@ export function makeCanary(): Canary {
   return { listed, refused, unlisted, [Symbol.dispose]: () => directory[Symbol.dispose]() };
 }
 
-/** Why it cannot be shown that the gate does what `mode` says; undefined if it does. */
+/** Returns why it cannot be shown that the gate does what `mode` says; undefined if it can. */
 export function unprovenBy(
   { listed, refused, unlisted }: Canary,
   mode: GateMode,
@@ -48,7 +49,7 @@ export function unprovenBy(
     return { reason: 'the system calls of this processor are not known' };
   const { init, finit } = moduleCalls;
   const isOn = mode === 'on';
-  // The kernel looks no further at what is shorter than a header.
+  // The kernel rejects anything shorter than a header at once.
   const bytes = new Uint8Array(4096);
   const tries = [
     ['what the gate is told to refuse', true, () => loadFile(finit, refused.path, 'plain')],
@@ -69,6 +70,6 @@ export function unprovenBy(
 
 const otherHash = '; it may hash files otherwise than by SHA-256 ("ima_hash=" on its command line)';
 
-/** It refuses whatever is not signed with EPERM by itself. */
+/** Whether the kernel is locked down: it then refuses unsigned modules with EPERM itself. */
 const isLockedDown = (sys: string): boolean =>
   /\[(integrity|confidentiality)\]/.test(readText(`${sys}/kernel/security/lockdown`) ?? '');

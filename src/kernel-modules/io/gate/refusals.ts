@@ -1,6 +1,7 @@
 /**
- * What the gate has refused, or would have: taken out of the kernel's ring buffer by whoever looks first, the agent or
- * `gate status`, and kept in `/var/lib/bulkhead/modules-gate/refusals.jsonl`, the last ones only.
+ * Modules that the gate has refused, or would have. The agent or `gate status`, whichever comes
+ * first, takes them out of the kernel's ring buffer. The last ones are kept in
+ * `/var/lib/bulkhead/modules-gate/refusals.jsonl`.
  */
 import type { Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
@@ -12,12 +13,14 @@ import { readText } from '../../../sys/files/read.ts';
 import { parseGateEvent, type GateEvent } from '../../core/gate/gate-event.ts';
 
 export interface Refusal extends Pick<GateEvent, 'pid' | 'uid' | 'command' | 'name' | 'from'> {
-  /** ISO 8601, UTC. */
+  /** The time, ISO 8601 in UTC. */
   readonly at: string;
   /** Whether it was loaded all the same, since the gate only watches. */
   readonly loaded: boolean;
   readonly sha256: string;
-  /** It was not hashed; absent where it was. */
+  /**
+   * Whether its file system does not keep contents, so that it was not hashed; absent if it was.
+   */
   readonly unstable?: true;
 }
 
@@ -28,10 +31,10 @@ const takenMax = 4_096;
 const recordOf = ({ state }: Paths) =>
   new KeptEvents<Refusal>(`${state}/modules-gate/refusals.jsonl`);
 
-/** All that are kept, the oldest first. */
+/** Returns all kept refusals, the oldest first. */
 export const keptRefusals = (paths: Paths): readonly Refusal[] => recordOf(paths).list();
 
-/** Takes what is new from the kernel and keeps it; nothing where the gate is off. */
+/** Takes new refusals from the kernel and keeps them; none if the gate is off. */
 export const takeRefusals = (paths: Paths): Result<readonly Refusal[], Problem> =>
   gatePrograms(paths).inForce((directory) =>
     recordOf(paths).take(() => takeFrom(`${directory}/map_events`)),
@@ -48,12 +51,12 @@ function takeFrom(ring: string): Result<readonly Refusal[], Problem> {
   return ok(fresh);
 }
 
-/** Our own tries, when the gate was switched. */
+/** Whether the event is our own self-test, made when the gate was switched. */
 const isCanary = ({ command, name, uid, from }: GateEvent): boolean =>
   uid === 0 &&
   (/^gate-(un)?(listed|refused)$/.test(name) || (from === 'memory' && command === ours));
 
-/** As the kernel calls this program: its main thread, and its first 15 bytes. */
+/** This program's name in the kernel: its main thread's, first 15 bytes. */
 const ours = (readText('/proc/self/comm') ?? '').trim();
 
 function refusalOf(event: GateEvent): Refusal {

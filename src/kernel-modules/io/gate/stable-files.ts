@@ -1,6 +1,6 @@
 /**
- * Whether the kernel itself has the contents of files at a place, so that what the gate hashes is what is loaded: the same
- * rule as `is_stable` of bpf/modules.bpf.c.
+ * Whether the kernel itself has the contents of files at a place, so that it loads the bytes that
+ * the gate hashed. The rule is the same as `is_stable` of bpf/modules.bpf.c.
  */
 import { realpathSync, statfsSync } from 'node:fs';
 import type { Cause } from '../../../base/problem.ts';
@@ -8,7 +8,10 @@ import { causeOf } from '../../../sys/errno.ts';
 import { nearestMount, readMounts, servedByProgram } from '../../../sys/files/mounts.ts';
 import type { Paths } from '../../../host/paths.ts';
 
-/** Without a block device of their own below them. Source: include/uapi/linux/magic.h, fs/zfs of OpenZFS. */
+/**
+ * File systems without a block device below them that keep contents. Source:
+ * include/uapi/linux/magic.h, fs/zfs of OpenZFS.
+ */
 const kept: ReadonlySet<number> = new Set([
   0x858458f6, // ramfs
   0x01021994, // tmpfs
@@ -18,7 +21,7 @@ const kept: ReadonlySet<number> = new Set([
 ]);
 const noDevice = /^0:/;
 
-/** Why nothing that lies there would load; undefined if it can. */
+/** Returns why no file at that place would load; undefined if one can. */
 export function unstableAt(directory: string, paths: Paths): Cause | undefined {
   let real: string;
   try {

@@ -13,7 +13,10 @@ export interface OpenFile extends Disposable {
   readonly readAt: ReadAt;
 }
 
-/** A path that the administrator named may be a link; what was found in a directory may not. */
+/**
+ * Opens a file. A path that the administrator named may be a link; a path found in a directory may
+ * not.
+ */
 export function openFile(path: string, links: 'follow' | 'refuse'): Result<OpenFile, Problem> {
   const opened = openRegularFile(path, { links });
   if (!opened.ok) return opened;

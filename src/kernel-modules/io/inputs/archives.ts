@@ -1,8 +1,8 @@
 /**
  * Packages and tarballs, read without installing them: .deb, .rpm, .tar with any compression.
  *
- * Streaming and bounded: the archive is never in memory as a whole, and of its entries only those
- * that are requested. Names that lead out of the archive are reported and skipped.
+ * Streaming and bounded: the archive is never in memory as a whole, and only requested entries are.
+ * Names that lead out of the archive are reported and skipped.
  */
 import { reasonOf } from '../../../sys/errno.ts';
 import { FormatError } from '../../core/elf/bytes.ts';
@@ -19,11 +19,11 @@ import { type OpenFile, openFile } from './archive-files.ts';
 import { compressionOf, unpacked, UnpackError } from './unpack-stream.ts';
 
 export interface ArchiveLimits {
-  /** Files, directories and links. */
+  /** The most files, directories and links. */
   readonly entries: number;
-  /** Of everything in it, unpacked. */
+  /** The most bytes of everything in it, unpacked. */
   readonly bytes: number;
-  /** Of one requested file. */
+  /** The most bytes of one requested file. */
   readonly fileBytes: number;
 }
 
@@ -37,7 +37,7 @@ interface PackageFacts {
   readonly name: string;
   readonly version: string;
   readonly architecture: string;
-  /** From the header of an .rpm; that of a .deb is a file in it. */
+  /** The license in the header of an .rpm; a .deb has it in a file. */
   readonly license: LicenseStatement | undefined;
 }
 
@@ -45,13 +45,13 @@ export interface Archive extends Disposable {
   readonly path: string;
   readonly kind: 'deb' | 'rpm' | 'tar';
   readonly package: PackageFacts | undefined;
-  /** Where in the file the entries are. */
+  /** The offset of the entries in the file. */
   readonly offset: number;
   readonly bytes: number;
   readonly file: OpenFile;
 }
 
-/** An archive, `not an archive`, or why it cannot be read. */
+/** Opens an archive. Returns it, `not an archive`, or why it cannot be read. */
 export async function openArchive(
   path: string,
   links: 'follow' | 'refuse' = 'follow',
@@ -88,10 +88,10 @@ const base = (file: OpenFile, offset = 0, bytes = file.bytes - offset) => ({
   [Symbol.dispose]: () => file[Symbol.dispose](),
 });
 
-/** The unpacked start is a tar header with the right checksum. */
+/** Whether the unpacked start is a tar header with the right checksum. */
 async function isTar(file: OpenFile): Promise<boolean> {
   const packed = compressionOf(file.readAt(0, 8)) !== 'none';
-  // A compressed module is not a tarball: only names show which is worth unpacking.
+  // A compressed module is not a tarball: only names show which file is worth unpacking.
   if (packed && !/\.(tar(\.\w+)?|t[gxb]z2?|tzst)$/i.test(file.path)) return false;
   if (!packed && file.bytes < 512) return false;
   const reader = tarReader();
@@ -150,7 +150,7 @@ function openRpm(file: OpenFile): Archive {
   };
 }
 
-/** Why reading failed, in words; a broken invariant is thrown again. */
+/** Returns why reading failed, in words; a broken invariant is thrown again. */
 export function archiveProblem(error: unknown): string {
   if (error instanceof FormatError) return `it ${error.message} (at byte ${error.offset})`;
   if (error instanceof UnpackError) return error.message;
@@ -159,7 +159,10 @@ export function archiveProblem(error: unknown): string {
 
 type SafeEvent = ArchiveEvent & { readonly path: string };
 
-/** The entries whose names stay inside, and their data; throws what `archiveProblem` describes. */
+/**
+ * Yields the entries whose names stay inside, and their data; throws errors that `archiveProblem`
+ * describes.
+ */
 export async function* archiveEvents(
   archive: Archive,
   limits: ArchiveLimits,
@@ -211,12 +214,15 @@ function counter(limits: ArchiveLimits) {
 
 export type ArchiveItem =
   | { readonly kind: 'file'; readonly path: string; readonly contents: Uint8Array }
-  /** `path` is empty when the archive itself is meant: nothing follows then. */
+  /**
+   * A problem with one entry. `path` is empty when the archive itself is meant: nothing follows
+   * then.
+   */
   | { readonly kind: 'problem'; readonly path: string; readonly why: string };
 
 const maxReports = 100;
 
-/** The regular files that are wanted, whole, in the order of the archive. */
+/** Yields the wanted regular files, whole, in the order of the archive. */
 export async function* readArchive(
   archive: Archive,
   wants: (path: string) => boolean,
@@ -272,7 +278,7 @@ interface Gathering {
   readonly whole: () => Uint8Array;
 }
 
-/** Grows with what really comes, not with what a header promises. */
+/** Gathers pieces; it grows with the real bytes, not with a header's promise. */
 function gathering(): Gathering {
   const pieces: Uint8Array[] = [];
   return {

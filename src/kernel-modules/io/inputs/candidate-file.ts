@@ -1,4 +1,4 @@
-/** A file as it would be offered to the loader, also one that is not a module at all. */
+/** A file as it would be offered to the loader, even if it is not a module at all. */
 import type { Candidate } from '../../core/loader/candidate.ts';
 import { readModule } from '../../core/record/read-module.ts';
 import { readSignature } from '../../core/record/signature.ts';
@@ -9,7 +9,7 @@ import { moduleBytesMax } from './unpack-module.ts';
 import { readBounded } from '../../../sys/files/regular-file.ts';
 import type { SignatureChecker } from '../scan/signatures.ts';
 
-/** Fails when the file cannot be read or unpacked. */
+/** Reads a candidate; fails when the file cannot be read or unpacked. */
 export function candidateFrom(file: string, check: SignatureChecker): Result<Candidate, Cause> {
   const stored = readBounded(file, moduleBytesMax);
   if (!stored.ok) return fail({ reason: stored.error.reason });

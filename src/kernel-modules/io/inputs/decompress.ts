@@ -1,8 +1,8 @@
 /**
- * Unpacking in this process, bounded: what would become larger than the caller allows is an error.
+ * Decompression in this process, bounded: output larger than the caller allows is an error.
  *
- * xz by the system's liblzma, zstd and gzip by Node. Without liblzma, and for what only old kernels
- * are packed with, by the program of that name.
+ * The system's liblzma unpacks xz; Node unpacks zstd and gzip. Without liblzma, and for formats
+ * that only old kernels use, the program of that name does it.
  */
 import { spawnSync } from 'node:child_process';
 import { constants, gunzipSync, zstdDecompressSync } from 'node:zlib';
@@ -14,21 +14,21 @@ import { xzDecoder, type XzError } from './liblzma.ts';
 import { xzUnpackedBytes } from './xz-index.ts';
 import { zstdFrame } from './zstd-frame.ts';
 
-/** Nearly all modules are smaller than this. */
+/** The largest buffer that is kept: nearly all modules are smaller. */
 export const keptBytesMax = 8 * 2 ** 20;
 
 /**
- * Memory that is used again: for many files in a row, one a thread. What `decompress` answers is
- * then overwritten by the next call with the same buffer.
+ * Memory that is reused for many files in a row, one a thread. The next `decompress` with the same
+ * buffer overwrites the last result.
  */
 export class OutputBuffer {
   #bytes: Uint8Array = new Uint8Array();
 
   take(size: number): Uint8Array {
-    // What is out of the ordinary is not kept.
+    // An unusually large buffer is not kept.
     if (size > keptBytesMax) return new Uint8Array(size);
     if (this.#bytes.length < size) {
-      // Half as much again, so that a row of growing files does not allocate for each.
+      // The buffer grows by half, so that a row of growing files does not allocate for each.
       const grown = Math.ceil(this.#bytes.length * 1.5);
       this.#bytes = new Uint8Array(Math.min(Math.max(size, grown), keptBytesMax));
     }
@@ -36,7 +36,7 @@ export class OutputBuffer {
   }
 }
 
-/** `limitBytes` is of the output. */
+/** Unpacks bytes; `limitBytes` limits the output. */
 export function decompress(
   bytes: Uint8Array,
   how: Compression,
@@ -54,7 +54,7 @@ function withinLimit(
   return unpacked.value === 'too large' ? fail(tooLarge(limitBytes)) : ok(unpacked.value);
 }
 
-/** For callers that have more room. */
+/** Unpacks for callers that can try again with a higher limit: the result may be `too large`. */
 export function decompressUpTo(
   bytes: Uint8Array,
   how: Compression,
@@ -77,8 +77,8 @@ export function decompressUpTo(
 }
 
 /**
- * What a file claims to unpack to; undefined if it does not. Only the index of xz can be relied on:
- * of gzip and zstd it is the word of one part, and there may be others.
+ * Returns the size that a file claims to unpack to; undefined if it does not. Only the index of xz
+ * is reliable: in gzip and zstd the size is one part's, and there may be others.
  */
 export function statedBytes(
   bytes: Uint8Array,
@@ -89,16 +89,21 @@ export function statedBytes(
   return ok(how === 'gzip' && bytes.length >= gzipBytesMin ? gzipSize(bytes) : undefined);
 }
 
-/** Header and trailer; the last four bytes are the size, modulo 2^32. */
+/** The smallest gzip file, header and trailer; the last four bytes are the size, modulo 2^32. */
 const gzipBytesMin = 18;
 const gzipSize = (bytes: Uint8Array): number =>
   new DataView(bytes.buffer, bytes.byteOffset).getUint32(bytes.length - 4, true);
 
-/** Enough for the name and the tables in front of the first byte; unpacks to 4 MiB at most. */
+/**
+ * Bytes read of a gzip file: enough for the name and the tables in front of the first byte; unpacks
+ * to 4 MiB at most.
+ */
 const gzipStartBytes = 4096;
 const startBytes = 64;
 
-/** The first bytes, without unpacking the rest; none where the beginning cannot be unpacked. */
+/**
+ * Returns the first bytes, without unpacking the rest; none if the beginning cannot be unpacked.
+ */
 export function firstBytes(bytes: Uint8Array, how: Compression): Uint8Array {
   try {
     return startOf(bytes, how).subarray(0, startBytes);
@@ -125,7 +130,7 @@ function startOf(bytes: Uint8Array, how: Compression): Uint8Array {
   return start;
 }
 
-/** Bytes that are not compressed, by their first ones, are returned as they are. */
+/** Unpacks by the first bytes; returns bytes that are not compressed as they are. */
 export function decompressed(
   bytes: Uint8Array,
   limitBytes: number,
@@ -171,13 +176,12 @@ interface UnpackOptions {
 }
 
 /**
- * In one piece: Node's own 16 KiB at a time would be put together afterwards, which takes twice the
- * memory. One byte more than is needed, or a second piece is made.
+ * Returns a chunk size for output in one piece: Node's default pieces of 16 KiB would have to be
+ * joined, which takes twice the memory. One byte more than needed avoids a second piece.
  */
 function chunkSizeFor(bytes: Uint8Array, how: 'zstd' | 'gzip', limitBytes: number): number {
   const stated = how === 'gzip' ? gzipSize(bytes) : zstdFrame(bytes)?.contentBytes;
-  // Kernels, which do not say, unpack to five times as much; what is not written to takes no
-  // memory.
+  // Kernels, which do not state it, unpack to five times as much; unwritten memory costs nothing.
   const expected = stated === undefined || stated > limitBytes ? bytes.length * 6 : stated + 1;
   return Math.max(Math.min(expected, limitBytes + 1), 2 ** 16);
 }
@@ -210,7 +214,7 @@ function isUnpackError(error: unknown): boolean {
 interface Program {
   readonly command: string;
   readonly arguments: readonly string[];
-  /** Debian's package, for the hint. */
+  /** The Debian package, for the hint. */
   readonly package: string;
 }
 
@@ -237,7 +241,7 @@ function runProgram(bytes: Uint8Array, how: keyof typeof programs, limitBytes: n
   });
 }
 
-/** Exported for a test: what is used where liblzma is missing. */
+/** Unpacks where liblzma is missing. Exported for a test. */
 export const unpackWithProgram = (
   bytes: Uint8Array,
   how: keyof typeof programs,

@@ -1,7 +1,7 @@
 /**
  * The kernel modules that a command reads: from files, directories, packages that are not
- * installed, tarballs, and DKMS trees. In a deterministic order; what cannot be read is a problem
- * among them, and the rest still comes.
+ * installed, tarballs, and DKMS trees. The order is deterministic. A file that cannot be read is a
+ * problem among them, and the rest still comes.
  */
 import { isModuleFile } from '../../core/record/module-file.ts';
 import { realpathSync, statSync } from 'node:fs';
@@ -26,11 +26,11 @@ import { type WalkEntry, walk, type WalkLimits, walkLimits } from '../../../sys/
 
 export interface Input {
   readonly kind: 'module';
-  /** A path; in an archive `package.deb!/usr/lib/modules/…/x.ko.xz`. */
+  /** The path; in an archive `package.deb!/usr/lib/modules/…/x.ko.xz`. */
   readonly label: string;
   /**
-   * The bytes as they are stored, compressed perhaps. Of an archive, they are held until it is
-   * dropped.
+   * Reads the bytes as they are stored, perhaps compressed. Bytes from an archive stay in memory
+   * until the input is dropped.
    */
   readonly read: () => Result<Uint8Array, Cause>;
   readonly origin: Origin;
@@ -39,11 +39,11 @@ export interface Input {
 export interface InputProblem {
   readonly kind: 'problem';
   readonly path: string;
-  /** Why, in words, without the path. */
+  /** The reason, without the path. */
   readonly why: string;
 }
 
-/** Looked up when it is first needed, as it takes time on a large host. */
+/** The file's origin, looked up when first needed, as it takes time on a large host. */
 export interface Origin {
   readonly package: PackageOrigin | undefined;
   readonly dkms: DkmsOrigin | undefined;
@@ -53,7 +53,10 @@ interface PackageOrigin {
   readonly name: string;
   readonly version: string;
   readonly architecture: string;
-  /** In a .deb this comes after the modules: known when the iteration has left the package. */
+  /**
+   * The package's license. In a .deb this comes after the modules: it is known when the iteration
+   * has left the package.
+   */
   readonly license: LicenseStatement | undefined;
 }
 
@@ -75,7 +78,7 @@ export interface InputOptions {
   readonly places?: InputPlaces;
   readonly archives?: ArchiveLimits;
   readonly directories?: WalkLimits;
-  /** Of one file on disk. */
+  /** The most bytes of one file on disk. */
   readonly fileBytes?: number;
 }
 
@@ -114,7 +117,7 @@ export async function* collectInputs(paths: readonly string[], options: InputOpt
 
 const problem = (path: string, why: string): InputProblem => ({ kind: 'problem', path, why });
 
-/** What the administrator named: a link there is followed. */
+/** Yields the inputs at a path that the administrator named: a link there is followed. */
 async function* inputsAt(path: string, context: Context): Inputs {
   let directory: boolean;
   try {
@@ -144,7 +147,7 @@ async function* inputsInDirectory(directory: string, context: Context): Inputs {
   if (!any) yield problem(directory, 'it holds no kernel module (*.ko, *.ko.xz, …) and no package');
 }
 
-/** The source of a DKMS package: its modules are where dkms built them. */
+/** Yields the modules of a DKMS source, which are where dkms built them. */
 async function* builtFrom(source: string, context: Context): Inputs {
   const conf = dkmsConfIn(source);
   if (conf?.name === undefined || conf.version === undefined) return;
@@ -164,7 +167,7 @@ async function* builtFrom(source: string, context: Context): Inputs {
   );
 }
 
-/** As in weak-updates, whose links root made. */
+/** Returns the input behind a link, as in weak-updates, whose links root made. */
 function linked(path: string, context: Context): Input | InputProblem {
   try {
     const target = realpathSync(path);
@@ -196,7 +199,7 @@ async function* inputsOfFile(path: string, context: Context, links: 'follow' | '
   }
 }
 
-/** Read when needed; the path must then still have the file that was found. */
+/** Returns an input that is read when needed; the path must then still have the same file. */
 function fileInput(
   label: string,
   context: Context,
@@ -266,11 +269,14 @@ async function* inputsInArchive(archive: Archive, context: Context, named: boole
       };
     }
   }
-  // Among the packages of a directory, those without modules are of no interest.
+  // If packages come from a directory, those without modules do not matter.
   if (!any && named) yield problem(archive.path, `it holds no kernel module${sources}`);
 }
 
-/** An archive can hold two files of one path: unpacking leaves the last, and both are read. */
+/**
+ * Returns unique labels: an archive can hold two files of one path. Unpacking leaves the last, but
+ * both are read here.
+ */
 function labelsOf(archive: string): (path: string) => string {
   const seen = new Map<string, number>();
   return (path) => {

@@ -1,7 +1,7 @@
 /**
- * Which Debian package an installed file belongs to, from dpkg's lists (`info/NAME[:ARCH].list`, a
- * path a line): read once, when first needed, and only what can be a module or the source of one is
- * kept.
+ * The Debian packages of installed files, from dpkg's lists (`info/NAME[:ARCH].list`, a path a
+ * line). They are read once, when first needed; only paths that can be a module or a module's
+ * source are kept.
  */
 import { isModuleFile } from '../../core/record/module-file.ts';
 import { readdirSync } from 'node:fs';
@@ -26,7 +26,10 @@ const maxListBytes = 64 * 1024 ** 2;
 const maxStatusBytes = 256 * 1024 ** 2;
 const maxCopyrightBytes = 8 * 1024 ** 2;
 
-/** `dpkg` is /var/lib/dpkg, `documents` is /usr/share/doc. Without them, no file has an owner. */
+/**
+ * Finds packages. `dpkg` is /var/lib/dpkg, `documents` is /usr/share/doc. Without them, no file has
+ * an owner.
+ */
 export function installedPackages(dpkg: string, documents: string): InstalledPackages {
   let owners: ReadonlyMap<string, string> | undefined;
   let status: ReadonlyMap<string, string> | undefined;
@@ -44,7 +47,7 @@ export function installedPackages(dpkg: string, documents: string): InstalledPac
   };
 }
 
-/** /lib and /usr/lib are one directory; lists have either. */
+/** Returns the path with /lib for /usr/lib: the two are one directory, and lists have either. */
 const unmerged = (path: string) => path.replace(/^\/usr\/lib\//, '/lib/');
 
 const isKept = (path: string) => isModuleFile(path) || path.endsWith('/dkms.conf');
@@ -53,7 +56,7 @@ function readOwners(info: string): ReadonlyMap<string, string> {
   const owners = new Map<string, string>();
   for (const file of listsIn(info)) {
     const bytes = readFile(join(info, file), maxListBytes);
-    // Most packages hold nothing of the kind: searching the bytes is quicker than parsing the text.
+    // Most packages hold no such file: searching the bytes is quicker than parsing the text.
     if (bytes === undefined || !(bytes.includes('.ko') || bytes.includes('/dkms.conf'))) continue;
     const name = file.slice(0, -'.list'.length);
     for (const path of bytes.toString('utf8').split('\n')) {
@@ -81,7 +84,7 @@ function readFile(path: string, max: number): Buffer | undefined {
   return Buffer.from(file.readAt(0, file.bytes));
 }
 
-/** `name` and `name:architecture` → its paragraph. */
+/** Reads dpkg's status: `name` and `name:architecture` → its paragraph. */
 function readStatus(path: string): ReadonlyMap<string, string> {
   const paragraphs = new Map<string, string>();
   for (const text of readFile(path, maxStatusBytes)?.toString('utf8').split('\n\n') ?? []) {

@@ -6,7 +6,7 @@ type XzDecoder = (packed: Uint8Array, into: Uint8Array) => XzOutcome;
 type XzOutcome = { readonly unpackedBytes: number } | { readonly error: XzError };
 export type XzError = 'full' | 'memory' | 'corrupt' | 'unsupported' | 'cut off' | 'failed';
 
-/** Source: lzma/base.h, `lzma_ret`. */
+/** Return codes. Source: lzma/base.h, `lzma_ret`. */
 const returns: Readonly<Record<number, XzError>> = {
   2: 'unsupported',
   3: 'unsupported',
@@ -19,12 +19,15 @@ const returns: Readonly<Record<number, XzError>> = {
 };
 const LZMA_BUF_ERROR = 10;
 
-/** The largest dictionary that xz itself makes takes 65 MiB (`-9`); kernels use up to 128 MiB. */
+/**
+ * The memory limit. The largest dictionary that xz itself makes takes 65 MiB (`-9`); kernels use up
+ * to 128 MiB.
+ */
 const memoryBytesMax = 256n * 1024n * 1024n;
 
 let decoder: { readonly value: XzDecoder | undefined } | undefined;
 
-/** Loaded at the first use, once a thread. */
+/** Returns the decoder, loaded at the first use, once a thread. */
 export function xzDecoder(): XzDecoder | undefined {
   decoder ??= { value: load() };
   return decoder.value;
@@ -44,7 +47,7 @@ function load(): XzDecoder | undefined {
   const [read, written] = [new BigUint64Array(1), new BigUint64Array(1)];
   return (packed, into) => {
     [read[0], written[0]] = [0n, 0n];
-    // One call a stream; streams may follow each other with zeros between them.
+    // One call decodes one stream; streams may follow each other with zeros between them.
     let at = 0;
     while (at < packed.length) {
       memory[0] = memoryBytesMax;
@@ -52,7 +55,7 @@ function load(): XzDecoder | undefined {
       const answer = Number(
         decode(memory, 0, null, packed, read, packed.length, into, written, into.length),
       );
-      // Without room for output and without input left, the two are the same to the library.
+      // The library returns the same code when output space or input runs out.
       if (answer === LZMA_BUF_ERROR && Number(written[0]) < into.length)
         return { error: 'cut off' };
       if (answer !== 0) return { error: returns[answer] ?? 'failed' };

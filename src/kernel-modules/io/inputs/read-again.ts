@@ -7,7 +7,7 @@ import { decompressed } from './decompress.ts';
 import { collectInputs } from './inputs.ts';
 import { moduleBytesMax } from './unpack-module.ts';
 
-/** Unpacked. Fails when it is no longer the file that was judged. */
+/** Reads the unpacked bytes again; fails when the file is no longer the one that was judged. */
 export async function readAgain(entry: {
   readonly file: string;
   readonly sha256: string;
@@ -21,7 +21,8 @@ export async function readAgain(entry: {
 }
 
 /**
- * `package.deb!/lib/modules/…/x.ko.xz` is a file in a package, unless there is a file of that name.
+ * Reads the stored bytes. `package.deb!/lib/modules/…/x.ko.xz` is a file in a package, unless a
+ * file has that very name.
  */
 async function storedBytes(label: string): Promise<Result<Uint8Array, Cause>> {
   const at = label.indexOf('!/');

@@ -1,16 +1,16 @@
 /**
- * One budget of memory for all threads that unpack: who finds too little left waits for the others.
- * Whoever wants more than there is gets all of it, and so goes alone.
+ * One memory budget for all threads that unpack: a thread that finds too little left waits for the
+ * others. A request above the whole budget gets all of it, and so runs by itself.
  */
 
-/** Counted in KiB, so that a number of 32 bits is enough. */
+/** The unit is KiB, so that a number of 32 bits is enough. */
 const unitBytes = 1024;
 
 export class UnpackBudget {
   readonly #left: Int32Array;
   readonly #totalUnits: number;
 
-  /** `memory` is shared by the threads; who makes it calls `UnpackBudget.make`. */
+  /** Joins a budget. `memory` is shared by the threads; its creator calls `UnpackBudget.make`. */
   constructor({ left, totalUnits }: SharedBudget) {
     this.#left = new Int32Array(left);
     this.#totalUnits = totalUnits;
@@ -24,8 +24,8 @@ export class UnpackBudget {
   }
 
   /**
-   * Returns when there is room. A thread holds one reservation at a time, or two could wait for
-   * each other.
+   * Waits until there is enough memory left. A thread holds one reservation at a time, or two could
+   * wait for each other.
    */
   reserve(bytes: number): Disposable {
     const units = Math.min(Math.ceil(bytes / unitBytes), this.#totalUnits);
@@ -43,7 +43,7 @@ export class UnpackBudget {
   }
 }
 
-/** What goes to each thread. */
+/** The part of a budget that each thread gets. */
 export interface SharedBudget {
   readonly left: SharedArrayBuffer;
   readonly totalUnits: number;

@@ -1,9 +1,9 @@
 /**
  * An archive's files, written into an empty directory of our own.
  *
- * No link is ever made from what an archive says, so nothing can be written through one: where a
- * link points to a file of the same archive, its place gets that file (a second name of it); all
- * others are reported.
+ * No link is ever made from an archive's text, so nothing can be written through one. If a link
+ * points to a file of the same archive, its place gets that file (a second name of it); all others
+ * are reported.
  */
 import {
   closeSync,
@@ -35,7 +35,7 @@ interface Unpacked {
   readonly skipped: readonly { readonly path: string; readonly why: string }[];
 }
 
-/** The path to write an entry to, or undefined to leave it out. */
+/** Returns the path to write an entry to, or undefined to leave it out. */
 type Placement = (path: string) => string | undefined;
 
 const maxSkipped = 100;
@@ -43,7 +43,9 @@ const maxLinks = 100_000;
 const maxHops = 16;
 const maxDepth = 128;
 
-/** When it fails, what was written is removed again; the directory itself stays. */
+/**
+ * Unpacks the archive. A failure removes everything that was written; the directory itself stays.
+ */
 export async function unpackInto(
   archive: Archive,
   directory: string,
@@ -59,7 +61,7 @@ export async function unpackInto(
 }
 
 /**
- * The same into a directory that already holds files of ours, which are never replaced through a
+ * Unpacks into a directory that already holds files of ours, which are never replaced through a
  * link.
  */
 export async function unpackBeside(
@@ -142,7 +144,7 @@ class Writer {
     else this.#links.set(path, placed);
   }
 
-  /** Directories above it are made; one that is in the way as a file is reported. */
+  /** Makes a directory and its parents; a file in the way is reported. */
   #makeDirectory(path: string): boolean {
     if (this.#directories.has(path)) return true;
     const parent = path.includes('/') ? path.slice(0, path.lastIndexOf('/')) : '';
@@ -189,7 +191,7 @@ class Writer {
     this.#fd = undefined;
   }
 
-  /** After all files are there, for a link may come before what it points to. */
+  /** Makes the links after all files are there, since a link may come before its target. */
   links(): void {
     for (const [path, first] of this.#links) {
       let target = first;

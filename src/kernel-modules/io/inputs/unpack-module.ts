@@ -1,9 +1,8 @@
 /**
  * A module as it is stored → the module, for as long as it is read.
  *
- * Small ones, which are nearly all, are unpacked at once. Of a large one the first block comes
- * first: a file that is not an ELF file is not unpacked for that to be found. And the large ones of
- * all threads share one budget.
+ * Small ones, which are nearly all, are unpacked at once. A large one is unpacked only after its
+ * first block shows an ELF file. The large ones of all threads share one budget.
  */
 import type { Compression } from '../../core/kernel/image.ts';
 import { isElf } from '../../core/record/read-module.ts';
@@ -20,20 +19,23 @@ import {
 } from './decompress.ts';
 import { type SharedBudget, UnpackBudget } from './unpack-budget.ts';
 
-/** The largest module of a distribution is some 10 MB, with debug data some 100. */
+/**
+ * The largest module that is read. A distribution's largest has some 10 MB, with debug data some
+ * 100.
+ */
 export const moduleBytesMax = 512 * 2 ** 20;
-/** Of all threads together. */
+/** The memory budget of all threads together. */
 export const unpackedBytesMax = 256 * 2 ** 20;
 /**
- * What does not state its size, or too small a one, is put together from pieces, which takes as
- * much again.
+ * The largest module that does not state its size, or states too small a one: it is joined from
+ * pieces, which takes as much again.
  */
 const unstatedBytesMax = 256 * 2 ** 20;
-/** xz and zstd refer back to a copy of their output, as far as their window. */
+/** The largest window: xz and zstd refer back that far, to a copy of their output. */
 const windowBytesMax = 256 * 2 ** 20;
 
 export class ModuleUnpacker {
-  // What is read of a module is a copy, so each may be unpacked over the one before.
+  // Data read from a module is a copy, so each may be unpacked over the one before.
   readonly #small = new OutputBuffer();
   readonly #budget: UnpackBudget;
 
@@ -41,7 +43,7 @@ export class ModuleUnpacker {
     this.#budget = new UnpackBudget(budget);
   }
 
-  /** Calls `read` with the unpacked bytes, of which it keeps none. */
+  /** Calls `read` with the unpacked bytes, of which `read` keeps none. */
   use<T>(stored: Uint8Array, read: (bytes: Uint8Array) => T): Result<T, Cause> {
     const how = compressionOf(stored);
     if (how === undefined) return ok(read(stored));
@@ -69,7 +71,7 @@ export class ModuleUnpacker {
     try {
       return ok(read(bytes.value));
     } finally {
-      // Now, not when memory is next tidied up: others wait for it.
+      // Memory is freed now, not at the next garbage collection: others wait for it.
       release(bytes.value);
     }
   }
@@ -78,7 +80,7 @@ export class ModuleUnpacker {
 const needs = (how: Compression, bytes: number): number =>
   how === 'gzip' ? bytes : bytes + Math.min(bytes, windowBytesMax);
 
-/** Small ones may lie in memory that others share. */
+/** Frees the memory of large bytes; small ones may lie in memory that others share. */
 function release({ buffer }: Uint8Array): void {
   if (buffer instanceof ArrayBuffer && buffer.byteLength > keptBytesMax) buffer.transfer(0);
 }

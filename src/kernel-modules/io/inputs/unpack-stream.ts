@@ -1,6 +1,6 @@
 /**
- * Decompression of a part of a file as a stream: gzip and zstd in this process, xz (and lzma) and
- * bzip2 through their programs, so that a large archive is never in memory as a whole.
+ * Decompression of a part of a file as a stream, so that a large archive is never in memory as a
+ * whole. This process unpacks gzip and zstd; programs unpack xz (and lzma) and bzip2.
  */
 import { spawn } from 'node:child_process';
 import { pipeline, Readable, type Transform } from 'node:stream';
@@ -18,7 +18,7 @@ const magics: readonly (readonly [Compression, readonly number[]])[] = [
   ['bzip2', [0x42, 0x5a, 0x68]],
 ];
 
-/** By its first bytes, never by its name. */
+/** Returns the compression by the first bytes, never by a name. */
 export function compressionOf(start: Uint8Array): Compression {
   const found = magics.find(([, magic]) => magic.every((byte, index) => start[index] === byte));
   return found?.[0] ?? 'none';
@@ -26,7 +26,8 @@ export function compressionOf(start: Uint8Array): Compression {
 
 const pieceBytes = 256 * 1024;
 /**
- * What xz may take: the largest preset needs 65 MiB, long windows of large packages a few hundred.
+ * The memory that xz may use: the largest preset needs 65 MiB, long windows of large packages a few
+ * hundred.
  */
 const xzMemory = '512MiB';
 
@@ -36,11 +37,11 @@ const programs: Readonly<Partial<Record<Compression, readonly [string, string, .
   bzip2: ['bzip2', 'bzip2', '-dc', '--quiet'],
 };
 
-/** A damaged stream, a missing program: the message has what to do. */
+/** An error about a damaged stream or a missing program; the message has a remedy. */
 export class UnpackError extends Error {}
 
 /**
- * The unpacked bytes in pieces. Throws UnpackError. An iteration that is left early ends the
+ * Yields the unpacked bytes in pieces. Throws UnpackError. Leaving the iteration early ends the
  * program.
  */
 export async function* unpacked(
@@ -67,7 +68,7 @@ function* stored(file: OpenFile, offset: number, bytes: number): Generator<Uint8
 async function* throughZlib(pieces: Iterable<Uint8Array>, how: Compression) {
   const options = { chunkSize: pieceBytes };
   const inflate: Transform = how === 'gzip' ? createGunzip(options) : createZstdDecompress(options);
-  // The error comes out of the iteration too.
+  // The iteration throws the error too.
   pipeline(Readable.from(pieces), inflate, () => undefined);
   try {
     for await (const piece of inflate) yield piece as Uint8Array;

@@ -1,6 +1,6 @@
 /**
- * How much an xz file unpacks to, from the index at the end of each of its streams, so that the
- * buffer is right at once and a bomb is known before anything is unpacked.
+ * The unpacked size of an xz file, from the index at the end of each stream. It gives the right
+ * buffer at once, and shows a bomb before anything is unpacked.
  *
  *   stream header (12) | blocks | index | footer (12): CRC32, size of the index, flags, "YZ"
  *
@@ -14,7 +14,7 @@ const edgeBytes = 12;
 const streamsMax = 1024;
 const recordsMax = 1_000_000;
 
-/** The sum over all streams, bytes; the error has the offset of the problem. */
+/** Returns the sum over all streams, bytes; the error has the offset of the problem. */
 export function xzUnpackedBytes(bytes: Uint8Array): Result<number, Cause> {
   try {
     return ok(sumOfStreams(new ByteView(bytes, true)));
@@ -24,7 +24,9 @@ export function xzUnpackedBytes(bytes: Uint8Array): Result<number, Cause> {
   }
 }
 
-/** From the end to the front, since only an index has the length of its stream. */
+/**
+ * Adds up the streams from the end to the front, since only an index has the length of its stream.
+ */
 function sumOfStreams(view: ByteView): number {
   let [end, total, streams] = [view.length, 0, 0];
   while (end > 0) {
@@ -38,7 +40,7 @@ function sumOfStreams(view: ByteView): number {
   return total;
 }
 
-/** Streams may be followed by zeros, four at a time. */
+/** Returns the end without padding: streams may be followed by zeros, four at a time. */
 function withoutPadding(view: ByteView, end: number): number {
   let at = end;
   while (at >= edgeBytes + 4 && view.u32(at - 4) === 0) at -= 4;
@@ -67,7 +69,8 @@ function readIndex(view: ByteView, end: number) {
 }
 
 /**
- * Seven bits a byte, the lowest first. Beyond 2^53 the last digits are lost, which no limit allows.
+ * Reads a number of seven bits a byte, the lowest first. Beyond 2^53 the last digits are lost,
+ * which no limit allows.
  */
 function readVarint(reader: { readonly view: ByteView; at: number; readonly end: number }): number {
   let [value, scale] = [0, 1];

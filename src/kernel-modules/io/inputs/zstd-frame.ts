@@ -1,6 +1,6 @@
 /**
- * The beginning of a zstd file: the content size that its first frame states, and where its first
- * block ends.
+ * The beginning of a zstd file: the content size that its first frame states, and the end of its
+ * first block.
  *
  *   magic (4) | descriptor (1) | window (0, 1) | dictionary (0 to 4) | content size (0 to 8) | blocks
  *
@@ -9,9 +9,9 @@
 import { ByteView, FormatError } from '../../core/elf/bytes.ts';
 
 interface ZstdFrame {
-  /** Undefined if the frame does not state it. */
+  /** The content size in bytes; undefined if the frame does not state it. */
   readonly contentBytes: number | undefined;
-  /** Of the file. */
+  /** The offset in the file where the first block ends. */
   readonly firstBlockEnd: number;
 }
 
@@ -20,7 +20,7 @@ const sizeBytes = [0, 2, 4, 8] as const;
 const blockHeaderBytes = 3;
 const typeRunLength = 1;
 
-/** Throws FormatError where it is cut off. */
+/** Reads the frame's header. Throws FormatError where it is cut off. */
 export function readZstdFrame(bytes: Uint8Array): ZstdFrame {
   const view = new ByteView(bytes, true);
   const descriptor = view.u8(4);
@@ -52,7 +52,7 @@ function contentSize(view: ByteView, at: number, size: number): number | undefin
   }
 }
 
-/** The same, of bytes that may be anything. */
+/** Reads the header of bytes that may be anything; undefined if they are not zstd. */
 export function zstdFrame(bytes: Uint8Array): ZstdFrame | undefined {
   try {
     return readZstdFrame(bytes);

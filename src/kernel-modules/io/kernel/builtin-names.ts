@@ -1,6 +1,6 @@
 /**
- * Names that belong to code inside a kernel: what /sys/module has without a loaded module, where
- * the kernel runs, else what its image has; and the list of built-in modules beside the others.
+ * Names of built-in code: entries of /sys/module without a loaded module if the kernel runs here,
+ * else the names in its image. The list of built-in modules in the module directory adds more.
  *
  *   modules.builtin    kernel/drivers/char/virtio_console.ko
  */
@@ -13,12 +13,12 @@ import { plainName } from '../../core/record/module.ts';
 
 interface BuiltinPlaces {
   readonly moduleDirectory: string | undefined;
-  /** `/sys` of the kernel, where it is the one that runs. */
+  /** `/sys` of the kernel if it is the running one. */
   readonly sys: string | undefined;
   readonly inImage: readonly string[] | undefined;
 }
 
-/** Undefined where nothing is known. */
+/** Collects the names; undefined if none are known. */
 export function builtinNames({
   moduleDirectory,
   sys,
@@ -31,7 +31,7 @@ export function builtinNames({
   return { present: new Set(present), possible: new Set(possible) };
 }
 
-/** Only what was loaded has a state. */
+/** Returns names without a module: only loaded modules have a state. */
 function withoutModule(sys: string): readonly string[] {
   const directory = join(sys, 'module');
   try {

@@ -6,7 +6,7 @@ import { fail, ok, type Result } from '../../../base/result.ts';
 const bytesMax = 2 ** 20;
 const pem = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 
-/** DER of each. */
+/** Returns the DER of each certificate. */
 export function readCertificates(file: Uint8Array): Result<readonly Uint8Array[], Cause> {
   if (file.length > bytesMax) return fail({ reason: `it has more than ${bytesMax} bytes` });
   const blocks = Buffer.from(file).toString('latin1').match(pem) ?? [];

@@ -1,6 +1,6 @@
 /**
- * The kernel that all modules of the input are for, if it is one: a package or an
- * unpacked tree of another kernel is judged for that kernel, not for the one that happens to run.
+ * The one kernel that all modules of the input are for, if there is one. A package or an unpacked
+ * tree of another kernel is judged for that kernel, not for the running one.
  *
  * Only a few modules of each input are sampled, so the answer is checked against what is read
  * afterwards.
@@ -17,11 +17,11 @@ import { releaseOf, sampleBelow } from './module-sample.ts';
 
 export interface InputKernel extends Disposable {
   readonly release: string;
-  /** As for `readKernel`; undefined when nothing of that kernel is here. */
+  /** Directories for `readKernel`; undefined if nothing of that kernel is here. */
   readonly directories: readonly string[] | undefined;
-  /** Where what was taken out of packages is, until this is disposed of. */
+  /** The directory of files unpacked from packages, until this is disposed of. */
   readonly copies: string;
-  /** A text in which files that were taken out of packages are called by where they come from. */
+  /** Returns a text in which unpacked files have the names of their origin. */
   readonly renamed: (text: string) => string;
 }
 
@@ -30,7 +30,7 @@ interface Named {
   readonly directory: string | undefined;
 }
 
-/** Undefined when they are for several, or do not state it. */
+/** Finds the kernel of the inputs; undefined if they are for several, or do not state it. */
 export async function kernelOfInputs(
   paths: readonly string[],
   roots: HostRoots,
@@ -63,7 +63,7 @@ export async function kernelOfInputs(
   };
 }
 
-/** What the inputs bring, else what the host has of that release. */
+/** Returns directories from the inputs, else the host's for that release. */
 function directoriesOf(
   release: string,
   named: readonly Named[],
@@ -99,7 +99,7 @@ function namedByDirectory(directory: string): Named | undefined {
   return { release, directory: treeAround(directory, release) };
 }
 
-/** `/lib/modules/RELEASE` for a directory below it. */
+/** Returns `/lib/modules/RELEASE` for a directory below it. */
 function treeAround(directory: string, release: string): string {
   for (let each = directory; dirname(each) !== each; each = dirname(each)) {
     if (basename(each) === release && basename(dirname(each)) === 'modules') return each;
@@ -111,7 +111,7 @@ const kernelFile =
   /^(?:boot\/(?:vmlinu[xz]|Image|config)-([^/]+)|(?:usr\/)?lib\/modules\/([^/]+)\/(?:vmlinuz|config|modules\.builtin))$/;
 const image = /(?:^|\/)(?:vmlinu[xz]|Image)(?:-[^/]+)?$/;
 const moduleIn = /^(?:usr\/)?lib\/modules\/([^/]+)\/kernel\//;
-/** Enough to know the size of `struct module`. */
+/** The number of modules to unpack: enough for the size of `struct module`. */
 const modulesWanted = 3;
 
 /**
@@ -151,7 +151,9 @@ async function takeKernel(
   return ok({ release, directory: scratch });
 }
 
-/** In a .deb an image comes before the modules, in an .rpm after them. */
+/**
+ * Whether enough was unpacked: in a .deb an image comes before the modules, in an .rpm after them.
+ */
 const isEnough = (
   archive: Archive,
   { image: hasImage, modules }: { readonly image: boolean; readonly modules: number },

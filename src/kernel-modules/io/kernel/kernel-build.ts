@@ -1,10 +1,10 @@
 /**
- * What modules of a kernel are built against: its headers, and what their makefiles include.
+ * The files that modules of a kernel are built against: its headers, and what their makefiles
+ * include.
  *
  * Debian spreads them: /usr/src/linux-headers-REL includes the makefile of …-common and has links
- * into
- * /usr/lib/linux-kbuild-VERSION. All of them may be unpacked somewhere instead of installed; `mounts` has
- * where each is and where it is expected.
+ * into /usr/lib/linux-kbuild-VERSION. All of them may be unpacked somewhere instead of installed;
+ * `mounts` has each one's real and expected place.
  */
 import { readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -16,9 +16,9 @@ import { basesOf, headersRelease } from './kernel-files.ts';
 
 export interface KernelBuild {
   readonly release: string;
-  /** Where makefiles expect the headers: what `make -C` is given. */
+  /** The place where makefiles expect the headers: the argument of `make -C`. */
   readonly headers: string;
-  /** The headers first. */
+  /** The mounts, the headers first. */
   readonly mounts: readonly HeadersMount[];
 }
 
@@ -27,13 +27,13 @@ interface HeadersMount {
   readonly to: string;
 }
 
-/** A directory needs few others; more is hostile. */
+/** The most directories that one may need; more is hostile. */
 const mountsMax = 8;
 const siblingsMax = 200;
 
 /**
- * The headers of a kernel: in the `given` directories (each headers, or the root of unpacked
- * packages), else those that are installed.
+ * Finds the headers of a kernel: in the `given` directories (each headers, or the root of unpacked
+ * packages), else the installed ones.
  */
 export function findKernelBuild(
   release: string,
@@ -62,7 +62,10 @@ const installedDirectories = (release: string): readonly string[] => {
   return [`/usr/src/linux-headers-${release}`, `/usr/src/kernels/${release}`, linked(build)];
 };
 
-/** A directory below `lib/modules` has headers beside it, in the same unpacked root. */
+/**
+ * Returns the directories to search: one below `lib/modules` has its headers in the same unpacked
+ * root.
+ */
 function givenDirectories(given: string, release: string): readonly string[] {
   const directory = resolve(given);
   const inPackage = [`usr/src/linux-headers-${release}`, `usr/src/kernels/${release}`];
@@ -113,13 +116,14 @@ function collectMounts(release: string, from: string): Result<KernelBuild, Probl
 }
 
 /**
- * `/root/of/package` of `/root/of/package/usr/src/linux-headers-…`; empty for what is installed.
+ * Returns the root: `/root/of/package` of `/root/of/package/usr/src/linux-headers-…`; empty for
+ * installed headers.
  */
 function rootOf(directory: string): string | undefined {
   return /^(.*)\/usr\/src\/(?:kernels\/)?[^/]+$/.exec(directory)?.[1];
 }
 
-/** Other packages that were unpacked next to this one. */
+/** Returns other packages that were unpacked next to this one. */
 function besides(root: string | undefined): readonly string[] {
   if (root === undefined || root === '') return [];
   const parent = dirname(root);
@@ -128,8 +132,8 @@ function besides(root: string | undefined): readonly string[] {
 }
 
 /**
- * Directories below some /usr/src and /usr/lib that a directory's makefile includes or its links
- * lead to.
+ * Returns directories below some /usr/src and /usr/lib that a directory's makefile includes or its
+ * links lead to.
  */
 function reachedFrom({ from, to }: HeadersMount): readonly string[] {
   const makefile = readText(join(from, 'Makefile')) ?? '';

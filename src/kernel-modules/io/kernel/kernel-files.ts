@@ -1,6 +1,6 @@
 /**
- * Where the pieces of a kernel are: on this host, in an unpacked package, in a directory of
- * headers, or in any mixture of these.
+ * The places of a kernel's pieces: on this host, in an unpacked package, in a directory of headers,
+ * or any mixture of these.
  *
  *   boot/vmlinuz-RELEASE  boot/config-RELEASE
  *   lib/modules/RELEASE/kernel/…  usr/lib/modules/RELEASE/kernel/…
@@ -13,7 +13,10 @@ import { quoted } from '../../../sys/errno.ts';
 import { failed, type Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
 
-/** Where this host keeps its kernels: values, so that a test can point them at a fixture tree. */
+/**
+ * The directories where this host keeps its kernels: values, so that a test can point them at a
+ * fixture tree.
+ */
 export interface HostRoots {
   readonly proc: string;
   readonly sys: string;
@@ -32,7 +35,7 @@ export const hostRoots: HostRoots = {
   sources: '/usr/src',
 };
 
-/** What may be there, in order of preference; nothing of it need exist. */
+/** Paths where files may be, in order of preference; none of them need exist. */
 export interface KernelFiles {
   readonly release: string;
   readonly moduleDirectory: string | undefined;
@@ -42,7 +45,7 @@ export interface KernelFiles {
 }
 
 interface Places {
-  /** Directories named as the release. */
+  /** Directories named like the release. */
   readonly modules: readonly string[];
   readonly boot: readonly string[];
   readonly headers: readonly string[];
@@ -50,10 +53,10 @@ interface Places {
 
 const releasePattern = /^\d+\.\d+[\w.+~-]*$/;
 
-/** Whether it can be a release, and so part of a path. */
+/** Whether the text can be a release, and so part of a path. */
 export const plainRelease = (text: string): boolean => releasePattern.test(text);
 
-/** `uname -r`. */
+/** Returns `uname -r`. */
 export const runningRelease = (roots: HostRoots): string | undefined =>
   readText(join(roots.proc, 'sys/kernel/osrelease'))?.trim();
 
@@ -77,7 +80,7 @@ export function runningFiles(roots: HostRoots): Result<KernelFiles, Problem> {
   );
 }
 
-/** The pieces that lie in `directories`, which together must be of one kernel. */
+/** Finds the pieces in `directories`, which together must be of one kernel. */
 export function filesIn(directories: readonly string[]): Result<KernelFiles, Problem> {
   for (const object of directories) {
     const found = statSync(object, { throwIfNoEntry: false });
@@ -106,7 +109,7 @@ export function filesIn(directories: readonly string[]): Result<KernelFiles, Pro
   return ok(filesOf(release, placesIn(bases, release)));
 }
 
-/** For `ROOT/lib/modules/RELEASE` also what is beside it below ROOT. */
+/** Returns the directories to search: for `ROOT/lib/modules/RELEASE` also others below ROOT. */
 export function basesOf(directory: string): readonly string[] {
   if (!isModuleDirectory(directory)) return [directory];
   const modules = dirname(directory);
@@ -139,8 +142,8 @@ function releasesIn(directory: string): readonly string[] {
 }
 
 /**
- * What modules built with these headers are for. Debian 12 has the version of the source in
- * kernel.release, and what the kernel calls itself only in utsrelease.h.
+ * Returns the release that modules built with these headers are for. Debian 12 has the version of
+ * the source in kernel.release, and the kernel's own release only in utsrelease.h.
  */
 export function headersRelease(directory: string): string | undefined {
   const header = readText(join(directory, 'include/generated/utsrelease.h')) ?? '';
@@ -174,7 +177,7 @@ const placesIn = (bases: readonly string[], release: string): Places => ({
 
 function filesOf(release: string, places: Places): KernelFiles {
   const { modules, boot } = places;
-  // What was named comes before what a link leads to, which may be outside an unpacked package.
+  // Named directories come before the target of a link, which may be outside an unpacked package.
   const headers = [...places.headers, ...modules.map((directory) => join(directory, 'build'))];
   const packed = ['gz', 'xz', 'zst'];
   const present = (paths: readonly string[]) => paths.filter((path) => existsSync(path));
@@ -211,8 +214,8 @@ function filesOf(release: string, places: Places): KernelFiles {
 }
 
 /**
- * Headers of another release have another Module.symvers; those that state none count by their
- * path.
+ * Whether headers are of the release: other headers have another Module.symvers. Headers that state
+ * no release count by their path.
  */
 function isOfRelease(headers: string, release: string): boolean {
   const stated = headersRelease(headers);

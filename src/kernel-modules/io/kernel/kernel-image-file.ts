@@ -1,4 +1,4 @@
-/** A kernel image read from a file: what its loader knows, and the keys it trusts. */
+/** A kernel image read from a file: the facts that its loader has, and the keys it trusts. */
 import { createHash } from 'node:crypto';
 import { bannerRelease, imageVermagic, readImage } from '../../core/kernel/image.ts';
 import { embeddedConfig, parseConfig } from '../../core/kernel/config.ts';
@@ -19,21 +19,21 @@ import { readCertificate } from '../scan/signatures.ts';
 export interface ImageFile {
   readonly path: string;
   readonly release: string | undefined;
-  /** undefined for a bare image, which does not state it. */
+  /** The machine; undefined for a bare image, which does not state it. */
   readonly machine: number | undefined;
   readonly vermagic: string | undefined;
   readonly config: KernelConfig | undefined;
   readonly exports: Result<readonly SymbolExport[], Cause>;
   /** Names that built-in code has in /sys/module; undefined when the image does not have them. */
   readonly builtins?: readonly string[] | undefined;
-  /** DER. */
+  /** Certificates, DER. */
   readonly certificates: readonly Uint8Array[];
 }
 
 const fileBytesMax = 512 * 1024 * 1024;
 const kernelBytesMax = 1024 * 1024 * 1024;
 
-/** `cache` is a directory of ours, as unpacking takes half a second. */
+/** Reads an image. `cache` is a directory of ours, as unpacking takes half a second. */
 export function readImageFile(path: string, cache?: string): Result<ImageFile, Cause> {
   const bytes = readBounded(path, fileBytesMax);
   if (!bytes.ok) return fail({ reason: bytes.error.reason });
@@ -47,7 +47,7 @@ export function readImageFile(path: string, cache?: string): Result<ImageFile, C
   return image;
 }
 
-/** Another number makes every remembered image void. */
+/** The format of cached images; another number makes all of them void. */
 const format = 2;
 
 function printRemembered(image: ImageFile): string {
@@ -85,7 +85,8 @@ function readImageBytes(path: string, file: Uint8Array): Result<ImageFile, Cause
     vermagic: release === undefined ? undefined : imageVermagic(bytes, release),
     certificates: certificatesIn(bytes),
     builtins: elf.ok ? readBuiltinNames(elf.value) : undefined,
-    // Parsed on demand: Module.symvers and a configuration beside the image come first.
+    // Exports are parsed on demand: Module.symvers and a configuration next to the image come
+    // first.
     get exports() {
       return exports();
     },
@@ -103,11 +104,13 @@ function once<T>(make: () => T): () => T {
 interface UnpackedKernel {
   readonly bytes: Uint8Array;
   readonly release: string | undefined;
-  /** Where only the wrapper states it. */
+  /** The machine, if only the wrapper states it. */
   readonly machine?: number;
 }
 
-/** A zboot file inside a gzip'd one is the deepest that is made. */
+/**
+ * The deepest nesting of wrappers: a zboot file inside a gzip'd one is the deepest that is made.
+ */
 const wrappersMax = 3;
 
 function unpackedKernel(file: Uint8Array): Result<UnpackedKernel, Cause> {
@@ -150,7 +153,7 @@ function configIn(kernel: Uint8Array): KernelConfig | undefined {
   return text?.ok === true ? parseConfig(Buffer.from(text.value).toString('latin1')) : undefined;
 }
 
-/** Copies, so that the image need not be kept in memory; what Buffer calls a slice is none. */
+/** Returns copies, so that the image need not be kept in memory; Buffer's slices are not copies. */
 const certificatesIn = (kernel: Uint8Array): readonly Uint8Array[] =>
   findCertificates(kernel)
     .map(({ offset, size }) => Uint8Array.from(kernel.subarray(offset, offset + size)))

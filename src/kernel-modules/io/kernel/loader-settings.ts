@@ -1,4 +1,4 @@
-/** The settings of this host's module loader now. */
+/** The current settings of this host's module loader. */
 import { join } from 'node:path';
 import { readText } from '../../../sys/files/read.ts';
 import type { LoaderSettings } from '../../core/kernel/kernel.ts';
@@ -10,8 +10,9 @@ interface SettingsPlace {
 }
 
 /**
- * Source: /proc/cmdline; kernel_lockdown(7); /sys/module/module/parameters/sig_enforce, which also
- * knows of Secure Boot; /sys/devices/system/cpu/vulnerabilities/spectre_v2.
+ * Reads the settings. Source: /proc/cmdline; kernel_lockdown(7);
+ * /sys/module/module/parameters/sig_enforce, which also covers Secure Boot;
+ * /sys/devices/system/cpu/vulnerabilities/spectre_v2.
  */
 export function readLoaderSettings({ proc, sys }: SettingsPlace): LoaderSettings {
   const cmdline = parseCmdline(readText(join(proc, 'cmdline')) ?? '');
@@ -27,7 +28,7 @@ export function readLoaderSettings({ proc, sys }: SettingsPlace): LoaderSettings
   };
 }
 
-/** `none [integrity] confidentiality`. */
+/** Returns the chosen word of `none [integrity] confidentiality`. */
 function lockdownOf(text: string): LoaderSettings['lockdown'] | undefined {
   const chosen = /\[(\w+)\]/.exec(text)?.[1];
   return (['none', 'integrity', 'confidentiality'] as const).find((each) => each === chosen);

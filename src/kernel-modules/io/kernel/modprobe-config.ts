@@ -1,10 +1,10 @@
-/** What modprobe must not load, by the files of modprobe.d(5) on this host. */
+/** Modules that modprobe must not load, from the modprobe.d(5) files of this host. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { deniedModules, parseModprobe } from '../../core/modprobe/modprobe.ts';
 import { readBounded } from '../../../sys/files/regular-file.ts';
 
-/** A file in an earlier one hides those of its name in the later. */
+/** The directories; a file in an earlier one hides files of the same name in later ones. */
 const directories = [
   '/etc/modprobe.d',
   '/run/modprobe.d',
@@ -14,7 +14,7 @@ const directories = [
 const filesMax = 1000;
 const bytesMax = 2 ** 20;
 
-/** Name, with underscores → where it is denied, as `FILE:LINE`. */
+/** Returns name, with underscores → where it is denied, as `FILE:LINE`. */
 export function modprobeDenials(
   places: readonly string[] = directories,
 ): ReadonlyMap<string, string> {

@@ -1,5 +1,6 @@
 /**
- * What a few modules of a kernel reveal of it: the size of its `struct module`, and its vermagic.
+ * Facts that a few modules of a kernel show about it: the size of its `struct module`, and its
+ * vermagic.
  */
 import { modinfo as modinfoOf, type KernelModule } from '../../core/record/module.ts';
 import { plainRelease } from './kernel-files.ts';
@@ -18,7 +19,7 @@ interface ModuleFacts {
 }
 
 export interface ModuleSample {
-  /** What all of them agree on; undefined when there is none, or when they differ. */
+  /** The facts that all of them agree on; undefined if there are none, or if they differ. */
   readonly facts: ModuleFacts | undefined;
   readonly files: readonly string[];
   readonly agree: boolean;
@@ -28,8 +29,8 @@ const modulesWanted = 5;
 const moduleBytesMax = 64 * 1024 * 1024;
 
 /**
- * Of `kernel/`, where the modules of the kernel's own build are; those of others would not be
- * proof.
+ * Samples `kernel/`, which has the modules of the kernel's own build; other modules would prove
+ * nothing.
  */
 export function sampleModules(moduleDirectory: string): ModuleSample {
   const { facts, files } = sampleBelow(join(moduleDirectory, 'kernel'));
@@ -37,7 +38,7 @@ export function sampleModules(moduleDirectory: string): ModuleSample {
   return { facts: agree ? facts[0] : undefined, files, agree };
 }
 
-/** A few modules of any directory, and the facts of each. */
+/** Samples a few modules of any directory; returns the facts of each. */
 export function sampleBelow(directory: string): {
   readonly facts: readonly ModuleFacts[];
   readonly files: readonly string[];
@@ -52,19 +53,22 @@ export function sampleBelow(directory: string): {
   return { facts: read.map(({ facts }) => facts), files: read.map(({ file }) => file) };
 }
 
-/** The kernel that a module was built for, if its vermagic names one that can be a directory. */
+/**
+ * Returns the kernel that a module was built for, if its vermagic names one that can be a
+ * directory.
+ */
 export function builtFor(module: KernelModule): string | undefined {
   const release = releaseOf(modinfoOf(module, 'vermagic'));
   return release !== undefined && plainRelease(release) ? release : undefined;
 }
 
-/** The first word of a vermagic. */
+/** Returns the first word of a vermagic. */
 export const releaseOf = (vermagic: string | undefined): string | undefined =>
   vermagic?.split(' ', 1)[0];
 
 const entriesMax = 5000;
 
-/** At most one of each directory, so that they are not all of one driver. */
+/** Yields at most one module of each directory, so that they are not all of one driver. */
 function* someModules(root: string): Generator<string> {
   const left = [root];
   let entries = 0;
@@ -81,7 +85,10 @@ function* someModules(root: string): Generator<string> {
   }
 }
 
-/** What cannot be listed gives no sample. Symbolic links are neither files nor directories here. */
+/**
+ * Lists a directory; one that cannot be listed is empty. Symbolic links are neither files nor
+ * directories here.
+ */
 function listed(directory: string): readonly Dirent[] {
   try {
     return readdirSync(directory, { withFileTypes: true });

@@ -1,9 +1,9 @@
 /**
- * A kernel as its module loader sees itself, put together from what is there, with the origin of
- * each fact.
+ * A kernel as its module loader sees itself, put together from the files at hand, with the origin
+ * of each fact.
  *
  * Exports come, in order of trust, from Module.symvers, the image, or /proc/kallsyms of the running
- * kernel. What cannot be found out is reported as a gap and never guessed silently.
+ * kernel. Missing facts are reported as gaps and never guessed silently.
  */
 import { arch } from 'node:os';
 import { basename, join } from 'node:path';
@@ -43,14 +43,14 @@ export interface KernelPlace {
   /** Directories that together hold one kernel; undefined for the one that is running. */
   readonly directories: readonly string[] | undefined;
   /**
-   * Judge as if booted with this command line; undefined for the settings of this host as they are
-   * now, or for none if that kernel does not run here.
+   * The command line to judge by, as if booted with it. Undefined means the current settings of
+   * this host, or none if that kernel does not run here.
    */
   readonly cmdline: string | undefined;
-  /** Judge a kernel that does not run here as if this host had booted it. */
+  /** Whether to judge a kernel that does not run here as if this host had booted it. */
   readonly asBootedHere?: boolean | undefined;
   readonly roots: HostRoots;
-  /** A directory of ours where what was read of an image is kept. */
+  /** A directory of ours where data read from an image is kept. */
   readonly cache?: string | undefined;
 }
 
@@ -62,24 +62,24 @@ export const runningKernel: KernelPlace = {
 
 export interface KernelReading {
   readonly kernel: Kernel;
-  /** DER of what the image trusts; empty when no image could be read. */
+  /** Certificates that the image trusts, DER; empty when no image could be read. */
   readonly certificates: readonly Uint8Array[];
   readonly moduleDirectory: string | undefined;
-  /** Whether its build signs its modules; undefined where its tree or its keys are not at hand. */
+  /** Whether its build signs its modules; undefined if its tree or its keys are not at hand. */
   readonly signsModules: boolean | undefined;
-  /** What the modules of this kernel export according to Module.symvers; empty without it. */
+  /** The exports of this kernel's modules according to Module.symvers; empty without it. */
   readonly moduleExports: readonly SymversExport[];
-  /** Where each fact came from, for people; undefined for what is not known. */
+  /** The origin of each fact, for people; undefined for unknown facts. */
   readonly origins: Readonly<Record<KernelFact, string | undefined>>;
-  /** What is not known or was left out, why, and what to do: a sentence each. */
+  /** Unknown or ignored facts, with the reason and a remedy: a sentence each. */
   readonly gaps: readonly string[];
 }
 
 type KernelFact = 'exports' | 'config' | 'vermagic' | 'structBytes' | 'certificates' | 'settings';
 
 /**
- * Fails when no kernel can be found. One whose exports cannot be has none, and a gap has what to
- * do.
+ * Reads a kernel; fails when no kernel can be found. If its exports cannot be found, they are
+ * empty, and a gap has a remedy.
  */
 export function readKernel(where: KernelPlace = runningKernel): Result<KernelReading, Problem> {
   const { directories, roots } = where;
@@ -143,7 +143,10 @@ export function readKernel(where: KernelPlace = runningKernel): Result<KernelRea
   });
 }
 
-/** If the configuration is not known, the vermagic still shows one option. */
+/**
+ * Returns the configuration, corrected by the vermagic: if the configuration is unknown, it still
+ * shows one option.
+ */
 function fittingVermagic(
   { value, origin }: Sourced<KernelConfig>,
   vermagic: string | undefined,
@@ -157,7 +160,7 @@ interface Sourced<T> {
   readonly origin: string | undefined;
 }
 
-/** Of two exports of one name the loader finds the one that is not GPL-only first. */
+/** Indexes exports. If two have one name, the loader finds the one that is not GPL-only first. */
 function byName(exports: readonly SymbolExport[]): ReadonlyMap<string, SymbolExport> {
   const map = new Map<string, SymbolExport>();
   for (const each of exports) {
@@ -243,7 +246,7 @@ function findExports(
   return failed(noExports(files.release, [...reasons, ...gaps], needsRoot));
 }
 
-/** Whether the failure itself asks for root. */
+/** Whether the failure shows that root is needed. */
 const isDenied = ({ errno }: Cause): boolean => errno === 'EPERM' || errno === 'EACCES';
 
 function noExports(release: string, reasons: readonly string[], needsRoot: boolean): Problem {
@@ -337,7 +340,7 @@ function moduleFacts(
   };
 }
 
-/** Facts of modules that agree with each other and are of this release. */
+/** Returns the facts of modules that agree with each other and are of this release. */
 function usableSample(files: KernelFiles, sample: ModuleSample | undefined, gaps: string[]) {
   const unknown = `so the size of its struct module is unknown`;
   if (sample === undefined || sample.files.length === 0) {
@@ -386,7 +389,10 @@ function findConfig(
   return { value: assumedConfig, origin: undefined, machine: undefined };
 }
 
-/** The lockdown, blacklist and enforcement of one host mean nothing for another kernel. */
+/**
+ * Returns the settings to judge by: one host's lockdown, blacklist and enforcement mean nothing for
+ * another kernel.
+ */
 function settingsFor(
   { cmdline, roots, directories, asBootedHere }: KernelPlace,
   release: string,

@@ -1,5 +1,5 @@
 /**
- * The modules that are loaded now, each with the file it came from.
+ * The loaded modules, each with the file it came from.
  *
  *   /proc/modules                                 veth 45056 0 - Live 0xffffffffc0a1e000 (OE)
  *   /sys/module/veth/taint                        OE
@@ -24,7 +24,7 @@ import { readBounded } from '../../../sys/files/regular-file.ts';
 
 export interface RunningModule {
   readonly name: string;
-  /** Of memory. */
+  /** Its memory in bytes. */
   readonly bytes: number;
   readonly state: string;
   /** Letters in the order of the bits; empty for none. */
@@ -36,12 +36,12 @@ export interface RunningModule {
   readonly origin: ModuleOrigin;
 }
 
-/** Where the code in memory came from, as far as the build ids show. */
+/** The origin of the code in memory, as far as the build ids show. */
 type ModuleOrigin =
   | { readonly kind: 'same build'; readonly file: string }
-  /** The file was replaced, or another one was loaded. */
+  /** A file of the same name whose build id differs: it was replaced, or another one was loaded. */
   | { readonly kind: 'other build'; readonly file: string; readonly buildId: string }
-  /** Of that name, but one of the two has no build id. */
+  /** A file of that name, but one of the two has no build id. */
   | { readonly kind: 'same name'; readonly file: string }
   | { readonly kind: 'unreadable'; readonly file: string; readonly why: string }
   | { readonly kind: 'no file' };
@@ -53,7 +53,9 @@ export interface RunningPlace {
   readonly moduleDirectory: string | undefined;
 }
 
-/** Fails when the kernel has no loadable modules, or /proc is not mounted. */
+/**
+ * Reads the loaded modules; fails when the kernel has no loadable modules, or /proc is not mounted.
+ */
 export function readRunningModules(place: RunningPlace): Result<readonly RunningModule[], Problem> {
   const text = readText(join(place.proc, 'modules'));
   if (text === undefined) {
@@ -82,7 +84,7 @@ export function readRunningModules(place: RunningPlace): Result<readonly Running
 }
 
 const procLine = /^(\S+) (\d+) \S+ (\S+) (\S+) 0x[0-9a-f]+(?: \(([A-Z]+)[+-]?\))?/;
-/** A name is a file name below /sys/module. */
+/** A module name that can be a file name below /sys/module. */
 const moduleName = /^[\w.-]{1,64}$/;
 
 export function parseProcModules(
@@ -111,7 +113,10 @@ function loadedBuildId(directory: string): string | undefined {
 
 const gnuBuildId = 3;
 
-/** ELF notes: sizes of name and description, type; both padded to four bytes. Source: elf(5). */
+/**
+ * Returns the build id. ELF notes have sizes of name and description, and a type; both parts are
+ * padded to four bytes. Source: elf(5).
+ */
 export function buildIdOfNotes(notes: Uint8Array, littleEndian: boolean): string | undefined {
   const view = new ByteView(notes, littleEndian);
   let at = 0;
@@ -132,8 +137,9 @@ const directoriesMax = 20_000;
 const depthMax = 24;
 
 /**
- * The kernel writes a dash in a file's name as an underscore. Several files can have one name:
- * depmod decides between them, so all are kept. Symbolic links are not followed.
+ * Indexes files by module name; the kernel writes a dash in a file's name as an underscore. Several
+ * files can have one name: depmod decides between them, so all are kept. Symbolic links are not
+ * followed.
  */
 function filesByName(directory: string | undefined): ReadonlyMap<string, readonly string[]> {
   const files = new Map<string, string[]>();
@@ -169,7 +175,7 @@ function* entriesOf(path: string) {
   }
 }
 
-/** The file of the same build, if there is one; otherwise what the first of that name is. */
+/** Returns the file of the same build, if there is one; otherwise the first file of that name. */
 function originOf(files: readonly string[], buildId: string | undefined): ModuleOrigin {
   const origins = files.slice(0, namesakesMax).map((file) => compare(file, buildId));
   return (

@@ -9,7 +9,10 @@ import { makeSignatureChecker, type SignatureChecker } from '../scan/signatures.
 
 const moduleBytesMax = 64 * 1024 * 1024;
 
-/** Undefined where no module of its tree is at hand, or no image, which has the keys. */
+/**
+ * Whether the kernel's build signs modules; undefined without a module of its tree, or without the
+ * image, which has the keys.
+ */
 export function signsModules(
   sample: Pick<ModuleSample, 'files'> | undefined,
   image: Pick<ImageFile, 'certificates'> | undefined,

@@ -6,15 +6,18 @@ import { fail, ok, type Result } from '../../../base/result.ts';
 
 export interface Compiler {
   readonly program: string;
-  /** Where the version is the same and the distribution's build of it is not. */
+  /** A remark if the version is the same, but not the distribution's build of it. */
   readonly note: string | undefined;
 }
 
 const run = promisify(execFile);
 
-/** Finds it among the installed ones: same version, and best the same build of it. */
+/**
+ * Finds the compiler among the installed ones: the same version, and preferably the same build of
+ * it.
+ */
 export async function findCompiler(named: readonly string[]): Promise<Result<Compiler, Cause>> {
-  // The last objects are made by every build; one before them may have been linked in as it came.
+  // Every build makes the last objects; an earlier one may have been linked in ready-made.
   const own = named.at(-1);
   if (own === undefined) {
     return fail({ reason: 'the module does not name its compiler (it has no .comment section)' });
@@ -53,7 +56,10 @@ async function isPackage(name: string): Promise<boolean> {
 
 const environment = { env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' }, timeout: 10_000 };
 
-/** `gcc-14 (Debian 14.2.0-19) 14.2.0`; undefined when the program is missing. */
+/**
+ * Returns a program's first line, `gcc-14 (Debian 14.2.0-19) 14.2.0`; undefined when the program is
+ * missing.
+ */
 async function bannerOf(program: string): Promise<string | undefined> {
   try {
     const { stdout } = await run(program, ['--version'], environment);

@@ -1,12 +1,12 @@
 /**
  * How DKMS builds: dkms.conf is a shell script that names patches, a script to run first, and the
- * command that builds. It is run in the jail alone, where the makefile it leads to runs as well.
+ * command that builds. It runs only in the jail, like the makefile it leads to.
  */
 import { dkmsConfIn } from '../source/dkms.ts';
 import type { JailMount } from './jail-command.ts';
 import type { KernelBuild } from '../kernel/kernel-build.ts';
 
-/** The links by which makefiles find the headers of a release. */
+/** Returns the links by which makefiles find the headers of a release. */
 export function kernelMounts({ release, headers, mounts }: KernelBuild): readonly JailMount[] {
   const directory = `/usr/lib/modules/${release}`;
   const source = mounts.find(({ to }) => to.endsWith('-common'))?.to ?? headers;
@@ -17,7 +17,7 @@ export function kernelMounts({ release, headers, mounts }: KernelBuild): readonl
   ];
 }
 
-/** Where dkms builds a source, and the names under which dkms.conf may expect it. */
+/** The directory where dkms builds a source, and the names under which dkms.conf may expect it. */
 export interface DkmsPlace {
   readonly name: string;
   readonly version: string;
@@ -25,7 +25,7 @@ export interface DkmsPlace {
   readonly directory: string;
 }
 
-/** undefined when the source has no dkms.conf at its top. */
+/** Returns where dkms builds the source; undefined when it has no dkms.conf at its top. */
 export function dkmsPlaceOf(source: string): DkmsPlace | undefined {
   const conf = dkmsConfIn(source);
   if (conf === undefined) return undefined;
@@ -37,7 +37,10 @@ export function dkmsPlaceOf(source: string): DkmsPlace | undefined {
 
 const dkmsTree = '/var/lib/dkms';
 
-/** /usr/src/NAME-VERSION is the directory that is built in, since dkms copies it there. */
+/**
+ * Returns the mounts: /usr/src/NAME-VERSION is the directory that is built in, since dkms copies it
+ * there.
+ */
 export const sourceMounts = ({ name, version, directory }: DkmsPlace): readonly JailMount[] => [
   { link: directory, to: `/usr/src/${name}-${version}` },
 ];
@@ -45,16 +48,16 @@ export const sourceMounts = ({ name, version, directory }: DkmsPlace): readonly 
 interface DkmsCommand {
   readonly place: DkmsPlace;
   readonly build: KernelBuild;
-  /** Of the module, as its file is called. */
+  /** The module's file name. */
   readonly module: string;
   readonly jobs: number;
-  /** `NAME=VALUE`, which take precedence over makefiles and dkms.conf. */
+  /** Arguments `NAME=VALUE`, which take precedence over makefiles and dkms.conf. */
   readonly variables: readonly string[];
 }
 
 /**
- * Builds in the jail what comes as an archive at standard input, and writes the module to
- * descriptor 3.
+ * Returns a command for the jail: it builds the archive from standard input and writes the module
+ * to descriptor 3.
  */
 export function dkmsCommand(command: DkmsCommand): readonly string[] {
   const { place, build, module, jobs, variables } = command;
@@ -64,10 +67,10 @@ export function dkmsCommand(command: DkmsCommand): readonly string[] {
 }
 
 /**
- * The steps of dkms(8) 3 for a kernel: dkms.conf is read with the variables that it may use,
- * patches that fit the release are applied, PRE_BUILD is run, and then the last MAKE that fits.
- * Imports from modules that are built elsewhere have no part in the comparison of code: for want of
- * those alone, no build shall fail.
+ * The steps of dkms(8) 3 for a kernel. It reads dkms.conf with the variables that it may use,
+ * applies patches that fit the release, runs PRE_BUILD, then the last MAKE that fits. Imports from
+ * modules built elsewhere do not affect the comparison of code, so their absence must not fail the
+ * build.
  */
 const script = `
 own_module=$5 own_jobs=$6

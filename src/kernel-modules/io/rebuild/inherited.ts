@@ -1,5 +1,5 @@
 /**
- * Descriptors that this process was started with, beside the first three: a shell or a service may
+ * Descriptors that this process was started with, besides the first three. A shell or a service may
  * have left a file open, and a child would get it too. Node's own are closed in a child.
  */
 import { closeSync, openSync, readFileSync } from 'node:fs';
@@ -9,7 +9,8 @@ const descriptorsMax = 1024;
 
 interface Covering extends Disposable {
   /**
-   * For `spawn`, behind its first `from` entries: what a child would inherit is /dev/null for it.
+   * Entries for `spawn`, after the first `from`: they give a child /dev/null for each inherited
+   * descriptor.
    */
   readonly stdio: readonly (number | 'ignore')[];
 }
@@ -25,14 +26,17 @@ export function coverInherited(from: number): Covering {
   return { stdio, [Symbol.dispose]: () => closeSync(nothing) };
 }
 
-/** Source: proc_pid_fdinfo(5). */
+/** Lists inherited descriptors. Source: proc_pid_fdinfo(5). */
 function inheritedDescriptors(): readonly number[] {
   return namesIn('/proc/self/fdinfo')
     .map(Number)
     .filter((each) => each < descriptorsMax && !closesOnExec(`/proc/self/fdinfo/${each}`));
 }
 
-/** `flags:	02100002`, octal. One that is closed by now is not inherited. */
+/**
+ * Whether a descriptor closes on exec: `flags:	02100002`, octal. One that is closed by now is not
+ * inherited.
+ */
 function closesOnExec(path: string): boolean {
   try {
     const flags = /^flags:\s*([0-7]+)$/m.exec(readFileSync(path, 'utf8'))?.[1] ?? '';

@@ -10,7 +10,7 @@ interface JailBounds {
 
 export type JailCgroup = ScratchCgroup;
 
-/** The programs that make the jail. */
+/** The processes of the programs that make the jail. */
 const ownProcesses = 16;
 
 export const makeJailCgroup = ({ memoryBytes, processes }: JailBounds): Result<JailCgroup, Cause> =>
@@ -20,6 +20,6 @@ export const makeJailCgroup = ({ memoryBytes, processes }: JailBounds): Result<J
     isBackground: true,
   });
 
-/** For the report: what is not bounded without such a cgroup. */
+/** Returns a remark for the report: what is not bounded without such a cgroup. */
 export const boundedByProcess = (why: string): string =>
   `The memory and CPU of the build were limited per process, but not in total: ${why}`;

@@ -8,8 +8,8 @@ import { linkAt } from '../../../sys/files/read.ts';
 import type { JailCgroup } from './jail-cgroup.ts';
 
 /**
- * A file or directory of the host that can be read in the jail, at `to`, or an empty directory for
- * other mounts to be in. A link stays a link. Later ones cover earlier ones.
+ * A file or directory of the host that can be read in the jail at `to`, or an empty directory that
+ * holds other mounts. A link stays a link. Later mounts cover earlier ones.
  */
 export type JailMount =
   | { readonly from: string | undefined; readonly to: string }
@@ -18,14 +18,16 @@ export type JailMount =
 
 export interface JailLimits {
   readonly wallSeconds: number;
-  /** A process each. */
+  /** CPU time of each process. */
   readonly cpuSeconds: number;
   readonly addressSpaceBytes: number;
   readonly fileBytes: number;
-  /** All of them together, files in memory included; never more than half of the host's. */
+  /**
+   * Memory of all processes together, files in memory included; never more than half of the host's.
+   */
   readonly memoryBytes: number;
   readonly processes: number;
-  /** All that can be written, a writable directory each. */
+  /** The size of each writable directory. */
   readonly writableBytes: number;
   readonly outputBytes: number;
   readonly resultBytes: number;
@@ -33,13 +35,13 @@ export interface JailLimits {
 
 export interface JailCommand {
   readonly command: readonly string[];
-  /** The command's directory: empty, in memory, the only place besides /tmp that can be written. */
+  /** The command's directory: empty, in memory, and besides /tmp the only writable place. */
   readonly writable: string;
   readonly mounts?: readonly JailMount[];
   readonly environment?: Readonly<Record<string, string>>;
 }
 
-/** The programs that make the jail, each replacing the one before it, and the command. */
+/** Returns the programs that make the jail, each replacing the one before it, and the command. */
 export function jailCommand(
   options: JailCommand,
   limits: JailLimits,
@@ -65,10 +67,10 @@ export function jailCommand(
   ].flat();
 }
 
-/** A byte that is not of the result shows that the jail was made. */
+/** The script that starts the command: a byte before the result shows that the jail was made. */
 const startScript = `printf s >&3; exec "$@"`;
 
-/** Zero is the process that writes. */
+/** The script that enters the cgroup; a written zero means the process that writes. */
 const enterScript = `
 set -e
 while [ "$1" != -- ]; do
@@ -89,9 +91,9 @@ const enter = ({ procsFiles }: JailCgroup): readonly string[] => [
 ];
 
 /**
- * What root names may lie where only root can go, such as /root, and bubblewrap is started as
- * somebody else. So each is mounted again below /sys, which no source is in, for the jail's
- * processes alone.
+ * The script that makes sources reachable. Root's directories may lie where only root can go, such
+ * as /root, but bubblewrap runs as another user. So each is mounted again below /sys, which holds
+ * no source, visible only to the jail.
  */
 const reachScript = `
 set -e
@@ -116,7 +118,7 @@ function withinReach(mounts: readonly JailMount[]): readonly string[] {
   return ['unshare', '--mount', '--propagation', 'private', '--', ...shell];
 }
 
-/** Links are made anew and need no reaching. */
+/** Returns mounts with reachable sources; links are made anew and need none. */
 const reach = (mounts: readonly JailMount[]): readonly JailMount[] =>
   mounts.map((mount, at) => {
     const from = fromOf(mount);
@@ -131,8 +133,8 @@ const namespaceArguments: readonly string[] = [
 ].flat();
 
 /**
- * A user id that owns no file and no process: from the range that systemd gives to services for the
- * time they run, and that no account has.
+ * Returns a user id that owns no file and no process: from the range that systemd gives to running
+ * services, and that no account has.
  */
 function unusedUser(): number {
   const accounts = new Set(
@@ -158,7 +160,9 @@ function environmentArguments({ environment = {}, writable }: JailCommand): read
   return Object.entries(all).flatMap(([name, value]) => ['--setenv', name, value]);
 }
 
-/** What programs read when they start: which of several is meant, and where libraries are. */
+/**
+ * Entries of /etc that programs read when they start: alternatives, and the places of libraries.
+ */
 const etc = ['alternatives', 'ld.so.cache', 'ld.so.conf', 'ld.so.conf.d'];
 
 function mountArguments(
@@ -177,8 +181,9 @@ function mountArguments(
 }
 
 /**
- * /usr entry by entry, without /usr/src and /usr/local, which are not Debian's, and with places for mounts in
- * /usr/lib: a directory that is bound read-only has no place for a new one.
+ * Returns arguments that mount /usr entry by entry, without /usr/src and /usr/local, which are not
+ * Debian's. If mounts need a place in /usr/lib, its entries are mounted one by one: a directory
+ * that is bound read-only cannot have new ones.
  */
 function programDirectories(mounts: readonly JailMount[]): readonly string[] {
   const opened = new Set(

@@ -1,12 +1,12 @@
 /**
  * Runs a command that somebody else wrote, in a jail made by bubblewrap.
  *
- * Inside: no network, own processes, users, IPC and host name, no capabilities, a user that owns
- * nothing, the host's programs read-only, no environment, nothing of /etc but what programs need to
- * start, and directories that can be written in memory only, of bounded size. What goes in is a tar
- * archive at standard input, what comes out is text and the bytes written to descriptor 3.
- * Everything in the jail ends with the command, with the time limit, with the caller's signal and
- * with this process, and leaves nothing behind.
+ * Inside, there is no network, no environment and no capability; processes, users, IPC and host
+ * name are the jail's own. The user owns nothing, and the host's programs are read-only. /etc has
+ * only the parts that programs need to start. Writable directories are in memory, of bounded size.
+ * The input is a tar archive at standard input; the output is text and the bytes written to
+ * descriptor 3. Everything in the jail ends with the command, with the time limit, with the
+ * caller's signal and with this process, and leaves nothing behind.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { statSync } from 'node:fs';
@@ -34,7 +34,7 @@ const defaultLimits: JailLimits = {
 export interface JailOptions extends JailCommand {
   readonly input?: Readable;
   readonly limits?: Partial<JailLimits>;
-  /** Called with each line of output, without control characters. */
+  /** Receives each line of output, without control characters. */
   readonly onLine?: (line: string) => void;
   readonly signal?: AbortSignal;
 }
@@ -45,9 +45,9 @@ export interface JailResult {
     | { readonly kind: 'time' | 'output' | 'result' | 'aborted'; readonly message: string };
   /** The last lines of output, oldest first. */
   readonly lastLines: readonly string[];
-  /** What was written to descriptor 3. */
+  /** The bytes that the command wrote to descriptor 3. */
   readonly result: Uint8Array;
-  /** Why no cgroup bounded all processes together; undefined where one did. */
+  /** The reason why no cgroup bounded all processes together; undefined if one did. */
   readonly unbounded: string | undefined;
 }
 
@@ -76,7 +76,7 @@ export async function runInJail(options: JailOptions): Promise<Result<JailResult
 
 const searchPath = '/usr/sbin:/usr/bin:/sbin:/bin';
 
-/** Whether the programs that make a jail are installed. */
+/** Checks that the programs that make a jail are installed. */
 export function jailTools(): Result<true, Problem> {
   const missing = [
     ['bwrap', 'bubblewrap'],
@@ -172,7 +172,7 @@ class Run {
     });
   }
 
-  /** A command may exit without reading all of its input. */
+  /** Writes the input; a command may exit without reading all of it. */
   #feed(): void {
     const { stdin } = this.#child;
     if (stdin === null) return;
@@ -182,8 +182,9 @@ class Run {
   }
 
   /**
-   * bubblewrap's first process in the jail dies with it, and all others with that; but not one that
-   * has only just been made, which has not set its parent-death signal yet.
+   * Ends the jail early. bubblewrap's first process in the jail dies with it, and all others with
+   * that. A process that has only just been made does not: it has not set its parent-death signal
+   * yet.
    */
   #give(kind: 'time' | 'output' | 'result' | 'aborted', message: string): void {
     this.#given ??= { kind, message };

@@ -1,8 +1,9 @@
 /**
- * Modules that were reproduced, by content: the SHA-256 of the module's file, that of the source,
- * and the release it was built for. A later build that differs does not change that.
+ * Reproduced modules, by content: the SHA-256 of the module's file, the source's digest, and the
+ * release it was built for. A later build that differs does not change that.
  *
- * Kept by root where root alone can write, and believed only there: a trust level comes of it.
+ * Root keeps them where only root can write, and they are trusted only there: they decide a trust
+ * level.
  */
 import { createHash } from 'node:crypto';
 import { lstatSync, readlinkSync } from 'node:fs';
@@ -21,20 +22,20 @@ const fileBytesMax = 2 ** 30;
 interface KeptRebuild {
   /** SHA-256 of the module's file as it is stored. */
   readonly module: string;
-  /** Of the source, by `sourceDigest`. */
+  /** The digest of the source, by `sourceDigest`. */
   readonly source: string;
   readonly release: string;
-  /** As it was offered. */
+  /** The source as it was offered. */
   readonly offered: string;
   /** `2026-01-31`. */
   readonly day: string;
 }
 
-/** Where results are kept; undefined for everybody but root. */
+/** Returns the directory of the results; undefined for everybody but root. */
 export const rebuildsDirectory = (): string | undefined =>
   process.geteuid?.() === 0 ? cacheDirectory() : undefined;
 
-/** The oldest go when there are too many. */
+/** Keeps results; the oldest go when there are too many. */
 export function keepRebuilds(directory: string, results: readonly KeptRebuild[]): void {
   if (results.length === 0) return;
   const known = new Map(readRebuilds(directory).map((each) => [keyOf(each), each]));
@@ -49,7 +50,7 @@ export function keepRebuilds(directory: string, results: readonly KeptRebuild[])
 const keyOf = ({ module, source, release }: KeptRebuild): string =>
   [module, source, release].join(' ');
 
-/** None if there is no file, or it is not root's alone. */
+/** Reads the results; none if there is no file, or if it is not only root's. */
 export function readRebuilds(directory: string): readonly KeptRebuild[] {
   const [head, ...lines] = readCached(directory, fileName)?.split('\n') ?? [];
   if (head !== JSON.stringify({ format })) return [];
@@ -60,7 +61,10 @@ export function readRebuilds(directory: string): readonly KeptRebuild[] {
   }
 }
 
-/** Of all files of a source: their names, whether they can be run, and what they hold. */
+/**
+ * Returns a digest of all files of a source: their names, whether they can be run, and their
+ * contents.
+ */
 export function sourceDigest(directory: string): Result<string, Problem> {
   const listed = listSourceFiles(directory);
   if (!listed.ok) return listed;

@@ -1,9 +1,9 @@
 /**
- * Builds a module from the offered source, and compares whether that gives the same module.
+ * Builds a module from the offered source, and checks whether the result is the same module.
  *
- * The decisive test of an offered source: with the compiler that the module names and the headers
- * of its kernel, in a jail, and compared byte by byte. `reproduced` means that these files, built
- * so, are this module; it does not mean that the files are fit to read.
+ * This is the decisive test of an offered source. The build runs in a jail, with the compiler that
+ * the module names and the headers of its kernel, and is compared byte by byte. `reproduced` means
+ * that these files, built so, are this module; it does not mean that the files are fit to read.
  */
 import { cpus } from 'node:os';
 import { readdirSync, realpathSync, statSync } from 'node:fs';
@@ -39,7 +39,7 @@ import {
 import { archiveOf, listSourceFiles, type SourceFiles } from '../source/source-files.ts';
 
 interface RebuildOptions {
-  /** Of the source, relative, where its makefile for modules is; found when it is not given. */
+  /** The directory of the source with the module's makefile, relative; searched if not given. */
   readonly directory?: string;
   readonly limits?: Partial<JailLimits>;
   readonly onLine?: (line: string) => void;
@@ -53,7 +53,7 @@ export type Rebuilt = RebuiltFacts &
         readonly outcome: 'undecided';
         /** A sentence without a full stop. */
         readonly reason: string;
-        /** Of the output of a failed build: the last lines, and those with errors. */
+        /** Output of a failed build: the last lines, and lines with errors. */
         readonly lastLines: readonly string[];
         readonly errors: readonly string[];
       }
@@ -78,7 +78,7 @@ export async function rebuild(
   const plan = prepared.value;
   const built = await buildAndCompare(plan, elf, build, options);
   if (built.outcome !== 'undecided' || plan.dkms === undefined) return built;
-  // This is not how dkms.conf builds, so only an equal result means anything.
+  // dkms.conf builds in another way, so only an equal result means anything.
   const plain = await buildAndCompare({ ...plan, dkms: undefined }, elf, build, options);
   return plain.outcome === 'reproduced' ? plain : built;
 }
@@ -108,7 +108,7 @@ async function buildAndCompare(
 
 const errorsMax = 5;
 
-/** Keeps the lines with errors: of many lines, the last ones do not have them. */
+/** Keeps the lines with errors: in long output, the last lines do not have them. */
 const errorsOf =
   (errors: string[], next: RebuildOptions['onLine']) =>
   (line: string): void => {
@@ -128,23 +128,23 @@ export function undecided(
 interface BuildPlan {
   readonly compiler: Compiler;
   readonly files: SourceFiles;
-  /** Of the kernel's whole source, which the module's directory reaches into. */
+  /** The tree of the kernel's whole source, which the module's directory reaches into. */
   readonly tree: string | undefined;
   /**
-   * In the jail: where the built directory is, and which part of that path the compiler must leave
-   * out.
+   * The place of the built directory in the jail, and the part of that path that the compiler must
+   * leave out.
    */
   readonly place: string;
   readonly prefixMap: string;
   readonly target: string;
   readonly name: string;
-  /** Where the source is built by its dkms.conf; undefined if it has none. */
+  /** The dkms build; undefined if the source has no dkms.conf. */
   readonly dkms: DkmsBuild | undefined;
 }
 
 interface DkmsBuild {
   readonly place: DkmsPlace;
-  /** Where the module was built, when that was somewhere else. */
+  /** The directory where the module was built, if that was another one. */
   readonly builtIn: string | undefined;
 }
 
@@ -170,7 +170,7 @@ async function prepare(
   return place.ok ? ok({ compiler: compiler.value, name, ...place.value }) : place;
 }
 
-/** What a build calls it: its file may have been renamed, by more than a hyphen. */
+/** Returns the module's name in a build: its file may have been renamed, by more than a hyphen. */
 function builtName(module: KernelModule): string {
   const file = moduleFileName(module.file);
   const own = infoName(module);
@@ -256,9 +256,9 @@ function notesOf({ compiler, files }: BuildPlan): readonly string[] {
 }
 
 /**
- * $1: headers, $2: directory to build, $3: pattern, the rest for make. Debug data is removed as
- * distributions do; it is not compared. BTF data is not made for the same reason, and its maker
- * need not be installed.
+ * The build script. $1: headers, $2: directory to build, $3: pattern, the rest for make. Debug data
+ * is removed as distributions do; it is not compared. BTF data is left out for the same reason, and
+ * its generator need not be installed.
  */
 const script = `
 set -e
@@ -315,8 +315,8 @@ function plainCommand(plan: BuildPlan, build: KernelBuild): readonly string[] {
     `-j${jobs}`,
     `CC=${compiler.program}`,
     `HOSTCC=${compiler.program}`,
-    // A module may import from one that is built elsewhere; imports have no part in the comparison
-    // of code.
+    // A module may import from one that is built elsewhere; imports do not affect the comparison of
+    // code.
     ...(tree === undefined ? ['KBUILD_MODPOST_WARN=1', 'KBUILD_EXTRA_SYMBOLS='] : []),
     `KCFLAGS=-fmacro-prefix-map=${prefixMap}`,
     target,
@@ -325,8 +325,8 @@ function plainCommand(plan: BuildPlan, build: KernelBuild): readonly string[] {
 }
 
 /**
- * The headers where their makefiles expect them, and the kernel's source around the module's
- * directory.
+ * Returns the mounts: the headers where their makefiles expect them, and the kernel's source around
+ * the module's directory.
  */
 function mountsOf(build: KernelBuild, tree: string | undefined): readonly JailMount[] {
   const emptyMount: JailMount = { from: undefined, to: '/usr/src' };
@@ -344,7 +344,8 @@ const isMakefilesDirectory = (directory: string): boolean =>
   readdirSync(directory).includes('Makefile') && readdirSync(directory).includes('arch');
 
 /**
- * Modules include headers of other directories by `$(srctree)`, and packages of headers lack those.
+ * Returns mounts that complete packages of headers with the tree's other directories: modules
+ * include headers there by `$(srctree)`.
  */
 function completed(from: string, to: string, tree: string): readonly JailMount[] {
   const there = readdirSync(from);
@@ -355,7 +356,7 @@ function completed(from: string, to: string, tree: string): readonly JailMount[]
   return [{ from: undefined, to }, ...own, ...missing];
 }
 
-/** The module that was built, or why there is none. */
+/** Returns the built module, or why there is none. */
 function moduleOf(run: JailResult, compiled: readonly string[]): Result<Elf, Problem> {
   const action = 'build the module';
   if (run.end.kind !== 'exit') return failed({ action, reason: `the build ${run.end.message}` });

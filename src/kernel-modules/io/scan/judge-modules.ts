@@ -1,6 +1,6 @@
 /**
- * Judges modules for a kernel, with what else is known of them: kept rebuilds, and the source of
- * DKMS modules.
+ * Judges modules for a kernel, with further evidence: kept rebuilds, and the source of DKMS
+ * modules.
  */
 import { printProblem } from '../../../base/problem.ts';
 import type { SourceFinding } from '../../core/evidence/evidence-context.ts';
@@ -30,7 +30,7 @@ export function buildSigns(
   );
 }
 
-/** Judged for a kernel, beside modules that are there to be loaded first. */
+/** Judges modules for a kernel; `providers` are there to be loaded first. */
 export async function judgeFor(
   reading: KernelReading,
   entries: readonly ReadEntry[],
@@ -46,8 +46,8 @@ export async function judgeFor(
 }
 
 /**
- * What `match --rebuild` found and root kept, as long as source that is at hand is still that
- * source.
+ * Returns a function that finds the kept results of `match --rebuild`; they count only while the
+ * source at hand is still the same.
  */
 function rebuiltFinder(release: string): (entry: ReadEntry) => SourceFinding | undefined {
   const directory = rebuildsDirectory();
@@ -78,7 +78,10 @@ function rebuiltFinder(release: string): (entry: ReadEntry) => SourceFinding | u
   };
 }
 
-/** Of modules that DKMS built here, the source is at hand, and is always compared. */
+/**
+ * Returns a function that compares modules with their DKMS source, which is at hand if DKMS built
+ * them here.
+ */
 function sourceFinder(
   { kernel }: KernelReading,
   functions: ReadonlyMap<string, DefinedFunctions>,

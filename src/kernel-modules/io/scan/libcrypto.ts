@@ -1,9 +1,9 @@
 /**
- * ECDSA by the system's libcrypto, by FFI: as distributions build it, it verifies in three quarters
- * of the time that the one inside Node takes. Undefined where it is not installed.
+ * ECDSA by the system's libcrypto, by FFI: distributions' builds verify in three quarters of the
+ * time that Node's own takes. Undefined where it is not installed.
  *
- * Only its yes counts. After any other answer Node decides, so that an odd library
- * can make nothing look forged.
+ * Only its yes counts. After any other result Node decides, so that an odd library can make nothing
+ * look forged.
  */
 import { createHash, type KeyObject } from 'node:crypto';
 import koffi from 'koffi';
@@ -19,8 +19,8 @@ interface Library {
 let library: { readonly value: Library | undefined } | undefined;
 
 /**
- * One for a key, which it holds as long as the thread lives. Undefined for keys that are not of a
- * curve.
+ * Returns a verifier for a key, which it holds as long as the thread lives. Undefined for keys that
+ * are not of a curve.
  */
 export function quickVerifier(key: KeyObject): QuickVerifier | undefined {
   if (key.asymmetricKeyType !== 'ec') return undefined;
@@ -32,19 +32,19 @@ export function quickVerifier(key: KeyObject): QuickVerifier | undefined {
     found.verify(context, signature, createHash(digest).update(content).digest());
 }
 
-/** The host's configuration is not used: it could replace what is called here. */
+/** The option to ignore the host's configuration, which could replace the functions called here. */
 const initWithoutConfiguration = 0x80;
 
 function load(): Library | undefined {
   try {
-    // Node has a libcrypto of its own; without `deep` the functions would call those of that one.
+    // Node has a libcrypto of its own; without `deep` the functions would call into that one.
     return functionsOf(koffi.load('libcrypto.so.3', { deep: true }));
   } catch {
     return undefined;
   }
 }
 
-/** Sources: OPENSSL_init_crypto(3), d2i_PUBKEY_bio(3), EVP_PKEY_verify(3). */
+/** Binds the functions. Sources: OPENSSL_init_crypto(3), d2i_PUBKEY_bio(3), EVP_PKEY_verify(3). */
 function functionsOf(crypto: ReturnType<typeof koffi.load>): Library | undefined {
   const init = crypto.func('int OPENSSL_init_crypto(uint64_t options, void *settings)');
   if (init(initWithoutConfiguration, null) !== 1) return undefined;

@@ -1,8 +1,8 @@
 /**
- * A stored file → a module as data, its signature judged. One a thread.
+ * Reads a stored file into a module as data, with its signature judged. One a thread.
  *
- * Files may come before the keys do, since those are in the kernel's image, which takes its time to
- * unpack. Then all of a file is read but its signature, and what is left to do waits for the keys.
+ * Files may come before the keys do, since the keys are in the kernel's image, which takes time to
+ * unpack. Then everything but the signature is read, and the rest waits for the keys.
  */
 import type { ScanProblem } from '../../core/reports/report.ts';
 import type { KernelModule } from '../../core/record/module.ts';
@@ -16,8 +16,8 @@ import { makeSignatureChecker, type SignatureChecker } from './signatures.ts';
 import { ModuleUnpacker } from '../inputs/unpack-module.ts';
 
 /**
- * What a thread keeps unpacked while there are no keys: half a second's work. What is more is read
- * when they come.
+ * The most bytes that a thread keeps unpacked without keys: half a second's work. Files beyond that
+ * are read when the keys come.
  */
 const heldBytesMax = 32 * 2 ** 20;
 
@@ -38,14 +38,12 @@ export class ModuleReader {
     this.#check = makeSignatureChecker(kernel, given);
   }
 
-  /** Needs the keys. */
+  /** Reads a file; needs the keys. */
   read(file: StoredModule): ReadResponse {
     return answerOf(file, () => this.#whole(file));
   }
 
-  /**
-   * Does what can be done without the keys. What is answered does the rest, when they are there.
-   */
+  /** Does the work that needs no keys; the returned function does the rest, when they are there. */
   begin(file: StoredModule): () => ReadResponse {
     if (this.#heldBytes > heldBytesMax) return () => this.read(file);
     const begun = orProblem(file.label, () =>
@@ -58,7 +56,7 @@ export class ModuleReader {
     const shallow = readModule(file.label, bytes, { deep: this.#deep });
     if (!shallow.ok) return fail(problemOf(shallow.error));
     if (bytes.length > keptBytesMax) return ok(() => this.#whole(file));
-    // What it was unpacked into is used again for the next one.
+    // The next file reuses the memory that this one was unpacked into.
     const held = bytes.slice();
     this.#heldBytes += held.length;
     return ok(() => this.#judged(held, shallow.value));
@@ -100,7 +98,10 @@ function answerOf({ label, sha256 }: StoredModule, read: () => Read): ReadRespon
     : { label, sha256, read: undefined, problem: answer.error };
 }
 
-/** One file that needs too much memory must not end the reading of all others. */
+/**
+ * Turns an exception into a problem: one file that needs too much memory must not end the reading
+ * of all others.
+ */
 function orProblem<T>(label: string, read: () => Result<T, ScanProblem>): Result<T, ScanProblem> {
   try {
     return read();

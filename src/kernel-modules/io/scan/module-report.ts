@@ -14,14 +14,16 @@ import { bareName } from '../../core/record/module-file.ts';
 import type { KernelReading } from '../kernel/read-kernel.ts';
 import type { Surveyed } from './survey.ts';
 
-/** What is required of modules, by the policy or by the caller. */
+/** Requirements for modules, by the policy or by the caller. */
 export interface Demand {
   readonly require: TrustLevel | undefined;
-  /** Name, with underscores → why it is denied. */
+  /** Denied modules: name, with underscores → reason. */
   readonly denied: ReadonlyMap<string, string>;
 }
 
-/** Name, with underscores → why the host does not load it; the policy may allow it. */
+/**
+ * Modules that the host does not load: name, with underscores → reason; the policy may allow them.
+ */
 type HostDenials = ReadonlyMap<string, string>;
 
 export function reportOf(
@@ -111,7 +113,10 @@ function answerTo(
 const isAtLeast = (trustLevel: TrustLevel, lowest: TrustLevel): boolean =>
   trustLevels.indexOf(trustLevel) >= trustLevels.indexOf(lowest);
 
-/** What might have raised its trust level, and could not be judged; undefined if nothing. */
+/**
+ * Returns why the trust level might be too low: what could have raised it and could not be judged;
+ * undefined if nothing.
+ */
 function whyUndecided(
   { trustLevel, signature, evidence }: Surveyed,
   lowest: TrustLevel,

@@ -1,6 +1,6 @@
 /**
- * Files that only save work, in a directory of ours. Nobody but their owner may have written them, and whatever
- * is wrong with one, it is left out.
+ * Files that only save work, in a directory of ours. Only their owner may have written them; a file
+ * with anything wrong is ignored.
  */
 import { fstatSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,10 +14,13 @@ import { replaceIn } from '../../../sys/files/replace-file.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
 
 const filesMax = 32;
-/** Of one, and of all together. */
+/** The most bytes of one file, and of all together. */
 const bytesMax = 256 * 2 ** 20;
 
-/** Of root below /var/cache, of everybody else in their own. Undefined where there is no such place. */
+/**
+ * Returns the cache directory: root's below /var/cache, everybody else's in their own. Undefined if
+ * there is no such place.
+ */
 export function cacheDirectory(
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): string | undefined {
@@ -26,7 +29,7 @@ export function cacheDirectory(
   return home === undefined || home === '' ? undefined : join(home, 'bulkhead/modules');
 }
 
-/** The text of a file, or undefined when there is none that can be trusted. */
+/** Returns the text of a file; undefined when there is none that can be trusted. */
 export function readCached(directory: string, name: string): string | undefined {
   const own = ownDirectory(directory);
   if (!own.ok) return undefined;
@@ -34,7 +37,10 @@ export function readCached(directory: string, name: string): string | undefined 
   return readOwn(pinned.at(name));
 }
 
-/** Best effort: a full disk costs the next run its time, nothing else. Of names that are 32 hexadecimal digits and `.jsonl`, the oldest go. */
+/**
+ * Writes a file, best effort: a full disk only costs the next run its time. If there are too many
+ * files named by 32 hexadecimal digits and `.jsonl`, the oldest go.
+ */
 export function writeCached(directory: string, name: string, text: string): void {
   if (text.length > bytesMax) return;
   try {
@@ -44,11 +50,11 @@ export function writeCached(directory: string, name: string, text: string): void
     using pinned = own.value;
     if (replaceIn(pinned, name, text, { mode: 0o600 }).ok) forgetOldest(pinned);
   } catch {
-    // What was asked for does not depend on it.
+    // The requested result does not depend on it.
   }
 }
 
-/** The youngest stay: so many, and so many bytes in all. */
+/** Removes the oldest files: the youngest stay, up to a number and a sum of bytes. */
 function forgetOldest(directory: PinnedDirectory): void {
   const files = readdirSync(directory.at('.'))
     .filter((name) => /^[0-9a-f]{32}\.jsonl$/.test(name))
@@ -62,7 +68,10 @@ function forgetOldest(directory: PinnedDirectory): void {
   });
 }
 
-/** Held open. Fails when it is not ours alone: somebody else's could lead anywhere. */
+/**
+ * Opens the directory and holds it open. Fails when it is not only ours: somebody else's could lead
+ * anywhere.
+ */
 function ownDirectory(path: string): Result<PinnedDirectory, undefined> {
   const pinned = pinDirectory(path);
   if (!pinned.ok) return fail(undefined);
@@ -72,7 +81,7 @@ function ownDirectory(path: string): Result<PinnedDirectory, undefined> {
   return fail(undefined);
 }
 
-/** Undefined when it is not there, is not ours, or others could have written it. */
+/** Reads a file; undefined when it is not there, is not ours, or others could have written it. */
 function readOwn(path: string): string | undefined {
   const opened = openRegularFile(path, { links: 'refuse' });
   if (!opened.ok) return undefined;

@@ -1,7 +1,7 @@
 /**
- * Modules as the text that a cache keeps: JSON, in which each symbol is there only once, since
- * thousands of modules import the same few thousand. It is a quarter as long as the same written
- * out, and a module that is read from it shares its symbols with the others.
+ * Modules as text for the cache: JSON, in which each symbol occurs only once, since thousands of
+ * modules import the same few thousand. It is a quarter as long as the same written out, and
+ * modules read from it share their symbols.
  *
  *   {"kind":"import","name":"memcpy","weak":false,"crc":1772937016}         in the list of symbols
  *   {"module":{…,"symbols":[0,17,4],"modinfo":["license","GPL"]},…}         a module
@@ -18,7 +18,7 @@ interface Packed extends Omit<ReadModule, 'module'> {
   };
 }
 
-/** The symbols of all modules that are packed with it, each once. */
+/** The symbols of all modules that are packed together, each once. */
 export class SharedSymbols {
   readonly list: SymbolToResolve[] = [];
   readonly #indexes = new Map<string, number>();
@@ -50,7 +50,7 @@ export function packModule(read: ReadModule, shared: SharedSymbols): string {
   return JSON.stringify(packed);
 }
 
-/** Throws for what was not packed with these symbols. */
+/** Unpacks a module; throws for text that was not packed with these symbols. */
 export function unpackModule(text: string, symbols: readonly SymbolToResolve[]): ReadModule {
   const { module, ...rest } = JSON.parse(text) as Packed;
   return {

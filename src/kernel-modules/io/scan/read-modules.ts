@@ -1,6 +1,6 @@
 /**
- * Reads the modules of a stream of inputs, by threads and with a cache. What cannot be read is a
- * problem among them.
+ * Reads the modules of a stream of inputs, by threads and with a cache. A file that cannot be read
+ * is a problem among them.
  */
 import { hash } from 'node:crypto';
 import { printCause, printProblem, type Problem } from '../../../base/problem.ts';
@@ -26,13 +26,13 @@ export interface Reading {
 }
 
 export interface ReadingOptions {
-  /** What distinguishes this reading for the cache; undefined for no cache. */
+  /** Words that identify this reading in the cache; undefined for no cache. */
   readonly cacheAs: readonly string[] | undefined;
   readonly deep: boolean;
   readonly onRead: (done: number) => void;
 }
 
-/** Reads all modules of a stream; what cannot be read is a problem, and the rest is read. */
+/** Reads all modules of a stream; a file that cannot be read is a problem, and the rest is read. */
 export async function readAll(
   inputs: AsyncIterable<Input | InputProblem>,
   keys: Keys,
@@ -44,8 +44,8 @@ export async function readAll(
 }
 
 /**
- * The same before the keys are read: `open` is called once, when others have something to do
- * meanwhile. Fails with it.
+ * Reads all modules before the keys are known. `open` gives the keys and is called once, while the
+ * threads are busy if possible. Fails if `open` does.
  */
 export async function readAhead(
   inputs: AsyncIterable<Input | InputProblem>,
@@ -54,7 +54,7 @@ export async function readAhead(
 ): Promise<Result<Reading, Problem>> {
   let opened: Result<Keys, Problem> | undefined;
   const openOnce = () => (opened ??= open());
-  // Cached results were judged by keys, so those come first if there are any.
+  // Cached results were judged with keys, so the keys come first if there are any.
   const early = isCached(options) ? openOnce() : undefined;
   if (early?.ok === false) return early;
   const cached = early === undefined ? undefined : cacheOf(early.value, options)?.read();
@@ -70,9 +70,9 @@ export async function readAhead(
   return ok(reading.result());
 }
 
-/** One reading: what comes from the cache, what the threads read, and what cannot be read. */
+/** One reading: results from the cache, results of the threads, and problems. */
 class ModuleReading {
-  /** By the SHA-256 of the stored file. */
+  /** Modules in use, by the SHA-256 of the stored file. */
   readonly used = new Map<string, ReadModule>();
   readonly #cached: ReadonlyMap<string, ReadModule>;
   readonly #options: ReadingOptions;
@@ -85,7 +85,7 @@ class ModuleReading {
     this.#options = options;
   }
 
-  /** The files that must be read; takes what the cache has. */
+  /** Yields the files that must be read; takes the others from the cache. */
   async *uncached(inputs: AsyncIterable<Input | InputProblem>): AsyncGenerator<StoredModule> {
     for await (const each of inputs) {
       if (each.kind === 'problem') {
@@ -116,13 +116,13 @@ class ModuleReading {
     const origin = this.#origins.get(file);
     if (origin === undefined) return;
     this.used.set(sha256, read);
-    // A file that is there twice was cached under its first name.
+    // A file that occurs twice was cached under its first name.
     const module = read.module.file === file ? read.module : { ...read.module, file };
     this.#entries.push({ ...read, module, file, sha256, origin });
     this.#options.onRead(this.#entries.length + this.#problems.length);
   }
 
-  /** Whether the cache would hold anything else than before. */
+  /** Whether the cache would change. */
   get hasNews(): boolean {
     return (
       this.used.size !== this.#cached.size ||

@@ -1,8 +1,8 @@
 /**
- * Threads that read modules, one a core. Few files are read here and now: a thread costs more to
- * start.
+ * Threads that read modules, one a core. A few files are read on the calling thread: starting
+ * others would cost more.
  *
- * The files' bytes are handed over, not copied; how many wait at a time is bounded.
+ * The files' bytes are transferred, not copied; the number that waits is bounded.
  */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
@@ -22,24 +22,26 @@ import type {
 
 const threadsMax = 8;
 /**
- * Files a message: fewer leave cores idle at the end, more cost messages. Fewer than that start no
- * thread.
+ * Files in a message: fewer leave cores idle at the end, more cost messages. Fewer than that start
+ * no thread.
  */
 const batchFiles = 16;
 const batchBytes = 4 * 2 ** 20;
-/** Batches under way a thread, and bytes of them in all; a single larger one goes alone. */
+/**
+ * Batches in progress for each thread, and bytes of them in all; a single larger one is sent by
+ * itself.
+ */
 const queued = 2;
 const waitingBytesMax = 256 * 2 ** 20;
-/** The same while the keys are read here: as much as threads can do meanwhile. */
+/** The same while this thread reads the keys: as much as the threads can do meanwhile. */
 const queuedAhead = 16;
 const aheadBytesMax = 64 * 2 ** 20;
 
 type Taken = (answers: readonly ReadResponse[]) => void;
 
 /**
- * Reads all of them; `taken` is called as answers come. `open` gives the keys, and is called once:
- * where threads are worth it, when they have something to do, so that they unpack while the keys
- * are read.
+ * Reads all files; `taken` is called as responses come. `open` gives the keys, and is called once.
+ * With threads, it is called when they have work, so that they unpack while the keys are read.
  */
 export async function readStored(
   files: AsyncIterable<StoredModule>,
@@ -79,7 +81,7 @@ async function readHere(
   return ok(undefined);
 }
 
-/** Reads the batch that did not fit. */
+/** Posts batches ahead; returns the batch that did not fit. */
 async function postAhead(
   batches: AsyncGenerator<StoredModule[]>,
   pool: Pool,
@@ -114,9 +116,9 @@ async function* inBatches(files: AsyncIterable<StoredModule>): AsyncGenerator<St
 
 interface Thread {
   readonly worker: Worker;
-  /** Bytes of each batch that it has not answered yet, in order. */
+  /** Bytes of each batch that the thread has not answered yet, in order. */
   readonly waiting: number[];
-  /** All that it has sent. */
+  /** All symbols that the thread has sent. */
   readonly symbols: SymbolToResolve[];
 }
 
@@ -157,7 +159,7 @@ class Pool implements AsyncDisposable {
       });
       thread.worker.on('error', failed);
       thread.worker.on('messageerror', failed);
-      // Nothing else would wake those who wait for this thread.
+      // Nothing else would wake the callers that wait for this thread.
       thread.worker.on('exit', (status) => {
         failed(new Error(`a thread that reads modules ended (status ${status})`));
       });
@@ -170,7 +172,7 @@ class Pool implements AsyncDisposable {
     this.#post(batch, await this.#until(() => this.#roomFor(bytes)));
   }
 
-  /** To the least busy thread, however much waits there. */
+  /** Posts a batch to the least busy thread, however much waits there. */
   post(batch: readonly StoredModule[]): void {
     const [min] = this.#byWork();
     if (min !== undefined) this.#post(batch, min);
@@ -208,7 +210,7 @@ class Pool implements AsyncDisposable {
     return this.#threads.flatMap((each) => each.waiting).reduce((sum, each) => sum + each, 0);
   }
 
-  /** The least busy thread, if it may take so many more bytes. */
+  /** Returns the least busy thread, if it may take so many more bytes. */
   #roomFor(bytes: number): Thread | undefined {
     const [min] = this.#byWork();
     const waiting = this.#waitingBytes();

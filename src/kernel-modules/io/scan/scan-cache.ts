@@ -1,10 +1,10 @@
 /**
- * What was read of modules before, by the SHA-256 of the file as it is stored.
+ * Modules read earlier, by the SHA-256 of the file as it is stored.
  *
- * One file a set of inputs, so it never holds more than the last scan of them: a line of head (what
- * made it, and with which keys signatures were judged), a line of symbols, then a line a module. It
- * is a cache: whatever is wrong with it, it is left out and written anew. Nobody but its owner may
- * have written it.
+ * Each set of inputs has one file, so it never holds more than their last scan. A head line has the
+ * program's format and the keys that signatures were judged with; a line of symbols follows, then a
+ * line a module. It is a cache: a file with anything wrong is ignored and written anew. Only its
+ * owner may have written it.
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -14,7 +14,10 @@ import { readCached, writeCached } from './own-cache.ts';
 import { packModule, SharedSymbols, unpackModule } from './packed-module.ts';
 import type { Keys, ReadModule } from './scan-protocol.ts';
 
-/** Of what `readModule` and the judging of signatures give; another number empties every cache. */
+/**
+ * The version of the results of `readModule` and of judging signatures; another number empties
+ * every cache.
+ */
 const format = 6;
 
 type Remembered = ReadonlyMap<string, ReadModule>;
@@ -27,10 +30,13 @@ export class ScanCache {
   readonly #name: string;
   readonly #head: string;
 
-  /** `inputs` distinguishes scans; `keys` are all certificates that signatures are checked with. */
+  /**
+   * Opens a cache. `inputs` distinguishes scans; `keys` are all certificates that signatures are
+   * checked with.
+   */
   constructor(directory: string, inputs: readonly string[], keys: Keys) {
     const hash = createHash('sha256');
-    // Whose a key is, and where it ends, is part of what was judged.
+    // The owner and the end of each key are part of the judgement.
     for (const [of, each] of [
       ...keys.kernel.map((key) => ['kernel', key] as const),
       ...keys.given.map((key) => ['given', key] as const),
@@ -42,7 +48,7 @@ export class ScanCache {
     this.#head = JSON.stringify({ format, node: process.version, keys: hash.digest('hex') });
   }
 
-  /** Whether there is anything to read, by whatever keys it was judged. */
+  /** Whether there is anything to read, whatever keys it was judged with. */
   static isKept(directory: string, inputs: readonly string[]): boolean {
     return existsSync(join(directory, nameOf(inputs)));
   }

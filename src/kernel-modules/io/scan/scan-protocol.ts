@@ -1,10 +1,11 @@
-/** What passes between the scan and the threads that read modules for it. */
+/** Messages between the scan and the threads that read modules for it. */
 import type { KernelModule, SignatureCheck, SymbolToResolve } from '../../core/record/module.ts';
 import type { ScanProblem } from '../../core/reports/report.ts';
 import type { SharedBudget } from '../inputs/unpack-budget.ts';
 
 /**
- * A module as read, with its signature judged; what a cache keeps. Never has the signature's bytes.
+ * A module as read, with its signature judged; the form that a cache keeps. Never has the
+ * signature's bytes.
  */
 export interface ReadModule {
   readonly module: KernelModule;
@@ -14,7 +15,7 @@ export interface ReadModule {
 /** One file, as it is stored: compressed or not. */
 export interface StoredModule {
   readonly label: string;
-  /** Of the bytes, hexadecimal. */
+  /** The SHA-256 of the bytes, hexadecimal. */
   readonly sha256: string;
   readonly bytes: Uint8Array;
 }
@@ -22,42 +23,42 @@ export interface StoredModule {
 export interface ReadResponse {
   readonly label: string;
   readonly sha256: string;
-  /** Undefined for what could not be read. */
+  /** The module; undefined for a file that could not be read. */
   readonly read: ReadModule | undefined;
   readonly problem: ScanProblem | undefined;
 }
 
 /**
- * What a thread answers: texts are cheaper to hand over than objects, and symbols that many modules
- * import are there once.
+ * A thread's response: texts are cheaper to pass than objects, and each symbol that many modules
+ * import is sent once.
  */
 export interface ReaderAnswer {
   readonly answers: readonly PackedResponse[];
-  /** Those that this thread has not sent before; the texts have indexes of all that it sent. */
+  /** Symbols that this thread has not sent before; the texts have indexes into all that it sent. */
   readonly symbols: readonly SymbolToResolve[];
 }
 
-/** `read` by `packModule`. */
+/** A response with `read` packed by `packModule`. */
 export interface PackedResponse extends Omit<ReadResponse, 'read'> {
   readonly read: string | undefined;
 }
 
-/** DER of the certificates that the kernel has built in, and of those that were given. */
+/** Certificates (DER): built into the kernel, and given ones. */
 export interface Keys {
   readonly kernel: readonly Uint8Array[];
   readonly given: readonly Uint8Array[];
 }
 
-/** What a thread gets at its start. */
+/** The setup that a thread gets at its start. */
 export interface ReaderSetup {
-  /** Whether everything is read deeply, not only what no known key signed. */
+  /** Whether everything is read deeply, not only modules without a known key's signature. */
   readonly deep: boolean;
-  /** What they may unpack at a time, all threads together. */
+  /** The memory that all threads together may unpack into at a time. */
   readonly budget: SharedBudget;
 }
 
 /**
- * What a thread gets after that: files, answered batch by batch, and once the keys, which may come
+ * Later messages to a thread: files, answered batch by batch, and once the keys, which may come
  * later.
  */
 export type ReaderMessage =

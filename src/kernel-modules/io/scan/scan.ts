@@ -1,6 +1,6 @@
 /**
- * A whole scan, as `bulkhead modules scan` does it: the kernel, the input, the modules beside it
- * that are needed, and the report. The command and the library both call this.
+ * A whole scan, as `bulkhead modules scan` does it: the kernel, the input, the further modules that
+ * it needs, and the report. The command and the library both call this.
  */
 import { resolve } from 'node:path';
 import { readCertificates } from '../kernel/certificate-file.ts';
@@ -30,17 +30,20 @@ export interface ScanOptions {
   /** Directories that together hold the kernel to judge for; by default the running one. */
   readonly kernel?: readonly string[];
   /**
-   * Judge as if the kernel had been booted with this command line; by default this host as it is
-   * now, or an empty one for a kernel that does not run here.
+   * The command line to judge by, as if the kernel had been booted with it. The default is this
+   * host as it is now, or an empty one for a kernel that does not run here.
    */
   readonly cmdline?: string;
-  /** Judge a kernel that does not run here by the settings of this host, as if it had booted it. */
+  /**
+   * Whether to judge a kernel that does not run here by the settings of this host, as if it had
+   * booted it.
+   */
   readonly asBootedHere?: boolean;
-  /** Certificates that are trusted beside those of the kernel, DER or PEM. */
+  /** Certificates that are trusted in addition to the kernel's, DER or PEM. */
   readonly certificates?: readonly Uint8Array[];
-  /** Analyze the code of signed modules too. */
+  /** Whether to analyze the code of signed modules too. */
   readonly deep?: boolean;
-  /** Keep what is read, and use what was kept, as the command does. Off by default. */
+  /** Whether to cache results and use cached ones, as the command does. Off by default. */
   readonly cache?: boolean;
   /** The lowest trust level that is accepted. */
   readonly require?: TrustLevel;
@@ -49,10 +52,10 @@ export interface ScanOptions {
 }
 
 /**
- * Judges modules for a kernel: files, directories, packages; none is the kernel's own tree. It
- * returns the report that `bulkhead modules scan --json` prints. Fails when no such kernel can be
- * found; files that cannot be read are `problems` of the report, and what is not known of the
- * kernel is in `kernel.gaps`.
+ * Judges modules for a kernel: files, directories, packages; the default is the kernel's own tree.
+ * Returns the report that `bulkhead modules scan --json` prints. Fails when no such kernel can be
+ * found. Unreadable files are `problems` of the report; `kernel.gaps` lists unknown facts about the
+ * kernel.
  */
 export async function scan(
   paths: readonly string[] = [],
@@ -70,8 +73,8 @@ export async function scan(
 }
 
 /**
- * The kernel that all of the input is for, if none is named and it is not the running one;
- * and a note about it.
+ * Finds the kernel that all of the input is for, and a note about it. It looks only if no kernel is
+ * named; the running one is not returned.
  */
 export async function kernelOfPaths(
   paths: readonly string[],
@@ -92,7 +95,7 @@ export async function kernelOfPaths(
   return { note };
 }
 
-/** The directory of the kernel's own modules where nothing is named. */
+/** Returns the paths, or the directory of the kernel's own modules if nothing is named. */
 export function pathsOr(
   paths: readonly string[],
   kernel: readonly string[] | undefined,
@@ -115,7 +118,10 @@ export interface Opened {
   readonly keys: Keys;
 }
 
-/** The kernel, and the keys that signatures are checked with; `own` if it is that of the input. */
+/**
+ * Opens the kernel, and the keys that signatures are checked with. `own` is the input's kernel, if
+ * it is used.
+ */
 export function openKernel(options: ScanOptions, own?: InputKernel): Result<Opened, Problem> {
   const given: Uint8Array[] = [];
   for (const each of options.certificates ?? []) {
@@ -136,8 +142,8 @@ export function openKernel(options: ScanOptions, own?: InputKernel): Result<Open
 }
 
 /**
- * Files that were taken out of packages are called by where they come from. They go with the
- * package, and the modules among them are read anyway.
+ * Names files from packages by their origin in the result. They are removed with the package, and
+ * the modules among them are read anyway.
  */
 function readOutOf(reading: KernelReading, { copies, renamed }: InputKernel): KernelReading {
   const { kernel, gaps, moduleDirectory } = reading;
@@ -149,7 +155,7 @@ function readOutOf(reading: KernelReading, { copies, renamed }: InputKernel): Ke
   };
 }
 
-/** The same for a problem. */
+/** Does the same for a problem. */
 const asGiven = (problem: Problem, { renamed }: InputKernel): Problem => ({
   ...problem,
   reason: renamed(problem.reason),
@@ -174,8 +180,9 @@ export const readPaths = (
 ): Promise<Reading> => readAll(collectInputs(paths), keys, optionsOf(paths, choices));
 
 /**
- * `open` is called once, while threads unpack what is to be judged: the kernel's image takes its
- * time. `problems` are those of finding the paths; they come before those of reading them.
+ * Scans for a kernel. `open` is called once, while threads unpack the modules: the kernel's image
+ * takes time. `problems` are the problems of finding the paths; they come before the problems of
+ * reading.
  */
 export async function scanFor(
   open: () => Result<Opened, Problem>,
@@ -204,13 +211,13 @@ export async function scanFor(
 const isWholeTree = (paths: readonly string[], { moduleDirectory }: KernelReading): boolean =>
   moduleDirectory !== undefined && paths.some((each) => resolve(each) === resolve(moduleDirectory));
 
-/** Modules of the tree that were not named, where something named needs them. */
+/** Reads modules of the tree that were not named, if a named one needs them. */
 async function providersOf(
   { entries }: Reading,
   { reading: { kernel, moduleDirectory }, keys }: Opened,
   choices: ReadingChoices,
 ): Promise<readonly ReadEntry[]> {
-  // With exports unknown, that of the tree would decide nothing.
+  // If exports are unknown, the tree's exports would decide nothing.
   if (kernel.exports.size === 0 || moduleDirectory === undefined) return [];
   const offered = new Set(entries.flatMap(({ module }) => module.exports.map((each) => each.name)));
   const needed = entries.some(({ module }) =>

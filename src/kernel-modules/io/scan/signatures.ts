@@ -2,10 +2,9 @@
  * Whether the signature behind a module was made with a key that the kernel, or the administrator,
  * trusts.
  *
- * Judged as the kernel does: a signature with a key that is not known, or by an algorithm that is
- * not, is as good as none; a wrong one is refused whatever the settings. In a file with several
- * signers a wrong one spoils it.
- * Source: crypto/asymmetric_keys/pkcs7_verify.c and pkcs7_trust.c; kernel/module/signing.c.
+ * It is judged as the kernel does: a signature by an unknown key or algorithm counts as none. A
+ * wrong one is refused whatever the settings. One wrong signer of several spoils the file. Source:
+ * crypto/asymmetric_keys/pkcs7_verify.c and pkcs7_trust.c; kernel/module/signing.c.
  */
 import { createHash, verify, X509Certificate, type KeyObject } from 'node:crypto';
 import type { Cause } from '../../../base/problem.ts';
@@ -32,14 +31,14 @@ export interface TrustedCertificate {
   readonly trustedBy: 'kernel' | 'given';
 }
 
-/** `der` may also be PEM. */
+/** Reads a certificate; `der` may also be PEM. */
 export function readCertificate(
   der: Uint8Array,
   trustedBy: 'kernel' | 'given',
 ): Result<TrustedCertificate, Cause> {
   try {
     const certificate = new X509Certificate(der);
-    // Node writes "Red Hat, Inc." and what is not ASCII in a way of its own.
+    // Node writes "Red Hat, Inc." and non-ASCII characters in a way of its own.
     const { subject, issuer } = certificateNames(new Uint8Array(certificate.raw));
     return ok({
       subject,
@@ -72,7 +71,10 @@ export type SignatureChecker = (
   module: Pick<KernelModule, 'bytes' | 'signature'>,
 ) => SignatureCheck;
 
-/** One for many modules: certificates are parsed once. What is not a certificate is left out. */
+/**
+ * Makes a checker for many modules: certificates are parsed once. Bytes that are not a certificate
+ * are ignored.
+ */
 export function makeSignatureChecker(
   kernelCertificates: readonly Uint8Array[],
   givenCertificates: readonly Uint8Array[],
@@ -85,9 +87,9 @@ export function makeSignatureChecker(
 }
 
 /**
- * `elfBytes` is how much of the file is signed. Signed attributes are a reason for the kernel to
- * refuse a module (EKEYREJECTED), and `bad`; `attributes: 'verify'` judges them on their own
- * merits.
+ * Checks a signature. `elfBytes` is how much of the file is signed. Signed attributes make the
+ * kernel refuse a module (EKEYREJECTED), so they are `bad`; `attributes: 'verify'` judges them on
+ * their own merits.
  */
 export function checkSignature(
   fileBytes: Uint8Array,
@@ -110,7 +112,7 @@ export function checkSignature(
   return outcomeOnly('malformed');
 }
 
-/** Each costs a verification. The kernel's own builds make one. */
+/** The most signers; each costs a verification. The kernel's own builds make one. */
 const signersMax = 8;
 
 const outcomeOnly = (outcome: SignatureCheck['outcome']): SignatureCheck => ({
@@ -156,7 +158,10 @@ function checkSigner(
   return { outcome: 'good', signer: good.subject, trustedBy: good.trustedBy };
 }
 
-/** The key id is compared when the signature has one, otherwise serial number and issuer. */
+/**
+ * Whether the certificate is the signer's: the key id is compared if the signature has one,
+ * otherwise serial number and issuer.
+ */
 function isSigner(certificate: TrustedCertificate, signer: Signer): boolean {
   if (signer.keyId !== undefined) return certificate.keyId === signer.keyId.toLowerCase();
   if (signer.serial === undefined) return false;
@@ -166,7 +171,10 @@ function isSigner(certificate: TrustedCertificate, signer: Signer): boolean {
   );
 }
 
-/** Attribute names are left out: the same one is `E`, `emailAddress` or its identifier. */
+/**
+ * Returns the values of a name without attribute names: the same one is `E`, `emailAddress` or its
+ * identifier.
+ */
 const valuesOf = (name: string): string =>
   name
     .split(', ')
@@ -176,7 +184,8 @@ const valuesOf = (name: string): string =>
 const sameName = (a: string, b: string): boolean => a === b || valuesOf(a) === valuesOf(b);
 
 /**
- * What the signature is over: the file, or the attributes, which then hold the digest of the file.
+ * Returns the bytes that the signature is over: the file, or the attributes, which then hold the
+ * digest of the file.
  */
 function signedContent(signed: Uint8Array, signer: Signer): Uint8Array | undefined {
   if (signer.signedAttributes === undefined) return signed;
@@ -209,7 +218,7 @@ function quickVerifierOf(key: KeyObject): QuickVerifier | undefined {
   return made;
 }
 
-/** By the system's libcrypto if it accepts, else by Node. */
+/** Whether the signature is good: by the system's libcrypto if it accepts, else by Node. */
 export function verifies(
   digest: string,
   content: Uint8Array,

@@ -1,4 +1,4 @@
-/** A survey: modules that were read are judged by the loader's rules, and weighed. */
+/** A survey: it judges the modules by the loader's rules, and weighs the evidence. */
 import { bareName } from '../../core/record/module-file.ts';
 import { importsOf, modinfo } from '../../core/record/module.ts';
 import type { PackageClaim, SourceFinding } from '../../core/evidence/evidence-context.ts';
@@ -16,7 +16,7 @@ export interface Surveyed extends ReadEntry, Judgement {
   readonly gplOnly: readonly string[];
 }
 
-/** What a module is judged with: the kernel, and the modules whose exports it may use. */
+/** The context of a judgement: the kernel, and the modules whose exports may be used. */
 interface SurveyContext {
   readonly kernel: Kernel;
   readonly buildSigns: boolean;
@@ -52,7 +52,7 @@ export function judgeAll(
   });
 }
 
-/** What each package states is weighed once, not for each of its modules. */
+/** The packages' claims, each weighed once and not for each of its modules. */
 class PackageClaims {
   readonly #terms = new Map<LicenseStatement, PackageTerms>();
 
@@ -68,7 +68,7 @@ class PackageClaims {
 
 const candidateOf = ({ module, signature }: ReadEntry): Candidate => ({ module, signature });
 
-/** Whether the export of a name is GPL-only: the kernel's own, or that of one of the modules. */
+/** Returns whether the export of a name is GPL-only: the kernel's own export, or a module's. */
 export function gplOnlyAmong(candidates: readonly Candidate[], kernel: Kernel) {
   const index = exportIndex(candidates);
   return (name: string): boolean =>

@@ -6,10 +6,13 @@ import { sectionTypes } from '../../core/elf/elf-format.ts';
 import type { Elf } from '../../core/elf/elf.ts';
 
 const pathsMax = 1000;
-/** What needs no quoting in a makefile or for a shell. */
+/** A path that needs no quoting in a makefile or for a shell. */
 const plain = /^\/[\w./+~@%:,-]{0,300}$/;
 
-/** undefined when the module names none of the source's files by its whole path. */
+/**
+ * Returns the directory; undefined when the module names none of the source's files by its whole
+ * path.
+ */
 export function buildDirectoryOf(elf: Elf, files: readonly string[]): string | undefined {
   const known = new Set(files);
   for (const path of absolutePaths(elf)) {

@@ -1,6 +1,6 @@
 /**
  * DKMS: modules built on this host from source. Its tree has NAME/VERSION/KERNEL/ARCH/module/X.ko,
- * the source is in /usr/src/NAME-VERSION, and what it installed is in
+ * the source is in /usr/src/NAME-VERSION, and installed modules are in
  * /lib/modules/KERNEL/updates/dkms.
  */
 import { bareName } from '../../core/record/module-file.ts';
@@ -15,18 +15,18 @@ import { readBounded } from '../../../sys/files/regular-file.ts';
 export interface DkmsOrigin {
   readonly name: string;
   readonly version: string;
-  /** Release of the kernel that it was built for. */
+  /** Release of the kernel that the module was built for. */
   readonly kernel: string;
   readonly architecture: string;
-  /** Where its source is, if it is there: /usr/src/NAME-VERSION. */
+  /** The source's directory if it exists: /usr/src/NAME-VERSION. */
   readonly source: string | undefined;
   readonly conf: DkmsConf | undefined;
 }
 
 export interface DkmsTree {
-  /** Of a module in the tree, or of one that was installed from it. */
+  /** Returns the origin of a module in the tree, or of one that was installed from it. */
   readonly originOf: (path: string) => DkmsOrigin | undefined;
-  /** Directories of the tree that hold what was built from that source. */
+  /** Returns directories of the tree that hold modules built from that source. */
   readonly builtDirectories: (name: string, version: string) => readonly string[];
 }
 
@@ -35,7 +35,7 @@ const maxBuilds = 10_000;
 const moduleBytesMax = 512 * 2 ** 20;
 const plain = /^[\w.+~:-]+$/;
 
-/** `tree` is /var/lib/dkms, `sources` is /usr/src. */
+/** Reads the tree. `tree` is /var/lib/dkms, `sources` is /usr/src. */
 export function dkmsTree(tree: string, sources: string): DkmsTree {
   let installed: ReadonlyMap<string, readonly Built[]> | undefined;
   const root = tree.replace(/\/var\/lib\/dkms$/, '');
@@ -49,7 +49,7 @@ export function dkmsTree(tree: string, sources: string): DkmsTree {
   return {
     originOf: (path) => {
       const place = placeOf(path);
-      // Paths elsewhere prove nothing: this host's source and packages are not theirs.
+      // Paths elsewhere prove nothing: this host's source and packages do not belong to them.
       if (place !== undefined && !path.startsWith(`${tree}/`)) {
         return { ...place, source: undefined, conf: undefined };
       }
@@ -90,7 +90,7 @@ interface Built {
   readonly file: string;
 }
 
-/** `KERNEL/MODULE` → what was built under that name, by one source or by several. */
+/** Returns `KERNEL/MODULE` → the builds of that name, by one source or by several. */
 function builtIn(tree: string): ReadonlyMap<string, readonly Built[]> {
   const built = new Map<string, Built[]>();
   for (const place of placesIn(tree)) {
@@ -104,7 +104,7 @@ function builtIn(tree: string): ReadonlyMap<string, readonly Built[]> {
   return built;
 }
 
-/** Of several that built a module of that name, the one whose bytes were installed. */
+/** Returns the build whose bytes were installed, if several built a module of that name. */
 function builderOf(path: string, built: readonly Built[]): Built | undefined {
   if (built.length < 2) return built[0];
   const installed = digestOf(path);
@@ -132,7 +132,7 @@ function* placesIn(tree: string): Generator<Place, void, void> {
   }
 }
 
-/** Names of directories and files, no links: `source` and `kernel-…` are such. */
+/** Returns names of directories and files; not links, such as `source` and `kernel-…`. */
 function namesIn(directory: string): readonly string[] {
   try {
     return readdirSync(directory, { withFileTypes: true })
@@ -144,7 +144,7 @@ function namesIn(directory: string): readonly string[] {
   }
 }
 
-/** undefined when the directory has no dkms.conf to read. */
+/** Reads dkms.conf; undefined when the directory has none to read. */
 export function dkmsConfIn(directory: string): DkmsConf | undefined {
   const opened = openFile(join(directory, 'dkms.conf'), 'refuse');
   if (!opened.ok) return undefined;

@@ -17,7 +17,8 @@ import { sourceDirectory } from './source-directory.ts';
 
 interface MatchOptions {
   /**
-   * Of the kernel that the modules are for; without it, conditions in the source stay undecided.
+   * The build of the kernel that the modules are for; without it, conditions in the source stay
+   * undecided.
    */
   readonly build?: KernelBuild | undefined;
   /** A directory with files that a build generates, named as in the source. */
@@ -26,7 +27,7 @@ interface MatchOptions {
 
 const unreadable = 'it is not a directory that can be read';
 
-/** A directory of source, ready to be compared with any number of modules. */
+/** Opens a directory of source, ready to be compared with any number of modules. */
 export function openOffered(
   directory: string,
   options: MatchOptions = {},
@@ -48,7 +49,9 @@ function openGenerated(directory: string | undefined): Result<SourceTree | undef
     : ok(tree);
 }
 
-/** What the comparison needs of a kernel's headers, wherever its package put their parts. */
+/**
+ * Returns the parts of a kernel's headers that the comparison needs, wherever its package put them.
+ */
 export function contextOf(
   build: KernelBuild,
   generated: SourceTree | undefined,
@@ -79,9 +82,7 @@ export function contextOf(
   });
 }
 
-/**
- * The functions that modules define, of those that can be read again; keys are the modules' files.
- */
+/** Returns the functions of each module that can be read again; keys are the modules' files. */
 export async function readFunctions(
   entries: readonly { readonly file: string; readonly sha256: string }[],
 ): Promise<ReadonlyMap<string, DefinedFunctions>> {
@@ -95,7 +96,8 @@ export async function readFunctions(
 }
 
 /**
- * One after another, so that at most one module's sources are kept; keys are the modules' files.
+ * Matches one module after another, so that at most one module's sources are kept; keys are the
+ * modules' files.
  */
 export function matchAll(
   modules: Iterable<KernelModule>,

@@ -1,4 +1,4 @@
-/** Which directory of a source a module is built in. */
+/** The directory of a source in which a module is built. */
 import { readdirSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { quoted } from '../../../sys/errno.ts';
@@ -17,16 +17,18 @@ export const isKernelTree = (directory: string): boolean =>
     isFile(join(directory, path)),
   );
 
-/** `coretemp` of `/lib/modules/6.12/kernel/drivers/hwmon/coretemp.ko.xz`. */
+/**
+ * Returns the module's file name: `coretemp` of
+ * `/lib/modules/6.12/kernel/drivers/hwmon/coretemp.ko.xz`.
+ */
 export function moduleFileName(file: string): string | undefined {
   const name = bareName(file);
   return isModuleFile(file) && /^[\w.+-]{1,200}$/.test(name) ? name : undefined;
 }
 
 /**
- * The directory of a module in the kernel's source, relative to it: from its place below
- * /lib/modules, where each module lies as in the source, else the directory whose makefile names
- * it.
+ * Returns the directory of a module in the kernel's source, relative to it. Modules lie below
+ * /lib/modules as in the source; otherwise the directory whose makefile names the module counts.
  */
 export function directoryInTree(tree: string, file: string): Result<string, Cause> {
   const byPlace = placeInTree(file);
@@ -44,9 +46,9 @@ export function directoryInTree(tree: string, file: string): Result<string, Caus
 }
 
 /**
- * The directory of an external module's source to build: the one whose makefile names it, or the
- * topmost above that whose makefile is one for kernel modules; without such a name, the topmost at
- * all.
+ * Returns the directory to build in an external module's source. It is the one whose makefile names
+ * the module, or above it the topmost with a makefile for kernel modules. If no makefile names the
+ * module, it is the topmost with such a makefile.
  */
 export function directoryOfExternal(source: string, name: string): Result<string, Cause> {
   const named = objectPattern(name);
@@ -73,20 +75,26 @@ function placeInTree(file: string): string | undefined {
   return parts.some((each) => each === '' || each === '.' || each === '..') ? undefined : place;
 }
 
-/** Hyphens and underscores are the same in a module's name. */
+/**
+ * Returns a pattern for the module's object: hyphens and underscores are the same in a module's
+ * name.
+ */
 function objectPattern(name: string): RegExp {
   const pattern = name.replaceAll(/[.+]/g, '\\$&').replaceAll(/[-_]/g, '[-_]');
   return new RegExp(String.raw`^[ \t]*obj-[^\s=]+[ \t]*[+:?]?=.*(?<![\w/-])${pattern}\.o\b`);
 }
 
-/** Line by line: over a whole file of hostile lines, such a pattern would take quadratic time. */
+/**
+ * Whether a makefile names the object. It is searched line by line: over a whole file of hostile
+ * lines, such a pattern would take quadratic time.
+ */
 const namesObject = (makefile: string, named: RegExp): boolean =>
   makefile
     .replaceAll('\\\n', ' ')
     .split('\n')
     .some((line) => named.test(line));
 
-/** Kbuild goes before Makefile. */
+/** Returns the makefile's text; Kbuild takes precedence over Makefile. */
 function makefileOf(directory: string): string | undefined {
   for (const name of ['Kbuild', 'Makefile']) {
     const path = join(directory, name);
@@ -100,7 +108,7 @@ function isFile(path: string): boolean {
   return stat !== undefined && stat.isFile() && stat.size <= makefileBytesMax;
 }
 
-/** All directories, relative, those near the top first; no link is followed. */
+/** Yields all directories, relative, those near the top first; no link is followed. */
 function* directoriesOf(root: string): Generator<string> {
   let level = [''];
   let count = 0;
@@ -132,8 +140,8 @@ function isWithin(root: string, directory: string): boolean {
 }
 
 /**
- * The directory to build so that the makefiles above a module's directory take effect:
- * `subdir-ccflags-y` holds for all directories below.
+ * Returns the directory to build so that the makefiles above a module's directory take effect:
+ * `subdir-ccflags-y` applies to all directories below.
  */
 export function directoryToBuild(tree: string, directory: string): string {
   const parts = directory.split('/');

@@ -1,6 +1,6 @@
 /**
- * Source as it is offered: a directory, a tarball, a source package, or a package that carries
- * source (those of DKMS, of a kernel). Unpacked into a private directory that goes when it is no
+ * Offered source: a directory, a tarball, a source package, or a package that carries source (a
+ * DKMS or kernel package). It is unpacked into a private directory, which is removed when it is no
  * longer needed.
  */
 import { mkdirSync, readdirSync, statSync } from 'node:fs';
@@ -16,14 +16,17 @@ import { unpackInto } from '../inputs/unpack-into.ts';
 
 interface OfferedDirectory extends Disposable {
   readonly path: string;
-  /** What is missing or was left out. */
+  /** Remarks on missing or ignored parts. */
   readonly notes: readonly string[];
 }
 
-/** The largest, that of a kernel, has 90,000 files and 1.6 GB; /tmp may be in memory. */
+/**
+ * Limits of an archive. The largest source, a kernel's, has 90,000 files and 1.6 GB; /tmp may be in
+ * memory.
+ */
 const limits: ArchiveLimits = { ...archiveLimits, entries: 300_000, bytes: 6 * 1024 ** 3 };
 
-/** A source tarball in a package in a package: more is hostile. */
+/** The deepest nesting: a source tarball in a package in a package. More is hostile. */
 const deepest = 3;
 const tarballName = /\.(tar(\.(gz|xz|zst|bz2))?|tgz|txz)$/;
 
@@ -93,7 +96,7 @@ async function fromArchive(
     : nested;
 }
 
-/** A line a reason: a kernel has links by the dozen, of which no module is made. */
+/** Returns a line a reason: a kernel has dozens of links that no module is made of. */
 function leftOut(skipped: readonly { readonly path: string; readonly why: string }[]): string[] {
   return [...Map.groupBy(skipped, ({ why }) => why)].map(([why, all]) => {
     const paths = all.map(({ path }) => path);
@@ -102,15 +105,15 @@ function leftOut(skipped: readonly { readonly path: string; readonly why: string
 }
 
 /**
- * Down to where there is more than one directory: `usr/src/NAME-VERSION` of a package, the top of a
- * tarball.
+ * Goes down while a directory has no files and only one directory to enter: to
+ * `usr/src/NAME-VERSION` of a package, the top of a tarball.
  */
 function topOf(directory: string): string {
   let at = directory;
   for (let depth = 0; depth < 8; depth++) {
     if (filesIn(at).length > 0) return at;
     const directories = entriesOf(at).filter((each) => each.isDirectory());
-    // A package has its documentation beside its source.
+    // A package has its documentation next to its source.
     const [only] =
       directories.length > 1
         ? directories.filter((each) => /^(usr|src)$/.test(each.name))

@@ -10,7 +10,7 @@ import { readBounded } from '../../../sys/files/regular-file.ts';
 const namesMax = 100_000;
 const fileBytesMax = 4 * 1024 * 1024;
 
-/** undefined when there is no such directory, or it may not be read. */
+/** Opens the directory; undefined when there is none, or it may not be read. */
 export function sourceDirectory(root: string): SourceTree | undefined {
   const real = realPath(root);
   if (real === undefined) return undefined;
@@ -65,7 +65,7 @@ function linked(target: string | undefined, name: string): readonly string[] {
   return status?.isDirectory() === true ? [`${name}/`] : [];
 }
 
-/** A file larger than any source is as good as none. */
+/** Reads a file; one larger than any source counts as missing. */
 function readSource(path: string): Uint8Array | undefined {
   const bytes = readBounded(path, fileBytesMax);
   return bytes.ok ? bytes.value : undefined;

@@ -16,7 +16,7 @@ import { ok, type Result } from '../../../base/result.ts';
 
 export interface SourceFiles {
   readonly directory: string;
-  /** Relative to the directory, files and links, in order. */
+  /** Files and links, relative to the directory, in order. */
   readonly files: readonly string[];
   /** Files of compiled code, which are left out. */
   readonly compiled: readonly string[];
@@ -55,7 +55,7 @@ export function listSourceFiles(directory: string): Result<SourceFiles, Problem>
 interface Found {
   readonly files: string[];
   readonly compiled: string[];
-  /** Still to be listed. */
+  /** Directories still to be listed. */
   readonly directories: string[];
   bytes: number;
 }
@@ -83,7 +83,7 @@ function entriesOf(directory: string, path: string): Result<readonly string[], P
   }
 }
 
-/** ELF files, and archives of them. */
+/** Whether a file is an ELF file, or an archive of ELF files. */
 function isCompiled(path: string): boolean {
   const opened = openRegularFile(path, { links: 'refuse' });
   if (!opened.ok) return false;
@@ -97,7 +97,8 @@ function isCompiled(path: string): boolean {
 }
 
 /**
- * A tar archive of the files. It ends early, as does the unpacking, when they have grown meanwhile.
+ * Returns a tar archive of the files. If they have grown meanwhile, it ends early, and so does the
+ * unpacking.
  */
 export function archiveOf({ directory, files }: SourceFiles): Readable {
   const options = ['--null', '--verbatim-files-from', '--no-recursion', '-T', '-'];

@@ -2,7 +2,7 @@
  * A Debian source package (.dsc): its files checked by their SHA-256, unpacked, and its patches
  * applied.
  *
- * Nothing of the package is run. `patch` is given unified diffs alone (see unified-diff.ts), in a
+ * Nothing of the package is run. `patch` gets only unified diffs (see unified-diff.ts), in a
  * directory without any link.
  */
 import { spawnSync } from 'node:child_process';
@@ -26,7 +26,7 @@ interface UnpackedSource {
   readonly version: string;
   /** The source's top directory. */
   readonly directory: string;
-  /** What was left out or not applied, and why: the source may not be complete. */
+  /** Remarks on parts that were left out or not applied: the source may not be complete. */
   readonly notes: readonly string[];
 }
 
@@ -34,7 +34,10 @@ const maxTextBytes = 16 * 1024 ** 2;
 const maxPatchBytes = 256 * 1024 ** 2;
 const maxPatches = 5000;
 
-/** `directory` is empty and only ours (see `privateDirectory`), whose owner removes it. */
+/**
+ * Unpacks the package. `directory` is empty and only ours (see `privateDirectory`); its owner
+ * removes it.
+ */
 export async function unpackSourcePackage(
   dsc: string,
   directory: string,
@@ -78,7 +81,7 @@ function checkFiles(files: readonly SourceFile[], directory: string): Result<und
 
 interface Parts {
   readonly base: string | undefined;
-  /** Further upstream tarballs, with the directory that they go to. */
+  /** Further upstream tarballs, with their target directories. */
   readonly components: readonly { readonly name: string; readonly directory: string }[];
   readonly debian: string | undefined;
   readonly diff: string | undefined;
@@ -115,7 +118,7 @@ async function unpackAll(
     ...(parts.debian === undefined ? [] : [{ name: parts.debian, place: keep }]),
   ];
   for (const { name, place } of tarballs) {
-    // The packaging replaces what upstream may have had there. Source: dpkg-source(1), 3.0 (quilt).
+    // The packaging replaces any such directory of upstream's. Source: dpkg-source(1), 3.0 (quilt).
     if (name === parts.debian) rmSync(join(directory, 'debian'), { recursive: true, force: true });
     const result = await unpackTarball(join(from, name), directory, place, notes);
     if (!result.ok) return result;
@@ -157,7 +160,9 @@ async function unpackTarball(
   return ok(undefined);
 }
 
-/** debian/patches/series: names of patches, one a line; options behind a name are quilt's. */
+/**
+ * Applies debian/patches/series: names of patches, one a line; options behind a name are quilt's.
+ */
 function applySeries(directory: string, notes: string[]): Result<undefined, Problem> {
   const patches = join(directory, 'debian/patches');
   const series = join(patches, 'series');
@@ -202,7 +207,7 @@ async function applyDiff(
   return applyPatch(Buffer.concat(pieces), directory, basename(path), notes) ?? ok(undefined);
 }
 
-/** undefined when there is no program to do it, which is noted. */
+/** Applies a patch; undefined when the program for it is missing, which is noted. */
 function applyPatch(
   text: Uint8Array,
   directory: string,
