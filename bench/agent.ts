@@ -1,6 +1,7 @@
 /**
- * The agent as a whole: CPU of a tick beside the C loop that reads the same counters, memory, and a tick
- * in which everybody faults. Measured as the installed package runs, where that can be built.
+ * The agent as a whole: its memory, the CPU time of a tick, and a tick in which all tenants fault.
+ * A C loop that reads the same counters is the comparison. The agent runs as the installed package
+ * does, where that can be built.
  */
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -20,10 +21,10 @@ import { firstUid, instance, locator, Scratch } from './scratch.ts';
 import { entry } from './start.ts';
 
 const intervalSeconds = 5;
-/** Of a hundred tenants, as many do something. */
+/** How many of a hundred tenants do something. */
 const busyPercent = 30;
 const goalRatio = 2;
-/** Of each of the other tools, whose cost is the average. */
+/** Samples of each other tool, whose cost is their average. */
 const samples = 5;
 
 export async function benchAgent(bench: Bench): Promise<Section> {
@@ -63,7 +64,7 @@ async function measure(
   await using agent = await startAgent(bench, scratch);
   const busy = faulting ? tenants : Math.round((tenants * busyPercent) / 100);
   await using _busy = await startLoad(load, busy, faulting);
-  // What starting costs is not what a tick costs.
+  // The cost of starting is not the cost of a tick.
   await nextTicks(scratch, 2);
   const samples: number[] = [];
   const floor: number[] = [];
@@ -75,7 +76,7 @@ async function measure(
     const status = await nextTicks(scratch, 1);
     longest = Math.max(longest, (status.tick.durationSeconds ?? 0) * 1000);
     samples.push(cpuMilliseconds(agent.pid) - before);
-    // Between two ticks, when the caches hold something else, as they do for the agent.
+    // The C loop runs between two ticks, when the caches hold other data, as they do for the agent.
     await sleep((intervalSeconds * 1000) / 2);
     floor.push(await c.pass());
   }
@@ -94,7 +95,10 @@ interface Measured {
   readonly beside: string;
 }
 
-/** The engine's own work does not fall on every tick, so the average means more than the median. */
+/**
+ * Makes a row. The engine's own work does not fall on every tick, so the average means more than
+ * the median.
+ */
 function rowOf({ tenants, faulting, samples, floor, longest, pid, beside }: Measured): Row {
   const average = samples.reduce((sum, each) => sum + each, 0) / samples.length;
   const c = spreadOf(floor).p50;
@@ -157,7 +161,7 @@ async function startLoad(
   };
 }
 
-/** Until the last of them is reaped, or waits for nothing else. */
+/** Waits until the last process of the group is reaped, or only waits to be reaped. */
 async function gone(group: number): Promise<void> {
   for (let tries = 0; tries < 100; tries++) {
     await sleep(200);
@@ -189,7 +193,7 @@ async function nextTicks({ host }: Scratch, count: number): Promise<StatusRespon
   }
 }
 
-/** The counters that are read at every tick, in C. */
+/** Builds the C loop that reads the counters of every tick. */
 function floorOf({ directory, floor }: Bench, scratch: Scratch): Floor {
   const driver = scratch.driver();
   const side = driver.tree.version === 2 ? 'cgroup2' : 'cgroup1';
@@ -205,7 +209,7 @@ function floorOf({ directory, floor }: Bench, scratch: Scratch): Floor {
   return new Floor(floor, mode, `${directory}/agent-reads`, reads);
 }
 
-/** What one look of systemd-cgtop costs, where it is installed: the same cgroups, and the rest. */
+/** Measures one sample of systemd-cgtop, if it is installed: the same cgroups, and the rest. */
 function cgtop(): string {
   const script = `systemd-cgtop --batch --iterations=${samples} --delay=1s --depth=4 >/dev/null && times`;
   const { stdout, status } = spawnSync('sh', ['-c', script], { encoding: 'utf8' });
@@ -219,7 +223,10 @@ function cgtop(): string {
     : '';
 }
 
-/** What one scrape of prometheus-process-exporter costs, where it is installed: the host's processes, by account. */
+/**
+ * Measures one scrape of prometheus-process-exporter, if it is installed: the host's processes, by
+ * account.
+ */
 async function processExporter(directory: string): Promise<string> {
   const program = '/usr/bin/prometheus-process-exporter';
   if (!existsSync(program)) return '';
@@ -253,7 +260,10 @@ function buildLoad(directory: string): string {
   return program;
 }
 
-/** Time on a core, of all threads, in milliseconds. Source: sched-stats.rst, /proc/PID/schedstat. */
+/**
+ * Returns the CPU time of all threads, in milliseconds. Source: sched-stats.rst,
+ * /proc/PID/schedstat.
+ */
 function cpuMilliseconds(pid: number): number {
   return readdirSync(`/proc/${pid}/task`)
     .map((thread) => readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8'))

@@ -1,4 +1,7 @@
-/** Making 1,000 tenants, and applying again where nothing changes, against the same system calls in C. */
+/**
+ * Making 1,000 tenants, and applying again where nothing changes, compared with the same system
+ * calls in C.
+ */
 import { execFileSync } from 'node:child_process';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Bench } from './bench.ts';
@@ -10,7 +13,10 @@ import { entry } from './start.ts';
 const tenants = 1_000;
 const createGoal = 1.2;
 const againGoal = 1.3;
-/** Removed cgroups are freed behind our back for a moment; that must not fall on who comes next. */
+/**
+ * A pause after cgroups are removed: the kernel frees them for a moment longer, which must not slow
+ * the next sample.
+ */
 const settleMilliseconds = 400;
 const fresh = new URL('fresh-apply.ts', import.meta.url).pathname;
 
@@ -68,7 +74,7 @@ export async function benchAgain(bench: Bench): Promise<Section> {
   };
 }
 
-/** The same apply by a process of its own: its inside alone, and from its start to its exit. */
+/** Runs the same apply in a process of its own: only its inside, and from its start to its exit. */
 function processes({ floor, built }: Bench, policy: string): readonly Way[] {
   const words = ['--instance', instance, 'apply', '--quiet', '--policy', policy];
   const whole = (command: readonly string[]) => () =>
@@ -87,7 +93,10 @@ const labels = [
   'bulkhead apply, whole, built',
 ];
 
-/** The first samples are the yardstick of the others; the goal is for the first of these. */
+/**
+ * Makes the rows. The first samples are the floor of the others; the goal is for the first of the
+ * others.
+ */
 function rowsOf([c = [], ...all]: readonly (readonly number[])[], goal: number): readonly Row[] {
   return all.map((samples, index) =>
     compare(labels[index] ?? '', samples, c, index === 0 ? goal : undefined),

@@ -1,6 +1,6 @@
 /**
- * `symlinks audit` of many homes, start to exit, beside find(1) on the same tree. The accounts are of this benchmark,
- * seen by its processes alone.
+ * `symlinks audit` of many homes, start to exit, compared with find(1) on the same tree. Only the
+ * processes of this benchmark see its accounts.
  */
 import { chownSync, lchownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { entry } from './start.ts';
 
 const firstUid = 611_000;
 const homes = 40;
-/** Files in a directory, and a link. */
+/** Files in a directory, plus a link. */
 const filesEach = 50;
 const goal = 1.5;
 
@@ -82,7 +82,7 @@ function makeHome(tree: string, index: number, directories: number): void {
   const uid = firstUid + index;
   chownSync(home, uid, uid);
   for (let at = 0; at < directories; at++) {
-    // Twenty side by side, as in a site's tree.
+    // Twenty directories next to each other, as in a site's tree.
     const parent = join(home, `d${Math.floor(at / 20)}`);
     const path = join(parent, `e${at}`);
     mkdirSync(path, { recursive: true });

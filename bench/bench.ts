@@ -1,15 +1,15 @@
-/** What every benchmark is given. */
+/** The input of every benchmark. */
 import type { Built } from './start.ts';
 
 export interface Bench {
-  /** For its files; removed at the end. */
+  /** A directory for its files; removed at the end. */
   readonly directory: string;
-  /** The built floor.c. */
+  /** The compiled floor.c. */
   readonly floor: string;
   readonly built: Built;
   readonly quick: boolean;
-  /** As many as were asked for, of a benchmark that can have any number. */
+  /** The requested number of tenants, for a benchmark that can have any number. */
   readonly tenants?: number;
-  /** Aborted by Ctrl-C; what was made is removed all the same. */
+  /** Aborted by Ctrl-C; the benchmark's files and cgroups are removed all the same. */
   readonly signal: AbortSignal;
 }

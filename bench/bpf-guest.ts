@@ -1,4 +1,7 @@
-/** A virtual machine with this project and its compiled BPF programs, for what needs a kernel that asks them. */
+/**
+ * A virtual machine with this project and its compiled BPF programs, for benchmarks whose kernel
+ * must run them.
+ */
 import { logToStderr } from '../src/testing/progress.ts';
 import { ensurePrerequisites } from '../src/testing/prerequisites.ts';
 import { startGuest, type Guest } from '../src/testing/vm/guest.ts';
@@ -6,7 +9,7 @@ import { prepareImage } from '../src/testing/vm/image.ts';
 import { fail, ok, type Result } from '../src/base/result.ts';
 import { compileBpf } from '../scripts/bpf.ts';
 
-/** The error is why it cannot be had here. */
+/** Starts the virtual machine. The error is why it cannot start here. */
 export async function startBpfGuest(directory: string): Promise<Result<Guest>> {
   for (const suite of ['bpf', 'vm'] as const) {
     const ready = await ensurePrerequisites(suite, logToStderr);

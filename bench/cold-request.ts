@@ -1,6 +1,7 @@
 /**
- * The first request to a tenant whose PHP-FPM does not run, answered by a service that systemd starts: beside starting
- * php-fpm by hand with the same configuration, as the same user, and asking that. Without a web server.
+ * The first request to a tenant whose PHP-FPM does not run, answered by a service that systemd
+ * starts. It is compared with starting php-fpm by hand with the same configuration, as the same
+ * user, and asking it. No web server is involved.
  */
 import type { Guest } from '../src/testing/vm/guest.ts';
 import type { Bench } from './bench.ts';
@@ -23,7 +24,10 @@ import {
 } from './fpm-guest.ts';
 import { compare, inTurn, type Row, type Section } from './samples.ts';
 
-/** One after the other, since a socket starts its service five times in ten seconds at most. */
+/**
+ * Tenants, asked one after the other: a socket starts its service five times in ten seconds at
+ * most.
+ */
 const tenants = tenantsOf(8);
 const goal = 1.2;
 const drivers = ['cgroup2', 'systemd'] as const;
@@ -106,11 +110,11 @@ const target = (tenant: Account): Target => ({
   socket: socketOf(tenant),
 });
 
-/** What systemd alone makes of it: the service and socket of its manual, and php-fpm in it. */
+/** The same with systemd only: the service and socket of its manual, and php-fpm in it. */
 const bare: Target = { uid: plain.uid, service: 'bare-fpm.service', socket: '/run/bare-fpm.sock' };
 const bareConfig = '/etc/bare-fpm.conf';
 
-/** With the configuration of a tenant, but for the socket. */
+/** Adds that service, with a tenant's configuration except for the socket. */
 async function addBare(guest: Guest): Promise<void> {
   const [like] = tenants as readonly [Account, ...Account[]];
   await succeed(
@@ -140,7 +144,7 @@ KillMode=mixed
   );
 }
 
-/** Stopped as the agent stops it, and gone. */
+/** Stops a service as the agent stops it, and waits until it is gone. */
 async function idle(guest: Guest, { uid, service }: Target): Promise<void> {
   await succeed(guest, `systemctl stop ${service} 2>/dev/null`);
   await until(
@@ -153,7 +157,7 @@ async function ask(guest: Guest, { socket }: Target): Promise<number> {
   return Number(await succeed(guest, `fpm-ask ${socket} ${script} 1`)) / 1000;
 }
 
-/** With the service's own configuration; its socket is elsewhere. */
+/** Starts php-fpm by hand with the service's own configuration, on another socket. */
 async function startByHand(guest: Guest, tenant: Account): Promise<number> {
   const fpm = `${fpmProgram} --nodaemonize --fpm-config ${configOf(tenant)}`;
   const words = `/run/by-hand.sock ${script} --start ${tenant.uid} ${socketOf(tenant)} ${fpm}`;

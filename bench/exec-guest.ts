@@ -1,6 +1,6 @@
 /**
- * The same inside the virtual machine, on cgroup v2, beside `systemd-run --scope`. Its processor is
- * emulated, so only the ratios mean something there.
+ * The benchmark of exec.ts inside the virtual machine, on cgroup v2, compared with `systemd-run
+ * --scope`. The processor is emulated, so only the ratios mean something there.
  */
 import { execFileSync } from 'node:child_process';
 import { logToStderr } from '../src/testing/progress.ts';
@@ -43,7 +43,10 @@ export async function benchExecGuest({ directory, quick, signal }: Bench): Promi
   return { ...section, rows, notes: [] };
 }
 
-/** The first of two samples follows the connection to the guest without a gap. */
+/**
+ * Measures a command after a gap. The first of two samples follows the connection to the guest
+ * without a gap.
+ */
 const afterGap =
   (guest: Guest, command: string): Way =>
   async () =>

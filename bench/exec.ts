@@ -1,5 +1,6 @@
-// Start-to-exit latency of `true`, started plainly and in the ways one might hold a tenant, with an idle
-// gap before each run, as on a server. Needs root, cgroups and gcc; makes a scratch instance for "nobody".
+// Start-to-exit latency of `true`, started plainly and in the ways to limit a tenant, with an idle
+// gap before each run, as on a server. Needs root, cgroups and gcc; makes a scratch instance for
+// "nobody".
 
 import { execFile, execFileSync } from 'node:child_process';
 import {
@@ -25,7 +26,7 @@ const launcher = new URL('../libexec/bulkhead-exec', import.meta.url).pathname;
 const entry = new URL('../bulkhead', import.meta.url).pathname;
 const cgroup2Magic = 0x63677270;
 
-/** Leaves out programs that are not installed. */
+/** Measures the programs that are installed. */
 export async function benchExec({ quick, signal }: Bench): Promise<Section> {
   const instance = `bulkhead-exectest-bench-${process.pid}`;
   const roots = rootsOf(instance);
@@ -107,8 +108,8 @@ function jail(): string[] {
 }
 
 /**
- * How long a command takes after an idle gap. The first of two is without the gap, as it follows what prepares it. `around`
- * runs the harness, and so is not measured.
+ * Measures a command after an idle gap. The first of two runs is without the gap, as it follows the
+ * preparation. `around` runs the harness, and so is not measured.
  */
 export const afterGap =
   (harness: string, gap: number, command: readonly string[], around: readonly string[] = []): Way =>

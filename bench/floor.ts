@@ -1,4 +1,4 @@
-/** Builds floor.c, and talks to it: a line in, a pass over its list, a line with the time out. */
+/** Builds floor.c and talks to it: a line in, a pass over its list, a line with the time out. */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
@@ -17,18 +17,18 @@ export class Floor implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #answers: AsyncIterator<string>;
 
-  /** Lines as the head of floor.c describes them. */
+  /** Starts the program; `lines` are as the head of floor.c describes them. */
   constructor(program: string, mode: Mode, list: string, lines: readonly string[]) {
     writeFileSync(list, lines.map((line) => `${line}\n`).join(''));
     this.#child = spawn(program, [mode, list], { stdio: ['pipe', 'pipe', 'inherit'] });
-    // When it has exited, its output ends too, and that is what is reported.
+    // When the program has exited, its output ends too, and that is reported.
     this.#child.stdin?.on('error', () => undefined);
     const { stdout } = this.#child;
     if (stdout === null) throw new Error('The C program has no output');
     this.#answers = createInterface({ input: stdout })[Symbol.asyncIterator]();
   }
 
-  /** Milliseconds of one pass. */
+  /** Runs one pass and returns its milliseconds. */
   async pass(): Promise<number> {
     this.#child.stdin?.write('\n');
     const { value, done } = await this.#answers.next();
@@ -46,7 +46,7 @@ export class Floor implements AsyncDisposable {
 
 interface Run {
   readonly milliseconds: number;
-  /** User and system, of the command and what it has waited for. */
+  /** User and system time of the command and the processes it has waited for. */
   readonly cpuMilliseconds: number;
   readonly peakMiB: number;
 }

@@ -1,6 +1,6 @@
 /**
- * A virtual machine with systemd, nginx and PHP-FPM as Debian has them, Bulkhead as it is installed, and tenants with a pool
- * each. Its processor is emulated, so only ratios and counts mean something there.
+ * A virtual machine with Debian's systemd, nginx and PHP-FPM, Bulkhead as installed, and tenants
+ * with a pool each. Its processor is emulated, so only ratios and counts mean something there.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
@@ -26,7 +26,7 @@ export interface Account {
   readonly uid: number;
 }
 
-/** Tenants by the policy below. */
+/** Returns tenants of the policy below. */
 export const tenantsOf = (count: number): readonly Account[] =>
   Array.from({ length: count }, (_, index) => ({
     name: `t${firstUid + index}`,
@@ -35,7 +35,7 @@ export const tenantsOf = (count: number): readonly Account[] =>
 
 export const isTenant = (uid: number): boolean => uid >= firstUid && uid <= lastUid;
 
-/** Not a tenant: its pool stays with the distribution's service. */
+/** An account that is not a tenant: its pool stays with the distribution's service. */
 export const plain: Account = { name: 'plain', uid: lastUid + 1 };
 
 export const socketOf = ({ name }: Account): string => `/run/php/php${php}-fpm-${name}.sock`;
@@ -43,11 +43,11 @@ export const serviceOf = ({ uid }: Account): string => `bulkhead-fpm84@${uid}.se
 export const configOf = ({ uid }: Account): string => `/etc/bulkhead/fpm/${php}/${uid}.conf`;
 export const hostOf = ({ name }: Account): string => `${name}.example`;
 
-/** Tells on stderr how long it takes. */
+/** Runs an action and prints on stderr how long it takes. */
 export const tell = <T>(what: string, action: () => Promise<T>): Promise<T> =>
   step(logToStderr, what, action);
 
-/** The error is why it cannot be had here. */
+/** Starts the virtual machine. The error is why it cannot start here. */
 export async function startFpmGuest(): Promise<Result<Guest>> {
   const ready = await ensurePrerequisites('vm', logToStderr);
   if (!ready.ok) return fail(ready.reason);
@@ -68,7 +68,7 @@ export async function startFpmGuest(): Promise<Result<Guest>> {
 export const succeed = (guest: Guest, command: string): Promise<string> =>
   guest.succeed(command, { timeoutMs: longPatienceMilliseconds });
 
-/** Asks a shell again until it says so. */
+/** Waits until a shell command succeeds. */
 export const until = (guest: Guest, what: string): Promise<string> =>
   succeed(
     guest,
@@ -87,7 +87,7 @@ export async function copyPrograms(
   }
 }
 
-/** Lines of a pool that say how many workers it has. */
+/** The lines of a pool that set its number of workers. */
 export const managers = {
   dynamic:
     'pm = dynamic\npm.max_children = 10\npm.start_servers = 5\npm.min_spare_servers = 5\npm.max_spare_servers = 10\n',
@@ -106,14 +106,14 @@ export async function addAccounts(guest: Guest, accounts: readonly Account[]): P
     await guest.succeed(`cat >> /etc/${file}`, { input });
 }
 
-/** Their pools, sites and the page; nothing reads them yet. */
+/** Adds pools, sites and the page of the accounts; nothing reads them yet. */
 export async function addSites(
   guest: Guest,
   directory: string,
   accounts: readonly Account[],
   manager: keyof typeof managers,
 ): Promise<void> {
-  // Of its own, since other benches of the same run have theirs.
+  // The directory is new, since other benchmarks of the same run have theirs.
   const root = join(mkdtempSync(join(directory, 'sites-')), 'root');
   const write = (path: string, text: string) => {
     mkdirSync(join(root, dirname(path)), { recursive: true });
@@ -128,7 +128,7 @@ export async function addSites(
   await succeed(guest, 'rm -f /etc/nginx/sites-enabled/default');
 }
 
-/** With `ms` a request is in progress for so long. */
+/** The page; with `ms` a request is in progress for so long. */
 const page = `<?php
 if (isset($_GET['ms'])) usleep(1000 * (int) $_GET['ms']);
 echo 'ok ', ini_get('user_agent');
@@ -154,7 +154,7 @@ const vhostText = (account: Account) => `server {
 }
 `;
 
-/** Both processors of the guest for each: nobody gets near a limit. */
+/** Applies a policy with both processors of the guest for each tenant: nobody gets near a limit. */
 export async function applyPolicy(guest: Guest, driver: 'systemd' | 'cgroup2'): Promise<void> {
   await guest.succeed('mkdir -p /etc/bulkhead && cat > /etc/bulkhead/policy.xml', {
     input: `<bulkhead version="1"><host driver="${driver}"/><agent interval="2s"/><tenants uids="${firstUid}-${lastUid}"/>
@@ -163,7 +163,10 @@ export async function applyPolicy(guest: Guest, driver: 'systemd' | 'cgroup2'): 
   await succeed(guest, 'bulkhead apply --quiet');
 }
 
-/** Programs, pools and sites of these, held to the policy by systemd; no server runs yet. */
+/**
+ * Prepares programs, pools and sites of the accounts, limited by the policy through systemd; no
+ * server runs yet.
+ */
 export async function prepareFpmGuest(
   guest: Guest,
   directory: string,
@@ -176,14 +179,14 @@ export async function prepareFpmGuest(
   await applyPolicy(guest, 'systemd');
 }
 
-/** What web-ask has printed. */
+/** The output of web-ask. */
 export interface Asked {
-  /** Of everything together. */
+  /** Time for everything together. */
   readonly milliseconds: number;
-  /** Of each request that was served. */
+  /** Milliseconds of each request that was served. */
   readonly served: readonly number[];
   readonly lost: number;
-  /** Such as `502` or `none`, of each that was lost. */
+  /** The status of each lost request, such as `502` or `none`. */
   readonly statuses: readonly string[];
 }
 
@@ -199,7 +202,7 @@ export function parseAsked(text: string): Asked {
   };
 }
 
-/** In plain words, all that were asked together. */
+/** Returns in words how many requests of all clients were lost. */
 export function lostOf(all: readonly Asked[]): string {
   const lost = all.reduce((sum, each) => sum + each.lost, 0);
   const served = all.reduce((sum, each) => sum + each.served.length, 0);

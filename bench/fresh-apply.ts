@@ -1,4 +1,6 @@
-/** Applies a policy once and prints how many milliseconds that took, without starting or reading it. */
+/**
+ * Applies a policy once and prints how many milliseconds that took, without starting or reading it.
+ */
 import { printProblem } from '../src/base/problem.ts';
 import { applyPolicy } from '../src/apply/apply.ts';
 import { loadPolicy } from '../src/apply/load-policy.ts';

@@ -1,7 +1,7 @@
 /**
- * Keeping history for 1,000 tenants of whom 300 are at work: writing a tick beside SQLite's own cost
- * for one row of the same bytes, summing up an hour, and over a day of ticks of 5 s p95 of all, and
- * everything of one.
+ * Keeping history for 1,000 tenants of which 300 are at work. It measures writing a tick, compared
+ * with SQLite's own cost for one row of the same bytes, and summing up an hour. Then it reads a day
+ * of 5 s ticks: p95 of all tenants, and everything of one.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
@@ -113,7 +113,7 @@ interface Step {
   readonly took: number;
 }
 
-/** What every call took that there is for an hour; none where there is nothing to do. */
+/** Measures every call that sums up an hour; none where there is nothing to do. */
 function rollUpOf(store: MetricsStore, now: number): readonly Step[] {
   const steps: Step[] = [];
   for (;;) {
@@ -126,7 +126,7 @@ function rollUpOf(store: MetricsStore, now: number): readonly Step[] {
 function rollUpRows(steps: readonly Step[]): readonly Row[] {
   const hours = new Map<number, number[]>();
   for (const { hour, took } of steps) hours.set(hour, [...(hours.get(hour) ?? []), took]);
-  // The last of each only checks for more.
+  // The last call of each hour only checks for more.
   const whole = [...hours.values()].filter(({ length }) => length > metricKeys.length);
   const sums = whole.map((each) => each.reduce((sum, took) => sum + took, 0));
   const worst = whole.map((each) => Math.max(...each));
@@ -136,7 +136,7 @@ function rollUpRows(steps: readonly Step[]): readonly Row[] {
   ];
 }
 
-/** What SQLite alone needs for as many bytes, in one row, durable in the same way. */
+/** SQLite's own cost for as many bytes, in one row with the same durability. */
 class PlainRows implements Disposable {
   readonly #db: DatabaseSync;
   readonly #body: Uint8Array;
@@ -177,19 +177,19 @@ function averageLength(place: string, table: string, columns: readonly string[])
 
 type Asked = Omit<UsageQuery, 'from'>;
 
-/** In a process of its own, whose memory is that of the reader. */
+/** Reads in a process of its own, so that its memory is the reader's. */
 function readInProcess(place: string, asked: Asked, rounds: number) {
   const parameters = [place, asked, rounds].map((each) => JSON.stringify(each)).join(', ');
   const program = `
     const { readSamples } = await import(${JSON.stringify(import.meta.url)});
     process.stdout.write(JSON.stringify(readSamples(${parameters})));`;
-  // As in the thread that answers queries, the young generation is small.
+  // The young generation is small, as in the thread that answers queries.
   const options = ['--max-semi-space-size=1', '--input-type=module', '-e', program];
   const text = execFileSync(process.execPath, options, { encoding: 'utf8' });
   return JSON.parse(text) as ReturnType<typeof readSamples>;
 }
 
-/** What that process does. */
+/** Reads in that process. */
 function readSamples(place: string, asked: Asked, rounds: number) {
   using reader = new HistoryReader(place);
   const expected = asked.members?.length ?? tenants;

@@ -1,7 +1,8 @@
 /**
- * What tenants cost that nobody visits: each with a pool, first all in the distribution's php-fpm, which starts their workers on
- * demand, then each with a service that does not run. Memory a tenant more than without pools, and exact counts of
- * processes, in a virtual machine with systemd and the agent.
+ * The cost of tenants that nobody visits, each with a pool. First all pools are in the
+ * distribution's php-fpm, which starts workers on demand; then each has a service that does not
+ * run. It reports memory a tenant above a host without pools, and exact counts of processes. It
+ * runs in a virtual machine with systemd and the agent.
  */
 import type { StatusResponse } from '../src/agent/api/api.ts';
 import type { Guest } from '../src/testing/vm/guest.ts';
@@ -21,10 +22,10 @@ import {
 } from './fpm-guest.ts';
 import { spreadOf, type Row, type Section } from './samples.ts';
 
-/** Of the agent, so that nothing is counted that a moment needs. */
+/** Agent ticks to wait, so that memory needed only for a moment is not counted. */
 const ticks = 3;
 
-/** In KiB. */
+/** Memory in KiB. */
 interface Memory {
   readonly all: number;
   readonly systemd: number;
@@ -111,7 +112,7 @@ systemctl daemon-reload && systemctl start bulkhead`,
   );
 }
 
-/** When the agent has seen it, and caches of files are dropped. */
+/** Measures once the agent has seen the change, and file caches are dropped. */
 async function stateOf(guest: Guest): Promise<State> {
   const ticked = async () => {
     const text = await guest.run('bulkhead status --json');
@@ -138,7 +139,10 @@ async function stateOf(guest: Guest): Promise<State> {
   };
 }
 
-/** Sources: proc_meminfo(5), proc_pid_status(5), proc_pid_smaps(5), cgroup-v2.rst. */
+/**
+ * The commands that read all figures. Sources: proc_meminfo(5), proc_pid_status(5),
+ * proc_pid_smaps(5), cgroup-v2.rst.
+ */
 const readings = `sync; echo 3 > /proc/sys/vm/drop_caches
 cat /proc/meminfo; echo ---
 cat /proc/1/status; echo ---
@@ -148,7 +152,7 @@ ps --deselect --ppid 2 -p 2 -o uid= -o comm=; echo ---
 find /sys/fs/cgroup -mindepth 1 -type d | wc -l
 systemctl list-units --no-legend --state=listening 'bulkhead-fpm*.socket' | wc -l`;
 
-/** Of lines such as `20001 php-fpm8.4`; threads of the kernel are not among them. */
+/** Counts processes in lines such as `20001 php-fpm8.4`; kernel threads are not among them. */
 function countsOf(text: string): Pick<Counts, 'ofTenants' | 'php' | 'processes'> {
   const processes = text
     .trim()

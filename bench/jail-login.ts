@@ -1,6 +1,6 @@
 /**
- * What entering the jail adds to a session: a program of libpam that opens one, becomes the user, runs `true` and closes it,
- * start to exit. Needs root, gcc and libpam0g-dev.
+ * The time that entering the jail adds to a session, start to exit. A libpam program opens a
+ * session, becomes the user, runs `true` and closes it. Needs root, gcc and libpam0g-dev.
  */
 import { execFileSync } from 'node:child_process';
 import { chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,6 +1,7 @@
 /**
- * Jails: entering one, beside setpriv, bubblewrap, crun and the same calls from C; and building a thousand, with the memory that
- * they take. Needs root, gcc, and setpriv of util-linux 2.41.
+ * Jails: entering one, compared with setpriv, bubblewrap, crun and the same calls from C; and
+ * building a thousand, with the memory that they take. Needs root, gcc, and setpriv of util-linux
+ * 2.41.
  */
 import { execFileSync } from 'node:child_process';
 import {
@@ -74,7 +75,10 @@ async function build(tenants: readonly JailTenant[]): Promise<BuildAnswer> {
   return answer.value;
 }
 
-/** Slab and shared memory: what namespaces, mounts and files in the vault take. Source: proc_meminfo(5). */
+/**
+ * Returns slab and shared memory, which namespaces, mounts and files in the vault take. Source:
+ * proc_meminfo(5).
+ */
 function memoryKiB(): number {
   const text = readFileSync('/proc/meminfo', 'utf8');
   const value = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)?.[1]);
@@ -144,7 +148,10 @@ async function measureEntries({ directory, quick, signal }: Bench): Promise<read
   return ways.map(([label], index) => compare(label, samples[index] ?? [], floor));
 }
 
-/** Whether there is a difference: only where the kernel asks no BPF programs. */
+/**
+ * Turns Landlock off for a tenant, and returns whether it was on: only where the kernel runs no BPF
+ * programs.
+ */
 function withoutLandlock(uid: number): boolean {
   const mark = `${jailPathsOf(pathsOf(instance)).tenants}/${uid}`;
   const text = readFileSync(mark, 'utf8');
@@ -152,7 +159,10 @@ function withoutLandlock(uid: number): boolean {
   return text.includes('\nlandlock yes\n');
 }
 
-/** crun starts on no host that has cgroups of both versions, also where it is to leave them alone. */
+/**
+ * A mount namespace without cgroups. crun does not start on a host with cgroups of both versions,
+ * even if it is told to leave them as they are.
+ */
 const withoutCgroups = [
   'unshare',
   '--mount',
@@ -162,10 +172,10 @@ const withoutCgroups = [
   'sh',
 ];
 
-/** What Debian has at the root that leads into /usr. */
+/** Debian's links in the root directory that lead into /usr. */
 const intoUsr = ['bin', 'sbin', 'lib', 'lib64'];
 
-/** As much of the same view as it has options for. */
+/** Returns a bubblewrap command with as much of the same view as it has options for. */
 function bubblewrap(drop: readonly string[]): readonly string[] {
   const links = intoUsr.flatMap((name) => ['--symlink', `usr/${name}`, `/${name}`]);
   const home = `${homes}/t${firstUid}`;
@@ -176,7 +186,10 @@ function bubblewrap(drop: readonly string[]): readonly string[] {
   ].flat();
 }
 
-/** The same view as a container, without a cgroup of its own. Source: OCI runtime specification, config.md. */
+/**
+ * Returns a crun command with the same view as a container, without a cgroup of its own. Source:
+ * OCI runtime specification, config.md.
+ */
 function crun(directory: string): readonly string[] {
   const bundle = join(directory, 'bundle');
   mkdirSync(join(bundle, 'rootfs'), { recursive: true });

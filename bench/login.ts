@@ -1,6 +1,7 @@
 /**
- * What the login step adds to a session of su, start to exit, after an idle gap as on a server. The files of PAM are
- * those of this benchmark, seen by its processes alone; the cgroups are of a scratch instance, for the account "nobody".
+ * The time that the login step adds to a session of su, start to exit, after an idle gap as on a
+ * server. Only the processes of this benchmark see its PAM files. The cgroups are a scratch
+ * instance's, for the account "nobody".
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -61,7 +62,7 @@ export async function benchLogin({ directory, quick, signal }: Bench): Promise<S
   }
 }
 
-/** The last process may still be on its way out. */
+/** Removes a cgroup; its last process may still be exiting. */
 function removeCgroup(path: string): void {
   for (let left = 50; left > 0; left--) {
     try {

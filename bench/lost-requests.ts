@@ -1,6 +1,7 @@
 /**
- * How many requests are lost while the services of tenants are made, stopped, reloaded and upgraded, with requests coming
- * in all the time; and how many a pool loses that stays with the distribution's service, at the same time.
+ * How many requests are lost while tenants' services are made, stopped, reloaded and upgraded, with
+ * requests coming in all the time. A pool that stays with the distribution's service is measured at
+ * the same time.
  */
 import type { Guest } from '../src/testing/vm/guest.ts';
 import type { Bench } from './bench.ts';
@@ -26,13 +27,13 @@ import { spreadOf, type Row, type Section } from './samples.ts';
 
 const tenants = tenantsOf(4);
 const asked = [...tenants, plain];
-/** How long a request is in progress. */
+/** How long a request is in progress, in milliseconds. */
 const requestMilliseconds = 20;
 
 interface Event {
   readonly label: string;
   readonly times: number;
-  /** What is done so often, and waited for. */
+  /** Makes the change once and waits for it. */
   readonly happen: (guest: Guest, turn: number) => Promise<unknown>;
 }
 
@@ -107,7 +108,7 @@ const enable = (guest: Guest) => succeed(guest, 'bulkhead web fpm enable --all')
 
 const limitEntries = (guest: Guest) => succeed(guest, 'bulkhead web entries enable');
 
-/** One after the other; its client starts it again. */
+/** Stops the services one after the other; a service's client starts it again. */
 async function stop(guest: Guest, turn: number): Promise<void> {
   const service = serviceOf(tenants[turn % tenants.length] as Account);
   const entered = `systemctl show -P ActiveEnterTimestampMonotonic ${service}`;
@@ -119,7 +120,7 @@ async function stop(guest: Guest, turn: number): Promise<void> {
 
 const iniFile = `/etc/php/${php}/fpm/conf.d/99-bench.ini`;
 
-/** Until everybody is served by what has read it. */
+/** Reloads. Waits until everybody is served by processes that have read the new file. */
 async function reload(guest: Guest, turn: number): Promise<void> {
   await guest.succeed(`cat > ${iniFile}`, { input: `user_agent = turn-${turn}\n` });
   await succeed(guest, `systemctl reload ${distribution}`);
@@ -129,7 +130,10 @@ async function reload(guest: Guest, turn: number): Promise<void> {
 const answerOf = (account: Account) =>
   `bash -c 'exec 3<>/dev/tcp/127.0.0.1/80; printf "GET / HTTP/1.0\r\nHost: ${hostOf(account)}\r\n\r\n" >&3; cat <&3'`;
 
-/** As dpkg does it: another file at the same path, and the package's own script tells the service. */
+/**
+ * Upgrades as dpkg does: another file at the same path, and the package's own script restarts the
+ * service.
+ */
 async function upgrade(guest: Guest): Promise<void> {
   await succeed(
     guest,

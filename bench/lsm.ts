@@ -1,6 +1,7 @@
 /**
- * What the module gate costs the loading of a module, and strict placement a change of uid. In the virtual machine,
- * since the kernel must ask BPF programs; its processor is emulated, so only the ratios mean something.
+ * The time that the module gate adds to loading a module, and strict placement to a change of uid.
+ * It runs in the virtual machine, since the kernel must run BPF programs; its processor is
+ * emulated, so only the ratios mean something.
  */
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** What the figures were measured on. */
+/** The machine that the figures were measured on. */
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os';
 import { printProblem } from '../src/base/problem.ts';
@@ -14,7 +14,7 @@ interface Machine {
   readonly system: string;
   readonly node: string;
   readonly driver: string;
-  /** Mean number of runnable tasks in the last minute, before the first benchmark. */
+  /** The mean number of runnable tasks in the last minute, before the first benchmark. */
   readonly load: number;
 }
 

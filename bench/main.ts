@@ -1,6 +1,7 @@
 /**
- * `npm run bench`: how fast Bulkhead is beside what the kernel needs anyway. Both are measured in
- * the same run, in turn, so that the ratios mean something on a machine that does other things.
+ * `npm run bench`: how fast Bulkhead is, compared with what the kernel needs anyway. Both are
+ * measured in the same run, in turn, so that the ratios mean something on a machine that does other
+ * things.
  *
  * Needs root and cgroups; makes and removes an instance of its own.
  */
@@ -106,7 +107,8 @@ async function main(): Promise<number> {
     await run(options, directory, interruption.signal);
     return 0;
   } catch (error) {
-    // Ctrl-C ends the programs that are being measured too; that it was one is known a turn later.
+    // Ctrl-C also ends the programs that are being measured; a turn later it is known whether that
+    // was the reason.
     await nextTurn();
     if (!interruption.signal.aborted) throw error;
     logToStderr('Interrupted; removing what was made');
@@ -125,7 +127,7 @@ interface Options {
   readonly json: boolean;
 }
 
-/** Options, or the exit status where there is nothing to run. */
+/** Returns the options, or the exit status where there is nothing to run. */
 function readOptions(): Options | number {
   try {
     const { values } = parseArgs({
@@ -187,7 +189,7 @@ async function run(
   if (json) process.stdout.write(`${JSON.stringify({ machine, quick, sections }, undefined, 2)}\n`);
 }
 
-/** What this run, or one that was killed before it, has left. */
+/** Removes the instance that this run, or an earlier one that was killed, has left. */
 function removeInstance(directory: string): void {
   new Scratch(directory, 1)[Symbol.dispose]();
 }

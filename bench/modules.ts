@@ -1,6 +1,7 @@
 /**
- * A whole scan of a kernel's modules, with verdicts, beside what unpacking the same files costs on all cores, and
- * beside the tools of kmod. The kernels are Debian's packages, unpacked, not installed.
+ * A whole scan of a kernel's modules, with verdicts. It is compared with unpacking the same files
+ * on all cores, and with the tools of kmod. The kernels are Debian's packages, unpacked, not
+ * installed.
  */
 import { execFileSync } from 'node:child_process';
 import { verify } from 'node:crypto';
@@ -46,7 +47,10 @@ const full: Flavour = {
   metaPackages: ['linux-image-amd64', 'linux-headers-amd64'],
 };
 
-/** Of the time of `xz -dc` of the same files: reading all of it but for the signatures, and what was remembered. */
+/**
+ * The largest ratios. The first two compare scans with `xz -dc` of the same files: a first scan
+ * without signatures, and a later one. The third compares a package's scan with unpacking it.
+ */
 const goals = { first: 2.7, again: 0.8, package: 2 } as const;
 
 export const benchModules = (bench: Bench): Promise<Section> => scanSection(bench, cloud);
@@ -101,7 +105,10 @@ interface Verification {
   readonly node: number;
 }
 
-/** Milliseconds to verify one signature, apart from everything else: as a scan does it, by the system's library, and by Node alone. */
+/**
+ * Measures the milliseconds to verify one signature, apart from everything else: as a scan does it,
+ * by the system's library, and only by Node.
+ */
 function verificationOf(kernel: string, files: readonly string[]): Verification {
   const read = readKernel({
     ...runningKernel,
@@ -138,7 +145,10 @@ function signedOf(file: string) {
   }));
 }
 
-/** A package as it is downloaded, beside unpacking all of it: the package, and the modules in it on all cores. */
+/**
+ * Scans a package as it is downloaded, compared with unpacking all of it: the package, and its
+ * modules on all cores.
+ */
 export async function benchPackage(bench: Bench): Promise<Section> {
   await updateLists();
   const found = await behindMetaPackage('linux-image-amd64');
@@ -180,7 +190,9 @@ export async function benchPackage(bench: Bench): Promise<Section> {
 const unpackWhole = `rm -rf "$1" && dpkg-deb -x "$0" "$1" &&
   find "$1" -name "*.ko.xz" -print0 | xargs -0 -P ${availableParallelism()} -n 256 xz -dc >/dev/null`;
 
-/** Source match of every module of the full kernel, beside a digest of the same source. */
+/**
+ * Matches the source of every module of the full kernel, compared with a digest of the same source.
+ */
 export async function benchSource(bench: Bench): Promise<Section> {
   const kernel = join(bench.directory, full.label);
   if (!existsSync(kernel)) await fetchKernel(full, bench.directory, kernel);
@@ -234,7 +246,7 @@ interface Measured {
   readonly count: number;
 }
 
-/** Where the first scan is among the ways. */
+/** The index of the first scan among the ways. */
 const firstScan = 1;
 
 type Way = readonly [label: string, command: readonly string[], goal?: number];
@@ -280,7 +292,7 @@ async function fetchKernel(
     const found = await behindMetaPackage(each);
     if (found === undefined) throw new Error(`apt knows no package ${each}`);
     await unpackPackage(found, scratch, into);
-    // What the headers of all flavours share.
+    // The headers that all flavours share.
     const [, base] = /^linux-headers-(\d[^-]*)-/.exec(found.name) ?? [];
     if (base === undefined) continue;
     for (const name of [`linux-headers-${base}-common`, `linux-kbuild-${base}`]) {

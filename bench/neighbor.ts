@@ -1,6 +1,7 @@
 /**
- * A quiet tenant's page while a noisy one computes: two PHP-FPMs, as services of tenants, behind one nginx. Both run
- * without limits, then in the cgroups of their tenants, the noisy one with as many workers at work as it may have.
+ * A quiet tenant's page while a noisy one computes: two PHP-FPMs, as services of tenants, behind
+ * one nginx. Both run without limits, then in the cgroups of their tenants; the noisy one has as
+ * many workers at work as it may have.
  */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { chmodSync, chownSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
@@ -16,11 +17,11 @@ import { ended, latency } from './web.ts';
 
 const run = promisify(execFile);
 const launcher = new URL('../libexec/bulkhead-exec', import.meta.url).pathname;
-/** Of the policy of `Scratch`: one core and 100 processes each. */
+/** Tenants of the policy of `Scratch`: one core and 100 processes each. */
 const tenants = { quiet: firstUid + 1, noisy: firstUid + 2 } as const;
 type Name = keyof typeof tenants;
 const names = Object.keys(tenants) as readonly Name[];
-/** Of the noisy tenant, all of them at work. */
+/** Workers of the noisy tenant, all of them at work. */
 const workers = 16;
 
 const scripts: Readonly<Record<Name, string>> = {
@@ -107,7 +108,7 @@ async function startServers(root: string, wrap: Wrap): Promise<Servers> {
   add(spawn('/usr/sbin/nginx', ['-c', `${root}/nginx.conf`], { stdio: 'inherit' }));
   await eventually('nginx answers', async () => {
     const responses = names.map((each) => fetch(`http://127.0.0.1:${port}/${each}`));
-    // Until it listens, connections are refused.
+    // Connections are refused until the server listens.
     const answers = await Promise.allSettled(responses);
     return answers.every((each) => each.status === 'fulfilled' && each.value.ok) || undefined;
   });
@@ -157,7 +158,7 @@ const nginxLocation = (root: string, name: Name) => `location /${name} {
   fastcgi_pass unix:${root}/${name}/php.sock;
 }`;
 
-/** The noise begins before the quiet one is asked, and ends after it. */
+/** Asks for the quiet page. The noise begins before the first request, and ends after the last. */
 async function ask({ port }: Servers, noise: boolean, seconds: number): Promise<Sample> {
   const url = `http://127.0.0.1:${port}`;
   const noisy = noise

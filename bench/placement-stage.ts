@@ -1,4 +1,7 @@
-/** What the benchmarks of placement share: an instance with one tenant, and who moves its processes. */
+/**
+ * The common part of the placement benchmarks: an instance with one tenant, and the programs that
+ * move its processes.
+ */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,7 +19,10 @@ import { treeHost } from '../src/testing/tree-host.ts';
 import { pathsOf } from '../src/host/paths.ts';
 
 const instance = 'bulkhead-place-bench';
-/** No account has it, and no tenant of another benchmark: two placers would fight over it. */
+/**
+ * The tenant's uid: no account has it, and no tenant of another benchmark, since two placers would
+ * fight over it.
+ */
 export const uid = 300_999;
 const account = 'bulkhead-place';
 const policy = `<bulkhead version="1"><tenant uid="${uid}"><processes limit="unlimited"/></tenant></bulkhead>`;
@@ -36,7 +42,10 @@ export async function placing<T>(
   return await work(placement);
 }
 
-/** Answers why not where it cannot run. It sees a copy of /etc with the rule in it, and another /run. */
+/**
+ * Runs `work` with cgrulesengd; returns the reason if it cannot run. It sees a copy of /etc with
+ * the rule in it, and another /run.
+ */
 export async function withEngine<T>(
   directory: string,
   stage: Stage,
@@ -99,7 +108,10 @@ export class Stage {
   }
 }
 
-/** Of all threads, from the scheduler's own books: clock ticks would be too coarse. */
+/**
+ * Returns the CPU time of all threads, from the scheduler's own counters: clock ticks would be too
+ * coarse.
+ */
 export function cpuMicroseconds(pid: number): number {
   const threads = readdirSync(`/proc/${pid}/task`);
   const nanoseconds = threads.map((thread) => {

@@ -1,6 +1,6 @@
 /**
- * From setuid to placed, as the process itself sees it, beside cgrulesengd on the same load; what an
- * event costs; and what a look at ten thousand processes costs.
+ * The time from setuid to placed, as the process itself sees it, compared with cgrulesengd under
+ * the same load. It also measures the cost of an event, and of a scan of ten thousand processes.
  */
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -22,7 +22,7 @@ const crowdSize = 10_000;
 const run = promisify(execFile);
 
 interface Load {
-  /** Milliseconds each; what was not placed within two seconds is missing. */
+  /** Milliseconds each; a process that was not placed within two seconds is missing. */
   readonly samples: readonly number[];
   readonly lost: number;
   readonly cpuMicroseconds: number;

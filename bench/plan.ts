@@ -1,4 +1,6 @@
-/** The pure part of a policy's life, in memory: no file is read and no kernel is asked. */
+/**
+ * The pure part of applying a policy, in memory: no file is read, and the kernel is not involved.
+ */
 import { printProblem } from '../src/base/problem.ts';
 import type { Driver } from '../src/host/driver.ts';
 import { planChanges } from '../src/plan/plan.ts';
@@ -18,7 +20,7 @@ export async function benchPlan({ quick, signal }: Bench): Promise<Section> {
   const text = policyText(tenants);
   const firsts: number[] = [];
   const stages = new Map<string, () => unknown>();
-  /** Its first run is the one that the engine has not compiled yet. */
+  /** Measures a stage. Its first run is the one that the engine has not compiled yet. */
   const stage = <T>(label: string, work: () => T): T => {
     const begin = performance.now();
     const made = work();

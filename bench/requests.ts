@@ -1,7 +1,7 @@
 /**
- * Requests through nginx and PHP-FPM to a tenant, whose pool is a service in its cgroup and whose site is held to its entries, below
- * all limits; beside a second nginx without the file of entries and a pool that is the distribution's, in the same
- * virtual machine, in turn.
+ * Requests through nginx and PHP-FPM to a tenant, below all limits. Its pool is a service in its
+ * cgroup, and its site has an entries limit. It is compared, in turn, with a second nginx without
+ * the entries file and a pool of the distribution's service, in the same virtual machine.
  */
 import type { Guest } from '../src/testing/vm/guest.ts';
 import type { Bench } from './bench.ts';
@@ -51,7 +51,7 @@ export async function benchRequests({ directory, quick, signal }: Bench): Promis
     [way(ports.ours, tenant, ours), way(ports.plain, plain, floor)],
     signal,
   );
-  // The first round counts nowhere.
+  // The first round is not counted.
   const of = (what: (asked: Asked) => number) =>
     [ours, floor].map((all) => all.slice(1).map(what)) as [number[], number[]];
   const perThousand = samples.map((all) => all.map((ms) => (ms / each) * 1_000));
@@ -72,7 +72,9 @@ export async function benchRequests({ directory, quick, signal }: Bench): Promis
 const rate = (perThousand: readonly number[] = []) =>
   Math.round(1_000_000 / percentile(perThousand, 0.5));
 
-/** That it is in the cgroup, and that no limit was reached. */
+/**
+ * Checks that the tenant's processes are in its cgroup, and returns how often it reached a limit.
+ */
 async function held(guest: Guest): Promise<string> {
   const cgroup = `/sys/fs/cgroup/user.slice/user-${tenant.uid}.slice`;
   const workers = await succeed(
@@ -86,7 +88,7 @@ async function held(guest: Guest): Promise<string> {
 
 async function prepare(guest: Guest, directory: string): Promise<void> {
   await prepareFpmGuest(guest, directory, [tenant, plain], 'static');
-  // The same nginx again, before the file of entries is there.
+  // The second nginx is the same, copied before the entries file is there.
   const config = '/etc/nginx-plain/nginx.conf';
   await succeed(
     guest,

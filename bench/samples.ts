@@ -9,13 +9,13 @@ export interface Spread {
 
 export interface Row {
   readonly label: string;
-  /** In the unit of the section. */
+  /** Our samples, in the unit of the section. */
   readonly ours: Spread;
-  /** The yardstick of the section, measured in the same run. */
+  /** The floor of the section, measured in the same run. */
   readonly floor?: Spread;
-  /** Of the pairs, where samples were taken in pairs. */
+  /** The ratio of the pairs, where samples were taken in pairs. */
   readonly ratio?: Spread;
-  /** The ratio may be this much. */
+  /** The largest ratio that meets the goal. */
   readonly goal?: number;
   readonly peakMiB?: number;
   readonly note?: string;
@@ -24,9 +24,9 @@ export interface Row {
 export interface Section {
   readonly name: string;
   readonly title: string;
-  /** What `floor` is. */
+  /** The name of `floor`. */
   readonly beside: string;
-  /** Of all that is measured; milliseconds if absent. */
+  /** The unit of all figures; milliseconds if absent. */
   readonly unit?: 'µs' | 'KiB';
   readonly rows: readonly Row[];
   readonly notes: readonly string[];
@@ -43,16 +43,17 @@ export const percentile = (samples: readonly number[], fraction: number): number
     fraction,
   );
 
-/** The smallest sample that is not below `fraction` of all. */
+/** Returns the smallest sample that is not below `fraction` of all. */
 const at = (sorted: readonly number[], fraction: number) =>
   sorted[Math.max(0, Math.ceil(sorted.length * fraction) - 1)] ?? NaN;
 
-/** Answers how long it took, in milliseconds. */
+/** Measures once and returns how long it took, in milliseconds. */
 export type Way = () => number | Promise<number>;
 
 /**
- * Every way once, then every way again: A B C A B C … What else the machine does falls on all of
- * them alike, and neighbours can be compared in pairs. One round more is run first and dropped.
+ * Measures every way once, then every way again: A B C A B C … Other load on the machine affects
+ * all of them alike, and neighbours can be compared in pairs. One extra round is run first and
+ * dropped.
  */
 export async function inTurn(
   rounds: number,
@@ -92,7 +93,9 @@ export function milliseconds(work: () => void): number {
   return performance.now() - begin;
 }
 
-/** Ways beside the first of them, each after a pause of so many milliseconds. */
+/**
+ * Measures ways in comparison with the first of them, each after a pause of so many milliseconds.
+ */
 export async function besideFirst(
   ways: readonly (readonly [label: string, way: Way])[],
   gap: number,

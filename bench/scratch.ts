@@ -1,5 +1,7 @@
-/** The instance that the benchmarks make and remove, the policy that they hold it to, and both as
- * the C program sees them. */
+/**
+ * The instance that the benchmarks make and remove, its policy, and both in the form that the C
+ * program reads.
+ */
 import { rmSync, writeFileSync } from 'node:fs';
 import { printProblem } from '../src/base/problem.ts';
 import { applyPolicy, releaseAll, type Applied } from '../src/apply/apply.ts';
@@ -20,13 +22,13 @@ import type { Policy } from '../src/policy/policy.ts';
 import { treeElement, treeHost } from '../src/testing/tree-host.ts';
 
 export const instance = 'bulkhead-bench';
-/** Far above accounts; no process has these uids. */
+/** The first uid: far above accounts; no process has these uids. */
 export const firstUid = 200_000;
 const resellerTenants = 20;
 
 /**
- * A host with a bit of everything: a quarter of the tenants in a package, a tenth with a value of
- * their own, a fifth with resellers.
+ * Returns the policy of a varied host. A quarter of the tenants are in a package, a tenth have a
+ * value of their own, a fifth are with resellers.
  */
 export function policyText(tenants: number): string {
   const resellers = Math.floor(tenants / 5 / resellerTenants);
@@ -103,7 +105,7 @@ export class Scratch implements Disposable {
     if (!released.ok) throw new Error(released.error.map(printProblem).join('\n'));
   }
 
-  /** The tree as the driver has it. */
+  /** Returns the tree as the driver has it. */
   hierarchies(): readonly Hierarchy[] {
     const { paths } = this.host;
     if (this.driver().capabilities.driver === 'cgroup1') return findHierarchies1(paths);
@@ -113,7 +115,7 @@ export class Scratch implements Disposable {
   }
 }
 
-/** Where the file of a controller is, as C opens it. */
+/** Returns a function for the path of a controller's file, as C opens it. */
 export function locator(hierarchies: readonly Hierarchy[]) {
   return (controller: HierarchyController, cgroup: string, file: string): string => {
     const hierarchy =
@@ -125,7 +127,7 @@ export function locator(hierarchies: readonly Hierarchy[]) {
 const cgroupPath = (hierarchy: Hierarchy | undefined, cgroup: string) =>
   cgroup === '' ? `${hierarchy?.rootPath}` : `${hierarchy?.rootPath}/${cgroup}`;
 
-/** What an apply did, for C to do the same. */
+/** Returns the operations of an apply, for C to do the same. */
 export function floorOperations(
   operations: readonly Operation[],
   hierarchies: readonly Hierarchy[],
@@ -144,7 +146,10 @@ export function floorOperations(
   });
 }
 
-/** What observing reads: each file of each cgroup once, and each directory that holds cgroups. */
+/**
+ * Returns the reads of an observation: each file of each cgroup once, and each directory that holds
+ * cgroups.
+ */
 export function floorReads(
   driver: Driver,
   policy: Policy,

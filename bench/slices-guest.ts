@@ -1,7 +1,7 @@
 /**
- * Applying a policy to slices of systemd beside `systemctl set-property`, one call a tenant, and beside a C program that
- * writes the same files before systemd reads them, in the virtual machine. Its processor is emulated, so only the ratios
- * mean something there.
+ * Applying a policy to systemd slices, in the virtual machine. It is compared with one `systemctl
+ * set-property` a tenant, and with a C program that writes the same files before systemd reads
+ * them. The processor is emulated, so only the ratios mean something there.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -17,12 +17,12 @@ import type { Bench } from './bench.ts';
 import { compare, spreadOf, type Row, type Section, type Spread } from './samples.ts';
 
 const firstUid = 20_001;
-/** Others have accounts, slices and settings of their own, in which nothing of ours is. */
+/** The first uid of other accounts, whose slices and settings hold nothing of ours. */
 const firstOther = 30_001;
 const long = { timeoutMs: longPatienceMilliseconds };
-/** Of many calls, those that are made. */
+/** How many of the calls are made; the rest is extrapolated. */
 const callsMeasured = 20;
-/** Fifty times faster. */
+/** The goal: fifty times faster. */
 const inactiveGoal = 0.02;
 
 type Timed = 'each' | 'bare' | 'first' | 'changed' | 'again' | 'below';
@@ -115,8 +115,8 @@ async function activeRow(
 }
 
 /**
- * Measures what nobody can do without: a directory and a file for each slice, on disk, and systemd reading them once.
- * Removes them again.
+ * Measures the unavoidable part: a directory and a file for each slice, on disk, and systemd
+ * reading them once. Removes them again.
  */
 async function bareFloor(guest: Guest, count: number): Promise<number> {
   const run = (what: string) => `/root/files ${what} ${firstOther + 1000} ${count}`;
@@ -125,7 +125,10 @@ async function bareFloor(guest: Guest, count: number): Promise<number> {
   return written;
 }
 
-/** Links it statically, since the guest has no compiler and need not have this machine's libraries. */
+/**
+ * Builds the C program statically, since the guest has no compiler and need not have this machine's
+ * libraries.
+ */
 async function buildFloor(guest: Guest): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'bulkhead-bench-'));
   try {
@@ -137,7 +140,7 @@ async function buildFloor(guest: Guest): Promise<void> {
   }
 }
 
-/** As the policy below says, for slices of others. */
+/** Sets the properties of the policy below for slices of other accounts. */
 async function setProperty(guest: Guest, first: number): Promise<Spread> {
   const samples: number[] = [];
   for (let index = 0; index < callsMeasured; index++) {
@@ -166,7 +169,7 @@ async function startIn(guest: Guest, first: number, count: number): Promise<void
   );
 }
 
-/** Tells on stderr what is being measured. */
+/** Measures a command, and prints on stderr which one. */
 async function milliseconds(guest: Guest, command: string): Promise<number> {
   const timed = `start=$(date +%s%N); ${command} >/dev/null || exit 1; echo $(( ($(date +%s%N) - start) / 1000 ))`;
   return Number(await step(logToStderr, command, () => guest.succeed(timed, long))) / 1000;

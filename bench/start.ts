@@ -1,4 +1,4 @@
-/** Starting the program, from source and as built, beside a Node.js that does nothing. */
+/** Starting the program, from source and as built, compared with a Node.js that does nothing. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import type { Bench } from './bench.ts';
@@ -16,7 +16,7 @@ const builtEntry = `${root}dist/cli/main.js`;
 export type Built =
   { readonly command: readonly string[] } | { readonly command: undefined; readonly why: string };
 
-/** Builds it anew; an old one would be measured as if it were this one. */
+/** Builds the program anew; an old build would be measured as if it were this one. */
 export function build(): Built {
   const script = `${root}scripts/build.ts`;
   try {

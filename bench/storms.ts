@@ -1,6 +1,7 @@
 /**
- * How long a tenant that resists has a process outside its cgroup, under each storm of the attacks, beside
- * cgrulesengd; and what a flood of changes of uid costs whoever follows them.
+ * How long a tenant that resists has a process outside its cgroup, under each storm of the attacks,
+ * compared with cgrulesengd. It also measures what a flood of uid changes costs the program that
+ * follows them.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -16,7 +17,7 @@ import { spreadOf, type Row, type Section } from './samples.ts';
 
 const stormMilliseconds = 1_000;
 const floodMilliseconds = 2_000;
-/** As in `chains.c`: who is outside so long after a storm stays there. */
+/** The time after a storm, as in `chains.c`: a process that is outside so long stays there. */
 const settleMilliseconds = 2_000;
 const roundsEach = 3;
 const turns = { quick: 1, full: 4 };
@@ -29,9 +30,9 @@ const storms = [
 ] as const;
 
 interface Outcome {
-  /** Of each round, until nobody was outside any more, in milliseconds. */
+  /** Milliseconds of each round until no process was outside any more. */
   readonly samples: readonly number[];
-  /** Rounds after which somebody stayed outside. */
+  /** Rounds after which a process stayed outside. */
   readonly escaped: number;
 }
 
@@ -42,7 +43,7 @@ interface Flood {
 
 interface Results {
   readonly storms: readonly Outcome[];
-  /** Thousands of changes of uid a second, and percent of a core. */
+  /** Thousands of uid changes a second, and percent of a core. */
   readonly floods: readonly Flood[];
 }
 
@@ -102,8 +103,8 @@ async function storm(
 }
 
 /**
- * For how long after its change of uid a chain ran outside at most, by what its processes say of themselves; nothing where
- * somebody stays there.
+ * Returns how long a chain ran outside at most after its change of uid, as its processes report;
+ * nothing if one stays there.
  */
 async function timeOutside(
   { path, targets }: Stage,
@@ -137,7 +138,7 @@ async function flood(program: string, pid: number): Promise<Flood> {
   return { thousands: Number(await printed) / floodMilliseconds, percent };
 }
 
-/** Medians of the turns. */
+/** Formats the medians of the turns. */
 function formatFloods(floods: readonly Flood[]): string {
   const thousands = spreadOf(floods.map((each) => each.thousands)).p50;
   const percent = spreadOf(floods.map((each) => each.percent)).p50;
@@ -149,7 +150,7 @@ function killAll(): void {
     try {
       process.kill(pid, 'SIGKILL');
     } catch {
-      // Gone already.
+      // The process has gone already.
     }
   }
 }

@@ -1,7 +1,8 @@
 /**
- * What the symlink guard costs an open and a close, through a link and without one: without it, with it for others, and
- * with it for the task that opens. In the virtual machine, since the kernel must ask BPF programs; its processor is
- * emulated, so only the ratios mean something.
+ * The time that the symlink guard adds to an open and a close, through a link and without one. The
+ * guard is off, on for other tasks, or on for the task that opens. It runs in the virtual machine,
+ * since the kernel must run BPF programs; its processor is emulated, so only the ratios mean
+ * something.
  */
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';

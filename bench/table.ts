@@ -37,7 +37,7 @@ function cells({ label, ours, floor, ratio, goal, peakMiB, note }: Row, unit: st
   ];
 }
 
-/** Median, and between which values eight of ten samples lie; one sample lies nowhere. */
+/** Formats the median and the range of eight of ten samples; one sample has no range. */
 function spread({ p10, p50, p90 }: Spread, digits: number): string {
   if (p10 === p90) return p50.toFixed(digits);
   const range =

@@ -1,4 +1,7 @@
-/** Reading what 1,000 tenants have used, with kept descriptors, against pread of the same files in C. */
+/**
+ * Reading the usage of 1,000 tenants, with kept descriptors, compared with pread of the same files
+ * in C.
+ */
 import type { Driver } from '../src/host/driver.ts';
 import { UsageReader } from '../src/host/cgroups/usage-reader.ts';
 import type { CounterFile } from '../src/limits/limit.ts';
@@ -24,7 +27,7 @@ export async function benchUsage({ directory, floor, quick, signal }: Bench): Pr
     if (!reader.track(cgroup)) throw new Error(`Cannot track the cgroup ${cgroup}`);
   }
   const locate = locator(hierarchies);
-  // Those that follow others are read where these have changed, which C is told.
+  // Files that follow others are read if these have changed; the C program gets those too.
   const counters = limits.flatMap((limit) => limit[sideOf(version)].counters);
   const idleCounters = counters.filter((each) => each.follows === undefined);
   const busyCounters = counters.filter((each) =>
@@ -62,7 +65,10 @@ export async function benchUsage({ directory, floor, quick, signal }: Bench): Pr
   };
 }
 
-/** The peak of memory begins anew with a write; that of processes cannot. */
+/**
+ * Returns the operation on a counter: a write resets the peak of memory; the peak of processes
+ * cannot be reset.
+ */
 const wordOf = ({ controller, peak }: CounterFile) =>
   controller === 'memory' && peak !== undefined ? 'mark' : 'read';
 
@@ -70,7 +76,10 @@ const versionOf = (driver: Driver) => (driver.capabilities.driver === 'cgroup2' 
 
 const sideOf = (version: 1 | 2) => (version === 2 ? 'cgroup2' : 'cgroup1');
 
-/** The C program goes through every cgroup itself, and back, which leaves each some CPU time. */
+/**
+ * Returns visits of the C program: it goes through every cgroup itself, and back, which leaves each
+ * some CPU time.
+ */
 function visits(
   version: 1 | 2,
   locate: ReturnType<typeof locator>,

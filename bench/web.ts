@@ -1,6 +1,7 @@
 /**
- * Requests through nginx and PHP-FPM with and without the file that holds tenants to their entries, for 1,000 vhosts of
- * 1,000 tenants: two servers that differ by that file alone, asked in turn. Needs root.
+ * Requests through nginx and PHP-FPM with and without the file that limits tenants' entries, for
+ * 1,000 vhosts of 1,000 tenants. Two servers that differ only in that file are asked in turn. Needs
+ * root.
  */
 import { execFile, spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -19,7 +20,7 @@ import { compare, type Section } from './samples.ts';
 const vhosts = 1_000;
 const perCpuSample = 1_000;
 const connections = 4;
-/** Below every limit, so nothing is refused. */
+/** The tenants' entries limits, all above `connections`, so nothing is refused. */
 const limits = [20, 40, 60];
 
 const http: NginxHttp = { user: 'www-data', given: [], accessLog: 'given', files: [] };
@@ -30,7 +31,7 @@ interface Server extends AsyncDisposable {
   readonly worker: number;
 }
 
-/** What one run of wrk says, and what the worker needed for it. */
+/** The result of one run of wrk, and the CPU time that the worker needed for it. */
 interface Sample {
   /** Milliseconds of CPU for 1,000 requests. */
   readonly cpu: number;
@@ -83,7 +84,7 @@ export async function benchWeb({ directory, quick, signal }: Bench): Promise<Sec
     const [mine, theirs] = of('perSecond').map((all) => Math.round(median(all)));
     notes.push(`${label}: ${mine} requests a second with entries, ${theirs} without`);
     const [more = NaN, less = NaN] = of('cpu').map(median);
-    // Milliseconds for 1,000 are microseconds for one.
+    // Milliseconds for 1,000 requests are microseconds for one.
     notes.push(`${label}: ${(more - less).toFixed(2)} µs of CPU more a request`);
   }
   return { ...section, rows, notes };
@@ -174,7 +175,8 @@ export function ended(child: ReturnType<typeof spawn>): Promise<void> {
 async function ask({ port, worker }: Server, path: string, seconds: number): Promise<Sample> {
   const before = cpuMilliseconds(worker);
   const words = ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency'];
-  // One of the last names: a table of names is not faster for it, a list would be slower.
+  // The host is one of the last names: a table of names is not faster for it, a list would be
+  // slower.
   const host = ['-H', `Host: site${vhosts - 1}.example`];
   const { stdout } = await run('wrk', [...words, ...host, `http://127.0.0.1:${port}${path}`]);
   if (/Non-2xx/.test(stdout)) throw new Error(`nginx refused requests: ${stdout}`);
@@ -194,7 +196,7 @@ function cpuMilliseconds(pid: number): number {
   return ((Number(fields[11]) + Number(fields[12])) * 1_000) / clockTicksPerSecond();
 }
 
-/** Milliseconds, of a line of wrk such as `     50%  123.00us`. */
+/** Returns milliseconds from a line of wrk such as `     50%  123.00us`. */
 export function latency(text: string, percent: number): number {
   const match = new RegExp(`^ +${percent}% +([\\d.]+)(us|ms|s)$`, 'm').exec(text);
   const scale = { us: 0.001, ms: 1, s: 1_000 }[match?.[2] ?? ''] ?? NaN;
