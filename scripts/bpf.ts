@@ -1,6 +1,7 @@
 /**
- * Compiles the BPF programs of bpf/ into dist/bpf/: `node scripts/bpf.ts [DIRECTORY]`. One object fits every kernel and
- * every little-endian processor, so it is made once, for the package and by the tests.
+ * Compiles the BPF programs of bpf/ into dist/bpf/: `node scripts/bpf.ts [DIRECTORY]`. One object
+ * fits every kernel and every little-endian processor, so one build serves the package and the
+ * tests.
  *
  * Needs clang and the headers of libbpf: `apt-get install clang libbpf-dev`.
  */
@@ -13,7 +14,7 @@ const flags = ['-target', 'bpfel', '-mcpu=v3', '-O2', '-g', '-Wall', '-Werror'];
 /** libbpf's headers have functions that not every program uses. */
 const tolerated = ['-Wno-unused-function'];
 
-/** Answers the paths of the objects. */
+/** Compiles the programs and returns the paths of the objects. */
 export function compileBpf(directory = `${root}dist/bpf`) {
   mkdirSync(directory, { recursive: true });
   return globSync('bpf/*.bpf.c', { cwd: root }).map((source) => {

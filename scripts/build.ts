@@ -1,8 +1,9 @@
 /**
- * Makes what the package installs in dist/: `npm run build`. `node scripts/build.ts DIRECTORY` makes it there.
+ * Builds the program in dist/ for the package: `npm run build`. `node scripts/build.ts DIRECTORY`
+ * builds it there.
  *
- * A file for each program, and what they share in chunks, so that a command reads few files and only
- * what it needs. Packages stay outside: npm installs them, under their own licenses.
+ * Each program has a file, and shares the rest in chunks, so that a command reads only the few
+ * files that it needs. Packages stay outside: npm installs them, under their own licenses.
  */
 import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
@@ -12,7 +13,7 @@ import { compileBpf } from './bpf.ts';
 import { compileLandlock, compileNotify, compilePam } from './pam.ts';
 import { root, tool } from './steps.ts';
 
-/** What is started by its path or imported by it. */
+/** Files that are started or imported by their path. */
 const entries = [
   'cli/main',
   'kernel-modules/library',
@@ -33,7 +34,7 @@ async function buildPackage(directory: string): Promise<void> {
     entryPoints: entries.map((each) => `src/${each}.ts`),
     outbase: 'src',
     outdir: directory,
-    // As deep as src/sys/package-files.ts, which says why.
+    // The chunks are as deep as src/sys/package-files.ts, which says why.
     chunkNames: 'chunks/[name]-[hash]',
     bundle: true,
     splitting: true,

@@ -21,7 +21,7 @@ export const generated: readonly Generated[] = [
   { path: 'man/bulkhead.8', make: async () => manualPage(await makeWholeProgram()) },
 ];
 
-/** Paths of the files that differ from what would be generated. */
+/** Returns paths of the files that differ from what would be generated. */
 export async function outdated(): Promise<readonly string[]> {
   const found: string[] = [];
   for (const { path, make } of generated) {

@@ -1,6 +1,6 @@
 /**
- * What may use what: the table of ARCHITECTURE.md, held to every import of src/. Also that no directory
- * has grown beyond what a reader takes in at a glance.
+ * Checks every import of src/ against the table of ARCHITECTURE.md: which layer may use which. It
+ * also checks that no directory has grown beyond what a reader takes in at a glance.
  *
  *     node scripts/layers.ts
  */
@@ -9,7 +9,7 @@ import { dirname, join, relative } from 'node:path';
 import { root } from './steps.ts';
 
 interface Layer {
-  /** Layers and capabilities' parts below it, beside itself. */
+  /** Layers and capabilities' parts below it, besides itself. */
   readonly uses: readonly string[];
   /** Packages; `node:` is all of Node's own. */
   readonly packages: readonly string[];
@@ -91,7 +91,10 @@ const layers: Readonly<Record<string, Layer>> = {
   },
 };
 
-/** A capability uses the engine, its own parts, and no other capability. */
+/**
+ * Returns the layers of a capability, which uses the engine, its own parts, and no other
+ * capability.
+ */
 function capability(name: string): Record<string, Layer> {
   const [core, io, commands] = ['core', 'io', 'commands'].map((part) => `${name}/${part}`) as [
     string,
@@ -99,7 +102,7 @@ function capability(name: string): Record<string, Layer> {
     string,
   ];
   return {
-    // Of the rest of the engine only types, which cost nothing and do nothing.
+    // A core uses only types of the rest of the engine, which cost nothing and do nothing.
     [core]: { uses: [...pure, 'type apply', 'type agent'], packages: [] },
     [io]: { uses: [...pure, 'sys', 'host', 'type agent', core], packages: system },
     [commands]: { uses: [...engine, core, io], packages: ['node:', 'commander'] },

@@ -1,7 +1,8 @@
 /**
- * Compiles the module of PAM in pam/, and the programs of the launcher that apply Landlock and pass on to systemd, into dist/pam/PROCESSOR/:
- * `node scripts/pam.ts [DIRECTORY]`. The module needs no newer libc than 2.28. Both run on the processors of the machine that
- * they are made on, for the package and by the tests.
+ * Compiles the PAM module in pam/ and the launcher's programs that apply Landlock and pass on to
+ * systemd: `node scripts/pam.ts [DIRECTORY]`. The result is in dist/pam/PROCESSOR/, for the package
+ * and the tests; it runs on this machine's kind of processor. The module needs no newer libc than
+ * 2.28.
  *
  * Needs gcc and the headers of libpam: `apt-get install gcc libc6-dev libpam0g-dev`.
  */
@@ -22,19 +23,21 @@ const common = ['-std=gnu11', '-O2', '-fvisibility=hidden', '-s'];
 const executable = [...common, '-fPIE', '-pie'];
 const shared = [...common, '-fPIC', '-shared'];
 
-/** Answers the path of the module. */
+/** Compiles the module and returns its path. */
 export const compilePam = (directory = `${root}dist/pam`): string =>
   compileTo(directory, 'pam_bulkhead.so', 'pam_bulkhead.c', shared, '-lpam');
 
-/** Answers the path of the program. */
+/** Compiles the program and returns its path. */
 export const compileLandlock = (directory = `${root}dist/pam`): string =>
   compileTo(directory, 'bulkhead-landlock', 'bulkhead-landlock.c', executable);
 
-/** Answers the path of the program. */
+/** Compiles the program and returns its path. */
 export const compileNotify = (directory = `${root}dist/pam`): string =>
   compileTo(directory, 'bulkhead-notify', 'bulkhead-notify.c', executable);
 
-/** In one step, since another process may be using what is there. */
+/**
+ * Compiles to a file and replaces it in one step, since another process may be using the old one.
+ */
 function compileTo(
   directory: string,
   name: string,

@@ -13,7 +13,7 @@ const bin = `${root}node_modules/.bin`;
 export interface Step {
   readonly name: string;
   readonly command: readonly string[];
-  /** Why a failure is tried once more before it counts. */
+  /** The reason to try a failed step once more before it counts. */
   readonly again?: string;
 }
 
@@ -23,21 +23,26 @@ interface Ran {
   readonly seconds: number;
 }
 
-/** Where Node.js keeps what it made of TypeScript: most tests start programs of this project, from source. */
+/**
+ * The cache of Node.js for compiled TypeScript: most tests start programs of this project, from
+ * source.
+ */
 const compileCache = `${root}node_modules/.cache/node-compile`;
 
 export const tool = (name: string) => `${bin}/${name}`;
 
-/** Node's own test runner; `one` file at a time where tests share the machine. */
+/**
+ * Returns a step that runs Node's own tests; `one` file at a time where tests share the machine.
+ */
 export function tests(name: string, files: readonly string[], one = false): Step {
   const concurrency = one ? ['--test-concurrency=1'] : [];
   return { name, command: [process.execPath, '--test', ...concurrency, ...files] };
 }
 
 /**
- * All steps run, so that one run shows everything that is wrong: `steps` one after the other and, at the same time,
- * those `beside` them, which all lanes take from when `steps` are done. Output of what runs at the same time is shown when
- * it has ended.
+ * Runs all steps, so that one run shows everything that is wrong. One lane runs `steps`; another
+ * runs those `beside` them at the same time, and the first joins in when `steps` are done. Output
+ * of steps that run at the same time is shown when they end.
  */
 export async function runSteps(
   steps: readonly Step[],
@@ -58,7 +63,7 @@ export async function runSteps(
 
 type Output = 'as it comes' | 'at its end';
 
-/** Takes each step away from its queue, which another lane may take from, too. */
+/** Runs the steps of its queues; another lane may take from the same queues. */
 async function runLane(queues: readonly Step[][], output: Output): Promise<readonly Ran[]> {
   const ran: Ran[] = [];
   for (const queue of queues) {
@@ -87,11 +92,14 @@ async function runOnce({ name, command }: Step, output: Output): Promise<Ran> {
 
 const secondsSince = (started: number) => (performance.now() - started) / 1000;
 
-/** A signal ends the step first, with all that it has started, and then this process. */
+/**
+ * Runs a command; a signal first ends the step with all that it has started, and then this process.
+ */
 async function runGuarded(command: readonly string[], output: Output): Promise<boolean> {
   const [program = '', ...args] = guarded(command);
   const where = output === 'at its end' ? 'pipe' : 'inherit';
-  // In a session of its own: what a terminal sends to all at once would end the guard's work, too.
+  // The guard has a session of its own: a terminal's signal to all processes would end the guard's
+  // work, too.
   const guard = spawn(program, args, {
     cwd: root,
     env: { ...process.env, NODE_COMPILE_CACHE: compileCache },
@@ -121,7 +129,7 @@ async function runGuarded(command: readonly string[], output: Output): Promise<b
   return new Promise(() => {});
 }
 
-/** What a step prints, held back until it ends. */
+/** Shows the output of a step when it ends. */
 async function showAtEnd({ stdout, stderr }: ChildProcess): Promise<void> {
   if (stdout === null || stderr === null) return;
   const both = new PassThrough();

@@ -1,6 +1,6 @@
 /**
  * Everything: the gate, then the suites on this machine's kernel and inside the virtual machine.
- * What they need from Debian's packages is installed first where that can be done.
+ * Missing Debian packages are installed first where that can be done.
  */
 import { globSync } from 'node:fs';
 import { basename } from 'node:path';
@@ -25,10 +25,10 @@ for (const suite of [
   const ready = await ensurePrerequisites(suite, log);
   if (!ready.ok) log(`Tests of "${suite}" will be skipped: ${ready.reason}`);
 }
-// Whole servers, some minutes each: with `npm test -- --long`.
+// Whole servers take some minutes each: with `npm test -- --long`.
 const places = process.argv.includes('--long') ? ['test/vm', 'test/vm/long'] : ['test/vm'];
 const files = places.flatMap((place) => globSync(`${place}/*.test.ts`, { cwd: root }).sort());
-// The longest first, so that lanes end at about the same time.
+// The longest tests come first, so that lanes end at about the same time.
 const longest = ['conformance', 'agent', 'strict', 'modules-gate'].map(
   (name) => `test/vm/${name}.test.ts`,
 );

@@ -1,6 +1,6 @@
 /**
- * Words that Linux and hosting have better ones for. They have crept in before, and every reader pays
- * for them: none is used in code, in what the program prints, or in its documentation.
+ * Words that have a better equivalent in Linux and hosting. They have crept in before, and every
+ * reader pays for them. Code, output and documentation use none of them.
  *
  *     node scripts/words.ts
  */
@@ -11,7 +11,7 @@ import { root } from './steps.ts';
 interface Rule {
   readonly word: RegExp;
   readonly instead: string;
-  /** Lines on which it is right, such as a word that somebody else's file has. */
+  /** Lines on which the word is right, such as one from somebody else's file. */
   readonly except?: RegExp;
 }
 

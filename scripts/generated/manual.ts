@@ -2,7 +2,7 @@
 import type { Command, Option } from 'commander';
 import { exitCodes } from '../../src/cli/shared/command.ts';
 
-/** Roff interprets a dot at the start of a line, and backslashes. */
+/** Escapes a dot at the start of a line, and backslashes, which roff interprets. */
 const escape = (text: string) =>
   text
     .replaceAll('\\', String.raw`\e`)
@@ -63,7 +63,7 @@ const files: Readonly<Record<string, string>> = {
   '/var/lve/info': 'For control panels; written only after "bulkhead cloudlinux install".',
 };
 
-/** A command, and below it those that it has. */
+/** Returns the entries of a command and its subcommands. */
 function entriesOf(command: Command, parents: readonly string[]): readonly string[] {
   const names = [...parents, command.name()];
   return [

@@ -181,7 +181,7 @@ function limitSection({ name, summary, attributes }: Limit): string {
   ].join('\n\n');
 }
 
-/** The default of the swap limit depends on another limit. */
+/** Returns the default in words; the default of the swap limit depends on another limit. */
 function fallbackText(limit: string, key: string, { kind, fallback }: Attribute): string {
   if (limit === 'memory' && key === 'swap') return 'none, if memory is limited';
   return fallback === 0 ? 'none' : code(printQuantity(kind, fallback));
@@ -199,7 +199,7 @@ function limitExample(name: string, attributes: Limit['attributes']): string {
   return `<${name}${parts.join('')}/>`;
 }
 
-/** Examples for limits to which that of their kind does not fit. */
+/** Examples for limits that the example of their kind does not fit. */
 const examplesOf: Readonly<Record<string, readonly string[]>> = {
   'cpu.burst': ['50%'],
   'memory.limit': ['4GiB'],
@@ -210,7 +210,7 @@ const examplesOf: Readonly<Record<string, readonly string[]>> = {
   'entries.limit': ['20'],
 };
 
-/** What happens at the limit, from the point of view of tenant and administrator. */
+/** The effect of reaching a limit, as tenant and administrator see it. */
 export const reached: Readonly<Record<string, string>> = {
   cpu: 'At the limit the processes of the tenant wait for the rest of each tenth of a second; nothing fails, everything takes longer. The weight matters only while the cores are busy: of two tenants that compete for them, one with weight 200 gets twice as much as one with weight 100.',
   memory:
@@ -271,7 +271,7 @@ The file must belong to root, must not be writable by others, and must not be a 
 
 const code = (text: string) => `\`${text}\``;
 
-/** Columns padded to their widest cell, like prettier's. */
+/** Formats a table with columns padded to their widest cell, like prettier's. */
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [head, ...rows].map((row) => row.map((cell) => cell.replaceAll('|', '\\|')));
   const widths = head.map((_, column) =>

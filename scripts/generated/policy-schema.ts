@@ -34,7 +34,7 @@ type Lines = readonly string[];
 
 const indented = (lines: Lines): Lines => lines.map((line) => `  ${line}`);
 
-/** An element with children, or an empty one. */
+/** Returns an element with children, or an empty one. */
 function tag(
   name: string,
   attributes: Readonly<Record<string, string>>,
@@ -57,7 +57,7 @@ function rootElement(): Lines {
   const { summary } = elements['bulkhead'] as ElementSpec;
   return tag('element', { name: 'bulkhead', type: 'bulkhead' }, [
     ...documentation(summary),
-    // One of the two, and unique: a field of a key must occur exactly once.
+    // A tenant has one of the two, and it is unique: a field of a key must occur exactly once.
     ...identity('key', 'tenant', './/tenant', '@user | @uid'),
     ...identity('key', 'reseller', 'reseller', '@user | @uid'),
     ...identity('key', 'package', 'package', '@name'),
