@@ -1,4 +1,4 @@
-/** How long something lasts, as the policy writes it: a number and a unit. */
+/** Durations as the policy writes them: a number and a unit. */
 import { fail, ok, type Result } from './result.ts';
 
 const seconds: Readonly<Record<string, number>> = {
@@ -19,7 +19,7 @@ const durationForm = 'a number with one of s min h days';
 export const durationPattern = String.raw`\d+(\.\d+)?\s?(s|seconds?|min|minutes?|h|hours?|days?)`;
 const secondsMax = 36_500 * 86_400;
 
-/** Milliseconds. */
+/** Parses a duration into milliseconds. */
 export function parseDuration(text: string): Result<number> {
   const match = /^(\d+(?:\.\d+)?)\s?([a-z]*)$/.exec(text);
   const scale =
@@ -35,7 +35,7 @@ export function parseDuration(text: string): Result<number> {
   return ok(Math.round(value * 1000));
 }
 
-/** The largest unit that is exact: `12h`, `2 days`. */
+/** Formats a duration in the largest unit that is exact: `12h`, `2 days`. */
 export function printDuration(milliseconds: number): string {
   const value = milliseconds / 1000;
   if (value > 0 && value % 86_400 === 0)

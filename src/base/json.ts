@@ -1,11 +1,14 @@
 /** JSON that is as printable on a terminal as it is in a pipe, and means what it meant. */
 
-/** What `JSON.stringify` leaves as it is, but steers a terminal, turns the direction of text or cannot be seen. */
+/**
+ * Characters that `JSON.stringify` does not escape, but that control a terminal, reverse text direction or are
+ * invisible.
+ */
 const acting = /[\p{Cc}\p{Cf}\u2028\u2029\u2065]/gu;
 
 export function jsonText(value: unknown, indent?: number): string {
   const json = JSON.stringify(value, undefined, indent);
-  // Its own line breaks are the only controls that it writes.
+  // The only control characters that it writes are its own line breaks.
   return json.replace(acting, (char) => (char === '\n' ? char : escaped(char)));
 }
 

@@ -1,4 +1,4 @@
-/** What a map of BPF programs is filled with. */
+/** An entry to write to a BPF map. */
 
 export interface MapEntry {
   readonly map: string;
@@ -6,7 +6,7 @@ export interface MapEntry {
   readonly value: Uint8Array;
 }
 
-/** Numbers of 32 bits, little-endian, as the programs are. */
+/** Encodes 32-bit numbers in little-endian, as the BPF programs read them. */
 export function words(...values: readonly number[]): Uint8Array {
   const view = new DataView(new ArrayBuffer(4 * values.length));
   for (const [index, value] of values.entries()) view.setUint32(4 * index, value, true);

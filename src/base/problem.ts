@@ -1,6 +1,6 @@
 /**
- * Why something that was tried did not work. Failures are data until somebody reads them: they are compared,
- * collected and sent as they are, and `printProblem` alone makes a sentence of them.
+ * The reason why an action failed. Failures stay data until somebody reads them: code compares, collects and sends
+ * them, and only `printProblem` makes a sentence of them.
  *
  *     { action: 'set memory.max of tenant alice to', object: '64MiB', reason: '180MiB are in use', hint: 'pass --force' }
  *     Cannot set memory.max of tenant alice to "64MiB": 180MiB are in use; pass --force
@@ -9,30 +9,30 @@ import type { constants } from 'node:os';
 import { printable } from './printable.ts';
 import { fail, type Result } from './result.ts';
 
-/** The names of the kernel's errors: those that Node knows, and further ones of Linux. Source: errno(3). */
+/** The names of kernel errors: the ones that Node knows, and more that Linux has. Source: errno(3). */
 export type Errno =
   | keyof typeof constants.errno
   | 'EUCLEAN'
   | 'ENOMEDIUM'
   | 'EREMOTEIO'
   | 'ENOTSUPP'
-  /** A number that has no name here. */
+  /** An error number that has no name here. */
   | 'UNKNOWN';
 
 export interface Problem {
-  /** What was tried, as it follows "Cannot": `read`, `set memory.max of tenant alice to`. */
+  /** The action, worded to follow "Cannot": `read`, `set memory.max of tenant alice to`. */
   readonly action: string;
-  /** On what, in the words of whoever named it; quoted and made printable when it is printed. */
+  /** The object of the action, as the caller named it; quoted and made printable when it is printed. */
   readonly object?: string;
   /** Why it failed: half a sentence without a full stop. */
   readonly reason: string;
-  /** What to do about it. */
+  /** The remedy. */
   readonly hint?: string;
-  /** Where the kernel refused it. */
+  /** The kernel's error, if the kernel refused it. */
   readonly errno?: Errno;
 }
 
-/** What is wrong with an object, apart from what was tried on it. */
+/** A problem without the action that was tried and its object. */
 export type Cause = Omit<Problem, 'action' | 'object'>;
 
 const triedOf = ({ action, object }: Problem) =>
@@ -43,7 +43,7 @@ export function printProblem(problem: Problem): string {
   return `Cannot ${triedOf(problem)}: ${reason}${hint === undefined ? '' : `; ${hint}`}`;
 }
 
-/** A failure further down, as the cause of one further up. */
+/** Returns a lower-level failure as the cause of a higher-level one. */
 export function causedBy(problem: Problem): Cause {
   const { action: _action, object: _object, ...cause } = problem;
   return { ...cause, reason: `cannot ${triedOf(problem)}: ${cause.reason}` };
@@ -51,6 +51,6 @@ export function causedBy(problem: Problem): Cause {
 
 export const failed = (problem: Problem): Result<never, Problem> => fail(problem);
 
-/** Reason and hint alone, where the message around them names the object. */
+/** Formats only reason and hint, for a message that names the object itself. */
 export const printCause = ({ reason, hint }: Cause): string =>
   hint === undefined ? reason : `${reason}; ${hint}`;

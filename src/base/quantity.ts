@@ -16,7 +16,7 @@ export type CpuFraction = Branded<'CpuFraction'>;
 export type Weight = Branded<'Weight'>;
 export type Bytes = Branded<'Bytes'>;
 export type BytesPerSecond = Branded<'BytesPerSecond'>;
-/** Operations a second. */
+/** Operations per second. */
 type PerSecond = Branded<'PerSecond'>;
 /** A number of things: processes, files, entries. */
 type Count = Branded<'Count'>;
@@ -24,7 +24,7 @@ type Count = Branded<'Count'>;
 export const unlimited = 'unlimited';
 export type Unlimited = typeof unlimited;
 
-/** What a kind of quantity is made of. */
+/** The value type of each kind of quantity. */
 export interface QuantityTypes {
   readonly cpu: CpuFraction;
   readonly weight: Weight;
@@ -40,7 +40,7 @@ export type Quantity = QuantityTypes[QuantityKind] | Unlimited;
 interface Kind {
   readonly parse: (text: string) => Result<number>;
   readonly print: (value: number) => string;
-  /** How a value is written, for messages and for the generated documentation. */
+  /** The written form of a value, for messages and for the generated documentation. */
   readonly form: string;
   readonly examples: readonly string[];
   /** XML Schema regular expression of a value other than `unlimited`. */
@@ -62,7 +62,7 @@ const unitsLargestFirst = Object.entries(byteUnits).sort((a, b) => b[1] - a[1]);
 const decimal = String.raw`(\d+(?:\.\d+)?)`;
 const bytesForm = 'a number with one of KiB MiB GiB TiB kB MB GB TB';
 
-/** The largest number of bytes that is exact in a double, and far above any host. */
+/** The largest number of bytes that a double represents exactly, far above any host's capacity. */
 const largest = Number.MAX_SAFE_INTEGER;
 
 function within(value: number, text: string, max = largest): Result<number> {
@@ -93,7 +93,7 @@ function nearestByteUnit(unit: string): string | undefined {
   return /^[KMGT]$/.test(initial) && unit.length <= 2 ? `${initial}iB` : undefined;
 }
 
-/** The shortest exact form: binary units first, whole numbers before decimals. */
+/** Formats bytes in the shortest exact form: binary units first, whole numbers before decimals. */
 export function printBytes(value: number): string {
   for (const [unit, scale] of unitsLargestFirst) {
     if (value >= scale && value % scale === 0) return `${value / scale}${unit}`;
@@ -132,7 +132,7 @@ function parseWeight(text: string): Result<number> {
   return whole;
 }
 
-/** Percent with as few decimals as are exact; a double's noise is not shown. */
+/** Formats percent with as few decimals as are exact; a double's noise is not shown. */
 const printCpu = (value: number) => `${Number((value * 100).toFixed(6))}%`;
 
 export const quantityKinds: Readonly<Record<QuantityKind, Kind>> = {

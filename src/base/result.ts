@@ -1,4 +1,7 @@
-/** A value, or why there is none. Expected failures are values; a broken invariant throws. */
+/**
+ * A value, or the reason why there is none. Expected failures are values; a broken invariant
+ * throws.
+ */
 export type Result<T, E = string> =
   { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: E };
 

@@ -1,14 +1,14 @@
-/** A line of what `doctor --security` says of a host. */
+/** One line of the `doctor --security` report. */
 
 /**
- * `state` is told without a demand: right for one host, wrong for another. `unavailable` is not `good`: the kernel does
- * not have the protection, or does not tell.
+ * `state` is reported without a recommendation: it is right for one host and wrong for another. `unavailable` is not
+ * `good`: the kernel lacks the protection, or does not report it.
  */
 export type SecurityVerdict = 'good' | 'lacking' | 'covered' | 'state' | 'unavailable';
 
 export interface SecurityItem {
   readonly item: string;
-  /** What is read: a sysctl, a file. */
+  /** The source of the value: a sysctl, a file. */
   readonly key: string;
   readonly verdict: SecurityVerdict;
   readonly now: string | undefined;
@@ -16,6 +16,6 @@ export interface SecurityItem {
   readonly why: string;
   readonly breaks: string | undefined;
   readonly since: string | undefined;
-  /** What to do where it is lacking, and what else there is to say. */
+  /** The remedy if the protection is missing, or another note. */
   readonly remark: string | undefined;
 }
