@@ -13,15 +13,15 @@ import type { Wanted } from '../plan/wanted.ts';
 import type { CgroupOwner } from './kill-processes.ts';
 import type { Hierarchy } from './cgroups/hierarchies.ts';
 
-/** What this host can enforce, probed once. */
+/** This host's abilities to enforce limits, probed once. */
 export interface Capabilities {
   readonly driver: DriverName;
-  /** Why this driver was chosen. */
+  /** The reason for choosing this driver. */
   readonly reason: string;
   readonly limits: ReadonlyMap<LimitKey, Support>;
   /** `MAJOR:MINOR` of the disks that are throttled. */
   readonly devices: readonly string[];
-  /** Why it is another than a host gets at first, and how to change that. */
+  /** The reason why it differs from a new host's driver, and how to change that. */
   readonly kept?: string;
   /** Remarks for the administrator, with remedies. */
   readonly remarks: readonly string[];
@@ -43,16 +43,19 @@ export interface Failure {
 export interface Tree {
   readonly version: 1 | 2;
   readonly hierarchies: readonly Hierarchy[];
-  /** Where tenants without a reseller are slices of systemd. */
+  /** The slice tree, if tenants without a reseller are systemd slices. */
   readonly slices?: SliceTree;
 }
 
-/** A slice, by the name of its cgroup, `u1001`. It has a cgroup only while something runs in it. */
+/**
+ * The slices, each by its cgroup name, `u1001`. A slice has a cgroup only while something runs in
+ * it.
+ */
 export interface SliceTree {
-  /** That names the scopes in the slices. */
+  /** The instance, which is part of the names of the scopes in the slices. */
   readonly instance: string;
   readonly hasCgroup: (cgroup: string) => boolean;
-  /** With those in the cgroups that systemd has made in it, where all of them are. */
+  /** Returns all processes of a slice, also in the cgroups that systemd has made in it. */
   readonly processes: (cgroup: string) => readonly number[];
 }
 
@@ -62,7 +65,7 @@ export interface Driver {
   readonly wanted: (policy: Policy) => Wanted;
   readonly observe: (wanted: Wanted) => Observed;
   readonly execute: (operation: Operation, options: ExecuteOptions) => Result<void, Problem>;
-  /** Memory in use by a cgroup, in bytes. */
+  /** Returns the memory in use by a cgroup, in bytes. */
   readonly memoryInUse: (cgroup: string) => number | undefined;
   readonly processes: (cgroup: string) => readonly number[];
   readonly ownerOf: (cgroup: string) => CgroupOwner;

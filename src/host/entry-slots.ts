@@ -1,15 +1,16 @@
 /**
- * How many commands of a tenant `bulkhead exec --entry` lets run at once: `/run/bulkhead/entries/`.
+ * The number of a tenant's commands that `bulkhead exec --entry` runs at once:
+ * `/run/bulkhead/entries/`.
  *
  *     1001/limit   20: what the launcher reads; only for tenants whose entries are limited
- *     1001/reseller   1000: whose limit counts, too; only where that one's entries are limited
- *     1001/lock    held by launchers, one after another
- *     1001/1 …     slots, written by the launcher: process id and start time of who took it last
- *     1001-shop.example/   the same of a site
- *     r1000/       the same of a reseller
+ *     1001/reseller   1000: this reseller's limit counts, too; only if its entries are limited
+ *     1001/lock    locked by launchers, one after another
+ *     1001/1 …     slots, written by the launcher: process id and start time of its last user
+ *     1001-shop.example/   the same for a site
+ *     r1000/       the same for a reseller
  *     .limits      all limits, to see what has changed
  *
- * No slot is ever given back: it is free when the process that took it has ended.
+ * No slot is ever returned: it is free once the process that took it has ended.
  */
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { unlimited } from '../base/quantity.ts';
@@ -23,13 +24,16 @@ import { replaceFile } from '../sys/files/replace-file.ts';
 
 type Limited = Pick<Policy, 'tenants' | 'resellers'>;
 
-/** What a directory has to say. */
+/** The contents of one directory. */
 interface Slots {
   readonly limit: number | undefined;
   readonly reseller?: number;
 }
 
-/** For the holder of the instance's lock. `runtime` is a directory of root's. */
+/**
+ * Publishes the limits. The caller must have locked the instance. `runtime` is a directory of
+ * root's.
+ */
 export function publishEntries(runtime: string, policy: Limited): Result<void, Problem> {
   const directory = `${runtime}/entries`;
   const wanted = slotsOf(policy);
@@ -39,7 +43,7 @@ export function publishEntries(runtime: string, policy: Limited): Result<void, P
   try {
     const was = before === undefined ? leftovers(directory) : parseLimits(before);
     if (was.size === 0 && wanted.size === 0) return ok(undefined);
-    // It is written last, so that what was interrupted is done again.
+    // It is written last, so that an interrupted apply is repeated.
     rmSync(`${directory}/.limits`, { force: true });
     for (const name of was.keys()) if (!wanted.has(name)) forget(directory, name);
     for (const [name, each] of wanted) {
@@ -73,7 +77,7 @@ export function withdrawEntries(runtime: string): void {
   rmSync(`${runtime}/entries`, { recursive: true, force: true });
 }
 
-/** By the names of their directories. */
+/** Returns the slots by directory name. */
 function slotsOf({ tenants, resellers }: Limited): ReadonlyMap<string, Slots> {
   const groups = new Map(resellers.map(({ uid, values }) => [uid, limitOf(values)]));
   const all = [
@@ -113,7 +117,7 @@ const parseLimits = (text: string): ReadonlyMap<string, string> =>
       }),
   );
 
-/** Of an apply that was interrupted: limits that are to be written again. */
+/** Returns the directories of an interrupted apply: limits that must be written again. */
 const leftovers = (directory: string): ReadonlyMap<string, string> =>
   new Map(existsSync(directory) ? readdirSync(directory).map((name) => [name, '']) : []);
 

@@ -8,7 +8,10 @@ import { probeDriver } from './probe.ts';
 
 export interface Host {
   readonly paths: Paths;
-  /** The driver for this host, or why there is none; `asked` is the policy's choice. */
+  /**
+   * Returns the driver for this host, or the reason why there is none; `asked` is the policy's
+   * choice.
+   */
   readonly probe: (asked?: DriverName) => Result<Driver, Problem>;
 }
 

@@ -1,4 +1,4 @@
-/** Changes to the limits that tenants and resellers set for sites: each is on disk before it counts. */
+/** Changes to the limits that tenants and resellers set for sites: each is on disk before it takes effect. */
 import { fsyncSync, lstatSync, rmSync } from 'node:fs';
 import { causedBy, failed, type Problem } from '../base/problem.ts';
 import { ok, type Result } from '../base/result.ts';
@@ -29,8 +29,8 @@ import {
 const lockMilliseconds = 500;
 
 /**
- * Makes a change to what has been set for sites of a tenant by one of `holders`, and keeps it before it returns. `change`
- * gets nothing where there is nothing, or only that of a former holder.
+ * Changes the limits that one of `holders` has set for a tenant's sites, and saves them before it returns. `change`
+ * gets no limits if there are none, or only a former owner's.
  */
 export function changeSiteLimits<E>(
   paths: Paths,
@@ -90,7 +90,7 @@ function underLock<E>(
   }
 }
 
-/** Removes those of whoever is not a tenant any more, or not the reseller of that tenant. */
+/** Removes limits set by anyone who is no longer a tenant, or no longer the reseller of that tenant. */
 export function forgetFormerTenants(
   paths: Paths,
   { tenants, resellers }: Pick<Policy, 'tenants' | 'resellers'>,

@@ -1,6 +1,6 @@
 /**
- * The last events of a kind, a line of JSON each, in a file below /var/lib/INSTANCE: taken from the kernel by whoever looks
- * first, the agent or a command, and seen by both.
+ * The last events of a kind, a line of JSON each, in a file below /var/lib/INSTANCE. The agent or a command, whichever
+ * reads first, takes them from the kernel; both see them.
  */
 import { failed, type Problem } from '../base/problem.ts';
 import { ok, type Result } from '../base/result.ts';
@@ -21,7 +21,7 @@ export class KeptEvents<T> {
     this.#path = path;
   }
 
-  /** The oldest first. A line that is not ours is left out. */
+  /** Lists the events, oldest first. A line that is not ours is left out. */
   list(): readonly T[] {
     return (readText(this.#path) ?? '').split('\n').flatMap((line) => {
       try {
@@ -32,7 +32,7 @@ export class KeptEvents<T> {
     });
   }
 
-  /** Takes what is new, of which nobody else gets a part, and keeps it. */
+  /** Takes new events, which nobody else receives, and keeps them. */
   take(fresh: () => Result<readonly T[], Problem>): Result<readonly T[], Problem> {
     const directory = dirname(this.#path);
     try {

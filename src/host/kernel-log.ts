@@ -6,12 +6,12 @@
  *     3,1205,4951206390,-;Memory cgroup out of memory: Killed process 4711 (php) total-vm:157464kB, anon-rss:120340kB,
  *         file-rss:9216kB, shmem-rss:0kB, UID:1001 pgtables:344kB oom_score_adj:0
  *
- * A tenant may choose three parts, which may contain commas and equals signs: the name of a cpuset (of one
- * that was delegated to it), the path below its own cgroup, and the name of the task. A cgroup name
- * cannot contain a slash, and every path begins with one, so the first `,oom_memcg=/` is the kernel's. The
- * path after it can be trusted if it is that of a cgroup that only root can create, so it must be compared
- * as a whole. The fields after the task are parsed from the end, and so are those of the second record, whose name is
- * shorter than they are. What a program of the host has written to the log has the number of its facility in front.
+ * A tenant may choose three parts, which may contain commas and equals signs: the name of a cpuset delegated to it, the
+ * path below its own cgroup, and the task name. A cgroup name cannot contain a slash, and every path begins with one,
+ * so the first `,oom_memcg=/` is the kernel's. The path after it can be trusted if only root can create that cgroup, so
+ * it must be compared as a whole. The fields after the task are parsed from the end. So are the fields of the second
+ * record, whose task name is shorter than they are. A line that a program wrote to the log starts with its facility
+ * number.
  *
  * Source: mm/oom_kill.c, dump_oom_summary() and __oom_kill_process(); Documentation/ABI/testing/dev-kmsg.
  */
@@ -28,7 +28,7 @@ export interface OomKill extends KilledProcess {
 
 /** A record is at most this long. */
 const recordBytes = 8192;
-/** More than a log of 16 MiB has: those that matter are the last. */
+/** More than a log of 16 MiB has: the last records matter. */
 const recordsMax = 500_000;
 
 export class KernelLog implements Disposable {
@@ -44,7 +44,7 @@ export class KernelLog implements Disposable {
     return this.#fd !== undefined;
   }
 
-  /** What was logged since the last time. */
+  /** Returns the OOM kills logged since the last call. */
   oomKills(): readonly OomKill[] {
     const records: string[] = [];
     for (let record = 0; record < recordsMax; record++) {
@@ -83,7 +83,7 @@ function openLog(path: string): number | undefined {
 const mayBeOfKill = (record: string) =>
   record.includes(';oom-kill:') || record.includes('Killed process ');
 
-/** Each with the memory that was resident, if the record of its end follows. */
+/** Returns the kills, each with its resident memory if the record of the process's end follows. */
 export function oomKillsIn(records: readonly string[]): readonly OomKill[] {
   const kills: OomKill[] = [];
   for (const record of records) {
@@ -97,7 +97,7 @@ export function oomKillsIn(records: readonly string[]): readonly OomKill[] {
   return kills;
 }
 
-/** The text of a record of the kernel itself: facility 0. */
+/** Returns the text of a record of the kernel itself: facility 0. */
 function kernelLine(record: string): string | undefined {
   const start = record.indexOf(';');
   if (!(Number.parseInt(record, 10) < 8) || start < 0) return undefined;
@@ -129,6 +129,6 @@ export function parseOomKill(record: string): OomKill | undefined {
   return { pid: Number(end[1]), name, cgroup: unescaped(start[1] ?? '') };
 }
 
-/** A backslash, as in the name of the slice of a site, is `\x5c` there. */
+/** Decodes backslashes, which the log writes as `\x5c`, as in the name of a site's slice. */
 const unescaped = (text: string) =>
   text.replaceAll(/\\x([0-9a-f]{2})/g, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));

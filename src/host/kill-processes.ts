@@ -1,8 +1,8 @@
 /**
  * Kills the processes of a tenant, and lists others in its cgroup.
  *
- * A tenant's processes are those that the placer would move there (`ownership.ts`). Others in its cgroup, such
- * as a root shell of `su` and the daemons started from it, are never killed, and neither are this program and its
+ * A tenant's processes are those that the placer would move there (`ownership.ts`). Other users' processes in its
+ * cgroup, such as a root shell of `su` and the daemons started from it, are never killed, nor are this program and its
  * parents. A pid cannot be reused between inspection and signal (`pidfd.ts`).
  */
 import { printable } from '../base/printable.ts';
@@ -13,7 +13,7 @@ import { statusName, statusValue } from '../sys/processes/process-status.ts';
 import { sleepSync } from '../sys/sleep.ts';
 import { userNamespaceMaker } from '../sys/processes/user-namespace.ts';
 
-/** Ten seconds: on a busy host what was killed takes its time to end. */
+/** Ten seconds: on a busy host, killed processes need time to end. */
 const rounds = 500;
 const roundMilliseconds = 20;
 /** A process started by `bulkhead exec` is root's for a moment, then the tenant's. */
@@ -32,8 +32,8 @@ export interface CgroupOwner {
 type ListProcesses = () => readonly number[];
 
 /**
- * Sends SIGKILL to all processes of `owner` in `list`, repeatedly until there are none, since they may
- * fork meanwhile. Returns what is left after ten seconds, or sooner if none of it is the tenant's.
+ * Sends SIGKILL to all processes of `owner` in `list`, repeatedly until there are none, since they may fork meanwhile.
+ * Returns the processes left after ten seconds, or sooner if none of them is the tenant's.
  */
 export function killProcesses(owner: CgroupOwner, list: ListProcesses): readonly number[] {
   const spared = ownLine();
@@ -51,7 +51,7 @@ export function killProcesses(owner: CgroupOwner, list: ListProcesses): readonly
   return list();
 }
 
-/** One pass, without waiting for any to end. */
+/** Makes one pass, without waiting for processes to end. */
 export function killOnce(owner: CgroupOwner, list: ListProcesses): void {
   const spared = ownLine();
   const pids = list();
@@ -98,7 +98,7 @@ function whose(pid: number, owner: CgroupOwner, spared: ReadonlySet<number>): Wh
   return judge(process, owner, spared);
 }
 
-/** A process that cannot be read counts as another's. */
+/** Judges whose process it is. One that cannot be read counts as another's. */
 function judge(
   process: OpenProcess,
   { uid, ownership }: CgroupOwner,
@@ -117,7 +117,7 @@ function uidsIn(status: string): Uids | undefined {
   return match === null ? undefined : { ruid: Number(match[1]), euid: Number(match[2]) };
 }
 
-/** This process and its parents. */
+/** Returns this process and its parents. */
 function ownLine(): ReadonlySet<number> {
   const line = new Set([process.pid]);
   let parent = process.ppid;
@@ -136,7 +136,7 @@ function parentOf(pid: number): number {
   return Number(status.ok ? (statusValue(status.value, 'PPid') ?? 0) : 0);
 }
 
-/** For display: `4711 (uid 0, "bash"), 4712 (uid 0, "sleep")`. */
+/** Describes processes for display: `4711 (uid 0, "bash"), 4712 (uid 0, "sleep")`. */
 export function describeProcesses(pids: readonly number[]): string {
   const spared = ownLine();
   const shown = pids.slice(0, shownMax).map((pid) => describe(pid, spared));
@@ -156,11 +156,11 @@ function describe(pid: number, spared: ReadonlySet<number>): string {
   return `${pid} (uid ${uid}, "${printable(name)}"${role})`;
 }
 
-/** Those of them that are the tenant's. */
+/** Returns the processes that are the tenant's. */
 export const ownProcesses = (pids: readonly number[], owner: CgroupOwner): readonly number[] =>
   pids.filter((pid) => whose(pid, owner, new Set()) === 'tenant');
 
-/** Whether some of them are not the tenant's, which are never killed. */
+/** Returns whether some of them are not the tenant's, which are never killed. */
 export function includesOthers(pids: readonly number[], owner: CgroupOwner): boolean {
   const spared = ownLine();
   return pids.some((pid) => whose(pid, owner, spared) === 'other');

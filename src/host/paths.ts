@@ -1,9 +1,9 @@
 /**
- * Paths on this host, as values, so that a test can point them at a fixture tree, and so that a second
- * instance (the demo, a test) is separate from the first.
+ * Paths on this host, as values. So a test can point them at a fixture tree, and a second instance (the demo, a test)
+ * is separate from the first.
  */
 export interface Paths {
-  /** Name of Bulkhead's root cgroup, of its runtime and of its state directory. */
+  /** The name of Bulkhead's root cgroup, its runtime directory and its state directory. */
   readonly instance: string;
   readonly proc: string;
   readonly sys: string;
@@ -29,5 +29,5 @@ export function pathsOf(instance = 'bulkhead'): Paths {
   };
 }
 
-/** Held by the agent of this instance while it runs. */
+/** Returns the file that the agent of this instance locks while it runs. */
 export const agentLock = ({ runtime }: Paths): string => `${runtime}/agent.lock`;

@@ -1,4 +1,4 @@
-/** The policy file: UTF-8 in XML or in a format of a capability. Source of the care: sys/files/text-file.ts. */
+/** The policy file: UTF-8, in XML or a capability's format. sys/files/text-file.ts explains the checks. */
 import type { Problem } from '../base/problem.ts';
 import type { Result } from '../base/result.ts';
 import { bytesMax, decodeXml } from '../policy/xml.ts';
@@ -10,10 +10,10 @@ export const policyFormat: TextFormat = {
   hintIfMissing: '"bulkhead init" writes a first one',
 };
 
-/** The policy, if only those whom we trust could have written it. */
+/** Reads the policy, if only trusted accounts could have written it. */
 export const readPolicyFile = (path: string): Result<string, Problem> =>
   readTextFile(path, policyFormat, 'trusted');
 
-/** Any file of text, whoever owns it: for what is only converted. */
+/** Reads any text file, whoever owns it: for files that are only converted. */
 export const readForeignFile = (path: string): Result<string, Problem> =>
   readTextFile(path, { bytesMax, decode: decodeXml }, 'anybody');

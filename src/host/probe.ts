@@ -1,6 +1,4 @@
-/**
- * Which driver this host gets, what it can enforce, and why not more. Changes nothing.
- */
+/** Chooses this host's driver, and reports what it can enforce and why not more. Changes nothing. */
 import { release } from 'node:os';
 import { attributes } from '../limits/limits.ts';
 import type { LimitKey, Support, SupportContext } from '../limits/limit.ts';
@@ -42,11 +40,14 @@ interface Found {
   readonly delegation: Delegation;
   readonly remarks: readonly string[];
   readonly kept?: string;
-  /** Where tenants are slices. */
+  /** The slices, if tenants are slices. */
   readonly inSlices?: SliceParts;
 }
 
-/** `asked` is the policy's choice; without it the driver in force stays, or else the best available is chosen. */
+/**
+ * Probes the driver. `asked` is the policy's choice; without it the current driver stays, or else the best available is
+ * chosen.
+ */
 export function probeDriver(paths: Paths, asked?: DriverName): Result<Driver, Problem> {
   if (process.getuid?.() !== 0) {
     return failed({
@@ -66,11 +67,11 @@ function findDefault(paths: Paths): Found | undefined {
   return isTreeInForce(systemd, paths) ? keepTree(paths) : systemd;
 }
 
-/** An apply from one to the other that was interrupted is completed. */
+/** Whether the tree is in force. An interrupted apply from one driver to the other is completed. */
 const isTreeInForce = ({ inSlices }: Found, { instance }: Paths) =>
   delegatedTo(instance) === 'tenants' && inSlices?.slices.owners.length === 0;
 
-/** What was in force before `systemd` became the default is changed by the administrator alone. */
+/** Keeps a driver chosen before `systemd` became the default: only the administrator changes it. */
 function keepTree(paths: Paths): Found | undefined {
   const found = find2(paths);
   if (found === undefined) return undefined;
@@ -105,7 +106,7 @@ function nothingFound(asked: DriverName | undefined): Problem {
   };
 }
 
-/** v2 counts only if it has the controllers: on hybrid hosts they are in v1. */
+/** Finds v2, which counts only if it has the controllers: on hybrid hosts they are in v1. */
 function find2(paths: Paths): Found | undefined {
   const unified = findUnified(paths);
   if (unified === undefined) return undefined;
@@ -135,7 +136,7 @@ function find2(paths: Paths): Found | undefined {
   };
 }
 
-/** Tenants are slices of systemd; their resellers need the tree of `cgroup2`. */
+/** Finds systemd. Tenants are systemd slices; their resellers need the tree of `cgroup2`. */
 function findSystemd(paths: Paths): Found | undefined {
   const unified = findUnified(paths);
   if (unified === undefined || !runsSystemd()) return undefined;
@@ -159,7 +160,7 @@ function findSystemd(paths: Paths): Found | undefined {
   };
 }
 
-/** Source: cgroup-v2.rst, mount option favordynmods. */
+/** Returns a remark if moves are slow. Source: cgroup-v2.rst, mount option favordynmods. */
 function slowMoves({ mountPoint, options }: Unified): readonly string[] {
   if (options.includes('favordynmods')) return [];
   return [
@@ -232,7 +233,7 @@ function systemdDriver(parts: CgroupDriverParts, inSlices: SliceParts): SystemdD
   });
 }
 
-/** TIOCSTI lets a program inject input into its controlling terminal. */
+/** Returns a remark on TIOCSTI, which lets a program inject input into its controlling terminal. */
 function terminalRemark({ proc }: Paths): readonly string[] {
   if (readText(`${proc}/sys/dev/tty/legacy_tiocsti`)?.trim() === '0') return [];
   return [
@@ -280,8 +281,8 @@ const since: Readonly<Record<1 | 2, Readonly<Record<string, number>>>> = {
 };
 
 /**
- * The files that a cgroup has on this kernel: those of our own cgroup, if it exists. Before that, those
- * that the kernel's release should have; apply probes again once it has created its root cgroup.
+ * Returns the files that a cgroup has on this kernel: our own cgroup's files, if it exists. Before that, the files that
+ * the kernel's release should have; apply probes again once it has created its root cgroup.
  */
 function filesOf(hierarchies: readonly Hierarchy[], version: 1 | 2): ReadonlySet<string> {
   const [major = 0, minor = 0] = release().split('.').map(Number);
@@ -294,5 +295,5 @@ function filesOf(hierarchies: readonly Hierarchy[], version: 1 | 2): ReadonlySet
   return new Set(seen.flatMap((names) => [...(names ?? [])]));
 }
 
-/** v1 shows most files in the root of the hierarchy, too. */
+/** Returns the files in the root of the hierarchy, where v1 shows most files, too. */
 const topFiles = (hierarchy: Hierarchy) => [...hierarchy.files.topFileNames()];

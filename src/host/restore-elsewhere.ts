@@ -1,5 +1,5 @@
 /**
- * Has a command of ours run where it may load BPF programs and pin them. The agent's own service may not: it sees /sys
+ * Runs a command of ours where it may load and pin BPF programs. The agent's own service may not: it sees /sys
  * read-only.
  */
 import { execFile } from 'node:child_process';
@@ -16,17 +16,17 @@ export interface Restored {
   /** The unit that runs the same command at boot. */
   readonly unit: string;
   readonly command: readonly string[];
-  /** For messages: `bring the symlink guard in line with the policy`. */
+  /** The action for messages: `bring the symlink guard in line with the policy`. */
   readonly action: string;
   /** The longest that it may take; default: ten minutes. */
   readonly timeoutMs?: number;
 }
 
-/** Longer than the units may take: a host that is too busy is no reason to start anew. */
+/** Longer than the units may take: a busy host is no reason to start again. */
 const timeoutDefaultMs = 610_000;
 const bytesMax = 1 << 20;
 
-/** Where systemd runs the agent and has the unit, by that. */
+/** Runs the command as its unit if systemd runs the agent and has the unit, or else directly. */
 export const restoreElsewhere =
   ({ unit, command, action, timeoutMs = timeoutDefaultMs }: Restored): Restore =>
   ({ instance, etc }, policyFile) => {
@@ -46,7 +46,7 @@ export const restoreElsewhere =
       : run(action, timeoutMs, packageFile('bulkhead'), words);
   };
 
-/** Why a command of ours failed, by its own words; empty where it said nothing. */
+/** Returns why a command of ours failed, in its own words; empty if it printed nothing. */
 export const lastWords = (stderr: string): string =>
   stderr
     .trim()

@@ -1,12 +1,12 @@
 /**
- * The limits that tenants set for their own sites, and resellers for those of their tenants, a file each in a directory that
- * root alone can enter:
+ * The limits that tenants set for their own sites, and resellers for their tenants' sites. Each has a file in a
+ * directory that only root can enter:
  *
  *     /var/lib/bulkhead/site-limits/1001.json
  *     /var/lib/bulkhead/site-limits/1001.reseller.json
  *
- * A file counts only for whoever had the uids when it was written. Changing them is in keep-site-limits.ts: a lock needs
- * system calls by FFI, which take long to load.
+ * A file counts only for whoever had the uids when it was written. keep-site-limits.ts changes these files: a lock
+ * needs system calls by FFI, which take long to load.
  */
 import { readdirSync } from 'node:fs';
 import { failed, type Problem } from '../base/problem.ts';
@@ -28,7 +28,7 @@ import type { Paths } from './paths.ts';
 
 export const siteLimitDirectory = ({ state }: Paths) => `${state}/site-limits`;
 
-/** Of whose sites the limits are, and who has set them. */
+/** The owner of the sites, and the setter of the limits. */
 export interface SiteLimitFile {
   readonly uid: number;
   readonly setter: SiteLimitSetter;
@@ -38,19 +38,19 @@ export const siteLimitFile = ({ uid, setter }: SiteLimitFile) =>
   setter === 'tenant' ? `${uid}.json` : `${uid}.${setter}.json`;
 
 export interface ReadSiteLimits {
-  /** By the uid of the tenant. */
+  /** The limits by the tenant's uid. */
   readonly limits: ReadonlyMap<number, SetSiteLimits>;
-  /** Of files that could not be read; what they contain is not in force. */
+  /** Problems of files that could not be read; the limits in them are not in force. */
   readonly problems: readonly Problem[];
 }
 
-/** Without those of former holders of a uid. */
+/** Reads the limits, without limits that former owners of a uid have set. */
 export function readSiteLimits(paths: Paths, accounts: readonly Account[]): ReadSiteLimits {
   const problems: Problem[] = [];
   const kept = keptFiles(paths).flatMap((file) => {
     const read = readSiteLimitFile(paths, file);
     if (read.ok) return [{ uid: file.uid, kept: read.value }];
-    // The last one has been unset meanwhile.
+    // Somebody removed the last limit meanwhile.
     if (read.error.errno !== 'ENOENT') problems.push(read.error);
     return [];
   });
@@ -69,7 +69,7 @@ interface Kept {
   readonly kept: KeptSiteLimits;
 }
 
-/** Tells whether the tenant and who has set its limits still have their uids. */
+/** Checks whether the tenant and the setter of its limits still have their uids. */
 export function currentHolders(
   paths: Paths,
   all: readonly Kept[],
@@ -103,7 +103,7 @@ function holdersOf(
   };
 }
 
-/** None if there is no directory, or this is not root. */
+/** Lists the files. Returns none if there is no directory, or this process is not root's. */
 export function keptFiles(paths: Paths): readonly SiteLimitFile[] {
   try {
     return readdirSync(siteLimitDirectory(paths)).flatMap((name) => {

@@ -1,6 +1,6 @@
 /**
- * Asks once a minute whether something is as it should be. It tells what two answers in a row have found, since a command that
- * changes it may be between two of its steps at one of them.
+ * Checks once a minute whether a state is as it should be. It reports what two checks in a row have found: during one
+ * of them, a command that changes the state may be between two of its steps.
  */
 const everyMs = 60_000;
 
@@ -10,13 +10,13 @@ export class StateCheck<Finding> {
   #askedAt = -Infinity;
   #wasFound = false;
 
-  /** `clock`: monotonic, in milliseconds. */
+  /** Creates the check. `clock`: monotonic, in milliseconds. */
   constructor(ask: () => Finding | undefined, clock = () => performance.now()) {
     this.#ask = ask;
     this.#clock = clock;
   }
 
-  /** Empty, or the one finding; may be called at any time. */
+  /** Returns the one finding, or none; may be called at any time. */
   take(): readonly Finding[] {
     if (this.#clock() - this.#askedAt < everyMs) return [];
     this.#askedAt = this.#clock();

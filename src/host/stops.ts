@@ -1,9 +1,9 @@
 /**
- * Tenants that an administrator has stopped: a file each in the state directory, so that it holds over a reboot.
+ * Tenants that an administrator has stopped: a file each in the state directory, so that the stop survives a reboot.
  *
  *     /var/lib/bulkhead/stopped/1004        {"uid":1004,"user":"erin","by":"root","at":1764356400000,"frozen":false,"units":[]}
  *
- * The launcher and the session step of PAM go by whether there is such a file. Root alone can make one.
+ * The launcher and the PAM session step check whether there is such a file. Only root can make one.
  */
 import { readdirSync } from 'node:fs';
 import type { Paths } from './paths.ts';
@@ -11,16 +11,16 @@ import { readText } from '../sys/files/read.ts';
 
 export interface Stop {
   readonly uid: number;
-  /** The name of the account; empty for a uid without one. */
+  /** The account name; empty for a uid without one. */
   readonly user: string;
   /** The account of whoever stopped it, as the kernel knows it since their login. */
   readonly by: string;
   /** Milliseconds since 1970. */
   readonly at: number;
   readonly reason?: string;
-  /** Its processes are kept, frozen, rather than killed. */
+  /** Whether its processes are kept, frozen, rather than killed. */
   readonly frozen: boolean;
-  /** Units of systemd that were stopped, to be started again. */
+  /** The systemd units that were stopped, to be started again. */
   readonly units: readonly string[];
 }
 
@@ -28,7 +28,7 @@ export const stopDirectory = ({ state }: Pick<Paths, 'state'>): string => `${sta
 export const stopFile = (paths: Pick<Paths, 'state'>, uid: number): string =>
   `${stopDirectory(paths)}/${uid}`;
 
-/** By uid. None for those who may not read it. */
+/** Returns the stops by uid; none if this process may not read them. */
 export function readStops(paths: Pick<Paths, 'state'>): ReadonlyMap<number, Stop> {
   const names = namesIn(stopDirectory(paths)).filter((each) => /^[1-9]\d{0,9}$/.test(each));
   return new Map(
@@ -39,7 +39,7 @@ export function readStops(paths: Pick<Paths, 'state'>): ReadonlyMap<number, Stop
   );
 }
 
-/** Whatever is in the file, it stops the tenant. */
+/** Reads a stop. Whatever is in the file, it stops the tenant. */
 export function readStop(paths: Pick<Paths, 'state'>, uid: number): Stop | undefined {
   const text = readText(stopFile(paths, uid));
   return text === undefined ? undefined : parseStop(uid, text);
@@ -76,7 +76,7 @@ function namesIn(directory: string): readonly string[] {
   }
 }
 
-/** `by root on 2026-11-28 19:10: fork bomb`. */
+/** Describes a stop: `by root on 2026-11-28 19:10: fork bomb`. */
 export function stopText({ by, at, reason, frozen }: Stop): string {
   const when = new Date(at).toISOString().slice(0, 16).replace('T', ' ');
   const how = frozen ? 'frozen' : 'stopped';

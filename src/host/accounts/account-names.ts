@@ -1,4 +1,6 @@
-/** The current account names of a uid: /etc/passwd, read again when it has changed. */
+/**
+ * The current account names of a uid, from /etc/passwd, which is read again after it has changed.
+ */
 import { statSync } from 'node:fs';
 import { parsePasswd } from './accounts.ts';
 import type { Paths } from '../paths.ts';
@@ -13,7 +15,7 @@ export class AccountNames {
     this.#file = `${etc}/passwd`;
   }
 
-  /** None if the file has none, as for an account of a directory service. */
+  /** Returns no names if the file has none, as for an account of a directory service. */
   namesOf(uid: number): readonly string[] {
     const stamp = stampOf(this.#file);
     if (stamp !== this.#stamp) {

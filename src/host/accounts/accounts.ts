@@ -30,12 +30,12 @@ export function parseUidRange(loginDefs: string): UidRange {
   return { first: value('UID_MIN', defaultUids.first), last: value('UID_MAX', defaultUids.last) };
 }
 
-/** The uids of people: `UID_MIN` to `UID_MAX`. */
+/** Returns the uids of people: `UID_MIN` to `UID_MAX`. */
 export function readUidRange(paths: Paths): UidRange {
   return parseUidRange(readText(`${paths.etc}/login.defs`) ?? '');
 }
 
-/** Facts for a policy that names these users. */
+/** Returns host facts for a policy that names these users. */
 export function readHostFacts(paths: Paths, named: readonly string[]): HostFacts {
   const accounts = parsePasswd(readText(`${paths.etc}/passwd`) ?? '');
   const known = new Set(accounts.map((account) => account.user));
@@ -46,7 +46,7 @@ export function readHostFacts(paths: Paths, named: readonly string[]): HostFacts
   };
 }
 
-/** Looks up as many names at once as fit a command line; if the service is down, names are unknown. */
+/** Looks up as many names at once as fit on a command line; while the service is down, names are unknown. */
 function askDirectory(users: readonly string[]): readonly Account[] {
   const found: Account[] = [];
   for (let at = 0; at < users.length; at += 500) {

@@ -1,10 +1,10 @@
 /**
- * Identifies a home directory among all that are or were at its path, by its inode and creation time. The
- * inode alone would not suffice, since file systems soon reuse its number.
+ * Identifies a home directory among all that are or were at its path, by its inode and creation time. The inode would
+ * not suffice, since file systems soon reuse its number.
  *
- * Only directories on a disk are inspected: one on a FUSE mount, which may be a tenant's own, could make the
- * caller hang forever, and so could one on a network file system. The descriptor is opened without involving the
- * file system (O_PATH), and the kernel tells which mount it is on. Called in a process that may be killed.
+ * Only directories on a disk are inspected. One on a FUSE mount, which may be a tenant's own, could make the caller
+ * hang forever. So could one on a network file system. The descriptor is opened without involving the file system
+ * (O_PATH), and the kernel reports which mount it is on. Runs in a process that may be killed.
  */
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import type { Account } from '../../policy/policy.ts';
@@ -15,7 +15,7 @@ import { readText } from '../../sys/files/read.ts';
 const O_PATH = 0o10000000;
 const flags = O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
-/** By uid; without unknown ones. */
+/** Returns the marks of the homes by uid, without unknown ones. */
 export function markHomes(
   accounts: readonly Account[],
   paths: Paths,

@@ -1,14 +1,13 @@
 /**
- * Which tenant a process belongs to.
+ * Finds the tenant to which a process belongs.
  *
- * The real uid decides. A setuid program run by a tenant keeps it, and stays with the tenant; a root
- * daemon that acts as a tenant for a moment by its effective uid (sshd reading a key file) keeps
- * root's, and is left alone, since otherwise everything that it starts later would be moved, too. The
- * effective uid counts if the real one is neither a tenant's nor root's: a tenant's setuid program
- * that a web server runs belongs to the tenant.
+ * The real uid decides. A setuid program run by a tenant keeps it, and stays with the tenant. A root daemon that acts
+ * as a tenant for a moment by its effective uid (sshd reading a key file) keeps root's. It is not moved, since
+ * otherwise everything that it starts later would be moved, too. The effective uid counts if the real one is neither a
+ * tenant's nor root's: a tenant's setuid program that a web server runs belongs to the tenant.
  *
- * A tenant has more uids than its own: those of /etc/subuid, and all that are mapped in a user
- * namespace that it created. The kernel knows the creator of a namespace, which decides if no file does.
+ * A tenant has more uids than its own: its ranges in /etc/subuid, and all uids mapped in a user namespace that it
+ * created. The kernel knows the creator of a namespace, which decides if no file does.
  */
 import { ok, type Result } from '../../base/result.ts';
 import type { SubordinateUids } from './subordinate-uids.ts';
@@ -27,7 +26,7 @@ export class Ownership {
     this.#ranges = ranges;
   }
 
-  /** The tenant, if any. `askMaker` returns the creator of its user namespace. */
+  /** Returns the tenant, if any. `askMaker` returns the creator of its user namespace. */
   tenantOf<E>(
     uids: Uids,
     askMaker: () => Result<number | undefined, E>,
@@ -39,7 +38,7 @@ export class Ownership {
     return ok(this.byMaker(maker.value));
   }
 
-  /** The tenant by uids alone; undefined if its user namespace must be checked, or if it is root's. */
+  /** Returns the tenant by uids only; undefined if its user namespace must be checked, or if it is root's. */
   byUids({ ruid, euid }: Uids): number | undefined {
     if (this.#tenants.has(ruid)) return ruid;
     if (ruid === 0) return undefined;
@@ -47,7 +46,7 @@ export class Ownership {
     return this.#subordinate(ruid) ?? this.#subordinate(euid);
   }
 
-  /** The tenant that created a user namespace, by the uid from the kernel. */
+  /** Returns the tenant that created a user namespace, by the uid from the kernel. */
   byMaker(uid: number): number | undefined {
     return this.#tenants.has(uid) ? uid : this.#subordinate(uid);
   }

@@ -1,4 +1,4 @@
-/** The accounts of tenants, for what looks at homes: those of the policy's tenants and resellers, or without a policy all people. */
+/** Returns the accounts whose homes matter: the policy's tenants and resellers, or all people if there is no policy. */
 import { parsePasswd, readUidRange } from './accounts.ts';
 import type { Paths } from '../paths.ts';
 import type { Account, Policy } from '../../policy/policy.ts';

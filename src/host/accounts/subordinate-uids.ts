@@ -1,6 +1,6 @@
 /**
- * The uids that tenants may use besides their own: in user namespaces that they created, and, through
- * a setuid file owned by such a uid, outside of them.
+ * The uids that tenants may use besides their own. They use them in user namespaces that they created, and outside
+ * through a setuid file owned by such a uid.
  *
  *     alice:100000:65536        /etc/subuid, subuid(5): account or uid, first, how many
  *
@@ -11,7 +11,7 @@ import { parsePasswd } from './accounts.ts';
 import type { Paths } from '../paths.ts';
 import { readText } from '../../sys/files/read.ts';
 
-/** From `first` to `last`, inclusive. */
+/** A range from `first` to `last`, inclusive. */
 export type SubordinateUids = readonly [first: number, last: number, tenant: number];
 
 /** No real file has more; the rest is still identified by user namespaces. */
@@ -26,7 +26,7 @@ export function readSubordinateUids(
   return parseSubordinateUids(readText(`${paths.etc}/subuid`) ?? '', tenants, accounts);
 }
 
-/** Ranges of `tenants`, sorted by uid and disjoint: of overlapping ranges, the first counts. */
+/** Parses ranges of `tenants`, sorted by uid and disjoint: of overlapping ranges, the first counts. */
 export function parseSubordinateUids(
   text: string,
   tenants: ReadonlySet<number>,
@@ -51,7 +51,7 @@ function parseLine(line: string, uids: ReadonlyMap<string, number>): Subordinate
   return tenant === undefined || last < Number(start) ? [] : [[Number(start), last, tenant]];
 }
 
-/** `ranges` and `taken` ascend. */
+/** Removes uids that have an account. `ranges` and `taken` ascend. */
 function withoutAccounts(
   ranges: readonly SubordinateUids[],
   taken: readonly number[],

@@ -1,10 +1,10 @@
-/** The counters of a tenant's cgroup, with those of its parts where the kernel does not add them up. */
+/** Reads the counters of a tenant's cgroup, and adds its parts' counters if the kernel does not. */
 import type { Controller, Counters } from '../../limits/limit.ts';
 import { limits, noCounters } from '../../limits/limits.ts';
 import type { Tree } from '../driver.ts';
 import { partsIn } from './cgroup-tree.ts';
 
-/** Undefined if the cgroup is in no hierarchy. */
+/** Returns undefined if the cgroup is in no hierarchy. */
 export function readCounters(tree: Tree, cgroup: string): Counters | undefined {
   const own = readOwn(tree, cgroup);
   if (own === undefined) return undefined;

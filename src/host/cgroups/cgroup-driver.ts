@@ -1,6 +1,6 @@
 /**
- * Tenants in a tree of cgroups that Bulkhead alone owns: the drivers `cgroup1` (the same
- * tree in each hierarchy) and `cgroup2` (one tree).
+ * Tenants in a tree of cgroups that only Bulkhead owns: the `cgroup1` driver (the same tree in each hierarchy) and the
+ * `cgroup2` driver (one tree).
  *
  * Nothing outside that tree is written, except by the delegation that makes it possible on v2.
  */
@@ -63,7 +63,7 @@ export interface CgroupDriverParts {
   readonly delegation: Delegation;
   readonly quotas: QuotaStore;
   readonly paths: Paths;
-  /** Where tenants without a reseller are, for the launcher, if they are not in this tree. */
+  /** The path of tenants without a reseller, for the launcher, if they are not in this tree. */
   readonly slicesPath?: string;
 }
 
@@ -130,7 +130,7 @@ export class CgroupDriver implements Driver {
     };
   }
 
-  /** Paths of Bulkhead's cgroups, by hierarchy; `''` is its root cgroup. */
+  /** Returns the paths of Bulkhead's cgroups, by hierarchy; `''` is its root cgroup. */
   #present(): ReadonlyMap<string, ReadonlySet<string>> {
     return new Map(this.#hierarchies.map((each) => [each.name, presentCgroups(each)]));
   }
@@ -242,7 +242,9 @@ export class CgroupDriver implements Driver {
     return failed({ action, object: to, reason: `${left} are left` });
   }
 
-  /** v2 refuses it while a tenant that is to be divided has processes of its own, and more may come. */
+  /**
+   * Sets up a cgroup. v2 refuses this while a tenant that is to be divided has processes of its own, and more may come.
+   */
   #setUp({ cgroup, file, text, controller }: WriteFile): Result<void, Errno> {
     const files = this.#files(controller);
     for (let round = 1; ; round++) {
@@ -261,7 +263,9 @@ export class CgroupDriver implements Driver {
     return removeCgroup(operation, this.tree, { kill, ownerOf: (cgroup) => this.ownerOf(cgroup) });
   }
 
-  /** With all tenants of the tree in sight, as the placer has them: what is another's is not this one's. */
+  /**
+   * Returns the cgroup's owner, knowing all tenants of the tree as the placer does, so that no process counts for two.
+   */
   ownerOf(cgroup: string): CgroupOwner {
     const uid = uidOfCgroup(cgroup);
     const cgroups = [...this.#present().values()].flatMap((paths) => [...paths]);

@@ -16,27 +16,27 @@ import { fail, ok, type Result } from '../../base/result.ts';
 import { errnoOf } from '../../sys/errno.ts';
 import { makeDirectoryAt, openBeneath, readAt, removeDirectoryAt } from '../../sys/syscalls.ts';
 
-/** The operations that the driver needs; `testing/` has a second implementation in memory. */
+/** The operations that the driver needs; `testing/` has an in-memory implementation. */
 export interface CgroupFiles {
-  /** Absent if the cgroup or the file is gone. */
+  /** Returns undefined if the cgroup or the file is gone. */
   readonly read: (cgroup: string, file: string) => string | undefined;
   readonly write: (cgroup: string, file: string, text: string) => Result<void, Errno>;
   readonly makeCgroup: (cgroup: string) => Result<void, Errno>;
   readonly removeCgroup: (cgroup: string) => Result<void, Errno>;
-  /** Names of the cgroups in a cgroup; none if it is gone. */
+  /** Returns the names of the cgroups in a cgroup; none if it is gone. */
   readonly children: (cgroup: string) => readonly string[];
-  /** False if there are certainly none, which is much cheaper to find out than their names. */
+  /** Returns false if there are certainly none, which costs much less than listing their names. */
   readonly hasChildren: (cgroup: string) => boolean;
   readonly exists: (cgroup: string) => boolean;
-  /** A descriptor for reading that stays open, or undefined if the file is gone. */
+  /** Returns a descriptor for reading that stays open, or undefined if the file is gone. */
   readonly open: (cgroup: string, file: string) => number | undefined;
-  /** The same for reading and writing; root may open it even if the file refuses writes. */
+  /** Does the same for reading and writing; root may open it even if the file refuses writes. */
   readonly openForBoth: (cgroup: string, file: string) => number | undefined;
-  /** Names of the files in Bulkhead's root cgroup; undefined while it does not exist. */
+  /** Returns the names of the files in Bulkhead's root cgroup; undefined while it does not exist. */
   readonly fileNames: () => ReadonlySet<string> | undefined;
-  /** Names of the files in the root of the hierarchy. */
+  /** Returns the names of the files in the root of the hierarchy. */
   readonly topFileNames: () => ReadonlySet<string>;
-  /** A file there; absent if there is none. */
+  /** Returns a file's text there; undefined if there is none. */
   readonly readTop: (file: string) => string | undefined;
 }
 
@@ -53,11 +53,11 @@ const bytesMax = 16 * 2 ** 20;
 const { O_RDONLY, O_WRONLY, O_RDWR, O_DIRECTORY, O_NOFOLLOW } = constants;
 const O_CLOEXEC = 0o2000000;
 
-/** Where a cgroup is that is not below the root cgroup, from the mount point on; nothing for the others. */
+/** Returns the path, below the mount point, of a cgroup outside the root cgroup; undefined for all others. */
 export type Elsewhere = (cgroup: string) => string | undefined;
 
 export class LinuxCgroupFiles implements CgroupFiles {
-  /** Where the hierarchy is mounted, and Bulkhead's root cgroup in it. */
+  /** The mount point of the hierarchy; `rootCgroup` is Bulkhead's root cgroup in it. */
   readonly mountPoint: string;
   readonly rootCgroup: string;
   readonly #mount: number;
@@ -96,7 +96,7 @@ export class LinuxCgroupFiles implements CgroupFiles {
     return opened.ok ? opened.value : undefined;
   }
 
-  /** A descriptor for writing that stays open, for repeated writes. */
+  /** Returns a descriptor for writing that stays open, for repeated writes. */
   openForWriting(cgroup: string, file: string): Result<number, Errno> {
     return this.#open(this.#path(cgroup, file), O_WRONLY);
   }
@@ -156,7 +156,7 @@ export class LinuxCgroupFiles implements CgroupFiles {
       .map((entry) => entry.name);
   }
 
-  /** The kernel counts a link for each of them, besides the two that every directory has. */
+  /** Relies on link counts: the kernel counts a link for each child, besides the two that every directory has. */
   hasChildren(cgroup: string): boolean {
     const path = `${this.mountPoint}/${this.#path(cgroup)}`;
     return statSync(path, { throwIfNoEntry: false })?.nlink !== 2;

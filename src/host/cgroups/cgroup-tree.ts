@@ -1,10 +1,10 @@
-/** Bulkhead's cgroups in a hierarchy: which there are, and removing one with all that is below it. */
+/** Bulkhead's cgroups in a hierarchy: lists them, and removes one with everything below it. */
 import type { Errno } from '../../base/problem.ts';
 import { ok, type Result } from '../../base/result.ts';
 import { parseCgroupName, partKindOf, tenantOfCgroup } from '../../plan/wanted.ts';
 import type { Hierarchy } from './hierarchies.ts';
 
-/** Paths of those that our names are; `''` is the root cgroup. */
+/** Returns the paths of cgroups with names of ours; `''` is the root cgroup. */
 export function presentCgroups({ files }: Hierarchy): ReadonlySet<string> {
   const found = new Set<string>();
   if (!files.exists('')) return found;
@@ -28,7 +28,7 @@ export function presentCgroups({ files }: Hierarchy): ReadonlySet<string> {
   return found;
 }
 
-/** The parts of a tenant that is divided. */
+/** Returns the parts of a divided tenant. */
 export function partsIn(files: Hierarchy['files'], cgroup: string): readonly string[] {
   if (tenantOfCgroup(cgroup) === undefined || !files.hasChildren(cgroup)) return [];
   const names = files.children(cgroup).filter((name) => partKindOf(name) !== undefined);
@@ -47,7 +47,7 @@ export function cgroupsBelow(
   });
 }
 
-/** Few cgroups have others below them, so those are searched only if removal fails. */
+/** Removes a cgroup. Few cgroups have others below them, so it searches for those only if removal fails. */
 export function removeTree(
   files: Hierarchy['files'],
   cgroup: string,

@@ -1,5 +1,5 @@
 /**
- * The cgroup hierarchies of this host, and what they have to offer.
+ * The cgroup hierarchies of this host, and their controllers.
  *
  * v1 has one hierarchy per controller (or several in one, such as `cpu,cpuacct`); v2 has one for all.
  * A hybrid host has both; what counts is where the controllers are.
@@ -35,8 +35,8 @@ const names1: Readonly<Record<string, HierarchyController>> = {
 export const wantedControllers: readonly Controller[] = ['cpu', 'io', 'memory', 'pids'];
 
 /**
- * Hierarchies at their standard mount points; a container may have others of the host mounted elsewhere.
- * A container sees its own cgroup as the root, which is fine.
+ * Returns hierarchies at their standard mount points; a container may have host hierarchies mounted elsewhere. A
+ * container sees its own cgroup as the root, which is fine.
  */
 function cgroupMounts(paths: Paths, type: 'cgroup' | 'cgroup2'): readonly Mount[] {
   const standardRoot = `${paths.sys}/fs/cgroup`;
@@ -101,7 +101,10 @@ function hierarchy(
   };
 }
 
-/** v1: whether memory includes that of descendants. Source: cgroup-v1/memory.rst, section 6. */
+/**
+ * Reads v1's `memory.use_hierarchy`: whether memory includes descendants' memory. Source: cgroup-v1/memory.rst, section
+ * 6.
+ */
 export function useHierarchyOf(hierarchies: readonly Hierarchy[]): string | undefined {
   const memory = hierarchies.find((each) => each.controllers.has('memory'));
   return memory?.files.readTop('memory.use_hierarchy')?.trim();

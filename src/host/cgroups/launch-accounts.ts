@@ -1,20 +1,20 @@
 /**
- * What the launcher reads of tenants' accounts, so that it need not start getent: `/run/bulkhead/accounts/`.
+ * Tenants' accounts for the launcher, so that it need not start getent: `/run/bulkhead/accounts/`.
  *
  *     alice            alice::1001:1001::/home/alice:/bin/bash   passwd(5), without password and comment
  *     1001             the same, for callers that give a uid
  *     .passwd          the inode of /etc/passwd, and in its own mtime the mtime of /etc/passwd
  *     .nsswitch.conf   the same for /etc/nsswitch.conf
- *     .later           its mtime is a nanosecond after that of .passwd: a shell that does not see that
+ *     .later           its mtime is a nanosecond after .passwd's: a shell that does not see that
  *                      cannot compare
  *     .lines           all lines, to see what has changed
  *
- * The launcher uses a line only while inode and mtime of both files are the recorded ones, and asks getent
- * otherwise; it compares before it reads the line. Here the records go before the first line changes and come
- * after the last, so that a line is never older than the /etc/passwd that the launcher saw.
+ * The launcher uses a line only while inode and mtime of both files are the recorded ones, and asks getent otherwise.
+ * It compares before it reads the line. This code removes the records before it changes the first line, and writes them
+ * after the last. So a line is never older than the /etc/passwd that the launcher saw.
  *
- * Nothing is written where getent could answer otherwise: where a service comes before /etc/passwd, or a line
- * is not plain. Supplementary groups are not recorded: setpriv looks them up each time.
+ * Nothing is written if getent could answer differently: if a service comes before /etc/passwd, or a line is not plain.
+ * Supplementary groups are not recorded: setpriv looks them up each time.
  */
 import {
   closeSync,
@@ -36,12 +36,12 @@ import { readText } from '../../sys/files/read.ts';
 import { sleepSync } from '../../sys/sleep.ts';
 import { setModified } from '../../sys/syscalls.ts';
 
-/** Lines by what a caller may call the account: its name, its uid. */
+/** Lines by account key: its name or its uid. */
 type Lines = ReadonlyMap<string, string>;
 
 interface Source {
   readonly text: string;
-  /** Empty where the kernel does not tell it (before Linux 5.14). */
+  /** Empty if the kernel does not report it (before Linux 5.14). */
   readonly inode: string;
   readonly mtimeNs: bigint;
 }
@@ -50,7 +50,7 @@ const recorded = ['passwd', 'nsswitch.conf'] as const;
 const allLines = '.lines';
 const later = '.later';
 
-/** A failure leaves the launcher with getent. */
+/** Publishes the accounts. After a failure, the launcher uses getent. */
 export function publishAccounts(paths: Paths, tenants: ReadonlySet<number>): Result<void, Problem> {
   const directory = `${paths.runtime}/accounts`;
   try {
@@ -78,7 +78,7 @@ function readSources({ etc, proc }: Paths): Sources | undefined {
   return passwd && { passwd, 'nsswitch.conf': nsswitch };
 }
 
-/** Absent where a later change could have the same mtime. */
+/** Returns undefined if a later change could have the same mtime. */
 function readSource(path: string, proc: string): Source | undefined {
   let fd: number;
   try {
@@ -87,7 +87,7 @@ function readSource(path: string, proc: string): Source | undefined {
     return undefined;
   }
   try {
-    // The mtime first: what is changed while it is read then has another one.
+    // The mtime first: a file that changes while it is read then has another one.
     const { mtimeNs } = fstatSync(fd, { bigint: true });
     if (!waitUntilSettled(mtimeNs)) return undefined;
     const inode = /^ino:\s*(\d+)$/m.exec(readText(`${proc}/self/fdinfo/${fd}`) ?? '')?.[1] ?? '';
@@ -103,10 +103,10 @@ const secondNs = 1_000n * millisecondNs;
 
 /** The kernel takes the time of a change from a clock that ticks every 10 ms or more often. */
 const tickMilliseconds = 20;
-/** Some file systems keep whole seconds only. */
+/** Some file systems store only whole seconds. */
 const wholeSecondsMilliseconds = 2_000;
 
-/** Waits until the next change cannot get the same mtime; a time in the future is not waited for. */
+/** Waits until the next change cannot get the same mtime; does not wait for a time in the future. */
 function waitUntilSettled(mtimeNs: bigint): boolean {
   const settle = mtimeNs % secondNs === 0n ? wholeSecondsMilliseconds : tickMilliseconds;
   const age = Date.now() - Number(mtimeNs / millisecondNs);
@@ -133,8 +133,8 @@ const plainName = /^[A-Za-z_][A-Za-z0-9_.-]{0,63}\$?$/;
 const oddCharacters = /[\0-\x1f\x7f]|\s$/;
 
 /**
- * Absent where getent may print something else than /etc/passwd has. How glibc reads a line that is not plain,
- * and so whether that hides a later one, is not for us to guess.
+ * Returns undefined if getent may print something other than /etc/passwd contains. We do not guess how glibc reads a
+ * line that is not plain, or whether it hides a later one.
  */
 function readAccounts({
   passwd,
@@ -146,7 +146,7 @@ function readAccounts({
   return accounts.length === lines.length ? accounts : undefined;
 }
 
-/** `passwd: files systemd`: what is in the file is the answer, whatever comes after. */
+/** Whether the file is asked first: `passwd: files systemd`. Its answer then counts, whatever comes after. */
 function asksFilesFirst(nsswitch: string): boolean {
   const rules = nsswitch.split('\n').filter((line) => /^\s*passwd\b/.test(line));
   return rules.length === 1 && /^passwd:\s*files\s*(?:#|$|\s[a-z])/.test(rules[0] ?? '');
@@ -159,7 +159,10 @@ function parseLine(text: string): Account | undefined {
   return { name, uid, line: `${name}::${uid}:${gid}::${home}:${shell}` };
 }
 
-/** Of several accounts with one name, or one uid, the first counts, whether it is a tenant's or not. */
+/**
+ * Returns the published lines. If several accounts have one name or uid, the first counts, whether it is a tenant's or
+ * not.
+ */
 function linesOf(accounts: readonly Account[], tenants: ReadonlySet<number>): Lines {
   const first = new Map<string, Account>();
   for (const account of accounts) {
@@ -183,7 +186,7 @@ function publish(directory: string, sources: Sources, lines: Lines): void {
   const before = readBytes(`${directory}/${allLines}`);
   const isCurrent = recorded.every((name) => isRecorded(`${directory}/.${name}`, sources[name]));
   if (before === text && isCurrent) return;
-  // Without this file an earlier run was interrupted, and what is there is unknown.
+  // If this file is missing, an earlier run was interrupted, and the contents are unknown.
   if (before === undefined) rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   for (const name of recorded) remove(`${directory}/.${name}`);
@@ -215,7 +218,7 @@ function replaceLines(directory: string, before: Lines, after: Lines): void {
     if (before.get(key) === line) continue;
     const path = `${directory}/${key}`;
     const same = written.get(line);
-    // By name and by uid: one file, since making a file is what costs time here.
+    // By name and by uid: one file, since creating files is the slow part here.
     if (same === undefined) write(path, `${line}\n`);
     else linkSync(same, path);
     written.set(line, path);
@@ -234,7 +237,7 @@ function record(path: string, source: Source): void {
   setModified(path, source.mtimeNs);
 }
 
-/** A file is made anew, not written over: whoever has the old one open reads it to its end. */
+/** Writes a new file, not over the old one: whoever has the old one open reads it to its end. */
 function write(path: string, text: string): void {
   writeFileSync(path, text, { encoding: 'latin1', flag: 'wx', mode: 0o600 });
 }

@@ -1,10 +1,10 @@
 /**
- * What the launcher reads to find a tenant's cgroups: `/run/bulkhead/launch`.
+ * The file in which the launcher finds a tenant's cgroups: `/run/bulkhead/launch`.
  *
  *     join tasks
  *     root /sys/fs/cgroup/cpu/bulkhead
  *     root /sys/fs/cgroup/memory/bulkhead
- *     slices /sys/fs/cgroup/user.slice            with the driver systemd: where tenants without a reseller are
+ *     slices /sys/fs/cgroup/user.slice            with the systemd driver: the parent of tenants without a reseller
  *     clear env                                   only if setpriv is too old to do it
  */
 import { execFileSync } from 'node:child_process';
@@ -33,15 +33,15 @@ export function publishLaunch(
   return replaceFile(path, setprivResetsEnvironment() ? plain : withClear);
 }
 
-/** Without it the launcher reports that no policy is in force. */
+/** Removes the file. The launcher then reports that no policy is in force. */
 export function withdrawLaunch(runtime: string): void {
   rmSync(`${runtime}/launch`, { force: true });
 }
 
-/** Tells the launcher to clear the environment by itself. */
+/** Makes the launcher clear the environment itself. */
 const clearLine = 'clear env\n';
 
-/** util-linux has it since 2.33; enterprise Linux 8 is older. */
+/** Whether setpriv can clear the environment: util-linux 2.33 or newer; enterprise Linux 8 has an older one. */
 function setprivResetsEnvironment(): boolean {
   try {
     const help = execFileSync('setpriv', ['--help'], {

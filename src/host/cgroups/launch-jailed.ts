@@ -1,12 +1,12 @@
 /**
- * Who must not have a session outside of a jail: `/var/lib/bulkhead/jailed`, the uid of each such tenant and below it its
- * accounts.
+ * The accounts that must not have a session outside a jail: `/var/lib/bulkhead/jailed`, the uid of each such tenant and
+ * below it its accounts.
  *
  *     1001
  *     alice
  *
- * The module of PAM goes by it until the jails have been built after a start of the machine, and pam_listfile where that
- * module is missing; so it outlives both, and an account is in it before its jail is, and as long as it has one.
+ * The PAM module uses it after a reboot until the jails have been built; pam_listfile uses it if that module is
+ * missing. So the file outlives both: an account is added before its jail exists, and stays as long as the jail does.
  */
 import { mkdirSync, rmSync } from 'node:fs';
 import { failed, type Problem } from '../../base/problem.ts';
@@ -21,19 +21,19 @@ export const jailedFile = (state: string): string => `${state}/jailed`;
 
 export interface JailedTenant {
   readonly uid: number;
-  /** Its account, which may be in a directory service alone. */
+  /** The tenant's account, which may exist only in a directory service. */
   readonly user?: string;
 }
 
 type Names = ReadonlyMap<number, readonly string[]>;
 
-/** How many tenants are in it; absent where there is no such file. */
+/** Returns the number of tenants in the file; undefined if there is no such file. */
 export function countJailed(state: string): number | undefined {
   const text = readText(jailedFile(state));
   return text === undefined ? undefined : parseJailed(text).size;
 }
 
-/** Adds them; nobody is taken out. */
+/** Adds accounts; removes none. */
 export function addJailed(
   paths: Pick<Paths, 'etc' | 'state'>,
   tenants: readonly JailedTenant[],
@@ -41,7 +41,7 @@ export function addJailed(
   return publish(paths.state, new Map([...listed(paths.state), ...namesOf(paths, tenants)]));
 }
 
-/** Takes out all but these, and those for whom `hasJail` still holds. */
+/** Removes all accounts but these, and accounts for which `hasJail` still holds. */
 export function settleJailed(
   paths: Pick<Paths, 'etc' | 'state'>,
   tenants: readonly JailedTenant[],
@@ -53,7 +53,7 @@ export function settleJailed(
 
 const listed = (state: string): Names => parseJailed(readText(jailedFile(state)) ?? '');
 
-/** A line of digits is a uid, since no account of a tenant has such a name. */
+/** Parses the file. A line of digits is a uid, since no tenant's account has such a name. */
 function parseJailed(text: string): Names {
   const found = new Map<number, string[]>();
   let names: string[] = [];
@@ -77,10 +77,10 @@ function namesOf({ etc }: Pick<Paths, 'etc'>, tenants: readonly JailedTenant[]):
 
 const isNumber = (line: string) => /^\d+$/.test(line);
 
-/** Where pam_listfile ends a name. */
+/** Whether pam_listfile would read the name whole: it ends a name at these characters. */
 const isName = (name: string) => !/[\r\n\0]/.test(name) && !isNumber(name);
 
-/** pam_listfile takes no file that others can write to. */
+/** Writes the file. pam_listfile rejects files that others can write to. */
 function publish(state: string, names: Names): Result<void, Problem> {
   const path = jailedFile(state);
   const lines = [...names].sort(([a], [b]) => a - b).flatMap(([uid, each]) => [uid, ...each]);

@@ -1,14 +1,14 @@
 /**
- * For whom PAM starts the session step: `/run/bulkhead/logins`, one account a line, as pam_listfile reads it.
+ * The accounts for which PAM starts the session step: `/run/bulkhead/logins`, one per line, as pam_listfile reads it.
  *
  *     alice
  *     bob
  *
- * Only a first choice, so that the logins of everybody else cost nothing: the step itself decides. An account too many
- * does no harm; one that is missing is placed by the agent, after its login.
+ * This only preselects, so that other logins cost nothing: the step itself decides. An extra account does no harm. The
+ * agent places a missing one after its login.
  *
- * `/run/bulkhead/slices` are those of them that are slices of systemd, so that pam_systemd takes their logins there;
- * there is no such file where there are none.
+ * `/run/bulkhead/slices` lists the accounts that are systemd slices, so that pam_systemd puts their logins there; the
+ * file is missing if there are none.
  */
 import { rmSync } from 'node:fs';
 import { failed, type Problem } from '../../base/problem.ts';
@@ -25,7 +25,7 @@ export const slicesFile = (runtime: string): string => `${runtime}/slices`;
 
 export interface LoginTenant {
   readonly uid: number;
-  /** Its account, which may be in a directory service alone. */
+  /** The tenant's account, which may exist only in a directory service. */
   readonly user?: string;
   readonly isSlice: boolean;
 }
@@ -39,7 +39,7 @@ export function publishLogins(
     tenants.filter(({ isSlice }) => isSlice),
     accounts,
   );
-  // Before the other list: without this one the step places them all.
+  // Before the other list: if this one is missing, the step places them all.
   const written =
     inSlices === '' ? withdraw(slicesFile(runtime)) : publish(slicesFile(runtime), inSlices);
   return written.ok ? publish(loginsFile(runtime), textOf(tenants, accounts)) : written;
@@ -53,7 +53,7 @@ function textOf(tenants: readonly LoginTenant[], accounts: readonly Account[]): 
   return names.map((name) => `${name}\n`).join('');
 }
 
-/** pam_listfile takes no file that others can write to. */
+/** Writes a list. pam_listfile rejects files that others can write to. */
 const publish = (path: string, text: string): Result<void, Problem> =>
   readText(path) === text ? ok(undefined) : replaceFile(path, text, 0o600);
 
@@ -70,5 +70,5 @@ export function withdrawLogins(runtime: string): void {
   for (const path of [loginsFile(runtime), slicesFile(runtime)]) rmSync(path, { force: true });
 }
 
-/** Where pam_listfile ends a name. */
+/** Whether pam_listfile would read the name whole: it ends a name at these characters. */
 const isOneLine = (name: string) => !/[\r\n\0]/.test(name);

@@ -1,9 +1,9 @@
 /**
  * Lowers a tenant's memory limit below its usage, without killing its processes.
  *
- * v2 kills processes if `memory.max` is set below what cannot be reclaimed, so `memory.high` is set
- * first and the kernel reclaims. v1 reclaims by itself and refuses with EBUSY. If that is not enough,
- * the old limit stays; `--force` continues anyway.
+ * v2 kills processes if `memory.max` is set below what cannot be reclaimed, so `memory.high` is set first and the
+ * kernel reclaims. v1 reclaims automatically and refuses with EBUSY. If that is not enough, the old limit stays;
+ * `--force` continues anyway.
  */
 import { failed, type Errno, type Problem } from '../../base/problem.ts';
 import { printBytes } from '../../base/quantity.ts';
@@ -27,7 +27,7 @@ interface Target {
 
 const reclaimRounds = 40;
 const roundMilliseconds = 50;
-/** How many processes `--force` kills before it gives up. */
+/** The number of processes that `--force` kills before it fails. */
 const killedMax = 64;
 
 export function lowerMemory(
@@ -41,7 +41,7 @@ export function lowerMemory(
   return notLowered(operation, target, lowered.error);
 }
 
-/** For a limit that another will write: whether it can be lowered, after what can be reclaimed is. Only on v2. */
+/** Checks, before another writes the limit, that it can be lowered, and reclaims memory if needed. Used only on v2. */
 export function spareMemory(
   operation: WriteFile,
   target: Target,
@@ -80,7 +80,7 @@ function lower2(operation: WriteFile, target: Target, force: boolean): Result<vo
   return files.write(cgroup, file, text);
 }
 
-/** The soft limit does the work; it is restored in any case. */
+/** Reclaims memory by lowering the soft limit, which is restored in any case. */
 function reclaim({ files, driver }: Target, cgroup: string, max: number): boolean {
   const before = files.read(cgroup, 'memory.high')?.trim() ?? 'max';
   files.write(cgroup, 'memory.high', String(max));

@@ -1,24 +1,24 @@
 /**
  * Moves all processes of a cgroup into another one of the same tenant, while they fork.
  *
- * Processes forked meanwhile are caught by listing again. Where that does not end, since each process forks its
- * successor and exits before its turn, the tenant may not fork for a moment. If this program is killed
- * in it, `pids.max` is wrong, which the next apply corrects.
+ * Listing again catches processes forked meanwhile. If that does not end, since each process forks its successor and
+ * exits before its turn, the tenant may not fork for a moment. If this program is killed then, `pids.max` stays wrong
+ * until the next apply corrects it.
  */
 import { dividedCgroup } from '../../plan/wanted.ts';
 import { sleepSync } from '../../sys/sleep.ts';
 import type { Hierarchy } from './hierarchies.ts';
 
-/** The file to which processes are written to move them, and which lists them: whole processes, not threads. */
+/** The file that lists processes, and to which they are written to move them: whole processes, not threads. */
 export const processFile = 'cgroup.procs';
 
 /** Two are enough unless the tenant forks on and on. */
 const rounds = 10;
-/** While nothing can be forked: what is in the middle of it appears within moments. */
+/** Rounds while nothing can be forked: forks already in progress appear within moments. */
 const heldRounds = 100;
 const heldMilliseconds = 5;
 
-/** False if some are left. */
+/** Moves the processes. Returns false if some are left. */
 export function moveProcesses(
   hierarchies: readonly Hierarchy[],
   from: string,

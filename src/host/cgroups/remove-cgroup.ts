@@ -1,7 +1,8 @@
 /**
  * Removes the cgroup of a tenant or reseller, with all that is below it.
  *
- * The kernel refuses it while processes are in it. They are killed only if that is asked for, and others' never.
+ * The kernel refuses this while processes are in the cgroup. They are killed only on request, and other users'
+ * processes never.
  */
 import { count } from '../../base/list.ts';
 import { failed, type Problem } from '../../base/problem.ts';
@@ -48,12 +49,12 @@ export function removeCgroup(
   return ok(undefined);
 }
 
-/** Answers why processes are left in it. */
+/** Empties the cgroup. Returns the reason if processes are left in it. */
 function emptyCgroup(cgroup: string, tree: Tree, { kill, ownerOf }: Removal): Problem | undefined {
   const list = () => processesBelow(tree, cgroup);
   const left = list();
   if (left.length === 0) return undefined;
-  // Those of a part belong to a tenant that stays: they came after the others were moved.
+  // Processes of a part belong to a tenant that stays: they came after the others were moved.
   if (dividedCgroup(cgroup) !== undefined) return cameLate(cgroup, left);
   const owner = ownerOf(cgroup);
   const still = kill ? killProcesses(owner, list) : left;
@@ -71,8 +72,8 @@ function processesBelow({ hierarchies }: Tree, cgroup: string): readonly number[
 }
 
 /**
- * v1 refuses a parent less than the quota of its child, even of one that was removed, until that is
- * freed some time later. A failure here shows when the parent is written.
+ * Lifts quotas before removal: v1 refuses a parent a lower quota than its child's, even a removed child's until the
+ * kernel frees it. A failure here shows up when the parent is written.
  */
 function liftQuotas(files: Hierarchy['files'], cgroup: string): void {
   for (const each of [...partsIn(files, cgroup), cgroup])

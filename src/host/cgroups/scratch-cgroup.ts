@@ -1,12 +1,11 @@
 /**
- * A cgroup that bounds all processes of one program together: what each may have, times how many there
- * are, is more than a host has. Nothing of the program outlives it.
+ * A cgroup that bounds all processes of one program together: limits on each process, times their number, would exceed
+ * the host. No process of the program outlives it.
  *
  *   /sys/fs/cgroup/memory/bulkhead-jail-4711-88231-0        (and pids, cpu; version 2: one for all)
  *
- * Named by the process that made it and when that began, so that the next run recognizes what a
- * killed one has left behind. It is next to the tree of the tenants, which stays untouched and need not
- * be there.
+ * Its name has the pid and start time of the process that made it, so that the next run recognizes a killed run's
+ * leftovers. It is next to the tenants' tree, which stays untouched and need not exist.
  */
 import { existsSync, mkdirSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
@@ -21,7 +20,7 @@ import type { Cause } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 
 export interface ScratchBounds {
-  /** At most half of the host's. */
+  /** The memory limit; at most half of the host's memory. */
   readonly memoryBytes: number;
   readonly processes: number;
   /** A low share of the CPU, and never all processors. */
@@ -29,9 +28,9 @@ export interface ScratchBounds {
 }
 
 export interface ScratchCgroup extends Disposable {
-  /** A process that writes 0 to each is inside, and what it starts. */
+  /** Files that move a process: one that writes 0 to each is inside, with everything that it starts. */
   readonly procsFiles: readonly string[];
-  /** SIGKILL to all inside. */
+  /** Sends SIGKILL to all processes inside. */
   readonly kill: () => void;
 }
 
@@ -43,7 +42,7 @@ type Controller = 'memory' | 'pids' | 'cpu';
 const controllersOf = ({ isBackground }: ScratchBounds): readonly Controller[] =>
   isBackground === true ? ['memory', 'pids', 'cpu'] : ['memory', 'pids'];
 
-/** Where a hierarchy is mounted, and what it can bound. */
+/** A hierarchy's mount point, and the controllers that can set bounds in it. */
 interface Place {
   readonly mountPoint: string;
   readonly controllers: readonly Controller[];
@@ -52,13 +51,13 @@ interface Place {
 
 /** No such program is worth half of the host. */
 const memoryShare = 0.5;
-/** What nice 10 means among processes: it has no effect across cgroups. */
+/** The CPU weights that match nice 10, which itself has no effect across cgroups. */
 const lowWeight = { 1: '110', 2: '10' } as const;
 const periodMicroseconds = 100_000;
 
 let made = 0;
 
-/** Removed, with the processes that are left in it, when it is disposed of. */
+/** Makes the cgroup. Disposing of it removes it, with the processes left in it. */
 export function makeScratchCgroup(
   purpose: ScratchPurpose,
   bounds: ScratchBounds,
@@ -100,7 +99,7 @@ function findPlaces(wanted: readonly Controller[]): Result<readonly Place[], Cau
     : ok(found);
 }
 
-/** Throws the kernel's error. */
+/** Makes the cgroup. Throws the kernel's error. */
 function make(
   directory: string,
   { controllers, mountPoint, version }: Place,
@@ -126,7 +125,7 @@ const needed = new Set(['memory.max', 'memory.limit_in_bytes', 'pids.max']);
 
 type Files = Readonly<Record<string, string>>;
 
-/** In the order in which they must be written. */
+/** Returns the values in the order in which they must be written. */
 function valuesOf(bounds: ScratchBounds): Readonly<Record<1 | 2, Record<Controller, Files>>> {
   const memory = String(Math.min(bounds.memoryBytes, Math.floor(totalmem() * memoryShare)));
   const pids = { 'pids.max': String(bounds.processes) };
@@ -152,7 +151,7 @@ function valuesOf(bounds: ScratchBounds): Readonly<Record<1 | 2, Record<Controll
 const killRounds = 100;
 const roundMilliseconds = 20;
 
-/** What a killed run has left behind. */
+/** Removes the cgroups that killed runs left behind. */
 function removeOrphans({ mountPoint }: Place): void {
   const orphans = readdirSync(mountPoint).filter((name) => {
     const [, pid = '', beginning] = namePattern.exec(name) ?? [];
@@ -161,7 +160,7 @@ function removeOrphans({ mountPoint }: Place): void {
   remove(orphans.map((name) => `${mountPoint}/${name}`));
 }
 
-/** Kills what is still in them. What cannot be removed now is an orphan of the next run. */
+/** Kills the processes still in them. The next run finds what cannot be removed now as an orphan. */
 function remove(directories: readonly string[]): void {
   killAll(directories);
   for (const directory of directories) {
@@ -179,7 +178,7 @@ function killAll(directories: readonly string[]): void {
   for (const each of busy) killIn(each);
 }
 
-/** Again until none is left: what was being forked when forks ended appears later. */
+/** Repeats until none is left: processes that were being forked when forks were stopped appear later. */
 function killIn(directory: string): void {
   for (let round = 0; round < killRounds; round++) {
     const pids = pidsIn(directory);
@@ -195,7 +194,7 @@ function killIn(directory: string): void {
   }
 }
 
-/** Whether the cgroup has this file. Linux 5.14 and newer end all processes of a cgroup of version 2 at once. */
+/** Returns whether the cgroup has this file. Linux 5.14 and newer can kill all processes of a v2 cgroup at once. */
 function write(path: string, text: string): boolean {
   try {
     writeFileSync(path, text, { flag: 'r+' });
@@ -209,9 +208,8 @@ const pidsIn = (directory: string): readonly number[] =>
   (readText(`${directory}/cgroup.procs`) ?? '').split('\n').filter(Boolean).map(Number);
 
 /**
- * Clock ticks since boot, as text; undefined where root has no such process. A tenant's, which has
- * the number of a run that is over, is not read: it can make the reader of its `stat` wait for
- * ever.
+ * Returns the start time in clock ticks since boot, as text; undefined if root has no such process. A tenant's process
+ * that reuses an old run's pid is not read: it can make the reader of its `stat` wait forever.
  */
 function beginningOf(pid: number): string | undefined {
   const status = readText(`/proc/${pid}/status`) ?? '';

@@ -2,9 +2,9 @@
  * Sets up the v2 tree on a host where systemd owns the tree: a unit with `Delegate=`, below which
  * systemd writes nothing. Source: systemd's CGROUP_DELEGATION document.
  *
- * The unit has no process of its own and stays active, so that nothing that happens to Bulkhead's
- * agent affects tenants; stopping it leaves their processes alone. Its file is the record, also over a
- * reboot, of whether tenants without a reseller are in its cgroup or are slices.
+ * The unit has no process of its own and stays active, so that nothing that happens to Bulkhead's agent affects
+ * tenants. Stopping it does not touch their processes. Its file records, across reboots, whether tenants without a
+ * reseller are in its cgroup or are slices.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
@@ -19,7 +19,7 @@ export const runsSystemd = () => existsSync('/run/systemd/system');
 
 export const unitOf = (instance: string) => `${instance}-tenants.service`;
 
-/** Whom the cgroups below the unit are for: all tenants, or those of resellers, with these. */
+/** The occupants of the cgroups below the unit: all tenants, or resellers with their tenants. */
 type Holds = 'tenants' | 'resellers';
 
 const description = (instance: string, holds: Holds) =>
@@ -54,13 +54,13 @@ const commandMilliseconds = 60_000;
 
 const pathOf = (instance: string) => `/etc/systemd/system/${unitOf(instance)}`;
 
-/** Whom the unit is for; nothing where there is none. */
+/** Returns the unit's occupants; undefined if there is no unit. */
 export function delegatedTo(instance: string): Holds | undefined {
   const text = readText(pathOf(instance));
   return text === undefined ? undefined : whomFor(text, instance);
 }
 
-/** By the text of its file. What was not written for resellers alone may hold tenants. */
+/** Returns the occupants by the unit file's text. A unit not written only for resellers may contain tenants. */
 export const whomFor = (text: string, instance: string): Holds =>
   text.split('\n').includes(description(instance, 'resellers')) ? 'resellers' : 'tenants';
 
@@ -86,7 +86,7 @@ export function delegateFromSystemd(
           const written = replaceFile(path, text);
           if (!written.ok) return written;
         }
-        // It makes systemd read its files again.
+        // systemd reads its files again then.
         systemctl('enable', '--quiet', unit);
         systemctl(cgroupExists() ? 'start' : 'restart', unit);
         return ok(undefined);
@@ -120,7 +120,9 @@ function systemctl(...args: string[]): void {
   });
 }
 
-/** Without a word of systemctl, it was killed: by the time limit, or by somebody. */
+/**
+ * Returns the first line of the error. If systemctl printed nothing, it was killed: by the time limit, or by somebody.
+ */
 function firstLine(error: unknown): string {
   const { stderr, code, signal } = error as {
     readonly stderr?: string;

@@ -5,9 +5,9 @@
  * `descriptorsPerCgroup` of them: thirteen. Node raises RLIMIT_NOFILE to its hard limit
  * when it starts; `cgroupsMax` returns how many cgroups fit under a limit.
  *
- * Most files are unchanged most of the time, and those are not parsed again: bytes are compared in
- * place, since a string or an object per file would cost more than parsing. So no two files of a
- * cgroup may have a counter in common.
+ * Most files are unchanged most of the time, and unchanged files are not parsed again. Bytes are compared in place,
+ * since a string or an object per file would cost more than parsing. So no two files of a cgroup may have a counter in
+ * common.
  *
  * A high-water mark is reset right after it was read; a peak within those microseconds is missed. A
  * mark that cannot be reset counts if it has grown.
@@ -30,13 +30,13 @@ interface Source {
 interface TrackedCgroup {
   /** One per source; `none` if the cgroup has no such file. */
   readonly descriptors: Int32Array;
-  /** The last content of each file, in a slot of its own that ends with a zero byte. */
+  /** The last content of each file, in a slot that ends with a zero byte. */
   readonly said: Uint8Array;
-  /** The last values of marks that cannot be reset; `resets` for those that can. */
+  /** The last values of marks that cannot be reset; `resets` for marks that can. */
   readonly marks: Float64Array;
   /** Replaced, never modified, since readers keep it. */
   counters: Readonly<Counters>;
-  /** Readings since something was running there. */
+  /** Readings since something last ran there. */
   quiet: number;
 }
 
@@ -49,12 +49,12 @@ const slotBytes = 128;
 /** Marks such a slot at its start; no text starts with it. */
 const tooLong = 1;
 /**
- * Without processes nothing changes, except that earlier writes reach the disk later: so the other
- * files are still read for this many readings after the last process.
+ * The number of readings after the last process for which the other files are still read. A cgroup without processes
+ * does not change, except that earlier writes reach the disk later.
  */
 const wakefulReadings = 12;
 
-/** Files that show activity first, then those that depend on another counter. */
+/** Returns the reading order: files that show activity first, then files that depend on another counter. */
 function orderOf({ indicatesActivity, follows }: CounterFile): number {
   if (indicatesActivity === true) return 0;
   return follows === undefined ? 1 : 2;
@@ -69,11 +69,11 @@ function isAsleep(tracked: TrackedCgroup, changed: Counters | undefined): boolea
   return tracked.quiet++ >= wakefulReadings;
 }
 
-/** Whether the kernel can reset a mark; if so, it has been reset. */
+/** Resets a mark; returns whether the kernel can. */
 const resetMark = (fd: number) =>
   writeBytes(fd, resetText, resetText.byteLength) === resetText.byteLength;
 
-/** A mark that is never reset applies to this reading only if it has grown. */
+/** Takes a mark. One that is never reset applies to this reading only if it has grown. */
 function takeMark(
   { descriptors, marks }: TrackedCgroup,
   index: number,
@@ -95,10 +95,10 @@ function takeMark(
   if (!(mark > last)) changed[peak] = 0;
 }
 
-/** Descriptors reserved for the rest of the process. */
+/** Descriptors reserved for the rest of this process. */
 const spareDescriptors = 256;
 const none = -1;
-/** Among marks, which are never negative. */
+/** Stands among marks, which are never negative, for one that is reset. */
 const resets = -1;
 /** Not read yet: all of it counts. */
 const fresh = -2;
@@ -128,12 +128,12 @@ export class UsageReader implements Disposable {
     return this.#sources.length;
   }
 
-  /** How many cgroups a process can track that may have `openFiles` files open. */
+  /** Returns how many cgroups a process can track if it may have `openFiles` files open. */
   cgroupsMax(openFiles: number): number {
     return Math.max(0, Math.floor((openFiles - spareDescriptors) / this.descriptorsPerCgroup));
   }
 
-  /** How many files a process must be able to open for this many cgroups. */
+  /** Returns how many files a process must be able to open for this many cgroups. */
   filesFor(cgroups: number): number {
     return cgroups * this.descriptorsPerCgroup + spareDescriptors;
   }
@@ -143,8 +143,8 @@ export class UsageReader implements Disposable {
   }
 
   /**
-   * Opens the files of a cgroup, again if it is known already; false if it has none. `isNew`: it did not exist at the
-   * reading before, so that its high-water marks are of the time since.
+   * Opens the files of a cgroup, again if it is known already; returns false if it has none. `isNew`: it did not exist
+   * at the previous reading, so its high-water marks cover the time since.
    */
   track(cgroup: string, isNew = false): boolean {
     this.forget(cgroup);
@@ -169,7 +169,7 @@ export class UsageReader implements Disposable {
     return true;
   }
 
-  /** The time before is unknown: a mark that is never reset is compared from now on. */
+  /** Begins marks. The time before is unknown: a mark that is never reset is compared from now on. */
   #beginMarks(descriptors: Int32Array): Float64Array {
     return Float64Array.from(descriptors, (fd, index) => {
       if (fd === none || this.#sources[index]?.counter.peak === undefined) return NaN;
@@ -184,7 +184,7 @@ export class UsageReader implements Disposable {
     this.#cgroups.delete(cgroup);
   }
 
-  /** The current counters of the cgroup; undefined if it is not tracked or gone. */
+  /** Returns the current counters of the cgroup; undefined if it is not tracked or gone. */
   read(cgroup: string): Readonly<Counters> | undefined {
     const tracked = this.#cgroups.get(cgroup);
     if (tracked === undefined) return undefined;
@@ -216,8 +216,8 @@ export class UsageReader implements Disposable {
   }
 
   /**
-   * The same without descriptors that stay open, which takes several times as long: for cgroups
-   * beyond `cgroupsMax`. It reads no marks, which belong to a descriptor. Returns `before` itself if nothing has changed.
+   * Reads counters without descriptors that stay open, which takes several times as long: for cgroups beyond
+   * `cgroupsMax`. It reads no marks, which belong to a descriptor. Returns `before` itself if nothing has changed.
    */
   readOnce(cgroup: string, before: Readonly<Counters> | undefined): Readonly<Counters> | undefined {
     const now: Counters = { ...(before ?? noCounters) };
@@ -238,7 +238,7 @@ export class UsageReader implements Disposable {
     return before !== undefined && sameCounters(before, now) ? before : now;
   }
 
-  /** Length of the file, which is then in the buffer; -1 if it is gone. */
+  /** Returns the length of the file, which is then in the buffer; -1 if it is gone. */
   #read(fd: number): number {
     let total = readAt(fd, this.#buffer, 0);
     // Lists end at a whole line, so a page may be slightly shorter.
@@ -249,12 +249,12 @@ export class UsageReader implements Disposable {
     return total;
   }
 
-  /** A mark with the same value may be a new one. */
+  /** Whether a file is news. A mark with the same value may be a new one. */
   #isNews({ said }: TrackedCgroup, index: number, { peak }: CounterFile, length: number): boolean {
     return peak !== undefined || this.#keep(said, index * slotBytes, length);
   }
 
-  /** Whether a file has changed; the new content is kept for the next time. */
+  /** Returns whether a file has changed; keeps the new content for the next time. */
   #keep(said: Uint8Array, start: number, length: number): boolean {
     if (length >= slotBytes) {
       said[start] = tooLong;

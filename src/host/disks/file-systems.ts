@@ -1,13 +1,13 @@
 /**
  * The file systems that may contain tenants' files, and the disks below them.
  *
- * A file system is identified by the kernel: the device number of its superblock is that of a disk. The
- * source of a mount proves nothing, since any user may mount a FUSE file system over a directory of its
- * own (`fusermount3`) and call it `/dev/sda1`. Those are ignored. No mount point is ever opened: the
- * server of a FUSE mount can make the caller hang forever.
+ * A file system is identified by the kernel: its superblock has a disk's device number. The source of a mount proves
+ * nothing, since any user may mount a FUSE file system over a directory of its own (`fusermount3`) and call it
+ * `/dev/sda1`. Such mounts are ignored. No mount point is ever opened: a FUSE mount's server can make the caller hang
+ * forever.
  *
- * The kernel throttles disks, never partitions; to it a device-mapper or md device is a disk of its
- * own, and I/O throttled there is not limited again below.
+ * The kernel throttles disks, never partitions. It treats a device-mapper or md device as a separate disk, and I/O
+ * throttled there is not limited again below.
  */
 import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
@@ -23,7 +23,7 @@ const bootMounts = /^\/(boot|efi)(\/|$)/;
 
 export interface FileSystems {
   readonly all: readonly FileSystemFacts[];
-  /** The file system of a directory; undefined if it is not on a disk. */
+  /** Returns the file system of a directory; undefined if it is not on a disk. */
   readonly of: (directory: string) => FileSystemFacts | undefined;
 }
 
@@ -48,7 +48,7 @@ export function readFileSystems(paths: Paths): FileSystems {
 const mayHoldFiles = ({ type, mountPoint }: Mount) =>
   !imageTypes.has(type) && !bootMounts.test(mountPoint);
 
-/** `MAJOR:MINOR` of each disk, once. */
+/** Returns `MAJOR:MINOR` of each disk, once. */
 export function disksUnder(fileSystems: readonly FileSystemFacts[]): readonly string[] {
   return [...new Set(fileSystems.flatMap((each) => each.devices))].sort();
 }
@@ -59,8 +59,8 @@ function disksOf(mount: Mount, paths: Paths): readonly string[] {
 }
 
 /**
- * btrfs has a device number of its own, and as its source the name of one of its devices; trusted is only
- * the list in sysfs that contains this device. Other file systems with such a number have no known disk.
+ * Returns the devices of a btrfs, which has a device number of its own, and one device's name as its source. Only the
+ * list in sysfs that contains this device is trusted. Other file systems with such a number have no known disk.
  */
 function membersOf({ type, source }: Mount, paths: Paths): readonly string[] {
   const device = type === 'btrfs' ? blockDeviceAt(source) : undefined;
@@ -86,14 +86,14 @@ function list(path: string): readonly string[] {
   }
 }
 
-/** The device file in /dev with the kernel's name for a number, if it is really that device. */
+/** Returns the device file in /dev with the kernel's name for a number, if it is really that device. */
 function deviceNode(device: string, paths: Paths): string | undefined {
   const text = readText(`${paths.sys}/dev/block/${device}/uevent`) ?? '';
   const node = `/dev/${/^DEVNAME=(.+)$/m.exec(text)?.[1] ?? ''}`;
   return blockDeviceAt(node) === device ? node : undefined;
 }
 
-/** `MAJOR:MINOR` of a device file. Source: sys/sysmacros.h, as glibc has it. */
+/** Returns `MAJOR:MINOR` of a device file. Source: sys/sysmacros.h, as glibc has it. */
 function blockDeviceAt(path: string): string | undefined {
   if (!path.startsWith('/dev/')) return undefined;
   const stat = statSync(path, { throwIfNoEntry: false });
@@ -101,7 +101,7 @@ function blockDeviceAt(path: string): string | undefined {
   return `${Math.floor(stat.rdev / 256) & 0xfff}:${(stat.rdev & 0xff) | ((stat.rdev >> 12) & 0xfff00)}`;
 }
 
-/** The directory of a partition in sysfs is inside that of its disk. */
+/** Returns the disk of a partition, whose sysfs directory is inside the disk's directory. */
 function wholeDisk(device: string, paths: Paths): string | undefined {
   const link = `${paths.sys}/dev/block/${device}`;
   if (!existsSync(link)) return undefined;
@@ -110,7 +110,7 @@ function wholeDisk(device: string, paths: Paths): string | undefined {
   return readText(`${dirname(directory)}/dev`)?.trim();
 }
 
-/** Name of a disk for display: `vda`. */
+/** Returns the name of a disk for display: `vda`. */
 export function diskName(device: string, paths: Paths): string {
   try {
     return basename(realpathSync(`${paths.sys}/dev/block/${device}`));

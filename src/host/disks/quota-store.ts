@@ -1,6 +1,6 @@
 /**
- * What Bulkhead changed of quotas, recorded across reboots so that it becomes what it was: `/var/lib/bulkhead/quotas`,
- * a place a line, with the hard and the soft limit that were there before, in bytes and in files, of what was changed.
+ * The quotas that Bulkhead changed, recorded across reboots so that they can be restored: `/var/lib/bulkhead/quotas`.
+ * Each line is a place, with the earlier hard and soft limits of the changed parts, in bytes and in files.
  *
  *     1001 space=-:- files=5000:4000 /home
  */
@@ -52,7 +52,7 @@ export class QuotaStore {
     return (readText(this.#file) ?? '').split('\n').flatMap((line) => parseRecord(line) ?? []);
   }
 
-  /** Undefined if no disk file system with quotas is mounted there. */
+  /** Returns undefined if no disk file system with quotas is mounted there. */
   #node(mountPoint: string): string | undefined {
     const found = this.#fileSystems.all.find((each) => each.mountPoint === mountPoint);
     return found?.userQuota === true ? found.node : undefined;
@@ -80,9 +80,9 @@ export class QuotaStore {
   }
 
   /**
-   * Records first what was there: a quota that was set and not recorded could never be taken back. A limit that becomes
-   * what it was before becomes that with its soft limit; another one has none, since what is enforced after a week is no
-   * limit.
+   * Records the earlier quota, then sets the new one: a quota that was set without a record could never be undone. A
+   * limit that returns to its earlier value gets its soft limit back. Others have no soft limit, since one that the
+   * kernel enforces after a week does not limit anything.
    */
   set(place: QuotaPlace & Pick<WantedQuota, 'label'>, limits: QuotaLimits): Result<void, Problem> {
     const cannot = (errno: Errno) => {
@@ -104,7 +104,7 @@ export class QuotaStore {
     return written.ok ? written : cannot(written.error);
   }
 
-  /** Answers what was there before the first change. */
+  /** Records a quota. Returns the value before the first change. */
   #note(
     place: QuotaPlace,
     changed: readonly (keyof QuotaRecord)[],
@@ -121,7 +121,7 @@ export class QuotaStore {
     return saved.ok ? ok(before) : saved;
   }
 
-  /** Drops the records of what is as it was only. Fails if a quota could not be kept or taken back. */
+  /** Drops the records of quotas that are as before. Fails if a quota could not be kept or undone. */
   remember({ quotas, quotasLeft }: Pick<Wanted, 'quotas' | 'quotasLeft'>): Result<void, Problem> {
     const places = this.#remembered();
     const kept: RecordedQuota[] = [];
@@ -139,7 +139,7 @@ export class QuotaStore {
     return saved.ok ? this.#findAll([...stuck, ...quotasLeft]) : saved;
   }
 
-  /** Whether it is what it was before, or was never changed. */
+  /** Returns whether the quota is as before, or was never changed. */
   #isBack(place: RecordedQuota, part: keyof QuotaRecord): boolean {
     const before = place.before[part];
     if (before === undefined) return true;
@@ -147,7 +147,7 @@ export class QuotaStore {
     return found.ok && found.value[part].hard === before.hard;
   }
 
-  /** Fails if their file systems are not mounted now. */
+  /** Fails if a place's file system is not mounted now. */
   #findAll(places: readonly QuotaPlace[]): Result<void, Problem> {
     const gone = places.filter((each) => this.#node(each.mountPoint) === undefined);
     if (gone.length === 0) return ok(undefined);
@@ -162,7 +162,7 @@ export class QuotaStore {
     });
   }
 
-  /** Every quota becomes what it was, and its record goes. */
+  /** Restores every quota and removes its record. */
   lift(): Result<void, readonly Problem[]> {
     const places = this.#remembered();
     const stuck: RecordedQuota[] = [];

@@ -1,11 +1,11 @@
 /**
- * User quotas, by the kernel's own call. Source: quotactl(2), linux/quota.h, linux/dqblk_xfs.h.
+ * User quotas, through the kernel's own system call. Source: quotactl(2), linux/quota.h, linux/dqblk_xfs.h.
  *
  *     struct if_dqblk: u64 bhardlimit bsoftlimit curspace ihardlimit isoftlimit curinodes
  *                      btime itime; u32 valid           (limits of space in blocks of 1 KiB)
  *
- * The file system is named by its device file. quotactl_fd(2) would need its mount point open, which may be
- * covered by a tenant's mount, and writable, which it is not in a sandbox such as the agent's unit.
+ * The device file names the file system. quotactl_fd(2) would need the mount point open and writable. But a tenant's
+ * mount may cover it, and it is read-only in a sandbox such as the agent's unit.
  */
 import type { QuotaLimit, QuotaRecord } from '../../plan/quota.ts';
 import type { Errno } from '../../base/problem.ts';
@@ -38,7 +38,7 @@ export function userQuotaOn(node: string): boolean {
   return call(node, commands.state, 0, data).ok && (data.readUInt16LE(2) & enforced) !== 0;
 }
 
-/** What a user has of each; of space in bytes. */
+/** A user's space quota, in bytes, and file quota. */
 export interface Quotas {
   readonly space: QuotaLimit;
   readonly files: QuotaLimit;
@@ -65,7 +65,7 @@ export function readQuota(node: string, uid: number): Result<Quotas, Errno> {
 
 const limitOf = (value: bigint) => (value === 0n ? undefined : Number(value));
 
-/** Sets what is given and leaves the rest: the kernel takes space and files each by itself. */
+/** Sets the given quotas and leaves the rest: the kernel accepts space and files separately. */
 export function writeQuota(node: string, uid: number, given: QuotaRecord): Result<void, Errno> {
   const data = Buffer.alloc(dqblkBytes);
   const put = ({ hard, soft }: QuotaLimit, at: readonly [number, number], unit: bigint) => {

@@ -1,10 +1,9 @@
 /**
  * A process that reads data about processes (a reader), and detection of its hanging.
  *
- * A loaded host makes it slow: then it waits for a processor (state R), or wakes up now and then. It
- * hangs if it was found waiting over and over, without being scheduled in between. So hanging is
- * detected from samples and not by a time limit, which load alone could exceed. A reader that was
- * stopped by a signal is replaced, too, but no tenant is blamed.
+ * A loaded host makes it slow: it then waits for a processor (state R), or wakes up now and then. It hangs if repeated
+ * samples find it waiting, without being scheduled in between. So samples detect hanging, not a time limit, which mere
+ * load could exceed. A reader that was stopped by a signal is replaced, too, but no tenant is blamed.
  * Source: proc_pid_status(5).
  */
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
@@ -16,7 +15,7 @@ import { readText } from '../../sys/files/read.ts';
 import type { EvidenceReply, EvidenceRequest } from './gather.ts';
 
 const sampleMilliseconds = 250;
-/** Samples without progress, after which other requests go elsewhere, and after which it is given up. */
+/** Samples without progress after which other requests go elsewhere, and after which the reader is killed. */
 const suspiciousSamples = 4;
 const samplesMax = 20;
 const switchCounters = ['voluntary_ctxt_switches', 'nonvoluntary_ctxt_switches'];
@@ -29,7 +28,7 @@ export type Loss = 'hung' | 'stuck' | 'ended';
 interface ChildEvents {
   readonly reply: (reply: EvidenceReply) => void;
   readonly lost: (how: Loss) => void;
-  /** It has exited, which may be long after it was killed. */
+  /** Called once it has exited, which may be long after it was killed. */
   readonly exited: () => void;
 }
 
@@ -42,7 +41,7 @@ export class EvidenceChild {
   #isKilled = false;
   #isOver = false;
 
-  /** `undefined` if no process can be started. */
+  /** Returns `undefined` if no process can be started. */
   static start(proc: string, events: ChildEvents): EvidenceChild | undefined {
     const started = spawnScript(scriptFile('host/evidence/main'), [proc]);
     return started.ok ? new EvidenceChild(started.value, events) : undefined;
@@ -60,7 +59,7 @@ export class EvidenceChild {
     });
   }
 
-  /** Whether it seems to hang, but is not given up yet. */
+  /** Whether it seems to hang, but is not killed yet. */
   get isSuspicious(): boolean {
     return this.#isKilled || this.#still >= suspiciousSamples;
   }
@@ -71,7 +70,7 @@ export class EvidenceChild {
     this.#timer ??= setInterval(() => this.#sample(), sampleMilliseconds).unref();
   }
 
-  /** It has answered in full. */
+  /** Notes that it has answered in full. */
   rest(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;

@@ -1,10 +1,10 @@
 /**
- * Has other processes (readers) read data about processes, since reading that of a hostile one may hang.
+ * Lets other processes (readers) read data about processes, since reading a hostile one's data may hang.
  *
- * A reader is started on demand and stopped after a minute without requests. One that hangs is killed
- * (which may fail), and another one starts over, skipping the file on which it hung. Of a tenant whose
- * processes made several hang, only data that cannot hang is read for a while. Other tenants lose
- * nothing, and do not wait: while one reader seems to hang, another is started.
+ * A reader is started on demand and stopped after a minute without requests. One that hangs is killed (which may fail),
+ * and another one starts over, skipping the file on which it hung. If a tenant's processes made several readers hang,
+ * only data that cannot hang is read of them for a while. Other tenants lose nothing and do not wait: while one reader
+ * seems to hang, another is started.
  */
 import type { ProcessEvidence } from '../../usage/incident.ts';
 import type { Member } from '../../usage/member.ts';
@@ -32,7 +32,7 @@ interface Job {
   readonly settle: (processes: readonly ProcessEvidence[]) => void;
   readonly details: Map<number, Details>;
   facts: readonly ProcessEvidence[];
-  /** What is being read. */
+  /** The file that is being read. */
   at: HangingPath | undefined;
   losses: number;
 }
@@ -58,7 +58,7 @@ export class EvidenceReader implements Disposable {
     this.#hangs = new Hangs(clock);
   }
 
-  /** The heaviest of these processes, at most `most`; none if too many requests are waiting. */
+  /** Returns the heaviest of these processes, at most `max`; none if too many requests are waiting. */
   read(sets: readonly ProcessSet[], max: number): Promise<readonly ProcessEvidence[]> {
     const isEmpty = sets.every(({ pids }) => pids.length === 0);
     if (isEmpty || this.#waiting.length >= waitingMax) return Promise.resolve([]);
@@ -88,7 +88,10 @@ export class EvidenceReader implements Disposable {
     }
   }
 
-  /** A tenant that makes a reader hang does not get another one meanwhile. */
+  /**
+   * Whether a reader works for one of these tenants: a tenant that makes a reader hang does not get another one
+   * meanwhile.
+   */
   #isBusyWith({ sets }: Job): boolean {
     const members = new Set(sets.map(({ member }) => member));
     return [...this.#readers].some(({ job }) =>

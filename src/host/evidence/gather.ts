@@ -25,13 +25,13 @@ export interface EvidenceRequest {
   readonly pids: readonly number[];
   /** The maximum number kept. */
   readonly max: number;
-  /** Processes of which nothing is read that may hang. */
+  /** Processes whose files that may hang are not read. */
   readonly unread: readonly number[];
   /** Files below /proc that are not read. */
   readonly skip: readonly HangingPath[];
 }
 
-/** Below /proc. */
+/** A path below /proc. */
 export type HangingPath = `${number}/${HangingFile}`;
 
 export type EvidenceReply = { readonly id: number } & (
@@ -43,9 +43,9 @@ export type EvidenceReply = { readonly id: number } & (
 
 export type Details = Traffic & Pick<ProcessEvidence, 'request'> & { readonly command?: string };
 
-/** Of a tenant with more, the rest is counted but not inspected. */
+/** The number of a tenant's processes that are inspected; the rest is only counted. */
 const readMax = 2000;
-/** PHP workers of which the request is read, at most. */
+/** The maximum number of PHP workers whose request is read. */
 const requestsMax = 50;
 
 export function* gatherEvidence(
@@ -91,10 +91,10 @@ export function* gatherEvidence(
   yield { id, done: true };
 }
 
-/** The clock of php-fpm: CLOCK_MONOTONIC. */
+/** Returns the time on php-fpm's clock: CLOCK_MONOTONIC. */
 const monotonicSeconds = () => Number(process.hrtime.bigint()) / 1e9;
 
-/** Half of them by CPU over their life, the rest by memory; in the order of CPU, then memory. */
+/** Returns the largest: half of them by CPU over their life, the rest by memory; ordered by CPU, then memory. */
 export function largest(all: readonly ProcessEvidence[], max: number): readonly ProcessEvidence[] {
   const byCpu = all.toSorted((a, b) => busyness(b) - busyness(a) || b.memoryBytes - a.memoryBytes);
   if (all.length <= max) return byCpu;
@@ -107,7 +107,7 @@ export function largest(all: readonly ProcessEvidence[], max: number): readonly 
 }
 
 /**
- * Share of a core over its lifetime, which says little for a process younger than a second. Processes
+ * Returns the share of a core over its lifetime, which means little for a process younger than a second. Processes
  * without this value come last: they are kept for their memory, and displace nobody.
  */
 const busyness = ({ cpuSeconds, ageSeconds }: ProcessEvidence) =>

@@ -1,6 +1,6 @@
 /**
- * Files on which readers hung, and the tenants of their processes. Such a file is skipped for a while. Of a
- * tenant with several, or with a reader that cannot be killed, only data that cannot hang is read.
+ * Files on which readers hung, and the tenants of their processes. Such a file is skipped for a while. If a tenant has
+ * several, or a reader that cannot be killed, only data that cannot hang is read of it.
  */
 import type { Member } from '../../usage/member.ts';
 import type { HangingPath } from './gather.ts';
@@ -11,7 +11,7 @@ const hangsMax = 4;
 const stuckMax = 16;
 
 interface Hung {
-  /** When, by file. */
+  /** The time of the hang, by file. */
   readonly paths: Map<HangingPath, number>;
   /** Readers that were killed and do not exit. */
   stuck: number;
@@ -22,7 +22,7 @@ export class Hangs {
   readonly #clock: () => number;
   #stuck = 0;
 
-  /** `clock` in milliseconds. */
+  /** Creates the record. `clock` is in milliseconds. */
   constructor(clock: () => number) {
     this.#clock = clock;
   }
@@ -31,25 +31,25 @@ export class Hangs {
     this.#of(member).paths.set(path, this.#clock());
   }
 
-  /** A reader that hung there was killed and does not exit. */
+  /** Notes that a reader that hung there was killed and does not exit. */
   hold(member: Member): void {
     this.#of(member).stuck++;
     this.#stuck++;
   }
 
-  /** It has exited after all. */
+  /** Notes that it has exited after all. */
   release(member: Member): void {
     this.#of(member).stuck--;
     this.#stuck--;
   }
 
-  /** Whether anything that may hang is to be read of this tenant's processes. */
+  /** Returns whether files of this tenant's processes that may hang are read. */
   mayRead(member: Member): boolean {
     const { stuck } = this.#members.get(member) ?? { stuck: 0 };
     return stuck === 0 && this.#stuck < stuckMax && this.paths(member).length < hangsMax;
   }
 
-  /** The files to skip. */
+  /** Returns the files to skip. */
   paths(member: Member): readonly HangingPath[] {
     const hung = this.#members.get(member);
     if (hung === undefined) return [];

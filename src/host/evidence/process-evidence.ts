@@ -1,13 +1,13 @@
 /**
- * What one process is and has used, from /proc.
+ * Identity and usage of one process, from /proc.
  *
  *     Name:	php                                  /proc/PID/status; a line each
  *     4711 (php) S 1 4711 4711 0 -1 4194560 …        /proc/PID/stat; the name may hold anything
  *     read_bytes: 4096                               /proc/PID/io
  *
- * A process can make its reader hang forever. Its arguments are in its own memory, and are read
- * under a lock that it holds while it unmaps a file of its own FUSE server; `stat` and `io` wait for a
- * lock that execve holds, also while it closes files of such a server. `status` takes neither.
+ * A process can make its reader hang forever. Its arguments are in its own memory; reading them takes a lock that the
+ * process has while it unmaps a file of its own FUSE server. `stat` and `io` wait for a lock that execve has, also
+ * while it closes files of such a server. `status` takes neither.
  * Source: proc_pid_status(5), proc_pid_stat(5), proc_pid_io(5), proc_pid_cmdline(5).
  */
 import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
@@ -20,7 +20,7 @@ import { printable } from '../../base/printable.ts';
 const hangingFiles = ['stat', 'io', 'cmdline', 'maps', 'map_files'] as const;
 export type HangingFile = (typeof hangingFiles)[number];
 
-/** `undefined` if there is no such process, or nothing left of it but its exit status. */
+/** Returns `undefined` if there is no such process, or only its exit status is left. */
 export function readFacts(proc: string, pid: number): ProcessEvidence | undefined {
   const read = (directory: string) => {
     const text = readText(`${proc}/${directory}/status`);
@@ -52,20 +52,20 @@ export function parseStatus(text: string): Omit<ProcessEvidence, 'pid'> | undefi
     command: `[${name}]`,
     state,
     threads: Number(statusValue(text, 'Threads') ?? 1),
-    // Threads of the kernel have no memory of their own.
+    // Kernel threads have no memory of their own.
     memoryBytes: Number.parseInt(statusValue(text, 'VmRSS') ?? '0', 10) * 1024,
   };
 }
 
 interface Clock {
   readonly ticksPerSecond: number;
-  /** Since boot. */
+  /** Seconds since boot. */
   readonly uptimeSeconds: number;
 }
 
 type Times = Pick<ProcessEvidence, 'cpuSeconds' | 'ageSeconds'>;
 
-/** May hang. */
+/** Reads times. May hang. */
 export function readTimes(proc: string, pid: number, clock: Clock): Times {
   const text = readText(`${proc}/${pid}/stat`);
   return (text === undefined ? undefined : parseStat(text, clock)) ?? {};
@@ -89,7 +89,7 @@ export function parseStat(
 
 export type Traffic = Pick<ProcessEvidence, 'readBytes' | 'writeBytes'>;
 
-/** May hang. */
+/** Reads traffic. May hang. */
 export function readTraffic(proc: string, pid: number): Traffic {
   const text = readText(`${proc}/${pid}/io`);
   const value = (key: string) => new RegExp(`^${key}: (\\d+)$`, 'm').exec(text ?? '')?.[1];
@@ -100,7 +100,7 @@ export function readTraffic(proc: string, pid: number): Traffic {
 
 const commandBytes = 4096;
 
-/** May hang. Empty if the process has none: it is gone, or erased them. */
+/** Reads the arguments. May hang. Empty if the process has none: it is gone, or erased them. */
 export function readCommand(proc: string, pid: number): { readonly command?: string } {
   let command: string | undefined;
   try {

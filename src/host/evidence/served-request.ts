@@ -1,13 +1,13 @@
 /**
- * The request that a php-fpm worker is serving, from the pool's scoreboard: memory that php-fpm shares with its workers, in
- * which each writes what it does. Its status page shows the same, but a tenant at its limit could not answer: php-fpm
- * starts a process for each answer, inside the same limits. Reading the memory asks nothing of anybody, and works for
- * every pool.
+ * The request that a php-fpm worker is serving, from the pool's scoreboard: memory that php-fpm shares with its
+ * workers, in which each worker writes its state. Its status page shows the same, but a tenant at its limit could not
+ * answer: php-fpm starts a process for each answer, inside the same limits. Reading the memory needs no answer from
+ * anybody, and works for every pool.
  *
  *     7fac2a52e000-7fac2a52f000 rw-s 00000000 00:01 6347        /dev/zero (deleted)      /proc/PID/maps
  *
- * The tenant can write there whatever it likes: all is bounded and made printable, and is shown to root and the tenant
- * only. The query string, which may have passwords, is not read.
+ * The tenant can write anything there: all of it is bounded and made printable, and only root and the tenant see it.
+ * The query string, which may have passwords, is not read.
  * Source: fpm_scoreboard.h, struct fpm_scoreboard_proc_s of PHP 8.4; fpm_request.h; proc_pid_maps(5).
  */
 import { closeSync, openSync, readSync } from 'node:fs';
@@ -16,14 +16,14 @@ import { statusValue } from '../../sys/processes/process-status.ts';
 import { readText } from '../../sys/files/read.ts';
 import type { ServedRequest } from '../../usage/incident.ts';
 
-/** A program of PHP has a few hundred mappings. */
+/** A PHP program has a few hundred mappings. */
 const mapsBytesMax = 256 * 2 ** 10;
 /** A scoreboard has 1.2 KiB for each worker; opcache shares 8 MiB or more. */
 const boardBytesMax = 4 * 2 ** 20;
 /** The least that php-fpm shares, and with it a bound on the boards of one process. */
 const boardsMax = 4;
 
-/** On 64-bit processors, in bytes from the start of the process id. */
+/** Offsets on 64-bit processors, in bytes from the start of the process id. */
 const at = {
   stage: 16,
   acceptedSeconds: 24,
@@ -34,17 +34,17 @@ const at = {
   end: 1000,
 } as const;
 
-/** FPM_REQUEST_INFO to FPM_REQUEST_END: before, and after, its fields are of another request. */
+/** FPM_REQUEST_INFO to FPM_REQUEST_END: before and after these, the fields belong to another request. */
 const servingStages = { first: 3, last: 5 } as const;
 
 export const isPhpWorker = (name: string): boolean => name.startsWith('php-fpm');
 
-/** Shared memory of the process that may be a scoreboard: names below /proc/PID/map_files. May hang. */
+/** Returns shared memory of the process that may be a scoreboard: names below /proc/PID/map_files. May hang. */
 export function readBoardNames(proc: string, pid: number): readonly string[] {
   return parseBoardNames(readStart(`${proc}/${pid}/maps`, mapsBytesMax)?.toString('latin1') ?? '');
 }
 
-/** Mappings of the kernel's own shared memory, whose device no file system of a user's has. */
+/** Matches mappings of the kernel's own shared memory, whose device no user's file system has. */
 const shared =
   /^0*([0-9a-f]{1,16})-0*([0-9a-f]{1,16}) rw-s 0+ 00:01 \d+ +\/dev\/zero \(deleted\)$/gm;
 
@@ -55,7 +55,7 @@ export function parseBoardNames(maps: string): readonly string[] {
     .map(([, begin, end]) => `${begin}-${end}`);
 }
 
-/** `now`: monotonic, in seconds, as php-fpm counts. May hang. */
+/** Reads the request. `now`: monotonic, in seconds, as php-fpm counts. May hang. */
 export function readServedRequest(
   proc: string,
   pid: number,
@@ -71,13 +71,13 @@ export function readServedRequest(
   return undefined;
 }
 
-/** As the process itself sees it: `NSpid:	4711	12`. */
+/** Returns the pid as the process itself sees it: `NSpid:	4711	12`. */
 const innermostPid = (status: string): number | undefined => {
   const last = /\d+$/.exec(statusValue(status, 'NSpid') ?? '')?.[0];
   return last === undefined ? undefined : Number(last);
 };
 
-/** The request of the worker with this process id; nothing if it waits for one. */
+/** Returns the request of the worker with this process id; undefined if it waits for one. */
 export function requestIn(board: Buffer, pid: number, now: number): ServedRequest | undefined {
   const needle = Buffer.alloc(8);
   needle.writeUInt32LE(pid);
@@ -108,7 +108,7 @@ function textIn(slot: Buffer, { begin, bytes }: { begin: number; bytes: number }
   return printable(field.subarray(0, end === -1 ? bytes : end).toString('utf8'));
 }
 
-/** The first bytes of a file; nothing where it cannot be read. */
+/** Returns the first bytes of a file; undefined if it cannot be read. */
 function readStart(path: string, bytesMax: number): Buffer | undefined {
   try {
     const fd = openSync(path, 'r');

@@ -21,7 +21,7 @@ const otherFiles = 64;
 const none = -1;
 const processFile = 'cgroup.procs';
 
-/** Nobody may be moved into a slice itself, but into our scope in it. */
+/** Opens a hierarchy's files. Nobody may be moved into a slice itself, but into our scope in it. */
 function filesOf({ mountPoint, rootCgroup, slices }: PlacerHierarchy): LinuxCgroupFiles {
   return new LinuxCgroupFiles(mountPoint, rootCgroup, (cgroup) => {
     const uid = slices === undefined ? undefined : sliceTenant(cgroup);
@@ -32,9 +32,9 @@ function filesOf({ mountPoint, rootCgroup, slices }: PlacerHierarchy): LinuxCgro
 export class CgroupProcsFiles {
   /** One per hierarchy, in the order of the tree. */
   #files: readonly LinuxCgroupFiles[] = [];
-  /** Every hierarchy that was ever used: each holds a descriptor of its mount. */
+  /** Every hierarchy that was ever used: each has a descriptor of its mount. */
   readonly #known = new Map<string, LinuxCgroupFiles>();
-  /** By cgroup, the most recently used last. */
+  /** Open descriptors by cgroup, the most recently used last. */
   readonly #open = new Map<string, Int32Array>();
   readonly #digits = Buffer.alloc(16);
   #cgroupsMax = cgroupsMax;
@@ -78,7 +78,7 @@ export class CgroupProcsFiles {
     return opened;
   }
 
-  /** If too many files are open, those of other cgroups are closed first. */
+  /** Opens the file. If too many files are open, it closes other cgroups' files first. */
   #opened(cgroup: string, hierarchy: number): Result<number, Errno> {
     for (;;) {
       const opened =

@@ -26,7 +26,7 @@ export class Channel {
     for (const fd of [input, output]) setFileFlags(fd, constants.O_NONBLOCK);
   }
 
-  /** Commands received; undefined at the end of the input. */
+  /** Returns the commands received; undefined at the end of the input. */
   receive(): readonly PlacerCommand[] | undefined {
     for (;;) {
       const length = this.#read();
@@ -38,7 +38,7 @@ export class Channel {
     }
   }
 
-  /** -1 if there is no input now. */
+  /** Reads input; returns -1 if there is none now. */
   #read(): number {
     try {
       return readSync(input, this.#chunk);

@@ -6,8 +6,8 @@
  *     0  struct nlmsghdr   16  struct cn_msg: idx, val, …   36  u32 what   40  u32 cpu
  *     44 u64 nanoseconds (CLOCK_MONOTONIC)   52 s32 pid   56 s32 tgid   60 u32 ruid   64 u32 euid
  *
- * The kernel does not respond if it will not report (another pid or user namespace, an old kernel
- * without filters), so `start` makes two changes of its own and waits for their events.
+ * The kernel does not respond if it will not report (another pid or user namespace, an old kernel without filters). So
+ * `start` makes two changes itself and waits for their events.
  *
  * Sources: linux/cn_proc.h, linux/connector.h, netlink(7).
  */
@@ -62,7 +62,7 @@ type Received = 'empty' | 'more' | 'lost' | 'deaf';
 
 export class Connector implements Disposable {
   readonly fd: number;
-  /** Changes of uid that the kernel has reported. */
+  /** Uid changes that the kernel has reported. */
   events = 0;
   /** Messages sent by another process, which could contain anything. */
   foreign = 0;
@@ -76,7 +76,7 @@ export class Connector implements Disposable {
     this.fd = fd;
   }
 
-  /** Opened and bound, but nothing is reported before `start`. */
+  /** Opens and binds the socket; the kernel reports nothing before `start`. */
   static open(receiveBytes: number = defaultReceiveBytes): Result<Connector, Problem> {
     const opened = openSocket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_CONNECTOR);
     if ('error' in opened) return fail(cannotListen(opened.error));
@@ -89,7 +89,7 @@ export class Connector implements Disposable {
     return fail(cannotListen(error));
   }
 
-  /** Whether only changes of uid are reported (Linux 6.6), or all process events. */
+  /** Subscribes; returns whether the kernel reports only uid changes (Linux 6.6), or all process events. */
   start(): Result<{ readonly filtered: boolean }, Problem> {
     for (const filtered of [true, false]) {
       const subscribed = this.#subscribe(filtered);
@@ -106,7 +106,7 @@ export class Connector implements Disposable {
     });
   }
 
-  /** Who can send to this socket, netlink's port number. */
+  /** The socket's netlink port number, which others need to send to it. */
   get port(): number {
     const own = Buffer.alloc(12);
     return socketAddress(this.fd, own) === undefined ? own.readUInt32LE(4) : 0;
@@ -126,7 +126,7 @@ export class Connector implements Disposable {
     return error === undefined ? ok(undefined) : fail(error);
   }
 
-  /** First a change of name, which a filter suppresses, then a change of uid. */
+  /** Makes a change of name, which a filter suppresses, then a change of uid. */
   #reports(): boolean {
     this.#seenComm = false;
     writeFileSync('/proc/self/comm', commName);
@@ -157,7 +157,7 @@ export class Connector implements Disposable {
     return isDeaf ? 'deaf' : received;
   }
 
-  /** Takes at most `most` messages; never waits. */
+  /** Takes at most `max` messages; never waits. */
   receive(max: number, each: OnChange): Received {
     for (let count = 0; count < max; count++) {
       const length = receiveFrom(this.fd, this.#buffer, this.#sender);
@@ -197,7 +197,7 @@ export class Connector implements Disposable {
   }
 }
 
-/** struct sockaddr_nl; port 0 is the kernel. */
+/** Builds a struct sockaddr_nl; port 0 is the kernel. */
 export function address(port: number, groups: number): Buffer {
   const bytes = Buffer.alloc(12);
   bytes.writeUInt16LE(AF_NETLINK, 0);

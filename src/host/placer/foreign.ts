@@ -1,12 +1,11 @@
 /**
- * Cgroups created and managed by another program, recognized by their names alone:
+ * Cgroups that another program creates and manages, recognized only by their names:
  *
  *     /docker/3f2a…             /system.slice/docker-3f2a….scope      /kubepods.slice/kubepods-burstable.slice/…
  *     /machine.slice/…          /lxc.payload.web/…                    /user.slice/…/user@1001.service/app.slice
  *
- * Only paths in the hierarchies with tenants count, in which only root can create such a name; a tenant
- * can below its own systemd user manager, so that is checked first. Namespaces would prove nothing: any
- * tenant can create some.
+ * Only paths in the hierarchies with tenants count, in which only root can create such a name. Below its own systemd
+ * user manager a tenant can, too, so that is checked first. Namespaces would prove nothing: any tenant can create some.
  */
 import { printable } from '../../base/printable.ts';
 
@@ -28,7 +27,7 @@ const containers: readonly RegExp[] = [
 ];
 const pathCharactersMax = 160;
 
-/** `path` as in /proc/PID/cgroup. */
+/** Returns the other manager's cgroup, if it is one. `path` as in /proc/PID/cgroup. */
 export function foreignCgroup(path: string): Foreign | undefined {
   const names = path.split('/');
   if (names.some((name) => userManager.test(name))) {

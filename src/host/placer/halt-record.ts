@@ -19,7 +19,7 @@ interface Stopped {
 export class HaltRecord {
   readonly #file: string | undefined;
 
-  /** Without a file nothing is recorded. */
+  /** Creates a record. If `file` is undefined, it records nothing. */
   constructor(file: string | undefined) {
     this.#file = file;
   }
@@ -33,7 +33,7 @@ export class HaltRecord {
     if (this.#file !== undefined) rmSync(this.#file, { force: true });
   }
 
-  /** The record of an earlier placer that died; undefined if it had continued all processes. */
+  /** Returns the record of an earlier placer that died; undefined if it had continued all processes. */
   read(): Stopped | undefined {
     return this.#file === undefined ? undefined : parse(readText(this.#file));
   }

@@ -1,6 +1,5 @@
 /**
- * Stops tenants that start processes faster than these can be placed, moves their processes, and
- * continues them.
+ * Stops tenants that start processes faster than they can be placed, moves their processes, and continues them.
  *
  * A process that forks its successor and exits lives for less time than it takes to inspect it. So all
  * processes of the tenant are stopped at once, which no fork can escape (`uid-signal.ts`), moved one by
@@ -8,10 +7,9 @@
  * rounds: processes that were moved stay inside, and so do their children. It is over after a round in
  * which no process was found outside.
  *
- * Processes that were stopped before are not continued: if a stopped process is stopped again, the
- * second signal stays pending, which the others do not have. The tenants are recorded first, so that
- * they are continued even if this process dies meanwhile (`HaltRecord`), and processes that were just
- * being forked are continued later (`Resume`).
+ * Processes that were stopped before are not continued: if a stopped process is stopped again, the second signal stays
+ * pending, which the others do not have. The tenants are recorded first, so that they are continued even if this
+ * process dies meanwhile (`HaltRecord`). Processes that were just being forked are continued later (`Resume`).
  */
 import type { Problem } from '../../base/problem.ts';
 import { errnoCause } from '../../sys/errno.ts';
@@ -31,7 +29,10 @@ export interface HaltResult {
   readonly problem?: Problem;
 }
 
-/** Beyond `millisecondsMax` there are no more than `roundsMin`: however slow the machine, each round catches somebody. */
+/**
+ * Beyond `millisecondsMax` there are no more than `roundsMin`: however slow the machine, each round catches some
+ * process.
+ */
 const roundsMin = 8;
 const roundsMax = 64;
 const millisecondsMax = 5_000;
@@ -48,7 +49,7 @@ export class Halt {
   readonly #record: HaltRecord;
   readonly #resume: Resume;
   readonly #uids: Set<number>;
-  /** All of their processes that were visited, and those of them that were stopped before. */
+  /** All visited processes of the tenants; `#before` has the processes that were stopped before. */
   readonly #members = new Set<number>();
   readonly #before = new Map<number, number>();
   readonly #began = performance.now();
@@ -89,7 +90,7 @@ export class Halt {
     }
   }
 
-  /** A process of a tenant was visited; `uid` is its real one. */
+  /** Notes that a tenant's process was visited; `uid` is its real one. */
   seen(pid: number, tenant: number, uid: number): void {
     if (!this.#tenants.has(tenant)) return;
     if (this.#round === 1 && !this.#members.has(pid)) this.#noteBefore(pid, tenant);
@@ -106,7 +107,7 @@ export class Halt {
     if (!this.#resume.isBornStopped(pid, tenant)) this.#before.set(pid, tenant);
   }
 
-  /** A process of a tenant was outside when it was inspected; false if the tenant is none of these. */
+  /** Notes that a tenant's process was outside when it was inspected; returns false if the tenant is none of these. */
   outside(tenant: number): boolean {
     const isOurs = this.#tenants.has(tenant);
     this.#outside ||= isOurs;
@@ -139,7 +140,7 @@ export class Halt {
     return performance.now() - this.#began;
   }
 
-  /** No tenant is stopped without a record for the next placer. */
+  /** Records the tenants. None is stopped without a record for the next placer. */
   #note(): boolean {
     const before = this.#round === 1 ? undefined : [...this.#before.keys()];
     const uids = new Set([...this.#uids, ...this.#resume.uids]);
@@ -174,7 +175,7 @@ export class Halt {
     if (++this.#visited % atOnce === 0) yield;
   }
 
-  /** Children before their parents, so that no shell sees a stopped child. */
+  /** Continues children before their parents, so that no shell sees a stopped child. */
   *#release(): Generator<undefined> {
     for (const pid of [...this.#members].sort((a, b) => b - a)) {
       if (!this.#before.has(pid)) this.#continue(pid);

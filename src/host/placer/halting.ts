@@ -1,9 +1,9 @@
 /**
- * Which tenants to stop when processes are started too fast to be followed, and when to stop none.
+ * Decides which tenants to stop if processes start too fast to be followed, and when to stop none.
  *
- * Stopped are tenants with a process seen outside since it was last certain that nobody is, and those with a process
- * that changed its uid and was gone before it could be inspected. It is unknown where the latter was: if the tenant then
- * had no process outside, it is spared for a while, and longer each time.
+ * It stops tenants with a process seen outside since all were last known to be inside. It also stops tenants with a
+ * process that changed its uid and exited before it could be inspected. It is unknown where that process was: if the
+ * tenant then had no process outside, it is spared for a while, longer each time.
  */
 import { Halt, type HaltResult } from './halt.ts';
 import { HaltRecord } from './halt-record.ts';
@@ -15,7 +15,7 @@ import type { Look } from './sweep.ts';
 
 /** The maximum number of tenants stopped together; others wait for the next time. */
 const tenantsMax = 256;
-/** To find out which tenants are forking: how often, and how many of the latest pids, are sampled. */
+/** Samples to find out which tenants are forking: how often, and how many of the latest pids. */
 const glances = { count: 40, pids: 32 };
 const spareMilliseconds = { first: 1_000, max: 60_000 };
 
@@ -44,17 +44,17 @@ export class Halting {
     return this.#halt !== undefined;
   }
 
-  /** A process of a tenant was visited; `uid` is its real one. */
+  /** Notes that a tenant's process was visited; `uid` is its real one. */
   seen(pid: number, tenant: number, uid: number): void {
     this.#halt?.seen(pid, tenant, uid);
   }
 
-  /** `look`: that which found it, if it looks for processes that were forked. */
+  /** Notes a process outside. `look`: the pass that found it, if it searches for forked processes. */
   outside(tenant: number, pid: number, look: Look | undefined): void {
     if (this.#halt?.outside(tenant) !== true) this.#suspects.outside(tenant, pid, look);
   }
 
-  /** It was outside because it has only just changed its uid. */
+  /** Notes that it was outside because it has only just changed its uid. */
   changed(pid: number): void {
     this.#suspects.changed(pid);
   }
@@ -64,7 +64,7 @@ export class Halting {
     return this.#suspects.isResisted;
   }
 
-  /** Everybody who was forked outside has been moved. */
+  /** Notes that every process forked outside has been moved. */
   followed(): void {
     this.#suspects.followed();
   }
@@ -73,12 +73,12 @@ export class Halting {
     this.#suspects.gone(tenant);
   }
 
-  /** No process is left outside. */
+  /** Notes that no process is left outside. */
   settle(): void {
     this.#suspects.clear();
   }
 
-  /** False if the tenant is unknown. */
+  /** Begins a halt; returns false if the tenant is unknown. */
   begin(placer: Placer, place: (pid: number) => unknown): boolean {
     const { seen, unseen } = this.#suspects;
     if (seen.size === 0) this.#glance(place);
@@ -92,7 +92,7 @@ export class Halting {
     return true;
   }
 
-  /** A process that forks without end has the latest pids. */
+  /** Samples the latest pids, which a process that forks without end has. */
   #glance(place: (pid: number) => unknown): void {
     for (let count = 0; count < glances.count && this.#suspects.seen.size === 0; count++) {
       let pid = this.#clock.last();
@@ -115,7 +115,7 @@ export class Halting {
     return result;
   }
 
-  /** When to check again for processes left stopped, on the clock of `performance.now()`. */
+  /** The time of the next check for processes left stopped, on the clock of `performance.now()`. */
   get resumeAt(): number {
     return this.#halt === undefined ? this.#resume.at : Infinity;
   }

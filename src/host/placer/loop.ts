@@ -1,6 +1,6 @@
 /**
- * The placer's main loop: waits for the kernel or the supervisor, moves processes, and scans all
- * processes in between, a piece at a time.
+ * The placer's main loop: waits for the kernel or the supervisor, moves processes, and scans all processes in between,
+ * in batches.
  */
 import { printProblem, type Problem } from '../../base/problem.ts';
 import { type Connector, POLLIN } from './connector.ts';
@@ -28,18 +28,18 @@ export type EventSource =
 interface Change {
   readonly ruid: number;
   readonly euid: number;
-  /** That of the first of several. */
+  /** The time of the first of several changes. */
   readonly microseconds: number;
 }
 
 const POLLOUT = 4;
 const input = 0;
 const output = 1;
-/** The maximum received before anything else is done. */
+/** The maximum number of events received before anything else is done. */
 const eventsAtOnceMax = 512;
 const pieceMilliseconds = 2;
 const sweepMilliseconds = 20;
-/** No tenant is stopped for what is over so soon, however often it was seen outside. */
+/** No tenant is stopped for a burst that is over this soon, however often it was seen outside. */
 const patienceMilliseconds = 40;
 const statusMilliseconds = 200;
 const probeMilliseconds = 1_000;
@@ -65,7 +65,7 @@ export class Loop {
     },
     { moves: true },
   );
-  /** That which a process is visited in, if it looks for those that were forked. */
+  /** The pass in which a process is visited, if it searches for forked processes. */
   #look: Look | undefined;
   readonly #place = (pid: number, look?: Look) => {
     this.#look = look;
@@ -81,10 +81,13 @@ export class Loop {
   #outrunScans = 0;
   readonly #halted: PlacerHalted[] = [];
   #scan: Scan | undefined;
-  /** When the next scan begins; never before there are targets. */
+  /** The time of the next scan; never before there are targets. */
   #scanAt = Infinity;
   #scanBegan = 0;
-  /** Whether events were lost or a sweep was given up since the last scan began: somebody may be outside whom nothing follows. */
+  /**
+   * Whether events were lost or a sweep failed since the last scan began: a process may be outside that nothing
+   * follows.
+   */
   #owed = false;
   /** Requested scans that need one that starts later. */
   #wantedId = 0;
@@ -95,23 +98,23 @@ export class Loop {
   #foreignBefore = 0;
   #outside: readonly PlacerOutside[] = [];
   #unknown: readonly string[] = [];
-  /** What could not be determined since the last full scan. */
+  /** Facts that could not be determined since the last full scan. */
   readonly #unknownSince = new Set<string>();
   #scannedAt: number | undefined;
   #pong = 0;
   #scanned = 0;
-  /** Whether there is an unsent change of state, and when it may be sent. */
+  /** Whether an unsent state change exists, and when it may be sent. */
   #news = false;
   #reportAt = 0;
 
-  /** `listen` is called again if the kernel has stopped reporting. */
+  /** Creates the loop. `listen` is called again if the kernel has stopped reporting. */
   constructor(listen: () => EventSource, haltFile: string | undefined) {
     this.#listen = listen;
     this.#source = listen();
     this.#halting = new Halting(this.#clock, haltFile);
   }
 
-  /** Returns when the supervisor is gone. */
+  /** Runs until the supervisor is gone. */
   run(): void {
     for (;;) {
       const tick = this.#clock.sample();
@@ -126,7 +129,7 @@ export class Loop {
     }
   }
 
-  /** Stopped tenants are continued first. */
+  /** Ends the loop; stopped tenants are continued first. */
   #end(): void {
     while (this.#halting.pending) this.#halting.step(pieceMilliseconds);
     const until = performance.now() + endMilliseconds;
@@ -283,7 +286,10 @@ export class Loop {
     }
   }
 
-  /** A chain that forks slowly enough to be followed, and whose processes exit before they can be moved, could be followed for very long. */
+  /**
+   * Whether a tenant has resisted since then. A chain that forks slowly enough to be followed, and whose processes exit
+   * before they can be moved, could be followed for very long.
+   */
   #isResistedSince(began: number): boolean {
     if (this.#until(began + patienceMilliseconds) > 0 || !this.#halting.isResisted) return false;
     // Changes of uid in the meantime are reported now.
@@ -295,7 +301,7 @@ export class Loop {
     if (this.#halted.length < haltedMax) {
       this.#halted.push({ kind: 'halted', tenants, moved, milliseconds, settled });
     }
-    // Meanwhile nobody else was followed.
+    // Meanwhile no other process was followed.
     this.#scanSoon();
     if (settled) return;
     const who = tenants.slice(0, unknownMax).join(', ');
@@ -309,7 +315,10 @@ export class Loop {
     );
   }
 
-  /** A tenant forks too fast to be followed. Until all processes were scanned again, it is unknown who is outside. */
+  /**
+   * Catches a tenant that forks too fast to be followed. Until all processes were scanned again, it is unknown who is
+   * outside.
+   */
   #catchUp(): void {
     this.#outrun = false;
     this.#owed = true;

@@ -1,12 +1,11 @@
 /**
- * The placer: a small process of its own that moves every process of a tenant into the tenant's
- * cgroup as soon as the kernel reports its uid. Started by its supervisor, in a session of its own so
- * that Ctrl-C at a terminal does not reach it; it exits when its input ends.
+ * The placer: a small separate process that moves every tenant process into the tenant's cgroup as soon as the kernel
+ * reports its uid. Its supervisor starts it in a session of its own, so that Ctrl-C at a terminal does not reach it; it
+ * exits when its input ends.
  *
  *     node main.ts HALT-FILE [RECEIVE-BYTES]
  *
- * It is a process and not a thread or a part of the agent, since it waits in poll(2) and must not
- * wait for anything else.
+ * It is a process and not a thread or a part of the agent, since it waits in poll(2) and nothing else may delay it.
  */
 import { setPriority } from 'node:os';
 import type { Problem } from '../../base/problem.ts';

@@ -1,13 +1,13 @@
 /**
- * Which pids have been assigned since when.
+ * Samples of the last assigned pid over time.
  *
  * The kernel assigns pids in order, from a low number up to pid_max and around. So a process forked
- * after a given time has a pid after the one that was last then, which is the last field of
+ * after a given time has a pid after the last one of that time, which is the last field of
  * /proc/loadavg:
  *
  *     0.00 0.03 0.00 1/90 4222
  *
- * Samples of it, with their times, tell where to start searching for the children of a process that
+ * Samples of it, with their times, show where to start searching for the children of a process that
  * changed its uid at a given time. A sample may be no more than a lap old: after a gap in which all
  * pids could have been assigned, those before it are dropped.
  *
@@ -32,7 +32,7 @@ export class PidHistory {
   readonly #text = Buffer.alloc(128);
   readonly #times = new Float64Array(samplesMax);
   readonly #pids = new Int32Array(samplesMax);
-  /** Samples ever taken, and the first that still counts. */
+  /** The number of samples ever taken, and the first that still counts. */
   #count = 0;
   #first = 0;
   #lapMicroseconds = 0;
@@ -41,18 +41,18 @@ export class PidHistory {
     this.readPidMax();
   }
 
-  /** It can change at run time. */
+  /** Reads pid_max, which can change at run time. */
   readPidMax(): void {
     this.pidMax = Number(readText('/proc/sys/kernel/pid_max')) || 32_768;
     this.#lapMicroseconds = (this.pidMax / pidsPerSecondMax) * 1e6;
   }
 
-  /** In less time not all pids can be assigned. */
+  /** The shortest time in which all pids can be assigned. */
   get lapMilliseconds(): number {
     return this.#lapMicroseconds / 1_000;
   }
 
-  /** The pid that was assigned last. */
+  /** Returns the pid that was assigned last. */
   last(): number {
     const length = readAt(this.#fd, this.#text, 0);
     let at = length - 1;
@@ -60,7 +60,7 @@ export class PidHistory {
     return Number(this.#text.toString('latin1', at, length - 1));
   }
 
-  /** Milliseconds until the next one is due. */
+  /** Takes a sample; returns the milliseconds until the next one is due. */
   sample(): number {
     const pid = this.last();
     const now = monotonicMicroseconds();
@@ -78,7 +78,7 @@ export class PidHistory {
     return Math.ceil(Math.max(tickMillisecondsMin, advance === 0 ? max : Math.min(max, tick)));
   }
 
-  /** The pid that was last at some time before the given one; undefined if unknown. */
+  /** Returns the pid that was last at some time before the given one; undefined if unknown. */
   lastBefore(microseconds: number): number | undefined {
     let low = this.#first;
     let high = this.#count;
@@ -90,7 +90,7 @@ export class PidHistory {
     return low === this.#first ? undefined : this.#pids[(low - 1) % samplesMax];
   }
 
-  /** The number of pids after `from`, up to and including `to`. */
+  /** Returns the number of pids after `from`, up to and including `to`. */
   distance(from: number, to: number): number {
     return (to - from + this.pidMax) % this.pidMax;
   }

@@ -20,27 +20,27 @@ export type PlacementResult =
   | 'other'
   | 'inside'
   | 'moved'
-  /** Outside, and why. */
+  /** It is outside, for this reason. */
   | { readonly uid: number; readonly reason: string }
-  /** It is unknown where it is, and why. */
+  /** It is unknown where it is, for this reason. */
   | { readonly unknown: string };
 
 /** Called for each process that is visited. */
 interface PlacerWatch {
-  /** A cgroup is missing; may be called repeatedly. */
+  /** Called if a cgroup is missing; possibly repeatedly. */
   readonly missing: (cgroup: string) => void;
-  /** A process of a tenant, wherever it is; `uid` is its real one. */
+  /** Called for a tenant's process, wherever it is; `uid` is its real one. */
   readonly seen?: (pid: number, tenant: number, uid: number) => void;
-  /** A process of the tenant was outside when it was inspected, whether or not it was moved then. */
+  /** Called if a tenant's process was outside when it was inspected, whether or not it was moved then. */
   readonly outside?: (tenant: number, pid: number) => void;
 }
 
 const nobodyMoves = 'it is not moved, since no agent is running';
 
-/** Everybody else who is to be placed waits meanwhile. */
+/** Times kept short, since all other processes to be placed wait meanwhile. */
 const scopeOptions = { startMilliseconds: 2_000, pauseMilliseconds: 1_000 };
 
-/** Each takes some hundred bytes. */
+/** Each entry takes some hundred bytes. */
 const insideTextsMax = 4_096;
 
 export class Placer {
@@ -57,7 +57,7 @@ export class Placer {
   #unified = false;
   #containers: 'leave' | 'move' = 'leave';
   #scopes: Scopes | undefined;
-  /** By cgroup, the last /proc/PID/cgroup of a process inside: most are the same. */
+  /** The last /proc/PID/cgroup of a process inside, by cgroup: most are the same. */
   readonly #insideTexts = new Map<string, string>();
 
   constructor(watch: PlacerWatch, { moves }: { readonly moves: boolean }) {
@@ -77,12 +77,12 @@ export class Placer {
     this.#ownership = new Ownership(this.#cgroups, subordinate);
   }
 
-  /** The tenant according to an event; undefined if its user namespace must be checked. */
+  /** Returns the tenant according to an event; undefined if its user namespace must be checked. */
   tenantOf(ruid: number, euid: number): number | undefined {
     return this.#ownership.byUids({ ruid, euid });
   }
 
-  /** Whether a uid is the tenant's own or one of its subordinate ones. */
+  /** Returns whether a uid is the tenant's own or one of its subordinate ones. */
   owns(tenant: number, uid: number): boolean {
     return this.#ownership.byMaker(uid) === tenant;
   }
@@ -131,7 +131,7 @@ export class Placer {
     return this.#move(pid, tenant, this.#homes.get(cgroup) ?? cgroup, outside);
   }
 
-  /** Where it is in each hierarchy of the tree. */
+  /** Returns its path in each hierarchy of the tree. */
   #pathsOf(text: string): readonly string[] {
     const lines = text.split('\n').map((line) => {
       const [, controllers = '', ...path] = line.split(':');
@@ -147,11 +147,11 @@ export class Placer {
     const hierarchy = this.#hierarchies[index];
     const wanted = hierarchy === undefined ? '' : cgroupPath(hierarchy, cgroup);
     const path = paths[index] ?? '';
-    // In a divided cgroup a process belongs in one of the parts; v1 would let it stay beside them.
+    // In a divided cgroup a process belongs in one of the parts; v1 would let it stay next to them.
     return (path === wanted && !this.#homes.has(cgroup)) || path.startsWith(`${wanted}/`);
   }
 
-  /** Why it stays in another manager's cgroup, if it is in one. */
+  /** Returns why it stays in another manager's cgroup, if it is in one. */
   #foreignOf(paths: readonly string[]): string | undefined {
     for (const [index, path] of paths.entries()) {
       if (path.startsWith(`${this.#hierarchies[index]?.path}/`)) continue;
@@ -162,7 +162,7 @@ export class Placer {
     return undefined;
   }
 
-  /** cgroup.procs takes a pid, which must still be this process's after the write. */
+  /** Moves a process. cgroup.procs takes a pid, which must still be this process's after the write. */
   #move(pid: number, tenant: number, cgroup: string, outside: readonly number[]): PlacementResult {
     const opened = openProcess(pid);
     if (!opened.ok) return unread(pid, opened.error === 'ESRCH' ? 'gone' : opened.error);
@@ -185,7 +185,7 @@ export class Placer {
     return strange ? { unknown: `Process ${pid} exited while it was being moved` } : 'moved';
   }
 
-  /** Nothing where the tenant has no slice. */
+  /** Returns undefined if the tenant has no slice. */
   #scopesFor(uid: number, index: number): Scopes | undefined {
     const hierarchy = this.#hierarchies[index];
     if (hierarchy?.slices === undefined || this.#cgroups.get(uid) !== `u${uid}`) return undefined;
@@ -194,10 +194,10 @@ export class Placer {
     return this.#scopes;
   }
 
-  /** The tenant's first outside its slice: systemd moves it. What is unknown is scanned again soon. */
+  /** Lets systemd move the tenant's first process outside its slice. Unknown processes are scanned again soon. */
   #start(scopes: Scopes, uid: number, pid: number, process: OpenProcess): PlacementResult {
     const started = scopes.start({ uid }, pid);
-    // It has held the process itself since before it answered, so that the pid was not another's by then.
+    // `process` was open before systemd answered, so the pid was not another's by then.
     if (started.ok && started.value === 'started' && !process.isThere() && this.#isAlive(pid)) {
       return { unknown: `Process ${pid} exited while it was being moved` };
     }
@@ -227,12 +227,12 @@ export class Placer {
     };
   }
 
-  /** Whether a process of a tenant is stopped. */
+  /** Returns whether a tenant's process is stopped. */
   stopped(pid: number): ReturnType<ProcessReader['stopped']> {
     return this.#reader.stopped(pid);
   }
 
-  /** The tenant of a process; moves nothing. */
+  /** Returns the tenant of a process; moves nothing. */
   tenantOfProcess(pid: number): number | undefined {
     const owner = this.#reader.owner(pid);
     if (!owner.ok || owner.value.dead) return undefined;

@@ -1,5 +1,5 @@
 /**
- * Who a process is and which cgroups it is in.
+ * Reads a process's identity and its cgroups.
  *
  *     Name:   php-fpm          8:pids:/bulkhead/u1001
  *     State:  S (sleeping)     4:memory:/bulkhead/u1001
@@ -26,24 +26,24 @@ import { userNamespaceMaker } from '../../sys/processes/user-namespace.ts';
 export interface Owner {
   readonly ruid: number;
   readonly euid: number;
-  /** Differs from the pid if that is the id of a thread. */
+  /** Differs from the pid if the pid is a thread's id. */
   readonly tgid: number;
-  /** A zombie, which its parent has not reaped yet. */
+  /** Whether it is a zombie, which its parent has not reaped yet. */
   readonly dead: boolean;
   /**
-   * A live thread, if the first thread has exited and others have not: the cgroups of the first one in
-   * /proc are empty then, and its uids are those that it had.
+   * A live thread, if the first thread has exited and others have not. The first one's cgroups in /proc are empty then,
+   * and its uids are its last ones.
    */
   readonly thread: string | undefined;
 }
 
 export interface Stopped {
   readonly now: boolean;
-  /** It is in an interruptible sleep, so it has run. */
+  /** Whether it is in an interruptible sleep, so it has run. */
   readonly asleep: boolean;
-  /** A SIGSTOP arrived while it was stopped already. */
+  /** Whether a SIGSTOP arrived while it was stopped already. */
   readonly again: boolean;
-  /** uids by which a signal to all of a uid reaches it. */
+  /** The real uid. A signal to all processes of a uid reaches the process by its real or its saved uid. */
   readonly real: number;
   readonly saved: number;
 }
@@ -52,7 +52,7 @@ export interface Stopped {
 export type Unread = Errno | 'gone';
 
 const bufferBytes = 8 * 1024;
-/** Large enough for the maximum number of groups, and the rest. */
+/** The maximum size of a status file: the maximum number of groups, and the rest. */
 const statusBytesMax = 2 ** 20;
 const openFlags = 0o2000000;
 const SIGSTOP = 19n;
@@ -80,7 +80,7 @@ export class ProcessReader {
     return this.#headless(pid, { ...uids, tgid, dead: true, thread: undefined });
   }
 
-  /** The first thread has exited: the process is dead if it was also the last one. */
+  /** Handles an exited first thread: the process is dead if it was also the last one. */
   #headless(pid: number, dead: Owner): Result<Owner, Unread> {
     for (let tries = 0; tries < threadTriesMax; tries++) {
       const thread = this.#otherThread(pid);
@@ -103,13 +103,13 @@ export class ProcessReader {
     }
   }
 
-  /** The text of /proc/PID/cgroup. */
+  /** Returns the text of /proc/PID/cgroup. */
   cgroups(pid: number, thread: string | undefined): Result<string, Unread> {
     const read = this.#read(`${inTask(pid, thread)}/cgroup`);
     return read.ok ? ok(read.value.toString('utf8')) : read;
   }
 
-  /** The uid that created its user namespace; undefined if that is our own. */
+  /** Returns the uid that created its user namespace; undefined if that is our own. */
   namespaceMaker(pid: number, thread: string | undefined): Result<number | undefined, Unread> {
     const maker = userNamespaceMaker(`/proc/${inTask(pid, thread)}/ns/user`);
     return maker.ok ? maker : fail(goneOr(maker.error));
@@ -139,7 +139,7 @@ export class ProcessReader {
     return length < 0 ? fail(goneOr(errnoName(-length))) : ok(text);
   }
 
-  /** The beginning of a file, valid until the next one is read. */
+  /** Returns the beginning of a file, valid until the next one is read. */
   #read(path: string): Result<Buffer, Unread> {
     const opened = openBeneath(this.#proc, path, openFlags);
     if ('error' in opened) return fail(goneOr(opened.error));
@@ -175,7 +175,7 @@ function numberAt(text: Buffer, start: number): number {
   return value;
 }
 
-/** All processes, in the order of their pids. */
+/** Lists all processes, in the order of their pids. */
 export const listProcesses = (): number[] =>
   readdirSync('/proc').flatMap((name) => {
     const first = name.charCodeAt(0);

@@ -24,14 +24,14 @@ export interface PlacerHierarchy {
   readonly rootCgroup: string;
   /** The same as in /proc/PID/cgroup: `/bulkhead`. */
   readonly path: string;
-  /** Where tenants without a reseller are slices of systemd. */
+  /** The slices, if tenants without a reseller are systemd slices. */
   readonly slices?: PlacerSlices;
 }
 
 export interface PlacerSlices {
-  /** As in /proc/PID/cgroup: `/user.slice`. */
+  /** The path as in /proc/PID/cgroup: `/user.slice`. */
   readonly path: string;
-  /** That names the scopes in the slices. */
+  /** The instance, which is part of the names of the scopes in the slices. */
   readonly instance: string;
 }
 
@@ -43,11 +43,14 @@ export interface PlacerTree {
 export interface TargetsCommand {
   readonly kind: 'targets';
   readonly tree: PlacerTree;
-  /** uid and cgroup below Bulkhead's root cgroup; `home` is where to move processes, if not there. */
+  /** uid and cgroup below Bulkhead's root cgroup; `home` is the cgroup to move processes to, if it differs. */
   readonly targets: readonly (readonly [uid: number, cgroup: string, home?: string])[];
   /** Other uids of those tenants, ascending and disjoint. */
   readonly subordinate: readonly SubordinateUids[];
-  /** What to do with processes in a cgroup of a container or another manager; those of systemd's user managers always stay. */
+  /**
+   * The treatment of processes in a cgroup of a container or another manager. Processes of systemd's user managers
+   * always stay.
+   */
   readonly containers: 'leave' | 'move';
 }
 
@@ -60,7 +63,7 @@ export interface PlacerOutside {
   readonly reason: string;
 }
 
-/** Counters are since the placer started. */
+/** The placer's status. Counters are since it started. */
 export interface PlacerStatus {
   readonly kind: 'status';
   /** `off`: the kernel reports nothing here, and all processes are scanned instead. */
@@ -72,9 +75,9 @@ export interface PlacerStatus {
   readonly overruns: number;
   /** Messages that did not come from the kernel, and were ignored. */
   readonly foreign: number;
-  /** At the last full scan; at most `outsideMax`. */
+  /** Processes outside at the last full scan; at most `outsideMax`. */
   readonly outside: readonly PlacerOutside[];
-  /** Why it is unknown where all processes are; empty if known; at most `unknownMax`. */
+  /** Reasons why it is unknown where all processes are; empty if known; at most `unknownMax`. */
   readonly unknown: readonly string[];
   readonly scannedAt?: number;
   /** The share of the processes that the first scan has inspected: 0 to 1; absent once it is complete. */
@@ -89,7 +92,7 @@ interface PlacerMissing {
   readonly cgroups: readonly string[];
 }
 
-/** Tenants that started processes faster than these could be placed were stopped and continued. */
+/** A report on tenants that started processes faster than they could be placed: they were stopped and continued. */
 export interface PlacerHalted {
   readonly kind: 'halted';
   readonly tenants: readonly number[];
@@ -104,7 +107,7 @@ export type PlacerEvent = PlacerStatus | PlacerMissing | PlacerHalted;
 export const outsideMax = 1_000;
 export const missingMax = 1_000;
 export const unknownMax = 20;
-/** Two hundred thousand tenants, each with a range of subordinate uids. */
+/** Enough for two hundred thousand tenants, each with a range of subordinate uids. */
 export const commandBytesMax = 16 * 2 ** 20;
-/** A thousand processes outside, each with its reason. */
+/** Enough for a thousand processes outside, each with its reason. */
 export const eventBytesMax = 2 ** 20;

@@ -1,13 +1,14 @@
 /**
  * Ensures that no process stays stopped after a halt.
  *
- * A signal to many processes also reaches a child that is just being forked: it stays pending until the child exists. SIGCONT
- * cancels that SIGSTOP only if it is itself queued for the parent, which it is not if the parent ignores it, as programs
- * usually do, or already has one pending (`__send_signal_locked()` in the kernel). Such a child is born
+ * A signal to many processes also reaches a child that is just being forked: it stays pending until the child exists.
+ * SIGCONT cancels that SIGSTOP only if it is itself queued for the parent. It is not queued if the parent ignores it,
+ * as programs usually do, or already has one pending (`__send_signal_locked()` in the kernel). Such a child is born
  * stopped after all processes were continued. There is no limit on how long a fork takes, so all processes are scanned
  * again, after growing pauses.
  *
- * Continued are stopped processes that did not exist during the halt: one that was continued and is stopped now was stopped by another program.
+ * It continues stopped processes that did not exist during the halt. One that was continued and is stopped now was
+ * stopped by another program.
  */
 import { openProcess } from '../../sys/processes/pidfd.ts';
 import type { HaltRecord } from './halt-record.ts';
@@ -15,7 +16,7 @@ import { listProcesses, ProcessReader, type Stopped } from './process-reader.ts'
 
 const pauseMilliseconds = { first: 10, max: 60_000 };
 const atOnce = 16;
-/** Beyond this, a process may be continued that stopped itself. */
+/** The maximum size of `#known`. Beyond this, a process that stopped itself may be continued. */
 const knownMax = 65_536;
 
 export class Resume {
@@ -24,7 +25,7 @@ export class Resume {
   readonly #uids = new Set<number>();
   /** Processes that were continued, must stay stopped, or were not born stopped. */
   readonly #known = new Set<number>();
-  /** From the halt of an earlier placer, which had not got that far. */
+  /** Whether the halt was an earlier placer's that died before it had listed stopped processes. */
   #isBeforeUnknown = false;
   #pause = 0;
   #at = Infinity;
@@ -40,7 +41,7 @@ export class Resume {
     this.#at = 0;
   }
 
-  /** After a halt: all processes of these uids were continued, and `known` are those that existed. */
+  /** Watches after a halt: all processes of these uids were continued, and `known` are the ones that existed. */
   watch(uids: Iterable<number>, known: Iterable<number>): void {
     for (const uid of uids) this.#uids.add(uid);
     if (this.#known.size > knownMax) this.#known.clear();
@@ -50,7 +51,7 @@ export class Resume {
     this.#at = performance.now() + this.#pause;
   }
 
-  /** Whether a stopped process of the uid may have been born so, and is to be continued. */
+  /** Returns whether a stopped process of the uid may have been born stopped, and must be continued. */
   isBornStopped(pid: number, uid: number): boolean {
     return this.#uids.has(uid) && !this.#known.has(pid);
   }
@@ -60,12 +61,12 @@ export class Resume {
     return this.#uids;
   }
 
-  /** When to continue, on the clock of `performance.now()`. */
+  /** The time to continue, on the clock of `performance.now()`. */
   get at(): number {
     return this.#pass === undefined ? this.#at : 0;
   }
 
-  /** Continues for a few milliseconds if it is time. */
+  /** Continues processes for a few milliseconds if it is time. */
   step(milliseconds: number): void {
     const begin = performance.now();
     if (begin < this.at) return;
@@ -87,7 +88,7 @@ export class Resume {
     this.#record.clear();
   }
 
-  /** Children before their parents, so that no shell sees a stopped child. */
+  /** Visits children before their parents, so that no shell sees a stopped child. */
   *#visit(): Generator<undefined> {
     let visited = 0;
     const isFirst = this.#isBeforeUnknown;
@@ -123,8 +124,8 @@ export class Resume {
 }
 
 /**
- * Whether a process was stopped already when all of these uids were sent a SIGSTOP: that one is still pending. A setuid program of
- * one tenant that another runs was sent two.
+ * Returns whether a process was stopped already when all of these uids were sent a SIGSTOP, which is still pending
+ * then. A setuid program of one tenant that another runs was sent two.
  */
 export function wasStoppedBefore(
   { now, again, real, saved }: Stopped,

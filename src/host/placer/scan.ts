@@ -1,17 +1,17 @@
 /**
- * A scan of all processes, in pieces, so that events need not wait for it.
+ * A scan of all processes, in batches, so that events need not wait for it.
  *
  * One whose parent exited before its turn is not in the list. So processes forked since the start of the list are
- * inspected, too, up to the last one. And one that was just being forked has an earlier pid, and may not be visible
- * yet, for as long as the machine lets that fork take: a second list has it, or it is where its parent was moved. Only
- * then is it certain that none was missed.
+ * inspected, too, up to the last one. A process that was just being forked has an earlier pid, and stays invisible for
+ * as long as its fork takes. A second list has it, or it is where its parent was moved. Only then is it certain that
+ * none was missed.
  */
 import type { PlacementResult } from './placer.ts';
 import { listProcesses } from './process-reader.ts';
 import { outsideMax, unknownMax, type PlacerOutside } from './protocol.ts';
 import { Sweep, type Look, type PidClock } from './sweep.ts';
 
-/** `look` for what was forked since the scan began. */
+/** Places a process. `look`: the pass over processes forked since the scan began. */
 type Place = (pid: number, look?: Look) => PlacementResult;
 
 /** The number of processes inspected between two checks of the clock. */
@@ -24,7 +24,7 @@ export const outrunReason = 'Processes start and exit too fast to determine thei
 export interface ScanResult {
   readonly outside: readonly PlacerOutside[];
   readonly unknown: readonly string[];
-  /** Processes started and exited too fast to be inspected: there may be others outside. */
+  /** Whether processes started and exited too fast to be inspected: there may be others outside. */
   readonly outrun: boolean;
 }
 
@@ -48,7 +48,7 @@ export class Scan {
     this.#pids = list();
   }
 
-  /** Whether only processes are left that were forked since it began. */
+  /** Whether only processes forked since it began are left. */
   get isFollowing(): boolean {
     return this.#sweep.pending;
   }

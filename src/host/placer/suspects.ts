@@ -1,15 +1,16 @@
 /**
- * Which tenants had processes outside since it was last certain that nobody is, and which of them go on having some.
+ * Records which tenants had processes outside since all were last known to be inside, and which of them keep having
+ * some.
  *
- * Whoever logs in is outside for a moment, and so is what it has forked by then. But once that is moved, its children are
- * born inside. A tenant whose children are born outside in one look after another forks and exits faster than it is
- * moved. That is counted, not timed: where moving takes a second, few children already take very long.
+ * A login is outside for a moment, and so are its forks until then. But once they are moved, their children are born
+ * inside. A tenant whose children are born outside in one pass after another forks and exits faster than it is moved.
+ * The code counts this and does not time it: if a move takes a second, even a few children take very long.
  */
 import type { Look } from './sweep.ts';
 
 const tenantsMax = 256;
 const bornMax = 1_024;
-/** A tenant with this many children outside, or some in that many looks, is not just logging in. */
+/** A tenant with this many children outside, or some in this many passes, is not just logging in. */
 const resisting = { children: 16, looks: 4 };
 
 interface Born {
@@ -23,23 +24,23 @@ export class Suspects {
   readonly #born = new Map<number, Born>();
   readonly #gone = new Set<number>();
 
-  /** `look`: that which found the process, if it looks for processes that were forked. */
+  /** Notes a process outside. `look`: the pass that found it, if it searches for forked processes. */
   outside(tenant: number, pid: number, look: Look | undefined): void {
     if (this.#outside.size < tenantsMax) this.#outside.add(tenant);
     if (look !== undefined && this.#born.size < bornMax) this.#born.set(pid, { tenant, look });
   }
 
-  /** It was outside because it has only just changed its uid. */
+  /** Notes that it was outside because it has only just changed its uid. */
   changed(pid: number): void {
     this.#born.delete(pid);
   }
 
-  /** All of their children have been moved; some other process may still be outside. */
+  /** Notes that all of their children have been moved; some other process may still be outside. */
   followed(): void {
     this.#born.clear();
   }
 
-  /** A process changed its uid and was gone before it could be inspected: it is unknown where it was. */
+  /** Notes that a process changed its uid and was gone before it could be inspected: it is unknown where it was. */
   gone(tenant: number): void {
     if (this.#gone.size < tenantsMax) this.#gone.add(tenant);
   }
@@ -64,7 +65,7 @@ export class Suspects {
       );
   }
 
-  /** Nobody is outside any more. */
+  /** Notes that nobody is outside any more. */
   clear(): void {
     this.#outside.clear();
     this.#born.clear();

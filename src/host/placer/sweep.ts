@@ -1,23 +1,22 @@
 /**
- * Inspects exactly the processes that were forked since a given time, such as that at which a process
- * changed its uid: its children may have been forked outside before it was moved.
+ * Inspects exactly the processes that were forked since a given time, such as a process's change of uid. Its children
+ * may have been forked outside before it was moved.
  *
- * Pids are visited in the order in which they were assigned, up to the one that is last when the end is
- * reached. So a child comes after its parent, and when it is visited its parent has been moved: either
- * the child is visible by now, or it inherits the parent's new cgroup, since the kernel serializes
- * moving and forking. Parents that are gone, as in a double fork, make no difference. Once the end is
- * reached, none was missed.
+ * Pids are visited in the order in which they were assigned, up to the one that is last when the end is reached. So a
+ * child comes after its parent, and when it is visited its parent has been moved. The child is visible by now or
+ * inherits the parent's new cgroup, since the kernel serializes moving and forking. Parents that are gone, as in a
+ * double fork, make no difference. Once the end is reached, none was missed.
  *
- * It goes in looks: each visits what had been forked when it began. What a look finds was forked during the look before, so
- * it takes as many looks as there are generations, on a machine of any speed. Who forks as fast as looks follow, without
- * ever being met alive, would be followed forever; so their number is limited, too.
+ * It works in passes: each visits the processes forked before the pass began. A pass finds processes forked during the
+ * previous pass, so it takes as many passes as generations, at any machine speed. A process that forks as fast as
+ * passes follow, and is never met alive, would be followed forever; so the number of passes is limited, too.
  */
 import type { PidHistory } from './pid-history.ts';
 
-/** Each is another object. */
+/** A pass; each is another object. */
 export type Look = object;
 
-/** What is asked of the history of pids. */
+/** The parts of the pid history that a sweep needs. */
 export type PidClock = Pick<
   PidHistory,
   'last' | 'distance' | 'next' | 'pidMax' | 'lapMilliseconds'
@@ -25,7 +24,10 @@ export type PidClock = Pick<
 
 /** A sweep that is behind by more will not catch up. */
 const defaultPidsMax = 2_048;
-/** Where others fork as fast as this machine does, one look in two is the last. */
+/**
+ * The maximum number of passes. Even if others fork as fast as this machine can, a pass is the last one with a chance
+ * of one in two.
+ */
 const looksMax = 128;
 const atOnce = 16;
 
@@ -38,7 +40,7 @@ export class Sweep {
   readonly #pidsMax: number;
   #look: Look = {};
   #looks = 0;
-  /** The pids that are left of this look. */
+  /** The number of pids left in this pass. */
   #left = 0;
 
   constructor(
@@ -55,7 +57,7 @@ export class Sweep {
     return this.#at !== undefined;
   }
 
-  /** Inspects the pids after `pid`, including those it has inspected since. */
+  /** Inspects the pids after `pid`, including pids it has inspected since. */
   from(pid: number): void {
     const last = this.#clock.last();
     if (this.#at === undefined) this.#begin();
@@ -75,15 +77,15 @@ export class Sweep {
     this.#left = 0;
   }
 
-  /** Stops. */
+  /** Stops the sweep. */
   end(): void {
     this.#at = undefined;
   }
 
-  /** Continues for a few milliseconds; `lapped`: it gave up because there is too much to inspect, or no end of it. */
+  /** Continues for a few milliseconds; `lapped`: it stopped because there is too much to inspect, or no end of it. */
   step(milliseconds: number): 'done' | 'more' | 'lapped' {
     const now = performance.now();
-    // All pids could have been assigned since, so the distance would mean nothing.
+    // All pids could have been assigned since, so the distance would be meaningless.
     const isBlind = now - this.#scannedAt > this.#clock.lapMilliseconds;
     while (this.#at !== undefined) {
       const left = this.#clock.distance(this.#at, this.#clock.last());

@@ -1,7 +1,4 @@
-/**
- * systemd, as far as it is asked for something, over the system bus. Each call waits for its answer.
- * Source: org.freedesktop.systemd1(5).
- */
+/** Calls to systemd over the system bus. Each call waits for its answer. Source: org.freedesktop.systemd1(5). */
 import { failed, type Problem } from '../../base/problem.ts';
 import { ok, type Result } from '../../base/result.ts';
 import { openBus, type BlockingBus } from '../../sys/dbus/blocking-bus.ts';
@@ -15,11 +12,13 @@ export const manager = {
   interface: `${systemd}.Manager`,
 } as const;
 
-/** It reads the files of all units again. */
+/** The timeout of a reload, in which systemd reads the files of all units again. */
 const reloadMilliseconds = 300_000;
 const noLimit = 2n ** 64n - 1n;
 
-/** `user-1001.slice` → `…/unit/user_2d1001_2eslice`. Source: bus_label_escape of systemd. */
+/**
+ * Returns a unit's object path: `user-1001.slice` → `…/unit/user_2d1001_2eslice`. Source: bus_label_escape of systemd.
+ */
 export const objectPath = (unit: string): string =>
   `${manager.path}/unit/${unit.replaceAll(/[^A-Za-z0-9]/g, (char) => `_${char.charCodeAt(0).toString(16).padStart(2, '0')}`)}`;
 
@@ -28,7 +27,7 @@ export type Started = 'started' | 'exists';
 export class SystemdManager implements Disposable {
   #bus: BlockingBus | undefined;
 
-  /** A connection that has ended is made again with the next call. */
+  /** Calls systemd. A connection that has ended is made again with the next call. */
   #call(call: Call): Reply {
     if (this.#bus === undefined) {
       const opened = openBus();
@@ -44,7 +43,7 @@ export class SystemdManager implements Disposable {
     return reply;
   }
 
-  /** Answers when the files have been read. In the kernel nothing is different then. */
+  /** Makes systemd read its files, and waits for that. This changes nothing in the kernel. */
   reload(): Result<void, Problem> {
     const reply = this.#call({
       ...manager,
@@ -56,8 +55,8 @@ export class SystemdManager implements Disposable {
   }
 
   /**
-   * Makes systemd write all settings of a slice to the kernel. After a reload it does so for a slice that runs only
-   * once one of its properties is set, to whatever; here to what it is. That leaves a file, `pokeFile`.
+   * Makes systemd write all settings of a slice to the kernel. After a reload, systemd does so for a running slice only
+   * once one of its properties is set, to any value; here to its current one. That leaves a file, `pokeFile`.
    */
   realize(unit: string): Result<void, Problem> {
     const path = objectPath(unit);
@@ -88,8 +87,8 @@ export class SystemdManager implements Disposable {
   }
 
   /**
-   * Makes a scope with a process in it, whose cgroup is ours: others may be written into it. The answer comes before
-   * the process is in it. A unit of that name that exists is left as it is.
+   * Makes a scope with a process in it. Its cgroup is ours, so other processes may be written into it. systemd answers
+   * before the process is in it. An existing unit of that name stays as it is.
    */
   startScope(
     scope: string,
@@ -103,7 +102,7 @@ export class SystemdManager implements Disposable {
       ['Delegate', variant('b', true)],
       ['TasksMax', variant('t', noLimit)],
       ['PIDs', variant('au', [pid])],
-      // It ends with its last process, and a failure is not kept either.
+      // It ends with its last process, and systemd does not keep a failed one either.
       ['CollectMode', variant('s', 'inactive-or-failed')],
     ];
     const reply = this.#call({

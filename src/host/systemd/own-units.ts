@@ -1,6 +1,6 @@
 /**
- * The units that Bulkhead installs for systemd, from the package's own copies, with the path of the program that installs
- * them: a clone has none in the PATH. Where a distribution's package has brought them, nothing is copied.
+ * The units that Bulkhead installs for systemd, from the package's own copies. They name the path of the program that
+ * installs them: a clone has none in the PATH. If a distribution's package has installed them, nothing is copied.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { failed, type Problem } from '../../base/problem.ts';
@@ -14,11 +14,11 @@ import { systemctl } from './systemctl.ts';
 
 export interface OwnUnit {
   readonly name: string;
-  /** `enabled`: it begins at boot. `called`: others start it. */
+  /** `enabled`: it starts at boot. `called`: others start it. */
   readonly use: 'enabled' | 'called';
 }
 
-/** In the order in which they are started; the agent last, since it looks for the others. */
+/** The units in start order; the agent last, since it looks for the others. */
 export const ownUnits: readonly OwnUnit[] = [
   { name: 'bulkhead-entries.service', use: 'called' },
   { name: 'bulkhead-sites.service', use: 'called' },
@@ -35,19 +35,19 @@ export const agentUnit = 'bulkhead.service';
 export const agentSocket = 'bulkhead.socket';
 
 const mark = '# Installed by "bulkhead units enable"; "bulkhead units disable" removes it.\n';
-/** What a unit file takes as it is. */
+/** Matches a path that a unit file takes without quoting. */
 const plainPath = /^[A-Za-z0-9/._@+-]+$/;
 
 export const unitPath = ({ etc }: Pick<Paths, 'etc'>, name: string): string =>
   `${etc}/systemd/system/${name}`;
 
-/** Where a package of the distribution has it. */
+/** Whether a distribution's package has installed the unit. */
 const packaged = (name: string) =>
   ['/usr/lib/systemd/system', '/lib/systemd/system'].some((each) => existsSync(`${each}/${name}`));
 
 const source = (name: string) => readFileSync(packageFile(`packaging/${name}`), 'utf8');
 
-/** The unit as it is installed. */
+/** Returns the text of the unit as it is installed. */
 export function unitText(name: string): string {
   const program = packageFile('bulkhead');
   const found = '"$$(dirname "$$(readlink -f "$$(command -v bulkhead)")")"';
@@ -56,7 +56,7 @@ export function unitText(name: string): string {
 
 export type UnitFile = 'absent' | 'current' | 'old' | 'foreign' | 'packaged';
 
-/** A file that somebody copied from the package is ours as well. */
+/** Reads the installed unit. A file that somebody copied from the package is ours as well. */
 export function unitFile(paths: Pick<Paths, 'etc'>, name: string): UnitFile {
   const text = readText(unitPath(paths, name));
   if (text === undefined) return packaged(name) ? 'packaged' : 'absent';
@@ -64,7 +64,7 @@ export function unitFile(paths: Pick<Paths, 'etc'>, name: string): UnitFile {
   return text.startsWith(mark) || text === source(name) ? 'old' : 'foreign';
 }
 
-/** Writes those that differ; answers their names. */
+/** Writes the units that differ; returns their names. */
 export function writeUnits(
   paths: Pick<Paths, 'etc'>,
   names: readonly string[],
@@ -90,8 +90,8 @@ export function writeUnits(
 }
 
 /**
- * Starts them and has them start at boot. A socket can only be had while its service is down: systemd would refuse it, so
- * the agent is stopped for that moment. Limits stay in force meanwhile.
+ * Starts them and has them start at boot. systemd refuses to start a socket while its service runs, so the agent is
+ * stopped for that moment. Limits stay in force meanwhile.
  */
 export async function enableUnits(names: readonly string[]): Promise<Result<void, Problem>> {
   const enabled = ownUnits.filter(({ name, use }) => names.includes(name) && use === 'enabled');
@@ -118,7 +118,7 @@ export async function isActive(name: string): Promise<boolean> {
   return (await systemctl('is-active', '--quiet', name)).ok;
 }
 
-/** Stops them, and removes those that we wrote; going again continues. */
+/** Stops the units, and removes the ones that we wrote. A second run continues an interrupted one. */
 export async function disableUnits(
   paths: Pick<Paths, 'etc'>,
 ): Promise<Result<readonly string[], readonly Problem[]>> {

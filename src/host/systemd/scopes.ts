@@ -1,9 +1,9 @@
 /**
- * Takes processes into a slice, of a tenant or a site, that did not start there: `bulkhead-1001.scope` in
+ * Moves processes that started elsewhere into the slice of a tenant or a site: `bulkhead-1001.scope` in
  * `user-1001.slice`.
  *
- * systemd has to make the scope, and has to be told that its cgroup is ours (`Delegate=`); then a process is placed
- * as in any cgroup of ours, by a write. The scope ends with its last process, and is made again when it is needed.
+ * systemd must make the scope, with a cgroup that is ours (`Delegate=`). Then a write places a process, as in any
+ * cgroup of ours. The scope ends with its last process, and is made again when needed.
  */
 import { existsSync } from 'node:fs';
 import { failed, type Problem } from '../../base/problem.ts';
@@ -26,9 +26,9 @@ const roundMilliseconds = 20;
 const defaultStartMilliseconds = 10_000;
 
 export interface ScopeOptions {
-  /** How long systemd may take to answer. */
+  /** The time that systemd may take to answer. */
   readonly startMilliseconds?: number;
-  /** After a failure none is started for as long. */
+  /** The time after a failure during which no scope is started. */
   readonly pauseMilliseconds?: number;
 }
 
@@ -49,7 +49,7 @@ export class Scopes {
     });
   }
 
-  /** Puts a process into its scope, and waits until it is there. One that has ended is placed. */
+  /** Puts a process into its scope, and waits until it is there. A process that has ended counts as placed. */
   place(owner: SliceOwner, pid: number): Result<void, Problem> {
     for (let round = 0; round < rounds; round++) {
       const written = this.#files.write(sliceName(owner), 'cgroup.procs', String(pid));
@@ -65,8 +65,8 @@ export class Scopes {
   }
 
   /**
-   * Lets systemd make the scope with the process in it, a moment after it has answered. One that exists is being made,
-   * or is about to end, where it had no cgroup just now: the process is not in it then.
+   * Lets systemd make the scope, with the process in it a moment after systemd has answered. If the scope exists but
+   * had no cgroup just now, it is being made or about to end: the process is not in it then.
    */
   start(owner: SliceOwner, pid: number): Result<Started, Problem> {
     if (performance.now() < this.#notBefore) {
@@ -75,7 +75,7 @@ export class Scopes {
     const { startMilliseconds = defaultStartMilliseconds, pauseMilliseconds = 0 } = this.#options;
     const scope = scopeOf(this.#instance, owner);
     const started = this.#manager.startScope(scope, sliceOf(owner), pid, startMilliseconds);
-    // It may have been for the process alone, which has ended.
+    // The failure may concern only this process, which has ended.
     if (!started.ok && isAlive(pid)) this.#notBefore = performance.now() + pauseMilliseconds;
     return started;
   }

@@ -1,9 +1,9 @@
 /**
- * The files of tenants' slices, and of their sites': `/etc/systemd/system/user-1001.slice.d/90-bulkhead.conf`. They are
- * the record of those in force, and hold after a reboot without us.
+ * The files of tenants' slices, and of their sites': `/etc/systemd/system/user-1001.slice.d/90-bulkhead.conf`. They
+ * record the slices in force, and work after a reboot without Bulkhead.
  *
- * One each and none for all: `user-.slice.d` would limit root, administrators and every account to come.
- * Files of other directories and names are read with ours, in the order of their names; most are before "90".
+ * Each slice has its own file, and none is shared: `user-.slice.d` would limit root, administrators and every account
+ * to come. systemd reads files of other directories and names with ours, ordered by name; most come before "90".
  */
 import { mkdirSync, readdirSync, rmdirSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
@@ -23,7 +23,7 @@ import { createUnsynced, removeIfThere, replaceIn } from '../../sys/files/replac
 import { syncFileSystem } from '../../sys/syscalls.ts';
 import type { Paths } from '../paths.ts';
 
-/** What `SystemdManager.realize` leaves; below ours, so that it decides nothing while ours is there. */
+/** The file that `SystemdManager.realize` leaves. It sorts below ours, so that it has no effect while ours is there. */
 const pokeFile = '50-TasksMax.conf';
 const fileMode = 0o644;
 
@@ -45,13 +45,16 @@ export class SliceFiles {
     return readText(this.path(owner));
   }
 
-  /** Who may have a file: the rest has none, which is told at once for all of them. */
+  /** Returns the owners that may have a file, from one listing. All others have none. */
   candidates(): ReadonlyMap<string, SliceOwner> {
     const owners = listed(this.#etc).flatMap((name) => ownerOfDirectory(name) ?? []);
     return new Map(owners.map((owner) => [sliceName(owner), owner]));
   }
 
-  /** Whose file is there, tenants before their sites; a file of that name that we did not write is not ours. */
+  /**
+   * Returns the owners whose file is there, tenants before their sites. A file of that name that we did not write does
+   * not count.
+   */
   owners(without: ReadonlySet<string> = nobody): readonly SliceOwner[] {
     return [...this.candidates()]
       .filter(([name, owner]) => !without.has(name) && this.#isOurs(owner))
@@ -64,7 +67,7 @@ export class SliceFiles {
     return text !== undefined && isSliceText(text);
   }
 
-  /** `isNew`: there was no file before, and hardly a directory. */
+  /** Writes a file. `isNew`: there was no file before, and hardly a directory. */
   write(owner: SliceOwner, text: string, isNew: boolean): Result<void, Problem> {
     const path = this.path(owner);
     const directory = dirname(path);
@@ -78,7 +81,7 @@ export class SliceFiles {
     return replaceIn(held, basename(path), text, { mode: fileMode, withoutSync: true });
   }
 
-  /** After all of them were written: a thousand that each wait for the disk take several times as long. */
+  /** Syncs after all files were written: a thousand that each wait for the disk take several times as long. */
   sync(): Result<void, Problem> {
     const pinned = pinDirectory(this.#etc);
     if (!pinned.ok) return pinned;
@@ -97,7 +100,7 @@ export class SliceFiles {
     return removeWithDirectory(this.path(owner));
   }
 
-  /** Before a reload, so that systemd forgets them: those of our slices, and of others that were ours until now. */
+  /** Removes the poke files of our slices and of recent ones before a reload, so that systemd forgets them. */
   removePokes(left: readonly SliceOwner[]): Result<void, Problem> {
     const were = new Set(left.map(sliceOf));
     for (const name of listed(this.#control)) {
@@ -134,7 +137,7 @@ function listed(directory: string): readonly string[] {
   }
 }
 
-/** The directory too, once nothing is left in it. */
+/** Removes a file, and its directory once that is empty. */
 function removeWithDirectory(path: string): Result<void, Problem> {
   try {
     removeIfThere(path);

@@ -1,4 +1,4 @@
-/** What deals with the slices of this host, for the driver `systemd`, and for others that follow it. */
+/** The objects that manage this host's slices, for the `systemd` driver and for drivers that follow it. */
 import type { Delegation } from '../cgroups/cgroup-driver.ts';
 import { hierarchy2, type Hierarchy, type Unified } from '../cgroups/hierarchies.ts';
 import { unitOf } from '../cgroups/systemd-delegation.ts';
@@ -12,7 +12,7 @@ import { Slices } from './slices.ts';
 import { StaleMark } from './stale-mark.ts';
 
 export interface SliceParts {
-  /** In which `u1001` and its sites are slices, and everything else in the tree below the delegated unit. */
+  /** The hierarchy in which `u1001` and its sites are slices, and all else is in the tree below the delegated unit. */
   readonly hierarchy: Hierarchy;
   readonly slices: Slices;
   readonly scopes: Scopes;
@@ -31,7 +31,7 @@ export function sliceParts(unified: Unified, paths: Paths): SliceParts {
 
 const step = 'slices';
 
-/** Of a driver that follows the driver `systemd`: slices go back to systemd first. */
+/** Wraps the delegation of a driver that follows the `systemd` driver: slices return to systemd first. */
 export function withoutSlices(delegation: Delegation, slices: Slices): Delegation {
   return {
     pending() {

@@ -1,8 +1,8 @@
 /**
  * The slices of tenants and their sites: their files, and their cgroups while something runs in them.
  *
- * After a file has changed, systemd knows of it once it has read its files again, and the kernel once systemd was made
- * to set the cgroup. What counts is what the kernel's own files contain then.
+ * After a file has changed, systemd knows the change once it has read its files again. The kernel knows it once systemd
+ * has set the cgroup. Only the contents of the kernel's own files count.
  */
 import { failed, type Problem } from '../../base/problem.ts';
 import { ok, type Result } from '../../base/result.ts';
@@ -19,14 +19,14 @@ import type { SliceFiles } from './slice-files.ts';
 import type { StaleMark } from './stale-mark.ts';
 
 export interface SlicesParts {
-  /** In which `u1001` and `u1001/s-shop.example` are slices. */
+  /** The hierarchy in which `u1001` and `u1001/s-shop.example` are slices. */
   readonly hierarchy: Hierarchy;
   readonly files: SliceFiles;
   readonly stale: StaleMark;
   readonly manager: SystemdManager;
 }
 
-/** systemd sets a cgroup at once, or after what it is doing. */
+/** systemd sets a cgroup at once, or after its current work. */
 const rounds = 100;
 const roundMilliseconds = 10;
 const ioMax = 'io.max';
@@ -77,7 +77,7 @@ export class Slices {
     return { missing: [], files, unit: { text, active } };
   }
 
-  /** Those that have a file of ours but are not wanted, sites before their tenants. */
+  /** Returns the slices that have a file of ours but are not wanted, sites before their tenants. */
   orphans(wanted: ReadonlySet<string>): readonly OrphanCgroup[] {
     const owners = this.#parts.files.owners(wanted).toReversed();
     return owners.map((owner): OrphanCgroup => {
@@ -91,7 +91,10 @@ export class Slices {
     return this.#parts.hierarchy.files.read(cgroup, file);
   }
 
-  /** A cgroup that systemd has not removed yet, or that it keeps for a slice without processes, limits nobody. */
+  /**
+   * Whether the slice is active. A cgroup that systemd has not removed yet, or keeps for a slice without processes,
+   * limits nobody.
+   */
   #isActive(cgroup: string): boolean {
     return /^populated 1$/m.test(this.#read(cgroup, 'cgroup.events') ?? '');
   }
@@ -106,7 +109,7 @@ export class Slices {
     return marked.ok ? this.#parts.files.remove(ownerOf(cgroup)) : marked;
   }
 
-  /** What setting them has left is removed first, so that systemd forgets it. */
+  /** Reloads systemd. It first removes the files that setting the slices has left, so that systemd forgets them. */
   reload(): Result<void, Problem> {
     const { files, manager, stale } = this.#parts;
     const removed = files.removePokes(stale.owners());
@@ -124,10 +127,10 @@ export class Slices {
     return set.ok ? this.#check(operation) : set;
   }
 
-  /** To what systemd would have made of it without us; reload then. */
+  /** Returns a slice to the state that systemd would give it without us; needs a reload after that. */
   #leave(cgroup: string, unit: string): Result<void, Problem> {
     const { files } = this.#parts.hierarchy;
-    // What vanishes from a list of systemd's stays in the kernel.
+    // An entry that vanishes from a list of systemd's stays in the kernel.
     for (const device of parseDeviceLines(files.read(cgroup, ioMax) ?? '').keys()) {
       files.write(cgroup, ioMax, `${device} ${noCaps}`);
     }
@@ -140,7 +143,7 @@ export class Slices {
       const different = writes.find((each) => this.#valueOf(cgroup, each) !== each.to);
       if (different === undefined || !this.#isActive(cgroup)) return ok(undefined);
       if (round === rounds) return notRealized(label, unit, different);
-      // A disk that is not in the file any more is not systemd's.
+      // systemd does not set a disk that is no longer in the file.
       if (round === 0 && different.file === ioMax) {
         this.#parts.hierarchy.files.write(cgroup, ioMax, different.text);
       } else sleepSync(roundMilliseconds);
@@ -153,7 +156,7 @@ export class Slices {
     return parseDeviceLines(text ?? '').get(device) ?? (to === noCaps ? to : undefined);
   }
 
-  /** All of this instance; their processes go on. */
+  /** Releases all slices of this instance; their processes keep running. */
   release(): Result<void, Problem> {
     const left = [...this.owners, ...this.#parts.stale.owners()];
     const slices = new Map(left.map((owner) => [sliceName(owner), sliceOf(owner)]));

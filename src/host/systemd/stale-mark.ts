@@ -1,6 +1,6 @@
 /**
- * Remembers that systemd has yet to read its files, and whose slices are not ours any more: `/run/bulkhead/reload`,
- * one a line, `1001` or `1001/shop.example`. An apply that was killed in between is thereby finished by the next one.
+ * Records that systemd must still read its files, and whose slices are no longer ours: `/run/bulkhead/reload`, one per
+ * line, `1001` or `1001/shop.example`. So the next apply finishes one that was killed in between.
  */
 import { rmSync } from 'node:fs';
 import { failed, type Problem } from '../../base/problem.ts';
@@ -13,7 +13,9 @@ import type { Paths } from '../paths.ts';
 
 export class StaleMark {
   readonly #path: string;
-  /** Since this made sure of it; others change it only under the lock that who sets it has. */
+  /**
+   * Whether this object has made sure of the mark. Others change it only under the lock that the caller of `set` has.
+   */
   #isKnown = false;
 
   constructor({ runtime }: Paths) {
@@ -24,7 +26,7 @@ export class StaleMark {
     return readText(this.#path) !== undefined;
   }
 
-  /** Before anything is changed; with the owner of a slice that is left to systemd. */
+  /** Sets the mark before any change; with the owner of a slice that is left to systemd. */
   set(owner?: SliceOwner): Result<void, Problem> {
     if (owner === undefined && (this.#isKnown || this.isSet)) {
       this.#isKnown = true;

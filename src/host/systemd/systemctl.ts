@@ -1,11 +1,11 @@
-/** What is asked of systemd, by systemctl: it waits for the end of jobs. */
+/** Calls to systemd through systemctl, which waits for jobs to end. */
 import { failed, type Problem } from '../../base/problem.ts';
 import { ok, type Result } from '../../base/result.ts';
 import { runBounded } from '../../sys/processes/run-bounded.ts';
 
-/** Longer than a master may take to finish its requests. */
+/** Longer than a master process may take to finish its requests. */
 const timeoutMs = 120_000;
-/** More names than this go into several calls. */
+/** The maximum number of names in one call. */
 const unitsMax = 200;
 
 export async function systemctl(...words: readonly string[]): Promise<Result<string, Problem>> {
@@ -28,7 +28,10 @@ export async function systemctl(...words: readonly string[]): Promise<Result<str
 
 const shortened = (text: string) => (text.length > 200 ? `${text.slice(0, 200)}…` : text);
 
-/** `words` before the names, of which there may be thousands. */
+/**
+ * Calls systemctl, in several calls if needed. `words` come before the names, of which there may be
+ * thousands.
+ */
 export async function systemctlEach(
   words: readonly string[],
   units: readonly string[],
@@ -48,7 +51,7 @@ export interface UnitState {
   readonly sub: string;
 }
 
-/** Of those that systemd knows of. */
+/** Returns the states of the units that systemd knows. */
 export async function unitStates(
   pattern: string,
 ): Promise<Result<ReadonlyMap<string, UnitState>, Problem>> {
@@ -80,7 +83,7 @@ export async function unitProperties(
   return ok(new Map(pairs));
 }
 
-/** `systemd 257 (257.13-1)`; nothing where it does not run here. */
+/** Returns the version, from `systemd 257 (257.13-1)`; undefined if systemd does not run here. */
 export async function systemdVersion(): Promise<number | undefined> {
   const run = await systemctl('--version');
   const version = run.ok ? /^systemd (\d+)/.exec(run.value)?.[1] : undefined;

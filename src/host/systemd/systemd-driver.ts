@@ -1,17 +1,17 @@
 /**
- * Tenants as systemd has them: the driver `systemd`. A tenant is its slice, `user-UID.slice`, in which systemd itself
- * starts its logins, its user manager and its services; a reseller and its tenants, of which systemd has no notion,
- * are cgroups below our delegated unit, as with the driver `cgroup2`.
+ * The `systemd` driver: tenants are systemd's own slices. A tenant is its slice, `user-UID.slice`, in which systemd
+ * itself starts its logins, its user manager and its services. systemd has no notion of resellers: a reseller and its
+ * tenants are cgroups below our delegated unit, as with the `cgroup2` driver.
  *
- * A slice has a cgroup only while something runs in it. So its limits are written to a file for systemd, which holds
- * whenever that is; where something runs, systemd is made to set the cgroup, and the kernel's own files are read to
- * see whether it is so. systemd's word is never taken for it.
+ * A slice has a cgroup only while something runs in it. So the driver writes its limits to a file for systemd, which
+ * applies whenever that happens. If something runs, the driver makes systemd set the cgroup, and reads the kernel's own
+ * files to check that. It never trusts systemd's answer for it.
  *
- * Names stay those of the other drivers: `u1001` is the slice, `r1000/u1001` a cgroup of the tree.
+ * Names are the same as with the other drivers: `u1001` is the slice, `r1000/u1001` a cgroup of the tree.
  *
- * A site of a slice, `u1001/s-shop.example`, is a slice in it. There is no `u1001/main`: what is not of any site is beside
- * them, wherever systemd starts it. A site whose name is too long for a unit is planned as a cgroup that cannot be made,
- * so that each apply fails for it and each verify finds it missing.
+ * A site of a slice, `u1001/s-shop.example`, is a slice in it. There is no `u1001/main`: processes outside all sites
+ * are next to them, wherever systemd starts them. A site whose name is too long for a unit is planned as a cgroup that
+ * cannot be made. So each apply fails for it and each verify finds it missing.
  */
 import { failed, type Problem } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
@@ -41,18 +41,18 @@ export interface SystemdDriverParts {
   readonly paths: Paths;
   /** The tree of resellers and their tenants, below the delegated unit. */
   readonly below: CgroupDriver;
-  /** The same hierarchy, in which `u1001` and its sites are slices; and a driver that only reads it. */
+  /** The same hierarchy, in which `u1001` and its sites are slices; `reader` is a driver that only reads it. */
   readonly hierarchy: Hierarchy;
   readonly reader: CgroupDriver;
   readonly slices: Slices;
   readonly scopes: Scopes;
 }
 
-/** A tenant can make as many as it wants below its user manager; what is beyond is not listed. */
+/** The number of cgroups listed; a tenant can make any number below its user manager. */
 const cgroupsMax = 1_000;
 const moveRounds = 10;
 const processFile = 'cgroup.procs';
-/** Before the name of a tenant without a reseller that the driver `cgroup2` has left in the tree. */
+/** The prefix of a tenant without a reseller that the `cgroup2` driver has left in the tree. */
 const former = './';
 
 export class SystemdDriver implements Driver {
@@ -74,7 +74,7 @@ export class SystemdDriver implements Driver {
     this.#parts = parts;
   }
 
-  /** Without resellers no tree is needed. */
+  /** Returns the wanted state. Without resellers no tree is needed. */
   wanted(policy: Policy): Wanted {
     const { cgroups, ...quotas } = this.#parts.below.wanted(policy);
     const needed = cgroups.filter(
@@ -86,7 +86,7 @@ export class SystemdDriver implements Driver {
     return { ...quotas, cgroups: needed.map((each) => this.#asSlice(each, known)) };
   }
 
-  /** Thousands of tenants share a few sets of values. */
+  /** Makes the cgroup a slice. Thousands of tenants share a few sets of values. */
   #asSlice(cgroup: WantedCgroup, known: Map<readonly FileSetting[], SliceValues>): WantedCgroup {
     if (isMisfit(cgroup.path)) return { ...cgroup, settings: [] };
     const owner = sliceOwner(cgroup.path);
@@ -134,7 +134,10 @@ export class SystemdDriver implements Driver {
     };
   }
 
-  /** From now on the tenants in it are former ones, also for an apply after one that was killed. */
+  /**
+   * Whether the `cgroup2` driver was in force. Tenants in its tree are former ones from now on, also for the apply
+   * after a killed one.
+   */
   #followsTree(): boolean {
     return delegatedTo(this.#parts.paths.instance) === 'tenants';
   }
@@ -163,7 +166,9 @@ export class SystemdDriver implements Driver {
     }
   }
 
-  /** Before anything of the tenant is changed: a limit below the memory in use would kill its processes. */
+  /**
+   * Frees memory before anything of the tenant is changed: a limit below the memory in use would kill its processes.
+   */
   #spare(
     writes: readonly WriteFile[],
     options: ExecuteOptions,
@@ -184,7 +189,7 @@ export class SystemdDriver implements Driver {
     return below.execute({ ...operation, cgroup: inTree(operation.cgroup) }, options);
   }
 
-  /** Processes forked meanwhile are caught by listing again. */
+  /** Moves processes. Listing again catches processes forked meanwhile. */
   #move({ from, to, label }: MoveProcesses): Result<void, Problem> {
     let problem: Problem | undefined;
     for (let round = 0; round < moveRounds; round++) {
@@ -213,7 +218,10 @@ export class SystemdDriver implements Driver {
     });
   }
 
-  /** A user manager and what it runs stay in systemd's hands, and those of root that lead a session with it. */
+  /**
+   * Returns the processes that may move. A user manager with its processes, and root's session leaders, stay with
+   * systemd.
+   */
   #movable(cgroup: string): readonly number[] {
     const slice = sliceOwner(cgroup);
     if (slice === undefined) return this.#parts.below.processes(inTree(cgroup));
@@ -230,25 +238,25 @@ export class SystemdDriver implements Driver {
     return this.#processesIn(cgroup);
   }
 
-  /** Of a slice and of all that systemd has made in it, but for one cgroup directly below. */
+  /** Returns the processes of a slice and of all cgroups that systemd has made in it, except one directly below. */
   #processesIn(slice: string, without?: string): readonly number[] {
     const { files } = this.#parts.hierarchy;
     const cgroups = [slice];
     const pids = new Set<number>();
-    // Cgroups that are found on the way come at the end: those of systemd before those of a tenant.
+    // Cgroups found on the way go to the end of the list: systemd's before a tenant's.
     for (const cgroup of cgroups) {
       for (const pid of pidsOf(files.read(cgroup, processFile))) pids.add(pid);
       const space = cgroupsMax - cgroups.length;
       const children = space > 0 ? files.children(cgroup) : [];
       const below = children.filter((name) => cgroup !== slice || name !== without);
-      // By a dot the unit "s-x.service" is not taken for a site.
+      // The dot keeps the unit "s-x.service" from being taken for a site.
       const path = cgroup === slice ? `${cgroup}/.` : cgroup;
       cgroups.push(...below.slice(0, space).map((name) => `${path}/${name}`));
     }
     return [...pids].sort((a, b) => a - b);
   }
 
-  /** A slice in which nothing runs uses nothing. */
+  /** Returns the counters. A slice in which nothing runs uses nothing. */
   counters(cgroup: string): Counters | undefined {
     const { reader, slices } = this.#parts;
     const found = reader.counters(cgroup);
@@ -270,7 +278,7 @@ export class SystemdDriver implements Driver {
     return this.#parts.below.publish(wanted);
   }
 
-  /** The processes in slices go on where systemd has them, without our limits. */
+  /** Releases the slices. Their processes keep running in systemd's slices, without our limits. */
   release(options: { readonly kill: boolean }): Result<void, readonly Problem[]> {
     const left = this.#parts.slices.release();
     const released = this.#parts.below.release(options);
@@ -289,10 +297,10 @@ function valuesOf(all: readonly FileSetting[]): SliceValues {
   return { settings, text: sliceText(settings) };
 }
 
-/** Of a tenant that is a slice: its site, or the rest of it. */
+/** Whether the path is part of a tenant that is a slice: its site, or the rest of it. */
 const isPartOfSlice = (path: string) => sliceTenant(parentOf(path)) !== undefined;
 
-/** A site of a slice that cannot be one. */
+/** Whether the path is a site of a slice, but cannot be a slice. */
 const isMisfit = (path: string) => isPartOfSlice(path) && sliceOwner(path) === undefined;
 
 const tooLong = (label: string) =>
@@ -303,7 +311,7 @@ const tooLong = (label: string) =>
     hint: 'use the driver "cgroup2", or take the site out of the policy',
   });
 
-/** With the parts that it has there. */
+/** Marks a former tenant with the parts that it has there. */
 function formerTenant(orphan: OrphanCgroup): OrphanCgroup {
   const { path } = orphan;
   const isFormer = sliceTenant(path) !== undefined || isPartOfSlice(path);

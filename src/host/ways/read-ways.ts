@@ -1,4 +1,4 @@
-/** What of this server says which ways in there are. */
+/** Finds this server's entry paths. */
 import { existsSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { namesIn, readText } from '../../sys/files/read.ts';
@@ -6,7 +6,7 @@ import { isLocked } from '../../sys/files/flock.ts';
 import { agentLock, type Paths } from '../paths.ts';
 import { waysIn, type WayFacts, type WayIn, type WayKnowledge } from './ways-in.ts';
 
-/** `root` is where the programs are: empty on a server, a fixture in a test. */
+/** Reads the facts. `root` is the parent of the programs' directories: empty on a server, a fixture in a test. */
 export function readWayFacts(paths: Paths, known: readonly WayKnowledge[], root = ''): WayFacts {
   const services = waysIn
     .flatMap(({ sessions }) => sessions)
@@ -31,8 +31,8 @@ const programsOf = ({ programs }: WayIn, root: string): readonly string[] =>
   });
 
 /**
- * sshd opens a session of PAM only if it is told to; of several values the first one counts, and Debian includes the
- * directory before all others. See sshd_config(5).
+ * Returns why sshd opens no PAM session: it does so only if configured. If there are several values, the first one
+ * counts, and Debian includes the directory before all others. See sshd_config(5).
  */
 function sshWithoutPam(etc: string): string | undefined {
   const directory = `${etc}/ssh/sshd_config.d`;

@@ -1,7 +1,7 @@
 /**
- * By which way a process of a tenant came, from what started it. What the tenant itself runs says nothing, since it
- * can have any name: only processes of others, the cgroup that it was started in, and the session that systemd-logind
- * opened for it count.
+ * Finds the entry path of a tenant's process from what started it. The tenant's own processes prove nothing, since they
+ * can have any name. Only other users' processes, the cgroup that it was started in, and the session that
+ * systemd-logind opened for it count.
  *
  *     0::/system.slice/cron.service                       cron
  *     1:name=systemd:/user.slice/user-1001.slice/session-3.scope
@@ -22,7 +22,7 @@ export interface ProcessPaths {
 
 export const processPaths: ProcessPaths = { proc: '/proc', sessions: '/run/systemd/sessions' };
 
-/** Absent if it is gone, or if nothing tells. */
+/** Returns undefined if the process is gone, or if nothing shows its entry path. */
 export function wayOfProcess(
   { pid, uid }: { readonly pid: number; readonly uid: number },
   paths = processPaths,
@@ -31,11 +31,11 @@ export function wayOfProcess(
   return bySession(cgroups, uid, paths) ?? byUnit(cgroups) ?? byAncestors(pid, uid, paths);
 }
 
-/** The path in each hierarchy, which may have colons of its own; the kernel permits no newline in it. */
+/** Returns the path in each hierarchy, which may contain colons; the kernel permits no newline in it. */
 const cgroupsOf = (text: string): readonly string[] =>
   text.split('\n').map((line) => line.split(':').slice(2).join(':'));
 
-/** A session of somebody else is that of who called su. */
+/** Returns the entry path by session. A session of another user belongs to whoever called su. */
 function bySession(
   cgroups: readonly string[],
   uid: number,
@@ -48,7 +48,7 @@ function bySession(
   return waysIn.find((each) => each.sessions.includes(service ?? ''))?.name;
 }
 
-/** From the root of the tree: below the user manager of a tenant it can make cgroups of any name. */
+/** Matches from the root of the tree: below its user manager, a tenant can make cgroups of any name. */
 const serviceCgroup = /^\/system\.slice\/(?:[^/\n]+\.slice\/)*([\w.-]+?)(?:@[^/\n]*)?\.service/;
 
 const firstMatch = (pattern: RegExp, texts: readonly string[]): string | undefined =>

@@ -1,6 +1,6 @@
 /**
- * The ways in which processes of tenants begin on a server, and how each is held here. One entry of the table is one
- * way; what is known of this server is handed in.
+ * The entry paths of tenants' processes on a server, and how each is covered here. The table has one row per entry
+ * path; callers pass in the facts about this server.
  */
 
 import { docPage } from '../../sys/package-files.ts';
@@ -8,10 +8,10 @@ import type { DriverName } from '../../policy/document.ts';
 import type { Policy } from '../../policy/policy.ts';
 import type { Paths } from '../paths.ts';
 
-/** The worst first. */
+/** All values, the worst first. */
 export const heldOrder = ['not covered', 'caught', 'at login', 'at source'] as const;
 /**
- *     at source     begins in the tenant's cgroup
+ *     at source     starts in the tenant's cgroup
  *     at login      is put there before the first instruction of the tenant
  *     caught        the agent moves it after it has started
  */
@@ -19,17 +19,17 @@ export type Held = (typeof heldOrder)[number];
 
 export interface WayIn {
   readonly name: string;
-  /** Any of them on this server means that there is this way; `*` stands for any end of a name. */
+  /** Programs any of which shows that this server has this entry path; `*` stands for any end of a name. */
   readonly programs: readonly string[];
-  /** The services of PAM with whose sessions it begins; none where none is opened, or not for certain. */
+  /** The PAM services with whose sessions it begins; none if none is opened, or not for certain. */
   readonly sessions: readonly string[];
-  /** Only the configuration of web servers tells who uses it. */
+  /** Set if only the configuration of web servers shows who uses it. */
   readonly ofSites?: true;
-  /** What processes are called that start those of tenants. */
+  /** The names of processes that start tenants' processes. */
   readonly daemons: RegExp;
-  /** What their services of systemd are called, without an instance and `.service`. */
+  /** The names of their systemd services, without an instance and `.service`. */
   readonly units?: RegExp;
-  /** What to run or to read for it to be held better. */
+  /** The command to run, or the page to read, for better coverage. */
   readonly improve?: string;
 }
 
@@ -107,67 +107,67 @@ export const waysIn: readonly (WayIn & { readonly name: WayName })[] = Object.en
   ([name, way]) => ({ name: name as WayName, ...way }),
 );
 
-/** What is known of how one service of PAM treats sessions of tenants. */
+/** The facts about how one PAM service treats tenants' sessions. */
 export interface SessionFacts {
   readonly service: string;
   /** Whether the process is in its tenant's cgroup, for good, before the tenant's first instruction. */
   readonly placed: boolean;
-  /** Why not. */
+  /** The reason, if it is not. */
   readonly reason?: string;
-  /** Where tenants have jails: whether it is in the jail by then. */
+  /** Whether the process is in the jail by then; absent if no tenant has a jail. */
   readonly jail?: JailFacts;
 }
 
 export interface JailFacts {
   readonly entered: boolean;
-  /** Why not. */
+  /** The reason, if it is not. */
   readonly reason?: string;
 }
 
-/** How many sites, or whatever counts there, are held in which way. */
+/** The number of sites, or of other units that count there, by coverage. */
 export type HeldCounts = Readonly<Partial<Record<Held, number>>>;
 
-/** What a capability is asked about. */
+/** The context in which a capability answers. */
 export interface WayContext {
   readonly paths: Paths;
   readonly policy: Policy | undefined;
   readonly driver: DriverName;
 }
 
-/** From where in a way each of these processes came, by pid, as far as that can be told: `pool shop`. */
+/** Finds the origin of each of these processes within an entry path, by pid, if it is known: `pool shop`. */
 export type Origins = (
   processes: readonly { readonly pid: number; readonly uid: number }[],
 ) => Promise<ReadonlyMap<number, string>>;
 
-/** What a capability knows of ways in; what none knows of is held by the agent alone. */
+/** A capability's knowledge of entry paths; only the agent covers paths that no capability knows. */
 export interface WayKnowledge {
   readonly sessions?: readonly SessionFacts[];
   readonly counts?: Readonly<Partial<Record<WayName, HeldCounts>>>;
 }
 
 export interface WayFacts extends Required<WayKnowledge> {
-  /** Which programs of a way are on this server. */
+  /** Returns the programs of an entry path that are on this server. */
   readonly programs: (way: WayIn) => readonly string[];
-  /** Why a service of PAM is not asked for a session at all, such as `UsePAM no` of sshd. */
+  /** Returns why a PAM service opens no session at all, such as `UsePAM no` of sshd. */
   readonly withoutSession: (service: string) => string | undefined;
-  /** Services that this server has. */
+  /** The services that this server has. */
   readonly services: ReadonlySet<string>;
-  /** Whether an agent moves processes that have begun elsewhere. */
+  /** Whether an agent moves processes that have started elsewhere. */
   readonly agentRuns: boolean;
 }
 
 export interface WayReport {
   readonly way: WayName;
-  /** Absent where there is nothing to hold. */
+  /** The coverage; absent if there is nothing to cover. */
   readonly held?: Held;
   readonly reason: string;
   readonly improve?: string;
-  /** Absent where no tenant has a jail, or where it is not known. */
+  /** Absent if no tenant has a jail, or if that is unknown. */
   readonly jail?: JailFacts;
   readonly programs: readonly string[];
 }
 
-/** Those of sites only where somebody has been asked for them, if `asked`. */
+/** Reports all entry paths; sites' entry paths only if `asked`: if capabilities were asked for their numbers. */
 export const reportWays = (facts: WayFacts, asked = true): readonly WayReport[] =>
   waysIn
     .filter(({ ofSites }) => asked || ofSites === undefined)
@@ -186,7 +186,7 @@ function reportWay(way: WayIn & { readonly name: WayName }, facts: WayFacts): Wa
   return { ...about, ...improve, ...judged, jail };
 }
 
-/** Entered only if it is whatever the service. */
+/** Returns the jail, which counts as entered only if every service enters it. */
 function jailOf(way: WayIn, facts: WayFacts): JailFacts | undefined {
   const known = way.sessions
     .filter((service) => facts.services.has(service))
@@ -233,7 +233,7 @@ function byAgent(reason: string, way: WayIn, facts: WayFacts): Judged {
   return { held, reason: `${reason}; ${who}`, ...improvement(held, way, facts) };
 }
 
-/** The agent first, since it holds every way that nothing else does. */
+/** Returns the improvement. The agent comes first, since it covers every entry path that nothing else does. */
 function improvement(held: Held, way: WayIn, { agentRuns }: WayFacts): Pick<Judged, 'improve'> {
   if (held === 'at source' || held === 'at login') return {};
   const better = way.improve;
