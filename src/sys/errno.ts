@@ -1,10 +1,10 @@
-/** Names of the errors that the kernel gives, for messages and decisions. */
+/** Names of kernel errors, for messages and decisions. */
 import { constants } from 'node:os';
 import { getSystemErrorMessage } from 'node:util';
 import { printable } from '../base/printable.ts';
 import type { Cause, Errno } from '../base/problem.ts';
 
-/** On Linux these are other names of EAGAIN and EOPNOTSUPP. */
+/** Other names of EAGAIN and EOPNOTSUPP on Linux. */
 const synonyms: readonly string[] = ['EWOULDBLOCK', 'ENOTSUP'];
 const known = (Object.entries(constants.errno) as [Errno, number][]).filter(
   ([name]) => !synonyms.includes(name),
@@ -20,13 +20,13 @@ const names = new Map([...further, ...known].map(([name, number]) => [number, na
 
 export const errnoName = (number: number): Errno => names.get(number) ?? 'UNKNOWN';
 
-/** What Node refuses itself, before it calls the kernel: a path with a NUL byte, a directory to `rm`. */
+/** Errors that Node returns before it calls the kernel: a path with a NUL byte, a directory passed to `rm`. */
 const refusedByNode: Readonly<Record<string, Errno>> = {
   ERR_INVALID_ARG_VALUE: 'EINVAL',
   ERR_FS_EISDIR: 'EISDIR',
 };
 
-/** The errno of a failed call. What is not an error of the system is a defect, and thrown again. */
+/** Returns the errno of a failed call. Any other error is a defect, and thrown again. */
 export function errnoOf(error: unknown): Errno {
   const { code = '', errno } = error as NodeJS.ErrnoException;
   if (errno !== undefined) return errnoName(Math.abs(errno));
@@ -58,13 +58,13 @@ const words: Readonly<Partial<Record<Errno, string>>> = {
   EUCLEAN: 'its file system is damaged',
 };
 
-/** `EBUSY (in use)`. */
+/** Describes an errno: `EBUSY (in use)`. */
 export function describeErrno(name: Errno): string {
   const text = words[name];
   return text === undefined ? name : `${name} (${text})`;
 }
 
-/** Why a call failed, in words. */
+/** Returns why a call failed, in words. */
 export function reasonOf(error: unknown): string {
   const name = errnoOf(error);
   const { errno } = error as NodeJS.ErrnoException;
@@ -72,14 +72,14 @@ export function reasonOf(error: unknown): string {
   return words[name] ?? `${getSystemErrorMessage(-Math.abs(errno))} (${name})`;
 }
 
-/** The same as data. */
+/** Returns why a call failed, as data. */
 export const causeOf = (error: unknown): Cause => ({
   reason: reasonOf(error),
   errno: errnoOf(error),
 });
 
-/** For a call that answers an errno by itself. */
+/** Returns the cause for a call that itself returned an errno. */
 export const errnoCause = (errno: Errno): Cause => ({ reason: describeErrno(errno), errno });
 
-/** A path as it appears in a message: no control character of it reaches a terminal. */
+/** Returns a path quoted for a message, so that none of its control characters reaches a terminal. */
 export const quoted = (path: string): string => `"${printable(path)}"`;

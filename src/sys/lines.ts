@@ -1,4 +1,4 @@
-/** Lines out of chunks of bytes, each of a bounded length. */
+/** Splits chunks of bytes into lines, each of a bounded length. */
 const lineEnd = 0x0a;
 
 export class Lines {
@@ -12,7 +12,7 @@ export class Lines {
     this.#each = each;
   }
 
-  /** False where a line is too long; what there was of it is dropped. */
+  /** Adds a chunk. Returns false if a line is too long; its bytes so far are dropped. */
   add(chunk: Buffer): boolean {
     let start = 0;
     for (let end = chunk.indexOf(lineEnd); end >= 0; end = chunk.indexOf(lineEnd, start)) {

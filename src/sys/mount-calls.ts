@@ -1,6 +1,6 @@
 /**
- * Namespaces and mounts, by FFI. They change the calling thread, so only a process that is there for nothing else may
- * call them. All throw Node's errors: one that fails in the middle leaves no half to go on from.
+ * Namespaces and mounts, by FFI. They change the calling thread, so only a process with no other task may call them.
+ * All throw Node's errors: after a failure in the middle, the caller cannot continue.
  *
  * Sources: open_tree(2), move_mount(2), fsopen(2), mount_setattr(2), openat2(2), setns(2), pivot_root(2).
  */
@@ -44,7 +44,7 @@ const cFchownat = libc.func(
 const cMknod = libc.func('int mknod(const char *path, uint32_t mode, uint64_t device)');
 const cSetaffinity = libc.func('int sched_setaffinity(int pid, size_t size, const void *mask)');
 
-/** From 424 on the same numbers on every architecture. */
+/** System call numbers; from 424 on they are the same on every architecture. */
 const numbers = {
   pivotRoot: process.arch === 'x64' ? 155 : 41,
   openTree: 428,
@@ -69,7 +69,7 @@ const MNT_DETACH = 2;
 export const namespaces = { mount: 0x20000, ipc: 0x08000000 } as const;
 const CLONE_FS = 0x200;
 
-/** Attributes of a mount. Source: linux/mount.h. */
+/** Mount attributes. Source: linux/mount.h. */
 export const attributes = { readOnly: 1, nosuid: 2, nodev: 4, noexec: 8 } as const;
 const propagations = { private: 1n << 18n, slave: 1n << 19n, shared: 1n << 20n } as const;
 export type Propagation = keyof typeof propagations;
@@ -89,7 +89,7 @@ function check(call: string, path: string, answer: number | bigint): number {
 
 export const closeDescriptor = (fd: number): void => void cClose(fd);
 
-/** What a thread needs that changes its namespaces alone. Source: unshare(2), CLONE_FS. */
+/** Gives the thread its own file system state, so that only its namespaces change. Source: unshare(2), CLONE_FS. */
 export const ownFileSystemState = (): void => void check('unshare', 'fs', cUnshare(CLONE_FS));
 
 export const newNamespace = (kind: keyof typeof namespaces): void =>
@@ -100,7 +100,7 @@ export const enterNamespace = (fd: number, kind: keyof typeof namespaces): void 
 
 const resolveFlags = { noMagiclinks: 0x02, noSymlinks: 0x04 };
 
-/** A directory to which no symbolic link leads; the descriptor can be bound, and not read. */
+/** Opens a directory to which no symbolic link leads; the descriptor can be bound, but not read. */
 export function openWithoutLinks(path: string, at = AT_FDCWD): number {
   const resolve = resolveFlags.noMagiclinks | resolveFlags.noSymlinks;
   const how = new BigUint64Array([BigInt(O_PATH | O_DIRECTORY | O_CLOEXEC), 0n, BigInt(resolve)]);
@@ -110,12 +110,12 @@ export function openWithoutLinks(path: string, at = AT_FDCWD): number {
 interface CopyOptions {
   readonly set: number;
   readonly clear?: number;
-  /** With what is mounted below. */
+  /** Whether mounts below are included. */
   readonly recursive?: boolean;
   readonly propagation?: Propagation;
 }
 
-/** A detached copy of a mount, or of a directory in one, whose attributes are set before anyone can see it. */
+/** Makes a detached copy of a mount, or of a directory in one, and sets its attributes before anyone can see it. */
 export function copyTree(from: string | number, options: CopyOptions, path = ''): number {
   const below = options.recursive === true ? AT_RECURSIVE : 0;
   const [fd, name] = typeof from === 'string' ? [AT_FDCWD, from] : [from, path];
@@ -147,11 +147,11 @@ function setAttributes(
   );
 }
 
-/** Of a mount and all that is below it. */
+/** Sets the propagation of a mount and all mounts below it. */
 export const setPropagation = (path: string, propagation: Propagation, recursive = true): void =>
   setAttributes(AT_FDCWD, path, { set: 0, propagation }, recursive ? AT_RECURSIVE : 0);
 
-/** Puts a detached mount in its place; the descriptor is closed either way. */
+/** Attaches a detached mount at its place; the descriptor is closed either way. */
 export function attach(tree: number, directory: number, path: string): void {
   const flags = 0x4 /* MOVE_MOUNT_F_EMPTY_PATH */ | (path === '' ? 0x40 : 0);
   try {
@@ -165,7 +165,7 @@ export function attach(tree: number, directory: number, path: string): void {
   }
 }
 
-/** A new file system, detached. */
+/** Makes a new file system, detached. */
 export function makeFileSystem(
   type: string,
   options: Readonly<Record<string, string>>,
@@ -190,18 +190,18 @@ export function makeFileSystem(
 export const bindMount = (source: string, target: string): void =>
   void check('mount', target, cMount(source, target, null, MS_BIND, null));
 
-/** From the tree at once; it ends when nobody uses it any more. */
+/** Removes the mount from the tree at once; it ends when nobody uses it any more. */
 export const detachMount = (path: string): void =>
   void check('umount2', path, cUmount2(path, MNT_DETACH));
 
-/** Makes the mount at `fd` the root of this namespace, and lets go of the old one. */
+/** Makes the mount at `fd` the root of this namespace, and detaches the old one. */
 export function changeRoot(fd: number): void {
   check('fchdir', '.', cFchdir(fd));
   check('pivot_root', '.', syscallPivotRoot(numbers.pivotRoot, '.', '.'));
   check('umount2', '.', cUmount2('.', MNT_DETACH));
 }
 
-/** Whether it was made; a directory that is there is left as it is. */
+/** Makes a directory; returns whether it was made. An existing one stays as it is. */
 export function makeDirectory(directory: number, name: string, mode: number): boolean {
   const made = Number(cMkdirat(directory, name, mode));
   if (made < 0 && errnoName(koffi.errno()) === 'EEXIST') return false;

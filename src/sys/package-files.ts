@@ -1,6 +1,6 @@
 /**
- * Where the package's files are. This file is one directory below src/, and the build puts what
- * several programs share one directory below dist/, so that the paths hold for both.
+ * Paths of the package's files. This file is one directory below src/, and the build puts shared
+ * code one directory below dist/, so that the paths are right for both.
  */
 import { existsSync } from 'node:fs';
 import { extname } from 'node:path';
@@ -8,17 +8,20 @@ import { fileURLToPath } from 'node:url';
 
 const fromHere = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
-/** `packageFile('libexec/bulkhead-exec')`. */
+/** Returns the path of a file: `packageFile('libexec/bulkhead-exec')`. */
 export const packageFile = (path: string): string => fromHere(`../../${path}`);
 
-/** What runs as a process or thread of its own: `scriptFile('host/evidence/main')`. */
+/**
+ * Returns the path of a script that runs as a process or thread of its own:
+ * `scriptFile('host/evidence/main')`.
+ */
 export const scriptFile = (path: string): string =>
   fromHere(`../${path}${extname(import.meta.url)}`);
 
-/** Where a distribution's package puts pages. */
+/** The directory in which a distribution's package puts pages. */
 const sharedDocs = '/usr/share/doc/bulkhead';
 
-/** A page of the documentation as whoever reads a message has it: `docPage('jail')`. */
+/** Returns the path of a documentation page for a message: `docPage('jail')`. */
 export function docPage(name: string): string {
   const own = packageFile(`docs/${name}.md`);
   const shared = `${sharedDocs}/${name}.md`;

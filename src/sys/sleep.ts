@@ -1,4 +1,4 @@
-/** Waiting inside an operation that must not be interleaved with others. */
+/** Waits inside an operation that must not be interleaved with others. */
 const never = new Int32Array(new SharedArrayBuffer(4));
 
 export function sleepSync(milliseconds: number): void {

@@ -1,8 +1,8 @@
 /**
  * The few system calls that Node has no function for, by FFI.
  *
- * Each is declared once here with its C prototype; a wrong one would crash the process, so every
- * declaration is exercised by a test on the real kernel.
+ * Each is declared once here with its C prototype. A wrong one would crash the process, so a test on the real kernel
+ * exercises every declaration.
  */
 import { closeSync, constants } from 'node:fs';
 import koffi from 'koffi';
@@ -66,19 +66,21 @@ const sysconfClockTicks = 2;
 const SEEK_END = 2;
 const RLIMIT_NOFILE = 7;
 
-/** Size of a page of memory. Source: sysconf(3). */
+/** Returns the size of a memory page. Source: sysconf(3). */
 export const pageBytes = (): number => Number(cSysconf(sysconfPageSize));
 
-/** Parts of a second that `/proc/PID/stat` counts in. Source: sysconf(3), `_SC_CLK_TCK`. */
+/**
+ * Returns the number of clock ticks per second, in which `/proc/PID/stat` counts. Source: sysconf(3), `_SC_CLK_TCK`.
+ */
 export const clockTicksPerSecond = (): number => Number(cSysconf(sysconfClockTicks));
 
-/** Both limits of RLIMIT_NOFILE; root may raise the hard one up to fs.nr_open. Source: setrlimit(2). */
+/** Sets both limits of RLIMIT_NOFILE; root may raise the hard one up to fs.nr_open. Source: setrlimit(2). */
 export function raiseFileLimit(files: number): boolean {
   const limit = new BigUint64Array([BigInt(files), BigInt(files)]);
   return cSetrlimit(RLIMIT_NOFILE, limit) === 0;
 }
 
-/** How many files this process may have open. Source: getrlimit(2). */
+/** Returns the number of files that this process may have open. Source: getrlimit(2). */
 export function fileLimit(): number {
   const limit = new BigUint64Array(2);
   if (cGetrlimit(RLIMIT_NOFILE, limit) !== 0) return 0;
@@ -91,13 +93,13 @@ export const seekEnd = (fd: number): boolean => Number(cLseek(fd, 0, SEEK_END)) 
 const LOCK_NB = 4;
 const lockOperations = { shared: 1, exclusive: 2 };
 
-/** Locks the open file without waiting: EAGAIN if another process holds a lock on it. Source: flock(2). */
+/** Locks the open file without waiting: EAGAIN if another process has a lock on it. Source: flock(2). */
 export const lockDescriptor = (
   fd: number,
   operation: keyof typeof lockOperations,
 ): Errno | undefined => failed(cFlock(fd, lockOperations[operation] | LOCK_NB));
 
-/** One command about quotas of the file system on the device file `special`. Source: quotactl(2). */
+/** Runs one quota command on the file system of the device file `special`. Source: quotactl(2). */
 export const quotactl = (
   command: number,
   special: string,
@@ -116,14 +118,14 @@ const how = new BigUint64Array([
   BigInt(resolveFlags.noMagiclinks | resolveFlags.noSymlinks | resolveFlags.beneath),
 ]);
 
-/** A descriptor, or the error. */
+/** A descriptor, or an error. */
 export type Opened = { readonly fd: number } | { readonly error: Errno };
 
 let hasOpenat2 = true;
 
 /**
  * Opens `path` beneath `directory`, following no symbolic link and no way out.
- * Source: openat2(2); where the kernel has none (before Linux 5.6), openat(2) a name at a time.
+ * Source: openat2(2); before Linux 5.6, which lacks it, openat(2) one name at a time.
  */
 export function openBeneath(directory: number, path: string, flags: number): Opened {
   if (!hasOpenat2) return openByNames(directory, path, flags);
@@ -160,19 +162,22 @@ function openByNames(directory: number, path: string, flags: number): Opened {
 const numberPidfdSendSignal = 424;
 
 /**
- * Signals the very process that `pidfd` stands for: a pidfd, or a directory of /proc opened for reading.
- * ESRCH once it has been reaped; ENOSYS before Linux 5.1. Source: pidfd_send_signal(2).
+ * Signals exactly the process that `pidfd` refers to: a pidfd, or a directory of /proc opened for reading. ESRCH once
+ * it has been reaped; ENOSYS before Linux 5.1. Source: pidfd_send_signal(2).
  */
 export const sendSignal = (pidfd: number, signal: number): Errno | undefined =>
   failed(Number(syscallPidfdSendSignal(numberPidfdSendSignal, pidfd, signal, null, 0)));
 
 const PR_SET_PDEATHSIG = 1;
 
-/** The kernel sends it to this process when the thread that started it ends, however it does. Source: prctl(2). */
+/**
+ * Makes the kernel send a signal to this process when the thread that started it ends, however it ends. Source:
+ * prctl(2).
+ */
 export const signalAtEndOfParent = (signal: number): Errno | undefined =>
   failed(cPrctl(PR_SET_PDEATHSIG, signal, 0, 0, 0));
 
-/** mkdir beneath a directory; `path` has been checked by the caller. */
+/** Makes a directory beneath another; the caller has checked `path`. */
 export function makeDirectoryAt(directory: number, path: string): Errno | undefined {
   return cMkdirat(directory, path, 0o755) === 0 ? undefined : errnoName(koffi.errno());
 }
@@ -191,22 +196,24 @@ export function setModified(path: string, mtimeNs: bigint): Errno | undefined {
 }
 
 /**
- * The number of bytes read, or the negative errno. For files that are read over and over: it costs less than
+ * Returns the number of bytes read, or the negative errno. Made for files that are read repeatedly: it costs less than
  * `readSync`, and a cgroup that has vanished (ENODEV) does not throw. Source: pread(2).
  */
 export function readAt(fd: number, buffer: Uint8Array, position: number): number {
   return orErrno(Number(cPread(fd, buffer, buffer.byteLength, position)));
 }
 
-/** Bytes written, or the negative errno: for what is written over and over. Source: write(2). */
+/**
+ * Returns the number of bytes written, or the negative errno; for files that are written repeatedly. Source: write(2).
+ */
 export function writeBytes(fd: number, buffer: Uint8Array, size: number): number {
   return orErrno(Number(cWrite(fd, buffer, size)));
 }
 
 /**
- * Waits for one of `entries`, each a `struct pollfd` in two words: the descriptor; the events asked
- * for in the lower half, and those that came in the upper one. -1 waits for ever. Answers how many
- * are ready, or the negative errno. Source: poll(2).
+ * Waits for one of `entries`, each a `struct pollfd` in two words. The first is the descriptor; the second has the
+ * requested events in its lower half, and the received events in its upper half. -1 waits forever. Returns how many are
+ * ready, or the negative errno. Source: poll(2).
  */
 export function poll(entries: Int32Array, milliseconds: number): number {
   return orErrno(Number(cPoll(entries, entries.length / 2, milliseconds)));
@@ -228,7 +235,7 @@ export function closeOnExec(fd: number): Errno | undefined {
   return failed(cFcntl(fd, F_SETFD, FD_CLOEXEC));
 }
 
-/** Another descriptor of the same open file, which no program that is started gets. */
+/** Returns another descriptor of the same open file, which started programs do not inherit. */
 export function duplicateDescriptor(fd: number): Opened {
   const copy = Number(cFcntl(fd, F_DUPFD_CLOEXEC, 3));
   return copy >= 0 ? { fd: copy } : { error: errnoName(koffi.errno()) };
@@ -239,17 +246,17 @@ export function openSocket(domain: number, type: number, protocol: number): Open
   return fd >= 0 ? { fd } : { error: errnoName(koffi.errno()) };
 }
 
-/** `address` is a sockaddr of the socket's domain. */
+/** Binds a socket. `address` is a sockaddr of the socket's domain. */
 export function bindSocket(fd: number, address: Uint8Array): Errno | undefined {
   return failed(cBind(fd, address, address.byteLength));
 }
 
-/** Waits until the other end accepts. Source: connect(2). */
+/** Connects, and waits until the other end accepts. Source: connect(2). */
 export function connectSocket(fd: number, address: Uint8Array): Errno | undefined {
   return failed(cConnect(fd, address, address.byteLength));
 }
 
-/** Fills in the address that the socket has. Source: getsockname(2). */
+/** Fills in the socket's address. Source: getsockname(2). */
 export function socketAddress(fd: number, address: Uint8Array): Errno | undefined {
   return failed(cGetsockname(fd, address, Uint32Array.of(address.byteLength)));
 }
@@ -263,7 +270,7 @@ export function setSocketOption(
   return failed(cSetsockopt(fd, level, name, Int32Array.of(value), 4));
 }
 
-/** Fills in the value of an option. Answers its bytes, or the negative errno. Source: getsockopt(2). */
+/** Fills in the value of an option. Returns its length in bytes, or the negative errno. Source: getsockopt(2). */
 export function readSocketOption(
   fd: number,
   level: number,
@@ -284,8 +291,8 @@ const MSG_DONTWAIT = 0x40;
 const addressLength = new Uint32Array(1);
 
 /**
- * Takes one message without waiting, and fills in who sent it. Answers its bytes, or the negative
- * errno: EAGAIN where there is none. Source: recv(2).
+ * Receives one message without waiting, and fills in its sender. Returns its length in bytes, or the negative errno:
+ * EAGAIN if there is none. Source: recv(2).
  */
 export function receiveFrom(fd: number, buffer: Uint8Array, sender: Uint8Array): number {
   addressLength[0] = sender.byteLength;
@@ -293,24 +300,24 @@ export function receiveFrom(fd: number, buffer: Uint8Array, sender: Uint8Array):
   return orErrno(Number(cRecvfrom(fd, buffer, buffer.byteLength, flags, sender, addressLength)));
 }
 
-/** The uid that this thread opens files with; tells no error. Source: setfsuid(2). */
+/** Sets the uid with which this thread opens files; reports no error. Source: setfsuid(2). */
 export const setFileUid = (uid: number): void => void cSetfsuid(uid);
 
-/** The same of the group. Source: setfsgid(2). */
+/** Sets the gid likewise. Source: setfsgid(2). */
 export const setFileGid = (gid: number): void => void cSetfsgid(gid);
 
 const numberSetresuid = process.arch === 'x64' ? 117 : 147;
 
 /**
- * The real, effective and saved uid of the calling thread alone, and with the effective one root's
- * capabilities. Source: setresuid(2), whose library function would change all threads.
+ * Sets the real, effective and saved uid of only the calling thread, and with the effective one root's capabilities.
+ * Source: setresuid(2), whose library function would change all threads.
  */
 export const setThreadUids = (real: number, effective: number, saved: number): Errno | undefined =>
   failed(Number(syscallSetresuid(numberSetresuid, real, effective, saved)) < 0 ? -1 : 0);
 
 /**
- * Signals every process that the calling thread may signal, but its own. Source: kill(2), pid -1.
- * ESRCH where there is none.
+ * Signals every process that the calling thread may signal, except its own. Source: kill(2), pid -1. ESRCH if there is
+ * none.
  */
 export const signalEverybodyAllowed = (signal: number): Errno | undefined =>
   failed(cKill(-1, signal));
@@ -319,13 +326,13 @@ const NS_GET_PARENT = 0xb702;
 const NS_GET_OWNER_UID = 0xb704;
 const namespaceUid = new Uint32Array(1);
 
-/** The user namespace around the one that `fd` names; EPERM where we cannot see it. Source: ioctl_nsfs(2). */
+/** Returns the user namespace around `fd`'s; EPERM if we cannot see it. Source: ioctl_nsfs(2). */
 export function namespaceParent(fd: number): Opened {
   const parent = Number(cIoctl(fd, NS_GET_PARENT, null));
   return parent >= 0 ? { fd: parent } : { error: errnoName(koffi.errno()) };
 }
 
-/** The uid that made the user namespace that `fd` names. Source: ioctl_nsfs(2). */
+/** Returns the uid that made `fd`'s user namespace. Source: ioctl_nsfs(2). */
 export function namespaceOwner(fd: number): { readonly uid: number } | { readonly error: Errno } {
   if (Number(cIoctl(fd, NS_GET_OWNER_UID, namespaceUid)) < 0) {
     return { error: errnoName(koffi.errno()) };
@@ -333,7 +340,7 @@ export function namespaceOwner(fd: number): { readonly uid: number } | { readonl
   return { uid: namespaceUid[0] ?? 0 };
 }
 
-/** Waits until all that was written to the file system of `fd` is on its disk. Source: syncfs(2). */
+/** Waits until all data written to the file system of `fd` is on its disk. Source: syncfs(2). */
 export const syncFileSystem = (fd: number): Errno | undefined => failed(cSyncfs(fd));
 
 const orErrno = (answer: number) => (answer < 0 ? -koffi.errno() : answer);

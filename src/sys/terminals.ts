@@ -1,5 +1,5 @@
 /**
- * Pseudo terminals by FFI: what a program writes to the one side comes out of the other, as if somebody typed.
+ * Pseudo terminals by FFI: text that a program writes to one side comes out of the other, as if somebody typed it.
  *
  * Sources: pts(4), ioctl_tty(2), asm-generic/ioctls.h.
  */
@@ -28,9 +28,9 @@ const O_CLOEXEC = 0o2000000;
 const settingsBytes = 64;
 
 export interface TerminalPair {
-  /** Ours: what is read here was written by the program, and the other way round. Never waits. */
+  /** Our side: reads return the program's output, and writes are its input. Never waits. */
   readonly master: number;
-  /** The program's. */
+  /** The program's side. */
   readonly slave: number;
 }
 
@@ -54,18 +54,18 @@ export function openTerminalPair(): Result<TerminalPair, Problem> {
   return failed({ ...cannot, reason: 'the other side of the terminal cannot be opened', errno });
 }
 
-/** The modes of a terminal, such as how it erases, for another. */
+/** Copies the modes of a terminal, such as how it erases, to another. */
 export function copyTerminalModes(from: number, to: number): void {
   const modes = new Uint8Array(settingsBytes);
   if (cIoctl(from, requests.TCGETS, modes) === 0) cIoctl(to, requests.TCSETS, modes);
 }
 
-/** Rows and columns; the programs of the other terminal get SIGWINCH if they are new. */
+/** Copies rows and columns; the other terminal's programs get SIGWINCH if these have changed. */
 export function copyTerminalSize(from: number, to: number): void {
   const size = new Uint8Array(settingsBytes);
   if (cIoctl(from, requests.TIOCGWINSZ, size) === 0) cIoctl(to, requests.TIOCSWINSZ, size);
 }
 
-/** Forgets what was typed and not read yet. */
+/** Discards typed input that was not read yet. */
 export const discardInput = (terminal: number): void =>
   void ioctlOfNumber(terminal, requests.TCFLSH, TCIFLUSH);

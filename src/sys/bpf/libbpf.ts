@@ -1,14 +1,14 @@
 /**
- * The system's libbpf.so.1, by FFI: it is there wherever iproute2 is, finds the kernel's structures by name and has
- * the verifier's words. Only what is used here; each function answers as bpf/libbpf.h says, which is an error number
- * below zero, or no pointer and errno.
+ * The system's libbpf.so.1, by FFI: every host with iproute2 has it. It finds the kernel's structures by name and
+ * returns the verifier's log. Only functions used here are declared. Each returns a negative error number, or no
+ * pointer and errno, as in bpf/libbpf.h.
  */
 import koffi from 'koffi';
 import { failed, type Errno, type Problem } from '../../base/problem.ts';
 import { ok, type Result } from '../../base/result.ts';
 import { errnoName } from '../errno.ts';
 
-/** A pointer of the library's. */
+/** A pointer of the library. */
 export type Handle = bigint;
 type MaybeHandle = Handle | null;
 
@@ -87,7 +87,7 @@ export interface Libbpf {
 
 let loaded: Result<Libbpf, Problem> | undefined;
 
-/** Loaded at the first use. */
+/** Returns the library, which is loaded at the first use. */
 export function libbpf(): Result<Libbpf, Problem> {
   loaded ??= load();
   return loaded;
@@ -107,11 +107,11 @@ function load(): Result<Libbpf, Problem> {
   const functions = Object.fromEntries(
     Object.entries(prototypes).map(([name, prototype]) => [name, library.func(prototype)]),
   ) as unknown as Libbpf;
-  // What goes wrong is told by us.
+  // We report errors ourselves.
   functions.libbpf_set_print(null);
   return ok(functions);
 }
 
-/** Of what a function answered: below zero, or of no pointer. */
+/** Returns the error of a libbpf function that returned a negative number or no pointer. */
 export const errnoOfAnswer = (answer?: number): Errno =>
   errnoName(answer === undefined ? koffi.errno() : -answer);

@@ -1,6 +1,6 @@
 /**
  * Whether BPF programs can decide on this kernel: `bpf` must be one of the security modules in force. A kernel without
- * it loads and attaches such programs all the same, and never asks them.
+ * it still loads and attaches such programs, but never calls them.
  *
  *     lockdown,capability,landlock,yama,apparmor,bpf        /sys/kernel/security/lsm
  */
@@ -19,7 +19,7 @@ export const parseModules = (text: string): readonly string[] =>
     .split(',')
     .filter((each) => each !== '');
 
-/** Why programs cannot decide here, and what would change that. */
+/** Returns why programs cannot decide here, and what would change that. */
 export function lsmProblem({ sys, etc }: Roots): Cause | undefined {
   const list = `${sys}/kernel/security/lsm`;
   const text = readText(list);
@@ -43,7 +43,7 @@ export function lsmProblem({ sys, etc }: Roots): Cause | undefined {
 
 const capability = 'capability';
 
-/** The boot option that adds it. `capability` is always there and not listed in the option. */
+/** Describes the boot option that adds it. `capability` is always there and not listed in the option. */
 export function bootHint(modules: readonly string[], ids: readonly string[]): string {
   const option = `lsm=${[...modules.filter((each) => each !== capability), 'bpf'].join(',')}`;
   const is = (...names: readonly string[]) => names.some((each) => ids.includes(each));
@@ -57,7 +57,7 @@ export function bootHint(modules: readonly string[], ids: readonly string[]): st
   return `boot with the kernel parameter ${option}`;
 }
 
-/** `ID` and `ID_LIKE` of os-release(5). */
+/** Returns `ID` and `ID_LIKE` of os-release(5). */
 export const osIds = (text: string): readonly string[] =>
   [...text.matchAll(/^ID(?:_LIKE)?="?([^"\n]*)"?$/gm)].flatMap(([, value = '']) =>
     value.split(' '),

@@ -1,4 +1,4 @@
-/** Pinned maps, as whoever watches the programs reads them. */
+/** Pinned maps, as programs' observers read them. */
 import { closeSync } from 'node:fs';
 import koffi from 'koffi';
 import { failed, type Problem } from '../../base/problem.ts';
@@ -23,13 +23,13 @@ export class PinnedMap implements Disposable {
     this.fd = fd;
   }
 
-  /** The value of a key, or undefined if it has none. */
+  /** Returns the value of a key, or undefined if it has none. */
   get(key: Uint8Array, valueBytes: number): Buffer | undefined {
     const value = Buffer.alloc(valueBytes);
     return this.#lib.bpf_map_lookup_elem(this.fd, key, value) < 0 ? undefined : value;
   }
 
-  /** The sum of a counter over all processors, of a map that has one for each. */
+  /** Returns the sum of a counter over all processors, for a map with one counter per processor. */
   sum(index: number): number {
     const bytes = 8 * this.#lib.libbpf_num_possible_cpus();
     const values = this.get(Buffer.from(Uint32Array.of(index).buffer), bytes);
@@ -39,7 +39,7 @@ export class PinnedMap implements Disposable {
     return Number(sum);
   }
 
-  /** At most so many: a map can change while it is read. */
+  /** Returns at most `max` keys: a map can change while it is read. */
   keys(keyBytes: number, max: number): readonly Buffer[] {
     const keys: Buffer[] = [];
     let last: Buffer | null = null;
@@ -60,7 +60,7 @@ export class PinnedMap implements Disposable {
 const takes = koffi.pointer(
   koffi.proto('int bulkhead_take(void *context, void *data, size_t bytes)'),
 );
-/** An answer below zero ends the call; the record counts as taken. */
+/** A negative answer ends the call; the record counts as taken. */
 const enough = -1;
 
 interface Ring {
@@ -70,7 +70,7 @@ interface Ring {
   readonly handle: Handle;
 }
 
-/** What was taken in the present call. */
+/** The records taken in the current call. */
 class Taking {
   records: Buffer[] = [];
   max = 0;
@@ -81,7 +81,7 @@ class Taking {
   }
 }
 
-/** The records that programs write to a ring buffer, taken without waiting. */
+/** Takes the records that programs write to a ring buffer, without waiting. */
 export class RingReader implements Disposable {
   readonly #ring: Ring;
   readonly #taking: Taking;
@@ -110,7 +110,7 @@ export class RingReader implements Disposable {
     this.#taking = taking;
   }
 
-  /** At most `max` records, however fast they come; what is left waits for the next call. */
+  /** Takes at most `max` records, however fast they come; the rest waits for the next call. */
   take(max: number): readonly Buffer[] {
     this.#taking.records = [];
     this.#taking.max = max;
@@ -127,7 +127,10 @@ export class RingReader implements Disposable {
   }
 }
 
-/** When a program wrote a record, by bpf_ktime_get_ns(): nanoseconds since boot → ISO 8601, UTC. */
+/**
+ * Returns when a program wrote a record, by bpf_ktime_get_ns(): nanoseconds since boot → ISO 8601,
+ * UTC.
+ */
 export function timeOf(nanoseconds: bigint): string {
   const agoMs = Number(process.hrtime.bigint() - nanoseconds) / 1e6;
   return new Date(Date.now() - agoMs).toISOString();

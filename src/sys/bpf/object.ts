@@ -13,26 +13,26 @@ import { beginGeneration, linkPrefix, removeGenerations } from './pins.ts';
 
 export interface BpfObject {
   readonly file: string;
-  /** Of the pins: `symlinks`. */
+  /** The name of the pins: `symlinks`. */
   readonly name: string;
   readonly generation: string;
   readonly entries: readonly MapEntry[];
-  /** Programs that are left out where the kernel lacks their hook. */
+  /** Programs that are left out if the kernel lacks their hook. */
   readonly optional?: readonly string[];
-  /** Asked when everything is attached: why it does not work all the same. */
+  /** Checks, once everything is attached, that it works; returns why not. */
   readonly prove: () => Cause | undefined;
 }
 
 export interface LoadedObject {
   readonly programs: readonly string[];
-  /** Those whose hook this kernel does not have. */
+  /** The programs left out because this kernel lacks their hook. */
   readonly leftOut: readonly string[];
 }
 
 type Loading<T> = Result<T, Cause>;
 const because = (cause: Cause): Loading<never> => ({ ok: false, error: cause });
 
-/** Throws nothing but defects. */
+/** Loads the object. Throws only on defects. */
 export function loadObject(
   object: BpfObject,
   pins: PinnedDirectory,
@@ -61,7 +61,7 @@ interface Program {
   readonly log: Uint8Array;
 }
 
-/** The verifier writes what it thinks; its last lines have the reason. */
+/** The verifier's log buffer; the last lines of the log have the reason. */
 const logBytes = 256 * 1024;
 const logLinesShown = 4;
 
@@ -91,7 +91,7 @@ class Loader {
       const pinned = this.#pin(programs, links, pins);
       if (pinned !== undefined) return because(pinned);
     } finally {
-      // Those that are pinned stay attached.
+      // Pinned programs stay attached.
       for (const link of links) this.#lib.bpf_link__destroy(link);
     }
     return ok({ programs: programs.map(({ name }) => name), leftOut });
@@ -180,7 +180,7 @@ class Loader {
     const lib = this.#lib;
     for (const map of each(this.#handle, lib.bpf_object__next_map)) {
       const name = lib.bpf_map__name(map);
-      // Those that the compiler made: .rodata and the like.
+      // Maps that the compiler made: .rodata and the like.
       if (name.includes('.')) continue;
       const done = lib.bpf_map__pin(map, `${path}/map_${name}`);
       if (done < 0) return cannotPin(`the map ${name}`, done);
@@ -206,7 +206,7 @@ class Loader {
 /** Source: linux/btf.h, `BTF_KIND_FUNC`. */
 const functionKind = 12;
 
-/** The function of the kernel where the programs of a section are called. */
+/** Returns the kernel function at which a section's programs are called. */
 const functionOf = (section: string) =>
   section.replace(/^lsm(\.s)?\//, 'bpf_lsm_').replace(/^fentry\//, '');
 
@@ -220,7 +220,7 @@ function each(of: Handle, next: (of: Handle, last: Handle | null) => Handle | nu
   return all;
 }
 
-/** Why the kernel did not take a program, in the last words of its verifier if it has said anything. */
+/** Returns why the kernel did not accept a program, with the last lines of the verifier's log, if any. */
 export function refusal(programs: readonly Pick<Program, 'name' | 'log'>[], answer: number): Cause {
   const errno = errnoOfAnswer(answer);
   const refused = programs

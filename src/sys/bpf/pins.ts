@@ -1,9 +1,9 @@
 /**
- * Where programs stay when the process that loaded them has ended: a directory of ours in the BPF file system.
+ * The directory in the BPF file system that keeps programs after the process that loaded them has ended.
  *
  *     /sys/fs/bpf/bulkhead/symlinks-mf2k8q1c/link_symlinks_open, map_events, …
  *
- * A generation is complete once its name has no `-new` at its end. Names there can have no dots.
+ * A generation is complete once its name no longer ends with `-new`. Names there cannot contain dots.
  */
 import {
   closeSync,
@@ -30,7 +30,7 @@ export interface PinRoot {
   readonly instance: string;
 }
 
-/** The directory, made if need be; nobody else may be able to change what is in it. */
+/** Opens the directory, and makes it if needed; nobody else may be able to change its contents. */
 export function openPins({ sys, instance }: PinRoot): Result<PinnedDirectory, Problem> {
   const mountPoint = `${sys}/fs/bpf`;
   const path = `${mountPoint}/${instance}`;
@@ -55,7 +55,7 @@ export function openPins({ sys, instance }: PinRoot): Result<PinnedDirectory, Pr
   return cannot({ ...problem, hint: `see who made it, and run: rm -r ${path}` });
 }
 
-/** The same, if it is there and we may see it; nothing is made. */
+/** Opens the directory if it exists and we may see it; makes nothing. */
 export function existingPins({ sys, instance }: PinRoot): PinnedDirectory | undefined {
   const path = `${sys}/fs/bpf/${instance}`;
   if (!isDirectory(path) || !isBpfFileSystem(`${sys}/fs/bpf`)) return undefined;
@@ -80,10 +80,10 @@ function isBpfFileSystem(path: string): boolean {
 }
 
 const unfinished = '-new';
-/** Begins the name of each link's pin. */
+/** The prefix of each link's pin name. */
 export const linkPrefix = 'link_';
 
-/** The generations of these programs, oldest first. */
+/** Returns the generations of these programs, oldest first. */
 export const generationsOf = (pins: PinnedDirectory, name: string): readonly string[] =>
   namesOf(pins, name)
     .filter((each) => !each.endsWith(unfinished))
@@ -93,13 +93,13 @@ export const generationsOf = (pins: PinnedDirectory, name: string): readonly str
 const namesOf = (pins: PinnedDirectory, name: string): readonly string[] =>
   readdirSync(pins.at('.')).filter((each) => each.startsWith(`${name}-`));
 
-/** Ascending in time, and at the same length for thousands of years. */
+/** Returns a name that ascends in time, at the same length for thousands of years. */
 export const newGeneration = (): string => Date.now().toString(36).padStart(9, '0');
 
 export const generationPath = (pins: PinnedDirectory, name: string, generation: string): string =>
   pins.at(`${name}-${generation}`);
 
-/** A directory in which a generation is being made. Removed, and with it what is in it, unless it is finished. */
+/** Makes a directory for a new generation. It is removed with its contents unless it is finished. */
 export function beginGeneration(pins: PinnedDirectory, name: string, generation: string) {
   const path = `${generationPath(pins, name, generation)}${unfinished}`;
   mkdirSync(path, { mode: 0o700 });
@@ -110,7 +110,7 @@ export function beginGeneration(pins: PinnedDirectory, name: string, generation:
   };
 }
 
-/** Removes all generations but one, and what a killed loader has left. Their programs are detached when this returns. */
+/** Removes all generations but one, and a killed loader's leftovers. Their programs are detached when this returns. */
 export function removeGenerations(pins: PinnedDirectory, name: string, but?: string): number {
   const gone = namesOf(pins, name).filter((each) => each !== `${name}-${but}`);
   for (const each of gone) removeDetached(pins.at(each));
@@ -118,8 +118,8 @@ export function removeGenerations(pins: PinnedDirectory, name: string, but?: str
 }
 
 /**
- * The kernel detaches a program in the background when its last pin goes, and at once when the last descriptor is closed:
- * its links stay open until their pins are gone.
+ * Removes a generation and keeps its links open until their pins are gone. The kernel detaches a program in the
+ * background when its last pin goes, but at once when the last descriptor is closed.
  */
 function removeDetached(generation: string): void {
   const library = libbpf();
@@ -132,7 +132,7 @@ function removeDetached(generation: string): void {
   for (const link of links) if (link >= 0) closeSync(link);
 }
 
-/** For callers that turn everything off: our directory, if nothing is in it. */
+/** Removes our directory, if it is empty, for callers that turn everything off. */
 export function removePins({ sys, instance }: PinRoot): Result<void, Problem> {
   const path = `${sys}/fs/bpf/${instance}`;
   try {

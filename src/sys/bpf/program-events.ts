@@ -1,6 +1,6 @@
 /**
- * What the programs in force tell by their ring buffer `events`, whichever generation they are of, and how much of it they
- * have counted before, by the map `tallies`: of each uid the total first, in 8 of `tallyBytes`.
+ * Reads the ring buffer `events` of the programs in force, of whichever generation, and their earlier counts from the
+ * map `tallies`. Each of its values starts with the uid's total, in 8 of `tallyBytes`.
  */
 import type { Problem } from '../../base/problem.ts';
 import { ok, type Result } from '../../base/result.ts';
@@ -8,7 +8,7 @@ import { PinnedMap, RingReader } from './maps.ts';
 import type { Programs } from './programs.ts';
 
 const tallyBytes = 24;
-/** As many uids as the programs remember. */
+/** The number of uids that the programs remember. */
 const talliedMax = 8192;
 
 export interface ProgramRecords {
@@ -26,13 +26,13 @@ export class ProgramEvents implements Disposable {
   readonly #restart: (totals: ReadonlyMap<number, number>) => void;
   #reader: Reader | undefined;
 
-  /** `restart` is called when other programs are in force, or none, with what those have counted before. */
+  /** Creates the reader. It calls `restart` when other programs, or none, are in force, with their earlier counts. */
   constructor(programs: Programs, restart: (totals: ReadonlyMap<number, number>) => void) {
     this.#programs = programs;
     this.#restart = restart;
   }
 
-  /** At most `max`, without waiting; undefined where no programs are in force. */
+  /** Takes at most `max` records without waiting; undefined if no programs are in force. */
   take(max: number): Result<ProgramRecords | undefined, Problem> {
     const opened = this.#programs.inForce((directory, generation) =>
       generation === this.#reader?.generation

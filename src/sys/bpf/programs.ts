@@ -1,6 +1,6 @@
 /**
- * Programs of one kind in the kernel: loaded by one process at a time, pinned in generations, and found again by everybody.
- * The name of a generation ends with a digest of what it was made of.
+ * BPF programs of one kind: one process at a time loads and pins them in generations, and every process finds them. The
+ * name of a generation ends with a digest of its sources.
  */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
@@ -23,22 +23,22 @@ import {
 } from './pins.ts';
 
 export interface ProgramPaths extends PinRoot {
-  /** For the lock: `/run/INSTANCE`. */
+  /** The directory of the lock: `/run/INSTANCE`. */
   readonly runtime: string;
 }
 
 export interface Loading {
-  /** Beside the object file, what makes a generation another one. */
+  /** The sources, apart from the object file, that distinguish generations. */
   readonly madeOf: readonly MapEntry[];
-  /** Programs that are left out where the kernel lacks their hook. */
+  /** Programs that are left out if the kernel lacks their hook. */
   readonly optional?: readonly string[];
-  /** Of a generation of that name, for which a canary may be chosen. */
+  /** Returns the map entries of a generation of that name, for which it may choose a self-test. */
   readonly entries: (generation: string) => readonly MapEntry[];
-  /** Why it does not work all the same, asked when everything is attached. */
+  /** Checks, once everything is attached, that it works; returns why not. */
   readonly prove: (generation: string) => Cause | undefined;
-  /** Whether one that was made of the same still works; it does if this is not given. */
+  /** Whether a generation from the same sources still works; assumed if this is not given. */
   readonly stillWorks?: (generation: string) => boolean;
-  /** Called before programs that are in force are replaced. */
+  /** Called before the programs in force are replaced. */
   readonly beforeReplacing?: () => void;
 }
 
@@ -47,14 +47,16 @@ export class Programs {
   readonly #paths: ProgramPaths;
   readonly #file: string;
 
-  /** `name`: of the object file below dist/bpf, and of the pins; none is the beginning of another. */
+  /**
+   * Creates the programs. `name`: of the object file below dist/bpf, and of the pins; no name is a prefix of another.
+   */
   constructor(name: string, paths: ProgramPaths) {
     this.#name = name;
     this.#paths = paths;
     this.#file = packageFile(`dist/bpf/${name}.bpf.o`);
   }
 
-  /** Loads them, unless the same are in force. Answers whether anything was changed. */
+  /** Loads them, unless the same are in force. Returns whether anything was changed. */
   load(loading: Loading): Result<boolean, Problem> {
     const locked = this.#lock();
     if (!locked.ok) return locked;
@@ -66,7 +68,7 @@ export class Programs {
     if (!digest.ok) return digest;
     const now = generationsOf(pins, this.#name).at(-1);
     if (now?.endsWith(`-${digest.value}`) === true && loading.stillWorks?.(now) !== false) {
-      // What a loader that was killed has left.
+      // Leftovers of a killed loader.
       removeGenerations(pins, this.#name, now);
       return ok(false);
     }
@@ -86,7 +88,7 @@ export class Programs {
     return loaded.ok ? ok(true) : loaded;
   }
 
-  /** Takes them out. Answers whether there were any. */
+  /** Unloads them. Returns whether there were any. */
   unload(): Result<boolean, Problem> {
     const found = existingPins(this.#paths);
     if (found === undefined) return ok(false);
@@ -103,7 +105,7 @@ export class Programs {
     }
   }
 
-  /** `use` gets where those in force are pinned; it is not called where there are none. */
+  /** Calls `use` with the directory of pins in force; does not call it if there are none. */
   inForce<T>(use: (directory: string, generation: string) => T): T | undefined {
     const found = existingPins(this.#paths);
     if (found === undefined) return undefined;
@@ -113,12 +115,12 @@ export class Programs {
     return use(generationPath(pins, this.#name, generation), generation);
   }
 
-  /** Whether any are in force, whatever can be read of them. */
+  /** Returns whether any are in force, even if nothing of them can be read. */
   areInForce(): boolean {
     return this.inForce(() => true) ?? false;
   }
 
-  /** Hexadecimal. */
+  /** Returns the digest in hexadecimal. */
   digest(madeOf: readonly MapEntry[]): Result<string, Problem> {
     try {
       const hash = createHash('sha256').update(readFileSync(this.#file));

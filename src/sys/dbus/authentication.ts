@@ -1,6 +1,6 @@
 /**
- * The first lines of a connection: `\0AUTH EXTERNAL 30\r\n`, `OK 0123…\r\n`, `BEGIN\r\n`. The kernel tells the bus
- * who we are; the number, our uid's digits in hexadecimal, must agree.
+ * The first lines of a connection: `\0AUTH EXTERNAL 30\r\n`, `OK 0123…\r\n`, `BEGIN\r\n`. The bus knows our uid from
+ * the kernel; the number, our uid's digits in hexadecimal, must match it.
  * Source: D-Bus Specification, "Authentication Protocol".
  */
 import { fail, ok, type Result } from '../../base/result.ts';
@@ -12,7 +12,9 @@ export const firstLine = (uid: number): string =>
 
 export const begin = 'BEGIN\r\n';
 
-/** What follows the bus's answer, nothing where it has not come yet; the error is why it lets us not in. */
+/**
+ * Returns the bytes after the bus's answer; undefined if the answer is incomplete. The error is why the bus refuses us.
+ */
 export function afterAnswer(bytes: Buffer): Result<Buffer | undefined> {
   const end = bytes.indexOf('\r\n');
   if (end < 0) return bytes.length > lineBytesMax ? fail('its answer has no end') : ok(undefined);

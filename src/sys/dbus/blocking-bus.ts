@@ -1,7 +1,7 @@
 /**
- * The client for what must not be interleaved with anything else: a call waits for its reply, as reading a file does.
+ * A client for operations that must not be interleaved with others: a call waits for its reply, like a file read.
  *
- * It has no signals: whatever arrives that is not awaited is passed over.
+ * It has no signals: it skips all messages that nobody awaits.
  */
 import { closeSync, readSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
@@ -30,7 +30,7 @@ const chunkBytes = 64 * 1024;
 const interrupted = -constants.errno.EINTR;
 const tooLate: Cause = { reason: 'no reply came in time' };
 
-/** The error says what is at `path` instead of a bus. */
+/** Opens the bus. The error describes what is at `path` instead of a bus. */
 export function openBus(path = systemBusSocket): Result<BlockingBus, Problem> {
   const cannot = (cause: Cause) =>
     failed({ ...cause, action: 'connect to the message bus at', object: path });
@@ -48,7 +48,7 @@ export class BlockingBus implements Disposable {
   readonly #stream = new MessageStream();
   readonly #chunk = Buffer.allocUnsafe(chunkBytes);
   #serial = 0;
-  /** Once the next message cannot be found any more. */
+  /** The reason why the next message can no longer be found. */
   #broken: Cause | undefined;
   #closed = false;
 
@@ -56,7 +56,7 @@ export class BlockingBus implements Disposable {
     this.#fd = fd;
   }
 
-  /** Before anything else. */
+  /** Authenticates; must be called first. */
   greet(): Result<undefined, Cause> {
     const until = performance.now() + defaultTimeoutMs;
     const said = this.#write(Buffer.from(firstLine(process.geteuid?.() ?? 0)), until);

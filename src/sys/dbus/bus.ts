@@ -4,8 +4,8 @@
  *     const bus = await connectBus();
  *     await bus.value.call({ ...manager, member: 'Reload', returns: '' })
  *
- * Any local account may send us signals, of any size: those that nobody asked for are passed over unread, and one is
- * only delivered when its sender owns the name that was subscribed to.
+ * Any local account may send us signals of any size. The client skips unrequested signals unread, and delivers one only
+ * if its sender owns the name that was subscribed to.
  * Source: D-Bus Specification.
  */
 import { connect, type Socket } from 'node:net';
@@ -29,7 +29,7 @@ import { isDottedName, isMemberName, isObjectPath } from './names.ts';
 import type { Value } from './value.ts';
 
 export interface Match {
-  /** The well-known name that sends it. */
+  /** The well-known name of the sender. */
   readonly sender: string;
   readonly path: string;
   readonly interface: string;
@@ -37,23 +37,26 @@ export interface Match {
 }
 
 export interface Bus extends Disposable {
-  /** Calls beyond what a bus lets wait are sent when others have been answered; all in their order. */
+  /** Calls a method. Calls beyond a bus's limit are sent once others have been answered, all in order. */
   readonly call: (call: Call) => Promise<Reply>;
-  /** Until the bus is closed. When the sender's name changes hands, its signals end: subscribe again. */
+  /** Subscribes until the bus is closed. When the sender's name gets a new owner, its signals end: subscribe again. */
   readonly subscribe: (
     match: Match,
     received: (body: readonly Value[]) => void,
   ) => Promise<Result<undefined, CallProblem>>;
-  /** Why it has ended; nothing while it lives. */
+  /** Returns why the connection has ended; undefined while it is open. */
   readonly ended: () => Cause | undefined;
 }
 
-/** A bus drops those that have more calls unanswered. Source: dbus-daemon(1), max_replies_per_connection: 128. */
+/**
+ * The number of unanswered calls; a bus drops clients that have too many. Source: dbus-daemon(1),
+ * max_replies_per_connection: 128.
+ */
 const inFlightMax = 64;
 const queuedMax = 100_000;
 const serialMax = 2 ** 32 - 1;
 
-/** The error says what is at `path` instead of a bus. */
+/** Connects to a bus. The error describes what is at `path` instead of a bus. */
 export async function connectBus(path = systemBusSocket): Promise<Result<Bus, Problem>> {
   const connection = new Connection(path);
   const hello = await connection.call({ ...daemon, member: 'Hello', returns: 's' });
@@ -165,7 +168,7 @@ class Connection implements Bus {
     if (!bytes.ok) return answer(callFailed(call, { reason: bytes.error }));
     const { timeoutMs = defaultTimeoutMs } = call;
     const late = { reason: `no reply came within ${timeoutMs / 1000} s` };
-    // Its serial stays taken until the reply comes: the bus counts the call still.
+    // Its serial stays taken until the reply comes: the bus still counts the call.
     const timer = setTimeout(() => answer(callFailed(call, late)), timeoutMs);
     this.#sent.set(this.#serial, { call, answer, timer });
     this.#socket.write(bytes.value);
@@ -181,7 +184,7 @@ class Connection implements Bus {
     this.#sendQueued();
   }
 
-  /** What came after the greeting, if it is over. */
+  /** Returns the bytes after the greeting, once it is over. */
   #greet(chunk: Buffer): Buffer | undefined {
     const all = Buffer.concat([this.#greeting ?? chunk, chunk]);
     const rest = afterAnswer(all);
@@ -201,7 +204,7 @@ class Connection implements Bus {
     if (message.kind === 'signal') return this.#signal(message);
     const serial = message.replySerial ?? 0;
     const sent = this.#sent.get(serial);
-    // A call to us is not answered: nothing of ours is offered, and its sender waits no longer than it wants.
+    // Calls to us are not answered: we offer nothing, and their sender decides how long it waits.
     if (sent === undefined || message.kind === 'call') return;
     this.#sent.delete(serial);
     clearTimeout(sent.timer);

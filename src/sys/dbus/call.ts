@@ -1,4 +1,4 @@
-/** A method call and its reply, as both clients have them. */
+/** A method call and its reply, shared by both clients. */
 import type { Cause, Problem } from '../../base/problem.ts';
 import type { Result } from '../../base/result.ts';
 import { bodyOf, type Message, type MethodCall } from './message.ts';
@@ -7,13 +7,13 @@ import type { Value } from './value.ts';
 export const systemBusSocket = '/run/dbus/system_bus_socket';
 
 export interface Call extends MethodCall {
-  /** The signature that the reply must have; values of that type are what is given back. */
+  /** The signature that the reply must have; the caller gets values of these types. */
   readonly returns: string;
   readonly timeoutMs?: number;
 }
 
 export interface CallProblem extends Problem {
-  /** `org.freedesktop.systemd1.NoSuchUnit`, where the other side refused; absent where it did not answer. */
+  /** `org.freedesktop.systemd1.NoSuchUnit` if the other side refused; absent if it did not answer. */
   readonly errorName?: string;
 }
 

@@ -1,19 +1,21 @@
-/** Cuts what arrives into messages; what is too long to be kept is passed over. */
+/** Cuts received bytes into messages, and skips messages that are too long. */
 import { fail, ok, type Result } from '../../base/result.ts';
 import { extentOf, readMessage, type Extent, type Message } from './message.ts';
 
-/** A longer one is not kept: any account may send us signals, but no reply of systemd is near this. */
+/**
+ * The size up to which a message is kept. Any account may send us signals, but no reply of systemd is near this size.
+ */
 const keptBytesMax = 16 * 2 ** 20;
 
 export class MessageStream {
   #chunks: Buffer[] = [];
   #length = 0;
-  /** Of the message that is being passed over. */
+  /** The remaining bytes of the message that is being skipped. */
   #toSkip = 0;
-  /** Of the message that has begun, once its first bytes have come. */
+  /** The extent of the current message, once its first bytes have come. */
   #extent: Extent | undefined;
 
-  /** The messages that are complete now. The error ends the stream: where the next one begins is not known. */
+  /** Returns the messages that are complete now. An error ends the stream: the start of the next message is unknown. */
   push(chunk: Buffer): Result<readonly Message[]> {
     this.#chunks.push(chunk);
     this.#length += chunk.length;
@@ -68,5 +70,5 @@ export class MessageStream {
 
 const isKept = ({ bytes, readable }: Extent) => readable && bytes <= keptBytesMax;
 
-/** What somebody waits for cannot be passed over. */
+/** Whether somebody waits for the message, so that it cannot be skipped. */
 const isAwaited = ({ kind }: Extent) => kind === 'return' || kind === 'error';

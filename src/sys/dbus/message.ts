@@ -1,5 +1,5 @@
 /**
- * Messages of D-Bus: sixteen bytes (order, type, flags, version, lengths, serial), header fields, and a body.
+ * D-Bus messages: sixteen bytes (order, type, flags, version, lengths, serial), header fields, and a body.
  *
  *     6c 01 00 01 | 00 00 00 00 | 01 00 00 00 | 6e 00 00 00 | (1, "/org/freedesktop/DBus") (3, "Hello") …
  *
@@ -21,10 +21,10 @@ export interface Message {
   readonly errorName?: string;
   readonly replySerial?: number;
   readonly destination?: string;
-  /** Written by the bus, so that nobody can lie about it. */
+  /** The sender's name, written by the bus, so that nobody can forge it. */
   readonly sender?: string;
   readonly signature: string;
-  /** Read by `bodyOf`, if anybody wants to know. */
+  /** The body's bytes; `bodyOf` parses them on demand. */
   readonly body: Buffer;
 }
 
@@ -57,13 +57,13 @@ const fields: readonly (readonly [code: number, name: FieldName, signature: stri
   [8, 'signature', 'g'],
 ];
 
-/** A method of somebody's, and what it is called with. */
+/** A method of another client, with its arguments. */
 export interface MethodCall {
   readonly destination: string;
   readonly path: string;
   readonly interface: string;
   readonly member: string;
-  /** Of the arguments. */
+  /** The signature of the arguments. */
   readonly signature?: string;
   readonly body?: readonly Value[];
 }
@@ -73,7 +73,7 @@ interface Outgoing extends MethodCall {
   readonly expectsReply?: boolean;
 }
 
-/** The bytes of a call; the error is what cannot be sent. */
+/** Returns the bytes of a call; the error says what cannot be sent. */
 export function writeCall(call: Outgoing): Result<Buffer> {
   const { serial, signature = '', expectsReply = true } = call;
   const body = writeValues(signature, call.body ?? []);
@@ -103,11 +103,11 @@ const padded = (bytes: Buffer) =>
 export interface Extent {
   readonly kind: MessageKind | undefined;
   readonly bytes: number;
-  /** Of a processor that writes numbers the other way round: it can be passed over, but not read. */
+  /** Whether the byte order is ours. A message of the other byte order can be skipped, but not read. */
   readonly readable: boolean;
 }
 
-/** How long the message is that begins here: nothing where its beginning has not come yet. */
+/** Returns the length of the message that begins here; undefined until its first bytes have come. */
 export function extentOf(bytes: Buffer): Result<Extent | undefined> {
   if (bytes.length < fixedBytes) return ok(undefined);
   const order = bytes[0];
@@ -121,7 +121,7 @@ export function extentOf(bytes: Buffer): Result<Extent | undefined> {
   return ok({ kind: kinds[bytes[1] ?? 0], bytes: length, readable: order === littleEndian });
 }
 
-/** A whole message, of the length that `extentOf` gave. */
+/** Parses a whole message, of the length that `extentOf` returned. */
 export function readMessage(bytes: Buffer): Result<Message> {
   const bodyBytes = bytes.readUInt32LE(4);
   const bodyAt = bytes.length - bodyBytes;
@@ -142,7 +142,7 @@ export function readMessage(bytes: Buffer): Result<Message> {
   });
 }
 
-/** Fields of later versions are ignored, as the specification wants it. */
+/** Parses the fields. Fields of later versions are ignored, as the specification requires. */
 function fieldsOf(
   list: readonly (readonly [number, Variant])[],
 ): Result<Partial<Record<FieldName, never>>> {

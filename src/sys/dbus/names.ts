@@ -1,8 +1,8 @@
-/** Names of D-Bus. Source: D-Bus Specification, "Valid Names", "Valid Object Paths". */
+/** D-Bus names. Source: D-Bus Specification, "Valid Names", "Valid Object Paths". */
 
 export const isObjectPath = (text: string): boolean => /^\/(?:\w+(?:\/\w+)*)?$/.test(text);
 
-/** Of a bus, an interface, or an error: what a match rule and a header may contain. */
+/** Whether the text can name a bus, an interface or an error in a match rule or a header. */
 export const isDottedName = (text: string): boolean =>
   text.length <= 255 && /^:?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+$/.test(text);
 

@@ -1,16 +1,19 @@
 /**
- * The bytes of a message as values. They may be anybody's: every length is checked before anything is made of it, and
- * what does not fit is refused as a whole. Source: D-Bus Specification, "Marshaling".
+ * Parses the bytes of a message into values. Anybody may have sent them: every length is checked before it is used, and
+ * bytes that do not fit are refused as a whole. Source: D-Bus Specification, "Marshaling".
  */
 import { fail, ok, type Result } from '../../base/result.ts';
 import { isObjectPath } from './names.ts';
 import { parseSignature, type BasicCode, type Type } from './signature.ts';
 import { NotAValue, variantDepthMax, type Value, type Variant } from './value.ts';
 
-/** What all values of one message have at most; a message of a byte each would be a hundred times its size as objects. */
+/**
+ * The maximum number of values in one message: single-byte values would take a hundred times the message's size as
+ * objects.
+ */
 const valuesMax = 2 ** 20;
 
-/** The error is why the bytes are not of this type: half a sentence. */
+/** Parses the values. The error says why the bytes are not of this type: half a sentence. */
 export function readValues(signature: string, bytes: Buffer): Result<readonly Value[]> {
   try {
     const reader = new Reader(bytes);

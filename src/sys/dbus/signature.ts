@@ -1,5 +1,5 @@
 /**
- * What a value of D-Bus consists of: `a(sv)` is an array of structs of a string and a variant.
+ * The types of D-Bus values: `a(sv)` is an array of structs of a string and a variant.
  *
  * File descriptors (`h`) are left out: none is ever sent or accepted.
  * Source: D-Bus Specification, "Type System".
@@ -11,7 +11,7 @@ export type Type =
   | { readonly kind: 'basic'; readonly code: BasicCode; readonly align: number }
   | { readonly kind: 'variant'; readonly align: number }
   | { readonly kind: 'array'; readonly of: Type; readonly align: number }
-  /** An entry of a dictionary is a struct of two, and stands in an array alone. */
+  /** A dictionary entry is a struct of two fields, and only occurs in an array. */
   | { readonly kind: 'struct'; readonly fields: readonly Type[]; readonly align: number };
 
 const alignments: Readonly<Record<BasicCode, number>> = {
@@ -31,7 +31,7 @@ const alignments: Readonly<Record<BasicCode, number>> = {
 const lengthMax = 255;
 const depthMax = 32;
 
-/** The types of a signature in their order; nothing where it is not one. */
+/** Returns the types of a signature in order; undefined if it is not a signature. */
 export function parseSignature(text: string): readonly Type[] | undefined {
   if (text.length > lengthMax) return undefined;
   const types: Type[] = [];

@@ -1,10 +1,10 @@
 /**
- * Values of D-Bus as JavaScript has them: `y n q i u d` are numbers, `x t` bigints, `s o g` strings, `ay` bytes,
- * other arrays and structs arrays, and dictionaries arrays of pairs.
+ * D-Bus values in JavaScript: `y n q i u d` are numbers, `x t` bigints, `s o g` strings, `ay` bytes, other arrays and
+ * structs arrays, and dictionaries arrays of pairs.
  */
 export type Value = boolean | number | bigint | string | Uint8Array | Variant | readonly Value[];
 
-/** A value that brings its type along. */
+/** A value with its own type. */
 export interface Variant {
   readonly signature: string;
   readonly value: Value;
@@ -12,8 +12,8 @@ export interface Variant {
 
 export const variant = (signature: string, value: Value): Variant => ({ signature, value });
 
-/** Variants hold variants. The specification allows more; nobody who is asked sends it. */
+/** The nesting depth of variants. The specification allows more, but no service that we call sends more. */
 export const variantDepthMax = 16;
 
-/** Why bytes are not a value, or a value has no bytes; caught where a message begins. */
+/** The reason why bytes are not a value, or a value has no bytes. The code that handles a whole message catches it. */
 export class NotAValue extends Error {}

@@ -1,4 +1,7 @@
-/** Values as the bytes of a message, little-endian. Source: D-Bus Specification, "Marshaling". */
+/**
+ * Writes values as the bytes of a message, little-endian. Source: D-Bus Specification,
+ * "Marshaling".
+ */
 import { fail, ok, type Result } from '../../base/result.ts';
 import { isObjectPath } from './names.ts';
 import { parseSignature, type BasicCode, type Type } from './signature.ts';
@@ -7,7 +10,7 @@ import { NotAValue, variantDepthMax, type Value, type Variant } from './value.ts
 const bytesMax = 16 * 2 ** 20;
 const signatureBytesMax = 255;
 
-/** The error is why a value is not of its type: half a sentence. */
+/** Writes the values. The error says why a value is not of its type: half a sentence. */
 export function writeValues(signature: string, values: readonly Value[]): Result<Buffer> {
   try {
     const writer = new Writer();
@@ -141,7 +144,7 @@ class Writer {
     write(this.#buffer, at);
   }
 
-  /** Where the next bytes go; they are zero. The buffer may be another one then. */
+  /** Returns the position of the next bytes, which are zero. The buffer may be another one then. */
   #take(count: number): number {
     const at = this.#length;
     this.#length += count;

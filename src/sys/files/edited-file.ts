@@ -1,7 +1,7 @@
 /**
- * A text file that administrators and programs edit, written as root on a host whose users may be hostile: under a
- * lock, to a new file beside it that then takes its name. What another editor changed since it was read is never
- * overwritten.
+ * A text file that administrators and programs edit, written as root on a host whose users may be hostile. Writes
+ * happen under a lock, to a new file next to it that then takes its name. It never overwrites changes that another
+ * editor made after the file was read.
  */
 import { lstatSync, mkdirSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
@@ -23,7 +23,7 @@ import {
 } from './text-file.ts';
 
 const lockWaitMs = 10_000;
-/** Only root reads a new file: a policy says which users the host has. */
+/** Only root reads a new file: a policy shows which users the host has. */
 const newMode = 0o600;
 
 export interface Edited {
@@ -54,7 +54,7 @@ export function editTextFile<E>(
   });
 }
 
-/** Writes a new file; one that exists is replaced only if `overwrite` says so, and keeps its mode and owner. */
+/** Writes a new file; an existing file is replaced only if `overwrite` is set, and keeps its mode and owner. */
 export function createTextFile(
   path: string,
   text: string,

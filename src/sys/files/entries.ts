@@ -1,8 +1,8 @@
 /**
- * Directories as the kernel gives them, for whoever reads millions of names: entries are not made into strings, and
- * what is asked about one is asked by the address of its name in the very memory that the kernel wrote it to.
+ * Raw directory reads for callers that read millions of names. Entries are not made into strings: calls about an entry
+ * pass its name's address in the memory that the kernel wrote it to.
  *
- * Names and paths are "byte strings": a character a byte (latin1), since a name need not be text.
+ * Names and paths are "byte strings": one character per byte (latin1), since a name need not be text.
  */
 import koffi from 'koffi';
 
@@ -21,7 +21,10 @@ const syscallOpenat2 = libc.func(
 const cClose = libc.func('int close(int fd)');
 const cLseek = libc.func('int64_t lseek(int fd, int64_t offset, int whence)');
 
-/** Memory that the kernel reads and writes by its address. It must be held as long as the address is used. */
+/**
+ * Memory that the kernel reads and writes by its address. The caller must keep a reference as long as the address is
+ * used.
+ */
 export class Memory {
   readonly bytes: Buffer;
   readonly view: DataView;
@@ -34,7 +37,7 @@ export class Memory {
     this.address = Number(koffi.address(this.bytes));
   }
 
-  /** A byte string as a C string; answers its address. It must be shorter than the memory. */
+  /** Writes a byte string as a C string; returns its address. It must be shorter than the memory. */
   write(name: string): number {
     if (name.length >= this.bytes.length) throw new RangeError('the name is too long');
     this.bytes[this.bytes.write(name, 'latin1')] = 0;
@@ -44,7 +47,10 @@ export class Memory {
 
 const orErrno = (answer: number): number => (answer < 0 ? -koffi.errno() : answer);
 
-/** Entries of an open directory from where it is: bytes, 0 at its end, or the negative errno. Source: getdents64(2). */
+/**
+ * Reads entries of an open directory from its position on: returns bytes, 0 at its end, or the negative errno. Source:
+ * getdents64(2).
+ */
 export const readEntries = (fd: number, into: Memory): number =>
   orErrno(Number(cGetdents(fd, into.address, into.bytes.length)));
 
@@ -65,11 +71,11 @@ export const entryType = (bytes: Buffer, at: number): number => bytes[at + 18] ?
 
 const dot = 0x2e;
 
-/** `.` and `..`; `at` is where the name begins. */
+/** Whether the name is `.` or `..`; `at` is its start. */
 export const isDots = (bytes: Buffer, at: number): boolean =>
   bytes[at] === dot && (bytes[at + 1] === 0 || (bytes[at + 1] === dot && bytes[at + 2] === 0));
 
-/** The byte string that ends with a NUL byte. */
+/** Returns the byte string that ends with a NUL byte. */
 export function byteString(bytes: Buffer, at: number): string {
   let end = at;
   while (bytes[end] !== 0 && end < bytes.length) end++;
@@ -79,7 +85,7 @@ export function byteString(bytes: Buffer, at: number): string {
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const AT_NO_AUTOMOUNT = 0x800;
 const AT_EMPTY_PATH = 0x1000;
-/** FUSE and network file systems answer from memory, and so cannot make us wait. */
+/** FUSE and network file systems answer from memory with this flag, and so cannot make us wait. */
 const AT_STATX_DONT_SYNC = 0x4000;
 const statFlags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_DONT_SYNC;
 /** Type, mode, number of links, uid, inode. */
@@ -89,7 +95,9 @@ const STATX_ATTR_MOUNT_ROOT = 0x2000;
 
 export const statBytes = 256;
 
-/** Fills in `struct statx`, following no link; an empty name is the directory itself. Answers 0 or the negative errno. */
+/**
+ * Fills in `struct statx`, following no link; an empty name is the directory itself. Returns 0 or the negative errno.
+ */
 export const statEntry = (directory: number, name: number, into: Memory): number =>
   orErrno(cStatx(directory, name, statFlags, statMask | STATX_MNT_ID, into.address));
 
@@ -102,7 +110,7 @@ export const kinds = {
 } as const;
 const kindBits = 0o170000;
 
-/** What `statEntry` has filled in. Source: statx(2). */
+/** Reads the fields that `statEntry` has filled in. Source: statx(2). */
 export const statOf = {
   links: ({ view }: Memory) => view.getUint32(16, true),
   uid: ({ view }: Memory) => view.getUint32(20, true),
@@ -111,16 +119,16 @@ export const statOf = {
   /** `MAJOR:MINOR:INODE`. */
   identity: ({ view }: Memory) =>
     `${view.getUint32(136, true)}:${view.getUint32(140, true)}:${view.getBigUint64(32, true)}`,
-  /** Something else is mounted there; before Linux 5.8 the kernel does not say. */
+  /** Whether another file system is mounted there; before Linux 5.8 the kernel does not report it. */
   isMountRoot: ({ view }: Memory) => (view.getUint32(8, true) & STATX_ATTR_MOUNT_ROOT) !== 0,
-  /** The number of the mount, as /proc/self/mountinfo has it; absent before Linux 5.8. */
+  /** Returns the number of the mount, as in /proc/self/mountinfo; absent before Linux 5.8. */
   mount: ({ view }: Memory): string | undefined =>
     (view.getUint32(0, true) & STATX_MNT_ID) === 0
       ? undefined
       : view.getBigUint64(144, true).toString(),
 };
 
-/** Bytes of the target, without a NUL byte behind them, or the negative errno. Source: readlinkat(2). */
+/** Reads a link's target. Returns its bytes, without a final NUL byte, or the negative errno. Source: readlinkat(2). */
 export function readTarget(directory: number, name: number, into: Memory): number {
   const size = orErrno(Number(cReadlinkat(directory, name, into.address, into.bytes.length - 1)));
   if (size >= 0) into.bytes[size] = 0;
@@ -139,7 +147,7 @@ if (process.arch === 'arm64') {
   openFlags.noFollow = 0o100000;
 }
 
-/** A descriptor, or the negative errno. Source: openat(2). */
+/** Returns a descriptor, or the negative errno. Source: openat(2). */
 export const openEntry = (directory: number, name: number, flags: number): number =>
   orErrno(cOpenat(directory, name, flags | openFlags.closeOnExec));
 
@@ -149,7 +157,7 @@ const numberOpenat2 = 437;
 const how = new Memory(24);
 how.bytes.fill(0);
 
-/** The same, held to rules on the way; -ENOSYS before Linux 5.6. Source: openat2(2). */
+/** Opens an entry under path resolution rules; -ENOSYS before Linux 5.6. Source: openat2(2). */
 export function openEntryWithin(
   directory: number,
   name: number,
@@ -161,13 +169,13 @@ export function openEntryWithin(
   return orErrno(Number(syscallOpenat2(numberOpenat2, directory, name, how.address, 24)));
 }
 
-/** Unlike closeSync it takes descriptors that Node has not opened, at a third of the cost. */
+/** Closes a descriptor. Unlike closeSync it accepts descriptors that Node has not opened, at a third of the cost. */
 export const closeEntry = (fd: number): void => void cClose(fd);
 
 const SEEK_SET = 0;
 const SEEK_CUR = 1;
 
-/** Where reading an open directory is: only the kernel knows what the number means. Source: lseek(2). */
+/** Returns the position in an open directory: only the kernel knows what the number means. Source: lseek(2). */
 export const positionOf = (fd: number): bigint => BigInt(cLseek(fd, 0, SEEK_CUR));
 export const seekTo = (fd: number, position: bigint): boolean =>
   Number(cLseek(fd, position, SEEK_SET)) >= 0;

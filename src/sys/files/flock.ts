@@ -1,8 +1,8 @@
 /**
- * An exclusive lock between processes: flock(2) on a file that names its holder.
+ * An exclusive lock between processes: flock(2) on a file that names the process that has it.
  *
- * The kernel frees the lock when its holder dies, however it dies, so there are no stale locks.
- * The file itself is removed on release; a waiter that locked a removed file opens it anew. Only
+ * The kernel frees the lock when that process ends, however it ends, so there are no stale locks.
+ * The file itself is removed on release; a waiter that locked a removed file opens it again. Only
  * its owner can open it, since whoever can open a file can lock it and keep others waiting.
  */
 import {
@@ -28,9 +28,9 @@ export interface FileLock extends Disposable {
 }
 
 interface LockOptions {
-  /** How long to wait for another holder; 0 asks once. The thread sleeps meanwhile. */
+  /** The time to wait for another process's lock; 0 tries once. The thread sleeps meanwhile. */
   readonly waitMs: number;
-  /** The path to name in messages, where it is not the one that is opened. */
+  /** The path to name in messages, if it is not the one that is opened. */
   readonly shownAs?: string;
 }
 
@@ -52,7 +52,9 @@ export function lockFile(path: string, options: LockOptions): Result<FileLock, P
   }
 }
 
-/** Whether a process holds the lock now; whoever wants it meanwhile has to ask twice. */
+/**
+ * Returns whether a process has the lock now. A caller that then wants the lock must check again.
+ */
 export function isLocked(path: string): boolean {
   let fd: number;
   try {
@@ -112,7 +114,10 @@ function problemOf(fd: number): Cause | undefined {
   return undefined;
 }
 
-/** The file may have been removed by its last holder between our open and our lock. */
+/**
+ * Returns whether the file is still at its path: its last user may have removed it between our open
+ * and our lock.
+ */
 function isStillAt(fd: number, path: string): boolean {
   const here = statSync(path, { throwIfNoEntry: false });
   const ours = fstatSync(fd);
@@ -134,7 +139,7 @@ function heldLock(fd: number, path: string): FileLock {
     try {
       if (isStillAt(fd, path)) unlinkSync(path);
     } catch {
-      // Its directory went away, and the file with it.
+      // Its directory is gone, and the file with it.
     }
     closeSync(fd);
   };

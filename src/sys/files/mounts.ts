@@ -1,5 +1,5 @@
 /**
- * Mounts of this process.
+ * This process's mounts.
  *
  *     32 31 0:29 / /sys/fs/cgroup/cpu rw,relatime - cgroup cgroup rw,cpu
  *
@@ -8,22 +8,22 @@
 import { readText } from './read.ts';
 
 export interface Mount {
-  /** As `/proc/PID/fdinfo` has it: `mnt_id`. */
+  /** The mount id, `mnt_id` in `/proc/PID/fdinfo`. */
   readonly id: string;
   /** `MAJOR:MINOR`. */
   readonly device: string;
-  /** What of the file system is mounted; `/` is all of it. */
+  /** The part of the file system that is mounted; `/` is all of it. */
   readonly root: string;
   readonly mountPoint: string;
   readonly type: string;
   readonly source: string;
   readonly readOnly: boolean;
-  /** Setuid and setgid bits of its files count for nothing. */
+  /** Whether the kernel ignores setuid and setgid bits of its files. */
   readonly noSetuid: boolean;
   readonly superOptions: readonly string[];
 }
 
-/** Spaces and the like are written as `\040`. */
+/** Decodes spaces and the like, which are written as `\040`. */
 const unescape = (text: string) =>
   text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8)));
 
@@ -53,10 +53,10 @@ export function readMounts({ proc }: { readonly proc: string }): readonly Mount[
   return parseMountInfo(readText(`${proc}/self/mountinfo`) ?? '');
 }
 
-/** `fuse`, `fuse.sshfs`, `fuseblk`: served by a program, which may be a tenant's. */
+/** Matches `fuse`, `fuse.sshfs`, `fuseblk`: served by a program, which may be a tenant's. */
 export const servedByProgram = /^fuse/;
 
-/** The mount with the longest path above the directory; of several at one path the last. */
+/** Returns the mount with the longest path above the directory; of several at one path the last. */
 export function nearestMount(directory: string, mounts: readonly Mount[]): Mount | undefined {
   let nearest: Mount | undefined;
   for (const mount of mounts) {

@@ -1,4 +1,4 @@
-/** A directory held open, to which no symbolic link led anywhere on its path. */
+/** Opens and keeps open a directory whose path contains no symbolic link. */
 import { closeSync, constants, openSync } from 'node:fs';
 import { failed, type Problem } from '../../base/problem.ts';
 import { ok, type Result } from '../../base/result.ts';

@@ -1,6 +1,6 @@
 /**
- * A directory held open, whose files are reached through it, so that nobody can put another
- * directory in its place between a check and its use. Names are single components.
+ * A directory kept open, and used to reach its files, so that nobody can put another directory in its place between a
+ * check and its use. Names are single components.
  */
 import {
   closeSync,
@@ -19,15 +19,15 @@ import { causeOf, quoted } from '../errno.ts';
 export interface PinnedDirectory extends Disposable {
   readonly fd: number;
   readonly path: string;
-  /** A path to a file in it that stays true whatever happens to the directory's own path. */
+  /** Returns a path to a file in it that stays valid whatever happens to the directory's own path. */
   readonly at: (name: string) => string;
 }
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants;
 
 /**
- * A path that the administrator named may be a symbolic link; a directory of our own, or one that was found, may
- * not. Node opens every file with O_CLOEXEC, so no child inherits it.
+ * Opens the directory. A path that the administrator named may be a symbolic link; a directory of our own, or one that
+ * was found, may not. Node opens every file with O_CLOEXEC, so no child inherits it.
  */
 export function pinDirectory(
   path: string,
@@ -42,14 +42,14 @@ export function pinDirectory(
   return ok(pinned(fd, path));
 }
 
-/** With both flags the kernel answers ENOTDIR to a link. */
+/** Returns the cause of a failed open. With both flags the kernel returns ENOTDIR for a link. */
 function openCause(error: unknown, links: 'follow' | 'refuse'): Cause {
   const cause = causeOf(error);
   if (links === 'follow' || (cause.errno !== 'ENOTDIR' && cause.errno !== 'ELOOP')) return cause;
   return { ...cause, reason: 'it is a symbolic link or not a directory', hint: 'remove it' };
 }
 
-/** Of an open descriptor of a directory. */
+/** Wraps an open descriptor of a directory. */
 export const pinned = (fd: number, path: string): PinnedDirectory => ({
   fd,
   path,
@@ -57,12 +57,12 @@ export const pinned = (fd: number, path: string): PinnedDirectory => ({
   [Symbol.dispose]: () => closeSync(fd),
 });
 
-/** Why what is in the directory could be replaced by someone else, and what to do about it. */
+/** Returns why somebody else could replace the directory's contents, and the remedy. */
 export function directoryProblem(directory: PinnedDirectory): Cause | undefined {
   return problemOfItself(directory) ?? problemAbove(directory);
 }
 
-/** The same of the directory alone, wherever that is. */
+/** Returns the same for only the directory itself, wherever it is. */
 export function problemOfItself(directory: PinnedDirectory): Cause | undefined {
   const stat = fstatSync(directory.fd);
   const shown = quoted(directory.path);
@@ -81,7 +81,7 @@ export function problemOfItself(directory: PinnedDirectory): Cause | undefined {
   return undefined;
 }
 
-/** Whether it is a directory, and no link, in which nobody else could replace what is there. */
+/** Whether it is a directory, not a link, in which nobody else could replace the contents. */
 export function isRootsDirectory(path: string): boolean {
   const pinned = pinDirectory(path, 'refuse');
   if (!pinned.ok) return false;
@@ -89,10 +89,10 @@ export function isRootsDirectory(path: string): boolean {
   return directoryProblem(directory) === undefined;
 }
 
-/** More than a path can have. */
+/** More levels than a path can have. */
 const depthMax = 4096;
 
-/** Whoever can rename one of the directories above it can put another in its place. */
+/** Returns the problem of a directory above: whoever can rename one can put another in its place. */
 function problemAbove(directory: PinnedDirectory): Cause | undefined {
   const root = statSync('/');
   let path = readlinkSync(`/proc/self/fd/${directory.fd}`);
@@ -111,13 +111,13 @@ function problemAbove(directory: PinnedDirectory): Cause | undefined {
   return { reason: `it is more than ${depthMax} directories deep` };
 }
 
-/** Root, and whoever runs this. */
+/** Whether the uid is root's or this process's own. */
 export function isTrusted(uid: number): boolean {
   return uid === 0 || uid === process.geteuid?.();
 }
 
 export const writableByOthers = (stat: { readonly mode: number }) => (stat.mode & 0o022) !== 0;
 
-/** Others cannot write to it, or it is sticky as /tmp: nobody can rename or remove what belongs to another. */
+/** Whether others cannot write to it, or it is sticky like /tmp: nobody can rename or remove other users' files. */
 const keepsNames = (stat: Stats) =>
   !writableByOthers(stat) || ((stat.mode & 0o1000) !== 0 && stat.uid === 0);

@@ -1,4 +1,4 @@
-/** A fresh directory that only we can enter, removed with what is in it: when done, at exit, on signals. */
+/** A fresh directory that only we can enter. It is removed with its contents: when done, at exit, on signals. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ export interface PrivateDirectory extends Disposable {
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** Where others cannot rename what is ours: TMPDIR may have been left over from somebody else's session. */
+/** Returns a parent in which others cannot rename our files: TMPDIR may be a leftover of somebody else's session. */
 function safeParent(): string {
   return [tmpdir(), '/tmp', '/var/tmp'].find(isSafe) ?? '/tmp';
 }
@@ -22,13 +22,16 @@ function isSafe(path: string): boolean {
   return directoryProblem(directory) === undefined;
 }
 
-/** Throws Node's errors. `parent` is a directory in which others cannot rename, as /tmp with its sticky bit. */
+/**
+ * Makes the directory. Throws Node's errors. `parent` is a directory in which others cannot rename, such as /tmp with
+ * its sticky bit.
+ */
 export function privateDirectory(parent: string = safeParent()): PrivateDirectory {
   const path = mkdtempSync(join(parent, 'bulkhead-'));
   const remove = () => rmSync(path, { recursive: true, force: true, maxRetries: 2 });
   const onSignal = (signal: NodeJS.Signals) => {
     dispose();
-    // Unless somebody else listens, the signal has its ordinary effect and status.
+    // Unless somebody else listens, the signal has its usual effect and status.
     if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
   };
   const dispose = () => {

@@ -1,6 +1,6 @@
 /**
- * Files for root alone: 0600, in a directory of ours with 0700. Neither may be a symbolic link or
- * belong to somebody else, since we write there as root.
+ * Files for root only: mode 0600, in a directory of ours with mode 0700. Neither may be a symbolic
+ * link or belong to somebody else, since we write there as root.
  */
 import {
   closeSync,
@@ -20,7 +20,7 @@ import { isTrusted, pinDirectory } from './pinned-directory.ts';
 const { O_RDWR, O_NOFOLLOW, O_CREAT, O_NONBLOCK } = constants;
 const permissions = 0o777;
 
-/** Makes the directory where it is missing. Directories above it are made with 0755. */
+/** Makes the directory if it is missing. Directories above it are made with mode 0755. */
 export function ensurePrivateDirectory(path: string): Result<undefined, Problem> {
   const cannot = (cause: Cause) => failed({ ...cause, action: 'use the directory', object: path });
   try {
@@ -44,7 +44,7 @@ function makeDirectory(path: string): void {
   }
 }
 
-/** Makes the file, empty, where it is missing. */
+/** Makes the file, empty, if it is missing. */
 export function ensurePrivateFile(path: string): Result<undefined, Problem> {
   const cannot = (cause: Cause) => failed({ ...cause, action: 'use', object: path });
   try {
@@ -62,7 +62,7 @@ export function ensurePrivateFile(path: string): Result<undefined, Problem> {
 
 type Check = (stat: Stats) => Cause | undefined;
 
-/** What somebody else made is refused before its mode is changed. */
+/** Sets the mode. It refuses a file of somebody else before it changes the mode. */
 function makePrivate(fd: number, mode: number, check: Check): Cause | undefined {
   const stat = fstatSync(fd);
   const problem = check(stat);

@@ -1,4 +1,4 @@
-/** Reading small files, links and directories of the kernel and of /etc, which may not be there. */
+/** Reads small files, links and directories of the kernel and of /etc, which may be missing. */
 import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 
 export function readText(path: string): string | undefined {
@@ -9,7 +9,7 @@ export function readText(path: string): string | undefined {
   }
 }
 
-/** In order; none where it cannot be read. */
+/** Returns the names in order; none if the directory cannot be read. */
 export function namesIn(directory: string): readonly string[] {
   try {
     return readdirSync(directory).sort();
@@ -18,7 +18,7 @@ export function namesIn(directory: string): readonly string[] {
   }
 }
 
-/** Where a link leads; empty where it cannot be read. */
+/** Returns the target of a link; empty if it cannot be read. */
 export function linkAt(path: string): string {
   try {
     return readlinkSync(path);
@@ -27,7 +27,7 @@ export function linkAt(path: string): string {
   }
 }
 
-/** The path without links; nothing where it leads nowhere. */
+/** Returns the path without links; undefined if it leads nowhere. */
 export function realPathOf(path: string): string | undefined {
   try {
     return realpathSync(path);

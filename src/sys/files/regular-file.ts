@@ -1,6 +1,6 @@
 /**
- * A regular file, opened without waiting: what lies under the name may be a fifo, a device or a link that somebody
- * planted. Every file that others may have made is opened here.
+ * Opens a regular file without waiting: somebody may have planted a fifo, a device or a link under its name. All code
+ * that opens files that others may have made uses this.
  */
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
 import { printBytes } from '../../base/quantity.ts';
@@ -10,15 +10,18 @@ import { ok, type Result } from '../../base/result.ts';
 import { causeOf } from '../errno.ts';
 
 export interface RegularFile extends Disposable {
-  /** As messages name it. */
+  /** The path that messages name. */
   readonly path: string;
   readonly fd: number;
-  /** Of the open file. */
+  /** The open file's status. */
   readonly stat: Stats;
 }
 
 interface OpenOptions {
-  /** A path that the administrator named may be a symbolic link; what was found in a directory may not. */
+  /**
+   * Whether links are followed: a path that the administrator named may be a symbolic link; one found in a directory
+   * may not.
+   */
   readonly links: 'follow' | 'refuse';
   /** The path to name in messages, if it is not the one that is opened. */
   readonly shownAs?: string;
@@ -27,7 +30,7 @@ interface OpenOptions {
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants;
 const chunkBytes = 1024 * 1024;
 
-/** Node opens every file with O_CLOEXEC, so no child inherits it. */
+/** Opens a file. Node opens every file with O_CLOEXEC, so no child inherits it. */
 export function openRegularFile(path: string, options: OpenOptions): Result<RegularFile, Problem> {
   const { links, shownAs = path } = options;
   let fd: number;
@@ -54,7 +57,7 @@ function kindOf(stat: Stats): string {
   return stat.isSocket() ? 'a socket' : 'a device';
 }
 
-/** Files of /proc have no size, and others may have grown since, so the end is found by reading. */
+/** Reads a whole file. Files of /proc have no size, and others may have grown since, so reading finds the end. */
 export function readWhole(file: RegularFile, bytesMax: number): Result<Uint8Array, Problem> {
   const { fd, path, stat } = file;
   if (stat.size > bytesMax) return cannotRead(path, tooLarge(stat.size, bytesMax));
@@ -71,7 +74,7 @@ export const tooLarge = (bytes: number, bytesMax: number): Cause => ({
   reason: `it has ${shortBytes(bytes)}; the limit is ${printBytes(bytesMax)}`,
 });
 
-/** At least one byte more than `bytesMax` if there are more. */
+/** Reads a file to its end; if it has more than `bytesMax`, returns at least one byte more than that. */
 function readToEnd(fd: number, expectedBytes: number, bytesMax: number): Uint8Array {
   let bytes = Buffer.allocUnsafeSlow(expectedBytes + 1);
   let length = 0;
@@ -88,7 +91,7 @@ function readToEnd(fd: number, expectedBytes: number, bytesMax: number): Uint8Ar
   return bytes.subarray(0, length);
 }
 
-/** Shorter at the end of the file. Throws Node's errors. */
+/** Reads a piece, which is shorter at the end of the file. Throws Node's errors. */
 export function readPiece({ fd }: RegularFile, offset: number, bytes: number): Uint8Array {
   const buffer = Buffer.allocUnsafe(bytes);
   let got = 0;
@@ -100,11 +103,11 @@ export function readPiece({ fd }: RegularFile, offset: number, bytes: number): U
   return buffer.subarray(0, got);
 }
 
-/** Of UTF-8, without a copy of the bytes. */
+/** Decodes UTF-8 without copying the bytes. */
 export const textOf = ({ buffer, byteOffset, byteLength }: Uint8Array): string =>
   Buffer.from(buffer, byteOffset, byteLength).toString('utf8');
 
-/** A whole file of which nothing is known but its name, up to a limit. */
+/** Reads a whole file, of which only the name is known, up to a limit. */
 export function readBounded(
   path: string,
   bytesMax: number,

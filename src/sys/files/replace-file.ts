@@ -1,6 +1,6 @@
 /**
- * A file is replaced whole: the text goes to a new file beside it that then takes its name, so that a reader finds
- * the old text or the new one, whatever happens meanwhile.
+ * Replaces a file whole: the text goes to a new file next to it that then takes its name. So a reader finds the old
+ * text or the new one, whatever happens meanwhile.
  *
  *     .policy.xml.5f1c0a9d3b7e2468.tmp
  */
@@ -26,21 +26,21 @@ import { pinDirectory, type PinnedDirectory } from './pinned-directory.ts';
 export interface Replacement {
   /** Permission bits, whatever the umask is. */
   readonly mode: number;
-  /** Whoever runs this if absent. */
+  /** The owner; if absent, whoever runs this. */
   readonly owner?: { readonly uid: number; readonly gid: number };
-  /** For what is written again in a few seconds, and worth nothing after a crash. */
+  /** Set for a file that is rewritten every few seconds and worthless after a crash. */
   readonly withoutSync?: boolean;
-  /** Asked when the new text is on disk: why the old one has to stay. */
+  /** Checks, once the new text is on disk, whether the old one must stay; returns why. */
   readonly obstacle?: () => Cause | undefined;
 }
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
 
-/** A file that nobody had made before: through a planted link or to a planted file nothing is written. Throws Node's errors. */
+/** Creates a new file, so that nothing is written through a planted link or to a planted file. Throws Node's errors. */
 export const createNewFile = (path: string, mode: number): number =>
   openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
 
-/** A file of which nothing is there, not even a reader; what is there stays. The caller has it synced. */
+/** Creates a new file that has no readers yet; an existing file stays. The caller syncs it. */
 export function createUnsynced(path: string, text: string, mode: number): Result<void, Problem> {
   try {
     writeNew(path, text, { mode, withoutSync: true });
@@ -52,12 +52,12 @@ export function createUnsynced(path: string, text: string, mode: number): Result
   }
 }
 
-/** A thousand random names one by one take as long as the files. */
+/** A thousand separate random names would take as long as the files. */
 const nameOfProcess = randomBytes(4).toString('hex');
 let namesGiven = 0;
 const uniqueName = () => `${nameOfProcess}${(namesGiven++).toString(16).padStart(8, '0')}`;
 
-/** The directory may be reached by links; it belongs to root, or to whoever runs this. */
+/** Replaces a file. Its directory may be reached by links; it belongs to root, or to whoever runs this. */
 export function replaceFile(path: string, text: string, mode = 0o644): Result<void, Problem> {
   const pinned = pinDirectory(dirname(path));
   if (!pinned.ok) return pinned;
@@ -94,14 +94,14 @@ function discard(temporary: string): void {
   try {
     unlinkSync(temporary);
   } catch {
-    // What kept us from writing it is the failure to report.
+    // The reported failure is why we could not write it.
   }
 }
 
 function writeNew(path: string, text: string, { mode, owner, withoutSync }: Replacement): void {
   const fd = createNewFile(path, 0o600);
   try {
-    // All of it: a disk that fills up takes a part, and fails with the next.
+    // All of it: a disk that fills up accepts a part, and fails with the next.
     writeFileSync(fd, text);
     // In this order: chown clears set-id bits, and the wrong owner never gets the final mode.
     if (owner !== undefined) fchownSync(fd, owner.uid, owner.gid);
@@ -113,8 +113,8 @@ function writeNew(path: string, text: string, { mode, owner, withoutSync }: Repl
 }
 
 /**
- * Removes what writers of the file left that were killed. Only for who holds a lock, or is the only writer: another
- * would miss its temporary file. Throws Node's errors.
+ * Removes leftovers of killed writers of the file. The caller must have a lock or be the only writer: another writer
+ * would lose its temporary file. Throws Node's errors.
  */
 export function removeLeftovers(directory: PinnedDirectory, name: string): void {
   const start = `.${name}.`;
@@ -124,7 +124,7 @@ export function removeLeftovers(directory: PinnedDirectory, name: string): void 
   }
 }
 
-/** Throws Node's errors. */
+/** Removes a file if it exists. Throws Node's errors. */
 export function removeIfThere(path: string): void {
   try {
     unlinkSync(path);

@@ -1,4 +1,4 @@
-/** A secret in a file that root alone can read. */
+/** A secret in a file that only root can read. */
 import { failed, type Cause, type Problem } from '../../base/problem.ts';
 import { ok, type Result } from '../../base/result.ts';
 import { openRegularFile, readWhole, textOf } from './regular-file.ts';

@@ -1,6 +1,6 @@
 /**
- * A text file that administrators and programs edit, read as root on a host whose users may be hostile: a regular
- * file, of bounded size, that nobody but root (or whoever runs this) can change.
+ * A text file that administrators and programs edit, read as root on a host whose users may be hostile. It must be a
+ * regular file of bounded size that only root (or whoever runs this) can change.
  */
 import { fstatSync, type BigIntStats } from 'node:fs';
 import { basename, dirname } from 'node:path';
@@ -15,11 +15,11 @@ import {
 } from './pinned-directory.ts';
 import { cannotRead, openRegularFile, readWhole, type RegularFile } from './regular-file.ts';
 
-/** What one kind of file has in common. */
+/** The properties of one kind of file. */
 export interface TextFormat {
   readonly bytesMax: number;
   readonly decode: (bytes: Uint8Array) => Result<string, Cause>;
-  /** What to do if there is no file. */
+  /** The hint if the file is missing. */
   readonly hintIfMissing?: string;
 }
 
@@ -40,7 +40,7 @@ interface ReadText {
   readonly owner: { readonly uid: number; readonly gid: number };
 }
 
-/** Whether a file that others could have written is read too. */
+/** Whether to read files that others could have written, too. */
 export type Readers = 'trusted' | 'anybody';
 
 export function readTextFile(
@@ -104,7 +104,7 @@ function openAny(
   return failed({ ...opened.error, hint });
 }
 
-/** The file, if only those whom we trust could have written it. */
+/** Opens the file, if only trusted accounts could have written it. */
 export function openTrusted(
   directory: PinnedDirectory,
   path: string,

@@ -1,6 +1,6 @@
 /**
- * One at a time, and each looks anew: whoever waited for a lock finds another state than before, for example that the
- * feature it was about to bring up to date has been disabled. So what decides is read in `act`, never before.
+ * Runs one action at a time, each on fresh state. A caller that waited for a lock may find another state than before,
+ * for example that its feature has been disabled. So `act` itself reads the facts that decide, never code before it.
  */
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';

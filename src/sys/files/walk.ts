@@ -1,6 +1,6 @@
 /**
- * The files of a directory, in the order of their names, without ever following a link: each directory is opened
- * through its parent and held open, so nobody can put another in its place. Bounded in depth and count.
+ * Walks the files of a directory in name order, without ever following a link. Each directory is opened through its
+ * parent and kept open, so nobody can put another in its place. Bounded in depth and count.
  */
 import { fstatSync, lstatSync, readdirSync, type Stats } from 'node:fs';
 import { reasonOf } from '../errno.ts';
@@ -19,7 +19,7 @@ export type WalkEntry =
 
 export interface WalkLimits {
   readonly depth: number;
-  /** Names in all directories together. */
+  /** The maximum number of names in all directories together. */
   readonly names: number;
 }
 
@@ -33,7 +33,7 @@ interface Walk {
   names: number;
 }
 
-/** `wants` is asked about names of files; the directory itself may be a link. */
+/** Yields the files. `wants` decides by file name; the directory itself may be a link. */
 export function* walk(
   directory: string,
   wants: (name: string) => boolean,

@@ -1,4 +1,4 @@
-/** A script as a process of its own. */
+/** Runs a script as a process of its own. */
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { failed, type Cause, type Problem } from '../../base/problem.ts';
 import { ok, type Result } from '../../base/result.ts';
@@ -7,8 +7,8 @@ import { causeOf } from '../errno.ts';
 import { signalAtEndOfParent } from '../syscalls.ts';
 
 /**
- * Small: a heap of a few megabytes, of which the young half would be many more. One thread: those of
- * the engine would have it wait for them, and do not have the priority that the first may ask for.
+ * Options for a small process with one thread. The heap has a few megabytes, of which the young half would take many
+ * more. The engine's threads would delay it, and do not have the priority that the first thread may request.
  */
 const nodeOptions = (heapMebibytes: number) => [
   '--max-semi-space-size=1',
@@ -18,8 +18,8 @@ const nodeOptions = (heapMebibytes: number) => [
 ];
 
 /**
- * Started, or why not. In a session of its own: Ctrl-C at a terminal ends us first, and a child when
- * its input ends. Nothing is inherited that a service manager has told its parent.
+ * Starts the script, or returns why it could not. It gets a session of its own: Ctrl-C at a terminal ends us first, and
+ * the child when its input ends. It inherits no variables that a service manager has set for its parent.
  */
 export function spawnScript(
   script: string,
@@ -43,8 +43,8 @@ export function spawnScript(
 }
 
 /**
- * For a script that changes the host, and must not when who asked for it is gone: it is killed with its parent, and ends
- * at once where that has ended before.
+ * Ends this script with its parent, for a script that changes the host and must not outlive its caller. It is killed
+ * with its parent, and exits at once if the parent has ended already.
  */
 export function endWithParent(): void {
   signalAtEndOfParent(constants.signals.SIGKILL);
@@ -57,8 +57,8 @@ export interface ChildOutput {
 }
 
 /**
- * All that it writes, once it has ended; a child that writes more than `bytesMax` to one of them is killed. `heard` gets what
- * it writes to its standard error meanwhile.
+ * Returns all output once the child has ended; kills a child that writes more than `bytesMax` to one of the streams.
+ * `heard` receives its standard error meanwhile.
  */
 export async function outputOf(
   child: ChildProcessWithoutNullStreams,

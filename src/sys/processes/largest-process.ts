@@ -1,7 +1,7 @@
-/** The process with the most memory, as the kernel's OOM killer would choose it. */
+/** Finds the process with the most memory, as the kernel's OOM killer would choose it. */
 import { readText } from '../files/read.ts';
 
-/** `/proc/PID/statm`: size, then resident, in pages. Source: proc_pid_statm(5). */
+/** Reads `/proc/PID/statm`: size, then resident, in pages. Source: proc_pid_statm(5). */
 function residentPages(pid: number): number {
   const [, resident] = (readText(`/proc/${pid}/statm`) ?? '').split(' ');
   return Number(resident ?? 0);

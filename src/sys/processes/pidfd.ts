@@ -1,12 +1,12 @@
 /**
- * One process that stays the same one: its number can be another's by the time that it is used.
+ * A reference to one process that never changes: its pid can be another process's by the time that it is used.
  *
- * The descriptor is of its directory in /proc, which the kernel ties to the process as it does a pidfd:
- * what is read through it and signalled through it is that process, or nobody (ESRCH) once it is reaped.
- * pidfd_open(2) would add nothing, and is younger (Linux 5.3) than signalling a directory (5.1).
+ * The descriptor is of its directory in /proc, which the kernel ties to the process like a pidfd. Reads and signals
+ * through it reach that process, or nobody (ESRCH) once it is reaped. pidfd_open(2) would add nothing, and is younger
+ * (Linux 5.3) than signalling a directory (5.1).
  *
- * Before 5.1 signals go by number, right after a look whether it still is that process's: reading
- * through the descriptor fails where it is not. What is left of the race is the time between two system calls.
+ * Before 5.1, signals use the pid, right after a check that it is still that process's: reading through the descriptor
+ * fails if it is not. The remaining race is the time between two system calls.
  */
 import { closeSync, constants, openSync, readFileSync } from 'node:fs';
 import { constants as system } from 'node:os';
@@ -17,19 +17,19 @@ import { sendSignal } from '../syscalls.ts';
 
 export interface OpenProcess extends Disposable {
   readonly pid: number;
-  /** Of /proc/PID; an event on it never comes. */
+  /** The descriptor of /proc/PID; an event on it never comes. */
   readonly fd: number;
-  /** A path to a file of /proc/PID that is this process's or nobody's. */
+  /** Returns a path to a file of /proc/PID that is this process's or nobody's. */
   readonly at: (file: string) => string;
-  /** The text of a file of /proc/PID, such as `status`; ESRCH where the process is gone. */
+  /** Returns the text of a file of /proc/PID, such as `status`; ESRCH if the process is gone. */
   readonly read: (file: string) => Result<string, Errno>;
-  /** Whether it has not been reaped, so that its number is still its own. */
+  /** Whether it has not been reaped, so that its pid is still its own. */
   readonly isThere: () => boolean;
-  /** The error, or nothing; ESRCH where the process is gone. */
+  /** Sends a signal; returns the error, if any; ESRCH if the process is gone. */
   readonly signal: (name: NodeJS.Signals) => Errno | undefined;
 }
 
-/** ESRCH where there is no such process. */
+/** Opens a process; ESRCH if there is none. */
 export function openProcess(pid: number): Result<OpenProcess, Errno> {
   let fd: number;
   try {
@@ -80,5 +80,5 @@ function signalByNumber(
   }
 }
 
-/** The directory of a process that is gone is empty, so its files do not exist. */
+/** Returns ESRCH for ENOENT: the directory of a process that is gone is empty, so its files do not exist. */
 const goneOr = (error: Errno): Errno => (error === 'ENOENT' ? 'ESRCH' : error);

@@ -4,12 +4,12 @@
  *     Name:	php
  *     State:	S (sleeping)
  *
- * A process chooses its name. The kernel escapes a newline in it, and a backslash, but no carriage return,
- * which is the end of a line for a regular expression too: a name could so forge any other line.
+ * A process chooses its name. The kernel escapes a newline in it, and a backslash, but no carriage return. That also
+ * ends a line for a regular expression, so a name could forge any other line.
  * Source: proc_pid_status(5).
  */
 
-/** What stands behind `KEY:`, without the blanks before it. */
+/** Returns the text after `KEY:`, without leading blanks. */
 export function statusValue(status: string, key: string): string | undefined {
   const head = `\n${key}:`;
   const text = `\n${status}`;
@@ -20,12 +20,12 @@ export function statusValue(status: string, key: string): string | undefined {
   return text.slice(begin, end === -1 ? undefined : end).replace(/^[\t ]+/, '');
 }
 
-/** May hold anything. */
+/** Returns the process's name, which may contain anything. */
 export const statusName = (status: string): string | undefined =>
   statusValue(status, 'Name')?.replaceAll(/\\([n\\])/g, (_, escaped) =>
     escaped === 'n' ? '\n' : '\\',
   );
 
-/** The first letter: `R`, `S`, `D`, `T`, `Z`, … */
+/** Returns the state's first letter: `R`, `S`, `D`, `T`, `Z`, … */
 export const statusState = (status: string): string | undefined =>
   statusValue(status, 'State')?.[0];

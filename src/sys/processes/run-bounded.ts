@@ -1,4 +1,4 @@
-/** A program of the host, which may hang or print without end: its output, or why there is none. */
+/** Runs a program of the host, which may hang or print without end: returns its output, or why there is none. */
 import { execFile } from 'node:child_process';
 import { reasonOf } from '../errno.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
@@ -7,7 +7,7 @@ export interface RunOptions {
   readonly environment?: Readonly<Record<string, string>>;
   readonly timeoutMs?: number;
   readonly bytesMax?: number;
-  /** Called when the program itself has ended: what it has started may go on, and hold its output open. */
+  /** Called when the program itself has ended; processes that it started may still run, and keep its output open. */
   readonly onExit?: () => void;
 }
 
@@ -21,7 +21,7 @@ const defaultTimeoutMs = 60_000;
 const defaultBytesMax = 256 * 2 ** 20;
 const plain = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C', LC_ALL: 'C' };
 
-/** Nothing of our environment is passed on, and no shell reads the words. The error is a clause. */
+/** Runs the program. It gets nothing of our environment, and no shell reads the words. The error is a clause. */
 export function runBounded(
   program: string,
   args: readonly string[],
@@ -58,7 +58,7 @@ interface RunError extends Error {
   readonly signal?: NodeJS.Signals | null;
 }
 
-/** Why a program that was run did not end as it should, as a clause: its status, its signal, or our limits. */
+/** Returns why a program did not end as it should, as a clause: its status, its signal, or our limits. */
 export function runFailure(error: RunError, timeoutMs: number, bytesMax: number): string {
   if (typeof error.code === 'number') return `it ended with status ${error.code}`;
   if (error.code === 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER')

@@ -1,16 +1,15 @@
 /**
- * A signal to every process of a uid at once, in no time in which it could fork.
+ * Signals every process of a uid at once, so that none can fork meanwhile.
  *
- * kill(2) with pid -1 goes through all processes under the lock that a fork needs as well, so none slips
- * through, which no list of numbers can promise. Whom it reaches, the credentials of the sender decide:
- * processes whose real or saved uid is the sender's real or effective one, and those in user namespaces
- * that the effective one made. So, for the time of that one call, this thread is
+ * kill(2) with pid -1 visits all processes under the lock that a fork needs, too. So none slips through, which no list
+ * of pids can guarantee. It reaches processes whose real or saved uid is the sender's real or effective one, and
+ * processes in user namespaces that the effective one made. So, during that one call, this thread has
  *
- *     real uid       nobody's, for root's would reach all of root's processes
+ *     real uid       nobody's, since root's would reach all of root's processes
  *     effective uid  the tenant's, which takes every capability away
  *     saved uid      root's, so that the tenant cannot signal us, and the way back is open
  *
- * That is read back from the kernel before anything is sent. Source: kill(2), credentials(7).
+ * The code reads this back from the kernel before it sends anything. Source: kill(2), credentials(7).
  */
 import assert from 'node:assert';
 import { readFileSync } from 'node:fs';
@@ -22,7 +21,10 @@ import { setThreadUids, signalEverybodyAllowed } from '../syscalls.ts';
 /** No account can have it: useradd and user namespaces stay far below. */
 const nobodys = 2 ** 32 - 3;
 
-/** The error, or nothing; the kernel does not tell whether there was a process to signal. Never root's or nobody's own. */
+/**
+ * Sends the signal; returns the error, if any. The kernel does not report whether there was a process to signal. The
+ * uid is never root's or nobody's.
+ */
 export function signalUid(
   uid: number,
   signal: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL',
@@ -40,7 +42,7 @@ export function signalUid(
   }
 }
 
-/** Whether this thread may signal those of that uid and nobody else. */
+/** Whether this thread may signal only that uid's processes. */
 function isOnly(uid: number): boolean {
   const status = readFileSync('/proc/thread-self/status', 'latin1');
   return status.includes(`\nUid:\t${nobodys}\t${uid}\t0\t`) && /^CapEff:\t0+$/m.test(status);

@@ -1,4 +1,4 @@
-/** Who made the user namespace that a process is in. Source: ioctl_nsfs(2), user_namespaces(7). */
+/** Finds the creator of a process's user namespace. Source: ioctl_nsfs(2), user_namespaces(7). */
 import { closeSync, openSync, readlinkSync } from 'node:fs';
 import { fail, ok, type Result } from '../../base/result.ts';
 import { errnoOf } from '../errno.ts';
@@ -10,10 +10,10 @@ const deepest = 33;
 const own = readlinkSync('/proc/self/ns/user');
 
 /**
- * The uid, as the initial namespace knows it, of whoever made the outermost namespace that `link` (of
- * `/proc/PID/ns/user`) is in; nothing where that is our own. ENOENT where the process is gone.
+ * Returns the uid, in the initial namespace, of the creator of the outermost namespace around `link`
+ * (`/proc/PID/ns/user`). Returns undefined if that is our own namespace; ENOENT if the process is gone.
  *
- * Within a namespace of its making a tenant has other uids, such as those of `/etc/subuid`.
+ * Within its own namespace a tenant has other uids, such as its ranges in `/etc/subuid`.
  */
 export function userNamespaceMaker(link: string): Result<number | undefined, Errno> {
   let fd: number;

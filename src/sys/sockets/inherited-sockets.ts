@@ -1,8 +1,8 @@
 /**
  * The sockets that a service manager listens on for us, so that nobody takes their ports while this
- * process is down: `$LISTEN_FDS` descriptors from 3, where `$LISTEN_PID` is ours.
+ * process is down. They are `$LISTEN_FDS` descriptors from 3 on, if `$LISTEN_PID` is ours.
  *
- * They stay open for as long as this process lives; whoever listens takes a copy.
+ * They stay open as long as this process runs; listeners take a copy.
  * Source: sd_listen_fds(3).
  */
 import { closeOnExec, duplicateDescriptor, readSocketOption, socketAddress } from '../syscalls.ts';
@@ -10,7 +10,7 @@ import { closeOnExec, duplicateDescriptor, readSocketOption, socketAddress } fro
 export interface InheritedSocket {
   readonly host: string;
   readonly port: number;
-  /** A descriptor of one's own; absent where none can be had. */
+  /** Returns a duplicate descriptor; undefined if none is available. */
   readonly copy: () => number | undefined;
 }
 
@@ -21,7 +21,7 @@ const variables = ['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES', 'LISTEN_PIDFDID
 export function inheritedSockets(environment: NodeJS.ProcessEnv): readonly InheritedSocket[] {
   const isOurs = environment['LISTEN_PID'] === String(process.pid);
   const count = isOurs ? Number(environment['LISTEN_FDS']) : 0;
-  // Children are not to take them for theirs.
+  // Children must not take them for their own.
   for (const name of variables) delete environment[name];
   if (!Number.isInteger(count) || count < 1 || count > socketsMax) return [];
   return Array.from({ length: count }, (_, index) => first + index).flatMap((fd) => {
@@ -43,7 +43,7 @@ const SOCK_STREAM = 1;
 const AF_INET = 2;
 const AF_INET6 = 10;
 
-/** The address of a listening TCP socket; nothing for any other descriptor. */
+/** Returns the address of a listening TCP socket; undefined for any other descriptor. */
 function listensOn(fd: number): { readonly host: string; readonly port: number } | undefined {
   if (option(fd, SO_ACCEPTCONN) !== 1 || option(fd, SO_TYPE) !== SOCK_STREAM) return undefined;
   const address = Buffer.alloc(28);

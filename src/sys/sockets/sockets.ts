@@ -1,4 +1,4 @@
-/** What Node's sockets cannot do: datagrams to a path, and who is at the other end. */
+/** Socket functions that Node lacks: datagrams to a path, and the uid of the other end. */
 import { closeSync } from 'node:fs';
 import {
   bindSocket,
@@ -13,14 +13,14 @@ const AF_UNIX = 1;
 const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0o2000000;
-/** Whoever reads may be slow, and is not waited for. */
+/** The reader may be slow, and we do not wait for it. */
 const SOCK_NONBLOCK = 0o4000;
 const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
 /** sun_path, with its ending zero. Source: unix(7). */
 const pathBytesMax = 107;
 
-/** sockaddr_un; nothing where the path is too long. */
+/** Returns a sockaddr_un; undefined if the path is too long. */
 function unixAddress(address: string): Buffer | undefined {
   const path = Buffer.from(address.replace(/^@/, '\0'));
   if (path.length > pathBytesMax) return undefined;
@@ -30,7 +30,7 @@ function unixAddress(address: string): Buffer | undefined {
   return target;
 }
 
-/** A socket for datagrams to `address`: a path, or `@NAME` in the abstract namespace. */
+/** Opens a datagram socket to `address`: a path, or `@NAME` in the abstract namespace. */
 export function sendDatagram(
   address: string,
 ): { readonly fd: number; readonly send: (text: string) => void } | undefined {
@@ -42,10 +42,10 @@ export function sendDatagram(
   return { fd, send: (text) => void sendTo(fd, Buffer.from(text), target) };
 }
 
-/** A socket that takes datagrams sent to `path`, where nothing may be yet. */
+/** Opens a socket that receives datagrams sent to `path`, which must not exist yet. */
 export const datagramSocketAt = (path: string): Opened => attach(SOCK_DGRAM, path, bindSocket);
 
-/** A stream to `address`. Whoever reads and writes waits by itself, for as long as it wants. */
+/** Opens a stream to `address`. Its reader and writer wait themselves, for as long as they want. */
 export const connectStream = (address: string): Opened =>
   attach(SOCK_STREAM, address, connectSocket);
 
@@ -60,7 +60,7 @@ function attach(type: number, address: string, call: typeof connectSocket): Open
   return { error };
 }
 
-/** The uid of the process at the other end of a connected unix socket. Source: unix(7). */
+/** Returns the uid of the process at the other end of a connected unix socket. Source: unix(7). */
 export function peerUid(fd: number): number | undefined {
   /** struct ucred: pid, uid, gid. */
   const credentials = new Uint32Array(3);

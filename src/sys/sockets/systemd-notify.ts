@@ -1,7 +1,7 @@
 /**
- * Tells systemd how a service is doing: `READY=1`, `WATCHDOG=1`, `STATUS=…`, `STOPPING=1`, `EXTEND_TIMEOUT_USEC=…`.
+ * Reports a service's state to systemd: `READY=1`, `WATCHDOG=1`, `STATUS=…`, `STOPPING=1`, `EXTEND_TIMEOUT_USEC=…`.
  *
- * One datagram to the socket that $NOTIFY_SOCKET names; nothing where there is none.
+ * Each report is one datagram to the socket in $NOTIFY_SOCKET; if that is unset, nothing is sent.
  * Source: sd_notify(3).
  */
 import { closeSync } from 'node:fs';
@@ -9,13 +9,13 @@ import { sendDatagram } from './sockets.ts';
 
 export interface Notifier extends Disposable {
   readonly notify: (...lines: readonly string[]) => void;
-  /** How often `WATCHDOG=1` is expected, in milliseconds. */
+  /** The interval at which `WATCHDOG=1` is expected, in milliseconds. */
   readonly watchdogMilliseconds: number | undefined;
 }
 
 export function serviceNotifier(environment: NodeJS.ProcessEnv): Notifier {
   const address = environment['NOTIFY_SOCKET'];
-  // Children are not to speak for us.
+  // Children must not report for us.
   delete environment['NOTIFY_SOCKET'];
   const microseconds = Number(environment['WATCHDOG_USEC']);
   const forUs = [undefined, String(process.pid)].includes(environment['WATCHDOG_PID']);
