@@ -6,7 +6,7 @@ import { fail, ok, type Result } from '../base/result.ts';
 import { suggestion } from './diagnostic.ts';
 import { parseLimit } from './parse-limit.ts';
 
-/** Without a value, the attribute is removed. */
+/** A change of a limit or a package. Without a value, the attribute is removed. */
 export type Assignment =
   | { readonly kind: 'limit'; readonly key: LimitKey; readonly value: string | undefined }
   | { readonly kind: 'package'; readonly value: string | undefined };
@@ -47,7 +47,10 @@ function example(name: string): string {
   return quantityKinds[kind].examples[0] ?? '';
 }
 
-/** A limit without a value of its own, such as `io`, is removed with all its attributes. */
+/**
+ * Returns the removals. A limit without a value of its own, such as `io`, is removed with all its
+ * attributes.
+ */
 function removal(name: string): Result<readonly Assignment[]> {
   if (name === 'package') return ok([{ kind: 'package', value: undefined }]);
   const attribute = findAttribute(name);

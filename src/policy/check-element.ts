@@ -1,6 +1,6 @@
 /**
- * Whether an element is as the vocabulary has it: its name, its attributes and children, what is required and what
- * may not be repeated. Values are parsed later, by `parse.ts`.
+ * Checks an element against the vocabulary: its name, its attributes and children, required parts, and parts that may
+ * not be repeated. Values are parsed later, by `parse.ts`.
  */
 import type { Limit } from '../limits/limit.ts';
 import { limits } from '../limits/limits.ts';
@@ -8,7 +8,7 @@ import type { Diagnostics } from './diagnostic.ts';
 import { childNames, mayContain, specOf, type ElementSpec } from './vocabulary.ts';
 import { xmlAttribute, type XmlElement } from './xml.ts';
 
-/** With all that is in it. */
+/** Checks an element and all its descendants. */
 export function checkElement(
   element: XmlElement,
   spec: ElementSpec,

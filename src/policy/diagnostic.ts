@@ -85,13 +85,13 @@ export function printDiagnostic(diagnostic: Diagnostic): string {
   return `${printable(file)}:${line}:${column}: ${severity}: ${printable(message)}`;
 }
 
-/** The maximum number of names compared: a policy can have a hundred thousand. */
+/** The maximum number of compared names: a policy can have a hundred thousand. */
 const comparedMax = 2000;
 
-/** Letters at the beginning that two names share, from which on one was meant by the other. */
+/** The number of common first letters from which one name was probably meant by the other. */
 const sharedMin = 4;
 
-/** The name among the first of `known` that was probably meant by `word`: `mem` is memory, `entry` is entries. */
+/** Returns the first name of `known` that was probably meant by `word`: `mem` is memory, `entry` is entries. */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
   const names = [...known].slice(0, comparedMax);
   return fewestEdits(word, names, 2) ?? beginsAlike(word, names) ?? fewestEdits(word, names, 3);
@@ -139,7 +139,7 @@ function editDistance(a: string, b: string, enough: number): number {
   return row[b.length] ?? enough;
 }
 
-/** `; did you mean "x"?`, or nothing. */
+/** Returns `; did you mean "x"?`, or an empty text. */
 export function suggestion(word: string, known: Iterable<string>): string {
   const near = nearest(word, known);
   return near === undefined ? '' : `; did you mean "${near}"?`;

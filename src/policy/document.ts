@@ -7,7 +7,7 @@ import type { JailElement } from './jail.ts';
 import type { AgentSettings } from './settings.ts';
 import type { XmlElement } from './xml.ts';
 
-/** The limits written in one element. `span` of a value is its attribute's value. */
+/** The limits written in one element. A value's `span` covers the attribute's value. */
 export interface LimitBlock {
   readonly values: ReadonlyMap<LimitKey, Located<Quantity>>;
 }
@@ -29,17 +29,17 @@ export interface TenantsElement extends Span {
 export type TenantName =
   { readonly kind: 'user'; readonly user: string } | { readonly kind: 'uid'; readonly uid: number };
 
-/** What tenants inherit from an element. */
+/** The parts of an element that tenants inherit. */
 export interface InheritedBlock extends LimitBlock {
   readonly jail?: JailElement | undefined;
-  /** Who sets limits of sites beside the policy. */
+  /** The accounts that may set limits of sites, besides the policy. */
   readonly siteLimits?: SiteLimitSetters | undefined;
 }
 
 /** `<site name="shop.example"><cpu limit="50%"/></site>` */
 export interface SiteElement extends Span, LimitBlock {
   readonly name: Located<string>;
-  /** It has a home. */
+  /** The site's jail, which has a home. */
   readonly jail?: JailElement;
 }
 
@@ -69,7 +69,9 @@ interface DefaultsElement extends Span, InheritedBlock {
 export type DriverName = 'cgroup1' | 'cgroup2' | 'systemd';
 export const driverNames: readonly DriverName[] = ['cgroup1', 'cgroup2', 'systemd'];
 
-/** Beside the administrator, who writes the policy; what an earlier one sets counts before what a later one does. */
+/**
+ * The setters of site limits besides the administrator, who writes the policy. An earlier one's limits take precedence.
+ */
 export const siteLimitSetters = ['reseller', 'tenant'] as const;
 export type SiteLimitSetter = (typeof siteLimitSetters)[number];
 export type SiteLimitSetters = readonly SiteLimitSetter[];
@@ -88,13 +90,13 @@ export interface PolicyDocument {
   readonly agent: AgentSettings | undefined;
   readonly symlinks: SymlinksElement | undefined;
   readonly modules: ModulesElement | undefined;
-  /** Processes that become a tenant's outside of its cgroup. */
+  /** The action for processes that get a tenant's uid outside its cgroup. */
   readonly strictPlacement?: StrictMode;
   /** Errors and warnings; a document with errors must not be applied. */
   readonly diagnostics: Diagnostics;
 }
 
-/** What the kernel is to refuse, or only to report; absent: neither. */
+/** The kernel's action: refuse, or only report; absent: neither. */
 export type StrictMode = 'on' | 'watch';
 
 /** `<symlinks follow="owner-match" by="www-data nginx" trust="root"/>` */
@@ -103,19 +105,19 @@ export interface SymlinksElement extends Span {
   readonly rule: SymlinkRule;
 }
 
-/** Names of accounts and groups, as they are written. */
+/** The names of accounts and groups, as they are written. */
 export interface SymlinkRule {
-  /** Users and groups that follow a link only where its owner owns what it resolves to. */
+  /** Users and groups that follow a link only if its owner owns what it resolves to. */
   readonly by: readonly string[];
-  /** Users whose links are followed all the same. */
+  /** Users whose links are always followed. */
   readonly trust: readonly string[];
-  /** Users to whose files all links are followed. */
+  /** Users to whose files links are always followed. */
   readonly targets: readonly string[];
 }
 
 export interface ModulesElement extends Span {
   readonly require: Located<TrustLevel> | undefined;
-  /** Modules that the kernel would load for a tenant. */
+  /** The action for modules that the kernel would load for a tenant. */
   readonly autoload?: StrictMode;
   readonly deny: readonly { readonly name: Located<string>; readonly reason: string | undefined }[];
 }

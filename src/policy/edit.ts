@@ -35,7 +35,7 @@ export type Target =
   | { readonly kind: 'defaults' }
   | { readonly kind: 'package'; readonly name: string }
   | AccountTarget
-  /** In lower case. */
+  /** A site; its name is in lower case. */
   | { readonly kind: 'site'; readonly name: string; readonly tenant: AccountTarget };
 
 export interface AccountTarget {
@@ -113,7 +113,7 @@ function edit(text: string, change: (text: string) => Edited): Edited {
   return errors.length > 0 ? fail(errors.map((each) => each.message)) : edited;
 }
 
-/** Errors of the new text that the old one did not have. */
+/** Returns errors of the new text that the old one did not have. */
 export function newErrors(
   before: readonly Diagnostic[],
   after: readonly Diagnostic[],
@@ -122,7 +122,7 @@ export function newErrors(
   return newDiagnostics(before.filter(isError), after.filter(isError));
 }
 
-/** Diagnostics of the new text that the old one did not have; positions move, so messages are counted. */
+/** Returns diagnostics of the new text that the old one did not have. Positions move, so messages are counted. */
 export function newDiagnostics(
   before: readonly Diagnostic[],
   after: readonly Diagnostic[],
@@ -136,7 +136,7 @@ export function newDiagnostics(
   });
 }
 
-/** The text is well-formed: it was parsed before, and edits keep it so. */
+/** Returns the root. The text is well-formed: it was parsed before, and edits keep it so. */
 function rootOf(text: string): XmlElement {
   const diagnostics = new Diagnostics('', text);
   const root = parseXml(text, diagnostics);
@@ -203,7 +203,7 @@ function create(text: string, target: Target): string {
   return insertChild(text, layoutOf(text, root), place, newElement(target));
 }
 
-/** After the limits of its tenant; the tenant is created if a range of uids makes it one. */
+/** Creates a site after the limits of its tenant; creates the tenant if a range of uids makes it one. */
 function createSite(text: string, target: Extract<Target, { kind: 'site' }>): string {
   const now = isThere(text, target.tenant) ? text : create(text, target.tenant);
   const parent = mustFind(now, target.tenant);
@@ -259,7 +259,7 @@ function change(text: string, element: XmlElement, name: string, value: string |
     : setAttribute(text, element, name, value);
 }
 
-/** A limit without attributes is removed; comments inside it stay. */
+/** Removes a limit without attributes; comments inside it stay. */
 function dropIfBare(text: string, target: Target, limitName: string): string {
   const limit = mustFind(text, target).children.find((each) => each.name === limitName);
   if (limit === undefined || limit.attributes.length > 0) return text;
@@ -269,7 +269,7 @@ function dropIfBare(text: string, target: Target, limitName: string): string {
 
 const limitOrder = limits.map((limit) => limit.name);
 
-/** Among the limits in the order of the table, and before the tenants of a reseller. */
+/** Returns the place among the limits, in the order of the table, and before a reseller's tenants. */
 function limitPlace(text: string, parent: XmlElement, limitName: string): InsertPoint {
   const present = parent.children.filter((each) => limitOrder.includes(each.name));
   const earlier = limitOrder.slice(0, limitOrder.indexOf(limitName));
@@ -331,7 +331,10 @@ const lineOf = (text: string, element: XmlElement) => new LineIndex(text).at(ele
 const absent = (target: Target) => `The policy has no element for ${describeTarget(target)}`;
 const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
-/** `tenant "alice"`, `tenant uid 1001`, `package "business"`, `the defaults`, `site "a.example" of tenant "alice"`. */
+/**
+ * Describes a target: `tenant "alice"`, `tenant uid 1001`, `package "business"`, `the defaults`, `site "a.example" of
+ * tenant "alice"`.
+ */
 export function describeTarget(target: Target): string {
   if (target.kind === 'defaults') return 'the defaults';
   if (target.kind === 'package') return `package "${target.name}"`;

@@ -1,4 +1,4 @@
-/** Each limit of a tenant, or of one of its sites: its value, and what set it. */
+/** Each limit of a tenant, or of one of its sites: its value, and the line that set it. */
 import type { LimitValues } from '../limits/limit.ts';
 import { attributes, limitAttribute, type KeyedAttribute } from '../limits/limits.ts';
 import { printQuantity, unlimited, type Quantity } from '../base/quantity.ts';
@@ -19,7 +19,7 @@ import {
 import type { OwnLimit } from './sites/site-limits.ts';
 import { elements, mayContain } from './vocabulary.ts';
 
-/** Where a limit comes from that nobody sets. */
+/** The origin of a limit that nobody sets. */
 export const notSet = 'not set; this is the default';
 
 export interface ExplainedLimit {
@@ -37,7 +37,7 @@ export interface ExplainedJail extends Pick<ExplainedLimit, 'from' | 'line'> {
   readonly jail: Jail | undefined;
 }
 
-/** A limit that has been set for a site beside the policy, and why it does not hold. */
+/** A limit that was set for a site outside the policy, and the reason why it is not in force. */
 export interface IdleLimit {
   readonly limit: string;
   readonly value: string;
@@ -55,25 +55,25 @@ export interface Explanation {
   readonly package: string | undefined;
   readonly reseller: string | undefined;
   readonly limits: readonly ExplainedLimit[];
-  /** What of the host it sees; absent where no line of the policy says so. */
+  /** The jail: the parts of the host that it sees; absent if no line of the policy sets it. */
   readonly jail?: ExplainedJail;
-  /** Absent where there are none. */
+  /** Limits that are not in force; absent if there are none. */
   readonly idle?: readonly IdleLimit[];
 }
 
-/** What is explained: a tenant, or a site. */
+/** The subject of an explanation: a tenant, or a site. */
 export interface Subject {
   readonly tenant: Tenant;
   readonly site: Site | undefined;
 }
 
-/** What bounds it, nearest first. */
+/** The tenant or reseller that bounds it, nearest first. */
 interface Outer {
   readonly kind: 'tenant' | 'reseller';
   readonly values: LimitValues;
 }
 
-/** `lines` of the policy's text. */
+/** Explains the limits. `lines` are the lines of the policy's text. */
 export function explain(subject: Subject, policy: Policy, lines: LineIndex): Explanation {
   const { tenant, site } = subject;
   const reseller = policy.resellers.find((each) => each.uid === tenant.reseller);
@@ -94,7 +94,7 @@ export function explain(subject: Subject, policy: Policy, lines: LineIndex): Exp
   };
 }
 
-/** Of a site without one of its own it is that of its tenant. */
+/** Explains the jail. A site without its own jail has its tenant's. */
 function explainJail(chain: Chain, lines: LineIndex): ExplainedJail | undefined {
   const origin = jailOriginOf(chain);
   if (origin === undefined) return undefined;

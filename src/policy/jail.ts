@@ -1,9 +1,10 @@
 /**
- * What of the host a tenant sees: `<jail>`. It is inherited as a whole from the nearest element that has one.
+ * The parts of the host that a tenant sees: `<jail>`. A tenant inherits it as a whole from the nearest element that has
+ * one.
  *
  *     <jail profile="shell"><path at="/srv/media"/><path at="/run/mysqld" access="write"/></jail>
  *
- * A site may have one of its own, in which the home of its tenant is not seen, but one directory:
+ * A site may have its own jail, which shows one directory instead of the tenant's home:
  *
  *     <site name="shop.example"><jail profile="strict" home="/home/alice/shop"/></site>
  */
@@ -17,28 +18,28 @@ export type JailProfile = (typeof jailProfiles)[number];
 export const pathAccesses = ['read', 'write'] as const;
 export type PathAccess = (typeof pathAccesses)[number];
 
-/** A directory of the host that is seen inside, too, under the same path. */
+/** A directory of the host that is visible inside, too, under the same path. */
 export interface JailPath {
   readonly at: string;
   readonly access: PathAccess;
 }
 
-/** Those that have to act outside of a jail, and that the broker runs for whoever is inside. */
+/** Commands that must act outside a jail; the broker runs them for processes inside. */
 export const jailCommands = ['sendmail', 'crontab', 'passwd'] as const;
 export type JailCommand = (typeof jailCommands)[number];
-/** A password opens more than the jail, so who lists nothing does not get `passwd`. */
+/** The commands if none are listed. A password opens more than the jail, so `passwd` must be listed. */
 export const defaultJailCommands: readonly JailCommand[] = ['sendmail', 'crontab'];
 
 export interface Jail {
   readonly profile: Exclude<JailProfile, 'none'>;
   readonly paths: readonly JailPath[];
-  /** Absent: `defaultJailCommands`. */
+  /** The commands; if absent, `defaultJailCommands`. */
   readonly commands?: readonly JailCommand[];
-  /** Of a site: its directory, in the place of the tenant's home. */
+  /** The directory of a site, which replaces the tenant's home. */
   readonly home?: string;
 }
 
-/** Those of a list, if there is one, in our order. */
+/** Checks a list of commands, if there is one, and returns them in our order. */
 export function checkJailCommands(
   names: readonly string[] | undefined,
 ): Result<Pick<Jail, 'commands'>> {
@@ -58,11 +59,11 @@ export interface JailElement extends Span {
   readonly profile: Located<JailProfile>;
   readonly paths: readonly JailPath[];
   readonly commands?: readonly JailCommand[];
-  /** Only of a site, which needs it. */
+  /** Only for a site, which needs it. */
   readonly home?: Located<string>;
 }
 
-/** What a jail has of its own, or must not have. */
+/** Trees that a jail has itself, or must not have. */
 const taken: readonly (readonly [tree: string, why: string])[] = [
   ['/usr', 'all of /usr is seen inside anyway'],
   ['/opt', 'all of /opt is seen inside anyway'],
@@ -82,13 +83,13 @@ const taken: readonly (readonly [tree: string, why: string])[] = [
   ['/.bulkhead', 'Bulkhead keeps its own files there'],
 ];
 
-/** More than anyone lists; each is a mount in every jail. */
+/** More paths than anyone lists; each is a mount in every jail. */
 export const jailPathsMax = 32;
 
 const isPlainPath = (path: string) =>
   /^(?:\/[^/\p{Cc}]+)+$/u.test(path) && !/\/\.\.?(?:\/|$)/.test(path);
 
-/** A path as `at` must be: whole, plain, and not one that a jail has of its own. */
+/** Checks a path for `at`: whole, plain, and none that a jail has itself. */
 export function checkJailPath(path: string): Result<string> {
   if (!isPlainPath(path)) {
     return fail(`"${path}" is not a whole path such as "/srv/media", without "." and ".."`);
@@ -101,11 +102,11 @@ export function checkJailPath(path: string): Result<string> {
   );
 }
 
-/** Whether it is the directory or in it. */
+/** Whether it is the directory, or inside it. */
 export const isAt = (path: string, directory: string): boolean =>
   path === directory || path.startsWith(`${directory}/`);
 
-/** Trees in which no home can be: a jail has its own, or the host's for all. */
+/** Trees in which no home can be: a jail has its own, or shares the host's with all jails. */
 const notForHomes = [
   '/usr',
   '/opt',
@@ -118,7 +119,7 @@ const notForHomes = [
   '/run/bulkhead',
 ];
 
-/** A home as a jail can have one, of a tenant or of a site. The error is about "its home". */
+/** Checks a home that a jail can have, of a tenant or of a site. The error is about "its home". */
 export function checkHome(home: string): Result<string> {
   if (!isPlainPath(home)) return fail('its home is not a plain absolute path');
   if (home.lastIndexOf('/') === 0) return fail(`its home ${home} is directly in /`);
@@ -128,7 +129,7 @@ export function checkHome(home: string): Result<string> {
     : fail(`its home is in ${tree}, of which a jail has its own`);
 }
 
-/** For people: `web, /srv/media read-only`. */
+/** Describes a jail for people: `web, /srv/media read-only`. */
 export const describeJail = (jail: Jail | undefined): string =>
   jail === undefined
     ? 'none'

@@ -140,7 +140,7 @@ class AttributeReader {
     return found;
   }
 
-  /** Milliseconds. */
+  /** Parses a duration into milliseconds. */
   duration(name: string, { min, max }: { min: number; max: number }, fallback: number): number {
     const value = this.parsed(name, valueKinds.duration.parse);
     if (value === undefined) return fallback;
@@ -161,7 +161,7 @@ class AttributeReader {
   }
 }
 
-/** A name would be resolved, possibly to either of two addresses. */
+/** Parses the address. A name would be resolved, possibly to either of two addresses. */
 function parseListen(text: string): Result<Endpoint> {
   return valueKinds.endpoint.parse(text.replace(/^localhost:/, '127.0.0.1:'));
 }

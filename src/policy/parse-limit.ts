@@ -1,4 +1,4 @@
-/** The value of a limit, as it is written in a policy and on a command line. */
+/** Parses the value of a limit, as written in a policy or on a command line. */
 import { limits } from '../limits/limits.ts';
 import type { LimitKey } from '../limits/limit.ts';
 import { quantityKinds, unlimited, type Quantity } from '../base/quantity.ts';

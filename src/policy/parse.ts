@@ -61,9 +61,7 @@ export function parsePolicy(file: string, text: string): ParsedPolicy {
   return { document: new Reader(diagnostics).document(file, text, root), diagnostics };
 }
 
-/**
- * Only the <modules> of a policy: a mistake elsewhere must not hide what is required of modules.
- */
+/** Parses only the <modules> of a policy: a mistake elsewhere must not hide the requirements on modules. */
 export function parseModules(
   file: string,
   text: string,
@@ -79,7 +77,7 @@ export function parseModules(
   return { modules: new Reader(diagnostics).modules(modules), diagnostics };
 }
 
-/** Parses the values. Invalid ones are reported and left out. */
+/** Parses the values. It reports invalid ones and leaves them out. */
 class Reader {
   readonly #diagnostics: Diagnostics;
 
@@ -311,7 +309,7 @@ class Reader {
     if (profile?.value === 'none' && children.length > 0) {
       this.#error(profile, 'A jail with the profile "none" has no paths; remove them');
     }
-    // Outer ones first, as they are mounted.
+    // Outer ones first, in mount order.
     const sorted = [...paths.values()].sort((a, b) => (a.at < b.at ? -1 : 1));
     const commands = xmlAttribute(element, 'commands');
     const more = checkJailCommands(namesIn(commands));
@@ -351,7 +349,7 @@ class Reader {
   }
 }
 
-/** `refuse`: the word with which the kernel is to refuse. */
+/** Parses an optional mode. `refuse`: the word that makes the kernel refuse. */
 function optionalMode<Name extends string>(
   name: Name,
   word: string | undefined,
@@ -370,14 +368,14 @@ const commandsInSite =
 
 const span = ({ start, end }: Span): Span => ({ start, end });
 
-/** Undefined if the attribute is not there; "none" is nobody. */
+/** Returns the names; undefined if the attribute is missing; "none" means nobody. */
 function namesIn(list: Located<string> | undefined): readonly string[] | undefined {
   const names = words(list).map(({ value }) => value);
   if (list === undefined) return undefined;
   return names.length === 1 && names[0] === 'none' ? [] : names;
 }
 
-/** The words of a list separated by spaces or commas, each with its position. */
+/** Returns the words of a list separated by spaces or commas, each with its position. */
 function words(list: Located<string> | undefined): readonly Located<string>[] {
   if (list === undefined) return [];
   return [...list.value.matchAll(/[^\s,]+/g)].map((match) => {

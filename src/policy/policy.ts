@@ -1,5 +1,5 @@
 /**
- * The resolved policy: no XML left, everything inherited, every tenant identified by its uid.
+ * The resolved policy: without XML, with everything inherited, and with every tenant identified by its uid.
  *
  * Plain data: the process that reads a policy sends it to the agent.
  */
@@ -28,16 +28,16 @@ export interface Account {
   readonly home: string;
 }
 
-/** Facts of the host that determine who is a tenant. */
+/** Host facts that determine which accounts are tenants. */
 export interface HostFacts {
   readonly accounts: readonly Account[];
   /** `UID_MIN` of login.defs: accounts below belong to the system. */
   readonly uidMin: number;
-  /** What has been set for sites beside the policy, by the uid of the tenant; only by who still has the uid. */
+  /** Limits set for sites outside the policy, by the tenant's uid; only limits of current uid owners. */
   readonly siteLimits?: ReadonlyMap<number, SetSiteLimits>;
 }
 
-/** `set by …`: what has been set for a site beside the policy, whose text does not have it. */
+/** The kind of a link. `set by …`: limits set for a site outside the policy, so its text does not have them. */
 export type LinkKind =
   | 'site'
   | `set by ${SiteLimitSetter}`
@@ -57,7 +57,7 @@ export interface Link {
   readonly siteLimits?: SiteLimitSetters | undefined;
 }
 
-/** Nearest first. */
+/** Links, nearest first. */
 export type Chain = readonly Link[];
 
 export interface Identity {
@@ -69,30 +69,30 @@ export interface Identity {
 export interface Tenant extends Identity {
   readonly reseller: number | undefined;
   readonly package: string | undefined;
-  /** In the order of the policy. */
+  /** The sites, in the order of the policy. */
   readonly sites: readonly Site[];
-  /** What would be sites if whoever has set limits of them were allowed to; absent if nothing. */
+  /** Sites that would exist if the setters of their limits were still allowed to set them; absent if there are none. */
   readonly withdrawnSites?: readonly Site[];
   /** Shared by all tenants that inherit the same. */
   readonly values: LimitValues;
   readonly chain: Chain;
 }
 
-/** A site of a tenant: limits of its own, within those of the tenant. */
+/** A site of a tenant: its own limits, within the tenant's limits. */
 export interface Site {
   /** Its host name, in lower case. */
   readonly name: string;
   readonly values: LimitValues;
   readonly chain: Chain;
-  /** What has been set for it beside the policy, whether that is in force or not; absent if nothing. */
+  /** The limits set for it outside the policy, whether in force or not; absent if there are none. */
   readonly own?: readonly OwnLimit[];
-  /** Whose limits make it a site; absent if the policy has it. */
+  /** The account whose limits make it a site; absent if the policy has it. */
   readonly madeBy?: SiteLimitSetter;
 }
 
 export interface Reseller extends Identity {
   readonly package: string | undefined;
-  /** The limits on the sum of its tenants. */
+  /** Limits on the sum of its tenants. */
   readonly values: LimitValues;
   readonly chain: Chain;
 }
@@ -101,34 +101,34 @@ export interface Policy {
   readonly file: string;
   /** The text to which the positions of limits refer. */
   readonly text: string;
-  /** By uid. */
+  /** The tenants, by uid. */
   readonly tenants: readonly Tenant[];
   readonly resellers: readonly Reseller[];
-  /** For tenants that have no more specific ones. */
+  /** Limits of tenants that have no more specific ones. */
   readonly defaults: LimitValues;
   readonly driver: DriverName | undefined;
   readonly agent: AgentSettings;
-  /** What the kernel refuses tenants, or reports, beside limits. */
+  /** Actions that the kernel refuses tenants, or reports, apart from limits. */
   readonly strict?: {
-    /** Processes that become a tenant's outside of its cgroup. */
+    /** Processes that get a tenant's uid outside its cgroup. */
     readonly placement?: StrictMode;
-    /** Modules that it would load because a tenant asks for something. */
+    /** Modules that the kernel would load at a tenant's request. */
     readonly modules?: StrictMode;
   };
-  /** Absent: links are followed wherever they lead. */
+  /** The rule for symbolic links; if absent, all links are followed. */
   readonly symlinks?: SymlinkRule;
 }
 
-/** For display: the account's name, or `uid 1001`. */
+/** Returns a name for display: the account's name, or `uid 1001`. */
 export function nameOf(who: Identity): string {
   return who.account === undefined ? `uid ${who.uid}` : printable(who.account.user);
 }
 
-/** For messages about the policy: `"alice" (uid 1001)`. */
+/** Describes a tenant or reseller in messages about the policy: `"alice" (uid 1001)`. */
 export const describeIdentity = ({ account, uid }: Identity): string =>
   account === undefined ? `uid ${uid}` : `"${account.user}" (uid ${uid})`;
 
-/** No link where there is no such element. */
+/** Returns the link; none if there is no such element. */
 export const linksTo = (kind: LinkKind, block: InheritedBlock | undefined, name = ''): Chain =>
   block === undefined
     ? []
@@ -150,7 +150,7 @@ export function valuesOf(chain: Chain): LimitValues {
   return values;
 }
 
-/** The element that sets a limit. */
+/** Returns the element that sets a limit. */
 export function originOf(
   chain: Chain,
   key: LimitKey,
@@ -162,7 +162,7 @@ export function originOf(
   return undefined;
 }
 
-/** The element that says what a tenant sees of the host. */
+/** Returns the element that decides what a tenant sees of the host. */
 export function jailOriginOf(chain: Chain): { link: Link; at: JailElement } | undefined {
   for (const link of chain) {
     if (link.jail !== undefined) return { link, at: link.jail };
@@ -170,7 +170,7 @@ export function jailOriginOf(chain: Chain): { link: Link; at: JailElement } | un
   return undefined;
 }
 
-/** Who may set limits of the sites of a tenant beside the policy. */
+/** Returns the accounts that may set limits of a tenant's sites, besides the policy. */
 export const settersOf = ({ chain }: { readonly chain: Chain }): SiteLimitSetters =>
   chain.find(({ siteLimits }) => siteLimits !== undefined)?.siteLimits ?? [];
 
@@ -178,7 +178,7 @@ export const settersOf = ({ chain }: { readonly chain: Chain }): SiteLimitSetter
 export const isWritten = ({ kind }: Link): boolean =>
   kind !== 'set by tenant' && kind !== 'set by reseller';
 
-/** Of a site: the one of its own, which is not that of its tenant. */
+/** Returns the jail; for a site only its own jail, not its tenant's. */
 export function jailOf({ chain }: { readonly chain: Chain }): Jail | undefined {
   const element = jailOriginOf(chain)?.at;
   const profile = element?.profile.value ?? 'none';
@@ -187,17 +187,17 @@ export function jailOf({ chain }: { readonly chain: Chain }): Jail | undefined {
   return { profile, paths, ...(commands && { commands }), ...(home && { home: home.value }) };
 }
 
-/** A site on its way to people: `alice/shop.example`. Names of accounts have no slash. */
+/** Returns the name of a site for people: `alice/shop.example`. Account names have no slash. */
 export const siteName = (tenant: string, site: string) => `${tenant}/${site}`;
 
-/** The parts of such a name; the second is absent if it names a tenant. */
+/** Splits such a name; the second part is absent if it names a tenant. */
 export function splitSiteName(name: string): readonly [tenant: string, site: string | undefined] {
   const at = name.indexOf('/');
   if (at === -1) return [name, undefined];
   return [name.slice(0, at), name.slice(at + 1).toLowerCase()];
 }
 
-/** A tenant by its account's name, or by its uid as digits. */
+/** Finds a tenant by its account name, or by its uid as digits. */
 export function findTenant(policy: Policy, name: string): Tenant | undefined {
   const uid = /^\d{1,10}$/.test(name) ? Number(name) : undefined;
   return policy.tenants.find((each) => each.account?.user === name || each.uid === uid);

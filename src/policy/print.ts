@@ -1,4 +1,4 @@
-/** PolicyDocument → policy text, for policies that were not written as one. */
+/** Prints a PolicyDocument as policy text, for policies that were not written as one. */
 import type { LimitKey } from '../limits/limit.ts';
 import { limitAttribute, attributes } from '../limits/limits.ts';
 import { printQuantity } from '../base/quantity.ts';
@@ -38,7 +38,7 @@ export function printPolicy(document: PolicyDocument, options: PrintOptions): st
   ].join('\n');
 }
 
-/** Consecutive one-line tenants have no empty lines between them. */
+/** Returns the tenants. Consecutive one-line tenants have no empty lines between them. */
 function tenantParts(document: PolicyDocument, options: PrintOptions): readonly string[][] {
   const printed = document.tenants.map((each) => block('tenant', tenantHead(each), each, options));
   return printed.reduce<string[][]>((parts, lines) => {
@@ -91,7 +91,7 @@ function comment(lines: readonly string[], indent: string): readonly string[] {
   return [`${indent}<!--`, ...inside, `${indent}-->`];
 }
 
-/** Two hyphens would end the comment. */
+/** Returns text that is safe in a comment, which two hyphens would end. */
 const inComment = (text: string) =>
   // oxlint-disable-next-line no-control-regex -- XML allows no control characters
   text.replace(/-(?=-|$)/g, '- ').replace(/[\u0000-\u0008\u000b-\u001f]/g, ' ');

@@ -1,8 +1,8 @@
 /**
- * PolicyDocument + facts of the host → Policy: who is a tenant, and what each inherits.
+ * PolicyDocument + host facts → Policy: the tenants, and what each inherits.
  *
  * Most specific first: tenant → its package → its reseller's package → defaults. The package of a
- * range of uids applies to tenants that neither name one nor have a reseller that does.
+ * uid range applies to tenants that name no package and whose reseller names none.
  */
 import type { LimitValues } from '../limits/limit.ts';
 import type { Located, Span } from './diagnostic.ts';
@@ -87,7 +87,10 @@ class Resolver {
     return policy;
   }
 
-  /** Limits that the next tenant would get, where no tenant shows them. */
+  /**
+   * Returns limits that a new tenant would get, from packages that no tenant uses yet, or the
+   * defaults.
+   */
   #unused({ tenants }: Policy): readonly Pick<Tenant, 'chain' | 'values'>[] {
     const used = new Set(tenants.map((each) => each.package));
     const packages = [...this.#packages.values()].filter(({ name }) => !used.has(name.value));
@@ -183,7 +186,7 @@ class Resolver {
     });
   }
 
-  /** The slice of a site has its name. */
+  /** Refuses long site names, since the slice of a site contains its name. */
   #refuseLongSites({ sites }: TenantElement): void {
     if (this.#document.driver?.value !== 'systemd') return;
     for (const { name } of sites) {

@@ -1,10 +1,10 @@
-/** Settings of the agent: `<agent>` of the policy, with defaults filled in. */
+/** Settings of the agent: the policy's `<agent>`, with defaults filled in. */
 import type { LimitKey, Severity } from '../limits/limit.ts';
 
 export interface AgentSettings {
   /** Time between two ticks. */
   readonly intervalSeconds: number;
-  /** Processes of tenants' uids in a container, or in another manager's cgroup. */
+  /** The treatment of processes of tenants' uids in a container, or in another manager's cgroup. */
   readonly containers: 'leave' | 'move';
   /** The TCP address of the API; only loopback, and only with a token. */
   readonly listen: { readonly host: string; readonly port: number } | undefined;
@@ -14,7 +14,7 @@ export interface AgentSettings {
   readonly alerts: AlertSettings;
 }
 
-/** How long history is kept, in milliseconds, and its maximum size in bytes. */
+/** The time that history is kept, in milliseconds, and its maximum size in bytes. */
 export interface HistorySettings {
   readonly detailMilliseconds: number;
   readonly summaryMilliseconds: number;
@@ -27,23 +27,23 @@ export interface AlertSettings {
   readonly from: string | undefined;
   /** `HOST:PORT` of a mail server; default: sendmail. */
   readonly smtp: { readonly host: string; readonly port: number } | undefined;
-  /** Empty: no alerts. */
+  /** The rules; no alerts if empty. */
   readonly rules: readonly AlertRule[];
 }
 
 export interface AlertRule {
   readonly to: 'administrator' | 'reseller' | 'tenant';
   /**
-   * A mail address, or a URL to post to. `%u` is replaced by the account of the reseller or tenant,
+   * A mail address, or a URL to post to. `%u` stands for the account of the reseller or tenant,
    * whose local mailbox is the default.
    */
   readonly by: 'mail' | 'webhook';
   readonly address: string | undefined;
-  /** Empty: all. */
+  /** The limits; all if empty. */
   readonly limits: readonly LimitKey[];
   /** The minimum severity. */
   readonly severity: Severity;
-  /** Faults in an incident before an alert is sent. */
+  /** The number of faults in an incident before an alert is sent. */
   readonly faults: number;
   /** Minimum time between two messages about one member and limit to one receiver. */
   readonly everyMilliseconds: number;

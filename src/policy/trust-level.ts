@@ -1,4 +1,4 @@
-/** How far the claims of a module are supported by evidence, worst first. Documented in docs/trust.md. */
+/** The degree to which evidence supports a module's claims, worst first. Documented in docs/trust.md. */
 export const trustLevels = [
   'contradicted',
   'unsupported',
@@ -9,13 +9,13 @@ export const trustLevels = [
 export type TrustLevel = (typeof trustLevels)[number];
 
 /**
- * One thing that was found, and what it is worth.
+ * One finding, and its weight.
  *
- * `proof` decides: the module contradicts itself or what is known of it. `lead` deserves a look, and decides
- * nothing alone. `support` speaks for it. `note` is for completeness.
+ * `proof` decides: the module contradicts itself or known facts about it. `lead` deserves a look, but by itself decides
+ * nothing. `support` is in its favour. `note` is for completeness.
  */
 export interface Evidence {
-  /** Stable word for programs: `license-nul`, `name-differs`, `signed-by-kernel`. */
+  /** A stable word for programs: `license-nul`, `name-differs`, `signed-by-kernel`. */
   readonly check: string;
   readonly weight: 'proof' | 'lead' | 'support' | 'note';
   /** One sentence, within what the evidence proves. */

@@ -1,6 +1,6 @@
 /**
- * The kinds of values that attributes of elements have, apart from the quantities of limits (`base/quantity.ts`).
- * A new kind is one entry here: the parser, the schema and the reference page read it.
+ * The kinds of attribute values, apart from the quantities of limits (`base/quantity.ts`). A new kind is one entry
+ * here: the parser, the schema and the reference page read it.
  */
 import { durationPattern, parseDuration, printDuration } from '../base/duration.ts';
 import { quantityKinds } from '../base/quantity.ts';
@@ -8,11 +8,11 @@ import { fail, ok, type Result } from '../base/result.ts';
 import { siteLimitSetters, type SiteLimitSetters, type UidRange } from './document.ts';
 
 interface ValueKindSpec<T> {
-  /** How the reference page describes it. */
+  /** The description in the reference page. */
   readonly form: string;
-  /** XML Schema's: anchored, and without `^`, `$` and Unicode classes of JavaScript's own. */
+  /** An XML Schema pattern: anchored, and without `^`, `$` and JavaScript's Unicode classes. */
   readonly pattern: string;
-  /** Errors are half a sentence, which the diagnostic shows at the value. */
+  /** Parses a value. Errors are half a sentence, which the diagnostic shows at the value. */
   readonly parse: (text: string) => Result<T>;
   readonly print: (value: T) => string;
 }
@@ -24,7 +24,7 @@ export const namePattern = /^[\p{L}\p{N}][\p{L}\p{N} ._@+-]{0,63}$/u;
 /** Valid user names: useradd's rule, extended for directory services. */
 export const userPattern = /^[A-Za-z_][A-Za-z0-9_.@\\-]{0,63}\$?$/;
 
-/** A label of a host name. Underscores are not for hosts, but web servers are set up with them. */
+/** A label of a host name. Host names have no underscores, but some web servers are set up with them. */
 const label = String.raw`[A-Za-z0-9_]([A-Za-z0-9_\-]{0,61}[A-Za-z0-9_])?`;
 const sitePattern = new RegExp(String.raw`^${label}(\.${label})*$`);
 /** Source: RFC 1035, section 2.3.4, without the length bytes. */
@@ -152,7 +152,7 @@ export const valueKinds = {
 } as const;
 
 export type ValueKindName = keyof typeof valueKinds;
-/** What a value of the kind is once it is read. */
+/** The parsed value of the kind. */
 export type ValueOf<Name extends ValueKindName> =
   ReturnType<(typeof valueKinds)[Name]['parse']> extends infer R
     ? R extends { readonly ok: true; readonly value: infer T }
@@ -174,7 +174,7 @@ function parseUid(value: string): Result<number> {
   return fail(`"${value}" is not a uid; uids are whole numbers up to ${uidMax}`);
 }
 
-/** In lower case, as names of hosts are compared. */
+/** Parses a site, into lower case, as host names are compared. */
 function parseSite(value: string): Result<string> {
   if (value.length > siteBytesMax) {
     return fail(`The name of a site has ${siteBytesMax} characters at most`);
@@ -194,7 +194,7 @@ function parseEndpoint(value: string): Result<Endpoint> {
   return ok({ host: (match[1] ?? '').replace(/^\[|\]$/g, ''), port });
 }
 
-/** None where only the policy sets limits. */
+/** Parses the setters; none if only the policy sets limits. */
 function parseSetters(value: string): Result<SiteLimitSetters> {
   if (value === onlyPolicy) return ok([]);
   const words = wordsOf(value);
@@ -218,7 +218,7 @@ function parseRanges(value: string): Result<readonly UidRange[]> {
   return ok(ranges);
 }
 
-/** One of the ranges of an attribute, which are reported one by one. */
+/** Parses one range of an attribute, which are reported one by one. */
 export function parseRange(value: string): Result<UidRange> {
   const match = /^(\d{1,10})(?:-(\d{1,10}))?$/.exec(value);
   const first = Number(match?.[1]);
@@ -236,7 +236,7 @@ export function parseRange(value: string): Result<UidRange> {
 const printRange = ({ first, last }: UidRange) =>
   first === last ? `${first}` : `${first}-${last}`;
 
-/** XML Schema's patterns are anchored, and know no escape for `$`. */
+/** Returns the pattern for XML Schema, whose patterns are anchored and have no escape for `$`. */
 function schemaPattern({ source }: RegExp): string {
   return source.replace(/^\^|\$$/g, '').replaceAll(String.raw`\$`, '$');
 }

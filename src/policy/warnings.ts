@@ -1,6 +1,6 @@
 /**
- * Valid but probably unintended values. Each is reported once, at the value that causes it, however
- * many tenants inherit it.
+ * Warns of valid but probably unintended values. Each is reported once, at the value that causes
+ * it, however many tenants inherit it.
  */
 import { limitAttribute } from '../limits/limits.ts';
 import type { LimitKey } from '../limits/limit.ts';
@@ -18,11 +18,11 @@ import {
 } from './policy.ts';
 
 const littleMemory = 64 * 2 ** 20;
-/** Processes that a tenant needs besides those that serve its requests. */
+/** Processes that a tenant needs besides the ones that serve its requests. */
 const spareProcesses = 15;
 const notHeldYet = ['network'];
 
-/** `unused`: limits that no tenant has yet. */
+/** Warns about a policy. `unused`: limits that no tenant has yet. */
 export function warnAbout(
   policy: Policy,
   unused: readonly Limited[],
@@ -31,7 +31,8 @@ export function warnAbout(
   const said = new Set<string>();
   const warn: Warn = (chain, key, message, severity = 'warning') => {
     const origin = originOf(chain, key);
-    // What a tenant or a reseller sets is checked when it does, and has no place in the policy.
+    // Limits of a tenant or a reseller are checked when they are set, and have no place in the
+    // policy.
     if (origin === undefined || !isWritten(origin.link)) return;
     const { at } = origin;
     if (said.has(`${at.start} ${message}`)) return;
@@ -106,7 +107,7 @@ function warnAboutValues({ chain, values }: Limited, warn: Warn): void {
   }
 }
 
-/** Limits on reads or writes that are above the one on both together. */
+/** Warns about limits on reads or writes above the limit on both together. */
 function warnAboutTotals({ chain, values }: Limited, warn: Warn): void {
   for (const [total, ...parts] of ioTotals) {
     for (const part of parts) {

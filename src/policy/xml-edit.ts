@@ -1,8 +1,8 @@
 /**
  * Edits of XML text that keep its layout: indentation, line ends, comments, quotes.
  *
- * Each takes the text and an element of it, and returns the new text; offsets of the old one are not
- * valid in it. Outside the edited place, every character stays.
+ * Each function takes the text and an element of it, and returns the new text, in which old offsets are not valid.
+ * Outside the edited place, every character stays.
  */
 import type { XmlElement } from './xml.ts';
 
@@ -13,7 +13,7 @@ export interface Layout {
 }
 
 const defaultStep = '  ';
-/** Elements inspected; the first ones of a file show how it is indented. */
+/** The number of elements inspected; the first ones of a file show how it is indented. */
 const samplesMax = 500;
 
 export function layoutOf(text: string, root: XmlElement): Layout {
@@ -21,7 +21,7 @@ export function layoutOf(text: string, root: XmlElement): Layout {
   return { lineEnd: text[newline - 1] === '\r' ? '\r\n' : '\n', step: stepOf(text, root) };
 }
 
-/** The most common difference between the indentation of an element and that of its parent. */
+/** Returns the most common difference between an element's indentation and its parent's. */
 function stepOf(text: string, root: XmlElement): string {
   const counts = new Map<string, number>();
   const sample = root.children.slice(0, samplesMax);
@@ -37,7 +37,7 @@ function stepOf(text: string, root: XmlElement): string {
   return commonest?.[0] ?? defaultStep;
 }
 
-/** The white space before an element, if nothing else is before it in its line. */
+/** Returns the white space before an element, if nothing else is before it on its line. */
 function indentOf(text: string, element: XmlElement): string | undefined {
   const before = text.slice(lineStart(text, element.start), element.start);
   const indent = before.startsWith('\uFEFF') ? before.slice(1) : before;
@@ -59,7 +59,7 @@ export function setAttribute(
   return splice(text, at, at, `${attributeGap(text, element)}${name}="${escapeAttribute(value)}"`);
 }
 
-/** The separator before a new attribute: a new line if the last one has its own. */
+/** Returns the separator before a new attribute: a new line if the last one has its own. */
 function attributeGap(text: string, element: XmlElement): string {
   const last = element.attributes.at(-1);
   if (last === undefined) return ' ';
@@ -74,15 +74,15 @@ export function removeAttribute(text: string, element: XmlElement, name: string)
   return splice(text, tokenEndBefore(element, index), attribute.end, '');
 }
 
-/** End of the attribute before the one at `index`, or of the element's name. */
+/** Returns the end of the attribute before the one at `index`, or of the element's name. */
 function tokenEndBefore(element: XmlElement, index: number): number {
   return element.attributes[index - 1]?.end ?? element.start + 1 + element.name.length;
 }
 
-/** After the last attribute of the start tag. */
+/** Returns the offset after the last attribute of the start tag. */
 const headEnd = (element: XmlElement) => tokenEndBefore(element, element.attributes.length);
 
-/** `after` is a child of `parent`; without it the new one comes first. */
+/** The place of a new element. `after` is a child of `parent`; without it the new element comes first. */
 export interface InsertPoint {
   readonly parent: XmlElement;
   readonly after: XmlElement | undefined;
@@ -133,14 +133,14 @@ function siblingIndent(
   return undefined;
 }
 
-/** The space between siblings on one line. */
+/** Returns the space between siblings on one line. */
 function inlineGap(text: string, parent: XmlElement): string {
   const [first] = parent.children;
   const gap = first === undefined ? '' : text.slice(parent.contentStart, first.start);
   return isBlank(gap) ? gap : '';
 }
 
-/** Past the comments that follow in the same line, if nothing but them does. */
+/** Returns the offset after the comments that follow on the same line, if nothing else follows. */
 function afterTrailingComments(text: string, from: number, end: number): number {
   let at = from;
   for (;;) {
@@ -151,7 +151,7 @@ function afterTrailingComments(text: string, from: number, end: number): number 
   }
 }
 
-/** Removes an element and the line that it leaves empty; a parent left empty is closed in itself. */
+/** Removes an element and the line that it leaves empty; a parent left empty becomes self-closing. */
 export function removeElement(text: string, element: XmlElement): string {
   const { parent } = element;
   if (parent !== undefined && isOnlyContent(text, element, parent)) {
@@ -172,7 +172,7 @@ function isOnlyContent(text: string, element: XmlElement, parent: XmlElement): b
   return before.trim() === '' && after.trim() === '';
 }
 
-/** Where the lines to remove start: with the blank line before, if another one, or the end, follows. */
+/** Returns the start of the lines to remove: includes a blank line before, if another one, or the end, follows. */
 function doubledBlank(text: string, start: number, next: number): number {
   const previous = start === 0 ? 0 : lineStart(text, start - 1);
   if (start === 0 || text.slice(previous, start).trim() !== '') return start;
@@ -202,7 +202,7 @@ const escapes: Readonly<Record<string, string>> = {
   '\r': '&#13;',
 };
 
-/** Fits into either kind of quotes. */
+/** Escapes a value for either kind of quotes. */
 export function escapeAttribute(value: string): string {
   return value.replace(/[&<>"'\t\n\r]/g, (char) => escapes[char] ?? char);
 }
@@ -222,7 +222,7 @@ function skipBlanksBack(text: string, from: number): number {
   return at;
 }
 
-/** Where the next line starts, if this one ends at `at`. */
+/** Returns the start of the next line, if this one ends at `at`. */
 function afterLineEnd(text: string, at: number): number | undefined {
   if (text[at] === '\n') return at + 1;
   return text.startsWith('\r\n', at) ? at + 2 : undefined;

@@ -25,9 +25,9 @@ export interface XmlElement extends Span {
   readonly parent: XmlElement | undefined;
   readonly attributes: readonly XmlAttribute[];
   readonly children: readonly XmlElement[];
-  /** After the `>` of the start tag. */
+  /** The offset after the `>` of the start tag. */
   readonly contentStart: number;
-  /** Before the `</` of the end tag; the same as `contentStart` in `<x/>`. */
+  /** The offset before the `</` of the end tag; the same as `contentStart` in `<x/>`. */
   readonly contentEnd: number;
   readonly selfClosing: boolean;
 }
@@ -45,7 +45,7 @@ type BuildingElement = Building<Omit<XmlElement, 'attributes' | 'children'>> & {
   children: BuildingElement[];
 };
 
-/** Bytes → text; only UTF-8 is accepted, with or without a byte order mark. */
+/** Decodes bytes; only UTF-8 is accepted, with or without a byte order mark. */
 export function decodeXml(bytes: Uint8Array): Result<string, Cause> {
   const [first, second] = bytes;
   if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) {
@@ -58,7 +58,7 @@ export function decodeXml(bytes: Uint8Array): Result<string, Cause> {
   }
 }
 
-/** Thrown to leave the parser at the first error: further ones would be noise. */
+/** Thrown to leave the parser at the first error: more errors would be noise. */
 class Stop extends Error {}
 
 export function parseXml(text: string, diagnostics: Diagnostics): XmlElement | undefined {
@@ -80,7 +80,7 @@ class Builder {
   readonly #open: BuildingElement[] = [];
   #lastClosed: BuildingElement | undefined;
   #count = 0;
-  /** A byte order mark is a code unit of the text, and saxes does not count it. */
+  /** The length of a byte order mark, which is a code unit of the text but not counted by saxes. */
   readonly #shift: number;
 
   constructor(text: string, diagnostics: Diagnostics) {
@@ -125,9 +125,12 @@ class Builder {
     throw new Stop();
   }
 
-  /** What is not closed is where it begins, not where something else ends. */
+  /**
+   * Reports a parser error. An unclosed element is reported at its start, not where another element
+   * ends.
+   */
   #failed(message: string): never {
-    // Where another one ends, saxes closes it first and reports the error then.
+    // At another element's end tag, saxes closes it first and reports the error then.
     const unclosed = message.includes('unexpected close tag')
       ? this.#lastClosed
       : message.includes('unclosed tag')
@@ -202,7 +205,7 @@ class Builder {
   }
 }
 
-/** saxes prefixes its messages with `line:column: ` and ends them with a full stop. */
+/** Converts saxes's messages, which start with `line:column: ` and end with a full stop. */
 function xmlProblem(message: string): string {
   const plain = message.replace(/^\d+:\d+: /, '').replace(/\.$/, '');
   return `Cannot read the file as XML: ${plain}`;

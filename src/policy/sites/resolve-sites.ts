@@ -1,4 +1,7 @@
-/** The sites of a tenant: those in the policy, and what its reseller and the tenant itself have set for them beside it. */
+/**
+ * Resolves a tenant's sites: sites in the policy, and limits that its reseller and the tenant itself have set for
+ * sites.
+ */
 import type { Quantity } from '../../base/quantity.ts';
 import type { LimitKey } from '../../limits/limit.ts';
 import type { Diagnostics, Located } from '../diagnostic.ts';
@@ -64,13 +67,13 @@ export class SiteResolver {
     return { sites: [...sites.values()], ...(withdrawn.size > 0 && { withdrawnSites }) };
   }
 
-  /** What has been set for sites of a tenant beside the policy, in the order in which it counts. */
+  /** Returns the limits set for a tenant's sites outside the policy, in order of precedence. */
   #setFor(tenant: Owner, reseller: Reseller | undefined) {
     const set = this.#set?.get(tenant.uid);
     const given: Given[] = [];
     if (set === undefined) return given;
     const allowed = settersOf(tenant);
-    // What another reseller has set ends with it.
+    // Limits that another reseller has set end with it.
     if (reseller !== undefined && set.reseller?.uid === reseller.uid)
       given.push({
         setter: 'reseller',
@@ -88,7 +91,7 @@ export class SiteResolver {
     return given;
   }
 
-  /** Their processes are told apart by uid, but the name is one visitor's address. */
+  /** Warns of a namesake. Uids distinguish the processes of both, but the name is one visitor's address. */
   #warnOfNamesake(name: Located<string>, tenant: string): void {
     const other = this.#owners.get(name.value);
     this.#owners.set(name.value, tenant);
@@ -103,7 +106,7 @@ interface Given extends Pick<OwnLimit, 'setter' | 'by'> {
   readonly sites: SiteLimits;
 }
 
-/** What is set beside the policy comes after what the policy has. */
+/** Builds a site. Limits set outside the policy come after the policy's limits. */
 function siteOf(name: string, written: Chain, given: readonly Given[]): Site {
   const chain = [...written];
   const own: OwnLimit[] = [];
@@ -125,7 +128,7 @@ function stateBehind(chain: Chain, key: LimitKey): OwnLimit['state'] {
   return nearer.link.kind === 'site' ? 'overruled' : 'overruled by reseller';
 }
 
-/** Nothing of it is in the text of the policy. */
+/** Builds a link of which nothing is in the policy's text. */
 const setLink = (
   setter: OwnLimit['setter'],
   name: string,

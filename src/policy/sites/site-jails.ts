@@ -1,10 +1,13 @@
-/** What is wrong with the jails of a tenant's sites, as far as the policy tells. */
+/** Checks the jails of a tenant's sites, as far as the policy shows mistakes. */
 import type { Diagnostics } from '../diagnostic.ts';
 import type { SiteElement } from '../document.ts';
 import { isAt } from '../jail.ts';
 import type { Account } from '../policy.ts';
 
-/** Files and units have names of 255 characters, with a uid and more in them. */
+/**
+ * The maximum length of a name: names of files and units have 255 characters, with a uid and more
+ * in them.
+ */
 const nameMax = 200;
 
 export function checkSiteJails(
@@ -54,7 +57,7 @@ function warnOfNested(sites: readonly SiteElement[], diagnostics: Diagnostics): 
   }
 }
 
-/** `/home`, `/home/alice`, `/home/alice/shop`. */
+/** Returns `/home`, `/home/alice`, `/home/alice/shop`. */
 const pathsTo = (path: string): readonly string[] =>
   path
     .split('/')

@@ -1,6 +1,6 @@
 /**
- * What a tenant sets for its own sites, or its reseller for them, where the policy lets it. It is kept apart from the policy,
- * in a file for each of the two, of which the second one says which reseller it was:
+ * The limits that a tenant, or its reseller, sets for the tenant's sites, if the policy allows it. Each of the two has
+ * its own file, apart from the policy; the second one names the reseller:
  *
  *     {"name":"alice","home":"131.17","sites":{"shop.example":{"cpu.limit":"50%","memory.limit":"256MiB"}}}
  *     {"name":"alice","home":"131.17","reseller":{"uid":1000,"name":"acme","home":"131.9"},"sites":{…}}
@@ -12,10 +12,10 @@ import { parseLimit } from '../parse-limit.ts';
 import type { SiteLimitSetter } from '../document.ts';
 import { uidMax, valueKinds } from '../value-kinds.ts';
 
-/** By site, in lower case. */
+/** Limits by site, in lower case. */
 export type SiteLimits = ReadonlyMap<string, ReadonlyMap<LimitKey, Quantity>>;
 
-/** Who had the uid when the limits were set: another holder inherits nothing. Source: usage/tenancy.ts. */
+/** The owner of the uid when the limits were set; another owner inherits nothing. Source: usage/tenancy.ts. */
 export interface SiteLimitHolder {
   readonly name: string;
   /** Identifies the home directory; absent if unknown. */
@@ -26,7 +26,7 @@ export interface ResellerHolder extends SiteLimitHolder {
   readonly uid: number;
 }
 
-/** Of whose sites the limits are, and who has set them: the reseller, or where there is none the tenant itself. */
+/** The sites' owner, and the reseller if it has set the limits, not the tenant itself. */
 export interface SiteLimitHolders extends SiteLimitHolder {
   readonly reseller?: ResellerHolder;
 }
@@ -35,32 +35,32 @@ export interface KeptSiteLimits extends SiteLimitHolders {
   readonly sites: SiteLimits;
 }
 
-/** What has been set for sites of a tenant beside the policy. */
+/** The limits set for a tenant's sites outside the policy. */
 export interface SetSiteLimits {
   readonly tenant?: SiteLimits;
   readonly reseller?: { readonly uid: number; readonly sites: SiteLimits };
 }
 
-/** A limit of a site that its tenant or its reseller has set. */
+/** A limit of a site, set by its tenant or its reseller. */
 export interface OwnLimit {
   readonly key: LimitKey;
   readonly value: Quantity;
   readonly setter: SiteLimitSetter;
-  /** For display: `alice`, `reseller acme`. */
+  /** The setter for display: `alice`, `reseller acme`. */
   readonly by: string;
-  /** `overruled`: the policy sets that limit of the site; `withdrawn`: who has set it may not any more. */
+  /** `overruled`: the policy sets that limit of the site; `withdrawn`: its setter is no longer allowed to set it. */
   readonly state: 'in force' | 'overruled' | 'overruled by reseller' | 'withdrawn';
 }
 
 export const siteLimitBytesMax = 64 * 1024;
-/** Of one tenant, for each who sets limits. */
+/** The maximum number of one tenant's sites with limits, for each setter. */
 export const limitedSitesMax = 200;
-/** Of these, sites that the policy does not have: each is a cgroup, which costs the host memory. */
+/** The maximum number of them that the policy does not have: each is a cgroup, which costs the host memory. */
 export const servedSitesMax = 50;
 
 /**
- * Why a tenant or a reseller cannot set a limit of a site that the administrator can. Web servers and services of PHP have to be told of
- * entries, which serve all tenants.
+ * Reasons why only the administrator can set a limit of a site. Entries need changes to web servers and PHP services,
+ * which serve all tenants.
  */
 const notForTenants: Readonly<Record<string, string>> = {
   disk: 'quotas belong to an account',
@@ -68,7 +68,7 @@ const notForTenants: Readonly<Record<string, string>> = {
   network: 'it is not enforced yet',
 };
 
-/** Half a sentence, if a tenant cannot set this limit of a site. */
+/** Returns why a tenant cannot set this limit of a site, as half a sentence; undefined if it can. */
 export const tenantCannotSet = (key: LimitKey): string | undefined =>
   notForTenants[limitAttribute(key).limit.name];
 
@@ -76,7 +76,7 @@ export const tenantLimits: readonly LimitKey[] = [...attributes.keys()].filter(
   (key) => tenantCannotSet(key) === undefined,
 );
 
-/** The value of its tenant that a site's must not be above; a weight counts among the parts of the tenant only. */
+/** Returns the tenant's value if a site's value exceeds it; a weight only counts among the tenant's parts. */
 export function exceeds(key: LimitKey, value: Quantity, tenant: LimitValues): string | undefined {
   const { kind, fallback } = limitAttribute(key);
   const bound = tenant[key] ?? fallback;
@@ -84,12 +84,12 @@ export function exceeds(key: LimitKey, value: Quantity, tenant: LimitValues): st
   return value === unlimited || value > bound ? printQuantity(kind, bound) : undefined;
 }
 
-/** The same holder as far as it is known. */
+/** Whether it is the same owner, as far as known. */
 export const isSameHolder = (kept: SiteLimitHolder, now: SiteLimitHolder): boolean =>
   kept.name === now.name &&
   (kept.home === undefined || now.home === undefined || kept.home === now.home);
 
-/** The same tenant, and the same who has set the limits. */
+/** Whether the tenant and the setter of the limits are the same. */
 export function areSameHolders(kept: SiteLimitHolders, now: SiteLimitHolders): boolean {
   if (!isSameHolder(kept, now)) return false;
   if (kept.reseller === undefined || now.reseller === undefined)
@@ -108,7 +108,7 @@ export function printSiteLimits({ name, home, reseller, sites }: KeptSiteLimits)
 const textsOf = (values: ReadonlyMap<LimitKey, Quantity>) =>
   [...values].map(([key, value]) => [key, printQuantity(limitAttribute(key).kind, value)]);
 
-/** Undefined if it is damaged. */
+/** Parses the file; returns undefined if it is damaged. */
 export function parseSiteLimits(text: string): KeptSiteLimits | undefined {
   const { sites: written, reseller: setter, ...rest } = objectIn(text) ?? {};
   const holder = parseHolder(rest);

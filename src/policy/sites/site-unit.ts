@@ -1,11 +1,11 @@
-/** The name of a site as a part of the name of a unit of systemd. */
+/** The name of a site as a part of a systemd unit name. */
 
-/** systemd takes a dash for the end of the slice above. */
+/** Escapes dashes, which systemd takes for the end of the parent slice. */
 export const escapedSite = (site: string): string => site.replaceAll('-', String.raw`\x2d`);
 
 export const unescapedSite = (escaped: string): string => escaped.replaceAll(String.raw`\x2d`, '-');
 
-/** Names of units have 255 bytes at most, which a site's shares with a uid and the name of an instance. */
+/** The maximum length in bytes: unit names have at most 255, which a site's shares with a uid and an instance name. */
 const bytesMax = 190;
 
 export const fitsUnit = (site: string): boolean => escapedSite(site).length <= bytesMax;
