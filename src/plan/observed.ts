@@ -1,14 +1,14 @@
-/** The current state of the kernel, as far as a Wanted is concerned. */
+/** The current state of the kernel, as far as it concerns a Wanted. */
 import type { QuotaLimits } from './quota.ts';
 
 export interface ObservedCgroup {
   /** Hierarchies (their names) in which the cgroup does not exist. */
   readonly missing: readonly string[];
-  /** File name → its text. A file that is not there is absent. */
+  /** File name → its text. A missing file is absent. */
   readonly files: ReadonlyMap<string, string>;
-  /** Processes in the cgroup of a tenant with sites itself, instead of in one of its parts. */
+  /** Processes directly in the cgroup of a tenant with sites, not in one of its parts. */
   readonly astray?: readonly number[];
-  /** Of a tenant whose cgroup is made by systemd: the text of its file, and whether something runs in its cgroup. */
+  /** The unit file's text if systemd makes the tenant's cgroup, and whether something runs in the cgroup. */
   readonly unit?: { readonly text: string | undefined; readonly active: boolean };
 }
 
@@ -17,25 +17,25 @@ export interface OrphanCgroup {
   readonly path: string;
   readonly hierarchies: readonly string[];
   readonly processes: readonly number[];
-  /** Of a slice: its file, and whether something runs in it, which goes on then. */
+  /** A slice's file, and whether something runs in it, which then keeps running. */
   readonly unit?: { readonly unit: string; readonly path: string; readonly active: boolean };
 }
 
 export interface Observed {
   readonly cgroups: ReadonlyMap<string, ObservedCgroup>;
-  /** Children before parents, so that they can be removed in this order. */
+  /** The orphans, children before parents, so that they can be removed in this order. */
   readonly orphans: readonly OrphanCgroup[];
-  /** By `placeKey`. */
+  /** The quotas, by `placeKey`. */
   readonly quotas: ReadonlyMap<string, QuotaLimits>;
-  /** Steps that are required before any cgroup can be created; empty once they are done. */
+  /** Steps required before any cgroup can be created; empty once they are done. */
   readonly preparations: readonly Preparation[];
-  /** Whether systemd has not read its files again since they were changed. */
+  /** Whether systemd has not read its files again since they changed. */
   readonly stale?: boolean;
 }
 
 /** A step that sets up Bulkhead's tree. `id` is internal to the driver. */
 export interface Preparation {
   readonly id: string;
-  /** For display: what will be done. */
+  /** A description for display: the change to be made. */
   readonly summary: string;
 }

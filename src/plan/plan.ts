@@ -3,17 +3,16 @@
  * can succeed. Pure: planning twice on an unchanged host gives the same plan, and an empty one on a
  * host that is as wanted.
  *
- * The order: set up the tree, create cgroups (parents first), raise (parents first), lower sites, remove
- * those that are no longer wanted, lower tenants, move tenants whose place changed, remove those that
- * are no longer wanted, lower resellers. Raising parents before children and lowering children before
- * parents never shows the kernel a child above its parent, which v1 refuses; what is removed still
- * counts as a child until then.
+ * The order: set up the tree, create cgroups (parents first), raise (parents first), lower sites, remove unwanted
+ * sites, lower tenants, move tenants whose place changed, remove unwanted tenants, lower resellers. Raising parents
+ * before children and lowering children before parents never shows the kernel a child above its parent, which v1
+ * refuses. A cgroup still counts as a child until it is removed.
  *
- * A tenant that is to be divided into parts is emptied first: v2 gives controllers only to parts of a
- * cgroup without processes of its own. One that no longer is gives them up first, for the same reason.
+ * A tenant that is to be divided into parts is emptied first: v2 gives controllers only to parts of a cgroup without
+ * processes of its own. A tenant that is no longer divided first gives up controllers, for the same reason.
  *
- * What is systemd's: write the files of slices, move tenants away and remove theirs, let systemd read all of them
- * once, then let it set each slice in which something runs. Who moves into a slice comes after that.
+ * For systemd: write the files of slices, move tenants away and remove their files, let systemd read all files once,
+ * then let it set each slice in which something runs. Processes move into a slice after that.
  */
 import { lowers, parseDeviceLines } from '../limits/flat-file.ts';
 import type { Controller, FileSetting, LimitKey } from '../limits/limit.ts';
@@ -45,12 +44,12 @@ export interface WriteFile {
   readonly attribute: LimitKey;
   readonly file: string;
   readonly device?: string;
-  /** Absent if the cgroup does not exist yet, or lacks the file. */
+  /** The current value; absent if the cgroup does not exist yet, or lacks the file. */
   readonly from: string | undefined;
   readonly to: string;
   readonly text: string;
   readonly direction: 'raise' | 'lower';
-  /** If writing that value to the same cgroup fails, this one is skipped. */
+  /** A limit without which this one is skipped: writing it to the same cgroup must not fail. */
   readonly needs?: LimitKey;
   readonly note?: string;
 }
@@ -67,7 +66,7 @@ export interface RemoveCgroup {
   readonly cgroup: string;
   readonly hierarchies: readonly string[];
   readonly processes: readonly number[];
-  /** Of a slice: only its file is removed. */
+  /** The unit of a slice, of which only the file is removed. */
   readonly unit?: string;
 }
 
@@ -80,13 +79,13 @@ export interface SetQuota {
   readonly to: QuotaLimits;
 }
 
-/** Writes the settings of a slice, which systemd obeys once it has read them. */
+/** Writes the settings of a slice, which take effect once systemd has read them. */
 export interface WriteUnit extends UnitFile {
   readonly kind: 'unit';
   readonly cgroup: string;
   readonly label: string;
   readonly from: string | undefined;
-  /** What will become different in the kernel at once, since something runs in the slice. */
+  /** The kernel settings that change at once, since something runs in the slice. */
   readonly writes: readonly WriteFile[];
 }
 
@@ -95,13 +94,13 @@ export interface ReloadUnits {
   readonly kind: 'reload';
 }
 
-/** Lets systemd set the cgroup of a slice in which something runs; by itself it would not. */
+/** Lets systemd set the cgroup of a slice in which something runs, which it would not do automatically. */
 export interface RealizeUnit {
   readonly kind: 'realize';
   readonly cgroup: string;
   readonly label: string;
   readonly unit: string;
-  /** What must be different in the kernel afterwards; none for a slice that is left to systemd. */
+  /** The kernel settings that must change; none for a slice that is left to systemd. */
   readonly writes: readonly WriteFile[];
 }
 
@@ -171,11 +170,11 @@ const levelOf = {
   site: 'site',
 } as const;
 
-/** What must be there before any limit is written. */
+/** Collects the operations that must come before any limit is written. */
 class Creations {
   readonly #operations: Operation[] = [];
   readonly #observed: Observed;
-  /** The set-up of the last tenant: it must have no processes of its own by then, if it has parts. */
+  /** The set-up of the last tenant, which must have no processes of its own by then if it has parts. */
   #held: readonly WriteFile[] = [];
 
   constructor(observed: Observed) {
@@ -187,7 +186,7 @@ class Creations {
     return this.#operations;
   }
 
-  /** `setup`: writes that its children need. */
+  /** Adds a cgroup. `setup`: writes that its children need. */
   add({ path: cgroup, kind, label }: WantedCgroup, setup: readonly WriteFile[]): void {
     if (kind !== 'main') this.#release();
     const hierarchies = this.#observed.cgroups.get(cgroup)?.missing ?? [];
@@ -232,7 +231,7 @@ function unitChanges(wanted: Wanted, observed: Observed): readonly Operation[] {
       ? [{ kind: 'realize', cgroup: path, label: unit.unit, unit: unit.unit, writes: [] }]
       : [],
   );
-  // Where the kernel alone differs, systemd may have been told to set something else since it read the files.
+  // If only the kernel differs, systemd may have been told to set other values since it read the files.
   const first = [...files, ...removals(wanted, orphans).flat()];
   const isChanged = first.length > 0 || realized.length > 0 || observed.stale === true;
   return [
@@ -240,7 +239,7 @@ function unitChanges(wanted: Wanted, observed: Observed): readonly Operation[] {
     ...(isChanged ? [reload] : []),
     ...realized,
     ...left,
-    // Setting them has left settings of their own.
+    // Setting the slices has left settings of their own.
     ...(left.length > 0 ? [reload] : []),
   ];
 }
@@ -264,7 +263,7 @@ function writesOf(
   return writes;
 }
 
-/** A cgroup that is still to be created will have the kernel's initial values. */
+/** Returns the current value. A cgroup that does not exist yet will have the kernel's initial values. */
 function plainValue(setting: FileSetting, found: ObservedCgroup | undefined): string | undefined {
   const text = found?.files.get(setting.file);
   if (text !== undefined) return text.trimEnd();
@@ -284,7 +283,7 @@ function deviceValue(
   return lines.get(setting.device ?? '') ?? setting.initial;
 }
 
-/** Disks that still have limits but no longer carry tenants' files. */
+/** Returns disks that still have limits but no longer carry tenants' files. */
 function forgottenDevices(
   cgroup: Omit<WantedCgroup, 'unit'>,
   file: string,
@@ -349,8 +348,8 @@ function quotaChanges(wanted: readonly WantedQuota[], observed: Observed): reado
 }
 
 /**
- * Parts of tenants that stay where they are, and other cgroups. What a tenant has still is moved along to
- * its new place, or out of a part that goes; the rest is removed.
+ * Removes parts of tenants that stay where they are, and other cgroups. A remaining tenant's processes move to its new
+ * place, or out of a removed part.
  */
 function removals(
   wanted: Wanted,
@@ -369,14 +368,14 @@ function removals(
     const place = tenants.get(lastName(divided ?? orphan.path));
     const stays = divided !== undefined && divided === place?.path;
     const into = stays ? parts : others;
-    // What runs in the slice of a site goes on in that of its tenant, which is around it.
+    // Processes in a site's slice keep running in the tenant's slice around it.
     const isInPlace = stays && orphan.unit !== undefined;
     if (place !== undefined && !isInPlace) {
       const part = divided === undefined ? 'main' : lastName(orphan.path);
       const to = partOf(place, part, places);
       into.push({ kind: 'move', from: orphan.path, to, label: place.label });
     }
-    // What it is divided into goes with the whole.
+    // A divided tenant's parts are removed with the whole.
     if (divided !== undefined && !stays && orphan.unit === undefined) continue;
     into.push({
       kind: 'remove',
@@ -389,7 +388,7 @@ function removals(
   return [parts, others];
 }
 
-/** The part of that name, or else the one for everything. */
+/** Returns the part of that name, or else the one for everything. */
 function partOf(
   { path }: WantedCgroup,
   part: string,

@@ -1,4 +1,4 @@
-/** A plan for people: one line per operation, grouped by tenant. */
+/** Prints a plan for people: one line per operation, grouped by tenant. */
 import { printBytes, unlimited } from '../base/quantity.ts';
 import type { Operation, Plan, RealizeUnit, WriteFile, WriteUnit } from './plan.ts';
 import { count, listSome } from '../base/list.ts';
@@ -56,7 +56,7 @@ function printWrite({ file, device, from, to, note }: WriteFile): string {
   return `${where} ${printValue(file, from)} → ${printValue(file, to)}${what}`;
 }
 
-/** What becomes different in the file of a slice: `/etc/…/user-1001.slice.d/90-bulkhead.conf: TasksMax 40 → 41`. */
+/** Prints the changes to a slice's file: `/etc/…/user-1001.slice.d/90-bulkhead.conf: TasksMax 40 → 41`. */
 export function printUnit({ path, from, text, setBy }: WriteUnit): string {
   const now = unitSettings(from ?? '');
   const wanted = unitSettings(text);
@@ -72,12 +72,12 @@ export function printUnit({ path, from, text, setBy }: WriteUnit): string {
   return `${path}: ${[...changes, ...gone].join(', ') || 'another text'}${by}`;
 }
 
-/** Settings with a value; those of a disk by setting and disk. */
+/** Returns settings with a value; a disk's settings by setting and disk. */
 function unitSettings(text: string): ReadonlyMap<string, string> {
   const settings = new Map<string, string>();
   for (const line of text.split('\n')) {
     const [, key = '', device = '', value = ''] = /^(\w+)=(\/\S+ )?(.+)$/.exec(line) ?? [];
-    // What is only counted limits nobody.
+    // Accounting settings limit nobody.
     if (key !== '' && !key.endsWith('Accounting'))
       settings.set(`${key}${device === '' ? '' : ` ${device.trim()}`}`, value);
   }
@@ -89,7 +89,7 @@ function printRealized({ unit, writes }: RealizeUnit): string {
   return `systemd sets the cgroup of ${unit}: ${writes.map(printWrite).join(', ')}`;
 }
 
-/** systemd's settings of memory, which are bytes. */
+/** Prints systemd's memory settings, which are bytes. */
 const printSetting = (key: string, value: string) =>
   /^Memory(?:Max|High|Low|Min|SwapMax)$/.test(key) && /^\d+$/.test(value)
     ? printBytes(Number(value))
@@ -97,7 +97,7 @@ const printSetting = (key: string, value: string) =>
 
 const inBytes = /^memory\.(.*_in_bytes|max|high|swap\.max)$/;
 
-/** Bytes with a unit; everything else as the kernel prints it. */
+/** Prints bytes with a unit, and everything else as the kernel prints it. */
 export function printValue(file: string, value: string | undefined): string {
   if (value === undefined) return '(absent)';
   if (value === '') return '(none)';

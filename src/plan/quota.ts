@@ -1,9 +1,9 @@
 /**
  * Disk quotas: a user's limits on the file system of its home.
  *
- * Only what the policy sets is touched, space and number of files each by itself, since administrators set quotas by
- * other means, too. Once the tenant, or that part of its `<disk>`, is removed from the policy, it becomes what it was
- * before Bulkhead changed it. If a file system is not found now, or has no quotas now, the quota is left as it is.
+ * Bulkhead changes only quotas that the policy sets, space and number of files separately, since administrators set
+ * quotas by other means, too. Once the tenant, or that part of its `<disk>`, is removed from the policy, Bulkhead
+ * restores the earlier value. If the file system is missing or has no quotas now, the quota stays as it is.
  */
 import { unlimited, type Quantity } from '../base/quantity.ts';
 import { nameOf, type Policy, type Tenant } from '../policy/policy.ts';
@@ -19,7 +19,7 @@ export interface QuotaPlace {
   readonly mountPoint: string;
 }
 
-/** Of space in bytes. A soft limit is what may be exceeded for some days. */
+/** A quota's limits; of space in bytes. A soft limit may be exceeded for some days. */
 export interface QuotaLimit {
   readonly hard: number | undefined;
   readonly soft: number | undefined;
@@ -31,25 +31,25 @@ export interface QuotaRecord {
 }
 
 export interface RecordedQuota extends QuotaPlace {
-  /** What was there before, of what Bulkhead has changed. */
+  /** The values before Bulkhead changed them. */
   readonly before: QuotaRecord;
 }
 
-/** `kept`: it is nobody's business here. */
+/** A wanted limit; `kept`: the policy does not set it. */
 type WantedLimit = number | undefined | 'kept';
 
 export interface WantedQuota extends QuotaPlace {
   readonly label: string;
   readonly spaceBytes: WantedLimit;
   readonly files: WantedLimit;
-  /** What the policy has. The rest is kept, or becomes what it was. */
+  /** The parts that the policy sets. The rest stays as it is or is restored. */
   readonly held: readonly (keyof QuotaRecord)[];
 }
 
 export interface QuotaContext {
-  /** The file system of a directory, if user quotas are on there. */
+  /** Returns the file system of a directory, if user quotas are enabled there. */
   readonly quotaMountOf: (directory: string) => string | undefined;
-  /** Where Bulkhead has set quotas before. */
+  /** The places where Bulkhead has set quotas before. */
   readonly alreadySet: readonly RecordedQuota[];
 }
 
@@ -57,7 +57,9 @@ const blockBytes = 1024;
 
 export interface WantedQuotas {
   readonly quotas: readonly WantedQuota[];
-  /** Set earlier on a file system that is not that of the home now, for tenants that still have limits. */
+  /**
+   * Quotas that Bulkhead set on another file system than the home's current one, for tenants that still have limits.
+   */
   readonly quotasLeft: readonly RecordedQuota[];
 }
 

@@ -1,10 +1,10 @@
 /**
- * A tenant as systemd has it: the slice `user-1001.slice`, and in it the scope `bulkhead-1001.scope` for what did not
- * start there by itself. A site is a slice in it, `user-1001-shop.example.slice`, with a scope of its own,
+ * A tenant under systemd: the slice `user-1001.slice`, and in it the scope `bulkhead-1001.scope` for processes that
+ * started elsewhere. A site is a slice in it, `user-1001-shop.example.slice`, with a scope of its own,
  * `bulkhead-1001-shop.example.scope`.
  *
- * Values of cgroup v2 become settings of the slice. What a tenant has no limit for is written too, so that neither
- * settings of the distribution nor of the administrator apply to it:
+ * Cgroup v2 values become settings of the slice. Missing limits are written, too, so that neither the distribution's
+ * settings nor the administrator's apply to the tenant:
  *
  *     [Slice]
  *     CPUQuota=50%
@@ -22,10 +22,10 @@ import type { FileSetting } from '../limits/limit.ts';
 import { escapedSite, fitsUnit, unescapedSite } from '../policy/sites/site-unit.ts';
 import { cgroupSetup, siteCgroup } from './wanted.ts';
 
-/** Where systemd makes the slices of users. */
+/** The slice in which systemd makes users' slices. */
 export const userSlice = 'user.slice';
 
-/** Whose a slice is: a tenant without a reseller, or one of its sites. */
+/** The owner of a slice: a tenant without a reseller, or one of its sites. */
 export interface SliceOwner {
   readonly uid: number;
   readonly site?: string;
@@ -36,20 +36,20 @@ const named = (prefix: string, { uid, site }: SliceOwner) =>
 
 export const sliceOf = (owner: SliceOwner): string => `${named('user', owner)}.slice`;
 
-/** That of a site is below that of its tenant. */
+/** Returns the path of a slice's cgroup. A site's slice is below its tenant's. */
 export function sliceCgroup(owner: SliceOwner): string {
   const tenant = `${userSlice}/${sliceOf({ uid: owner.uid })}`;
   return owner.site === undefined ? tenant : `${tenant}/${sliceOf(owner)}`;
 }
 
-/** Of what is taken into a slice, and its cgroup, which is ours. */
+/** Returns the scope for processes moved into a slice; its cgroup is ours. */
 export const scopeOf = (instance: string, owner: SliceOwner): string =>
   `${named(instance, owner)}.scope`;
 
 export const scopeCgroup = (instance: string, owner: SliceOwner): string =>
   `${sliceCgroup(owner)}/${scopeOf(instance, owner)}`;
 
-/** The owner of a slice by its unit, `user-1001-my\x2dshop.slice`. */
+/** Returns the owner of a slice by its unit, `user-1001-my\x2dshop.slice`. */
 export function ownerOfSlice(unit: string): SliceOwner | undefined {
   const [, uid, escaped] = /^user-(\d{1,10})(?:-(.+))?\.slice$/.exec(unit) ?? [];
   if (uid === undefined) return undefined;
@@ -58,13 +58,13 @@ export function ownerOfSlice(unit: string): SliceOwner | undefined {
   return sliceOf(owner) === unit ? owner : undefined;
 }
 
-/** The tenant of a cgroup's name, `u1001`, that is not below a reseller. */
+/** Returns the tenant of a cgroup's name, `u1001`, that is not below a reseller. */
 export function sliceTenant(cgroup: string): number | undefined {
   const match = /^u(\d{1,10})$/.exec(cgroup);
   return match === null ? undefined : Number(match[1]);
 }
 
-/** The owner of a cgroup's name, `u1001` or `u1001/s-shop.example`, that is a slice. */
+/** Returns the owner of a cgroup's name, `u1001` or `u1001/s-shop.example`, that is a slice. */
 export function sliceOwner(cgroup: string): SliceOwner | undefined {
   const [, tenant = '', site] = /^(u\d+)(?:\/s-([^/]+))?$/.exec(cgroup) ?? [];
   const uid = sliceTenant(tenant);
@@ -72,13 +72,13 @@ export function sliceOwner(cgroup: string): SliceOwner | undefined {
   return site === undefined ? { uid } : { uid, site };
 }
 
-/** The name of a slice's cgroup. */
+/** Returns the name of a slice's cgroup. */
 export const sliceName = ({ uid, site }: SliceOwner): string =>
   site === undefined ? `u${uid}` : siteCgroup(`u${uid}`, site);
 
 /**
- * Where a slice is, or a cgroup in it, by its name: `u1001/./session-1.scope`, where the dot tells it from a site;
- * nothing for other cgroups.
+ * Returns the path of a slice, or of a cgroup in it, by its name: `u1001/./session-1.scope`, where the dot
+ * distinguishes it from a site. Returns undefined for other cgroups.
  */
 export function cgroupInSlice(cgroup: string): string | undefined {
   const [first = '', second, ...rest] = cgroup.split('/');
@@ -92,7 +92,7 @@ export function cgroupInSlice(cgroup: string): string | undefined {
   ].join('/');
 }
 
-/** Of a cgroup, as /proc/PID/cgroup shows it; `slices` is where those of tenants without a reseller are. */
+/** Returns a cgroup's path as /proc/PID/cgroup shows it; `slices` is the parent of tenants without a reseller. */
 export function cgroupPath(
   { path, slices }: { readonly path: string; readonly slices?: { readonly path: string } },
   cgroup: string,
@@ -103,10 +103,15 @@ export function cgroupPath(
 }
 
 const periodMicroseconds = 100_000;
-/** A quota is a percentage with two decimals, of a period of 100 ms. Source: parse_permyriad of systemd. */
+/**
+ * The rounding step. A quota is a percentage with two decimals, of a period of 100 ms. Source: parse_permyriad of
+ * systemd.
+ */
 const stepMicroseconds = 10;
 
-/** Those that systemd can set, as it can set them. What a slice gives to cgroups in it is systemd's own. */
+/**
+ * Returns the settings that systemd can set, in its form. The settings for cgroups inside a slice are systemd's own.
+ */
 export const sliceSettings = (settings: readonly FileSetting[]): readonly FileSetting[] =>
   settings.flatMap((each) => {
     if (each.file === 'cpu.max.burst' || each.attribute === cgroupSetup) return [];
@@ -123,7 +128,7 @@ function roundedQuota(setting: FileSetting): FileSetting {
 const head = '# Written by "bulkhead apply"; it is replaced when it differs.\n[Slice]\n';
 const accounting = ['CPU', 'IO', 'Memory', 'Tasks'].map((each) => `${each}Accounting=yes`);
 
-/** Whether the text of a file is ours. A file without text is one of ours that a loss of power, or of an apply, left. */
+/** Whether the text of a file is ours. An empty file is ours, too, left by a power loss or an interrupted apply. */
 export const isSliceText = (text: string): boolean => text === '' || text.startsWith(head);
 
 export function sliceText(settings: readonly FileSetting[]): string {
@@ -144,7 +149,7 @@ const plainLines: Readonly<Record<string, (value: string) => readonly string[]>>
   'pids.max': single('TasksMax'),
 };
 
-/** An empty value takes a quota away. There are two decimals and no more. */
+/** Returns a quota's lines. An empty value removes a quota. Only two decimals are possible. */
 function quotaLines(value: string): readonly string[] {
   const quota = Number(value.split(' ')[0]);
   const percent = Number.isNaN(quota) ? '' : `${(quota * 100) / periodMicroseconds}%`;
@@ -159,8 +164,8 @@ const ioKeys = {
 } as const;
 
 /**
- * Every disk has its line, even without a limit: what vanishes from a list stays in the kernel. The empty one first
- * ends what other files have listed.
+ * Returns a line for every disk, even without a limit: an entry that vanishes from the list stays in the kernel. The
+ * empty line first ends the list of other files.
  */
 function ioLines(settings: readonly FileSetting[]): readonly string[] {
   const disks = settings.filter((each) => each.file === 'io.max' && each.device !== undefined);

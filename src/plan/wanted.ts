@@ -1,11 +1,11 @@
 /**
- * Policy + facts of the host → the cgroups that must exist and the values that their files must contain.
+ * Policy + host facts → the cgroups that must exist and the values that their files must contain.
  *
  * Paths are relative to Bulkhead's own root cgroup. Names are uids, since the kernel identifies
  * accounts by uid, and account names are arbitrary: `u1001` a tenant, `r1000` a reseller.
  *
- * A tenant with sites is divided into parts, since cgroup v2 allows no processes beside cgroups with
- * limits: `u1001/s-shop.example` is a site, `u1001/main` everything else. Without sites there are no parts.
+ * A tenant with sites is divided into parts, since cgroup v2 allows no processes next to cgroups with limits:
+ * `u1001/s-shop.example` is a site, `u1001/main` everything else. Without sites there are no parts.
  */
 import { limits } from '../limits/limits.ts';
 import {
@@ -21,31 +21,31 @@ import { nameOf, siteName, type Policy, type Site, type Tenant } from '../policy
 import { wantedQuotas, type QuotaContext, type WantedQuotas } from './quota.ts';
 
 export interface WantedCgroup {
-  /** `''` is Bulkhead's root cgroup. */
+  /** The path; `''` is Bulkhead's root cgroup. */
   readonly path: string;
   readonly kind: 'root' | 'reseller' | 'tenant' | PartKind;
-  /** For display: `tenant alice`. */
+  /** The name for display: `tenant alice`. */
   readonly label: string;
   /** A tenant's account, if it has one. */
   readonly user?: string;
   readonly settings: readonly FileSetting[];
-  /** Who has set some of the limits of a site, if that is not the policy: `reseller acme and alice`. */
+  /** The accounts that have set some of a site's limits, apart from the policy: `reseller acme and alice`. */
   readonly setBy?: string;
-  /** Of a tenant whose cgroup is made by systemd. */
+  /** The unit file, if systemd makes the tenant's cgroup. */
   readonly unit?: UnitFile;
 }
 
-/** A file of settings for a unit of systemd, `user-1001.slice`, which has a cgroup only while something runs in it. */
+/** A settings file for a systemd unit, `user-1001.slice`, which has a cgroup only while something runs in it. */
 export interface UnitFile {
   readonly unit: string;
   readonly path: string;
   readonly text: string;
-  /** Who has set some of it, if that is not the policy. */
+  /** The accounts that have set some of it, apart from the policy. */
   readonly setBy?: string;
 }
 
 export interface Wanted extends WantedQuotas {
-  /** Parents before children. */
+  /** The cgroups, parents before children. */
   readonly cgroups: readonly WantedCgroup[];
 }
 
@@ -65,38 +65,38 @@ export function tenantCgroup({ uid, reseller }: Pick<Tenant, 'uid' | 'reseller'>
 
 export type PartKind = 'main' | 'site';
 
-/** The part of a tenant with sites for what is not of any of them. */
+/** Returns the part of a tenant with sites for processes outside all sites. */
 export const mainCgroup = (tenant: string) => `${tenant}/main`;
-/** Host names are too long for a longer prefix, and may be the names of files in a cgroup. */
+/** Returns a site's cgroup. Host names are too long for a longer prefix, and may be the names of files in a cgroup. */
 export const siteCgroup = (tenant: string, site: string) => `${tenant}/s-${site}`;
 
-/** Where a tenant's processes are, except those of its sites. */
+/** Returns the cgroup of a tenant's processes, except its sites' processes. */
 export function homeCgroup(tenant: Pick<Tenant, 'uid' | 'reseller' | 'sites'>): string {
   const cgroup = tenantCgroup(tenant);
   return tenant.sites.length === 0 ? cgroup : mainCgroup(cgroup);
 }
 
-/** All parts of a tenant; none if it has no sites. */
+/** Returns all parts of a tenant; none if it has no sites. */
 export function partCgroups(tenant: Pick<Tenant, 'uid' | 'reseller' | 'sites'>): readonly string[] {
   const cgroup = tenantCgroup(tenant);
   const sites = tenant.sites.map(({ name }) => siteCgroup(cgroup, name));
   return sites.length === 0 ? [] : [mainCgroup(cgroup), ...sites];
 }
 
-/** The meaning of a name in a tenant's cgroup; others are not ours. */
+/** Returns the meaning of a name in a tenant's cgroup; other names are not ours. */
 export function partKindOf(name: string): PartKind | undefined {
   if (name === 'main') return 'main';
   return name.startsWith('s-') ? 'site' : undefined;
 }
 
-/** The tenant's cgroup of which this one is a part; undefined if it is none. */
+/** Returns the tenant's cgroup of which this one is a part; undefined if it is none. */
 export function dividedCgroup(path: string): string | undefined {
   const parent = parentOf(path);
   const isPart = partKindOf(lastName(path)) !== undefined;
   return isPart && parseCgroupName(lastName(parent))?.kind === 'tenant' ? parent : undefined;
 }
 
-/** The meaning of a name in Bulkhead's tree; anything else must not be touched. */
+/** Returns the meaning of a name in Bulkhead's tree; anything else must not be touched. */
 export function parseCgroupName(
   name: string,
 ): { kind: 'tenant' | 'reseller'; uid: number } | undefined {
@@ -105,10 +105,10 @@ export function parseCgroupName(
   return { kind: match[1] === 'u' ? 'tenant' : 'reseller', uid: Number(match[2]) };
 }
 
-/** The owner of a cgroup, or of the one of which it is a part; the root has none. */
+/** Returns the owner of a cgroup, or of the cgroup of which it is a part; the root has none. */
 export const uidOfCgroup = (path: string): number | undefined => parseCgroupPath(path)?.uid;
 
-/** The tenant that owns a cgroup, if any. */
+/** Returns the tenant that owns a cgroup, if any. */
 export function tenantOfCgroup(path: string): number | undefined {
   const parsed = parseCgroupPath(path);
   return parsed?.kind === 'tenant' ? parsed.uid : undefined;
@@ -122,7 +122,7 @@ export const lastName = (path: string) => path.slice(path.lastIndexOf('/') + 1);
 export const isInside = (path: string, parent: string) =>
   parent === '' ? path !== '' : path.startsWith(`${parent}/`);
 
-/** The depth of a cgroup; that of the root is 0. */
+/** Returns the depth of a cgroup; the root's is 0. */
 export const depthOf = (path: string) => (path === '' ? 0 : path.split('/').length);
 
 export const parentOf = (path: string) => path.slice(0, Math.max(0, path.lastIndexOf('/')));
@@ -190,13 +190,13 @@ function partsOf(
   ];
 }
 
-/** Absent if all of it is of the policy. */
+/** Returns the setters; none if only the policy sets limits. */
 function settersIn({ own = [] }: Site): Pick<WantedCgroup, 'setBy'> {
   const names = own.flatMap(({ by, state }) => (state === 'in force' ? [by] : []));
   return names.length === 0 ? {} : { setBy: [...new Set(names)].join(' and ') };
 }
 
-/** Says who has set it, if that is not the policy. */
+/** Adds the setter to a setting's note, if that is not the policy. */
 function withSetter(setting: FileSetting, { own = [] }: Site): FileSetting {
   const mine = own.find(({ key, state }) => key === setting.attribute && state === 'in force');
   if (mine === undefined) return setting;
@@ -204,7 +204,7 @@ function withSetter(setting: FileSetting, { own = [] }: Site): FileSetting {
   return { ...setting, note: setting.note === undefined ? by : `${setting.note}, ${by}` };
 }
 
-/** The smaller one of each limit. */
+/** Returns the smaller value of each limit. */
 function withinLimits(inner: LimitValues, outer: LimitValues): LimitValues {
   const smaller = Object.entries(outer).filter(([key, value]) => {
     const mine = inner[key as LimitKey] ?? unlimited;
@@ -213,11 +213,14 @@ function withinLimits(inner: LimitValues, outer: LimitValues): LimitValues {
   return { ...inner, ...Object.fromEntries(smaller) };
 }
 
-/** v1 throttles each cgroup's I/O by itself, whatever the one above may do, so each part gets the tenant's. */
+/**
+ * Returns I/O limits. v1 throttles each cgroup's I/O separately, whatever its parent may do, so each part gets the
+ * tenant's.
+ */
 const ioOf = (values: LimitValues): LimitValues =>
   Object.fromEntries(Object.entries(values).filter(([key]) => key.startsWith('io.')));
 
-/** Thousands of tenants share a few sets of values; their settings are computed once. */
+/** Caches settings: thousands of tenants share a few sets of values, and their settings are computed once. */
 function cachedSettings(context: WantedContext) {
   const known = new Map<LimitValues | undefined, Map<LimitValues, readonly FileSetting[]>>();
   return (values: LimitValues, parentLimits: LimitValues | undefined): readonly FileSetting[] => {
@@ -245,13 +248,15 @@ function settingsFor(
     .filter((each) => context.controllers.has(each.controller));
 }
 
-/** Writes that must come before the children of a cgroup are created. */
+/** The attribute of writes that must come before the children of a cgroup are created. */
 export const cgroupSetup = 'cgroup.setup';
 
-/** The order in which the kernel prints them. */
+/** The controllers in the order in which the kernel prints them. */
 const delegated: readonly Controller[] = ['cpu', 'io', 'memory', 'pids'];
 
-/** On v2 the children of a cgroup have files only of controllers enabled in its subtree_control. */
+/**
+ * Returns the controllers to enable. On v2 a cgroup's children have files only of controllers in its subtree_control.
+ */
 function subtreeControl({ version, controllers }: WantedContext): readonly FileSetting[] {
   const names = delegated.filter((each) => controllers.has(each));
   const [first] = names;
@@ -263,7 +268,7 @@ function subtreeControl({ version, controllers }: WantedContext): readonly FileS
 const isUnread = (read: (file: string) => string | undefined) =>
   read('cgroup.subtree_control') === undefined;
 
-/** The same file in a tenant without parts; it is read only if there are any. */
+/** Returns the same file's setting in a tenant without parts; it is read only if there are any. */
 function undivided(context: WantedContext): readonly FileSetting[] {
   return subtreeControl(context).map((each) => ({
     ...each,
@@ -274,8 +279,8 @@ function undivided(context: WantedContext): readonly FileSetting[] {
 }
 
 /**
- * On v1 memory includes that of descendants only in hierarchical mode; always since Linux 5.11. A new
- * cgroup inherits the mode.
+ * Enables hierarchical mode. On v1 memory includes descendants' memory only in this mode; always since Linux 5.11. A
+ * new cgroup inherits the mode.
  */
 function useHierarchy({ useHierarchy }: WantedContext): readonly FileSetting[] {
   if (useHierarchy === undefined) return [];
