@@ -1,9 +1,9 @@
 /**
- * Reads a policy and applies it, in a process of its own: reading a large policy, reclaiming a tenant's
- * memory, or a systemd command may take long, and the agent must keep ticking.
+ * Reads a policy and applies it, in a separate process. Reading a large policy, reclaiming a tenant's memory, or a
+ * systemd command may take long, and the agent must keep ticking.
  *
- * In: an `ApplyRequest`, then the end. Out: an `ApplyResponse`. Both as v8.serialize writes them, which is fast,
- * and keeps maps and what tenants share. Lines such as `progress 40` on standard error tell how far it is.
+ * In: an `ApplyRequest`, then the end. Out: an `ApplyResponse`. Both as v8.serialize writes them, which is fast, and
+ * keeps maps and what tenants share. Lines such as `progress 40` on standard error report its progress.
  */
 import { buffer } from 'node:stream/consumers';
 import { deserialize, serialize } from 'node:v8';
@@ -27,7 +27,7 @@ import { applyParts } from './parts.ts';
 export interface ApplyRequest {
   readonly instance: string;
   readonly file: string;
-  /** The text that was applied last, if the agent knows one, and where it is kept over restarts. */
+  /** The text that was applied last, if the agent knows one; `keptPath` is where it is kept over restarts. */
   readonly lastText: string | undefined;
   readonly keptPath: string;
   /** The maximum number of diagnostics, and of failures, to return. */
@@ -36,23 +36,23 @@ export interface ApplyRequest {
 
 export interface ApplyResponse {
   readonly file: 'good' | 'wrong' | 'absent';
-  /** Why the file could not be read. */
+  /** The reason why the file could not be read. */
   readonly problem: Problem | undefined;
   /** Errors and warnings of the file. */
   readonly diagnostics: readonly Diagnostic[];
-  /** Absent if there is nothing to apply: no valid file, and none that was applied before. */
+  /** The result; absent if there is nothing to apply: no valid file, and none that was applied before. */
   readonly applied: Result<Applied, Problem> | undefined;
 }
 
 export interface Applied {
-  /** The policy of the file, or the one applied last if the file has errors. */
+  /** The policy of the file, or the last applied one if the file has errors. */
   readonly policy: Policy;
   readonly driver: DriverName;
   readonly changes: number;
   readonly failures: readonly Problem[];
-  /** What could not be done to the cgroups of sites; one problem each. */
+  /** Failures on the cgroups of sites; one problem each. */
   readonly siteFailures: ReadonlyMap<string, Problem>;
-  /** The identity of home directories, by uid. */
+  /** The identities of home directories, by uid. */
   readonly homes: ReadonlyMap<number, string>;
 }
 
@@ -78,7 +78,7 @@ async function answerLocked(request: ApplyRequest, host: Host): Promise<ApplyRes
   };
 }
 
-/** The last valid text with the current accounts. */
+/** Loads the last valid text with the current accounts. */
 function loadLast({ file, lastText, keptPath }: ApplyRequest, host: Host): Loaded | undefined {
   const text = lastText ?? readText(keptPath);
   return text === undefined ? undefined : resolveText(file, text, host.paths);
@@ -109,7 +109,7 @@ async function apply(
   });
 }
 
-/** Tells the agent what part of the changes is done, in percent. */
+/** Reports to the agent the share of changes that is done, in percent. */
 function progress(): (done: number, total: number) => void {
   let told = -1;
   return (done, total) => {

@@ -1,4 +1,4 @@
-/** Has a policy read and applied by another process, which is killed if it hangs or prints too much. */
+/** Lets another process read and apply a policy, and kills it if it hangs or prints too much. */
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { deserialize, serialize } from 'node:v8';
 import { outputOf, spawnScript, type ChildOutput } from '../sys/processes/child-script.ts';
@@ -9,7 +9,7 @@ import { ok, type Result } from '../base/result.ts';
 import type { ApplyResponse, ApplyRequest } from './apply-child.ts';
 
 const milliseconds = 600_000;
-/** The result of the largest policy takes less than half of it. */
+/** The largest policy's result takes less than half of it. */
 const heapMebibytes = 2048;
 const lineBytesMax = 4_096;
 const progressPattern = /^progress (\d{1,3})$/;
@@ -20,7 +20,7 @@ export class Applier implements Disposable {
   #child: ChildProcessWithoutNullStreams | undefined;
   #progress: number | undefined;
 
-  /** The share of its changes that is done: 0 to 1; absent while that is unknown. */
+  /** The share of the changes that is done: 0 to 1; absent while that is unknown. */
   get progress(): number | undefined {
     return this.#progress;
   }
@@ -46,7 +46,7 @@ export class Applier implements Disposable {
     }
   }
 
-  /** An interrupted apply is completed by the next one. */
+  /** Stops the process. The next apply completes an interrupted one. */
   [Symbol.dispose](): void {
     this.#child?.kill('SIGKILL');
   }

@@ -31,14 +31,17 @@ export interface Applied {
   readonly failures: readonly Failure[];
 }
 
-/** How long one apply waits for another to finish. */
+/** The time that one apply waits for another to finish. */
 const lockMilliseconds = 60_000;
-/** Setting up the tree changes what the host can do, so it is probed again; more than one repetition is a bug. */
+/**
+ * The number of probes. Setting up the tree changes the host's capabilities, so it is probed again; more than one
+ * repetition is a bug.
+ */
 const roundsMax = 3;
 
 /**
- * Held from the reading of a policy until all of it is in force: whoever waited for another must not apply what it read
- * before.
+ * Returns the lock to take from the reading of a policy until all of it is in force. An apply that waited for another
+ * must not use a text that it read before.
  */
 export const policyLock = ({ runtime }: Paths): string => `${runtime}/policy.lock`;
 
@@ -51,8 +54,8 @@ const planFor = (wanted: Wanted, driver: Driver): Plan =>
   planChanges(wanted, driver.observe(wanted));
 
 /**
- * Applies the policy to the host. Failures are reported and the rest is applied; applying again does
- * what is left. Only one apply runs at a time on an instance.
+ * Applies the policy to the host. It reports failures and applies the rest; applying again does the remaining work.
+ * Only one apply runs at a time on an instance.
  */
 export function applyPolicy(
   policy: Policy,
@@ -105,7 +108,7 @@ function applyLocked(
   throw new Error(`Setting up the root cgroup did not converge after ${roundsMax} rounds`);
 }
 
-/** Required before the host can be probed completely. */
+/** Whether the operation is required before the host can be probed completely. */
 const isDelegation = (operation: Operation) =>
   operation.kind === 'prepare' || (operation.kind === 'create' && operation.cgroup === '');
 
@@ -140,7 +143,7 @@ class FailedDependencies {
   readonly #values = new Set<string>();
   /** Cgroups that could not be removed, so that their parents cannot be either. */
   readonly #kept: string[] = [];
-  /** Slices whose settings could not be written, and whether systemd has not read those that were. */
+  /** Slices whose settings could not be written; `#isStale`: systemd has not read the written ones. */
   readonly #units = new Set<string>();
   #isStale = false;
 
@@ -165,7 +168,7 @@ class FailedDependencies {
       return this.#kept.some((each) => isInside(each, operation.cgroup));
     }
     if (operation.kind === 'realize') return this.#isStale || this.#units.has(operation.cgroup);
-    // Who moves into a slice whose limits are not known to systemd has none there.
+    // A process that moves into a slice whose limits systemd does not know has no limits there.
     if (operation.kind === 'move') return this.#isStale || this.#units.has(operation.to);
     if (operation.kind !== 'create' && operation.kind !== 'write') return false;
     if (this.#absent.size + this.#bare.size > 0 && this.#isBelow(operation.cgroup)) return true;
@@ -230,6 +233,6 @@ function removeIfEmpty(directory: string): void {
   try {
     rmdirSync(directory);
   } catch {
-    // An agent that still runs has its socket there.
+    // A running agent has its socket there.
   }
 }

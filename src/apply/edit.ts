@@ -1,6 +1,6 @@
 /**
- * An edit of the policy, checked as a whole before it is written, against the users of the host too:
- * it never introduces a new reason why the file cannot be applied.
+ * Edits the policy. It checks the whole text before it writes it, also against the host's users: an edit never
+ * introduces a new reason why the file cannot be applied.
  */
 import { editPolicyFile } from '../host/edit-policy-file.ts';
 import type { Paths } from '../host/paths.ts';
@@ -11,16 +11,16 @@ import type { Problem } from '../base/problem.ts';
 import { fail, ok, type Result } from '../base/result.ts';
 import { foreignFormat, resolveText, type Loaded } from './load-policy.ts';
 
-/** What the edit itself found is a message, as diagnostics are. */
+/** The errors of an edit. Errors that the edit itself found are messages, like diagnostics. */
 export type EditErrors = readonly (Problem | string)[];
 
-/** `now` is the policy before the edit, read when it is asked for. */
+/** An edit. `now` returns the policy before the edit, and reads it when called. */
 export type PolicyEdit = (text: string, now: () => Loaded) => Result<string, EditErrors>;
 
 export interface EditedPolicy {
   readonly before: string;
   readonly after: string;
-  /** Warnings and notes that the edit caused. */
+  /** Returns the warnings and notes that the edit caused. */
   readonly news: () => readonly Diagnostic[];
 }
 
@@ -36,7 +36,7 @@ export function editPolicy(
   return fail('action' in edited.error ? [edited.error] : edited.error);
 }
 
-/** The same without writing. */
+/** Does the same without writing. */
 export function tryPolicyEdit(
   file: string,
   paths: Paths,
@@ -49,7 +49,7 @@ export function tryPolicyEdit(
   return edited.ok ? ok({ before: read.value, after: edited.value, news }) : edited;
 }
 
-/** Each text is resolved once at most, and the one before only if it matters. */
+/** Checks an edit. It resolves each text at most once, and the previous one only if it matters. */
 function checking(file: string, paths: Paths, edit: PolicyEdit) {
   let news = (): readonly Diagnostic[] => [];
   const check = (text: string): Result<string, EditErrors> => {

@@ -17,17 +17,17 @@ const formats: readonly PolicyFormat[] = await Promise.all(
   capabilities.flatMap(({ policyFormat }) => policyFormat?.() ?? []),
 );
 
-/** The format of a policy that is not written in Bulkhead's own XML. */
+/** Returns the format of a policy that is not written in Bulkhead's own XML. */
 export const foreignFormat = (text: string): PolicyFormat | undefined =>
   formats.find((each) => each.matches(text));
 
 export interface Loaded {
-  /** Absent if the file has errors, or could not be read. */
+  /** The policy; absent if the file has errors, or could not be read. */
   readonly policy: Policy | undefined;
   readonly document: PolicyDocument | undefined;
-  /** In the order of the file. */
+  /** The diagnostics, in the order of the file. */
   readonly diagnostics: readonly Diagnostic[];
-  /** Why the file could not be read. */
+  /** The reason why the file could not be read. */
   readonly problem: Problem | undefined;
 }
 

@@ -1,28 +1,31 @@
-/** What capabilities hold of a policy beside its limits: they are planned, applied and released together with these. */
+/**
+ * The parts of a policy, apart from limits, that capabilities enforce. They are planned, applied and released with the
+ * limits.
+ */
 import { capabilities } from '../capabilities.ts';
 import type { Problem } from '../base/problem.ts';
 import { ok, type Result } from '../base/result.ts';
 import type { Paths } from '../host/paths.ts';
 import type { Policy } from '../policy/policy.ts';
 
-/** The service of the agent may do less than a command. */
+/** The caller of an apply; the agent's service may do less than a command. */
 export type AppliedBy = 'command' | 'agent';
 
 export interface PolicyPart {
-  /** What `apply` would do, a line each. */
+  /** Returns what `apply` would do, one line each. */
   readonly plan?: (policy: Policy, paths: Paths) => readonly string[];
   /**
-   * Before limits are applied. `fail` where the limits must not be applied without it; other problems are reported
-   * and the rest is done.
+   * Called before limits are applied. Returns `fail` if the limits must not be applied without it; other problems are
+   * reported and the rest is done.
    */
   readonly apply?: (
     policy: Policy,
     paths: Paths,
     by: AppliedBy,
   ) => Promise<Result<readonly Problem[], Problem>>;
-  /** After limits were applied by a command: the agent has another process do it. Why it could not. */
+  /** Called after a command has applied limits; for the agent another process does it. Returns why it failed. */
   readonly follow?: (policy: Policy, paths: Paths) => Problem | undefined;
-  /** After limits are removed. */
+  /** Called after limits are removed. */
   readonly release?: (paths: Paths) => Promise<readonly Problem[]>;
 }
 

@@ -3,17 +3,17 @@ import type { UidRange } from '../policy/document.ts';
 import type { ParsedPolicy } from '../policy/parse.ts';
 
 export interface PolicyFormat {
-  /** Its name in messages. */
+  /** The format's name in messages. */
   readonly name: string;
-  /** What to do instead of editing such a file. */
+  /** The alternative to editing such a file. */
   readonly editHint: string;
   readonly matches: (text: string) => boolean;
   readonly parse: (file: string, text: string, machine: FormatMachine) => ParsedPolicy;
 }
 
-/** Facts of the host needed by formats without units. */
+/** Host facts that formats without units need. */
 interface FormatMachine {
   readonly cores: number;
-  /** The uids that are tenants without being listed. */
+  /** The range of uids that are tenants without being listed. */
   readonly uids?: UidRange;
 }

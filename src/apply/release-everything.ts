@@ -1,7 +1,7 @@
 /**
- * Takes back everything that Bulkhead has done to this host: what capabilities have in force, each by its own command, then
- * limits, then what is left of files. A step that fails keeps nothing of the others from being done, but files stay: they
- * say what is left. Going again continues, since each step is asked for anew whether it is in force.
+ * Undoes everything that Bulkhead has done to this host: first the capabilities in force, each by its own command, then
+ * limits, then remaining files. A failed step does not stop the others, but then files stay, since they record what is
+ * left. A second run continues: it checks for each step whether it is still in force.
  */
 import { rmSync } from 'node:fs';
 import { capabilities } from '../capabilities.ts';
@@ -52,7 +52,7 @@ export async function releaseSteps(
   ];
 }
 
-/** What `removeFiles` removes. */
+/** Returns the directories that `removeFiles` removes. */
 export const ownDirectories = (paths: Paths): readonly string[] => [paths.runtime, paths.state];
 
 const hasUnits = (paths: Paths) =>
@@ -100,7 +100,7 @@ async function releaseLimits(paths: Paths, { kill }: ReleaseOptions): Promise<re
   return released.ok ? releaseParts(paths) : released.error;
 }
 
-/** The last step, once everything else was done. What is mounted there is not ours to remove. */
+/** Removes the files, as the last step. File systems mounted there are not ours to remove. */
 export function removeFiles(paths: Paths, { keepHistory }: ReleaseOptions): readonly Problem[] {
   const mounts = readMounts(paths);
   const mounted = ownDirectories(paths).flatMap((object): readonly Problem[] => {
