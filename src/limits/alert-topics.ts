@@ -1,12 +1,15 @@
-/** What alerts can be about beside limits, by the word for it in `limits` of a rule. */
+/** Alert subjects other than limits, by their word in `limits` of a rule. */
 import type { LimitKey } from './limit.ts';
 
 export const alertTopics = {
   /** Links of a tenant that the symlink guard refused. */
   symlinks: 'symlinks.guard',
-  /** What a tenant tried that leads past its jail. */
+  /** A tenant's attempts to get past its jail. */
   jail: 'jail.isolation',
-  /** The host itself: what should be in force and is not, and what was refused to no tenant. For the administrator alone. */
+  /**
+   * The host itself: protection that should be in force and is not, and refusals that concern no tenant. Only for the
+   * administrator.
+   */
   protection: 'host.protection',
 } as const satisfies Record<string, LimitKey>;
 

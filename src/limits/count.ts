@@ -1,13 +1,13 @@
 /**
- * A number in a counter file. What is not one is left out rather than counted: `NaN` or a negative
- * number would go from one reading into every rate and sum after it.
+ * Reads numbers in counter files. It skips text that is not a number: `NaN` or a negative number
+ * would spoil every later rate and sum.
  */
 import type { Counters } from './limit.ts';
 
 /** More than any counter reaches; the kernel prints a negative one as such an unsigned number. */
 const countMax = 2 ** 63;
 
-/** `1234`, with or without the end of its line. */
+/** Parses `1234`, with or without a line end. */
 export function parseCount(text: string): number | undefined {
   const first = text.charCodeAt(0) - 48;
   const count = Number(text);
@@ -15,7 +15,7 @@ export function parseCount(text: string): number | undefined {
   return undefined;
 }
 
-/** Leaves the counter as it is if the text is not a number. */
+/** Sets the counter, or leaves it as it is if the text is not a number. */
 export function setCount(
   text: string,
   counter: keyof Counters,

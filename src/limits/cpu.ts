@@ -4,7 +4,7 @@
  * The kernel's CFS bandwidth control grants `quota` microseconds in each period and throttles the
  * cgroup until the next one. Sources: cgroup-v2.rst "CPU Interface Files", scheduler/sched-bwc.rst.
  *
- * v1 refuses a child whose quota exceeds its parent's (EINVAL), on v2 the smaller one wins; so a
+ * v1 refuses a child whose quota exceeds its parent's (EINVAL); on v2 the smaller one wins. So a
  * tenant above its reseller gets the reseller's value on v1.
  */
 import { type CpuFraction, type Quantity, unlimited, type Weight } from '../base/quantity.ts';
@@ -71,7 +71,7 @@ function smaller(a: number | 'max', b: number | 'max'): number | 'max' {
 const weightOf = (values: LimitValues) => values['cpu.weight'] ?? attributes.weight.fallback;
 const limitOf = (values: LimitValues) => values['cpu.limit'] ?? attributes.limit.fallback;
 
-/** v1 shares start from 1024 where v2 weights start from 100. */
+/** Converts weights to v1 shares, which start from 1024 where v2 weights start from 100. */
 const sharesOf = (weight: Quantity) =>
   String(Math.max(2, Math.round((Number(weight) * 1024) / 100)));
 

@@ -1,8 +1,8 @@
 /**
- * Disk space and number of files, by the kernel's user quotas on the file system of the home.
+ * Disk space and number of files, enforced by the kernel's user quotas on the home's file system.
  *
- * Not a matter of cgroups: a quota belongs to a uid on one file system. Its settings are planned in
- * `plan/quota.ts`, the same for v1 and v2. Source: quotactl(2).
+ * Cgroups play no part: a quota belongs to a uid on one file system. `plan/quota.ts` plans its
+ * settings, the same for v1 and v2. Source: quotactl(2).
  */
 import { unlimited } from '../base/quantity.ts';
 import { full, type KernelSide, type Limit, type Support, type SupportContext } from './limit.ts';

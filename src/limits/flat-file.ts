@@ -20,7 +20,7 @@ export function eachLine(text: string, visit: (key: string, rest: string) => voi
   }
 }
 
-/** The line of each device. */
+/** Returns the line of each device. */
 export function parseDeviceLines(text: string): ReadonlyMap<string, string> {
   const lines = new Map<string, string>();
   eachLine(text, (device, rest) => lines.set(device, rest));
@@ -35,13 +35,16 @@ export function lowers(file: string, from: string, to: string): boolean {
 
 function magnitudes(file: string, text: string): readonly number[] {
   const each = text.split(' ').map(magnitude);
-  // A quota and its period are one limit.
+  // A quota and its period form one limit.
   if (file === 'cpu.max') return [(each[0] ?? Infinity) / (each[1] ?? 1)];
   // In these files 0 means unlimited.
   return file.startsWith('blkio.throttle.') ? each.map((cap) => cap || Infinity) : each;
 }
 
-/** The magnitude of one limit in text form, with or without its name; no limit is the largest. */
+/**
+ * Returns the magnitude of one limit in text form, with or without its name; no limit is the
+ * largest.
+ */
 function magnitude(word: string): number {
   const value = word.slice(word.indexOf('=') + 1);
   return value === 'max' || value === '-1' ? Infinity : Number(value);

@@ -1,6 +1,6 @@
 /**
- * The caps and counts of the kernel's disk throttle: bytes and operations, reads and writes separately,
- * on each disk; and how the totals of a policy are distributed over the caps.
+ * The caps and counts of the kernel's disk throttle: bytes and operations, reads and writes separately, on each disk.
+ * It also distributes the totals of a policy over the caps.
  *
  *     254:0 rbps=1048576 wbps=max riops=max wiops=max      io.max
  *     254:0 rbytes=4096 wbytes=0 rios=1 wios=0 …           io.stat
@@ -19,7 +19,7 @@ export type IoName = (typeof ioNames)[number];
 /** Numbers per disk, by direction and unit. `Infinity`: no cap. */
 export type IoNumbers = Readonly<Record<IoName, readonly number[]>>;
 
-/** Which caps a total covers, and the attribute of the policy that sets it. */
+/** The caps that a total covers, and the policy attribute that sets it. */
 export const totals = [
   { total: 'total', names: ['read', 'write'], operations: ['reads', 'writes'] },
   { total: 'operations', names: ['reads', 'writes'], operations: undefined },
@@ -31,7 +31,7 @@ const numberOf = (values: LimitValues, name: IoName | Total['total']): number =>
   return value === unlimited ? Infinity : value;
 };
 
-/** The lanes of a total: reads and writes of the first disk, of the second, and so on. */
+/** Returns the lanes of a total: reads and writes of the first disk, of the second, and so on. */
 export const lanesOf = (numbers: IoNumbers, { names }: Total): readonly number[] =>
   numbers[names[0]].flatMap((first, disk) => [first, numbers[names[1]][disk] ?? Infinity]);
 
@@ -56,7 +56,7 @@ export function shareOf(values: LimitValues, { total, names }: Total, disks: num
 export const hasTotal = (values: LimitValues, disks: number): boolean =>
   totals.some((each) => isShared(shareOf(values, each, disks)));
 
-/** The caps while no agent shifts them. */
+/** Returns the caps while no agent shifts them. */
 export function restingIo(values: LimitValues, disks: number): IoNumbers {
   const none: IoNumbers = { read: [], write: [], reads: [], writes: [] };
   return totals.reduce(
@@ -82,7 +82,7 @@ export function keepsLimit(
   return lanes.every((cap, lane) => cap === share.max[lane]);
 }
 
-/** The text of a file; undefined if it is gone. */
+/** Reads a file's text; undefined if it is gone. */
 type ReadFile = (file: string) => string | undefined;
 
 interface CapText {
@@ -92,7 +92,7 @@ interface CapText {
   readonly value: string;
 }
 
-/** How one version of cgroups represents caps and counts. */
+/** The representation of caps and counts in one version of cgroups. */
 export interface IoFiles {
   readonly capFiles: readonly string[];
   readonly capTexts: (caps: IoNumbers, devices: readonly string[]) => readonly CapText[];
@@ -108,7 +108,7 @@ function capText(name: IoName, cap: number, none: string): string {
   return cap >= max ? none : String(cap);
 }
 
-/** A number for each disk from the words of its line; `missing` where there is none, as for `max`. */
+/** Returns a number for each disk from the words of its line; `missing` if there is none, as for `max`. */
 function numbersFrom(
   devices: readonly string[],
   missing: number,
@@ -138,8 +138,8 @@ const countKeys: Readonly<Record<IoName, string>> = {
 };
 
 /**
- * `254:0 rbps=5 wbps=max` → `254:0 rbps` is `5`. Linux 5.15 and 5.16 end no line of a disk that has no
- * counts, so that the next disk follows on the same one: `7:0 254:0 rbytes=5`.
+ * Parses words: `254:0 rbps=5 wbps=max` → `254:0 rbps` is `5`. Linux 5.15 and 5.16 do not end the line of a disk
+ * without counts, so that the next disk follows on the same one: `7:0 254:0 rbytes=5`.
  */
 function keyedWords(text: string): ReadonlyMap<string, string> {
   const words = new Map<string, string>();
@@ -190,7 +190,7 @@ const capFiles1: Readonly<Record<IoName, string>> = {
 export const bytesFile1 = 'blkio.throttle.io_service_bytes';
 export const operationsFile1 = 'blkio.throttle.io_serviced';
 
-/** `254:0 Read 4096` → `254:0 Read` is `4096`. */
+/** Parses words: `254:0 Read 4096` → `254:0 Read` is `4096`. */
 function directedWords(text: string): ReadonlyMap<string, string> {
   const words = new Map<string, string>();
   eachLine(text, (device, rest) => {

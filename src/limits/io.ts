@@ -65,7 +65,7 @@ const attributes = {
 
 const isTotal = (attribute: string) => totals.some(({ total }) => total === attribute);
 
-/** The note on a cap that is its current share of a total. */
+/** Returns the note on a cap that is its current share of a total. */
 function noteOf(values: LimitValues, devices: readonly string[], names: readonly IoName[]) {
   const shared = totals.filter(
     (each) =>
@@ -140,7 +140,7 @@ function settings1(
   });
 }
 
-/** In place of what is not a number: the sum becomes the same, and is left out. */
+/** Replaces text that is not a number: the sum then becomes NaN, too, and is left out. */
 const notCounted = NaN;
 
 function setSums(sums: Partial<Record<IoCounter, number>>, into: Partial<Counters>): void {
@@ -176,7 +176,7 @@ const statKeys: Readonly<Record<string, IoCounter>> = {
   wios: 'writes',
 };
 
-/** `254:0 Read 4096` and `254:0 Write 0`, a line each, then a `Total` without a disk. */
+/** Parses `254:0 Read 4096` and `254:0 Write 0`, a line each, then a `Total` without a disk. */
 function serviced(file: string, read: IoCounter, write: IoCounter): CounterFile {
   return {
     controller: 'io',
@@ -211,7 +211,7 @@ function severalDisks(attribute: string, context: SupportContext): string | unde
     : undefined;
 }
 
-/** The kernel has no cap on a sum; what the agent enforces holds over some seconds. */
+/** Returns how well a total is enforced. The kernel cannot cap a sum; the agent enforces it over some seconds. */
 function shifting(attribute: string, context: SupportContext): string | undefined {
   if (!isTotal(attribute)) return undefined;
   const lanes = 2 * context.devices.length;

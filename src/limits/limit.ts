@@ -1,5 +1,5 @@
 /**
- * What a limit is: its attributes in the policy, and how each version of cgroups enforces it.
+ * The definition of a limit: its attributes in the policy, and how each version of cgroups enforces it.
  *
  * One file per limit, one row in `limits.ts`. Everything is derived from these rows: the parser, the
  * schema, `explain`, the reference page, completion, the plan, `doctor` and the samples.
@@ -11,10 +11,10 @@ export type Controller = 'cpu' | 'memory' | 'io' | 'pids';
 
 export interface Attribute<Kind extends QuantityKind = QuantityKind> {
   readonly kind: Kind;
-  /** In force if no line of the policy sets it. */
+  /** The value in force if no line of the policy sets it. */
   readonly fallback: QuantityTypes[Kind] | Unlimited;
   readonly unlimited: boolean;
-  /** The smallest meaningful value; anything below it is an error. */
+  /** The smallest meaningful value; lower values are errors. */
   readonly min: number;
   readonly summary: string;
 }
@@ -25,22 +25,22 @@ export interface FileSetting {
   readonly file: string;
   /** `MAJOR:MINOR`, in files with one line per device. */
   readonly device?: string;
-  /** As the kernel prints it back. */
+  /** The value as the kernel prints it back. */
   readonly value: string;
-  /** As it must be written; the same as `value` unless the kernel prints a different form. */
+  /** The value as it must be written; the same as `value` unless the kernel prints a different form. */
   readonly write: string;
-  /** What a new cgroup has. */
+  /** The value of a new cgroup. */
   readonly initial: string;
   readonly attribute: LimitKey;
   /** Another value of the cgroup without which the kernel will not accept this one. */
   readonly needs?: LimitKey;
-  /** For values that the agent shifts: whether the current contents of the cgroup's files comply. */
+  /** Checks whether the current contents of the cgroup's files comply, for values that the agent shifts. */
   readonly accepts?: (read: (file: string) => string | undefined) => boolean;
-  /** A remark for people, if the value alone is not self-explanatory. */
+  /** A remark for people, if the value is not self-explanatory. */
   readonly note?: string;
 }
 
-/** Facts of this host that determine what is written. */
+/** Host facts that determine the values to write. */
 export interface SettingContext {
   readonly pageBytes: number;
   /** `MAJOR:MINOR` of the disks that carry tenants' files. */
@@ -55,14 +55,14 @@ export interface SettingContext {
 
 export type Level = 'full' | 'partial' | 'none';
 
-/** How well a limit is enforced on this host, and why not better. */
+/** The degree to which a limit is enforced on this host, and why not better. */
 export interface Support {
   readonly level: Level;
   readonly reason?: string;
   readonly help?: string;
 }
 
-/** Facts that determine how well a limit is enforced. */
+/** Facts that determine how well a limit can be enforced. */
 export interface SupportContext extends SettingContext {
   readonly controllers: ReadonlySet<Controller>;
   readonly fileSystems: readonly FileSystemFacts[];
@@ -85,7 +85,7 @@ export interface Counters {
   cpuMicroseconds: number;
   throttledPeriods: number;
   throttledMicroseconds: number;
-  /** Including page cache. */
+  /** Memory in use, including page cache. */
   memoryBytes: number;
   /** The peak since the previous sample, if the kernel provides it; otherwise 0. */
   memoryPeakBytes: number;
@@ -98,11 +98,11 @@ export interface Counters {
   reads: number;
   writes: number;
   processes: number;
-  /** Processes and threads, which is what the limit counts. */
+  /** The number of processes and threads; the limit counts both. */
   threads: number;
   /** The peak since the previous sample, if the kernel provides it; otherwise 0. */
   threadsPeak: number;
-  /** Forks refused. */
+  /** The number of refused forks. */
   forksRefused: number;
   /** Time during which at least one thread waited for the resource; only on cgroup v2. */
   cpuPressureMicroseconds: number;
@@ -110,11 +110,11 @@ export interface Counters {
   ioPressureMicroseconds: number;
 }
 
-/** How a hit limit affects a tenant, from bad to worst. */
+/** The effects of a hit limit on a tenant, from bad to worst. */
 export const severities = ['throttled', 'refused', 'killed'] as const;
 export type Severity = (typeof severities)[number];
 
-/** How to detect that a limit was hit. */
+/** A rule that detects hits of a limit. */
 export interface FaultRule {
   readonly attribute: string;
   readonly severity: Severity;
@@ -124,8 +124,8 @@ export interface FaultRule {
   readonly plus?: keyof Counters;
   readonly inferred: boolean;
   /**
-   * If set, `counter` is a level and this is its high-water mark: each increment of the excess over the
-   * limit since the previous tick is one fault.
+   * The high-water mark of `counter`, which is a level if this is set. Each increment of the excess over the limit
+   * since the previous tick is one fault.
    */
   readonly peak?: PeakCounter;
   /** Whether a hit had no effect; `value` is the limit in force. */
@@ -139,24 +139,29 @@ export type PeakCounter = 'memoryPeakBytes' | 'threadsPeak';
 export interface CounterFile {
   readonly controller: Controller | 'cpuacct';
   readonly file: string;
-  /** Read only if this counter has changed: the file is expensive to read, or cannot change without it. */
+  /**
+   * A counter without whose change this file is not read: the file is expensive to read, or cannot change without it.
+   */
   readonly follows?: keyof Counters;
-  /** Whether it shows that something is running, or ran since the last sample; otherwise the others need not be read. */
+  /**
+   * Whether the file shows that something is running, or ran since the last sample; if nothing did, the others need not
+   * be read.
+   */
   readonly indicatesActivity?: boolean;
   /**
-   * The file is a high-water mark, and this is its only counter. If a write resets the mark, each
-   * sample has its own; otherwise it covers the lifetime of the cgroup, and applies to the time since
-   * the previous sample only if it has grown.
+   * The file is a high-water mark, and this is its only counter. If a write resets the mark, each sample has its own.
+   * Otherwise it covers the lifetime of the cgroup, and applies to the time since the previous sample only if it has
+   * grown.
    */
   readonly peak?: PeakCounter;
   /** Adds the counters in `text` to `into`; unknown lines are skipped. */
   readonly parse: (text: string, into: Partial<Counters>) => void;
 }
 
-/** How one version of cgroups enforces a limit. */
+/** One cgroup version's way of enforcing a limit. */
 export interface KernelSide {
   /**
-   * The files, in the order in which lower values must be written; higher ones are written in
+   * Returns the settings of files, in the order in which lower values must be written; higher ones are written in
    * reverse. (v1: `memory.limit_in_bytes` may never exceed `memory.memsw.limit_in_bytes`.)
    */
   readonly settings: (values: LimitValues, context: SettingContext) => readonly FileSetting[];
@@ -169,7 +174,7 @@ export interface Limit {
   readonly summary: string;
   readonly attributes: Readonly<Record<string, Attribute>>;
   readonly faults: readonly FaultRule[];
-  /** Faults that another program reports, since no counter of the kernel shows them. */
+  /** Faults that another program reports, since no kernel counter shows them. */
   readonly reported?: readonly Pick<FaultRule, 'attribute' | 'severity'>[];
   readonly cgroup2: KernelSide;
   readonly cgroup1: KernelSide;
@@ -193,7 +198,7 @@ export function missingController(controller: string): Support {
   };
 }
 
-/** `value` is both what is written and what is read back, unless `write` is given. */
+/** Creates a setting. `value` is both what is written and what is read back, unless `write` is given. */
 export function setting(
   attribute: LimitKey,
   controller: Controller,

@@ -31,7 +31,7 @@ export function limitAttribute(key: LimitKey): KeyedAttribute {
   return attribute;
 }
 
-/** `cpu` means `cpu.limit`, if the limit has an attribute of that name. */
+/** Finds an attribute. `cpu` means `cpu.limit`, if the limit has an attribute of that name. */
 export function findAttribute(name: string): KeyedAttribute | undefined {
   return attributes.get(name as LimitKey) ?? attributes.get(`${name}.limit`);
 }

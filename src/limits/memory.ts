@@ -52,7 +52,7 @@ const attributes = {
 const limitOf = (values: LimitValues) => values['memory.limit'] ?? attributes.limit.fallback;
 const softOf = (values: LimitValues) => values['memory.soft'] ?? attributes.soft.fallback;
 
-/** A tenant without a memory limit may swap, too. */
+/** Returns the swap limit. A tenant without a memory limit may swap, too. */
 function swapOf(values: LimitValues): Quantity {
   if (values['memory.swap'] !== undefined) return values['memory.swap'];
   return limitOf(values) === unlimited ? unlimited : attributes.swap.fallback;
@@ -64,7 +64,7 @@ function pages2(value: Quantity, pageBytes: number): string {
   return value === unlimited ? 'max' : String(wholePages(value, pageBytes));
 }
 
-/** v1 prints no limit as the largest whole number of pages in a signed long. */
+/** Returns v1's text for no limit: the largest whole number of pages in a signed long. */
 function noLimit1(pageBytes: number): string {
   const page = BigInt(pageBytes);
   return String(((2n ** 63n - 1n) / page) * page);
@@ -82,9 +82,9 @@ function setting1(
 }
 
 /**
- * The sum cannot be lowered below the memory limit, so it waits for that one. Where there is no
- * swap it lies one page higher: the memory limit is then reached first, and the kernel counts
- * only that (`memory.failcnt`; Linux 6.18 counts nothing at the sum).
+ * Sets the limit on memory plus swap, which cannot be lowered below the memory limit, so it waits for that one. Without
+ * swap it is one page higher: the memory limit is then reached first, and the kernel counts only that
+ * (`memory.failcnt`; Linux 6.18 counts nothing at the sum).
  */
 function memoryAndSwap1(values: LimitValues, pageBytes: number): FileSetting {
   const [limit, swap] = [limitOf(values), swapOf(values)];
@@ -99,22 +99,22 @@ function memoryAndSwap1(values: LimitValues, pageBytes: number): FileSetting {
 const memoryInUse: CounterFile['parse'] = (text, into) => setCount(text, 'memoryBytes', into);
 
 /**
- * Peak memory in use, including page cache. On v1 a write resets it, on v2 a write resets it for the
- * descriptor that is written to, and only since Linux 6.12. Sources: cgroup-v1/memory.rst
- * "max_usage_in_bytes"; cgroup-v2.rst "memory.peak" (Linux 5.19).
+ * Reads peak memory in use, including page cache. On v1 a write resets it. On v2 a write resets it only for the
+ * descriptor that is written to, and only since Linux 6.12.
+ * Sources: cgroup-v1/memory.rst "max_usage_in_bytes"; cgroup-v2.rst "memory.peak" (Linux 5.19).
  */
 const peakFile = (file: string): CounterFile => ({
   controller: 'memory',
   file,
   peak: 'memoryPeakBytes',
-  // Without activity nothing is charged.
+  // Nothing is charged without activity.
   follows: 'cpuMicroseconds',
   parse: (text, into) => setCount(text, 'memoryPeakBytes', into),
 });
 
 const hits: CounterFile['parse'] = (text, into) => setCount(text, 'memoryHits', into);
 
-/** `oom_kill 1`, in both: v2 `memory.events`, v1 `memory.oom_control`. `max 41` only in v2. */
+/** Parses `oom_kill 1`, in both: v2 `memory.events`, v1 `memory.oom_control`. `max 41` only in v2. */
 const events: CounterFile['parse'] = (text, into) =>
   eachLine(text, (key, value) => {
     if (key === 'oom_kill') setCount(value, 'oomKills', into);
@@ -122,7 +122,7 @@ const events: CounterFile['parse'] = (text, into) =>
   });
 
 /**
- * The page cache that the kernel can reclaim: files, except those that exist only in memory. A page
+ * Reads the page cache that the kernel can reclaim: files, except files that exist only in memory. The file is a page
  * of text; it changes only when the cgroup's usage does.
  *
  *     file 4096       v1: total_cache
@@ -135,7 +135,7 @@ function cacheFile(file: string, shared: string): CounterFile {
     follows: 'memoryBytes',
     parse(text, into) {
       const all = parseCount(valueAfter(text, file) ?? '');
-      // Linux before 4.12 does not tell those apart.
+      // Linux before 4.12 does not distinguish these.
       const inMemory = parseCount(valueAfter(text, shared) ?? '0');
       if (all !== undefined && inMemory !== undefined)
         into.cacheBytes = Math.max(0, all - inMemory);
@@ -150,7 +150,10 @@ function valueAfter(text: string, key: string): string | undefined {
   return text.slice(start + key.length, end === -1 ? text.length : end);
 }
 
-/** A tenant that fills its memory with page cache hits its limit all the time, without harm. */
+/**
+ * Whether reclaiming page cache was enough. A tenant that fills its memory with page cache hits its limit all the time,
+ * without harm.
+ */
 const cacheWasEnough = (counters: Counters, limit: number) =>
   counters.memoryBytes - counters.cacheBytes < 0.9 * limit;
 

@@ -1,5 +1,5 @@
 /**
- * Pressure: how long the threads of a cgroup waited for a resource. Only cgroup v2 has it.
+ * Pressure: the time that threads of a cgroup waited for a resource. Only cgroup v2 has it.
  *
  *     some avg10=0.00 avg60=0.00 avg300=0.00 total=12345     at least one thread waited
  *     full avg10=0.00 avg60=0.00 avg300=0.00 total=12345     all of them did

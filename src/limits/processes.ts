@@ -78,8 +78,8 @@ export const processes: Limit = {
   faults: [
     { attribute: 'limit', severity: 'refused', counter: 'forksRefused', inferred: false },
     {
-      // The kernel refuses forks above `pids.max`, but not processes that are moved in: those started
-      // before they were placed can exceed it. While they do, nothing more can be started.
+      // The kernel refuses forks above `pids.max`, but not moves into the cgroup: processes started before they were
+      // placed can exceed it. While they do, nothing more can be started.
       attribute: 'limit',
       severity: 'refused',
       counter: 'threads',

@@ -1,15 +1,15 @@
 /**
- * How the caps of a total are shifted: the usage of the lanes in one tick → their caps for the next.
+ * Shifts the caps of a total: the lanes' usage in one tick → their caps for the next.
  *
  * - A lane that filled its cap demands more; any other demands what it used plus a quarter. The total
  *   is divided among these demands, and lanes that demand more get the rest in equal parts. So one
- *   lane alone has the whole total after one tick, and two that are both full have half each.
- * - What exceeded the total is a debt, and is deducted from the total of the next tick. Debts are
+ *   busy lane has the whole total after one tick, and two that are both full have half each.
+ * - Usage above the total is a debt, deducted from the total of the next tick. Debts are
  *   never negative: using less saves nothing up.
  * - An idle lane keeps its floor. If all are idle, caps are equal, as without an agent.
  *
- * Alternating between lanes gains nothing: at each moment all caps together are at most the total plus
- * an eighth, and what was gained by that eighth is paid back. Pure.
+ * Alternating between lanes gains nothing: at each moment all caps together are at most the total plus an eighth, and a
+ * gain from that eighth is paid back. Pure.
  */
 import {
   divide,
@@ -25,7 +25,7 @@ import {
 interface LaneUse {
   /** The caps in force during the tick. */
   readonly cap: number;
-  /** Counted during the tick; some kernels include requests that are still queued. */
+  /** The usage counted during the tick; some kernels include requests that are still queued. */
   readonly used: number;
   /** The size of one operation: a lane this near its cap has filled it. */
   readonly grain: number;
@@ -34,7 +34,7 @@ interface LaneUse {
 export interface TickLength {
   /** The length of the tick. */
   readonly seconds: number;
-  /** The planned length of the next one. */
+  /** The planned length of the next tick. */
   readonly interval: number;
 }
 
@@ -43,7 +43,7 @@ interface Shifted {
   readonly debt: number;
 }
 
-/** Usage this near the cap is held back by it. */
+/** The share of a cap from which the cap holds usage back. */
 const filled = 0.9;
 const headroom = 1.25;
 /** The kernel grants a slice of time in advance when a cap is changed. Source: blk-throttle.c. */
@@ -77,7 +77,7 @@ export function shiftCaps(
   return { caps: wholeCaps(share, spread(total - debt / interval, wants, max)), debt };
 }
 
-/** The rest goes to the lanes in use, otherwise to all: the caps add up to the budget. */
+/** Spreads the rest over the lanes in use, or over all: the caps add up to the budget. */
 function spread(
   budget: number,
   wants: readonly number[],
