@@ -4,7 +4,7 @@
  * - It is opened on first use, and again after a failure that may have broken the connection.
  * - It is opened again if another program has removed or replaced it: writes to a removed file would
  *   be lost unnoticed.
- * - A file that is damaged or of a newer version is renamed and replaced by a new one, which is noted.
+ * - A file that is damaged or of a newer version is renamed and replaced by a new one, with a note.
  * - `PRAGMA user_version` counts the migrations that were applied, each in a transaction of its own.
  * - Failures are returned as values. An exception is a defect.
  *
@@ -24,16 +24,16 @@ export type Migration = string | ((db: DatabaseSync) => void);
 
 interface DatabaseOptions<Statements> {
   readonly directory: string;
-  /** `metrics.db`. */
+  /** The file name: `metrics.db`. */
   readonly name: string;
   /** Its name in messages: `history`. */
   readonly title: string;
   /** `FULL`: committed data survives a power failure; `NORMAL`: only a crash of the agent. */
   readonly synchronous: 'NORMAL' | 'FULL';
   readonly pageBytes: number;
-  /** The version of a file is the number of these that were applied. Never changed, only extended. */
+  /** The migrations; a file's version is the number of them that were applied. Never changed, only extended. */
   readonly migrations: readonly Migration[];
-  /** Runs at every opening, after the migrations. */
+  /** Called at every opening, after the migrations. */
   readonly prepare: (db: DatabaseSync) => Statements;
 }
 
@@ -42,7 +42,7 @@ export interface Open<Statements> {
   readonly statements: Statements;
 }
 
-/** A larger file is not checked if it was not closed properly; that would take seconds. */
+/** The size up to which a file that was not closed properly is checked; for a larger one that would take seconds. */
 const checkedBytesMax = 64 * 2 ** 20;
 const notesMax = 16;
 const busyMilliseconds = 100;
@@ -52,7 +52,7 @@ export class Database<Statements> implements Disposable {
   readonly path: string;
   readonly #options: DatabaseOptions<Statements>;
   #open: Open<Statements> | undefined;
-  /** The identity of the open file, which another program may have removed or replaced. */
+  /** The inode of the open file, which another program may have removed or replaced. */
   #inode = 0;
   #notes: string[] = [];
   #transaction: { failure: unknown } | undefined;
@@ -63,21 +63,21 @@ export class Database<Statements> implements Disposable {
     this.path = `${options.directory}/${options.name}`;
   }
 
-  /** Events about the file that should be logged, each returned once; the last 16. */
+  /** Returns events about the file to log, each once; the last 16. */
   takeNotes(): readonly string[] {
     const notes = this.#notes;
     this.#notes = [];
     return notes;
   }
 
-  /** Bytes on disk, including the write-ahead log; 0 if there is no file. */
+  /** Returns bytes on disk, including the write-ahead log; 0 if there is no file. */
   bytes(): number {
     return sizeOf(this.path) + sizeOf(`${this.path}-wal`);
   }
 
   /**
-   * Does `work`, and once more on a new file if the old one turns out to be damaged. `action` is
-   * that of a problem: `write the history`.
+   * Does `work`, and once more on a new file if the old one turns out to be damaged. `action` is the action that a
+   * problem names: `write the history`.
    */
   run<T>(action: string, work: (open: Open<Statements>) => T): Result<T, Problem> {
     const first = this.#attempt(action, work);
@@ -91,9 +91,9 @@ export class Database<Statements> implements Disposable {
   }
 
   /**
-   * All that `work` writes, or nothing. A failure of one `run` within it is the failure of all.
-   * Within another transaction it is a part of that. `work` runs twice if the file turns out to be
-   * damaged, the second time on a new one.
+   * Writes all that `work` writes, or nothing. If one `run` within it fails, the whole transaction fails. Within
+   * another transaction it becomes a part of that one. `work` runs twice if the file turns out to be damaged, the
+   * second time on a new one.
    */
   transaction<T>(action: string, work: () => T): Result<T, Problem> {
     if (this.#transaction !== undefined) return ok(work());
@@ -131,7 +131,7 @@ export class Database<Statements> implements Disposable {
   }
 
   #attempt<T>(action: string, work: (open: Open<Statements>) => T): Result<T, FailedAttempt> {
-    // SQLite may have ended a transaction that failed; what came after would be committed alone.
+    // SQLite may have ended a failed transaction; later statements would then be committed separately.
     if (this.#transaction?.failure !== undefined) {
       return fail({
         problem: { action, object: this.path, reason: describeSqlite(this.#transaction.failure) },
@@ -237,7 +237,7 @@ export class Database<Statements> implements Disposable {
 
 interface FailedAttempt {
   readonly problem: Problem;
-  /** What SQLite threw, if it was this attempt that failed. */
+  /** The error that SQLite threw, if it was this attempt that failed. */
   readonly thrown: unknown;
 }
 
@@ -253,7 +253,7 @@ function migrate(db: DatabaseSync, migration: Migration, version: number): void 
   }
 }
 
-/** Throws the same error as SQLite does when it finds damage itself. */
+/** Throws the error that SQLite throws when it finds damage itself. */
 function check(db: DatabaseSync): void {
   const [row] = db.prepare('PRAGMA quick_check(1)').all();
   const [verdict] = Object.values(row ?? {});
@@ -261,10 +261,10 @@ function check(db: DatabaseSync): void {
     throw Object.assign(new Error(String(verdict)), { errcode: 11, errstr: '' });
 }
 
-/** A table that we need is missing or exists already: not our file, regardless of its version. */
+/** Whether a table that we need is missing or exists already: then it is not our file, regardless of its version. */
 const isForeign = (error: unknown) => isSqliteError(error) && error.errcode === 1;
 
-/** The single number returned by a statement; 0 if it returns none. */
+/** Returns the single number that a statement returns; 0 if it returns none. */
 export function numberOf(db: DatabaseSync, sql: string): number {
   const [value] = Object.values(db.prepare(sql).get() ?? {});
   return typeof value === 'number' ? value : 0;

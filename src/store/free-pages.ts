@@ -1,9 +1,9 @@
-/** Space in a database file: how much is used, and releasing the rest. */
+/** Space in a database file: shows how much is used, and releases the rest. */
 import type { DatabaseSync } from 'node:sqlite';
 import { numberOf } from './database.ts';
 
 const pagesMax = 64;
-/** Space of deleted rows is kept for new ones, up to this part of the file. */
+/** The share of a file that may be free: space of deleted rows is kept for new ones. */
 const freeShareMax = 1 / 8;
 const fewPages = 64;
 

@@ -34,7 +34,7 @@ export class Registry {
     return this.#members.get(number);
   }
 
-  /** Whether it contains a member without a number. */
+  /** Whether the list contains a member without a number. */
   hasNew(members: readonly Member[]): boolean {
     return members.some((member) => !this.#numbers.has(member));
   }
@@ -51,7 +51,7 @@ export class Registry {
     return numbers;
   }
 
-  /** Deletes up to `count` members that no kept row refers to: not seen since `time`. */
+  /** Deletes up to `count` members that no kept row refers to: last seen before `time`. */
   forget(time: number, count: number): number {
     const rows = this.#forget.all(time, count);
     for (const { number, member } of rows) {

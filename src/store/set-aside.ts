@@ -1,7 +1,6 @@
 /**
- * A database that cannot be used is not deleted: it is renamed, together with its write-ahead log, so
- * that it can be examined. Only the last three are kept, and of those before the last no more than
- * 1 GiB.
+ * Sets aside a database that cannot be used. It is not deleted but renamed, together with its write-ahead log, so that
+ * it can be examined. Only the last three are kept, and at most 1 GiB of all but the last.
  *
  *     metrics.db.damaged-20270114T100359123Z       metrics.db.version-7
  *     metrics.db.damaged-20270114T100359123Z-wal   metrics.db.version-7-wal
@@ -17,7 +16,7 @@ const companions = ['-wal', '-shm'];
 
 export type Mark = 'damaged' | `version-${number}`;
 
-/** Returns the new name. */
+/** Renames the database; returns the new name. */
 export function setAside(
   directory: string,
   name: string,

@@ -1,4 +1,4 @@
-/** The meaning of SQLite's errors, in words. https://sqlite.org/rescode.html */
+/** Explains SQLite's errors in words. https://sqlite.org/rescode.html */
 
 interface SqliteError {
   readonly errcode: number;
@@ -9,7 +9,7 @@ interface SqliteError {
 export const isSqliteError = (error: unknown): error is SqliteError & Error =>
   error instanceof Error && 'errcode' in error && typeof error.errcode === 'number';
 
-/** The low byte; the rest is a detail of the same error. */
+/** Returns the low byte of the code; the rest is a detail of the same error. */
 const primary = (error: SqliteError) => error.errcode & 0xff;
 
 const busy = 5;
@@ -30,15 +30,17 @@ const words: Readonly<Record<number, string>> = {
   [notDatabase]: 'it is damaged: it is not an SQLite database',
 };
 
-/** The file is damaged, and a retry will not help. */
+/** Whether the file is damaged, so that a retry will not help. */
 export const isDamage = (error: unknown): error is SqliteError & Error =>
   isSqliteError(error) && [corrupt, notDatabase].includes(primary(error));
 
-/** The connection still works; only this one write failed. */
+/** Whether the connection still works, and only this one write failed. */
 export const leavesOpen = (error: unknown) =>
   isSqliteError(error) && [busy, full].includes(primary(error));
 
-/** Why a statement failed, in words; an error that is not SQLite's is a broken invariant. */
+/**
+ * Returns why a statement failed, in words; an error that is not SQLite's is a broken invariant.
+ */
 export function describeSqlite(error: unknown): string {
   if (!isSqliteError(error)) throw error;
   return words[primary(error)] ?? `${error.message} (SQLite ${error.errcode})`;

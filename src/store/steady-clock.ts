@@ -1,6 +1,6 @@
 /**
- * Whether the wall clock can be trusted. It may be wrong for a while, for example until the host has
- * queried a time server, and data that is old only by a wrong clock must not be deleted.
+ * Whether the wall clock can be trusted. It may be wrong for a while, for example until the host has queried a time
+ * server. Data must not be deleted because a wrong clock makes it look old.
  */
 const enough = 360;
 const millisecondsMax = 3_600_000;
@@ -10,8 +10,8 @@ export class SteadyClock {
   #steady = 0;
 
   /**
-   * Called with the time once per tick: true after 360 ticks in which it never went back nor an hour
-   * ahead at once, which is half an hour with ticks of five seconds.
+   * Takes the time once per tick. Returns true after 360 ticks in which it never went back, nor ahead by an hour at
+   * once: half an hour with ticks of five seconds.
    */
   isSteady(now: number): boolean {
     const step = now - (this.#last ?? now);

@@ -5,9 +5,9 @@
  * In any time `t` the work is at most `burst + share × t`, plus one piece.
  */
 export interface Share {
-  /** 0.25: a quarter of the time. */
+  /** The share of the time. 0.25: a quarter. */
   readonly share: number;
-  /** The maximum saved up, in milliseconds of work. */
+  /** The maximum time that can be saved up, in milliseconds of work. */
   readonly burst: number;
 }
 
@@ -23,7 +23,7 @@ export class WorkBudget {
     this.#left = burst;
   }
 
-  /** Time until work may start, in milliseconds; 0: now. `now` is monotonic. */
+  /** Returns the time until work may start, in milliseconds; 0: now. `now` is monotonic. */
   wait(now: number): number {
     this.#advance(now);
     // A debt that is only a rounding error does not count.

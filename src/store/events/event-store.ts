@@ -1,11 +1,11 @@
 /**
- * Incidents, their evidence, faults by time and sent alerts: `events.db`, written by the agent alone.
+ * Incidents, their evidence, faults by time and sent alerts: `events.db`, written only by the agent.
  *
  * Data reported as written survives a power failure. That costs a disk flush per transaction, so
  * everything of one tick is written in one: `transaction`.
  *
- * No tenant can displace the others' events: of one member at most the latest 2,000 incidents and 100
- * snapshots are kept.
+ * No tenant can displace the others' events: for each member the store keeps at most the latest 2,000 incidents and 100
+ * snapshots.
  */
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { severities, type LimitKey } from '../../limits/limit.ts';
@@ -24,7 +24,7 @@ import { conditionOf, incidentOf, type IncidentsQuery } from './incident-query.t
 import { preparePruneEvents, pruneEvents, type PruneEventsStatements } from './prune-events.ts';
 import { SteadyClock } from '../steady-clock.ts';
 
-/** The share of events in the space for all of the history. */
+/** The events' share of the space for all of the history. */
 const share = 0.1;
 const pageBytes = 4_096;
 const countMax = 1_000;
@@ -59,7 +59,7 @@ interface Statements {
 
 interface TenancyChanges {
   readonly kept: ReadonlyMap<Member, Tenancy>;
-  /** Those of them with a new holder. */
+  /** The kept members that have a new owner. */
   readonly begun: ReadonlySet<Member>;
   readonly ended: readonly Member[];
 }
@@ -72,7 +72,7 @@ export class EventStore implements Disposable {
   readonly #database: Database<Statements>;
   readonly #clock = new SteadyClock();
 
-  /** Creates the directory if it is missing, with mode 0700. The file is opened by the first call. */
+  /** Creates the directory if it is missing, with mode 0700. The first call opens the file. */
   constructor(directory: string, { migrations = eventsMigrations }: EventsOptions = {}) {
     this.#database = new Database<Statements>({
       directory,
@@ -86,14 +86,14 @@ export class EventStore implements Disposable {
   }
 
   /**
-   * All that `work` writes, or nothing of it: a failure within is the failure of all. It runs twice
-   * if the file turns out to be damaged, the second time on a new one.
+   * Writes all that `work` writes, or nothing: if a part fails, the whole transaction fails. `work` runs twice if the
+   * file turns out to be damaged, the second time on a new one.
    */
   transaction<T>(work: () => T): Result<T, Problem> {
     return this.#database.transaction(writing, work);
   }
 
-  /** Returns the id of the new incident. */
+  /** Adds an incident; returns its id. */
   open(incident: NewIncident): Result<number, Problem> {
     return this.#write(({ open, limitIncidents }) => {
       const { member, name, limit, severity, inferred, begin, end, faults, value, from } = incident;
@@ -104,14 +104,14 @@ export class EventStore implements Disposable {
     });
   }
 
-  /** An incident that was deleted meanwhile is not a failure. */
+  /** Updates an incident. One that was deleted meanwhile is not a failure. */
   update(id: number, { end, faults, severity }: IncidentChange): Result<void, Problem> {
     return this.#write(({ update }) => {
       update.run(end, faults, severities.indexOf(severity), id);
     });
   }
 
-  /** Evidence of an incident; at most ten snapshots are kept. */
+  /** Adds evidence of an incident; at most ten snapshots are kept. */
   addSnapshot(id: number, snapshot: Snapshot): Result<void, Problem> {
     return this.#writeAll(writing, ({ take, snapshot: insert, limitSnapshots }) => {
       const member = take.get(id, snapshotsMax)?.['member'];
@@ -121,7 +121,7 @@ export class EventStore implements Disposable {
     });
   }
 
-  /** The latest first; `total` is their number without `count` and `before`. */
+  /** Returns incidents, the latest first; `total` is their number without `count` and `before`. */
   incidents(
     query: IncidentsQuery,
   ): Result<{ readonly incidents: readonly Incident[]; readonly total: number }, Problem> {
@@ -157,7 +157,7 @@ export class EventStore implements Disposable {
     });
   }
 
-  /** Incidents whose last fault is later than `time`: after a restart they are continued. */
+  /** Returns incidents whose last fault is later than `time`, to continue them after a restart. */
   openSince(time: number): Result<readonly Incident[], Problem> {
     return this.#database.run(reading, ({ statements }) =>
       statements.openSince.all(time).map(incidentOf),
@@ -172,7 +172,7 @@ export class EventStore implements Disposable {
     });
   }
 
-  /** Faults in the slots of five minutes that end after `from` and begin by `to`. */
+  /** Returns faults in the slots of five minutes that end after `from` and begin by `to`. */
   faultCounts(query: {
     readonly from: number;
     readonly to: number;
@@ -197,7 +197,7 @@ export class EventStore implements Disposable {
     });
   }
 
-  /** Who each member is now. */
+  /** Returns the current owner of each member. */
   tenancies(): Result<ReadonlyMap<Member, Tenancy>, Problem> {
     return this.#database.run(reading, ({ statements }) => {
       const rows = statements.tenancies.all();
@@ -206,8 +206,8 @@ export class EventStore implements Disposable {
   }
 
   /**
-   * New, changed and ended tenancies, in one transaction. A slot of faults belongs to the holder of the uid at
-   * its end: faults counted in it before are attributed to the previous one.
+   * Writes new, changed and ended tenancies, in one transaction. A slot of faults belongs to the uid's owner at its
+   * end; earlier faults in it belong to the previous owner.
    */
   keepTenancies({ kept, begun, ended }: TenancyChanges): Result<void, Problem> {
     return this.#writeAll(writing, ({ saveTenancy, endTenancy, addFaults, takeFaults }) => {
@@ -222,12 +222,12 @@ export class EventStore implements Disposable {
     });
   }
 
-  /** Which values limits had when they were hit in a period. */
+  /** Returns the values that limits had when they were hit in a period. */
   hitValues(query: HitQuery): Result<HitValues, Problem> {
     return this.#database.run(reading, ({ db }) => hitValuesIn(db, query));
   }
 
-  /** When an alert was sent last; `undefined` also if that cannot be read. */
+  /** Returns when an alert was last sent; `undefined` also if that cannot be read. */
   lastAlert(key: string): number | undefined {
     const found = this.#database.run(reading, ({ statements }) => statements.lastAlert.get(key));
     const at = found.ok ? found.value?.['at'] : undefined;
@@ -252,7 +252,7 @@ export class EventStore implements Disposable {
     return this.#database.bytes();
   }
 
-  /** Events about the file, each returned once. */
+  /** Returns events about the file, each once. */
   takeNotes(): readonly string[] {
     return this.#database.takeNotes();
   }
@@ -265,7 +265,7 @@ export class EventStore implements Disposable {
     return this.#database.run(writing, ({ statements }) => work(statements));
   }
 
-  /** In one transaction. */
+  /** Writes everything in one transaction. */
   #writeAll(action: string, work: (statements: Statements) => void): Result<void, Problem> {
     const written = this.#database.transaction(action, () => this.#write(work));
     return written.ok ? written.value : written;

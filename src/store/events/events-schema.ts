@@ -2,8 +2,9 @@
  * The tables of `events.db`: incidents with their evidence, faults by time, and when alerts were
  * sent.
  *
- * A severity is its place in `severities`. Evidence is JSON, deflated. Faults are counted in slots of
- * five minutes. `tenancies` says who each member is now, and since when. Ids of incidents are never given twice, also after the last was deleted.
+ * A severity is stored as its index in `severities`. Evidence is JSON, deflated. Faults are counted in slots of five
+ * minutes. `tenancies` records each member's current owner, and since when. Incident ids are never reused, not even
+ * after the last one was deleted.
  */
 import type { Migration } from '../database.ts';
 
@@ -27,7 +28,7 @@ export const eventsMigrations: readonly Migration[] = [
      count INTEGER NOT NULL, PRIMARY KEY (slot, member, limit_key)) WITHOUT ROWID;
    CREATE TABLE alerts (key TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
    CREATE INDEX alerts_at ON alerts (at);`,
-  // Older incidents have no name, and the members of that time are unknown: all start over.
+  // Older incidents have no name, and the members of that time are unknown: all start again.
   `CREATE TABLE tenancies (member TEXT PRIMARY KEY, name TEXT NOT NULL, home TEXT, since INTEGER NOT NULL)
      WITHOUT ROWID;
    ALTER TABLE incidents ADD COLUMN name TEXT NOT NULL DEFAULT '';`,

@@ -1,4 +1,4 @@
-/** The values of limits when they were hit, as recorded in incidents. */
+/** The values that limits had when they were hit, as recorded in incidents. */
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import type { LimitKey } from '../../limits/limit.ts';
 import type { Member } from '../../usage/member.ts';
@@ -6,14 +6,14 @@ import type { Member } from '../../usage/member.ts';
 export interface HitQuery {
   readonly from: number;
   readonly to: number;
-  /** Absent: all. */
+  /** The members; all if absent. */
   readonly members?: readonly Member[];
 }
 
 /** Each value once, as written in the policy. */
 export type HitValues = ReadonlyMap<Member, Readonly<Partial<Record<LimitKey, readonly string[]>>>>;
 
-/** Of the incidents that were going on at some time from `from` to `to`. */
+/** Returns the values from incidents that were going on at some time from `from` to `to`. */
 export function hitValuesIn(db: DatabaseSync, { from, to, members }: HitQuery): HitValues {
   const only = members === undefined ? '' : 'AND member IN (SELECT value FROM json_each(?))';
   const values: SQLInputValue[] = members === undefined ? [] : [JSON.stringify(members)];

@@ -5,19 +5,19 @@ import type { Incident } from '../../usage/incident.ts';
 import type { Member } from '../../usage/member.ts';
 
 export interface IncidentsQuery {
-  /** Those that were going on at some time from `from` to `to`. */
+  /** The period: selects incidents that were going on at some time from `from` to `to`. */
   readonly from: number;
   readonly to: number;
-  /** Absent: all. */
+  /** The members; all if absent. */
   readonly members?: readonly Member[];
-  /** Of each member only incidents that began no earlier than this; none of others. */
+  /** The earliest start of an incident by member; members not listed have no results. */
   readonly since?: ReadonlyMap<Member, number>;
   readonly limit?: LimitKey;
   /** The minimum severity. */
   readonly severity?: Severity;
-  /** The maximum number, the latest first; up to 1,000. */
+  /** The maximum number of incidents, the latest first; up to 1,000. */
   readonly count: number;
-  /** Only ids below this: the last id of the previous page. */
+  /** An id that all results are below: the last id of the previous page. */
   readonly before?: number;
 }
 

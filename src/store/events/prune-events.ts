@@ -1,13 +1,13 @@
 /**
- * Deletes old events, in pieces so small that no tick of the agent is late: by age, and if there is too
- * much data, evidence before incidents and these before faults, the oldest first.
+ * Deletes old events, in batches so small that no agent tick is late. It deletes by age. If there is too much data, it
+ * deletes evidence before incidents and incidents before faults, the oldest first.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { HistorySettings } from '../../policy/settings.ts';
 import { slotMilliseconds } from './events-schema.ts';
 import { giveBack, usedBytes } from '../free-pages.ts';
 
-/** Their evidence is deleted with them, ten times as many rows. */
+/** The number of incidents per batch. Their evidence, ten times as many rows, is deleted with them. */
 const rowsMax = 50;
 
 export interface PruneEventsStatements {

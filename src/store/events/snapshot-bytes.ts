@@ -21,7 +21,7 @@ export function encodeEvidence(snapshot: Snapshot): Uint8Array {
   }
 }
 
-/** `undefined` if the bytes are corrupt. */
+/** Decodes a snapshot; returns `undefined` if the bytes are corrupt. */
 export function decodeEvidence(bytes: Uint8Array): Snapshot | undefined {
   try {
     const text = inflateRawSync(bytes, { maxOutputLength: textBytesMax }).toString();

@@ -1,17 +1,20 @@
 /**
- * A fair queue: next is the caller that has used the least work so far, its own requests in order. No
+ * A fair queue. The next caller is the one that has used the least work so far; its own requests stay in order. No
  * caller gains by sending more requests, or several at once.
  *
  * Work is counted from a common floor: the account of the caller served last. A caller that returns
  * after a while starts there, so it is soon next, but cannot save up.
  */
 export interface QueueBounds {
-  /** The maximum number waiting per caller, and in total. */
+  /** The maximum number of waiting requests per caller, and in total. */
   readonly eachMax: number;
   readonly totalMax: number;
 }
 
-/** `displaced`: the newest request of the caller with the most waiting, which was dropped for this one. */
+/**
+ * The result of adding a request. `displaced`: the newest request of the caller with the most waiting, dropped for this
+ * one.
+ */
 type Added<T> =
   | { readonly kind: 'added' }
   | { readonly kind: 'refused' }
@@ -49,7 +52,7 @@ export class FairQueue<T> {
     return { kind: 'displaced', item: newest };
   }
 
-  /** The next one; its work must be charged once it is known. */
+  /** Takes the next request; its work must be charged once it is known. */
   take(): { readonly who: number; readonly item: T } | undefined {
     const [first] = this.#waiting.keys();
     if (first === undefined) return undefined;
@@ -106,7 +109,7 @@ export class FairQueue<T> {
     return Math.max(work ?? this.#floor, this.#floor);
   }
 
-  /** The caller with the most waiting; of several the one with the most work. */
+  /** Returns the caller with the most waiting requests; of several the one with the most work. */
   #greediest(): number {
     const count = (who: number) => this.#waiting.get(who)?.length ?? 0;
     return [...this.#waiting.keys()].reduce((max, each) => {

@@ -1,6 +1,6 @@
 /**
- * A queue of history queries with a thread of its own, and optionally a budget for the work of that
- * thread. A query waits for a bounded time, and no longer than its caller.
+ * A queue of history queries with its own thread, and optionally a budget for the thread's work. A
+ * query waits for a bounded time, and no longer than its caller.
  */
 import { fail, type Result } from '../../base/result.ts';
 import { FairQueue, type QueueBounds } from './fair-queue.ts';
@@ -10,18 +10,18 @@ import { WorkBudget, type Share } from '../work-budget.ts';
 
 export interface LaneOptions extends ThreadOptions, QueueBounds {
   readonly patienceMilliseconds: number;
-  /** Absent: unlimited. */
+  /** The thread's share of a core; unlimited if absent. */
   readonly share?: Share;
 }
 
 interface Asking<Name extends QueryName = QueryName> {
-  /** The caller on whose account it is charged. */
+  /** The caller that is charged. */
   readonly who: number;
   readonly name: Name;
   readonly query: QueryOf<Name>;
-  /** When its request was received: monotonic. Patience counts from then. */
+  /** The time when its request was received: monotonic. Patience counts from then. */
   readonly since: number;
-  /** Aborted if nobody waits for the result any more. */
+  /** A signal that is aborted if nobody waits for the result any more. */
   readonly signal: AbortSignal | undefined;
 }
 
@@ -124,7 +124,7 @@ export class HistoryLane implements AsyncDisposable {
     waiting.settle(answer);
   }
 
-  /** It no longer waits. */
+  /** Removes a query, which no longer waits. */
   #release({ asking, timer, leave }: Waiting): void {
     clearTimeout(timer);
     asking.signal?.removeEventListener('abort', leave);

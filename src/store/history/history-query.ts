@@ -1,5 +1,5 @@
 /**
- * Queries of the history and their results. All of them can be sent between threads.
+ * History queries and their results. All of them can be sent between threads.
  *
  * A period is (`from`, `to`] in milliseconds since 1970: a tick belongs to it if it ended in it. Idle
  * time counts as zero.
@@ -15,7 +15,7 @@ export interface Period {
 
 export interface Distribution {
   readonly average: number;
-  /** Usage was at or below this for 95 % of the time. */
+  /** The value that usage did not exceed for 95 % of the time. */
   readonly p95: number;
   readonly max: number;
 }
@@ -24,14 +24,14 @@ export interface Distribution {
 export type Detail = 'ticks' | 'hours';
 
 export interface UsageQuery extends Period {
-  /** Absent: all. */
+  /** The members; all if absent. */
   readonly members?: readonly Member[];
   readonly metrics: readonly MetricKey[];
 }
 
 export interface UsageHistory {
   readonly detail: Detail;
-  /** How much of the period was measured; more than its length if the clock was set back. */
+  /** The measured part of the period; more than its length if the clock was set back. */
   readonly measuredSeconds: number;
   /** Members that used anything, with the requested metrics. */
   readonly rows: ReadonlyMap<Member, Readonly<Partial<Record<MetricKey, Distribution>>>>;
@@ -40,16 +40,16 @@ export interface UsageHistory {
 export interface QuantilesQuery extends Period {
   readonly metric: MetricKey;
   readonly members?: readonly Member[];
-  /** 0.95: the smallest value that was not exceeded for 95 % of the time. At most 16. */
+  /** The quantiles, at most 16. 0.95: the smallest value that was not exceeded for 95 % of the time. */
   readonly fractions: readonly number[];
 }
-/** In the order of the fractions. */
+/** Quantiles by member, in the order of the fractions. */
 export type Quantiles = ReadonlyMap<Member, readonly number[]>;
 
 export interface SeriesQuery extends Period {
   readonly member: Member;
   readonly metric: MetricKey;
-  /** How many equal parts, 1 to 10,000. */
+  /** The number of equal parts, 1 to 10,000. */
   readonly points: number;
 }
 /** Averages of the parts; null if nothing was measured. */
@@ -69,9 +69,9 @@ export type QueryName = keyof Queries;
 export type QueryOf<Name extends QueryName> = Queries[Name]['query'];
 export type AnswerOf<Name extends QueryName> = Queries[Name]['answer'];
 
-/** Why there is no result. */
+/** The reason why there is no result. */
 export interface HistoryFailure extends Problem {
-  /** Set if the history is busy with others, or the caller's share is used up. */
+  /** Set if the history is busy with other callers, or the caller's share is used up. */
   readonly retryAfterSeconds?: number;
 }
 

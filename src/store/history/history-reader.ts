@@ -1,9 +1,9 @@
 /**
- * Queries of the history, on a read-only connection of its own to `metrics.db`.
+ * Runs history queries on its own read-only connection to `metrics.db`.
  *
- * They run for as long as they need, so the agent uses `History`, which runs them in a thread.
- * Memory is bounded: 8 KiB a member and metric, 2,000 of those at a time, whatever the period. Of few
- * members many metrics are read in one pass.
+ * They run for as long as they need, so the agent uses `History`, which runs them in a thread. Memory is bounded: 8 KiB
+ * per member and metric, 2,000 of these at a time, whatever the period. If members are few, one pass reads many
+ * metrics.
  */
 import { statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
@@ -35,7 +35,7 @@ import { describeSqlite, isDamage } from '../sqlite-error.ts';
 import { TickColumns, type Slots } from '../metrics/tick-columns.ts';
 
 const membersAtOnce = 2_000;
-/** A slot is a member and metric. More of them would not fit into the processor's cache. */
+/** The number of slots read at once; a slot is a member and metric. More would not fit into the processor's cache. */
 const slotsAtOnce = 256;
 const busyMilliseconds = 1_000;
 
@@ -47,7 +47,7 @@ export type Read<T> = Result<T, ReadFailure>;
 
 interface Connection {
   readonly db: DatabaseSync;
-  /** The file may have been set aside and replaced by a new one. */
+  /** The inode of the open file, which may have been set aside and replaced by a new one. */
   readonly inode: number;
 }
 
@@ -60,7 +60,7 @@ export class HistoryReader implements Disposable {
     this.#path = `${directory}/${metricsFile}`;
   }
 
-  /** How the use of each is distributed over the period. */
+  /** Returns the distribution of each member's usage over the period. */
   usage(query: UsageQuery): Read<UsageHistory> {
     return this.#read(query, (db) => {
       const source = findSource(db, query);
@@ -115,7 +115,7 @@ export class HistoryReader implements Disposable {
     });
   }
 
-  /** The maximum that all tenants used together in one tick. */
+  /** Returns the maximum that all tenants used together in one tick. */
   peakTotal(query: PeakQuery): Read<number> {
     return this.#read(query, (db) => {
       const column = quotedName(query.metric);
@@ -164,7 +164,7 @@ export class HistoryReader implements Disposable {
     return { action: 'read the history', object: this.#path };
   }
 
-  /** Each query reads a consistent snapshot. */
+  /** Reads for one query, from a consistent snapshot. */
   #read<T>({ from, to }: Period, work: (db: DatabaseSync) => T): Read<T> {
     if (!(from < to)) {
       return fail({

@@ -1,7 +1,6 @@
 /**
- * A thread that runs one query at a time. It is started by the first one and stopped after a while
- * without queries, which frees its memory. A query that takes too long is stopped together with the
- * thread; the next one gets a new thread.
+ * A thread that runs one query at a time. The first query starts it, and it stops after a while without queries, which
+ * frees its memory. A query that takes too long is stopped together with the thread; the next one gets a new thread.
  */
 import { Worker } from 'node:worker_threads';
 import type { Problem } from '../../base/problem.ts';
@@ -12,11 +11,11 @@ import type { HistoryRequest, Reply } from './history-worker.ts';
 
 export interface ThreadOptions {
   readonly directory: string;
-  /** How long an idle thread is kept. */
+  /** The time that an idle thread is kept. */
   readonly idleMilliseconds: number;
-  /** Time limit of one query. */
+  /** The time limit of one query. */
   readonly millisecondsMax: number;
-  /** The reader found damage: the file should be set aside. */
+  /** Called if the reader found damage: the file should be set aside. */
   readonly onDamage: (reason: string) => void;
 }
 
@@ -35,7 +34,7 @@ interface Current {
 }
 
 const script = scriptFile('store/history/history-worker');
-/** A small young generation lets go of the bytes of rows soon, and they are most of the memory. */
+/** Limits of the thread. A small young generation soon frees the bytes of rows, which are most of the memory. */
 const resourceLimits = { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 4 };
 
 export class HistoryThread implements AsyncDisposable {
@@ -55,7 +54,7 @@ export class HistoryThread implements AsyncDisposable {
     return this.#running?.current !== undefined;
   }
 
-  /** Not while it is busy. */
+  /** Runs a query; must not be called while one runs. */
   ask(name: QueryName, query: QueryOf<QueryName>): Promise<Answer> {
     const running = (this.#running ??= this.#start());
     clearTimeout(running.idle);
@@ -123,7 +122,7 @@ export class HistoryThread implements AsyncDisposable {
     current?.settle(fail(hint === undefined ? problem : { ...problem, hint }));
   }
 
-  /** Idle: the thread does not keep the process alive, and is stopped after a while. */
+  /** Lets the thread idle: it does not keep the process alive, and is stopped after a while. */
   #rest(running: Running): void {
     running.worker.unref();
     running.idle = setTimeout(() => {

@@ -1,4 +1,4 @@
-/** The thread in which `History` runs its queries: a query in, a result out. */
+/** The thread in which `History` runs its queries: receives a query, and sends a result. */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Queries, QueryName, QueryOf } from './history-query.ts';
 import { HistoryReader, type Read } from './history-reader.ts';

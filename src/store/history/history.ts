@@ -1,10 +1,10 @@
 /**
- * Queries of the history, run in threads of their own, so that none delays a tick.
+ * Runs history queries in separate threads, so that none delays a tick.
  *
- * Administrators and tenants have a thread each: queries of tenants never delay an administrator.
- * Tenants are served one at a time, the one that has used the least work next, and all of them
- * together get a share of one core. Their queries are limited so that the next tenant is served before
- * it times out, even after the longest query, whose time has to be saved up again.
+ * Administrators and tenants have a thread each: tenants' queries never delay an administrator. Tenants are served one
+ * at a time, the one that has used the least work next, and all of them together get a share of one core. Their queries
+ * are limited so that the next tenant is served before it times out, even after the longest query, whose time must be
+ * saved up again.
  */
 import type { Result } from '../../base/result.ts';
 import { HistoryLane, type LaneOptions } from './history-lane.ts';
@@ -13,11 +13,11 @@ import type { AnswerOf, HistoryFailure, QueryName, QueryOf } from './history-que
 interface HistoryOptions extends Partial<
   Pick<LaneOptions, 'idleMilliseconds' | 'patienceMilliseconds' | 'onDamage'>
 > {
-  /** Time limit of one query. */
+  /** The time limit of one query. */
   readonly millisecondsMax?: number;
 }
 
-/** A tenant or reseller by its uid. */
+/** The caller: the administrator, or a tenant or reseller by its uid. */
 export type Asker = 'administrator' | number;
 
 type Answered<Name extends QueryName> = Promise<Result<AnswerOf<Name>, HistoryFailure>>;
@@ -30,7 +30,7 @@ export interface HistoryView {
   readonly peakTotal: (query: QueryOf<'peakTotal'>) => Answered<'peakTotal'>;
 }
 
-/** A tenant's waiting and query times together are shorter than the idle timeout of its connection. */
+/** A tenant's waiting and query times together are shorter than its connection's idle timeout. */
 const usual = { idleMilliseconds: 30_000, patienceMilliseconds: 30_000 };
 const forAdministrators = { eachMax: 32, totalMax: 32, millisecondsMax: 30_000 };
 const forTenants = {
@@ -51,13 +51,13 @@ export class History implements AsyncDisposable {
     this.#tenants = new HistoryLane({ ...all, ...forTenants, ...options });
   }
 
-  /** For one request. `signal`: aborted if nobody waits for results any more. */
+  /** Returns the view for one request. `signal`: aborted if nobody waits for results any more. */
   askedBy(asker: Asker, signal?: AbortSignal): HistoryView {
     const lane = asker === 'administrator' ? this.#administrators : this.#tenants;
     const who = asker === 'administrator' ? administrators : asker;
     const since = performance.now();
     const ask = <Name extends QueryName>(name: Name, query: QueryOf<Name>) =>
-      // The result type of the query of that name.
+      // The result type of the query of this name.
       lane.ask({ who, name, query, since, signal }) as Answered<Name>;
     return {
       usage: (query) => ask('usage', query),
@@ -67,7 +67,7 @@ export class History implements AsyncDisposable {
     };
   }
 
-  /** Whether a thread of its runs now. */
+  /** Whether one of its threads runs now. */
   get isRunning(): boolean {
     return this.#administrators.isRunning || this.#tenants.isRunning;
   }

@@ -1,7 +1,6 @@
 /**
- * The distribution of some metrics of some members over a source: averages, maxima and quantiles, in
- * one pass over its rows, and a second one for exact quantiles of ticks (tally.ts) if there are too
- * many samples to keep.
+ * The distribution of some metrics of some members over a source: averages, maxima and quantiles. It takes one pass
+ * over the rows. If there are too many samples to keep, exact quantiles of ticks (tally.ts) take a second one.
  *
  * The slot of a member and metric is `members × metric + member`.
  */
@@ -22,7 +21,7 @@ interface Subject {
   readonly metrics: readonly MetricKey[];
 }
 
-/** For a member that used anything of the metric. */
+/** A distribution for a member that used the metric at all. */
 export interface MemberDistribution {
   readonly member: Member;
   readonly metric: MetricKey;
@@ -31,7 +30,7 @@ export interface MemberDistribution {
   readonly quantiles: readonly number[];
 }
 
-/** Up to this many slots, samples are kept for the second pass; more would not fit. */
+/** The number of slots up to which samples are kept for the second pass; more would not fit. */
 const fewSlots = 64;
 const idle: Rank = { bin: -1, left: 0 };
 
@@ -44,7 +43,7 @@ export class Distributions {
   readonly #ticks: TickColumns;
   readonly #tally: Tally;
 
-  /** `recording`: memory that it may use. */
+  /** Prepares the search. `recording`: memory that it may use. */
   constructor(db: DatabaseSync, source: RowSource, subject: Subject, recording: Recording) {
     this.#db = db;
     this.#source = source;
@@ -56,7 +55,7 @@ export class Distributions {
     this.#tally = new Tally(slots);
   }
 
-  /** Once. */
+  /** Finds the distributions; may be called only once. */
   find(fractions: readonly number[]): readonly MemberDistribution[] {
     for (const metric of this.#columns.keys()) this.#addHours(metric);
     this.#addTicks();

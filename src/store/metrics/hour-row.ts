@@ -1,11 +1,10 @@
 /**
  * One metric of a run of ticks, rolled up: a column of an `hours` row.
  *
- * A member has the sum over its time (for averages), its maximum, and how many seconds it spent in
- * each bin of a histogram, as far as it was not zero; the rest of the run's seconds it was idle. Bins
- * are an eighth of an octave, so a quantile is within 6.3 %.
+ * Each member has the sum over its time (for averages), its maximum, and its seconds in each bin of a histogram, except
+ * zero. It was idle for the rest of the run's seconds. Bins are an eighth of an octave, so a quantile is within 6.3 %.
  *
- *     peak     float         the most that all tenants used together in one tick; not compressed
+ *     peak     float         the maximum that all tenants used together in one tick; not compressed
  *     sums     double × n    value times seconds      ┐
  *     maxima   code × n                               │
  *     entries  16 bits × n   used bins of each        │ deflated
@@ -28,7 +27,7 @@ export interface HourColumn {
 const peakBytes = 4;
 const bytesPerMember = 8 + 2 + 2;
 const bytesPerEntry = 2 + 2;
-/** Much more than any hour has: 100,000 members with all bins would be too many for one row. */
+/** A bound far above any real hour: 100,000 members with all bins would be too many for one row. */
 const bytesMax = 64 * 2 ** 20;
 const level = 6;
 
@@ -46,7 +45,7 @@ export function peakOf(bytes: Uint8Array): number {
   return new Float32Array(bytes.slice(0, peakBytes).buffer)[0] ?? 0;
 }
 
-/** `undefined` if the bytes are corrupt. */
+/** Decodes a column; returns `undefined` if the bytes are corrupt. */
 export function decodeHourColumn(bytes: Uint8Array, count: number): HourColumn | undefined {
   const raw = inflate(bytes.subarray(peakBytes));
   const rest = (raw?.byteLength ?? 0) - count * bytesPerMember;
@@ -81,7 +80,7 @@ export class HourTally {
   readonly #sums: Float64Array;
   readonly #maxima: Uint16Array;
   readonly #isTenant: Uint8Array;
-  /** A histogram of each member, one after the other. */
+  /** The histograms of all members, one after the other. */
   readonly #cells: Float32Array;
   #peak = 0;
 
@@ -92,7 +91,7 @@ export class HourTally {
     this.#cells = new Float32Array(isTenant.length * binCount);
   }
 
-  /** `slots[i]` has `codes[i]` for so many seconds. */
+  /** Adds a tick: `slots[i]` has `codes[i]` for that many seconds. */
   add(slots: Uint32Array, codes: Uint16Array, seconds: number): void {
     let total = 0;
     for (let index = 0; index < codes.length; index++) {
@@ -109,7 +108,7 @@ export class HourTally {
     if (total > this.#peak) this.#peak = total;
   }
 
-  /** The sum since the last call; `undefined` if all of it was zero. */
+  /** Returns the sum since the last call; `undefined` if all of it was zero. */
   take(): HourColumn | undefined {
     const entries = new Uint16Array(this.#sums.length);
     const bins: number[] = [];

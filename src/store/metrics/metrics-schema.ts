@@ -1,10 +1,9 @@
 /**
  * The tables of `metrics.db`.
  *
- * Ticks have ids of their own, ascending from 1 in the order in which they were written, independent of
- * the wall clock; a clock that repeats or goes back causes neither collisions nor losses. Times are an
- * additional index. An hour that the clock went through twice has the ticks of both, and more measured
- * seconds than an hour has.
+ * Ticks have their own ids, ascending from 1 in the order in which they were written, independent of the wall clock. A
+ * clock that repeats or goes back causes neither collisions nor losses. Times are an additional index. An hour that the
+ * clock passed twice has the ticks of both, and more measured seconds than an hour has.
  *
  * A row of `hours` rolls up a run of ticks, `first` to `last`, that ended in the same hour. Every tick
  * is in one run: the ticks after the greatest `last` are not rolled up yet. A clock that went back
@@ -19,7 +18,7 @@ import type { Migration } from '../database.ts';
 export const metricsFile = 'metrics.db';
 export const hourMilliseconds = 3_600_000;
 
-/** The beginning of the hour that a tick belongs to. */
+/** Returns the beginning of the hour that a tick belongs to. */
 export const hourOf = (at: number) => (Math.ceil(at / hourMilliseconds) - 1) * hourMilliseconds;
 
 export const metricsMigrations: readonly Migration[] = [
@@ -37,7 +36,7 @@ export const metricsMigrations: readonly Migration[] = [
 export const quotedName = (name: string) => `"${name.replaceAll('"', '""')}"`;
 export const metricColumns = metricKeys.map(quotedName);
 
-/** A metric is a column of both tables; columns of new metrics are added here. */
+/** Adds missing columns: a metric is a column of both tables, also a new metric. */
 export function addMetricColumns(db: DatabaseSync): void {
   for (const table of ['ticks', 'hours']) {
     const rows = db.prepare('SELECT name FROM pragma_table_info(?)').all(table);

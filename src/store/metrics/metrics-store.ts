@@ -1,12 +1,12 @@
 /**
- * Usage of all members, by tick and by hour: `metrics.db`, written by the agent alone.
+ * Usage of all members, by tick and by hour: `metrics.db`, written only by the agent.
  *
- * A tick is one row with one column per metric, so writing it costs its bytes and little more. Nothing
- * here throws for a full or failing disk or a damaged file: the problem is a value, and the next call
- * tries again. `rollUp` and `prune` are called every tick and do a bounded piece of their work.
+ * A tick is one row with one column per metric, so writing it costs its bytes and little more. Nothing here throws for
+ * a full or failing disk or a damaged file: the problem is a value, and the next call tries again. `rollUp` and `prune`
+ * are called every tick and do a bounded batch of their work.
  *
- * Not compressed: deflating a tick costs several times what writing it does, and the reader would
- * have to inflate 17,280 of them for a day.
+ * Ticks are not compressed: deflating a tick costs several times as much as writing it, and the reader would have to
+ * inflate 17,280 of them for a day.
  */
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import type { Problem } from '../../base/problem.ts';
@@ -28,7 +28,7 @@ import { findRun, prepareRollUp, RollUp, watermarkOf, type RollUpStatements } fr
 import { SteadyClock } from '../steady-clock.ts';
 import { ColumnEncoder, encodeNumbers } from './tick-row.ts';
 
-/** The share of metrics in the space for all of the history; the rest is for events. */
+/** The metrics' share of the space for all of the history; the rest is for events. */
 const share = 0.9;
 /** A row fills one or two pages; overflow is read only up to the requested column. */
 const pageBytes = 4_096;
@@ -54,11 +54,11 @@ export class MetricsStore implements Disposable {
   readonly #clock = new SteadyClock();
   #nextId = 0;
   #lastHour = 0;
-  /** An hour may be waiting to be rolled up. */
+  /** Whether an hour may be waiting to be rolled up. */
   #mayRollUp = true;
   #rollUp: RollUp | undefined;
 
-  /** Creates the directory if it is missing, with mode 0700. The file is opened by the first call. */
+  /** Creates the directory if it is missing, with mode 0700. The first call opens the file. */
   constructor(directory: string, { migrations = metricsMigrations }: MetricsOptions = {}) {
     this.#database = new Database<Statements>({
       directory,
@@ -113,7 +113,7 @@ export class MetricsStore implements Disposable {
     return this.#database.bytes();
   }
 
-  /** When the oldest sample kept was measured: milliseconds since 1970. */
+  /** Returns when the oldest kept sample was measured: milliseconds since 1970. */
   oldest(): number | undefined {
     const found = this.#database.run('read the history', ({ statements }) => {
       return statements.oldest.get()?.['oldest'];
@@ -121,12 +121,12 @@ export class MetricsStore implements Disposable {
     return found.ok && typeof found.value === 'number' ? found.value : undefined;
   }
 
-  /** For a reader that found damage: sets the file aside. */
+  /** Sets the file aside, for a reader that found damage. */
   setAsideDamaged(reason: string): Result<void, Problem> {
     return this.#database.setAsideDamaged(reason);
   }
 
-  /** Events about the file, each returned once. */
+  /** Returns events about the file, each once. */
   takeNotes(): readonly string[] {
     return this.#database.takeNotes();
   }

@@ -1,12 +1,12 @@
 /**
- * Deletes old ticks and hours, in pieces so small that no tick of the agent is late.
+ * Deletes old ticks and hours, in batches so small that no agent tick is late.
  *
- * Ticks are deleted in the order of their ids, and only those that are rolled up, so the rest is always
- * complete from some time on. Nothing is deleted by age while the clock is not steady. A tick as far in
- * the future as the oldest may be in the past was written under a wrong clock, and is deleted, too.
+ * Only rolled-up ticks are deleted, in the order of their ids, so the rest is always complete from some time on.
+ * Nothing is deleted by age while the clock is not steady. A tick as far in the future as the oldest may be in the past
+ * was written under a wrong clock, and is deleted, too.
  *
- * If there is too much data, ticks are deleted before hours, but the last 720 stay while there are
- * hours; the last hour always stays, since it marks up to where ticks are rolled up.
+ * If there is too much data, ticks are deleted before hours, but the last 720 stay while there are hours. The last hour
+ * always stays, since it marks the last rolled-up tick.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { HistorySettings } from '../../policy/settings.ts';
@@ -49,7 +49,7 @@ interface Row {
   readonly at: number;
 }
 
-/** One piece of the work. */
+/** Does one batch of the work. */
 export function pruneMetrics(
   statements: PruneStatements,
   registry: Registry,
@@ -90,7 +90,7 @@ function shrink(statements: PruneStatements): void {
   deleteLeading(statements.deleteTicks, ticksUpTo(statements, last - 1), all);
 }
 
-/** Deletes the rows before the first that may stay; returns whether there was one. */
+/** Deletes the rows before the first that may stay; returns whether there were any. */
 function deleteLeading(
   statement: StatementSync,
   rows: readonly Row[],

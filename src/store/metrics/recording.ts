@@ -1,6 +1,6 @@
 /**
- * The samples of the first pass over ticks, kept for the second if they are those of few members.
- * Reading rows costs more than processing them.
+ * The samples of the first pass over ticks, kept for the second pass if members are few. Reading
+ * rows costs more than processing them.
  *
  * A sample is a slot and a code in 32 bits. At most 8 MiB; if they do not fit, they are read again.
  */
@@ -30,7 +30,7 @@ export class Recording {
     this.#isWhole = true;
   }
 
-  /** The codes of a column; `offset`: of its slots. */
+  /** Adds the codes of a column; `offset`: of its slots. */
   add({ slots, present }: TickColumns, codes: Uint16Array, offset: number): void {
     for (let each = 0; each < present && this.#isWhole; each++) {
       const code = codes[each] ?? 0;

@@ -1,8 +1,8 @@
 /**
- * Rolls up ticks to hours, one metric per step, so that no tick of the agent waits for a whole hour.
+ * Rolls up ticks to hours, one metric per step, so that no agent tick waits for a whole hour.
  *
- * The next run of ticks is found in the file itself, and its row is written in one statement at the
- * end: after a kill in between the run starts over, and none is rolled up twice.
+ * The next run of ticks is found in the file itself, and its row is written in one statement at the end. So after a
+ * kill in between the run starts again, and none is rolled up twice.
  */
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { kindOf, type Member } from '../../usage/member.ts';
@@ -53,12 +53,12 @@ export function prepareRollUp(db: DatabaseSync): RollUpStatements {
   };
 }
 
-/** The id of the last tick that is rolled up. */
+/** Returns the id of the last tick that is rolled up. */
 export function watermarkOf({ watermark }: RollUpStatements): number {
   return Number(watermark.get()?.['last'] ?? 0);
 }
 
-/** The first ticks that are not rolled up, if their hour is over at `now`, or a later one has begun. */
+/** Returns the first ticks that are not rolled up, if their hour is over at `now`, or a later one has begun. */
 export function findRun(statements: RollUpStatements, now: number): Run | undefined {
   let run: Run | undefined;
   for (const row of statements.after.iterate(watermarkOf(statements))) {
@@ -99,7 +99,7 @@ export class RollUp {
     this.#memberOf = memberOf;
   }
 
-  /** Returns whether that was the last step: then the row is written. */
+  /** Does a step; returns whether it was the last one: then the row is written. */
   step(): boolean {
     if (this.#tally === undefined) {
       this.#tally = this.#begin();

@@ -1,9 +1,9 @@
 /**
  * A measured value in 16 bits: 7 of exponent and 9 of mantissa, without a sign.
  *
- * Holds 2^-24 to 2^104 to within 0.1 %, whole numbers up to 1024 exactly, and zero as code 0. Codes
- * are ordered as their values are, so that quantiles and maxima are found among codes. What is below
- * the least, negative or no number at all is zero.
+ * It represents 2^-24 to 2^104 to within 0.1 %, whole numbers up to 1024 exactly, and zero as code 0. Codes have the
+ * order of their values, so that quantiles and maxima are found among codes. Values below the least, negative values
+ * and NaN become zero.
  *
  *     0      0        12288  1        12289  1.002    27648  1 GiB
  */
@@ -28,7 +28,7 @@ export function encodeSamples(values: Float32Array, codes: Uint16Array): number 
   return used;
 }
 
-/** The sign bit and NaN are above the pattern of infinity. */
+/** Returns the code. The sign bit and NaN are above the pattern of infinity. */
 function codeOfBits(bits: number): number {
   if (bits >= infinite) return bits === infinite ? codeMax : 0;
   const code = ((bits + half) >>> dropped) - lowest;
@@ -54,14 +54,14 @@ function everyValue(): Float32Array {
 }
 
 /**
- * Codes that differ in their last six bits alone share a bin of a histogram: eight bins an octave,
- * whose middles are within 6.3 % of everything in them.
+ * Codes that differ only in their last six bits share a bin of a histogram. An octave has eight bins, whose middles are
+ * within 6.3 % of everything in them.
  */
 export const binShift = 6;
 export const binCount = (codeMax + 1) >> binShift;
 export const codesInBin = 1 << binShift;
 
-/** The middle of a bin. */
+/** Returns the middle of a bin. */
 export function binValue(bin: number): number {
   const low = sampleValues[bin << binShift] ?? 0;
   const high = sampleValues[((bin + 1) << binShift) - 1] ?? low;

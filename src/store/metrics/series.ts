@@ -8,7 +8,10 @@ import { hoursOf, type RowSource } from './source.ts';
 import { TickColumns } from './tick-columns.ts';
 import { decodeNumbers } from './tick-row.ts';
 
-/** `number`: that of the member in the registry; absent if it was never busy. */
+/**
+ * Returns a member's series. `number`: the member's number in the registry; absent if it was never
+ * busy.
+ */
 export function seriesOf(
   db: DatabaseSync,
   source: RowSource,
@@ -48,7 +51,7 @@ class Parts {
     this.#sums = new Float64Array(points);
   }
 
-  /** A point in time belongs to the part that it ends. */
+  /** Adds a point in time, which belongs to the part that it ends. */
   add(at: number, seconds: number, sum: number): void {
     const part = Math.ceil((at - this.#from) / this.#length) - 1;
     this.#put(Math.min(Math.max(part, 0), this.#sums.length - 1), seconds, sum);

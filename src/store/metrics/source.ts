@@ -1,9 +1,9 @@
 /**
- * Which rows cover a period: ticks if they are kept and the period is at most 48 h, otherwise hours,
- * and ticks for what is not rolled up, or only partly in the period.
+ * Chooses the rows that cover a period: ticks if they are kept and the period is at most 48 h, otherwise hours. Ticks
+ * then cover time that is not rolled up, or whose hour is only partly in the period.
  *
- * An hour that is partly outside the period counts if its ticks are gone and its middle is inside; if
- * its ticks are kept, those inside are used instead.
+ * An hour that is partly outside the period counts if its ticks are gone and its middle is inside. If its ticks are
+ * kept, the ticks inside are used instead.
  */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Detail, Period } from '../history/history-query.ts';
@@ -83,8 +83,8 @@ function secondsOfTicks(
 }
 
 /**
- * One tick: `[at, seconds, count, bytes, length, length…]`. The bytes are those of its members and of
- * the columns, concatenated; the lengths are in the same order.
+ * One tick: `[at, seconds, count, bytes, length, length…]`. The bytes encode its members and the columns, concatenated;
+ * the lengths are in the same order.
  */
 export type TickSample = readonly [
   at: number,
@@ -94,7 +94,7 @@ export type TickSample = readonly [
   ...lengths: number[],
 ];
 
-/** The ticks of a source, without those in which all of the columns are zero unless `withIdle`. */
+/** Yields the ticks of a source; unless `withIdle`, without ticks in which all of the columns are zero. */
 export function* ticksOf(
   db: DatabaseSync,
   source: RowSource,

@@ -2,15 +2,15 @@
  * Sums, maxima and quantiles of one metric for many members, in memory that does not grow with the
  * period: a histogram of 1024 bins each, 8 KiB.
  *
- * Quantiles of ticks are exact in codes, in two passes: the first finds the bin of a quantile, the
- * second which of the 64 codes of that bin it is. The second reads nothing if the samples of the first
- * were few enough to be kept. Of hours only the bin is known, and its middle is the result.
+ * Quantiles of ticks are exact in codes, in two passes: the first finds the bin of a quantile, the second finds its
+ * code among the 64 of that bin. The second reads nothing if the first pass's samples were few enough to be kept. The
+ * result for hours is the middle of the bin, since only the bin is known.
  */
 import type { HourColumn } from './hour-row.ts';
 import { binCount, binShift, binValue, codesInBin, sampleValues } from './sample-code.ts';
 import type { Slots, TickColumns } from './tick-columns.ts';
 
-/** In sums of seconds, less than this is a rounding error. */
+/** The limit below which a sum of seconds is a rounding error. */
 const tinySeconds = 1e-6;
 
 export class Tally {
@@ -26,7 +26,7 @@ export class Tally {
     this.#busy = new Float64Array(members);
   }
 
-  /** The codes of a column of one tick; `offset`: of its slots. */
+  /** Adds the codes of a column of one tick; `offset`: of its slots. */
   addTick({ slots, present, seconds }: TickColumns, codes: Uint16Array, offset: number): void {
     const { sums, maxima } = this;
     const cells = this.#cells;
@@ -41,7 +41,7 @@ export class Tally {
     }
   }
 
-  /** `offset`: of the slots. */
+  /** Adds an hour. `offset`: of the slots. */
   addHour(
     slots: Slots,
     numbers: Uint16Array | Uint32Array,
@@ -71,7 +71,7 @@ export class Tally {
     }
   }
 
-  /** The bins of the quantiles of a member. */
+  /** Returns the bin of a member's quantile. */
   place(slot: number, fraction: number, totalSeconds: number): Rank {
     const begin = slot * binCount;
     this.#busy[slot] ||= this.#sumOf(begin, this.maxima[slot] ?? 0);
@@ -98,20 +98,20 @@ export class Tally {
     return sampleValues[this.maxima[slot] ?? 0] ?? 0;
   }
 
-  /** The middle of the bin, but not above the maximum. */
+  /** Returns the middle of the bin, but not above the maximum. */
   middle(slot: number, { bin }: Rank): number {
     return bin < 0 ? 0 : Math.min(binValue(bin), this.maximum(slot));
   }
 }
 
-/** A bin, or -1 for idle time; and how many seconds into the bin. */
+/** A bin, or -1 for idle time, and the number of seconds into the bin. */
 export interface Rank {
   readonly bin: number;
   readonly left: number;
 }
 const idlePlace: Rank = { bin: -1, left: 0 };
 
-/** The second pass: which code of its bin a quantile is. One place a member and fraction. */
+/** The second pass: finds which code of its bin a quantile is. It has one place per member and fraction. */
 export class Refinement {
   readonly #places: readonly Rank[];
   readonly #perMember: number;
@@ -125,7 +125,7 @@ export class Refinement {
     this.#cells = new Float64Array(places.length * codesInBin);
   }
 
-  /** Whether any of them is not in idle time. */
+  /** Whether any of the places is not in idle time. */
   get isNeeded(): boolean {
     return this.#places.some(({ bin }) => bin >= 0);
   }

@@ -1,6 +1,5 @@
 /**
- * Reads several columns of ticks in one pass, and of them only the values of certain members. The format
- * is that of tick-row.ts.
+ * Reads several columns of ticks in one pass, and only the values of certain members. tick-row.ts defines the format.
  *
  * SQLite's cost depends on the number of values rather than on their bytes, so all columns are read as
  * one concatenated value, with their lengths.
@@ -42,17 +41,17 @@ export class TickColumns {
     return this.#seconds;
   }
 
-  /** How many members of the query are in this tick. */
+  /** The number of the query's members in this tick. */
   get present(): number {
     return this.#present;
   }
 
-  /** Slots of the members in this tick, in the order of their codes. Reused for the next tick. */
+  /** The slots of the members in this tick, in the order of their codes. Reused for the next tick. */
   get slots(): Int32Array {
     return this.#slots;
   }
 
-  /** Yields itself for each tick; with all columns zero only if `withIdle`. */
+  /** Yields itself for each tick; ticks with all columns zero only if `withIdle`. */
   *over(db: DatabaseSync, source: RowSource, withIdle = false): Generator<this> {
     for (const sample of ticksOf(db, source, this.#columns, withIdle)) {
       this.#read(sample);
@@ -60,7 +59,7 @@ export class TickColumns {
     }
   }
 
-  /** The codes of a column for these members. Reused for the next column. */
+  /** Returns the codes of a column for these members. Reused for the next column. */
   codes(column: number): Uint16Array {
     const length = this.#lengths[column] ?? 0;
     const begin = this.#begins[column] ?? 0;
@@ -114,7 +113,7 @@ export class TickColumns {
     }
   }
 
-  /** Counts the bits before each one, which is the number of codes before its own. */
+  /** Counts the bits before each one, to get the number of codes before its own. */
   #unpack(begin: number): void {
     const words = this.#words;
     let word = 0;
@@ -138,7 +137,7 @@ function numbersIn(all: Uint8Array, length: number, count: number): Uint16Array 
   return none;
 }
 
-/** Of 16. */
+/** Returns the number of set bits among 16. */
 function bitsIn(word: number): number {
   const pairs = word - ((word >> 1) & 0x5555);
   const fours = (pairs & 0x3333) + ((pairs >> 2) & 0x3333);

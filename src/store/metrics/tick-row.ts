@@ -1,9 +1,9 @@
 /**
  * One tick as a row: its members as numbers of the registry, and one column of codes per metric.
  *
- * A column in which everything is zero is absent. One with many zeros is a bitmap of the nonzero
- * members, in words of 16 bits, and their codes; any other has one code each. The length distinguishes
- * them. Everything is in this machine's byte order: the file is not meant to be moved between machines.
+ * An all-zero column is absent. A column with many zeros is a bitmap of the nonzero members, in words of 16 bits, and
+ * their codes; any other has one code per member. The length distinguishes them. Everything is in this machine's byte
+ * order: the file is not meant to be moved between machines.
  *
  *     members  [3, 7, 12]        2 bytes each, 4 if a number needs them
  *     cpu      [12288, 0, 9216]  6 bytes
@@ -26,7 +26,7 @@ export class ColumnEncoder {
     if (count * columns > this.#row.length) this.#row = new Uint16Array(count * columns * 2);
   }
 
-  /** `undefined` if all are zero. */
+  /** Encodes a column; returns `undefined` if all values are zero. */
   encode(values: Float32Array): Uint8Array | undefined {
     const count = values.length;
     const used = encodeSamples(values, this.#codes);
@@ -62,7 +62,7 @@ const wordsFor = (count: number) => (count + 15) >> 4;
 export class ColumnDecoder {
   #codes = new Uint16Array(1_024);
 
-  /** All zero for an absent column, and for one with an invalid length. */
+  /** Decodes a column; returns all zeros for an absent column, and for one with an invalid length. */
   decode(bytes: Uint8Array | null, count: number): Uint16Array {
     const words = shorts(bytes ?? empty);
     if (words.length === count) return words;
@@ -84,13 +84,13 @@ function unpack(words: Uint16Array, codes: Uint16Array): void {
   }
 }
 
-/** Numbers of the registry as bytes. */
+/** Encodes registry numbers as bytes. */
 export function encodeNumbers(numbers: Uint32Array, largest: number): Uint8Array {
   const narrow = largest <= 0xffff ? Uint16Array.from(numbers) : numbers;
   return new Uint8Array(narrow.buffer, narrow.byteOffset, narrow.byteLength);
 }
 
-/** Empty if the length fits neither width. */
+/** Decodes registry numbers; returns none if the length fits neither width. */
 export function decodeNumbers(bytes: Uint8Array | null, count: number): Uint16Array | Uint32Array {
   const all = bytes ?? empty;
   if (all.byteLength === count * 2) return shorts(all);
