@@ -1,9 +1,9 @@
 /**
  * Past usage → the limits that would fit.
  *
- * A limit that was hit, or usage at the limit, shows only that more was wanted, not how much: one and
- * a half times the limit is proposed then, never the limit or less. Otherwise a tenth is added to the
- * usage, and the sum is rounded up to a value that people would write.
+ * A limit that was hit, or usage at the limit, shows only that more was wanted, not how much. The advice is then one
+ * and a half times the limit, never the limit or less. Otherwise it is the usage plus a tenth, rounded up to a value
+ * that people would write.
  */
 import type { LimitKey } from '../limits/limit.ts';
 import { limitAttribute } from '../limits/limits.ts';
@@ -63,7 +63,7 @@ export function propose(
   return { never, onePercent: Math.min(never, fit(p99)) };
 }
 
-/** Why more is proposed than was used. */
+/** Returns why more is proposed than was used. */
 export function reasonOf(key: LimitKey, { count, at }: Hit): string {
   const often = `hit ${times(count)}`;
   if (at === undefined)
@@ -79,7 +79,7 @@ const min: Readonly<Partial<Record<QuantityKind, number>>> = {
   count: 20,
 };
 
-/** To two digits, in steps of tenths of a core, 64 MiB, 1 MiB/s, hundreds, tens. */
+/** Rounds up to two digits, in steps of tenths of a core, 64 MiB, 1 MiB/s, hundreds, tens. */
 function roundUp(key: LimitKey, value: number): number {
   const step = min[limitAttribute(key).kind] ?? 1;
   const coarse = 10 ** Math.max(0, Math.floor(Math.log10(Math.max(1, value / step))) - 1);

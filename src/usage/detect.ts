@@ -1,4 +1,4 @@
-/** Two samples of counters → the limits that were hit in between. */
+/** Compares two samples of counters, and returns the limits that were hit in between. */
 import type { Counters, FaultRule, LimitKey, LimitValues } from '../limits/limit.ts';
 import { limits } from '../limits/limits.ts';
 import { unlimited } from '../base/quantity.ts';
@@ -6,7 +6,7 @@ import type { Fault } from './fault.ts';
 import { growth, type Reading } from './measure.ts';
 import { kindOf } from './member.ts';
 
-/** Usage this near the limit is held back by it. */
+/** The share of a limit from which the limit holds usage back. */
 const atLimit = 0.95;
 
 interface KeyedRule extends FaultRule {
@@ -27,7 +27,7 @@ export function detectFaults(
   const isReseller = kindOf(member) === 'reseller';
   const faults: Fault[] = [];
   for (const rule of rules) {
-    // The kernel counts what happens to tenants for the reseller above them, too.
+    // The kernel also counts tenants' events for the reseller above them.
     if (isReseller && (values[rule.key] ?? unlimited) === unlimited) continue;
     const count = hits(rule, before, now, seconds, values[rule.key]);
     const { key: limit, severity, inferred } = rule;

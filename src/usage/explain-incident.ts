@@ -1,12 +1,12 @@
 /**
- * An incident in plain English, one paragraph per entry: what happened, what was noticed, what was
- * running, what was killed, and what to do.
+ * An incident in plain English, one paragraph per entry: what happened, its effects, the running processes, the killed
+ * ones, and what to do.
  *
  *     alice was throttled 37 times on 24 November 2026 between 14:02 and 14:09 (UTC), because it
  *     reached its CPU limit of 100% (cpu.limit, set in policy.xml:12).
  *
- * It states only what is known, and marks what is inferred. Names and command lines come from
- * tenants: control characters are escaped, and long ones are cut.
+ * It states only known facts, and marks inferred ones. Names and command lines come from tenants: control characters
+ * are escaped, and long ones are cut.
  */
 import { limitAttribute } from '../limits/limits.ts';
 import { quantityKinds, type QuantityKind } from '../base/quantity.ts';
@@ -35,15 +35,15 @@ import {
 import { rough, times, wholeNumber } from './numbers.ts';
 
 export interface ExplainOptions {
-  /** Command lines instead of program names: only for root and the tenant. */
+  /** Whether to show command lines instead of program names: only for root and the tenant. */
   readonly showCommands: boolean;
-  /** Who reads it. Only an administrator can change limits. */
+  /** The reader. Only an administrator can change limits. */
   readonly reader?: 'administrator' | 'reseller' | 'tenant';
-  /** The time zone of the times in it, such as `Europe/Berlin`; default: `UTC`. */
+  /** The time zone of its times, such as `Europe/Berlin`; default: `UTC`. */
   readonly timeZone?: string;
 }
 
-/** `name` is the account, or `uid 1001`. */
+/** Explains an incident. `name` is the account, or `uid 1001`. */
 export function explainIncident(
   incident: Incident,
   evidence: readonly Snapshot[],
@@ -68,7 +68,7 @@ export function explainIncident(
   ].filter((paragraph) => paragraph !== '');
 }
 
-/** `alice was throttled 3 times at its CPU limit`; also the subject of a mail. */
+/** Returns a title: `alice was throttled 3 times at its CPU limit`; also the subject of a mail. */
 export function incidentTitle(
   incident: Incident,
   name: string,
@@ -83,11 +83,11 @@ export function incidentTitle(
 
 interface Speaker {
   readonly subject: string;
-  /** The same at the start of a sentence; the name of an account is not capitalized. */
+  /** The same at the start of a sentence; an account name is not capitalized. */
   readonly opening: string;
   readonly possessive: string;
   readonly plural: boolean;
-  /** As the command line takes it. */
+  /** The form that the command line takes. */
   readonly argument: string;
 }
 
@@ -130,7 +130,10 @@ function whatHappened(
 
 const inference = 'The kernel does not count this: it is inferred from usage at the limit.';
 
-/** An incident in which a process was killed has been throttled before; its faults are of both kinds. */
+/**
+ * Describes what happened. In an incident with a killed process, usage was throttled before; its faults are of both
+ * kinds.
+ */
 function happened(incident: Incident, plural: boolean, refused: RefusedKind = 'request'): string {
   const { limit, severity, faults } = incident;
   const be = plural ? 'were' : 'was';
@@ -141,7 +144,7 @@ function happened(incident: Incident, plural: boolean, refused: RefusedKind = 'r
     return limit === 'memory.limit' ? 'ran out of memory' : `had processes killed`;
   if (limit === 'entries.limit')
     return `had ${count(faults, refused, refused.replaceAll(/request|command/g, '$&s'))} refused`;
-  // A process that was started before it was placed was not refused, but exceeds the limit.
+  // A process that started before it was placed was not refused, but exceeds the limit.
   if (limit === 'processes.limit') return `had too many processes ${times(faults)}`;
   return `${be} refused a request ${times(faults)}`;
 }
@@ -171,7 +174,7 @@ function moment(at: number, timeZone: string): { day: string; time: string } {
   if (format === undefined) {
     const [dateStyle, timeStyle] = ['long', 'short'] as const;
     format = new Intl.DateTimeFormat('en-GB', { dateStyle, timeStyle, timeZone });
-    // One per zone that is asked for; a host has one.
+    // One per requested time zone; a host has one.
     if (formats.size < 16) formats.set(timeZone, format);
   }
   const parts = Object.fromEntries(format.formatToParts(at).map((each) => [each.type, each.value]));
@@ -201,7 +204,7 @@ function whatRan(
   if (resource === 'other') return '';
   if (evidence.length === 0) return 'The processes running at the time were not recorded.';
   if (groups.length === 0) {
-    // That one is named next.
+    // The next part names the killed process.
     if (severity === 'killed' && killedIn(evidence).length > 0) return '';
     return 'None of the recorded processes stands out; those that used the most had exited before they could be inspected.';
   }
@@ -250,7 +253,7 @@ function killedIn(evidence: readonly Snapshot[]): readonly KilledProcess[] {
   return [...known.values()];
 }
 
-/** The samples are from after the kill; the peak is the kernel's own, where it has one. */
+/** Describes memory at the kill. The samples are from after the kill; the peak is the kernel's own, if it has one. */
 function memoryAtKill({ value }: Incident, evidence: readonly Snapshot[]): string {
   const limit = quantityKinds.bytes.parse(value);
   const peak = Math.max(
@@ -258,7 +261,7 @@ function memoryAtKill({ value }: Incident, evidence: readonly Snapshot[]): strin
     ...evidence.map(({ usage }) => Math.max(usage.memoryPeak, usage.memory)),
   );
   if (!(peak > 0)) return '';
-  // The kernel kills at the limit alone.
+  // The kernel only kills at the limit.
   if (limit.ok && peak < 0.9 * limit.value)
     return `The most that was recorded is ${shortBytes(peak)}; how much it was at the kill is unknown, since this kernel has no peak of it, or it was just before the cgroup was read for the first time.`;
   const after = Math.min(...evidence.map(({ usage }) => usage.memory));
@@ -278,7 +281,7 @@ function cacheInIt(incident: Incident, evidence: readonly Snapshot[]): string {
   return `Of the ${shortBytes(memory)} in use, ${shortBytes(cache)} was page cache, which the kernel reclaims before it kills anything.`;
 }
 
-/** Evidence recorded by an older version has no peaks. */
+/** Describes excess. Evidence recorded by an older version has no peaks. */
 function aboveIt({ limit, value }: Incident, evidence: readonly Snapshot[]): string {
   if (limit !== 'processes.limit') return '';
   const parsed = quantityKinds[limitAttribute(limit).kind].parse(value);
@@ -303,10 +306,10 @@ function whatToDo(
   return parts.filter((each) => each !== '').join(' ');
 }
 
-/** Refused forks that a program that waits before it tries again does not reach in a minute. */
+/** The number of refused forks that a program does not reach in a minute if it waits before each retry. */
 const bombFaults = 100;
 
-/** A tenant that starts processes faster than anybody can end them. */
+/** Returns the remedy for a tenant that starts processes faster than anybody can end them. */
 function stopIt(
   { limit, faults, member }: Incident,
   { argument }: Speaker,
@@ -318,7 +321,7 @@ function stopIt(
   return `If it is a fork bomb, which starts processes faster than they can be ended, "bulkhead stop ${tenant}" ends all of them and keeps the account out.`;
 }
 
-/** A hint from the processes themselves. */
+/** Returns a hint from the processes themselves. */
 function suspicion(resource: Resource, groups: readonly ProcessGroup[]): string {
   const [first] = groups;
   if (first === undefined) return '';
@@ -352,7 +355,7 @@ function raise(
   return `If it needs more, raise the limit: bulkhead ${verb} ${argument} ${limit.replace(/\.limit$/, '')}=${shown}`;
 }
 
-/** One and a half times the limit, rounded up to a value that a person would write. */
+/** Returns one and a half times the limit, rounded up to a value that a person would write. */
 function higherValue(kind: QuantityKind, text: string): string | undefined {
   const parsed = quantityKinds[kind].parse(text);
   if (!parsed.ok || parsed.value <= 0) return undefined;

@@ -1,6 +1,6 @@
 /**
- * Faults behind which there is no limit: what the kernel refused a tenant by programs of ours. What they share with those
- * of limits is that somebody has to be told, once and with evidence.
+ * Faults without a limit: actions that our BPF programs refused a tenant. Like faults of limits, they must be reported
+ * to somebody, once and with evidence.
  */
 import { times } from './numbers.ts';
 import type { Incident } from './incident.ts';
@@ -9,14 +9,14 @@ import { jailFault } from './refused-tries.ts';
 import { linkFault } from './refused-links.ts';
 
 export interface FaultWithoutLimit {
-  /** For `--limit`, beside the key itself. */
+  /** The word for `--limit`, besides the key itself. */
   readonly word: string;
-  /** In the place of the limit's value, and of the line that set it. */
+  /** The text in place of the limit's value; `from` replaces the line that set it. */
   readonly value: string;
   readonly from: string;
-  /** `had symbolic links refused 3 times`. */
+  /** Describes what happened: `had symbolic links refused 3 times`. */
   readonly happened: (incident: Pick<Incident, 'severity' | 'faults'>) => string;
-  /** Follows that and the time: `because they lead to what others own`. */
+  /** The reason, which follows that and the time: `because they lead to what others own`. */
   readonly because: string;
 }
 

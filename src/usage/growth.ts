@@ -1,12 +1,12 @@
-/** What processes used during an incident, from its snapshots. */
+/** Computes the usage of processes during an incident from its snapshots. */
 import type { ProcessEvidence, Snapshot } from './incident.ts';
 
 export type Amounts = readonly (readonly [ProcessEvidence, number])[];
 
 /**
- * What each process used between the first and the last snapshot that show it; all of its usage if it
- * started in between, or if there is only one snapshot. A pid may be reused after its process has
- * exited; the new process is then younger. Values that a snapshot could not read are left out.
+ * Returns each process's usage between the first and the last snapshot that show it. If it started in between, or there
+ * is only one snapshot, all of its usage counts. A pid may be reused after its process has exited; the new process is
+ * then younger. Values that a snapshot could not read are left out.
  */
 export function growth(
   evidence: readonly Snapshot[],

@@ -1,6 +1,6 @@
 /**
- * Faults → incidents. Time is monotonic, so that a jump of the wall clock neither splits an incident
- * nor joins two; the times shown to people are those of the wall clock.
+ * Groups faults into incidents. Time is monotonic, so that a jump of the wall clock neither splits an incident nor
+ * joins two; people see wall-clock times.
  */
 import type { LimitKey } from '../limits/limit.ts';
 import { severities } from '../limits/limit.ts';
@@ -8,14 +8,14 @@ import type { Fault, Severity } from './fault.ts';
 import type { RefusedLink, RefusedRequest, RefusedTry } from './incident.ts';
 import type { Member } from './member.ts';
 
-/** Faults less than this apart belong together. */
+/** The pause after which a fault starts a new incident. */
 export const quietMilliseconds = 300_000;
 export const snapshotsMax = 10;
-/** Two per minute, and one more if the severity has increased. */
+/** The pause between two snapshots: two per minute, and one more if the severity has increased. */
 const snapshotPauseMilliseconds = 30_000;
 
 export interface OpenIncident {
-  /** Assigned by the store; absent while the store cannot be written. */
+  /** The id, assigned by the store; absent while the store cannot be written. */
   id: number | undefined;
   readonly member: Member;
   readonly limit: LimitKey;
@@ -26,9 +26,9 @@ export interface OpenIncident {
   end: number;
   faults: number;
   snapshots: number;
-  /** The worst when the last snapshot was taken. */
+  /** The worst severity when the last snapshot was taken. */
   shownSeverity: Severity | undefined;
-  /** Monotonic, in milliseconds. */
+  /** The time of the last fault: monotonic, in milliseconds. */
   lastFault: number;
   lastSnapshot: number;
 }
@@ -52,7 +52,7 @@ export class IncidentLog {
     this.#open.set(keyOf(incident), incident);
   }
 
-  /** The incidents to which these faults belong, each once. */
+  /** Adds faults; returns the incidents to which they belong, each once. */
   add(faults: readonly Fault[], moment: Moment): readonly OpenIncident[] {
     const touched = new Set<OpenIncident>();
     for (const fault of faults) touched.add(this.#addOne(fault, moment));
@@ -74,7 +74,7 @@ export class IncidentLog {
     return incident;
   }
 
-  /** For members with a new holder: later faults start new incidents. */
+  /** Closes incidents of members with a new owner: later faults start new incidents. */
   forget(members: ReadonlySet<Member>): void {
     for (const [key, { member }] of this.#open) if (members.has(member)) this.#open.delete(key);
   }
@@ -120,20 +120,20 @@ function begin(
   };
 }
 
-/** What is known of the faults of a tick beside their number. */
+/** The known facts about a tick's faults, apart from their number. */
 export interface Reports {
   readonly requests: readonly RefusedRequest[];
   readonly links: readonly RefusedLink[];
   readonly tries: readonly RefusedTry[];
 }
 
-/** Of each kind; later ones are counted and not shown. */
+/** The maximum number of each kind; later ones are counted and not shown. */
 const keptMax = 20;
 
 const none: Reports = { requests: [], links: [], tries: [] };
 const hasAny = (reports: Reports) => Object.values(reports).some(({ length }) => length > 0);
 
-/** Reports of incidents that come between their snapshots, for the next one. */
+/** Keeps reports of incidents that come between their snapshots, for the next snapshot. */
 export class KeptReports {
   readonly #of = new WeakMap<object, Reports>();
 
@@ -151,7 +151,7 @@ export class KeptReports {
     return this.#of.has(incident);
   }
 
-  /** They are kept no longer. */
+  /** Returns the reports, and keeps them no longer. */
   take(incident: object): Reports {
     const kept = this.#of.get(incident) ?? none;
     this.#of.delete(incident);

@@ -1,4 +1,4 @@
-/** What is said of each limit that was hit: the resource behind it, what a tenant notices, and what to try. */
+/** Texts about each limit that was hit: the resource behind it, the effect on a tenant, and the advice. */
 import type { LimitKey, Severity } from '../limits/limit.ts';
 
 export type Resource = 'cpu' | 'memory' | 'read' | 'write' | 'disk' | 'processes' | 'other';
@@ -7,7 +7,7 @@ export interface Topic {
   readonly noun: string;
   readonly resource: Resource;
   readonly effect: Readonly<Partial<Record<Severity, string>>>;
-  /** What to try before raising the limit. */
+  /** The things to try before raising the limit. */
   readonly advice: string;
 }
 
@@ -99,7 +99,7 @@ export const topics: Readonly<Partial<Record<LimitKey, Topic>>> = {
   'io.operations': disk('disk', 'disk', lessReading),
 };
 
-/** For limits without a row above. */
+/** Returns the texts for a limit without a row above. */
 export const otherTopic = (limit: LimitKey): Topic => ({
   noun: limit.replace('.limit', '').replace('.', ' '),
   resource: 'other',

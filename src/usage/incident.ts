@@ -1,6 +1,6 @@
 /**
- * Faults of one member and limit less than `quietMilliseconds` apart are one incident, which keeps
- * evidence: what was running, its pressure, and the value of the limit.
+ * Faults of one member and limit less than `quietMilliseconds` apart are one incident, which keeps evidence: the
+ * running processes, the pressure, and the value of the limit.
  */
 import type { LimitKey } from '../limits/limit.ts';
 import type { Severity } from './fault.ts';
@@ -8,13 +8,13 @@ import type { Member } from './member.ts';
 import type { MetricKey } from './metrics.ts';
 
 export interface Incident {
-  /** Assigned by the store, ascending from 1. */
+  /** The id, assigned by the store, ascending from 1. */
   readonly id: number;
   readonly member: Member;
-  /** The account name of the time; empty if it was not recorded. */
+  /** The account name at the time; empty if it was not recorded. */
   readonly name: string;
   readonly limit: LimitKey;
-  /** The worst of its faults. */
+  /** The worst severity of its faults. */
   readonly severity: Severity;
   readonly inferred: boolean;
   /** First and last fault: milliseconds since 1970. */
@@ -27,12 +27,12 @@ export interface Incident {
   readonly snapshots: number;
 }
 
-/** What one process was doing. Its command line is only for root and the tenant. */
+/** One process's activity. Only root and the tenant see its command line. */
 export interface ProcessEvidence {
   readonly pid: number;
-  /** Name of the program, at most 15 bytes. */
+  /** The program name, at most 15 bytes. */
   readonly name: string;
-  /** Arguments separated by spaces, cut at 4096 characters; the name in brackets if there are none. */
+  /** Arguments separated by spaces, cut at 4096 characters; the name in brackets if it has none. */
   readonly command: string;
   readonly state: string;
   readonly threads: number;
@@ -40,12 +40,12 @@ export interface ProcessEvidence {
   readonly cpuSeconds?: number;
   /** Resident memory in bytes. */
   readonly memoryBytes: number;
-  /** From and to disks since it started, in bytes; absent if they could not be read. */
+  /** Traffic from and to disks since it started, in bytes; absent if it could not be read. */
   readonly readBytes?: number;
   readonly writeBytes?: number;
   /** Absent if it could not be read. */
   readonly ageSeconds?: number;
-  /** Of a php-fpm worker that is serving one. Only for root and the tenant. */
+  /** The request that it serves, if it is a php-fpm worker. Only root and the tenant see it. */
   readonly request?: ServedRequest;
 }
 
@@ -53,13 +53,13 @@ export interface ProcessEvidence {
 export interface ServedRequest {
   readonly method: string;
   /**
-   * As PHP has it, without the query string, at most 127 bytes: `/index.php` if the web server has every request of the
-   * site go there.
+   * The path as PHP sees it, without the query string, at most 127 bytes: `/index.php` if the web server sends all of
+   * the site's requests there.
    */
   readonly path: string;
-  /** File name, at most 255 bytes. */
+  /** The file name, at most 255 bytes. */
   readonly script: string;
-  /** Since the worker accepted it. */
+  /** The time since the worker accepted it. */
   readonly seconds: number;
 }
 
@@ -71,38 +71,38 @@ export interface KilledProcess {
   readonly memoryBytes?: number;
 }
 
-/** A request that a web server refused. What it was for and who asked is only for root and the tenant. */
+/** A request that a web server refused. Only root and the tenant see its URL and client. */
 export interface RefusedRequest {
   /** Milliseconds since 1970. */
   readonly at: number;
   /** The first name of the vhost. */
   readonly site: string;
-  /** An address; empty, as are method and URL, where it is not shown. */
+  /** An address; empty if it is not shown, like method and URL. */
   readonly client: string;
   readonly method: string;
   readonly url: string;
 }
 
-/** A symbolic link of the tenant that was not followed. Its path is only for root and the tenant. */
+/** A symbolic link of the tenant that was not followed. Only root and the tenant see its path. */
 export interface RefusedLink {
   /** Milliseconds since 1970. */
   readonly at: number;
-  /** Name of the program that followed it. */
+  /** The name of the program that followed it. */
   readonly program: string;
-  /** Paths; empty where they are not shown, and the second where the kernel did not have it at hand. */
+  /** Paths; empty if they are not shown. `target` is also empty if the kernel did not have it at hand. */
   readonly link: string;
   readonly target: string;
-  /** The account that owns what it leads to. */
+  /** The account that owns the link's target. */
   readonly targetOwner: string;
 }
 
-/** What a tenant tried that leads past its jail. */
+/** An attempt of a tenant to get past its jail. */
 export interface RefusedTry {
   /** Milliseconds since 1970. */
   readonly at: number;
-  /** Name of the program. */
+  /** The program's name. */
   readonly program: string;
-  /** As it follows that name: `tried to make a user namespace`; empty where it is not shown. */
+  /** The attempt, worded to follow that name: `tried to make a user namespace`; empty if it is not shown. */
   readonly tried: string;
 }
 
@@ -111,15 +111,15 @@ export interface Snapshot {
   readonly at: number;
   /** The heaviest users first, at most 50. */
   readonly processes: readonly ProcessEvidence[];
-  /** The total number. */
+  /** The total number of processes. */
   readonly processCount: number;
   readonly usage: Readonly<Record<MetricKey, number>>;
   /** Processes killed by the OOM killer; absent if the kernel log cannot be read. */
   readonly killed?: readonly KilledProcess[];
-  /** Some of the requests that were refused, for a limit that web servers enforce. */
+  /** Some of the refused requests, for a limit that web servers enforce. */
   readonly requests?: readonly RefusedRequest[];
-  /** Some of the links that were refused. */
+  /** Some of the refused links. */
   readonly links?: readonly RefusedLink[];
-  /** Some of what was tried to get past the jail. */
+  /** Some of the attempts to get past the jail. */
   readonly tries?: readonly RefusedTry[];
 }

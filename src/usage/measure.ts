@@ -1,6 +1,4 @@
-/**
- * Two samples of counters → the usage in between. Pure; time is an argument.
- */
+/** Computes the usage between two samples of counters. Pure; time is an argument. */
 import type { Counters } from '../limits/limit.ts';
 import type { Member } from './member.ts';
 import { metricKeys, metrics, type MetricKey } from './metrics.ts';
@@ -8,17 +6,20 @@ import { emptyColumns, type Tick } from './tick.ts';
 
 export interface Reading {
   readonly member: Member;
-  /** At the previous tick; absent if the cgroup was not known then. */
+  /** The counters at the previous tick; absent if the cgroup was not known then. */
   readonly before: Readonly<Counters> | undefined;
   readonly now: Readonly<Counters>;
-  /** The time between the two; that of the tick where it is absent. */
+  /** The time between the two; the tick's length if absent. */
   readonly seconds?: number;
 }
 
-/** A counter that went back belongs to a cgroup that was created again, and starts from zero. */
+/**
+ * Returns the growth. A counter that went back belongs to a cgroup that was created again, and
+ * starts from zero.
+ */
 export const growth = (before: number, now: number): number => Math.max(0, now - before);
 
-/** The value of one metric; a rate needs a `before`, and is zero without it. */
+/** Returns the value of one metric; a rate needs a `before`, and is zero without it. */
 export function valueOf(key: MetricKey, reading: Reading, seconds: number): number {
   const { kind, counter, plus, minus, scale, peakOf } = metrics[key];
   const { before, now } = reading;
@@ -34,7 +35,7 @@ export function valueOf(key: MetricKey, reading: Reading, seconds: number): numb
   return ((growth(before[counter], now[counter]) + more) * scale) / seconds;
 }
 
-/** The reader returns the same object while nothing changes. */
+/** Whether the cgroup is idle. The reader returns the same object while nothing changes. */
 const isIdle = ({ before, now }: Reading) => now.threads === 0 && (before ?? now) === now;
 
 export function measure(readings: readonly Reading[], at: number, seconds: number): Tick {

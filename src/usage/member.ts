@@ -1,5 +1,5 @@
 /**
- * Who is measured: `u1001`, a tenant; `u1001/shop.example`, a site of it; or `r1000`, a reseller as the sum of its
+ * A measured unit: `u1001`, a tenant; `u1001/shop.example`, one of its sites; or `r1000`, a reseller as the sum of its
  * tenants. A uid may be both, since a reseller's own account can be a tenant.
  */
 export type Member = `u${number}` | `r${number}` | `u${number}/${string}`;
@@ -14,5 +14,5 @@ export function kindOf(member: Member): MemberKind {
   return member.includes('/') ? 'site' : 'tenant';
 }
 
-/** Of a site, that of its tenant. */
+/** Returns the uid; for a site its tenant's. */
 export const uidOf = (member: Member): number => Number.parseInt(member.slice(1), 10);

@@ -1,6 +1,6 @@
 /**
- * The table of metrics. History, `usage`, `top`, the metrics page and the CSV files are derived from
- * it; a new metric is one row here and one counter.
+ * The table of metrics. History, `usage`, `top`, the metrics page and the CSV files derive from it. A new metric is one
+ * row here and one counter.
  */
 import type { Counters, LimitKey, PeakCounter } from '../limits/limit.ts';
 
@@ -30,20 +30,20 @@ export type MetricKey = (typeof metricKeys)[number];
 export type MetricUnit = 'fraction' | 'bytes' | 'bytesPerSecond' | 'perSecond' | 'count';
 
 interface Metric {
-  /** `fraction` of one core, or of the time, where 1 is all of it. */
+  /** The unit; `fraction`: of one core, or of the time, where 1 is all of it. */
   readonly unit: MetricUnit;
   readonly title: string;
   readonly summary: string;
-  /** The limit on it, if there is one. */
+  /** The limit on the metric, if there is one. */
   readonly limit?: LimitKey;
   readonly counter: keyof Counters;
-  /** Added to it, for a rate. */
+  /** A counter added to it, for a rate. */
   readonly plus?: keyof Counters;
-  /** Subtracted from it, for a level. */
+  /** A counter subtracted from it, for a level. */
   readonly minus?: keyof Counters;
   /**
-   * The peak of that metric within the tick, by the kernel's high-water mark; the sample if there is
-   * none. Its maximum is shown as that of the metric; it is not listed separately.
+   * The metric whose peak within the tick this is, by the kernel's high-water mark; the sample if there is none. Its
+   * maximum is shown as the metric's maximum; it is not listed separately.
    */
   readonly peakOf?: MetricKey;
   /**
@@ -97,8 +97,8 @@ export const metrics: Readonly<Record<MetricKey, Metric>> = {
   },
   anonymousPeak: {
     ...peak('bytes', 'memoryPeakBytes', 'anonymous'),
-    // The page cache at the time of the peak is unknown. The cache at the end is subtracted: that at
-    // the beginning may have been reclaimed for the peak.
+    // The page cache at the time of the peak is unknown. The cache at the end is subtracted: the kernel may have
+    // reclaimed the earlier cache for the peak.
     minus: 'cacheBytes',
     title: 'memory peak without cache',
     summary: 'Peak memory in use within a tick, without the page cache at its end.',

@@ -1,4 +1,4 @@
-/** Numbers for sentences: `twice`, `37 times`, `2.5`. */
+/** Formats numbers for sentences: `twice`, `37 times`, `2.5`. */
 
 export const wholeNumber = (count: number) => (Number.isFinite(count) ? Math.round(count) : 0);
 

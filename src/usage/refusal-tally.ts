@@ -1,33 +1,35 @@
-/** What BPF programs refused in a tick: how often by each uid, and some of it. Not every refusal is told of. */
+/**
+ * Counts what BPF programs refused in a tick: how often for each uid, and some evidence. Not every refusal is reported.
+ */
 
 interface Refused<Evidence> {
   count: number;
-  /** Only what was let pass all the same. */
+  /** Whether all of it was only logged, not refused. */
   watched: boolean;
   readonly evidence: Evidence[];
 }
 
 export interface Told<Evidence> {
   readonly uid: number;
-  /** Under whom it is counted, if not under that uid: whoever has many. */
+  /** The uid under which it is counted, if another: one that has many uids. */
   readonly under?: number;
-  /** How many there have been of this uid since the programs were loaded. */
+  /** The number of this uid's refusals since the programs were loaded. */
   readonly total: number;
   readonly watched: boolean;
   readonly evidence: () => Evidence;
 }
 
-/** What is kept of one uid; the rest is counted. */
+/** The maximum evidence kept of one uid; the rest is only counted. */
 const evidenceMax = 20;
-/** As many as the programs remember. */
+/** The number of uids that the programs remember. */
 const uidsMax = 8192;
 
 export class RefusalTally<Evidence> {
-  /** How many of each uid have been counted since the programs were loaded. */
+  /** Counted refusals of each uid since the programs were loaded. */
   #seen = new Map<number, number>();
   #uids = new Map<number, Refused<Evidence>>();
 
-  /** From here on; `totals`: what the programs have counted before. */
+  /** Starts again; `totals`: the programs' earlier counts. */
   restart(totals: ReadonlyMap<number, number> = new Map()): void {
     this.#seen = new Map(totals);
   }
@@ -41,16 +43,16 @@ export class RefusalTally<Evidence> {
     if (of.evidence.length < evidenceMax) of.evidence.push(evidence());
   }
 
-  /** Since what is known of the uid. One more than can be remembered is counted each time for itself alone. */
+  /** Returns the refusals of the uid since its last known total. A uid beyond `uidsMax` counts once per report. */
   #countOf(uid: number, total: number): number {
     const seen = this.#seen.get(uid) ?? 0;
     if (seen === 0 && this.#seen.size >= uidsMax) return 1;
     this.#seen.set(uid, total);
-    // The total has those that were not told of. It is less where the programs forgot the uid.
+    // The total includes unreported refusals. It is smaller if the programs forgot the uid.
     return total > seen ? total - seen : 1;
   }
 
-  /** All since the last call, by uid. */
+  /** Returns all refusals since the last call, by uid. */
   take(): ReadonlyMap<number, Readonly<Refused<Evidence>>> {
     const all = this.#uids;
     this.#uids = new Map();

@@ -1,17 +1,17 @@
-/** Symbolic links that the symlink guard refused, in words. */
+/** Describes symbolic links that the symlink guard refused. */
 import { count, listSome } from '../base/list.ts';
 import type { LimitKey } from '../limits/limit.ts';
 import { alertTopics } from '../limits/alert-topics.ts';
 import type { RefusedLink, Snapshot } from './incident.ts';
 import { cut } from './top-users.ts';
 
-/** In the place of a limit. */
+/** The key in place of a limit. */
 export const linkFault: LimitKey = alertTopics.symlinks;
 
 const shownMax = 5;
 const pathMax = 200;
 
-/** `showPaths`: for root and the tenant alone. Empty where no link is known. */
+/** Describes the links. `showPaths`: only for root and the tenant. Empty if no link is known. */
 export function refusedLinks(evidence: readonly Snapshot[], showPaths: boolean): string {
   const all = evidence.flatMap(({ links = [] }) => links);
   if (all.length === 0) return '';

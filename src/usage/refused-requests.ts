@@ -1,6 +1,6 @@
 /**
- * What was refused at the limit of entries, in words: requests to a web server, for which pages and from whom, and
- * commands of `bulkhead exec --entry`.
+ * Describes refusals at the entries limit: requests to a web server, with pages and clients, and commands of `bulkhead
+ * exec --entry`.
  */
 import { count, listSome } from '../base/list.ts';
 import type { LimitKey } from '../limits/limit.ts';
@@ -9,14 +9,14 @@ import { cut } from './top-users.ts';
 
 const shownMax = 3;
 
-/** As the launcher reports a command. */
+/** Whether it is a command, as the launcher reports it. */
 export const isCommand = ({ method }: RefusedRequest) => method === 'exec';
 
 export type RefusedKind = 'request' | 'command' | 'request or command';
 
 const allOf = (evidence: readonly Snapshot[]) => evidence.flatMap(({ requests = [] }) => requests);
 
-/** What they were, as far as is known. */
+/** Returns the kind of the refusals, as far as known. */
 export function refusedKind(evidence: readonly Snapshot[]): RefusedKind {
   const all = allOf(evidence);
   if (!all.some(isCommand)) return 'request';
@@ -26,7 +26,7 @@ export function refusedKind(evidence: readonly Snapshot[]): RefusedKind {
 const notStarted =
   'commands of "bulkhead exec --entry" were not started: whoever started them saw the exit status 75, which means to try again later.';
 
-/** What was noticed of it, where commands are known to be among them. */
+/** Describes the effects, if commands are known to be among the refusals. */
 export function refusedNotice(
   { limit }: { readonly limit: LimitKey },
   evidence: readonly Snapshot[],
@@ -37,7 +37,7 @@ export function refusedNotice(
   return `The web server answered requests with the status 508 and a page that says that the site is busy, and ${notStarted} What was running went on.`;
 }
 
-/** `showUrls`: for root and the tenant alone, as command lines are. Empty where none is known. */
+/** Describes the refusals. `showUrls`: only for root and the tenant, like command lines. Empty if none is known. */
 export function refusedRequests(evidence: readonly Snapshot[], showUrls: boolean): string {
   const all = allOf(evidence);
   const commands = all.filter(isCommand);
@@ -65,7 +65,7 @@ function commandsText(all: readonly RefusedRequest[], showNames: boolean): strin
   return `Not started: ${listed(names)}.`;
 }
 
-/** Without the query, in which the same page differs from request to request. */
+/** Returns a URL without its query, in which the same page differs from request to request. */
 const pathOf = (url: string) => url.replace(/\?.*$/s, '');
 
 type Counted = readonly (readonly [text: string, count: number])[];

@@ -1,16 +1,16 @@
-/** What a tenant tried that leads past its jail, in words. */
+/** Describes a tenant's attempts to get past its jail. */
 import { count, listSome } from '../base/list.ts';
 import type { LimitKey } from '../limits/limit.ts';
 import { alertTopics } from '../limits/alert-topics.ts';
 import type { RefusedTry, Snapshot } from './incident.ts';
 import { cut } from './top-users.ts';
 
-/** In the place of a limit. */
+/** The key in place of a limit. */
 export const jailFault: LimitKey = alertTopics.jail;
 
 const shownMax = 5;
 
-/** `showAll`: for root and the tenant alone. Empty where nothing is known. */
+/** Describes the attempts. `showAll`: only for root and the tenant. Empty if nothing is known. */
 export function refusedTries(evidence: readonly Snapshot[], showAll: boolean): string {
   const all = evidence.flatMap(({ tries = [] }) => tries);
   if (all.length === 0) return '';

@@ -1,23 +1,23 @@
 /**
- * Who holds a uid, and since when. A uid is reused once its account is removed (the highest one for the very
- * next account), so data kept for a uid may be of a previous holder: only what is younger than the beginning
- * is shown to its holder.
+ * The current owner of a uid, and its start time. A uid is reused once its account is removed (the highest one for the
+ * very next account). So data kept for a uid may be a previous owner's: the current owner sees only data younger than
+ * the start time.
  */
 export interface Tenancy {
-  /** The name of the account, or `uid 1001` if there is none. */
+  /** The account name, or `uid 1001` if there is none. */
   readonly name: string;
-  /** Identifies its home directory among all that were ever at its path; absent if unknown. */
+  /** The identity of its home directory among all that were ever at its path; absent if unknown. */
   readonly home: string | undefined;
   /** Milliseconds since 1970. */
   readonly since: number;
 }
 
-/** The current holder; unknown parts are absent. */
+/** The current owner; unknown parts are absent. */
 export type Holder = Omit<Tenancy, 'since'>;
 
 /**
- * The same holder, or a new one who begins now. Another name means another holder, and so does another
- * home directory: an account that was removed and created again under its old name.
+ * Returns the same tenancy, or a new one that starts now. Another name means another owner, and so does another home
+ * directory: an account that was removed and created again under its old name.
  */
 export function continued(known: Tenancy | undefined, now: Holder, at: number): Tenancy {
   const isAnother =

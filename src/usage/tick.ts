@@ -10,9 +10,9 @@ import { metricKeys, type MetricKey } from './metrics.ts';
 export type Columns = Readonly<Record<MetricKey, Float32Array>>;
 
 export interface Tick {
-  /** When it ended: milliseconds since 1970, by the wall clock, which may jump. */
+  /** The end of the tick: milliseconds since 1970, by the wall clock, which may jump. */
   readonly at: number;
-  /** Its length, by a monotonic clock. */
+  /** The length of the tick, by a monotonic clock. */
   readonly seconds: number;
   readonly members: readonly Member[];
   readonly columns: Columns;

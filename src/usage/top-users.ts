@@ -1,4 +1,4 @@
-/** Who used most of a resource during an incident, and which requests PHP was serving, from its snapshots. */
+/** Finds the top users of a resource during an incident, and the requests that PHP was serving, from its snapshots. */
 import { listSome } from '../base/list.ts';
 import { printable } from '../base/printable.ts';
 import { growth, type Amounts } from './growth.ts';
@@ -11,16 +11,16 @@ export interface ProcessGroup {
   readonly title: string;
   processes: number;
   threads: number;
-  /** Of the resource, in seconds, bytes, or threads. */
+  /** The amount of the resource, in seconds, bytes, or threads. */
   amount: number;
   largest: number;
   youngestSeconds: number;
 }
 
-/** The maximum number named. */
+/** The maximum number of groups named. */
 const groupsMax = 3;
 
-/** The heaviest users of a resource, heaviest first. */
+/** Returns the heaviest users of a resource, heaviest first. */
 export function topUsers(
   resource: Resource,
   evidence: readonly Snapshot[],
@@ -77,7 +77,10 @@ const holdings = (
 
 const requestsShownMax = 5;
 
-/** In a sentence, the most frequent first; for root and the tenant only. Empty if none is known. */
+/**
+ * Describes the served requests in a sentence, the most frequent first; only for root and the tenant. Empty if none is
+ * known.
+ */
 export function servedRequests(evidence: readonly Snapshot[], showCommands: boolean): string {
   const all = evidence.flatMap(({ processes }) =>
     processes.flatMap(({ request }) => request ?? []),
@@ -97,14 +100,14 @@ const seen = (requests: readonly ServedRequest[]) =>
     ? `for ${rough(longest(requests))} s`
     : `${requests.length} times, the longest for ${rough(longest(requests))} s`;
 
-/** `GET /search.php`, with the script if the path does not tell which it is. */
+/** Returns `GET /search.php`, with the script if the path does not show it. */
 function servedText(request: ServedRequest): string {
   const what = `${cut(request.method, 16)} ${cut(request.path, 128)}`;
   const script = untoldScript(request);
   return script === '' ? what : `${what} by ${cut(script, 256)}`;
 }
 
-/** The script; empty if the path tells which it is. */
+/** Returns the script; empty if the path shows it. */
 export const untoldScript = ({ path, script }: ServedRequest): string =>
   script.endsWith(path) ? '' : script;
 
