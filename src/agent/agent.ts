@@ -1,8 +1,8 @@
 /**
  * The daemon: observe → model → detect → record, once a tick; everything else only enqueues.
  *
- * The kernel enforces limits whether this runs or not. What it adds: it follows the policy and the
- * accounts, moves processes into their cgroups, and keeps history.
+ * The kernel enforces limits whether this runs or not. The daemon applies changes of the policy and
+ * the accounts, moves processes into their cgroups, and keeps history.
  */
 import { mkdirSync } from 'node:fs';
 import { AccountNames } from '../host/accounts/account-names.ts';
@@ -65,7 +65,10 @@ interface AgentOptions {
   readonly parts: readonly AgentPart[];
 }
 
-/** Another agent holds it for long; a check whether there is one, only for a moment. */
+/**
+ * How long to wait for the lock that another agent holds; a check whether there is one takes it
+ * only for a moment.
+ */
 const lockMilliseconds = 200;
 /** A cgroup that vanished is created again at most this often. */
 const remakeMilliseconds = 5_000;
@@ -103,7 +106,7 @@ export class Agent implements AsyncDisposable {
   /** Tenants that had to be stopped since the last tick because they forked too fast. */
   readonly #halted: number[] = [];
 
-  /** One agent per instance. */
+  /** Starts the agent, if no other runs for this instance. */
   static async start(options: AgentOptions): Promise<Result<Agent, Problem>> {
     const { paths } = options.host;
     try {
@@ -178,7 +181,7 @@ export class Agent implements AsyncDisposable {
     );
   }
 
-  /** Listens, so that whoever asks hears that it is starting; the rest may take minutes. */
+  /** Listens early, so that callers hear that it is starting; the rest may take minutes. */
   async #begin(): Promise<Result<void, Problem>> {
     const { host, notifier } = this.#options;
     this.#cleanup.use(keepWatchdogQuiet(notifier));
@@ -231,7 +234,7 @@ export class Agent implements AsyncDisposable {
     return new Recorder(parts, now());
   }
 
-  /** As the kernel log names it. */
+  /** Returns the cgroup's path as the kernel log names it. */
   #memoryCgroup(cgroup: string): string | undefined {
     const tree = this.#driver?.tree;
     if (tree === undefined) return undefined;
@@ -240,7 +243,7 @@ export class Agent implements AsyncDisposable {
     return found && cgroupPath(found, cgroup);
   }
 
-  /** A policy that has been applied. */
+  /** Takes over a policy that has been applied. */
   #adopt({ policy, driver: name, homes }: Applied): void {
     const memberIndex = new MemberIndex(policy);
     this.#memberIndex = memberIndex;
@@ -262,7 +265,7 @@ export class Agent implements AsyncDisposable {
     this.#printFileErrors(this.#meter.slow);
   }
 
-  /** A new holder of a uid inherits nothing that is known of the previous one. */
+  /** Forgets what is known of the previous owner of a uid when it has a new one. */
   #followHolders(memberIndex: MemberIndex, homes: ReadonlyMap<number, string>): void {
     const { begun, saved } = this.#membership.follow(memberIndex.entries, homes, Date.now());
     this.#latest.forget(begun);
@@ -279,7 +282,7 @@ export class Agent implements AsyncDisposable {
     this.#slow = slow;
   }
 
-  /** Once for each driver that comes into force: it keeps the mounts open. */
+  /** Probes each driver once, when it comes into force: it keeps the mounts open. */
   #probe(name: DriverName): Driver | undefined {
     if (this.#driver?.capabilities.driver === name) return this.#driver;
     const probed = this.#options.host.probe(name);
@@ -330,7 +333,7 @@ export class Agent implements AsyncDisposable {
     return topRows([...this.#memberIndex.entries.values()], this.#latest, this.#lastTick);
   }
 
-  /** Another program removed a cgroup of ours. */
+  /** Has cgroups created again that another program removed. */
   #remake(cgroups: readonly string[]): void {
     const since = performance.now() - this.#lastRemake;
     if (since < remakeMilliseconds) return;
@@ -368,7 +371,7 @@ export class Agent implements AsyncDisposable {
     };
   }
 
-  /** An account that no policy was applied with yet has none. */
+  /** Counts the tenant's mail; there is none for an account that no policy was applied with yet. */
   #mailOf({ uid, member }: Who): MailCount | 'unknown' {
     const since = this.#membership.beginningOf(member);
     if (!Number.isFinite(since)) return 'unknown';
@@ -394,7 +397,7 @@ export class Agent implements AsyncDisposable {
     });
   }
 
-  /** Tenants continue; their limits stay in force. */
+  /** Stops the agent; tenants continue, and their limits stay in force. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isStopping = true;
     this.#options.notifier.notify('STOPPING=1');
@@ -405,13 +408,19 @@ export class Agent implements AsyncDisposable {
   }
 }
 
-/** What is kept for minutes: requests, links and tries are evidence of an incident alone. */
+/**
+ * Drops the data that only an incident needs as evidence (requests, links, tries): faults are kept
+ * for minutes.
+ */
 function withoutRequests({ requests, links, tries, ...fault }: ReportedFault): Fault {
   void [requests, links, tries];
   return fault;
 }
 
-/** Forking too fast to be placed would be a way around the processes limit. */
+/**
+ * Reports a fault of a tenant that forks too fast to be placed, which would be a way around the
+ * processes limit.
+ */
 function haltFault(uid: number, memberIndex: MemberIndex): readonly Fault[] {
   const member = tenantMember(uid);
   if (!memberIndex.entries.has(member)) return [];

@@ -56,17 +56,17 @@ export class PolicyReconciler implements Disposable {
     return this.#state;
   }
 
-  /** Why the last apply could not do what the cgroup of a site needs. */
+  /** Returns the reason why the last apply could not set up the cgroup of a site. */
   siteProblem(cgroup: string): Problem | undefined {
     return this.#siteFailures.get(cgroup);
   }
 
-  /** The share of the changes of the apply that runs which is done: 0 to 1; absent while that is unknown. */
+  /** Returns the share of the running apply's changes that is done: 0 to 1; undefined while that is unknown. */
   get progress(): number | undefined {
     return this.#applier.progress;
   }
 
-  /** What could not be applied, such as a lower limit of memory in use, is retried once a minute. */
+  /** Whether to retry changes that could not be applied, such as a lower limit of memory in use: once a minute. */
   get wantsRetry(): boolean {
     return this.#state.state === 'failed' && performance.now() - this.#tried > retryMilliseconds;
   }
@@ -78,7 +78,7 @@ export class PolicyReconciler implements Disposable {
     return this.#running;
   }
 
-  /** Ends after the next run, though others may be wanted by then. */
+  /** Resolves after the next run, though others may be wanted by then. */
   nextRun(): Promise<void> {
     return new Promise((resolve) => {
       this.#waiting.push(resolve);

@@ -1,12 +1,12 @@
 /**
- * What an agent that starts is doing, and how far it is. Heavy work comes first: the policy is applied, and all processes
- * are scanned. The service manager and everyone who asks see it meanwhile; the manager's start timeout does not count.
+ * The progress of an agent that is starting. Heavy work comes first: applying the policy, and scanning all processes.
+ * The service manager and every caller see it meanwhile; the manager's start timeout does not count.
  */
 import type { StartingStatus } from './api/api.ts';
 
-/** How often the service manager is told. */
+/** The pause between two reports to the service manager. */
 const tellMilliseconds = 5_000;
-/** An agent that does not say anything for this long hangs, rather than being slow. */
+/** The time without a report after which an agent hangs, rather than being slow. */
 const silentMilliseconds = 900_000;
 
 type Notify = (...lines: readonly string[]) => void;
@@ -23,7 +23,7 @@ export class Startup implements Disposable {
     this.#tell();
   }
 
-  /** Absent once it has started. */
+  /** Returns the progress; undefined once it has started. */
   get status(): StartingStatus | undefined {
     if (this.#doing === undefined) return undefined;
     const share = this.#share?.();
@@ -31,14 +31,14 @@ export class Startup implements Disposable {
     return { doing: this.#doing, ...(percent === undefined ? {} : { percent }) };
   }
 
-  /** `share` of it that is done: 0 to 1, if known. */
+  /** Enters a step; `share` returns how much of it is done: 0 to 1, if known. */
   enter(doing: StartingStatus['doing'], share: () => number | undefined): void {
     this.#doing = doing;
     this.#share = share;
     this.#tell();
   }
 
-  /** The last notification comes with these lines. */
+  /** Ends the start; the last notification has these lines. */
   end(...lines: readonly string[]): void {
     this[Symbol.dispose]();
     this.#doing = undefined;
@@ -57,6 +57,6 @@ export class Startup implements Disposable {
   }
 }
 
-/** `applying the policy, 40 % done`. */
+/** Formats the progress: `applying the policy, 40 % done`. */
 export const startingText = ({ doing, percent }: StartingStatus): string =>
   percent === undefined ? doing : `${doing}, ${percent} % done`;

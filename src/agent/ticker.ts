@@ -15,7 +15,7 @@ export class Ticker implements Disposable {
     this.#run();
   }
 
-  /** From the next tick on; sooner if the new pace is faster. */
+  /** Sets the pace from the next tick on; sooner if the new pace is faster. */
   setInterval(intervalMilliseconds: number): void {
     if (intervalMilliseconds === this.#interval) return;
     this.#interval = intervalMilliseconds;

@@ -1,5 +1,5 @@
 /**
- * Watches files of the host and reports changes.
+ * Watches host files and reports changes.
  *
  * Directories are watched, not files, since editors replace a file by renaming another over it.
  * A change that the watch misses is found by polling every few seconds.
@@ -43,7 +43,7 @@ export function followFiles(files: readonly string[], changed: () => void): Disp
   };
 }
 
-/** Polling every few seconds suffices if the directory cannot be watched. */
+/** Watches a directory. If that is not possible, polling every few seconds suffices. */
 function watchDirectory(directory: string, changed: () => void): readonly FSWatcher[] {
   try {
     const watcher = watch(directory, changed);

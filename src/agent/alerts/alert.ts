@@ -10,18 +10,18 @@ export interface Alert {
   /** The keys by which each rule remembers when it was sent last. */
   readonly keys: string[];
   readonly who: AlertWho;
-  /** The latest state of it; replaced while the message waits. */
+  /** The latest state of the incident; replaced while the message waits. */
   incident: Incident;
   /** Read when the message is written: a waiting message holds no snapshots. */
   evidence: () => readonly Snapshot[];
   readonly everyMilliseconds: number;
-  /** When it was considered last: milliseconds since 1970. */
+  /** The time when it was considered last: milliseconds since 1970. */
   at: number;
 }
 
 /** An alarm on its way to one receiver. */
 export interface RaisedAlarm extends Alarm {
-  /** As of an alert. */
+  /** The key of an alarm, which works like the keys of an alert. */
   readonly key: string;
   readonly everyMilliseconds: number;
   readonly at: number;
@@ -36,11 +36,11 @@ export interface Batch {
   readonly notices: readonly string[];
   /** The same for each attempt, so that a receiver can detect duplicates. */
   readonly id: string;
-  /** Nothing happened; someone is testing whether messages arrive. */
+  /** Whether this is a test of whether messages arrive: nothing happened. */
   readonly test: boolean;
 }
 
-/** Why it did not arrive; `permanent` if a retry would fail again. */
+/** The reason why a message did not arrive; `permanent` if a retry would fail again. */
 export interface DeliveryProblem {
   readonly reason: string;
   readonly permanent: boolean;
@@ -48,12 +48,12 @@ export interface DeliveryProblem {
 
 export type Delivery = Result<void, DeliveryProblem>;
 
-/** Successful once it has been delivered. Never throws. */
+/** Delivers a batch; successful once it has been delivered. Never throws. */
 export type Deliver = (batch: Batch, signal: AbortSignal) => Promise<Delivery>;
 
 /**
- * By rule, member, limit and receiver. Only those parts of a rule count that define what it is about,
- * so that a policy with another `every` does not send everything again. The receiver is hashed: keys
+ * Returns the key of an alert, made from rule, member, limit and receiver. Only the parts of a rule count that define
+ * what it is about, so that a policy with another `every` does not send everything again. The receiver is hashed: keys
  * are kept on disk, and URLs hold secrets.
  */
 export const alertKey = (rule: AlertRule, incident: Incident, receiver: string): string =>

@@ -1,9 +1,8 @@
 /**
  * Alerts people to incidents, by the rules of the policy: by mail or to a URL.
  *
- * `consider` is called in the agent's tick and only enqueues. The ledger records when each message
- * was sent, after its delivery: what a killed agent had not sent yet is sent by the next one, if the
- * incident continues.
+ * `consider` is called in the agent's tick and only enqueues. The ledger records when each message was sent, after its
+ * delivery: if an agent is killed before it has sent a message, the next one sends it, if the incident continues.
  *
  * Without rules nothing is loaded, queried or kept.
  */
@@ -55,16 +54,16 @@ export interface AlertLedger {
 
 interface ConsideredIncident {
   readonly incident: Incident;
-  /** Called when the message is written: later, perhaps more than once, perhaps never. */
+  /** Reads the evidence when the message is written: later, perhaps more than once, perhaps never. */
   readonly evidence: () => readonly Snapshot[];
 }
 
 export interface AlertsOptions {
   readonly settings: AlertSettings;
   readonly ledger: AlertLedger;
-  /** Undefined for a former member. */
+  /** Returns the facts about a member; undefined for a former one. */
   readonly who: (member: Member) => AlertWho | undefined;
-  /** One line per failure. */
+  /** Logs one line per failure. */
   readonly log: (line: string) => void;
   readonly sendmail?: string;
   readonly timing?: Partial<OutboxTiming>;
@@ -84,7 +83,7 @@ export class Alerts implements AsyncDisposable {
   readonly #timing: OutboxTiming;
   readonly #outbox: Outbox;
   readonly #host = domainOf(hostname());
-  /** When a key was last sent or enqueued. */
+  /** The time when each key was last sent or enqueued. */
   readonly #last = new Map<string, number>();
   /** Waiting alerts, by each of their keys. */
   readonly #waiting = new Map<string, Alert>();
@@ -105,7 +104,7 @@ export class Alerts implements AsyncDisposable {
     });
   }
 
-  /** Incidents that changed in this tick; `now` in milliseconds since 1970. Never waits. */
+  /** Queues alerts for incidents that changed in this tick; `now` in milliseconds since 1970. Never waits. */
   consider(now: number, changed: readonly ConsideredIncident[]): void {
     const { rules } = this.#options.settings;
     if (rules.length === 0) return;
@@ -140,7 +139,7 @@ export class Alerts implements AsyncDisposable {
     }
   }
 
-  /** What has to be told of the host, at `now` in milliseconds since 1970. Never waits. */
+  /** Queues messages about the host, at `now` in milliseconds since 1970. Never waits. */
   raise(now: number, alarms: readonly Alarm[]): void {
     for (const alarm of alarms) {
       const times = this.#happened.add(now, alarm);
@@ -160,7 +159,7 @@ export class Alerts implements AsyncDisposable {
     if (this.#outbox.raise(receiver.value, raised)) this.#remember(key, now);
   }
 
-  /** A clock that was set back must not suppress alerts for long. */
+  /** Whether the rule's pause is not over. A clock that was set back must not suppress alerts for long. */
   #isTooSoon(key: string, now: number, { everyMilliseconds }: AlertRule): boolean {
     const last = this.#last.get(key) ?? this.#options.ledger.lastAlert(key);
     if (last === undefined) return false;
@@ -186,7 +185,7 @@ export class Alerts implements AsyncDisposable {
     setTimeout(() => this.#reportOmitted(), this.#timing.gatherMilliseconds).unref();
   }
 
-  /** To the administrator, through any rule for the administrator. */
+  /** Reports dropped alerts to the administrator, through every rule for the administrator. */
   #reportOmitted(): void {
     const count = this.#leftOut;
     const what =
@@ -237,7 +236,7 @@ export class Alerts implements AsyncDisposable {
     this.#options.log(text);
   }
 
-  /** A message without evidence is better than no message. */
+  /** Returns no evidence if it cannot be read: a message without evidence is better than no message. */
   #safe(evidence: () => readonly Snapshot[]): () => readonly Snapshot[] {
     return () => {
       try {
@@ -339,10 +338,10 @@ const placeholder: AlertWho = {
   package: undefined,
 };
 
-/** A time of sending for which the pause is over in time. */
+/** Returns a time of sending that lets the alert be sent again after the pause. */
 const mayGoAfterPause = (now: number, every: number) =>
   now - every + Math.min(every, pauseMilliseconds);
 
-/** The domain of our own addresses. */
+/** Returns the domain of our own addresses. */
 const domainOf = (name: string) =>
   /^[A-Za-z0-9][A-Za-z0-9.-]{0,251}$/.test(name) ? name : 'localhost';

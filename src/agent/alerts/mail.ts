@@ -79,8 +79,8 @@ async function sendSmtp(
     secure: port === 465,
     // On loopback there is nobody to hide from, and the certificate is often self-signed.
     ignoreTLS: isLoopback(host),
-    // As mail servers do among each other: encrypted where possible. Whoever can forge a
-    // certificate here can also leave out STARTTLS.
+    // Encrypted where possible, as between mail servers. Whoever can forge a certificate here can
+    // also leave out STARTTLS.
     tls: { rejectUnauthorized: port === 465 },
     connectionTimeout: socketMilliseconds,
     greetingTimeout: socketMilliseconds,
@@ -158,7 +158,7 @@ function firstBytes(stream: Readable): () => string {
   return () => text.trim().split('\n')[0] ?? '';
 }
 
-/** A mail server that answers 5xx would do so again. */
+/** Describes the failure; a mail server that answers 5xx would do so again. */
 function problemOf(error: unknown, signal: AbortSignal): DeliveryProblem {
   if (signal.aborted) return { reason: 'the mail server did not answer in time', permanent: false };
   const { message, responseCode } = error as Error & { readonly responseCode?: unknown };

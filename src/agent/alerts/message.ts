@@ -14,7 +14,7 @@ import type { Alert, Batch, RaisedAlarm } from './alert.ts';
 import type { Receiver } from './receiver.ts';
 import { printable } from '../../base/printable.ts';
 
-/** How many are explained in full; the others get a line each. */
+/** The number of incidents that are explained in full; the others get a line each. */
 const explainedMax = 20;
 const lineCharacters = 76;
 const subjectCharactersMax = 160;
@@ -130,7 +130,7 @@ function wrap(paragraph: string): string {
   return [...lines, line].join('\n');
 }
 
-/** The body of a webhook, version 1; described in docs/alerts.md. */
+/** Returns the body of a webhook, version 1; described in docs/alerts.md. */
 export function webhookBody(batch: Batch, context: MessageContext): string {
   const bodies = [
     () => bodyOf(batch, context, batch.alerts.length, explainedMax),

@@ -16,7 +16,7 @@ import { count } from '../../base/list.ts';
 import { printable } from '../../base/printable.ts';
 
 export const waitingMax = 500;
-/** Of one receiver. There are few things that they are about. */
+/** The maximum number of waiting alarms for one receiver. There are few things that they are about. */
 const alarmsMax = 50;
 const concurrentMax = 4;
 
@@ -42,7 +42,7 @@ interface OutboxOptions {
   readonly log: (line: string) => void;
   /** Called once for each alert: it was delivered or given up. */
   readonly settled: (alert: Alert, delivered: boolean) => void;
-  /** The same for an alarm. */
+  /** Called in the same way for an alarm. */
   readonly settledAlarm: (alarm: RaisedAlarm, delivered: boolean) => void;
 }
 
@@ -60,7 +60,7 @@ interface Waiting {
 
 export class Outbox implements AsyncDisposable {
   readonly #options: OutboxOptions;
-  /** By receiver: messages being collected, or waiting for a retry. */
+  /** Messages by receiver that are being collected or wait for a retry. */
   readonly #waiting = new Map<string, Waiting>();
   /** Messages to send as soon as another one is done. */
   readonly #ready: Waiting[] = [];
@@ -81,7 +81,7 @@ export class Outbox implements AsyncDisposable {
     return this.#size;
   }
 
-  /** The message for this receiver that can still take alerts. */
+  /** Finds the message for this receiver that can still take alerts. */
   find(receiver: Receiver, { incident }: Pick<Alert, 'incident'>): Alert | undefined {
     return this.#waiting
       .get(receiverKey(receiver))
@@ -91,7 +91,7 @@ export class Outbox implements AsyncDisposable {
       );
   }
 
-  /** False if the queue is full. */
+  /** Returns false if the queue is full. */
   add(receiver: Receiver, alert: Alert): boolean {
     if (this.#closed || this.#size >= waitingMax) return false;
     this.#size++;
@@ -99,7 +99,7 @@ export class Outbox implements AsyncDisposable {
     return true;
   }
 
-  /** False if too many wait, or another rule has asked for the same. */
+  /** Returns false if too many wait, or another rule has asked for the same. */
   raise(receiver: Receiver, alarm: RaisedAlarm): boolean {
     if (this.#closed) return false;
     const { alarms } = this.#open(receiver);

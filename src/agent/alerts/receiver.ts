@@ -1,12 +1,12 @@
 /**
- * Who receives the message of a rule, and where.
+ * Resolves the receiver of a rule's message: who gets it, and at which address.
  *
  *     administrator, no address        → mailbox root
  *     tenant, no address               → mailbox of the account, alice
  *     reseller, "%u@example.org"       → acme@example.org
  *
- * Account names are not trusted: one that could be more than a mailbox (an option of sendmail, a
- * second address, another line) gets no mail.
+ * Account names are not trusted: one that could be more than a mailbox (an option of sendmail, a second address,
+ * another line) gets no mail.
  */
 import { severities } from '../../limits/limit.ts';
 import { alertTopics } from '../../limits/alert-topics.ts';
@@ -17,11 +17,11 @@ import type { Incident } from '../../usage/incident.ts';
 import { kindOf, type Member } from '../../usage/member.ts';
 import { printable } from '../../base/printable.ts';
 
-/** What messages need of a member. */
+/** The facts about a member that messages need. */
 export interface AlertWho {
   readonly member: Member;
   readonly uid: number;
-  /** For display: the account, or `uid 1001`. */
+  /** The display name: the account, or `uid 1001`. */
   readonly name: string;
   /** The account name on this host; absent for a uid without one. */
   readonly account: string | undefined;
@@ -39,14 +39,14 @@ export interface Receiver {
 
 export const receiverKey = ({ by, to, address }: Receiver) => `${by} ${to} ${address}`;
 
-/** Without the query of a URL, which may contain secrets. */
+/** Describes a receiver; leaves out the query of a URL, which may contain secrets. */
 export function describeReceiver({ by, address }: Receiver): string {
   if (by === 'mail') return printable(address);
   const url = URL.parse(address);
   return url === null ? 'an invalid URL' : printable(`${url.origin}${cutPath(url.pathname)}`);
 }
 
-/** Chat services have the secret in the path. */
+/** Cuts a path: chat services have the secret in it. */
 const cutPath = (path: string) => (path.length > 12 ? `${path.slice(0, 12)}…` : path);
 
 export function appliesTo(rule: AlertRule, { limit, severity, faults }: Incident): boolean {
@@ -55,13 +55,16 @@ export function appliesTo(rule: AlertRule, { limit, severity, faults }: Incident
   return faults >= rule.faults;
 }
 
-/** Whether it is told of the host. Something that happened has to have happened as often as an incident has faults. */
+/**
+ * Whether the rule gets alarms about the host. Something that happened counts once it happened as often as an incident
+ * needs faults.
+ */
 export const isForAlarms = (rule: AlertRule, times: number): boolean =>
   rule.to === 'administrator' &&
   (rule.limits.length === 0 || rule.limits.includes(alertTopics.protection)) &&
   times >= rule.faults;
 
-/** Undefined if the rule has no receiver for this member; an error if there is no safe address. */
+/** Returns the receiver; undefined if the rule has none for this member, an error if there is no safe address. */
 export function receiverOf(rule: AlertRule, who: AlertWho): Result<Receiver | undefined, Problem> {
   if (rule.to === 'administrator') return fill(rule, 'root', who.account);
   const account = accountFor(rule.to, who);

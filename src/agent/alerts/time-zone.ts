@@ -1,4 +1,7 @@
-/** The time zone of this host, as `Intl` accepts it; `UTC` if it is set to something invalid. */
+/**
+ * Returns the time zone of this host, as `Intl` accepts it; `UTC` if it is set to something
+ * invalid.
+ */
 export function hostTimeZone(): string {
   const { timeZone }: { timeZone?: string } = Intl.DateTimeFormat().resolvedOptions();
   if (timeZone === undefined) return 'UTC';

@@ -1,4 +1,4 @@
-/** Who may connect to a listener of the agent, and who the caller is. */
+/** Decides which clients may connect to a listener of the agent, and identifies the caller. */
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Caller } from './caller.ts';

@@ -29,9 +29,9 @@ import type { Incident, ProcessEvidence, Snapshot } from '../../usage/incident.t
 import type { Member, MemberKind } from '../../usage/member.ts';
 import type { MetricKey } from '../../usage/metrics.ts';
 
-/** Why there is no answer. */
+/** The reason why there is no answer. */
 export interface ErrorResponse extends Problem {
-  /** The rest as one sentence. */
+  /** The problem as one sentence. */
   readonly error: string;
 }
 
@@ -46,7 +46,7 @@ export interface Who {
   /** The account, or `uid 1001`; of a site, `alice/shop.example`. Control characters have been replaced. */
   readonly name: string;
   readonly kind: MemberKind;
-  /** The name of a site, and that of its tenant. */
+  /** The names of a site and of its tenant. */
   readonly site?: string;
   readonly tenant?: string;
   /** Name of the reseller of a tenant. */
@@ -59,7 +59,7 @@ export interface StatusResponse {
   readonly instance: string;
   readonly pid: number;
   readonly startedAt: number;
-  /** What an agent that starts is doing; absent once it has started. */
+  /** The work of an agent that is starting; absent once it has started. */
   readonly starting?: StartingStatus;
   readonly driver: string;
   readonly policy: {
@@ -74,7 +74,7 @@ export interface StatusResponse {
   readonly placement: PlacementStatus;
   readonly tick: {
     readonly intervalSeconds: number;
-    /** When the last one ended, and how long it took; absent before the first. */
+    /** The time when the last tick ended, and how long it took; absent before the first. */
     readonly endedAt?: number;
     readonly durationSeconds?: number;
     readonly ticks: number;
@@ -131,24 +131,24 @@ interface OutsideProcess {
 }
 
 export interface TopRow extends Who {
-  /** An administrator has stopped it: it runs nothing, or is frozen. */
+  /** Present if an administrator has stopped it: it runs nothing, or is frozen. */
   readonly stopped?: true;
   readonly usage: Readonly<Record<MetricKey, number>>;
   readonly limits: LimitNumbers;
   readonly limitTexts: LimitTexts;
-  /** In the last five minutes, by limit. */
+  /** Faults in the last five minutes, by limit. */
   readonly faults: Readonly<Partial<Record<LimitKey, number>>>;
   /** Limits that were hit in the last tick. */
   readonly limitsHit: readonly LimitKey[];
 }
 
 export interface TopResponse {
-  /** When the last tick ended, and how long it was. */
+  /** The time when the last tick ended, and how long it was. */
   readonly at: number;
   readonly durationSeconds: number;
   /** Cores and memory of the host. */
   readonly host: { readonly cores: number; readonly memoryBytes: number };
-  /** Without idle tenants, unless `?all=1`. */
+  /** The rows; idle tenants are included only with `?all=1`. */
   readonly rows: readonly TopRow[];
   readonly idle: number;
 }
@@ -162,7 +162,7 @@ export interface ProcessesResponse {
 }
 
 export interface LiveProcess extends Omit<ProcessEvidence, 'command'> {
-  /** Absent if the caller may not see it: a reseller. */
+  /** The command; absent if the caller may not see it: a reseller. */
   readonly command?: string;
   /** Share of a core since it started; absent if that could not be read. */
   readonly cpu?: number;
@@ -195,11 +195,11 @@ export interface UsageRow extends Who {
 
 /** Messages that a tenant in a jail handed to `sendmail`. */
 export interface MailCount {
-  /** The mail program took them. */
+  /** The number of messages that the mail program accepted. */
   readonly accepted: number;
-  /** The mail program did not, or they were not handed to it. */
+  /** The number of messages that the mail program refused, or that were not handed to it. */
   readonly refused: number;
-  /** Since when they are counted, in milliseconds since 1970; absent where there were none. */
+  /** The time since when they are counted, in milliseconds since 1970; absent if there were none. */
   readonly since?: number;
 }
 
@@ -234,9 +234,9 @@ export interface IncidentsResponse {
 }
 
 export interface IncidentResponse extends IncidentRow {
-  /** Without command lines for a reseller. */
+  /** The snapshots; for a reseller they have no command lines. */
   readonly evidence: readonly Snapshot[];
-  /** What happened and what to do, in plain English; one paragraph per entry. */
+  /** The explanation in plain English: what happened and what to do; one paragraph per entry. */
   readonly explanation: readonly string[];
 }
 
@@ -265,7 +265,7 @@ export interface AdviseResponse {
     readonly package: string;
     readonly tenants: number;
   })[];
-  /** The sum of all limits, compared with what the host has. */
+  /** The sum of all limits next to the capacity of the host. */
   readonly host: readonly {
     readonly limit: LimitKey;
     readonly committed: string;

@@ -1,6 +1,6 @@
 /**
- * The caller of the API, and what it may see: root everything, a reseller itself and its tenants, a
- * tenant itself; and of tenants their sites. Only root and the tenant itself see command lines.
+ * The caller of the API, and what it may see. Root sees everything, a reseller itself and its tenants, a tenant itself.
+ * Whoever sees a tenant sees its sites, too. Only root and the tenant itself see command lines.
  */
 import type { Asker } from '../../store/history/history.ts';
 import { resellerMember, tenantMember } from '../../usage/member.ts';
@@ -13,7 +13,7 @@ export type Caller = { readonly kind: 'uid'; readonly uid: number } | { readonly
 export const isAdministrator = (caller: Caller): boolean =>
   caller.kind === 'token' || caller.uid === 0;
 
-/** On whose account a query of the history is charged. */
+/** Returns the account on which a query of the history is charged. */
 export const askerOf = (caller: Caller): Asker =>
   caller.kind === 'token' || caller.uid === 0 ? 'administrator' : caller.uid;
 
@@ -31,8 +31,8 @@ export function maySeeCommands(caller: Caller, { who }: Entry): boolean {
 }
 
 /**
- * The time since when a caller may see a member's history: an administrator everything, others nothing
- * that is older than the current holder of the member's uid, or of their own.
+ * Returns the time since when a caller may see a member's history. An administrator sees everything. Others see nothing
+ * older than the current owner of the member's uid, or of their own.
  */
 export function seesSince(caller: Caller, { who }: Entry, membership: Membership): number {
   if (caller.kind !== 'uid' || caller.uid === 0) return 0;

@@ -14,7 +14,7 @@ const { request } = process.getBuiltinModule('node:http');
 export const socketOf = ({ runtime }: Paths) => `${runtime}/control.sock`;
 
 export const answerMilliseconds = 60_000;
-/** After this long somebody who waits wants to know what for. */
+/** The time after which someone who waits wants to know the reason. */
 const slowMilliseconds = 1_000;
 const bytesMax = 256 * 2 ** 20;
 
@@ -30,11 +30,11 @@ export interface CallOptions {
   readonly onSlow?: () => void;
 }
 
-/** For callers that can do without the answer. */
+/** How long callers wait that can do without the answer. */
 export const brieflyMilliseconds = 5_000;
 export const briefly: CallOptions = { waitMilliseconds: brieflyMilliseconds };
 
-/** `callAgent<TopAnswer>(paths, '/v1/top', { all: 1 })`. */
+/** Asks the agent, for example `callAgent<TopAnswer>(paths, '/v1/top', { all: 1 })`. */
 export async function callAgent<Handler>(
   paths: Paths,
   path: string,
@@ -57,7 +57,7 @@ export async function callAgent<Handler>(
   });
 }
 
-/** Nothing where it is not JSON. */
+/** Returns the parsed JSON; undefined if the text is not JSON. */
 function parse(text: string): unknown {
   try {
     return JSON.parse(text);

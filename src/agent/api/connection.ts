@@ -7,7 +7,7 @@
 import type { Socket } from 'node:net';
 
 const requestMilliseconds = 10_000;
-/** From the request to the end of the response, however much the client sends or reads meanwhile. */
+/** The time limit from the request to the end of the response, however much the client sends or reads meanwhile. */
 const answerMilliseconds = 120_000;
 
 export class Connection {
@@ -25,7 +25,7 @@ export class Connection {
     return this.#hasAsked;
   }
 
-  /** False for a second request. */
+  /** Returns false for a second request. */
   ask(): boolean {
     if (this.#hasAsked) return false;
     this.#hasAsked = true;
@@ -42,8 +42,8 @@ export class Connection {
 }
 
 /**
- * After everything that has arrived by now has been read. Timers run before reads: after a delay of
- * this process, a request that seems late may only be unread.
+ * Calls `then` after everything that has arrived by now has been read. Timers run before reads: after a delay of this
+ * process, a request that seems late may only be unread.
  */
 export function afterReading(then: () => void): void {
   setImmediate(() => setImmediate(then));

@@ -2,7 +2,7 @@
 import { printProblem, type Problem } from '../../base/problem.ts';
 import type { ErrorResponse } from './api.ts';
 
-/** Nothing but what `Problem` promises, whatever else `problem` has. */
+/** Returns the fields that `Problem` promises, and nothing else that `problem` has. */
 export function errorBody(problem: Problem): ErrorResponse {
   const { action, object, reason, hint, errno } = problem;
   return {
@@ -15,7 +15,7 @@ export function errorBody(problem: Problem): ErrorResponse {
   };
 }
 
-/** The problem in such a body; nothing where it is not one. */
+/** Returns the problem in such a body; undefined if there is none. */
 export function problemIn(body: unknown): Problem | undefined {
   if (typeof body !== 'object' || body === null) return undefined;
   const { action, reason } = body as Partial<ErrorResponse>;

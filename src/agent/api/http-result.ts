@@ -1,9 +1,9 @@
-/** What a request is answered with: a value, or a failure with its HTTP status. */
+/** The result of a request: a value, or a failure with its HTTP status. */
 import type { Problem } from '../../base/problem.ts';
 import { fail, type Result } from '../../base/result.ts';
 import type { HistoryFailure } from '../../store/history/history-query.ts';
 
-/** Why a request gets no answer. */
+/** The reason why a request gets no answer. */
 export interface HttpError extends Problem {
   readonly status: 400 | 403 | 404 | 409 | 413 | 429 | 500 | 503;
   readonly retryAfterSeconds?: number;
@@ -13,6 +13,6 @@ export type HttpResult<T> = Result<T, HttpError>;
 
 export const httpError = (error: HttpError): Result<never, HttpError> => fail(error);
 
-/** What a store answers; its failures are temporary. */
+/** Converts the answer of a store, whose failures are temporary. */
 export const fromStore = <T>(result: Result<T, HistoryFailure>): HttpResult<T> =>
   result.ok ? result : httpError({ ...result.error, status: 503 });

@@ -53,7 +53,7 @@ export class QueryReader {
       : ok(found);
   }
 
-  /** Milliseconds since 1970; default: the last hour. */
+  /** Reads a period in milliseconds since 1970; default: the last hour. */
   period(now: number, defaultLength = 3_600_000): HttpResult<Period> {
     const to = this.whole('to', now, Number.MAX_SAFE_INTEGER);
     if (!to.ok) return to;

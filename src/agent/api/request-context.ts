@@ -1,4 +1,4 @@
-/** What responses are made from. */
+/** The context of a request: everything that a response is made from. */
 import type { Driver } from '../../host/driver.ts';
 import type { EvidenceReader } from '../../host/evidence/evidence-reader.ts';
 import type { EventStore } from '../../store/events/event-store.ts';
@@ -29,7 +29,7 @@ export interface AgentContext {
   readonly starting: StartingStatus | undefined;
   readonly status: () => StatusResponse;
   readonly protections: () => readonly Protection[];
-  /** Absent for resellers and sites. */
+  /** Returns the count of mail; undefined for resellers and sites. */
   readonly mailOf: (entry: Entry) => MailCount | 'unknown' | undefined;
   /** Scans all processes first, so that the list of processes outside is current. */
   readonly freshStatus: () => Promise<StatusResponse>;
@@ -41,9 +41,9 @@ export interface AgentContext {
 export interface RequestContext {
   readonly agent: AgentContext;
   readonly caller: Caller;
-  /** As this caller is served. */
+  /** The history as this caller may see it. */
   readonly history: HistoryView;
   readonly query: QueryReader;
-  /** The formats that the caller accepts, as its header has them. */
+  /** The formats that the caller accepts, from its `Accept` header. */
   readonly accept: string | undefined;
 }

@@ -31,7 +31,7 @@ type Handler = (
   parameter: string,
 ) => HttpResult<unknown> | Promise<HttpResult<unknown>>;
 
-/** In the order of api.ts; each is a GET, and needs a policy that has been applied. */
+/** Handlers in the order of api.ts; each is a GET, and needs a policy that has been applied. */
 const answers: Readonly<Record<string, Handler>> = {
   '/v1/top': answerTop,
   '/v1/tenants/:name/processes': answerProcesses,
@@ -98,7 +98,7 @@ const json = (answer: HttpResult<unknown>): Answer =>
 
 const answerStatusJson = async (request: RequestContext) => json(await answerStatus(request));
 
-/** The state of the host is only for administrators. */
+/** Answers with the state of the host, which only administrators may see. */
 async function answerStatus({
   agent,
   caller,

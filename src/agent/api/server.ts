@@ -49,7 +49,7 @@ export class ControlServer implements AsyncDisposable {
     );
   }
 
-  /** Every account may connect; what it sees depends on its uid. */
+  /** Listens on a unix socket. Every account may connect; its uid decides what it sees. */
   async listenOnSocket(path: string): Promise<Result<void, Problem>> {
     try {
       rmSync(path, { force: true });
@@ -62,7 +62,7 @@ export class ControlServer implements AsyncDisposable {
     }
   }
 
-  /** May be called for several addresses. */
+  /** Listens on a TCP address; may be called for several. */
   async listenOnTcp(place: ListenTarget, token: string): Promise<Result<void, Cause>> {
     const admission = this.#cleanup.use(new TokenBearers(token));
     return listening(this.#server(admission), { ...place, backlog: tcpBacklog });
@@ -107,7 +107,7 @@ export class ControlServer implements AsyncDisposable {
     void this.#respond(request, response);
   }
 
-  /** The input is not HTTP, or its header is too large. */
+  /** Refuses input that is not HTTP, or whose header is too large. */
   #refuse(error: Error, socket: Duplex): void {
     const status = codeOf(error) === 'HPE_HEADER_OVERFLOW' ? '431 Too Long' : '400 Bad Request';
     if (!socket.writable || this.#connections.get(socket)?.hasAsked === true) socket.destroy();
@@ -163,7 +163,7 @@ function listening(
   });
 }
 
-/** Node's own names for what is not an error of the system. */
+/** Returns the error's code, including Node's own codes for errors that are not the system's. */
 const codeOf = (error: Error) => (error as NodeJS.ErrnoException).code;
 
 function closed(server: Server): Promise<void> {

@@ -1,9 +1,9 @@
 /**
  * The API over TCP, for programs that cannot open a unix socket, such as Prometheus.
  *
- * On every loopback address or on none: if another process had the port on one of them, a client
- * that tries that address first would give it the token. Sockets on which a service manager already
- * listens are inherited.
+ * It listens on every loopback address or on none: if another process had the port on one of them,
+ * a client that tries that address first would give it the token. Sockets on which a service
+ * manager already listens are inherited.
  */
 import type { InheritedSocket } from '../../sys/sockets/inherited-sockets.ts';
 import type { TcpStatus } from './api.ts';
@@ -22,7 +22,7 @@ interface Served {
   readonly status: TcpStatus;
 }
 
-/** Another process may have the port, and release it. */
+/** The pause before a retry: another process may have the port, and release it. */
 const retryMilliseconds = 10_000;
 const loopbacks = ['127.0.0.1', '::1'];
 
@@ -33,7 +33,7 @@ export class TcpListener implements AsyncDisposable {
   #open: (Served & { readonly written: string }) | undefined;
   #turn: Promise<void> = Promise.resolve();
   #retry: NodeJS.Timeout | undefined;
-  /** As it was logged last. */
+  /** The problem that was logged last. */
   #problem: string | undefined;
 
   constructor(api: Api, log: Log, inherited: readonly InheritedSocket[] = []) {
@@ -76,7 +76,7 @@ export class TcpListener implements AsyncDisposable {
     return this.#open?.status;
   }
 
-  /** A server on all of the addresses, or the reason for none. */
+  /** Returns a server on all of the addresses, or the reason for none. */
   async #listen(listen: Listen, secret: string): Promise<Result<Served, Problem>> {
     const server = new ControlServer(this.#api);
     const hosts = [...new Set([listen.host, ...loopbacks])];
@@ -126,5 +126,5 @@ export class TcpListener implements AsyncDisposable {
   }
 }
 
-/** For example, IPv6 is disabled. */
+/** Whether the address does not exist here, for example because IPv6 is disabled. */
 const isNoAddress = ({ errno }: Cause) => errno === 'EADDRNOTAVAIL' || errno === 'EAFNOSUPPORT';

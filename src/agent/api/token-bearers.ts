@@ -14,15 +14,15 @@ import { afterReading } from './connection.ts';
 
 const bearersMax = 64;
 const strangersMax = 128;
-/** Those that connect within one turn of the event loop, before any of them is read. */
+/** The number of strangers that may connect within one turn of the event loop, before any of them is read. */
 const newStrangersMax = 1024;
-/** With more strangers than this, each has one second. */
+/** The number of strangers above which each has one second. */
 const crowd = 16;
 const crowdMilliseconds = 1000;
 
 export class TokenBearers implements Admission, Disposable {
   readonly #expected: Buffer;
-  /** When each connected, the oldest first. */
+  /** The time when each connected, the oldest first. */
   readonly #strangers = new Map<Socket, number>();
   readonly #bearers = new Set<Socket>();
   #timer: NodeJS.Timeout | undefined;

@@ -6,7 +6,7 @@ export const contentTypes: Readonly<Record<ExpositionFormat, string>> = {
   openmetrics: 'application/openmetrics-text; version=1.0.0; charset=utf-8',
 };
 
-/** OpenMetrics only if the client prefers it, as Prometheus does. */
+/** Chooses OpenMetrics only if the client prefers it, as Prometheus does. */
 export function formatFor(accept: string | undefined): ExpositionFormat {
   const first = accept?.slice(0, 1024).split(',').map(parseRange).sort(byPreference)[0];
   return first?.type === 'application/openmetrics-text' ? 'openmetrics' : 'text';

@@ -27,10 +27,10 @@ import { protectionSamples } from './protection-families.ts';
 
 export interface ExposedMember {
   readonly who: Who;
-  /** As last read: totals since the cgroup was created. */
+  /** The counters as last read: totals since the cgroup was created. */
   readonly counters: Readonly<Counters>;
   readonly limits: LimitNumbers;
-  /** Absent where it is not known: a zero would mean that there is none. */
+  /** The count of mail; absent if it is not known: a zero would mean that there is none. */
   readonly mail?: MailCount;
 }
 
@@ -52,11 +52,11 @@ export interface ExpositionOptions {
 }
 
 interface CounterFamily extends Family {
-  /** From the counter's unit to the base unit. */
+  /** The factor from the counter's unit to the base unit. */
   readonly scale: number;
   /** Distinguishes counters that share a family. */
   readonly label?: string;
-  /** Only cgroup v2 counts it; on v1 a zero would mean that nothing waited. */
+  /** Whether only cgroup v2 counts it; on v1 a zero would mean that nothing waited. */
   readonly onlyCgroup2?: boolean;
 }
 
@@ -132,7 +132,7 @@ const unitSuffixes: Readonly<Record<QuantityKind, string>> = {
   count: '',
 };
 
-/** `memory.limit` → `limit_memory_bytes`, `io.reads` → `limit_io_reads_per_second`. */
+/** Makes the family of a limit: `memory.limit` → `limit_memory_bytes`, `io.reads` → `limit_io_reads_per_second`. */
 function limitFamily({ key, kind, summary }: KeyedAttribute): Family {
   const stem = key.replace(/\.limit$/, '').replace('.', '_');
   return { name: `limit_${stem}${unitSuffixes[kind]}`, type: 'gauge', help: summary };
@@ -164,7 +164,7 @@ const mailFamily: Family = {
 };
 const mailResults = ['accepted', 'refused'] as const;
 
-/** The page, in chunks of about `chunkCharacters`. */
+/** Returns the page, in chunks of about `chunkCharacters`. */
 export function* exposition(
   { members, faults, status, protections }: Exposed,
   { format = 'text', tenantsMax = 2000 }: ExpositionOptions = {},
@@ -190,7 +190,7 @@ interface Shown {
   /** Labels without their braces. */
   readonly labels: readonly string[];
   readonly counters: readonly Readonly<Counters>[];
-  /** Undefined for the aggregate, which has no limits. */
+  /** The limits; undefined for the aggregate, which has none. */
   readonly limits: readonly (LimitNumbers | undefined)[];
   readonly faults: readonly (FaultTotals | undefined)[];
   readonly mail: readonly (MailCount | undefined)[];
@@ -223,8 +223,8 @@ function shownOf(
 }
 
 /**
- * Ordered by their share of what all have used together, mostly of totals since the cgroup was
- * created, so that the selection seldom changes.
+ * Orders members by their share of what all have used together, mostly of totals since the cgroup was created, so that
+ * the selection seldom changes.
  */
 function largestFirst(
   all: readonly ExposedMember[],
@@ -294,7 +294,7 @@ function* counterSamples(page: Page, kind: Kind, rows: Shown, cgroup2: boolean) 
   }
 }
 
-/** Microseconds are whole numbers, so the quotient prints with as few digits as are exact. */
+/** Scales a value. Microseconds are whole numbers, so the quotient prints with as few digits as are exact. */
 const scaled = (value: number, scale: number) => (scale === 1 ? value : Math.round(value) / 1e6);
 
 function* limitSamples(page: Page, kind: Kind, rows: Shown) {

@@ -2,7 +2,7 @@
 import type { ExpositionFormat } from './content-type.ts';
 
 export interface Family {
-  /** Of a member's family, without the prefix `bulkhead_tenant_` or `bulkhead_reseller_`. */
+  /** The family's name; for a member's family, without the prefix `bulkhead_tenant_` or `bulkhead_reseller_`. */
   readonly name: string;
   readonly type: 'counter' | 'gauge';
   readonly help: string;
@@ -35,7 +35,7 @@ export class Page {
     this.text += `# HELP ${family} ${help}\n# TYPE ${family} ${type}\n`;
   }
 
-  /** A family with a single sample. */
+  /** Adds a family with a single sample. */
   single(
     name: string,
     type: Family['type'],
@@ -48,7 +48,7 @@ export class Page {
     this.text += labels === '' ? `${name} ${value}\n` : `${name}{${labels}} ${value}\n`;
   }
 
-  /** One of several states of the agent: 1 for the current one. */
+  /** Adds a family with a sample for each state of the agent: 1 for the current one. */
   states(what: string, help: string, states: readonly string[], now: string): void {
     const name = `bulkhead_agent_${what}`;
     this.head(name, 'gauge', help);
@@ -56,7 +56,9 @@ export class Page {
   }
 }
 
-/** The format escapes these three; a lone carriage return would garble the page on a terminal. */
+/**
+ * Escapes a label's value. The format escapes these three; a lone carriage return would garble the page on a terminal.
+ */
 export function labelValue(text: string): string {
   return text.replace(/[\\"\n\r]/g, (char) => escapes[char] ?? '');
 }

@@ -1,4 +1,4 @@
-/** Metrics of what protects the host: whether it is in force, and how much it refused. */
+/** Metrics of the host's protections: whether each is in force, and how much it refused. */
 import { protectionStates, type Protection } from '../part.ts';
 import type { Page } from './page.ts';
 

@@ -31,15 +31,17 @@ import { printProblem } from '../../base/problem.ts';
 export type PlacementTargets = Omit<TargetsCommand, 'kind'>;
 
 export interface PlacementOptions {
-  /** One line each: restarts of the placer with the reason, and what it printed. */
+  /** Logs one line for each restart of the placer with the reason, and for each line that it printed. */
   readonly log: (line: string) => void;
-  /** A cgroup was removed by another program; apply the policy and call `setTargets` again. */
+  /** Called when another program removed a cgroup; apply the policy and call `setTargets` again. */
   readonly onMissingCgroup?: (cgroups: readonly string[]) => void;
-  /** Tenants were stopped for a moment, since they started processes faster than these can be placed. */
+  /**
+   * Called with tenants that were stopped for a moment, because they started processes faster than these can be placed.
+   */
   readonly onHalted?: (tenants: readonly number[]) => void;
   /** The record of stopped tenants, for the next placer if this one dies; in the runtime directory. */
   readonly haltFile: string;
-  /** For tests: a smaller buffer makes the kernel drop events. */
+  /** The size of the receive buffer in tests: a smaller one makes the kernel drop events. */
   readonly receiveBytes?: number;
   readonly pingMilliseconds?: number;
 }
@@ -48,10 +50,10 @@ const defaultPingMilliseconds = 10_000;
 const missedPingsMax = 3;
 const patienceMax = 32;
 const backoffMilliseconds = { first: 100, max: 10_000 };
-/** After it has run this long, its next exit counts as the first again. */
+/** The run time after which its next exit counts as the first again. */
 const steadyMilliseconds = 60_000;
 const endMilliseconds = 2_000;
-/** A busy host may need this long to start it. */
+/** The time that a busy host may need to start it. */
 const startMilliseconds = 30_000;
 const rescanMilliseconds = 30_000;
 const logBytesMax = 4_096;
@@ -62,7 +64,7 @@ const script = scriptFile('host/placer/main');
 export function placementTargets(policy: Policy, paths: Paths, tree: Tree): PlacementTargets {
   const targets = policy.tenants.map((each): PlacementTargets['targets'][number] => {
     const cgroup = tenantCgroup(each);
-    // Beside the sites of a slice there is whatever systemd makes in it.
+    // A tenant's slice may contain, next to the sites, whatever systemd makes in it.
     const isSlice = tree.slices !== undefined && sliceTenant(cgroup) !== undefined;
     return each.sites.length === 0 || isSlice
       ? [each.uid, cgroup]
@@ -87,7 +89,7 @@ export class ConnectorPlacement implements AsyncDisposable {
   #child: ChildProcessWithoutNullStreams | undefined;
   #bornAt = 0;
   #targets: PlacementTargets | undefined;
-  /** They could not be written because the pipe was full. */
+  /** Whether targets wait, because the pipe was full. */
   #targetsWait = false;
   #last: PlacerStatus | undefined;
   /** Counters of earlier placers. */
@@ -109,7 +111,7 @@ export class ConnectorPlacement implements AsyncDisposable {
     this.#options = options;
   }
 
-  /** Its process id, while it runs. */
+  /** Returns the placer's process id, while it runs. */
   get pid(): number | undefined {
     return this.#child?.pid;
   }
@@ -127,7 +129,7 @@ export class ConnectorPlacement implements AsyncDisposable {
     this.#sendTargets();
   }
 
-  /** The current state; counters may be a fraction of a second old. */
+  /** Returns the current state; counters may be a fraction of a second old. */
   status(): PlacementStatus {
     const last = this.#last;
     const restarts = this.#restarts;
@@ -150,12 +152,12 @@ export class ConnectorPlacement implements AsyncDisposable {
     };
   }
 
-  /** The share of the processes that the first scan has inspected: 0 to 1; absent while that is unknown. */
+  /** Returns the share of the processes that the first scan has inspected: 0 to 1; undefined while that is unknown. */
   get progress(): number | undefined {
     return this.#last?.progress;
   }
 
-  /** Until all processes were scanned once, however long that takes, or the first placer has exited. */
+  /** Waits until all processes were scanned once, however long that takes, or the first placer has exited. */
   async begun(): Promise<void> {
     const { promise, resolve } = this.#begun;
     await this.#scanned(resolve, promise);
@@ -200,13 +202,13 @@ export class ConnectorPlacement implements AsyncDisposable {
     this.#sendScan();
   }
 
-  /** The pipe has room again. */
+  /** Continues when the pipe has space again. */
   #drained(): void {
     if (this.#targetsWait) this.#sendTargets();
     this.#sendScan();
   }
 
-  /** One scan serves all who wait for one. */
+  /** Sends one scan for all who wait for one. */
   #sendScan(): void {
     const waiter = this.#waiters.at(-1);
     if (waiter !== undefined) this.#send({ kind: 'scan', id: waiter.id });
@@ -276,7 +278,7 @@ export class ConnectorPlacement implements AsyncDisposable {
     if (this.#missed >= missedPingsMax * this.#patience) {
       this.#log(`The placer did not answer ${this.#missed} pings; killing it`);
       this.#missed = 0;
-      // It may be this host that is slow: then the next one would be killed, too, and never place anybody.
+      // The host may be slow: then the next placer would be killed, too, and never place anybody.
       this.#patience = Math.min(this.#patience * 2, patienceMax);
       child.kill('SIGKILL');
       return;
@@ -291,7 +293,7 @@ export class ConnectorPlacement implements AsyncDisposable {
     this.#targetsWait = !this.#send({ kind: 'targets', ...this.#targets });
   }
 
-  /** False if the pipe is full. Commands to a placer that died are lost. */
+  /** Returns false if the pipe is full. Commands to a placer that died are lost. */
   #send(command: object): boolean {
     const stdin = this.#child?.stdin;
     if (stdin === undefined || !stdin.writable) return true;
@@ -321,7 +323,7 @@ export class ConnectorPlacement implements AsyncDisposable {
   }
 }
 
-/** False if a line is invalid: a defect of the placer, which must not make the agent fail. */
+/** Returns false if a line is invalid: a defect of the placer, which must not make the agent fail. */
 function heard(events: Lines, chunk: Buffer): boolean {
   try {
     return events.add(chunk);

@@ -107,7 +107,9 @@ class Hits {
     this.#values = values;
   }
 
-  /** The current limit, if none was recorded. */
+  /**
+   * Returns how often a limit was hit, and at which value: the current limit, if none was recorded.
+   */
   of({ who, limits }: Entry, limit: LimitKey): Hit | undefined {
     const count = this.#faults.get(who.member)?.[limit] ?? 0;
     if (count === 0) return undefined;
@@ -125,7 +127,7 @@ interface Proposed {
   readonly hit: Hit | undefined;
 }
 
-/** Empty if it was neither used nor hit. */
+/** Returns a proposal; none if the limit was neither used nor hit. */
 function proposedFor(entry: Entry, { limit, seen }: Measured, hits: Hits): readonly Proposed[] {
   const hit = hits.of(entry, limit);
   const mine = seen.get(entry.who.member) ?? (hit === undefined ? undefined : nothingSeen);
@@ -133,7 +135,7 @@ function proposedFor(entry: Entry, { limit, seen }: Measured, hits: Hits): reado
   return [{ proposal: propose(limit, mine, entry.limits[limit], hit), hit }];
 }
 
-/** The advice for all of them together: the maximum that any of them needs. */
+/** Returns the advice for all of them together: the maximum that any of them needs. */
 function together(limit: LimitKey, all: readonly Proposed[]) {
   const max = (part: keyof Proposal) => Math.max(...all.map(({ proposal }) => proposal[part]));
   const hit = all.map((each) => each.hit).reduce(worseHit, undefined);
@@ -163,7 +165,7 @@ function adviceFor(entry: Entry, measured: Measured, hits: Hits): readonly Advic
   }));
 }
 
-/** Advice for packages: the maximum that any of its tenants needs. */
+/** Returns the advice for packages: the maximum that any of their tenants needs. */
 function packagesOf(
   entries: readonly Entry[],
   measured: readonly Measured[],
@@ -202,7 +204,7 @@ function packageAdvice(
 const ownValue = ({ source }: Entry, limit: LimitKey) =>
   source.chain[0]?.kind === 'tenant' && source.chain[0].written.has(limit);
 
-/** The sum of all limits, compared with what the host has. */
+/** Returns the sum of all limits, next to the capacity of the host. */
 async function hostOf(
   { agent, history }: RequestContext,
   period: { readonly from: number; readonly to: number },

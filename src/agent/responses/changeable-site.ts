@@ -1,4 +1,6 @@
-/** The site of which somebody may change limits: one of the policy, or one that a web server serves for the tenant. */
+/**
+ * Finds the site whose limits the caller may change: one of the policy, or one that a web server serves for the tenant.
+ */
 import type { Problem } from '../../base/problem.ts';
 import { ok } from '../../base/result.ts';
 import type { DriverName, SiteLimitSetter, SiteLimitSetters } from '../../policy/document.ts';
@@ -21,7 +23,10 @@ export interface ChangeableSite {
 
 type Refuse = (cause: Omit<Problem, 'action' | 'object'>) => HttpResult<never>;
 
-/** Only the tenant itself or its reseller, whom the kernel has named, and only while they are who the policy means. */
+/**
+ * Accepts only the tenant itself or its reseller, identified by the kernel, and only while their uids belong to the
+ * accounts that the policy means.
+ */
 export async function changeableSite(
   request: RequestContext,
   name: string,
@@ -56,14 +61,14 @@ export async function changeableSite(
   return ok({ entry: entry.value, tenant, holders });
 }
 
-/** The tenant before the slash, or the caller itself, if the caller may see it. */
+/** Returns the tenant before the slash, or the caller itself, if the caller may see it. */
 function tenantInName(request: RequestContext, name: string, uid: number): Entry | undefined {
   const [account, site] = splitSiteName(name);
   const tenant = namedEntry(request, site === undefined ? `${uid}` : account);
   return tenant.ok && tenant.value.who.kind === 'tenant' ? tenant.value : undefined;
 }
 
-/** A site that the policy does not have, and that a web server serves for the tenant. */
+/** Returns a site that the policy does not have, but that a web server serves for the tenant. */
 async function servedEntry(
   { agent }: RequestContext,
   tenant: Entry,
@@ -89,13 +94,13 @@ async function servedEntry(
   return ok(siteEntry(tenant, { name: site, chain: [], values: {} }));
 }
 
-/** Why it cannot be a site unless the policy has it. */
+/** Explains why a site can have limits only if the policy has it. */
 function whyOnlyPolicy(
   driver: DriverName | undefined,
   { resellerUid }: Entry,
   site: string,
 ): string | undefined {
-  // A tenant could have several times the disk I/O that it may have.
+  // Otherwise the tenant could have several times its limit of disk I/O.
   if (driver === 'cgroup1')
     return 'the policy does not have it, and with cgroup v1 each site has the disk limits of the tenant for itself';
   return driver === 'systemd' && resellerUid === undefined && !fitsUnit(site)
@@ -116,13 +121,16 @@ function notServed(object: string, names: ReadonlySet<string>): HttpResult<never
   return httpError({ status: 404, action: 'change limits of', object, reason, hint });
 }
 
-/** As what somebody may set limits of the sites of a tenant: as its reseller first, who can also be the tenant. */
+/**
+ * Returns the roles in which this uid may set limits of the tenant's sites. The reseller comes first; it can also be
+ * the tenant.
+ */
 function settersAs(uid: number, { who, resellerUid, source }: Entry): SiteLimitSetters {
   const uids = { reseller: resellerUid, tenant: who.uid };
   return settersOf(source).filter((each) => uids[each] === uid);
 }
 
-/** Undefined where one of them is not known to be who the policy means. */
+/** Returns the current owners of the uids; undefined if one of them may not be the account that the policy means. */
 function holdersNow(
   membership: Membership,
   tenantUid: number,

@@ -102,7 +102,10 @@ const beginnings = ({ caller, agent }: RequestContext, entries: readonly Entry[]
     }),
   );
 
-/** The account of that time may have been removed since, and another may have the uid. */
+/**
+ * Adds the member. The account of that time may have been removed since, and another may have the
+ * uid.
+ */
 function withWho(incident: Incident, memberIndex: MemberIndex): IncidentRow {
   const now = memberIndex.entries.get(incident.member)?.who;
   const isSame = now !== undefined && (incident.name === '' || incident.name === now.name);
@@ -119,7 +122,7 @@ function formerMember({ member, name }: Incident): Who {
   };
 }
 
-/** The snapshot as a reseller, and whoever has the token, may see it. */
+/** Returns the snapshot as a reseller, and whoever has the token, may see it. */
 export function withoutCommands(snapshot: Snapshot): Snapshot {
   const processes = snapshot.processes.map(({ request, ...each }) => {
     void request;

@@ -8,7 +8,7 @@ import { isAdministrator, maySee, seesSince, visibleEntries } from '../api/calle
 import { httpError, type HttpResult } from '../api/http-result.ts';
 import { type RequestContext } from '../api/request-context.ts';
 
-/** The named members, or all that the caller may see. */
+/** Returns the named members, or all that the caller may see. */
 export function askedEntries(request: RequestContext): HttpResult<readonly Entry[]> {
   const { agent, caller, query } = request;
   const names = query.names('tenant');
@@ -36,7 +36,10 @@ function namedEntries(
   return ok(entries);
 }
 
-/** Whether a member exists is not revealed to callers who may not see it. A tenant may name its sites without itself. */
+/**
+ * Finds a member. Callers do not learn whether a member exists that they may not see. A tenant may name its sites
+ * without itself.
+ */
 export function namedEntry({ agent, caller }: RequestContext, name: string): HttpResult<Entry> {
   const short =
     caller.kind === 'uid' && !name.includes('/') ? [siteName(`${caller.uid}`, name)] : [];
@@ -52,7 +55,7 @@ export function namedEntry({ agent, caller }: RequestContext, name: string): Htt
   });
 }
 
-/** For stores: the members, or undefined for all of them. */
+/** Returns the members for a query of a store, or undefined for all of them. */
 export function membersOf(
   request: RequestContext,
   entries: readonly Entry[],
@@ -67,13 +70,13 @@ const periodsMax = 8;
 export interface Part {
   readonly from: number;
   readonly to: number;
-  /** Absent: all. */
+  /** The members of this part; absent: all. */
   readonly members?: readonly Member[];
 }
 
 /**
- * A period, without the time before the caller may see each member: usually in one part. If many members
- * begin within it at different times, some see less than they could, and none sees more.
+ * Splits a period so that each member's time before the caller may see it is left out; usually it has one part. If many
+ * members begin within it at different times, some callers see less than they could, and none sees more.
  */
 export function visibleParts(
   request: RequestContext,
@@ -94,11 +97,11 @@ export function visibleParts(
   }));
 }
 
-/** The time since when the caller may see a member's counts, in a period that begins at `from`. */
+/** Returns the time since when the caller may see a member's counts, in a period that begins at `from`. */
 export function visibleFrom({ caller, agent }: RequestContext, entry: Entry, from: number): number {
   const since = seesSince(caller, entry, agent.membership);
   if (!Number.isFinite(since)) return Infinity;
-  // The first hour of a roll-up may include the previous holder's usage.
+  // The first hour of a roll-up may include the previous owner's usage.
   const isSummedUp = Date.now() - since >= hourMilliseconds;
   return Math.max(from, isSummedUp ? hourAfter(since) : since);
 }

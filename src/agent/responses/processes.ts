@@ -38,7 +38,10 @@ function shareOf({ cpuSeconds, ageSeconds }: Pick<LiveProcess, 'cpuSeconds' | 'a
   return { cpu: cpuSeconds / Math.max(0.01, ageSeconds) };
 }
 
-/** The processes of a reseller are those of its tenants; those of a tenant include its sites'. */
+/**
+ * Returns the processes of a member. A reseller has the processes of its tenants; a tenant's
+ * include its sites' processes.
+ */
 export function processesOf(
   entry: Entry,
   memberIndex: MemberIndex,

@@ -1,6 +1,7 @@
 /**
- * `GET /v1/tenants/NAME/limits`: each limit, its value, and what set it. `POST` changes what a tenant has set for one of its
- * own sites, or its reseller for it: `?set=cpu.limit=50%&unset=memory`, with `check=1` without changing anything.
+ * `GET /v1/tenants/NAME/limits`: each limit, its value, and what set it. `POST` changes the limits that a tenant, or
+ * its reseller, has set for the tenant's own sites: `?set=cpu.limit=50%&unset=memory`. With `check=1` it changes
+ * nothing.
  */
 import { ok } from '../../base/result.ts';
 import { setterOf } from '../../policy/sites/site-limits.ts';

@@ -1,4 +1,4 @@
-/** `GET /v1/top`: what each member used in the last tick. */
+/** `GET /v1/top`: the usage of each member in the last tick. */
 import { availableParallelism, totalmem } from 'node:os';
 import type { TopResponse, TopRow } from '../api/api.ts';
 import type { LatestSample } from '../sampling/latest-sample.ts';
@@ -32,11 +32,11 @@ export function answerTop(request: RequestContext): HttpResult<TopResponse> {
   });
 }
 
-/** A site is idle with its tenant, or beside it. */
+/** Counts idle members without sites, which their tenants include. */
 const idleOf = (entries: readonly Entry[], latest: LatestSample) =>
   entries.filter(({ who }) => who.kind !== 'site' && latest.isIdle(who.member)).length;
 
-/** `lastTick` is its monotonic time. */
+/** Makes the rows; `lastTick` is the last tick's monotonic time. */
 export function topRows(
   entries: readonly Entry[],
   latest: LatestSample,

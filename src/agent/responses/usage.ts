@@ -1,4 +1,4 @@
-/** `GET /v1/usage` and `GET /v1/series`: what was used over a period. */
+/** `GET /v1/usage` and `GET /v1/series`: usage over a period. */
 import type { Period } from '../../store/history/history-query.ts';
 import type { Member } from '../../usage/member.ts';
 import { metricKeys, metrics, peakKeys, sampledKeys, type MetricKey } from '../../usage/metrics.ts';
@@ -60,7 +60,7 @@ const withPeaks = (asked: readonly MetricKey[]) => [
 
 type Distributions = Readonly<Partial<Record<MetricKey, Distribution>>>;
 
-/** The maximum of a metric includes the kernel's high-water marks, if there are any. */
+/** Raises the maximum of a metric to the kernel's high-water marks, if there are any. */
 function withMaxima(asked: readonly MetricKey[], measured: Distributions = {}): Distributions {
   const pairs = asked.flatMap((key) => {
     const of = measured[key];
@@ -75,7 +75,7 @@ function withMaxima(asked: readonly MetricKey[], measured: Distributions = {}): 
 const isNamed = ({ query, caller }: RequestContext) =>
   query.has('tenant') || !isAdministrator(caller);
 
-/** The named metrics, or all that this host can measure. */
+/** Returns the named metrics, or all that this host can measure. */
 function askedMetrics(request: RequestContext): HttpResult<readonly MetricKey[]> {
   const asked = request.query.names('metric');
   if (!asked.ok) return asked;
@@ -95,7 +95,7 @@ function askedMetrics(request: RequestContext): HttpResult<readonly MetricKey[]>
   return ok(names.length === 0 ? here : known.filter((key) => names.includes(key)));
 }
 
-/** Only cgroup v2 counts pressure. */
+/** Returns the metrics that this host can measure; only cgroup v2 counts pressure. */
 function measuredHere({ agent }: RequestContext): readonly MetricKey[] {
   if (agent.driver?.tree.version !== 1) return sampledKeys;
   return sampledKeys.filter((key) => !metrics[key].counter.includes('Pressure'));
@@ -149,7 +149,7 @@ function askedSeries(request: RequestContext): HttpResult<AskedSeries> {
   });
 }
 
-/** The number of parts, from the first, that begin before `visible`. */
+/** Returns the number of parts, from the first, that begin before `visible`. */
 function hiddenPoints(
   visible: number,
   { from, to, points }: { readonly from: number; readonly to: number; readonly points: number },

@@ -1,10 +1,10 @@
 /**
- * Enforces the policy's totals of reads and writes over all disks. The kernel caps each direction of
- * each disk by itself, so after each tick the caps move towards those in use (`limits/shift.ts`).
+ * Enforces the policy's totals of reads and writes over all disks. The kernel caps each direction of each disk
+ * separately, so after each tick the caps move towards those in use (`limits/shift.ts`).
  *
- * The kernel's files are the source of truth: caps are read before they are moved, so that writes of
- * another process, or a cgroup that was created again, are noticed. On exit the agent leaves equal
- * caps behind, which never allow more than the total.
+ * The kernel's files are the source of truth: caps are read before they are moved, so that writes of another process,
+ * or a cgroup that was created again, are noticed. On exit the agent leaves equal caps behind, which never allow more
+ * than the total.
  */
 import type { Tree } from '../../host/driver.ts';
 import type { CgroupFiles } from '../../host/cgroups/cgroup-files.ts';
@@ -36,11 +36,11 @@ interface Held {
   readonly values: LimitValues;
   /** Counts at the last sample; absent before the first. */
   counts: IoNumbers | undefined;
-  /** When that was: monotonic, in milliseconds. */
+  /** The time of that sample: monotonic, in milliseconds. */
   at: number;
   /** Whether the caps are equal. */
   resting: boolean;
-  /** What exceeded each total and still has to be compensated. */
+  /** The excess over each total that still has to be compensated. */
   readonly debts: Partial<Record<Total['total'], number>>;
 }
 
@@ -60,12 +60,12 @@ export class IoShifter implements Disposable {
     this.#devices = devices;
   }
 
-  /** Members with unchanged limits keep their caps; all others start with equal ones. */
+  /** Takes over the members: those with unchanged limits keep their caps; all others start with equal ones. */
   follow(memberIndex: MemberIndex): void {
     const held = new Map<Member, Held>();
     for (const [member, { cgroup, values, who, parts }] of memberIndex.entries) {
       if (!hasTotal(values, this.#devices.length)) continue;
-      // cgroup v1 sums neither the I/O of a reseller's tenants, nor that of a tenant's parts.
+      // cgroup v1 sums neither the I/O of a reseller's tenants, nor the I/O of a tenant's parts.
       if (this.#version === 1 && (who.kind !== 'tenant' || parts.length > 0)) continue;
       const known = this.#held.get(member);
       const same = known?.cgroup === cgroup && sameTotals(known.values, values);
@@ -77,7 +77,7 @@ export class IoShifter implements Disposable {
     this.#held = held;
   }
 
-  /** `monotonic` in milliseconds; `interval` in seconds. */
+  /** Moves the caps; `monotonic` in milliseconds, `interval` in seconds. */
   shift(readings: readonly Reading[], monotonic: number, interval: number): void {
     if (this.#held.size === 0) return;
     let left = perTickMax;
@@ -139,7 +139,7 @@ export class IoShifter implements Disposable {
     return next;
   }
 
-  /** Lowered caps are written first, so that the sum never exceeds the total. */
+  /** Writes the caps, lowered ones first, so that the sum never exceeds the total. */
   #write(held: Held, before: IoNumbers, after: IoNumbers): void {
     const old = this.#io.capTexts(before, this.#devices).map(({ value }) => value);
     const texts = this.#io.capTexts(after, this.#devices);
@@ -164,7 +164,7 @@ export class IoShifter implements Disposable {
   }
 }
 
-/** A cgroup that was created again counts from zero. */
+/** Returns the growth of each count; a cgroup that was created again counts from zero. */
 function grown(before: IoNumbers, now: IoNumbers, total: Total): readonly number[] {
   const old = lanesOf(before, total);
   return lanesOf(now, total).map((count, lane) => Math.max(0, count - (old[lane] ?? 0)));

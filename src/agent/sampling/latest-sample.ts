@@ -26,7 +26,7 @@ export class LatestSample {
   #rowOf: ReadonlyMap<Member, number> = new Map();
   #counters: ReadonlyMap<Member, Readonly<Counters>> = new Map();
   readonly #recent: FaultedTick[] = [];
-  /** Since the agent started. */
+  /** Faults since the agent started. */
   readonly #totals = new Map<
     Member,
     Partial<Record<LimitKey, Partial<Record<Severity, number>>>>
@@ -67,7 +67,7 @@ export class LatestSample {
     return this.#counters.get(member);
   }
 
-  /** Faults since the agent started. */
+  /** Returns the faults since the agent started. */
   get totals(): ReadonlyMap<Member, FaultTotals> {
     return this.#totals;
   }
@@ -83,7 +83,7 @@ export class LatestSample {
     return Object.fromEntries(pairs) as Record<MetricKey, number>;
   }
 
-  /** Faults of the last five minutes. */
+  /** Returns the faults of the last five minutes. */
   recentFaults(): ReadonlyMap<Member, FaultCounts> {
     const counts = new Map<Member, Partial<Record<LimitKey, number>>>();
     for (const { faults } of this.#recent) {
@@ -96,7 +96,7 @@ export class LatestSample {
     return counts;
   }
 
-  /** Limits that were hit in the last tick. */
+  /** Returns the limits that were hit in the last tick. */
   limitsHitIn(monotonicOfTick: number): ReadonlyMap<Member, readonly LimitKey[]> {
     const found = new Map<Member, LimitKey[]>();
     const last = this.#recent.at(-1);
@@ -109,7 +109,7 @@ export class LatestSample {
     return found;
   }
 
-  /** Removes members whose uid has a new holder. */
+  /** Removes members whose uid has a new owner. */
   forget(members: ReadonlySet<Member>): void {
     for (const member of members) this.#totals.delete(member);
     for (const [index, { monotonic, faults }] of this.#recent.entries()) {

@@ -3,7 +3,7 @@ import type { LimitKey, LimitValues } from '../../limits/limit.ts';
 import { unlimited } from '../../base/quantity.ts';
 import type { LimitNumbers } from '../api/api.ts';
 
-/** Limits of a policy as numbers, without unlimited ones. */
+/** Returns the limits of a policy as numbers, without unlimited ones. */
 export function limitNumbers(values: LimitValues): LimitNumbers {
   const numbers: Partial<Record<LimitKey, number>> = {};
   for (const [key, value] of Object.entries(values) as [LimitKey, LimitValues[LimitKey]][]) {

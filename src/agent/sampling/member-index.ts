@@ -31,7 +31,7 @@ export interface Entry {
   readonly account: string | undefined;
   readonly resellerUid: number | undefined;
   readonly source: Pick<Tenant | Reseller | Site, 'chain'> & Pick<Site, 'own'>;
-  /** The cgroups into which a tenant with sites is divided: those of the sites, and that of everything else. */
+  /** The cgroups into which a tenant with sites is divided: one for each site, and one for everything else. */
   readonly parts: readonly string[];
 }
 
@@ -69,7 +69,7 @@ export class MemberIndex {
     return this.#byName.get(known) ?? this.entries.get(known as Member);
   }
 
-  /** The line of the policy that sets this limit of a member: `/etc/bulkhead/policy.xml:12`. */
+  /** Returns the line of the policy that sets this limit of a member: `/etc/bulkhead/policy.xml:12`. */
   originOf(member: Member, key: LimitKey): string {
     const without = faultsWithoutLimit.get(key);
     if (without !== undefined) return without.from;
@@ -83,7 +83,7 @@ export class MemberIndex {
     return `${this.#policy.file}:${line} (${kind}${name === '' || kind === 'reseller' ? '' : ` ${name}`})`;
   }
 
-  /** Undefined for a reseller. */
+  /** Explains a member's limits; undefined for a reseller. */
   explain(member: Member): Explanation | undefined {
     const { uid, kind, site: name } = this.entries.get(member)?.who ?? {};
     const tenant = this.#policy?.tenants.find((each) => each.uid === uid);
@@ -143,7 +143,7 @@ function entriesOf(policy: Policy | undefined): readonly Entry[] {
   ];
 }
 
-/** `source`: a site of that tenant, also one that is not yet in the policy. */
+/** Builds the entry of a tenant's site, `source`, which need not be in the policy yet. */
 export const siteEntry = ({ who, cgroup, account, resellerUid }: Entry, source: Site): Entry => ({
   who: {
     ...who,

@@ -1,7 +1,7 @@
 /**
- * Since when each member has its current holder: determined whenever a policy is adopted, and kept in the
- * store, so that an account replaced while no agent was running is noticed, too. A member that leaves the
- * policy ends, and starts over when it returns.
+ * The time since when each member has its current owner. It is determined whenever a policy is adopted, and kept in the
+ * store, so that an account replaced while no agent was running is noticed, too. A member that leaves the policy ends,
+ * and starts over when it returns.
  */
 import type { AccountNames } from '../../host/accounts/account-names.ts';
 import type { EventStore } from '../../store/events/event-store.ts';
@@ -13,7 +13,7 @@ import { continued, type Holder, type Tenancy } from '../../usage/tenancy.ts';
 import type { Entry } from './member-index.ts';
 
 interface Followed {
-  /** Members with a new holder, or never seen before. */
+  /** Members with a new owner, or never seen before. */
   readonly begun: ReadonlySet<Member>;
   /** Whether the store has it too. */
   readonly saved: Result<void, Problem>;
@@ -29,7 +29,7 @@ export class Membership {
     this.#accounts = accounts;
   }
 
-  /** `homes` by uid. If the store cannot be read, members count as never seen. */
+  /** Determines the owners of the members; `homes` by uid. If the store cannot be read, members count as never seen. */
   follow(
     entries: ReadonlyMap<Member, Entry>,
     homes: ReadonlyMap<number, string>,
@@ -41,7 +41,7 @@ export class Membership {
     const begun = new Set<Member>();
     for (const [member, { who }] of entries) {
       const before = known.get(member);
-      // A site is held by who holds its tenant.
+      // The owner of the tenant also owns its sites.
       const holder = { name: who.tenant ?? who.name, home: homes.get(who.uid) };
       const tenancy = continued(before, holder, at);
       now.set(member, tenancy);
@@ -55,7 +55,7 @@ export class Membership {
     return { begun, saved };
   }
 
-  /** Undefined where nobody is known to hold it now. */
+  /** Returns the current owner; undefined if nobody is known to own it now. */
   holderOf(member: Member): Holder | undefined {
     const known = this.#known?.get(member);
     if (known === undefined || this.#isRenamed(uidOf(member), known.name)) return undefined;
@@ -68,8 +68,8 @@ export class Membership {
   }
 
   /**
-   * Infinity for a former member, and for one whose account has a different name by now, until a policy has been
-   * adopted with it.
+   * Returns the time since when the member has its owner, in milliseconds since 1970. It is Infinity for a former
+   * member, and for one whose account has a different name by now, until a policy has been adopted with it.
    */
   beginningOf(member: Member): number {
     const known = this.#known?.get(member);
@@ -77,7 +77,7 @@ export class Membership {
     return known.since;
   }
 
-  /** Accounts of a directory service are not in the file. */
+  /** Whether the uid's account has another name now. Accounts of a directory service are not in the file. */
   #isRenamed(uid: number, name: string): boolean {
     const names = this.#accounts.namesOf(uid);
     return names.length > 0 && !names.some((each) => printable(each) === name);

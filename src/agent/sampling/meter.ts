@@ -28,7 +28,7 @@ interface Metered {
   readonly cgroup: string;
   /** Absent for the part of a tenant that is not a site. */
   readonly entry: Entry | undefined;
-  /** To whose numbers its own are added, and how. */
+  /** The member to whose numbers its own are added, and how. */
   readonly within: Within | undefined;
 }
 
@@ -36,7 +36,7 @@ interface Within {
   readonly member: Member;
   /** Absent between a tenant and its reseller. */
   readonly part?: Pick<Entry, 'values'>;
-  /** Of a slice in that of its tenant, whose processes are listed with it. */
+  /** Present for a slice inside its tenant's slice; its processes are listed with the tenant. */
   readonly isSlice?: true;
 }
 
@@ -45,7 +45,7 @@ export class Meter implements Disposable {
   readonly #version: 1 | 2;
   readonly #hits: ReturnType<typeof hitsBelow>;
   readonly #slices: SliceTree | undefined;
-  /** Of slices: the counters as they were read, and with the processes of all cgroups in them. */
+  /** Counters of slices: as they were read, and with the processes of all cgroups in them. */
   readonly #inSlices = new Map<string, SliceReading>();
   readonly #sliceHits = new SliceHits();
   /** Slices in which nothing ran at the reading before. */
@@ -54,9 +54,9 @@ export class Meter implements Disposable {
   readonly #last = new Map<Member, LastReading>();
   /** Earlier readings by cgroup, apart from `#last`, which contains sums. */
   readonly #slow = new Map<string, Readonly<Counters>>();
-  /** Tenants by their parts at the last reading: what is subtracted must have been subtracted before. */
+  /** The parts of each tenant at the last reading: numbers can be subtracted only if they were subtracted before. */
   readonly #parts = new Map<Member, string>();
-  /** In reading order: sites before their tenants, tenants before their resellers. */
+  /** Members in reading order: sites before their tenants, tenants before their resellers. */
   #order: readonly Metered[] = [];
 
   constructor({ hierarchies, version, slices }: Tree, memberIndex: MemberIndex) {
@@ -67,7 +67,7 @@ export class Meter implements Disposable {
     this.follow(memberIndex);
   }
 
-  /** How many are measured by the slower method, because file descriptors ran out. */
+  /** Returns the number of members that are measured by the slower method, because file descriptors ran out. */
   get slow(): number {
     return Math.max(0, this.#order.length - this.#max);
   }
@@ -123,7 +123,10 @@ export class Meter implements Disposable {
     return this.#reader.track(cgroup, isNew) ? this.#reader.read(cgroup) : undefined;
   }
 
-  /** Where nothing runs there is no cgroup. One look a tick tells when there is one again. */
+  /**
+   * Reads the counters of a slice. A slice in which nothing runs has no cgroup; one check per tick finds out when it
+   * has one again.
+   */
   #readSlice(cgroup: string, kept: boolean, slices: SliceTree): Readonly<Counters> {
     const known = this.#inSlices.get(cgroup);
     const exists = known !== undefined || slices.hasCgroup(cgroup);
@@ -149,7 +152,7 @@ export class Meter implements Disposable {
     return counters;
   }
 
-  /** On a busy host others run between two readings of one tick, so each has a time of its own. */
+  /** Builds a reading with a time of its own: on a busy host, others run between two readings of one tick. */
   #reading({ who: { member } }: Entry, now: Readonly<Counters>): Reading {
     const last = this.#last.get(member);
     const at = performance.now();
@@ -159,8 +162,8 @@ export class Meter implements Disposable {
   }
 
   /**
-   * The kernel lists the processes of a cgroup without those of its descendants, and v1 does not sum
-   * their I/O either. Returns the same object as before if nothing has changed, which marks an idle member.
+   * Adds the numbers of descendants. The kernel lists the processes of a cgroup without its descendants', and v1 does
+   * not sum their I/O either. Returns the same object as before if nothing has changed, which marks an idle member.
    */
   #withSum(entry: Entry, counters: Readonly<Counters>, sums: ReadonlyMap<Member, Sums>) {
     const { member, kind } = entry.who;
@@ -173,7 +176,7 @@ export class Meter implements Disposable {
     return last !== undefined && sameCounters(last, now) ? last : now;
   }
 
-  /** With other parts than before the numbers cannot be compared with those before. */
+  /** Starts over if the parts differ from before: the numbers cannot be compared then. */
   #startOver(member: Member, parts: string): void {
     if ((this.#parts.get(member) ?? '') === parts) return;
     this.#last.delete(member);
@@ -221,7 +224,7 @@ function readingOrder(
     const { kind, uid } = entry.who;
     const { cgroup } = entry;
     const isSlice = slices !== undefined && sliceOwner(cgroup) !== undefined;
-    // A site whose name is too long for one.
+    // This site's name is too long for a slice.
     if (slices !== undefined && !isSlice && sliceTenant(parentOf(cgroup)) !== undefined) continue;
     levels[kind].push({ cgroup, entry, within: withinOf(entry, isSlice) });
     const [main] = entry.parts;
@@ -270,7 +273,7 @@ const noSums: Sums = {
 const isLimited = (values: LimitValues, key: HitKey) =>
   (values[limitOfHits[key]] ?? unlimited) !== unlimited;
 
-/** A site without such a limit hits that of its tenant. */
+/** Removes hits of limits that the site itself does not have: they hit its tenant's limit. */
 function withoutForeignHits({ values }: Entry, counters: Readonly<Counters>): Readonly<Counters> {
   const foreign = hitKeys.filter((key) => counters[key] !== 0 && !isLimited(values, key));
   if (foreign.length === 0) return counters;
@@ -278,16 +281,16 @@ function withoutForeignHits({ values }: Entry, counters: Readonly<Counters>): Re
 }
 
 /**
- * What the hits of a part add to those of its tenant. Where the kernel has counted them there, too, those of the
- * part's own limit are taken off; where it has not, all others are added.
- * Sources: cgroup-v2.rst, memory.events and pids.events (hierarchical since Linux 6.11).
+ * Returns the function that computes what the hits of a part add to its tenant's. If the kernel has counted them there,
+ * too, the hits of the part's own limit are subtracted. If it has not, all others are added. Sources: cgroup-v2.rst,
+ * memory.events and pids.events (hierarchical since Linux 6.11).
  */
 function hitsBelow(hierarchies: readonly Hierarchy[], version: 1 | 2) {
   const pids = hierarchies.find(({ controllers }) => controllers.has('pids'))?.files;
   let countsForks = version === 2 && pids?.fileNames()?.has(forksFile) === true;
   return (key: HitKey, values: LimitValues, counters: Readonly<Counters>): number => {
     if (counters[key] === 0) return 0;
-    // Where there are slices alone, their kernel shows it once one of them is there.
+    // With slices only, the kernel shows the file once one of them exists.
     if (version === 2) countsForks ||= pids?.readTop(`${userSlice}/${forksFile}`) !== undefined;
     const isCounted = key === 'forksRefused' ? countsForks : version === 2;
     if (isCounted) return isLimited(values, key) ? -counters[key] : 0;

@@ -42,13 +42,13 @@ interface RecorderParts {
   readonly log: Log;
   readonly memberIndex: () => MemberIndex;
   readonly processes: (entry: Entry) => readonly ProcessSet[];
-  /** Its cgroup from the root of the hierarchy that limits memory: `/bulkhead/u1001`. */
+  /** Returns the member's cgroup from the root of the hierarchy that limits memory: `/bulkhead/u1001`. */
   readonly memoryCgroup: (entry: Entry) => string | undefined;
   /** Called with the incidents that began or continued in a tick. */
   readonly onIncidents: (incidents: readonly Incident[]) => void;
 }
 
-/** What a snapshot needs not wait for. */
+/** The parts of a snapshot that are known at once. */
 interface KnownAtOnce extends Reports {
   readonly killed: readonly OomKill[];
 }
@@ -81,7 +81,7 @@ export class Recorder implements Disposable {
     this.#resume(moment);
   }
 
-  /** Why nothing can be recorded now. */
+  /** Returns the reason why nothing can be recorded now. */
   get problem(): Problem | undefined {
     return this.#problem;
   }
@@ -100,12 +100,12 @@ export class Recorder implements Disposable {
     }
   }
 
-  /** Incidents do not continue for a new holder of the uid. */
+  /** Forgets members: incidents do not continue for a new owner of the uid. */
   forget(members: ReadonlySet<Member>): void {
     this.#incidents.forget(members);
   }
 
-  /** `reported`: those of the faults of which more is known. */
+  /** Records one tick. `reported` are the faults with known details. */
   record(
     tick: Tick,
     faults: readonly Fault[],
@@ -126,7 +126,7 @@ export class Recorder implements Disposable {
     for (const note of [...metrics.takeNotes(), ...events.takeNotes()]) this.#parts.log.warn(note);
   }
 
-  /** Incidents from the time during which the store did not work. */
+  /** Returns the incidents from the time during which the store did not work. */
   #unwritten(): readonly OpenIncident[] {
     if (this.#problem === undefined) return [];
     return this.#incidents.open.filter((each) => each.id === undefined);
@@ -150,7 +150,7 @@ export class Recorder implements Disposable {
     return written;
   }
 
-  /** A failure aborts the enclosing transaction. */
+  /** Writes an incident. A failure aborts the enclosing transaction. */
   #write(incident: OpenIncident): void {
     const { events } = this.#parts;
     const { end, faults, severity } = incident;

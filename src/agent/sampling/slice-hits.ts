@@ -1,20 +1,20 @@
 /**
- * How often limits were hit in the slices of sites, as long as the slice of their tenant counts it, too.
+ * Counts how often limits were hit in the slices of sites, as long as their tenant's slice counts it, too.
  *
- * The slice of a site ends with its last process, and its counters with it. The tenant's may stay, with what was counted
- * there, from which the site's must be told apart still.
+ * A site's slice ends with its last process, and its counters with it. The tenant's slice may stay, with the hits
+ * counted there, from which the site's hits must still be separated.
  */
 import type { Counters } from '../../limits/limit.ts';
 import { parentOf } from '../../plan/wanted.ts';
 
-/** Hits of limits, whose counters some kernels keep where the process is, others where the limit is and above. */
+/** Hits of limits. Some kernels count them where the process is, others where the limit is and above. */
 export const hitKeys = ['memoryHits', 'oomKills', 'forksRefused'] as const;
 type HitKey = (typeof hitKeys)[number];
 export type Hits = Readonly<Record<HitKey, number>>;
 
 interface Known {
   readonly now: Hits;
-  /** Of its slices that have ended. */
+  /** The hits of its slices that have ended. */
   readonly ended: Hits;
 }
 
@@ -24,10 +24,10 @@ export const wentBack = (before: Hits, now: Hits): boolean =>
   hitKeys.some((key) => now[key] < before[key]);
 
 export class SliceHits {
-  /** By the cgroups of sites. */
+  /** The hits by the sites' cgroups. */
   readonly #sites = new Map<string, Known>();
 
-  /** With those of its slices that have ended. */
+  /** Adds the hits of the site's slices that have ended. */
   add(cgroup: string, now: Readonly<Counters>): Readonly<Counters> {
     const known = this.#sites.get(cgroup) ?? { now: none, ended: none };
     const ended = wentBack(known.now, now) ? sumOf(known.ended, known.now) : known.ended;
@@ -35,7 +35,7 @@ export class SliceHits {
     return ended === none ? now : { ...now, ...sumOf(ended, now) };
   }
 
-  /** The slice of a tenant is another one, which has counted none of those that have ended. */
+  /** Starts over for a new slice of the tenant, which has counted no hits of the slices that have ended. */
   startOver(tenant: string): void {
     for (const [cgroup, { now }] of this.#sites) {
       if (parentOf(cgroup) === tenant) this.#sites.set(cgroup, { now, ended: none });

@@ -1,24 +1,25 @@
 /**
- * How often tenants and resellers may change limits of sites. Each change is kept on disk and has the whole policy applied, so both
- * are bounded for each tenant and for all of them together; whoever edits the policy is not held up.
+ * The pace at which tenants and resellers may change limits of sites. Each change is kept on disk and has the whole
+ * policy applied, so both are bounded for each tenant and for all of them together. An administrator who edits the
+ * policy never waits.
  */
 import { WorkBudget } from '../../store/work-budget.ts';
 import { httpError, type HttpResult } from '../api/http-result.ts';
 import { ok } from '../../base/result.ts';
 
-/** Ten at once, then one in ten seconds. */
+/** The budget of one uid: ten changes at once, then one in ten seconds. */
 const ofOne = { share: 1 / 10_000, burst: 10 };
-/** Fifty at once, then five a second. */
+/** The budget of all together: fifty changes at once, then five a second. */
 const ofAll = { share: 5 / 1000, burst: 50 };
 
 export class ChangePace {
   readonly #all = new WorkBudget(ofAll);
   readonly #budgets = new Map<number, WorkBudget>();
   readonly #busy = new Set<number>();
-  /** Whether memory that is in use is being taken back, which takes seconds. */
+  /** Whether memory that is in use is being reclaimed, which takes seconds. */
   #isReclaiming = false;
 
-  /** One change of whoever has that uid at a time; it ends when what this returns is disposed. */
+  /** Admits one change at a time of a uid; it ends when the returned value is disposed. */
   enter(uid: number, reclaims: boolean, now: number): HttpResult<Disposable> {
     if (this.#busy.has(uid)) return refuse(429, 'another change of yours is being made', 1);
     const own = this.#budgets.get(uid) ?? new WorkBudget(ofOne);

@@ -1,4 +1,7 @@
-/** Has the policy applied for changes of tenants and resellers: the first at once, those of the next seconds together. */
+/**
+ * Applies the policy for changes of tenants and resellers: the first change at once, the changes of the next seconds
+ * together.
+ */
 const defaultPause = 10_000;
 
 export class PacedApply implements Disposable {
@@ -13,14 +16,14 @@ export class PacedApply implements Disposable {
     this.#pauseMilliseconds = pauseMilliseconds;
   }
 
-  /** Ends after an apply that began after this call. */
+  /** Resolves after an apply that began after this call. */
   run(): Promise<void> {
     return (this.#next ??= this.#later());
   }
 
   async #later(): Promise<void> {
     const left = this.#endedAt + this.#pauseMilliseconds - performance.now();
-    // What is called in the same moment is applied together in any case.
+    // Calls in the same moment are applied together in any case.
     await new Promise<void>((resolve) => {
       this.#timer = setTimeout(resolve, Math.max(0, left));
     });

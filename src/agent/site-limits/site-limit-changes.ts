@@ -1,6 +1,6 @@
 /**
- * Changes that tenants and resellers make to limits of sites: kept first, then applied with the policy. What the kernel does not
- * take, such as less memory than is in use, is taken back, so that what was in force stays.
+ * Changes that tenants and resellers make to limits of sites: saved first, then applied with the policy. A change that
+ * the kernel refuses, such as less memory than is in use, is undone, so that the previous limits stay.
  */
 import { causedBy, type Problem } from '../../base/problem.ts';
 import { ok, type Result } from '../../base/result.ts';
@@ -14,15 +14,15 @@ import { ChangePace } from './change-pace.ts';
 import { PacedApply } from './paced-apply.ts';
 import { printChange, withChange, type SiteChange } from './wanted-change.ts';
 
-/** A client waits for a minute. */
+/** The time to wait for the change before answering; a client waits for a minute. */
 const answerMilliseconds = 40_000;
 
 export interface ChangedTenantSite {
   readonly uid: number;
-  /** Of the tenant, and of the reseller if that wants the change. */
+  /** The owner of the tenant, and of the reseller if the reseller makes the change. */
   readonly holders: SiteLimitHolders;
   readonly site: string;
-  /** As messages name it. */
+  /** The name that messages use. */
   readonly label: string;
   readonly cgroup: string;
   /** The sites of the tenant that the policy has. */
@@ -34,12 +34,12 @@ export type ChangeState = 'in force' | 'kept';
 interface Parts {
   readonly paths: Paths;
   readonly apply: () => Promise<void>;
-  /** Why the last apply could not do what a cgroup needs. */
+  /** Returns the reason why the last apply could not set up a cgroup. */
   readonly problemOf: (cgroup: string) => Problem | undefined;
   readonly log: (line: string) => void;
-  /** What the policy in force has for a site. */
+  /** Returns the limits that the policy in force has for a site. */
   readonly valuesOf: (uid: number, site: string) => LimitValues;
-  /** Between two applies; ten seconds if it is absent. */
+  /** The pause between two applies; ten seconds if it is absent. */
   readonly pauseMilliseconds?: number;
 }
 
@@ -91,8 +91,8 @@ export class SiteLimitChanges implements Disposable {
   }
 
   /**
-   * Why the cgroup cannot be as it should. That can be for a change that the tenant makes at the same time, which is undone
-   * before the next apply: it must not be able to undo what its reseller sets.
+   * Returns the reason why the cgroup is not as it should be. A change that the tenant makes at the same time can be
+   * the reason; it is undone before the next apply. It must not be able to undo what its reseller sets.
    */
   async #applied({ cgroup, holders }: ChangedTenantSite): Promise<Problem | undefined> {
     await this.#paced.run();
@@ -121,7 +121,7 @@ export class SiteLimitChanges implements Disposable {
 
 const unchanged = 'the limits stay as they were';
 
-/** The change goes on, whatever is answered. */
+/** Waits for a limited time; the change goes on, whatever is answered. */
 async function soon(done: Promise<HttpResult<ChangeState>>): Promise<HttpResult<ChangeState>> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<HttpResult<ChangeState>>((resolve) => {

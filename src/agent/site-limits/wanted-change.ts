@@ -1,4 +1,7 @@
-/** What a tenant or its reseller wants to change of a site's limits, checked: only what is its own, and never above what the tenant has. */
+/**
+ * Checks the change of a site's limits that a tenant or its reseller wants: only limits of its own, and never above the
+ * tenant's.
+ */
 import { fail, ok, type Result } from '../../base/result.ts';
 import { parseAssignments, type Assignment } from '../../policy/assignment.ts';
 import { parseLimit } from '../../policy/parse-limit.ts';
@@ -18,7 +21,7 @@ import { originOf, type Chain, type Link } from '../../policy/policy.ts';
 import { httpError, type HttpResult } from '../api/http-result.ts';
 import type { Problem } from '../../base/problem.ts';
 
-/** Absent value: the limit is taken back. */
+/** Limits and their new values; a limit without a value is removed. */
 export type SiteChange = ReadonlyMap<LimitKey, Quantity | undefined>;
 
 const wordsMax = 32;
@@ -26,16 +29,16 @@ const wordLengthMax = 100;
 const action = 'change limits of';
 
 export interface ChangedSite {
-  /** As messages name it. */
+  /** The name that messages use. */
   readonly name: string;
   readonly chain: Chain;
   readonly own?: readonly OwnLimit[] | undefined;
   readonly tenant: LimitValues;
-  /** Who wants the change. */
+  /** The role that makes the change. */
   readonly setter: SiteLimitSetter;
 }
 
-/** `set` are words such as `cpu.limit=50%`, `unset` names of limits. */
+/** Parses a change: `set` are words such as `cpu.limit=50%`, `unset` names of limits. */
 export function readChange(
   site: ChangedSite,
   set: readonly string[],
@@ -60,7 +63,7 @@ function changeOf(site: ChangedSite, assignments: readonly Assignment[]): Result
     if (each.kind === 'package') return fail('only the administrator chooses a package');
     const { key, value: text } = each;
     const why = tenantCannotSet(key);
-    // What was never there can be taken back, as with the name of a limit that stands for several.
+    // A limit that was never set can be removed, as with the name of a limit that stands for several.
     if (why !== undefined && text === undefined) continue;
     if (why !== undefined) return fail(`only the administrator sets ${shown(key)}: ${why}`);
     const value = text === undefined ? undefined : parseLimit(key, text);
@@ -81,13 +84,13 @@ function problemWith(site: ChangedSite, key: LimitKey, value: Quantity): string 
   return bound && `${shown(key)} is above ${whose}, which is ${bound}`;
 }
 
-/** Whose limits count before those of `setter`. */
+/** Returns whose limits take precedence over the setter's. */
 function setBefore(setter: SiteLimitSetter, { kind, name }: Link): string | undefined {
   if (kind === 'site') return 'the administrator';
   return kind === 'set by reseller' && setter === 'tenant' ? `your ${name}` : undefined;
 }
 
-/** Says so where nothing of the setter's own would be taken back, but what others have set stays. */
+/** Returns an error if the change would remove nothing of the setter's own, while limits that others have set stay. */
 function takesBackOthers(
   { chain, own = [], setter }: ChangedSite,
   change: SiteChange,
@@ -105,7 +108,7 @@ function takesBackOthers(
 
 const shown = (key: LimitKey) => key.replace('.', ' ');
 
-/** `cpu.limit 50%, memory.limit unset`. */
+/** Formats a change: `cpu.limit 50%, memory.limit unset`. */
 export const printChange = (change: SiteChange): string =>
   [...change]
     .map(([key, value]) =>
@@ -115,7 +118,7 @@ export const printChange = (change: SiteChange): string =>
     )
     .join(', ');
 
-/** What is kept afterwards; `written` are the sites that the policy has. */
+/** Returns the limits that are kept afterwards; `written` are the sites that the policy has. */
 export function withChange(
   sites: SiteLimits,
   site: string,
