@@ -1,6 +1,6 @@
-/** What a capability adds to `doctor`: one row, and notes after all of them. */
+/** The contribution of a capability to `doctor`: one row, and notes after all rows. */
 export interface DoctorReport {
-  /** Of at most nine letters. */
+  /** The label, of at most nine letters. */
   readonly label: string;
   readonly text: string;
   readonly remarks: readonly string[];

@@ -16,7 +16,7 @@ async function main(): Promise<void> {
     process.stdout.write(`${version()}\n`);
     return;
   }
-  // Asking for the version does not wait for it.
+  // Loaded late so that `--version` starts fast.
   const { makeProgram, makeWholeProgram } = await import('./program.ts');
   const program = asksAboutCommand(words) ? await makeWholeProgram() : makeProgram();
   if (words.length === 0) {
@@ -31,14 +31,17 @@ async function main(): Promise<void> {
   }
 }
 
-/** For "help NAME" commander prints what it knows of the command, and loads nothing. */
+/**
+ * Whether all commands must be loaded. For "help NAME", commander prints what it knows of the
+ * command, and loads nothing.
+ */
 const asksAboutCommand = (words: readonly string[]): boolean =>
   words.includes('help') && words.at(-1) !== 'help';
 
 const isCommanderError = (error: unknown): error is CommanderError =>
   error instanceof Error && 'code' in error && String(error.code).startsWith('commander.');
 
-/** `bulkhead status | head` exits quietly. */
+/** Handles a closed pipe: `bulkhead status | head` exits quietly. */
 function closedPipe(error: NodeJS.ErrnoException): void {
   if (error.code === 'EPIPE') process.exit(exitCodes.done);
   // A disk is full, or a file system has failed: the output is incomplete.

@@ -141,7 +141,7 @@ const commands: CommandTable = {
   ...Object.assign({}, ...capabilities.map((each) => each.commands)),
 };
 
-/** Under which heading `--help` lists them; the rest is under "Commands". */
+/** The headings under which `--help` lists commands; the rest is under "Commands". */
 const groups: Readonly<Record<string, readonly string[]>> = {
   'Policy:': [
     'init',
@@ -192,13 +192,13 @@ export function makeProgram(): Command {
       '\nThe policy is /etc/bulkhead/policy.xml; "bulkhead init" writes a first one.',
     )
     .exitOverride();
-  // After the settings above, which they inherit.
+  // Added after the settings above, which they inherit.
   addCommands(program, commands);
   group(program);
   return program;
 }
 
-/** With every command loaded, for what is made from all options. */
+/** Returns the program with every command loaded, to generate text from all options. */
 export async function makeWholeProgram(): Promise<Command> {
   const program = makeProgram();
   await loadCommands(program);

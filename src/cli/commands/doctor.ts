@@ -1,6 +1,6 @@
 /**
- * `bulkhead doctor`: which limits this host can enforce, and which ways in are held, which are not, why, and what
- * would help.
+ * `bulkhead doctor`: the limits that this host can enforce, and the entry paths: which are covered, which are not, why,
+ * and what would help.
  */
 import { docPage } from '../../sys/package-files.ts';
 import { existsSync } from 'node:fs';
@@ -30,7 +30,7 @@ import type { Result } from '../../base/result.ts';
 /** The column in which all text starts, to the right of the labels. */
 const indent = ' '.repeat(11);
 
-/** What the launcher runs; all are in every Debian installation. */
+/** The programs that the launcher runs; all are in every Debian installation. */
 const tools = ['/usr/bin/setpriv', '/usr/bin/getent', '/usr/bin/flock'];
 
 interface DoctorOptions {
@@ -124,7 +124,7 @@ async function reportsOf(context: WayContext): Promise<readonly DoctorReport[]> 
   return reports.filter((each) => each !== undefined);
 }
 
-/** Of the host's settings alone, which needs neither agent nor driver. */
+/** Reports on the host's settings only, which needs neither agent nor driver. */
 async function security({ json = false }: DoctorOptions, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
@@ -164,7 +164,7 @@ interface Group {
 
 const order: readonly Level[] = ['full', 'partial', 'none'];
 
-/** Limits with the same support for the same reason are printed together; the best first. */
+/** Groups limits with the same support for the same reason; the best first. */
 function alike(limits: ReadonlyMap<LimitKey, Support>): readonly Group[] {
   const groups = new Map<string, Group>();
   for (const [key, support] of limits) {

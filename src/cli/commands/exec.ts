@@ -9,7 +9,7 @@ import { pathsFor } from '../shared/session.ts';
 
 const launcher = packageFile('libexec/bulkhead-exec');
 
-/** What the launcher understands; it alone reads them. */
+/** The launcher's options; only the launcher parses them. */
 const options: readonly (readonly [flags: string, description: string])[] = [
   ['--chdir <dir>', 'start in this directory (absolute), or not at all'],
   ['--site <name>', 'run inside the limits of this site of the tenant, too'],
@@ -28,10 +28,10 @@ const options: readonly (readonly [flags: string, description: string])[] = [
 function exec(_words: readonly string[], _options: unknown, command: Command): ExitCode {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
-  // As they were given: commander would take "--" and what it knows out of the words.
+  // The arguments as given: commander would remove "--" and the options that it knows.
   const first = process.argv[2] === '--instance' ? 4 : 2;
   const words = process.argv.slice(process.argv.indexOf(command.name(), first) + 1);
-  // Since Node 22.15; it does not come back.
+  // Available since Node 22.15; it does not return.
   process.execve?.(launcher, [launcher, '--instance', paths.instance, ...words], process.env);
   return exitCodes.failed;
 }

@@ -1,4 +1,4 @@
-/** `bulkhead units enable|disable|status`: the services of systemd that Bulkhead has on this host. */
+/** `bulkhead units enable|disable|status`: Bulkhead's systemd services on this host. */
 import type { Command } from 'commander';
 import type { Problem } from '../../base/problem.ts';
 import { loadPolicy } from '../../apply/load-policy.ts';
@@ -45,7 +45,7 @@ function refuse(problems: readonly Problem[]): ExitCode {
   return exitCodes.failed;
 }
 
-/** The port is held where the policy has one. */
+/** Returns the units; the socket, which keeps the port, is one of them if the policy has a port. */
 function wantedUnits(policy: string, paths: Paths): readonly string[] {
   const listens = loadPolicy(policy, paths).policy?.agent.listen !== undefined;
   return ownUnits.map(({ name }) => name).filter((name) => listens || name !== agentSocket);

@@ -1,4 +1,4 @@
-/** What the commands that ask the agent have in common: the request, and its failure. */
+/** Shared parts of the commands that ask the agent: the request, and its failure. */
 import type { Command } from 'commander';
 import { answerMilliseconds, callAgent, type Query } from '../../agent/api/client.ts';
 import type { Paths } from '../../host/paths.ts';
@@ -20,7 +20,10 @@ export type Ask = <Response>(
   waitMilliseconds?: number,
 ) => Promise<Result<Response, Problem>>;
 
-/** The first answer alone is waited for aloud: what comes later is asked for by a screen that is there. */
+/**
+ * Returns the request function. Only the first request prints that it waits: later ones come from a screen that is
+ * already open.
+ */
 function asker(paths: Paths): Ask {
   let first = true;
   return (path, query, method = 'GET', waitMilliseconds = answerMilliseconds) => {
@@ -39,7 +42,7 @@ export async function withAgent(
   return paths === undefined ? exitCodes.usage : action(asker(paths), paths);
 }
 
-/** The response, or undefined after its problem has been printed. */
+/** Returns the response, or undefined after its problem has been printed. */
 export function responseOrReport<Response>(
   response: Result<Response, Problem>,
 ): Response | undefined {
@@ -57,5 +60,5 @@ const tenantPath = (tenant: string) => `/v1/tenants/${encodeURIComponent(tenant)
 export const processesPath = (tenant: string) => `${tenantPath(tenant)}/processes`;
 export const limitsPath = (tenant: string) => `${tenantPath(tenant)}/limits`;
 
-/** Root is not a tenant. */
+/** Returns the caller's uid; undefined for root, which is not a tenant. */
 export const ownUid = () => (process.getuid?.() === 0 ? undefined : String(process.getuid?.()));

@@ -1,21 +1,21 @@
 /**
- * What help lists of a command comes from a table. The file of the command is loaded when it is asked
- * for, so that neither help nor the other commands wait for it.
+ * `--help` is generated from this table. A command's file is loaded only when that command is requested, so that
+ * neither help nor the other commands wait for it.
  */
 import { Help, type Command } from 'commander';
 import type { CommandModule, CommandResult } from './command.ts';
 
 interface CommandRow {
-  /** As help lists it after the name; the command takes these arguments. */
+  /** The arguments that help lists after the name; the command takes these. */
   readonly usage: string;
   readonly summary: string;
   readonly load: () => Promise<{ readonly command: CommandModule }>;
 }
 
-/** By name, in the order in which help lists them. */
+/** Commands by name, in the order in which help lists them. */
 export type CommandTable = Readonly<Record<string, CommandRow>>;
 
-/** Of the commands that are not loaded yet. */
+/** The rows of commands that are not loaded yet. */
 const rows = new WeakMap<Command, CommandRow>();
 
 export function addCommands(parent: Command, table: CommandTable): void {
@@ -34,7 +34,7 @@ async function loadCommand(command: Command): Promise<void> {
   module.command.define(command, run);
 }
 
-/** All of them, for what is made from their options. */
+/** Loads all commands, to generate text from their options. */
 export async function loadCommands(parent: Command): Promise<void> {
   for (const each of parent.commands) {
     await loadCommand(each);
@@ -42,14 +42,14 @@ export async function loadCommands(parent: Command): Promise<void> {
   }
 }
 
-/** As commander lists it, which cannot know whether a command has options before it is loaded. */
+/** Returns the command as help lists it. Commander cannot know whether a command has options before it is loaded. */
 export function listedAs(command: Command): string {
   const row = rows.get(command);
   if (row === undefined) return new Help().subcommandTerm(command);
   return `${command.name()} ${row.usage}`.trimEnd();
 }
 
-/** The answer of an action becomes the exit status; what it throws is a defect and says so. */
+/** Makes the answer of an action the exit status; an exception is a defect and is reported as one. */
 function run<Args extends unknown[]>(action: (...args: Args) => CommandResult) {
   return async (...args: Args): Promise<void> => {
     process.exitCode = await action(...args);

@@ -1,4 +1,4 @@
-/** What every command consists of: a definition for commander, and an exit code as its result. */
+/** The parts of every command: a definition for commander, and an exit code as its result. */
 import type { Argument, Command } from 'commander';
 
 export const exitCodes = {
@@ -7,7 +7,7 @@ export const exitCodes = {
   usage: 2,
   /** The check found something: drift, a contradicted module, one that is refused or not accepted. */
   found: 3,
-  /** The check could not be decided from what is available. */
+  /** The available data does not decide the check. */
   undecided: 4,
 } as const;
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
@@ -16,7 +16,7 @@ export type CommandResult = ExitCode | Promise<ExitCode>;
 
 /** One file per command; a table lists it with its arguments and its summary. */
 export interface CommandModule {
-  /** `run` wraps an action so that its result becomes the exit status of the program. */
+  /** Defines the command; `run` wraps an action so that its result becomes the exit status of the program. */
   readonly define: (command: Command, run: Runner) => void;
 }
 
@@ -38,7 +38,7 @@ export function describeArgument(command: Command, description: string): Argumen
   return argument;
 }
 
-/** Examples under a command's help, aligned. */
+/** Returns aligned examples for a command's help. */
 export function examples(...rows: readonly (readonly [command: string, does: string])[]): string {
   const width = Math.max(...rows.map(([command]) => command.length));
   const lines = rows.map(([command, does]) => `  ${command.padEnd(width)}  ${does}`.trimEnd());

@@ -1,4 +1,4 @@
-/** What the commands that edit the policy have in common: edit, print, apply. */
+/** Shared parts of the commands that edit the policy: edit, print, apply. */
 import type { Command } from 'commander';
 import { editPolicy as editPolicyText, tryPolicyEdit, type EditErrors } from '../../apply/edit.ts';
 import { readHostFacts } from '../../host/accounts/accounts.ts';
@@ -27,7 +27,7 @@ export function withEditOptions(command: Command): Command {
 
 export type CommandEdit = (text: string, paths: Paths) => Result<string, EditErrors>;
 
-/** `what` is named in the message when it is done, for example `tenant "alice"`. */
+/** Edits the policy. The message about it names `what`, for example `tenant "alice"`. */
 export async function editPolicy(
   options: EditOptions,
   command: Command,
@@ -57,7 +57,7 @@ function printErrors(errors: EditErrors): ExitCode {
   return exitCodes.failed;
 }
 
-/** A tenant or reseller as named on the command line; the policy may have it by uid. */
+/** Returns the target for a tenant or reseller as named on the command line; the policy may have it by uid. */
 export function targetOf(kind: 'tenant' | 'reseller', name: string, paths: Paths): AccountTarget {
   const { accounts } = readHostFacts(paths, isUid(name) ? [] : [name]);
   if (isUid(name)) {
@@ -80,19 +80,22 @@ function withAlias(
   return alias === undefined || alias === '' ? { kind, name } : { kind, name, alias };
 }
 
-/** An option that may be given several times. */
+/** Collects an option that may be given several times. */
 export const collect = (value: string, earlier: readonly string[] = []): readonly string[] => [
   ...earlier,
   value,
 ];
 
-/** What a command edits, and how the message about it names it. */
+/** The target that a command edits, and its name in the message. */
 export interface Edited {
   readonly what: string;
   readonly target: (paths: Paths) => Target;
 }
 
-/** A tenant named on the command line, or a site of it (`alice/shop.example`), for `set`, `unset` and `remove`. */
+/**
+ * Returns the target for a tenant named on the command line, or a site of it (`alice/shop.example`). `set`, `unset` and
+ * `remove` use it.
+ */
 export function tenantNamed(name: string): Edited {
   const [tenant, site] = splitSiteName(name);
   if (site === undefined) return named('tenant', tenant);

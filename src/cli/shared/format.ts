@@ -10,7 +10,7 @@ import { shortBytes } from '../../base/bytes.ts';
 import { count } from '../../base/list.ts';
 import type { MetricUnit } from '../../usage/metrics.ts';
 
-/** A share as a percentage: 1 is 100%. Of CPU, of one core. */
+/** Formats a share as a percentage: 1 is 100%. For CPU, 1 is one core. */
 export function percent(share: number): string {
   const value = share * 100;
   if (value === 0) return '0%';
@@ -20,7 +20,7 @@ export function percent(share: number): string {
 
 export const bytesRate = (bytes: number) => (bytes < 0.5 ? '0' : `${shortBytes(bytes)}/s`);
 
-/** `950`, `1.2k`, `45k`, `3.1M`. */
+/** Formats a count: `950`, `1.2k`, `45k`, `3.1M`. */
 export function shortCount(count: number): string {
   if (count < 999.5) return String(Math.round(count));
   const [value, unit] = count < 999_500 ? [count / 1e3, 'k'] : [count / 1e6, 'M'];
@@ -41,7 +41,7 @@ const printers: Readonly<Record<MetricUnit, (value: number) => string>> = {
   count: smallCount,
 };
 
-/** A value that was not measured, null in JSON, is a dash. */
+/** Formats a value with its unit; a dash if it was not measured, which is null in JSON. */
 export function quantity(unit: MetricUnit, value: number | null | undefined): string {
   return value === undefined || value === null || !Number.isFinite(value)
     ? '-'
@@ -55,7 +55,7 @@ const parts = [
   [1, 's'],
 ] as const;
 
-/** The two largest parts: `45s`, `3m12s`, `2h05m`, `12d03h`. Below ten seconds, tenths. */
+/** Formats the two largest parts: `45s`, `3m12s`, `2h05m`, `12d03h`. Below ten seconds, tenths. */
 export function duration(seconds: number): string {
   if (!Number.isFinite(seconds) || seconds <= 0) return '0s';
   if (seconds < 9.95) return `${Number(seconds.toFixed(1))}s`;
@@ -71,24 +71,24 @@ export function duration(seconds: number): string {
 
 const two = (number: number) => String(number).padStart(2, '0');
 
-/** `18:30:05`, local time. */
+/** Formats a time: `18:30:05`, local time. */
 export function clock(at: number): string {
   const date = new Date(at);
   return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 }
 
-/** `2026-11-24 18:30:05`, local time. */
+/** Formats a date: `2026-11-24 18:30:05`, local time. */
 export function dateTime(at: number): string {
   const date = new Date(at);
   return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${clock(at)}`;
 }
 
-/** `2026-11-24T17:30:05.000Z`, for machines. Empty if the time is out of range. */
+/** Formats a time for machines: `2026-11-24T17:30:05.000Z`; empty if it is out of range. */
 export function isoTime(at: number): string {
   return Math.abs(at) <= 8.64e15 ? new Date(at).toISOString() : '';
 }
 
-/** `cpu` for `cpu.limit`, as `set` takes it. */
+/** Shortens `cpu.limit` to `cpu`, as `set` takes it. */
 export const shortLimit = (key: LimitKey) => key.replace(/\.limit$/, '');
 
 type LimitCounts = Readonly<Partial<Record<LimitKey, number>>>;
@@ -96,7 +96,7 @@ type LimitCounts = Readonly<Partial<Record<LimitKey, number>>>;
 export const sumOf = (counts: LimitCounts) =>
   Object.values(counts).reduce<number>((sum, each) => sum + (each ?? 0), 0);
 
-/** `cpu 12, memory 3`, most first. */
+/** Formats counts, most first: `cpu 12, memory 3`. */
 export function countsText(counts: LimitCounts): string {
   return Object.entries(counts)
     .filter(([, count]) => (count ?? 0) > 0)
@@ -105,10 +105,10 @@ export function countsText(counts: LimitCounts): string {
     .join(', ');
 }
 
-/** Every limit of the table, in its order. */
+/** Returns every limit of the table, in its order. */
 export const limitKeys = (): readonly LimitKey[] => [...attributes.keys()];
 
-/** `12 messages accepted, 3 refused, since 2026-11-24 18:30:05`. */
+/** Formats a count of mail: `12 messages accepted, 3 refused, since 2026-11-24 18:30:05`. */
 export function mailText({ accepted, refused, since }: MailCount): string {
   const begin = since === undefined ? '' : `, since ${dateTime(since)}`;
   return `${count(accepted, 'message')} accepted, ${refused} refused${begin}`;

@@ -14,8 +14,8 @@ export function showsUnicode(environment: NodeJS.ProcessEnv = process.env): bool
 }
 
 /**
- * One character per point, scaled to `limit`, or to the largest point if all are below a quarter of
- * the limit. Blank if nothing was measured.
+ * Draws one character per point, scaled to `limit`, or to the largest point if all are below a quarter of the limit.
+ * Blank if nothing was measured.
  */
 export function sparkline(
   points: readonly (number | null)[],
@@ -34,7 +34,7 @@ export function sparkline(
     .join('');
 }
 
-/** `share` of `width` columns, filled from the left; always exactly `width` wide. */
+/** Draws `share` of `width` columns, filled from the left; always exactly `width` wide. */
 export function bar(share: number, width: number, unicode = true): string {
   const full = Math.max(0, Math.min(1, Number.isFinite(share) ? share : 0)) * width;
   if (!unicode) return '#'.repeat(Math.round(full)).padEnd(width, '.');

@@ -6,13 +6,15 @@ export interface DiffLine {
 }
 
 interface Hunk {
-  /** Of its first line in the old text, from 1. */
+  /** The number of its first line in the old text, from 1. */
   readonly line: number;
   readonly lines: readonly DiffLine[];
 }
 
 const contextLines = 2;
-/** Above this, what lies between the first and the last difference is shown as replaced. */
+/**
+ * The size above which everything between the first and the last difference is shown as replaced.
+ */
 const cellsMax = 4_000_000;
 
 export function lineDiff(before: string, after: string): readonly Hunk[] {
@@ -31,7 +33,7 @@ export function lineDiff(before: string, after: string): readonly Hunk[] {
   ]);
 }
 
-/** The longest common subsequence stays; the rest goes or comes. */
+/** Compares lines: the longest common subsequence stays; the rest is removed or added. */
 function compare(old: readonly string[], now: readonly string[]): readonly DiffLine[] {
   if (old.length * now.length > cellsMax) return [...marked('-', old), ...marked('+', now)];
   const lengths = commonLengths(old, now);
@@ -83,7 +85,7 @@ function hunks(lines: readonly DiffLine[]): readonly Hunk[] {
   return found;
 }
 
-/** Differences whose contexts touch are one hunk. */
+/** Returns the last line of a hunk: differences whose contexts touch are one hunk. */
 function lastOfHunk(lines: readonly DiffLine[], first: number): number {
   let last = first;
   for (let at = first; at < lines.length && at <= last + 2 * contextLines; at++) {

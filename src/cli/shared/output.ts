@@ -27,7 +27,7 @@ export function printError(error: string | Problem): void {
   process.stderr.write(`bulkhead: ${printable(message)}\n`);
 }
 
-/** For those who wait for an agent, which may be starting, or on a host that is too busy. */
+/** Prints that the command waits for the agent, which may be starting, or on a host that is too busy. */
 export const sayItWaits = (): void =>
   printError('waiting for the agent, which has not answered yet; Ctrl-C ends this');
 
@@ -39,7 +39,7 @@ export function printJson(value: unknown): void {
   process.stdout.write(`${jsonText(value, 2)}\n`);
 }
 
-/** As many lines as a person would read; the rest is counted. */
+/** The number of lines that a person would read; the rest is counted. */
 const diagnosticsMax = 200;
 
 export function showDiagnostics(

@@ -4,7 +4,7 @@
  *     --period 10m | 4h | 2d | 1w | today | yesterday
  *     --from '2026-11-24 08:00' --to 2026-11-25
  *
- * Dates are local time; a date alone is its midnight.
+ * Dates are local time; a date without a time means its midnight.
  */
 import type { Command } from 'commander';
 import { failed, type Problem } from '../../base/problem.ts';
@@ -38,7 +38,10 @@ export function withPeriodOptions(command: Command, defaultPeriod: string): Comm
     .option('--to <date>', 'end at this date; default: now');
 }
 
-/** `--from` and `--to` win over `--period`; `--to` alone ends the period there. */
+/**
+ * Parses a period. `--from` and `--to` take precedence over `--period`; `--to` without `--from`
+ * ends the period there.
+ */
 export function parsePeriod(options: PeriodOptions, now: number): Result<Period, Problem> {
   const { period, from, to } = options;
   const end = to === undefined ? ok(now) : parseDate(to);
@@ -65,7 +68,7 @@ function periodBefore(text: string, end: number, endsNow: boolean): Result<Perio
   return within({ from: end - milliseconds, to: end });
 }
 
-/** Milliseconds of `10m`, `1h30m`; nothing is not a length. */
+/** Returns the milliseconds of `10m`, `1h30m`; an empty text is not a length. */
 export function parseLength(text: string): number | undefined {
   if (!/^(\d{1,7}[smhdw])+$/.test(text)) return undefined;
   const parts = [...text.matchAll(/(\d+)([smhdw])/g)];
@@ -76,7 +79,7 @@ export function parseLength(text: string): number | undefined {
   return length > 0 ? length : undefined;
 }
 
-/** The day up to `now`, or the one before it. */
+/** Returns the day up to `now`, or the one before it. */
 export function namedDay(word: string, now: number): Period | undefined {
   if (word === 'today') return { from: midnight(now, 0), to: now };
   if (word === 'yesterday') return { from: midnight(now, -1), to: midnight(now, 0) };
@@ -93,7 +96,10 @@ function within(period: Period): Result<Period, Problem> {
     : ok(period);
 }
 
-/** Of the day `days` after that of `at`; the calendar, not 24 hours, since clocks are changed. */
+/**
+ * Returns midnight of the day `days` after the day of `at`. It follows the calendar, not 24 hours,
+ * since clocks are changed.
+ */
 function midnight(at: number, days: number): number {
   const date = new Date(at);
   return new Date(date.getFullYear(), date.getMonth(), date.getDate() + days).getTime();
@@ -101,7 +107,7 @@ function midnight(at: number, days: number): number {
 
 const datePattern = /^(\d{2}|\d{4})-(\d{1,2})-(\d{1,2})(?:[T ](\d{1,2}):(\d{2})(?::(\d{2}))?)?$/;
 
-/** Years of two digits are of this century. */
+/** Parses a date; years of two digits are in this century. */
 export function parseDate(text: string): Result<number, Problem> {
   const match = datePattern.exec(text.trim());
   const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] =

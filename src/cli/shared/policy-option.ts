@@ -13,11 +13,14 @@ export function policyOption(): Option {
 export const namesPolicy = (command: Command): boolean =>
   command.getOptionValueSource('policy') !== 'default';
 
-/** Whether it is a tenant or a reseller, who asks the agent about what is its own, rather than whoever edits a policy. */
+/**
+ * Whether the caller is a tenant or a reseller, who asks the agent about its own limits, rather than an administrator
+ * who edits a policy.
+ */
 export const isForAgent = (command: Command): boolean =>
   process.geteuid?.() !== 0 && !namesPolicy(command);
 
-/** For commands about a whole policy: `check new.xml` is `check -p new.xml`. */
+/** The description of the argument of commands about a whole policy: `check new.xml` is `check -p new.xml`. */
 export const policyArgument = 'policy file; same as --policy';
 
 export const takingFile =

@@ -1,4 +1,4 @@
-/** What would change in a file, as `diff -u` shows it. */
+/** Prints the changes in a file, as `diff -u` shows them. */
 import { printable } from '../../base/printable.ts';
 import { lineDiff, type DiffLine } from './line-diff.ts';
 import { print } from './output.ts';

@@ -25,7 +25,7 @@ const weights: Readonly<Record<ProcessSort, (process: LiveProcess) => number>> =
   pid: ({ pid }) => -pid,
 };
 
-/** Largest first; pids ascending, which also breaks ties. */
+/** Sorts processes, largest first; pids ascending, which also breaks ties. */
 export function sortProcesses(
   processes: readonly LiveProcess[],
   by: ProcessSort,
@@ -34,7 +34,7 @@ export function sortProcesses(
   return processes.toSorted((a, b) => weigh(b) - weigh(a) || a.pid - b.pid);
 }
 
-/** The command, or the name if the caller may not see the command; before it the request that PHP serves. */
+/** Returns the command, or the name if the caller may not see the command; before it the request that PHP serves. */
 function commandText({ command, name, request }: ShownProcess): string {
   const shown = printable(command ?? `[${name}]`);
   if (request === undefined) return shown;
@@ -75,12 +75,12 @@ const processColumns: readonly ProcessColumn[] = [
 const durationText = (seconds: number | undefined) =>
   seconds === undefined ? '?' : duration(seconds);
 
-/** A share of a core for running processes; CPU time for those of an incident. */
+/** Returns a running process's share of a core, or the CPU time of a process of an incident. */
 function cpuText({ cpu, cpuSeconds }: ShownProcess): string {
   return cpu === undefined ? durationText(cpuSeconds) : percent(cpu);
 }
 
-/** In less than this there would be no room for the command. */
+/** The width below which there would be no space for the command. */
 const wideColumns = 100;
 
 /** `columns`: where lines are cut; absent, nothing is. */
@@ -100,7 +100,7 @@ export function processTable(processes: readonly ShownProcess[], columns?: numbe
   );
 }
 
-/** Of the columns and the two blanks behind each. */
+/** Returns the width of the columns and the two blanks after each. */
 const widthOf = (rows: readonly (readonly string[])[]) =>
   (rows[0] ?? []).reduce(
     (sum, _, column) => sum + 2 + Math.max(...rows.map((row) => displayWidth(row[column] ?? ''))),

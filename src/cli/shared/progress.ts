@@ -6,7 +6,7 @@ export function showProgress(what: string) {
   const live = process.stderr.isTTY === true;
   let shown = 0;
   return {
-    /** `total` where it is known. */
+    /** Shows the progress; `total` if it is known. */
     update(done: number, total?: number): void {
       const now = performance.now();
       if (!live || now - started < patience || now - shown < 100) return;

@@ -1,4 +1,4 @@
-/** What commands start with: the paths of the instance, the policy, the driver. Output is in output.ts. */
+/** The first steps of commands: the paths of the instance, the policy, the driver. Output is in output.ts. */
 import type { Command } from 'commander';
 import { loadPolicy, type Loaded } from '../../apply/load-policy.ts';
 import type { Driver } from '../../host/driver.ts';
@@ -18,7 +18,7 @@ import {
 
 export { printError, sayItWaits, count, pathsFor, print, printJson, showDiagnostics };
 
-/** The policy, or undefined after its errors have been printed. */
+/** Loads the policy; undefined after its errors have been printed. */
 export function loadPolicyOrReport(
   file: string,
   paths: Paths,
@@ -39,7 +39,7 @@ function driverOrReport(paths: Paths, policy?: Policy): Driver | undefined {
   return undefined;
 }
 
-/** For actions that need all three; if one is missing, the reason is printed. */
+/** Runs an action that needs all three; if one is missing, prints the reason. */
 export function withPolicy<R extends CommandResult>(
   command: Command,
   file: string,

@@ -6,7 +6,7 @@ import type { AgentSettings } from '../../policy/settings.ts';
 
 const remedy = `run bulkhead units enable, whose bulkhead.socket holds the port while the agent is down (${docPage('metrics')})`;
 
-/** The remark to print, if any. `status` of the running agent, if there is one. */
+/** Returns the remark to print, if there is one. `status` is the running agent's, if there is one. */
 export function tokenPortRemark(
   { listen, tokenFile }: AgentSettings,
   status: StatusResponse | undefined,

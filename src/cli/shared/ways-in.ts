@@ -1,4 +1,7 @@
-/** How each way in is held on this server, and by which one processes came, by what the engine and its capabilities know. */
+/**
+ * The entry paths of this server: how each is covered, and by which one processes came, as the engine and its
+ * capabilities know.
+ */
 import type { PlacementStatus } from '../../agent/api/api.ts';
 import { capabilities } from '../../capabilities.ts';
 import { readWayFacts } from '../../host/ways/read-ways.ts';
@@ -12,7 +15,7 @@ import {
 } from '../../host/ways/ways-in.ts';
 import { table, terminalOf } from './terminal.ts';
 
-/** `quick` leaves out what only other programs can tell, and the ways that nobody else can tell of. */
+/** Surveys the entry paths. `quick` skips capabilities that are slow because they ask other programs. */
 export async function surveyWays(
   context: WayContext,
   how: 'quick' | 'thorough',
@@ -26,7 +29,7 @@ export async function surveyWays(
 
 type Paint = (text: string) => string;
 
-/** A table, and below it what to do, for several ways at once. */
+/** Returns a table, and below it what to do, for several entry paths at once. */
 export function waysText(ways: readonly WayReport[]): string {
   const { colors } = terminalOf(process.stdout);
   const paint: Readonly<Record<Held, Paint>> = {
@@ -54,7 +57,7 @@ export function waysText(ways: readonly WayReport[]): string {
   return [table([header, ...rows]), ...notes].join('\n');
 }
 
-/** `Ways in: at login: ssh, su; caught: cron` */
+/** Returns one line: `Ways in: at login: ssh, su; caught: cron` */
 export function waysLine(ways: readonly WayReport[]): string {
   const held = Map.groupBy(
     ways.filter((each) => each.held !== undefined),
@@ -69,10 +72,10 @@ export function waysLine(ways: readonly WayReport[]): string {
 
 type Outside = PlacementStatus['outside'][number];
 
-/** Absent where it cannot be told: a process may have ended since it was seen. */
+/** The entry path; absent if it is unknown: a process may have ended since it was seen. */
 export interface CameOutside extends Outside {
   readonly way?: WayName;
-  /** `pool shop`. */
+  /** The origin within the entry path: `pool shop`. */
   readonly origin?: string;
 }
 

@@ -12,7 +12,7 @@ export function wholeNumber(min: number, max: number) {
 
 const rowsMax = 100_000;
 
-/** `-n`, the same for every command that lists. */
+/** Returns the option `-n`, the same for every command that lists. */
 export const rowsOption = (defaultCount?: number) =>
   new Option('-n, --count <rows>', 'maximum number of rows')
     .argParser(wholeNumber(1, rowsMax))

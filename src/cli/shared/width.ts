@@ -1,8 +1,8 @@
 /**
  * How many columns of a terminal a text takes, and how to cut it to fit.
  *
- * What terminals disagree on is escaped by `printable` before, so that widths are right: format characters, joiners,
- * and stacked combining marks.
+ * `printable` escapes first what terminals disagree on, so that widths are right: format characters, joiners, and
+ * stacked combining marks.
  *
  *     displayWidth('日本')  → 4
  */
@@ -20,7 +20,7 @@ function charWidth(char: string): 0 | 1 | 2 {
   return doubleWide.test(char) ? 2 : 1;
 }
 
-/** Of a text without control characters. */
+/** Returns the width of a text without control characters. */
 export function displayWidth(text: string): number {
   if (plainAscii.test(text)) return text.length;
   let width = 0;
@@ -30,13 +30,13 @@ export function displayWidth(text: string): number {
 
 // oxlint-disable-next-line no-control-regex -- colour codes have no width
 const colourCodes = /\u001b\[[0-9;]*m/g;
-// oxlint-disable-next-line no-control-regex -- the same, as the odd parts of what it splits
+// oxlint-disable-next-line no-control-regex -- the same, as the odd parts of the split text
 const colourSplit = /(\u001b\[[0-9;]*m)/;
 
-/** Ignores colour codes, which have no width. */
+/** Returns the width without colour codes, which have none. */
 export const visibleWidth = (text: string) => displayWidth(text.replace(colourCodes, ''));
 
-/** At most `columns` wide; a text that was cut ends in `…`. */
+/** Cuts a text to at most `columns`; a text that was cut ends in `…`. */
 export function cutTo(text: string, columns: number): string {
   if (columns <= 0) return '';
   if (displayWidth(text) <= columns) return text;
@@ -50,7 +50,7 @@ export function cutTo(text: string, columns: number): string {
   return `${kept}…`;
 }
 
-/** Exactly `columns` wide. */
+/** Cuts or pads a text to exactly `columns`. */
 export function fitLeft(text: string, columns: number): string {
   const cut = cutTo(text, columns);
   return cut + ' '.repeat(columns - displayWidth(cut));

@@ -14,7 +14,9 @@ interface FrameParts {
   readonly foot: string;
 }
 
-/** A body that is too long is cut at the end; the foot is always the last line. */
+/**
+ * Composes a frame. A body that is too long is cut at the end; the foot is always the last line.
+ */
 export function composeFrame(
   { head, body, foot }: FrameParts,
   { rows, columns }: Size,
@@ -25,7 +27,7 @@ export function composeFrame(
   return [...lines, ...blank, foot].slice(-rows).map((line) => clip(line, columns));
 }
 
-/** `keys` are pairs, such as `q` and `quit`; as many as fit. */
+/** Formats pairs of key and effect, such as `q` and `quit`; as many as fit. */
 export function keyLine(
   keys: readonly (readonly [key: string, does: string])[],
   columns: number,
@@ -41,11 +43,11 @@ export function keyLine(
   return shown.join(' ');
 }
 
-/** Left-aligned and right-aligned text in one line; the left one is cut. */
+/** Puts left-aligned and right-aligned text in one line; the left one is cut. */
 export function bothSides(left: string, right: string, columns: number): readonly [string, string] {
   const room = Math.max(0, columns - right.length - 1);
   return [fitLeft(left, room), right.slice(0, Math.max(0, columns - 1))];
 }
 
-/** Reverse video is not a colour: it is used without colours, too. */
+/** Returns text in reverse video, which is not a colour: it is used without colours, too. */
 export const reverse = (text: string) => `\u001b[7m${text}\u001b[27m`;

@@ -22,7 +22,7 @@ const keys = [
 const meaning =
   'CPU is in percent of one core. MEMORY excludes page cache, which is shown as CACHE. PROCS is processes/threads/limit. WAIT is the share of the time in which something waited for CPU, memory or I/O. FAULTS are those of the last 5 minutes; "!" means that a limit was hit in the last tick.';
 
-/** The column in which the texts beside the keys start, and the widest that a paragraph is read well. */
+/** The column in which the texts next to the keys start, and the width above which a paragraph is hard to read. */
 const textColumn = 14;
 const paragraphColumnsMax = 76;
 

@@ -19,7 +19,7 @@ const controls: Readonly<Record<string, Key>> = {
   '\u007f': 'backspace',
 };
 
-/** What follows ESC [ or ESC O. Terminals differ in Home and End; all of these are in use. */
+/** The sequences after ESC [ or ESC O. Terminals differ in Home and End; all of these are in use. */
 const sequences: Readonly<Record<string, Key>> = {
   A: 'up',
   B: 'down',
@@ -37,7 +37,7 @@ const sequences: Readonly<Record<string, Key>> = {
 
 /** A longer sequence is not a key: it is dropped. */
 const longestSequence = 32;
-// oxlint-disable-next-line no-control-regex -- what a terminal sends for a key
+// oxlint-disable-next-line no-control-regex -- the sequence that a terminal sends for a key
 const sequence = /^\u001b(?:\[([0-9;:<=>?]*[ -/]*[@-~])|O([@-~]))/;
 // oxlint-disable-next-line no-control-regex -- an incomplete sequence, the rest of which is still to come
 const begun = /^\u001b(?:\[[0-9;:<=>? -/]*|O)?$/;
@@ -48,7 +48,7 @@ interface Decoded {
   readonly rest: string;
 }
 
-/** `text` starts with the rest of the previous input. */
+/** Decodes keys; `text` starts with the rest of the previous input. */
 export function decodeKeys(text: string): Decoded {
   const keys: Key[] = [];
   let left = text;
@@ -77,7 +77,7 @@ function charKey(char: string): Key | undefined {
   return Object.hasOwn(controls, char) ? controls[char] : undefined;
 }
 
-/** Nothing followed in time: the key was Escape alone. */
+/** Returns the key if nothing followed in time: Escape without a sequence. */
 export const flushKeys = (rest: string): readonly Key[] => (rest === '\u001b' ? ['escape'] : []);
 
 /** Whether a key is a character that can be typed. */

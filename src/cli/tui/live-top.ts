@@ -27,7 +27,7 @@ interface LiveTopOptions {
   readonly delayMilliseconds: number;
 }
 
-/** Until the user quits, or the terminal closes. */
+/** Runs until the user quits, or the terminal closes. */
 export function liveTop(options: LiveTopOptions): Promise<void> {
   return new LiveTop(options).run();
 }
@@ -41,10 +41,10 @@ class LiveTop {
   #tenant: TenantData & { readonly member?: Member } = {};
   /** Whether the response includes idle tenants. */
   #answeredAll: boolean;
-  /** The reason alone: a line has no room for more. */
+  /** The reason, without the rest of the problem: a line has no space for more. */
   #problem: string | undefined;
   #asking = false;
-  /** Something was chosen while a request was in progress. */
+  /** Whether something was chosen while a request was in progress. */
   #askAgain = false;
 
   constructor(options: LiveTopOptions) {
@@ -74,7 +74,7 @@ class LiveTop {
     }
   }
 
-  /** What is thrown ends `run`, which restores the terminal before it is reported. */
+  /** Runs an action. An exception ends `run`, which restores the terminal before it is reported. */
   #guarded(action: () => void): void {
     try {
       action();
@@ -92,7 +92,10 @@ class LiveTop {
     return this.#state.opened !== undefined || this.#isTickDue();
   }
 
-  /** If the clock was set back, the last tick is in the future: ask rather than wait. */
+  /**
+   * Whether a new tick can be there. If the clock was set back, the last tick is in the future, and
+   * the agent is asked again.
+   */
   #isTickDue(): boolean {
     const age = Date.now() - this.#answer.at;
     const known = this.#problem === undefined && this.#answeredAll === this.#state.all;
@@ -176,7 +179,7 @@ class LiveTop {
     void this.#refresh();
   }
 
-  /** The data of the opened tenant; that of another one is not. */
+  /** Returns the data of the opened tenant, and never another tenant's. */
   #opened(): TenantData {
     const { opened } = this.#state;
     const known = this.#tenant.member === opened?.member ? this.#tenant : {};

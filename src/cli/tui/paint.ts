@@ -2,11 +2,17 @@
 import type { Size } from './frame.ts';
 import { visibleWidth } from '../shared/width.ts';
 
-/** Synchronized output: terminals that know it show what is between at once; others ignore it. */
+/**
+ * Synchronized output: terminals that support it show everything between these two codes at once;
+ * others ignore them.
+ */
 const beginTogether = '\u001b[?2026h';
 const endTogether = '\u001b[?2026l';
 
-/** Every line if it is unknown what is shown, otherwise those that differ. Empty if none does. */
+/**
+ * Returns the codes for every line if the shown frame is unknown, otherwise for the lines that
+ * differ. Empty if none does.
+ */
 export function composeWrite(
   shown: readonly string[] | undefined,
   lines: readonly string[],
@@ -21,8 +27,8 @@ export function composeWrite(
 }
 
 /**
- * The rest of the line is erased after the text; after a full line the cursor is on its last
- * character, which must stay.
+ * Returns the codes of a line. The rest of the line is erased after the text; after a full line the
+ * cursor is on its last character, which must stay.
  */
 function lineCodes(line: string, index: number, columns: number): string {
   const erase = visibleWidth(line) < columns ? '\u001b[K' : '';

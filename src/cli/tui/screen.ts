@@ -19,9 +19,9 @@ const stopMilliseconds = 50;
 
 interface ScreenEvents {
   readonly key: (key: Key) => void;
-  /** The size has changed, or the content is unknown. */
+  /** Called when the size has changed, or the content is unknown. */
   readonly changed: () => void;
-  /** The terminal is gone. */
+  /** Called when the terminal is gone. */
   readonly closed: () => void;
 }
 
@@ -42,7 +42,7 @@ export class Screen {
     this.#events = events;
   }
 
-  /** A serial line has no size and reports 0. */
+  /** Returns the size; a serial line has none and reports 0. */
   get size(): Size {
     return { columns: this.#output.columns || 80, rows: this.#output.rows || 24 };
   }
@@ -73,7 +73,10 @@ export class Screen {
     this.#handlers.clear();
   }
 
-  /** Only while the terminal keeps up: frames that it is too slow for are dropped, not queued. */
+  /**
+   * Draws a frame only while the terminal keeps up: frames that it is too slow for are dropped, not
+   * queued.
+   */
   draw(lines: readonly string[]): void {
     if (!this.#open || this.#output.writableNeedDrain) return;
     const text = composeWrite(this.#shown, lines, this.size);
@@ -81,12 +84,12 @@ export class Screen {
     if (text !== '') this.#output.write(text);
   }
 
-  /** The next frame writes every line. */
+  /** Makes the next frame write every line. */
   forget(): void {
     this.#shown = undefined;
   }
 
-  /** As Ctrl-Z does to any program; SIGCONT brings the screen back. */
+  /** Suspends the program, as Ctrl-Z does to any; SIGCONT brings the screen back. */
   suspend(): void {
     this.#giveBack();
     const handler = this.#handlers.get('SIGTSTP');
@@ -109,7 +112,7 @@ export class Screen {
     this.forget();
   }
 
-  /** After a stop the shell had the terminal and left it in its own mode. */
+  /** Takes the terminal again after a stop: the shell had it and left it in its own mode. */
   #takeAgain(): void {
     if (this.#handlers.size === 0) return;
     const handler = this.#handlers.get('SIGTSTP');
@@ -132,7 +135,7 @@ export class Screen {
     }
   };
 
-  /** By the signal itself, so that the parent process sees what ended the program. */
+  /** Ends the program with the signal itself, so that the parent process sees what ended it. */
   #die(signal: Signal): void {
     this.close();
     process.kill(process.pid, signal);

@@ -1,4 +1,4 @@
-/** What `bulkhead top` shows of one tenant: its usage, its processes, its last incidents. */
+/** The screen of one tenant in `bulkhead top`: its usage, its processes, its last incidents. */
 import type { IncidentsResponse, ProcessesResponse, TopRow } from '../../agent/api/api.ts';
 import {
   bytesRate,
@@ -104,7 +104,7 @@ function useTexts({ row }: TenantData): readonly string[] {
   return [use.join(', '), printable(`${io}; ${recent}${hits === '' ? '' : `; now: ${hits}`}`)];
 }
 
-/** The peak within the tick, if it is above the sample. */
+/** Formats the peak within the tick, if it is above the sample. */
 const max = (peak: number, sample: number, print: (value: number) => string) =>
   peak > sample ? ` (peak ${print(peak)})` : '';
 

@@ -31,7 +31,7 @@ interface TopColumn {
   readonly sort?: TopSort;
   readonly text: (row: TopRow, style: Style) => string;
   readonly paint?: (row: TopRow, style: Style) => Paint | undefined;
-  /** Shown only if at least one row has something in it. */
+  /** Whether a row has something in the column; it is shown only if at least one has. */
   readonly when?: (row: TopRow) => boolean;
 }
 
@@ -204,7 +204,10 @@ const widthOf = (columns: readonly TopColumn[]) =>
 /** Names get the remaining width, up to this. */
 const widestName = 32;
 
-/** The columns that fit into `width`, each after a space; the name takes the remaining width. */
+/**
+ * Returns the columns that fit into `width`, each after a space; the name takes the remaining
+ * width.
+ */
 export function fitColumns(rows: readonly TopRow[], width: number): readonly TopColumn[] {
   let kept = topColumns.filter(({ when }) => when === undefined || rows.some(when));
   while (widthOf(kept) > width && kept.length > 1) {
@@ -223,7 +226,7 @@ export function fitColumns(rows: readonly TopRow[], width: number): readonly Top
 const fit = ({ left, width }: TopColumn, text: string) =>
   left === true ? fitLeft(text, width) : fitRight(text, width);
 
-/** The column that determines the order is marked. */
+/** Returns the header; the column that determines the order is marked. */
 export function headerLine(columns: readonly TopColumn[], sort: TopSort, style: Style): string {
   const cells = columns.map((each) =>
     each.sort === sort
@@ -233,7 +236,7 @@ export function headerLine(columns: readonly TopColumn[], sort: TopSort, style: 
   return ` ${cells.join(' ')}`;
 }
 
-/** `mark` is printed before the row that keys act on. */
+/** Returns a row; `mark` is printed before the row that keys act on. */
 export function rowLine(
   row: TopRow,
   columns: readonly TopColumn[],

@@ -18,7 +18,7 @@ const frameLines = 6;
 
 export const listHeight = ({ rows }: Size) => Math.max(1, rows - frameLines);
 
-/** Why the data is not current: it is old, or the agent does not respond. */
+/** Returns the reason why the data is not current: it is old, or the agent does not respond. */
 export function remarkOf(
   answer: TopResponse,
   problem: string | undefined,
@@ -60,7 +60,7 @@ function gauge(name: string, use: string, share: number, style: Style): string {
   return `${fitLeft(name, 8)}${drawn} ${fitRight(percent(share), 6)}  ${use}`;
 }
 
-/** The time of the tick, and the host in two lines. */
+/** Returns the time of the tick, and the host in two lines. */
 function hostLines(
   { host, rows, idle, at, durationSeconds }: TopResponse,
   { columns }: Size,

@@ -2,7 +2,7 @@
 import type { TopRow } from '../../agent/api/api.ts';
 import { sumOf } from '../shared/format.ts';
 
-/** In the order of the columns, which `<` and `>` follow. */
+/** The sort keys in the order of the columns, which `<` and `>` follow. */
 export const topSorts = ['name', 'cpu', 'memory', 'io', 'iops', 'processes', 'faults'] as const;
 export type TopSort = (typeof topSorts)[number];
 
@@ -16,7 +16,7 @@ export interface Selection {
   readonly of?: string | undefined;
 }
 
-/** Without page cache: what the tenant's processes use themselves. */
+/** Returns the memory that the tenant's processes use themselves, without page cache. */
 export const ownMemory = ({ usage }: TopRow) => usage.anonymous;
 
 const weights: Readonly<Record<Exclude<TopSort, 'name'>, (row: TopRow) => number>> = {
@@ -28,7 +28,10 @@ const weights: Readonly<Record<Exclude<TopSort, 'name'>, (row: TopRow) => number
   faults: ({ faults }) => sumOf(faults),
 };
 
-/** Locale-aware comparison is twenty times slower, and 1,000 rows are sorted at every redraw. */
+/**
+ * Compares names. Locale-aware comparison is twenty times slower, and 1,000 rows are sorted at
+ * every redraw.
+ */
 const byName = (a: TopRow, b: TopRow) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
 
 function comparison(sort: TopSort): (a: TopRow, b: TopRow) => number {
@@ -42,7 +45,7 @@ export function matches(row: TopRow, filter: string): boolean {
   return [row.name, row.package, row.reseller].some((each) => each?.toLowerCase().includes(part));
 }
 
-/** Largest first, names ascending; `reverse` reverses both. */
+/** Selects rows: largest first, names ascending; `reverse` reverses both. */
 export function selectRows(rows: readonly TopRow[], selection: Selection): readonly TopRow[] {
   const { sort, reverse, filter, kind, of } = selection;
   const shown = rows.filter(

@@ -1,6 +1,6 @@
 /**
- * What `top` shows, and how keys change it. Pure. The cursor stays on its tenant while the order
- * changes around it; on the first row it stays on top.
+ * The state of `top`, and how keys change it. Pure. The cursor stays on its tenant while the order changes around it;
+ * on the first row it stays on top.
  */
 import type { TopRow } from '../../agent/api/api.ts';
 import type { Member } from '../../usage/member.ts';
@@ -39,7 +39,7 @@ export const firstState: TopState = {
   processSort: 'cpu',
 };
 
-/** What is on the screen when a key is pressed. */
+/** The contents of the screen when a key is pressed. */
 export interface Shown {
   readonly rows: readonly TopRow[];
   /** The number of rows that fit. */
@@ -136,7 +136,7 @@ function neighbour(sort: TopSort, step: number): TopSort {
   return topSorts[Math.max(0, Math.min(topSorts.length - 1, next))] ?? sort;
 }
 
-/** A reseller opens as its tenants rather than its processes. */
+/** Opens a row; a reseller opens as its tenants rather than its processes. */
 function open(state: TopState, row: TopRow | undefined): Pressed {
   if (row === undefined) return { state };
   if (row.kind === 'reseller')
@@ -151,7 +151,7 @@ function back(state: TopState): TopState {
   return state.of === undefined ? state : { ...state, ...toTop, of: undefined, kind: 'reseller' };
 }
 
-/** Where a key moves to in a list; undefined if it is not a movement key. */
+/** Returns the position to which a key moves in a list; undefined if it is not a movement key. */
 function moved(key: Key, from: number, height: number, length: number): number | undefined {
   const page = Math.max(1, height - 1);
   const steps: Readonly<Record<Key, number>> = {
@@ -188,7 +188,7 @@ function pressInTenant(state: TopState, key: Key, { height, processes }: Shown):
   return { state: { ...state, processOffset: Math.min(to, Math.max(0, processes - height)) } };
 }
 
-/** After the rows or the screen have changed, puts the cursor on its row and the row on the screen. */
+/** Puts the cursor on its row and the row on the screen, after the rows or the screen have changed. */
 export function settle(state: TopState, rows: readonly TopRow[], height: number): TopState {
   const found =
     state.pinned === undefined ? -1 : rows.findIndex(({ member }) => member === state.pinned);

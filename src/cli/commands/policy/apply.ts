@@ -40,7 +40,7 @@ async function apply(options: ApplyOptions, command: Command): Promise<ExitCode>
   return paths === undefined ? exitCodes.usage : applyFile(options, paths);
 }
 
-/** For commands that have just edited the policy. */
+/** Applies the policy after a command has edited it. */
 export function applyAfterEdit(file: string, paths: Paths): Promise<ExitCode> {
   return applyFile({ policy: file, kill: false, force: false }, paths);
 }
@@ -78,7 +78,7 @@ async function applyLocked(options: ApplyOptions, paths: Paths): Promise<ExitCod
 }
 
 interface Report extends Applied {
-  /** What was to be done beside the limits, a line each. */
+  /** Changes other than limits, a line each. */
   readonly more: readonly string[];
   readonly problems: readonly Problem[];
 }

@@ -55,7 +55,7 @@ async function check(options: PolicyOptions, command: Command): Promise<ExitCode
   return code;
 }
 
-/** Without a TCP port in the policy there is nothing to ask the agent. */
+/** Returns a remark about the policy's TCP port. If the policy has none, the agent is not asked. */
 async function portRemark(settings: AgentSettings, paths: Paths): Promise<string | undefined> {
   if (tokenPortRemark(settings, undefined, paths.proc) === undefined) return undefined;
   const { briefly, callAgent } = await import('../../../agent/api/client.ts');

@@ -1,6 +1,6 @@
 /**
- * `bulkhead explain TENANT`: each limit of a tenant, or of one of its sites, its value, and the line that set it. Of a
- * tenant's own account the agent tells it: the policy may be root's alone to read.
+ * `bulkhead explain TENANT`: each limit of a tenant, or of one of its sites, with its value and the line that set it.
+ * Tenants get it from the agent about themselves: possibly only root may read the policy.
  */
 import type { Command } from 'commander';
 import { printable } from '../../../base/printable.ts';
@@ -98,7 +98,7 @@ function explainFrom(
   return exitCodes.done;
 }
 
-/** The error continues "it is not". */
+/** Finds the tenant or site. The error continues "it is not". */
 function findSubject(policy: Policy, name: string): Result<Subject> {
   const [tenantName, wanted] = splitSiteName(name);
   const tenant = findTenant(policy, tenantName);
@@ -143,7 +143,7 @@ function printExplanation(explained: Explanation): void {
   }
 }
 
-/** All that tenants and resellers have set for sites. */
+/** Lists all limits that tenants and resellers have set for sites. */
 function listOwn(policy: Policy, { json }: ExplainOptions): ExitCode {
   const rows = policy.tenants.flatMap((tenant) =>
     [...tenant.sites, ...(tenant.withdrawnSites ?? [])].flatMap(({ name, own = [] }) =>

@@ -18,7 +18,9 @@ interface Machine {
 const namedMax = 20;
 const lineLength = 90;
 
-/** `sudo:x:27:alice,bob`, group(5): administrators should not be limited when they become root. */
+/**
+ * Parses lines of group(5) such as `sudo:x:27:alice,bob`: administrators should not be limited when they become root.
+ */
 export function parseAdministrators(group: string): readonly string[] {
   const lines = group.matchAll(/^(?:sudo|wheel|admin):[^:\n]*:\d*:([^:\n]*)$/gm);
   const names = [...lines].flatMap((match) => (match[1] ?? '').split(','));
@@ -88,20 +90,20 @@ ${indent([
 `;
 }
 
-/** One core, but never the whole machine: an administrator must still be able to log in. */
+/** Returns one core, but never the whole machine: an administrator must still be able to log in. */
 const cpuLimit = (cores: number) => (cores === 1 ? '50%' : '100%');
 const packageCpu = (cores: number) => (cores === 1 ? '80%' : `${Math.max(150, cores * 25)}%`);
 
 const memoryLimit = (bytes: number) => powerOfTwo(bytes / 8, 2 ** 26, 2 ** 30);
 const packageMemory = (bytes: number) => powerOfTwo(bytes / 4, 2 ** 27, 2 ** 32);
 
-/** The largest power of two up to `bytes`, within bounds. */
+/** Returns the largest power of two up to `bytes`, within bounds. */
 function powerOfTwo(bytes: number, min: number, max: number): string {
   const power = 2 ** Math.floor(Math.log2(bytes));
   return printQuantity('bytes', Math.min(max, Math.max(min, power)) as Bytes);
 }
 
-/** Names wrapped into short lines; two hyphens would end the comment. */
+/** Wraps names into short lines; two hyphens would end the comment. */
 function named(label: string, names: readonly string[]): readonly string[] {
   const shown = names.filter((name) => userPattern.test(name)).slice(0, namedMax);
   const more = names.length - shown.length;

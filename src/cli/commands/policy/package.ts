@@ -69,7 +69,7 @@ const printed = ({ values }: LimitBlock): Readonly<Record<LimitKey, string>> =>
     [...values].map(([key, { value }]) => [key, printQuantity(limitAttribute(key).kind, value)]),
   );
 
-/** As `set` would take them. */
+/** Returns the limits as `set` would take them. */
 const inWords = (limits: Readonly<Record<LimitKey, string>>) =>
   Object.entries(limits)
     .map(([key, value]) => `${key.replace(/\.limit$/, '')}=${value}`)

@@ -1,4 +1,4 @@
-/** `bulkhead plan`: what apply would do. */
+/** `bulkhead plan`: the changes that apply would make. */
 import type { Command } from 'commander';
 import { planPolicy } from '../../../apply/apply.ts';
 import { planParts } from '../../../apply/parts.ts';
@@ -27,7 +27,7 @@ function plan(options: PolicyOptions, command: Command) {
       printJson({ driver: driver.capabilities.driver, ...planned, more });
       return exitCodes.done;
     }
-    // That there is nothing to change is said of all of it.
+    // "Nothing to change" must be true of everything.
     if (more.length === 0 || planned.operations.length > 0) print(printPlan(planned, planMarks()));
     for (const line of more) print(planMarks().change(line));
     const { kept } = driver.capabilities;

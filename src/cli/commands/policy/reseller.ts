@@ -1,4 +1,4 @@
-/** `bulkhead reseller`: groups of tenants whose sum is limited. */
+/** `bulkhead reseller`: groups of tenants with limits for their sum. */
 import type { Command } from 'commander';
 import { addTenant, removeTarget } from '../../../policy/edit.ts';
 import { examples, type CommandResult, type CommandModule } from '../../shared/command.ts';

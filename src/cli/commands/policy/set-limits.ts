@@ -36,7 +36,7 @@ export function unsetIn(
   return change(edited, parseAssignments([], names), options, command);
 }
 
-/** Both, of what is found by its name. */
+/** Returns `set` and `unset` for targets that `named` finds by name. */
 export const settersOf = (named: (name: string) => Edited) => ({
   set: (name: string, words: string[], options: SetOptions, command: Command) =>
     setIn(named(name), words, options, command),

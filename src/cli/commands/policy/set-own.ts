@@ -1,4 +1,7 @@
-/** `set` and `unset` by a tenant, for its own sites, or by its reseller: the agent keeps and applies it, if the policy lets them. */
+/**
+ * `set` and `unset` by a tenant for its own sites, or by its reseller: the agent saves and applies the change, if the
+ * policy lets them.
+ */
 import type { Command } from 'commander';
 import type { SetLimitsResponse } from '../../../agent/api/api.ts';
 import type { Query } from '../../../agent/api/client.ts';
@@ -9,7 +12,7 @@ import type { EditOptions } from '../../shared/edit-policy.ts';
 import { print } from '../../shared/session.ts';
 
 export interface OwnChange {
-  /** As typed: `cpu=50%`. */
+  /** Limits as typed: `cpu=50%`. */
   readonly set: readonly string[];
   readonly unset: readonly string[];
 }

@@ -1,4 +1,4 @@
-/** A hint for whoever sets limits of a site of a name that no web server has, which is likely to be a mistake. */
+/** A hint that no web server has a site of that name, so setting its limits is likely to be a mistake. */
 import type { Command } from 'commander';
 import { loadPolicy } from '../../../apply/load-policy.ts';
 import { printable } from '../../../base/printable.ts';
@@ -9,7 +9,10 @@ import type { PolicyOptions } from '../../shared/command.ts';
 import { namesPolicy } from '../../shared/policy-option.ts';
 import { pathsFor } from '../../shared/session.ts';
 
-/** What is to be said once the policy has been edited; a policy that is named may be another host's. */
+/**
+ * Returns the note to print once the policy has been edited. There is none for a policy named with `--policy`, which
+ * may be another host's.
+ */
 export async function noteIfUnserved(
   name: string,
   { policy: file }: PolicyOptions,
@@ -24,7 +27,7 @@ export async function noteIfUnserved(
 
 type Served = ReadonlyMap<number, ReadonlySet<string>>;
 
-/** `served` is asked only for a site that there is not yet; undefined where it is not known. */
+/** Calls `served` only for a site that is not in the policy yet; it returns undefined if it is not known. */
 export async function unservedNote(
   name: string,
   policy: Policy,

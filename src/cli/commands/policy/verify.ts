@@ -15,7 +15,7 @@ import { policyArgument, policyOption, takingFile } from '../../shared/policy-op
 import { count, print, printJson, withPolicy } from '../../shared/session.ts';
 import { terminalOf } from '../../shared/terminal.ts';
 
-/** The operation, described as what is wrong rather than what will be done. */
+/** Describes an operation as the problem rather than the planned change. */
 function describeDrift(operation: Operation): string {
   switch (operation.kind) {
     case 'prepare':

@@ -9,17 +9,20 @@ import { shortLimit } from '../../shared/format.ts';
 export type PackageAdvice = AdviseResponse['packages'][number];
 type AnyAdvice = Pick<Advice, 'limit' | 'current' | 'neverHit' | 'onePercentHit' | 'faults'>;
 
-/** A limit as a number; undefined for `unlimited`, and if it cannot be parsed. */
+/** Returns a limit as a number; undefined for `unlimited`, and if it cannot be parsed. */
 function numberOf(limit: LimitKey, text: string): number | undefined {
   const kind = attributes.get(limit)?.kind;
   const parsed = kind === undefined ? undefined : quantityKinds[kind].parse(text);
   return parsed?.ok === true ? parsed.value : undefined;
 }
 
-/** A limit of twice what was ever needed is notable. */
+/** A limit of twice the largest need is notable. */
 const roomy = 2;
 
-/** It was hit and another value would have helped, or it is far above what was ever used. */
+/**
+ * Whether the advice is worth showing: the limit was hit and another value would have helped, or it
+ * is far above any use.
+ */
 export function isNotable({ limit, current, neverHit, faults }: AnyAdvice): boolean {
   const [now, enough] = [numberOf(limit, current), numberOf(limit, neverHit)];
   if (faults > 0) return neverHit !== current;
@@ -33,8 +36,8 @@ const valueFor = (advice: AnyAdvice, target: Target) =>
   target === 'never' ? advice.neverHit : advice.onePercentHit;
 
 /**
- * Packages first. A tenant of a package gets a line of its own only if its limit differs from the
- * package's, since the package's line changes it otherwise.
+ * Returns the commands, packages first. A tenant of a package gets a line of its own only if its
+ * limit differs from the package's, since the package's line changes it otherwise.
  */
 export function adviceCommands(
   tenants: readonly Advice[],
@@ -58,14 +61,17 @@ export function adviceCommands(
   ];
 }
 
-/** By uid if there is no account name, or if it cannot be printed as it is. */
+/**
+ * Returns the command and its target; the uid if there is no account name, or if it cannot be
+ * printed as it is.
+ */
 const tenantVerb = ({ kind, uid, name }: Advice) => {
   const byUid = /^uid \d+$/.test(name) || printable(name) !== name;
   const word = byUid ? String(uid) : shellWord(name);
   return kind === 'reseller' ? `reseller set ${word}` : `set ${word}`;
 };
 
-/** One line for all limits of a tenant, reseller or package. */
+/** Returns one line for all limits of a tenant, reseller or package. */
 function commandLines<Each extends AnyAdvice>(
   advice: readonly Each[],
   begin: (each: Each) => string,
@@ -82,7 +88,7 @@ function commandLines<Each extends AnyAdvice>(
   return [...lines].map(([start, words]) => `${start} ${words.join(' ')}`);
 }
 
-/** Quoted for a shell; names are not trusted. */
+/** Quotes text for a shell; names are not trusted. */
 export function shellWord(text: string): string {
   return /^[\w%+,./:=@][\w%+,./:=@-]*$/.test(text)
     ? text

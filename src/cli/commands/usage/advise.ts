@@ -93,7 +93,7 @@ const packageCells = (advice: PackageAdvice) => [
   ...limitCells(advice),
 ];
 
-/** The limits that would never have been hit, or 1 % of the time. */
+/** Prints the limits that would never have been hit, or 1 % of the time. */
 function printTable(who: string, rows: readonly (readonly string[])[]): void {
   const { colors } = terminalOf(process.stdout);
   const header = [who, 'LIMIT', 'NOW', 'NEVER HIT', 'HIT 1 %', 'FAULTS', 'HIT AT'];

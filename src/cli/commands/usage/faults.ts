@@ -116,7 +116,7 @@ const incidentsCsv = (incidents: readonly IncidentRow[]) =>
     ]),
   ]);
 
-/** `cpu` means `cpu.limit`. */
+/** Parses the name of a limit; `cpu` means `cpu.limit`. */
 function parseLimit(text: string): LimitKey {
   const attribute = findAttribute(text);
   if (attribute !== undefined) return attribute.key;

@@ -1,4 +1,4 @@
-/** `bulkhead incident ID`: what happened, why, and what was running. */
+/** `bulkhead incident ID`: what happened, why, and which processes were running. */
 import type { Command } from 'commander';
 import type { IncidentResponse, Who } from '../../../agent/api/api.ts';
 import { metrics, peakKeys, sampledKeys } from '../../../usage/metrics.ts';
@@ -90,21 +90,21 @@ function killedText({ pid, name, memoryBytes }: KilledProcess): string {
   return `${pid} ${printable(name)}${used}`;
 }
 
-/** A reseller sees the site alone. A command has no client. */
+/** Describes a request. A reseller sees only the site. A command has no client. */
 function requestText({ client, method, site, url }: RefusedRequest): string {
   if (method === 'exec') return `the command ${url === '' ? '(an odd name)' : url}, not started`;
   return client === '' ? site : `${method} ${site}${url} from ${client}`;
 }
 
-/** A reseller sees who asked and whose the file is. */
+/** Describes a link. A reseller sees which program asked and who owns the file. */
 const linkLine = (each: RefusedLink) =>
   `${printable(each.program)} ${each.link === '' ? `a link to what ${printable(each.targetOwner)} owns` : linkText(each)}`;
 
-/** A reseller sees the program. */
+/** Describes an attempt. A reseller sees only the program. */
 const tryLine = (each: RefusedTry) =>
   each.tried === '' ? printable(each.program) : printable(tryText(each));
 
-/** What it used at that moment, without zeros; with the peak since the tick before, where that was higher. */
+/** Describes the usage at that moment, without zeros; with the peak since the tick before, if that was higher. */
 function usageText({ usage }: Snapshot): string {
   const used = sampledKeys.filter((key) => usage[key] > 0);
   const texts = used.map((key) => {
@@ -117,7 +117,7 @@ function usageText({ usage }: Snapshot): string {
   return texts.length === 0 ? 'No usage' : texts.join(', ');
 }
 
-/** If there is no account, the name is the uid already. */
+/** Names the member; if there is no account, the name is the uid already. */
 function whoText({ name, kind, uid }: Who): string {
   const number = name === `uid ${uid}` ? '' : `, uid ${uid}`;
   return `${name}, ${kind}${number}`;

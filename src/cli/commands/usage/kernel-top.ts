@@ -16,7 +16,10 @@ import { defaultPolicy } from '../../shared/policy-option.ts';
 
 const pauseMilliseconds = 1_000;
 
-/** Nothing where the policy or the kernel's files cannot be read. */
+/**
+ * Computes the rows from two readings of the kernel's counters. Undefined if the policy or the kernel's files cannot be
+ * read.
+ */
 export async function topFromKernel(paths: Paths, all: boolean): Promise<TopResponse | undefined> {
   const kept = loadPolicy(`${paths.state}/policy-in-force.xml`, paths).policy;
   const policy = kept ?? loadPolicy(defaultPolicy, paths).policy;

@@ -1,4 +1,4 @@
-/** `bulkhead status`: what is in force, and what each tenant uses now. */
+/** `bulkhead status`: which limits are in force, and what each tenant uses now. */
 import { docPage } from '../../../sys/package-files.ts';
 import type { Command } from 'commander';
 import type { PlacementStatus, StatusResponse } from '../../../agent/api/api.ts';
@@ -40,10 +40,10 @@ async function status(options: StatusOptions, command: Command): Promise<ExitCod
     paths,
     '/v1/status',
     { fresh: true },
-    // A program that reads it gets all of it; a person would rather see what is known.
+    // Programs get everything; people prefer a fast answer with the known facts.
     { onSlow: sayItWaits, ...(options.json === true ? {} : briefly) },
   );
-  // Unless one is named, the policy is that of the agent, wherever that has it from.
+  // The agent's policy, whatever its path, unless the command line names another.
   const file = agent.ok && !namesPolicy(command) ? agent.value.policy.file : options.policy;
   const code = await withPolicy(command, file, async (policy, driver) => {
     const stops = readStops(paths);
@@ -51,7 +51,7 @@ async function status(options: StatusOptions, command: Command): Promise<ExitCod
     const resellers = policy.resellers.map((each) =>
       statusOf(each, resellerCgroup(each.uid), driver),
     );
-    // An agent that has not scanned the processes yet knows less than a look at them.
+    // An agent that has not scanned the processes yet knows less than a scan of them here.
     const { outside: found, unknown } =
       agent.ok && agent.value.starting === undefined
         ? agent.value.placement
@@ -90,7 +90,7 @@ async function showAgentAlone(agent: StatusResponse, { json }: StatusOptions): P
   printAgent(ok(agent), { outside, unknown });
 }
 
-/** As many as a person would read. */
+/** The number of lines that a person would read. */
 const outsideShownMax = 10;
 
 function printAgent(
@@ -115,7 +115,7 @@ function outsideLine({ pid, uid, reason, way, origin }: CameOutside): string {
   return `process ${pid} of uid ${uid}, from ${printable(from)}: ${printable(reason)}`;
 }
 
-/** A number that is unknown is never printed as 0. */
+/** Describes the number of processes outside; an unknown number is never printed as 0. */
 function outsideText(number: number, isUnknown: boolean): string {
   const some = `${count(number, 'process', 'processes')} of tenants outside their cgroups`;
   if (!isUnknown) return some;
@@ -123,7 +123,7 @@ function outsideText(number: number, isUnknown: boolean): string {
   return `At least ${some}; whether there are more is unknown:`;
 }
 
-/** What it means for tenants that there is none that works. */
+/** Describes the consequence for tenants of an agent that does not work. */
 const consequence = () =>
   `processes are not moved into their cgroups, nothing is measured or recorded; see ${docPage('agent')}`;
 
@@ -166,7 +166,7 @@ function tenantStatus(tenant: Tenant, driver: Driver, stop: Stop | undefined) {
   };
 }
 
-/** Sites are indented below their tenant, which includes them. */
+/** Adds rows for sites, indented below their tenant, which includes them. */
 const withSites = ({ sites = [], ...tenant }: ReturnType<typeof tenantStatus>): Status[] => [
   tenant,
   ...sites.map((each) => ({ ...each, name: `  ${each.name}` })),
@@ -188,7 +188,7 @@ function statusOf(who: Tenant | Reseller, cgroup: string, driver: Driver) {
   };
 }
 
-/** They belong to descriptors of the agent: `top` and `usage` have them. */
+/** Drops the peaks, which belong to descriptors of the agent: `top` and `usage` show them. */
 function withoutPeaks(counters: Counters | undefined): Omit<Counters, PeakCounter> | undefined {
   if (counters === undefined) return undefined;
   const { memoryPeakBytes: _memory, threadsPeak: _threads, ...rest } = counters;

@@ -52,7 +52,9 @@ function top(options: TopOptions, command: Command): Promise<ExitCode> {
   });
 }
 
-/** Root alone may read the policy. */
+/**
+ * Computes the rows from the kernel's counters; needs root, since only root may read the policy.
+ */
 async function fromKernel(paths: Paths, all: boolean): Promise<TopResponse | undefined> {
   if (process.geteuid?.() !== 0) return undefined;
   const { topFromKernel } = await import('./kernel-top.ts');
@@ -72,7 +74,7 @@ const selectionOf = ({ sort, filter, resellers, sites }: TopOptions): Selection 
   kind: sites === true ? 'site' : resellers === true ? 'reseller' : 'tenant',
 });
 
-/** The whole response, unless less was requested. */
+/** Returns the whole response, unless less was requested. */
 function narrowed(answer: TopResponse, options: TopOptions, selection: Selection): TopResponse {
   const { filter, count, resellers, sites } = options;
   const whole = filter === '' && [count, resellers, sites].every((each) => each === undefined);

@@ -24,12 +24,15 @@ function weigh(row: UsageRow, by: UsageSort): number {
   return metricsOf[by].reduce((sum, key) => sum + (row.metrics[key]?.average ?? 0), 0);
 }
 
-/** Largest average first, names ascending. */
+/** Sorts rows: largest average first, names ascending. */
 export function sortUsage(rows: readonly UsageRow[], by: UsageSort): readonly UsageRow[] {
   return rows.toSorted((a, b) => weigh(b, by) - weigh(a, by) || (a.name < b.name ? -1 : 1));
 }
 
-/** Of one metric: `average`, `p95`, `max`, the limit, and the average as a share of it. */
+/**
+ * Returns the cells of one metric: `average`, `p95`, `max`, the limit, and the average as a share
+ * of it.
+ */
 export function metricCells({ metrics: measured, limits }: UsageRow, key: MetricKey): string[] {
   const { unit, limit: limitKey } = metrics[key];
   const distribution: Partial<Distribution> = measured[key] ?? {};

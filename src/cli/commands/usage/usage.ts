@@ -1,4 +1,4 @@
-/** `bulkhead usage`: what tenants used over a period, next to their limits. */
+/** `bulkhead usage`: the usage of tenants over a period, next to their limits. */
 import { Option, type Command } from 'commander';
 import type { SeriesResponse, UsageResponse, UsageRow } from '../../../agent/api/api.ts';
 import { metrics, sampledKeys, type MetricKey } from '../../../usage/metrics.ts';
@@ -63,7 +63,9 @@ function usage(names: string[], options: UsageOptions, command: Command): Promis
   });
 }
 
-/** In a list for root sites come only if they are asked for, since their tenants include them. */
+/**
+ * Whether a row is shown. Root's list has sites only on request, since their tenants include them.
+ */
 function isAsked({ kind }: UsageRow, names: readonly string[], options: UsageOptions): boolean {
   if (options.sites === true) return kind === 'site';
   const isList = names.length === 0 && process.getuid?.() === 0;
@@ -114,7 +116,7 @@ function periodText({ from, to, measuredSeconds, detail }: UsageResponse): strin
 const whoText = ({ name, kind }: UsageRow) =>
   printable(kind === 'reseller' ? `${name} (all)` : name);
 
-/** All metrics of one tenant, one per line. */
+/** Returns all metrics of one tenant, one per line. */
 async function metricTable(row: UsageRow, period: Period, ask: Ask): Promise<string[][]> {
   const keys = sampledKeys.filter((key) => row.metrics[key] !== undefined);
   const trends = await eachOf(keys, (key) => trendOf(ask, row, key, period));
@@ -126,7 +128,7 @@ async function metricTable(row: UsageRow, period: Period, ask: Ask): Promise<str
   return [['METRIC', 'AVERAGE', 'P95', 'MAX', 'LIMIT', 'OF LIMIT', 'TREND'], ...lines];
 }
 
-/** Whether the maximum is above the limit of now, by more than rounding. */
+/** Whether the maximum is above the current limit, by more than rounding. */
 function isAbove({ metrics: measured, limits }: UsageRow, key: MetricKey): boolean {
   const { limit: limitKey } = metrics[key];
   const limit = limitKey === undefined ? undefined : limits[limitKey];
@@ -141,7 +143,7 @@ function faultsLine(row: UsageRow): string {
   return `${whoText(row)}: ${count(sum, 'fault')}: ${printable(countsText(row.faults))}`;
 }
 
-/** Whatever the period is. */
+/** Describes the member's mail, whatever the period is. */
 function mailLines(row: UsageRow): readonly string[] {
   const { mail } = row;
   if (mail === undefined) return [];
@@ -169,7 +171,7 @@ async function tenantTable(
   return [tenantHeader(by, trend), ...lines];
 }
 
-/** With more than one metric, the column titles name it. */
+/** Returns the column titles; with more than one metric, they name it. */
 function tenantHeader(by: UsageSort, trend: MetricKey | undefined): string[] {
   const keys = metricsOf[by];
   const titles = keys.flatMap((key) => {
@@ -180,7 +182,7 @@ function tenantHeader(by: UsageSort, trend: MetricKey | undefined): string[] {
   return ['TENANT', ...titles, 'FAULTS', ...which, ...(trend === undefined ? [] : ['TREND'])];
 }
 
-/** Blank if the agent has no series: the table is useful without it. */
+/** Returns the graph; blank if the agent has no series: the table is useful without it. */
 async function trendOf(ask: Ask, row: UsageRow, metric: MetricKey, { from, to }: Period) {
   const tenant = row.member;
   const series = await ask<SeriesResponse>('/v1/series', {
@@ -193,7 +195,7 @@ async function trendOf(ask: Ask, row: UsageRow, metric: MetricKey, { from, to }:
   return series.ok ? sparkline(series.value.points, series.value.limit, showsUnicode()) : '';
 }
 
-/** Results in order, with a few requests in progress at a time. */
+/** Returns results in order, with a few requests in progress at a time. */
 async function eachOf<Item, CommandResult>(
   items: readonly Item[],
   action: (item: Item) => Promise<CommandResult>,
