@@ -10,7 +10,7 @@ export interface LvectlOptions extends LimitOptions {
 }
 
 export interface Call {
-  /** What follows the verb. */
+  /** The words after the verb. */
   readonly words: readonly string[];
   readonly options: LvectlOptions;
   readonly paths: Paths;

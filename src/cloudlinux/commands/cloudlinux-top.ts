@@ -1,4 +1,6 @@
-/** `bulkhead cloudlinux-top`: what tenants use now, in the shape of CloudLinux's command. */
+/**
+ * `bulkhead cloudlinux-top`: the current usage of tenants, in the shape of CloudLinux's command.
+ */
 import type { Command } from 'commander';
 import type { TopResponse } from '../../agent/api/api.ts';
 import { printProblem } from '../../base/problem.ts';
@@ -42,7 +44,7 @@ async function top(options: TopOptions, command: Command): Promise<ExitCode> {
   if (paths === undefined) return exitCodes.usage;
   const choice = choiceOf(options);
   if (!choice.ok) return refuse(choice.error, options, exitCodes.usage);
-  // Idle tenants too: a panel shows the limits of everybody.
+  // Idle tenants too: a panel shows everybody's limits.
   const answer = await callAgent<TopResponse>(
     paths,
     '/v1/top',
@@ -56,7 +58,10 @@ async function top(options: TopOptions, command: Command): Promise<ExitCode> {
   return exitCodes.done;
 }
 
-/** CloudLinux's own command fails in this shape too, though with a status of 0. */
+/**
+ * Prints the failure and returns its exit code. CloudLinux's own command fails in this shape too,
+ * though with a status of 0.
+ */
 function refuse(error: string, { json }: TopOptions, code: ExitCode): ExitCode {
   const result = printable(error);
   if (json === true) printJson({ result, timestamp: Date.now() / 1000 });
@@ -111,7 +116,7 @@ const values: readonly Value[] = [
   ['pno', 'NPROC', ({ pno }) => String(pno ?? 0)],
 ];
 
-/** A value and its limit side by side; entries have no value and are left out. */
+/** Returns a table with each value next to its limit; entries have no value and are left out. */
 function tableOf({ users, resellers }: Top): string {
   const rows = [
     ...users.map((each) => ({ ...each, name: nameOf(each) })),
@@ -134,7 +139,7 @@ function tableOf({ users, resellers }: Top): string {
   );
 }
 
-/** The uid if there is no account. */
+/** Returns the account's name, or the uid if there is no account. */
 const nameOf = ({ id, username }: TopUser) => (username === notKnown ? String(id) : username);
 
 const isNone = (limit: Section[keyof Section]) =>

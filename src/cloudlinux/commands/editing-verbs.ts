@@ -139,7 +139,7 @@ function placeOf(target: Target, now: ReadPolicy | undefined, paths: Paths): Opt
   };
 }
 
-/** Its effective limits; a new one has those of the defaults. */
+/** Returns the target's effective limits; a new target has the defaults. */
 function valuesOf(target: Target, { policy, document }: ReadPolicy): LimitValues {
   const defaults = valuesIn(document.defaults);
   switch (target.kind) {
@@ -169,7 +169,7 @@ const nothingWritten: readonly Assignment[] = [...attributes.keys()].map((key) =
   value: undefined,
 }));
 
-/** A tenant stays one: only what is written for it alone goes. */
+/** Removes the limits that are written only for this tenant, which stays a tenant. */
 function clear(
   text: string,
   target: Target,
@@ -182,7 +182,10 @@ function clear(
   return setLimits(text, target, nothingWritten);
 }
 
-/** What is still inherited from, or has tenants, remains without limits. */
+/**
+ * Removes the target, or only its limits if something still inherits from it, or it still has
+ * tenants.
+ */
 function removeOrClear(
   text: string,
   target: Target,
@@ -208,7 +211,7 @@ function apply(call: Call): Reply | Promise<Reply> {
   return applyAll(call, name === 'all' ? [] : [name]);
 }
 
-/** The policy is applied as a whole: a tenant by itself would have no parent cgroup. */
+/** Applies the whole policy: the cgroup of a single tenant would have no parent. */
 async function applyAll({ options, paths }: Call, names: readonly string[]): Promise<Reply> {
   const read = readPolicy(options.policy, paths);
   if (!read.ok) return failed(read.error);
@@ -228,10 +231,10 @@ async function applyMany(call: Call): Promise<Reply> {
   return failed([`Cannot read uids from standard input: it is longer than ${inputBytesMax} bytes`]);
 }
 
-/** More than the uids of any host. */
+/** The maximum input: more than the uids of any host. */
 const inputBytesMax = 2 ** 20;
 
-/** Undefined if there is too much. */
+/** Returns the words of standard input; undefined if there are too many. */
 async function wordsOfInput(): Promise<readonly string[] | undefined> {
   const chunks: Buffer[] = [];
   let length = 0;

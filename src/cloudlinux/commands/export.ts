@@ -1,4 +1,4 @@
-/** `bulkhead export ve.cfg`: the policy in the form of CloudLinux. */
+/** `bulkhead export ve.cfg`: the policy in CloudLinux's format. */
 import type { Command } from 'commander';
 import { exportVeCfg } from '../core/ve-cfg.ts';
 import {

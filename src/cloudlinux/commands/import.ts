@@ -48,7 +48,10 @@ function importFile(file: string, options: ImportOptions, command: Command): Exi
   return reportRemaining(text, options, paths);
 }
 
-/** What of the new policy does not fit this host, so that nobody has to find out by applying it. */
+/**
+ * Reports what in the new policy does not fit this host, so that nobody has to find out by applying
+ * it.
+ */
 function reportRemaining(text: string, options: ImportOptions, paths: Paths): ExitCode {
   const { diagnostics, policy } = resolveText(options.output ?? 'policy.xml', text, paths);
   showDiagnostics(diagnostics.filter((each) => each.severity === 'error'));
@@ -61,7 +64,10 @@ function failed(message: string): ExitCode {
   return exitCodes.failed;
 }
 
-/** `alice Gold package`, a line a user: the ve.cfg does not record who has which package. */
+/**
+ * Reads lines such as `alice Gold package`, one per user: the ve.cfg does not record which package
+ * a user has.
+ */
 function readMembers(
   file: string | undefined,
 ): Result<ReadonlyMap<string, readonly TenantName[]> | undefined, string> {

@@ -1,4 +1,4 @@
-/** What the options of lveinfo select: columns, order and rows. */
+/** The selection that the options of lveinfo make: columns, order and rows. */
 import { suggestion } from '../../policy/diagnostic.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 import {
@@ -74,7 +74,7 @@ interface Named {
   readonly aliases: readonly string[];
 }
 
-/** Case does not matter. */
+/** Finds the item that a word names; case does not matter. */
 function named<T extends Named>(
   word: string,
   known: readonly T[],
@@ -116,7 +116,9 @@ function numberOf(text: string, option: string): Result<number> {
 const passes = (row: InfoRow, { criteria, min }: Filter) =>
   criteria.some((each) => (each.value(row) ?? -1) >= min);
 
-/** The largest first, and text by the alphabet; what is not measured comes last. */
+/**
+ * Sorts numbers from the largest, and text alphabetically; values that are not measured come last.
+ */
 function sortedBy(column: Column, rows: readonly InfoRow[]): readonly InfoRow[] {
   return rows.toSorted((a, b) => {
     const [one, other] = [column.value(a), column.value(b)];

@@ -4,9 +4,9 @@
  *     aCPU  average    uCPU  percent of the limit that the average is    mCPU  maximum
  *     lCPU  limit      CPUf  faults
  *
- * CPU is percent of one core, memory bytes, IO bytes a second, reads and writes together. Where
- * each has a limit of its own too, uIO is that of them which is nearest to its limit. A value that
- * is not measured is absent, and never 0.
+ * CPU is percent of one core, memory bytes, IO bytes a second, reads and writes together. If each
+ * has its own limit too, uIO shows whichever is nearest to its limit. A value that is not measured
+ * is absent, and never 0.
  */
 import type { UsageRow } from '../../agent/api/api.ts';
 import { lveLimits, type LveLimits } from '../core/lve-info.ts';
@@ -36,13 +36,13 @@ interface Resource {
   readonly words: readonly string[];
   readonly unit: Unit;
   readonly parts: readonly Part[];
-  /** What else bounds it, each by itself. */
+  /** Further limits of the resource, each bounding a part separately. */
   readonly alsoBy?: readonly Part[];
   readonly scale: number;
   readonly limit: (limits: LveLimits) => number | undefined;
 }
 
-/** What of the usage it is made of, and what bounds that. */
+/** A metric that the usage consists of, and the limit that bounds it. */
 interface Part {
   readonly metric: MetricKey;
   readonly limit: LimitKey;
@@ -134,7 +134,7 @@ function maximum(resource: Resource, row: InfoRow): number | undefined {
   return values.length === 0 ? undefined : Math.max(...values) * resource.scale;
 }
 
-/** Percent of the limit; nothing where there is none. */
+/** Returns the percentage of the limit; undefined if there is none. */
 function share(resource: Resource, { usage }: InfoRow, statistic: Statistic): number | undefined {
   const shares = [...resource.parts, ...(resource.alsoBy ?? [])].flatMap(({ metric, limit }) => {
     const value = usage.metrics[metric]?.[statistic];
@@ -222,7 +222,7 @@ export const allColumns: readonly Column[] = [
   anyFaults,
 ];
 
-/** Without periods, maxima, and what is not measured here. */
+/** The columns without periods, maxima, and values that are not measured here. */
 export const briefColumns: readonly Column[] = [
   idColumn,
   ...resources

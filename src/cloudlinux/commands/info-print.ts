@@ -1,4 +1,7 @@
-/** Rows of lveinfo as a table, as CSV and as JSON. What is not measured is blank, in JSON null. */
+/**
+ * Rows of lveinfo as a table, as CSV and as JSON. A value that is not measured is blank, in JSON
+ * null.
+ */
 import { table } from '../../cli/shared/terminal.ts';
 import type { Column, InfoRow } from './info-columns.ts';
 import { shortMoment } from './lve-period.ts';
@@ -7,7 +10,7 @@ import { printable } from '../../base/printable.ts';
 
 type Cell = string | number | undefined;
 
-/** Two decimals at most; faults, bytes and the like are whole. */
+/** Returns the cell's value with two decimals at most; bytes are whole. */
 function valueOf(column: Column, row: InfoRow): Cell {
   const value = column.value(row);
   if (typeof value !== 'number') return value;
@@ -37,7 +40,7 @@ function tableCell(column: Column, row: InfoRow, blank: string): string {
 
 const sizes = ['B', 'K', 'M', 'G', 'T'];
 
-/** `512.0M`, as lveinfo prints memory. */
+/** Formats a size as lveinfo prints memory: `512.0M`. */
 function shortSize(bytes: number): string {
   let value = bytes;
   let size = 0;

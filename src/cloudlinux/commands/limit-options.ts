@@ -39,7 +39,7 @@ export interface LimitOptions {
   readonly saveAllParameters?: boolean;
 }
 
-/** What the words depend on. */
+/** The facts that the words depend on. */
 export interface OptionTarget {
   readonly cores: number;
   /** Absent if the kernel does not report it. */
@@ -59,7 +59,7 @@ const lveKeys: readonly LimitKey[] = [
   'entries.limit',
 ];
 
-/** What lvectl cannot express. */
+/** The limits that lvectl cannot express. */
 const directions = ['io.read', 'io.write', 'io.reads', 'io.writes'] as const;
 
 const isLimited = ({ values }: OptionTarget, key: LimitKey) =>
@@ -67,7 +67,7 @@ const isLimited = ({ values }: OptionTarget, key: LimitKey) =>
 
 type Words = Map<LimitKey, string>;
 
-/** Words for `set`: `cpu.limit=150%`. Every error is reported. */
+/** Returns words for `set`: `cpu.limit=150%`. Every error is reported. */
 export function limitWords(
   options: LimitOptions,
   place: OptionTarget,
@@ -95,7 +95,8 @@ export function limitWords(
 }
 
 /**
- * What is given bounds both directions together; what bounds each by itself would hold beside it.
+ * Removes the limits of single directions: a given limit bounds both directions together, and
+ * theirs would apply as well.
  */
 function liftDirections(
   { io, iops, unlimited: all }: LimitOptions,
@@ -142,7 +143,10 @@ const scales: Readonly<Record<string, number>> = {
   t: 2 ** 40,
 };
 
-/** Bytes of `512M`, `1.5G`, `2048KB/s`, or `1024`, which is KB; `undefined` for anything else. */
+/**
+ * Returns the bytes of `512M`, `1.5G`, `2048KB/s`, or `1024`, which is KB; undefined for anything
+ * else.
+ */
 function bytesOf(text: string): number | undefined {
   const match = /^(\d{1,12}(?:\.\d{1,6})?)\s?([kmgt]?)(?:i?b)?(?:\/s)?$/i.exec(text);
   if (match === null) return undefined;
@@ -171,7 +175,10 @@ function whole(say: (number: number) => string) {
 
 const isUnlimited = (text: string) => text === unlimited;
 
-/** A limit of 0 is none, so that what `list` prints can be given back. */
+/**
+ * Reports a limit of the address space. 0 means no limit, so that lvectl accepts the output of
+ * `list`.
+ */
 function addressSpace(options: LimitOptions): string[] {
   return (['vmem', 'mem'] as const).flatMap((name) => {
     const text = options[name];
@@ -182,7 +189,7 @@ function addressSpace(options: LimitOptions): string[] {
   });
 }
 
-/** Adds the smaller of the share and the cores; returns what is wrong. */
+/** Adds the smaller of the share and the cores; returns the errors. */
 function cpuWord({ cpu, speed, ncpu }: LimitOptions, place: OptionTarget, words: Words): string[] {
   if (cpu !== undefined && speed !== undefined) {
     return ['Give --speed or --cpu, and not both: they are the same limit'];
@@ -197,17 +204,18 @@ function cpuWord({ cpu, speed, ncpu }: LimitOptions, place: OptionTarget, words:
   const errors = [share, cores].flatMap((each) => (each.ok ? [] : [each.error]));
   if (!share.ok || !cores.ok) return errors;
   if (share.value === undefined && cores.value === undefined) return [];
-  // By itself the number of cores leaves the share as it is, and so can only lower the limit.
+  // Without a share, the number of cores leaves the share as it is, and so can only lower the
+  // limit.
   const bound = share.value ?? place.numbers['cpu.limit'] ?? 0;
   const held = smallerOf(bound, cores.value ?? 0);
   words.set('cpu.limit', held === 0 ? unlimited : printQuantity('cpu', held as CpuFraction));
   return [];
 }
 
-/** 0 is unlimited. */
+/** Returns the smaller limit; 0 is unlimited. */
 const smallerOf = (a: number, b: number) => (a === 0 ? b : b === 0 ? a : Math.min(a, b));
 
-/** Cores kept busy; a bare number is percent of `cores`. */
+/** Returns the cores kept busy; a bare number is percent of `cores`. */
 function shareOf(text: string, option: string, cores: number, place: OptionTarget): Result<number> {
   if (isUnlimited(text)) return ok(0);
   const match = /^(\d{1,9}(?:\.\d{1,6})?)\s?(%|mhz|ghz)?$/i.exec(text);

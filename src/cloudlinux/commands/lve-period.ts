@@ -18,7 +18,9 @@ const millisecondsMax = 100 * 365 * 86_400_000;
 
 type LvePeriodOptions = Partial<PeriodOptions>;
 
-/** The last ten minutes by default; a period takes precedence over `from` and `to`. */
+/**
+ * Parses a period: the last ten minutes by default; a period takes precedence over `from` and `to`.
+ */
 export function parsePeriod({ from, to, period }: LvePeriodOptions, now: number): Result<Period> {
   if (period !== undefined) return namedPeriod(period, now);
   const end = to === undefined ? ok(now) : parseDate(to);
@@ -36,14 +38,14 @@ function namedPeriod(word: string, now: number): Result<Period> {
   return length.ok ? ok({ from: now - length.value, to: now }) : length;
 }
 
-/** Milliseconds of `5m`, `1h30m`; a bare number is minutes. */
+/** Returns the milliseconds of `5m`, `1h30m`; a bare number is minutes. */
 export function parseLength(text: string): Result<number> {
   const length = parseUnits(text.toLowerCase().replace(/\d$/, '$&m'));
   if (length !== undefined && length <= millisecondsMax) return ok(length);
   return fail(`"${text}" is not a period; write for example "5m", "4h", "2d", "today"`);
 }
 
-/** `01-31 18:30`, as in the columns From and To. */
+/** Formats a time as in the columns From and To: `01-31 18:30`. */
 export function shortMoment(milliseconds: number): string {
   const date = new Date(milliseconds);
   const two = (number: number) => String(number).padStart(2, '0');
@@ -51,7 +53,7 @@ export function shortMoment(milliseconds: number): string {
   return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`;
 }
 
-/** Equal parts of a period, the last of which may be shorter. */
+/** Divides a period into equal parts, the last of which may be shorter. */
 export function slicesOf({ from, to }: Period, length: number): readonly Period[] {
   const count = Math.ceil((to - from) / length);
   return Array.from({ length: count }, (_, index) => ({

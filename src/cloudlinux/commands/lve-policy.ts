@@ -58,7 +58,7 @@ export function changePolicy(file: string, paths: Paths, edit: LveEdit): Result<
   return ok({ changed: before !== after, warnings });
 }
 
-/** The errors of applying it. */
+/** Applies the policy and returns the errors. */
 export async function applyFile(file: string, paths: Paths): Promise<Errors> {
   const read = readPolicy(file, paths);
   if (!read.ok) return read.error;

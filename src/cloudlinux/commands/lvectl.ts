@@ -1,7 +1,8 @@
 /**
  * `bulkhead lvectl`: CloudLinux's command on this policy, for panels and scripts that call it.
  *
- * One verb is one row of a table. What has no meaning here fails with the reason; nothing is faked.
+ * One verb is one row of a table. A verb or option without a meaning here fails with the reason;
+ * nothing is faked.
  */
 import type { Command } from 'commander';
 import { suggestion } from '../../policy/diagnostic.ts';
@@ -20,7 +21,7 @@ import { pathsFor } from '../../cli/shared/session.ts';
 
 const verbs: Verbs = { ...readingVerbs, ...editingVerbs };
 
-/** Verbs of CloudLinux that are not here, and what to do about it. */
+/** CloudLinux verbs that do not exist here, and the replacement for each. */
 const without: Readonly<Record<string, string>> = {
   destroy: 'limits hold while the policy has them; see "bulkhead remove"',
   'destroy-many': 'limits hold while the policy has them; see "bulkhead remove"',

@@ -1,4 +1,4 @@
-/** `bulkhead lveinfo`: what tenants used in a period, in the shape of CloudLinux's command. */
+/** `bulkhead lveinfo`: the usage of tenants in a period, in the shape of CloudLinux's command. */
 import type { Command } from 'commander';
 import type { UsageResponse, UsageRow } from '../../agent/api/api.ts';
 import { printProblem } from '../../base/problem.ts';
@@ -29,12 +29,12 @@ interface InfoOptions extends ChoiceOptions {
   readonly id?: string;
   readonly displayUsername?: boolean;
   readonly blankValue: string;
-  /** `true` where no path follows. */
+  /** The path; `true` if none follows. */
   readonly csv?: string | boolean;
   readonly json?: boolean;
 }
 
-/** Each is one request to the agent. */
+/** The maximum number of slices of a period; each is one request to the agent. */
 const slicesMax = 500;
 
 async function info(options: InfoOptions, command: Command): Promise<ExitCode> {
@@ -83,7 +83,7 @@ function periodsOf(options: InfoOptions): Result<readonly Period[]> {
 
 const tenantOf = ({ user, id }: InfoOptions) => user ?? id;
 
-/** Tenants by uid, and one of them by time. */
+/** Reads the rows: tenants by uid, or one tenant by time. */
 async function readRows(
   paths: Paths,
   periods: readonly Period[],

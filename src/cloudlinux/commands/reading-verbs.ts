@@ -1,4 +1,4 @@
-/** The verbs of lvectl that print limits: those of the policy, which need no agent. */
+/** The verbs of lvectl that print the policy's limits, which needs no agent. */
 import { availableParallelism } from 'node:os';
 import { limitNumbers } from '../../agent/sampling/limit-numbers.ts';
 import type { LimitValues } from '../../limits/limit.ts';
@@ -10,10 +10,10 @@ import { readPolicy, type ReadPolicy } from './lve-policy.ts';
 import { lveRow, type LveRow } from './rows.ts';
 
 export const defaultId = 'default';
-/** What `package-list` calls the limits of tenants without a package. */
+/** The name that `package-list` gives to the limits of tenants without a package. */
 const defaultPackage = 'VE_DEFAULT';
 
-/** Outputs have the fields of this version of LVE: operations a second came with it. */
+/** The version of LVE whose fields the outputs have; it introduced operations a second. */
 const lveVersion = '8';
 
 export const readingVerbs: Verbs = {
@@ -96,7 +96,7 @@ const tenantRows = ({ policy, document }: ReadPolicy, idOf: IdOf, row: ToRow) =>
   ...policy.tenants.map((each) => row(idOf(each), each.values)),
 ];
 
-/** All, or the one that is named; an unknown one is a failure, not an empty list. */
+/** Lists all tenants, or the named one; an unknown one is a failure, not an empty list. */
 function listBy(idOf: IdOf) {
   return (call: Call): Reply => {
     const [asked] = call.words;

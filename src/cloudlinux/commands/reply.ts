@@ -48,7 +48,7 @@ function printDone({ message, warnings }: Reply & { kind: 'done' }, json: boolea
   print(message);
 }
 
-/** As many as a person reads. */
+/** The number of errors that a person reads. */
 const errorsMax = 100;
 
 function printErrors(errors: readonly string[], json: boolean): void {

@@ -40,14 +40,14 @@ export function lveRow(id: string, numbers: LimitNumbers, cores: number): LveRow
   };
 }
 
-/** `1024M`, or `1000K` if it is not a whole number of megabytes. */
+/** Formats memory: `1024M`, or `1000K` if it is not a whole number of megabytes. */
 function memoryText(bytes: number): string {
   const kilobytes = wholeLimit(bytes / 1024);
   return kilobytes > 0 && kilobytes % 1024 === 0 ? `${kilobytes / 1024}M` : `${kilobytes}K`;
 }
 
 const columns = ['ID', 'SPEED', 'PMEM', 'VMEM', 'EP', 'NPROC', 'IO', 'IOPS'] as const;
-/** As wide as in lvectl; a column whose values are longer grows. */
+/** The width of lvectl's columns; a column whose values are longer grows. */
 const widthMin = 8;
 
 export function lveTable(rows: readonly LveRow[]): string {

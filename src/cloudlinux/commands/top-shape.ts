@@ -47,7 +47,7 @@ export interface Top {
   readonly resellers: readonly TopReseller[];
 }
 
-/** What may be ordered by and shown, and the name of the field. */
+/** The fields that can be ordered by and shown, and their names in the output. */
 const topFields = {
   cpu: 'cpu',
   io: 'io',
@@ -68,7 +68,7 @@ export interface TopChoice {
   readonly show: readonly TopField[];
 }
 
-/** What CloudLinux prints where there is no name. */
+/** The text that CloudLinux prints if there is no name. */
 export const notKnown = 'N/A';
 
 export function topOf({ at, rows }: TopResponse, choice: TopChoice): Top {
@@ -135,7 +135,7 @@ function limitSection(numbers: LimitNumbers): Required<Section> {
 
 const rounded = (value: number) => Math.round(value * 100) / 100;
 
-/** All fields if none was chosen. */
+/** Returns the chosen fields, or all if none was chosen. */
 function shown(section: Required<Section>, show: readonly TopField[]): Section {
   if (show.length === 0) return section;
   const names: readonly string[] = show.map((each) => topFields[each]);

@@ -1,4 +1,4 @@
-/** Commands and files of CloudLinux, for `release --all`. */
+/** CloudLinux commands and files, for `release --all`. */
 import { existsSync } from 'node:fs';
 import type { UndoStep } from '../../apply/undo-step.ts';
 import type { Paths } from '../../host/paths.ts';

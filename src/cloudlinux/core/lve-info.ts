@@ -1,6 +1,6 @@
 /**
- * What a CloudLinux host reports of its LVEs, from the agent's data: limits as LVE has them, and
- * the text of `/var/lve/info`, which panels read.
+ * The data that a CloudLinux host reports about its LVEs, made from the agent's data: limits as LVE
+ * has them, and the text of `/var/lve/info`, which panels read.
  *
  *     0,0,20,0,10000,0,0,0,0,262144,0,0,100,0,0,0,0,1024,1024,0            the defaults
  *     1001,0,20,2492,10000,0,0,0,0,262144,33000,0,100,7,0,0,512,1024,1024,5
@@ -26,8 +26,8 @@ export interface LveLimits {
 }
 
 /**
- * The limit of both together, if it is set. Otherwise the larger of reads and writes counts for
- * both; if one is unlimited, so is the sum.
+ * Returns the limit of both together, if it is set. Otherwise the larger of reads and writes counts
+ * for both; if one is unlimited, so is the sum.
  */
 export function lveLimits(limits: LimitNumbers): LveLimits {
   const larger = (a: LimitKey, b: LimitKey) => {
@@ -44,10 +44,10 @@ export function lveLimits(limits: LimitNumbers): LveLimits {
   };
 }
 
-/** Whole numbers, of which no limit may become 0, which is unlimited. */
+/** Rounds a limit to a whole number; no limit may become 0, which is unlimited. */
 export const wholeLimit = (limit: number) => (limit <= 0 ? 0 : Math.max(1, Math.round(limit)));
 
-/** Undefined for a uid without an account, which the agent calls `uid 1001`. */
+/** Returns the account; undefined for a uid without one, which the agent calls `uid 1001`. */
 export const accountOf = ({ name, uid }: Pick<Who, 'name' | 'uid'>): string | undefined =>
   name === `uid ${uid}` ? undefined : name;
 
@@ -63,7 +63,9 @@ interface Use {
 
 const nothing: Use = { cpu: 0, memory: 0, threads: 0, io: 0, iops: 0 };
 
-/** The text of `/var/lve/info`: the defaults as id 0, then the tenants among `rows` by uid. */
+/**
+ * Returns the text of `/var/lve/info`: the defaults as id 0, then the tenants among `rows` by uid.
+ */
 export function lveInfo(rows: readonly TopRow[], defaults: LimitNumbers): string {
   const tenants = rows
     .filter((row) => row.kind === 'tenant')

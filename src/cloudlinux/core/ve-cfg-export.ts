@@ -1,9 +1,9 @@
 /**
- * A policy as CloudLinux's ve.cfg, for hosts that still run it and for going back.
+ * A policy as CloudLinux's ve.cfg, for hosts that still run CloudLinux and for going back to it.
  *
- * The file records the limits of a uid, not its package: every tenant is written with what
- * differs from the defaults, wherever it comes from. The defaults are written in full,
- * since CloudLinux has its own for what is missing. What ve.cfg cannot express is reported.
+ * The file records the limits of a uid, not its package: every tenant is written with the limits
+ * that differ from the defaults, wherever they come from. The defaults are written in full, since
+ * CloudLinux has its own for missing ones. Limits that ve.cfg cannot express are reported.
  */
 import type { LimitKey, LimitValues } from '../../limits/limit.ts';
 import { unlimited, type Quantity } from '../../base/quantity.ts';
@@ -61,7 +61,10 @@ function element(name: string, head: string, inside: readonly string[]): readonl
   return [` <${name}${head}>`, ...inside.map((each) => `   ${each}`), ` </${name}>`];
 }
 
-/** cpu and ncpu go together, since the smaller of the two holds. */
+/**
+ * Returns the elements that differ from `base`; cpu and ncpu go together, since the smaller of the
+ * two applies.
+ */
 function different(values: LimitValues, base: readonly string[]): readonly string[] {
   const own = elementsOf(values);
   const isCpu = (each: string) => /^<n?cpu /.test(each);
@@ -69,7 +72,7 @@ function different(values: LimitValues, base: readonly string[]): readonly strin
   return own.filter((each) => (isCpu(each) ? cpuDiffers : !base.includes(each)));
 }
 
-/** In the order in which the vendor's tools write them. */
+/** Returns the elements in the order in which the vendor's tools write them. */
 function elementsOf(values: LimitValues): readonly string[] {
   const value = (key: LimitKey) => values[key] ?? unlimited;
   const cpu = whole(value('cpu.limit'), (fraction) => Math.round(fraction * 100));
@@ -91,13 +94,13 @@ const ioPairs = [
   ['io.operations', 'io.reads', 'io.writes'],
 ] as const;
 
-/** A total is what ve.cfg means; without one, the smaller of both directions limits them. */
+/** Returns the total, which is what ve.cfg means; without one, the smaller of both directions. */
 function together(values: LimitValues, [total, read, write]: (typeof ioPairs)[number]): Quantity {
   const value = (key: LimitKey) => values[key] ?? unlimited;
   return value(total) === unlimited ? smaller(value(read), value(write)) : value(total);
 }
 
-/** 0 is unlimited, so that no limit may round down to it. */
+/** Converts to a whole number. 0 is unlimited, so no limit may round down to it. */
 function whole(value: Quantity, convert: (number: number) => number): number {
   return value === unlimited ? 0 : Math.max(1, convert(value));
 }

@@ -1,4 +1,4 @@
-/** What reading a ve.cfg finds, beside its limits. */
+/** The findings of reading a ve.cfg, apart from its limits. */
 import { Diagnostics, type Diagnostic, type Span } from '../../policy/diagnostic.ts';
 import type { XmlElement } from '../../policy/xml.ts';
 
@@ -6,7 +6,7 @@ export class Findings {
   readonly diagnostics: Diagnostics;
   /** Remarks on values in a policy made of the file, by the start of the value. */
   readonly remarks = new Map<number, string>();
-  /** Source text of what is not understood, line by line. */
+  /** Source text that is not understood, line by line. */
   readonly leftOut: string[] = [];
   readonly #text: string;
   readonly #gathered = new Map<
@@ -19,7 +19,9 @@ export class Findings {
     this.diagnostics = new Diagnostics(file, text);
   }
 
-  /** Reported once a file, at its first place, with the number of places. */
+  /**
+   * Gathers a message; it is reported once a file, at its first place, with the number of places.
+   */
   gather(severity: 'warning' | 'note', at: Span, message: string): void {
     const known = this.#gathered.get(message);
     if (known === undefined) this.#gathered.set(message, { severity, at, count: 1 });

@@ -1,6 +1,6 @@
 /**
- * The limits inside one element of a ve.cfg, in the policy's units. `ve-cfg.ts` documents
- * what each element means.
+ * The limits inside one element of a ve.cfg, in the policy's units. `ve-cfg.ts` documents each
+ * element.
  */
 import type { LimitKey } from '../../limits/limit.ts';
 import { printQuantity, unlimited, type CpuFraction, type Quantity } from '../../base/quantity.ts';
@@ -10,7 +10,7 @@ import { parseLimit } from '../../policy/parse-limit.ts';
 import type { Findings } from './ve-cfg-findings.ts';
 import { xmlAttribute, type XmlElement } from '../../policy/xml.ts';
 
-/** CPU as written: two limits that are inherited one by one, and of which the smaller holds. */
+/** CPU as written: two limits that are inherited one by one; the smaller applies. */
 interface Cpu {
   readonly cpu: Located<Quantity> | undefined;
   readonly ncpu: Located<Quantity> | undefined;
@@ -183,7 +183,7 @@ export class LimitReader {
     );
   }
 
-  /** Adds the smaller of cpu and ncpu, each inherited by itself from what is `above`. */
+  /** Adds the smaller of cpu and ncpu, each inherited separately from the blocks `above`. */
   merged(block: Block, above: readonly (Block | undefined)[]): LimitBlock {
     if (block.cpu === undefined && block.ncpu === undefined) return { values: block.values };
     const chain = [block, ...above.filter((each) => each !== undefined)];

@@ -1,5 +1,5 @@
 /**
- * CloudLinux's `/etc/container/ve.cfg`, read as the policy that it is.
+ * CloudLinux's `/etc/container/ve.cfg`, read as a policy.
  *
  *     <lveconfig>
  *      <defaults>
@@ -14,9 +14,9 @@
  *      <lve id="532"> … </lve>          a uid
  *     </lveconfig>
  *
- * 0 is unlimited, and what is missing is inherited: lve, package, defaults. Which user has which
- * package is known to the control panel only. Places in the document and in diagnostics are those
- * of the ve.cfg. Source: docs.cloudlinux.com, "Limits".
+ * 0 is unlimited, and missing limits are inherited: lve, package, defaults. Only the control panel
+ * knows which package each user has. Places in the document and in diagnostics refer to the ve.cfg.
+ * Source: docs.cloudlinux.com, "Limits".
  */
 import type { Diagnostic, Located, Span } from '../../policy/diagnostic.ts';
 import type {
@@ -38,11 +38,11 @@ import { childrenOf, parseXml, xmlAttribute, type XmlElement } from '../../polic
 export { exportVeCfg } from './ve-cfg-export.ts';
 
 export interface VeCfgOptions extends Machine {
-  /** Who is a tenant without being listed; CloudLinux limits every user. */
+  /** The uids that are tenants without being listed; CloudLinux limits every user. */
   readonly uids?: UidRange;
-  /** With these, tenants are written by name. */
+  /** The accounts; if given, tenants are written by name. */
   readonly accounts?: readonly Account[];
-  /** Who has which package, by the package's id; the ve.cfg does not record it. */
+  /** The members of each package, by the package's id; the ve.cfg does not record them. */
   readonly packageMembers?: ReadonlyMap<string, readonly TenantName[]>;
 }
 
@@ -62,7 +62,8 @@ export function parseVeCfg(file: string, text: string, options: VeCfgOptions): P
 }
 
 /**
- * A ve.cfg written anew as a policy, with comments on what changed. No text where it has errors.
+ * Rewrites a ve.cfg as a policy, with comments on what changed. There is no text if the file has
+ * errors.
  */
 export function importVeCfg(
   file: string,
@@ -83,7 +84,7 @@ export function importVeCfg(
   return { text: printPolicy(document, { header, remarks, footer }), diagnostics: list };
 }
 
-/** Whether the first element is that of a ve.cfg; comments do not count. */
+/** Whether the first element is a ve.cfg's; comments do not count. */
 function isVeCfg(text: string): boolean {
   let at = text.startsWith('\uFEFF') ? 1 : 0;
   for (;;) {
@@ -118,7 +119,7 @@ function read(
   return document;
 }
 
-/** What CloudLinux uses for what the defaults of the file leave out. */
+/** The vendor's defaults for limits that the defaults of the file leave out. */
 const vendorDefaults: Readonly<Record<string, string>> = {
   cpu: '100%',
   pmem: '262144',
@@ -133,7 +134,7 @@ class Reader {
   readonly #findings: Findings;
   readonly #limits: LimitReader;
   readonly #byUid: ReadonlyMap<number, Account>;
-  /** Of packages, as they are called here. */
+  /** The names of packages in the policy. */
   readonly #names = new Set<string>();
 
   constructor(options: VeCfgOptions, findings: Findings) {
@@ -223,7 +224,10 @@ class Reader {
     return [{ ...this.#limits.merged(block, [defaults]), ...span(xml), name, xml }];
   }
 
-  /** Names that the policy's language does not allow get another, with a warning. */
+  /**
+   * Returns the package's name; names that the policy's language does not allow get another, with a
+   * warning.
+   */
   #packageName(id: Located<string>): Located<string> {
     const base = namePattern.test(id.value) ? id.value : packageNameFor(id.value);
     let name = base;
@@ -266,7 +270,7 @@ class Reader {
     return [...tenants, ...others];
   }
 
-  /** Who has which package, by tenant. */
+  /** Returns the package of each tenant. */
   #memberships(packages: readonly PackageElement[]): ReadonlyMap<string, PackageElement> {
     const { packageMembers } = this.#options;
     const [first] = packages;
@@ -287,7 +291,7 @@ class Reader {
     );
   }
 
-  /** By name where the account is known, as tenants are written. */
+  /** Returns the name if the account is known, as tenants are written. */
   #known(name: TenantName): TenantName {
     if (name.kind === 'user') return name;
     const user = this.#byUid.get(name.uid)?.user;
@@ -317,7 +321,7 @@ class Reader {
   }
 }
 
-/** What is left of a package's id when all that a name may not hold is replaced. */
+/** Returns a package's id with every character replaced that a name may not contain. */
 function packageNameFor(id: string): string {
   const name = id.replace(/[^\p{L}\p{N} ._@+-]/gu, '_').slice(0, 64);
   return /^[\p{L}\p{N}]/u.test(name) ? name : `p${name}`.slice(0, 64);
@@ -328,7 +332,7 @@ const packageId = (pack: PackageElement) => xmlAttribute(pack.xml, 'id')?.value 
 const nameKey = (name: TenantName) =>
   name.kind === 'user' ? `user ${name.user}` : `uid ${name.uid}`;
 
-/** A tenant of which only its package is known. */
+/** Returns a tenant with only its package. */
 function member(key: string, pack: PackageElement): TenantElement {
   const [kind, who = ''] = key.split(' ');
   const name: TenantName =

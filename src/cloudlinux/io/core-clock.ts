@@ -4,12 +4,15 @@
  *     3500000                        /sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq, kHz
  *     cpu MHz         : 2596.128     /proc/cpuinfo; in most virtual machines the only one
  *
- * The highest rate is taken where it is known, since the present one changes with the load.
+ * The highest rate is used if it is known, since the present one changes with the load.
  */
 import type { Paths } from '../../host/paths.ts';
 import { readText } from '../../sys/files/read.ts';
 
-/** MHz of the first core; `undefined` if the kernel does not report it, as on many ARM hosts. */
+/**
+ * Reads the MHz of the first core; undefined if the kernel does not report it, as on many ARM
+ * hosts.
+ */
 export function readCoreMegahertz({ proc, sys }: Pick<Paths, 'proc' | 'sys'>): number | undefined {
   const highest = readText(`${sys}/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq`);
   if (highest !== undefined && /^\d{4,9}\n?$/.test(highest)) return Number(highest) / 1000;

@@ -1,11 +1,11 @@
 /**
- * `/var/lve/info`, the file in which panels look for the use of CloudLinux's tenants. The agent
- * writes it only where `bulkhead cloudlinux install` has left a marker in the state directory:
+ * `/var/lve/info`, the file in which panels look for the usage of CloudLinux's tenants. The agent writes it only if
+ * `bulkhead cloudlinux install` has left a marker in the state directory:
  *
  *     /var/lve                                     /var/lib/bulkhead/cloudlinux
  *
- * which names the directory. The file is replaced whole, through its directory held open; what a writer that was
- * killed left behind is removed by the next one.
+ * The marker names the directory. The file is replaced whole, through an open descriptor of its directory; each writer
+ * removes what a killed one left behind.
  */
 import { mkdirSync, rmdirSync } from 'node:fs';
 import { failed, type Cause, type Problem } from '../../base/problem.ts';
@@ -25,7 +25,7 @@ export const lveInfoMarker = ({ state }: Pick<Paths, 'state'>): string => `${sta
 /** Longer than any path that Linux takes. */
 const markerBytesMax = 4097;
 
-/** The directory in which the file is wanted; `undefined` where it is not. */
+/** Returns the directory in which the file is wanted; undefined if it is not. */
 export function lveInfoDirectory(paths: Pick<Paths, 'state'>): string | undefined {
   const read = readBounded(lveInfoMarker(paths), markerBytesMax, { links: 'refuse' });
   if (!read.ok) return undefined;
@@ -47,7 +47,7 @@ export function writeLveInfo(directory: string, text: string): Result<void, Prob
   }
 }
 
-/** Takes the file away, and the directory if nothing else is in it. */
+/** Removes the file, and the directory if nothing else is in it. */
 export function removeLveInfo(directory: string): Result<void, Problem> {
   const cannot = (cause: Cause) =>
     failed({ ...cause, action: 'remove', object: `${directory}/info` });
@@ -74,7 +74,7 @@ function removeIfEmpty(directory: string): void {
   }
 }
 
-/** Unlike a directory that an administrator names, this one may not be a symbolic link. */
+/** Opens the directory. Unlike a directory that an administrator names, this one may not be a symbolic link. */
 function openOwn(directory: string): Result<PinnedDirectory, Cause> {
   const there = pinDirectory(directory, 'refuse');
   const missing = !there.ok && there.error.errno === 'ENOENT';

@@ -29,7 +29,7 @@ type Wrapped = (typeof wrapped)[number];
 const mark =
   '# Made by "bulkhead cloudlinux install"; "bulkhead cloudlinux uninstall" removes it.\n';
 
-/** Where things go; `prefix` is prepended to every path. */
+/** The destination of the files; `prefix` is prepended to every path. */
 export interface Setting {
   readonly paths: Paths;
   readonly prefix: string;
@@ -46,7 +46,7 @@ export type WrapperState = 'absent' | 'ours' | 'foreign';
 export interface LveStatus {
   readonly cloudLinux: string | undefined;
   readonly commands: readonly { readonly path: string; readonly is: WrapperState }[];
-  /** Where the agent is to write `info`; absent where it is not. */
+  /** The directory into which the agent writes `info`; absent if it does not. */
   readonly infoDirectory: string | undefined;
   readonly infoWritten: boolean;
 }
@@ -64,7 +64,7 @@ export function lveStatus(setting: Setting): LveStatus {
   };
 }
 
-/** What only a CloudLinux host has. */
+/** Returns a path that exists only on a CloudLinux host. */
 function cloudLinuxHere({ prefix }: Setting): string | undefined {
   return ['/proc/lve/list', '/etc/cloudlinux-release']
     .map((path) => `${prefix}${path}`)
@@ -77,7 +77,10 @@ function trustLevelOf(path: string): WrapperState {
   return stat.isFile() && readStart(path).startsWith(`#!/bin/sh\n${mark}`) ? 'ours' : 'foreign';
 }
 
-/** Empty if it cannot be read: then it is not ours, which everybody can read. */
+/**
+ * Returns the start of the file; empty if it cannot be read. Then it is not ours, which everybody
+ * can read.
+ */
 function readStart(path: string): string {
   const opened = openRegularFile(path, { links: 'refuse' });
   if (!opened.ok) return '';
@@ -89,7 +92,7 @@ function readStart(path: string): string {
   }
 }
 
-/** Changes nothing if something is in the way. Returns why it failed. */
+/** Installs the commands; changes nothing if something is in the way. Returns why it failed. */
 export function installLve(setting: Setting): readonly Problem[] {
   const problems = obstacles(setting);
   if (problems.length > 0) return problems;
@@ -143,11 +146,11 @@ function put(path: string, text: string, mode: number): Result<void, Problem> {
   });
 }
 
-/** Removes what is ours and nothing else. Returns what could not be removed. */
+/** Removes only our own files. Returns what could not be removed. */
 export function uninstallLve(setting: Setting): readonly Problem[] {
   const { commands, infoDirectory } = lveStatus(setting);
   const marker = lveInfoMarker(stateOf(setting));
-  // The marker before the information: the agent would write that again.
+  // The marker goes before the information: otherwise the agent would write that again.
   const done = [
     ...commands.map(({ path, is }) => remove(path, is === 'ours')),
     remove(marker, true),
@@ -156,7 +159,7 @@ export function uninstallLve(setting: Setting): readonly Problem[] {
   return done.flatMap((each) => (each.ok ? [] : [each.error]));
 }
 
-/** What an interrupted install left goes too. */
+/** Removes a file, and what an interrupted install left. */
 function remove(path: string, isOurs: boolean): Result<void, Problem> {
   if (!existsSync(dirname(path))) return ok(undefined);
   return inDirectory('remove', path, (directory, name) => {
