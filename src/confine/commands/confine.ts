@@ -1,4 +1,7 @@
-/** `bulkhead confine SERVICE`: a sandbox for a daemon, as a drop-in of its unit, and taken back. */
+/**
+ * `bulkhead confine SERVICE`: sets up a sandbox for a daemon, as a drop-in of its unit, or undoes
+ * it.
+ */
 import type { Command } from 'commander';
 import type { Problem } from '../../base/problem.ts';
 import {
@@ -26,11 +29,11 @@ interface ConfineOptions {
   readonly force?: boolean;
   readonly yes?: boolean;
   readonly json?: boolean;
-  /** Of `--no-restart`. */
+  /** Whether to restart; false with `--no-restart`. */
   readonly restart?: boolean;
 }
 
-/** What is to be done to one service. */
+/** The change of one service. */
 interface Work {
   readonly surveyed: Surveyed;
   readonly after: string | undefined;
@@ -60,7 +63,9 @@ async function confine(
   return withWork(host, service, options, (work) => change(host.places, work, options));
 }
 
-/** `php-fpm` is the one that is installed; of several each has to be named. */
+/**
+ * Finds the service. `php-fpm` means the installed one; if there are several, each has to be named.
+ */
 function serviceOf(places: Places, name: string): Service | Problem {
   const fpms = installedServices(places).filter(({ profile }) => profile.service === 'php-fpm');
   if (name !== 'php-fpm' || fpms.length === 0) {
@@ -98,7 +103,7 @@ async function withWork(
   return status;
 }
 
-/** The file is right, and the service was not restarted since. */
+/** Whether the file is right, but the service was not restarted since. */
 const needsRestart = ({ surveyed: { now, inForce }, after }: Work, { restart }: ConfineOptions) =>
   after !== undefined && restart !== false && now.mainPid > 0 && !inForce;
 

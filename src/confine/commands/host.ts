@@ -1,4 +1,4 @@
-/** What all of these commands begin with: a host that systemd runs, its policy, and root. */
+/** The start of all of these commands: a host that systemd runs, its policy, and root. */
 import type { Command } from 'commander';
 import { loadPolicy } from '../../apply/load-policy.ts';
 import type { Problem } from '../../base/problem.ts';
@@ -15,7 +15,7 @@ export interface Host {
   readonly asked: Asked;
 }
 
-/** Or the exit code, after the reason has been printed. */
+/** Returns the host, or the exit code after the reason has been printed. */
 export async function hostOf(command: Command): Promise<Host | ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
@@ -32,7 +32,7 @@ export function refuse(problem: Problem): ExitCode {
   return exitCodes.failed;
 }
 
-/** Of all that is installed; what could not be surveyed is printed, and `failed` is the status then. */
+/** Surveys all that is installed. A service that could not be surveyed is printed, and the status is `failed`. */
 export async function surveyAll({ places, asked }: Host) {
   const all: Surveyed[] = [];
   let status: ExitCode = exitCodes.done;

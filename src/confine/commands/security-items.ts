@@ -1,4 +1,4 @@
-/** What `doctor --security` says of daemons: by their files alone, since it asks no other program. */
+/** The items of `doctor --security` about daemons: from their files only, since it asks no other program. */
 import { count, listSome } from '../../base/list.ts';
 import type { SecurityItem } from '../../base/security-item.ts';
 import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
@@ -6,7 +6,7 @@ import type { Paths } from '../../host/paths.ts';
 import { readText } from '../../sys/files/read.ts';
 import { dropInOf, installedServices, placesOf } from '../io/places.ts';
 
-/** Nothing where there is none of them, or no systemd that could confine them. */
+/** Returns the item; nothing if none of the daemons is installed, or no systemd runs that could confine them. */
 export function daemonItems(paths: Paths): readonly SecurityItem[] {
   const places = placesOf(paths);
   const services = runsSystemd() ? installedServices(places) : [];

@@ -1,4 +1,7 @@
-/** `bulkhead confine status`: of the services with a drop-in, whether it is in force, and as Bulkhead would write it. */
+/**
+ * `bulkhead confine status`: each service with a drop-in, whether it is in force, and whether Bulkhead would write the
+ * same.
+ */
 import type { Command } from 'commander';
 import { exitCodes, type CommandModule, type ExitCode } from '../../cli/shared/command.ts';
 import { print, printJson } from '../../cli/shared/output.ts';
@@ -25,7 +28,7 @@ function statusText(confined: readonly Surveyed[]): string {
   );
 }
 
-/** What keeps it from being as it should be. */
+/** Returns the reason why it is not as it should be. */
 function problemOf({ service, state, now, inForce, file }: Surveyed): string | undefined {
   const { name, unit } = service;
   if (state === 'foreign') return `${file} was not written by Bulkhead`;
@@ -34,7 +37,10 @@ function problemOf({ service, state, now, inForce, file }: Surveyed): string | u
   return now.mainPid > 0 && !inForce ? `run: systemctl restart ${unit}` : undefined;
 }
 
-/** Of a service that does not run it is not known what it writes, so that it is not compared. */
+/**
+ * Returns the problem or a hint. A drop-in is not compared while its service is stopped: the files that it writes are
+ * unknown then.
+ */
 function remarkOf(each: Surveyed): string | undefined {
   const { service, now, text, wanted } = each;
   const isOld = now.mainPid > 0 && text !== wanted;

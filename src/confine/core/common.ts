@@ -1,4 +1,4 @@
-/** What all daemons have in common, and the parts that profiles are made of. */
+/** The lines that all daemons share, and the parts that profiles are made of. */
 import { hidden, line, reset, writable, type Facts, type Line } from './line.ts';
 
 export const noNewPrivileges = line(
@@ -7,7 +7,7 @@ export const noNewPrivileges = line(
   'programs with a set-id bit or file capabilities give it nothing',
 );
 
-/** The daemon needs none of it, whatever it does. */
+/** Lines for everything that no daemon needs. */
 export const common: readonly Line[] = [
   line('PrivateDevices', 'yes', 'no disks and no memory: only null, zero, random and terminals'),
   line('PrivateTmp', 'yes', '/tmp and /var/tmp of its own, where nobody lays a trap for it'),
@@ -44,7 +44,7 @@ export const families = (netlink: boolean): readonly Line[] => [
   ),
 ];
 
-/** `also`: calls that it needs beyond those of services, and what for. */
+/** Returns the seccomp filter. `also`: calls that the daemon needs beyond a service's, and what for. */
 export const calls = (also?: readonly [words: string, why: string]): readonly Line[] => [
   reset('SystemCallFilter'),
   line('SystemCallFilter', '@system-service', 'the calls that services have in common', 239),
@@ -58,7 +58,7 @@ export const calls = (also?: readonly [words: string, why: string]): readonly Li
   line('SystemCallErrorNumber', 'EPERM', 'a refused call is an error, not the end of the process'),
 ];
 
-/** Words without `CAP_`. */
+/** Returns the bounding set; the words lack `CAP_`. */
 export const capabilities = (words: string, why: string): readonly Line[] => [
   reset('CapabilityBoundingSet'),
   line(
@@ -71,7 +71,7 @@ export const capabilities = (words: string, why: string): readonly Line[] => [
   ),
 ];
 
-/** Where web servers and FTP serve from beside homes: panels and Debian itself. */
+/** The directories of sites outside homes, for web servers and FTP: panels' and Debian's. */
 const siteDirectories = ['/var/www', '/srv'];
 
 const secrets = (facts: Facts, withRoot: boolean): Line =>
@@ -80,7 +80,7 @@ const secrets = (facts: Facts, withRoot: boolean): Line =>
     'keys of the host, and what Bulkhead keeps',
   );
 
-/** Serves files of tenants. `writes`: why it has to write there too. */
+/** Returns the lines of a daemon that serves tenants' files. `writes`: why it has to write there too. */
 export function tenantFiles(facts: Facts, writes: string | undefined): readonly Line[] {
   if (writes === undefined)
     return [
@@ -91,7 +91,7 @@ export function tenantFiles(facts: Facts, writes: string | undefined): readonly 
   return [line('ProtectHome', 'no', writes), writable(directories, writes), secrets(facts, true)];
 }
 
-/** Mail is delivered into homes, and into the spool. */
+/** Returns the lines of a daemon that delivers mail into homes, and into the spool. */
 export const mailFiles = (facts: Facts): readonly Line[] => [
   line('ProtectHome', 'no', 'mail is delivered into homes'),
   writable(
@@ -101,7 +101,10 @@ export const mailFiles = (facts: Facts): readonly Line[] => [
   secrets(facts, true),
 ];
 
-/** Has nothing to do with homes. `uses`: what of the daemon's own must not be hidden. */
+/**
+ * Returns the lines of a daemon that has nothing to do with homes. `uses`: the daemon's own paths, which must not be
+ * hidden.
+ */
 export function noHomes(facts: Facts, uses: readonly string[]): readonly Line[] {
   const isUsed = (directory: string) =>
     [...uses, ...facts.written].some((path) => `${path}/`.startsWith(`${directory}/`));
@@ -116,7 +119,7 @@ export function noHomes(facts: Facts, uses: readonly string[]): readonly Line[] 
   ];
 }
 
-/** What a service that sends mail through the host's own MTA needs beyond its own work. */
+/** Returns the lines of a service that sends mail through the host's own MTA, beyond its own work. */
 export function mailer({ mailer }: Facts): readonly Line[] {
   if (mailer === 'exim4')
     return [
@@ -135,11 +138,11 @@ export function mailer({ mailer }: Facts): readonly Line[] {
   return [];
 }
 
-/** Too much is in them to make all of it writable for one file. */
+/** Directories with too much in them to make all of it writable for one file. */
 const wide = /^(\/|\/(etc|usr|boot|run|var|opt|root|home|srv)(\/(lib|run|local))?)$/;
 const own = ['/dev', '/proc', '/tmp', '/var/tmp'];
 
-/** Files that it has open for writing now, where the lines so far do not let it write. */
+/** Returns lines for files that it has open for writing now, if the lines so far do not let it write. */
 export function learned(facts: Facts, lines: readonly Line[]): readonly Line[] {
   const known = lines
     .filter(({ key }) => key === 'ReadWritePaths')
@@ -155,7 +158,10 @@ export function learned(facts: Facts, lines: readonly Line[]): readonly Line[] {
     .map((path) => writable([path], 'it had files open for writing there'));
 }
 
-/** The tenant can put a link in the place of a directory in a home, so that all homes are opened, and nothing that a path leads to. */
+/**
+ * Returns the path to open. The tenant can put a link in the place of a directory in a home, so all homes are opened,
+ * and nothing that a path leads to.
+ */
 function whatToOpen(file: string, homes: readonly string[]): string {
   const home = homes.find((each) => file.startsWith(`${each}/`));
   const directory = file.slice(0, file.lastIndexOf('/')) || '/';

@@ -40,7 +40,7 @@ const isReset = (line: Line | undefined, key: string) => line?.key === key && li
 const reasonOf = (lines: readonly Line[], at: number, why: string): string =>
   lines[at]?.value === '' ? (lines[at + 1]?.why ?? why) : why;
 
-/** `changed`: somebody else has edited it since. `foreign`: it was never ours. */
+/** The state of the file. `changed`: somebody else has edited it since. `foreign`: it was never ours. */
 export type DropInState = 'absent' | 'ours' | 'changed' | 'foreign';
 
 export function stateOf(text: string | undefined, digest: Digest): DropInState {
@@ -50,7 +50,7 @@ export function stateOf(text: string | undefined, digest: Digest): DropInState {
   return sum === `${sumMark}${digest(body.join('\n'))}` ? 'ours' : 'changed';
 }
 
-/** The assignments in the text, without comments. */
+/** Returns the assignments in the text, without comments. */
 export const assignmentsOf = (text: string): readonly (readonly [key: string, value: string])[] =>
   text.split('\n').flatMap((each): readonly (readonly [string, string])[] => {
     const at = each.indexOf('=');

@@ -1,5 +1,5 @@
 /**
- * How exposed systemd judges a service to be, from 0 (nothing is open) to 10.
+ * Parses how exposed systemd judges a service to be, from 0 (nothing is open) to 10.
  *
  *     → Overall exposure level for nginx.service: 9.6 UNSAFE 😨
  *

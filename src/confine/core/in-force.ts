@@ -1,4 +1,4 @@
-/** Whether a running process has the sandbox of a drop-in: what the kernel says of it, not what is in files. */
+/** Whether a running process has the sandbox of a drop-in: read from the kernel, not from files. */
 import { assignmentsOf } from './drop-in.ts';
 
 /** Bits of a bounding set. Source: include/uapi/linux/capability.h. */
@@ -25,7 +25,10 @@ export function boundingSet(words: string): bigint {
   }, 0n);
 }
 
-/** `status`: of the main process, from /proc. It may have given up more than it had to. */
+/**
+ * Whether the sandbox is in force. `status` is the main process's, from /proc. The process may have dropped more
+ * capabilities than it had to.
+ */
 export function isInForce(dropIn: string, status: string): boolean {
   const allowed = assignmentsOf(dropIn)
     .filter(([key]) => key === 'CapabilityBoundingSet')

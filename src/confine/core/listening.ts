@@ -8,12 +8,12 @@
  */
 const listening = '0A';
 const noPeer = /^0+:0000$/;
-/** Above it are the ports of questions to others, which come and go. */
+/** The largest UDP port that counts; above it are the ports of requests to others, which come and go. */
 const udpPortMax = 32767;
-/** `cgisock.4711`: another one after each start. */
+/** The suffix of a socket that has another name after each start: `cgisock.4711`. */
 const ofProcess = /\.\d+$/;
 
-/** `udp` has no state for it: a socket without a peer. */
+/** Parses the table. `udp` has no listening state: a socket without a peer counts. */
 export function parseInet(
   protocol: 'tcp' | 'tcp6' | 'udp' | 'udp6',
   text: string,
@@ -30,7 +30,10 @@ export function parseInet(
   return found;
 }
 
-/** `0000000000000000: 00000002 00000000 00010000 0001 01 12345 /run/x.sock`: the flag is that of listen(2). */
+/**
+ * Parses lines such as `0000000000000000: 00000002 00000000 00010000 0001 01 12345 /run/x.sock`: listen(2) sets the
+ * flag.
+ */
 export function parseUnix(text: string): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
   for (const row of text.split('\n').slice(1)) {

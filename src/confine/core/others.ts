@@ -1,4 +1,4 @@
-/** MariaDB, BIND, and the servers of FTP. */
+/** MariaDB, BIND, and the FTP servers. */
 import {
   calls,
   capabilities,
@@ -90,7 +90,7 @@ export const vsftpd: Profile = {
 };
 
 const inRun = '/run is read-only for it, these are not';
-/** Its files are in /run itself, where it may make none. */
+/** The daemon's files in /run itself, where it may create none. */
 const proftpdFiles = ['pid', 'delay', 'scoreboard', 'scoreboard.lck'].map(
   (each) => `/run/proftpd.${each}`,
 );

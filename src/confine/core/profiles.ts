@@ -21,7 +21,7 @@ export const profiles: readonly Profile[] = [
 
 const fpmUnit = /^php(?<version>\d+\.\d+)-fpm$/;
 
-/** By the name of a unit: `php8.4-fpm` is PHP-FPM. */
+/** Returns the profile for a unit's name: `php8.4-fpm` is PHP-FPM. */
 export const profileOf = (service: string): Profile | undefined =>
   profiles.find((each) => each.service === service || each.aliases.includes(service)) ??
   (fpmUnit.test(service) ? fpm : undefined);
@@ -32,7 +32,7 @@ const fpmVersion = (service: string): string | undefined =>
 const sessions =
   'every session and every job of root and of tenants would inherit its sandbox, and could not enter a jail';
 
-/** Asked for, they are refused with the reason. */
+/** Services that are refused, with the reason. */
 const unconfinable: ReadonlyMap<string, string> = new Map(
   ['ssh', 'sshd', 'cron', 'crond', 'anacron', 'atd', 'at', 'systemd-logind'].map((each) => [
     each,
@@ -48,7 +48,7 @@ export interface Sandbox {
   readonly unknown: readonly Line[];
 }
 
-/** What the drop-in of a unit consists of on this host. */
+/** Returns the contents of a unit's drop-in on this host. */
 export function sandboxOf(service: string, profile: Profile, facts: Facts): Sandbox {
   const version = fpmVersion(service);
   const own = profile.lines(facts);

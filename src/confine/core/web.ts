@@ -45,7 +45,7 @@ export const nginx: Profile = {
   ],
 };
 
-/** With them Apache, or what it runs as its own user, writes into sites. */
+/** Modules with which Apache, or a program that it runs as its own user, writes into sites. */
 const writingModules = ['dav_fs', 'mpm_itk', 'cgi', 'cgid', 'fcgid', 'ruid2', 'passenger'];
 
 function apacheWrites({ modules }: Facts['apache']): string | undefined {
@@ -64,7 +64,7 @@ export const apache: Profile = {
   lines: (facts) => {
     const { user, modules } = facts.apache;
     const writes = apacheWrites(facts.apache);
-    // suexec has a set-id bit, and PHP inside of Apache sends mail.
+    // suexec has a set-id bit, and PHP inside Apache sends mail.
     const needsSetId = modules.has('suexec') || (writes !== undefined && facts.mailer);
     return [
       ...(needsSetId ? [] : [noNewPrivileges]),
@@ -122,7 +122,9 @@ export const fpm: Profile = {
   ],
 };
 
-/** The link to the newest version is made by a helper that writes to /etc. */
+/**
+ * Returns the command that links the newest version; a helper that writes to /etc makes the link.
+ */
 export const socketLink = (version: string): Line =>
   line(
     'ExecStartPost',

@@ -1,6 +1,6 @@
 /**
- * Puts a drop-in in the place of what is there and restarts the service. It counts as done when the service runs, stays
- * up and listens where it did; otherwise everything is as it was before.
+ * Replaces a drop-in and restarts the service. The change counts as done when the service runs, stays up and listens as
+ * before; otherwise everything is restored.
  */
 import { failed, type Problem } from '../../base/problem.ts';
 import { ok, type Result } from '../../base/result.ts';
@@ -14,10 +14,10 @@ import { listensOn, readUnit } from './unit.ts';
 export interface Change {
   readonly places: Places;
   readonly service: Service;
-  /** Of the drop-in; absent: there is to be none. */
+  /** The text of the drop-in; undefined: no drop-in. */
   readonly before: string | undefined;
   readonly after: string | undefined;
-  /** Otherwise it is in force when the service starts next. */
+  /** Whether to restart; if not, the drop-in is in force when the service starts next. */
   readonly restart: boolean;
 }
 
@@ -29,7 +29,7 @@ export async function carryOut(change: Change): Promise<Result<Outcome, Problem>
   const now = await readUnit(service);
   if (!now.ok) return now;
   const runs = now.value.active === 'active';
-  // It would not come up again, sandbox or not.
+  // The service would not come up again, sandbox or not.
   const accepted = runs && restart ? await checkConfiguration(service) : ok(undefined);
   if (!accepted.ok) return accepted;
   const listening = listensOn(places, now.value);
@@ -79,7 +79,7 @@ async function takeBack(
   return failed({ ...problem, hint });
 }
 
-/** The program's own judgment, where it has one. */
+/** Runs the program's own check of its configuration, if it has one. */
 async function checkConfiguration(service: Service): Promise<Result<void, Problem>> {
   const { profile, name } = service;
   if (profile.check === undefined) return ok(undefined);
@@ -97,7 +97,7 @@ async function checkConfiguration(service: Service): Promise<Result<void, Proble
   });
 }
 
-/** `php8.4-fpm` is the unit of `php-fpm8.4`. */
+/** Returns the program of a unit: `php8.4-fpm` is the unit of `php-fpm8.4`. */
 const fpmProgram = (name: string) => name.replace(/^php(.*)-fpm$/, 'php-fpm$1');
 
 async function withLog(service: Service, problem: Problem): Promise<Problem> {

@@ -1,4 +1,4 @@
-/** Reading and writing a drop-in: whole or not there, in directories of root, never one that somebody else wrote. */
+/** Reads and writes a drop-in: whole or not there, in directories of root, never one that somebody else wrote. */
 import { fsyncSync, mkdirSync, rmdirSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { failed, type Problem } from '../../base/problem.ts';
@@ -17,7 +17,7 @@ const format = {
   decode: (bytes: Uint8Array) => ok(Buffer.from(bytes).toString('utf8')),
 };
 
-/** Held from reading the file to the end of the restart. */
+/** Locks from reading the file to the end of the restart. */
 export function lockConfine({ state }: Places): Result<FileLock, Problem> {
   const directory = ensurePrivateDirectory(state);
   return directory.ok ? lockFile(`${state}/.lock`, { waitMs: lockWaitMs }) : directory;
@@ -29,7 +29,7 @@ export function readDropIn(path: string): Result<string | undefined, Problem> {
   return read.error.errno === 'ENOENT' ? ok(undefined) : read;
 }
 
-/** Without a text it is removed, and its directory if nothing else is in it. */
+/** Writes the drop-in. Without a text it removes the file, and its directory if nothing else is in it. */
 export function putDropIn(path: string, text: string | undefined): Result<void, Problem> {
   const directory = dirname(path);
   try {

@@ -1,4 +1,7 @@
-/** What `systemd-analyze security` says of a unit with other drop-ins than it has: of copies, in a directory of our own. */
+/**
+ * The score of `systemd-analyze security` for a unit with other drop-ins than it has. It is computed from copies, in a
+ * directory of our own.
+ */
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { namesIn } from '../../sys/files/read.ts';
@@ -7,13 +10,16 @@ import { parseExposure } from '../core/exposure.ts';
 import { dropInOf, type Places, type Service } from './places.ts';
 import type { UnitNow } from './unit.ts';
 
-/** The first that judges files instead of what is loaded. */
+/** The first version that checks files instead of loaded units. */
 const offlineSince = 250;
 
-/** Of this process. */
+/** Directories in use by this process. */
 const inUse = new Set<string>();
 
-/** `text`: of our drop-in; without it the unit is judged as if there were none. Nothing where this systemd cannot tell. */
+/**
+ * Returns the score. `text` is our drop-in's; without it the unit is scored as if there were none. Undefined if this
+ * systemd cannot compute it.
+ */
 export async function exposureWith(
   places: Places,
   service: Service,
@@ -36,7 +42,7 @@ export async function exposureWith(
     const run = await runBounded('systemd-analyze', words);
     return run.ok ? parseExposure(Buffer.from(run.value.stdout).toString('utf8')) : undefined;
   } catch {
-    // A drop-in that vanished meanwhile.
+    // A drop-in vanished meanwhile.
     return undefined;
   } finally {
     rmSync(root, { recursive: true });
@@ -44,7 +50,9 @@ export async function exposureWith(
   }
 }
 
-/** Named for this process, `PID-XXXXXX`: whatever ends it, the next one finds what is nobody's any more, and removes it. */
+/**
+ * Makes a directory named after this process, `PID-XXXXXX`. If a process is killed, the next one removes its directory.
+ */
 function scratchDirectory({ scratch, proc }: Places): string {
   mkdirSync(scratch, { recursive: true, mode: 0o700 });
   for (const name of namesIn(scratch)) {

@@ -1,16 +1,17 @@
 /**
- * The directories with homes, as a sandbox names them: root's alone, so that no tenant decides what a path leads to.
+ * The directories with homes, as a sandbox names them. They belong to root, so that no tenant decides what a path leads
+ * to.
  */
 import { lstatSync } from 'node:fs';
 import { printable } from '../../base/printable.ts';
 import type { Account } from '../../policy/policy.ts';
 
-/** What belongs to the system is never opened as a whole, whatever accounts have as their homes. */
+/** Directories of the system, which are never opened as a whole, whatever homes accounts have. */
 const system =
   /^\/(|etc|usr|boot|dev|proc|sys|run|root|bin|sbin|lib\w*|opt|tmp|var|nonexistent)$|^\/(etc|usr|boot|dev|proc|sys|run|bin|sbin|root)\/|^\/var\/(lib|log|cache|spool|tmp|mail|run|lock|backups|local|opt)$/;
 const depthMax = 64;
 
-/** `/home` always, since accounts may come later. */
+/** Returns the directories; `/home` is always one, since accounts may be created later. */
 export function homeDirectories(accounts: readonly Account[]): readonly string[] {
   const found = new Set(['/home']);
   for (const { home } of accounts) {
@@ -21,7 +22,7 @@ export function homeDirectories(accounts: readonly Account[]): readonly string[]
   return all.filter((each) => !all.some((other) => each.startsWith(`${other}/`)));
 }
 
-/** The deepest directory above the home that nobody but root can exchange. */
+/** Returns the deepest directory above the home that only root can replace. */
 function trustedParent(home: string): string | undefined {
   const names = home.split('/').slice(1, -1);
   const isPlain = home.startsWith('/') && printable(home) === home && !/\/\.{0,2}(\/|$)/.test(home);

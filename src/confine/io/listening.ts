@@ -1,4 +1,4 @@
-/** At which addresses the processes of a service listen. */
+/** The addresses at which the processes of a service listen. */
 import { readdirSync, readlinkSync } from 'node:fs';
 import { readText } from '../../sys/files/read.ts';
 import { parseInet, parseUnix } from '../core/listening.ts';
@@ -6,7 +6,7 @@ import { parseInet, parseUnix } from '../core/listening.ts';
 const inet = ['tcp', 'tcp6', 'udp', 'udp6'] as const;
 const processesMax = 5000;
 
-/** All of the service's cgroup, or its main process where the tree is elsewhere. */
+/** Returns all processes of the service's cgroup, or its main process if the tree is elsewhere. */
 export function processesOf(proc: string, cgroup: string, mainPid: number): readonly string[] {
   const roots = ['/sys/fs/cgroup', '/sys/fs/cgroup/systemd', '/sys/fs/cgroup/unified'];
   const lists = roots.flatMap((root) => readText(`${root}${cgroup}/cgroup.procs`) ?? []);
@@ -31,7 +31,7 @@ export function listeningSockets(proc: string, pids: readonly string[]): Readonl
   return found;
 }
 
-/** None of a process that has ended meanwhile. */
+/** Returns the sockets; none for a process that has ended meanwhile. */
 function socketsOf(directory: string): readonly string[] {
   try {
     return readdirSync(directory).flatMap((fd) => inodeOf(`${directory}/${fd}`));

@@ -1,4 +1,4 @@
-/** Where units and drop-ins lie; a test gives other directories. */
+/** The directories of units and drop-ins; tests use others. */
 import { createHash } from 'node:crypto';
 import { lstatSync, readlinkSync } from 'node:fs';
 import type { Paths } from '../../host/paths.ts';
@@ -9,13 +9,16 @@ import type { Profile } from '../core/profile.ts';
 export interface Places {
   readonly etc: string;
   readonly proc: string;
-  /** In which a unit is looked for, the first first. */
+  /** The directories in which units are searched, in this order. */
   readonly unitDirectories: readonly string[];
-  /** Of our drop-ins. */
+  /** The name of our drop-ins. */
   readonly file: string;
-  /** Ours, for root alone. */
+  /** Our directory, which only root can access. */
   readonly state: string;
-  /** For copies of units while they are judged; ours, for root alone, and gone after a boot. */
+  /**
+   * The directory for copies of units while they are scored. It is ours, only root can access it,
+   * and it is gone after a boot.
+   */
   readonly scratch: string;
 }
 
@@ -42,7 +45,7 @@ export const digest = (text: string): string => createHash('sha256').update(text
 export interface Service {
   /** `nginx`, `php8.4-fpm`. */
   readonly name: string;
-  /** Without `.service`; `postfix@-` on Debian 12. */
+  /** The unit's name without `.service`; `postfix@-` on Debian 12. */
   readonly unit: string;
   readonly profile: Profile;
 }
@@ -50,7 +53,7 @@ export interface Service {
 export const dropInOf = ({ etc, file }: Places, { unit }: Service): string =>
   `${etc}/systemd/system/${unit}.service.d/${file}`;
 
-/** Those whose unit is on this host. */
+/** Returns the services whose unit is on this host. */
 export function installedServices(places: Places): readonly Service[] {
   const fpms = [...new Set(places.unitDirectories.flatMap(namesIn))]
     .map((file) => file.replace(/\.service$/, ''))
@@ -61,19 +64,19 @@ export function installedServices(places: Places): readonly Service[] {
     .flatMap((name) => findService(places, name) ?? []);
 }
 
-/** By the name of a unit or an alias of the profile. */
+/** Finds a service by the name of a unit or an alias of the profile. */
 export function findService(places: Places, asked: string): Service | undefined {
   const profile = profileOf(asked);
   if (profile === undefined) return undefined;
   const name = profile.aliases.includes(asked) ? profile.service : asked;
   const fragment = fragmentOf(places, name);
   if (fragment === undefined) return undefined;
-  // On Debian 12 the unit does nothing, and each instance of Postfix has one of its own.
+  // On Debian 12 this unit does nothing: each instance of Postfix has its own unit.
   const isShell = name === 'postfix' && /^Type=oneshot$/m.test(readText(fragment) ?? '');
   return { name, unit: isShell ? 'postfix@-' : name, profile };
 }
 
-/** The unit's own file; nothing where it is masked. */
+/** Returns the path of the unit's own file; undefined if it is masked. */
 function fragmentOf({ unitDirectories }: Places, unit: string): string | undefined {
   for (const directory of unitDirectories) {
     const path = `${directory}/${unit}.service`;

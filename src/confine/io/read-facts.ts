@@ -1,4 +1,4 @@
-/** What of a host and of a running service its sandbox depends on. */
+/** Reads the facts about a host and a running service that its sandbox depends on. */
 import { existsSync, globSync, statSync } from 'node:fs';
 import { printable } from '../../base/printable.ts';
 import { peopleOf } from '../../host/accounts/people.ts';
@@ -11,11 +11,11 @@ import { homeDirectories } from './homes.ts';
 export interface Asked {
   readonly paths: Paths;
   readonly policy: Policy | undefined;
-  /** Of systemd. */
+  /** The version of systemd. */
   readonly version: number;
 }
 
-/** `mainPid`: of the service; 0 if it does not run. */
+/** Reads the facts; `mainPid` is the service's, 0 if it does not run. */
 export function readFacts({ paths, policy, version }: Asked, mainPid: number): Facts {
   const { etc, proc, state } = paths;
   return {
@@ -53,7 +53,7 @@ const apacheModules = (etc: string): ReadonlySet<string> =>
 const filesMax = 100_000;
 const accessMode = 0o3;
 
-/** Regular files that the process itself, which is root's or its own user's, holds open for writing. */
+/** Returns the regular files that the process itself, as root or its own user, has open for writing. */
 function writtenFiles(process: string): readonly string[] {
   const found = new Set<string>();
   for (const fd of namesIn(`${process}/fd`).slice(0, filesMax)) {

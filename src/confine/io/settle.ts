@@ -6,9 +6,9 @@ import type { Places, Service } from './places.ts';
 import { listensOn, readUnit, type UnitNow } from './unit.ts';
 
 const pauseMs = 500;
-/** For those that load a lot before they listen. */
+/** The time for services that load a lot before they listen. */
 const listenWithinMs = 90_000;
-/** Long enough for systemd to start again what dies at once. */
+/** The time in which systemd starts a service again that dies at once. */
 const staysForMs = 3_000;
 
 export async function waitUntilUp(
@@ -44,7 +44,7 @@ async function stays(service: Service, before: UnitNow): Promise<Result<void, Pr
   return failed({ ...cannot(service), reason: 'its main process ended and was started again' });
 }
 
-/** A restart by hand sets the count of systemd's own back to 0. */
+/** Returns the problem with the service's state. A restart by hand sets systemd's own count of restarts to 0. */
 function stateProblem(service: Service, now: UnitNow): Problem | undefined {
   if (!['active', 'reloading'].includes(now.active))
     return { ...cannot(service), reason: `after the restart it is ${now.active}` };

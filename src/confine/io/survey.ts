@@ -1,4 +1,6 @@
-/** A service, its drop-in, what that should be on this host, and what is in force. */
+/**
+ * A service, its drop-in, the drop-in that it should have on this host, and whether it is in force.
+ */
 import type { Problem } from '../../base/problem.ts';
 import { ok, type Result } from '../../base/result.ts';
 import { dropInText, stateOf, type DropInState } from '../core/drop-in.ts';
@@ -15,14 +17,14 @@ export interface Surveyed {
   readonly service: Service;
   readonly now: UnitNow;
   readonly file: string;
-  /** Of the drop-in, as it is. */
+  /** The text of the drop-in, as it is. */
   readonly text: string | undefined;
   readonly state: DropInState;
-  /** What `confine` would write. */
+  /** The text that `confine` would write. */
   readonly wanted: string;
-  /** Left out, since this systemd does not know them. */
+  /** Lines that are left out, since this systemd does not know them. */
   readonly unknown: readonly Line[];
-  /** The kernel has the sandbox of the file for the main process. */
+  /** Whether the main process has the sandbox of the file, according to the kernel. */
   readonly inForce: boolean;
 }
 
@@ -56,9 +58,9 @@ export async function survey(
 }
 
 export interface Exposures {
-  /** Without our drop-in. */
+  /** The score without our drop-in. */
   readonly before: number | undefined;
-  /** With the one that is there or, where there is none, that `confine` would write. */
+  /** The score with the drop-in that exists or, if there is none, that `confine` would write. */
   readonly after: number | undefined;
 }
 
@@ -73,7 +75,7 @@ export async function exposuresOf(
   return { before, after };
 }
 
-/** In a word or two, for the tables. */
+/** Describes the state in a word or two, for the tables. */
 export function stateText({ state, inForce, now }: Surveyed): string {
   if (state === 'absent') return 'not confined';
   if (state === 'foreign') return 'file of another';

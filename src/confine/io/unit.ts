@@ -15,12 +15,14 @@ export interface UnitNow {
   readonly restarts: number;
   readonly fragment: string;
   readonly dropIns: readonly string[];
-  /** Files have changed since systemd read them. */
+  /** Whether files have changed since systemd read them. */
   readonly stale: boolean;
   readonly cgroup: string;
 }
 
-/** The major version of the systemd that runs this host, or why there is none. */
+/**
+ * Returns the major version of the systemd that runs this host, or the reason why there is none.
+ */
 export async function runningSystemd(): Promise<Result<number, Problem>> {
   const cannot = { action: 'confine daemons' };
   if (!existsSync('/run/systemd/system'))
@@ -64,6 +66,9 @@ export async function readUnit({ unit }: Service): Promise<Result<UnitNow, Probl
 export const statusOf = ({ proc }: Places, { mainPid }: UnitNow): string =>
   mainPid > 0 ? (readText(`${proc}/${mainPid}/status`) ?? '') : '';
 
-/** Where its processes listen: `tcp 0100007F:0050`, `unix /run/php/php8.4-fpm.sock`. */
+/**
+ * Returns the addresses at which its processes listen: `tcp 0100007F:0050`, `unix
+ * /run/php/php8.4-fpm.sock`.
+ */
 export const listensOn = ({ proc }: Places, now: UnitNow): ReadonlySet<string> =>
   listeningSockets(proc, processesOf(proc, now.cgroup, now.mainPid));
