@@ -1,4 +1,4 @@
-/** `bulkhead harden`: settings of the kernel that a shared host should have, set now and at boot, and taken back. */
+/** `bulkhead harden`: applies kernel settings that a shared host should have, now and at boot, or undoes them. */
 import type { Command } from 'commander';
 import type { Problem } from '../../base/problem.ts';
 import {
@@ -26,12 +26,12 @@ interface HardenOptions {
 
 type Chosen = readonly Setting[] | 'default';
 
-/** What is to be done, and what it was made from. */
+/** The planned change, and the facts that it was made from. */
 interface Work {
   readonly plan: Plan;
   readonly record: Kepts;
   readonly undo: boolean;
-  /** Of our file, as it is. */
+  /** The text of our file, as it is. */
   readonly text: string | undefined;
   readonly notes: readonly string[];
 }
@@ -48,7 +48,7 @@ async function harden(
   if (process.geteuid?.() !== 0)
     return refuse({ action: 'harden this host', reason: 'only root can', hint: 'run it as root' });
   const places = placesOf(paths);
-  // Nothing of ours is made by a dry run.
+  // A dry run creates no files of ours.
   if (options.dryRun === true) return withWork(places, chosen, options, () => exitCodes.done);
   const lock = lockHardening(places);
   if (!lock.ok) return refuse(lock.error);
@@ -83,7 +83,7 @@ async function withWork(
   return status;
 }
 
-/** An undo that was killed is finished before anything else. */
+/** Plans the work. An undo that was killed is finished before anything else. */
 function workOf(
   places: Places,
   chosen: Chosen,
@@ -116,7 +116,7 @@ function workOf(
     const setting = settingOf(key);
     return setting === undefined ? [] : [`${key} may break: ${setting.breaks}`];
   });
-  // What is not available is of interest to whoever has named it.
+  // Unavailable settings matter only to those who named them.
   const missing = chosen === 'default' ? [] : plan.notes;
   return { plan, record, undo: false, text, notes: [...breaks, ...later, ...missing] };
 }

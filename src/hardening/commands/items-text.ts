@@ -3,7 +3,7 @@ import { printable } from '../../base/printable.ts';
 import { terminalOf, wrap } from '../../cli/shared/terminal.ts';
 import type { SecurityItem as Item, SecurityVerdict as Verdict } from '../../base/security-item.ts';
 
-/** What needs attention first. */
+/** The order of the report: items that need attention come first. */
 const order: readonly Verdict[] = ['lacking', 'state', 'covered', 'unavailable', 'good'];
 const words: Readonly<Record<Verdict, string>> = {
   lacking: 'lacking',

@@ -1,4 +1,4 @@
-/** `bulkhead doctor --security`: what of a host's safety is good, what is lacking, and what is not to be had here. */
+/** `bulkhead doctor --security`: which protections of a host are good, which are lacking, and which it cannot have. */
 import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
 import { print, printJson } from '../../cli/shared/output.ts';
 import { peopleOf } from '../../host/accounts/people.ts';
@@ -12,7 +12,7 @@ import { placesOf, readSysctlFiles, sysctlReader } from '../io/places.ts';
 import { readHostFacts } from '../io/read-host.ts';
 import { itemsText } from './items-text.ts';
 
-/** Exits with 3 if anything is lacking. */
+/** Prints the report; the exit code is 3 if anything is lacking. */
 export function securityReport(
   paths: Paths,
   policy: Policy | undefined,
@@ -28,7 +28,7 @@ export function securityReport(
   return items.some(({ verdict }) => verdict === 'lacking') ? exitCodes.found : exitCodes.done;
 }
 
-/** With the line of a file that would undo at the next boot what `harden` writes. */
+/** Returns the items, with the line of a file that would undo at the next boot what `harden` writes. */
 function settingItems(paths: Paths): readonly Item[] {
   const places = placesOf(paths);
   const files = readSysctlFiles(places);

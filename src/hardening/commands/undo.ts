@@ -4,7 +4,7 @@ import type { Paths } from '../../host/paths.ts';
 import { readOurs, readRecord } from '../io/carry-out.ts';
 import { placesOf } from '../io/places.ts';
 
-/** A record that cannot be read is for the command to explain. */
+/** Returns the step that undoes it. A record that cannot be read is for the command to explain. */
 export function undoHardening(paths: Paths): readonly UndoStep[] {
   const places = placesOf(paths);
   const record = readRecord(places);

@@ -1,4 +1,4 @@
-/** What else of a host matters where users do not trust each other: facts in, items of the report out. */
+/** Other facts about a host that matter if users do not trust each other: facts in, items of the report out. */
 import { count, listSome } from '../../base/list.ts';
 import type { SecurityItem as Item, SecurityVerdict as Verdict } from '../../base/security-item.ts';
 

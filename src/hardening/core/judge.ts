@@ -1,8 +1,8 @@
-/** Each setting as it is on a host, and what else of a host's safety can be seen. */
+/** Compares each setting of a host with its good values. */
 import type { SecurityItem } from '../../base/security-item.ts';
 import { numberOf, settings, type Setting } from './settings.ts';
 
-/** The text of the file of a sysctl; undefined where the kernel has none. */
+/** Returns the text of a sysctl's file; undefined if the kernel has none. */
 export type ReadSysctl = (key: string) => string | undefined;
 
 export function judgeSettings(read: ReadSysctl): readonly SecurityItem[] {

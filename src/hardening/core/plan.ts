@@ -1,6 +1,6 @@
 /**
- * What `harden` changes: values that run now, and the file that sets them at boot. What was set before stays in the
- * record with the value it had then, so that a run that was killed is completed, or taken back, by the next.
+ * The changes of `harden`: values that are set now, and the file that sets them at boot. Everything set before stays in
+ * the record with its previous value, so that the next run completes or undoes a run that was killed.
  */
 import { isGood, type ReadSysctl } from './judge.ts';
 import { settingOf, settings, type Setting } from './settings.ts';
@@ -8,14 +8,14 @@ import { fileText } from './sysctl-files.ts';
 
 export interface Kept {
   readonly key: string;
-  /** What it was before Bulkhead first set it. */
+  /** The value before Bulkhead first set it. */
   readonly before: string;
   readonly set: string;
-  /** It is being taken back. */
+  /** Whether it is being undone. */
   readonly undoing?: true;
 }
 
-/** In the order in which it was set. */
+/** The settings in the order in which they were set. */
 export type Kepts = readonly Kept[];
 
 export interface ValueChange {
@@ -27,14 +27,14 @@ export interface ValueChange {
 export interface Plan {
   readonly values: readonly ValueChange[];
   readonly record: Kepts;
-  /** Of the file; undefined where there is to be none. */
+  /** The text of the file; undefined: no file. */
   readonly text: string | undefined;
   readonly notes: readonly string[];
 }
 
 const textOf = (record: Kepts) => (record.length === 0 ? undefined : fileText(record));
 
-/** Those that are set without being named. */
+/** The settings that are applied without being named. */
 export const defaultSettings: readonly Setting[] = settings.filter((each) => each.byDefault);
 
 export function planHarden(chosen: readonly Setting[], read: ReadSysctl, record: Kepts): Plan {
@@ -57,7 +57,7 @@ export function planHarden(chosen: readonly Setting[], read: ReadSysctl, record:
   return { values, record: all, text: textOf(all), notes };
 }
 
-/** `keys`: which of what was set; all if absent. */
+/** Plans an undo. `keys`: the settings to undo; all if absent. */
 export function planUndo(
   record: Kepts,
   read: ReadSysctl,

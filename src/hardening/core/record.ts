@@ -1,5 +1,5 @@
 /**
- * The record of what was changed and what it was before.
+ * The record of all changed settings and their previous values.
  *
  *     {"version":1,"values":[{"key":"fs.protected_symlinks","before":"0","set":"1"}]}
  */
@@ -29,7 +29,10 @@ export function parseRecord(text: string): Result<Kepts, Cause> {
 
 const value = /^-?\d{1,15}$/;
 
-/** Values are written to the kernel by their names, so only names of the table are taken. */
+/**
+ * Whether a row is valid. Values are written to the kernel by their names, so only names of the
+ * table are accepted.
+ */
 function isKept(each: unknown): each is Kept {
   const { key, before, set, undoing } = (each ?? {}) as Record<string, unknown>;
   return (

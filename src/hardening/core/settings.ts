@@ -1,27 +1,27 @@
 /**
- * What the kernel can be told to refuse to users of a shared host. One entry a setting; reading, judging, writing, the
- * report and the documentation's table go by this list.
+ * Kernel settings that restrict the users of a shared host. One entry a setting; reading, judging, writing, the report
+ * and the documentation's table all use this list.
  *
- * Source: Documentation/admin-guide/sysctl of the kernel; what is of a distribution only says so.
+ * Source: Documentation/admin-guide/sysctl of the kernel; settings of one distribution say so.
  */
 export interface Setting {
-  /** As the command line names it. */
+  /** The name on the command line. */
   readonly item: string;
-  /** As sysctl.d(5) names it. */
+  /** The key in sysctl.d(5). */
   readonly key: string;
-  /** What is written where the value is not good. */
+  /** The value that is written if the current one is not good. */
   readonly wanted: number;
   readonly isGood: (value: number) => boolean;
   /** The good values, in words. */
   readonly good: string;
-  /** Why it matters where users do not trust each other. */
+  /** The reason why it matters if users do not trust each other. */
   readonly why: string;
-  /** What may no longer work. */
+  /** Features that may no longer work. */
   readonly breaks: string;
   readonly since: string;
-  /** Whether `harden` sets it if no item is named: what breaks next to nothing. */
+  /** Whether `harden` sets it if no item is named: it breaks next to nothing. */
   readonly byDefault: boolean;
-  /** Once set, the kernel keeps it until the next boot. */
+  /** Whether the kernel keeps it, once set, until the next boot. */
   readonly oneWay?: true;
   /** Settings of one group are ways to the same: one that is good makes the others unnecessary. */
   readonly group?: string;
@@ -286,6 +286,6 @@ export const settings: readonly Setting[] = [
 export const settingOf = (item: string): Setting | undefined =>
   settings.find((each) => each.item === item || each.key === item);
 
-/** The value of a file of /proc/sys. */
+/** Parses the value of a file of /proc/sys. */
 export const numberOf = (text: string): number | undefined =>
   /^-?\d{1,15}$/.test(text.trim()) ? Number(text) : undefined;

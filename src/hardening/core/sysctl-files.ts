@@ -5,8 +5,8 @@
  *     kernel.dmesg_restrict = 1
  *     -net/ipv4/conf/eth0.1/forwarding = 1
  *
- * All files are read in the order of their names, whatever directory they are in; of files with the same name only that
- * of the first directory counts, and a later line wins. Source: sysctl.d(5), sysctl.conf(5).
+ * All files are read in the order of their names, whatever directory they are in. If several have the same name, only
+ * the one in the first directory counts. A later line wins. Source: sysctl.d(5), sysctl.conf(5).
  */
 export interface SysctlFile {
   readonly path: string;
@@ -16,7 +16,7 @@ export interface SysctlFile {
 export interface SysctlLine {
   readonly path: string;
   readonly line: number;
-  /** With dots; may be a pattern. */
+  /** The key with dots; may be a pattern. */
   readonly key: string;
   readonly value: string;
 }
@@ -30,7 +30,7 @@ export function parseSysctlFile({ path, text }: SysctlFile): readonly SysctlLine
   });
 }
 
-/** The first of both separators that is used is the separator. */
+/** Writes the key with dots: whichever of the two separators comes first is the separator. */
 function withDots(key: string): string {
   const slash = key.indexOf('/');
   const dot = key.indexOf('.');
@@ -41,8 +41,8 @@ function withDots(key: string): string {
 const nameOf = (path: string) => path.slice(path.lastIndexOf('/') + 1);
 
 /**
- * The line after ours that sets the key, of files in the order in which they are read. That of /etc/sysctl.conf
- * is read last by procps.
+ * Returns the line after ours that sets the key, from files in the order in which they are read. procps reads
+ * /etc/sysctl.conf last.
  */
 export function laterLine(
   key: string,

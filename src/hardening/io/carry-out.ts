@@ -1,8 +1,8 @@
 /**
- * Changes values of the kernel and the file that sets them at boot: all of it or nothing, and killed at any instant, so
- * that the next run can complete it or take it back.
+ * Changes values of the kernel and the file that sets them at boot: all or nothing. If it is killed at any instant, the
+ * next run can complete it or undo it.
  *
- * The record is written first and made smaller last, so it has all that may have been changed at every moment.
+ * The record is written first and reduced last, so at every moment it has everything that may have been changed.
  */
 import { closeSync, constants, fsyncSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
@@ -25,14 +25,14 @@ const lockWaitMs = 10_000;
 const recordBytesMax = 64 * 1024;
 const fileBytesMax = 64 * 1024;
 
-/** Held from reading the record to the last change. */
+/** Locks from reading the record to the last change. */
 export function lockHardening(places: Places): Result<FileLock, Problem> {
   const directory = ensurePrivateDirectory(places.state);
   if (!directory.ok) return directory;
   return lockFile(`${places.state}/.lock`, { waitMs: lockWaitMs });
 }
 
-/** Nothing if nothing was changed yet. */
+/** Reads the record; it is empty if nothing was changed yet. */
 export function readRecord(places: Places): Result<Kepts, Problem> {
   const path = recordOf(places);
   const format = {
@@ -45,7 +45,7 @@ export function readRecord(places: Places): Result<Kepts, Problem> {
   return parsed.ok ? parsed : failed({ ...parsed.error, action: 'use the record', object: path });
 }
 
-/** The text of our file; a file by that name which is not ours is a problem. */
+/** Reads our file; a file by that name which is not ours is a problem. */
 export function readOurs(places: Places): Result<string | undefined, Problem> {
   const format = {
     bytesMax: fileBytesMax,
@@ -66,7 +66,7 @@ export interface Outcome {
   readonly notes: readonly string[];
 }
 
-/** What to keep in the record while it goes on. */
+/** Returns the record to keep while the change goes on. */
 type During = (record: Kepts) => Kepts;
 
 export interface CarryOut {
@@ -74,9 +74,9 @@ export interface CarryOut {
   readonly plan: Plan;
   /** The record before. */
   readonly before: Kepts;
-  /** Values that cannot be set back are told and left. */
+  /** Whether this is an undo: values that cannot be restored are reported and left. */
   readonly undo: boolean;
-  /** After each step, for the test that kills it there. */
+  /** Called after each step, for the test that kills it there. */
   readonly afterStep?: () => void;
 }
 
@@ -134,7 +134,7 @@ interface Failed {
   readonly text: string | undefined;
 }
 
-/** The last value first; what cannot be taken back is told, and stays in the record. */
+/** Undoes the changes, the last value first. Values that cannot be restored are reported, and stay in the record. */
 function takeBack(places: Places, { problem, done, before, text }: Failed): Result<never, Problem> {
   const left = done
     .toReversed()
@@ -184,7 +184,7 @@ const writeRecord = (places: Places, record: Kepts): Result<void, Problem> =>
 const cannotWrite = (object: string, error: unknown) =>
   failed({ ...causeOf(error), action: 'write', object });
 
-/** Whole, or not there at all. */
+/** Writes the file whole, or removes it. */
 function put(path: string, text: string | undefined, mode: number): Result<void, Problem> {
   const pinned = pinDirectory(dirname(path));
   if (!pinned.ok) return failed({ ...causedBy(pinned.error), action: 'write', object: path });

@@ -1,4 +1,4 @@
-/** Where what is hardened lies; a test gives other directories. */
+/** The directories of the settings; tests use others. */
 import { namesIn, readText } from '../../sys/files/read.ts';
 import { readBounded, textOf } from '../../sys/files/regular-file.ts';
 import type { Paths } from '../../host/paths.ts';
@@ -8,13 +8,13 @@ import type { SysctlFile } from '../core/sysctl-files.ts';
 export interface Places {
   readonly proc: string;
   readonly sys: string;
-  /** Of which a file hides those of the same name in the ones behind it. */
+  /** The directories of sysctl.d: a file in one hides files of the same name in the later ones. */
   readonly sysctlDirectories: readonly string[];
   /** Read last by procps. */
   readonly sysctlConf: string;
-  /** Ours. */
+  /** Our file. */
   readonly file: string;
-  /** Ours, for root alone. */
+  /** Our directory, which only root can access. */
   readonly state: string;
 }
 
@@ -35,7 +35,7 @@ export const recordOf = ({ state }: Places): string => `${state}/record.json`;
 export const sysctlFile = ({ proc }: Places, key: string): string =>
   `${proc}/sys/${key.replaceAll('.', '/')}`;
 
-/** Asked often: each file is read once. */
+/** Returns a reader that is called often: it reads each file once. */
 export function sysctlReader(places: Places): ReadSysctl {
   const known = new Map<string, string | undefined>();
   return (key) => {
@@ -46,7 +46,7 @@ export function sysctlReader(places: Places): ReadSysctl {
 
 const fileBytesMax = 1024 * 1024;
 
-/** In the order in which they are read at boot, without ours. */
+/** Returns the files in the order in which they are read at boot, without ours. */
 export function readSysctlFiles(places: Places): readonly SysctlFile[] {
   const paths = new Map<string, string>();
   for (const directory of places.sysctlDirectories) {

@@ -53,7 +53,7 @@ export function readHostFacts(people: readonly Account[], paths: Paths): HostFac
   };
 }
 
-/** Nothing is asked of a file system that a program serves. */
+/** Reads the modes of homes; asks nothing of a file system that a program serves. */
 function homeModes(
   people: readonly Account[],
   served: ReturnType<typeof readMounts>,
