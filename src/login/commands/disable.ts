@@ -1,4 +1,4 @@
-/** `bulkhead pam disable`: PAM as it was before `enable`. */
+/** `bulkhead pam disable`: restores PAM as it was before `enable`. */
 import type { Command } from 'commander';
 import { examples, type CommandModule, type ExitCode } from '../../cli/shared/command.ts';
 import { planDisable } from '../io/plan-disable.ts';

@@ -1,4 +1,4 @@
-/** `bulkhead pam status`: for each service of PAM, what becomes of a tenant's session. */
+/** `bulkhead pam status`: the outcome of a tenant's session for each PAM service. */
 import type { Command } from 'commander';
 import {
   examples,

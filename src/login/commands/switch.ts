@@ -1,4 +1,4 @@
-/** What `enable` and `disable` have in common: plan, show or do, say what was done. */
+/** The shared steps of `enable` and `disable`: plan, show or do, report what was done. */
 import type { Command } from 'commander';
 import type { Problem } from '../../base/problem.ts';
 import type { Result } from '../../base/result.ts';
@@ -59,7 +59,7 @@ function refuse(problem: Problem): ExitCode {
   return exitCodes.failed;
 }
 
-/** Without what pam-auth-update keeps for itself. */
+/** Returns the changed files, without those that pam-auth-update keeps for itself. */
 const changedFiles = ({ before, after }: Change) =>
   [...after.keys()]
     .filter((path) => !path.startsWith('/var/lib/') && before.get(path) !== after.get(path))

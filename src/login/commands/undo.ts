@@ -1,4 +1,4 @@
-/** The login step, for `release --all`. PAM is of the host, so a second instance leaves it alone. */
+/** Undoes the login step, for `release --all`. PAM belongs to the host, so a second instance leaves it unchanged. */
 import type { UndoStep } from '../../apply/undo-step.ts';
 import type { Paths } from '../../host/paths.ts';
 import { planDisable } from '../io/plan-disable.ts';

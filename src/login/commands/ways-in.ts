@@ -1,4 +1,4 @@
-/** What the login step does in each service of PAM, as a way in. */
+/** The login step as an entry path: its effect in each PAM service. */
 import type { SessionFacts, WayContext, WayKnowledge } from '../../host/ways/ways-in.ts';
 import { hasSlicesOnly, type LoginView, type ServiceView } from '../core/view.ts';
 import { surveyLogin } from '../io/survey.ts';
@@ -9,7 +9,9 @@ export function loginWaysIn({ paths }: WayContext): WayKnowledge {
   return { sessions: view.services.map((each) => sessionOf(each, view)) };
 }
 
-/** Placed only if each tenant is, whether a slice or not. */
+/**
+ * Returns the facts of a session: it is placed only if each tenant's is, whether a slice or not.
+ */
 export function sessionOf(service: ServiceView, view: LoginView): SessionFacts {
   const reasons = [
     service.inSlice === undefined ? undefined : whyNotInSlice(service, view),

@@ -1,4 +1,4 @@
-/** Whether the step does in a service's session what it is there for. */
+/** Decides whether the step works in a service's session. */
 import {
   isCurrent,
   isEntering,
@@ -11,31 +11,31 @@ import {
 } from './profiles.ts';
 import { jumpedOver, type Stack, type StackEntry } from './stack.ts';
 
-/** What becomes of a tenant's session. */
+/** The outcome for a tenant's session. */
 export type Outcome =
-  /** In the tenant's cgroup from the first instruction. */
+  /** The session is in the tenant's cgroup from the first instruction. */
   | 'placed'
-  /** pam_systemd comes after the step and moves the process into a scope of its own. */
+  /** pam_systemd runs after the step and moves the process into a scope of its own. */
   | 'taken back'
   | 'not run';
 
-/** What becomes of it where the tenant is a slice of systemd, in which pam_systemd places sessions. */
+/** The outcome for a tenant with a systemd slice, in which pam_systemd places sessions. */
 export type SliceOutcome =
   | 'placed'
   | 'by pam_systemd'
-  /** By pam_systemd too, but not within another session, as of root who uses su. */
+  /** pam_systemd places it too, but not within another session, such as root's that uses su. */
   | 'by pam_systemd, if alone'
   | 'not run';
 
 export interface SessionJudgement {
   readonly outcome: Outcome;
-  /** The step, once it has placed, leaves pam_systemd out. */
+  /** Whether the step, once it has placed, skips pam_systemd. */
   readonly jumps: boolean;
-  /** Modules of others that are left out although they must run. */
+  /** Other packages' modules that are skipped although they must run. */
   readonly wronglySkipped: readonly string[];
-  /** Sessions of who has a jail are opened in it, or not at all. */
+  /** Whether a session of an account with a jail is opened in it, or not at all. */
   readonly entersJail: boolean;
-  /** All lines of ours are as this installation writes them. */
+  /** Whether all lines of ours are as this installation writes them. */
   readonly current: boolean;
 }
 
@@ -66,7 +66,7 @@ function wronglyOver(stack: Stack, entry: StackEntry, index: number): readonly s
     .map(({ module }) => module);
 }
 
-/** What becomes of the session of a tenant that is a slice. */
+/** Returns the outcome for the session of a tenant with a slice. */
 export function judgeSlice(stack: Stack, service: string): SliceOutcome {
   const reached = reachedBy(stack, (entry) => passesSlice(entry, service));
   const step = reached.findIndex(isStep);
@@ -75,7 +75,7 @@ export function judgeSlice(stack: Stack, service: string): SliceOutcome {
   return step < 0 ? 'not run' : 'placed';
 }
 
-/** The modules that are run if these succeed and no other one that jumps. */
+/** Returns the modules that run if these succeed and no other one that jumps. */
 function reachedBy(stack: Stack, succeeds: (entry: StackEntry) => boolean): Stack {
   const reached: StackEntry[] = [];
   for (let index = 0; index < stack.length; index++) {

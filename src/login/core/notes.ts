@@ -1,4 +1,4 @@
-/** What deserves attention, and what to do about it. */
+/** Problems that deserve attention, and what to do about them. */
 import { listSome } from '../../base/list.ts';
 import { hasSlicesOnly, type LoginView, type ServiceView } from './view.ts';
 
@@ -15,7 +15,7 @@ export function notesOf(view: LoginView): readonly string[] {
   return [...noPolicy, ...faultsOf(view)];
 }
 
-/** Sessions that are opened outside of jails, or not at all. */
+/** Reports sessions that are opened outside jails, or not at all. */
 function jailFaults({ jail, services }: LoginView): readonly string[] {
   if (jail === undefined) return [];
   const namesOf = (is: (each: ServiceView) => boolean) =>
@@ -43,7 +43,7 @@ function jailFaults({ jail, services }: LoginView): readonly string[] {
   ];
 }
 
-/** What is wrong where the step is on; and without it, where it is needed. */
+/** Reports faults if the step is on; if it is off, whether it is needed for jails. */
 export function faultsOf(view: LoginView): readonly string[] {
   const running = runningOf(view);
   if (running.length === 0) return jailFaults(view);

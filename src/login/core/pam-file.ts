@@ -1,5 +1,5 @@
 /**
- * A file of /etc/pam.d, as libpam reads it: pam.conf(5).
+ * A PAM file in /etc/pam.d, as libpam reads it: pam.conf(5).
  *
  *     # a comment
  *     @include common-session
@@ -12,14 +12,14 @@ export type PamType = 'auth' | 'account' | 'password' | 'session';
 
 export interface ModuleLine {
   readonly kind: 'module';
-  /** Where it begins, from 1. */
+  /** The number of its first line, from 1. */
   readonly line: number;
   readonly type: PamType;
   /** `optional`, or `[success=3 default=ignore]` with single blanks. */
   readonly control: string;
-  /** Without its directory: `pam_exec.so`. */
+  /** The module without its directory: `pam_exec.so`. */
   readonly module: string;
-  /** As it is written: `pam_exec.so`, `/opt/lib/pam_exec.so`. */
+  /** The path as written: `pam_exec.so`, `/opt/lib/pam_exec.so`. */
   readonly path: string;
   readonly args: readonly string[];
 }
@@ -30,13 +30,16 @@ interface IncludeLine {
   /** Absent for `@include`, which takes every type. */
   readonly type: PamType | undefined;
   readonly file: string;
-  /** Jumps inside end inside. */
+  /** Whether jumps inside end inside. */
   readonly substack: boolean;
 }
 
 export type PamLine = ModuleLine | IncludeLine;
 
-/** Lines that libpam would refuse are left out: it denies every session of such a file, and that is not hidden. */
+/**
+ * Parses the text. Lines that libpam would refuse are left out: it denies every session of such a file, which is
+ * obvious.
+ */
 export function parsePamFile(text: string): readonly PamLine[] {
   return logicalLines(text).flatMap(({ line, text: each }) => lineOf(line, wordsOf(each)) ?? []);
 }
@@ -46,7 +49,9 @@ interface LogicalLine {
   readonly text: string;
 }
 
-/** A backslash at the end of a line continues it; a comment ends with its line, continued or not. */
+/**
+ * Joins continued lines: a backslash at the end of a line continues it; a comment ends with its line, continued or not.
+ */
 function logicalLines(text: string): readonly LogicalLine[] {
   const lines: LogicalLine[] = [];
   let started: LogicalLine | undefined;
@@ -100,7 +105,7 @@ function lineOf(line: number, words: readonly Word[]): PamLine | undefined {
   };
 }
 
-/** With a dash in front a module that is not installed is not reported. */
+/** Returns the type. A leading dash means that a missing module is not logged. */
 function typeOf(word: string): PamType | undefined {
   const name = word.toLowerCase().replace(/^-/, '');
   return name === 'auth' || name === 'account' || name === 'password' || name === 'session'
@@ -108,7 +113,7 @@ function typeOf(word: string): PamType | undefined {
     : undefined;
 }
 
-/** How many modules are jumped over when this one succeeds; 0 for none. */
+/** Returns how many modules are skipped when this one succeeds; 0 for none. */
 export function jumpOnSuccess(control: string): number {
   const values = new Map(
     [...control.matchAll(/([a-z_]+)=([a-z0-9]+)/g)].map(([, key = '', value = '']) => [key, value]),

@@ -1,6 +1,6 @@
 /**
- * What pam-auth-update puts into /etc/pam.d/common-session and common-session-noninteractive for us, and how our
- * lines are recognized there. In common-session, where all is right:
+ * Our lines in /etc/pam.d/common-session and common-session-noninteractive, which pam-auth-update writes, and how they
+ * are recognized there. In common-session, where all is right:
  *
  *     session [success=1 default=ignore] pam_succeed_if.so quiet service in su:su-l:sudo-i:runuser-l
  *     session [success=4 default=ignore] pam_listfile.so … file=/run/bulkhead/slices    a slice: to pam_systemd
@@ -10,45 +10,45 @@
  *     session optional pam_exec.so … /usr/…/bulkhead-pam
  *     session optional pam_systemd.so
  *
- * pam_systemd would take a tenant's process out of the cgroup again. The last three lines are jumped over together,
- * so that the jump ends inside common-session; in common-session-noninteractive, where pam_systemd is not, only the
- * lines of the second profile are.
+ * pam_systemd would move a tenant's process out of the cgroup again. The last three lines are skipped together, so that
+ * the jump ends inside common-session. common-session-noninteractive, which lacks pam_systemd, has only the lines of
+ * the second profile.
  *
- * Whoever is a slice of systemd (the driver `systemd`) is left to pam_systemd, which puts the session there and gives
- * it all that logind has for it. Not so su: within another's session, root's or a tenant's, pam_systemd leaves the
- * process in it.
+ * Tenants with systemd slices (the `systemd` driver) are left to pam_systemd, which puts the session there, complete
+ * with everything that logind provides. su is different: within another session, root's or a tenant's, pam_systemd
+ * leaves the process in that session.
  *
- * Where somebody has a jail a third profile follows, behind pam_systemd, which needs the host's bus:
+ * If any tenant has a jail, a third profile follows, after pam_systemd, which needs the host's bus:
  *
  *     session [success=1 ignore=1 module_unknown=ignore default=die] /usr/…/pam_bulkhead.so     inside, or no session
  *     session requisite pam_listfile.so … sense=deny … file=/var/lib/bulkhead/jailed
  *
- * The last line is reached only if the module cannot be loaded: those who have a jail are refused then, and nobody else.
+ * The last line is reached only if the module cannot be loaded: it refuses accounts that have a jail, and nobody else.
  *
- * pam_listfile keeps all who are not tenants from starting a process, and succeeds if there is no list. pam_exec
- * logs every exit status but 0. A jump is taken on success alone: libpam makes a failure of it when a session is
+ * pam_listfile prevents that a process is started for accounts that are not tenants, and succeeds if there is no list.
+ * pam_exec logs every exit status but 0. A jump is taken only on success: libpam makes it a failure when a session is
  * closed.
  */
 import type { ModuleLine } from './pam-file.ts';
 
 export interface Step {
-  /** Absolute. */
+  /** The path of the program, absolute. */
   readonly program: string;
   readonly instance: string;
   /** The list of tenants' accounts. */
   readonly logins: string;
-  /** Where somebody has a jail. */
+  /** The module and list for jails, if any tenant has one. */
   readonly jail?: JailStep;
 }
 
 export interface JailStep {
-  /** Absolute. */
+  /** The path of the PAM module, absolute. */
   readonly module: string;
   /** The list of accounts that have one. */
   readonly list: string;
 }
 
-/** The list of those of them that are slices of systemd, beside the other one. */
+/** Returns the path of the list of tenants that have systemd slices, next to the other list. */
 export const slicesOf = ({ logins }: Step): string => logins.replace(/[^/]*$/, 'slices');
 
 export interface Profile {
@@ -62,7 +62,7 @@ export const plainProfile = 'bulkhead-services';
 export const jailProfile = 'bulkhead-jail';
 export const profileNames = [jumpProfile, plainProfile, jailProfile] as const;
 
-/** How every profile of ours begins. */
+/** The first words of every profile of ours. */
 export const profileMark = 'Name: Bulkhead: ';
 
 export function profilesOf(step: Step, jump: boolean): readonly Profile[] {
@@ -101,7 +101,7 @@ const jailProfileOf = (step: Step, jail: JailStep): Profile => ({
   ),
 });
 
-/** A module that cannot be loaded is passed over; the next line then decides. */
+/** The control for the PAM module: one that cannot be loaded is skipped; the next line then decides. */
 const jailControl = '[success=1 ignore=1 module_unknown=ignore default=die]';
 
 const enteringOf = ({ instance }: Step, { module }: JailStep) =>
@@ -110,14 +110,17 @@ const enteringOf = ({ instance }: Step, { module }: JailStep) =>
 const denialOf = ({ list }: JailStep) =>
   `pam_listfile.so item=user sense=deny onerr=succeed file=${list}`;
 
-/** Its lines as a file of PAM has them. */
+/** Returns its lines as a PAM file has them. */
 export const sessionLines = ({ text }: Profile): readonly string[] =>
   text
     .split('\n')
     .filter((line) => line.startsWith('\t'))
     .map((line) => `session${line}`);
 
-/** pam_systemd has priority 0; the first profile must come before the second, and the last one behind all. */
+/**
+ * Returns the profile's text. pam_systemd has priority 0; the first profile must come before the second, and the last
+ * one after all.
+ */
 const profileText = (
   does: string,
   priority: number,
@@ -141,7 +144,7 @@ const filterOf = ({ logins }: Step) =>
 const sliceFilterOf = (step: Step) =>
   `pam_listfile.so item=user sense=allow onerr=fail quiet file=${slicesOf(step)}`;
 
-/** Whose sessions begin within those of others. */
+/** PAM services whose sessions begin within other sessions. */
 const withinOthers: readonly string[] = ['su', 'su-l', 'sudo-i', 'runuser-l'];
 const withinSessions = `pam_succeed_if.so quiet service in ${withinOthers.join(':')}`;
 
@@ -152,21 +155,21 @@ const instanceWord = (instance: string) => (instance === 'bulkhead' ? '' : ` ${i
 
 const programName = '/bulkhead-pam';
 
-/** Starts the step, of this installation or of another. */
+/** Whether a line starts the step, of this installation or of another. */
 export const isStep = ({ module, args }: ModuleLine): boolean =>
   module === 'pam_exec.so' && args.some((each) => each.endsWith(programName));
 
-/** Whoever is not a tenant, or is a slice, goes on past the step. */
+/** Whether a line skips the step for accounts that are not tenants, or have slices. */
 const isFilter = ({ module, args }: ModuleLine): boolean =>
   module === 'pam_listfile.so' &&
   args.some((each) => /^file=\/run\/[a-z][a-z0-9-]*\/(logins|slices)$/.test(each));
 
 const textOf = ({ path, args }: ModuleLine) => [path, ...args].join(' ');
 
-/** Puts sessions into jails. */
+/** Whether a line puts sessions into jails. */
 export const isEntering = ({ module }: ModuleLine): boolean => module === 'pam_bulkhead.so';
 
-/** Whoever has a jail that was not entered is refused. */
+/** Whether a line refuses accounts whose jail was not entered. */
 const isDenial = ({ module, args }: ModuleLine): boolean =>
   module === 'pam_listfile.so' &&
   args.some((each) => /^file=\/var\/lib\/[a-z][a-z0-9-]*\/jailed$/.test(each));
@@ -178,13 +181,13 @@ export const isOurs = (line: ModuleLine): boolean =>
   isDenial(line) ||
   textOf(line) === withinSessions;
 
-/** Whether a line of ours succeeds for a tenant that is a slice, and so jumps. */
+/** Whether a line of ours succeeds for a tenant with a slice, and so jumps. */
 export function passesSlice(line: ModuleLine, service: string): boolean {
   if (textOf(line) === withinSessions) return withinOthers.includes(service);
   return isStep(line) || (isFilter(line) && line.args.some((each) => each.endsWith('/slices')));
 }
 
-/** Whether pam_systemd does nothing in its sessions, as far as they begin within another one. */
+/** Whether pam_systemd does nothing in the service's sessions, as far as they begin within another one. */
 export const isWithinOthers = (service: string): boolean => withinOthers.includes(service);
 
 /** Whether a line is as `enable` of this installation writes it. */
@@ -196,10 +199,10 @@ export const isCurrent = (line: ModuleLine, step: Step): boolean =>
     stepOf(step),
     ...(step.jail === undefined ? [] : [enteringOf(step, step.jail), denialOf(step.jail)]),
   ].includes(textOf(line)) ||
-  // Of no effect where nobody has a jail any more.
+  // These lines have no effect if nobody has a jail any more.
   (step.jail === undefined && (isEntering(line) || isDenial(line)));
 
 export const isSystemd = ({ module }: ModuleLine): boolean => module === 'pam_systemd.so';
 
-/** A path that has the same meaning in a profile, in PAM's file and for pam_exec. */
+/** Whether a path has the same meaning in a profile, in a PAM file and for pam_exec. */
 export const isPlainPath = (path: string): boolean => /^\/[A-Za-z0-9_./+-]+$/.test(path);

@@ -4,7 +4,7 @@ import { jumpOnSuccess, parsePamFile, type ModuleLine, type PamType } from './pa
 export interface StackEntry extends ModuleLine {
   /** The file that has the line: `common-session`. */
   readonly file: string;
-  /** How many substacks it is in. */
+  /** The number of substacks that it is in. */
   readonly depth: number;
 }
 
@@ -13,13 +13,13 @@ export type Stack = readonly StackEntry[];
 /** The text of a service's file; absent if there is none. */
 export type PamReader = (file: string) => string | undefined;
 
-/** libpam gives up at 32. */
+/** The nesting at which libpam stops: 32. */
 const nestingMax = 32;
-/** More than any host has. Files that include each other twice double with each level. */
+/** A number above any host's. Files that include each other twice double with each level. */
 const entriesMax = 10_000;
 const filesMax = 1_000;
 
-/** Of a service without a line of this type those of `other` count. */
+/** Returns the service's modules; a service without a line of this type uses `other`. */
 export function stackOf(service: string, type: PamType, read: PamReader): Stack {
   const own = ownStackOf(service, type, read);
   return own.length > 0 || service === 'other' ? own : ownStackOf('other', type, read);
@@ -41,7 +41,10 @@ export function ownStackOf(service: string, type: PamType, read: PamReader): Sta
   return entries;
 }
 
-/** What is jumped over when the module at `index` succeeds. A substack counts as one module. */
+/**
+ * Returns the modules that are skipped when the module at `index` succeeds. A substack counts as
+ * one module.
+ */
 export function jumpedOver(stack: Stack, index: number): Stack {
   const from = stack[index];
   if (from === undefined) return [];

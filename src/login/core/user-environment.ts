@@ -1,15 +1,15 @@
 /**
- * Whether a user could choose the environment of the step, which root runs: pam_exec passes on PAM's own list of
- * variables, and with `user_readenv=1` pam_env puts there what a user has written into ~/.pam_environment. LD_PRELOAD
- * among them would be obeyed before the step's first line.
+ * Whether a user could choose the environment of the step, which root runs. pam_exec passes on PAM's own list of
+ * variables, and with `user_readenv=1` pam_env adds those that a user has written into ~/.pam_environment. LD_PRELOAD
+ * among them would take effect before the step's first line.
  */
 import { isStep } from './profiles.ts';
 import { stackOf, type PamReader, type StackEntry } from './stack.ts';
 
-/** These ask for a user's variables only when the session has been opened. */
+/** Services that ask for a user's variables only when the session has been opened. */
 const credentialsAfterSession: readonly string[] = ['atd'];
 
-/** The line that lets a user do it. */
+/** Returns the line that lets a user choose it. */
 export function userEnvironmentLine(service: string, read: PamReader): StackEntry | undefined {
   const session = stackOf(service, 'session', read);
   const step = session.findIndex(isStep);

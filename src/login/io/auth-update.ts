@@ -1,7 +1,7 @@
 /**
- * pam-auth-update of Debian, which composes /etc/pam.d/common-* of the profiles in /usr/share/pam-configs:
- * pam-auth-update(8). It is tried first on copies of its files in a directory of its own, so that what it would make
- * of them is known before anything is changed. It is never told to override local changes.
+ * Debian's pam-auth-update, which composes /etc/pam.d/common-* from the profiles in /usr/share/pam-configs:
+ * pam-auth-update(8). It runs first on copies of its files in a separate directory, so that its result is known before
+ * anything is changed. It is never asked to override local changes.
  */
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
@@ -15,13 +15,13 @@ import { profileNames, type Profile } from '../core/profiles.ts';
 import { managedFiles, profileDirectory, readSnapshot, type Snapshot } from './pam-files.ts';
 
 const program = '/usr/sbin/pam-auth-update';
-/** perl and debconf, on a slow machine. */
+/** The time limit for perl and debconf on a slow machine. */
 const timeoutMs = 120_000;
 const outputBytesMax = 1024 * 1024;
 
 export const hasAuthUpdate = (): boolean => existsSync(program);
 
-/** What the files would be with these profiles of ours and no others of ours. */
+/** Returns the files as they would be with only these profiles of ours. */
 export function rehearse(profiles: readonly Profile[]): Result<Snapshot, Problem> {
   const action = `try ${program} on copies`;
   if (!knowsRoot())
@@ -43,7 +43,7 @@ export function rehearse(profiles: readonly Profile[]): Result<Snapshot, Problem
   }
 }
 
-/** An older one would take no notice of the option and change the real files. */
+/** Whether it knows `--root`. An older one would ignore the option and change the real files. */
 function knowsRoot(): boolean {
   const text = readText(program) ?? '';
   return text.includes("'--root'") && text.includes("'--enable'");
@@ -116,7 +116,10 @@ const lockedHint = (stderr: string) =>
     ? 'another package manager is at work; try again when it is done'
     : undefined;
 
-/** debconf keeps what was chosen; while it is only tried, in a file that is removed with the copies. */
+/**
+ * Returns the environment. debconf saves the chosen profiles; in a rehearsal, in a file that is removed with the
+ * copies.
+ */
 function environmentOf(root: string): Readonly<Record<string, string>> {
   return {
     PATH: '/usr/sbin:/usr/bin:/sbin:/bin',

@@ -1,6 +1,6 @@
 /**
- * Changes PAM as planned. If the host's files turn out otherwise than in the rehearsal, or if root can no longer open a
- * session, all are put back to what they were.
+ * Changes PAM as planned. If the host's files turn out different from the rehearsal, or if root can no longer open a
+ * session, all files are restored.
  */
 import { causedBy, failed, type Problem } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
@@ -14,9 +14,9 @@ import { profileDirectory, readSnapshot, type Snapshot } from './pam-files.ts';
 import type { Change } from './change.ts';
 import { rootSessionWorks } from './session-check.ts';
 
-/** Does what was planned, or nothing. */
+/** Makes the whole planned change, or none of it. */
 export function carryOut({ profiles, before, after }: Change): Result<void, Problem> {
-  // Before the lock, by which others see that it has begun.
+  // Before the lock, by which others see that the change has begun.
   using _undisturbed = deferSignals();
   const locked = lockFile('/run/bulkhead-pam.lock', { waitMs: 10_000 });
   if (!locked.ok) return locked;
@@ -44,7 +44,7 @@ export function carryOut({ profiles, before, after }: Change): Result<void, Prob
   });
 }
 
-/** What was begun is finished, or put back, before Ctrl-C counts. */
+/** Delays Ctrl-C until the change is complete, or undone. */
 function deferSignals(): Disposable {
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   const later = () => {};
@@ -86,7 +86,7 @@ function trustedDirectories(): Problem | undefined {
 const isSame = (a: Snapshot, b: Snapshot): boolean =>
   a.size === b.size && [...a].every(([path, text]) => b.get(path) === text);
 
-/** As pam-auth-update writes them: for all to read. */
+/** Restores the files as pam-auth-update writes them: readable for everybody. */
 function putBack(before: Snapshot): Problem | undefined {
   const problems: Problem[] = [];
   for (const [path, text] of before) {

@@ -1,4 +1,4 @@
-/** A change of the host's PAM, planned and not done. */
+/** A planned change of the host's PAM. */
 import type { Problem } from '../../base/problem.ts';
 import { profileMark, type Profile } from '../core/profiles.ts';
 import { profileDirectory, type Snapshot } from './pam-files.ts';
@@ -7,11 +7,11 @@ export interface Change {
   readonly profiles: readonly Profile[];
   readonly before: Snapshot;
   readonly after: Snapshot;
-  /** What the administrator has to know. */
+  /** Notes for the administrator. */
   readonly notes: readonly string[];
 }
 
-/** A file in the way of a profile of ours. */
+/** Returns the problem if a file is in the way of one of our profiles. */
 export function foreignProfile(files: Snapshot): Problem | undefined {
   for (const [path, text] of files)
     if (

@@ -1,4 +1,4 @@
-/** The files of PAM on this host, and those that pam-auth-update makes some of them from. */
+/** The PAM files of this host, and the files from which pam-auth-update makes some of them. */
 import { failed, type Problem } from '../../base/problem.ts';
 import { ok, type Result } from '../../base/result.ts';
 import { namesIn } from '../../sys/files/read.ts';
@@ -7,7 +7,7 @@ import { profileNames } from '../core/profiles.ts';
 import type { PamReader } from '../core/stack.ts';
 
 const services = '/etc/pam.d';
-/** libpam asks here where the administrator has no file of that name. */
+/** The directory that libpam reads if the administrator has no file of that name. */
 const vendorServices = '/usr/lib/pam.d';
 export const profileDirectory = '/usr/share/pam-configs';
 
@@ -16,7 +16,7 @@ export const commonFiles = ['common-session', 'common-session-noninteractive'] a
 
 export const serviceFile = (name: string) => `${services}/${name}`;
 
-/** What pam-auth-update writes, and our profiles. */
+/** The files that pam-auth-update writes, and our profiles. */
 export const managedFiles: readonly string[] = [
   ...commons.map((each) => serviceFile(`common-${each}`)),
   ...[...commons, 'seen'].map((each) => `/var/lib/pam/${each}`),
@@ -28,7 +28,7 @@ export type Snapshot = ReadonlyMap<string, string | undefined>;
 
 const bytesMax = 1024 * 1024;
 
-/** Of the files below `root`, by their paths on the host. */
+/** Reads the files below `root`; the keys are their paths on the host. */
 export function readSnapshot(root: string): Result<Snapshot, Problem> {
   const found = new Map<string, string | undefined>();
   for (const path of managedFiles) {
@@ -47,7 +47,7 @@ function readFile(path: string): Result<string | undefined, Problem> {
   return failed({ action: 'read', object: path, reason: 'it is not UTF-8 text' });
 }
 
-/** Reads as libpam does; `instead` has the text of files as they would be. */
+/** Returns a reader that works like libpam; `instead` has the planned text of files. */
 export function pamReader(instead: Snapshot = new Map()): PamReader {
   const known = new Map<string, string | undefined>();
   return (file) => {
@@ -75,7 +75,10 @@ export function serviceNames(): readonly string[] {
     .sort();
 }
 
-/** Included by others: common-session of Debian, system-auth of enterprise Linux; and what package managers leave. */
+/**
+ * Whether other files include this one: Debian's common-session, enterprise Linux's system-auth. Also true of files
+ * that package managers leave behind.
+ */
 const isPart = (name: string) =>
   /^common-|-auth$|^postlogin|\.(dpkg|rpm|pam|ucf|authselect)[a-z-]*$|~$/.test(name) ||
   name === 'other';

@@ -1,4 +1,4 @@
-/** What turning the step off would change: rehearsed on copies; nothing is done yet. */
+/** The changes for disabling the step: rehearsed on copies; nothing is done yet. */
 import { causedBy, failed, type Problem } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 import { isOurs } from '../core/profiles.ts';
@@ -32,7 +32,7 @@ function withoutProfiles(change: Change): Result<Change, Problem> {
     : failed({ action, ...causedBy(after.error) });
 }
 
-/** Whether pam-auth-update has to be asked at all. */
+/** Whether pam-auth-update has to run at all. */
 const hasTraces = (files: Snapshot) =>
   [...files].some(
     ([path, text]) =>
@@ -40,7 +40,7 @@ const hasTraces = (files: Snapshot) =>
       (path.startsWith(`${profileDirectory}/`) || /\/(?:bulkhead-pam|pam_bulkhead\.so)/.test(text)),
   );
 
-/** Lines that somebody else put there. */
+/** Reports lines that somebody else put there. */
 function leftovers(files: Snapshot): Result<never, Problem> | undefined {
   const read = pamReader(files);
   const line = serviceNames()

@@ -1,4 +1,4 @@
-/** What turning the step on would change: rehearsed on copies and judged; nothing is done yet. */
+/** The changes for enabling the step: rehearsed on copies and checked; nothing is done yet. */
 import { docPage } from '../../sys/package-files.ts';
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -34,7 +34,7 @@ import {
 
 const action = 'enable the login step';
 
-/** What would be changed. Changes nothing. */
+/** Plans the changes, without making any. */
 export function planEnable(step: Step): Result<Change, Problem> {
   const problem = obstacle(step);
   if (problem !== undefined) return fail(problem);
@@ -56,7 +56,7 @@ export function planEnable(step: Step): Result<Change, Problem> {
   return ok({ ...change, notes: [...notes, ...pendingNote(change)] });
 }
 
-/** pam-auth-update also does what packages have left for its next run. */
+/** Returns a note on changes that packages have left for the next run of pam-auth-update, which this run makes too. */
 function pendingNote({ before, after }: Pick<Change, 'before' | 'after'>): readonly string[] {
   const withoutOurs = (text = '') =>
     text
@@ -78,7 +78,7 @@ function pendingNote({ before, after }: Pick<Change, 'before' | 'after'>): reado
 const mentionsUs = (line: string) =>
   parsePamFile(line).some((each) => each.kind === 'module' && isOurs(each));
 
-/** Why the step must not be run from this host's PAM. */
+/** Returns the reason why the step must not run from this host's PAM. */
 function obstacle(step: Step): Problem | undefined {
   if (!hasAuthUpdate())
     return {
@@ -107,7 +107,7 @@ function obstacle(step: Step): Problem | undefined {
   return undefined;
 }
 
-/** What may be run from this host's PAM to enter jails; absent where nobody has one, or where the module was not compiled. */
+/** Returns what PAM may run to enter jails; undefined if nobody has one, or if the module was not compiled. */
 function jailOf({ jail }: Step): Result<JailStep | undefined, Problem> {
   if (jail === undefined || !existsSync(jail.module)) return ok(undefined);
   const pinned = pinDirectory(dirname(jail.module));
@@ -134,7 +134,7 @@ const linesByHand = (step: Step) =>
 
 type Chosen = Pick<Change, 'profiles' | 'after' | 'notes'>;
 
-/** With the jump where it is right, else without. */
+/** Chooses the profiles with the jump if it works, otherwise without. */
 function chooseProfiles(step: Step): Result<Chosen, Problem> {
   const jumping = profilesOf(step, true);
   const withJump = rehearsed(jumping, step);
@@ -159,7 +159,7 @@ function withoutJump({ wronglySkipped }: SessionJudgement): string {
   return `In /etc/pam.d/common-session ${why}, so the step does not jump over it: pam_systemd takes sessions of ssh, su and login back, and only the agent can catch them; cron and at are placed`;
 }
 
-/** Rehearsed, and found to run the step in both files. */
+/** Rehearses the profiles, and checks that the step runs in both files. */
 function rehearsed(profiles: readonly Profile[], step: Step): Result<Snapshot, Problem> {
   const after = rehearse(profiles);
   if (!after.ok) return after;

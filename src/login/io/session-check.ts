@@ -1,10 +1,10 @@
-/** Whether a session can be opened at all: with root's, which the step leaves alone. */
+/** Checks that a session can be opened at all: root's, in which the step does nothing. */
 import { spawnSync } from 'node:child_process';
 
-/** A service that PAM asks may not answer; logind has 25 s. */
+/** The time limit: a service that PAM asks may not answer; logind has 25 s. */
 const timeoutMs = 60_000;
 
-/** `detached`: without the terminal of the caller, in which the session could type. */
+/** The options; `detached` takes the caller's terminal away, in which the session could type. */
 const options = {
   cwd: '/',
   env: { PATH: '/usr/bin:/bin' },

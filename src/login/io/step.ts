@@ -1,4 +1,4 @@
-/** Where the step, the module and their lists are, for this instance. */
+/** Returns the paths of the step, the module and their lists, for this instance. */
 import { existsSync } from 'node:fs';
 import { jailedFile } from '../../host/cgroups/launch-jailed.ts';
 import { loginsFile } from '../../host/cgroups/launch-logins.ts';
@@ -8,7 +8,7 @@ import type { JailStep, Step } from '../core/profiles.ts';
 
 export function stepOf({ instance, runtime, state }: Paths): Step {
   const list = jailedFile(state);
-  // Compiled for the package, for one kind of processor.
+  // The module is compiled for the package, for one kind of processor.
   const module = packageFile(`dist/pam/${process.arch}/pam_bulkhead.so`);
   const jail: JailStep = { module, list };
   return {

@@ -1,4 +1,4 @@
-/** What the step does on this host, service by service. */
+/** Surveys the effect of the step on this host, service by service. */
 import { existsSync, statSync } from 'node:fs';
 import { agentLock, type Paths } from '../../host/paths.ts';
 import { isLocked } from '../../sys/files/flock.ts';
@@ -52,7 +52,7 @@ const namesIn = (list: string): number | undefined =>
     ?.split('\n')
     .filter((each) => each !== '').length;
 
-/** None of a service that opens no sessions. */
+/** Returns the view of a service; undefined for one that opens no sessions. */
 function serviceView(
   service: string,
   read: PamReader,
@@ -62,7 +62,7 @@ function serviceView(
   const stack = ownStackOf(service, 'session', read);
   if (stack.length === 0 || leftAlone.includes(service)) return [];
   const judged = judgeSession(stack, step);
-  // pam_systemd does nothing where systemd does not run.
+  // pam_systemd does nothing if systemd does not run.
   const outcome = judged.outcome === 'taken back' && !systemdRuns() ? 'placed' : judged.outcome;
   const line = userEnvironmentLine(service, read);
   const risk =
@@ -74,7 +74,10 @@ function serviceView(
 
 const managed: readonly string[] = commonFiles;
 
-/** The user's own systemd has to stay in the cgroup that systemd has made for it. */
+/**
+ * Services left alone: the user's own systemd has to stay in the cgroup that systemd has made for
+ * it.
+ */
 const leftAlone: readonly string[] = ['systemd-user'];
 
 const systemdRuns = () => existsSync('/run/systemd/system');

@@ -1,6 +1,6 @@
 /**
- * The agent's eye on the step: a package that is installed, or an administrator, changes PAM's files while it runs, and
- * a jump that was right may then leave out the wrong module. Logged once; "bulkhead pam status" says it again.
+ * The agent's check of the step. An installed package, or an administrator, may change PAM's files while it runs, and a
+ * correct jump may then skip the wrong module. Faults are logged once; "bulkhead pam status" shows them again.
  */
 import { statSync } from 'node:fs';
 import type { Log } from '../../agent/log.ts';
