@@ -1,4 +1,7 @@
-/** The table of attacks, in the order in which they run. To add one: a constant beside these, and a name here. */
+/**
+ * The table of attacks, in the order in which they run. To add one: a constant in a file next to this one, and a name
+ * here.
+ */
 import type { Attack } from '../core/attack.ts';
 import {
   diskBandwidth,

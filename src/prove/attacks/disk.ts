@@ -1,4 +1,6 @@
-/** What fills the disk, or keeps it busy. Never more than twice the scratch limit, and only where there is space. */
+/**
+ * Attacks that fill the disk, or keep it busy. They write at most twice the scratch limit, and only if there is space.
+ */
 import type { Attack, Stage } from '../core/attack.ts';
 import { held, impossible, through, type Evidence } from '../core/outcome.ts';
 import { perl } from './perl.ts';
@@ -6,7 +8,7 @@ import { perl } from './perl.ts';
 const MiB = 2 ** 20;
 const quotas =
   '<disk space="…" files="…"/> in the policy, and quotas on the file system of the homes';
-/** What must be left when an attack gets through, in bytes. */
+/** The free space that must be left when an attack gets through, in bytes. */
 const spareBytes = 2 ** 30;
 
 const floodMebibytes = ({ limits }: Stage) => ((limits.space ?? 8 * MiB) * 2) / MiB;
@@ -70,7 +72,10 @@ export const fileFlood: Attack = {
   }),
 };
 
-/** Writes over the same file again, so that it takes no more space. The last line of dd: `6291456 bytes (6.3 MB, 6.0 MiB) copied, 3.0 s, 2.1 MB/s`. */
+/**
+ * Writes over the same file again, so that it takes no more space. dd's last line: `6291456 bytes (6.3 MB, 6.0 MiB)
+ * copied, 3.0 s, 2.1 MB/s`.
+ */
 const writing = String.raw`
 my ($directory, $how) = @ARGV;
 $ENV{LC_ALL} = 'C';
@@ -79,7 +84,7 @@ my ($bytes, $seconds) = $said =~ /^(\d+) bytes .*copied, ([0-9.e+-]+) s/m;
 cannot('measure dd:', (split /\n/, $said)[0] // '') unless $bytes and $seconds > 0;
 print 'measured ', int($bytes / $seconds), "\n";`;
 
-/** What blk-throttle lets pass at once at the beginning. */
+/** The factor by which the rate may exceed the limit: blk-throttle lets a burst pass at the beginning. */
 const tolerance = 1.5;
 
 function judgeRate({ said, ended }: Evidence, { limits }: Stage) {

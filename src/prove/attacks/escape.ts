@@ -1,4 +1,4 @@
-/** Out of the cgroup, and out of what root leaves open by mistake. */
+/** Attacks that leave the cgroup, or use descriptors and directories that root leaves open by mistake. */
 import type { Attack } from '../core/attack.ts';
 import { held, judgeSaid } from '../core/outcome.ts';
 import { noNumbers, perl } from './perl.ts';
@@ -55,7 +55,7 @@ export const cgroupLimits: Attack = {
   start: (stage) => ({ program: perl(raise, stage, stage.cgroups.attacker) }),
 };
 
-/** CLONE_NEWUSER, CLONE_NEWNS and CLONE_NEWCGROUP; then the hierarchy is mounted again, by a root of the namespace. */
+/** Uses CLONE_NEWUSER, CLONE_NEWNS and CLONE_NEWCGROUP; then the namespace's root mounts the hierarchy again. */
 const remount = String.raw`
 my ($uid, $directory) = @ARGV;
 namespace(0x10000000 | 0x20000 | 0x2000000);
@@ -168,7 +168,7 @@ export const outsideCgroup: Attack = {
     by: 'control',
     start: (stage) => ({ program: perl("through('runs there')", stage), plain: true }),
   },
-  // It is refused to whoever starts it, before its first instruction.
+  // The kernel refuses it to the program that starts it, before its first instruction.
   judge: (evidence) =>
     evidence.said === undefined && /setres.id failed: Operation not permitted/.test(evidence.ended)
       ? held('the kernel did not let it become the tenant')
@@ -177,7 +177,7 @@ export const outsideCgroup: Attack = {
         : judgeSaid(evidence, []),
 };
 
-/** A terminal of its own, so that nobody's is typed into. TIOCGPTN, TIOCSPTLCK, TIOCSTI. */
+/** Opens a separate terminal, so that it types into nobody's. TIOCGPTN, TIOCSPTLCK, TIOCSTI. */
 const type = String.raw`
 use Fcntl; use POSIX ();
 my $child = fork // failed('fork:');

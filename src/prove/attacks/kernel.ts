@@ -1,8 +1,11 @@
-/** The kernel itself: modules, its log, system calls with a history of holes. */
+/** Attacks on the kernel itself: modules, its log, system calls with a history of holes. */
 import type { Attack } from '../core/attack.ts';
 import { noNumbers, perl } from './perl.ts';
 
-/** Not a module at all: whoever may load one is told ENOEXEC, and others EPERM before anyone reads it. */
+/**
+ * Loads a file that is not a module: a process that may load modules gets ENOEXEC, others get EPERM before the kernel
+ * reads it.
+ */
 const load = String.raw`
 my ($image, $none) = ("\x7fELF", '');
 through('loaded') if syscall($nr{init_module}, $image, 4, $none) == 0;
@@ -70,8 +73,8 @@ export const kernelCalls: Attack = {
 };
 
 /**
- * A program of 64 bits that asks by the call of 32 bits (int 0x80) to exit with 42, and ends with 41 if it comes back:
- * `mov eax,1; mov ebx,42; int 0x80; mov eax,60; mov edi,41; syscall`, after the two headers of an ELF file.
+ * A 64-bit program that makes the 32-bit system call (int 0x80) to exit with 42, and exits with 41 if it returns: `mov
+ * eax,1; mov ebx,42; int 0x80; mov eax,60; mov edi,41; syscall`, after the two headers of an ELF file.
  */
 const old = String.raw`
 my $code = "\xb8\x01\0\0\0\xbb\x2a\0\0\0\xcd\x80\xb8\x3c\0\0\0\xbf\x29\0\0\0\x0f\x05";

@@ -1,4 +1,4 @@
-/** Symbolic and hard links to what belongs to others. */
+/** Attacks with symbolic and hard links to others' files. */
 import type { Attack, Stage } from '../core/attack.ts';
 import { perl } from './perl.ts';
 

@@ -1,23 +1,24 @@
-/** What uses up the host: processor, memory, processes, descriptors. */
+/** Attacks that use up the host: processor, memory, processes, descriptors. */
 import type { Counters } from '../../limits/limit.ts';
 import type { Attack, Stage } from '../core/attack.ts';
 import { held, impossible, judgeSaid, through, type Evidence } from '../core/outcome.ts';
 import { perl } from './perl.ts';
 
 const percent = (share: number) => `${Math.round(share * 100)}%`;
-/** Periods of 0.1 s; fewer say little about a rate. */
+/** The minimum number of periods of 0.1 s; fewer say little about a rate. */
 const throttledPeriodsMin = 10;
 export const secondsMin = 2;
-/** On a host so busy that it does not come to its limit, or not down to it. */
+/** The maximum time on a host that is so busy that the rate does not rise to its limit, or not fall to it. */
 export const busySecondsMax = 20;
-/** What of a rate the kernel may be above, since it counts by processor and period. */
+/** The factor by which the kernel may exceed a rate, since it counts by processor and period. */
 const tolerance = 1.25;
 
 const shareOf = ({ cpuMicroseconds }: Counters, seconds: number) => cpuMicroseconds / 1e6 / seconds;
 
 /**
- * Whether that is long enough to tell a share that is held to `limit`. A virtual machine that loses its processors for a
- * moment lets a process have too much at first, which the kernel takes off the periods after that.
+ * Whether the share was enforced at `limit`, over a time long enough to know. A virtual machine that loses its
+ * processors for a moment lets a process have too much at first, which the kernel subtracts from the periods after
+ * that.
  */
 export const isAtLimit = (counters: Counters, seconds: number, limit: number): boolean =>
   counters.throttledPeriods >= throttledPeriodsMin &&
@@ -46,7 +47,7 @@ export const busyLoop: Attack = {
   },
 };
 
-/** MiB; where there is no limit, as much as twice that of other runs. */
+/** Returns the memory to use, in MiB; if there is no limit, twice the limit of other runs. */
 const hogMebibytes = ({ limits }: Stage) => ((limits.memory ?? 64 * 2 ** 20) * 2) / 2 ** 20;
 
 const hog = String.raw`
@@ -54,7 +55,7 @@ my @all;
 for (1 .. $ARGV[0]) { push @all, 'x' x 1048576 }
 through("$ARGV[0] MiB");`;
 
-/** Four times what the control uses, in bytes. */
+/** The memory that the host must have available: four times what the control uses, in bytes. */
 const spareBytes = 512 * 2 ** 20;
 
 export const memoryHog: Attack = {
@@ -72,7 +73,7 @@ export const memoryHog: Attack = {
   judge: (evidence) => judgeKilled(evidence, []),
 };
 
-/** Who uses up its memory is killed, and says nothing more. */
+/** Judges a program that the kernel may have killed, which then prints nothing more. */
 function judgeKilled(evidence: Evidence, refusals: readonly string[]) {
   const { said, counters, ended } = evidence;
   if (said !== undefined) return judgeSaid(evidence, refusals);
@@ -83,7 +84,7 @@ function judgeKilled(evidence: Evidence, refusals: readonly string[]) {
 
 const tooMany = ({ limits }: Stage) => (limits.processes ?? 40) * 3;
 
-/** The launcher needs a process too, and Perl none. */
+/** Forks often: the launcher needs a process too, and Perl none. */
 const storm = String.raw`
 for my $n (1 .. $ARGV[0]) {
   my $pid = fork;
@@ -105,7 +106,7 @@ export const forkStorm: Attack = {
   },
 };
 
-/** By a library call: Perl has threads only where more of it is installed. */
+/** Starts threads by a library call: Perl has threads only with further packages. */
 const threads = String.raw`
 const [, path, most] = process.argv;
 const koffi = require(path);
@@ -143,7 +144,7 @@ for (1 .. $ARGV[0]) {
 }
 sleep 3600;`;
 
-/** How often a process of it must have been seen. */
+/** How often its processes must have been seen. */
 export const sightingsMin = 40;
 
 export const forkChains: Attack = {

@@ -1,4 +1,4 @@
-/** What belongs to other tenants: their files, and their processes. */
+/** Attacks on other tenants' files and processes. */
 import type { Attack, Stage } from '../core/attack.ts';
 import { noNumbers, perl } from './perl.ts';
 
@@ -49,7 +49,7 @@ export const seeProcesses: Attack = {
   summary: "see another tenant's processes and command lines",
   demandedBy: 'jail',
   remedy: 'mount /proc with hidepid=invisible',
-  // Who may not see it is told that there is none.
+  // The kernel pretends to those who may not see it that there is none.
   refusals: ['EPERM', 'EACCES', 'ENOENT'],
   start: ofNeighbour('cmdline'),
   control: { by: 'neighbour', start: ofNeighbour('cmdline') },

@@ -1,12 +1,12 @@
 /**
- * Attacks are programs of Perl, which every Debian has (perl-base): it has system calls, forks cheaply, and is one
- * thread, without which there is no user namespace by unshare(2). Words that a program needs come as arguments.
+ * Attacks are Perl programs, since every Debian has Perl (perl-base). It has system calls, forks cheaply, and has one
+ * thread, which unshare(2) needs to make a user namespace. Words that a program needs come as arguments.
  */
 import type { Stage, Start } from '../core/attack.ts';
 
 export const perlPath = '/usr/bin/perl';
 
-/** By architecture. Source: asm/unistd_64.h, asm-generic/unistd.h. */
+/** System call numbers by architecture. Source: asm/unistd_64.h, asm-generic/unistd.h. */
 const numbers: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   x64: {
     ptrace: 101,
@@ -52,8 +52,8 @@ export const noNumbers = (stage: Stage): string | undefined =>
   hasNumbers(stage) ? undefined : `system calls of ${stage.architecture} are not known`;
 
 /**
- * What every program has: how it says what came of it, and a user namespace, of which a host may allow none (EPERM, EACCES)
- * or no more (ENOSPC, EUSERS).
+ * The start of every program: functions that report the result, and that make a user namespace. A host may allow none
+ * (EPERM, EACCES) or no more (ENOSPC, EUSERS).
  */
 const prelude = String.raw`
 use strict; use warnings; use Errno; $| = 1;
@@ -73,7 +73,7 @@ sub namespace {
 }
 `;
 
-/** A program, made for this processor; `@ARGV` is what else is given. */
+/** Returns a program, made for this processor; `args` become its `@ARGV`. */
 export function perl(
   source: string,
   stage: Stage,

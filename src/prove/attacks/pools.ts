@@ -1,8 +1,8 @@
-/** What the host has one pool of for all users. No more is taken than shows that nothing holds it. */
+/** Attacks on pools that all users of the host share. They take only as much as shows that nothing limits them. */
 import type { Attack } from '../core/attack.ts';
 import { noNumbers, perl } from './perl.ts';
 
-/** More than a jail has, and few of the 4,096 that a host has unless told otherwise. */
+/** A number above a jail's limit, and small next to the 4,096 that a host has by default. */
 const terminalsTried = 96;
 
 const openTerminals = String.raw`

@@ -1,8 +1,8 @@
-/** To become root, or to get what only root has: setuid programs, devices, mounts, namespaces. */
+/** Attacks that become root, or get privileges that only root has: setuid programs, devices, mounts, namespaces. */
 import type { Attack, Stage } from '../core/attack.ts';
 import { noNumbers, perl } from './perl.ts';
 
-/** `su` waits for a password; what it runs as is seen meanwhile. It is never given one. */
+/** Starts `su`, which waits for a password; meanwhile its uid is read. It is never given one. */
 const setuid = String.raw`
 my ($program) = grep { -u && (stat)[4] == 0 && -x } map { ("/usr/bin/$_", "/bin/$_") } qw(su passwd chsh newgrp mount);
 cannot('find a setuid program') unless $program;
@@ -96,7 +96,7 @@ export const mountNew: Attack = {
 
 const noNamespaces =
   'sysctl user.max_user_namespaces=0 (or kernel.unprivileged_userns_clone=0, or AppArmor), if nothing here needs them';
-/** ENOSPC and EUSERS: the host allows none. */
+/** The errors of namespaces. ENOSPC and EUSERS: the host allows none. */
 const namespaceErrors = ['EPERM', 'EACCES', 'ENOSPC', 'EUSERS'];
 
 const unshare = String.raw`
@@ -127,13 +127,13 @@ export const userNamespaceClone3: Attack = {
   summary: 'the same by clone3, whose flags a seccomp filter cannot read',
   demandedBy: 'jail',
   remedy: noNamespaces,
-  // A filter answers ENOSYS, upon which programs use the older call.
+  // A seccomp filter answers ENOSYS, and programs then use the older call.
   refusals: [...namespaceErrors, 'ENOSYS'],
   obstacle: noNumbers,
   start: (stage) => ({ program: perl(clone, stage) }),
 };
 
-/** Whose uids it takes has no namespace, so only what `newuidmap` does with privileges would help. */
+/** Takes another tenant's uid. The other tenant has no namespace, so only the privileges of `newuidmap` would help. */
 const subordinate = String.raw`
 my ($uid, $other) = @ARGV;
 namespace(0x10000000);
@@ -152,7 +152,7 @@ export const subordinateUid: Attack = {
   }),
 };
 
-/** In a mount namespace of its own, so that nobody on this host meets a file system that never answers. */
+/** Mounts in a mount namespace of its own, so that nobody on this host meets a file system that never answers. */
 const fuse = String.raw`
 use Fcntl;
 my ($uid, $directory) = @ARGV;

@@ -1,4 +1,7 @@
-/** Programs that are started as the tenant by somebody who does not know of its jail. */
+/**
+ * Attacks with programs that another program, which does not know of the jail, starts as the
+ * tenant.
+ */
 import type { Attack } from '../core/attack.ts';
 import { held, judgeSaid } from '../core/outcome.ts';
 import { perl } from './perl.ts';
@@ -14,13 +17,13 @@ export const outsideJail: Attack = {
     by: 'control',
     start: (stage) => ({ program: perl("through('runs there')", stage), daemon: true }),
   },
-  // It is refused to whoever starts it, before its first instruction.
+  // The kernel refuses it to the program that starts it, before its first instruction.
   judge: (evidence) =>
     wasRefused(evidence.said, evidence.ended)
       ? held('the kernel did not let it start outside its jail')
       : judgeSaid(evidence, []),
 };
 
-/** Whether setpriv could become the tenant, and start nothing. */
+/** Whether setpriv could become the tenant, but start nothing. */
 export const wasRefused = (said: unknown, ended: string): boolean =>
   said === undefined && /failed to execute .*: Operation not permitted/.test(ended);

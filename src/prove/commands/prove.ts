@@ -1,4 +1,4 @@
-/** `bulkhead prove`: one attack of each kind, from a scratch tenant on this host, and which of them held. */
+/** `bulkhead prove`: one attack of each kind, from a scratch tenant on this host, and which of them were blocked. */
 import { existsSync } from 'node:fs';
 import { Option, type Command } from 'commander';
 import { loadPolicy } from '../../apply/load-policy.ts';
@@ -54,7 +54,7 @@ async function run(options: ProveOptions, command: Command): Promise<ExitCode> {
   return attackAll(chosen, inForce, options, paths);
 }
 
-/** Undefined after a message, if one of the names is none. */
+/** Chooses the attacks; undefined after a message, if one of the names is unknown. */
 function choose(only: readonly string[] | undefined): readonly Attack[] | undefined {
   if (only === undefined) return attacks;
   const unknown = only.find((name) => attacks.every((each) => each.name !== name));
@@ -82,7 +82,7 @@ function list(chosen: readonly Attack[], { json }: ProveOptions): ExitCode {
   return exitCodes.done;
 }
 
-/** Undefined if there is none, which is fine as long as nobody has named one. */
+/** Loads the policy; undefined if there is none, which is fine as long as nobody has named one. */
 function policyInForce(
   { policy: file }: ProveOptions,
   command: Command,
@@ -127,7 +127,7 @@ async function attackAll(
     onStart: (attack) => shows && process.stderr.isTTY && process.stderr.write(waitingText(attack)),
     onEntry: (entry) => shows && print(entryText(entry, live)),
   });
-  // Before this program ends by a signal: it would clean once more, and keep the next run waiting.
+  // Stopped before this program ends by a signal: it would clean once more, and keep the next run waiting.
   await watchdog.stop();
   for (const signal of signals) process.off(signal, onSignal);
   if (!proof.ok) {
@@ -135,7 +135,7 @@ async function attackAll(
     return exitCodes.failed;
   }
   if (by !== undefined) {
-    // With the ordinary status of this signal, now that everything is removed.
+    // Ends with the ordinary status of this signal, now that everything is removed.
     process.kill(process.pid, by);
     return exitCodes.failed;
   }

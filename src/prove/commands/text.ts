@@ -1,4 +1,4 @@
-/** What `prove` prints: the host, a line an attack, the sum. */
+/** The output of `prove`: the host, a line an attack, the sum. */
 import { printable } from '../../base/printable.ts';
 import { table, wrap, type Terminal } from '../../cli/shared/terminal.ts';
 import { attacks } from '../attacks/attacks.ts';
@@ -53,7 +53,7 @@ export function entryText(entry: Entry, terminal: Terminal): string {
   const verdict = entry.verdict.padEnd(verdictWidth);
   const line = wrap(`${head}${verdict} ${entry.detail}`, columns, indent);
   const painted = head + paint[entry.verdict](verdict) + line.slice(head.length + verdict.length);
-  // Over the name of what was waited for.
+  // Overwrites the name of the attack that was running.
   const clear = terminal.isTerminal ? '\r\u001b[K' : '';
   if (entry.verdict !== 'not held') return clear + painted;
   return `${clear}${painted}\n${wrap(`${indent}to hold it: ${entry.remedy}`, columns, indent)}`;

@@ -1,7 +1,7 @@
 /**
- * What cleans up at once if this program is killed and cannot: a shell that waits for the end of a pipe. Told that all
- * is well, it does nothing. It tries again for some minutes: a process whose writes the disk limit holds back does not
- * die before they are written.
+ * A process that cleans up at once if this program is killed: a shell that waits for the end of a pipe. It does nothing
+ * after the message that all is well. It tries again for some minutes: a process whose writes the disk limit delays
+ * does not die before they are written.
  */
 import { spawn } from 'node:child_process';
 import type { Paths } from '../../host/paths.ts';
@@ -15,7 +15,7 @@ until "$@"; do
 done`;
 
 export interface Watchdog {
-  /** When this has ended, it cleans nothing any more. */
+  /** Stops the watchdog: afterwards it cleans nothing any more. */
   stop(): Promise<void>;
 }
 

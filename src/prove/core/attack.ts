@@ -1,23 +1,23 @@
 /**
- * What an attack is: data. A program that a tenant with a shell could write, what makes a refusal of it, who may do
- * the same to show that it works at all, and what would hold it.
+ * An attack, as data. It names a program that a tenant with a shell could write, the errors that count as a refusal,
+ * and the remedy. A control does the same in another role, to show that it works at all.
  */
 import type { LimitKey } from '../../limits/limit.ts';
 import type { Evidence, Outcome } from './outcome.ts';
 
 /**
- * What of a policy demands that an attack is held.
+ * The part of a policy that demands that an attack is blocked.
  *
  *     a limit      the policy has it for some tenant
  *     limits       the policy has any limit
- *     separation   the policy has tenants: what the kernel keeps apart by itself
+ *     separation   the policy has tenants: the kernel separates them without further settings
  *     symlinks     the policy has <symlinks>
- *     jail         the policy has a <jail> for some tenant: only a private view of the host holds it
+ *     jail         the policy has a <jail> for some tenant: only a private view of the host blocks it
  *     placement    the policy has <placement strict="yes"/>
  */
 export type Demand = LimitKey | 'limits' | 'separation' | 'symlinks' | 'jail' | 'placement';
 
-/** Who runs a program. All but root are uids of nobody, made up for this run. */
+/** The tenants that run programs. Their uids belong to nobody and are chosen for this run. */
 export const roles = ['attacker', 'neighbour', 'control'] as const;
 /**
  *     attacker    the scratch tenant, in its limits
@@ -27,12 +27,12 @@ export const roles = ['attacker', 'neighbour', 'control'] as const;
  */
 export type Role = (typeof roles)[number] | 'server';
 
-/** What the attacks are made for: the scratch tenants of this run, and where they are. */
+/** The facts that attacks are made from: the scratch tenants of this run, and their directories. */
 export interface Stage {
   readonly architecture: string;
   readonly cores: number;
   readonly uids: Readonly<Record<Role, number>>;
-  /** Home directories, each its owner's alone. */
+  /** Home directories, each accessible only to its owner. */
   readonly homes: Readonly<Record<(typeof roles)[number], string>>;
   /** Directories of web pages, which every account may read. */
   readonly sites: Readonly<Record<'attacker' | 'neighbour', string>>;
@@ -45,21 +45,21 @@ export interface Stage {
   /** Name of its abstract socket. */
   readonly socket: string;
   readonly limits: ScratchLimits;
-  /** Whether attacker and neighbour are in jails. The control never is, so that it shows what there is to be reached. */
+  /** Whether attacker and neighbour are in jails. The control never is, so that it shows what can be reached. */
   readonly jailed: boolean;
-  /** Whether these are under Landlock: then what a tenant begins is closed to what it begins next. */
+  /** Whether these are under Landlock: then a process that a tenant starts cannot reach one that it started earlier. */
   readonly landlocked: boolean;
-  /** Cgroups as directories: those of each, and the top of each hierarchy. */
+  /** Cgroups as directories: each role's, and the top of each hierarchy. */
   readonly cgroups: Readonly<Record<(typeof roles)[number] | 'top', readonly string[]>>;
   /** Homes of real accounts. */
   readonly accountHomes: readonly string[];
   /** The most descriptors that the host can spare. */
   readonly descriptorsMax: number;
-  /** Memory that the host can give without swapping, in bytes; absent if it does not say. */
+  /** Memory that the host can give without swapping, in bytes; absent if the host does not report it. */
   readonly availableBytes: number | undefined;
   /** Free space of the file system of the homes, in bytes. */
   readonly freeBytes: number;
-  /** What Node.js and its library for system calls are, for what Perl cannot do. */
+  /** The paths of Node.js and its library for system calls, for attacks that Perl cannot make. */
   readonly node: readonly [program: string, koffi: string];
 }
 
@@ -75,40 +75,42 @@ export interface ScratchLimits {
 
 export interface Start {
   readonly program: readonly string[];
-  /** The working directory of whoever starts it, who is root. */
+  /** The working directory of the process that starts it, as root. */
   readonly cwd?: string;
   /** A path that root has opened and leaves open, as descriptor 3. */
   readonly leak?: string;
-  /** With descriptor 3 passed on on purpose. */
+  /** Whether descriptor 3 is deliberately passed on. */
   readonly keepDescriptors?: true;
-  /** In the tenant's cgroup and in no jail, where whoever starts it is. */
+  /** Whether it runs in the tenant's cgroup and in no jail, as the process that starts it does. */
   readonly plain?: true;
-  /** The same without the launcher: root changes its uid, as a mail server does, and starts the program. */
+  /**
+   * Whether the same happens without the launcher: root changes its uid, as a mail server does, and starts the program.
+   */
   readonly daemon?: true;
-  /** Root changes its uid and nothing else, as what knows of no cgroups does. */
+  /** Whether root changes its uid and nothing else, as a program does that knows of no cgroups. */
   readonly outside?: true;
 }
 
 export interface Attack {
-  /** For `--only`. */
+  /** The name for `--only`. */
   readonly name: string;
-  /** What is tried, for a line. */
+  /** The description of the attack, for a line. */
   readonly summary: string;
   readonly demandedBy: Demand;
-  /** What would hold it: a command, a line of the policy, a setting of the host. */
+  /** The remedy that would block it: a command, a policy line, a host setting. */
   readonly remedy: string;
   readonly start: (stage: Stage) => Start;
-  /** Who runs it; default: the attacker. */
+  /** The role that runs it; default: the attacker. */
   readonly by?: Role;
-  /** What another does before, such as a trap. It must say that it got through. */
+  /** The program that another role runs before, such as a trap. It must report that it got through. */
   readonly before?: { readonly by: Role; readonly start: (stage: Stage) => Start };
-  /** The same where nothing should hold it. If it does not get through, a refusal proves nothing. */
+  /** The same program in a role that nothing should block. If it does not get through, a refusal proves nothing. */
   readonly control?: { readonly by: Role; readonly start: (stage: Stage) => Start };
-  /** Errors by which the kernel holds it; default: EPERM and EACCES. */
+  /** Errors by which the kernel blocks it; default: EPERM and EACCES. */
   readonly refusals?: readonly string[];
-  /** What has to be seen before it is ended; default: until it has said what came of it. */
+  /** The observation to wait for before it is ended; default: its own report. */
   readonly watch?: 'processor' | 'placement';
   readonly judge?: (evidence: Evidence, stage: Stage) => Outcome;
-  /** Why it is not tried here. */
+  /** Returns the reason why it is not tried here. */
   readonly obstacle?: (stage: Stage) => string | undefined;
 }

@@ -1,4 +1,4 @@
-/** What a policy demands: for which attacks it matters that they are held. */
+/** The demands of a policy: the attacks that it requires to be blocked. */
 import { unlimited } from '../../base/quantity.ts';
 import type { LimitKey } from '../../limits/limit.ts';
 import type { PolicyDocument } from '../../policy/document.ts';

@@ -1,12 +1,12 @@
 /**
- * What came of a program: its own word, and what the kernel counted meanwhile.
+ * The outcome of a program: its own report, and what the kernel counted meanwhile.
  *
- * A program says one line, the first of which counts:
+ * The first line that a program prints in this form counts:
  *
  *     through read "neighbour"       it did what it tried
  *     refused EACCES open            the kernel refused it
  *     cannot make a socket: EINVAL   something else was in the way
- *     measured 2097152               a figure, for whoever judges it
+ *     measured 2097152               a figure, for the attack's judge
  */
 import type { Counters } from '../../limits/limit.ts';
 
@@ -16,21 +16,21 @@ export interface Said {
 }
 
 export interface Evidence {
-  /** Absent if it said nothing: it was killed, or it is one that is only measured. */
+  /** The report; absent if it printed nothing: it was killed, or is only measured. */
   readonly said: Said | undefined;
-  /** How its first process ended, and what it wrote as errors. */
+  /** The end of its first process, and its error output. */
   readonly ended: string;
   readonly seconds: number;
-  /** What the counters of its cgroup rose by. */
+  /** The increase of its cgroup's counters. */
   readonly counters: Readonly<Counters>;
-  /** Of its processes that were seen: how many times in its cgroup, and where else. */
+  /** Sightings of its processes: how many times in its cgroup, and where else. */
   readonly inside: number;
   readonly outside: readonly string[];
   /** Processes that were still there after all had been killed. */
   readonly survivors: number;
 }
 
-/** `impossible`: it could not be carried out, so that nothing can be said. */
+/** The kind of outcome. `impossible`: the attack could not be made, so that it shows nothing. */
 export type OutcomeKind = 'through' | 'held' | 'impossible';
 
 export interface Outcome {
@@ -50,13 +50,16 @@ export function parseSaid(output: string): Said | undefined {
   return { word: match[1] as Said['word'], text: match[2] ?? '' };
 }
 
-/** What permissions answer with. */
+/** The errors of missing permissions. */
 export const permissionErrors: readonly string[] = ['EPERM', 'EACCES'];
 
-/** What a jail answers with: what is not in it is not there, and calls that its filter refuses seem to be unknown. */
+/**
+ * The errors of a jail: files that are not in it do not exist, and system calls that its filter refuses seem to be
+ * unknown.
+ */
 export const jailErrors: readonly string[] = ['ENOENT', 'ESRCH', 'ENOSYS'];
 
-/** By the word of the program alone; silence is never a refusal. */
+/** Judges by the program's report only; silence is never a refusal. */
 export function judgeSaid({ said, ended }: Evidence, refusals: readonly string[]): Outcome {
   if (said === undefined) return impossible(`the program said nothing: ${ended}`);
   if (said.word === 'through') return through(said.text);

@@ -6,7 +6,10 @@ import type { ScratchLimits } from './attack.ts';
 
 const MiB = 2 ** 20;
 
-/** Small beside any host: a fifth of a core, and less memory than one process of PHP may use. */
+/**
+ * Limits that are small on any host: a fifth of a core, and less memory than one PHP process may
+ * use.
+ */
 export const attackerLimits = {
   cpu: 0.2,
   memory: 64 * MiB,
@@ -16,7 +19,7 @@ export const attackerLimits = {
   files: 200,
 } satisfies ScratchLimits;
 
-/** So much more than the attacker's that an attack ends before them; still limits. */
+/** Limits so far above the attacker's that an attack ends before it reaches them. */
 const controlLimits: ScratchLimits = {
   cpu: 0.5,
   memory: 192 * MiB,
@@ -26,7 +29,7 @@ const controlLimits: ScratchLimits = {
   files: undefined,
 };
 
-/** Of one that waits for what becomes of it. */
+/** The limits of a tenant that only waits. */
 const neighbourLimits: ScratchLimits = { ...controlLimits, memory: 64 * MiB, processes: 20 };
 
 export interface ScratchTenants {
@@ -35,14 +38,14 @@ export interface ScratchTenants {
   readonly control: number;
 }
 
-/** What the scratch tenants get as those of the policy in force have it. */
+/** The protections of the scratch tenants, the same as in the policy in force. */
 export interface ScratchHolding {
   readonly driver: DriverName | undefined;
   readonly jail: Jail['profile'] | undefined;
   readonly strict: boolean;
 }
 
-/** Of the profiles that the policy uses, the one that has most: `shell`, then `web`. */
+/** Returns the most permissive jail profile that the policy uses: `shell`, then `web`. */
 export function jailProfileOf(policy: Policy): Jail['profile'] | undefined {
   const used = new Set(policy.tenants.map((tenant) => jailOf(tenant)?.profile));
   const most = [

@@ -1,16 +1,16 @@
 /**
- * Uids that belong to nobody. Below 100000, where `useradd` begins to give subordinate uids, and above 65535, where
- * accounts and the uids that systemd makes up for its services end; or from wherever one is told to search.
+ * Uids that belong to nobody. They are below 100000, where `useradd` begins to assign subordinate uids, and above
+ * 65535, where accounts and the uids that systemd assigns to its services end. A caller may give another start.
  */
 import type { UidRange } from '../../policy/document.ts';
 
 export const firstUid = 65_600;
 const searchedMax = 30_000;
 
-/** Both ends belong to it. */
+/** Uids in use; both ends of a range belong to it. */
 export type Taken = readonly UidRange[];
 
-/** The first of `count` uids in a row of which none is taken, if there are any. */
+/** Returns the first of `count` uids in a row of which none is taken; undefined if there are none. */
 export function freeUids(taken: Taken, count: number, from: number = firstUid): number | undefined {
   for (let first = from; first < from + searchedMax;) {
     const last = first + count - 1;
@@ -30,7 +30,7 @@ export function subordinateRanges(text: string): Taken {
   });
 }
 
-/** Third fields of /etc/passwd or /etc/group. */
+/** Returns the third fields of /etc/passwd or /etc/group. */
 export function idsIn(text: string): Taken {
   return text.split('\n').flatMap((line) => {
     const id = line.split(':')[2] ?? '';

@@ -1,4 +1,4 @@
-/** From what came of an attack and of its control to what is said of it. */
+/** Makes the verdict of an attack from its outcome and its control's. */
 import type { Attack } from './attack.ts';
 import type { Demands } from './demands.ts';
 import { impossible, type Outcome } from './outcome.ts';
@@ -9,9 +9,9 @@ export interface Entry {
   readonly attack: string;
   readonly summary: string;
   readonly verdict: Verdict;
-  /** What was seen, or why it could not be tried. */
+  /** The observation, or the reason why it could not be tried. */
   readonly detail: string;
-  /** Whether the policy demands that it is held, and what would hold it. */
+  /** Whether the policy demands that it is blocked. */
   readonly demanded: boolean;
   readonly remedy: string;
 }
@@ -22,7 +22,7 @@ const verdicts = {
   impossible: 'not available',
 } as const satisfies Record<Outcome['kind'], Verdict>;
 
-/** A refusal counts only where the same program got through as the control. */
+/** Returns the outcome; a refusal counts only if the same program got through as the control. */
 export function withControl(outcome: Outcome, control: Outcome | undefined): Outcome {
   if (control === undefined || control.kind === 'through' || outcome.kind !== 'held')
     return outcome;
@@ -40,6 +40,6 @@ export function entryOf(attack: Attack, outcome: Outcome, demands: Demands): Ent
   };
 }
 
-/** What the policy demands and did not get. */
+/** Returns the attacks that the policy requires to be blocked, but that got through. */
 export const broken = (entries: readonly Entry[]): readonly Entry[] =>
   entries.filter(({ demanded, verdict }) => demanded && verdict === 'not held');

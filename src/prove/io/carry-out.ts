@@ -1,4 +1,4 @@
-/** One attack: what comes before it, the control, the program itself, and what the kernel counted. */
+/** Runs one attack: the program before it, the control, the attack itself. Reads what the kernel counted. */
 import { readdirSync } from 'node:fs';
 import { printable } from '../../base/printable.ts';
 import { noCounters } from '../../limits/limits.ts';
@@ -22,7 +22,7 @@ import { runProgram, type Launching } from './run-program.ts';
 
 export interface Carrying extends Launching {
   readonly driver: Driver;
-  /** Whether the process of the neighbour is there: what is not there refuses everything. */
+  /** Whether the neighbour's process still exists: a missing one refuses everything. */
   readonly neighbourRuns: () => boolean;
 }
 
@@ -32,7 +32,7 @@ export async function carryOut(attack: Attack, carrying: Carrying): Promise<Outc
   if (obstacle !== undefined) return impossible(obstacle);
   const { before, control, by = 'attacker' } = attack;
   if (before !== undefined) {
-    // A trap lies where others come by, which is not in a jail.
+    // A trap lies where other processes come by, outside jails.
     const start: Start = { ...before.start(stage), ...(stage.jailed ? { plain: true } : {}) };
     const evidence = await run(before.by, start, undefined, carrying);
     const made = judgeSaid(evidence, []);
@@ -65,7 +65,7 @@ async function run(
 ): Promise<Evidence> {
   const { driver, stage } = carrying;
   const uid = stage.uids[role];
-  // What a server runs is not a tenant's, and the neighbour has a process that must go on.
+  // The server is not a tenant, and the neighbour has a process that must go on.
   if (role === 'server' || role === 'neighbour') {
     const ran = await runProgram(role, start, carrying);
     return { ...ran, counters: noCounters, inside: 0, outside: [], survivors: 0 };
@@ -96,7 +96,10 @@ function difference(before: Counters, after: Counters): Counters {
 /** `PF_EXITING`. Source: include/linux/sched.h. */
 const exitingFlag = 0x4;
 
-/** Where processes of a uid are seen. One is opened first, so that its number cannot become another's. */
+/**
+ * The places at which processes of a uid are seen. A process is opened first, so that its number cannot become
+ * another's.
+ */
 class Sightings {
   inside = 0;
   readonly outside: string[] = [];
@@ -110,7 +113,7 @@ class Sightings {
     this.#names = new Set(tree.version === 2 ? [''] : tree.hierarchies.map(({ name }) => name));
   }
 
-  /** Whether that is enough. */
+  /** Scans the processes; returns whether enough were seen. */
   look(): boolean {
     for (const name of readdirSync('/proc')) if (/^\d+$/.test(name)) this.#see(Number(name));
     return this.inside >= sightingsMin || this.outside.length > 0;
@@ -123,7 +126,7 @@ class Sightings {
     const status = process.read('status');
     if (!status.ok || statusValue(status.value, 'Uid')?.split('\t')[0] !== this.#uid) return;
     const cgroups = process.read('cgroup');
-    // It has ended meanwhile, or is about to: the kernel has taken it out of its cgroups.
+    // It has ended meanwhile, or is about to: the kernel has removed it from its cgroups.
     if (!cgroups.ok || /^State:\s+[ZX]/m.test(status.value)) return;
     const elsewhere = this.#elsewhere(cgroups.value);
     if (elsewhere === undefined) this.inside++;
@@ -132,14 +135,17 @@ class Sightings {
     }
   }
 
-  /** What is ending is shown in the root cgroup while its state is still that of a running one. Source: proc_pid_stat(5). */
+  /**
+   * Whether the process is not ending. One that is ending is shown in the root cgroup, while its state is still that it
+   * runs. Source: proc_pid_stat(5).
+   */
   #isAlive(stat: { readonly ok: boolean; readonly value?: string }): boolean {
     const text = stat.value ?? '';
     const [state = 'X', , , , , , flags = ''] = text.slice(text.lastIndexOf(')') + 2).split(' ');
     return stat.ok && !/[ZX]/.test(state) && (Number(flags) & exitingFlag) === 0;
   }
 
-  /** A cgroup of a hierarchy that counts, which is not the tenant's. */
+  /** Returns a cgroup of a hierarchy that counts, if it is not the tenant's. */
   #elsewhere(text: string): string | undefined {
     for (const line of text.split('\n')) {
       const [, , controllers = '', path = ''] = /^(\d+):([^:]*):(.*)$/.exec(line) ?? [];

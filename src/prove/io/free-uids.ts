@@ -1,4 +1,4 @@
-/** Which uids nobody has on this host. */
+/** Finds uids that nobody has on this host. */
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import type { PolicyDocument } from '../../policy/document.ts';
@@ -11,7 +11,7 @@ import { ok, type Result } from '../../base/result.ts';
 import type { Paths } from '../../host/paths.ts';
 import { freeUids, idsIn, subordinateRanges, type Taken } from '../core/uids.ts';
 
-/** Each is a question to the directory service, about uids that are farther on. */
+/** The maximum number of rounds; each asks the directory service about further uids. */
 const roundsMax = 50;
 
 export interface PolicyInForce {
@@ -39,13 +39,13 @@ export function findFreeUids(
   });
 }
 
-/** What a directory service, which no file shows, has of these. */
+/** Returns the uids and gids in this range that a directory service has, which no file shows. */
 function takenByDirectory(first: number, count: number): Taken {
   const uids = Array.from({ length: count }, (_, at) => String(first + at));
   return ['passwd', 'group'].flatMap((database) => idsIn(getent(database, uids)));
 }
 
-/** Status 2 says that one of them is unknown; the others are printed anyway. */
+/** Runs getent. Exit status 2 means that one of them is unknown; the others are printed anyway. */
 function getent(database: string, ids: readonly string[]): string {
   const { stdout } = spawnSync('getent', [database, '--', ...ids], {
     encoding: 'utf8',
@@ -85,7 +85,7 @@ function addUids(pid: number, uids: Set<number>): void {
   if (!opened.ok) return;
   using process = opened.value;
   const status = process.read('status');
-  // What has ended and is not reaped yet needs no uid.
+  // A process that has ended and is not reaped yet needs no uid.
   if (!status.ok || statusValue(status.value, 'State')?.startsWith('Z') === true) return;
   for (const uid of (statusValue(status.value, 'Uid') ?? '').split('\t')) uids.add(Number(uid));
 }

@@ -1,4 +1,4 @@
-/** What was found on this host before anything is called an attack. */
+/** The facts about this host, reported before the attacks. */
 import { release } from 'node:os';
 import type { Driver } from '../../host/driver.ts';
 import type { Policy } from '../../policy/policy.ts';
@@ -14,23 +14,23 @@ export interface HostReport {
   readonly cgroups: 'v1' | 'v2';
   readonly driver: string;
   readonly reason: string;
-  /** Of the kernel, in their order; absent if it does not say. */
+  /** The kernel's security modules, in their order; absent if it does not report them. */
   readonly securityModules: readonly string[] | undefined;
-  /** By the name of the sysctl; `undefined` where this kernel has none. */
+  /** The values by the name of the sysctl; undefined if this kernel has none. */
   readonly settings: Readonly<Record<string, string | undefined>>;
   /** Limits that this host enforces only in part, or not at all, and why. */
   readonly weakLimits: readonly string[];
   readonly defences: readonly Defence[];
 }
 
-/** What of Bulkhead is in force, beside limits. */
+/** A protection of Bulkhead other than limits, and whether it is in force. */
 export interface Defence {
   readonly name: string;
   readonly on: boolean;
   readonly detail: string;
 }
 
-/** Of the limits, those that are attacked. */
+/** The limits that are attacked. */
 const attacked: readonly string[] = [
   'cpu.limit',
   'memory.limit',
@@ -40,7 +40,7 @@ const attacked: readonly string[] = [
   'disk.files',
 ];
 
-/** Those on which a verdict below depends. */
+/** The sysctls on which a verdict below depends. */
 const settings = [
   'fs.protected_symlinks',
   'fs.protected_hardlinks',
@@ -120,7 +120,7 @@ function defencesOf(paths: Paths, policy: Policy | undefined): readonly Defence[
   ];
 }
 
-/** Those of the policy in force, by their names: `jails`, `symlinks`. */
+/** Returns the loaded programs of the policy in force, by their names: `jails`, `symlinks`. */
 function programsIn(paths: Paths): readonly string[] {
   const found = existingPins(paths);
   if (found === undefined) return [];

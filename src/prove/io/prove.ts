@@ -27,7 +27,7 @@ export interface ProveOptions {
   readonly onHost?: (host: HostReport) => void;
   readonly onStart?: (attack: Attack) => void;
   readonly onEntry?: (entry: Entry) => void;
-  /** Of the attacker; default: `attackerLimits`. */
+  /** The limits of the attacker; default: `attackerLimits`. */
   readonly limits?: ScratchLimits;
   readonly uidsFrom?: number;
 }
@@ -38,7 +38,10 @@ export interface Proof {
   readonly entries: readonly Entry[];
 }
 
-/** If it is aborted, the entries are those until then. What could not be removed is a failure. */
+/**
+ * Runs the attacks. If it is aborted, the result has the entries until then. It fails if something could not be
+ * removed.
+ */
 export async function prove(options: ProveOptions): Promise<Result<Proof, Problem>> {
   const lock = lockFile(proveLock(scratchPaths(options.paths)), { waitMs: 0 });
   if (!lock.ok) return lock;
@@ -50,7 +53,7 @@ export async function prove(options: ProveOptions): Promise<Result<Proof, Proble
   return removed.ok ? proof : removed;
 }
 
-/** Removes what a run left behind that was killed. */
+/** Removes the remains of a killed run. */
 export async function cleanUp(paths: Paths): Promise<Result<void, Problem>> {
   const lock = lockFile(proveLock(scratchPaths(paths)), { waitMs: 0 });
   if (!lock.ok) return lock;
@@ -95,7 +98,9 @@ async function withScratch(options: ProveOptions): Promise<Result<Proof, Problem
 const namesIn = (inForce: PolicyInForce | undefined): readonly string[] =>
   inForce?.document.symlinks?.rule.by ?? [];
 
-/** More than fit into the attacker's memory: what the kernel keeps of an open file has more than a hundred bytes. */
+/**
+ * More descriptors than fit into the attacker's memory: the kernel needs more than a hundred bytes for an open file.
+ */
 const descriptorsMax = Math.ceil(attackerLimits.memory / 100);
 
 function stageOf(
@@ -136,7 +141,7 @@ function stageOf(
   };
 }
 
-/** `MemAvailable:   21037232 kB`. Source: proc_meminfo(5). */
+/** Reads the available memory in bytes, from `MemAvailable:   21037232 kB`. Source: proc_meminfo(5). */
 function availableBytes({ proc }: Paths): number | undefined {
   const match = /^MemAvailable:\s+(\d+) kB$/m.exec(readText(`${proc}/meminfo`) ?? '');
   return match === null ? undefined : Number(match[1]) * 1024;

@@ -1,4 +1,4 @@
-/** Runs the program of one role until it has said what came of it, until enough was seen, or until its time is over. */
+/** Runs the program of one role until it has reported, until enough was seen, or until its time is over. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
@@ -8,11 +8,11 @@ import type { ServerUser } from './server-user.ts';
 import type { Role, Stage, Start } from '../core/attack.ts';
 import { parseSaid, type Said } from '../core/outcome.ts';
 
-/** Nothing takes so long; it is killed then, and judged by what was seen. */
+/** The time limit. Nothing takes so long; the program is killed then, and judged by what was seen. */
 const secondsMax = 90;
 const pollMilliseconds = 50;
 const outputMax = 64 * 1024;
-/** For what was written and not read yet when the first process has ended. */
+/** The time to read the rest of the output when the first process has ended. */
 const restMilliseconds = 500;
 
 export interface Ran {
@@ -24,12 +24,12 @@ export interface Ran {
 export interface Launching {
   readonly instance: string;
   readonly stage: Stage;
-  /** As whom a server reads. */
+  /** The user as whom a server reads. */
   readonly server: ServerUser;
   readonly signal: AbortSignal;
 }
 
-/** `enough` is asked every now and then; its side effect is to watch. */
+/** Runs a program; calls `enough` every now and then, which also watches. */
 export async function runProgram(
   role: Role,
   start: Start,
@@ -66,7 +66,7 @@ function launch(role: Role, start: Start, launching: Launching) {
   return {
     output: () => output.stdout,
     isDone: () => ended() || parseSaid(output.stdout) !== undefined,
-    /** What is still on its way, unless others hold the pipe. */
+    /** Waits for the rest of the output, unless other processes keep the pipe open. */
     rest: async () => {
       if (parseSaid(output.stdout) === undefined)
         await Promise.race([closed, sleep(restMilliseconds)]);
@@ -89,7 +89,7 @@ function collect(child: ChildProcess): { stdout: string; stderr: string } {
   return output;
 }
 
-/** Tenants start as everything of tenants does that is started on purpose: by the launcher. */
+/** Returns the command; tenants' programs are started by the launcher, as always. */
 function commandOf(
   role: Role,
   { program, keepDescriptors, plain, daemon, outside }: Start,
@@ -102,7 +102,7 @@ function commandOf(
   if (daemon === true || (plain === true && !isJailed)) return inCgroups(stage.cgroups[role], own);
   const options = ['--instance', instance, '--allow-setuid'];
   if (keepDescriptors === true) options.push('--keep-fds');
-  // Nothing else of it is started outside, which is an attack of its own.
+  // Nothing else starts outside a jail: that would be a separate attack.
   options.push(...(plain === true ? ['--without-jail'] : ['--chdir', stage.homes[role]]));
   return [
     packageFile('libexec/bulkhead-exec'),
@@ -113,7 +113,7 @@ function commandOf(
   ];
 }
 
-/** The shell moves itself there and becomes the program. */
+/** Returns a command in which the shell moves itself there and becomes the program. */
 const inCgroups = (cgroups: readonly string[], command: readonly string[]) => {
   const move =
     'while [ "$1" != -- ]; do echo 0 > "$1/cgroup.procs" || exit 1; shift; done; shift; exec "$@"';

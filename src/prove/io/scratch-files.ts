@@ -4,7 +4,7 @@
  *     /home/.bulkhead-prove             root's, entered by all, listed by nobody
  *       attacker neighbour control      homes, each its owner's alone
  *       attacker-site neighbour-site    web pages, which all may read
- *       meeting/shared                  sticky, as /tmp, but only attacker and neighbour get there
+ *       meeting/shared                  sticky, as /tmp, but only attacker and neighbour can enter it
  *       hidden/inner                    readable, but for the directory around it
  *
  * Everything is made before any process of these uids runs, and removed when none runs any more. Nobody else can write
@@ -29,13 +29,13 @@ import { causeOf } from '../../sys/errno.ts';
 import { isRootsDirectory } from '../../sys/files/pinned-directory.ts';
 import type { Stage } from '../core/attack.ts';
 
-/** Such a mount can make whoever opens it wait for ever. */
+/** Types of mounts that can make a process that opens them wait for ever. */
 const remote = /^(?:fuse|nfs|cifs|smb|ceph|9p|autofs|lustre|gfs)/;
 const accountHomesMax = 500;
 
 export type ScratchFiles = Pick<Stage, 'homes' | 'sites' | 'shared' | 'hidden'>;
 
-/** Where most homes of tenants are, in a directory in which only root can rename. */
+/** Returns a path in the directory of most tenants' homes, if only root can rename there. */
 export function scratchRoot(paths: Paths, policy: Policy | undefined): string {
   const homes = accountHomesOf(paths, policy).map((home) => dirname(home));
   const counts = Map.groupBy([...homes, '/home'], (each) => each);
@@ -44,7 +44,7 @@ export function scratchRoot(paths: Paths, policy: Policy | undefined): string {
   return join(parent, `.${paths.instance}-prove`);
 }
 
-/** Homes that can be opened without waiting. */
+/** Returns the homes that can be opened without waiting. */
 export function accountHomesOf(paths: Paths, policy: Policy | undefined): readonly string[] {
   const mounts = readMounts(paths);
   const homes = (policy?.tenants ?? []).flatMap(({ account }) => account?.home ?? []);
@@ -82,7 +82,7 @@ function fill(root: string, { attacker, neighbour, control }: Stage['uids']): Sc
   };
 }
 
-/** Readable files; the directory says who reaches them. */
+/** Makes a directory with readable files; its mode decides who reaches them. */
 function makeOwned(
   path: string,
   uid: number,
@@ -101,7 +101,7 @@ function makeOwned(
   chownSync(path, uid, gid);
 }
 
-/** Only what root made under this name is removed; no link is followed. */
+/** Removes only files that root made under this name; follows no link. */
 export function removeFiles(root: string): Result<void, Problem> {
   const cannot = { action: 'remove the scratch directory', object: root };
   const stat = lstatSync(root, { throwIfNoEntry: false });
@@ -116,7 +116,7 @@ export function removeFiles(root: string): Result<void, Problem> {
   }
 }
 
-/** Free for ordinary accounts, in bytes. */
+/** Returns the bytes that are free for ordinary accounts. */
 export function freeBytesOf(directory: string): number {
   const { bavail, bsize } = statfsSync(directory);
   return bavail * bsize;

@@ -1,13 +1,16 @@
-/** Where everything of a run is, beside what is in force. */
+/** The paths of a run, apart from the instance in force. */
 import { pathsOf, type Paths } from '../../host/paths.ts';
 
-/** The instance whose tenants are attacked: its cgroups and its runtime directory are apart from all others. */
+/**
+ * Returns the paths of the instance whose tenants are attacked: its cgroups and its runtime directory are separate from
+ * all others.
+ */
 export const scratchPaths = ({ instance }: Paths): Paths => pathsOf(`${instance}-prove`);
 
-/** Held by the run. */
+/** Returns the path of the lock that a run takes. */
 export const proveLock = ({ runtime }: Paths): string => `${runtime}.lock`;
 
-/** What the next run, or whoever cleans up, has to know of this one. */
+/** Returns the path of this run's record, for the next run or `--clean`. */
 export const recordFile = ({ runtime }: Paths): string => `${runtime}/scratch.json`;
 
 export interface ScratchRecord {

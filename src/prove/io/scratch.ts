@@ -1,6 +1,6 @@
 /**
- * The scratch tenants of a run: uids of nobody, in an instance of their own whose limits are applied as every policy is,
- * with homes of their own. Everything is removed when the run is over, or by the next one.
+ * The scratch tenants of a run: uids of nobody, in a separate instance with its own homes. Their limits are applied
+ * like every policy. Everything is removed when the run is over, or by the next one.
  */
 import { mkdirSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -40,7 +40,7 @@ export interface Scratch extends ScratchFiles {
 export interface ScratchOptions {
   readonly inForce: PolicyInForce | undefined;
   readonly limits: ScratchLimits;
-  /** Where uids are searched; default: `firstUid`. */
+  /** The uid from which to search; default: `firstUid`. */
   readonly uidsFrom: number | undefined;
 }
 
@@ -61,7 +61,7 @@ export async function makeScratch(
   const uids = { attacker, neighbour, control, server };
   const recorded = writeRecord(paths, { root, uids: Object.values(uids) });
   if (!recorded.ok) return recorded;
-  // After a reboot there is no record of what a killed run made here.
+  // After a reboot there is no record of the files that a killed run made here.
   const cleared = removeFiles(root);
   if (!cleared.ok) return cleared;
   const files = makeFiles(root, uids);
@@ -83,7 +83,10 @@ function writeRecord(paths: Paths, record: ScratchRecord): Result<void, Problem>
   return replaceFile(recordFile(paths), `${JSON.stringify(record)}\n`);
 }
 
-/** A slice of systemd ends with its last process, and its counters with it: the tree of `cgroup2` keeps them. */
+/**
+ * Chooses the driver. A systemd slice ends with its last process, and its counters with it: the tree of `cgroup2` keeps
+ * them.
+ */
 function driverFor(paths: Paths, inForce: Policy | undefined): DriverName | undefined {
   const probed = probeDriver(paths, inForce?.driver);
   if (!probed.ok) return undefined;
@@ -103,7 +106,7 @@ async function applyScratch(
     jail: inForce && jailProfileOf(inForce),
     strict: inForce?.strict?.placement === 'on',
   });
-  // Accounts in this run alone: quotas are for the file system of a home.
+  // These accounts exist only in this run: quotas are for the file system of a home.
   const accounts = roles.map((role) => {
     const uid = uids[role];
     return { user: `${paths.instance}-${role}`, uid, gid: uid, home: homes[role] };
@@ -119,7 +122,7 @@ async function applyScratch(
   if (!applied.ok) return applied;
   const [failure] = applied.value.failures;
   if (failure !== undefined) return cannot(failure.problem);
-  // What this kernel cannot hold is shown by what gets through.
+  // Attacks that get through show what this kernel cannot enforce.
   await followParts(policy, paths);
   return ok(applied.value.driver);
 }
@@ -131,10 +134,10 @@ function parse(text: string): PolicyDocument {
   return document;
 }
 
-/** Nobody is held by it, so that the kernel lets go of all. */
+/** An empty policy, with which the kernel releases all tenants. */
 const emptyPolicy = '<bulkhead version="1"/>';
 
-/** Removes all that a run made, by its own record; also that of one that was killed. */
+/** Removes everything that a run made, by its own record, even if that run was killed. */
 export async function removeScratch(inForcePaths: Paths): Promise<Result<void, Problem>> {
   const paths = scratchPaths(inForcePaths);
   const record = readRecord(paths);
@@ -167,7 +170,7 @@ function readRecord(paths: Paths): ScratchRecord | undefined {
   }
 }
 
-/** Since a run was killed, an account may have got its uid. */
+/** Kills the processes of a uid, unless an account has got that uid since a run was killed. */
 function killNobodys(uid: number, { etc }: Paths): void {
   const ids = idsIn(readText(`${etc}/passwd`) ?? '');
   if (uid > 0 && !ids.some(({ first }) => first === uid)) signalUid(uid, 'SIGKILL');

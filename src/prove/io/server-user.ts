@@ -1,4 +1,7 @@
-/** As whom a web server reads files: whoever the policy names in `<symlinks by="www-data">`. */
+/**
+ * The user as whom a web server reads files: the one that the policy names in `<symlinks
+ * by="www-data">`.
+ */
 import { readHostFacts } from '../../host/accounts/accounts.ts';
 import type { Paths } from '../../host/paths.ts';
 import { readText } from '../../sys/files/read.ts';
@@ -6,11 +9,11 @@ import { readText } from '../../sys/files/read.ts';
 export interface ServerUser {
   readonly uid: number;
   readonly gid: number;
-  /** With the supplementary groups of its account. */
+  /** Present if the supplementary groups of its account are used. */
   readonly groups?: 'its own';
 }
 
-/** The first of the names that is an account or a group; else a uid of nobody. */
+/** Returns the first of the names that is an account or a group; else a uid of nobody. */
 export function serverUser(paths: Paths, names: readonly string[], nobodys: number): ServerUser {
   const { accounts } = readHostFacts(paths, names);
   for (const name of names) {
@@ -24,7 +27,7 @@ export function serverUser(paths: Paths, names: readonly string[], nobodys: numb
   return { uid: nobodys, gid: nobodys };
 }
 
-/** Of `www-data:x:33:`. */
+/** Returns the gid in a line such as `www-data:x:33:`. */
 function groupNamed({ etc }: Paths, name: string): number | undefined {
   const lines = (readText(`${etc}/group`) ?? '').split('\n').map((line) => line.split(':'));
   const gid = lines.find(([group]) => group === name)?.[2];
