@@ -1,4 +1,4 @@
-/** What `doctor` says of stopped tenants. */
+/** Reports stopped tenants in `doctor`. */
 import { listSome } from '../../base/list.ts';
 import type { DoctorReport } from '../../cli/doctor-report.ts';
 import { readStops } from '../../host/stops.ts';

@@ -86,7 +86,7 @@ function report({ name, tenant, paths }: Subject, stopped: Stopped, { freeze }: 
     );
 }
 
-/** The login that the kernel remembers, through sudo and su; root where there is none, as in cron. */
+/** Returns the login that the kernel remembers through sudo and su; root if there is none, as in cron. */
 function whoAsks(paths: Paths): string {
   const uid = Number(readText(`${paths.proc}/self/loginuid`) ?? '');
   if (!Number.isSafeInteger(uid) || uid <= 0 || uid >= 2 ** 32 - 1) return 'root';

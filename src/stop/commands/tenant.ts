@@ -17,7 +17,7 @@ export interface Subject {
   readonly paths: Paths;
 }
 
-/** Or the exit status, after the reason was printed. */
+/** Returns the tenant and its context, or the exit status after the reason was printed. */
 export function subjectOf(
   command: Command,
   name: string,
@@ -30,7 +30,7 @@ export function subjectOf(
     return exitCodes.failed;
   }
   const named = loadPolicy(file, paths);
-  // In an emergency a mistake in the file must not be in the way.
+  // A mistake in the file must not get in the way of an emergency.
   const policy = named.policy ?? loadPolicy(`${paths.state}/policy-in-force.xml`, paths).policy;
   if (policy === undefined) {
     const reason = named.problem?.reason ?? 'it has errors; "bulkhead check" lists them';

@@ -1,6 +1,6 @@
 /**
- * Ends all processes of a tenant, a fork bomb too: no process of it may fork while they are killed, since `pids.max` is 0
- * for that time. Others' processes in its cgroup are left alone, but for that.
+ * Ends all processes of a tenant, even a fork bomb: none of its processes can fork while they are killed, since
+ * `pids.max` is 0 for that time. Others' processes in its cgroup are spared, but cannot fork.
  */
 import { unlimited } from '../../base/quantity.ts';
 import type { Driver } from '../../host/driver.ts';
@@ -9,9 +9,9 @@ import { tenantCgroup } from '../../plan/wanted.ts';
 import type { Tenant } from '../../policy/policy.ts';
 
 const pidsMax = 'pids.max';
-/** The kernel takes none above. */
+/** The maximum that the kernel accepts. */
 const pidsPossibleMax = 4_194_304;
-/** The second finds what was being forked when the first began. */
+/** The number of passes: the second finds processes that were being forked when the first began. */
 const passes = 3;
 
 type ListProcesses = () => readonly number[];
@@ -25,7 +25,10 @@ export interface Killed {
   readonly others: readonly number[];
 }
 
-/** Until there are none, for some seconds; answers what is left. `outside`: those of its processes in other cgroups. */
+/**
+ * Kills its processes until there are none, for some seconds; returns those that are left. `outside` lists its
+ * processes in other cgroups.
+ */
 export function killTenant(driver: Driver, tenant: Tenant, outside: ListProcesses): Killed {
   const cgroup = tenantCgroup(tenant);
   const seen = new Set<number>();
@@ -41,7 +44,7 @@ export function killTenant(driver: Driver, tenant: Tenant, outside: ListProcesse
   return { killed: seen.size - rest.length, left, others };
 }
 
-/** The same without waiting, for the agent; answers how many there were. */
+/** Does the same without waiting, for the agent; returns how many there were. */
 export function sweepTenant(driver: Driver, tenant: Tenant): number {
   const cgroup = tenantCgroup(tenant);
   const first = driver.processes(cgroup);
@@ -54,8 +57,8 @@ export function sweepTenant(driver: Driver, tenant: Tenant): number {
 }
 
 /**
- * Afterwards it has the limit of the policy again, whatever it had before: another process may be doing the same. If this
- * is interrupted, the next apply does that.
+ * Runs an action while the tenant cannot fork. Afterwards it has the limit of the policy again, whatever it had before:
+ * another process may be doing the same. If this is interrupted, the next apply restores the limit.
  */
 function withoutForks<T>(driver: Driver, tenant: Tenant, action: () => T): T {
   const files = driver.tree.hierarchies.find(({ controllers }) => controllers.has('pids'))?.files;
@@ -73,10 +76,10 @@ function withoutForks<T>(driver: Driver, tenant: Tenant, action: () => T): T {
   }
 }
 
-/** Only cgroup v2 freezes a cgroup of ours. */
+/** Whether tenants can be frozen: cgroup v2 is needed. */
 export const canFreeze = (driver: Driver): boolean => driver.tree.version === 2;
 
-/** Whether the cgroup is there, and was written to. */
+/** Freezes or thaws a cgroup; returns whether it exists and could be written. */
 export function setFrozen(driver: Driver, cgroup: string, frozen: boolean): boolean {
   if (!canFreeze(driver)) return false;
   const [hierarchy] = driver.tree.hierarchies;

@@ -1,6 +1,6 @@
 /**
- * What the agent does for stopped tenants: whatever the placer has moved into the cgroup of one, however it was started, is
- * ended with the next tick, or frozen at once.
+ * The agent's part for stopped tenants. If the placer moves a process into such a tenant's cgroup, however it was
+ * started, it is ended with the next tick, or frozen at once.
  */
 import type { Log } from '../../agent/log.ts';
 import type { AgentPart } from '../../agent/part.ts';

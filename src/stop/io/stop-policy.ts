@@ -1,4 +1,4 @@
-/** A stop is of the account that had the uid: with another policy or another account it is forgotten. */
+/** A stop applies to the account that had the uid: with another policy or another account it is forgotten. */
 import type { Problem } from '../../base/problem.ts';
 import { ok, type Result } from '../../base/result.ts';
 import type { Paths } from '../../host/paths.ts';

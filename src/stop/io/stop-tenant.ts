@@ -1,6 +1,6 @@
 /**
- * Stops a tenant, and lets it run again. The record is written first, so that nothing of the tenant starts meanwhile, and
- * after an interruption the same command completes what is left.
+ * Stops a tenant, and starts it again. The record is written first, so that nothing of the tenant starts meanwhile.
+ * After an interruption the same command completes the rest.
  */
 import { renameSync, rmSync } from 'node:fs';
 import { failed, type Problem } from '../../base/problem.ts';
@@ -22,14 +22,14 @@ export interface StopRequest {
   readonly driver: Driver;
   readonly paths: Paths;
   readonly tenant: Tenant;
-  /** Its processes in other cgroups. */
+  /** Returns its processes in other cgroups. */
   readonly outside: () => readonly number[];
   readonly stop: Omit<Stop, 'units'>;
 }
 
 export interface Stopped extends Killed {
   readonly units: readonly string[];
-  /** What could not be done; the tenant is stopped in spite of it. */
+  /** The steps that failed; the tenant is stopped despite them. */
   readonly problems: readonly Problem[];
 }
 
@@ -39,10 +39,10 @@ export async function stopTenant(request: StopRequest): Promise<Result<Stopped, 
   const obstacle = frozen ? freezeObstacle(driver, tenantCgroup(tenant)) : undefined;
   if (obstacle !== undefined) return failed(obstacle);
   const earlier = readStop(paths, uid)?.units ?? [];
-  // At once: systemd may take long to tell which units there are.
+  // The record is written at once: systemd may take long to list the units.
   const written = write(paths, { ...request.stop, units: earlier });
   if (!written.ok) return written;
-  // A bomb does not wait for it either.
+  // Processes are ended before the units are listed, so that a fork bomb cannot delay it.
   const first = endProcesses(request);
   const problems: Problem[] = [];
   const note = (result: Result<unknown, Problem>) => {
@@ -63,7 +63,7 @@ export async function stopTenant(request: StopRequest): Promise<Result<Stopped, 
 function endProcesses({ driver, tenant, outside, stop }: StopRequest): Killed {
   const cgroup = tenantCgroup(tenant);
   if (!stop.frozen) {
-    // What is frozen since an earlier stop dies all the same.
+    // Processes that an earlier stop froze die all the same.
     const ended = killTenant(driver, tenant, outside);
     setFrozen(driver, cgroup, false);
     return ended;
@@ -90,10 +90,13 @@ function write(paths: Paths, stop: Stop): Result<void, Problem> {
     : ensured;
 }
 
-/** The record of one that is being started: it stops nobody, and tells which units there are still to start. */
+/**
+ * Returns the record of a tenant that is being started: it stops nobody, and lists the units that are still to be
+ * started.
+ */
 const startingFile = (paths: Paths, uid: number) => `${stopFile(paths, uid)}.starting`;
 
-/** Answers what it was stopped by; nothing where it was not. */
+/** Starts a tenant; returns the record that stopped it, undefined if there was none. */
 export async function startTenant(
   paths: Paths,
   uid: number,
@@ -123,7 +126,7 @@ function interrupted(paths: Paths, uid: number): Stop | undefined {
   return text === undefined ? undefined : parseStop(uid, text);
 }
 
-/** Without starting anything: of a former tenant. */
+/** Removes the record of a former tenant, without starting anything. */
 export async function forgetStop(paths: Paths, stop: Stop): Promise<Result<void, Problem>> {
   rmSync(stopFile(paths, stop.uid), { force: true });
   return letIn(stop, paths);

@@ -1,6 +1,6 @@
 /**
- * The services that Bulkhead has made for a tenant: PHP-FPM and CGI, and their sockets. Those of a stopped tenant have a
- * condition beside their files, so that neither a reload nor a reboot starts them.
+ * The services that Bulkhead has made for a tenant: PHP-FPM and CGI, and their sockets. A stopped tenant's units have a
+ * condition next to their files, so that neither a reload nor a reboot starts them.
  */
 import { mkdirSync, rmdirSync, rmSync } from 'node:fs';
 import { failed, type Problem } from '../../base/problem.ts';
@@ -15,7 +15,10 @@ import { replaceFile } from '../../sys/files/replace-file.ts';
 const directory = ({ etc }: Paths, unit: string) => `${etc}/systemd/system/${unit}.d`;
 const conditionName = ({ instance }: Paths) => `50-${instance}-stopped.conf`;
 
-/** Whether the name of a unit says that it is of this tenant: `bulkhead-fpm84@1004:shop.socket`, `bulkhead-cgi@erin.socket`. */
+/**
+ * Whether a unit's name shows that it belongs to this tenant: `bulkhead-fpm84@1004:shop.socket`,
+ * `bulkhead-cgi@erin.socket`.
+ */
 export function isUnitOf(
   { uid, user }: Pick<Stop, 'uid' | 'user'>,
   instance: string,
@@ -27,7 +30,7 @@ export function isUnitOf(
   return kind === `${instance}-cgi` && (owner === String(uid) || (user !== '' && owner === user));
 }
 
-/** Those that run or listen. */
+/** Returns the tenant's units that run or listen. */
 export async function unitsOf(
   stop: Pick<Stop, 'uid' | 'user'>,
   { instance }: Paths,
@@ -43,7 +46,7 @@ export async function unitsOf(
 
 export const isSocket = (unit: string): boolean => unit.endsWith('.socket');
 
-/** From then on systemd starts none of them while the tenant is stopped. */
+/** Adds the conditions: from then on systemd starts none of the units while the tenant is stopped. */
 export async function keepOut(stop: Stop, paths: Paths): Promise<Result<void, Problem>> {
   if (stop.units.length === 0) return ok(undefined);
   const text = `# Written by "bulkhead stop"; "bulkhead start" removes it.\n[Unit]\nConditionPathExists=!${stopFile(paths, stop.uid)}\n`;
@@ -73,7 +76,7 @@ export async function letIn({ units }: Stop, paths: Paths): Promise<Result<void,
   return reload();
 }
 
-/** A service starts with its socket; only what has none is started itself. */
+/** Starts units. A service starts with its socket; it is started directly only if there are no sockets. */
 export function startUnits(units: readonly string[]): Promise<Result<void, Problem>> {
   const sockets = units.filter(isSocket);
   const chosen = sockets.length > 0 ? sockets : units;
