@@ -1,4 +1,4 @@
-/** What `doctor` says of strict placement. */
+/** Reports strict placement in `doctor`. */
 import { listSome } from '../../base/list.ts';
 import { printCause, printProblem } from '../../base/problem.ts';
 import { ok } from '../../base/result.ts';

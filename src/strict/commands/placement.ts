@@ -1,4 +1,4 @@
-/** `bulkhead placement`: what the kernel refuses tenants beside limits. */
+/** `bulkhead placement`: refusals of the kernel to tenants, other than limits. */
 import { examples, type CommandModule } from '../../cli/shared/command.ts';
 import { addCommands, type CommandTable } from '../../cli/shared/command-table.ts';
 

@@ -1,4 +1,6 @@
-/** `bulkhead placement restore`: as apply and each boot do. */
+/**
+ * `bulkhead placement restore`: reconciles the kernel with the policy, as apply and each boot do.
+ */
 import type { Command } from 'commander';
 import {
   examples,

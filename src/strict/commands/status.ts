@@ -1,4 +1,7 @@
-/** `bulkhead placement status`: what is in force, and what it has refused or would refuse. */
+/**
+ * `bulkhead placement status`: whether strict placement is in force, and what it has refused or
+ * would refuse.
+ */
 import type { Command } from 'commander';
 import { loadPolicy } from '../../apply/load-policy.ts';
 import { listSome } from '../../base/list.ts';
@@ -25,7 +28,7 @@ import {
   type StrictState,
 } from '../io/strict.ts';
 
-/** Lines; all of them are in --json. */
+/** The number of lines shown; all of them are in --json. */
 const linesShown = 20;
 
 function status({ json, policy }: PolicyOptions, command: Command): ExitCode {
@@ -45,7 +48,7 @@ function status({ json, policy }: PolicyOptions, command: Command): ExitCode {
   return taken.ok ? exitCodes.done : exitCodes.failed;
 }
 
-/** The tenants of the policy that the kernel does not have. */
+/** Returns the tenants of the policy that are missing in the kernel. */
 function missingTenants(file: string, paths: Paths): Result<readonly number[], string> {
   const { policy, problem } = loadPolicy(file, paths);
   if (policy === undefined)
@@ -101,7 +104,7 @@ function modulesText(state: StrictState | undefined): string {
     : `Modules that tenants ask for: ${refused[modules]}, ${state?.modulesAsked} since it was loaded`;
 }
 
-/** What was counted and is in no line below, for whoever compares the two. */
+/** Reports counted events that no line below shows, for people who compare the two. */
 function unlistedText(
   state: StrictState | undefined,
   events: readonly KeptStrictEvent[],

@@ -1,4 +1,6 @@
-/** Strict placement, for `release --all`: the policy keeps it, and `apply` brings it back. */
+/**
+ * Undoes strict placement, for `release --all`: the policy keeps it, and `apply` loads it again.
+ */
 import type { UndoStep } from '../../apply/undo-step.ts';
 import type { Paths } from '../../host/paths.ts';
 import { strictState, unloadStrict } from '../io/strict.ts';

@@ -1,26 +1,26 @@
-/** An event in words: who became a tenant's outside of its cgroup, from where, and what places it. */
+/** An event in words: which process became a tenant's outside its cgroup, from where, and what would place it. */
 import { printable } from '../../base/printable.ts';
 import type { StrictEvent } from './strict-event.ts';
 
-/** An event with what was known of the host when it was taken. */
+/** An event with the facts about the host when it was taken. */
 export interface KnownEvent extends Omit<StrictEvent, 'nanoseconds' | 'cgroup'> {
   /** The tenant's account; absent if it has none in /etc/passwd. */
   readonly account?: string;
-  /** Why it was outside, or what to do about it; absent for a module. */
+  /** The reason why it was outside, or what to do about it; absent for a module. */
   readonly advice?: string;
 }
 
-/** What the advice depends on. */
+/** The facts that the advice depends on. */
 export interface AdviceFacts {
-  /** Why the session step gave up on this very session. */
+  /** The reason why the session step failed for this very session. */
   readonly stepFailure?: string | undefined;
   /** Whether PAM runs the session step on this host. */
   readonly stepIsOn: boolean;
-  /** Whether the tenant is a slice of systemd. */
+  /** Whether the tenant has a systemd slice. */
   readonly isSlice: boolean;
 }
 
-/** Programs that open a session of PAM in which `bulkhead pam enable` puts the step. */
+/** Programs that open a PAM session, into which `bulkhead pam enable` puts the step. */
 const sessions = /^(?:sshd(?:-session)?|su|sudo|cron|CRON|crond|atd|login)$/;
 /** Programs that only change the uid. */
 const changers =
@@ -40,7 +40,7 @@ export function adviceOn(
       : '"bulkhead pam enable" places it';
   if (command.startsWith('php-fpm')) return '"bulkhead web fpm enable" places it';
   const who = account ?? String(tenant);
-  // So systemd calls its process until the unit's own program starts.
+  // The name that systemd gives its process until the unit's own program starts.
   if (command.startsWith('(') && /\.(?:service|scope)$/.test(unit)) {
     if (/^user@\d+\.service$/.test(unit)) return `"systemctl mask ${unit}" keeps it from starting`;
     return isSlice
@@ -52,6 +52,8 @@ export function adviceOn(
 }
 
 /**
+ * Describes an event:
+ *
  *     cron (pid 12, cron.service) was refused uid 1001 (alice): it is outside that tenant's cgroup; "bulkhead pam enable" places it
  */
 export function strictEventText(event: KnownEvent): string {
@@ -77,7 +79,7 @@ function objectOf({ what, to, tenant, account, name }: KnownEvent): string {
   return what === 'uid' ? whose : `to run "${name}" with effective ${whose}`;
 }
 
-/** Events that say the same, the latest last: the last of each, and how many there are. */
+/** Groups events with the same text, the latest last: the last of each, and how many there are. */
 export function groupEvents<T extends KnownEvent>(
   events: readonly T[],
 ): readonly { readonly last: T; readonly times: number }[] {

@@ -1,4 +1,4 @@
-/** What the administrator is told of strict placement: that it is not in force, and what it refused. */
+/** Alarms for the administrator about strict placement: that it is not in force, and what it refused. */
 import type { Alarm } from '../../agent/part.ts';
 import { count, listSome } from '../../base/list.ts';
 import type { StrictMode } from '../../policy/document.ts';
@@ -9,7 +9,7 @@ interface Modes {
   readonly modules?: StrictMode | null | undefined;
 }
 
-/** Where the kernel has less than the policy says. */
+/** Returns an alarm if the kernel enforces less than the policy demands. */
 export function alarmOfState(wanted: Modes | undefined, now: Modes | undefined): Alarm | undefined {
   const less = (['placement', 'modules'] as const).filter((each) =>
     isLess(now?.[each], wanted?.[each]),
@@ -33,7 +33,7 @@ const names = {
 const isLess = (now: StrictMode | null | undefined, wanted: StrictMode | null | undefined) =>
   wanted === 'on' ? now !== 'on' : wanted === 'watch' && (now ?? undefined) === undefined;
 
-/** Where the kernel does not have all tenants of the policy. */
+/** Returns an alarm if the kernel lacks tenants of the policy. */
 export function alarmOfTenants(uids: readonly number[]): Alarm | undefined {
   if (uids.length === 0) return undefined;
   const who = listSome(uids.map(String));
@@ -44,7 +44,7 @@ export function alarmOfTenants(uids: readonly number[]): Alarm | undefined {
   };
 }
 
-/** Of those that were refused indeed, and not only reported. */
+/** Returns an alarm about attempts that were refused indeed, and not only reported. */
 export function refusedAlarm(events: readonly KnownEvent[]): readonly Alarm[] {
   const refused = events.filter(({ passed }) => !passed);
   const last = refused.at(-1);

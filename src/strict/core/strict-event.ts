@@ -21,12 +21,12 @@ export interface StrictEvent {
   readonly to: number;
   readonly tenant: number;
   readonly what: (typeof whats)[number];
-  /** Only watched: it was let pass. */
+  /** Whether it was only watched, and let pass. */
   readonly passed: boolean;
   readonly command: string;
   /** The module that was asked for, or the file that was to run. */
   readonly name: string;
-  /** The systemd unit, or the cgroup where there is none, in which the task was; empty for the root cgroup. */
+  /** The systemd unit in which the task was, or the cgroup if there is no unit; empty for the root cgroup. */
   readonly unit: string;
 }
 

@@ -1,13 +1,13 @@
-/** What the kernel is told of tenants, in its own numbers, as the BPF programs take it (bpf/tenants.bpf.c). */
+/** The rule about tenants in the kernel's own numbers, as the BPF programs take it (bpf/tenants.bpf.c). */
 
 import { words, type MapEntry } from '../../base/map-entry.ts';
 import type { StrictMode } from '../../policy/document.ts';
 
-/** A tenant's cgroup: of this name, directly below a directory that is known by its inode. */
+/** A tenant's cgroup: the cgroup of this name directly below a directory, which is identified by its inode. */
 export interface Place {
   readonly uid: number;
   readonly parent: bigint;
-  /** Of the parent: how many directories below the root of the hierarchy. */
+  /** The number of directories from the root of the hierarchy to the parent. */
   readonly level: number;
   readonly name: string;
 }
@@ -20,28 +20,31 @@ export interface UidRange {
 }
 
 export interface StrictRule {
-  /** Whether a task may become a tenant's outside of its cgroup; undefined: it may. */
+  /** Whether a task may become a tenant's outside its cgroup; undefined: it may. */
   readonly placement: StrictMode | undefined;
   /** Whether tenants may make the kernel load modules; undefined: they may. */
   readonly modules: StrictMode | undefined;
-  /** In ascending order of uid, each once. */
+  /** The places in ascending order of uid, each once. */
   readonly places: readonly Place[];
-  /** In ascending order, disjoint. */
+  /** The ranges in ascending order, disjoint. */
   readonly ranges: readonly UidRange[];
 }
 
-/** As many as the maps have; one place is the canary's. */
+/** The size of the maps; one place is the self-test's. */
 export const placesMax = 65_535;
 export const rangesMax = 65_536;
 const nameBytes = 40;
 export const nameLengthMax = nameBytes - 1;
-/** The level of what is nowhere. */
+/** The level of a cgroup that does not exist. */
 const nowhere = 0xffff_ffff;
 
 const modes = { on: 1, watch: 2 } as const;
 const numberOf = (mode: StrictMode | undefined) => (mode === undefined ? 0 : modes[mode]);
 
-/** `canary`: a uid of nobody's, which is refused in every mode, so that it can be tried whether anything is. */
+/**
+ * Returns the entries of the maps. `canary` is the self-test's uid, which nobody has: it is refused in every mode,
+ * which shows that anything is.
+ */
 export function entriesOf(rule: StrictRule, canary: number): readonly MapEntry[] {
   const { placement, modules, places, ranges } = rule;
   const nobodys: Place = { uid: canary, parent: 0n, level: nowhere, name: '' };
@@ -66,9 +69,9 @@ export function entriesOf(rule: StrictRule, canary: number): readonly MapEntry[]
 
 export const placeLength = 56;
 
-/** The value of a tenant's place in the kernel's map. */
+/** Returns the value of a tenant's place in the kernel's map. */
 export function placeBytes({ parent, level, name }: Place): Uint8Array {
-  // As C lays it out: 8 bytes, 4, the name, and what makes it a multiple of 8.
+  // The layout of C: 8 bytes, 4, the name, and padding to a multiple of 8.
   const bytes = new Uint8Array(placeLength);
   const view = new DataView(bytes.buffer);
   view.setBigUint64(0, parent, true);
@@ -79,6 +82,6 @@ export function placeBytes({ parent, level, name }: Place): Uint8Array {
 
 export const rangeLength = 12;
 
-/** The value of a range in the kernel's map. */
+/** Returns the value of a range in the kernel's map. */
 export const rangeBytes = ({ first, last, owner }: UidRange): Uint8Array =>
   words(first, last - first + 1, owner);

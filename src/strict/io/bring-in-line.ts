@@ -1,4 +1,4 @@
-/** The kernel as the policy wants it. */
+/** Reconciles the kernel with the policy. */
 import type { Problem } from '../../base/problem.ts';
 import type { Result } from '../../base/result.ts';
 import type { Driver } from '../../host/driver.ts';
@@ -8,7 +8,9 @@ import type { Policy } from '../../policy/policy.ts';
 import { strictRuleOf } from './rule-of-policy.ts';
 import { loadStrict, strictState, unloadStrict } from './strict.ts';
 
-/** Answers whether anything was changed. The cgroups must have been made. */
+/**
+ * Loads or unloads the rule; returns whether anything was changed. The cgroups must have been made.
+ */
 export function bringInLine(
   policy: Policy,
   driver: Driver,
@@ -21,7 +23,7 @@ export function bringInLine(
 
 export const strictPolicy = { follow: followPolicy };
 
-/** After the limits of a policy have been applied. */
+/** Applies strict placement after the limits of a policy. */
 function followPolicy(policy: Policy, paths: Paths): Problem | undefined {
   if (policy.strict === undefined) return problemOf(unloadStrict(paths));
   const driver = probeDriver(paths, policy.driver);

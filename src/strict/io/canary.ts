@@ -1,13 +1,13 @@
 /**
- * Whether the programs are asked, by trying: a process of ours that nobody placed becomes a uid of nobody's, for which each
- * generation refuses. There are kernels that take such programs and never run them.
+ * The self-test of the programs: an unplaced process of ours tries to become a uid of nobody's, which each generation
+ * refuses. There are kernels that load such programs and never run them.
  */
 import { spawnSync } from 'node:child_process';
 import type { Cause } from '../../base/problem.ts';
 
 const milliseconds = 10_000;
 
-/** Why it cannot be called on, if so. */
+/** Runs the self-test; returns the reason if the programs cannot be relied on. */
 export function canaryProblem(uid: number): Cause | undefined {
   const words = ['--reuid', String(uid), '--regid', String(uid), '--clear-groups', 'true'];
   const { status, error, stderr } = spawnSync('setpriv', words, {

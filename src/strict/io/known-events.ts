@@ -1,4 +1,4 @@
-/** Events with what the host tells of them while it still can: the account, and why the session step gave up. */
+/** Adds facts to events while the host still has them: the account, and why the session step failed. */
 import { existsSync, statSync } from 'node:fs';
 import { printable } from '../../base/printable.ts';
 import { AccountNames } from '../../host/accounts/account-names.ts';
@@ -8,7 +8,7 @@ import { timeOf } from '../../sys/bpf/maps.ts';
 import { adviceOn, type KnownEvent } from '../core/event-text.ts';
 import type { StrictEvent } from '../core/strict-event.ts';
 
-/** An event as it is kept. */
+/** An event as it is stored. */
 export interface KeptStrictEvent extends KnownEvent {
   /** ISO 8601, UTC. */
   readonly at: string;
@@ -36,7 +36,7 @@ export function knownEvents(
 
 const stacks = ['common-session', 'common-session-noninteractive', 'system-auth', 'password-auth'];
 
-/** Whether PAM runs the session step, as far as its main files tell. */
+/** Whether PAM runs the session step, as far as its main files show. */
 const runsStep = ({ etc }: Paths): boolean =>
   stacks.some((name) => /^[^#\n]*\/bulkhead-pam\b/m.test(readText(`${etc}/pam.d/${name}`) ?? ''));
 
@@ -45,10 +45,13 @@ const isSlice = (uid: number, { etc, instance }: Paths): boolean =>
 
 /** How many records libexec/bulkhead-pam keeps. */
 const records = 256;
-/** What comes between the record and the refusal is one fork; what is older is of another process of that pid. */
+/**
+ * The maximum age of a record. Only one fork lies between the record and the refusal; an older record belongs to
+ * another process of that pid.
+ */
 const recordMs = 300_000;
 
-/** What the session step wrote down for the process that opened the session: itself or its parent. */
+/** Returns the reason that the session step recorded for the process that opened the session: itself or its parent. */
 function stepFailure(pids: readonly number[], at: string, { runtime }: Paths): string | undefined {
   for (const pid of pids) {
     const path = `${runtime}/unplaced/${pid % records}`;

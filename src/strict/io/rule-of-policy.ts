@@ -1,4 +1,6 @@
-/** The policy's tenants as the kernel has them: where their cgroups are, or will be as soon as something runs in them. */
+/**
+ * The policy's tenants as the kernel needs them: where their cgroups are, or will be as soon as something runs in them.
+ */
 import { statSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { failed, type Problem } from '../../base/problem.ts';
@@ -14,7 +16,7 @@ import { causeOf } from '../../sys/errno.ts';
 import { nameLengthMax, type Place, type StrictRule } from '../core/strict-rule.ts';
 import { notEnforced } from './strict.ts';
 
-/** Undefined where the policy asks for nothing of it. */
+/** Returns the rule; undefined if the policy has none. */
 export function strictRuleOf(
   policy: Policy,
   { tree }: Driver,
@@ -51,7 +53,10 @@ export function strictRuleOf(
   });
 }
 
-/** The tenants of a policy that strict placement does not hold as it says; all of them where nothing is in force. */
+/**
+ * Returns the tenants for which strict placement is not enforced as the policy demands; all of them if nothing is in
+ * force.
+ */
 export function policyNotEnforced(
   policy: Policy,
   paths: Paths,
@@ -74,7 +79,7 @@ function cgroupOf(tenant: Tenant, { slices }: Tree, root: string, mountPoint: st
 function placeOf(uid: number, path: string, parent: bigint, mountPoint: string): Place {
   const steps = relative(mountPoint, path).split('/');
   const name = steps.at(-1) ?? '';
-  // Ours are short: they are made of a number.
+  // Our names are short: they are made from a number.
   if (name.length > nameLengthMax) throw new Error(`The name "${name}" of a cgroup is too long`);
   return { uid, parent, level: steps.length - 1, name };
 }

@@ -1,6 +1,6 @@
 /**
- * What the agent does for strict placement: what was refused goes to its log as it happens, and a policy with other tenants is
- * loaded. Where it is not in force as the policy says, it is loaded again, and the administrator is told.
+ * The agent's part for strict placement. It logs refusals as they happen, and loads the rule when the policy has other
+ * tenants. If the rule is not in force as the policy demands, it loads it again, and alerts the administrator.
  */
 import type { Log } from '../../agent/log.ts';
 import type { AgentPart, Alarm } from '../../agent/part.ts';
@@ -14,9 +14,9 @@ import { alarmOfState, alarmOfTenants, refusedAlarm } from '../core/strict-alarm
 import { policyNotEnforced } from './rule-of-policy.ts';
 import { strictPrograms, strictState, takeStrictEvents } from './strict.ts';
 
-/** A program that tries again and again is not worth a line each time. */
+/** The maximum number of lines per tick: a program that tries again and again is not worth a line each time. */
 const linesMax = 20;
-/** After an attempt that may have changed nothing, as on a kernel without BPF LSM. */
+/** The pause after an attempt that may have changed nothing, as on a kernel without BPF LSM. */
 const againMs = 600_000;
 const restore = restoreElsewhere({
   unit: 'bulkhead-placement.service',

@@ -1,4 +1,4 @@
-/** Strict placement in the kernel: loading it, what of it is in force, and taking it out. */
+/** Strict placement in the kernel: loads it, reads its state, and unloads it. */
 import { randomInt } from 'node:crypto';
 import { failed, type Cause, type Problem } from '../../base/problem.ts';
 import { ok, type Result } from '../../base/result.ts';
@@ -26,23 +26,26 @@ import { knownEvents, type KeptStrictEvent } from './known-events.ts';
 
 export const strictPrograms = (paths: Paths) => new Programs('tenants', paths);
 const action = 'turn strict placement on';
-/** Uids that no account has, below those that the kernel keeps. */
+/** The self-test's uids, which no account has, below those that the kernel reserves. */
 const canaries = [0xfff1_0000, 0xfff1_ffff] as const;
 
 export interface StrictState {
   readonly placement: StrictMode | null;
   readonly modules: StrictMode | null;
-  /** Since it was loaded: how often a task would have become a tenant's outside, and a tenant have loaded a module. */
+  /**
+   * The number of tasks since it was loaded that would have become a tenant's outside its cgroup, and of modules that
+   * tenants asked for.
+   */
   readonly outside: number;
   readonly modulesAsked: number;
   /** ISO 8601, UTC. */
   readonly loadedAt: string;
 }
 
-/** Why it cannot be loaded here, as far as can be said without trying. */
+/** Returns the reason why it cannot be loaded here, as far as it is known without trying. */
 export const strictObstacle = (paths: Paths): Cause | undefined => lsmProblem(paths);
 
-/** Loads it, unless the same is in force. Answers whether anything was changed. */
+/** Loads it, unless the same rule is in force. Returns whether anything was changed. */
 export function loadStrict(rule: StrictRule, paths: Paths): Result<boolean, Problem> {
   const obstacle = strictObstacle(paths) ?? tooMany(rule);
   if (obstacle !== undefined) return failed({ action, ...obstacle });
@@ -51,7 +54,7 @@ export function loadStrict(rule: StrictRule, paths: Paths): Result<boolean, Prob
     madeOf: entriesOf(rule, 0),
     entries: () => entriesOf(rule, canary),
     prove: () => (rule.placement === undefined ? undefined : canaryProblem(canary)),
-    // Those of the programs that are replaced would be lost.
+    // Events of the replaced programs would be lost.
     beforeReplacing: () => void takeStrictEvents(paths),
   });
 }
@@ -66,13 +69,13 @@ function tooMany({ places, ranges }: StrictRule): Cause | undefined {
   };
 }
 
-/** Takes it out. Answers whether there was anything. */
+/** Unloads it. Returns whether it was loaded. */
 export function unloadStrict(paths: Paths): Result<boolean, Problem> {
   takeStrictEvents(paths);
   return strictPrograms(paths).unload();
 }
 
-/** What is in force now; undefined if nothing is. */
+/** Returns the current state; undefined if nothing is in force. */
 export function strictState(paths: Paths): StrictState | undefined {
   return strictPrograms(paths).inForce((directory, generation) => {
     const settings = PinnedMap.open(`${directory}/map_settings`);
@@ -93,7 +96,7 @@ export function strictState(paths: Paths): StrictState | undefined {
   });
 }
 
-/** The tenants of a rule that the kernel does not have, or has otherwise; undefined where nothing is in force. */
+/** Returns the tenants of a rule that the kernel lacks, or has with other values; undefined if nothing is in force. */
 export function notEnforced(rule: StrictRule, paths: Paths): readonly number[] | undefined {
   return strictPrograms(paths).inForce((directory) => {
     const [places, ranges, settings] = ['tenants', 'ranges', 'settings'].map((name) =>
@@ -128,11 +131,11 @@ const takenMax = 4_096;
 const recordOf = ({ state }: Paths) =>
   new KeptEvents<KeptStrictEvent>(`${state}/placement-events.jsonl`);
 
-/** The oldest first. */
+/** Returns the stored events, the oldest first. */
 export const keptStrictEvents = (paths: Paths): readonly KeptStrictEvent[] =>
   recordOf(paths).list();
 
-/** What was refused, or would have been, since somebody last took it. */
+/** Returns and stores the events since the last call: what was refused, or would have been. */
 export function takeStrictEvents(paths: Paths): Result<readonly KeptStrictEvent[], Problem> {
   const taken = strictPrograms(paths).inForce((directory) =>
     recordOf(paths).take(() => takeFrom(`${directory}/map_events`, paths)),
