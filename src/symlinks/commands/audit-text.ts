@@ -1,4 +1,4 @@
-/** What an audit found, for people and for programs. */
+/** The findings of an audit, for people and for programs. */
 import { count } from '../../base/list.ts';
 import { printCause } from '../../base/problem.ts';
 import { printable } from '../../base/printable.ts';
@@ -86,7 +86,7 @@ export function auditJson(audit: Audit, shown: Severity, nameOf: NameOf) {
   };
 }
 
-/** The text, and the very bytes where they are not text. */
+/** Returns the text, and the bytes if they are not text. */
 function pathJson(key: string, path: string | undefined): Record<string, string | null> {
   if (path === undefined) return { [key]: null };
   const text = textOfBytes(path);

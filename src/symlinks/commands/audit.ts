@@ -1,4 +1,4 @@
-/** `bulkhead symlinks audit`: links in tenants' homes that lead to what is not theirs. */
+/** `bulkhead symlinks audit`: links in tenants' homes that lead to others' files. */
 import { existsSync } from 'node:fs';
 import { Option, type Command } from 'commander';
 import {
@@ -65,7 +65,7 @@ function exitCodeOf({ found, problems }: Audit, severity: Severity): ExitCode {
   return problems.some(({ kind }) => kind === 'unread') ? exitCodes.failed : exitCodes.done;
 }
 
-/** Without a policy: everybody. Not if one was named that is not there. */
+/** Returns the accounts to audit: everybody if there is no policy. A named policy must exist. */
 function peopleFor(
   options: AuditOptions,
   command: Command,
@@ -76,7 +76,7 @@ function peopleFor(
   return loaded && peopleToAudit(loaded.policy, paths);
 }
 
-/** Places in the list; undefined after one that is unknown was reported. */
+/** Returns places in the list; undefined after an unknown tenant was reported. */
 function chosen(
   tenants: readonly string[],
   people: readonly Account[],

@@ -1,4 +1,4 @@
-/** What `doctor` says of the symlink guard. */
+/** Reports the symlink guard in `doctor`. */
 import { docPage } from '../../sys/package-files.ts';
 import type { DoctorReport } from '../../cli/doctor-report.ts';
 import { printCause } from '../../base/problem.ts';

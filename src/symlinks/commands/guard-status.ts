@@ -1,4 +1,4 @@
-/** `bulkhead symlinks guard status`: what is wanted, what is in force, and whether that refuses. */
+/** `bulkhead symlinks guard status`: the wanted state, the actual one, and whether it refuses. */
 import { printCause, type Cause } from '../../base/problem.ts';
 import { printable } from '../../base/printable.ts';
 import { exitCodes, type ExitCode, type PolicyOptions } from '../../cli/shared/command.ts';
@@ -21,12 +21,12 @@ import {
 import { parseGroups, resolveRule } from '../io/guard/names.ts';
 
 export interface GuardView {
-  /** By the policy and the administrator's choice. */
+  /** The state that the policy and the administrator's choice demand. */
   readonly wanted: Choice;
   readonly state: Choice;
-  /** Whether it refused when it was tried just now; absent where nothing is loaded. */
+  /** The result of a test just now; absent if nothing is loaded. */
   readonly tried?: 'refuses' | 'does not refuse';
-  /** Whether it holds those whom the policy names. */
+  /** Whether it restricts the users that the policy names. */
   readonly asWanted: boolean;
   readonly problem?: string;
   readonly rule?: GuardRule;
@@ -66,7 +66,7 @@ const otherRule: Cause = {
   hint: 'run: bulkhead symlinks guard restore',
 };
 
-/** 3 where links are followed that the policy has refused. */
+/** Prints the status; the exit code is 3 if links are followed that the policy refuses. */
 export function guardStatus({ policy, json }: PolicyOptions, paths: Paths): ExitCode {
   const view = guardView(loadPolicy(policy, paths).policy?.symlinks, paths);
   if (json === true) printJson(view);

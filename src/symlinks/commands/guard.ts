@@ -109,7 +109,7 @@ function ruleIn(
   };
 }
 
-/** Loads nothing, and says whether it could be loaded as far as that can be known. */
+/** Reports whether it could be loaded, as far as that can be known without loading it. */
 function rehearse(rule: GuardRule, options: GuardOptions, paths: Paths): ExitCode {
   const obstacle = guardObstacle(paths);
   if (obstacle !== undefined) return refuse({ action: 'turn the symlink guard on', ...obstacle });
@@ -135,7 +135,7 @@ function off(options: GuardOptions, paths: Paths): ExitCode {
     else print(isOn ? 'The symlink guard would be turned off' : 'The symlink guard is off already');
     return exitCodes.done;
   }
-  // First the choice: an agent that finds the guard gone would bring it back.
+  // The choice is saved first: otherwise an agent that finds the guard gone would load it again.
   const done = underLock(choiceLock(paths), () => {
     const kept = writeChoice(paths, 'off');
     return kept.ok ? unloadGuard(paths) : kept;

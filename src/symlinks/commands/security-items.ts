@@ -1,4 +1,4 @@
-/** What `doctor --security` says of links: whether servers enter file systems that tenants serve. */
+/** The items of `doctor --security` about links: whether servers enter file systems that tenants serve. */
 import type { SecurityItem } from '../../base/security-item.ts';
 import type { Paths } from '../../host/paths.ts';
 import { readText } from '../../sys/files/read.ts';

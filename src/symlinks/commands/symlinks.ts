@@ -1,4 +1,4 @@
-/** `bulkhead symlinks`: names by which a tenant reaches what is another's. */
+/** `bulkhead symlinks`: names by which a tenant reaches others' files. */
 import { examples, type CommandModule } from '../../cli/shared/command.ts';
 import { addCommands, type CommandTable } from '../../cli/shared/command-table.ts';
 

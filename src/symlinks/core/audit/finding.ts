@@ -1,11 +1,11 @@
 /**
- * What an audit of homes finds: names by which a tenant, or a server that acts for it, reaches what is another's.
+ * The findings of an audit of homes: names by which a tenant, or a server that acts for it, reaches others' files.
  *
  * Paths are byte strings, a character a byte, since tenants choose names that are not text; `shown-path.ts` makes text
  * of them.
  */
 
-/** The worst first. */
+/** The severities, the worst first. */
 export const severities = ['high', 'medium', 'low'] as const;
 export type Severity = (typeof severities)[number];
 
@@ -16,16 +16,16 @@ export const isAtLeast = (severity: Severity, than: Severity): boolean =>
 export interface Finding {
   readonly kind: 'link' | 'hard link';
   readonly severity: Severity;
-  /** In whose home it is. */
+  /** The tenant in whose home it is. */
   readonly tenant: number;
   readonly path: string;
-  /** What the link says; of a hard link another name of the file, if one was found. */
+  /** The text of the link; for a hard link another name of the file, if one was found. */
   readonly target: string | undefined;
-  /** Where the link ends, without links on the way; absent if it ends nowhere. */
+  /** The path at which the link ends, without links on the way; absent if it ends nowhere. */
   readonly leadsTo: string | undefined;
   /** Uid of the link itself. */
   readonly owner: number;
-  /** Uid of what is reached, if something is. */
+  /** The uid of the file that the link reaches, if there is one. */
   readonly targetOwner: number | undefined;
   /** Half a sentence in plain words. */
   readonly reason: string;
@@ -33,5 +33,5 @@ export interface Finding {
   readonly file: string | undefined;
 }
 
-/** What a judgement says of one name. */
+/** The judgement of one name. */
 export type Judgement = Pick<Finding, 'severity' | 'reason'>;

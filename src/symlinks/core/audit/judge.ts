@@ -1,10 +1,10 @@
 /**
- * How bad a name in a tenant's home is. What the tenant owns itself is nothing; what others own is the worse the less
- * the tenant could read it without help, since a server with more rights may follow the name for whoever asks.
+ * Judges how bad a name in a tenant's home is. The tenant's own files do not count. Others' files are the worse the
+ * less the tenant could read them without help, since a server with more rights may follow the name for anybody.
  */
 import { isAtLeast, type Judgement } from './finding.ts';
 
-/** Where a symbolic link ends. Paths are byte strings without links. */
+/** The destination of a symbolic link. Paths are byte strings without links. */
 export type Destination =
   | {
       readonly kind: 'there';
@@ -16,40 +16,40 @@ export type Destination =
       readonly type: 'directory' | 'file' | 'other';
       /** Whether everyone may enter each directory on the way. */
       readonly open: boolean;
-      /** Of /proc, /sys and the like. */
+      /** Whether it is in /proc, /sys or the like. */
       readonly ofKernel: boolean;
     }
-  /** Nothing has the name; `owner` is that of the last directory that exists. */
+  /** Nothing has the name; `owner` owns the last directory that exists. */
   | { readonly kind: 'nowhere'; readonly path: string; readonly owner: number }
-  /** What lies there was not asked, since it could make us wait. */
+  /** The destination was not read, since it could make us wait. */
   | { readonly kind: 'unread'; readonly path: string; readonly why: string }
   | { readonly kind: 'loop' };
 
-/** Whose home it is. */
+/** The tenant whose home it is. */
 export interface Whose {
   readonly uid: number;
-  /** Its own uid and its subordinate ones. */
+  /** Whether the uid is the tenant's: its own, or a subordinate one. */
   readonly owns: (uid: number) => boolean;
 }
 
-/** What is known of the other accounts. */
+/** The facts about the other accounts. */
 export interface Neighbours {
   readonly nameOf: (uid: number) => string;
   readonly isTenant: (uid: number) => boolean;
-  /** The tenant whose home the path is in. */
+  /** Returns the tenant whose home the path is in. */
   readonly homeOf: (path: string) => number | undefined;
   /** Whether homes lie below it. */
   readonly holdsHomes: (path: string) => boolean;
 }
 
-/** Of the link itself. */
+/** The facts about the link itself. */
 export interface LinkFacts {
   readonly owner: number;
-  /** How many it has. */
+  /** The number of names of the link. */
   readonly names: number;
 }
 
-/** undefined: nothing to tell. */
+/** Judges a symbolic link; undefined if there is nothing to report. */
 export function judgeLink(
   { owner, names }: LinkFacts,
   to: Destination,
@@ -65,7 +65,9 @@ export function judgeLink(
   return isAtLeast(judged.severity, foreign.severity) ? judged : foreign;
 }
 
-/** A link of another's: whoever trusts links by their owner follows it to what that one owns. */
+/**
+ * Judges a link that somebody else owns: a server that trusts links by their owner follows it to that owner's files.
+ */
 function judgeForeignLink(
   owner: number,
   names: number,
@@ -73,7 +75,7 @@ function judgeForeignLink(
   { isTenant, nameOf }: Neighbours,
 ): Judgement | undefined {
   if (owner === 0 || whose.owns(owner)) return undefined;
-  // A server that runs as somebody of the system may have made it here.
+  // A server that runs as a system account may have made it here.
   if (!isTenant(owner) && names < 2) return undefined;
   const what = names > 1 ? 'it is a second name of a link' : 'it is a link';
   return { severity: isTenant(owner) ? 'high' : 'medium', reason: `${what} of ${nameOf(owner)}` };
@@ -96,7 +98,7 @@ function judgeDestination(
   return judgeThere(to, other, neighbours);
 }
 
-/** Whoever makes the missing file makes it for the link. */
+/** Judges a link to a missing file: whoever creates the file creates it for the link. */
 function judgeNowhere(
   owner: number,
   other: string | undefined,
@@ -152,7 +154,7 @@ function judgeThere(
 
 const setIds = 0o6000;
 
-/** A file in the home that has further names. */
+/** Judges a file in the home that has further names. */
 export function judgeHardLink(
   owner: number,
   permissions: number,

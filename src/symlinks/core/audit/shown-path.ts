@@ -1,5 +1,5 @@
 /**
- * Byte strings as text: what is UTF-8 is read as that, and every other byte is shown as a number.
+ * Byte strings as text: UTF-8 is decoded, and every other byte is shown as a number.
  *
  *     "caf\xc3\xa9\xff"  →  caf\u00e9\xff  →  café\xff
  */
@@ -12,7 +12,7 @@ const character =
 
 const bytesOf = (path: string) => Uint8Array.from(path, (char) => char.charCodeAt(0));
 
-/** The text, if the bytes are UTF-8. */
+/** Returns the text, if the bytes are UTF-8. */
 export function textOfBytes(path: string): string | undefined {
   try {
     return strict.decode(bytesOf(path));
@@ -21,7 +21,7 @@ export function textOfBytes(path: string): string | undefined {
   }
 }
 
-/** Safe for a terminal; not reversible. */
+/** Returns text that is safe for a terminal; not reversible. */
 export function shownPath(path: string): string {
   const text = textOfBytes(path);
   if (text !== undefined) return printable(text);

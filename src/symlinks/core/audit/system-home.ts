@@ -1,6 +1,6 @@
 /**
- * Accounts whose home is a directory of the system: what lies there is not theirs, and reading all of it would take
- * long and tell nothing.
+ * Accounts whose home is a directory of the system: the files there are not theirs, and reading all of them would take
+ * long and find nothing.
  */
 const tops =
   /^\/*(bin|boot|dev|etc|home|lib\w*|lost\+found|media|mnt|opt|proc|root|run|sbin|snap|srv|sys|tmp|usr|var)?\/*$/;

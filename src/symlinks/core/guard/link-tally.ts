@@ -1,4 +1,4 @@
-/** Refused links of a tick: how many of each owner, and some of them. */
+/** Refused links of a tick: how many each owner has, and some of them. */
 import type { ReportedFault } from '../../../agent/part.ts';
 import { RefusalTally } from '../../../usage/refusal-tally.ts';
 import type { RefusedLink as Evidence } from '../../../usage/incident.ts';
@@ -8,26 +8,26 @@ import { placeOf, type RefusedLink } from './refused-link.ts';
 
 export interface Known {
   readonly nameOf: (uid: number) => string;
-  /** Of a file system, by `MAJOR:MINOR`. */
+  /** Returns the mount point of a file system, by `MAJOR:MINOR`. */
   readonly mountPointOf: (device: string) => string | undefined;
-  /** The tenant whose fault it is. */
+  /** Returns the tenant that the refusal counts against. */
   readonly tenantOf: (owner: number, place: string) => number | undefined;
 }
 
-/** Links that are no tenant's. */
+/** Links that belong to no tenant. */
 export interface UnownedLinks {
   readonly count: number;
   readonly example: Evidence | undefined;
 }
 
-/** No uid. */
+/** A value that is not a uid. */
 const nobody = -1;
 
 export class LinkTally {
   readonly #tally = new RefusalTally<Evidence>();
   #unowned: UnownedLinks | undefined;
 
-  /** From here on; `totals`: what the programs have counted before. */
+  /** Starts counting now; `totals` are the programs' counts so far. */
   restart(totals?: ReadonlyMap<number, number>): void {
     this.#tally.restart(totals);
   }
@@ -45,7 +45,7 @@ export class LinkTally {
     });
   }
 
-  /** All since the last call. */
+  /** Returns all since the last call. */
   take(): readonly ReportedFault[] {
     const taken = new Map(this.#tally.take());
     const unowned = taken.get(nobody);
@@ -65,7 +65,7 @@ export class LinkTally {
     }));
   }
 
-  /** Those of what was taken last that are no tenant's. */
+  /** Returns the links of the last `take` that belong to no tenant. */
   get unowned(): UnownedLinks | undefined {
     return this.#unowned;
   }

@@ -6,22 +6,22 @@ import { CStruct } from '../../../base/c-struct.ts';
 export interface RefusedLink {
   /** Refused links of this owner so far, since the guard was loaded. */
   readonly total: number;
-  /** Not refused, since the guard only watches. */
+  /** Whether it was not refused, since the guard only watches. */
   readonly watched: boolean;
   /** Uid of the link's owner. */
   readonly owner: number;
-  /** Uid of whoever owns what it resolves to. */
+  /** Uid of the owner of the file that it resolves to. */
   readonly targetOwner: number;
-  /** Of the task that followed it. */
+  /** The name of the task that followed it. */
   readonly program: string;
   readonly pid: number;
   readonly uid: number;
   readonly gid: number;
   /** `MAJOR:MINOR`, as mounts have it. */
   readonly device: string;
-  /** From the root of the file system; begins with `…/` where it is longer. */
+  /** The path from the root of the file system; begins with `…/` if it is longer. */
   readonly path: string;
-  /** What is written in the link, if the kernel had it at hand; may be cut. */
+  /** The text of the link, if the kernel had it at hand; may be cut. */
   readonly leadsTo: string | undefined;
 }
 
@@ -63,17 +63,20 @@ export function parseRefusedLink(bytes: Uint8Array): RefusedLink | undefined {
   };
 }
 
-/** Names from the link upwards; that of a file system's root is a slash. */
+/** Joins names, ordered from the link upwards; a slash is the root of a file system. */
 function pathOf(upwards: readonly string[]): string {
   const root = upwards.indexOf('/');
   const known = (root < 0 ? upwards : upwards.slice(0, root)).filter((each) => each !== '');
   return `${root < 0 ? '…/' : '/'}${known.toReversed().join('/')}`;
 }
 
-/** Source: linux/kdev_t.h, the kernel's own form: 12 bits and 20. */
+/** Formats a device number in the kernel's own form: 12 bits and 20. Source: linux/kdev_t.h. */
 const deviceText = (device: number) => `${device >>> 20}:${device & 0xfffff}`;
 
-/** Where it is, if it is known where the file system is mounted. */
+/**
+ * Returns the link's path on the host if the mount point of the file system is known, else its path
+ * in the file system.
+ */
 export function placeOf({ path }: RefusedLink, mountPoint: string | undefined): string {
   if (mountPoint === undefined || mountPoint === '/' || path.startsWith('…')) return path;
   return `${mountPoint}${path}`;

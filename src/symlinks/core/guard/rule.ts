@@ -1,6 +1,4 @@
-/**
- * The policy's rule in the numbers that the kernel compares, and as the BPF programs take them (bpf/symlinks.bpf.c).
- */
+/** The policy's rule in the numbers that the kernel compares, as the BPF programs take it (bpf/symlinks.bpf.c). */
 import { words, type MapEntry } from '../../../base/map-entry.ts';
 
 export type GuardMode = 'on' | 'watch';
@@ -10,11 +8,11 @@ export interface Subject {
   readonly id: number;
 }
 
-/** Whom the guard holds, and whom it trusts. */
+/** The users that the guard restricts, and the owners that it trusts. */
 export interface GuardRule {
   readonly mode: GuardMode;
   readonly subjects: readonly Subject[];
-  /** Uids whose links are followed. */
+  /** Uids whose links are always followed. */
   readonly trusted: readonly number[];
   /** Uids to whose files all links are followed. */
   readonly targets: readonly number[];
@@ -24,10 +22,13 @@ const kinds = { group: 0, user: 1 } as const;
 const modes = { on: 1, watch: 2 } as const;
 const trusts = { links: 1, targets: 2 } as const;
 
-/** As many as the maps of the programs have. */
+/** The size of the programs' maps. */
 export const entriesMax = 1000;
 
-/** `canary`: a group of nobody's, which is refused in any mode, so that it can be tried whether anything is. */
+/**
+ * Returns the entries of the maps. `canary` is the self-test's group, which nobody has: it is refused in any mode,
+ * which shows that anything is.
+ */
 export function entriesOf(rule: GuardRule, canary: number): readonly MapEntry[] {
   const mode = modes[rule.mode];
   const owners = new Map<number, number>();
@@ -56,7 +57,7 @@ export interface MapDump {
 const wordOf = (bytes: Uint8Array, index: number) =>
   new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(4 * index, true);
 
-/** The rule that programs in force have, from their maps. */
+/** Returns the rule of the programs in force, from their maps. */
 export function ruleOf(
   subjects: readonly MapDump[],
   owners: readonly MapDump[],
@@ -78,7 +79,7 @@ export function ruleOf(
   };
 }
 
-/** The same whatever the order. */
+/** Whether two rules are the same, whatever the order. */
 export function sameRule(a: GuardRule, b: GuardRule): boolean {
   const text = ({ mode, subjects, trusted, targets }: GuardRule) =>
     JSON.stringify([
@@ -90,9 +91,9 @@ export function sameRule(a: GuardRule, b: GuardRule): boolean {
   return text(a) === text(b);
 }
 
-/** The part of a generation's name that says when: the rest says from which object. */
+/** Returns the part of a generation's name that is the time; the rest names the object that was loaded. */
 export const timeOf = (generation: string): string => generation.split('-')[0] ?? '';
 
-/** A group far above those that accounts have, another one for each generation. */
+/** Returns the self-test's group, far above accounts' groups, another one for each generation. */
 export const canaryOf = (generation: string): number =>
   0xf000_0000 + (parseInt(timeOf(generation), 36) % 0x0ff0_0000);

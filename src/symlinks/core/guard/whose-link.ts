@@ -1,6 +1,6 @@
 /**
- * Whose fault a refused link is: that of the tenant who owns it, by its own uid or a subordinate one. Where nobody known
- * owns it, as on a file system that a program serves, it is that of the tenant in whose home it lies.
+ * The tenant that a refused link counts against: the one that owns it, by its own uid or a subordinate one. If nobody
+ * known owns it, as on a file system that a program serves, it is the tenant in whose home the link lies.
  */
 
 export interface Home {
@@ -8,7 +8,10 @@ export interface Home {
   readonly path: string;
 }
 
-/** `tenantOf` knows subordinate uids; `place`: where the link is; it does not begin with a slash where that is not known. */
+/**
+ * Finds the tenant. `tenantOf` knows subordinate uids. `place` is the link's path; it does not begin with a slash if
+ * the path is not known.
+ */
 export function whoseLink(
   owner: number,
   place: string,
@@ -16,7 +19,7 @@ export function whoseLink(
   homes: readonly Home[],
 ): number | undefined {
   const tenant = tenantOf(owner);
-  // Root's own are nobody's fault.
+  // Root's own links count against nobody.
   if (tenant !== undefined || owner === 0) return tenant;
   let nearest: Home | undefined;
   for (const home of homes)

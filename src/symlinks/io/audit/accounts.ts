@@ -1,4 +1,4 @@
-/** Whose homes an audit reads: those of the policy's tenants and resellers, or without a policy all people's. */
+/** The accounts whose homes an audit reads: the policy's tenants and resellers, or without a policy all people. */
 import { parsePasswd } from '../../../host/accounts/accounts.ts';
 import { peopleOf } from '../../../host/accounts/people.ts';
 import { readSubordinateUids } from '../../../host/accounts/subordinate-uids.ts';
@@ -7,10 +7,10 @@ import type { Account, Policy } from '../../../policy/policy.ts';
 import { readText } from '../../../sys/files/read.ts';
 import type { Accounts } from './protocol.ts';
 
-/** Of one home and severity. */
+/** The maximum number of findings for one home and severity. */
 const findingsMax = 1000;
 
-/** With a home; sorted by uid. */
+/** Returns the accounts with a home, sorted by uid. */
 export function peopleToAudit(policy: Policy | undefined, paths: Paths): readonly Account[] {
   const people = peopleOf(policy, paths).filter(({ home }) => home.startsWith('/'));
   const byUid = new Map(people.map((each) => [each.uid, each]));
@@ -34,7 +34,7 @@ export function accountsOf(
       path: Buffer.from(home).toString('latin1'),
       ranges: (ranges.get(uid) ?? []).map(([first, last]) => [first, last] as const),
     })),
-    // Of several accounts of one uid, the first.
+    // If several accounts have one uid, the first counts.
     names: [...known, ...people].toReversed().map(({ uid, user }) => [uid, user] as const),
     hardLinks,
     findingsMax,

@@ -1,34 +1,34 @@
-/** Reads all homes, several at a time, and collects what was found: bounded, however much there is. */
+/** Reads all homes, several at a time, and collects a bounded number of findings. */
 import { availableParallelism } from 'node:os';
 import { severities, type Finding, type Severity } from '../../core/audit/finding.ts';
 import type { Accounts, HomeDone, HomeProblem, Reply } from './protocol.ts';
 import { ReaderProcess } from './reader-process.ts';
 
-/** Disks do not get faster by more. */
+/** The maximum number of processes: more do not make disks faster. */
 const processesMax = 8;
 const findingsInAllMax = 100_000;
 const problemsMax = 1000;
 
 export interface Audit {
-  /** The worst first, then by home. */
+  /** The findings, the worst first, then by home. */
   readonly findings: readonly Finding[];
-  /** All that were found, also those that were too many to tell. */
+  /** The number of findings, including those above the maximum, which are not listed. */
   readonly found: Readonly<Record<Severity, number>>;
   readonly problems: readonly HomeProblem[];
   readonly homes: number;
   /** Names read. */
   readonly entries: number;
   readonly links: number;
-  /** Files with several names were too many to remember all. */
+  /** Whether files with several names were too many to remember all. */
   readonly indexIsFull: boolean;
 }
 
 export interface AuditOptions {
-  /** Places in the list of those that are read; all if absent. Of the others it is known whose they are. */
+  /** Places in the list of homes to read; all if absent. The other homes only tell whose files are found. */
   readonly homes?: readonly number[];
   readonly silenceMs?: number;
   readonly processes?: number;
-  /** Names read so far. */
+  /** Called with the number of names read so far. */
   readonly progress?: (entries: number) => void;
 }
 
@@ -49,7 +49,7 @@ export async function auditHomes(accounts: Accounts, options: AuditOptions = {})
   return { ...collected.audit(), homes: homes.length };
 }
 
-/** One home after the other, until there are no more. The process is left for questions. */
+/** Reads one home after the other, until there are no more. The process is kept for questions. */
 async function readHomes(
   accounts: Accounts,
   next: Iterator<number>,
@@ -78,7 +78,7 @@ async function readHomes(
   return reader;
 }
 
-/** Where the other names of files are that are known by their numbers. */
+/** Asks where the other names are of files that are known by their numbers. */
 async function nameOthers(
   readers: readonly (ReaderProcess | undefined)[],
   collected: Collected,
@@ -97,7 +97,7 @@ class Collected {
   readonly #problems: HomeProblem[] = [];
   readonly #found: Record<Severity, number> = { high: 0, medium: 0, low: 0 };
   readonly #names = new Map<string, string>();
-  /** Of homes that are being read, and of those that have been. */
+  /** The counters of homes that are being read, and of those that have been. */
   readonly #counters: { entries: number }[] = [];
   readonly #findings: Finding[] = [];
   #entries = 0;

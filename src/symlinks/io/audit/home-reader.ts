@@ -1,4 +1,4 @@
-/** Reads homes and judges what it finds in them; runs in a process of its own. */
+/** Reads homes and judges the names in them; runs in a separate process. */
 import type { Cause } from '../../../base/problem.ts';
 import {
   byteString,
@@ -18,21 +18,24 @@ import { MountKinds } from './mount-kinds.ts';
 import type { Accounts, HomeDone, HomeProblem, HomeToRead, Reply } from './protocol.ts';
 import { pathBytesMax, Resolver } from './resolver.ts';
 
-/** Files with several names that are remembered, to say where the other name is. */
+/**
+ * The maximum number of files with several names that are remembered, to report where the other
+ * name is.
+ */
 const indexMax = 200_000;
 const problemsMax = 20;
 const beatMs = 100;
 
 interface Home {
-  /** Without links. */
+  /** The home's path without links. */
   readonly path: string;
   readonly identity: string;
 }
 
-/** What cannot be read, though its tenant may use it, is `unread`. */
+/** The reason why a home is not read: `unread` if its tenant may use it nevertheless. */
 type NoHome = Pick<HomeProblem, 'cause' | 'kind'>;
 
-/** One that is read now. */
+/** A home that is being read. */
 interface Reading {
   readonly whose: Whose;
   readonly walk: HomeWalk;
@@ -46,9 +49,9 @@ export class HomeReader implements Disposable {
   readonly #tell: (reply: Reply) => void;
   readonly #resolver: Resolver;
   readonly #neighbours: Neighbours;
-  /** Real paths of homes; the index is that of the accounts. */
+  /** The real paths of homes, with the same index as the accounts. */
   readonly #homes: readonly (Home | NoHome)[];
-  /** By the identity of a home: those below it, which are read for their own tenants. */
+  /** Homes below a home, by its identity; they are read for their own tenants. */
   readonly #below: ReadonlyMap<string, ReadonlySet<string>>;
   readonly #index = new Map<string, string>();
   readonly #stat = new Memory(statBytes);
@@ -211,7 +214,7 @@ export class HomeReader implements Disposable {
     this.#tell({ kind: 'finding', finding: { tenant: whose.uid, ...judged, ...rest } });
   }
 
-  /** Of files that others have found by their numbers. */
+  /** Returns the names of files that other processes have found by their numbers. */
   namesOf(files: readonly string[]): readonly (readonly [file: string, path: string])[] {
     return files.flatMap((file) => {
       const path = this.#index.get(file);
@@ -239,7 +242,7 @@ function neighboursOf(accounts: Accounts, homes: readonly (Home | NoHome)[]): Ne
   for (const [index, home] of homes.entries()) {
     const uid = accounts.homes[index]?.uid;
     if (!('path' in home) || uid === undefined) continue;
-    // Of several tenants with one home, the first.
+    // If several tenants have one home, the first counts.
     if (!byPath.has(home.path)) byPath.set(home.path, uid);
     for (const path of pathsAbove(home.path)) above.add(path);
   }
@@ -266,7 +269,7 @@ function homesBelow(homes: readonly (Home | NoHome)[]): ReadonlyMap<string, Read
   return below;
 }
 
-/** The nearest first. */
+/** Returns the directories above the path, the nearest first. */
 function pathsAbove(path: string): readonly string[] {
   const above: string[] = [];
   for (let at = path.lastIndexOf('/'); at > 0; at = path.lastIndexOf('/', at - 1))

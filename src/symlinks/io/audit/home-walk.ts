@@ -29,9 +29,9 @@ import { errnoCause, errnoName } from '../../../sys/errno.ts';
 import type { HomeProblem } from './protocol.ts';
 import { mountOf } from './resolver.ts';
 
-/** What is done with what is found. Names are addresses in memory that the next entry overwrites. */
+/** The handlers of the entries that a walk finds. Names are addresses in memory that the next entry overwrites. */
 export interface Visitor {
-  /** Also for sockets and pipes. */
+  /** Called for files, also sockets and pipes. */
   readonly file: (name: number, stat: Memory) => void;
   readonly link: (directory: number, name: number) => void;
   readonly problem: (path: string, cause: Cause, kind: HomeProblem['kind']) => void;
@@ -42,14 +42,17 @@ export interface Visitor {
 export interface WalkOptions {
   /** Directories that are not entered, by `statOf.identity`: homes of others. */
   readonly except: ReadonlySet<string>;
-  /** Directories held open; from there on the upper ones are closed, and found again by their identity. */
+  /**
+   * The maximum number of directories held open; beyond it the upper ones are closed, and found again by their
+   * identity.
+   */
   readonly heldMax?: number;
-  /** Files are asked about one by one, which is most of the time that a walk takes. */
+  /** Whether to read files: they are asked about one by one, which is most of the time that a walk takes. */
   readonly files?: boolean;
   readonly depthMax?: number;
-  /** Somebody may make names faster than they are read. */
+  /** The maximum number of names: somebody may make names faster than they are read. */
   readonly namesMax?: number;
-  /** Off for the test of what kernels before Linux 5.6 get. */
+  /** Whether to use openat2; off for the test of kernels before Linux 5.6. */
   readonly openat2?: boolean;
 }
 
@@ -60,7 +63,7 @@ interface Level {
   /** Set when it is closed. */
   identity: string;
   position: bigint;
-  /** Directories of the last piece that was read. */
+  /** Directories of the last batch that was read. */
   readonly below: string[];
   isRead: boolean;
 }
@@ -68,7 +71,7 @@ interface Level {
 const { directory, noFollow, noAtime, path: pathOnly } = openFlags;
 const openDirectory = directory | noFollow;
 const inside = rules.sameMount | rules.noMagicLinks | rules.noLinks | rules.beneath;
-/** Of which further names are told. */
+/** Types of entries whose further names are reported. */
 const hasNames = new Set<number>([entryTypes.file, entryTypes.socket, entryTypes.pipe]);
 const namedKinds = new Set<number>([kinds.file, kinds.socket, kinds.pipe]);
 const chunkBytes = 64 * 1024;
@@ -104,7 +107,7 @@ export class HomeWalk {
     this.#openat2 = this.#options.openat2;
   }
 
-  /** `home` is an open directory, by O_PATH or not; `path` is its byte string. */
+  /** Walks a home. `home` is an open directory, by O_PATH or not; `path` is its byte string. */
   run(home: number, path: string): void {
     this.#mount = mountOf(home);
     const fd = this.#reading(home, '.', 0);
@@ -120,7 +123,9 @@ export class HomeWalk {
     }
   }
 
-  /** Of the directory that is being read; shortened in the middle where it is longer than anybody reads. */
+  /**
+   * Returns the path of the directory that is being read; shortened in the middle if it is longer than anybody reads.
+   */
   path(name?: string): string {
     const names = this.#levels.map((level) => level.name.replace(/\/$/, ''));
     if (name !== undefined) names.push(name);
@@ -130,7 +135,7 @@ export class HomeWalk {
     return left.join('/');
   }
 
-  /** Of the entry whose name is at this address. */
+  /** Returns the path of the entry whose name is at this address. */
   pathAt(name: number): string {
     return this.path(byteString(this.#chunk.bytes, name - this.#chunk.address));
   }
@@ -168,7 +173,7 @@ export class HomeWalk {
     else if (type === entryTypes.link) this.#visitor.link(level.fd, name);
     else if ((hasNames.has(type) && this.#options.files) || type === entryTypes.unknown) {
       const error = statEntry(level.fd, name, this.#stat);
-      // It is gone again, or it is a mount of somebody.
+      // It has vanished again, or somebody has mounted something on it.
       if (error < 0 || statOf.isMountRoot(this.#stat)) return;
       const kind = statOf.kind(this.#stat);
       if (namedKinds.has(kind) && this.#options.files) this.#visitor.file(name, this.#stat);
@@ -188,7 +193,8 @@ export class HomeWalk {
       if (!this.#isExcepted(fd)) return this.#push(name, fd);
       return closeEntry(fd);
     }
-    // Renamed, removed, or replaced by a link since its name was read: what is there now was never a directory for us.
+    // It was renamed, removed, or replaced by a link since its name was read: the current entry was never a directory
+    // for us.
     if (fd === -ENOENT || fd === -ENOTDIR || fd === -ELOOP) return;
     if (fd !== -EXDEV) return this.#visitor.problem(this.path(name), causeOf(fd), 'unread');
     const reason = 'another file system is mounted there, and is not read';
@@ -208,7 +214,7 @@ export class HomeWalk {
   #push(name: string, fd: number): void {
     this.#levels.push({ name, fd, identity: '', position: 0n, below: [], isRead: false });
     const level = this.#levels.at(-1 - this.#options.heldMax);
-    // The home itself stays open, to go on from where all else fails.
+    // The home itself stays open, to continue there if all else fails.
     if (level === undefined || level === this.#levels[0] || level.fd < 0) return;
     level.identity = this.#identityOf(level.fd);
     level.position = positionOf(level.fd);
@@ -228,7 +234,7 @@ export class HomeWalk {
     closeEntry(left.fd);
   }
 
-  /** Above a directory is what it was opened through, unless its tenant has moved it. */
+  /** Opens the directory above, which is the one that it was opened through unless its tenant has moved it. */
   #reopen(level: Level, below: number): boolean {
     const fd = this.#reading(below, '..', 0);
     if (fd < 0) return false;
@@ -240,7 +246,7 @@ export class HomeWalk {
     return true;
   }
 
-  /** A directory opened for reading, without a mark in its access time where that is allowed. */
+  /** Opens a directory for reading, without changing its access time if that is allowed. */
   #reading(at: number, name: string, how: number): number {
     const fd = this.#open(at, name, openDirectory | noAtime, how);
     return fd === -EPERM ? this.#open(at, name, openDirectory, how) : fd;
@@ -257,7 +263,7 @@ export class HomeWalk {
     return this.#openOnMount(at, address, flags);
   }
 
-  /** Before Linux 5.6: by a descriptor that no file system is asked for, if that is on the same mount. */
+  /** Opens a directory before Linux 5.6: by a descriptor that asks no file system, if it is on the same mount. */
   #openOnMount(at: number, address: number, flags: number): number {
     const found = openEntry(at, address, pathOnly | openDirectory);
     if (found < 0) return found;

@@ -1,6 +1,6 @@
 /**
- * Reads homes, in a process of its own: a line of JSON in, lines out (protocol.ts). A disk that no longer answers, or
- * what a tenant has thought of, may make it hang; it is then killed, and another goes on with the next home.
+ * Reads homes, in a separate process: a line of JSON in, lines out (protocol.ts). A disk that no longer answers, or a
+ * tenant's trick, may make it hang; it is then killed, and another process goes on with the next home.
  */
 import { writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';

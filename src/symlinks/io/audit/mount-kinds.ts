@@ -1,6 +1,6 @@
 /**
- * What answers for a mount: a disk, the kernel, or somebody who may never answer. Anyone may mount a FUSE file system
- * on a directory of its own, and a network file system waits for its server.
+ * The kind of server behind a mount: a disk, the kernel, or a program that may never answer. Anyone may mount a FUSE
+ * file system on a directory of its own, and a network file system waits for its server.
  */
 import { readMounts, servedByProgram, type Mount } from '../../../sys/files/mounts.ts';
 
@@ -18,14 +18,14 @@ export function kindOfMount({ type }: Pick<Mount, 'type'>): MountKind {
   return ofKernel.test(type) ? 'kernel' : 'local';
 }
 
-/** In half a sentence; undefined if it can be asked without waiting. */
+/** Returns the reason as half a sentence; undefined if the mount can be read without waiting. */
 export function obstacleOf(kind: MountKind): string | undefined {
   if (kind === 'program') return 'a file system that a program serves (FUSE)';
   if (kind === 'network') return 'a file system on the network';
   return kind === 'automount' ? 'a file system that is mounted on demand' : undefined;
 }
 
-/** By the number of the mount. Mounts that come later are found when they are first asked for. */
+/** The kinds by the number of the mount. Mounts that come later are found when they are first asked for. */
 export class MountKinds {
   readonly #proc: string;
   #kinds: ReadonlyMap<string, MountKind> = new Map();
@@ -39,7 +39,7 @@ export class MountKinds {
     if (known !== undefined) return known;
     const mounts = readMounts({ proc: this.#proc });
     this.#kinds = new Map(mounts.map((each) => [each.id, kindOfMount(each)]));
-    // It has gone again: nothing of it is believed.
+    // The mount has vanished again: it is treated as one that may never answer.
     return this.#kinds.get(mount) ?? 'program';
   }
 }

@@ -1,8 +1,8 @@
 /**
- * What the audit and the processes that read homes say to each other: a line of JSON each. Paths are byte strings.
+ * The protocol between the audit and the processes that read homes: a line of JSON each. Paths are byte strings.
  *
- * A process is told about the accounts once, then one home after the other; at the end it is asked which names it has
- * seen of files that are known by a number only.
+ * A process gets the accounts once, then one home after the other. At the end it is asked which names it has seen of
+ * files that are known by a number only.
  */
 import type { Cause } from '../../../base/problem.ts';
 import type { Finding, Severity } from '../../core/audit/finding.ts';
@@ -20,13 +20,13 @@ export interface Accounts {
   readonly names: readonly (readonly [uid: number, name: string])[];
   /** Whether hard links are looked for, too. */
   readonly hardLinks: boolean;
-  /** Findings of one home and severity that are told in full; further ones are counted. */
+  /** The maximum number of findings of one home and severity that are reported in full; further ones are counted. */
   readonly findingsMax: number;
 }
 
 export type Request =
   | { readonly kind: 'accounts'; readonly accounts: Accounts }
-  /** By its place in the list. */
+  /** The home by its place in the list. */
   | { readonly kind: 'home'; readonly index: number }
   | { readonly kind: 'names'; readonly files: readonly string[] };
 
@@ -34,7 +34,7 @@ export interface HomeProblem {
   readonly tenant: number;
   readonly path: string;
   readonly cause: Cause;
-  /** `unread` is a part that should have been read. */
+  /** The kind of problem; `unread` is a part that should have been read. */
   readonly kind: 'skipped' | 'unread';
 }
 
@@ -45,7 +45,7 @@ export interface HomeDone {
   readonly entries: number;
   readonly links: number;
   readonly found: Readonly<Record<Severity, number>>;
-  /** Files with several names were too many to remember all. */
+  /** Whether files with several names were too many to remember all. */
   readonly indexIsFull: boolean;
 }
 

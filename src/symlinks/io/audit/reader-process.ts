@@ -1,4 +1,4 @@
-/** A process that reads homes, from outside: one request at a time, and killed when it does not get on. */
+/** A process that reads homes, from outside: one request at a time. It is killed when it makes no progress. */
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { printProblem } from '../../../base/problem.ts';
@@ -8,7 +8,7 @@ import { scriptFile } from '../../../sys/package-files.ts';
 import { spawnScript } from '../../../sys/processes/child-script.ts';
 import type { Accounts, Reply, Request } from './protocol.ts';
 
-/** A disk may be busy, but it answers now and then. */
+/** The time after which a silent process is killed. A disk may be busy, but it answers now and then. */
 export const silenceMs = 60_000;
 
 export class ReaderProcess implements Disposable {
@@ -37,7 +37,7 @@ export class ReaderProcess implements Disposable {
       : fail(printProblem(started.error));
   }
 
-  /** `taken` gets all that is told; answers why it ended too early, if it did. */
+  /** Sends a request and passes all replies to `taken`; returns the reason if the process ended too early. */
   async ask(request: Request, taken: (reply: Reply) => void): Promise<string | undefined> {
     this.#send(request);
     for (;;) {

@@ -1,6 +1,6 @@
 /**
- * Where a symbolic link ends, found a name at a time, so that no step is made into a file system that could make us
- * wait. Nothing is opened but by O_PATH, which asks no file system and triggers no mount.
+ * Finds where a symbolic link ends, a name at a time, so that no step is made into a file system that could make us
+ * wait. Everything is opened by O_PATH, which asks no file system and triggers no mount.
  */
 import { readlinkSync } from 'node:fs';
 import { readText } from '../../../sys/files/read.ts';
@@ -20,7 +20,7 @@ import {
 import type { Destination } from '../../core/audit/judge.ts';
 import { obstacleOf, type MountKinds } from './mount-kinds.ts';
 
-/** As the kernel has it. Source: path_resolution(7). */
+/** The kernel's maximum. Source: path_resolution(7). */
 const linksMax = 40;
 /** Forty links of two thousand names each would take a fraction of a second, and a tenant may have many such. */
 const stepsMax = 1000;
@@ -39,7 +39,7 @@ interface Place {
 
 interface Way {
   at: Place;
-  /** The next one last. */
+  /** The names still to resolve, the next one last. */
   readonly names: string[];
   links: number;
   /** Whether everyone may enter all directories so far. */
@@ -62,7 +62,7 @@ const tooFar = ({ at }: Way): Destination => ({
 const nameBytesMax = 255;
 const ENAMETOOLONG = 36;
 
-/** A directory that was reached, open by O_PATH, or where the way ended. */
+/** A directory that was reached, open by O_PATH, or the destination at which the path ended. */
 export type Reached = { readonly fd: number; readonly to: There } | { readonly to: Destination };
 export type There = Destination & { readonly kind: 'there' };
 
@@ -73,7 +73,7 @@ export class Resolver {
   readonly #name = new Memory(pathBytesMax);
   readonly #target = new Memory(pathBytesMax);
   readonly #empty = new Memory(1);
-  /** Of absolute targets, which mean the same wherever they stand. */
+  /** The destinations of absolute targets, which mean the same in every directory. */
   readonly #absolute = new Map<string, Destination>();
 
   constructor(mounts: MountKinds) {
@@ -88,8 +88,8 @@ export class Resolver {
   }
 
   /**
-   * The owner of what the target (at the address) is, if the kernel can tell without leaving the mount: most links
-   * lead to a file beside them, and nothing more has to be known of those.
+   * Returns the owner of the target's file (`target` is an address), if the kernel can find it without leaving the
+   * mount. Most links lead to a file next to them, and nothing more has to be known of those.
    */
   ownerNearby(directory: number, target: number): number | undefined {
     const flags = openFlags.path;
@@ -132,7 +132,7 @@ export class Resolver {
     }
   }
 
-  /** Where it ends, once it does. */
+  /** Makes a step; returns the destination once it is reached. */
   #step(way: Way): Destination | undefined {
     const { at, names } = way;
     const obstacle = obstacleOf(this.#mounts.of(at.mount));
@@ -149,7 +149,7 @@ export class Resolver {
     return go(way, next);
   }
 
-  /** At a link the way goes on with what it says. */
+  /** Continues at a link with its target. */
   #turn(way: Way, link: Place): Destination | undefined {
     const text = way.followed(link.uid) ? this.#follow(link) : undefined;
     closeEntry(link.fd);
@@ -161,7 +161,7 @@ export class Resolver {
     return typeof root === 'number' ? { kind: 'loop' } : go(way, root);
   }
 
-  /** The target of a link. Those of /proc lead to what they stand for, and are not followed. */
+  /** Returns the target of a link. Links in /proc are not followed: they lead to what they stand for. */
   #follow(link: Place): string | Destination | undefined {
     if (this.#mounts.of(link.mount) === 'kernel') return this.#there(link, true);
     const size = readTarget(link.fd, this.#empty.address, this.#target);
@@ -176,7 +176,7 @@ export class Resolver {
     return { kind: 'there', path, identity, owner, permissions, type, open, ofKernel };
   }
 
-  /** Or the negative errno. */
+  /** Opens an entry; returns it, or the negative errno. */
   #open(directory: number, name: string): Place | number {
     if (name.length > nameBytesMax) return -ENAMETOOLONG;
     const fd = openEntry(directory, this.#name.write(name), openFlags.path | openFlags.noFollow);
@@ -200,7 +200,10 @@ export class Resolver {
 
 const anybody = () => true;
 
-/** The last one first. A path that ends with a slash has to lead to a directory, which makes no difference here. */
+/**
+ * Returns the names of a path, the last one first. A path that ends with a slash has to lead to a directory, which
+ * makes no difference here.
+ */
 const namesOf = (path: string): string[] =>
   path
     .split('/')
@@ -213,7 +216,7 @@ const nowhere = (at: Place, name: string, names: readonly string[]): Destination
   owner: at.uid,
 });
 
-/** As a byte string. */
+/** Returns the path of a descriptor as a byte string. */
 export function pathOf(fd: number): string {
   try {
     return readlinkSync(`/proc/self/fd/${fd}`, 'buffer').toString('latin1');
@@ -223,6 +226,6 @@ export function pathOf(fd: number): string {
   }
 }
 
-/** The number of the mount, where statx does not tell it. */
+/** Returns the number of the mount, if statx does not report it. */
 export const mountOf = (fd: number): string =>
   /^mnt_id:\s*(\d+)$/m.exec(readText(`/proc/self/fdinfo/${fd}`) ?? '')?.[1] ?? '';

@@ -1,7 +1,7 @@
 /**
- * Whether the guard refuses, by trying: this thread takes a group that nobody has, for which each generation of
- * the programs refuses, and opens two links of an owner that nobody is. It stays root otherwise, so that nothing else can
- * be the reason of a refusal.
+ * The self-test of the guard: this thread takes a group that nobody has, which each generation of the programs refuses,
+ * and opens two links of an owner that nobody is. It stays root otherwise, so that nothing else can be the reason of a
+ * refusal.
  */
 import { closeSync, lchownSync, openSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ import { setFileGid } from '../../../sys/syscalls.ts';
 const owner = 0xfff0_0001;
 const otherOwner = 0xfff0_0002;
 
-/** Why it cannot be called on, if so. */
+/** Runs the self-test; returns the reason if the guard cannot be relied on. */
 export function canaryProblem(group: number): Cause | undefined {
   try {
     using directory = privateDirectory('/run');
@@ -39,7 +39,7 @@ function makeLink(path: string, fileOwner: number): void {
   lchownSync(`${path}-link`, owner, owner);
 }
 
-/** The error of opening it with this group, if there is one. */
+/** Returns the error of opening it with this group, if there is one. */
 function openAs(group: number, path: string): Errno | undefined {
   setFileGid(group);
   try {

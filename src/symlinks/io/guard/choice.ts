@@ -1,5 +1,5 @@
 /**
- * What the administrator has chosen with `guard on`, `watch` or `off`, in /var/lib/bulkhead/symlinks-guard.json. Without a
+ * The administrator's choice of `guard on`, `watch` or `off`, in /var/lib/bulkhead/symlinks-guard.json. Without a
  * choice the guard is on if the policy has it.
  */
 import { mkdirSync } from 'node:fs';
@@ -13,7 +13,7 @@ import type { GuardMode } from '../../core/guard/rule.ts';
 
 export type Choice = GuardMode | 'off';
 
-/** Held by whoever decides by the choice, or changes it. */
+/** Returns the path of the lock for reading the choice to act on it, and for changing it. */
 export const choiceLock = ({ runtime }: Paths): string => `${runtime}/symlinks-guard.lock`;
 
 const pathOf = ({ state }: Paths) => `${state}/symlinks-guard.json`;

@@ -1,4 +1,4 @@
-/** The guard as the policy and the administrator's choice want it: after each apply, and at boot. */
+/** Reconciles the guard with the policy and the administrator's choice: after each apply, and at boot. */
 import type { Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
 import type { Paths } from '../../../host/paths.ts';
@@ -8,7 +8,7 @@ import { choiceLock, readChoice } from './choice.ts';
 import { inForce, loadGuard, unloadGuard } from './guard.ts';
 import { resolveRule } from './names.ts';
 
-/** Answers whether anything was changed. */
+/** Loads or unloads the guard; returns whether anything was changed. */
 export function bringInLine(
   { symlinks }: Pick<Policy, 'symlinks'>,
   paths: Paths,
@@ -22,7 +22,7 @@ export function bringInLine(
   });
 }
 
-/** Nobody waits for the library where there is neither a rule nor anything loaded. */
+/** Applies the policy; if there is neither a rule nor a loaded guard, it does not wait for the library. */
 function followPolicy(policy: Policy, paths: Paths): Problem | undefined {
   const done = bringInLine(policy, paths);
   return done.ok ? undefined : done.error;

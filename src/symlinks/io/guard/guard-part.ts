@@ -1,6 +1,6 @@
 /**
- * What the agent does for the guard: refused links become faults of their owners, and what is loaded is brought in line with
- * the policy when that has changed, or when somebody has removed it, of which the administrator is told.
+ * The agent's part for the guard. Refused links become faults of their owners. The guard is reconciled with the policy
+ * when the policy has changed, or when somebody has removed the guard, which also alerts the administrator.
  */
 import type { Log } from '../../../agent/log.ts';
 import type { AgentPart, Alarm, Protection, ReportedFault } from '../../../agent/part.ts';
@@ -23,11 +23,11 @@ import { readChoice } from './choice.ts';
 import { guardPrograms, inForce, isInForce } from './guard.ts';
 import { resolveRule } from './names.ts';
 
-/** How often what is loaded is compared with the policy. */
+/** The pause between two comparisons of the guard with the policy. */
 const checkMs = 60_000;
-/** After an attempt that changed nothing, as on a kernel without BPF LSM. */
+/** The pause after an attempt that changed nothing, as on a kernel without BPF LSM. */
 const againMs = 600_000;
-/** Records of a tick. The programs report a few a second of each owner. */
+/** The maximum number of records per tick. The programs report a few a second of each owner. */
 const recordsMax = 2000;
 
 export const guardPart = (paths: Paths, log: Log): AgentPart =>
@@ -79,7 +79,7 @@ export class GuardPart implements AgentPart {
     if (!taken.ok || taken.value === undefined) return [];
     const { generation, records } = taken.value;
     const mountPoints = new Map<string, string>();
-    // Of the mounts of a file system, the first that shows all of it.
+    // If a file system has several mounts, the first that shows all of it counts.
     if (records.length > 0)
       for (const { device, root, mountPoint } of readMounts(this.#paths))
         if (root === '/' && !mountPoints.has(device)) mountPoints.set(device, mountPoint);
@@ -107,7 +107,7 @@ export class GuardPart implements AgentPart {
       mountPointOf: (device) => mountPoints.get(device),
       tenantOf: (owner, place) => {
         if (names.has(owner)) return owner;
-        // Who has which ranges is read anew: an account may have got them since.
+        // Ranges of subordinate uids are read anew: an account may have got them since.
         const uids = new Set(names.keys());
         const owners = (ownership ??= new Ownership(uids, readSubordinateUids(this.#paths, uids)));
         return whoseLink(owner, place, (uid) => owners.byMaker(uid), homes);
@@ -142,7 +142,7 @@ export class GuardPart implements AgentPart {
     const rule = resolveRule(symlinks, choice, this.#paths);
     if (rule.ok) return isInForce(rule.value, this.#paths);
     this.#report(printProblem(rule.error));
-    // A name that is not there; the guard that is loaded stays.
+    // The policy names an account that does not exist; the loaded guard stays.
     return true;
   }
 

@@ -1,4 +1,4 @@
-/** The guard in the kernel: loading it, what of it is in force, and taking it out. */
+/** The guard in the kernel: loads it, reads its state, and unloads it. */
 import { failed, type Cause, type Problem } from '../../../base/problem.ts';
 import type { Result } from '../../../base/result.ts';
 import type { Paths } from '../../../host/paths.ts';
@@ -17,24 +17,24 @@ import {
 import { canaryProblem } from './canary.ts';
 
 export const guardPrograms = (paths: Paths) => new Programs('symlinks', paths);
-/** Of what does not depend on a generation. */
+/** The value in digests, which must not depend on a generation. */
 const noCanary = 0;
 const action = 'turn the symlink guard on';
 
-/** What is pinned; whether it refuses has to be tried. */
+/** The loaded guard; whether it refuses has to be tested. */
 export interface InForce {
   readonly generation: string;
   readonly rule: GuardRule;
   readonly counters: Counters;
 }
 
-/** Since this generation was loaded. */
+/** Counters since this generation was loaded. */
 export interface Counters {
-  /** Links of others than trusted owners that those who are held have begun to follow. */
+  /** Links of owners who are not trusted that restricted users have begun to follow. */
   readonly followed: number;
   readonly refused: number;
   readonly watched: number;
-  /** Refused because they were within more than eight links. */
+  /** Links refused because they were within more than eight links. */
   readonly tooDeep: number;
   readonly noMemory: number;
   /** Refusals that could not be reported. */
@@ -50,10 +50,10 @@ export const counterNames: readonly (keyof Counters)[] = [
   'unreported',
 ];
 
-/** Why the guard cannot be loaded here, as far as can be said without trying. */
+/** Returns the reason why the guard cannot be loaded here, as far as it is known without trying. */
 export const guardObstacle = (paths: Paths): Cause | undefined => lsmProblem(paths);
 
-/** Loads it, unless the same is in force and refuses. Answers whether anything was changed. */
+/** Loads it, unless the same rule is in force and refuses. Returns whether anything was changed. */
 export function loadGuard(rule: GuardRule, paths: Paths): Result<boolean, Problem> {
   if (process.geteuid?.() !== 0)
     return failed({ action, reason: 'only root can do that', hint: 'run it as root' });
@@ -74,11 +74,11 @@ export function loadGuard(rule: GuardRule, paths: Paths): Result<boolean, Proble
   });
 }
 
-/** Takes it out. Answers whether there was anything. */
+/** Unloads it. Returns whether it was loaded. */
 export const unloadGuard = (paths: Paths): Result<boolean, Problem> =>
   guardPrograms(paths).unload();
 
-/** What is in force now, if anything is. */
+/** Returns the guard in force, if there is one. */
 export const inForce = (paths: Paths): InForce | undefined =>
   guardPrograms(paths).inForce((directory, generation) => {
     const subjects = dump(`${directory}/map_subjects`, 8);
@@ -115,6 +115,6 @@ function readCounters(path: string): Counters | undefined {
   ) as unknown as Counters;
 }
 
-/** Whether what is in force refuses, tried now; why not. */
+/** Tests whether the guard in force refuses; returns the reason if it does not. */
 export const tryGuard = ({ generation }: InForce): Cause | undefined =>
   canaryProblem(canaryOf(generation));

@@ -1,4 +1,4 @@
-/** The names of the policy's rule → uids and gids. Accounts and groups of a directory service are asked for by name. */
+/** The names of the policy's rule → uids and gids. A directory service is asked for its accounts and groups by name. */
 import { execFileSync } from 'node:child_process';
 import { readHostFacts } from '../../../host/accounts/accounts.ts';
 import type { Paths } from '../../../host/paths.ts';
@@ -70,7 +70,7 @@ function groupIds(names: readonly string[], { etc }: Paths): Ids {
   return unknown.length === 0 ? here : new Map([...here, ...askDirectory(unknown)]);
 }
 
-/** `www-data:x:33:`. The first of a name counts. Source: group(5). */
+/** Parses lines such as `www-data:x:33:`. The first line of a name counts. Source: group(5). */
 export function parseGroups(text: string): Map<string, number> {
   const groups = new Map<string, number>();
   for (const line of text.split('\n')) {
