@@ -1,7 +1,6 @@
 /**
- * A cgroup hierarchy in memory, with the kernel's manners: what a new cgroup has, how written
- * values read back, what is refused. The conformance suite runs on it and on real kernels, so a
- * rule that is wrong here shows.
+ * A cgroup hierarchy in memory that behaves like the kernel: the files of a new cgroup, how written values read back,
+ * what is refused. The conformance suite runs on it and on real kernels, so a wrong rule here shows.
  */
 import type { CgroupFiles } from '../host/cgroups/cgroup-files.ts';
 import type { Errno } from '../base/problem.ts';
@@ -57,7 +56,7 @@ const initialFiles: Readonly<
   },
 };
 
-/** A new cgroup has these as the cgroup above it has them. */
+/** Files whose values a new cgroup takes from its parent. */
 const inherited: ReadonlySet<string> = new Set(['memory.use_hierarchy']);
 
 function initialOf(
@@ -70,12 +69,12 @@ function initialOf(
 export class FakeCgroups implements CgroupFiles {
   readonly #version: 1 | 2;
   readonly #controllers: readonly HierarchyController[];
-  /** As they are at the top, which has no limits. */
+  /** The files at the top, which has no limits. */
   readonly #topFiles: Readonly<Record<string, string>>;
   readonly #cgroups = new Map<string, Cgroup>();
-  /** Counts what changed something; a test reads it or makes one fail. */
+  /** The number of effects so far; a test reads it or makes one fail. */
   effects = 0;
-  /** Answers the error of an effect, for faults. */
+  /** Returns the error of an effect, for faults. */
   fault: (effect: string) => Errno | undefined = () => undefined;
 
   constructor(
@@ -97,7 +96,7 @@ export class FakeCgroups implements CgroupFiles {
     return this.#cgroups.get(cgroup.slice(0, Math.max(0, cgroup.lastIndexOf('/'))));
   }
 
-  /** On v2 a cgroup has files of the controllers that its parent enables. */
+  /** Returns the cgroup's controllers: on v2 the ones that its parent enables. */
   #controllersFor(cgroup: string): readonly HierarchyController[] {
     if (this.#version === 1 || cgroup === '') return this.#controllers;
     const names = this.#parent(cgroup)?.files.get('cgroup.subtree_control')?.split(' ') ?? [];
@@ -187,7 +186,10 @@ export class FakeCgroups implements CgroupFiles {
     return ok(undefined);
   }
 
-  /** Cgroups that are there already get the files of a controller that is enabled later, and lose them. */
+  /**
+   * Updates cgroups that already exist: they get the files of a controller that is enabled later, and lose them when it
+   * is disabled.
+   */
   #subtreeControl(cgroup: string): void {
     const all = Object.keys(initialOf(2, this.#controllers));
     for (const name of this.children(cgroup)) {
@@ -249,7 +251,10 @@ export class FakeCgroups implements CgroupFiles {
     return burst > quota || !isBounded ? 'EINVAL' : undefined;
   }
 
-  /** Processes and controllers for children exclude each other, except in the kernel's own root. */
+  /**
+   * Returns the error if controllers cannot be enabled or disabled. Processes and controllers for children exclude each
+   * other, except in the kernel's own root.
+   */
   #controlRefusal(cgroup: string, asked: string): Errno | undefined {
     const mine: readonly string[] = this.#controllersFor(cgroup);
     const { on, off } = controlsIn(asked);
@@ -273,7 +278,7 @@ export class FakeCgroups implements CgroupFiles {
     return text;
   }
 
-  /** For tests: a process in a cgroup, or a value that only the kernel writes. */
+  /** Puts a process into a cgroup, or a value that only the kernel writes; for tests. */
   put(cgroup: string, file: string, text: string): void {
     const found = this.#cgroups.get(cgroup);
     if (file === 'cgroup.procs') found?.processes.add(Number(text));
@@ -281,18 +286,18 @@ export class FakeCgroups implements CgroupFiles {
   }
 }
 
-/** Whether it gives controllers to its children. */
+/** Whether it enables controllers for its children. */
 const isDividing = (cgroup: Cgroup | undefined) =>
   (cgroup?.files.get('cgroup.subtree_control') ?? '') !== '';
 
-/** `+cpu -io` */
+/** Parses `+cpu -io`. */
 function controlsIn(text: string) {
   const names = (sign: string) =>
     text.split(' ').flatMap((each) => (each.startsWith(sign) ? [each.slice(1)] : []));
   return { on: names('+'), off: names('-') };
 }
 
-/** A device without any limit has no line. */
+/** Updates the lines of devices; a device without any limit has no line. */
 function deviceLines(before: string, text: string): string {
   const [device = '', ...rest] = text.split(' ');
   const others = before.split('\n').filter((line) => line !== '' && !line.startsWith(`${device} `));

@@ -1,4 +1,4 @@
-/** A host whose cgroups are in memory: what an apply does there costs nothing and hurts nobody. */
+/** A host with cgroups in memory: an apply there costs nothing and hurts nobody. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,12 +18,12 @@ import type { SupportContext } from '../limits/limit.ts';
 import { ok } from '../base/result.ts';
 import { FakeCgroups } from './fake-cgroups.ts';
 
-/** One for all fake hosts of a process, gone when it ends. */
+/** The directory of all fake hosts of a process, removed when it ends. */
 const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-fake-'));
 process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
 
 export interface FakeHost extends Host {
-  /** One a hierarchy. */
+  /** The fake cgroups, one for each hierarchy. */
   readonly cgroups: readonly FakeCgroups[];
 }
 
@@ -36,7 +36,9 @@ const controllers1: readonly HierarchyController[] = [
   'freezer',
 ];
 
-/** `topFiles`: what stands at the top of each hierarchy other than the default. */
+/**
+ * Makes a host; `topFiles` are the files at the top of each hierarchy that differ from the default.
+ */
 export function fakeHost(version: 1 | 2, topFiles: Record<string, string> = {}): FakeHost {
   const directory = mkdtempSync(join(scratch, 'host-'));
   const paths = {

@@ -1,4 +1,6 @@
-/** A port of this host's loopback that was free a moment ago, for a server that cannot say which one it took. */
+/**
+ * Returns a port of this host's loopback that was free a moment ago, for a server that cannot report which one it took.
+ */
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 

@@ -1,6 +1,6 @@
 /**
- * Debian packages for tests in the guest that are not in its image, since few tests need them and some exclude each other.
- * The guest has no network: the host fetches them, and what they need beyond what the guest has.
+ * Debian packages for tests in the guest that are not in its image, since few tests need them and some exclude each
+ * other. The guest has no network: the host fetches them, and the dependencies that the guest lacks.
  *
  *     $XDG_CACHE_HOME/bulkhead/packages/KEY/*.deb
  */
@@ -18,7 +18,10 @@ const poolDirectory = join(dirname(cacheDirectory), 'packages');
 const guestPool = '/var/cache/pool';
 const installTimeoutMs = 3_600_000;
 
-/** Installs them in the guest, as Debian does; the error is why they cannot be fetched: print it and skip the tests. */
+/**
+ * Installs them in the guest, as Debian does. The error is the reason why they cannot be fetched: print it and skip the
+ * tests.
+ */
 export async function installFromPool(
   guest: Guest,
   packages: readonly string[],
@@ -34,7 +37,7 @@ export async function installFromPool(
   return ok(undefined);
 }
 
-/** The directory with the files; fetched once for each list and guest. */
+/** Returns the directory with the files; fetched once for each list and guest. */
 async function fetchedPool(packages: readonly string[], status: string): Promise<Result<string>> {
   const sources = await debianSources();
   const inputs = JSON.stringify([packages, status, sources]);
@@ -57,7 +60,7 @@ async function fetchedPool(packages: readonly string[], status: string): Promise
   }
 }
 
-/** Another run may have been first. */
+/** Moves the packages into the pool, unless another run was first. */
 async function keepPackages(archives: string, pool: string): Promise<void> {
   const other = (await readdir(archives)).filter((name) => !name.endsWith('.deb'));
   await succeed('leave only packages', ['rm', '-rf', ...other.map((name) => join(archives, name))]);

@@ -1,21 +1,21 @@
 /**
  * How tests wait: for a state, and never for a time.
  *
- * The limits here are against hanging alone. A machine that is a hundred times slower than normal must not reach
- * them, so nothing may be concluded from how long something took.
+ * The limits here only prevent hanging. A machine that is a hundred times slower than normal must not reach them, so
+ * nothing may be concluded from how long something took.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Script } from 'node:vm';
 
-/** Nothing is waited for longer. */
+/** The longest time to wait for anything. */
 export const patienceMilliseconds = 10 * 60_000;
-/** For what consists of many such steps: a whole file of tests in the virtual machine. */
+/** The time limit for many such steps: a whole file of tests in the virtual machine. */
 export const longPatienceMilliseconds = 60 * 60_000;
 const pollMilliseconds = 20;
 
 /**
- * Asks again until there is an answer other than nothing and `false`, and gives it. `details` is asked for what to
- * show when it never comes.
+ * Asks again until the answer is neither undefined nor `false`, and returns it. If it never comes, the error shows the
+ * result of `details`.
  */
 export async function eventually<T>(
   what: string,
@@ -36,8 +36,8 @@ export async function eventually<T>(
 }
 
 /**
- * Runs a synchronous function that must come to its end, and stops it when it does not. For inputs so large that
- * what takes more than linear time takes hours: that it is quick is not what this shows.
+ * Runs a synchronous function that must come to its end, and stops it when it does not. Use it for inputs so large that
+ * a function which needs more than linear time would take hours. It does not show that the function is fast.
  */
 export function mustEnd<T>(action: () => T): T {
   const here = globalThis as { bulkheadMustEnd?: () => void };

@@ -1,9 +1,9 @@
 /**
- * What each suite needs from Debian's packages, and getting it.
+ * The Debian packages that each suite needs, and how to get them.
  *
- * A developer, or a container in CI, should be able to run any suite on a bare Debian machine:
- * root on Debian or Ubuntu has the missing packages installed, everyone else is told which
- * they are and the suite is skipped. Kernel packages are never installed on the host.
+ * A developer, or a container in CI, should be able to run any suite on a bare Debian machine. Root
+ * on Debian or Ubuntu gets the missing packages installed; everyone else gets their names, and the
+ * suite is skipped. Kernel packages are never installed on the host.
  */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -16,10 +16,10 @@ export type Log = (line: string) => void;
 export type Readiness = { readonly ok: true } | { readonly ok: false; readonly reason: string };
 
 interface Needs {
-  /** What the packages are for; completes "installs … for …". */
+  /** The purpose of the packages; completes "installs … for …". */
   readonly purpose: string;
   readonly packages: readonly string[];
-  /** Those of them that start a daemon where systemd runs, which nobody has asked for. */
+  /** The packages that start a daemon if systemd runs, which nobody has asked for. */
   readonly daemons?: readonly string[];
 }
 
@@ -154,8 +154,8 @@ const aptOptions = ['-y', '-q', '--no-install-recommends', '-o', 'DPkg::Lock::Ti
 const aptTimeoutMs = 15 * 60_000;
 
 /**
- * Makes sure that the packages a suite needs are installed, and says in one line what it
- * installs and why. Never throws for what the machine lacks: that is a reason to skip.
+ * Makes sure that the packages of a suite are installed, and logs in one line what it installs and
+ * why. Never throws if the machine lacks something: that is a reason to skip.
  */
 export async function ensurePrerequisites(suite: Suite, log: Log): Promise<Readiness> {
   const { purpose, packages, daemons = [] }: Needs = suites[suite];

@@ -1,4 +1,4 @@
-/** Lines that tell a person who waits what is being done, and for how long already. */
+/** Lines that inform someone who waits which step runs, and for how long already. */
 import { setInterval } from 'node:timers';
 import type { Log } from './prerequisites.ts';
 

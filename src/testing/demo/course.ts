@@ -1,7 +1,7 @@
 /**
- * The demo on this host: apply the policy, let every tenant go against its limit, watch, judge.
+ * The demo on this host: applies the policy, lets every tenant go against its limit, watches, judges.
  *
- * It removes nothing: whoever calls it does, however it ends.
+ * It removes nothing: the caller does, however it ends.
  */
 import { release } from 'node:os';
 import { setInterval, setTimeout as sleep } from 'node:timers/promises';
@@ -27,7 +27,10 @@ import { viewOn } from './screen/view.ts';
 
 const aloneMilliseconds = 2000;
 const loadMilliseconds = 10_000;
-/** On a slow or busy host it goes on until every limit has been hit, and for no longer than this. */
+/**
+ * The maximum time of the loads. On a slow or busy host they go on until every limit has been hit, and for no longer
+ * than this.
+ */
 const loadMillisecondsMax = 60_000;
 const tickMilliseconds = 250;
 
@@ -40,11 +43,11 @@ export interface Report {
     readonly alone: Pages | undefined;
     readonly beside: Pages | undefined;
   };
-  /** What failed while the policy was applied. */
+  /** The steps that failed while the policy was applied. */
   readonly failures: readonly string[];
 }
 
-/** The failure says what the host refused although it looked fit. */
+/** Runs the demo; the failure names what the host refused although it looked fit. */
 export async function demonstrate(
   policy: Policy,
   host: Host,
@@ -77,7 +80,7 @@ export async function demonstrate(
   });
 }
 
-/** Without its cgroups there is nothing to show; of single limits that fail the verdict tells. */
+/** Applies the policy. Without cgroups there is nothing to show; the verdict reports single limits that fail. */
 function apply(policy: Policy, host: Host): Result<Applied, readonly string[]> {
   const applied = applyPolicy(policy, host, { kill: true, force: true });
   if (!applied.ok) return fail([printProblem(applied.error)]);
@@ -126,7 +129,7 @@ function start(shown: Shown, loads: Loads, readings: Readings, { scratch }: Stag
   }
 }
 
-/** `Cpus_allowed_list:	0-3,6`. Source: proc_pid_status(5). */
+/** Returns the last core of `Cpus_allowed_list:	0-3,6`. Source: proc_pid_status(5). */
 function lastCore(): number {
   const list = /^Cpus_allowed_list:\s*(.*)$/m.exec(readText(`${paths.proc}/self/status`) ?? '');
   return Number(list?.[1]?.split(/[,-]/).at(-1) ?? 0);

@@ -1,8 +1,8 @@
 /**
- * How the use of a limit is measured, when it counts as held, and the words that prove it.
+ * How the use of a limit is measured, when the limit counts as enforced, and the words that prove it.
  *
- * Held needs two things: that use stayed within the limit, and that the load did press against
- * it. A limit that was never reached proves nothing.
+ * That needs two things: use stayed within the limit, and the load did press against it. A limit that was never reached
+ * proves nothing.
  */
 import { limitAttribute } from '../../limits/limits.ts';
 import type { Counters, LimitKey } from '../../limits/limit.ts';
@@ -16,17 +16,17 @@ import type { Series } from './sample.ts';
 export interface Reading {
   readonly limit: number;
   readonly use: number;
-  /** What the verdict goes by: the mean of the whole time, or the peak. */
+  /** The value that decides the verdict: the mean of the whole time, or the peak. */
   readonly measured: number;
   /** How often the limit was hit, as the kernel counted it; for a disk, seconds at the limit. */
   readonly hits: number;
-  /** Processes that were OOM-killed for it. */
+  /** The number of processes that were OOM-killed for it. */
   readonly killed?: number;
-  /** What was possible without the limit, where that was measured. */
+  /** The value without the limit, if that was measured. */
   readonly alone: number | undefined;
 }
 
-/** The cgroup's own samples, and those of the cgroup that it shares with others. */
+/** The cgroup's own samples, and the samples of the cgroup that it shares with others. */
 interface Sources {
   readonly own: Series;
   readonly shared: Series;
@@ -41,24 +41,24 @@ interface Gauge {
   readonly read: (sources: Sources) => Pick<Reading, 'use' | 'measured' | 'hits' | 'killed'>;
   readonly within: (reading: Reading) => boolean;
   readonly pressed: (reading: Reading) => boolean;
-  /** Where no load on this host can press; never, unless given. */
+  /** Whether no load on this host can press; absent: never. */
   readonly isOutOfReach?: (reading: Reading) => boolean;
-  /** How often it was hit, in a few words. */
+  /** Describes how often it was hit, in a few words. */
   readonly hits: (reading: Reading, print: Print) => string;
-  /** The measured numbers as a sentence. */
+  /** Describes the measured numbers as a sentence. */
   readonly proof: (reading: Reading, limit: string, print: Print) => string;
 }
 
 export type GaugeName = 'cpu' | 'share' | 'memory' | 'processes' | 'disk';
 
-/** Scheduling and the first moments are not exact. */
+/** The tolerance for rates: scheduling and the first moments are not exact. */
 const rateTolerance = 1.1;
-/** The kernel lets some of its own allocations pass. */
+/** The tolerance for memory: the kernel lets some of its own allocations pass. */
 const memoryTolerance = 1.02;
 const shareTolerance = 0.1;
-/** As many periods of 100 ms as no accident throttles. */
+/** The number of periods of 100 ms that nothing throttles by accident. */
 const fewestPeriods = 10;
-/** A disk is pressed where it gives about its limit for some seconds, and has more to give. */
+/** The part of its limit that a pressed disk gives for some seconds, while it could give more. */
 const pressedRatio = 0.8;
 const fewestSeconds = 3;
 const spareRatio = 1.25;
@@ -98,7 +98,10 @@ const share: Gauge = {
     `got ${percent(measured)} of what both got; its weight entitles it to ${limit}`,
 };
 
-/** It stalls a tenant again and again to reclaim memory, and kills a process if nothing is left to reclaim. */
+/**
+ * Measures a memory limit. The kernel stalls a tenant again and again to reclaim memory, and kills a process if nothing
+ * is left to reclaim.
+ */
 const memory: Gauge = {
   read: ({ own, peak }) => ({
     use: own.now('memoryBytes'),
@@ -127,7 +130,10 @@ const processes: Gauge = {
     `peak ${measured} of ${limit}; the kernel refused ${forkCount(hits)}`,
 };
 
-/** The kernel does not count how often it delays a disk, so what the disk gives alone is shown. */
+/**
+ * Measures a disk limit. The kernel does not count how often it delays a disk, so the disk's speed without limits is
+ * shown.
+ */
 const disk = (counter: keyof Counters): Gauge => ({
   read: ({ own, limit }) => ({
     use: own.recentRate(counter),
@@ -156,7 +162,7 @@ export function gaugeOf(name: GaugeName, key: LimitKey): Gauge {
   return disk(counter);
 }
 
-/** A measured value, to about three digits. */
+/** Formats a measured value, to about three digits. */
 export function printUse(key: LimitKey, value: number): string {
   switch (limitAttribute(key).kind) {
     case 'cpu':
@@ -173,7 +179,7 @@ export function printUse(key: LimitKey, value: number): string {
   }
 }
 
-/** A limit as the policy writes it; a weight as the share that it comes to. */
+/** Formats a limit as the policy writes it; a weight as its share. */
 export function printLimit(name: GaugeName, key: LimitKey, value: number): string {
   if (name === 'share') return `${Math.round(value * 100)}%`;
   return printQuantity(limitAttribute(key).kind, value as Quantity);

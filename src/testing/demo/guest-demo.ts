@@ -7,7 +7,9 @@ import { showCursor } from './screen/view.ts';
 
 const demoMilliseconds = 120_000;
 
-/** Answers its exit status. The harness itself clears up when it is interrupted. */
+/**
+ * Runs the demo and returns its exit status. The harness itself cleans up when it is interrupted.
+ */
 export async function demonstrateInGuest(isJson: boolean): Promise<number> {
   logToStderr('Starting a virtual machine with its own kernel; the first time, its image is built');
   const image = await prepareImage(logToStderr);
@@ -32,7 +34,10 @@ export async function demonstrateInGuest(isJson: boolean): Promise<number> {
 const isLive = (isJson: boolean) =>
   process.stdout.isTTY && process.env['TERM'] !== 'dumb' && !isJson;
 
-/** What the guest's end of the connection cannot know: the terminal at this end. */
+/**
+ * Returns the command, with facts about the terminal at this end, which the guest's end of the
+ * connection cannot know.
+ */
 function guestCommand(isJson: boolean): string {
   const { stdout } = process;
   const live = isLive(isJson) ? ` --live=${stdout.columns}x${stdout.rows}` : '';

@@ -1,4 +1,4 @@
-/** The demo on this host, from looking whether it can run to removing what it made. */
+/** The demo on this host, from the check whether it can run to the removal of what it made. */
 import { lockFile } from '../../sys/files/flock.ts';
 import { treeHost } from '../tree-host.ts';
 import type { Policy } from '../../policy/policy.ts';
@@ -18,7 +18,7 @@ const introductionColumns = 100;
 
 const printError = (text: string) => void process.stderr.write(`${text}\n`);
 
-/** Answers the exit status. `live` is the size of the terminal at the other end, if there is one. */
+/** Runs the demo and returns the exit status. `live` is the size of the terminal at the other end, if there is one. */
 export async function demonstrateHere(isJson: boolean, live: string | undefined): Promise<number> {
   const obstacles = findObstacles();
   if (obstacles.length > 0) return refuse(obstacles);
@@ -69,7 +69,7 @@ async function runAndRemove(
   return isRemoved && report !== undefined && isHeld(report) ? 0 : 1;
 }
 
-/** Nothing where it came to no end, which has been said then. */
+/** Returns the report; undefined if the demo did not finish, which has been printed then. */
 async function run(
   policy: Policy,
   screen: Screen,

@@ -1,8 +1,8 @@
 /**
- * The loads, as programs for a POSIX shell and coreutils, and what starts and ends them.
+ * The loads, as programs for a POSIX shell and coreutils, and the code that starts and ends them.
  *
- * Each is started by the launcher, so that it is the tenant from its first instruction on. None
- * outlives `longestSeconds`, even if the demo is killed.
+ * The launcher starts each, so that it is the tenant from its first instruction on. None outlives
+ * `longestSeconds`, even if the demo is killed.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,14 +11,14 @@ import { launcher, paths } from './place.ts';
 
 /** Facts that decide how much a load takes. */
 interface LoadContext {
-  /** Of the limit that it goes against. */
+  /** The limit that the load goes against. */
   readonly limit: number;
-  /** The core that tenants who share one run on. */
+  /** The core for tenants that share one. */
   readonly core: number;
   readonly scratch: ScratchFiles | undefined;
 }
 
-/** What a tenant may read and write on the disk. */
+/** The files that a tenant may read and write on the disk. */
 export interface ScratchFiles {
   readonly directory: (uid: number) => string;
   readonly fileBytes: number;
@@ -28,12 +28,12 @@ export interface Load {
   readonly uid: number;
   readonly script: string;
   readonly arguments: (context: LoadContext) => readonly string[];
-  /** Starts again when it has ended and at most half of the limit is in use. */
+  /** Whether it starts again when it has ended and at most half of the limit is in use. */
   readonly again: boolean;
 }
 
 const longestSeconds = 20;
-/** What a disk load moves at most if nothing holds it: this many times what it should get. */
+/** The factor of the limit that a disk load moves at most if the limit is not enforced. */
 const limitFactorMax = 4;
 const expectedSeconds = 10;
 export const operationBytes = 4096;
@@ -49,7 +49,10 @@ export function busyLoop(uid: number, options?: { readonly onOneCore: boolean })
   };
 }
 
-/** tail keeps all that it reads while no line ends. It gets two and a half times the limit. */
+/**
+ * Fills memory: tail keeps everything that it reads while no line ends. It gets two and a half
+ * times the limit.
+ */
 export const memoryHog = (uid: number): Load => ({
   uid,
   script: `i=0
@@ -59,7 +62,7 @@ while [ $i -lt 20 ]; do head -c "$1" /dev/zero || break; sleep 0.1; i=$((i + 1))
   again: true,
 });
 
-/** Each process starts two, nine deep: 511 where nothing refuses them. */
+/** Forks: each process starts two, nine deep, which makes 511 if nothing refuses them. */
 export const forkStorm = (uid: number): Load => ({
   uid,
   script: `storm() {
@@ -117,7 +120,7 @@ export class Loads {
   readonly #problems = new Map<Load, string>();
   #stopped = false;
 
-  /** `mayStart` is asked before a load that comes again. */
+  /** Starts a load; `mayStart` is called before a load that starts again. */
   start(load: Load, context: LoadContext, mayStart: () => boolean): void {
     if (this.#stopped) return;
     const running = this.#spawn(load, context);
@@ -133,7 +136,7 @@ export class Loads {
   #spawn(load: Load, context: LoadContext): Running {
     const bounded = ['nice', '-n', '19', 'timeout', '-s', 'KILL', String(longestSeconds)];
     const command = [...bounded, 'sh', '-c', load.script, 'sh', ...load.arguments(context)];
-    // A group of its own: Ctrl-C is for the demo, which then ends the loads.
+    // A separate process group: Ctrl-C is for the demo, which then ends the loads.
     const child = spawn(
       launcher,
       ['--instance', paths.instance, '--chdir', '/', String(load.uid), '--', ...command],
@@ -161,7 +164,7 @@ export class Loads {
     return loads.map((each) => this.#problems.get(each)).find((each) => each !== undefined);
   }
 
-  /** Ends what was started here; what it started in turn is ended with the tenants' cgroups. */
+  /** Ends the loads that were started here; their descendants end with the tenants' cgroups. */
   async stop(): Promise<void> {
     this.#stopped = true;
     const running = [...this.#running];

@@ -1,4 +1,4 @@
-/** `npm run demo`: shows on this host's own kernel that tenants are held to their limits. */
+/** `npm run demo`: shows on this host's own kernel that tenants' limits are enforced. */
 import { parseArgs } from 'node:util';
 import { demonstrateHere } from './host-demo.ts';
 
@@ -45,7 +45,7 @@ async function main(args: readonly string[]): Promise<number> {
   return demonstrateHere(values.json, values.live);
 }
 
-/** Whatever was made is gone by then: only the cause is left to tell. */
+/** Reports the cause of a crash, when everything that was made has been removed. */
 function crash(error: unknown): void {
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   printError(`This is a defect of the demo: ${text}`);

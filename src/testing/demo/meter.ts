@@ -1,9 +1,9 @@
 /**
- * What the demo shows: a row a limit, with the load that goes against it. The uids are those of
- * examples/demo.xml, and the values of the limits come from there.
+ * The rows of the demo: one for each limit, with the load that goes against it. The uids and the values of the limits
+ * come from examples/demo.xml.
  *
- * Every load is bounded by itself, for the day that a limit does not hold: by time, by niceness, and
- * by what it takes at most.
+ * Every load is also bounded otherwise, in case a limit is not enforced: by time, by niceness, and by how much it takes
+ * at most.
  */
 import type { LimitKey } from '../../limits/limit.ts';
 import type { GaugeName } from './gauge.ts';
@@ -13,10 +13,10 @@ export interface Meter {
   readonly uid: number;
   readonly key: LimitKey;
   readonly gauge: GaugeName;
-  /** Whether `uid` is a reseller, whose tenants count together. */
+  /** Whether `uid` is a reseller, with tenants that count together. */
   readonly isReseller: boolean;
   readonly title: string;
-  /** What goes against the limit, for people. */
+  /** The description of the load, for people. */
   readonly does: string;
   readonly loads: readonly Load[];
 }
@@ -35,7 +35,7 @@ export const operationsUid = 61005;
 const resellerUid = 61010;
 export const neighbourUid = 61020;
 
-/** The two whose shares are compared; the weight of the first is what is shown. */
+/** The two tenants whose shares are compared; the weight of the first is shown. */
 export const sharers = [61011, 61012] as const;
 
 export const meters: readonly Meter[] = [

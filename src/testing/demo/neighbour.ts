@@ -1,6 +1,6 @@
 /**
- * A tenant that behaves well: it serves a small page up to twenty times a second, and the time
- * that each takes is measured, first alone and then beside the others.
+ * A tenant that behaves well: it serves a small page up to twenty times a second. The time for each
+ * page is measured, first without and then with the other tenants' loads.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { launcher, paths } from './place.ts';
@@ -13,7 +13,10 @@ const server = `while read -r request; do
   echo "$request"
 done`;
 const requestEveryMilliseconds = 50;
-/** On a slow host it rests for longer, so that it does not need the host for itself. */
+/**
+ * The factor by which it rests for longer than it works: on a slow host it must not need the host
+ * for itself.
+ */
 const restRatio = 3;
 
 type Phase = 'alone' | 'beside';
@@ -63,7 +66,7 @@ export class Neighbour implements Disposable {
     this.#askedAt = undefined;
   }
 
-  /** The others begin now. */
+  /** Starts the phase with the others' loads. */
   others(): void {
     this.#phase = 'beside';
   }

@@ -1,4 +1,4 @@
-/** What this host lacks for the demo, in words that say what to do. */
+/** The requirements of the demo that this host lacks, in words that explain what to do. */
 import { existsSync } from 'node:fs';
 import {
   findHierarchies1,
@@ -19,7 +19,7 @@ const programs: Readonly<Record<string, string>> = {
   timeout: 'coreutils',
 };
 
-/** Empty where the demo can run, as far as looking tells. */
+/** Returns the obstacles; empty if the demo can run, as far as a check without trying shows. */
 export function findObstacles(): readonly string[] {
   return [...rootMissing(), ...controllersMissing(), ...programsMissing()];
 }

@@ -23,7 +23,7 @@ export function readPeak(cgroup: string, peak: Peak): number | undefined {
   return undefined;
 }
 
-/** The file that says to the launcher where tenants live says it to us too. */
+/** Returns the roots from the file that also tells the launcher where tenants' cgroups are. */
 const launchRoots = () =>
   [...(readText(`${paths.runtime}/launch`) ?? '').matchAll(/^root (.+)$/gm)].map(
     ([, root = '']) => root,

@@ -1,4 +1,4 @@
-/** The demo's policy, and the values of it that the meters are about. */
+/** The demo's policy, and the values that the meters measure. */
 import { readFileSync } from 'node:fs';
 import { resolveText } from '../../apply/load-policy.ts';
 import { describeErrno, errnoOf } from '../../sys/errno.ts';
@@ -11,8 +11,8 @@ import { meters, neighbourUid, sharers, type Meter } from './meter.ts';
 import { paths, policyFile, policyName } from './place.ts';
 
 /**
- * Unlike /etc/bulkhead/policy.xml it may belong to anyone, as the program that reads it may: both
- * are in the same clone.
+ * Reads the demo's policy. Unlike /etc/bulkhead/policy.xml it may belong to anyone, like the
+ * program that reads it: both are in the same clone.
  */
 export function readDemoPolicy(): Result<Policy> {
   let text: string;
@@ -46,7 +46,7 @@ function find({ uid, isReseller }: Pick<Meter, 'uid' | 'isReseller'>, policy: Po
   return all.find((each) => each.uid === uid);
 }
 
-/** The limit as a number; of a weight, the share that it comes to among the sharers. */
+/** Returns the limit as a number; for a weight, its share among the sharers. */
 function valueOf(meter: Meter, policy: Policy): number | undefined {
   const numberOf = (uid: number) => {
     const value = find({ ...meter, uid }, policy)?.values[meter.key];
@@ -70,5 +70,5 @@ export function cgroupOf(meter: Meter, policy: Policy): string {
   return tenantCgroup({ uid: meter.uid, reseller });
 }
 
-/** The cgroup that a meter's tenant shares with others. */
+/** Returns the cgroup that a meter's tenant shares with others. */
 export const sharedCgroupOf = (cgroup: string) => cgroup.split('/')[0] ?? cgroup;

@@ -1,4 +1,4 @@
-/** Counters of the tenants' cgroups over time: what was read, and how it changed. */
+/** Counters of the tenants' cgroups over time: the samples, and how they changed. */
 import type { Driver } from '../../host/driver.ts';
 import type { Counters } from '../../limits/limit.ts';
 
@@ -10,7 +10,7 @@ interface Sample {
 
 type Counter = keyof Counters;
 
-/** What is shown as use now is the mean of about this time. */
+/** The time over which the current use is averaged. */
 const recentMilliseconds = 1000;
 
 /** The samples of one cgroup, oldest first; the first was taken before its load began. */
@@ -37,12 +37,12 @@ export class Series {
     return this.now(counter) - (this.#samples[0]?.counters[counter] ?? 0);
   }
 
-  /** A second, over all samples. */
+  /** Returns the growth per second, over all samples. */
   rate(counter: Counter): number {
     return rateBetween(this.#samples[0], this.last, counter);
   }
 
-  /** How many whole seconds had a rate of at least this. */
+  /** Counts the whole seconds that had a rate of at least this. */
   secondsAbove(counter: Counter, min: number): number {
     let seconds = 0;
     let [begin] = this.#samples;

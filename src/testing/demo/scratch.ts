@@ -29,7 +29,7 @@ const ddMilliseconds = 20_000;
 export interface Scratch extends ScratchFiles {
   readonly path: string;
   readonly fileSystem: FileSystemFacts;
-  /** What the disk gives without limits, a second. */
+  /** The disk's speeds without limits, per second. */
   readonly speeds: ReadonlyMap<LimitKey, number>;
 }
 
@@ -70,7 +70,7 @@ function findPlace(): Result<Place> {
   return fail(`no disk has ${(2 * neededBytes) / 2 ** 20} MiB free`);
 }
 
-/** The file system that the directory lies in, if it is on a disk and may be written. */
+/** Returns the file system of the directory, if it is on a disk and may be written. */
 function fileSystemOf(directory: string, fileSystems: FileSystems): FileSystemFacts | undefined {
   let real: string;
   try {
@@ -102,7 +102,7 @@ function handOver(directory: string, uid: number): void {
   chownSync(directory, uid, uid);
 }
 
-/** The same commands as the loads, before there is a limit. */
+/** Measures the disk with the same commands as the loads, before there is a limit. */
 async function measure(
   directory: string,
   signal: AbortSignal,
@@ -122,7 +122,7 @@ async function measure(
 
 const run = promisify(execFile);
 
-/** Seconds that it says it took, without the start of the program. */
+/** Runs dd and returns the seconds that it reports, without the start of the program. */
 async function dd(signal: AbortSignal, ...operands: readonly string[]): Promise<number> {
   const started = performance.now();
   const { stderr } = await run('dd', operands, {
@@ -139,7 +139,7 @@ function lastLine(error: unknown): string {
   return (stderr?.trim() || message).split('\n').at(-1) ?? message;
 }
 
-/** Scratch directories that any run of the demo made; those of others are left alone. */
+/** Returns the scratch directories that any run of the demo made, and no others. */
 export function scratchDirectories(): readonly string[] {
   return parents.flatMap((parent) =>
     names(parent)
@@ -149,7 +149,7 @@ export function scratchDirectories(): readonly string[] {
   );
 }
 
-/** In a directory that everyone can write to, anyone can make one of that name. */
+/** Whether root made the directory: where everyone can write, anyone can make one of that name. */
 function isOurs(path: string): boolean {
   const stat = lstatSync(path, { throwIfNoEntry: false });
   return stat !== undefined && stat.isDirectory() && stat.uid === 0;
@@ -163,7 +163,10 @@ function names(directory: string): readonly string[] {
   }
 }
 
-/** Only once no process of a tenant is left, who could exchange what is being removed. */
+/**
+ * Removes the files. Call it only when no process of a tenant is left, which could replace them
+ * meanwhile.
+ */
 export function removeScratch(): void {
   for (const path of scratchDirectories()) rmSync(path, { recursive: true, force: true });
 }

@@ -1,4 +1,4 @@
-/** A limit as it is shown on this host: its value, its cgroup, and what is read of it. */
+/** A limit as it is shown on this host: its value, its cgroup, and its readings. */
 import type { Driver } from '../../host/driver.ts';
 import type { Support } from '../../limits/limit.ts';
 import type { Policy } from '../../policy/policy.ts';
@@ -44,7 +44,7 @@ function reasonOf({ reason = 'this kernel does not have it', help }: Support): s
   return help === undefined ? reason : `${reason}; ${help}`;
 }
 
-/** All cgroups whose counters are needed. */
+/** Returns all cgroups whose counters are needed. */
 export const cgroupsOf = (all: readonly Shown[]): ReadonlySet<string> =>
   new Set(all.flatMap(({ cgroup }) => [cgroup, sharedCgroupOf(cgroup)]));
 

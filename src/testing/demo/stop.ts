@@ -1,4 +1,4 @@
-/** Ctrl-C, a closed terminal, a kill: the demo stops, and still removes what it made. */
+/** Ctrl-C, a closed terminal, a kill: the demo stops, and still removes everything that it made. */
 import { constants } from 'node:os';
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;

@@ -1,8 +1,11 @@
-/** What the demo found out about one limit. */
+/** The verdict of the demo on one limit. */
 import type { LimitKey, Support } from '../../limits/limit.ts';
 import { gaugeOf, printLimit, printUse, type GaugeName, type Reading } from './gauge.ts';
 
-/** Not proved: nothing went past the limit, and the load did not press against it either. */
+/**
+ * The outcome. Not proved: nothing went past the limit, and the load did not press against it
+ * either.
+ */
 export type Outcome = 'held' | 'not held' | 'not proved' | 'not supported here';
 
 export interface Verdict {
@@ -23,7 +26,7 @@ interface Judged {
   readonly gauge: GaugeName;
 }
 
-/** `problem` is what kept the load from running as it should. */
+/** Judges a limit; `problem` is the reason why the load did not run as it should. */
 export function judge(
   meter: Judged,
   support: Support,

@@ -1,11 +1,11 @@
-/** Source with one file changed or taken away, of which no copy is made. */
+/** Source with one file changed or removed, without making a copy. */
 import {
   nameOf,
   directoryOf,
   type SourceTree,
 } from '../../kernel-modules/core/source/source-tree.ts';
 
-/** `content` is undefined for a file that is taken away. */
+/** Returns the altered tree; `content` is undefined for a removed file. */
 export const alteredTree = (
   tree: SourceTree,
   path: string,
@@ -19,7 +19,7 @@ export const alteredTree = (
   read: (each) => (each === path ? content : tree.read(each)),
 });
 
-/** The first declaration of a file with another first letter; undefined where there is none. */
+/** Changes the first letter of a file's first declaration; returns undefined if there is none. */
 export function withLetterChanged(bytes: Uint8Array): Uint8Array | undefined {
   const text = Buffer.from(bytes).toString('latin1');
   const changed = text.replace(

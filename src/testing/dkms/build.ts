@@ -1,6 +1,6 @@
 /**
- * Builds what a package for DKMS brings, with the dkms of Debian itself, in the jail: an oracle for what reads dkms.conf
- * without it.
+ * Builds a DKMS package's modules in the jail, with Debian's own dkms. The result is an oracle for code that reads
+ * dkms.conf without dkms.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
@@ -14,7 +14,10 @@ import { printProblem } from '../../base/problem.ts';
 
 const tree = '/var/lib/dkms';
 
-/** dkms asks whether it is root, and in the jail nobody is. What it built goes out as an archive. */
+/**
+ * The script in the jail. dkms checks that it is root, which nobody is in the jail. The built modules leave it as an
+ * archive.
+ */
 const script = `
 name=$1 version=$2 release=$3 headers=$4
 mkdir /tmp/bin
@@ -28,7 +31,7 @@ done
 exec tar -cf - -C ${tree} --exclude=source --exclude=build --exclude='kernel-*' "$name/$version" >&3
 `;
 
-/** Leaves `NAME/VERSION/RELEASE/ARCH/module/X.ko` below `into`, as in /var/lib/dkms. */
+/** Builds `NAME/VERSION/RELEASE/ARCH/module/X.ko` below `into`, as in /var/lib/dkms. */
 export async function buildByDkms(
   source: DkmsSource,
   build: KernelBuild,
@@ -61,7 +64,7 @@ export async function buildByDkms(
   return unpacked.status === 0 ? ok(true) : fail(`tar: ${unpacked.stderr.toString()}`);
 }
 
-/** Where they are below what `buildByDkms` was given. */
+/** Returns the directory of the modules below `into`, the argument of `buildByDkms`. */
 export const modulesDirectory = (into: string, { name, version }: DkmsSource, release: string) =>
   join(into, name, version, release, 'x86_64/module');
 

@@ -1,6 +1,6 @@
 /**
- * The trial behind the figures of docs/trust.md: `node src/testing/dkms/main.ts [--no-rebuild] [PACKAGE…]`, all of Debian's
- * packages for DKMS where none is named. Takes hours; what was fetched and built is kept in ~/.cache/bulkhead/dkms.
+ * The trial behind the figures of docs/trust.md: `node src/testing/dkms/main.ts [--no-rebuild] [PACKAGE…]`; all of
+ * Debian's DKMS packages if none is named. Takes hours; fetched and built files are kept in ~/.cache/bulkhead/dkms.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
@@ -77,7 +77,7 @@ for (const question of questions) {
 }
 scan(roots);
 
-/** What `scan --deep` says of all that was built. */
+/** Reports the result of `scan --deep` for all built modules. */
 function scan(directories: readonly string[]): void {
   const program = join(import.meta.dirname, '../../../bulkhead');
   const headers = build.mounts[0]!.from;

@@ -1,9 +1,9 @@
 /**
- * Debian's packages of DKMS source, fetched and never installed: `~/.cache/bulkhead/dkms/NAME@VERSION/` has the tree of a
- * package. Those of this release, and of the one before it for source of another version.
+ * Debian's packages of DKMS source, fetched and never installed: `~/.cache/bulkhead/dkms/NAME@VERSION/` has the tree of
+ * a package. They are this release's, and the previous release's for source of another version.
  *
- * apt works in a directory of its own, so that contrib and non-free can be had and the host's lists stay as they are. A
- * directory is complete, because it is made under another name and renamed last.
+ * apt works in a separate directory, so that contrib and non-free are available and the host's lists stay as they are.
+ * A directory is complete, because it is made under another name and renamed last.
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { mkdtemp, rename, rm } from 'node:fs/promises';
@@ -16,7 +16,7 @@ import { cacheDirectory as machineCache } from '../vm/cache.ts';
 import { execute, succeed } from '../vm/command.ts';
 import { printProblem } from '../../base/problem.ts';
 
-/** What DKMS builds, as a package has it. */
+/** The source of a package, which DKMS builds. */
 export interface DkmsSource {
   readonly package: string;
   readonly packageVersion: string;
@@ -39,7 +39,7 @@ export class DkmsPackages {
     this.#options = options;
   }
 
-  /** The error is why that cannot be done here. */
+  /** Opens the packages; the error is the reason why that cannot be done here. */
   static async open(): Promise<Result<DkmsPackages>> {
     const apt = join(cache, 'apt');
     const own = await debianSources();
@@ -53,7 +53,7 @@ export class DkmsPackages {
     return ok(packages);
   }
 
-  /** All that bring drivers, by name. */
+  /** Returns all packages with drivers, by name. */
   async names(): Promise<readonly string[]> {
     const argv = ['apt-cache', ...this.#options, 'search', '--names-only', '--', '-dkms$'];
     const lines = (await succeed('list packages for DKMS', argv)).split('\n');
@@ -61,14 +61,14 @@ export class DkmsPackages {
     return names.filter((each) => !noDrivers.test(each)).sort();
   }
 
-  /** The newest first; the second, where there is one, is of the release before. */
+  /** Returns the versions, the newest first; the second, if there is one, is the previous release's. */
   async versions(name: string): Promise<readonly string[]> {
     const { stdout } = await execute(['apt-cache', ...this.#options, 'madison', name]);
     const versions = stdout.split('\n').map((line) => line.split('|')[1]?.trim() ?? '');
     return [...new Set(versions.filter((each) => each !== ''))];
   }
 
-  /** The tree of a package, fetched once. */
+  /** Returns the tree of a package, fetched once. */
   async unpack(name: string, version: string): Promise<Result<string>> {
     const directory = join(cache, `${name}@${plain(version)}`);
     if (existsSync(directory)) return ok(directory);
@@ -88,19 +88,19 @@ export class DkmsPackages {
     }
   }
 
-  /** The program of that name, which is a script. */
+  /** Fetches the program of that name, which is a script. */
   async dkms(): Promise<Result<string>> {
     const [version = ''] = await this.versions('dkms');
     const unpacked = await this.unpack('dkms', version);
     return unpacked.ok ? ok(join(unpacked.value, 'usr/sbin/dkms')) : unpacked;
   }
 
-  /** Where what was built of a package is kept. */
+  /** Returns the directory in which a package's built modules are kept. */
   builtDirectory({ package: name, packageVersion }: DkmsSource, release: string): string {
     return join(cache, 'built', `${name}@${plain(packageVersion)}_${release}`, 'var/lib/dkms');
   }
 
-  /** The headers of the newest kernel of this release, complete. */
+  /** Returns the headers of the newest kernel of this release, complete. */
   async headers(): Promise<Result<KernelBuild>> {
     const argv = ['apt-cache', ...this.#options, 'show', '--no-all-versions'];
     const meta = await execute([...argv, 'linux-headers-amd64']);

@@ -1,6 +1,6 @@
 /**
- * What can be decided about the modules of one package for DKMS: with its own source, with that source altered, with that of
- * another version, and by building it again.
+ * The decisions about the modules of one DKMS package: with its own source, with that source altered, with the source
+ * of another version, and by building it again.
  */
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -48,10 +48,10 @@ export interface TrialResponse {
 interface TrialOptions {
   readonly source: DkmsSource;
   readonly other: DkmsSource | undefined;
-  /** Where `buildByDkms` put the modules. */
+  /** The directory in which `buildByDkms` put the modules. */
   readonly built: string;
   readonly build: KernelBuild;
-  /** Of how many modules; all of a package take the same build. */
+  /** The number of modules to rebuild; all of a package take the same build. */
   readonly rebuildsMax: number;
 }
 
@@ -109,7 +109,7 @@ class Trial {
     return { package: source.package, module: bareName(file), question, outcome, why };
   }
 
-  /** Of the first file of each kind that counts. */
+  /** Alters the first file of each kind that counts. */
   *#altered(
     file: string,
     module: KernelModule,
@@ -152,8 +152,8 @@ class Trial {
 }
 
 /**
- * Whether an answer is what an honest and able judge would say; a wrong one accuses or is deceived. Another version that
- * is consistent has the same code: srcversion is a digest of it.
+ * Compares an answer with an honest and able judge's; a wrong one accuses, or is deceived. Another version that is
+ * consistent has the same code: srcversion is a digest of it.
  */
 export function verdictOn({ question, outcome }: TrialResponse): 'right' | 'wrong' | 'undecided' {
   if (outcome === 'undecided') return 'undecided';

@@ -7,5 +7,8 @@ export const guarded = (command: readonly string[]): readonly string[] => [
   ...command,
 ];
 
-/** In the environment of what a guard runs, so that none is put around another for nothing. */
+/**
+ * The environment variable of a guarded program, so that no guard is put around another for
+ * nothing.
+ */
 export const guardedMark = 'BULKHEAD_TESTS_GUARDED';

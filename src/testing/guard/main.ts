@@ -1,18 +1,19 @@
 /**
- * `node main.ts PROGRAM ARGUMENTS…`: runs a program, and ends all that it has started when it ends, is told to
- * stop, or whoever started this ends, be it by SIGKILL. That is told by the end of standard input.
+ * `node main.ts PROGRAM ARGUMENTS…`: runs a program, and ends everything that it has started. That happens when the
+ * program ends, when the guard gets a signal to stop, or when the guard's parent ends, even by SIGKILL: then standard
+ * input ends.
  *
- * Sessions, process groups, changes of uid and double forks lead nowhere: orphans become the guard's children.
- * A control group or a pid namespace would do it too, but the placer's tests need those of the host.
+ * Sessions, process groups, changes of uid and double forks are no escape: orphans become the guard's children. A
+ * control group or a pid namespace would do it too, but the placer's tests need the host's.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { spawnBound } from '../vm/command.ts';
 import { descendantsOf } from './process-tree.ts';
 import { becomeSubreaper, reapAdopted } from './subreaper.ts';
 
-/** What was asked to stop may clean up for that long; then it is killed. */
+/** The time that a program has to clean up after a signal; then it is killed. */
 const graceMilliseconds = 10_000;
-/** What forks faster than it is stopped is hopeless after so many scans. */
+/** The number of scans after which a program that forks faster than it is stopped is hopeless. */
 const roundsMax = 1000;
 
 becomeSubreaper();
@@ -38,7 +39,7 @@ process.stdin.on('close', () => stop('SIGTERM')).resume();
 // The reader of the output may be gone.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 
-/** Stops first what it finds, since something that is stopped starts nothing. */
+/** Ends all descendants. It stops them first, since a stopped process starts nothing. */
 async function endDescendants(): Promise<void> {
   const stopped = new Set<number>();
   for (let round = 0; round < roundsMax; round++) {

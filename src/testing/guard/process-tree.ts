@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 interface FoundProcess {
   readonly pid: number;
   readonly parent: number;
-  /** As in stat: `R` running, `T` stopped, `Z` exited and not yet reaped. */
+  /** The state in stat: `R` running, `T` stopped, `Z` exited and not yet reaped. */
   readonly state: string;
 }
 
@@ -27,7 +27,7 @@ function readStat(pid: string): string {
   }
 }
 
-/** All that a process has started, and what those started, as far as they still run. */
+/** Returns all descendants of a process that still run. */
 export function descendantsOf(ancestor: number): readonly FoundProcess[] {
   const children = new Map<number, FoundProcess[]>();
   for (const each of processes()) {

@@ -1,7 +1,7 @@
 /**
- * What a guard needs of the kernel: orphans below it become its children, and it takes note of their end.
+ * The kernel functions of a guard: orphans below it become its children, and it reaps them.
  *
- * Of the tests alone, so not among the product's system calls.
+ * Only tests need them, so they are not among the product's system calls.
  */
 import koffi from 'koffi';
 
@@ -17,20 +17,17 @@ const P_ALL = 0;
 const WNOHANG = 1;
 const WEXITED = 4;
 const WNOWAIT = 0x0100_0000;
-/** siginfo_t has 128 bytes; with a child that ended, si_pid is behind three words and one that aligns. */
+/** The size of siginfo_t, 128 bytes. With a child that ended, si_pid comes after three words and a padding word. */
 const siginfoWords = 32;
 const siPid = 4;
 
-/** From now on, whatever below this process loses its parent becomes its child. Source: prctl(2). */
+/** Makes this process the parent of every orphan below it, from now on. Source: prctl(2). */
 export function becomeSubreaper(): void {
   if (cPrctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) !== 0)
     throw new Error('Cannot become the subreaper of what is started');
 }
 
-/**
- * Takes note of the end of adopted processes; `own` is left to Node, which started it.
- * Answers how many there were.
- */
+/** Reaps adopted processes; `own` is left to Node, which started it. Returns how many there were. */
 export function reapAdopted(own: number): number {
   const info = new Int32Array(siginfoWords);
   for (let count = 0; ; count++) {

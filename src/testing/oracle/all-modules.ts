@@ -1,4 +1,6 @@
-/** All modules of a kernel, loaded one after another, each after those whose exports it uses. */
+/**
+ * All modules of a kernel, loaded one after another, each after the modules whose exports it uses.
+ */
 import type { KernelModule } from '../../kernel-modules/core/record/module.ts';
 import { importsOf } from '../../kernel-modules/core/record/module.ts';
 import type { LoaderState } from '../../kernel-modules/core/kernel/kernel.ts';
@@ -17,7 +19,7 @@ interface TreeModule {
   readonly module: KernelModule;
 }
 
-/** Providers first; otherwise in the given order. */
+/** Sorts modules with providers first; otherwise in the given order. */
 export function inLoadOrder(modules: readonly TreeModule[]): TreeModule[] {
   const providers = new Map<string, TreeModule>();
   for (const each of modules) {
@@ -40,9 +42,12 @@ export function inLoadOrder(modules: readonly TreeModule[]): TreeModule[] {
 
 interface TreeComparison {
   readonly loaded: number;
-  /** Refused by the loader, as predicted: what they need had failed. */
+  /**
+   * The number of modules that the loader refused, as predicted: a module that they need had
+   * failed.
+   */
   readonly refused: number;
-  /** Passed the loader and failed in their own init function: errno → how many. */
+  /** Modules that passed the loader and failed in their own init function: errno → how many. */
   readonly ownFailures: ReadonlyMap<string, number>;
   readonly differences: readonly string[];
 }

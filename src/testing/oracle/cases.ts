@@ -9,34 +9,34 @@ interface LoadStep {
   /** Name of a built module. */
   readonly base: string;
   readonly edits: readonly Edit[];
-  /** Of finit_module(2). */
+  /** The flags of finit_module(2). */
   readonly flags: number;
 }
 
 export type Step =
   | LoadStep
   | { readonly do: 'unload'; readonly name: string }
-  /** Whatever the step before has loaded, if it has. */
+  /** Unloads the module that the step before has loaded, if it has. */
   | { readonly do: 'unload last' }
   | { readonly do: 'write'; readonly path: string; readonly text: string };
 
-/** What the last step comes to: the module's own taints, or the errno. */
+/** The expected result of the last step: the module's own taints, or the errno. */
 type Expectation = { readonly loads: string } | { readonly refused: string };
 
 export interface Case {
   readonly name: string;
   readonly steps: readonly Step[];
   readonly expect: Expectation;
-  /** Kernels before that crash. */
+  /** The first kernel for this case; earlier ones crash. */
   readonly from?: Release;
-  /** What it comes to on kernels before a release. */
+  /** The expected result on kernels before a release. */
   readonly before?: { readonly release: Release; readonly expect: Expectation };
 }
 
 /** A step with its module's file made. */
 export interface MadeStep {
   readonly command: Command;
-  /** undefined where nothing is loaded. */
+  /** The module's file; undefined if nothing is loaded. */
   readonly bytes: Uint8Array | undefined;
 }
 
@@ -60,7 +60,7 @@ export function makeSteps(prefix: string, steps: readonly Step[], bases: Bases):
   });
 }
 
-/** The files that an oracle needs for these steps. */
+/** Returns the files that an oracle needs for these steps. */
 export function filesOf(steps: Iterable<MadeStep>): Map<string, Uint8Array> {
   const files = new Map<string, Uint8Array>();
   for (const { command, bytes } of steps) {
@@ -69,7 +69,10 @@ export function filesOf(steps: Iterable<MadeStep>): Map<string, Uint8Array> {
   return files;
 }
 
-/** Where the kernel will put it below /sys/module; undefined for what it cannot read anyway. */
+/**
+ * Returns the module's name below /sys/module; undefined for a file that the kernel cannot read
+ * anyway.
+ */
 function structNameOf(bytes: Uint8Array): string | undefined {
   try {
     const { data } = new ObjectFile(bytes).section('.gnu.linkonce.this_module');

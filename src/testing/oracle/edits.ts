@@ -1,8 +1,8 @@
 /**
- * Changes of a module that no build makes, each one rule of the loader touched.
+ * Changes of a module that no build makes; each touches one rule of the loader.
  *
- * A change is a function of an open object file; what concerns the raw file (header, appended signature)
- * is a function of its bytes and comes after all others.
+ * A change is a function of an open object file. A change of the raw file (header, appended signature) is a function of
+ * its bytes and comes after all others.
  */
 import { ObjectFile, setData, type EditableSection } from './object-file.ts';
 
@@ -55,7 +55,7 @@ export const modinfo = (tag: string, ...values: string[]): Edit =>
     return rest;
   });
 
-/** The only value of a tag, behind all others. */
+/** Makes this the only value of a tag, after all others. */
 export const modinfoLast = (tag: string, value: string): Edit =>
   editModinfo((entries) => [...entries.filter((each) => !hasTag(each, tag)), `${tag}=${value}`]);
 
@@ -77,10 +77,10 @@ export const structName = (name: string): Edit =>
     data.set(bytesOf(name), structNameAt);
   });
 
-/** Both names, as a build would give them. */
+/** Sets both names, as a build would. */
 export const named = (name: string): readonly Edit[] => [modinfo('name', name), structName(name)];
 
-/** So that neither the kernel nor a reader finds it; numbers of sections stay. */
+/** Hides a section, so that neither the kernel nor a reader finds it; numbers of sections stay. */
 export const hideSection = (name: string): Edit =>
   object((opened) => {
     const section = opened.section(name);
@@ -117,28 +117,28 @@ export const addSection = (name: string, flags: number, data: Uint8Array): Edit 
 
 const withoutContents = 8;
 
-/** Memory that is zero and takes no bytes in the file. */
+/** Adds memory that is zero and takes no bytes in the file. */
 export const addZeros = (name: string, bytes: number): Edit =>
   object((opened) => {
     const section = plainSection(name, 3, new Uint8Array());
     opened.sections.push({ ...section, type: withoutContents, size: bytes });
   });
 
-/** A section that its type marks as unused. */
+/** Marks a section as unused by its type. */
 export const unused = (name: string): Edit => section(name, (each) => void (each.type = 0));
 
-/** A second one, whose type marks it as unused. */
+/** Adds a second section, whose type marks it as unused. */
 export const unusedCopy = (name: string): Edit =>
   object((opened) => {
     const original = opened.section(name);
     opened.sections.push({ ...original, type: 0, data: original.data.slice() });
   });
 
-/** The section ends so many bytes earlier; what was there stays in the file behind it. */
+/** Ends the section some bytes earlier; the bytes stay in the file after it. */
 export const shortened = (name: string, bytes: number): Edit =>
   section(name, (each) => void (each.size -= bytes));
 
-/** Per-CPU data that is not zero where a relocation will change it. */
+/** Adds per-CPU data that is not zero where a relocation will change it. */
 export const dirtyPerCpu = (symbol: string): Edit =>
   object((opened) => {
     const index = opened.sections.push(
@@ -176,7 +176,7 @@ export const withoutCrc = (symbol: string): Edit =>
     setData(versions, Uint8Array.from(kept));
   });
 
-/** The versions in the extended form as well, each CRC changed as one likes; undefined leaves a symbol out. */
+/** Adds the versions in the extended form as well. `change` returns each CRC; undefined leaves a symbol out. */
 export const extendVersions = (
   change: (symbol: string, crc: number) => number | undefined = (_, crc) => crc,
 ): Edit =>
@@ -205,7 +205,7 @@ const renameVersion = (opened: ObjectFile, from: string, to: string) => {
   }
 };
 
-/** An import under another name, with the CRC of the old one. */
+/** Renames an import, and keeps the CRC of the old name. */
 export const renameImport = (from: string, to: string): Edit =>
   object((opened) => {
     opened.symbol(from).name = to;
@@ -224,7 +224,7 @@ export const weaken = (name: string): Edit =>
 export const swapSymbols = (first: string, second: string): Edit =>
   object((opened) => opened.swapSymbols(first, second));
 
-/** An export under another name of at most the same length: strings and symbols. */
+/** Renames an export to a name of at most the same length: strings and symbols. */
 export const renameExport = (from: string, to: string): Edit =>
   object((opened) => {
     for (const symbol of opened.symbols) {
@@ -236,7 +236,7 @@ export const renameExport = (from: string, to: string): Edit =>
     strings.data = bytesOf(text(strings.data).replace(`${from}\0`, padded));
   });
 
-/** The name that the kernel reads alone; symbols still have the old one. */
+/** Renames an export only in the string that the kernel reads; symbols keep the old name. */
 export const renameExportString = (from: string, to: string): Edit =>
   object((opened) => {
     const strings = opened.section('__ksymtab_strings');
@@ -324,7 +324,7 @@ export const flipped = (at: number): Edit =>
 const marker = bytesOf('~Module signature appended~\n');
 const trailerBytes = 12;
 
-/** What follows the object file. */
+/** Returns the bytes after the object file. */
 function signatureOf(bytes: Uint8Array): Uint8Array {
   const end = bytes.length - marker.length;
   if (text(bytes.subarray(end)) !== text(marker)) throw new Error('The module is not signed');
@@ -346,7 +346,7 @@ interface Trailer {
   readonly length?: number;
 }
 
-/** A signature of these bytes, with a trailer that may lie. */
+/** Returns a signature of these bytes, with a trailer that may lie. */
 export function signature(message: Uint8Array, trailer: Trailer = {}): Uint8Array {
   const head = new Uint8Array(trailerBytes);
   head[0] = trailer.algorithm ?? 0;
@@ -357,7 +357,7 @@ export function signature(message: Uint8Array, trailer: Trailer = {}): Uint8Arra
   return new Uint8Array(Buffer.concat([message, head, marker]));
 }
 
-/** The PKCS#7 message of a signed module. */
+/** Returns the PKCS#7 message of a signed module. */
 function signatureMessage(bytes: Uint8Array): Uint8Array {
   const whole = signatureOf(bytes);
   return whole.slice(0, whole.length - marker.length - trailerBytes);

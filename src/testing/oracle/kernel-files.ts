@@ -1,9 +1,9 @@
 /**
- * Debian's cloud kernel and what modules are built with, unpacked and never installed:
+ * Debian's cloud kernel and the packages to build modules for it, unpacked and never installed:
  * `$XDG_CACHE_HOME/bulkhead/kernels/RELEASE_VERSION/` has the trees of these packages together.
  *
- * A directory is complete, because it is made under another name and renamed last. Older ones are removed by
- * whoever makes a new one, under the lock.
+ * A directory is complete, because it is made under another name and renamed last. A process that makes a new one
+ * removes older ones, under the lock.
  */
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rename, writeFile } from 'node:fs/promises';
@@ -31,7 +31,9 @@ export interface KernelFiles {
 export const cacheDirectory = join(dirname(machineCache), 'kernels');
 const unfinished = 'unfinished-';
 
-/** The error is the reason why this host has no oracle: print it and skip what needs it. */
+/**
+ * Prepares the files. The error is the reason why this host has no oracle: print it and skip the tests that need it.
+ */
 export async function prepareKernelFiles(log: Log): Promise<Result<KernelFiles>> {
   if (process.arch !== 'x64') return fail(`the oracle's kernel is x86-64, not ${process.arch}`);
   const release = await readFile('/etc/os-release', 'utf8').catch(() => '');
@@ -114,7 +116,9 @@ async function filesIn({ kernel, headers }: Packages): Promise<KernelFiles> {
   return files;
 }
 
-/** The makefile of the package names itself and the common headers where they would be installed. */
+/**
+ * Corrects the paths in the package's makefile, which names itself and the common headers as if they were installed.
+ */
 export async function pointAtCommon(headers: string, sources: string): Promise<void> {
   const makefile = join(headers, 'Makefile');
   const text = await readFile(makefile, 'utf8');

@@ -1,8 +1,8 @@
 /**
  * An object file that can be changed: x86-64, as the kernel's build makes modules.
  *
- * For tests that need a module which no compiler would write. Sections keep their order and so their
- * numbers; what is added comes last. Nothing here is bounded: the input is our own build.
+ * Some tests need a module which no compiler would write. Sections keep their order and so their numbers; new ones come
+ * last. Nothing here is bounded: the input is our own build.
  */
 export interface EditableSection {
   name: string;
@@ -50,7 +50,7 @@ const encode = (text: string) => new Uint8Array(Buffer.from(text, 'latin1'));
 export class ObjectFile {
   readonly header: Uint8Array;
   readonly sections: EditableSection[];
-  /** In the order of the table; the first is the null symbol. */
+  /** The symbols in the order of the table; the first is the null symbol. */
   readonly symbols: EditableSymbol[];
   #namesIndex: number;
 
@@ -244,7 +244,10 @@ function readSection(bytes: Uint8Array, at: number, names: Uint8Array): Editable
   };
 }
 
-/** Addresses are all zero in a module but for the data of `.codetag`, which the loader ignores. */
+/**
+ * Writes a section's header. Addresses are all zero in a module, except for the data of `.codetag`, which the loader
+ * ignores.
+ */
 function writeSection(
   view: DataView,
   at: number,

@@ -20,18 +20,18 @@ import { buildLoader } from './build.ts';
 import type { KernelFiles } from './kernel-files.ts';
 
 export type Command =
-  /** `name` is that in `struct module`, whose taint is asked for afterwards. */
+  /** A command that loads a module. `name` is the name in `struct module`, whose taint is read afterwards. */
   | {
       readonly do: 'load' | 'copy' | 'insmod';
       readonly file: string;
       readonly name: string;
-      /** Of finit_module(2). */
+      /** The flags of finit_module(2). */
       readonly flags?: number;
     }
   | { readonly do: 'unload'; readonly name: string }
   | { readonly do: 'write'; readonly path: string; readonly text: string };
 
-/** What the kernel did. */
+/** The kernel's reaction to one command. */
 export interface LoadOutcome {
   /** 0 or errno; for `insmod` its exit status. */
   readonly error: number;
@@ -44,7 +44,7 @@ export interface LoadOutcome {
 }
 
 interface OracleOptions {
-  /** What to add to the kernel's command line. */
+  /** Words to add to the kernel's command line. */
   readonly commandLine?: string;
   readonly memoryMiB?: number;
   /** How long to let the machine run before it is saved: the kernel limits how often it logs some things. */
@@ -94,7 +94,7 @@ export class Oracle implements AsyncDisposable {
     }
   }
 
-  /** Runs commands from the saved state on; what they did is gone afterwards. */
+  /** Runs commands from the saved state; their effects are gone afterwards. */
   async run(
     commands: readonly Command[],
     timeoutMs = longPatienceMilliseconds,
@@ -146,7 +146,7 @@ export class Oracle implements AsyncDisposable {
   }
 }
 
-/** What the port needs where it is not built in, as in Debian 12; providers first. */
+/** The drivers of the port, for kernels such as Debian 12's that have them as modules; providers first. */
 const portDriverPaths = [
   'virtio/virtio_ring',
   'virtio/virtio',
@@ -195,7 +195,7 @@ const option = (name: string, value: string): string[] => [name, value];
 
 const portOf = (directory: string) => join(directory, 'port');
 
-/** The console, and the port for commands and answers. */
+/** Returns the options of the console, and of the port for commands and answers. */
 const channels = (directory: string): string[] => [
   ...option('-serial', `file:${consoleFile(directory)}`),
   ...option('-device', 'virtio-serial-pci'),
@@ -250,7 +250,7 @@ function parseDone(line: string, log: readonly string[]): LoadOutcome {
   };
 }
 
-/** /dev/kmsg writes what is not printable ASCII, and the backslash, as \xNN. */
+/** Decodes /dev/kmsg, which writes the backslash and everything that is not printable ASCII as \xNN. */
 const unescape = (text: string) =>
   text.replaceAll(/\\x([0-9a-f]{2})/g, (_, digits: string) =>
     String.fromCharCode(parseInt(digits, 16)),

@@ -1,8 +1,8 @@
 /**
- * The guest's disk under another kernel of Debian than its own: `vmlinuz` and an initrd that brings the modules along
- * and puts them into the disk at the first boot.
+ * The guest's disk under another Debian kernel than its own: `vmlinuz` and an initrd that contains the modules and puts
+ * them into the disk at the first boot.
  *
- * `BULKHEAD_GUEST_KERNEL`, the suite of Debian that has the kernel, makes all guests of a run start that way.
+ * `BULKHEAD_GUEST_KERNEL`, the Debian suite that has the kernel, makes all guests of a run start that way.
  */
 import { chmod, copyFile, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { globSync } from 'node:fs';
@@ -13,7 +13,7 @@ import type { KernelFiles } from './kernel-files.ts';
 import { succeed } from '../vm/command.ts';
 import { removeTree } from '../vm/directories.ts';
 
-/** Those that are modules in one of the kernels, in an order in which they load. */
+/** The drivers that are modules in one of the kernels, in an order in which they load. */
 const drivers = [
   'virtio_ring',
   'virtio',
@@ -51,7 +51,7 @@ $b mount --move /dev /root/dev
 exec $b switch_root /root /sbin/init
 `;
 
-/** What the environment asks for; undefined if guests have their own kernel. */
+/** Returns the kernel that the environment requests; undefined if guests have their own kernel. */
 export async function otherKernelWanted(): Promise<KernelFiles | undefined> {
   const suite = process.env['BULKHEAD_GUEST_KERNEL'];
   if (suite === undefined) return undefined;

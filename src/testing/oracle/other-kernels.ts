@@ -1,9 +1,9 @@
 /**
- * Kernels of other releases of Debian than the host's, unpacked and never installed:
+ * Kernels of other Debian releases than the host's, unpacked and never installed:
  * `$XDG_CACHE_HOME/bulkhead/kernels/SUITE/` has the trees of the packages together.
  *
- * apt works in a directory of its own, so that the host's lists stay as they are. What is in the cache is used
- * without a network; a directory is complete, because it is made under another name and renamed last.
+ * apt works in a separate directory, so that the host's lists stay as they are. Files in the cache are used without a
+ * network; a directory is complete, because it is made under another name and renamed last.
  */
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rename } from 'node:fs/promises';
@@ -19,21 +19,23 @@ import { cacheDirectory, pointAtCommon, type KernelFiles } from './kernel-files.
 
 interface OtherKernel {
   readonly name: string;
-  /** In the archive of the host's Debian; the first names the directory. */
+  /** The suites in the archive of the host's Debian; the first names the directory. */
   readonly suites: readonly [string, ...string[]];
 }
 
-/** The oldest that Debian supports, and the newest that it has for its stable release. */
+/** The oldest kernel that Debian supports, and the newest for its stable release. */
 export const otherKernels: readonly OtherKernel[] = [
   { name: 'Debian 12', suites: ['bookworm', 'bookworm-security'] },
   { name: 'the backports of Debian 13', suites: ['trixie-backports'] },
 ];
 
 const wanted = ['linux-image-cloud-amd64', 'linux-headers-cloud-amd64'];
-/** What those are made of: the newer, the more packages. */
+/** The packages that they consist of: the newer, the more packages. */
 const piece = /linux-(?:base|binary|headers|image|kbuild|modules)-[\w.+~-]+/g;
 
-/** The error is the reason why this host cannot have it: print it and skip what needs it. */
+/**
+ * Prepares the kernel. The error is the reason why this host cannot have it: print it and skip the tests that need it.
+ */
 export async function prepareOtherKernel(
   other: OtherKernel,
   log: Log,
@@ -72,7 +74,7 @@ async function fetch({ suites }: OtherKernel, into: string): Promise<void> {
   }
 }
 
-/** The host's mirrors, with other suites. */
+/** Returns the host's mirrors, with other suites. */
 function sourcesOf(own: readonly AptSource[], suites: readonly string[]): readonly AptSource[] {
   return suites.map((suite) => {
     const isSecurity = suite.endsWith('-security');
@@ -85,7 +87,7 @@ function sourcesOf(own: readonly AptSource[], suites: readonly string[]): readon
   });
 }
 
-/** All packages of a kernel that these represent, as `NAME=VERSION`. */
+/** Returns all packages of the kernel of these meta packages, as `NAME=VERSION`. */
 async function piecesOf(
   names: readonly string[],
   options: readonly string[],

@@ -1,4 +1,4 @@
-/** The verdict of `loaderVerdict` on the same sequence of steps, and where the kernel did otherwise. */
+/** The verdict of `loaderVerdict` on the same sequence of steps, and where the kernel differed. */
 import { constants } from 'node:os';
 import type { Kernel, LoaderState } from '../../kernel-modules/core/kernel/kernel.ts';
 import type { Candidate, LoaderOptions } from '../../kernel-modules/core/loader/candidate.ts';
@@ -15,7 +15,7 @@ import type { SignatureChecker } from '../../kernel-modules/io/scan/signatures.t
 import type { MadeStep } from './cases.ts';
 import type { Command, LoadOutcome } from './oracle.ts';
 
-/** What the prediction is made from. */
+/** The facts that the prediction is made from. */
 export interface Knowledge {
   readonly kernel: Kernel;
   readonly checkSignature: SignatureChecker;
@@ -44,14 +44,14 @@ export function candidateOf(
 
 const ignoreVersions = 1;
 const ignoreVermagic = 2;
-/** At the end of a line, where no prediction can know them. */
+/** Addresses at the end of a line, which no prediction can know. */
 const addresses = /, loc [0-9a-f]+, val [0-9a-f]+$/;
 /** Lines that only the loader writes; modules write others while they start. */
 export const loaderLine =
   /: (?:Unknown symbol|disagrees about version|no symbol version for|version magic|module (?:license|uses|using|verification|is from)|loading (?:out-of-tree|test)|exports duplicate symbol|tainting kernel)|^Loading of |^Module /;
 const otherLoaderLine =
   /^(?:Disabling lock debugging|module: |[a-z0-9]+\/modules: )|please compile with/;
-/** Names of the processes that ask in the guest. */
+/** The names of the processes that load modules in the guest. */
 const processes = { load: 'init', copy: 'init', insmod: 'busybox' } as const;
 
 function optionsOf(command: Extract<Command, { readonly file: string }>): LoaderOptions {
@@ -66,8 +66,8 @@ function optionsOf(command: Extract<Command, { readonly file: string }>): Loader
 }
 
 /**
- * Compares a whole sequence, and gives one paragraph for each step that differs. `ownFailure` tells which
- * modules fail in their own init function, and with what: that is not the loader's to say.
+ * Compares a whole sequence, and returns one paragraph for each step that differs. `ownFailure` returns whether a
+ * module failed in its own init function, which the loader does not decide.
  */
 export function compareSequence(
   steps: readonly MadeStep[],
@@ -107,7 +107,7 @@ export function compareSequence(
       log: outcome.log
         .map((line) => line.replace(addresses, ''))
         .filter((line) => isOfLoad(line, candidate, verdict.messages)),
-      // Whatever is not known about this kernel is something that the reader should have found.
+      // Whatever is unknown about this kernel is something that the reader should have found.
       unknown: verdict.unknown.filter((each) => each.includes('keyring')),
     };
     return describeDifference(
@@ -118,7 +118,10 @@ export function compareSequence(
   });
 }
 
-/** What a load itself logs names its module or is known; the rest of the kernel logs whenever it likes. */
+/**
+ * Whether a line of the log belongs to the load: it names the module or is known. The rest of the kernel logs whenever
+ * it likes.
+ */
 function isOfLoad(line: string, candidate: Candidate, predicted: readonly string[]): boolean {
   const { module } = 'module' in candidate ? candidate : {};
   const names = module === undefined ? [] : [infoName(module), module.structName];

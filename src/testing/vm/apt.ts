@@ -1,4 +1,4 @@
-/** What the host's apt knows: where it fetches from, and the packages there. */
+/** The facts from the host's apt: its sources, and their packages. */
 import { mkdir, mkdtemp, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execute, succeed } from './command.ts';
@@ -7,8 +7,9 @@ import { execute, succeed } from './command.ts';
 export type AptSource = string;
 
 /**
- * The host's own sources of Debian packages, as `deb [signed-by=…] URI SUITE COMPONENT` lines.
- * Other vendors' repositories, and directories of this machine, are left out: the guest is Debian.
+ * Returns the host's own sources of Debian packages, as `deb [signed-by=…] URI SUITE COMPONENT`
+ * lines. Other vendors' repositories, and directories of this machine, are left out: the guest is
+ * Debian.
  */
 export async function debianSources(): Promise<AptSource[]> {
   const format = '$(ORIGIN)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(SIGNED_BY)';
@@ -24,7 +25,9 @@ function parseSource(line: string): AptSource | undefined {
   return `deb ${option}${uri} ${release} ${component}`;
 }
 
-/** The host's options on how to fetch (proxies, clock checks), to be used for the guest too. */
+/**
+ * Returns the host's options on how to fetch (proxies, clock checks), to be used for the guest too.
+ */
 export async function aptFetchOptions(): Promise<string[]> {
   const dump = await succeed("read apt's options", ['apt-config', 'dump']);
   return dump
@@ -32,7 +35,7 @@ export async function aptFetchOptions(): Promise<string[]> {
     .filter((line) => /^Acquire::(Check-|https?::)[^\s]* "[^"]+";$/.test(line));
 }
 
-/** Fetches the package lists; without a network those at hand will have to do. */
+/** Fetches the package lists; without a network the existing ones have to do. */
 export async function updateLists(): Promise<void> {
   await execute(['apt-get', '-q', '-o', 'DPkg::Lock::Timeout=120', 'update']);
 }
@@ -42,21 +45,21 @@ export interface AptPackage {
   readonly version: string;
 }
 
-/** The package behind a meta package: its first dependency, in the exact version. */
+/** Returns the package of a meta package: its first dependency, in the exact version. */
 export async function behindMetaPackage(name: string): Promise<AptPackage | undefined> {
   const { stdout } = await execute(['apt-cache', 'show', '--no-all-versions', name]);
   const match = /^Depends: (\S+) \(= ([^)]+)\)/m.exec(stdout);
   return match === null ? undefined : { name: match[1]!, version: match[2]! };
 }
 
-/** A package in the version that would be installed. */
+/** Returns a package in the version that would be installed. */
 export async function newestOf(name: string): Promise<AptPackage | undefined> {
   const { stdout } = await execute(['apt-cache', 'show', '--no-all-versions', name]);
   const version = /^Version: (\S+)$/m.exec(stdout)?.[1];
   return version === undefined ? undefined : { name, version };
 }
 
-/** Downloads a package into an empty directory of its own below `scratch`; the file's path. */
+/** Downloads a package into a new directory below `scratch`; returns the file's path. */
 export async function downloadPackage(
   { name, version }: AptPackage,
   scratch: string,
@@ -76,7 +79,8 @@ export async function unpackPackage(
   scratch: string,
   into: string,
 ): Promise<void> {
-  // The directory is root's alone; apt's own user cannot write to it, and would say so.
+  // Only root can access the directory; apt's own user cannot write to it, and would print a
+  // warning.
   const asRoot = ['-o', 'APT::Sandbox::User=root'];
   const download = ['apt-get', '-q', ...asRoot, 'download', `${name}=${version}`];
   await succeed(`download ${name} ${version}`, download, { cwd: scratch });
@@ -84,7 +88,7 @@ export async function unpackPackage(
   await succeed(`unpack ${name} ${version}`, unpack, { cwd: scratch });
 }
 
-/** Options that make apt work in a directory, with these sources alone. */
+/** Returns options that make apt work in a directory, with only these sources. */
 export async function ownApt(
   directory: string,
   sources: readonly AptSource[],
@@ -99,7 +103,7 @@ export async function ownApt(
     `Dir::Cache=${directory}/cache`,
     `Dir::Etc::sourcelist=${directory}/sources.list`,
     'Dir::Etc::sourceparts=/dev/null',
-    // The directory is root's alone; apt's own user cannot write to it.
+    // Only root can access the directory; apt's own user cannot write to it.
     'APT::Sandbox::User=root',
   ].flatMap((each) => ['-o', each]);
 }

@@ -1,9 +1,9 @@
 /**
- * Where built images are kept: `$XDG_CACHE_HOME/bulkhead/vm/KEY/`.
+ * The cache of built images: `$XDG_CACHE_HOME/bulkhead/vm/KEY/`.
  *
- * The key is a hash of what an image is made from. A directory KEY is complete, because it is made
- * under another name and renamed last. Building and pruning hold the lock `lock`; whoever uses
- * an image holds `KEY/lock` shared, so that nobody prunes it meanwhile.
+ * The key is a hash of an image's inputs. A directory KEY is complete, because it is made under
+ * another name and renamed last. Building and pruning take the lock `lock`; users of an image take
+ * `KEY/lock` shared, so that nobody prunes it meanwhile.
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -60,7 +60,7 @@ async function directoriesIn(directory: string) {
   return entries.filter((entry) => entry.isDirectory());
 }
 
-/** A key from the inputs: each a value, or a directory of which every file counts. */
+/** Returns a key from the inputs: each a value, or a directory of which every file counts. */
 export async function hashInputs(values: unknown, directory: string): Promise<string> {
   const hash = createHash('sha256').update(JSON.stringify(values));
   const entries = await readdir(directory, { withFileTypes: true, recursive: true });

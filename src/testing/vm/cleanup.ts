@@ -1,5 +1,5 @@
 /**
- * What must be undone even when the process is interrupted.
+ * Actions that must run even when the process is interrupted.
  *
  * An action runs once: when its owner disposes of it, or else when the process exits or is
  * interrupted. It is synchronous, because an exiting process waits for nothing.

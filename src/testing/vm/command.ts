@@ -84,7 +84,7 @@ export async function execute(
   }
 }
 
-/** As `execute`, for programs that have to succeed; gives their standard output. */
+/** Runs a program like `execute`, but it has to succeed; returns its standard output. */
 export async function succeed(
   purpose: string,
   argv: readonly string[],
@@ -102,7 +102,7 @@ export function lastLines(text: string, count: number): string {
   return text.trimEnd().split('\n').slice(-count).join('\n');
 }
 
-/** The words of a command line that has no others than plain ones. */
+/** Splits a command line that has only plain words. */
 export const words = (text: string): string[] => text.trim().split(/\s+/);
 
 /** Quotes a word for a POSIX shell. */
@@ -120,7 +120,10 @@ function collect(
   return () => text;
 }
 
-/** A program may exit without reading all of its input; its status shows whether that is wrong. */
+/**
+ * Writes the input. A program may exit without reading all of it; its status shows whether that is
+ * wrong.
+ */
 function feed(child: ChildProcess, input: CommandOptions['input']): void {
   if (child.stdin === null || input === undefined) return;
   child.stdin.on('error', () => {});

@@ -26,8 +26,8 @@ export class Control {
   }
 
   /**
-   * Runs a shell command as root, with no session of its own. Rejects when the connection
-   * breaks, which ssh tells with the status 255 that a command may have too.
+   * Runs a shell command as root, without a session. Rejects when the connection breaks. ssh reports that with the
+   * status 255, which a command may have too.
    */
   async run(command: string, options: CommandOptions): Promise<CommandResult> {
     const result = await execute(['ssh', '-F', this.#config, '-T', 'guest', command], options);
@@ -42,7 +42,7 @@ export class Control {
     return status === 0;
   }
 
-  /** An interactive shell on this terminal, in the project's directory; resolves to its exit status. */
+  /** Opens an interactive shell on this terminal, in the project's directory; resolves to its exit status. */
   shell(): Promise<number> {
     const argv = ['ssh', '-F', this.#config, '-t', 'guest', 'cd /opt/bulkhead; exec bash -l'];
     const child = spawnBound(argv, { stdio: 'inherit' });
@@ -58,7 +58,7 @@ export class Control {
   }
 }
 
-/** The background process keeps its standard error, so that has to be a file and not a pipe. */
+/** Connects. The background process keeps its standard error, so that has to be a file and not a pipe. */
 async function connect(config: string, errors: string): Promise<void> {
   const script = 'exec ssh -F "$1" -f -N -M guest </dev/null >/dev/null 2>"$2"';
   const argv = ['sh', '-c', script, 'sh', config, errors];

@@ -1,4 +1,4 @@
-/** Directories that are thrown away: those of running machines, and trees of half-built images. */
+/** Temporary directories: of running machines, and trees of half-built images. */
 import { rmSync } from 'node:fs';
 import { mkdtemp, readdir, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,7 @@ import { succeed } from './command.ts';
 import { isUnlocked } from './lock.ts';
 
 const runDirectoryPrefix = 'bulkhead-vm-';
-/** A directory this old whose lock nobody holds was left by a run that was killed. */
+/** The age from which a directory that nobody has locked was left by a run that was killed. */
 const staleAfterMs = 10 * 60_000;
 
 export interface RunDirectory {
@@ -16,10 +16,10 @@ export interface RunDirectory {
   readonly remove: Cleanup;
 }
 
-/** The lock that a machine holds for as long as it uses its directory. */
+/** Returns the path of the lock that a machine holds for as long as it uses its directory. */
 export const runLock = (directory: string): string => join(directory, 'lock');
 
-/** A new private directory for one machine, removed when the process ends at the latest. */
+/** Makes a new private directory for one machine, removed when the process ends at the latest. */
 export async function makeRunDirectory(): Promise<RunDirectory> {
   await removeStaleRunDirectories();
   const directory = await mkdtemp(join(tmpdir(), runDirectoryPrefix));

@@ -10,7 +10,7 @@ import { succeed } from './command.ts';
 const metaPackage = 'linux-image-cloud-amd64';
 const diskDriver = 'kernel/drivers/block/virtio_blk.ko.xz';
 
-/** The kernel that would be used now, or undefined when apt's lists have none. */
+/** Returns the kernel that would be used now, or undefined when apt's lists have none. */
 export const findKernel = (): Promise<AptPackage | undefined> => behindMetaPackage(metaPackage);
 
 /** Writes `vmlinuz`, `initrd` and `modules/RELEASE/` into a directory. */
@@ -31,7 +31,7 @@ export async function fetchKernel(
   await rm(tree, { recursive: true });
 }
 
-/** Packages made before and after Debian's merge of /lib and /usr/lib differ. */
+/** Finds the modules: packages made before and after Debian's merge of /lib and /usr/lib differ. */
 async function modulesIn(tree: string, release: string): Promise<string> {
   const top = await readdir(tree);
   return join(tree, top.includes('lib') ? 'lib' : 'usr/lib', 'modules', release);

@@ -42,11 +42,11 @@ export interface Guest extends AsyncDisposable {
    * A background process must not keep its output open, or the command counts as running.
    */
   run(command: string, options?: RunOptions): Promise<CommandResult>;
-  /** As `run`, for commands that have to succeed; gives their standard output. */
+  /** Runs a command like `run`, but it has to succeed; returns its standard output. */
   succeed(command: string, options?: RunOptions): Promise<string>;
   /**
-   * Asks again until the shell command `holds`. After ten minutes the promise rejects, with what the command `shown`
-   * prints: the end of the journal, unless given.
+   * Asks again until the shell command `holds` succeeds. After ten minutes the promise rejects, with the output of the
+   * command `shown`: the end of the journal, unless given.
    */
   until(holds: string, shown?: string): Promise<void>;
   /**
@@ -60,13 +60,13 @@ export interface Guest extends AsyncDisposable {
    */
   copyProject(): Promise<void>;
   /**
-   * Shuts down and boots, which takes a minute or so; the disks stay, and nothing that was in memory. `at once`: as by
-   * the reset button, without a word to anybody and without what was not written to disk yet.
+   * Shuts down and boots, which takes a minute or so. The disks stay, but nothing in memory. `at once`: like the reset
+   * button, without a shutdown, and without data that was not written to disk yet.
    */
   reboot(how?: 'orderly' | 'at once'): Promise<void>;
-  /** What the guest has written to its serial console since it was started. */
+  /** Returns the output on the guest's serial console since it was started. */
   console(): Promise<string>;
-  /** An interactive root shell on this terminal; resolves to its exit status. */
+  /** Opens an interactive root shell on this terminal; resolves to its exit status. */
   shell(): Promise<number>;
 }
 
@@ -78,7 +78,9 @@ const graceMs = patienceMilliseconds;
 /** How long QEMU may take to end after its guest has. */
 const endedWithinMs = 30_000;
 
-/** Starts a fresh guest from the image's saved state; takes about a second and a half. Under another kernel it boots. */
+/**
+ * Starts a fresh guest from the image's saved state; takes about a second and a half. Under another kernel it boots.
+ */
 export async function startGuest(image: Image): Promise<Guest> {
   const kernel = await otherKernelWanted();
   const { directory, remove } = await makeRunDirectory();
@@ -129,7 +131,7 @@ async function boot(qemu: Qemu, image: Image): Promise<Control> {
   return bootedControl(qemu, image);
 }
 
-/** As soon as the guest answers; until then the forwarded port leads nowhere. */
+/** Connects as soon as the guest answers; until then the forwarded port leads nowhere. */
 async function bootedControl(qemu: Qemu, image: Image): Promise<Control> {
   const port = await qemu.controlPort();
   return eventually('the guest has booted', async () => {
@@ -240,7 +242,7 @@ class StartedGuest implements Guest {
     this.#parts.remove();
   }
 
-  /** Which program crashed where, as the kernel logged it, unlike a status of 139 alone. */
+  /** Prints which program crashed where, as the kernel logged it: a status of 139 does not show that. */
   async #reportCrashes(): Promise<void> {
     if (this.#qemu.gone.aborted) return;
     const command = `dmesg | grep -A1 -E ' segfault at | traps: |general protection' || true`;
@@ -249,7 +251,7 @@ class StartedGuest implements Guest {
       process.stderr.write(`In the guest:\n${result.stdout}`);
   }
 
-  /** Packs on the host and unpacks in the guest, where the shell commands `before` lead. */
+  /** Packs on the host and unpacks in the guest, in the directory to which the shell commands `before` change. */
   async #extract(pack: readonly string[], before: string, input = ''): Promise<void> {
     const archive = join(this.#qemu.directory, `copy-${++copies}.tar`);
     const ownership = ['--owner=0', '--group=0', '--mode=u+rwX,go+rX'];
@@ -258,7 +260,7 @@ class StartedGuest implements Guest {
     await execute(['rm', '-f', archive]);
   }
 
-  /** A failing connection is the guest's failure, so its last output is shown. */
+  /** Throws an error. A failing connection is the guest's failure, so its last output is shown. */
   async #explain(command: string, error: unknown): Promise<never> {
     const what = `Cannot run "${command}" in the guest`;
     if (error instanceof TimeoutError) {
@@ -273,7 +275,7 @@ class StartedGuest implements Guest {
 
 let copies = 0;
 
-/** setpriv instead of su: no PAM, no session, just a process of this user. */
+/** Returns the command's prefix with setpriv instead of su: no PAM, no session, just a process of this user. */
 function asUser(user: string | undefined): string {
   if (user === undefined) return '';
   const name = quote(user);

@@ -42,9 +42,9 @@ export interface Image {
 const guestFiles = join(import.meta.dirname, 'guest-files');
 
 /**
- * Gives the image of this project's guest, building it when no earlier run has (about a
+ * Returns the image of this project's guest, and builds it when no earlier run has (about a
  * minute). The error is the reason why this host cannot run virtual-machine tests: print it and
- * skip them. That packages cannot be fetched is one; a build that fails otherwise throws.
+ * skip them. One reason is that packages cannot be fetched; a build that fails otherwise throws.
  */
 export async function prepareImage(log: Log): Promise<Result<Image>> {
   const obstacle = await hostObstacle(log);
@@ -83,7 +83,7 @@ interface Inputs {
   readonly sources: readonly AptSource[];
 }
 
-/** What an image would be made from now, or undefined when apt's lists do not say. */
+/** Returns the inputs of an image built now; undefined when apt's lists do not have them. */
 async function findInputs(): Promise<Inputs | undefined> {
   const [kernel, sources] = await Promise.all([findKernel(), debianSources()]);
   if (kernel === undefined || sources.length === 0) return undefined;
@@ -92,7 +92,7 @@ async function findInputs(): Promise<Inputs | undefined> {
   return { key: await hashInputs([...values, await harnessText()], guestFiles), kernel, sources };
 }
 
-/** The harness's own code that decides what is in an image. */
+/** Returns the harness's own code that decides the contents of an image. */
 const harnessText = (): Promise<string[]> =>
   Promise.all(
     ['guest-kernel.ts', 'machine.ts', 'project.ts', 'rootfs.ts', 'snapshot.ts'].map((name) =>
@@ -120,10 +120,10 @@ async function buildImage(log: Log): Promise<Result<Image>> {
   return ok(await use(inputs.key));
 }
 
-/** Small, and on every Debian. */
+/** The package to probe with: small, and on every Debian. */
 const probe = 'base-passwd';
 
-/** Whether apt fetches anything: it is asked for a small package. */
+/** Returns why apt cannot fetch; it tries a small package. */
 async function fetchObstacle(): Promise<string | undefined> {
   const scratch = await mkdtemp(join(tmpdir(), 'bulkhead-fetch-'));
   try {

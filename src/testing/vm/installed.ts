@@ -6,13 +6,16 @@ import { join } from 'node:path';
 import type { Guest } from './guest.ts';
 import { projectDirectory } from './project.ts';
 
-/** To be called after `copyProject`; needs the compiler, and so a clone with development packages. */
+/**
+ * Installs the built program. Call it after `copyProject`; it needs the compiler, and so a clone with development
+ * packages.
+ */
 export async function installBuilt(guest: Guest): Promise<void> {
   await copyBuilt(guest);
   await guest.succeed('rm -r /opt/bulkhead/src && ln -sf /opt/bulkhead/bulkhead /usr/bin/bulkhead');
 }
 
-/** The same for tests that run in the guest: they import sources, and the programs that they start are the built ones. */
+/** Does the same for tests that run in the guest: they import sources, but start the built programs. */
 export async function buildBesideSources(guest: Guest): Promise<void> {
   await copyBuilt(guest);
   await guest.succeed('rm /opt/bulkhead/src/cli/main.ts');
@@ -30,7 +33,10 @@ async function copyBuilt(guest: Guest): Promise<void> {
   }
 }
 
-/** Two minutes are enough to divide pools of PHP-FPM everywhere but on processors that are emulated and shared. */
+/**
+ * Gives PHP-FPM more time. Two minutes are enough to divide its pools everywhere, except on processors that are
+ * emulated and shared.
+ */
 export const withPatientFpm = (guest: Guest): Promise<string> =>
   guest.succeed(
     `cd /opt/bulkhead && grep -q '^within=120' libexec/bulkhead-fpm-split && sed -i 's/^within=120/within=3600/' libexec/bulkhead-fpm-split && files=$(grep -rl TimeoutStartSec=180 dist) && sed -i s/TimeoutStartSec=180/TimeoutStartSec=3600/ $files`,

@@ -1,6 +1,6 @@
 /**
- * Locks between processes, by flock(1): the kernel releases them when their holder ends, so
- * none is ever left behind, and they hold across process-id namespaces.
+ * Locks between processes, by flock(1). The kernel releases them when their owner ends, so none is
+ * ever left behind, and they work across process-id namespaces.
  */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,7 +11,9 @@ export interface Lock extends AsyncDisposable {
   readonly file: string;
 }
 
-/** The command that takes a lock on a file, and then becomes another command and keeps it. */
+/**
+ * Returns the command that takes a lock on a file, then becomes another command and keeps the lock.
+ */
 export const lockArgv = (kind: LockKind, file: string): string[] => [
   'flock',
   '--no-fork',
@@ -20,7 +22,7 @@ export const lockArgv = (kind: LockKind, file: string): string[] => [
 ];
 
 /**
- * Waits for a lock on a file, which is created when absent. It is held until it is disposed of
+ * Waits for a lock on a file, which is created when absent. The lock lasts until it is disposed of
  * or this process ends, and does not keep this process from ending.
  */
 export async function takeLock(kind: LockKind, file: string): Promise<Lock> {

@@ -1,8 +1,8 @@
 /**
- * The machine that a guest is, as QEMU's command line.
+ * A guest's machine, as QEMU's command line.
  *
- * Always emulated (TCG), so that tests see the same machine with and without KVM. A state can
- * only be restored into the machine that it was saved from, so this file is part of the cache key.
+ * Always emulated (TCG), so that tests see the same machine with and without KVM. A state can only be restored into the
+ * machine that it was saved from, so this file is part of the cache key.
  */
 import { join } from 'node:path';
 import { words } from './command.ts';
@@ -60,7 +60,7 @@ export function qemuArgv(directory: string, { image, root, data, state }: Machin
 
 const option = (name: string, value: string): string[] => [name, value];
 
-/** A disk whose writes may be lost with the host: it is thrown away anyway. */
+/** Returns the options of a disk whose writes may be lost with the host: it is thrown away anyway. */
 function diskArgv(name: string, { file, format }: Disk): string[] {
   const drive = `file=${file.replaceAll(',', ',,')},if=none,id=${name},format=${format},cache=unsafe`;
   return ['-drive', drive, '-device', `virtio-blk-pci,drive=${name},serial=${name}`];

@@ -50,7 +50,7 @@ function parse(args: string[]) {
   }
 }
 
-/** Runs an action with a guest that has the project; without one, the image alone is built. */
+/** Runs an action with a guest that has the project; without an action, only builds the image. */
 async function withGuest(action: ((guest: Guest) => Promise<number>) | undefined): Promise<number> {
   const image = await prepareImage(logToStderr);
   if (!image.ok) {

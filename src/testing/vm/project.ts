@@ -12,7 +12,7 @@ const testPackages = ['fast-check', 'pure-rand'];
 const unused = /\/node-linux-[^/]+\/(include|share|CHANGELOG\.md)$/;
 
 interface NpmPackage {
-  /** Where package-lock.json puts it: "node_modules/koffi". */
+  /** The path in package-lock.json: "node_modules/koffi". */
   readonly directory: string;
   readonly version: string;
 }
@@ -22,8 +22,8 @@ interface LockFile {
 }
 
 /**
- * The packages that the guest gets, from package-lock.json: production ones, and the few that
- * tests in the guest use. Those for other platforms are not on this host, and left out.
+ * Returns the packages for the guest, from package-lock.json: production ones, and the few that
+ * tests in the guest use. Packages for other platforms are not on this host, and left out.
  */
 export async function guestPackages(): Promise<NpmPackage[]> {
   const text = await readFile(join(projectDirectory, 'package-lock.json'), 'utf8');
@@ -52,7 +52,10 @@ export async function copyGuestPackages(packages: readonly NpmPackage[], into: s
   await symlink(`../node-linux-${process.arch}/bin/node`, join(bin, 'node'));
 }
 
-/** The project's files, relative to its directory: tracked, and new ones that are not ignored. */
+/**
+ * Returns the project's files, relative to its directory: tracked, and new ones that are not
+ * ignored.
+ */
 export async function projectFiles(): Promise<string[]> {
   const list = async (...options: string[]) => {
     // CI often checks out as another user, which git would refuse to read.

@@ -22,7 +22,7 @@ export class Qemu implements AsyncDisposable {
   readonly #kill: () => void;
   #errors = '';
 
-  /** Starts the guest of an image, or QEMU by a command line of one's own with `-qmp stdio` in it. */
+  /** Starts the guest of an image, or QEMU by the caller's command line with `-qmp stdio` in it. */
   constructor(directory: string, machine: Machine | readonly string[]) {
     this.directory = directory;
     const program = 'image' in machine ? qemuArgv(directory, machine) : machine;
@@ -48,12 +48,12 @@ export class Qemu implements AsyncDisposable {
     return this.#child.pid ?? 0;
   }
 
-  /** Aborted when QEMU has exited by itself: a panic, a power-off, a crash. */
+  /** Aborted when QEMU has exited unexpectedly: a panic, a power-off, a crash. */
   get gone(): AbortSignal {
     return this.#gone.signal;
   }
 
-  /** Waits for QEMU to end by itself, but no longer than that. */
+  /** Waits for QEMU to exit, but no longer than that. */
   async waitForEnd(atMostMs: number): Promise<void> {
     await sleep(atMostMs, undefined, { signal: this.gone }).catch(() => {});
   }
@@ -98,7 +98,7 @@ export class Qemu implements AsyncDisposable {
     return this.within(patienceMilliseconds, command, () => this.#monitor.execute(command, args));
   }
 
-  /** The port on 127.0.0.1 that leads to the guest's control port; the kernel chose it. */
+  /** Returns the port on 127.0.0.1 that leads to the guest's control port; the kernel chose it. */
   async controlPort(): Promise<number> {
     const args = { 'command-line': 'info usernet' };
     const text = (await this.command('human-monitor-command', args)) as string;
@@ -109,13 +109,13 @@ export class Qemu implements AsyncDisposable {
     return Number(match[1]);
   }
 
-  /** What the guest has written to its serial console so far. */
+  /** Returns the output on the guest's serial console so far. */
   async console(): Promise<string> {
     const text = await readFile(consoleFile(this.directory), 'utf8').catch(() => '');
     return text.slice(-consoleBytesMax);
   }
 
-  /** An error about this guest, with the end of its console. */
+  /** Returns an error about this guest, with the end of its console. */
   async failure(message: string, options?: ErrorOptions): Promise<Error> {
     const tail = lastLines(await this.console(), consoleLinesShown);
     const shown = tail === '' ? 'its console is empty' : `the end of its console:\n${tail}`;

@@ -5,22 +5,22 @@ import { aptFetchOptions, type AptSource } from './apt.ts';
 import { execute, quote, succeed, words } from './command.ts';
 import { removeTree } from './directories.ts';
 
-/** What the guest has beyond the smallest Debian. */
+/** The guest's packages beyond the smallest Debian. */
 export const guestDebianPackages = [
-  // A real systemd host, with logind and what it needs
+  // A real systemd host, with logind and its dependencies
   'systemd systemd-sysv dbus libpam-systemd udev kmod',
   'iproute2 util-linux procps passwd login ca-certificates less',
-  // Ways in for tenants
+  // Entry paths for tenants
   'openssh-server openssh-client cron at',
-  // Web servers, and what runs tenants' programs for them
+  // Web servers, and programs that run tenants' code for them
   'nginx apache2 libapache2-mod-qos php-fpm fcgiwrap',
   // Disk limits on each kind of file system
   'quota e2fsprogs btrfs-progs xfsprogs dmsetup fdisk',
   // Disks that are made of others
   'lvm2 mdadm cryptsetup-bin',
-  // What tenants reach the kernel by: subordinate uids, file systems of their own
+  // Interfaces of the kernel for tenants: subordinate uids, file systems of their own
   'uidmap fuse3',
-  // What Bulkhead or its tests run
+  // Programs that Bulkhead or its tests run
   'bubblewrap strace libxml2-utils python3-minimal',
 ].flatMap(words);
 
@@ -33,7 +33,9 @@ const imageSize = '4G';
  */
 const ownNamespace = words('unshare --mount --pid --fork --kill-child --mount-proc');
 
-/** Why this host cannot build a file system although it has the tools, or undefined. */
+/**
+ * Returns why this host cannot build a file system although it has the tools; undefined if it can.
+ */
 export async function rootfsObstacle(): Promise<string | undefined> {
   if (process.getuid?.() !== 0) return 'building the image takes root';
   const { status, stderr } = await execute([...ownNamespace, 'true']);
@@ -44,7 +46,7 @@ export async function rootfsObstacle(): Promise<string | undefined> {
 interface RootfsInputs {
   readonly sources: readonly AptSource[];
   readonly guestFiles: string;
-  /** The directory with what customize.sh takes; `root.img` is written here too. */
+  /** The directory with the inputs of customize.sh; `root.img` is written here too. */
   readonly directory: string;
 }
 
@@ -61,7 +63,7 @@ export async function buildRootfs({ sources, guestFiles, directory }: RootfsInpu
     '--dpkgopt=force-unsafe-io',
     ...documentation.map((name) => `--dpkgopt=path-exclude=/usr/share/${name}/*`),
     `--customize-hook=${hook}`,
-    // The release is that of the sources; an empty suite selects it.
+    // The sources decide the release; an empty suite selects it.
     '',
     join(directory, 'rootfs'),
     '-',

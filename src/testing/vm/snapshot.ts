@@ -16,7 +16,7 @@ export const rootDisk = (image: string): Disk => ({ file: join(image, 'root.img'
 export const dataDisk = (image: string): Disk => ({ file: join(image, 'data.img'), format: 'raw' });
 export const savedState = (image: string): string => join(image, 'state');
 
-/** Boots the image in a directory and writes `data.img` and `state` beside its `root.img`. */
+/** Boots the image in a directory and writes `data.img` and `state` next to its `root.img`. */
 export async function makeSnapshot(image: string): Promise<void> {
   const data = dataDisk(image);
   await succeed('make the data disk', ['truncate', '--size', dataDiskSize, data.file]);

@@ -1,4 +1,4 @@
-/** What a file of test/vm begins with: whether there can be guests here, and one guest for all tests of a suite. */
+/** The start of every file of test/vm: whether there can be guests here, and one guest for all tests of a suite. */
 import assert from 'node:assert/strict';
 import { relative } from 'node:path';
 import { after, before } from 'node:test';
@@ -12,13 +12,16 @@ import { installBuilt } from './installed.ts';
 import { projectDirectory } from './project.ts';
 
 export interface Guests {
-  /** For `suite`: the reason why there can be none here. */
+  /** The reason for `suite` why there can be no guests here. */
   readonly skip: string | false;
-  /** Only where they are not skipped. */
+  /** The image; available only if the tests are not skipped. */
   readonly image: Image;
 }
 
-/** Tells why the tests of this file are skipped, if they are. `also`: what they need besides guests. */
+/**
+ * Prepares the guests, and logs why the tests of this file are skipped, if they are. `also`: the suite whose packages
+ * they need besides guests.
+ */
 export async function prepareGuests(file: string, also?: Suite): Promise<Guests> {
   const prepared = await prepareImage(logToStderr);
   const needed = also === undefined ? undefined : await ensurePrerequisites(also, logToStderr);
@@ -34,13 +37,13 @@ export async function prepareGuests(file: string, also?: Suite): Promise<Guests>
   };
 }
 
-/** Commands in it have the time that they need on processors that are emulated. */
+/** The guest of a suite. Commands in it have the time that they need on emulated processors. */
 export interface SuiteGuest {
-  /** Once the suite has begun. */
+  /** The guest; available once the suite has begun. */
   readonly guest: Guest;
   readonly run: (command: string) => Promise<CommandResult>;
   readonly succeed: (command: string, input?: string) => Promise<string>;
-  /** As the guest's own. */
+  /** The same as the guest's own. */
   readonly until: (holds: string, shown?: string) => Promise<void>;
   /** Makes the directory, too. */
   readonly write: (path: string, text: string) => Promise<string>;
@@ -48,7 +51,9 @@ export interface SuiteGuest {
 
 const timeoutMs = longPatienceMilliseconds;
 
-/** To be called in a suite, which gets a guest with the program as its package installs it, and as `setUp` leaves it. */
+/**
+ * Prepares a guest; call it in a suite. The guest has the program as its package installs it, and is set up by `setUp`.
+ */
 export function guestOfSuite(
   guests: Guests,
   setUp: (guest: Guest) => Promise<unknown>,

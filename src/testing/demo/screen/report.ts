@@ -9,7 +9,7 @@ import { isFailure, type Outcome, type Verdict } from '../verdict.ts';
 type Word = Outcome | 'fine' | 'slower';
 
 const titleWidth = 10;
-/** A median that is longer by no more than this is what any busy machine does. */
+/** The factor by which a median may be longer on any busy machine. */
 const undisturbedRatio = 1.5;
 
 export const isHeld = ({ verdicts, failures }: Report) =>
@@ -51,7 +51,10 @@ function verdictLine(
   return paint(text.slice(0, word.length)) + text.slice(word.length);
 }
 
-/** No limit is proved or refuted by it: it depends on everything else that this host does. */
+/**
+ * Describes the neighbour. It neither proves nor refutes a limit: it depends on everything else
+ * that this host does.
+ */
 function neighbourVerdict({ neighbour }: Report): { readonly word: Word; readonly proof: string } {
   const { alone, beside } = neighbour;
   if (alone === undefined || beside === undefined) {
@@ -62,7 +65,7 @@ function neighbourVerdict({ neighbour }: Report): { readonly word: Word; readonl
   return { word: now <= before * undisturbedRatio ? 'fine' : 'slower', proof: times };
 }
 
-/** What is held only in part, each reason once with the limits that it is true of. */
+/** Prints limits that are only partly enforced: each reason once, with its limits. */
 function printGaps(verdicts: readonly Verdict[], screen: Screen): void {
   const partial = verdicts.filter(({ support }) => support.level === 'partial');
   const titles = new Map<string, string[]>();
@@ -102,7 +105,7 @@ function summary(verdicts: readonly Verdict[], { colors }: Screen): string {
   return colors.green(`The kernel held ${held === 1 ? '1 limit' : `all ${held} limits`}${rest}`);
 }
 
-/** What `--json` prints. `removed` says whether nothing was left behind. */
+/** Returns the output of `--json`. `removed`: nothing was left behind. */
 export function reportJson(report: Report, removed: boolean, seconds: number): string {
   const verdicts = report.verdicts.map(({ reading, support, ...verdict }) => ({
     ...verdict,

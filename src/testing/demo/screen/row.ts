@@ -24,7 +24,7 @@ type RowState = 'quiet' | 'hit' | 'over' | 'off';
 const barCells = 10;
 const columns = { uid: 5, title: 10, does: 19, bar: barCells, use: 10, limit: 8 } as const;
 const gap = '  ';
-/** From this width on what each load does fits. */
+/** The width from which the description of each load fits. */
 const wide = 100;
 const withoutBar = 66;
 

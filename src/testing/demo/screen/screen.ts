@@ -1,4 +1,4 @@
-/** Where the demo prints: a terminal on which lines are drawn again in place, or anything else. */
+/** The output of the demo: a terminal on which lines are redrawn in place, or anything else. */
 import { createColors } from 'picocolors';
 import { terminalOf } from '../../../cli/shared/terminal.ts';
 
@@ -11,7 +11,10 @@ export interface Screen {
 
 const fewestRows = 16;
 
-/** `asked` is a size such as `80x24`, for a terminal that is at the other end of a connection. */
+/**
+ * Returns the screen; `asked` is a size such as `80x24`, for a terminal at the other end of a
+ * connection.
+ */
 export function screenOf(stream: NodeJS.WriteStream, asked?: string): Screen {
   const print = (text: string) => void stream.write(`${text}\n`);
   if (asked !== undefined) {
@@ -34,7 +37,7 @@ export function screenOf(stream: NodeJS.WriteStream, asked?: string): Screen {
   };
 }
 
-/** For `--json`: everything but the end result is kept to itself. */
+/** The screen for `--json`: only the end result is printed. */
 export const silentScreen: Screen = {
   isLive: false,
   columns: () => 80,

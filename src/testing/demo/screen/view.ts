@@ -1,9 +1,9 @@
-/** Shows rows as they change: in place on a terminal, and elsewhere a line for what happens. */
+/** Shows rows as they change: in place on a terminal, and elsewhere a line for each event. */
 import { headerLine, rowLine, type Row } from './row.ts';
 import type { Screen } from './screen.ts';
 
 interface View extends Disposable {
-  /** `seconds` since the loads began. */
+  /** Shows the rows; `seconds` since the loads began. */
   readonly show: (rows: readonly Row[], seconds: number, footer: string) => void;
 }
 
@@ -24,14 +24,14 @@ function liveView(screen: Screen): View {
       screen.print(`${begin}${lines.map((line) => `\r${line}${clearToEnd}`).join('\n')}`);
       drawn = lines.length;
     },
-    // Without a line end of its own: the cursor only reappears where it is.
+    // Without a line end: the cursor only reappears in place.
     [Symbol.dispose]() {
       if (drawn > 0) process.stdout.write(showCursor);
     },
   };
 }
 
-/** The first time that each limit is hit, and progress. */
+/** Prints the first time that each limit is hit, and progress. */
 function logView(screen: Screen): View {
   const printed = new Set<string>();
   return {
