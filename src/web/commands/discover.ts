@@ -1,4 +1,4 @@
-/** `bulkhead web discover`: notes for the agent which sites of which tenants are served. */
+/** `bulkhead web discover`: records each tenant's served sites for the agent. */
 import type { Command } from 'commander';
 import { count } from '../../base/list.ts';
 import { printProblem } from '../../base/problem.ts';

@@ -1,4 +1,4 @@
-/** Which sites of tenants are served, for a command that is asked for one. */
+/** Finds the sites of tenants that are served, for a command that was given one. */
 import type { Paths } from '../../host/paths.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { servedSites, type ServedSites } from '../core/served-sites.ts';
@@ -6,7 +6,7 @@ import { findWebPrograms } from '../io/servers.ts';
 import { surveyWeb } from '../io/survey.ts';
 import { tenancyOf } from './tenancy.ts';
 
-/** Undefined where there is no web server, or one that does not show all that it serves. */
+/** Returns undefined if there is no web server, or one that does not show all that it serves. */
 export async function sitesServedHere(
   paths: Paths,
   policy: Policy,

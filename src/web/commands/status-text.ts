@@ -10,7 +10,7 @@ import { ownLimitsOf, ownLimitsText, type SiteLimitIndex } from '../core/site-li
 const nameColumns = 40;
 const handlerColumns = 44;
 const limitColumns = 44;
-/** The rest is counted; `--json` has all. */
+/** The number of sites or places shown in a note. The rest is counted; `--json` has all. */
 const aboutMax = 5;
 const notesMax = 200;
 
@@ -84,7 +84,7 @@ function placedText({ placed: { kind, seen } }: SiteView): string {
   return `caught (${seen.workersInside} of ${seen.workers} workers inside)`;
 }
 
-/** A site at two ports is one row where all else is alike. */
+/** Merges equal rows: a site at two ports is one row if all else is equal. */
 export function distinctRows(rows: readonly (readonly string[])[]): readonly (readonly string[])[] {
   const seen = new Set<string>();
   return rows.filter((row) => {

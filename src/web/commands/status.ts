@@ -1,4 +1,4 @@
-/** `bulkhead web status`: every site, whose it is, what handles it, and whether that is in its tenant's cgroup. */
+/** `bulkhead web status`: shows every site, its owner, its handler, and whether that is in the tenant's cgroup. */
 import type { Command } from 'commander';
 import {
   examples,
@@ -35,7 +35,7 @@ interface KnownLimits {
   readonly siteLimits: SiteLimitIndex;
 }
 
-/** A site without an owner has `null`, and so has one without limits of its own. */
+/** Returns the sites for JSON. A missing owner is `null`, and so are missing limits of the site itself. */
 const sitesJson = ({ sites }: Overview, { entryLimits, siteLimits }: KnownLimits) =>
   sites.map((each) => ({
     ...each,

@@ -1,4 +1,4 @@
-/** The web servers of this host, for the commands that show and note what they serve. */
+/** The web servers of this host, for the commands that show or record what they serve. */
 import type { Command } from 'commander';
 import { printProblem } from '../../base/problem.ts';
 import { exitCodes, type ExitCode, type PolicyOptions } from '../../cli/shared/command.ts';
@@ -13,11 +13,14 @@ interface Surveyed {
   readonly paths: Paths;
   readonly tenancy: KnownTenancy;
   readonly survey: Survey;
-  /** Whether all servers were asked, for all of their configuration. */
+  /** Whether all servers showed all of their configuration. */
   readonly isWhole: boolean;
 }
 
-/** What keeps it from asking them, or for all of their configuration, is shown and a failure; without any answer `use` is not called. */
+/**
+ * Calls `use` with what web servers answered. Problems in asking them, or in reading all of their configuration, are
+ * printed and make the command fail.
+ */
 export async function withSurvey(
   options: PolicyOptions,
   command: Command,

@@ -1,4 +1,4 @@
-/** Who is a tenant here and where its cgroup is, as far as there is a policy. */
+/** The tenants of this host and their cgroups, according to the policy if there is one. */
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { placerTree } from '../../agent/placement/placer-hierarchies.ts';
@@ -19,14 +19,17 @@ import { readHeldSockets } from '../io/fpm/held-sockets.ts';
 import type { Tenancy } from '../io/survey.ts';
 
 export interface KnownTenancy extends Tenancy {
-  /** What else is to be said about it. */
+  /** Further remarks to print about it. */
   readonly remarks: readonly string[];
-  /** Nothing where there is no policy. */
+  /** The entries limits; empty if there is no policy. */
   readonly entryLimits: EntryLimits;
   readonly siteLimits: SiteLimitIndex;
 }
 
-/** Nothing after the errors of the policy have been shown. A host without a policy has none. */
+/**
+ * Returns nothing after the policy's errors have been printed. A host without a policy has no
+ * errors.
+ */
 export function tenancyOrReport(
   file: string,
   command: Command,

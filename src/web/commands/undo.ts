@@ -1,4 +1,4 @@
-/** What web servers and PHP-FPM have of it, for `release --all`. */
+/** The steps with which `release --all` undoes changes at web servers and PHP-FPM. */
 import type { UndoStep } from '../../apply/undo-step.ts';
 import type { Paths } from '../../host/paths.ts';
 import { isEnabled } from '../io/entries/enabled.ts';
@@ -7,7 +7,7 @@ import { releaseObstacle } from '../io/fpm/release-obstacle.ts';
 import { findWebPrograms } from '../io/servers.ts';
 
 export function undoWeb(paths: Paths): readonly UndoStep[] {
-  // Files of web servers are the host's: a second instance goes by its own record.
+  // Files of web servers belong to the host, so a second instance uses its own record.
   const enabled =
     paths.instance === 'bulkhead'
       ? isEnabled(paths, findWebPrograms())

@@ -1,4 +1,7 @@
-/** What the sites of this server say of PHP-FPM and CGI as ways in; asks each web server for its configuration. */
+/**
+ * Counts how PHP-FPM and CGI start processes for the sites of this server. Asks each web server for its
+ * configuration.
+ */
 import {
   heldOrder,
   type Held,
@@ -12,15 +15,17 @@ import { surveyWeb } from '../io/survey.ts';
 import { tenancyOf } from './tenancy.ts';
 
 export async function webWaysIn({ paths, policy }: WayContext): Promise<WayKnowledge> {
-  // They show their configuration to root alone.
+  // They show their configuration only to root.
   if (process.geteuid?.() !== 0) return {};
   return waysOfSites(await surveyWeb(findWebPrograms(), tenancyOf(paths, policy)));
 }
 
-/** Nothing of a way for which no web server was found, since other programs may be behind it. */
+/**
+ * Counts sites by entry path; returns nothing if no web server was found, since other programs may serve sites.
+ */
 export function waysOfSites({ servers, sites }: Pick<Overview, 'servers' | 'sites'>): WayKnowledge {
   if (!servers.some(({ name }) => !name.startsWith('php-fpm'))) return {};
-  // What nginx passes on to a site of Apache counts there.
+  // Sites that nginx passes on to Apache count there.
   const own = sites.filter(
     ({ handledBy }) => !handledBy.some((each) => each.startsWith('Apache,')),
   );

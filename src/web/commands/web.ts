@@ -1,4 +1,4 @@
-/** `bulkhead web`: what serves the sites of this host. */
+/** `bulkhead web`: shows what serves the sites of this host. */
 import { examples, type CommandModule } from '../../cli/shared/command.ts';
 import { addCommands, type CommandTable } from '../../cli/shared/command-table.ts';
 

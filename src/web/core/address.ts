@@ -1,5 +1,5 @@
 /**
- * Where a program listens that a web server passes requests to.
+ * The address of a program to which a web server passes requests.
  *
  *     unix:/run/php/shop.sock      127.0.0.1:9000      [::1]:9000      9000      *:9000
  */
@@ -12,7 +12,7 @@ export type Address =
 const any = '*';
 const anyHosts = new Set(['', '*', '0.0.0.0', '[::]']);
 
-/** Of a text without a scheme; `port` where it names none. */
+/** Parses an address without a scheme. `port` is used if the text names none. */
 export function parseAddress(text: string, port?: number): Address | undefined {
   const unix = /^(?:unix:)?(\/[^|]*?):?$/.exec(text);
   if (unix?.[1] !== undefined) return { kind: 'unix', path: unix[1] };
@@ -33,7 +33,7 @@ function tcp(host: string, port: number): Address | undefined {
 /** `[0:0:0:0:0:0:0:1]` → `[::1]`. */
 const shortestIpv6 = (host: string) => URL.parse(`http://${host}/`)?.hostname ?? host;
 
-/** What addresses that could be the same have in common, for an index of them. */
+/** Returns a key for an index. Addresses that could be the same have the same key. */
 export const addressKey = (address: Address): string =>
   address.kind === 'unix' ? address.path : String(address.port);
 
@@ -43,7 +43,7 @@ export function sameAddress(a: Address, b: Address): boolean {
   return a.host === any || b.host === any || a.host === b.host || (isLoopback(a) && isLoopback(b));
 }
 
-/** Whether it can only be on this host. */
+/** Whether the address can only be on this host. */
 export function isLoopback(address: Address): boolean {
   return address.kind === 'unix' || /^(localhost|127\..*|\[::1\])$/.test(address.host);
 }

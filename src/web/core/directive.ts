@@ -8,11 +8,11 @@ export interface Place {
 export interface Directive extends Place {
   readonly name: string;
   readonly args: readonly string[];
-  /** What is inside of its braces, or of its section. */
+  /** The directives inside its braces or its section. */
   readonly block?: readonly Directive[];
 }
 
-/** Something that could not be read, with what is known of where. */
+/** Something that could not be read, and its place if that is known. */
 export interface ReadProblem {
   readonly message: string;
   readonly file?: string;

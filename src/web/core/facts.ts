@@ -1,11 +1,14 @@
-/** What the host knows that configurations name: accounts, tenants, who owns a path, who listens where. */
+/** Facts of the host that configurations refer to: accounts, tenants, path owners, and listeners. */
 import type { Address } from './address.ts';
 import type { Pool } from './fpm/pools.ts';
 import type { Stranger } from './fpm/strangers.ts';
 
-/** Who can change what is at a path. */
+/** The accounts that can change what is at a path. */
 export interface PathOwners {
-  /** Of the directories on the way, of links, and of where they lead to; the last is its own. */
+  /**
+   * Owners of the directories and links on the way, and of their targets. The last one is the owner of the
+   * path itself.
+   */
   readonly uids: readonly number[];
   /** Whether others than these can write to it, or put something else there. */
   readonly writableByOthers: boolean;
@@ -21,19 +24,22 @@ export interface Listener {
 }
 
 export interface Facts {
-  /** The uid of an account, given by its name or in digits; nothing where there is none. */
+  /** Returns the uid of an account, given by name or in digits, if there is one. */
   readonly uidOf: (user: string) => number | undefined;
-  /** What an account is called, or `uid 1001`. */
+  /** Returns the name of an account, or `uid 1001`. */
   readonly nameOf: (uid: number) => string;
   readonly isTenant: (uid: number) => boolean;
-  /** Nothing where the path cannot be read. */
+  /** Returns nothing if the path cannot be read. */
   readonly ownersOf: (path: string) => PathOwners | undefined;
   readonly listenersAt: (address: Address) => readonly Listener[];
-  /** Who listens where a pool is to, and is not its php-fpm. */
+  /** Returns listeners at the pool's address that are not its php-fpm. */
   readonly strangersOf?: (pool: Pool) => readonly Stranger[];
-  /** For whose service systemd holds the socket, which it starts in the cgroup of that tenant. */
+  /**
+   * Returns the tenant for whose service systemd holds the socket, if there is one. systemd starts that
+   * service in the tenant's cgroup.
+   */
   readonly heldFor?: (address: Address) => number | undefined;
-  /** Whether this process is in all cgroups of the tenant; nothing where the tenant has none. */
+  /** Whether this process is in all cgroups of the tenant; undefined if the tenant has none. */
   readonly isInside: (uid: number, cgroups: string) => boolean | undefined;
   /** Whether an agent runs, which moves processes into their tenants' cgroups. */
   readonly agentRuns: boolean;

@@ -8,15 +8,15 @@
 import { cgroupPath } from '../../plan/slice.ts';
 
 interface CgroupRoot {
-  /** As the kernel names it; empty on cgroup v2. */
+  /** The controller's name as the kernel has it; empty on cgroup v2. */
   readonly controller: string;
   /** Bulkhead's root cgroup. */
   readonly path: string;
-  /** Where the slices of tenants are, if they have some. */
+  /** The cgroup that contains tenants' slices, if they have slices. */
   readonly slices?: { readonly path: string };
 }
 
-/** In every hierarchy that has one. */
+/** Whether the process is in the cgroup in every hierarchy. */
 export function isInCgroup(text: string, roots: readonly CgroupRoot[], cgroup: string): boolean {
   const lines = text.split('\n').map((line) => /^\d+:([^:]*):(.*)$/.exec(line));
   return (

@@ -45,7 +45,7 @@ const tcpLine =
   /^ *\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) \S+ 0A \S+ \S+ \S+ +(\d+) +\d+ (\d+)/;
 
 export interface TcpSocket extends ListeningSocket {
-  /** Who made it. */
+  /** The uid that made the socket. */
   readonly uid: number;
 }
 

@@ -1,11 +1,14 @@
-/** What an administrator should know and do about the sites, alike ones said once. */
+/**
+ * Notes for an administrator about the sites: facts, and what to do about them. Equal notes are
+ * merged.
+ */
 import type { Overview, SiteView } from './overview.ts';
 import type { Placed } from './placement.ts';
 import type { OverridingDirective } from './site.ts';
 
 export interface Note {
   readonly message: string;
-  /** What it is about: sites, or places in files. */
+  /** The sites, or places in files, that the note is about. */
   readonly about: readonly string[];
 }
 
@@ -30,7 +33,7 @@ export function notesOf(overview: Overview): readonly Note[] {
   ];
 }
 
-/** Its first name, or where it listens. */
+/** Returns the site's first name, or where it listens. */
 export function siteName({ names, listen }: Pick<SiteView, 'names' | 'listen'>): string {
   return names[0] ?? `(any name, ${listen[0] ?? ''})`;
 }
@@ -74,7 +77,7 @@ function overrideNotes(sites: readonly SiteView[]): readonly Note[] {
   );
 }
 
-/** Of pairs of a message and what it is about. */
+/** Merges pairs of a message and its subject into one note for each message. */
 export function alike(pairs: readonly (readonly string[])[]): readonly Note[] {
   const groups = new Map<string, Set<string>>();
   for (const [message = '', about = ''] of pairs)

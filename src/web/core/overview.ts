@@ -17,7 +17,7 @@ export interface ServerRead {
 export interface SiteView extends Site {
   readonly owner: OwnerAnswer | undefined;
   readonly owners: readonly OwnerAnswer[];
-  /** In words, with the pool where there is one. */
+  /** Descriptions of the handlers, each with its pool if there is one. */
   readonly handledBy: readonly string[];
   readonly placed: Placed;
   readonly findings: readonly string[];
@@ -70,7 +70,7 @@ function siteView(
     const handledBy = handlersText(site.handlers, pools);
     return { ...site, owner, owners, handledBy, placed, findings };
   }
-  // What runs for it is the other site's.
+  // The programs that run for it are the other site's.
   const view = viewOf(apache);
   const handledBy = view.handledBy.map((each) => `Apache, ${each}`);
   return { ...site, owner: view.owner ?? owner, owners, handledBy, placed: view.placed, findings };
@@ -87,7 +87,7 @@ function handlersText(handlers: readonly Handler[], pools: PoolIndex): readonly 
   });
 }
 
-/** Which site of Apache a site of nginx passes its requests to: the same name, at that port. */
+/** The Apache sites to which nginx sites pass their requests: the same name, at that port. */
 class ApacheIndex {
   readonly #sites = new Map<string, Site>();
 
@@ -100,7 +100,7 @@ class ApacheIndex {
   }
 
   #add(key: string, site: Site): void {
-    // Of two vhosts with a name Apache takes the first.
+    // Apache takes the first of two vhosts with the same name.
     if (!this.#sites.has(key)) this.#sites.set(key, site);
   }
 

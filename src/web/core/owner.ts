@@ -1,6 +1,6 @@
 /**
- * Whose a site is: the tenant as whom its programs run, else the one to whom its directory belongs.
- * Where two answers differ, the first one counts, and both are reported.
+ * The owner of a site: the tenant as whom its programs run, or else the owner of its directory. If
+ * several answers differ, the first one counts, and all are reported.
  */
 import type { Facts } from './facts.ts';
 import type { PoolIndex } from './fpm/pools.ts';
@@ -16,7 +16,7 @@ export interface OwnerAnswer {
 
 export interface Ownership {
   readonly owner: OwnerAnswer | undefined;
-  /** What names a tenant, in the order in which it counts. */
+  /** All answers that name a tenant, the one that counts first. */
   readonly owners: readonly OwnerAnswer[];
   readonly findings: readonly string[];
 }
@@ -61,7 +61,7 @@ function runsAsAnswers({ runsAs }: Site, facts: Facts): readonly OwnerAnswer[] {
   return [{ by: runsAs.by, what: runsAs.user, uid, name: facts.nameOf(uid) }];
 }
 
-/** Also of the directories above: their owner can put another one in its place. */
+/** Returns owners of the directories above, too: they can put another directory in its place. */
 function directoryAnswers({ root }: Site, facts: Facts): readonly OwnerAnswer[] {
   if (root === undefined || !root.startsWith('/')) return [];
   const uids = facts.ownersOf(root)?.uids ?? [];

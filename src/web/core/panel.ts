@@ -1,5 +1,5 @@
 /**
- * Which hosting panel made a configuration, by where it puts things.
+ * Recognises the hosting panel that made a configuration, by the paths that it uses.
  *
  *     HestiaCP     vhosts in /home/USER/conf/web/DOMAIN/, sockets php8.4-fpm-DOMAIN.sock, a pool a domain
  *     ISPConfig    roots in /var/www/clients/client3/web7/, pools web7 of group client3: a uid a site
@@ -31,7 +31,7 @@ export function panelsOf(sites: readonly Site[], pools: readonly Pool[]): readon
   return found;
 }
 
-/** nginx and Apache read a link in /etc under its own name. */
+/** A vhost of HestiaCP. nginx and Apache report a link in /etc under its own name. */
 const hestiaVhost =
   /^(?:\/home\/[^/]+\/conf\/web\/[^/]+\/|\/etc\/(?:nginx|apache2)\/conf\.d\/domains\/)/;
 

@@ -12,7 +12,7 @@ import type { OwnerAnswer } from './owner.ts';
 import type { PoolIndex } from './fpm/pools.ts';
 import type { Handler, Site } from './site.ts';
 
-/** The worst first. */
+/** Placements, the worst first. */
 const placements = [
   'not covered',
   'unknown',
@@ -24,9 +24,9 @@ const placements = [
 
 type PlacedKind = (typeof placements)[number];
 
-/** What is seen now of who serves it. */
+/** The processes that serve a site now. */
 export interface Seen {
-  /** Of processes that no other one of them has started. */
+  /** The number of processes whose parent is not among them. */
   readonly masters: number;
   readonly mastersInside: number;
   readonly workers: number;
@@ -36,12 +36,12 @@ export interface Seen {
 export interface Placed {
   readonly kind: PlacedKind;
   readonly reason: string;
-  /** What to do about it. */
+  /** Advice: how to get it into its tenant's cgroup. */
   readonly remedy?: string;
   readonly seen?: Seen;
 }
 
-/** Of all that a site runs, the worst. */
+/** Returns the worst placement of all that a site runs. */
 export function placedOf(
   site: Site,
   owner: OwnerAnswer | undefined,
@@ -86,7 +86,10 @@ const remedies = {
 
 type ByServer = Extract<Handler, { readonly kind: 'cgi' | 'module' }>;
 
-/** suEXEC changes the user of CGI programs alone, mpm-itk that of all that a request does. */
+/**
+ * Returns the placement of programs that the server starts. suEXEC changes the user of CGI programs only, mpm-itk
+ * the user of the whole request.
+ */
 function placedByServer({ kind, text }: ByServer, site: Site, uid: number, facts: Facts): Placed {
   const { runsAs } = site;
   const changes = runsAs !== undefined && (runsAs.by === 'AssignUserID' || kind === 'cgi');
@@ -95,7 +98,7 @@ function placedByServer({ kind, text }: ByServer, site: Site, uid: number, facts
   return { kind: 'not covered', reason: `${text} runs ${how}`, remedy: remedies[kind] };
 }
 
-/** Where requests go, and as whom the pool there runs, if it is one. */
+/** The target of requests, and the uid of the pool there, if it is one. */
 interface Target {
   readonly kind: 'fastcgi' | 'proxy';
   readonly address: Address;

@@ -1,17 +1,17 @@
 /**
- * The names under which web servers serve what belongs to a tenant: those that a site of it can have. The configurations from
- * which they come may be the tenant's own, so a name is taken only where it is a host name, and counts for the owner of its
- * vhost alone.
+ * The names under which web servers serve what belongs to a tenant: those that its sites can have. The configurations
+ * from which they come may be the tenant's own, so a name is taken only where it is a host name, and counts only for
+ * the owner of its vhost.
  */
 import { valueKinds } from '../../policy/value-kinds.ts';
 import type { SiteView } from './overview.ts';
 
-/** By the uid of the tenant; in lower case. */
+/** Names by the uid of the tenant, in lower case. */
 export type ServedSites = ReadonlyMap<number, ReadonlySet<string>>;
 
-/** Of one tenant; whoever has more names than that is not shown all of them. */
+/** The limit for one tenant. Further names are not shown. */
 export const servedNamesMax = 5000;
-/** What nginx serves to whoever names no site of it. */
+/** The name of nginx's catch-all server. */
 const anyName = '_';
 
 export function servedSites(
@@ -30,7 +30,7 @@ export function servedSites(
   return served;
 }
 
-/** Of a server that does not show all that it serves, what it had shown before is still known. */
+/** Adds the names that are known already, for a server that does not show all that it serves now. */
 export function withKnown(served: ServedSites, known: ServedSites): ServedSites {
   const both = new Map(known);
   for (const [uid, names] of served) {
@@ -40,7 +40,7 @@ export function withKnown(served: ServedSites, known: ServedSites): ServedSites 
   return both;
 }
 
-/** Nothing for a wildcard, a pattern, or what is not a name at all. */
+/** Returns nothing for a wildcard, a pattern, or anything that is not a name. */
 export function servedName(name: string): string | undefined {
   const parsed = valueKinds.site.parse(name);
   return parsed.ok && parsed.value !== anyName ? parsed.value : undefined;

@@ -1,5 +1,5 @@
 /**
- * Why a web server does not accept its configuration, and where, out of what it prints.
+ * Parses, from a web server's output, why it does not accept its configuration, and where.
  *
  *     2026/11/26 01:15:20 [emerg] 114#114: unknown directive "foo" in /etc/nginx/nginx.conf:3
  *     AH00526: Syntax error on line 1 of /etc/apache2/sites-enabled/y.conf:
@@ -10,7 +10,7 @@
 import type { ReadProblem } from './directive.ts';
 
 const charactersMax = 500;
-/** The patterns take more than linear time of a line. */
+/** Long lines, which are cut: the patterns take more than linear time. */
 const longLine = /(?<=^.{2000}).+/gm;
 
 type ErrorReader = (text: string) => ReadProblem | undefined;

@@ -7,15 +7,15 @@ import type { Note } from './notes.ts';
 import type { Overview, SiteView } from './overview.ts';
 import { rankedSites, siteNameIn, type RankedSites } from './site.ts';
 
-/** The sites of tenants with the limits that hold for them alone. */
+/** The sites of tenants with the limits that apply only to them. */
 export interface TenantSites {
   readonly tenant: string;
-  /** By name. */
+  /** Limits by the name of the site. */
   readonly sites: ReadonlyMap<string, LimitValues>;
   readonly ranked: RankedSites;
 }
 
-/** By uid; without tenants that have no sites. */
+/** Sites by the tenant's uid. Tenants without sites are left out. */
 export type SiteLimitIndex = ReadonlyMap<number, TenantSites>;
 
 export const siteLimitIndex = ({ tenants }: Pick<Policy, 'tenants'>): SiteLimitIndex =>
@@ -30,13 +30,13 @@ export const siteLimitIndex = ({ tenants }: Pick<Policy, 'tenants'>): SiteLimitI
 
 export interface OwnSiteLimits {
   readonly site: string;
-  /** As the policy writes them: `{"cpu.limit": "50%"}`. */
+  /** The limits as the policy writes them: `{"cpu.limit": "50%"}`. */
   readonly limits: Readonly<Partial<Record<LimitKey, string>>>;
 }
 
 type Vhost = Pick<SiteView, 'owner' | 'names'>;
 
-/** Nothing of a vhost that is not a site of its tenant. */
+/** Returns nothing for a vhost that is not a site of its tenant. */
 export function ownLimitsOf({ owner, names }: Vhost, index: SiteLimitIndex) {
   const own = owner && index.get(owner.uid);
   const site = own && siteNameIn(names, own.ranked);
@@ -54,7 +54,10 @@ const textsOf = (values: LimitValues): OwnSiteLimits['limits'] =>
     ]),
   );
 
-/** `cpu 50%, memory 512MiB`; the attribute where it is not the limit itself: `cpu weight 50`. */
+/**
+ * Returns `cpu 50%, memory 512MiB`, or the attribute's name if it is not the limit itself: `cpu weight
+ * 50`.
+ */
 export function ownLimitsText(own: OwnSiteLimits | undefined): string {
   const shown = Object.entries(own?.limits ?? {}).map(
     ([key, value]) => `${key.replace(/\.limit$/, '').replace('.', ' ')} ${value}`,
@@ -62,7 +65,7 @@ export function ownLimitsText(own: OwnSiteLimits | undefined): string {
   return shown.length === 0 ? '-' : shown.join(', ');
 }
 
-/** Nothing is known to be unused while a server does not show what it serves. */
+/** Returns notes about unused limits; none while a server does not show all that it serves. */
 export function unusedLimits(
   { servers, sites }: Pick<Overview, 'servers' | 'sites'>,
   index: SiteLimitIndex,

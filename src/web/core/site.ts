@@ -1,4 +1,7 @@
-/** What a web server serves under one set of names: one `server` of nginx, one `<VirtualHost>` of Apache. */
+/**
+ * A site: all that a web server serves under one set of names. It is one `server` of nginx, or one `<VirtualHost>` of
+ * Apache.
+ */
 import { printAddress, type Address } from './address.ts';
 import type { Place } from './directive.ts';
 import { siteLimitSetters } from '../../policy/document.ts';
@@ -9,7 +12,7 @@ import type { NginxVhost } from './nginx/vhost.ts';
 export type ServerName = 'nginx' | 'apache';
 
 export type Handler =
-  /** `address` is absent where a variable names it. */
+  /** `address` is absent if a variable names it. */
   | { readonly kind: 'fastcgi' | 'proxy'; readonly address?: Address; readonly text: string }
   /** A program a request, as suEXEC starts it. */
   | { readonly kind: 'cgi'; readonly text: string }
@@ -28,29 +31,29 @@ export interface Site extends Place {
   readonly names: readonly string[];
   readonly listen: readonly string[];
   readonly root?: string;
-  /** What runs for it; where there is nothing, files are served. */
+  /** The handlers that run something. If there are none, the server sends files. */
   readonly handlers: readonly Handler[];
-  /** As whom programs of the site run, where a directive of Apache names somebody. */
+  /** The user of the site's programs, if an Apache directive names one. */
   readonly runsAs?: { readonly by: 'SuexecUserGroup' | 'AssignUserID'; readonly user: string };
   readonly overrides: readonly OverridingDirective[];
-  /** The tenant, or the site of one, whose file with a limit on entries a vhost of Apache includes. */
+  /** The tenant, or one of its sites, whose file with an entries limit the Apache vhost includes. */
   readonly entriesOf?: Member;
   /** Whether an .htaccess of Apache may have programs run for it. */
   readonly htaccess?: true;
-  /** Of a `server` of nginx. */
+  /** Details of an nginx `server`. */
   readonly vhost?: NginxVhost;
 }
 
-/** The site that a vhost is, among those of its tenant: that of the first of its names that is one. */
+/** Returns the tenant's site that a vhost belongs to: the first of its names that is one. */
 export const siteNameOf = (
   names: readonly string[],
   sites: Pick<ReadonlySet<string>, 'has'>,
 ): string | undefined => names.map((each) => each.toLowerCase()).find((each) => sites.has(each));
 
 /**
- * The sites of a tenant in the order in which they count for a vhost with the names of several: those of the policy first,
- * then those that are sites since its reseller has set a limit, or it has itself. So nobody takes a vhost from a site
- * with limits of who counts before.
+ * The sites of a tenant, by priority for a vhost with the names of several. Sites in the policy come first, then sites
+ * that exist because the reseller set a limit, then those by the tenant. So nobody can take a vhost from a site with
+ * limits set by somebody of higher rank.
  */
 export type RankedSites = readonly ReadonlySet<string>[];
 
@@ -67,7 +70,7 @@ export function siteNameIn(names: readonly string[], ranked: RankedSites): strin
   return undefined;
 }
 
-/** Each once, in the order in which they were found. */
+/** Returns each handler once, in the order in which they were found. */
 export function distinctHandlers(handlers: readonly Handler[]): readonly Handler[] {
   const seen = new Set<string>();
   return handlers.filter((each) => {

@@ -1,6 +1,7 @@
 /**
- * Which processes hold the sockets that web servers pass requests to: the master that listens, and the workers
- * that it has forked. Found by the sockets themselves, since a process chooses its name and its arguments.
+ * The processes that hold the sockets to which web servers pass requests: the master that listens, and the
+ * workers that it has forked. They are found by the sockets themselves, since a process chooses its name and
+ * its arguments.
  */
 import { pathOfBound } from '../core/fpm/service/listen.ts';
 import { addressKey, sameAddress, type Address } from '../core/address.ts';
@@ -16,7 +17,7 @@ import { statusValue } from '../../sys/processes/process-status.ts';
 
 type ListenersAt = (address: Address) => readonly Listener[];
 
-/** Only of sockets at `wanted`. */
+/** Reads only sockets at `wanted`. */
 export function readListeners(proc: string, wanted: readonly Address[]): ListenersAt {
   const keys = new Set(wanted.map(addressKey));
   const sockets = listeningSockets(proc).filter(({ address }) => keys.has(addressKey(address)));
@@ -32,7 +33,7 @@ export function readListeners(proc: string, wanted: readonly Address[]): Listene
   };
 }
 
-/** Whoever holds a connection that came in at one of these paths. */
+/** Returns the processes that hold a connection accepted at one of these paths. */
 export function readConnections(proc: string, paths: ReadonlySet<string>): readonly Listener[] {
   const inodes = parseUnixConnections(readText(`${proc}/net/unix`) ?? '', paths);
   if (inodes.length === 0) return [];
@@ -49,7 +50,7 @@ function listeningSockets(proc: string): readonly ListeningSocket[] {
   ];
 }
 
-/** One of a tenant's service is bound beside the path at which it is found. */
+/** Adds the path at which a socket of a tenant's service is found: it is bound next to that path. */
 function withPath(socket: ListeningSocket): readonly ListeningSocket[] {
   if (socket.address.kind !== 'unix') return [socket];
   const path = pathOfBound(socket.address.path);
@@ -57,7 +58,7 @@ function withPath(socket: ListeningSocket): readonly ListeningSocket[] {
   return [socket, { ...socket, address: { kind: 'unix', path } }];
 }
 
-/** Of all processes together: of a host with more open files than this the rest is left out. */
+/** The limit for all processes together. If the host has more open files, the rest are left out. */
 const filesMax = 5_000_000;
 
 /** Processes by the inodes of sockets that they have open. */
@@ -81,7 +82,7 @@ export function holdersOf(
   return holders;
 }
 
-/** Nothing where the process has ended. */
+/** Returns nothing if the process has ended. */
 export function listenerOf(proc: string, pid: number): Listener | undefined {
   const status = readText(`${proc}/${pid}/status`);
   const cgroups = readText(`${proc}/${pid}/cgroup`);

@@ -1,9 +1,9 @@
-/** Who can change what is at a path: whoever owns it, a directory above it, or a link on the way. */
+/** Finds who can change what is at a path: the owner of it, of a directory above it, or of a link on the way. */
 import { lstatSync, type Stats } from 'node:fs';
 import type { PathOwners } from '../core/facts.ts';
 import { realPathOf } from '../../sys/files/read.ts';
 
-/** Each path is read once: a thousand sites are below the same few directories. */
+/** Returns a reader that reads each path once: a thousand sites are below the same few directories. */
 export function pathOwnersReader(): (path: string) => PathOwners | undefined {
   const known = new Map<string, Stats | undefined>();
   const statOf = (path: string): Stats | undefined => {
@@ -35,7 +35,10 @@ function prefixesOf(path: string): readonly string[] {
   return ['/', ...names.map((_, index) => `/${names.slice(0, index + 1).join('/')}`)];
 }
 
-/** In a directory with the sticky bit nobody can replace what is another's, and a link has no mode of its own. */
+/**
+ * Whether others can write to it. A sticky directory protects others' files in it, and a link has no mode of its
+ * own.
+ */
 function canBeWritten(stat: Stats): boolean {
   if (stat.isSymbolicLink() || (stat.isDirectory() && (stat.mode & 0o1000) !== 0)) return false;
   return (stat.mode & 0o002) !== 0 || ((stat.mode & 0o020) !== 0 && stat.gid !== 0);

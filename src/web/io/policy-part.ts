@@ -1,4 +1,4 @@
-/** What the web has in force beside limits. */
+/** The web's part in `apply` and `release`, apart from limits. */
 import { endRemoved } from './fpm/idle/end-removed.ts';
 import { servedRelease } from './served/record.ts';
 

@@ -1,4 +1,6 @@
-/** Where each pool of php-fpm is written: its main file, and all that this includes. */
+/**
+ * Finds the files in which each php-fpm pool is written: the main file, and all that it includes.
+ */
 import { globSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
 import type { Place, ReadProblem } from '../core/directive.ts';
@@ -7,7 +9,7 @@ import { printCause } from '../../base/problem.ts';
 import { readBounded } from '../../sys/files/regular-file.ts';
 
 interface PoolPlaces {
-  /** By the name of the pool, in the order in which php-fpm reads them. */
+  /** Places by pool name, in the order in which php-fpm reads them. */
   readonly places: ReadonlyMap<string, readonly Place[]>;
   readonly problems: readonly ReadProblem[];
 }
@@ -15,7 +17,10 @@ interface PoolPlaces {
 const bytesMax = 16 * 2 ** 20;
 const filesMax = 100_000;
 
-/** Each file is read once, so files that include each other come to an end. */
+/**
+ * Reads the places of pools. Each file is read once, so files that include each other come to an
+ * end.
+ */
 export function readPoolPlaces(configuration: string): PoolPlaces {
   const places = new Map<string, Place[]>();
   const problems: ReadProblem[] = [];

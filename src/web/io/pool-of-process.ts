@@ -1,6 +1,7 @@
 /**
- * From which pool of PHP-FPM processes of tenants came. A worker holds the socket at which its pool listens, and what
- * it starts has it among its ancestors. Its title, `php-fpm: pool NAME`, says nothing: scripts can write another one.
+ * Finds the PHP-FPM pool from which a tenant's process came. A worker holds the socket at which its pool listens, and
+ * its children have it among their ancestors. Process titles such as `php-fpm: pool NAME` prove nothing: scripts can
+ * change them.
  */
 import type { Origins } from '../../host/ways/ways-in.ts';
 import { readText } from '../../sys/files/read.ts';
@@ -36,7 +37,7 @@ interface Worker {
   readonly pool: string;
 }
 
-/** By pid. Whoever holds sockets of several pools is none: a master. */
+/** Returns workers by pid. A process that holds sockets of several pools is a master, and is left out. */
 export function workersOf(pools: readonly NamedPool[], proc: string): ReadonlyMap<number, Worker> {
   const listening = pools.flatMap(({ name, address }) =>
     address === undefined ? [] : [{ name, address }],
@@ -56,7 +57,7 @@ export function workersOf(pools: readonly NamedPool[], proc: string): ReadonlyMa
   );
 }
 
-/** Of the process itself, or of the nearest ancestor with its uid. */
+/** Returns the pool of the process itself, or of its nearest ancestor that is a worker with the same uid. */
 export function poolOf(
   pid: number,
   uid: number,

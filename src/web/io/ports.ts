@@ -1,4 +1,4 @@
-/** TCP sockets that listen where pools are to, and who has them. */
+/** Listening TCP sockets at the addresses of pools, and the processes that hold them. */
 import { readText } from '../../sys/files/read.ts';
 import { programOf } from '../../sys/processes/program-of.ts';
 import { addressKey, type Address } from '../core/address.ts';
@@ -6,7 +6,10 @@ import type { Port } from '../core/fpm/strangers.ts';
 import { parseTcpSockets } from '../core/listening.ts';
 import { holdersOf, listenerOf } from './listeners.ts';
 
-/** Those with the port of one of these addresses. Sockets at paths are nobody's to take, so they are left out. */
+/**
+ * Returns sockets with the port of one of these addresses. Unix sockets are left out, since nobody else can take
+ * them.
+ */
 export function readPorts(proc: string, wanted: readonly Address[]): readonly Port[] {
   const keys = new Set(wanted.flatMap((each) => (each.kind === 'tcp' ? addressKey(each) : [])));
   if (keys.size === 0) return [];

@@ -1,4 +1,4 @@
-/** Which web servers are installed, and how each prints its own configuration. */
+/** The web servers that are installed, and how each prints its own configuration. */
 import { globSync, statSync } from 'node:fs';
 import { parseEnvvars, withRunDirectory } from '../core/apache/environment.ts';
 import { parseApacheDump } from '../core/apache/dump.ts';
@@ -19,9 +19,9 @@ import { runBounded, type Output } from '../../sys/processes/run-bounded.ts';
 
 export interface NginxProgram {
   readonly program: string;
-  /** Before `-T`: another configuration than its own. */
+  /** Arguments before `-T`, such as those that select another configuration. */
   readonly args: readonly string[];
-  /** Of its configuration: `/etc/nginx`. */
+  /** The configuration directory: `/etc/nginx`. */
   readonly directory: string;
 }
 
@@ -43,7 +43,7 @@ export interface WebPrograms {
   readonly fpm: readonly FpmProgram[];
 }
 
-/** Where Debian and the panels on it put them. */
+/** Finds web servers at the paths that Debian, and panels on Debian, use. */
 export function findWebPrograms(): WebPrograms {
   const nginx = '/usr/sbin/nginx';
   const apache = '/usr/sbin/apache2';
@@ -87,13 +87,13 @@ export interface ReadPools extends ServerRead {
 }
 
 export interface ReadWeb extends ReadSites {
-  /** Of nginx; nothing where the configuration is not accepted. */
+  /** The http level of nginx; absent if nginx does not accept its configuration. */
   readonly http?: NginxHttp;
-  /** Of Apache: where the master writes its process id. */
+  /** The file to which Apache's master writes its process id. */
   readonly pidFile?: string;
 }
 
-/** Bulkhead's own file of the http level. */
+/** Returns the path of Bulkhead's own file at the http level. */
 export const nginxEntriesPath = ({ directory }: NginxProgram): string =>
   `${directory}/conf.d/bulkhead.conf`;
 

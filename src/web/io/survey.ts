@@ -19,17 +19,19 @@ import {
   type WebPrograms,
 } from './servers.ts';
 
-/** What the engine knows of tenants. */
+/** Facts about tenants that the engine supplies. */
 export interface Tenancy extends Pick<Facts, 'isTenant' | 'isInside' | 'agentRuns' | 'heldFor'> {
   readonly proc: string;
-  /** The account of a uid; nothing where there is none. */
+  /** Returns the account of a uid, if there is one. */
   readonly userOf: (uid: number) => string | undefined;
-  /** Of this host, and those of a directory service that have these names. */
+  /**
+   * Returns the accounts of this host, and the accounts with these names in a directory service.
+   */
   readonly accounts: (named: readonly string[]) => readonly Account[];
 }
 
 export interface Survey extends Overview {
-  /** Of nginx, where it is installed and its configuration is accepted. */
+  /** The http level of nginx, if it is installed and accepts its configuration. */
   readonly nginxHttp?: NginxHttp;
   readonly apachePidFile?: string;
 }
@@ -117,5 +119,5 @@ function accountsNamed(
   };
 }
 
-/** Apache writes `#1001`. */
+/** Parses a uid that Apache writes as `#1001`. */
 const digits = (user: string) => Number(user.replace('#', ''));

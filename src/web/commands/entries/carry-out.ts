@@ -1,4 +1,4 @@
-/** Carries out a plan at each web server, or shows it, and says what has become of it. */
+/** Applies a plan at each web server, or shows it, and prints the result. */
 import type { Problem } from '../../../base/problem.ts';
 import type { Result } from '../../../base/result.ts';
 import { exitCodes, type ExitCode } from '../../../cli/shared/command.ts';
@@ -11,16 +11,19 @@ import { refuse, type EntriesOptions } from './session.ts';
 
 interface Done {
   readonly entries: ServerEntries;
-  /** Nothing where it was only shown. */
+  /** Undefined if the plan was only shown. */
   readonly outcome: Outcome | undefined;
-  /** As the server has it afterwards. */
+  /** The entries as the server has them afterwards. */
   readonly now?: ServerEntries;
 }
 
 const nowOf = ({ entries }: Done, now: readonly ServerEntries[]) =>
   now.find(({ server }) => server === entries.server) ?? entries;
 
-/** Nothing is written anywhere unless every server could be asked; each is then a transaction of its own. */
+/**
+ * Applies plans, each as a transaction of its own. Nothing is written anywhere unless every server could be
+ * asked.
+ */
 export async function carryOut(
   planned: Result<readonly ServerEntries[], Problem>,
   options: EntriesOptions,

@@ -1,4 +1,4 @@
-/** `bulkhead web entries disable`: removes what enable has written, and has the web servers follow that. */
+/** `bulkhead web entries disable`: removes what `enable` has written, and reloads the web servers. */
 import type { Command } from 'commander';
 import { ok } from '../../../base/result.ts';
 import { examples, type CommandModule, type ExitCode } from '../../../cli/shared/command.ts';

@@ -1,4 +1,4 @@
-/** `bulkhead web entries enable`: writes what holds tenants to their entries, and has the web servers follow it. */
+/** `bulkhead web entries enable`: writes the files that enforce tenants' entries, and reloads the web servers. */
 import type { Command } from 'commander';
 import { examples, type CommandModule, type ExitCode } from '../../../cli/shared/command.ts';
 import { carryOut } from './carry-out.ts';

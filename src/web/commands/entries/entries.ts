@@ -1,4 +1,4 @@
-/** `bulkhead web entries`: how many requests of a tenant the web servers serve at once. */
+/** `bulkhead web entries`: limits the requests of a tenant that web servers serve at once. */
 import { examples, type CommandModule } from '../../../cli/shared/command.ts';
 import { addCommands, type CommandTable } from '../../../cli/shared/command-table.ts';
 

@@ -1,4 +1,4 @@
-/** One command about entries at a time: a refresh that waited must not bring back what has been disabled meanwhile. */
+/** Runs one entries command at a time: a refresh that waited must not restore what has been disabled meanwhile. */
 import type { Command } from 'commander';
 import { ok } from '../../../base/result.ts';
 import { exitCodes, type ExitCode } from '../../../cli/shared/command.ts';
@@ -9,7 +9,9 @@ import { refuse, type EntriesOptions } from './session.ts';
 
 type Action = (options: EntriesOptions, command: Command) => ExitCode | Promise<ExitCode>;
 
-/** What decides is read by `act`. What only shows waits for nobody. */
+/**
+ * Runs `act` under the lock, so that it reads what it decides by after it has the lock. A dry run waits for nobody.
+ */
 export const whenLocked =
   (act: Action): Action =>
   async (options, command) => {

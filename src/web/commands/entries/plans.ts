@@ -1,4 +1,4 @@
-/** What is to be written at all web servers of this host, and what the agent is to know of it. */
+/** The plans for all web servers of this host, and the record for the agent. */
 import type { Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
 import { readHostFacts } from '../../../host/accounts/accounts.ts';
@@ -61,7 +61,10 @@ export function recordFor(
   });
 }
 
-/** The workers of nginx write; what writes for Apache is root. */
+/**
+ * Returns the uid that reports refusals: nginx's workers write themselves, and root writes for
+ * Apache.
+ */
 function senderOf({ paths, survey }: Pick<EntriesSession, 'paths' | 'survey'>): number {
   const user = survey.nginxHttp?.user;
   if (user === undefined) return 0;

@@ -1,4 +1,4 @@
-/** `bulkhead web entries refresh`: what enable does, where it has been done. */
+/** `bulkhead web entries refresh`: does the same as `enable`, but only if entries are enabled. */
 import type { Command } from 'commander';
 import {
   examples,

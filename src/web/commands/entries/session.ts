@@ -1,4 +1,4 @@
-/** What the commands about entries begin with: root, the policy, and what the web servers say of themselves. */
+/** The common start of the entries commands: root, the policy, and the web servers' own configurations. */
 import type { Command } from 'commander';
 import { printProblem, type Problem } from '../../../base/problem.ts';
 import { exitCodes, type ExitCode, type PolicyOptions } from '../../../cli/shared/command.ts';
@@ -25,7 +25,7 @@ export const withEntriesOptions = (command: Command, dryRun: string): Command =>
 export interface EntriesSession {
   readonly programs: WebPrograms;
   readonly survey: Survey;
-  /** The same with what web servers say now. */
+  /** Reads the web servers' configurations again. */
   readonly again: () => Promise<EntriesSession>;
   readonly limits: EntryLimits;
   readonly socket: string;
@@ -33,7 +33,7 @@ export interface EntriesSession {
   readonly paths: Paths;
 }
 
-/** The session, or the status with which to exit after the reason has been printed. */
+/** Returns the session, or an exit status after the reason has been printed. */
 export async function entriesSession(
   { policy: file, strict }: EntriesOptions,
   command: Command,
@@ -44,7 +44,7 @@ export async function entriesSession(
   return policy === undefined ? exitCodes.failed : sessionWith(paths, policy, strict);
 }
 
-/** What has been written goes whatever the policy says, and without one. */
+/** Returns a session for removal, which works whatever the policy says, and without one. */
 export async function sessionWithoutPolicy(command: Command): Promise<EntriesSession | ExitCode> {
   const paths = rootPaths(command);
   return typeof paths === 'number' ? paths : sessionWith(paths, undefined, false);

@@ -1,4 +1,6 @@
-/** `bulkhead web entries status`: which sites are held to the entries of their tenants, and what is missing. */
+/**
+ * `bulkhead web entries status`: the sites at which their tenants' entries are enforced, and what is missing.
+ */
 import type { Command } from 'commander';
 import { printable } from '../../../base/printable.ts';
 import { policyOption } from '../../../cli/shared/policy-option.ts';
@@ -45,7 +47,7 @@ function stateNotes({ server, enabled, changes }: ServerEntries): readonly Note[
   return [{ message, about: changes.map(({ path }) => path) }];
 }
 
-/** What is written is not in force before. */
+/** Returns the state of a site as it is in force: files that are not written yet do not count. */
 function stateOf({ state, site }: SiteEntries, { enabled, changes }: ServerEntries): string {
   if (!isHeld({ state })) return state;
   const waits = site.server === 'apache' && site.entriesOf === undefined;

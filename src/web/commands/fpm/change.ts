@@ -1,4 +1,6 @@
-/** What `enable` and `disable` have in common: run for each version under its lock, and say what was done. */
+/**
+ * The common part of `enable` and `disable`: run for each version under its lock, and print what was done.
+ */
 import { printProblem, type Problem } from '../../../base/problem.ts';
 import { exitCodes, type ExitCode } from '../../../cli/shared/command.ts';
 import { count, print, printError, printJson } from '../../../cli/shared/session.ts';
@@ -20,7 +22,7 @@ export interface ChangeOptions {
   readonly dryRun?: boolean;
 }
 
-/** Another command may be waiting for requests to end. */
+/** The time to wait for another command, which may be waiting for requests to end. */
 const lockWaitMs = 120_000;
 
 export async function makeChanges(
@@ -85,7 +87,7 @@ export const planJson = ({ fpm, entryOf }: FpmContext, plan: FpmPlan) => ({
   distribution: plan.distribution,
 });
 
-/** The rest is counted; `--json` has all. */
+/** The number of lines shown. The rest is counted; `--json` has all. */
 const linesMax = 40;
 
 function planText(context: FpmContext, plan: FpmPlan, dryRun: boolean): string {

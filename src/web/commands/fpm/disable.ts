@@ -1,4 +1,4 @@
-/** `bulkhead web fpm disable`: pools go back to the distribution's php-fpm. */
+/** `bulkhead web fpm disable`: moves pools back to the distribution's php-fpm. */
 import type { Command } from 'commander';
 import {
   describeArgument,

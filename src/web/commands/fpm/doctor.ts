@@ -1,4 +1,4 @@
-/** What `doctor` says of PHP-FPM services of tenants: nothing where all is as the pool files say. */
+/** The `doctor` report on tenants' PHP-FPM services: nothing if all is as the pool files say. */
 import { listSome } from '../../../base/list.ts';
 import type { DoctorReport } from '../../../cli/doctor-report.ts';
 import type { WayContext } from '../../../host/ways/ways-in.ts';

@@ -1,4 +1,4 @@
-/** `bulkhead web fpm enable`: a service for one tenant, or for all that have a pool. */
+/** `bulkhead web fpm enable`: gives a service to one tenant, or to all tenants that have a pool. */
 import { Option, type Command } from 'commander';
 import type { Problem } from '../../../base/problem.ts';
 import {
@@ -44,7 +44,7 @@ async function enable(
   return typeof changes === 'number' ? changes : makeChanges(changes, options);
 }
 
-/** One tenant, or all. */
+/** Whether either one tenant or all are named. Prints an error if not. */
 export function namesOne(name: string | undefined, { all = false }: SelectOptions): boolean {
   if ((name === undefined) === all) return true;
   printError(all ? 'Name a tenant or pass --all, not both' : 'Name a tenant, or pass --all');
@@ -101,7 +101,7 @@ const changeFor = (tenant: Tenant, context: FpmContext, withoutPool: boolean): C
   },
 });
 
-/** Whoever names one tenant wants that one or nothing. */
+/** Returns why nothing may be changed: a caller who names one tenant wants that one or nothing. */
 function objectionTo(
   { uid, account }: Tenant,
   { services, refused, kept }: FpmPlan,

@@ -1,4 +1,7 @@
-/** `bulkhead web fpm`: a PHP-FPM service a tenant, in its cgroup from the first instruction. */
+/**
+ * `bulkhead web fpm`: gives tenants PHP-FPM services of their own, in their cgroups from the first
+ * instruction.
+ */
 import { examples, type CommandModule } from '../../../cli/shared/command.ts';
 import { addCommands, type CommandTable } from '../../../cli/shared/command-table.ts';
 

@@ -1,4 +1,6 @@
-/** What the commands of `web fpm` start with: who is a tenant, and which versions of PHP there are. */
+/**
+ * The common start of all `web fpm` commands: the policy's tenants, and the installed PHP versions.
+ */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { printProblem, type Problem } from '../../../base/problem.ts';
@@ -26,11 +28,11 @@ export interface FpmSession {
   readonly paths: Paths;
   readonly policy: Policy;
   readonly driver: Driver;
-  /** One for each version of PHP that is asked for. */
+  /** Contexts of the PHP versions that were asked for. */
   readonly contexts: readonly FpmContext[];
 }
 
-/** What is wrong has been printed where it answers an exit status. */
+/** Returns the session, or an exit status after the problem has been printed. */
 export async function startSession(
   options: FpmOptions,
   command: Command,
@@ -89,10 +91,13 @@ export async function startSession(
 
 const plainPath = /^[A-Za-z0-9/._@+-]+$/;
 
-/** That has PollLimitIntervalSec=. Source: systemd.socket(5). */
+/** The first systemd version with PollLimitIntervalSec=. Source: systemd.socket(5). */
 const pollLimitVersion = 255;
 
-/** Tenants of resellers are in Bulkhead's own tree with every driver. */
+/**
+ * Returns how services enter their cgroups. Tenants of resellers are in Bulkhead's own tree with every
+ * driver.
+ */
 export function entryFor(
   { instance }: Pick<Paths, 'instance'>,
   { tenants }: Pick<Policy, 'tenants'>,

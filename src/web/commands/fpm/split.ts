@@ -1,4 +1,7 @@
-/** `bulkhead web fpm split`: what the distribution's service runs before it starts and around a reload. */
+/**
+ * `bulkhead web fpm split`: the command that the distribution's service runs before it starts and around a
+ * reload.
+ */
 import { Option, type Command } from 'commander';
 import {
   describeArgument,
@@ -23,7 +26,7 @@ interface SplitOptions extends FpmOptions {
   readonly within: number;
 }
 
-/** Of the time that there is for all, this is for checks. */
+/** The part of the total time that checks may use. */
 const shareOfChecks = 0.75;
 
 async function split(
@@ -40,7 +43,7 @@ async function split(
     return typeof session === 'number' ? session : exitCodes.failed;
   }
   const lock = lockFpm(context.layout, 0);
-  // Who holds it has told this service to start or to read anew, and goes on from there.
+  // The process that holds it has told this service to start or reload, and continues from there.
   if (!lock.ok) return exitCodes.done;
   using _lock = lock.value;
   const done = await reconcile(context, { choose: (choice) => choice }, when, {

@@ -1,4 +1,4 @@
-/** Words that the commands of `web fpm` share. */
+/** Texts that the `web fpm` commands share. */
 import { printable } from '../../../base/printable.ts';
 import type { Service } from '../../core/fpm/service/split.ts';
 import type { Entry } from '../../core/fpm/service/units.ts';

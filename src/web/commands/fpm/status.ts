@@ -1,4 +1,6 @@
-/** `bulkhead web fpm status`: who is served where, and what is in the way of the rest. */
+/**
+ * `bulkhead web fpm status`: shows which service serves each tenant's pools, and why others stay.
+ */
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { printable } from '../../../base/printable.ts';
@@ -94,7 +96,7 @@ function versionText({ context, plan, strangers, isEnabled }: Seen): string {
   return [`PHP ${php}`, table([heads, ...rows]), ...warnings, ...notes].join('\n');
 }
 
-/** Socket and service together: without a request there is no process. */
+/** Returns the state of socket and service together: without a request there is no process. */
 function stateOf({ layout }: FpmContext, { states, opening }: FpmPlan, of: Service): string {
   const unit = serviceName(layout, of);
   const state = states.get(unit)?.active ?? 'inactive';

@@ -1,5 +1,5 @@
 /**
- * What `apache2 -D DUMP_CONFIG -t` prints with mod_info: all of the configuration, flattened.
+ * The output of `apache2 -D DUMP_CONFIG -t` with mod_info: all of the configuration, flattened.
  *
  *     # In file: /etc/apache2/sites-enabled/shop.conf
  *     #   2:
@@ -67,7 +67,7 @@ function commentOf(content: string): { readonly file?: string; readonly line?: n
   return line === undefined ? {} : { line: Number(line) };
 }
 
-/** Words are separated by blanks; one in quotes can have blanks, and a backslash before its quote. */
+/** Splits words at blanks. A quoted word can contain blanks, and its quote after a backslash. */
 export function apacheWords(text: string): readonly string[] {
   const words: string[] = [];
   for (let at = 0; at < text.length;) {

@@ -4,8 +4,8 @@
  *     export APACHE_RUN_USER=www-data
  *     export APACHE_PID_FILE=/var/run/apache2$SUFFIX/apache2.pid
  *
- * It is a program for sh. Plain assignments are understood, and what a branch sets is left empty, as it is for
- * the instance that has no suffix.
+ * The file is a shell script. Plain assignments are understood. Variables set in a branch stay empty, as they do for
+ * the instance without a suffix.
  */
 const assignment =
   /^export[ \t]+([A-Za-z_]\w*)=(?:"([^"`]*)"|'([^']*)'|([^\s"'`;&|()<>]*))[ \t]*(?:#.*)?$/;
@@ -26,8 +26,8 @@ export function parseEnvvars(text: string): Readonly<Record<string, string>> {
 }
 
 /**
- * What only reads the configuration needs the directory of a running Apache, too (DefaultRuntimeDir), and writes nothing there.
- * Debian's is not there after a boot until Apache is started: another takes its place.
+ * Replaces a missing run directory. Even reading the configuration needs the directory of a running Apache
+ * (DefaultRuntimeDir), and writes nothing there. After a boot, Debian's does not exist until Apache is started.
  */
 export function withRunDirectory(
   environment: Readonly<Record<string, string>>,

@@ -1,4 +1,4 @@
-/** The sites of Apache: each `<VirtualHost>`, or the main server where there is none. */
+/** The Apache sites: each `<VirtualHost>`, or the main server if there is none. */
 import { parseAddress, type Address } from '../address.ts';
 import type { Directive } from '../directive.ts';
 import { memberOfFile } from '../entries/apache-files.ts';
@@ -19,13 +19,16 @@ export function apacheSites(directives: readonly Directive[]): readonly Site[] {
 
 type Members = ReadonlyMap<string, readonly Address[]>;
 
-/** What holds for every vhost, or for those whose root is in a directory. */
+/** Handlers that apply to every vhost, or to vhosts whose root is in a directory. */
 interface Shared {
   readonly directory: string;
   readonly handlers: readonly Handler[];
 }
 
-/** CGI of the whole server is its administrator's. What holds at some URLs alone makes no site another one. */
+/**
+ * Returns shared handlers. CGI for the whole server is the administrator's, and handlers for only some URLs do
+ * not change a site.
+ */
 function sharedHandlers(shared: readonly Directive[], members: Members): readonly Shared[] {
   return shared.flatMap((each): readonly Shared[] => {
     if (/^(?:location|locationmatch|directorymatch)$/.test(each.name)) return [];
@@ -53,7 +56,7 @@ function siteOf(
   const root = valueOf(block, 'documentroot') ?? sharedRoot;
   const handlers = handlersIn(block, members);
   const inherited = inheritedBy(root, shared);
-  // The handlers of PHP files that a vhost has of its own come after, and so instead of, the shared ones.
+  // A vhost's own handlers for PHP files come after the shared ones, and so replace them.
   const hasOwn = handlers.some(({ kind }) => kind === 'fastcgi' || kind === 'module');
   const kept = hasOwn ? inherited.filter(({ kind }) => kind === 'proxy') : inherited;
   const runsAs = runsAsOf(block);
@@ -74,7 +77,9 @@ function siteOf(
   };
 }
 
-/** Whether an .htaccess below the root may name a handler, as the innermost `<Directory>` around it says. */
+/**
+ * Whether an .htaccess below the root may name a handler, according to the innermost `<Directory>` around it.
+ */
 function isOverridable(root: string | undefined, directives: readonly Directive[]): boolean {
   if (root === undefined) return false;
   const around = directives.flatMap(({ name, args: [path = ''], block = [] }) => {
@@ -90,7 +95,7 @@ function isOverridable(root: string | undefined, directives: readonly Directive[
 const valuesOf = (block: readonly Directive[], wanted: string): readonly string[] | undefined =>
   block.findLast(({ name }) => name === wanted)?.args;
 
-/** A vhost that sends everybody elsewhere serves no files. */
+/** Returns a handler for a vhost that redirects everybody and so serves no files. */
 function redirection(block: readonly Directive[]): readonly Handler[] {
   const isAll = ({ name, args }: Directive) => name === 'redirect' && args.at(-2) === '/';
   return block.some(isAll) ? [{ kind: 'other', text: 'Redirect' }] : [];
@@ -115,7 +120,7 @@ function runsAsOf(block: readonly Directive[]): Site['runsAs'] {
 function handlersIn(block: readonly Directive[], members: Members): readonly Handler[] {
   return block.flatMap((each): readonly Handler[] => {
     if (each.block === undefined) return handlersOf(each, members);
-    // What a `<Proxy>` has in it is about a target, and is not a handler.
+    // The content of a `<Proxy>` describes a target, and is not a handler.
     return each.name.startsWith('proxy') ? [] : handlersIn(each.block, members);
   });
 }
@@ -145,7 +150,7 @@ function handlersOf({ name, args }: Directive, members: Members): readonly Handl
   return Object.hasOwn(readers, name) ? (readers[name]?.(args, members) ?? []) : [];
 }
 
-/** cPanel has versions in it: `application/x-httpd-ea-php84`. */
+/** The types and handlers of mod_php. cPanel's contain versions: `application/x-httpd-ea-php84`. */
 const modPhp = /^(?:application\/x-httpd-(?:ea-|alt-)?php|x-httpd-php|php\d*-script$)/;
 
 function typed([type = '']: readonly string[]): readonly Handler[] {
@@ -191,7 +196,7 @@ function balanced(target: string, name: string, members: Members): readonly Hand
   return addresses.map((address) => ({ kind: 'proxy', address, text: target }));
 }
 
-/** Of each `<Proxy balancer://NAME>`, wherever it is written. */
+/** Finds the members of each `<Proxy balancer://NAME>`, wherever it is written. */
 function membersOf(directives: readonly Directive[]): Members {
   const found = new Map<string, readonly Address[]>();
   const visit = (block: readonly Directive[]) => {
@@ -216,6 +221,6 @@ const memberAddresses = (block: readonly Directive[]) =>
 const argsOf = (block: readonly Directive[], wanted: string): readonly string[] =>
   block.flatMap(({ name, args }) => (name === wanted ? args : []));
 
-/** Of several the last one counts. */
+/** Returns the value of the last of these directives, which is the one that counts. */
 const valueOf = (block: readonly Directive[], wanted: string): string | undefined =>
   block.findLast(({ name }) => name === wanted)?.args[0];

@@ -1,13 +1,13 @@
 /**
- * What holds tenants to their entries at Apache: a rule of mod_qos in each vhost, in a file a tenant or site, and one
- * file of the server for what is refused.
+ * The files that enforce tenants' entries at Apache. Each tenant or site has a file with a mod_qos rule, which each
+ * of its vhosts includes. One file for the server handles what is refused.
  *
  *     QS_LocRequestLimitMatch "^.*$" 20
  *
- * mod_qos counts a vhost's requests over all processes, and every URI: a rule for scripts alone would miss what an
- * .htaccess rewrites to one. A tenant's .htaccess can have a refused request answered by a script of its own, outside
- * the limit, with ErrorDocument or with a variable that mod_qos obeys. So both are set again where Apache reads them
- * last: in an <If> of a <Location>.
+ * mod_qos counts a vhost's requests over all processes, and every URI: a rule only for scripts would miss URIs that
+ * an .htaccess rewrites to one. A tenant's .htaccess can have a refused request answered by a script of its own,
+ * outside the limit, with ErrorDocument or with a variable that mod_qos obeys. So both are set again where Apache
+ * reads them last: in an <If> of a <Location>.
  * Source: mod_qos 11.76; "How the sections are merged" of Apache's documentation.
  */
 import { failed, type Problem } from '../../../base/problem.ts';
@@ -17,13 +17,16 @@ import { headerText, type Bound } from './limits.ts';
 import { limitOf, mark, retryAfterSeconds } from './nginx-file.ts';
 import { limitOfWord } from './nginx-site-files.ts';
 
-/** The first word of a line about a refused request, which the format below has. */
+/** The first word of a log line about a refused request, in the format below. */
 export const apacheWord = 'bulkhead-apache';
 
-/** As long as the longest line that a visitor can cause: what logger cuts off would begin a line of its own. */
+/** The length of the longest line that a visitor can cause. If logger cut a line, its rest would begin a new one. */
 const lineKibibytes = 192;
 
-/** The end of the line is the visitor's; the name of the vhost is not, whatever its .htaccess says. */
+/**
+ * Returns the server's file. The end of its log line comes from the visitor; the name of the vhost does not, whatever
+ * its .htaccess contains.
+ */
 export const apacheServerFile = (socket: string): string => `${mark}<IfModule qos_module>
 QS_ErrorResponseCode 508
 LogFormat "${apacheWord} %v %a %{mod_qos_ev}e %r" bulkhead
@@ -33,7 +36,10 @@ GlobalLog "|/usr/bin/logger --socket-errors=off --size ${lineKibibytes}KiB -t bu
 
 const refused = '"expr=%{REQUEST_STATUS} == \'508\'"';
 
-/** For the vhosts of one tenant, or of one of its sites. Each is held by itself, so the page speaks of that site. */
+/**
+ * Returns the file for the vhosts of one tenant, or of one of its sites. The limit applies to each vhost separately,
+ * so the page speaks of that site.
+ */
 export function apacheMemberFile(
   { kind, limit }: Pick<Bound, 'kind' | 'limit'>,
   page: string,
@@ -71,7 +77,7 @@ const memberFile = /\/bulkhead\/u(?<uid>\d{1,10})(?:-(?<site>[a-z0-9._-]{1,253})
 /** `u1001.conf`, `u1001-shop.example.conf`. */
 export const apacheMemberFileName = (member: Member): string => `${member.replace('/', '-')}.conf`;
 
-/** Whose file it is, if it is one of those. */
+/** Returns the tenant or site that a file belongs to, if it is one of ours. */
 export function memberOfFile(path: string): Member | undefined {
   const found = memberFile.exec(path)?.groups;
   if (found === undefined) return undefined;

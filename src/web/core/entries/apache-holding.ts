@@ -1,4 +1,4 @@
-/** Which sites of Apache are held to the entries that the policy has for them, each vhost by itself, and why others are not. */
+/** The Apache sites at which the policy's entries are enforced, for each vhost separately, and why others are not. */
 import { siteMember, tenantMember, uidOf, type Member } from '../../../usage/member.ts';
 import type { SiteView } from '../overview.ts';
 import { siteNameOf } from '../site.ts';
@@ -8,7 +8,7 @@ import { boundsOf, siteBounds, type Bound, type EntryLimits } from './limits.ts'
 interface ApacheContext {
   readonly limits: EntryLimits;
   readonly hasModQos: boolean;
-  /** Whose file a vhost includes once this is written, though it does not do so now. */
+  /** Returns the tenant or site whose file a vhost will include once this is written, though it does not do so now. */
   readonly willInclude?: (site: SiteView, members: readonly Member[]) => Member | undefined;
 }
 
@@ -22,7 +22,7 @@ function judge(site: SiteView, context: ApacheContext): SiteEntries {
   const { limits, hasModQos, willInclude = () => undefined } = context;
   const { owner, handlers, htaccess = false } = site;
   const entries = owner === undefined ? undefined : limits.get(owner.uid);
-  // An .htaccess that its tenant writes can name any handler, so files alone count as well.
+  // An .htaccess that its tenant writes can name any handler, so a site with only files counts, too.
   const runs = handlers.some(({ kind }) => kind !== 'other') || (htaccess && handlers.length === 0);
   if (owner === undefined || entries === undefined || !runs) return { site, ...nothing };
   const bounds = siteBounds(site, limits);
@@ -47,11 +47,11 @@ export const notOfSite = 'its vhost includes the file of its tenant, not that of
 const noModule =
   'mod_qos is not loaded, so only the number of its workers limits it, and visitors wait; run: apt-get install libapache2-mod-qos';
 
-/** Of equal ones the innermost. What holds one vhost by itself is the lowest of them. */
+/** Returns the lowest bound, the innermost among equal ones. It is the one in force at a single vhost. */
 const lowest = (bounds: readonly Bound[]): Bound =>
   bounds.reduce((least, each) => (each.limit < least.limit ? each : least));
 
-/** Whose file is right for a vhost, the best one first. */
+/** Returns the tenant and site whose files suit a vhost, the best one first. */
 export function membersFor(
   { owner, names }: SiteView,
   limits: EntryLimits,
@@ -66,7 +66,7 @@ export function membersFor(
     : [siteMember(uid, site), tenant];
 }
 
-/** What the file of a tenant or a site holds its vhosts to. The file of a site that is none any more holds the tenant. */
+/** Returns the limit in the file of a tenant or a site. The file of a former site has the tenant's limit. */
 export function fileBound(member: Member, limits: EntryLimits): Bound | undefined {
   const uid = uidOf(member);
   const entries = limits.get(uid);
@@ -77,8 +77,8 @@ export function fileBound(member: Member, limits: EntryLimits): Bound | undefine
 }
 
 /**
- * Whose limit holds each vhost by its ServerName, which is all that Apache's log says of it. Where that differs between
- * vhosts with a name, it is their tenant; a name that vhosts of several tenants have is left out.
+ * Returns the tenant or site whose limit applies to each vhost, by ServerName, the only name in Apache's log. If vhosts
+ * with one name differ, it is their tenant. Names that vhosts of several tenants have are left out.
  */
 export function apacheOwners(
   sites: readonly SiteEntries[],

@@ -1,8 +1,8 @@
 /**
- * Which sites of nginx are held to the entries that the policy has for them, and why others are not.
+ * The nginx sites at which the policy's entries are enforced, and why others are not.
  *
- * nginx knows a request's site by `$server_name`, the first name of the vhost: vhosts that share it are one site here,
- * as the one at port 80 and the one at port 443 are.
+ * nginx knows a request's site by `$server_name`, the first name of the vhost: vhosts that share it, such as one at
+ * port 80 and one at port 443, are one site here.
  */
 import { siteName } from '../notes.ts';
 import type { SiteView } from '../overview.ts';
@@ -13,22 +13,25 @@ import type { NginxVhost } from '../nginx/vhost.ts';
 import { siteBounds, type Bound, type EntryLimits, type TenantEntries } from './limits.ts';
 
 export interface HeldSite {
-  /** As `$server_name` has it, in lower case, as a map compares it. */
+  /** The value of `$server_name` in lower case, as a map compares it. */
   readonly name: string;
   readonly uid: number;
-  /** At least one. */
+  /** The limits in force, at least one. */
   readonly bounds: readonly Bound[];
   readonly counts: Counting;
 }
 
-/** What is known of one vhost. */
+/** The state of one vhost. */
 export interface SiteEntries {
   readonly site: SiteView;
-  /** What the policy wants to hold for it, innermost first. */
+  /** The limits that the policy sets for it, innermost first. */
   readonly bounds: readonly Bound[];
-  /** `nothing to count`: it runs nothing, or belongs to nobody with a limit. `partly held`: without the limit of the site. */
+  /**
+   * `nothing to count`: it runs nothing, or belongs to nobody with a limit. `partly held`: all limits but the site's
+   * are enforced.
+   */
   readonly state: 'held' | 'partly held' | 'not held' | 'nothing to count';
-  /** Why it is not held, or partly, and what to do. */
+  /** The reason why it is not held, or only partly, and what to do. */
   readonly reason?: string;
 }
 
@@ -37,7 +40,7 @@ export const isHeld = ({ state }: Pick<SiteEntries, 'state'>): boolean =>
 
 export interface Holding {
   readonly held: readonly HeldSite[];
-  /** Not held before their vhosts have what their include gives them, for which all else has to be there. */
+  /** Sites whose limits are enforced once their vhosts include our file, which needs everything else first. */
   readonly waiting: readonly HeldSite[];
   readonly sites: readonly SiteEntries[];
 }
@@ -81,10 +84,10 @@ export function holdingOf(sites: readonly SiteView[], context: HoldingContext): 
   return { held, waiting, sites: views };
 }
 
-/** As nginx does it: of A to Z alone. */
+/** Converts A to Z to lower case, and nothing else, as nginx does. */
 const lower = (text: string) => text.replace(/[A-Z]+/g, (each) => each.toLowerCase());
 
-/** Those that can be held. */
+/** Returns the limits that can be enforced. */
 const boundsHeld = ({ state, bounds }: SiteEntries) =>
   state === 'partly held' ? bounds.filter(({ kind }) => kind !== 'site') : bounds;
 
@@ -109,7 +112,7 @@ function judge(
 
 const nothing = { bounds: [], state: 'nothing to count' } as const;
 
-/** Why the limit of the site cannot be told from that of its tenant. */
+/** Returns why the site's limit and its tenant's cannot be told apart, if they cannot. */
 function siteProblem(
   site: NginxSite,
   group: readonly NginxSite[],
@@ -127,7 +130,7 @@ function siteProblem(
     : undefined;
 }
 
-/** What the table of a map takes besides a name. Source: NGX_HASH_ELT_SIZE of ngx_hash.c. */
+/** The bytes that an entry in a map's table takes in addition to its name. Source: NGX_HASH_ELT_SIZE of ngx_hash.c. */
 export const hashBytesBesides = 32;
 
 function nameProblem(name: string, { mapBucketBytes }: NginxHttp): string | undefined {
@@ -140,7 +143,7 @@ function nameProblem(name: string, { mapBucketBytes }: NginxHttp): string | unde
     : undefined;
 }
 
-/** A site that runs nothing takes nobody's entries. */
+/** Returns the problem of a first name shared with another owner. A site that runs nothing takes nobody's entries. */
 function sharedName(site: NginxSite, group: readonly NginxSite[]): string | undefined {
   const other = group.find((each) => runs(each) && each.owner?.uid !== site.owner?.uid);
   if (other === undefined) return undefined;
@@ -159,7 +162,10 @@ function lostLimit({ vhost: { limitLost } }: NginxSite, includes: boolean): stri
     : `${what}; move it to the server, beside the include`;
 }
 
-/** Another limit_conn that lets a request pass would keep a script after an internal redirect from being counted. */
+/**
+ * Merges the counting of vhosts. If another limit_conn lets a request pass, nginx would not count a script after an
+ * internal redirect, so nothing is free then.
+ */
 function countsOf(group: readonly NginxSite[], { otherLimit }: NginxHttp): Counting {
   const running = group.filter(runs);
   const counting = mergedCounting(running.map(({ vhost }) => vhost.counts));

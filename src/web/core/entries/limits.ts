@@ -1,4 +1,4 @@
-/** How many requests are served at once: of a site, of all sites of its tenant, and of all tenants of its reseller. */
+/** Limits on concurrent requests: of a site, of all sites of its tenant, and of all tenants of its reseller. */
 import { unlimited } from '../../../base/quantity.ts';
 import type { LimitValues } from '../../../limits/limit.ts';
 import type { Policy } from '../../../policy/policy.ts';
@@ -10,12 +10,12 @@ export type BoundKind = 'site' | 'tenant' | 'reseller';
 
 export interface Bound {
   readonly kind: BoundKind;
-  /** Whose limit it is: `u1001/shop.example`, `u1001`, `r1000`. */
+  /** The site, tenant or reseller that has the limit: `u1001/shop.example`, `u1001`, `r1000`. */
   readonly member: Member;
   readonly limit: number;
 }
 
-/** What the policy says of one tenant. */
+/** The limits that the policy sets for one tenant. */
 export interface TenantEntries {
   readonly limit?: number;
   readonly reseller?: Bound;
@@ -23,7 +23,7 @@ export interface TenantEntries {
   readonly sites: ReadonlyMap<string, number | undefined>;
 }
 
-/** By uid. Tenants without any limit are absent. */
+/** Limits by uid. Tenants without any limit are absent. */
 export type EntryLimits = ReadonlyMap<number, TenantEntries>;
 
 /** Source: ngx_http_limit_conn_module.c, "connection limit must be less 65536". */
@@ -44,7 +44,7 @@ export function entryLimitsOf({
     tenants.flatMap(({ uid, values, sites, reseller: group }) => {
       const limit = limitIn(values);
       const reseller = group === undefined ? undefined : groups.get(group);
-      // Others can have none, and web servers need not read anything again for them.
+      // Other sites can have no entries limit, and web servers need not be reloaded for them.
       const written = sites.filter(({ madeBy }) => madeBy === undefined);
       const ofSites = new Map(written.map((each) => [each.name, limitIn(each.values)] as const));
       const isLimited =
@@ -65,7 +65,7 @@ function limitIn(values: LimitValues): number | undefined {
 const given = <Name extends string, T>(name: Name, value: T | undefined) =>
   (value === undefined ? {} : { [name]: value }) as Partial<Record<Name, T>>;
 
-/** What holds for the vhosts of a tenant, or of one of its sites; innermost first. */
+/** Returns the limits that apply to the vhosts of a tenant, or of one of its sites, innermost first. */
 export function boundsOf(
   uid: number,
   entries: TenantEntries,
@@ -82,7 +82,7 @@ export function boundsOf(
   ];
 }
 
-/** The same of a site that was found, whether it runs anything or not. */
+/** Returns the same for a site that was found, whether it runs anything or not. */
 export function siteBounds(
   { owner, names }: Pick<SiteView, 'owner' | 'names'>,
   limits: EntryLimits,
@@ -92,7 +92,7 @@ export function siteBounds(
   return boundsOf(owner.uid, entries, siteNameOf(names, entries.sites));
 }
 
-/** `20` of a tenant alone; `site 5, tenant 20` where there are several. */
+/** Returns `20` for only a tenant's limit, or `site 5, tenant 20` for several. */
 export function boundsText(bounds: readonly Bound[]): string {
   const [only] = bounds;
   if (only === undefined) return '-';
@@ -100,11 +100,11 @@ export function boundsText(bounds: readonly Bound[]): string {
   return bounds.map(({ kind, limit }) => `${kind} ${limit}`).join(', ');
 }
 
-/** `entries 20/20` at the limit of a tenant, `entries 5/5; site` at that of a site. */
+/** Returns `entries 20/20` at a tenant's limit, `entries 5/5; site` at a site's. */
 export const headerText = (kind: BoundKind, number: string | number): string =>
   `entries ${number}/${number}${kind === 'tenant' ? '' : `; ${kind}`}`;
 
-/** The limits as they are compared. */
+/** Returns a text that is equal for equal limits. */
 export const limitsText = (limits: EntryLimits): string =>
   [...limits]
     .sort(([a], [b]) => a - b)

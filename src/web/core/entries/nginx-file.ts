@@ -1,5 +1,5 @@
 /**
- * The one file at nginx's http level that holds every tenant to its entries.
+ * The one file at nginx's http level that enforces every tenant's entries.
  *
  *     map ":$server_name" $bulkhead_owner { default ""; ":shop.example" 1001; }
  *     map ":$server_name" $bulkhead_counting { default ""; ":shop.example" 1; }
@@ -12,12 +12,14 @@
  *     limit_conn_zone $bulkhead_20 zone=bulkhead_20:128k;
  *     limit_conn bulkhead_20 20;
  *
- * The same once more for sites and for resellers that have limits. limit_conn takes a constant, so there is a zone for each distinct number. A key that is
- * empty is not counted, and the key of all sites of a tenant is the tenant. Maps that depend on the URI are volatile: without that, nginx remembers that a request
- * ran nothing when it is redirected to a front controller, and counts none.
+ * Sites and resellers with limits have the same lines again. limit_conn takes a constant, so there is a zone for each
+ * distinct number. An empty key is not counted, and the key of all sites of a tenant is the tenant. Maps that depend on
+ * the URI are volatile. Otherwise nginx would remember, when a request is redirected to a front controller, that it ran
+ * nothing, and would not count it.
  *
- * nginx does not say which zone has refused a request. But it asks them in the order of the file, and the key of none after that one; and it
- * remembers what `$bulkhead_tenant` was when it was first asked for: the tenant where that was its key, nothing where it is after the refusal.
+ * nginx does not report which zone has refused a request. But it asks zones in the order of the file, and evaluates no
+ * key after the one that refused. It also remembers the first value of `$bulkhead_tenant`: the tenant if that was
+ * evaluated as a key, nothing if it was evaluated after the refusal.
  * Source: ngx_http_limit_conn_module, ngx_http_map_module, ngx_http_variables.c, ngx_hash.c.
  */
 import { ownFormat, ownPrefix } from '../nginx/own-words.ts';
@@ -29,11 +31,13 @@ import { headerText, type Bound, type BoundKind } from './limits.ts';
 import { nginxQuoted } from './nginx-quoted.ts';
 
 export interface EntriesSettings {
-  /** Where refusals are sent. */
+  /** The socket to which refusals are sent. */
   readonly socket: string;
-  /** Where nginx logs requests if no directive says so; nothing where that is not known. */
+  /** The log that nginx uses if no directive names one; undefined if it is not known. */
   readonly defaultLog: string | undefined;
-  /** What of nginx is to wait for programs whose visitors have left, so that they keep their entries. */
+  /**
+   * The nginx modules that are to wait for programs whose visitors have disconnected, so that those keep their entries.
+   */
   readonly waitFor?: readonly string[];
 }
 
@@ -42,13 +46,13 @@ export const mark =
 
 export const retryAfterSeconds = 10;
 
-/** Endings of names that are files of a site and no pages of it. */
+/** Endings of names that are static files of a site, and not pages. */
 export const staticNames: readonly string[] =
   'css js mjs map jpg jpeg png gif webp avif svg svgz ico bmp tif tiff woff woff2 ttf otf eot mp4 webm ogg oga mp3 wav flac pdf zip gz 7z rar'.split(
     ' ',
   );
 
-/** In the order in which nginx reads them, which matters to it for limits alone. */
+/** Returns the file. Lines are in the order in which nginx reads them, which matters only for limits. */
 export function nginxEntriesFile(
   held: readonly HeldSite[],
   http: NginxHttp,
@@ -83,7 +87,7 @@ export function nginxEntriesFile(
   ].join('\n');
 }
 
-/** In the order in which they are asked. */
+/** The kinds of limits, in the order in which nginx checks them. */
 const kinds: readonly BoundKind[] = ['site', 'tenant', 'reseller'];
 
 /** One zone: a number of entries, of sites, tenants or resellers. */
@@ -102,7 +106,10 @@ export function numbersOf(sites: readonly HeldSite[]): readonly Zone[] {
   });
 }
 
-/** Looked up once a request, since its server stays the same. The prefix keeps a name from being a word of nginx. */
+/**
+ * Maps sites to values. nginx looks it up once for each request, since the server stays the same. The prefix keeps a
+ * name from being a word of nginx.
+ */
 const siteMap = (
   variable: string,
   sites: readonly HeldSite[],
@@ -114,7 +121,7 @@ const siteMap = (
   '}',
 ];
 
-/** What of a site counts, by a word: the number of its rules where it has some. */
+/** Maps each site to a word for what counts: the number of its rules, if it has some. */
 function countingMaps(sites: readonly HeldSite[]): readonly string[] {
   const keyOf = ({ counts }: HeldSite) => JSON.stringify(counts);
   const countings = [...new Map(sites.map((each) => [keyOf(each), each.counts]))];
@@ -124,7 +131,7 @@ function countingMaps(sites: readonly HeldSite[]): readonly string[] {
   const byNumber = withRules.map((_, index) => `${index + 1} $${ownPrefix}count_${index + 1};`);
   return [
     ...siteMap('counting', sites, (each) => String(wordOf(each))),
-    // Without expressions, which would replace the `$1` of a location.
+    // It has no expressions, since those would replace the `$1` of a location.
     `map $uri $${ownPrefix}page { volatile; hostnames; default 1; ${staticNames.map((each) => `*.${each} "";`).join(' ')} }`,
     ...withRules.flatMap(([, counting], index) => rulesMap(index + 1, counting)),
     // The URI changes with each internal redirect, so nothing that depends on it may be remembered.
@@ -154,7 +161,7 @@ const rulesMap = (number: number, { rules, rest }: Counting): readonly string[] 
   '}',
 ];
 
-/** The key of each level, where a request counts. Those that no site has are there, too, and empty. */
+/** Returns the key of each level for a request that counts. Levels that no site has are present, too, and empty. */
 function mapsOf(kind: BoundKind, sites: readonly HeldSite[]): readonly string[] {
   const of = sites.filter((each) => boundOf(each, kind) !== undefined);
   const own = `${ownPrefix}${kind}`;
@@ -175,11 +182,11 @@ export const limitOf: Readonly<Record<BoundKind, string>> = {
   reseller: 'a group of sites, to which this one belongs',
 };
 
-/** A value for each kind of what has refused the request. */
+/** Maps the refuser to a value for its kind. */
 const byRefuser = (variable: string, valueOf: (kind: BoundKind) => string) =>
   `map $${ownPrefix}refuser $${ownPrefix}${variable} { default "${valueOf('tenant')}"; ~/ "${valueOf('site')}"; ~^r "${valueOf('reseller')}"; "" ""; }`;
 
-/** Asked for when the answer is sent, and later: then it is known what has become of the request. */
+/** Maps that are evaluated when the answer is sent, or later: the outcome of the request is known then. */
 const refusals: readonly string[] = [
   `map $${ownPrefix}tenant $${ownPrefix}inner { default $${ownPrefix}tenant; "" $${ownPrefix}site; }`,
   `map $${ownPrefix}reseller $${ownPrefix}refuser { default $${ownPrefix}reseller; "" $${ownPrefix}inner; }`,
@@ -196,17 +203,17 @@ const refusals: readonly string[] = [
 export const limitHeader = `$${ownPrefix}limit`;
 export const limitWhose = `$${ownPrefix}whose`;
 
-/** The owner first: what is cut is the end. */
+/** The log format. The owner comes first, since a long line loses its end. */
 const refusalJson = `{"owner":"$${ownPrefix}owner","of":"$${ownPrefix}refuser","site":"$server_name","client":"$remote_addr","method":"$request_method","url":"$request_uri"}`;
 
 export const refusalLog = (socket: string): string =>
   `access_log syslog:server=unix:${socket},nohostname,tag=bulkhead ${ownFormat} if=$${ownPrefix}refused;`;
 
-/** One directive at a level replaces the default, so it has to be given, too. */
+/** Repeats the default log: one directive at a level replaces it. */
 const defaultLogLine = ({ accessLog }: NginxHttp, path: string | undefined) =>
   accessLog === 'default' && path !== undefined ? [`access_log ${nginxQuoted(path)};`] : [];
 
-/** Of all zones of a kind, that of the site's number alone gets a key. */
+/** Returns the lines of a zone. Of all zones of a kind, only the one with the site's number gets a key. */
 function zoneOf({ kind, number }: Zone, all: readonly HeldSite[]): readonly string[] {
   const zone = zoneName({ kind, number });
   const of = all.flatMap((each) => boundOf(each, kind) ?? []);
@@ -225,18 +232,18 @@ const zoneName = ({ kind, number }: Zone) =>
 export const limitLine = (zone: Zone): string => `limit_conn ${zoneName(zone)} ${zone.number};`;
 
 /**
- * A member has one state at most. The smallest zone is eight pages. A reload keeps what is counted only where a zone
- * keeps its size, so that seldom changes.
+ * Returns the size of a zone. A member has at most one state. The smallest zone is eight pages. A reload keeps the
+ * counts only of zones that keep their size, so sizes seldom change.
  */
 const zoneKilobytes = (members: ReadonlySet<string>) => {
   const bytes = [...members].reduce((sum, each) => sum + 2 * stateBytes(each.length), 0);
   return powerOfTwo(64 + Math.ceil(bytes / 1024), 128);
 };
 
-/** Pieces are powers of two. */
+/** Returns the bytes of a state: nginx allocates powers of two. */
 const stateBytes = (keyBytes: number) => powerOfTwo(keyBytes + 42, 64);
 
-/** A bucket has to take the longest name. */
+/** Returns sizes of hash tables. A bucket has to take the longest name. */
 function hashSizes(sites: readonly HeldSite[], http: NginxHttp): readonly string[] {
   const longest = Math.max(0, ...sites.map(({ name }) => Buffer.byteLength(name)));
   const bucket = powerOfTwo(longest + hashBytesBesides, 128);

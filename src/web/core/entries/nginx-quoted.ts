@@ -1,6 +1,6 @@
 /**
- * A word of nginx's configuration in quotes, whatever is in it. What is quoted here has no variables: nginx looks for
- * those in the values of directives, not in the keys of a map.
+ * Quotes a word for nginx's configuration, whatever it contains. Quoted words have no variables here: nginx expands
+ * those in values of directives, not in keys of a map.
  * Source: ngx_conf_file.c, ngx_conf_read_token().
  */
 const escapes: Readonly<Record<string, string>> = {

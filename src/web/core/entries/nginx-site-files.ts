@@ -1,11 +1,11 @@
 /**
- * What a vhost includes to show the page, and to have back what directives of its own took from it.
+ * The files that vhosts include to show the page, and to restore what directives of their own have replaced.
  *
  *     error_page 508 @bulkhead_508;
  *     location @bulkhead_508 { … return 508 '<!doctype html>…'; }
  *
- * A location with a name, and an answer that is in the configuration itself: a refused request passes neither the
- * rewrites of the server, which could lead it to a script that nobody counts, nor its passwords, and may be a POST.
+ * The location is named, and the answer is in the configuration itself. So a refused request, which may be a POST,
+ * passes neither the server's passwords nor its rewrites, which could lead it to a script that is not counted.
  * Source: ngx_http_special_response.c, ngx_http_core_module.c, ngx_http_named_location().
  */
 import { failed, type Problem } from '../../../base/problem.ts';
@@ -41,11 +41,11 @@ export const siteFileNames: readonly string[] = variants.map(nameOf);
 
 export const includeLine = (path: string): string => `include ${path};`;
 
-/** Which of them is right for a vhost, whether it has one or not. */
+/** Returns the name of the right file for a vhost, whether it includes one or not. */
 export const siteFileFor = ({ limitBeside, logBeside }: NginxVhost, http: NginxHttp): string =>
   nameOf({ limit: limitBeside, log: logBeside || http.accessLog === 'off' });
 
-/** What a vhost would have with it, and has not. */
+/** Returns what a vhost lacks now and would have with the include. */
 export function lackingWithout(vhost: NginxVhost, http: NginxHttp): readonly Lacking[] {
   const { page, limitLost, logLost, ownLog } = vhost;
   const log = logLost?.canInclude === true || (http.accessLog === 'off' && !ownLog);
@@ -58,13 +58,13 @@ export function lackingWithout(vhost: NginxVhost, http: NginxHttp): readonly Lac
 
 export type Lacking = 'limit' | 'log' | 'page';
 
-/** In the page: whose limit it is. */
+/** The placeholder in the page for whose limit it is. */
 export const limitOfWord = '{{limit-of}}';
 
-/** nginx reads words of at most 4096 bytes. */
+/** The limit for the page: nginx reads words of at most 4096 bytes. */
 const pageBytesMax = 3_500;
 
-/** By their names. */
+/** Returns the texts of the files by name. */
 export function nginxSiteFiles(
   held: readonly HeldSite[],
   page: string,
@@ -87,7 +87,7 @@ export function nginxSiteFiles(
   return ok(new Map(files));
 }
 
-/** For vhosts that still include them when there is nothing to hold. */
+/** The file for vhosts that still include one after entries are disabled. */
 export const emptySiteFile = `${mark}# Entries are disabled: this does nothing.\n`;
 
 const pageLines = (page: string): readonly string[] => [

@@ -1,4 +1,4 @@
-/** What an administrator should know and do about entries at nginx. */
+/** Notes for an administrator about entries at nginx: facts, and what to do about them. */
 import { alike, type Note } from '../notes.ts';
 import { guessesStatics } from '../nginx/counting.ts';
 import type { NginxHttp } from '../nginx/http-level.ts';
@@ -7,10 +7,10 @@ import { entryName, isHeld, type Holding, type SiteEntries } from './holding.ts'
 import { numbersOf } from './nginx-file.ts';
 import { includeLine, lackingWithout, siteFileFor, type Lacking } from './nginx-site-files.ts';
 
-/** Each one is asked for every request. */
+/** The number of zones without a note: nginx asks each one for every request. */
 const numbersMax = 32;
 
-/** `siteFilePath`: where a file for vhosts is, by its name. */
+/** Returns notes. `siteFilePath` is the path of a file for vhosts, given its name. */
 export function entriesNotes(
   { held, sites }: Holding,
   http: NginxHttp,
@@ -72,7 +72,7 @@ function unseen({ site: { vhost } }: SiteEntries): readonly Pair[] {
   return [[message, placeText(logLost)]];
 }
 
-/** What a visitor can ask for without an entry, and what the site can do against it. */
+/** Notes requests that need no entry at this site, and what the site can do about it. */
 function guessed(each: SiteEntries): readonly Pair[] {
   const { vhost } = each.site;
   if (!isHeld(each) || vhost === undefined || !guessesStatics(vhost.counts)) return [];

@@ -1,4 +1,4 @@
-/** Refusals of some seconds: how many at each limit, and some of them. */
+/** Refusals of some seconds: their number at each limit, and some of them in detail. */
 import type { RefusedRequest } from '../../../usage/incident.ts';
 import type { Member } from '../../../usage/member.ts';
 import type { Refusal } from './refusal.ts';
@@ -9,7 +9,7 @@ export interface MemberRefusals {
   requests: RefusedRequest[];
 }
 
-/** Requests that are kept of one member, and of all; the others are counted. */
+/** The number of requests kept for one member, and for all. Others are only counted. */
 export const requestsMax = 20;
 const requestsTotalMax = 2_000;
 const membersMax = 10_000;
@@ -38,7 +38,7 @@ export class RefusalTally {
     }
   }
 
-  /** All since the last call. */
+  /** Returns all refusals since the last call. */
   take(): readonly MemberRefusals[] {
     const all = [...this.#members.values()];
     this.#members.clear();

@@ -5,15 +5,15 @@
  *
  *     <13>Nov 26 05:34:31 bulkhead: bulkhead-apache shop.example 203.0.113.7 D; GET /a?b HTTP/1.1
  *
- * Everything but whose limit it was, or at Apache the name of the vhost, comes from a visitor: its texts are made printable and short. Where a datagram has
- * been cut, or is otherwise not JSON, whose limit it was alone counts.
+ * Everything but the limit's owner, or at Apache the name of the vhost, comes from a visitor: its texts are made
+ * printable and short. If a datagram has been cut, or is not JSON for another reason, only the limit's owner is used.
  * Source: ngx_syslog.c, ngx_http_log_module.c (escape=json).
  */
 import { printable } from '../../../base/printable.ts';
 import type { Member } from '../../../usage/member.ts';
 
 export interface Refusal {
-  /** Whose limit it was: that of a tenant, of one of its sites, or of a reseller. */
+  /** The tenant, site or reseller whose limit refused the request. */
   readonly member: Member;
   readonly site: string;
   readonly client: string;
@@ -23,21 +23,24 @@ export interface Refusal {
 
 /** nginx takes a request line of 8 KiB, of which JSON may make six times as much. */
 export const datagramBytesMax = 64 * 2 ** 10;
-/** What syslog has before a message; nothing of a visitor's may be before what names a tenant. */
+/** The text that syslog puts before a message. No text of a visitor's may precede the one that names a tenant. */
 const head = String.raw`^(?:<\d{1,3}>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d bulkhead: )?`;
 const ownerFirst = new RegExp(
   String.raw`${head}\{"owner":"(?<owner>\d{1,10})"(?:,"of":"(?<of>[a-z0-9._/-]{1,270})")?`,
 );
 const lengths = { site: 255, client: 64, method: 16, url: 500 };
 
-/** The name of a member, if it is one. */
+/** Returns the name of a member, if the text is one. */
 export function memberIn(text: unknown): Member | undefined {
   const isMember =
     typeof text === 'string' && /^(?:r\d{1,10}|u\d{1,10}(?:\/[a-z0-9._-]{1,253})?)$/.test(text);
   return isMember ? (text as Member) : undefined;
 }
 
-/** `apacheOwners`: whose limit it is, by the names of Apache's vhosts. Nothing for what is none. */
+/**
+ * Parses a datagram; returns nothing if it is not about a refusal. `apacheOwners` has the limit's owner by the name of
+ * the Apache vhost.
+ */
 export function parseRefusal(
   text: string,
   apacheOwners: ReadonlyMap<string, Member> = new Map(),
@@ -52,7 +55,10 @@ function fromNginx(text: string): Refusal | undefined {
   return member && refusalOf(member, fieldsOf(text.slice(text.indexOf('{'))));
 }
 
-/** `D` is mod_qos's word for what it has refused; a site can answer 508 for reasons of its own. */
+/**
+ * The format of Apache's line. `D` is mod_qos's mark for a refused request; a site can answer 508 for reasons of its
+ * own.
+ */
 const apacheLine = new RegExp(
   String.raw`${head}bulkhead-apache (?<site>\S{1,300}) (?<client>\S{1,100}) \S{0,20}D\S{0,20} (?<method>\S*) ?(?<url>.*?)(?: HTTP/[\d.]+)?$`,
   's',

@@ -1,14 +1,15 @@
 /**
- * Lines of ours in files that are the administrator's: what a vhost includes, and above it by whom.
+ * Our lines in the administrator's files: the include of a vhost, and a comment above that names its
+ * author.
  *
  *     server {
  *         # By "bulkhead web entries enable --edit-vhosts"; "disable" removes it:
  *         include /etc/nginx/bulkhead/site.conf;
  *
- * Nothing else of a file changes, and without them it is byte for byte what it was.
+ * Nothing else of a file changes, and without these lines it is byte for byte as before.
  */
 export interface VhostLine {
-  /** Where the vhost begins, from 1. */
+  /** The line where the vhost begins, from 1. */
   readonly line: number;
   readonly directive: string;
 }
@@ -21,10 +22,13 @@ const ours = new RegExp(
 
 export const withoutLines = (text: string): string => text.replaceAll(ours, '');
 
-/** Leaves out a vhost that does not begin with a line of its own, `server {` or `<VirtualHost …>`. */
+/**
+ * Adds lines, except to a vhost that does not begin with a line of its own, `server {` or
+ * `<VirtualHost …>`.
+ */
 export function withLines(text: string, lines: readonly VhostLine[]): string {
   const rows = text.split('\n');
-  // The last first, so that the numbers of the others stay true.
+  // Begins with the last one, so that the numbers of the others stay true.
   for (const { line, directive } of lines.toSorted((a, b) => b.line - a.line)) {
     const opening = openingRow(rows, line - 1);
     if (opening === undefined) continue;
@@ -41,7 +45,7 @@ export function withLines(text: string, lines: readonly VhostLine[]): string {
 
 const indentOf = (row: string) => /^[ \t]*/.exec(row)?.[0] ?? '';
 
-/** The row that ends with what opens the vhost; nginx's brace may be alone in a row below. */
+/** Returns the row that opens the vhost. nginx's brace may be the only text of the row below. */
 function openingRow(rows: readonly string[], at: number): number | undefined {
   const row = withoutComment(rows[at] ?? '');
   if (/^<VirtualHost\b[^>]*>$/i.test(row) || /^server\s*\{$/.test(row)) return at;

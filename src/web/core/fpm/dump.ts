@@ -1,5 +1,5 @@
 /**
- * What `php-fpm8.4 -tt` prints: every pool with all its values, defaults included.
+ * The output of `php-fpm8.4 -tt`: every pool with all its values, defaults included.
  *
  *     [26-Nov-2026 01:15:08] NOTICE: [www]
  *     [26-Nov-2026 01:15:08] NOTICE: 	user = www-data
@@ -27,13 +27,13 @@ const line =
   /^(?:\[[^\]]*\] NOTICE: |\[NOTICE\] )(?:\[(?<section>.*)\]|\t(?<key>[^\t =]+) = (?<value>.*))$/;
 const poolsMax = 100_000;
 
-/** A section with its values, those that are not set left out. */
+/** A section with the values that are set. */
 export interface FpmSection {
   readonly name: string;
   readonly values: ReadonlyMap<string, string>;
 }
 
-/** Of the pools; the global section is none. */
+/** Returns the sections of pools; the global section is left out. */
 export function parseFpmSections(text: string): readonly FpmSection[] {
   const sections: { readonly name: string; readonly values: Map<string, string> }[] = [];
   for (const each of text.split('\n')) {
@@ -57,7 +57,7 @@ export function poolOf({ name, values }: FpmSection): FpmPool {
   const chroot = values.get('chroot');
   return {
     name,
-    // Without one, workers run as whoever starts the master: root cannot.
+    // Without a user, workers would run as the master's account. php-fpm refuses that for root.
     user: values.get('user') ?? '',
     ...(group === undefined ? {} : { group }),
     listen,

@@ -1,4 +1,4 @@
-/** What is wrong with PHP-FPM services of tenants by now, for `doctor`, and told once by the agent. */
+/** Present failures of tenants' PHP-FPM services, for `doctor`. The agent reports each one once. */
 import type { Alarm } from '../../../agent/part.ts';
 import { listSome } from '../../../base/list.ts';
 import { printable } from '../../../base/printable.ts';
@@ -14,7 +14,7 @@ export type FpmFailure =
       readonly user: string;
       readonly reason: string;
     }
-  /** systemd has a unit as failed. */
+  /** systemd lists a unit as failed. */
   | {
       readonly kind: 'unit';
       readonly php: string;
@@ -22,13 +22,13 @@ export type FpmFailure =
       readonly unit: string;
     };
 
-/** The same for a failure that goes on, also where its reason is worded in another way. */
+/** Returns a key that is the same while a failure lasts, even if its reason is worded differently. */
 const keyOf = (failure: FpmFailure): string =>
   failure.kind === 'division'
     ? `PHP-FPM ${failure.php}`
     : `PHP-FPM ${failure.php} ${failure.kind === 'unit' ? failure.unit : failure.user}`;
 
-/** A clause. */
+/** Returns a clause that describes the failure. */
 export function failureText(failure: FpmFailure): string {
   switch (failure.kind) {
     case 'division':
@@ -40,10 +40,13 @@ export function failureText(failure: FpmFailure): string {
   }
 }
 
-/** More at once are counted. */
+/** The number of alarms at once. Further failures are only counted. */
 const alarmsMax = 20;
 
-/** Tells each failure once, when two answers in a row have it: a command may be between two of its steps at one of them. */
+/**
+ * Reports each failure once, when two checks in a row find it: during a single check, a command may be between two
+ * steps.
+ */
 export class FailureAlarms {
   #before: ReadonlySet<string> = new Set();
   #told: ReadonlySet<string> = new Set();

@@ -1,16 +1,17 @@
 /**
- * Which pools a file of php-fpm's configuration begins or goes on with, and which files it includes.
+ * The pools that a php-fpm configuration file begins or continues, and the files that it includes.
  *
  *     [shop]
  *     include = /etc/php/8.4/fpm/pool.d/*.conf
  *
- * A section that was there before is gone on with, wherever it is: a later file changes a pool of another one.
+ * A section with a known name continues that one, wherever it is: a later file can change a pool of another
+ * file.
  * Source: fpm_conf.c, fpm_conf_ini_parser_section().
  */
 export interface FpmFile {
   readonly sections: readonly { readonly name: string; readonly line: number }[];
   readonly includes: readonly string[];
-  /** The line of a directive before the first section: it belongs to whatever section came before this file. */
+  /** The line of a directive before the first section: it belongs to the last section of the file before. */
   readonly loose?: number;
 }
 

@@ -1,4 +1,4 @@
-/** The pools of all PHP versions, where they are written, and what is wrong with that. */
+/** The pools of all PHP versions, where they are written, and their problems. */
 import { addressKey, sameAddress, type Address } from '../address.ts';
 import type { Place } from '../directive.ts';
 import type { Facts } from '../facts.ts';
@@ -8,9 +8,9 @@ import { strangerText } from './strangers.ts';
 export interface Pool extends FpmPool {
   /** `8.4`. */
   readonly php: string;
-  /** Where its section begins, and where it is gone on with; empty where that was not found. */
+  /** The places where its section begins and continues; empty if they were not found. */
   readonly places: readonly Place[];
-  /** The account's, where there is one. */
+  /** The uid of the account, if it exists. */
   readonly uid?: number;
 }
 
@@ -20,7 +20,7 @@ export interface PoolFinding {
   readonly message: string;
 }
 
-/** Who serves an address. */
+/** Finds the pool that serves an address. */
 export class PoolIndex {
   readonly #pools: ReadonlyMap<string, readonly Pool[]>;
 
@@ -63,7 +63,9 @@ function unknownUser({ user, uid }: Pool): string | undefined {
 const fileFindings = ({ places }: Pool, facts: Facts): readonly string[] =>
   [...new Set(places.map(({ file }) => file))].flatMap((file) => fileFinding(file, facts) ?? []);
 
-/** Whoever can write a pool file chooses as whom the pool runs. */
+/**
+ * Returns the problem of a pool file that others can write: they could choose the user of the pool.
+ */
 export function fileFinding(
   file: string,
   { ownersOf, nameOf }: Pick<Facts, 'ownersOf' | 'nameOf'>,

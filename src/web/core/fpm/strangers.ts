@@ -1,6 +1,6 @@
 /**
- * Who listens where root's files say that a pool does, and is not the master of that php-fpm. Requests of the pool, with
- * the cookies of its visitors, go there: any account may take a port that nobody has.
+ * Processes that listen where root's files say that a pool does, and are not that php-fpm's master. They get the pool's
+ * requests, with the cookies of its visitors: any account may take a free port.
  */
 import { printAddress, sameAddress, type Address } from '../address.ts';
 
@@ -8,30 +8,30 @@ import { printAddress, sameAddress, type Address } from '../address.ts';
 export interface PortHolder {
   readonly pid: number;
   readonly uid: number;
-  /** The path of what it runs; empty where that is not known. */
+  /** The path of its program; empty if that is not known. */
   readonly program: string;
 }
 
 /** A TCP socket that listens. */
 export interface Port {
   readonly address: Address;
-  /** Who made it. */
+  /** The uid that made the socket. */
   readonly uid: number;
-  /** None where no process of this mount of /proc has it. */
+  /** Holders of the socket; none if no process in this /proc mount has it. */
   readonly holders: readonly PortHolder[];
 }
 
 export interface Stranger {
-  /** Where it listens: `127.0.0.1:9001`, or `*:9001`. */
+  /** The address at which it listens: `127.0.0.1:9001`, or `*:9001`. */
   readonly at: string;
   readonly uid: number;
-  /** The account; absent where there is none. */
+  /** The name of the account, if there is one. */
   readonly user?: string;
   readonly pid?: number;
   readonly program?: string;
 }
 
-/** `program` is the php-fpm whose master is to listen, which root starts. */
+/** Returns strangers at the address. `program` is the php-fpm whose master, started by root, should listen there. */
 export function strangersAt(
   address: Address,
   program: string,
@@ -53,7 +53,10 @@ export function strangersAt(
     });
 }
 
-/** Workers have it from the master, and run the same. Where systemd has it, root's files say for whom. */
+/**
+ * Whether the port is the master's. Workers inherit it and run the same program. If systemd holds it, root's files
+ * decide for whom.
+ */
 function isMasters({ uid, holders }: Port, program: string): boolean {
   if (uid !== 0) return false;
   return holders.length === 0 || holders.some((each) => each.program === program || each.pid === 1);

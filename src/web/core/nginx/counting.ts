@@ -1,14 +1,14 @@
 /**
- * Which requests of a `server` of nginx are entries: those that it passes on to a program.
+ * The requests to an nginx `server` that are entries: the ones that it passes on to a program.
  *
  *     location ~ ^(.+\.php)(.*)$ { fastcgi_pass … }        /index.php, and /index.php.css as well
  *
- * nginx does not tell in which location a request is, but a map can be given the locations' own expressions. They are
- * tried in an order in which none that is free precedes one that could take the request from it; where both cannot be
+ * No nginx variable holds the location of a request, but a map can be given the locations' own expressions. They are
+ * tried in an order in which no free one precedes another that could take the request from it. If the two cannot be
  * told apart, the request counts.
  *
  * An expression that matches replaces `$1`. The first one that matches here is the one that chose the location, so `$1`
- * is what it was. Where the vhost uses a `$1` of something else, no expression is tried at all, and every request counts.
+ * is what it was. If the vhost uses a `$1` from elsewhere, no expression is tried at all, and every request counts.
  * Source: ngx_http_variables.c, ngx_http_regex_exec(); ngx_http_rewrite_module.c for `break`.
  */
 import type { Directive } from '../directive.ts';
@@ -21,7 +21,10 @@ export interface CountRule {
   readonly verdict: Verdict;
 }
 
-/** The first rule that matches `$uri` says whether a request counts. `pages`: unless it has the name of a static file. */
+/**
+ * The first rule that matches `$uri` says whether a request counts. `pages`: it counts unless it has the name of a
+ * static file.
+ */
 export interface Counting {
   readonly rules: readonly CountRule[];
   readonly rest: Verdict;
@@ -53,7 +56,7 @@ const isUsable = (pattern: string) =>
 const all = (locations: readonly Location[]): readonly Location[] =>
   locations.flatMap((each) => [each, ...all(each.nested)]);
 
-/** Locations with a name are left out: they have the URI of the location before. */
+/** Orders locations as rules. Named ones are left out: they have the URI of the previous location. */
 function inOrder(locations: readonly Location[]): readonly Location[] {
   const of = (wanted: Location['kind']) => locations.filter(({ kind }) => kind === wanted);
   const nestedIn = (each: Location) => all(each.nested);
@@ -79,11 +82,11 @@ function inOrder(locations: readonly Location[]): readonly Location[] {
 const counted = (location: Location): Location => ({ ...location, verdict: 'counts' });
 const paged = (location: Location): Location => ({ ...location, verdict: 'pages' });
 
-/** A longer name that begins with it is another location. */
+/** Whether a longer prefix that runs something begins with this one: that is another location. */
 const hidesProgram = ({ text }: Location, prefixes: readonly Location[]) =>
   prefixes.some((each) => each.verdict === 'counts' && each.text.startsWith(text));
 
-/** As nginx tries them, those that count being before all others already. */
+/** Returns nested locations in the order in which nginx tries them. Ones that count already precede all others. */
 function nestedInOrder({ nested }: Location): readonly Location[] {
   const inner = all(nested).filter(({ verdict }) => verdict !== 'counts');
   const rank: Record<Location['kind'], number> = { exact: 0, regex: 1, prefix: 2, named: 3 };
@@ -103,7 +106,9 @@ function ruleOf({ kind, text, caseless, verdict }: Location): CountRule {
 
 const literal = (text: string) => text.replaceAll(/[^A-Za-z0-9_/\u0080-\uffff]/g, String.raw`\$&`);
 
-/** `rewrite … break` in what runs something: the URI that is looked at is another one than chose the location. */
+/**
+ * Whether a location that runs something has `rewrite … break`: then the URI is not the one that chose the location.
+ */
 function changesUri({ block, verdict }: Location): boolean {
   if (verdict === 'free') return false;
   const inside = [
@@ -128,7 +133,7 @@ export const withoutFree = ({ rules, rest }: Counting): Counting => {
   };
 };
 
-/** A vhost that says itself which names are static files needs no guess at them. */
+/** Stops guessing at static files once a vhost itself names them in a location. */
 function withOwnStatics({ rules, rest }: Counting): Counting {
   let known = false;
   const exact = (verdict: Verdict) => (known && verdict === 'pages' ? 'counts' : verdict);
@@ -146,7 +151,7 @@ function trimmed({ rules, rest }: Counting): Counting {
   return { rules: rules.slice(0, last + 1), rest };
 }
 
-/** Which of them use captures when a request is handled; `set`, `if` and the like do so before limits are asked. */
+/** Directives that use captures before limits are checked. All others use them when the request is handled. */
 const early = new Set(['rewrite', 'set', 'if', 'return', 'break', 'location', 'server_name']);
 
 function losesCaptures(server: readonly Directive[], locations: readonly Location[]): boolean {
@@ -166,7 +171,7 @@ function losesCaptures(server: readonly Directive[], locations: readonly Locatio
   });
 }
 
-/** What vhosts with one name count together: whatever one of them does. */
+/** Merges the counting of vhosts with one name: a request counts if it would at any of them. */
 export function mergedCounting(countings: readonly Counting[]): Counting {
   const [first = { rules: [], rest: 'free' }, ...others] = countings;
   const key = JSON.stringify(first);
@@ -187,6 +192,6 @@ const distinct = (rules: readonly CountRule[]) => [
   ...new Map(rules.map((each) => [JSON.stringify(each), each])).values(),
 ];
 
-/** Whether names of static files are told from pages by their endings alone. */
+/** Whether static files and pages are distinguished only by the endings of names. */
 export const guessesStatics = ({ rules, rest }: Counting): boolean =>
   rest === 'pages' || rules.some(({ verdict }) => verdict === 'pages');

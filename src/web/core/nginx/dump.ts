@@ -1,13 +1,13 @@
 /**
- * What `nginx -T` prints, cut into the files that it was made from.
+ * Splits the output of `nginx -T` into the files that it was made from.
  *
  *     # configuration file /etc/nginx/nginx.conf:
  *     user www-data;
  *
  *     # configuration file /etc/nginx/mime.types:
  *
- * A comment in a file can look like such a mark. So a file is as long as its size on disk where that fits, and
- * only otherwise does it end at the next mark.
+ * A comment in a file can look like such a mark. So a file ends after its size on disk if that fits, and
+ * otherwise at the next mark.
  * Source: nginx.c, ngx_core_module's dump of `cycle->config_dump`.
  */
 import type { ReadProblem } from '../directive.ts';
@@ -25,11 +25,11 @@ interface NginxDump {
 
 const mark = '# configuration file ';
 const filesMax = 100_000;
-/** As many characters as bytes, so that places in the text are places in the bytes. */
+/** Decodes each byte to one character, so that offsets in the text are offsets in the bytes. */
 const byteText = new TextDecoder('latin1');
 const utf8 = new TextDecoder();
 
-/** `sizeOf`: bytes of a file as it is now; nothing where it cannot be told. */
+/** `sizeOf` returns the present size of a file in bytes, if it is known. */
 export function splitNginxDump(
   bytes: Uint8Array,
   sizeOf: (path: string) => number | undefined,
@@ -50,7 +50,7 @@ export function splitNginxDump(
   return { files, problems: [] };
 }
 
-/** A newline follows each file. */
+/** Returns the end by the file's size, if a newline and then a mark follow there. */
 function endBySize(text: string, begin: number, size: number | undefined): number | undefined {
   if (size === undefined || text[begin + size] !== '\n') return undefined;
   const end = begin + size + 1;

@@ -66,7 +66,7 @@ class Reader {
     return { directives: this.#inside, problems: this.#problems };
   }
 
-  /** Whether it can be gone on with. */
+  /** Whether parsing can go on. */
   #begin(line: number): boolean {
     const [name] = this.#words;
     if (name !== undefined && luaBlock.test(name.text)) return this.#skipLua(line);
@@ -172,7 +172,10 @@ class Reader {
     return word;
   }
 
-  /** What is behind a backslash: one of a quote or a backslash is taken away, others stay. */
+  /**
+   * Returns the text for an escape. A backslash before a quote or a backslash is dropped, other
+   * backslashes stay.
+   */
   #escape(): string {
     const char = this.#step();
     if (char === '"' || char === "'" || char === '\\') return char;

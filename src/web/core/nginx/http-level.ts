@@ -1,28 +1,31 @@
-/** What the http level of nginx's configuration has already, apart from Bulkhead's own file. */
+/** The directives that nginx's http level has already, apart from Bulkhead's own file. */
 import type { Directive, Place } from '../directive.ts';
 import { isOwnLimit } from './own-words.ts';
 
 export interface NginxHttp {
-  /** As whom workers run: the `user` of the main level. */
+  /** The `user` of the main level, as whom workers run. */
   readonly user: string;
-  /** Where the master writes its process id, if the configuration says so. */
+  /** The file to which the master writes its process id, if the configuration names one. */
   readonly pidFile?: string;
   /** Names of directives of the http level in other files, which cannot be given twice. */
   readonly given: readonly string[];
   /** The value of `map_hash_bucket_size`. */
   readonly mapBucketBytes?: number;
-  /** A limit_conn of somebody else. */
+  /** The place of a limit_conn that is not Bulkhead's. */
   readonly otherLimit?: Place;
-  /** Whether requests are logged by a directive, by none, so where nginx was built to, or not at all. */
+  /**
+   * Whether a directive sets the log, or none does and nginx uses its built-in path, or requests are not
+   * logged.
+   */
   readonly accessLog: 'given' | 'default' | 'off';
   /** Every file that was read. */
   readonly files: readonly string[];
 }
 
-/** Modules of nginx that pass requests on and notice when the visitor has left. */
+/** The nginx modules that pass requests on and notice when the visitor has disconnected. */
 export const passingModules = ['fastcgi', 'proxy', 'uwsgi', 'scgi'] as const;
 
-/** What Bulkhead's file would set too. */
+/** Directives that Bulkhead's file would set, too. */
 const wanted = new Set<string>([
   'map_hash_bucket_size',
   'map_hash_max_size',

@@ -1,8 +1,8 @@
 /**
- * The files of a dump as one tree: each `include` is replaced by what is in the files that it names.
+ * The files of a dump as one tree: each `include` is replaced by the content of the files that it names.
  *
- * A file means the same wherever it is included, so each is put together once. One that includes itself, and a
- * few files that include each other twice and so grow without bound, are reported and cut.
+ * A file means the same wherever it is included, so each is expanded once. A file that includes itself is
+ * reported and cut. So are files that include each other twice and would grow without bound.
  */
 import { depthMax, type Directive, type ReadProblem } from '../directive.ts';
 import { parseNginxFile } from './file.ts';
@@ -14,7 +14,7 @@ interface NginxTree {
   readonly problems: readonly ReadProblem[];
 }
 
-/** Of all files together: a thousand vhosts of a thousand directives each. */
+/** The limit for all files together: a thousand vhosts of a thousand directives each. */
 const directivesMax = 1_000_000;
 
 export function nginxTree(files: readonly DumpedFile[]): NginxTree {
@@ -92,7 +92,7 @@ class Includes {
   #filesNamed(name: string): readonly string[] {
     const known = this.#named.get(name);
     if (known !== undefined) return known;
-    // Relative to the directory of the main file.
+    // Relative names start at the directory of the main file.
     const path = name.startsWith('/') ? name : `${directoryOf(this.#main)}/${name}`;
     const found = this.#search(path);
     this.#named.set(name, found);

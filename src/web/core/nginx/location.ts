@@ -1,22 +1,22 @@
 /**
- * A `location` of nginx: how it is chosen, and whether a request that lands there runs a program.
+ * An nginx `location`: how it is chosen, and whether a request that lands there runs a program.
  * Source: ngx_http_core_module.c, ngx_http_core_location() and ngx_http_core_find_location().
  */
 import type { Directive } from '../directive.ts';
 import { isPass } from './passes.ts';
 
-/** `counts`: it runs something. `pages`: it does where there is no such file. */
+/** `counts`: it runs something. `pages`: it does so if there is no such file. */
 export type Verdict = 'counts' | 'pages' | 'free';
 
 export interface Location {
   readonly kind: 'exact' | 'prefix' | 'regex' | 'named';
   readonly text: string;
-  /** Of a regular expression. */
+  /** Whether a regular expression ignores case. */
   readonly caseless: boolean;
   /** Whether no regular expression is tried after it. */
   readonly firm: boolean;
   readonly block: readonly Directive[];
-  /** Its own, without locations within it. */
+  /** The verdict on the location itself, without locations inside it. */
   readonly verdict: Verdict;
   readonly nested: readonly Location[];
 }
@@ -31,7 +31,7 @@ const modifiers: readonly (readonly [string, Omit<Chosen, 'text'>])[] = [
   ['@', { kind: 'named', caseless: false, firm: true }],
 ];
 
-/** The modifier may be a word of its own, or the beginning of the only one. */
+/** Returns how a location is chosen. The modifier may be a word of its own, or the beginning of the only one. */
 function chosenBy({ args }: Directive): Chosen {
   const word = args.join('');
   const found = modifiers.find(([each]) => word.startsWith(each));
@@ -43,7 +43,7 @@ function chosenBy({ args }: Directive): Chosen {
 /** Names of the locations that run something, directly or through one another. */
 type Programs = ReadonlySet<string>;
 
-/** The locations of a server. `inherited`: the http level. */
+/** Returns the locations of a server. `inherited` is the http level. */
 export function locationsOf(
   server: readonly Directive[],
   inherited: readonly Directive[],
@@ -56,7 +56,7 @@ export function locationsOf(
   };
 }
 
-/** A level that has one inherits none. */
+/** Returns the error pages in force: a level that has one inherits none. */
 function errorPages(
   block: readonly Directive[],
   inherited: readonly Directive[],
@@ -105,7 +105,7 @@ function verdictOf(
   return leads ? 'pages' : 'free';
 }
 
-/** Whether `try_files` or `error_page` leads to a location with a name that runs something. A URI is looked up again. */
+/** Whether `try_files` or `error_page` leads to a named location that runs something. A URI is looked up again. */
 function leadsTo(
   block: readonly Directive[],
   errors: readonly Directive[],

@@ -1,5 +1,5 @@
 /**
- * Where a block of Lua ends: at the brace that closes it, and not at one in a string or a comment.
+ * Finds the end of a Lua block: the brace that closes it, ignoring braces in strings and comments.
  *
  *     content_by_lua_block { ngx.say("}") -- }
  *         local t = { [[ } ]] } }
@@ -7,7 +7,9 @@
  * Source: Lua 5.1 reference manual, 2.1.
  */
 
-/** The offset behind the closing brace, `from` being behind the opening one; nothing where none closes it. */
+/**
+ * Returns the offset after the closing brace, if there is one. `from` is the offset after the opening brace.
+ */
 export function endOfLua(text: string, from: number): number | undefined {
   let depth = 1;
   for (let at = from; at < text.length;) {

@@ -1,10 +1,10 @@
-/** The names that Bulkhead's own files bring into nginx, by which its directives are known among others. */
+/** The names that Bulkhead's own files define in nginx. They identify its directives. */
 import type { Directive } from '../directive.ts';
 
-/** Of zones and variables. */
+/** The first part of the names of zones and variables. */
 export const ownPrefix = 'bulkhead_';
 export const pageLocation = '@bulkhead_508';
-/** The format of the log, which no one else can have: nginx accepts a name once. */
+/** The name of our log format. Nobody else can use it, since nginx accepts a name once. */
 export const ownFormat = 'bulkhead';
 
 /** `limit_conn bulkhead_20 20`. */

@@ -1,4 +1,4 @@
-/** The directives of nginx that pass a request to a program. */
+/** The nginx directives that pass a request to a program. */
 
 export const passes: Readonly<Record<string, 'fastcgi' | 'proxy'>> = {
   fastcgi_pass: 'fastcgi',

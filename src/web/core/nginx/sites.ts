@@ -1,4 +1,4 @@
-/** The sites of nginx: each `server` of `http`. Source: ngx_http_core_module, ngx_http_fastcgi_module and others. */
+/** The nginx sites: each `server` of `http`. Source: ngx_http_core_module, ngx_http_fastcgi_module and others. */
 import { parseAddress, type Address } from '../address.ts';
 import type { Directive } from '../directive.ts';
 import { distinctHandlers, type Handler, type OverridingDirective, type Site } from '../site.ts';
@@ -41,7 +41,7 @@ function siteOf(
   };
 }
 
-/** A server that only redirects serves no files. */
+/** Returns what answers requests without a program or a file: a server that only redirects. */
 function answersOf(block: readonly Directive[]): readonly Handler[] {
   return block.some(({ name }) => name === 'return') ? [{ kind: 'other', text: 'return' }] : [];
 }
@@ -51,7 +51,7 @@ function listenOf(block: readonly Directive[]): readonly string[] {
   return listens.length === 0 ? ['80'] : [...new Set(listens)];
 }
 
-/** Where only locations have a root, that of `location /` is the site's, else the first. */
+/** Returns the root of `location /`, or else the first root of a location. Used if only locations have a root. */
 function rootOfLocations(block: readonly Directive[]): string | undefined {
   const locations = block.filter(({ name }) => name === 'location');
   const main = locations.find(({ args }) => args.at(-1) === '/');
@@ -70,7 +70,7 @@ interface Walked {
 const inner = new Set(['location', 'if', 'limit_except']);
 const replaced = new Set<string>(['limit_conn', 'access_log', 'add_header']);
 
-/** What replaces an inherited directive matters where requests are handled, there or further in. */
+/** Collects handlers and overrides. An override matters at the server, and in blocks where requests are handled. */
 function walk(block: readonly Directive[], upstreams: Upstreams, kind: string): Walked {
   const walked = block.flatMap((each) =>
     inner.has(each.name) && each.block !== undefined

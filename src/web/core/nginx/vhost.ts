@@ -1,11 +1,11 @@
 /**
- * What a `server` of nginx makes of the directives of the http level, and which of its requests run something.
+ * The effect of http-level directives on an nginx `server`, and which of its requests run something.
  *
  *     location / { try_files $uri /index.php; }
  *     location ~ \.php$ { limit_conn other 3; fastcgi_pass unix:/run/php/shop.sock; }
  *
- * A level that has one directive of a kind inherits none of that kind. nginx counts a request once: where a
- * limit_conn of somebody else has let it pass on its way, no other one is asked after an internal redirect.
+ * A level that has one directive of a kind inherits none of that kind. nginx counts a request once: if somebody
+ * else's limit_conn has let it pass, none is asked again after an internal redirect.
  * Source: ngx_http_limit_conn_module.c, ngx_http_log_module.c, ngx_http_core_module.c.
  */
 import type { Directive, Place } from '../directive.ts';
@@ -21,25 +21,25 @@ export interface Lost extends Place {
 export interface NginxVhost {
   /** The value of `$server_name`. */
   readonly serverName: string;
-  /** Which of its requests are entries. */
+  /** The rules for which of its requests are entries. */
   readonly counts: Counting;
-  /** What of its own keeps the limit_conn of the http level from it. */
+  /** The place of its own directive that keeps the http level's limit_conn from it. */
   readonly limitLost?: Lost;
-  /** A limit_conn of somebody else at the level of the server. */
+  /** Whether the server level has a limit_conn that is not ours. */
   readonly limitBeside: boolean;
-  /** The access_log that keeps refusals from ours. */
+  /** The place of the access_log that keeps refusals from ours. */
   readonly logLost?: Lost;
-  /** An access_log of somebody else at the level of the server. */
+  /** Whether the server level has an access_log that is not ours. */
   readonly logBeside: boolean;
-  /** Ours at that level. */
+  /** Whether the server level has our access_log. */
   readonly ownLog: boolean;
-  /** Whether it has the location of the page. */
+  /** Whether it has the page's location. */
   readonly page: boolean;
 }
 
 const inner = new Set(['location', 'if', 'limit_except']);
 
-/** `http`: the level around it. */
+/** Returns details of a server. `http` is the level around it. */
 export function vhostOf(server: Directive, http: readonly Directive[] = []): NginxVhost {
   const block = server.block ?? [];
   const levels = levelsOf(block);
@@ -58,7 +58,10 @@ export function vhostOf(server: Directive, http: readonly Directive[] = []): Ngi
   };
 }
 
-/** As nginx keeps it: a name that begins with a dot stands for the name without it, too. */
+/**
+ * Returns `$server_name` as nginx stores it: without the dot of a name such as `.shop.example`, which also stands for
+ * `shop.example`.
+ */
 function serverNameOf(block: readonly Directive[]): string {
   const [first = ''] = named(block, 'server_name').flatMap(({ args }) => args);
   return first.replace(/^\./, '');
@@ -67,7 +70,7 @@ function serverNameOf(block: readonly Directive[]): string {
 const named = (block: readonly Directive[], wanted: string) =>
   block.filter(({ name }) => name === wanted);
 
-/** A block within the server, or its own. */
+/** A block inside the server, or the server's own. */
 type Level = readonly Directive[];
 
 function levelsOf(block: Level): readonly Level[] {
@@ -79,7 +82,7 @@ function levelsOf(block: Level): readonly Level[] {
 
 const handles = (level: Level) => level.some(({ name }) => isPass(name));
 
-/** Anywhere: a request can pass through a location before it is handled in another one. */
+/** Checks all levels, since a request can pass through one location before another handles it. */
 function lostLimit(
   server: readonly Directive[],
   levels: readonly Level[],
@@ -95,7 +98,10 @@ function lostLimit(
   return undefined;
 }
 
-/** With the page a refusal is logged where that is, and so by what the server has; else where it would be handled. */
+/**
+ * Returns the access_log that replaces ours. A vhost with the page logs refusals at the server level; otherwise they
+ * are logged where the request would be handled.
+ */
 function lostLog(server: readonly Directive[], levels: readonly Level[]): NginxVhost['logLost'] {
   const otherThanOurs = (block: readonly Directive[]) => {
     const logs = named(block, 'access_log');

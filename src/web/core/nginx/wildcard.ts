@@ -1,6 +1,7 @@
 /**
  * Names with wildcards as glob(7) has them: `*`, `?`, `[a-z]`, `[!a-z]`, none of which is a slash, and none of
- * the first two a dot at the beginning of a name. In time of the lengths multiplied, whatever the pattern.
+ * the first two a dot at the beginning of a name. The time is at most the product of the lengths, whatever the
+ * pattern.
  */
 
 export const isPattern = (path: string): boolean => /[*?[]/.test(path);
@@ -32,7 +33,7 @@ function matchesName(name: string, pattern: string): boolean {
       piece++;
       at++;
     } else if (star >= 0) {
-      // What the last star stands for is one character longer.
+      // Makes the match of the last star one character longer.
       piece = star + 1;
       at = ++starAt;
     } else return false;

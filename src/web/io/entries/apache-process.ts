@@ -1,4 +1,4 @@
-/** The Apache that runs, and how it takes a configuration that has been written: SIGUSR1, "graceful". */
+/** The running Apache, and how it loads a new configuration: SIGUSR1, "graceful". */
 import { resolve } from 'node:path';
 import { failed, type Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
@@ -7,7 +7,7 @@ import type { ApacheProgram } from '../servers.ts';
 import type { Outcome } from './server-entries.ts';
 import { masterAt, waitForWorkers } from './master.ts';
 
-/** `pidFile`: as the configuration has it. Requests that are being served go on. */
+/** Reloads Apache. `pidFile` is the path in its configuration. Requests that are being served go on. */
 export async function reloadApache(
   { program, directory }: ApacheProgram,
   pidFile: string | undefined,

@@ -1,6 +1,6 @@
 /**
- * Entries at Apache: which files are to be there, and writing them so that what served goes on serving. Apache reads
- * its whole configuration before and after; where it does not accept the new one, everything is as before.
+ * Entries at Apache: the files that are wanted, and how they are written without an interruption. Apache reads its
+ * whole configuration before and after. If it does not accept the new one, everything is as before.
  */
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
@@ -49,7 +49,7 @@ export const apacheEntriesPath = ({ directory }: ApacheProgram): string =>
 const memberFilePath = ({ directory }: ApacheProgram, member: Member) =>
   `${directory}/bulkhead/${apacheMemberFileName(member)}`;
 
-/** What enabling, or writing again, would change. */
+/** Plans what `enable` or a later refresh would change. */
 export async function planApache(
   apache: ApacheProgram,
   survey: Survey,
@@ -97,8 +97,8 @@ function missingLines(
 }
 
 /**
- * Of every tenant and site that has vhosts with limits, and those that vhosts include. Those of tenants that have no
- * limit any more go: a vhost includes them only if they are there.
+ * Returns the files of every tenant and site that has vhosts with limits, and the files that vhosts include. Files
+ * of tenants without limits are removed: vhosts include them only if they exist.
  */
 function memberFiles(
   apache: ApacheProgram,
@@ -188,7 +188,7 @@ async function unaccepted(apache: ApacheProgram): Promise<Problem | undefined> {
   return { action: 'hold tenants to their entries at Apache', reason };
 }
 
-/** ` qos_module (shared)` */
+/** Whether `apache2 -M` prints ` qos_module (shared)`. */
 async function readHasModQos({ program, args, environment }: ApacheProgram): Promise<boolean> {
   const run = await runBounded(program, [...args, '-M'], { environment });
   return run.ok && /^ qos_module /m.test(Buffer.from(run.value.stdout).toString('utf8'));

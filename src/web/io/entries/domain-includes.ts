@@ -1,5 +1,5 @@
 /**
- * Panels that read files beside a vhost, so that nothing of theirs has to be edited.
+ * Vhosts of panels that include files next to them, so that the panel's own files need not be edited.
  *
  *     include /home/alice/conf/web/shop.example/nginx.conf_*;        in nginx.conf of that directory, HestiaCP
  */
@@ -8,10 +8,10 @@ import { realPathOf } from '../../../sys/files/read.ts';
 import { readBounded, textOf } from '../../../sys/files/regular-file.ts';
 
 const bytesMax = 2 ** 20;
-/** HestiaCP links to them from /etc/nginx/conf.d/domains/. */
+/** The path of a HestiaCP vhost, to which links in /etc/nginx/conf.d/domains/ lead. */
 const inHome = /^\/home\/[^/]+\/conf\/web\/[^/]+\/[^/]+$/;
 
-/** The name of a file of ours that the vhost in `file` would read; nothing where it reads none. */
+/** Returns the path of our file that the vhost in `file` would read; nothing if it reads none. */
 export function domainInclude(file: string): string | undefined {
   const real = realPathOf(file);
   if (real === undefined || !inHome.test(real)) return undefined;
@@ -30,8 +30,8 @@ export function domainInclude(file: string): string | undefined {
 }
 
 /**
- * Whether the text of a vhost's file names one of our files, which need not be there yet. Which of several vhosts in
- * it does is seen once it is.
+ * Whether a vhost's file names one of our files, which need not exist yet. If the file has several vhosts, the right
+ * one is known only once our file exists.
  */
 export function namesFile(file: string, path: string): boolean {
   const read = readBounded(file, bytesMax, { links: 'follow' });
@@ -43,7 +43,7 @@ export function namesFile(file: string, path: string): boolean {
   );
 }
 
-/** Each is asked once: several vhosts are in a file. */
+/** Remembers answers, so that each file is asked about once: it can have several vhosts. */
 export function remembered<T>(ask: (key: string) => T): (key: string) => T {
   const known = new Map<string, T>();
   return (key) => {

@@ -1,4 +1,4 @@
-/** Whether entries are held here: the agent has been told so, or a file of a web server is there. */
+/** Whether entries are enabled here: the agent's record exists, or a file of a web server does. */
 import { lstatSync } from 'node:fs';
 import type { Paths } from '../../../host/paths.ts';
 import { nginxEntriesPath, type WebPrograms } from '../servers.ts';

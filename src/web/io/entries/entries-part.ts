@@ -1,6 +1,6 @@
 /**
- * What the agent does for entries while they are enabled: refused requests become faults, and what web servers have
- * been told is written again when the policy or a vhost has changed.
+ * The agent's part while entries are enabled. It turns refused requests into faults, and has the web servers' files
+ * written again when the policy or a vhost has changed.
  */
 import { lstatSync } from 'node:fs';
 import type { Log } from '../../../agent/log.ts';
@@ -15,9 +15,11 @@ import { readRecord, recordPath, stateOf, type EntriesRecord } from './record.ts
 import { Receiver } from './receiver.ts';
 import { refreshElsewhere, type Refresh } from './refresh-elsewhere.ts';
 
-/** How often files are asked whether they have changed. */
+/** How often the agent checks whether files have changed. */
 const checkMs = 60_000;
-/** After one that changed nothing, as with a configuration that the server does not accept. */
+/**
+ * The wait after a refresh that changed nothing, for instance because the server does not accept its configuration.
+ */
 const againMs = 600_000;
 
 export function entriesPart(paths: Paths, log: Log): AgentPart {
@@ -32,7 +34,7 @@ export class EntriesPart implements AgentPart {
   readonly #tally = new RefusalTally();
   #policy: { readonly file: string; readonly limits: string } | undefined;
   #record: EntriesRecord | undefined;
-  /** Of the file with the record. */
+  /** The version of the record's file. */
   #version: string | undefined;
   #receiver: { readonly told: string; readonly open: Receiver } | undefined;
   #closing: Promise<void> = Promise.resolve();
@@ -75,7 +77,7 @@ export class EntriesPart implements AgentPart {
     this.#record = version === undefined ? undefined : readRecord(this.#paths);
   }
 
-  /** Listens for whoever is to be listened to now. */
+  /** Listens to the sender that the record names now. */
   #followSender(): void {
     const record = this.#record;
     const told = record && JSON.stringify([record.sender, record.apacheOwners]);

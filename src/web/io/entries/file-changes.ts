@@ -1,6 +1,6 @@
 /**
- * A few files that are to have a text, or not to be there, as one: when one of them cannot be written, those
- * before it get back what they had. Only files that carry our mark are ever replaced or removed.
+ * Changes a few files as one, to a text or to nothing. If one cannot be written, the files before it get back what
+ * they had. Only files that carry our mark are ever replaced or removed.
  */
 import { mkdirSync, rmdirSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
@@ -23,14 +23,14 @@ import {
 
 export interface WantedFile {
   readonly path: string;
-  /** Nothing: the file is not to be there. */
+  /** The text; undefined if the file is not to exist. */
   readonly text: string | undefined;
   /**
-   * A panel keeps files of root's in a home, which is its tenant's: what is above the directory is then not asked,
-   * only that the directory itself is root's, and that no link leads there.
+   * Whether it is a file that a panel keeps in a tenant's home. Directories above its own are then not checked:
+   * its own must be root's, and no link may lead there.
    */
   readonly inHome?: boolean;
-  /** What the file keeps, where it is the administrator's. */
+  /** The mode and owner that the file keeps, if it is the administrator's. */
   readonly replacement?: Replacement;
 }
 
@@ -41,7 +41,7 @@ export interface FileChange extends WantedFile {
 const bytesMax = 16 * 2 ** 20;
 const mode = 0o644;
 
-/** What differs now; a file of somebody else's under a name of ours is a problem. */
+/** Returns what differs now. A file of somebody else's under one of our names is a problem. */
 export function changesTo(
   wanted: readonly WantedFile[],
   mark: string,
@@ -77,7 +77,7 @@ function readNow({ path }: WantedFile): Result<string | undefined, Problem> {
   return bytes.ok ? ok(textOf(bytes.value)) : bytes;
 }
 
-/** All of them, or none. */
+/** Writes all of them, or none. */
 export function writeChanges(changes: readonly FileChange[]): Result<void, Problem> {
   for (const [index, change] of changes.entries()) {
     const written = put(change);
@@ -88,7 +88,7 @@ export function writeChanges(changes: readonly FileChange[]): Result<void, Probl
   return ok(undefined);
 }
 
-/** What was before, the last change first. Goes on after a failure, and reports the first one. */
+/** Restores the texts of before, the last change first. Goes on after a failure, and returns the first one. */
 export function revertChanges(changes: readonly FileChange[]): Result<void, Problem> {
   const undone = changes.toReversed().map((each) => put({ ...each, text: each.before }));
   return undone.find((each) => !each.ok) ?? ok(undefined);
@@ -120,7 +120,7 @@ function put({
   }
 }
 
-/** And its directory, where that was made for it and is empty now. */
+/** Removes the file, and its directory if that was made for it and is empty now. */
 function remove(directory: PinnedDirectory, path: string): Result<void, Problem> {
   removeIfThere(directory.at(basename(path)));
   if (basename(dirname(path)) === 'bulkhead') removeIfEmpty(dirname(path));

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { readText } from '../../../sys/files/read.ts';
 import { programOf } from '../../../sys/processes/program-of.ts';
 
-/** Nothing where that program does not run. */
+/** Returns the master's pid; nothing if that program does not run. */
 export function masterAt(pidFile: string, program: string): number | undefined {
   const pid = /^\d{1,10}$/.exec((readText(pidFile) ?? '').trim())?.[0];
   if (pid === undefined) return undefined;
@@ -17,8 +17,8 @@ const withinMs = 20_000;
 const pauseMs = 50;
 
 /**
- * Called before the master is told to reload: what it answers waits until there is a worker that was not there, and
- * none that `takesConnections` of those before. Whether that came to be.
+ * Must be called before a reload. The function that it returns waits for a new worker, and until no earlier worker
+ * `takesConnections`. It returns whether that happened in time.
  */
 export function waitForWorkers(
   master: number,

@@ -1,5 +1,5 @@
 /**
- * The nginx that runs: where it writes its process id, and how it takes a configuration that has been written.
+ * The running nginx: the file with its process id, and how it loads a new configuration.
  *
  *     configure arguments: … --http-log-path=/var/log/nginx/access.log … --pid-path=/run/nginx.pid …
  */
@@ -19,7 +19,7 @@ interface NginxBuild {
   readonly passing: readonly string[];
 }
 
-/** With which paths it was built. */
+/** Reads the paths and modules that nginx was built with. */
 export async function readNginxBuild({ program }: NginxProgram): Promise<NginxBuild> {
   const run = await runBounded(program, ['-V']);
   const text = run.ok ? run.value.stderr : '';
@@ -30,11 +30,14 @@ export async function readNginxBuild({ program }: NginxProgram): Promise<NginxBu
   return { passing, ...(log === undefined ? {} : { log }), ...(pid === undefined ? {} : { pid }) };
 }
 
-/** For a moment after a reload the workers before take connections, too. Source: ngx_process_cycle.c. */
+/**
+ * Whether a worker takes connections. For a moment after a reload, the previous workers do, too. Source:
+ * ngx_process_cycle.c.
+ */
 const takesConnections = (pid: string) =>
   !/worker process is shutting down/.test(readText(`/proc/${pid}/cmdline`) ?? '');
 
-/** Whether one runs that follows the files now. */
+/** Reloads nginx, and returns whether an nginx runs that follows the files now. */
 export async function reloadNginx(
   nginx: NginxProgram,
   http: NginxHttp,

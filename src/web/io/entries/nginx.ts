@@ -1,6 +1,6 @@
 /**
- * Entries at nginx: which files are to be there, and writing them so that what served goes on serving. nginx reads
- * its whole configuration before and after; where it does not accept the new one, everything is as before.
+ * Entries at nginx: the files that are wanted, and how they are written without an interruption. nginx reads its
+ * whole configuration before and after. If it does not accept the new one, everything is as before.
  */
 import { hostname } from 'node:os';
 import { readFileSync } from 'node:fs';
@@ -40,16 +40,16 @@ export interface NginxEntries {
   readonly nginx: NginxProgram;
   readonly http: NginxHttp;
   readonly holding: Holding;
-  /** Whether its file is there. */
+  /** Whether its file exists. */
   readonly enabled: boolean;
-  /** What is to be written, added up. */
+  /** All file changes together. */
   readonly changes: readonly FileChange[];
 }
 
 interface Setting {
   readonly limits: EntryLimits;
   readonly socket: string;
-  /** Whether a program whose visitor has left keeps its entry until it is done. */
+  /** Whether a program whose visitor has disconnected keeps its entry until it ends. */
   readonly strict?: boolean;
   /** Whether the lines that vhosts need are written into their files. */
   readonly editVhosts?: boolean;
@@ -58,7 +58,7 @@ interface Setting {
 export const siteFilePath = ({ directory }: NginxProgram, name: string): string =>
   `${directory}/bulkhead/${name}`;
 
-/** What enabling, or writing again, would change. */
+/** Plans what `enable` or a later refresh would change. */
 export async function planNginx(
   nginx: NginxProgram,
   survey: Survey,
@@ -89,7 +89,10 @@ export async function planNginx(
   return planned(nginx, http.value, holding, { wanted, edits });
 }
 
-/** A vhost that still includes a file would not be accepted without it: that one is left, and does nothing. */
+/**
+ * Plans the removal. nginx would not accept a vhost that includes a missing file: such a file is left, and does
+ * nothing.
+ */
 export function planNginxRemoval(
   nginx: NginxProgram,
   survey: Survey,
@@ -163,7 +166,7 @@ function missingLines(
 
 const domainSuffix = '_bulkhead';
 
-/** Files of ours in the directories that panels read for each domain. */
+/** Returns our files in the directories that panels read for each domain. */
 function domainFiles(
   nginx: NginxProgram,
   { sites }: Holding,
@@ -199,7 +202,7 @@ async function unaccepted({ nginx, changes }: NginxEntries): Promise<Problem | u
   return { action, reason };
 }
 
-/** As what is the same for each web server. */
+/** Converts the entries to the type that all web servers share. */
 export function asServerEntries(entries: NginxEntries): ServerEntries {
   const { nginx, http, holding, enabled, changes } = entries;
   return {

@@ -1,6 +1,6 @@
 /**
- * The thread that takes datagrams about refused requests as they come: the kernel keeps as few as ten of them, and
- * the web server waits for nobody. What it tells the agent is counts, several times a second at most.
+ * The thread that receives datagrams about refused requests at once: the kernel may queue only ten of them, and
+ * the web server does not wait. It sends the agent counts, several times a second at most.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { poll, receiveFrom } from '../../../sys/syscalls.ts';
@@ -12,7 +12,7 @@ const { fd, stop, apacheOwners } = workerData as ReceiverData;
 const owners = new Map(Object.entries(apacheOwners));
 const POLLIN = 1;
 const waitMs = 250;
-/** Told to the agent at least this often, however many come. */
+/** The limit of datagrams taken at once, so that the agent is told in time, however many come. */
 const batchMax = 5_000;
 
 const buffer = Buffer.alloc(datagramBytesMax);

@@ -1,6 +1,6 @@
 /**
  * The socket on which web servers report refused requests. It belongs to their user and nobody else may write to it:
- * a tenant that could would make incidents of others. What does not fit into it is lost, and nobody waits.
+ * a tenant that could would cause incidents for others. Datagrams that do not fit are lost, and no sender waits.
  */
 import { chmodSync, chownSync, closeSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
@@ -16,7 +16,7 @@ import type { MemberRefusals } from '../../core/entries/refusal-tally.ts';
 export interface ReceiverData {
   readonly fd: number;
   readonly apacheOwners: EntriesRecord['apacheOwners'];
-  /** 1: come to an end. */
+  /** Set to 1 to end the thread. */
   readonly stop: Int32Array<SharedArrayBuffer>;
 }
 
@@ -33,7 +33,7 @@ export class Receiver implements AsyncDisposable {
     const cannot = (cause: Cause) => failed({ ...cause, action: 'listen at', object: path });
     try {
       removeIfThere(path);
-      // Nobody but root can write to it until it is its sender's.
+      // Only root can write to it until its sender owns it.
       const umask = process.umask(0o177);
       const opened = datagramSocketAt(path);
       process.umask(umask);
@@ -59,7 +59,7 @@ export class Receiver implements AsyncDisposable {
     });
   }
 
-  /** The path is free at once; the rest takes as long as the thread waits. */
+  /** Frees the path at once; the rest takes as long as the thread waits. */
   [Symbol.asyncDispose](): Promise<void> {
     removeIfThere(this.#path);
     Atomics.store(this.#stop, 0, 1);

@@ -1,9 +1,10 @@
 /**
- * What the command that writes entries leaves for the agent, which is not allowed to ask the web servers itself:
+ * The record that the command leaves when it writes entries. The agent reads it, since it is not allowed to ask
+ * the web servers itself:
  *
  *     /var/lib/bulkhead/web-entries.json
  *
- * It is there exactly while entries are enabled.
+ * The file exists exactly while entries are enabled.
  */
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -18,22 +19,22 @@ import type { Member } from '../../../usage/member.ts';
 import { memberIn } from '../../core/entries/refusal.ts';
 
 export interface EntriesRecord {
-  /** The uid as which web servers report refusals. */
+  /** The uid under which web servers report refusals. */
   readonly sender: number;
   /** The files from which sites were read. */
   readonly files: readonly string[];
-  /** How these files and their directories were then. */
+  /** The state of these files and their directories at that time. */
   readonly state: string;
   /** The limits that were written. */
   readonly limits: string;
-  /** Whose limit holds each site of Apache, by its name. */
+  /** The tenant or site whose limit applies at each Apache vhost, by the vhost's name. */
   readonly apacheOwners: Readonly<Record<string, Member>>;
-  /** As `enable --strict` was told. */
+  /** Whether `enable` was given `--strict`. */
   readonly strict?: boolean;
 }
 
 export const recordPath = ({ state }: Pick<Paths, 'state'>): string => `${state}/web-entries.json`;
-/** Held by whoever decides by the record, or changes it. */
+/** The lock for every process that decides by the record, or changes it. */
 export const entriesLock = ({ runtime }: Pick<Paths, 'runtime'>): string =>
   `${runtime}/web-entries.lock`;
 const bytesMax = 64 * 2 ** 20;
@@ -57,7 +58,7 @@ export function removeRecord(paths: Paths): Result<void, Problem> {
   }
 }
 
-/** Nothing where there is none that can be used. */
+/** Returns nothing if there is no usable record. */
 export function readRecord(paths: Paths): EntriesRecord | undefined {
   const read = readBounded(recordPath(paths), bytesMax, { links: 'refuse' });
   if (!read.ok) return undefined;
@@ -86,7 +87,7 @@ function recordOf(value: unknown): EntriesRecord | undefined {
   return strict === true ? { ...known, strict } : known;
 }
 
-/** Differs when a file, or what is in a directory of one, has changed. */
+/** Returns a value that differs when a file, or the content of its directory, has changed. */
 export function stateOf(files: readonly string[]): string {
   const directories = new Set(files.map((each) => dirname(each)));
   let sum = 0n;
@@ -96,7 +97,7 @@ export function stateOf(files: readonly string[]): string {
 
 const mask = (1n << 64n) - 1n;
 
-/** Links are followed: what they lead to is what was read. */
+/** Returns the version of what a path leads to: links are followed, since their targets were read. */
 function versionOf(path: string): bigint {
   try {
     const stat = statSync(path, { bigint: true, throwIfNoEntry: false });

@@ -18,7 +18,7 @@ const unitFiles = ['/etc/systemd/system', '/usr/lib/systemd/system'].map(
 );
 const timeoutMs = 610_000;
 
-/** Where systemd runs the agent and has the unit, by that. */
+/** Starts the systemd unit if systemd runs the agent and has it; otherwise runs the command. */
 export const refreshElsewhere: Refresh = async ({ instance }, policyFile) => {
   const isUnit =
     process.env['INVOCATION_ID'] !== undefined && unitFiles.some((each) => existsSync(each));

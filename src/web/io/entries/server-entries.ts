@@ -1,4 +1,4 @@
-/** Entries at one web server: what is to be written there, and the steps of writing it, which are the same for each. */
+/** Entries at one web server: the wanted files, and the steps of writing them, which all servers share. */
 import { failed, type Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
 import type { ReadProblem } from '../../core/directive.ts';
@@ -11,7 +11,7 @@ export type Outcome = 'unchanged' | 'reloaded' | 'not running';
 
 export interface ServerEntries {
   readonly server: 'nginx' | 'apache2';
-  /** Whether its file is there. */
+  /** Whether its file exists. */
   readonly enabled: boolean;
   readonly sites: readonly SiteEntries[];
   readonly held: readonly { readonly name: string; readonly uid: number }[];
@@ -20,7 +20,7 @@ export interface ServerEntries {
   readonly apply: () => Promise<Result<Outcome, Problem>>;
 }
 
-/** Nothing is written beside a configuration that its server does not accept. */
+/** Checks that the server accepts its configuration: otherwise nothing is added to it. */
 export function serverAccepted(
   { servers }: Pick<Survey, 'servers'>,
   server: ServerEntries['server'],
@@ -41,12 +41,12 @@ export function problemText({ file, line, message }: ReadProblem): string {
 }
 
 interface Steps {
-  /** Why the server does not accept what is written now. */
+  /** Returns why the server does not accept the files as they are written now. */
   readonly problem: () => Promise<Problem | undefined>;
   readonly reload: () => Promise<Result<Outcome, Problem>>;
 }
 
-/** Written, accepted and followed; or as it was before. */
+/** Writes changes, and has the server accept and load them. After a failure everything is as before. */
 export async function applyChanges(
   changes: readonly FileChange[],
   { problem, reload }: Steps,

@@ -1,6 +1,6 @@
 /**
- * Changes to files of vhosts, which are the administrator's: lines of ours go in, and out. A file that somebody else than
- * root could change, or that is in a home, stays as it is.
+ * Adds our lines to vhost files, which are the administrator's, and removes them. A file in a home, or one that
+ * somebody other than root could change, stays as it is.
  */
 import { basename, dirname } from 'node:path';
 import { directoryProblem } from '../../../sys/files/pinned-directory.ts';
@@ -13,18 +13,18 @@ import type { FileChange } from './file-changes.ts';
 const bytesMax = 2 ** 20;
 
 export interface MissingLine extends VhostLine {
-  /** As the web server names it; links are followed. */
+  /** The path as the web server names it; links are followed. */
   readonly file: string;
 }
 
-/** Files that get lines. */
+/** Returns the files that get lines. */
 export function vhostEdits(missing: readonly MissingLine[]): readonly FileChange[] {
   const byFile = Map.groupBy(missing, ({ file }) => realPathOf(file) ?? '');
   byFile.delete('');
   return [...byFile].flatMap(([path, lines]) => changeOf(path, (text) => withLines(text, lines)));
 }
 
-/** Files that have lines of ours, without them. */
+/** Returns the files that have our lines, without them. */
 export function vhostRestorations(files: readonly string[]): readonly FileChange[] {
   const paths = new Set(files.flatMap((each) => realPathOf(each) ?? []));
   return [...paths].flatMap((path) => changeOf(path, withoutLines));

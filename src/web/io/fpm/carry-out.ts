@@ -1,13 +1,13 @@
 /**
- * Carries out a plan, in the order in which no request is lost that can be kept:
+ * Applies a plan in the order that loses no request that can be kept:
  *
  *     1. files are written, and systemd reads them
  *     2. sockets of services that end are closed and their paths removed, for the distribution's master to bind
- *     3. new sockets are bound beside the old ones, and held (sockets.ts)
+ *     3. new sockets are bound next to the old ones, and held (sockets.ts)
  *     4. the distribution's master reads its new main file
- *     5. what it could not give up before: masters that end, and their files
+ *     5. what could not be removed before: services that end, and their files
  *
- * php-fpm itself refuses to start where somebody listens already, so a pool that goes back has a gap as long as
+ * php-fpm itself refuses to start if another process listens there, so a pool that goes back has a gap as long as
  * a reload. A failure up to step 4 undoes all that was done.
  */
 import { dirname } from 'node:path';
@@ -40,12 +40,12 @@ import { systemctl, systemctlEach, unitProperties } from '../../../host/systemd/
 import { namesIn } from '../../../sys/files/read.ts';
 
 /**
- * Who calls: a person, or the distribution's service before it starts, before its master is told to reload, and
+ * The caller: a person, or the distribution's service before it starts, before its master is told to reload, and
  * after that.
  */
 export type Moment = 'command' | 'start' | 'reload' | 'reloaded';
 
-/** For requests in progress; they are not waited for any longer. */
+/** How long to wait for requests in progress. */
 const servedWithinMs = 10_000;
 /** A reload of a thousand pools takes a second. */
 const releasedWithinMs = 60_000;
@@ -83,7 +83,7 @@ class Run {
   readonly #plan: FpmPlan;
   readonly #layout: Layout;
   readonly #moment: Moment;
-  /** The process of the distribution's service; 0 where it does not run. */
+  /** The process of the distribution's service; 0 if it does not run. */
   readonly #master: number;
   #isTold = false;
 
@@ -102,7 +102,7 @@ class Run {
   switchOver(): Step {
     const { writes, removals, opening } = this.#plan;
     const { links, dropIn } = this.#layout;
-    // What the distribution's service reads: it is told before the rest is removed.
+    // The distribution's service reads these: it is told before the rest is removed.
     const first = removals.filter(({ path }) => path === dropIn || path.startsWith(`${links}/`));
     return inOrder([
       () => this.#write([...writes, ...first]),
@@ -114,7 +114,7 @@ class Run {
     ]);
   }
 
-  /** What was begun is brought to its end as far as possible; the first problem is the answer. */
+  /** Finishes as much as possible of what was begun, and returns the first problem. */
   async finish(): Step {
     const { sockets, leaving, removals } = this.#plan;
     const held = this.#held();
@@ -148,7 +148,7 @@ class Run {
     const opened = await systemctlEach(['enable', '--quiet', '--now'], were);
     if (!opened.ok || !this.#isTold) return opened;
     const unit = distributionUnit(this.#layout.php);
-    // Where it failed, systemd has tried to start it as often as it may.
+    // If it failed, systemd has used up its start attempts.
     await systemctl('reset-failed', unit);
     return without(await systemctl('restart', unit));
   }
@@ -170,7 +170,7 @@ class Run {
     const sockets = changes.flatMap(({ path, to }) =>
       to === undefined && path.endsWith('.socket') ? [path.slice(prefix.length)] : [],
     );
-    // Links to a unit are removed by what it says of itself. systemd reads everything again below.
+    // Links to a unit are removed according to its own text. systemd reads everything again below.
     if (sockets.length > 0) await systemctlEach(['disable', '--quiet', '--no-reload'], sockets);
     const written = applyChanges(changes);
     if (!written.ok || !changes.some(({ path }) => path.startsWith(prefix))) return written;
@@ -196,8 +196,8 @@ class Run {
 
   async #open(sockets: readonly SocketChange[]): Step {
     if (sockets.length === 0) return ok(undefined);
-    // A socket cannot start beside its running service. It waits for the end of the service, and what has come in
-    // at the other sockets by then starts it again, after this one.
+    // A socket cannot start while its service runs. It waits until the service has ended. Requests at the other
+    // sockets then start the service again, after this socket.
     const running = [...new Set(sockets.flatMap(servicesOf))].filter(
       (unit) => this.#stateOf(unit) !== 'inactive',
     );
@@ -210,7 +210,7 @@ class Run {
     return running.length === 0 ? open() : endingBy(running, open);
   }
 
-  /** Whatever the distribution's master could remove. */
+  /** Holds every path that the distribution's master could remove. */
   async #hold(): Step {
     if (this.#master === 0 || this.#moment === 'reloaded') return ok(undefined);
     const listens = this.#plan.sockets.map(({ listen }) => listen);
@@ -236,25 +236,26 @@ class Run {
     return without(await systemctl(word, unit));
   }
 
-  /** Not waited for: a tenant can make its own master slow to answer. */
+  /** Reloads changed services without waiting: a tenant can make its own master slow to answer. */
   async #reloadChanged(): Step {
     const { changed, replaced, opening, closing } = this.#plan;
     const stopped = new Set([...opening, ...closing].flatMap(servicesOf));
     const going = (units: readonly string[]) => units.filter((unit) => !stopped.has(unit));
-    // A master that reads its files again stays whose it is. With the next request it starts as it should.
+    // A master that reads its files again keeps its user, so this one ends. With the next request it starts as it
+    // should.
     const ended = await systemctlEach(['stop', '--no-block'], going(replaced));
     if (!ended.ok) return ended;
     const rest = going(changed).filter((unit) => !replaced.includes(unit));
     return systemctlEach(['try-reload-or-restart', '--no-block'], rest);
   }
 
-  /** A service that goes on without one of its pools starts anew: it has the old socket still. */
+  /** Services that go on without one of their pools. They start anew, since they still have the old socket. */
   #goingOn(): readonly string[] {
     const { closing, leaving } = this.#plan;
     return closing.flatMap(servicesOf).filter((unit) => !leaving.includes(unit));
   }
 
-  /** What is not running is not touched. */
+  /** Stops these services, if they run. */
   #stop(services: readonly string[]): Step {
     const units = [...new Set(services)];
     return this.#moment === 'reloaded'
@@ -271,7 +272,7 @@ class Run {
     return this.#plan.sockets.filter(({ listen }) => held.has(listen.stream));
   }
 
-  /** The deepest first. */
+  /** Directories that may be empty now, the deepest first. */
   #directories(): readonly string[] {
     const { links, directory, dropIn } = this.#layout;
     const below = namesIn(links).map((each) => `${links}/${each}`);
@@ -288,7 +289,7 @@ async function releaseAll(sockets: readonly SocketChange[]): Step {
 const without = (result: Result<unknown, Problem>): Result<void, Problem> =>
   result.ok ? ok(undefined) : result;
 
-/** Whoever has the socket, or gets it. */
+/** Returns the service that has the socket, and the service that gets it. */
 const servicesOf = ({ service, before }: SocketChange): readonly string[] =>
   before === undefined ? [service] : [before, service];
 

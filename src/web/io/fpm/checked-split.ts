@@ -1,6 +1,6 @@
 /**
- * The split, and what php-fpm says of it. A tenant is refused alone: it stays with the distribution's service, or with
- * the service that it has, and its configuration of now; but never with a pool that root's files do not give it any more.
+ * The split, and php-fpm's verdict on it. Each tenant is refused on its own: it stays with the distribution's service,
+ * or with its present service and configuration. It never keeps a pool that root's files no longer give it.
  */
 import { isChosen, type Choice } from '../../core/fpm/service/choice.ts';
 import { serviceConfig } from '../../core/fpm/service/config.ts';
@@ -22,7 +22,7 @@ import { readPoolSites } from './pool-sites.ts';
 import { RootsWill } from './roots-will.ts';
 
 export interface Refusal {
-  /** Absent where the account that a pool names is not there. */
+  /** Absent if the account that a pool names does not exist. */
   readonly uid?: number;
   readonly user: string;
   readonly reason: string;
@@ -37,7 +37,7 @@ export interface Checked {
   readonly will: RootsWill;
 }
 
-/** Who is refused stays with the distribution's service, or with the service that it has. */
+/** Splits the pools. Refused tenants stay with the distribution's service, or with the service that they have. */
 export async function checkedSplit(
   context: FpmContext,
   choice: Choice,
@@ -110,7 +110,7 @@ function leftOutTenants({ files, leftOut }: FpmInputs, { tenantOf }: HostView): 
 const isInstalled = ({ units }: Installed, uid: number) =>
   [...units.values()].some((each) => each.type === 'service' && each.uid === uid);
 
-/** Whose service listens where. */
+/** Maps each listening path to the tenant whose installed service has it. */
 function installedStreams({ units }: Layout, installed: Installed): ReadonlyMap<string, number> {
   return new Map(
     [...installed.units].flatMap(([name, { uid }]) =>
@@ -119,7 +119,7 @@ function installedStreams({ units }: Layout, installed: Installed): ReadonlyMap<
   );
 }
 
-/** Tenants that have a service, and a pool of which could not be moved today: what served goes on serving. */
+/** Returns tenants that have a service and a pool that could not be moved today. Their present service goes on. */
 function nowUnsafe(
   { kept }: Split,
   streams: ReadonlyMap<string, number>,
@@ -130,7 +130,7 @@ function nowUnsafe(
   for (const pool of kept) {
     const uid = streams.get(pool.listen);
     if (uid === undefined || !isChosen(choice, uid) || found.has(uid)) continue;
-    // Who may change the file may have named another user in it, too.
+    // Whoever may change the file may have named another user in it, too.
     const unsafe = pool.files.flatMap((each) => host.unsafeFile(each) ?? []);
     const why = unsafe[0] ?? (pool.uid === uid ? pool.reason : undefined);
     if (why === undefined) continue;
@@ -140,7 +140,7 @@ function nowUnsafe(
   return [...found.values()];
 }
 
-/** A configuration that is in use already has been accepted. */
+/** Checks new configurations. A configuration that is in use has been accepted already. */
 async function refusedBy(
   { layout, fpm, entryOf }: FpmContext,
   services: readonly Service[],
@@ -156,7 +156,7 @@ async function refusedBy(
     const entry = entryOf(service);
     const text = serviceConfig(service, fpm.php);
     const unit = serviceUnit(layout, service, entry);
-    // In a jail it may not be.
+    // In a jail it may differ.
     const isTheSame =
       !entry.isJailed || isAt(`${layout.units}/${serviceName(layout, service)}`, unit);
     if (isTheSame && isAt(configPath(layout, service), text)) return [];

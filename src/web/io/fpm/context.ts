@@ -1,4 +1,7 @@
-/** For which version of PHP, for whose policy, and how a service gets into the cgroup of its tenant. */
+/**
+ * The PHP version and the policy that the services of tenants are made for, and how a service enters
+ * its tenant's cgroup.
+ */
 import type { Paths } from '../../../host/paths.ts';
 import type { Policy } from '../../../policy/policy.ts';
 import type { Entry } from '../../core/fpm/service/units.ts';
@@ -9,11 +12,11 @@ import type { Layout } from './layout.ts';
 export interface FpmContext {
   readonly paths: Paths;
   readonly fpm: FpmProgram;
-  /** Whose vhosts say which site a pool serves. */
+  /** Web servers whose vhosts show which site a pool serves. */
   readonly web: Pick<WebPrograms, 'nginx' | 'apache'>;
   readonly layout: Layout;
   readonly policy: Policy;
-  /** The policy's file, where the program that divides again would not use it by itself. */
+  /** The policy file, if the program that divides again would not use it by default. */
   readonly policyFile?: string;
   readonly entryOf: (service: ServiceId) => Entry;
 }

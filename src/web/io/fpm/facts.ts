@@ -1,4 +1,4 @@
-/** What a split has to know of this host: tenants, groups, and who could change a file. */
+/** Facts of this host that a split needs: tenants, groups, and who could change a file. */
 import type { Paths } from '../../../host/paths.ts';
 import { readHostFacts } from '../../../host/accounts/accounts.ts';
 import type { Policy, Tenant } from '../../../policy/policy.ts';
@@ -47,7 +47,7 @@ export function readHostView(
   };
 }
 
-/** Those that have an account: a pool has to name its user. */
+/** Returns tenants that have an account: a pool has to name its user. */
 function serviceTenants(
   tenants: readonly Tenant[],
   entriesAreHeld: boolean,
@@ -58,7 +58,8 @@ function serviceTenants(
     const { gid, user } = account;
     const hasOwnGroup = withGroup.get(gid)?.length === 1;
     const entries = entriesOf(values);
-    // Each service has as many workers as the tenant has entries, of which it could have several times as many.
+    // Each service has as many workers as the tenant has entries: more services could give it several times as
+    // many.
     const isBounded = entriesAreHeld || entries.entries === undefined;
     const ofSites = sites
       .filter(({ madeBy }) => madeBy === undefined || isBounded)

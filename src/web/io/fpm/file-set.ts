@@ -1,4 +1,6 @@
-/** Files and links as they should be, as they are, and the way from one to the other; and back, where it fails. */
+/**
+ * Files and links as they should be, as they are, and the changes from one to the other, and back if they fail.
+ */
 import {
   chmodSync,
   lstatSync,
@@ -22,7 +24,7 @@ export type Content =
   | { readonly kind: 'file'; readonly text: string; readonly mode: number; readonly gid: number }
   | { readonly kind: 'link'; readonly target: string };
 
-/** By their paths. */
+/** Files and links by path. */
 export type FileSet = ReadonlyMap<string, Content>;
 
 export const file = (text: string, mode = 0o644, gid = 0): Content => ({
@@ -34,13 +36,13 @@ export const file = (text: string, mode = 0o644, gid = 0): Content => ({
 
 export interface FileChange {
   readonly path: string;
-  /** Absent where it is to be removed. */
+  /** Absent if it is to be removed. */
   readonly to?: Content;
 }
 
 const bytesMax = 16 * 2 ** 20;
 
-/** What is there at a path; nothing where there is nothing of these kinds. */
+/** Returns the file or link at a path; nothing if neither is there. */
 export function contentAt(path: string): Content | undefined {
   const stat = lstatSync(path, { throwIfNoEntry: false });
   if (stat?.isSymbolicLink() === true) return { kind: 'link', target: readlinkSync(path) };
@@ -60,7 +62,7 @@ export function changesBetween(now: FileSet, wanted: FileSet): readonly FileChan
   ];
 }
 
-/** Stops at the first that fails. */
+/** Applies changes up to the first that fails. */
 export function applyChanges(changes: readonly FileChange[]): Result<void, Problem> {
   for (const { path, to } of changes) {
     const done = to === undefined ? removeFile(path) : writeContent(path, to);
@@ -89,7 +91,9 @@ function writeContent(path: string, content: Content): Result<void, Problem> {
   }
 }
 
-/** With all that are missing above it, for everybody to pass through, whatever the umask is. */
+/**
+ * Makes the directory, and all that are missing above it. Everybody may pass through them, whatever the umask is.
+ */
 function makeDirectory(path: string): Result<void, Problem> {
   if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return ok(undefined);
   const above = makeDirectory(dirname(path));
@@ -116,7 +120,7 @@ function removeFile(path: string): Result<void, Problem> {
   }
 }
 
-/** Each that is empty, in this order. */
+/** Removes each of these that is empty, in this order. */
 export function removeEmptyDirectories(paths: readonly string[]): void {
   for (const path of paths) {
     try {

@@ -1,4 +1,4 @@
-/** For which tenant systemd holds a socket, by the units that are written for services of tenants. */
+/** Finds the tenant for whom systemd holds a socket, by the units of tenants' services. */
 import { addressKey, parseAddress, sameAddress, type Address } from '../../core/address.ts';
 import { contentAt } from './file-set.ts';
 import { streamsOf } from './installed.ts';

@@ -1,4 +1,4 @@
-/** What a split is made from: the pools as php-fpm understands them, and the files in which they are written. */
+/** The inputs of a split: the pools as php-fpm understands them, and the files in which they are written. */
 import { existsSync, globSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { failed, type Problem } from '../../../base/problem.ts';
@@ -16,16 +16,19 @@ import type { FpmProgram } from '../servers.ts';
 export interface FpmInputs {
   readonly main: string;
   readonly includes: readonly Include[];
-  /** Of the includes of the main file, in order. */
+  /** The files that the main file includes, in order. */
   readonly files: readonly PoolFile[];
   readonly sections: readonly FpmSection[];
-  /** Those of `files` with which php-fpm accepts nothing at all: `sections` has nothing of them. */
+  /** The `files` with which php-fpm accepts nothing at all. Their pools are not in `sections`. */
   readonly leftOut: LeftOut;
 }
 
 const bytesMax = 16 * 2 ** 20;
 
-/** The main file and what it includes, as php-fpm understands it without the files of tenants that break it. */
+/**
+ * Reads the main file and what it includes, as php-fpm understands it without the files of tenants that break
+ * it.
+ */
 export async function readFpmInputs(
   context: Pick<FpmContext, 'fpm' | 'layout' | 'paths' | 'policy'>,
   check: CheckRun,
@@ -40,7 +43,7 @@ export async function readFpmInputs(
   return ok({ ...sources.value, ...dumped.value });
 }
 
-/** As they are written, whether or not php-fpm accepts them. */
+/** Reads the pool files as they are written, whether or not php-fpm accepts them. */
 export function readPoolFiles(fpm: FpmProgram): Result<readonly PoolFile[], Problem> {
   const sources = readSources(fpm.configuration);
   return sources.ok ? ok(sources.value.files) : sources;
@@ -91,10 +94,10 @@ function readPoolFile(path: string): Result<PoolFile, Problem> {
   return ok({ ...parseFpmFile(text), path, text, isPublic: isPublic(path) });
 }
 
-/** By its mode alone: who may pass through the directories is not a secret. */
+/** Whether its own mode lets everybody read it. Closed directories above do not make it secret. */
 const isPublic = (path: string) => (statSync(path).mode & 0o004) !== 0;
 
-/** The first directory on the way that not everybody may pass through. */
+/** Returns the closest directory on the way up that not everybody may pass through. */
 export function closedDirectory(path: string): string | undefined {
   for (let at = path; at !== '/'; at = dirname(at))
     if (existsSync(at) && (statSync(at).mode & 0o001) === 0) return at;

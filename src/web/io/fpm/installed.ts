@@ -7,7 +7,7 @@ import { namesIn } from '../../../sys/files/read.ts';
 
 export interface Installed {
   readonly files: FileSet;
-  /** By the name of the unit. */
+  /** Our units, by name. */
   readonly units: ReadonlyMap<string, UnitName>;
 }
 
@@ -38,7 +38,7 @@ export function readInstalled(layout: Layout): Installed {
   return { files: new Map(files), units };
 }
 
-/** What a unit listens at, by its own text. */
+/** Returns the paths at which a unit listens, by its own text. */
 export function streamsOf(content: Content | undefined): readonly string[] {
   if (content?.kind !== 'file') return [];
   return [...content.text.matchAll(/^ListenStream=(.+)$/gm)].map(([, stream = '']) =>
@@ -46,7 +46,7 @@ export function streamsOf(content: Content | undefined): readonly string[] {
   );
 }
 
-/** The service that a socket starts, by its own text. */
+/** Returns the service that a socket starts, by its own text. */
 export function serviceOf(content: Content | undefined): string | undefined {
   return content?.kind === 'file' ? /^Service=(.+)$/m.exec(content.text)?.[1] : undefined;
 }

@@ -1,9 +1,9 @@
 /**
- * Where everything of a PHP version is. All of it is root's.
+ * The paths of everything that belongs to one PHP version. Root owns all of it.
  *
- *     /etc/bulkhead/fpm/8.4/tenants            who has a service (core/fpm/service/choice.ts)
+ *     /etc/bulkhead/fpm/8.4/tenants            tenants with a service (core/fpm/service/choice.ts)
  *                           1001.conf          the configuration of a tenant's master, for its group to read
- *                           php-fpm.conf       what the distribution's service reads
+ *                           php-fpm.conf       the file that the distribution's service reads
  *                           pools/1/…          links to the pool files that it keeps
  *                           left-out           the pool files that it does not, for the launcher's script
  *     /etc/systemd/system/…                    units (core/fpm/service/units.ts)
@@ -24,7 +24,7 @@ export interface Layout extends UnitSetting {
   readonly dropIn: string;
   readonly emptySocket: string;
   readonly lock: string;
-  /** What the masters that run have read (outdated.ts). */
+  /** The record of what running masters have read (outdated.ts). */
   readonly read: string;
   /** Checks that did not finish (check/unfinished.ts). */
   readonly unfinished: string;

@@ -1,6 +1,6 @@
 /**
- * Masters of tenants that run with another PHP, other extensions or another php.ini than there are now. They read what
- * is new when the distribution's service does, as they would if their pools were its own.
+ * Masters of tenants that run with another PHP, other extensions or another php.ini than are installed now. They read
+ * new files when the distribution's service does, as if their pools were its own.
  *
  *     1795701743204                   /run/bulkhead/fpm-8.4.read: when the newest of these files came, in milliseconds
  */
@@ -14,7 +14,7 @@ import { unitStem } from '../../core/fpm/service/units.ts';
 import type { Layout } from './layout.ts';
 import { systemctlEach, unitStates } from '../../../host/systemd/systemctl.ts';
 
-/** Requests in progress are finished, and those that come in meanwhile wait. */
+/** Reloads outdated masters. Requests in progress are finished, and those that come in meanwhile wait. */
 export async function reloadOutdated(layout: Layout): Promise<Result<void, Problem>> {
   const newest = `${newestChange(filesOf(layout))}\n`;
   if (readText(layout.read) === newest) return ok(undefined);
@@ -26,7 +26,7 @@ export async function reloadOutdated(layout: Layout): Promise<Result<void, Probl
   return told.ok ? replaceFile(layout.read, newest) : told;
 }
 
-/** Debian's places. */
+/** The program, php.ini and extensions, at Debian's paths. */
 const filesOf = ({ program, configuration }: Pick<Layout, 'program' | 'configuration'>) => {
   const directory = dirname(configuration);
   return [
@@ -38,7 +38,10 @@ const filesOf = ({ program, configuration }: Pick<Layout, 'program' | 'configura
   ];
 };
 
-/** When one of them came to where it is: packages keep the time at which a file was written. */
+/**
+ * Returns when the newest of these files came to its place. Packages keep modification times, so change times are
+ * compared.
+ */
 const newestChange = (files: readonly string[]): number =>
   files.reduce((newest, file) => Math.max(newest, changeOf(file)), 0);
 

@@ -1,4 +1,4 @@
-/** Services of tenants that have no pool of anybody's making. */
+/** Services of tenants for whom nobody has written a pool. */
 import type { Choice } from '../../core/fpm/service/choice.ts';
 import { ownPool, ownSocket } from '../../core/fpm/service/config.ts';
 import { listenOf } from '../../core/fpm/service/listen.ts';
@@ -25,7 +25,7 @@ export function withOwnPools(
   return [...services, ...own].sort(byUidAndSite);
 }
 
-/** Of Debian, and of others. */
+/** Groups of web servers: Debian's first, then others. */
 const webGroups = ['www-data', 'nginx', 'apache'];
 
 function ownService(tenant: ServiceTenant, php: string, webGroup: string): Service {

@@ -1,4 +1,4 @@
-/** What has to change so that each tenant that was chosen has its service, and nobody else. Changes nothing. */
+/** Plans the changes after which exactly the chosen tenants have services. Changes nothing. */
 import { chmodSync, mkdirSync } from 'node:fs';
 import { failed, type Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
@@ -33,9 +33,9 @@ import { wantedFiles } from './wanted-files.ts';
 
 export interface SocketChange {
   readonly unit: string;
-  /** What it starts. */
+  /** The service that the socket starts. */
   readonly service: string;
-  /** What it has started until now, where that is another one. */
+  /** The service that it has started until now, if that is another one. */
   readonly before?: string;
   readonly listen: Listen;
 }
@@ -48,15 +48,15 @@ export interface FpmPlan {
   readonly writes: readonly FileChange[];
   readonly removals: readonly FileChange[];
   readonly before: FileSet;
-  /** All that are to be there. */
+  /** All wanted sockets. */
   readonly sockets: readonly SocketChange[];
-  /** Sockets that do not listen yet, and those that are not to be there. */
+  /** Sockets that do not listen yet, and sockets that are not wanted. */
   readonly opening: readonly SocketChange[];
   readonly closing: readonly SocketChange[];
   readonly leaving: readonly string[];
   /** Services that read another configuration than they run with. */
   readonly changed: readonly string[];
-  /** Services of which systemd knows something else than they run with: as whom, or where. */
+  /** Services whose unit file differs from what they run with, such as the user or the cgroup. */
   readonly replaced: readonly string[];
   readonly distribution: 'restart' | 'reload' | 'leave';
   readonly states: ReadonlyMap<string, UnitState>;
@@ -66,13 +66,13 @@ export const isDone = ({ writes, removals, opening, closing, leaving }: FpmPlan)
   [writes, removals, opening, closing, leaving].every((each) => each.length === 0);
 
 export interface PlanOptions {
-  /** For all that php-fpm is asked. */
+  /** The time for all php-fpm checks together. */
   readonly checkMs: number;
   /** Whether checks that did not finish before are tried again. */
   readonly triesAgain: boolean;
 }
 
-/** Somebody waits for the answer, and wants to know how it is now. */
+/** Options for a person who waits for the answer and wants to know the present state. */
 const patient: PlanOptions = { checkMs: 500_000, triesAgain: true };
 
 export async function planFpm(
@@ -93,7 +93,7 @@ export async function planFpm(
     return { scratch: path, budget, unfinished };
   };
   let before: LeftOut = new Map();
-  // A tenant may remove a directory while this goes on: each round leaves out one file more.
+  // A tenant may remove a directory meanwhile: each round leaves out one more file.
   for (let round = 0; ; round++) {
     const planned = await planWith(context, choice, check(round), before);
     unfinished.save();
@@ -135,7 +135,7 @@ async function planWith(
   return ok({ plan: planOf(layout, checked, installed, wanted, states.value) });
 }
 
-/** Where the accounts of tenants can read what is meant for them. */
+/** Makes a directory in which tenants' accounts can read the files meant for them. */
 function scratchDirectory({ runtime }: Paths) {
   try {
     mkdirSync(runtime, { recursive: true, mode: 0o755 });
@@ -154,7 +154,7 @@ function readsAnew({ main, links }: Layout, now: FileSet, wanted: FileSet): bool
   return wanted.has(main) && changesBetween(now, wanted).some(({ path }) => isRead(path));
 }
 
-/** Answers what has to be left out by now; as much as before where nothing has come about meanwhile. */
+/** Returns what has to be left out by now; the same as before if nothing has changed meanwhile. */
 async function checkedMain(
   context: FpmContext,
   { main, includes, files, sections, leftOut }: FpmInputs,

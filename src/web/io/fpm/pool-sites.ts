@@ -1,4 +1,6 @@
-/** Which site each pool serves: by the web servers' own configurations, or as it is where they cannot be read now. */
+/**
+ * The site that each pool serves: by the web servers' own configurations, or as installed if they cannot be read now.
+ */
 import { readdirSync } from 'node:fs';
 import { readText } from '../../../sys/files/read.ts';
 import { statusValue } from '../../../sys/processes/process-status.ts';
@@ -11,7 +13,7 @@ import { readApache, readNginx, type ReadWeb, type WebPrograms } from '../server
 import { serviceOf, streamsOf, type Installed } from './installed.ts';
 import type { Layout } from './layout.ts';
 
-/** No web server is asked where no tenant has sites. */
+/** Reads the sites of pools. If no tenant has sites, no web server is asked. */
 export async function readPoolSites(
   { nginx, apache }: Pick<WebPrograms, 'nginx' | 'apache'>,
   tenants: readonly ServiceTenant[],
@@ -23,17 +25,17 @@ export async function readPoolSites(
     ...(nginx === undefined ? [] : [readNginx(nginx)]),
     ...(apache === undefined ? [] : [readApache(apache)]),
   ]);
-  // One that does not run passes on nothing: Apache where it is only installed, for instance.
+  // A server that does not run passes on nothing, such as an Apache that is only installed.
   if (servers.some((each) => isUnknown(each) && isRunning(each.program)))
     return siteNow(layout, installed);
   const pools = new PoolSites(servers.flatMap(({ sites }) => sites));
   return (tenant, listen) => pools.at(listen, sitesOf(tenant));
 }
 
-/** Nothing of a server whose configuration is not accepted says where requests go. */
+/** Whether nothing is known of a server's requests, since its configuration is not accepted. */
 const isUnknown = ({ sites, problems }: ReadWeb) => sites.length === 0 && problems.length > 0;
 
-/** As root: any account can run the program itself. */
+/** Whether the program runs as root: any account can run the program itself. */
 function isRunning(program: string): boolean {
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
   return pids.some(
@@ -43,7 +45,7 @@ function isRunning(program: string): boolean {
 
 const isRoot = (status: string) => statusValue(status, 'Uid')?.startsWith('0\t') === true;
 
-/** Units have names of 255 characters at most. */
+/** Returns the sites whose names fit into unit names, which have at most 255 characters. */
 const sitesOf = ({ sites = [] }: ServiceTenant): RankedSites =>
   rankedSites(sites.filter(({ name }) => name.length <= siteNameMax));
 

@@ -1,4 +1,4 @@
-/** Plans and carries out under a lock, until nothing is left to do: a panel may have written a pool meanwhile. */
+/** Plans and applies under a lock, until nothing is left to do: a panel may have written a pool meanwhile. */
 import { existsSync, mkdirSync } from 'node:fs';
 import { failed, printProblem, type Problem } from '../../../base/problem.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
@@ -25,14 +25,14 @@ export function readChoice({ choice }: Layout): Result<Choice, Problem> {
 }
 
 export interface Wish {
-  /** The new choice, of the one in force. */
+  /** Returns the new choice, given the one in force. */
   readonly choose: (choice: Choice) => Choice;
-  /** Why nothing at all is to be changed. */
+  /** Returns why nothing at all may be changed, if there is a reason. */
   readonly objection?: (plan: FpmPlan) => Problem | undefined;
   readonly dryRun?: boolean;
 }
 
-/** Answers the first plan, which says what was changed. How it went is recorded, for the agent and `doctor`. */
+/** Returns the first plan, which shows what was changed. The outcome is recorded for the agent and `doctor`. */
 export async function reconcile(
   context: FpmContext,
   wish: Wish,
@@ -42,7 +42,7 @@ export async function reconcile(
   const record = (outcome: Outcome) => {
     if (wish.dryRun !== true) recordOutcome(context.paths, context.fpm.php, outcome);
   };
-  // A person sees what a command says, and what was in force before has not changed.
+  // A person sees the output of a command, and what was in force before has not changed.
   const isAsked = moment === 'command';
   if (!isAsked) record({ begun: true });
   const done = await reconcileNow(context, wish, moment, options);
@@ -80,7 +80,10 @@ async function reconcileNow(
   return first;
 }
 
-/** Who calls while another run goes on does nothing: that one tells the distribution's service afterwards. */
+/**
+ * Locks a PHP version. Callers that do not get the lock do nothing: the run that has it tells the distribution's
+ * service afterwards.
+ */
 export function lockFpm({ lock, instance }: Layout, waitMs: number) {
   mkdirSync(`/run/${instance}`, { recursive: true, mode: 0o755 });
   return lockFile(lock, { waitMs });

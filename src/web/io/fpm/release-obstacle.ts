@@ -1,4 +1,7 @@
-/** A service whose tenant has no cgroup does not start, so limits are not released before it is gone. */
+/**
+ * Returns why limits cannot be released yet. A service whose tenant has no cgroup does not start, so
+ * services must go first.
+ */
 import { globSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { Problem } from '../../../base/problem.ts';

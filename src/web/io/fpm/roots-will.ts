@@ -1,6 +1,7 @@
 /**
- * Whose each pool is by now, as root's files say, whether or not the tenant's new configuration is accepted: a tenant can
- * break its own, by removing a directory for instance, and so must not keep what root has given to another or taken away.
+ * The present owner of each pool according to root's files, whether or not the tenant's new configuration is accepted.
+ * A tenant can break its own, for instance by removing a directory. It must not thereby keep what root has taken away
+ * or given to another.
  */
 import type { Choice } from '../../core/fpm/service/choice.ts';
 import { entriesOf, ownSocket } from '../../core/fpm/service/config.ts';
@@ -13,12 +14,12 @@ import type { FpmInputs } from './inputs.ts';
 interface Wanted {
   readonly section: FpmSection;
   readonly uid: number | undefined;
-  /** Whether somebody else than root may have written that: then it says nothing. */
+  /** Whether somebody other than root may have written it, so that it proves nothing. */
   readonly isUnsafe: boolean;
 }
 
 export class RootsWill {
-  /** By where they listen. */
+  /** Sections by the address at which they listen. */
   readonly #wanted = new Map<string, Wanted>();
   /** Sockets of pools of our own making, by tenant. */
   readonly #own: ReadonlyMap<number, string>;
@@ -50,20 +51,20 @@ export class RootsWill {
     );
   }
 
-  /** Whether the tenant is still to have what listens there. */
+  /** Whether the tenant still owns the pool that listens there. */
   gives(uid: number, listen: string): boolean {
     const found = this.#wanted.get(listen);
     if (found === undefined) return this.#own.get(uid) === listen;
     return found.isUnsafe || found.uid === uid;
   }
 
-  /** The values of the pool there, as far as they are root's. */
+  /** Returns the values of the pool there, as far as they are root's. */
   sectionAt(listen: string): FpmSection | undefined {
     const found = this.#wanted.get(listen);
     return found === undefined || found.isUnsafe ? undefined : found.section;
   }
 
-  /** The limit that the policy sets for all pools of the tenant, or of the site, together. */
+  /** Returns the limit that the policy sets for all pools of the tenant, or of the site, together. */
   entriesOf(uid: number, site: string | undefined): number | undefined {
     const tenant = this.#tenants.find((each) => each.uid === uid);
     return tenant === undefined ? undefined : entriesOf(tenant, site);

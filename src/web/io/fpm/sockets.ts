@@ -1,10 +1,10 @@
 /**
- * Sockets change hands while requests come in.
+ * Moves sockets between services while requests come in.
  *
  * systemd binds a new socket at the path, so new connections are its own from then on; the distribution's master
- * finishes what it has accepted. When that master then reads that the pool is gone, it removes the path, whatever is
- * there by now (fpm_sockets.c). So the path is mounted on itself meanwhile: what is mounted cannot be removed, and a
- * mount that was forgotten does no harm.
+ * finishes what it has accepted. When that master reads that the pool is gone, it removes the path, whatever is
+ * there by now (fpm_sockets.c). So the path is mounted on itself meanwhile: a mount point cannot be removed, and a
+ * forgotten mount does no harm.
  */
 import { linkSync, lstatSync, renameSync, rmSync, unlinkSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
@@ -38,7 +38,7 @@ export async function releasePath(path: string): Promise<Result<void, Problem>> 
   return mountCommand('umount', '--lazy', path);
 }
 
-/** Where something is mounted. Paths of sockets have no blanks, so nothing of them is escaped. Source: proc(5). */
+/** Returns all mount points. Paths of sockets have no blanks, so nothing in them is escaped. Source: proc(5). */
 export function heldPaths(): ReadonlySet<string> {
   const lines = (readText('/proc/self/mountinfo') ?? '').split('\n');
   return new Set(lines.flatMap((line) => line.split(' ')[4] ?? []));
@@ -53,10 +53,7 @@ async function mountCommand(...words: readonly string[]): Promise<Result<void, P
   return failed({ ...what, reason: run.value.stderr.trim() });
 }
 
-/**
- * The socket that is there gets a second name, so that it can come back: whoever listens at it does not bind it
- * again.
- */
+/** Gives the socket that is there a second name, so that it can come back: its listener does not bind it again. */
 export const keepSocket = (path: string): Result<void, Problem> =>
   onSocket(path, 'keep', (at, kept) => {
     rmSync(kept, { force: true });
@@ -66,7 +63,7 @@ export const keepSocket = (path: string): Result<void, Problem> =>
 export const dropKeptSocket = (path: string): Result<void, Problem> =>
   onSocket(keptName(path), 'remove', (at) => unlinkSync(at));
 
-/** Where one was kept. */
+/** Restores the socket if one was kept. */
 export const restoreSocket = (path: string): Result<void, Problem> =>
   onSocket(keptName(path), 'restore', (at) => renameSync(at, at.replace(/\.bulkhead-kept$/, '')));
 
@@ -78,7 +75,7 @@ export function isFound(listen: Listen): boolean {
   return bound?.isSocket() === true && bound.ino === named?.ino && bound.dev === named.dev;
 }
 
-/** Those of the sockets at which a process listens, too. */
+/** Returns the sockets at whose addresses this process listens, too. */
 export function alsoAt(pid: number, listens: readonly Listen[]): readonly Listen[] {
   const at = readListeners('/proc', addressesOf(listens));
   return listens.filter((each) =>
@@ -86,7 +83,7 @@ export function alsoAt(pid: number, listens: readonly Listen[]): readonly Listen
   );
 }
 
-/** Both names of a socket of systemd's that is not bound any more. */
+/** Removes both names of a systemd socket that is not bound any more. */
 export function removeSocket(listen: Listen): Result<void, Problem> {
   const bound = onSocket(boundAt(listen), 'remove', (at) => unlinkSync(at));
   const named = onSocket(listen.stream, 'remove', (at) => unlinkSync(at));
@@ -95,7 +92,7 @@ export function removeSocket(listen: Listen): Result<void, Problem> {
 
 const keptName = (path: string) => `${path}.bulkhead-kept`;
 
-/** A socket, and nothing else: the directory may be one that a service account can write to. */
+/** Acts on a socket, and on nothing else: a service account may be able to write to the directory. */
 function onSocket(
   path: string,
   action: string,

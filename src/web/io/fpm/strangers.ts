@@ -1,4 +1,4 @@
-/** Strangers at the TCP ports of pools, all of which stay with the distribution's php-fpm. */
+/** Finds strangers at the TCP ports of pools, all of which stay with the distribution's php-fpm. */
 import { AccountNames } from '../../../host/accounts/account-names.ts';
 import { parseAddress } from '../../core/address.ts';
 import type { Kept } from '../../core/fpm/service/split.ts';

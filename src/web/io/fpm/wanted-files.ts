@@ -50,7 +50,7 @@ export function wantedFiles(
   ]);
 }
 
-/** What the script reads that goes on without us. */
+/** Returns the text for the launcher's script, which works without Bulkhead. */
 const leftOutText = (patterns: readonly string[], paths: readonly string[]) =>
   [...patterns.map((each) => `include ${each}`), ...paths.map((each) => `file ${each}`), ''].join(
     '\n',
@@ -75,7 +75,7 @@ function serviceFiles(
   ];
 }
 
-/** What is installed for a tenant, as far as root still wants it. */
+/** Returns the files that are installed for a tenant, as far as root still wants them. */
 function pinnedFiles(
   { layout }: FpmContext,
   uid: number,

@@ -1,5 +1,6 @@
 /**
- * Which sites of which tenants are served, as `bulkhead web discover` found it. The agent may not ask the web servers itself:
+ * The sites of each tenant that are served, as `bulkhead web discover` found them. The agent may not ask the web
+ * servers itself:
  *
  *     /var/lib/bulkhead/web-sites.json      {"sites":{"1001":["shop.example","www.shop.example"]}}
  */
@@ -27,13 +28,13 @@ export function writeServed(paths: Paths, served: ServedSites): Result<void, Pro
   return replaceFile(path, `${JSON.stringify({ sites })}\n`, 0o600);
 }
 
-/** Differs when it is written again. */
+/** Returns a version that differs whenever the record is written again. */
 export function servedVersion(paths: Paths): string | undefined {
   const stat = lstatSync(servedPath(paths), { bigint: true, throwIfNoEntry: false });
   return stat && `${stat.ino} ${stat.ctimeNs}`;
 }
 
-/** Nothing where there is none that can be used. */
+/** Returns nothing if there is no usable record. */
 export function readServed(paths: Paths): ServedSites | undefined {
   const read = readBounded(servedPath(paths), bytesMax, { links: 'refuse' });
   if (!read.ok) return undefined;
@@ -61,7 +62,7 @@ const namesIn = (names: readonly unknown[]): ReadonlySet<string> =>
       .flatMap((each) => (typeof each === 'string' ? (servedName(each) ?? []) : [])),
   );
 
-/** With everything else of Bulkhead's. */
+/** Removes the record together with everything else of Bulkhead's. */
 export const servedRelease = {
   async release(paths: Paths): Promise<readonly Problem[]> {
     try {

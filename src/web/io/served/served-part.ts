@@ -1,6 +1,6 @@
 /**
- * Answers the agent which sites of a tenant are served: from the record of the last time, and where that does not have the
- * one that is wanted, by having the web servers asked again. Tenants decide when, so that is done once a minute at most.
+ * Tells the agent which sites of a tenant are served, from the last record. If the wanted site is not in it, the web
+ * servers are asked again. Tenants decide when, so this happens at most once a minute.
  */
 import type { Log } from '../../../agent/log.ts';
 import type { AgentPart } from '../../../agent/part.ts';
@@ -13,7 +13,9 @@ import type { ServedSites } from '../../core/served-sites.ts';
 import { readServed, servedVersion } from './record.ts';
 
 const againMs = 60_000;
-/** Of whoever waits for an answer, and then for the limit to be applied; the web servers are asked to the end all the same. */
+/**
+ * How long a caller waits for an answer, before the limit is applied. Web servers are asked to the end all the same.
+ */
 const patienceMs = 15_000;
 
 const discoverElsewhere = restoreElsewhere({
@@ -68,7 +70,7 @@ export class ServedPart implements AgentPart {
     const done = await this.#discover(this.#paths, this.#policyFile ?? '');
     this.#endedAt = this.#clock();
     this.#running = undefined;
-    // What web servers say of their files can be of other tenants.
+    // Messages of web servers can be about other tenants' files.
     this.#problem = done.ok ? undefined : notAsked;
     if (!done.ok) this.#log.warn(printProblem(done.error));
     return this.#problem;

@@ -1,5 +1,6 @@
 /**
- * Which tenants have a PHP-FPM service of their own, as `bulkhead web fpm` writes it: /etc/bulkhead/fpm/8.4/tenants.
+ * The choice of tenants with a PHP-FPM service of their own. `bulkhead web fpm` writes it to
+ * /etc/bulkhead/fpm/8.4/tenants.
  *
  *     all                 every tenant that has a pool, also those that come later
  *     except 1003         but not this one
@@ -11,7 +12,7 @@ export interface Choice {
   readonly all: boolean;
   readonly except: ReadonlySet<number>;
   readonly tenants: ReadonlySet<number>;
-  /** Those among `tenants` that had no pool. */
+  /** The `tenants` that had no pool. */
   readonly own: ReadonlySet<number>;
 }
 
@@ -41,7 +42,7 @@ export function printChoice({ all, except, tenants, own }: Choice): string {
 
 const line = /^(?:(?<all>all)|(?<word>except|tenant|own) (?<uid>\d{1,10}))$/;
 
-/** The error is the number of the line that is not understood. */
+/** Parses the file. The error is the number of the line that is not understood. */
 export function parseChoice(text: string): Choice | { readonly badLine: number } {
   let all = false;
   const sets = { except: new Set<number>(), tenant: new Set<number>(), own: new Set<number>() };

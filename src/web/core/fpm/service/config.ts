@@ -9,13 +9,13 @@
  *     [alice]
  *     …
  *
- * A copy, so that what was checked is what runs: a pool file that is broken later does not keep the site from
- * starting again, and an account need not be able to read the original.
+ * It contains copies, so that the checked text is the one that runs. A pool file that is broken later does not
+ * keep the site from starting again. The account need not be able to read the original.
  */
 import type { FpmSection } from '../dump.ts';
 import type { Service, ServiceTenant } from './split.ts';
 
-/** Requests in progress have this long when the master is stopped or reloaded. */
+/** The time that requests in progress have when the master is stopped or reloaded. */
 export const controlTimeoutSeconds = 50;
 
 const header = `; Written by "bulkhead web fpm"; it is replaced when php-fpm is reloaded and the pool files below have changed.\n`;
@@ -38,8 +38,8 @@ export function serviceConfig(service: Service, php: string): string {
 }
 
 /**
- * Entries, over all pools. But each pool gets the workers that it has without a request: php-fpm starts pools in
- * their order, and the last ones would have none.
+ * Limits the processes of all pools together to the entries. Each pool still gets the workers that it has
+ * without a request: php-fpm starts pools in order, and the last ones would have none.
  */
 function processesMax({ tenant, site, pools }: Service): readonly string[] {
   const entries = entriesOf(tenant, site);
@@ -49,7 +49,7 @@ function processesMax({ tenant, site, pools }: Service): readonly string[] {
   return [`process.max = ${pools.length > 1 ? Math.max(entries, first) : entries}\n`];
 }
 
-/** The least of the tenant's entries and those of the site. */
+/** Returns the lower of the tenant's and the site's entries. */
 export function entriesOf(tenant: ServiceTenant, site: string | undefined): number | undefined {
   const ofSite = tenant.sites?.find(({ name }) => name === site)?.entries;
   return least(tenant.entries, ofSite);
@@ -58,7 +58,7 @@ export function entriesOf(tenant: ServiceTenant, site: string | undefined): numb
 const least = (a: number | undefined, b: number | undefined): number | undefined =>
   a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
 
-/** The workers that a pool with these values has without a request. */
+/** Returns the number of workers that a pool with these values has without a request. */
 export function firstWorkers(values: FpmSection['values']): number {
   const value = (key: string) => Number(values.get(key) ?? 0);
   const manager = values.get('pm');
@@ -70,7 +70,7 @@ export function firstWorkers(values: FpmSection['values']): number {
 
 export const fileMark = '; file ';
 
-/** Where a line of such a text was written: in the file that it is a copy of. */
+/** Returns the file and line from which a line of the configuration was copied. */
 export function originOfLine(
   config: string,
   line: number,
@@ -81,12 +81,12 @@ export function originOfLine(
   return file === undefined ? undefined : { file, line: line - mark - 1 };
 }
 
-/** Workers that wait at the start: a burst on a socket that has just been opened is served by as many. */
+/** The limit for workers at the start. They serve the first burst of requests at a new socket. */
 const startMax = 5;
-/** Where the policy sets no entries. */
+/** The number of workers if the policy sets no entries. */
 const childrenDefault = 20;
 
-/** A pool for a tenant that has none. */
+/** Returns the text of a pool for a tenant that has none. */
 export function ownPool({ user, entries }: ServiceTenant, php: string, webGroup: string): string {
   const children = entries ?? childrenDefault;
   const start = Math.min(startMax, children);

@@ -1,11 +1,14 @@
 /**
- * Which masters have had nothing to do for so long that they are stopped, by what the kernel counts of their processes. What
- * a master says of itself is not asked: a tenant can make its own say anything.
+ * Masters that have been idle for so long that they are stopped, judged by the kernel's counters for their processes. A
+ * master's own status is not used: a tenant can make its master report anything.
  */
 
 export interface MasterWork {
   readonly unit: string;
-  /** The same as long as no worker has done anything; absent while one serves a request, or where that is not known. */
+  /**
+   * A text that stays the same while no worker does anything. Absent while a worker serves a request, or if that is not
+   * known.
+   */
   readonly work?: string;
 }
 
@@ -13,13 +16,15 @@ export interface MasterWork {
 export interface Worker {
   readonly pid: number;
   readonly startTime: number;
-  /** How often it has waited for something: at least once for each request. */
+  /** The number of its waits: at least one for each request. */
   readonly waits: number;
   /** Whether it waits for a request now. */
   readonly isWaiting: boolean;
 }
 
-/** `children` are the page faults of workers that have ended, so that one that came and went is not missed. */
+/**
+ * Returns the text for `work`. `children` counts page faults of ended workers, so that no short-lived one is missed.
+ */
 export function workText(
   master: { readonly startTime: number; readonly children: number },
   workers: readonly Worker[],
@@ -34,7 +39,7 @@ interface Quiet {
   readonly sinceMs: number;
 }
 
-/** Remembers since when each has been without a request. */
+/** Remembers since when each master has been without a request. */
 export class IdleWatch {
   readonly #idleMs: number;
   #quiet: ReadonlyMap<string, Quiet> = new Map();
@@ -43,7 +48,7 @@ export class IdleWatch {
     this.#idleMs = idleMs;
   }
 
-  /** Of all that run now: those to stop. */
+  /** Returns the units to stop. `masters` are all that run now. */
   toStop(masters: readonly MasterWork[], nowMs: number): readonly string[] {
     const quiet = new Map<string, Quiet>();
     for (const { unit, work } of masters) {

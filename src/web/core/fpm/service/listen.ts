@@ -1,7 +1,7 @@
 /**
- * Where a pool listens: a path. php-fpm gets the socket by the variable FPM_SOCKETS, in which it has the same name, instead
- * of making one. A pool at a TCP port stays with the distribution's service: while a port changes hands it is free for a
- * moment, and any account could take it, and the requests of the pool with it.
+ * The address of a pool: a path. php-fpm gets the socket under this name in the variable FPM_SOCKETS, instead of making
+ * one. A pool at a TCP port stays with the distribution's service. While a port changes hands it is free for a moment,
+ * and any account could take it, and the pool's requests with it.
  *
  *     listen in the pool     ListenStream=                   in FPM_SOCKETS
  *     /run/php/shop.sock     /run/php/shop.sock.bulkhead     /run/php/shop.sock=3
@@ -13,10 +13,10 @@ export interface Listen {
   readonly stream: string;
 }
 
-/** What neither systemd, nor php-fpm, nor a shell reads as anything but itself. */
+/** Paths that systemd, php-fpm and shells all read literally. */
 const plainPath = /^\/[A-Za-z0-9._/@+-]{1,97}$/;
 
-/** The error is a clause about the pool. */
+/** Parses a `listen` value. The error is a clause about the pool. */
 export function listenOf(text: string): Listen | string {
   if (!text.startsWith('/'))
     return `it listens at ${text}, and any account could take a port while it changes hands; listen at a path below /run/php`;
@@ -26,14 +26,14 @@ export function listenOf(text: string): Listen | string {
 }
 
 /**
- * A socket is made beside the path, and gets it when it has its owner and its mode: until then a web server would
- * be refused at it.
+ * The suffix of the path at which a socket is made. It gets its real path once it has its owner and mode: until then it
+ * would refuse web servers.
  */
 const besideSuffix = '.bulkhead';
 
 export const boundAt = ({ stream }: Listen): string => `${stream}${besideSuffix}`;
 
-/** The path for which a socket was made, by where it is bound. */
+/** Returns the final path of a socket, given the path at which it is bound. */
 export const pathOfBound = (path: string): string =>
   path.endsWith(besideSuffix) ? path.slice(0, -besideSuffix.length) : path;
 

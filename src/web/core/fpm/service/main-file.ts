@@ -1,6 +1,6 @@
 /**
- * What the distribution's php-fpm reads instead of its own main file: the same text, in which each `include` names a
- * directory of links to those files that stay.
+ * The main file that the distribution's php-fpm reads instead of its own. In the same text, each `include` names a
+ * directory of links to the files that stay.
  *
  *     include=/etc/php/8.4/fpm/pool.d/*.conf   →   include=/etc/bulkhead/fpm/8.4/pools/1/*.conf
  */
@@ -11,13 +11,13 @@ const include = /^(?<before>[ \t]*include[ \t]*=[ \t]*)(?<value>.*)$/;
 
 export interface MainFile {
   readonly text: string;
-  /** What each link leads to. */
+  /** Targets by the name of the link. */
   readonly links: ReadonlyMap<string, string>;
 }
 
 /** An include of the main file, with the files that it names now. */
 export interface Include {
-  /** Counted from 1, without directories that do not matter: its pattern as php-fpm reads it. */
+  /** The pattern, as php-fpm reads it. */
   readonly pattern: string;
   readonly files: readonly PoolFile[];
 }
@@ -47,14 +47,17 @@ export function mainFile(
   return { text: `${header}${lines.join('\n')}\n${emptyPool(emptySocket)}`, links: new Map(links) };
 }
 
-/** php-fpm does not start where the directory of an include is not there. */
+/** The link in a directory without files: php-fpm does not start if the directory of an include is missing. */
 const noFile = '000000-none.conf';
 
-/** The order is that of the original. */
+/** Returns a name that keeps the order of the original. */
 const linkName = (order: number, path: string) =>
   `${String(order + 1).padStart(6, '0')}-${basenameOf(path).replace(/(\.conf)?$/, '.conf')}`;
 
-/** php-fpm does not start without a pool. Nobody but root can ask this one, and it has no process until then. */
+/**
+ * The pool that stays if no other does: php-fpm does not start without one. Only root can send it requests, and it
+ * has no process until then.
+ */
 export const emptyPoolName = 'bulkhead-none';
 
 const emptyPool = (socket: string) => `

@@ -1,7 +1,7 @@
 /**
- * The configuration of a service that stays as it is installed, since its new one was refused: without the pools that root
- * has taken from the tenant, and with lower limits where root has lowered them. Nothing of it needs a check: lines are left
- * out of what was accepted, and numbers become smaller.
+ * The configuration of a service that stays as it is installed, since its new one was refused. Pools that root has
+ * taken from the tenant are left out, and limits that root has lowered are lowered. The result needs no check: it only
+ * lacks lines of an accepted text, and its numbers are smaller.
  *
  *     process.max = 4
  *
@@ -17,7 +17,7 @@ const header = /^[ \t]*\[([^\]\n]*)\]/;
 const lowered = / ; lowered$/;
 const processMax = /^process\.max = (\d+)$/;
 
-/** None of them may be above the first; lowered together they keep their order. */
+/** Settings of workers. None may be above the first; lowered together they keep their order. */
 const workerKeys = [
   'pm.max_children',
   'pm.start_servers',
@@ -26,8 +26,9 @@ const workerKeys = [
 ];
 
 /**
- * `pools` are those that stay, each as root's files have it by now; nothing where those files are not root's alone, so
- * that they say nothing. `entries` is the limit that the policy sets.
+ * Returns the text with fewer pools and lower limits. `pools` are the pools that stay, each with its section in root's
+ * files now. The section is undefined if others than root can change those files, so that they prove nothing. `entries`
+ * is the limit that the policy sets.
  */
 export function pinnedConfig(
   text: string,
@@ -49,7 +50,7 @@ export function pinnedConfig(
 
 interface Part {
   readonly lines: readonly string[];
-  /** Of the section; absent for what is before the first pool, and for the marks of files. */
+  /** The name of the section. Absent for lines before the first pool, and for the marks of files. */
   readonly pool?: string;
 }
 
@@ -87,7 +88,7 @@ function lastValue(lines: readonly string[], key: string): string | undefined {
   return line?.slice(line.indexOf('=') + 1);
 }
 
-/** Digits, with or without quotes. */
+/** Parses digits, with or without quotes. */
 function numberOf(value: string | undefined): number | undefined {
   const digits = /^[ \t]*["']?(\d{1,9})["']?[ \t]*(?:;.*)?\r?$/.exec(value ?? '')?.[1];
   return digits === undefined ? undefined : Number(digits);

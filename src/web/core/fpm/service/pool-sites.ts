@@ -1,10 +1,10 @@
 /**
- * Which site of its tenant a pool serves, by the vhosts that pass requests to where it listens.
+ * The site of its tenant that a pool serves, judged by the vhosts that pass requests to its address.
  *
  *     server_name shop.example www.shop.example;  fastcgi_pass unix:/run/php/shop.sock;    →  shop.example
  *
- * A pool is a site's where every such vhost is of that site. A pool of several sites, or of a vhost without a site, is
- * the tenant's.
+ * A pool is a site's if every such vhost belongs to that site. A pool of several sites, or of a vhost without a site,
+ * is the tenant's.
  */
 import { addressKey, parseAddress, sameAddress, type Address } from '../../address.ts';
 import { siteNameIn, type RankedSites, type Site } from '../../site.ts';
@@ -23,7 +23,7 @@ export class PoolSites {
     this.#passes = Map.groupBy(vhosts.flatMap(passesOf), ({ address }) => addressKey(address));
   }
 
-  /** Among the names of a tenant's sites. */
+  /** Returns the site, which is among the tenant's `sites`. */
   at(listen: string, sites: RankedSites): string | undefined {
     const address = parseAddress(listen);
     if (address === undefined || sites.every(({ size }) => size === 0)) return undefined;

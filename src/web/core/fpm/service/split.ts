@@ -1,6 +1,7 @@
 /**
- * Which pools leave the distribution's php-fpm for a service of their tenant's, and which stay and why. A file is
- * moved whole or not at all; whatever is not understood stays where it is served, here or there.
+ * Splits pools into those that move from the distribution's php-fpm to a tenant's service, and those that stay,
+ * with the reason. A file moves whole or not at all. A pool that is not understood stays where it is served, here
+ * or there.
  */
 import type { Site } from '../../../../policy/policy.ts';
 import { poolOf, type FpmSection } from '../dump.ts';
@@ -14,12 +15,12 @@ export interface PoolFile extends FpmFile {
   readonly isPublic: boolean;
 }
 
-/** A tenant as far as its service needs to know it. */
+/** The facts about a tenant that its service needs. */
 export interface ServiceTenant {
   readonly uid: number;
   readonly gid: number;
   readonly user: string;
-  /** Concurrent requests; absent without a limit. */
+  /** The limit of concurrent requests; absent if there is none. */
   readonly entries?: number;
   /** Whether no other tenant has its group. */
   readonly hasOwnGroup: boolean;
@@ -31,17 +32,17 @@ export interface ServiceSite extends Pick<Site, 'name' | 'madeBy'> {
 }
 
 export interface SplitFacts {
-  /** By the user of a pool; nothing where it is not a tenant. */
+  /** Returns the tenant for the user of a pool; nothing if the user is not a tenant. */
   readonly tenantOf: (user: string) => ServiceTenant | undefined;
   readonly isChosen: (uid: number) => boolean;
   readonly gidOf: (group: string) => number | undefined;
-  /** Who other than root could change the file, as a clause. */
+  /** Returns a clause that names who other than root could change the file, if anybody could. */
   readonly unsafeFile: (path: string) => string | undefined;
-  /** Why the directory of a socket cannot be used, as a clause. */
+  /** Returns why the directory of a socket cannot be used, as a clause. */
   readonly unsafeDirectory: (path: string) => string | undefined;
-  /** Where services listen that stay as they are installed, whatever is in files by now. */
+  /** Whether a service listens there that stays as it is installed, whatever pool files contain now. */
   readonly isPinned: (listen: string) => boolean;
-  /** The site of the tenant that what listens there serves, and nothing else. */
+  /** Returns the one site of the tenant that the listener there serves; nothing if it serves others, too. */
   readonly siteOf: (tenant: ServiceTenant, listen: string) => string | undefined;
 }
 
@@ -54,36 +55,36 @@ export interface ServicePool {
   readonly backlog: number;
   /** `static`, `dynamic` or `ondemand`. */
   readonly pm: string;
-  /** As php-fpm understands it; absent for a pool that Bulkhead writes. */
+  /** The section as php-fpm understands it; absent for a pool that Bulkhead writes. */
   readonly section?: FpmSection;
 }
 
 export interface Service {
   readonly tenant: ServiceTenant;
-  /** Absent for all that is not of a site. */
+  /** The site; absent for a service of everything else. */
   readonly site?: string;
   readonly pools: readonly ServicePool[];
   readonly files: readonly PoolFile[];
-  /** Why the master has to be root, if it has to. */
+  /** The reason why the master has to be root, if it has to. */
   readonly asRoot?: string;
 }
 
 export interface Kept {
   readonly pool: string;
   readonly user: string;
-  /** Of the user, where it is a tenant. */
+  /** The uid of the user, if it is a tenant. */
   readonly uid?: number;
   readonly listen: string;
-  /** `FILE:LINE`; empty where it is not in a file that the main file includes. */
+  /** `FILE:LINE`; empty if it is not in a file that the main file includes. */
   readonly place: string;
   /** All files that have a part of it. */
   readonly files: readonly string[];
-  /** Absent where nobody wants it to leave. */
+  /** The reason why it stays; absent if nobody wants it to leave. */
   readonly reason?: string;
 }
 
 export interface Split {
-  /** By uid; of each the one without a site first. */
+  /** Services sorted by uid. For each tenant, the one without a site comes first. */
   readonly services: readonly Service[];
   readonly kept: readonly Kept[];
   /** Files of pools that stay, in the order in which php-fpm reads them. */
@@ -93,7 +94,7 @@ export interface Split {
 interface Placed {
   readonly section: FpmSection;
   readonly listen: string;
-  /** More than one where it is begun in a file and gone on with in another. */
+  /** The places of its section: more than one if it begins in one file and continues in another. */
   readonly places: readonly { readonly file: PoolFile; readonly line: number }[];
   readonly tenant: ServiceTenant | undefined;
 }
@@ -155,7 +156,7 @@ function sharedAddresses(sections: readonly FpmSection[]): ReadonlySet<string> {
   return shared;
 }
 
-/** Why a pool has to stay: `not wanted` for those that nobody has asked for. */
+/** The reason why a pool has to stay: `not wanted` if nobody has asked for it to move. */
 type Obstacle = { readonly kind: 'not wanted' } | { readonly kind: 'reason'; readonly why: string };
 
 const because = (why: string): Obstacle => ({ kind: 'reason', why });
@@ -265,7 +266,10 @@ function servicesOf(
 export const byUidAndSite = (a: Service, b: Service): number =>
   a.tenant.uid - b.tenant.uid || ((a.site ?? '') < (b.site ?? '') ? -1 : 1);
 
-/** A file goes whole into one service: that of a site where all of its pools serve that site. */
+/**
+ * Returns the site of a pool's service. A file goes whole into one service: a site's if all of its pools serve
+ * that site.
+ */
 function siteReader(placed: readonly Placed[], { siteOf }: SplitFacts) {
   const byFile = Map.groupBy(placed, ({ places: [first] }) => first?.file);
   const sites = new Map(
@@ -279,7 +283,7 @@ function siteReader(placed: readonly Placed[], { siteOf }: SplitFacts) {
   return ({ places: [first] }: Placed): string | undefined => sites.get(first?.file);
 }
 
-/** What only a master that runs as root can do for its workers. */
+/** Returns a setting that only a root master can apply to its workers, if the pool has one. */
 function rootReason(
   { name, values }: FpmSection,
   tenant: ServiceTenant,
@@ -299,7 +303,10 @@ function rootReason(
   return key === undefined ? undefined : `pool ${name} has ${key}`;
 }
 
-/** Source: fpm_unix.c, fpm_unix_resolve_socket_permissions(): 0660, and root's where it names nobody. */
+/**
+ * Returns the pool for a unit. Defaults are 0660 and root. Source: fpm_unix.c,
+ * fpm_unix_resolve_socket_permissions().
+ */
 function servicePool(section: FpmSection): ServicePool {
   const { name, values } = section;
   const listen = listenOf(values.get('listen') ?? '');
@@ -320,5 +327,5 @@ function servicePool(section: FpmSection): ServicePool {
   };
 }
 
-/** Of FPM where the pool names none, which it prints as -1. */
+/** The backlog that FPM uses if the pool names none, which it prints as -1. */
 const defaultBacklog = 511;

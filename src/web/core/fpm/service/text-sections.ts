@@ -1,6 +1,5 @@
 /**
- * Pools as the text of their file has them, where php-fpm does not accept the file: enough to know whose each pool is,
- * and where it listens.
+ * Pools as written in a file that php-fpm does not accept. This is enough to know each pool's owner, and its address.
  *
  *     [shop]
  *     user = "bob"
@@ -11,7 +10,7 @@ import type { FpmSection } from '../dump.ts';
 const header = /^[ \t]*\[([^\]\n]*)\]/;
 const setting = /^[ \t]*([a-z_.]+)[ \t]*=[ \t]*(?:"([^"]*)"|'([^']*)'|([^;\r\n]*))/;
 
-/** The last value counts, as with php-fpm. */
+/** Parses sections. The last value counts, as with php-fpm. */
 export function sectionsInText(text: string): readonly FpmSection[] {
   const sections = new Map<string, Map<string, string>>();
   let values: Map<string, string> | undefined;

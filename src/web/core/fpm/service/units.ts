@@ -1,12 +1,12 @@
 /**
- * The units of systemd: a service for each tenant and PHP version, a socket for each of its pools, and what is added
- * to the distribution's service.
+ * The systemd units: a service for each tenant and PHP version, a socket for each of its pools, and a drop-in for the
+ * distribution's service.
  *
  *     bulkhead-fpm84@1001.service        bulkhead-fpm84@1001:shop.socket        php8.4-fpm.service.d/bulkhead.conf
  *     bulkhead-fpm84@1001:shop.example.service
  *
- * A service of a site has the name of the site. The socket of a pool keeps its name, whichever service it starts.
- * A socket a pool, so that a further pool of a tenant does not touch those that it has.
+ * A site's service has the name of the site. A pool's socket keeps its name, whichever service it starts. Each pool has
+ * a socket of its own, so that another pool of the tenant does not touch the existing ones.
  * Source: systemd.socket(5), systemd.service(5).
  */
 import { sliceOf } from '../../../../plan/slice.ts';
@@ -14,14 +14,17 @@ import { controlTimeoutSeconds } from './config.ts';
 import { boundAt, directoryOf } from './listen.ts';
 import type { Service, ServicePool } from './split.ts';
 
-/** How a service gets into the cgroup of its tenant, and its jail. */
+/** The way a service enters its tenant's cgroup and jail. */
 export interface Entry {
-  /** The launcher joins it, in the tree of Bulkhead's own; or the unit itself is in it, or in the slice of the site. */
+  /**
+   * `launcher`: the launcher joins the cgroup, in Bulkhead's own tree. `slice`: the unit itself is in the tenant's or
+   * the site's slice.
+   */
   readonly kind: 'launcher' | 'slice';
   readonly instance: string;
-  /** Whether the policy gives it a jail; to a site also by giving its tenant one. */
+  /** Whether the policy gives the service a jail. A site also has one if its tenant has. */
   readonly isJailed: boolean;
-  /** Whether that is one of the site alone. */
+  /** Whether that jail is the site's own. */
   readonly isSiteJailed?: boolean;
 }
 
@@ -32,7 +35,7 @@ export interface UnitSetting {
   readonly program: string;
   /** `/usr/lib/node_modules/bulkhead/libexec`. */
   readonly libexec: string;
-  /** Where the configurations of tenants are. */
+  /** The directory with tenants' configurations. */
   readonly directory: string;
   /** Whether systemd has PollLimitBurst=, from version 255. */
   readonly hasPollLimit: boolean;
@@ -43,7 +46,7 @@ type Named = Pick<UnitSetting, 'instance' | 'php'>;
 export const unitStem = ({ instance, php }: Named): string =>
   `${instance}-fpm${php.replace('.', '')}`;
 
-/** What of a service its names are made of. */
+/** The parts of a service from which its names are made. */
 export interface ServiceId {
   readonly tenant: { readonly uid: number };
   readonly site?: string;
@@ -52,10 +55,10 @@ export interface ServiceId {
 export const serviceName = (setting: Named, { tenant: { uid }, site }: ServiceId): string =>
   `${unitStem(setting)}@${uid}${site === undefined ? '' : `:${site}`}.service`;
 
-/** Longer ones do not fit into the name of a unit. */
+/** The length to which site names fit into unit names. */
 export const siteNameMax = 200;
 
-/** In the directory of all configurations. */
+/** Returns the name of a configuration, in the directory of all configurations. */
 export const configName = ({ tenant: { uid }, site }: ServiceId): string =>
   `${uid}${site === undefined ? '' : `-${site}`}.conf`;
 
@@ -64,18 +67,18 @@ export const isConfigName = (name: string): boolean => /^\d+(?:-[a-z0-9._-]+)?\.
 export const socketName = (setting: Named, uid: number, pool: string): string =>
   `${unitStem(setting)}@${uid}:${pool}.socket`;
 
-/** The pool of such a name. */
+/** Returns the pool of a socket unit with such a name. */
 export const poolOfSocket = (name: string): string =>
   name.slice(name.indexOf(':') + 1, -'.socket'.length);
 
 export interface UnitName {
   readonly uid: number;
   readonly type: 'service' | 'socket';
-  /** Of a service. */
+  /** The site of a service, if it is one of a site. */
   readonly site?: string;
 }
 
-/** Whose a unit is, by its name; nothing where it is none of these. */
+/** Parses the name of a unit into its tenant, type and site; returns nothing if it is not one of ours. */
 export function parseUnitName(setting: Named, name: string): UnitName | undefined {
   const stem = unitStem(setting);
   if (!name.startsWith(`${stem}@`)) return undefined;
@@ -122,7 +125,7 @@ const socketFile = ({ listen, owner, group, mode }: ServicePool): string =>
     '',
   ].join('\n');
 
-/** Longer than the master gives its workers. */
+/** The time to stop, longer than the master gives its workers. */
 const stopSeconds = controlTimeoutSeconds + 10;
 
 export function serviceUnit(setting: UnitSetting, service: Service, entry: Entry): string {
@@ -155,7 +158,10 @@ OOMPolicy=continue
 ${kind === 'slice' ? '' : endWorkers(service)}${slowFailure}${asRoot === undefined ? '' : keepSockets(service)}`;
 }
 
-/** What it starts is root first, which alone enters jails. HOME and the like are those of the tenant. */
+/**
+ * Returns `Slice=` and `User=`. The launcher still starts as root, since only root can enter jails. `User=` makes HOME
+ * and the like the tenant's.
+ */
 function placeOf({ tenant: { uid }, site, asRoot }: Service): string {
   const slice = `Slice=${sliceOf(site === undefined ? { uid } : { uid, site })}`;
   return [slice, ...(asRoot === undefined ? [`User=${uid}`] : []), ''].join('\n');
@@ -174,15 +180,15 @@ function fpmWords(
     slice: isRoot ? `slice-root ${instance} ${uid}` : `slice ${instance} ${uid}:${gid}`,
   };
   const words = how === 'copy' ? `copy ${instance} ${uid}` : ways[kind];
-  // In spite of User=; it would also lift ReadOnlyPaths=.
+  // The program runs as root despite User=. The "+" would also lift ReadOnlyPaths=.
   const privileged = kind === 'slice' && !isRoot ? '+' : '';
   return `${privileged}${libexec}/bulkhead-fpm ${words} ${program} ${config}${site === undefined ? '' : ` ${site}`}`;
 }
 
 /**
- * systemd knows the unit's own cgroup, where nothing is left: workers outlive a master that was killed, and go on to
- * take requests from its socket. Their parent is systemd then, and they are called `php-fpm: pool shop.example`; a
- * master that the tenant runs itself is not.
+ * Ends workers whose master was killed: they live on and take requests from its socket. systemd only knows the unit's
+ * own cgroup, which is empty. Their parent is systemd then, and they are called `php-fpm: pool shop.example`; a master
+ * that the tenant runs itself is not.
  */
 const endWorkers = ({ tenant }: Service): string =>
   `ExecStopPost=-/usr/bin/pkill -QUIT -P 1 -U ${tenant.uid} -f '^php-fpm: pool '\n`;
@@ -191,18 +197,18 @@ const slowFailure = `# Whatever its sockets ask for, a service that fails is not
 ExecStopPost=/bin/sh -c 'test "$SERVICE_RESULT" = success || sleep 2'
 `;
 
-/** A master that is root removes its sockets when it ends. */
+/** Protects socket paths: a root master removes its sockets when it ends. */
 function keepSockets({ pools }: Service): string {
   const directories = pools.map(({ listen }) => directoryOf(listen.stream));
   return [...new Set(directories)].map((each) => `ReadOnlyPaths=${each}\n`).join('');
 }
 
-/** `policy` where it is not the one that is used without saying so. */
+/** Returns the drop-in of the distribution's unit. `policy` is undefined for the default policy file. */
 export function distributionDropIn(setting: UnitSetting, policy: string | undefined): string {
   const { libexec, instance, php, program, directory } = setting;
   const more = policy === undefined ? '' : ` ${policy}`;
   const split = (when: string) =>
-    // Outside of the sandbox that this service may have: it writes files of Bulkhead.
+    // "+" runs it outside the sandbox that this service may have, since it writes Bulkhead's files.
     `+${libexec}/bulkhead-fpm-split ${instance} ${php} ${when}${more}`;
   return `${header}# Pools of tenants that have a service of their own are left out. Whatever happens to Bulkhead, this service starts.
 [Service]

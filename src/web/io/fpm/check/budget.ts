@@ -4,22 +4,22 @@ export class CheckBudget {
   readonly #end: number;
   readonly #eachMs: number;
 
-  /** Of all checks together; each has a fifth of it. */
+  /** Takes the time for all checks together; each may use a fifth of it. */
   constructor(totalMs: number) {
     this.#end = performance.now() + totalMs;
     this.#eachMs = totalMs / 5;
   }
 
-  /** The time that a check which begins now has; 0 if no time is left. */
+  /** Returns the time for a check that begins now; 0 if no time is left. */
   get nextMs(): number {
     return Math.max(0, Math.min(this.#eachMs, Math.ceil(this.#end - performance.now())));
   }
 }
 
-/** Checks wait more than they compute where they take long. */
+/** The number of checks that run at once. Checks that take long wait more than they compute. */
 const atOnce = 32;
 
-/** Answers in the order of the items. */
+/** Returns the results in the order of the items. */
 export async function inParallel<T, R>(
   items: readonly T[],
   act: (item: T) => Promise<R>,

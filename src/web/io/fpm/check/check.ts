@@ -1,7 +1,7 @@
 /**
- * What php-fpm itself says of a configuration before anything is switched, a tenant's and that of the rest. Both together
- * must have every pool of before, with every value, once. What root's files want needs no consent: no process here is
- * the tenant's to signal or to stop, nor in the tenant's cgroup.
+ * Checks with php-fpm, before anything is switched, the configuration of a tenant and of the rest. Together they must
+ * have every pool of before, with every value, once. Root's files decide without consent: a tenant cannot signal or
+ * stop any process here, and none is in its cgroup.
  */
 import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -13,13 +13,13 @@ import { configName, type Entry } from '../../../core/fpm/service/units.ts';
 import type { Layout } from '../layout.ts';
 import { asNobody, checkUid, dumpPools, placeText, type DumpProblem } from './dump.ts';
 
-/** Why a configuration is not accepted, or that nothing is known of it. */
+/** Why a configuration is not accepted, or why nothing is known about it. */
 export interface Objection {
   readonly reason: string;
   readonly isUnfinished?: true;
 }
 
-/** In a directory that only root can write to, and that everybody may pass through. */
+/** Checks a service in a directory that only root can write to, and that everybody may pass through. */
 export async function checkService(
   layout: Layout,
   service: Service,
@@ -36,7 +36,7 @@ export async function checkService(
   writeFileSync(path, text, { flag: 'wx', mode: 0o600 });
   chownSync(path, 0, checkUid);
   chmodSync(path, 0o640);
-  // A master that is root opens logs, which nobody could.
+  // A root master opens logs, which the unprivileged account could not.
   const before = asRoot === undefined ? asNobody : [];
   const dumped = await dumpPools(layout.program, path, { before, timeoutMs });
   if (!dumped.ok) return objectionOf(dumped.error, service, text);
@@ -52,7 +52,7 @@ function objectionOf(problem: DumpProblem, service: Service, text: string): Obje
   return { reason, ...(isUnfinished && { isUnfinished }) };
 }
 
-/** `[pool shop] the chdir path … does not exist`: where that pool begins. */
+/** Returns where the pool begins that a message names: `[pool shop] the chdir path … does not exist`. */
 function poolNamed(
   message: string,
   { files }: Pick<Service, 'files'>,
@@ -68,7 +68,7 @@ function poolNamed(
 export const poolIn = (message: string): string | undefined =>
   /^\[pool ([^\]]+)\]/.exec(message)?.[1];
 
-/** Whether a directory in which workers are to start is closed to the tenant itself, in its jail if it has one. */
+/** Returns why a directory in which workers are to start is closed to the tenant itself, in its jail if it has one. */
 async function closedTo(
   { libexec }: Layout,
   { tenant, site, pools, files }: Service,
@@ -102,11 +102,11 @@ function samePools({ pools }: Service, sections: readonly FpmSection[]): string 
 /** A main file for the distribution's service, as it would be read. */
 export interface MainText {
   readonly text: string;
-  /** What the links that it includes lead to. */
+  /** Targets of the links that it includes, by path. */
   readonly links: ReadonlyMap<string, string>;
 }
 
-/** Written into the scratch directory, as root: that service is. */
+/** Writes the files into the scratch directory and dumps them as root, since that service is root. */
 export async function dumpMain(
   program: string,
   { text, links }: MainText,
@@ -122,7 +122,7 @@ export async function dumpMain(
   return dumpPools(program, path, { timeoutMs });
 }
 
-/** In the same order; of a pool of our own the name counts. */
+/** Returns how the pools differ. Their order matters, and a pool of our own is compared by name only. */
 export function sectionsDiffer(
   got: readonly FpmSection[],
   expected: readonly (FpmSection | string)[],

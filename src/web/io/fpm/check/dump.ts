@@ -1,6 +1,7 @@
 /**
- * How php-fpm understands a configuration: `php-fpm -tt`, as root or as an account of nobody's. Each check is in a cgroup
- * of its own, which bounds what it starts, too, and ends it. Where none can be made, rlimits and the time are left.
+ * How php-fpm understands a configuration: `php-fpm -tt`, as root or as a uid without an account. Each check is in a
+ * cgroup of its own, which bounds and ends everything that the check starts. If no cgroup can be made, rlimits and the
+ * time limit remain.
  */
 import { fail, ok, type Result } from '../../../../base/result.ts';
 import { makeScratchCgroup, type ScratchBounds } from '../../../../host/cgroups/scratch-cgroup.ts';
@@ -16,7 +17,7 @@ export interface DumpProblem extends ReadProblem {
 
 export interface DumpOptions {
   readonly timeoutMs: number;
-  /** Words before those of php-fpm. */
+  /** Args that precede the php-fpm command, such as `prlimit …`. */
   readonly before?: readonly string[];
   readonly bounds?: ScratchBounds;
 }
@@ -61,8 +62,8 @@ const capabilities = [
 ];
 
 /**
- * Before php-fpm, to run it as that uid. It can read everything, since directories that a pool names may be closed to
- * others, and can write and start nothing. It is never in the tenant's cgroup, which may be full.
+ * Args before php-fpm that run it as that uid. It can read everything, since directories that a pool names may be
+ * closed to others, and can write and start nothing. It is never in the tenant's cgroup, which may be full.
  */
 export const asNobody: readonly string[] = [
   'prlimit',

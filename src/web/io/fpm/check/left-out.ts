@@ -1,7 +1,7 @@
 /**
- * php-fpm accepts all of its pools or none: where a directory is missing that one of them names, it does not start, and
- * that directory may be the tenant's to remove. So a file of a tenant with which php-fpm refuses everything is left out,
- * and it is asked again. The same for a file that makes it wait for ever, such as a slowlog that is a FIFO.
+ * php-fpm accepts all of its pools or none. It does not start if a directory that one of them names is missing, and the
+ * tenant may be able to remove that directory. So a tenant's file with which php-fpm refuses everything is left out,
+ * and php-fpm is asked again. The same applies to a file that makes it wait for ever, such as a slowlog that is a FIFO.
  */
 import { mkdirSync } from 'node:fs';
 import { fail, ok, type Result } from '../../../../base/result.ts';
@@ -16,11 +16,11 @@ import { dumpMain, poolIn } from './check.ts';
 import { dumpPools, type DumpProblem } from './dump.ts';
 import { digestOf, unfinishedReason, type Unfinished } from './unfinished.ts';
 
-/** Why, by the paths of files. */
+/** Problems by the paths of the files that are left out. */
 export type LeftOut = ReadonlyMap<string, DumpProblem>;
 
 export interface CheckRun {
-  /** Where only root can write, and everybody may pass through. */
+  /** A directory where only root can write, and that everybody may pass through. */
   readonly scratch: string;
   readonly budget: CheckBudget;
   readonly unfinished: Unfinished;
@@ -30,7 +30,7 @@ export interface Sources {
   readonly main: string;
   readonly includes: readonly Include[];
   readonly files: readonly PoolFile[];
-  /** The file that php-fpm reads itself where nothing is left out, so that messages have its places. */
+  /** The file that php-fpm reads itself if nothing is left out, so that messages have its places. */
   readonly original?: string;
 }
 
@@ -41,7 +41,7 @@ interface Accepted {
   readonly leftOut: LeftOut;
 }
 
-/** As many rounds as there are files at most: each leaves out one more. */
+/** Dumps the pools that php-fpm accepts. There are at most as many rounds as files: each leaves out one more. */
 export async function dumpAccepted(
   context: Context,
   sources: Sources,
@@ -66,7 +66,7 @@ export async function dumpAccepted(
   }
 }
 
-/** The files that a message of php-fpm is about, by the place or by the pool that it names. */
+/** Returns the files that a php-fpm message is about, by the place or by the pool that it names. */
 export function filesNamed(
   { file, message }: DumpProblem,
   files: readonly PoolFile[],
@@ -79,7 +79,7 @@ export function filesNamed(
 
 const digestOfFile = ({ path, text }: PoolFile) => digestOf('file', path, text);
 
-/** It says nothing about the file. */
+/** The problem of a file that was not checked. It proves nothing about the file. */
 const noTimeLeft: DumpProblem = { message: 'no time is left for it', isUnfinished: true };
 
 interface Culprit {
@@ -123,7 +123,7 @@ class Dumper {
     return real === undefined ? dumped : fail({ ...dumped.error, file: real });
   }
 
-  /** Files to leave out, with what is wrong with each; none where what is wrong is root's own. */
+  /** Returns files to leave out, with what is wrong with each; none if root's own files are wrong. */
   async culprits(files: readonly PoolFile[], problem: DumpProblem): Promise<readonly Culprit[]> {
     if (problem.isUnfinished === true) {
       const tried = await this.#tryEach(files.filter((each) => this.mayLeaveOut(each)));
@@ -148,7 +148,7 @@ class Dumper {
     return [...named.map((file) => ({ file, problem })), ...(await this.#tryEach(others))];
   }
 
-  /** Whether php-fpm answers soon where nobody's files keep it: otherwise the host is busy, and nobody is to blame. */
+  /** Whether php-fpm answers soon without any pool file. If not, the host is busy, and no file is to blame. */
   async #isQuick(): Promise<boolean> {
     const patienceMs = this.#check.budget.nextMs / 4;
     const start = performance.now();
@@ -156,7 +156,7 @@ class Dumper {
     return dumped.ok && performance.now() - start < patienceMs;
   }
 
-  /** A tenant's, or of an account that there is not any more. */
+  /** Whether the file is a tenant's, or names an account that no longer exists. */
   mayLeaveOut(file: PoolFile): boolean {
     const users = usersIn(file);
     if (users.some((user) => this.#tenants.has(user))) return true;
@@ -166,7 +166,7 @@ class Dumper {
     return named.some((user) => !accounts.some((each) => each.user === user));
   }
 
-  /** Those that php-fpm does not accept alone either. */
+  /** Returns the files that php-fpm does not accept on their own either. */
   async #tryEach(files: readonly PoolFile[]): Promise<readonly Culprit[]> {
     const tried = await inParallel(files, async (file) => {
       const dumped = await this.dump([file]);

@@ -37,13 +37,13 @@ export class Unfinished {
     this.#isChanged = true;
   }
 
-  /** A person who asks wants to know how it is now. */
+  /** Forgets all of them: a person who asks wants to know the present state. */
   forget(): void {
     this.#isChanged ||= this.#until.size > 0;
     this.#until.clear();
   }
 
-  /** Where it cannot be written, the next reload waits again. */
+  /** Saves the checks. If the file cannot be written, the next reload waits again. */
   save(): void {
     if (!this.#isChanged) return;
     const lines = [...this.#until].map(([digest, until]) => `${until} ${digest}\n`);

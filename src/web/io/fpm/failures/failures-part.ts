@@ -1,4 +1,4 @@
-/** The agent tells the administrator of each failure once, and its log as well. */
+/** The agent's part that reports each failure once to the administrator, and to its log. */
 import type { AgentPart, Alarm } from '../../../../agent/part.ts';
 import type { Log } from '../../../../agent/log.ts';
 import type { Paths } from '../../../../host/paths.ts';

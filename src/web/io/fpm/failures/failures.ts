@@ -1,4 +1,7 @@
-/** All that is wrong with PHP-FPM services of tenants now: what the last divisions left undone, and what does not start. */
+/**
+ * Finds all present failures of tenants' PHP-FPM services: what the last divisions left undone, and what does not
+ * start.
+ */
 import { AccountNames } from '../../../../host/accounts/account-names.ts';
 import { runsSystemd } from '../../../../host/cgroups/systemd-delegation.ts';
 import type { Paths } from '../../../../host/paths.ts';
@@ -8,7 +11,7 @@ import { listUnits } from '../idle/units.ts';
 import { releaseObstacle } from '../release-obstacle.ts';
 import { outcomeFailures } from './outcome.ts';
 
-/** None where no tenant has a service. What systemd does not answer is left out. */
+/** Returns no failures if no tenant has a service. If systemd does not answer, its part is left out. */
 export async function readFailures(paths: Paths): Promise<readonly FpmFailure[]> {
   if (releaseObstacle(paths) === undefined) return [];
   return [...outcomeFailures(paths), ...(await failedUnits(paths))];

@@ -1,5 +1,6 @@
 /**
- * How the last division went, for whoever asks later: whoever reloads php-fpm may be a panel, which shows nobody what it said.
+ * The outcome of the last division, for later readers. The caller of a reload may be a panel, which shows its output to
+ * nobody.
  *
  *     {"begun":true}                                                          /run/bulkhead/fpm-8.4.outcome
  *     {"problem":"Cannot use …","refused":[]}
@@ -13,7 +14,7 @@ import { replaceFile } from '../../../../sys/files/replace-file.ts';
 import type { FpmFailure } from '../../../core/fpm/failures.ts';
 
 export interface Outcome {
-  /** It goes on, or was killed. */
+  /** The division goes on, or was killed. */
   readonly begun?: true;
   readonly problem?: string;
   readonly refused?: readonly { readonly user: string; readonly reason: string }[];
@@ -23,12 +24,12 @@ type Runtime = Pick<Paths, 'runtime'>;
 
 const pathOf = ({ runtime }: Runtime, php: string) => `${runtime}/fpm-${php}.outcome`;
 
-/** Where it cannot be written, nobody learns of it later. */
+/** Records the outcome. If it cannot be written, nobody learns of it later. */
 export function recordOutcome(paths: Runtime, php: string, outcome: Outcome): void {
   replaceFile(pathOf(paths, php), `${JSON.stringify(outcome)}\n`);
 }
 
-/** What the last divisions left undone, of all versions of PHP of which tenants have services. */
+/** Returns what the last divisions left undone, for all PHP versions with tenants' services. */
 export function outcomeFailures(
   paths: Pick<Paths, 'runtime' | 'etc' | 'instance'>,
 ): readonly FpmFailure[] {
@@ -46,7 +47,7 @@ export function outcomeFailures(
   });
 }
 
-/** The file is root's; one of another version of Bulkhead has nothing to say. */
+/** Parses the file, which is root's. A file from another version of Bulkhead is ignored. */
 function parse(text: string): Outcome | undefined {
   try {
     const found: unknown = JSON.parse(text);

@@ -1,4 +1,7 @@
-/** What `apply` does for accounts that were removed, also where no agent runs: their PHP ends before their cgroup is to go. */
+/**
+ * The part of `apply` that deals with removed accounts, also if no agent runs. Their PHP ends before their cgroup is
+ * removed.
+ */
 import { causedBy, type Problem } from '../../../../base/problem.ts';
 import { ok, type Result } from '../../../../base/result.ts';
 import { runsSystemd } from '../../../../host/cgroups/systemd-delegation.ts';
@@ -10,7 +13,7 @@ import { releaseObstacle } from '../release-obstacle.ts';
 import { withoutAccount } from './removed-accounts.ts';
 
 export interface Systemd {
-  /** Units that are not stopped yet, by the pattern of their names. */
+  /** Returns units that are not stopped yet, by a pattern of names. */
   readonly running: (pattern: string) => Promise<Result<readonly string[], Problem>>;
   /** Ends them within half a minute. */
   readonly stop: (units: readonly string[]) => Promise<Result<void, Problem>>;
@@ -28,7 +31,7 @@ const here: Systemd = {
   stop: stopServices,
 };
 
-/** The agent does it by itself, and waits for nothing there. */
+/** Ends the services for a command. The agent has its own part for this, and must not wait here. */
 export async function endRemoved(
   _policy: Policy,
   paths: Paths,
@@ -38,7 +41,7 @@ export async function endRemoved(
   return ok(await endRemovedNow(paths, here));
 }
 
-/** Answers why it could not. */
+/** Returns why they could not be ended. */
 export async function endRemovedNow(
   paths: Paths,
   systemd: Systemd,

@@ -1,7 +1,7 @@
 /**
- * The agent stops masters that nobody has asked for anything in a while; systemd has their sockets and starts them
- * with the next request. One that comes just then waits in the socket. And it ends all that is left of accounts that
- * were removed.
+ * The agent stops masters that have had no request for a while. systemd has their sockets and starts them with the
+ * next request. A request that comes in meanwhile waits in the socket. The agent also ends all that is left of
+ * removed accounts.
  */
 import type { AgentPart } from '../../../../agent/part.ts';
 import type { Log } from '../../../../agent/log.ts';
@@ -52,7 +52,7 @@ export function idleStopper(
   };
 }
 
-/** The next round tries again what fails. */
+/** Stops what is not needed. The next round tries again what fails. */
 async function stopUnneeded(instance: string, watch: IdleWatch): Promise<Result<void, Problem>> {
   const connected = await connectBus();
   if (!connected.ok) return connected;
@@ -77,7 +77,7 @@ async function stopUnneeded(instance: string, watch: IdleWatch): Promise<Result<
   return stopped.find((each) => !each.ok) ?? ok(undefined);
 }
 
-/** Of those that run. One that ends meanwhile is left out. */
+/** Reads the work of running masters. A unit that ends meanwhile has none. */
 async function readMasters(
   bus: Bus,
   instance: string,

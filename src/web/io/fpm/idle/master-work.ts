@@ -1,5 +1,5 @@
 /**
- * What a master and its workers have done, as the kernel counts it.
+ * The work of a master and its workers, as the kernel counts it.
  *
  *     445148 (php-fpm8.4) S 1 … minflt cminflt majflt cmajflt …          /proc/PID/stat
  *     43 0xb 0x7ffe082e61c0 …                                            /proc/PID/syscall: it waits in accept
@@ -13,7 +13,7 @@ import { workText, type Worker } from '../../../core/fpm/service/idle.ts';
 /** accept and accept4. Source: the kernel's tables of system calls. */
 const accepting = new Set(process.arch === 'x64' ? ['43', '288'] : ['202', '242']);
 
-/** Nothing where a worker is busy, or where it cannot be read: the master goes on then. */
+/** Returns nothing if a worker is busy or cannot be read: then the master goes on. */
 export function workOf(pid: number, proc = '/proc'): string | undefined {
   const master = statOf(pid, proc);
   const children = readText(`${proc}/${pid}/task/${pid}/children`);

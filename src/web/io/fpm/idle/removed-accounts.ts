@@ -1,11 +1,11 @@
 /**
- * Sockets and services of a uid whose account was removed: the next account with that uid must find nothing of the one
- * before. A reload of the distribution's service removes their files.
+ * Sockets and services of a uid whose account was removed: the next account with that uid must not inherit anything. A
+ * reload of the distribution's service removes their files.
  */
 import { readText } from '../../../../sys/files/read.ts';
 import { runBounded } from '../../../../sys/processes/run-bounded.ts';
 
-/** Sockets first, which would start the service again. */
+/** Returns units without an account. Sockets come first, since they would start the service again. */
 export async function withoutAccount(
   units: readonly string[],
   isRemoved = isRemovedHere(),
@@ -23,7 +23,7 @@ function isRemovedHere(): (uid: string) => Promise<boolean> {
   const known = new Set(lines);
   return async (uid) => {
     if (known.has(uid)) return false;
-    // Accounts of a directory service are not in the file; 2 says that there is none, and nothing else does.
+    // Accounts of a directory service are not in the file; only the exit status 2 means that there is none.
     const asked = await runBounded('getent', ['passwd', uid], { timeoutMs: 10_000 });
     return asked.ok && asked.value.status === 2;
   };

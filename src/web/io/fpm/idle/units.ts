@@ -1,4 +1,4 @@
-/** Units of systemd in one state, over the system bus. */
+/** Lists systemd units in one state over the system bus. */
 import type { Problem } from '../../../../base/problem.ts';
 import { ok, type Result } from '../../../../base/result.ts';
 import { manager } from '../../../../host/systemd/manager.ts';
