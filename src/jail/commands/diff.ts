@@ -1,4 +1,4 @@
-/** `bulkhead jail diff TENANT`: what the tenant sees beside what the host has. */
+/** `bulkhead jail diff TENANT`: compares what the tenant sees with what the host has. */
 import type { Command } from 'commander';
 import { printable } from '../../base/printable.ts';
 import {
@@ -50,7 +50,7 @@ async function diff(name: string, options: DiffOptions, command: Command): Promi
   return exitCodes.done;
 }
 
-/** Processes come and go. */
+/** Returns which names of a directory are compared: processes in /proc come and go. */
 const isName = (directory: string) => (name: string) =>
   directory !== '/proc' || !/^\d+$/.test(name);
 

@@ -1,4 +1,4 @@
-/** What `doctor` says of jails. */
+/** The `doctor` report on jails. */
 import { existsSync } from 'node:fs';
 import { release } from 'node:os';
 import { count } from '../../base/list.ts';
@@ -17,7 +17,7 @@ import { unknownMailProgram } from '../io/mail-program.ts';
 import { isolationOf, openWithoutPrograms, programsState, uidsOf } from '../io/programs.ts';
 import { canFilter } from '../io/setpriv.ts';
 
-/** mount_setattr(2), with which a mount is never seen with other attributes than it should have. */
+/** The first kernel with mount_setattr(2), which gives a mount its attributes before it can be seen. */
 const kernelMin = [5, 12] as const;
 
 export async function jailDoctor({ paths, policy }: WayContext): Promise<DoctorReport> {
@@ -79,7 +79,10 @@ function brokerRemarks(
   return [`${names} do not work in jails, since nobody listens for them: ${how}`];
 }
 
-/** A mail program that the broker does not know is run only where the kernel refuses what it starts. */
+/**
+ * Returns remarks on mail. The broker runs a mail program that it does not know only if the kernel
+ * refuses what that starts.
+ */
 function mailRemarks(wanted: readonly JailTenant[], paths: Paths): readonly string[] {
   if (!wanted.some(({ jail }) => commandsOf(jail).includes('sendmail'))) return [];
   const unknown = unknownMailProgram(paths.instance);

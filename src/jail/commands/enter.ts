@@ -1,4 +1,7 @@
-/** `bulkhead jail enter TENANT [-- CMD]`: what the tenant sees, as the tenant, on a terminal that is not root's. */
+/**
+ * `bulkhead jail enter TENANT [-- CMD]`: runs a command or shell in the jail as the tenant, on a terminal that is
+ * not root's.
+ */
 import type { Command } from 'commander';
 import {
   examples,
@@ -43,7 +46,7 @@ async function enter(
     printError(ended.error);
     return exitCodes.failed;
   }
-  // Of the command, whatever it is.
+  // Exits with the command's status, whatever it is.
   process.exit(ended.value);
 }
 

@@ -1,4 +1,7 @@
-/** What commands about one jail start with: the policy, and whose it is. */
+/**
+ * The common start of commands about one jail: the policy, and the tenant or site that has the
+ * jail.
+ */
 import { Option, type Command } from 'commander';
 import { pathsFor, loadPolicyOrReport, printError } from '../../cli/shared/session.ts';
 import { exitCodes, type ExitCode, type PolicyOptions } from '../../cli/shared/command.ts';
@@ -14,10 +17,10 @@ export interface Found {
   readonly paths: Paths;
   readonly loaded: Loaded & { readonly policy: Policy };
   readonly tenant: Tenant;
-  /** The tenant, or the site that is asked for. */
+  /** The tenant, or the site that was asked for. */
   readonly of: JailTenant;
   readonly key: JailKey;
-  /** Where the policy gives it. */
+  /** The places where the policy sets the jail. */
   readonly chain: Chain;
 }
 
@@ -28,7 +31,7 @@ export interface FindOptions extends PolicyOptions {
 export const siteOption = (): Option =>
   new Option('--site <name>', 'that of this site of the tenant, which has one of its own');
 
-/** The jail of a tenant or a site, or the exit status after the reason has been printed. */
+/** Returns the jail of a tenant or a site, or an exit status after the reason has been printed. */
 export function findJail(
   name: string,
   action: string,

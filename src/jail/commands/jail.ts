@@ -1,4 +1,4 @@
-/** `bulkhead jail`: what of the host tenants see. */
+/** `bulkhead jail`: shows, enters and compares tenants' jails. */
 import { examples, type CommandModule } from '../../cli/shared/command.ts';
 import { addCommands, type CommandTable } from '../../cli/shared/command-table.ts';
 

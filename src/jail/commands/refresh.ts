@@ -1,4 +1,7 @@
-/** `bulkhead jail refresh`: jails as the policy and the host have them now, without touching limits. */
+/**
+ * `bulkhead jail refresh`: brings jails up to date with the policy and the host, without touching
+ * limits.
+ */
 import type { Command } from 'commander';
 import {
   examples,
@@ -51,7 +54,7 @@ async function refresh(options: RefreshOptions, command: Command): Promise<ExitC
   return problems.length === 0 ? exitCodes.done : exitCodes.failed;
 }
 
-/** Uids of tenants, and sites by the uid of theirs. */
+/** Sorts keys into uids of tenants, and sites by the uid of their tenant. */
 function byKind(built: readonly JailKey[], dropped: readonly JailKey[]) {
   const uids = (keys: readonly JailKey[]) => keys.filter((key) => !isOfSite(key)).map(Number);
   const sites = (keys: readonly JailKey[]) => keys.filter(isOfSite).map(idOf);

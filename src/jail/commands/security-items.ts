@@ -1,10 +1,13 @@
-/** What `doctor --security` says of jails: whether the kernel keeps them and the host apart. */
+/**
+ * The `doctor --security` item for jails: whether the kernel isolates them and the host from each
+ * other.
+ */
 import type { SecurityItem } from '../../base/security-item.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { heldUids, isolationOf, openWithoutPrograms, programsObstacle } from '../io/programs.ts';
 
-/** Nothing where no tenant has a jail. */
+/** Returns nothing if no tenant has a jail. */
 export function jailSecurity(paths: Paths, policy: Policy | undefined): readonly SecurityItem[] {
   const uids = policy === undefined ? [] : heldUids(policy);
   if (uids.length === 0) return [];

@@ -1,4 +1,4 @@
-/** `bulkhead jail show TENANT`: what is inside, and why. */
+/** `bulkhead jail show TENANT`: shows what is inside, and where the policy says so. */
 import type { Command } from 'commander';
 import { count } from '../../base/list.ts';
 import {

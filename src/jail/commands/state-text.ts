@@ -1,4 +1,4 @@
-/** The state of a jail, for people. */
+/** Formats the state of a jail for people. */
 import { printable } from '../../base/printable.ts';
 import type { Mark } from '../core/mark.ts';
 

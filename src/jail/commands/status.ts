@@ -1,4 +1,4 @@
-/** `bulkhead jail status`: all jails, who is inside, and what they take. */
+/** `bulkhead jail status`: all jails, their processes, and the resources that they use. */
 import { docPage } from '../../sys/package-files.ts';
 import type { Command } from 'commander';
 import type { MailCount } from '../../agent/api/api.ts';
@@ -43,7 +43,7 @@ interface Row
   readonly site?: string;
   readonly user: string | undefined;
   readonly mounts: number;
-  /** Mail of a tenant, with its sites'. */
+  /** The mail that a tenant has sent, including its sites' mail. */
   readonly mail?: MailCount;
 }
 
@@ -56,7 +56,7 @@ async function status(options: { readonly json?: boolean }, command: Command): P
   for (const problem of problems) printError(problem);
   const cost = answer.ok ? answer.value.cost : undefined;
   const rows = rowsOf(marks, paths, cost);
-  // The driver does not matter to what is asked here: whether sessions begin inside.
+  // The driver does not matter here, since only sessions that begin inside are of interest.
   const ways = (await surveyWays({ paths, policy: undefined, driver: 'cgroup2' }, 'quick')).filter(
     ({ jail }) => jail !== undefined,
   );
@@ -137,7 +137,7 @@ function printRows(
   if (sum('outside') > 0) print(wrap(outsideNote, columns));
 }
 
-/** A line for each tenant that sent any. */
+/** Returns a line for each tenant that has sent any. */
 const mailLines = (rows: readonly Row[]): readonly string[] =>
   rows.flatMap((row) =>
     row.mail?.since === undefined ? [] : [`Mail of ${nameOf(row)}: ${mailText(row.mail)}`],
@@ -146,7 +146,10 @@ const mailLines = (rows: readonly Row[]): readonly string[] =>
 const nameOf = ({ uid, site, user = `uid ${uid}` }: Row) =>
   site === undefined ? user : siteName(user, site);
 
-/** Where sessions begin: `Entered at login: ssh, su`, and for the others why not. */
+/**
+ * Returns lines about logins: `Entered at login: ssh, su`, and why the other entry paths do not
+ * enter the jail.
+ */
 function waysLines(ways: readonly WayReport[]): readonly string[] {
   const entered = ways.filter(({ jail }) => jail?.entered === true).map(({ way }) => way);
   const outside = ways.flatMap(({ way, jail, improve }) =>

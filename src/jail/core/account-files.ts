@@ -1,5 +1,5 @@
 /**
- * `/etc/passwd` and `/etc/group` of a jail: the tenant, and the few users of the system that programs ask for.
+ * `/etc/passwd` and `/etc/group` of a jail: the tenant, and the few system users that programs look up.
  *
  *     root:x:0:0:root:/root:/bin/bash
  *     alice:x:1001:1001::/home/alice:/bin/bash
@@ -42,7 +42,10 @@ function parseGroup(line: string): readonly GroupLine[] {
   return [{ name, gid: Number(gid), members: names }];
 }
 
-/** `directoryGroups`: of an account that is not in the host's files, as `id` knows them. */
+/**
+ * Returns the texts of the files. `directoryGroups` are the groups, as `id` shows them, of an account that is
+ * not in the host's files.
+ */
 export function accountFilesOf(
   account: Account | undefined,
   host: HostFiles,
@@ -68,7 +71,7 @@ export function accountFilesOf(
 const isMember = (members: readonly string[], account: Account | undefined) =>
   account !== undefined && members.includes(account.user);
 
-/** The password is never in it, whatever the host's file has there. */
+/** Returns a line of passwd. It never contains the password, even if the host's file does. */
 function passwdLine({ user, uid, gid, home }: Account, host: HostFiles): string {
   const [, , , , gecos = '', , shell = ''] = host.passwd.get(user)?.split(':') ?? [];
   return [user, 'x', uid, gid, gecos, home, shell === '' ? '/bin/sh' : shell].join(':');

@@ -5,7 +5,7 @@
 export const architectures = { x64: 0xc000003e, arm64: 0xc00000b7 } as const;
 export type Architecture = keyof typeof architectures;
 
-/** x86-64, arm64; where an architecture has no such call, `undefined`. */
+/** Numbers for x86-64 and arm64; `undefined` if an architecture has no such call. */
 const numbers: Readonly<Record<string, readonly [number | undefined, number | undefined]>> = {
   mount: [165, 40],
   umount2: [166, 39],

@@ -1,7 +1,10 @@
-/** What a tenant sees beside what the host has, by name: one directory after another. */
+/** Compares, by name, what a tenant sees with what the host has, one directory after another. */
 import { words } from './words.ts';
 
-/** In each, names are compared. Homes, /usr and /opt are left out: they are the same, or the tenant's. */
+/**
+ * The directories whose names are compared. Homes, /usr and /opt are left out: they are the same, or the
+ * tenant's.
+ */
 export const comparedDirectories = words(`
   / /boot /dev /etc /home /media /mnt /proc /root /run /srv /sys /tmp /var /var/lib
   /var/log /var/tmp /var/www
@@ -9,11 +12,11 @@ export const comparedDirectories = words(`
 
 export interface Difference {
   readonly directory: string;
-  /** Of the host alone. */
+  /** Names that only the host has. */
   readonly hidden: readonly string[];
-  /** Of the jail alone. */
+  /** Names that only the jail has. */
   readonly added: readonly string[];
-  /** In both. */
+  /** The number of names that both have. */
   readonly same: number;
 }
 

@@ -1,9 +1,9 @@
 /**
- * Whose a jail is: a tenant's, or that of one of its sites. All that is kept of it goes by one name: its mark, its pins,
- * its files in the vault, and its /tmp.
+ * The key of a jail, a tenant's or a site's. It names everything stored for the jail: its state file, its pins, its
+ * files in the vault, and its /tmp.
  *
- *     1001                  of a tenant
- *     1001-shop.example     of a site
+ *     1001                  a tenant's
+ *     1001-shop.example     a site's
  */
 export interface JailId {
   readonly uid: number;
@@ -22,5 +22,5 @@ export function idOf(key: JailKey): JailId {
 
 const pattern = /^[1-9]\d{0,9}(?:-[a-z0-9._-]+)?$/;
 
-/** Not every other name, such as that of a file that is about to take the place of another. */
+/** Whether a name is a key. Other names, such as a file's that is about to replace another, are not. */
 export const isKey = (name: string): name is JailKey => pattern.test(name);

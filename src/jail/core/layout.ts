@@ -1,10 +1,10 @@
 /**
- * What is in a jail: the tables that the builder builds from and `jail show` prints.
+ * The contents of a jail: the tables that the builder builds from and `jail show` prints.
  *
  *     /            skeleton of the profile, read-only      shared by all tenants of the profile
  *     /usr /opt    the host's, read-only                   shared
- *     /etc         copies of what programs read            shared
- *     /dev /proc   few devices; own processes alone        shared
+ *     /etc         copies of files that programs read      shared
+ *     /dev /proc   few devices; only own processes         shared
  *     /.bulkhead   passwd, group, shadow, gshadow          the tenant's own, as all that follows
  *     /home        nothing but the home                    or wherever the home is
  *     /tmp /var/tmp   on the file system of the home
@@ -20,7 +20,7 @@ import { ok, type Result } from '../../base/result.ts';
 /** The source of the mount that is the root of a jail; bpf/jails.bpf.c has the same. */
 export const jailSource = 'bulkhead-jail';
 
-/** Directories of the skeleton, those above others first. */
+/** Directories of the skeleton, parents first. */
 export const directories: readonly string[] = words(`
   .bulkhead boot dev etc home media mnt opt proc root run srv sys tmp usr var
   run/bulkhead run/lock run/systemd var/cache var/lib var/lib/php var/log var/mail var/spool var/tmp
@@ -29,30 +29,30 @@ export const directories: readonly string[] = words(`
 export const links: Readonly<Record<string, string>> = {
   'var/run': '../run',
   'var/lock': '../run/lock',
-  // Sessions of PHP, whose directory is the host's for all: here they are beside other files of the tenant alone.
+  // PHP sessions. The host has one directory for all; here they are only next to the tenant's other files.
   'var/lib/php/sessions': '../../../tmp',
 };
 
 /**
- * Sockets of the host that programs speak to, under the same path. That of systemd for services is not among them, since
- * process 1 reads it before all else: pam/bulkhead-notify.c passes on what a service says there.
+ * The host's sockets that programs use, at the same path. systemd's notification socket is not among them, since
+ * process 1 reads it before all else: pam/bulkhead-notify.c passes messages of services on.
  */
 export const hostSockets = ['/dev/log'] as const;
 
-/** Directories of the host's root that are links into /usr, or directories where /usr is not merged. */
+/** Directories of the host's root: links into /usr, or real directories if /usr is not merged. */
 export const libraryNames = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'] as const;
 
-/** Where the filter lies inside. */
+/** The path of the seccomp filter in the jail. */
 export const filterPath = '/run/bulkhead/seccomp';
-/** And the program that applies Landlock. */
+/** The path, in the jail, of the program that applies Landlock. */
 export const landlockPath = '/run/bulkhead/landlock';
 
-/** Of the host, whole and read-only. */
+/** The host's trees that are visible whole and read-only. */
 export const sharedTrees = ['/usr', '/opt'] as const;
 
 /**
- * What of /etc programs read. Copies, since a file that is mounted goes stale when another is renamed over it; and
- * named one by one, since what is not named, such as the configuration of servers, must not be seen.
+ * The names in /etc that programs read. They are copied, since a mounted file goes stale when another is renamed over
+ * it. They are named one by one, since everything else, such as the configuration of servers, must not be seen.
  */
 export const etcNames: readonly string[] = words(`
   alternatives bash.bashrc bash_completion.d ca-certificates ca-certificates.conf
@@ -65,13 +65,13 @@ export const etcNames: readonly string[] = words(`
   ssh/ssh_config.d ssh/ssh_known_hosts ssl/certs ssl/openssl.cnf terminfo timezone vim
   wgetrc
 `);
-/** Not copied wherever it is in them: pools of php-fpm name other tenants. */
+/** Names that are copied nowhere below these: php-fpm pools name other tenants. */
 export const etcExcept: ReadonlySet<string> = new Set(['pool.d', 'private']);
 
-/** Files of /etc that each tenant has of its own. */
+/** Files of /etc that each tenant has its own version of. */
 export const accountFiles = ['passwd', 'group', 'shadow', 'gshadow'] as const;
 
-/** Source: Documentation/admin-guide/devices.txt. */
+/** Device nodes. Source: Documentation/admin-guide/devices.txt. */
 export const devices: readonly (readonly [name: string, major: number, minor: number])[] = [
   ['null', 1, 3],
   ['zero', 1, 5],
@@ -79,7 +79,7 @@ export const devices: readonly (readonly [name: string, major: number, minor: nu
   ['random', 1, 8],
   ['urandom', 1, 9],
   ['tty', 5, 0],
-  // A node: what devpts has under this name is closed to others in some distributions.
+  // This is a node, since some distributions close the one in devpts to others.
   ['ptmx', 5, 2],
 ];
 
@@ -96,18 +96,19 @@ export const deviceLinks: Readonly<Record<string, string>> = {
 };
 
 /**
- * Each jail has terminals of its own, since the host has few for all. Of an instance that is not the host's own the kernel
- * keeps `kernel.pty.reserve` of them back, however many jails there are. Source: Documentation/filesystems/devpts.rst.
+ * Options of devpts. Each jail has terminals of its own, since the host has few for all. The kernel keeps
+ * `kernel.pty.reserve` of them for the host's own devpts, however many jails there are. Source:
+ * Documentation/filesystems/devpts.rst.
  */
 export const terminals = { mode: '0620', ptmxmode: '0666', max: '64' } as const;
 
-/** `invisible` is a setting of this mount alone since Linux 5.8. */
+/** Returns the options of /proc. Since Linux 5.8, `invisible` applies only to this mount. */
 export const processOptions = ({ profile }: Jail): Readonly<Record<string, string>> => ({
   hidepid: 'invisible',
   ...(profile === 'strict' ? { subset: 'pid' } : {}),
 });
 
-/** The directory of the broker's socket inside, and what asks it; that is mounted over the programs themselves. */
+/** The directory inside with the broker's socket. Its client is mounted over the programs below. */
 export const brokerDirectory = '/run/bulkhead/broker';
 const programOf = {
   sendmail: '/usr/sbin/sendmail',
@@ -116,14 +117,14 @@ const programOf = {
 } as const satisfies Record<JailCommand, string>;
 export const brokeredPrograms = Object.values(programOf);
 
-/** In memory, counted to whoever writes. */
+/** Limits of /dev/shm, which is in memory and charged to the writer. */
 export const sharedMemory = { size: '64m', nr_inodes: '4096' } as const;
 
 const directoryOf = (path: string) => path.slice(0, path.lastIndexOf('/')) || '/';
 
 /**
- * The directory above the home that in the jail has nothing else: the first one that is not of the skeleton, which is
- * the same for all tenants and must not have their names in it.
+ * Returns the directory above the home that contains nothing else in the jail. It is the first one that is not part of
+ * the skeleton, which is the same for all tenants and must not contain their names.
  */
 export function homeBase(home: string): Result<string> {
   const checked = checkHome(home);
@@ -133,11 +134,11 @@ export function homeBase(home: string): Result<string> {
   return ok(above.find((each) => !isAboveOthers(each)) ?? directoryOf(home));
 }
 
-/** Whether the skeleton has directories in it. */
+/** Whether the skeleton has directories below this path. */
 const isAboveOthers = (path: string) =>
   directories.some((each) => `/${each}`.startsWith(`${path}/`));
 
-/** Why a path of the policy cannot be in this tenant's jail. */
+/** Returns why a path of the policy cannot be in this tenant's jail, if it cannot. */
 export function pathObstacle(at: string, home: string | undefined): string | undefined {
   if (home === undefined) return undefined;
   if (isAt(at, home)) return `${at} is in its home`;
@@ -145,7 +146,7 @@ export function pathObstacle(at: string, home: string | undefined): string | und
   return isAt(base, at) ? `the homes of tenants are in ${at}` : undefined;
 }
 
-/** One row of `jail show`. */
+/** A row of `jail show`. */
 export interface Part {
   readonly at: string;
   readonly access: 'read' | 'write';

@@ -1,16 +1,16 @@
 /**
- * What is written down of a jail, `/run/INSTANCE/jail/tenants/UID`, of a site `UID-SITE`. The launcher reads it: where there
- * is such a file, nothing runs as the tenant, or as the site, outside of the jail.
+ * The state file of a jail: `/run/INSTANCE/jail/tenants/UID`, or `UID-SITE` for a site. The launcher reads it: if the
+ * file exists, nothing runs as the tenant, or as the site, outside the jail.
  *
  *     profile web
  *     state ready                 or: waiting, failed REASON
- *     filter yes                  setpriv can load the filter of system calls
- *     landlock yes                entered under Landlock, or not at all
- *     commands sendmail crontab   what the broker runs outside
+ *     filter yes                  setpriv can load the seccomp filter
+ *     landlock yes                entered only under Landlock
+ *     commands sendmail crontab   commands that the broker runs outside
  *     namespace 4026532444        inode of the mount namespace
- *     earlier 4026532301          of those before, in which processes may still be; the newest first
- *     home /home/alice/shop       of a site: what is its home inside
- *     print 8f0c…                 what it was built of
+ *     earlier 4026532301          earlier ones, in which processes may still be; the newest first
+ *     home /home/alice/shop       a site's home inside
+ *     print 8f0c…                 fingerprint of what it was built from
  */
 import { printable } from '../../base/printable.ts';
 import { jailCommands, jailProfiles, type Jail, type JailCommand } from '../../policy/jail.ts';
@@ -20,7 +20,7 @@ export type JailState = 'waiting' | 'ready' | 'failed';
 export interface Mark {
   readonly profile: Jail['profile'];
   readonly state: JailState;
-  /** Why it failed. */
+  /** The reason for the failure. */
   readonly reason?: string;
   readonly filter: boolean;
   readonly landlock: boolean;
@@ -73,7 +73,7 @@ export function parseMark(text: string): Mark {
   };
 }
 
-/** Those that were in use before a jail is built again. */
+/** Returns the namespaces that were in use before a jail is built again. */
 export const earlierOf = (mark: Mark | undefined): readonly number[] =>
   mark === undefined
     ? []

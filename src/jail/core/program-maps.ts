@@ -1,17 +1,17 @@
-/** What the kernel is told of tenants with a jail, as its programs take it (bpf/jails.bpf.c). */
+/** The map entries about tenants with a jail, in the format of bpf/jails.bpf.c. */
 import { words, type MapEntry } from '../../base/map-entry.ts';
 import { words as splitWords } from './words.ts';
 
 export interface JailedTenants {
-  /** In ascending order, each once. */
+  /** The uids of tenants, in ascending order, each once. */
   readonly uids: readonly number[];
-  /** Those among them without a jail of their own, which may start programs outside. */
+  /** The uids without a jail of their own, which may start programs outside. */
   readonly onlySites: ReadonlySet<number>;
   /** The number of the host's mount namespace. */
   readonly host: number;
-  /** The directory whose programs may run outside; absent where there is none. */
+  /** The directory whose programs may run outside; absent if there is none. */
   readonly programs?: Directory;
-  /** The name of the program by which the broker's launcher gives up root, for another than `chroot`. */
+  /** The name of the program with which the broker's launcher drops root, if it is not `chroot`. */
   readonly launcher?: string;
 }
 
@@ -20,24 +20,29 @@ export interface Directory {
   readonly inode: bigint;
 }
 
-/** As many as the map has; one is the canary. */
+/** The number of uids that fit into the map, in addition to the self-test's. */
 export const uidsMax = 65_535;
 
-/** `enum program` of bpf/jails.bpf.c. Everything else (su, sudo, mount) is not for tenants in jails, setuid or not. */
+/**
+ * `enum program` of bpf/jails.bpf.c. Jailed tenants may use no other such program (su, sudo, mount), setuid or not.
+ */
 const programKinds = { launcher: 1, launched: 2, helper: 3 } as const;
 
-/** Programs with a set-id bit that the broker starts outside. */
+/** Set-id programs that the broker starts outside. */
 const launched = splitWords('exim exim4 sendmail dma smtpctl crontab passwd');
-/** Others by which mail servers hand mail over and put it into a mailbox, whoever starts them. */
+/** Other programs with which mail servers pass mail on and write it to a mailbox, whoever starts them. */
 const helpers = splitWords(
   'postdrop procmail maildrop dma-mbox-create lockspool dotlockfile mail-lock mail-touchlock mail-unlock',
 );
-/** As the program has them, with a zero at the end. */
+/** The length of names in the BPF program, with the zero at the end. */
 const nameBytes = 16;
 
 const who = { tenant: 0, canary: 1, onlySites: 2 } as const;
 
-/** `canary`: a uid of nobody's, so that it can be tried whether anything is refused. */
+/**
+ * Returns the entries of all maps. `canary` is a uid without an account, with which a self-test checks that the
+ * programs refuse.
+ */
 export const entriesOf = (
   { uids, onlySites, host, programs, launcher = 'chroot' }: JailedTenants,
   canary: number,
@@ -61,7 +66,7 @@ const programEntries = (names: readonly string[], kind: keyof typeof programKind
     value: words(programKinds[kind]),
   }));
 
-/** The device as the kernel numbers it within itself: `MKDEV` of linux/kdev_t.h. */
+/** Returns the words of a directory. The device has the kernel's internal numbering: `MKDEV` of linux/kdev_t.h. */
 function directoryWords(directory: Directory | undefined): readonly number[] {
   if (directory === undefined) return [0, 0, 0];
   const { device, inode } = directory;
@@ -73,10 +78,13 @@ function directoryWords(directory: Directory | undefined): readonly number[] {
   ];
 }
 
-/** Whether a value of the map `tenants` is of one that may start programs in its jail only. */
+/** Whether a value of the map `tenants` means that the tenant may start programs only in its jail. */
 export const isJailed = (value: Uint8Array): boolean =>
   Buffer.from(value).equals(words(who.tenant));
 
-/** Uids far above those that accounts have, below those that the kernel keeps; another one for each generation. */
+/**
+ * Returns a uid for the self-test, another one for each generation. It is far above uids of accounts, and below the
+ * kernel's reserved ones.
+ */
 export const canaryOf = (generation: string): number =>
   0xffe0_0000 + (parseInt(generation.split('-')[0] ?? '', 36) % 0xf_ffff);

@@ -6,17 +6,17 @@ export const refusalKinds = ['process', 'socket', 'descriptor', 'namespace', 'pr
 export type RefusalKind = (typeof refusalKinds)[number];
 
 export interface Refusal {
-  /** How many there have been of this tenant since the programs were loaded. */
+  /** The number of refusals for this tenant since the programs were loaded. */
   readonly total: number;
   readonly tenant: number;
   readonly what: RefusalKind;
   readonly pid: number;
   /** The process on the other side, or 0. */
   readonly other: number;
-  /** Whose that process is, or the socket. */
+  /** The uid of that process, or of the socket's owner. */
   readonly otherUid: number;
   readonly program: string;
-  /** Of the socket, or of the program. */
+  /** The name of the socket, or of the program. */
   readonly name: string;
 }
 
@@ -48,7 +48,7 @@ export function parseRefusal(bytes: Uint8Array): Refusal | undefined {
   };
 }
 
-/** What was tried, as it follows a name: `tried to make a user namespace`. */
+/** Returns a clause with what was tried, to follow a name: `tried to make a user namespace`. */
 export function refusalText({ what, other, otherUid, name }: Refusal): string {
   switch (what) {
     case 'process':

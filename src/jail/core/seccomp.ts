@@ -1,9 +1,10 @@
 /**
- * The filter of dangerous system calls: a program for the kernel, as the bytes that `setpriv --seccomp-filter` loads.
+ * The seccomp filter for dangerous system calls: a program for the kernel, as the bytes that `setpriv --seccomp-filter`
+ * loads.
  *
- * A list of what is refused, since tenants run programs that nobody here has seen. Calls that a program can do without
- * answer ENOSYS, so that it falls back; what only privileged programs call answers EPERM. setpriv loads it before it
- * changes the uid, so what that takes is allowed.
+ * The filter lists the calls that are refused, since tenants run programs that nobody here has seen. Calls that a
+ * program can do without answer ENOSYS, so that it falls back. Calls of privileged programs answer EPERM. setpriv loads
+ * the filter before it changes the uid, so the calls for that are allowed.
  *
  * Source: seccomp(2), linux/filter.h; struct seccomp_data is { int nr; u32 arch; u64 instruction_pointer, args[6]; }.
  */
@@ -31,33 +32,34 @@ const operations = {
   return: 0x06,
 } as const;
 const offsets = { call: 0, architecture: 4 } as const;
-/** The lower half of an argument: x86-64 and arm64 are little endian. */
+/** Returns the offset of the lower half of an argument: x86-64 and arm64 are little endian. */
 const argument = (index: number) => 16 + 8 * index;
 
-/** Namespaces of all kinds. Source: linux/sched.h. */
+/** Flags for namespaces of all kinds. Source: linux/sched.h. */
 const namespaceFlags = 0x7e020000;
-/** Of unshare alone, since for clone these bits are part of a signal number, and CLONE_PARENT_SETTID. */
+/** Flags of unshare only, since for clone these bits are part of a signal number, and CLONE_PARENT_SETTID. */
 const unshareFlags = { newTimeNamespace: 0x80, emptyMountNamespace: 0x00100000 } as const;
 
 const families = { unix: 1, inet: 2, inet6: 10, netlink: 16 } as const;
 const netlinkRoute = 0;
-/** Without SOCK_NONBLOCK and SOCK_CLOEXEC. Source: linux/net.h. */
+/** The mask for a socket's type, without SOCK_NONBLOCK and SOCK_CLOEXEC. Source: linux/net.h. */
 const socketType = 0xf;
 /**
- * The protocols that programs of tenants use, by the type of an IPv4 or IPv6 socket; 0 is the usual one. The kernel loads
- * modules for others (SCTP, DCCP, L2TP, SMC), which have a history of holes. ICMP is `ping` without privileges, which the
- * host allows or not by net.ipv4.ping_group_range. Source: linux/in.h.
+ * The protocols that tenants' programs use, by the type of an IPv4 or IPv6 socket; 0 is the default. The kernel loads
+ * modules for others (SCTP, DCCP, L2TP, SMC), which have a history of holes. ICMP is `ping` without privileges, which
+ * the host allows or not by net.ipv4.ping_group_range. Source: linux/in.h.
  */
 const protocols: readonly (readonly [type: number, allowed: readonly number[]])[] = [
   [1 /* SOCK_STREAM */, [0, 6 /* TCP */]],
   [2 /* SOCK_DGRAM */, [0, 17 /* UDP */, 1 /* ICMP */, 58 /* ICMPv6 */]],
 ];
-/** What the kernel answers to all without privileges, after it has loaded a module. */
+/** The type of raw sockets. The kernel refuses it to all without privileges, but only after it has loaded a module. */
 const socketRaw = 3;
 const socketLevel = 1;
 /**
- * Programs that are attached to sockets. They are compiled into memory that all of the host's users share
- * (net.core.bpf_jit_limit), and where that is used up, sshd cannot confine itself and refuses logins. Source: asm-generic/socket.h.
+ * Options that attach programs to sockets. Those are compiled into memory that all of the host's users share
+ * (net.core.bpf_jit_limit). If that is used up, sshd cannot confine itself and refuses logins. Source:
+ * asm-generic/socket.h.
  */
 const socketPrograms = {
   SO_ATTACH_FILTER: 26,
@@ -65,14 +67,19 @@ const socketPrograms = {
   SO_ATTACH_REUSEPORT_CBPF: 51,
   SO_ATTACH_REUSEPORT_EBPF: 52,
 } as const;
-/** Kept by execve only where a program asks for it itself; the last one asks what is set. */
+/**
+ * The personalities that are allowed: execve keeps them only if a program sets them itself. The last one asks for the
+ * present value.
+ */
 const personalities = [0, 0x0008, 0x0020000, 0x0020008, 0x0040000, 0xffffffff];
-/** Typing into a terminal, reading a console's screen, line disciplines. Source: asm-generic/ioctls.h. */
+/**
+ * Requests that type into a terminal, read a console's screen, or set a line discipline. Source: asm-generic/ioctls.h.
+ */
 const terminalRequests = { TIOCSTI: 0x5412, TIOCLINUX: 0x541c, TIOCSETD: 0x5423 } as const;
 
 const withFallback = [
   'clone3',
-  // Its events are counted for the whole host (fs.aio-max-nr), and databases outside need them.
+  // Its events count towards a limit for the whole host (fs.aio-max-nr), and databases outside need them.
   'io_setup',
   'io_uring_setup',
   'io_uring_enter',
@@ -83,7 +90,7 @@ const withFallback = [
   'userfaultfd',
   'modify_ldt',
 ];
-/** Of other processes; a person at a shell may trace their own. */
+/** Calls that trace other processes. The profile `shell` allows them for people's own processes. */
 const tracing = ['ptrace', 'process_vm_readv', 'process_vm_writev', 'kcmp', 'pidfd_getfd'];
 const privileged = words(`
   mount umount2 pivot_root chroot fchroot open_tree move_mount fsopen fsconfig fsmount fspick
@@ -113,7 +120,7 @@ export function filterFor(profile: Profile, architecture: Architecture): Uint8Ar
       anyFlag(namespaceFlags | unshareFlags.newTimeNamespace | unshareFlags.emptyMountNamespace),
     ),
     ...judged('socket', architecture, socketRules()),
-    // The kernel makes two sockets of the family before it says that there are no pairs of it.
+    // The kernel makes two sockets of the family before it reports that the family has no pairs.
     ...judged('socketpair', architecture, [
       load(argument(0)),
       ...whenEqual(families.unix, answer(allow)),
@@ -142,7 +149,7 @@ export function filterFor(profile: Profile, architecture: Architecture): Uint8Ar
   ]);
 }
 
-/** Calls of 32-bit programs have other numbers, and some of them cannot be looked into. */
+/** Refuses calls of 32-bit programs. They have other numbers, and arguments of some cannot be checked. */
 function nativeCallsOnly(architecture: Architecture): readonly Instruction[] {
   const x32 = 0x40000000;
   return [
@@ -161,7 +168,10 @@ const anyFlag = (flags: number): readonly Instruction[] => [
   refuse('EPERM'),
 ];
 
-/** UNIX; TCP and UDP; and netlink for routes and addresses alone, which getaddrinfo and getifaddrs ask for. */
+/**
+ * Allows UNIX sockets, TCP and UDP. Allows netlink only for routes and addresses, which getaddrinfo and getifaddrs
+ * need.
+ */
 function socketRules(): readonly Instruction[] {
   const ofInternet = internetRules();
   return [
@@ -178,7 +188,7 @@ function socketRules(): readonly Instruction[] {
   ];
 }
 
-/** Every path through these ends in an answer. */
+/** Returns rules for IPv4 and IPv6. Every path through these ends in an answer. */
 const internetRules = (): readonly Instruction[] => [
   load(argument(1)),
   jump(operations.and, socketType, 0, 0),
@@ -194,7 +204,7 @@ const internetRules = (): readonly Instruction[] => [
   refuse('ESOCKTNOSUPPORT'),
 ];
 
-/** One call that its arguments decide; what no rule refuses is allowed. */
+/** Returns rules for one call that its arguments decide. A call that no rule refuses is allowed. */
 function judged(
   call: string,
   architecture: Architecture,
@@ -230,7 +240,7 @@ const load = (offset: number) => jump(operations.load, offset, 0, 0);
 const answer = (value: number) => jump(operations.return, value, 0, 0);
 const refuse = (errno: keyof typeof errnos) => answer(refuseWith | errnos[errno]);
 
-/** struct sock_filter { u16 code; u8 jt, jf; u32 k; }, one after another. */
+/** Encodes instructions as `struct sock_filter { u16 code; u8 jt, jf; u32 k; }`, one after another. */
 function encode(program: readonly Instruction[]): Uint8Array {
   const bytes = new DataView(new ArrayBuffer(program.length * 8));
   for (const [index, { operation, value, ifTrue, ifFalse }] of program.entries()) {

@@ -1,3 +1,3 @@
-/** Long lists of names, written as one reads them. */
+/** Splits a long list of names, written as running text. */
 export const words = (text: string): readonly string[] =>
   text.split(/\s+/).filter((word) => word !== '');

@@ -1,4 +1,4 @@
-/** The directory with copies of programs that the broker runs, as the kernel's programs know it. */
+/** The directory with copies of programs that the broker runs, as the BPF programs identify it. */
 import { fstatSync, mkdirSync, readFileSync } from 'node:fs';
 import { failed, type Problem } from '../../base/problem.ts';
 import { ok, type Result } from '../../base/result.ts';
@@ -10,8 +10,8 @@ import type { Directory } from '../core/program-maps.ts';
 import { jailPathsOf } from './jail-paths.ts';
 
 /**
- * Makes it as libexec/bulkhead-broker does. The device comes from the table of mounts, since stat(2) has another one for
- * subvolumes of Btrfs.
+ * Makes it as libexec/bulkhead-broker does. The device comes from the mount table, since stat(2) returns another one
+ * for Btrfs subvolumes.
  */
 export function brokerDirectory(paths: Paths): Result<Directory, Problem> {
   const { programs } = jailPathsOf(paths);

@@ -1,6 +1,6 @@
 /**
- * Without systemd, whose socket unit starts the broker with each request, the agent runs one that listens while any
- * tenant has a jail.
+ * Runs the broker without systemd, whose socket unit starts one for each request. The agent's broker listens while
+ * any tenant has a jail.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
@@ -12,7 +12,7 @@ import type { Policy } from '../../policy/policy.ts';
 import { packageFile } from '../../sys/package-files.ts';
 import { jailTenants } from './jail-tenants.ts';
 
-/** One that ends at once is not started again and again. */
+/** The wait before another start, so that a broker that ends at once is not started again and again. */
 const defaultSetting = { againMs: 10_000 } as const;
 
 export function brokerPart(

@@ -1,7 +1,7 @@
 /**
- * Whether the programs refuse, by trying: this thread takes a uid for files that nobody has, whom each generation
- * holds, and connects to an abstract socket of root; a child takes it altogether, and runs a program. There are kernels
- * that take such programs and never ask them.
+ * The self-test that shows whether the BPF programs refuse. It uses a uid that nobody has and that each generation
+ * confines. This thread takes that uid for file access only, and connects to an abstract socket of root. A child takes
+ * it completely, and runs a program. Some kernels load such programs and never call them.
  */
 import { spawnSync } from 'node:child_process';
 import { closeSync } from 'node:fs';
@@ -16,10 +16,10 @@ import {
 
 const AF_UNIX = 1;
 const SOCK_DGRAM_CLOEXEC = 0o2000002;
-/** The family, and as many bytes as a name that the kernel chooses has. Source: unix(7), autobind. */
+/** The length of an address: the family, and the bytes of a name that the kernel chooses. Source: unix(7), autobind. */
 const addressBytes = 8;
 
-/** Why they cannot be relied on, if so. */
+/** Returns why the programs cannot be relied on, if they cannot. */
 export function canaryProblem(uid: number): Cause | undefined {
   const sockets: number[] = [];
   try {
@@ -58,7 +58,10 @@ function connectAs(uid: number, fd: number, address: Uint8Array): Errno | undefi
   }
 }
 
-/** Only the uid differs between the two, so the first one shows whether the rest of the host lets programs start. */
+/**
+ * Compares two runs that differ only in the uid. The first shows whether the rest of the host allows the program to
+ * start.
+ */
 function programProblem(uid: number): Cause | undefined {
   const other = runAs(uid + 1);
   if (other !== undefined) return untried(`a program of uid ${uid + 1} does not start: ${other}`);
@@ -66,7 +69,7 @@ function programProblem(uid: number): Cause | undefined {
 }
 
 function runAs(uid: number): Errno | undefined {
-  // Node.js takes uids as signed numbers.
+  // Node.js expects uids as signed numbers.
   const id = uid | 0;
   const options = { uid: id, gid: id, cwd: '/', stdio: 'ignore' } as const;
   const { error }: { readonly error?: NodeJS.ErrnoException } = spawnSync(

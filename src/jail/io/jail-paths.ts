@@ -1,13 +1,13 @@
 /**
- * Where the jails of an instance are.
+ * The paths of an instance's jails.
  *
  *     /run/bulkhead/jail                  mounted on itself, private: only there can a namespace be pinned
  *       vault                             pin of the namespace in which all others are pinned
  *       below                             another name of the file under the pin: the same file means no pin
- *       processor                         on which the vault was made
- *       tenants/1001                      what the launcher reads; see core/mark.ts; of a site 1001-shop.example
- *       in/                               in the vault a file system of its own, elsewhere empty:
- *         root/web, mnt/web, etc, dev     the skeleton; of sites web-site
+ *       processor                         the number of the processor on which the vault was made
+ *       tenants/1001                      the launcher's file; see core/mark.ts; a site's is 1001-shop.example
+ *       in/                               in the vault a file system of its own, empty elsewhere:
+ *         root/web, mnt/web, etc, dev     the skeleton; web-site for sites
  *         tenant/1001, base/1001          a tenant's own files, and a directory above the home
  *         ns/1001 -> 1001-GENERATION      ns/1001-GENERATION, ipc/1001: pins
  *     /var/lib/bulkhead/jail-places       directories with tenants' /tmp, one a line
@@ -21,9 +21,9 @@ export interface JailPaths {
   readonly processor: string;
   readonly tenants: string;
   readonly inside: string;
-  /** With the socket of the broker, for tenants. */
+  /** The directory with the broker's socket for tenants. */
   readonly broker: string;
-  /** For sites, of which it does less. */
+  /** The directory with the socket for sites, for which the broker does less. */
   readonly siteBroker: string;
   /** Locks of the broker, and copies of programs that it runs. */
   readonly slots: string;
@@ -32,7 +32,7 @@ export interface JailPaths {
   readonly programs: string;
   readonly lock: string;
   readonly places: string;
-  /** Tenants' /tmp, where the home is on the same file system. */
+  /** Tenants' /tmp, if the home is on the same file system. */
   readonly temporary: string;
   /** The name of the directory for them on another file system. */
   readonly temporaryName: string;

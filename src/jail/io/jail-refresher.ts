@@ -1,6 +1,7 @@
 /**
- * Keeps jails as the host is while the agent runs: once a minute it asks whether files of /etc, or mounts that homes are
- * on, have changed. In its service the agent may not enter namespaces, so `bulkhead-jail.service` does it there.
+ * Keeps jails up to date with the host while the agent runs: once a minute it checks whether files of /etc, or mounts
+ * under homes, have changed. The agent's service may not enter namespaces, so `bulkhead-jail.service` builds jails
+ * there.
  */
 import { existsSync, lstatSync, statSync } from 'node:fs';
 import { createHash } from 'node:crypto';
@@ -45,7 +46,7 @@ export class JailRefresher implements AgentPart {
   #state: string | undefined;
   #building = false;
   #reported = '';
-  /** What was in force at the last check. */
+  /** The state at the last check. */
   #before = { programs: false, vault: false };
   readonly #alarms: Alarm[] = [];
 
@@ -78,7 +79,7 @@ export class JailRefresher implements AgentPart {
     });
   }
 
-  /** Answers whether the way in was taken out, as nobody but root can. */
+  /** Returns whether the vault has been removed, which only root can do. */
   #watch(policy: Policy): boolean {
     const now = {
       programs: programsState(this.#paths) !== undefined,
@@ -97,7 +98,7 @@ export class JailRefresher implements AgentPart {
     return this.#alarms.splice(0);
   }
 
-  /** In the log once, however often it is tried. */
+  /** Reports problems. The log gets each once, however often the build is tried. */
   #report(problems: string): void {
     if (problems !== '') this.#alarms.push(notBuilt(problems));
     if (problems !== '' && problems !== this.#reported) this.#log.error(problems);
@@ -121,7 +122,9 @@ const notBuilt = (problems: string): Alarm => ({
   text: `Jails of the policy could not be built or kept as the policy says: ${problems}. Tenants whose jail cannot be entered start nothing. See bulkhead jail status.`,
 });
 
-/** As process 1 sees it, since a service has no pins; where that is closed to us, it cannot be told. */
+/**
+ * Whether the vault exists in process 1's view, since a service has no pins. False also if that view is closed to us.
+ */
 function isVaultThere(paths: Paths): boolean {
   const { vault, below } = jailPathsOf(paths);
   try {
@@ -132,14 +135,17 @@ function isVaultThere(paths: Paths): boolean {
   }
 }
 
-/** Changes when copies of /etc, accounts, single files of the host, or what homes are on may have changed. */
+/**
+ * Returns a value that changes when copies of /etc, accounts, single files of the host, or mounts under homes may have
+ * changed.
+ */
 function stateOf(policy: Policy, paths: Paths): string {
   const hash = createHash('sha256');
   for (const name of [...etcNames, 'passwd', 'group']) {
     const stat = lstatSync(`${paths.etc}/${name}`, { bigint: true, throwIfNoEntry: false });
     hash.update(`${name} ${stat?.ino} ${stat?.mtimeNs}\n`);
   }
-  // Mounts on or of them are lost when another file takes the name.
+  // Mounts on them, or made from them, are lost when another file takes the name.
   for (const path of [...brokeredPrograms, ...hostSockets]) {
     hash.update(`${path} ${statSync(path, { throwIfNoEntry: false })?.ino}\n`);
   }

@@ -11,7 +11,10 @@ export const jailTenants = ({ tenants }: Pick<Policy, 'tenants'>): readonly Jail
     return jail === undefined ? ofSites : [{ uid, account, jail }, ...ofSites];
   });
 
-/** Its directory is its home in all that is built, so what is said of homes holds for it. */
+/**
+ * Returns the jail of a site. The site's directory takes the place of the home in everything that
+ * is built, so the rules for homes apply to it.
+ */
 export function jailOfSite(tenant: Tenant, site: Site): JailTenant | undefined {
   const jail = jailOf(site);
   if (jail?.home === undefined) return undefined;
@@ -20,7 +23,10 @@ export function jailOfSite(tenant: Tenant, site: Site): JailTenant | undefined {
   return { uid, site: site.name, account, jail: { ...jail, commands: commandsOfSite(tenant) } };
 }
 
-/** A job of cron, or a password, would be of use outside of the site. */
+/**
+ * Returns the commands of a site: only sendmail, since cron jobs and passwords would take effect
+ * outside the site.
+ */
 function commandsOfSite(tenant: Tenant): NonNullable<Jail['commands']> {
   const jail = jailOf(tenant);
   return jail === undefined || commandsOf(jail).includes('sendmail') ? ['sendmail'] : [];

@@ -1,6 +1,6 @@
 /**
- * Landlock, which holds what is in a jail where the kernel asks no BPF programs: what it opens is below the jail's root.
- * The program of pam/bulkhead-landlock.c applies it for the launcher, and the module of PAM does so itself.
+ * Landlock, which confines jailed processes if the kernel runs no BPF LSM programs: they only open files below the
+ * jail's root. The program from pam/bulkhead-landlock.c applies it for the launcher; the PAM module applies it itself.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -11,14 +11,14 @@ import { packageFile } from '../../sys/package-files.ts';
 
 export const landlockProgram = packageFile(`dist/pam/${process.arch}/bulkhead-landlock`);
 
-/** Linux 5.19: with the first version no file can be renamed to another directory. */
+/** The first usable version, of Linux 5.19: with version 1, no file can be renamed to another directory. */
 const versionMin = 2;
-/** Long, since jails that are built after it are entered without. */
+/** The time for the check. It is long, since jails that are built after a failed one are entered without Landlock. */
 const timeoutMilliseconds = 60_000;
-/** Linux 6.12. */
+/** The first version that restricts abstract sockets, of Linux 6.12. */
 const versionWithSockets = 6;
 
-/** Which version the kernel has, or why it cannot be used. */
+/** Returns the kernel's Landlock version, or why it cannot be used. */
 export function findLandlock(): Result<number> {
   if (!existsSync(landlockProgram))
     return fail(`Landlock is not applied: there is no ${landlockProgram}`);
@@ -39,7 +39,7 @@ export function findLandlock(): Result<number> {
 export const appliesLandlock = (paths: Paths): boolean =>
   lsmProblem(paths) !== undefined && findLandlock().ok;
 
-/** For people, what is open all the same. */
+/** Returns, for people, what stays possible in spite of Landlock. */
 export const openWithLandlock = (version: number): string =>
   [
     'a process of the same uid outside of a jail can look into it',

@@ -1,6 +1,6 @@
 /**
- * How many messages tenants in jails handed to `sendmail`, as the broker counts them. Mail of others is not seen, nor is
- * mail that a program sends over the network itself.
+ * Counts the messages that jailed tenants pass to `sendmail`, from the broker's files. Mail of others is not counted,
+ * nor is mail that a program itself sends over the network.
  *
  *     /run/bulkhead/broker-mail/1001      1763992900 12 3        since, accepted, refused
  */
@@ -15,7 +15,10 @@ import { readMark } from './marks.ts';
 
 const countPath = (paths: Paths, uid: number) => `${jailPathsOf(paths).mail}/${uid}`;
 
-/** `undefined` for a tenant without a jail: its mail does not pass the broker. Only root can read it. */
+/**
+ * Reads a tenant's counts, which only root can do. `undefined` for a tenant without a jail: its mail does not pass the
+ * broker.
+ */
 export function readMailCount(paths: Paths, uid: number): MailCount | undefined {
   if (readMark(jailPathsOf(paths), keyOf({ uid })) === undefined) return undefined;
   return parseMailCount(readText(countPath(paths, uid)) ?? '') ?? { accepted: 0, refused: 0 };

@@ -1,4 +1,4 @@
-/** The files that the launcher reads of jails. */
+/** The state files of jails, which the launcher reads. */
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { failed, type Problem } from '../../base/problem.ts';
@@ -12,7 +12,7 @@ import { isKey, keyOf, type JailId, type JailKey } from '../core/jail-key.ts';
 import { parseMark, printMark, type Mark } from '../core/mark.ts';
 import type { JailPaths } from './jail-paths.ts';
 
-/** Their directory. */
+/** Creates their directory. */
 export function ensureMarks({ base, tenants }: JailPaths): Result<void, Problem> {
   try {
     mkdirSync(dirname(base), { recursive: true, mode: 0o755 });
@@ -55,8 +55,8 @@ export const removeMark = (paths: JailPaths, key: JailKey): void =>
   rmSync(`${paths.tenants}/${key}`, { force: true });
 
 /**
- * For those that have none yet: from now on the launcher starts nothing of them outside, whatever becomes of whoever builds
- * their jails. Sites first, so that none of them starts in the jail of its tenant meanwhile.
+ * Writes a state file for each jail that has none. From then on the launcher starts nothing for that tenant outside,
+ * even if the builder fails. Sites come first, so that none of them starts in its tenant's jail meanwhile.
  */
 export function announce(
   paths: JailPaths,

@@ -1,4 +1,4 @@
-/** Which processes of tenants are in their jail or that of a site, in one that has been replaced, or in none. */
+/** Finds the tenants' processes that are in a present jail of theirs, in one that has been replaced, or in none. */
 import { readdirSync, readlinkSync } from 'node:fs';
 import { readText } from '../../sys/files/read.ts';
 import { statusState, statusValue } from '../../sys/processes/process-status.ts';
@@ -7,18 +7,21 @@ import type { Mark } from '../core/mark.ts';
 
 export interface Occupants {
   readonly inside: readonly number[];
-  /** In a jail as it was before. */
+  /** Processes in a jail that has been replaced. */
   readonly stale: readonly number[];
   /**
-   * Not in a jail of the tenant at all: whoever has its uid can reach the jail by way of them, and they see the host. Of a
-   * site there are none: what is in no jail is the tenant's.
+   * Processes in none of the tenant's jails. They see the host, and through them its uid can reach the jail. A site has
+   * none: processes in no jail count as the tenant's.
    */
   readonly outside: readonly number[];
 }
 
 type Where = keyof Occupants;
 
-/** For all jails with a mark: of a tenant whose sites have some, all have to be there. */
+/**
+ * Finds the processes of all jails with a state file. If sites of a tenant have jails, `marks` must contain all of the
+ * tenant's.
+ */
 export function findOccupants(marks: ReadonlyMap<JailKey, Mark>): ReadonlyMap<JailKey, Occupants> {
   const found = new Map([...marks.keys()].map((key) => [key, emptyOccupants()] as const));
   const byUid = Map.groupBy(marks, ([key]) => idOf(key).uid);
@@ -37,7 +40,10 @@ export function findOccupants(marks: ReadonlyMap<JailKey, Mark>): ReadonlyMap<Ja
 
 const emptyOccupants = (): Record<Where, number[]> => ({ inside: [], stale: [], outside: [] });
 
-/** The number of a namespace that has ended may be that of another jail now. */
+/**
+ * Returns the jail with this namespace. Present jails come first: the number of an ended namespace may have been
+ * reused.
+ */
 function placeOf(
   namespace: number,
   jails: readonly (readonly [JailKey, Mark])[],
@@ -48,7 +54,7 @@ function placeOf(
   return stale && [stale[0], 'stale'];
 }
 
-/** The effective uid; absent for one that is ending. */
+/** Returns the effective uid; absent for a process that is ending. */
 function uidOf(pid: string): number | undefined {
   const status = readText(`/proc/${pid}/status`);
   if (status === undefined || statusState(status) === 'Z') return undefined;

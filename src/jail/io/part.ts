@@ -1,6 +1,6 @@
 /**
- * The jails of a policy, as `plan`, `apply`, `verify` and `release` see them. Where neither the policy nor the host has any,
- * nothing of this costs more than asking whether a directory exists.
+ * The part of `plan`, `apply`, `verify` and `release` for jails. If neither the policy nor the host has jails, it costs
+ * no more than a check that a directory exists.
  */
 import { existsSync, rmdirSync } from 'node:fs';
 import { commandsOf, describeJail } from '../../policy/jail.ts';
@@ -38,7 +38,10 @@ const hasAny = (paths: Paths) => {
   return [base, places, jailedFile(paths.state)].some((each) => existsSync(each));
 };
 
-/** What apply would do, a line each; changes that only the builder sees, such as a home that is mounted anew, are not in it. */
+/**
+ * Returns what `apply` would do, a line each. Changes that only the builder sees, such as a home that is mounted anew,
+ * are left out.
+ */
 function planJails(policy: Policy, paths: Paths): readonly string[] {
   const wanted = jailTenants(policy);
   const jailPaths = jailPathsOf(paths);
@@ -69,8 +72,8 @@ function planJails(policy: Policy, paths: Paths): readonly string[] {
 }
 
 /**
- * Before the launcher learns of the tenants: none of those with a jail must ever start outside. `fail` means that this
- * could not be made sure; what else did not work keeps only those tenants from starting.
+ * Builds jails before the launcher learns of the tenants: no tenant with a jail must ever start outside. It returns
+ * `fail` if this cannot be ensured. Any other problem only keeps the tenants concerned from starting.
  */
 async function applyJails(
   policy: Policy,
@@ -80,14 +83,14 @@ async function applyJails(
   const built = await buildJails(policy, paths);
   if (!built.ok) return built;
   const problems = built.value?.problems ?? [];
-  // In its service the agent may not enter namespaces; it has a service of its own do it.
+  // The agent's service may not enter namespaces; another service does it.
   return ok(by === 'agent' ? problems.filter((each) => !isRefusal(each)) : problems);
 }
 
 const isRefusal = ({ action, errno }: Problem) =>
   action === enterAction && (errno === 'EPERM' || errno === 'EACCES');
 
-/** Absent where there is nothing to do. */
+/** Builds the jails of the policy; the answer is absent if there is nothing to do. */
 export async function buildJails(
   policy: Policy,
   paths: Paths,
@@ -95,7 +98,7 @@ export async function buildJails(
   const tenants = jailTenants(policy);
   const jailPaths = jailPathsOf(paths);
   if (tenants.length === 0 && !hasAny(paths)) return ok(undefined);
-  // Of a site there are none.
+  // Sites have none.
   const sessions = tenants
     .filter(({ site }) => site === undefined)
     .map(({ uid, account }) => ({ uid, ...(account && { user: account.user }) }));
@@ -124,7 +127,10 @@ export async function buildJails(
   });
 }
 
-/** Nothing of this where the jails could not be built at all, as in the service of the agent. */
+/**
+ * Withholds or allows systemd user managers; does nothing if jails could not be built at all, as in the agent's
+ * service.
+ */
 function settleManagers(
   paths: Paths,
   kind: 'build' | 'release',
@@ -135,7 +141,7 @@ function settleManagers(
   return settled.ok ? [] : [settled.error];
 }
 
-/** Whoever still has a mark has a jail, wanted or not. */
+/** Settles the list of tenants with a jail: a tenant that still has a state file has a jail, wanted or not. */
 function settleMarked(paths: Paths, tenants: readonly JailedTenant[]): readonly Problem[] {
   const marks = readMarks(jailPathsOf(paths));
   const settled = settleJailed(paths, tenants, (uid) => marks.has(keyOf({ uid })));

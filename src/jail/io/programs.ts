@@ -1,6 +1,6 @@
 /**
- * The kernel's part of jails: BPF programs that keep what is inside of a jail and what is outside apart. Loading them,
- * what of them is in force, and taking them out.
+ * The kernel's part of jails: BPF programs that isolate jails and the host from each other. Loads them, reads their
+ * state, and removes them.
  */
 import { existsSync, readlinkSync, realpathSync } from 'node:fs';
 import { basename } from 'node:path';
@@ -29,26 +29,26 @@ import { readMarks } from './marks.ts';
 
 export const jailPrograms = (paths: Paths) => new Programs('jails', paths);
 const action = 'keep jails and the host apart';
-/** Linux 6.1 has it; before, the filter of system calls holds what is inside. */
+/** The program that needs Linux 6.1; before, the seccomp filter refuses user namespaces in jails. */
 const optional = ['jails_userns'];
 const noCanary = 0;
 
 export interface ProgramsState {
   readonly generation: string;
-  /** Whom they hold, in ascending order. */
+  /** The uids that they confine, in ascending order. */
   readonly uids: readonly number[];
-  /** Those among them that start no programs outside. */
+  /** The uids among them that start no programs outside. */
   readonly jailed: readonly number[];
-  /** Whether also user namespaces are refused. */
+  /** Whether user namespaces are refused, too. */
   readonly userNamespaces: boolean;
-  /** Since they were loaded. */
+  /** The counts of refusals since the programs were loaded. */
   readonly refused: Readonly<Record<RefusalKind, number>>;
 }
 
-/** Why they cannot be loaded here, as far as can be said without trying. */
+/** Returns why they cannot be loaded here, as far as is known without trying. */
 export const programsObstacle = (paths: Paths): Cause | undefined => lsmProblem(paths);
 
-/** As the policy wants it. Answers whether anything was changed. */
+/** Loads or unloads them as the policy wants. Returns whether anything was changed. */
 export function bringProgramsInLine(policy: Policy, paths: Paths): Result<boolean, Problem> {
   const held = heldTenants(policy);
   return held.uids.length === 0 ? jailPrograms(paths).unload() : loadPrograms(held, paths);
@@ -63,7 +63,7 @@ function heldTenants(policy: Policy): Held {
   return { uids, onlySites: new Set(uids.filter((uid) => !jailed.has(uid))) };
 }
 
-/** In ascending order. A tenant of which only a site has a jail is one of them. */
+/** Returns the uids to confine, in ascending order. They include tenants for whom only a site has a jail. */
 export const heldUids = (policy: Policy): readonly number[] => heldTenants(policy).uids;
 
 export const uidsOf = (jails: readonly { readonly uid: number }[]): readonly number[] => [
@@ -97,11 +97,11 @@ function tooMany(uids: readonly number[]): Cause | undefined {
   return { reason: `${uids.length} tenants are more than the ${uidsMax} that they can hold` };
 }
 
-/** `mnt:[4026531841]`, of process 1. */
+/** Returns the number of process 1's namespace: `mnt:[4026531841]`. */
 const hostNamespace = (): number =>
   Number(/\d+/.exec(readlinkSync('/proc/1/ns/mnt'))?.[0] ?? Number.NaN);
 
-/** What is in force now; undefined if nothing is. Whether it refuses has to be tried. */
+/** Returns the state in force; undefined if no programs are. A self-test shows whether they refuse. */
 export const programsState = (paths: Paths): ProgramsState | undefined =>
   jailPrograms(paths).inForce((directory, generation) => {
     const tenants = PinnedMap.open(`${directory}/map_tenants`);
@@ -134,7 +134,7 @@ export interface Isolation {
 
 const none = (reason: string): Isolation => ({ level: 'none', reason });
 
-/** How well those of the policy are kept apart now: what is pinned is tried, too. */
+/** Returns how well jails of these uids are isolated now. Programs in force get a self-test, too. */
 export function isolationOf(uids: readonly number[], paths: Paths): Isolation {
   const obstacle = programsObstacle(paths);
   if (obstacle !== undefined) return isolationByLandlock(uids, paths, printCause(obstacle));
@@ -150,7 +150,7 @@ export function isolationOf(uids: readonly number[], paths: Paths): Isolation {
   return { level: 'partial', reason };
 }
 
-/** What is left where the programs cannot be loaded, for the reason given. */
+/** Returns the isolation that is left if the programs cannot be loaded, for the reason `why`. */
 function isolationByLandlock(uids: readonly number[], paths: Paths, why: string): Isolation {
   const landlock = findLandlock();
   if (!landlock.ok) return none(`${why}; ${landlock.error}`);
@@ -165,11 +165,11 @@ function isolationByLandlock(uids: readonly number[], paths: Paths, why: string)
   return { level: 'partial', reason: `${why}; Landlock holds what is inside, but ${open}` };
 }
 
-/** For people, what is open where it is not full. */
+/** The text for people that lists what stays possible without full isolation. */
 export const openWithoutPrograms =
   'a process of the same uid outside of a jail can look into it, and one inside out by way of it; abstract sockets of others, and files and directories that are handed over, are reached; programs that a daemon starts as the tenant, such as a mail server for a .forward, run outside';
 
-/** What apply would do about them. */
+/** Returns what `apply` would do about the programs. */
 export function planPrograms(policy: Policy, paths: Paths): readonly string[] {
   const { uids, onlySites } = heldTenants(policy);
   const now = programsState(paths);
@@ -181,14 +181,17 @@ export function planPrograms(policy: Policy, paths: Paths): readonly string[] {
   return [`keep jails and the host apart by BPF programs, for ${uids.length} of the tenants`];
 }
 
-/** After the limits of a policy have been applied. Where this kernel cannot, `doctor` and `jail status` say so. */
+/**
+ * Brings the programs up to date after the limits of a policy have been applied. If this kernel cannot load them,
+ * `doctor` and `jail status` report it.
+ */
 export function followPolicy(policy: Policy, paths: Paths): Problem | undefined {
   if (heldUids(policy).length > 0 && programsObstacle(paths) !== undefined) return undefined;
   const done = bringProgramsInLine(policy, paths);
   return done.ok ? undefined : done.error;
 }
 
-/** Takes them out, with everything else of a policy. */
+/** Unloads them, when everything else of a policy is released. */
 export function releasePrograms(paths: Paths): readonly Problem[] {
   const done = jailPrograms(paths).unload();
   return done.ok ? [] : [done.error];

@@ -1,4 +1,4 @@
-/** What the agent does for the programs that keep jails apart: what they refused becomes faults of the tenants. */
+/** The agent's part for the programs that isolate jails: their refusals become faults of the tenants. */
 import type { Log } from '../../agent/log.ts';
 import type { AgentPart, ReportedFault } from '../../agent/part.ts';
 import { printProblem } from '../../base/problem.ts';
@@ -11,7 +11,7 @@ import { jailFault } from '../../usage/refused-tries.ts';
 import { parseRefusal, refusalText } from '../core/refusal.ts';
 import { jailPrograms } from './programs.ts';
 
-/** Records of a tick. The programs report a few a second of each tenant. */
+/** The limit of records for one tick. The programs report a few a second for each tenant. */
 const recordsMax = 2000;
 
 export function refusalsPart(paths: Paths, log: Log): AgentPart {

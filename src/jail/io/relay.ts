@@ -1,8 +1,9 @@
 /**
- * Runs a program for root on a terminal of its own. What the program leaves behind has that terminal, and never root's: it
- * can neither read what root types afterwards nor draw on the screen, since the terminal is hung up with the program's end.
+ * Runs a program for root on a terminal of its own. Processes that the program leaves behind have that terminal, and
+ * never root's. They can neither read what root types afterwards nor draw on the screen, since the terminal is hung up
+ * when the program ends.
  *
- * The program is in a session of its own even where it has no terminal, or /dev/tty would be root's.
+ * The program is in a session of its own even if it has no terminal; otherwise /dev/tty would be root's.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, fchownSync } from 'node:fs';
@@ -19,21 +20,21 @@ import {
   openTerminalPair,
 } from '../../sys/terminals.ts';
 
-/** What is typed ahead of a program that does not read; more waits in root's own terminal. */
+/** The limit of typed bytes for a program that does not read. More input waits in root's own terminal. */
 const aheadBytesMax = 65_536;
 const retryMilliseconds = 10;
-/** After the end of the program: what others go on to write is not waited for. */
+/** The limits for output after the program has ended. Output of other processes is not waited for. */
 const lastOutput = { quietMilliseconds: 100, bytesMax: 1_048_576 } as const;
 const endingSignals = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM'] as const;
 
 export interface Relayed {
   readonly program: string;
   readonly args: readonly string[];
-  /** Owns the terminal, as sshd does it. */
+  /** The owner of the terminal, as with sshd. */
   readonly uid: number;
 }
 
-/** The exit status of the program, as a shell has it: 128 and the number of the signal that ended it. */
+/** Runs the program and returns its exit status as a shell has it: 128 plus the signal's number if one ended it. */
 export async function runOnOwnTerminal(relayed: Relayed): Promise<Result<number, Problem>> {
   const terminals = [0, 1, 2].filter((fd) => isatty(fd));
   const [first] = terminals;
@@ -51,7 +52,7 @@ export async function runOnOwnTerminal(relayed: Relayed): Promise<Result<number,
 
 interface Own {
   readonly slave: number;
-  /** Descriptors in whose place it is. */
+  /** The descriptors that it replaces. */
   readonly terminals: readonly number[];
 }
 
@@ -59,12 +60,12 @@ function begin({ program, args }: Relayed, own?: Own): ChildProcess {
   const stdio = [0, 1, 2].map((fd) =>
     own?.terminals.includes(fd) === true ? own.slave : ('inherit' as const),
   );
-  // It can become the terminal that signals come from only as standard input.
+  // Only as standard input can it become the terminal that sends signals.
   const controlling = own?.terminals.includes(0) === true ? ['--ctty'] : [];
   return spawn('/usr/bin/setsid', [...controlling, '--', program, ...args], { stdio });
 }
 
-/** Passes signals on, since those of the keyboard reach our group alone. */
+/** Waits for the exit status, and passes signals on, since the keyboard's signals reach only our process group. */
 async function statusOf(child: ChildProcess): Promise<number> {
   const pass = (signal: NodeJS.Signals) => void child.kill(signal);
   for (const each of endingSignals) process.on(each, pass);
@@ -76,7 +77,7 @@ async function statusOf(child: ChildProcess): Promise<number> {
   return signal === null ? (code ?? 1) : 128 + constants.signals[signal];
 }
 
-/** Between root's terminal and the program's. */
+/** Copies between root's terminal and the program's. */
 class Relay {
   readonly #master: number;
   readonly #stream: ReadStream;
@@ -103,7 +104,7 @@ class Relay {
     const resize = () => copyTerminalSize(this.#window, this.#master);
     process.on('SIGWINCH', resize);
     this.#stream.on('data', (data: Buffer) => this.#show(data));
-    // Nobody has the other side any more: EIO.
+    // EIO: no process has the other side any more.
     this.#stream.on('error', () => (this.#open = false));
     this.#stream.on('end', () => (this.#open = false));
     this.#screen.on('error', () => {});
@@ -130,7 +131,10 @@ class Relay {
     stdin.on('error', hangUp);
   }
 
-  /** Answers of the terminal to what the program asked it last are not taken for something that root typed. */
+  /**
+   * Returns root's terminal. The terminal's late answers to the program must not be taken for root's input, so they are
+   * discarded.
+   */
   #giveBack(): void {
     const { stdin } = process;
     stdin.pause();
@@ -151,7 +155,7 @@ class Relay {
     this.#passOn();
   }
 
-  /** As much as the program takes; it must not keep us from showing what it writes. */
+  /** Writes as much as the program takes, without blocking: its output must be shown meanwhile. */
   #passOn(): void {
     clearTimeout(this.#retry);
     while (this.#open && this.#ahead.byteLength > 0) {
@@ -166,7 +170,7 @@ class Relay {
     else if (process.stdin.isPaused()) process.stdin.resume();
   }
 
-  /** What the program wrote before it ended is shown, whoever else still has its terminal. */
+  /** Shows what the program wrote before it ended, even if other processes still have its terminal. */
   async #showLast(): Promise<void> {
     const until = this.#written + lastOutput.bytesMax;
     for (let before = -1; this.#open && before !== this.#written && this.#written < until;) {

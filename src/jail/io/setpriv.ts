@@ -1,4 +1,4 @@
-/** Whether this host's setpriv can load a filter of system calls: util-linux 2.41 and newer. */
+/** Whether this host's setpriv can load a seccomp filter: util-linux 2.41 and newer. */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 

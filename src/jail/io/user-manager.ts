@@ -1,6 +1,7 @@
 /**
- * The systemd user manager (`user@UID.service`), which would start programs of the tenant outside of its jail. The PAM
- * module refuses it a session; this keeps systemd from starting it at all, so that no failed unit is left after each login.
+ * The systemd user manager (`user@UID.service`), which would start the tenant's programs outside its jail. The PAM
+ * module refuses it a session; this keeps systemd from starting it at all, so that no failed unit is left after each
+ * login.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmdirSync } from 'node:fs';
@@ -13,10 +14,10 @@ import { readText } from '../../sys/files/read.ts';
 import { removeIfThere, replaceFile } from '../../sys/files/replace-file.ts';
 import { jailPathsOf } from './jail-paths.ts';
 
-/** systemd reads all of its files again. */
+/** The time for a reload, in which systemd reads all of its files again. */
 const reloadMilliseconds = 120_000;
 
-/** There only where systemd is the init system. Source: sd_booted(3). */
+/** Whether systemd is the init system: this directory exists only then. Source: sd_booted(3). */
 const isBooted = () => existsSync('/run/systemd/system');
 
 const fileOf = ({ instance }: Paths) => `/etc/systemd/system/user@.service.d/90-${instance}.conf`;
@@ -27,7 +28,7 @@ const textOf = (paths: Paths) => `# Made by Bulkhead; "bulkhead release" removes
 ConditionPathExists=!${jailPathsOf(paths).tenants}/%i
 `;
 
-/** Keeps it from those who have a jail; others have theirs as ever. */
+/** Withholds the user manager from accounts with a jail; others have theirs as before. */
 export function withholdUserManagers(paths: Paths): Result<void, Problem> {
   const file = fileOf(paths);
   if (!isBooted() || readText(file) === textOf(paths)) return ok(undefined);
@@ -40,7 +41,7 @@ export function withholdUserManagers(paths: Paths): Result<void, Problem> {
   return written.ok ? reload() : written;
 }
 
-/** Once nobody has a jail. */
+/** Allows user managers again, once nobody has a jail. */
 export function allowUserManagers(paths: Paths): Result<void, Problem> {
   const file = fileOf(paths);
   if (!existsSync(file)) return ok(undefined);

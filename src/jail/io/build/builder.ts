@@ -1,4 +1,4 @@
-/** Builds what is missing or not as it should be, and drops what no tenant has any more. */
+/** Builds jails that are missing or outdated, and drops jails that no tenant has any more. */
 import type { Problem } from '../../../base/problem.ts';
 import { commandsOf } from '../../../policy/jail.ts';
 import type { Account } from '../../../policy/policy.ts';
@@ -38,7 +38,7 @@ export class Builder {
   readonly #mounts = mountsHere();
   readonly #directoryGroups: ReturnType<typeof directoryGroups>;
 
-  /** In the host's namespace; throws Node's errors, as all of it. */
+  /** Starts in the host's namespace. Throws Node's errors, as all methods do. */
   constructor(tenants: readonly JailTenant[], vault: Vault, paths: JailPaths, landlock: boolean) {
     this.#tenants = tenants;
     this.#landlock = landlock;
@@ -77,7 +77,7 @@ export class Builder {
     };
   }
 
-  /** Begins and ends in the host's namespace. */
+  /** Builds one jail if needed. Begins and ends in the host's namespace. */
   #one(tenant: JailTenant, before: Mark | undefined): Done {
     try {
       const opened = openSources(tenant, this.#paths, this.#mounts);
@@ -135,7 +135,10 @@ export class Builder {
     return written.ok ? 'built' : written.error;
   }
 
-  /** What is not in the namespace may have changed all the same. */
+  /**
+   * Updates the state file of a jail that is kept: the list of commands is not part of the
+   * namespace.
+   */
   #kept(tenant: JailTenant, before: Mark): Done {
     const commands = commandsOf(tenant.jail);
     if (before.commands.join() === commands.join()) return 'kept';
@@ -143,7 +146,7 @@ export class Builder {
     return written.ok ? 'kept' : written.error;
   }
 
-  /** The launcher starts nothing of it, and says why. */
+  /** Records the failure. The launcher then starts nothing in the jail, and prints why. */
   #failed(tenant: JailTenant, before: Mark | undefined, problem: Problem): Problem {
     const { jail } = tenant;
     const { reason, hint } = problem;
@@ -177,7 +180,7 @@ export class Builder {
     for (const key of dropped) dropTenant(key, this.#pins, this.#paths);
     this.#vault.leave();
     const problems = removeTemporary(this.#paths, (key) => wanted.has(key));
-    // Last: as long as there is a mark, nothing of the tenant starts half inside.
+    // State files go last: as long as one exists, nothing of the tenant starts half inside.
     for (const key of dropped) removeMark(this.#paths, key);
     return { dropped, problems };
   }

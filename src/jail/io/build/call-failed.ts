@@ -1,9 +1,12 @@
-/** Failures in the process that builds: what was tried is in the error of the call. */
+/** Failures in the process that builds: the call's error contains the action. */
 import { failed, type Cause, type Problem } from '../../../base/problem.ts';
 import type { Result } from '../../../base/result.ts';
 import { errnoOf, quoted, reasonOf } from '../../../sys/errno.ts';
 
-/** `mount_setattr of "usr": EINVAL (…)`. What is not an error of the system is a defect, and thrown again. */
+/**
+ * Returns the cause, such as `mount_setattr of "usr": EINVAL (…)`. An error that is not a system error is a
+ * bug, and is thrown again.
+ */
 export function causeOfCall(error: unknown): Cause {
   const { syscall = '', path = '' } = error as NodeJS.ErrnoException;
   const where = path === '' ? syscall : `${syscall} of ${quoted(path)}`;
@@ -13,7 +16,7 @@ export function causeOfCall(error: unknown): Cause {
   return { reason, errno, ...(full ? { hint: 'raise sysctl user.max_mnt_namespaces' } : {}) };
 }
 
-/** An action whose first failure ends it. */
+/** Runs an action that ends at its first failure. */
 export function trying<T>(
   problem: Pick<Problem, 'action' | 'object'>,
   action: () => Result<T, Problem>,

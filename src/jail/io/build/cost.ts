@@ -1,4 +1,4 @@
-/** What all jails take together. */
+/** Measures the resources that all jails use together. */
 import { closeSync, openSync, readFileSync, statfsSync } from 'node:fs';
 import { readText } from '../../../sys/files/read.ts';
 import { enterNamespace } from '../../../sys/mount-calls.ts';
@@ -27,7 +27,7 @@ export function costOf(vault: Vault, paths: JailPaths): Cost {
   };
 }
 
-/** Begins and ends in the vault. */
+/** Counts the mounts of a jail. Begins and ends in the vault. */
 function mountsIn(key: JailKey, vault: Vault, { inside }: JailPaths): number {
   const fd = openSync(`${inside}/ns/${key}`, 'r');
   try {

@@ -1,6 +1,6 @@
 /**
- * Groups of accounts that are in no file of the host, such as those of a directory service: inside a jail that cannot be
- * asked. For all accounts at once.
+ * Groups of accounts that are in no file of the host, such as a directory service's, which cannot be asked inside a
+ * jail. All accounts are looked up at once.
  *
  *     alice                 27 5000            getent initgroups
  *     staff:*:5000:alice                       getent group
@@ -15,7 +15,7 @@ interface Group {
 const namesMax = 500;
 const milliseconds = 30_000;
 
-/** By account; those whose service does not answer have none. */
+/** Returns groups by account. Accounts whose service does not answer have none. */
 export function directoryGroups(users: readonly string[]): ReadonlyMap<string, readonly Group[]> {
   const gids = new Map<string, readonly number[]>();
   for (const line of getent('initgroups', users)) {

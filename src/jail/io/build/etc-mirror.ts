@@ -1,6 +1,7 @@
 /**
- * Copies of what programs read of /etc, kept up to date file by file: all jails see the same directory. Only what
- * everyone may read is copied. /etc belongs to root, so nobody changes it under us but the administrator.
+ * Copies the parts of /etc that programs read, and keeps them up to date file by file: all jails see the same
+ * directory. Only files that everyone may read are copied. /etc belongs to root, so only the administrator
+ * changes it meanwhile.
  */
 import {
   chmodSync,
@@ -24,7 +25,7 @@ import { accountFiles, etcExcept, etcNames } from '../../core/layout.ts';
 const fileBytesMax = 16 * 2 ** 20;
 const depthMax = 12;
 
-/** Throws Node's errors. */
+/** Updates the copies. Throws Node's errors. */
 export function mirrorEtc(etc: string, to: string): void {
   mkdirSync(to, { recursive: true, mode: 0o755 });
   const wanted = new Set<string>([...accountFiles, 'mtab']);
@@ -40,7 +41,7 @@ export function mirrorEtc(etc: string, to: string): void {
   linkTo('../proc/self/mounts', join(to, 'mtab'));
 }
 
-/** Whether there is something at `from` that may be seen. */
+/** Copies `from` to `to`, and returns whether something is there that may be seen. */
 function mirror(from: string, to: string, etc: string, depth: number): boolean {
   const stat = lstatSync(from, { throwIfNoEntry: false });
   if (stat === undefined || depth > depthMax) return false;
@@ -79,7 +80,7 @@ function mirrorFile(from: string, to: string, stat: Stats): boolean {
   return true;
 }
 
-/** What leads out of what is seen inside, such as resolv.conf into /run, becomes a file. */
+/** Copies a link. If its target is not visible inside, as with resolv.conf into /run, the link becomes a file. */
 function mirrorLink(from: string, to: string, etc: string): boolean {
   let target: string;
   try {

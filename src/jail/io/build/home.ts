@@ -1,6 +1,6 @@
 /**
- * The home of a tenant as a descriptor that can be mounted. The tenant can rename what is in its home, and whoever owns
- * the directory above can put a link in its place at any moment: the kernel follows none here.
+ * The home of a tenant as a descriptor that can be mounted. The tenant can rename anything in its home, and the owner
+ * of the directory above can put a link in its place at any moment. So the kernel follows no links here.
  */
 import { closeSync, fstatSync, lstatSync, readlinkSync, type Stats } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
@@ -13,7 +13,7 @@ import type { Account } from '../../../policy/policy.ts';
 
 const linksMax = 16;
 
-/** Absent where there is no such directory. */
+/** Opens the home; absent if there is no such directory. */
 export function openHome({ user, uid, home }: Account): Result<number | undefined, Problem> {
   const cannot = (cause: Cause) => failed({ action: 'mount the home of', object: user, ...cause });
   const path = withoutRootsLinks(home);
@@ -34,8 +34,8 @@ export function openHome({ user, uid, home }: Account): Result<number | undefine
 }
 
 /**
- * The directory of a site. It is the tenant's, and each above it the tenant's or root's: nobody else can put another one
- * of the tenant's in its place.
+ * Opens the directory of a site. It is the tenant's, and each directory above is the tenant's or root's. So nobody else
+ * can put another of the tenant's directories in its place.
  */
 export function openSiteHome({ uid, home }: Account, site: string): Result<number, Problem> {
   const cannot = (cause: Cause) =>
@@ -73,7 +73,7 @@ const notOpened: Readonly<Record<string, string>> = {
 
 const notRoots = 'only links of root in directories of root are followed';
 
-/** A path in which links that only root can have made are replaced by what they lead to. */
+/** Resolves those links in a path that only root can have made. */
 export function withoutRootsLinks(path: string): Result<string, Cause> {
   let rest = path.split('/').filter((name) => name !== '');
   let at = '/';

@@ -1,6 +1,7 @@
 /**
- * Single files and directories of the host that are seen inside. What is mounted goes stale when another file takes the name, as after a
- * restart of who made it, so each build compares and mounts again; all jails of the profile see it at once.
+ * Single files and directories of the host that are seen inside. A mount goes stale when another file takes the name,
+ * for instance after its daemon's restart. So each build compares and mounts again; all jails of the profile see it at
+ * once.
  */
 import {
   chmodSync,
@@ -30,12 +31,12 @@ import { landlockProgram } from '../landlock.ts';
 import type { Skeleton } from './skeleton.ts';
 import { realPathOf } from '../../../sys/files/read.ts';
 
-/** Run by the launcher in the vault. */
+/** The program for service notifications, which the launcher runs in the vault. */
 const notifyProgram = packageFile(`dist/pam/${process.arch}/bulkhead-notify`);
 
 const quiet = attributes.readOnly | attributes.nosuid | attributes.nodev;
 
-/** In the vault. Throws Node's errors. */
+/** Mounts them, in the vault. Throws Node's errors. */
 export function bindOfHost({ root, tree, broker }: Skeleton, { inside }: JailPaths): void {
   for (const path of hostSockets) {
     const source = realPathOf(path);
@@ -51,14 +52,18 @@ export function bindOfHost({ root, tree, broker }: Skeleton, { inside }: JailPat
   if (existsSync(landlockProgram)) copyOnce(landlockProgram, `${root}${landlockPath}`);
   const client = copyOnce(packageFile('libexec/bulkhead-client'), `${inside}/client`);
   for (const path of brokeredPrograms) {
-    // What an alternative leads to, since that is what runs; but not what is much else, too.
+    // The target of an alternative is the program that runs. A target such as busybox is skipped, since it is many
+    // other programs, too.
     const program = realPathOf(path);
     if (program === undefined || !isAt(program, '/usr') || program.endsWith('/busybox')) continue;
     bind(tree, client, program, quiet);
   }
 }
 
-/** In the vault's own file system: an upgrade of Bulkhead changes it when jails are built, and not before. */
+/**
+ * Copies a program into the vault's own file system, so that an upgrade of Bulkhead changes it only when jails are
+ * built.
+ */
 function copyOnce(from: string, to: string): string {
   if (existsSync(to) && readFileSync(from).equals(readFileSync(to))) return to;
   copyFileSync(from, `${to}.new`);
@@ -72,7 +77,7 @@ function makeFile(path: string): void {
   writeFileSync(path, '', { flag: 'a' });
 }
 
-/** Mounts `source` at `path` of the tree, unless it is there. */
+/** Mounts `source` at `path` of the tree, unless it is mounted there already. */
 function bind(tree: string, source: string, path: string, set: number): void {
   const there = `${tree}${path}`;
   if (isSame(source, there)) return;

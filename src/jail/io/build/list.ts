@@ -1,4 +1,7 @@
-/** The names in directories of a jail and of the host. None of them is in a home, where a tenant could place links. */
+/**
+ * Lists the names in directories of a jail and of the host. None of them is in a home, where a tenant could place
+ * links.
+ */
 import { closeSync, openSync, readdirSync } from 'node:fs';
 import { enterNamespace } from '../../../sys/mount-calls.ts';
 import type { JailPaths } from '../jail-paths.ts';
@@ -7,7 +10,7 @@ import type { Vault } from './vault.ts';
 
 type ListRequest = Extract<BuildRequest, { kind: 'list' }>;
 
-/** Throws Node's errors. */
+/** Lists them. Throws Node's errors. */
 export function listDirectories(
   { key, directories }: ListRequest,
   vault: Vault,

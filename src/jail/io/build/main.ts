@@ -1,6 +1,6 @@
 /**
- * Builds and removes jails, in a process of its own: it changes its namespaces, and a wrong call here must not be one of
- * the agent. In: a `BuildRequest`, then the end. Out: a `BuildAnswer`.
+ * Builds and removes jails, in a process of its own: it changes its namespaces, and a wrong call here must not affect
+ * the agent. Its input is a `BuildRequest`, then the end. Its output is a `BuildAnswer`.
  */
 import { rmdirSync, rmSync } from 'node:fs';
 import { buffer } from 'node:stream/consumers';
@@ -21,7 +21,7 @@ import { removeTemporary } from './temporary.ts';
 import { Builder } from './builder.ts';
 import { Vault } from './vault.ts';
 
-/** How long one builder waits for another. */
+/** The time that one builder waits for another. */
 const lockMilliseconds = 120_000;
 
 const nothing: BuildAnswer = {
@@ -73,14 +73,17 @@ function release(vault: Vault, paths: JailPaths): readonly Problem[] {
   return problems;
 }
 
-/** Its sockets are of who listens, who may go on to: what has one stays. */
+/**
+ * Removes the broker's directories. Its sockets belong to the listener, which may go on: a directory with a socket
+ * stays.
+ */
 function removeBroker({ broker, siteBroker, slots, mail, programs }: JailPaths): void {
   for (const each of [slots, mail, programs]) rmSync(each, { recursive: true, force: true });
   for (const each of [broker, siteBroker]) {
     try {
       rmdirSync(each);
     } catch {
-      // It is not there, or in use.
+      // The directory does not exist, or is in use.
     }
   }
 }

@@ -17,7 +17,7 @@ import { idOf, isKey, type JailKey } from '../../core/jail-key.ts';
 import { sleepSync } from '../../../sys/sleep.ts';
 import { bindMount, detachMount, enterNamespace, newNamespace } from '../../../sys/mount-calls.ts';
 
-/** Of the launcher, between reading the link and opening what it leads to. */
+/** The time that the launcher may need between reading the link and opening its target. */
 const launcherMilliseconds = 50;
 
 export class Pins {
@@ -31,7 +31,7 @@ export class Pins {
     this.#ipc = `${inside}/ipc`;
   }
 
-  /** The inode of the namespace that is entered now; absent if they cannot enter, for want of either. */
+  /** Returns the inode of the namespace that is entered now; absent if the mount or IPC namespace is missing. */
   current(key: JailKey): number | undefined {
     try {
       if (!isPinned(`${this.#ipc}/${key}`)) return undefined;
@@ -47,7 +47,7 @@ export class Pins {
       .filter((name) => this.#generation(name) !== undefined);
   }
 
-  /** Puts the namespace of `fd` in the place of the one before. In the vault; answers its inode. */
+  /** Replaces the jail's namespace with `fd`, in the vault. Returns its inode. */
   replace(key: JailKey, fd: number): number {
     const generation = generationOf(key, this.#made++);
     const file = `${this.#ns}/${generation}`;
@@ -76,7 +76,7 @@ export class Pins {
     }
   }
 
-  /** One for each jail, whatever becomes of its mounts. In the vault. */
+  /** Makes the jail's IPC namespace, in the vault. There is one for each jail, whatever happens to its mounts. */
   ensureIpc(key: JailKey): void {
     const file = `${this.#ipc}/${key}`;
     if (isPinned(file)) return;
@@ -100,14 +100,14 @@ export class Pins {
     if (isPinned(`${this.#ipc}/${key}`)) this.#unpin(`${this.#ipc}/${key}`);
   }
 
-  /** Lets go of what has been replaced: processes in it go on, and no others come. */
+  /** Unpins replaced namespaces: processes in them go on, and no others enter. */
   retire(): void {
     if (this.#retired.length > 0) sleepSync(launcherMilliseconds);
     for (const generation of this.#retired.splice(0)) this.#unpin(`${this.#ns}/${generation}`);
     this.#removeLeftovers();
   }
 
-  /** Of a builder that was killed. */
+  /** Removes pins of a builder that was killed. */
   #removeLeftovers(): void {
     const { keys } = this;
     const used = new Set<string | undefined>([
@@ -125,11 +125,11 @@ export class Pins {
   }
 }
 
-/** The module of PAM wants the uid first; no site is named in capitals. */
+/** Returns a unique name. The PAM module expects the uid first; the capital keeps it from being the name of a site. */
 const generationOf = (key: JailKey, number: number): string =>
   `${idOf(key).uid}-G${Date.now().toString(36)}-${process.pid}-${number}`;
 
-/** Inodes of namespaces are numbered from here on. Source: linux/proc_ns.h, PROC_DYNAMIC_FIRST. */
+/** The lowest inode of a namespace made later than the kernel's own. Source: linux/proc_ns.h, PROC_DYNAMIC_FIRST. */
 const firstNamespace = 0xf0000000;
 
 const isPinned = (file: string): boolean =>

@@ -1,6 +1,6 @@
 /**
- * What the tenants of a profile have in common, and what their sites have: a tree of mounts in the vault that jails are
- * slaves of. What is mounted or unmounted in it later arrives in all of them at once.
+ * The common part of a profile's jails, one for tenants and one for sites: a tree of mounts in the vault that jails are
+ * slaves of. Later mounts and unmounts in it arrive in all of them at once.
  */
 import {
   chmodSync,
@@ -67,7 +67,7 @@ function skeletonOf(jail: Jail, { inside, broker, siteBroker }: JailPaths): Skel
   };
 }
 
-/** In the vault. Throws Node's errors. */
+/** Makes the skeleton if needed, in the vault. Throws Node's errors. */
 export function ensureSkeleton(paths: JailPaths, jail: Jail): Skeleton {
   const { inside } = paths;
   const { profile } = jail;
@@ -89,7 +89,7 @@ function make(skeleton: Skeleton, inside: string, profile: Profile): void {
   }
 }
 
-/** Brings the copies of /etc up to date; all profiles share them. In the vault. */
+/** Updates the copies of /etc, which all profiles share. Runs in the vault. */
 export const refreshEtc = (inside: string): void => mirrorEtc('/etc', `${inside}/etc`);
 
 function makeRoot(root: string, profile: Profile): void {
@@ -108,7 +108,7 @@ function filterHere(profile: Profile): Uint8Array {
   return arch === 'x64' || arch === 'arm64' ? filterFor(profile, arch) : new Uint8Array();
 }
 
-/** `/lib -> usr/lib`, or a directory where this host has one. */
+/** Makes the link `/lib -> usr/lib`, or a directory if this host has one. */
 function makeLibrary(root: string, name: string): void {
   const stat = lstatSync(`/${name}`, { throwIfNoEntry: false });
   if (stat?.isSymbolicLink() === true) linkOnce(readlinkSync(`/${name}`), `${root}/${name}`);
@@ -151,11 +151,11 @@ function mountAll({ root, tree }: Skeleton, inside: string, profile: Profile): v
   } finally {
     closeSync(top);
   }
-  // Slaves of what the host mounts, masters of what tenants see.
+  // These mounts are slaves of the host's mounts, and masters of the tenants'.
   setPropagation(tree, 'shared');
 }
 
-/** Where /lib and others are no links into /usr. */
+/** Returns /lib and others that are not links into /usr on this host. */
 const unmergedTrees = (): readonly string[] =>
   libraryNames
     .filter((name) => lstatSync(`/${name}`, { throwIfNoEntry: false })?.isDirectory() === true)

@@ -1,11 +1,11 @@
 /**
- * `/tmp` and `/var/tmp` of a tenant: on the file system of its home, where they count to its quota, in a directory that
- * root alone can change, so that the tenant cannot put anything in their place.
+ * `/tmp` and `/var/tmp` of a tenant. They are on the file system of its home, where they count towards its quota. Only
+ * root can change the directory above, so that the tenant cannot replace them.
  *
  *     /var/lib/bulkhead/jail-tmp/1001/{tmp,vartmp}     or
- *     /home/.bulkhead/1001/{tmp,vartmp}                where /home is a file system of its own
+ *     /home/.bulkhead/1001/{tmp,vartmp}                if /home is a file system of its own
  *
- * Of a site, 1001-shop.example is in the place of 1001.
+ * For a site, 1001-shop.example takes the place of 1001.
  */
 import { spawnSync } from 'node:child_process';
 import { closeSync, fstatSync, mkdirSync, readFileSync, rmdirSync, statSync } from 'node:fs';
@@ -24,7 +24,9 @@ import type { JailTenant } from './protocol.ts';
 
 export const temporaryDirectories = { tmp: '/tmp', vartmp: '/var/tmp' } as const;
 
-/** The directory with those of all tenants, for a home of which `fd` is open. Throws Node's errors. */
+/**
+ * Returns the directory for all tenants' temporary directories, given the descriptor of a home. Throws Node's errors.
+ */
 export function placeFor(
   fd: number | undefined,
   paths: JailPaths,
@@ -44,7 +46,7 @@ export function placeFor(
 export const mountsHere = (): readonly Mount[] =>
   parseMountInfo(readText('/proc/thread-self/mountinfo') ?? '');
 
-/** A descriptor of the tenant's own directory in it, with both in it. Throws Node's errors. */
+/** Makes the tenant's own directory with both inside, and returns its descriptor. Throws Node's errors. */
 export function ensureTemporary(
   place: string,
   tenant: JailTenant,
@@ -80,7 +82,7 @@ export function ensureTemporary(
 const placesOf = (paths: JailPaths): readonly string[] =>
   (readText(paths.places) ?? '').split('\n').filter((line) => line.startsWith('/'));
 
-/** Before it is made, so that it is found when all are removed. */
+/** Records a directory before it is made, so that it is found when all are removed. */
 function recordPlace(place: string, paths: JailPaths): Result<void, Problem> {
   const known = placesOf(paths);
   if (known.includes(place)) return ok(undefined);
@@ -88,7 +90,7 @@ function recordPlace(place: string, paths: JailPaths): Result<void, Problem> {
   return replaceFile(paths.places, [...known, place].map((each) => `${each}\n`).join(''), 0o600);
 }
 
-/** Of those that are not wanted; what could not be removed is reported. */
+/** Removes directories that are not wanted, and returns problems with the others. */
 export function removeTemporary(
   paths: JailPaths,
   isWanted: (key: JailKey) => boolean,
@@ -105,10 +107,10 @@ export function removeTemporary(
   return problems;
 }
 
-/** How long the removal of one tenant's files may take. */
+/** The time for removing one tenant's files. */
 const removeMilliseconds = 120_000;
 
-/** As the tenant, whose links and races then lead to nothing that is not its own anyway. */
+/** Removes the files as the tenant: its links and races can then lead only to files that it could remove anyway. */
 function removeOne(directory: string, uid: number): Result<void, Problem> {
   const names = Object.keys(temporaryDirectories).map((name) => `${directory}/${name}`);
   try {
@@ -135,7 +137,7 @@ function emptyAs(uid: number, directories: readonly string[]): void {
   });
 }
 
-/** Whether it is gone; what has something in it stays. */
+/** Whether the directory is gone. A directory that is not empty stays. */
 function isRemoved(path: string): boolean {
   try {
     rmdirIfThere(path);
@@ -158,6 +160,6 @@ function removeEmpty(place: string): void {
   try {
     rmdirSync(place);
   } catch {
-    // Others have theirs in it.
+    // Other jails still use it.
   }
 }

@@ -1,4 +1,6 @@
-/** One jail: a copy of the skeleton in a namespace of its own, and in it what only this tenant sees. */
+/**
+ * Builds one jail: a copy of the skeleton in a namespace of its own, and in it the files that only this tenant sees.
+ */
 import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { basename, dirname } from 'node:path';
@@ -37,20 +39,20 @@ const own = attributes.nosuid | attributes.nodev;
 const devices = attributes.nosuid | attributes.noexec;
 const ownReadOnly = own | attributes.readOnly;
 
-/** What is mounted, and where below the jail's root. */
+/** A mount, and its place below the jail's root. */
 interface Source {
   readonly fd: number;
-  /** Below `fd`; itself if empty. */
+  /** The path below `fd`; `fd` itself if empty. */
   readonly path: string;
   readonly to: string;
   readonly attributes: number;
 }
 
-/** What of the host a jail is made of, held open, so that it cannot become something else. */
+/** The host's files and directories that a jail is made of. They stay open, so that nobody can replace them. */
 export class Sources implements Disposable {
   readonly all: Source[] = [];
   readonly #held: number[] = [];
-  /** Changes when any of it is another directory, or is mounted anew. */
+  /** A text that changes when any of it is another directory, or is mounted anew. */
   print = '';
 
   add(fd: number, path: string, to: string, attributes: number): void {
@@ -66,7 +68,7 @@ export class Sources implements Disposable {
   }
 }
 
-/** Opens all of it, in the host's namespace. Throws Node's errors. */
+/** Opens all sources, in the host's namespace. Throws Node's errors. */
 export function openSources(
   tenant: JailTenant,
   paths: JailPaths,
@@ -103,7 +105,7 @@ function addAll(
   return undefined;
 }
 
-/** The descriptor of the home; absent where there is no such directory. */
+/** Adds the home, and returns its descriptor; absent if there is no such directory. */
 function addHome(
   sources: Sources,
   account: Account,
@@ -120,7 +122,7 @@ function addHome(
   return home;
 }
 
-/** A directory of the policy: nobody but root can put another in its place. */
+/** Opens a directory named in the policy. Only root must be able to replace it. */
 function openPath({ at }: JailPath, home: string | undefined): Result<number, Problem> {
   const cannot = { action: 'mount the path of the policy', object: at };
   const obstacle = pathObstacle(at, home);
@@ -143,7 +145,9 @@ function openPath({ at }: JailPath, home: string | undefined): Result<number, Pr
   }
 }
 
-/** What a jail is built of, in few bytes; the same means that it need not be built again. */
+/**
+ * Returns a fingerprint of all that a jail is built from. While it stays the same, the jail need not be built again.
+ */
 export function printOf(tenant: JailTenant, sources: Sources): string {
   const { jail, account } = tenant;
   const { profile, paths } = jail;
@@ -151,7 +155,7 @@ export function printOf(tenant: JailTenant, sources: Sources): string {
   return createHash('sha256').update(what).digest('hex').slice(0, 32);
 }
 
-/** Files that are written in place, and seen inside at once. In the vault. */
+/** Writes account files in the vault. They are replaced in place, so the jail sees them at once. */
 export function writeAccountFiles(
   key: JailKey,
   { passwd, group }: AccountFiles,
@@ -184,12 +188,15 @@ interface Stage {
   readonly pins: Pins;
 }
 
-/** Builds and pins it; answers the inode of the namespace. Begins and ends in the vault. Throws Node's errors. */
+/**
+ * Builds and pins the jail, and returns the inode of its namespace. Begins and ends in the vault. Throws Node's
+ * errors.
+ */
 export function buildTenant(tenant: JailTenant, sources: Sources, stage: Stage): number {
   const { vault, paths, pins } = stage;
   pins.ensureIpc(keyOf(tenant));
   makeMountPoints(tenant, sources, stage);
-  // Copies are made where each mount is: those of the host's there, the others in the vault.
+  // Mounts are copied in the namespace that has them: the host's mounts there, the others in the vault.
   vault.leave();
   const copies: (readonly [fd: number, to: string])[] = [];
   try {
@@ -206,7 +213,9 @@ export function buildTenant(tenant: JailTenant, sources: Sources, stage: Stage):
   }
 }
 
-/** What of the vault only this tenant sees; the directory of homes first, since the home is in it. */
+/**
+ * Copies the vault's mounts that only this tenant sees. The directory of homes comes first, since the home is in it.
+ */
 function ownCopies(
   tenant: JailTenant,
   { inside }: JailPaths,
@@ -229,7 +238,7 @@ function ownCopies(
   ];
 }
 
-/** Of the group `tty`, where the host has one. */
+/** Returns the gid of /dev/tty: the group `tty`, if the host has one. */
 const terminalGroup = () => `${statSync('/dev/tty').gid}`;
 
 const baseOf = (home: string | undefined): string | undefined => {
@@ -237,7 +246,7 @@ const baseOf = (home: string | undefined): string | undefined => {
   return base?.ok === true ? base.value : undefined;
 };
 
-/** Empty directories to mount on, which only root can change: in the skeleton, or beside the home. */
+/** Makes empty directories to mount on, which only root can change: in the skeleton, or next to the home. */
 function makeMountPoints(
   tenant: JailTenant,
   sources: Sources,
@@ -258,8 +267,8 @@ function makeMountPoints(
 }
 
 /**
- * Linux 6.18 numbers namespaces by processor, and refuses to pin one below another with a higher number: it is tried
- * on the others, until one gives a number that is high enough.
+ * Pins the new namespace. Linux 6.18 numbers namespaces by processor, and refuses to pin one below another with a
+ * higher number. The caller then tries other processors until one gives a number that is high enough.
  */
 function pinNew(
   key: JailKey,
@@ -291,7 +300,7 @@ function pinNew(
   }
 }
 
-/** As `buildTenant`, on each processor until the kernel accepts the pin. */
+/** Runs `buildTenant` on one processor after another until the kernel accepts the pin. */
 export function buildOnSome(tenant: JailTenant, sources: Sources, stage: Stage): number {
   for (const processor of [undefined, ...processors]) {
     try {
@@ -305,7 +314,7 @@ export function buildOnSome(tenant: JailTenant, sources: Sources, stage: Stage):
   throw new Error('There is no processor');
 }
 
-/** In the vault. */
+/** Drops a tenant's jail, in the vault. */
 export function dropTenant(key: JailKey, pins: Pins, { inside }: JailPaths): void {
   pins.remove(key);
   for (const each of [`tenant/${key}`, `base/${key}`]) {

@@ -1,9 +1,8 @@
 /**
- * The vault: a namespace in which the namespaces of all tenants are pinned, so that the host's own table of mounts gets
- * two lines, however many tenants there are.
+ * The vault: a namespace in which the namespaces of all tenants are pinned. So the host's own mount table gets only two
+ * lines, however many tenants there are.
  *
- * A pin is left out of every namespace that is copied, such as that of a service with PrivateTmp: it is reached by way of
- * process 1 only.
+ * Copied namespaces, such as a service's with PrivateTmp, do not contain pins: they are reached only through process 1.
  */
 import {
   closeSync,
@@ -34,8 +33,8 @@ import { jailSource } from '../../core/layout.ts';
 import type { JailPaths } from '../jail-paths.ts';
 
 /**
- * The root of each jail is a directory of it, by the source of which the kernel's programs recognise jails. Its size is a
- * ceiling: it takes what is in it, about 7 KiB a tenant.
+ * The root of each jail is a directory of this file system. BPF programs recognise jails by its source. Its size is a
+ * ceiling: it uses about 7 KiB for each tenant.
  */
 const fileSystem = { source: jailSource, mode: '0711', size: '1g', nr_inodes: '2000000' };
 
@@ -45,7 +44,7 @@ export class Vault implements Disposable {
   #vault: number | undefined;
   readonly #paths: JailPaths;
 
-  /** In the host's own namespace, whatever that of the caller is. */
+  /** Enters the host's own namespace, whatever namespace the caller is in. */
   constructor(paths: JailPaths) {
     this.#paths = paths;
     this.#host = openSync(isHostsNamespace() ? '/proc/self/ns/mnt' : '/proc/1/ns/mnt', 'r');
@@ -59,7 +58,7 @@ export class Vault implements Disposable {
     return pin.ino !== file.ino || pin.dev !== file.dev;
   }
 
-  /** Makes it unless it is there; in the host's namespace, and so afterwards. */
+  /** Opens the vault, and makes it if it does not exist. Begins and ends in the host's namespace. */
   open(): void {
     if (!this.exists) this.#make();
     runOn(Number(readFileSync(this.#paths.processor, 'utf8')));
@@ -78,7 +77,7 @@ export class Vault implements Disposable {
   #make(): void {
     const { base, vault, below, inside, processor, tenants } = this.#paths;
     for (const each of [base, tenants, inside]) mkdirSync(each, { recursive: true, mode: 0o700 });
-    // Of one that was made halfway.
+    // Left by a vault that was only half made.
     detachAll(vault);
     if (!isMountPoint(base)) bindMount(base, base);
     // A namespace cannot be pinned below a mount that is shared with its own copy of it.
@@ -116,7 +115,7 @@ export class Vault implements Disposable {
     }
   }
 
-  /** Ends it: namespaces go with the last process in each. In the host's namespace. */
+  /** Ends the vault, in the host's namespace. Its namespaces end with the last process in each. */
   remove(): void {
     const { base, vault } = this.#paths;
     if (existsSync(vault)) detachAll(vault);
@@ -132,8 +131,8 @@ export class Vault implements Disposable {
 }
 
 /**
- * Whether this process is in the namespace of process 1, told by the number of the root's mount: in a container process 1
- * may have more capabilities than we, and its links in /proc are then closed to us.
+ * Whether this process is in process 1's namespace, judged by the number of the root mount. In a container, process 1
+ * may have more capabilities than we have, and its links in /proc are then closed to us.
  */
 function isHostsNamespace(): boolean {
   const [host, here] = ['1', 'self'].map(
@@ -162,7 +161,7 @@ const isMountPoint = (path: string): boolean =>
     .split('\n')
     .some((line) => line.split(' ')[4] === path);
 
-/** On which this process may run, before it bound itself to one. */
+/** The processors on which this process could run before it bound itself to one. */
 export const processors: readonly number[] = (
   /^Cpus_allowed_list:\s*(.*)$/m.exec(readText('/proc/self/status') ?? '')?.[1] ?? '0'
 )
