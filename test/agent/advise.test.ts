@@ -1,4 +1,4 @@
-/** What is advised after limits were hit, and after uses that no sample saw, on this kernel. */
+/** Advice after limits were hit, and after uses that no sample saw, on this kernel. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -58,7 +58,7 @@ const policy = (
 const oncePlaced = `until grep -q '/${instance}' /proc/self/cgroup; do sleep 0.1; done; sleep 0.2`;
 const shells: ChildProcess[] = [];
 
-/** A process that becomes the tenant's by itself, as cron and sshd do. */
+/** Starts a process that changes its own uid to the tenant's, as cron and sshd do. */
 function runAs(uid: number, script: string): ChildProcess {
   const args = ['--reuid', `${uid}`, '--regid', `${uid}`, '--clear-groups', 'sh', '-c', script];
   const child = spawn('setpriv', args, { stdio: 'ignore' });
@@ -194,7 +194,7 @@ describe('the agent', { skip }, () => {
     end(memory);
     // All of them: a cgroup is to be removed below.
     await once(runAs(bob, 'kill -9 -1'), 'exit');
-    // What is left of it ends with the instance.
+    // The rest of it ends with the instance.
   });
 
   test('shows each only what is theirs', async () => {

@@ -1,4 +1,4 @@
-/** What the administrator is told of the host itself: from a part of the agent to a receiver. */
+/** Alarms about the host itself: from a part of the agent to a receiver. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -28,7 +28,10 @@ interface Body {
   readonly protection: readonly { readonly about: string; readonly text: string }[];
 }
 
-/** A receiver, and a way to make the alerts of an agent that starts with what the last one has recorded. */
+/**
+ * Makes a receiver, and a way to make the alerts of an agent that starts with what the last one has
+ * recorded.
+ */
 async function receiver() {
   const bodies: Body[] = [];
   const statuses: number[] = [];

@@ -95,7 +95,7 @@ const whoOf = (member: Member, changes: Partial<AlertWho> = {}): AlertWho => ({
   ...changes,
 });
 
-/** As the event store has it, in memory. */
+/** The event store's ledger, in memory. */
 class Ledger implements AlertLedger {
   readonly sent = new Map<string, number>();
   lastAlert = (key: string) => this.sent.get(key);
@@ -273,7 +273,7 @@ async function hook(): Promise<Hook> {
   });
 }
 
-/** A server that does with each connection what it is told. */
+/** Starts a server that treats each connection as it is told. */
 async function rawServer(onConnection: (socket: Socket) => void) {
   const sockets = new Set<Socket>();
   const server: Server = createServer((socket) => {
@@ -294,7 +294,10 @@ async function rawServer(onConnection: (socket: Socket) => void) {
 const directory = mkdtempSync(join(tmpdir(), 'alerts-'));
 after(() => rmSync(directory, { recursive: true }));
 
-/** A sendmail that keeps what it is given: arguments a line each, the environment, the message. */
+/**
+ * Writes a sendmail that keeps what it is given: arguments a line each, the environment, the
+ * message.
+ */
 function recordingSendmail(name: string, ending = 'exit 0') {
   const place = join(directory, name);
   mkdirSync(place);
@@ -346,7 +349,7 @@ describe('Alerts send mail', () => {
       const [result] = await made.alerts.test();
       assert.deepEqual(result, { to: 'administrator by mail: ops@example.org', ok: true });
     }
-    // To this host itself there is no need.
+    // Mail to this host itself need not be encrypted.
     assert.deepEqual(server.encrypted, [false, true]);
   });
 
@@ -532,7 +535,7 @@ describe('Alerts go', () => {
     assert.match(mails.get('root') ?? '', /bulkhead set t1001/);
     assert.match(mails.get('t1001') ?? '', /Your account t1001 was throttled/);
     assert.match(mails.get('acme') ?? '', /ask the administrator of this server/);
-    // Command lines are for the first two alone.
+    // Only the first two may see command lines.
     assert.ok(mails.get('root')?.includes(secret) && mails.get('t1001')?.includes(secret));
     assert.ok(!mails.get('acme')?.includes(secret));
     for (const name of ['acme', 't1001'])

@@ -157,7 +157,7 @@ test('commandText() shows arguments on one line, and nothing raw', () => {
   assert.equal(commandText(Buffer.from('\0\0')), undefined);
 });
 
-/** Children of this process that are alive and have this in their arguments. */
+/** Returns children of this process that are alive and have this in their arguments. */
 function childrenThat(word: string): readonly number[] {
   return readdirSync('/proc').flatMap((name) => {
     const stat = readText(`/proc/${name}/stat`) ?? '';

@@ -39,7 +39,7 @@ export class RunningAgent {
   constructor(host: Host, entry = program) {
     this.host = host;
     this.#entry = entry;
-    // What a run that was killed has left.
+    // Removes what a killed run has left.
     releaseAll(host, { kill: true });
     for (const path of [host.paths.runtime, host.paths.state])
       rmSync(path, { recursive: true, force: true });
@@ -77,7 +77,10 @@ export class RunningAgent {
     });
   }
 
-  /** With the process that applies the policy for it, which goes on when the agent is killed. */
+  /**
+   * Stops the agent, and waits for the process that applies the policy for it, which goes on when
+   * the agent is killed.
+   */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
     const child = this.#child;
     this.#child = undefined;
@@ -90,7 +93,7 @@ export class RunningAgent {
     return code;
   }
 
-  /** As the process of `uid` that the kernel sees at the other end. */
+  /** Asks as a process of `uid`, which the kernel reports to the other end. */
   ask(path: string, uid = 0, method = 'GET'): Promise<Reply> {
     return new Promise((resolve) => {
       const failed = (error: Error) =>

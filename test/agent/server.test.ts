@@ -16,7 +16,10 @@ const api = {
     Response.json({ caller }, { status: caller === undefined ? 403 : 200 }),
 };
 
-/** What comes back until the other end closes, while `head` and then `more` for ever are sent. */
+/**
+ * Returns the text that arrives until the other end closes, while `head` and then `more` for ever
+ * are sent.
+ */
 async function talk(to: NetConnectOpts, head: string, more = ''): Promise<string> {
   const socket = connect(to);
   let text = '';

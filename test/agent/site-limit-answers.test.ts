@@ -1,6 +1,6 @@
 /**
- * Who may change limits of which sites, as the agent answers it: with the real loader of policies, record of holders and
- * files of limits, and without cgroups.
+ * The agent's answers to changes of site limits: who may change which. It uses the real policy loader, record of owners
+ * and limit files, and no cgroups.
  */
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -39,7 +39,7 @@ const body = (setters: string) => `<defaults><sites limits="${setters}"/></defau
 const silent = makeLog('human', {});
 silent.level = 'silent';
 
-/** What the agent consists of, as far as it answers these requests. */
+/** The parts of the agent that answer these requests. */
 class Stage implements Disposable {
   readonly #directory = mkdtempSync(join(tmpdir(), 'bulkhead-answers-'));
   readonly paths: Paths = {
@@ -52,14 +52,14 @@ class Stage implements Disposable {
   #index = new MemberIndex();
   readonly #changes = this.#newChanges();
   #text = '';
-  /** Why the kernel does not take what a cgroup should have. */
+  /** Returns why the kernel does not accept the values of a cgroup. */
   problem: (index: MemberIndex) => Problem | undefined = () => undefined;
   readonly log: string[] = [];
   driver: Driver | undefined;
-  /** What web servers serve, by uid; how often they were asked. */
+  /** The sites that web servers serve, by uid, and how often they were asked. */
   served: ReadonlyMap<number, ReadonlySet<string>> | undefined = new Map();
   asked = 0;
-  /** Of the part, in milliseconds. */
+  /** The clock of the part, in milliseconds. */
   now = 0;
   readonly web = new ServedPart(
     this.paths,
@@ -117,11 +117,11 @@ class Stage implements Disposable {
       servedSites: (of: number, wanted: string) => this.web.servedSites(of, wanted),
       driver: this.driver,
     };
-    // What these answers do not ask for is not there.
+    // Fields that these answers do not use are missing.
     return { agent, caller, query: new QueryReader(new URLSearchParams(query)) } as RequestContext;
   }
 
-  /** With the hint of a refusal. */
+  /** Returns the new state, or the reason and hint of a refusal. */
   async said(uid: number, name: string, query: string): Promise<string> {
     const answer = await answerSetLimits(this.#request({ kind: 'uid', uid }, query), name);
     return answer.ok ? answer.value.state : `${answer.error.reason}; ${answer.error.hint ?? ''}`;
@@ -310,7 +310,7 @@ test('a site that a web server serves, and the policy does not have, is one with
   assert.equal(await stage.set(acme, 'alice/www.new.example', 'set=cpu=30%25'), 'in force');
   assert.equal(stage.explained(acme, 'alice/www.new.example').from, 'set by reseller acme');
   assert.equal(stage.asked, 1, 'what is known is not asked for again');
-  // It has gone from the web server: the limits stay, and can be changed and taken back.
+  // The site is gone from the web server: its limits stay, and can be changed and removed.
   stage.served = new Map();
   stage.now += 61_000;
   assert.match(await stage.set(alice, 'other.example', 'set=cpu=1%25'), /^404 /);
@@ -335,7 +335,7 @@ test('of a site that is not served for the tenant it is said which there are', a
     await stage.said(carol, 'a.example', 'set=cpu=10%25'),
     /none is known for the tenant/,
   );
-  // Of others' tenants nothing is said, and nobody is asked.
+  // The answer reveals nothing of others' tenants, and nobody is asked.
   const before = stage.asked;
   for (const [uid, name] of [
     [bob, 'alice/a.example'],

@@ -27,7 +27,7 @@ interface Ran {
   readonly stderr: string;
 }
 
-/** As a tenant on a shell. */
+/** Runs a command as a tenant in a shell would. */
 const runAs = (uid: number, ...words: string[]): Promise<Ran> =>
   new Promise((resolve) => {
     const options = { uid, gid: uid, cwd: '/', env: { PATH: process.env['PATH'] } };
@@ -79,7 +79,7 @@ describe('tenants that set limits of their sites', { skip }, () => {
       .tree.hierarchies.find((each) => each.controllers.has('pids'))
       ?.files.read(cgroup, 'pids.max')
       ?.trim();
-  /** As the kernel has it, of a site of alice's. */
+  /** Returns the kernel's value for a site of alice's. */
   const processesMax = (site: string) => pidsMax(`u${alice}/s-${site}`);
   const kept = () => `${agent.host.paths.state}/site-limits`;
 
@@ -126,7 +126,7 @@ describe('tenants that set limits of their sites', { skip }, () => {
     assert.match(await set(alice, `${alice}`, 'set=cpu=10%25'), /^403 only the administrator/);
     for (const foreign of [`${bob}/bob.example`, '../x', ''])
       assert.match(await set(alice, foreign, 'set=cpu=10%25'), /^404/, foreign);
-    // On cgroup v1 only the policy makes sites; elsewhere no web server has these for her.
+    // Only the policy makes sites on cgroup v1; on v2 no web server has these for her.
     for (const unknown of ['bob.example', 'none.example'])
       assert.match(
         await set(alice, unknown, 'set=cpu=10%25'),
@@ -156,7 +156,7 @@ describe('tenants that set limits of their sites', { skip }, () => {
   });
 
   test('what is in use is not taken away: the limits stay as they were', async () => {
-    // Memory that cannot be given back to a disk.
+    // This memory cannot be reclaimed to a disk.
     const script = 'head -c 60000000 /dev/zero | tail; sleep 3600';
     const words = ['--instance', instance, 'exec', '--site', 'blog.example', `${alice}`, '--'];
     children.push(

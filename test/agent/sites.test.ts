@@ -48,7 +48,7 @@ const inSite = (site: string, uid: number, script: string) =>
     '-c',
     script,
   );
-/** A process that becomes the tenant's by itself, as cron and sshd do. */
+/** Starts a process that changes its own uid to the tenant's, as cron and sshd do. */
 const runAs = (uid: number, script: string) =>
   start('setpriv', '--reuid', `${uid}`, '--regid', `${uid}`, '--clear-groups', 'sh', '-c', script);
 
@@ -151,7 +151,7 @@ describe('the agent with sites', { skip }, () => {
     assert.ok((await incidents(alice)).some(({ member }) => member === `u${shop}`));
   });
 
-  // What they print is the same on both versions, and each takes long in the virtual machine.
+  // Their output is the same on both versions, and each takes long in the virtual machine.
   const commands = { skip: isVersion1 ? false : 'tested on cgroup v1' };
   test('ps, usage, top, faults and status take a site by its name', commands, async () => {
     const ask = async (...words: string[]) =>

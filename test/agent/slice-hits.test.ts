@@ -1,4 +1,4 @@
-/** What is counted in the slice of a tenant of sites whose slices come and go. */
+/** Hits counted in a tenant's slice whose sites' slices come and go. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SliceHits } from '../../src/agent/sampling/slice-hits.ts';

@@ -23,7 +23,7 @@ const rounds = Number(process.env['SOAK_SECONDS'] ?? 40) * 3;
 const firstUid = 881_000;
 const tenants = 50;
 
-/** Private memory, which is what grows when something is kept; in KiB. */
+/** Returns private memory, which grows when something is kept, in KiB. */
 function privateKiB(pid: number): number {
   return Number(/^RssAnon:\s+(\d+)/m.exec(readText(`/proc/${pid}/status`) ?? '')?.[1] ?? 0);
 }
@@ -102,7 +102,7 @@ describe('the agent for a while', { skip }, () => {
     await sleep(250);
   }
 
-  /** Where nothing runs in it; otherwise it stays. */
+  /** Removes the cgroup if nothing runs in it; otherwise it stays. */
   function removeCgroup(uid: number): void {
     const driver = agent.host.probe();
     if (!driver.ok) return;

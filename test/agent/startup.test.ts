@@ -1,4 +1,7 @@
-/** An agent that starts, hangs while it does, or does not answer: what everyone who asks hears, on this machine's kernel. */
+/**
+ * An agent that starts, hangs while it starts, or does not answer: the answers that each client gets, on this machine's
+ * kernel.
+ */
 import assert from 'node:assert/strict';
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -50,7 +53,7 @@ describe('an agent that starts', { skip, timeout: longPatienceMilliseconds }, ()
       .filter((each) => each !== '')
       .map(Number)
       .find((each) => readText(`/proc/${each}/cmdline`)?.includes(script) === true);
-  /** What is told to the service manager. */
+  /** Starts a service manager, and returns what it is told. */
   async function manager(): Promise<{ readonly path: string; readonly said: () => string }> {
     const path = `${agent.directory}/notify`;
     const listener = spawn(

@@ -34,7 +34,7 @@ test('withChange() takes so many sites of the policy, and fewer that it does not
   const full = sites(servedSitesMax, 'v');
   assert.equal(refusal(sites(servedSitesMax - 1, 'v'), 'new', change, written), undefined);
   assert.match(refusal(full, 'new', change, written) ?? '', /of 50 sites that the policy/);
-  // What there is can be changed and taken back, and sites of the policy have a number of their own.
+  // Existing sites can be changed and removed, and the policy's sites have a limit of their own.
   assert.equal(refusal(full, 'v0', change, written), undefined);
   assert.equal(refusal(full, 's0', change, written), undefined);
 });

@@ -1,6 +1,6 @@
 /**
- * Tenants that send bodies without end, and that hold as many connections as they get. The agent must take
- * little of the former, and answer root and who has the token all the while.
+ * Tenants that send endless bodies, and that keep as many connections as they get. The agent must read
+ * little of the former. It must answer root and clients with the token all the while.
  */
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
@@ -21,7 +21,7 @@ const ready = await programsReady();
 const skip = 'skip' in here ? here.skip : !ready.ok && ready.reason;
 const tenants = [64_261, 64_262];
 const token = 'a-token-of-this-test-alone';
-/** What the kernel takes for a socket before anybody reads it is a few megabytes. */
+/** The limit of memory: sockets use a few megabytes in the kernel before anybody reads them. */
 const bytesMax = 64 * 2 ** 20;
 
 describe('connections of tenants', { skip }, () => {
@@ -50,7 +50,7 @@ describe('connections of tenants', { skip }, () => {
     rmSync(directory, { recursive: true, force: true });
   });
 
-  /** What a client with the token gets. */
+  /** Returns the status or error that a client with the token gets. */
   const scrape = (): Promise<number | string> =>
     new Promise((resolve) => {
       const headers = { authorization: `Bearer ${token}` };

@@ -54,7 +54,7 @@ interface Attack {
   readonly end: () => void;
 }
 
-/** In a process group of its own, which ends with the test. */
+/** Starts a process in a group of its own, which ends with the test. */
 async function start(context: TestContext, uid: number, words: readonly string[]) {
   const [program = '', ...args] = words;
   const child = spawn(program, args, {
@@ -107,7 +107,7 @@ const find = (all: readonly ProcessEvidence[], pid: number): ProcessEvidence => 
   return found;
 };
 
-/** What every process has, whatever it does. */
+/** Checks the facts that every process has, whatever it does. */
 function assertFacts({ name, state, threads, memoryBytes }: ProcessEvidence, called: string): void {
   assert.equal(name, called);
   assert.match(state, /^[RSDT]$/);
@@ -226,7 +226,7 @@ test('a blocked reader loses nothing and blames no process', { skip }, async (co
   using reader = new EvidenceReader('/proc');
   const pid = await startSleep(context, other);
   const read = () => reader.read(setOf(other, pid), 10);
-  // For a while, over and over.
+  // The reader is stopped for a while, over and over.
   const whole = read();
   const isRead = () => Promise.race([whole.then(() => true), sleep(50).then(() => false)]);
   while (!(await isRead())) {
@@ -236,7 +236,7 @@ test('a blocked reader loses nothing and blames no process', { skip }, async (co
     process.kill(child, 'SIGCONT');
   }
   assertWhole(find(await whole, pid), 'sleep', 'sleep 600');
-  // For good.
+  // The reader is stopped for good.
   const stopped = await readerProcess();
   process.kill(stopped, 'SIGSTOP');
   assertWhole(find(await read(), pid), 'sleep', 'sleep 600');
@@ -244,7 +244,7 @@ test('a blocked reader loses nothing and blames no process', { skip }, async (co
   assertWhole(find(await read(), pid), 'sleep', 'sleep 600');
 });
 
-/** The child of this process that reads evidence. */
+/** Returns the child of this process that reads evidence. */
 async function readerProcess(): Promise<number> {
   for (;;) {
     for (const pid of readdirSync('/proc').map(Number).filter(Number.isInteger)) {

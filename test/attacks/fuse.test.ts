@@ -64,7 +64,7 @@ function reasonToSkip(): string | false {
 function seen(directory: string) {
   const probed = linuxHost(paths).probe();
   assert.ok(probed.ok);
-  // What it is differs while it is covered; that it is answered at all is what matters.
+  // The answer differs while it is covered; it only matters that there is one.
   markHomes([{ user: 'tenant', uid: tenant, gid: tenant, home: directory }], paths);
   return {
     devices: probed.value.capabilities.devices,
@@ -73,7 +73,7 @@ function seen(directory: string) {
   };
 }
 
-/** In a mount namespace of its own, so that the mounts are gone whatever happens. */
+/** Runs in a mount namespace of its own, so that the mounts are gone whatever happens. */
 async function inside([server = '', home = '']: readonly string[]): Promise<void> {
   const before = probe(home);
   for (const name of [...disksNotUsed(before), '/dev/../dev/loop0', 'proc']) {
@@ -103,7 +103,7 @@ function probe(home: string): string {
   });
 }
 
-/** Device files of disks that no file system of tenants is on, and of one that is. */
+/** Returns device files of disks that no file system of tenants is on, and of one that is. */
 function disksNotUsed(before: string): readonly string[] {
   const all = ['/dev/loop0', '/dev/ram0', '/dev/vda', '/dev/vdb', '/dev/sda1'];
   const used = (JSON.parse(before) as ReturnType<typeof seen>).fileSystems.flatMap(

@@ -77,7 +77,7 @@ const historyThreads = (pid: number): number =>
     (task) => readFileSync(`/proc/${pid}/task/${task}/comm`, 'utf8').trim() === 'history',
   ).length;
 
-/** The last hour of these tenants and many others, who have been here for ever. */
+/** Records the last hour of these tenants and many others, whose accounts have always existed. */
 function remember(directory: string): void {
   using events = new EventStore(directory);
   const kept = new Map(

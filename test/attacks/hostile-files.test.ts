@@ -65,7 +65,10 @@ function scan(path: string): Scan {
 const noDpkg =
   spawnSync('dpkg-deb', ['--version']).status !== 0 && 'the program "dpkg-deb" is not installed';
 
-/** `count` licenses whose words are 1,000 blanks apart, and as many modules as somebody would install. */
+/**
+ * Writes a package with `count` licenses whose words are 1,000 blanks apart, and as many modules as somebody
+ * would install.
+ */
 function packageWith(name: string, count: number): string {
   const licenses = Array.from(
     { length: count },
@@ -94,7 +97,7 @@ test('a copyright of blanks does not keep a scan busy', { skip: noDpkg }, () => 
   }
 });
 
-/** So many files that threads read them. */
+/** Makes so many files that threads read them. */
 function bombs(name: string, bomb: Uint8Array, suffix: string): string {
   for (let index = 0; index < 18; index++) put(`${name}/b${index}.ko${suffix}`, bomb);
   return join(root, name);
@@ -105,9 +108,9 @@ const elf = Buffer.from(zeros);
 elf.write('\u007fELF', 'latin1');
 const xz = (bytes: Uint8Array) =>
   spawnSync('xz', ['-0', '-c'], { input: bytes, maxBuffer: 2 ** 28 }).stdout;
-/** What the threads need without any bomb is some 150 MiB. */
+/** The limit for threads that unpack nothing: they need some 150 MiB. */
 const fewKib = 350 * 1024;
-/** One of them at a time, with its window beside it, and nothing kept. */
+/** The limit for one unpacked file at a time and its window, with nothing kept. */
 const oneKib = 1000 * 1024;
 
 for (const [suffix, pack] of [

@@ -132,13 +132,13 @@ suite('A total of reads and writes', { skip }, () => {
   });
 });
 
-/** The command and what it started: each is a process group of its own. */
+/** Ends the command and its children: each is a process group of its own. */
 function endGroup({ pid, exitCode, signalCode }: ChildProcess): void {
   if (pid === undefined || exitCode !== null || signalCode !== null) return;
   try {
     process.kill(-pid, 'SIGKILL');
   } catch {
-    // It has ended by itself.
+    // The process has already ended.
   }
 }
 

@@ -1,4 +1,7 @@
-/** A makefile that asks for more than each of its processes may have, by being many. As root. */
+/**
+ * A makefile that uses more than each of its processes may have, by starting many. The test runs as
+ * root.
+ */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { globSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';
@@ -98,7 +101,7 @@ test('makeJailCgroup() keeps cgroups of running jails and of other names', { ski
   assert.deepEqual(ours(), []);
 });
 
-/** Where makeJailCgroup() makes them. */
+/** Returns the directories in which makeJailCgroup() makes cgroups. */
 function cgroupDirectories(): readonly string[] {
   const made = makeJailCgroup(bounds);
   if (!made.ok) return [];

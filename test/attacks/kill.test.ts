@@ -1,6 +1,6 @@
 /**
- * What `--kill` and `--force` end, on this machine's kernel: a tenant's own processes, wherever its
- * cgroup holds others as well. In it must stay alive: root's shell from `su`, its daemons, the command itself.
+ * The processes that `--kill` and `--force` end, on this machine's kernel: a tenant's own, even if its cgroup contains
+ * others. Root's shell from `su`, its daemons, and the command itself must stay alive.
  */
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
@@ -50,7 +50,7 @@ function suite(host: Parameters<typeof releaseAll>[0]): void {
   };
   const asTenant = (uid: number, script: string): ChildProcess =>
     start(launcher, ['--instance', instance, String(uid), '--', 'sh', '-c', script]);
-  /** As root, in the tenant's cgroups, as a root shell of `su` in its session is. */
+  /** Starts a script as root in the tenant's cgroups, like a root shell of `su` in its session. */
   const asRoot = (uid: number, script: string): ChildProcess => {
     const joins = driver().tree.hierarchies.map(
       ({ rootPath }) => `echo $$ >${rootPath}/u${uid}/cgroup.procs`,
@@ -140,7 +140,7 @@ function suite(host: Parameters<typeof releaseAll>[0]): void {
     mustApply(`<tenant uid="${victim}"/>`, host);
     const outer = asTenant(victim, 'exec unshare --user sleep 600');
     await named(outer, 'sleep');
-    // What newuidmap does for a user: the map is written from outside, by root.
+    // Root writes the map from outside, as newuidmap does for a user.
     writeFileSync(`/proc/${outer.pid}/uid_map`, `0 ${victim} 1\n1 ${subordinate} 10\n`);
     writeFileSync(`/proc/${outer.pid}/gid_map`, `0 ${victim} 1\n`);
     const enter = `--user --target ${outer.pid} --setuid 1 --setgid 0`;

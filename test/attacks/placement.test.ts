@@ -43,15 +43,15 @@ function suite(version: 1 | 2): void {
     `<tenant uid="${third}"><cpu limit="20%"/></tenant>`,
   );
   const name = 'bh-attack';
-  /** Of the account, which newuidmap insists on: what useradd gives it where it makes no group. */
+  /** The account's gid, which newuidmap checks: useradd's default if it makes no group. */
   const gid = '100';
-  /** Of a range that no file of this machine gives to anybody. */
+  /** A range of subordinate ids that no file of this machine gives to anybody. */
   const range = { first: 1_600_000_000, count: 65_536 };
   let stage: Stage;
   const programs = new Map<string, string>();
   const program = (of: string) => programs.get(of) ?? assert.fail(of);
 
-  /** Ours, or that of a run that was killed. */
+  /** Removes our account, or one of a run that was killed. */
   const removeAccount = () => spawnSync('userdel', ['--force', name]);
 
   before(() => {
@@ -169,7 +169,7 @@ function suite(version: 1 | 2): void {
   });
 
   test('a setuid file that a subordinate uid owns', async () => {
-    // Where /tmp is a tmpfs of systemd's, setuid counts for nothing there.
+    // Setuid has no effect in /tmp if systemd mounts a tmpfs there.
     const directory = mkdtempSync('/var/tmp/bulkhead-attack-');
     const copy = `${directory}/setuid`;
     chmodSync(directory, 0o711);

@@ -1,4 +1,6 @@
-/** Who starts processes before it is placed, against the limit of processes: counted, if not refused. */
+/**
+ * Processes that start before they are placed, against the limit of processes: counted, if not refused.
+ */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';

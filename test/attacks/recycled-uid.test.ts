@@ -48,7 +48,7 @@ describe('a uid that is given again', { skip: reasonToSkip() }, () => {
     (await agent.ask('/v1/incidents', asking)).json<IncidentsResponse>().incidents ?? [];
   const incident = async (id: number, asking: number) => agent.ask(`/v1/incidents/${id}`, asking);
 
-  /** What a member runs, with a secret in its arguments, until its limit was hit and evidence is there. */
+  /** Runs a program with a secret in its arguments until its limit was hit and evidence exists. */
   const commitOffence = async (words: string): Promise<number> => {
     runInside(`sleep 600 & wait; : # ${words}`);
     // The storm would leave it no process to start.
@@ -58,7 +58,8 @@ describe('a uid that is given again', { skip: reasonToSkip() }, () => {
     });
     let found = 0;
     await agent.until('an incident has evidence', async () => {
-      // Until one fork of it is refused; what it started ends soon, so that the next one can.
+      // The storm ends when one of its forks is refused. Its children end soon, so that the next one can
+      // start.
       const storm = runInside('while :; do sleep 1 & done');
       await once(storm, 'exit');
       for (const { id } of await list(0)) {

@@ -37,7 +37,7 @@ my $packed = inet_pton($six ? AF_INET6 : AF_INET, $address);
 bind($s, $six ? pack_sockaddr_in6($port, $packed) : pack_sockaddr_in($port, $packed)) && listen($s, 9)
   or die "$!\\n"; $| = 1; print "listening\\n"; sleep 600;`;
 
-/** What a service manager does: it listens, hands the sockets on at each start, and keeps them. */
+/** A service manager: it listens, passes the sockets on at each start, and keeps them. */
 const manager = `BEGIN { $^F = 99 } use Socket qw(:all); use POSIX (); my $port = shift; my @addresses = split /,/, shift;
 my $at = 0; $| = 1;
 for my $address (@addresses) {
@@ -68,7 +68,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** As the tenant. The child if it listens now, or what the kernel said. */
+/** Listens as the tenant. Returns the child if it listens now, or the kernel's error. */
 async function listen(address: string, port: number, reuse = 0): Promise<ChildProcess | string> {
   const child = spawn('perl', ['-e', listener, address, String(port), String(reuse)], {
     uid: tenant,
@@ -81,7 +81,7 @@ async function listen(address: string, port: number, reuse = 0): Promise<ChildPr
   return String(first[0]) === 'listening\n' ? child : said.trim();
 }
 
-/** What a client gets at one address. */
+/** Returns the status or error that a client gets at one address. */
 const get = (host: string, port: number): Promise<number | string> =>
   new Promise((resolve) => {
     const headers = { authorization: `Bearer ${token}` };
@@ -201,7 +201,7 @@ async function nextLine(lines: Interface): Promise<string> {
   return line ?? 'it has ended';
 }
 
-/** What the agent starts has none of the sockets, which would outlive it there. */
+/** Checks that the agent's children have none of the sockets, which would outlive it there. */
 function assertNotInherited(agent: number): void {
   const descriptors = (pid: number | string) => {
     try {
@@ -221,7 +221,7 @@ function assertNotInherited(agent: number): void {
   }
 }
 
-/** Whatever the tenant tries. */
+/** Checks that the tenant cannot listen there, whatever it tries. */
 async function refused(port: number): Promise<void> {
   const wider = loopbacks.includes('::1') ? ['::', '::ffff:127.0.0.1'] : [];
   for (const address of [...loopbacks, '0.0.0.0', ...wider]) {

@@ -29,7 +29,7 @@ export const tenantCount = 1000;
 const tickSeconds = 1;
 const firstUid = 10_001;
 
-/** Of `a` and `b` always the same number from 0 to 1. */
+/** Returns a number from 0 to 1 that is always the same for `a` and `b`. */
 export function noise(a: number, b: number): number {
   let x = Math.imul(a ^ 0x9e3779b9, 0x85ebca6b) ^ Math.imul(b + 0x7f4a7c15, 0xc2b2ae35);
   x = Math.imul(x ^ (x >>> 15), 0x2c1b3c6d);
@@ -311,7 +311,7 @@ function processesResponse(name: string): ProcessesResponse | undefined {
 
 export interface AgentServer {
   readonly asked: readonly string[];
-  /** By path: said instead of what is generated. */
+  /** Answers by path that replace generated ones. */
   readonly instead: Map<string, unknown>;
   readonly close: () => Promise<void>;
 }
@@ -319,7 +319,7 @@ export interface AgentServer {
 const unknown = (path: string) =>
   errorBody({ action: 'find', object: path, reason: 'nobody knows it' });
 
-/** Listens where the agent of `instance` would; root alone can make the directory. */
+/** Listens at the socket of `instance`'s agent; only root can make the directory. */
 export async function startAgentServer(instance: string): Promise<AgentServer> {
   const paths = pathsOf(instance);
   mkdirSync(paths.runtime, { recursive: true, mode: 0o755 });

@@ -1,4 +1,7 @@
-/** What the program does with hostile and broken policies: one clear message, status 1, no trace. */
+/**
+ * The program's reaction to hostile and broken policies: one clear message, status 1, no stack
+ * trace.
+ */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import {

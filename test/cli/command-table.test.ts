@@ -1,4 +1,6 @@
-/** What help lists comes from a table, and a command is loaded when it is asked for. */
+/**
+ * The command table: `--help` is generated from it, and a command is loaded only when it is used.
+ */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';

@@ -75,7 +75,7 @@ function limitEntries(limit: number | string): void {
   fs.writeFileSync(`${slots()}/limit`, `${limit}\n`);
 }
 
-/** A script in an entry, once it has printed "entered", with what it printed until then. */
+/** Starts a script in an entry, and returns once it has printed "entered", with the output until then. */
 async function enter(
   prefix: readonly string[],
   script: string,
@@ -260,7 +260,7 @@ function entries(prefix: readonly string[]): void {
     const own = [...prefix, launcher, '--instance', instance, '--entry', account, '--'];
     const wait = ['sh', '-c', 'echo entered; exec sleep 3600'];
     const script = `for n in 1 2 3 4 5 6 7 8 9 10 11 12; do "$@" & done; wait`;
-    // What was killed may be a parent of others: a whole group is.
+    // A killed process may be a parent of others, so a whole group is killed.
     const child = spawn('setsid', ['sh', '-c', script, 'sh', ...own, ...wait], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -365,7 +365,7 @@ function entries(prefix: readonly string[]): void {
     limitEntries(9);
     await started();
     await started();
-    // Refused by the reseller, it gives back the slots of the site and the tenant.
+    // A command that the reseller's limit refuses releases the slots of the site and the tenant.
     refusedWith(inSite, /all 3 entries of its reseller are in use/);
     fs.rmSync(`${slots()}/reseller`);
     assert.equal(launch(account, ['true'], inSite).status, 0);

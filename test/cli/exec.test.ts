@@ -1,5 +1,5 @@
 // `bulkhead exec` on the real kernel: real cgroups of an instance of its own, and a real account, both
-// removed afterwards. What matters most runs three times, with dash, busybox and bash as /bin/sh.
+// removed afterwards. The most important tests run three times, with dash, busybox and bash as /bin/sh.
 
 import '../../src/testing/guard/here.ts';
 import assert from 'node:assert/strict';
@@ -65,7 +65,7 @@ function removeAccount(): void {
   fs.rmSync(scratch, { recursive: true });
 }
 
-/** Account tools fail while another holds the lock on /etc/passwd. */
+/** Runs account tools again if they fail because another process has the lock on /etc/passwd. */
 function withRetry(run: () => void): void {
   for (let left = 20; ; left--) {
     try {
@@ -116,7 +116,7 @@ function launch(tenant: string, command: readonly string[], given: Options = {})
   return spawnSync(program, args, { encoding: 'utf8', timeout: patienceMilliseconds, ...rest });
 }
 
-/** Standard output of a shell script that the tenant runs. */
+/** Returns the standard output of a shell script that the tenant runs. */
 function output(script: string, given: Options = {}): string {
   const result = launch(account, ['sh', '-c', script], given);
   assert.equal(result.status, 0, result.stderr);
@@ -129,7 +129,7 @@ function assertRefused(result: Result, message: RegExp, status = 1): void {
   assert.equal(result.stdout, '');
 }
 
-/** How a file of /etc may come to be another one. */
+/** Ways in which a file of /etc may be replaced by another. */
 const replacements: Readonly<Record<string, (path: string, text: string) => void>> = {
   'written over': (path, text) => fs.writeFileSync(path, text),
   'replaced by a newer file': (path, text) => {
@@ -349,7 +349,7 @@ describe('bulkhead exec', { skip }, () => {
       '--clear-groups',
       '/bin/sh',
     ];
-    // As a script for sh, since the directories above the launcher may be closed to others.
+    // The launcher runs as a script for sh, since the directories above it may be closed to others.
     const text = fs.readFileSync(launcher, 'utf8');
     const args = [
       ...prefix.slice(1),
@@ -427,7 +427,7 @@ describe('bulkhead exec', { skip }, () => {
 
   test('closes the descriptors that were left open', () => {
     const stdio: StdioOptions = ['pipe', 'pipe', 'pipe', 'pipe', 'pipe'];
-    // In a pipeline the shell itself would have a descriptor open.
+    // The shell itself would have a descriptor open in a pipeline.
     const open = output('ls /proc/$$/fd; true', { stdio }).split('\n');
     assert.deepEqual(
       open.filter((fd) => /^[3-9]$/.test(fd)),
@@ -514,7 +514,7 @@ describe('bulkhead exec', { skip }, () => {
   });
 });
 
-/** What has to be so whichever shell runs the launcher. */
+/** Defines the tests that must pass whichever shell runs the launcher. */
 function core(prefix: readonly string[]): void {
   test('runs as the tenant, with its groups and no privilege', () => {
     const lines = output('id -u; id -g; id -Gn; umask; cat /proc/self/status', { prefix }).split(
@@ -563,8 +563,7 @@ function core(prefix: readonly string[]): void {
   });
 
   test('lets no setuid program gain anything, and with --allow-setuid only what stays with the tenant', (t) => {
-    // Without "-p" a setuid shell gives up what it gained; cat does not.
-    // Where systemd runs, /tmp is mounted with nosuid.
+    // A setuid shell without "-p" drops what it gained; cat does not. systemd mounts /tmp with nosuid.
     const directory = fs.mkdtempSync('/var/tmp/bulkhead-setuid-');
     fs.chmodSync(directory, 0o755);
     t.after(() => fs.rmSync(directory, { recursive: true }));
@@ -697,7 +696,7 @@ function withdraw(): void {
 
 const copyOf = (name: string) => `/run/${instance}/accounts/${name}`;
 
-/** In front of the launcher: the files of the fixture in a mount namespace, with a getent that works or none. */
+/** Returns args before the launcher that mount the fixture's files, with a getent that works or none. */
 function inFixture(getent: 'getent' | 'no getent', inner: readonly string[] = []): string[] {
   const mounts = fixtureFiles.map((name) => `mount --bind "$1/${name}" /etc/${name}`);
   if (getent === 'no getent') mounts.push('mount --bind /usr/bin/false /usr/bin/getent');
@@ -890,13 +889,15 @@ const setField = (index: number, value: string) =>
 
 // --- Helpers ----------------------------------------------------------------------------------------
 
-/** How /proc/self/cgroup names `place` below `root`. */
+/** Returns the name of `place` below `root` in /proc/self/cgroup. */
 function pathInHierarchy(root: string, place: string): string {
   const name = tree.join === 'tasks' ? `:${root.split('/')[4]}:` : '0::';
   return `${name}/${instance}/${place}`;
 }
 
-/** The environment of a command, without what bash always adds: `_` names the command, SHLVL is 0. */
+/**
+ * Returns the environment of a command, without what bash always adds: `_` names the command, SHLVL is 0.
+ */
 function environment(given: Options): Record<string, string> {
   const { stdout, stderr } = launch(account, ['/usr/bin/env', '-0'], given);
   const pairs = stdout.split('\0').filter((pair) => pair !== '' && !/^_=|^SHLVL=0$/.test(pair));
@@ -918,7 +919,7 @@ function expectedEnvironment(extra: Readonly<Record<string, string>>): Record<st
   };
 }
 
-/** A root with a cgroup for the tenant that takes no process. */
+/** Makes a root with a cgroup for the tenant that takes no process. */
 function makeUnjoinable(): string {
   if (tree.join === 'tasks') {
     // A cpuset without processors and memory nodes, or, where there is no cpuset, nothing at all.

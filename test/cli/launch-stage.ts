@@ -1,4 +1,4 @@
-/** What tests of the launcher have in common: the tree of cgroups, and /bin/sh as another shell. */
+/** The common part of the launcher's tests: the cgroup tree, and /bin/sh as another shell. */
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 
@@ -10,7 +10,7 @@ export type Tree = {
   readonly roots: readonly string[];
 };
 
-/** Where a tree of `instance` would be on this host. */
+/** Returns the tree that `instance` would have on this host. */
 export function findTree(instance: string): Tree {
   const cgroup2Magic = 0x63677270;
   if (!fs.existsSync('/sys/fs/cgroup')) return { join: 'tasks', roots: [] };

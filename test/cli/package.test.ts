@@ -29,7 +29,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 
 const release = '6.12.118';
 
-/** A small kernel, and a module that it does not know, as docs/library.md has them. */
+/** Writes a small kernel, and a module that it does not know, as in docs/library.md. */
 function putLibraryFiles(directory: string): void {
   const put = (path: string, content: string | Uint8Array) => {
     mkdirSync(dirname(join(directory, path)), { recursive: true });
@@ -49,7 +49,7 @@ function putLibraryFiles(directory: string): void {
   put('driver.ko', buildModule({ ...built, name: 'driver', modinfo }));
 }
 
-/** Every example of the documentation, run by a program that has the package installed. */
+/** Runs every example of the documentation with a program that has the package installed. */
 function tryLibrary(installed: string, program: string): void {
   putLibraryFiles(installed);
   const page = readFileSync(join(root, 'docs/library.md'), 'utf8');
@@ -74,7 +74,7 @@ function tryLibrary(installed: string, program: string): void {
   assert.deepEqual(JSON.parse(report), JSON.parse(command.stdout), 'not what the command prints');
 }
 
-/** Started, and told where its files are, by what the package has alone. */
+/** The agent is started, and finds its files, only by means of the package. */
 const instance = 'bulkhead-package-test';
 const here = hostHere(instance);
 const tenant = 880_101;

@@ -1,4 +1,4 @@
-/** `release --all` lists what it takes back, asks, goes on after a failure, and leaves nothing of an instance. */
+/** `release --all` lists what it undoes, asks, goes on after a failure, and leaves nothing of an instance. */
 import '../../src/testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';

@@ -8,7 +8,7 @@ import { spawn, spawnSync, type ChildProcessByStdio } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { eventually } from '../../src/testing/patience.ts';
 
-/** Until `condition` holds; what `describe` says is in the failure. */
+/** Waits until `condition` holds. A failure contains the text of `describe`. */
 export async function waitFor(condition: () => boolean, describe: () => string): Promise<void> {
   await eventually('the screen', condition, describe);
 }
@@ -19,7 +19,7 @@ export class ScreenModel {
   alternate = false;
   cursorShown = true;
   wraps = true;
-  /** What was printed while the usual buffer was shown. */
+  /** The text that was printed while the normal buffer was shown. */
   usual = '';
   /** Bytes of the last picture, and how many there were. */
   readonly frames: number[] = [];
@@ -171,7 +171,7 @@ export class TestTerminal {
     this.#child.stdin.write(keys);
   }
 
-  /** As a terminal emulator does when its window changes: the program gets SIGWINCH. */
+  /** Resizes as a terminal emulator does when its window changes: the program gets SIGWINCH. */
   resize(size: TerminalSize): void {
     this.size = size;
     const { status, stderr } = spawnSync('stty', [

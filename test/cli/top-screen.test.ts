@@ -37,7 +37,7 @@ const small: TerminalSize = { columns: 80, rows: 24 };
 const large: TerminalSize = { columns: 120, rows: 40 };
 const path = (name: string) => join(directory, name);
 const read = (name: string) => readFileSync(path(name), 'utf8');
-/** All but its size. */
+/** Returns all modes but the size. */
 const modes = (name: string) => read(name).replace(/rows \d+; columns \d+;/, '');
 const pid = () => Number(read('pid'));
 
@@ -254,7 +254,7 @@ test('top ends when its terminal closes', options, async () => {
   );
 });
 
-/** One that ended and that nobody has waited for yet does not run. */
+/** Whether a process runs. One that ended and that nobody has waited for yet does not. */
 function runs(id: number): boolean {
   try {
     return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${id}/stat`, 'utf8'));

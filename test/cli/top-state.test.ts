@@ -1,4 +1,4 @@
-/** What keys make of `top`, and how its rows are chosen and drawn: without a terminal. */
+/** The effect of keys in `top`, and how its rows are chosen and drawn: without a terminal. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createColors } from 'picocolors';

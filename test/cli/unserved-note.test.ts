@@ -1,4 +1,4 @@
-/** Whoever sets limits of a site that no web server has is told, and nobody else is. */
+/** The note to a caller that sets limits of a site that no web server has; nobody else gets it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { unservedNote } from '../../src/cli/commands/policy/unserved-note.ts';

@@ -44,7 +44,7 @@ const lve = (verb: string, ...args: string[]) =>
 const bin = (name: string) => join(prefix, 'usr/sbin', name);
 const state = () => ({ state: join(prefix, 'var/lib', instance) });
 
-/** Every file below the directory. */
+/** Returns every file below the directory. */
 const files = () =>
   readdirSync(prefix, { recursive: true, withFileTypes: true })
     .filter((each) => !each.isDirectory())

@@ -58,7 +58,7 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 const now = () => readFileSync(file, 'utf8');
 const lvectl = (...args: string[]) => runLve(['lvectl', ...args, '--policy', file]);
-/** Leaves the kernel of the machine that tests run on alone. */
+/** Does not touch the kernel of the machine that runs the tests. */
 const edit = (...args: string[]) => lvectl(...args, '--no-apply');
 
 interface Listed {

@@ -1,13 +1,14 @@
-/** What cgroups use of a core, where neither the machine nor its clock can be relied on. */
+/** Measures how much of a core cgroups use, if neither the machine nor its clock is reliable. */
 import { eventually } from '../../src/testing/patience.ts';
 import type { Counters } from '../../src/limits/limit.ts';
 
 const periodsLeast = 20;
 
 /**
- * Waits until each was throttled many times, and has used no more of a core than `most` says of it: 0.2 is a fifth.
- * An emulated processor that loses its own for a moment lets a process have too much, and the kernel takes that off the next
- * periods: the longer it lasts, the nearer to the limit. What no limit holds never comes down to it. Answers the shares.
+ * Waits until each was throttled many times, and has used no more of a core than its value in `most`: 0.2 is a fifth.
+ * An emulated processor that loses its own for a moment lets a process have too much, and the kernel takes that off the
+ * next periods: the longer it lasts, the nearer to the limit. A process without a limit never comes down to it. Returns
+ * the shares.
  */
 export async function usesNoMoreThan(
   most: ReadonlyMap<string, number>,

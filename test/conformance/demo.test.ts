@@ -36,7 +36,7 @@ function startDemo(...args: readonly string[]) {
   const ended = new Promise<Ended>((done) => {
     child.on('close', (status) => done({ status, ...output }));
   });
-  /** Until it has printed that. */
+  /** Waits until it has printed the text. */
   const says = async (text: RegExp) => {
     while (!text.test(output.stdout)) {
       assert.equal(child.exitCode, null, `It ended early:\n${output.stdout}${output.stderr}`);
@@ -60,7 +60,7 @@ function traces(): readonly string[] {
   return [...cgroups, ...files, ...scratchDirectories(), ...processes()];
 }
 
-/** Of the demo's uids, and still running: ended ones wait for an init that may be slow. */
+/** Returns running processes of the demo's uids. Ended ones wait for an init that may be slow. */
 function processes(): readonly string[] {
   return readdirSync('/proc').flatMap((pid) => {
     if (!/^\d+$/.test(pid)) return [];

@@ -31,7 +31,7 @@ if ('skip' in here) test('the real kernel', { skip: here.skip }, () => {});
 else suite(here.host, here.version);
 
 function suite(host: Parameters<typeof releaseAll>[0], version: 1 | 2): void {
-  // What a run that was killed has left.
+  // Removes what a killed run has left.
   assert.deepEqual(releaseAll(host, { kill: true }), { ok: true, value: undefined });
   conformance(`kernel v${version}`, () => host);
 

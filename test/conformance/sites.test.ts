@@ -1,4 +1,6 @@
-/** Sites on the kernel of this machine: their cgroups, who is in them, and tenants who resist. */
+/**
+ * Sites on the kernel of this machine: their cgroups, the processes in them, and tenants that resist.
+ */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -56,7 +58,7 @@ function suite(host: Parameters<typeof releaseAll>[0], version: 1 | 2): void {
       encoding: 'utf8',
       timeout: patienceMilliseconds,
     });
-  /** A process that runs as the tenant where it is expected. */
+  /** Starts a process that runs as the tenant in the expected cgroup. */
   const settled = async (options: readonly string[], cgroup: string) => {
     const child = inside(options, 'sleep', '3600');
     await eventually(`it sleeps in ${cgroup}`, () => {

@@ -33,7 +33,7 @@ export function policyOf(body: string): Policy {
 
 const gentle: ExecuteOptions = { kill: false, force: false };
 
-/** As it is printed. */
+/** Returns the message as it is printed. */
 export const messageOf = (failure: Failure | undefined) =>
   failure === undefined ? '' : printProblem(failure.problem);
 
@@ -164,7 +164,8 @@ export function conformance(name: string, makeHost: () => Host): void {
     const changed = everyLimit.replace('limit="40"', 'limit="41"');
     mustApply(changed, host);
     const found = drift(everyLimit, host);
-    // Of the tenants that inherit the default; in the file of a slice it has another name.
+    // These belong to the tenants that inherit the default. The setting has another name in a
+    // slice's file.
     assert.equal(found.filter((line) => /pids\.max|TasksMax/.test(line)).length, 3);
     mustApply(everyLimit, host);
     assert.deepEqual(drift(everyLimit, host), []);

@@ -1,6 +1,6 @@
 /**
- * Sites of tenants that are slices of systemd: slices in theirs, with limits of their own wherever something starts in
- * them. Where systemd runs: in the virtual machine.
+ * Sites of tenants that are systemd slices: slices inside the tenants', with limits of their own wherever something
+ * starts in them. The tests need systemd, so they run in the virtual machine.
  */
 import '../../src/testing/guard/here.ts';
 import assert from 'node:assert/strict';
@@ -63,7 +63,7 @@ const asTenant = (options: readonly string[], ...command: readonly string[]) =>
   [launcher, ['--instance', instance, ...options, String(uid), '--', ...command]] as const;
 const inSite = ['--site', name];
 
-/** A process that sleeps as the tenant, and the end of it. */
+/** Starts a process that sleeps as the tenant, and ends it when disposed. */
 async function sleeper(...options: readonly string[]): Promise<Disposable & { pid: number }> {
   const child = spawn(...asTenant(options, 'sleep', '3600'), { stdio: 'ignore' });
   const pid = child.pid ?? 0;
@@ -207,7 +207,7 @@ if (!probed.ok) {
     const tree = `/sys/fs/cgroup/${instance}-tenants.service/u${uid}`;
     try {
       mustApply(plain, cgroup2);
-      // Without a word the driver in force stays.
+      // A policy that names no driver keeps the one in force.
       const kept = applyPolicy(policyOf(plain), real, { kill: false, force: false });
       assert.ok(kept.ok);
       assert.deepEqual(kept.value.operations, []);

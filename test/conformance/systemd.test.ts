@@ -11,7 +11,7 @@ const host = linuxHost(pathsOf('bulkhead-systemd-test'));
 const possible = host.probe('systemd');
 
 if (possible.ok) {
-  // What a run that was killed has left.
+  // Removes what a killed run has left.
   assert.deepEqual(releaseAll(host, { kill: true }), { ok: true, value: undefined });
   const usual = host.probe();
   assert.equal(usual.ok && usual.value.capabilities.driver, 'systemd');

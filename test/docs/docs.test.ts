@@ -1,4 +1,4 @@
-/** What the documentation says is so: policies in it parse, commands and links in it exist. */
+/** Checks of the documentation: policies in it parse, commands and links in it exist. */
 import assert from 'node:assert/strict';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';

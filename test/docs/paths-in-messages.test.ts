@@ -5,7 +5,7 @@ import { isAbsolute } from 'node:path';
 import { test } from 'node:test';
 import { docPage } from '../../src/sys/package-files.ts';
 
-/** Made into pages, which lie beside those that they name. */
+/** Sources that become pages, which are next to the pages that they name. */
 const pages = new Set(['src/policy/vocabulary.ts']);
 const named = /(?<!packageFile\(`|packageFile\(')\b(?:docs|packaging)\/[\w@-]*\.?\w+/;
 

@@ -1,6 +1,6 @@
 /**
- * The commands, on the real kernel: in a user namespace of its own, where user.max_user_namespaces is a value of that
- * namespace alone, with /etc/sysctl.d and /var/lib of its own.
+ * The commands on the real kernel, in a user namespace of its own with its own /etc/sysctl.d and /var/lib. The value
+ * of user.max_user_namespaces applies only to that namespace.
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';

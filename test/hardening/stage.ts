@@ -1,4 +1,4 @@
-/** A host in a directory: files like those of /proc/sys, and an /etc. */
+/** A host in a directory: files as in /proc/sys, and an /etc. */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { defaultSettings, planHarden, planUndo } from '../../src/hardening/core/plan.ts';
@@ -69,7 +69,7 @@ export class Stage implements Disposable {
   }
 }
 
-/** As the command does it, without asking. */
+/** Does what the command does, without asking. */
 export function run(places: Places, undo: boolean, afterStep?: () => void) {
   const lock = lockHardening(places);
   if (!lock.ok) return lock;

@@ -1,4 +1,4 @@
-/** What apply writes for `bulkhead exec --entry`. */
+/** The files that apply writes for `bulkhead exec --entry`. */
 import assert from 'node:assert/strict';
 import {
   existsSync,

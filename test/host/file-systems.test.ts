@@ -1,4 +1,4 @@
-/** What is believed of a mount: its device number and its type, never what it calls its source. */
+/** The trusted facts of a mount: its device number and its type, never its stated source. */
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-/** What tells one home directory from another, and who has a uid, on this machine. */
+/** Marks that distinguish home directories, and owners of uids, on this machine. */
 import assert from 'node:assert/strict';
 import {
   mkdirSync,

@@ -1,4 +1,4 @@
-/** What apply writes down of accounts for the launcher, from files of a fixture. */
+/** The account files that apply writes for the launcher, from files of a fixture. */
 import assert from 'node:assert/strict';
 import {
   existsSync,
@@ -43,7 +43,7 @@ describe('publishAccounts()', () => {
 
   afterEach(() => rmSync(scratch, { recursive: true }));
 
-  /** With an mtime of its own that lies in the past. */
+  /** Writes a file with an mtime of its own that lies in the past. */
   let seconds = 1_700_000_000;
   const write = (name: string, text: string) => {
     const path = join(paths.etc, name);

@@ -34,7 +34,7 @@ test('what is there already is brought up to date, or left alone', () => {
   const written = writeUnits({ etc }, names);
   assert.deepEqual(written, { ok: true, value: names });
   assert.deepEqual(writeUnits({ etc }, names), { ok: true, value: [] });
-  // As somebody copies it by hand.
+  // Somebody may copy it by hand.
   writeFileSync(unitPath({ etc }, first), readFileSync(packageFile(`packaging/${first}`)));
   assert.equal(unitFile({ etc }, first), 'old');
   assert.deepEqual(writeUnits({ etc }, names), { ok: true, value: [first] });

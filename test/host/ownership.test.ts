@@ -1,4 +1,4 @@
-/** Whose a process is, by its uids and by who made its user namespace. */
+/** The owner of a process, by its uids and by the creator of its user namespace. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Ownership } from '../../src/host/accounts/ownership.ts';

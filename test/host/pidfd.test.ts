@@ -37,7 +37,7 @@ else {
   });
 }
 
-/** In a namespace of process ids of its own, so that the next id can be chosen. */
+/** Runs in a pid namespace of its own, so that the next id can be chosen. */
 async function recycle(): Promise<void> {
   const first = spawn('sleep', ['600'], { stdio: 'ignore' });
   using held = opened(first.pid);

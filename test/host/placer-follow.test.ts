@@ -1,6 +1,7 @@
 /**
- * When the placer gives up following those that fork, and whom it then stops: by what it has seen, and never by how long it
- * took. The processes are made up, so that they fork between any two visits, as on a machine of any speed.
+ * The conditions for the placer to stop following forks, and the processes that it then stops: it decides by what it
+ * has seen, never by time. The processes are made up, so that they fork between any two visits, as on a machine of any
+ * speed.
  */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
@@ -90,7 +91,7 @@ suite('Sweep', () => {
       );
       assert.ok(visits < 5_000, String(visits));
       assert.equal(sweep.pending, false);
-      // What is given up once can be followed again.
+      // A sweep that stopped once can begin again.
       sweep.from(pids.last());
       assert.equal(sweep.step(Infinity), 'done');
     });

@@ -236,7 +236,7 @@ test('createTextFile() makes the directory, and replaces only when told', () => 
 });
 
 describe('locks between processes', () => {
-  /** A process that runs `body`, and says `ready` when it has come to that call. */
+  /** Starts a process that runs `body`, and prints `ready` when it has come to that call. */
   function child(body: string): ChildProcess {
     const program = `
       import { editPolicyFile } from ${source('host/edit-policy-file.ts')};

@@ -1,4 +1,7 @@
-/** The files with what tenants have set: for who has the uid now, whatever lies in their place. */
+/**
+ * The files with limits that tenants have set: they apply only to the present owner of the uid,
+ * whatever files are in their place.
+ */
 import assert from 'node:assert/strict';
 import {
   existsSync,
@@ -145,7 +148,7 @@ test('what a reseller has set is beside what the tenant has, and counts for both
   assert.deepEqual(change('acme', 4000), limits(0.2));
   assert.deepEqual(change('other', 4000), new Map(), 'another holder of the uid');
   assert.deepEqual(change('acme', 4001), new Map(), 'another reseller of that name');
-  // The tenant takes back its own, and nothing else.
+  // The tenant removes its own limits, and nothing else.
   assert.ok(keep(5001, 'alice', new Map()).ok);
   assert.deepEqual(read(alice, acme), { reseller: ofReseller });
 });

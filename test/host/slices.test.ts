@@ -75,7 +75,7 @@ suite('the files of slices', () => {
       writeFileSync(`${system}/${other}/90-bulkhead.conf`, text);
     }
     assert.deepEqual(files.owners(), []);
-    // What an apply that was killed has begun is ours.
+    // Files of a killed apply are ours.
     mkdirSync(`${system}/user-1003.slice.d`);
     writeFileSync(`${system}/user-1003.slice.d/90-bulkhead.conf`, '');
     assert.deepEqual(files.owners(), [{ uid: 1003 }]);

@@ -77,7 +77,7 @@ describe('UsageReader', { skip }, () => {
     assert.equal(reader.read('u1')?.threads, 0);
   });
 
-  /** As a process of the cgroup, which has ended when this returns. */
+  /** Runs a script as a process of the cgroup, which has ended when this returns. */
   const runInside = (cgroup: string, script: string) => {
     const joins = hierarchies
       .map(({ rootPath }) => `echo $$ > '${rootPath}/${cgroup}/cgroup.procs'`)

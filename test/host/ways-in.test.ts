@@ -1,4 +1,7 @@
-/** How each way in is held, from facts; which facts a server has; and from where a process came. */
+/**
+ * The placement of each entry path, from facts; the facts of a server; and the entry path of a
+ * process.
+ */
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -41,7 +44,7 @@ describe('reportWays()', () => {
     const sessions = placed('sshd', 'su', 'su-l', 'cron');
     for (const way of ['ssh', 'su', 'cron'])
       assert.equal(report(way, { sessions }), 'at login | placed when the session is opened');
-    // With or without an agent.
+    // The same holds with or without an agent.
     assert.match(report('ssh', { sessions, agentRuns: false }), /^at login/);
     assert.equal(
       report('at', { sessions }),
@@ -215,7 +218,7 @@ describe('wayOfProcess()', () => {
     process(10, 1, 'cron', tenant);
     process(11, 10, 'sh', tenant);
     assert.equal(way(11), undefined);
-    // In both forms: it cannot forge a line either.
+    // Both forms are tried: it cannot forge a line either.
     process(12, 1, 'x\\nPPid:\t30', tenant);
     process(30, 1, 'sshd');
     assert.equal(way(12), undefined);

@@ -1,4 +1,4 @@
-// Without systemd the agent runs the broker of jails.
+// The broker that the agent runs for jails if there is no systemd.
 import '../../src/testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -19,7 +19,7 @@ const policyWith = (chain: readonly unknown[]) =>
   ({ tenants: [{ uid: 620_300, chain, sites: [] }] }) as unknown as Policy;
 const jailed = policyWith([{ jail: { profile: { value: 'web' }, paths: [] } }]);
 
-/** What it answers; nothing while nobody listens. */
+/** Returns the broker's answer; undefined while nobody listens. */
 const ask = (): Promise<string | undefined> =>
   new Promise((resolve) => {
     let text = '';

@@ -39,7 +39,7 @@ const bulkhead = (...words: readonly string[]) => call(program, ['--instance', i
 const asAlice = (...words: readonly string[]) => ['--instance', instance, alice, '--', ...words];
 const inside = (script: string, input = '') =>
   call(launcher, asAlice('/bin/sh', '-c', script), input);
-/** A command of alice's inside that goes on while the test does. */
+/** Starts a command of alice's inside that goes on while the test does. */
 const start = (words: readonly string[], stdout: 'pipe' | 'ignore' = 'pipe') =>
   spawn(launcher, asAlice(...words), { stdio: ['ignore', stdout, 'inherit'] });
 
@@ -55,7 +55,7 @@ let broker: ChildProcess | undefined;
 let log = '';
 const brokerWords = [packageFile('libexec/bulkhead-broker'), instance, '--listen'] as const;
 
-/** With a PAM that lets cron enter jails, which this host need not have. */
+/** Runs the broker with a PAM configuration that lets cron enter jails, which this host need not have. */
 const enteringJails = [
   'unshare',
   '--mount',
@@ -67,7 +67,7 @@ const enteringJails = [
   ...brokerWords,
 ] as const;
 
-/** With a copy of /etc, of which passwd changes the shadow. */
+/** The directory of a copy of /etc, in which passwd changes the shadow file. */
 const ownEtc = `/run/${instance}.etc`;
 const [first, second] = ['correct horse battery', 'staple of another wall'] as const;
 const withOwnEtc = [
@@ -82,7 +82,7 @@ const withOwnEtc = [
   ...brokerWords,
 ] as const;
 
-/** With a mail program of that name, which is a copy of another program. */
+/** The directory of a copy of /usr/sbin, with a mail program that is a copy of another program. */
 const ownSbin = `/run/${instance}.sbin`;
 const withMail = (name: string, program: string, mode = '755') =>
   [
@@ -524,7 +524,7 @@ describe('commands outside of a jail', { skip }, () => {
       const pid = await eventually('it runs', () =>
         readdirSync('/proc').find((each) => exeOf(each)?.endsWith('/passwd')),
       );
-      // No terminal, no descriptor but pipes, and nothing of who asks.
+      // The program has no terminal, no descriptor but pipes, and nothing of the caller's.
       const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
         .replace(/^.*\) /, '')
         .split(' ');
@@ -567,7 +567,7 @@ describe('commands outside of a jail', { skip }, () => {
   });
 
   test('neither can one that is not setuid or setgid, of which a copy runs', async () => {
-    // What was given comes back.
+    // The input comes back.
     await listen(withMail('msmtp', '/usr/bin/tee'));
     const text = 'a line of text\n'.repeat(50_000);
     const [found] = await look(() => {
@@ -614,7 +614,7 @@ describe('commands outside of a jail', { skip }, () => {
       ['esmtp', '755'],
       ['sendmail', '755'],
       ['sendmail', '2755'],
-      // By its name alone.
+      // These are known only by name.
       ['exim4', '755'],
       ['dma', '755'],
       ['smtpctl', '755'],
@@ -633,7 +633,7 @@ describe('commands outside of a jail', { skip }, () => {
   });
 
   test('Exim, without the kernel to hold what it delivers, only queues', async () => {
-    // What it is called with.
+    // The output shows the args.
     await listen(withMail('exim4', '/usr/bin/echo', '4755'));
     const { stdout } = inside('/usr/sbin/sendmail -odi -i -odb me@example.org');
     assert.equal(stdout, '-odq -i me@example.org\n');
@@ -676,9 +676,12 @@ describe('commands outside of a jail', { skip }, () => {
   });
 });
 
-/** How often a process of the tenant showed the host's files, and how often its own jail, while something was done. */
+/**
+ * Counts how often a process of the tenant showed the host's files, and how often its own jail, while something was
+ * done.
+ */
 const look = async (meanwhile: () => void): Promise<readonly number[]> => {
-  // What the broker holds has to be held where the kernel has no Landlock, too.
+  // The broker must confine programs even if the kernel has no Landlock.
   const mark = `/run/${instance}/jail/tenants/${uids.alice}`;
   const marked = readFileSync(mark, 'utf8');
   writeFileSync(mark, marked.replace('landlock yes', 'landlock no'));
@@ -699,7 +702,7 @@ const look = async (meanwhile: () => void): Promise<readonly number[]> => {
   return (/found (\d+) (\d+)/.exec(text) ?? []).slice(1).map(Number);
 };
 
-/** What a command inside prints, while each of its questions is answered. */
+/** Returns the output of a command inside, while each of its questions is answered. */
 async function converse(
   command: string,
   answers: readonly (readonly [question: string, answer: string])[],

@@ -28,11 +28,13 @@ describe('entering a jail from a terminal', { skip }, () => {
   const see = (script: string) =>
     bulkhead('exec', `${uid}`, '--', 'sh', '-c', script).stdout.trim();
   const quote = (word: string) => `'${word.replaceAll("'", String.raw`'\''`)}'`;
-  /** For a shell of root. */
+  /** Returns a command for a root shell that runs a script in the jail. */
   const enter = (script: string) =>
     `${program} --instance ${instance} jail enter -p ${policy} ${uid} -- sh -c ${quote(script)}`;
 
-  /** A shell script of root on a terminal, and all that was on its screen when it ended. */
+  /**
+   * Runs a shell script of root on a terminal, and returns all that was on its screen when it ended.
+   */
   async function show(
     script: string,
     use: (

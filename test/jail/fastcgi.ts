@@ -5,7 +5,7 @@ import { patienceMilliseconds } from '../../src/testing/patience.ts';
 const types = { begin: 1, end: 3, params: 4, stdin: 5, stdout: 6, stderr: 7 } as const;
 
 export interface Reply {
-  /** With the header. */
+  /** The output, including the header. */
   readonly stdout: string;
   readonly stderr: string;
 }

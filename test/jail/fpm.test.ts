@@ -93,7 +93,7 @@ function writeConfig(more = '', of?: OfSite): string {
   return path;
 }
 
-/** As systemd does it: a socket as descriptor 3, and its name. */
+/** A program that starts another as systemd does: with a socket at that path as descriptor 3. */
 const listening = String.raw`use Socket; use POSIX; $^F = 9;
 my ($s, $path, @command) = (undef, @ARGV); unlink $path;
 socket($s, PF_UNIX, SOCK_STREAM, 0) && bind($s, sockaddr_un($path)) && listen($s, 64) or die $!;
@@ -409,7 +409,7 @@ describe('php-fpm in a jail', { skip }, () => {
       assert.equal(ran.status, status, site);
       assert.match(ran.stderr, said);
     }
-    // Without an element of its own it is in the jail of its tenant.
+    // A site without an element of its own is in its tenant's jail.
     mustApply(undefined, ofSite(''));
     writeConfig('', shop);
     start({}, shop);
@@ -452,7 +452,7 @@ describe('php-fpm in a jail', { skip }, () => {
   });
 });
 
-/** As php-fpm itself understands it. */
+/** Returns pools as php-fpm itself understands them. */
 function poolsOf(text: string): Service['pools'] {
   const path = `${homes}/dump.conf`;
   writeFileSync(path, text);

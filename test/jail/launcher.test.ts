@@ -86,7 +86,7 @@ test(
     const text = readFileSync(mark, 'utf8');
     assert.equal(parseMark(text).landlock, true);
     const directory = openSync('/etc', 'r');
-    // As descriptor 10, which the launcher does not close.
+    // Passes the directory as descriptor 10, which the launcher does not close.
     const none = Array.from({ length: 7 }, () => 'ignore' as const);
     const words = ['--instance', instance, `${jailed}`, '--', 'cat', '/proc/self/fd/10/passwd'];
     const leak = () =>

@@ -69,7 +69,7 @@ test('JailRefresher builds when something has changed, once a minute at most, an
     );
     assert.match(alarms[0]?.text ?? '', /Cannot mount the home of "a": it is a link/);
     assert.deepEqual(refresher.takeAlarms(), []);
-    // As process 1 sees it: another file than the one below it is a pin.
+    // This is process 1's view: a file that differs from the one below it is a pin.
     const jail = join(root, 'proc/1/root', paths.runtime, 'jail');
     mkdirSync(jail, { recursive: true });
     problems = [];

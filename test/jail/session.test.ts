@@ -1,4 +1,4 @@
-// The module of PAM on this kernel, in sessions that a program of libpam opens as sshd, su and cron do.
+// The PAM module on this kernel, in sessions that a libpam program opens as sshd, su and cron do.
 import '../../src/testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
@@ -79,7 +79,7 @@ describe('the module of PAM', { skip }, () => {
     assert.deepEqual([status, stdout], [0, profile], log);
   };
 
-  /** No session for the tenant, with the reason in the log, and others as ever. */
+  /** Checks that the tenant gets no session, with the reason in the log, and others do as before. */
   function refused(reason: RegExp, ...more: Parameters<typeof session> | []): void {
     const { status, stdout, log } = more.length === 0 ? session(tenant) : session(...more);
     assert.deepEqual([status, stdout], [1, ''], log);
@@ -364,7 +364,7 @@ describe('the module of PAM', { skip }, () => {
         env: { ...process.env, LD_LIBRARY_PATH: scratch },
       }).stderr;
     fs.writeFileSync(services, 'passwd: files gone\n');
-    // As a second name of the tenant that the directory service alone has.
+    // The tenant uses a second name that only the directory service has.
     assert.match(as('second'), /no session for second, .*while its account cannot be looked up/);
     for (const user of [other, 'root']) assert.match(as(user), /^opened: yes$/m, user);
     fs.writeFileSync(services, 'passwd: files\n');

@@ -58,7 +58,7 @@ test('a site sees its own directory, and neither its sister nor the home', { ski
     assert.equal(stage.see(key, `ls -A ${home()}`), `${own}.example`);
     for (const path of [`${sister}.example/config`, '.secret', `${own}.example/../.secret`])
       assert.notEqual(stage.run(key, '/bin/cat', `${home()}/${path}`).status, 0, path);
-    // Beside it nothing can be made.
+    // Nothing can be made next to it.
     assert.notEqual(stage.run(key, '/bin/mkdir', `${home()}/new`).status, 0);
     stage.see(key, `echo written >${home()}/${own}.example/by-site`);
     assert.equal(readFileSync(`${home()}/${own}.example/by-site`, 'utf8'), 'written\n');
@@ -144,7 +144,7 @@ test('processes are counted where they are: in the tenant, a site, or none', { s
     await stage.build(stage.tenant(alice), stage.site(alice, 'shop.example', { profile: 'shell' }));
     assert.deepEqual(found(shop), { ...none, stale: [ofSite] });
     assert.deepEqual(found(`${alice}`)?.inside, [ofTenant]);
-    // Of a tenant that has no jail itself, what is in none is where it should be.
+    // A tenant without a jail of its own has its processes outside, as it should.
     await stage.build(stage.site(alice, 'shop.example', { profile: 'shell' }));
     assert.deepEqual([...findOccupants(readMarks(stage.paths)).keys()], [shop]);
     assert.deepEqual(found(shop)?.outside, []);
@@ -160,7 +160,7 @@ test('processes are counted where they are: in the tenant, a site, or none', { s
 const instance = 'bulkhead-jail-sites-applied';
 const needsTree = skip || (findTree(instance).roots.length === 0 ? 'needs cgroups' : false);
 
-/** As an administrator does it; ends with nothing left. */
+/** Does what an administrator would do, and ends with nothing left. */
 test('apply, exec --site and jail with a site', { skip: needsTree }, async (t) => {
   const call = (file: string, ...words: readonly string[]) =>
     spawnSync(file, words, { encoding: 'utf8', timeout: patienceMilliseconds });
@@ -287,7 +287,7 @@ test('apply, exec --site and jail with a site', { skip: needsTree }, async (t) =
       apply('', own);
       assert.deepEqual([profileAt(), profileAt(...ofShop)], ['', 'strict']);
       assert.deepEqual(readdirSync(`/run/${instance}/jail/tenants`), [shop]);
-      // Its tenant may log in as ever.
+      // Its tenant may log in as before.
       assert.ok(!existsSync(`/var/lib/${instance}/jailed`));
       apply('', '');
       assert.deepEqual([profileAt(), profileAt(...ofShop)], ['', '']);

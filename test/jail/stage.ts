@@ -1,4 +1,4 @@
-/** What tests of jails on this kernel have in common: an instance of their own, and homes. */
+/** The common part of tests of jails on this kernel: an instance of their own, and homes. */
 import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import {
   chownSync,
@@ -34,16 +34,16 @@ export function reasonToSkip(): string | false {
   return false;
 }
 
-/** Of a tenant its uid. */
+/** The key of a jail; for a tenant, also its uid as a number. */
 type Key = number | JailKey;
 
 export class JailStage implements AsyncDisposable {
   readonly instance: string;
-  /** Of root, and not in /tmp, of which jails have their own. */
+  /** The directory of homes. It is root's, and not in /tmp, since jails have a /tmp of their own. */
   readonly homes: string;
 
   constructor(name: string) {
-    // As in a package: where it is missing, jails are entered without.
+    // As in a package. Without the program, jails are entered without Landlock.
     compileLandlock();
     compileNotify();
     this.instance = `bulkhead-jail-${name}`;
@@ -56,7 +56,7 @@ export class JailStage implements AsyncDisposable {
     return jailPathsOf(pathsOf(this.instance));
   }
 
-  /** With a home, and no account of the host. */
+  /** Returns a tenant with a home, and without an account on the host. */
   tenant(uid: number, jail: Partial<Jail> = {}): JailTenant {
     const home = `${this.homes}/u${uid}`;
     if (!existsSync(home)) {
@@ -67,7 +67,7 @@ export class JailStage implements AsyncDisposable {
     return { uid, account, jail: { profile: 'web', paths: [], ...jail } };
   }
 
-  /** Of a tenant that has a home here; the directory is made. */
+  /** Returns a site of a tenant that has a home here, and makes its directory. */
   site(uid: number, name: string, jail: Partial<Jail> = {}): JailTenant {
     const { account } = this.tenant(uid);
     const home = jail.home ?? `${account?.home}/${name}`;
@@ -93,7 +93,9 @@ export class JailStage implements AsyncDisposable {
     return released.value;
   }
 
-  /** As the launcher enters, after it joined the cgroup and closed what it can. */
+  /**
+   * Returns a command that enters as the launcher does after it joined the cgroup and closed what it can.
+   */
   enterCommand(key: Key, ...command: readonly string[]): readonly string[] {
     const { vault, inside } = this.paths;
     const uid = `${key}`.split('-', 1)[0];
@@ -136,7 +138,7 @@ export class JailStage implements AsyncDisposable {
   }
 }
 
-/** Where a command is started by these words, the kernel seems to have no Landlock. Source: seccomp(2). */
+/** Returns args that start a command so that the kernel seems to have no Landlock. Source: seccomp(2). */
 export function withoutLandlock(directory: string): readonly string[] {
   const file = `${directory}/no-landlock`;
   const [load, equal, answer, firstCall, unknown, allow] = [
@@ -159,7 +161,7 @@ export function withoutLandlock(directory: string): readonly string[] {
   return ['/usr/bin/setpriv', `--seccomp-filter=${file}`, '--'];
 }
 
-/** Why jails are entered without it here, if so. */
+/** Returns why jails are entered without it here, if they are. */
 export function landlockObstacle(): string | false {
   compileLandlock();
   const landlock = findLandlock();
@@ -168,7 +170,7 @@ export function landlockObstacle(): string | false {
   return canFilter() ? false : 'needs setpriv of util-linux 2.41';
 }
 
-/** For programs that tenants run: everyone may enter it. */
+/** Makes a directory for programs that tenants run: everyone may enter it. */
 export function publicScratch(name: string): string {
   const directory = mkdtempSync(`/var/tmp/${name}-`);
   chmodSync(directory, 0o755);

@@ -11,11 +11,11 @@ import { sideOf, versions, type Version } from './wanted-of.ts';
 
 type Read = Readonly<Partial<Counters>>;
 interface CounterFileRow {
-  /** Who prints it → the text, and what comes of it. */
+  /** The text and the counters that must be read from it, by the kernel that prints it. */
   readonly good: Readonly<Record<string, readonly [text: string, counters: Read]>>;
   /** The numbers that are read stand as `N`. None: the file is a list. */
   readonly numbers?: string;
-  /** What comes of a file without any line that is known; otherwise nothing. */
+  /** The counters of a file without any known line; none if absent. */
   readonly empty?: Read;
 }
 

@@ -1,6 +1,6 @@
 /**
- * What is written for each limit: attribute × cgroup version × set, unlimited, absent and below a
- * reseller that has less → the lines `FILE TEXT`.
+ * The files that are written for each limit: attribute × cgroup version × set, unlimited, absent
+ * and below a reseller that has less → the lines `FILE TEXT`.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -21,7 +21,7 @@ interface Row {
   readonly value: string;
   /** Other attributes of the same limit, in all states. */
   readonly beside?: string;
-  /** What the reseller has. */
+  /** The limits of the reseller. */
   readonly parentLimits: string;
   readonly v1: States;
   readonly v2: States;
@@ -188,7 +188,7 @@ const rows: Readonly<Record<string, Row>> = {
   'network.receive': { value: '1MiB/s', parentLimits: 'receive="1KiB/s"', ...nothing },
 };
 
-/** The lines of one of the two, only those for files that the row names. */
+/** Returns the lines of one of the two, only for files that the row names. */
 function linesOf(
   version: Version,
   body: string,
@@ -274,7 +274,7 @@ test('limits has no attribute that the table does not name', () => {
   assert.deepEqual(Object.keys(rows).toSorted(), keys.toSorted());
 });
 
-/** What two attributes, or an attribute and the host, make of each other. */
+/** The combined effect of two attributes, or of an attribute and the host. */
 const together: readonly (readonly [
   when: string,
   version: Version,

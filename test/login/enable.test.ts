@@ -29,7 +29,7 @@ const copyOf = (path: string) => join(scratch, 'root', path);
 const read = (path: string) => fs.readFileSync(copyOf(path), 'utf8');
 const write = (path: string, text: string) => fs.writeFileSync(copyOf(path), text);
 
-/** Files and directories that take the place of others, beside the copies. */
+/** Files and directories that replace others, in addition to the copies. */
 type Instead = Readonly<Record<string, string>>;
 
 function words(command: string, instead: Instead = {}): readonly [string, string[]] {
@@ -58,7 +58,7 @@ function succeed(command: string, instead: Instead = {}): string {
   return stdout;
 }
 
-/** All that PAM and pam-auth-update go by. */
+/** Returns all files that PAM and pam-auth-update use. */
 const files = () =>
   directories
     .filter((each) => each !== '/var/cache/debconf')
@@ -93,7 +93,7 @@ describe('bulkhead pam on copies of the files of PAM', { skip }, () => {
   before(() => {
     for (const each of directories)
       fs.cpSync(each, copyOf(each), { recursive: true, dereference: true });
-    // What packages have left pending, and pam_systemd also where this machine has no systemd.
+    // Profiles that packages have left pending, and pam_systemd's, even if this machine has no systemd.
     write(
       '/usr/share/pam-configs/systemd',
       'Name: systemd\nDefault: yes\nPriority: 0\nSession-Interactive-Only: yes\nSession-Type: Additional\nSession:\n\toptional\tpam_systemd.so\n',
@@ -302,7 +302,7 @@ describe('bulkhead pam on copies of the files of PAM', { skip }, () => {
     goesWrong(`${onCopies}; echo garbage > ${session}; echo broken >&2; exit 1`);
     goesWrong(`${onCopies}; '${real}' "$@"; echo '# more' >> ${session}`);
     goesWrong(`${onCopies}; '${real}' "$@"; rm ${session}; kill -KILL $$`);
-    // As on the copies, but then nobody could open a session any more.
+    // This passes on the copies, but then nobody could open a session any more.
     goesWrong(
       `'${real}' "$@"; [ "$1" = --root ] || set -- --root ''; echo 'session requisite pam_deny.so' >> "$2${session}"`,
     );

@@ -1,6 +1,6 @@
 /**
- * The step on this machine's kernel, cgroup v1 or v2, with dash, busybox and bash as /bin/sh: by itself, and in a real
- * session of su whose PAM files are this test's own, in a mount namespace of its own.
+ * The step on this machine's kernel, cgroup v1 or v2, with dash, busybox and bash as /bin/sh: on its own, and in a
+ * real su session with PAM files of this test, in a mount namespace of its own.
  */
 import '../../src/testing/guard/here.ts';
 import assert from 'node:assert/strict';
@@ -40,7 +40,7 @@ const skip = process.getuid?.() !== 0 ? 'needs root' : roots.length === 0 ? 'nee
 
 const shells = ['dash', 'busybox', 'bash'].filter((each) => fs.existsSync(`/bin/${each}`));
 
-/** The shell under the name that the first line of the step calls it by: bash then is another than `bash`. */
+/** Returns the shell under the name in the first line of the step: bash behaves differently under it. */
 function asSh(shell: string): string {
   const link = join(scratch, `${shell}-as`, 'sh');
   fs.mkdirSync(join(scratch, `${shell}-as`), { recursive: true });
@@ -54,7 +54,7 @@ const launch = [
   '',
 ].join('\n');
 
-/** Which hierarchies of ours a process is in, and where. */
+/** Returns our hierarchies that a process is in, and where. */
 const placesIn = (text: string): readonly string[] =>
   text.split('\n').flatMap((line) => new RegExp(`/${instance}/(.*)$`).exec(line)?.[1] ?? []);
 
@@ -152,7 +152,7 @@ const makeTenant = (cgroup: string) => {
   for (const root of roots) fs.mkdirSync(`${root}/${cgroup}`, { recursive: true });
 };
 
-/** What a command prints that sees these files as /etc/pam.d. */
+/** Returns the output of a command that sees these files as /etc/pam.d. */
 const withPamFiles = (files: string, ...command: readonly string[]): string =>
   execFileSync(
     'unshare',

@@ -27,7 +27,7 @@ const here = hostHere(instance);
 const skip = 'skip' in here ? here.skip : false;
 const uid = 64_331;
 
-/** An event as the kernel would send it. */
+/** Returns an event as the kernel would send it. */
 function forged(pid: number): Buffer {
   const message = Buffer.alloc(76);
   message.writeUInt32LE(message.length, 0);

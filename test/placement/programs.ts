@@ -9,7 +9,7 @@ import { ensurePrerequisites, type Readiness } from '../../src/testing/prerequis
 
 const brought = process.env['BULKHEAD_TEST_PROGRAMS'];
 
-/** What else they need is in the guest's image. */
+/** Installs what the tests need. The guest's image has everything else already. */
 export const programsReady = async (): Promise<Readiness> =>
   brought === undefined
     ? ensurePrerequisites('placement', (line) => console.log(`# ${line}`))

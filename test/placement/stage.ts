@@ -1,6 +1,6 @@
 /**
- * What the placement tests share: an instance with tenants on this machine's kernel, a placer at work on
- * it, and a look at /proc that shares no code with the placer's.
+ * The common part of the placement tests: an instance with tenants on this machine's kernel, a running placer,
+ * and a reader of /proc that shares no code with the placer's.
  */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
@@ -56,7 +56,7 @@ interface Found {
   readonly outside: readonly string[];
 }
 
-/** Who belongs where, as a policy and the driver have it. */
+/** Returns the cgroup of each uid, according to the policy and the driver. */
 export function targetsHere(host: Host, policy: string): PlacementTargets {
   const driver = host.probe();
   assert.ok(driver.ok);
@@ -114,7 +114,7 @@ export class Stage implements AsyncDisposable {
     return placement;
   }
 
-  /** What a scan of all processes finds, once one could inspect them all. */
+  /** Returns the result of a scan of all processes, once all of them could be inspected. */
   scanned(): Promise<PlacementStatus> {
     return eventually(
       'all processes are inspected',
@@ -126,7 +126,7 @@ export class Stage implements AsyncDisposable {
     );
   }
 
-  /** Nobody places any more. */
+  /** Stops the placer. */
   async rest(): Promise<void> {
     await this.#placement?.[Symbol.asyncDispose]();
     this.#placement = undefined;
@@ -139,13 +139,13 @@ export class Stage implements AsyncDisposable {
     return child as ChildProcess & { readonly pid: number };
   }
 
-  /** A process of a uid that sleeps; it was root's before. */
+  /** Starts a process of a uid that sleeps; it was root's before. */
   sleepAs(uid: number) {
     const who = [`--reuid=${uid}`, `--regid=${uid}`, '--clear-groups'];
     return this.run('setpriv', ...who, 'sleep', '3600');
   }
 
-  /** Cgroup of a process in each hierarchy of the tree; nothing once it is gone. */
+  /** Returns the cgroup of a process in each hierarchy of the tree; nothing once it is gone. */
   cgroupsOf(pid: number, path = `${pid}`): readonly string[] | undefined {
     const text = read(`/proc/${path}/cgroup`);
     if (text === undefined) return undefined;
@@ -172,7 +172,7 @@ export class Stage implements AsyncDisposable {
     );
   }
 
-  /** All living processes of a uid. */
+  /** Returns all living processes of a uid. */
   processesOf(uid: number): readonly number[] {
     return readdirSync('/proc')
       .filter((name) => /^\d+$/.test(name))
@@ -187,7 +187,7 @@ export class Stage implements AsyncDisposable {
     return of.flatMap((uid) =>
       this.processesOf(uid).flatMap((pid): Found[] => {
         const cgroups = this.cgroupsOf(pid) ?? [];
-        // On v1 a process that is about to end shows as outside; it is none that could run.
+        // A process that is about to end shows as outside on v1; it can no longer run.
         const cgroup = uid === uids.fourth ? `r${uids.reseller}/u${uid}` : `u${uid}`;
         const outside = this.hierarchies.filter(
           ({ path }, index) => cgroups[index] !== `${path}/${cgroup}`,
@@ -199,14 +199,17 @@ export class Stage implements AsyncDisposable {
     );
   }
 
-  /** Until a condition holds; answers how long it took in milliseconds, to be printed and not to be judged. */
+  /**
+   * Waits until a condition holds. Returns the time that it took in milliseconds, to be printed and not to be
+   * tested.
+   */
   async until(what: string, condition: () => boolean | Promise<boolean>): Promise<number> {
     const begin = performance.now();
     await eventually(what, condition, () => this.lines.join('\n'));
     return performance.now() - begin;
   }
 
-  /** A cgroup outside of the instance in each hierarchy, for what another manager would make. */
+  /** Makes a cgroup outside the instance in each hierarchy, as another manager would. */
   otherCgroup(path: string): { readonly join: (pid: number) => void } & AsyncDisposable {
     const made = this.hierarchies.map(
       ({ mountPoint }) => `${mountPoint}/bulkhead-place-other/${path}`,
@@ -228,7 +231,7 @@ export class Stage implements AsyncDisposable {
     };
   }
 
-  /** Every process of the tests' uids, and what was started here. */
+  /** Ends every process of the tests' uids, and those that were started here. */
   async quiet(): Promise<void> {
     for (const child of this.#children.splice(0)) child.kill('SIGKILL');
     await this.until('every process has ended', () => {
@@ -250,7 +253,7 @@ export class Stage implements AsyncDisposable {
   }
 }
 
-/** A scratch cgroup and those above it, whose name is of the tests' making; false while in use. */
+/** Removes a scratch cgroup and those above it that the tests made; false while in use. */
 function removeUp(path: string): boolean {
   for (let at = path; at.includes('/bulkhead-place-other'); at = dirname(at)) {
     try {

@@ -22,7 +22,7 @@ import { policies } from './policies.ts';
 const numRuns = 300;
 const options = { kill: false, force: false };
 
-/** Files whose value in a reseller bounds that of its tenants. */
+/** Files in which a reseller's value bounds its tenants' values. */
 const boundFiles: Readonly<Record<Version, readonly string[]>> = {
   1: [
     'cpu.cfs_quota_us',
@@ -38,7 +38,7 @@ const boundFiles: Readonly<Record<Version, readonly string[]>> = {
   2: ['cpu.max', 'memory.max', 'memory.high', 'memory.swap.max', 'pids.max'],
 };
 
-/** What somebody else may write. */
+/** Texts that somebody else may write to these files. */
 const foreignTexts: Readonly<Record<Version, Readonly<Record<string, readonly string[]>>>> = {
   1: {
     'cpu.cfs_quota_us': ['-1', '5000', '90000', '700000'],
@@ -86,7 +86,7 @@ const meddlingOn = (version: Version) =>
 const textOf = ({ cgroups }: FakeHost, cgroup: string, file: string) =>
   cgroups.map((each) => each.read(cgroup, file)).find((text) => text !== undefined);
 
-/** The number of a file of one limit; what has none allows everything. */
+/** Returns the number in a file of one limit; a file without one allows everything. */
 function allowed(file: string, text: string): number {
   if (file.startsWith('blkio.')) return Number(/^254:0 (\d+)/m.exec(text)?.[1] ?? Infinity);
   const [number, period = '1'] = text.trim().split(' ');
@@ -133,7 +133,7 @@ function hostWith(version: Version, policy: Policy) {
 
 function meddle({ cgroups }: FakeHost, cgroup: string, file: string, text: string): void {
   const place = cgroups.find((each) => each.read(cgroup, file) !== undefined);
-  // What the kernel refuses, nobody can write.
+  // Nobody can write a text that the kernel refuses.
   place?.write(cgroup, file, text);
 }
 
@@ -159,7 +159,7 @@ const pidOf = (uid: number, index: number) => String(4_000_000 + uid * 10 + inde
 const indexOf = (operations: readonly Operation[], kind: 'create' | 'remove', cgroup: string) =>
   operations.findIndex((each) => each.kind === kind && each.cgroup === cgroup);
 
-/** A parent that is not in the plan is there already, or stays. */
+/** Checks the order of cgroups. A parent that is not in the plan exists already, or stays. */
 function assertTreeOrder(operations: readonly Operation[]): void {
   for (const [at, operation] of operations.entries()) {
     if (operation.kind === 'create' && operation.cgroup !== '') {

@@ -52,7 +52,7 @@ const burst: Sizes = (values) => {
   const limit = valueOf(values, 'cpu.limit');
   return [limit === Infinity ? 0 : Math.min(limit, valueOf(values, 'cpu.burst'))];
 };
-/** None where memory is limited and nothing is written about swap. */
+/** Returns the swap limit: zero if memory is limited and the policy does not mention swap. */
 const swapOf = (values: LimitValues) =>
   values['memory.swap'] === undefined && valueOf(values, 'memory.limit') === Infinity
     ? Infinity
@@ -61,7 +61,7 @@ const memoryAndSwap: Sizes = (values) => [
   valueOf(values, 'memory.limit') + Math.max(4096, swapOf(values)),
 ];
 
-/** What each file limits, as the policy says it. */
+/** The policy's sizes that each file limits. */
 const limitedBy: Readonly<Record<string, Sizes>> = {
   'cpu.max': sizes('cpu.limit'),
   'cpu.max.burst': burst,

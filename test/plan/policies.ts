@@ -35,7 +35,7 @@ const quantityOf = (key: LimitKey): fc.Arbitrary<Quantity> => {
     : value;
 };
 
-/** Of one tenant or reseller; each of them may be absent. */
+/** Limits of one tenant or reseller, each of which may be absent. */
 export const limitValues: fc.Arbitrary<LimitValues> = fc.record(
   Object.fromEntries(keys.map((key) => [key, quantityOf(key)])),
   { requiredKeys: [] },

@@ -554,7 +554,7 @@ class Writer {
   }
 }
 
-/** What a policy says, without how it is written. */
+/** Returns the meaning of a policy, regardless of how it is written. */
 function meaning(text: string) {
   const { document, diagnostics } = parsePolicy('', text);
   assert.ok(document !== undefined && !diagnostics.failed, JSON.stringify(diagnostics.list));
@@ -581,7 +581,7 @@ function meaning(text: string) {
 
 const comments = (text: string) => text.match(/<!--[\s\S]*?-->/g) ?? [];
 
-/** Every element of the text that the target could be. */
+/** Returns the first element of the text that the target could be. */
 function elementOf(text: string, target: Target): XmlElement | undefined {
   const root = parsePolicy('', text).document?.root;
   const all = root?.children.flatMap((each) => [each, ...each.children]) ?? [];
@@ -626,7 +626,7 @@ function assertSameOutside(before: string, after: string, target: Target): void 
   assert.ok(after.endsWith(before.slice(element.end)));
 }
 
-/** `after` is `before` with something put in at one place. */
+/** Checks that `after` is `before` with an insertion at one place. */
 function assertInserted(before: string, after: string): void {
   let same = 0;
   while (same < before.length && before[same] === after[same]) same++;

@@ -1,4 +1,4 @@
-/** What was probably meant by a word that is none. */
+/** Suggestions for unknown words. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { nearest, printDiagnostic } from '../../src/policy/diagnostic.ts';

@@ -25,7 +25,7 @@ writeFileSync(schema, policySchema());
 const xmllint = spawnSync('xmllint', ['--version']).error === undefined;
 const skip = xmllint ? false : 'needs xmllint (Debian: libxml2-utils)';
 
-/** What xmllint has against a text; empty where it is valid. */
+/** Returns xmllint's errors for a text; empty if it is valid. */
 function problems(text: string): string {
   const { status, stderr } = spawnSync('xmllint', ['--noout', '--nonet', '--schema', schema, '-'], {
     input: text,
@@ -128,7 +128,7 @@ describe('policySchema() of what is wrong', () => {
   }
 });
 
-/** An example inside the elements that it needs around it. */
+/** Puts an example inside the elements that it needs around it. */
 function inPlace(block: string): string {
   const name = /^<([a-z]+)/.exec(block)?.[1] ?? '';
   if (limits.some((limit) => limit.name === name)) return `<defaults>${block}</defaults>`;

@@ -1,4 +1,7 @@
-/** What a tenant or its reseller sets for sites: where the policy lets it, and never against the policy. */
+/**
+ * Limits that a tenant or its reseller sets for sites: only where the policy allows it, and never against
+ * the policy.
+ */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { attributes } from '../../src/limits/limits.ts';
@@ -236,7 +239,7 @@ test('exceeds() compares with the limits of the tenant', () => {
   assert.equal(exceeds('cpu.limit', 1.01 as CpuFraction, tenant), '100%');
   assert.equal(exceeds('memory.limit', 'unlimited', tenant), '100MiB');
   assert.equal(exceeds('memory.soft', 'unlimited', tenant), undefined);
-  // What a tenant has none of, its sites have none of.
+  // A tenant without a resource leaves its sites none of it.
   assert.equal(exceeds('memory.swap', megabytes(1), tenant), '0B');
   assert.equal(exceeds('cpu.weight', 10_000 as Quantity, tenant), undefined);
 });

@@ -29,7 +29,7 @@ for (const [name, [good, bad]] of Object.entries(rows)) {
     const read = parse(good);
     assert.ok(read.ok);
     assert.equal((print as (value: unknown) => string)(read.value), good);
-    // In a pattern of XML Schema a dollar is a dollar.
+    // A dollar is literal in XML Schema patterns.
     assert.match(good, new RegExp(`^(?:${pattern.replaceAll('$', String.raw`\$`)})$`, 'u'));
   });
 

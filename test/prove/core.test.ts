@@ -64,7 +64,7 @@ test('a refusal without a control that gets through is not a proof', () => {
   assert.equal(withControl(held('EPERM'), impossible('no disk')).kind, 'impossible');
   assert.equal(withControl(held('EPERM'), through('read it')).kind, 'held');
   assert.equal(withControl(held('EPERM'), undefined).kind, 'held');
-  // What got through did so whatever the control says.
+  // A successful attack counts, whatever the control's result is.
   assert.equal(withControl(through('read it'), held('EPERM')).kind, 'through');
 });
 

@@ -82,7 +82,7 @@ function cgroupsLeft(): readonly string[] {
     .filter((each) => existsSync(each));
 }
 
-/** What has ended and is not reaped yet does nothing any more. */
+/** Whether a process runs: one that has ended and is not reaped yet does nothing any more. */
 const isRunning = (status: string, uid: number) =>
   new RegExp(`^Uid:\\s+${uid}\\s`, 'm').test(status) && !/^State:\s+Z/m.test(status);
 
@@ -142,7 +142,7 @@ describe('prove', { skip }, () => {
       for (const name of ['memory-hog', 'oom-score', 'fork-storm', 'thread-storm'])
         is(name, 'held');
       is('descriptor-flood', 'held');
-      // Where others keep the host busy, these may not come as far as their limit.
+      // These may not reach their limit if others keep the host busy.
       for (const name of ['busy-loop', 'fork-chains'])
         assert.notEqual(entry(name).verdict, 'not held', entry(name).detail);
     });
@@ -317,7 +317,7 @@ describe('bulkhead prove', { skip }, () => {
   const cli = (...words: readonly string[]) =>
     spawnSync(program, [...args, ...words], { encoding: 'utf8' });
   const started: ChildProcess[] = [];
-  /** Until the attack runs, which the throttle makes last seconds. */
+  /** Waits until the attack runs. The throttle makes it last seconds. */
   const running = async () => {
     const child = spawn(program, [...args, '-p', file, '--only', 'disk-bandwidth'], {
       stdio: ['ignore', 'ignore', 'pipe'],

@@ -34,7 +34,7 @@ describe('bulkhead stop', { skip, timeout: longPatienceMilliseconds }, () => {
 
   before(async () => {
     if ('skip' in here) return;
-    // What a run that was killed has left.
+    // Removes what a killed run has left.
     rmSync(here.host.paths.state, { recursive: true, force: true });
     agent = new RunningAgent(here.host);
     agent.writePolicy(policy);
@@ -61,7 +61,7 @@ describe('bulkhead stop', { skip, timeout: longPatienceMilliseconds }, () => {
     children.push(child);
     return child;
   };
-  /** Those that have not ended, with this real uid. */
+  /** Returns the processes with this real uid that have not ended. */
   const processesOf = (uid: number): readonly string[] =>
     readdirSync('/proc')
       .filter((each) => /^\d+$/.test(each))
@@ -83,7 +83,7 @@ describe('bulkhead stop', { skip, timeout: longPatienceMilliseconds }, () => {
     if ('skip' in here) return;
     inside(erin, ...bomb);
     await eventually('the bomb fills the limit', () => processesOf(erin).length >= 59);
-    // One that ends and starts itself again at once outside of the cgroup is found as well.
+    // A process that restarts itself at once outside the cgroup is found as well.
     const astray = spawn('setpriv', ['--reuid', `${erin}`, '--clear-groups', 'sleep', '3600']);
     const roots = spawn('sleep', ['3600']);
     const neighbour = inside(other, 'sleep', '3600');

@@ -1,4 +1,4 @@
-/** What becomes of the files when the writer is killed, the disk is full, or bytes are overwritten. */
+/** The files after the writer is killed, the disk is full, or bytes are overwritten. */
 import '../../src/testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
@@ -184,7 +184,7 @@ describe('stores on a full disk', { skip: mountProblem() }, () => {
     const written = events.transaction(() => {
       for (let key = 0; key < 4_000; key++) {
         events.recordAlert(`${key} ${'y'.repeat(4_000)}`, key);
-        // What would fit again after the failure must not be written either.
+        // Records that would fit again after the failure must not be written either.
         events.recordAlert(`${key}`, key);
       }
     });
@@ -286,7 +286,7 @@ describe('stores with a damaged file', () => {
     assert.deepEqual(store.add(busyTick(1_000)), done);
     const size = statSync(file).size;
     overwrite(file, 4_096, size - 4_096);
-    // What is in the page cache of a connection stays good for a while.
+    // Pages in a connection's cache stay good for a while.
     const answers: Result<void, Problem>[] = [];
     let damage: string | undefined;
     for (let number = 1_001; number < 3_000 && damage === undefined; number++) {

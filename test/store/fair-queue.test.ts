@@ -1,4 +1,4 @@
-/** Who is next, and how much is worked: pure logic, with a clock of the test's own. */
+/** The order of turns, and the amount of work: pure logic, with a clock of the test's own. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -43,7 +43,7 @@ describe('FairQueue', () => {
     for (let visit = 0; visit < 5; visit++) {
       for (let index = 0; index < 100; index++) serve();
       queue.add(99, 'little');
-      // Only who has been given as little as that one, at the floor, may be before it.
+      // Only callers that have had as little as that one, at the floor, may precede it.
       const turns = Array.from({ length: 19 }, serve);
       assert.ok(turns.includes(99));
     }

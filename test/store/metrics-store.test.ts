@@ -183,7 +183,7 @@ describe('MetricsStore', () => {
       assert.deepEqual(store.prune(at, { ...settings, bytesMax }), done);
       largest = Math.max(largest, store.bytes());
     }
-    // The file may hold an eighth of free pages, and has a write-ahead log beside it.
+    // The file may hold an eighth of free pages, and has a write-ahead log next to it.
     assert.ok(largest < bytesMax * 1.2 + 16 * 2 ** 20, `${largest} bytes`);
     const kept = Number(rows(place.directory, 'SELECT count(*) AS n FROM ticks')[0]?.['n']);
     assert.ok(kept > 100 && kept < 720, `${kept} ticks are kept`);
@@ -434,7 +434,7 @@ function naiveOf(ticks: readonly Tick[], member: Member) {
   return { quantile, average, max: samples.at(-1)?.value ?? 0 };
 }
 
-/** Random numbers that are the same in every run. */
+/** Returns a generator of random numbers that are the same in every run. */
 function mulberry(seed: number): () => number {
   let state = seed;
   return () => {

@@ -44,7 +44,7 @@ export function tickOf(at: number, use: Readonly<Record<Member, Use>>, seconds =
   return { at, seconds, members, columns };
 }
 
-/** What a store answers that has done what it was asked. */
+/** The answer of a store that has done what it was asked. */
 export const done = { ok: true, value: undefined };
 
 /** Calls `rollUp` until there is nothing left to do. */

@@ -1,4 +1,7 @@
-/** What a tenant with a shell does so that an audit, which is root, reads elsewhere, hangs, or tells nonsense. */
+/**
+ * Attempts by a tenant with a shell to make an audit, which runs as root, read elsewhere, hang, or report
+ * nonsense.
+ */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -83,7 +86,8 @@ test('a directory that is swapped for a link leads nowhere else', options, async
     await once(swapper.stdout, 'data');
     const shapes = new Set<string>();
     let byPath = 0;
-    // Until it was seen in both of its forms, and whoever goes by paths would have fallen for it.
+    // Goes on until it was seen in both of its forms, and a reader that uses paths would have been
+    // misled.
     const isSeen = () => shapes.has('own') && shapes.has('') && byPath > 0;
     for (let round = 0; round < 2000 || !isSeen(); round++) {
       assert.ok(round < 2_000_000);
@@ -106,7 +110,7 @@ function namesAt(path: string): readonly string[] {
   }
 }
 
-/** Moves the lower half of a deep tree beside it, and back. */
+/** Moves the lower half of a deep tree next to it, and back. */
 const move = `
   const { renameSync, writeSync } = require('node:fs');
   const [, from, to] = process.argv;
@@ -184,7 +188,7 @@ test('a walk ends, however many names are made meanwhile', options, () => {
 
 test('a reader that hangs is ended, and its home is told', options, async () => {
   using stage = new Stage();
-  // Whoever reads the mounts there waits for ever.
+  // A reader of the mounts there waits for ever.
   const proc = join(stage.root, 'proc');
   mkdirSync(join(proc, 'self'), { recursive: true });
   execFileSync('mkfifo', [join(proc, 'self', 'mountinfo')]);

@@ -9,7 +9,7 @@ import { needsRoot, Stage } from './stage.ts';
 
 const options = { skip: needsRoot };
 const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
-/** An account that every host has; its home is made one of the test by a policy of uids alone. */
+/** An account that every host has; a policy that names only uids makes its home one of the test. */
 const audit = (...words: readonly string[]) =>
   spawnSync(process.execPath, [main, 'symlinks', 'audit', ...words], { encoding: 'utf8' });
 

@@ -33,7 +33,10 @@ else {
   });
 }
 
-/** In a mount namespace of its own: a mount in a home, one that is a home, and links into both. */
+/**
+ * Runs in a mount namespace of its own, with a mount in a home, one that is a home, and links into
+ * both.
+ */
 async function inside([server = '']: readonly string[]): Promise<void> {
   using stage = new Stage();
   const mounted = stage.directory(join(stage.alice, 'mounted'), alice);

@@ -155,7 +155,7 @@ suite('<symlinks>', () => {
   });
 });
 
-/** `struct event`, as the programs write it. */
+/** Returns a `struct event`, as the programs write it. */
 function record(fields: Partial<Record<'total' | 'owner' | 'mode', number>>, names: string[]) {
   const bytes = new Uint8Array(refusedLinkStruct.size);
   const view = new DataView(bytes.buffer);

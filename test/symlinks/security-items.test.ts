@@ -1,4 +1,4 @@
-/** What `doctor --security` says of file systems that tenants serve. */
+/** The `doctor --security` items about file systems that tenants serve. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

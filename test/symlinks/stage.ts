@@ -1,4 +1,4 @@
-/** Homes of tenants that exist in the tests alone: uids 610000 and up, below a directory of the test. */
+/** Homes of tenants that exist only in the tests: uids 610000 and up, below a directory of the test. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { chownSync, lchownSync, mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';

@@ -252,7 +252,7 @@ test(
       const { replaceFile } = await import(${JSON.stringify(module)});
       const written = replaceFile(${JSON.stringify(file)}, 'x'.repeat(10_000));
       process.stdout.write(written.ok ? 'written' : written.error.errno);`;
-    // What reaches the limit is written in part, as on a disk that fills up.
+    // A write that reaches the limit is partial, as on a disk that fills up.
     const limited = 'trap "" XFSZ; exec prlimit --fsize=4096 "$0" --input-type=module -e "$1"';
     const { stdout } = spawnSync('sh', ['-c', limited, process.execPath, program], {
       encoding: 'utf8',

@@ -1,4 +1,4 @@
-/** Nothing that a guarded command has started outlives it, whatever ends it. */
+/** Guarded commands: none of their processes outlives them, whatever ends them. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -19,7 +19,10 @@ const commandOf = (pid: number) => {
 const sleepers = () =>
   processes().filter(({ pid, state }) => state !== 'Z' && commandOf(pid) === `sleep\0${seconds}\0`);
 
-/** One in a session of its own, one whose parent has ended, one that takes no SIGTERM, and a child. */
+/**
+ * A script that starts a process in a session of its own, one whose parent has ended, one that ignores
+ * SIGTERM, and a child.
+ */
 const script = `trap '' TERM; setsid -f sleep ${seconds}; (sleep ${seconds} &); sleep ${seconds} & sleep ${seconds}`;
 
 async function start() {

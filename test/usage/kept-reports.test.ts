@@ -1,4 +1,4 @@
-/** What is reported between the snapshots of an incident is in the next one, and it is bounded. */
+/** Reports between the snapshots of an incident: they are in the next one, and they are bounded. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { KeptReports } from '../../src/usage/incident-log.ts';

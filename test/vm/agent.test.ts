@@ -34,7 +34,7 @@ suite('the agent as a service', { skip: guests.skip }, () => {
     return JSON.parse(stdout) as T;
   };
   const status = async () => (await json<{ agent: StatusResponse }>('status')).agent;
-  /** Shell that holds, or the test fails with what the service said. */
+  /** Waits until a shell condition holds; otherwise the test fails with the service's log. */
   const until = (what: string) => guest.until(what);
   const cgroup = (uid: number) => `/sys/fs/cgroup/bulkhead-tenants.service/u${uid}`;
 

@@ -1,5 +1,5 @@
 /**
- * Disk quotas by the agent in its unit of systemd, started before there was a policy; and a tenant that
+ * Disk quotas by the agent in its systemd unit, started before there was a policy; and a tenant that
  * mounts FUSE over its own home with the real fusermount3, to lose its quota or to make the agent wait.
  */
 import assert from 'node:assert/strict';
@@ -34,7 +34,7 @@ suite('quotas in the sandbox of the unit', { skip: guests.skip }, () => {
   const inForce = `bulkhead status --json | grep -q '"state": *"in force"'`;
   const bulkhead = (words: string) =>
     guest.run(`bulkhead ${words}`, { timeoutMs: patienceMilliseconds });
-  /** What the host can hold, and on which disks. */
+  /** Returns the limits that the host can enforce, and on which disks. */
   const abilities = async () => {
     const { devices, limits } = JSON.parse((await bulkhead('doctor --json')).stdout) as Record<
       'devices' | 'limits',
@@ -143,7 +143,7 @@ suite('quotas in the sandbox of the unit', { skip: guests.skip }, () => {
       assert.match(applied.stderr, /Cannot find the file system with quotas that was at "\/home"/);
       await guest.succeed(`mount -o usrquota ${disk} /home`);
       await guest.succeed(quota('3072 20'));
-      // In slices, a disk that has come has lines of its own.
+      // A new disk has lines of its own in slices.
       const again = await bulkhead('apply');
       assert.equal(again.status, 0, again.stderr);
       await guest.succeed(quota('3072 20'));
@@ -166,7 +166,7 @@ suite('quotas in the sandbox of the unit', { skip: guests.skip }, () => {
         const done = await bulkhead('apply');
         assert.equal(done.status, 0, done.stderr);
       };
-      // repquota: the soft and the hard limit of space, and those of files.
+      // repquota's columns: the soft and the hard limit of space, and of files.
       const all = (words: string) =>
         guest.succeed(
           `repquota -u -O csv ${disk} | awk -F, '$1 == "quinn" { print $5, $6, $9, $10 }' | tee /dev/stderr | grep -x "${words}"`,

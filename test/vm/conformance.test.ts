@@ -1,6 +1,6 @@
 /**
  * The suites of this machine's kernel again, inside a Debian guest with its unmodified kernel,
- * systemd and cgroup v2 alone; and what needs such a guest: quotas, logins, the delegated unit.
+ * systemd and only cgroup v2; and tests that need such a guest: quotas, logins, the delegated unit.
  */
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';

@@ -76,7 +76,7 @@ systemctl daemon-reload
 suite('entries on a server with systemd', { skip: guests.skip }, () => {
   const writePolicy = (entries: number) => write('/etc/bulkhead/policy.xml', policy(entries));
 
-  /** How many of six requests at once are refused; the others run together. */
+  /** Checks how many of six requests at once are refused; the others run together. */
   const refusedOfSix = async (host: string, port: number, refused: number): Promise<void> => {
     const text = await succeed(`rm -f /srv/gate/*; touch /srv/gate/shut; cd /tmp; rm -f code.*
 for i in 1 2 3 4 5 6; do ask ${host} ${port} > code.$i & done
@@ -121,7 +121,7 @@ rm /srv/gate/shut; wait; cat code.* | sort | uniq -c | sed 's/^ *//'`);
   test('refusals at both are faults, which the tenant sees too', { timeout }, async () => {
     await refusedOfSix('shop.example', 8080, 4);
     await refusedOfSix('blog.example', 8081, 4);
-    // Those of the first test, and of this one: four at each server each time.
+    // Refusals of the first test, and of this one: four at each server each time.
     await until('bulkhead faults ann --limit entries | grep -Eq "entries +refused +16"');
     await until('bulkhead incident 1 | grep -q "Refused: GET shop.example/ from 127.0.0.1"');
     assert.match(await succeed('su ann -c "bulkhead faults"'), /entries +refused/);

@@ -131,7 +131,7 @@ suite('the virtual-machine harness', { skip: guests.skip }, () => {
   }
 });
 
-/** A process that waits for init to take note of its end (state Z) no longer runs. */
+/** Whether a process runs. One that waits for init to reap it (state Z) does not. */
 function isRunning(pid: number): boolean {
   try {
     return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));

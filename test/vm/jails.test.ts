@@ -34,12 +34,12 @@ const policyText = (driver: string, jails = true) =>
   ${jails ? siteOfEve : ''}
 </bulkhead>\n`;
 
-/** What reaches a process from another mount namespace, by test/vm/jails/apart.c. */
+/** The ways by which test/vm/jails/apart.c tries to reach a process in another mount namespace. */
 const reaching =
   'root root/etc cwd fd/0 ns/mnt ns/ipc mem environ exe process_vm_readv pidfd_getfd kcmp ptrace'.split(
     ' ',
   );
-/** How programs are started, by the same. */
+/** The ways by which the same program starts others. */
 const starting = [
   'program',
   'script',
@@ -53,7 +53,7 @@ const starting = [
   'setgid',
 ] as const;
 
-/** Asks whoever hands over a mail for a password, which msmtp has a command of the tenant's print. */
+/** A mail server that asks its client for a password. msmtp gets it from a command of the tenant's. */
 const mailServer = String.raw`use Socket; $SIG{CHLD} = 'IGNORE'; $SIG{PIPE} = 'IGNORE';
 socket my $s, PF_INET, SOCK_STREAM, 0; setsockopt $s, SOL_SOCKET, SO_REUSEADDR, 1;
 bind $s, sockaddr_in(2525, INADDR_LOOPBACK) or die $!; listen $s, 9; print "listening
@@ -86,7 +86,7 @@ suite('Jails', { skip: guests.skip }, () => {
     succeed('cat > /etc/bulkhead/policy.xml && bulkhead apply --quiet', text);
   const inside = (user: User, words: string) =>
     `bulkhead exec ${user} -- /home/${user}/apart ${words}`;
-  /** As a daemon becomes somebody, without starting anything. */
+  /** Returns a command that becomes a user as a daemon does, without starting another program. */
   const outside = (user: User, words: string) => `/usr/local/share/apart as ${uids[user]} ${words}`;
   /** Starts one that is reached; answers its process id and an address. */
   const hold = async (name: string, command: string) => {
@@ -102,7 +102,10 @@ suite('Jails', { skip: guests.skip }, () => {
     for (const answer of Object.values(answers)) assert.match(answer, /^(ok|EPERM)$/);
     return reached(answers);
   };
-  /** What the tenant has told msmtp to run, by the copy of it that the broker runs, and as that starts it. */
+  /**
+   * Returns what a command from the tenant's msmtp configuration wrote. It runs the broker's copy of msmtp, in the same
+   * way as the broker.
+   */
   const mail = async () => {
     await succeed('rm -f /home/alice/ran');
     await run(
@@ -234,7 +237,7 @@ install -m 4755 -o alice /usr/local/share/apart /home/alice/setuid`,
     assert.deepEqual(await started(`unshare --mount ${outside('alice', script)}`), []);
     assert.deepEqual(await started(outside('dora', script)), starting);
     assert.deepEqual(await started(outside('eve', 'run /home/eve/script')), starting);
-    // With her uid, by somebody else.
+    // The setuid file gives the process alice's uid, but dora starts it.
     const others = starting.filter((each) => each !== 'script');
     assert.deepEqual(await started(outside('dora', 'run /home/alice/setuid')), others);
     const library = async (user: User, file: string) =>

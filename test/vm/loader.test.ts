@@ -51,7 +51,7 @@ const sources = join(import.meta.dirname, '../kernel-modules/core/family');
 const lockdownSilenceMs = 6_000;
 const moduleBytesMax = 64 * 2 ** 20;
 
-/** Of what the module uses a symbol. */
+/** Modules whose symbols the tested module uses. */
 const providers: Readonly<Record<string, readonly Edit[]>> = {
   'a GPL module': [],
   'a proprietary module': [modinfo('license', 'Proprietary')],
@@ -69,7 +69,7 @@ async function subjectOf(files: KernelFiles, scratch: RunDirectory): Promise<Sub
   return { files, bases };
 }
 
-/** Debian 12 does not compress them. */
+/** Reads a module of Debian's kernel; Debian 12 does not compress them. */
 async function debianModule({ modules }: KernelFiles, path: string): Promise<Uint8Array> {
   const packed = join(modules, `${path}.xz`);
   if (!existsSync(packed)) return new Uint8Array(await readFile(join(modules, path)));
@@ -95,7 +95,7 @@ interface Sequence {
   readonly steps: readonly MadeStep[];
 }
 
-/** Every sequence on a kernel of its own, some at a time. */
+/** Runs every sequence on a kernel of its own, some at a time. */
 async function differencesOf(
   { files }: Subject,
   sequences: readonly Sequence[],
@@ -131,7 +131,7 @@ const casesDiffer = (subject: Subject, list: readonly Case[], commandLine: strin
   );
 };
 
-// The long one is one machine that loads; beside it there is room for the others.
+// The long one is one machine that loads; the others can run at the same time.
 suite('the loader of the kernel agrees with the prediction', { skip, concurrency: 2 }, () => {
   const files = (prepared as { value: KernelFiles }).value;
   let scratch: RunDirectory;
@@ -231,7 +231,7 @@ suite("the loaders of Debian's other kernels agree with the prediction", () => {
   }
 });
 
-/** The cases that can be made for a kernel: some need what only modules of other releases have. */
+/** Returns the cases that can be made for a kernel: some need features of other releases' modules. */
 function possible(
   { files, bases }: Subject,
   list: readonly Case[],
@@ -284,7 +284,7 @@ function missed({ expect }: Pick<Case, 'expect'>, { error, taints }: LoadOutcome
     : [`it should come to ${JSON.stringify(expect)}, and came to ${JSON.stringify(came)}`];
 }
 
-/** One feature alone, then with each of the others; what got loaded is unloaded again. */
+/** Returns steps for one feature on its own, then with each of the others. Loaded modules are unloaded again. */
 function pairSteps(
   providerEdits: readonly Edit[],
   first: Feature,

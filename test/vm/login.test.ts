@@ -1,7 +1,7 @@
 /**
- * The login step with Debian's own sshd, su, cron and at: where the first instruction of a session runs, whom it
- * leaves alone, and that a login works whatever is broken. No agent runs, so that nothing else moves anybody.
- * What turning it on refuses, and how it is undone, is in test/login/enable.test.ts.
+ * The login step with Debian's own sshd, su, cron and at: where the first instruction of a session runs, whom it does
+ * not affect, and that a login works whatever is broken. No agent runs, so that nothing else moves anybody. Refusals to
+ * enable it, and its undoing, are in test/login/enable.test.ts.
  */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
@@ -22,18 +22,18 @@ const accounts = { alice: 3001, bob: 3002, dave: 3003, rob: 3004, 'odd.name': 30
 const where = 'cat /proc/self/cgroup';
 const step = '/opt/bulkhead/libexec/bulkhead-pam';
 
-/** The shell of an account that reports by itself. */
+/** The shell of an account, which reports its place when it starts. */
 const probe = '/usr/local/bin/where';
 
 const options =
   '-F none -i /root/keys/id -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR';
 const ssh = `ssh ${options} -o BatchMode=yes`;
 
-/** What a library that a program of root was made to load would leave behind. */
+/** The file that a library leaves behind if a root program was made to load it. */
 const owned = '/tmp/owned';
 
 suite('the login step in the virtual machine', { skip: guests.skip, timeout }, () => {
-  /** Where a command that a session of su runs is. */
+  /** Runs a command in a su session; by default it prints its cgroup. */
   const su = async (user: string, command = where) =>
     (await succeed(`su -s /bin/sh ${user} -c '${command}'`)).trim();
   const placed = (user: keyof typeof accounts) =>
@@ -342,7 +342,7 @@ print(open("/proc/self/cgroup").read())
         (await succeed(`${each} PAM_USER=alice ${step}; echo $?; ${where}`)).trim(),
         `1\n${own}`,
       );
-    // Whoever killed its su: the step then has the init process for a parent.
+    // A tenant may kill its su: the step then has the init process as its parent.
     await write(
       '/tmp/orphan',
       `until grep -q '^PPid:.1$' /proc/$$/status; do sleep 0.1; done\nexec ${step}\n`,
@@ -356,7 +356,7 @@ print(open("/proc/self/cgroup").read())
 
   test('a tenant is removed although it is logged in', { timeout }, async () => {
     await succeed(`${ssh} -f -N alice@127.0.0.1 </dev/null >/dev/null 2>&1`);
-    // Killed with its process, root's part of a session of sshd ends by itself.
+    // Root's part of an sshd session ends on its own once the tenant's process is killed.
     await succeed('until bulkhead release --kill >/dev/null 2>&1; do sleep 0.2; done');
     assert.equal((await run(`ls ${sysTree}/u3001 /run/bulkhead/logins`)).stdout, '');
     assert.match(await su('alice'), /\/user-3001\.slice\//);

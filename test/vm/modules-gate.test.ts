@@ -15,7 +15,10 @@ const moduleBytesMax = 2 ** 20;
 const compressed = '/root/dummy.ko.xz';
 const patient = { timeout: longPatienceMilliseconds };
 
-/** As `init_module` and `finit_module` answer; kmod has the kernel unpack a compressed file, by flag 4 of the second. */
+/**
+ * A program that prints the answer of `init_module` or `finit_module`. As kmod does, it has the kernel unpack a
+ * compressed file, by flag 4 of the latter.
+ */
 const loader = String.raw`#!/usr/bin/perl
 use strict; my ($how, $file) = @ARGV;
 open my $f, '<:raw', $file or die; my $none = '';
@@ -57,7 +60,7 @@ suite('The gate for kernel modules', { skip: guests.skip }, () => {
   });
   const { run, succeed, write } = gate;
   after(() => rmSync(directory, { recursive: true }));
-  /** A file that is a module of the list when it is hashed, and another one when it is loaded. */
+  /** Serves a file that is a listed module when it is hashed, and another one when it is loaded. */
   const serveTwoFiles = () =>
     succeed(
       `listed=$(find /lib/modules/$(uname -r)/ -name '*.ko*' -size +200k | head -1); mkdir -p /mnt/lies; chmod 755 /usr/local/bin/fuse-lies; setsid fuse-lies /mnt/lies file "$listed" ${compressed} > /tmp/lies 2>&1 < /dev/null & echo $! > /tmp/lies.pid; for i in $(seq 3000); do grep -q mounted /tmp/lies && exit 0; sleep 0.1; done; cat /tmp/lies >&2; exit 1`,
@@ -76,7 +79,7 @@ suite('The gate for kernel modules', { skip: guests.skip }, () => {
       assert.equal((await status()).mode, 'watch');
       assert.equal(await load('file', '/root/dummy.ko'), 'loaded');
       await succeed('rmmod dummy');
-      // Those of Debian 12 are not compressed, and its kernel unpacks none.
+      // Debian 12's modules are not compressed, and its kernel unpacks none.
       if ((await succeed('modinfo -n dummy')).trim().endsWith('.xz')) {
         assert.equal(await load('compressed', compressed), 'loaded');
         await succeed('rmmod dummy');
@@ -166,7 +169,7 @@ suite('The gate for kernel modules', { skip: guests.skip }, () => {
       await policy(
         '<agent interval="1s"><alerts from="b@example.org"><mail to="administrator" limits="protection" address="ops@example.org"/></alerts></agent>',
       );
-      // As the agent calls it, whatever is installed under that name.
+      // Replaces the sendmail that the agent calls, whatever is installed under that name.
       const agent =
         '[ -e /usr/sbin/sendmail ] || touch /usr/sbin/sendmail; mount --bind /usr/local/sbin/keep-mail "$(realpath /usr/sbin/sendmail)"; echo $$ > /run/agent-test.pid; exec bulkhead agent';
       await succeed(
@@ -178,7 +181,7 @@ suite('The gate for kernel modules', { skip: guests.skip }, () => {
         );
       await succeed('until grep -q Started /root/agent.log; do sleep 0.2; done');
       assert.equal(await load('file', '/root/dummy.ko'), 'EPERM');
-      // Of one that was refused before, if that came first: the next message would be twelve hours later.
+      // If the message about an earlier refusal came first, the next one would be twelve hours later.
       await wait('refused by the gate for kernel modules. The last one: dummy.ko');
       await succeed('rm -r /sys/fs/bpf/bulkhead/modules*');
       assert.equal((await status()).mode, 'off');

@@ -1,8 +1,8 @@
 /**
- * `bulkhead modules` as an administrator uses it, on a Debian host with systemd and its unmodified kernel: what
- * is in the tree, what is loaded, what insmod will do, and what modprobe is kept from.
+ * `bulkhead modules` as an administrator uses it, on a Debian host with systemd and its unmodified kernel:
+ * modules in the tree, loaded ones, predictions for insmod, and what modprobe is kept from loading.
  *
- * The first tests are of a host that has modules alone. Then it gets what Debian's packages bring: the kernel's
+ * The first tests are on a host that has only modules. Then it gets files of Debian's packages: the kernel's
  * image, its configuration, the headers.
  */
 import assert from 'node:assert/strict';
@@ -35,11 +35,11 @@ const skip = kernel.ok ? false : kernel.error;
 if (!kernel.ok) log(`Skipping test/vm/modules.test.ts: ${kernel.error}`);
 
 const family = join(import.meta.dirname, '../kernel-modules/core/family');
-/** In the guest: as a vendor's installer leaves modules about, outside the tree. */
+/** A directory in the guest outside the tree, where a vendor's installer may leave modules. */
 const vendor = '/root/vendor';
 const moduleBytesMax = 64 * 2 ** 20;
 
-/** In the order in which they are loaded; the file is named for what is wrong with it. */
+/** Modules in the order in which they are loaded. A file is named for what is wrong with it. */
 const sequence: readonly (readonly [file: string, base: string, ...edits: Edit[]])[] = [
   ['fam_plain', 'fam_plain'],
   ['again', 'fam_plain'],
@@ -166,7 +166,7 @@ suite('kernel modules on a Debian host', { skip }, () => {
         problems: 0,
       });
       assert.match(report.kernel.exportsFrom, /Module\.symvers$/);
-      // What the running kernel shows of its exports is what its headers say.
+      // The running kernel shows the same exports as its headers.
       const gplOnly = new Map(report.modules.map((each) => [each.file, each.gplOnly]));
       for (const each of bare.modules) assert.deepEqual(each.gplOnly, gplOnly.get(each.file));
     },
@@ -217,7 +217,7 @@ suite('kernel modules on a Debian host', { skip }, () => {
     'loaded modules are matched to their file by build id, or reported without one',
     { timeout: longPatienceMilliseconds },
     async () => {
-      // Of a name that the tree has too, and not that module.
+      // The tree has a module of that name, too, but another one.
       await guest.succeed(`insmod ${vendor}/impostor.ko`);
       const [{ report, status }, loaded] = await Promise.all([scanned('--running'), loadedNow()]);
       assert.equal(status, 1);
@@ -245,7 +245,7 @@ suite('kernel modules on a Debian host', { skip }, () => {
     'scan as an ordinary user reports what cannot be read, and shows the rest',
     { timeout: longPatienceMilliseconds },
     async () => {
-      // As on Ubuntu, where images are for root alone.
+      // Only root can read images, as on Ubuntu.
       await guest.succeed(
         `mkdir /srv/drivers && cp ${vendor}/fam_plain.ko /srv/drivers && cp ${vendor}/lve.ko /srv/drivers &&
          chmod 600 /srv/drivers/lve.ko /boot/vmlinuz-*`,
@@ -330,18 +330,18 @@ suite('kernel modules on a Debian host', { skip }, () => {
 });
 
 const noTrustLevels = { contradicted: 0, unsupported: 0, consistent: 0, signed: 0, reproduced: 0 };
-/** Loaded from outside the tree, beside the family. */
+/** Modules, other than the family, that are loaded from outside the tree. */
 const outside = new Set(['lve', 'dummy']);
 
 const plainName = ({ name }: { readonly name: string }) => name.replaceAll('-', '_');
 
-/** `veth 45056 0 - Live 0xffffffffc0a1e000 (OE)` */
+/** Parses a line of /proc/modules: `veth 45056 0 - Live 0xffffffffc0a1e000 (OE)`. */
 function procLine(line: string): { readonly name: string; readonly taints: string } {
   const [name = ''] = line.split(' ');
   return { name, taints: /\(([A-Z]+)\)$/.exec(line)?.[1] ?? '' };
 }
 
-/** What the kernel answers, and what it says of it. */
+/** Loads a module, and returns the kernel's answer and messages. */
 async function insmod(guest: Guest, file: string, name: string) {
   const text = await guest.succeed(
     `dmesg -C; strace -e trace=finit_module,init_module insmod ${file} 2>&1 | grep module\\(;
@@ -356,7 +356,10 @@ async function insmod(guest: Guest, file: string, name: string) {
   };
 }
 
-/** Where Debian's linux-image and linux-headers put them; of the headers, what tells about the kernel. */
+/**
+ * Copies files to their paths in Debian's linux-image and linux-headers; of the headers, only the files that
+ * describe the kernel.
+ */
 async function copyPackages(guest: Guest, { release, image, headers }: KernelFiles): Promise<void> {
   await guest.copyIn(image, `/boot/vmlinuz-${release}`);
   await guest.copyIn(join(dirname(image), `config-${release}`), `/boot/config-${release}`);
@@ -365,7 +368,7 @@ async function copyPackages(guest: Guest, { release, image, headers }: KernelFil
   }
 }
 
-/** The modules of the sequence as files on this host. */
+/** Writes the modules of the sequence as files on this host. */
 async function makeVendorDirectory(files: KernelFiles, scratch: string): Promise<void> {
   const bases = await buildModules(files, family, scratch);
   const stored = await readFile(join(files.modules, 'kernel/fs/nls/nls_cp437.ko.xz'));

@@ -8,9 +8,9 @@ const guests = await prepareGuests(import.meta.filename);
 const patient = { timeout: longPatienceMilliseconds };
 
 const [alice, bob, reseller, dave, stranger] = [4101, 4102, 4103, 4104, 4999] as const;
-/** Of alice, in /etc/subuid. */
+/** Alice's first subordinate uid, in /etc/subuid. */
 const subordinate = 700_000;
-/** The shell of dave, which reports by itself: login drops what was typed before. */
+/** Dave's shell, which reports its place when it starts: login drops what was typed before. */
 const probe = '/usr/local/bin/where';
 const ssh =
   'ssh -F none -i /root/keys/id -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o BatchMode=yes';
@@ -120,12 +120,12 @@ suite('Strict placement', { skip: guests.skip }, () => {
   test('what a daemon takes on for a moment leads nowhere', patient, async () => {
     const perl = (program: string) =>
       run(`perl -e 'use POSIX (); require "syscall.ph" if 0; ${program}'`);
-    // setresuid is 117 on x86-64, and -1 leaves one alone.
+    // setresuid is 117 on x86-64, and -1 leaves one unchanged.
     const take = (real: number, effective: number, saved = -1) =>
       `syscall(117, ${real}, ${effective}, ${saved}) == 0 or exit 3;`;
     const [back, forGood] = [take(0, 0, 0), take(alice, alice, alice)];
     const ends = async (program: string) => (await perl(program)).status;
-    // As pam_keyinit and as sshd do.
+    // This is what pam_keyinit and sshd do.
     assert.equal(await ends(take(alice, -1) + back), 0);
     assert.equal(await ends(take(-1, alice) + back), 0);
     for (const first of [take(alice, -1), take(-1, alice)]) {
@@ -255,7 +255,7 @@ suite('Strict placement', { skip: guests.skip }, () => {
        rm /etc/cron.d/late
        for way in su cron; do until [ -e /tmp/late.$way ]; do sleep 0.2; done; done`,
     );
-    // Where it never answers, the true reason is told. The step has less patience here than it comes with.
+    // If it never answers, the true reason is reported. The step has less patience here than by default.
     await succeed(
       `sed -i 's/patience=120/patience=3/' /opt/bulkhead/libexec/bulkhead-pam; ${untilNoScope}; ${freeze(1)}; su alice -c true; ${freeze(0)}`,
     ).catch(() => undefined);

@@ -104,7 +104,7 @@ suite('the symlink guard', { skip: guests.skip }, () => {
       }),
     );
   };
-  /** A tenant exchanges the link `d` with a file whose owner is the other one: nginx's own check has to see that. */
+  /** Lets a tenant exchange the link `d` with a file of the other owner: nginx's own check has to notice that. */
   const exchanged = async (requests: number) => {
     const text = await succeed(
       `exchange 3001 /home/alice/www/d /home/alice/www/upload-of-bob 8082 /d/secret ${requests}`,
@@ -117,7 +117,7 @@ suite('the symlink guard', { skip: guests.skip }, () => {
       .trim()
       .split('\n')
       .map((line) => line.trim());
-  /** By alice's own program, as one that root installed for her lets her mount it. */
+  /** Mounts a FUSE file system by alice's own program, as if root had installed a mount program for her. */
   const serveLink = async (owner: number) => {
     await succeed(
       `setpriv --reuid alice --regid alice --init-groups setsid fuse-lies /home/alice/www/m link ${owner} /home/bob/www/secret > /tmp/lies 2>&1 < /dev/null & echo $! > /tmp/lies.pid`,
@@ -217,7 +217,7 @@ suite('the symlink guard', { skip: guests.skip }, () => {
         await run(`timeout -s KILL ${seconds} bulkhead symlinks guard on`);
         assert.ok(await refuses(), `after ${seconds} s`);
       }
-      // As one that was killed between two pins.
+      // This is the state after a kill between two pins.
       await succeed('mkdir /sys/fs/bpf/bulkhead/symlinks-0killed-new');
       await succeed('bulkhead symlinks guard on');
       assert.notEqual(await generations(), before);
@@ -238,7 +238,7 @@ suite('the symlink guard', { skip: guests.skip }, () => {
   });
 
   test('refusals are incidents, with link, target, server and tenant', { timeout }, async () => {
-    // What was refused before the agent runs would be the evidence of the incident.
+    // Refusals of before the agent runs would be the evidence of the incident.
     await succeed('bulkhead symlinks guard off && bulkhead symlinks guard on');
     await succeed('systemctl start bulkhead');
     await until('bulkhead status > /dev/null 2>&1');
@@ -254,7 +254,7 @@ suite('the symlink guard', { skip: guests.skip }, () => {
       text,
       /\/home\/alice\/www\/other to \/home\/bob\/www\/secret, which belongs to bob/,
     );
-    // Those of a subordinate uid of hers, and those that are nobody's in her home, are her faults as well.
+    // Links of her subordinate uids, and ownerless links in her home, are her faults as well.
     await succeed(
       `grep -q '^alice:' /etc/subuid || usermod --add-subuids 300000-300009 alice; ln -s /home/bob/www/secret /home/alice/www/sub && chown -h $(sed -n 's/^alice:\\([0-9]*\\):.*/\\1/p' /etc/subuid | head -1) /home/alice/www/sub`,
     );

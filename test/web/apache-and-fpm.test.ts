@@ -13,7 +13,7 @@ import { parseTcpSockets, parseUnixSockets } from '../../src/web/core/listening.
 import { parseServerError } from '../../src/web/core/server-error.ts';
 import { mustEnd } from '../../src/testing/patience.ts';
 
-/** As Apache 2.4.71 prints it. */
+/** The dump as Apache 2.4.71 prints it. */
 const dump = String.raw`# In file: /etc/apache2/apache2.conf
 #  17:
 Listen 127.0.0.1:8099

@@ -66,7 +66,7 @@ function suite(stage: EntriesStage): void {
 
   const module = (name: string) => `LoadModule ${name}_module ${modules}/mod_${name}.so`;
 
-  /** Two sites of tenants, each with its .htaccess, as most hosters allow it. */
+  /** Prepares two sites of tenants, each with its .htaccess, as most hosters allow it. */
   async function prepare({
     qos = true,
     include = true,
@@ -125,7 +125,7 @@ function suite(stage: EntriesStage): void {
     const outcome = await carriedOut(await plan(limits));
     assert.ok(outcome.ok, outcome.ok ? '' : printProblem(outcome.error));
     assert.equal(outcome.value, 'reloaded');
-    // Those before the reload answer what they have, and are then gone.
+    // Processes of before the reload answer what they have, and then end.
     await eventually('it is in force', async () => {
       const answers = await burst(5);
       return answers[508] === 2;
@@ -148,8 +148,8 @@ function suite(stage: EntriesStage): void {
   }
 
   /**
-   * Apache frees a place after the answer, when it has logged the request. So of those that come at once, fewer may be
-   * served for a moment; more never are.
+   * Checks how many requests are served. Apache frees a place after the answer, when it has logged the request. So
+   * fewer of several concurrent requests may be served for a moment; never more.
    */
   async function served(
     count: number,
@@ -314,7 +314,7 @@ function suite(stage: EntriesStage): void {
     writeFileSync(at('a/.htaccess'), 'SetEnv mod_qos_ev x\nSetEnvIf Request_URI ^ mod_qos_ev=-\n');
     const forged = '/index.php?{"owner":"64421"}&x=%0a<13>"n.example';
     await stage.atOnce(times(8, { host: 'a.example', path: encodeURI(forged) }));
-    // What a visitor makes so long that it might be cut must not begin a line of its own.
+    // A request line so long that it might be cut must not begin a line of its own.
     const long =
       `/index.php?${'x'.repeat(1_000)}bulkhead-apache n.example 1.2.3.4 D; GET /`.replaceAll(
         ' ',

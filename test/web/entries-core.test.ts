@@ -54,7 +54,7 @@ test('vhostOf() finds what replaces our directives, and what gives them back', (
   const inLocation = 'location / {\naccess_log off; proxy_pass http://a; }';
   assert.deepEqual(lost(inLocation), [...none, 3, false]);
   assert.deepEqual(lost('location /x {\naccess_log off; }'), [...none, ...none]);
-  // With the page, a refusal is logged where that is.
+  // A vhost with the page logs a refusal there.
   assert.deepEqual(lost(`location @bulkhead_508 { return 508 x; }\n${inLocation}`), [
     ...none,
     ...none,

@@ -27,7 +27,7 @@ function countingIn(text: string): Counting {
 const php = String.raw`location ~ \.php$ { PASS }`;
 const front = 'location / { try_files $uri /index.php; }';
 const statics = String.raw`location ~* \.(?:css|js|png|jpg)$ { expires 1d; }`;
-/** What `text` says, without what nginx is told about the programs. */
+/** Texts of vhosts. `PASS` stands for the directives that pass requests to a program. */
 const vhosts: Readonly<Record<string, string>> = {
   plain: `${front} ${php}`,
   split: String.raw`${front} location ~ ^(.+\.php)(.*)$ { PASS }`,
@@ -167,7 +167,8 @@ function suite(stage: EntriesStage): void {
     stage.letGo();
     await first;
     assert.deepEqual(free, []);
-    // Where both cannot be told apart, files and errors count as well; elsewhere nothing does that runs nothing.
+    // If files and pages cannot be told apart, files and errors count as well; elsewhere nothing counts that runs
+    // nothing.
     const broad = [
       'slashed',
       'nested',
@@ -202,7 +203,7 @@ function suite(stage: EntriesStage): void {
     return ending !== undefined && staticNames.includes(ending);
   };
 
-  /** As it is written, which clients of HTTP do not do. */
+  /** Requests a path exactly as it is written, which HTTP clients do not do. */
   function raw(name: string, path: string): Promise<string> {
     return new Promise((resolve) => {
       let text = '';

@@ -1,4 +1,4 @@
-/** When the agent has entries written again, and what of refused requests is kept. */
+/** Tests when the agent has entries written again, and what it keeps of refused requests. */
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

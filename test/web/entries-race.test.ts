@@ -20,7 +20,7 @@ after(() => {
     rmSync(each, { recursive: true, force: true });
 });
 
-/** In a mount namespace with /etc/nginx and /etc/apache2 of its own. */
+/** Runs a script in a mount namespace with /etc/nginx and /etc/apache2 of its own. */
 function run(script: string): string {
   const text = `set -e
 mount --bind ${root}/nginx /etc/nginx
@@ -55,7 +55,7 @@ http { access_log off; include /etc/nginx/conf.d/*.conf;
   );
   run('entries enable $policy');
   assert.ok(existsSync(`${root}/nginx/conf.d/bulkhead.conf`));
-  // What "disable" does while it has the lock, with the refresh before it.
+  // Does what "disable" does while it has the lock and a refresh waits for it.
   const said = run(`install -m 600 /dev/null $lock; exec 9<>$lock; flock 9
 entries refresh $policy > ${root}/refresh 9>&- & pid=$!
 until ls -l /proc/[0-9]*/fd 2>/dev/null | grep -v "^l.* 9 ->" | grep -q "$lock"; do kill -0 $pid || { echo went on; exit; }; done

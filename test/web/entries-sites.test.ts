@@ -1,4 +1,7 @@
-/** Limits of sites and of resellers beside those of tenants, at a real nginx: which of them refuses, and what is said of it. */
+/**
+ * Limits of sites and of resellers next to tenants' limits, at a real nginx: which of them refuses, and what the
+ * refusal shows.
+ */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../../src/testing/patience.ts';
@@ -28,7 +31,9 @@ await stagedSuite('entries of sites', suite);
 function suite(stage: EntriesStage): void {
   const at = (path: string) => stage.at(path);
 
-  /** Two vhosts of a site, another site of the tenant, and one of a neighbour of the same reseller. */
+  /**
+   * Prepares two vhosts of a site, another site of the tenant, and one of a neighbour with the same reseller.
+   */
   async function prepared(more = '', http = ''): Promise<void> {
     await stage.prepare((port) => {
       const root = stage.root('a', uids.owner);
@@ -51,7 +56,7 @@ function suite(stage: EntriesStage): void {
     await stage.enabled(wanted);
   }
 
-  /** What is said to one more, while as many run. */
+  /** Returns the answer to one more request while as many run. */
   async function oneMore(running: readonly Asked[], one: Asked): Promise<Answer> {
     stage.shut();
     const all = running.map((each) => stage.ask1(each));

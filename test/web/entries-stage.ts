@@ -47,7 +47,7 @@ export interface Asked {
 
 export class EntriesStage extends WebStage {
   port = 0;
-  /** Where refusals are sent; nobody listens there unless a test does. */
+  /** The socket to which refusals are sent; nobody listens there unless a test does. */
   socket = this.at('web.sock');
   #gate: number | undefined;
 
@@ -57,7 +57,7 @@ export class EntriesStage extends WebStage {
     return nginx;
   }
 
-  /** A pool of 30 workers for each uid, and nginx with what `http` and the sites say. */
+  /** Starts a pool of 30 workers for each uid, and an nginx with `http` and the sites. */
   async prepare(sites: (port: number) => string, http = ''): Promise<void> {
     this.port = await freePort();
     mkdirSync(this.at('conf.d'));
@@ -94,7 +94,7 @@ export class EntriesStage extends WebStage {
       await eventually(`${host} is served`, async () => (await this.ask1({ host })).status === 200);
   }
 
-  /** A document root whose script says that it runs, and waits at the gate. */
+  /** Makes a document root. Its script reports that it runs, and waits at the gate. */
   root(name: string, uid: number): string {
     const root = this.documents(name, uid);
     writeFileSync(
@@ -133,7 +133,7 @@ export class EntriesStage extends WebStage {
     return planned.ok ? applyNginx(planned.value) : planned;
   }
 
-  /** As `enable`, where it must succeed. */
+  /** Runs `enable`, which must succeed. */
   async enabled(limits: Wanted, strict = false): Promise<Outcome> {
     const outcome = await this.enable(limits, strict);
     assert.ok(outcome.ok, outcome.ok ? '' : printProblem(outcome.error));
@@ -158,7 +158,7 @@ export class EntriesStage extends WebStage {
     this.#gate = undefined;
   }
 
-  /** How many scripts have begun since the gate was shut. */
+  /** Counts the scripts that have begun since the gate was shut. */
   running = (): number => readFileSync(this.at('started'), 'utf8').length;
 
   ask1({ host, path = '/', method = 'GET' }: Asked): Promise<Answer> {
@@ -176,7 +176,9 @@ export class EntriesStage extends WebStage {
     });
   }
 
-  /** All at once: those that are refused answer while the others wait, and then these are let go. */
+  /**
+   * Sends all requests at once. The refused ones are answered while the others wait, and then these are released.
+   */
   async atOnce(asked: readonly Asked[]): Promise<readonly Answer[]> {
     this.shut();
     const answers: Answer[] = [];
@@ -225,7 +227,7 @@ export const statuses = (answers: readonly Answer[]): Readonly<Record<number, nu
     [...Map.groupBy(answers, ({ status }) => status)].map(([status, all]) => [status, all.length]),
   );
 
-/** As most panels write it: a front controller, and files that nginx serves. */
+/** Returns a vhost as most panels write it: a front controller, and files that nginx serves. */
 export const vhost = (
   name: string,
   port: number,

@@ -1,4 +1,7 @@
-/** What `--strict` adds at a real nginx: programs whose visitors have left; and what neither it nor nginx can count. */
+/**
+ * The effect of `--strict` at a real nginx on programs whose visitors have disconnected, and what neither it nor nginx
+ * can count.
+ */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -27,7 +30,7 @@ function suite(stage: EntriesStage): void {
 
   const one = { host: 'a.example' };
 
-  /** As many visitors as have an entry each, who then leave; their scripts go on. */
+  /** Lets visitors use all entries and then disconnect; their scripts go on. */
   async function leave(): Promise<void> {
     const all = times(3, '').map(() => {
       const socket = connect(stage.port, '127.0.0.1').on('error', () => {});
@@ -101,7 +104,7 @@ function suite(stage: EntriesStage): void {
     await stage.prepare((port) =>
       vhost('a.example', port, stage.root('a', uids.owner), stage.at('owner.sock')),
     );
-    // The only name that nginx would take for that of the socket, which it then refuses.
+    // The only name that nginx would take for the socket's, which it then refuses.
     const socket = stage.at('owner.sock');
     const group = `upstream ${socket} { zone u 64k; server unix:${socket} max_conns=3; }`;
     stage.write('conf.d/group.conf', `${group}\n`);

@@ -41,7 +41,7 @@ await stagedSuite('entries', suite);
 function suite(stage: EntriesStage): void {
   const at = (path: string) => stage.at(path);
 
-  /** Two sites of one tenant, and one of another. */
+  /** Prepares two sites of one tenant, and one of another. */
   async function threeSites(more = '', http = '', first = ''): Promise<void> {
     await stage.prepare(
       (port) =>
@@ -78,7 +78,7 @@ function suite(stage: EntriesStage): void {
     assert.equal((await stage.ask1({ host: 'a.example' })).headers['x-limit'], undefined);
   });
 
-  /** The answer to one more while five run. */
+  /** Returns the answer to one more request while five run. */
   async function oneRefused(host: string, method = 'GET', path = '/'): Promise<Answer> {
     stage.shut();
     const all = times(5, { host }).map((each) => stage.ask1(each));
@@ -171,7 +171,7 @@ function suite(stage: EntriesStage): void {
       await eventually('all are answered', () => client.exitCode !== null);
       return { running, answered: answered().toSorted() };
     };
-    // On a busy machine curl gives a connection up, and that says nothing of nginx.
+    // A busy machine can make curl drop a connection; nginx is not to blame.
     const { running, answered } = await eventually('no connection was given up', async () => {
       const all = await attempt();
       return !all.answered.some((each) => !each.startsWith('3 ')) && all;
@@ -298,7 +298,7 @@ function suite(stage: EntriesStage): void {
       assert.deepEqual(readdirSync(conf), ['nginx.conf']);
       assert.equal(existsSync(at('bulkhead')), false);
 
-      // Whoever owns the home can put something else in the place of what is in it.
+      // The owner of the home can replace anything in it.
       renameSync(`${home}/conf`, `${home}/conf.real`);
       symlinkSync(`${home}/conf.real`, `${home}/conf`);
       const linked = await stage.enable(five);

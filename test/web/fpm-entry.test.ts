@@ -29,7 +29,7 @@ const valuesOf = (text: string, key: string) =>
     .split('\n')
     .flatMap((line) => (line.startsWith(`${key}=`) ? [line.slice(key.length + 1)] : []));
 
-/** Without the pause after a failure. */
+/** Returns the commands that end workers, without the pause after a failure. */
 const endings = (text: string) =>
   valuesOf(text, 'ExecStopPost').filter((each) => each.includes('pkill'));
 

@@ -1,4 +1,4 @@
-/** Whose each site is and how it is placed, by facts of a host that is made up. */
+/** The owner of each site and its placement, by facts of a host that is made up. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseAddress, printAddress } from '../../src/web/core/address.ts';

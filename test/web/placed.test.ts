@@ -1,4 +1,4 @@
-/** Where the workers of a real PHP-FPM run that real requests have reached, on this kernel. */
+/** The cgroups of a real PHP-FPM's workers after real requests, on this kernel. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';

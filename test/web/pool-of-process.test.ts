@@ -1,4 +1,4 @@
-/** From which pool of a real PHP-FPM processes came, whatever they call themselves. */
+/** The pool of a real PHP-FPM from which processes came, whatever they call themselves. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { chmodSync, chownSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -23,7 +23,7 @@ test(
     });
     const port = await freePort();
     const root = stage.documents('site', uids.owner);
-    // Its program has the pid of another process than that of the worker.
+    // Its program runs in another process than the worker.
     writeFileSync(
       `${root}/index.php`,
       '<?php proc_open(["sleep", "3600"], [["file", "/dev/null", "r"], ["file", "/dev/null", "w"], ["file", "/dev/null", "w"]], $pipes); echo getmypid();',

@@ -1,4 +1,7 @@
-/** What the real nginx, Apache and PHP-FPM say of configurations that are made for it; the host's are only read. */
+/**
+ * The output of the real nginx, Apache and PHP-FPM for configurations that are made for it; the host's are only
+ * read.
+ */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { chownSync, symlinkSync } from 'node:fs';
@@ -12,7 +15,7 @@ import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
 import { siteNamed, uids, WebStage } from './stage.ts';
 
 const ready = await ensurePrerequisites('web', (line) => console.log(`# ${line}`));
-/** Nothing is ever applied to it. */
+/** An instance to which nothing is ever applied. */
 const instance = 'bulkhead-web-status';
 const entry = fileURLToPath(new URL('../../bulkhead', import.meta.url));
 

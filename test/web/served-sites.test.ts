@@ -172,7 +172,7 @@ test('status shows which vhosts have limits of their own', () => {
       undefined,
     ],
   );
-  // Where no tenant has sites there is nothing to show.
+  // There is nothing to show if no tenant has sites.
   const plain = siteLimitIndex(policyOf(`<tenant uid="${alice}"/>`));
   assert.doesNotMatch(overviewText(seen, [], { columns: 200, siteLimits: plain }), /OWN LIMITS/);
 });
@@ -201,7 +201,7 @@ test('nobody takes a vhost from a site with limits of who counts before', () => 
     'server { server_name tenant.example policy.example; location / { fastcgi_pass unix:/run/a; } }';
   const ranked = rankedSites(policy.tenants[0]?.sites ?? []);
   assert.equal(new PoolSites(nginx(vhost)).at('/run/a', ranked), 'policy.example');
-  // And entries: those of the policy hold, whatever the tenant makes a site.
+  // The same for entries: the policy's apply, whatever the tenant makes a site.
   const limits = entryLimitsOf(policy);
   const bounds = siteBounds({ owner, names: ['tenant.example', 'policy.example'] }, limits);
   assert.deepEqual(

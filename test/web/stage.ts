@@ -31,7 +31,7 @@ export class WebStage {
     return this.at(path);
   }
 
-  /** A directory of the uid's with a page that prints which process made it. */
+  /** Makes a directory of the uid's with a page that prints which process made it. */
   documents(name: string, uid: number): string {
     const root = dirname(this.write(`${name}/index.php`, '<?php echo getmypid();'));
     chownSync(root, uid, uid);
@@ -45,7 +45,7 @@ export class WebStage {
     this.#children.push(child);
   }
 
-  /** The servers are ended, and their files gone. */
+  /** Ends the servers, and removes their files. */
   async clear(): Promise<void> {
     const hasEnded = ({ exitCode, signalCode }: ChildProcess) =>
       exitCode !== null || signalCode !== null;
@@ -118,7 +118,7 @@ pm.max_children = 2
 `;
   }
 
-  /** The pid of the worker that answers, once one does. */
+  /** Returns the pid of the worker that answers, once one does. */
   ask(name: string, port: number): Promise<number> {
     return eventually(
       `${name} is served`,

@@ -1,4 +1,4 @@
-/** What sites say of PHP-FPM and CGI as ways in. */
+/** Counts of PHP-FPM and CGI, as entry paths, over sites. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { waysOfSites } from '../../src/web/commands/ways-in.ts';

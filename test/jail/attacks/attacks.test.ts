@@ -1,4 +1,4 @@
-// What a hostile tenant would do: inside its jail, while root builds it, and when root removes it.
+// Attacks by a hostile tenant: inside its jail, while root builds it, and when root removes it.
 import '../../../src/testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
@@ -38,7 +38,7 @@ after(async () => {
 const notHeld = (output: string) =>
   output.split('\n').filter((line) => line.startsWith('NOT HELD'));
 
-/** From the home, since /tmp of the host is not seen. */
+/** Copies the program to the home, since the host's /tmp is not visible, and returns its path. */
 function escapeFrom(uid: number): string {
   execFileSync('cp', [`${scratch}/escape`, `${stage.homes}/u${uid}/escape`]);
   return `${stage.homes}/u${uid}/escape`;
@@ -75,7 +75,7 @@ describe('ways out', { skip }, () => {
     const home = `${stage.homes}/u${mallory}`;
     await stage.build(stage.tenant(mallory));
     execFileSync('cp', ['/usr/bin/id', `${home}/id`]);
-    // As root, which is more than the tenant could do.
+    // Root does this, which is more than the tenant could do.
     execFileSync('chown', ['root', `${home}/id`]);
     execFileSync('chmod', ['4755', `${home}/id`]);
     assert.equal(stage.see(mallory, `${home}/id -u`), `${mallory}`);
@@ -127,7 +127,7 @@ test(
   'a home that is swapped for a link while root builds never becomes another directory',
   { skip },
   async () => {
-    // The directory above the home belongs to the racer, as that of a reseller does.
+    // The directory above the home belongs to the racer, as a reseller's would.
     const above = `${stage.homes}/reseller`;
     const home = `${above}/home`;
     const target = `${stage.homes}/target`;

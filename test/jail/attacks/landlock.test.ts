@@ -55,7 +55,7 @@ describe('Landlock', { skip }, () => {
     await once(server, 'listening');
   }
 
-  /** With descriptors of a directory and of a file outside, as 20 and 21. */
+  /** Attacks with descriptors of a directory and of a file outside, as 20 and 21. */
   async function attack(command: (...words: readonly string[]) => readonly string[]) {
     fill();
     await listen(`${leaked()}/socket`);

@@ -1,4 +1,4 @@
-// What a hostile tenant, or whoever broke into one of its sites, would do about the directory of a site.
+// Attacks on the directory of a site by a hostile tenant, or by an intruder in one of its sites.
 import '../../../src/testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
@@ -38,7 +38,7 @@ after(async () => {
   rmSync(scratch, { recursive: true });
 });
 
-/** Of this uid, with a secret in it. */
+/** Makes a directory of this uid, with a secret in it. */
 function directoryOf(uid: number, path: string): string {
   mkdirSync(path, { recursive: true, mode: 0o755 });
   writeFileSync(`${path}/secret`, 'secret', { mode: 0o644 });
@@ -63,7 +63,7 @@ for (const [what, swapped] of [
         mkdirSync(each, { recursive: true });
         chownSync(each, mallory, mallory);
       }
-      // Where a directory of the same name would be found, of another tenant and of root.
+      // Links could lead to directories of the same name, another tenant's and root's.
       const target = directoryOf(victim, `${stage.homes}/target`);
       directoryOf(0, `${target}/shop`);
       const { ino } = lstatSync(target);
@@ -115,7 +115,8 @@ test(
     mkdirSync(home);
     await refused(home, /belongs to uid 0/);
     await refused(`${stage.homes}/u${victim}`, new RegExp(`belongs to uid ${victim}`));
-    // Of its own, below a directory of somebody who could put another one of it there.
+    // The directory is its own, but the owner of the directory above could replace it with another of
+    // its own.
     await refused(
       directoryOf(mallory, `${stage.homes}/u${victim}/own`),
       new RegExp(`belongs to uid ${victim}`),

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { canaryOf, entriesOf, isJailed } from '../../../src/jail/core/program-maps.ts';
 import { parseRefusal, refusalStruct, refusalText } from '../../../src/jail/core/refusal.ts';
 
-/** As bpf/jails.bpf.c writes it. */
+/** Returns an event as bpf/jails.bpf.c writes it. */
 function eventOf(what: number, name = ''): Uint8Array {
   const bytes = new Uint8Array(refusalStruct.size);
   const view = new DataView(bytes.buffer);

@@ -62,7 +62,7 @@ function write(path: string, text: string): void {
 }
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
 
-/** Every file with its text, to tell that nothing is left behind. */
+/** Reads every file with its text, to check that nothing is left behind. */
 function tree(): ReadonlyMap<string, string> {
   const entries = readdirSync(root, { recursive: true, withFileTypes: true });
   const files = entries

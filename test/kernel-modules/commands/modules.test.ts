@@ -426,7 +426,7 @@ test('bulkhead modules upgrade lists what a rebuild must change', () => {
   assert.match(text, /Rebuild: all symbols that it imports are available to it/);
   assert.match(text, /; 1 of them use symbols that are gone or closed there, even when rebuilt/);
 
-  // The kernel's own exports alone do not tell what its modules export.
+  // The kernel's own exports do not show what its modules export.
   put(
     join(headers, 'Module.symvers'),
     rows

@@ -27,7 +27,7 @@ interface Changes {
   readonly more?: readonly SectionSpec[];
 }
 
-/** Two functions of eight bytes, the second of which calls another module's function. */
+/** Returns two functions of eight bytes, the second of which calls another module's function. */
 function specOf(changes: Changes): ElfSpec {
   const called = changes.called ?? 'printk';
   return {

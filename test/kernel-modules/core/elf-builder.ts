@@ -12,19 +12,19 @@ import {
 
 export interface SectionSpec {
   readonly name: string;
-  /** Of `sectionTypes`; PROGBITS unless said otherwise. */
+  /** One of `sectionTypes`; by default PROGBITS. */
   readonly type?: number;
   readonly flags?: number;
   readonly data?: Uint8Array;
-  /** What the header says; the length of `data` unless said otherwise. */
+  /** The size in the header; by default the length of `data`. */
   readonly size?: number;
-  /** What the header says; where `data` was written unless said otherwise. */
+  /** The offset in the header; by default the place where `data` was written. */
   readonly offset?: number;
   readonly address?: number;
   readonly link?: number;
   readonly info?: number;
   readonly relocations?: readonly RelocationSpec[];
-  /** Of the section with its relocations. */
+  /** The flags of the section with its relocations. */
   readonly relocationFlags?: number;
 }
 
@@ -42,7 +42,7 @@ export interface SymbolSpec {
   readonly section?: string | number;
   readonly value?: number;
   readonly size?: number;
-  /** Of `bindings`; global unless said otherwise. */
+  /** One of `bindings`; by default global. */
   readonly binding?: number;
   readonly type?: number;
 }
@@ -93,7 +93,7 @@ class Writer {
     this.#room(4).setUint32(0, value, this.#littleEndian);
   }
 
-  /** A machine word. */
+  /** Writes a machine word. */
   word(value: number): void {
     if (this.bits === 32) this.#room(4).setInt32(0, value, this.#littleEndian);
     else this.#room(8).setBigInt64(0, BigInt(value), this.#littleEndian);
@@ -117,7 +117,9 @@ class Writer {
 
 const encoder = new TextEncoder();
 
-/** A character a byte up to U+00FF, so that text that is not UTF-8 can be written too. */
+/**
+ * Returns one byte for each character up to U+00FF, so that text that is not UTF-8 can be written, too.
+ */
 export const bytesOf = (text: string): Uint8Array<ArrayBuffer> =>
   Uint8Array.from(text, (character) => character.charCodeAt(0));
 
@@ -144,7 +146,10 @@ interface Headed extends SectionSpec {
   readonly entryBytes: number;
 }
 
-/** The sections in their order, then those with relocations, `.symtab`, `.strtab` and `.shstrtab`. */
+/**
+ * Builds the file: the sections in their order, then those with relocations, `.symtab`, `.strtab` and
+ * `.shstrtab`.
+ */
 export function buildElf(spec: ElfSpec): Uint8Array<ArrayBuffer> {
   const { bits = 64, bigEndian = false, machine = machines.x8664, type = 1 } = spec;
   const sections = allSections(spec, bits, bigEndian);
@@ -317,13 +322,13 @@ export interface ExportSpec {
 }
 
 export interface ModuleSpec extends Omit<ElfSpec, 'sections'> {
-  /** In `struct module`, and as `name=` unless `modinfo` is given. */
+  /** The name in `struct module`. It is also `name=`, unless `modinfo` is given. */
   readonly name?: string;
   /** Whole entries, `license=GPL`; false leaves the section out. */
   readonly modinfo?: readonly string[] | false;
-  /** Undefined symbols, in this order, before those of `symbols`. */
+  /** Undefined symbols, in this order, before the ones in `symbols`. */
   readonly imports?: readonly (string | ImportSpec)[];
-  /** False leaves `__versions` out; `extended` writes `__version_ext_*` beside it. */
+  /** False leaves `__versions` out; `extended` writes `__version_ext_*`, too. */
   readonly versions?: boolean | 'extended';
   /** Flags of `__versions`. */
   readonly versionsFlags?: number;
@@ -352,7 +357,9 @@ export const sampleModinfo = (name: string): readonly string[] => [
 
 const { alloc, write, execute } = sectionFlags;
 
-/** A module that a kernel with `sampleVermagic` loads, unless the specification says otherwise. */
+/**
+ * Builds a module that a kernel with `sampleVermagic` loads, unless the specification says otherwise.
+ */
 export function buildModule(spec: ModuleSpec = {}): Uint8Array<ArrayBuffer> {
   const { bits = 64, bigEndian = false, name = 'sample', structBytes = 1280 } = spec;
   const imports = (spec.imports ?? []).map((each) =>

@@ -35,7 +35,7 @@ export type ModuleFixture = Partial<KernelModule> & {
   readonly moreTags?: readonly ModinfoEntry[];
 };
 
-/** An honest module of Debian's kernel, changed as a test wants it. */
+/** Returns an honest module of Debian's kernel, changed as a test wants it. */
 export function moduleFixture({
   name = 'good',
   tags = {},
@@ -98,7 +98,7 @@ export type KernelFixture = Partial<Omit<Kernel, 'config' | 'settings' | 'export
   readonly exports?: readonly SymbolExport[];
 };
 
-/** Debian's 6.12 for x86-64, with a handful of exports. */
+/** Returns Debian's 6.12 for x86-64, with a handful of exports. */
 export function kernelFixture({
   config,
   settings,

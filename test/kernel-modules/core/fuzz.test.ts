@@ -64,7 +64,7 @@ const mutations: Readonly<Record<string, Mutation>> = {
   },
 };
 
-/** A field of the ELF header, or of a section's header. */
+/** Picks a field of the ELF header, or of a section's header. */
 function headerOffset(bytes: Uint8Array, random: Random): number {
   if (random(4) === 0) return random(64);
   const view = new DataView(bytes.buffer);
@@ -159,7 +159,7 @@ describe('readModule() of damaged modules', () => {
   });
 
   test('takes no more memory than a small multiple of a file made to swell', () => {
-    // As many undefined symbols, all of one long name, as fit.
+    // The file has as many undefined symbols as fit, all with one long name.
     const symbols = Array.from({ length: 20_000 }, () => ({ name: '' }));
     const bytes = buildModule({ symbols, modinfo: Array.from({ length: 60_000 }, () => 'a') });
     const before = process.memoryUsage().heapUsed;

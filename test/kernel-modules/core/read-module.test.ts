@@ -45,7 +45,10 @@ const flavours = [
   { bits: 32, bigEndian: true, machine: machines.arm },
 ] as const;
 
-/** Of the section whose contents begin there; sections of 64 bits, little-endian. */
+/**
+ * Returns the offset of the header of the section whose contents begin there, in a 64-bit,
+ * little-endian file.
+ */
 function sectionHeaderOf(bytes: Uint8Array, start: number): number {
   const file = Buffer.from(bytes);
   const table = Number(file.readBigUInt64LE(40));

@@ -15,7 +15,7 @@ export interface Identity {
   readonly issuer: string;
 }
 
-/** A signature of the bytes as the build of a kernel makes one: PKCS#7 without attributes. */
+/** Signs bytes as the build of a kernel does: PKCS#7 without attributes. */
 export function signDetached(bytes: Uint8Array, { der, key }: Identity): Uint8Array {
   const directory = mkdtempSync(join(tmpdir(), 'bulkhead-sign-'));
   try {

@@ -2,8 +2,8 @@
  * Debian's cloud kernels, unpacked and not installed: `~/.cache/bulkhead/kernels/ARCHITECTURE/`.
  *
  * apt works in a directory of its own, so that packages of another architecture can be had and the host's lists
- * stay as they are. What is in the cache is used without a network; a directory is complete, because it is made
- * under another name and renamed last.
+ * stay as they are. Cached files are used without a network. A directory is complete, because it is made under
+ * another name and renamed last.
  */
 import { existsSync, globSync } from 'node:fs';
 import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
@@ -65,7 +65,7 @@ async function fetchInto(architecture: DebianArchitecture, directory: string): P
     `Dir::Cache=${apt}/cache`,
     `APT::Architecture=${architecture}`,
     `APT::Architectures=${architecture}`,
-    // The directory is root's alone; apt's own user cannot write to it.
+    // Only root can use the directory; apt's own user cannot write to it.
     'APT::Sandbox::User=root',
   ].flatMap((each) => ['-o', each]);
   await succeed(`update the list of ${architecture} packages`, [

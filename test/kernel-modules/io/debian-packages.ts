@@ -17,7 +17,7 @@ import { execute, succeed } from '../../../src/testing/vm/command.ts';
 import { fail, ok, type Result } from '../../../src/base/result.ts';
 
 const cache = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'bulkhead/kernels');
-/** The directory is root's alone; apt's own user cannot write to it. */
+/** Only root can use the directory; apt's own user cannot write to it. */
 const asRoot = ['-o', 'APT::Sandbox::User=root'];
 const versionPattern = /^Version: (\S+)$/m;
 
@@ -45,7 +45,7 @@ async function cached(
   return ok(directory);
 }
 
-/** The newest that can be had; without a network one that was fetched before will do. */
+/** Returns the newest file that can be had; without a network, one that was fetched before. */
 export async function packageFile(name: string): Promise<Result<string>> {
   const fetched = await fetchPackage(name).catch((error: Error) => fail(error.message));
   if (fetched.ok) return ok(join(fetched.value, 'package.deb'));
@@ -64,7 +64,7 @@ async function fetchPackage(name: string): Promise<Result<string>> {
   });
 }
 
-/** What apt would install; its lists are fetched when they do not have it. */
+/** Returns the version that apt would install. Package lists are fetched if they do not have it. */
 async function candidate(name: string): Promise<string | undefined> {
   const known = await newestOf(name);
   if (known !== undefined) return known.version;

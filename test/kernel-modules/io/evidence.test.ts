@@ -1,6 +1,6 @@
 /**
- * Signs of evidence on real modules: built here by the kernel's own makefiles, with what the authors of such
- * modules did, and beside each an honest one like it. See evidence/cases.ts.
+ * Signs of evidence on real modules: built here by the kernel's own makefiles, with the tricks of such
+ * modules' authors, and next to each an honest one like it. See evidence/cases.ts.
  */
 import '../../../src/testing/guard/here.ts';
 import { bareName } from '../../../src/kernel-modules/core/record/module-file.ts';
@@ -61,7 +61,7 @@ suite('evidence on real modules', { skip }, () => {
       context.diagnostic(found.message);
       const proofs = evidence.filter((each) => each.weight === 'proof');
       assert.equal(trustLevel === 'contradicted', proofs.length > 0);
-      // Nothing else may be held against it than what the case is about.
+      // The subject of the case must be the only evidence against it.
       if (weight !== 'proof') assert.deepEqual(proofs, []);
 
       const other = modules.get(honest)!;
@@ -103,7 +103,7 @@ suite('evidence on real modules', { skip }, () => {
   });
 });
 
-/** All of them at once, as a scan of one directory would. */
+/** Surveys all of them at once, as a scan of one directory would. */
 async function survey(subjects: readonly Subject[], workshop: Workshop) {
   const read = readKernel({ directories: [files.modules], cmdline: '', roots: hostRoots });
   assert.ok(read.ok, read.ok ? '' : printProblem(read.error));
@@ -119,7 +119,7 @@ async function survey(subjects: readonly Subject[], workshop: Workshop) {
   const findings = await findingsOf(entries, subjectOf, workshop);
   const surveyed = judgeAll(entries, {
     kernel: read.value.kernel,
-    // Of one module the kernel's own tree must tell the same as of all.
+    // The kernel's own tree must show the same for one module as for all.
     buildSigns: buildSigns([], read.value),
     providers: [],
     sourceOf: ({ file }) => findings.get(file),

@@ -1,4 +1,4 @@
-/** What somebody who is not the administrator can put in the way of a scan. */
+/** Obstacles to a scan that can be made by somebody who is not the administrator. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import {

@@ -26,7 +26,7 @@ const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-test-inputs-'));
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
 let trees = 0;
-/** A path that ends with a slash is a directory. */
+/** Makes files and directories. A path that ends with a slash is a directory. */
 function tree(files: Readonly<Record<string, string>>): string {
   const root = join(scratch, `${trees++}`);
   mkdirSync(root);

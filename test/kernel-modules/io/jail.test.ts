@@ -43,7 +43,7 @@ async function make(recipe: readonly string[], options: Options = {}): Promise<J
   return result.value;
 }
 
-/** Command lines of all processes of the host that have that word. */
+/** Returns command lines of all processes of the host that contain the word. */
 function processesWith(word: string): string[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)

@@ -1,6 +1,6 @@
 /**
- * A real kernel: BULKHEAD_TEST_KERNEL names its directories, separated by colons, of which one has an image
- * and one has Module.symvers. What the image exports must equal what the build wrote down, none excepted.
+ * A real kernel: BULKHEAD_TEST_KERNEL names its directories, separated by colons. One has an image and one
+ * has Module.symvers. The image's exports must equal the build's list, without exception.
  */
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';

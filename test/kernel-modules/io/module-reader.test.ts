@@ -1,4 +1,4 @@
-/** What a thread reads before the keys are there comes to the same as what it reads after. */
+/** Results of threads that read before the keys are available: they equal later results. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';

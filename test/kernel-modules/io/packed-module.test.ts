@@ -12,7 +12,7 @@ import { sampleRead } from './sample-read.ts';
 
 const sample = sampleRead();
 
-/** As the reader of JSON sees it: what is undefined is not there. */
+/** Returns the module as a JSON reader sees it: undefined values are missing. */
 const plain = (read: ReadModule): unknown => JSON.parse(JSON.stringify(read));
 
 const name = fc.oneof(fc.string(), fc.constantFrom('memcpy', '__fentry__', 'two words', '\n', ''));

@@ -60,7 +60,10 @@ function kernelBuild(): KernelBuild {
   return build.value;
 }
 
-/** As DKMS does: in another directory than ours, whose path `WARN_ON` leaves in the module. */
+/**
+ * Builds the module as DKMS does, in another directory than ours. `WARN_ON` leaves its path in the
+ * module.
+ */
 async function vendorBuild(files: Files): Promise<Uint8Array> {
   const { headers, mounts } = kernelBuild();
   const source = { directory: directoryWith(files), files: Object.keys(files), compiled: [] };

@@ -123,7 +123,7 @@ suite(
       assert.ok(opened.ok, opened.ok ? '' : printProblem(opened.error));
       using offered = opened.value;
       assert.deepEqual(offered.notes, []);
-      // The cloud kernel has no V4L2 to load it beside, which does not matter here.
+      // The cloud kernel has no V4L2 to load it with, which does not matter here.
       const built = await buildModules(files, offered.path, scratch, ['KBUILD_MODPOST_WARN=1']);
       const module = join(scratch, 'v4l2loopback.ko');
       writeFileSync(module, built.get('v4l2loopback')!);
@@ -149,7 +149,7 @@ suite(
 
 const bulkhead = new URL('../../../bulkhead', import.meta.url).pathname;
 
-/** A module of two functions, or of four more that its source does not have. */
+/** Returns the source of a module of two functions, or with more that its offered source does not have. */
 const twice = (more: string): string => `#include <linux/module.h>
 int twice_of(int number);
 int twice_of(int number) { return 2 * number; }
@@ -216,7 +216,7 @@ suite(
       const right = match(honest, '--kernel', root);
       assert.deepEqual([right.status, right.stderr], [0, ''], right.stdout);
 
-      // Without its names a function cannot be found missing.
+      // A function cannot be found missing if names are stripped.
       const stripped = join(scratch, 'borrowed/stripped/twice.ko');
       mkdirSync(join(scratch, 'borrowed/stripped'));
       execFileSync('strip', ['--strip-unneeded', '-o', stripped, borrowed]);
@@ -227,7 +227,7 @@ suite(
   },
 );
 
-/** A copy of the source, in which the first declaration of a file has another first letter. */
+/** Copies the source, and changes the first letter of the first declaration in a file. */
 function withByteChanged(directory: string, file: string): string {
   const copy = mkdtempSync(join(scratch, 'source-'));
   cpSync(directory, copy, { recursive: true });

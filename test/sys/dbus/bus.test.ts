@@ -279,7 +279,7 @@ suite('what pretends to be a bus', () => {
 });
 
 suite('a client that waits', { skip }, () => {
-  // In a process of its own: while it waits, nothing else of its process runs.
+  // It is in a process of its own, since nothing else of its process runs while it waits.
   const script = (socket: string, lines: string) => `
     import { openBus } from ${JSON.stringify(new URL('../../../src/sys/dbus/blocking-bus.ts', import.meta.url).href)};
     const daemon = ${JSON.stringify(daemon)};

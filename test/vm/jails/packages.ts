@@ -22,7 +22,7 @@ export async function copyPackages(guest: Guest, names: readonly string[]): Prom
         `Dir::Cache::archives=${archives}`,
         'Dir::Cache::pkgcache=',
         'Dir::Cache::srcpkgcache=',
-        // The directory is root's alone, and whoever else fetches does not matter.
+        // Only root can use the directory, so other apt processes do not matter.
         'APT::Sandbox::User=root',
         'Debug::NoLocking=1',
       ].flatMap((each) => ['-o', each]);
@@ -41,6 +41,6 @@ export async function copyPackages(guest: Guest, names: readonly string[]): Prom
   }
 }
 
-/** A command for the guest. */
+/** Returns a command for the guest. */
 export const installCopied = (name: string): string =>
   `DEBIAN_FRONTEND=noninteractive dpkg --path-include='/usr/share/man/*' -i /root/${name}.debs/*.deb > /root/${name}.log 2>&1 < /dev/null || { cat /root/${name}.log >&2; exit 1; }`;

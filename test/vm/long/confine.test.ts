@@ -1,6 +1,6 @@
 /**
- * Confined daemons: the real packages of Debian do their work, are reloaded, restarted and have their logs rotated, and
- * what somebody tries who has broken into them is held.
+ * Confined daemons: Debian's real packages do their work, are reloaded and restarted, and have their logs rotated.
+ * Attacks from inside a daemon are blocked.
  */
 import assert from 'node:assert/strict';
 import { before, suite, test } from 'node:test';
@@ -18,7 +18,7 @@ interface Daemon {
   /** A directory in which it may write. */
   readonly own: string;
   readonly reloads: boolean;
-  /** What of the list below its work needs. */
+  /** The attacks of the list below that must succeed, since the daemon's work needs them. */
   readonly through: readonly string[];
   readonly rotation?: readonly [configuration: string, log: string];
 }
@@ -75,7 +75,7 @@ const packages = [
   'postfix proftpd-core libapache2-mod-php',
 ];
 
-/** Of a process of root outside of every sandbox: with which each attack is known to be one. */
+/** Returns the attacks that succeeded. A root process outside every sandbox shows first that each one works. */
 function throughOf(report: string): readonly string[] {
   const lines = report.trim().split('\n');
   assert.ok(lines.length > 30, report);
@@ -143,7 +143,9 @@ suite('confined daemons', { skip: guests.skip }, () => {
       await job(service);
     });
 
-  /** As a process of the service that its own program has not started: in the same sandbox, with all that it was given. */
+  /**
+   * Attacks as a process of the service that its own program has not started: in the same sandbox, with all its rights.
+   */
   const attack = async (service: string, own: string, through: readonly string[]) => {
     const dropIn = `${dropIns}/${service}.service.d/60-attack.conf`;
     const report = `${own}/attack-report`;

@@ -1,4 +1,4 @@
-/** The agent's suites of this machine's kernel again, inside a Debian guest with systemd and cgroup v2 alone. */
+/** The agent's suites of this machine's kernel again, inside a Debian guest with systemd and only cgroup v2. */
 import { after, before, suite, test } from 'node:test';
 import { longPatienceMilliseconds } from '../../../src/testing/patience.ts';
 import { startGuest, type Guest } from '../../../src/testing/vm/guest.ts';

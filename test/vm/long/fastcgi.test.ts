@@ -114,7 +114,7 @@ async function copyFiles(guest: Guest): Promise<void> {
 }
 
 suite('CGI and applications as a tenant', { skip: guests.skip, timeout }, () => {
-  /** What comes after the headers. */
+  /** Returns the status and the body of a response. */
   const get = async (port: number, path: string) => {
     const ask = `exec 3<>/dev/tcp/127.0.0.1/${port} && printf "GET ${path} HTTP/1.0\\r\\n\\r\\n" >&3 && cat <&3`;
     const text = await host.guest.succeed(`bash -c '${ask}'`);
@@ -127,7 +127,7 @@ suite('CGI and applications as a tenant', { skip: guests.skip, timeout }, () => 
 
   const host = guestOfSuite(guests, async (guest) => {
     await copyFiles(guest);
-    // Without user managers, which take seconds to start and of which nothing is tested here.
+    // User managers take seconds to start, and are not tested here.
     await host.succeed(
       'useradd -m -u 3001 ann && useradd -m -u 3002 ben && mkdir -m 777 /run/cgi-test && mkfifo -m 666 /run/cgi-test/gate && chmod 755 /srv/*/cgi/* && chown -R ann: /srv/ann && chown -R ben: /srv/ben && install -g adm -m 2755 /usr/bin/id /usr/local/bin/setgid-id && bulkhead apply && cp /opt/bulkhead/packaging/bulkhead-cgi@.* /etc/systemd/system/ && ln -s /dev/null /etc/systemd/system/user@.service && systemctl daemon-reload && a2enmod -q proxy_fcgi && a2dissite -q 000-default && a2ensite -q ann && systemctl start nginx apache2 ben-app.socket bulkhead-cgi@ann.socket bulkhead-cgi@ben.socket',
     );

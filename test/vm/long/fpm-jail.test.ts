@@ -65,7 +65,7 @@ interface Answer {
   readonly uid: number;
   readonly cgroup: string;
   readonly homes: readonly string[];
-  /** What is in that of alice. */
+  /** The names in alice's home. */
   readonly home: readonly string[];
   readonly read: readonly string[];
   readonly others: number;

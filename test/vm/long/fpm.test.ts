@@ -154,12 +154,12 @@ suite('PHP-FPM in the cgroups of tenants', { skip: guests.skip }, () => {
   });
 
   test('a configuration that php-fpm does not accept is left as it is', patient, async () => {
-    // A tenant's own would be left out alone.
+    // If the file were a tenant's, only that file would be left out.
     await write(`${pools}/broken.conf`, pool('broken', 'www-data', 'unknown_entry = 1\n'));
     const { status, stderr } = await run('bulkhead web fpm enable --all');
     assert.equal(status, 1);
     assert.match(stderr, /pool\.d\/broken\.conf:\d+: unknown entry/);
-    // What only the tenant itself cannot use is found as the tenant.
+    // A directory that only the tenant cannot use is found by a check as the tenant.
     await succeed('mkdir -p -m 700 /root/private');
     await write(`${pools}/broken.conf`, pool('broken', 'carol', 'chdir = /root/private\n'));
     const one = await run('bulkhead web fpm enable carol');
@@ -418,7 +418,7 @@ setInterval(() => part.afterTick(() => [], {} as never), 100);
       );
       assert.equal(read.status, 0, read.stderr);
       assert.deepEqual(read.lost, []);
-      // As dpkg does it: the service is told by the package's own script.
+      // The package's own script restarts the service, as with dpkg.
       const program = '/usr/sbin/php-fpm8.4';
       const main = `/proc/$(systemctl show -P MainPID ${service('alice')})/exe`;
       const upgraded = await whileAsked(
@@ -460,7 +460,7 @@ setInterval(() => part.afterTick(() => [], {} as never), 100);
         await succeed('bulkhead web fpm status'),
         /carol +carol .*root \(pool carol has group www-data\)/,
       );
-      // As root it would remove its socket when it ends.
+      // A root master would remove its socket when it ends.
       await succeed(`systemctl stop ${service('carol')} 2>/dev/null`);
       assert.equal((await ask('carol')).cgroup, cgroup('carol'));
       await write(`${pools}/carol.conf`, pool('carol', 'carol'));
@@ -479,7 +479,7 @@ setInterval(() => part.afterTick(() => [], {} as never), 100);
         `systemctl stop ${service('bob')} 2>/dev/null; cp -p ${config} /root/good; echo broken >> ${config}`,
       );
       await succeed('ask bob > /run/late 2>&1 &');
-      // What PHP-FPM itself says is not put down to the unit, whose cgroup it has left.
+      // journald does not assign PHP-FPM's own messages to the unit, whose cgroup it has left.
       const starts = `journalctl -o short-unix -u ${service('bob')} | grep 'Main process exited'`;
       await until(`[ $(${starts} | wc -l) -ge 8 ]`);
       const seconds = (await succeed(starts))
@@ -543,7 +543,7 @@ setInterval(() => part.afterTick(() => [], {} as never), 100);
     await write('/etc/nginx/sites-enabled/other.conf', vhost('other', `unix:${socketOf('shop')}`));
     await succeed('nginx -s reload 2>/dev/null; systemctl reload php8.4-fpm');
     assert.equal((await ask('shop')).cgroup, `${root}/main`);
-    // And where nginx does not accept its files, everything stays as it is.
+    // If nginx does not accept its files, everything stays as it is.
     await write('/etc/nginx/sites-enabled/other.conf', 'nonsense');
     await succeed('systemctl reload php8.4-fpm');
     assert.equal((await ask('shop')).cgroup, `${root}/main`);

@@ -1,6 +1,6 @@
 /**
- * Jails at login, with Debian's own sshd, su, cron and at: what the first program of a session sees, what a tenant tries
- * to stay outside, and who can log in whatever is missing.
+ * Jails at login, with Debian's own sshd, su, cron and at: what the first program of a session sees, attempts of a
+ * tenant to stay outside, and who can log in whatever is missing.
  */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
@@ -143,7 +143,8 @@ suite('jails at login in the virtual machine', { skip: guests.skip, timeout }, (
     await succeed(
       `printf '#!/bin/sh\\n{ ${where}; } > /home/alice/console\\n' > /usr/local/bin/where; chmod 755 /usr/local/bin/where; usermod -s /usr/local/bin/where alice`,
     );
-    // login opens the terminal once more by its name, and that of the host has none inside: the session ends at once.
+    // login opens the terminal once more by its name, and the host's terminal has no name inside: the session ends at
+    // once.
     await run("script -qec 'login -f alice' /dev/null </dev/null");
     await succeed('usermod -s /bin/sh alice; bulkhead apply --quiet');
     assert.equal(await say('cat /home/alice/console 2>/dev/null || echo none'), 'none');
@@ -205,7 +206,7 @@ suite('jails at login in the virtual machine', { skip: guests.skip, timeout }, (
     assert.equal(await su('alice'), inside());
   });
 
-  /** No program of alice runs, by whichever way, and whoever has no jail comes in. */
+  /** Checks that no program of alice runs, by any entry path, and that tenants without a jail can log in. */
   const refused = async (how: string) => {
     const commands = [
       `${ssh} ${at} 'touch /home/alice/ran'`,
@@ -261,7 +262,7 @@ suite('jails at login in the virtual machine', { skip: guests.skip, timeout }, (
   });
 
   test('what a tenant tries in order to stay outside', { timeout }, async () => {
-    // By what sshd runs before or instead of the command.
+    // Attempts through files that sshd runs before or instead of the command.
     await write('/home/alice/.ssh/rc', `{ ${where}; } > /home/alice/rc\n`);
     await write(
       '/home/alice/.ssh/environment',
@@ -298,7 +299,7 @@ suite('jails at login in the virtual machine', { skip: guests.skip, timeout }, (
     await succeed(stop);
     await succeed('rm /home/alice/.ssh/rc /home/alice/.ssh/environment /home/alice/.p*');
 
-    // From inside: nothing leads to another identity, or back to the host.
+    // Attempts from inside: nothing leads to another identity, or back to the host.
     const attempts = [
       'su carol -c true',
       'echo pass-carol | su carol -c true',
@@ -320,13 +321,13 @@ suite('jails at login in the virtual machine', { skip: guests.skip, timeout }, (
       assert.notEqual(tried, '0', attempt);
     }
 
-    // A manager of its own units, as each login and an administrator's linger start one: it is left out, without a failure.
-    // Those of earlier tests failed while there were no jails at all.
+    // Each login, and an administrator's linger, would start a user manager: it is left out, without a failure.
+    // Managers of earlier tests failed while there were no jails at all.
     await succeed('systemctl reset-failed; systemctl start user@3001.service');
     assert.equal(await say('systemctl is-active user@3001.service || true'), 'inactive');
     assert.equal(await say('systemctl --failed --plain --no-legend'), '');
     await succeed('systemctl start user@3002.service && systemctl stop user@3002.service');
-    // Whoever starts one all the same is refused by the module.
+    // The module refuses one that is started all the same.
     await succeed('mkdir -p /run/systemd/system/user@3001.service.d');
     await write(
       '/run/systemd/system/user@3001.service.d/99-own.conf',

@@ -1,5 +1,5 @@
 /**
- * Logins of tenants that are slices of systemd: pam_systemd places those of ssh, and the login step what pam_systemd
+ * Logins of tenants that are systemd slices. pam_systemd places ssh sessions. The login step places what pam_systemd
  * leaves where it is: su within another session, cron and at. No agent runs, so that nothing else moves anybody.
  */
 import assert from 'node:assert/strict';

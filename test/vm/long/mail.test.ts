@@ -13,7 +13,7 @@ const patient = { timeout: longPatienceMilliseconds };
 
 interface Attack {
   readonly what: string;
-  /** In the home. */
+  /** The name of a file in the home. */
   readonly file: string;
   readonly text: string;
 }
@@ -21,12 +21,12 @@ interface Attack {
 interface Server {
   /** The package. */
   readonly name: string;
-  /** As the broker calls it. */
+  /** The broker's name for it. */
   readonly kind: string;
   readonly also?: readonly string[];
   /** One without a jail, where the server starts a program to store each mail. */
   readonly to?: string;
-  /** After it was installed. */
+  /** A command to run after the installation. */
   readonly setUp?: string;
   readonly attacks: readonly Attack[];
 }
@@ -86,7 +86,7 @@ systemctl daemon-reload && systemctl start bulkhead-broker.socket && bulkhead ap
   const message = (subject: string) => `printf 'Subject: ${subject}\\n\\nhello\\n'`;
   const fromInside = (subject: string, to = 'alice') =>
     succeed(`${message(subject)} | bulkhead exec alice -- /usr/sbin/sendmail ${to}`);
-  /** In nobody's cgroup. */
+  /** Sends mail as root, in no tenant's cgroup. */
   const fromRoot = (subject: string, to = 'alice') =>
     run(`${message(subject)} | /usr/sbin/sendmail ${to}`);
   const ran = async () => (await run('cat /home/alice/ran')).stdout;

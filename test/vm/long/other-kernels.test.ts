@@ -1,4 +1,7 @@
-/** What BPF programs enforce, on the oldest and the newest kernel of Debian's archive: the same tests as on the guest's own. */
+/**
+ * The rules that BPF programs enforce, on the oldest and the newest kernel of Debian's archive: the same tests as on
+ * the guest's own.
+ */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -17,7 +20,7 @@ for (const other of otherKernels) {
     for (const name of files) {
       test(name, { timeout: longPatienceMilliseconds }, async () => {
         const file = join(import.meta.dirname, `../${name}.test.ts`);
-        // Without the mark of this test runner, or the inner one would report in its language.
+        // Drops the mark of this test runner: with it, the inner one would report in its format.
         const { NODE_TEST_CONTEXT: _, ...environment } = process.env;
         const child = spawn(process.execPath, ['--test', file], {
           env: { ...environment, BULKHEAD_GUEST_KERNEL: other.suites[0] },

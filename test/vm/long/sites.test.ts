@@ -41,7 +41,10 @@ suite('sites that only the web server has', { skip: guests.skip }, () => {
   const as = (user: string, words: string) => `su ${user} -c "bulkhead ${words}"`;
   const until = (what: string) =>
     host.until(`${what} > /tmp/said 2>&1`, 'cat /tmp/said; journalctl -n 40 --no-pager');
-  /** What it says when it is refused: not that web servers have not answered yet, nor that there were too many changes. */
+  /**
+   * Waits until a command is refused for the reason `why`. Earlier answers may be that web servers have not answered
+   * yet, or that there were too many changes.
+   */
   const refused = async (command: string, why: string): Promise<void> => {
     await until(`! ${command} 2> /tmp/why && grep -Eq '${why}' /tmp/why`);
   };

@@ -16,20 +16,23 @@ import { guestOfSuite, prepareGuests } from '../../../src/testing/vm/suite.ts';
 const guests = await prepareGuests(import.meta.filename, 'bpf');
 
 const isLong = process.env['LONG'] !== undefined;
-/** Of each race that must be lost: a million with LONG=1. What is held without the guard is not what this is about. */
+/**
+ * The number of requests in each race that must be lost: a million with LONG=1. Races that are lost even without the
+ * guard get a quarter of it, since they do not test the guard.
+ */
 const requests = isLong ? 1_000_000 : 2_000;
 const requestsWithout = requests / 4;
-/** Of each race that must be won: the first leak ends it. */
+/** The limit of requests in each race that must be won: the first leak ends it. */
 const requestsMax = 1_000_000;
 const timeout = isLong ? 24 * longPatienceMilliseconds : 2 * longPatienceMilliseconds;
 
-/** Two names of alice's, of which one leads to what is bob's, and what is asked for. */
+/** Two names of alice's, one of which leads to a file of bob's, and the path that is requested. */
 interface Exchange {
   readonly name: string;
   readonly first: string;
   readonly second: string;
   readonly path: string;
-  /** Whether what is asked for is alice's own file at times. */
+  /** Whether the requested path is alice's own file at times. */
   readonly hasOwn: boolean;
 }
 
@@ -74,12 +77,12 @@ const byOwner: readonly Exchange[] = [...byName, ownerOfFile, ownerOfDirectory];
 
 interface Server {
   readonly name: string;
-  /** For the document root it is ten more. */
+  /** The port; for the document root it is ten more. */
   readonly port: number;
   readonly exchanges: readonly Exchange[];
-  /** What is held without the guard. */
+  /** The races that are lost even without the guard. */
   readonly holds: readonly Exchange[];
-  /** What leaks with it as well, and what does so a few times in thousands, which is only shown. */
+  /** The races that leak with the guard, too. Rare ones leak a few times in thousands, and are only shown. */
   readonly leaks?: readonly Exchange[];
   readonly leaksRarely?: readonly Exchange[];
 }
@@ -99,7 +102,7 @@ const primary: Exchange = {
   path: '/own.php',
 };
 
-/** As servers.sh configures them. */
+/** The servers as servers.sh configures them. */
 const servers: readonly Server[] = [
   { name: 'nginx, disable_symlinks off', port: 8080, exchanges: byName, holds: [] },
   { name: 'nginx, disable_symlinks on', port: 8081, exchanges: byName, holds: byName },
@@ -163,7 +166,7 @@ interface Counts {
 interface Race {
   readonly port: number;
   readonly exchange: Exchange;
-  /** Of FTP: account and password. */
+  /** The FTP account and password. */
   readonly login?: string;
 }
 
@@ -175,7 +178,7 @@ interface FtpDaemon {
   readonly resolves: boolean;
 }
 
-/** As servers.sh configures them, one at a time: Debian does not install both. */
+/** The FTP daemons as servers.sh configures them, one at a time: Debian does not install both. */
 const ftpDaemons: readonly FtpDaemon[] = [
   {
     name: 'vsftpd',

@@ -1,6 +1,6 @@
 /**
- * Tenants as slices of systemd, the default on an unmodified Debian: what is in force before, while and after something runs in a
- * slice; who must not be limited; what others change behind our back; resellers, the agent, a reboot, and the end.
+ * Tenants as systemd slices, the default on an unmodified Debian: limits before, while and after something runs in a
+ * slice; accounts that must not be limited; changes by others; resellers, the agent, a reboot, and the end.
  */
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
@@ -59,7 +59,7 @@ suite('tenants as slices of systemd', { skip }, () => {
   const value = (path: string) => sh(`cat ${path}`);
   const values = (account: Account, names: string) =>
     sh(`cd ${slice(account)} && cat ${names}`).then((text) => text.split('\n'));
-  /** A login that stays, and runs a command that is found by its words. */
+  /** Starts a login that stays, and runs a command that can be found by its args. */
   const login = async (account: Account, command: string) => {
     await sh(`setsid su ${account} -c 'exec ${command}' >/dev/null 2>&1 </dev/null & sleep 0.1`);
     await until(`pgrep -u ${account} -fx '${command}'`);
@@ -140,12 +140,12 @@ suite('tenants as slices of systemd', { skip }, () => {
           `254:0 rbps=${5 * 2 ** 20} wbps=max riops=max wiops=max`,
         ],
       );
-      // From the first instruction on.
+      // The limits apply from the first instruction.
       const seen = await sh(`su ann -c 'cat ${slice('ann')}/pids.max /proc/self/cgroup'`);
       assert.match(seen, /^60\n0::\/user\.slice\/user-3001\.slice\/session-/);
       await others();
       assert.deepEqual(await values('eve', 'pids.max'), before);
-      // What we do leaves nothing for systemd to grumble about.
+      // Our changes leave systemd no reason for a warning.
       assert.equal(await sh('systemctl show -P NeedDaemonReload user-3002.slice'), 'no');
       assert.match(await apply(), /^Nothing to change/m);
     },
@@ -290,7 +290,7 @@ suite('tenants as slices of systemd', { skip }, () => {
       await sh('setsid bulkhead exec ann -- sleep 3605 >/dev/null 2>&1 </dev/null & sleep 0.1');
       await until("pgrep -fx 'sleep 3605'");
       assert.equal(await cgroupOf('sleep 3605'), '0::/bulkhead-tenants.service/u3001');
-      // As on a host where it was in force before slices became the default.
+      // This is like a host where it was in force before slices became the default.
       await limits(benLimits);
       assert.match((await bulkhead('plan')).stdout, /nothing to change[^]*the one in force stays/i);
       assert.match(
@@ -420,7 +420,7 @@ suite('tenants as slices of systemd', { skip }, () => {
     },
   );
 
-  /** A service that begins with what limits it, and then has the tenant start processes without end. */
+  /** Returns a service that first records its limits, and then has the tenant start processes without end. */
   const loadUnit = (account: Account) => `[Service]
 User=${account}
 Slice=${sliceOf(account)}
@@ -437,7 +437,7 @@ WantedBy=multi-user.target
     ...files,
     `0::/user.slice/${sliceOf(account)}/load-${account}.service`,
   ];
-  /** All that tenants run, however it was started. */
+  /** Waits until no process of a tenant is outside, however it was started. */
   const nobodyOutside = () =>
     until(
       `(for pid in $(pgrep -u ${tenants.join(',')}); do ! [ -e /proc/$pid ] || grep -Eq '/user-300[123].slice/' /proc/$pid/cgroup || exit 1; done)`,
@@ -507,7 +507,7 @@ WantedBy=multi-user.target
         String(96 * 2 ** 20),
         '41',
       ]);
-      // What the launcher reads is in memory: of a tenant with a jail, that it has one.
+      // The launcher's files are in memory: for a tenant with a jail, that it has one.
       const early = await bulkhead('exec ben -- true');
       assert.match(early.stderr, /No policy is in force/);
       assert.match(await apply(), /^Nothing to change/m);

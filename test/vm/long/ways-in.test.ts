@@ -1,7 +1,7 @@
 /**
- * All ways in at once on a hosting server, while processes fork and end as fast as they can: nothing of a tenant is
- * outside its cgroups at the end, by what the agent says and by a look of our own; and what comes by a way that is
- * held at its source has never been outside.
+ * All entry paths at once on a hosting server, while processes fork and end as fast as they can. At the end, no
+ * process of a tenant is outside its cgroups, according to the agent and to a scan of our own. Processes by an entry
+ * path that is placed at its source have never been outside.
  */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -39,8 +39,8 @@ const policy = (driver: Driver) => `<bulkhead version="1"><host driver="${driver
 const on = '/srv/storm/on';
 
 /**
- * WAY UID: tells where it begins, and forks until the storm is over. cron starts it again each minute. What comes in
- * beside it is not kept waiting; storms at full speed are in test/attacks/placement.test.ts.
+ * `storm WAY UID` records where it begins, and forks until the storm is over. cron starts it again each minute.
+ * Other processes are not kept waiting; storms at full speed are in test/attacks/placement.test.ts.
  */
 const storm = `#!/bin/sh
 read -r cgroup </proc/self/cgroup
@@ -119,7 +119,7 @@ const away = '</dev/null >/dev/null 2>&1 &';
 interface Way {
   readonly name: string;
   readonly account: Account;
-  /** Its line of a shell; none of cron, which comes by itself. */
+  /** The shell line that starts it; a no-op for cron, which starts it on its own. */
   readonly start: string;
 }
 const way = (account: Account, name: string, start: (begins: string) => string): Way => ({
@@ -205,7 +205,7 @@ for (const driver of drivers)
         readonly unknown: readonly string[];
       };
     };
-    /** Seen by ourselves: all of them, and which are outside. */
+    /** Counts, on our own, all processes, and those outside. */
     const seen = async () => {
       const text = await sh(`look ${Object.values(uids).join(' ')}`);
       const all = text.split('\n').filter((line) => line !== '');
@@ -237,7 +237,7 @@ for (const driver of drivers)
       await write('/etc/apache2/sites-enabled/tenants.conf', apache);
       await write('/etc/apache2/ports.conf', 'Listen 127.0.0.1:8081\n');
       await write('/etc/bulkhead/policy.xml', policy(driver));
-      // Processors are emulated, and the storm goes on beside it.
+      // Processors are emulated, and the storm goes on meanwhile.
       await write(
         '/etc/systemd/system/bulkhead.service.d/patient.conf',
         '[Service]\nTimeoutStartSec=infinity\nWatchdogSec=0\n',
@@ -287,7 +287,8 @@ for (const driver of drivers)
           const is = `${where}/`.startsWith(`0::${inside(each.account)}/`);
           assert.ok(is, `${each.account} by ${each.name}: ${where}`);
         }
-        // Nothing places the worker of carol's pool. And su, whose real uid is alice's, counts to bob until it ends.
+        // Nothing places the worker of carol's pool. And su, whose real uid is alice's, counts as bob's until it
+        // ends.
         const { outside } = await status();
         const worker = await sh(`pgrep -u carol -f '^php-fpm: pool carol'`);
         const su = await sh('pgrep -U alice -u root -x su');

@@ -1,6 +1,6 @@
 /**
- * What becomes of each way to follow the links of tree.sh, by a task of the web server's user and group:
- * `ok`, with what was read, or the kernel's error. Printed as JSON.
+ * The result of each way to follow the links of tree.sh, for a task with the web server's user and
+ * group: `ok`, with what was read, or the kernel's error. Printed as JSON.
  */
 import { execFileSync } from 'node:child_process';
 import {

@@ -1,4 +1,4 @@
-/** What descriptors.c must find, without the guard and with it. */
+/** The results that descriptors.c must report, without the guard and with it. */
 
 const lines = (text: string): readonly string[] =>
   text
@@ -36,7 +36,7 @@ export const withoutGuard = lines(`
   chmod without a link: ok
 `);
 
-/** By names, and so without a link. */
+/** Cases that the guard does not affect: they have no link. */
 const unaffected =
   /^(as nginx, own|an absolute path|without a link|stat when|chdir when|chmod without)/;
 

@@ -1,4 +1,4 @@
-/** What cases.ts must find, without the guard and with it. */
+/** The results that cases.ts must report, without the guard and with it. */
 
 type State = 'off' | 'on';
 
@@ -30,7 +30,7 @@ const table: Readonly<Record<string, Readonly<Record<State, string>>>> = {
   'open passwd': refused('ok root:x:0:0:root:/roo'),
   'open abs/www/secret': refused('ok SECRET'),
   'open bound': refused('ok SECRET'),
-  // By a link of bob's to a file of bob's, or to one of alice's: not alice's own.
+  // These go through bob's link to a file of bob's, or of alice's: the link is not alice's own.
   'open via-bob': refused('ok SECRET'),
   'open round-trip': refused('ok own'),
   // Root's links are trusted; a link of alice's that leads to one is not.
@@ -63,7 +63,7 @@ const table: Readonly<Record<string, Readonly<Record<State, string>>>> = {
   'create at create-own': same('ok'),
   'create-own once more': refused('ok'),
 
-  // Nothing is followed here.
+  // These follow no link.
   'lstat other': same('ok'),
   'readlink other': same('ok /home/bob/www/secret'),
   'open without a link': same('ok SECRET'),

@@ -36,7 +36,7 @@ class Killer implements AsyncDisposable {
     return existsSync(this.#file) ? Number(readFileSync(this.#file, 'utf8')) : 0;
   }
 
-  /** That it would hit what it may, which a check as the tenant would be. */
+  /** Checks that the attack hits processes of its own user, as a check as the tenant would be. */
   async hitsItsOwn(stage: FpmStage, uid: number): Promise<void> {
     await eventually('it hits a process of its own user', () => {
       const args = [`--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', '--'];
@@ -139,7 +139,7 @@ test(
       assert.match(asked.stderr, /pm\.max_children = 5$/m);
       rmdirSync(app);
     }
-    // What is repaired is what root's files say.
+    // After the repair, root's files apply again.
     mkdirSync(app);
     assert.deepEqual((await stage.divide()).refused, []);
     assert.doesNotMatch(configOf(stage, alice), /lowered/);

@@ -32,7 +32,7 @@ function left(stage: FpmStage): readonly string[] {
 
 const cgroups = () => globSync(`/sys/fs/cgroup/{,*/}bulkhead-check-${process.pid}-*`);
 
-/** With the directory of the stage as the last argument. */
+/** Writes a program that runs Perl code, with the stage's directory as the last argument. */
 function programOf(stage: FpmStage, perl: string): string {
   const path = `${stage.at}/program`;
   writeFileSync(path, `#!/bin/sh\nexec perl -e '${perl}' ${stage.at}\n`, { mode: 0o755 });

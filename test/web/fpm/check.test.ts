@@ -1,4 +1,7 @@
-/** What the real php-fpm says of configurations that a split makes of others; none is started. */
+/**
+ * The verdicts of the real php-fpm on configurations that a split makes from others; none is
+ * started.
+ */
 import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';

@@ -58,7 +58,7 @@ for (const shell of shells) {
     const told = (names: string) => launch(names).stdout.split('|')[0];
     assert.equal(told('/run/a.sock'), '/run/a.sock=3');
     assert.equal(told('/run/a.sock:/run/b.sock'), '/run/a.sock=3,/run/b.sock=4');
-    // Nothing in a name is a pattern or a command.
+    // No text in a name acts as a pattern or a command.
     assert.equal(told('/run/*:$(id)'), '/run/*=3,$(id)=4');
     assert.equal(
       launch('/run/a.sock').stdout.split('|').slice(1).join('|'),
@@ -95,7 +95,7 @@ for (const shell of shells) {
     },
   );
 
-  /** Nothing is ever enabled in it. */
+  /** An instance in which nothing is ever enabled. */
   const instance = 'bulkhead-fpm-split-test';
   const state = `/etc/${instance}/fpm/8.4`;
   const canWrite = process.getuid?.() === 0;

@@ -1,4 +1,4 @@
-/** What the kernel counts of a real master, without a request, during one, and after it. */
+/** The kernel's counters for a real master, without a request, during one, and after it. */
 import '../../../src/testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

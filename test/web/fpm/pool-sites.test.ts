@@ -49,7 +49,7 @@ test(
     const siteOf = await readPoolSites({ nginx }, [bob, alice], layout, nothing);
     assert.equal(siteOf(alice, '/run/php/shop.sock'), 'shop.example');
     assert.equal(siteOf(alice, '/run/php/up.sock'), 'blog.example');
-    // The name would not fit into that of a unit.
+    // The name would not fit into a unit's name.
     assert.equal(siteOf(alice, '/run/php/long.sock'), undefined);
     assert.equal(siteOf(bob, '/run/php/shop.sock'), undefined);
   },
@@ -81,7 +81,7 @@ test(
     };
     const read = (server: string) =>
       readPoolSites({ nginx: { ...nginx, program: server } }, [alice], layout, installed);
-    // Neither accepts anything. What does not run passes nothing on.
+    // Neither accepts anything. A server that does not run passes nothing on.
     const idle = await read('/nonexistent');
     assert.equal(idle(alice, '/run/php/shop.sock'), undefined);
     const siteOf = await read(realpathSync(process.execPath));

@@ -1,4 +1,7 @@
-/** The incident of a tenant whose PHP is busy, by a real agent: it names the script, to those who may know. */
+/**
+ * The incident of a tenant whose PHP is busy, by a real agent: it names the script, to callers that may know
+ * it.
+ */
 import '../../../src/testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';

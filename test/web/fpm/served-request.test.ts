@@ -1,4 +1,7 @@
-/** What a worker of a real master is serving, as evidence has it; and scoreboards into which a tenant has written. */
+/**
+ * The request that a real master's worker is serving, as evidence shows it; and scoreboards into which a tenant has
+ * written.
+ */
 import '../../../src/testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -64,7 +67,7 @@ interface Slot {
   readonly accepted?: number;
 }
 
-/** As php-fpm has it, without what is before the process id. */
+/** Returns a slot in php-fpm's format, without the fields before the process id. */
 function slotOf(slot: Slot = {}): Buffer {
   const { pid = 7, stage = 4, uri = '/a.php', method = 'GET', script = '/srv/a.php' } = slot;
   const bytes = Buffer.alloc(1_040);
@@ -97,7 +100,7 @@ test('requestIn() bounds and cleans what a tenant wrote', () => {
   assert.equal(requestIn(slotOf({ uri: '/a?pw=1' }), 7, 100)?.path, '/a');
   assert.equal(requestIn(slotOf({ method: 'a b' }), 7, 100), undefined);
   assert.equal(requestIn(slotOf({ accepted: 5_000 }), 7, 100)?.seconds, 0);
-  // Of every length, and with a process id that is everywhere.
+  // Slots of every length, and with a process id in every place.
   for (const length of [0, 7, 8, 100, 999, 1_000])
     assert.equal(
       requestIn(slotOf().subarray(0, length), 7, 100)?.path,

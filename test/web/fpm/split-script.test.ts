@@ -1,4 +1,7 @@
-/** What the distribution's service runs around a reload, with a Bulkhead that fails, and with one that succeeds. */
+/**
+ * The script that the distribution's service runs around a reload, with a Bulkhead that fails, and with one that
+ * succeeds.
+ */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';

@@ -57,7 +57,7 @@ const file = (path: string, text: string, isPublic = true): PoolFile => ({
   isPublic,
 });
 
-/** As `php-fpm -tt` prints it. */
+/** Parses sections from a text in the format of `php-fpm -tt`. */
 const dump = (text: string) =>
   parseFpmSections(
     text
@@ -209,7 +209,7 @@ test('a pool is of the site that all vhosts have which pass requests to it', () 
   assert.equal(of('127.0.0.1:9000'), 'blog.example');
   assert.equal(of('/run/php/www.sock', ['shop.example', 'www.shop.example']), 'www.shop.example');
   assert.equal(of('/run/php/shop.sock', ['blog.example']), undefined);
-  // One of its two vhosts is that of another site.
+  // One of its two vhosts belongs to another site.
   assert.equal(of('/run/php/shop.sock', ['old.example', 'shop.example']), undefined);
   for (const name of ['both', 'more', 'www', 'nameless', 'nobody'])
     assert.equal(of(`/run/php/${name}.sock`), undefined, name);

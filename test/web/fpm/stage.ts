@@ -30,7 +30,7 @@ export type Name = keyof typeof tenants;
 
 export class FpmStage implements Disposable {
   readonly at = mkdtempSync(join(tmpdir(), 'bulkhead-fpm-stage-'));
-  /** By uid. */
+  /** Entries limits by uid. */
   readonly entries = new Map<number, number>();
   #scratches = 0;
 
@@ -105,7 +105,7 @@ export class FpmStage implements Disposable {
     return readFpmInputs(this.context(), this.check(totalMs));
   }
 
-  /** What a reload writes, and what it says; systemd is not there to be told. */
+  /** Returns the files and messages of a reload; there is no systemd to tell. */
   async divide(totalMs?: number) {
     const context = this.context();
     const choice = choosingAll(nobody);

@@ -1,4 +1,4 @@
-/** Who listens at the port of a pool: its php-fpm, somebody else, or nobody. */
+/** Listeners at the port of a pool: its php-fpm, somebody else, or nobody. */
 import '../../../src/testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';

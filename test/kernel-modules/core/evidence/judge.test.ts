@@ -33,7 +33,7 @@ const judged = (module: ModuleFixture, context: Partial<TrustContext> = {}) =>
 const checksOf = (module: ModuleFixture, context: Partial<TrustContext> = {}) =>
   judged(module, context).evidence.map((each) => `${each.weight} ${each.check}`);
 
-/** As the kernel finds them: the first is the one it reads. */
+/** Returns a module with these licenses in the kernel's order: it reads the first. */
 const licenses = (...values: readonly string[]): ModuleFixture => ({
   moreTags: values.map((value) => ({ tag: 'license', value })),
 });

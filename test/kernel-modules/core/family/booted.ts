@@ -1,4 +1,4 @@
-/** On kernels that were started with other arguments. */
+/** Cases on kernels that were started with other arguments. */
 import {
   append,
   flipped,

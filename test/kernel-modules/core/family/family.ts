@@ -1,6 +1,6 @@
 /**
- * The family: each case is a sequence of loads on a kernel that has loaded nothing yet, and what the last
- * of them comes to. The C sources beside this file are the bases; the rest is done to the built modules.
+ * The family: each case is a sequence of loads on a kernel that has loaded nothing yet, and the result of
+ * the last. The C sources next to this file are the bases; everything else is changed in the built modules.
  *
  * `loads` gives the module's own taints, `refused` the errno. That is only to show that a case tests what it
  * says: the prediction is compared with all that the kernel does.
@@ -14,7 +14,7 @@ import { inheritance, livepatch, namespaces, symbols } from './symbols.ts';
 import { names, otherTaints } from './taints.ts';
 import { exportFlags, extendedVersions, vermagics, versions } from './versions.ts';
 
-/** On a kernel that was started as Debian starts it. */
+/** The cases on a kernel that was started as Debian starts it. */
 export const cases: readonly Case[] = [
   ...licenses,
   ...otherLicenses,

@@ -150,7 +150,7 @@ export const elf: readonly Case[] = [
 const [width, order] = [4, 5];
 const stated = (at: number, value: number) => onHeader((header) => header.setUint8(at, value));
 
-/** What the kernel reads otherwise than other readers. */
+/** Files that the kernel reads differently from other readers. */
 export const readOtherwise: readonly Case[] = [
   make('a header that says 32 bits', loads('OE'), load('plain', [stated(width, 1)])),
   make('a header without a width', loads('OE'), load('plain', [stated(width, 0)])),

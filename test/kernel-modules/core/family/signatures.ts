@@ -1,4 +1,4 @@
-/** What stands behind the object file. */
+/** Cases of signatures, and of other bytes after the object file. */
 import {
   append,
   flipped,
@@ -20,7 +20,7 @@ import {
 
 /** No PKCS#7 message. */
 export const junk = new Uint8Array(64).fill(0x41);
-/** A message that names a key which nobody has. */
+/** Returns a message that names a key which nobody has. */
 export const unknownSerial = (message: Uint8Array) => {
   const out = message.slice();
   // The last byte of the serial number, which is the only INTEGER of 20 bytes.

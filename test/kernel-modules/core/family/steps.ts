@@ -30,7 +30,7 @@ export const unload = (name: string): Step => ({ do: 'unload', name });
 export const ignoreVersions = 1;
 export const ignoreVermagic = 2;
 
-/** Where the code of any module begins. */
+/** The offset of a byte of code in any module. */
 export const codeByte = 0x48;
 export const proprietary = modinfo('license', 'Proprietary');
 export const provider = load('provider');

@@ -1,4 +1,4 @@
-/** What taints a kernel beside the license: tags and names. */
+/** Reasons other than the license that taint a kernel: tags and names. */
 import { modinfo, named, structName } from '../../../../src/testing/oracle/edits.ts';
 import type { Case } from '../../../../src/testing/oracle/cases.ts';
 import { loads, refused, load, unload, proprietary, make } from './steps.ts';

@@ -134,7 +134,7 @@ export const extendedVersions: readonly Case[] = [
   ),
 ];
 
-/** Since 7.2 a table of flags says which exports are GPL-only. */
+/** Cases of a table of flags, which since 7.2 marks the GPL-only exports. */
 export const exportFlags: readonly Case[] = [
   make('exports without flags', refused('ENOEXEC'), load('provider', [hideSection('__kflagstab')])),
   make(

@@ -47,7 +47,7 @@ export interface ExportText {
 
 const stringsAddress = 0xffffffff82a00123n;
 
-/** `__ksymtab*`, `__kcrctab*` and their names, as a build for x86-64 lays them out. */
+/** Returns `__ksymtab*`, `__kcrctab*` and their names, as a build for x86-64 lays them out. */
 export function exportSections(
   plain: readonly ExportText[],
   gpl: readonly ExportText[],
@@ -82,7 +82,7 @@ export function exportSections(
   ];
 }
 
-/** A bzImage around `payload`, with the size that the build appends. */
+/** Returns a bzImage around `payload`, with the size that the build appends. */
 export function bzImage(payload: Uint8Array, release: string): Uint8Array {
   const [setupBytes, payloadAt] = [1024, 0x40];
   const file = Buffer.alloc(setupBytes + payloadAt + payload.length + 4);

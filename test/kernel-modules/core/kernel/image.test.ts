@@ -78,7 +78,7 @@ test('readImage() knows EFI zboot, bare images, compressed files and vmlinux', (
 test('readImage() finds the kernel in an image for s390 by its header of xz', () => {
   const file = Buffer.alloc(0x10100);
   file.write('S390EP', 0x10008, 'latin1');
-  // What unpacks it knows the first bytes too.
+  // The decompressor contains the first bytes, too.
   file.set(Buffer.from('fd377a585a00', 'hex'), 0x10010);
   const packed = Buffer.from(
     'fd377a585a0000016922de36000000001cdf44219042990d010000000000595a',

@@ -1,6 +1,6 @@
 /**
- * The loader's rules over plain modules: a table of single rules, then those where two meet. The log lines
- * are those of Linux 6.12.118.
+ * The loader's rules over plain modules: a table of single rules, then cases where two meet. The log lines
+ * are from Linux 6.12.118.
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
@@ -69,7 +69,7 @@ interface Row extends Given {
   readonly when: string;
   readonly errno?: string;
   readonly taints?: string;
-  /** Of the kernel, where it is not that of the module. */
+  /** The taints of the kernel, if they differ from the module's. */
   readonly kernelTaints?: string;
   readonly messages: readonly string[];
 }

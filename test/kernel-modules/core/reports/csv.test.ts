@@ -8,7 +8,7 @@ const fieldsOf = (name: string, module: typeof liar) => {
   return row[header.indexOf(name)];
 };
 
-/** By RFC 4180, strictly: what it does not allow fails. */
+/** Parses strictly by RFC 4180: anything that it does not allow fails. */
 function parse(text: string): readonly (readonly string[])[] {
   assert.ok(text.endsWith('\r\n'));
   const rows: string[][] = [[]];

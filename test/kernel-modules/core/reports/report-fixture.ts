@@ -57,7 +57,7 @@ export function moduleReport(
   };
 }
 
-/** What somebody who wants to break a reader would put into a module. */
+/** A text that an attacker would put into a module to break a reader. */
 export const hostileText = '=cmd|"x",\r\n\u0000\u001b[31m{0} [a](http://b) \ud800 \u202e </script>';
 
 export const liar = moduleReport('liar', {

@@ -59,7 +59,7 @@ export function cyclonedxCheck(): Check {
   return validator.compile(cyclonedxSchema('bom-1.6'));
 }
 
-/** The identifiers of SPDX's list of licenses. */
+/** Returns the identifiers of SPDX's license list. */
 export const spdxLicenses = (): readonly string[] =>
   (cyclonedxSchema('spdx') as { readonly enum: readonly string[] }).enum;
 

@@ -43,7 +43,7 @@ const context = (settings: string, headers: Files = {}): BuildContext => ({
   generated: undefined,
 });
 
-/** As if each module had no function but those that every build has. */
+/** Returns only these functions, as if a module had no others but the ones in every build. */
 const functionsOf = (...names: readonly string[]): DefinedFunctions => ({ names, unnamedBytes: 0 });
 
 const match = (files: Files, module = moduleOf('x/foo.ko', info, 2), build?: BuildContext) =>
@@ -330,7 +330,8 @@ test('matchSource() refutes a borrowed srcversion by functions that the source d
   assert.match(foreign.reasons[0]!, /^3 of the 4 names .*"secret_a", "secret_b", "secret_c"$/);
   assert.equal(outcome(['main_init', 'secret_a'], own).outcome, 'undecided');
 
-  // Without the headers of its own kernel, what is not in the source may come from there.
+  // If the kernel's own headers are missing, functions that are not in the source may come from
+  // them.
   const elsewhere = { ...context('', headers), release: '6.1.0' };
   for (const build of [elsewhere, undefined]) {
     assert.equal(outcome(['main_init', 'main_exit'], build).outcome, 'consistent');
@@ -339,7 +340,7 @@ test('matchSource() refutes a borrowed srcversion by functions that the source d
     assert.match(unknown.reasons[0]!, /headers of its kernel, "6\.12\.1", are missing.*"secret_a"/);
   }
 
-  // Names that were removed cannot be compared, nor can those of a file that is gone.
+  // Names that were removed cannot be compared, nor can names of a file that is gone.
   const stripped = outcome(['main_init'], own, 120);
   assert.equal(stripped.outcome, 'undecided');
   assert.match(stripped.reasons[0]!, /^120 bytes of its code belong to no named function/);

@@ -27,7 +27,7 @@ function preprocess(
   return preprocessor;
 }
 
-/** What is opened besides the main file, without the directory. */
+/** Returns the files that are opened in addition to the main file, without the directory. */
 const opened = (...args: Parameters<typeof preprocess>): readonly string[] =>
   preprocess(...args)
     .dependencies.slice(1)

@@ -23,11 +23,11 @@ export interface Subject {
   /** A built module, or Debian's own signed one. */
   readonly base: string;
   readonly edits: readonly Edit[];
-  /** Of the file, without `.ko`; that of the base where it is not given. */
+  /** The name of the file, without `.ko`; by default the base's. */
   readonly fileName?: string;
   /** Put into a package that states this license. */
   readonly packaged?: string;
-  /** Without the names that `strip --strip-unneeded` removes. */
+  /** Whether the names that `strip --strip-unneeded` removes are missing. */
   readonly stripped?: true;
   /** Signed with a key that is given to the survey, or with one that nobody knows, by its own name or the kernel's. */
   readonly signed?: 'given' | 'unknown' | 'imitator';
@@ -70,7 +70,7 @@ const otherRelease = (vermagic: string) => vermagic.replace(/^\S+/, '6.1.0-1-amd
 const afterName = 80;
 const byteSet = section('.gnu.linkonce.this_module', ({ data }) => void (data[afterName + 40] = 1));
 
-/** As where part of a module is Rust. */
+/** Changes `.comment` as if part of the module were Rust. */
 const rustToo = section('.comment', (comment) => {
   const more = Buffer.from('rustc version 1.85.0 (4d91de4e4 2025-02-17)\0');
   comment.data = new Uint8Array(Buffer.concat([comment.data, more]));

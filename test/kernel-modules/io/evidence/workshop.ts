@@ -25,7 +25,7 @@ export interface Workshop {
   /** The same with words of a closed license in a comment. */
   readonly closed: string;
   readonly certificate: Uint8Array;
-  /** Where the file is, or the package that it is in. */
+  /** Returns the path of the file, or of the package that it is in. */
   readonly place: (subject: Subject) => Promise<string>;
 }
 
@@ -73,7 +73,10 @@ async function write(path: string, content: string | Uint8Array): Promise<void> 
   await writeFile(path, content);
 }
 
-/** The sources, with what cannot be kept as text: a compiled object, data, and tables. */
+/**
+ * Prepares the sources, with parts that cannot be kept as text: a compiled object, data, and
+ * tables.
+ */
 async function prepareSources(scratch: string): Promise<string> {
   const directory = join(scratch, 'source');
   await cp(sources, directory, { recursive: true });
@@ -85,7 +88,8 @@ async function prepareSources(scratch: string): Promise<string> {
   await write(join(directory, 'payload.bin'), 'What a device is given to run');
   const payload = ['ld', '-r', '-b', 'binary', '-o', 'payload.o_shipped', 'payload.bin'];
   await succeed('link the data', payload, { cwd: directory });
-  // Another compiler than that of the kernel leaves one more sign; where there is none, two are left.
+  // A compiler other than the kernel's leaves one more sign. If there is no other, two signs are
+  // left.
   const other = existsSync('/usr/bin/gcc-12') ? 'gcc-12' : 'gcc-14';
   await compileBlob(directory, 'blob', [other]);
   await compileBlob(directory, 'blob_same', ['gcc-14']);
@@ -113,7 +117,7 @@ function noise(count: number): Uint8Array {
   return new Uint8Array(Buffer.concat(blocks).subarray(0, count));
 }
 
-/** Another text of one file of the honest module. */
+/** Copies the honest module with another text in one file. */
 async function changeSources(
   source: string,
   scratch: string,
@@ -136,7 +140,7 @@ async function debianModule(kernel: KernelFiles): Promise<Uint8Array> {
 
 const certificateName = (whose: string) => `${whose}.certificate`;
 
-/** As the kernel's own program for it does: PKCS#7 without attributes. */
+/** Returns a function that signs as the kernel's own program does: PKCS#7 without attributes. */
 async function makeSigner(scratch: string, whose: string, subject: string) {
   const [key, certificate] = [`${whose}.key`, certificateName(whose)];
   const made = ['-newkey', 'rsa:2048', '-nodes', '-days', '10', '-subj', `/CN=${subject}`];
