@@ -275,11 +275,11 @@ static int load_filter(struct tenant *t)
 	close_if_open(root);
 	close_if_open(fd);
 	if (got < 0 || (size_t)got == sizeof(code) || (size_t)got % sizeof(code[0]) || (must && !got))
-		return fail(t, "its filter of system calls cannot be read", got < 0 ? errno : EINVAL);
+		return fail(t, "its seccomp filter cannot be read", got < 0 ? errno : EINVAL);
 	program.len = (unsigned short)((size_t)got / sizeof(code[0]));
 	if (!got || !syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &program) || !must)
 		return 0;
-	return fail(t, "its filter of system calls cannot be loaded", errno);
+	return fail(t, "its seccomp filter cannot be loaded", errno);
 }
 
 static int give_up_privileges(struct tenant *t)

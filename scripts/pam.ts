@@ -58,9 +58,7 @@ function compile(words: readonly string[]): void {
     execFileSync('gcc', words, { stdio: ['ignore', 'inherit', 'inherit'] });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    process.stderr.write(
-      'The module of PAM needs gcc: apt-get install gcc libc6-dev libpam0g-dev\n',
-    );
+    process.stderr.write('The PAM module needs gcc: apt-get install gcc libc6-dev libpam0g-dev\n');
     process.exit(1);
   }
 }

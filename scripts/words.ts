@@ -39,15 +39,29 @@ const rules: readonly Rule[] = [
   },
   { word: /oversold|THERE IS\b|PROMISED/, instead: 'overcommit, AVAILABLE, COMMITTED' },
   { word: /\blook(s|ed)? at (all|every)|\blast look\b|\btwo looks\b/i, instead: 'scan, sample' },
+  {
+    word: /\b(?:[Mm]odules? of PAM|[Ff]ilter of system calls|sessions? of logind)\b/,
+    instead: 'PAM module, seccomp filter, logind session',
+  },
 ];
 
+/** Words that put off what a doc comment is about: it begins with the noun, or with the verb of what a function does. */
+const opening =
+  /\/\*\*\s+(?:\* )?(?:Of|What|Who|Whose|Whom|Those|As|By|Besides?|For|In|Where|When|With|Without|To|From|At|On|Until|If|Once|Like|Under|Between|After|Before|Since|Because)\b/g;
+
 const files = globSync(
-  '{src,test,bench,scripts,docs,examples,man,schema,packaging}/**/*.{ts,md,xml,8,xsd,service,socket,yml}',
+  [
+    '{src,test,bench,scripts,docs,examples,man,schema,packaging}/**/*.{ts,md,xml,8,xsd,service,socket,yml}',
+    '{libexec,pam,bpf,web}/*',
+  ],
   { cwd: root },
-).concat('README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md');
+).concat('bulkhead', 'README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md');
 
 function* findings(file: string): Generator<string> {
-  for (const [index, line] of readFileSync(join(root, file), 'utf8').split('\n').entries()) {
+  const text = readFileSync(join(root, file), 'utf8');
+  for (const { 0: found, index } of text.matchAll(opening))
+    yield `${file}:${text.slice(0, index).split('\n').length}: "${found}": begin with the noun or the verb`;
+  for (const [index, line] of text.split('\n').entries()) {
     for (const { word, instead, except } of rules) {
       const found = word.exec(line)?.[0];
       if (found === undefined || except?.test(line) === true) continue;

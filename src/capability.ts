@@ -1,6 +1,6 @@
 /**
- * What a capability adds to the engine. Everything is loaded when it is first needed: a command
- * must start as fast as if the other capabilities were not there.
+ * The parts that a capability adds to the engine. Each part is loaded when it is first needed, so that a
+ * command starts as fast as if the other capabilities did not exist.
  */
 import type { AgentPart } from './agent/part.ts';
 import type { Problem } from './base/problem.ts';
@@ -20,25 +20,25 @@ type Lazy<T> = () => Promise<T>;
 
 export interface Capability {
   readonly name: string;
-  /** By the word on the command line. */
+  /** Commands by their names on the command line. */
   readonly commands: CommandTable;
   /** Another format in which a policy may be written. */
   readonly policyFormat?: Lazy<PolicyFormat>;
-  /** What it holds of the policy beside limits. */
+  /** The part of the policy that the capability enforces, next to limits. */
   readonly policyPart?: Lazy<PolicyPart>;
-  /** What `doctor` says of it, and what would help; nothing where there is nothing to say. */
+  /** Returns the section for `doctor`, with what would help; undefined if there is nothing to report. */
   readonly doctor?: Lazy<(context: WayContext) => Promise<DoctorReport | undefined>>;
   /** Why limits cannot be removed yet; asked before `release` changes anything. */
   readonly releaseObstacle?: Lazy<(paths: Paths) => Problem | undefined>;
-  /** What of it is in force now, and how that is undone; `release --all` asks, in the order of the list. */
+  /** Returns steps that undo what is in force now; `release --all` asks capabilities in the order of their list. */
   readonly undo?: Lazy<(paths: Paths) => readonly UndoStep[]>;
-  /** What the agent does for it. */
+  /** Parts of the agent that belong to the capability. */
   readonly agentParts?: readonly Lazy<(paths: Paths, log: Log) => AgentPart>[];
-  /** What it adds to that report: how well it holds what the policy asks of it. */
+  /** Returns rows for the security report: how well the capability enforces its part of the policy. */
   readonly securityItems?: Lazy<
     (paths: Paths, policy: Policy | undefined) => readonly SecurityItem[]
   >;
-  /** What `doctor --security` prints. */
+  /** Prints the security report (`doctor --security`). */
   readonly securityReport?: Lazy<
     (
       paths: Paths,
@@ -46,7 +46,7 @@ export interface Capability {
       options: { readonly json: boolean; readonly more: readonly SecurityItem[] },
     ) => ExitCode
   >;
-  /** What it knows of the ways in which processes of tenants begin here. */
+  /** Facts about entry paths, by which tenants' processes start on this host. */
   readonly waysIn?: {
     /** It starts other programs to find out, which takes up to a second. */
     readonly slow?: true;
@@ -56,6 +56,6 @@ export interface Capability {
   readonly servedSites?: Lazy<
     (paths: Paths, policy: Policy) => Promise<ReadonlyMap<number, ReadonlySet<string>> | undefined>
   >;
-  /** What it knows of processes that came by one of these ways. */
+  /** Facts about processes that started by one of these entry paths. */
   readonly origins?: { readonly way: WayName; readonly load: Lazy<Origins> };
 }

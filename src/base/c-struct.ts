@@ -19,7 +19,7 @@ export class CStruct<Name extends string> {
   /** The size of the structure, with the padding at its end. */
   readonly size: number;
 
-  /** A name with a dot is that of a field of a structure inside: `link.owner`. */
+  /** Places the fields; a name with a dot names a field of a nested structure: `link.owner`. */
   constructor(fields: Readonly<Record<Name, Field>>) {
     const placed = new Map<Name, Placed>();
     let end = 0;

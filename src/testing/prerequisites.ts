@@ -95,7 +95,7 @@ const suites = {
     ],
   },
   pam: {
-    purpose: 'the module of PAM (compiled for the package and the tests)',
+    purpose: 'the PAM module (compiled for the package and the tests)',
     packages: ['gcc', 'libc6-dev', 'libpam0g-dev'],
   },
   privileged: {

@@ -243,7 +243,7 @@ describe('wayOfProcess()', () => {
     }
   });
 
-  test('by the session of logind, whose scope any of them may have', () => {
+  test('by the logind session, whose scope any of them may have', () => {
     process(1, 0, 'systemd');
     const session = (id: string) => `0::/user.slice/user-1001.slice/session-${id}.scope\n`;
     write('sessions/3', 'UID=1001\nSERVICE=sshd\nCLASS=user\n');

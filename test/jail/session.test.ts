@@ -34,7 +34,7 @@ interface Session {
   readonly log: string;
 }
 
-describe('the module of PAM', { skip }, () => {
+describe('the PAM module', { skip }, () => {
   let stage: JailStage;
   let scratch = '';
   let program = '';
@@ -273,7 +273,7 @@ describe('the module of PAM', { skip }, () => {
     inside();
   });
 
-  test('the filter of system calls is loaded, or there is no session', () => {
+  test('the seccomp filter is loaded, or there is no session', () => {
     const file = `${stage.paths.inside}/root/web/run/bulkhead/seccomp`;
     inVault(`cp ${file} ${scratch}/filter`);
     for (const broken of [
@@ -284,7 +284,7 @@ describe('the module of PAM', { skip }, () => {
       `head -c 800 /dev/zero > ${file}`,
     ]) {
       inVault(broken);
-      refused(/its filter of system calls cannot be (?:read|loaded)/);
+      refused(/its seccomp filter cannot be (?:read|loaded)/);
     }
     inVault(`cp ${scratch}/filter ${file}`);
     inside();

@@ -6,8 +6,8 @@ import { fail, ok, type Result } from '../../base/result.ts';
 import { problemIn } from './error-body.ts';
 
 /**
- * Without an import statement, for which Node.js reads every export of the module and so loads its WebSocket client:
- * a quarter of the time that a command takes to start.
+ * Loaded without an import statement: for one, Node.js reads every export of the module and so loads its WebSocket
+ * client, which takes a quarter of a command's start.
  */
 const { request } = process.getBuiltinModule('node:http');
 

@@ -39,7 +39,7 @@ export async function jailDoctor({ paths, policy }: WayContext): Promise<DoctorR
     ...(canFilter()
       ? []
       : [
-          'setpriv of this host loads no filter of system calls (util-linux 2.41 does), so processes in jails can use io_uring, unless sysctl forbids it, and make user namespaces where the kernel does not keep jails apart',
+          'setpriv of this host loads no seccomp filter (util-linux 2.41 does), so processes in jails can use io_uring, unless sysctl forbids it, and make user namespaces where the kernel does not keep jails apart',
         ]),
     ...brokerRemarks(wanted, jailPathsOf(paths)),
     ...mailRemarks(wanted, paths),

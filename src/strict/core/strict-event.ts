@@ -1,4 +1,4 @@
-/** What the programs tell of each refusal: `struct event` of bpf/tenants.bpf.c, little-endian. */
+/** The BPF programs' event for a refusal: `struct event` of bpf/tenants.bpf.c, little-endian. */
 import { CStruct } from '../../base/c-struct.ts';
 import { printable } from '../../base/printable.ts';
 

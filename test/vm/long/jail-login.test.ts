@@ -359,7 +359,7 @@ suite('jails at login in the virtual machine', { skip: guests.skip, timeout }, (
   });
 
   test(
-    'with slices of systemd it is in its session of logind, and in its jail',
+    'with slices of systemd it is in its logind session, and in its jail',
     { timeout },
     async () => {
       await succeed('bulkhead release --kill');

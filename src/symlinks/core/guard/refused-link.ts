@@ -1,5 +1,5 @@
 /**
- * What the programs report of a link that was not followed: `struct event` of bpf/symlinks.bpf.c.
+ * The BPF programs' event for a link that was not followed: `struct event` of bpf/symlinks.bpf.c.
  */
 import { CStruct } from '../../../base/c-struct.ts';
 
