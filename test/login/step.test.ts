@@ -421,6 +421,45 @@ describe('the step of PAM on this kernel', { skip }, () => {
     }
   });
 
+  test('ends it where the tenant is stopped while the step runs', async () => {
+    const state = `/var/lib/${instance}`;
+    const gate = join(scratch, 'gate');
+    execFileSync('mkfifo', [gate]);
+    fs.mkdirSync(`${state}/stopped`, { recursive: true });
+    // It waits for this where it reads what the kernel must not kill, after it has looked whether the tenant is stopped.
+    const script =
+      'printf sshd >/proc/self/comm; mount --bind "$0" /proc/$$/oom_score_adj; "$@"; echo goes on';
+    try {
+      const words = ['-m', 'sh', '-c', script, gate, asSh('dash'), program, instance];
+      const env = { PAM_TYPE: 'open_session', PAM_SERVICE: 'sshd', PAM_USER: user };
+      const session = spawn('unshare', words, {
+        stdio: ['ignore', 'pipe', 'inherit'],
+        env: { PATH: process.env['PATH'], ...env },
+      });
+      let printed = '';
+      session.stdout.setEncoding('utf8').on('data', (text: string) => (printed += text));
+      const closed = once(session, 'close');
+      const { O_NONBLOCK, O_RDONLY, O_WRONLY } = fs.constants;
+      const writing = await eventually('it waits', () => {
+        try {
+          return fs.openSync(gate, O_WRONLY | O_NONBLOCK);
+        } catch {
+          return undefined;
+        }
+      });
+      const reading = fs.openSync(gate, O_RDONLY | O_NONBLOCK);
+      fs.writeFileSync(`${state}/stopped/${uid}`, '');
+      fs.writeSync(writing, '0\n');
+      fs.closeSync(writing);
+      await closed;
+      fs.closeSync(reading);
+      assert.deepEqual([session.signalCode, printed], ['SIGKILL', '']);
+    } finally {
+      fs.rmSync(state, { recursive: true, force: true });
+      fs.rmSync(gate, { force: true });
+    }
+  });
+
   test('is what a real session of su runs, for a tenant alone', () => {
     const step = { program, instance, logins: `${runtime}/logins` };
     const lines = profilesOf(step, false).flatMap(sessionLines);

@@ -1,9 +1,20 @@
 /** `bulkhead stop` and `start` on this machine's kernel: a fork bomb, what tries to come back, and what is not the tenant's. */
 import '../../src/testing/guard/here.ts';
 import assert from 'node:assert/strict';
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import type { TopResponse } from '../../src/agent/api/api.ts';
 import { readStops, stopDirectory, stopFile } from '../../src/host/stops.ts';
@@ -20,7 +31,7 @@ const [erin, other] = [882_001, 882_002] as const;
 const launcher = new URL('../../libexec/bulkhead-exec', import.meta.url).pathname;
 /** Inside a limit of processes, and with one of its own that holds wherever it gets. */
 const bomb = ['prlimit', '--nproc=200', 'perl', '-e', 'for (;;) { fork }'];
-const policy = `<agent interval="1s"/><defaults><processes limit="60"/></defaults><tenant uid="${erin}"/><tenant uid="${other}"/>`;
+const policy = `<agent interval="1s"/><defaults><processes limit="60"/><entries limit="5"/></defaults><tenant uid="${erin}"/><tenant uid="${other}"/>`;
 
 interface Said {
   readonly status: number;
@@ -119,6 +130,38 @@ describe('bulkhead stop', { skip, timeout: longPatienceMilliseconds }, () => {
       0,
     );
     roots.kill('SIGKILL');
+  });
+
+  test('keeps out what the launcher had begun before', async () => {
+    if ('skip' in here) return;
+    assert.equal((await about('start', String(erin))).status, 0);
+    // There it waits, after it has asked once whether the tenant is stopped.
+    const limit = `${here.host.paths.runtime}/entries/${erin}/limit`;
+    renameSync(limit, `${limit}.kept`);
+    execFileSync('mkfifo', [limit]);
+    const args = ['--instance', instance, '--entry', String(erin), '--', 'true'];
+    const begun = call(launcher, args);
+    const gate = await eventually('it has begun', () => {
+      try {
+        return openSync(limit, constants.O_WRONLY | constants.O_NONBLOCK);
+      } catch {
+        return undefined;
+      }
+    });
+    const stopped = await about('stop', String(erin), '--reason', 'a bomb\u001b[2J');
+    assert.equal(stopped.status, 0, stopped.stderr);
+    writeSync(gate, '5\n');
+    closeSync(gate);
+    const { status, stderr } = await begun;
+    renameSync(`${limit}.kept`, limit);
+    assert.deepEqual(
+      [status, stderr.trim()],
+      [
+        1,
+        `bulkhead: Cannot start "true": "${erin}" is stopped; bulkhead start ${erin} lets it run again`,
+      ],
+    );
+    assert.deepEqual(processesOf(erin), []);
   });
 
   test('is shown by status, explain and doctor, with who did it and why', async () => {
