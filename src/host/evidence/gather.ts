@@ -18,7 +18,12 @@ import {
   type HangingFile,
   type Traffic,
 } from './process-evidence.ts';
-import { isPhpWorker, readBoardNames, readServedRequest } from './served-request.ts';
+import {
+  isPhpWorker,
+  newBoardBudget,
+  readBoardNames,
+  readServedRequest,
+} from './served-request.ts';
 
 export interface EvidenceRequest {
   readonly id: number;
@@ -80,11 +85,12 @@ export function* gatherEvidence(
     if (command !== undefined) yield { id, pid, ...command };
   }
   const workers = kept.filter(({ name }) => isPhpWorker(name)).slice(0, requestsMax);
+  const budget = newBoardBudget();
   for (const { pid } of workers) {
     const boards = yield* read(pid, 'maps', () => readBoardNames(proc, pid));
     if (boards === undefined || boards.length === 0) continue;
     const request = yield* read(pid, 'map_files', () =>
-      readServedRequest(proc, pid, boards, monotonicSeconds()),
+      readServedRequest(proc, pid, boards, monotonicSeconds(), budget),
     );
     if (request !== undefined) yield { id, pid, request };
   }

@@ -6,8 +6,8 @@
  *
  *     7fac2a52e000-7fac2a52f000 rw-s 00000000 00:01 6347        /dev/zero (deleted)      /proc/PID/maps
  *
- * The tenant can write anything there: all of it is bounded and made printable, and only root and the tenant see it.
- * The query string, which may have passwords, is not read.
+ * The tenant can write there whatever it likes, and have as much of such memory as it likes: all is bounded and made
+ * printable, and is shown to root and the tenant only. The query string, which may have passwords, is not read.
  * Source: fpm_scoreboard.h, struct fpm_scoreboard_proc_s of PHP 8.4; fpm_request.h; proc_pid_maps(5).
  */
 import { closeSync, openSync, readSync } from 'node:fs';
@@ -22,6 +22,10 @@ const mapsBytesMax = 256 * 2 ** 10;
 const boardBytesMax = 4 * 2 ** 20;
 /** The least that php-fpm shares, and with it a bound on the boards of one process. */
 const boardsMax = 4;
+/** The sum over all processes of one request: workers of one pool share a board, which is small. */
+const allBoardsBytesMax = 64 * 2 ** 20;
+/** Places in a board that have the process id: one slot, and what happens to be the same number. */
+const matchesMax = 2000;
 
 /** Offsets on 64-bit processors, in bytes from the start of the process id. */
 const at = {
@@ -55,17 +59,28 @@ export function parseBoardNames(maps: string): readonly string[] {
     .map(([, begin, end]) => `${begin}-${end}`);
 }
 
+/** How many bytes of boards may still be read. */
+export interface BoardBudget {
+  bytesLeft: number;
+}
+
+export const newBoardBudget = (): BoardBudget => ({ bytesLeft: allBoardsBytesMax });
+
 /** Reads the request. `now`: monotonic, in seconds, as php-fpm counts. May hang. */
 export function readServedRequest(
   proc: string,
   pid: number,
   boards: readonly string[],
   now: number,
+  budget: BoardBudget,
 ): ServedRequest | undefined {
   const inside = innermostPid(readText(`${proc}/${pid}/status`) ?? '') ?? pid;
   for (const name of boards) {
-    const board = readStart(`${proc}/${pid}/map_files/${name}`, boardBytesMax);
-    const request = board && requestIn(board, inside, now);
+    const bytesMax = Math.min(boardBytesMax, budget.bytesLeft);
+    const board = readStart(`${proc}/${pid}/map_files/${name}`, bytesMax);
+    if (board === undefined) continue;
+    budget.bytesLeft = Math.max(0, budget.bytesLeft - board.length);
+    const request = requestIn(board, inside, now);
     if (request !== undefined) return request;
   }
   return undefined;
@@ -77,11 +92,14 @@ const innermostPid = (status: string): number | undefined => {
   return last === undefined ? undefined : Number(last);
 };
 
-/** Returns the request of the worker with this process id; undefined if it waits for one. */
+/** Returns the request of the worker with this process id; undefined if it waits for one, or the number is all over the board. */
 export function requestIn(board: Buffer, pid: number, now: number): ServedRequest | undefined {
   const needle = Buffer.alloc(8);
   needle.writeUInt32LE(pid);
-  for (let found = board.indexOf(needle); found !== -1; found = board.indexOf(needle, found + 1)) {
+  let found = -1;
+  for (let matches = 0; matches < matchesMax; matches++) {
+    found = board.indexOf(needle, found + 1);
+    if (found === -1) return undefined;
     if (found % 8 !== 0 || found + at.end > board.length) continue;
     const request = requestOf(board.subarray(found, found + at.end), now);
     if (request !== undefined) return request;

@@ -111,6 +111,16 @@ test('requestIn() bounds and cleans what a tenant wrote', () => {
   assert.equal(requestIn(many, 7, 100), undefined);
 });
 
+test('requestIn() gives up where the process id is all over the board', () => {
+  const other = Buffer.concat(Array.from({ length: 500 }, () => slotOf({ stage: 1 })));
+  assert.equal(requestIn(Buffer.concat([other, slotOf()]), 7, 100)?.path, '/a.php');
+  const many = [other, other, other, other];
+  assert.equal(requestIn(Buffer.concat([...many, slotOf()]), 7, 100), undefined);
+  // Also where it is between the places at which a slot may begin.
+  const shifted = Buffer.concat([Buffer.alloc(4), ...many, Buffer.alloc(4), slotOf()]);
+  assert.equal(requestIn(shifted, 7, 100), undefined);
+});
+
 test('parseBoardNames() takes small memory that the kernel shares, and no file', () => {
   const line = (range: string, mode = 'rw-s', device = '00:01', path = '/dev/zero (deleted)') =>
     `${range} ${mode} 00000000 ${device} 6347                       ${path}\n`;
