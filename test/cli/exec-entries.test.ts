@@ -13,6 +13,7 @@ import { once } from 'node:events';
 import * as fs from 'node:fs';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { eventually, patienceMilliseconds } from '../../src/testing/patience.ts';
+import { HangingProcess, skip as noAttack } from '../attacks/hanging-process.ts';
 import { findTree, launchText, removeCgroup, shellPrefix, shells } from './launch-stage.ts';
 
 const launcher = new URL('../../libexec/bulkhead-exec', import.meta.url).pathname;
@@ -375,6 +376,27 @@ function entries(prefix: readonly string[]): void {
       fs.rmSync(`${directory}/${name}`, { recursive: true });
     for (const root of tree.roots) fs.rmdirSync(`${root}/u${uid}/s-${site}`);
   });
+
+  test(
+    'one that makes readers of its process wait takes no more of its reseller than its slot',
+    { skip: noAttack },
+    async () => {
+      const directory = `/run/${instance}/entries/r7000199`;
+      fs.mkdirSync(directory, { recursive: true });
+      fs.writeFileSync(`${directory}/limit`, '2\n');
+      fs.writeFileSync(`${slots()}/reseller`, '7000199\n');
+      limitEntries(9);
+      using hostile = await HangingProcess.start(uid + 1);
+      fs.writeFileSync(`${directory}/1`, `${hostile.hanging} 1\n`);
+      // The second time it is known.
+      for (let round = 0; round < 2; round++)
+        assert.equal(launch(account, ['true'], options).status, 0);
+      fs.writeFileSync(`${directory}/limit`, '1\n');
+      assertRefused(launch(account, ['id'], options), /entries of its reseller are in use/, 75);
+      fs.rmSync(`${slots()}/reseller`);
+      fs.rmSync(directory, { recursive: true });
+    },
+  );
 
   test('a tenant without a limit of entries needs no slot', () => {
     fs.rmSync(slots(), { recursive: true });

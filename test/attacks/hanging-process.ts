@@ -1,0 +1,58 @@
+/** A shell of another account with the attack of fuse-hang.c as its child, which makes whoever reads about that wait for ever. */
+import { execFileSync, spawn } from 'node:child_process';
+import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { readText } from '../../src/sys/files/read.ts';
+
+export const skip =
+  process.getuid?.() !== 0
+    ? 'only root may become a tenant'
+    : !existsSync('/dev/fuse')
+      ? 'this kernel has no FUSE'
+      : !existsSync('/usr/bin/gcc') && 'there is no C compiler';
+
+export const childrenOf = (pid: number): string =>
+  readText(`/proc/${pid}/task/${pid}/children`)?.trim() ?? '';
+
+export class HangingProcess implements Disposable {
+  /** Of the shell, and of its child. */
+  readonly pid: number;
+  readonly hanging: number;
+  readonly #directory: string;
+
+  static async start(uid: number): Promise<HangingProcess> {
+    const directory = mkdtempSync(join(tmpdir(), 'bulkhead-hanging-'));
+    const [attack, device] = [join(directory, 'fuse-hang'), join(directory, 'fuse')];
+    chmodSync(directory, 0o755);
+    const source = fileURLToPath(new URL('./fuse-hang.c', import.meta.url));
+    execFileSync('gcc', ['-O2', '-Wall', '-Werror', '-pthread', '-o', attack, source]);
+    execFileSync('mknod', ['-m', '666', device, 'c', '10', '229']);
+    const words = ['-c', '"$0" io "$1" & wait; exec sleep 3600', attack, device];
+    const child = spawn('sh', words, {
+      uid,
+      gid: uid,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let hanging = 0;
+    for await (const line of createInterface({ input: child.stdout })) {
+      if (/^\d+$/.test(line)) hanging = Number(line);
+      if (line.startsWith('hangs ')) return new HangingProcess(child.pid ?? 0, hanging, directory);
+    }
+    throw new Error('the attack has ended');
+  }
+
+  private constructor(pid: number, hanging: number, directory: string) {
+    this.pid = pid;
+    this.hanging = hanging;
+    this.#directory = directory;
+  }
+
+  [Symbol.dispose](): void {
+    process.kill(-this.pid, 'SIGKILL');
+    rmSync(this.#directory, { recursive: true });
+  }
+}
