@@ -1,6 +1,7 @@
 /** Finds the tenants' processes that are in a present jail of theirs, in one that has been replaced, or in none. */
-import { readdirSync, readlinkSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { readText } from '../../sys/files/read.ts';
+import { linksOfOthers } from '../../sys/processes/links-of-others.ts';
 import { statusState, statusValue } from '../../sys/processes/process-status.ts';
 import { idOf, keyOf, type JailKey } from '../core/jail-key.ts';
 import type { Mark } from '../core/mark.ts';
@@ -25,15 +26,20 @@ type Where = keyof Occupants;
 export function findOccupants(marks: ReadonlyMap<JailKey, Mark>): ReadonlyMap<JailKey, Occupants> {
   const found = new Map([...marks.keys()].map((key) => [key, emptyOccupants()] as const));
   const byUid = Map.groupBy(marks, ([key]) => idOf(key).uid);
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
-    const uid = uidOf(name);
-    const jails = uid === undefined ? undefined : byUid.get(uid);
-    if (uid === undefined || jails === undefined) continue;
-    const namespace = namespaceOf(name);
-    if (namespace === undefined) continue;
-    const [key, where] = placeOf(namespace, jails) ?? [keyOf({ uid }), 'outside'];
-    found.get(key)?.[where].push(Number(name));
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  const pidsByUid = Map.groupBy(pids, uidOf);
+  const uids = [...byUid.keys()].filter((uid) => pidsByUid.has(uid));
+  const uidByPid = new Map(
+    uids.flatMap((uid) => (pidsByUid.get(uid) ?? []).map((pid) => [pid, uid])),
+  );
+  const directories = uids.map((uid) => (pidsByUid.get(uid) ?? []).map((pid) => `/proc/${pid}/ns`));
+  for (const { pid, target } of linksOfOthers(directories, ['-name', 'mnt'])) {
+    const uid = uidByPid.get(pid) ?? 0;
+    const [key, where] = placeOf(namespaceIn(target), byUid.get(uid) ?? []) ?? [
+      keyOf({ uid }),
+      'outside',
+    ];
+    found.get(key)?.[where].push(Number(pid));
   }
   return found;
 }
@@ -63,10 +69,4 @@ function uidOf(pid: string): number | undefined {
 }
 
 /** `mnt:[4026532256]`. */
-function namespaceOf(pid: string): number | undefined {
-  try {
-    return Number(/\[(\d+)\]/.exec(readlinkSync(`/proc/${pid}/ns/mnt`))?.[1]);
-  } catch {
-    return undefined;
-  }
-}
+const namespaceIn = (link: string): number => Number(/\[(\d+)\]/.exec(link)?.[1]);

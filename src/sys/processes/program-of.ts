@@ -1,4 +1,5 @@
 /** The program that a process runs. */
+import { spawnSync } from 'node:child_process';
 import { linkAt } from '../files/read.ts';
 
 /**
@@ -7,3 +8,21 @@ import { linkAt } from '../files/read.ts';
  */
 export const programOf = (pid: string | number): string =>
   linkAt(`/proc/${pid}/exe`).replace(/ \(deleted\)$/, '');
+
+const patienceMs = 5_000;
+
+/**
+ * Returns the same for a process that is not root's and can make the caller wait for ever: another program asks, and is
+ * killed after five seconds. Empty if nothing is known.
+ */
+export function programOfOther(pid: number | string): string {
+  const { error, stdout } = spawnSync('/usr/bin/readlink', ['--', `/proc/${pid}/exe`], {
+    cwd: '/',
+    env: {},
+    stdio: ['ignore', 'pipe', 'ignore'],
+    encoding: 'utf8',
+    timeout: patienceMs,
+    killSignal: 'SIGKILL',
+  });
+  return error !== undefined ? '' : stdout.replace(/\n$/, '').replace(/ \(deleted\)$/, '');
+}

@@ -13,6 +13,7 @@ import {
   type ListeningSocket,
 } from '../core/listening.ts';
 import { linkAt, namesIn, readText } from '../../sys/files/read.ts';
+import { linksOfOthers } from '../../sys/processes/links-of-others.ts';
 import { statusValue } from '../../sys/processes/process-status.ts';
 
 type ListenersAt = (address: Address) => readonly Listener[];
@@ -58,29 +59,38 @@ function withPath(socket: ListeningSocket): readonly ListeningSocket[] {
   return [socket, { ...socket, address: { kind: 'unix', path } }];
 }
 
-/** The limit for all processes together. If the host has more open files, the rest are left out. */
-const filesMax = 5_000_000;
-
-/** Processes by the inodes of sockets that they have open. */
+/**
+ * Returns processes by the inodes of sockets that they have open. Every account but root can make readers of its
+ * processes wait for ever, which costs only that account.
+ */
 export function holdersOf(
   proc: string,
   inodes: ReadonlySet<string>,
 ): ReadonlyMap<string, readonly number[]> {
   const holders = new Map<string, number[]>();
-  let files = 0;
-  for (const pid of namesIn(proc)) {
-    if (!/^\d+$/.test(pid)) continue;
-    for (const fd of namesIn(`${proc}/${pid}/fd`)) {
-      if (++files > filesMax) return holders;
-      const inode = /^socket:\[(\d+)\]$/.exec(linkAt(`${proc}/${pid}/fd/${fd}`))?.[1];
-      if (inode === undefined || !inodes.has(inode)) continue;
-      const known = holders.get(inode);
-      if (known === undefined) holders.set(inode, [Number(pid)]);
-      else known.push(Number(pid));
-    }
-  }
+  const add = (pid: string, link: string) => {
+    const inode = /^socket:\[(\d+)\]$/.exec(link)?.[1];
+    if (inode === undefined || !inodes.has(inode)) return;
+    const known = holders.get(inode);
+    if (known === undefined) holders.set(inode, [Number(pid)]);
+    else if (!known.includes(Number(pid))) known.push(Number(pid));
+  };
+  const pids = namesIn(proc).filter((name) => /^\d+$/.test(name));
+  const byUid = Map.groupBy(pids, (pid) => uidOf(proc, pid));
+  const own = [byUid.get('') ?? [], byUid.get('0') ?? []].flat();
+  for (const pid of own)
+    for (const fd of namesIn(`${proc}/${pid}/fd`)) add(pid, linkAt(`${proc}/${pid}/fd/${fd}`));
+  const others = [...byUid].flatMap(([uid, of]) =>
+    uid === '' || uid === '0' ? [] : [of.map((pid) => `${proc}/${pid}/fd`)],
+  );
+  const links = linksOfOthers(others, ['-lname', 'socket:*']);
+  for (const { pid, target } of links) add(pid, target);
   return holders;
 }
+
+/** Returns the real uid; empty if the process has ended. */
+const uidOf = (proc: string, pid: string): string =>
+  (statusValue(readText(`${proc}/${pid}/status`) ?? '', 'Uid') ?? '').split('\t')[0] ?? '';
 
 /** Returns nothing if the process has ended. */
 export function listenerOf(proc: string, pid: number): Listener | undefined {

@@ -1,6 +1,6 @@
 /** Listening TCP sockets at the addresses of pools, and the processes that hold them. */
 import { readText } from '../../sys/files/read.ts';
-import { programOf } from '../../sys/processes/program-of.ts';
+import { programOfOther } from '../../sys/processes/program-of.ts';
 import { addressKey, type Address } from '../core/address.ts';
 import type { Port } from '../core/fpm/strangers.ts';
 import { parseTcpSockets } from '../core/listening.ts';
@@ -23,7 +23,7 @@ export function readPorts(proc: string, wanted: readonly Address[]): readonly Po
     uid,
     holders: (holders.get(inode) ?? []).flatMap((pid) => {
       const found = listenerOf(proc, pid);
-      return found === undefined ? [] : [{ pid, uid: found.uid, program: programOf(pid) }];
+      return found === undefined ? [] : [{ pid, uid: found.uid, program: programOfOther(pid) }];
     }),
   }));
 }

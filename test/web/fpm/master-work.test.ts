@@ -3,7 +3,7 @@ import '../../../src/testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../../../src/testing/patience.ts';
-import { workOf } from '../../../src/web/io/fpm/idle/master-work.ts';
+import { worksOf } from '../../../src/web/io/fpm/idle/master-work.ts';
 import { skip } from './stage.ts';
 import { WaitingMaster } from './waiting-master.ts';
 
@@ -13,21 +13,22 @@ for (const [manager, more] of [
 ] as const)
   test(`a master is quiet until a request comes, with pm = ${manager}`, { skip }, async () => {
     await using master = new WaitingMaster({ manager, workers: 2, more });
-    const work = () => workOf(master.pid);
+    const work = async () => (await worksOf([master.pid])).get(master.pid);
     const quiet = () => eventually('it is quiet', work);
-    const noWorker = () => eventually('its worker has ended', () => !(work() ?? ' ').includes(' '));
+    const noWorker = () =>
+      eventually('its worker has ended', async () => !((await work()) ?? ' ').includes(' '));
     await master.listens();
     await master.ask('');
     if (manager === 'ondemand') await noWorker();
     const before = await quiet();
-    assert.equal(work(), before);
+    assert.equal(await work(), before);
     const asked = master.ask('wait=1');
-    await eventually('a worker is busy', () => work() === undefined);
+    await eventually('a worker is busy', async () => (await work()) === undefined);
     master.open();
     await asked;
     assert.notEqual(await quiet(), before);
     if (manager === 'ondemand') {
       await noWorker();
-      assert.notEqual(work(), before);
+      assert.notEqual(await work(), before);
     }
   });

@@ -35,11 +35,14 @@ export async function readPoolSites(
 /** Whether nothing is known of a server's requests, since its configuration is not accepted. */
 const isUnknown = ({ sites, problems }: ReadWeb) => sites.length === 0 && problems.length > 0;
 
-/** Whether the program runs as root: any account can run the program itself. */
+/**
+ * Whether the program runs as root: any account can run the program itself. The process's owner has to be asked first,
+ * since a tenant can make the caller that asks for its program wait for ever.
+ */
 function isRunning(program: string): boolean {
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
   return pids.some(
-    (pid) => programOf(pid) === program && isRoot(readText(`/proc/${pid}/status`) ?? ''),
+    (pid) => isRoot(readText(`/proc/${pid}/status`) ?? '') && programOf(pid) === program,
   );
 }
 

@@ -12,7 +12,7 @@ import { runsSystemd } from '../../../../host/cgroups/systemd-delegation.ts';
 import { connectBus, type Bus } from '../../../../sys/dbus/bus.ts';
 import type { Variant } from '../../../../sys/dbus/value.ts';
 import { IdleWatch, type MasterWork } from '../../../core/fpm/service/idle.ts';
-import { workOf } from './master-work.ts';
+import { worksOf } from './master-work.ts';
 import { withoutAccount } from './removed-accounts.ts';
 import { listUnits } from './units.ts';
 import { manager, systemd } from '../../../../host/systemd/manager.ts';
@@ -96,9 +96,14 @@ async function readMasters(
         returns: 'v',
       });
       const pid = main.ok ? Number((main.value[0] as Variant).value) : 0;
-      const work = pid > 0 ? workOf(pid) : undefined;
+      return { unit, pid };
+    }),
+  );
+  const works = await worksOf(masters.flatMap(({ pid }) => (pid > 0 ? [pid] : [])));
+  return ok(
+    masters.map(({ unit, pid }) => {
+      const work = works.get(pid);
       return { unit, ...(work !== undefined && { work }) };
     }),
   );
-  return ok(masters);
 }

@@ -1,0 +1,83 @@
+/**
+ * A process that makes whoever reads about it wait for ever, where root asks what processes of php-fpm do, and who holds a
+ * socket: it costs its own account that alone. The attack in C says how.
+ */
+import '../../src/testing/guard/here.ts';
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readlinkSync } from 'node:fs';
+import { test } from 'node:test';
+import { eventually, patienceMilliseconds } from '../../src/testing/patience.ts';
+import { worksOf } from '../../src/web/io/fpm/idle/master-work.ts';
+import { keyOf, type JailKey } from '../../src/jail/core/jail-key.ts';
+import { parseMark, type Mark } from '../../src/jail/core/mark.ts';
+import { findOccupants } from '../../src/jail/io/occupants.ts';
+import { holdersOf } from '../../src/web/io/listeners.ts';
+import { childrenOf, HangingProcess, skip } from './hanging-process.ts';
+
+const [attacker, other] = [64_245, 64_246];
+
+test(
+  'what masters do is known in spite of one whose worker hangs readers',
+  { skip, timeout: patienceMilliseconds },
+  async (context) => {
+    using hostile = await HangingProcess.start(attacker);
+    const master = spawn('sh', ['-c', 'sleep 3600 & wait'], {
+      uid: other,
+      gid: other,
+      detached: true,
+      stdio: 'ignore',
+    });
+    context.after(() => process.kill(-(master.pid ?? 0), 'SIGKILL'));
+    await eventually('it has a worker', () => childrenOf(master.pid ?? 0) !== '');
+    // It does not wait for a connection, so it is busy; alone, a master without workers is known.
+    const quiet = spawn('sleep', ['3600'], { uid: other, gid: other, stdio: 'ignore' });
+    context.after(() => quiet.kill('SIGKILL'));
+    await once(quiet, 'spawn');
+    const works = await worksOf([hostile.pid, master.pid ?? 0, quiet.pid ?? 0]);
+    assert.deepEqual([works.has(hostile.pid), works.has(quiet.pid ?? 0)], [false, true]);
+  },
+);
+
+test(
+  'who holds a socket is known in spite of a process that hangs readers',
+  { skip, timeout: patienceMilliseconds },
+  async (context) => {
+    using _hostile = await HangingProcess.start(attacker);
+    const script =
+      'use Socket; socket(S, PF_UNIX, SOCK_STREAM, 0); print fileno(S), "\\n"; sleep 3600';
+    const holder = spawn('perl', ['-e', `$| = 1; ${script}`], {
+      uid: other,
+      gid: other,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    context.after(() => holder.kill('SIGKILL'));
+    const [printed] = (await once(holder.stdout, 'data')) as [Buffer];
+    const link = readlinkSync(`/proc/${holder.pid}/fd/${printed.toString().trim()}`);
+    const inode = /\d+/.exec(link)?.[0] ?? '';
+    assert.deepEqual(holdersOf('/proc', new Set([inode])).get(inode), [holder.pid]);
+  },
+);
+
+test(
+  'which jail a process is in is known in spite of a tenant that hangs readers',
+  { skip, timeout: patienceMilliseconds },
+  async () => {
+    using _hostile = await HangingProcess.start(attacker);
+    const child = spawn('sleep', ['3600'], { uid: other, gid: other, stdio: 'ignore' });
+    try {
+      await once(child, 'spawn');
+      const mark = (namespace: number): Mark => ({ ...parseMark('state ready\n'), namespace });
+      const namespace = Number(/\d+/.exec(readlinkSync('/proc/self/ns/mnt'))?.[0]);
+      const marks = new Map<JailKey, Mark>([
+        [keyOf({ uid: attacker }), mark(1)],
+        [keyOf({ uid: other }), mark(namespace)],
+      ]);
+      const found = findOccupants(marks);
+      assert.deepEqual(found.get(keyOf({ uid: other }))?.inside, [child.pid]);
+    } finally {
+      child.kill('SIGKILL');
+    }
+  },
+);
