@@ -7,7 +7,9 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readlinkSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { test } from 'node:test';
+import { listeningSockets, processesOf } from '../../src/confine/io/listening.ts';
 import { eventually, patienceMilliseconds } from '../../src/testing/patience.ts';
 import { worksOf } from '../../src/web/io/fpm/idle/master-work.ts';
 import { keyOf, type JailKey } from '../../src/jail/core/jail-key.ts';
@@ -78,6 +80,25 @@ test(
       assert.deepEqual(found.get(keyOf({ uid: other }))?.inside, [child.pid]);
     } finally {
       child.kill('SIGKILL');
+    }
+  },
+);
+
+test(
+  'where a service listens is known in spite of a process of it that hangs readers',
+  { skip, timeout: patienceMilliseconds },
+  async () => {
+    using hostile = await HangingProcess.start(attacker);
+    const server = createServer().listen(0, '127.0.0.1');
+    try {
+      await once(server, 'listening');
+      const { port } = server.address() as AddressInfo;
+      assert.deepEqual(processesOf('/proc', '', hostile.hanging), [`${hostile.hanging}`]);
+      const found = listeningSockets('/proc', [`${process.pid}`, `${hostile.hanging}`]);
+      const shown = port.toString(16).toUpperCase().padStart(4, '0');
+      assert.deepEqual([...found], [`tcp 0100007F:${shown}`]);
+    } finally {
+      server.close();
     }
   },
 );

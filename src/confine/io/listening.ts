@@ -1,6 +1,7 @@
 /** The addresses at which the processes of a service listen. */
-import { readdirSync, readlinkSync } from 'node:fs';
 import { readText } from '../../sys/files/read.ts';
+import { linksOfOthers } from '../../sys/processes/links-of-others.ts';
+import { statusValue } from '../../sys/processes/process-status.ts';
 import { parseInet, parseUnix } from '../core/listening.ts';
 
 const inet = ['tcp', 'tcp6', 'udp', 'udp6'] as const;
@@ -14,7 +15,7 @@ export function processesOf(proc: string, cgroup: string, mainPid: number): read
   const known = pids.length > 0 ? pids : mainPid > 0 ? [String(mainPid)] : [];
   return [...new Set(known)]
     .slice(0, processesMax)
-    .filter((pid) => readText(`${proc}/${pid}/stat`));
+    .filter((pid) => readText(`${proc}/${pid}/status`));
 }
 
 export function listeningSockets(proc: string, pids: readonly string[]): ReadonlySet<string> {
@@ -22,29 +23,13 @@ export function listeningSockets(proc: string, pids: readonly string[]): Readonl
     ...inet.flatMap((each) => [...parseInet(each, readText(`${proc}/net/${each}`) ?? '')]),
     ...parseUnix(readText(`${proc}/net/unix`) ?? ''),
   ]);
-  const found = new Set<string>();
-  for (const pid of pids)
-    for (const inode of socketsOf(`${proc}/${pid}/fd`)) {
-      const address = byInode.get(inode);
-      if (address !== undefined) found.add(address);
-    }
-  return found;
-}
-
-/** Returns the sockets; none for a process that has ended meanwhile. */
-function socketsOf(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory).flatMap((fd) => inodeOf(`${directory}/${fd}`));
-  } catch {
-    return [];
-  }
-}
-
-function inodeOf(path: string): readonly string[] {
-  try {
-    const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(path))?.[1];
-    return inode === undefined ? [] : [inode];
-  } catch {
-    return [];
-  }
+  // Workers of a service are tenants' processes, too.
+  const byUid = Map.groupBy(pids, (pid) =>
+    statusValue(readText(`${proc}/${pid}/status`) ?? '', 'Uid'),
+  );
+  const directories = [...byUid.values()].map((of) => of.map((pid) => `${proc}/${pid}/fd`));
+  const links = linksOfOthers(directories, ['-lname', 'socket:*']);
+  return new Set(
+    links.flatMap(({ target }) => byInode.get(/^socket:\[(\d+)\]$/.exec(target)?.[1] ?? '') ?? []),
+  );
 }
