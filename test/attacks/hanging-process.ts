@@ -18,7 +18,7 @@ export const childrenOf = (pid: number): string =>
   readText(`/proc/${pid}/task/${pid}/children`)?.trim() ?? '';
 
 export class HangingProcess implements Disposable {
-  /** Of the shell, and of its child. */
+  /** The pids of the shell and of its child. */
   readonly pid: number;
   readonly hanging: number;
   readonly #directory: string;

@@ -1,21 +1,21 @@
 /**
- * Links in directories of /proc/PID, such as `fd` and `ns`. Everybody but root can make whoever reads these of their processes
- * wait for ever, or have so many of them that it takes long. So another program reads them, and is ended then: of the
- * account that does so nothing is known, and all is known of others.
+ * Reads links in directories of /proc/PID, such as `fd` and `ns`. Every account but root can make readers of its processes
+ * wait for ever, or have so many links that reading takes long. So another program reads them and is killed after some
+ * seconds: nothing is known of the account that does so, and all of the others.
  */
 import { spawnSync } from 'node:child_process';
 
-/** All together, and where that takes longer those of each account. */
+/** The time for all accounts together and, where that is not enough, for each. */
 const patienceMs = { together: 10_000, each: 5_000 };
 const outputBytesMax = 256 * 2 ** 20;
 
 export interface ProcessLink {
   readonly pid: string;
-  /** What it leads to: `socket:[4711]`. */
+  /** The link's target: `socket:[4711]`. */
   readonly target: string;
 }
 
-/** `directories`: of the processes of one account each, `/proc/PID/fd`. `tests`: which links, in the words of find(1). */
+/** `directories`: `/proc/PID/fd` of one account's processes, for each account. `tests`: arguments of find(1) that select links. */
 export function linksOfOthers(
   directories: readonly (readonly string[])[],
   tests: readonly string[],
@@ -26,7 +26,7 @@ export function linksOfOthers(
   return directories.flatMap((of) => findLinks(of, tests, patienceMs.each) ?? []);
 }
 
-/** Nothing where that takes too long. */
+/** Returns undefined if that takes too long. */
 function findLinks(
   directories: readonly string[],
   tests: readonly string[],
