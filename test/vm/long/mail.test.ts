@@ -26,9 +26,11 @@ interface Server {
   readonly also?: readonly string[];
   /** One without a jail, where the server starts a program to store each mail. */
   readonly to?: string;
-  /** A command to run after the installation. */
-  readonly setUp?: string;
+  /** Its unit, where it has one: what is removed does not always end. */
+  readonly unit?: string;
   readonly attacks: readonly Attack[];
+  /** By which the programs that it starts store mail in `inbox`, and do nothing else. */
+  readonly stores?: readonly Attack[];
 }
 
 const script = '/home/alice/outside.sh';
@@ -39,7 +41,7 @@ const servers: readonly Server[] = [
     name: 'exim4-daemon-light',
     kind: 'exim',
     also: ['procmail', 'maildrop'],
-    setUp: 'systemctl restart exim4',
+    unit: 'exim4',
     attacks: [
       { ...pipe, text: `|${script}` },
       {
@@ -56,13 +58,17 @@ const servers: readonly Server[] = [
       },
       { what: 'maildrop', file: '.mailfilter', text: `to "|${script}"` },
     ],
+    stores: [
+      { what: 'procmail', file: '.procmailrc', text: ':0:\n/home/alice/inbox' },
+      { what: 'maildrop', file: '.mailfilter', text: 'to "/home/alice/inbox"' },
+    ],
   },
-  { name: 'postfix', kind: 'postfix', setUp: 'systemctl restart postfix', attacks: [pipe] },
+  { name: 'postfix', kind: 'postfix', unit: 'postfix', attacks: [pipe] },
   {
     name: 'opensmtpd',
     kind: 'opensmtpd',
     to: 'bob',
-    setUp: 'systemctl restart opensmtpd',
+    unit: 'opensmtpd',
     attacks: [pipe],
   },
   { name: 'dma', kind: 'dma', attacks: [] },
@@ -73,7 +79,9 @@ suite('Mail for tenants in jails', { skip: guests.skip }, () => {
     await succeed(
       `useradd -u 4201 -m -s /bin/sh alice; useradd -u 4202 -m bob; mkdir -p /etc/bulkhead; cat > /etc/bulkhead/policy.xml
 printf '#!/bin/sh\\nid -u >> /home/alice/ran\\ncat > /dev/null\\n' > ${script}; chown alice ${script}; chmod 755 ${script}; chmod 755 /home/alice
-echo guest.example > /etc/mailname; grep -q guest.example /etc/hosts || echo '127.0.0.1 guest.example' >> /etc/hosts
+echo guest.example > /etc/mailname
+# No DNS answers here, and Exim waits for it each time that it starts.
+printf '127.0.0.1 localhost\\n127.0.1.1 guest.example guest\\n' > /etc/hosts; sed -i 's/^hosts:.*/hosts: files/' /etc/nsswitch.conf
 cp /opt/bulkhead/packaging/bulkhead-broker* /etc/systemd/system/
 systemctl daemon-reload && systemctl start bulkhead-broker.socket && bulkhead apply --quiet`,
       '<bulkhead version="1"><tenant user="alice"><jail profile="web"/></tenant></bulkhead>\n',
@@ -84,11 +92,13 @@ systemctl daemon-reload && systemctl start bulkhead-broker.socket && bulkhead ap
     );
   });
   const message = (subject: string) => `printf 'Subject: ${subject}\\n\\nhello\\n'`;
+  /** By bob, so that what is returned is not handed to alice, where it would be refused and counted once more. */
+  const words = (to: string) => `-f bob ${to}`;
   const fromInside = (subject: string, to = 'alice') =>
-    succeed(`${message(subject)} | bulkhead exec alice -- /usr/sbin/sendmail ${to}`);
-  /** Sends mail as root, in no tenant's cgroup. */
+    succeed(`${message(subject)} | bulkhead exec alice -- /usr/sbin/sendmail ${words(to)}`);
+  /** In nobody's cgroup. */
   const fromRoot = (subject: string, to = 'alice') =>
-    run(`${message(subject)} | /usr/sbin/sendmail ${to}`);
+    run(`${message(subject)} | /usr/sbin/sendmail ${words(to)}`);
   const ran = async () => (await run('cat /home/alice/ran')).stdout;
   const refused = async () => {
     const { apart } = JSON.parse(await succeed('bulkhead jail status --json')) as {
@@ -99,22 +109,25 @@ systemctl daemon-reload && systemctl start bulkhead-broker.socket && bulkhead ap
   const said = async () =>
     (await run('journalctl -n 30 --no-pager; tail -n 20 /var/log/exim4/mainlog /var/log/mail.log'))
       .stdout;
-  let reached = '';
-  const arrives = async (subject: string) =>
+  const place = (file: string, text: string) =>
+    succeed(
+      `cat > /home/alice/${file}; chown alice: /home/alice/${file}; chmod 600 /home/alice/${file}`,
+      `${text}\n`,
+    );
+  const ofAlice = '/var/mail/alice /home/alice/Maildir/new/*';
+  const stored = async (files: string) => (await run(`cat ${files}`)).stdout;
+  const arrives = (subject: string, files = `${ofAlice} /var/mail/bob /home/bob/Maildir/new/*`) =>
     eventually(
       `"${subject}" arrives`,
-      async () => {
-        reached = (await run('cat /var/mail/* /home/*/Maildir/new/*')).stdout;
-        return reached.includes(`Subject: ${subject}\n`);
-      },
-      () => reached,
+      async () => (await stored(files)).includes(`Subject: ${subject}\n`),
+      async () => `${await stored(files)}\n${await said()}`,
     );
 
-  for (const { name, kind, to, also = [], setUp, attacks } of servers)
+  for (const { name, kind, to, also = [], unit, attacks, stores = [] } of servers)
     suite(name, () => {
       test('it is known, and mail of a tenant arrives', patient, async () => {
         for (const each of [name, ...also]) await succeed(installCopied(each));
-        if (setUp !== undefined) await succeed(setUp);
+        if (unit !== undefined) await succeed(`systemctl restart ${unit}`);
         await succeed('bulkhead jail refresh');
         assert.match(
           await succeed('/opt/bulkhead/libexec/bulkhead-broker bulkhead --mail'),
@@ -128,14 +141,12 @@ systemctl daemon-reload && systemctl start bulkhead-broker.socket && bulkhead ap
 
       for (const [index, { what, file, text }] of attacks.entries())
         test(`${what} runs only where nothing keeps it from it`, patient, async () => {
-          await succeed(
-            `rm -f /home/alice/ran; cat > /home/alice/${file}; chown alice: /home/alice/${file}; chmod 600 /home/alice/${file}`,
-            `${text}\n`,
-          );
+          await succeed('rm -f /home/alice/ran');
+          await place(file, text);
           for (const send of [fromInside, fromRoot]) {
             const before = await refused();
             await send(`attack-${index}`);
-            await eventually('it is refused', async () => (await refused()) > before);
+            await eventually('it is refused', async () => (await refused()) > before, said);
           }
           assert.equal(await ran(), '', await said());
           await succeed('rm -r /sys/fs/bpf/bulkhead');
@@ -147,7 +158,32 @@ systemctl daemon-reload && systemctl start bulkhead-broker.socket && bulkhead ap
           await succeed(`rm /home/alice/${file}; bulkhead apply --quiet`);
         });
 
+      for (const [index, { what, file, text }] of stores.entries())
+        test(`${what} stores mail`, patient, async () => {
+          await place(file, text);
+          for (const [from, send] of Object.entries({ fromInside, fromRoot })) {
+            await send(`stored-${index}-${from}`);
+            await arrives(`stored-${index}-${from}`, '/home/alice/inbox');
+          }
+          await succeed(`rm /home/alice/${file}`);
+        });
+
+      if (to !== undefined)
+        test('mail for a tenant in a jail is returned', patient, async () => {
+          await fromRoot('returned');
+          await arrives('returned', '/home/bob/Maildir/new/*');
+          assert.doesNotMatch(await stored(ofAlice), /^Subject: returned$/m);
+          await succeed('rm -r /sys/fs/bpf/bulkhead');
+          await eventually('it is stored without the programs', async () => {
+            await fromRoot('stored');
+            await run('sleep 5');
+            return (await stored(ofAlice)).includes('Subject: stored\n');
+          });
+          await succeed('bulkhead apply --quiet');
+        });
+
       test('it is removed', patient, async () => {
+        if (unit !== undefined) await succeed(`systemctl stop ${unit}`);
         await succeed(
           `for i in 1 2 3; do dpkg --purge --force-depends ${[...also, name].join(' ')} $(dpkg-query -W -f '\${Package}\\n' 'exim4*') > /root/purge.log 2>&1 && break; done; rm -f /home/alice/ran; true`,
         );
