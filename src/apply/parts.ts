@@ -12,8 +12,8 @@ import type { Policy } from '../policy/policy.ts';
 export type AppliedBy = 'command' | 'agent';
 
 export interface PolicyPart {
-  /** Returns what `apply` would do, one line each. */
-  readonly plan?: (policy: Policy, paths: Paths) => readonly string[];
+  /** What `apply` would do, a line each. */
+  readonly plan?: (policy: Policy, paths: Paths) => readonly string[] | Promise<readonly string[]>;
   /**
    * Called before limits are applied. Returns `fail` if the limits must not be applied without it; other problems are
    * reported and the rest is done.
@@ -33,7 +33,9 @@ const loadParts = (): Promise<readonly PolicyPart[]> =>
   Promise.all(capabilities.flatMap(({ policyPart }) => policyPart?.() ?? []));
 
 export async function planParts(policy: Policy, paths: Paths): Promise<readonly string[]> {
-  return (await loadParts()).flatMap((part) => part.plan?.(policy, paths) ?? []);
+  const lines: string[] = [];
+  for (const part of await loadParts()) lines.push(...((await part.plan?.(policy, paths)) ?? []));
+  return lines;
 }
 
 export async function applyParts(

@@ -1,5 +1,5 @@
-/** The web's part in `apply` and `release`, apart from limits. */
-import { endRemoved } from './fpm/idle/end-removed.ts';
+/** What the web has in force beside limits. */
+import { endRemoved, planRemoved } from './fpm/idle/end-removed.ts';
 import { servedRelease } from './served/record.ts';
 
-export const webPolicy = { ...servedRelease, apply: endRemoved };
+export const webPolicy = { ...servedRelease, plan: planRemoved, apply: endRemoved };

@@ -39,6 +39,15 @@ suite('checks and ends of PHP-FPM services', { skip: guests.skip }, () => {
       // It warns of the processes.
       await run('userdel -f erin');
       await succeed('! getent passwd erin');
+      const planned = await succeed('bulkhead plan');
+      assert.match(
+        planned,
+        /end bulkhead-fpm84@3105:erin\.socket, bulkhead-fpm84@3105\.service: the account of uid 3105 was removed/,
+      );
+      assert.match(
+        await succeed('bulkhead apply --dry-run'),
+        /the account of uid 3105 was removed/,
+      );
       const applied = await run('bulkhead apply');
       assert.equal(applied.status, 0, applied.stderr);
       assert.equal((await run(`systemctl is-active ${units}`)).stdout, 'inactive\ninactive\n');

@@ -7,7 +7,11 @@ import { test, type TestContext } from 'node:test';
 import { failed } from '../../../src/base/problem.ts';
 import { ok } from '../../../src/base/result.ts';
 import { pathsOf } from '../../../src/host/paths.ts';
-import { endRemovedNow, type Systemd } from '../../../src/web/io/fpm/idle/end-removed.ts';
+import {
+  endRemovedNow,
+  planRemovedNow,
+  type Systemd,
+} from '../../../src/web/io/fpm/idle/end-removed.ts';
 
 const units = [
   'bulkhead-fpm84@3101.service',
@@ -54,6 +58,11 @@ test('apply ends the sockets and services of removed accounts, and nobody else',
   const paths = pathsIn(context);
   withServices(paths.etc);
   const systemd = new FakeSystemd();
+  assert.deepEqual(await planRemovedNow(paths, systemd, isRemoved), [
+    `end ${[units[3], units[1], units[2]].join(', ')}: the account of uid 3102 was removed`,
+  ]);
+  assert.deepEqual(systemd.stopped, []);
+  systemd.patterns.length = 0;
   assert.deepEqual(await endRemovedNow(paths, systemd, isRemoved), []);
   assert.deepEqual(systemd.patterns, ['bulkhead-fpm*@*']);
   assert.deepEqual(systemd.stopped, [units[3], units[1], units[2]]);

@@ -1,7 +1,5 @@
-/**
- * The part of `apply` that deals with removed accounts, also if no agent runs. Their PHP ends before their cgroup is
- * removed.
- */
+/** What `apply` does for accounts that were removed, also where no agent runs: their PHP ends before their cgroup is to go. */
+import { listSome } from '../../../../base/list.ts';
 import { causedBy, type Problem } from '../../../../base/problem.ts';
 import { ok, type Result } from '../../../../base/result.ts';
 import { runsSystemd } from '../../../../host/cgroups/systemd-delegation.ts';
@@ -41,18 +39,45 @@ export async function endRemoved(
   return ok(await endRemovedNow(paths, here));
 }
 
-/** Returns why they could not be ended. */
+/** What a command would end, a line for each account. */
+export async function planRemoved(_policy: Policy, paths: Paths): Promise<readonly string[]> {
+  return runsSystemd() ? planRemovedNow(paths, here) : [];
+}
+
+/** Where systemd does not answer, `apply` says so. */
+export async function planRemovedNow(
+  paths: Paths,
+  systemd: Pick<Systemd, 'running'>,
+  isRemoved?: (uid: string) => Promise<boolean>,
+): Promise<readonly string[]> {
+  const units = await removedUnits(paths, systemd, isRemoved);
+  if (!units.ok) return [];
+  const byUid = Map.groupBy(units.value, (unit) => /@(\d+)/.exec(unit)?.[1] ?? '');
+  return [...byUid].map(
+    ([uid, of]) => `end ${listSome(of)}: the account of uid ${uid} was removed`,
+  );
+}
+
+async function removedUnits(
+  paths: Paths,
+  systemd: Pick<Systemd, 'running'>,
+  isRemoved?: (uid: string) => Promise<boolean>,
+): Promise<Result<readonly string[], Problem>> {
+  if (releaseObstacle(paths) === undefined) return ok([]);
+  const running = await systemd.running(`${paths.instance}-fpm*@*`);
+  return running.ok ? ok(await withoutAccount(running.value, isRemoved)) : running;
+}
+
+/** Answers why it could not. */
 export async function endRemovedNow(
   paths: Paths,
   systemd: Systemd,
   isRemoved?: (uid: string) => Promise<boolean>,
 ): Promise<readonly Problem[]> {
-  if (releaseObstacle(paths) === undefined) return [];
-  const running = await systemd.running(`${paths.instance}-fpm*@*`);
-  if (!running.ok) return [problemOf(running.error)];
-  const units = await withoutAccount(running.value, isRemoved);
-  if (units.length === 0) return [];
-  const stopped = await systemd.stop(units);
+  const units = await removedUnits(paths, systemd, isRemoved);
+  if (!units.ok) return [problemOf(units.error)];
+  if (units.value.length === 0) return [];
+  const stopped = await systemd.stop(units.value);
   return stopped.ok ? [] : [problemOf(stopped.error)];
 }
 
