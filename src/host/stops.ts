@@ -39,7 +39,11 @@ export function readStops(paths: Pick<Paths, 'state'>): ReadonlyMap<number, Stop
   );
 }
 
-/** Reads a stop. Whatever is in the file, it stops the tenant. */
+/** Whether such a unit, `bulkhead-fpm84@1004:shop.service`, is of one of them. */
+export const isUnitOfStopped = (stops: ReadonlyMap<number, Stop>, unit: string): boolean =>
+  stops.has(Number(/@(\d+)[:.]/.exec(unit)?.[1]));
+
+/** Whatever is in the file, it stops the tenant. */
 export function readStop(paths: Pick<Paths, 'state'>, uid: number): Stop | undefined {
   const text = readText(stopFile(paths, uid));
   return text === undefined ? undefined : parseStop(uid, text);

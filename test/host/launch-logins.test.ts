@@ -12,12 +12,16 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { publishLogins, withdrawLogins } from '../../src/host/cgroups/launch-logins.ts';
+import { passLogins, publishLogins, withdrawLogins } from '../../src/host/cgroups/launch-logins.ts';
 
 test('publishLogins() lists every name of a tenant, and those in slices again, for root alone', () => {
   const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-logins-'));
   try {
-    const paths = { etc: join(scratch, 'etc'), runtime: join(scratch, 'run') };
+    const paths = {
+      etc: join(scratch, 'etc'),
+      runtime: join(scratch, 'run'),
+      state: join(scratch, 'state'),
+    };
     mkdirSync(paths.etc);
     mkdirSync(paths.runtime);
     writeFileSync(
@@ -44,7 +48,22 @@ test('publishLogins() lists every name of a tenant, and those in slices again, f
     assert.ok(publish(false).ok);
     assert.equal(existsSync(slices), false);
     assert.ok(publish().ok);
+    const inSlices = () => readFileSync(slices, 'utf8');
+    assert.ok(passLogins(paths, { uid: 1001, user: 'ann' }, 'step').ok);
+    assert.equal(inSlices(), 'dora@corp\n');
+    for (let times = 0; times < 2; times++)
+      assert.ok(passLogins(paths, { uid: 1001, user: 'ann' }, 'pam_systemd').ok);
+    assert.equal(inSlices(), 'alias\nann\ndora@corp\n');
+    mkdirSync(join(paths.state, 'stopped'), { recursive: true });
+    writeFileSync(join(paths.state, 'stopped/1004'), '{}');
+    assert.ok(publish().ok);
+    assert.equal(inSlices(), 'alias\nann\n');
+    assert.ok(passLogins(paths, { uid: 1001 }, 'step').ok);
+    assert.equal(existsSync(slices), false);
+    assert.equal(readFileSync(path, 'utf8'), 'alias\nann\nbob\ndora@corp\n');
     withdrawLogins(paths.runtime);
+    assert.ok(passLogins(paths, { uid: 1001 }, 'pam_systemd').ok);
+    assert.equal(existsSync(slices), false);
     withdrawLogins(paths.runtime);
     assert.deepEqual([path, slices].map(existsSync), [false, false]);
   } finally {

@@ -17,7 +17,7 @@ import {
 } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import type { TopResponse } from '../../src/agent/api/api.ts';
-import { readStops, stopDirectory, stopFile } from '../../src/host/stops.ts';
+import { isUnitOfStopped, readStops, stopDirectory, stopFile } from '../../src/host/stops.ts';
 import { readText } from '../../src/sys/files/read.ts';
 import { eventually, longPatienceMilliseconds } from '../../src/testing/patience.ts';
 import { isUnitOf } from '../../src/stop/io/tenant-units.ts';
@@ -285,4 +285,17 @@ test('isUnitOf() takes the units of that tenant alone', () => {
   ])
     assert.ok(!isUnitOf(stop, 'bulkhead', unit), unit);
   assert.ok(!isUnitOf({ uid: 1004, user: '' }, 'bulkhead', 'bulkhead-cgi@.service'));
+});
+
+test('isUnitOfStopped() takes the units of stopped tenants alone', () => {
+  const stop = { uid: 1004, user: 'erin', by: 'root', at: 0, frozen: true, units: [] };
+  const stops = new Map([[1004, stop]]);
+  for (const [unit, expected] of [
+    ['bulkhead-fpm84@1004.service', true],
+    ['bulkhead-fpm84@1004:shop.example.service', true],
+    ['bulkhead-fpm84@1001:1004.socket', false],
+    ['bulkhead-fpm84@10041.service', false],
+    ['php8.4-fpm.service', false],
+  ] as const)
+    assert.equal(isUnitOfStopped(stops, unit), expected, unit);
 });

@@ -7,8 +7,8 @@
  * This only preselects, so that other logins cost nothing: the step itself decides. An extra account does no harm. The
  * agent places a missing one after its login.
  *
- * `/run/bulkhead/slices` lists the accounts that are systemd slices, so that pam_systemd puts their logins there; the
- * file is missing if there are none.
+ * `/run/bulkhead/slices` are those of them that are slices of systemd, so that pam_systemd takes their logins there;
+ * there is no such file where there are none. Who is stopped is not in it: the step refuses, and pam_systemd does not.
  */
 import { rmSync } from 'node:fs';
 import { failed, type Problem } from '../../base/problem.ts';
@@ -19,6 +19,7 @@ import { readText } from '../../sys/files/read.ts';
 import type { Account } from '../../policy/policy.ts';
 import { parsePasswd } from '../accounts/accounts.ts';
 import type { Paths } from '../paths.ts';
+import { readStops } from '../stops.ts';
 
 export const loginsFile = (runtime: string): string => `${runtime}/logins`;
 export const slicesFile = (runtime: string): string => `${runtime}/slices`;
@@ -31,12 +32,13 @@ export interface LoginTenant {
 }
 
 export function publishLogins(
-  { etc, runtime }: Pick<Paths, 'etc' | 'runtime'>,
+  { etc, runtime, state }: Pick<Paths, 'etc' | 'runtime' | 'state'>,
   tenants: readonly LoginTenant[],
 ): Result<void, Problem> {
   const accounts = parsePasswd(readText(`${etc}/passwd`) ?? '');
+  const stops = readStops({ state });
   const inSlices = textOf(
-    tenants.filter(({ isSlice }) => isSlice),
+    tenants.filter(({ uid, isSlice }) => isSlice && !stops.has(uid)),
     accounts,
   );
   // Before the other list: if this one is missing, the step places them all.
@@ -45,7 +47,29 @@ export function publishLogins(
   return written.ok ? publish(loginsFile(runtime), textOf(tenants, accounts)) : written;
 }
 
-function textOf(tenants: readonly LoginTenant[], accounts: readonly Account[]): string {
+/** Changes the list for one tenant, until the next apply writes it: its logins go to pam_systemd, or else to the step. */
+export function passLogins(
+  { etc, runtime }: Pick<Paths, 'etc' | 'runtime'>,
+  tenant: Omit<LoginTenant, 'isSlice'>,
+  to: 'pam_systemd' | 'step',
+): Result<void, Problem> {
+  if (readText(loginsFile(runtime)) === undefined) return ok(undefined);
+  const path = slicesFile(runtime);
+  const accounts = parsePasswd(readText(`${etc}/passwd`) ?? '');
+  const theirs = textOf([tenant], accounts).split('\n');
+  const others = (readText(path) ?? '').split('\n').filter((each) => !theirs.includes(each));
+  const names = to === 'step' ? others : [...others, ...theirs.filter((each) => each !== '')];
+  const text = names
+    .sort()
+    .map((name) => `${name}\n`)
+    .join('');
+  return text === '' ? withdraw(path) : publish(path, text);
+}
+
+function textOf(
+  tenants: readonly Omit<LoginTenant, 'isSlice'>[],
+  accounts: readonly Account[],
+): string {
   const uids = new Set(tenants.map(({ uid }) => uid));
   const local = accounts.filter(({ uid }) => uids.has(uid)).map(({ user }) => user);
   const named = tenants.flatMap(({ user }) => user ?? []);

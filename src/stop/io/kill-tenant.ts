@@ -79,7 +79,15 @@ function withoutForks<T>(driver: Driver, tenant: Tenant, action: () => T): T {
 /** Whether tenants can be frozen: cgroup v2 is needed. */
 export const canFreeze = (driver: Driver): boolean => driver.tree.version === 2;
 
-/** Freezes or thaws a cgroup; returns whether it exists and could be written. */
+/** Also of one that is not in the policy any more: its cgroup is found by its uid. */
+export function thaw(driver: Driver, uid: number): void {
+  const children = driver.tree.hierarchies[0]?.files.children('') ?? [];
+  const resellers = children.filter((each) => /^r\d+$/.test(each));
+  for (const above of ['', ...resellers.map((each) => `${each}/`)])
+    setFrozen(driver, `${above}u${uid}`, false);
+}
+
+/** Whether the cgroup is there, and was written to. */
 export function setFrozen(driver: Driver, cgroup: string, frozen: boolean): boolean {
   if (!canFreeze(driver)) return false;
   const [hierarchy] = driver.tree.hierarchies;

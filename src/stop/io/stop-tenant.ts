@@ -5,9 +5,11 @@
 import { renameSync, rmSync } from 'node:fs';
 import { failed, type Problem } from '../../base/problem.ts';
 import { ok, type Result } from '../../base/result.ts';
+import { passLogins } from '../../host/cgroups/launch-logins.ts';
 import type { Driver } from '../../host/driver.ts';
 import { includesOthers } from '../../host/kill-processes.ts';
 import type { Paths } from '../../host/paths.ts';
+import { probeDriver } from '../../host/probe.ts';
 import { parseStop, readStop, stopDirectory, stopFile, type Stop } from '../../host/stops.ts';
 import { tenantCgroup } from '../../plan/wanted.ts';
 import type { Tenant } from '../../policy/policy.ts';
@@ -15,8 +17,16 @@ import { causeOf } from '../../sys/errno.ts';
 import { ensurePrivateDirectory } from '../../sys/files/private-file.ts';
 import { readText } from '../../sys/files/read.ts';
 import { replaceFile } from '../../sys/files/replace-file.ts';
-import { canFreeze, killTenant, setFrozen, type Killed } from './kill-tenant.ts';
-import { isSocket, keepOut, letIn, startUnits, stopUnits, unitsOf } from './tenant-units.ts';
+import { canFreeze, killTenant, setFrozen, thaw, type Killed } from './kill-tenant.ts';
+import {
+  forgetFailures,
+  isSocket,
+  keepOut,
+  letIn,
+  startUnits,
+  stopUnits,
+  unitsOf,
+} from './tenant-units.ts';
 
 export interface StopRequest {
   readonly driver: Driver;
@@ -42,12 +52,13 @@ export async function stopTenant(request: StopRequest): Promise<Result<Stopped, 
   // The record is written at once: systemd may take long to list the units.
   const written = write(paths, { ...request.stop, units: earlier });
   if (!written.ok) return written;
-  // Processes are ended before the units are listed, so that a fork bomb cannot delay it.
-  const first = endProcesses(request);
   const problems: Problem[] = [];
   const note = (result: Result<unknown, Problem>) => {
     if (!result.ok) problems.push(result.error);
   };
+  if (driver.tree.slices !== undefined) note(passLogins(paths, loginsOf(tenant), 'step'));
+  // A bomb does not wait for it either.
+  const first = endProcesses(request);
   const found = await unitsOf(request.stop, paths);
   note(found);
   const units = [...new Set([...earlier, ...(found.ok ? found.value : [])])];
@@ -57,8 +68,24 @@ export async function stopTenant(request: StopRequest): Promise<Result<Stopped, 
   note(await stopUnits(units.filter(isSocket)));
   if (!frozen) note(await stopUnits(units.filter((each) => !isSocket(each))));
   const last = endProcesses(request);
+  if (!frozen) await forgetFailures(units);
   return ok({ ...last, killed: first.killed + last.killed, units, problems });
 }
+
+const loginsOf = ({ uid, account }: Tenant) => ({
+  uid,
+  ...(account === undefined ? {} : { user: account.user }),
+});
+
+/** Of one that runs again. */
+export const passToSystemd = (
+  { tree }: Driver,
+  paths: Paths,
+  tenant: Tenant,
+): Result<void, Problem> =>
+  tree.slices === undefined || tenant.reseller !== undefined
+    ? ok(undefined)
+    : passLogins(paths, loginsOf(tenant), 'pam_systemd');
 
 function endProcesses({ driver, tenant, outside, stop }: StopRequest): Killed {
   const cgroup = tenantCgroup(tenant);
@@ -100,7 +127,7 @@ const startingFile = (paths: Paths, uid: number) => `${stopFile(paths, uid)}.sta
 export async function startTenant(
   paths: Paths,
   uid: number,
-  thaw: () => void,
+  letGo: () => Result<void, Problem>,
 ): Promise<{ readonly stop: Stop | undefined; readonly problems: readonly Problem[] }> {
   const stop = readStop(paths, uid) ?? interrupted(paths, uid);
   if (stop === undefined) return { stop, problems: [] };
@@ -112,8 +139,9 @@ export async function startTenant(
     const object = stopFile(paths, uid);
     return { stop, problems: [{ action: 'remove', object, ...causeOf(error) }] };
   }
-  thaw();
-  for (const step of [() => letIn(stop, paths), () => startUnits(stop.units)]) {
+  const passed = letGo();
+  if (!passed.ok) problems.push(passed.error);
+  for (const step of [() => letIn(stop, paths), () => startUnits(stop, paths)]) {
     const done = await step();
     if (!done.ok) problems.push(done.error);
   }
@@ -126,8 +154,12 @@ function interrupted(paths: Paths, uid: number): Stop | undefined {
   return text === undefined ? undefined : parseStop(uid, text);
 }
 
-/** Removes the record of a former tenant, without starting anything. */
+/** Without starting anything: of a former tenant. What was frozen goes on. */
 export async function forgetStop(paths: Paths, stop: Stop): Promise<Result<void, Problem>> {
+  const driver = stop.frozen ? probeDriver(paths) : undefined;
   rmSync(stopFile(paths, stop.uid), { force: true });
-  return letIn(stop, paths);
+  const letting = await letIn(stop, paths);
+  if (driver?.ok === false) return driver;
+  if (driver !== undefined) thaw(driver.value, stop.uid);
+  return letting;
 }

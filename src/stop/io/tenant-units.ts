@@ -10,6 +10,7 @@ import type { Paths } from '../../host/paths.ts';
 import { stopFile, type Stop } from '../../host/stops.ts';
 import { systemctl, systemctlEach, unitStates } from '../../host/systemd/systemctl.ts';
 import { causeOf } from '../../sys/errno.ts';
+import { namesIn } from '../../sys/files/read.ts';
 import { replaceFile } from '../../sys/files/replace-file.ts';
 
 const directory = ({ etc }: Paths, unit: string) => `${etc}/systemd/system/${unit}.d`;
@@ -66,6 +67,11 @@ export async function keepOut(stop: Stop, paths: Paths): Promise<Result<void, Pr
 export const stopUnits = (units: readonly string[]): Promise<Result<void, Problem>> =>
   units.length === 0 ? Promise.resolve(ok(undefined)) : systemctlEach(['stop'], units);
 
+/** A service whose process was killed has failed for systemd, which is nothing that anybody has to look into. */
+export async function forgetFailures(units: readonly string[]): Promise<void> {
+  if (units.length > 0) await systemctlEach(['reset-failed'], units);
+}
+
 /** Removes the conditions; the units can be started again. */
 export async function letIn({ units }: Stop, paths: Paths): Promise<Result<void, Problem>> {
   if (units.length === 0) return ok(undefined);
@@ -76,11 +82,24 @@ export async function letIn({ units }: Stop, paths: Paths): Promise<Result<void,
   return reload();
 }
 
-/** Starts units. A service starts with its socket; it is started directly only if there are no sockets. */
-export function startUnits(units: readonly string[]): Promise<Result<void, Problem>> {
-  const sockets = units.filter(isSocket);
-  const chosen = sockets.length > 0 ? sockets : units;
-  return chosen.length === 0 ? Promise.resolve(ok(undefined)) : systemctlEach(['start'], chosen);
+/**
+ * A service starts with its socket; only what has none is started itself. A socket does not start beside its running
+ * service, which one that was frozen is: it finishes its requests first.
+ */
+export async function startUnits(stop: Stop, paths: Paths): Promise<Result<void, Problem>> {
+  const { units } = stop;
+  const sockets = [...new Set([...units.filter(isSocket), ...enabledSockets(stop, paths)])];
+  if (sockets.length === 0)
+    return units.length === 0 ? ok(undefined) : systemctlEach(['start'], units);
+  const ended = await stopUnits(units.filter((each) => !isSocket(each)));
+  const started = await systemctlEach(['start'], sockets);
+  return ended.ok ? started : ended;
+}
+
+/** Also those of pools that came while it was stopped. */
+function enabledSockets(stop: Stop, { etc, instance }: Paths): readonly string[] {
+  const enabled = namesIn(`${etc}/systemd/system/sockets.target.wants`);
+  return runsSystemd() ? enabled.filter((unit) => isUnitOf(stop, instance, unit)) : [];
 }
 
 async function reload(): Promise<Result<void, Problem>> {

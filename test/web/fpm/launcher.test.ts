@@ -145,6 +145,23 @@ for (const shell of shells) {
     },
   );
 
+  test(
+    `${shell}: of a tenant that is stopped php-fpm does not start, whichever way`,
+    { skip: !canWrite && 'needs root' },
+    (t) => {
+      t.after(() => rmSync(`/var/lib/${instance}`, { recursive: true, force: true }));
+      mkdirSync(`/var/lib/${instance}/stopped`, { recursive: true });
+      writeFileSync(`/var/lib/${instance}/stopped/1001`, '{}');
+      for (const how of ['tenant', 'root', 'slice', 'slice-root']) {
+        const { status, stderr } = launch('/run/a.sock', how, instance);
+        assert.equal(status, 1, how);
+        assert.match(stderr, /uid 1001: it is stopped; bulkhead start 1001/);
+      }
+      rmSync(`/var/lib/${instance}/stopped/1001`);
+      assert.equal(launch('/run/a.sock', 'slice-root', instance).status, 0);
+    },
+  );
+
   const links = () => readdirSync(`${state}/pools/1`).sort();
 
   test(

@@ -404,6 +404,8 @@ test('units are for one tenant, and their names say whose they are', () => {
   const older = socketUnit({ ...setting, hasPollLimit: false }, service, service.pools[0]);
   assert.doesNotMatch(older, /PollLimit/);
   assert.match(serviceUnit(setting, service, inSlice), /sleep 2/);
+  for (const each of [tree, slice, socket])
+    assert.match(each, /^ConditionPathExists=!\/var\/lib\/bulkhead\/stopped\/1001$/m);
   for (const each of [tree, slice, serviceUnit(setting, root, inSlice)]) {
     // A process of the tenant's has nothing to say to systemd, and its end is bounded.
     assert.match(each, /^Type=exec\nNotifyAccess=none$/m);

@@ -29,6 +29,7 @@ import {
   dropKeptSocket,
   heldPaths,
   holdPath,
+  isFound,
   keepSocket,
   releasePath,
   removeSocket,
@@ -185,8 +186,10 @@ class Run {
       unitsOf([...closing, ...opening].filter(isActive)),
     );
     if (!closed.ok) return closed;
-    // One that was closed before may be the distribution's again by now.
-    for (const { listen } of closing.filter(isActive)) {
+    // One that was closed before may be the distribution's again by now; or what it had started listens still, as PHP that is
+    // frozen does.
+    const isOpen = (change: SocketChange) => isActive(change) || isFound(change.listen);
+    for (const { listen } of closing.filter(isOpen)) {
       const removed = removeSocket(listen);
       if (!removed.ok) return removed;
     }

@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync } from 'node:fs';
 import { failed, type Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
 import type { Paths } from '../../../host/paths.ts';
+import { isUnitOfStopped, readStops, type Stop } from '../../../host/stops.ts';
 import { privateDirectory } from '../../../sys/files/private-directory.ts';
 import { isNobody, type Choice } from '../../core/fpm/service/choice.ts';
 import { listenOf, type Listen } from '../../core/fpm/service/listen.ts';
@@ -132,7 +133,7 @@ async function planWith(
     if (!main.ok) return main;
     if (main.value.size > leftOut.size) return ok({ leftOut: main.value });
   }
-  return ok({ plan: planOf(layout, checked, installed, wanted, states.value) });
+  return ok({ plan: planOf(layout, checked, installed, wanted, states.value, readStops(paths)) });
 }
 
 /** Makes a directory in which tenants' accounts can read the files meant for them. */
@@ -183,17 +184,21 @@ function planOf(
   installed: Installed,
   wanted: FileSet,
   states: ReadonlyMap<string, UnitState>,
+  stops: ReadonlyMap<number, Stop>,
 ): FpmPlan {
   const changes = changesBetween(installed.files, wanted);
   const unitPath = (name: string) => `${layout.units}/${name}`;
   const isWanted = (name: string) => wanted.has(unitPath(name));
   const differs = (path: string) => !sameContent(installed.files.get(path), wanted.get(path));
+  // It would not end before systemd kills it; "bulkhead start" has it begin anew.
+  const isFrozen = (unit: string) =>
+    isUnitOfStopped(stops, unit) && (states.get(unit)?.active ?? 'inactive') !== 'inactive';
   const units = [...installed.units];
   const wantedSockets = socketsIn(layout, wanted, installed.files);
   const gone = units.filter(([name]) => !isWanted(name));
   const going = services
     .map((each) => ({ config: configPath(layout, each), unit: serviceName(layout, each) }))
-    .filter(({ config }) => installed.files.has(config));
+    .filter(({ config, unit }) => installed.files.has(config) && !isFrozen(unit));
   return {
     services,
     kept: split.kept,
@@ -203,8 +208,9 @@ function planOf(
     before: installed.files,
     sockets: wantedSockets,
     opening: wantedSockets.filter(
-      ({ unit, listen }) =>
-        states.get(unit)?.active !== 'active' || differs(unitPath(unit)) || !isFound(listen),
+      ({ unit, service, listen }) =>
+        !isFrozen(service) &&
+        (states.get(unit)?.active !== 'active' || differs(unitPath(unit)) || !isFound(listen)),
     ),
     closing: gone.flatMap(([unit, { type }]) =>
       type === 'socket' ? socketChanges(unit, installed.files.get(unitPath(unit))) : [],

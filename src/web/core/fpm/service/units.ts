@@ -101,7 +101,7 @@ export function socketUnit(setting: UnitSetting, service: Service, pool: Service
   return `${header}[Unit]
 Description=Socket of pool ${name} of PHP ${setting.php}, tenant ${tenant.user}
 Documentation=man:bulkhead(8)
-
+${unlessStopped(setting, service)}
 [Socket]
 ListenStream=${boundAt(listen)}
 FileDescriptorName=${listen.stream}
@@ -114,6 +114,10 @@ ${setting.hasPollLimit ? 'PollLimitIntervalSec=10s\nPollLimitBurst=5\n' : ''}
 WantedBy=sockets.target
 `;
 }
+
+/** A pool that comes while its tenant is stopped gets a socket that waits for the start. */
+const unlessStopped = ({ instance }: UnitSetting, { tenant: { uid } }: Service): string =>
+  `ConditionPathExists=!/var/lib/${instance}/stopped/${uid}\n`;
 
 const socketFile = ({ listen, owner, group, mode }: ServicePool): string =>
   [
@@ -137,7 +141,7 @@ export function serviceUnit(setting: UnitSetting, service: Service, entry: Entry
   return `${header}[Unit]
 Description=PHP ${php} of tenant ${tenant.user}${ofSite}${isSiteJailed === true ? ', in the jail of the site' : isJailed ? ', in its jail' : ''}
 Documentation=man:bulkhead(8)
-StartLimitIntervalSec=0
+${unlessStopped(setting, service)}StartLimitIntervalSec=0
 After=network.target ${instance}-tenants.service
 
 [Service]

@@ -8,6 +8,7 @@ import type { Log } from '../../../../agent/log.ts';
 import { printProblem, type Problem } from '../../../../base/problem.ts';
 import { ok, type Result } from '../../../../base/result.ts';
 import type { Paths } from '../../../../host/paths.ts';
+import { isUnitOfStopped, readStops } from '../../../../host/stops.ts';
 import { runsSystemd } from '../../../../host/cgroups/systemd-delegation.ts';
 import { connectBus, type Bus } from '../../../../sys/dbus/bus.ts';
 import type { Variant } from '../../../../sys/dbus/value.ts';
@@ -26,7 +27,7 @@ export interface IdleSetting {
 const defaultSetting: IdleSetting = { idleMs: 15 * 60_000, everyMs: 30_000 };
 
 export function idleStopper(
-  { instance }: Paths,
+  paths: Paths,
   log: Log,
   { idleMs, everyMs }: IdleSetting = defaultSetting,
 ): AgentPart {
@@ -35,7 +36,7 @@ export function idleStopper(
   let isBusy = false;
   let reported: string | undefined;
   const round = async () => {
-    const done = await stopUnneeded(instance, watch);
+    const done = await stopUnneeded(paths, watch);
     const problem = done.ok ? undefined : printProblem(done.error);
     if (problem !== undefined && problem !== reported) log.warn(problem);
     reported = problem;
@@ -52,8 +53,9 @@ export function idleStopper(
   };
 }
 
-/** Stops what is not needed. The next round tries again what fails. */
-async function stopUnneeded(instance: string, watch: IdleWatch): Promise<Result<void, Problem>> {
+/** The next round tries again what fails. */
+async function stopUnneeded(paths: Paths, watch: IdleWatch): Promise<Result<void, Problem>> {
+  const { instance } = paths;
   const connected = await connectBus();
   if (!connected.ok) return connected;
   using bus = connected.value;
@@ -62,7 +64,10 @@ async function stopUnneeded(instance: string, watch: IdleWatch): Promise<Result<
   const listed = await listUnits(bus, `${instance}-fpm*@*`);
   if (!listed.ok) return listed;
   const gone = await withoutAccount(listed.value.map(({ unit }) => unit));
-  const units = [...gone, ...watch.toStop(masters.value, performance.now())];
+  // One that is frozen is to be looked at, and would be killed in the end.
+  const stops = readStops(paths);
+  const idle = watch.toStop(masters.value, performance.now());
+  const units = [...gone, ...idle.filter((each) => !isUnitOfStopped(stops, each))];
   const stopped = await Promise.all(
     units.map((unit) =>
       bus.call({
