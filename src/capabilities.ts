@@ -206,6 +206,7 @@ const stop: Capability = {
   },
   agentParts: [async () => (await import('./stop/io/stop-part.ts')).stopPart],
   policyPart: async () => (await import('./stop/io/stop-policy.ts')).stopPolicy,
+  undo: async () => (await import('./stop/commands/undo.ts')).undoStops,
   doctor: async () => (await import('./stop/commands/doctor.ts')).stopDoctor,
 };
 

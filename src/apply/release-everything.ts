@@ -42,10 +42,10 @@ export async function releaseSteps(
   if (hasUnits(paths)) steps.push({ what: 'the agent and its units', run: () => stopUnits(paths) });
   if (isLocked(agentLock(paths)))
     steps.push({ what: 'the agent, which has to be stopped', run: () => agentEnded(paths) });
-  for (const { undo } of capabilities) {
-    const found = (await undo?.())?.(paths) ?? [];
-    steps.push(...found.map((each) => ({ what: each.what, run: () => undone(each, paths) })));
-  }
+  const found: UndoStep[] = [];
+  for (const { undo } of capabilities) found.push(...((await undo?.())?.(paths) ?? []));
+  found.sort((a, b) => Number(b.isFirst ?? false) - Number(a.isFirst ?? false));
+  steps.push(...found.map((each) => ({ what: each.what, run: () => undone(each, paths) })));
   return [
     ...steps,
     { what: 'limits, jails, cgroups and quotas', run: () => releaseLimits(paths, options) },
@@ -76,8 +76,8 @@ function agentEnded(paths: Paths): Promise<readonly Problem[]> {
 
 async function undone({ what, command, run }: UndoStep, paths: Paths): Promise<readonly Problem[]> {
   if (run !== undefined) {
-    const done = run();
-    if (!done.ok) return [done.error];
+    const problems = await run();
+    if (problems.length > 0) return problems;
   }
   if (command === undefined) return [];
   const words = ['--instance', paths.instance, ...command];

@@ -1,6 +1,5 @@
 /** A step of `release --all`: undoes one thing that a capability has in force. */
 import type { Problem } from '../base/problem.ts';
-import type { Result } from '../base/result.ts';
 
 /** A step that finishes if it is repeated after an interruption. */
 export interface UndoStep {
@@ -8,6 +7,8 @@ export interface UndoStep {
   readonly what: string;
   /** The capability's own command, without the program. */
   readonly command?: readonly string[];
-  /** The action, if the capability has no command for it. */
-  readonly run?: () => Result<unknown, Problem>;
+  /** Before those of other capabilities. */
+  readonly isFirst?: true;
+  /** Where it has no command for that. */
+  readonly run?: () => Promise<readonly Problem[]>;
 }

@@ -2,10 +2,14 @@
  * Undoes strict placement, for `release --all`: the policy keeps it, and `apply` loads it again.
  */
 import type { UndoStep } from '../../apply/undo-step.ts';
+import type { Problem } from '../../base/problem.ts';
 import type { Paths } from '../../host/paths.ts';
 import { strictState, unloadStrict } from '../io/strict.ts';
 
+function unload(paths: Paths): Promise<readonly Problem[]> {
+  const done = unloadStrict(paths);
+  return Promise.resolve(done.ok ? [] : [done.error]);
+}
+
 export const undoStrict = (paths: Paths): readonly UndoStep[] =>
-  strictState(paths) === undefined
-    ? []
-    : [{ what: 'strict placement', run: () => unloadStrict(paths) }];
+  strictState(paths) === undefined ? [] : [{ what: 'strict placement', run: () => unload(paths) }];
