@@ -47,10 +47,13 @@ export async function unitsOf(
 
 export const isSocket = (unit: string): boolean => unit.endsWith('.socket');
 
-/** Adds the conditions: from then on systemd starts none of the units while the tenant is stopped. */
+/** What is frozen takes SIGKILL alone, and whatever runs after it would be frozen as well: a shutdown would wait for minutes. */
+const frozenService = '[Service]\nKillSignal=SIGKILL\nExecStopPost=\n';
+
+/** From then on systemd starts none of them while the tenant is stopped. */
 export async function keepOut(stop: Stop, paths: Paths): Promise<Result<void, Problem>> {
   if (stop.units.length === 0) return ok(undefined);
-  const text = `# Written by "bulkhead stop"; "bulkhead start" removes it.\n[Unit]\nConditionPathExists=!${stopFile(paths, stop.uid)}\n`;
+  const condition = `# Written by "bulkhead stop"; "bulkhead start" removes it.\n[Unit]\nConditionPathExists=!${stopFile(paths, stop.uid)}\n`;
   for (const unit of stop.units) {
     try {
       mkdirSync(directory(paths, unit), { recursive: true, mode: 0o755 });
@@ -58,6 +61,7 @@ export async function keepOut(stop: Stop, paths: Paths): Promise<Result<void, Pr
       const object = directory(paths, unit);
       return failed({ action: 'create the directory', object, ...causeOf(error) });
     }
+    const text = stop.frozen && !isSocket(unit) ? `${condition}${frozenService}` : condition;
     const written = replaceFile(`${directory(paths, unit)}/${conditionName(paths)}`, text);
     if (!written.ok) return written;
   }
