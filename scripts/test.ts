@@ -25,8 +25,8 @@ for (const suite of [
   const ready = await ensurePrerequisites(suite, log);
   if (!ready.ok) log(`Tests of "${suite}" will be skipped: ${ready.reason}`);
 }
-// Whole servers take some minutes each: with `npm test -- --long`.
-const places = process.argv.includes('--long') ? ['test/vm', 'test/vm/long'] : ['test/vm'];
+// Whole servers, some minutes each: with `npm test -- --long`.
+const places = process.argv.includes('--long') ? ['test/vm', 'test/vm/long/**'] : ['test/vm'];
 const files = places.flatMap((place) => globSync(`${place}/*.test.ts`, { cwd: root }).sort());
 // The longest tests come first, so that lanes end at about the same time.
 const longest = ['conformance', 'agent', 'strict', 'modules-gate'].map(
