@@ -12,7 +12,7 @@ import type { Policy } from '../policy/policy.ts';
 export type AppliedBy = 'command' | 'agent';
 
 export interface PolicyPart {
-  /** What `apply` would do, a line each. */
+  /** Returns what `apply` would do, a line each. */
   readonly plan?: (policy: Policy, paths: Paths) => readonly string[] | Promise<readonly string[]>;
   /**
    * Called before limits are applied. Returns `fail` if the limits must not be applied without it; other problems are

@@ -7,8 +7,8 @@ export interface UndoStep {
   readonly what: string;
   /** The capability's own command, without the program. */
   readonly command?: readonly string[];
-  /** Before those of other capabilities. */
+  /** Whether it comes before the steps of other capabilities. */
   readonly isFirst?: true;
-  /** Where it has no command for that. */
+  /** Undoes it where the capability has no command for that. */
   readonly run?: () => Promise<readonly Problem[]>;
 }

@@ -77,7 +77,7 @@ const loginsOf = ({ uid, account }: Tenant) => ({
   ...(account === undefined ? {} : { user: account.user }),
 });
 
-/** Of one that runs again. */
+/** Lets systemd have the slice of a tenant that runs again. */
 export const passToSystemd = (
   { tree }: Driver,
   paths: Paths,
@@ -154,7 +154,7 @@ function interrupted(paths: Paths, uid: number): Stop | undefined {
   return text === undefined ? undefined : parseStop(uid, text);
 }
 
-/** Without starting anything: of a former tenant. What was frozen goes on. */
+/** Forgets the stop of a former tenant and starts nothing; frozen processes go on. */
 export async function forgetStop(paths: Paths, stop: Stop): Promise<Result<void, Problem>> {
   const driver = stop.frozen ? probeDriver(paths) : undefined;
   rmSync(stopFile(paths, stop.uid), { force: true });

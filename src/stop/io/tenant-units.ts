@@ -47,10 +47,10 @@ export async function unitsOf(
 
 export const isSocket = (unit: string): boolean => unit.endsWith('.socket');
 
-/** What is frozen takes SIGKILL alone, and whatever runs after it would be frozen as well: a shutdown would wait for minutes. */
+/** Frozen processes end by SIGKILL only, and ExecStopPost= would be frozen as well: a shutdown would wait for minutes. */
 const frozenService = '[Service]\nKillSignal=SIGKILL\nExecStopPost=\n';
 
-/** From then on systemd starts none of them while the tenant is stopped. */
+/** Makes systemd start none of the units while the tenant is stopped. */
 export async function keepOut(stop: Stop, paths: Paths): Promise<Result<void, Problem>> {
   if (stop.units.length === 0) return ok(undefined);
   const condition = `# Written by "bulkhead stop"; "bulkhead start" removes it.\n[Unit]\nConditionPathExists=!${stopFile(paths, stop.uid)}\n`;

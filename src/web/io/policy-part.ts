@@ -1,4 +1,4 @@
-/** What the web has in force beside limits. */
+/** The web's part of a policy, next to limits. */
 import { endRemoved, planRemoved } from './fpm/idle/end-removed.ts';
 import { servedRelease } from './served/record.ts';
 

@@ -29,7 +29,7 @@ interface Server {
   /** Its unit, where it has one: what is removed does not always end. */
   readonly unit?: string;
   readonly attacks: readonly Attack[];
-  /** By which the programs that it starts store mail in `inbox`, and do nothing else. */
+  /** Files with which the server's programs store mail in `inbox`, and do nothing else. */
   readonly stores?: readonly Attack[];
 }
 
@@ -92,11 +92,11 @@ systemctl daemon-reload && systemctl start bulkhead-broker.socket && bulkhead ap
     );
   });
   const message = (subject: string) => `printf 'Subject: ${subject}\\n\\nhello\\n'`;
-  /** By bob, so that what is returned is not handed to alice, where it would be refused and counted once more. */
+  /** The sender is bob, so that returned mail does not go to alice, where it would be refused and counted again. */
   const words = (to: string) => `-f bob ${to}`;
   const fromInside = (subject: string, to = 'alice') =>
     succeed(`${message(subject)} | bulkhead exec alice -- /usr/sbin/sendmail ${words(to)}`);
-  /** In nobody's cgroup. */
+  /** Sends mail as root, in no tenant's cgroup. */
   const fromRoot = (subject: string, to = 'alice') =>
     run(`${message(subject)} | /usr/sbin/sendmail ${words(to)}`);
   const ran = async () => (await run('cat /home/alice/ran')).stdout;

@@ -1,6 +1,6 @@
 /**
- * What of the host becomes a tenant and starts programs, on a server where nothing was enabled for it: for a tenant in a jail
- * it starts none, and for another all.
+ * Daemons of the host that become a tenant and start programs, on a server where nothing was enabled for them: they
+ * start none for a tenant in a jail, and all for another.
  */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
@@ -56,7 +56,7 @@ ${forBoth(
 
 interface Way {
   readonly what: string;
-  /** For each of the two; one that starts for both at once is given by `both`. */
+  /** Starts it for one of the two users; `both` starts it for both at once. */
   readonly start?: (user: User) => string;
   readonly both?: string;
   /** Also of the one that is refused. */

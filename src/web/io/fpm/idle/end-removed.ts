@@ -1,4 +1,4 @@
-/** What `apply` does for accounts that were removed, also where no agent runs: their PHP ends before their cgroup is to go. */
+/** Ends the PHP of removed accounts at `apply`, with or without an agent, before their cgroups are removed. */
 import { listSome } from '../../../../base/list.ts';
 import { causedBy, type Problem } from '../../../../base/problem.ts';
 import { ok, type Result } from '../../../../base/result.ts';
@@ -39,12 +39,12 @@ export async function endRemoved(
   return ok(await endRemovedNow(paths, here));
 }
 
-/** What a command would end, a line for each account. */
+/** Returns what a command would end, a line for each account. */
 export async function planRemoved(_policy: Policy, paths: Paths): Promise<readonly string[]> {
   return runsSystemd() ? planRemovedNow(paths, here) : [];
 }
 
-/** Where systemd does not answer, `apply` says so. */
+/** Returns no line if systemd does not answer: `apply` reports that. */
 export async function planRemovedNow(
   paths: Paths,
   systemd: Pick<Systemd, 'running'>,
