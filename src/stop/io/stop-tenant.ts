@@ -77,7 +77,7 @@ const loginsOf = ({ uid, account }: Tenant) => ({
   ...(account === undefined ? {} : { user: account.user }),
 });
 
-/** Lets systemd have the slice of a tenant that runs again. */
+/** Passes the logins of a tenant that runs again to pam_systemd. */
 export const passToSystemd = (
   { tree }: Driver,
   paths: Paths,
