@@ -248,7 +248,9 @@ suite('PHP-FPM in the jails of tenants', { skip: guests.skip }, () => {
     await succeed(
       `touch /run/bulkhead/jail/tenants/${tenants.bob}; systemctl stop bulkhead-fpm84@${tenants.bob}.service`,
     );
-    assert.notEqual((await run(`systemctl start bulkhead-fpm84@${tenants.bob}.service`)).status, 0);
+    // It has started once its launcher runs, which then ends.
+    await run(`systemctl start bulkhead-fpm84@${tenants.bob}.service`);
+    await host.until(`systemctl is-failed --quiet bulkhead-fpm84@${tenants.bob}.service`);
     assert.match(
       await succeed(`journalctl --no-pager -u bulkhead-fpm84@${tenants.bob}.service`),
       /Cannot copy \S+ into the jail of uid 3102/,
