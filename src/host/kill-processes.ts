@@ -108,7 +108,9 @@ function judge(
   if (!status.ok) return status.error === 'ESRCH' ? 'gone' : 'other';
   const uids = uidsIn(status.value);
   if (spared.has(process.pid) || uids === undefined || uid === undefined) return 'other';
-  const tenant = ownership.tenantOf(uids, () => userNamespaceMaker(process.at('ns/user')));
+  const tenant = ownership.tenantOf(uids, () =>
+    userNamespaceMaker(process.pid, process.at('ns/user')),
+  );
   return tenant.ok && tenant.value === uid ? 'tenant' : 'other';
 }
 

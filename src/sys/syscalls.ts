@@ -17,6 +17,7 @@ const syscallOpenat2 = libc.func(
 const syscallPidfdSendSignal = libc.func(
   'long syscall(long number, int pidfd, int signal, void *info, uint32_t flags)',
 );
+const syscallPidfdOpen = libc.func('long syscall(long number, int pid, uint32_t flags)');
 const syscallSetresuid = libc.func(
   'long syscall(long number, uint32_t real, uint32_t effective, uint32_t saved)',
 );
@@ -338,6 +339,23 @@ export function namespaceOwner(fd: number): { readonly uid: number } | { readonl
     return { error: errnoName(koffi.errno()) };
   }
   return { uid: namespaceUid[0] ?? 0 };
+}
+
+const numberPidfdOpen = 434;
+const PIDFD_THREAD = 0o200;
+const PIDFD_GET_USER_NAMESPACE = 0xff09;
+
+/**
+ * Opens the user namespace of a process or thread. Never waits for it, as its links in /proc do while it is stuck in
+ * execve(2); ESRCH if it is gone. Before Linux 6.11 ENOSYS, EINVAL or ENOTTY. Source: pidfd_open(2), linux/pidfd.h.
+ */
+export function userNamespaceOf(pid: number): Opened {
+  const pidfd = Number(syscallPidfdOpen(numberPidfdOpen, pid, PIDFD_THREAD));
+  if (pidfd < 0) return { error: errnoName(koffi.errno()) };
+  const fd = Number(cIoctl(pidfd, PIDFD_GET_USER_NAMESPACE, null));
+  const error = fd < 0 ? errnoName(koffi.errno()) : undefined;
+  closeSync(pidfd);
+  return error === undefined ? { fd } : { error };
 }
 
 /** Waits until all data written to the file system of `fd` is on its disk. Source: syncfs(2). */

@@ -4,10 +4,11 @@
  */
 import '../../src/testing/guard/here.ts';
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readlinkSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
+import { release } from 'node:os';
 import { test } from 'node:test';
 import { listeningSockets, processesOf } from '../../src/confine/io/listening.ts';
 import { eventually, patienceMilliseconds } from '../../src/testing/patience.ts';
@@ -100,5 +101,26 @@ test(
     } finally {
       server.close();
     }
+  },
+);
+
+const [major = 0, minor = 0] = release().split('.').map(Number);
+const isOld = major < 6 || (major === 6 && minor < 11);
+
+test(
+  'userNamespaceMaker() returns whose namespace it is in spite of a process that hangs readers',
+  { skip: skip || (isOld && 'this kernel only has links of /proc for that') },
+  async () => {
+    using hostile = await HangingProcess.start(attacker);
+    const module = new URL('../../src/sys/processes/user-namespace.ts', import.meta.url);
+    const ask = `import { userNamespaceMaker } from ${JSON.stringify(module.href)};
+      console.log(JSON.stringify([${hostile.hanging}, ${hostile.pid}, 1].map((pid) => userNamespaceMaker(pid, '/proc/' + pid + '/ns/user').value ?? null)));`;
+    // In another process: where it hangs, this one ends.
+    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', ask], {
+      encoding: 'utf8',
+      timeout: patienceMilliseconds,
+      killSignal: 'SIGKILL',
+    });
+    assert.equal(stdout, `[${attacker},null,null]\n`, stderr);
   },
 );

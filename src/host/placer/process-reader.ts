@@ -111,7 +111,7 @@ export class ProcessReader {
 
   /** Returns the uid that created its user namespace; undefined if that is our own. */
   namespaceMaker(pid: number, thread: string | undefined): Result<number | undefined, Unread> {
-    const maker = userNamespaceMaker(`/proc/${inTask(pid, thread)}/ns/user`);
+    const maker = userNamespaceMaker(Number(thread ?? pid), `/proc/${inTask(pid, thread)}/ns/user`);
     return maker.ok ? maker : fail(goneOr(maker.error));
   }
 

@@ -1,28 +1,45 @@
 /** Finds the creator of a process's user namespace. Source: ioctl_nsfs(2), user_namespaces(7). */
-import { closeSync, openSync, readlinkSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readlinkSync } from 'node:fs';
 import { fail, ok, type Result } from '../../base/result.ts';
 import { errnoOf } from '../errno.ts';
 import type { Errno } from '../../base/problem.ts';
-import { namespaceOwner, namespaceParent } from '../syscalls.ts';
+import { namespaceOwner, namespaceParent, userNamespaceOf, type Opened } from '../syscalls.ts';
 
 /** The kernel allows 32 levels. */
 const deepest = 33;
 const own = readlinkSync('/proc/self/ns/user');
+/** Whether numbers in /proc are those of our pid namespace. */
+const isOurProc = readlinkSync('/proc/self') === String(process.pid);
+/** Errors of a kernel older than Linux 6.11. */
+const unknownCall: ReadonlySet<Errno> = new Set(['ENOSYS', 'EINVAL', 'ENOTTY', 'EOPNOTSUPP']);
 
 /**
- * Returns the uid, in the initial namespace, of the creator of the outermost namespace around `link`
- * (`/proc/PID/ns/user`). Returns undefined if that is our own namespace; ENOENT if the process is gone.
+ * Returns the uid, in the initial namespace, of the creator of the outermost namespace around a process or thread. `link`
+ * is its `/proc/PID/ns/user`, which is read only before Linux 6.11: a process can make its readers wait for ever. Returns
+ * undefined if that is our own namespace; ENOENT or ESRCH if the process is gone.
  *
  * Within its own namespace a tenant has other uids, such as its ranges in `/etc/subuid`.
  */
-export function userNamespaceMaker(link: string): Result<number | undefined, Errno> {
-  let fd: number;
+export function userNamespaceMaker(pid: number, link: string): Result<number | undefined, Errno> {
+  const asked = isOurProc ? userNamespaceOf(pid) : { error: 'ENOSYS' as const };
+  const opened = 'error' in asked && unknownCall.has(asked.error) ? openLink(link) : asked;
+  if ('error' in opened) return fail(opened.error);
+  if (`user:[${fstatSync(opened.fd).ino}]` !== own) return makerOutside(opened.fd);
+  closeSync(opened.fd);
+  return ok(undefined);
+}
+
+function openLink(link: string): Opened {
   try {
-    if (readlinkSync(link) === own) return ok(undefined);
-    fd = openSync(link, 'r');
+    return { fd: openSync(link, 'r') };
   } catch (error) {
-    return fail(errnoOf(error));
+    return { error: errnoOf(error) };
   }
+}
+
+/** Walks outwards from `innermost`, which is closed. */
+function makerOutside(innermost: number): Result<number | undefined, Errno> {
+  let fd = innermost;
   let maker: number | undefined;
   for (let level = 0; level < deepest; level++) {
     const owner = namespaceOwner(fd);
