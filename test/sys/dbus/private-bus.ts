@@ -1,9 +1,9 @@
 /** A message bus of our own: the real dbus-daemon, on a socket in a directory that is removed with it. */
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { eventually } from '../../../src/testing/patience.ts';
 
 const program = '/usr/bin/dbus-daemon';
 export const skip = existsSync(program) ? false : 'dbus-daemon is not installed';
@@ -32,11 +32,11 @@ export async function startBus(): Promise<PrivateBus> {
   const socket = join(directory, 'bus');
   const file = join(directory, 'bus.conf');
   writeFileSync(file, configuration(socket));
-  const child = spawn(program, [`--config-file=${file}`, '--nofork', '--nopidfile'], {
-    stdio: 'ignore',
-  });
+  const options = [`--config-file=${file}`, '--nofork', '--nopidfile', '--print-address'];
+  const child = spawn(program, options, { stdio: ['ignore', 'pipe', 'ignore'] });
   const ended = new Promise((resolve) => child.once('close', resolve));
-  await eventually('the bus listens', () => existsSync(socket));
+  // It prints its address once it listens; the socket is there before.
+  await Promise.race([once(child.stdout, 'data'), ended]);
   return {
     socket,
     pid: child.pid ?? 0,
