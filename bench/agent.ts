@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { printProblem } from '../src/base/problem.ts';
+import { formatProblem } from '../src/base/problem.ts';
 import type { StatusResponse } from '../src/agent/api/api.ts';
 import { freePort } from '../src/testing/free-port.ts';
 import { callAgent } from '../src/agent/api/client.ts';
@@ -180,7 +180,7 @@ async function ended(child: ChildProcess): Promise<void> {
 async function nextTicks({ host }: Scratch, count: number): Promise<StatusResponse> {
   const status = async () => {
     const answer = await callAgent<StatusResponse>(host.paths, '/v1/status');
-    if (!answer.ok) throw new Error(printProblem(answer.error));
+    if (!answer.ok) throw new Error(formatProblem(answer.error));
     return answer.value;
   };
   const { ticks: first, endedAt = 0 } = (await status()).tick;

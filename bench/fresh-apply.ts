@@ -1,7 +1,7 @@
 /**
  * Applies a policy once and prints how many milliseconds that took, without starting or reading it.
  */
-import { printProblem } from '../src/base/problem.ts';
+import { formatProblem } from '../src/base/problem.ts';
 import { applyPolicy } from '../src/apply/apply.ts';
 import { loadPolicy } from '../src/apply/load-policy.ts';
 import { treeHost } from '../src/testing/tree-host.ts';
@@ -12,9 +12,9 @@ import { instance } from './scratch.ts';
 const host = treeHost(pathsOf(instance));
 const { policy, problem } = loadPolicy(process.argv[2] ?? '', host.paths);
 if (policy === undefined)
-  throw new Error(problem === undefined ? 'The policy is wrong' : printProblem(problem));
+  throw new Error(problem === undefined ? 'The policy is wrong' : formatProblem(problem));
 const took = milliseconds(() => {
   const applied = applyPolicy(policy, host, { kill: false, force: false });
-  if (!applied.ok) throw new Error(printProblem(applied.error));
+  if (!applied.ok) throw new Error(formatProblem(applied.error));
 });
 process.stdout.write(`${took}\n`);

@@ -6,7 +6,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import { printProblem, type Problem } from '../src/base/problem.ts';
+import { formatProblem, type Problem } from '../src/base/problem.ts';
 import type { Result } from '../src/base/result.ts';
 import type { UsageQuery } from '../src/store/history/history-query.ts';
 import { HistoryReader } from '../src/store/history/history-reader.ts';
@@ -196,7 +196,7 @@ function readSamples(place: string, asked: Asked, rounds: number) {
   const samples = Array.from({ length: rounds }, () =>
     milliseconds(() => {
       const answer = reader.usage({ from: start, ...asked });
-      if (!answer.ok) throw new Error(printProblem(answer.error));
+      if (!answer.ok) throw new Error(formatProblem(answer.error));
       if (answer.value.detail !== 'ticks' || answer.value.rows.size !== expected) {
         throw new Error(`Only ${answer.value.rows.size} tenants, of ${answer.value.detail}`);
       }
@@ -206,5 +206,5 @@ function readSamples(place: string, asked: Asked, rounds: number) {
 }
 
 function insist(written: Result<void, Problem>): void {
-  if (!written.ok) throw new Error(printProblem(written.error));
+  if (!written.ok) throw new Error(formatProblem(written.error));
 }

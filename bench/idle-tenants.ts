@@ -82,9 +82,9 @@ export async function benchIdleTenants(bench: Bench): Promise<Section> {
     ...section,
     rows: rows.map(([label, key]) => row(label, key, { none, classic, services }, count)),
     notes: [
-      `before: ${printCounts(none.counts)}`,
-      `pools, ondemand: ${printCounts(classic.counts)}`,
-      `services that do not run: ${printCounts(services.counts)}`,
+      `before: ${formatCounts(none.counts)}`,
+      `pools, ondemand: ${formatCounts(classic.counts)}`,
+      `services that do not run: ${formatCounts(services.counts)}`,
       'each beside the same machine without pools, after its caches were dropped',
     ],
   };
@@ -100,7 +100,7 @@ function row(
   return { label, ours: spreadOf([each(services)]), floor: spreadOf([each(classic)]) };
 }
 
-const printCounts = ({ ofTenants, php, processes, cgroups, sockets }: Counts) =>
+const formatCounts = ({ ofTenants, php, processes, cgroups, sockets }: Counts) =>
   `${ofTenants} processes of tenants, ${php} of php-fpm, ${processes} in all; ${cgroups} cgroups, ${sockets} sockets of services`;
 
 async function startAgent(guest: Guest): Promise<void> {

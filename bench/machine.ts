@@ -1,7 +1,7 @@
 /** The machine that the figures were measured on. */
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os';
-import { printProblem } from '../src/base/problem.ts';
+import { formatProblem } from '../src/base/problem.ts';
 import { treeHost } from '../src/testing/tree-host.ts';
 import { pathsOf } from '../src/host/paths.ts';
 import { instance } from './scratch.ts';
@@ -27,7 +27,7 @@ export function describeMachine(): Machine {
     kernel: release(),
     system: /^PRETTY_NAME="?([^"\n]*)/m.exec(osRelease())?.[1] ?? 'unknown',
     node: process.version,
-    driver: driver.ok ? driver.value.capabilities.driver : printProblem(driver.error),
+    driver: driver.ok ? driver.value.capabilities.driver : formatProblem(driver.error),
     load: loadavg()[0] ?? NaN,
   };
 }
@@ -40,7 +40,7 @@ function osRelease(): string {
   }
 }
 
-export function printMachine(machine: Machine): string {
+export function formatMachine(machine: Machine): string {
   const { cpu, cores, memoryGiB, kernel, system, node, driver, load } = machine;
   return [
     `CPU     ${cpu}, ${cores} cores, ${memoryGiB} GiB`,

@@ -22,7 +22,7 @@ import { benchExecGuest } from './exec-guest.ts';
 import { buildFloor } from './floor.ts';
 import { benchJail } from './jail.ts';
 import { benchJailLogin } from './jail-login.ts';
-import { describeMachine, printMachine } from './machine.ts';
+import { describeMachine, formatMachine } from './machine.ts';
 import { benchHistory } from './history.ts';
 import { benchIdleTenants } from './idle-tenants.ts';
 import { benchLogin } from './login.ts';
@@ -37,8 +37,8 @@ import type { Section } from './samples.ts';
 import { instance, Scratch } from './scratch.ts';
 import { benchSlicesGuest } from './slices-guest.ts';
 import { benchStart, build } from './start.ts';
-import { printSection } from './table.ts';
-import { printProblem } from '../src/base/problem.ts';
+import { formatSection } from './table.ts';
+import { formatProblem } from '../src/base/problem.ts';
 import { benchLsm } from './lsm.ts';
 import { benchSymlinks } from './symlinks.ts';
 import { benchUsage } from './usage.ts';
@@ -96,7 +96,7 @@ async function main(): Promise<number> {
   if (!ready.ok) return refuse(`Cannot run ${ready.reason}`);
   if (process.getuid?.() !== 0) return refuse('Cannot create cgroups: run this as root');
   const lock = lockFile(`/run/${instance}.lock`, { waitMs: 0 });
-  if (!lock.ok) return refuse(printProblem(lock.error));
+  if (!lock.ok) return refuse(formatProblem(lock.error));
   const directory = mkdtempSync(`${tmpdir()}/${instance}-`);
   const interruption = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
@@ -176,7 +176,7 @@ async function run(
     ...(tenants === undefined ? {} : { tenants }),
     signal,
   };
-  if (!json) process.stdout.write(`${printMachine(machine)}\n`);
+  if (!json) process.stdout.write(`${formatMachine(machine)}\n`);
   const sections: Section[] = [];
   for (const name of names) {
     logToStderr(`Measuring: ${name}`);
@@ -184,7 +184,7 @@ async function run(
     signal.throwIfAborted();
     if (section === undefined) continue;
     sections.push(section);
-    if (!json) process.stdout.write(`\n${printSection(section)}\n`);
+    if (!json) process.stdout.write(`\n${formatSection(section)}\n`);
   }
   if (json) process.stdout.write(`${JSON.stringify({ machine, quick, sections }, undefined, 2)}\n`);
 }

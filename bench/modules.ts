@@ -31,7 +31,7 @@ import type { Bench } from './bench.ts';
 import { runOnce } from './floor.ts';
 import { compare, inTurn, milliseconds, spreadOf, type Row, type Section } from './samples.ts';
 import { entry } from './start.ts';
-import { printCause, printProblem } from '../src/base/problem.ts';
+import { formatCause, formatProblem } from '../src/base/problem.ts';
 
 interface Flavour {
   readonly label: string;
@@ -115,7 +115,7 @@ function verificationOf(kernel: string, files: readonly string[]): Verification 
     directories: [kernel, imageOf(kernel)],
     cmdline: '',
   });
-  if (!read.ok) throw new Error(printProblem(read.error));
+  if (!read.ok) throw new Error(formatProblem(read.error));
   const keys = read.value.certificates.flatMap((der) => {
     const certificate = readCertificate(der, 'kernel');
     return certificate.ok ? [certificate.value.key] : [];
@@ -134,7 +134,7 @@ function verificationOf(kernel: string, files: readonly string[]): Verification 
 
 function signedOf(file: string) {
   const bytes = decompressed(readFileSync(file), 64 * 2 ** 20);
-  if (!bytes.ok) throw new Error(`${file}: ${printCause(bytes.error)}`);
+  if (!bytes.ok) throw new Error(`${file}: ${formatCause(bytes.error)}`);
   const module = readModule(file, bytes.value);
   if (!module.ok || module.value.signature?.kind !== 'pkcs7') return [];
   const content = bytes.value.subarray(0, module.value.bytes);

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { logToStderr } from '../src/testing/progress.ts';
-import { printProblem } from '../src/base/problem.ts';
+import { formatProblem } from '../src/base/problem.ts';
 import { applyPolicy, releaseAll } from '../src/apply/apply.ts';
 import { resolveText } from '../src/apply/load-policy.ts';
 import {
@@ -95,7 +95,7 @@ export class Stage {
     const { policy: resolved, diagnostics } = resolveText('bench', policy, this.host.paths);
     if (resolved === undefined) throw new Error(diagnostics[0]?.message);
     const applied = applyPolicy(resolved, this.host, { kill: false, force: false });
-    if (!applied.ok) throw new Error(printProblem(applied.error));
+    if (!applied.ok) throw new Error(formatProblem(applied.error));
     this.targets = placementTargets(resolved, this.host.paths, applied.value.driver.tree);
     this.path = `${this.targets.tree.hierarchies[0]?.path}/u${uid}`;
   }
@@ -104,7 +104,7 @@ export class Stage {
     const released = releaseAll(this.host, { kill: true });
     const { runtime, state } = this.host.paths;
     for (const path of [runtime, state]) rmSync(path, { recursive: true, force: true });
-    if (!released.ok) throw new Error(released.error.map(printProblem).join('\n'));
+    if (!released.ok) throw new Error(released.error.map(formatProblem).join('\n'));
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * The pure part of applying a policy, in memory: no file is read, and the kernel is not involved.
  */
-import { printProblem } from '../src/base/problem.ts';
+import { formatProblem } from '../src/base/problem.ts';
 import type { Driver } from '../src/host/driver.ts';
 import { planChanges } from '../src/plan/plan.ts';
 import type { Wanted } from '../src/plan/wanted.ts';
@@ -60,7 +60,7 @@ function documentOf(text: string): PolicyDocument {
 
 function fakeDriver(): Driver {
   const driver = fakeHost(1).probe();
-  if (!driver.ok) throw new Error(printProblem(driver.error));
+  if (!driver.ok) throw new Error(formatProblem(driver.error));
   return driver.value;
 }
 

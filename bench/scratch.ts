@@ -3,7 +3,7 @@
  * program reads.
  */
 import { rmSync, writeFileSync } from 'node:fs';
-import { printProblem } from '../src/base/problem.ts';
+import { formatProblem } from '../src/base/problem.ts';
 import { applyPolicy, releaseAll, type Applied } from '../src/apply/apply.ts';
 import { resolveText } from '../src/apply/load-policy.ts';
 import type { Driver } from '../src/host/driver.ts';
@@ -85,15 +85,15 @@ export class Scratch implements Disposable {
 
   driver(): Driver {
     const driver = this.host.probe();
-    if (!driver.ok) throw new Error(printProblem(driver.error));
+    if (!driver.ok) throw new Error(formatProblem(driver.error));
     return driver.value;
   }
 
   apply(): Applied {
     const applied = applyPolicy(this.policy, this.host, { kill: false, force: false });
-    if (!applied.ok) throw new Error(printProblem(applied.error));
+    if (!applied.ok) throw new Error(formatProblem(applied.error));
     const [failure] = applied.value.failures;
-    if (failure !== undefined) throw new Error(printProblem(failure.problem));
+    if (failure !== undefined) throw new Error(formatProblem(failure.problem));
     return applied.value;
   }
 
@@ -102,7 +102,7 @@ export class Scratch implements Disposable {
     const { runtime, state } = this.host.paths;
     const released = releaseAll(this.host, { kill: false });
     for (const path of [runtime, state]) rmSync(path, { recursive: true, force: true });
-    if (!released.ok) throw new Error(released.error.map(printProblem).join('\n'));
+    if (!released.ok) throw new Error(released.error.map(formatProblem).join('\n'));
   }
 
   /** Returns the tree as the driver has it. */

@@ -1,7 +1,7 @@
 /** Sections as text: a line a row, columns aligned. */
 import type { Row, Section, Spread } from './samples.ts';
 
-export function printSection(section: Section): string {
+export function formatSection(section: Section): string {
   const { title, beside, rows, notes, unit = 'ms' } = section;
   const head = ['', 'Bulkhead', beside, 'ratio', 'goal', ''];
   const table = rows.map((row) => cells(row, unit));

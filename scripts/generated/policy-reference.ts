@@ -2,7 +2,7 @@
 import { limits } from '../../src/limits/limits.ts';
 import type { Attribute, Limit } from '../../src/limits/limit.ts';
 import { valueKinds } from '../../src/policy/value-kinds.ts';
-import { printQuantity, quantityKinds, type QuantityKind } from '../../src/base/quantity.ts';
+import { formatQuantity, quantityKinds, type QuantityKind } from '../../src/base/quantity.ts';
 import { elements, type ElementAttribute, type ElementSpec } from '../../src/policy/vocabulary.ts';
 
 /** A complete policy; the schema, the parser and the page share it. */
@@ -184,7 +184,7 @@ function limitSection({ name, summary, attributes }: Limit): string {
 /** Returns the default in words; the default of the swap limit depends on another limit. */
 function fallbackText(limit: string, key: string, { kind, fallback }: Attribute): string {
   if (limit === 'memory' && key === 'swap') return 'none, if memory is limited';
-  return fallback === 0 ? 'none' : code(printQuantity(kind, fallback));
+  return fallback === 0 ? 'none' : code(formatQuantity(kind, fallback));
 }
 
 function textMin({ kind, min }: Attribute): string {

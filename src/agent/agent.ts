@@ -25,7 +25,7 @@ import type { Fault } from '../usage/fault.ts';
 import type { Moment } from '../usage/incident-log.ts';
 import { measure } from '../usage/measure.ts';
 import { siteMember, tenantMember } from '../usage/member.ts';
-import { causedBy, failed, printProblem, type Problem } from '../base/problem.ts';
+import { causedBy, failed, formatProblem, type Problem } from '../base/problem.ts';
 import { ok, type Result } from '../base/result.ts';
 import { causeOf } from '../sys/errno.ts';
 import { Alerting } from './alerting.ts';
@@ -270,7 +270,7 @@ export class Agent implements AsyncDisposable {
     const { begun, saved } = this.#membership.follow(memberIndex.entries, homes, Date.now());
     this.#latest.forget(begun);
     this.#recorder.forget(begun);
-    if (!saved.ok) this.#options.log.error(printProblem(saved.error));
+    if (!saved.ok) this.#options.log.error(formatProblem(saved.error));
   }
 
   #printFileErrors(slow: number): void {
@@ -287,7 +287,7 @@ export class Agent implements AsyncDisposable {
     if (this.#driver?.capabilities.driver === name) return this.#driver;
     const probed = this.#options.host.probe(name);
     if (!probed.ok) {
-      this.#options.log.error(printProblem(probed.error));
+      this.#options.log.error(formatProblem(probed.error));
       return undefined;
     }
     this.#driver = probed.value;

@@ -8,9 +8,9 @@ import { count } from '../base/list.ts';
 import { mkdirSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import type { Paths } from '../host/paths.ts';
-import { causedBy, failed, printProblem, type Problem } from '../base/problem.ts';
+import { causedBy, failed, formatProblem, type Problem } from '../base/problem.ts';
 import type { Result } from '../base/result.ts';
-import { printDiagnostic } from '../policy/diagnostic.ts';
+import { formatDiagnostic } from '../policy/diagnostic.ts';
 import { causeOf } from '../sys/errno.ts';
 import { replaceFile } from '../sys/files/replace-file.ts';
 import type { Policy } from '../policy/policy.ts';
@@ -105,13 +105,13 @@ export class PolicyReconciler implements Disposable {
       problemsMax,
     });
     if (this.#ended) return;
-    if (!answered.ok) return this.#enter('failed', [printProblem(answered.error)]);
+    if (!answered.ok) return this.#enter('failed', [formatProblem(answered.error)]);
     const { file, problem, diagnostics, applied } = answered.value;
     if (applied?.ok === true) this.#keep(applied.value);
-    const failures = failuresOf(applied).map(printProblem);
+    const failures = failuresOf(applied).map(formatProblem);
     const problems = [
-      ...(problem === undefined ? [] : [printProblem(problem)]),
-      ...diagnostics.map(printDiagnostic),
+      ...(problem === undefined ? [] : [formatProblem(problem)]),
+      ...diagnostics.map(formatDiagnostic),
     ];
     if (file !== 'good') {
       const state = file === 'absent' && applied === undefined ? 'absent' : 'refused';
@@ -144,7 +144,7 @@ export class PolicyReconciler implements Disposable {
     const kept = this.#replaceKept(text);
     if (kept.ok) return;
     const action = 'keep a copy of the policy in force';
-    this.#log.warn(printProblem({ action, ...causedBy(kept.error) }));
+    this.#log.warn(formatProblem({ action, ...causedBy(kept.error) }));
   }
 
   #replaceKept(text: string): Result<void, Problem> {

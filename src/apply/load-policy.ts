@@ -1,6 +1,6 @@
 /** Policy file → Policy, with all diagnostics. A file with errors is not applied. */
 import { availableParallelism } from 'node:os';
-import { printProblem, type Problem } from '../base/problem.ts';
+import { formatProblem, type Problem } from '../base/problem.ts';
 import { readHostFacts, readUidRange } from '../host/accounts/accounts.ts';
 import type { Paths } from '../host/paths.ts';
 import { readSiteLimits } from '../host/site-limits.ts';
@@ -47,7 +47,7 @@ export function resolveText(file: string, text: string, paths: Paths): Loaded {
   if (document === undefined) return loaded(undefined, undefined, diagnostics);
   const facts = readHostFacts(paths, namedUsers(document));
   const kept = readSiteLimits(paths, facts.accounts);
-  for (const each of kept.problems) diagnostics.warn(0, printProblem(each));
+  for (const each of kept.problems) diagnostics.warn(0, formatProblem(each));
   const policy = resolvePolicy(document, { ...facts, siteLimits: kept.limits });
   return loaded(policy, document, diagnostics);
 }

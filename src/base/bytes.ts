@@ -1,4 +1,4 @@
-/** Bytes for people, to three digits: `1.25GiB`. `printBytes` of quantity.ts prints exact values. */
+/** Bytes for people, to three digits: `1.25GiB`. `formatBytes` of quantity.ts prints exact values. */
 
 const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
 

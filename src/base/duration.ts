@@ -36,7 +36,7 @@ export function parseDuration(text: string): Result<number> {
 }
 
 /** Formats a duration in the largest unit that is exact: `12h`, `2 days`. */
-export function printDuration(milliseconds: number): string {
+export function formatDuration(milliseconds: number): string {
   const value = milliseconds / 1000;
   if (value > 0 && value % 86_400 === 0)
     return `${value / 86_400} ${value === 86_400 ? 'day' : 'days'}`;

@@ -1,6 +1,6 @@
 /**
  * The reason why an action failed. Failures stay data until somebody reads them: code compares, collects and sends
- * them, and only `printProblem` makes a sentence of them.
+ * them, and only `formatProblem` makes a sentence of them.
  *
  *     { action: 'set memory.max of tenant alice to', object: '64MiB', reason: '180MiB are in use', hint: 'pass --force' }
  *     Cannot set memory.max of tenant alice to "64MiB": 180MiB are in use; pass --force
@@ -38,7 +38,7 @@ export type Cause = Omit<Problem, 'action' | 'object'>;
 const triedOf = ({ action, object }: Problem) =>
   object === undefined ? action : `${action} "${printable(object)}"`;
 
-export function printProblem(problem: Problem): string {
+export function formatProblem(problem: Problem): string {
   const { reason, hint } = problem;
   return `Cannot ${triedOf(problem)}: ${reason}${hint === undefined ? '' : `; ${hint}`}`;
 }
@@ -52,5 +52,5 @@ export function causedBy(problem: Problem): Cause {
 export const failed = (problem: Problem): Result<never, Problem> => fail(problem);
 
 /** Formats only reason and hint, for a message that names the object itself. */
-export const printCause = ({ reason, hint }: Cause): string =>
+export const formatCause = ({ reason, hint }: Cause): string =>
   hint === undefined ? reason : `${reason}; ${hint}`;

@@ -94,7 +94,7 @@ function nearestByteUnit(unit: string): string | undefined {
 }
 
 /** Formats bytes in the shortest exact form: binary units first, whole numbers before decimals. */
-export function printBytes(value: number): string {
+export function formatBytes(value: number): string {
   for (const [unit, scale] of unitsLargestFirst) {
     if (value >= scale && value % scale === 0) return `${value / scale}${unit}`;
   }
@@ -133,12 +133,12 @@ function parseWeight(text: string): Result<number> {
 }
 
 /** Formats percent with as few decimals as are exact; a double's noise is not shown. */
-const printCpu = (value: number) => `${Number((value * 100).toFixed(6))}%`;
+const formatCpu = (value: number) => `${Number((value * 100).toFixed(6))}%`;
 
 export const quantityKinds: Readonly<Record<QuantityKind, Kind>> = {
   cpu: {
     parse: parseCpu,
-    print: printCpu,
+    print: formatCpu,
     form: 'a percentage of one core, or a number of cores',
     examples: ['150%', '2 cores'],
     pattern: String.raw`\d+(\.\d+)?\s?(%|cores?)`,
@@ -152,14 +152,14 @@ export const quantityKinds: Readonly<Record<QuantityKind, Kind>> = {
   },
   bytes: {
     parse: parseBytes,
-    print: printBytes,
+    print: formatBytes,
     form: bytesForm,
     examples: ['1GiB', '512MiB'],
     pattern: String.raw`\d+(\.\d+)?\s?(B|kB|MB|GB|TB|KiB|MiB|GiB|TiB)`,
   },
   bytesPerSecond: {
     parse: perSecond(parseBytes, '10MiB/s'),
-    print: (value) => `${printBytes(value)}/s`,
+    print: (value) => `${formatBytes(value)}/s`,
     form: `${bytesForm}, then /s`,
     examples: ['10MiB/s'],
     pattern: String.raw`\d+(\.\d+)?\s?(B|kB|MB|GB|TB|KiB|MiB|GiB|TiB)\s?/s`,
@@ -180,6 +180,6 @@ export const quantityKinds: Readonly<Record<QuantityKind, Kind>> = {
   },
 };
 
-export function printQuantity(kind: QuantityKind, value: Quantity): string {
+export function formatQuantity(kind: QuantityKind, value: Quantity): string {
   return value === unlimited ? unlimited : quantityKinds[kind].print(value);
 }

@@ -5,7 +5,7 @@ import { ok, type Result } from '../base/result.ts';
 import type { Policy } from '../policy/policy.ts';
 import {
   areSameHolders,
-  printSiteLimits,
+  formatSiteLimits,
   setterOf,
   siteLimitBytesMax,
   type SiteLimitHolders,
@@ -53,7 +53,7 @@ export function changeSiteLimits<E>(
       fsyncSync(directory.fd);
       return ok(undefined);
     }
-    const text = printSiteLimits({ ...holders, sites: changed.value });
+    const text = formatSiteLimits({ ...holders, sites: changed.value });
     if (Buffer.byteLength(text) > siteLimitBytesMax) return tooMuch;
     return replaceIn(directory, name, text, { mode: 0o600 });
   });

@@ -15,7 +15,7 @@ export type {
   ScanProblem,
   ScanReport,
 } from './core/reports/report.ts';
-export { printCause, printProblem, type Cause, type Problem } from '../base/problem.ts';
+export { formatCause, formatProblem, type Cause, type Problem } from '../base/problem.ts';
 export type { Result } from '../base/result.ts';
 
 export { readElf } from './core/elf/read-elf.ts';

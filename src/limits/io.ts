@@ -8,7 +8,7 @@
  *
  * v1 counts only writes that bypass the page cache, and does not sum a hierarchy.
  */
-import { printQuantity, unlimited } from '../base/quantity.ts';
+import { formatQuantity, unlimited } from '../base/quantity.ts';
 import { parseCount } from './count.ts';
 import { eachLine } from './flat-file.ts';
 import {
@@ -75,7 +75,7 @@ function noteOf(values: LimitValues, devices: readonly string[], names: readonly
   if (shared.length === 0) return {};
   const texts = shared.map(
     ({ total }) =>
-      `${total} ${printQuantity(attributes[total].kind, values[`io.${total}`] ?? unlimited)}`,
+      `${total} ${formatQuantity(attributes[total].kind, values[`io.${total}`] ?? unlimited)}`,
   );
   return { note: `its share of ${texts.join(', ')}` };
 }

@@ -80,7 +80,7 @@ export class Diagnostics {
   }
 }
 
-export function printDiagnostic(diagnostic: Diagnostic): string {
+export function formatDiagnostic(diagnostic: Diagnostic): string {
   const { file, line, column, severity, message } = diagnostic;
   return `${printable(file)}:${line}:${column}: ${severity}: ${printable(message)}`;
 }

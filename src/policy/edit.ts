@@ -11,7 +11,7 @@ import type { Assignment } from './assignment.ts';
 import {
   Diagnostics,
   LineIndex,
-  printDiagnostic,
+  formatDiagnostic,
   suggestion,
   type Diagnostic,
 } from './diagnostic.ts';
@@ -104,7 +104,7 @@ function edit(text: string, change: (text: string) => Edited): Edited {
   const before = parsePolicy('', text);
   if (before.document === undefined) {
     return fail(
-      before.diagnostics.list.map((each) => printDiagnostic({ ...each, file: 'policy' })),
+      before.diagnostics.list.map((each) => formatDiagnostic({ ...each, file: 'policy' })),
     );
   }
   const edited = change(text);

@@ -1,7 +1,7 @@
 /** Each limit of a tenant, or of one of its sites: its value, and the line that set it. */
 import type { LimitValues } from '../limits/limit.ts';
 import { attributes, limitAttribute, type KeyedAttribute } from '../limits/limits.ts';
-import { printQuantity, unlimited, type Quantity } from '../base/quantity.ts';
+import { formatQuantity, unlimited, type Quantity } from '../base/quantity.ts';
 import type { LineIndex } from './diagnostic.ts';
 import type { Jail } from './jail.ts';
 import {
@@ -123,10 +123,10 @@ function explainOne(
   }, undefined);
   return {
     limit: key.replace('.', ' '),
-    value: printQuantity(kind, value),
+    value: formatQuantity(kind, value),
     from: origin === undefined ? notSet : describe(origin.link),
     ...(line !== undefined && { line }),
-    ...(bound && { bound: printQuantity(kind, bound.value), boundBy: bound.by }),
+    ...(bound && { bound: formatQuantity(kind, bound.value), boundBy: bound.by }),
   };
 }
 
@@ -180,6 +180,6 @@ const idleLimits = ({ own = [] }: Site): readonly IdleLimit[] =>
   own.flatMap((each) => {
     const reason = reasonOf(each);
     const { key, value, by } = each;
-    const text = printQuantity(limitAttribute(key).kind, value);
+    const text = formatQuantity(limitAttribute(key).kind, value);
     return reason === undefined ? [] : [{ limit: key.replace('.', ' '), value: text, by, reason }];
   });

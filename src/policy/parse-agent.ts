@@ -2,7 +2,7 @@
 import { attributes as limitAttributes, findAttribute } from '../limits/limits.ts';
 import { alertTopics, alertTopicWords, findAlertTopic } from '../limits/alert-topics.ts';
 import { severities, type LimitKey } from '../limits/limit.ts';
-import { printDuration } from '../base/duration.ts';
+import { formatDuration } from '../base/duration.ts';
 import type { Result } from '../base/result.ts';
 import { suggestion, type Diagnostics, type Located } from './diagnostic.ts';
 import {
@@ -145,7 +145,7 @@ class AttributeReader {
     const value = this.parsed(name, valueKinds.duration.parse);
     if (value === undefined) return fallback;
     if (value >= min && value <= max) return value;
-    const range = `from "${printDuration(min)}" to "${printDuration(max)}"`;
+    const range = `from "${formatDuration(min)}" to "${formatDuration(max)}"`;
     this.error(name, `The ${name} "${this.text(name)}" is out of range; it may be ${range}`);
     return fallback;
   }

@@ -2,7 +2,7 @@
  * The kinds of attribute values, apart from the quantities of limits (`base/quantity.ts`). A new kind is one entry
  * here: the parser, the schema and the reference page read it.
  */
-import { durationPattern, parseDuration, printDuration } from '../base/duration.ts';
+import { durationPattern, parseDuration, formatDuration } from '../base/duration.ts';
 import { quantityKinds } from '../base/quantity.ts';
 import { fail, ok, type Result } from '../base/result.ts';
 import { siteLimitSetters, type SiteLimitSetters, type UidRange } from './document.ts';
@@ -81,7 +81,7 @@ export const valueKinds = {
     form: 'ranges such as `1000-59999`, separated by spaces or commas',
     pattern: list(range),
     parse: parseRanges,
-    print: (ranges: readonly UidRange[]) => ranges.map(printRange).join(' '),
+    print: (ranges: readonly UidRange[]) => ranges.map(formatRange).join(' '),
   },
   setters: {
     form: '`administrator`, `reseller`, `tenant`, or `reseller tenant`',
@@ -102,7 +102,7 @@ export const valueKinds = {
     form: 'a number with one of `s` `min` `h` `days`',
     pattern: durationPattern,
     parse: parseDuration,
-    print: printDuration,
+    print: formatDuration,
   },
   space: {
     form: 'a number with one of `KiB` `MiB` `GiB` `TiB`',
@@ -233,7 +233,7 @@ export function parseRange(value: string): Result<UidRange> {
   return ok({ first, last });
 }
 
-const printRange = ({ first, last }: UidRange) =>
+const formatRange = ({ first, last }: UidRange) =>
   first === last ? `${first}` : `${first}-${last}`;
 
 /** Returns the pattern for XML Schema, whose patterns are anchored and have no escape for `$`. */

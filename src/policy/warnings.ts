@@ -4,7 +4,7 @@
  */
 import { limitAttribute } from '../limits/limits.ts';
 import type { LimitKey } from '../limits/limit.ts';
-import { printQuantity, unlimited, type Quantity } from '../base/quantity.ts';
+import { formatQuantity, unlimited, type Quantity } from '../base/quantity.ts';
 import type { Diagnostics } from './diagnostic.ts';
 import {
   isWritten,
@@ -148,5 +148,5 @@ const sizeOf = (value: Quantity | undefined): number =>
   value === undefined || value === unlimited ? Infinity : value;
 
 function print(key: LimitKey, value: Quantity | undefined): string {
-  return value === undefined ? unlimited : printQuantity(limitAttribute(key).kind, value);
+  return value === undefined ? unlimited : formatQuantity(limitAttribute(key).kind, value);
 }

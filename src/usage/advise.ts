@@ -7,7 +7,7 @@
  */
 import type { LimitKey } from '../limits/limit.ts';
 import { limitAttribute } from '../limits/limits.ts';
-import { printQuantity, type Quantity, type QuantityKind } from '../base/quantity.ts';
+import { formatQuantity, type Quantity, type QuantityKind } from '../base/quantity.ts';
 import type { MetricKey } from './metrics.ts';
 import { times } from './numbers.ts';
 
@@ -68,7 +68,7 @@ export function reasonOf(key: LimitKey, { count, at }: Hit): string {
   const often = `hit ${times(count)}`;
   if (at === undefined)
     return `${often} without a limit of its own: that of another cgroup applied`;
-  return `${often} at ${printLimit(key, at)}: more is needed; how much is unknown until it is raised`;
+  return `${often} at ${formatLimit(key, at)}: more is needed; how much is unknown until it is raised`;
 }
 
 const min: Readonly<Partial<Record<QuantityKind, number>>> = {
@@ -88,5 +88,5 @@ function roundUp(key: LimitKey, value: number): number {
   return Number((whole * step).toFixed(3));
 }
 
-export const printLimit = (key: LimitKey, value: number): string =>
-  printQuantity(limitAttribute(key).kind, value as Quantity);
+export const formatLimit = (key: LimitKey, value: number): string =>
+  formatQuantity(limitAttribute(key).kind, value as Quantity);

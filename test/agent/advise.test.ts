@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { after, before, describe, test } from 'node:test';
-import { printProblem } from '../../src/base/problem.ts';
+import { formatProblem } from '../../src/base/problem.ts';
 import type { Advice, AdviseResponse, UsageResponse } from '../../src/agent/api/api.ts';
 import { quantityKinds } from '../../src/base/quantity.ts';
 import { hostHere } from '../conformance/host-here.ts';
@@ -48,7 +48,7 @@ describe('advice', { skip }, () => {
   const treeOf = () => {
     if ('skip' in here) throw new Error(here.skip);
     const driver = here.host.probe();
-    if (!driver.ok) throw new Error(printProblem(driver.error));
+    if (!driver.ok) throw new Error(formatProblem(driver.error));
     return driver.value.tree;
   };
   const advise = async () => (await agent.ask('/v1/advise')).json<AdviseResponse>();

@@ -18,7 +18,7 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { SMTPServer } from 'smtp-server';
-import { failed, printProblem } from '../../src/base/problem.ts';
+import { failed, formatProblem } from '../../src/base/problem.ts';
 import { ok } from '../../src/base/result.ts';
 import { Alerts, type AlertLedger, type AlertsOptions } from '../../src/agent/alerts/alerts.ts';
 import { isMailAddress, receiverOf, type AlertWho } from '../../src/agent/alerts/receiver.ts';
@@ -545,7 +545,7 @@ describe('Alerts go', () => {
   test('not to a tenant about the sum of a reseller, nor to a reseller that is not there', () => {
     const to = (changes: Partial<AlertRule>, who: AlertWho) => {
       const found = receiverOf(ruleOf({ address: undefined, ...changes }), who);
-      return found.ok ? found.value?.address : printProblem(found.error);
+      return found.ok ? found.value?.address : formatProblem(found.error);
     };
     assert.equal(to({ to: 'tenant' }, whoOf('r1000')), undefined);
     assert.equal(to({ to: 'reseller' }, whoOf('r1000')), 't1000');

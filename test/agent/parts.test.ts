@@ -19,7 +19,7 @@ import { oomKillsIn, parseOomKill } from '../../src/host/kernel-log.ts';
 import { readText } from '../../src/sys/files/read.ts';
 import { serviceNotifier } from '../../src/sys/sockets/systemd-notify.ts';
 import { eventually } from '../../src/testing/patience.ts';
-import { printProblem } from '../../src/base/problem.ts';
+import { formatProblem } from '../../src/base/problem.ts';
 import { metricKeys, type MetricKey } from '../../src/usage/metrics.ts';
 import { readSecret } from '../../src/sys/files/secret-file.ts';
 
@@ -211,7 +211,7 @@ describe('readSecret()', () => {
   const path = join(directory, 'token');
   const error = () => {
     const read = readSecret(path);
-    return read.ok ? 'none' : printProblem(read.error);
+    return read.ok ? 'none' : formatProblem(read.error);
   };
 
   test('takes a secret that root alone can read', () => {

@@ -10,16 +10,16 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jailTools, runInJail } from '../../src/kernel-modules/io/rebuild/jail.ts';
 import { makeJailCgroup } from '../../src/kernel-modules/io/rebuild/jail-cgroup.ts';
-import { printCause, printProblem } from '../../src/base/problem.ts';
+import { formatCause, formatProblem } from '../../src/base/problem.ts';
 
 const bounds = { memoryBytes: 256 * 2 ** 20, processes: 64 };
 const tools = jailTools();
-const skip = tools.ok ? whyNoCgroup() : printProblem(tools.error);
+const skip = tools.ok ? whyNoCgroup() : formatProblem(tools.error);
 
 function whyNoCgroup(): string | false {
   const made = makeJailCgroup(bounds);
   if (made.ok) made.value[Symbol.dispose]();
-  return made.ok ? false : printCause(made.error);
+  return made.ok ? false : formatCause(made.error);
 }
 
 const cgroups = () => globSync('/sys/fs/cgroup/{,*/}bulkhead-jail-*');
@@ -35,7 +35,7 @@ test('makeJailCgroup() limits the memory of all processes together', { skip }, a
     limits: { ...bounds, addressSpaceBytes: 200 * 2 ** 20 },
     onLine: (line) => lines.push(line),
   });
-  assert.ok(run.ok, run.ok ? '' : printProblem(run.error));
+  assert.ok(run.ok, run.ok ? '' : formatProblem(run.error));
   assert.equal(run.value.unbounded, undefined);
   const had = lines.filter((line) => line === 'had').length;
   assert.ok(had < 8, `${had} of 8 processes had 100 MiB, with 256 MiB for all`);
@@ -48,7 +48,7 @@ test('makeJailCgroup() counts files in memory too', { skip }, async () => {
     writable: '/build',
     limits: { ...bounds, writableBytes: 2 ** 30 },
   });
-  assert.ok(run.ok, run.ok ? '' : printProblem(run.error));
+  assert.ok(run.ok, run.ok ? '' : formatProblem(run.error));
   assert.ok(!run.value.lastLines.includes(String(400 * 2 ** 20)), run.value.lastLines.join('\n'));
 });
 
@@ -72,7 +72,7 @@ test('makeJailCgroup() removes what a killed run left behind', { skip }, async (
   await once(child, 'exit');
   assert.ok(left().length > 0, 'a killed run cannot have removed it');
   const next = makeJailCgroup(bounds);
-  assert.ok(next.ok, next.ok ? '' : printCause(next.error));
+  assert.ok(next.ok, next.ok ? '' : formatCause(next.error));
   next.value[Symbol.dispose]();
   for (let tries = 0; left().length > 0 && tries < 600; tries++) {
     await sleep(100);

@@ -1,22 +1,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { causedBy, printProblem, type Problem } from '../../src/base/problem.ts';
+import { causedBy, formatProblem, type Problem } from '../../src/base/problem.ts';
 
-test('printProblem() says what was tried, on what, why it failed and what to do', () => {
+test('formatProblem() says what was tried, on what, why it failed and what to do', () => {
   const problem = {
     action: 'read',
     object: '/etc/bulkhead/policy.xml',
     reason: 'it does not exist',
   };
-  assert.equal(printProblem(problem), 'Cannot read "/etc/bulkhead/policy.xml": it does not exist');
+  assert.equal(formatProblem(problem), 'Cannot read "/etc/bulkhead/policy.xml": it does not exist');
   assert.equal(
-    printProblem({ action: 'inspect this host', reason: 'not permitted', hint: 'run as root' }),
+    formatProblem({ action: 'inspect this host', reason: 'not permitted', hint: 'run as root' }),
     'Cannot inspect this host: not permitted; run as root',
   );
 });
 
-test('printProblem() lets no control character of an object through', () => {
-  const text = printProblem({ action: 'open', object: 'a\u001b[31m"', reason: 'it is a fifo' });
+test('formatProblem() lets no control character of an object through', () => {
+  const text = formatProblem({ action: 'open', object: 'a\u001b[31m"', reason: 'it is a fifo' });
   assert.equal(text, 'Cannot open "a\\u{1b}[31m"": it is a fifo');
 });
 
@@ -35,7 +35,7 @@ test('causedBy() makes a failure further down the reason of one further up', () 
     errno: 'EAGAIN',
   });
   assert.equal(
-    printProblem({ ...cause, action: 'write', object: '/etc/x' }),
+    formatProblem({ ...cause, action: 'write', object: '/etc/x' }),
     'Cannot write "/etc/x": cannot lock "/etc/x.lock": process 7 holds it; try again',
   );
 });

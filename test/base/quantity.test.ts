@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import {
-  printQuantity,
+  formatQuantity,
   quantityKinds,
   type Quantity,
   type QuantityKind,
@@ -70,7 +70,7 @@ test('parse(print(x)) is x', () => {
   ][]) {
     fc.assert(
       fc.property(arbitrary, (value) => {
-        const parsed = quantityKinds[kind].parse(printQuantity(kind, value as Quantity));
+        const parsed = quantityKinds[kind].parse(formatQuantity(kind, value as Quantity));
         assert.ok(parsed.ok && Math.abs(parsed.value - value) < 1e-9, `${kind} ${value}`);
       }),
     );

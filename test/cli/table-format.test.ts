@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { printProblem } from '../../src/base/problem.ts';
+import { formatProblem } from '../../src/base/problem.ts';
 import { adviceCommands, isNotable, shellWord } from '../../src/cli/commands/usage/advice.ts';
 import { printable } from '../../src/base/printable.ts';
 import {
@@ -154,7 +154,7 @@ test('parsePeriod() refuses an invalid period with an example of a valid one', (
   for (const [options, expected] of rows) {
     const parsed = period(options);
     assert.ok(!parsed.ok, JSON.stringify(options));
-    assert.match(printProblem(parsed.error), expected);
+    assert.match(formatProblem(parsed.error), expected);
   }
 });
 

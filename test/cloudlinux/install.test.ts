@@ -24,7 +24,7 @@ import {
   removeLveInfo,
   writeLveInfo,
 } from '../../src/cloudlinux/io/lve-info-file.ts';
-import { printProblem, type Problem } from '../../src/base/problem.ts';
+import { formatProblem, type Problem } from '../../src/base/problem.ts';
 import type { Bytes } from '../../src/base/quantity.ts';
 import type { Result } from '../../src/base/result.ts';
 import { runLve } from './lve-program.ts';
@@ -144,7 +144,7 @@ test('a command that was installed runs Bulkhead', async () => {
 });
 
 const errorOf = (written: Result<void, Problem>) =>
-  written.ok ? 'it did not fail' : printProblem(written.error);
+  written.ok ? 'it did not fail' : formatProblem(written.error);
 
 test('lveInfo() is the text of /var/lve/info', () => {
   const defaults = limitNumbers({ 'memory.limit': (2 ** 30) as Bytes, 'cpu.limit': 'unlimited' });

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { attributes } from '../../src/limits/limits.ts';
 import type { LimitKey, LimitValues } from '../../src/limits/limit.ts';
-import { printDiagnostic } from '../../src/policy/diagnostic.ts';
+import { formatDiagnostic } from '../../src/policy/diagnostic.ts';
 import { parsePolicy, type ParsedPolicy } from '../../src/policy/parse.ts';
 import type { Account, Policy } from '../../src/policy/policy.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
@@ -14,7 +14,7 @@ import {
   parseVeCfg,
   type VeCfgOptions,
 } from '../../src/cloudlinux/core/ve-cfg.ts';
-import { printQuantity, unlimited } from '../../src/base/quantity.ts';
+import { formatQuantity, unlimited } from '../../src/base/quantity.ts';
 
 /** The example of the vendor's documentation, complete. */
 const vendor = `<?xml version="1.0" ?>
@@ -40,7 +40,7 @@ const account = (user: string, uid: number): Account => ({ user, uid, gid: uid, 
 const wide = { uids: { first: 500, last: 59_999 } };
 
 const lve = (...inside: string[]) => `<lveconfig>${inside.join('\n')}</lveconfig>`;
-const messages = ({ diagnostics }: ParsedPolicy) => diagnostics.list.map(printDiagnostic);
+const messages = ({ diagnostics }: ParsedPolicy) => diagnostics.list.map(formatDiagnostic);
 
 function resolved({ document, diagnostics }: ParsedPolicy, accounts: readonly Account[]): Policy {
   assert.ok(document !== undefined);
@@ -56,7 +56,7 @@ const said = (values: LimitValues) =>
   Object.fromEntries(
     [...attributes]
       .filter(([key]) => values[key] !== undefined)
-      .map(([key, { kind }]) => [key, printQuantity(kind, values[key] ?? unlimited)]),
+      .map(([key, { kind }]) => [key, formatQuantity(kind, values[key] ?? unlimited)]),
   );
 
 const valuesOf = (text: string, options: Partial<VeCfgOptions> = {}, uid = 1001) => {
@@ -295,7 +295,7 @@ describe('exportVeCfg()', () => {
     const policy = resolved(parsed, accounts);
     assert.ok(parsed.document !== undefined);
     const { text, diagnostics } = exportVeCfg(parsed.document, policy);
-    return { text, found: diagnostics.map(printDiagnostic).join('\n') };
+    return { text, found: diagnostics.map(formatDiagnostic).join('\n') };
   };
 
   test('exportVeCfg() writes the defaults in full, and of tenants what differs', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { printProblem } from '../../src/base/problem.ts';
+import { formatProblem } from '../../src/base/problem.ts';
 import { applyPolicy, planPolicy, releaseAll } from '../../src/apply/apply.ts';
 import { fakeHost, type FakeHost } from '../../src/testing/fake-host.ts';
 import type { Errno } from '../../src/base/problem.ts';
@@ -123,7 +123,7 @@ for (const version of [1, 2] as const) {
     for (const each of host.cgroups) each.put(busy, 'cgroup.procs', '4194305');
     const released = releaseAll(host, { kill: false });
     assert.ok(!released.ok);
-    const [message = '', ...others] = released.error.map(printProblem);
+    const [message = '', ...others] = released.error.map(formatProblem);
     assert.deepEqual(others, []);
     assert.match(message, new RegExp(`cgroup "${busy}": 1 process is in it`));
     for (const each of host.cgroups) assert.ok(!each.exists(`u${uids.first}`));

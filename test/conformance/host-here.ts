@@ -1,6 +1,6 @@
 /** The real kernel of this machine with cgroups of Bulkhead's own, or why it cannot be used. */
 import '../../src/testing/guard/here.ts';
-import { printProblem } from '../../src/base/problem.ts';
+import { formatProblem } from '../../src/base/problem.ts';
 import type { Host } from '../../src/host/host.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { treeHost } from '../../src/testing/tree-host.ts';
@@ -14,6 +14,6 @@ export interface Here {
 export function hostHere(instance: string): Here | { readonly skip: string } {
   const host = treeHost(pathsOf(instance));
   const driver = host.probe();
-  if (!driver.ok) return { skip: printProblem(driver.error) };
+  if (!driver.ok) return { skip: formatProblem(driver.error) };
   return { host, version: driver.value.capabilities.driver === 'cgroup2' ? 2 : 1 };
 }

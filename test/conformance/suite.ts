@@ -5,14 +5,14 @@
 import { existsSync } from 'node:fs';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { printProblem } from '../../src/base/problem.ts';
+import { formatProblem } from '../../src/base/problem.ts';
 import { applyPolicy, planPolicy, releaseAll } from '../../src/apply/apply.ts';
 import type { Driver, ExecuteOptions, Failure } from '../../src/host/driver.ts';
 import type { Host } from '../../src/host/host.ts';
 import type { Policy } from '../../src/policy/policy.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
-import { printOperation } from '../../src/plan/print.ts';
+import { formatOperation } from '../../src/plan/format.ts';
 
 /** uids that no account of an ordinary host has. */
 export const uids = { first: 64_201, second: 64_202, third: 64_203, reseller: 64_210 };
@@ -35,23 +35,23 @@ const gentle: ExecuteOptions = { kill: false, force: false };
 
 /** Returns the message as it is printed. */
 export const messageOf = (failure: Failure | undefined) =>
-  failure === undefined ? '' : printProblem(failure.problem);
+  failure === undefined ? '' : formatProblem(failure.problem);
 
 export function mustApply(body: string, host: Host, options = gentle) {
   const applied = applyPolicy(policyOf(body), host, options);
-  assert.ok(applied.ok, applied.ok ? '' : printProblem(applied.error));
+  assert.ok(applied.ok, applied.ok ? '' : formatProblem(applied.error));
   assert.deepEqual(applied.value.failures.map(messageOf), []);
   return applied.value;
 }
 
 function driverOf(host: Host): Driver {
   const driver = host.probe();
-  assert.ok(driver.ok, driver.ok ? '' : printProblem(driver.error));
+  assert.ok(driver.ok, driver.ok ? '' : formatProblem(driver.error));
   return driver.value;
 }
 
 const drift = (body: string, host: Host) =>
-  planPolicy(policyOf(body), driverOf(host)).operations.map((each) => printOperation(each));
+  planPolicy(policyOf(body), driverOf(host)).operations.map((each) => formatOperation(each));
 
 const { first, second, third, reseller } = uids;
 const everyLimit = `
@@ -86,7 +86,7 @@ export function conformance(name: string, makeHost: () => Host): void {
   on('the first apply does what the plan before it says, and no less', (host) => {
     const planned = drift(everyLimit, host);
     const { operations } = mustApply(everyLimit, host);
-    assert.deepEqual(operations.map((each) => printOperation(each)).sort(), planned.toSorted());
+    assert.deepEqual(operations.map((each) => formatOperation(each)).sort(), planned.toSorted());
   });
 
   on('a second apply writes nothing', (host) => {

@@ -11,10 +11,10 @@ import { fileURLToPath } from 'node:url';
 import { Meter } from '../../src/agent/sampling/meter.ts';
 import { MemberIndex } from '../../src/agent/sampling/member-index.ts';
 import { applyPolicy, planPolicy, releaseAll } from '../../src/apply/apply.ts';
-import { printProblem } from '../../src/base/problem.ts';
+import { formatProblem } from '../../src/base/problem.ts';
 import { linuxHost, type Host } from '../../src/host/host.ts';
 import { pathsOf } from '../../src/host/paths.ts';
-import { printOperation } from '../../src/plan/print.ts';
+import { formatOperation } from '../../src/plan/format.ts';
 import type { DriverName } from '../../src/policy/document.ts';
 import { eventually } from '../../src/testing/patience.ts';
 import { messageOf, mustApply, policyOf } from './suite.ts';
@@ -57,7 +57,7 @@ const driverHere = () => {
   return driver.value;
 };
 const drift = (body: string) =>
-  planPolicy(policyOf(body), driverHere()).operations.map((each) => printOperation(each));
+  planPolicy(policyOf(body), driverHere()).operations.map((each) => formatOperation(each));
 const cgroupOf = (pid: number) => readFileSync(`/proc/${pid}/cgroup`, 'utf8').trim();
 const asTenant = (options: readonly string[], ...command: readonly string[]) =>
   [launcher, ['--instance', instance, ...options, String(uid), '--', ...command]] as const;
@@ -75,7 +75,7 @@ async function sleeper(...options: readonly string[]): Promise<Disposable & { pi
 }
 
 if (!probed.ok) {
-  test('sites of slices', { skip: printProblem(probed.error) }, () => {});
+  test('sites of slices', { skip: formatProblem(probed.error) }, () => {});
 } else {
   clear();
 

@@ -1,6 +1,6 @@
 /** The conformance suite with tenants in systemd's slices, the default where systemd runs: in the virtual machine. */
 import { releaseAll } from '../../src/apply/apply.ts';
-import { printProblem } from '../../src/base/problem.ts';
+import { formatProblem } from '../../src/base/problem.ts';
 import { linuxHost } from '../../src/host/host.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import assert from 'node:assert/strict';
@@ -17,5 +17,5 @@ if (possible.ok) {
   assert.equal(usual.ok && usual.value.capabilities.driver, 'systemd');
   conformance('slices of systemd', () => host);
 } else {
-  test('slices of systemd', { skip: printProblem(possible.error) }, () => {});
+  test('slices of systemd', { skip: formatProblem(possible.error) }, () => {});
 }

@@ -14,7 +14,7 @@ import {
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { printProblem } from '../../src/base/problem.ts';
+import { formatProblem } from '../../src/base/problem.ts';
 import { recordOf, sysctlFile } from '../../src/hardening/io/places.ts';
 import { closed, open, run, Stage } from './stage.ts';
 
@@ -107,7 +107,7 @@ test('a value that the kernel does not take leaves everything as it was', option
     mkdirSync(refused);
   });
   assert.ok(!done.ok);
-  assert.match(printProblem(done.error), /set kernel\.dmesg_restrict to "1".*nothing was changed/);
+  assert.match(formatProblem(done.error), /set kernel\.dmesg_restrict to "1".*nothing was changed/);
   rmSync(refused, { recursive: true });
   stage.write('kernel.dmesg_restrict', '0');
   isAsBefore(stage);
@@ -120,7 +120,7 @@ test('a file that is not ours, or not safe, is not touched', options, () => {
   writeFileSync(file, 'kernel.dmesg_restrict = 0\n');
   const foreign = run(stage.places, false);
   assert.ok(!foreign.ok);
-  assert.match(printProblem(foreign.error), /it was not written by Bulkhead; rename it/);
+  assert.match(formatProblem(foreign.error), /it was not written by Bulkhead; rename it/);
   rmSync(file);
   symlinkSync(join(stage.root, 'elsewhere'), file);
   assert.ok(!run(stage.places, false).ok);
@@ -141,7 +141,7 @@ test('a record that is damaged changes nothing', options, () => {
   for (const undo of [false, true]) {
     const done = run(stage.places, undo);
     assert.ok(!done.ok);
-    assert.match(printProblem(done.error), /it is damaged; set the values by hand/);
+    assert.match(formatProblem(done.error), /it is damaged; set the values by hand/);
   }
   isHardened(stage);
 });

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { hostItems, type HostFacts } from '../../src/hardening/core/host-items.ts';
 import { judgeSettings } from '../../src/hardening/core/judge.ts';
 import { defaultSettings, planHarden, planUndo } from '../../src/hardening/core/plan.ts';
-import { parseRecord, printRecord } from '../../src/hardening/core/record.ts';
+import { parseRecord, formatRecord } from '../../src/hardening/core/record.ts';
 import { settingOf, settings } from '../../src/hardening/core/settings.ts';
 import { isOurs, laterLine, parseSysctlFile } from '../../src/hardening/core/sysctl-files.ts';
 
@@ -130,18 +130,18 @@ test('planUndo() leaves what somebody else has set since', () => {
   assert.match(one.text ?? '', /protected_fifos = 2\nkernel/);
 });
 
-test('parseRecord() takes what printRecord() wrote, and nothing that writes elsewhere', () => {
+test('parseRecord() takes what formatRecord() wrote, and nothing that writes elsewhere', () => {
   const record = [{ key: 'fs.protected_symlinks', before: '0', set: '1' }];
-  assert.deepEqual(parseRecord(printRecord(record)), { ok: true, value: record });
+  assert.deepEqual(parseRecord(formatRecord(record)), { ok: true, value: record });
   for (const bad of [
     '',
     'null',
     '[]',
     '{"version":2,"values":[]}',
-    printRecord([{ key: 'kernel.core_pattern', before: '0', set: '1' }]),
-    printRecord([{ key: '../../etc/passwd', before: '0', set: '1' }]),
-    printRecord([{ key: 'fs.protected_symlinks', before: '|/tmp/x', set: '1' }]),
-    printRecord([{ key: 'fs.protected_symlinks', before: '0\n1', set: '1' }]),
+    formatRecord([{ key: 'kernel.core_pattern', before: '0', set: '1' }]),
+    formatRecord([{ key: '../../etc/passwd', before: '0', set: '1' }]),
+    formatRecord([{ key: 'fs.protected_symlinks', before: '|/tmp/x', set: '1' }]),
+    formatRecord([{ key: 'fs.protected_symlinks', before: '0\n1', set: '1' }]),
   ])
     assert.equal(parseRecord(bad).ok, false, bad);
 });

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { printProblem } from '../../src/base/problem.ts';
+import { formatProblem } from '../../src/base/problem.ts';
 import { publishAccounts, withdrawAccounts } from '../../src/host/cgroups/launch-accounts.ts';
 import { pathsOf, type Paths } from '../../src/host/paths.ts';
 import { applyPolicy, releaseAll } from '../../src/apply/apply.ts';
@@ -213,7 +213,7 @@ describe('publishAccounts()', () => {
     writeFileSync(paths.runtime, '');
     const published = publishAccounts(paths, tenants);
     assert.match(
-      published.ok ? '' : printProblem(published.error),
+      published.ok ? '' : formatProblem(published.error),
       /^Cannot write ".*\/accounts": /,
     );
   });

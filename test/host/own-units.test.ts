@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { after, test } from 'node:test';
-import { printProblem } from '../../src/base/problem.ts';
+import { formatProblem } from '../../src/base/problem.ts';
 import {
   ownUnits,
   unitFile,
@@ -41,7 +41,7 @@ test('what is there already is brought up to date, or left alone', () => {
   writeFileSync(unitPath({ etc }, second), '[Unit]\nDescription=mine\n');
   const refused = writeUnits({ etc }, names);
   assert.match(
-    refused.ok ? '' : printProblem(refused.error),
+    refused.ok ? '' : formatProblem(refused.error),
     /Bulkhead did not write; move it away/,
   );
   assert.match(readFileSync(unitPath({ etc }, second), 'utf8'), /mine/);

@@ -23,7 +23,7 @@ import { lockFile } from '../../src/sys/files/flock.ts';
 import { editPolicyFile } from '../../src/host/edit-policy-file.ts';
 import { readForeignFile, readPolicyFile } from '../../src/host/policy-file.ts';
 import { createTextFile } from '../../src/sys/files/edited-file.ts';
-import { printProblem, type Problem } from '../../src/base/problem.ts';
+import { formatProblem, type Problem } from '../../src/base/problem.ts';
 import { fail, ok, type Result } from '../../src/base/result.ts';
 
 const asRoot = process.geteuid?.() === 0 ? false : 'needs root, to give files away';
@@ -41,13 +41,13 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 function errorOf<T>(result: Result<T, Problem>): string {
   if (result.ok) assert.fail('it did not fail');
-  const error = printProblem(result.error);
+  const error = formatProblem(result.error);
   assert.ok(!error.includes('\n'), error);
   return error;
 }
 
 function valueOf<T>(result: Result<T, Problem>): T {
-  if (!result.ok) assert.fail(printProblem(result.error));
+  if (!result.ok) assert.fail(formatProblem(result.error));
   return result.value;
 }
 

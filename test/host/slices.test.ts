@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
-import { printProblem } from '../../src/base/problem.ts';
+import { formatProblem } from '../../src/base/problem.ts';
 import type { CgroupFiles } from '../../src/host/cgroups/cgroup-files.ts';
 import { whomFor } from '../../src/host/cgroups/systemd-delegation.ts';
 import { pathsOf } from '../../src/host/paths.ts';
@@ -95,7 +95,7 @@ suite('the files of slices', () => {
     const written = files.write({ uid: 1001 }, text, true);
     assert.ok(!written.ok);
     assert.match(
-      printProblem(written.error),
+      formatProblem(written.error),
       /it is a symbolic link or not a directory; remove it$/,
     );
     assert.deepEqual(readdirSync(join(directory, 'elsewhere')), []);

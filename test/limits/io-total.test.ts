@@ -8,7 +8,7 @@ import { io } from '../../src/limits/io.ts';
 import { ioFiles1, ioFiles2, restingIo } from '../../src/limits/io-caps.ts';
 import { noCounters } from '../../src/limits/limits.ts';
 import type { LimitValues, SettingContext } from '../../src/limits/limit.ts';
-import { printPlan } from '../../src/plan/print.ts';
+import { formatPlan } from '../../src/plan/format.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
 import { applyPolicy } from '../../src/apply/apply.ts';
@@ -192,7 +192,7 @@ for (const version of [1, 2] as const) {
       assert.ok(read + write <= 8000 && write >= 3000, `${read} ${write}`);
       tick(0, 0);
       assert.deepEqual(capsNow(), [4000, 4000]);
-      assert.equal(printPlan(planPolicy(policy, driver)).includes('Nothing to change'), true);
+      assert.equal(formatPlan(planPolicy(policy, driver)).includes('Nothing to change'), true);
     });
 
     test('writes nothing while nothing changes', () => {

@@ -4,7 +4,7 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { printProblem } from '../../src/base/problem.ts';
+import { formatProblem } from '../../src/base/problem.ts';
 import { releaseAll } from '../../src/apply/apply.ts';
 import { address, Connector } from '../../src/host/placer/connector.ts';
 import { foreignCgroup } from '../../src/host/placer/foreign.ts';
@@ -45,7 +45,7 @@ function forged(pid: number): Buffer {
 
 test('Connector believes the kernel alone', { skip }, () => {
   const opened = Connector.open();
-  assert.ok(opened.ok, opened.ok ? '' : printProblem(opened.error));
+  assert.ok(opened.ok, opened.ok ? '' : formatProblem(opened.error));
   using connector = opened.value;
   assert.equal(connector.start().ok, true);
   const seen: number[] = [];
@@ -284,7 +284,7 @@ test(
       const status = await placer.status((each) => each.migrated === 1);
       assert.equal(status.state, 'off');
       assert.match(
-        status.problem === undefined ? '' : printProblem(status.problem),
+        status.problem === undefined ? '' : formatProblem(status.problem),
         /reports nothing here.*every 2 seconds/,
       );
       const driver = host.probe();
@@ -307,7 +307,7 @@ test('a placer without CAP_NET_ADMIN reports that', { skip }, async () => {
   const status = await placer.status((each) => each.pong === 5);
   assert.equal(status.state, 'off');
   assert.match(
-    status.problem === undefined ? '' : printProblem(status.problem),
+    status.problem === undefined ? '' : formatProblem(status.problem),
     /EPERM .*CAP_NET_ADMIN/,
   );
 });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { planPolicy } from '../../src/apply/apply.ts';
-import { printPlan } from '../../src/plan/print.ts';
+import { formatPlan } from '../../src/plan/format.ts';
 import { fakeHost } from '../../src/testing/fake-host.ts';
 import { mustApply, policyOf } from '../conformance/suite.ts';
 
@@ -24,20 +24,20 @@ function golden(name: string, text: string): void {
 }
 
 for (const version of [1, 2] as const) {
-  test(`printPlan() shows a first plan on cgroup v${version}`, () => {
+  test(`formatPlan() shows a first plan on cgroup v${version}`, () => {
     const host = fakeHost(version);
     const driver = host.probe();
     assert.ok(driver.ok);
-    golden(`first-v${version}`, printPlan(planPolicy(policyOf(body), driver.value)));
+    golden(`first-v${version}`, formatPlan(planPolicy(policyOf(body), driver.value)));
   });
 
-  test(`printPlan() shows a change on cgroup v${version}`, () => {
+  test(`formatPlan() shows a change on cgroup v${version}`, () => {
     const host = fakeHost(version);
     const { driver } = mustApply(body, host);
-    golden(`change-v${version}`, printPlan(planPolicy(policyOf(later), driver)));
+    golden(`change-v${version}`, formatPlan(planPolicy(policyOf(later), driver)));
   });
 
-  test(`printPlan() shows how a tenant with a process is divided, and put together, on cgroup v${version}`, () => {
+  test(`formatPlan() shows how a tenant with a process is divided, and put together, on cgroup v${version}`, () => {
     const host = fakeHost(version);
     const plain = '<tenant uid="1001"><cpu limit="50%"/></tenant>';
     const divided = plain.replace(
@@ -46,8 +46,8 @@ for (const version of [1, 2] as const) {
     );
     const { driver } = mustApply(plain, host);
     for (const each of host.cgroups) each.put('u1001', 'cgroup.procs', '77');
-    const first = printPlan(planPolicy(policyOf(divided), driver));
+    const first = formatPlan(planPolicy(policyOf(divided), driver));
     mustApply(divided, host);
-    golden(`sites-v${version}`, `${first}\n\n${printPlan(planPolicy(policyOf(plain), driver))}`);
+    golden(`sites-v${version}`, `${first}\n\n${formatPlan(planPolicy(policyOf(plain), driver))}`);
   });
 }

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { planPolicy } from '../../src/apply/apply.ts';
 import type { LimitKey } from '../../src/limits/limit.ts';
 import type { Bytes, CpuFraction, Quantity } from '../../src/base/quantity.ts';
-import { printPlan, printUnit } from '../../src/plan/print.ts';
+import { formatPlan, formatUnit } from '../../src/plan/format.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
 import { fakeHost } from '../../src/testing/fake-host.ts';
@@ -22,7 +22,7 @@ function planOf(permission: string, version: 1 | 2): readonly string[] {
   const policy = resolvePolicy(document, { accounts: [], uidMin: 1000, siteLimits });
   const driver = fakeHost(version).probe();
   assert.ok(driver.ok);
-  return printPlan(planPolicy(policy, driver.value))
+  return formatPlan(planPolicy(policy, driver.value))
     .split('\n')
     .filter((line) => line.includes('site uid 5001/shop.example: '));
 }
@@ -60,8 +60,8 @@ test('in the file of a slice', () => {
     writes: [],
   };
   assert.equal(
-    printUnit({ ...unit, setBy: 'alice' }),
+    formatUnit({ ...unit, setBy: 'alice' }),
     '/p.conf: TasksMax 9 (in part set by alice)',
   );
-  assert.equal(printUnit(unit), '/p.conf: TasksMax 9');
+  assert.equal(formatUnit(unit), '/p.conf: TasksMax 9');
 });

@@ -3,7 +3,7 @@ import { suite, test } from 'node:test';
 import { setting, type FileSetting } from '../../src/limits/limit.ts';
 import type { Observed, ObservedCgroup, OrphanCgroup } from '../../src/plan/observed.ts';
 import { planChanges } from '../../src/plan/plan.ts';
-import { printOperation, printUnit } from '../../src/plan/print.ts';
+import { formatOperation, formatUnit } from '../../src/plan/format.ts';
 import {
   cgroupInSlice,
   cgroupPath,
@@ -196,7 +196,7 @@ function planned({ cgroups = [], orphans = [], stale = false }: Given): readonly
     preparations: [],
     stale,
   };
-  return planChanges(wanted, now).operations.map((each) => printOperation(each));
+  return planChanges(wanted, now).operations.map((each) => formatOperation(each));
 }
 
 const reload = '~ systemd reads its files again';
@@ -359,7 +359,7 @@ suite('the plan for sites of slices', () => {
   });
 });
 
-test('printUnit() names what changes by setting and disk', () => {
+test('formatUnit() names what changes by setting and disk', () => {
   const line = (...caps: string[]) => caps.map((each) => `IOReadBandwidthMax=${each}\n`).join('');
   const operation = {
     kind: 'unit',
@@ -372,7 +372,7 @@ test('printUnit() names what changes by setting and disk', () => {
     writes: [],
   } as const;
   assert.equal(
-    printUnit(operation),
+    formatUnit(operation),
     '/etc/1.conf: IOReadBandwidthMax /dev/block/8:0 1 → 2, IOReadBandwidthMax /dev/block/8:1 → (absent)',
   );
 });

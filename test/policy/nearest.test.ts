@@ -1,7 +1,7 @@
 /** Suggestions for unknown words. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { nearest, printDiagnostic } from '../../src/policy/diagnostic.ts';
+import { nearest, formatDiagnostic } from '../../src/policy/diagnostic.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 
 test('nearest() knows beginnings and plurals', () => {
@@ -23,7 +23,7 @@ test('an element that is not closed is reported where it begins', () => {
     '<bulkhead version="1">\n  <defaults>\n    <cpu limit="5%">\n  </defaults>\n</bulkhead>\n';
   const { diagnostics } = parsePolicy('p.xml', text);
   assert.deepEqual(
-    diagnostics.list.map((each) => printDiagnostic(each)),
+    diagnostics.list.map((each) => formatDiagnostic(each)),
     ['p.xml:3:5: error: <cpu> is not closed: end it with "/>", or with </cpu>'],
   );
 });

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { printDiagnostic } from '../../src/policy/diagnostic.ts';
+import { formatDiagnostic } from '../../src/policy/diagnostic.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 
-const problems = (text: string) => parsePolicy('p.xml', text).diagnostics.list.map(printDiagnostic);
+const problems = (text: string) =>
+  parsePolicy('p.xml', text).diagnostics.list.map(formatDiagnostic);
 const inside = (body: string) => problems(`<bulkhead version="1">${body}</bulkhead>`);
 
 test('parsePolicy() takes the whole language', () => {
@@ -180,7 +181,7 @@ test('parsePolicy() places a diagnostic after multi-byte text and a byte order m
   assert.match(problems(text).join(), /^p\.xml:2:2: error: <x>/);
 });
 
-test('printDiagnostic() keeps control characters from the terminal', () => {
+test('formatDiagnostic() keeps control characters from the terminal', () => {
   assert.match(
     inside('<tenant user="&#x1b;[2Ja"/>'.replace('&#x1b;', '\u009b')).join(),
     /\\u\{9b\}/,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { printDiagnostic } from '../../src/policy/diagnostic.ts';
+import { formatDiagnostic } from '../../src/policy/diagnostic.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { findTenant, originOf, type Account } from '../../src/policy/policy.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
@@ -25,7 +25,7 @@ function resolve(body: string) {
   const { document } = parsePolicy('p.xml', `<bulkhead version="1">${body}</bulkhead>`);
   assert.ok(document);
   const policy = resolvePolicy(document, { accounts, uidMin: 1000 });
-  return { policy, said: document.diagnostics.list.map(printDiagnostic) };
+  return { policy, said: document.diagnostics.list.map(formatDiagnostic) };
 }
 
 test('resolvePolicy() inherits nearest first: tenant, package, reseller package, defaults', () => {

@@ -18,7 +18,7 @@ import {
   exceeds,
   isSameHolder,
   parseSiteLimits,
-  printSiteLimits,
+  formatSiteLimits,
   tenantCannotSet,
   tenantLimits,
   type SetSiteLimits,
@@ -255,7 +255,7 @@ test('every limit is printed as it is read, and nothing else is taken', () => {
     }),
   );
   const kept = { name: 'alice', home: '131.17', sites: new Map([['shop.example', values]]) };
-  assert.deepEqual(parseSiteLimits(printSiteLimits(kept)), kept);
+  assert.deepEqual(parseSiteLimits(formatSiteLimits(kept)), kept);
   for (const text of [
     '',
     '[]',
@@ -273,7 +273,7 @@ test('every limit is printed as it is read, and nothing else is taken', () => {
 
 test('a name of a site that is one of JavaScript is a name like others', () => {
   const kept = { name: 'alice', sites: new Map([['__proto__', set(['cpu.limit', half])]]) };
-  assert.deepEqual(parseSiteLimits(printSiteLimits(kept)), kept);
+  assert.deepEqual(parseSiteLimits(formatSiteLimits(kept)), kept);
 });
 
 test('disks, entries and the network stay with the administrator', () => {
@@ -303,7 +303,7 @@ test('areSameHolders() knows another reseller, and a reseller from the tenant it
   assert.ok(!areSameHolders(kept, { ...alice, reseller: { ...acme, uid: 4001 } }));
   assert.ok(!areSameHolders(kept, { ...alice, reseller: { ...acme, home: '2.2' } }));
   const sites = shop(['cpu.limit', half]);
-  assert.deepEqual(parseSiteLimits(printSiteLimits({ ...kept, sites })), { ...kept, sites });
+  assert.deepEqual(parseSiteLimits(formatSiteLimits({ ...kept, sites })), { ...kept, sites });
   for (const reseller of ['4000', { uid: 4000 }, { uid: 1.5, name: 'acme' }, { name: 'acme' }])
     assert.equal(parseSiteLimits(JSON.stringify({ ...alice, reseller, sites: {} })), undefined);
 });

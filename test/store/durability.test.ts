@@ -23,7 +23,7 @@ import {
 import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
-import { printProblem, type Problem } from '../../src/base/problem.ts';
+import { formatProblem, type Problem } from '../../src/base/problem.ts';
 import type { Result } from '../../src/base/result.ts';
 import { Database } from '../../src/store/database.ts';
 import { EventStore } from '../../src/store/events/event-store.ts';
@@ -408,7 +408,7 @@ describe('the directory of stores', () => {
   const problemOf = (directory: string) => {
     using store = new MetricsStore(directory);
     const added = store.add(busyTick(1));
-    return added.ok ? 'no problem' : printProblem(added.error);
+    return added.ok ? 'no problem' : formatProblem(added.error);
   };
   const modeOf = (path: string) => statSync(path).mode & 0o777;
 

@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, test } from 'node:test';
-import { printProblem } from '../../src/base/problem.ts';
+import { formatProblem } from '../../src/base/problem.ts';
 import { History } from '../../src/store/history/history.ts';
 import { MetricsStore } from '../../src/store/metrics/metrics-store.ts';
 import type { Member } from '../../src/usage/member.ts';
@@ -124,7 +124,7 @@ describe('History', () => {
     const [, , , refused] = answers;
     assert.ok(refused?.ok === false);
     assert.match(
-      printProblem(refused.error),
+      formatProblem(refused.error),
       /2 of your queries are waiting already; ask again in \d+ s/,
     );
     assert.ok((refused.error.retryAfterSeconds ?? 0) >= 1);
@@ -175,7 +175,7 @@ describe('History', () => {
         .askedBy('administrator')
         .usage({ ...period, metrics: metricKeys });
       assert.match(
-        answer.ok ? '' : printProblem(answer.error),
+        answer.ok ? '' : formatProblem(answer.error),
         /took longer than 0.001 s; ask about a shorter period/,
       );
     } finally {
@@ -207,7 +207,7 @@ describe('History', () => {
     const ask = () => history.askedBy('administrator').peakTotal({ ...period, metric: 'cpu' });
     const answer = await ask();
     assert.match(
-      answer.ok ? '' : printProblem(answer.error),
+      answer.ok ? '' : formatProblem(answer.error),
       /^Cannot read the history ".*": it is damaged/,
     );
     assert.equal(damage.length, 1);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { printProblem } from '../../src/base/problem.ts';
+import { formatProblem } from '../../src/base/problem.ts';
 import type { Distribution } from '../../src/store/history/history-query.ts';
 import { HistoryReader } from '../../src/store/history/history-reader.ts';
 import { MetricsStore } from '../../src/store/metrics/metrics-store.ts';
@@ -393,7 +393,7 @@ describe('HistoryReader', () => {
     assert.deepEqual(store.add(tickOf(start, { u1: { cpu: 1 } })), done);
     for (const from of [start, start + 1, NaN]) {
       const answer = reader.peakTotal({ from, to: start, metric: 'cpu' });
-      assert.match(answer.ok ? '' : printProblem(answer.error), /the period is empty/);
+      assert.match(answer.ok ? '' : formatProblem(answer.error), /the period is empty/);
     }
   });
 
@@ -401,7 +401,7 @@ describe('HistoryReader', () => {
     using place = new Place();
     using reader = new HistoryReader(place.directory);
     const answer = reader.peakTotal({ from: 0, to: 1, metric: 'cpu' });
-    assert.match(answer.ok ? '' : printProblem(answer.error), /there is none yet/);
+    assert.match(answer.ok ? '' : formatProblem(answer.error), /there is none yet/);
   });
 });
 

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { printProblem } from '../../src/base/problem.ts';
+import { formatProblem } from '../../src/base/problem.ts';
 import type { HistorySettings } from '../../src/policy/settings.ts';
 import type { MetricsStore } from '../../src/store/metrics/metrics-store.ts';
 import type { Member } from '../../src/usage/member.ts';
@@ -51,7 +51,7 @@ export const done = { ok: true, value: undefined };
 export function rollUpAll(store: MetricsStore, now: number): void {
   for (let step = 0; step < 1_000; step++) {
     const summed = store.rollUp(now);
-    if (!summed.ok) throw new Error(printProblem(summed.error));
+    if (!summed.ok) throw new Error(formatProblem(summed.error));
     if (!store.isRollingUp) return;
   }
   throw new Error('Rolling up does not end');

@@ -3,7 +3,7 @@
  * `tick ID-of-last`, `incident ID`. Run by the test of kills.
  */
 import { writeSync } from 'node:fs';
-import { printProblem, type Problem } from '../../src/base/problem.ts';
+import { formatProblem, type Problem } from '../../src/base/problem.ts';
 import type { Result } from '../../src/base/result.ts';
 import { EventStore } from '../../src/store/events/event-store.ts';
 import { MetricsStore } from '../../src/store/metrics/metrics-store.ts';
@@ -14,7 +14,7 @@ const metrics = new MetricsStore(directory);
 const events = new EventStore(directory);
 
 const insist = (written: Result<void, Problem>) => {
-  if (!written.ok) throw new Error(printProblem(written.error));
+  if (!written.ok) throw new Error(formatProblem(written.error));
 };
 
 for (let number = Number(from) + 1; ; number++) {

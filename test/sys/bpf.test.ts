@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { logToStderr } from '../../src/testing/progress.ts';
 import { compileBpf } from '../../scripts/bpf.ts';
-import { printProblem } from '../../src/base/problem.ts';
+import { formatProblem } from '../../src/base/problem.ts';
 import { libbpf } from '../../src/sys/bpf/libbpf.ts';
 import { bootHint, lsmProblem, osIds } from '../../src/sys/bpf/lsm.ts';
 import { loadObject, refusal } from '../../src/sys/bpf/object.ts';
@@ -73,7 +73,7 @@ suite('pins', () => {
     const opened = openPins({ sys: directory, instance: 'bulkhead-bpf-test' });
     assert.ok(!opened.ok);
     assert.match(
-      printProblem(opened.error),
+      formatProblem(opened.error),
       /no BPF file system is mounted on .*; run: mount -t bpf/,
     );
     assert.equal(existingPins({ sys: directory, instance: 'bulkhead-bpf-test' }), undefined);
@@ -106,7 +106,7 @@ suite('an object that the kernel does not take', { skip }, () => {
     if (!libbpf().ok) return;
     const missing = load(join(directory, 'none.o'));
     assert.ok(!missing.ok);
-    assert.match(printProblem(missing.error), /cannot open .*none\.o: ENOENT/);
+    assert.match(formatProblem(missing.error), /cannot open .*none\.o: ENOENT/);
     writeFileSync(join(directory, 'text.o'), 'no object');
     assert.ok(!load(join(directory, 'text.o')).ok);
   });

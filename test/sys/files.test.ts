@@ -19,7 +19,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { printProblem, type Problem } from '../../src/base/problem.ts';
+import { formatProblem, type Problem } from '../../src/base/problem.ts';
 import type { Result } from '../../src/base/result.ts';
 import {
   directoryProblem,
@@ -53,13 +53,13 @@ beforeEach(() => {
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
 function valueOf<T>(result: Result<T, Problem>): T {
-  if (!result.ok) assert.fail(printProblem(result.error));
+  if (!result.ok) assert.fail(formatProblem(result.error));
   return result.value;
 }
 
 function errorOf<T>(result: Result<T, Problem>): string {
   if (result.ok) assert.fail('it did not fail');
-  return printProblem(result.error);
+  return formatProblem(result.error);
 }
 
 function inRoot<T>(use: (directory: PinnedDirectory) => T): T {

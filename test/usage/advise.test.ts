@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { advised, printLimit, propose, reasonOf } from '../../src/usage/advise.ts';
+import { advised, formatLimit, propose, reasonOf } from '../../src/usage/advise.ts';
 
 const mebibyte = 2 ** 20;
 
@@ -11,8 +11,8 @@ describe('propose()', () => {
       onePercent: 0.4,
     });
     const memory = propose('memory.limit', { p99: 90 * mebibyte, max: 300 * mebibyte }, undefined);
-    assert.equal(printLimit('memory.limit', memory.never), '384MiB');
-    assert.equal(printLimit('memory.limit', memory.onePercent), '128MiB');
+    assert.equal(formatLimit('memory.limit', memory.never), '384MiB');
+    assert.equal(formatLimit('memory.limit', memory.onePercent), '128MiB');
   });
 
   test('proposes half as much again when use was at its limit', () => {
@@ -25,16 +25,16 @@ describe('propose()', () => {
       count: 14,
       at: 128 * mebibyte,
     });
-    assert.equal(printLimit('memory.limit', memory.never), '192MiB');
-    assert.equal(printLimit('memory.limit', memory.onePercent), '192MiB');
+    assert.equal(formatLimit('memory.limit', memory.never), '192MiB');
+    assert.equal(formatLimit('memory.limit', memory.onePercent), '192MiB');
     const cpu = propose('cpu.limit', { p99: 0.05, max: 0.09 }, 0.25, { count: 3, at: 0.25 });
-    assert.equal(printLimit('cpu.limit', cpu.never), '40%');
+    assert.equal(formatLimit('cpu.limit', cpu.never), '40%');
   });
 
   test('proposes what was seen where a limit was hit below that and raised since', () => {
     const hit = { count: 2, at: 128 * mebibyte };
     const { never } = propose('memory.limit', { p99: 0, max: 900 * mebibyte }, undefined, hit);
-    assert.equal(printLimit('memory.limit', never), '1GiB');
+    assert.equal(formatLimit('memory.limit', never), '1GiB');
   });
 
   test('never proposes at or below what was hit or seen, in any order of values', () => {
@@ -71,7 +71,10 @@ describe('propose()', () => {
   });
 
   test('proposes nothing that would mean no limit, and never more for 1 % than for never', () => {
-    assert.equal(printLimit('cpu.limit', propose('cpu.limit', { p99: 0, max: 0 }, 1).never), '10%');
+    assert.equal(
+      formatLimit('cpu.limit', propose('cpu.limit', { p99: 0, max: 0 }, 1).never),
+      '10%',
+    );
     const { never, onePercent } = propose('io.reads', { p99: 990, max: 1000 }, 1000);
     assert.ok(onePercent <= never);
   });

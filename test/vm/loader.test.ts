@@ -40,7 +40,7 @@ import { cases } from '../kernel-modules/core/family/family.ts';
 import { features, pairBase, type Feature } from '../kernel-modules/core/family/pairs.ts';
 import { signedBase } from '../kernel-modules/core/family/steps.ts';
 import { longPatienceMilliseconds } from '../../src/testing/patience.ts';
-import { printProblem } from '../../src/base/problem.ts';
+import { formatProblem } from '../../src/base/problem.ts';
 
 const prepared = await prepareKernelFiles(logToStderr);
 if (!prepared.ok) logToStderr(`Skipping test/vm/loader.test.ts: ${prepared.error}`);
@@ -81,7 +81,7 @@ async function debianModule({ modules }: KernelFiles, path: string): Promise<Uin
 function knowledgeOf({ modules, image }: KernelFiles, cmdline: string): Knowledge {
   const directories = [modules, dirname(image)];
   const reading = readKernel({ directories, cmdline, roots: hostRoots });
-  assert.ok(reading.ok, reading.ok ? '' : printProblem(reading.error));
+  assert.ok(reading.ok, reading.ok ? '' : formatProblem(reading.error));
   assert.deepEqual(reading.value.gaps, []);
   const { kernel, certificates } = reading.value;
   return { kernel, checkSignature: makeSignatureChecker(certificates, []) };

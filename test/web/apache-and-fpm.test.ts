@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { parseAddress, printAddress, sameAddress } from '../../src/web/core/address.ts';
+import { parseAddress, formatAddress, sameAddress } from '../../src/web/core/address.ts';
 import { apacheWords, parseApacheDump } from '../../src/web/core/apache/dump.ts';
 import { parseEnvvars, withRunDirectory } from '../../src/web/core/apache/environment.ts';
 import { apacheSites } from '../../src/web/core/apache/sites.ts';
@@ -107,7 +107,7 @@ test('vhosts of a dump have names, handlers, a user, and the place where they ar
   });
   assert.deepEqual(
     plain?.handlers.map((each) =>
-      'address' in each && each.address ? printAddress(each.address) : each.text,
+      'address' in each && each.address ? formatAddress(each.address) : each.text,
     ),
     ['127.0.0.1:3001', '/run/app.sock', '/run/php/php8.4-fpm.sock'],
   );
@@ -313,7 +313,7 @@ test('addresses are read in every form, and compared by what they mean', () => {
   ];
   for (const [text, expected] of texts) {
     const address = parseAddress(text);
-    assert.equal(address === undefined ? undefined : printAddress(address), expected, text);
+    assert.equal(address === undefined ? undefined : formatAddress(address), expected, text);
   }
   const same = (a: string, b: string) => sameAddress(parseAddress(a)!, parseAddress(b)!);
   assert.ok(same('9000', '127.0.0.1:9000'));
@@ -364,7 +364,7 @@ test('listening sockets of /proc/net', () => {
    4: 00000000000000000000000000000000:0052 00000000000000000000000000000000:0000 0A ${rest} 23721 1
 `;
   assert.deepEqual(
-    parseTcpSockets(tcp).map(({ address, inode }) => [printAddress(address), inode]),
+    parseTcpSockets(tcp).map(({ address, inode }) => [formatAddress(address), inode]),
     [
       ['127.0.0.1:8080', '23717'],
       ['[::1]:80', '23719'],

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { lstatSync, readdirSync, rmSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import type { IncidentResponse, IncidentsResponse } from '../../src/agent/api/api.ts';
-import { printProblem } from '../../src/base/problem.ts';
+import { formatProblem } from '../../src/base/problem.ts';
 import { sendDatagram } from '../../src/sys/sockets/sockets.ts';
 import { eventually } from '../../src/testing/patience.ts';
 import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
@@ -55,7 +55,7 @@ function suite(host: Host): void {
   test('the socket is there while entries are enabled, and the web server alone may write to it', async () => {
     assert.equal(isThere(), false);
     const written = writeRecord(host.paths, record);
-    assert.ok(written.ok, written.ok ? '' : printProblem(written.error));
+    assert.ok(written.ok, written.ok ? '' : formatProblem(written.error));
     await agent.until('it listens', isThere);
     const { uid, mode } = lstatSync(socket);
     assert.deepEqual([uid, mode & 0o777], [webUser, 0o600]);

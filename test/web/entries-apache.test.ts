@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect as connectHttp2 } from 'node:http2';
 import { test } from 'node:test';
-import { printProblem, type Problem } from '../../src/base/problem.ts';
+import { formatProblem, type Problem } from '../../src/base/problem.ts';
 import type { Result } from '../../src/base/result.ts';
 import { freePort } from '../../src/testing/free-port.ts';
 import { eventually } from '../../src/testing/patience.ts';
@@ -123,7 +123,7 @@ function suite(stage: EntriesStage): void {
 
   async function enabled(limits: Wanted = three): Promise<void> {
     const outcome = await carriedOut(await plan(limits));
-    assert.ok(outcome.ok, outcome.ok ? '' : printProblem(outcome.error));
+    assert.ok(outcome.ok, outcome.ok ? '' : formatProblem(outcome.error));
     assert.equal(outcome.value, 'reloaded');
     // Processes of before the reload answer what they have, and then end.
     await eventually('it is in force', async () => {
@@ -406,7 +406,7 @@ function suite(stage: EntriesStage): void {
 
     stage.write('vhosts/broken.conf', '# nothing\nNonsense 1\n');
     const broken = await plan(three);
-    assert.match(broken.ok ? '' : printProblem(broken.error), /broken\.conf:2: Invalid command/);
+    assert.match(broken.ok ? '' : formatProblem(broken.error), /broken\.conf:2: Invalid command/);
     assert.equal(existsSync(at('bulkhead')), false);
   });
 
@@ -422,7 +422,7 @@ function suite(stage: EntriesStage): void {
     assert.deepEqual(again.ok && again.value.changes, []);
     await eventually('it is in force', async () => (await burst(5))[508] === 2);
     const removed = await carriedOut(planApacheRemoval(apache(), await survey()));
-    assert.ok(removed.ok, removed.ok ? '' : printProblem(removed.error));
+    assert.ok(removed.ok, removed.ok ? '' : formatProblem(removed.error));
     assert.equal(readFileSync(at('vhosts/a.conf'), 'utf8'), before);
   });
 
@@ -434,7 +434,7 @@ function suite(stage: EntriesStage): void {
     const planned = await plan(three);
     assert.deepEqual(planned.ok && planned.value.changes, []);
     const removed = await carriedOut(planApacheRemoval(apache(), await survey()));
-    assert.ok(removed.ok, removed.ok ? '' : printProblem(removed.error));
+    assert.ok(removed.ok, removed.ok ? '' : formatProblem(removed.error));
     assert.deepEqual(readdirSync(stage.directory).toSorted(), before);
     assert.deepEqual(readdirSync(at('conf-enabled')), []);
 
@@ -442,7 +442,7 @@ function suite(stage: EntriesStage): void {
     writeFileSync(at('vhosts/z.conf'), '<IfFile "bulkhead">\nNonsense 1\n</IfFile>\n');
     const refused = await carriedOut(await plan(three));
     assert.match(
-      refused.ok ? '' : printProblem(refused.error),
+      refused.ok ? '' : formatProblem(refused.error),
       /z\.conf:2.*everything is as before/,
     );
     assert.deepEqual(readdirSync(at('conf-enabled')), []);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { lstatSync, rmSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import type { IncidentResponse, IncidentsResponse } from '../../src/agent/api/api.ts';
-import { printProblem } from '../../src/base/problem.ts';
+import { formatProblem } from '../../src/base/problem.ts';
 import type { Host } from '../../src/host/host.ts';
 import { sendDatagram } from '../../src/sys/sockets/sockets.ts';
 import { eventually } from '../../src/testing/patience.ts';
@@ -35,7 +35,7 @@ function suite(host: Host): void {
     await agent.start();
     const record = { sender: 0, files: [], state: '0', limits: '', apacheOwners: {} };
     const written = writeRecord(host.paths, record);
-    assert.ok(written.ok, written.ok ? '' : printProblem(written.error));
+    assert.ok(written.ok, written.ok ? '' : formatProblem(written.error));
     await agent.until(
       'it listens',
       () => lstatSync(socket, { throwIfNoEntry: false }) !== undefined,

@@ -9,7 +9,7 @@ import { request, type IncomingHttpHeaders } from 'node:http';
 import { after, afterEach, test } from 'node:test';
 import { eventually } from '../../src/testing/patience.ts';
 import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
-import { printProblem, type Problem } from '../../src/base/problem.ts';
+import { formatProblem, type Problem } from '../../src/base/problem.ts';
 import type { Result } from '../../src/base/result.ts';
 import { lockDescriptor } from '../../src/sys/syscalls.ts';
 import { entryLimitsOf, type EntryLimits } from '../../src/web/core/entries/limits.ts';
@@ -136,7 +136,7 @@ export class EntriesStage extends WebStage {
   /** Runs `enable`, which must succeed. */
   async enabled(limits: Wanted, strict = false): Promise<Outcome> {
     const outcome = await this.enable(limits, strict);
-    assert.ok(outcome.ok, outcome.ok ? '' : printProblem(outcome.error));
+    assert.ok(outcome.ok, outcome.ok ? '' : formatProblem(outcome.error));
     return outcome.value;
   }
 

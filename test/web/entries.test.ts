@@ -19,7 +19,7 @@ import { connect as connectHttp2 } from 'node:http2';
 import { Agent, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { test } from 'node:test';
-import { printProblem } from '../../src/base/problem.ts';
+import { formatProblem } from '../../src/base/problem.ts';
 import { eventually } from '../../src/testing/patience.ts';
 import { mark } from '../../src/web/core/entries/nginx-file.ts';
 import { applyNginx } from '../../src/web/io/entries/nginx.ts';
@@ -302,7 +302,7 @@ function suite(stage: EntriesStage): void {
       renameSync(`${home}/conf`, `${home}/conf.real`);
       symlinkSync(`${home}/conf.real`, `${home}/conf`);
       const linked = await stage.enable(five);
-      assert.ok(linked.ok, linked.ok ? '' : printProblem(linked.error));
+      assert.ok(linked.ok, linked.ok ? '' : formatProblem(linked.error));
       assert.deepEqual(readdirSync(`${home}/conf.real/web/a.example`), ['nginx.conf']);
       rmSync(`${home}/conf`);
       mkdirSync(`${home}/conf/web/a.example`, { recursive: true });
@@ -312,7 +312,7 @@ function suite(stage: EntriesStage): void {
       );
       chownSync(`${home}/conf/web/a.example`, uids.owner, uids.owner);
       const theirs = await stage.enable(five);
-      assert.match(theirs.ok ? '' : printProblem(theirs.error), /belongs to uid 64420/);
+      assert.match(theirs.ok ? '' : formatProblem(theirs.error), /belongs to uid 64420/);
     } finally {
       rmSync(home, { recursive: true, force: true });
     }
@@ -405,7 +405,7 @@ function suite(stage: EntriesStage): void {
     stage.write('sites/broken.conf', '\nserver { nonsense 1; }\n');
     const refused = await stage.enable(five);
     assert.ok(!refused.ok);
-    assert.match(printProblem(refused.error), /broken\.conf:2: unknown directive "nonsense"/);
+    assert.match(formatProblem(refused.error), /broken\.conf:2: unknown directive "nonsense"/);
     assert.equal(existsSync(at('conf.d/bulkhead.conf')), false);
     assert.equal(existsSync(at('bulkhead')), false);
 
@@ -470,7 +470,7 @@ function suite(stage: EntriesStage): void {
     stage.write('conf.d/theirs.conf', 'limit_conn_zone $uri zone=bulkhead_7:64k;');
     const refused = await stage.enable(new Map([[uids.owner, 7]]));
     assert.ok(!refused.ok);
-    assert.match(printProblem(refused.error), /bulkhead_7.*everything is as before/);
+    assert.match(formatProblem(refused.error), /bulkhead_7.*everything is as before/);
     assert.equal(readFileSync(at('conf.d/bulkhead.conf'), 'utf8'), file);
     assert.deepEqual(statuses(await stage.atOnce(times(6, { host: 'a.example' }))), {
       200: 5,
@@ -482,7 +482,7 @@ function suite(stage: EntriesStage): void {
     await threeSites();
     const theirs = stage.write('conf.d/bulkhead.conf', '# mine\n');
     const refused = await stage.enable(five);
-    assert.match(refused.ok ? '' : printProblem(refused.error), /not Bulkhead's is there/);
+    assert.match(refused.ok ? '' : formatProblem(refused.error), /not Bulkhead's is there/);
     assert.equal(readFileSync(theirs, 'utf8'), '# mine\n');
 
     await stage.clear();
@@ -492,7 +492,7 @@ function suite(stage: EntriesStage): void {
       readFileSync(at('nginx.conf'), 'utf8').replace(/include .*conf\.d.*\n/, ''),
     );
     const unread = await stage.enable(five);
-    assert.match(unread.ok ? '' : printProblem(unread.error), /does not include .*conf\.d/);
+    assert.match(unread.ok ? '' : formatProblem(unread.error), /does not include .*conf\.d/);
     assert.deepEqual(readdirSync(at('conf.d')), []);
   });
 }

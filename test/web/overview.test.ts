@@ -1,7 +1,7 @@
 /** The owner of each site and its placement, by facts of a host that is made up. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseAddress, printAddress } from '../../src/web/core/address.ts';
+import { parseAddress, formatAddress } from '../../src/web/core/address.ts';
 import type { Facts, Listener, PathOwners } from '../../src/web/core/facts.ts';
 import type { Pool } from '../../src/web/core/fpm/pools.ts';
 import { notesOf } from '../../src/web/core/notes.ts';
@@ -36,7 +36,7 @@ function factsOf({
       if (of === undefined) return undefined;
       return { uids: of, writableByOthers: writable.includes(path) };
     },
-    listenersAt: (address) => listeners[printAddress(address)] ?? [],
+    listenersAt: (address) => listeners[formatAddress(address)] ?? [],
     isInside: (uid, text) => (applied ? text === `${inside}u${uid}` : undefined),
     agentRuns,
   };

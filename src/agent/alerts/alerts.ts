@@ -43,7 +43,7 @@ import {
 import { hostTimeZone } from './time-zone.ts';
 import { post } from './webhook.ts';
 import { printable } from '../../base/printable.ts';
-import { printProblem, type Problem } from '../../base/problem.ts';
+import { formatProblem, type Problem } from '../../base/problem.ts';
 import type { Result } from '../../base/result.ts';
 
 /** Records across restarts when each message was sent. Milliseconds since 1970. */
@@ -230,7 +230,7 @@ export class Alerts implements AsyncDisposable {
   }
 
   #printError(problem: Problem): void {
-    const text = printProblem(problem);
+    const text = formatProblem(problem);
     if (this.#reported.has(text) || this.#reported.size >= messagesMax) return;
     this.#reported.add(text);
     this.#options.log(text);
@@ -294,7 +294,7 @@ export class Alerts implements AsyncDisposable {
       return {
         to: way,
         ok: false,
-        problem: found.ok ? 'it has no receiver' : printProblem(found.error),
+        problem: found.ok ? 'it has no receiver' : formatProblem(found.error),
       };
     }
     const batch: Batch = { receiver, alerts: [], alarms: [], notices: [], id: newId(), test: true };

@@ -7,7 +7,7 @@
  * tenant itself; never in mail to a reseller, and never in a webhook, whoever it is for: that is
  * usually another company's service.
  */
-import { printDuration } from '../../base/duration.ts';
+import { formatDuration } from '../../base/duration.ts';
 import { explainIncident, incidentTitle } from '../../usage/explain-incident.ts';
 import { kindOf } from '../../usage/member.ts';
 import type { Alert, Batch, RaisedAlarm } from './alert.ts';
@@ -109,7 +109,7 @@ function footer({ alerts, alarms, receiver }: Batch, { host }: MessageContext): 
   const often =
     told.length === 0
       ? ''
-      : ` It is sent at most once every ${printDuration(every)} ${alarms.length === 0 ? 'per account and limit, however often the limit is reached' : 'about the same, however often it happens'}.`;
+      : ` It is sent at most once every ${formatDuration(every)} ${alarms.length === 0 ? 'per account and limit, however often the limit is reached' : 'about the same, however often it happens'}.`;
   const change =
     receiver.to === 'administrator'
       ? 'To change that, or to stop these messages, edit the rules in <alerts> in the policy.'

@@ -7,9 +7,9 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { printProblem } from '../../base/problem.ts';
+import { formatProblem } from '../../base/problem.ts';
 import { fail } from '../../base/result.ts';
-import { printDuration } from '../../base/duration.ts';
+import { formatDuration } from '../../base/duration.ts';
 import type { Alert, Batch, Deliver, Delivery, RaisedAlarm } from './alert.ts';
 import { describeReceiver, receiverKey, type Receiver } from './receiver.ts';
 import { count } from '../../base/list.ts';
@@ -187,7 +187,7 @@ export class Outbox implements AsyncDisposable {
     const { receiver } = waiting;
     if (!this.#failing.has(receiver.by)) {
       this.#failing.add(receiver.by);
-      this.#options.log(notSent(receiver, reason, `retrying in ${printDuration(pause)}`));
+      this.#options.log(notSent(receiver, reason, `retrying in ${formatDuration(pause)}`));
     }
     const since = this.#waiting.get(receiverKey(receiver));
     if (since !== undefined) {
@@ -275,7 +275,7 @@ export async function deliverWithin(
 export const newId = () => randomUUID().replaceAll('-', '');
 
 const notSent = (receiver: Receiver, reason: string, hint: string) =>
-  printProblem({
+  formatProblem({
     action: `send an alert by ${receiver.by} to`,
     object: describeReceiver(receiver),
     reason: printable(reason.slice(0, 400)),

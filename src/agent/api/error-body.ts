@@ -1,12 +1,12 @@
 /** The body of an answer other than 200. */
-import { printProblem, type Problem } from '../../base/problem.ts';
+import { formatProblem, type Problem } from '../../base/problem.ts';
 import type { ErrorResponse } from './api.ts';
 
 /** Returns the fields that `Problem` promises, and nothing else that `problem` has. */
 export function errorBody(problem: Problem): ErrorResponse {
   const { action, object, reason, hint, errno } = problem;
   return {
-    error: printProblem(problem),
+    error: formatProblem(problem),
     action,
     ...(object === undefined ? {} : { object }),
     reason,

@@ -1,5 +1,5 @@
 /** `GET /v1/status`: how the agent and this host are doing. */
-import { printProblem, type Problem } from '../../base/problem.ts';
+import { formatProblem, type Problem } from '../../base/problem.ts';
 import type { Driver } from '../../host/driver.ts';
 import type { MetricsStore } from '../../store/metrics/metrics-store.ts';
 import type { PlacementStatus, StartingStatus, StatusResponse, TcpStatus } from './api.ts';
@@ -50,7 +50,7 @@ export function describeAgent(facts: AgentFacts): StatusResponse {
     history: {
       state: problem === undefined ? 'on' : 'off',
       bytes: metrics.bytes(),
-      ...(problem === undefined ? {} : { problem: printProblem(problem) }),
+      ...(problem === undefined ? {} : { problem: formatProblem(problem) }),
       ...(oldestAt === undefined ? {} : { oldestAt }),
     },
     memoryBytes: process.memoryUsage.rss(),

@@ -7,7 +7,7 @@
  */
 import type { InheritedSocket } from '../../sys/sockets/inherited-sockets.ts';
 import type { TcpStatus } from './api.ts';
-import { failed, printProblem, type Cause, type Problem } from '../../base/problem.ts';
+import { failed, formatProblem, type Cause, type Problem } from '../../base/problem.ts';
 import { ok, type Result } from '../../base/result.ts';
 import { readSecret } from '../../sys/files/secret-file.ts';
 import type { AgentSettings } from '../../policy/settings.ts';
@@ -53,7 +53,7 @@ export class TcpListener implements AsyncDisposable {
     clearTimeout(this.#retry);
     const token = tokenFile === undefined ? undefined : readSecret(tokenFile);
     if (listen !== undefined && token?.ok === false) {
-      this.#log.error(printProblem(token.error));
+      this.#log.error(formatProblem(token.error));
     }
     const secret = token?.ok === true ? token.value : undefined;
     const written = JSON.stringify([listen?.host, listen?.port, secret]);
@@ -66,7 +66,7 @@ export class TcpListener implements AsyncDisposable {
       this.#problem = undefined;
       return;
     }
-    const problem = printProblem(opened.error);
+    const problem = formatProblem(opened.error);
     if (problem !== this.#problem) this.#log.error(problem);
     this.#problem = problem;
     this.#retry = setTimeout(() => void this.follow(settings), retryMilliseconds).unref();

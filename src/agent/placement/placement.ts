@@ -25,7 +25,7 @@ import { readSubordinateUids } from '../../host/accounts/subordinate-uids.ts';
 import type { Policy } from '../../policy/policy.ts';
 import type { PlacementStatus } from '../api/api.ts';
 import { printable } from '../../base/printable.ts';
-import { printProblem } from '../../base/problem.ts';
+import { formatProblem } from '../../base/problem.ts';
 
 /** The targets, and the tree they are in. Get `tree` from `placerTree`. */
 export type PlacementTargets = Omit<TargetsCommand, 'kind'>;
@@ -140,7 +140,7 @@ export class ConnectorPlacement implements AsyncDisposable {
     const { state, problem, filtered, outside, unknown, scannedAt } = last;
     return {
       state,
-      ...(problem === undefined ? {} : { problem: printProblem(problem) }),
+      ...(problem === undefined ? {} : { problem: formatProblem(problem) }),
       ...(filtered === undefined ? {} : { filtered }),
       events: this.#before.events + last.events,
       migrated: this.#before.migrated + last.migrated,
@@ -236,7 +236,7 @@ export class ConnectorPlacement implements AsyncDisposable {
     if (event.kind === 'missing') return this.#options.onMissingCgroup?.(event.cgroups);
     if (event.kind === 'halted') return this.#halted(event);
     if (this.#last?.state !== 'off' && event.problem !== undefined) {
-      this.#log(printProblem(event.problem));
+      this.#log(formatProblem(event.problem));
     }
     this.#last = event;
     this.#missed = 0;

@@ -6,7 +6,7 @@ import type { HitValues } from '../../store/events/hit-values.ts';
 import { quantityKinds, unlimited } from '../../base/quantity.ts';
 import {
   advised,
-  printLimit,
+  formatLimit,
   propose,
   reasonOf,
   type Hit,
@@ -140,11 +140,11 @@ function together(limit: LimitKey, all: readonly Proposed[]) {
   const max = (part: keyof Proposal) => Math.max(...all.map(({ proposal }) => proposal[part]));
   const hit = all.map((each) => each.hit).reduce(worseHit, undefined);
   return {
-    neverHit: printLimit(limit, max('never')),
-    onePercentHit: printLimit(limit, max('onePercent')),
+    neverHit: formatLimit(limit, max('never')),
+    onePercentHit: formatLimit(limit, max('onePercent')),
     faults: hit?.count ?? 0,
     ...(hit === undefined ? {} : { reason: reasonOf(limit, hit) }),
-    ...(hit?.at === undefined ? {} : { hitValue: printLimit(limit, hit.at) }),
+    ...(hit?.at === undefined ? {} : { hitValue: formatLimit(limit, hit.at) }),
   };
 }
 
@@ -223,11 +223,11 @@ async function hostOf(
     const peak = await history.peakTotal({ ...period, metric });
     rows.push({
       limit,
-      committed: printLimit(limit, committed),
+      committed: formatLimit(limit, committed),
       unlimitedTenants: tenants.length - limited.length,
-      available: limit === 'memory.limit' ? shortBytes(amount) : printLimit(limit, amount),
+      available: limit === 'memory.limit' ? shortBytes(amount) : formatLimit(limit, amount),
       overcommit: committed / amount,
-      peak: printLimit(limit, peak.ok ? roundedPeak(limit, peak.value) : 0),
+      peak: formatLimit(limit, peak.ok ? roundedPeak(limit, peak.value) : 0),
     });
   }
   return rows;

@@ -15,7 +15,7 @@ import {
   type Site,
   type Tenant,
 } from '../../policy/policy.ts';
-import { printQuantity, unlimited } from '../../base/quantity.ts';
+import { formatQuantity, unlimited } from '../../base/quantity.ts';
 import { faultsWithoutLimit } from '../../usage/faults-without-limit.ts';
 import { resellerMember, siteMember, tenantMember, type Member } from '../../usage/member.ts';
 import type { LimitNumbers, LimitTexts, Who } from '../api/api.ts';
@@ -176,7 +176,7 @@ function shared<T>(make: (values: LimitValues) => T): (values: LimitValues) => T
 function limitTexts(values: LimitValues): LimitTexts {
   const pairs = [...attributes.keys()].map((key) => {
     const { kind, fallback } = limitAttribute(key);
-    return [key, printQuantity(kind, values[key] ?? fallback)] as const;
+    return [key, formatQuantity(kind, values[key] ?? fallback)] as const;
   });
   return Object.fromEntries(pairs);
 }

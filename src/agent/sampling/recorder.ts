@@ -4,7 +4,7 @@
  * Nothing here may delay or stop the agent. A store that cannot be written is reported once, and the
  * limits stay in force; incidents that could not be written are written once it works again.
  */
-import { printProblem, type Problem } from '../../base/problem.ts';
+import { formatProblem, type Problem } from '../../base/problem.ts';
 import { ok, type Result } from '../../base/result.ts';
 import type { EvidenceReader, ProcessSet } from '../../host/evidence/evidence-reader.ts';
 import { KernelLog, type OomKill } from '../../host/kernel-log.ts';
@@ -172,9 +172,9 @@ export class Recorder implements Disposable {
   }
 
   #report(written: Result<void, Problem>): void {
-    const before = this.#problem && printProblem(this.#problem);
+    const before = this.#problem && formatProblem(this.#problem);
     this.#problem = written.ok ? undefined : written.error;
-    const now = this.#problem && printProblem(this.#problem);
+    const now = this.#problem && formatProblem(this.#problem);
     if (now === before) return;
     if (now === undefined) this.#parts.log.info('History is being written again');
     else this.#parts.log.error(`${now}; limits stay in force`);
@@ -232,7 +232,7 @@ export class Recorder implements Disposable {
     };
     if (incident.id !== undefined) {
       const added = events.addSnapshot(incident.id, snapshot);
-      if (!added.ok) log.debug(printProblem(added.error));
+      if (!added.ok) log.debug(formatProblem(added.error));
     }
   }
 

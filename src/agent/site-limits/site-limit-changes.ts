@@ -12,7 +12,7 @@ import type { SiteLimitHolders, SiteLimits } from '../../policy/sites/site-limit
 import { httpError, type HttpResult } from '../api/http-result.ts';
 import { ChangePace } from './change-pace.ts';
 import { PacedApply } from './paced-apply.ts';
-import { printChange, withChange, type SiteChange } from './wanted-change.ts';
+import { formatChange, withChange, type SiteChange } from './wanted-change.ts';
 
 /** The time to wait for the change before answering; a client waits for a minute. */
 const answerMilliseconds = 40_000;
@@ -78,7 +78,7 @@ export class SiteLimitChanges implements Disposable {
     if (!kept.ok) return httpError({ status: 503, ...kept.error });
     const { reseller } = tenant.holders;
     const who = reseller === undefined ? 'Its tenant' : `Its reseller ${reseller.name}`;
-    this.#parts.log(`${who} has changed limits of ${tenant.label}: ${printChange(change)}`);
+    this.#parts.log(`${who} has changed limits of ${tenant.label}: ${formatChange(change)}`);
     const problem = await this.#applied(tenant);
     if (problem === undefined) return ok(this.#isInForce(tenant, change) ? 'in force' : 'kept');
     const undo = new Map([...change.keys()].map((key) => [key, before.get(key)]));

@@ -6,7 +6,7 @@ import { fail, ok, type Result } from '../../base/result.ts';
 import { parseAssignments, type Assignment } from '../../policy/assignment.ts';
 import { parseLimit } from '../../policy/parse-limit.ts';
 import type { LimitKey, LimitValues } from '../../limits/limit.ts';
-import { printQuantity, type Quantity } from '../../base/quantity.ts';
+import { formatQuantity, type Quantity } from '../../base/quantity.ts';
 import { limitAttribute } from '../../limits/limits.ts';
 import {
   exceeds,
@@ -109,12 +109,12 @@ function takesBackOthers(
 const shown = (key: LimitKey) => key.replace('.', ' ');
 
 /** Formats a change: `cpu.limit 50%, memory.limit unset`. */
-export const printChange = (change: SiteChange): string =>
+export const formatChange = (change: SiteChange): string =>
   [...change]
     .map(([key, value]) =>
       value === undefined
         ? `${key} unset`
-        : `${key} ${printQuantity(limitAttribute(key).kind, value)}`,
+        : `${key} ${formatQuantity(limitAttribute(key).kind, value)}`,
     )
     .join(', ');
 

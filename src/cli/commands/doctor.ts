@@ -24,7 +24,7 @@ import type { WayContext } from '../../host/ways/ways-in.ts';
 import { surveyWays, waysText } from '../shared/ways-in.ts';
 import { tokenPortRemark } from '../shared/token-port.ts';
 import { printable } from '../../base/printable.ts';
-import { printProblem, type Problem } from '../../base/problem.ts';
+import { formatProblem, type Problem } from '../../base/problem.ts';
 import type { Result } from '../../base/result.ts';
 
 /** The column in which all text starts, to the right of the labels. */
@@ -110,7 +110,7 @@ function disksText(devices: readonly string[], paths: Paths): string {
 }
 
 function reportNoDriver(problem: Problem, asJson: boolean): ExitCode {
-  if (asJson) printJson({ kernel: release(), problem: printProblem(problem) });
+  if (asJson) printJson({ kernel: release(), problem: formatProblem(problem) });
   else printError(problem);
   return exitCodes.failed;
 }

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { answerMilliseconds, callAgent, type Query } from '../../agent/api/client.ts';
 import type { Paths } from '../../host/paths.ts';
-import { printProblem, type Problem } from '../../base/problem.ts';
+import { formatProblem, type Problem } from '../../base/problem.ts';
 import type { Result } from '../../base/result.ts';
 import { exitCodes, type ExitCode } from './command.ts';
 import { printable } from '../../base/printable.ts';
@@ -47,12 +47,12 @@ export function responseOrReport<Response>(
   response: Result<Response, Problem>,
 ): Response | undefined {
   if (response.ok) return response.value;
-  printError(printable(printProblem(response.error)));
+  printError(printable(formatProblem(response.error)));
   return undefined;
 }
 
 export function usageError(problem: Problem): ExitCode {
-  printError(printable(printProblem(problem)));
+  printError(printable(formatProblem(problem)));
   return exitCodes.usage;
 }
 

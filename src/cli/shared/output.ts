@@ -1,9 +1,9 @@
 /** Output of commands, and the paths of the instance: few imports, for commands that must start fast. */
 import type { Command } from 'commander';
 import { instancePattern, pathsOf, type Paths } from '../../host/paths.ts';
-import { printDiagnostic, type Diagnostic } from '../../policy/diagnostic.ts';
+import { formatDiagnostic, type Diagnostic } from '../../policy/diagnostic.ts';
 import { printable } from '../../base/printable.ts';
-import { printProblem, type Problem } from '../../base/problem.ts';
+import { formatProblem, type Problem } from '../../base/problem.ts';
 import { jsonText } from '../../base/json.ts';
 import { terminalOf } from './terminal.ts';
 
@@ -23,7 +23,7 @@ export function pathsFor(command: Command): Paths | undefined {
 
 /** Prints one line, whatever untrusted text is in it. */
 export function printError(error: string | Problem): void {
-  const message = typeof error === 'string' ? error : printProblem(error);
+  const message = typeof error === 'string' ? error : formatProblem(error);
   process.stderr.write(`bulkhead: ${printable(message)}\n`);
 }
 
@@ -50,7 +50,7 @@ export function showDiagnostics(
   const paint = { error: colors.red, warning: colors.yellow, note: colors.dim };
   const shown = diagnostics.filter((each) => minimum === 'note' || each.severity !== 'note');
   for (const each of shown.slice(0, diagnosticsMax)) {
-    process.stderr.write(`${paint[each.severity](printDiagnostic(each))}\n`);
+    process.stderr.write(`${paint[each.severity](formatDiagnostic(each))}\n`);
   }
   const more = shown.length - diagnosticsMax;
   if (more > 0) process.stderr.write(`… and ${more} more\n`);

@@ -1,5 +1,5 @@
 /** Writes a command's text to standard output, or to a file that is not replaced unless asked to. */
-import { printProblem } from '../../base/problem.ts';
+import { formatProblem } from '../../base/problem.ts';
 import { createTextFile } from '../../sys/files/edited-file.ts';
 import { exitCodes, type ExitCode } from './command.ts';
 import { printError, print } from './session.ts';
@@ -16,6 +16,6 @@ export function writeOut(text: string, { output, force }: OutputOptions): ExitCo
   }
   const created = createTextFile(output, text, { overwrite: force === true });
   if (created.ok) return exitCodes.done;
-  printError(printProblem(created.error));
+  printError(formatProblem(created.error));
   return exitCodes.failed;
 }

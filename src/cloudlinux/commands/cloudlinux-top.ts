@@ -3,7 +3,7 @@
  */
 import type { Command } from 'commander';
 import type { TopResponse } from '../../agent/api/api.ts';
-import { printProblem } from '../../base/problem.ts';
+import { formatProblem } from '../../base/problem.ts';
 import { callAgent } from '../../agent/api/client.ts';
 import { suggestion } from '../../policy/diagnostic.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
@@ -51,7 +51,7 @@ async function top(options: TopOptions, command: Command): Promise<ExitCode> {
     { all: true },
     { onSlow: sayItWaits },
   );
-  if (!answer.ok) return refuse(printProblem(answer.error), options, exitCodes.failed);
+  if (!answer.ok) return refuse(formatProblem(answer.error), options, exitCodes.failed);
   const shaped = topOf(answer.value, choice.value);
   if (options.json === true) printJson(shaped);
   else print(tableOf(shaped));

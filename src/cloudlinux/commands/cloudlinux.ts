@@ -20,7 +20,7 @@ import {
   type WrapperState,
 } from '../io/wrappers.ts';
 import { printError, pathsFor, print, printJson } from '../../cli/shared/session.ts';
-import { printProblem, type Problem } from '../../base/problem.ts';
+import { formatProblem, type Problem } from '../../base/problem.ts';
 import { printable } from '../../base/printable.ts';
 
 interface LveOptions {
@@ -61,7 +61,7 @@ function uninstall(options: LveOptions, command: Command): ExitCode {
 }
 
 function refuse(problems: readonly Problem[]): ExitCode {
-  for (const problem of problems) printError(printProblem(problem));
+  for (const problem of problems) printError(formatProblem(problem));
   return exitCodes.failed;
 }
 

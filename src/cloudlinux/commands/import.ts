@@ -7,7 +7,7 @@ import type { Paths } from '../../host/paths.ts';
 import { readForeignFile } from '../../host/policy-file.ts';
 import type { TenantName, UidRange } from '../../policy/document.ts';
 import { importVeCfg } from '../core/ve-cfg.ts';
-import { printProblem } from '../../base/problem.ts';
+import { formatProblem } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 import {
   describeArgument,
@@ -30,7 +30,7 @@ function importFile(file: string, options: ImportOptions, command: Command): Exi
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
   const read = readForeignFile(file);
-  if (!read.ok) return failed(printProblem(read.error));
+  if (!read.ok) return failed(formatProblem(read.error));
   const members = readMembers(options.members);
   if (!members.ok) return failed(members.error);
   const { accounts } = readHostFacts(paths, []);
@@ -73,7 +73,7 @@ function readMembers(
 ): Result<ReadonlyMap<string, readonly TenantName[]> | undefined, string> {
   if (file === undefined) return ok(undefined);
   const read = readForeignFile(file);
-  if (!read.ok) return fail(printProblem(read.error));
+  if (!read.ok) return fail(formatProblem(read.error));
   const members = new Map<string, TenantName[]>();
   const seen = new Set<string>();
   for (const [index, line] of read.value.split(/\r?\n/).entries()) {

@@ -15,7 +15,7 @@ import type { LimitNumbers } from '../../agent/api/api.ts';
 import type { LimitKey, LimitValues } from '../../limits/limit.ts';
 import { limitAttribute } from '../../limits/limits.ts';
 import {
-  printQuantity,
+  formatQuantity,
   unlimited,
   type Bytes,
   type BytesPerSecond,
@@ -111,7 +111,7 @@ function liftDirections(
 
 function inForce(key: LimitKey, values: LimitValues): string {
   const attribute = limitAttribute(key);
-  return printQuantity(attribute.kind, values[key] ?? attribute.fallback);
+  return formatQuantity(attribute.kind, values[key] ?? attribute.fallback);
 }
 
 interface PlainOption {
@@ -124,12 +124,12 @@ const plainOptions: readonly PlainOption[] = [
   {
     names: ['pmem'],
     keys: ['memory.limit'],
-    read: amount((bytes) => printQuantity('bytes', bytes as Bytes)),
+    read: amount((bytes) => formatQuantity('bytes', bytes as Bytes)),
   },
   {
     names: ['io'],
     keys: ['io.total'],
-    read: amount((bytes) => printQuantity('bytesPerSecond', bytes as BytesPerSecond)),
+    read: amount((bytes) => formatQuantity('bytesPerSecond', bytes as BytesPerSecond)),
   },
   { names: ['iops'], keys: ['io.operations'], read: whole((number) => `${number}/s`) },
   { names: ['nproc'], keys: ['processes.limit'], read: whole(String) },
@@ -208,7 +208,7 @@ function cpuWord({ cpu, speed, ncpu }: LimitOptions, place: OptionTarget, words:
   // limit.
   const bound = share.value ?? place.numbers['cpu.limit'] ?? 0;
   const held = smallerOf(bound, cores.value ?? 0);
-  words.set('cpu.limit', held === 0 ? unlimited : printQuantity('cpu', held as CpuFraction));
+  words.set('cpu.limit', held === 0 ? unlimited : formatQuantity('cpu', held as CpuFraction));
   return [];
 }
 

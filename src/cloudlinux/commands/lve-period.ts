@@ -2,7 +2,7 @@
  * Periods as lveinfo takes them: `5m`, `4h`, `2d`, `1h30m`, `today`, `yesterday`, and moments as
  * `2026-01-31` or `26-01-31 18:30` in local time.
  */
-import { printProblem } from '../../base/problem.ts';
+import { formatProblem } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 import {
   namedDay,
@@ -24,9 +24,9 @@ type LvePeriodOptions = Partial<PeriodOptions>;
 export function parsePeriod({ from, to, period }: LvePeriodOptions, now: number): Result<Period> {
   if (period !== undefined) return namedPeriod(period, now);
   const end = to === undefined ? ok(now) : parseDate(to);
-  if (!end.ok) return fail(printProblem(end.error));
+  if (!end.ok) return fail(formatProblem(end.error));
   const begin = from === undefined ? ok(end.value - defaultMilliseconds) : parseDate(from);
-  if (!begin.ok) return fail(printProblem(begin.error));
+  if (!begin.ok) return fail(formatProblem(begin.error));
   if (begin.value >= end.value) return fail(`The period ends before it begins ("${from ?? to}")`);
   return ok({ from: begin.value, to: end.value });
 }

@@ -8,10 +8,10 @@ import { editPolicy } from '../../apply/edit.ts';
 import { loadPolicy } from '../../apply/load-policy.ts';
 import { linuxHost } from '../../host/host.ts';
 import type { Paths } from '../../host/paths.ts';
-import { printDiagnostic, type Diagnostic } from '../../policy/diagnostic.ts';
+import { formatDiagnostic, type Diagnostic } from '../../policy/diagnostic.ts';
 import type { PolicyDocument } from '../../policy/document.ts';
 import type { Policy } from '../../policy/policy.ts';
-import { printProblem } from '../../base/problem.ts';
+import { formatProblem } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 
 export interface ReadPolicy {
@@ -24,11 +24,11 @@ type Errors = readonly string[];
 export function readPolicy(file: string, paths: Paths): Result<ReadPolicy, Errors> {
   const { policy, document, diagnostics, problem } = loadPolicy(file, paths);
   if (policy !== undefined && document !== undefined) return ok({ policy, document });
-  return fail(problem === undefined ? errorsOf(diagnostics) : [printProblem(problem)]);
+  return fail(problem === undefined ? errorsOf(diagnostics) : [formatProblem(problem)]);
 }
 
 const errorsOf = (diagnostics: readonly Diagnostic[]) =>
-  diagnostics.filter((each) => each.severity === 'error').map(printDiagnostic);
+  diagnostics.filter((each) => each.severity === 'error').map(formatDiagnostic);
 
 /** `now` is the policy before the edit, or undefined if it cannot be applied as it is. */
 export type LveEdit = (text: string, now: ReadPolicy | undefined) => Result<string, Errors>;
@@ -49,12 +49,14 @@ export function changePolicy(file: string, paths: Paths, edit: LveEdit): Result<
     );
   });
   if (!edited.ok) {
-    return fail(edited.error.map((each) => (typeof each === 'string' ? each : printProblem(each))));
+    return fail(
+      edited.error.map((each) => (typeof each === 'string' ? each : formatProblem(each))),
+    );
   }
   const { before, after, news } = edited.value;
   const warnings = news()
     .filter((each) => each.severity === 'warning')
-    .map(printDiagnostic);
+    .map(formatDiagnostic);
   return ok({ changed: before !== after, warnings });
 }
 
@@ -63,9 +65,9 @@ export async function applyFile(file: string, paths: Paths): Promise<Errors> {
   const read = readPolicy(file, paths);
   if (!read.ok) return read.error;
   const parts = await applyParts(read.value.policy, paths, 'command');
-  if (!parts.ok) return [printProblem(parts.error)];
+  if (!parts.ok) return [formatProblem(parts.error)];
   const applied = applyPolicy(read.value.policy, linuxHost(paths), { kill: false, force: false });
-  if (!applied.ok) return [printProblem(applied.error)];
+  if (!applied.ok) return [formatProblem(applied.error)];
   const problems = [...parts.value, ...applied.value.failures.map((each) => each.problem)];
-  return problems.map(printProblem);
+  return problems.map(formatProblem);
 }

@@ -1,7 +1,7 @@
 /** `bulkhead lveinfo`: the usage of tenants in a period, in the shape of CloudLinux's command. */
 import type { Command } from 'commander';
 import type { UsageResponse, UsageRow } from '../../agent/api/api.ts';
-import { printProblem } from '../../base/problem.ts';
+import { formatProblem } from '../../base/problem.ts';
 import { callAgent } from '../../agent/api/client.ts';
 import { accountOf } from '../core/lve-info.ts';
 import type { Paths } from '../../host/paths.ts';
@@ -14,7 +14,7 @@ import {
 } from '../../cli/shared/command.ts';
 import type { InfoRow } from './info-columns.ts';
 import { infoChoice, type ChoiceOptions } from './info-choice.ts';
-import { infoCsv, infoJson, infoTable } from './info-print.ts';
+import { infoCsv, infoJson, infoTable } from './info-format.ts';
 import { parseLength, parsePeriod, slicesOf } from './lve-period.ts';
 import { printError, pathsFor, print, printJson, sayItWaits } from '../../cli/shared/session.ts';
 import { writeOut } from '../../cli/shared/write-out.ts';
@@ -97,7 +97,7 @@ async function readRows(
     const answer = await callAgent<UsageResponse>(paths, '/v1/usage', query, {
       onSlow: sayItWaits,
     });
-    if (!answer.ok) return fail(printProblem(answer.error));
+    if (!answer.ok) return fail(formatProblem(answer.error));
     const tenants = answer.value.rows.filter((row) => row.kind === 'tenant');
     for (const usage of tenants.toSorted((a, b) => a.uid - b.uid)) {
       rows.push({ id: idOf(usage), period, usage });

@@ -3,7 +3,7 @@
  * element.
  */
 import type { LimitKey } from '../../limits/limit.ts';
-import { printQuantity, unlimited, type CpuFraction, type Quantity } from '../../base/quantity.ts';
+import { formatQuantity, unlimited, type CpuFraction, type Quantity } from '../../base/quantity.ts';
 import type { Located, Span } from '../../policy/diagnostic.ts';
 import type { LimitBlock } from '../../policy/document.ts';
 import { parseLimit } from '../../policy/parse-limit.ts';
@@ -197,7 +197,7 @@ export class LimitReader {
   }
 
   #cut(own: Span, cpu: Quantity, ncpu: Quantity | undefined, block: Block): void {
-    const cores = printQuantity('cpu', ncpu ?? unlimited);
+    const cores = formatQuantity('cpu', ncpu ?? unlimited);
     const earlier = this.#findings.remarks.get(own.start);
     this.#findings.remarks.set(
       own.start,
@@ -206,7 +206,7 @@ export class LimitReader {
     if (block.ncpu !== undefined) return;
     this.#findings.diagnostics.warn(
       own,
-      `The inherited "ncpu" allows ${cores}, less than the ${printQuantity('cpu', cpu)} written here; the smaller holds`,
+      `The inherited "ncpu" allows ${cores}, less than the ${formatQuantity('cpu', cpu)} written here; the smaller holds`,
     );
   }
 }
@@ -216,6 +216,6 @@ function smaller(a: Quantity, b: Quantity): Quantity {
   return b === unlimited || a <= b ? a : b;
 }
 
-const percent = (fraction: number) => printQuantity('cpu', fraction as CpuFraction);
+const percent = (fraction: number) => formatQuantity('cpu', fraction as CpuFraction);
 
 export const span = ({ start, end }: Span): Span => ({ start, end });

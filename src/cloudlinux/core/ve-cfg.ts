@@ -30,7 +30,7 @@ import type { ParsedPolicy } from '../../policy/parse.ts';
 import type { PolicyFormat } from '../../apply/policy-format.ts';
 import type { Account } from '../../policy/policy.ts';
 import { namePattern, uidMax, userPattern } from '../../policy/value-kinds.ts';
-import { printPolicy } from '../../policy/print.ts';
+import { formatPolicy } from '../../policy/format.ts';
 import { Findings } from './ve-cfg-findings.ts';
 import { LimitReader, span, type Block, type Machine } from './ve-cfg-limits.ts';
 import { childrenOf, parseXml, xmlAttribute, type XmlElement } from '../../policy/xml.ts';
@@ -81,7 +81,7 @@ export function importVeCfg(
     ...(notes.length > 0 ? ['What differs from the original:', ...notes] : []),
   ];
   const footer = leftOut.length > 0 ? ['Not understood and not in effect:', ...leftOut] : [];
-  return { text: printPolicy(document, { header, remarks, footer }), diagnostics: list };
+  return { text: formatPolicy(document, { header, remarks, footer }), diagnostics: list };
 }
 
 /** Whether the first element is a ve.cfg's; comments do not count. */

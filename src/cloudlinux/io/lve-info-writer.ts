@@ -3,7 +3,7 @@ import { lveInfoDirectory, writeLveInfo } from './lve-info-file.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { AgentPart } from '../../agent/part.ts';
 import type { Log } from '../../agent/log.ts';
-import { printProblem } from '../../base/problem.ts';
+import { formatProblem } from '../../base/problem.ts';
 import { lveInfo } from '../core/lve-info.ts';
 
 export function lveInfoWriter(paths: Paths, log: Log): AgentPart {
@@ -13,7 +13,7 @@ export function lveInfoWriter(paths: Paths, log: Log): AgentPart {
       const directory = lveInfoDirectory(paths);
       if (directory === undefined) return;
       const written = writeLveInfo(directory, lveInfo(rows(), defaults));
-      const problem = written.ok ? undefined : printProblem(written.error);
+      const problem = written.ok ? undefined : formatProblem(written.error);
       if (problem !== undefined && problem !== reported) log.error(problem);
       reported = problem;
     },

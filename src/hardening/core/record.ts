@@ -8,7 +8,8 @@ import { fail, ok, type Result } from '../../base/result.ts';
 import type { Kept, Kepts } from './plan.ts';
 import { settingOf } from './settings.ts';
 
-export const printRecord = (values: Kepts): string => `${JSON.stringify({ version: 1, values })}\n`;
+export const formatRecord = (values: Kepts): string =>
+  `${JSON.stringify({ version: 1, values })}\n`;
 
 const damaged: Cause = {
   reason: 'it is damaged',

@@ -6,7 +6,7 @@
  */
 import { closeSync, constants, fsyncSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { causedBy, failed, printProblem, type Problem } from '../../base/problem.ts';
+import { causedBy, failed, formatProblem, type Problem } from '../../base/problem.ts';
 import { ok, type Result } from '../../base/result.ts';
 import { causeOf, errnoOf } from '../../sys/errno.ts';
 import { lockFile, type FileLock } from '../../sys/files/flock.ts';
@@ -16,7 +16,7 @@ import { readText } from '../../sys/files/read.ts';
 import { removeIfThere, removeLeftovers, replaceIn } from '../../sys/files/replace-file.ts';
 import { readTextFile } from '../../sys/files/text-file.ts';
 import type { Kepts, Plan, ValueChange } from '../core/plan.ts';
-import { parseRecord, printRecord } from '../core/record.ts';
+import { parseRecord, formatRecord } from '../core/record.ts';
 import { settingOf } from '../core/settings.ts';
 import { isOurs } from '../core/sysctl-files.ts';
 import { recordOf, sysctlFile, type Places } from './places.ts';
@@ -100,7 +100,7 @@ export function carryOut(work: CarryOut): Result<Outcome, Problem> {
       const set = setValue(places, change.key, change.to);
       afterStep();
       if (set.ok) done.push(change);
-      else if (undo) notes.push(`${printProblem(set.error)}; ${untilBoot(change)}`);
+      else if (undo) notes.push(`${formatProblem(set.error)}; ${untilBoot(change)}`);
       else return set;
     }
     if (!undo) return ok(undefined);
@@ -143,7 +143,7 @@ function takeBack(places: Places, { problem, done, before, text }: Failed): Resu
     .map(({ key, from, to }) => ({ key, before: from, set: to }));
   const file = writeOurs(places, text);
   const record = writeRecord(places, [...before, ...left]);
-  const cannot = [file, record].flatMap((each) => (each.ok ? [] : [printProblem(each.error)]));
+  const cannot = [file, record].flatMap((each) => (each.ok ? [] : [formatProblem(each.error)]));
   const stays = left.map(({ key, set }) => `${key} stays ${set}`);
   const after = [...stays, ...cannot];
   const rest = after.length === 0 ? 'nothing was changed' : after.join('; ');
@@ -179,7 +179,7 @@ function writeOurs(places: Places, text: string | undefined): Result<void, Probl
 }
 
 const writeRecord = (places: Places, record: Kepts): Result<void, Problem> =>
-  put(recordOf(places), record.length === 0 ? undefined : printRecord(record), 0o600);
+  put(recordOf(places), record.length === 0 ? undefined : formatRecord(record), 0o600);
 
 const cannotWrite = (object: string, error: unknown) =>
   failed({ ...causeOf(error), action: 'write', object });

@@ -46,7 +46,7 @@ import { publishAccounts, withdrawAccounts } from './launch-accounts.ts';
 import { publishLaunch, withdrawLaunch } from './launch-file.ts';
 import { publishLogins, withdrawLogins } from './launch-logins.ts';
 import { removeCgroup } from './remove-cgroup.ts';
-import { printValue } from '../../plan/print.ts';
+import { formatValue } from '../../plan/format.ts';
 
 /** Steps outside the tree that are required before it can be created; none on v1. */
 export interface Delegation {
@@ -230,7 +230,7 @@ export class CgroupDriver implements Driver {
     if (written.ok || written.error === 'ENODEV') return ok(undefined);
     return failed({
       action: `set ${operation.file} of ${operation.label} to`,
-      object: printValue(operation.file, operation.to),
+      object: formatValue(operation.file, operation.to),
       ...errnoCause(written.error),
     });
   }

@@ -6,10 +6,10 @@
  * `--force` continues anyway.
  */
 import { failed, type Errno, type Problem } from '../../base/problem.ts';
-import { printBytes } from '../../base/quantity.ts';
+import { formatBytes } from '../../base/quantity.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 import type { WriteFile } from '../../plan/plan.ts';
-import { printValue } from '../../plan/print.ts';
+import { formatValue } from '../../plan/format.ts';
 import type { CgroupFiles } from './cgroup-files.ts';
 import { errnoCause } from '../../sys/errno.ts';
 import { killLargest, type CgroupOwner } from '../kill-processes.ts';
@@ -57,13 +57,13 @@ export function spareMemory(
 function notLowered(operation: WriteFile, target: Target, error: Errno): Result<never, Problem> {
   const what = {
     action: `set ${operation.file} of ${operation.label} to`,
-    object: printValue(operation.file, operation.to),
+    object: formatValue(operation.file, operation.to),
   };
   if (error !== 'EBUSY') return failed({ ...what, ...errnoCause(error) });
   const used = target.driver.memoryInUse(operation.cgroup) ?? 0;
   return failed({
     ...what,
-    reason: `${printBytes(roundedMiB(used))} are in use and cannot be reclaimed`,
+    reason: `${formatBytes(roundedMiB(used))} are in use and cannot be reclaimed`,
     hint: 'raise the limit, or pass --force to kill processes of the tenant',
     errno: 'EBUSY',
   });

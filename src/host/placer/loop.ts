@@ -2,7 +2,7 @@
  * The placer's main loop: waits for the kernel or the supervisor, moves processes, and scans all processes in between,
  * in batches.
  */
-import { printProblem, type Problem } from '../../base/problem.ts';
+import { formatProblem, type Problem } from '../../base/problem.ts';
 import { type Connector, POLLIN } from './connector.ts';
 import { Channel } from './channel.ts';
 import type { HaltResult } from './halt.ts';
@@ -306,7 +306,7 @@ export class Loop {
     if (settled) return;
     const who = tenants.slice(0, unknownMax).join(', ');
     this.#isUnknown(
-      printProblem(
+      formatProblem(
         problem ?? {
           action: `keep up with the processes of uid ${who}`,
           reason: 'they are started too fast',

@@ -4,7 +4,7 @@
  * Processes of root and of uids that are not tenants are never moved, not even out. A process that
  * cannot be read is not assumed to be gone: it may be alive, and outside.
  */
-import { printProblem, type Errno } from '../../base/problem.ts';
+import { formatProblem, type Errno } from '../../base/problem.ts';
 import { cgroupPath } from '../../plan/slice.ts';
 import { describeErrno } from '../../sys/errno.ts';
 import { openProcess, type OpenProcess } from '../../sys/processes/pidfd.ts';
@@ -201,7 +201,7 @@ export class Placer {
     if (started.ok && started.value === 'started' && !process.isThere() && this.#isAlive(pid)) {
       return { unknown: `Process ${pid} exited while it was being moved` };
     }
-    if (!started.ok) return this.#isAlive(pid) ? { unknown: printProblem(started.error) } : 'gone';
+    if (!started.ok) return this.#isAlive(pid) ? { unknown: formatProblem(started.error) } : 'gone';
     if (started.value === 'exists') {
       return {
         unknown: `Process ${pid} of uid ${uid} waits for its scope, which systemd is making`,
@@ -223,7 +223,7 @@ export class Placer {
         : `the kernel refused it with ${describeErrno(error)}`;
     return {
       uid,
-      reason: printProblem({ action: 'move it into the cgroup', object: cgroup, reason }),
+      reason: formatProblem({ action: 'move it into the cgroup', object: cgroup, reason }),
     };
   }
 
@@ -244,5 +244,5 @@ export class Placer {
 function unread(pid: number, error: Unread): PlacementResult {
   if (error === 'gone') return 'gone';
   const action = `read who process ${pid} is`;
-  return { unknown: printProblem({ action, reason: describeErrno(error) }) };
+  return { unknown: formatProblem({ action, reason: describeErrno(error) }) };
 }

@@ -9,7 +9,7 @@ import { ok, type Result } from '../../base/result.ts';
 import { parseDeviceLines } from '../../limits/flat-file.ts';
 import type { ObservedCgroup, OrphanCgroup } from '../../plan/observed.ts';
 import type { RealizeUnit, WriteFile, WriteUnit } from '../../plan/plan.ts';
-import { printValue } from '../../plan/print.ts';
+import { formatValue } from '../../plan/format.ts';
 import { sliceName, sliceOf, sliceOwner, type SliceOwner } from '../../plan/slice.ts';
 import type { WantedCgroup } from '../../plan/wanted.ts';
 import { sleepSync } from '../../sys/sleep.ts';
@@ -185,7 +185,7 @@ function ownerOf(cgroup: string): SliceOwner {
 const notRealized = (label: string, unit: string, { file, to }: WriteFile) =>
   failed({
     action: `set ${file} of ${label} to`,
-    object: printValue(file, to),
+    object: formatValue(file, to),
     reason: `systemd has left ${unit} as it was`,
     hint: `see "systemctl cat ${unit}" for settings that come after ours`,
   });

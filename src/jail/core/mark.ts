@@ -34,7 +34,7 @@ export interface Mark {
 const earlierMax = 32;
 const reasonMax = 500;
 
-export function printMark(mark: Mark): string {
+export function formatMark(mark: Mark): string {
   const reason = printable(mark.reason ?? '').slice(0, reasonMax);
   const lines = [
     `profile ${mark.profile}`,

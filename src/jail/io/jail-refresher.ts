@@ -7,7 +7,7 @@ import { existsSync, lstatSync, statSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import type { Log } from '../../agent/log.ts';
 import type { AgentPart, Alarm } from '../../agent/part.ts';
-import { printProblem, type Problem } from '../../base/problem.ts';
+import { formatProblem, type Problem } from '../../base/problem.ts';
 import { isAt } from '../../policy/jail.ts';
 import type { Policy } from '../../policy/policy.ts';
 import type { Paths } from '../../host/paths.ts';
@@ -75,7 +75,7 @@ export class JailRefresher implements AgentPart {
     this.#building = true;
     void this.#build(policy, this.#paths).then((problems) => {
       this.#building = false;
-      this.#report(problems.map(printProblem).join('; '));
+      this.#report(problems.map(formatProblem).join('; '));
     });
   }
 

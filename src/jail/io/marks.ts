@@ -9,7 +9,7 @@ import { readText } from '../../sys/files/read.ts';
 import { pinDirectory } from '../../sys/files/pinned-directory.ts';
 import { replaceIn } from '../../sys/files/replace-file.ts';
 import { isKey, keyOf, type JailId, type JailKey } from '../core/jail-key.ts';
-import { parseMark, printMark, type Mark } from '../core/mark.ts';
+import { parseMark, formatMark, type Mark } from '../core/mark.ts';
 import type { JailPaths } from './jail-paths.ts';
 
 /** Creates their directory. */
@@ -48,7 +48,7 @@ export function writeMark(paths: JailPaths, key: JailKey, mark: Mark): Result<vo
   const pinned = pinDirectory(paths.tenants, 'refuse');
   if (!pinned.ok) return pinned;
   using directory = pinned.value;
-  return replaceIn(directory, key, printMark(mark), { mode: 0o600, withoutSync: true });
+  return replaceIn(directory, key, formatMark(mark), { mode: 0o600, withoutSync: true });
 }
 
 export const removeMark = (paths: JailPaths, key: JailKey): void =>

@@ -4,7 +4,7 @@
  */
 import { existsSync, readlinkSync, realpathSync } from 'node:fs';
 import { basename } from 'node:path';
-import { failed, printCause, type Cause, type Problem } from '../../base/problem.ts';
+import { failed, formatCause, type Cause, type Problem } from '../../base/problem.ts';
 import type { Result } from '../../base/result.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Policy } from '../../policy/policy.ts';
@@ -137,11 +137,11 @@ const none = (reason: string): Isolation => ({ level: 'none', reason });
 /** Returns how well jails of these uids are isolated now. Programs in force get a self-test, too. */
 export function isolationOf(uids: readonly number[], paths: Paths): Isolation {
   const obstacle = programsObstacle(paths);
-  if (obstacle !== undefined) return isolationByLandlock(uids, paths, printCause(obstacle));
+  if (obstacle !== undefined) return isolationByLandlock(uids, paths, formatCause(obstacle));
   const now = programsState(paths);
   if (now === undefined) return none('the programs are not loaded; run: bulkhead apply');
   const problem = canaryProblem(canaryOf(now.generation));
-  if (problem !== undefined) return none(printCause(problem));
+  if (problem !== undefined) return none(formatCause(problem));
   const missing = uids.filter((uid) => !now.uids.includes(uid));
   if (missing.length > 0)
     return { level: 'partial', reason: `uid ${missing[0]} is not held yet; run: bulkhead apply` };

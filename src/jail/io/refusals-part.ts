@@ -1,7 +1,7 @@
 /** The agent's part for the programs that isolate jails: their refusals become faults of the tenants. */
 import type { Log } from '../../agent/log.ts';
 import type { AgentPart, ReportedFault } from '../../agent/part.ts';
-import { printProblem } from '../../base/problem.ts';
+import { formatProblem } from '../../base/problem.ts';
 import type { Paths } from '../../host/paths.ts';
 import { ProgramEvents } from '../../sys/bpf/program-events.ts';
 import type { RefusedTry } from '../../usage/incident.ts';
@@ -26,7 +26,7 @@ export function refusalsPart(paths: Paths, log: Log): AgentPart {
     },
     takeFaults() {
       const taken = events.take(recordsMax);
-      const problem = taken.ok ? undefined : printProblem(taken.error);
+      const problem = taken.ok ? undefined : formatProblem(taken.error);
       if (problem !== undefined && problem !== reported) log.error(problem);
       reported = problem;
       if (!taken.ok || taken.value === undefined) return [];

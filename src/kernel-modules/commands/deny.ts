@@ -6,7 +6,7 @@
  */
 import type { Command } from 'commander';
 import { printable } from '../../base/printable.ts';
-import { printProblem } from '../../base/problem.ts';
+import { formatProblem } from '../../base/problem.ts';
 import {
   examples,
   exitCodes,
@@ -74,12 +74,12 @@ function loadedLine({ name, references, users }: LoadedNow, denied: boolean): st
 function deny(words: string[], options: DenyOptions & { readonly json?: boolean }): ExitCode {
   const names = moduleNames(words);
   if (!names.ok) {
-    printError(printProblem(names.error));
+    printError(formatProblem(names.error));
     return exitCodes.usage;
   }
   const outcome = denyModules(names.value, options, thisHost);
   if (!outcome.ok) {
-    printError(printProblem(outcome.error));
+    printError(formatProblem(outcome.error));
     return exitCodes.failed;
   }
   if (options.json === true) printJson(outcome.value);

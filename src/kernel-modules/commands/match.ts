@@ -1,7 +1,7 @@
 /**
  * `bulkhead modules match`: checks whether the source offered for a module is really its source.
  */
-import { printProblem } from '../../base/problem.ts';
+import { formatProblem } from '../../base/problem.ts';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
@@ -53,7 +53,7 @@ async function match(names: readonly string[], options: MatchOptions): Promise<E
   if (entries === undefined) return exitCodes.failed;
   const source = await openOfferedSource(options.source);
   if (!source.ok) {
-    printError(printProblem(source.error));
+    printError(formatProblem(source.error));
     return exitCodes.failed;
   }
   using offered = source.value;
@@ -148,11 +148,11 @@ async function matchEach(
       const build = headers.of(release);
       if (!build.ok)
         printError(
-          `${printProblem(build.error)}; conditions in the source and names of functions stay undecided`,
+          `${formatProblem(build.error)}; conditions in the source and names of functions stay undecided`,
         );
       const offered = openOffered(source, { build: build.ok ? build.value : undefined, generated });
       if (!offered.ok) {
-        printError(printProblem(offered.error));
+        printError(formatProblem(offered.error));
         return undefined;
       }
       const functions =

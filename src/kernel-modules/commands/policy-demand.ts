@@ -7,7 +7,7 @@ import type { Paths } from '../../host/paths.ts';
 import { readPolicyFile } from '../../host/policy-file.ts';
 import type { ModulesElement } from '../../policy/document.ts';
 import { parseModules } from '../../policy/parse.ts';
-import { printProblem } from '../../base/problem.ts';
+import { formatProblem } from '../../base/problem.ts';
 import { printError, showDiagnostics } from '../../cli/shared/output.ts';
 
 type Demanded = Pick<ModulesElement, 'require' | 'deny'>;
@@ -16,7 +16,7 @@ type Demanded = Pick<ModulesElement, 'require' | 'deny'>;
 export function modulesOf(file: string, paths: Paths): Demanded | undefined {
   const read = readPolicyFile(file);
   if (!read.ok) {
-    printError(printProblem(read.error));
+    printError(formatProblem(read.error));
     return undefined;
   }
   const { modules, diagnostics } = parseModules(file, read.value);

@@ -2,7 +2,7 @@
  * `bulkhead modules predict`: shows what a sequence of insmod would do to a kernel, without running
  * it.
  */
-import { printProblem } from '../../base/problem.ts';
+import { formatProblem } from '../../base/problem.ts';
 import type { Command } from 'commander';
 import { fileOf, type Candidate } from '../core/loader/candidate.ts';
 import { newState, predict } from '../core/loader/loader-verdict.ts';
@@ -83,7 +83,7 @@ function candidatesFrom(
   const read = files.map((file) => ({ file, candidate: candidateFrom(file, check) }));
   for (const { file, candidate } of read) {
     if (!candidate.ok)
-      printError(printProblem({ ...candidate.error, action: 'read', object: file }));
+      printError(formatProblem({ ...candidate.error, action: 'read', object: file }));
   }
   const all = read.flatMap(({ candidate }) => (candidate.ok ? [candidate.value] : []));
   return all.length === files.length ? all : undefined;

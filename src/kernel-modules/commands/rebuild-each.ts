@@ -1,5 +1,5 @@
 /** The decisive comparison: rebuilding each module from the offered source. */
-import { printProblem } from '../../base/problem.ts';
+import { formatProblem } from '../../base/problem.ts';
 import { kernelEncoding, readElf } from '../core/elf/read-elf.ts';
 import { readAgain } from '../io/inputs/read-again.ts';
 import { undecided, rebuild, type Rebuilt } from '../io/rebuild/rebuild.ts';
@@ -38,10 +38,10 @@ async function rebuildOne(
   signal: AbortSignal,
 ): Promise<Rebuilt> {
   const build = headers.of(headers.releaseFor(entry.module));
-  if (!build.ok) return undecided(printProblem(build.error));
+  if (!build.ok) return undecided(formatProblem(build.error));
   const bytes = await readAgain(entry);
   if (!bytes.ok)
-    return undecided(printProblem({ ...bytes.error, action: 'read', object: entry.file }));
+    return undecided(formatProblem({ ...bytes.error, action: 'read', object: entry.file }));
   const elf = readElf(bytes.value, kernelEncoding(bytes.value));
   if (!elf.ok) return undecided(`${elf.error.message} (at byte ${elf.error.offset})`);
   return rebuild(entry.module, elf.value, source, build.value, { signal });

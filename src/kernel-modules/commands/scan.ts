@@ -1,5 +1,5 @@
 /** `bulkhead modules scan`: judges every module and lists the worst first. */
-import { printProblem, type Problem } from '../../base/problem.ts';
+import { formatProblem, type Problem } from '../../base/problem.ts';
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -70,7 +70,7 @@ async function scan(
       )
     : inputs;
   if (!report.ok) {
-    printError(printProblem(report.error));
+    printError(formatProblem(report.error));
     return exitCodes.failed;
   }
   if (own !== undefined) reportOthers(report.value);

@@ -1,5 +1,5 @@
 /** The common start of the `bulkhead modules` commands: the kernel, the keys, the requirements. */
-import { printProblem, type Cause, type Problem } from '../../base/problem.ts';
+import { formatProblem, type Cause, type Problem } from '../../base/problem.ts';
 import { existsSync, readFileSync } from 'node:fs';
 import { Option, type Command } from 'commander';
 import { reasonOf } from '../../sys/errno.ts';
@@ -61,7 +61,7 @@ export function withKernelOptions(command: Command): Command {
 export function openOrReport(options: KernelOptions): Opened | undefined {
   const opened = openerOrReport(options)?.();
   if (opened === undefined || opened.ok) return opened?.value;
-  printError(printProblem(opened.error));
+  printError(formatProblem(opened.error));
   return undefined;
 }
 
@@ -94,7 +94,7 @@ function certificatesOrReport(files: readonly string[]): readonly Uint8Array[] |
   for (const file of files) {
     const read = certificatesIn(file);
     if (!read.ok) {
-      printError(printProblem({ ...read.error, action: 'read certificate', object: file }));
+      printError(formatProblem({ ...read.error, action: 'read certificate', object: file }));
       return undefined;
     }
     given.push(...read.value);

@@ -7,7 +7,7 @@
  */
 import { attributes, limitAttribute } from '../../limits/limits.ts';
 import type { LimitKey, LimitValues } from '../../limits/limit.ts';
-import { printQuantity, unlimited, type Quantity } from '../../base/quantity.ts';
+import { formatQuantity, unlimited, type Quantity } from '../../base/quantity.ts';
 import { parseLimit } from '../parse-limit.ts';
 import type { SiteLimitSetter } from '../document.ts';
 import { uidMax, valueKinds } from '../value-kinds.ts';
@@ -81,7 +81,7 @@ export function exceeds(key: LimitKey, value: Quantity, tenant: LimitValues): st
   const { kind, fallback } = limitAttribute(key);
   const bound = tenant[key] ?? fallback;
   if (kind === 'weight' || bound === unlimited) return undefined;
-  return value === unlimited || value > bound ? printQuantity(kind, bound) : undefined;
+  return value === unlimited || value > bound ? formatQuantity(kind, bound) : undefined;
 }
 
 /** Whether it is the same owner, as far as known. */
@@ -100,13 +100,13 @@ export function areSameHolders(kept: SiteLimitHolders, now: SiteLimitHolders): b
 export const setterOf = ({ reseller }: SiteLimitHolders): SiteLimitSetter =>
   reseller === undefined ? 'tenant' : 'reseller';
 
-export function printSiteLimits({ name, home, reseller, sites }: KeptSiteLimits): string {
+export function formatSiteLimits({ name, home, reseller, sites }: KeptSiteLimits): string {
   const texts = [...sites].map(([site, values]) => [site, Object.fromEntries(textsOf(values))]);
   return `${JSON.stringify({ name, home, reseller, sites: Object.fromEntries(texts) })}\n`;
 }
 
 const textsOf = (values: ReadonlyMap<LimitKey, Quantity>) =>
-  [...values].map(([key, value]) => [key, printQuantity(limitAttribute(key).kind, value)]);
+  [...values].map(([key, value]) => [key, formatQuantity(limitAttribute(key).kind, value)]);
 
 /** Parses the file; returns undefined if it is damaged. */
 export function parseSiteLimits(text: string): KeptSiteLimits | undefined {

@@ -1,6 +1,6 @@
 /** Reports strict placement in `doctor`. */
 import { listSome } from '../../base/list.ts';
-import { printCause, printProblem } from '../../base/problem.ts';
+import { formatCause, formatProblem } from '../../base/problem.ts';
 import { ok } from '../../base/result.ts';
 import { docPage } from '../../sys/package-files.ts';
 import type { DoctorReport } from '../../cli/doctor-report.ts';
@@ -12,7 +12,7 @@ export function strictDoctor({ policy, paths, driver }: WayContext): Promise<Doc
   const said = (text: string) => Promise.resolve({ label: 'Strict', text, remarks: [] });
   const obstacle = strictObstacle(paths);
   if (driver === 'cgroup1') return said('placement cannot be strict: that needs cgroup v2');
-  if (obstacle !== undefined) return said(`placement cannot be strict: ${printCause(obstacle)}`);
+  if (obstacle !== undefined) return said(`placement cannot be strict: ${formatCause(obstacle)}`);
   const wanted = policy?.strict?.placement;
   const now = strictState(paths)?.placement ?? undefined;
   if (wanted !== now)
@@ -23,7 +23,7 @@ export function strictDoctor({ policy, paths, driver }: WayContext): Promise<Doc
     );
   const missing = policy === undefined ? ok([]) : policyNotEnforced(policy, paths);
   if (!missing.ok)
-    return said(`placement is ${now}; for whom is unknown: ${printProblem(missing.error)}`);
+    return said(`placement is ${now}; for whom is unknown: ${formatProblem(missing.error)}`);
   if (missing.value.length > 0)
     return said(
       `placement is ${now}, but uid ${listSome(missing.value.map(String))} is not enforced yet; run bulkhead apply`,

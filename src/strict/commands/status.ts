@@ -5,7 +5,7 @@
 import type { Command } from 'commander';
 import { loadPolicy } from '../../apply/load-policy.ts';
 import { listSome } from '../../base/list.ts';
-import { printCause, printProblem } from '../../base/problem.ts';
+import { formatCause, formatProblem } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 import {
   examples,
@@ -38,7 +38,7 @@ function status({ json, policy }: PolicyOptions, command: Command): ExitCode {
   const taken = takeStrictEvents(paths);
   if (!taken.ok) printError(taken.error);
   const cause = strictObstacle(paths);
-  const obstacle = cause === undefined ? null : printCause(cause);
+  const obstacle = cause === undefined ? null : formatCause(cause);
   const events = keptStrictEvents(paths);
   const missing = state === undefined ? ok([]) : missingTenants(policy, paths);
   if (json === true) {
@@ -52,9 +52,9 @@ function status({ json, policy }: PolicyOptions, command: Command): ExitCode {
 function missingTenants(file: string, paths: Paths): Result<readonly number[], string> {
   const { policy, problem } = loadPolicy(file, paths);
   if (policy === undefined)
-    return fail(problem === undefined ? `${file} has errors` : printProblem(problem));
+    return fail(problem === undefined ? `${file} has errors` : formatProblem(problem));
   const missing = policyNotEnforced(policy, paths);
-  return missing.ok ? missing : fail(printProblem(missing.error));
+  return missing.ok ? missing : fail(formatProblem(missing.error));
 }
 
 function statusText(

@@ -5,7 +5,7 @@
 import type { Log } from '../../agent/log.ts';
 import type { AgentPart, Alarm } from '../../agent/part.ts';
 import { StateCheck } from '../../host/state-check.ts';
-import { printProblem, type Problem } from '../../base/problem.ts';
+import { formatProblem, type Problem } from '../../base/problem.ts';
 import type { Paths } from '../../host/paths.ts';
 import { restoreElsewhere } from '../../host/restore-elsewhere.ts';
 import type { Policy } from '../../policy/policy.ts';
@@ -35,7 +35,7 @@ function alarmOf(policy: Policy, paths: Paths): Alarm | undefined {
 export function strictPart(paths: Paths, log: Log): AgentPart {
   let reported: string | undefined;
   const report = (error: Problem | undefined) => {
-    const problem = error && printProblem(error);
+    const problem = error && formatProblem(error);
     if (problem !== undefined && problem !== reported) log.error(problem);
     reported = problem;
   };

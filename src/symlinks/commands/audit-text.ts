@@ -1,6 +1,6 @@
 /** The findings of an audit, for people and for programs. */
 import { count } from '../../base/list.ts';
-import { printCause } from '../../base/problem.ts';
+import { formatCause } from '../../base/problem.ts';
 import { printable } from '../../base/printable.ts';
 import { terminalOf, wrap, type Terminal } from '../../cli/shared/terminal.ts';
 import { isAtLeast, severities, type Finding, type Severity } from '../core/audit/finding.ts';
@@ -37,7 +37,7 @@ function findingText(finding: Finding, nameOf: NameOf, { colors, columns }: Term
 const inodeOf = (file: string | undefined) => file?.split(':').at(-1) ?? '';
 
 const problemText = ({ tenant, path, cause, kind }: HomeProblem, nameOf: NameOf) =>
-  `${kind === 'skipped' ? 'Skipped' : 'Not read'}: ${shownPath(path)} of ${nameOf(tenant)}: ${printable(printCause(cause))}`;
+  `${kind === 'skipped' ? 'Skipped' : 'Not read'}: ${shownPath(path)} of ${nameOf(tenant)}: ${printable(formatCause(cause))}`;
 
 function remarks(audit: Audit, shown: Severity, told: number): readonly string[] {
   const all = severities
@@ -81,7 +81,7 @@ export function auditJson(audit: Audit, shown: Severity, nameOf: NameOf) {
       kind,
       tenant: { uid: tenant, name: nameOf(tenant) },
       ...pathJson('path', path),
-      reason: printCause(cause),
+      reason: formatCause(cause),
     })),
   };
 }

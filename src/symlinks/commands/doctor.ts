@@ -1,7 +1,7 @@
 /** Reports the symlink guard in `doctor`. */
 import { docPage } from '../../sys/package-files.ts';
 import type { DoctorReport } from '../../cli/doctor-report.ts';
-import { printCause } from '../../base/problem.ts';
+import { formatCause } from '../../base/problem.ts';
 import type { WayContext } from '../../host/ways/ways-in.ts';
 import { guardObstacle } from '../io/guard/guard.ts';
 import { guardView, stateText } from './guard-status.ts';
@@ -10,7 +10,7 @@ export function symlinksDoctor({ policy, paths }: WayContext): Promise<DoctorRep
   const obstacle = guardObstacle(paths);
   const said = (text: string) => Promise.resolve({ label: 'Symlinks', text, remarks: [] });
   if (policy?.symlinks === undefined && obstacle !== undefined)
-    return said(`no guard: ${printCause(obstacle)}`);
+    return said(`no guard: ${formatCause(obstacle)}`);
   const view = guardView(policy?.symlinks, paths);
   if (view.state === 'off' && view.wanted === 'off') return said(available);
   return said(`guard ${stateText(view)}${view.problem === undefined ? '' : `; ${view.problem}`}`);

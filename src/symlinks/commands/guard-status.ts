@@ -1,5 +1,5 @@
 /** `bulkhead symlinks guard status`: the wanted state, the actual one, and whether it refuses. */
-import { printCause, type Cause } from '../../base/problem.ts';
+import { formatCause, type Cause } from '../../base/problem.ts';
 import { printable } from '../../base/printable.ts';
 import { exitCodes, type ExitCode, type PolicyOptions } from '../../cli/shared/command.ts';
 import { count, print, printJson } from '../../cli/shared/session.ts';
@@ -55,7 +55,7 @@ export function guardView(symlinks: SymlinkRule | undefined, paths: Paths): Guar
 
 const seen = ({ rule, counters }: InForce) => ({ state: rule.mode, rule, counters });
 const problemOf = (cause: Cause | undefined) =>
-  cause === undefined ? {} : { problem: printCause(cause) };
+  cause === undefined ? {} : { problem: formatCause(cause) };
 
 const notLoaded: Cause = {
   reason: 'the policy has it, and it is not loaded',

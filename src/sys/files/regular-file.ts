@@ -3,7 +3,7 @@
  * that opens files that others may have made uses this.
  */
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
-import { printBytes } from '../../base/quantity.ts';
+import { formatBytes } from '../../base/quantity.ts';
 import { shortBytes } from '../../base/bytes.ts';
 import { failed, type Cause, type Problem } from '../../base/problem.ts';
 import { ok, type Result } from '../../base/result.ts';
@@ -64,14 +64,14 @@ export function readWhole(file: RegularFile, bytesMax: number): Result<Uint8Arra
   try {
     const bytes = readToEnd(fd, stat.size, bytesMax);
     if (bytes.length <= bytesMax) return ok(bytes);
-    return cannotRead(path, { reason: `it has more than ${printBytes(bytesMax)}` });
+    return cannotRead(path, { reason: `it has more than ${formatBytes(bytesMax)}` });
   } catch (error) {
     return cannotRead(path, causeOf(error));
   }
 }
 
 export const tooLarge = (bytes: number, bytesMax: number): Cause => ({
-  reason: `it has ${shortBytes(bytes)}; the limit is ${printBytes(bytesMax)}`,
+  reason: `it has ${shortBytes(bytes)}; the limit is ${formatBytes(bytesMax)}`,
 });
 
 /** Reads a file to its end; if it has more than `bytesMax`, returns at least one byte more than that. */

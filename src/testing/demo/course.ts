@@ -10,7 +10,7 @@ import type { Driver } from '../../host/driver.ts';
 import type { Host } from '../../host/host.ts';
 import { readText } from '../../sys/files/read.ts';
 import type { Policy } from '../../policy/policy.ts';
-import { printProblem } from '../../base/problem.ts';
+import { formatProblem } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 import { Loads } from './load.ts';
 import { neighbourUid } from './meter.ts';
@@ -76,18 +76,18 @@ export async function demonstrate(
       alone: neighbour.pages('alone'),
       beside: neighbour.pages('beside'),
     },
-    failures: failures.map(({ problem }) => printProblem(problem)),
+    failures: failures.map(({ problem }) => formatProblem(problem)),
   });
 }
 
 /** Applies the policy. Without cgroups there is nothing to show; the verdict reports single limits that fail. */
 function apply(policy: Policy, host: Host): Result<Applied, readonly string[]> {
   const applied = applyPolicy(policy, host, { kill: true, force: true });
-  if (!applied.ok) return fail([printProblem(applied.error)]);
+  if (!applied.ok) return fail([formatProblem(applied.error)]);
   const essential = applied.value.failures.filter(({ operation }) => operation.kind !== 'write');
   return essential.length === 0
     ? applied
-    : fail(essential.map(({ problem }) => printProblem(problem)));
+    : fail(essential.map(({ problem }) => formatProblem(problem)));
 }
 
 interface Stage {

@@ -6,7 +6,7 @@
  */
 import { limitAttribute } from '../../limits/limits.ts';
 import type { Counters, LimitKey } from '../../limits/limit.ts';
-import { printQuantity, type Quantity } from '../../base/quantity.ts';
+import { formatQuantity, type Quantity } from '../../base/quantity.ts';
 import type { Peak } from './peaks.ts';
 import { shortBytes } from '../../base/bytes.ts';
 import { count } from '../../base/list.ts';
@@ -163,7 +163,7 @@ export function gaugeOf(name: GaugeName, key: LimitKey): Gauge {
 }
 
 /** Formats a measured value, to about three digits. */
-export function printUse(key: LimitKey, value: number): string {
+export function formatUse(key: LimitKey, value: number): string {
   switch (limitAttribute(key).kind) {
     case 'cpu':
     case 'weight':
@@ -180,7 +180,7 @@ export function printUse(key: LimitKey, value: number): string {
 }
 
 /** Formats a limit as the policy writes it; a weight as its share. */
-export function printLimit(name: GaugeName, key: LimitKey, value: number): string {
+export function formatLimit(name: GaugeName, key: LimitKey, value: number): string {
   if (name === 'share') return `${Math.round(value * 100)}%`;
-  return printQuantity(limitAttribute(key).kind, value as Quantity);
+  return formatQuantity(limitAttribute(key).kind, value as Quantity);
 }

@@ -10,7 +10,7 @@ import { isHeld, printReport, reportJson } from './screen/report.ts';
 import { wrap } from '../../cli/shared/terminal.ts';
 import { screenOf, silentScreen, type Screen } from './screen/screen.ts';
 import { Interrupted, stopSignal } from './stop.ts';
-import { printProblem } from '../../base/problem.ts';
+import { formatProblem } from '../../base/problem.ts';
 import { hasTraces, removeTraces } from './traces.ts';
 
 const host = treeHost(paths);
@@ -30,7 +30,7 @@ export async function demonstrateHere(isJson: boolean, live: string | undefined)
   const lock = lockFile(lockPath, { waitMs: 0 });
   if (!lock.ok) {
     printError(
-      `The demo cannot start, since only one may run at a time: ${printProblem(lock.error)}`,
+      `The demo cannot start, since only one may run at a time: ${formatProblem(lock.error)}`,
     );
     return 1;
   }

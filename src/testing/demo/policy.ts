@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { resolveText } from '../../apply/load-policy.ts';
 import { describeErrno, errnoOf } from '../../sys/errno.ts';
 import { resellerCgroup, tenantCgroup } from '../../plan/wanted.ts';
-import { printDiagnostic } from '../../policy/diagnostic.ts';
+import { formatDiagnostic } from '../../policy/diagnostic.ts';
 import type { Policy, Reseller, Tenant } from '../../policy/policy.ts';
 import { unlimited } from '../../base/quantity.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
@@ -22,7 +22,7 @@ export function readDemoPolicy(): Result<Policy> {
     return fail(`Cannot read ${policyFile}: ${describeErrno(errnoOf(error))}`);
   }
   const { policy, diagnostics } = resolveText(policyName, text, paths);
-  if (policy === undefined) return fail(diagnostics.map(printDiagnostic).join('\n'));
+  if (policy === undefined) return fail(diagnostics.map(formatDiagnostic).join('\n'));
   const problem = missingIn(policy);
   return problem === undefined ? ok(policy) : fail(problem);
 }

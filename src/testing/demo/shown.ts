@@ -2,7 +2,7 @@
 import type { Driver } from '../../host/driver.ts';
 import type { Support } from '../../limits/limit.ts';
 import type { Policy } from '../../policy/policy.ts';
-import { gaugeOf, printLimit, printUse, type Reading } from './gauge.ts';
+import { gaugeOf, formatLimit, formatUse, type Reading } from './gauge.ts';
 import { meters, type Meter } from './meter.ts';
 import { readPeak } from './peaks.ts';
 import { cgroupOf, limitOf, sharedCgroupOf } from './policy.ts';
@@ -71,7 +71,7 @@ export function isDecided(shown: Shown, readings: Readings): boolean {
 export function rowOf(shown: Shown, readings: Readings): Row {
   const { meter, limit, missing } = shown;
   const { uid, title, does, key, gauge: name } = meter;
-  const row = { uid, title, does, limit: printLimit(name, key, limit) };
+  const row = { uid, title, does, limit: formatLimit(name, key, limit) };
   if (missing !== undefined) {
     return { ...row, use: '-', filled: undefined, hits: `not here: ${missing}`, state: 'off' };
   }
@@ -81,9 +81,9 @@ export function rowOf(shown: Shown, readings: Readings): Row {
   const isHit = reading.hits > 0;
   return {
     ...row,
-    use: printUse(key, reading.use),
+    use: formatUse(key, reading.use),
     filled: reading.use / limit,
-    hits: isHit ? gauge.hits(reading, (value) => printUse(key, value)) : '',
+    hits: isHit ? gauge.hits(reading, (value) => formatUse(key, value)) : '',
     state: isHit ? 'hit' : isOver ? 'over' : 'quiet',
   };
 }

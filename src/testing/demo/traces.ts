@@ -1,6 +1,6 @@
 /** The files and cgroups of a run of the demo, and how to remove them. */
 import { existsSync, rmSync } from 'node:fs';
-import { printProblem } from '../../base/problem.ts';
+import { formatProblem } from '../../base/problem.ts';
 import { releaseAll } from '../../apply/apply.ts';
 import type { Host } from '../../host/host.ts';
 import { paths } from './place.ts';
@@ -15,7 +15,7 @@ export function removeTraces(host: Host): readonly string[] {
   const released = releaseAll(host, { kill: true });
   // A process that is left could still replace files by links, and the state lists the limits to
   // lift.
-  if (!released.ok) return released.error.map(printProblem);
+  if (!released.ok) return released.error.map(formatProblem);
   removeScratch();
   for (const path of [paths.runtime, paths.state]) rmSync(path, { recursive: true, force: true });
   return [];

@@ -1,6 +1,6 @@
 /** The verdict of the demo on one limit. */
 import type { LimitKey, Support } from '../../limits/limit.ts';
-import { gaugeOf, printLimit, printUse, type GaugeName, type Reading } from './gauge.ts';
+import { gaugeOf, formatLimit, formatUse, type GaugeName, type Reading } from './gauge.ts';
 
 /**
  * The outcome. Not proved: nothing went past the limit, and the load did not press against it
@@ -35,8 +35,8 @@ export function judge(
 ): Verdict {
   const { title, key, uid, gauge: name } = meter;
   const gauge = gaugeOf(name, key);
-  const limit = printLimit(name, key, reading.limit);
-  const proof = gauge.proof(reading, limit, (value) => printUse(key, value));
+  const limit = formatLimit(name, key, reading.limit);
+  const proof = gauge.proof(reading, limit, (value) => formatUse(key, value));
   const verdict = (outcome: Outcome, text: string): Verdict => ({
     title,
     key,

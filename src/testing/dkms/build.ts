@@ -10,7 +10,7 @@ import { fail, ok, type Result } from '../../base/result.ts';
 import type { KernelBuild } from '../../kernel-modules/io/kernel/kernel-build.ts';
 import { kernelMounts } from '../../kernel-modules/io/rebuild/dkms-build.ts';
 import type { DkmsSource } from './packages.ts';
-import { printProblem } from '../../base/problem.ts';
+import { formatProblem } from '../../base/problem.ts';
 
 const tree = '/var/lib/dkms';
 
@@ -55,7 +55,7 @@ export async function buildByDkms(
     // Against hanging only: the largest need half an hour of a processor.
     limits: { wallSeconds: 4 * 3600, cpuSeconds: 2 * 3600 },
   });
-  if (!run.ok) return fail(printProblem(run.error));
+  if (!run.ok) return fail(formatProblem(run.error));
   const { end, lastLines, result } = run.value;
   if (end.kind !== 'exit') return fail(`dkms ${end.message}`);
   if (end.status !== 0) return fail(reasonIn(lastLines));

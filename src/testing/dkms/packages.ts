@@ -14,7 +14,7 @@ import { fail, ok, type Result } from '../../base/result.ts';
 import { debianSources, ownApt } from '../vm/apt.ts';
 import { cacheDirectory as machineCache } from '../vm/cache.ts';
 import { execute, succeed } from '../vm/command.ts';
-import { printProblem } from '../../base/problem.ts';
+import { formatProblem } from '../../base/problem.ts';
 
 /** The source of a package, which DKMS builds. */
 export interface DkmsSource {
@@ -115,7 +115,7 @@ export class DkmsPackages {
     const headers = await this.unpack(name, version);
     if (!headers.ok) return headers;
     const build = findKernelBuild(name.replace('linux-headers-', ''), [headers.value]);
-    return build.ok ? build : fail(printProblem(build.error));
+    return build.ok ? build : fail(formatProblem(build.error));
   }
 
   async source(name: string, version: string): Promise<Result<DkmsSource>> {

@@ -25,7 +25,7 @@ import { sourceDirectory } from '../../kernel-modules/io/source/source-directory
 import { alteredTree, withLetterChanged } from './altered-tree.ts';
 import { modulesDirectory } from './build.ts';
 import type { DkmsSource } from './packages.ts';
-import { printProblem } from '../../base/problem.ts';
+import { formatProblem } from '../../base/problem.ts';
 
 export const questions = [
   'right source',
@@ -58,7 +58,7 @@ interface TrialOptions {
 export async function tryPackage(options: TrialOptions): Promise<readonly TrialResponse[]> {
   const { source, built, build } = options;
   const context = contextOf(build, undefined);
-  if (!context.ok) throw new Error(printProblem(context.error));
+  if (!context.ok) throw new Error(formatProblem(context.error));
   const trial = new Trial(options, context.value);
   const answers: TrialResponse[] = [];
   const directory = modulesDirectory(built, source, build.release);

@@ -1,7 +1,7 @@
 /** `bulkhead web discover`: records each tenant's served sites for the agent. */
 import type { Command } from 'commander';
 import { count } from '../../base/list.ts';
-import { printProblem } from '../../base/problem.ts';
+import { formatProblem } from '../../base/problem.ts';
 import {
   examples,
   exitCodes,
@@ -21,7 +21,7 @@ const discover = (options: PolicyOptions, command: Command): Promise<ExitCode> =
     const served = isWhole ? found : withKnown(found, readServed(paths) ?? new Map());
     const written = writeServed(paths, served);
     if (!written.ok) {
-      printError(printProblem(written.error));
+      printError(formatProblem(written.error));
       return exitCodes.failed;
     }
     const names = [...served.values()].reduce((sum, each) => sum + each.size, 0);

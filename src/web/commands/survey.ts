@@ -1,6 +1,6 @@
 /** The web servers of this host, for the commands that show or record what they serve. */
 import type { Command } from 'commander';
-import { printProblem } from '../../base/problem.ts';
+import { formatProblem } from '../../base/problem.ts';
 import { exitCodes, type ExitCode, type PolicyOptions } from '../../cli/shared/command.ts';
 import { pathsFor, printError } from '../../cli/shared/session.ts';
 import type { Paths } from '../../host/paths.ts';
@@ -30,7 +30,7 @@ export async function withSurvey(
   if (paths === undefined) return exitCodes.usage;
   if (process.geteuid?.() !== 0) {
     const reason = 'web servers show their whole configuration to root alone';
-    printError(printProblem({ action: 'read web servers', reason, hint: 'run it as root' }));
+    printError(formatProblem({ action: 'read web servers', reason, hint: 'run it as root' }));
     return exitCodes.failed;
   }
   const tenancy = tenancyOrReport(options.policy, command, paths);
@@ -46,7 +46,7 @@ export async function withSurvey(
 const serverProblems = ({ name, problems }: ServerRead): string[] =>
   problems.map(({ file, line, message }) => {
     const place = [file, line].filter((each) => each !== undefined).join(':');
-    return printProblem({
+    return formatProblem({
       action: `read all of the configuration of ${name}`,
       reason: place === '' ? message : `${place}: ${message}`,
     });

@@ -48,6 +48,6 @@ export function isLoopback(address: Address): boolean {
   return address.kind === 'unix' || /^(localhost|127\..*|\[::1\])$/.test(address.host);
 }
 
-export function printAddress(address: Address): string {
+export function formatAddress(address: Address): string {
   return address.kind === 'unix' ? address.path : `${address.host}:${address.port}`;
 }

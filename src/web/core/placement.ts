@@ -6,7 +6,7 @@
  *     master outside, workers run as the tenant        caught: the agent moves a worker after it has started
  *     workers run as somebody else                     not covered
  */
-import { isLoopback, printAddress, type Address } from './address.ts';
+import { isLoopback, formatAddress, type Address } from './address.ts';
 import type { Facts, Listener } from './facts.ts';
 import type { OwnerAnswer } from './owner.ts';
 import type { PoolIndex } from './fpm/pools.ts';
@@ -154,7 +154,7 @@ function notSeen(target: Target, uid: number, facts: Facts): Placed {
   const { address, poolUid } = target;
   if (poolUid !== undefined && poolUid !== uid) return runsElsewhere(target, poolUid, facts);
   if (!isLoopback(address))
-    return { kind: 'unknown', reason: `nothing here listens at ${printAddress(address)}` };
+    return { kind: 'unknown', reason: `nothing here listens at ${formatAddress(address)}` };
   return { kind: 'not running', reason: 'nothing runs that listens for it' };
 }
 

@@ -1,5 +1,5 @@
 /** Which vhosts are sites with limits of their own, and which sites have limits that no vhost uses. */
-import { printQuantity, type Quantity } from '../../base/quantity.ts';
+import { formatQuantity, type Quantity } from '../../base/quantity.ts';
 import type { LimitKey, LimitValues } from '../../limits/limit.ts';
 import { limitAttribute } from '../../limits/limits.ts';
 import { nameOf, siteName, type Policy } from '../../policy/policy.ts';
@@ -50,7 +50,7 @@ const textsOf = (values: LimitValues): OwnSiteLimits['limits'] =>
   Object.fromEntries(
     (Object.entries(values) as [LimitKey, Quantity][]).map(([key, value]) => [
       key,
-      printQuantity(limitAttribute(key).kind, value),
+      formatQuantity(limitAttribute(key).kind, value),
     ]),
   );
 

@@ -2,7 +2,7 @@
  * A site: all that a web server serves under one set of names. It is one `server` of nginx, or one `<VirtualHost>` of
  * Apache.
  */
-import { printAddress, type Address } from './address.ts';
+import { formatAddress, type Address } from './address.ts';
 import type { Place } from './directive.ts';
 import { siteLimitSetters } from '../../policy/document.ts';
 import type { Site as PolicySite } from '../../policy/policy.ts';
@@ -75,7 +75,7 @@ export function distinctHandlers(handlers: readonly Handler[]): readonly Handler
   const seen = new Set<string>();
   return handlers.filter((each) => {
     const address =
-      'address' in each && each.address !== undefined ? printAddress(each.address) : '';
+      'address' in each && each.address !== undefined ? formatAddress(each.address) : '';
     const key = `${each.kind} ${each.text} ${address}`;
     if (seen.has(key)) return false;
     seen.add(key);

@@ -5,7 +5,7 @@ import { globSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
 import type { Place, ReadProblem } from '../core/directive.ts';
 import { parseFpmFile } from '../core/fpm/file.ts';
-import { printCause } from '../../base/problem.ts';
+import { formatCause } from '../../base/problem.ts';
 import { readBounded } from '../../sys/files/regular-file.ts';
 
 interface PoolPlaces {
@@ -35,7 +35,7 @@ export function readPoolPlaces(configuration: string): PoolPlaces {
     known.add(file);
     const read = readBounded(file, bytesMax, { links: 'follow' });
     if (!read.ok) {
-      problems.push({ file, message: printCause(read.error) });
+      problems.push({ file, message: formatCause(read.error) });
       continue;
     }
     const { sections, includes } = parseFpmFile(Buffer.from(read.value).toString('utf8'));

@@ -5,7 +5,7 @@ import { accountFilesOf, readHostFiles } from '../../../src/jail/core/account-fi
 import { callNames, callNumber, type Architecture } from '../../../src/jail/core/call-numbers.ts';
 import { compareNames } from '../../../src/jail/core/compare.ts';
 import { homeBase, pathObstacle } from '../../../src/jail/core/layout.ts';
-import { earlierOf, parseMark, printMark, type Mark } from '../../../src/jail/core/mark.ts';
+import { earlierOf, parseMark, formatMark, type Mark } from '../../../src/jail/core/mark.ts';
 import { filterFor } from '../../../src/jail/core/seccomp.ts';
 
 /** Runs a filter as the kernel does: one accumulator, jumps forward. Source: Documentation/networking/filter.rst. */
@@ -200,7 +200,7 @@ test('accountFilesOf() names the tenant and users of the system alone', () => {
   assert.doesNotMatch(accountFilesOf(undefined, host).passwd, /alice|bob/);
 });
 
-test('printMark() writes what parseMark() reads, whatever the reason has in it', () => {
+test('formatMark() writes what parseMark() reads, whatever the reason has in it', () => {
   const mark: Mark = {
     profile: 'shell',
     state: 'failed',
@@ -212,10 +212,10 @@ test('printMark() writes what parseMark() reads, whatever the reason has in it',
     earlier: [4_026_532_001, 4_026_532_000],
     print: 'abc',
   };
-  const read = parseMark(printMark(mark));
+  const read = parseMark(formatMark(mark));
   assert.deepEqual({ ...read, reason: '' }, { ...mark, reason: '' });
   assert.equal(read.state, 'failed');
-  assert.equal(printMark(mark).match(/^state/gm)?.length, 1);
+  assert.equal(formatMark(mark).match(/^state/gm)?.length, 1);
   assert.equal(parseMark('').state, 'waiting');
   assert.equal(parseMark('state ready\nprofile none\n').profile, 'strict');
   assert.deepEqual(earlierOf(mark), [mark.namespace, ...mark.earlier]);

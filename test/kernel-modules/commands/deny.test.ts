@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { Command } from 'commander';
-import { failed, printProblem } from '../../../src/base/problem.ts';
+import { failed, formatProblem } from '../../../src/base/problem.ts';
 import { ok } from '../../../src/base/result.ts';
 import { command, denyText } from '../../../src/kernel-modules/commands/deny.ts';
 import { editCommandLine } from '../../../src/kernel-modules/core/modprobe/blacklist-parameter.ts';
@@ -73,14 +73,14 @@ function tree(): ReadonlyMap<string, string> {
 
 function deny(options: DenyOptions, ...names: string[]) {
   const outcome = denyModules(names, options, host());
-  assert.ok(outcome.ok, outcome.ok ? '' : printProblem(outcome.error));
+  assert.ok(outcome.ok, outcome.ok ? '' : formatProblem(outcome.error));
   return outcome.value;
 }
 
 function refusal(options: DenyOptions, ...names: string[]): string {
   const outcome = denyModules(names, options, host());
   assert.ok(!outcome.ok, 'it was done');
-  return printProblem(outcome.error);
+  return formatProblem(outcome.error);
 }
 
 const withGrub = (settings = 'GRUB_CMDLINE_LINUX_DEFAULT="quiet"\n') => {
@@ -352,7 +352,7 @@ describe('modules deny on hostile hosts and words', () => {
       const refused = moduleNames([word]);
       assert.ok(!refused.ok, word);
       // oxlint-disable-next-line no-control-regex -- none of them may reach a terminal
-      assert.doesNotMatch(printProblem(refused.error), /[\u0000-\u001f]/);
+      assert.doesNotMatch(formatProblem(refused.error), /[\u0000-\u001f]/);
     }
   });
 
@@ -385,7 +385,7 @@ test('thisHost.call() runs programs and returns why one failed', () => {
   );
   const missing = thisHost.call(['bulkhead-no-such-program']);
   assert.match(
-    missing.ok ? '' : printProblem(missing.error),
+    missing.ok ? '' : formatProblem(missing.error),
     /^Cannot run "bulkhead-no-such-program": ENOENT/,
   );
 });

@@ -28,7 +28,7 @@ import { unpackSourcePackage } from '../../../src/kernel-modules/io/source/sourc
 import { unpackInto } from '../../../src/kernel-modules/io/inputs/unpack-into.ts';
 import { cpio, rpm, tar } from '../core/packages/builders.ts';
 import { eventually } from '../../../src/testing/patience.ts';
-import { printProblem } from '../../../src/base/problem.ts';
+import { formatProblem } from '../../../src/base/problem.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-test-archives-'));
 after(() => rmSync(scratch, { recursive: true, force: true }));
@@ -43,7 +43,7 @@ function fileOf(bytes: Uint8Array, name = 'x.tar'): string {
 
 async function opened(path: string): Promise<Archive> {
   const archive = await openArchive(path);
-  assert.ok(archive.ok, archive.ok ? '' : printProblem(archive.error));
+  assert.ok(archive.ok, archive.ok ? '' : formatProblem(archive.error));
   assert.ok(archive.value !== 'not an archive', `${path} is not an archive`);
   return archive.value;
 }
@@ -182,7 +182,7 @@ test('readArchive() reports data that is cut short or damaged', async () => {
     const archive = await openArchive(fileOf(broken, name));
     const logged = archive.ok
       ? lines(await itemsOf(join(scratch, `${files - 1}`, name))).at(-1)
-      : printProblem(archive.error);
+      : formatProblem(archive.error);
     assert.match(logged ?? '', /cut short|damaged|middle of the archive/, name);
   }
 });
@@ -210,7 +210,7 @@ test('openArchive() distinguishes modules from archives, and refuses damaged pac
     ['\xed\xab\xee\xdb', /no header of an rpm/],
   ] as const) {
     const archive = await openArchive(fileOf(Buffer.from(bytes, 'latin1'), 'x.deb'));
-    assert.match(archive.ok ? '' : printProblem(archive.error), message);
+    assert.match(archive.ok ? '' : formatProblem(archive.error), message);
   }
 });
 
@@ -234,7 +234,7 @@ test('unpackInto() writes below its directory alone, and no link', async () => {
   using directory = privateDirectory(scratch);
   using archive = await opened(path);
   const result = await unpackInto(archive, directory.path);
-  assert.ok(result.ok, result.ok ? '' : printProblem(result.error));
+  assert.ok(result.ok, result.ok ? '' : formatProblem(result.error));
   const names = readdirSync(directory.path, { recursive: true }).map(String).sort();
   assert.deepEqual(names, [
     'abs',
@@ -272,15 +272,15 @@ test('unpackInto() wants an empty directory of our own, and leaves nothing when 
   using directory = privateDirectory(scratch);
   using archive = await opened(path);
   const result = await unpackInto(archive, directory.path);
-  assert.match(result.ok ? '' : printProblem(result.error), /middle of the archive/);
+  assert.match(result.ok ? '' : formatProblem(result.error), /middle of the archive/);
   assert.deepEqual(readdirSync(directory.path), []);
   writeFileSync(join(directory.path, 'mine'), '');
   const full = await unpackInto(archive, directory.path);
-  assert.match(full.ok ? '' : printProblem(full.error), /not empty/);
+  assert.match(full.ok ? '' : formatProblem(full.error), /not empty/);
   const open = join(scratch, 'open');
   mkdirSync(open, { mode: 0o755 });
   const shared = await unpackInto(archive, open);
-  assert.match(shared.ok ? '' : printProblem(shared.error), /0700/);
+  assert.match(shared.ok ? '' : formatProblem(shared.error), /0700/);
 });
 
 test('privateDirectory() is removed when the process is interrupted', async () => {
@@ -343,7 +343,7 @@ test(
     });
     using directory = privateDirectory(scratch);
     const source = await unpackSourcePackage(dsc, directory.path);
-    assert.ok(source.ok, source.ok ? '' : printProblem(source.error));
+    assert.ok(source.ok, source.ok ? '' : formatProblem(source.error));
     assert.equal(readFileSync(join(source.value.directory, 'm.c'), 'utf8'), 'three\n');
     assert.equal(readFileSync(join(source.value.directory, 'extra/f.c'), 'utf8'), 'extra');
     assert.ok(!existsSync(join(source.value.directory, 'debian/old')));
@@ -359,7 +359,7 @@ test('unpackSourcePackage() refuses altered files', async () => {
   writeFileSync(tarball, bytes);
   using directory = privateDirectory(scratch);
   const source = await unpackSourcePackage(dsc, directory.path);
-  assert.match(source.ok ? '' : printProblem(source.error), /SHA-256 differs/);
+  assert.match(source.ok ? '' : formatProblem(source.error), /SHA-256 differs/);
 });
 
 test(
@@ -385,7 +385,7 @@ test(
     for (const series of ['../../x', 'x -p0', '/etc/passwd']) {
       using directory = privateDirectory(scratch);
       const source = await unpackSourcePackage(sourcePackage({}, series).dsc, directory.path);
-      assert.match(source.ok ? '' : printProblem(source.error), /not supported/, series);
+      assert.match(source.ok ? '' : formatProblem(source.error), /not supported/, series);
     }
   },
 );

@@ -10,7 +10,7 @@ import {
 } from '../../../src/kernel-modules/io/inputs/decompress.ts';
 import { xzDecoder } from '../../../src/kernel-modules/io/inputs/liblzma.ts';
 import { xzUnpackedBytes } from '../../../src/kernel-modules/io/inputs/xz-index.ts';
-import { printCause } from '../../../src/base/problem.ts';
+import { formatCause } from '../../../src/base/problem.ts';
 
 const xz = (bytes: Uint8Array, ...options: string[]) =>
   spawnSync('xz', ['-c', ...options], { input: bytes, maxBuffer: 1 << 28 }).stdout;
@@ -22,7 +22,7 @@ const text = Buffer.from('a line that repeats\n'.repeat(5000));
 const limit = 1 << 20;
 
 const same = (result: ReturnType<typeof decompress>, expected: Uint8Array) => {
-  assert.ok(result.ok, result.ok ? '' : printCause(result.error));
+  assert.ok(result.ok, result.ok ? '' : formatCause(result.error));
   assert.ok(Buffer.from(result.value).equals(expected));
 };
 const bomb = {

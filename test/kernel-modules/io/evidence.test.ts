@@ -30,7 +30,7 @@ import { noOpenssl } from './certificates.ts';
 import { cases, type Subject } from './evidence/cases.ts';
 import { openWorkshop, type Workshop } from './evidence/workshop.ts';
 import { patienceMilliseconds } from '../../../src/testing/patience.ts';
-import { printProblem } from '../../../src/base/problem.ts';
+import { formatProblem } from '../../../src/base/problem.ts';
 
 const prepared = await prepareKernelFiles((line) => console.log(`# ${line}`));
 const files = (prepared as { value: KernelFiles }).value;
@@ -106,7 +106,7 @@ suite('evidence on real modules', { skip }, () => {
 /** Surveys all of them at once, as a scan of one directory would. */
 async function survey(subjects: readonly Subject[], workshop: Workshop) {
   const read = readKernel({ directories: [files.modules], cmdline: '', roots: hostRoots });
-  assert.ok(read.ok, read.ok ? '' : printProblem(read.error));
+  assert.ok(read.ok, read.ok ? '' : formatProblem(read.error));
   const given = readCertificates(workshop.certificate);
   assert.ok(given.ok);
   const keys = { kernel: read.value.certificates, given: given.value };
@@ -136,14 +136,14 @@ async function findingsOf(
 ): Promise<ReadonlyMap<string, SourceFinding>> {
   const functions = await readFunctions(entries);
   const build = findKernelBuild(files.release, [files.headers]);
-  assert.ok(build.ok, build.ok ? '' : printProblem(build.error));
+  assert.ok(build.ok, build.ok ? '' : formatProblem(build.error));
   const findings = new Map<string, SourceFinding>();
   for (const entry of entries) {
     const offered = subjectOf(entry).source;
     if (offered === undefined) continue;
     const directories = { own: source, changed, closed };
     const opened = openOffered(directories[offered], { build: build.value });
-    assert.ok(opened.ok, opened.ok ? '' : printProblem(opened.error));
+    assert.ok(opened.ok, opened.ok ? '' : formatProblem(opened.error));
     const { outcome, reasons, license } = matchSource(
       entry.module,
       opened.value,

@@ -15,7 +15,7 @@ import {
 import { judgeAll, type Surveyed } from '../../../src/kernel-modules/io/scan/survey.ts';
 import { readAll } from '../../../src/kernel-modules/io/scan/read-modules.ts';
 import { debianKernel, type DebianKernel } from './debian-kernels.ts';
-import { printProblem } from '../../../src/base/problem.ts';
+import { formatProblem } from '../../../src/base/problem.ts';
 
 const leadsMax = 0.01;
 
@@ -26,7 +26,7 @@ interface Survey {
 
 async function survey({ directory }: DebianKernel): Promise<Survey> {
   const read = readKernel({ directories: [directory], cmdline: '', roots: hostRoots });
-  assert.ok(read.ok, read.ok ? '' : printProblem(read.error));
+  assert.ok(read.ok, read.ok ? '' : formatProblem(read.error));
   const { kernel, certificates, moduleDirectory } = read.value;
   assert.ok(moduleDirectory !== undefined);
   const keys = { kernel: certificates, given: [] };

@@ -38,7 +38,7 @@ import { tar } from '../core/packages/builders.ts';
 import { sampleRead } from './sample-read.ts';
 import { ok } from '../../../src/base/result.ts';
 import { mustEnd, patienceMilliseconds } from '../../../src/testing/patience.ts';
-import { printCause, printProblem } from '../../../src/base/problem.ts';
+import { formatCause, formatProblem } from '../../../src/base/problem.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'bulkhead-test-hostile-'));
 after(() => rmSync(root, { recursive: true, force: true }));
@@ -225,7 +225,7 @@ describe('readAgain()', () => {
       const [entry] = (await readPaths(path)).entries;
       assert.ok(entry !== undefined);
       const again = await readAgain(entry);
-      assert.ok(again.ok, again.ok ? '' : printCause(again.error));
+      assert.ok(again.ok, again.ok ? '' : formatCause(again.error));
       assert.deepEqual(Buffer.from(again.value), Buffer.from(buildModule({ name: 'a' })));
     }
   });
@@ -236,10 +236,10 @@ describe('readAgain()', () => {
     assert.ok(entry !== undefined);
     writeFileSync(file, buildModule({ name: 'b' }));
     const swapped = await readAgain(entry);
-    assert.match(swapped.ok ? '' : printCause(swapped.error), /it was replaced/);
+    assert.match(swapped.ok ? '' : formatCause(swapped.error), /it was replaced/);
     rmSync(file);
     const gone = await readAgain(entry);
-    assert.match(gone.ok ? '' : printCause(gone.error), /does not exist/);
+    assert.match(gone.ok ? '' : formatCause(gone.error), /does not exist/);
   });
 });
 
@@ -268,7 +268,7 @@ const tools = jailTools();
 
 test(
   'runInJail() passes on no file that this process was started with',
-  { skip: !tools.ok && printProblem(tools.error), timeout: patienceMilliseconds },
+  { skip: !tools.ok && formatProblem(tools.error), timeout: patienceMilliseconds },
   () => {
     const secret = put('secret', 'a secret of the host');
     const jail = new URL('../../../src/kernel-modules/io/rebuild/jail.ts', import.meta.url).href;

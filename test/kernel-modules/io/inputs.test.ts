@@ -20,7 +20,7 @@ import {
 } from '../../../src/kernel-modules/io/inputs/inputs.ts';
 import { cpio, rpm, tar } from '../core/packages/builders.ts';
 import { patienceMilliseconds } from '../../../src/testing/patience.ts';
-import { printCause } from '../../../src/base/problem.ts';
+import { formatCause } from '../../../src/base/problem.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-test-inputs-'));
 after(() => rmSync(scratch, { recursive: true, force: true }));
@@ -58,7 +58,7 @@ const lines = (root: string, found: readonly (Input | InputProblem)[]) =>
   found.map((each) => {
     if (each.kind === 'problem') return `${each.path.replace(`${root}/`, '')}! ${each.why}`;
     const bytes = each.read();
-    return `${each.label.replace(`${root}/`, '')}: ${bytes.ok ? Buffer.from(bytes.value).toString() : printCause(bytes.error)}`;
+    return `${each.label.replace(`${root}/`, '')}: ${bytes.ok ? Buffer.from(bytes.value).toString() : formatCause(bytes.error)}`;
   });
 
 const moduleOf = (found: readonly (Input | InputProblem)[]): Input => {

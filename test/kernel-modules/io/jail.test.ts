@@ -23,10 +23,10 @@ import {
   type JailResult,
 } from '../../../src/kernel-modules/io/rebuild/jail.ts';
 import { eventually, patienceMilliseconds } from '../../../src/testing/patience.ts';
-import { printProblem } from '../../../src/base/problem.ts';
+import { formatProblem } from '../../../src/base/problem.ts';
 
 const probe = await runInJail({ command: ['true'], writable: '/build' });
-const skip = probe.ok ? false : printProblem(probe.error);
+const skip = probe.ok ? false : formatProblem(probe.error);
 
 type Options = Omit<JailOptions, 'command' | 'writable'>;
 
@@ -39,7 +39,7 @@ async function make(recipe: readonly string[], options: Options = {}): Promise<J
     input: Readable.from([makefile]),
     ...options,
   });
-  assert.ok(result.ok, result.ok ? '' : printProblem(result.error));
+  assert.ok(result.ok, result.ok ? '' : formatProblem(result.error));
   return result.value;
 }
 

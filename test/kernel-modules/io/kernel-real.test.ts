@@ -9,7 +9,7 @@ import { filesIn } from '../../../src/kernel-modules/io/kernel/kernel-files.ts';
 import { readImageFile } from '../../../src/kernel-modules/io/kernel/kernel-image-file.ts';
 import { hostRoots } from '../../../src/kernel-modules/io/kernel/kernel-files.ts';
 import { readKernel } from '../../../src/kernel-modules/io/kernel/read-kernel.ts';
-import { printCause, printProblem } from '../../../src/base/problem.ts';
+import { formatCause, formatProblem } from '../../../src/base/problem.ts';
 
 const named = process.env['BULKHEAD_TEST_KERNEL'];
 const skip = named === undefined ? 'BULKHEAD_TEST_KERNEL names no directory of a kernel' : false;
@@ -17,14 +17,14 @@ const directories = named?.split(':') ?? [];
 
 test('the exports of a real image equal Module.symvers: flag, CRC and namespace', { skip }, () => {
   const files = filesIn(directories);
-  assert.ok(files.ok, files.ok ? '' : printProblem(files.error));
+  assert.ok(files.ok, files.ok ? '' : formatProblem(files.error));
   const path = files.value.images.find((each) => each.includes('vmlinuz'));
   assert.ok(path !== undefined, 'there is an image');
   const image = readImageFile(path);
-  assert.ok(image.ok, image.ok ? '' : printCause(image.error));
+  assert.ok(image.ok, image.ok ? '' : formatCause(image.error));
   assert.ok(image.value.exports.ok);
   const read = readKernel({ directories, cmdline: '', roots: hostRoots });
-  assert.ok(read.ok, read.ok ? '' : printProblem(read.error));
+  assert.ok(read.ok, read.ok ? '' : formatProblem(read.error));
   assert.match(read.value.origins.exports ?? '', /Module\.symvers$/);
   const written = [...read.value.kernel.exports.values()].map(
     ({ name, gplOnly, namespace, crc }) => ({ name, gplOnly, namespace, crc }),

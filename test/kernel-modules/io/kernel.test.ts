@@ -7,7 +7,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { readKernel } from '../../../src/kernel-modules/io/kernel/read-kernel.ts';
 import { bzImage, elfFile, exportSections } from '../core/kernel/elf-file.ts';
 import { makeIdentity, noOpenssl } from './certificates.ts';
-import { printProblem } from '../../../src/base/problem.ts';
+import { formatProblem } from '../../../src/base/problem.ts';
 
 type Tree = Readonly<Record<string, string | Uint8Array>>;
 
@@ -73,7 +73,7 @@ test('readKernel() reads an unpacked image package, whole or by its module direc
   inTree(image, (root) => {
     for (const directory of ['.', `usr/lib/modules/${release}`]) {
       const read = readKernel(placeIn(root, [directory], 'module_blacklist=floppy'));
-      assert.ok(read.ok, read.ok ? '' : printProblem(read.error));
+      assert.ok(read.ok, read.ok ? '' : formatProblem(read.error));
       const { kernel, certificates, gaps, origins } = read.value;
       assert.deepEqual(
         [kernel.release, kernel.machine, kernel.structBytes, kernel.vermagic],
@@ -132,7 +132,7 @@ test('readKernel() takes what the kernel calls itself, not the version of its so
   inTree({ ...image, ...headers }, (root) => {
     for (const directory of ['.', `usr/lib/modules/${release}`]) {
       const read = readKernel(placeIn(root, [directory], ''));
-      assert.ok(read.ok, read.ok ? '' : printProblem(read.error));
+      assert.ok(read.ok, read.ok ? '' : formatProblem(read.error));
       assert.equal(read.value.kernel.release, release);
       assert.equal(read.value.kernel.exports.get('memcpy')?.crc, 9);
     }
@@ -215,7 +215,7 @@ test('readKernel() judges a kernel that does not run here without the settings o
     let found: readonly [string, string | undefined] | undefined;
     inTree({ ...host, 'proc/sys/kernel/osrelease': `${running}\n` }, (root) => {
       const read = readKernel({ ...placeIn(root, ['.']), asBootedHere });
-      assert.ok(read.ok, read.ok ? '' : printProblem(read.error));
+      assert.ok(read.ok, read.ok ? '' : formatProblem(read.error));
       found = [read.value.kernel.settings.lockdown, read.value.origins.settings];
     });
     return found;
@@ -230,7 +230,7 @@ test('readKernel() judges a kernel that does not run here without the settings o
 test('readKernel() of the running kernel takes its settings, /proc/config.gz and kallsyms', () => {
   inTree({ ...running, 'proc/kallsyms': kallsyms, 'proc/config.gz': gzipSync(config) }, (root) => {
     const read = readKernel(placeIn(root, undefined));
-    assert.ok(read.ok, read.ok ? '' : printProblem(read.error));
+    assert.ok(read.ok, read.ok ? '' : formatProblem(read.error));
     assert.deepEqual(read.value.kernel.settings, {
       blacklist: ['pcspkr'],
       enforceSignatures: true,
@@ -278,7 +278,7 @@ test('readKernel() asks which one when a directory holds several, or none', () =
     const read = readKernel(placeIn(root, ['.']));
     assert.ok(
       !read.ok && read.error.reason.includes('there are "6.12.1-test", "6.1.0"'),
-      read.ok ? '' : printProblem(read.error),
+      read.ok ? '' : formatProblem(read.error),
     );
   });
   inTree({ 'empty/file': '' }, (root) => {

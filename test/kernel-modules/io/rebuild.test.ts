@@ -17,7 +17,7 @@ import {
 } from '../../../src/kernel-modules/io/kernel/kernel-build.ts';
 import { rebuild, type Rebuilt } from '../../../src/kernel-modules/io/rebuild/rebuild.ts';
 import { archiveOf } from '../../../src/kernel-modules/io/source/source-files.ts';
-import { printCause, printProblem } from '../../../src/base/problem.ts';
+import { formatCause, formatProblem } from '../../../src/base/problem.ts';
 
 type Files = Readonly<Record<string, string | Uint8Array>>;
 
@@ -56,7 +56,7 @@ function directoryWith(files: Files): string {
 function kernelBuild(): KernelBuild {
   assert.ok(kernel.ok);
   const build = findKernelBuild(kernel.value.release, [kernel.value.headers]);
-  assert.ok(build.ok, build.ok ? '' : printProblem(build.error));
+  assert.ok(build.ok, build.ok ? '' : formatProblem(build.error));
   return build.value;
 }
 
@@ -75,7 +75,7 @@ async function vendorBuild(files: Files): Promise<Uint8Array> {
     mounts: [{ from: undefined, to: '/usr/src' }, ...mounts],
     input: archiveOf(source),
   });
-  assert.ok(run.ok, run.ok ? '' : printProblem(run.error));
+  assert.ok(run.ok, run.ok ? '' : formatProblem(run.error));
   assert.deepEqual(run.value.end, { kind: 'exit', status: 0 }, run.value.lastLines.join('\n'));
   return run.value.result;
 }
@@ -201,7 +201,7 @@ suite('findCompiler()', () => {
     const result = await findCompiler(['GCC: (Debian 3.3.6-1) 3.3.6']);
     assert.ok(!result.ok);
     assert.match(
-      printCause(result.error),
+      formatCause(result.error),
       /GCC 3\.3\.6 \(Debian 3\.3\.6-1\) is not installed.*no package in the configured sources has it/,
     );
   });
@@ -209,7 +209,7 @@ suite('findCompiler()', () => {
   test('takes the compiler of the last object, which every build makes itself', async () => {
     const result = await findCompiler(['GCC: (A) 3.3.6', 'GCC: (A) 3.3.6', 'GCC: (B) 2.95.1']);
     assert.ok(!result.ok);
-    assert.match(printCause(result.error), /GCC 2\.95\.1 \(B\) is not installed/);
+    assert.match(formatCause(result.error), /GCC 2\.95\.1 \(B\) is not installed/);
   });
 
   test('does not guess when the module names none, or another than GCC', async () => {
@@ -223,7 +223,7 @@ suite('findKernelBuild()', () => {
     const result = findKernelBuild('1.2.3-none');
     assert.ok(!result.ok);
     assert.match(
-      printProblem(result.error),
+      formatProblem(result.error),
       /"\/usr\/src\/linux-headers-1\.2\.3-none".*apt install/,
     );
   });

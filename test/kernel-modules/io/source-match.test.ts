@@ -29,7 +29,7 @@ import { bareName } from '../../../src/kernel-modules/core/record/module-file.ts
 import { readAll, type ReadEntry } from '../../../src/kernel-modules/io/scan/read-modules.ts';
 import { kernelSource, packageFile } from './debian-packages.ts';
 import { patienceMilliseconds } from '../../../src/testing/patience.ts';
-import { printProblem } from '../../../src/base/problem.ts';
+import { formatProblem } from '../../../src/base/problem.ts';
 
 const kernel = await prepareKernelFiles((line) => console.log(`# ${line}`));
 const noKernel = kernel.ok ? false : kernel.error;
@@ -43,7 +43,7 @@ after(() => rmSync(scratch, { recursive: true }));
 
 function kernelBuild(): KernelBuild {
   const build = findKernelBuild(files.release, [files.headers]);
-  assert.ok(build.ok, build.ok ? '' : printProblem(build.error));
+  assert.ok(build.ok, build.ok ? '' : formatProblem(build.error));
   return build.value;
 }
 
@@ -61,7 +61,7 @@ async function matchDirectory(
   build: KernelBuild,
 ): Promise<ReadonlyMap<string, Match>> {
   const offered = openOffered(directory, { build });
-  assert.ok(offered.ok, offered.ok ? '' : printProblem(offered.error));
+  assert.ok(offered.ok, offered.ok ? '' : formatProblem(offered.error));
   const functions = offered.value.kind === 'external' ? await readFunctions(entries) : new Map();
   return matchAll(
     entries.map((each) => each.module),
@@ -120,7 +120,7 @@ suite(
     test('matches what is built from it, and not with a byte changed', async () => {
       assert.ok(dkms?.ok === true);
       const opened = await openOfferedSource(dkms.value);
-      assert.ok(opened.ok, opened.ok ? '' : printProblem(opened.error));
+      assert.ok(opened.ok, opened.ok ? '' : formatProblem(opened.error));
       using offered = opened.value;
       assert.deepEqual(offered.notes, []);
       // The cloud kernel has no V4L2 to load it with, which does not matter here.

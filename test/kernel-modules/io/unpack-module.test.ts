@@ -11,7 +11,7 @@ import {
 import { UnpackBudget } from '../../../src/kernel-modules/io/inputs/unpack-budget.ts';
 import { ModuleUnpacker } from '../../../src/kernel-modules/io/inputs/unpack-module.ts';
 import { readZstdFrame } from '../../../src/kernel-modules/io/inputs/zstd-frame.ts';
-import { printCause } from '../../../src/base/problem.ts';
+import { formatCause } from '../../../src/base/problem.ts';
 
 const elf = Buffer.alloc(keptBytesMax + 4096, 'what a module holds ');
 elf.write('\u007fELF', 'latin1');
@@ -48,7 +48,7 @@ test('ModuleUnpacker reads large modules, and those of several parts, and gives 
     elf,
   ]) {
     const read = unpacker.use(stored, (bytes) => Buffer.from(bytes));
-    assert.ok(read.ok, read.ok ? '' : printCause(read.error));
+    assert.ok(read.ok, read.ok ? '' : formatCause(read.error));
     assert.ok(read.value.equals(elf.subarray(0, read.value.length)));
   }
   const zeros = unpacker.use(gzipSync(Buffer.alloc(elf.length)), () => 'read');

@@ -10,7 +10,7 @@ import { suite, test } from 'node:test';
 import { promisify } from 'node:util';
 import { connectBus, type Bus } from '../../../src/sys/dbus/bus.ts';
 import { variant, type Value } from '../../../src/sys/dbus/value.ts';
-import { printProblem } from '../../../src/base/problem.ts';
+import { formatProblem } from '../../../src/base/problem.ts';
 import { Lines } from '../../../src/sys/lines.ts';
 import { eventually } from '../../../src/testing/patience.ts';
 import { skip, startBus } from './private-bus.ts';
@@ -24,7 +24,7 @@ const run = promisify(execFile);
 
 async function connected(socket: string): Promise<Bus> {
   const bus = await connectBus(socket);
-  assert.ok(bus.ok, bus.ok ? '' : printProblem(bus.error));
+  assert.ok(bus.ok, bus.ok ? '' : formatProblem(bus.error));
   return bus.value;
 }
 
@@ -81,7 +81,7 @@ suite('a client of the message bus', { skip }, () => {
     assert.ok(!refused.ok);
     assert.equal(refused.error.errorName, 'org.freedesktop.DBus.Error.UnknownMethod');
     assert.match(
-      printProblem(refused.error),
+      formatProblem(refused.error),
       /^Cannot call NoSuch of "\/org\/freedesktop\/DBus": /,
     );
     const other = await bus.call({ ...daemon, member: 'ListNames', returns: 's' });
@@ -236,7 +236,7 @@ suite('a client of the message bus', { skip }, () => {
     const reply = await bus.call({ ...daemon, member: 'ListNames', returns: 'as' });
     assert.ok(!reply.ok);
     assert.equal(
-      printProblem(reply.error),
+      formatProblem(reply.error),
       'Cannot call ListNames of "/org/freedesktop/DBus": it closed the connection',
     );
   });
@@ -246,7 +246,7 @@ test('no bus is a problem that names the socket', async () => {
   const bus = await connectBus('/nowhere/bus');
   assert.ok(!bus.ok);
   assert.equal(
-    printProblem(bus.error),
+    formatProblem(bus.error),
     'Cannot connect to the message bus at "/nowhere/bus": it does not exist',
   );
 });
@@ -269,7 +269,7 @@ suite('what pretends to be a bus', () => {
       try {
         const bus = await connectBus(path);
         assert.ok(!bus.ok);
-        assert.match(printProblem(bus.error), /^Cannot connect to the message bus at "/);
+        assert.match(formatProblem(bus.error), /^Cannot connect to the message bus at "/);
       } finally {
         server.close();
         rmSync(directory, { recursive: true });

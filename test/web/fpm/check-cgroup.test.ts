@@ -5,7 +5,7 @@ import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { asNobody, checkUid, dumpPools } from '../../../src/web/io/fpm/check/dump.ts';
 import { makeScratchCgroup } from '../../../src/host/cgroups/scratch-cgroup.ts';
-import { printCause } from '../../../src/base/problem.ts';
+import { formatCause } from '../../../src/base/problem.ts';
 import { FpmStage, skip as skipStage } from './stage.ts';
 
 const bounds = { memoryBytes: 64 * 2 ** 20, processes: 32 };
@@ -14,7 +14,7 @@ const skip = skipStage === false ? whyNoCgroup() : skipStage;
 function whyNoCgroup(): string | false {
   const made = makeScratchCgroup('check', bounds);
   if (made.ok) made.value[Symbol.dispose]();
-  return made.ok ? false : printCause(made.error);
+  return made.ok ? false : formatCause(made.error);
 }
 
 /** Its pids: the directory of the stage is in the arguments of each. */

@@ -12,7 +12,7 @@ import {
   leaving,
   nobody,
   parseChoice,
-  printChoice,
+  formatChoice,
 } from '../../../src/web/core/fpm/service/choice.ts';
 import { originOfLine, ownPool, serviceConfig } from '../../../src/web/core/fpm/service/config.ts';
 import { IdleWatch, workText } from '../../../src/web/core/fpm/service/idle.ts';
@@ -292,7 +292,7 @@ test('a choice survives its file', () => {
   let choice = choosingAll(nobody);
   choice = leaving(choice, 1003);
   choice = choosing(choice, 1002, true);
-  assert.deepEqual(parseChoice(printChoice(choice)), choice);
+  assert.deepEqual(parseChoice(formatChoice(choice)), choice);
   assert.deepEqual(
     [1001, 1002, 1003].map((uid) => isChosen(choice, uid)),
     [true, true, false],

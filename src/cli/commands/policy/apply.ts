@@ -5,11 +5,11 @@ import { applyParts, followParts, planParts } from '../../../apply/parts.ts';
 import type { ExecuteOptions } from '../../../host/driver.ts';
 import { linuxHost } from '../../../host/host.ts';
 import type { Paths } from '../../../host/paths.ts';
-import { printProblem, type Problem } from '../../../base/problem.ts';
+import { formatProblem, type Problem } from '../../../base/problem.ts';
 import { ok } from '../../../base/result.ts';
 import { underLockAsync } from '../../../sys/files/under-lock.ts';
 import type { Policy } from '../../../policy/policy.ts';
-import { printOperation } from '../../../plan/print.ts';
+import { formatOperation } from '../../../plan/format.ts';
 import {
   describeArgument,
   examples,
@@ -102,7 +102,7 @@ function report(
   for (const { problem } of failures) printError(problem);
   if (options.quiet === true) return;
   if (options.verbose === true) {
-    for (const each of operations) print(printOperation(each, planMarks()));
+    for (const each of operations) print(formatOperation(each, planMarks()));
     for (const line of more) print(planMarks().change(line));
   }
   const failed = failures.length === 0 ? '' : `, ${failures.length} of them failed`;
@@ -116,7 +116,7 @@ function report(
   );
 }
 
-const failureOf = (problem: Problem) => ({ message: printProblem(problem), ...problem });
+const failureOf = (problem: Problem) => ({ message: formatProblem(problem), ...problem });
 
 export const command: CommandModule = {
   define(command, run) {

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { StatusResponse } from '../../../agent/api/api.ts';
 import { loadPolicy } from '../../../apply/load-policy.ts';
 import type { Paths } from '../../../host/paths.ts';
-import { printProblem } from '../../../base/problem.ts';
+import { formatProblem } from '../../../base/problem.ts';
 import type { AgentSettings } from '../../../policy/settings.ts';
 import {
   describeArgument,
@@ -34,7 +34,7 @@ async function check(options: PolicyOptions, command: Command): Promise<ExitCode
     const { tenants, resellers } = policy ?? { tenants: [], resellers: [] };
     printJson({
       ok: policy !== undefined,
-      problem: problem && printProblem(problem),
+      problem: problem && formatProblem(problem),
       diagnostics,
       remarks: remark === undefined ? [] : [remark],
       tenants: tenants.length,

@@ -4,7 +4,7 @@
  */
 import type { Command } from 'commander';
 import { printable } from '../../../base/printable.ts';
-import { printQuantity } from '../../../base/quantity.ts';
+import { formatQuantity } from '../../../base/quantity.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
 import { limitAttribute } from '../../../limits/limits.ts';
 import { LineIndex, suggestion } from '../../../policy/diagnostic.ts';
@@ -150,7 +150,7 @@ function listOwn(policy: Policy, { json }: ExplainOptions): ExitCode {
       own.map(({ key, value, by, state }) => ({
         site: siteName(nameOf(tenant), name),
         limit: key.replace('.', ' '),
-        value: printQuantity(limitAttribute(key).kind, value),
+        value: formatQuantity(limitAttribute(key).kind, value),
         by,
         state,
       })),

@@ -3,7 +3,7 @@ import { userPattern } from '../../../policy/value-kinds.ts';
 import type { Account } from '../../../policy/policy.ts';
 import { shortBytes } from '../../../base/bytes.ts';
 import { count } from '../../../base/list.ts';
-import { printQuantity, type Bytes } from '../../../base/quantity.ts';
+import { formatQuantity, type Bytes } from '../../../base/quantity.ts';
 
 interface Machine {
   readonly accounts: readonly Account[];
@@ -100,7 +100,7 @@ const packageMemory = (bytes: number) => powerOfTwo(bytes / 4, 2 ** 27, 2 ** 32)
 /** Returns the largest power of two up to `bytes`, within bounds. */
 function powerOfTwo(bytes: number, min: number, max: number): string {
   const power = 2 ** Math.floor(Math.log2(bytes));
-  return printQuantity('bytes', Math.min(max, Math.max(min, power)) as Bytes);
+  return formatQuantity('bytes', Math.min(max, Math.max(min, power)) as Bytes);
 }
 
 /** Wraps names into short lines; two hyphens would end the comment. */

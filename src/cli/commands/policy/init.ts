@@ -14,7 +14,7 @@ import {
 } from '../../shared/command.ts';
 import { firstPolicy, parseAdministrators } from './first-policy.ts';
 import { namesPolicy, policyOption } from '../../shared/policy-option.ts';
-import { printProblem } from '../../../base/problem.ts';
+import { formatProblem } from '../../../base/problem.ts';
 import { printError, pathsFor, print } from '../../shared/session.ts';
 
 interface InitOptions extends PolicyOptions {
@@ -32,7 +32,7 @@ function init(options: InitOptions, command: Command): ExitCode {
   }
   const created = createTextFile(options.policy, text, { overwrite: options.force === true });
   if (!created.ok) {
-    printError(printProblem(created.error));
+    printError(formatProblem(created.error));
     return exitCodes.failed;
   }
   const file = options.policy;

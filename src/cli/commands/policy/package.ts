@@ -4,7 +4,7 @@ import type { LimitKey } from '../../../limits/limit.ts';
 import { limitAttribute } from '../../../limits/limits.ts';
 import type { LimitBlock } from '../../../policy/document.ts';
 import { describeTarget, removeTarget, type Target } from '../../../policy/edit.ts';
-import { printQuantity } from '../../../base/quantity.ts';
+import { formatQuantity } from '../../../base/quantity.ts';
 import {
   examples,
   exitCodes,
@@ -66,7 +66,7 @@ function countByPackage(tenants: readonly { readonly package: string | undefined
 
 const printed = ({ values }: LimitBlock): Readonly<Record<LimitKey, string>> =>
   Object.fromEntries(
-    [...values].map(([key, { value }]) => [key, printQuantity(limitAttribute(key).kind, value)]),
+    [...values].map(([key, { value }]) => [key, formatQuantity(limitAttribute(key).kind, value)]),
   );
 
 /** Returns the limits as `set` would take them. */

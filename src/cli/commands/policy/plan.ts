@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { planPolicy } from '../../../apply/apply.ts';
 import { planParts } from '../../../apply/parts.ts';
-import { printPlan, type Marks } from '../../../plan/print.ts';
+import { formatPlan, type Marks } from '../../../plan/format.ts';
 import {
   describeArgument,
   examples,
@@ -28,7 +28,7 @@ function plan(options: PolicyOptions, command: Command) {
       return exitCodes.done;
     }
     // "Nothing to change" must be true of everything.
-    if (more.length === 0 || planned.operations.length > 0) print(printPlan(planned, planMarks()));
+    if (more.length === 0 || planned.operations.length > 0) print(formatPlan(planned, planMarks()));
     for (const line of more) print(planMarks().change(line));
     const { kept } = driver.capabilities;
     if (kept !== undefined) print(`Note: ${kept}`);

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { planPolicy } from '../../../apply/apply.ts';
 import { planParts } from '../../../apply/parts.ts';
 import type { Operation } from '../../../plan/plan.ts';
-import { printQuota, printUnit, printValue } from '../../../plan/print.ts';
+import { formatQuota, formatUnit, formatValue } from '../../../plan/format.ts';
 import {
   describeArgument,
   examples,
@@ -26,16 +26,16 @@ function describeDrift(operation: Operation): string {
       const { file, device, from, to, note } = operation;
       const what = note === undefined ? '' : ` (${note})`;
       const where = device === undefined ? file : `${file} ${device}`;
-      return `${operation.label}: ${where} is ${printValue(file, from)}, the policy requires ${printValue(file, to)}${what}`;
+      return `${operation.label}: ${where} is ${formatValue(file, from)}, the policy requires ${formatValue(file, to)}${what}`;
     }
     case 'move':
       return `${operation.label} still has its cgroup at ${operation.from}`;
     case 'quota':
-      return `${operation.label}: the quota on ${operation.mountPoint} is ${printQuota(operation.from)}, the policy requires ${printQuota(operation.to)}`;
+      return `${operation.label}: the quota on ${operation.mountPoint} is ${formatQuota(operation.from)}, the policy requires ${formatQuota(operation.to)}`;
     case 'unit':
       return operation.from === undefined
         ? `${operation.label}: ${operation.path} is missing`
-        : `${operation.label}: the policy requires ${printUnit(operation)}`;
+        : `${operation.label}: the policy requires ${formatUnit(operation)}`;
     case 'reload':
       return 'systemd has not read its files since they were written';
     case 'realize':

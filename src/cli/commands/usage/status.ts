@@ -14,7 +14,7 @@ import { resellerCgroup, siteCgroup, tenantCgroup } from '../../../plan/wanted.t
 import { nameOf, type Reseller, type Tenant } from '../../../policy/policy.ts';
 import type { Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
-import { printQuantity, unlimited } from '../../../base/quantity.ts';
+import { formatQuantity, unlimited } from '../../../base/quantity.ts';
 import {
   examples,
   exitCodes,
@@ -67,7 +67,10 @@ async function status(options: StatusOptions, command: Command): Promise<ExitCod
       printStopped(tenants);
       print(waysLine(waysIn));
       printAgent(agent, { outside, unknown });
-      printUse([...tenants.flatMap(withSites), ...resellers.map(asReseller)], options.all === true);
+      formatUse(
+        [...tenants.flatMap(withSites), ...resellers.map(asReseller)],
+        options.all === true,
+      );
     }
     return exitCodes.done;
   });
@@ -198,7 +201,7 @@ function withoutPeaks(counters: Counters | undefined): Omit<Counters, PeakCounte
 const asReseller = (status: Status): Status => ({ ...status, name: `${status.name} (all)` });
 
 function limitText({ values }: Tenant | Reseller, key: LimitKey): string {
-  return printQuantity(limitAttribute(key).kind, values[key] ?? limitAttribute(key).fallback);
+  return formatQuantity(limitAttribute(key).kind, values[key] ?? limitAttribute(key).fallback);
 }
 
 const infinite = (text: string) => (text === unlimited ? '∞' : text);
@@ -225,7 +228,7 @@ function printStopped(tenants: readonly ReturnType<typeof tenantStatus>[]): void
   }
 }
 
-function printUse(rows: readonly Status[], all: boolean): void {
+function formatUse(rows: readonly Status[], all: boolean): void {
   const { colors } = terminalOf(process.stdout);
   const busy = rows.filter((each) => all || (each.counters?.threads ?? 0) > 0);
   if (busy.length === 0) {

@@ -19,7 +19,7 @@ import {
   buildOnSome,
   dropTenant,
   openSources,
-  printOf,
+  fingerprintOf,
   writeAccountFiles,
   type Sources,
 } from './tenant.ts';
@@ -98,7 +98,7 @@ export class Builder {
   #oneOf(tenant: JailTenant, before: Mark | undefined, sources: Sources): Done {
     const { jail } = tenant;
     const key = keyOf(tenant);
-    const print = printOf(tenant, sources);
+    const print = fingerprintOf(tenant, sources);
     this.#vault.enter();
     const files = writeAccountFiles(key, this.#accountFiles(tenant.account), this.#paths);
     if (!files.ok) {

@@ -148,7 +148,7 @@ function openPath({ at }: JailPath, home: string | undefined): Result<number, Pr
 /**
  * Returns a fingerprint of all that a jail is built from. While it stays the same, the jail need not be built again.
  */
-export function printOf(tenant: JailTenant, sources: Sources): string {
+export function fingerprintOf(tenant: JailTenant, sources: Sources): string {
   const { jail, account } = tenant;
   const { profile, paths } = jail;
   const what = JSON.stringify([3, { profile, paths }, account, keyOf(tenant), sources.print]);

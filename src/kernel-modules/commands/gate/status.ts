@@ -3,7 +3,7 @@
  * stop.
  */
 import type { Command } from 'commander';
-import { printCause } from '../../../base/problem.ts';
+import { formatCause } from '../../../base/problem.ts';
 import { printable } from '../../../base/printable.ts';
 import type { GateMode } from '../../core/gate/gate-event.ts';
 import { refusalText } from '../../core/gate/refusal-text.ts';
@@ -54,7 +54,7 @@ function status({ json }: { readonly json?: boolean }, command: Command): ExitCo
   const now: Status = {
     mode: gateMode(paths),
     atBoot: lists.mode(),
-    obstacle: obstacle === undefined ? null : printCause(obstacle),
+    obstacle: obstacle === undefined ? null : formatCause(obstacle),
     release,
     listed: list === undefined ? null : listedDigests(list).length,
     refused:

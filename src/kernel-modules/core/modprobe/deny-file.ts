@@ -63,7 +63,7 @@ function namesOf(lines: readonly string[], key: string, separator: string): read
 }
 
 /** Formats the file; empty when nothing is denied and there are no other lines. */
-export function printDenyFile({ before, names, boot, after }: DenyFile): string {
+export function formatDenyFile({ before, names, boot, after }: DenyFile): string {
   if (names.length === 0) return before + after;
   const lines = names.map((name) => `blacklist ${name}\ninstall ${name} /bin/false\n`);
   const note = boot.length === 0 ? '' : `${bootNote}${boot.join(' ')}\n`;

@@ -12,7 +12,7 @@ import { readText } from '../../../sys/files/read.ts';
 import { blacklistedIn, parameterOf } from '../../core/modprobe/blacklist-parameter.ts';
 import {
   changeDenied,
-  printDenyFile,
+  formatDenyFile,
   readDenyFile,
   type DenyFile,
 } from '../../core/modprobe/deny-file.ts';
@@ -97,7 +97,7 @@ function planFor(
   const boot = planBoot(loaders, host, read.value.boot, file.boot);
   if (!boot.ok) return boot;
   // A file of ours that has become empty is removed; if there is none, there is nothing to undo.
-  const after = printDenyFile(file) || undefined;
+  const after = formatDenyFile(file) || undefined;
   const own = after === text.value ? [] : [{ path, before: text.value, after }];
   return ok({
     edits: [...own, ...boot.value.edits],

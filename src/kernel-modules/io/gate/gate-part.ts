@@ -5,7 +5,7 @@
 import type { Log } from '../../../agent/log.ts';
 import type { Alarm, AgentPart } from '../../../agent/part.ts';
 import { StateCheck } from '../../../host/state-check.ts';
-import { printProblem } from '../../../base/problem.ts';
+import { formatProblem } from '../../../base/problem.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { count } from '../../../base/list.ts';
 import type { GateMode } from '../../core/gate/gate-event.ts';
@@ -31,7 +31,7 @@ export function gatePart(paths: Paths, log: Log): AgentPart {
       refused += refusals.length;
       for (const each of refusals) log.warn(refusalText(each));
       alarms.push(...refusedAlarm(refusals), ...state.take());
-      const problem = taken.ok ? undefined : printProblem(taken.error);
+      const problem = taken.ok ? undefined : formatProblem(taken.error);
       if (problem !== undefined && problem !== reported) log.error(problem);
       reported = problem;
     },

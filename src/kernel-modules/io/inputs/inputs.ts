@@ -9,7 +9,7 @@ import { dirname, join, resolve } from 'node:path';
 import { reasonOf } from '../../../sys/errno.ts';
 import { textOf } from '../../core/elf/bytes.ts';
 import { readCopyright, type LicenseStatement } from '../../core/packages/copyright.ts';
-import { printCause, type Cause } from '../../../base/problem.ts';
+import { formatCause, type Cause } from '../../../base/problem.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
 import { openFile } from './archive-files.ts';
 import {
@@ -188,7 +188,7 @@ function linked(path: string, context: Context): Input | InputProblem {
 async function* inputsOfFile(path: string, context: Context, links: 'follow' | 'refuse'): Inputs {
   const archive = await openArchive(path, links);
   if (!archive.ok) {
-    yield problem(path, printCause(archive.error));
+    yield problem(path, formatCause(archive.error));
   } else if (archive.value !== 'not an archive') {
     using opened = archive.value;
     yield* inputsInArchive(opened, context, links === 'follow');

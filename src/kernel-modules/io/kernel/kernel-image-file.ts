@@ -43,14 +43,14 @@ export function readImageFile(path: string, cache?: string): Result<ImageFile, C
   const remembered = known === undefined ? undefined : parseRemembered(known);
   if (remembered !== undefined) return ok({ ...remembered, path });
   const image = readImageBytes(path, bytes.value);
-  if (image.ok) writeCached(cache, name, printRemembered(image.value));
+  if (image.ok) writeCached(cache, name, formatRemembered(image.value));
   return image;
 }
 
 /** The format of cached images; another number makes all of them void. */
 const format = 2;
 
-function printRemembered(image: ImageFile): string {
+function formatRemembered(image: ImageFile): string {
   const certificates = image.certificates.map((der) => Buffer.from(der).toString('base64'));
   return JSON.stringify({ ...image, format, node: process.version, certificates });
 }

@@ -17,8 +17,8 @@ import { parseSymvers, type SymversExport } from '../../core/kernel/symvers.ts';
 import type { SymbolExport } from '../../core/record/module.ts';
 import {
   failed,
-  printCause,
-  printProblem,
+  formatCause,
+  formatProblem,
   type Cause,
   type Problem,
 } from '../../../base/problem.ts';
@@ -99,7 +99,7 @@ export function readKernel(where: KernelPlace = runningKernel): Result<KernelRea
     gaps,
     failures,
   );
-  if (!exports.ok) gaps.push(printProblem(exports.error));
+  if (!exports.ok) gaps.push(formatProblem(exports.error));
   const known = exports.ok ? exports.value : nothingKnown;
   const config = findConfig(
     files.value,
@@ -180,7 +180,7 @@ function firstImage(
     const image = readImageFile(path, cache);
     if (!image.ok) {
       failures.push(image.error);
-      gaps.push(printProblem({ ...image.error, action: 'read the kernel image', object: path }));
+      gaps.push(formatProblem({ ...image.error, action: 'read the kernel image', object: path }));
     } else if (image.value.release !== files.release) {
       const { release } = image.value;
       const why =
@@ -214,7 +214,7 @@ function findExports(
   const reasons: string[] = [];
   const reject = (path: string, cause: Cause) => {
     failures.push(cause);
-    reasons.push(`${quoted(path)}: ${printCause(cause)}`);
+    reasons.push(`${quoted(path)}: ${formatCause(cause)}`);
   };
   for (const path of files.symvers) {
     const found = exportsOfSymvers(path, gaps);

@@ -17,7 +17,7 @@ import { readText } from '../../../sys/files/read.ts';
 import { ByteView, FormatError } from '../../core/elf/bytes.ts';
 import { readElf } from '../../core/elf/read-elf.ts';
 import { readBuildId } from '../../core/elf/notes.ts';
-import { failed, printCause, type Cause, type Problem } from '../../../base/problem.ts';
+import { failed, formatCause, type Cause, type Problem } from '../../../base/problem.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
 import { decompressed } from '../inputs/decompress.ts';
 import { readBounded } from '../../../sys/files/regular-file.ts';
@@ -188,7 +188,7 @@ const moduleBytesMax = 512 * 1024 * 1024;
 
 function compare(file: string, loaded: string | undefined): ModuleOrigin {
   const read = buildIdOfFile(file);
-  if (!read.ok) return { kind: 'unreadable', file, why: printCause(read.error) };
+  if (!read.ok) return { kind: 'unreadable', file, why: formatCause(read.error) };
   const buildId = read.value;
   if (buildId === undefined || loaded === undefined) return { kind: 'same name', file };
   return buildId === loaded ? { kind: 'same build', file } : { kind: 'other build', file, buildId };

@@ -12,7 +12,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { statSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { failed, printCause, type Problem } from '../../../base/problem.ts';
+import { failed, formatCause, type Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
 import { coverInherited } from './inherited.ts';
 import { type JailCgroup, makeJailCgroup } from './jail-cgroup.ts';
@@ -70,7 +70,7 @@ export async function runInJail(options: JailOptions): Promise<Result<JailResult
   });
   const result = await new Run(child, options, limits, cgroup).ended();
   return result.ok && !made.ok
-    ? ok({ ...result.value, unbounded: printCause(made.error) })
+    ? ok({ ...result.value, unbounded: formatCause(made.error) })
     : result;
 }
 

@@ -13,7 +13,7 @@ import { compareModules, type Comparison } from '../../core/compare/compare.ts';
 import { readElf } from '../../core/elf/read-elf.ts';
 import type { Elf } from '../../core/elf/elf.ts';
 import { infoName, plainName, type KernelModule } from '../../core/record/module.ts';
-import { failed, printProblem, type Problem } from '../../../base/problem.ts';
+import { failed, formatProblem, type Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
 import { buildDirectoryOf } from '../source/build-directory.ts';
 import { findCompiler, type Compiler } from './compiler.ts';
@@ -74,7 +74,7 @@ export async function rebuild(
   options: RebuildOptions = {},
 ): Promise<Rebuilt> {
   const prepared = await prepare(module, elf, source, options);
-  if (!prepared.ok) return undecided(printProblem(prepared.error));
+  if (!prepared.ok) return undecided(formatProblem(prepared.error));
   const plan = prepared.value;
   const built = await buildAndCompare(plan, elf, build, options);
   if (built.outcome !== 'undecided' || plan.dkms === undefined) return built;
@@ -92,11 +92,11 @@ async function buildAndCompare(
   const { compiled } = plan.files;
   const errors: string[] = [];
   const run = await runBuild(plan, build, { ...options, onLine: errorsOf(errors, options.onLine) });
-  if (!run.ok) return { ...undecided(printProblem(run.error)), notes: notesOf(plan), compiled };
+  if (!run.ok) return { ...undecided(formatProblem(run.error)), notes: notesOf(plan), compiled };
   const facts = { notes: [...notesOf(plan), ...boundsOf(run.value)], compiled };
   const built = moduleOf(run.value, compiled);
   if (!built.ok)
-    return { ...undecided(printProblem(built.error), run.value.lastLines, errors), ...facts };
+    return { ...undecided(formatProblem(built.error), run.value.lastLines, errors), ...facts };
   const comparison = compareModules(elf, built.value);
   if (!comparison.ok) {
     const { message, offset } = comparison.error;

@@ -2,7 +2,7 @@
  * Judges modules for a kernel, with further evidence: kept rebuilds, and the source of DKMS
  * modules.
  */
-import { printProblem } from '../../../base/problem.ts';
+import { formatProblem } from '../../../base/problem.ts';
 import type { SourceFinding } from '../../core/evidence/evidence-context.ts';
 import type { OfferedSource } from '../../core/source/offered.ts';
 import { matchSource } from '../../core/source/match.ts';
@@ -91,7 +91,7 @@ function sourceFinder(
   const open = (directory: string, release: string): OfferedSource | string => {
     const build = findKernelBuild(release);
     const offered = openOffered(directory, { build: build.ok ? build.value : undefined });
-    return offered.ok ? offered.value : printProblem(offered.error);
+    return offered.ok ? offered.value : formatProblem(offered.error);
   };
   return (entry) => {
     const { module, origin } = entry;

@@ -8,7 +8,7 @@ import type { ScanProblem } from '../../core/reports/report.ts';
 import type { KernelModule } from '../../core/record/module.ts';
 import { quoted } from '../../../sys/errno.ts';
 import { readModule, type ModuleProblem } from '../../core/record/read-module.ts';
-import { printCause } from '../../../base/problem.ts';
+import { formatCause } from '../../../base/problem.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
 import { keptBytesMax } from '../inputs/decompress.ts';
 import type { Keys, ReadResponse, ReadModule, ReaderSetup, StoredModule } from './scan-protocol.ts';
@@ -76,7 +76,7 @@ export class ModuleReader {
     const answer = this.#unpacker.use(bytes, read);
     return answer.ok
       ? answer.value
-      : fail({ file: label, offset: null, message: printCause(answer.error) });
+      : fail({ file: label, offset: null, message: formatCause(answer.error) });
   }
 
   #judged(bytes: Uint8Array, shallow: KernelModule): Read {

@@ -3,7 +3,7 @@
  * is a problem among them.
  */
 import { hash } from 'node:crypto';
-import { printCause, printProblem, type Problem } from '../../../base/problem.ts';
+import { formatCause, formatProblem, type Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
 import type { ScanProblem } from '../../core/reports/report.ts';
 import type { Input, InputProblem, Origin } from '../inputs/inputs.ts';
@@ -39,7 +39,7 @@ export async function readAll(
   options: ReadingOptions,
 ): Promise<Reading> {
   const reading = await readAhead(inputs, () => ok(keys), options);
-  if (!reading.ok) throw new Error(printProblem(reading.error));
+  if (!reading.ok) throw new Error(formatProblem(reading.error));
   return reading.value;
 }
 
@@ -94,7 +94,7 @@ class ModuleReading {
       }
       const bytes = each.read();
       if (!bytes.ok) {
-        this.#problems.push({ file: each.label, offset: null, message: printCause(bytes.error) });
+        this.#problems.push({ file: each.label, offset: null, message: formatCause(bytes.error) });
         continue;
       }
       this.#origins.set(each.label, each.origin);

@@ -1,7 +1,7 @@
 /** A process that reads homes, from outside: one request at a time. It is killed when it makes no progress. */
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { printProblem } from '../../../base/problem.ts';
+import { formatProblem } from '../../../base/problem.ts';
 import type { Result } from '../../../base/result.ts';
 import { fail, ok } from '../../../base/result.ts';
 import { scriptFile } from '../../../sys/package-files.ts';
@@ -34,7 +34,7 @@ export class ReaderProcess implements Disposable {
     const started = spawnScript(scriptFile('symlinks/io/audit/main'));
     return started.ok
       ? ok(new ReaderProcess(started.value, accounts, silence))
-      : fail(printProblem(started.error));
+      : fail(formatProblem(started.error));
   }
 
   /** Sends a request and passes all replies to `taken`; returns the reason if the process ended too early. */

@@ -6,7 +6,7 @@ import type { Log } from '../../../agent/log.ts';
 import type { AgentPart, Alarm, Protection, ReportedFault } from '../../../agent/part.ts';
 import { count } from '../../../base/list.ts';
 import { printable } from '../../../base/printable.ts';
-import { causedBy, printProblem, type Problem } from '../../../base/problem.ts';
+import { causedBy, formatProblem, type Problem } from '../../../base/problem.ts';
 import { Ownership } from '../../../host/accounts/ownership.ts';
 import { readSubordinateUids } from '../../../host/accounts/subordinate-uids.ts';
 import type { Paths } from '../../../host/paths.ts';
@@ -75,7 +75,7 @@ export class GuardPart implements AgentPart {
 
   takeFaults(): readonly ReportedFault[] {
     const taken = this.#events.take(recordsMax);
-    if (!taken.ok) this.#report(printProblem(taken.error));
+    if (!taken.ok) this.#report(formatProblem(taken.error));
     if (!taken.ok || taken.value === undefined) return [];
     const { generation, records } = taken.value;
     const mountPoints = new Map<string, string>();
@@ -141,7 +141,7 @@ export class GuardPart implements AgentPart {
     if (symlinks === undefined || choice === 'off') return inForce(this.#paths) === undefined;
     const rule = resolveRule(symlinks, choice, this.#paths);
     if (rule.ok) return isInForce(rule.value, this.#paths);
-    this.#report(printProblem(rule.error));
+    this.#report(formatProblem(rule.error));
     // The policy names an account that does not exist; the loaded guard stays.
     return true;
   }
@@ -158,7 +158,7 @@ export class GuardPart implements AgentPart {
       this.#report(
         restored.ok
           ? undefined
-          : printProblem({ action: 'keep the symlink guard', ...causedBy(restored.error) }),
+          : formatProblem({ action: 'keep the symlink guard', ...causedBy(restored.error) }),
       );
     });
   }
@@ -190,7 +190,7 @@ const about = 'symlink guard';
 const notInForce = (problem: Problem): Alarm => ({
   about,
   title: 'the symlink guard is not in force',
-  text: `The policy has the symlink guard, and it is not in force as the policy says: ${printProblem(problem)}. See bulkhead symlinks guard status.`,
+  text: `The policy has the symlink guard, and it is not in force as the policy says: ${formatProblem(problem)}. See bulkhead symlinks guard status.`,
 });
 const removed: Alarm = {
   about,

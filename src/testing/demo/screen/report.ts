@@ -77,11 +77,11 @@ function printGaps(verdicts: readonly Verdict[], screen: Screen): void {
   if (titles.size === 0) return;
   const helps = new Set(partial.flatMap(({ support }) => support.help ?? []));
   screen.print('\nHeld in what the demo does, and on this host not in everything:');
-  for (const [reason, of] of titles) printNote(`${of.join(', ')}: ${reason}`, screen);
-  for (const help of helps) printNote(`To improve: ${help}`, screen);
+  for (const [reason, of] of titles) formatNote(`${of.join(', ')}: ${reason}`, screen);
+  for (const help of helps) formatNote(`To improve: ${help}`, screen);
 }
 
-const printNote = (text: string, screen: Screen) =>
+const formatNote = (text: string, screen: Screen) =>
   screen.print(screen.colors.dim(wrap(`  ${text}`, screen.columns(), '    ')));
 
 function printAbsent(verdicts: readonly Verdict[], screen: Screen): void {

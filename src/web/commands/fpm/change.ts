@@ -1,7 +1,7 @@
 /**
  * The common part of `enable` and `disable`: run for each version under its lock, and print what was done.
  */
-import { printProblem, type Problem } from '../../../base/problem.ts';
+import { formatProblem, type Problem } from '../../../base/problem.ts';
 import { exitCodes, type ExitCode } from '../../../cli/shared/command.ts';
 import { count, print, printError, printJson } from '../../../cli/shared/session.ts';
 import { table } from '../../../cli/shared/terminal.ts';
@@ -57,7 +57,7 @@ export async function makeChanges(
 }
 
 const refusalText = (user: string, reason: string): string =>
-  printProblem({
+  formatProblem({
     action: 'give a service to',
     object: user,
     reason,

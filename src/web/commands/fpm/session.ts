@@ -3,7 +3,7 @@
  */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { printProblem, type Problem } from '../../../base/problem.ts';
+import { formatProblem, type Problem } from '../../../base/problem.ts';
 import type { PolicyOptions } from '../../../cli/shared/command.ts';
 import { defaultPolicy } from '../../../cli/shared/policy-option.ts';
 import { loadPolicyOrReport, pathsFor, printError } from '../../../cli/shared/session.ts';
@@ -40,7 +40,7 @@ export async function startSession(
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
   const cannot = (problem: Omit<Problem, 'action'>): ExitCode => {
-    printError(printProblem({ action: "manage tenants' PHP-FPM", ...problem }));
+    printError(formatProblem({ action: "manage tenants' PHP-FPM", ...problem }));
     return exitCodes.failed;
   };
   if (process.geteuid?.() !== 0) return cannot({ reason: 'only root may', hint: 'run it as root' });

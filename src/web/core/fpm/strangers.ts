@@ -2,7 +2,7 @@
  * Processes that listen where root's files say that a pool does, and are not that php-fpm's master. They get the pool's
  * requests, with the cookies of its visitors: any account may take a free port.
  */
-import { printAddress, sameAddress, type Address } from '../address.ts';
+import { formatAddress, sameAddress, type Address } from '../address.ts';
 
 /** A process that holds a socket. */
 export interface PortHolder {
@@ -44,7 +44,7 @@ export function strangersAt(
       const holder = holders.find((each) => each.uid === uid) ?? holders[0];
       const user = userOf(uid);
       return {
-        at: printAddress(at),
+        at: formatAddress(at),
         uid,
         ...(user !== undefined && { user }),
         ...(holder !== undefined && { pid: holder.pid }),

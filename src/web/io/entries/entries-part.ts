@@ -5,7 +5,7 @@
 import { lstatSync } from 'node:fs';
 import type { Log } from '../../../agent/log.ts';
 import type { AgentPart, ReportedFault } from '../../../agent/part.ts';
-import { printProblem } from '../../../base/problem.ts';
+import { formatProblem } from '../../../base/problem.ts';
 import type { Paths } from '../../../host/paths.ts';
 import type { Policy } from '../../../policy/policy.ts';
 import { entryLimitsOf, limitsText } from '../../core/entries/limits.ts';
@@ -87,7 +87,7 @@ export class EntriesPart implements AgentPart {
     const take = (refusals: readonly MemberRefusals[]) => this.#tally.addAll(refusals);
     const opened = Receiver.open(entriesSocket(this.#paths), record, take);
     if (opened.ok) this.#receiver = { told, open: opened.value };
-    this.#report(opened.ok ? undefined : printProblem(opened.error));
+    this.#report(opened.ok ? undefined : formatProblem(opened.error));
   }
 
   #close(): void {
@@ -115,7 +115,7 @@ export class EntriesPart implements AgentPart {
       this.#refreshing = false;
       if (refreshed.ok)
         this.#log.info('The policy or a vhost has changed; entries are written again');
-      this.#report(refreshed.ok ? undefined : printProblem(refreshed.error));
+      this.#report(refreshed.ok ? undefined : formatProblem(refreshed.error));
     });
   }
 

@@ -1,6 +1,6 @@
 /** Plans and applies under a lock, until nothing is left to do: a panel may have written a pool meanwhile. */
 import { existsSync, mkdirSync } from 'node:fs';
-import { failed, printProblem, type Problem } from '../../../base/problem.ts';
+import { failed, formatProblem, type Problem } from '../../../base/problem.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
 import { lockFile } from '../../../sys/files/flock.ts';
 import { readTextFile } from '../../../sys/files/text-file.ts';
@@ -48,7 +48,7 @@ export async function reconcile(
   const done = await reconcileNow(context, wish, moment, options);
   if (done.ok)
     record({ refused: done.value.refused.map(({ user, reason }) => ({ user, reason })) });
-  else if (!isAsked) record({ problem: printProblem(done.error) });
+  else if (!isAsked) record({ problem: formatProblem(done.error) });
   return done;
 }
 

@@ -1,5 +1,5 @@
 /** Every file that has to be there, with its text. */
-import { printChoice, type Choice } from '../../core/fpm/service/choice.ts';
+import { formatChoice, type Choice } from '../../core/fpm/service/choice.ts';
 import { serviceConfig } from '../../core/fpm/service/config.ts';
 import { pinnedConfig } from '../../core/fpm/service/pinned.ts';
 import { mainFile } from '../../core/fpm/service/main-file.ts';
@@ -30,7 +30,7 @@ export function wantedFiles(
   const made = mainFile(main, includes, split.keptFiles, layout.links, layout.emptySocket);
   const leftOut = files.filter((each) => !split.keptFiles.includes(each));
   return new Map<string, Content>([
-    [layout.choice, file(printChoice(choice))],
+    [layout.choice, file(formatChoice(choice))],
     [layout.main, file(made.text)],
     [
       layout.leftOut,

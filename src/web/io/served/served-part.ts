@@ -4,7 +4,7 @@
  */
 import type { Log } from '../../../agent/log.ts';
 import type { AgentPart } from '../../../agent/part.ts';
-import { failed, printProblem, type Problem } from '../../../base/problem.ts';
+import { failed, formatProblem, type Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { restoreElsewhere, type Restore } from '../../../host/restore-elsewhere.ts';
@@ -72,7 +72,7 @@ export class ServedPart implements AgentPart {
     this.#running = undefined;
     // Messages of web servers can be about other tenants' files.
     this.#problem = done.ok ? undefined : notAsked;
-    if (!done.ok) this.#log.warn(printProblem(done.error));
+    if (!done.ok) this.#log.warn(formatProblem(done.error));
     return this.#problem;
   }
 }

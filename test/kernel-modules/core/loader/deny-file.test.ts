@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   kernelName,
-  printDenyFile,
+  formatDenyFile,
   readDenyFile,
 } from '../../../../src/kernel-modules/core/modprobe/deny-file.ts';
 
@@ -15,7 +15,7 @@ install snd_pcsp /bin/false
 # <<< bulkhead modules deny
 `;
 
-test('readDenyFile() and printDenyFile() keep the block and all around it', () => {
+test('readDenyFile() and formatDenyFile() keep the block and all around it', () => {
   for (const text of [
     block,
     `options a b=1\n${block}`,
@@ -26,8 +26,8 @@ test('readDenyFile() and printDenyFile() keep the block and all around it', () =
     assert.ok(read.ok);
     assert.deepEqual(read.value.names, ['pcspkr', 'snd_pcsp']);
     assert.deepEqual(read.value.boot, ['snd_pcsp']);
-    assert.equal(printDenyFile(read.value), text);
-    const empty = printDenyFile({ ...read.value, names: [], boot: [] });
+    assert.equal(formatDenyFile(read.value), text);
+    const empty = formatDenyFile({ ...read.value, names: [], boot: [] });
     assert.equal(empty, text.replace(block, ''));
   }
 });
@@ -35,7 +35,7 @@ test('readDenyFile() and printDenyFile() keep the block and all around it', () =
 test('readDenyFile() puts the block before the lines of a file that has none', () => {
   const read = readDenyFile('options a b=1');
   assert.ok(read.ok);
-  const text = printDenyFile({ ...read.value, names: ['pcspkr', 'snd_pcsp'], boot: ['snd_pcsp'] });
+  const text = formatDenyFile({ ...read.value, names: ['pcspkr', 'snd_pcsp'], boot: ['snd_pcsp'] });
   assert.equal(text, `${block}options a b=1`);
 });
 

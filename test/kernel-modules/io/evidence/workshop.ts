@@ -10,7 +10,7 @@ import { succeed } from '../../../../src/testing/vm/command.ts';
 import { decompress } from '../../../../src/kernel-modules/io/inputs/decompress.ts';
 import { signedBase } from '../../core/family/steps.ts';
 import type { Subject } from './cases.ts';
-import { printCause } from '../../../../src/base/problem.ts';
+import { formatCause } from '../../../../src/base/problem.ts';
 
 const sources = import.meta.dirname;
 const moduleBytesMax = 64 * 2 ** 20;
@@ -134,7 +134,7 @@ async function changeSources(
 async function debianModule(kernel: KernelFiles): Promise<Uint8Array> {
   const stored = await readFile(join(kernel.modules, `kernel/fs/nls/${signedBase}.ko.xz`));
   const bytes = decompress(new Uint8Array(stored), 'xz', moduleBytesMax);
-  if (!bytes.ok) throw new Error(printCause(bytes.error));
+  if (!bytes.ok) throw new Error(formatCause(bytes.error));
   return bytes.value;
 }
 

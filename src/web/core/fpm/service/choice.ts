@@ -30,7 +30,7 @@ export const isChosen = ({ all, except, tenants }: Choice, uid: number): boolean
 
 const header = '# Written by "bulkhead web fpm enable" and "disable".\n';
 
-export function printChoice({ all, except, tenants, own }: Choice): string {
+export function formatChoice({ all, except, tenants, own }: Choice): string {
   const sorted = (uids: ReadonlySet<number>) => [...uids].sort((a, b) => a - b);
   const lines = [
     ...(all ? ['all'] : []),

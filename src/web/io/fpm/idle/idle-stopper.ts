@@ -5,7 +5,7 @@
  */
 import type { AgentPart } from '../../../../agent/part.ts';
 import type { Log } from '../../../../agent/log.ts';
-import { printProblem, type Problem } from '../../../../base/problem.ts';
+import { formatProblem, type Problem } from '../../../../base/problem.ts';
 import { ok, type Result } from '../../../../base/result.ts';
 import type { Paths } from '../../../../host/paths.ts';
 import { isUnitOfStopped, readStops } from '../../../../host/stops.ts';
@@ -37,7 +37,7 @@ export function idleStopper(
   let reported: string | undefined;
   const round = async () => {
     const done = await stopUnneeded(paths, watch);
-    const problem = done.ok ? undefined : printProblem(done.error);
+    const problem = done.ok ? undefined : formatProblem(done.error);
     if (problem !== undefined && problem !== reported) log.warn(problem);
     reported = problem;
     isBusy = false;

@@ -1,7 +1,7 @@
 /** Prints a PolicyDocument as policy text, for policies that were not written as one. */
 import type { LimitKey } from '../limits/limit.ts';
 import { limitAttribute, attributes } from '../limits/limits.ts';
-import { printQuantity } from '../base/quantity.ts';
+import { formatQuantity } from '../base/quantity.ts';
 import type { Located } from './diagnostic.ts';
 import type { LimitBlock, PolicyDocument, TenantElement, TenantName } from './document.ts';
 import { escapeAttribute } from './xml-edit.ts';
@@ -15,7 +15,7 @@ interface PrintOptions {
   readonly footer: readonly string[];
 }
 
-export function printPolicy(document: PolicyDocument, options: PrintOptions): string {
+export function formatPolicy(document: PolicyDocument, options: PrintOptions): string {
   const parts = [
     document.tenantRanges.map(
       ({ uids }) => `  <tenants uids="${uids.map(({ value }) => rangeText(value)).join(' ')}"/>`,
@@ -82,7 +82,7 @@ function block(
 
 function valueText(key: LimitKey, value: Located<unknown> | undefined): string {
   const { kind, name } = limitAttribute(key);
-  return attribute(name, printQuantity(kind, value?.value as never));
+  return attribute(name, formatQuantity(kind, value?.value as never));
 }
 
 function comment(lines: readonly string[], indent: string): readonly string[] {

@@ -1,5 +1,5 @@
 /** Prints a plan for people: one line per operation, grouped by tenant. */
-import { printBytes, unlimited } from '../base/quantity.ts';
+import { formatBytes, unlimited } from '../base/quantity.ts';
 import type { Operation, Plan, RealizeUnit, WriteFile, WriteUnit } from './plan.ts';
 import { count, listSome } from '../base/list.ts';
 import type { QuotaLimits } from './quota.ts';
@@ -12,60 +12,60 @@ export interface Marks {
 
 const noMarks: Marks = { add: (text) => text, change: (text) => text, remove: (text) => text };
 
-export function printPlan(plan: Plan, marks = noMarks): string {
+export function formatPlan(plan: Plan, marks = noMarks): string {
   if (plan.operations.length === 0) return 'Nothing to change: the kernel matches the policy';
-  const lines = plan.operations.map((each) => printOperation(each, marks));
+  const lines = plan.operations.map((each) => formatOperation(each, marks));
   return [...lines, '', summary(plan)].join('\n');
 }
 
-export function printOperation(operation: Operation, marks = noMarks): string {
+export function formatOperation(operation: Operation, marks = noMarks): string {
   switch (operation.kind) {
     case 'prepare':
       return marks.add(`+ ${operation.summary}`);
     case 'create':
       return marks.add(`+ ${operation.label}: cgroup ${shownCgroup(operation.cgroup)}`);
     case 'write':
-      return marks.change(`~ ${operation.label}: ${printWrite(operation)}`);
+      return marks.change(`~ ${operation.label}: ${formatWrite(operation)}`);
     case 'move':
       return marks.change(
         `~ ${operation.label}: processes from ${operation.from} to ${operation.to}`,
       );
     case 'quota':
       return marks.change(
-        `~ ${operation.label}: quota on ${operation.mountPoint} ${printQuota(operation.from)} → ${printQuota(operation.to)}`,
+        `~ ${operation.label}: quota on ${operation.mountPoint} ${formatQuota(operation.from)} → ${formatQuota(operation.to)}`,
       );
     case 'unit':
       return operation.from === undefined
-        ? marks.add(`+ ${operation.label}: ${printUnit(operation)}`)
-        : marks.change(`~ ${operation.label}: ${printUnit(operation)}`);
+        ? marks.add(`+ ${operation.label}: ${formatUnit(operation)}`)
+        : marks.change(`~ ${operation.label}: ${formatUnit(operation)}`);
     case 'reload':
       return marks.change('~ systemd reads its files again');
     case 'realize':
-      return marks.change(`~ ${operation.label}: ${printRealized(operation)}`);
+      return marks.change(`~ ${operation.label}: ${formatRealized(operation)}`);
     case 'remove':
       if (operation.unit !== undefined) return marks.remove(`- limits of ${operation.unit}`);
-      return marks.remove(`- cgroup ${operation.cgroup}${printProcesses(operation.processes)}`);
+      return marks.remove(`- cgroup ${operation.cgroup}${formatProcesses(operation.processes)}`);
   }
 }
 
 const shownCgroup = (path: string) => (path === '' ? '(the root of all tenants)' : path);
 
-function printWrite({ file, device, from, to, note }: WriteFile): string {
+function formatWrite({ file, device, from, to, note }: WriteFile): string {
   const where = device === undefined ? file : `${file} ${device}`;
   const what = note === undefined ? '' : ` (${note})`;
-  return `${where} ${printValue(file, from)} → ${printValue(file, to)}${what}`;
+  return `${where} ${formatValue(file, from)} → ${formatValue(file, to)}${what}`;
 }
 
 /** Prints the changes to a slice's file: `/etc/…/user-1001.slice.d/90-bulkhead.conf: TasksMax 40 → 41`. */
-export function printUnit({ path, from, text, setBy }: WriteUnit): string {
+export function formatUnit({ path, from, text, setBy }: WriteUnit): string {
   const now = unitSettings(from ?? '');
   const wanted = unitSettings(text);
   const changes = [...wanted].flatMap(([key, value]) => {
     const before = now.get(key);
     if (before === value) return [];
-    const text = printSetting(key, value);
+    const text = formatSetting(key, value);
     if (from === undefined) return [`${key} ${text}`];
-    return [`${key} ${before === undefined ? '(absent)' : printSetting(key, before)} → ${text}`];
+    return [`${key} ${before === undefined ? '(absent)' : formatSetting(key, before)} → ${text}`];
   });
   const gone = [...now.keys()].filter((key) => !wanted.has(key)).map((key) => `${key} → (absent)`);
   const by = setBy === undefined ? '' : ` (in part set by ${setBy})`;
@@ -84,33 +84,33 @@ function unitSettings(text: string): ReadonlyMap<string, string> {
   return settings;
 }
 
-function printRealized({ unit, writes }: RealizeUnit): string {
+function formatRealized({ unit, writes }: RealizeUnit): string {
   if (writes.length === 0) return 'its cgroup is set as systemd has it';
-  return `systemd sets the cgroup of ${unit}: ${writes.map(printWrite).join(', ')}`;
+  return `systemd sets the cgroup of ${unit}: ${writes.map(formatWrite).join(', ')}`;
 }
 
 /** Prints systemd's memory settings, which are bytes. */
-const printSetting = (key: string, value: string) =>
+const formatSetting = (key: string, value: string) =>
   /^Memory(?:Max|High|Low|Min|SwapMax)$/.test(key) && /^\d+$/.test(value)
-    ? printBytes(Number(value))
+    ? formatBytes(Number(value))
     : value;
 
 const inBytes = /^memory\.(.*_in_bytes|max|high|swap\.max)$/;
 
 /** Prints bytes with a unit, and everything else as the kernel prints it. */
-export function printValue(file: string, value: string | undefined): string {
+export function formatValue(file: string, value: string | undefined): string {
   if (value === undefined) return '(absent)';
   if (value === '') return '(none)';
   if (!inBytes.test(file) || !/^\d+$/.test(value)) return value;
-  return Number(value) > 2 ** 62 ? unlimited : printBytes(Number(value));
+  return Number(value) > 2 ** 62 ? unlimited : formatBytes(Number(value));
 }
 
-export function printQuota({ spaceBytes, files }: QuotaLimits): string {
-  const space = spaceBytes === undefined ? unlimited : printBytes(spaceBytes);
+export function formatQuota({ spaceBytes, files }: QuotaLimits): string {
+  const space = spaceBytes === undefined ? unlimited : formatBytes(spaceBytes);
   return `${space}, ${files ?? unlimited} files`;
 }
 
-function printProcesses(processes: readonly number[]): string {
+function formatProcesses(processes: readonly number[]): string {
   if (processes.length === 0) return '';
   return ` (contains process ${listSome(processes.map(String), 8)})`;
 }
