@@ -10,7 +10,7 @@ import { compilePam } from '../scripts/pam.ts';
 import { addJailed, jailedFile } from '../src/host/cgroups/launch-jailed.ts';
 import { pathsOf } from '../src/host/paths.ts';
 import { buildElsewhere } from '../src/jail/io/build-elsewhere.ts';
-import { jailProfile, profilesOf, sessionLines } from '../src/login/core/profiles.ts';
+import { jailProfile, profilesOf, sessionLines } from '../src/pam/core/profiles.ts';
 import type { Bench } from './bench.ts';
 import { afterGap } from './exec.ts';
 import { besideFirst, type Row, type Section, type Way } from './samples.ts';

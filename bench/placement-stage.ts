@@ -14,7 +14,7 @@ import {
   ConnectorPlacement,
   placementTargets,
   type PlacementTargets,
-} from '../src/agent/placement/placement.ts';
+} from '../src/agent/placer/placement.ts';
 import { treeHost } from '../src/testing/tree-host.ts';
 import { pathsOf } from '../src/host/paths.ts';
 

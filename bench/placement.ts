@@ -8,7 +8,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { promisify } from 'node:util';
 import { logToStderr } from '../src/testing/progress.ts';
-import type { ConnectorPlacement } from '../src/agent/placement/placement.ts';
+import type { ConnectorPlacement } from '../src/agent/placer/placement.ts';
 import { ensurePrerequisites } from '../src/testing/prerequisites.ts';
 import type { Bench } from './bench.ts';
 import { cpuMicroseconds, placing, Stage, uid, withEngine } from './placement-stage.ts';

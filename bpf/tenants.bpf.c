@@ -50,7 +50,7 @@ struct range {
   u32 owner;
 };
 
-/* What user space reads: src/strict/core/strict-event.ts. */
+/* What user space reads: src/placement/core/strict-event.ts. */
 struct event {
   u64 nanoseconds; /* since boot */
   u64 cgroup;      /* that it was in */

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import type { CStruct } from '../src/base/c-struct.ts';
 import { refusalStruct } from '../src/jail/core/refusal.ts';
 import { gateEventStruct } from '../src/kernel-modules/core/gate/gate-event.ts';
-import { strictEventStruct } from '../src/strict/core/strict-event.ts';
+import { strictEventStruct } from '../src/placement/core/strict-event.ts';
 import { refusedLinkStruct } from '../src/symlinks/core/guard/refused-link.ts';
 import { ensurePrerequisites } from '../src/testing/prerequisites.ts';
 import { compileBpf } from './bpf.ts';

@@ -29,7 +29,7 @@ for (const suite of [
 const places = process.argv.includes('--long') ? ['test/vm', 'test/vm/long/**'] : ['test/vm'];
 const files = places.flatMap((place) => globSync(`${place}/*.test.ts`, { cwd: root }).sort());
 // The longest tests come first, so that lanes end at about the same time.
-const longest = ['conformance', 'agent', 'strict', 'modules-gate'].map(
+const longest = ['conformance', 'agent', 'placement', 'modules-gate'].map(
   (name) => `test/vm/${name}.test.ts`,
 );
 const machine = [...longest, ...files.filter((file) => !longest.includes(file))];

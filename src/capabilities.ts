@@ -2,7 +2,7 @@
 import type { Capability } from './capability.ts';
 
 const kernelModules: Capability = {
-  name: 'kernel-modules',
+  name: 'modules',
   commands: {
     modules: {
       usage: '',
@@ -83,34 +83,34 @@ const web: Capability = {
   servedSites: async () => (await import('./web/commands/served.ts')).sitesServedHere,
 };
 
-const login: Capability = {
-  name: 'login',
+const pam: Capability = {
+  name: 'pam',
   commands: {
     pam: {
       usage: '',
       summary: "place tenants' logins, cron jobs and at jobs before their first instruction",
-      load: () => import('./login/commands/pam.ts'),
+      load: () => import('./pam/commands/pam.ts'),
     },
   },
-  agentParts: [async () => (await import('./login/io/watch.ts')).loginWatch],
-  undo: async () => (await import('./login/commands/undo.ts')).undoLogin,
-  waysIn: { load: async () => (await import('./login/commands/ways-in.ts')).loginWaysIn },
+  agentParts: [async () => (await import('./pam/io/watch.ts')).loginWatch],
+  undo: async () => (await import('./pam/commands/undo.ts')).undoLogin,
+  waysIn: { load: async () => (await import('./pam/commands/ways-in.ts')).loginWaysIn },
 };
 
-const strict: Capability = {
-  name: 'strict',
+const placement: Capability = {
+  name: 'placement',
   commands: {
     placement: {
       usage: '',
       summary: "show what the kernel refuses to processes outside their tenant's cgroup",
-      load: () => import('./strict/commands/placement.ts'),
+      load: () => import('./placement/commands/placement.ts'),
     },
   },
-  policyPart: async () => (await import('./strict/io/bring-in-line.ts')).strictPolicy,
-  undo: async () => (await import('./strict/commands/undo.ts')).undoStrict,
-  doctor: async () => (await import('./strict/commands/doctor.ts')).strictDoctor,
-  releaseObstacle: async () => (await import('./strict/io/bring-in-line.ts')).releaseObstacle,
-  agentParts: [async () => (await import('./strict/io/strict-part.ts')).strictPart],
+  policyPart: async () => (await import('./placement/io/bring-in-line.ts')).strictPolicy,
+  undo: async () => (await import('./placement/commands/undo.ts')).undoStrict,
+  doctor: async () => (await import('./placement/commands/doctor.ts')).strictDoctor,
+  releaseObstacle: async () => (await import('./placement/io/bring-in-line.ts')).releaseObstacle,
+  agentParts: [async () => (await import('./placement/io/strict-part.ts')).strictPart],
 };
 
 const symlinks: Capability = {
@@ -151,18 +151,17 @@ const jail: Capability = {
   securityItems: async () => (await import('./jail/commands/security-items.ts')).jailSecurity,
 };
 
-const hardening: Capability = {
-  name: 'hardening',
+const harden: Capability = {
+  name: 'harden',
   commands: {
     harden: {
       usage: '[options] [items...]',
       summary: 'set kernel protections for a shared host, now and at boot; --undo reverts them',
-      load: () => import('./hardening/commands/harden.ts'),
+      load: () => import('./harden/commands/harden.ts'),
     },
   },
-  undo: async () => (await import('./hardening/commands/undo.ts')).undoHardening,
-  securityReport: async () =>
-    (await import('./hardening/commands/security-report.ts')).securityReport,
+  undo: async () => (await import('./harden/commands/undo.ts')).undoHardening,
+  securityReport: async () => (await import('./harden/commands/security-report.ts')).securityReport,
 };
 
 const confine: Capability = {
@@ -214,11 +213,11 @@ export const capabilities: readonly Capability[] = [
   kernelModules,
   cloudLinux,
   web,
-  login,
+  pam,
   symlinks,
-  strict,
+  placement,
   jail,
-  hardening,
+  harden,
   confine,
   prove,
   stop,

@@ -1,5 +1,5 @@
 /**
- * The public library: `import { scan } from 'bulkhead/modules'`; docs/library.md has an example of
+ * The public library: `import { scan } from 'bulkhead/modules'`; docs/modules-library.md has an example of
  * each.
  *
  * `scan` judges as the command does. Below it are the pieces: the first half is pure, over bytes

@@ -1,4 +1,4 @@
-/** The degree to which evidence supports a module's claims, worst first. Documented in docs/trust.md. */
+/** The degree to which evidence supports a module's claims, worst first. Documented in docs/modules.md. */
 export const trustLevels = [
   'contradicted',
   'unsupported',

@@ -14,7 +14,11 @@ import {
   stateAlarm,
 } from '../../src/kernel-modules/io/gate/gate-part.ts';
 import type { AlertRule } from '../../src/policy/settings.ts';
-import { alarmOfState, alarmOfTenants, refusedAlarm } from '../../src/strict/core/strict-alarms.ts';
+import {
+  alarmOfState,
+  alarmOfTenants,
+  refusedAlarm,
+} from '../../src/placement/core/strict-alarms.ts';
 import { eventually } from '../../src/testing/patience.ts';
 
 const hour = 3_600_000;

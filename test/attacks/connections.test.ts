@@ -14,7 +14,7 @@ import { socketOf } from '../../src/agent/api/client.ts';
 import { freePort } from '../../src/testing/free-port.ts';
 import { RunningAgent } from '../agent/running-agent.ts';
 import { hostHere } from '../conformance/host-here.ts';
-import { buildProgram, programsReady } from '../placement/programs.ts';
+import { buildProgram, programsReady } from '../placer/programs.ts';
 
 const here = hostHere('bulkhead-connections');
 const ready = await programsReady();

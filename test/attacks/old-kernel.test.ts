@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { pathsOf } from '../../src/host/paths.ts';
 import { treeElement } from '../../src/testing/tree-host.ts';
 import { hostHere } from '../conformance/host-here.ts';
-import { buildProgram, programsReady } from '../placement/programs.ts';
+import { buildProgram, programsReady } from '../placer/programs.ts';
 
 const instance = 'bulkhead-old-kernel';
 const uid = 64_340;

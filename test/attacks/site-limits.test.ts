@@ -14,7 +14,7 @@ import type { Explanation } from '../../src/policy/explain.ts';
 import { parseSiteLimits, siteLimitBytesMax } from '../../src/policy/sites/site-limits.ts';
 import { RunningAgent } from '../agent/running-agent.ts';
 import { hostHere } from '../conformance/host-here.ts';
-import { buildProgram, programsReady } from '../placement/programs.ts';
+import { buildProgram, programsReady } from '../placer/programs.ts';
 
 const here = hostHere('bulkhead-site-floods');
 const ready = await programsReady();

@@ -29,7 +29,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 
 const release = '6.12.118';
 
-/** Writes a small kernel, and a module that it does not know, as in docs/library.md. */
+/** Writes a small kernel, and a module that it does not know, as in docs/modules-library.md. */
 function putLibraryFiles(directory: string): void {
   const put = (path: string, content: string | Uint8Array) => {
     mkdirSync(dirname(join(directory, path)), { recursive: true });
@@ -52,7 +52,7 @@ function putLibraryFiles(directory: string): void {
 /** Runs every example of the documentation with a program that has the package installed. */
 function tryLibrary(installed: string, program: string): void {
   putLibraryFiles(installed);
-  const page = readFileSync(join(root, 'docs/library.md'), 'utf8');
+  const page = readFileSync(join(root, 'docs/modules-library.md'), 'utf8');
   const examples = [...page.matchAll(/^```js\n([\s\S]*?)^```/gm)].map(([, code = '']) => code);
   assert.ok(examples.length > 5);
   const runProgram = (code: string) => {

@@ -66,9 +66,13 @@ test('commands in the documentation exist, with their options', async () => {
 });
 
 test('every function of the library has an example', () => {
-  const examples = blocks(textOf('docs/library.md'), 'js').join('\n');
+  const examples = blocks(textOf('docs/modules-library.md'), 'js').join('\n');
   for (const name of Object.keys(library))
-    assert.match(examples, new RegExp(`\\b${name}\\b`), `docs/library.md does not use ${name}`);
+    assert.match(
+      examples,
+      new RegExp(`\\b${name}\\b`),
+      `docs/modules-library.md does not use ${name}`,
+    );
 });
 
 test('npm scripts in the documentation exist', () => {

@@ -10,7 +10,7 @@ import { addJailed, jailedFile, settleJailed } from '../../src/host/cgroups/laun
 import { pathsOf } from '../../src/host/paths.ts';
 import { parseMark } from '../../src/jail/core/mark.ts';
 import type { Jail } from '../../src/policy/jail.ts';
-import { profilesOf, sessionLines } from '../../src/login/core/profiles.ts';
+import { profilesOf, sessionLines } from '../../src/pam/core/profiles.ts';
 import { eventually, patienceMilliseconds } from '../../src/testing/patience.ts';
 import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
 import {

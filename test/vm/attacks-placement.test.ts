@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
 import { buildBesideSources } from '../../src/testing/vm/installed.ts';
 import { passInside, prepareGuests } from '../../src/testing/vm/suite.ts';
-import { compile } from '../placement/programs.ts';
+import { compile } from '../placer/programs.ts';
 
 const guests = await prepareGuests(import.meta.filename);
 

@@ -1,7 +1,7 @@
 /** `bulkhead stop TENANT`: ends all that a tenant runs, or freezes it, and keeps it out until `bulkhead start TENANT`. */
 import type { Command } from 'commander';
-import { findOutside } from '../../agent/placement/outside.ts';
-import { placementTargets } from '../../agent/placement/placement.ts';
+import { findOutside } from '../../agent/placer/outside.ts';
+import { placementTargets } from '../../agent/placer/placement.ts';
 import { count } from '../../base/list.ts';
 import { printable } from '../../base/printable.ts';
 import {

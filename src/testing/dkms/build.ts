@@ -5,7 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { runInJail } from '../../kernel-modules/io/rebuild/jail.ts';
+import { runInJail } from '../../kernel-modules/io/rebuild/sandbox.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 import type { KernelBuild } from '../../kernel-modules/io/kernel/kernel-build.ts';
 import { kernelMounts } from '../../kernel-modules/io/rebuild/dkms-build.ts';

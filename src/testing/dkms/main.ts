@@ -1,5 +1,5 @@
 /**
- * The trial behind the figures of docs/trust.md: `node src/testing/dkms/main.ts [--no-rebuild] [PACKAGE…]`; all of
+ * The trial behind the figures of docs/modules.md: `node src/testing/dkms/main.ts [--no-rebuild] [PACKAGE…]`; all of
  * Debian's DKMS packages if none is named. Takes hours; fetched and built files are kept in ~/.cache/bulkhead/dkms.
  */
 import { spawnSync } from 'node:child_process';

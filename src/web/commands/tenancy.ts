@@ -1,7 +1,7 @@
 /** The tenants of this host and their cgroups, according to the policy if there is one. */
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
-import { placerTree } from '../../agent/placement/placer-hierarchies.ts';
+import { placerTree } from '../../agent/placer/placer-hierarchies.ts';
 import { isLocked } from '../../sys/files/flock.ts';
 import { readHostFacts, readUidRange } from '../../host/accounts/accounts.ts';
 import { AccountNames } from '../../host/accounts/account-names.ts';

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { jailTools } from '../../../src/kernel-modules/io/rebuild/jail.ts';
+import { jailTools } from '../../../src/kernel-modules/io/rebuild/sandbox.ts';
 import {
   directoryInTree,
   directoryOfExternal,
@@ -271,7 +271,7 @@ test(
   { skip: !tools.ok && formatProblem(tools.error), timeout: patienceMilliseconds },
   () => {
     const secret = put('secret', 'a secret of the host');
-    const jail = new URL('../../../src/kernel-modules/io/rebuild/jail.ts', import.meta.url).href;
+    const jail = new URL('../../../src/kernel-modules/io/rebuild/sandbox.ts', import.meta.url).href;
     const program = `
       const { runInJail } = await import(${JSON.stringify(jail)});
       const command = ['sh', '-c', 'cat <&7; echo ended'];

@@ -10,7 +10,7 @@ import { readElf } from '../../../src/kernel-modules/core/elf/read-elf.ts';
 import { readModule } from '../../../src/kernel-modules/core/record/read-module.ts';
 import { prepareKernelFiles } from '../../../src/testing/oracle/kernel-files.ts';
 import { findCompiler } from '../../../src/kernel-modules/io/rebuild/compiler.ts';
-import { runInJail } from '../../../src/kernel-modules/io/rebuild/jail.ts';
+import { runInJail } from '../../../src/kernel-modules/io/rebuild/sandbox.ts';
 import {
   findKernelBuild,
   type KernelBuild,

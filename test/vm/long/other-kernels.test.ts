@@ -11,7 +11,7 @@ import { logToStderr } from '../../../src/testing/progress.ts';
 import { otherKernels, prepareOtherKernel } from '../../../src/testing/oracle/other-kernels.ts';
 import { longPatienceMilliseconds } from '../../../src/testing/patience.ts';
 
-const files = ['symlinks', 'strict', 'modules-gate', 'jails'];
+const files = ['symlinks', 'placement', 'modules-gate', 'jails'];
 
 for (const other of otherKernels) {
   const prepared = await prepareOtherKernel(other, logToStderr);

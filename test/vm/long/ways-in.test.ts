@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { eventually, longPatienceMilliseconds } from '../../../src/testing/patience.ts';
 import { withPatientFpm } from '../../../src/testing/vm/installed.ts';
 import { guestOfSuite, prepareGuests } from '../../../src/testing/vm/suite.ts';
-import { compile } from '../../placement/programs.ts';
+import { compile } from '../../placer/programs.ts';
 
 const guests = await prepareGuests(import.meta.filename);
 

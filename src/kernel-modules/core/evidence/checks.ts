@@ -2,7 +2,7 @@
  * The checks, one function each, in the order in which their results are printed.
  *
  * A proof is a claim that the kernel reads, refuted by a fact; and no check of that weight hits any
- * module of Debian's kernels. See docs/trust.md for what was measured.
+ * module of Debian's kernels. See docs/modules.md for what was measured.
  */
 import {
   binaryObjects,

@@ -1,6 +1,6 @@
 /**
  * Facts about an object file that `trustLevelOf` weighs, cheap enough for every module. Their worth
- * was measured on all modules of a distribution's kernel: see docs/trust.md.
+ * was measured on all modules of a distribution's kernel: see docs/modules.md.
  */
 import { textOf } from '../elf/bytes.ts';
 import { bindings, sectionIndexes, sectionTypes, type Section } from '../elf/elf-format.ts';

@@ -3,7 +3,7 @@
  * command that builds. It runs only in the jail, like the makefile it leads to.
  */
 import { dkmsConfIn } from '../source/dkms.ts';
-import type { JailMount } from './jail-command.ts';
+import type { JailMount } from './sandbox-command.ts';
 import type { KernelBuild } from '../kernel/kernel-build.ts';
 
 /** Returns the links by which makefiles find the headers of a release. */

@@ -24,10 +24,10 @@ import {
   sourceMounts,
   type DkmsPlace,
 } from './dkms-build.ts';
-import { jailTools, runInJail, type JailResult } from './jail.ts';
-import type { JailLimits } from './jail-command.ts';
-import type { JailMount } from './jail-command.ts';
-import { boundedByProcess } from './jail-cgroup.ts';
+import { jailTools, runInJail, type JailResult } from './sandbox.ts';
+import type { JailLimits } from './sandbox-command.ts';
+import type { JailMount } from './sandbox-command.ts';
+import { boundedByProcess } from './sandbox-cgroup.ts';
 import type { KernelBuild } from '../kernel/kernel-build.ts';
 import {
   directoryInTree,

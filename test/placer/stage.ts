@@ -22,7 +22,7 @@ import {
   placementTargets,
   type PlacementOptions,
   type PlacementTargets,
-} from '../../src/agent/placement/placement.ts';
+} from '../../src/agent/placer/placement.ts';
 import type { PlacementStatus } from '../../src/agent/api/api.ts';
 import type { Host } from '../../src/host/host.ts';
 import { treeHost } from '../../src/testing/tree-host.ts';

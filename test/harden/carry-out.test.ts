@@ -15,7 +15,7 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { formatProblem } from '../../src/base/problem.ts';
-import { recordOf, sysctlFile } from '../../src/hardening/io/places.ts';
+import { recordOf, sysctlFile } from '../../src/harden/io/places.ts';
 import { closed, open, run, Stage } from './stage.ts';
 
 const needsRoot = process.geteuid?.() === 0 ? false : 'files have to be of root';

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { entriesOf } from '../../src/strict/core/strict-rule.ts';
+import { entriesOf } from '../../src/placement/core/strict-rule.ts';
 import {
   adviceOn,
   groupEvents,
   strictEventText,
   type AdviceFacts,
   type KnownEvent,
-} from '../../src/strict/core/event-text.ts';
-import { parseStrictEvent, strictEventStruct } from '../../src/strict/core/strict-event.ts';
+} from '../../src/placement/core/event-text.ts';
+import { parseStrictEvent, strictEventStruct } from '../../src/placement/core/strict-event.ts';
 
 test('what the kernel is told', () => {
   const rule = {

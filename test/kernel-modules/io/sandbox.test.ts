@@ -21,7 +21,7 @@ import {
   runInJail,
   type JailOptions,
   type JailResult,
-} from '../../../src/kernel-modules/io/rebuild/jail.ts';
+} from '../../../src/kernel-modules/io/rebuild/sandbox.ts';
 import { eventually, patienceMilliseconds } from '../../../src/testing/patience.ts';
 import { formatProblem } from '../../../src/base/problem.ts';
 

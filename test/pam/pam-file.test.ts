@@ -1,8 +1,8 @@
 /** Files of /etc/pam.d, as pam.conf(5) has them, and what a service runs of them. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { jumpOnSuccess, parsePamFile } from '../../src/login/core/pam-file.ts';
-import { jumpedOver, ownStackOf, stackOf } from '../../src/login/core/stack.ts';
+import { jumpOnSuccess, parsePamFile } from '../../src/pam/core/pam-file.ts';
+import { jumpedOver, ownStackOf, stackOf } from '../../src/pam/core/stack.ts';
 import { mustEnd } from '../../src/testing/patience.ts';
 
 const modules = (text: string) =>

@@ -8,8 +8,8 @@ import { globSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { jailTools, runInJail } from '../../src/kernel-modules/io/rebuild/jail.ts';
-import { makeJailCgroup } from '../../src/kernel-modules/io/rebuild/jail-cgroup.ts';
+import { jailTools, runInJail } from '../../src/kernel-modules/io/rebuild/sandbox.ts';
+import { makeJailCgroup } from '../../src/kernel-modules/io/rebuild/sandbox-cgroup.ts';
 import { formatCause, formatProblem } from '../../src/base/problem.ts';
 
 const bounds = { memoryBytes: 256 * 2 ** 20, processes: 64 };
@@ -53,7 +53,7 @@ test('makeJailCgroup() counts files in memory too', { skip }, async () => {
 });
 
 test('makeJailCgroup() removes what a killed run left behind', { skip }, async () => {
-  const jail = new URL('../../src/kernel-modules/io/rebuild/jail.ts', import.meta.url).href;
+  const jail = new URL('../../src/kernel-modules/io/rebuild/sandbox.ts', import.meta.url).href;
   const program = `
     const { runInJail } = await import(${JSON.stringify(jail)});
     await runInJail({ command: ['sh', '-c', 'echo ready; sleep 600'], writable: '/w',

@@ -1,15 +1,15 @@
 /** A host in a directory: files as in /proc/sys, and an /etc. */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { defaultSettings, planHarden, planUndo } from '../../src/hardening/core/plan.ts';
-import { carryOut, lockHardening, readOurs, readRecord } from '../../src/hardening/io/carry-out.ts';
+import { defaultSettings, planHarden, planUndo } from '../../src/harden/core/plan.ts';
+import { carryOut, lockHardening, readOurs, readRecord } from '../../src/harden/io/carry-out.ts';
 import {
   placesOf,
   recordOf,
   sysctlFile,
   sysctlReader,
   type Places,
-} from '../../src/hardening/io/places.ts';
+} from '../../src/harden/io/places.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 
 export const open: Readonly<Record<string, string>> = {

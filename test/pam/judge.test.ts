@@ -1,14 +1,14 @@
 /** Whether the lines in a service's session do what they are there for. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { judgeSession, judgeSlice } from '../../src/login/core/judge.ts';
-import { notesOf } from '../../src/login/core/notes.ts';
-import { profilesOf, sessionLines, type Step } from '../../src/login/core/profiles.ts';
-import { sessionOf } from '../../src/login/commands/ways-in.ts';
-import { statusText } from '../../src/login/commands/status-text.ts';
-import { stackOf } from '../../src/login/core/stack.ts';
-import type { LoginView } from '../../src/login/core/view.ts';
-import { userEnvironmentLine } from '../../src/login/core/user-environment.ts';
+import { judgeSession, judgeSlice } from '../../src/pam/core/judge.ts';
+import { notesOf } from '../../src/pam/core/notes.ts';
+import { profilesOf, sessionLines, type Step } from '../../src/pam/core/profiles.ts';
+import { sessionOf } from '../../src/pam/commands/ways-in.ts';
+import { statusText } from '../../src/pam/commands/status-text.ts';
+import { stackOf } from '../../src/pam/core/stack.ts';
+import type { LoginView } from '../../src/pam/core/view.ts';
+import { userEnvironmentLine } from '../../src/pam/core/user-environment.ts';
 
 const step: Step = {
   program: '/usr/lib/node_modules/bulkhead/libexec/bulkhead-pam',

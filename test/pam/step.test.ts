@@ -12,8 +12,8 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { publishAccounts, withdrawAccounts } from '../../src/host/cgroups/launch-accounts.ts';
 import { pathsOf } from '../../src/host/paths.ts';
-import { profilesOf, sessionLines } from '../../src/login/core/profiles.ts';
-import { knownEvents } from '../../src/strict/io/known-events.ts';
+import { profilesOf, sessionLines } from '../../src/pam/core/profiles.ts';
+import { knownEvents } from '../../src/placement/io/known-events.ts';
 import { readText } from '../../src/sys/files/read.ts';
 import { eventually, patienceMilliseconds } from '../../src/testing/patience.ts';
 
@@ -497,7 +497,7 @@ describe('the step of PAM on this kernel', { skip }, () => {
     const script = `
       import { renameSync } from 'node:fs';
       import { pathsOf } from '${new URL('../../src/host/paths.ts', import.meta.url).pathname}';
-      import { loginWatch } from '${new URL('../../src/login/io/watch.ts', import.meta.url).pathname}';
+      import { loginWatch } from '${new URL('../../src/pam/io/watch.ts', import.meta.url).pathname}';
       const lines = [];
       const part = loginWatch(pathsOf('${instance}'), { warn: (line) => lines.push(line) });
       part.afterTick();

@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { hostItems, type HostFacts } from '../../src/hardening/core/host-items.ts';
-import { judgeSettings } from '../../src/hardening/core/judge.ts';
-import { defaultSettings, planHarden, planUndo } from '../../src/hardening/core/plan.ts';
-import { parseRecord, formatRecord } from '../../src/hardening/core/record.ts';
-import { settingOf, settings } from '../../src/hardening/core/settings.ts';
-import { isOurs, laterLine, parseSysctlFile } from '../../src/hardening/core/sysctl-files.ts';
+import { hostItems, type HostFacts } from '../../src/harden/core/host-items.ts';
+import { judgeSettings } from '../../src/harden/core/judge.ts';
+import { defaultSettings, planHarden, planUndo } from '../../src/harden/core/plan.ts';
+import { parseRecord, formatRecord } from '../../src/harden/core/record.ts';
+import { settingOf, settings } from '../../src/harden/core/settings.ts';
+import { isOurs, laterLine, parseSysctlFile } from '../../src/harden/core/sysctl-files.ts';
 
 const reading = (values: Readonly<Record<string, string>>) => (key: string) => values[key];
 
@@ -206,7 +206,7 @@ test('hostItems() of a host that has nothing', () => {
 });
 
 test('the documentation lists every setting', () => {
-  const page = readFileSync(new URL('../../docs/hardening.md', import.meta.url), 'utf8');
+  const page = readFileSync(new URL('../../docs/harden.md', import.meta.url), 'utf8');
   for (const { item, key, byDefault, good } of settings) {
     const line = page
       .split('\n')

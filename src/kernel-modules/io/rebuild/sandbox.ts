@@ -15,8 +15,8 @@ import { pipeline } from 'node:stream/promises';
 import { failed, formatCause, type Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
 import { coverInherited } from './inherited.ts';
-import { type JailCgroup, makeJailCgroup } from './jail-cgroup.ts';
-import { jailCommand, type JailCommand, type JailLimits } from './jail-command.ts';
+import { type JailCgroup, makeJailCgroup } from './sandbox-cgroup.ts';
+import { jailCommand, type JailCommand, type JailLimits } from './sandbox-command.ts';
 import { printable } from '../../../base/printable.ts';
 
 const defaultLimits: JailLimits = {

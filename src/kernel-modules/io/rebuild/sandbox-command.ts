@@ -5,7 +5,7 @@
 import { randomInt } from 'node:crypto';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { linkAt } from '../../../sys/files/read.ts';
-import type { JailCgroup } from './jail-cgroup.ts';
+import type { JailCgroup } from './sandbox-cgroup.ts';
 
 /**
  * A file or directory of the host that can be read in the jail at `to`, or an empty directory that

@@ -15,7 +15,7 @@ import { dirname } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { ConnectorPlacement } from '../../src/agent/placement/placement.ts';
+import { ConnectorPlacement } from '../../src/agent/placer/placement.ts';
 import { patienceMilliseconds } from '../../src/testing/patience.ts';
 import { freePort } from '../../src/testing/free-port.ts';
 import { findUnified } from '../../src/host/cgroups/hierarchies.ts';
@@ -342,7 +342,7 @@ function suite(version: 1 | 2): void {
       'it has ended',
       () => pid !== undefined && (read(`/proc/${pid}/stat`) ?? ' Z ').includes(' Z '),
     );
-    const script = `import { ConnectorPlacement } from '${new URL('../../src/agent/placement/placement.ts', import.meta.url).href}';
+    const script = `import { ConnectorPlacement } from '${new URL('../../src/agent/placer/placement.ts', import.meta.url).href}';
       const placement = new ConnectorPlacement({ log: () => {}, haltFile: '${stage.haltFile}' });
       placement.start();
       console.log(placement.pid);
