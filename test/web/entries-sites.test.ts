@@ -121,7 +121,7 @@ function suite(stage: EntriesStage): void {
     const n = { host: 'n.example' };
     for (const [running, one, header, words] of [
       [[a, a, a], a, 'entries 3/3; site', /limit is for this site only/],
-      [[a, a, b, b, b], a, 'entries 5/5', /this site and the others of its owner/],
+      [[a, a, b, b, b], a, 'entries 5/5', /all sites of the same owner together/],
       [[a, a, b, b, b, n, n, n], n, 'entries 8/8; reseller', /a group of sites, to which this one/],
     ] as const) {
       const answer = await oneMore(running, one);
