@@ -1,0 +1,238 @@
+/**
+ * Entries under attack on a host whose tenants are systemd slices with PHP-FPM services in them: HTTP/1.1 and HTTP/2 at
+ * nginx, and Apache with mod_qos. Scripts wait at a gate, so that the number that runs at once is known for certain.
+ */
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import type { IncidentsResponse } from '../../../../src/agent/api/api.ts';
+import { installFromPool } from '../../../../src/testing/package-pool.ts';
+import { longPatienceMilliseconds } from '../../../../src/testing/patience.ts';
+import { withPatientFpm } from '../../../../src/testing/vm/installed.ts';
+import { guestOfSuite, prepareGuests } from '../../../../src/testing/vm/suite.ts';
+
+const guests = await prepareGuests(import.meta.filename);
+const timeout = longPatienceMilliseconds;
+
+/** ann has a vhost at each server, and a site; kim is a reseller's, who has a limit for all. */
+const policy = `<bulkhead version="1"><host driver="systemd"/><agent interval="2s"/>
+  <tenant user="ann"><entries limit="3"/><site name="shop.example"><entries limit="2"/></site></tenant>
+  <tenant user="ben"><entries limit="3"/></tenant>
+  <reseller user="acme"><entries limit="2"/><tenant user="kim"><entries limit="3"/></tenant></reseller>
+</bulkhead>
+`;
+
+/** One HTTP/2 connection, or as many as streams; each answer is a line. */
+const client = `import { connect } from 'node:http2';
+const [how, port, name, count, ...paths] = process.argv.slice(2);
+const base = (port === '8443' ? 'https://' : 'http://') + '127.0.0.1:' + port;
+const open = () => connect(base, { rejectUnauthorized: false, servername: name }).on('error', () => {});
+const one = open();
+const sessions = [one];
+const say = (text) => process.stdout.write(text + '\\n');
+const streams = Array.from({ length: Number(count) }, (_, index) => {
+  const session = how === 'apart' ? open() : one;
+  if (session !== one) sessions.push(session);
+  const headers = { ':path': paths[index % paths.length] ?? '/index.php?' + index };
+  // What names the vhost differs from one to the next.
+  const names = [name, name.toUpperCase(), name + ':' + port, name + '.'];
+  if (how === 'names') headers[':authority'] = names[index % names.length];
+  else headers[':authority'] = name;
+  const stream = session.request(headers).on('error', () => {});
+  stream.on('response', (answer) => say(String(answer[':status']))).resume();
+  return stream;
+});
+await Promise.all(streams.map((each) => new Promise((resolve) => each.on('close', resolve))));
+for (const each of sessions) each.close();
+`;
+
+const setUp = `set -e
+mkdir -m 777 /srv/gate; uid=3001
+for user in ann ben acme kim; do
+  useradd -m -u $uid -s /bin/sh $user; chmod 755 /home/$user; uid=$((uid + 1)); mkdir /home/$user/www
+  cat > /home/$user/www/index.php <<'PHP'
+<?php $me = "/srv/gate/" . uniqid(posix_geteuid() . "-", true); touch($me); ignore_user_abort(true);
+while (file_exists("/srv/gate/shut")) { usleep(50000); clearstatcache(); }
+unlink($me); echo trim(file_get_contents("/proc/self/cgroup"));
+PHP
+done
+pool() {
+  cat > /etc/php/8.4/fpm/pool.d/$1.conf <<POOL
+[$1]
+user = $2
+group = $2
+listen = /run/php/$1.sock
+listen.group = www-data
+pm = static
+pm.max_children = 20
+security.limit_extensions =
+POOL
+}
+vhost() {
+  cat > /etc/nginx/sites-enabled/$1 <<SITE
+server {
+  listen 127.0.0.1:8080;
+  listen 127.0.0.1:8443 ssl;
+  http2 on;
+  ssl_certificate /srv/cert.pem; ssl_certificate_key /srv/key.pem;
+  server_name $1;
+  root /home/$2/www;
+  location / { try_files \\$uri /index.php; }
+  location ~ ^(.+\\.php)(.*)$ {
+    include fastcgi_params; fastcgi_param SCRIPT_FILENAME /home/$2/www/index.php;
+    fastcgi_pass unix:/run/php/$3.sock; fastcgi_read_timeout 1h;
+  }
+}
+SITE
+}
+openssl req -x509 -subj /CN=ann.example -newkey rsa:2048 -nodes -keyout /srv/key.pem -out /srv/cert.pem 2>/dev/null
+pool ann ann; pool shop ann; pool ben ben; pool kim kim
+vhost ann.example ann ann; vhost shop.example ann shop; vhost kim.example kim kim
+cat > /etc/apache2/sites-enabled/ben.conf <<'SITE'
+Timeout 36000
+ProxyTimeout 36000
+<VirtualHost 127.0.0.1:8081>
+  ServerName ben.example
+  DocumentRoot /home/ben/www
+  Protocols h2c http/1.1
+  <Directory /home/ben/www>
+    Require all granted
+    AllowOverride All
+  </Directory>
+  <FilesMatch "\\.(php|css)$">
+    SetHandler "proxy:unix:/run/php/ben.sock|fcgi://localhost"
+  </FilesMatch>
+</VirtualHost>
+SITE
+cp /home/ben/www/index.php /home/ben/www/x.css
+rm -f /etc/apache2/sites-enabled/000-default.conf /etc/nginx/sites-enabled/default
+printf 'Listen 127.0.0.1:8081\\nH2MinWorkers 20\\nH2MaxWorkers 40\\n' > /etc/apache2/ports.conf
+a2enmod -q proxy_fcgi setenvif qos http2
+for unit in bulkhead bulkhead-entries; do
+  mkdir -p /etc/systemd/system/$unit.service.d
+  printf '[Service]\\nTimeoutStartSec=infinity\\nWatchdogSec=0\\n' > /etc/systemd/system/$unit.service.d/patient.conf
+done
+systemctl daemon-reload; systemctl start php8.4-fpm nginx apache2
+bulkhead apply; bulkhead units enable; bulkhead web fpm enable --all; bulkhead web entries enable --strict --edit-vhosts
+`;
+
+/** Runs a client while the gate is shut, until each of so many requests runs or has its answer; then lets them go. */
+const script = `#!/bin/bash
+# COUNT COMMAND...: how many ran at once, and the answers, a line each kind.
+count=$1; shift; cd /tmp; rm -f /tmp/answers; : > /tmp/answers
+until [ -z "$(ls /srv/gate)" ]; do sleep 0.1; done
+touch /srv/gate/shut; bash -c "$*" >> /tmp/answers 2>> /tmp/answers.err & pid=$!
+running() { ls /srv/gate | grep -vc shut; }
+for i in $(seq 6000); do [ $(($(grep -c . /tmp/answers) + $(running))) -ge $count ] && break; sleep 0.1; done
+echo "ran $(running)"; rm /srv/gate/shut; wait $pid; sort /tmp/answers | uniq -c | sed 's/^ *//'
+`;
+
+const h1 = (name: string, count: number, port = 8080, path = '/index.php') =>
+  `for i in $(seq ${count}); do curl -s -o /dev/null -w "%{http_code}\\n" --path-as-is -H "Host: ${name}" "http://127.0.0.1:${port}${path}" & done; wait`;
+const h2 = (how: string, name: string, count: number, port = 8443, ...paths: readonly string[]) =>
+  `node /srv/client.mjs ${how} ${port} ${name} ${count} ${paths.join(' ')}`;
+suite('entries of slices under attack', { skip: guests.skip }, () => {
+  const attack = async (count: number, command: string) => {
+    return succeed(`attack ${count} '${command}'`);
+  };
+  const lines = (limit: number, count: number) =>
+    `ran ${limit}\n${limit} 200\n${count - limit} 508\n`;
+
+  const host = guestOfSuite(guests, async (guest) => {
+    await withPatientFpm(guest);
+    const installed = await installFromPool(guest, ['curl', 'openssl']);
+    assert.ok(installed.ok, installed.ok ? '' : installed.error);
+    await write('/srv/client.mjs', client);
+    await write('/usr/local/bin/attack', script);
+    await write('/etc/bulkhead/policy.xml', policy);
+    await succeed('chmod 755 /usr/local/bin/attack');
+    await succeed(setUp);
+  });
+  const { run, succeed, until, write } = host;
+
+  test('what is held runs in the slices of tenants', { timeout }, async () => {
+    const status = await succeed('bulkhead web entries status');
+    for (const name of ['ann', 'shop', 'kim'])
+      assert.match(status, new RegExp(`${name}\\.example .*nginx .*held +yes`));
+    assert.match(status, /ben\.example .*apache .*held +yes/);
+    const where = (name: string, port: number) =>
+      succeed(`curl -s -H "Host: ${name}.example" http://127.0.0.1:${port}/index.php`);
+    assert.match(await where('ann', 8080), /^0::\/user\.slice\/user-3001\.slice\//);
+    assert.match(await where('shop', 8080), /user-3001-shop\.example\.slice\//);
+    assert.match(await where('ben', 8081), /user-3002\.slice\//);
+    assert.match(await where('kim', 8080), /r3003\/u3004/);
+    await until('[ -S /run/bulkhead/web.sock ]');
+  });
+
+  test(
+    'HTTP/2: streams of one connection, and of many, whatever names the vhost and the path',
+    { timeout },
+    async () => {
+      for (const how of ['one', 'apart', 'names'])
+        assert.equal(await attack(12, h2(how, 'ann.example', 12)), lines(3, 12), how);
+      const paths =
+        '/index.phpx /index.php.css /index.php/tail.png //index.php /%69ndex.php /x/../index.php /'.split(
+          ' ',
+        );
+      assert.equal(await attack(14, h2('one', 'ann.example', 14, 8443, ...paths)), lines(3, 14));
+      assert.equal(
+        await attack(12, h2('one', 'ann.example', 12, 8080)),
+        lines(3, 12),
+        'without TLS',
+      );
+    },
+  );
+
+  test(
+    'the site, the tenant and the reseller have one number over all protocols',
+    { timeout },
+    async () => {
+      const mixed = (...names: readonly string[]) =>
+        attack(
+          8 * names.length,
+          `${names.map((name) => `{ ${h1(name, 4)} & ${h2('one', name, 4)} & wait; }`).join(' & ')} & wait`,
+        );
+      assert.equal(await mixed('ann.example'), lines(3, 8));
+      assert.equal(await mixed('shop.example'), lines(2, 8));
+      assert.equal(await mixed('kim.example'), lines(2, 8));
+    },
+  );
+
+  test(
+    'Apache: HTTP/1.1 and streams of HTTP/2, and what an .htaccess makes a script',
+    { timeout },
+    async () => {
+      assert.equal(await attack(12, h1('ben.example', 12, 8081)), lines(3, 12));
+      assert.equal(await attack(12, h1('ben.example', 12, 8081, '/x.css')), lines(3, 12));
+      for (const how of ['one', 'apart']) {
+        const text = await attack(12, h2(how, 'ben.example', 12, 8081, '/index.php', '/x.css'));
+        assert.equal(text, lines(3, 12), how);
+      }
+      await write(
+        '/home/ben/www/.htaccess',
+        'SetEnv mod_qos_ev x\nSetEnvIf Request_URI ^ QS_VipRequest=yes mod_qos_ev=-\nErrorDocument 508 /index.php\n',
+      );
+      assert.equal(await attack(12, h1('ben.example', 12, 8081)), lines(3, 12));
+      await succeed('rm /home/ben/www/.htaccess');
+    },
+  );
+
+  test(
+    'each refusal is a fault, of whom it concerns, and nothing else is',
+    { timeout },
+    async () => {
+      const seen = async () => {
+        const { incidents } = JSON.parse(
+          (await run('bulkhead faults --limit entries --json')).stdout,
+        ) as IncidentsResponse;
+        return new Map(incidents.map(({ who }) => [who.name, who]));
+      };
+      await until('bulkhead faults --limit entries | grep -q ben');
+      const names = [...(await seen()).keys()].toSorted();
+      // What the number of the reseller refused is not kim's.
+      assert.deepEqual(names, ['acme', 'ann', 'ann/shop.example', 'ben']);
+      const first = await succeed('bulkhead incident 1');
+      assert.match(first, /Refused: GET \S+\.example\/\S* from 127\.0\.0\.1/);
+      assert.equal(await succeed('systemctl --failed --no-legend --plain'), '');
+    },
+  );
+});
