@@ -11,6 +11,7 @@ import { root, runSteps, tests } from './steps.ts';
 const log = (line: string) => process.stdout.write(`${line}\n`);
 
 for (const suite of [
+  'privileged',
   'schema',
   'accounts',
   'placement',
