@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a mount namespace alone cannot confine: a process of the same uid in another mount namespace,
+ * Confines what a mount namespace alone cannot: a process of the same uid in another mount namespace,
  * whose root, files and memory would be a way out and a way in; abstract sockets, which belong to no file system;
  * files and directories that come as descriptors; user namespaces, in which the tenant would be root; and daemons of the
  * host that become the tenant and start what it wrote into a file, as mail servers do.

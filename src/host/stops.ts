@@ -5,9 +5,8 @@
  *
  * The launcher and the PAM session step check whether there is such a file. Only root can make one.
  */
-import { readdirSync } from 'node:fs';
 import type { Paths } from './paths.ts';
-import { readText } from '../sys/files/read.ts';
+import { namesIn, readText } from '../sys/files/read.ts';
 
 export interface Stop {
   readonly uid: number;
@@ -69,14 +68,6 @@ function asObject(text: string): Readonly<Record<string, unknown>> {
     return typeof found === 'object' && found !== null ? { ...found } : {};
   } catch {
     return {};
-  }
-}
-
-function namesIn(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
   }
 }
 

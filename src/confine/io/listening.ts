@@ -27,8 +27,7 @@ export function listeningSockets(proc: string, pids: readonly string[]): Readonl
   const byUid = Map.groupBy(pids, (pid) =>
     statusValue(readText(`${proc}/${pid}/status`) ?? '', 'Uid'),
   );
-  const directories = [...byUid.values()].map((of) => of.map((pid) => `${proc}/${pid}/fd`));
-  const links = linksOfOthers(directories, ['-lname', 'socket:*']);
+  const links = linksOfOthers(proc, byUid.values(), 'fd', ['-lname', 'socket:*']);
   return new Set(
     links.flatMap(({ target }) => byInode.get(/^socket:\[(\d+)\]$/.exec(target)?.[1] ?? '') ?? []),
   );

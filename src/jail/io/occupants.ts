@@ -27,18 +27,16 @@ export function findOccupants(marks: ReadonlyMap<JailKey, Mark>): ReadonlyMap<Ja
   const found = new Map([...marks.keys()].map((key) => [key, emptyOccupants()] as const));
   const byUid = Map.groupBy(marks, ([key]) => idOf(key).uid);
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  const pidsByUid = Map.groupBy(pids, uidOf);
-  const uids = [...byUid.keys()].filter((uid) => pidsByUid.has(uid));
-  const uidByPid = new Map(
-    uids.flatMap((uid) => (pidsByUid.get(uid) ?? []).map((pid) => [pid, uid])),
-  );
-  const directories = uids.map((uid) => (pidsByUid.get(uid) ?? []).map((pid) => `/proc/${pid}/ns`));
-  for (const { pid, target } of linksOfOthers(directories, ['-name', 'mnt'])) {
-    const uid = uidByPid.get(pid) ?? 0;
-    const [key, where] = placeOf(namespaceIn(target), byUid.get(uid) ?? []) ?? [
-      keyOf({ uid }),
-      'outside',
-    ];
+  const owners = pids.flatMap((pid) => {
+    const uid = uidOf(pid);
+    return uid !== undefined && byUid.has(uid) ? [[pid, uid] as const] : [];
+  });
+  const uids = new Map(owners);
+  const accounts = Map.groupBy(uids.keys(), (pid) => uids.get(pid));
+  for (const { pid, target } of linksOfOthers('/proc', accounts.values(), 'ns', ['-name', 'mnt'])) {
+    const uid = uids.get(pid) ?? 0;
+    const jails = byUid.get(uid) ?? [];
+    const [key, where] = placeOf(namespaceIn(target), jails) ?? [keyOf({ uid }), 'outside'];
     found.get(key)?.[where].push(Number(pid));
   }
   return found;

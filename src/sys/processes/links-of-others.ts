@@ -15,11 +15,17 @@ export interface ProcessLink {
   readonly target: string;
 }
 
-/** `directories`: `/proc/PID/fd` of one account's processes, for each account. `tests`: arguments of find(1) that select links. */
+/**
+ * Returns the links in `/proc/PID/DIRECTORY`. `accounts` has the pids of each account; `tests` are arguments of find(1) that
+ * select links.
+ */
 export function linksOfOthers(
-  directories: readonly (readonly string[])[],
+  proc: string,
+  accounts: Iterable<readonly string[]>,
+  directory: 'fd' | 'ns',
   tests: readonly string[],
 ): readonly ProcessLink[] {
+  const directories = [...accounts].map((pids) => pids.map((pid) => `${proc}/${pid}/${directory}`));
   if (directories.length === 0) return [];
   const together = findLinks(directories.flat(), tests, patienceMs.together);
   if (together !== undefined) return together;

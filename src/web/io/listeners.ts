@@ -80,10 +80,9 @@ export function holdersOf(
   const own = [byUid.get('') ?? [], byUid.get('0') ?? []].flat();
   for (const pid of own)
     for (const fd of namesIn(`${proc}/${pid}/fd`)) add(pid, linkAt(`${proc}/${pid}/fd/${fd}`));
-  const others = [...byUid].flatMap(([uid, of]) =>
-    uid === '' || uid === '0' ? [] : [of.map((pid) => `${proc}/${pid}/fd`)],
-  );
-  const links = linksOfOthers(others, ['-lname', 'socket:*']);
+  byUid.delete('');
+  byUid.delete('0');
+  const links = linksOfOthers(proc, byUid.values(), 'fd', ['-lname', 'socket:*']);
   for (const { pid, target } of links) add(pid, target);
   return holders;
 }
