@@ -157,8 +157,8 @@ const groups: Readonly<Record<string, readonly string[]>> = {
     'defaults',
     'reseller',
   ],
-  'Usage:': ['status', 'top', 'ps', 'usage', 'faults', 'incident', 'advise', 'alerts'],
-  'This host:': ['doctor', 'units', 'agent', 'exec', 'release', 'completion'],
+  'Monitoring:': ['status', 'top', 'ps', 'usage', 'faults', 'incident', 'advise', 'alerts'],
+  'This host:': ['doctor', 'units', 'agent', 'exec', 'stop', 'start', 'release', 'completion'],
   'Isolation:': [
     'web',
     'pam',
