@@ -309,7 +309,8 @@ describe('bulkhead pam on copies of the files of PAM', { skip }, () => {
   });
 
   test('what was begun is finished before Ctrl-C counts', async () => {
-    const [file, args] = words(enable);
+    // The shell would end at the signal, while the program goes on.
+    const [file, args] = words(`exec ${enable}`);
     const child = spawn(file, args, { detached: true, stdio: 'ignore' });
     const ended = once(child, 'exit');
     await eventually('it has begun', () => fs.existsSync('/run/bulkhead-pam.lock'));
