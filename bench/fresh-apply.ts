@@ -3,14 +3,14 @@
  */
 import { formatProblem } from '../src/base/problem.ts';
 import { applyPolicy } from '../src/apply/apply.ts';
-import { loadPolicy } from '../src/apply/load-policy.ts';
+import { PolicyReader } from '../src/apply/load-policy.ts';
 import { treeHost } from '../src/testing/tree-host.ts';
 import { pathsOf } from '../src/host/paths.ts';
 import { milliseconds } from './samples.ts';
 import { instance } from './scratch.ts';
 
 const host = treeHost(pathsOf(instance));
-const { policy, problem } = loadPolicy(process.argv[2] ?? '', host.paths);
+const { policy, problem } = new PolicyReader().load(process.argv[2] ?? '', host.paths);
 if (policy === undefined)
   throw new Error(problem === undefined ? 'The policy is wrong' : formatProblem(problem));
 const took = milliseconds(() => {

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { logToStderr } from '../src/testing/progress.ts';
 import { formatProblem } from '../src/base/problem.ts';
 import { applyPolicy, releaseAll } from '../src/apply/apply.ts';
-import { resolveText } from '../src/apply/load-policy.ts';
+import { PolicyReader } from '../src/apply/load-policy.ts';
 import {
   ConnectorPlacement,
   placementTargets,
@@ -92,7 +92,11 @@ export class Stage {
   readonly path: string;
 
   constructor() {
-    const { policy: resolved, diagnostics } = resolveText('bench', policy, this.host.paths);
+    const { policy: resolved, diagnostics } = new PolicyReader().resolve(
+      'bench',
+      policy,
+      this.host.paths,
+    );
     if (resolved === undefined) throw new Error(diagnostics[0]?.message);
     const applied = applyPolicy(resolved, this.host, { kill: false, force: false });
     if (!applied.ok) throw new Error(formatProblem(applied.error));

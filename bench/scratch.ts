@@ -5,7 +5,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { formatProblem } from '../src/base/problem.ts';
 import { applyPolicy, releaseAll, type Applied } from '../src/apply/apply.ts';
-import { resolveText } from '../src/apply/load-policy.ts';
+import { PolicyReader } from '../src/apply/load-policy.ts';
 import type { Driver } from '../src/host/driver.ts';
 import {
   findHierarchies1,
@@ -78,7 +78,11 @@ export class Scratch implements Disposable {
     const element = treeElement(this.host.paths);
     const text = policyText(tenants).replace('<bulkhead version="1">', `$&${element}`);
     writeFileSync(this.policyFile, text);
-    const { policy, diagnostics } = resolveText(this.policyFile, text, this.host.paths);
+    const { policy, diagnostics } = new PolicyReader().resolve(
+      this.policyFile,
+      text,
+      this.host.paths,
+    );
     if (policy === undefined) throw new Error(diagnostics[0]?.message);
     this.policy = policy;
   }

@@ -10,7 +10,7 @@ const tenants = 10_000;
 const fewTenants = 10;
 const root = new URL('..', import.meta.url).pathname;
 export const entry = `${root}bulkhead`;
-const builtEntry = `${root}dist/cli/main.js`;
+const builtEntry = `${root}dist/main.js`;
 
 /** The command line as it is published, or why there is none. */
 export type Built =

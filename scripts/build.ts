@@ -15,10 +15,10 @@ import { root, tool } from './steps.ts';
 
 /** Files that are started or imported by their path. */
 const entries = [
-  'cli/main',
+  'main',
   'kernel-modules/library',
   // Processes and threads of their own.
-  'apply/apply-child',
+  'apply-child',
   'host/evidence/main',
   'host/placer/main',
   'jail/io/build/main',

@@ -9,6 +9,7 @@ import { manualPage } from './generated/manual.ts';
 import { policyReference } from './generated/policy-reference.ts';
 import { policySchema } from './generated/policy-schema.ts';
 import { root } from './steps.ts';
+import { capabilities } from '../src/capabilities.ts';
 
 interface Generated {
   readonly path: string;
@@ -18,7 +19,7 @@ interface Generated {
 export const generated: readonly Generated[] = [
   { path: 'schema/bulkhead.xsd', make: policySchema },
   { path: 'docs/policy.md', make: policyReference },
-  { path: 'man/bulkhead.8', make: async () => manualPage(await makeWholeProgram()) },
+  { path: 'man/bulkhead.8', make: async () => manualPage(await makeWholeProgram(capabilities)) },
 ];
 
 /** Returns paths of the files that differ from what would be generated. */

@@ -1,6 +1,7 @@
 /**
- * Checks every import of src/ against the table of ARCHITECTURE.md: which layer may use which. It
- * also checks that no directory has grown beyond what a reader takes in at a glance.
+ * Checks every import of src/ against the table of ARCHITECTURE.md: which layer may use which. Static
+ * imports, lazy ones and imports of types count alike, and none of them may close a cycle. It also
+ * checks that no directory has grown beyond what a reader takes in at a glance.
  *
  *     node scripts/layers.ts
  */
@@ -11,7 +12,7 @@ import { root } from './steps.ts';
 interface Layer {
   /** Layers and capabilities' parts below it, besides itself. */
   readonly uses: readonly string[];
-  /** Packages; `node:` is all of Node's own. */
+  /** Packages, also for types; `node:` is all of Node's own. */
   readonly packages: readonly string[];
 }
 
@@ -28,13 +29,13 @@ const layers: Readonly<Record<string, Layer>> = {
   sys: { uses: ['base'], packages: system },
   host: { uses: [...pure, 'sys'], packages: system },
   store: { uses: [...pure, 'sys'], packages: ['node:'] },
-  apply: { uses: [...pure, 'sys', 'host', 'capabilities.ts'], packages: ['node:'] },
+  apply: { uses: [...pure, 'sys', 'host'], packages: ['node:'] },
   agent: {
     uses: [...pure, 'sys', 'host', 'store', 'apply'],
     packages: ['node:', 'hono', '@hono/node-server', 'pino', 'nodemailer'],
   },
   cli: {
-    uses: [...pure, 'sys', 'host', 'apply', 'agent', 'capabilities.ts'],
+    uses: [...pure, 'sys', 'host', 'apply', 'agent'],
     packages: ['node:', 'commander', 'picocolors'],
   },
   'kernel-modules/library.ts': {
@@ -62,10 +63,12 @@ const layers: Readonly<Record<string, Layer>> = {
     uses: [...engine, 'prove/core', 'prove/io', 'prove/attacks'],
     packages: ['node:', 'commander'],
   },
-  'capability.ts': { uses: engine, packages: [] },
+  // The program, and the process that applies a policy for the agent: they compose.
+  'main.ts': { uses: ['cli', 'capabilities.ts'], packages: ['node:', 'commander'] },
+  'apply-child.ts': { uses: ['sys', 'apply', 'capabilities.ts'], packages: ['node:'] },
   'capabilities.ts': {
     uses: [
-      'capability.ts',
+      'cli',
       'kernel-modules/io',
       'kernel-modules/commands',
       'cloudlinux/core',
@@ -119,28 +122,66 @@ function layerOf(path: string): string {
 const imports =
   /^(?:import|export)(?<type> type)?\b[^'"();=]*?from '(?<from>[^']+)'|\bimport\('(?<lazy>[^']+)'\)|^import '(?<effect>[^']+)'/gm;
 
+interface Import {
+  readonly path: string;
+  readonly isType: boolean;
+}
+
+function importsOf(file: string): readonly Import[] {
+  const text = readFileSync(join(root, 'src', file), 'utf8');
+  return [...text.matchAll(imports)].map(({ groups: { type, from, lazy, effect } = {} }) => ({
+    path: from ?? lazy ?? effect ?? '',
+    isType: type !== undefined,
+  }));
+}
+
+const target = (file: string, path: string) => relative('.', join(dirname(file), path));
+
 function problemsOf(file: string): readonly string[] {
   const name = layerOf(file);
   const layer = layers[name];
   if (layer === undefined) return [`src/${file}: no layer of scripts/layers.ts has this directory`];
-  return [...readFileSync(join(root, 'src', file), 'utf8').matchAll(imports)].flatMap(
-    ({ groups }) => {
-      const { type, from, lazy, effect } = groups ?? {};
-      const path = from ?? lazy ?? effect ?? '';
-      if (!path.startsWith('.')) {
-        const allowed = layer.packages.some((each) =>
-          each.endsWith(':') ? path.startsWith(each) : path === each || path.startsWith(`${each}/`),
-        );
-        return allowed || type !== undefined ? [] : [`src/${file}: ${name} must not use "${path}"`];
-      }
-      const used = layerOf(relative('.', join(dirname(file), path)));
-      const allowed =
-        used === name ||
-        layer.uses.includes(used) ||
-        (type !== undefined && layer.uses.includes(`type ${used}`));
-      return allowed ? [] : [`src/${file}: ${name} must not use ${used} (${path})`];
-    },
-  );
+  return importsOf(file).flatMap(({ path, isType }) => {
+    if (!path.startsWith('.')) {
+      const allowed = layer.packages.some((each) =>
+        each.endsWith(':') ? path.startsWith(each) : path === each || path.startsWith(`${each}/`),
+      );
+      return allowed || isType ? [] : [`src/${file}: ${name} must not use "${path}"`];
+    }
+    const used = layerOf(target(file, path));
+    const allowed =
+      used === name || layer.uses.includes(used) || (isType && layer.uses.includes(`type ${used}`));
+    return allowed ? [] : [`src/${file}: ${name} must not use ${used} (${path})`];
+  });
+}
+
+/** Returns the files of each cycle of imports: Tarjan's strongly connected components. */
+function cycles(files: readonly string[]): readonly (readonly string[])[] {
+  const known = new Set(files);
+  const order = new Map<string, number>();
+  const low = new Map<string, number>();
+  const open: string[] = [];
+  const found: (readonly string[])[] = [];
+  const visit = (file: string): number => {
+    const index = order.size;
+    order.set(file, index);
+    open.push(file);
+    let lowest = index;
+    for (const { path } of importsOf(file)) {
+      const next = target(file, path);
+      if (!path.startsWith('.') || !known.has(next)) continue;
+      if (!order.has(next)) lowest = Math.min(lowest, visit(next));
+      else if (open.includes(next)) lowest = Math.min(lowest, low.get(next) ?? index);
+      low.set(file, lowest);
+    }
+    low.set(file, lowest);
+    if (lowest < index) return lowest;
+    const cycle = open.splice(open.indexOf(file));
+    if (cycle.length > 1) found.push(cycle);
+    return lowest;
+  };
+  for (const file of files) if (!order.has(file)) visit(file);
+  return found;
 }
 
 function crowded(files: readonly string[]): readonly string[] {
@@ -155,6 +196,10 @@ function crowded(files: readonly string[]): readonly string[] {
 
 const files = globSync('**/*.ts', { cwd: join(root, 'src') });
 const product = files.filter((file) => !file.startsWith('testing/')).sort();
-const problems = [...product.flatMap(problemsOf), ...crowded(files)];
+const problems = [
+  ...product.flatMap(problemsOf),
+  ...cycles(product).map((cycle) => `src/: these files import each other: ${cycle.join(', ')}`),
+  ...crowded(files),
+];
 for (const problem of problems) process.stderr.write(`${problem}\n`);
 process.exitCode = problems.length === 0 ? 0 : 1;

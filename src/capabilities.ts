@@ -1,5 +1,5 @@
 /** The list of capabilities. To add one: a directory beside these, and an entry here. */
-import type { Capability } from './capability.ts';
+import type { Capability } from './cli/capability.ts';
 
 const kernelModules: Capability = {
   name: 'modules',

@@ -6,7 +6,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import { AccountNames } from '../host/accounts/account-names.ts';
-import type { Applied } from '../apply/apply-child.ts';
+import type { Applied } from '../apply/apply-request.ts';
 import type { Driver } from '../host/driver.ts';
 import { EvidenceReader } from '../host/evidence/evidence-reader.ts';
 import { lockFile } from '../sys/files/flock.ts';

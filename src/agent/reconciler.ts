@@ -16,7 +16,7 @@ import { replaceFile } from '../sys/files/replace-file.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { StatusResponse } from './api/api.ts';
 import { Applier } from '../apply/apply-process.ts';
-import type { Applied, ApplyResponse } from '../apply/apply-child.ts';
+import type { Applied, ApplyResponse } from '../apply/apply-request.ts';
 import type { Log } from './log.ts';
 
 export type PolicyState = StatusResponse['policy'];

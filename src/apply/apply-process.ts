@@ -6,7 +6,7 @@ import { Lines } from '../sys/lines.ts';
 import { scriptFile } from '../sys/package-files.ts';
 import { causedBy, failed, type Problem } from '../base/problem.ts';
 import { ok, type Result } from '../base/result.ts';
-import type { ApplyResponse, ApplyRequest } from './apply-child.ts';
+import type { ApplyResponse, ApplyRequest } from './apply-request.ts';
 
 const milliseconds = 600_000;
 /** The largest policy's result takes less than half of it. */
@@ -26,7 +26,7 @@ export class Applier implements Disposable {
   }
 
   async apply(request: ApplyRequest): Promise<Result<ApplyResponse, Problem>> {
-    const started = spawnScript(scriptFile('apply/apply-child'), [], heapMebibytes);
+    const started = spawnScript(scriptFile('apply-child'), [], heapMebibytes);
     if (!started.ok) return failed({ action: 'apply the policy', ...causedBy(started.error) });
     const child = started.value;
     this.#child = child;

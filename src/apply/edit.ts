@@ -9,7 +9,7 @@ import type { Diagnostic } from '../policy/diagnostic.ts';
 import { newDiagnostics, newErrors } from '../policy/edit.ts';
 import type { Problem } from '../base/problem.ts';
 import { fail, ok, type Result } from '../base/result.ts';
-import { foreignFormat, resolveText, type Loaded } from './load-policy.ts';
+import type { Loaded, PolicyReader } from './load-policy.ts';
 
 /** The errors of an edit. Errors that the edit itself found are messages, like diagnostics. */
 export type EditErrors = readonly (Problem | string)[];
@@ -26,11 +26,12 @@ export interface EditedPolicy {
 
 /** Reads, edits, checks and writes under one lock. An edit that changes nothing writes nothing. */
 export function editPolicy(
+  reader: PolicyReader,
   file: string,
   paths: Paths,
   edit: PolicyEdit,
 ): Result<EditedPolicy, EditErrors> {
-  const { check, news } = checking(file, paths, edit);
+  const { check, news } = checking(reader, file, paths, edit);
   const edited = editPolicyFile(file, check);
   if (edited.ok) return ok({ ...edited.value, news });
   return fail('action' in edited.error ? [edited.error] : edited.error);
@@ -38,31 +39,32 @@ export function editPolicy(
 
 /** Does the same without writing. */
 export function tryPolicyEdit(
+  reader: PolicyReader,
   file: string,
   paths: Paths,
   edit: PolicyEdit,
 ): Result<EditedPolicy, EditErrors> {
   const read = readPolicyFile(file);
   if (!read.ok) return fail([read.error]);
-  const { check, news } = checking(file, paths, edit);
+  const { check, news } = checking(reader, file, paths, edit);
   const edited = check(read.value);
   return edited.ok ? ok({ before: read.value, after: edited.value, news }) : edited;
 }
 
 /** Checks an edit. It resolves each text at most once, and the previous one only if it matters. */
-function checking(file: string, paths: Paths, edit: PolicyEdit) {
+function checking(reader: PolicyReader, file: string, paths: Paths, edit: PolicyEdit) {
   let news = (): readonly Diagnostic[] => [];
   const check = (text: string): Result<string, EditErrors> => {
-    const foreign = foreignFormat(text);
+    const foreign = reader.foreignFormat(text);
     if (foreign !== undefined) {
       const { name, editHint: hint } = foreign;
       return fail([{ action: 'edit', object: file, reason: `it is a ${name}`, hint }]);
     }
     let before: Loaded | undefined;
-    const now = () => (before ??= resolveText(file, text, paths));
+    const now = () => (before ??= reader.resolve(file, text, paths));
     const edited = edit(text, now);
     if (!edited.ok || edited.value === text) return edited;
-    const after = resolveText(file, edited.value, paths);
+    const after = reader.resolve(file, edited.value, paths);
     news = () => newDiagnostics(now().diagnostics, after.diagnostics);
     if (after.policy !== undefined) return edited;
     const errors = newErrors(now().diagnostics, after.diagnostics);

@@ -10,16 +10,8 @@ import type { PolicyDocument } from '../policy/document.ts';
 import { parsePolicy } from '../policy/parse.ts';
 import type { Policy } from '../policy/policy.ts';
 import { resolvePolicy } from '../policy/resolve.ts';
-import { capabilities } from '../capabilities.ts';
+import type { PolicyCapability } from './capability.ts';
 import type { PolicyFormat } from './policy-format.ts';
-
-const formats: readonly PolicyFormat[] = await Promise.all(
-  capabilities.flatMap(({ policyFormat }) => policyFormat?.() ?? []),
-);
-
-/** Returns the format of a policy that is not written in Bulkhead's own XML. */
-export const foreignFormat = (text: string): PolicyFormat | undefined =>
-  formats.find((each) => each.matches(text));
 
 export interface Loaded {
   /** The policy; absent if the file has errors, or could not be read. */
@@ -31,25 +23,49 @@ export interface Loaded {
   readonly problem: Problem | undefined;
 }
 
-export function loadPolicy(file: string, paths: Paths): Loaded {
-  const read = readPolicyFile(file);
-  if (read.ok) return resolveText(file, read.value, paths);
-  const problem = read.error;
-  return { policy: undefined, document: undefined, diagnostics: [], problem };
+/** Reads policies in Bulkhead's own XML, and in other formats. */
+export class PolicyReader {
+  readonly #formats: readonly PolicyFormat[];
+
+  constructor(formats: readonly PolicyFormat[] = []) {
+    this.#formats = formats;
+  }
+
+  load(file: string, paths: Paths): Loaded {
+    const read = readPolicyFile(file);
+    if (read.ok) return this.resolve(file, read.value, paths);
+    const problem = read.error;
+    return { policy: undefined, document: undefined, diagnostics: [], problem };
+  }
+
+  /** Resolves a text; `file` only names it in diagnostics. */
+  resolve(file: string, text: string, paths: Paths): Loaded {
+    const format = this.foreignFormat(text);
+    const { document, diagnostics } =
+      format === undefined
+        ? parsePolicy(file, text)
+        : format.parse(file, text, { cores: availableParallelism(), uids: readUidRange(paths) });
+    if (document === undefined) return loaded(undefined, undefined, diagnostics);
+    const facts = readHostFacts(paths, namedUsers(document));
+    const kept = readSiteLimits(paths, facts.accounts);
+    for (const each of kept.problems) diagnostics.warn(0, formatProblem(each));
+    const policy = resolvePolicy(document, { ...facts, siteLimits: kept.limits });
+    return loaded(policy, document, diagnostics);
+  }
+
+  /** Returns the format of a policy that is not written in Bulkhead's own XML. */
+  foreignFormat(text: string): PolicyFormat | undefined {
+    return this.#formats.find((each) => each.matches(text));
+  }
 }
 
-export function resolveText(file: string, text: string, paths: Paths): Loaded {
-  const format = foreignFormat(text);
-  const { document, diagnostics } =
-    format === undefined
-      ? parsePolicy(file, text)
-      : format.parse(file, text, { cores: availableParallelism(), uids: readUidRange(paths) });
-  if (document === undefined) return loaded(undefined, undefined, diagnostics);
-  const facts = readHostFacts(paths, namedUsers(document));
-  const kept = readSiteLimits(paths, facts.accounts);
-  for (const each of kept.problems) diagnostics.warn(0, formatProblem(each));
-  const policy = resolvePolicy(document, { ...facts, siteLimits: kept.limits });
-  return loaded(policy, document, diagnostics);
+/** Returns a reader that knows the formats of these capabilities. */
+export async function policyReader(
+  capabilities: readonly PolicyCapability[],
+): Promise<PolicyReader> {
+  return new PolicyReader(
+    await Promise.all(capabilities.flatMap(({ policyFormat }) => policyFormat?.() ?? [])),
+  );
 }
 
 function loaded(

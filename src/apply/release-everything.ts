@@ -4,7 +4,6 @@
  * left. A second run continues: it checks for each step whether it is still in force.
  */
 import { rmSync } from 'node:fs';
-import { capabilities } from '../capabilities.ts';
 import type { UndoStep } from './undo-step.ts';
 import type { Problem } from '../base/problem.ts';
 import { runsSystemd } from '../host/cgroups/systemd-delegation.ts';
@@ -19,7 +18,8 @@ import { readMounts } from '../sys/files/mounts.ts';
 import { packageFile } from '../sys/package-files.ts';
 import { runBounded } from '../sys/processes/run-bounded.ts';
 import { releaseAll } from './apply.ts';
-import { releaseParts } from './parts.ts';
+import type { PolicyCapability } from './capability.ts';
+import { releaseObstacle, releaseParts } from './parts.ts';
 
 export interface ReleaseOptions {
   readonly kill: boolean;
@@ -35,6 +35,7 @@ export interface ReleaseStep {
 const commandMs = 900_000;
 
 export async function releaseSteps(
+  capabilities: readonly PolicyCapability[],
   paths: Paths,
   options: ReleaseOptions,
 ): Promise<readonly ReleaseStep[]> {
@@ -48,7 +49,10 @@ export async function releaseSteps(
   steps.push(...found.map((each) => ({ what: each.what, run: () => undone(each, paths) })));
   return [
     ...steps,
-    { what: 'limits, jails, cgroups and quotas', run: () => releaseLimits(paths, options) },
+    {
+      what: 'limits, jails, cgroups and quotas',
+      run: () => releaseLimits(capabilities, paths, options),
+    },
   ];
 }
 
@@ -91,13 +95,15 @@ async function undone({ what, command, run }: UndoStep, paths: Paths): Promise<r
   return [{ ...cannot, reason: reason === '' ? `it ended with status ${status}` : reason, hint }];
 }
 
-async function releaseLimits(paths: Paths, { kill }: ReleaseOptions): Promise<readonly Problem[]> {
-  for (const { releaseObstacle } of capabilities) {
-    const obstacle = (await releaseObstacle?.())?.(paths);
-    if (obstacle !== undefined) return [obstacle];
-  }
+async function releaseLimits(
+  capabilities: readonly PolicyCapability[],
+  paths: Paths,
+  { kill }: ReleaseOptions,
+): Promise<readonly Problem[]> {
+  const obstacle = await releaseObstacle(capabilities, paths);
+  if (obstacle !== undefined) return [obstacle];
   const released = releaseAll(linuxHost(paths), { kill });
-  return released.ok ? releaseParts(paths) : released.error;
+  return released.ok ? releaseParts(capabilities, paths) : released.error;
 }
 
 /** Removes the files, as the last step. File systems mounted there are not ours to remove. */

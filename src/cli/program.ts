@@ -1,6 +1,6 @@
 /** All commands. Each is one file; only the requested one is loaded. */
 import { Command } from 'commander';
-import { capabilities } from '../capabilities.ts';
+import { setCapabilities, type Capability } from './capability.ts';
 import { addCommands, listedAs, loadCommands, type CommandTable } from './shared/command-table.ts';
 import { version } from './version.ts';
 
@@ -138,7 +138,6 @@ const commands: CommandTable = {
     summary: 'print a completion script for bash, zsh or fish',
     load: () => import('./commands/completion.ts'),
   },
-  ...Object.assign({}, ...capabilities.map((each) => each.commands)),
 };
 
 /** The headings under which `--help` lists commands; the rest is under "Commands". */
@@ -179,7 +178,7 @@ function group(program: Command): void {
       program.commands.find((each) => each.name() === name)?.helpGroup(heading);
 }
 
-export function makeProgram(): Command {
+export function makeProgram(capabilities: readonly Capability[]): Command {
   const program = new Command('bulkhead')
     .description('Enforces resource limits for the tenants of a shared Linux host')
     .version(version())
@@ -194,13 +193,15 @@ export function makeProgram(): Command {
     .exitOverride();
   // Added after the settings above, which they inherit.
   addCommands(program, commands);
+  for (const each of capabilities) addCommands(program, each.commands);
+  setCapabilities(program, capabilities);
   group(program);
   return program;
 }
 
 /** Returns the program with every command loaded, to generate text from all options. */
-export async function makeWholeProgram(): Promise<Command> {
-  const program = makeProgram();
+export async function makeWholeProgram(capabilities: readonly Capability[]): Promise<Command> {
+  const program = makeProgram(capabilities);
   await loadCommands(program);
   return program;
 }

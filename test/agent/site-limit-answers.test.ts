@@ -15,7 +15,7 @@ import { answerLimits, answerSetLimits } from '../../src/agent/responses/site-li
 import { MemberIndex } from '../../src/agent/sampling/member-index.ts';
 import { Membership } from '../../src/agent/sampling/membership.ts';
 import { SiteLimitChanges } from '../../src/agent/site-limits/site-limit-changes.ts';
-import { resolveText } from '../../src/apply/load-policy.ts';
+import { PolicyReader } from '../../src/apply/load-policy.ts';
 import { makeLog } from '../../src/agent/log.ts';
 import { failed, type Problem } from '../../src/base/problem.ts';
 import { AccountNames } from '../../src/host/accounts/account-names.ts';
@@ -91,7 +91,7 @@ class Stage implements Disposable {
   }
 
   #apply(): void {
-    const { policy, diagnostics } = resolveText('p.xml', this.#text, this.paths);
+    const { policy, diagnostics } = new PolicyReader().resolve('p.xml', this.#text, this.paths);
     assert.ok(policy, JSON.stringify(diagnostics));
     this.#index = new MemberIndex(policy);
     this.#membership.follow(this.#index.entries, new Map(), 1);

@@ -83,7 +83,7 @@ describe('an agent that starts', { skip, timeout: longPatienceMilliseconds }, ()
     const started = agent.start({ NOTIFY_SOCKET: path });
     let applying: number | undefined;
     await agent.until('it applies', () => {
-      applying = childOf(agent.pid, 'apply/apply-child');
+      applying = childOf(agent.pid, 'apply-child');
       return applying !== undefined;
     });
     // It hangs.

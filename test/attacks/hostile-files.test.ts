@@ -29,7 +29,7 @@ put(`${headers}/Module.symvers`, '0x00000001\tprintk\tvmlinux\tEXPORT_SYMBOL\t\n
 put(`${headers}/include/config/kernel.release`, `${release}\n`);
 put(`kernel/boot/config-${release}`, 'CONFIG_MODVERSIONS=y\n');
 
-const main = new URL('../../src/cli/main.ts', import.meta.url).pathname;
+const main = new URL('../../src/main.ts', import.meta.url).pathname;
 const peakFile = join(root, 'peak');
 /** Writes the most memory that it had when it ends. (What getrusage says counts the parent's before exec.) */
 const meter = put(

@@ -7,8 +7,9 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { loadCommands } from '../../src/cli/shared/command-table.ts';
 import { makeProgram, makeWholeProgram } from '../../src/cli/program.ts';
+import { capabilities } from '../../src/capabilities.ts';
 
-const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const sources = new URL('../../src/', import.meta.url).href;
 
 const run = (words: readonly string[], flags: readonly string[] = []) =>
@@ -25,7 +26,7 @@ function loadedBy(words: readonly string[]): readonly string[] {
 }
 
 test('help lists a command the same before and after it is loaded', async () => {
-  const program = makeProgram();
+  const program = makeProgram(capabilities);
   const listed = program.helpInformation();
   await loadCommands(program);
   assert.equal(program.helpInformation(), listed);
@@ -36,7 +37,7 @@ test('help lists a command the same before and after it is loaded', async () => 
 });
 
 test('every command has a summary and something to do', async () => {
-  const program = await makeWholeProgram();
+  const program = await makeWholeProgram(capabilities);
   for (const command of [program, ...program.commands].flatMap((each) => each.commands)) {
     assert.notEqual(command.description(), '', command.name());
     const options = command.options.length + command.commands.length;
@@ -86,11 +87,12 @@ test('help loads no command', () => {
   const ours = loaded.filter((each) => each.endsWith('.ts'));
   assert.deepEqual(ours.toSorted(), [
     'capabilities.ts',
-    'cli/main.ts',
+    'cli/capability.ts',
     'cli/program.ts',
     'cli/shared/command-table.ts',
     'cli/shared/command.ts',
     'cli/version.ts',
+    'main.ts',
     'sys/package-files.ts',
   ]);
 });

@@ -9,7 +9,7 @@ import { firstPolicy, parseAdministrators } from '../../src/cli/commands/policy/
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
 
-const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const text = `<bulkhead version="1">
   <!-- What everybody gets -->
   <defaults>

@@ -24,6 +24,7 @@ import { longPatienceMilliseconds } from '../../src/testing/patience.ts';
 import { RunningAgent } from '../agent/running-agent.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { buildModule, sampleModinfo } from '../kernel-modules/core/elf-builder.ts';
+import { capabilities } from '../../src/capabilities.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -131,7 +132,7 @@ describe('the package that npm pack makes', { timeout: longPatienceMilliseconds 
   });
 
   test('has every command, with the help that sources give', async () => {
-    const sources = await makeWholeProgram();
+    const sources = await makeWholeProgram(capabilities);
     assert.ok(run('--help').stdout.startsWith(sources.helpInformation()));
     for (const command of sources.commands) {
       // The launcher answers it, which has a help of its own.
@@ -144,7 +145,7 @@ describe('the package that npm pack makes', { timeout: longPatienceMilliseconds 
   test('finds its launcher and its entry', () => {
     const launcher = run('exec').stderr;
     assert.match(launcher, /Usage|bulkhead/);
-    const main = join(packaged, 'dist/cli/main.js');
+    const main = join(packaged, 'dist/main.js');
     const byHand = spawnSync(process.execPath, [main, 'exec', '--no-such-option'], {
       encoding: 'utf8',
     });

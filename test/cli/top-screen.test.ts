@@ -10,7 +10,7 @@ import { startAgentServer, topResponse, type AgentServer } from './agent-server.
 import { TestTerminal, waitFor, type TerminalSize } from './test-terminal.ts';
 
 const instance = 'bulkhead-agent-server';
-const program = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+const program = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const reasons = [
   ...(process.getuid?.() === 0 ? [] : ['only root can make a directory in /run']),
   ...(existsSync('/usr/bin/script') ? [] : ["util-linux' script is not installed"]),

@@ -7,7 +7,7 @@ import type { ProcessesResponse, TopResponse, UsageResponse } from '../../src/ag
 import { startAgentServer, whoIs, type AgentServer } from './agent-server.ts';
 
 const instance = 'bulkhead-usage-commands';
-const program = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+const program = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const isRoot = process.getuid?.() === 0;
 const options = { skip: isRoot ? false : 'only root can make a directory in /run' };
 

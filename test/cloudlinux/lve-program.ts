@@ -9,7 +9,7 @@ export interface Answer {
   readonly err: string;
 }
 
-const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
 /** Runs it in a process of its own, since the test may be what answers it. */
 export function runLve(args: readonly string[], input = ''): Promise<Answer> {

@@ -5,7 +5,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { planPolicy, releaseAll } from '../../src/apply/apply.ts';
-import { loadPolicy } from '../../src/apply/load-policy.ts';
+import { PolicyReader } from '../../src/apply/load-policy.ts';
 import type { Call } from '../../src/cloudlinux/commands/call.ts';
 import { parseCpuinfoMegahertz, readCoreMegahertz } from '../../src/cloudlinux/io/core-clock.ts';
 import { editingVerbs } from '../../src/cloudlinux/commands/editing-verbs.ts';
@@ -143,6 +143,8 @@ test('lvectl knows tenants by account', async () => {
     words: [],
     options: { policy: file, apply: false },
     paths: { ...pathsOf(instance), etc: directory },
+    capabilities: [],
+    reader: new PolicyReader(),
     version: '',
   };
   const ids = async (name: string, ...words: string[]) => {
@@ -408,7 +410,7 @@ test(
       assert.ok(driver.ok);
       const counters = driver.value.counters('u61001');
       assert.ok(counters !== undefined, 'the tenant has no cgroup');
-      const { policy } = loadPolicy(file, kernel.host.paths);
+      const { policy } = new PolicyReader().load(file, kernel.host.paths);
       assert.ok(policy !== undefined);
       assert.deepEqual(planPolicy(policy, driver.value).operations, []);
       assert.equal((await held('apply', 'all')).status, 0);

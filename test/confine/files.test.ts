@@ -115,7 +115,7 @@ test('homes are opened by directories that only root can exchange', { skip: isRo
     assert.deepEqual(homeDirectories([account(home)]), ['/home'], home);
 });
 
-const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const confine = (...words: readonly string[]) =>
   spawnSync(process.execPath, [main, 'confine', ...words], { encoding: 'utf8' });
 

@@ -8,6 +8,7 @@ import type { Command } from 'commander';
 import { makeWholeProgram } from '../../src/cli/program.ts';
 import * as library from '../../src/kernel-modules/library.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
+import { capabilities } from '../../src/capabilities.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const pages = globSync('{*,docs/*}.md', { cwd: root }).sort();
@@ -44,7 +45,7 @@ function innermost(command: Command, [name, ...words]: readonly string[]): Comma
 }
 
 test('commands in the documentation exist, with their options', async () => {
-  const program = await makeWholeProgram();
+  const program = await makeWholeProgram(capabilities);
   let seen = 0;
   for (const page of pages) {
     for (const line of blocks(textOf(page), 'console').join('\n').split('\n')) {

@@ -18,7 +18,7 @@ import { formatProblem } from '../../src/base/problem.ts';
 import { publishAccounts, withdrawAccounts } from '../../src/host/cgroups/launch-accounts.ts';
 import { pathsOf, type Paths } from '../../src/host/paths.ts';
 import { applyPolicy, releaseAll } from '../../src/apply/apply.ts';
-import { resolveText } from '../../src/apply/load-policy.ts';
+import { PolicyReader } from '../../src/apply/load-policy.ts';
 import { fakeHost } from '../../src/testing/fake-host.ts';
 
 const alice = 'alice:x:1001:1001:Alice, Room 1:/home/alice:/bin/bash';
@@ -232,7 +232,7 @@ describe('publishAccounts()', () => {
     const text =
       '<bulkhead version="1"><tenant user="alice"/>' +
       '<reseller uid="1003"><tenant user="bob"/></reseller></bulkhead>';
-    const { policy, diagnostics } = resolveText('policy.xml', text, paths);
+    const { policy, diagnostics } = new PolicyReader().resolve('policy.xml', text, paths);
     assert.ok(policy, JSON.stringify(diagnostics));
     const applied = applyPolicy(policy, host, { kill: false, force: false });
     assert.ok(applied.ok && applied.value.failures.length === 0);

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { after, before, test } from 'node:test';
-import { loadPolicy } from '../../src/apply/load-policy.ts';
+import { PolicyReader } from '../../src/apply/load-policy.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { jailDoctor } from '../../src/jail/commands/doctor.ts';
 import { parseMark } from '../../src/jail/core/mark.ts';
@@ -113,7 +113,7 @@ test(
       /Landlock holds what is inside, but a process of the same uid/,
     );
     const paths = pathsOf(instance);
-    const loaded = loadPolicy(policy, paths);
+    const loaded = new PolicyReader().load(policy, paths);
     const doctor = await jailDoctor({ paths, policy: loaded.policy, driver: 'cgroup2' });
     assert.match(doctor.text, /kept apart by the kernel: partial$/);
     assert.match(doctor.remarks.join('\n'), /kept apart in part: .*Landlock holds what is inside/);

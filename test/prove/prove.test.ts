@@ -34,6 +34,7 @@ import { isLocked, lockFile } from '../../src/sys/files/flock.ts';
 import { readText } from '../../src/sys/files/read.ts';
 import { eventually } from '../../src/testing/patience.ts';
 import { hostHere } from '../conformance/host-here.ts';
+import { capabilities } from '../../src/capabilities.ts';
 
 const instance = 'bulkhead-provetest';
 const paths = pathsOf(instance);
@@ -62,6 +63,7 @@ async function proveHere(
   policy: string | undefined = limited,
 ): Promise<Proof> {
   const proof = await prove({
+    capabilities,
     paths,
     inForce: policy === undefined ? undefined : inForce(policy),
     attacks: list,
@@ -111,8 +113,8 @@ const leftovers = () => [
 const assertNothingLeft = () => assert.deepEqual(leftovers(), []);
 
 describe('prove', { skip }, () => {
-  before(async () => void (await cleanUp(paths)));
-  after(async () => void (await cleanUp(paths)));
+  before(async () => void (await cleanUp(capabilities, paths)));
+  after(async () => void (await cleanUp(capabilities, paths)));
 
   describe('all attacks', () => {
     let proof: Proof;
@@ -217,7 +219,12 @@ describe('prove', { skip }, () => {
   });
 
   test('what a run left behind that was killed is removed by the next one', async () => {
-    const made = await makeScratch(paths, { inForce: undefined, limits: attackerLimits, uidsFrom });
+    const made = await makeScratch(paths, {
+      capabilities,
+      inForce: undefined,
+      limits: attackerLimits,
+      uidsFrom,
+    });
     assert.ok(made.ok);
     assert.notDeepEqual(leftovers(), []);
     const uid = made.value.uids.attacker;
@@ -237,7 +244,12 @@ describe('prove', { skip }, () => {
   });
 
   test('whatever a tenant leaves in its home is removed, and nothing that it points to', async () => {
-    const made = await makeScratch(paths, { inForce: undefined, limits: attackerLimits, uidsFrom });
+    const made = await makeScratch(paths, {
+      capabilities,
+      inForce: undefined,
+      limits: attackerLimits,
+      uidsFrom,
+    });
     assert.ok(made.ok);
     const elsewhere = mkdtempSync('/var/tmp/bulkhead-provetest-');
     writeFileSync(join(elsewhere, 'mine'), 'x');
@@ -247,17 +259,22 @@ describe('prove', { skip }, () => {
     try {
       const left = asUid(made.value.uids.attacker, script, [made.value.homes.attacker, elsewhere]);
       assert.equal(left.status, 0, left.stderr);
-      assert.ok((await cleanUp(paths)).ok);
+      assert.ok((await cleanUp(capabilities, paths)).ok);
       assertNothingLeft();
       assert.ok(existsSync(join(elsewhere, 'mine')));
     } finally {
       rmSync(elsewhere, { recursive: true });
-      await cleanUp(paths);
+      await cleanUp(capabilities, paths);
     }
   });
 
   test('nobody but the scratch tenants can write in the scratch directory', async () => {
-    const made = await makeScratch(paths, { inForce: undefined, limits: attackerLimits, uidsFrom });
+    const made = await makeScratch(paths, {
+      capabilities,
+      inForce: undefined,
+      limits: attackerLimits,
+      uidsFrom,
+    });
     assert.ok(made.ok);
     const { homes, sites, shared, hidden } = made.value;
     const places = [root, ...Object.values(homes), ...Object.values(sites), shared, hidden];
@@ -269,7 +286,7 @@ describe('prove', { skip }, () => {
         3,
       );
     } finally {
-      await cleanUp(paths);
+      await cleanUp(capabilities, paths);
     }
   });
 
@@ -291,6 +308,7 @@ describe('prove', { skip }, () => {
     symlinkSync(elsewhere, root);
     try {
       const proof = await prove({
+        capabilities,
         paths,
         inForce: undefined,
         attacks: chosen(['kill']),
@@ -304,7 +322,7 @@ describe('prove', { skip }, () => {
     } finally {
       unlinkSync(root);
       rmSync(elsewhere, { recursive: true });
-      await cleanUp(paths);
+      await cleanUp(capabilities, paths);
     }
     assertNothingLeft();
   });
@@ -338,14 +356,14 @@ describe('bulkhead prove', { skip }, () => {
   };
 
   before(async () => {
-    await cleanUp(paths);
+    await cleanUp(capabilities, paths);
     directory = mkdtempSync('/root/bulkhead-provetest-');
     file = join(directory, 'policy.xml');
     writeFileSync(file, `<bulkhead version="1">${limited}</bulkhead>`);
   });
   after(async () => {
     for (const child of started) child.kill('SIGKILL');
-    await cleanUp(paths);
+    await cleanUp(capabilities, paths);
     rmSync(directory, { recursive: true });
   });
 

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { needsRoot, Stage } from './stage.ts';
 
 const options = { skip: needsRoot };
-const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 /** An account that every host has; a policy that names only uids makes its home one of the test. */
 const audit = (...words: readonly string[]) =>
   spawnSync(process.execPath, [main, 'symlinks', 'audit', ...words], { encoding: 'utf8' });

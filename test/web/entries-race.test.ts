@@ -26,7 +26,7 @@ function run(script: string): string {
 mount --bind ${root}/nginx /etc/nginx
 [ ! -d /etc/apache2 ] || mount --bind ${root}/apache2 /etc/apache2
 lock=/run/${instance}/web-entries.lock
-bulkhead() { scripts/with-node src/cli/main.ts --instance ${instance} "$@"; }
+bulkhead() { scripts/with-node src/main.ts --instance ${instance} "$@"; }
 entries() { bulkhead web entries "$@"; }
 policy="--policy ${root}/policy.xml"
 ${script}`;

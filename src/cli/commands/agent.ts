@@ -8,7 +8,7 @@ import { serviceNotifier } from '../../sys/sockets/systemd-notify.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../shared/command.ts';
 import { policyOption } from '../shared/policy-option.ts';
 import { printError, pathsFor } from '../shared/session.ts';
-import { capabilities } from '../../capabilities.ts';
+import { capabilitiesOf } from '../capability.ts';
 import { version } from '../version.ts';
 
 interface AgentCommandOptions {
@@ -41,7 +41,7 @@ async function runAgent(options: AgentCommandOptions, command: Command): Promise
   const { makeLog } = await import('../../agent/log.ts');
   const log = makeLog(options.log satisfies LogFormat, process.env);
   const makers = await Promise.all(
-    capabilities.flatMap(({ agentParts = [] }) => agentParts.map((load) => load())),
+    capabilitiesOf(command).flatMap(({ agentParts = [] }) => agentParts.map((load) => load())),
   );
   const inherited = inheritedSockets(process.env);
   using notifier = serviceNotifier(process.env);

@@ -9,9 +9,8 @@ import type { Command } from 'commander';
 import type { StatusResponse } from '../../agent/api/api.ts';
 import { briefly, callAgent } from '../../agent/api/client.ts';
 import { startingText } from '../../agent/startup.ts';
-import { capabilities as parts } from '../../capabilities.ts';
+import { capabilitiesOf, policyReaderOf, type Capability } from '../capability.ts';
 import type { DoctorReport } from '../doctor-report.ts';
-import { loadPolicy } from '../../apply/load-policy.ts';
 import { diskName } from '../../host/disks/file-systems.ts';
 import type { Paths } from '../../host/paths.ts';
 import { probeDriver } from '../../host/probe.ts';
@@ -55,7 +54,10 @@ async function doctor(options: DoctorOptions, command: Command): Promise<ExitCod
   );
   const status = asked.ok ? asked.value : undefined;
   // The policy that the agent follows, or would follow.
-  const { policy } = loadPolicy(status?.policy.file ?? defaultPolicy, paths);
+  const { policy } = (await policyReaderOf(command)).load(
+    status?.policy.file ?? defaultPolicy,
+    paths,
+  );
   const driver = probeDriver(paths, policy?.driver);
   if (!driver.ok) return reportNoDriver(driver.error, options.json === true);
   const { capabilities } = driver.value;
@@ -63,9 +65,10 @@ async function doctor(options: DoctorOptions, command: Command): Promise<ExitCod
   const ports = policy && tokenPortRemark(policy.agent, status, paths.proc);
   const remarks = [capabilities.kept, ...capabilities.remarks, ports].flatMap((each) => each ?? []);
   const missing = missingTools();
+  const parts = capabilitiesOf(command);
   const context = { paths, policy, driver: capabilities.driver };
-  const waysIn = await surveyWays(context, 'thorough');
-  const reports = await reportsOf(context);
+  const waysIn = await surveyWays(parts, context, 'thorough');
+  const reports = await reportsOf(parts, context);
   if (options.json === true) {
     const { driver: name, reason, devices } = capabilities;
     printJson({
@@ -118,7 +121,10 @@ function reportNoDriver(problem: Problem, asJson: boolean): ExitCode {
 const missingTools = () =>
   tools.filter((each) => !existsSync(each) && !existsSync(each.replace('/usr', '')));
 
-async function reportsOf(context: WayContext): Promise<readonly DoctorReport[]> {
+async function reportsOf(
+  parts: readonly Capability[],
+  context: WayContext,
+): Promise<readonly DoctorReport[]> {
   const loaded = await Promise.all(parts.flatMap(({ doctor: report }) => report?.() ?? []));
   const reports = await Promise.all(loaded.map((report) => report(context)));
   return reports.filter((each) => each !== undefined);
@@ -128,7 +134,8 @@ async function reportsOf(context: WayContext): Promise<readonly DoctorReport[]> 
 async function security({ json = false }: DoctorOptions, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
-  const { policy } = loadPolicy(defaultPolicy, paths);
+  const parts = capabilitiesOf(command);
+  const { policy } = (await policyReaderOf(command)).load(defaultPolicy, paths);
   const items = await Promise.all(parts.flatMap(({ securityItems }) => securityItems?.() ?? []));
   const more = items.flatMap((itemsOf) => itemsOf(paths, policy));
   let status: ExitCode = exitCodes.done;

@@ -1,7 +1,6 @@
 /** `bulkhead units enable|disable|status`: Bulkhead's systemd services on this host. */
 import type { Command } from 'commander';
 import type { Problem } from '../../base/problem.ts';
-import { loadPolicy } from '../../apply/load-policy.ts';
 import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
 import type { Paths } from '../../host/paths.ts';
 import {
@@ -20,6 +19,7 @@ import { examples, exitCodes, type CommandModule, type ExitCode } from '../share
 import { policyOption } from '../shared/policy-option.ts';
 import { pathsFor, print, printError, printJson } from '../shared/session.ts';
 import { table } from '../shared/terminal.ts';
+import { policyReaderOf } from '../capability.ts';
 
 interface UnitsOptions {
   readonly policy: string;
@@ -46,15 +46,20 @@ function refuse(problems: readonly Problem[]): ExitCode {
 }
 
 /** Returns the units; the socket, which keeps the port, is one of them if the policy has a port. */
-function wantedUnits(policy: string, paths: Paths): readonly string[] {
-  const listens = loadPolicy(policy, paths).policy?.agent.listen !== undefined;
+async function wantedUnits(
+  policy: string,
+  command: Command,
+  paths: Paths,
+): Promise<readonly string[]> {
+  const reader = await policyReaderOf(command);
+  const listens = reader.load(policy, paths).policy?.agent.listen !== undefined;
   return ownUnits.map(({ name }) => name).filter((name) => listens || name !== agentSocket);
 }
 
 async function enable(options: UnitsOptions, command: Command): Promise<ExitCode> {
   const paths = ready(command);
   if (typeof paths === 'number') return paths;
-  const names = wantedUnits(options.policy, paths);
+  const names = await wantedUnits(options.policy, command, paths);
   if (options.dryRun === true) {
     const changed = names.filter(
       (each) => !['current', 'packaged'].includes(unitFile(paths, each)),
@@ -92,7 +97,7 @@ async function disable(options: UnitsOptions, command: Command): Promise<ExitCod
 async function status(options: UnitsOptions, command: Command): Promise<ExitCode> {
   const paths = ready(command);
   if (typeof paths === 'number') return paths;
-  return show(wantedUnits(options.policy, paths), paths, options);
+  return show(await wantedUnits(options.policy, command, paths), paths, options);
 }
 
 interface UnitRow {

@@ -12,6 +12,7 @@ import { policyOption } from './policy-option.ts';
 import { printDiff } from './print-diff.ts';
 import { printError, pathsFor, print, showDiagnostics } from './session.ts';
 import { printable } from '../../base/printable.ts';
+import { policyReaderOf } from '../capability.ts';
 
 export interface EditOptions extends PolicyOptions {
   readonly apply: boolean;
@@ -38,7 +39,7 @@ export async function editPolicy(
   if (paths === undefined) return exitCodes.usage;
   const file = options.policy;
   const change = options.dryRun === true ? tryPolicyEdit : editPolicyText;
-  const edited = change(file, paths, (text) => edit(text, paths));
+  const edited = change(await policyReaderOf(command), file, paths, (text) => edit(text, paths));
   if (!edited.ok) return printErrors(edited.error);
   const { before, after, news } = edited.value;
   if (before === after) print(`Nothing to change in ${file}: it is set already`);
@@ -49,7 +50,7 @@ export async function editPolicy(
     return exitCodes.done;
   }
   const { applyAfterEdit } = await import('../commands/policy/apply.ts');
-  return applyAfterEdit(file, paths);
+  return applyAfterEdit(file, command, paths);
 }
 
 function printErrors(errors: EditErrors): ExitCode {

@@ -1,10 +1,11 @@
 /** The first steps of commands: the paths of the instance, the policy, the driver. Output is in output.ts. */
 import type { Command } from 'commander';
-import { loadPolicy, type Loaded } from '../../apply/load-policy.ts';
+import type { Loaded } from '../../apply/load-policy.ts';
 import type { Driver } from '../../host/driver.ts';
 import type { Paths } from '../../host/paths.ts';
 import { probeDriver } from '../../host/probe.ts';
 import type { Policy } from '../../policy/policy.ts';
+import { policyReaderOf } from '../capability.ts';
 import { exitCodes, type CommandResult, type ExitCode } from './command.ts';
 import {
   printError,
@@ -19,11 +20,12 @@ import {
 export { printError, sayItWaits, count, pathsFor, print, printJson, showDiagnostics };
 
 /** Loads the policy; undefined after its errors have been printed. */
-export function loadPolicyOrReport(
+export async function loadPolicyOrReport(
+  command: Command,
   file: string,
   paths: Paths,
-): (Loaded & { policy: Policy }) | undefined {
-  const loaded = loadPolicy(file, paths);
+): Promise<(Loaded & { policy: Policy }) | undefined> {
+  const loaded = (await policyReaderOf(command)).load(file, paths);
   if (loaded.problem !== undefined) printError(loaded.problem);
   showDiagnostics(loaded.diagnostics);
   if (loaded.policy !== undefined) return { ...loaded, policy: loaded.policy };
@@ -40,14 +42,14 @@ function driverOrReport(paths: Paths, policy?: Policy): Driver | undefined {
 }
 
 /** Runs an action that needs all three; if one is missing, prints the reason. */
-export function withPolicy<R extends CommandResult>(
+export async function withPolicy(
   command: Command,
   file: string,
-  action: (policy: Policy, driver: Driver, paths: Paths) => R,
-): R | ExitCode {
+  action: (policy: Policy, driver: Driver, paths: Paths) => CommandResult,
+): Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
-  const loaded = loadPolicyOrReport(file, paths);
+  const loaded = await loadPolicyOrReport(command, file, paths);
   if (loaded === undefined) return exitCodes.failed;
   const driver = driverOrReport(paths, loaded.policy);
   if (driver === undefined) return exitCodes.failed;

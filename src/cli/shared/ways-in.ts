@@ -3,7 +3,6 @@
  * capabilities know.
  */
 import type { PlacementStatus } from '../../agent/api/api.ts';
-import { capabilities } from '../../capabilities.ts';
 import { readWayFacts } from '../../host/ways/read-ways.ts';
 import { wayOfProcess } from '../../host/ways/way-of-process.ts';
 import {
@@ -13,10 +12,12 @@ import {
   type WayName,
   type WayReport,
 } from '../../host/ways/ways-in.ts';
+import type { Capability } from '../capability.ts';
 import { table, terminalOf } from './terminal.ts';
 
 /** Surveys the entry paths. `quick` skips capabilities that are slow because they ask other programs. */
 export async function surveyWays(
+  capabilities: readonly Capability[],
   context: WayContext,
   how: 'quick' | 'thorough',
 ): Promise<readonly WayReport[]> {
@@ -79,7 +80,10 @@ export interface CameOutside extends Outside {
   readonly origin?: string;
 }
 
-export async function withOrigins(outside: readonly Outside[]): Promise<readonly CameOutside[]> {
+export async function withOrigins(
+  capabilities: readonly Capability[],
+  outside: readonly Outside[],
+): Promise<readonly CameOutside[]> {
   const came = outside.map((each) => ({ ...each, way: wayOfProcess(each) }));
   const origins = new Map<number, string>();
   for (const { origins: known } of capabilities) {

@@ -1,4 +1,6 @@
 /** The arguments of a verb of lvectl, and its type. */
+import type { PolicyCapability } from '../../apply/capability.ts';
+import type { PolicyReader } from '../../apply/load-policy.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { LimitOptions } from './limit-options.ts';
 import type { Reply } from './reply.ts';
@@ -14,6 +16,8 @@ export interface Call {
   readonly words: readonly string[];
   readonly options: LvectlOptions;
   readonly paths: Paths;
+  readonly capabilities: readonly PolicyCapability[];
+  readonly reader: PolicyReader;
   readonly version: string;
 }
 

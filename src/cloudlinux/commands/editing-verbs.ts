@@ -113,14 +113,14 @@ function editing(
 }
 
 async function changeAndApply(
-  { options, paths }: Call,
+  { options, paths, capabilities, reader }: Call,
   target: Target,
   edit: LveEdit,
 ): Promise<Reply> {
   const { policy: file } = options;
-  const edited = changePolicy(file, paths, edit);
+  const edited = changePolicy(reader, file, paths, edit);
   if (!edited.ok) return failed(edited.error);
-  const problems = options.apply ? await applyFile(file, paths) : [];
+  const problems = options.apply ? await applyFile(capabilities, reader, file, paths) : [];
   if (problems.length > 0) return failed(problems);
   const { changed, warnings } = edited.value;
   const message = changed
@@ -212,14 +212,17 @@ function apply(call: Call): Reply | Promise<Reply> {
 }
 
 /** Applies the whole policy: the cgroup of a single tenant would have no parent. */
-async function applyAll({ options, paths }: Call, names: readonly string[]): Promise<Reply> {
-  const read = readPolicy(options.policy, paths);
+async function applyAll(
+  { options, paths, capabilities, reader }: Call,
+  names: readonly string[],
+): Promise<Reply> {
+  const read = readPolicy(reader, options.policy, paths);
   if (!read.ok) return failed(read.error);
   const { policy } = read.value;
   const unknown = names.filter((each) => findTenant(policy, each) === undefined);
   const problems = [
     ...unknown.map((each) => `Cannot apply "${each}": the policy has no such tenant`),
-    ...(await applyFile(options.policy, paths)),
+    ...(await applyFile(capabilities, reader, options.policy, paths)),
   ];
   if (problems.length > 0) return failed(problems);
   return { kind: 'done', message: `Applied ${options.policy}`, warnings: [] };

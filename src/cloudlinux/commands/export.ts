@@ -15,10 +15,14 @@ import { writeOut, type OutputOptions } from '../../cli/shared/write-out.ts';
 
 interface ExportOptions extends PolicyOptions, OutputOptions {}
 
-function exportPolicy(_form: string, options: ExportOptions, command: Command): ExitCode {
+async function exportPolicy(
+  _form: string,
+  options: ExportOptions,
+  command: Command,
+): Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
-  const loaded = loadPolicyOrReport(options.policy, paths);
+  const loaded = await loadPolicyOrReport(command, options.policy, paths);
   if (loaded?.document === undefined) return exitCodes.failed;
   const { text, diagnostics } = exportVeCfg(loaded.document, loaded.policy);
   showDiagnostics(diagnostics);

@@ -1,8 +1,8 @@
 /** `bulkhead import`: a CloudLinux ve.cfg as a policy. */
 import { availableParallelism } from 'node:os';
 import { InvalidArgumentError, type Command } from 'commander';
-import { resolveText } from '../../apply/load-policy.ts';
 import { readHostFacts, readUidRange } from '../../host/accounts/accounts.ts';
+import type { PolicyReader } from '../../apply/load-policy.ts';
 import type { Paths } from '../../host/paths.ts';
 import { readForeignFile } from '../../host/policy-file.ts';
 import type { TenantName, UidRange } from '../../policy/document.ts';
@@ -18,6 +18,7 @@ import {
 } from '../../cli/shared/command.ts';
 import { printError, pathsFor, showDiagnostics } from '../../cli/shared/session.ts';
 import { writeOut, type OutputOptions } from '../../cli/shared/write-out.ts';
+import { policyReaderOf } from '../../cli/capability.ts';
 
 interface ImportOptions extends OutputOptions {
   readonly cores?: number;
@@ -26,7 +27,11 @@ interface ImportOptions extends OutputOptions {
   readonly members?: string;
 }
 
-function importFile(file: string, options: ImportOptions, command: Command): ExitCode {
+async function importFile(
+  file: string,
+  options: ImportOptions,
+  command: Command,
+): Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
   const read = readForeignFile(file);
@@ -45,15 +50,20 @@ function importFile(file: string, options: ImportOptions, command: Command): Exi
   if (text === undefined) return failed(`Nothing written: ${file} has errors`);
   const written = writeOut(text, options);
   if (written !== exitCodes.done) return written;
-  return reportRemaining(text, options, paths);
+  return reportRemaining(await policyReaderOf(command), text, options, paths);
 }
 
 /**
  * Reports what in the new policy does not fit this host, so that nobody has to find out by applying
  * it.
  */
-function reportRemaining(text: string, options: ImportOptions, paths: Paths): ExitCode {
-  const { diagnostics, policy } = resolveText(options.output ?? 'policy.xml', text, paths);
+function reportRemaining(
+  reader: PolicyReader,
+  text: string,
+  options: ImportOptions,
+  paths: Paths,
+): ExitCode {
+  const { diagnostics, policy } = reader.resolve(options.output ?? 'policy.xml', text, paths);
   showDiagnostics(diagnostics.filter((each) => each.severity === 'error'));
   if (policy !== undefined) return exitCodes.done;
   return failed('The policy does not fit this host yet; correct it before it is applied');

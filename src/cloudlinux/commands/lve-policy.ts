@@ -5,7 +5,8 @@
 import { applyPolicy } from '../../apply/apply.ts';
 import { applyParts } from '../../apply/parts.ts';
 import { editPolicy } from '../../apply/edit.ts';
-import { loadPolicy } from '../../apply/load-policy.ts';
+import type { PolicyCapability } from '../../apply/capability.ts';
+import type { PolicyReader } from '../../apply/load-policy.ts';
 import { linuxHost } from '../../host/host.ts';
 import type { Paths } from '../../host/paths.ts';
 import { formatDiagnostic, type Diagnostic } from '../../policy/diagnostic.ts';
@@ -21,8 +22,12 @@ export interface ReadPolicy {
 
 type Errors = readonly string[];
 
-export function readPolicy(file: string, paths: Paths): Result<ReadPolicy, Errors> {
-  const { policy, document, diagnostics, problem } = loadPolicy(file, paths);
+export function readPolicy(
+  reader: PolicyReader,
+  file: string,
+  paths: Paths,
+): Result<ReadPolicy, Errors> {
+  const { policy, document, diagnostics, problem } = reader.load(file, paths);
   if (policy !== undefined && document !== undefined) return ok({ policy, document });
   return fail(problem === undefined ? errorsOf(diagnostics) : [formatProblem(problem)]);
 }
@@ -40,8 +45,13 @@ interface Changed {
 }
 
 /** Writes the policy; an edit that would keep it from being applied is refused as a whole. */
-export function changePolicy(file: string, paths: Paths, edit: LveEdit): Result<Changed, Errors> {
-  const edited = editPolicy(file, paths, (text, now) => {
+export function changePolicy(
+  reader: PolicyReader,
+  file: string,
+  paths: Paths,
+  edit: LveEdit,
+): Result<Changed, Errors> {
+  const edited = editPolicy(reader, file, paths, (text, now) => {
     const { policy, document } = now();
     return edit(
       text,
@@ -61,10 +71,15 @@ export function changePolicy(file: string, paths: Paths, edit: LveEdit): Result<
 }
 
 /** Applies the policy and returns the errors. */
-export async function applyFile(file: string, paths: Paths): Promise<Errors> {
-  const read = readPolicy(file, paths);
+export async function applyFile(
+  capabilities: readonly PolicyCapability[],
+  reader: PolicyReader,
+  file: string,
+  paths: Paths,
+): Promise<Errors> {
+  const read = readPolicy(reader, file, paths);
   if (!read.ok) return read.error;
-  const parts = await applyParts(read.value.policy, paths, 'command');
+  const parts = await applyParts(capabilities, read.value.policy, paths, 'command');
   if (!parts.ok) return [formatProblem(parts.error)];
   const applied = applyPolicy(read.value.policy, linuxHost(paths), { kill: false, force: false });
   if (!applied.ok) return [formatProblem(applied.error)];

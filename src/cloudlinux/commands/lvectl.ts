@@ -17,6 +17,7 @@ import { editingVerbs } from './editing-verbs.ts';
 import { failed, misused, printReply, type Reply } from './reply.ts';
 import { readingVerbs } from './reading-verbs.ts';
 import { policyOption } from '../../cli/shared/policy-option.ts';
+import { capabilitiesOf, policyReaderOf } from '../../cli/capability.ts';
 import { pathsFor } from '../../cli/shared/session.ts';
 
 const verbs: Verbs = { ...readingVerbs, ...editingVerbs };
@@ -54,7 +55,10 @@ async function lvectl(
   if (paths === undefined) return exitCodes.usage;
   const version = command.parent?.version() ?? '';
   const verb = Object.hasOwn(verbs, name) ? verbs[name] : undefined;
-  const outcome = await (verb?.run({ words, options, paths, version }) ?? unknown(name));
+  const capabilities = capabilitiesOf(command);
+  const reader = await policyReaderOf(command);
+  const call = { words, options, paths, capabilities, reader, version };
+  const outcome = await (verb?.run(call) ?? unknown(name));
   return printReply(outcome, options.json === true);
 }
 

@@ -76,10 +76,10 @@ function accountOf({ uid, account }: Who): string {
 }
 
 function rows(
-  { options, paths }: Call,
+  { options, paths, reader }: Call,
   list: (read: ReadPolicy, row: ToRow) => readonly LveRow[],
 ): Reply {
-  const read = readPolicy(options.policy, paths);
+  const read = readPolicy(reader, options.policy, paths);
   if (!read.ok) return failed(read.error);
   const cores = availableParallelism();
   const row: ToRow = (id, values) => lveRow(id, limitNumbers(values), cores);

@@ -1,6 +1,5 @@
 /** The start of all of these commands: a host that systemd runs, its policy, and root. */
 import type { Command } from 'commander';
-import { loadPolicy } from '../../apply/load-policy.ts';
 import type { Problem } from '../../base/problem.ts';
 import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
 import { pathsFor, printError } from '../../cli/shared/output.ts';
@@ -9,6 +8,7 @@ import { installedServices, placesOf, type Places } from '../io/places.ts';
 import type { Asked } from '../io/read-facts.ts';
 import { survey, type Surveyed } from '../io/survey.ts';
 import { runningSystemd } from '../io/unit.ts';
+import { policyReaderOf } from '../../cli/capability.ts';
 
 export interface Host {
   readonly places: Places;
@@ -23,7 +23,7 @@ export async function hostOf(command: Command): Promise<Host | ExitCode> {
   if (!version.ok) return refuse(version.error);
   if (process.geteuid?.() !== 0)
     return refuse({ action: 'confine daemons', reason: 'only root can', hint: 'run it as root' });
-  const { policy } = loadPolicy(defaultPolicy, paths);
+  const { policy } = (await policyReaderOf(command)).load(defaultPolicy, paths);
   return { places: placesOf(paths), asked: { paths, policy, version: version.value } };
 }
 

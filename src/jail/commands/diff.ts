@@ -23,7 +23,7 @@ interface DiffOptions extends FindOptions {
 
 async function diff(name: string, options: DiffOptions, command: Command): Promise<ExitCode> {
   const action = 'compare the jail of';
-  const found = findJail(name, action, options, command);
+  const found = await findJail(name, action, options, command);
   if (typeof found === 'number') return found;
   const { paths, of, key } = found;
   const { uid, site, jail } = of;

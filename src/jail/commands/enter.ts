@@ -26,7 +26,7 @@ async function enter(
   options: FindOptions,
   command: Command,
 ): Promise<ExitCode> {
-  const found = findJail(name, 'enter the jail of', options, command);
+  const found = await findJail(name, 'enter the jail of', options, command);
   if (typeof found === 'number') return found;
   const { paths, loaded, tenant, of, key } = found;
   if (readMark(jailPathsOf(paths), key)?.state !== 'ready') {

@@ -32,15 +32,15 @@ export const siteOption = (): Option =>
   new Option('--site <name>', 'that of this site of the tenant, which has one of its own');
 
 /** Returns the jail of a tenant or a site, or an exit status after the reason has been printed. */
-export function findJail(
+export async function findJail(
   name: string,
   action: string,
   { policy: file, site: siteName }: FindOptions,
   command: Command,
-): Found | ExitCode {
+): Promise<Found | ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
-  const loaded = loadPolicyOrReport(file, paths);
+  const loaded = await loadPolicyOrReport(command, file, paths);
   if (loaded === undefined) return exitCodes.failed;
   const { policy } = loaded;
   const tenant = findTenant(policy, name);

@@ -30,7 +30,7 @@ interface RefreshOptions extends PolicyOptions {
 async function refresh(options: RefreshOptions, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
-  const loaded = loadPolicyOrReport(options.policy, paths);
+  const loaded = await loadPolicyOrReport(command, options.policy, paths);
   if (loaded === undefined) return exitCodes.failed;
   if (options.dryRun === true) {
     const planned = jailPart.plan(loaded.policy, paths);

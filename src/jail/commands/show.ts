@@ -20,8 +20,8 @@ import { findOccupants } from '../io/occupants.ts';
 import { findJail, siteOption, type FindOptions } from './find.ts';
 import { stateText } from './state-text.ts';
 
-function show(name: string, options: FindOptions, command: Command): ExitCode {
-  const found = findJail(name, 'show the jail of', options, command);
+async function show(name: string, options: FindOptions, command: Command): Promise<ExitCode> {
+  const found = await findJail(name, 'show the jail of', options, command);
   if (typeof found === 'number') return found;
   const { paths, loaded, tenant, of, key, chain } = found;
   const { uid, site, account, jail } = of;

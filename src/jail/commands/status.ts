@@ -34,6 +34,7 @@ import {
   type ProgramsState,
 } from '../io/programs.ts';
 import { stateText } from './state-text.ts';
+import { capabilitiesOf } from '../../cli/capability.ts';
 
 interface Row
   extends
@@ -57,9 +58,13 @@ async function status(options: { readonly json?: boolean }, command: Command): P
   const cost = answer.ok ? answer.value.cost : undefined;
   const rows = rowsOf(marks, paths, cost);
   // The driver does not matter here, since only sessions that begin inside are of interest.
-  const ways = (await surveyWays({ paths, policy: undefined, driver: 'cgroup2' }, 'quick')).filter(
-    ({ jail }) => jail !== undefined,
-  );
+  const ways = (
+    await surveyWays(
+      capabilitiesOf(command),
+      { paths, policy: undefined, driver: 'cgroup2' },
+      'quick',
+    )
+  ).filter(({ jail }) => jail !== undefined);
   const isolation = isolationOf(uidsOf(rows), paths);
   const refused = programsState(paths)?.refused;
   if (options.json === true) {

@@ -2,7 +2,7 @@
  * The policy's requirements for modules; a file of its own, since the policy code takes longer to
  * load than a scan.
  */
-import { loadPolicy } from '../../apply/load-policy.ts';
+import type { PolicyReader } from '../../apply/load-policy.ts';
 import type { Paths } from '../../host/paths.ts';
 import { readPolicyFile } from '../../host/policy-file.ts';
 import type { ModulesElement } from '../../policy/document.ts';
@@ -13,7 +13,7 @@ import { printError, showDiagnostics } from '../../cli/shared/output.ts';
 type Demanded = Pick<ModulesElement, 'require' | 'deny'>;
 
 /** Returns the policy's requirements for modules; undefined after its errors have been printed. */
-export function modulesOf(file: string, paths: Paths): Demanded | undefined {
+export function modulesOf(reader: PolicyReader, file: string, paths: Paths): Demanded | undefined {
   const read = readPolicyFile(file);
   if (!read.ok) {
     printError(formatProblem(read.error));
@@ -25,7 +25,7 @@ export function modulesOf(file: string, paths: Paths): Demanded | undefined {
     printError(`${file} has errors; what it requires of modules is not known`);
     return undefined;
   }
-  if (loadPolicy(file, paths).policy === undefined) {
+  if (reader.load(file, paths).policy === undefined) {
     printError(
       `${file} has errors, but not in what it requires of modules; "bulkhead check" lists them`,
     );

@@ -18,6 +18,7 @@ import { namesPolicy } from '../../cli/shared/policy-option.ts';
 import { fail, type Result } from '../../base/result.ts';
 import { showProgress } from '../../cli/shared/progress.ts';
 import { printError, pathsFor } from '../../cli/shared/output.ts';
+import { policyReaderOf } from '../../cli/capability.ts';
 
 export type { Opened };
 
@@ -171,7 +172,7 @@ export async function demandOrReport(
   if (!namesPolicy(command) && !existsSync(options.policy))
     return { require: options.require, denied: new Map() };
   const { modulesOf } = await import('./policy-demand.ts');
-  const modules = modulesOf(options.policy, paths);
+  const modules = modulesOf(await policyReaderOf(command), options.policy, paths);
   if (modules === undefined) return exitCodes.failed;
   const denied = modules.deny.map(
     ({ name, reason }) => [plainName(name.value), reason ?? 'by the policy'] as const,

@@ -14,7 +14,7 @@ import { print, printError, printJson, withPolicy } from '../../cli/shared/sessi
 import { bringInLine } from '../io/bring-in-line.ts';
 import { strictState } from '../io/strict.ts';
 
-const restore = (options: PolicyOptions, command: Command): ExitCode =>
+const restore = (options: PolicyOptions, command: Command): Promise<ExitCode> =>
   withPolicy(command, options.policy, (policy, driver, paths) => {
     const done = bringInLine(policy, driver, paths);
     if (!done.ok) {

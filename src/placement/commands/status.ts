@@ -3,7 +3,7 @@
  * would refuse.
  */
 import type { Command } from 'commander';
-import { loadPolicy } from '../../apply/load-policy.ts';
+import type { PolicyReader } from '../../apply/load-policy.ts';
 import { listSome } from '../../base/list.ts';
 import { formatCause, formatProblem } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
@@ -27,11 +27,12 @@ import {
   takeStrictEvents,
   type StrictState,
 } from '../io/strict.ts';
+import { policyReaderOf } from '../../cli/capability.ts';
 
 /** The number of lines shown; all of them are in --json. */
 const linesShown = 20;
 
-function status({ json, policy }: PolicyOptions, command: Command): ExitCode {
+async function status({ json, policy }: PolicyOptions, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
   const state = strictState(paths);
@@ -40,7 +41,8 @@ function status({ json, policy }: PolicyOptions, command: Command): ExitCode {
   const cause = strictObstacle(paths);
   const obstacle = cause === undefined ? null : formatCause(cause);
   const events = keptStrictEvents(paths);
-  const missing = state === undefined ? ok([]) : missingTenants(policy, paths);
+  const missing =
+    state === undefined ? ok([]) : missingTenants(await policyReaderOf(command), policy, paths);
   if (json === true) {
     const notEnforced = missing.ok ? missing.value : null;
     printJson({ placement: null, modules: null, ...state, notEnforced, obstacle, events });
@@ -49,8 +51,12 @@ function status({ json, policy }: PolicyOptions, command: Command): ExitCode {
 }
 
 /** Returns the tenants of the policy that are missing in the kernel. */
-function missingTenants(file: string, paths: Paths): Result<readonly number[], string> {
-  const { policy, problem } = loadPolicy(file, paths);
+function missingTenants(
+  reader: PolicyReader,
+  file: string,
+  paths: Paths,
+): Result<readonly number[], string> {
+  const { policy, problem } = reader.load(file, paths);
   if (policy === undefined)
     return fail(problem === undefined ? `${file} has errors` : formatProblem(problem));
   const missing = policyNotEnforced(policy, paths);

@@ -1,7 +1,6 @@
 /** `bulkhead prove`: one attack of each kind, from a scratch tenant on this host, and which of them were blocked. */
 import { existsSync } from 'node:fs';
 import { Option, type Command } from 'commander';
-import { loadPolicy } from '../../apply/load-policy.ts';
 import type { Problem } from '../../base/problem.ts';
 import {
   examples,
@@ -27,6 +26,7 @@ import type { PolicyInForce } from '../io/free-uids.ts';
 import { cleanUp, prove, type Proof } from '../io/prove.ts';
 import { entryText, hostText, listText, summaryText, waitingText } from './text.ts';
 import { startWatchdog } from './watchdog.ts';
+import { capabilitiesOf } from '../../cli/capability.ts';
 
 interface ProveOptions {
   readonly policy: string;
@@ -43,15 +43,15 @@ async function run(options: ProveOptions, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
   if (process.geteuid?.() !== 0) return refuse({ reason: 'only root can', hint: 'run it as root' });
-  if (options.clean === true) return clean(paths);
+  if (options.clean === true) return clean(command, paths);
   if (!existsSync(perlPath))
     return refuse({
       reason: `the attacks are programs of Perl, and there is no ${perlPath}`,
       hint: 'install it: apt-get install perl-base (or dnf install perl-interpreter)',
     });
-  const inForce = policyInForce(options, command, paths);
+  const inForce = await policyInForce(options, command, paths);
   if (inForce === 'wrong') return exitCodes.failed;
-  return attackAll(chosen, inForce, options, paths);
+  return attackAll(chosen, inForce, options, command, paths);
 }
 
 /** Chooses the attacks; undefined after a message, if one of the names is unknown. */
@@ -83,19 +83,20 @@ function list(chosen: readonly Attack[], { json }: ProveOptions): ExitCode {
 }
 
 /** Loads the policy; undefined if there is none, which is fine as long as nobody has named one. */
-function policyInForce(
+async function policyInForce(
   { policy: file }: ProveOptions,
   command: Command,
   paths: Paths,
-): PolicyInForce | undefined | 'wrong' {
+): Promise<PolicyInForce | undefined | 'wrong'> {
   if (!namesPolicy(command) && !existsSync(file)) return undefined;
-  if (loadPolicyOrReport(file, paths) === undefined) return 'wrong';
-  const { policy, document } = loadPolicy(file, paths);
-  return policy === undefined || document === undefined ? 'wrong' : { policy, document };
+  const loaded = await loadPolicyOrReport(command, file, paths);
+  return loaded?.document === undefined
+    ? 'wrong'
+    : { policy: loaded.policy, document: loaded.document };
 }
 
-async function clean(paths: Paths): Promise<ExitCode> {
-  const removed = await cleanUp(paths);
+async function clean(command: Command, paths: Paths): Promise<ExitCode> {
+  const removed = await cleanUp(capabilitiesOf(command), paths);
   if (removed.ok) return exitCodes.done;
   printError(removed.error);
   return exitCodes.failed;
@@ -105,6 +106,7 @@ async function attackAll(
   chosen: readonly Attack[],
   inForce: PolicyInForce | undefined,
   { json, policy }: ProveOptions,
+  command: Command,
   paths: Paths,
 ): Promise<ExitCode> {
   const interrupted = new AbortController();
@@ -120,6 +122,7 @@ async function attackAll(
   const shows = json !== true;
   const proof = await prove({
     paths,
+    capabilities: capabilitiesOf(command),
     inForce,
     attacks: chosen,
     signal: interrupted.signal,

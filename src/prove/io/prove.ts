@@ -1,5 +1,6 @@
 /** A whole run: scratch tenants, attacks one by one, and everything removed again. */
 import { createRequire } from 'node:module';
+import type { PolicyCapability } from '../../apply/capability.ts';
 import type { Problem } from '../../base/problem.ts';
 import { ok, type Result } from '../../base/result.ts';
 import type { Paths } from '../../host/paths.ts';
@@ -20,6 +21,8 @@ import { proveLock, scratchPaths } from './scratch-paths.ts';
 
 export interface ProveOptions {
   readonly paths: Paths;
+  /** They apply the policy of the scratch tenants, too. */
+  readonly capabilities: readonly PolicyCapability[];
   /** Absent if there is none: then nothing is demanded. */
   readonly inForce: PolicyInForce | undefined;
   readonly attacks: readonly Attack[];
@@ -46,24 +49,27 @@ export async function prove(options: ProveOptions): Promise<Result<Proof, Proble
   const lock = lockFile(proveLock(scratchPaths(options.paths)), { waitMs: 0 });
   if (!lock.ok) return lock;
   using _lock = lock.value;
-  const left = await removeScratch(options.paths);
+  const left = await removeScratch(options.capabilities, options.paths);
   if (!left.ok) return left;
   const proof = await withScratch(options);
-  const removed = await removeScratch(options.paths);
+  const removed = await removeScratch(options.capabilities, options.paths);
   return removed.ok ? proof : removed;
 }
 
 /** Removes the remains of a killed run. */
-export async function cleanUp(paths: Paths): Promise<Result<void, Problem>> {
+export async function cleanUp(
+  capabilities: readonly PolicyCapability[],
+  paths: Paths,
+): Promise<Result<void, Problem>> {
   const lock = lockFile(proveLock(scratchPaths(paths)), { waitMs: 0 });
   if (!lock.ok) return lock;
   using _lock = lock.value;
-  return await removeScratch(paths);
+  return await removeScratch(capabilities, paths);
 }
 
 async function withScratch(options: ProveOptions): Promise<Result<Proof, Problem>> {
-  const { paths, inForce, limits = attackerLimits, uidsFrom, signal } = options;
-  const made = await makeScratch(paths, { inForce, limits, uidsFrom });
+  const { paths, capabilities, inForce, limits = attackerLimits, uidsFrom, signal } = options;
+  const made = await makeScratch(paths, { capabilities, inForce, limits, uidsFrom });
   if (!made.ok) return made;
   const scratch = made.value;
   const host = reportHost(paths, scratch.driver, inForce?.policy);

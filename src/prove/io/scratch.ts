@@ -5,6 +5,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { applyPolicy, releaseAll } from '../../apply/apply.ts';
+import type { PolicyCapability } from '../../apply/capability.ts';
 import { applyParts, followParts, releaseParts } from '../../apply/parts.ts';
 import { causedBy, failed, type Problem } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
@@ -38,6 +39,7 @@ export interface Scratch extends ScratchFiles {
 }
 
 export interface ScratchOptions {
+  readonly capabilities: readonly PolicyCapability[];
   readonly inForce: PolicyInForce | undefined;
   readonly limits: ScratchLimits;
   /** The uid from which to search; default: `firstUid`. */
@@ -46,7 +48,7 @@ export interface ScratchOptions {
 
 export async function makeScratch(
   inForcePaths: Paths,
-  { inForce, limits, uidsFrom }: ScratchOptions,
+  { capabilities, inForce, limits, uidsFrom }: ScratchOptions,
 ): Promise<Result<Scratch, Problem>> {
   const paths = scratchPaths(inForcePaths);
   const root = scratchRoot(inForcePaths, inForce?.policy);
@@ -66,7 +68,14 @@ export async function makeScratch(
   if (!cleared.ok) return cleared;
   const files = makeFiles(root, uids);
   if (!files.ok) return files;
-  const driver = await applyScratch(paths, uids, files.value, limits, inForce?.policy);
+  const driver = await applyScratch(
+    capabilities,
+    paths,
+    uids,
+    files.value,
+    limits,
+    inForce?.policy,
+  );
   const jailed = inForce !== undefined && jailProfileOf(inForce.policy) !== undefined;
   if (!driver.ok) return driver;
   const mark = readText(`${paths.runtime}/jail/tenants/${uids.neighbour}`) ?? '';
@@ -95,6 +104,7 @@ function driverFor(paths: Paths, inForce: Policy | undefined): DriverName | unde
 }
 
 async function applyScratch(
+  capabilities: readonly PolicyCapability[],
   paths: Paths,
   uids: Stage['uids'],
   { homes }: ScratchFiles,
@@ -114,7 +124,7 @@ async function applyScratch(
   const policy = resolvePolicy(parse(text), { accounts, uidMin: readUidRange(paths).first });
   const cannot = (problem: Problem) =>
     failed({ action: 'apply the scratch policy', ...causedBy(problem) });
-  const parts = await applyParts(policy, paths, 'command');
+  const parts = await applyParts(capabilities, policy, paths, 'command');
   if (!parts.ok) return cannot(parts.error);
   const [unbuilt] = parts.value;
   if (unbuilt !== undefined) return cannot(unbuilt);
@@ -123,7 +133,7 @@ async function applyScratch(
   const [failure] = applied.value.failures;
   if (failure !== undefined) return cannot(failure.problem);
   // Attacks that get through show what this kernel cannot enforce.
-  await followParts(policy, paths);
+  await followParts(capabilities, policy, paths);
   return ok(applied.value.driver);
 }
 
@@ -138,7 +148,10 @@ function parse(text: string): PolicyDocument {
 const emptyPolicy = '<bulkhead version="1"/>';
 
 /** Removes everything that a run made, by its own record, even if that run was killed. */
-export async function removeScratch(inForcePaths: Paths): Promise<Result<void, Problem>> {
+export async function removeScratch(
+  capabilities: readonly PolicyCapability[],
+  inForcePaths: Paths,
+): Promise<Result<void, Problem>> {
   const paths = scratchPaths(inForcePaths);
   const record = readRecord(paths);
   for (const uid of record?.uids ?? []) killNobodys(uid, paths);
@@ -146,14 +159,14 @@ export async function removeScratch(inForcePaths: Paths): Promise<Result<void, P
     accounts: [],
     uidMin: readUidRange(paths).first,
   });
-  const [held] = await followParts(nobody, paths);
+  const [held] = await followParts(capabilities, nobody, paths);
   if (held !== undefined) return fail(held);
   const released = releaseAll(linuxHost(paths), { kill: true });
   if (!released.ok) {
     const [problem] = released.error;
     return problem === undefined ? ok(undefined) : fail(problem);
   }
-  const [kept] = await releaseParts(paths);
+  const [kept] = await releaseParts(capabilities, paths);
   if (kept !== undefined) return fail(kept);
   const removed = record === undefined ? ok(undefined) : removeFiles(record.root);
   if (!removed.ok) return removed;

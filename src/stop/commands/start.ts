@@ -17,7 +17,7 @@ import { passToSystemd, startTenant } from '../io/stop-tenant.ts';
 import { subjectOf } from './tenant.ts';
 
 async function start(name: string, options: PolicyOptions, command: Command): Promise<ExitCode> {
-  const subject = subjectOf(command, name, options.policy);
+  const subject = await subjectOf(command, name, options.policy);
   if (typeof subject === 'number') return subject;
   const { tenant, driver, paths } = subject;
   const { stop, problems } = await startTenant(paths, tenant.uid, () => {

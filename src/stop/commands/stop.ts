@@ -29,7 +29,7 @@ interface StopOptions extends PolicyOptions {
 const reasonMax = 200;
 
 async function stop(name: string, options: StopOptions, command: Command): Promise<ExitCode> {
-  const subject = subjectOf(command, name, options.policy);
+  const subject = await subjectOf(command, name, options.policy);
   if (typeof subject === 'number') return subject;
   const { tenant, policy, driver, paths } = subject;
   const outside = () =>

@@ -1,6 +1,5 @@
 /** The tenant that `stop` and `start` are about, from a policy that may have errors by now. */
 import type { Command } from 'commander';
-import { loadPolicy } from '../../apply/load-policy.ts';
 import { printError, pathsFor } from '../../cli/shared/session.ts';
 import { defaultPolicy } from '../../cli/shared/policy-option.ts';
 import type { Driver } from '../../host/driver.ts';
@@ -8,6 +7,7 @@ import type { Paths } from '../../host/paths.ts';
 import { probeDriver } from '../../host/probe.ts';
 import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
 import type { Policy, Tenant } from '../../policy/policy.ts';
+import { policyReaderOf } from '../../cli/capability.ts';
 
 export interface Subject {
   readonly tenant: Tenant;
@@ -18,20 +18,21 @@ export interface Subject {
 }
 
 /** Returns the tenant and its context, or the exit status after the reason was printed. */
-export function subjectOf(
+export async function subjectOf(
   command: Command,
   name: string,
   file: string = defaultPolicy,
-): Subject | ExitCode {
+): Promise<Subject | ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
   if (process.geteuid?.() !== 0) {
     printError({ action: 'stop or start a tenant', reason: 'only root may', hint: 'use sudo' });
     return exitCodes.failed;
   }
-  const named = loadPolicy(file, paths);
+  const reader = await policyReaderOf(command);
+  const named = reader.load(file, paths);
   // A mistake in the file must not get in the way of an emergency.
-  const policy = named.policy ?? loadPolicy(`${paths.state}/policy-in-force.xml`, paths).policy;
+  const policy = named.policy ?? reader.load(`${paths.state}/policy-in-force.xml`, paths).policy;
   if (policy === undefined) {
     const reason = named.problem?.reason ?? 'it has errors; "bulkhead check" lists them';
     printError({ action: 'read the policy', object: file, reason });

@@ -43,7 +43,7 @@ async function audit(
     printError({ action: 'audit the homes', reason, hint: 'run it as root' });
     return exitCodes.failed;
   }
-  const people = peopleFor(options, command, paths);
+  const people = await peopleFor(options, command, paths);
   if (people === undefined) return exitCodes.failed;
   const homes = chosen(tenants, people);
   if (homes === undefined) return exitCodes.usage;
@@ -66,13 +66,13 @@ function exitCodeOf({ found, problems }: Audit, severity: Severity): ExitCode {
 }
 
 /** Returns the accounts to audit: everybody if there is no policy. A named policy must exist. */
-function peopleFor(
+async function peopleFor(
   options: AuditOptions,
   command: Command,
   paths: Paths,
-): readonly Account[] | undefined {
+): Promise<readonly Account[] | undefined> {
   if (!namesPolicy(command) && !existsSync(options.policy)) return peopleToAudit(undefined, paths);
-  const loaded = loadPolicyOrReport(options.policy, paths);
+  const loaded = await loadPolicyOrReport(command, options.policy, paths);
   return loaded && peopleToAudit(loaded.policy, paths);
 }
 

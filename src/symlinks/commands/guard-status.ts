@@ -4,7 +4,6 @@ import { printable } from '../../base/printable.ts';
 import { exitCodes, type ExitCode, type PolicyOptions } from '../../cli/shared/command.ts';
 import { count, print, printJson } from '../../cli/shared/session.ts';
 import { terminalOf, wrap } from '../../cli/shared/terminal.ts';
-import { loadPolicy } from '../../apply/load-policy.ts';
 import { parsePasswd } from '../../host/accounts/accounts.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { SymlinkRule } from '../../policy/document.ts';
@@ -19,6 +18,8 @@ import {
   type InForce,
 } from '../io/guard/guard.ts';
 import { parseGroups, resolveRule } from '../io/guard/names.ts';
+import type { Command } from 'commander';
+import { policyReaderOf } from '../../cli/capability.ts';
 
 export interface GuardView {
   /** The state that the policy and the administrator's choice demand. */
@@ -67,8 +68,13 @@ const otherRule: Cause = {
 };
 
 /** Prints the status; the exit code is 3 if links are followed that the policy refuses. */
-export function guardStatus({ policy, json }: PolicyOptions, paths: Paths): ExitCode {
-  const view = guardView(loadPolicy(policy, paths).policy?.symlinks, paths);
+export async function guardStatus(
+  { policy, json }: PolicyOptions,
+  command: Command,
+  paths: Paths,
+): Promise<ExitCode> {
+  const reader = await policyReaderOf(command);
+  const view = guardView(reader.load(policy, paths).policy?.symlinks, paths);
   if (json === true) printJson(view);
   else print(statusText(view, paths));
   return view.asWanted ? exitCodes.done : exitCodes.found;

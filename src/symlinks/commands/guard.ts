@@ -32,15 +32,25 @@ interface GuardOptions extends PolicyOptions {
   readonly dryRun?: boolean;
 }
 
-const verbs: Readonly<Record<string, (options: GuardOptions, paths: Paths) => ExitCode>> = {
-  on: (options, paths) => load('on', options, paths),
-  watch: (options, paths) => load('watch', options, paths),
-  off,
+type Action = (
+  options: GuardOptions,
+  command: Command,
+  paths: Paths,
+) => ExitCode | Promise<ExitCode>;
+
+const verbs: Readonly<Record<string, Action>> = {
+  on: (options, command, paths) => load('on', options, command, paths),
+  watch: (options, command, paths) => load('watch', options, command, paths),
+  off: (options, _command, paths) => off(options, paths),
   restore,
   status: guardStatus,
 };
 
-function guard(what: string, options: GuardOptions, command: Command): ExitCode {
+function guard(
+  what: string,
+  options: GuardOptions,
+  command: Command,
+): ExitCode | Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
   const verb = Object.hasOwn(verbs, what) ? verbs[what] : undefined;
@@ -54,7 +64,7 @@ function guard(what: string, options: GuardOptions, command: Command): ExitCode 
     });
     return exitCodes.usage;
   }
-  if (process.geteuid?.() === 0) return verb(options, paths);
+  if (process.geteuid?.() === 0) return verb(options, command, paths);
   printError({
     action: 'look after the symlink guard',
     reason: 'only root can load BPF programs and read them',
@@ -68,8 +78,13 @@ const said = {
   watch: 'The symlink guard watches: it reports links that it would refuse',
 } as const;
 
-function load(mode: GuardMode, options: GuardOptions, paths: Paths): ExitCode {
-  const rule = ruleOrReport(mode, options, paths);
+async function load(
+  mode: GuardMode,
+  options: GuardOptions,
+  command: Command,
+  paths: Paths,
+): Promise<ExitCode> {
+  const rule = await ruleOrReport(mode, options, command, paths);
   if (rule === undefined) return exitCodes.failed;
   if (options.dryRun === true) return rehearse(rule, options, paths);
   const done = underLock(choiceLock(paths), () => {
@@ -83,8 +98,13 @@ function load(mode: GuardMode, options: GuardOptions, paths: Paths): ExitCode {
   return exitCodes.done;
 }
 
-function ruleOrReport(mode: GuardMode, options: GuardOptions, paths: Paths): GuardRule | undefined {
-  const loaded = loadPolicyOrReport(options.policy, paths);
+async function ruleOrReport(
+  mode: GuardMode,
+  options: GuardOptions,
+  command: Command,
+  paths: Paths,
+): Promise<GuardRule | undefined> {
+  const loaded = await loadPolicyOrReport(command, options.policy, paths);
   if (loaded === undefined) return undefined;
   const rule = ruleIn(loaded.policy.symlinks, mode, options.policy, paths);
   if (rule.ok) return rule.value;
@@ -146,8 +166,8 @@ function off(options: GuardOptions, paths: Paths): ExitCode {
   return exitCodes.done;
 }
 
-function restore(options: GuardOptions, paths: Paths): ExitCode {
-  const loaded = loadPolicyOrReport(options.policy, paths);
+async function restore(options: GuardOptions, command: Command, paths: Paths): Promise<ExitCode> {
+  const loaded = await loadPolicyOrReport(command, options.policy, paths);
   if (loaded === undefined) return exitCodes.failed;
   if (options.dryRun === true) return rehearseRestore(loaded.policy.symlinks, options, paths);
   const done = bringInLine(loaded.policy, paths);

@@ -1,6 +1,6 @@
 /** The demo's policy, and the values that the meters measure. */
 import { readFileSync } from 'node:fs';
-import { resolveText } from '../../apply/load-policy.ts';
+import { PolicyReader } from '../../apply/load-policy.ts';
 import { describeErrno, errnoOf } from '../../sys/errno.ts';
 import { resellerCgroup, tenantCgroup } from '../../plan/wanted.ts';
 import { formatDiagnostic } from '../../policy/diagnostic.ts';
@@ -21,7 +21,7 @@ export function readDemoPolicy(): Result<Policy> {
   } catch (error) {
     return fail(`Cannot read ${policyFile}: ${describeErrno(errnoOf(error))}`);
   }
-  const { policy, diagnostics } = resolveText(policyName, text, paths);
+  const { policy, diagnostics } = new PolicyReader().resolve(policyName, text, paths);
   if (policy === undefined) return fail(diagnostics.map(formatDiagnostic).join('\n'));
   const problem = missingIn(policy);
   return problem === undefined ? ok(policy) : fail(problem);

@@ -18,7 +18,7 @@ export async function installBuilt(guest: Guest): Promise<void> {
 /** Does the same for tests that run in the guest: they import sources, but start the built programs. */
 export async function buildBesideSources(guest: Guest): Promise<void> {
   await copyBuilt(guest);
-  await guest.succeed('rm /opt/bulkhead/src/cli/main.ts');
+  await guest.succeed('rm /opt/bulkhead/src/main.ts');
 }
 
 async function copyBuilt(guest: Guest): Promise<void> {

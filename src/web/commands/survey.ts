@@ -33,7 +33,7 @@ export async function withSurvey(
     printError(formatProblem({ action: 'read web servers', reason, hint: 'run it as root' }));
     return exitCodes.failed;
   }
-  const tenancy = tenancyOrReport(options.policy, command, paths);
+  const tenancy = await tenancyOrReport(options.policy, command, paths);
   if (tenancy === undefined) return exitCodes.failed;
   const survey = await surveyWeb(findWebPrograms(), tenancy);
   const problems = survey.servers.flatMap(serverProblems);

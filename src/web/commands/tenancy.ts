@@ -30,13 +30,13 @@ export interface KnownTenancy extends Tenancy {
  * Returns nothing after the policy's errors have been printed. A host without a policy has no
  * errors.
  */
-export function tenancyOrReport(
+export async function tenancyOrReport(
   file: string,
   command: Command,
   paths: Paths,
-): KnownTenancy | undefined {
+): Promise<KnownTenancy | undefined> {
   if (!namesPolicy(command) && !existsSync(file)) return tenancyOf(paths, undefined);
-  const loaded = loadPolicyOrReport(file, paths);
+  const loaded = await loadPolicyOrReport(command, file, paths);
   return loaded === undefined ? undefined : tenancyOf(paths, loaded.policy);
 }
 

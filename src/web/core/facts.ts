@@ -1,6 +1,5 @@
 /** Facts of the host that configurations refer to: accounts, tenants, path owners, and listeners. */
 import type { Address } from './address.ts';
-import type { Pool } from './fpm/pools.ts';
 import type { Stranger } from './fpm/strangers.ts';
 
 /** The accounts that can change what is at a path. */
@@ -33,7 +32,10 @@ export interface Facts {
   readonly ownersOf: (path: string) => PathOwners | undefined;
   readonly listenersAt: (address: Address) => readonly Listener[];
   /** Returns listeners at the pool's address that are not its php-fpm. */
-  readonly strangersOf?: (pool: Pool) => readonly Stranger[];
+  readonly strangersOf?: (pool: {
+    readonly php: string;
+    readonly address?: Address | undefined;
+  }) => readonly Stranger[];
   /**
    * Returns the tenant for whose service systemd holds the socket, if there is one. systemd starts that
    * service in the tenant's cgroup.

@@ -61,7 +61,7 @@ suite('checks and ends of PHP-FPM services', { skip: guests.skip }, () => {
 
   test('checks in cgroups of version 2', patient, async () => {
     await host.guest.copyIn(`${projectDirectory}/src`, '/opt/bulkhead/src');
-    await succeed('rm /opt/bulkhead/src/cli/main.ts');
+    await succeed('rm /opt/bulkhead/src/main.ts');
     await passInside(host.guest, 'test/web/fpm/check-cgroup.test.ts');
     await passInside(host.guest, 'test/web/fpm/strangers.test.ts');
   });

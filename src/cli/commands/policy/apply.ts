@@ -29,6 +29,7 @@ import {
   printJson,
 } from '../../shared/session.ts';
 import { showProgress } from '../../shared/progress.ts';
+import { capabilitiesOf } from '../../capability.ts';
 
 interface ApplyOptions extends PolicyOptions, ExecuteOptions {
   readonly verbose?: boolean;
@@ -37,28 +38,33 @@ interface ApplyOptions extends PolicyOptions, ExecuteOptions {
 
 async function apply(options: ApplyOptions, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
-  return paths === undefined ? exitCodes.usage : applyFile(options, paths);
+  return paths === undefined ? exitCodes.usage : applyFile(options, command, paths);
 }
 
 /** Applies the policy after a command has edited it. */
-export function applyAfterEdit(file: string, paths: Paths): Promise<ExitCode> {
-  return applyFile({ policy: file, kill: false, force: false }, paths);
+export function applyAfterEdit(file: string, command: Command, paths: Paths): Promise<ExitCode> {
+  return applyFile({ policy: file, kill: false, force: false }, command, paths);
 }
 
-async function applyFile(options: ApplyOptions, paths: Paths): Promise<ExitCode> {
+async function applyFile(options: ApplyOptions, command: Command, paths: Paths): Promise<ExitCode> {
   const done = await underLockAsync(policyLock(paths), async () =>
-    ok(await applyLocked(options, paths)),
+    ok(await applyLocked(options, command, paths)),
   );
   if (done.ok) return done.value;
   printError(done.error);
   return exitCodes.failed;
 }
 
-async function applyLocked(options: ApplyOptions, paths: Paths): Promise<ExitCode> {
-  const loaded = loadPolicyOrReport(options.policy, paths);
+async function applyLocked(
+  options: ApplyOptions,
+  command: Command,
+  paths: Paths,
+): Promise<ExitCode> {
+  const loaded = await loadPolicyOrReport(command, options.policy, paths);
   if (loaded === undefined) return exitCodes.failed;
-  const more = await planParts(loaded.policy, paths);
-  const parts = await applyParts(loaded.policy, paths, 'command');
+  const capabilities = capabilitiesOf(command);
+  const more = await planParts(capabilities, loaded.policy, paths);
+  const parts = await applyParts(capabilities, loaded.policy, paths, 'command');
   if (!parts.ok) {
     printError(parts.error);
     return exitCodes.failed;
@@ -72,7 +78,7 @@ async function applyLocked(options: ApplyOptions, paths: Paths): Promise<ExitCod
     printError(applied.error);
     return exitCodes.failed;
   }
-  const problems = [...parts.value, ...(await followParts(loaded.policy, paths))];
+  const problems = [...parts.value, ...(await followParts(capabilities, loaded.policy, paths))];
   report({ ...applied.value, more, problems }, loaded.policy, options);
   return applied.value.failures.length + problems.length === 0 ? exitCodes.done : exitCodes.failed;
 }

@@ -1,7 +1,6 @@
 /** `bulkhead check`: reads a policy and reports every mistake in it. */
 import type { Command } from 'commander';
 import type { StatusResponse } from '../../../agent/api/api.ts';
-import { loadPolicy } from '../../../apply/load-policy.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { formatProblem } from '../../../base/problem.ts';
 import type { AgentSettings } from '../../../policy/settings.ts';
@@ -23,11 +22,15 @@ import {
   showDiagnostics,
 } from '../../shared/output.ts';
 import { tokenPortRemark } from '../../shared/token-port.ts';
+import { policyReaderOf } from '../../capability.ts';
 
 async function check(options: PolicyOptions, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
-  const { policy, diagnostics, problem } = loadPolicy(options.policy, paths);
+  const { policy, diagnostics, problem } = (await policyReaderOf(command)).load(
+    options.policy,
+    paths,
+  );
   const remark = policy === undefined ? undefined : await portRemark(policy.agent, paths);
   const code = policy === undefined ? exitCodes.failed : exitCodes.done;
   if (options.json === true) {

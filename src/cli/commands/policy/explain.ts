@@ -28,7 +28,6 @@ import {
   examples,
   exitCodes,
   type CommandModule,
-  type CommandResult,
   type ExitCode,
   type PolicyOptions,
 } from '../../shared/command.ts';
@@ -48,11 +47,11 @@ interface ExplainOptions extends PolicyOptions {
   readonly byTenants?: boolean;
 }
 
-function explain(
+async function explain(
   name: string | undefined,
   options: ExplainOptions,
   command: Command,
-): CommandResult {
+): Promise<ExitCode> {
   if (isForAgent(command)) return explainByAgent(name ?? ownUid() ?? '', options, command);
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
@@ -60,7 +59,7 @@ function explain(
     const hint = 'for example: bulkhead explain alice';
     return usageError({ action: 'explain limits', reason: 'no tenant is named', hint });
   }
-  const loaded = loadPolicyOrReport(options.policy, paths);
+  const loaded = await loadPolicyOrReport(command, options.policy, paths);
   if (loaded === undefined) return exitCodes.failed;
   if (name === undefined) return listOwn(loaded.policy, options);
   return explainFrom(loaded.policy, name, options, paths);

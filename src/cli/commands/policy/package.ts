@@ -36,10 +36,10 @@ function remove(name: string, options: EditOptions, command: Command): CommandRe
   return editPolicy(options, command, what, (text, paths) => removeTarget(text, target(paths)));
 }
 
-function list(options: PolicyOptions, command: Command): ExitCode {
+async function list(options: PolicyOptions, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
-  const loaded = loadPolicyOrReport(options.policy, paths);
+  const loaded = await loadPolicyOrReport(command, options.policy, paths);
   if (loaded?.document === undefined) return exitCodes.failed;
   const tenants = countByPackage(loaded.policy.tenants);
   const rows = loaded.document.packages.map((each) => ({

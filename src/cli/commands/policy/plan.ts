@@ -13,6 +13,7 @@ import {
 import { policyArgument, policyOption, takingFile } from '../../shared/policy-option.ts';
 import { print, printJson, withPolicy } from '../../shared/session.ts';
 import { terminalOf } from '../../shared/terminal.ts';
+import { capabilitiesOf } from '../../capability.ts';
 
 export function planMarks(): Marks {
   const { colors } = terminalOf(process.stdout);
@@ -22,7 +23,7 @@ export function planMarks(): Marks {
 function plan(options: PolicyOptions, command: Command) {
   return withPolicy(command, options.policy, async (policy, driver, paths) => {
     const planned = planPolicy(policy, driver);
-    const more = await planParts(policy, paths);
+    const more = await planParts(capabilitiesOf(command), policy, paths);
     if (options.json === true) {
       printJson({ driver: driver.capabilities.driver, ...planned, more });
       return exitCodes.done;

@@ -1,8 +1,7 @@
 /** `bulkhead release`: removes every limit and leaves the host as it was. */
 import type { Command } from 'commander';
-import { capabilities } from '../../../capabilities.ts';
 import { releaseAll } from '../../../apply/apply.ts';
-import { releaseParts } from '../../../apply/parts.ts';
+import { releaseObstacle, releaseParts } from '../../../apply/parts.ts';
 import { linuxHost } from '../../../host/host.ts';
 import { isLocked } from '../../../sys/files/flock.ts';
 import {
@@ -14,6 +13,7 @@ import {
 } from '../../../apply/release-everything.ts';
 import type { Problem } from '../../../base/problem.ts';
 import { agentLock, type Paths } from '../../../host/paths.ts';
+import { capabilitiesOf } from '../../capability.ts';
 import { canAsk, confirm } from '../../confirm.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../../shared/command.ts';
 import { printError, pathsFor, print, printJson } from '../../shared/session.ts';
@@ -21,9 +21,9 @@ import { printError, pathsFor, print, printJson } from '../../shared/session.ts'
 async function release(options: { readonly kill: boolean }, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
-  for (const { releaseObstacle } of capabilities) {
-    const obstacle = (await releaseObstacle?.())?.(paths);
-    if (obstacle === undefined) continue;
+  const capabilities = capabilitiesOf(command);
+  const obstacle = await releaseObstacle(capabilities, paths);
+  if (obstacle !== undefined) {
     printError(obstacle);
     printError('"bulkhead release --all" takes everything back in the right order');
     return exitCodes.failed;
@@ -33,7 +33,7 @@ async function release(options: { readonly kill: boolean }, command: Command): P
     for (const problem of released.error) printError(problem);
     return exitCodes.failed;
   }
-  const problems = await releaseParts(paths);
+  const problems = await releaseParts(capabilities, paths);
   for (const problem of problems) printError(problem);
   if (problems.length > 0) return exitCodes.failed;
   if (isLocked(agentLock(paths)))
@@ -65,7 +65,7 @@ async function releaseEverything(options: AllOptions, command: Command): Promise
     return exitCodes.failed;
   }
   const wanted = { kill: options.kill, keepHistory: options.keepHistory === true };
-  const steps = await releaseSteps(paths, wanted);
+  const steps = await releaseSteps(capabilitiesOf(command), paths, wanted);
   const list = [...steps.map(({ what }) => what), ...ownDirectories(paths)];
   if (options.dryRun === true) {
     if (options.json === true) printJson({ dryRun: true, steps: list });

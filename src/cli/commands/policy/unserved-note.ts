@@ -1,10 +1,9 @@
 /** A hint that no web server has a site of that name, so setting its limits is likely to be a mistake. */
 import type { Command } from 'commander';
-import { loadPolicy } from '../../../apply/load-policy.ts';
 import { printable } from '../../../base/printable.ts';
-import { capabilities } from '../../../capabilities.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { findTenant, splitSiteName, type Policy } from '../../../policy/policy.ts';
+import { capabilitiesOf, policyReaderOf, type Capability } from '../../capability.ts';
 import type { PolicyOptions } from '../../shared/command.ts';
 import { namesPolicy } from '../../shared/policy-option.ts';
 import { pathsFor } from '../../shared/session.ts';
@@ -20,9 +19,9 @@ export async function noteIfUnserved(
 ): Promise<string | undefined> {
   if (!name.includes('/') || namesPolicy(command) || process.geteuid?.() !== 0) return undefined;
   const paths = pathsFor(command);
-  const policy = paths && loadPolicy(file, paths).policy;
+  const policy = paths && (await policyReaderOf(command)).load(file, paths).policy;
   if (paths === undefined || policy === undefined) return undefined;
-  return unservedNote(name, policy, () => servedHere(paths, policy));
+  return unservedNote(name, policy, () => servedHere(capabilitiesOf(command), paths, policy));
 }
 
 type Served = ReadonlyMap<number, ReadonlySet<string>>;
@@ -43,7 +42,11 @@ export async function unservedNote(
   return `No web server serves "${label}" for that tenant, so the limits hold only for what "bulkhead exec --site" starts; "bulkhead web status" shows which sites there are`;
 }
 
-async function servedHere(paths: Paths, policy: Policy): Promise<Served | undefined> {
+async function servedHere(
+  capabilities: readonly Capability[],
+  paths: Paths,
+  policy: Policy,
+): Promise<Served | undefined> {
   for (const { servedSites } of capabilities) {
     const served = servedSites && (await (await servedSites())(paths, policy));
     if (served !== undefined) return served;

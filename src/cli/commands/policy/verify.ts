@@ -14,6 +14,7 @@ import {
 import { policyArgument, policyOption, takingFile } from '../../shared/policy-option.ts';
 import { count, print, printJson, withPolicy } from '../../shared/session.ts';
 import { terminalOf } from '../../shared/terminal.ts';
+import { capabilitiesOf } from '../../capability.ts';
 
 /** Describes an operation as the problem rather than the planned change. */
 function describeDrift(operation: Operation): string {
@@ -51,7 +52,7 @@ function describeDrift(operation: Operation): string {
 function verify(options: PolicyOptions, command: Command) {
   return withPolicy(command, options.policy, async (policy, driver, paths) => {
     const { operations } = planPolicy(policy, driver);
-    const more = await planParts(policy, paths);
+    const more = await planParts(capabilitiesOf(command), policy, paths);
     const differences = operations.length + more.length;
     if (options.json === true) printJson({ drift: operations, more });
     else if (differences === 0) {

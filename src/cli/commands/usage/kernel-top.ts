@@ -8,7 +8,7 @@ import type { TopResponse } from '../../../agent/api/api.ts';
 import { topRows } from '../../../agent/responses/top.ts';
 import { LatestSample } from '../../../agent/sampling/latest-sample.ts';
 import { MemberIndex } from '../../../agent/sampling/member-index.ts';
-import { loadPolicy } from '../../../apply/load-policy.ts';
+import type { PolicyReader } from '../../../apply/load-policy.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { probeDriver } from '../../../host/probe.ts';
 import { measure } from '../../../usage/measure.ts';
@@ -20,9 +20,13 @@ const pauseMilliseconds = 1_000;
  * Computes the rows from two readings of the kernel's counters. Undefined if the policy or the kernel's files cannot be
  * read.
  */
-export async function topFromKernel(paths: Paths, all: boolean): Promise<TopResponse | undefined> {
-  const kept = loadPolicy(`${paths.state}/policy-in-force.xml`, paths).policy;
-  const policy = kept ?? loadPolicy(defaultPolicy, paths).policy;
+export async function topFromKernel(
+  reader: PolicyReader,
+  paths: Paths,
+  all: boolean,
+): Promise<TopResponse | undefined> {
+  const kept = reader.load(`${paths.state}/policy-in-force.xml`, paths).policy;
+  const policy = kept ?? reader.load(defaultPolicy, paths).policy;
   if (policy === undefined) return undefined;
   const driver = probeDriver(paths, policy.driver);
   if (!driver.ok) return undefined;

@@ -28,6 +28,7 @@ import { surveyWays, waysLine, withOrigins, type CameOutside } from '../../share
 import { table, terminalOf } from '../../shared/terminal.ts';
 import { shortBytes } from '../../../base/bytes.ts';
 import { printable } from '../../../base/printable.ts';
+import { capabilitiesOf, type Capability } from '../../capability.ts';
 
 interface StatusOptions extends PolicyOptions {
   readonly all?: boolean;
@@ -45,6 +46,7 @@ async function status(options: StatusOptions, command: Command): Promise<ExitCod
   );
   // The agent's policy, whatever its path, unless the command line names another.
   const file = agent.ok && !namesPolicy(command) ? agent.value.policy.file : options.policy;
+  const capabilities = capabilitiesOf(command);
   const code = await withPolicy(command, file, async (policy, driver) => {
     const stops = readStops(paths);
     const tenants = policy.tenants.map((each) => tenantStatus(each, driver, stops.get(each.uid)));
@@ -56,9 +58,9 @@ async function status(options: StatusOptions, command: Command): Promise<ExitCod
       agent.ok && agent.value.starting === undefined
         ? agent.value.placement
         : findOutside(placementTargets(policy, paths, driver.tree));
-    const outside = await withOrigins(found);
+    const outside = await withOrigins(capabilities, found);
     const { driver: name } = driver.capabilities;
-    const waysIn = await surveyWays({ paths, policy, driver: name }, 'quick');
+    const waysIn = await surveyWays(capabilities, { paths, policy, driver: name }, 'quick');
     if (options.json === true) {
       const known = agent.ok ? { agent: agent.value } : {};
       printJson({ driver: name, tenants, resellers, outside, unknown, waysIn, ...known });
@@ -75,14 +77,18 @@ async function status(options: StatusOptions, command: Command): Promise<ExitCod
     return exitCodes.done;
   });
   // The errors of the policy have been printed; the agent knows what is in force.
-  if (code !== exitCodes.done && agent.ok) await showAgentAlone(agent.value, options);
+  if (code !== exitCodes.done && agent.ok) await showAgentAlone(agent.value, capabilities, options);
   return code;
 }
 
-async function showAgentAlone(agent: StatusResponse, { json }: StatusOptions): Promise<void> {
+async function showAgentAlone(
+  agent: StatusResponse,
+  capabilities: readonly Capability[],
+  { json }: StatusOptions,
+): Promise<void> {
   const { driver } = agent;
   const { unknown } = agent.placement;
-  const outside = await withOrigins(agent.placement.outside);
+  const outside = await withOrigins(capabilities, agent.placement.outside);
   if (json === true) {
     printJson({ driver, tenants: [], resellers: [], outside, unknown, agent });
     return;

@@ -14,6 +14,7 @@ import { selectRows, topSorts, type Selection, type TopSort } from '../../tui/to
 import { firstState } from '../../tui/top-state.ts';
 import { rowsOption } from '../../shared/whole.ts';
 import { terminalOf } from '../../shared/terminal.ts';
+import { policyReaderOf } from '../../capability.ts';
 
 interface TopOptions extends JsonOption {
   readonly delay: number;
@@ -32,7 +33,8 @@ function top(options: TopOptions, command: Command): Promise<ExitCode> {
     const once = options.json === true || options.once === true || !isLive();
     const wait = once && options.json !== true ? brieflyMilliseconds : answerMilliseconds;
     const asked = await ask<TopResponse>('/v1/top', { all }, 'GET', wait);
-    const answer = responseOrReport(asked) ?? (once ? await fromKernel(paths, all) : undefined);
+    const answer =
+      responseOrReport(asked) ?? (once ? await fromKernel(command, paths, all) : undefined);
     if (answer === undefined) return exitCodes.failed;
     const selection = selectionOf(options);
     if (options.json === true) {
@@ -55,10 +57,14 @@ function top(options: TopOptions, command: Command): Promise<ExitCode> {
 /**
  * Computes the rows from the kernel's counters; needs root, since only root may read the policy.
  */
-async function fromKernel(paths: Paths, all: boolean): Promise<TopResponse | undefined> {
+async function fromKernel(
+  command: Command,
+  paths: Paths,
+  all: boolean,
+): Promise<TopResponse | undefined> {
   if (process.geteuid?.() !== 0) return undefined;
   const { topFromKernel } = await import('./kernel-top.ts');
-  const found = await topFromKernel(paths, all);
+  const found = await topFromKernel(await policyReaderOf(command), paths, all);
   if (found !== undefined) {
     printError('showing what the kernel counts: faults and peaks are unknown without the agent');
   }

@@ -28,7 +28,6 @@ import { isAt } from '../../../policy/jail.ts';
 import { brokerDirectory, brokeredPrograms, hostSockets, landlockPath } from '../../core/layout.ts';
 import type { JailPaths } from '../jail-paths.ts';
 import { landlockProgram } from '../landlock.ts';
-import type { Skeleton } from './skeleton.ts';
 import { realPathOf } from '../../../sys/files/read.ts';
 
 /** The program for service notifications, which the launcher runs in the vault. */
@@ -36,8 +35,11 @@ const notifyProgram = packageFile(`dist/pam/${process.arch}/bulkhead-notify`);
 
 const quiet = attributes.readOnly | attributes.nosuid | attributes.nodev;
 
-/** Mounts them, in the vault. Throws Node's errors. */
-export function bindOfHost({ root, tree, broker }: Skeleton, { inside }: JailPaths): void {
+/** Mounts them in the directories of a skeleton, in the vault. Throws Node's errors. */
+export function bindOfHost(
+  { root, tree, broker }: Readonly<Record<'root' | 'tree' | 'broker', string>>,
+  { inside }: JailPaths,
+): void {
   for (const path of hostSockets) {
     const source = realPathOf(path);
     if (source === undefined || !lstatSync(source).isSocket()) continue;

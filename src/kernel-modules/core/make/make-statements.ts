@@ -8,10 +8,10 @@ import {
   logicalLines,
   takeModifiers,
   withoutComment,
+  type Operator,
 } from './make-lines.ts';
 import { words } from './make-functions.ts';
 import { MakefileError, union, type Unknowns } from './make-unknowns.ts';
-import type { Makefile } from './makefile.ts';
 
 interface Condition {
   /** Whether the lines below are read. */
@@ -26,16 +26,38 @@ interface Condition {
   settled: boolean;
 }
 
+/** The variables, rules and unknown facts that lines change. */
+export interface StatementScope {
+  readonly exported: Set<string>;
+  /** Unknown facts that decide on the lines that are being read. */
+  readonly region: Unknowns;
+  addRule(text: string): void;
+  assign(name: string, operator: Operator, text: string): void;
+  /** Accounts for work; throws when there was too much of it. */
+  charge(characters: number): void;
+  expand(text: string): string;
+  include(path: string): void;
+  leaveEverythingOpen(unknowns: Unknowns): void;
+  /** Notes a variable that would be set if unknown facts were otherwise. */
+  leaveOpen(name: string, unknowns: Unknowns, operator?: Operator): void;
+  raw(name: string): string;
+  undefine(name: string): void;
+  /** Runs code and returns the unknown facts it met. */
+  watched<T>(run: () => T): readonly [T, Unknowns];
+  /** Runs code under the conditions that decide whether it is read. */
+  within<T>(region: Unknowns, run: () => T): T;
+}
+
 /** Reads the lines of one makefile, in order. */
 export class Statements {
-  readonly #makefile: Makefile;
+  readonly #makefile: StatementScope;
   readonly #conditions: Condition[] = [];
   #definition: { readonly name: string; readonly lines: string[]; depth: number } | undefined;
   #inRule = false;
 
   readonly #around: Unknowns;
 
-  constructor(makefile: Makefile) {
+  constructor(makefile: StatementScope) {
     this.#makefile = makefile;
     this.#around = makefile.region;
   }

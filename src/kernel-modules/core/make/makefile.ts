@@ -7,7 +7,7 @@
  */
 import { closing, splitArguments, type Operator } from './make-lines.ts';
 import { MakefileError, nothing, union, unknownsMax, type Unknowns } from './make-unknowns.ts';
-import { Statements } from './make-statements.ts';
+import { Statements, type StatementScope } from './make-statements.ts';
 import type { CommandResponse } from './make-commands.ts';
 import { makeFunctions, substitute, words, type MakeScope } from './make-functions.ts';
 
@@ -53,7 +53,7 @@ export interface MakeSettings {
  * variable that nothing sets, a command that is not run. So are the variables that such a condition
  * decides on, whichever branch is taken here.
  */
-export class Makefile implements MakeScope {
+export class Makefile implements MakeScope, StatementScope {
   readonly #variables = new Map<string, Variable>();
   readonly #files: MakeFiles;
   readonly #expanding = new Set<string>();

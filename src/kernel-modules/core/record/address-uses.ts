@@ -1,10 +1,20 @@
 /** Instructions that take the address of an import as a number. x86-64 only. */
 import { sectionIndexes, type Section } from '../elf/elf-format.ts';
 import type { Elf } from '../elf/elf.ts';
-import { codeSection, lowerBound, type SectionReferences } from '../elf/references.ts';
+import {
+  codeSection,
+  lowerBound,
+  type References,
+  type SectionReferences,
+} from '../elf/references.ts';
 import type { SymbolTable } from '../elf/symbol-table.ts';
 import type { ExportTarget } from './exports.ts';
-import type { ObjectParts } from './passing-exports.ts';
+
+export interface ObjectParts {
+  readonly elf: Elf;
+  readonly symbols: SymbolTable;
+  readonly references: References;
+}
 
 interface StoredAddress {
   readonly imported: string;

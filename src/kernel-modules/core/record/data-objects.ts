@@ -3,9 +3,8 @@ import { sectionIndexes, sectionTypes, symbolTypes } from '../elf/elf-format.ts'
 import type { Elf } from '../elf/elf.ts';
 import { codeSection, placeKey } from '../elf/references.ts';
 import type { SymbolTable } from '../elf/symbol-table.ts';
-import { storedAddress } from './address-uses.ts';
+import { storedAddress, type ObjectParts } from './address-uses.ts';
 import type { ExportTarget } from './exports.ts';
-import type { ObjectParts } from './passing-exports.ts';
 
 /** Data objects, by where they begin. */
 export class DataObjects {

@@ -9,15 +9,10 @@ import { sectionFlags, sectionIndexes, sectionTypes, type Section } from '../elf
 import type { Elf } from '../elf/elf.ts';
 import type { ExportTarget } from './exports.ts';
 import type { SymbolExport } from './module.ts';
-import {
-  codeSection,
-  lowerBound,
-  type References,
-  type SectionReferences,
-} from '../elf/references.ts';
+import { codeSection, lowerBound, type SectionReferences } from '../elf/references.ts';
 import type { SymbolTable } from '../elf/symbol-table.ts';
 import { DataObjects, filledPlaces, type FilledPlace } from './data-objects.ts';
-import { addressUses } from './address-uses.ts';
+import { addressUses, type ObjectParts } from './address-uses.ts';
 
 /** The largest wrapper, with a few lines for the log around the call. */
 const wrapperBytesMax = 256;
@@ -48,12 +43,6 @@ const plumbing = new Set([
   '__warn_printk',
   'dump_stack',
 ]);
-
-export interface ObjectParts {
-  readonly elf: Elf;
-  readonly symbols: SymbolTable;
-  readonly references: References;
-}
 
 /**
  * Returns `[export, import]` of the plain exports that pass on imports; `targets` has the place of

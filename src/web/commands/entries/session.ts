@@ -40,7 +40,7 @@ export async function entriesSession(
 ): Promise<EntriesSession | ExitCode> {
   const paths = rootPaths(command);
   if (typeof paths === 'number') return paths;
-  const policy = loadPolicyOrReport(file, paths)?.policy;
+  const policy = (await loadPolicyOrReport(command, file, paths))?.policy;
   return policy === undefined ? exitCodes.failed : sessionWith(paths, policy, strict);
 }
 

@@ -47,7 +47,7 @@ export async function startSession(
   if (!runsSystemd())
     return cannot({ reason: 'systemd is not the init of this host, and a service needs it' });
   const version = (await systemdVersion()) ?? 0;
-  const loaded = loadPolicyOrReport(options.policy, paths);
+  const loaded = await loadPolicyOrReport(command, options.policy, paths);
   if (loaded === undefined) return exitCodes.failed;
   const { policy } = loaded;
   const driver = probeDriver(paths, policy.driver);

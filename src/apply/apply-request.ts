@@ -1,17 +1,8 @@
-/**
- * Reads a policy and applies it, in a separate process. Reading a large policy, reclaiming a tenant's memory, or a
- * systemd command may take long, and the agent must keep ticking.
- *
- * In: an `ApplyRequest`, then the end. Out: an `ApplyResponse`. Both as v8.serialize writes them, which is fast, and
- * keeps maps and what tenants share. Lines such as `progress 40` on standard error report its progress.
- */
-import { buffer } from 'node:stream/consumers';
-import { deserialize, serialize } from 'node:v8';
+/** The reading and applying of a policy for the agent, which a separate process does. */
 import { markHomes } from '../host/accounts/homes.ts';
 import { linuxHost, type Host } from '../host/host.ts';
 import { pathsOf } from '../host/paths.ts';
 import { readText } from '../sys/files/read.ts';
-import { endWithParent } from '../sys/processes/child-script.ts';
 import type { Diagnostic } from '../policy/diagnostic.ts';
 import type { DriverName } from '../policy/document.ts';
 import type { Policy } from '../policy/policy.ts';
@@ -21,7 +12,8 @@ import type { Failure } from '../host/driver.ts';
 import { lastName, partKindOf } from '../plan/wanted.ts';
 import { underLockAsync } from '../sys/files/under-lock.ts';
 import { applyPolicy, policyLock } from './apply.ts';
-import { loadPolicy, resolveText, type Loaded } from './load-policy.ts';
+import type { PolicyCapability } from './capability.ts';
+import { policyReader, type Loaded, type PolicyReader } from './load-policy.ts';
 import { applyParts } from './parts.ts';
 
 export interface ApplyRequest {
@@ -56,44 +48,59 @@ export interface Applied {
   readonly homes: ReadonlyMap<number, string>;
 }
 
-async function answer(request: ApplyRequest): Promise<ApplyResponse> {
+/** Applies what the file says, or what was in force before if the file has errors. */
+export async function applyRequest(
+  request: ApplyRequest,
+  capabilities: readonly PolicyCapability[],
+): Promise<ApplyResponse> {
   const host = linuxHost(pathsOf(request.instance));
+  const reader = await policyReader(capabilities);
   const done = await underLockAsync(policyLock(host.paths), async () =>
-    ok(await answerLocked(request, host)),
+    ok(await applyLocked(request, { host, reader, capabilities })),
   );
   if (done.ok) return done.value;
   return { file: 'good', problem: undefined, diagnostics: [], applied: done };
 }
 
-async function answerLocked(request: ApplyRequest, host: Host): Promise<ApplyResponse> {
-  const loaded = loadPolicy(request.file, host.paths);
-  const toApply = loaded.policy === undefined ? loadLast(request, host) : loaded;
+interface Context {
+  readonly host: Host;
+  readonly reader: PolicyReader;
+  readonly capabilities: readonly PolicyCapability[];
+}
+
+async function applyLocked(request: ApplyRequest, context: Context): Promise<ApplyResponse> {
+  const { host, reader } = context;
+  const loaded = reader.load(request.file, host.paths);
+  const toApply = loaded.policy === undefined ? loadLast(request, context) : loaded;
   return {
     file: stateOf(loaded),
     problem: loaded.problem,
     diagnostics: loaded.diagnostics
       .filter((each) => each.severity !== 'note')
       .slice(0, request.problemsMax),
-    applied: toApply && (await apply(toApply, request, host)),
+    applied: toApply && (await apply(toApply, request, context)),
   };
 }
 
 /** Loads the last valid text with the current accounts. */
-function loadLast({ file, lastText, keptPath }: ApplyRequest, host: Host): Loaded | undefined {
+function loadLast(
+  { file, lastText, keptPath }: ApplyRequest,
+  { host, reader }: Context,
+): Loaded | undefined {
   const text = lastText ?? readText(keptPath);
-  return text === undefined ? undefined : resolveText(file, text, host.paths);
+  return text === undefined ? undefined : reader.resolve(file, text, host.paths);
 }
 
 async function apply(
   { policy, diagnostics }: Loaded,
   { problemsMax }: ApplyRequest,
-  host: Host,
+  { host, capabilities }: Context,
 ): Promise<Result<Applied, Problem>> {
   if (policy === undefined) {
     const reason = diagnostics[0]?.message ?? 'it has errors';
     return failed({ action: 'apply the policy that was in force', reason });
   }
-  const parts = await applyParts(policy, host.paths, 'agent');
+  const parts = await applyParts(capabilities, policy, host.paths, 'agent');
   if (!parts.ok) return parts;
   const applied = applyPolicy(policy, host, { kill: false, force: false }, progress());
   if (!applied.ok) return applied;
@@ -128,7 +135,3 @@ function stateOf({ policy, document, diagnostics }: Loaded): ApplyResponse['file
   if (policy !== undefined) return 'good';
   return document === undefined && diagnostics.length === 0 ? 'absent' : 'wrong';
 }
-
-endWithParent();
-const request = deserialize(await buffer(process.stdin)) as ApplyRequest;
-process.stdout.write(serialize(await answer(request)));

@@ -3,8 +3,8 @@
  * matters to scripts that call it a thousand times.
  */
 import type { CommanderError } from 'commander';
-import { version } from './version.ts';
-import { exitCodes } from './shared/command.ts';
+import { version } from './cli/version.ts';
+import { exitCodes } from './cli/shared/command.ts';
 
 async function main(): Promise<void> {
   process.stdout.on('error', closedPipe);
@@ -17,8 +17,11 @@ async function main(): Promise<void> {
     return;
   }
   // Loaded late so that `--version` starts fast.
-  const { makeProgram, makeWholeProgram } = await import('./program.ts');
-  const program = asksAboutCommand(words) ? await makeWholeProgram() : makeProgram();
+  const { makeProgram, makeWholeProgram } = await import('./cli/program.ts');
+  const { capabilities } = await import('./capabilities.ts');
+  const program = asksAboutCommand(words)
+    ? await makeWholeProgram(capabilities)
+    : makeProgram(capabilities);
   if (words.length === 0) {
     program.outputHelp();
     return;

@@ -1,0 +1,73 @@
+/**
+ * The parts that a capability adds to the engine. Each part is loaded when it is first needed, so that a
+ * command starts as fast as if the other capabilities did not exist. The list is a value that `main.ts` passes to
+ * `makeProgram()`; a command finds it through its own program.
+ */
+import type { Command } from 'commander';
+import type { Log } from '../agent/log.ts';
+import type { AgentPart } from '../agent/part.ts';
+import type { Lazy, PolicyCapability } from '../apply/capability.ts';
+import type { PolicyReader } from '../apply/load-policy.ts';
+import type { SecurityItem } from '../base/security-item.ts';
+import type { Paths } from '../host/paths.ts';
+import type { Origins, WayContext, WayKnowledge, WayName } from '../host/ways/ways-in.ts';
+import type { Policy } from '../policy/policy.ts';
+import type { DoctorReport } from './doctor-report.ts';
+import type { CommandTable } from './shared/command-table.ts';
+import type { ExitCode } from './shared/command.ts';
+
+export interface Capability extends PolicyCapability {
+  readonly name: string;
+  /** Commands by their names on the command line. */
+  readonly commands: CommandTable;
+  /** Returns the section for `doctor`, with what would help; undefined if there is nothing to report. */
+  readonly doctor?: Lazy<(context: WayContext) => Promise<DoctorReport | undefined>>;
+  /** Parts of the agent that belong to the capability. */
+  readonly agentParts?: readonly Lazy<(paths: Paths, log: Log) => AgentPart>[];
+  /** Returns rows for the security report: how well the capability enforces its part of the policy. */
+  readonly securityItems?: Lazy<
+    (paths: Paths, policy: Policy | undefined) => readonly SecurityItem[]
+  >;
+  /** Prints the security report (`doctor --security`). */
+  readonly securityReport?: Lazy<
+    (
+      paths: Paths,
+      policy: Policy | undefined,
+      options: { readonly json: boolean; readonly more: readonly SecurityItem[] },
+    ) => ExitCode
+  >;
+  /** Facts about entry paths, by which tenants' processes start on this host. */
+  readonly waysIn?: {
+    /** It starts other programs to find out, which takes up to a second. */
+    readonly slow?: true;
+    readonly load: Lazy<(context: WayContext) => WayKnowledge | Promise<WayKnowledge>>;
+  };
+  /** The names of the sites of tenants that are served here, by uid; nothing where that is not known. */
+  readonly servedSites?: Lazy<
+    (paths: Paths, policy: Policy) => Promise<ReadonlyMap<number, ReadonlySet<string>> | undefined>
+  >;
+  /** Facts about processes that started by one of these entry paths. */
+  readonly origins?: { readonly way: WayName; readonly load: Lazy<Origins> };
+}
+
+const lists = new WeakMap<Command, readonly Capability[]>();
+
+/** Makes the capabilities known to all commands below the program. */
+export function setCapabilities(program: Command, capabilities: readonly Capability[]): void {
+  lists.set(program, capabilities);
+}
+
+/** Returns the program to which a command belongs. */
+export function programOf(command: Command): Command {
+  return command.parent === null ? command : programOf(command.parent);
+}
+
+export const capabilitiesOf = (command: Command): readonly Capability[] =>
+  lists.get(programOf(command)) ?? [];
+
+/** Returns a reader of policies, which knows the formats of all capabilities. */
+export async function policyReaderOf(command: Command): Promise<PolicyReader> {
+  // Help and commands that read no policy start without it.
+  const { policyReader } = await import('../apply/load-policy.ts');
+  return policyReader(capabilitiesOf(command));
+}
