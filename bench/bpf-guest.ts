@@ -2,11 +2,11 @@
  * A virtual machine with this project and its compiled BPF programs, for benchmarks whose kernel
  * must run them.
  */
-import { logToStderr } from '../src/testing/progress.ts';
-import { ensurePrerequisites } from '../src/testing/prerequisites.ts';
-import { startGuest, type Guest } from '../src/testing/vm/guest.ts';
-import { prepareImage } from '../src/testing/vm/image.ts';
-import { fail, ok, type Result } from '../src/base/result.ts';
+import { logToStderr } from '../testing/progress.ts';
+import { ensurePrerequisites } from '../testing/prerequisites.ts';
+import { startGuest, type Guest } from '../testing/vm/guest.ts';
+import { prepareImage } from '../testing/vm/image.ts';
+import { fail, ok, type Result } from '../packages/base/result.ts';
 import { compileBpf } from '../scripts/bpf.ts';
 
 /** Starts the virtual machine. The error is why it cannot start here. */

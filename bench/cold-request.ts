@@ -3,7 +3,7 @@
  * starts. It is compared with starting php-fpm by hand with the same configuration, as the same
  * user, and asking it. No web server is involved.
  */
-import type { Guest } from '../src/testing/vm/guest.ts';
+import type { Guest } from '../testing/vm/guest.ts';
 import type { Bench } from './bench.ts';
 import {
   addAccounts,

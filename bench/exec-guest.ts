@@ -3,10 +3,10 @@
  * --scope`. The processor is emulated, so only the ratios mean something there.
  */
 import { execFileSync } from 'node:child_process';
-import { logToStderr } from '../src/testing/progress.ts';
-import { ensurePrerequisites } from '../src/testing/prerequisites.ts';
-import { startGuest, type Guest } from '../src/testing/vm/guest.ts';
-import { prepareImage } from '../src/testing/vm/image.ts';
+import { logToStderr } from '../testing/progress.ts';
+import { ensurePrerequisites } from '../testing/prerequisites.ts';
+import { startGuest, type Guest } from '../testing/vm/guest.ts';
+import { prepareImage } from '../testing/vm/image.ts';
 import type { Bench } from './bench.ts';
 import { besideFirst, type Section, type Way } from './samples.ts';
 

@@ -5,14 +5,14 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fail, ok, type Result } from '../src/base/result.ts';
-import { longPatienceMilliseconds } from '../src/testing/patience.ts';
-import { ensurePrerequisites } from '../src/testing/prerequisites.ts';
-import { logToStderr, step } from '../src/testing/progress.ts';
-import { quote } from '../src/testing/vm/command.ts';
-import { startGuest, type Guest } from '../src/testing/vm/guest.ts';
-import { prepareImage } from '../src/testing/vm/image.ts';
-import { installBuilt, withPatientFpm } from '../src/testing/vm/installed.ts';
+import { fail, ok, type Result } from '../packages/base/result.ts';
+import { longPatienceMilliseconds } from '../testing/patience.ts';
+import { ensurePrerequisites } from '../testing/prerequisites.ts';
+import { logToStderr, step } from '../testing/progress.ts';
+import { quote } from '../testing/vm/command.ts';
+import { startGuest, type Guest } from '../testing/vm/guest.ts';
+import { prepareImage } from '../testing/vm/image.ts';
+import { installBuilt, withPatientFpm } from '../testing/vm/installed.ts';
 
 export const php = '8.4';
 export const fpmProgram = `/usr/sbin/php-fpm${php}`;

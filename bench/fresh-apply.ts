@@ -1,10 +1,10 @@
 /**
  * Applies a policy once and prints how many milliseconds that took, without starting or reading it.
  */
-import { formatProblem } from '../src/base/problem.ts';
+import { formatProblem } from '../packages/base/problem.ts';
 import { applyPolicy } from '../src/apply/apply.ts';
 import { PolicyReader } from '../src/apply/load-policy.ts';
-import { treeHost } from '../src/testing/tree-host.ts';
+import { treeHost } from '../testing/tree-host.ts';
 import { pathsOf } from '../src/host/paths.ts';
 import { milliseconds } from './samples.ts';
 import { instance } from './scratch.ts';

@@ -6,8 +6,8 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import { formatProblem, type Problem } from '../src/base/problem.ts';
-import type { Result } from '../src/base/result.ts';
+import { formatProblem, type Problem } from '../packages/base/problem.ts';
+import type { Result } from '../packages/base/result.ts';
 import type { UsageQuery } from '../src/store/history/history-query.ts';
 import { HistoryReader } from '../src/store/history/history-reader.ts';
 import { metricColumns } from '../src/store/metrics/metrics-schema.ts';

@@ -5,8 +5,8 @@
  * runs in a virtual machine with systemd and the agent.
  */
 import type { StatusResponse } from '../src/agent/api/api.ts';
-import type { Guest } from '../src/testing/vm/guest.ts';
-import { eventually } from '../src/testing/patience.ts';
+import type { Guest } from '../testing/vm/guest.ts';
+import { eventually } from '../testing/patience.ts';
 import type { Bench } from './bench.ts';
 import {
   addAccounts,

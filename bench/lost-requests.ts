@@ -3,7 +3,7 @@
  * requests coming in all the time. A pool that stays with the distribution's service is measured at
  * the same time.
  */
-import type { Guest } from '../src/testing/vm/guest.ts';
+import type { Guest } from '../testing/vm/guest.ts';
 import type { Bench } from './bench.ts';
 import {
   distribution,

@@ -5,7 +5,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
-import type { Guest } from '../src/testing/vm/guest.ts';
+import type { Guest } from '../testing/vm/guest.ts';
 import type { Bench } from './bench.ts';
 import { startBpfGuest } from './bpf-guest.ts';
 import { compare, type Section } from './samples.ts';

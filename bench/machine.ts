@@ -1,8 +1,8 @@
 /** The machine that the figures were measured on. */
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os';
-import { formatProblem } from '../src/base/problem.ts';
-import { treeHost } from '../src/testing/tree-host.ts';
+import { formatProblem } from '../packages/base/problem.ts';
+import { treeHost } from '../testing/tree-host.ts';
 import { pathsOf } from '../src/host/paths.ts';
 import { instance } from './scratch.ts';
 

@@ -16,22 +16,22 @@ import {
 } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { readModule } from '../src/kernel-modules/core/record/read-module.ts';
+import { readModule } from '../packages/modules/core/record/read-module.ts';
 import {
   behindMetaPackage,
   downloadPackage,
   newestOf,
   unpackPackage,
   updateLists,
-} from '../src/testing/vm/apt.ts';
-import { decompressed } from '../src/kernel-modules/io/inputs/decompress.ts';
-import { readKernel, runningKernel } from '../src/kernel-modules/io/kernel/read-kernel.ts';
-import { readCertificate, verifies } from '../src/kernel-modules/io/scan/signatures.ts';
+} from '../testing/vm/apt.ts';
+import { decompressed } from '../packages/modules/io/inputs/decompress.ts';
+import { readKernel, runningKernel } from '../packages/modules/io/kernel/read-kernel.ts';
+import { readCertificate, verifies } from '../packages/modules/io/scan/signatures.ts';
 import type { Bench } from './bench.ts';
 import { runOnce } from './floor.ts';
 import { compare, inTurn, milliseconds, spreadOf, type Row, type Section } from './samples.ts';
 import { entry } from './start.ts';
-import { formatCause, formatProblem } from '../src/base/problem.ts';
+import { formatCause, formatProblem } from '../packages/base/problem.ts';
 
 interface Flavour {
   readonly label: string;

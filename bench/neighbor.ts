@@ -6,9 +6,9 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { chmodSync, chownSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { freePort } from '../src/testing/free-port.ts';
-import { eventually } from '../src/testing/patience.ts';
-import { ensurePrerequisites } from '../src/testing/prerequisites.ts';
+import { freePort } from '../testing/free-port.ts';
+import { eventually } from '../testing/patience.ts';
+import { ensurePrerequisites } from '../testing/prerequisites.ts';
 import { findWebPrograms } from '../src/web/io/servers.ts';
 import type { Bench } from './bench.ts';
 import { compare, type Section } from './samples.ts';

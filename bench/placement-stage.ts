@@ -6,8 +6,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { logToStderr } from '../src/testing/progress.ts';
-import { formatProblem } from '../src/base/problem.ts';
+import { logToStderr } from '../testing/progress.ts';
+import { formatProblem } from '../packages/base/problem.ts';
 import { applyPolicy, releaseAll } from '../src/apply/apply.ts';
 import { PolicyReader } from '../src/apply/load-policy.ts';
 import {
@@ -15,7 +15,7 @@ import {
   placementTargets,
   type PlacementTargets,
 } from '../src/agent/placer/placement.ts';
-import { treeHost } from '../src/testing/tree-host.ts';
+import { treeHost } from '../testing/tree-host.ts';
 import { pathsOf } from '../src/host/paths.ts';
 
 const instance = 'bulkhead-place-bench';

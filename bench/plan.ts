@@ -1,14 +1,14 @@
 /**
  * The pure part of applying a policy, in memory: no file is read, and the kernel is not involved.
  */
-import { formatProblem } from '../src/base/problem.ts';
+import { formatProblem } from '../packages/base/problem.ts';
 import type { Driver } from '../src/host/driver.ts';
 import { planChanges } from '../src/plan/plan.ts';
 import type { Wanted } from '../src/plan/wanted.ts';
 import type { PolicyDocument } from '../src/policy/document.ts';
 import { parsePolicy } from '../src/policy/parse.ts';
 import { resolvePolicy } from '../src/policy/resolve.ts';
-import { fakeHost } from '../src/testing/fake-host.ts';
+import { fakeHost } from '../testing/fake-host.ts';
 import type { Bench } from './bench.ts';
 import { inTurn, milliseconds, spreadOf, type Section } from './samples.ts';
 import { policyText } from './scratch.ts';

@@ -3,7 +3,7 @@
  * cgroup, and its site has an entries limit. It is compared, in turn, with a second nginx without
  * the entries file and a pool of the distribution's service, in the same virtual machine.
  */
-import type { Guest } from '../src/testing/vm/guest.ts';
+import type { Guest } from '../testing/vm/guest.ts';
 import type { Bench } from './bench.ts';
 import {
   distribution,

@@ -3,7 +3,7 @@
  * program reads.
  */
 import { rmSync, writeFileSync } from 'node:fs';
-import { formatProblem } from '../src/base/problem.ts';
+import { formatProblem } from '../packages/base/problem.ts';
 import { applyPolicy, releaseAll, type Applied } from '../src/apply/apply.ts';
 import { PolicyReader } from '../src/apply/load-policy.ts';
 import type { Driver } from '../src/host/driver.ts';
@@ -19,7 +19,7 @@ import { pathsOf } from '../src/host/paths.ts';
 import { runsSystemd, unitOf } from '../src/host/cgroups/systemd-delegation.ts';
 import type { Operation } from '../src/plan/plan.ts';
 import type { Policy } from '../src/policy/policy.ts';
-import { treeElement, treeHost } from '../src/testing/tree-host.ts';
+import { treeElement, treeHost } from '../testing/tree-host.ts';
 
 export const instance = 'bulkhead-bench';
 /** The first uid: far above accounts; no process has these uids. */

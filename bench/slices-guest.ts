@@ -7,12 +7,12 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ensurePrerequisites } from '../src/testing/prerequisites.ts';
-import { longPatienceMilliseconds } from '../src/testing/patience.ts';
-import { logToStderr, step } from '../src/testing/progress.ts';
-import { startGuest, type Guest } from '../src/testing/vm/guest.ts';
-import { prepareImage } from '../src/testing/vm/image.ts';
-import { installBuilt } from '../src/testing/vm/installed.ts';
+import { ensurePrerequisites } from '../testing/prerequisites.ts';
+import { longPatienceMilliseconds } from '../testing/patience.ts';
+import { logToStderr, step } from '../testing/progress.ts';
+import { startGuest, type Guest } from '../testing/vm/guest.ts';
+import { prepareImage } from '../testing/vm/image.ts';
+import { installBuilt } from '../testing/vm/installed.ts';
 import type { Bench } from './bench.ts';
 import { compare, spreadOf, type Row, type Section, type Spread } from './samples.ts';
 

@@ -29,7 +29,7 @@ struct digest {
   unsigned char bytes[32];
 };
 
-/* What user space reads: src/kernel-modules/core/gate/gate-event.ts. */
+/* What user space reads: src/modules/core/gate/gate-event.ts. */
 struct event {
   __u64 nanoseconds; /* since boot */
   __u32 pid;

@@ -1,5 +1,5 @@
 /**
- * Checks every import of src/ against the table of ARCHITECTURE.md: which layer may use which. Static
+ * Checks every import of packages/ and src/ against the table of ARCHITECTURE.md: which layer may use which. Static
  * imports, lazy ones and imports of types count alike, and none of them may close a cycle. It also
  * checks that no directory has grown beyond what a reader takes in at a glance.
  *
@@ -16,33 +16,45 @@ interface Layer {
   readonly packages: readonly string[];
 }
 
-const pure = ['base', 'limits', 'policy', 'plan', 'usage'];
+const pure = ['packages/base', 'limits', 'policy', 'plan', 'usage'];
+/** Files of the host, read and written safely as root. */
+const files = 'packages/base/io';
+/** The kernel-module library, as those see it that may do I/O. */
+const modules = ['packages/modules/core', 'packages/modules/io'];
 const system = ['node:', 'koffi'];
-const engine = [...pure, 'sys', 'host', 'store', 'apply', 'agent', 'cli'];
+const engine = [...pure, files, 'sys', 'host', 'store', 'apply', 'agent', 'cli'];
 
 const layers: Readonly<Record<string, Layer>> = {
-  base: { uses: [], packages: [] },
-  limits: { uses: ['base'], packages: [] },
-  policy: { uses: ['base', 'limits'], packages: ['saxes'] },
-  plan: { uses: ['base', 'limits', 'policy'], packages: [] },
-  usage: { uses: ['base', 'limits', 'policy'], packages: [] },
-  sys: { uses: ['base'], packages: system },
-  host: { uses: [...pure, 'sys'], packages: system },
-  store: { uses: [...pure, 'sys'], packages: ['node:'] },
-  apply: { uses: [...pure, 'sys', 'host'], packages: ['node:'] },
+  'packages/base': { uses: [], packages: [] },
+  [files]: { uses: ['packages/base'], packages: ['node:'] },
+  // A product of its own, which never uses the engine.
+  'packages/modules/core': { uses: ['packages/base'], packages: [] },
+  'packages/modules/io': {
+    uses: ['packages/base', files, 'packages/modules/core', 'packages/modules'],
+    packages: system,
+  },
+  'packages/modules': {
+    uses: ['packages/base', files, 'packages/modules/core', 'packages/modules/io'],
+    packages: ['node:'],
+  },
+  limits: { uses: ['packages/base'], packages: [] },
+  // The policy names trust levels.
+  policy: { uses: ['packages/base', 'packages/modules/core', 'limits'], packages: ['saxes'] },
+  plan: { uses: ['packages/base', 'limits', 'policy'], packages: [] },
+  usage: { uses: ['packages/base', 'limits', 'policy'], packages: [] },
+  sys: { uses: ['packages/base', files], packages: system },
+  host: { uses: [...pure, files, 'sys'], packages: system },
+  store: { uses: [...pure, files, 'sys'], packages: ['node:'] },
+  apply: { uses: [...pure, files, 'sys', 'host'], packages: ['node:'] },
   agent: {
-    uses: [...pure, 'sys', 'host', 'store', 'apply'],
+    uses: [...pure, files, 'sys', 'host', 'store', 'apply'],
     packages: ['node:', 'hono', '@hono/node-server', 'pino', 'nodemailer'],
   },
   cli: {
-    uses: [...pure, 'sys', 'host', 'apply', 'agent'],
+    uses: [...pure, files, 'sys', 'host', 'apply', 'agent'],
     packages: ['node:', 'commander', 'picocolors'],
   },
-  'kernel-modules/library.ts': {
-    uses: [...pure, 'kernel-modules/core', 'kernel-modules/io'],
-    packages: [],
-  },
-  ...capability('kernel-modules'),
+  ...capability('modules', modules),
   ...capability('cloudlinux'),
   ...capability('web'),
   ...capability('pam'),
@@ -56,7 +68,7 @@ const layers: Readonly<Record<string, Layer>> = {
   'prove/attacks': { uses: [...pure, 'prove/core'], packages: [] },
   // It applies a policy of its own to an instance of its own.
   'prove/io': {
-    uses: [...pure, 'sys', 'host', 'apply', 'prove/core', 'prove/attacks'],
+    uses: [...pure, files, 'sys', 'host', 'apply', 'prove/core', 'prove/attacks'],
     packages: system,
   },
   'prove/commands': {
@@ -69,8 +81,8 @@ const layers: Readonly<Record<string, Layer>> = {
   'capabilities.ts': {
     uses: [
       'cli',
-      'kernel-modules/io',
-      'kernel-modules/commands',
+      'modules/io',
+      'modules/commands',
       'cloudlinux/core',
       'cloudlinux/io',
       'cloudlinux/commands',
@@ -95,10 +107,10 @@ const layers: Readonly<Record<string, Layer>> = {
 };
 
 /**
- * Returns the layers of a capability, which uses the engine, its own parts, and no other
- * capability.
+ * Returns the layers of a capability, which uses the engine, its own parts, `more` if it is built on
+ * a package, and no other capability.
  */
-function capability(name: string): Record<string, Layer> {
+function capability(name: string, more: readonly string[] = []): Record<string, Layer> {
   const [core, io, commands] = ['core', 'io', 'commands'].map((part) => `${name}/${part}`) as [
     string,
     string,
@@ -106,17 +118,19 @@ function capability(name: string): Record<string, Layer> {
   ];
   return {
     // A core uses only types of the rest of the engine, which cost nothing and do nothing.
-    [core]: { uses: [...pure, 'type apply', 'type agent'], packages: [] },
-    [io]: { uses: [...pure, 'sys', 'host', 'type agent', core], packages: system },
-    [commands]: { uses: [...engine, core, io], packages: ['node:', 'commander'] },
+    [core]: { uses: [...pure, ...more, 'type apply', 'type agent'], packages: [] },
+    [io]: { uses: [...pure, files, 'sys', 'host', 'type agent', core, ...more], packages: system },
+    [commands]: { uses: [...engine, core, io, ...more], packages: ['node:', 'commander'] },
   };
 }
 
 const filesMax = 20;
 
+/** Returns the layer of a file: the longest of its directories that has one, without `src/`. */
 function layerOf(path: string): string {
-  const [first = '', second = ''] = path.split('/');
-  return layers[first] === undefined ? `${first}${second === '' ? '' : `/${second}`}` : first;
+  const own = path.replace(/^src\//, '');
+  for (let at = own; at !== '.'; at = dirname(at)) if (layers[at] !== undefined) return at;
+  return dirname(own);
 }
 
 const imports =
@@ -128,7 +142,7 @@ interface Import {
 }
 
 function importsOf(file: string): readonly Import[] {
-  const text = readFileSync(join(root, 'src', file), 'utf8');
+  const text = readFileSync(join(root, file), 'utf8');
   return [...text.matchAll(imports)].map(({ groups: { type, from, lazy, effect } = {} }) => ({
     path: from ?? lazy ?? effect ?? '',
     isType: type !== undefined,
@@ -140,18 +154,18 @@ const target = (file: string, path: string) => relative('.', join(dirname(file),
 function problemsOf(file: string): readonly string[] {
   const name = layerOf(file);
   const layer = layers[name];
-  if (layer === undefined) return [`src/${file}: no layer of scripts/layers.ts has this directory`];
+  if (layer === undefined) return [`${file}: no layer of scripts/layers.ts has this directory`];
   return importsOf(file).flatMap(({ path, isType }) => {
     if (!path.startsWith('.')) {
       const allowed = layer.packages.some((each) =>
         each.endsWith(':') ? path.startsWith(each) : path === each || path.startsWith(`${each}/`),
       );
-      return allowed || isType ? [] : [`src/${file}: ${name} must not use "${path}"`];
+      return allowed || isType ? [] : [`${file}: ${name} must not use "${path}"`];
     }
     const used = layerOf(target(file, path));
     const allowed =
       used === name || layer.uses.includes(used) || (isType && layer.uses.includes(`type ${used}`));
-    return allowed ? [] : [`src/${file}: ${name} must not use ${used} (${path})`];
+    return allowed ? [] : [`${file}: ${name} must not use ${used} (${path})`];
   });
 }
 
@@ -188,18 +202,19 @@ function crowded(files: readonly string[]): readonly string[] {
   const counts = new Map<string, number>();
   for (const file of files) counts.set(dirname(file), (counts.get(dirname(file)) ?? 0) + 1);
   return [...counts].flatMap(([directory, count]) =>
-    count > filesMax
-      ? [`src/${directory}: ${count} files side by side; ${filesMax} are the most`]
-      : [],
+    count > filesMax ? [`${directory}: ${count} files side by side; ${filesMax} are the most`] : [],
   );
 }
 
-const files = globSync('**/*.ts', { cwd: join(root, 'src') });
-const product = files.filter((file) => !file.startsWith('testing/')).sort();
+const product = globSync(['src/**/*.ts', 'packages/*/{*.ts,{core,io}/**/*.ts}'], {
+  cwd: root,
+})
+  .filter((file) => !file.endsWith('/build.ts'))
+  .sort();
 const problems = [
   ...product.flatMap(problemsOf),
-  ...cycles(product).map((cycle) => `src/: these files import each other: ${cycle.join(', ')}`),
-  ...crowded(files),
+  ...cycles(product).map((cycle) => `these files import each other: ${cycle.join(', ')}`),
+  ...crowded(product),
 ];
 for (const problem of problems) process.stderr.write(`${problem}\n`);
 process.exitCode = problems.length === 0 ? 0 : 1;

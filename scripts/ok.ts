@@ -22,13 +22,13 @@ export const kernelSuites = [
   'test/placer/placement.test.ts',
   'test/prove/prove.test.ts',
   'test/store/durability.test.ts',
-  'test/kernel-modules/io/dkms.test.ts',
-  'test/kernel-modules/io/evidence.test.ts',
-  'test/kernel-modules/io/false-alarms.test.ts',
-  'test/kernel-modules/io/sandbox.test.ts',
-  'test/kernel-modules/io/real-modules.test.ts',
-  'test/kernel-modules/io/rebuild.test.ts',
-  'test/kernel-modules/io/source-match.test.ts',
+  'packages/modules/test/io/dkms.test.ts',
+  'packages/modules/test/io/evidence.test.ts',
+  'packages/modules/test/io/false-alarms.test.ts',
+  'packages/modules/test/io/sandbox.test.ts',
+  'packages/modules/test/io/real-modules.test.ts',
+  'packages/modules/test/io/rebuild.test.ts',
+  'packages/modules/test/io/source-match.test.ts',
   'test/jail/attacks/attacks.test.ts',
   'test/jail/attacks/landlock.test.ts',
   'test/jail/attacks/sites.test.ts',
@@ -51,7 +51,9 @@ export const kernelSuites = [
 ];
 
 export function okSteps(): readonly Step[] {
-  const files = globSync('test/!(vm)/**/*.test.ts', { cwd: root });
+  const files = globSync(['test/!(vm)/**/*.test.ts', 'packages/*/test/**/*.test.ts'], {
+    cwd: root,
+  });
   return [
     { name: 'format', command: [tool('prettier'), '--check', '--log-level', 'warn', '.'] },
     { name: 'lint', command: [tool('oxlint'), '--type-aware', '--deny-warnings'] },

@@ -6,12 +6,12 @@ import { spawnSync } from 'node:child_process';
 import { globSync, mkdtempDisposableSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { tmpdir } from 'node:os';
-import type { CStruct } from '../src/base/c-struct.ts';
+import type { CStruct } from '../packages/base/c-struct.ts';
 import { refusalStruct } from '../src/jail/core/refusal.ts';
-import { gateEventStruct } from '../src/kernel-modules/core/gate/gate-event.ts';
+import { gateEventStruct } from '../src/modules/core/gate/gate-event.ts';
 import { strictEventStruct } from '../src/placement/core/strict-event.ts';
 import { refusedLinkStruct } from '../src/symlinks/core/guard/refused-link.ts';
-import { ensurePrerequisites } from '../src/testing/prerequisites.ts';
+import { ensurePrerequisites } from '../testing/prerequisites.ts';
 import { compileBpf } from './bpf.ts';
 import { root } from './steps.ts';
 

@@ -5,7 +5,7 @@ import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { signalAtEndOfParent } from '../src/sys/syscalls.ts';
-import { guarded } from '../src/testing/guard/argv.ts';
+import { guarded } from '../testing/guard/argv.ts';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 const bin = `${root}node_modules/.bin`;

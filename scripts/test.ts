@@ -4,7 +4,7 @@
  */
 import { globSync } from 'node:fs';
 import { basename } from 'node:path';
-import { ensurePrerequisites, type Suite } from '../src/testing/prerequisites.ts';
+import { ensurePrerequisites, type Suite } from '../testing/prerequisites.ts';
 import { kernelSuites, okSteps } from './ok.ts';
 import { root, runSteps, tests } from './steps.ts';
 

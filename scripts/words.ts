@@ -51,7 +51,7 @@ const opening =
 
 const files = globSync(
   [
-    '{src,test,bench,scripts,docs,examples,man,schema,packaging}/**/*.{ts,md,xml,8,xsd,service,socket,yml}',
+    '{packages,src,test,testing,bench,scripts,docs,examples,man,schema,packaging}/**/*.{ts,md,xml,8,xsd,service,socket,yml}',
     '{libexec,pam,bpf,web}/*',
   ],
   { cwd: root },

@@ -7,11 +7,11 @@ const kernelModules: Capability = {
     modules: {
       usage: '',
       summary: 'audit kernel modules',
-      load: () => import('./kernel-modules/commands/modules.ts'),
+      load: () => import('./modules/commands/modules.ts'),
     },
   },
-  agentParts: [async () => (await import('./kernel-modules/io/gate/gate-part.ts')).gatePart],
-  undo: async () => (await import('./kernel-modules/commands/gate/undo.ts')).undoGate,
+  agentParts: [async () => (await import('./modules/io/gate/gate-part.ts')).gatePart],
+  undo: async () => (await import('./modules/commands/gate/undo.ts')).undoGate,
 };
 
 const cloudLinux: Capability = {

@@ -2,7 +2,7 @@
 import { limits } from '../../src/limits/limits.ts';
 import type { Attribute, Limit } from '../../src/limits/limit.ts';
 import { valueKinds } from '../../src/policy/value-kinds.ts';
-import { formatQuantity, quantityKinds, type QuantityKind } from '../../src/base/quantity.ts';
+import { formatQuantity, quantityKinds, type QuantityKind } from '../../packages/base/quantity.ts';
 import { elements, type ElementAttribute, type ElementSpec } from '../../src/policy/vocabulary.ts';
 
 /** A complete policy; the schema, the parser and the page share it. */

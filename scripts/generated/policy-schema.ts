@@ -6,7 +6,7 @@
  */
 import { limits } from '../../src/limits/limits.ts';
 import type { Attribute, Limit } from '../../src/limits/limit.ts';
-import { quantityKinds, unlimited } from '../../src/base/quantity.ts';
+import { quantityKinds, unlimited } from '../../packages/base/quantity.ts';
 import { escapeAttribute } from '../../src/policy/xml-edit.ts';
 import { valueKinds } from '../../src/policy/value-kinds.ts';
 import {

@@ -1,6 +1,6 @@
 /** The contribution of a capability to the agent. */
-import type { Problem } from '../base/problem.ts';
-import type { Result } from '../base/result.ts';
+import type { Problem } from '../../packages/base/problem.ts';
+import type { Result } from '../../packages/base/result.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Fault } from '../usage/fault.ts';
 import type { RefusedLink, RefusedRequest, RefusedTry } from '../usage/incident.ts';

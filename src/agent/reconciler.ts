@@ -4,15 +4,15 @@
  * A policy with errors is reported and not applied. The previous one stays in force: the last good
  * text is kept (across restarts, too), and applies to accounts created meanwhile.
  */
-import { count } from '../base/list.ts';
+import { count } from '../../packages/base/list.ts';
 import { mkdirSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import type { Paths } from '../host/paths.ts';
-import { causedBy, failed, formatProblem, type Problem } from '../base/problem.ts';
-import type { Result } from '../base/result.ts';
+import { causedBy, failed, formatProblem, type Problem } from '../../packages/base/problem.ts';
+import type { Result } from '../../packages/base/result.ts';
 import { formatDiagnostic } from '../policy/diagnostic.ts';
-import { causeOf } from '../sys/errno.ts';
-import { replaceFile } from '../sys/files/replace-file.ts';
+import { causeOf } from '../../packages/base/io/errno.ts';
+import { replaceFile } from '../../packages/base/io/replace-file.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { StatusResponse } from './api/api.ts';
 import { Applier } from '../apply/apply-process.ts';

@@ -4,8 +4,8 @@ import { deserialize, serialize } from 'node:v8';
 import { outputOf, spawnScript, type ChildOutput } from '../sys/processes/child-script.ts';
 import { Lines } from '../sys/lines.ts';
 import { scriptFile } from '../sys/package-files.ts';
-import { causedBy, failed, type Problem } from '../base/problem.ts';
-import { ok, type Result } from '../base/result.ts';
+import { causedBy, failed, type Problem } from '../../packages/base/problem.ts';
+import { ok, type Result } from '../../packages/base/result.ts';
 import type { ApplyResponse, ApplyRequest } from './apply-request.ts';
 
 const milliseconds = 600_000;

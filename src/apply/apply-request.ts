@@ -2,12 +2,12 @@
 import { markHomes } from '../host/accounts/homes.ts';
 import { linuxHost, type Host } from '../host/host.ts';
 import { pathsOf } from '../host/paths.ts';
-import { readText } from '../sys/files/read.ts';
+import { readText } from '../../packages/base/io/read.ts';
 import type { Diagnostic } from '../policy/diagnostic.ts';
 import type { DriverName } from '../policy/document.ts';
 import type { Policy } from '../policy/policy.ts';
-import { failed, type Problem } from '../base/problem.ts';
-import { ok, type Result } from '../base/result.ts';
+import { failed, type Problem } from '../../packages/base/problem.ts';
+import { ok, type Result } from '../../packages/base/result.ts';
 import type { Failure } from '../host/driver.ts';
 import { lastName, partKindOf } from '../plan/wanted.ts';
 import { underLockAsync } from '../sys/files/under-lock.ts';

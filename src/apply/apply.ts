@@ -5,7 +5,7 @@
  * process.
  */
 import { mkdirSync, rmdirSync } from 'node:fs';
-import { causeOf } from '../sys/errno.ts';
+import { causeOf } from '../../packages/base/io/errno.ts';
 import type { Driver, ExecuteOptions, Failure } from '../host/driver.ts';
 import { lockFile, type FileLock } from '../sys/files/flock.ts';
 import { underLock } from '../sys/files/under-lock.ts';
@@ -22,8 +22,8 @@ import {
 } from '../plan/plan.ts';
 import { cgroupSetup, isInside, mainCgroup, parentOf, type Wanted } from '../plan/wanted.ts';
 import type { Policy } from '../policy/policy.ts';
-import { failed, type Problem } from '../base/problem.ts';
-import { fail, ok, type Result } from '../base/result.ts';
+import { failed, type Problem } from '../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../packages/base/result.ts';
 
 export interface Applied {
   readonly driver: Driver;

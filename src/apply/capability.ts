@@ -1,6 +1,6 @@
 /** The parts of a capability that a policy needs: its format, what enforces it, and what undoes it. */
-import type { Problem } from '../base/problem.ts';
-import type { Result } from '../base/result.ts';
+import type { Problem } from '../../packages/base/problem.ts';
+import type { Result } from '../../packages/base/result.ts';
 import type { Paths } from '../host/paths.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { PolicyFormat } from './policy-format.ts';

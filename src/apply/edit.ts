@@ -7,8 +7,8 @@ import type { Paths } from '../host/paths.ts';
 import { readPolicyFile } from '../host/policy-file.ts';
 import type { Diagnostic } from '../policy/diagnostic.ts';
 import { newDiagnostics, newErrors } from '../policy/edit.ts';
-import type { Problem } from '../base/problem.ts';
-import { fail, ok, type Result } from '../base/result.ts';
+import type { Problem } from '../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../packages/base/result.ts';
 import type { Loaded, PolicyReader } from './load-policy.ts';
 
 /** The errors of an edit. Errors that the edit itself found are messages, like diagnostics. */

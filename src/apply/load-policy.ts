@@ -1,6 +1,6 @@
 /** Policy file → Policy, with all diagnostics. A file with errors is not applied. */
 import { availableParallelism } from 'node:os';
-import { formatProblem, type Problem } from '../base/problem.ts';
+import { formatProblem, type Problem } from '../../packages/base/problem.ts';
 import { readHostFacts, readUidRange } from '../host/accounts/accounts.ts';
 import type { Paths } from '../host/paths.ts';
 import { readSiteLimits } from '../host/site-limits.ts';

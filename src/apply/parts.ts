@@ -2,8 +2,8 @@
  * The parts of a policy, apart from limits, that capabilities enforce. They are planned, applied and released with the
  * limits.
  */
-import type { Problem } from '../base/problem.ts';
-import { ok, type Result } from '../base/result.ts';
+import type { Problem } from '../../packages/base/problem.ts';
+import { ok, type Result } from '../../packages/base/result.ts';
 import type { Paths } from '../host/paths.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { AppliedBy, PolicyCapability, PolicyPart } from './capability.ts';

@@ -5,15 +5,15 @@
  */
 import { rmSync } from 'node:fs';
 import type { UndoStep } from './undo-step.ts';
-import type { Problem } from '../base/problem.ts';
+import type { Problem } from '../../packages/base/problem.ts';
 import { runsSystemd } from '../host/cgroups/systemd-delegation.ts';
 import { linuxHost } from '../host/host.ts';
 import { agentLock, type Paths } from '../host/paths.ts';
 import { lastWords } from '../host/restore-elsewhere.ts';
 import { disableUnits, ownUnits, unitFile } from '../host/systemd/own-units.ts';
-import { causeOf } from '../sys/errno.ts';
+import { causeOf } from '../../packages/base/io/errno.ts';
 import { isLocked } from '../sys/files/flock.ts';
-import { namesIn } from '../sys/files/read.ts';
+import { namesIn } from '../../packages/base/io/read.ts';
 import { readMounts } from '../sys/files/mounts.ts';
 import { packageFile } from '../sys/package-files.ts';
 import { runBounded } from '../sys/processes/run-bounded.ts';

@@ -1,5 +1,5 @@
 /** A step of `release --all`: undoes one thing that a capability has in force. */
-import type { Problem } from '../base/problem.ts';
+import type { Problem } from '../../packages/base/problem.ts';
 
 /** A step that finishes if it is repeated after an interruption. */
 export interface UndoStep {

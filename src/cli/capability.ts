@@ -8,7 +8,7 @@ import type { Log } from '../agent/log.ts';
 import type { AgentPart } from '../agent/part.ts';
 import type { Lazy, PolicyCapability } from '../apply/capability.ts';
 import type { PolicyReader } from '../apply/load-policy.ts';
-import type { SecurityItem } from '../base/security-item.ts';
+import type { SecurityItem } from '../../packages/base/security-item.ts';
 import type { Paths } from '../host/paths.ts';
 import type { Origins, WayContext, WayKnowledge, WayName } from '../host/ways/ways-in.ts';
 import type { Policy } from '../policy/policy.ts';

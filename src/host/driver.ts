@@ -2,8 +2,8 @@
  * How limits are enforced on one host: the interface implemented for cgroup v1, cgroup v2 and
  * systemd; everything above it is the same for all.
  */
-import type { Problem } from '../base/problem.ts';
-import type { Result } from '../base/result.ts';
+import type { Problem } from '../../packages/base/problem.ts';
+import type { Result } from '../../packages/base/result.ts';
 import type { Counters, LimitKey, Support } from '../limits/limit.ts';
 import type { DriverName } from '../policy/document.ts';
 import type { Policy } from '../policy/policy.ts';

@@ -2,8 +2,8 @@
  * Edits of the policy file. They are apart from reading it, since a lock needs system calls by FFI, which take long to
  * load.
  */
-import type { Problem } from '../base/problem.ts';
-import type { Result } from '../base/result.ts';
+import type { Problem } from '../../packages/base/problem.ts';
+import type { Result } from '../../packages/base/result.ts';
 import { editTextFile, type Edited } from '../sys/files/edited-file.ts';
 import { policyFormat } from './policy-file.ts';
 

@@ -13,14 +13,14 @@
  * No slot is ever returned: it is free once the process that took it has ended.
  */
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
-import { unlimited } from '../base/quantity.ts';
-import { failed, type Problem } from '../base/problem.ts';
-import { ok, type Result } from '../base/result.ts';
+import { unlimited } from '../../packages/base/quantity.ts';
+import { failed, type Problem } from '../../packages/base/problem.ts';
+import { ok, type Result } from '../../packages/base/result.ts';
 import type { LimitValues } from '../limits/limit.ts';
 import type { Policy } from '../policy/policy.ts';
-import { causeOf } from '../sys/errno.ts';
-import { readText } from '../sys/files/read.ts';
-import { replaceFile } from '../sys/files/replace-file.ts';
+import { causeOf } from '../../packages/base/io/errno.ts';
+import { readText } from '../../packages/base/io/read.ts';
+import { replaceFile } from '../../packages/base/io/replace-file.ts';
 
 type Limited = Pick<Policy, 'tenants' | 'resellers'>;
 

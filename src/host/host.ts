@@ -1,7 +1,7 @@
 /** The port to this machine, passed in and never imported: a test passes another one. */
 import type { DriverName } from '../policy/document.ts';
-import type { Problem } from '../base/problem.ts';
-import type { Result } from '../base/result.ts';
+import type { Problem } from '../../packages/base/problem.ts';
+import type { Result } from '../../packages/base/result.ts';
 import type { Driver } from './driver.ts';
 import type { Paths } from './paths.ts';
 import { probeDriver } from './probe.ts';

@@ -1,7 +1,7 @@
 /** Changes to the limits that tenants and resellers set for sites: each is on disk before it takes effect. */
 import { fsyncSync, lstatSync, rmSync } from 'node:fs';
-import { causedBy, failed, type Problem } from '../base/problem.ts';
-import { ok, type Result } from '../base/result.ts';
+import { causedBy, failed, type Problem } from '../../packages/base/problem.ts';
+import { ok, type Result } from '../../packages/base/result.ts';
 import type { Policy } from '../policy/policy.ts';
 import {
   areSameHolders,
@@ -11,11 +11,11 @@ import {
   type SiteLimitHolders,
   type SiteLimits,
 } from '../policy/sites/site-limits.ts';
-import { causeOf } from '../sys/errno.ts';
+import { causeOf } from '../../packages/base/io/errno.ts';
 import { lockFile } from '../sys/files/flock.ts';
-import { pinDirectory, type PinnedDirectory } from '../sys/files/pinned-directory.ts';
+import { pinDirectory, type PinnedDirectory } from '../../packages/base/io/pinned-directory.ts';
 import { ensurePrivateDirectory } from '../sys/files/private-file.ts';
-import { removeIfThere, removeLeftovers, replaceIn } from '../sys/files/replace-file.ts';
+import { removeIfThere, removeLeftovers, replaceIn } from '../../packages/base/io/replace-file.ts';
 import type { Paths } from './paths.ts';
 import {
   currentHolders,

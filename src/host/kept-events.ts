@@ -2,12 +2,12 @@
  * The last events of a kind, a line of JSON each, in a file below /var/lib/INSTANCE. The agent or a command, whichever
  * reads first, takes them from the kernel; both see them.
  */
-import { failed, type Problem } from '../base/problem.ts';
-import { ok, type Result } from '../base/result.ts';
-import { causeOf } from '../sys/errno.ts';
+import { failed, type Problem } from '../../packages/base/problem.ts';
+import { ok, type Result } from '../../packages/base/result.ts';
+import { causeOf } from '../../packages/base/io/errno.ts';
 import { lockFile } from '../sys/files/flock.ts';
-import { readText } from '../sys/files/read.ts';
-import { replaceFile } from '../sys/files/replace-file.ts';
+import { readText } from '../../packages/base/io/read.ts';
+import { replaceFile } from '../../packages/base/io/replace-file.ts';
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 

@@ -17,9 +17,9 @@
  */
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import type { KilledProcess } from '../usage/incident.ts';
-import { errnoOf } from '../sys/errno.ts';
+import { errnoOf } from '../../packages/base/io/errno.ts';
 import { seekEnd } from '../sys/syscalls.ts';
-import { printable } from '../base/printable.ts';
+import { printable } from '../../packages/base/printable.ts';
 
 export interface OomKill extends KilledProcess {
   /** Path of the cgroup whose limit was hit, from the root of the hierarchy: `/bulkhead/u1001`. */

@@ -5,7 +5,7 @@
  * cgroup, such as a root shell of `su` and the daemons started from it, are never killed, nor are this program and its
  * parents. A pid cannot be reused between inspection and signal (`pidfd.ts`).
  */
-import { printable } from '../base/printable.ts';
+import { printable } from '../../packages/base/printable.ts';
 import { largestProcess } from '../sys/processes/largest-process.ts';
 import type { Ownership, Uids } from './accounts/ownership.ts';
 import { openProcess, type OpenProcess } from '../sys/processes/pidfd.ts';

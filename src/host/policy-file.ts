@@ -1,6 +1,6 @@
 /** The policy file: UTF-8, in XML or a capability's format. sys/files/text-file.ts explains the checks. */
-import type { Problem } from '../base/problem.ts';
-import type { Result } from '../base/result.ts';
+import type { Problem } from '../../packages/base/problem.ts';
+import type { Result } from '../../packages/base/result.ts';
 import { bytesMax, decodeXml } from '../policy/xml.ts';
 import { readTextFile, type TextFormat } from '../sys/files/text-file.ts';
 

@@ -4,8 +4,8 @@
  */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { failed, type Problem } from '../base/problem.ts';
-import { ok, type Result } from '../base/result.ts';
+import { failed, type Problem } from '../../packages/base/problem.ts';
+import { ok, type Result } from '../../packages/base/result.ts';
 import type { Paths } from './paths.ts';
 import { runFailure } from '../sys/processes/run-bounded.ts';
 import { packageFile } from '../sys/package-files.ts';

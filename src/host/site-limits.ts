@@ -9,8 +9,8 @@
  * needs system calls by FFI, which take long to load.
  */
 import { readdirSync } from 'node:fs';
-import { failed, type Problem } from '../base/problem.ts';
-import { ok, type Result } from '../base/result.ts';
+import { failed, type Problem } from '../../packages/base/problem.ts';
+import { ok, type Result } from '../../packages/base/result.ts';
 import type { SiteLimitSetter } from '../policy/document.ts';
 import { nameOf, type Account } from '../policy/policy.ts';
 import {
@@ -22,7 +22,7 @@ import {
   type SetSiteLimits,
   type SiteLimitHolder,
 } from '../policy/sites/site-limits.ts';
-import { readBounded, textOf } from '../sys/files/regular-file.ts';
+import { readBounded, textOf } from '../../packages/base/io/regular-file.ts';
 import { markHomes } from './accounts/homes.ts';
 import type { Paths } from './paths.ts';
 

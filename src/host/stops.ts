@@ -6,7 +6,7 @@
  * The launcher and the PAM session step check whether there is such a file. Only root can make one.
  */
 import type { Paths } from './paths.ts';
-import { namesIn, readText } from '../sys/files/read.ts';
+import { namesIn, readText } from '../../packages/base/io/read.ts';
 
 export interface Stop {
   readonly uid: number;

@@ -7,7 +7,12 @@
  * v1 refuses a child whose quota exceeds its parent's (EINVAL); on v2 the smaller one wins. So a
  * tenant above its reseller gets the reseller's value on v1.
  */
-import { type CpuFraction, type Quantity, unlimited, type Weight } from '../base/quantity.ts';
+import {
+  type CpuFraction,
+  type Quantity,
+  unlimited,
+  type Weight,
+} from '../../packages/base/quantity.ts';
 import { setCount } from './count.ts';
 import { eachLine } from './flat-file.ts';
 import { pressureFile } from './pressure.ts';

@@ -4,7 +4,7 @@
  * Cgroups play no part: a quota belongs to a uid on one file system. `plan/quota.ts` plans its
  * settings, the same for v1 and v2. Source: quotactl(2).
  */
-import { unlimited } from '../base/quantity.ts';
+import { unlimited } from '../../packages/base/quantity.ts';
 import { full, type KernelSide, type Limit, type Support, type SupportContext } from './limit.ts';
 
 function support(_attribute: string, context: SupportContext): Support {

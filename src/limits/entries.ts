@@ -1,5 +1,5 @@
 /** Web entries: requests served concurrently. Web servers enforce it, since no cgroup counts requests. */
-import { unlimited } from '../base/quantity.ts';
+import { unlimited } from '../../packages/base/quantity.ts';
 import { type KernelSide, type Limit, type Support } from './limit.ts';
 
 const byWebServers: Support = {

@@ -7,7 +7,7 @@
  *     254:0 1048576                                        blkio.throttle.read_bps_device
  *     254:0 Read 4096                                      blkio.throttle.io_service_bytes
  */
-import { unlimited } from '../base/quantity.ts';
+import { unlimited } from '../../packages/base/quantity.ts';
 import { parseCount } from './count.ts';
 import { eachLine } from './flat-file.ts';
 import type { LimitValues } from './limit.ts';

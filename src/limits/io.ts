@@ -8,7 +8,7 @@
  *
  * v1 counts only writes that bypass the page cache, and does not sum a hierarchy.
  */
-import { formatQuantity, unlimited } from '../base/quantity.ts';
+import { formatQuantity, unlimited } from '../../packages/base/quantity.ts';
 import { parseCount } from './count.ts';
 import { eachLine } from './flat-file.ts';
 import {

@@ -4,7 +4,12 @@
  * One file per limit, one row in `limits.ts`. Everything is derived from these rows: the parser, the
  * schema, `explain`, the reference page, completion, the plan, `doctor` and the samples.
  */
-import type { Quantity, QuantityKind, QuantityTypes, Unlimited } from '../base/quantity.ts';
+import type {
+  Quantity,
+  QuantityKind,
+  QuantityTypes,
+  Unlimited,
+} from '../../packages/base/quantity.ts';
 
 /** The kernel's resource controllers, by their cgroup v2 names. v1 calls `io` `blkio`. */
 export type Controller = 'cpu' | 'memory' | 'io' | 'pids';

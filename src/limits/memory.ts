@@ -7,7 +7,7 @@
  * v1 counts memory and swap together (`memory.memsw`), which may never be below the memory limit.
  * The kernel rounds every value down to whole pages.
  */
-import { type Bytes, type Quantity, unlimited } from '../base/quantity.ts';
+import { type Bytes, type Quantity, unlimited } from '../../packages/base/quantity.ts';
 import { parseCount, setCount } from './count.ts';
 import { eachLine } from './flat-file.ts';
 import { pressureFile } from './pressure.ts';

@@ -1,5 +1,5 @@
 /** Network bandwidth, both ways. */
-import { unlimited } from '../base/quantity.ts';
+import { unlimited } from '../../packages/base/quantity.ts';
 import { notYet, type KernelSide, type Limit } from './limit.ts';
 
 const kernel: KernelSide = { settings: () => [], counters: [], support: () => notYet };

@@ -3,7 +3,7 @@
  *
  * Source: cgroup-v2.rst "PID Interface Files"; the same files in v1.
  */
-import { type Quantity, unlimited } from '../base/quantity.ts';
+import { type Quantity, unlimited } from '../../packages/base/quantity.ts';
 import { setCount } from './count.ts';
 import { eachLine } from './flat-file.ts';
 import { full, missingController, setting, type KernelSide, type Limit } from './limit.ts';

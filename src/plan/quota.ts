@@ -5,7 +5,7 @@
  * quotas by other means, too. Once the tenant, or that part of its `<disk>`, is removed from the policy, Bulkhead
  * restores the earlier value. If the file system is missing or has no quotas now, the quota stays as it is.
  */
-import { unlimited, type Quantity } from '../base/quantity.ts';
+import { unlimited, type Quantity } from '../../packages/base/quantity.ts';
 import { nameOf, type Policy, type Tenant } from '../policy/policy.ts';
 
 /** `undefined`: no limit. Quotas count blocks of 1 KiB. */

@@ -16,7 +16,7 @@ import {
   type LimitValues,
   type SettingContext,
 } from '../limits/limit.ts';
-import { unlimited } from '../base/quantity.ts';
+import { unlimited } from '../../packages/base/quantity.ts';
 import { nameOf, siteName, type Policy, type Site, type Tenant } from '../policy/policy.ts';
 import { wantedQuotas, type QuotaContext, type WantedQuotas } from './quota.ts';
 

@@ -1,8 +1,8 @@
 /** Changes given on a command line: `cpu=150%`, `memory.soft=3GiB`, `package=business`, `cpu=`. */
 import { attributes, findAttribute, limits } from '../limits/limits.ts';
 import type { LimitKey } from '../limits/limit.ts';
-import { quantityKinds } from '../base/quantity.ts';
-import { fail, ok, type Result } from '../base/result.ts';
+import { quantityKinds } from '../../packages/base/quantity.ts';
+import { fail, ok, type Result } from '../../packages/base/result.ts';
 import { suggestion } from './diagnostic.ts';
 import { parseLimit } from './parse-limit.ts';
 

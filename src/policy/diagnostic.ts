@@ -1,5 +1,5 @@
 /** A mistake in a policy, with its position and a remedy: `file:line:column: error: message`. */
-import { printable } from '../base/printable.ts';
+import { printable } from '../../packages/base/printable.ts';
 
 type DiagnosticSeverity = 'error' | 'warning' | 'note';
 

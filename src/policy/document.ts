@@ -1,7 +1,7 @@
 /** The policy as written: every value with its position. Nothing is inherited here yet. */
 import type { LimitKey } from '../limits/limit.ts';
-import type { TrustLevel } from './trust-level.ts';
-import type { Quantity } from '../base/quantity.ts';
+import type { TrustLevel } from '../../packages/modules/core/evidence/trust-level.ts';
+import type { Quantity } from '../../packages/base/quantity.ts';
 import type { Diagnostics, Located, Span } from './diagnostic.ts';
 import type { JailElement } from './jail.ts';
 import type { AgentSettings } from './settings.ts';

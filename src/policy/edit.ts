@@ -6,7 +6,7 @@
  * a command can fix them.
  */
 import { limits } from '../limits/limits.ts';
-import { fail, ok, type Result } from '../base/result.ts';
+import { fail, ok, type Result } from '../../packages/base/result.ts';
 import type { Assignment } from './assignment.ts';
 import {
   Diagnostics,
@@ -27,7 +27,7 @@ import {
   type InsertPoint,
 } from './xml-edit.ts';
 import { parsePolicy } from './parse.ts';
-import { count } from '../base/list.ts';
+import { count } from '../../packages/base/list.ts';
 import { childrenOf, parseXml, xmlAttribute, type XmlElement } from './xml.ts';
 
 /** The element to edit. */

@@ -1,7 +1,7 @@
 /** Each limit of a tenant, or of one of its sites: its value, and the line that set it. */
 import type { LimitValues } from '../limits/limit.ts';
 import { attributes, limitAttribute, type KeyedAttribute } from '../limits/limits.ts';
-import { formatQuantity, unlimited, type Quantity } from '../base/quantity.ts';
+import { formatQuantity, unlimited, type Quantity } from '../../packages/base/quantity.ts';
 import type { LineIndex } from './diagnostic.ts';
 import type { Jail } from './jail.ts';
 import {

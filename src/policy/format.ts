@@ -1,7 +1,7 @@
 /** Prints a PolicyDocument as policy text, for policies that were not written as one. */
 import type { LimitKey } from '../limits/limit.ts';
 import { limitAttribute, attributes } from '../limits/limits.ts';
-import { formatQuantity } from '../base/quantity.ts';
+import { formatQuantity } from '../../packages/base/quantity.ts';
 import type { Located } from './diagnostic.ts';
 import type { LimitBlock, PolicyDocument, TenantElement, TenantName } from './document.ts';
 import { escapeAttribute } from './xml-edit.ts';

@@ -8,7 +8,7 @@
  *
  *     <site name="shop.example"><jail profile="strict" home="/home/alice/shop"/></site>
  */
-import { fail, ok, type Result } from '../base/result.ts';
+import { fail, ok, type Result } from '../../packages/base/result.ts';
 import type { Located, Span } from './diagnostic.ts';
 
 /** `none` cancels an inherited jail. */

@@ -2,8 +2,8 @@
 import { attributes as limitAttributes, findAttribute } from '../limits/limits.ts';
 import { alertTopics, alertTopicWords, findAlertTopic } from '../limits/alert-topics.ts';
 import { severities, type LimitKey } from '../limits/limit.ts';
-import { formatDuration } from '../base/duration.ts';
-import type { Result } from '../base/result.ts';
+import { formatDuration } from '../../packages/base/duration.ts';
+import type { Result } from '../../packages/base/result.ts';
 import { suggestion, type Diagnostics, type Located } from './diagnostic.ts';
 import {
   defaultSettings,

@@ -1,7 +1,7 @@
 /** Parses the value of a limit, as written in a policy or on a command line. */
 import { limits } from '../limits/limits.ts';
 import type { LimitKey } from '../limits/limit.ts';
-import { quantityKinds, unlimited, type Quantity } from '../base/quantity.ts';
+import { quantityKinds, unlimited, type Quantity } from '../../packages/base/quantity.ts';
 
 /** Parses one value according to the vocabulary; `undefined` for a limit that does not exist. */
 export function parseLimit(key: LimitKey, text: string) {

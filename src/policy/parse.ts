@@ -5,8 +5,8 @@
  * values of those that passed.
  */
 import type { LimitKey } from '../limits/limit.ts';
-import type { TrustLevel } from './trust-level.ts';
-import type { Quantity } from '../base/quantity.ts';
+import type { TrustLevel } from '../../packages/modules/core/evidence/trust-level.ts';
+import type { Quantity } from '../../packages/base/quantity.ts';
 import { checkElement } from './check-element.ts';
 import { Diagnostics, type Located, type Span } from './diagnostic.ts';
 import type {

@@ -4,7 +4,7 @@
  * Plain data: the process that reads a policy sends it to the agent.
  */
 import type { LimitKey, LimitValues } from '../limits/limit.ts';
-import type { Quantity } from '../base/quantity.ts';
+import type { Quantity } from '../../packages/base/quantity.ts';
 import { type Located } from './diagnostic.ts';
 import type {
   DriverName,
@@ -18,7 +18,7 @@ import type {
 import type { Jail, JailElement } from './jail.ts';
 import type { AgentSettings } from './settings.ts';
 import type { OwnLimit, SetSiteLimits } from './sites/site-limits.ts';
-import { printable } from '../base/printable.ts';
+import { printable } from '../../packages/base/printable.ts';
 
 /** The relevant fields of one line of /etc/passwd. */
 export interface Account {

@@ -2,9 +2,9 @@
  * The kinds of attribute values, apart from the quantities of limits (`base/quantity.ts`). A new kind is one entry
  * here: the parser, the schema and the reference page read it.
  */
-import { durationPattern, parseDuration, formatDuration } from '../base/duration.ts';
-import { quantityKinds } from '../base/quantity.ts';
-import { fail, ok, type Result } from '../base/result.ts';
+import { durationPattern, parseDuration, formatDuration } from '../../packages/base/duration.ts';
+import { quantityKinds } from '../../packages/base/quantity.ts';
+import { fail, ok, type Result } from '../../packages/base/result.ts';
 import { siteLimitSetters, type SiteLimitSetters, type UidRange } from './document.ts';
 
 interface ValueKindSpec<T> {

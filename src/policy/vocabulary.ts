@@ -4,7 +4,7 @@
  */
 import { severities } from '../limits/limit.ts';
 import { limits } from '../limits/limits.ts';
-import { trustLevels } from './trust-level.ts';
+import { trustLevels } from '../../packages/modules/core/evidence/trust-level.ts';
 import type { ValueKindName } from './value-kinds.ts';
 import { jailProfiles, pathAccesses } from './jail.ts';
 import { driverNames } from './document.ts';

@@ -4,7 +4,7 @@
  */
 import { limitAttribute } from '../limits/limits.ts';
 import type { LimitKey } from '../limits/limit.ts';
-import { formatQuantity, unlimited, type Quantity } from '../base/quantity.ts';
+import { formatQuantity, unlimited, type Quantity } from '../../packages/base/quantity.ts';
 import type { Diagnostics } from './diagnostic.ts';
 import {
   isWritten,

@@ -6,8 +6,8 @@
  * text, between the offsets.
  */
 import { SaxesParser } from 'saxes';
-import type { Cause } from '../base/problem.ts';
-import { fail, ok, type Result } from '../base/result.ts';
+import type { Cause } from '../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../packages/base/result.ts';
 import { Diagnostics, type Located, type Span } from './diagnostic.ts';
 
 export const bytesMax = 16 * 2 ** 20;

@@ -13,9 +13,9 @@
  */
 import { DatabaseSync } from 'node:sqlite';
 import { statSync } from 'node:fs';
-import { quoted } from '../sys/errno.ts';
-import { failed, type Cause, type Problem } from '../base/problem.ts';
-import { fail, ok, type Result } from '../base/result.ts';
+import { quoted } from '../../packages/base/io/errno.ts';
+import { failed, type Cause, type Problem } from '../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../packages/base/result.ts';
 import { ensurePrivateDirectory, ensurePrivateFile } from '../sys/files/private-file.ts';
 import { setAside, type Mark } from './set-aside.ts';
 import { describeSqlite, isDamage, isSqliteError, leavesOpen } from './sqlite-error.ts';

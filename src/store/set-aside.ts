@@ -6,9 +6,9 @@
  *     metrics.db.damaged-20270114T100359123Z-wal   metrics.db.version-7-wal
  */
 import { readdirSync, renameSync, rmSync, statSync } from 'node:fs';
-import type { Cause } from '../base/problem.ts';
-import { fail, ok, type Result } from '../base/result.ts';
-import { causeOf, errnoOf } from '../sys/errno.ts';
+import type { Cause } from '../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../packages/base/result.ts';
+import { causeOf, errnoOf } from '../../packages/base/io/errno.ts';
 
 const keptMax = 3;
 const keptBytesMax = 2 ** 30;

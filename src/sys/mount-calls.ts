@@ -5,7 +5,7 @@
  * Sources: open_tree(2), move_mount(2), fsopen(2), mount_setattr(2), openat2(2), setns(2), pivot_root(2).
  */
 import koffi from 'koffi';
-import { errnoName } from './errno.ts';
+import { errnoName } from '../../packages/base/io/errno.ts';
 
 const libc = koffi.load('libc.so.6');
 

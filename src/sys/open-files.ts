@@ -1,5 +1,5 @@
 /** The number of files that this process may have open. */
-import { readText } from './files/read.ts';
+import { readText } from '../../packages/base/io/read.ts';
 import { raiseFileLimit } from './syscalls.ts';
 
 /** Parses `Max open files   1024   524288   files`. Source: proc_pid_limits(5). */

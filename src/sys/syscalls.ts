@@ -6,8 +6,8 @@
  */
 import { closeSync, constants } from 'node:fs';
 import koffi from 'koffi';
-import type { Errno } from '../base/problem.ts';
-import { errnoName } from './errno.ts';
+import type { Errno } from '../../packages/base/problem.ts';
+import { errnoName } from '../../packages/base/io/errno.ts';
 
 const libc = koffi.load('libc.so.6');
 

@@ -5,9 +5,9 @@
  */
 import { closeSync, constants, openSync } from 'node:fs';
 import koffi from 'koffi';
-import { failed, type Problem } from '../base/problem.ts';
-import { ok, type Result } from '../base/result.ts';
-import { causeOf, errnoName } from './errno.ts';
+import { failed, type Problem } from '../../packages/base/problem.ts';
+import { ok, type Result } from '../../packages/base/result.ts';
+import { causeOf, errnoName } from '../../packages/base/io/errno.ts';
 
 const libc = koffi.load('libc.so.6');
 const cIoctl = libc.func('int ioctl(int fd, unsigned long request, void *value)');

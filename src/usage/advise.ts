@@ -7,7 +7,7 @@
  */
 import type { LimitKey } from '../limits/limit.ts';
 import { limitAttribute } from '../limits/limits.ts';
-import { formatQuantity, type Quantity, type QuantityKind } from '../base/quantity.ts';
+import { formatQuantity, type Quantity, type QuantityKind } from '../../packages/base/quantity.ts';
 import type { MetricKey } from './metrics.ts';
 import { times } from './numbers.ts';
 

@@ -1,7 +1,7 @@
 /** Compares two samples of counters, and returns the limits that were hit in between. */
 import type { Counters, FaultRule, LimitKey, LimitValues } from '../limits/limit.ts';
 import { limits } from '../limits/limits.ts';
-import { unlimited } from '../base/quantity.ts';
+import { unlimited } from '../../packages/base/quantity.ts';
 import type { Fault } from './fault.ts';
 import { growth, type Reading } from './measure.ts';
 import { kindOf } from './member.ts';

@@ -9,7 +9,7 @@
  * are escaped, and long ones are cut.
  */
 import { limitAttribute } from '../limits/limits.ts';
-import { quantityKinds, type QuantityKind } from '../base/quantity.ts';
+import { quantityKinds, type QuantityKind } from '../../packages/base/quantity.ts';
 import { otherTopic, topics, type Resource, type Topic } from './incident-topics.ts';
 import {
   cut,
@@ -21,8 +21,8 @@ import {
 } from './top-users.ts';
 import type { Incident, KilledProcess, Snapshot } from './incident.ts';
 import { kindOf, uidOf } from './member.ts';
-import { shortBytes } from '../base/bytes.ts';
-import { count, listSome } from '../base/list.ts';
+import { shortBytes } from '../../packages/base/bytes.ts';
+import { count, listSome } from '../../packages/base/list.ts';
 import { faultsWithoutLimit } from './faults-without-limit.ts';
 import { refusedLinks } from './refused-links.ts';
 import { refusedTries } from './refused-tries.ts';

@@ -1,5 +1,5 @@
 /** Describes symbolic links that the symlink guard refused. */
-import { count, listSome } from '../base/list.ts';
+import { count, listSome } from '../../packages/base/list.ts';
 import type { LimitKey } from '../limits/limit.ts';
 import { alertTopics } from '../limits/alert-topics.ts';
 import type { RefusedLink, Snapshot } from './incident.ts';

@@ -2,7 +2,7 @@
  * Describes refusals at the entries limit: requests to a web server, with pages and clients, and commands of `bulkhead
  * exec --entry`.
  */
-import { count, listSome } from '../base/list.ts';
+import { count, listSome } from '../../packages/base/list.ts';
 import type { LimitKey } from '../limits/limit.ts';
 import type { RefusedRequest, Snapshot } from './incident.ts';
 import { cut } from './top-users.ts';

@@ -1,5 +1,5 @@
 /** Describes a tenant's attempts to get past its jail. */
-import { count, listSome } from '../base/list.ts';
+import { count, listSome } from '../../packages/base/list.ts';
 import type { LimitKey } from '../limits/limit.ts';
 import { alertTopics } from '../limits/alert-topics.ts';
 import type { RefusedTry, Snapshot } from './incident.ts';

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { after, before, describe, test } from 'node:test';
-import { formatProblem } from '../../src/base/problem.ts';
+import { formatProblem } from '../../packages/base/problem.ts';
 import type { Advice, AdviseResponse, UsageResponse } from '../../src/agent/api/api.ts';
-import { quantityKinds } from '../../src/base/quantity.ts';
+import { quantityKinds } from '../../packages/base/quantity.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { RunningAgent } from './running-agent.ts';
 

@@ -8,8 +8,8 @@ import { connect, type AddressInfo, type Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { socketOf } from '../../src/agent/api/client.ts';
-import { eventually, patienceMilliseconds } from '../../src/testing/patience.ts';
-import { freePort } from '../../src/testing/free-port.ts';
+import { eventually, patienceMilliseconds } from '../../testing/patience.ts';
+import { freePort } from '../../testing/free-port.ts';
 import type {
   AlertsTestResponse,
   IncidentResponse,
@@ -19,7 +19,7 @@ import type {
   TopResponse,
   UsageResponse,
 } from '../../src/agent/api/api.ts';
-import { readText } from '../../src/sys/files/read.ts';
+import { readText } from '../../packages/base/io/read.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { program, RunningAgent } from './running-agent.ts';
 

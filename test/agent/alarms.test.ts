@@ -7,19 +7,16 @@ import { describe, test } from 'node:test';
 import { Alerts } from '../../src/agent/alerts/alerts.ts';
 import { mailText } from '../../src/agent/alerts/message.ts';
 import type { Alarm } from '../../src/agent/part.ts';
-import { ok } from '../../src/base/result.ts';
+import { ok } from '../../packages/base/result.ts';
 import { StateCheck } from '../../src/host/state-check.ts';
-import {
-  refusedAlarm as gateRefused,
-  stateAlarm,
-} from '../../src/kernel-modules/io/gate/gate-part.ts';
+import { refusedAlarm as gateRefused, stateAlarm } from '../../src/modules/io/gate/gate-part.ts';
 import type { AlertRule } from '../../src/policy/settings.ts';
 import {
   alarmOfState,
   alarmOfTenants,
   refusedAlarm,
 } from '../../src/placement/core/strict-alarms.ts';
-import { eventually } from '../../src/testing/patience.ts';
+import { eventually } from '../../testing/patience.ts';
 
 const hour = 3_600_000;
 const noon = Date.UTC(2026, 10, 24, 12);

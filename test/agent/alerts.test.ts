@@ -1,5 +1,5 @@
 /** Alerts, against real receivers on this host: an SMTP server, a sendmail, an HTTP server. */
-import '../../src/testing/guard/here.ts';
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -18,15 +18,15 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { SMTPServer } from 'smtp-server';
-import { failed, formatProblem } from '../../src/base/problem.ts';
-import { ok } from '../../src/base/result.ts';
+import { failed, formatProblem } from '../../packages/base/problem.ts';
+import { ok } from '../../packages/base/result.ts';
 import { Alerts, type AlertLedger, type AlertsOptions } from '../../src/agent/alerts/alerts.ts';
 import { isMailAddress, receiverOf, type AlertWho } from '../../src/agent/alerts/receiver.ts';
 import type { AlertRule, AlertSettings } from '../../src/policy/settings.ts';
 import type { Incident, Snapshot } from '../../src/usage/incident.ts';
 import { uidOf, type Member } from '../../src/usage/member.ts';
 import { metricKeys, type MetricKey } from '../../src/usage/metrics.ts';
-import { eventually } from '../../src/testing/patience.ts';
+import { eventually } from '../../testing/patience.ts';
 
 const hour = 3_600_000;
 const noon = Date.UTC(2026, 10, 24, 12);

@@ -1,5 +1,5 @@
 /** The metrics page, read by a parser of its own, by promtool, and by a Prometheus server. */
-import '../../src/testing/guard/here.ts';
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,8 +10,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import type { StatusResponse, Who } from '../../src/agent/api/api.ts';
-import { freePort } from '../../src/testing/free-port.ts';
-import { eventually } from '../../src/testing/patience.ts';
+import { freePort } from '../../testing/free-port.ts';
+import { eventually } from '../../testing/patience.ts';
 import { contentTypes, formatFor } from '../../src/agent/metrics/content-type.ts';
 import {
   exposition,

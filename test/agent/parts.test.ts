@@ -16,10 +16,10 @@ import { followFiles } from '../../src/agent/watch.ts';
 import { EvidenceReader, type ProcessSet } from '../../src/host/evidence/evidence-reader.ts';
 import { commandText, parseStat, parseStatus } from '../../src/host/evidence/process-evidence.ts';
 import { oomKillsIn, parseOomKill } from '../../src/host/kernel-log.ts';
-import { readText } from '../../src/sys/files/read.ts';
+import { readText } from '../../packages/base/io/read.ts';
 import { serviceNotifier } from '../../src/sys/sockets/systemd-notify.ts';
-import { eventually } from '../../src/testing/patience.ts';
-import { formatProblem } from '../../src/base/problem.ts';
+import { eventually } from '../../testing/patience.ts';
+import { formatProblem } from '../../packages/base/problem.ts';
 import { metricKeys, type MetricKey } from '../../src/usage/metrics.ts';
 import { readSecret } from '../../src/sys/files/secret-file.ts';
 

@@ -8,9 +8,9 @@ import { releaseAll } from '../../src/apply/apply.ts';
 import { socketOf } from '../../src/agent/api/client.ts';
 import type { StatusResponse } from '../../src/agent/api/api.ts';
 import type { Host } from '../../src/host/host.ts';
-import { readText } from '../../src/sys/files/read.ts';
-import { eventually, patienceMilliseconds } from '../../src/testing/patience.ts';
-import { treeElement } from '../../src/testing/tree-host.ts';
+import { readText } from '../../packages/base/io/read.ts';
+import { eventually, patienceMilliseconds } from '../../testing/patience.ts';
+import { treeElement } from '../../testing/tree-host.ts';
 
 export const program = fileURLToPath(new URL('../../bulkhead', import.meta.url));
 

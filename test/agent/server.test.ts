@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { ControlServer } from '../../src/agent/api/server.ts';
-import { freePort } from '../../src/testing/free-port.ts';
+import { freePort } from '../../testing/free-port.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'bulkhead-server-'));
 after(() => rmSync(directory, { recursive: true, force: true }));

@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import type { ErrorResponse, SetLimitsResponse } from '../../src/agent/api/api.ts';
 import { releaseAll } from '../../src/apply/apply.ts';
 import type { Explanation } from '../../src/policy/explain.ts';
-import { eventually } from '../../src/testing/patience.ts';
+import { eventually } from '../../testing/patience.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { program, RunningAgent } from './running-agent.ts';
 

@@ -11,7 +11,7 @@ import type {
   TopRow,
   UsageResponse,
 } from '../../src/agent/api/api.ts';
-import { readText } from '../../src/sys/files/read.ts';
+import { readText } from '../../packages/base/io/read.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { program, RunningAgent } from './running-agent.ts';
 

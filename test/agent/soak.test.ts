@@ -11,7 +11,7 @@ import { connect } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { socketOf } from '../../src/agent/api/client.ts';
-import { readText } from '../../src/sys/files/read.ts';
+import { readText } from '../../packages/base/io/read.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { RunningAgent } from './running-agent.ts';
 

@@ -9,9 +9,9 @@ import { existsSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import type { StatusResponse } from '../../src/agent/api/api.ts';
 import { lockFile } from '../../src/sys/files/flock.ts';
-import { readText } from '../../src/sys/files/read.ts';
-import { eventually, longPatienceMilliseconds } from '../../src/testing/patience.ts';
-import '../../src/testing/guard/here.ts';
+import { readText } from '../../packages/base/io/read.ts';
+import { eventually, longPatienceMilliseconds } from '../../testing/patience.ts';
+import '../../testing/guard/here.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { program, RunningAgent } from './running-agent.ts';
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { withChange, type SiteChange } from '../../src/agent/site-limits/wanted-change.ts';
-import type { CpuFraction } from '../../src/base/quantity.ts';
+import type { CpuFraction } from '../../packages/base/quantity.ts';
 import {
   limitedSitesMax,
   servedSitesMax,

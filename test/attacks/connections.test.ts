@@ -11,7 +11,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { socketOf } from '../../src/agent/api/client.ts';
-import { freePort } from '../../src/testing/free-port.ts';
+import { freePort } from '../../testing/free-port.ts';
 import { RunningAgent } from '../agent/running-agent.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { buildProgram, programsReady } from '../placer/programs.ts';

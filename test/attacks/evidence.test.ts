@@ -22,7 +22,7 @@ import { after, test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EvidenceReader, type ProcessSet } from '../../src/host/evidence/evidence-reader.ts';
 import { statusValue } from '../../src/sys/processes/process-status.ts';
-import { readText } from '../../src/sys/files/read.ts';
+import { readText } from '../../packages/base/io/read.ts';
 import type { ProcessEvidence } from '../../src/usage/incident.ts';
 
 const [attacker, other] = [64_241, 64_242];

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { readText } from '../../src/sys/files/read.ts';
+import { readText } from '../../packages/base/io/read.ts';
 
 export const skip =
   process.getuid?.() !== 0

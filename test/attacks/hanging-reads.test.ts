@@ -2,7 +2,7 @@
  * A process that makes whoever reads about it wait for ever, where root asks what processes of php-fpm do, and who holds a
  * socket: it costs its own account that alone. The attack in C says how.
  */
-import '../../src/testing/guard/here.ts';
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,7 +11,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { release } from 'node:os';
 import { test } from 'node:test';
 import { listeningSockets, processesOf } from '../../src/confine/io/listening.ts';
-import { eventually, patienceMilliseconds } from '../../src/testing/patience.ts';
+import { eventually, patienceMilliseconds } from '../../testing/patience.ts';
 import { worksOf } from '../../src/web/io/fpm/idle/master-work.ts';
 import { keyOf, type JailKey } from '../../src/jail/core/jail-key.ts';
 import { parseMark, type Mark } from '../../src/jail/core/mark.ts';

@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import { buildModule } from '../kernel-modules/core/elf-builder.ts';
+import { buildModule } from '../../packages/modules/test/core/elf-builder.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'bulkhead-attack-files-'));
 after(() => rmSync(root, { recursive: true, force: true }));

@@ -20,7 +20,7 @@ import { fileURLToPath } from 'node:url';
 import { after, test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { applyPolicy, releaseAll } from '../../src/apply/apply.ts';
-import { treeElement, treeHost } from '../../src/testing/tree-host.ts';
+import { treeElement, treeHost } from '../../testing/tree-host.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { messageOf, mustApply, policyOf } from '../conformance/suite.ts';
 

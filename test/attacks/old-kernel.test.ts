@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { pathsOf } from '../../src/host/paths.ts';
-import { treeElement } from '../../src/testing/tree-host.ts';
+import { treeElement } from '../../testing/tree-host.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { buildProgram, programsReady } from '../placer/programs.ts';
 

@@ -27,7 +27,7 @@ import { buildProgram, programsReady } from '../placer/programs.ts';
 import { mustApply } from '../conformance/suite.ts';
 import { body, instance, kill, read, Stage, uids } from '../placer/stage.ts';
 import type { PlacerHierarchy } from '../../src/host/placer/protocol.ts';
-import { patienceMilliseconds } from '../../src/testing/patience.ts';
+import { patienceMilliseconds } from '../../testing/patience.ts';
 
 const here = hostHere(instance);
 const ready = await programsReady();

@@ -8,9 +8,9 @@ import { globSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { jailTools, runInJail } from '../../src/kernel-modules/io/rebuild/sandbox.ts';
-import { makeJailCgroup } from '../../src/kernel-modules/io/rebuild/sandbox-cgroup.ts';
-import { formatCause, formatProblem } from '../../src/base/problem.ts';
+import { jailTools, runInJail } from '../../packages/modules/io/rebuild/sandbox.ts';
+import { makeJailCgroup } from '../../src/modules/io/sandbox-cgroup.ts';
+import { formatCause, formatProblem } from '../../packages/base/problem.ts';
 
 const bounds = { memoryBytes: 256 * 2 ** 20, processes: 64 };
 const tools = jailTools();
@@ -32,6 +32,7 @@ test('makeJailCgroup() limits the memory of all processes together', { skip }, a
   const run = await runInJail({
     command: ['sh', '-c', `for n in 1 2 3 4 5 6 7 8; do { ${held}; } & done; wait; echo done`],
     writable: '/build',
+    makeCgroup: makeJailCgroup,
     limits: { ...bounds, addressSpaceBytes: 200 * 2 ** 20 },
     onLine: (line) => lines.push(line),
   });
@@ -46,6 +47,7 @@ test('makeJailCgroup() counts files in memory too', { skip }, async () => {
   const run = await runInJail({
     command: ['sh', '-c', 'head -c 400M /dev/zero >big; exec stat -c "%s" big'],
     writable: '/build',
+    makeCgroup: makeJailCgroup,
     limits: { ...bounds, writableBytes: 2 ** 30 },
   });
   assert.ok(run.ok, run.ok ? '' : formatProblem(run.error));
@@ -53,7 +55,7 @@ test('makeJailCgroup() counts files in memory too', { skip }, async () => {
 });
 
 test('makeJailCgroup() removes what a killed run left behind', { skip }, async () => {
-  const jail = new URL('../../src/kernel-modules/io/rebuild/sandbox.ts', import.meta.url).href;
+  const jail = new URL('../../packages/modules/io/rebuild/sandbox.ts', import.meta.url).href;
   const program = `
     const { runInJail } = await import(${JSON.stringify(jail)});
     await runInJail({ command: ['sh', '-c', 'echo ready; sleep 600'], writable: '/w',

@@ -2,7 +2,7 @@
  * Processes that say to be php-fpm and have much memory like a scoreboard: root reads of it only so much, and others' requests
  * are known all the same. The attack in C says how.
  */
-import '../../src/testing/guard/here.ts';
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';

@@ -14,7 +14,7 @@ import { test, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import type { Host } from '../../src/host/host.ts';
 import { statusValue } from '../../src/sys/processes/process-status.ts';
-import { readText } from '../../src/sys/files/read.ts';
+import { readText } from '../../packages/base/io/read.ts';
 import { program, RunningAgent } from '../agent/running-agent.ts';
 import { hostHere } from '../conformance/host-here.ts';
 

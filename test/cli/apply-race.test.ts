@@ -1,12 +1,12 @@
 /** An apply that waited for another one applies the policy as it is then, not as it was before. */
-import '../../src/testing/guard/here.ts';
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { after, test } from 'node:test';
 import { pathsOf } from '../../src/host/paths.ts';
-import { treeElement } from '../../src/testing/tree-host.ts';
+import { treeElement } from '../../testing/tree-host.ts';
 import { hostHere } from '../conformance/host-here.ts';
 
 const instance = 'bulkhead-apply-race';

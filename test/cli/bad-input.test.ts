@@ -16,7 +16,7 @@ import {
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { patienceMilliseconds } from '../../src/testing/patience.ts';
+import { patienceMilliseconds } from '../../testing/patience.ts';
 
 const program = fileURLToPath(new URL('../../bulkhead', import.meta.url));
 const isRoot = process.getuid?.() === 0;

@@ -1,5 +1,5 @@
 /** `bulkhead exec --entry` on the real kernel, with each shell as /bin/sh, for a uid without an account. */
-import '../../src/testing/guard/here.ts';
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import {
   execFileSync,
@@ -12,7 +12,7 @@ import {
 import { once } from 'node:events';
 import * as fs from 'node:fs';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
-import { eventually, patienceMilliseconds } from '../../src/testing/patience.ts';
+import { eventually, patienceMilliseconds } from '../../testing/patience.ts';
 import { HangingProcess, skip as noAttack } from '../attacks/hanging-process.ts';
 import { findTree, launchText, removeCgroup, shellPrefix, shells } from './launch-stage.ts';
 

@@ -1,7 +1,7 @@
 // `bulkhead exec` on the real kernel: real cgroups of an instance of its own, and a real account, both
 // removed afterwards. The most important tests run three times, with dash, busybox and bash as /bin/sh.
 
-import '../../src/testing/guard/here.ts';
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import type { SpawnSyncReturns, StdioOptions } from 'node:child_process';
@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { publishAccounts, withdrawAccounts } from '../../src/host/cgroups/launch-accounts.ts';
 import { pathsOf } from '../../src/host/paths.ts';
-import { patienceMilliseconds } from '../../src/testing/patience.ts';
+import { patienceMilliseconds } from '../../testing/patience.ts';
 import { findTree, launchText, pause, removeCgroup, shellPrefix, shells } from './launch-stage.ts';
 
 const launcher = new URL('../../libexec/bulkhead-exec', import.meta.url).pathname;

@@ -1,5 +1,5 @@
 /** The package as users get it: packed, installed elsewhere, and run. */
-import '../../src/testing/guard/here.ts';
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import {
@@ -15,40 +15,18 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { UsageResponse } from '../../src/agent/api/api.ts';
 import { makeWholeProgram } from '../../src/cli/program.ts';
-import { longPatienceMilliseconds } from '../../src/testing/patience.ts';
+import { longPatienceMilliseconds } from '../../testing/patience.ts';
 import { RunningAgent } from '../agent/running-agent.ts';
 import { hostHere } from '../conformance/host-here.ts';
-import { buildModule, sampleModinfo } from '../kernel-modules/core/elf-builder.ts';
+import { putLibraryFiles } from '../../packages/modules/test/library-files.ts';
 import { capabilities } from '../../src/capabilities.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-
-const release = '6.12.118';
-
-/** Writes a small kernel, and a module that it does not know, as in docs/modules-library.md. */
-function putLibraryFiles(directory: string): void {
-  const put = (path: string, content: string | Uint8Array) => {
-    mkdirSync(dirname(join(directory, path)), { recursive: true });
-    writeFileSync(join(directory, path), content);
-  };
-  const headers = `kernel/usr/src/linux-headers-${release}`;
-  const exported = ['module_layout', 'printk'].map(
-    (name) => `0x00000001\t${name}\tvmlinux\tEXPORT_SYMBOL\t\n`,
-  );
-  put(`${headers}/Module.symvers`, exported.join(''));
-  put(`${headers}/include/config/kernel.release`, `${release}\n`);
-  put(`kernel/boot/config-${release}`, 'CONFIG_MODVERSIONS=y\nCONFIG_MODULE_SIG=y\n');
-  const built = { layoutCrc: 1, imports: [{ name: 'printk', crc: 1 }] };
-  const own = buildModule({ ...built, name: 'own' });
-  put(`kernel/lib/modules/${release}/kernel/own.ko`, own);
-  const modinfo = sampleModinfo('driver').filter((each) => each !== 'intree=Y');
-  put('driver.ko', buildModule({ ...built, name: 'driver', modinfo }));
-}
 
 /** Runs every example of the documentation with a program that has the package installed. */
 function tryLibrary(installed: string, program: string): void {

@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { buildModule } from '../kernel-modules/core/elf-builder.ts';
+import { buildModule } from '../../packages/modules/test/core/elf-builder.ts';
 
 const bulkhead = new URL('../../bulkhead', import.meta.url).pathname;
 const root = mkdtempSync(join(tmpdir(), 'bulkhead-policy-file-'));

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { formatProblem } from '../../src/base/problem.ts';
+import { formatProblem } from '../../packages/base/problem.ts';
 import { adviceCommands, isNotable, shellWord } from '../../src/cli/commands/usage/advice.ts';
-import { printable } from '../../src/base/printable.ts';
+import { printable } from '../../packages/base/printable.ts';
 import {
   bytesRate,
   countsText,

@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync, type ChildProcessByStdio } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
-import { eventually } from '../../src/testing/patience.ts';
+import { eventually } from '../../testing/patience.ts';
 
 /** Waits until `condition` holds. A failure contains the text of `describe`. */
 export async function waitFor(condition: () => boolean, describe: () => string): Promise<void> {

@@ -1,5 +1,5 @@
 /** `bulkhead top` on a real terminal: what is on the screen, and that the terminal comes back. */
-import '../../src/testing/guard/here.ts';
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -24,9 +24,9 @@ import {
   removeLveInfo,
   writeLveInfo,
 } from '../../src/cloudlinux/io/lve-info-file.ts';
-import { formatProblem, type Problem } from '../../src/base/problem.ts';
-import type { Bytes } from '../../src/base/quantity.ts';
-import type { Result } from '../../src/base/result.ts';
+import { formatProblem, type Problem } from '../../packages/base/problem.ts';
+import type { Bytes } from '../../packages/base/quantity.ts';
+import type { Result } from '../../packages/base/result.ts';
 import { runLve } from './lve-program.ts';
 import { topRow } from './lve-server.ts';
 

@@ -1,7 +1,7 @@
 /** The commands in CloudLinux's shape, as users start them. */
 import { fileURLToPath } from 'node:url';
 import { execFile } from 'node:child_process';
-import { patienceMilliseconds } from '../../src/testing/patience.ts';
+import { patienceMilliseconds } from '../../testing/patience.ts';
 
 export interface Answer {
   readonly status: number;

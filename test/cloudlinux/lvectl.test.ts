@@ -14,8 +14,8 @@ import { pathsOf } from '../../src/host/paths.ts';
 import { limitWords, type LimitOptions } from '../../src/cloudlinux/commands/limit-options.ts';
 import { lveRow, lveTable } from '../../src/cloudlinux/commands/rows.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
-import type { CpuFraction } from '../../src/base/quantity.ts';
-import { treeElement } from '../../src/testing/tree-host.ts';
+import type { CpuFraction } from '../../packages/base/quantity.ts';
+import { treeElement } from '../../testing/tree-host.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { runLve, type Answer } from './lve-program.ts';
 

@@ -14,7 +14,7 @@ import {
   parseVeCfg,
   type VeCfgOptions,
 } from '../../src/cloudlinux/core/ve-cfg.ts';
-import { formatQuantity, unlimited } from '../../src/base/quantity.ts';
+import { formatQuantity, unlimited } from '../../packages/base/quantity.ts';
 
 /** The example of the vendor's documentation, complete. */
 const vendor = `<?xml version="1.0" ?>

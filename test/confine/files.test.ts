@@ -22,7 +22,7 @@ import { homeDirectories } from '../../src/confine/io/homes.ts';
 import { putDropIn, readDropIn } from '../../src/confine/io/drop-in-file.ts';
 import { dropInOf, findService, installedServices, placesOf } from '../../src/confine/io/places.ts';
 import { pathsOf } from '../../src/host/paths.ts';
-import { eventually } from '../../src/testing/patience.ts';
+import { eventually } from '../../testing/patience.ts';
 import type { Account } from '../../src/policy/policy.ts';
 
 const root = mkdtempSync('/var/tmp/bulkhead-confine-');

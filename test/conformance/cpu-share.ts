@@ -1,5 +1,5 @@
 /** Measures how much of a core cgroups use, if neither the machine nor its clock is reliable. */
-import { eventually } from '../../src/testing/patience.ts';
+import { eventually } from '../../testing/patience.ts';
 import type { Counters } from '../../src/limits/limit.ts';
 
 const periodsLeast = 20;

@@ -1,5 +1,5 @@
 /** `npm run demo` as its users start it, on this machine's own kernel. */
-import '../../src/testing/guard/here.ts';
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
@@ -8,17 +8,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, test } from 'node:test';
 import { lockFile } from '../../src/sys/files/flock.ts';
 import { readMounts } from '../../src/sys/files/mounts.ts';
-import { readText } from '../../src/sys/files/read.ts';
+import { readText } from '../../packages/base/io/read.ts';
 import { full } from '../../src/limits/limit.ts';
-import { findObstacles } from '../../src/testing/demo/obstacle.ts';
-import { lockPath, paths } from '../../src/testing/demo/place.ts';
-import { judge } from '../../src/testing/demo/verdict.ts';
-import { scratchDirectories } from '../../src/testing/demo/scratch.ts';
-import { longPatienceMilliseconds } from '../../src/testing/patience.ts';
+import { findObstacles } from '../../testing/demo/obstacle.ts';
+import { lockPath, paths } from '../../testing/demo/place.ts';
+import { judge } from '../../testing/demo/verdict.ts';
+import { scratchDirectories } from '../../testing/demo/scratch.ts';
+import { longPatienceMilliseconds } from '../../testing/patience.ts';
 import { wrap } from '../../src/cli/shared/terminal.ts';
 
 const project = resolve(import.meta.dirname, '../..');
-const program = join(project, 'src/testing/demo/main.ts');
+const program = join(project, 'testing/demo/main.ts');
 const obstacles = findObstacles();
 const skip = obstacles.length > 0 ? obstacles.join('; ') : false;
 

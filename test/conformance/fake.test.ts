@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatProblem } from '../../src/base/problem.ts';
+import { formatProblem } from '../../packages/base/problem.ts';
 import { applyPolicy, planPolicy, releaseAll } from '../../src/apply/apply.ts';
-import { fakeHost, type FakeHost } from '../../src/testing/fake-host.ts';
-import type { Errno } from '../../src/base/problem.ts';
+import { fakeHost, type FakeHost } from '../../testing/fake-host.ts';
+import type { Errno } from '../../packages/base/problem.ts';
 import { conformance, messageOf, mustApply, policyOf, uids } from './suite.ts';
 
 conformance('fake v1', () => fakeHost(1));

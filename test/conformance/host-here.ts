@@ -1,9 +1,9 @@
 /** The real kernel of this machine with cgroups of Bulkhead's own, or why it cannot be used. */
-import '../../src/testing/guard/here.ts';
-import { formatProblem } from '../../src/base/problem.ts';
+import '../../testing/guard/here.ts';
+import { formatProblem } from '../../packages/base/problem.ts';
 import type { Host } from '../../src/host/host.ts';
 import { pathsOf } from '../../src/host/paths.ts';
-import { treeHost } from '../../src/testing/tree-host.ts';
+import { treeHost } from '../../testing/tree-host.ts';
 
 export interface Here {
   readonly host: Host;

@@ -13,10 +13,10 @@ import {
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, test } from 'node:test';
-import { eventually, patienceMilliseconds } from '../../src/testing/patience.ts';
+import { eventually, patienceMilliseconds } from '../../testing/patience.ts';
 import { applyPolicy, planPolicy, releaseAll } from '../../src/apply/apply.ts';
 import type { Driver } from '../../src/host/driver.ts';
-import { treeElement } from '../../src/testing/tree-host.ts';
+import { treeElement } from '../../testing/tree-host.ts';
 import { usesNoMoreThan } from './cpu-share.ts';
 import { conformance, messageOf, mustApply, policyOf, uids } from './suite.ts';
 import { hostHere } from './host-here.ts';

@@ -2,7 +2,7 @@
 import { applyPolicy } from '../../src/apply/apply.ts';
 import type { Driver } from '../../src/host/driver.ts';
 import { pathsOf } from '../../src/host/paths.ts';
-import { treeHost } from '../../src/testing/tree-host.ts';
+import { treeHost } from '../../testing/tree-host.ts';
 import { policyOf } from './suite.ts';
 
 const [instance = '', body = '', at = '0', when = 'before'] = process.argv.slice(2);

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
 import { releaseAll } from '../../src/apply/apply.ts';
 import type { Driver } from '../../src/host/driver.ts';
-import { eventually, patienceMilliseconds } from '../../src/testing/patience.ts';
+import { eventually, patienceMilliseconds } from '../../testing/patience.ts';
 import { usesNoMoreThan } from './cpu-share.ts';
 import { hostHere } from './host-here.ts';
 import { mustApply } from './suite.ts';

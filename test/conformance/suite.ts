@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatProblem } from '../../src/base/problem.ts';
+import { formatProblem } from '../../packages/base/problem.ts';
 import { applyPolicy, planPolicy, releaseAll } from '../../src/apply/apply.ts';
 import type { Driver, ExecuteOptions, Failure } from '../../src/host/driver.ts';
 import type { Host } from '../../src/host/host.ts';

@@ -2,7 +2,7 @@
  * Sites of tenants that are systemd slices: slices inside the tenants', with limits of their own wherever something
  * starts in them. The tests need systemd, so they run in the virtual machine.
  */
-import '../../src/testing/guard/here.ts';
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -11,12 +11,12 @@ import { fileURLToPath } from 'node:url';
 import { Meter } from '../../src/agent/sampling/meter.ts';
 import { MemberIndex } from '../../src/agent/sampling/member-index.ts';
 import { applyPolicy, planPolicy, releaseAll } from '../../src/apply/apply.ts';
-import { formatProblem } from '../../src/base/problem.ts';
+import { formatProblem } from '../../packages/base/problem.ts';
 import { linuxHost, type Host } from '../../src/host/host.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { formatOperation } from '../../src/plan/format.ts';
 import type { DriverName } from '../../src/policy/document.ts';
-import { eventually } from '../../src/testing/patience.ts';
+import { eventually } from '../../testing/patience.ts';
 import { messageOf, mustApply, policyOf } from './suite.ts';
 
 const instance = 'bulkhead-slice-sites';

@@ -1,6 +1,6 @@
 /** The conformance suite with tenants in systemd's slices, the default where systemd runs: in the virtual machine. */
 import { releaseAll } from '../../src/apply/apply.ts';
-import { formatProblem } from '../../src/base/problem.ts';
+import { formatProblem } from '../../packages/base/problem.ts';
 import { linuxHost } from '../../src/host/host.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import assert from 'node:assert/strict';

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { makeWholeProgram } from '../../src/cli/program.ts';
-import * as library from '../../src/kernel-modules/library.ts';
+import * as library from '../../packages/modules/library.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { capabilities } from '../../src/capabilities.ts';
 

@@ -10,8 +10,8 @@ const pages = new Set(['src/policy/vocabulary.ts']);
 const named = /(?<!packageFile\(`|packageFile\(')\b(?:docs|packaging)\/[\w@-]*\.?\w+/;
 
 test('messages name pages and units by where they are', () => {
-  const found = globSync('src/**/*.ts').flatMap((file) => {
-    if (pages.has(file) || file.startsWith('src/testing/')) return [];
+  const found = globSync('{src,packages}/**/*.ts').flatMap((file) => {
+    if (pages.has(file) || file.startsWith('testing/')) return [];
     const text = readFileSync(file, 'utf8').replaceAll(/\/\*[^]*?\*\/|^\s*\/\/.*$/gm, '');
     return text
       .split('\n')
@@ -22,7 +22,7 @@ test('messages name pages and units by where they are', () => {
 });
 
 test('every page that a message names is there', () => {
-  for (const file of globSync('src/**/*.ts'))
+  for (const file of globSync('{src,packages}/**/*.ts'))
     for (const [, name = ''] of readFileSync(file, 'utf8').matchAll(/docPage\('([a-z-]+)'\)/g)) {
       if (file.endsWith('package-files.ts')) continue;
       assert.ok(isAbsolute(docPage(name)) && existsSync(docPage(name)), `${file}: ${name}`);

@@ -14,7 +14,7 @@ import {
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { formatProblem } from '../../src/base/problem.ts';
+import { formatProblem } from '../../packages/base/problem.ts';
 import { recordOf, sysctlFile } from '../../src/harden/io/places.ts';
 import { closed, open, run, Stage } from './stage.ts';
 

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { applyPolicy, releaseAll } from '../../src/apply/apply.ts';
 import { publishEntries, withdrawEntries } from '../../src/host/entry-slots.ts';
-import { fakeHost } from '../../src/testing/fake-host.ts';
+import { fakeHost } from '../../testing/fake-host.ts';
 import { policyOf } from '../conformance/suite.ts';
 
 let runtime = '';

@@ -14,12 +14,12 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { formatProblem } from '../../src/base/problem.ts';
+import { formatProblem } from '../../packages/base/problem.ts';
 import { publishAccounts, withdrawAccounts } from '../../src/host/cgroups/launch-accounts.ts';
 import { pathsOf, type Paths } from '../../src/host/paths.ts';
 import { applyPolicy, releaseAll } from '../../src/apply/apply.ts';
 import { PolicyReader } from '../../src/apply/load-policy.ts';
-import { fakeHost } from '../../src/testing/fake-host.ts';
+import { fakeHost } from '../../testing/fake-host.ts';
 
 const alice = 'alice:x:1001:1001:Alice, Room 1:/home/alice:/bin/bash';
 const bob = 'bob:x:1002:100::/home/bob:/bin/sh';

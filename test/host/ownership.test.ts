@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Ownership } from '../../src/host/accounts/ownership.ts';
-import { fail, ok } from '../../src/base/result.ts';
+import { fail, ok } from '../../packages/base/result.ts';
 
 const ownership = new Ownership(new Set([1001, 1002]), [
   [100_000, 165_535, 1001],

@@ -8,7 +8,7 @@ import { suite, test } from 'node:test';
 import { Scan } from '../../src/host/placer/scan.ts';
 import { Suspects } from '../../src/host/placer/suspects.ts';
 import { Sweep, type Look } from '../../src/host/placer/sweep.ts';
-import { mustEnd } from '../../src/testing/patience.ts';
+import { mustEnd } from '../../testing/patience.ts';
 
 const pidMax = 4_194_304;
 const tenant = 1001;

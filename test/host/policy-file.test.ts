@@ -23,8 +23,8 @@ import { lockFile } from '../../src/sys/files/flock.ts';
 import { editPolicyFile } from '../../src/host/edit-policy-file.ts';
 import { readForeignFile, readPolicyFile } from '../../src/host/policy-file.ts';
 import { createTextFile } from '../../src/sys/files/edited-file.ts';
-import { formatProblem, type Problem } from '../../src/base/problem.ts';
-import { fail, ok, type Result } from '../../src/base/result.ts';
+import { formatProblem, type Problem } from '../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../packages/base/result.ts';
 
 const asRoot = process.geteuid?.() === 0 ? false : 'needs root, to give files away';
 const source = (name: string) => JSON.stringify(new URL(`../../src/${name}`, import.meta.url).href);

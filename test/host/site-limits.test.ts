@@ -17,9 +17,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { failed } from '../../src/base/problem.ts';
-import { fail, ok } from '../../src/base/result.ts';
-import type { CpuFraction } from '../../src/base/quantity.ts';
+import { failed } from '../../packages/base/problem.ts';
+import { fail, ok } from '../../packages/base/result.ts';
+import type { CpuFraction } from '../../packages/base/quantity.ts';
 import { pathsOf, type Paths } from '../../src/host/paths.ts';
 import {
   changeSiteLimits,

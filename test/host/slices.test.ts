@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
-import { formatProblem } from '../../src/base/problem.ts';
+import { formatProblem } from '../../packages/base/problem.ts';
 import type { CgroupFiles } from '../../src/host/cgroups/cgroup-files.ts';
 import { whomFor } from '../../src/host/cgroups/systemd-delegation.ts';
 import { pathsOf } from '../../src/host/paths.ts';
@@ -21,7 +21,7 @@ import { SliceFiles } from '../../src/host/systemd/slice-files.ts';
 import { StaleMark } from '../../src/host/systemd/stale-mark.ts';
 import { SystemdDriver, type SystemdDriverParts } from '../../src/host/systemd/systemd-driver.ts';
 import { cgroupInSlice, sliceText } from '../../src/plan/slice.ts';
-import { mustEnd } from '../../src/testing/patience.ts';
+import { mustEnd } from '../../testing/patience.ts';
 
 const text = sliceText([]);
 

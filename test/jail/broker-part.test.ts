@@ -1,5 +1,5 @@
 // The broker that the agent runs for jails if there is no systemd.
-import '../../src/testing/guard/here.ts';
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -9,7 +9,7 @@ import { runsSystemd } from '../../src/host/cgroups/systemd-delegation.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { brokerPart } from '../../src/jail/io/broker-part.ts';
 import type { Policy } from '../../src/policy/policy.ts';
-import { eventually } from '../../src/testing/patience.ts';
+import { eventually } from '../../testing/patience.ts';
 import { reasonToSkip } from './stage.ts';
 
 const instance = 'bulkhead-broker-part-test';

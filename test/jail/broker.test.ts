@@ -1,5 +1,5 @@
 // Commands that are run outside for tenants in jails: real programs, and what a tenant would try with them.
-import '../../src/testing/guard/here.ts';
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -16,10 +16,10 @@ import {
 } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import type { MailCount } from '../../src/agent/api/api.ts';
-import { logToStderr } from '../../src/testing/progress.ts';
+import { logToStderr } from '../../testing/progress.ts';
 import { packageFile } from '../../src/sys/package-files.ts';
-import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
-import { eventually } from '../../src/testing/patience.ts';
+import { ensurePrerequisites } from '../../testing/prerequisites.ts';
+import { eventually } from '../../testing/patience.ts';
 import { reasonToSkip } from './stage.ts';
 
 const ready = await ensurePrerequisites('broker', logToStderr);

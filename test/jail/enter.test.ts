@@ -1,11 +1,11 @@
 // `bulkhead jail enter` on a real terminal of root, and what is left behind there when it has ended.
-import '../../src/testing/guard/here.ts';
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { after, before, describe, test } from 'node:test';
-import { patienceMilliseconds } from '../../src/testing/patience.ts';
+import { patienceMilliseconds } from '../../testing/patience.ts';
 import { findTree } from '../cli/launch-stage.ts';
 import { TestTerminal, waitFor } from '../cli/test-terminal.ts';
 import { publicScratch, reasonToSkip } from './stage.ts';

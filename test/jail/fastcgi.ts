@@ -1,6 +1,6 @@
 /** A client of FastCGI, as small as it can be: one request, and what was printed. Source: fastcgi.com/devkit/doc/fcgi-spec.html. */
 import { connect } from 'node:net';
-import { patienceMilliseconds } from '../../src/testing/patience.ts';
+import { patienceMilliseconds } from '../../testing/patience.ts';
 
 const types = { begin: 1, end: 3, params: 4, stdin: 5, stdout: 6, stderr: 7 } as const;
 

@@ -1,5 +1,5 @@
 // The real php-fpm in a jail: started as its unit starts it, with a socket of the test's.
-import '../../src/testing/guard/here.ts';
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -16,12 +16,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { logToStderr } from '../../src/testing/progress.ts';
+import { logToStderr } from '../../testing/progress.ts';
 import { parseMark } from '../../src/jail/core/mark.ts';
 import { canFilter } from '../../src/jail/io/setpriv.ts';
 import { packageFile } from '../../src/sys/package-files.ts';
-import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
-import { eventually } from '../../src/testing/patience.ts';
+import { ensurePrerequisites } from '../../testing/prerequisites.ts';
+import { eventually } from '../../testing/patience.ts';
 import { serviceConfig } from '../../src/web/core/fpm/service/config.ts';
 import type { Service } from '../../src/web/core/fpm/service/split.ts';
 import { checkService } from '../../src/web/io/fpm/check/check.ts';

@@ -1,5 +1,5 @@
 // Jails on this kernel: an instance, uids and homes of their own, all removed afterwards.
-import '../../src/testing/guard/here.ts';
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import {
@@ -23,7 +23,7 @@ import { readMarks } from '../../src/jail/io/marks.ts';
 import { jailSource } from '../../src/jail/core/layout.ts';
 import { findOccupants } from '../../src/jail/io/occupants.ts';
 import { terminals } from '../../src/jail/core/layout.ts';
-import { eventually, patienceMilliseconds } from '../../src/testing/patience.ts';
+import { eventually, patienceMilliseconds } from '../../testing/patience.ts';
 import { JailStage, reasonToSkip } from './stage.ts';
 
 const skip = reasonToSkip();

@@ -1,5 +1,5 @@
 // `bulkhead apply`, `exec` and `release` with jails on this kernel, as an administrator runs them, one after another.
-import '../../src/testing/guard/here.ts';
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,7 +10,7 @@ import { PolicyReader } from '../../src/apply/load-policy.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { jailDoctor } from '../../src/jail/commands/doctor.ts';
 import { parseMark } from '../../src/jail/core/mark.ts';
-import { eventually, patienceMilliseconds } from '../../src/testing/patience.ts';
+import { eventually, patienceMilliseconds } from '../../testing/patience.ts';
 import { compileNotify } from '../../scripts/pam.ts';
 import { findTree } from '../cli/launch-stage.ts';
 import { landlockObstacle, publicScratch, reasonToSkip, withoutLandlock } from './stage.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Log } from '../../src/agent/log.ts';
 import { JailRefresher } from '../../src/jail/io/jail-refresher.ts';
-import type { Problem } from '../../src/base/problem.ts';
+import type { Problem } from '../../packages/base/problem.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
 

@@ -1,5 +1,5 @@
 // The PAM module on this kernel, in sessions that a libpam program opens as sshd, su and cron do.
-import '../../src/testing/guard/here.ts';
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,8 +11,8 @@ import { pathsOf } from '../../src/host/paths.ts';
 import { parseMark } from '../../src/jail/core/mark.ts';
 import type { Jail } from '../../src/policy/jail.ts';
 import { profilesOf, sessionLines } from '../../src/pam/core/profiles.ts';
-import { eventually, patienceMilliseconds } from '../../src/testing/patience.ts';
-import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
+import { eventually, patienceMilliseconds } from '../../testing/patience.ts';
+import { ensurePrerequisites } from '../../testing/prerequisites.ts';
 import {
   JailStage,
   landlockObstacle,

@@ -1,5 +1,5 @@
 // Jails of sites on this kernel: of one tenant, whose home they do not see, nor each other.
-import '../../src/testing/guard/here.ts';
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -20,7 +20,7 @@ import { parseMark } from '../../src/jail/core/mark.ts';
 import { readMarks } from '../../src/jail/io/marks.ts';
 import { findOccupants } from '../../src/jail/io/occupants.ts';
 import { packageFile } from '../../src/sys/package-files.ts';
-import { eventually, patienceMilliseconds } from '../../src/testing/patience.ts';
+import { eventually, patienceMilliseconds } from '../../testing/patience.ts';
 import { findTree } from '../cli/launch-stage.ts';
 import { JailStage, landlockObstacle, reasonToSkip } from './stage.ts';
 

@@ -22,7 +22,7 @@ import { canFilter } from '../../src/jail/io/setpriv.ts';
 import { jailPathsOf } from '../../src/jail/io/jail-paths.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import type { Jail } from '../../src/policy/jail.ts';
-import { patienceMilliseconds } from '../../src/testing/patience.ts';
+import { patienceMilliseconds } from '../../testing/patience.ts';
 
 export function reasonToSkip(): string | false {
   if (process.getuid?.() !== 0) return 'needs root';

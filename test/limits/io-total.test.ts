@@ -12,8 +12,8 @@ import { formatPlan } from '../../src/plan/format.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
 import { applyPolicy } from '../../src/apply/apply.ts';
-import { fakeHost } from '../../src/testing/fake-host.ts';
-import type { Quantity } from '../../src/base/quantity.ts';
+import { fakeHost } from '../../testing/fake-host.ts';
+import type { Quantity } from '../../packages/base/quantity.ts';
 
 const values = (some: Readonly<Record<string, number>>): LimitValues =>
   Object.fromEntries(

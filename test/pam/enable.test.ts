@@ -2,7 +2,7 @@
  * Turning the step on and off with Debian's own pam-auth-update and su, on copies of this machine's files of PAM that
  * only the commands see, each in a mount namespace of its own.
  */
-import '../../src/testing/guard/here.ts';
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -14,8 +14,8 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import { compilePam } from '../../scripts/pam.ts';
 import { addJailed, jailedFile } from '../../src/host/cgroups/launch-jailed.ts';
 import { pathsOf } from '../../src/host/paths.ts';
-import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
-import { eventually, patienceMilliseconds } from '../../src/testing/patience.ts';
+import { ensurePrerequisites } from '../../testing/prerequisites.ts';
+import { eventually, patienceMilliseconds } from '../../testing/patience.ts';
 
 const compiler = await ensurePrerequisites('pam', (line) => console.log(`# ${line}`));
 const withoutPam = compiler.ok ? false : compiler.reason;

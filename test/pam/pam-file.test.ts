@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { jumpOnSuccess, parsePamFile } from '../../src/pam/core/pam-file.ts';
 import { jumpedOver, ownStackOf, stackOf } from '../../src/pam/core/stack.ts';
-import { mustEnd } from '../../src/testing/patience.ts';
+import { mustEnd } from '../../testing/patience.ts';
 
 const modules = (text: string) =>
   parsePamFile(text).map((each) =>

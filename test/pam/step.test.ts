@@ -2,7 +2,7 @@
  * The step on this machine's kernel, cgroup v1 or v2, with dash, busybox and bash as /bin/sh: on its own, and in a
  * real su session with PAM files of this test, in a mount namespace of its own.
  */
-import '../../src/testing/guard/here.ts';
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,8 +14,8 @@ import { publishAccounts, withdrawAccounts } from '../../src/host/cgroups/launch
 import { pathsOf } from '../../src/host/paths.ts';
 import { profilesOf, sessionLines } from '../../src/pam/core/profiles.ts';
 import { knownEvents } from '../../src/placement/io/known-events.ts';
-import { readText } from '../../src/sys/files/read.ts';
-import { eventually, patienceMilliseconds } from '../../src/testing/patience.ts';
+import { readText } from '../../packages/base/io/read.ts';
+import { eventually, patienceMilliseconds } from '../../testing/patience.ts';
 
 const program = new URL('../../libexec/bulkhead-pam', import.meta.url).pathname;
 const instance = `bulkhead-logintest-${process.pid}`;

@@ -5,7 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { copyFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import { ensurePrerequisites, type Readiness } from '../../src/testing/prerequisites.ts';
+import { ensurePrerequisites, type Readiness } from '../../testing/prerequisites.ts';
 
 const brought = process.env['BULKHEAD_TEST_PROGRAMS'];
 

@@ -4,7 +4,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { eventually } from '../../src/testing/patience.ts';
+import { eventually } from '../../testing/patience.ts';
 import type { PlacerEvent, PlacerStatus } from '../../src/host/placer/protocol.ts';
 
 export const main = fileURLToPath(new URL('../../src/host/placer/main.ts', import.meta.url));

@@ -25,10 +25,10 @@ import {
 } from '../../src/agent/placer/placement.ts';
 import type { PlacementStatus } from '../../src/agent/api/api.ts';
 import type { Host } from '../../src/host/host.ts';
-import { treeHost } from '../../src/testing/tree-host.ts';
+import { treeHost } from '../../testing/tree-host.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import type { PlacerHierarchy } from '../../src/host/placer/protocol.ts';
-import { eventually } from '../../src/testing/patience.ts';
+import { eventually } from '../../testing/patience.ts';
 import { mustApply, policyOf } from '../conformance/suite.ts';
 import { buildProgram } from './programs.ts';
 

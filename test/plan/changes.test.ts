@@ -15,7 +15,7 @@ import {
   type Wanted,
 } from '../../src/plan/wanted.ts';
 import type { Policy } from '../../src/policy/policy.ts';
-import { fakeHost, type FakeHost } from '../../src/testing/fake-host.ts';
+import { fakeHost, type FakeHost } from '../../testing/fake-host.ts';
 import { versions, type Version } from '../limits/wanted-of.ts';
 import { policies } from './policies.ts';
 

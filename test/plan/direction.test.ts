@@ -7,7 +7,7 @@ import { limitAttribute } from '../../src/limits/limits.ts';
 import type { Observed } from '../../src/plan/observed.ts';
 import { planChanges } from '../../src/plan/plan.ts';
 import { wantedState, type Wanted } from '../../src/plan/wanted.ts';
-import { unlimited } from '../../src/base/quantity.ts';
+import { unlimited } from '../../packages/base/quantity.ts';
 import { contextOf, versions } from '../limits/wanted-of.ts';
 import { limitValues, policyOf } from './policies.ts';
 

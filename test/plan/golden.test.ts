@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { planPolicy } from '../../src/apply/apply.ts';
 import { formatPlan } from '../../src/plan/format.ts';
-import { fakeHost } from '../../src/testing/fake-host.ts';
+import { fakeHost } from '../../testing/fake-host.ts';
 import { mustApply, policyOf } from '../conformance/suite.ts';
 
 const body = `

@@ -4,7 +4,7 @@ import type { LimitKey, LimitValues } from '../../src/limits/limit.ts';
 import { attributes } from '../../src/limits/limits.ts';
 import type { Policy } from '../../src/policy/policy.ts';
 import { defaultSettings } from '../../src/policy/settings.ts';
-import { unlimited, type Quantity, type QuantityKind } from '../../src/base/quantity.ts';
+import { unlimited, type Quantity, type QuantityKind } from '../../packages/base/quantity.ts';
 
 const gibibyte = 2 ** 30;
 const integer = (max: number) => fc.integer({ min: 1, max });

@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { planPolicy } from '../../src/apply/apply.ts';
 import type { LimitKey } from '../../src/limits/limit.ts';
-import type { Bytes, CpuFraction, Quantity } from '../../src/base/quantity.ts';
+import type { Bytes, CpuFraction, Quantity } from '../../packages/base/quantity.ts';
 import { formatPlan, formatUnit } from '../../src/plan/format.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
-import { fakeHost } from '../../src/testing/fake-host.ts';
+import { fakeHost } from '../../testing/fake-host.ts';
 
 const own = new Map<LimitKey, Quantity>([['cpu.limit', 0.5 as CpuFraction]]);
 const ofReseller = new Map<LimitKey, Quantity>([['memory.limit', (2 ** 26) as Bytes]]);

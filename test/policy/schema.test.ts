@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { attributes, limits } from '../../src/limits/limits.ts';
-import { quantityKinds } from '../../src/base/quantity.ts';
+import { quantityKinds } from '../../packages/base/quantity.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import {
   examplePolicy,

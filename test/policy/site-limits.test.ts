@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { attributes } from '../../src/limits/limits.ts';
 import type { LimitKey } from '../../src/limits/limit.ts';
-import type { Bytes, CpuFraction, Quantity } from '../../src/base/quantity.ts';
+import type { Bytes, CpuFraction, Quantity } from '../../packages/base/quantity.ts';
 import { LineIndex } from '../../src/policy/diagnostic.ts';
 import { explain } from '../../src/policy/explain.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';

@@ -2,7 +2,7 @@
  * `bulkhead prove` on this machine's kernel: what it says is so, also where nothing holds; and whatever becomes of it, nothing of
  * it is left.
  */
-import '../../src/testing/guard/here.ts';
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -31,8 +31,8 @@ import { makeScratch } from '../../src/prove/io/scratch.ts';
 import { scratchRoot } from '../../src/prove/io/scratch-files.ts';
 import { proveLock, scratchPaths } from '../../src/prove/io/scratch-paths.ts';
 import { isLocked, lockFile } from '../../src/sys/files/flock.ts';
-import { readText } from '../../src/sys/files/read.ts';
-import { eventually } from '../../src/testing/patience.ts';
+import { readText } from '../../packages/base/io/read.ts';
+import { eventually } from '../../testing/patience.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { capabilities } from '../../src/capabilities.ts';
 

@@ -1,5 +1,5 @@
 /** `bulkhead stop` and `start` on this machine's kernel: a fork bomb, what tries to come back, and what is not the tenant's. */
-import '../../src/testing/guard/here.ts';
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -18,8 +18,8 @@ import {
 import { after, before, describe, test } from 'node:test';
 import type { TopResponse } from '../../src/agent/api/api.ts';
 import { isUnitOfStopped, readStops, stopDirectory, stopFile } from '../../src/host/stops.ts';
-import { readText } from '../../src/sys/files/read.ts';
-import { eventually, longPatienceMilliseconds } from '../../src/testing/patience.ts';
+import { readText } from '../../packages/base/io/read.ts';
+import { eventually, longPatienceMilliseconds } from '../../testing/patience.ts';
 import { isUnitOf } from '../../src/stop/io/tenant-units.ts';
 import { program, RunningAgent } from '../agent/running-agent.ts';
 import { hostHere } from '../conformance/host-here.ts';

@@ -1,5 +1,5 @@
 /** The files after the writer is killed, the disk is full, or bytes are overwritten. */
-import '../../src/testing/guard/here.ts';
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -23,8 +23,8 @@ import {
 import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
-import { formatProblem, type Problem } from '../../src/base/problem.ts';
-import type { Result } from '../../src/base/result.ts';
+import { formatProblem, type Problem } from '../../packages/base/problem.ts';
+import type { Result } from '../../packages/base/result.ts';
 import { Database } from '../../src/store/database.ts';
 import { EventStore } from '../../src/store/events/event-store.ts';
 import { HistoryReader } from '../../src/store/history/history-reader.ts';

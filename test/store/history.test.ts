@@ -4,13 +4,13 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, test } from 'node:test';
-import { formatProblem } from '../../src/base/problem.ts';
+import { formatProblem } from '../../packages/base/problem.ts';
 import { History } from '../../src/store/history/history.ts';
 import { MetricsStore } from '../../src/store/metrics/metrics-store.ts';
 import type { Member } from '../../src/usage/member.ts';
 import { metricKeys } from '../../src/usage/metrics.ts';
 import { done, hour, Place, start, tickOf, value } from './samples.ts';
-import { patienceMilliseconds } from '../../src/testing/patience.ts';
+import { patienceMilliseconds } from '../../testing/patience.ts';
 
 const root = new URL('../..', import.meta.url).pathname;
 const period = { from: start, to: start + hour };

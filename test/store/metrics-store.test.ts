@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { formatProblem } from '../../src/base/problem.ts';
+import { formatProblem } from '../../packages/base/problem.ts';
 import type { Distribution } from '../../src/store/history/history-query.ts';
 import { HistoryReader } from '../../src/store/history/history-reader.ts';
 import { MetricsStore } from '../../src/store/metrics/metrics-store.ts';

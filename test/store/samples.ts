@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { formatProblem } from '../../src/base/problem.ts';
+import { formatProblem } from '../../packages/base/problem.ts';
 import type { HistorySettings } from '../../src/policy/settings.ts';
 import type { MetricsStore } from '../../src/store/metrics/metrics-store.ts';
 import type { Member } from '../../src/usage/member.ts';

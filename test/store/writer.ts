@@ -3,8 +3,8 @@
  * `tick ID-of-last`, `incident ID`. Run by the test of kills.
  */
 import { writeSync } from 'node:fs';
-import { formatProblem, type Problem } from '../../src/base/problem.ts';
-import type { Result } from '../../src/base/result.ts';
+import { formatProblem, type Problem } from '../../packages/base/problem.ts';
+import type { Result } from '../../packages/base/result.ts';
 import { EventStore } from '../../src/store/events/event-store.ts';
 import { MetricsStore } from '../../src/store/metrics/metrics-store.ts';
 import { settings, start, tickOf } from './samples.ts';

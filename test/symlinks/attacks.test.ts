@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import '../../src/testing/guard/here.ts';
+import '../../testing/guard/here.ts';
 import { alice, bob, needsRoot, Stage, walk } from './stage.ts';
 
 const options = { skip: needsRoot };

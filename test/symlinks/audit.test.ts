@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, chownSync, linkSync, mkdirSync, renameSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import '../../src/testing/guard/here.ts';
+import '../../testing/guard/here.ts';
 import { alice, bob, needsRoot, Stage } from './stage.ts';
 
 const options = { skip: needsRoot };

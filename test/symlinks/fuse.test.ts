@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import '../../src/testing/guard/here.ts';
+import '../../testing/guard/here.ts';
 import { alice, needsRoot, Stage, walk } from './stage.ts';
 
 const fuseSource = fileURLToPath(new URL('../attacks/fuse-mount.c', import.meta.url));

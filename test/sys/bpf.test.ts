@@ -4,15 +4,15 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { logToStderr } from '../../src/testing/progress.ts';
+import { logToStderr } from '../../testing/progress.ts';
 import { compileBpf } from '../../scripts/bpf.ts';
-import { formatProblem } from '../../src/base/problem.ts';
+import { formatProblem } from '../../packages/base/problem.ts';
 import { libbpf } from '../../src/sys/bpf/libbpf.ts';
 import { bootHint, lsmProblem, osIds } from '../../src/sys/bpf/lsm.ts';
 import { loadObject, refusal } from '../../src/sys/bpf/object.ts';
 import { existingPins, openPins } from '../../src/sys/bpf/pins.ts';
-import { pinDirectory } from '../../src/sys/files/pinned-directory.ts';
-import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
+import { pinDirectory } from '../../packages/base/io/pinned-directory.ts';
+import { ensurePrerequisites } from '../../testing/prerequisites.ts';
 
 const ready = await ensurePrerequisites('bpf', logToStderr);
 const skip = ready.ok ? false : ready.reason;

@@ -6,8 +6,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { readText } from '../../src/sys/files/read.ts';
-import { eventually } from '../../src/testing/patience.ts';
+import { readText } from '../../packages/base/io/read.ts';
+import { eventually } from '../../testing/patience.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'bulkhead-child-script-'));
 after(() => rmSync(directory, { recursive: true, force: true }));

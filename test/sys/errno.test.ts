@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { readFileSync, rmdirSync } from 'node:fs';
 import { test } from 'node:test';
-import { causeOf, describeErrno, errnoName, errnoOf, reasonOf } from '../../src/sys/errno.ts';
+import {
+  causeOf,
+  describeErrno,
+  errnoName,
+  errnoOf,
+  reasonOf,
+} from '../../packages/base/io/errno.ts';
 
 function thrownBy(act: () => void): unknown {
   try {

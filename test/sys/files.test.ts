@@ -19,26 +19,26 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { formatProblem, type Problem } from '../../src/base/problem.ts';
-import type { Result } from '../../src/base/result.ts';
+import { formatProblem, type Problem } from '../../packages/base/problem.ts';
+import type { Result } from '../../packages/base/result.ts';
 import {
   directoryProblem,
   pinDirectory,
   type PinnedDirectory,
-} from '../../src/sys/files/pinned-directory.ts';
+} from '../../packages/base/io/pinned-directory.ts';
 import { ensurePrivateDirectory, ensurePrivateFile } from '../../src/sys/files/private-file.ts';
 import {
   openRegularFile,
   readBounded,
   readPiece,
   textOf,
-} from '../../src/sys/files/regular-file.ts';
+} from '../../packages/base/io/regular-file.ts';
 import {
   createNewFile,
   removeLeftovers,
   replaceFile,
   replaceIn,
-} from '../../src/sys/files/replace-file.ts';
+} from '../../packages/base/io/replace-file.ts';
 
 const asRoot = process.geteuid?.() === 0 ? false : 'needs root, to give files away';
 
@@ -247,7 +247,7 @@ test(
   'replaceFile() leaves the old file when the new one could not be written whole',
   { skip: noPrlimit && 'prlimit is not installed' },
   () => {
-    const module = new URL('../../src/sys/files/replace-file.ts', import.meta.url).href;
+    const module = new URL('../../packages/base/io/replace-file.ts', import.meta.url).href;
     const program = `
       const { replaceFile } = await import(${JSON.stringify(module)});
       const written = replaceFile(${JSON.stringify(file)}, 'x'.repeat(10_000));

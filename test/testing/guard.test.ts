@@ -4,9 +4,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { guarded } from '../../src/testing/guard/argv.ts';
-import { processes } from '../../src/testing/guard/process-tree.ts';
-import { eventually } from '../../src/testing/patience.ts';
+import { guarded } from '../../testing/guard/argv.ts';
+import { processes } from '../../testing/guard/process-tree.ts';
+import { eventually } from '../../testing/patience.ts';
 
 const seconds = 1_000_000 + process.pid;
 const commandOf = (pid: number) => {

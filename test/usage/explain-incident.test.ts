@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { attributes, findAttribute } from '../../src/limits/limits.ts';
 import { severities, type LimitKey } from '../../src/limits/limit.ts';
 import { parseAssignments } from '../../src/policy/assignment.ts';
-import { quantityKinds } from '../../src/base/quantity.ts';
+import { quantityKinds } from '../../packages/base/quantity.ts';
 import { explainIncident, incidentTitle } from '../../src/usage/explain-incident.ts';
 import type { Incident, ProcessEvidence, Snapshot } from '../../src/usage/incident.ts';
 import { metricKeys, type MetricKey } from '../../src/usage/metrics.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { noCounters } from '../../src/limits/limits.ts';
-import type { Quantity } from '../../src/base/quantity.ts';
+import type { Quantity } from '../../packages/base/quantity.ts';
 import type { Counters, LimitValues } from '../../src/limits/limit.ts';
 import { detectFaults } from '../../src/usage/detect.ts';
 import { measure, type Reading } from '../../src/usage/measure.ts';

@@ -10,10 +10,10 @@ import type {
   StatusResponse,
   TopResponse,
 } from '../../src/agent/api/api.ts';
-import { installBuilt } from '../../src/testing/vm/installed.ts';
-import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
-import { prepareGuests } from '../../src/testing/vm/suite.ts';
-import { longPatienceMilliseconds } from '../../src/testing/patience.ts';
+import { installBuilt } from '../../testing/vm/installed.ts';
+import { startGuest, type Guest } from '../../testing/vm/guest.ts';
+import { prepareGuests } from '../../testing/vm/suite.ts';
+import { longPatienceMilliseconds } from '../../testing/patience.ts';
 
 const guests = await prepareGuests(import.meta.filename);
 

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
-import { buildBesideSources } from '../../src/testing/vm/installed.ts';
-import { passInside, prepareGuests } from '../../src/testing/vm/suite.ts';
+import { startGuest, type Guest } from '../../testing/vm/guest.ts';
+import { buildBesideSources } from '../../testing/vm/installed.ts';
+import { passInside, prepareGuests } from '../../testing/vm/suite.ts';
 import { compile } from '../placer/programs.ts';
 
 const guests = await prepareGuests(import.meta.filename);

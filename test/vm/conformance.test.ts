@@ -4,10 +4,10 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
-import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
-import { buildBesideSources } from '../../src/testing/vm/installed.ts';
-import { passInside, prepareGuests } from '../../src/testing/vm/suite.ts';
-import { eventually, longPatienceMilliseconds } from '../../src/testing/patience.ts';
+import { startGuest, type Guest } from '../../testing/vm/guest.ts';
+import { buildBesideSources } from '../../testing/vm/installed.ts';
+import { passInside, prepareGuests } from '../../testing/vm/suite.ts';
+import { eventually, longPatienceMilliseconds } from '../../testing/patience.ts';
 
 const guests = await prepareGuests(import.meta.filename);
 

@@ -7,10 +7,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
-import type { Image } from '../../src/testing/vm/image.ts';
-import { prepareGuests } from '../../src/testing/vm/suite.ts';
-import { eventually, longPatienceMilliseconds } from '../../src/testing/patience.ts';
+import { startGuest, type Guest } from '../../testing/vm/guest.ts';
+import type { Image } from '../../testing/vm/image.ts';
+import { prepareGuests } from '../../testing/vm/suite.ts';
+import { eventually, longPatienceMilliseconds } from '../../testing/patience.ts';
 
 const guests = await prepareGuests(import.meta.filename);
 
@@ -143,7 +143,7 @@ function isRunning(pid: number): boolean {
 /** Starts a process that starts a guest, and kills it; tells what it may have left behind. */
 async function killRunner(image: Image, signal: NodeJS.Signals) {
   const script = `
-    import { startGuest } from '${import.meta.resolve('../../src/testing/vm/guest.ts')}';
+    import { startGuest } from '${import.meta.resolve('../../testing/vm/guest.ts')}';
     const guest = await startGuest(${JSON.stringify(image)});
     console.log(JSON.stringify({ pid: guest.pid, directory: guest.directory }));
     setInterval(() => {}, 1000);`;

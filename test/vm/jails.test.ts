@@ -9,9 +9,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, suite, test } from 'node:test';
-import { eventually, longPatienceMilliseconds } from '../../src/testing/patience.ts';
-import { quote } from '../../src/testing/vm/command.ts';
-import { guestOfSuite, prepareGuests } from '../../src/testing/vm/suite.ts';
+import { eventually, longPatienceMilliseconds } from '../../testing/patience.ts';
+import { quote } from '../../testing/vm/command.ts';
+import { guestOfSuite, prepareGuests } from '../../testing/vm/suite.ts';
 import { copyPackages, installCopied } from './jails/packages.ts';
 
 const guests = await prepareGuests(import.meta.filename, 'bpf');

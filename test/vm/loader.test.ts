@@ -11,42 +11,42 @@ import { readdir, readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { logToStderr } from '../../src/testing/progress.ts';
-import { versionOf } from '../../src/kernel-modules/core/kernel/kernel.ts';
-import { readModule } from '../../src/kernel-modules/core/record/read-module.ts';
-import { isEarlier } from '../../src/kernel-modules/core/kernel/releases.ts';
-import { buildModules } from '../../src/testing/oracle/build.ts';
+import { logToStderr } from '../../testing/progress.ts';
+import { versionOf } from '../../packages/modules/core/kernel/kernel.ts';
+import { readModule } from '../../packages/modules/core/record/read-module.ts';
+import { isEarlier } from '../../packages/modules/core/kernel/releases.ts';
+import { buildModules } from '../../testing/oracle/build.ts';
 import {
   filesOf,
   makeSteps,
   type Case,
   type MadeStep,
   type Step,
-} from '../../src/testing/oracle/cases.ts';
-import { modinfo, type Edit } from '../../src/testing/oracle/edits.ts';
-import { MissingPart } from '../../src/testing/oracle/object-file.ts';
-import { otherKernels, prepareOtherKernel } from '../../src/testing/oracle/other-kernels.ts';
-import { prepareKernelFiles, type KernelFiles } from '../../src/testing/oracle/kernel-files.ts';
-import { Oracle, type Command, type LoadOutcome } from '../../src/testing/oracle/oracle.ts';
-import { compareSequence, errnoName, type Knowledge } from '../../src/testing/oracle/prediction.ts';
-import { compareTree, inLoadOrder } from '../../src/testing/oracle/all-modules.ts';
-import { makeRunDirectory, type RunDirectory } from '../../src/testing/vm/directories.ts';
-import { decompress } from '../../src/kernel-modules/io/inputs/decompress.ts';
-import { hostRoots } from '../../src/kernel-modules/io/kernel/kernel-files.ts';
-import { readKernel } from '../../src/kernel-modules/io/kernel/read-kernel.ts';
-import { makeSignatureChecker } from '../../src/kernel-modules/io/scan/signatures.ts';
-import { bootedCases } from '../kernel-modules/core/family/booted.ts';
-import { cases } from '../kernel-modules/core/family/family.ts';
-import { features, pairBase, type Feature } from '../kernel-modules/core/family/pairs.ts';
-import { signedBase } from '../kernel-modules/core/family/steps.ts';
-import { longPatienceMilliseconds } from '../../src/testing/patience.ts';
-import { formatProblem } from '../../src/base/problem.ts';
+} from '../../testing/oracle/cases.ts';
+import { modinfo, type Edit } from '../../testing/oracle/edits.ts';
+import { MissingPart } from '../../testing/oracle/object-file.ts';
+import { otherKernels, prepareOtherKernel } from '../../testing/oracle/other-kernels.ts';
+import { prepareKernelFiles, type KernelFiles } from '../../testing/oracle/kernel-files.ts';
+import { Oracle, type Command, type LoadOutcome } from '../../testing/oracle/oracle.ts';
+import { compareSequence, errnoName, type Knowledge } from '../../testing/oracle/prediction.ts';
+import { compareTree, inLoadOrder } from '../../testing/oracle/all-modules.ts';
+import { makeRunDirectory, type RunDirectory } from '../../testing/vm/directories.ts';
+import { decompress } from '../../packages/modules/io/inputs/decompress.ts';
+import { hostRoots } from '../../packages/modules/io/kernel/kernel-files.ts';
+import { readKernel } from '../../packages/modules/io/kernel/read-kernel.ts';
+import { makeSignatureChecker } from '../../packages/modules/io/scan/signatures.ts';
+import { bootedCases } from '../../packages/modules/test/core/family/booted.ts';
+import { cases } from '../../packages/modules/test/core/family/family.ts';
+import { features, pairBase, type Feature } from '../../packages/modules/test/core/family/pairs.ts';
+import { signedBase } from '../../packages/modules/test/core/family/steps.ts';
+import { longPatienceMilliseconds } from '../../testing/patience.ts';
+import { formatProblem } from '../../packages/base/problem.ts';
 
 const prepared = await prepareKernelFiles(logToStderr);
 if (!prepared.ok) logToStderr(`Skipping test/vm/loader.test.ts: ${prepared.error}`);
 const skip = prepared.ok ? false : prepared.error;
 
-const sources = join(import.meta.dirname, '../kernel-modules/core/family');
+const sources = join(import.meta.dirname, '../../packages/modules/test/core/family');
 /** While it starts, a kernel that is locked down says so often that it goes silent for five seconds. */
 const lockdownSilenceMs = 6_000;
 const moduleBytesMax = 64 * 2 ** 20;

@@ -5,8 +5,8 @@
  */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { guestOfSuite, prepareGuests } from '../../src/testing/vm/suite.ts';
-import { longPatienceMilliseconds } from '../../src/testing/patience.ts';
+import { guestOfSuite, prepareGuests } from '../../testing/vm/suite.ts';
+import { longPatienceMilliseconds } from '../../testing/patience.ts';
 
 const guests = await prepareGuests(import.meta.filename);
 

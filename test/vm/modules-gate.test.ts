@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, suite, test } from 'node:test';
-import { longPatienceMilliseconds } from '../../src/testing/patience.ts';
-import { guestOfSuite, prepareGuests } from '../../src/testing/vm/suite.ts';
-import { decompressed } from '../../src/kernel-modules/io/inputs/decompress.ts';
+import { longPatienceMilliseconds } from '../../testing/patience.ts';
+import { guestOfSuite, prepareGuests } from '../../testing/vm/suite.ts';
+import { decompressed } from '../../packages/modules/io/inputs/decompress.ts';
 
 const guests = await prepareGuests(import.meta.filename);
 const moduleBytesMax = 2 ** 20;

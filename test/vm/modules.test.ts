@@ -9,8 +9,8 @@ import assert from 'node:assert/strict';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import type { ScanReport } from '../../src/kernel-modules/core/reports/report.ts';
-import { buildModules } from '../../src/testing/oracle/build.ts';
+import type { ScanReport } from '../../packages/modules/core/reports/report.ts';
+import { buildModules } from '../../testing/oracle/build.ts';
 import {
   applyEdits,
   flipped,
@@ -19,14 +19,14 @@ import {
   named,
   wrongCrc,
   type Edit,
-} from '../../src/testing/oracle/edits.ts';
-import { prepareKernelFiles, type KernelFiles } from '../../src/testing/oracle/kernel-files.ts';
-import { makeRunDirectory } from '../../src/testing/vm/directories.ts';
-import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
-import { prepareImage, type Image } from '../../src/testing/vm/image.ts';
-import { installBuilt } from '../../src/testing/vm/installed.ts';
-import { decompress } from '../../src/kernel-modules/io/inputs/decompress.ts';
-import { longPatienceMilliseconds } from '../../src/testing/patience.ts';
+} from '../../testing/oracle/edits.ts';
+import { prepareKernelFiles, type KernelFiles } from '../../testing/oracle/kernel-files.ts';
+import { makeRunDirectory } from '../../testing/vm/directories.ts';
+import { startGuest, type Guest } from '../../testing/vm/guest.ts';
+import { prepareImage, type Image } from '../../testing/vm/image.ts';
+import { installBuilt } from '../../testing/vm/installed.ts';
+import { decompress } from '../../packages/modules/io/inputs/decompress.ts';
+import { longPatienceMilliseconds } from '../../testing/patience.ts';
 
 const log = (line: string) => process.stderr.write(`${line}\n`);
 const image = await prepareImage(log);
@@ -34,7 +34,7 @@ const kernel = image.ok ? await prepareKernelFiles(log) : image;
 const skip = kernel.ok ? false : kernel.error;
 if (!kernel.ok) log(`Skipping test/vm/modules.test.ts: ${kernel.error}`);
 
-const family = join(import.meta.dirname, '../kernel-modules/core/family');
+const family = join(import.meta.dirname, '../../packages/modules/test/core/family');
 /** A directory in the guest outside the tree, where a vendor's installer may leave modules. */
 const vendor = '/root/vendor';
 const moduleBytesMax = 64 * 2 ** 20;

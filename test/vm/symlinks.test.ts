@@ -9,8 +9,8 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, suite, test } from 'node:test';
-import { longPatienceMilliseconds } from '../../src/testing/patience.ts';
-import { guestOfSuite, prepareGuests } from '../../src/testing/vm/suite.ts';
+import { longPatienceMilliseconds } from '../../testing/patience.ts';
+import { guestOfSuite, prepareGuests } from '../../testing/vm/suite.ts';
 import { expected } from './symlinks/expected.ts';
 import { withGuard, withoutGuard } from './symlinks/expected-descriptors.ts';
 

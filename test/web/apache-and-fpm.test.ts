@@ -11,7 +11,7 @@ import { parseFpmFile } from '../../src/web/core/fpm/file.ts';
 import { isInCgroup } from '../../src/web/core/in-cgroup.ts';
 import { parseTcpSockets, parseUnixSockets } from '../../src/web/core/listening.ts';
 import { parseServerError } from '../../src/web/core/server-error.ts';
-import { mustEnd } from '../../src/testing/patience.ts';
+import { mustEnd } from '../../testing/patience.ts';
 
 /** The dump as Apache 2.4.71 prints it. */
 const dump = String.raw`# In file: /etc/apache2/apache2.conf

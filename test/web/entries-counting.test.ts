@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { test } from 'node:test';
-import { eventually } from '../../src/testing/patience.ts';
+import { eventually } from '../../testing/patience.ts';
 import { parseNginxFile } from '../../src/web/core/nginx/file.ts';
 import {
   countingOf,

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, test } from 'node:test';
 import { makeLog } from '../../src/agent/log.ts';
-import { failed, type Problem } from '../../src/base/problem.ts';
-import { ok, type Result } from '../../src/base/result.ts';
+import { failed, type Problem } from '../../packages/base/problem.ts';
+import { ok, type Result } from '../../packages/base/result.ts';
 import { pathsOf, type Paths } from '../../src/host/paths.ts';
 import { entryLimitsOf, limitsText } from '../../src/web/core/entries/limits.ts';
 import { parseRefusal } from '../../src/web/core/entries/refusal.ts';
@@ -14,7 +14,7 @@ import { RefusalTally, requestsMax } from '../../src/web/core/entries/refusal-ta
 import { EntriesPart } from '../../src/web/io/entries/entries-part.ts';
 import { readRecord, stateOf, writeRecord } from '../../src/web/io/entries/record.ts';
 import type { Member } from '../../src/usage/member.ts';
-import { mustEnd } from '../../src/testing/patience.ts';
+import { mustEnd } from '../../testing/patience.ts';
 import { policyOf } from '../conformance/suite.ts';
 
 let directory: string;

@@ -2,13 +2,13 @@
  * A refresh that waited for its turn does not bring back what has been disabled meanwhile: the command itself, on an nginx
  * configuration that only its mount namespace has.
  */
-import '../../src/testing/guard/here.ts';
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { after, test } from 'node:test';
-import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
+import { ensurePrerequisites } from '../../testing/prerequisites.ts';
 
 const ready = await ensurePrerequisites('web', (line) => console.log(`# ${line}`));
 const skip = ready.ok ? false : ready.reason;

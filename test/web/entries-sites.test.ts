@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { eventually } from '../../src/testing/patience.ts';
+import { eventually } from '../../testing/patience.ts';
 import { RefusalTally, type MemberRefusals } from '../../src/web/core/entries/refusal-tally.ts';
 import { Receiver } from '../../src/web/io/entries/receiver.ts';
 import {

@@ -7,10 +7,10 @@ import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, writeFileSync 
 import { spawnSync } from 'node:child_process';
 import { request, type IncomingHttpHeaders } from 'node:http';
 import { after, afterEach, test } from 'node:test';
-import { eventually } from '../../src/testing/patience.ts';
-import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
-import { formatProblem, type Problem } from '../../src/base/problem.ts';
-import type { Result } from '../../src/base/result.ts';
+import { eventually } from '../../testing/patience.ts';
+import { ensurePrerequisites } from '../../testing/prerequisites.ts';
+import { formatProblem, type Problem } from '../../packages/base/problem.ts';
+import type { Result } from '../../packages/base/result.ts';
 import { lockDescriptor } from '../../src/sys/syscalls.ts';
 import { entryLimitsOf, type EntryLimits } from '../../src/web/core/entries/limits.ts';
 import { policyOf } from '../conformance/suite.ts';
@@ -22,7 +22,7 @@ import {
 } from '../../src/web/io/entries/nginx.ts';
 import type { Outcome } from '../../src/web/io/entries/server-entries.ts';
 import { surveyWeb, type Survey, type Tenancy } from '../../src/web/io/survey.ts';
-import { freePort } from '../../src/testing/free-port.ts';
+import { freePort } from '../../testing/free-port.ts';
 import { uids, WebStage } from './stage.ts';
 
 /** Numbers of tenants, or a policy. */

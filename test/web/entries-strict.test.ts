@@ -8,7 +8,7 @@ import { writeFileSync } from 'node:fs';
 import { connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:net';
 import { test } from 'node:test';
-import { eventually } from '../../src/testing/patience.ts';
+import { eventually } from '../../testing/patience.ts';
 import { stagedSuite, statuses, times, vhost, type EntriesStage } from './entries-stage.ts';
 import { uids } from './stage.ts';
 

@@ -19,8 +19,8 @@ import { connect as connectHttp2 } from 'node:http2';
 import { Agent, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { test } from 'node:test';
-import { formatProblem } from '../../src/base/problem.ts';
-import { eventually } from '../../src/testing/patience.ts';
+import { formatProblem } from '../../packages/base/problem.ts';
+import { eventually } from '../../testing/patience.ts';
 import { mark } from '../../src/web/core/entries/nginx-file.ts';
 import { applyNginx } from '../../src/web/io/entries/nginx.ts';
 import {

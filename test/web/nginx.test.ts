@@ -8,7 +8,7 @@ import { parseNginxFile } from '../../src/web/core/nginx/file.ts';
 import { nginxTree } from '../../src/web/core/nginx/includes.ts';
 import { nginxSites } from '../../src/web/core/nginx/sites.ts';
 import { matchesPattern } from '../../src/web/core/nginx/wildcard.ts';
-import { mustEnd } from '../../src/testing/patience.ts';
+import { mustEnd } from '../../testing/patience.ts';
 
 const parse = (text: string) => parseNginxFile('/n.conf', text);
 /** Names and arguments, nested, without places. */

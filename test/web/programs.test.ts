@@ -9,9 +9,9 @@ import { after, afterEach, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { runBounded } from '../../src/sys/processes/run-bounded.ts';
 import { surveyWeb, type Tenancy } from '../../src/web/io/survey.ts';
-import { freePort } from '../../src/testing/free-port.ts';
-import { patienceMilliseconds } from '../../src/testing/patience.ts';
-import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
+import { freePort } from '../../testing/free-port.ts';
+import { patienceMilliseconds } from '../../testing/patience.ts';
+import { ensurePrerequisites } from '../../testing/prerequisites.ts';
 import { siteNamed, uids, WebStage } from './stage.ts';
 
 const ready = await ensurePrerequisites('web', (line) => console.log(`# ${line}`));

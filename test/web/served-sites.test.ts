@@ -18,7 +18,7 @@ import { servedNamesMax, servedSites, withKnown } from '../../src/web/core/serve
 import { rankedSites, type Site } from '../../src/web/core/site.ts';
 import { PoolSites } from '../../src/web/core/fpm/service/pool-sites.ts';
 import { entryLimitsOf, limitsText, siteBounds } from '../../src/web/core/entries/limits.ts';
-import type { CpuFraction } from '../../src/base/quantity.ts';
+import type { CpuFraction } from '../../packages/base/quantity.ts';
 import { ownLimitsOf, siteLimitIndex, unusedLimits } from '../../src/web/core/site-limits.ts';
 import { readServed, servedPath, writeServed } from '../../src/web/io/served/record.ts';
 

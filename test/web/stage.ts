@@ -1,5 +1,5 @@
 /** nginx and PHP-FPM with configurations of their own, in a directory that is emptied after each test. */
-import '../../src/testing/guard/here.ts';
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { SiteView } from '../../src/web/core/overview.ts';
 import { findWebPrograms, type WebPrograms } from '../../src/web/io/servers.ts';
-import { eventually } from '../../src/testing/patience.ts';
+import { eventually } from '../../testing/patience.ts';
 
 export const uids = { owner: 64_420, other: 64_421, account: 64_422 };
 

@@ -1,6 +1,6 @@
 /** One incident for one receiver; several rules may have asked for it. */
 import { hash } from 'node:crypto';
-import type { Result } from '../../base/result.ts';
+import type { Result } from '../../../packages/base/result.ts';
 import type { AlertRule } from '../../policy/settings.ts';
 import type { Incident, Snapshot } from '../../usage/incident.ts';
 import type { Alarm } from '../part.ts';

@@ -42,9 +42,9 @@ import {
 } from './receiver.ts';
 import { hostTimeZone } from './time-zone.ts';
 import { post } from './webhook.ts';
-import { printable } from '../../base/printable.ts';
-import { formatProblem, type Problem } from '../../base/problem.ts';
-import type { Result } from '../../base/result.ts';
+import { printable } from '../../../packages/base/printable.ts';
+import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
+import type { Result } from '../../../packages/base/result.ts';
 
 /** Records across restarts when each message was sent. Milliseconds since 1970. */
 export interface AlertLedger {

@@ -9,10 +9,10 @@ import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { isIPv4 } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import type { AlertSettings } from '../../policy/settings.ts';
-import { fail, ok } from '../../base/result.ts';
+import { fail, ok } from '../../../packages/base/result.ts';
 import type { Delivery, DeliveryProblem } from './alert.ts';
 import type { MailText } from './message.ts';
-import { printable } from '../../base/printable.ts';
+import { printable } from '../../../packages/base/printable.ts';
 
 export interface MailRoute {
   readonly smtp: AlertSettings['smtp'];

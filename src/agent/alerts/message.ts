@@ -7,12 +7,12 @@
  * tenant itself; never in mail to a reseller, and never in a webhook, whoever it is for: that is
  * usually another company's service.
  */
-import { formatDuration } from '../../base/duration.ts';
+import { formatDuration } from '../../../packages/base/duration.ts';
 import { explainIncident, incidentTitle } from '../../usage/explain-incident.ts';
 import { kindOf } from '../../usage/member.ts';
 import type { Alert, Batch, RaisedAlarm } from './alert.ts';
 import type { Receiver } from './receiver.ts';
-import { printable } from '../../base/printable.ts';
+import { printable } from '../../../packages/base/printable.ts';
 
 /** The number of incidents that are explained in full; the others get a line each. */
 const explainedMax = 20;

@@ -7,13 +7,13 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { formatProblem } from '../../base/problem.ts';
-import { fail } from '../../base/result.ts';
-import { formatDuration } from '../../base/duration.ts';
+import { formatProblem } from '../../../packages/base/problem.ts';
+import { fail } from '../../../packages/base/result.ts';
+import { formatDuration } from '../../../packages/base/duration.ts';
 import type { Alert, Batch, Deliver, Delivery, RaisedAlarm } from './alert.ts';
 import { describeReceiver, receiverKey, type Receiver } from './receiver.ts';
-import { count } from '../../base/list.ts';
-import { printable } from '../../base/printable.ts';
+import { count } from '../../../packages/base/list.ts';
+import { printable } from '../../../packages/base/printable.ts';
 
 export const waitingMax = 500;
 /** The maximum number of waiting alarms for one receiver. There are few things that they are about. */

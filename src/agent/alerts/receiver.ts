@@ -11,11 +11,11 @@
 import { severities } from '../../limits/limit.ts';
 import { alertTopics } from '../../limits/alert-topics.ts';
 import type { AlertRule } from '../../policy/settings.ts';
-import { failed, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import type { Incident } from '../../usage/incident.ts';
 import { kindOf, type Member } from '../../usage/member.ts';
-import { printable } from '../../base/printable.ts';
+import { printable } from '../../../packages/base/printable.ts';
 
 /** The facts about a member that messages need. */
 export interface AlertWho {

@@ -2,7 +2,7 @@
  * Posts JSON to a URL. Redirects are not followed: a message about tenants goes only to the URL in
  * the policy. The body of the response is not read.
  */
-import { fail, ok } from '../../base/result.ts';
+import { fail, ok } from '../../../packages/base/result.ts';
 import type { Delivery } from './alert.ts';
 
 /** Statuses after which a retry may succeed: too early, too many requests, or a server error. */

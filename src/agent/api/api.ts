@@ -21,7 +21,7 @@
  * (`alice/shop.example`; in a path as `%2F`). Root sees everything, a reseller itself and its tenants, a tenant
  * itself and its sites. A response with a status other than 200 is an `ErrorResponse`.
  */
-import type { Problem } from '../../base/problem.ts';
+import type { Problem } from '../../../packages/base/problem.ts';
 import type { LimitKey } from '../../limits/limit.ts';
 import type { Explanation } from '../../policy/explain.ts';
 import type { Severity } from '../../usage/fault.ts';

@@ -1,8 +1,8 @@
 /** A client of the agent: one request over its socket, one JSON response. */
 import { agentLock, type Paths } from '../../host/paths.ts';
 import { isLocked } from '../../sys/files/flock.ts';
-import { failed, type Problem } from '../../base/problem.ts';
-import { fail, ok, type Result } from '../../base/result.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import { problemIn } from './error-body.ts';
 
 /**

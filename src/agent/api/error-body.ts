@@ -1,5 +1,5 @@
 /** The body of an answer other than 200. */
-import { formatProblem, type Problem } from '../../base/problem.ts';
+import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import type { ErrorResponse } from './api.ts';
 
 /** Returns the fields that `Problem` promises, and nothing else that `problem` has. */

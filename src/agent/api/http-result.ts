@@ -1,6 +1,6 @@
 /** The result of a request: a value, or a failure with its HTTP status. */
-import type { Problem } from '../../base/problem.ts';
-import { fail, type Result } from '../../base/result.ts';
+import type { Problem } from '../../../packages/base/problem.ts';
+import { fail, type Result } from '../../../packages/base/result.ts';
 import type { HistoryFailure } from '../../store/history/history-query.ts';
 
 /** The reason why a request gets no answer. */

@@ -2,7 +2,7 @@
  * Bounds the requests of each uid in progress: a tenant that sends many waits for its own, and nobody
  * else does.
  */
-import { ok } from '../../base/result.ts';
+import { ok } from '../../../packages/base/result.ts';
 import { httpError, type HttpResult } from './http-result.ts';
 import type { Caller } from './caller.ts';
 

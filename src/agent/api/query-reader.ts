@@ -1,5 +1,5 @@
 /** The parameters of a request, from the query of its URL. */
-import { ok } from '../../base/result.ts';
+import { ok } from '../../../packages/base/result.ts';
 import type { Period } from '../../store/history/history-query.ts';
 import { httpError, type HttpResult } from './http-result.ts';
 

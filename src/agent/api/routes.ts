@@ -2,7 +2,7 @@
 import { docPage } from '../../sys/package-files.ts';
 import { Hono, type Context } from 'hono';
 import { errorBody } from './error-body.ts';
-import { ok } from '../../base/result.ts';
+import { ok } from '../../../packages/base/result.ts';
 import type { AlertsTestResponse, StartingStatus, StatusResponse } from './api.ts';
 import { answerAdvise } from '../responses/advise.ts';
 import { httpError, type HttpError, type HttpResult } from './http-result.ts';

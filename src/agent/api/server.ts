@@ -11,9 +11,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
-import { failed, type Cause, type Problem } from '../../base/problem.ts';
-import { fail, ok, type Result } from '../../base/result.ts';
-import { causeOf } from '../../sys/errno.ts';
+import { failed, type Cause, type Problem } from '../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
+import { causeOf } from '../../../packages/base/io/errno.ts';
 import { errorBody } from './error-body.ts';
 import type { Admission } from './admission.ts';
 import { Connection } from './connection.ts';

@@ -1,5 +1,5 @@
 /** `GET /v1/status`: how the agent and this host are doing. */
-import { formatProblem, type Problem } from '../../base/problem.ts';
+import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import type { Driver } from '../../host/driver.ts';
 import type { MetricsStore } from '../../store/metrics/metrics-store.ts';
 import type { PlacementStatus, StartingStatus, StatusResponse, TcpStatus } from './api.ts';

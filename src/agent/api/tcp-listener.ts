@@ -7,8 +7,8 @@
  */
 import type { InheritedSocket } from '../../sys/sockets/inherited-sockets.ts';
 import type { TcpStatus } from './api.ts';
-import { failed, formatProblem, type Cause, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
+import { failed, formatProblem, type Cause, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import { readSecret } from '../../sys/files/secret-file.ts';
 import type { AgentSettings } from '../../policy/settings.ts';
 import type { Log } from '../log.ts';

@@ -16,7 +16,7 @@
  */
 import type { Counters, LimitKey, Severity } from '../../limits/limit.ts';
 import { attributes, limits, noCounters, type KeyedAttribute } from '../../limits/limits.ts';
-import type { QuantityKind } from '../../base/quantity.ts';
+import type { QuantityKind } from '../../../packages/base/quantity.ts';
 import type { Member } from '../../usage/member.ts';
 import type { LimitNumbers, MailCount, StatusResponse, Who } from '../api/api.ts';
 import type { Protection } from '../part.ts';

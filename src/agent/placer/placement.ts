@@ -24,8 +24,8 @@ import { placerTree } from './placer-hierarchies.ts';
 import { readSubordinateUids } from '../../host/accounts/subordinate-uids.ts';
 import type { Policy } from '../../policy/policy.ts';
 import type { PlacementStatus } from '../api/api.ts';
-import { printable } from '../../base/printable.ts';
-import { formatProblem } from '../../base/problem.ts';
+import { printable } from '../../../packages/base/printable.ts';
+import { formatProblem } from '../../../packages/base/problem.ts';
 
 /** The targets, and the tree they are in. Get `tree` from `placerTree`. */
 export type PlacementTargets = Omit<TargetsCommand, 'kind'>;

@@ -3,7 +3,7 @@ import { availableParallelism, totalmem } from 'node:os';
 import type { LimitKey } from '../../limits/limit.ts';
 import { limitAttribute } from '../../limits/limits.ts';
 import type { HitValues } from '../../store/events/hit-values.ts';
-import { quantityKinds, unlimited } from '../../base/quantity.ts';
+import { quantityKinds, unlimited } from '../../../packages/base/quantity.ts';
 import {
   advised,
   formatLimit,
@@ -19,8 +19,8 @@ import type { Advice, AdviseResponse } from '../api/api.ts';
 import type { FaultCounts } from '../sampling/latest-sample.ts';
 import type { Entry } from '../sampling/member-index.ts';
 import { isAdministrator } from '../api/caller.ts';
-import { ok } from '../../base/result.ts';
-import { shortBytes } from '../../base/bytes.ts';
+import { ok } from '../../../packages/base/result.ts';
+import { shortBytes } from '../../../packages/base/bytes.ts';
 import { fromStore, type HttpResult } from '../api/http-result.ts';
 import { type RequestContext } from '../api/request-context.ts';
 import { askedEntries, visibleParts, type Part } from './members.ts';

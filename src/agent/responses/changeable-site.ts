@@ -1,8 +1,8 @@
 /**
  * Finds the site whose limits the caller may change: one of the policy, or one that a web server serves for the tenant.
  */
-import type { Problem } from '../../base/problem.ts';
-import { ok } from '../../base/result.ts';
+import type { Problem } from '../../../packages/base/problem.ts';
+import { ok } from '../../../packages/base/result.ts';
 import type { DriverName, SiteLimitSetter, SiteLimitSetters } from '../../policy/document.ts';
 import { settersOf, siteName, splitSiteName } from '../../policy/policy.ts';
 import type { SiteLimitHolders } from '../../policy/sites/site-limits.ts';

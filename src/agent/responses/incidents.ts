@@ -10,7 +10,7 @@ import type { IncidentResponse, IncidentRow, IncidentsResponse, Who } from '../a
 import type { Entry, MemberIndex } from '../sampling/member-index.ts';
 import { hostTimeZone } from '../alerts/time-zone.ts';
 import { isAdministrator, maySee, maySeeCommands, seesSince, type Caller } from '../api/caller.ts';
-import { ok } from '../../base/result.ts';
+import { ok } from '../../../packages/base/result.ts';
 import { faultsWithoutLimit } from '../../usage/faults-without-limit.ts';
 import { fromStore, httpError, type HttpResult } from '../api/http-result.ts';
 import { type RequestContext } from '../api/request-context.ts';

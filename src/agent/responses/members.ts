@@ -1,5 +1,5 @@
 /** Names in a request → the members they refer to, if the caller may see them. */
-import { ok } from '../../base/result.ts';
+import { ok } from '../../../packages/base/result.ts';
 import { siteName } from '../../policy/policy.ts';
 import type { Member } from '../../usage/member.ts';
 import type { Entry } from '../sampling/member-index.ts';

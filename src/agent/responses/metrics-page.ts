@@ -3,7 +3,7 @@ import { contentTypes, formatFor } from '../metrics/content-type.ts';
 import { exposition, type ExposedMember } from '../metrics/exposition.ts';
 import type { Member } from '../../usage/member.ts';
 import { isAdministrator } from '../api/caller.ts';
-import { ok } from '../../base/result.ts';
+import { ok } from '../../../packages/base/result.ts';
 import { httpError, type HttpResult } from '../api/http-result.ts';
 import { type RequestContext } from '../api/request-context.ts';
 

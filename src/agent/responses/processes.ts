@@ -4,7 +4,7 @@ import type { ProcessSet } from '../../host/evidence/evidence-reader.ts';
 import type { Entry, MemberIndex } from '../sampling/member-index.ts';
 import type { LiveProcess, ProcessesResponse } from '../api/api.ts';
 import { maySeeCommands } from '../api/caller.ts';
-import { ok } from '../../base/result.ts';
+import { ok } from '../../../packages/base/result.ts';
 import { httpError, type HttpResult } from '../api/http-result.ts';
 import { type RequestContext } from '../api/request-context.ts';
 import { namedEntry } from './members.ts';

@@ -3,7 +3,7 @@
  * its reseller, has set for the tenant's own sites: `?set=cpu.limit=50%&unset=memory`. With `check=1` it changes
  * nothing.
  */
-import { ok } from '../../base/result.ts';
+import { ok } from '../../../packages/base/result.ts';
 import { setterOf } from '../../policy/sites/site-limits.ts';
 import type { ExplainResponse, SetLimitsResponse } from '../api/api.ts';
 import { httpError, type HttpResult } from '../api/http-result.ts';

@@ -3,7 +3,7 @@ import { availableParallelism, totalmem } from 'node:os';
 import type { TopResponse, TopRow } from '../api/api.ts';
 import type { LatestSample } from '../sampling/latest-sample.ts';
 import type { Entry } from '../sampling/member-index.ts';
-import { ok } from '../../base/result.ts';
+import { ok } from '../../../packages/base/result.ts';
 import type { HttpResult } from '../api/http-result.ts';
 import type { RequestContext } from '../api/request-context.ts';
 import { readStops } from '../../host/stops.ts';

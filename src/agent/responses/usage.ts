@@ -5,7 +5,7 @@ import { metricKeys, metrics, peakKeys, sampledKeys, type MetricKey } from '../.
 import type { Distribution, SeriesResponse, UsageResponse, UsageRow } from '../api/api.ts';
 import { isAdministrator } from '../api/caller.ts';
 import type { Entry } from '../sampling/member-index.ts';
-import { ok } from '../../base/result.ts';
+import { ok } from '../../../packages/base/result.ts';
 import { fromStore, httpError, type HttpResult } from '../api/http-result.ts';
 import { type RequestContext } from '../api/request-context.ts';
 import { askedEntries, namedEntry, visibleFrom, visibleParts } from './members.ts';

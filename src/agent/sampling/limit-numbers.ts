@@ -1,6 +1,6 @@
 /** Limits as numbers in the units of the metrics. */
 import type { LimitKey, LimitValues } from '../../limits/limit.ts';
-import { unlimited } from '../../base/quantity.ts';
+import { unlimited } from '../../../packages/base/quantity.ts';
 import type { LimitNumbers } from '../api/api.ts';
 
 /** Returns the limits of a policy as numbers, without unlimited ones. */

@@ -15,7 +15,7 @@ import {
   type Site,
   type Tenant,
 } from '../../policy/policy.ts';
-import { formatQuantity, unlimited } from '../../base/quantity.ts';
+import { formatQuantity, unlimited } from '../../../packages/base/quantity.ts';
 import { faultsWithoutLimit } from '../../usage/faults-without-limit.ts';
 import { resellerMember, siteMember, tenantMember, type Member } from '../../usage/member.ts';
 import type { LimitNumbers, LimitTexts, Who } from '../api/api.ts';

@@ -5,9 +5,9 @@
  */
 import type { AccountNames } from '../../host/accounts/account-names.ts';
 import type { EventStore } from '../../store/events/event-store.ts';
-import type { Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
-import { printable } from '../../base/printable.ts';
+import type { Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
+import { printable } from '../../../packages/base/printable.ts';
 import { uidOf, type Member } from '../../usage/member.ts';
 import { continued, type Holder, type Tenancy } from '../../usage/tenancy.ts';
 import type { Entry } from './member-index.ts';

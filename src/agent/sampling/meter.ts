@@ -9,7 +9,7 @@ import { sliceOwner, sliceTenant, userSlice } from '../../plan/slice.ts';
 import { parentOf } from '../../plan/wanted.ts';
 import { UsageReader } from '../../host/cgroups/usage-reader.ts';
 import type { Hierarchy } from '../../host/cgroups/hierarchies.ts';
-import { unlimited } from '../../base/quantity.ts';
+import { unlimited } from '../../../packages/base/quantity.ts';
 import type { Counters, LimitValues } from '../../limits/limit.ts';
 import { noCounters, sameCounters } from '../../limits/limits.ts';
 import { resellerMember, tenantMember, type Member, type MemberKind } from '../../usage/member.ts';

@@ -4,8 +4,8 @@
  * Nothing here may delay or stop the agent. A store that cannot be written is reported once, and the
  * limits stay in force; incidents that could not be written are written once it works again.
  */
-import { formatProblem, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
+import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import type { EvidenceReader, ProcessSet } from '../../host/evidence/evidence-reader.ts';
 import { KernelLog, type OomKill } from '../../host/kernel-log.ts';
 import type { HistorySettings } from '../../policy/settings.ts';

@@ -5,7 +5,7 @@
  */
 import { WorkBudget } from '../../store/work-budget.ts';
 import { httpError, type HttpResult } from '../api/http-result.ts';
-import { ok } from '../../base/result.ts';
+import { ok } from '../../../packages/base/result.ts';
 
 /** The budget of one uid: ten changes at once, then one in ten seconds. */
 const ofOne = { share: 1 / 10_000, burst: 10 };

@@ -2,12 +2,12 @@
  * Changes that tenants and resellers make to limits of sites: saved first, then applied with the policy. A change that
  * the kernel refuses, such as less memory than is in use, is undone, so that the previous limits stay.
  */
-import { causedBy, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
+import { causedBy, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import type { Paths } from '../../host/paths.ts';
 import { changeSiteLimits } from '../../host/keep-site-limits.ts';
 import type { LimitKey, LimitValues } from '../../limits/limit.ts';
-import type { Quantity } from '../../base/quantity.ts';
+import type { Quantity } from '../../../packages/base/quantity.ts';
 import type { SiteLimitHolders, SiteLimits } from '../../policy/sites/site-limits.ts';
 import { httpError, type HttpResult } from '../api/http-result.ts';
 import { ChangePace } from './change-pace.ts';

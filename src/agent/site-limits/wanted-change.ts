@@ -2,11 +2,11 @@
  * Checks the change of a site's limits that a tenant or its reseller wants: only limits of its own, and never above the
  * tenant's.
  */
-import { fail, ok, type Result } from '../../base/result.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import { parseAssignments, type Assignment } from '../../policy/assignment.ts';
 import { parseLimit } from '../../policy/parse-limit.ts';
 import type { LimitKey, LimitValues } from '../../limits/limit.ts';
-import { formatQuantity, type Quantity } from '../../base/quantity.ts';
+import { formatQuantity, type Quantity } from '../../../packages/base/quantity.ts';
 import { limitAttribute } from '../../limits/limits.ts';
 import {
   exceeds,
@@ -19,7 +19,7 @@ import {
 import type { SiteLimitSetter } from '../../policy/document.ts';
 import { originOf, type Chain, type Link } from '../../policy/policy.ts';
 import { httpError, type HttpResult } from '../api/http-result.ts';
-import type { Problem } from '../../base/problem.ts';
+import type { Problem } from '../../../packages/base/problem.ts';
 
 /** Limits and their new values; a limit without a value is removed. */
 export type SiteChange = ReadonlyMap<LimitKey, Quantity | undefined>;

@@ -22,9 +22,9 @@ import { terminalOf, wrap } from '../shared/terminal.ts';
 import type { WayContext } from '../../host/ways/ways-in.ts';
 import { surveyWays, waysText } from '../shared/ways-in.ts';
 import { tokenPortRemark } from '../shared/token-port.ts';
-import { printable } from '../../base/printable.ts';
-import { formatProblem, type Problem } from '../../base/problem.ts';
-import type { Result } from '../../base/result.ts';
+import { printable } from '../../../packages/base/printable.ts';
+import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
+import type { Result } from '../../../packages/base/result.ts';
 
 /** The column in which all text starts, to the right of the labels. */
 const indent = ' '.repeat(11);

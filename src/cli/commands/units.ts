@@ -1,6 +1,6 @@
 /** `bulkhead units enable|disable|status`: Bulkhead's systemd services on this host. */
 import type { Command } from 'commander';
-import type { Problem } from '../../base/problem.ts';
+import type { Problem } from '../../../packages/base/problem.ts';
 import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
 import type { Paths } from '../../host/paths.ts';
 import {

@@ -2,10 +2,10 @@
 import type { Command } from 'commander';
 import { answerMilliseconds, callAgent, type Query } from '../../agent/api/client.ts';
 import type { Paths } from '../../host/paths.ts';
-import { formatProblem, type Problem } from '../../base/problem.ts';
-import type { Result } from '../../base/result.ts';
+import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
+import type { Result } from '../../../packages/base/result.ts';
 import { exitCodes, type ExitCode } from './command.ts';
-import { printable } from '../../base/printable.ts';
+import { printable } from '../../../packages/base/printable.ts';
 import { pathsFor, printError, sayItWaits } from './output.ts';
 
 export interface JsonOption {

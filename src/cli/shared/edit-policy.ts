@@ -6,12 +6,12 @@ import type { Paths } from '../../host/paths.ts';
 import type { TenantName } from '../../policy/document.ts';
 import type { AccountTarget, Target } from '../../policy/edit.ts';
 import { splitSiteName } from '../../policy/policy.ts';
-import type { Result } from '../../base/result.ts';
+import type { Result } from '../../../packages/base/result.ts';
 import { exitCodes, type ExitCode, type PolicyOptions } from './command.ts';
 import { policyOption } from './policy-option.ts';
 import { printDiff } from './print-diff.ts';
 import { printError, pathsFor, print, showDiagnostics } from './session.ts';
-import { printable } from '../../base/printable.ts';
+import { printable } from '../../../packages/base/printable.ts';
 import { policyReaderOf } from '../capability.ts';
 
 export interface EditOptions extends PolicyOptions {

@@ -6,8 +6,8 @@
 import type { MailCount } from '../../agent/api/api.ts';
 import type { LimitKey } from '../../limits/limit.ts';
 import { attributes } from '../../limits/limits.ts';
-import { shortBytes } from '../../base/bytes.ts';
-import { count } from '../../base/list.ts';
+import { shortBytes } from '../../../packages/base/bytes.ts';
+import { count } from '../../../packages/base/list.ts';
 import type { MetricUnit } from '../../usage/metrics.ts';
 
 /** Formats a share as a percentage: 1 is 100%. For CPU, 1 is one core. */

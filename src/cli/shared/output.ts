@@ -2,12 +2,12 @@
 import type { Command } from 'commander';
 import { instancePattern, pathsOf, type Paths } from '../../host/paths.ts';
 import { formatDiagnostic, type Diagnostic } from '../../policy/diagnostic.ts';
-import { printable } from '../../base/printable.ts';
-import { formatProblem, type Problem } from '../../base/problem.ts';
-import { jsonText } from '../../base/json.ts';
+import { printable } from '../../../packages/base/printable.ts';
+import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
+import { jsonText } from '../../../packages/base/json.ts';
 import { terminalOf } from './terminal.ts';
 
-export { count } from '../../base/list.ts';
+export { count } from '../../../packages/base/list.ts';
 
 export function pathsFor(command: Command): Paths | undefined {
   const { instance } = command.optsWithGlobals<{ instance: string }>();

@@ -7,8 +7,8 @@
  * Dates are local time; a date without a time means its midnight.
  */
 import type { Command } from 'commander';
-import { failed, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 
 export interface Period {
   readonly from: number;

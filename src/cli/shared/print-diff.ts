@@ -1,5 +1,5 @@
 /** Prints the changes in a file, as `diff -u` shows them. */
-import { printable } from '../../base/printable.ts';
+import { printable } from '../../../packages/base/printable.ts';
 import { lineDiff, type DiffLine } from './line-diff.ts';
 import { print } from './output.ts';
 import { terminalOf } from './terminal.ts';

@@ -4,8 +4,8 @@ import type { ProcessEvidence } from '../../usage/incident.ts';
 import { table } from './terminal.ts';
 import { duration, percent } from './format.ts';
 import { untoldScript } from '../../usage/top-users.ts';
-import { printable } from '../../base/printable.ts';
-import { shortBytes } from '../../base/bytes.ts';
+import { printable } from '../../../packages/base/printable.ts';
+import { shortBytes } from '../../../packages/base/bytes.ts';
 import { cutTo, displayWidth } from './width.ts';
 
 /** `cpu` is present only for running ones. */

@@ -1,5 +1,5 @@
 /** Writes a command's text to standard output, or to a file that is not replaced unless asked to. */
-import { formatProblem } from '../../base/problem.ts';
+import { formatProblem } from '../../../packages/base/problem.ts';
 import { createTextFile } from '../../sys/files/edited-file.ts';
 import { exitCodes, type ExitCode } from './command.ts';
 import { printError, print } from './session.ts';

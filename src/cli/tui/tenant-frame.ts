@@ -13,8 +13,8 @@ import { processTable, sortProcesses } from '../shared/process-table.ts';
 import { ownMemory } from './top-rows.ts';
 import type { Style } from './top-columns.ts';
 import type { TopState } from './top-state.ts';
-import { printable } from '../../base/printable.ts';
-import { shortBytes } from '../../base/bytes.ts';
+import { printable } from '../../../packages/base/printable.ts';
+import { shortBytes } from '../../../packages/base/bytes.ts';
 import { cutTo } from '../shared/width.ts';
 
 export const incidentsShown = 4;

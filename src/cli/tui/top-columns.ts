@@ -10,8 +10,8 @@ import { type Terminal } from '../shared/terminal.ts';
 import { bytesRate, percent, shortCount, shortLimit, sumOf } from '../shared/format.ts';
 import { bar } from '../shared/graph.ts';
 import { ownMemory, type TopSort } from './top-rows.ts';
-import { printable } from '../../base/printable.ts';
-import { shortBytes } from '../../base/bytes.ts';
+import { printable } from '../../../packages/base/printable.ts';
+import { shortBytes } from '../../../packages/base/bytes.ts';
 import { fitLeft, fitRight } from '../shared/width.ts';
 
 export interface Style {

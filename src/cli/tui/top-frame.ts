@@ -9,8 +9,8 @@ import { bar } from '../shared/graph.ts';
 import { ownMemory } from './top-rows.ts';
 import { fitColumns, headerLine, rowLine, type Style } from './top-columns.ts';
 import type { TopState } from './top-state.ts';
-import { printable } from '../../base/printable.ts';
-import { shortBytes } from '../../base/bytes.ts';
+import { printable } from '../../../packages/base/printable.ts';
+import { shortBytes } from '../../../packages/base/bytes.ts';
 import { cutTo, fitLeft, fitRight } from '../shared/width.ts';
 
 /** Lines that are not rows of the list. */

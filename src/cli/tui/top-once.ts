@@ -5,7 +5,7 @@ import { terminalOf } from '../shared/terminal.ts';
 import { dateTime, duration, shortCount } from '../shared/format.ts';
 import { fitColumns, headerLine, rowLine, type Style } from './top-columns.ts';
 import { sumRows } from './top-frame.ts';
-import { shortBytes } from '../../base/bytes.ts';
+import { shortBytes } from '../../../packages/base/bytes.ts';
 import type { TopSort } from './top-rows.ts';
 
 /** Wide enough for every column, if there is no terminal. */

@@ -3,10 +3,10 @@
  */
 import type { Command } from 'commander';
 import type { TopResponse } from '../../agent/api/api.ts';
-import { formatProblem } from '../../base/problem.ts';
+import { formatProblem } from '../../../packages/base/problem.ts';
 import { callAgent } from '../../agent/api/client.ts';
 import { suggestion } from '../../policy/diagnostic.ts';
-import { fail, ok, type Result } from '../../base/result.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import {
   examples,
   exitCodes,
@@ -25,8 +25,8 @@ import {
 } from './top-shape.ts';
 import { printError, pathsFor, print, printJson, sayItWaits } from '../../cli/shared/session.ts';
 import { table } from '../../cli/shared/terminal.ts';
-import { shortBytes } from '../../base/bytes.ts';
-import { printable } from '../../base/printable.ts';
+import { shortBytes } from '../../../packages/base/bytes.ts';
+import { printable } from '../../../packages/base/printable.ts';
 
 interface TopOptions {
   readonly json?: boolean;

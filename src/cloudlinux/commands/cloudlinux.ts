@@ -20,8 +20,8 @@ import {
   type WrapperState,
 } from '../io/wrappers.ts';
 import { printError, pathsFor, print, printJson } from '../../cli/shared/session.ts';
-import { formatProblem, type Problem } from '../../base/problem.ts';
-import { printable } from '../../base/printable.ts';
+import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
+import { printable } from '../../../packages/base/printable.ts';
 
 interface LveOptions {
   readonly prefix: string;

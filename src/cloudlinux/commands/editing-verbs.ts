@@ -13,7 +13,7 @@ import {
   type Target,
 } from '../../policy/edit.ts';
 import { findTenant, type Policy, type Reseller } from '../../policy/policy.ts';
-import { ok, type Result } from '../../base/result.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import { targetOf } from '../../cli/shared/edit-policy.ts';
 import type { Call, Verb, Verbs } from './call.ts';
 import { readCoreMegahertz } from '../io/core-clock.ts';

@@ -7,8 +7,8 @@ import type { Paths } from '../../host/paths.ts';
 import { readForeignFile } from '../../host/policy-file.ts';
 import type { TenantName, UidRange } from '../../policy/document.ts';
 import { importVeCfg } from '../core/ve-cfg.ts';
-import { formatProblem } from '../../base/problem.ts';
-import { fail, ok, type Result } from '../../base/result.ts';
+import { formatProblem } from '../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import {
   describeArgument,
   examples,

@@ -1,6 +1,6 @@
 /** The selection that the options of lveinfo make: columns, order and rows. */
 import { suggestion } from '../../policy/diagnostic.ts';
-import { fail, ok, type Result } from '../../base/result.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import {
   allColumns,
   briefColumns,

@@ -5,8 +5,8 @@
 import { table } from '../../cli/shared/terminal.ts';
 import type { Column, InfoRow } from './info-columns.ts';
 import { shortMoment } from './lve-period.ts';
-import { csvRow } from '../../base/csv.ts';
-import { printable } from '../../base/printable.ts';
+import { csvRow } from '../../../packages/base/csv.ts';
+import { printable } from '../../../packages/base/printable.ts';
 
 type Cell = string | number | undefined;
 

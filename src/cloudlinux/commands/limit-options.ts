@@ -20,8 +20,8 @@ import {
   type Bytes,
   type BytesPerSecond,
   type CpuFraction,
-} from '../../base/quantity.ts';
-import { fail, ok, type Result } from '../../base/result.ts';
+} from '../../../packages/base/quantity.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
 
 export interface LimitOptions {
   readonly cpu?: string;

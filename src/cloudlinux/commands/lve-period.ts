@@ -2,8 +2,8 @@
  * Periods as lveinfo takes them: `5m`, `4h`, `2d`, `1h30m`, `today`, `yesterday`, and moments as
  * `2026-01-31` or `26-01-31 18:30` in local time.
  */
-import { formatProblem } from '../../base/problem.ts';
-import { fail, ok, type Result } from '../../base/result.ts';
+import { formatProblem } from '../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import {
   namedDay,
   parseDate,

@@ -12,8 +12,8 @@ import type { Paths } from '../../host/paths.ts';
 import { formatDiagnostic, type Diagnostic } from '../../policy/diagnostic.ts';
 import type { PolicyDocument } from '../../policy/document.ts';
 import type { Policy } from '../../policy/policy.ts';
-import { formatProblem } from '../../base/problem.ts';
-import { fail, ok, type Result } from '../../base/result.ts';
+import { formatProblem } from '../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
 
 export interface ReadPolicy {
   readonly policy: Policy;

@@ -1,11 +1,11 @@
 /** `bulkhead lveinfo`: the usage of tenants in a period, in the shape of CloudLinux's command. */
 import type { Command } from 'commander';
 import type { UsageResponse, UsageRow } from '../../agent/api/api.ts';
-import { formatProblem } from '../../base/problem.ts';
+import { formatProblem } from '../../../packages/base/problem.ts';
 import { callAgent } from '../../agent/api/client.ts';
 import { accountOf } from '../core/lve-info.ts';
 import type { Paths } from '../../host/paths.ts';
-import { fail, ok, type Result } from '../../base/result.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import {
   examples,
   exitCodes,
@@ -19,7 +19,7 @@ import { parseLength, parsePeriod, slicesOf } from './lve-period.ts';
 import { printError, pathsFor, print, printJson, sayItWaits } from '../../cli/shared/session.ts';
 import { writeOut } from '../../cli/shared/write-out.ts';
 import { type Period } from '../../cli/shared/period.ts';
-import { printable } from '../../base/printable.ts';
+import { printable } from '../../../packages/base/printable.ts';
 
 interface InfoOptions extends ChoiceOptions {
   readonly from?: string;

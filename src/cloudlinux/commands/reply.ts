@@ -7,7 +7,7 @@
 import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
 import { printError, print, printJson } from '../../cli/shared/session.ts';
 import { lveTable, type LveRow } from './rows.ts';
-import { printable } from '../../base/printable.ts';
+import { printable } from '../../../packages/base/printable.ts';
 
 export type Reply =
   | { readonly kind: 'rows'; readonly rows: readonly LveRow[] }

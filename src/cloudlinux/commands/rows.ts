@@ -10,7 +10,7 @@
  */
 import type { LimitNumbers } from '../../agent/api/api.ts';
 import { lveLimits, wholeLimit } from '../core/lve-info.ts';
-import { printable } from '../../base/printable.ts';
+import { printable } from '../../../packages/base/printable.ts';
 
 export interface LveRow {
   readonly ID: string;

@@ -6,7 +6,7 @@
  * CloudLinux has its own for missing ones. Limits that ve.cfg cannot express are reported.
  */
 import type { LimitKey, LimitValues } from '../../limits/limit.ts';
-import { unlimited, type Quantity } from '../../base/quantity.ts';
+import { unlimited, type Quantity } from '../../../packages/base/quantity.ts';
 import { Diagnostics, type Diagnostic, type Span } from '../../policy/diagnostic.ts';
 import type { LimitBlock, PolicyDocument } from '../../policy/document.ts';
 import { escapeAttribute } from '../../policy/xml-edit.ts';

@@ -3,7 +3,12 @@
  * element.
  */
 import type { LimitKey } from '../../limits/limit.ts';
-import { formatQuantity, unlimited, type CpuFraction, type Quantity } from '../../base/quantity.ts';
+import {
+  formatQuantity,
+  unlimited,
+  type CpuFraction,
+  type Quantity,
+} from '../../../packages/base/quantity.ts';
 import type { Located, Span } from '../../policy/diagnostic.ts';
 import type { LimitBlock } from '../../policy/document.ts';
 import { parseLimit } from '../../policy/parse-limit.ts';

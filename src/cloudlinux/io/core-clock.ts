@@ -7,7 +7,7 @@
  * The highest rate is used if it is known, since the present one changes with the load.
  */
 import type { Paths } from '../../host/paths.ts';
-import { readText } from '../../sys/files/read.ts';
+import { readText } from '../../../packages/base/io/read.ts';
 
 /**
  * Reads the MHz of the first core; undefined if the kernel does not report it, as on many ARM

@@ -8,17 +8,21 @@
  * removes what a killed one left behind.
  */
 import { mkdirSync, rmdirSync } from 'node:fs';
-import { failed, type Cause, type Problem } from '../../base/problem.ts';
-import { fail, ok, type Result } from '../../base/result.ts';
-import { causeOf, errnoOf } from '../../sys/errno.ts';
+import { failed, type Cause, type Problem } from '../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
+import { causeOf, errnoOf } from '../../../packages/base/io/errno.ts';
 import type { Paths } from '../../host/paths.ts';
 import {
   directoryProblem,
   pinDirectory,
   type PinnedDirectory,
-} from '../../sys/files/pinned-directory.ts';
-import { readBounded, textOf } from '../../sys/files/regular-file.ts';
-import { removeIfThere, removeLeftovers, replaceIn } from '../../sys/files/replace-file.ts';
+} from '../../../packages/base/io/pinned-directory.ts';
+import { readBounded, textOf } from '../../../packages/base/io/regular-file.ts';
+import {
+  removeIfThere,
+  removeLeftovers,
+  replaceIn,
+} from '../../../packages/base/io/replace-file.ts';
 
 export const lveInfoMarker = ({ state }: Pick<Paths, 'state'>): string => `${state}/cloudlinux`;
 

@@ -3,7 +3,7 @@ import { lveInfoDirectory, writeLveInfo } from './lve-info-file.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { AgentPart } from '../../agent/part.ts';
 import type { Log } from '../../agent/log.ts';
-import { formatProblem } from '../../base/problem.ts';
+import { formatProblem } from '../../../packages/base/problem.ts';
 import { lveInfo } from '../core/lve-info.ts';
 
 export function lveInfoWriter(paths: Paths, log: Log): AgentPart {

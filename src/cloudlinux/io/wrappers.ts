@@ -10,18 +10,22 @@
  */
 import { existsSync, lstatSync, mkdirSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { causedBy, failed, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
-import { causeOf, quoted } from '../../sys/errno.ts';
+import { causedBy, failed, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
+import { causeOf, quoted } from '../../../packages/base/io/errno.ts';
 import { lveInfoDirectory, lveInfoMarker, removeLveInfo } from './lve-info-file.ts';
 import type { Paths } from '../../host/paths.ts';
 import {
   directoryProblem,
   pinDirectory,
   type PinnedDirectory,
-} from '../../sys/files/pinned-directory.ts';
-import { openRegularFile, readPiece, textOf } from '../../sys/files/regular-file.ts';
-import { removeIfThere, removeLeftovers, replaceIn } from '../../sys/files/replace-file.ts';
+} from '../../../packages/base/io/pinned-directory.ts';
+import { openRegularFile, readPiece, textOf } from '../../../packages/base/io/regular-file.ts';
+import {
+  removeIfThere,
+  removeLeftovers,
+  replaceIn,
+} from '../../../packages/base/io/replace-file.ts';
 
 export const wrapped = ['lvectl', 'lveinfo', 'cloudlinux-top'] as const;
 type Wrapped = (typeof wrapped)[number];

@@ -3,7 +3,7 @@
  * it.
  */
 import type { Command } from 'commander';
-import type { Problem } from '../../base/problem.ts';
+import type { Problem } from '../../../packages/base/problem.ts';
 import {
   describeArgument,
   examples,

@@ -1,6 +1,6 @@
 /** The start of all of these commands: a host that systemd runs, its policy, and root. */
 import type { Command } from 'commander';
-import type { Problem } from '../../base/problem.ts';
+import type { Problem } from '../../../packages/base/problem.ts';
 import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
 import { pathsFor, printError } from '../../cli/shared/output.ts';
 import { defaultPolicy } from '../../cli/shared/policy-option.ts';

@@ -1,9 +1,9 @@
 /** The items of `doctor --security` about daemons: from their files only, since it asks no other program. */
-import { count, listSome } from '../../base/list.ts';
-import type { SecurityItem } from '../../base/security-item.ts';
+import { count, listSome } from '../../../packages/base/list.ts';
+import type { SecurityItem } from '../../../packages/base/security-item.ts';
 import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
 import type { Paths } from '../../host/paths.ts';
-import { readText } from '../../sys/files/read.ts';
+import { readText } from '../../../packages/base/io/read.ts';
 import { dropInOf, installedServices, placesOf } from '../io/places.ts';
 
 /** Returns the item; nothing if none of the daemons is installed, or no systemd runs that could confine them. */

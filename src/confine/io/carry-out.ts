@@ -2,8 +2,8 @@
  * Replaces a drop-in and restarts the service. The change counts as done when the service runs, stays up and listens as
  * before; otherwise everything is restored.
  */
-import { failed, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import { systemctl } from '../../host/systemd/systemctl.ts';
 import { runBounded } from '../../sys/processes/run-bounded.ts';
 import { putDropIn } from './drop-in-file.ts';

@@ -1,13 +1,17 @@
 /** Reads and writes a drop-in: whole or not there, in directories of root, never one that somebody else wrote. */
 import { fsyncSync, mkdirSync, rmdirSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { failed, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
-import { causeOf, errnoOf } from '../../sys/errno.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
+import { causeOf, errnoOf } from '../../../packages/base/io/errno.ts';
 import { lockFile, type FileLock } from '../../sys/files/flock.ts';
-import { directoryProblem, pinDirectory } from '../../sys/files/pinned-directory.ts';
+import { directoryProblem, pinDirectory } from '../../../packages/base/io/pinned-directory.ts';
 import { ensurePrivateDirectory } from '../../sys/files/private-file.ts';
-import { removeIfThere, removeLeftovers, replaceIn } from '../../sys/files/replace-file.ts';
+import {
+  removeIfThere,
+  removeLeftovers,
+  replaceIn,
+} from '../../../packages/base/io/replace-file.ts';
 import { readTextFile } from '../../sys/files/text-file.ts';
 import type { Places } from './places.ts';
 

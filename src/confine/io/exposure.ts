@@ -4,7 +4,7 @@
  */
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import { namesIn } from '../../sys/files/read.ts';
+import { namesIn } from '../../../packages/base/io/read.ts';
 import { runBounded } from '../../sys/processes/run-bounded.ts';
 import { parseExposure } from '../core/exposure.ts';
 import { dropInOf, type Places, type Service } from './places.ts';

@@ -3,7 +3,7 @@
  * to.
  */
 import { lstatSync } from 'node:fs';
-import { printable } from '../../base/printable.ts';
+import { printable } from '../../../packages/base/printable.ts';
 import type { Account } from '../../policy/policy.ts';
 
 /** Directories of the system, which are never opened as a whole, whatever homes accounts have. */

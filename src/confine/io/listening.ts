@@ -1,5 +1,5 @@
 /** The addresses at which the processes of a service listen. */
-import { readText } from '../../sys/files/read.ts';
+import { readText } from '../../../packages/base/io/read.ts';
 import { linksOfOthers } from '../../sys/processes/links-of-others.ts';
 import { statusValue } from '../../sys/processes/process-status.ts';
 import { parseInet, parseUnix } from '../core/listening.ts';

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { lstatSync, readlinkSync } from 'node:fs';
 import type { Paths } from '../../host/paths.ts';
-import { namesIn, readText } from '../../sys/files/read.ts';
+import { namesIn, readText } from '../../../packages/base/io/read.ts';
 import { profileOf, profiles } from '../core/profiles.ts';
 import type { Profile } from '../core/profile.ts';
 

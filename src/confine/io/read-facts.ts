@@ -1,10 +1,10 @@
 /** Reads the facts about a host and a running service that its sandbox depends on. */
 import { existsSync, globSync, statSync } from 'node:fs';
-import { printable } from '../../base/printable.ts';
+import { printable } from '../../../packages/base/printable.ts';
 import { peopleOf } from '../../host/accounts/people.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Policy } from '../../policy/policy.ts';
-import { linkAt, namesIn, readText } from '../../sys/files/read.ts';
+import { linkAt, namesIn, readText } from '../../../packages/base/io/read.ts';
 import type { Facts } from '../core/line.ts';
 import { homeDirectories } from './homes.ts';
 

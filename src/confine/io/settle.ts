@@ -1,7 +1,7 @@
 /** Whether a service that was restarted is up: active, on the same main process for a while, and listening where it did. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { failed, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import type { Places, Service } from './places.ts';
 import { listensOn, readUnit, type UnitNow } from './unit.ts';
 

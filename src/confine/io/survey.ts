@@ -1,8 +1,8 @@
 /**
  * A service, its drop-in, the drop-in that it should have on this host, and whether it is in force.
  */
-import type { Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
+import type { Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import { dropInText, stateOf, type DropInState } from '../core/drop-in.ts';
 import { isInForce } from '../core/in-force.ts';
 import { sandboxOf } from '../core/profiles.ts';

@@ -1,9 +1,9 @@
 /** A unit as systemd and the kernel have it now. */
 import { existsSync } from 'node:fs';
-import { failed, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import { systemdVersion, unitProperties } from '../../host/systemd/systemctl.ts';
-import { readText } from '../../sys/files/read.ts';
+import { readText } from '../../../packages/base/io/read.ts';
 import { listeningSockets, processesOf } from './listening.ts';
 import type { Places, Service } from './places.ts';
 

@@ -1,6 +1,6 @@
 /** `bulkhead harden`: applies kernel settings that a shared host should have, now and at boot, or undoes them. */
 import type { Command } from 'commander';
-import type { Problem } from '../../base/problem.ts';
+import type { Problem } from '../../../packages/base/problem.ts';
 import {
   describeArgument,
   examples,

@@ -1,7 +1,10 @@
 /** The items of the report, for people. */
-import { printable } from '../../base/printable.ts';
+import { printable } from '../../../packages/base/printable.ts';
 import { terminalOf, wrap } from '../../cli/shared/terminal.ts';
-import type { SecurityItem as Item, SecurityVerdict as Verdict } from '../../base/security-item.ts';
+import type {
+  SecurityItem as Item,
+  SecurityVerdict as Verdict,
+} from '../../../packages/base/security-item.ts';
 
 /** The order of the report: items that need attention come first. */
 const order: readonly Verdict[] = ['lacking', 'state', 'covered', 'unavailable', 'good'];

@@ -5,7 +5,7 @@ import { peopleOf } from '../../host/accounts/people.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { hostItems } from '../core/host-items.ts';
-import type { SecurityItem as Item } from '../../base/security-item.ts';
+import type { SecurityItem as Item } from '../../../packages/base/security-item.ts';
 import { judgeSettings } from '../core/judge.ts';
 import { laterLine } from '../core/sysctl-files.ts';
 import { placesOf, readSysctlFiles, sysctlReader } from '../io/places.ts';

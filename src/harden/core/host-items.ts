@@ -1,6 +1,9 @@
 /** Other facts about a host that matter if users do not trust each other: facts in, items of the report out. */
-import { count, listSome } from '../../base/list.ts';
-import type { SecurityItem as Item, SecurityVerdict as Verdict } from '../../base/security-item.ts';
+import { count, listSome } from '../../../packages/base/list.ts';
+import type {
+  SecurityItem as Item,
+  SecurityVerdict as Verdict,
+} from '../../../packages/base/security-item.ts';
 
 export interface HomeMode {
   readonly user: string;

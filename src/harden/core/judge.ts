@@ -1,5 +1,5 @@
 /** Compares each setting of a host with its good values. */
-import type { SecurityItem } from '../../base/security-item.ts';
+import type { SecurityItem } from '../../../packages/base/security-item.ts';
 import { numberOf, settings, type Setting } from './settings.ts';
 
 /** Returns the text of a sysctl's file; undefined if the kernel has none. */

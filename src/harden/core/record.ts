@@ -3,8 +3,8 @@
  *
  *     {"version":1,"values":[{"key":"fs.protected_symlinks","before":"0","set":"1"}]}
  */
-import type { Cause } from '../../base/problem.ts';
-import { fail, ok, type Result } from '../../base/result.ts';
+import type { Cause } from '../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import type { Kept, Kepts } from './plan.ts';
 import { settingOf } from './settings.ts';
 

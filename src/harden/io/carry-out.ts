@@ -6,14 +6,18 @@
  */
 import { closeSync, constants, fsyncSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { causedBy, failed, formatProblem, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
-import { causeOf, errnoOf } from '../../sys/errno.ts';
+import { causedBy, failed, formatProblem, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
+import { causeOf, errnoOf } from '../../../packages/base/io/errno.ts';
 import { lockFile, type FileLock } from '../../sys/files/flock.ts';
-import { directoryProblem, pinDirectory } from '../../sys/files/pinned-directory.ts';
+import { directoryProblem, pinDirectory } from '../../../packages/base/io/pinned-directory.ts';
 import { ensurePrivateDirectory } from '../../sys/files/private-file.ts';
-import { readText } from '../../sys/files/read.ts';
-import { removeIfThere, removeLeftovers, replaceIn } from '../../sys/files/replace-file.ts';
+import { readText } from '../../../packages/base/io/read.ts';
+import {
+  removeIfThere,
+  removeLeftovers,
+  replaceIn,
+} from '../../../packages/base/io/replace-file.ts';
 import { readTextFile } from '../../sys/files/text-file.ts';
 import type { Kepts, Plan, ValueChange } from '../core/plan.ts';
 import { parseRecord, formatRecord } from '../core/record.ts';

@@ -1,6 +1,6 @@
 /** The directories of the settings; tests use others. */
-import { namesIn, readText } from '../../sys/files/read.ts';
-import { readBounded, textOf } from '../../sys/files/regular-file.ts';
+import { namesIn, readText } from '../../../packages/base/io/read.ts';
+import { readBounded, textOf } from '../../../packages/base/io/regular-file.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { ReadSysctl } from '../core/judge.ts';
 import type { SysctlFile } from '../core/sysctl-files.ts';

@@ -13,7 +13,7 @@ import {
   statEntry,
   statOf,
 } from '../../sys/files/entries.ts';
-import { readText } from '../../sys/files/read.ts';
+import { readText } from '../../../packages/base/io/read.ts';
 import type { HomeMode, HostFacts } from '../core/host-items.ts';
 
 const programDirectories = ['/usr/bin', '/usr/sbin', '/usr/local/bin', '/usr/local/sbin'];

@@ -4,7 +4,7 @@
 import { statSync } from 'node:fs';
 import { parsePasswd } from './accounts.ts';
 import type { Paths } from '../paths.ts';
-import { readText } from '../../sys/files/read.ts';
+import { readText } from '../../../packages/base/io/read.ts';
 
 export class AccountNames {
   readonly #file: string;

@@ -11,7 +11,7 @@ import { execFileSync } from 'node:child_process';
 import type { UidRange } from '../../policy/document.ts';
 import type { Account, HostFacts } from '../../policy/policy.ts';
 import type { Paths } from '../paths.ts';
-import { readText } from '../../sys/files/read.ts';
+import { readText } from '../../../packages/base/io/read.ts';
 
 /** The defaults of `useradd` if the file does not set them. */
 const defaultUids: UidRange = { first: 1000, last: 60_000 };

@@ -10,7 +10,7 @@ import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import type { Account } from '../../policy/policy.ts';
 import { nearestMount, readMounts, servedByProgram } from '../../sys/files/mounts.ts';
 import type { Paths } from '../paths.ts';
-import { readText } from '../../sys/files/read.ts';
+import { readText } from '../../../packages/base/io/read.ts';
 
 const O_PATH = 0o10000000;
 const flags = O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW;

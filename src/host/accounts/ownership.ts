@@ -9,7 +9,7 @@
  * A tenant has more uids than its own: its ranges in /etc/subuid, and all uids mapped in a user namespace that it
  * created. The kernel knows the creator of a namespace, which decides if no file does.
  */
-import { ok, type Result } from '../../base/result.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import type { SubordinateUids } from './subordinate-uids.ts';
 
 export interface Uids {

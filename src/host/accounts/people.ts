@@ -2,7 +2,7 @@
 import { parsePasswd, readUidRange } from './accounts.ts';
 import type { Paths } from '../paths.ts';
 import type { Account, Policy } from '../../policy/policy.ts';
-import { readText } from '../../sys/files/read.ts';
+import { readText } from '../../../packages/base/io/read.ts';
 
 export function peopleOf(policy: Policy | undefined, paths: Paths): readonly Account[] {
   if (policy !== undefined)

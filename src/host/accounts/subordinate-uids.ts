@@ -9,7 +9,7 @@
 import type { Account } from '../../policy/policy.ts';
 import { parsePasswd } from './accounts.ts';
 import type { Paths } from '../paths.ts';
-import { readText } from '../../sys/files/read.ts';
+import { readText } from '../../../packages/base/io/read.ts';
 
 /** A range from `first` to `last`, inclusive. */
 export type SubordinateUids = readonly [first: number, last: number, tenant: number];

@@ -4,8 +4,8 @@
  *
  * Nothing outside that tree is written, except by the delegation that makes it possible on v2.
  */
-import { failed, type Errno, type Problem } from '../../base/problem.ts';
-import { fail, ok, type Result } from '../../base/result.ts';
+import { failed, type Errno, type Problem } from '../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import type { Controller, Counters } from '../../limits/limit.ts';
 import type { Observed, ObservedCgroup, Preparation, OrphanCgroup } from '../../plan/observed.ts';
 import type {
@@ -31,7 +31,7 @@ import {
 } from '../../plan/wanted.ts';
 import type { Policy } from '../../policy/policy.ts';
 import type { Capabilities, Driver, ExecuteOptions, Tree } from '../driver.ts';
-import { errnoCause } from '../../sys/errno.ts';
+import { errnoCause } from '../../../packages/base/io/errno.ts';
 import { readCounters } from './cgroup-counters.ts';
 import { partsIn, presentCgroups } from './cgroup-tree.ts';
 import { moveProcesses, pidsOf, processFile } from './move-processes.ts';

@@ -11,9 +11,9 @@ import {
   statSync,
   writeSync,
 } from 'node:fs';
-import type { Errno } from '../../base/problem.ts';
-import { fail, ok, type Result } from '../../base/result.ts';
-import { errnoOf } from '../../sys/errno.ts';
+import type { Errno } from '../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
+import { errnoOf } from '../../../packages/base/io/errno.ts';
 import { makeDirectoryAt, openBeneath, readAt, removeDirectoryAt } from '../../sys/syscalls.ts';
 
 /** The operations that the driver needs; `testing/` has an in-memory implementation. */

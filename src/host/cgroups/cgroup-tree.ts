@@ -1,6 +1,6 @@
 /** Bulkhead's cgroups in a hierarchy: lists them, and removes one with everything below it. */
-import type { Errno } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
+import type { Errno } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import { parseCgroupName, partKindOf, tenantOfCgroup } from '../../plan/wanted.ts';
 import type { Hierarchy } from './hierarchies.ts';
 

@@ -4,10 +4,10 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Controller } from '../../limits/limit.ts';
-import { failed } from '../../base/problem.ts';
-import { ok } from '../../base/result.ts';
+import { failed } from '../../../packages/base/problem.ts';
+import { ok } from '../../../packages/base/result.ts';
 import type { Delegation } from './cgroup-driver.ts';
-import { causeOf } from '../../sys/errno.ts';
+import { causeOf } from '../../../packages/base/io/errno.ts';
 
 export function enableControllers(
   mountPoint: string,

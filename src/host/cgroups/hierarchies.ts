@@ -9,7 +9,7 @@ import { LinuxCgroupFiles, type CgroupFiles, type Elsewhere } from './cgroup-fil
 import { isInside } from '../../plan/wanted.ts';
 import { type Mount, readMounts } from '../../sys/files/mounts.ts';
 import type { Paths } from '../paths.ts';
-import { readText } from '../../sys/files/read.ts';
+import { readText } from '../../../packages/base/io/read.ts';
 
 export type HierarchyController = Controller | 'cpuacct' | 'freezer';
 

@@ -28,11 +28,11 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { failed, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
-import { causeOf } from '../../sys/errno.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
+import { causeOf } from '../../../packages/base/io/errno.ts';
 import type { Paths } from '../paths.ts';
-import { readText } from '../../sys/files/read.ts';
+import { readText } from '../../../packages/base/io/read.ts';
 import { sleepSync } from '../../sys/sleep.ts';
 import { setModified } from '../../sys/syscalls.ts';
 

@@ -9,10 +9,10 @@
  */
 import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
-import type { Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
-import { replaceFile } from '../../sys/files/replace-file.ts';
-import { readText } from '../../sys/files/read.ts';
+import type { Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
+import { replaceFile } from '../../../packages/base/io/replace-file.ts';
+import { readText } from '../../../packages/base/io/read.ts';
 
 export function publishLaunch(
   runtime: string,

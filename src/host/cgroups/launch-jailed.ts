@@ -9,11 +9,11 @@
  * missing. So the file outlives both: an account is added before its jail exists, and stays as long as the jail does.
  */
 import { mkdirSync, rmSync } from 'node:fs';
-import { failed, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
-import { causeOf } from '../../sys/errno.ts';
-import { readText } from '../../sys/files/read.ts';
-import { replaceFile } from '../../sys/files/replace-file.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
+import { causeOf } from '../../../packages/base/io/errno.ts';
+import { readText } from '../../../packages/base/io/read.ts';
+import { replaceFile } from '../../../packages/base/io/replace-file.ts';
 import { parsePasswd } from '../accounts/accounts.ts';
 import type { Paths } from '../paths.ts';
 

@@ -11,11 +11,11 @@
  * there is no such file where there are none. Who is stopped is not in it: the step refuses, and pam_systemd does not.
  */
 import { rmSync } from 'node:fs';
-import { failed, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
-import { causeOf } from '../../sys/errno.ts';
-import { replaceFile } from '../../sys/files/replace-file.ts';
-import { readText } from '../../sys/files/read.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
+import { causeOf } from '../../../packages/base/io/errno.ts';
+import { replaceFile } from '../../../packages/base/io/replace-file.ts';
+import { readText } from '../../../packages/base/io/read.ts';
 import type { Account } from '../../policy/policy.ts';
 import { parsePasswd } from '../accounts/accounts.ts';
 import type { Paths } from '../paths.ts';

@@ -5,13 +5,13 @@
  * kernel reclaims. v1 reclaims automatically and refuses with EBUSY. If that is not enough, the old limit stays;
  * `--force` continues anyway.
  */
-import { failed, type Errno, type Problem } from '../../base/problem.ts';
-import { formatBytes } from '../../base/quantity.ts';
-import { fail, ok, type Result } from '../../base/result.ts';
+import { failed, type Errno, type Problem } from '../../../packages/base/problem.ts';
+import { formatBytes } from '../../../packages/base/quantity.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import type { WriteFile } from '../../plan/plan.ts';
 import { formatValue } from '../../plan/format.ts';
 import type { CgroupFiles } from './cgroup-files.ts';
-import { errnoCause } from '../../sys/errno.ts';
+import { errnoCause } from '../../../packages/base/io/errno.ts';
 import { killLargest, type CgroupOwner } from '../kill-processes.ts';
 import { sleepSync } from '../../sys/sleep.ts';
 

@@ -4,12 +4,12 @@
  * The kernel refuses this while processes are in the cgroup. They are killed only on request, and other users'
  * processes never.
  */
-import { count } from '../../base/list.ts';
-import { failed, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
+import { count } from '../../../packages/base/list.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import type { RemoveCgroup } from '../../plan/plan.ts';
 import { dividedCgroup, parentOf } from '../../plan/wanted.ts';
-import { errnoCause } from '../../sys/errno.ts';
+import { errnoCause } from '../../../packages/base/io/errno.ts';
 import type { Tree } from '../driver.ts';
 import {
   describeProcesses,

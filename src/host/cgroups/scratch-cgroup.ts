@@ -9,15 +9,15 @@
  */
 import { existsSync, mkdirSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
-import { reasonOf } from '../../sys/errno.ts';
+import { reasonOf } from '../../../packages/base/io/errno.ts';
 import { findHierarchies1, findUnified } from './hierarchies.ts';
 import { pathsOf } from '../paths.ts';
 import { openProcess } from '../../sys/processes/pidfd.ts';
 import { statusValue } from '../../sys/processes/process-status.ts';
 import { sleepSync } from '../../sys/sleep.ts';
-import { readText } from '../../sys/files/read.ts';
-import type { Cause } from '../../base/problem.ts';
-import { fail, ok, type Result } from '../../base/result.ts';
+import { readText } from '../../../packages/base/io/read.ts';
+import type { Cause } from '../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
 
 export interface ScratchBounds {
   /** The memory limit; at most half of the host's memory. */

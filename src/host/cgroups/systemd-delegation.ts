@@ -8,12 +8,12 @@
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
-import { failed } from '../../base/problem.ts';
-import { ok } from '../../base/result.ts';
+import { failed } from '../../../packages/base/problem.ts';
+import { ok } from '../../../packages/base/result.ts';
 import type { Preparation } from '../../plan/observed.ts';
 import type { Delegation } from './cgroup-driver.ts';
-import { readText } from '../../sys/files/read.ts';
-import { replaceFile } from '../../sys/files/replace-file.ts';
+import { readText } from '../../../packages/base/io/read.ts';
+import { replaceFile } from '../../../packages/base/io/replace-file.ts';
 
 export const runsSystemd = () => existsSync('/run/systemd/system');
 

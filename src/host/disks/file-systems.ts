@@ -15,7 +15,7 @@ import type { FileSystemFacts } from '../../limits/limit.ts';
 import { nearestMount, readMounts, servedByProgram, type Mount } from '../../sys/files/mounts.ts';
 import type { Paths } from '../paths.ts';
 import { userQuotaOn } from './quotas.ts';
-import { readText } from '../../sys/files/read.ts';
+import { readText } from '../../../packages/base/io/read.ts';
 
 /** Never written by tenants: images and boot file systems. */
 const imageTypes = new Set(['squashfs', 'iso9660', 'erofs', 'udf', 'cramfs']);

@@ -15,14 +15,14 @@ import {
   type RecordedQuota,
   type WantedQuota,
 } from '../../plan/quota.ts';
-import { errnoCause, causeOf } from '../../sys/errno.ts';
+import { errnoCause, causeOf } from '../../../packages/base/io/errno.ts';
 import type { FileSystems } from './file-systems.ts';
 import { readQuota, writeQuota, type Quotas } from './quotas.ts';
-import { readText } from '../../sys/files/read.ts';
-import { failed, type Errno, type Problem } from '../../base/problem.ts';
-import { fail, ok, type Result } from '../../base/result.ts';
+import { readText } from '../../../packages/base/io/read.ts';
+import { failed, type Errno, type Problem } from '../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import type { Wanted } from '../../plan/wanted.ts';
-import { replaceFile } from '../../sys/files/replace-file.ts';
+import { replaceFile } from '../../../packages/base/io/replace-file.ts';
 
 const namedMax = 8;
 const parts = ['space', 'files'] as const;

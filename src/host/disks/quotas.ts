@@ -8,8 +8,8 @@
  * mount may cover it, and it is read-only in a sandbox such as the agent's unit.
  */
 import type { QuotaLimit, QuotaRecord } from '../../plan/quota.ts';
-import type { Errno } from '../../base/problem.ts';
-import { fail, ok, type Result } from '../../base/result.ts';
+import type { Errno } from '../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import { quotactl } from '../../sys/syscalls.ts';
 
 const blockBytes = 1024n;

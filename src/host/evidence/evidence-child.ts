@@ -11,7 +11,7 @@ import { createInterface } from 'node:readline';
 import { scriptFile } from '../../sys/package-files.ts';
 import { spawnScript } from '../../sys/processes/child-script.ts';
 import { statusState, statusValue } from '../../sys/processes/process-status.ts';
-import { readText } from '../../sys/files/read.ts';
+import { readText } from '../../../packages/base/io/read.ts';
 import type { EvidenceReply, EvidenceRequest } from './gather.ts';
 
 const sampleMilliseconds = 250;

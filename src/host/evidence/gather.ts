@@ -9,7 +9,7 @@
  */
 import type { ProcessEvidence } from '../../usage/incident.ts';
 import { clockTicksPerSecond } from '../../sys/syscalls.ts';
-import { readText } from '../../sys/files/read.ts';
+import { readText } from '../../../packages/base/io/read.ts';
 import {
   readCommand,
   readFacts,

@@ -13,8 +13,8 @@
 import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
 import type { ProcessEvidence } from '../../usage/incident.ts';
 import { statusName, statusState, statusValue } from '../../sys/processes/process-status.ts';
-import { readText } from '../../sys/files/read.ts';
-import { printable } from '../../base/printable.ts';
+import { readText } from '../../../packages/base/io/read.ts';
+import { printable } from '../../../packages/base/printable.ts';
 
 /** Files of /proc/PID that may hang. */
 const hangingFiles = ['stat', 'io', 'cmdline', 'maps', 'map_files'] as const;

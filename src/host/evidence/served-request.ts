@@ -11,9 +11,9 @@
  * Source: fpm_scoreboard.h, struct fpm_scoreboard_proc_s of PHP 8.4; fpm_request.h; proc_pid_maps(5).
  */
 import { closeSync, openSync, readSync } from 'node:fs';
-import { printable } from '../../base/printable.ts';
+import { printable } from '../../../packages/base/printable.ts';
 import { statusValue } from '../../sys/processes/process-status.ts';
-import { readText } from '../../sys/files/read.ts';
+import { readText } from '../../../packages/base/io/read.ts';
 import type { ServedRequest } from '../../usage/incident.ts';
 
 /** A PHP program has a few hundred mappings. */

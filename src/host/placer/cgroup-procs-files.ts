@@ -7,9 +7,9 @@
  */
 import { closeSync } from 'node:fs';
 import { LinuxCgroupFiles } from '../cgroups/cgroup-files.ts';
-import type { Errno } from '../../base/problem.ts';
-import { fail, ok, type Result } from '../../base/result.ts';
-import { errnoName } from '../../sys/errno.ts';
+import type { Errno } from '../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
+import { errnoName } from '../../../packages/base/io/errno.ts';
 import { fileLimit, writeBytes } from '../../sys/syscalls.ts';
 import { scopeCgroup, sliceTenant } from '../../plan/slice.ts';
 import type { PlacerHierarchy, PlacerTree } from './protocol.ts';

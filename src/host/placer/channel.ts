@@ -5,7 +5,7 @@
  * not older ones.
  */
 import { constants, readSync, writeSync } from 'node:fs';
-import { errnoOf } from '../../sys/errno.ts';
+import { errnoOf } from '../../../packages/base/io/errno.ts';
 import { setFileFlags } from '../../sys/syscalls.ts';
 import { Lines } from '../../sys/lines.ts';
 import { commandBytesMax, type PlacerCommand, type PlacerEvent } from './protocol.ts';

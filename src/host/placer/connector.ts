@@ -13,9 +13,9 @@
  */
 import { closeSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
-import { failed, type Errno, type Problem } from '../../base/problem.ts';
-import { fail, ok, type Result } from '../../base/result.ts';
-import { errnoCause } from '../../sys/errno.ts';
+import { failed, type Errno, type Problem } from '../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
+import { errnoCause } from '../../../packages/base/io/errno.ts';
 import {
   bindSocket,
   openSocket,

@@ -7,7 +7,7 @@
  * Only paths in the hierarchies with tenants count, in which only root can create such a name. Below its own systemd
  * user manager a tenant can, too, so that is checked first. Namespaces would prove nothing: any tenant can create some.
  */
-import { printable } from '../../base/printable.ts';
+import { printable } from '../../../packages/base/printable.ts';
 
 interface Foreign {
   readonly kind: 'container' | 'user manager';

@@ -6,10 +6,10 @@
  * `before` lists processes that were stopped already; it is absent until they are known.
  */
 import { rmSync } from 'node:fs';
-import type { Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
-import { readText } from '../../sys/files/read.ts';
-import { replaceFile } from '../../sys/files/replace-file.ts';
+import type { Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
+import { readText } from '../../../packages/base/io/read.ts';
+import { replaceFile } from '../../../packages/base/io/replace-file.ts';
 
 interface Stopped {
   readonly uids: readonly number[];

@@ -11,8 +11,8 @@
  * pending, which the others do not have. The tenants are recorded first, so that they are continued even if this
  * process dies meanwhile (`HaltRecord`). Processes that were just being forked are continued later (`Resume`).
  */
-import type { Problem } from '../../base/problem.ts';
-import { errnoCause } from '../../sys/errno.ts';
+import type { Problem } from '../../../packages/base/problem.ts';
+import { errnoCause } from '../../../packages/base/io/errno.ts';
 import { openProcess } from '../../sys/processes/pidfd.ts';
 import { signalUid } from '../../sys/processes/uid-signal.ts';
 import type { HaltRecord } from './halt-record.ts';

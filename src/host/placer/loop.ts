@@ -2,7 +2,7 @@
  * The placer's main loop: waits for the kernel or the supervisor, moves processes, and scans all processes in between,
  * in batches.
  */
-import { formatProblem, type Problem } from '../../base/problem.ts';
+import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import { type Connector, POLLIN } from './connector.ts';
 import { Channel } from './channel.ts';
 import type { HaltResult } from './halt.ts';

@@ -8,7 +8,7 @@
  * It is a process and not a thread or a part of the agent, since it waits in poll(2) and nothing else may delay it.
  */
 import { setPriority } from 'node:os';
-import type { Problem } from '../../base/problem.ts';
+import type { Problem } from '../../../packages/base/problem.ts';
 import { Connector } from './connector.ts';
 import { Loop, type EventSource } from './loop.ts';
 

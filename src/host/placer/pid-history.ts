@@ -14,7 +14,7 @@
  * Sources: proc_loadavg(5), proc_sys_kernel(5), idr_alloc_cyclic() in the kernel's alloc_pid().
  */
 import { openSync } from 'node:fs';
-import { readText } from '../../sys/files/read.ts';
+import { readText } from '../../../packages/base/io/read.ts';
 import { readAt } from '../../sys/syscalls.ts';
 
 /** More than two cores can fork; beyond that, processes are found by the next full scan. */

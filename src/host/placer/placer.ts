@@ -4,9 +4,9 @@
  * Processes of root and of uids that are not tenants are never moved, not even out. A process that
  * cannot be read is not assumed to be gone: it may be alive, and outside.
  */
-import { formatProblem, type Errno } from '../../base/problem.ts';
+import { formatProblem, type Errno } from '../../../packages/base/problem.ts';
 import { cgroupPath } from '../../plan/slice.ts';
-import { describeErrno } from '../../sys/errno.ts';
+import { describeErrno } from '../../../packages/base/io/errno.ts';
 import { openProcess, type OpenProcess } from '../../sys/processes/pidfd.ts';
 import { Ownership } from '../accounts/ownership.ts';
 import { Scopes } from '../systemd/scopes.ts';

@@ -16,9 +16,9 @@
  * Sources: proc_pid_status(5), cgroups(7).
  */
 import { closeSync, openSync, readdirSync } from 'node:fs';
-import { fail, ok, type Result } from '../../base/result.ts';
-import type { Errno } from '../../base/problem.ts';
-import { errnoName, errnoOf } from '../../sys/errno.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
+import type { Errno } from '../../../packages/base/problem.ts';
+import { errnoName, errnoOf } from '../../../packages/base/io/errno.ts';
 import { statusState, statusValue } from '../../sys/processes/process-status.ts';
 import { openBeneath, readAt } from '../../sys/syscalls.ts';
 import { userNamespaceMaker } from '../../sys/processes/user-namespace.ts';

@@ -11,7 +11,7 @@
  *
  * A targets line replaces the previous one. The placer exits when its standard input ends.
  */
-import type { Problem } from '../../base/problem.ts';
+import type { Problem } from '../../../packages/base/problem.ts';
 import type { SubordinateUids } from '../accounts/subordinate-uids.ts';
 
 /** One hierarchy, as the placer opens it and finds it in /proc/PID/cgroup. */

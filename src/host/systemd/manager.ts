@@ -1,6 +1,6 @@
 /** Calls to systemd over the system bus. Each call waits for its answer. Source: org.freedesktop.systemd1(5). */
-import { failed, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import { openBus, type BlockingBus } from '../../sys/dbus/blocking-bus.ts';
 import type { Call, Reply } from '../../sys/dbus/call.ts';
 import { variant, type Variant } from '../../sys/dbus/value.ts';

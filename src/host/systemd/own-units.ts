@@ -3,11 +3,11 @@
  * installs them: a clone has none in the PATH. If a distribution's package has installed them, nothing is copied.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { failed, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
-import { causeOf } from '../../sys/errno.ts';
-import { readText } from '../../sys/files/read.ts';
-import { removeIfThere, replaceFile } from '../../sys/files/replace-file.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
+import { causeOf } from '../../../packages/base/io/errno.ts';
+import { readText } from '../../../packages/base/io/read.ts';
+import { removeIfThere, replaceFile } from '../../../packages/base/io/replace-file.ts';
 import { packageFile } from '../../sys/package-files.ts';
 import type { Paths } from '../paths.ts';
 import { systemctl } from './systemctl.ts';

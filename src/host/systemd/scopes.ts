@@ -6,8 +6,8 @@
  * cgroup of ours. The scope ends with its last process, and is made again when needed.
  */
 import { existsSync } from 'node:fs';
-import { failed, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import {
   scopeCgroup,
   scopeOf,
@@ -16,7 +16,7 @@ import {
   sliceOwner,
   type SliceOwner,
 } from '../../plan/slice.ts';
-import { describeErrno } from '../../sys/errno.ts';
+import { describeErrno } from '../../../packages/base/io/errno.ts';
 import { sleepSync } from '../../sys/sleep.ts';
 import { LinuxCgroupFiles } from '../cgroups/cgroup-files.ts';
 import { SystemdManager, type Started } from './manager.ts';

@@ -7,8 +7,8 @@
  */
 import { mkdirSync, readdirSync, rmdirSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { failed, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import {
   isSliceText,
   ownerOfSlice,
@@ -16,10 +16,14 @@ import {
   sliceOf,
   type SliceOwner,
 } from '../../plan/slice.ts';
-import { causeOf, describeErrno, errnoOf } from '../../sys/errno.ts';
-import { pinDirectory } from '../../sys/files/pinned-directory.ts';
-import { readText } from '../../sys/files/read.ts';
-import { createUnsynced, removeIfThere, replaceIn } from '../../sys/files/replace-file.ts';
+import { causeOf, describeErrno, errnoOf } from '../../../packages/base/io/errno.ts';
+import { pinDirectory } from '../../../packages/base/io/pinned-directory.ts';
+import { readText } from '../../../packages/base/io/read.ts';
+import {
+  createUnsynced,
+  removeIfThere,
+  replaceIn,
+} from '../../../packages/base/io/replace-file.ts';
 import { syncFileSystem } from '../../sys/syscalls.ts';
 import type { Paths } from '../paths.ts';
 

@@ -3,7 +3,7 @@ import type { Delegation } from '../cgroups/cgroup-driver.ts';
 import { hierarchy2, type Hierarchy, type Unified } from '../cgroups/hierarchies.ts';
 import { unitOf } from '../cgroups/systemd-delegation.ts';
 import type { Paths } from '../paths.ts';
-import { count } from '../../base/list.ts';
+import { count } from '../../../packages/base/list.ts';
 import { cgroupInSlice } from '../../plan/slice.ts';
 import { SystemdManager } from './manager.ts';
 import { Scopes } from './scopes.ts';

@@ -4,8 +4,8 @@
  * After a file has changed, systemd knows the change once it has read its files again. The kernel knows it once systemd
  * has set the cgroup. Only the contents of the kernel's own files count.
  */
-import { failed, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import { parseDeviceLines } from '../../limits/flat-file.ts';
 import type { ObservedCgroup, OrphanCgroup } from '../../plan/observed.ts';
 import type { RealizeUnit, WriteFile, WriteUnit } from '../../plan/plan.ts';

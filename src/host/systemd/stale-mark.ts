@@ -3,12 +3,12 @@
  * line, `1001` or `1001/shop.example`. So the next apply finishes one that was killed in between.
  */
 import { rmSync } from 'node:fs';
-import { failed, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import type { SliceOwner } from '../../plan/slice.ts';
-import { causeOf } from '../../sys/errno.ts';
-import { readText } from '../../sys/files/read.ts';
-import { replaceFile } from '../../sys/files/replace-file.ts';
+import { causeOf } from '../../../packages/base/io/errno.ts';
+import { readText } from '../../../packages/base/io/read.ts';
+import { replaceFile } from '../../../packages/base/io/replace-file.ts';
 import type { Paths } from '../paths.ts';
 
 export class StaleMark {

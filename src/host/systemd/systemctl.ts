@@ -1,6 +1,6 @@
 /** Calls to systemd through systemctl, which waits for jobs to end. */
-import { failed, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import { runBounded } from '../../sys/processes/run-bounded.ts';
 
 /** Longer than a master process may take to finish its requests. */

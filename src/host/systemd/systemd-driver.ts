@@ -13,8 +13,8 @@
  * are next to them, wherever systemd starts them. A site whose name is too long for a unit is planned as a cgroup that
  * cannot be made. So each apply fails for it and each verify finds it missing.
  */
-import { failed, type Problem } from '../../base/problem.ts';
-import { fail, ok, type Result } from '../../base/result.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import type { Counters, FileSetting } from '../../limits/limit.ts';
 import { noCounters } from '../../limits/limits.ts';
 import type { Observed, ObservedCgroup, OrphanCgroup } from '../../plan/observed.ts';
@@ -22,7 +22,7 @@ import type { MoveProcesses, Operation, RemoveCgroup, WriteFile } from '../../pl
 import { sliceOf, sliceOwner, sliceSettings, sliceTenant, sliceText } from '../../plan/slice.ts';
 import { parentOf, uidOfCgroup, type Wanted, type WantedCgroup } from '../../plan/wanted.ts';
 import type { Policy } from '../../policy/policy.ts';
-import { describeErrno } from '../../sys/errno.ts';
+import { describeErrno } from '../../../packages/base/io/errno.ts';
 import { Ownership } from '../accounts/ownership.ts';
 import { readSubordinateUids } from '../accounts/subordinate-uids.ts';
 import type { CgroupDriver } from '../cgroups/cgroup-driver.ts';

@@ -1,7 +1,7 @@
 /** Finds this server's entry paths. */
 import { existsSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { namesIn, readText } from '../../sys/files/read.ts';
+import { namesIn, readText } from '../../../packages/base/io/read.ts';
 import { isLocked } from '../../sys/files/flock.ts';
 import { agentLock, type Paths } from '../paths.ts';
 import { waysIn, type WayFacts, type WayIn, type WayKnowledge } from './ways-in.ts';

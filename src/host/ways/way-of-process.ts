@@ -7,7 +7,7 @@
  *     1:name=systemd:/user.slice/user-1001.slice/session-3.scope
  *     SERVICE=sshd                                        in /run/systemd/sessions/3
  */
-import { readText } from '../../sys/files/read.ts';
+import { readText } from '../../../packages/base/io/read.ts';
 import { statusValue } from '../../sys/processes/process-status.ts';
 import { waysIn, type WayName } from './ways-in.ts';
 

@@ -1,6 +1,6 @@
 /** `bulkhead jail diff TENANT`: compares what the tenant sees with what the host has. */
 import type { Command } from 'commander';
-import { printable } from '../../base/printable.ts';
+import { printable } from '../../../packages/base/printable.ts';
 import {
   examples,
   exitCodes,

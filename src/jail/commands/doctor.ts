@@ -1,7 +1,7 @@
 /** The `doctor` report on jails. */
 import { existsSync } from 'node:fs';
 import { release } from 'node:os';
-import { count } from '../../base/list.ts';
+import { count } from '../../../packages/base/list.ts';
 import type { DoctorReport } from '../../cli/doctor-report.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { WayContext } from '../../host/ways/ways-in.ts';

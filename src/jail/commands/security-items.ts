@@ -2,7 +2,7 @@
  * The `doctor --security` item for jails: whether the kernel isolates them and the host from each
  * other.
  */
-import type { SecurityItem } from '../../base/security-item.ts';
+import type { SecurityItem } from '../../../packages/base/security-item.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { heldUids, isolationOf, openWithoutPrograms, programsObstacle } from '../io/programs.ts';

@@ -1,6 +1,6 @@
 /** `bulkhead jail show TENANT`: shows what is inside, and where the policy says so. */
 import type { Command } from 'commander';
-import { count } from '../../base/list.ts';
+import { count } from '../../../packages/base/list.ts';
 import {
   examples,
   exitCodes,

@@ -1,5 +1,5 @@
 /** Formats the state of a jail for people. */
-import { printable } from '../../base/printable.ts';
+import { printable } from '../../../packages/base/printable.ts';
 import type { Mark } from '../core/mark.ts';
 
 export function stateText(mark: Mark | undefined): string {

@@ -2,7 +2,7 @@
 import { docPage } from '../../sys/package-files.ts';
 import type { Command } from 'commander';
 import type { MailCount } from '../../agent/api/api.ts';
-import { quantityKinds } from '../../base/quantity.ts';
+import { quantityKinds } from '../../../packages/base/quantity.ts';
 import {
   examples,
   exitCodes,

@@ -15,7 +15,7 @@
 import type { Account } from '../../policy/policy.ts';
 import { checkHome, commandsOf, isAt, type Jail, type JailCommand } from '../../policy/jail.ts';
 import { words } from './words.ts';
-import { ok, type Result } from '../../base/result.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 
 /** The source of the mount that is the root of a jail; bpf/jails.bpf.c has the same. */
 export const jailSource = 'bulkhead-jail';

@@ -12,7 +12,7 @@
  *     home /home/alice/shop       a site's home inside
  *     print 8f0c…                 fingerprint of what it was built from
  */
-import { printable } from '../../base/printable.ts';
+import { printable } from '../../../packages/base/printable.ts';
 import { jailCommands, jailProfiles, type Jail, type JailCommand } from '../../policy/jail.ts';
 
 export type JailState = 'waiting' | 'ready' | 'failed';

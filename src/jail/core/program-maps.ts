@@ -1,5 +1,5 @@
 /** The map entries about tenants with a jail, in the format of bpf/jails.bpf.c. */
-import { words, type MapEntry } from '../../base/map-entry.ts';
+import { words, type MapEntry } from '../../../packages/base/map-entry.ts';
 import { words as splitWords } from './words.ts';
 
 export interface JailedTenants {

@@ -1,6 +1,6 @@
 /** The BPF programs' event for a refusal: `struct event` of bpf/jails.bpf.c, little-endian. */
-import { CStruct } from '../../base/c-struct.ts';
-import { printable } from '../../base/printable.ts';
+import { CStruct } from '../../../packages/base/c-struct.ts';
+import { printable } from '../../../packages/base/printable.ts';
 
 export const refusalKinds = ['process', 'socket', 'descriptor', 'namespace', 'program'] as const;
 export type RefusalKind = (typeof refusalKinds)[number];

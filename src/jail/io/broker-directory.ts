@@ -1,11 +1,11 @@
 /** The directory with copies of programs that the broker runs, as the BPF programs identify it. */
 import { fstatSync, mkdirSync, readFileSync } from 'node:fs';
-import { failed, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import type { Paths } from '../../host/paths.ts';
-import { causeOf } from '../../sys/errno.ts';
+import { causeOf } from '../../../packages/base/io/errno.ts';
 import { readMounts } from '../../sys/files/mounts.ts';
-import { pinDirectory, problemOfItself } from '../../sys/files/pinned-directory.ts';
+import { pinDirectory, problemOfItself } from '../../../packages/base/io/pinned-directory.ts';
 import type { Directory } from '../core/program-maps.ts';
 import { jailPathsOf } from './jail-paths.ts';
 

@@ -1,7 +1,7 @@
 /** Has jails built by another process, which is killed if it hangs. */
 import { deserialize, serialize } from 'node:v8';
-import { causedBy, failed, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
+import { causedBy, failed, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import { outputOf, spawnScript } from '../../sys/processes/child-script.ts';
 import { scriptFile } from '../../sys/package-files.ts';
 import type { BuildAnswer, BuildRequest } from './build/protocol.ts';

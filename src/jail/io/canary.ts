@@ -5,7 +5,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { closeSync } from 'node:fs';
-import type { Cause, Errno } from '../../base/problem.ts';
+import type { Cause, Errno } from '../../../packages/base/problem.ts';
 import {
   bindSocket,
   connectSocket,

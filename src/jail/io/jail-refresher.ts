@@ -7,7 +7,7 @@ import { existsSync, lstatSync, statSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import type { Log } from '../../agent/log.ts';
 import type { AgentPart, Alarm } from '../../agent/part.ts';
-import { formatProblem, type Problem } from '../../base/problem.ts';
+import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import { isAt } from '../../policy/jail.ts';
 import type { Policy } from '../../policy/policy.ts';
 import type { Paths } from '../../host/paths.ts';

@@ -8,7 +8,7 @@ import { rmSync } from 'node:fs';
 import type { MailCount } from '../../agent/api/api.ts';
 import type { AgentPart } from '../../agent/part.ts';
 import type { Paths } from '../../host/paths.ts';
-import { readText } from '../../sys/files/read.ts';
+import { readText } from '../../../packages/base/io/read.ts';
 import { keyOf } from '../core/jail-key.ts';
 import { jailPathsOf } from './jail-paths.ts';
 import { readMark } from './marks.ts';

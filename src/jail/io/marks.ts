@@ -1,13 +1,13 @@
 /** The state files of jails, which the launcher reads. */
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { failed, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import { commandsOf, type Jail } from '../../policy/jail.ts';
-import { causeOf } from '../../sys/errno.ts';
-import { readText } from '../../sys/files/read.ts';
-import { pinDirectory } from '../../sys/files/pinned-directory.ts';
-import { replaceIn } from '../../sys/files/replace-file.ts';
+import { causeOf } from '../../../packages/base/io/errno.ts';
+import { readText } from '../../../packages/base/io/read.ts';
+import { pinDirectory } from '../../../packages/base/io/pinned-directory.ts';
+import { replaceIn } from '../../../packages/base/io/replace-file.ts';
 import { isKey, keyOf, type JailId, type JailKey } from '../core/jail-key.ts';
 import { parseMark, formatMark, type Mark } from '../core/mark.ts';
 import type { JailPaths } from './jail-paths.ts';

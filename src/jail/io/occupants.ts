@@ -1,6 +1,6 @@
 /** Finds the tenants' processes that are in a present jail of theirs, in one that has been replaced, or in none. */
 import { readdirSync } from 'node:fs';
-import { readText } from '../../sys/files/read.ts';
+import { readText } from '../../../packages/base/io/read.ts';
 import { linksOfOthers } from '../../sys/processes/links-of-others.ts';
 import { statusState, statusValue } from '../../sys/processes/process-status.ts';
 import { idOf, keyOf, type JailKey } from '../core/jail-key.ts';

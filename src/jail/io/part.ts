@@ -5,8 +5,8 @@
 import { existsSync, rmdirSync } from 'node:fs';
 import { commandsOf, describeJail } from '../../policy/jail.ts';
 import type { Policy } from '../../policy/policy.ts';
-import type { Problem } from '../../base/problem.ts';
-import { fail, ok, type Result } from '../../base/result.ts';
+import type { Problem } from '../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import type { Paths } from '../../host/paths.ts';
 import {
   addJailed,

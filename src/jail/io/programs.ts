@@ -4,8 +4,8 @@
  */
 import { existsSync, readlinkSync, realpathSync } from 'node:fs';
 import { basename } from 'node:path';
-import { failed, formatCause, type Cause, type Problem } from '../../base/problem.ts';
-import type { Result } from '../../base/result.ts';
+import { failed, formatCause, type Cause, type Problem } from '../../../packages/base/problem.ts';
+import type { Result } from '../../../packages/base/result.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { lsmProblem } from '../../sys/bpf/lsm.ts';

@@ -1,7 +1,7 @@
 /** The agent's part for the programs that isolate jails: their refusals become faults of the tenants. */
 import type { Log } from '../../agent/log.ts';
 import type { AgentPart, ReportedFault } from '../../agent/part.ts';
-import { formatProblem } from '../../base/problem.ts';
+import { formatProblem } from '../../../packages/base/problem.ts';
 import type { Paths } from '../../host/paths.ts';
 import { ProgramEvents } from '../../sys/bpf/program-events.ts';
 import type { RefusedTry } from '../../usage/incident.ts';

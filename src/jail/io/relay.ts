@@ -9,9 +9,9 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, fchownSync } from 'node:fs';
 import { constants } from 'node:os';
 import { isatty, ReadStream } from 'node:tty';
-import type { Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
-import { errnoName } from '../../sys/errno.ts';
+import type { Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
+import { errnoName } from '../../../packages/base/io/errno.ts';
 import { writeBytes } from '../../sys/syscalls.ts';
 import {
   copyTerminalModes,

@@ -6,12 +6,12 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { failed, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import type { Paths } from '../../host/paths.ts';
-import { causeOf } from '../../sys/errno.ts';
-import { readText } from '../../sys/files/read.ts';
-import { removeIfThere, replaceFile } from '../../sys/files/replace-file.ts';
+import { causeOf } from '../../../packages/base/io/errno.ts';
+import { readText } from '../../../packages/base/io/read.ts';
+import { removeIfThere, replaceFile } from '../../../packages/base/io/replace-file.ts';
 import { jailPathsOf } from './jail-paths.ts';
 
 /** The time for a reload, in which systemd reads all of its files again. */

@@ -1,5 +1,5 @@
 /** The table of services, and the notes below it. */
-import { printable } from '../../base/printable.ts';
+import { printable } from '../../../packages/base/printable.ts';
 import { table, wrap, type Terminal } from '../../cli/shared/terminal.ts';
 import type { SliceOutcome } from '../core/judge.ts';
 import { hasSlicesOnly, type LoginView, type ServiceView } from '../core/view.ts';

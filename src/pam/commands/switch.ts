@@ -1,7 +1,7 @@
 /** The shared steps of `enable` and `disable`: plan, show or do, report what was done. */
 import type { Command } from 'commander';
-import type { Problem } from '../../base/problem.ts';
-import type { Result } from '../../base/result.ts';
+import type { Problem } from '../../../packages/base/problem.ts';
+import type { Result } from '../../../packages/base/result.ts';
 import type { Paths } from '../../host/paths.ts';
 import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
 import { printDiff } from '../../cli/shared/print-diff.ts';

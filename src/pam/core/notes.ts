@@ -1,5 +1,5 @@
 /** Problems that deserve attention, and what to do about them. */
-import { listSome } from '../../base/list.ts';
+import { listSome } from '../../../packages/base/list.ts';
 import { hasSlicesOnly, type LoginView, type ServiceView } from './view.ts';
 
 const runningOf = ({ services }: LoginView) =>

@@ -6,11 +6,11 @@
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { failed, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
-import { causeOf, reasonOf } from '../../sys/errno.ts';
-import { readText } from '../../sys/files/read.ts';
-import { removeIfThere, replaceFile } from '../../sys/files/replace-file.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
+import { causeOf, reasonOf } from '../../../packages/base/io/errno.ts';
+import { readText } from '../../../packages/base/io/read.ts';
+import { removeIfThere, replaceFile } from '../../../packages/base/io/replace-file.ts';
 import { profileNames, type Profile } from '../core/profiles.ts';
 import { managedFiles, profileDirectory, readSnapshot, type Snapshot } from './pam-files.ts';
 

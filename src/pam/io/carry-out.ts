@@ -2,12 +2,12 @@
  * Changes PAM as planned. If the host's files turn out different from the rehearsal, or if root can no longer open a
  * session, all files are restored.
  */
-import { causedBy, failed, type Problem } from '../../base/problem.ts';
-import { fail, ok, type Result } from '../../base/result.ts';
-import { causeOf } from '../../sys/errno.ts';
+import { causedBy, failed, type Problem } from '../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
+import { causeOf } from '../../../packages/base/io/errno.ts';
 import { lockFile } from '../../sys/files/flock.ts';
-import { directoryProblem, pinDirectory } from '../../sys/files/pinned-directory.ts';
-import { removeIfThere, replaceFile } from '../../sys/files/replace-file.ts';
+import { directoryProblem, pinDirectory } from '../../../packages/base/io/pinned-directory.ts';
+import { removeIfThere, replaceFile } from '../../../packages/base/io/replace-file.ts';
 import type { Profile } from '../core/profiles.ts';
 import { perform } from './auth-update.ts';
 import { profileDirectory, readSnapshot, type Snapshot } from './pam-files.ts';

@@ -1,5 +1,5 @@
 /** A planned change of the host's PAM. */
-import type { Problem } from '../../base/problem.ts';
+import type { Problem } from '../../../packages/base/problem.ts';
 import { profileMark, type Profile } from '../core/profiles.ts';
 import { profileDirectory, type Snapshot } from './pam-files.ts';
 

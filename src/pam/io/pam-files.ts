@@ -1,8 +1,8 @@
 /** The PAM files of this host, and the files from which pam-auth-update makes some of them. */
-import { failed, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
-import { namesIn } from '../../sys/files/read.ts';
-import { readBounded, textOf } from '../../sys/files/regular-file.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
+import { namesIn } from '../../../packages/base/io/read.ts';
+import { readBounded, textOf } from '../../../packages/base/io/regular-file.ts';
 import { profileNames } from '../core/profiles.ts';
 import type { PamReader } from '../core/stack.ts';
 

@@ -1,6 +1,6 @@
 /** The changes for disabling the step: rehearsed on copies; nothing is done yet. */
-import { causedBy, failed, type Problem } from '../../base/problem.ts';
-import { fail, ok, type Result } from '../../base/result.ts';
+import { causedBy, failed, type Problem } from '../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import { isOurs } from '../core/profiles.ts';
 import { stackOf } from '../core/stack.ts';
 import { rehearse } from './auth-update.ts';

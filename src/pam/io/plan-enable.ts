@@ -2,9 +2,9 @@
 import { docPage } from '../../sys/package-files.ts';
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { causedBy, failed, type Problem } from '../../base/problem.ts';
-import { fail, ok, type Result } from '../../base/result.ts';
-import { pinDirectory } from '../../sys/files/pinned-directory.ts';
+import { causedBy, failed, type Problem } from '../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
+import { pinDirectory } from '../../../packages/base/io/pinned-directory.ts';
 import { openTrusted } from '../../sys/files/text-file.ts';
 import {
   isOurs,

@@ -2,7 +2,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { agentLock, type Paths } from '../../host/paths.ts';
 import { isLocked } from '../../sys/files/flock.ts';
-import { readText } from '../../sys/files/read.ts';
+import { readText } from '../../../packages/base/io/read.ts';
 import { countJailed } from '../../host/cgroups/launch-jailed.ts';
 import { judgeSession, judgeSlice } from '../core/judge.ts';
 import {

@@ -1,7 +1,7 @@
 /** Reports strict placement in `doctor`. */
-import { listSome } from '../../base/list.ts';
-import { formatCause, formatProblem } from '../../base/problem.ts';
-import { ok } from '../../base/result.ts';
+import { listSome } from '../../../packages/base/list.ts';
+import { formatCause, formatProblem } from '../../../packages/base/problem.ts';
+import { ok } from '../../../packages/base/result.ts';
 import { docPage } from '../../sys/package-files.ts';
 import type { DoctorReport } from '../../cli/doctor-report.ts';
 import type { WayContext } from '../../host/ways/ways-in.ts';

@@ -4,9 +4,9 @@
  */
 import type { Command } from 'commander';
 import type { PolicyReader } from '../../apply/load-policy.ts';
-import { listSome } from '../../base/list.ts';
-import { formatCause, formatProblem } from '../../base/problem.ts';
-import { fail, ok, type Result } from '../../base/result.ts';
+import { listSome } from '../../../packages/base/list.ts';
+import { formatCause, formatProblem } from '../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import {
   examples,
   exitCodes,

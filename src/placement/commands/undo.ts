@@ -2,7 +2,7 @@
  * Undoes strict placement, for `release --all`: the policy keeps it, and `apply` loads it again.
  */
 import type { UndoStep } from '../../apply/undo-step.ts';
-import type { Problem } from '../../base/problem.ts';
+import type { Problem } from '../../../packages/base/problem.ts';
 import type { Paths } from '../../host/paths.ts';
 import { strictState, unloadStrict } from '../io/strict.ts';
 

@@ -1,5 +1,5 @@
 /** An event in words: which process became a tenant's outside its cgroup, from where, and what would place it. */
-import { printable } from '../../base/printable.ts';
+import { printable } from '../../../packages/base/printable.ts';
 import type { StrictEvent } from './strict-event.ts';
 
 /** An event with the facts about the host when it was taken. */

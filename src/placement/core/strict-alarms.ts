@@ -1,6 +1,6 @@
 /** Alarms for the administrator about strict placement: that it is not in force, and what it refused. */
 import type { Alarm } from '../../agent/part.ts';
-import { count, listSome } from '../../base/list.ts';
+import { count, listSome } from '../../../packages/base/list.ts';
 import type { StrictMode } from '../../policy/document.ts';
 import { strictEventText, type KnownEvent } from './event-text.ts';
 

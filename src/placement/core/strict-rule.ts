@@ -1,6 +1,6 @@
 /** The rule about tenants in the kernel's own numbers, as the BPF programs take it (bpf/tenants.bpf.c). */
 
-import { words, type MapEntry } from '../../base/map-entry.ts';
+import { words, type MapEntry } from '../../../packages/base/map-entry.ts';
 import type { StrictMode } from '../../policy/document.ts';
 
 /** A tenant's cgroup: the cgroup of this name directly below a directory, which is identified by its inode. */

@@ -1,6 +1,6 @@
 /** Reconciles the kernel with the policy. */
-import type { Problem } from '../../base/problem.ts';
-import type { Result } from '../../base/result.ts';
+import type { Problem } from '../../../packages/base/problem.ts';
+import type { Result } from '../../../packages/base/result.ts';
 import type { Driver } from '../../host/driver.ts';
 import type { Paths } from '../../host/paths.ts';
 import { probeDriver } from '../../host/probe.ts';

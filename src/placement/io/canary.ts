@@ -3,7 +3,7 @@
  * refuses. There are kernels that load such programs and never run them.
  */
 import { spawnSync } from 'node:child_process';
-import type { Cause } from '../../base/problem.ts';
+import type { Cause } from '../../../packages/base/problem.ts';
 
 const milliseconds = 10_000;
 

@@ -1,9 +1,9 @@
 /** Adds facts to events while the host still has them: the account, and why the session step failed. */
 import { existsSync, statSync } from 'node:fs';
-import { printable } from '../../base/printable.ts';
+import { printable } from '../../../packages/base/printable.ts';
 import { AccountNames } from '../../host/accounts/account-names.ts';
 import type { Paths } from '../../host/paths.ts';
-import { readText } from '../../sys/files/read.ts';
+import { readText } from '../../../packages/base/io/read.ts';
 import { timeOf } from '../../sys/bpf/maps.ts';
 import { adviceOn, type KnownEvent } from '../core/event-text.ts';
 import type { StrictEvent } from '../core/strict-event.ts';

@@ -3,8 +3,8 @@
  */
 import { statSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { failed, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import { readSubordinateUids } from '../../host/accounts/subordinate-uids.ts';
 import type { Driver, Tree } from '../../host/driver.ts';
 import type { Paths } from '../../host/paths.ts';
@@ -12,7 +12,7 @@ import { probeDriver } from '../../host/probe.ts';
 import { sliceCgroup } from '../../plan/slice.ts';
 import { tenantCgroup } from '../../plan/wanted.ts';
 import type { Policy, Tenant } from '../../policy/policy.ts';
-import { causeOf } from '../../sys/errno.ts';
+import { causeOf } from '../../../packages/base/io/errno.ts';
 import { nameLengthMax, type Place, type StrictRule } from '../core/strict-rule.ts';
 import { notEnforced } from './strict.ts';
 

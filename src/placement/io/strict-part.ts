@@ -5,7 +5,7 @@
 import type { Log } from '../../agent/log.ts';
 import type { AgentPart, Alarm } from '../../agent/part.ts';
 import { StateCheck } from '../../host/state-check.ts';
-import { formatProblem, type Problem } from '../../base/problem.ts';
+import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import type { Paths } from '../../host/paths.ts';
 import { restoreElsewhere } from '../../host/restore-elsewhere.ts';
 import type { Policy } from '../../policy/policy.ts';

@@ -1,7 +1,7 @@
 /** Strict placement in the kernel: loads it, reads its state, and unloads it. */
 import { randomInt } from 'node:crypto';
-import { failed, type Cause, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
+import { failed, type Cause, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import { KeptEvents } from '../../host/kept-events.ts';
 import type { Paths } from '../../host/paths.ts';
 import { lsmProblem } from '../../sys/bpf/lsm.ts';
@@ -20,7 +20,7 @@ import {
   type Place,
   type StrictRule,
 } from '../core/strict-rule.ts';
-import { words } from '../../base/map-entry.ts';
+import { words } from '../../../packages/base/map-entry.ts';
 import { canaryProblem } from './canary.ts';
 import { knownEvents, type KeptStrictEvent } from './known-events.ts';
 

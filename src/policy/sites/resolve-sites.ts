@@ -2,7 +2,7 @@
  * Resolves a tenant's sites: sites in the policy, and limits that its reseller and the tenant itself have set for
  * sites.
  */
-import type { Quantity } from '../../base/quantity.ts';
+import type { Quantity } from '../../../packages/base/quantity.ts';
 import type { LimitKey } from '../../limits/limit.ts';
 import type { Diagnostics, Located } from '../diagnostic.ts';
 import type { PolicyDocument, SiteElement } from '../document.ts';

@@ -7,7 +7,7 @@
  */
 import { attributes, limitAttribute } from '../../limits/limits.ts';
 import type { LimitKey, LimitValues } from '../../limits/limit.ts';
-import { formatQuantity, unlimited, type Quantity } from '../../base/quantity.ts';
+import { formatQuantity, unlimited, type Quantity } from '../../../packages/base/quantity.ts';
 import { parseLimit } from '../parse-limit.ts';
 import type { SiteLimitSetter } from '../document.ts';
 import { uidMax, valueKinds } from '../value-kinds.ts';

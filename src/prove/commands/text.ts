@@ -1,5 +1,5 @@
 /** The output of `prove`: the host, a line an attack, the sum. */
-import { printable } from '../../base/printable.ts';
+import { printable } from '../../../packages/base/printable.ts';
 import { table, wrap, type Terminal } from '../../cli/shared/terminal.ts';
 import { attacks } from '../attacks/attacks.ts';
 import type { Attack } from '../core/attack.ts';

@@ -1,5 +1,5 @@
 /** The demands of a policy: the attacks that it requires to be blocked. */
-import { unlimited } from '../../base/quantity.ts';
+import { unlimited } from '../../../packages/base/quantity.ts';
 import type { LimitKey } from '../../limits/limit.ts';
 import type { PolicyDocument } from '../../policy/document.ts';
 import { jailOf, type Policy } from '../../policy/policy.ts';

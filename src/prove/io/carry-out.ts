@@ -1,6 +1,6 @@
 /** Runs one attack: the program before it, the control, the attack itself. Reads what the kernel counted. */
 import { readdirSync } from 'node:fs';
-import { printable } from '../../base/printable.ts';
+import { printable } from '../../../packages/base/printable.ts';
 import { noCounters } from '../../limits/limits.ts';
 import type { Counters } from '../../limits/limit.ts';
 import type { Driver } from '../../host/driver.ts';

@@ -5,9 +5,9 @@ import type { PolicyDocument } from '../../policy/document.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { openProcess } from '../../sys/processes/pidfd.ts';
 import { statusValue } from '../../sys/processes/process-status.ts';
-import { readText } from '../../sys/files/read.ts';
-import { failed, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
+import { readText } from '../../../packages/base/io/read.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import type { Paths } from '../../host/paths.ts';
 import { freeUids, idsIn, subordinateRanges, type Taken } from '../core/uids.ts';
 

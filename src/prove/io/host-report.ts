@@ -7,7 +7,7 @@ import { readdirSync } from 'node:fs';
 import { jailProfileOf } from '../core/scratch-policy.ts';
 import { agentLock, type Paths } from '../../host/paths.ts';
 import { isLocked } from '../../sys/files/flock.ts';
-import { readText } from '../../sys/files/read.ts';
+import { readText } from '../../../packages/base/io/read.ts';
 
 export interface HostReport {
   readonly kernel: string;

@@ -1,8 +1,8 @@
 /** The neighbour: a tenant with a process that has a secret in its environment, and an abstract socket. */
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { failed, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import { packageFile } from '../../sys/package-files.ts';
 import { perlPath } from '../attacks/perl.ts';
 import type { Scratch } from './scratch.ts';

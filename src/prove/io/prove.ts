@@ -1,11 +1,11 @@
 /** A whole run: scratch tenants, attacks one by one, and everything removed again. */
 import { createRequire } from 'node:module';
 import type { PolicyCapability } from '../../apply/capability.ts';
-import type { Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
+import type { Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import type { Paths } from '../../host/paths.ts';
 import { lockFile } from '../../sys/files/flock.ts';
-import { readText } from '../../sys/files/read.ts';
+import { readText } from '../../../packages/base/io/read.ts';
 import type { Attack, ScratchLimits, Stage } from '../core/attack.ts';
 import { demandsOf, nothingDemanded } from '../core/demands.ts';
 import { attackerLimits } from '../core/scratch-policy.ts';

@@ -20,13 +20,13 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { failed, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import { nearestMount, readMounts } from '../../sys/files/mounts.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Policy } from '../../policy/policy.ts';
-import { causeOf } from '../../sys/errno.ts';
-import { isRootsDirectory } from '../../sys/files/pinned-directory.ts';
+import { causeOf } from '../../../packages/base/io/errno.ts';
+import { isRootsDirectory } from '../../../packages/base/io/pinned-directory.ts';
 import type { Stage } from '../core/attack.ts';
 
 /** Types of mounts that can make a process that opens them wait for ever. */

@@ -4,7 +4,7 @@
  */
 import { readHostFacts } from '../../host/accounts/accounts.ts';
 import type { Paths } from '../../host/paths.ts';
-import { readText } from '../../sys/files/read.ts';
+import { readText } from '../../../packages/base/io/read.ts';
 
 export interface ServerUser {
   readonly uid: number;

@@ -1,5 +1,5 @@
 /** Reports stopped tenants in `doctor`. */
-import { listSome } from '../../base/list.ts';
+import { listSome } from '../../../packages/base/list.ts';
 import type { DoctorReport } from '../../cli/doctor-report.ts';
 import { readStops } from '../../host/stops.ts';
 import type { WayContext } from '../../host/ways/ways-in.ts';

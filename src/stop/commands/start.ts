@@ -1,6 +1,6 @@
 /** `bulkhead start TENANT`: lets a tenant that was stopped run again. */
 import type { Command } from 'commander';
-import { printable } from '../../base/printable.ts';
+import { printable } from '../../../packages/base/printable.ts';
 import {
   examples,
   exitCodes,

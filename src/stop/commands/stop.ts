@@ -2,8 +2,8 @@
 import type { Command } from 'commander';
 import { findOutside } from '../../agent/placer/outside.ts';
 import { placementTargets } from '../../agent/placer/placement.ts';
-import { count } from '../../base/list.ts';
-import { printable } from '../../base/printable.ts';
+import { count } from '../../../packages/base/list.ts';
+import { printable } from '../../../packages/base/printable.ts';
 import {
   examples,
   exitCodes,
@@ -17,7 +17,7 @@ import { AccountNames } from '../../host/accounts/account-names.ts';
 import { describeProcesses } from '../../host/kill-processes.ts';
 import { agentLock, type Paths } from '../../host/paths.ts';
 import { isLocked } from '../../sys/files/flock.ts';
-import { readText } from '../../sys/files/read.ts';
+import { readText } from '../../../packages/base/io/read.ts';
 import { stopTenant, type Stopped } from '../io/stop-tenant.ts';
 import { subjectOf, type Subject } from './tenant.ts';
 

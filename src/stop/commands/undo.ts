@@ -1,7 +1,7 @@
 /** The stops of tenants, for `release --all`: what was frozen goes on, and their accounts can log in again. */
 import type { UndoStep } from '../../apply/undo-step.ts';
-import { listSome } from '../../base/list.ts';
-import { printable } from '../../base/printable.ts';
+import { listSome } from '../../../packages/base/list.ts';
+import { printable } from '../../../packages/base/printable.ts';
 import type { Paths } from '../../host/paths.ts';
 import { readStops } from '../../host/stops.ts';
 import { stopPolicy } from '../io/stop-policy.ts';

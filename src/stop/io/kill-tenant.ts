@@ -2,7 +2,7 @@
  * Ends all processes of a tenant, even a fork bomb: none of its processes can fork while they are killed, since
  * `pids.max` is 0 for that time. Others' processes in its cgroup are spared, but cannot fork.
  */
-import { unlimited } from '../../base/quantity.ts';
+import { unlimited } from '../../../packages/base/quantity.ts';
 import type { Driver } from '../../host/driver.ts';
 import { killOnce, killProcesses, ownProcesses } from '../../host/kill-processes.ts';
 import { tenantCgroup } from '../../plan/wanted.ts';

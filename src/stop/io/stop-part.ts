@@ -10,7 +10,7 @@ import { probeDriver } from '../../host/probe.ts';
 import { readStops, stopText, type Stop } from '../../host/stops.ts';
 import { tenantCgroup } from '../../plan/wanted.ts';
 import type { Policy, Tenant } from '../../policy/policy.ts';
-import { printable } from '../../base/printable.ts';
+import { printable } from '../../../packages/base/printable.ts';
 import { setFrozen, sweepTenant } from './kill-tenant.ts';
 import { isFormer } from './stop-policy.ts';
 

@@ -1,6 +1,6 @@
 /** A stop applies to the account that had the uid: with another policy or another account it is forgotten. */
-import type { Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
+import type { Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import type { Paths } from '../../host/paths.ts';
 import { readStops, type Stop } from '../../host/stops.ts';
 import type { Policy } from '../../policy/policy.ts';

@@ -3,8 +3,8 @@
  * After an interruption the same command completes the rest.
  */
 import { renameSync, rmSync } from 'node:fs';
-import { failed, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import { passLogins } from '../../host/cgroups/launch-logins.ts';
 import type { Driver } from '../../host/driver.ts';
 import { includesOthers } from '../../host/kill-processes.ts';
@@ -13,10 +13,10 @@ import { probeDriver } from '../../host/probe.ts';
 import { parseStop, readStop, stopDirectory, stopFile, type Stop } from '../../host/stops.ts';
 import { tenantCgroup } from '../../plan/wanted.ts';
 import type { Tenant } from '../../policy/policy.ts';
-import { causeOf } from '../../sys/errno.ts';
+import { causeOf } from '../../../packages/base/io/errno.ts';
 import { ensurePrivateDirectory } from '../../sys/files/private-file.ts';
-import { readText } from '../../sys/files/read.ts';
-import { replaceFile } from '../../sys/files/replace-file.ts';
+import { readText } from '../../../packages/base/io/read.ts';
+import { replaceFile } from '../../../packages/base/io/replace-file.ts';
 import { canFreeze, killTenant, setFrozen, thaw, type Killed } from './kill-tenant.ts';
 import {
   forgetFailures,

@@ -3,15 +3,15 @@
  * condition next to their files, so that neither a reload nor a reboot starts them.
  */
 import { mkdirSync, rmdirSync, rmSync } from 'node:fs';
-import { failed, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
 import type { Paths } from '../../host/paths.ts';
 import { stopFile, type Stop } from '../../host/stops.ts';
 import { systemctl, systemctlEach, unitStates } from '../../host/systemd/systemctl.ts';
-import { causeOf } from '../../sys/errno.ts';
-import { namesIn } from '../../sys/files/read.ts';
-import { replaceFile } from '../../sys/files/replace-file.ts';
+import { causeOf } from '../../../packages/base/io/errno.ts';
+import { namesIn } from '../../../packages/base/io/read.ts';
+import { replaceFile } from '../../../packages/base/io/replace-file.ts';
 
 const directory = ({ etc }: Paths, unit: string) => `${etc}/systemd/system/${unit}.d`;
 const conditionName = ({ instance }: Paths) => `50-${instance}-stopped.conf`;

@@ -10,8 +10,8 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { severities, type LimitKey } from '../../limits/limit.ts';
 import type { HistorySettings } from '../../policy/settings.ts';
-import type { Problem } from '../../base/problem.ts';
-import type { Result } from '../../base/result.ts';
+import type { Problem } from '../../../packages/base/problem.ts';
+import type { Result } from '../../../packages/base/result.ts';
 import type { Fault } from '../../usage/fault.ts';
 import type { Incident, Snapshot } from '../../usage/incident.ts';
 import type { Member } from '../../usage/member.ts';

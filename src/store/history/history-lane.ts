@@ -2,7 +2,7 @@
  * A queue of history queries with its own thread, and optionally a budget for the thread's work. A
  * query waits for a bounded time, and no longer than its caller.
  */
-import { fail, type Result } from '../../base/result.ts';
+import { fail, type Result } from '../../../packages/base/result.ts';
 import { FairQueue, type QueueBounds } from './fair-queue.ts';
 import type { AnswerOf, HistoryFailure, QueryName, QueryOf } from './history-query.ts';
 import { HistoryThread, type ThreadOptions } from './history-thread.ts';

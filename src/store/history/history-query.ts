@@ -4,7 +4,7 @@
  * A period is (`from`, `to`] in milliseconds since 1970: a tick belongs to it if it ended in it. Idle
  * time counts as zero.
  */
-import type { Problem } from '../../base/problem.ts';
+import type { Problem } from '../../../packages/base/problem.ts';
 import type { Member } from '../../usage/member.ts';
 import type { MetricKey } from '../../usage/metrics.ts';
 

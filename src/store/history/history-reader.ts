@@ -7,8 +7,8 @@
  */
 import { statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import type { Problem } from '../../base/problem.ts';
-import { fail, ok, type Result } from '../../base/result.ts';
+import type { Problem } from '../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import { kindOf, type Member } from '../../usage/member.ts';
 import type { MetricKey } from '../../usage/metrics.ts';
 import { Distributions, type MemberDistribution } from '../metrics/distributions.ts';

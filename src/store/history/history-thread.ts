@@ -3,9 +3,9 @@
  * frees its memory. A query that takes too long is stopped together with the thread; the next one gets a new thread.
  */
 import { Worker } from 'node:worker_threads';
-import type { Problem } from '../../base/problem.ts';
+import type { Problem } from '../../../packages/base/problem.ts';
 import { scriptFile } from '../../sys/package-files.ts';
-import { fail, type Result } from '../../base/result.ts';
+import { fail, type Result } from '../../../packages/base/result.ts';
 import type { AnswerOf, QueryName, QueryOf } from './history-query.ts';
 import type { HistoryRequest, Reply } from './history-worker.ts';
 

@@ -6,7 +6,7 @@
  * are limited so that the next tenant is served before it times out, even after the longest query, whose time must be
  * saved up again.
  */
-import type { Result } from '../../base/result.ts';
+import type { Result } from '../../../packages/base/result.ts';
 import { HistoryLane, type LaneOptions } from './history-lane.ts';
 import type { AnswerOf, HistoryFailure, QueryName, QueryOf } from './history-query.ts';
 

@@ -9,8 +9,8 @@
  * inflate 17,280 of them for a day.
  */
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
-import type { Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
+import type { Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import type { HistorySettings } from '../../policy/settings.ts';
 import { metricKeys } from '../../usage/metrics.ts';
 import type { Tick } from '../../usage/tick.ts';

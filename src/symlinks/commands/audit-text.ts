@@ -1,7 +1,7 @@
 /** The findings of an audit, for people and for programs. */
-import { count } from '../../base/list.ts';
-import { formatCause } from '../../base/problem.ts';
-import { printable } from '../../base/printable.ts';
+import { count } from '../../../packages/base/list.ts';
+import { formatCause } from '../../../packages/base/problem.ts';
+import { printable } from '../../../packages/base/printable.ts';
 import { terminalOf, wrap, type Terminal } from '../../cli/shared/terminal.ts';
 import { isAtLeast, severities, type Finding, type Severity } from '../core/audit/finding.ts';
 import { shownPath, textOfBytes } from '../core/audit/shown-path.ts';

@@ -1,7 +1,7 @@
 /** Reports the symlink guard in `doctor`. */
 import { docPage } from '../../sys/package-files.ts';
 import type { DoctorReport } from '../../cli/doctor-report.ts';
-import { formatCause } from '../../base/problem.ts';
+import { formatCause } from '../../../packages/base/problem.ts';
 import type { WayContext } from '../../host/ways/ways-in.ts';
 import { guardObstacle } from '../io/guard/guard.ts';
 import { guardView, stateText } from './guard-status.ts';

@@ -1,13 +1,13 @@
 /** `bulkhead symlinks guard status`: the wanted state, the actual one, and whether it refuses. */
-import { formatCause, type Cause } from '../../base/problem.ts';
-import { printable } from '../../base/printable.ts';
+import { formatCause, type Cause } from '../../../packages/base/problem.ts';
+import { printable } from '../../../packages/base/printable.ts';
 import { exitCodes, type ExitCode, type PolicyOptions } from '../../cli/shared/command.ts';
 import { count, print, printJson } from '../../cli/shared/session.ts';
 import { terminalOf, wrap } from '../../cli/shared/terminal.ts';
 import { parsePasswd } from '../../host/accounts/accounts.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { SymlinkRule } from '../../policy/document.ts';
-import { readText } from '../../sys/files/read.ts';
+import { readText } from '../../../packages/base/io/read.ts';
 import { sameRule, type GuardRule } from '../core/guard/rule.ts';
 import { readChoice, type Choice } from '../io/guard/choice.ts';
 import {

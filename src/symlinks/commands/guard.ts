@@ -1,7 +1,7 @@
 /** `bulkhead symlinks guard on|watch|off|restore|status`. */
 import type { Command } from 'commander';
-import { type Problem } from '../../base/problem.ts';
-import { type Result } from '../../base/result.ts';
+import { type Problem } from '../../../packages/base/problem.ts';
+import { type Result } from '../../../packages/base/result.ts';
 import {
   describeArgument,
   examples,

@@ -1,7 +1,7 @@
 /** The items of `doctor --security` about links: whether servers enter file systems that tenants serve. */
-import type { SecurityItem } from '../../base/security-item.ts';
+import type { SecurityItem } from '../../../packages/base/security-item.ts';
 import type { Paths } from '../../host/paths.ts';
-import { readText } from '../../sys/files/read.ts';
+import { readText } from '../../../packages/base/io/read.ts';
 
 const option = 'user_allow_other';
 

@@ -4,9 +4,9 @@
  * pointer and errno, as in bpf/libbpf.h.
  */
 import koffi from 'koffi';
-import { failed, type Errno, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
-import { errnoName } from '../errno.ts';
+import { failed, type Errno, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
+import { errnoName } from '../../../packages/base/io/errno.ts';
 
 /** A pointer of the library. */
 export type Handle = bigint;

@@ -5,8 +5,8 @@
  *     lockdown,capability,landlock,yama,apparmor,bpf        /sys/kernel/security/lsm
  */
 import { existsSync } from 'node:fs';
-import type { Cause } from '../../base/problem.ts';
-import { readText } from '../files/read.ts';
+import type { Cause } from '../../../packages/base/problem.ts';
+import { readText } from '../../../packages/base/io/read.ts';
 
 interface Roots {
   readonly sys: string;

@@ -1,9 +1,9 @@
 /** Pinned maps, as programs' observers read them. */
 import { closeSync } from 'node:fs';
 import koffi from 'koffi';
-import { failed, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
-import { errnoCause } from '../errno.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
+import { errnoCause } from '../../../packages/base/io/errno.ts';
 import { errnoOfAnswer, libbpf, type Handle, type Libbpf } from './libbpf.ts';
 
 export class PinnedMap implements Disposable {

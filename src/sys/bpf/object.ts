@@ -3,11 +3,11 @@
  *
  * Older generations end only when the new one is complete, so that at no moment fewer programs decide than before.
  */
-import type { MapEntry } from '../../base/map-entry.ts';
-import { failed, type Cause, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
-import { causeOf, describeErrno } from '../errno.ts';
-import type { PinnedDirectory } from '../files/pinned-directory.ts';
+import type { MapEntry } from '../../../packages/base/map-entry.ts';
+import { failed, type Cause, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
+import { causeOf, describeErrno } from '../../../packages/base/io/errno.ts';
+import type { PinnedDirectory } from '../../../packages/base/io/pinned-directory.ts';
 import { errnoOfAnswer, libbpf, type Handle, type Libbpf } from './libbpf.ts';
 import { beginGeneration, linkPrefix, removeGenerations } from './pins.ts';
 

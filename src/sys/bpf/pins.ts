@@ -14,10 +14,14 @@ import {
   rmSync,
   statfsSync,
 } from 'node:fs';
-import { failed, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
-import { causeOf } from '../errno.ts';
-import { pinDirectory, problemOfItself, type PinnedDirectory } from '../files/pinned-directory.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
+import { causeOf } from '../../../packages/base/io/errno.ts';
+import {
+  pinDirectory,
+  problemOfItself,
+  type PinnedDirectory,
+} from '../../../packages/base/io/pinned-directory.ts';
 import { libbpf } from './libbpf.ts';
 
 /** Source: linux/magic.h, `BPF_FS_MAGIC`. */

@@ -2,8 +2,8 @@
  * Reads the ring buffer `events` of the programs in force, of whichever generation, and their earlier counts from the
  * map `tallies`. Each of its values starts with the uid's total, in 8 of `tallyBytes`.
  */
-import type { Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
+import type { Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import { PinnedMap, RingReader } from './maps.ts';
 import type { Programs } from './programs.ts';
 

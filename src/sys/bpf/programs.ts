@@ -4,10 +4,10 @@
  */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
-import type { MapEntry } from '../../base/map-entry.ts';
-import { failed, type Cause, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
-import { causeOf } from '../errno.ts';
+import type { MapEntry } from '../../../packages/base/map-entry.ts';
+import { failed, type Cause, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
+import { causeOf } from '../../../packages/base/io/errno.ts';
 import { lockFile, type FileLock } from '../files/flock.ts';
 import { packageFile } from '../package-files.ts';
 import { loadObject } from './object.ts';

@@ -3,7 +3,7 @@
  * the kernel; the number, our uid's digits in hexadecimal, must match it.
  * Source: D-Bus Specification, "Authentication Protocol".
  */
-import { fail, ok, type Result } from '../../base/result.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
 
 const lineBytesMax = 16 * 1024;
 

@@ -5,9 +5,9 @@
  */
 import { closeSync, readSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
-import { failed, type Cause, type Problem } from '../../base/problem.ts';
-import { fail, ok, type Result } from '../../base/result.ts';
-import { causeOf, errnoCause } from '../errno.ts';
+import { failed, type Cause, type Problem } from '../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
+import { causeOf, errnoCause } from '../../../packages/base/io/errno.ts';
 import { connectStream } from '../sockets/sockets.ts';
 import { poll } from '../syscalls.ts';
 import { afterAnswer, begin, firstLine } from './authentication.ts';

@@ -9,9 +9,9 @@
  * Source: D-Bus Specification.
  */
 import { connect, type Socket } from 'node:net';
-import { failed, type Cause, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
-import { causeOf } from '../errno.ts';
+import { failed, type Cause, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
+import { causeOf } from '../../../packages/base/io/errno.ts';
 import { afterAnswer, begin, firstLine } from './authentication.ts';
 import {
   callFailed,

@@ -1,6 +1,6 @@
 /** A method call and its reply, shared by both clients. */
-import type { Cause, Problem } from '../../base/problem.ts';
-import type { Result } from '../../base/result.ts';
+import type { Cause, Problem } from '../../../packages/base/problem.ts';
+import type { Result } from '../../../packages/base/result.ts';
 import { bodyOf, type Message, type MethodCall } from './message.ts';
 import type { Value } from './value.ts';
 

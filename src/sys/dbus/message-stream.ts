@@ -1,5 +1,5 @@
 /** Cuts received bytes into messages, and skips messages that are too long. */
-import { fail, ok, type Result } from '../../base/result.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import { extentOf, readMessage, type Extent, type Message } from './message.ts';
 
 /**

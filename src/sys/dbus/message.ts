@@ -5,7 +5,7 @@
  *
  * Source: D-Bus Specification, "Message Format".
  */
-import { fail, ok, type Result } from '../../base/result.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import { readValues } from './read-values.ts';
 import { variant, type Value, type Variant } from './value.ts';
 import { writeValues } from './write-values.ts';

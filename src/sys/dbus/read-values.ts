@@ -2,7 +2,7 @@
  * Parses the bytes of a message into values. Anybody may have sent them: every length is checked before it is used, and
  * bytes that do not fit are refused as a whole. Source: D-Bus Specification, "Marshaling".
  */
-import { fail, ok, type Result } from '../../base/result.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import { isObjectPath } from './names.ts';
 import { parseSignature, type BasicCode, type Type } from './signature.ts';
 import { NotAValue, variantDepthMax, type Value, type Variant } from './value.ts';

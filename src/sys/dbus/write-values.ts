@@ -2,7 +2,7 @@
  * Writes values as the bytes of a message, little-endian. Source: D-Bus Specification,
  * "Marshaling".
  */
-import { fail, ok, type Result } from '../../base/result.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import { isObjectPath } from './names.ts';
 import { parseSignature, type BasicCode, type Type } from './signature.ts';
 import { NotAValue, variantDepthMax, type Value, type Variant } from './value.ts';

@@ -5,13 +5,20 @@
  */
 import { lstatSync, mkdirSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { causedBy, failed, type Cause, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
-import { causeOf, errnoOf } from '../errno.ts';
+import { causedBy, failed, type Cause, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
+import { causeOf, errnoOf } from '../../../packages/base/io/errno.ts';
 import { lockFile } from './flock.ts';
-import { directoryProblem, type PinnedDirectory } from './pinned-directory.ts';
-import { tooLarge } from './regular-file.ts';
-import { removeLeftovers, replaceIn, type Replacement } from './replace-file.ts';
+import {
+  directoryProblem,
+  type PinnedDirectory,
+} from '../../../packages/base/io/pinned-directory.ts';
+import { tooLarge } from '../../../packages/base/io/regular-file.ts';
+import {
+  removeLeftovers,
+  replaceIn,
+  type Replacement,
+} from '../../../packages/base/io/replace-file.ts';
 import {
   inDirectory,
   openTrusted,

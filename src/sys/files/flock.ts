@@ -17,9 +17,9 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { failed, type Cause, type Problem } from '../../base/problem.ts';
-import { fail, ok, type Result } from '../../base/result.ts';
-import { causeOf, describeErrno } from '../errno.ts';
+import { failed, type Cause, type Problem } from '../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
+import { causeOf, describeErrno } from '../../../packages/base/io/errno.ts';
 import { sleepSync } from '../sleep.ts';
 import { lockDescriptor } from '../syscalls.ts';
 

@@ -5,7 +5,7 @@
  *
  * Source: proc_pid_mountinfo(5).
  */
-import { readText } from './read.ts';
+import { readText } from '../../../packages/base/io/read.ts';
 
 export interface Mount {
   /** The mount id, `mnt_id` in `/proc/PID/fdinfo`. */

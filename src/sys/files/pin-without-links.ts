@@ -1,10 +1,10 @@
 /** Opens and keeps open a directory whose path contains no symbolic link. */
 import { closeSync, constants, openSync } from 'node:fs';
-import { failed, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
-import { causeOf, errnoCause } from '../errno.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
+import { causeOf, errnoCause } from '../../../packages/base/io/errno.ts';
 import { openBeneath } from '../syscalls.ts';
-import { pinned, type PinnedDirectory } from './pinned-directory.ts';
+import { pinned, type PinnedDirectory } from '../../../packages/base/io/pinned-directory.ts';
 
 const { O_RDONLY, O_DIRECTORY } = constants;
 const O_CLOEXEC = 0o2000000;

@@ -12,10 +12,10 @@ import {
   type Stats,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import { failed, type Cause, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
-import { causeOf, errnoOf } from '../errno.ts';
-import { isTrusted, pinDirectory } from './pinned-directory.ts';
+import { failed, type Cause, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
+import { causeOf, errnoOf } from '../../../packages/base/io/errno.ts';
+import { isTrusted, pinDirectory } from '../../../packages/base/io/pinned-directory.ts';
 
 const { O_RDWR, O_NOFOLLOW, O_CREAT, O_NONBLOCK } = constants;
 const permissions = 0o777;

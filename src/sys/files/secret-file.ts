@@ -1,7 +1,7 @@
 /** A secret in a file that only root can read. */
-import { failed, type Cause, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
-import { openRegularFile, readWhole, textOf } from './regular-file.ts';
+import { failed, type Cause, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
+import { openRegularFile, readWhole, textOf } from '../../../packages/base/io/regular-file.ts';
 
 const charactersMin = 16;
 const bytesMax = 4096;

@@ -4,16 +4,21 @@
  */
 import { fstatSync, type BigIntStats } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { causedBy, failed, type Cause, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
+import { causedBy, failed, type Cause, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import {
   directoryProblem,
   isTrusted,
   pinDirectory,
   writableByOthers,
   type PinnedDirectory,
-} from './pinned-directory.ts';
-import { cannotRead, openRegularFile, readWhole, type RegularFile } from './regular-file.ts';
+} from '../../../packages/base/io/pinned-directory.ts';
+import {
+  cannotRead,
+  openRegularFile,
+  readWhole,
+  type RegularFile,
+} from '../../../packages/base/io/regular-file.ts';
 
 /** The properties of one kind of file. */
 export interface TextFormat {

@@ -4,9 +4,9 @@
  */
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { failed, type Problem } from '../../base/problem.ts';
-import type { Result } from '../../base/result.ts';
-import { causeOf } from '../errno.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
+import type { Result } from '../../../packages/base/result.ts';
+import { causeOf } from '../../../packages/base/io/errno.ts';
 import { lockFile, type FileLock } from './flock.ts';
 
 /** Long enough for another command that reloads a web server, or applies a policy for many tenants. */

@@ -1,9 +1,9 @@
 /** Runs a script as a process of its own. */
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
-import { failed, type Cause, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
+import { failed, type Cause, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import { constants } from 'node:os';
-import { causeOf } from '../errno.ts';
+import { causeOf } from '../../../packages/base/io/errno.ts';
 import { signalAtEndOfParent } from '../syscalls.ts';
 
 /**

@@ -1,5 +1,5 @@
 /** Finds the process with the most memory, as the kernel's OOM killer would choose it. */
-import { readText } from '../files/read.ts';
+import { readText } from '../../../packages/base/io/read.ts';
 
 /** Reads `/proc/PID/statm`: size, then resident, in pages. Source: proc_pid_statm(5). */
 function residentPages(pid: number): number {

@@ -10,9 +10,9 @@
  */
 import { closeSync, constants, openSync, readFileSync } from 'node:fs';
 import { constants as system } from 'node:os';
-import { fail, ok, type Result } from '../../base/result.ts';
-import { errnoOf } from '../errno.ts';
-import type { Errno } from '../../base/problem.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
+import { errnoOf } from '../../../packages/base/io/errno.ts';
+import type { Errno } from '../../../packages/base/problem.ts';
 import { sendSignal } from '../syscalls.ts';
 
 export interface OpenProcess extends Disposable {

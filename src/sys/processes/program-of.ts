@@ -1,6 +1,6 @@
 /** The program that a process runs. */
 import { spawnSync } from 'node:child_process';
-import { linkAt } from '../files/read.ts';
+import { linkAt } from '../../../packages/base/io/read.ts';
 
 /**
  * Returns the path of its file, which another may have replaced since; empty for a kernel thread, and for a process

@@ -1,7 +1,7 @@
 /** Runs a program of the host, which may hang or print without end: returns its output, or why there is none. */
 import { execFile } from 'node:child_process';
-import { reasonOf } from '../errno.ts';
-import { fail, ok, type Result } from '../../base/result.ts';
+import { reasonOf } from '../../../packages/base/io/errno.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
 
 export interface RunOptions {
   readonly environment?: Readonly<Record<string, string>>;

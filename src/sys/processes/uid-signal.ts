@@ -14,8 +14,8 @@
 import assert from 'node:assert';
 import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
-import { errnoOf } from '../errno.ts';
-import type { Errno } from '../../base/problem.ts';
+import { errnoOf } from '../../../packages/base/io/errno.ts';
+import type { Errno } from '../../../packages/base/problem.ts';
 import { setThreadUids, signalEverybodyAllowed } from '../syscalls.ts';
 
 /** No account can have it: useradd and user namespaces stay far below. */

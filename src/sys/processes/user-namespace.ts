@@ -1,8 +1,8 @@
 /** Finds the creator of a process's user namespace. Source: ioctl_nsfs(2), user_namespaces(7). */
 import { closeSync, fstatSync, openSync, readlinkSync } from 'node:fs';
-import { fail, ok, type Result } from '../../base/result.ts';
-import { errnoOf } from '../errno.ts';
-import type { Errno } from '../../base/problem.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
+import { errnoOf } from '../../../packages/base/io/errno.ts';
+import type { Errno } from '../../../packages/base/problem.ts';
 import { namespaceOwner, namespaceParent, userNamespaceOf, type Opened } from '../syscalls.ts';
 
 /** The kernel allows 32 levels. */

@@ -1,7 +1,7 @@
 /** `bulkhead web discover`: records each tenant's served sites for the agent. */
 import type { Command } from 'commander';
-import { count } from '../../base/list.ts';
-import { formatProblem } from '../../base/problem.ts';
+import { count } from '../../../packages/base/list.ts';
+import { formatProblem } from '../../../packages/base/problem.ts';
 import {
   examples,
   exitCodes,

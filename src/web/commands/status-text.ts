@@ -1,6 +1,6 @@
 /** The table of sites, and the notes below it. */
 import { table, wrap, type Terminal } from '../../cli/shared/terminal.ts';
-import { printable } from '../../base/printable.ts';
+import { printable } from '../../../packages/base/printable.ts';
 import { cutTo } from '../../cli/shared/width.ts';
 import { boundsText, siteBounds, type EntryLimits } from '../core/entries/limits.ts';
 import { siteName, type Note } from '../core/notes.ts';

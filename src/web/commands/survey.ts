@@ -1,6 +1,6 @@
 /** The web servers of this host, for the commands that show or record what they serve. */
 import type { Command } from 'commander';
-import { formatProblem } from '../../base/problem.ts';
+import { formatProblem } from '../../../packages/base/problem.ts';
 import { exitCodes, type ExitCode, type PolicyOptions } from '../../cli/shared/command.ts';
 import { pathsFor, printError } from '../../cli/shared/session.ts';
 import type { Paths } from '../../host/paths.ts';

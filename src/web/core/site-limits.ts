@@ -1,5 +1,5 @@
 /** Which vhosts are sites with limits of their own, and which sites have limits that no vhost uses. */
-import { formatQuantity, type Quantity } from '../../base/quantity.ts';
+import { formatQuantity, type Quantity } from '../../../packages/base/quantity.ts';
 import type { LimitKey, LimitValues } from '../../limits/limit.ts';
 import { limitAttribute } from '../../limits/limits.ts';
 import { nameOf, siteName, type Policy } from '../../policy/policy.ts';

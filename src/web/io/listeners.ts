@@ -12,7 +12,7 @@ import {
   parseUnixSockets,
   type ListeningSocket,
 } from '../core/listening.ts';
-import { linkAt, namesIn, readText } from '../../sys/files/read.ts';
+import { linkAt, namesIn, readText } from '../../../packages/base/io/read.ts';
 import { linksOfOthers } from '../../sys/processes/links-of-others.ts';
 import { statusValue } from '../../sys/processes/process-status.ts';
 

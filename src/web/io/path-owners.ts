@@ -1,7 +1,7 @@
 /** Finds who can change what is at a path: the owner of it, of a directory above it, or of a link on the way. */
 import { lstatSync, type Stats } from 'node:fs';
 import type { PathOwners } from '../core/facts.ts';
-import { realPathOf } from '../../sys/files/read.ts';
+import { realPathOf } from '../../../packages/base/io/read.ts';
 
 /** Returns a reader that reads each path once: a thousand sites are below the same few directories. */
 export function pathOwnersReader(): (path: string) => PathOwners | undefined {

@@ -5,8 +5,8 @@ import { globSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
 import type { Place, ReadProblem } from '../core/directive.ts';
 import { parseFpmFile } from '../core/fpm/file.ts';
-import { formatCause } from '../../base/problem.ts';
-import { readBounded } from '../../sys/files/regular-file.ts';
+import { formatCause } from '../../../packages/base/problem.ts';
+import { readBounded } from '../../../packages/base/io/regular-file.ts';
 
 interface PoolPlaces {
   /** Places by pool name, in the order in which php-fpm reads them. */

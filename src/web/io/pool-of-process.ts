@@ -4,7 +4,7 @@
  * change them.
  */
 import type { Origins } from '../../host/ways/ways-in.ts';
-import { readText } from '../../sys/files/read.ts';
+import { readText } from '../../../packages/base/io/read.ts';
 import { statusValue } from '../../sys/processes/process-status.ts';
 import type { Pool } from '../core/fpm/pools.ts';
 import { readListeners } from './listeners.ts';

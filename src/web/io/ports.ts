@@ -1,5 +1,5 @@
 /** Listening TCP sockets at the addresses of pools, and the processes that hold them. */
-import { readText } from '../../sys/files/read.ts';
+import { readText } from '../../../packages/base/io/read.ts';
 import { programOfOther } from '../../sys/processes/program-of.ts';
 import { addressKey, type Address } from '../core/address.ts';
 import type { Port } from '../core/fpm/strangers.ts';

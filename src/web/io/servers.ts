@@ -13,7 +13,7 @@ import type { ServerRead } from '../core/overview.ts';
 import type { Pool } from '../core/fpm/pools.ts';
 import { parseServerError } from '../core/server-error.ts';
 import type { Site } from '../core/site.ts';
-import { readText } from '../../sys/files/read.ts';
+import { readText } from '../../../packages/base/io/read.ts';
 import { readPoolPlaces } from './pool-files.ts';
 import { runBounded, type Output } from '../../sys/processes/run-bounded.ts';
 

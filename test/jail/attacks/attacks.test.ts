@@ -1,5 +1,5 @@
 // Attacks by a hostile tenant: inside its jail, while root builds it, and when root removes it.
-import '../../../src/testing/guard/here.ts';
+import '../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,7 +11,7 @@ import { readMarks } from '../../../src/jail/io/marks.ts';
 import { findOccupants } from '../../../src/jail/io/occupants.ts';
 import { canFilter } from '../../../src/jail/io/setpriv.ts';
 import type { Jail } from '../../../src/policy/jail.ts';
-import { eventually } from '../../../src/testing/patience.ts';
+import { eventually } from '../../../testing/patience.ts';
 import { JailStage, publicScratch, reasonToSkip } from '../stage.ts';
 
 const skip = reasonToSkip() || (canFilter() ? false : 'needs setpriv of util-linux 2.41');

@@ -1,5 +1,5 @@
 // Landlock, where the kernel asks no BPF programs: what a tenant has of descriptors and processes outside, and what works inside.
-import '../../../src/testing/guard/here.ts';
+import '../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -19,7 +19,7 @@ import { after, before, describe, test } from 'node:test';
 import { landlockPath } from '../../../src/jail/core/layout.ts';
 import { parseMark } from '../../../src/jail/core/mark.ts';
 import { findLandlock } from '../../../src/jail/io/landlock.ts';
-import { eventually, patienceMilliseconds } from '../../../src/testing/patience.ts';
+import { eventually, patienceMilliseconds } from '../../../testing/patience.ts';
 import { JailStage, landlockObstacle, reasonToSkip, withoutLandlock } from '../stage.ts';
 
 const skip = reasonToSkip() || landlockObstacle() || hasScopes();

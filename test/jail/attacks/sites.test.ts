@@ -1,5 +1,5 @@
 // Attacks on the directory of a site by a hostile tenant, or by an intruder in one of its sites.
-import '../../../src/testing/guard/here.ts';
+import '../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,7 +15,7 @@ import {
 import { fileURLToPath } from 'node:url';
 import { after, before, test } from 'node:test';
 import { parseMark } from '../../../src/jail/core/mark.ts';
-import { eventually } from '../../../src/testing/patience.ts';
+import { eventually } from '../../../testing/patience.ts';
 import { JailStage, publicScratch, reasonToSkip } from '../stage.ts';
 
 const skip = reasonToSkip();

@@ -1,5 +1,5 @@
 /** The client against the real dbus-daemon, with systemd's own client at the other end. */
-import '../../../src/testing/guard/here.ts';
+import '../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -10,9 +10,9 @@ import { suite, test } from 'node:test';
 import { promisify } from 'node:util';
 import { connectBus, type Bus } from '../../../src/sys/dbus/bus.ts';
 import { variant, type Value } from '../../../src/sys/dbus/value.ts';
-import { formatProblem } from '../../../src/base/problem.ts';
+import { formatProblem } from '../../../packages/base/problem.ts';
 import { Lines } from '../../../src/sys/lines.ts';
-import { eventually } from '../../../src/testing/patience.ts';
+import { eventually } from '../../../testing/patience.ts';
 import { skip, startBus } from './private-bus.ts';
 
 const daemon = {

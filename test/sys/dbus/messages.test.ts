@@ -7,7 +7,7 @@ import { parseSignature } from '../../../src/sys/dbus/signature.ts';
 import { variant, type Value } from '../../../src/sys/dbus/value.ts';
 import { extentOf, readMessage, writeCall } from '../../../src/sys/dbus/message.ts';
 import { MessageStream } from '../../../src/sys/dbus/message-stream.ts';
-import { mustEnd } from '../../../src/testing/patience.ts';
+import { mustEnd } from '../../../testing/patience.ts';
 
 const hex = (text: string) => Buffer.from(text.replaceAll(/\s/g, ''), 'hex');
 

@@ -2,9 +2,9 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { succeed } from '../../../src/testing/vm/command.ts';
-import type { Guest } from '../../../src/testing/vm/guest.ts';
-import { longPatienceMilliseconds } from '../../../src/testing/patience.ts';
+import { succeed } from '../../../testing/vm/command.ts';
+import type { Guest } from '../../../testing/vm/guest.ts';
+import { longPatienceMilliseconds } from '../../../testing/patience.ts';
 
 /** Copies them and all that they need and the guest lacks into /root/NAME.debs of the guest, and installs nothing. */
 export async function copyPackages(guest: Guest, names: readonly string[]): Promise<void> {

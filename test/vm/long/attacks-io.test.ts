@@ -9,10 +9,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { longPatienceMilliseconds, patienceMilliseconds } from '../../../src/testing/patience.ts';
-import { startGuest, type Guest } from '../../../src/testing/vm/guest.ts';
-import { installBuilt } from '../../../src/testing/vm/installed.ts';
-import { prepareGuests } from '../../../src/testing/vm/suite.ts';
+import { longPatienceMilliseconds, patienceMilliseconds } from '../../../testing/patience.ts';
+import { startGuest, type Guest } from '../../../testing/vm/guest.ts';
+import { installBuilt } from '../../../testing/vm/installed.ts';
+import { prepareGuests } from '../../../testing/vm/suite.ts';
 
 const guests = await prepareGuests(import.meta.filename);
 

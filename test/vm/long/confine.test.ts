@@ -4,9 +4,9 @@
  */
 import assert from 'node:assert/strict';
 import { before, suite, test } from 'node:test';
-import { installFromPool } from '../../../src/testing/package-pool.ts';
-import { longPatienceMilliseconds } from '../../../src/testing/patience.ts';
-import { guestOfSuite, prepareGuests } from '../../../src/testing/vm/suite.ts';
+import { installFromPool } from '../../../testing/package-pool.ts';
+import { longPatienceMilliseconds } from '../../../testing/patience.ts';
+import { guestOfSuite, prepareGuests } from '../../../testing/vm/suite.ts';
 
 const guests = await prepareGuests(import.meta.filename);
 

@@ -1,9 +1,9 @@
 /** The agent's suites of this machine's kernel again, inside a Debian guest with systemd and only cgroup v2. */
 import { after, before, suite, test } from 'node:test';
-import { longPatienceMilliseconds } from '../../../src/testing/patience.ts';
-import { startGuest, type Guest } from '../../../src/testing/vm/guest.ts';
-import { buildBesideSources } from '../../../src/testing/vm/installed.ts';
-import { passInside, prepareGuests } from '../../../src/testing/vm/suite.ts';
+import { longPatienceMilliseconds } from '../../../testing/patience.ts';
+import { startGuest, type Guest } from '../../../testing/vm/guest.ts';
+import { buildBesideSources } from '../../../testing/vm/installed.ts';
+import { passInside, prepareGuests } from '../../../testing/vm/suite.ts';
 
 const guests = await prepareGuests(import.meta.filename);
 const patient = { timeout: longPatienceMilliseconds };

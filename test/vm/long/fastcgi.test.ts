@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { suite, test } from 'node:test';
 import type { WayReport } from '../../../src/host/ways/ways-in.ts';
-import type { Guest } from '../../../src/testing/vm/guest.ts';
-import { guestOfSuite, prepareGuests } from '../../../src/testing/vm/suite.ts';
-import { longPatienceMilliseconds } from '../../../src/testing/patience.ts';
+import type { Guest } from '../../../testing/vm/guest.ts';
+import { guestOfSuite, prepareGuests } from '../../../testing/vm/suite.ts';
+import { longPatienceMilliseconds } from '../../../testing/patience.ts';
 
 const guests = await prepareGuests(import.meta.filename);
 const timeout = longPatienceMilliseconds;

@@ -4,10 +4,10 @@
  */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { projectDirectory } from '../../../src/testing/vm/project.ts';
-import { longPatienceMilliseconds } from '../../../src/testing/patience.ts';
-import { withPatientFpm } from '../../../src/testing/vm/installed.ts';
-import { guestOfSuite, prepareGuests } from '../../../src/testing/vm/suite.ts';
+import { projectDirectory } from '../../../testing/vm/project.ts';
+import { longPatienceMilliseconds } from '../../../testing/patience.ts';
+import { withPatientFpm } from '../../../testing/vm/installed.ts';
+import { guestOfSuite, prepareGuests } from '../../../testing/vm/suite.ts';
 
 const guests = await prepareGuests(import.meta.filename);
 

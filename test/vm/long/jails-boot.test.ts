@@ -1,8 +1,8 @@
 /** The boot of a host whose policy has jails and strict placement: both are in force before anybody can come. */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { longPatienceMilliseconds } from '../../../src/testing/patience.ts';
-import { guestOfSuite, prepareGuests } from '../../../src/testing/vm/suite.ts';
+import { longPatienceMilliseconds } from '../../../testing/patience.ts';
+import { guestOfSuite, prepareGuests } from '../../../testing/vm/suite.ts';
 
 const guests = await prepareGuests(import.meta.filename);
 const patient = { timeout: longPatienceMilliseconds };

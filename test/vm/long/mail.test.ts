@@ -4,8 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { eventually, longPatienceMilliseconds } from '../../../src/testing/patience.ts';
-import { guestOfSuite, prepareGuests } from '../../../src/testing/vm/suite.ts';
+import { eventually, longPatienceMilliseconds } from '../../../testing/patience.ts';
+import { guestOfSuite, prepareGuests } from '../../../testing/vm/suite.ts';
 import { copyPackages, installCopied } from '../jails/packages.ts';
 
 const guests = await prepareGuests(import.meta.filename, 'bpf');

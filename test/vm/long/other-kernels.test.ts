@@ -7,9 +7,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
-import { logToStderr } from '../../../src/testing/progress.ts';
-import { otherKernels, prepareOtherKernel } from '../../../src/testing/oracle/other-kernels.ts';
-import { longPatienceMilliseconds } from '../../../src/testing/patience.ts';
+import { logToStderr } from '../../../testing/progress.ts';
+import { otherKernels, prepareOtherKernel } from '../../../testing/oracle/other-kernels.ts';
+import { longPatienceMilliseconds } from '../../../testing/patience.ts';
 
 const files = ['symlinks', 'placement', 'modules-gate', 'jails'];
 

@@ -1,7 +1,7 @@
 /** `bulkhead prove` on cgroup v2 and systemd, as it is installed, with jails and strict placement: what the policy demands holds. */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { guestOfSuite, prepareGuests } from '../../../src/testing/vm/suite.ts';
+import { guestOfSuite, prepareGuests } from '../../../testing/vm/suite.ts';
 import type { Proof } from '../../../src/prove/io/prove.ts';
 
 const guests = await prepareGuests(import.meta.filename);

@@ -4,8 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { longPatienceMilliseconds } from '../../../src/testing/patience.ts';
-import { guestOfSuite, prepareGuests } from '../../../src/testing/vm/suite.ts';
+import { longPatienceMilliseconds } from '../../../testing/patience.ts';
+import { guestOfSuite, prepareGuests } from '../../../testing/vm/suite.ts';
 
 const guests = await prepareGuests(import.meta.filename);
 const timeout = longPatienceMilliseconds;

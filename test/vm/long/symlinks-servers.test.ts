@@ -9,9 +9,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, suite, test, type TestContext } from 'node:test';
-import { installFromPool } from '../../../src/testing/package-pool.ts';
-import { longPatienceMilliseconds } from '../../../src/testing/patience.ts';
-import { guestOfSuite, prepareGuests } from '../../../src/testing/vm/suite.ts';
+import { installFromPool } from '../../../testing/package-pool.ts';
+import { longPatienceMilliseconds } from '../../../testing/patience.ts';
+import { guestOfSuite, prepareGuests } from '../../../testing/vm/suite.ts';
 
 const guests = await prepareGuests(import.meta.filename, 'bpf');
 

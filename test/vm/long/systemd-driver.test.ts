@@ -4,11 +4,11 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
-import { logToStderr } from '../../../src/testing/progress.ts';
-import { longPatienceMilliseconds } from '../../../src/testing/patience.ts';
-import { startGuest, type Guest } from '../../../src/testing/vm/guest.ts';
-import { prepareImage, type Image } from '../../../src/testing/vm/image.ts';
-import { installBuilt } from '../../../src/testing/vm/installed.ts';
+import { logToStderr } from '../../../testing/progress.ts';
+import { longPatienceMilliseconds } from '../../../testing/patience.ts';
+import { startGuest, type Guest } from '../../../testing/vm/guest.ts';
+import { prepareImage, type Image } from '../../../testing/vm/image.ts';
+import { installBuilt } from '../../../testing/vm/installed.ts';
 
 const prepared = await prepareImage(logToStderr);
 if (!prepared.ok) logToStderr(`Skipping test/vm/long/systemd-driver.test.ts: ${prepared.error}`);

@@ -9,9 +9,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { eventually, longPatienceMilliseconds } from '../../../src/testing/patience.ts';
-import { withPatientFpm } from '../../../src/testing/vm/installed.ts';
-import { guestOfSuite, prepareGuests } from '../../../src/testing/vm/suite.ts';
+import { eventually, longPatienceMilliseconds } from '../../../testing/patience.ts';
+import { withPatientFpm } from '../../../testing/vm/installed.ts';
+import { guestOfSuite, prepareGuests } from '../../../testing/vm/suite.ts';
 import { compile } from '../../placer/programs.ts';
 
 const guests = await prepareGuests(import.meta.filename);

@@ -2,13 +2,13 @@
  * Tenants who want to keep what root takes from them, or to stop the division for everybody: they kill and stop checks,
  * remove directories, and make php-fpm wait. The real php-fpm reads each configuration; none is started.
  */
-import '../../../src/testing/guard/here.ts';
+import '../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { eventually } from '../../../src/testing/patience.ts';
+import { eventually } from '../../../testing/patience.ts';
 import { readFpmInputs } from '../../../src/web/io/fpm/inputs.ts';
 import { fpm, FpmStage, skip, tenants } from './stage.ts';
 

@@ -1,11 +1,11 @@
 /** Programs that a check starts, and what they would leave behind; a script is there instead of php-fpm. */
-import '../../../src/testing/guard/here.ts';
+import '../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { asNobody, checkUid, dumpPools } from '../../../src/web/io/fpm/check/dump.ts';
 import { makeScratchCgroup } from '../../../src/host/cgroups/scratch-cgroup.ts';
-import { formatCause } from '../../../src/base/problem.ts';
+import { formatCause } from '../../../packages/base/problem.ts';
 import { FpmStage, skip as skipStage } from './stage.ts';
 
 const bounds = { memoryBytes: 64 * 2 ** 20, processes: 32 };

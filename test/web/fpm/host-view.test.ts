@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import type { CpuFraction } from '../../../src/base/quantity.ts';
+import type { CpuFraction } from '../../../packages/base/quantity.ts';
 import { pathsOf } from '../../../src/host/paths.ts';
 import { parsePolicy } from '../../../src/policy/parse.ts';
 import { resolvePolicy } from '../../../src/policy/resolve.ts';

@@ -1,8 +1,8 @@
 /** The kernel's counters for a real master, without a request, during one, and after it. */
-import '../../../src/testing/guard/here.ts';
+import '../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { eventually } from '../../../src/testing/patience.ts';
+import { eventually } from '../../../testing/patience.ts';
 import { worksOf } from '../../../src/web/io/fpm/idle/master-work.ts';
 import { skip } from './stage.ts';
 import { WaitingMaster } from './waiting-master.ts';

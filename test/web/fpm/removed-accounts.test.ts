@@ -4,8 +4,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { failed } from '../../../src/base/problem.ts';
-import { ok } from '../../../src/base/result.ts';
+import { failed } from '../../../packages/base/problem.ts';
+import { ok } from '../../../packages/base/result.ts';
 import { pathsOf } from '../../../src/host/paths.ts';
 import {
   endRemovedNow,

@@ -2,7 +2,7 @@
  * The incident of a tenant whose PHP is busy, by a real agent: it names the script, to callers that may know
  * it.
  */
-import '../../../src/testing/guard/here.ts';
+import '../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { IncidentResponse, IncidentsResponse } from '../../../src/agent/api/api.ts';
-import { eventually } from '../../../src/testing/patience.ts';
+import { eventually } from '../../../testing/patience.ts';
 import { RunningAgent } from '../../agent/running-agent.ts';
 import { hostHere } from '../../conformance/host-here.ts';
 import { askFastCgi } from '../../jail/fastcgi.ts';

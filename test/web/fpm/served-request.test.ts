@@ -2,13 +2,13 @@
  * The request that a real master's worker is serving, as evidence shows it; and scoreboards into which a tenant has
  * written.
  */
-import '../../../src/testing/guard/here.ts';
+import '../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EvidenceReader } from '../../../src/host/evidence/evidence-reader.ts';
 import { parseBoardNames, requestIn } from '../../../src/host/evidence/served-request.ts';
-import { readText } from '../../../src/sys/files/read.ts';
-import { eventually } from '../../../src/testing/patience.ts';
+import { readText } from '../../../packages/base/io/read.ts';
+import { eventually } from '../../../testing/patience.ts';
 import { skip } from './stage.ts';
 import { WaitingMaster } from './waiting-master.ts';
 

@@ -1,11 +1,11 @@
 /** Listeners at the port of a pool: its php-fpm, somebody else, or nobody. */
-import '../../../src/testing/guard/here.ts';
+import '../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { freePort } from '../../../src/testing/free-port.ts';
-import { eventually } from '../../../src/testing/patience.ts';
+import { freePort } from '../../../testing/free-port.ts';
+import { eventually } from '../../../testing/patience.ts';
 import { AccountNames } from '../../../src/host/accounts/account-names.ts';
 import { parseAddress } from '../../../src/web/core/address.ts';
 import { notesOf } from '../../../src/web/core/notes.ts';

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { StatusResponse } from '../../../agent/api/api.ts';
 import type { Paths } from '../../../host/paths.ts';
-import { formatProblem } from '../../../base/problem.ts';
+import { formatProblem } from '../../../../packages/base/problem.ts';
 import type { AgentSettings } from '../../../policy/settings.ts';
 import {
   describeArgument,

@@ -3,9 +3,9 @@
  * Tenants get it from the agent about themselves: possibly only root may read the policy.
  */
 import type { Command } from 'commander';
-import { printable } from '../../../base/printable.ts';
-import { formatQuantity } from '../../../base/quantity.ts';
-import { fail, ok, type Result } from '../../../base/result.ts';
+import { printable } from '../../../../packages/base/printable.ts';
+import { formatQuantity } from '../../../../packages/base/quantity.ts';
+import { fail, ok, type Result } from '../../../../packages/base/result.ts';
 import { limitAttribute } from '../../../limits/limits.ts';
 import { LineIndex, suggestion } from '../../../policy/diagnostic.ts';
 import {

@@ -1,9 +1,9 @@
 /** The text of a first policy, from facts of the host. Its limits are suggestions, marked as such. */
 import { userPattern } from '../../../policy/value-kinds.ts';
 import type { Account } from '../../../policy/policy.ts';
-import { shortBytes } from '../../../base/bytes.ts';
-import { count } from '../../../base/list.ts';
-import { formatQuantity, type Bytes } from '../../../base/quantity.ts';
+import { shortBytes } from '../../../../packages/base/bytes.ts';
+import { count } from '../../../../packages/base/list.ts';
+import { formatQuantity, type Bytes } from '../../../../packages/base/quantity.ts';
 
 interface Machine {
   readonly accounts: readonly Account[];

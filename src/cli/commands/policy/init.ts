@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { readHostFacts, readUidRange } from '../../../host/accounts/accounts.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { createTextFile } from '../../../sys/files/edited-file.ts';
-import { readText } from '../../../sys/files/read.ts';
+import { readText } from '../../../../packages/base/io/read.ts';
 import {
   examples,
   exitCodes,
@@ -14,7 +14,7 @@ import {
 } from '../../shared/command.ts';
 import { firstPolicy, parseAdministrators } from './first-policy.ts';
 import { namesPolicy, policyOption } from '../../shared/policy-option.ts';
-import { formatProblem } from '../../../base/problem.ts';
+import { formatProblem } from '../../../../packages/base/problem.ts';
 import { printError, pathsFor, print } from '../../shared/session.ts';
 
 interface InitOptions extends PolicyOptions {

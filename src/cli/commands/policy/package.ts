@@ -4,7 +4,7 @@ import type { LimitKey } from '../../../limits/limit.ts';
 import { limitAttribute } from '../../../limits/limits.ts';
 import type { LimitBlock } from '../../../policy/document.ts';
 import { describeTarget, removeTarget, type Target } from '../../../policy/edit.ts';
-import { formatQuantity } from '../../../base/quantity.ts';
+import { formatQuantity } from '../../../../packages/base/quantity.ts';
 import {
   examples,
   exitCodes,

@@ -11,7 +11,7 @@ import {
   type ReleaseOptions,
   type ReleaseStep,
 } from '../../../apply/release-everything.ts';
-import type { Problem } from '../../../base/problem.ts';
+import type { Problem } from '../../../../packages/base/problem.ts';
 import { agentLock, type Paths } from '../../../host/paths.ts';
 import { capabilitiesOf } from '../../capability.ts';
 import { canAsk, confirm } from '../../confirm.ts';

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { parseAssignments, type Assignment } from '../../../policy/assignment.ts';
 import { setLimits } from '../../../policy/edit.ts';
-import type { Result } from '../../../base/result.ts';
+import type { Result } from '../../../../packages/base/result.ts';
 import { exitCodes, type CommandResult } from '../../shared/command.ts';
 import {
   collect,
@@ -12,7 +12,7 @@ import {
   type EditOptions,
 } from '../../shared/edit-policy.ts';
 import { printError } from '../../shared/session.ts';
-import { printable } from '../../../base/printable.ts';
+import { printable } from '../../../../packages/base/printable.ts';
 
 export interface SetOptions extends EditOptions {
   readonly unset?: readonly string[];

@@ -1,6 +1,6 @@
 /** A hint that no web server has a site of that name, so setting its limits is likely to be a mistake. */
 import type { Command } from 'commander';
-import { printable } from '../../../base/printable.ts';
+import { printable } from '../../../../packages/base/printable.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { findTenant, splitSiteName, type Policy } from '../../../policy/policy.ts';
 import { capabilitiesOf, policyReaderOf, type Capability } from '../../capability.ts';

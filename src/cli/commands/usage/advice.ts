@@ -2,8 +2,8 @@
 import type { Advice, AdviseResponse } from '../../../agent/api/api.ts';
 import type { LimitKey } from '../../../limits/limit.ts';
 import { attributes } from '../../../limits/limits.ts';
-import { quantityKinds } from '../../../base/quantity.ts';
-import { printable } from '../../../base/printable.ts';
+import { quantityKinds } from '../../../../packages/base/quantity.ts';
+import { printable } from '../../../../packages/base/printable.ts';
 import { shortLimit } from '../../shared/format.ts';
 
 export type PackageAdvice = AdviseResponse['packages'][number];

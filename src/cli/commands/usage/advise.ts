@@ -15,7 +15,7 @@ import { responseOrReport, usageError, withAgent, type JsonOption } from '../../
 import { dateTime, duration, shortCount, shortLimit } from '../../shared/format.ts';
 import { parsePeriod, withPeriodOptions, type PeriodOptions } from '../../shared/period.ts';
 import { print, printJson } from '../../shared/session.ts';
-import { printable } from '../../../base/printable.ts';
+import { printable } from '../../../../packages/base/printable.ts';
 import { table, terminalOf } from '../../shared/terminal.ts';
 
 interface AdviseOptions extends PeriodOptions, JsonOption {

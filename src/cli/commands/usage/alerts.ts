@@ -5,7 +5,7 @@ import type { AlertsTestResponse } from '../../../agent/api/api.ts';
 import { callAgent } from '../../../agent/api/client.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../../shared/command.ts';
 import { printError, pathsFor, print, printJson, sayItWaits } from '../../shared/session.ts';
-import { printable } from '../../../base/printable.ts';
+import { printable } from '../../../../packages/base/printable.ts';
 
 async function testAlerts(options: { json?: boolean }, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);

@@ -7,7 +7,7 @@ import { faultsWithoutLimit } from '../../../usage/faults-without-limit.ts';
 import { suggestion } from '../../../policy/diagnostic.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../../shared/command.ts';
 import { responseOrReport, usageError, withAgent, type JsonOption } from '../../shared/ask.ts';
-import { csvText } from '../../../base/csv.ts';
+import { csvText } from '../../../../packages/base/csv.ts';
 import {
   dateTime,
   duration,
@@ -24,7 +24,7 @@ import {
 } from '../../shared/period.ts';
 import { rowsOption } from '../../shared/whole.ts';
 import { print, printJson } from '../../shared/session.ts';
-import { printable } from '../../../base/printable.ts';
+import { printable } from '../../../../packages/base/printable.ts';
 import { table, terminalOf } from '../../shared/terminal.ts';
 
 interface FaultsOptions extends PeriodOptions, JsonOption {

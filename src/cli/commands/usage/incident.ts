@@ -23,7 +23,7 @@ import { dateTime, duration, quantity, shortLimit } from '../../shared/format.ts
 import { processTable } from '../../shared/process-table.ts';
 import { wholeNumber } from '../../shared/whole.ts';
 import { count, print, printJson } from '../../shared/session.ts';
-import { printable } from '../../../base/printable.ts';
+import { printable } from '../../../../packages/base/printable.ts';
 import { terminalOf, wrap } from '../../shared/terminal.ts';
 
 function incident(id: number, options: JsonOption, command: Command): Promise<ExitCode> {

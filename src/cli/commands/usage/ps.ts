@@ -1,6 +1,6 @@
 /** `bulkhead ps TENANT`: the processes of a tenant, the heaviest users first. */
 import { Option, type Command } from 'commander';
-import type { Problem } from '../../../base/problem.ts';
+import type { Problem } from '../../../../packages/base/problem.ts';
 import type { ProcessesResponse } from '../../../agent/api/api.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../../shared/command.ts';
 import {
@@ -18,7 +18,7 @@ import {
   type ProcessSort,
 } from '../../shared/process-table.ts';
 import { print, printJson } from '../../shared/session.ts';
-import { printable } from '../../../base/printable.ts';
+import { printable } from '../../../../packages/base/printable.ts';
 import { terminalOf } from '../../shared/terminal.ts';
 
 interface PsOptions extends JsonOption {

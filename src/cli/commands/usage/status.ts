@@ -12,9 +12,9 @@ import type { Counters, LimitKey, PeakCounter } from '../../../limits/limit.ts';
 import { limitAttribute } from '../../../limits/limits.ts';
 import { resellerCgroup, siteCgroup, tenantCgroup } from '../../../plan/wanted.ts';
 import { nameOf, type Reseller, type Tenant } from '../../../policy/policy.ts';
-import type { Problem } from '../../../base/problem.ts';
-import { ok, type Result } from '../../../base/result.ts';
-import { formatQuantity, unlimited } from '../../../base/quantity.ts';
+import type { Problem } from '../../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../../packages/base/result.ts';
+import { formatQuantity, unlimited } from '../../../../packages/base/quantity.ts';
 import {
   examples,
   exitCodes,
@@ -26,8 +26,8 @@ import { namesPolicy, policyOption } from '../../shared/policy-option.ts';
 import { count, pathsFor, print, printJson, sayItWaits, withPolicy } from '../../shared/session.ts';
 import { surveyWays, waysLine, withOrigins, type CameOutside } from '../../shared/ways-in.ts';
 import { table, terminalOf } from '../../shared/terminal.ts';
-import { shortBytes } from '../../../base/bytes.ts';
-import { printable } from '../../../base/printable.ts';
+import { shortBytes } from '../../../../packages/base/bytes.ts';
+import { printable } from '../../../../packages/base/printable.ts';
 import { capabilitiesOf, type Capability } from '../../capability.ts';
 
 interface StatusOptions extends PolicyOptions {

@@ -2,7 +2,7 @@
 import type { UsageResponse, UsageRow } from '../../../agent/api/api.ts';
 import type { LimitKey } from '../../../limits/limit.ts';
 import { metrics, sampledKeys, type MetricKey, type MetricUnit } from '../../../usage/metrics.ts';
-import { csvText, type CsvField } from '../../../base/csv.ts';
+import { csvText, type CsvField } from '../../../../packages/base/csv.ts';
 import { isoTime, limitKeys, sumOf } from '../../shared/format.ts';
 
 const unitNames: Readonly<Record<MetricUnit, string>> = {

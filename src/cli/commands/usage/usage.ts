@@ -29,7 +29,7 @@ import { usageCsv } from './usage-csv.ts';
 import { metricCells, metricsOf, sortUsage, usageSorts, type UsageSort } from './usage-rows.ts';
 import { rowsOption } from '../../shared/whole.ts';
 import { count, print, printJson } from '../../shared/session.ts';
-import { printable } from '../../../base/printable.ts';
+import { printable } from '../../../../packages/base/printable.ts';
 import { table, terminalOf, wrap } from '../../shared/terminal.ts';
 
 interface UsageOptions extends PeriodOptions, JsonOption {

@@ -1,8 +1,8 @@
 /** Builds jails that are missing or outdated, and drops jails that no tenant has any more. */
-import type { Problem } from '../../../base/problem.ts';
+import type { Problem } from '../../../../packages/base/problem.ts';
 import { commandsOf } from '../../../policy/jail.ts';
 import type { Account } from '../../../policy/policy.ts';
-import { readText } from '../../../sys/files/read.ts';
+import { readText } from '../../../../packages/base/io/read.ts';
 import { accountFilesOf, readHostFiles } from '../../core/account-files.ts';
 import { keyOf, type JailKey } from '../../core/jail-key.ts';
 import { earlierOf, type Mark } from '../../core/mark.ts';

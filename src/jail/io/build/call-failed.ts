@@ -1,7 +1,7 @@
 /** Failures in the process that builds: the call's error contains the action. */
-import { failed, type Cause, type Problem } from '../../../base/problem.ts';
-import type { Result } from '../../../base/result.ts';
-import { errnoOf, quoted, reasonOf } from '../../../sys/errno.ts';
+import { failed, type Cause, type Problem } from '../../../../packages/base/problem.ts';
+import type { Result } from '../../../../packages/base/result.ts';
+import { errnoOf, quoted, reasonOf } from '../../../../packages/base/io/errno.ts';
 
 /**
  * Returns the cause, such as `mount_setattr of "usr": EINVAL (…)`. An error that is not a system error is a

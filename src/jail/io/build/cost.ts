@@ -1,6 +1,6 @@
 /** Measures the resources that all jails use together. */
 import { closeSync, openSync, readFileSync, statfsSync } from 'node:fs';
-import { readText } from '../../../sys/files/read.ts';
+import { readText } from '../../../../packages/base/io/read.ts';
 import { enterNamespace } from '../../../sys/mount-calls.ts';
 import type { JailKey } from '../../core/jail-key.ts';
 import type { JailPaths } from '../jail-paths.ts';

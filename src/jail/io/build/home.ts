@@ -4,10 +4,10 @@
  */
 import { closeSync, fstatSync, lstatSync, readlinkSync, type Stats } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
-import { failed, type Cause, type Problem } from '../../../base/problem.ts';
-import { fail, ok, type Result } from '../../../base/result.ts';
-import { errnoOf } from '../../../sys/errno.ts';
-import { writableByOthers } from '../../../sys/files/pinned-directory.ts';
+import { failed, type Cause, type Problem } from '../../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../../packages/base/result.ts';
+import { errnoOf } from '../../../../packages/base/io/errno.ts';
+import { writableByOthers } from '../../../../packages/base/io/pinned-directory.ts';
 import { openWithoutLinks } from '../../../sys/mount-calls.ts';
 import type { Account } from '../../../policy/policy.ts';
 

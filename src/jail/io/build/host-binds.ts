@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import { errnoOf } from '../../../sys/errno.ts';
+import { errnoOf } from '../../../../packages/base/io/errno.ts';
 import {
   attach,
   attributes,
@@ -28,7 +28,7 @@ import { isAt } from '../../../policy/jail.ts';
 import { brokerDirectory, brokeredPrograms, hostSockets, landlockPath } from '../../core/layout.ts';
 import type { JailPaths } from '../jail-paths.ts';
 import { landlockProgram } from '../landlock.ts';
-import { realPathOf } from '../../../sys/files/read.ts';
+import { realPathOf } from '../../../../packages/base/io/read.ts';
 
 /** The program for service notifications, which the launcher runs in the vault. */
 const notifyProgram = packageFile(`dist/pam/${process.arch}/bulkhead-notify`);

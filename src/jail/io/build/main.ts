@@ -6,7 +6,7 @@ import { rmdirSync, rmSync } from 'node:fs';
 import { buffer } from 'node:stream/consumers';
 import { deserialize, serialize } from 'node:v8';
 import { pathsOf } from '../../../host/paths.ts';
-import type { Problem } from '../../../base/problem.ts';
+import type { Problem } from '../../../../packages/base/problem.ts';
 import { enterAction, type BuildAnswer, type BuildRequest } from './protocol.ts';
 import { lockFile } from '../../../sys/files/flock.ts';
 import { endWithParent } from '../../../sys/processes/child-script.ts';

@@ -1,5 +1,5 @@
 /** Requests to the process that builds jails, and its answers. Both are written by v8.serialize. */
-import type { Problem } from '../../../base/problem.ts';
+import type { Problem } from '../../../../packages/base/problem.ts';
 import { nameOf as nameOfTenant, siteName, type Account } from '../../../policy/policy.ts';
 import type { Jail } from '../../../policy/jail.ts';
 import type { JailId, JailKey } from '../../core/jail-key.ts';

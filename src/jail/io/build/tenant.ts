@@ -4,15 +4,15 @@
 import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { basename, dirname } from 'node:path';
-import { failed, type Problem } from '../../../base/problem.ts';
-import { fail, ok, type Result } from '../../../base/result.ts';
+import { failed, type Problem } from '../../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../../packages/base/result.ts';
 import { isAt, type JailPath } from '../../../policy/jail.ts';
 import type { Account } from '../../../policy/policy.ts';
-import { errnoOf } from '../../../sys/errno.ts';
+import { errnoOf } from '../../../../packages/base/io/errno.ts';
 import type { Mount } from '../../../sys/files/mounts.ts';
 import { pinWithoutLinks } from '../../../sys/files/pin-without-links.ts';
-import { directoryProblem } from '../../../sys/files/pinned-directory.ts';
-import { replaceFile } from '../../../sys/files/replace-file.ts';
+import { directoryProblem } from '../../../../packages/base/io/pinned-directory.ts';
+import { replaceFile } from '../../../../packages/base/io/replace-file.ts';
 import {
   attach,
   attributes,

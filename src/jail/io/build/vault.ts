@@ -15,8 +15,8 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { errnoOf } from '../../../sys/errno.ts';
-import { readText } from '../../../sys/files/read.ts';
+import { errnoOf } from '../../../../packages/base/io/errno.ts';
+import { readText } from '../../../../packages/base/io/read.ts';
 import {
   attach,
   attributes,

@@ -3,7 +3,7 @@
  *
  *     "caf\xc3\xa9\xff"  →  caf\u00e9\xff  →  café\xff
  */
-import { printable } from '../../../base/printable.ts';
+import { printable } from '../../../../packages/base/printable.ts';
 
 const strict = new TextDecoder('utf-8', { fatal: true });
 /** Well-formed UTF-8, longest first. Source: Unicode, table 3-7. */

@@ -1,7 +1,7 @@
 /**
  * The BPF programs' event for a link that was not followed: `struct event` of bpf/symlinks.bpf.c.
  */
-import { CStruct } from '../../../base/c-struct.ts';
+import { CStruct } from '../../../../packages/base/c-struct.ts';
 
 export interface RefusedLink {
   /** Refused links of this owner so far, since the guard was loaded. */

@@ -1,5 +1,5 @@
 /** The policy's rule in the numbers that the kernel compares, as the BPF programs take it (bpf/symlinks.bpf.c). */
-import { words, type MapEntry } from '../../../base/map-entry.ts';
+import { words, type MapEntry } from '../../../../packages/base/map-entry.ts';
 
 export type GuardMode = 'on' | 'watch';
 

@@ -4,7 +4,7 @@ import { peopleOf } from '../../../host/accounts/people.ts';
 import { readSubordinateUids } from '../../../host/accounts/subordinate-uids.ts';
 import type { Paths } from '../../../host/paths.ts';
 import type { Account, Policy } from '../../../policy/policy.ts';
-import { readText } from '../../../sys/files/read.ts';
+import { readText } from '../../../../packages/base/io/read.ts';
 import type { Accounts } from './protocol.ts';
 
 /** The maximum number of findings for one home and severity. */

@@ -1,5 +1,5 @@
 /** Reads homes and judges the names in them; runs in a separate process. */
-import type { Cause } from '../../../base/problem.ts';
+import type { Cause } from '../../../../packages/base/problem.ts';
 import {
   byteString,
   closeEntry,

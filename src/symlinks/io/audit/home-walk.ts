@@ -3,7 +3,7 @@
  * never by a link and never on another mount, and stays that directory whatever becomes of its name. However deep
  * and however large: few directories are open at a time, and few names in memory.
  */
-import type { Cause } from '../../../base/problem.ts';
+import type { Cause } from '../../../../packages/base/problem.ts';
 import {
   byteString,
   closeEntry,
@@ -25,7 +25,7 @@ import {
   statEntry,
   statOf,
 } from '../../../sys/files/entries.ts';
-import { errnoCause, errnoName } from '../../../sys/errno.ts';
+import { errnoCause, errnoName } from '../../../../packages/base/io/errno.ts';
 import type { HomeProblem } from './protocol.ts';
 import { mountOf } from './resolver.ts';
 

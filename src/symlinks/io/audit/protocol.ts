@@ -4,7 +4,7 @@
  * A process gets the accounts once, then one home after the other. At the end it is asked which names it has seen of
  * files that are known by a number only.
  */
-import type { Cause } from '../../../base/problem.ts';
+import type { Cause } from '../../../../packages/base/problem.ts';
 import type { Finding, Severity } from '../../core/audit/finding.ts';
 
 export interface HomeToRead {

@@ -1,9 +1,9 @@
 /** A process that reads homes, from outside: one request at a time. It is killed when it makes no progress. */
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { formatProblem } from '../../../base/problem.ts';
-import type { Result } from '../../../base/result.ts';
-import { fail, ok } from '../../../base/result.ts';
+import { formatProblem } from '../../../../packages/base/problem.ts';
+import type { Result } from '../../../../packages/base/result.ts';
+import { fail, ok } from '../../../../packages/base/result.ts';
 import { scriptFile } from '../../../sys/package-files.ts';
 import { spawnScript } from '../../../sys/processes/child-script.ts';
 import type { Accounts, Reply, Request } from './protocol.ts';

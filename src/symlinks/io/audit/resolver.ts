@@ -3,7 +3,7 @@
  * wait. Everything is opened by O_PATH, which asks no file system and triggers no mount.
  */
 import { readlinkSync } from 'node:fs';
-import { readText } from '../../../sys/files/read.ts';
+import { readText } from '../../../../packages/base/io/read.ts';
 import {
   closeEntry,
   kinds,

@@ -5,9 +5,9 @@
  */
 import { closeSync, lchownSync, openSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Cause, Errno } from '../../../base/problem.ts';
-import { causeOf, errnoOf } from '../../../sys/errno.ts';
-import { privateDirectory } from '../../../sys/files/private-directory.ts';
+import type { Cause, Errno } from '../../../../packages/base/problem.ts';
+import { causeOf, errnoOf } from '../../../../packages/base/io/errno.ts';
+import { privateDirectory } from '../../../../packages/base/io/private-directory.ts';
 import { setFileGid } from '../../../sys/syscalls.ts';
 
 /** Uids that no account has, below those that the kernel keeps. */

@@ -3,12 +3,12 @@
  * choice the guard is on if the policy has it.
  */
 import { mkdirSync } from 'node:fs';
-import { failed, type Problem } from '../../../base/problem.ts';
-import type { Result } from '../../../base/result.ts';
+import { failed, type Problem } from '../../../../packages/base/problem.ts';
+import type { Result } from '../../../../packages/base/result.ts';
 import type { Paths } from '../../../host/paths.ts';
-import { causeOf } from '../../../sys/errno.ts';
-import { readBounded, textOf } from '../../../sys/files/regular-file.ts';
-import { replaceFile } from '../../../sys/files/replace-file.ts';
+import { causeOf } from '../../../../packages/base/io/errno.ts';
+import { readBounded, textOf } from '../../../../packages/base/io/regular-file.ts';
+import { replaceFile } from '../../../../packages/base/io/replace-file.ts';
 import type { GuardMode } from '../../core/guard/rule.ts';
 
 export type Choice = GuardMode | 'off';

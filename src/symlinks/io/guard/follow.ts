@@ -1,6 +1,6 @@
 /** Reconciles the guard with the policy and the administrator's choice: after each apply, and at boot. */
-import type { Problem } from '../../../base/problem.ts';
-import { ok, type Result } from '../../../base/result.ts';
+import type { Problem } from '../../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../../packages/base/result.ts';
 import type { Paths } from '../../../host/paths.ts';
 import type { Policy } from '../../../policy/policy.ts';
 import { underLock } from '../../../sys/files/under-lock.ts';

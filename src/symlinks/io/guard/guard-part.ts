@@ -4,9 +4,9 @@
  */
 import type { Log } from '../../../agent/log.ts';
 import type { AgentPart, Alarm, Protection, ReportedFault } from '../../../agent/part.ts';
-import { count } from '../../../base/list.ts';
-import { printable } from '../../../base/printable.ts';
-import { causedBy, formatProblem, type Problem } from '../../../base/problem.ts';
+import { count } from '../../../../packages/base/list.ts';
+import { printable } from '../../../../packages/base/printable.ts';
+import { causedBy, formatProblem, type Problem } from '../../../../packages/base/problem.ts';
 import { Ownership } from '../../../host/accounts/ownership.ts';
 import { readSubordinateUids } from '../../../host/accounts/subordinate-uids.ts';
 import type { Paths } from '../../../host/paths.ts';

@@ -1,6 +1,6 @@
 /** The guard in the kernel: loads it, reads its state, and unloads it. */
-import { failed, type Cause, type Problem } from '../../../base/problem.ts';
-import type { Result } from '../../../base/result.ts';
+import { failed, type Cause, type Problem } from '../../../../packages/base/problem.ts';
+import type { Result } from '../../../../packages/base/result.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { lsmProblem } from '../../../sys/bpf/lsm.ts';
 import { PinnedMap } from '../../../sys/bpf/maps.ts';

@@ -2,11 +2,11 @@
 import { execFileSync } from 'node:child_process';
 import { readHostFacts } from '../../../host/accounts/accounts.ts';
 import type { Paths } from '../../../host/paths.ts';
-import { listSome } from '../../../base/list.ts';
-import { failed, type Problem } from '../../../base/problem.ts';
-import { ok, type Result } from '../../../base/result.ts';
+import { listSome } from '../../../../packages/base/list.ts';
+import { failed, type Problem } from '../../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../../packages/base/result.ts';
 import type { SymlinkRule } from '../../../policy/document.ts';
-import { readText } from '../../../sys/files/read.ts';
+import { readText } from '../../../../packages/base/io/read.ts';
 import { entriesMax, type GuardMode, type GuardRule, type Subject } from '../../core/guard/rule.ts';
 
 type Ids = ReadonlyMap<string, number>;

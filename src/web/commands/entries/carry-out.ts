@@ -1,6 +1,6 @@
 /** Applies a plan at each web server, or shows it, and prints the result. */
-import type { Problem } from '../../../base/problem.ts';
-import type { Result } from '../../../base/result.ts';
+import type { Problem } from '../../../../packages/base/problem.ts';
+import type { Result } from '../../../../packages/base/result.ts';
 import { exitCodes, type ExitCode } from '../../../cli/shared/command.ts';
 import { printDiff } from '../../../cli/shared/print-diff.ts';
 import { count, print, printJson } from '../../../cli/shared/session.ts';

@@ -1,6 +1,6 @@
 /** `bulkhead web entries disable`: removes what `enable` has written, and reloads the web servers. */
 import type { Command } from 'commander';
-import { ok } from '../../../base/result.ts';
+import { ok } from '../../../../packages/base/result.ts';
 import { examples, type CommandModule, type ExitCode } from '../../../cli/shared/command.ts';
 import { removeRecord } from '../../io/entries/record.ts';
 import { carryOut } from './carry-out.ts';

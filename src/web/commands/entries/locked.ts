@@ -1,6 +1,6 @@
 /** Runs one entries command at a time: a refresh that waited must not restore what has been disabled meanwhile. */
 import type { Command } from 'commander';
-import { ok } from '../../../base/result.ts';
+import { ok } from '../../../../packages/base/result.ts';
 import { exitCodes, type ExitCode } from '../../../cli/shared/command.ts';
 import { pathsFor } from '../../../cli/shared/session.ts';
 import { underLockAsync } from '../../../sys/files/under-lock.ts';

@@ -1,6 +1,6 @@
 /** The plans for all web servers of this host, and the record for the agent. */
-import type { Problem } from '../../../base/problem.ts';
-import { ok, type Result } from '../../../base/result.ts';
+import type { Problem } from '../../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../../packages/base/result.ts';
 import { readHostFacts } from '../../../host/accounts/accounts.ts';
 import { apacheOwners } from '../../core/entries/apache-holding.ts';
 import { limitsText } from '../../core/entries/limits.ts';

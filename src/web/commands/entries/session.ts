@@ -1,6 +1,6 @@
 /** The common start of the entries commands: root, the policy, and the web servers' own configurations. */
 import type { Command } from 'commander';
-import { formatProblem, type Problem } from '../../../base/problem.ts';
+import { formatProblem, type Problem } from '../../../../packages/base/problem.ts';
 import { exitCodes, type ExitCode, type PolicyOptions } from '../../../cli/shared/command.ts';
 import { policyOption } from '../../../cli/shared/policy-option.ts';
 import { loadPolicyOrReport, pathsFor, printError } from '../../../cli/shared/session.ts';

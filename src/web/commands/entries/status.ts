@@ -2,7 +2,7 @@
  * `bulkhead web entries status`: the sites at which their tenants' entries are enforced, and what is missing.
  */
 import type { Command } from 'commander';
-import { printable } from '../../../base/printable.ts';
+import { printable } from '../../../../packages/base/printable.ts';
 import { policyOption } from '../../../cli/shared/policy-option.ts';
 import {
   examples,

@@ -1,11 +1,11 @@
 /**
  * The common part of `enable` and `disable`: run for each version under its lock, and print what was done.
  */
-import { formatProblem, type Problem } from '../../../base/problem.ts';
+import { formatProblem, type Problem } from '../../../../packages/base/problem.ts';
 import { exitCodes, type ExitCode } from '../../../cli/shared/command.ts';
 import { count, print, printError, printJson } from '../../../cli/shared/session.ts';
 import { table } from '../../../cli/shared/terminal.ts';
-import { printable } from '../../../base/printable.ts';
+import { printable } from '../../../../packages/base/printable.ts';
 import { distributionUnit } from '../../core/fpm/service/units.ts';
 import type { FpmContext } from '../../io/fpm/context.ts';
 import { isDone, type FpmPlan } from '../../io/fpm/plan.ts';

@@ -1,5 +1,5 @@
 /** The `doctor` report on tenants' PHP-FPM services: nothing if all is as the pool files say. */
-import { listSome } from '../../../base/list.ts';
+import { listSome } from '../../../../packages/base/list.ts';
 import type { DoctorReport } from '../../../cli/doctor-report.ts';
 import type { WayContext } from '../../../host/ways/ways-in.ts';
 import { failureText } from '../../core/fpm/failures.ts';

@@ -1,6 +1,6 @@
 /** `bulkhead web fpm enable`: gives a service to one tenant, or to all tenants that have a pool. */
 import { Option, type Command } from 'commander';
-import type { Problem } from '../../../base/problem.ts';
+import type { Problem } from '../../../../packages/base/problem.ts';
 import {
   describeArgument,
   examples,

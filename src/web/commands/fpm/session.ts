@@ -3,7 +3,7 @@
  */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { formatProblem, type Problem } from '../../../base/problem.ts';
+import { formatProblem, type Problem } from '../../../../packages/base/problem.ts';
 import type { PolicyOptions } from '../../../cli/shared/command.ts';
 import { defaultPolicy } from '../../../cli/shared/policy-option.ts';
 import { loadPolicyOrReport, pathsFor, printError } from '../../../cli/shared/session.ts';

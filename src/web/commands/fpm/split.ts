@@ -14,7 +14,7 @@ import {
 import { policyOption } from '../../../cli/shared/policy-option.ts';
 import { pathsFor, printError } from '../../../cli/shared/session.ts';
 import type { Moment } from '../../io/fpm/carry-out.ts';
-import { ok } from '../../../base/result.ts';
+import { ok } from '../../../../packages/base/result.ts';
 import { distributionUnit } from '../../core/fpm/service/units.ts';
 import { recordOutcome } from '../../io/fpm/failures/outcome.ts';
 import { reloadOutdated } from '../../io/fpm/outdated.ts';

@@ -1,5 +1,5 @@
 /** Texts that the `web fpm` commands share. */
-import { printable } from '../../../base/printable.ts';
+import { printable } from '../../../../packages/base/printable.ts';
 import type { Service } from '../../core/fpm/service/split.ts';
 import type { Entry } from '../../core/fpm/service/units.ts';
 

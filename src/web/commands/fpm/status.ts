@@ -3,8 +3,8 @@
  */
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import { printable } from '../../../base/printable.ts';
-import type { Problem } from '../../../base/problem.ts';
+import { printable } from '../../../../packages/base/printable.ts';
+import type { Problem } from '../../../../packages/base/problem.ts';
 import {
   examples,
   exitCodes,

@@ -10,8 +10,8 @@
  * reads them last: in an <If> of a <Location>.
  * Source: mod_qos 11.76; "How the sections are merged" of Apache's documentation.
  */
-import { failed, type Problem } from '../../../base/problem.ts';
-import { ok, type Result } from '../../../base/result.ts';
+import { failed, type Problem } from '../../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../../packages/base/result.ts';
 import { siteMember, tenantMember, uidOf, type Member } from '../../../usage/member.ts';
 import { headerText, type Bound } from './limits.ts';
 import { limitOf, mark, retryAfterSeconds } from './nginx-file.ts';

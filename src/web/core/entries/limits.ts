@@ -1,5 +1,5 @@
 /** Limits on concurrent requests: of a site, of all sites of its tenant, and of all tenants of its reseller. */
-import { unlimited } from '../../../base/quantity.ts';
+import { unlimited } from '../../../../packages/base/quantity.ts';
 import type { LimitValues } from '../../../limits/limit.ts';
 import type { Policy } from '../../../policy/policy.ts';
 import { resellerMember, siteMember, tenantMember, type Member } from '../../../usage/member.ts';

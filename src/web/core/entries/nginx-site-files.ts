@@ -8,8 +8,8 @@
  * passes neither the server's passwords nor its rewrites, which could lead it to a script that is not counted.
  * Source: ngx_http_special_response.c, ngx_http_core_module.c, ngx_http_named_location().
  */
-import { failed, type Problem } from '../../../base/problem.ts';
-import { ok, type Result } from '../../../base/result.ts';
+import { failed, type Problem } from '../../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../../packages/base/result.ts';
 import { pageLocation } from '../nginx/own-words.ts';
 import type { NginxHttp } from '../nginx/http-level.ts';
 import type { NginxVhost } from '../nginx/vhost.ts';

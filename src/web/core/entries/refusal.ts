@@ -9,7 +9,7 @@
  * printable and short. If a datagram has been cut, or is not JSON for another reason, only the limit's owner is used.
  * Source: ngx_syslog.c, ngx_http_log_module.c (escape=json).
  */
-import { printable } from '../../../base/printable.ts';
+import { printable } from '../../../../packages/base/printable.ts';
 import type { Member } from '../../../usage/member.ts';
 
 export interface Refusal {

@@ -1,7 +1,7 @@
 /** Present failures of tenants' PHP-FPM services, for `doctor`. The agent reports each one once. */
 import type { Alarm } from '../../../agent/part.ts';
-import { listSome } from '../../../base/list.ts';
-import { printable } from '../../../base/printable.ts';
+import { listSome } from '../../../../packages/base/list.ts';
+import { printable } from '../../../../packages/base/printable.ts';
 import { distributionUnit } from './service/units.ts';
 
 export type FpmFailure =

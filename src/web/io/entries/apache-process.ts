@@ -1,8 +1,8 @@
 /** The running Apache, and how it loads a new configuration: SIGUSR1, "graceful". */
 import { resolve } from 'node:path';
-import { failed, type Problem } from '../../../base/problem.ts';
-import { ok, type Result } from '../../../base/result.ts';
-import { reasonOf } from '../../../sys/errno.ts';
+import { failed, type Problem } from '../../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../../packages/base/result.ts';
+import { reasonOf } from '../../../../packages/base/io/errno.ts';
 import type { ApacheProgram } from '../servers.ts';
 import type { Outcome } from './server-entries.ts';
 import { masterAt, waitForWorkers } from './master.ts';

@@ -4,8 +4,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import type { Problem } from '../../../base/problem.ts';
-import { ok, type Result } from '../../../base/result.ts';
+import type { Problem } from '../../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../../packages/base/result.ts';
 import { packageFile } from '../../../sys/package-files.ts';
 import {
   apacheMemberFile,
@@ -34,7 +34,7 @@ import { domainInclude, namesFile, remembered } from './domain-includes.ts';
 import { changesTo, type FileChange, type WantedFile } from './file-changes.ts';
 import { applyChanges, serverAccepted, type ServerEntries } from './server-entries.ts';
 import { vhostEdits, vhostRestorations, type MissingLine } from './vhost-edits.ts';
-import { namesIn } from '../../../sys/files/read.ts';
+import { namesIn } from '../../../../packages/base/io/read.ts';
 
 interface Setting {
   readonly limits: EntryLimits;

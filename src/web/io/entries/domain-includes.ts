@@ -4,8 +4,8 @@
  *     include /home/alice/conf/web/shop.example/nginx.conf_*;        in nginx.conf of that directory, HestiaCP
  */
 import { basename, dirname, join } from 'node:path';
-import { realPathOf } from '../../../sys/files/read.ts';
-import { readBounded, textOf } from '../../../sys/files/regular-file.ts';
+import { realPathOf } from '../../../../packages/base/io/read.ts';
+import { readBounded, textOf } from '../../../../packages/base/io/regular-file.ts';
 
 const bytesMax = 2 ** 20;
 /** The path of a HestiaCP vhost, to which links in /etc/nginx/conf.d/domains/ lead. */

@@ -5,7 +5,7 @@
 import { lstatSync } from 'node:fs';
 import type { Log } from '../../../agent/log.ts';
 import type { AgentPart, ReportedFault } from '../../../agent/part.ts';
-import { formatProblem } from '../../../base/problem.ts';
+import { formatProblem } from '../../../../packages/base/problem.ts';
 import type { Paths } from '../../../host/paths.ts';
 import type { Policy } from '../../../policy/policy.ts';
 import { entryLimitsOf, limitsText } from '../../core/entries/limits.ts';

@@ -4,22 +4,22 @@
  */
 import { mkdirSync, rmdirSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { causedBy, failed, type Problem } from '../../../base/problem.ts';
-import { ok, type Result } from '../../../base/result.ts';
-import { causeOf, errnoOf } from '../../../sys/errno.ts';
+import { causedBy, failed, type Problem } from '../../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../../packages/base/result.ts';
+import { causeOf, errnoOf } from '../../../../packages/base/io/errno.ts';
 import {
   directoryProblem,
   problemOfItself,
   type PinnedDirectory,
-} from '../../../sys/files/pinned-directory.ts';
+} from '../../../../packages/base/io/pinned-directory.ts';
 import { pinWithoutLinks } from '../../../sys/files/pin-without-links.ts';
-import { openRegularFile, readWhole, textOf } from '../../../sys/files/regular-file.ts';
+import { openRegularFile, readWhole, textOf } from '../../../../packages/base/io/regular-file.ts';
 import {
   removeIfThere,
   removeLeftovers,
   replaceIn,
   type Replacement,
-} from '../../../sys/files/replace-file.ts';
+} from '../../../../packages/base/io/replace-file.ts';
 
 export interface WantedFile {
   readonly path: string;

@@ -1,6 +1,6 @@
 /** The master of a web server, by the file with its process id, and its workers. */
 import { basename } from 'node:path';
-import { readText } from '../../../sys/files/read.ts';
+import { readText } from '../../../../packages/base/io/read.ts';
 import { programOf } from '../../../sys/processes/program-of.ts';
 
 /** Returns the master's pid; nothing if that program does not run. */

@@ -4,9 +4,9 @@
  *     configure arguments: … --http-log-path=/var/log/nginx/access.log … --pid-path=/run/nginx.pid …
  */
 import { resolve } from 'node:path';
-import { failed, type Problem } from '../../../base/problem.ts';
-import { ok, type Result } from '../../../base/result.ts';
-import { readText } from '../../../sys/files/read.ts';
+import { failed, type Problem } from '../../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../../packages/base/result.ts';
+import { readText } from '../../../../packages/base/io/read.ts';
 import { passingModules, type NginxHttp } from '../../core/nginx/http-level.ts';
 import { runBounded } from '../../../sys/processes/run-bounded.ts';
 import type { NginxProgram } from '../servers.ts';

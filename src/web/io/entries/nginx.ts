@@ -4,9 +4,9 @@
  */
 import { hostname } from 'node:os';
 import { readFileSync } from 'node:fs';
-import { failed, type Problem } from '../../../base/problem.ts';
-import { ok, type Result } from '../../../base/result.ts';
-import { realPathOf } from '../../../sys/files/read.ts';
+import { failed, type Problem } from '../../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../../packages/base/result.ts';
+import { realPathOf } from '../../../../packages/base/io/read.ts';
 import { packageFile } from '../../../sys/package-files.ts';
 import { holdingOf, type Holding } from '../../core/entries/holding.ts';
 import type { EntryLimits } from '../../core/entries/limits.ts';

@@ -4,10 +4,10 @@
  */
 import { chmodSync, chownSync, closeSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
-import { failed, type Cause, type Problem } from '../../../base/problem.ts';
-import { ok, type Result } from '../../../base/result.ts';
-import { causeOf, errnoCause } from '../../../sys/errno.ts';
-import { removeIfThere } from '../../../sys/files/replace-file.ts';
+import { failed, type Cause, type Problem } from '../../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../../packages/base/result.ts';
+import { causeOf, errnoCause } from '../../../../packages/base/io/errno.ts';
+import { removeIfThere } from '../../../../packages/base/io/replace-file.ts';
 import { scriptFile } from '../../../sys/package-files.ts';
 import { datagramSocketAt } from '../../../sys/sockets/sockets.ts';
 import type { EntriesRecord } from './record.ts';

@@ -9,11 +9,11 @@
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { mkdirSync } from 'node:fs';
-import { failed, type Problem } from '../../../base/problem.ts';
-import { ok, type Result } from '../../../base/result.ts';
-import { causeOf } from '../../../sys/errno.ts';
-import { readBounded, textOf } from '../../../sys/files/regular-file.ts';
-import { removeIfThere, replaceFile } from '../../../sys/files/replace-file.ts';
+import { failed, type Problem } from '../../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../../packages/base/result.ts';
+import { causeOf } from '../../../../packages/base/io/errno.ts';
+import { readBounded, textOf } from '../../../../packages/base/io/regular-file.ts';
+import { removeIfThere, replaceFile } from '../../../../packages/base/io/replace-file.ts';
 import type { Paths } from '../../../host/paths.ts';
 import type { Member } from '../../../usage/member.ts';
 import { memberIn } from '../../core/entries/refusal.ts';

@@ -3,8 +3,8 @@
  * their directories read-only, and cannot take their ports, as nginx does when it checks its configuration.
  */
 import { existsSync } from 'node:fs';
-import { failed, type Problem } from '../../../base/problem.ts';
-import { ok, type Result } from '../../../base/result.ts';
+import { failed, type Problem } from '../../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../../packages/base/result.ts';
 import { packageFile } from '../../../sys/package-files.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { lastWords } from '../../../host/restore-elsewhere.ts';

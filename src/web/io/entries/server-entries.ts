@@ -1,6 +1,6 @@
 /** Entries at one web server: the wanted files, and the steps of writing them, which all servers share. */
-import { failed, type Problem } from '../../../base/problem.ts';
-import { ok, type Result } from '../../../base/result.ts';
+import { failed, type Problem } from '../../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../../packages/base/result.ts';
 import type { ReadProblem } from '../../core/directive.ts';
 import type { SiteEntries } from '../../core/entries/holding.ts';
 import type { Note } from '../../core/notes.ts';

@@ -3,10 +3,10 @@
  * somebody other than root could change, stays as it is.
  */
 import { basename, dirname } from 'node:path';
-import { directoryProblem } from '../../../sys/files/pinned-directory.ts';
+import { directoryProblem } from '../../../../packages/base/io/pinned-directory.ts';
 import { pinWithoutLinks } from '../../../sys/files/pin-without-links.ts';
-import { realPathOf } from '../../../sys/files/read.ts';
-import { openRegularFile, readWhole, textOf } from '../../../sys/files/regular-file.ts';
+import { realPathOf } from '../../../../packages/base/io/read.ts';
+import { openRegularFile, readWhole, textOf } from '../../../../packages/base/io/regular-file.ts';
 import { withLines, withoutLines, type VhostLine } from '../../core/entries/vhost-lines.ts';
 import type { FileChange } from './file-changes.ts';
 

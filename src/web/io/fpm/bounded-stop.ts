@@ -1,6 +1,6 @@
 /** Waits for the end of tenants' services, but not for ever, since tenants may delay it. */
-import type { Problem } from '../../../base/problem.ts';
-import type { Result } from '../../../base/result.ts';
+import type { Problem } from '../../../../packages/base/problem.ts';
+import type { Result } from '../../../../packages/base/result.ts';
 import { systemctlEach } from '../../../host/systemd/systemctl.ts';
 
 /**

@@ -11,8 +11,8 @@
  * a reload. A failure up to step 4 undoes all that was done.
  */
 import { dirname } from 'node:path';
-import { causedBy, failed, type Problem } from '../../../base/problem.ts';
-import { ok, type Result } from '../../../base/result.ts';
+import { causedBy, failed, type Problem } from '../../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../../packages/base/result.ts';
 import { distributionUnit } from '../../core/fpm/service/units.ts';
 import {
   applyChanges,
@@ -38,7 +38,7 @@ import {
   untilServed,
 } from './sockets.ts';
 import { systemctl, systemctlEach, unitProperties } from '../../../host/systemd/systemctl.ts';
-import { namesIn } from '../../../sys/files/read.ts';
+import { namesIn } from '../../../../packages/base/io/read.ts';
 
 /**
  * The caller: a person, or the distribution's service before it starts, before its master is told to reload, and

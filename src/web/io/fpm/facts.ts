@@ -2,7 +2,7 @@
 import type { Paths } from '../../../host/paths.ts';
 import { readHostFacts } from '../../../host/accounts/accounts.ts';
 import type { Policy, Tenant } from '../../../policy/policy.ts';
-import { readText } from '../../../sys/files/read.ts';
+import { readText } from '../../../../packages/base/io/read.ts';
 import { poolOf, type FpmSection } from '../../core/fpm/dump.ts';
 import { fileFinding } from '../../core/fpm/pools.ts';
 import type { ServiceTenant, SplitFacts } from '../../core/fpm/service/split.ts';

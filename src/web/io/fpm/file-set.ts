@@ -13,12 +13,12 @@ import {
 } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { basename, dirname } from 'node:path';
-import { failed, type Problem } from '../../../base/problem.ts';
-import { ok, type Result } from '../../../base/result.ts';
-import { causeOf, errnoOf } from '../../../sys/errno.ts';
-import { pinDirectory } from '../../../sys/files/pinned-directory.ts';
-import { readBounded, textOf } from '../../../sys/files/regular-file.ts';
-import { replaceIn } from '../../../sys/files/replace-file.ts';
+import { failed, type Problem } from '../../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../../packages/base/result.ts';
+import { causeOf, errnoOf } from '../../../../packages/base/io/errno.ts';
+import { pinDirectory } from '../../../../packages/base/io/pinned-directory.ts';
+import { readBounded, textOf } from '../../../../packages/base/io/regular-file.ts';
+import { replaceIn } from '../../../../packages/base/io/replace-file.ts';
 
 export type Content =
   | { readonly kind: 'file'; readonly text: string; readonly mode: number; readonly gid: number }

@@ -2,7 +2,7 @@
 import { addressKey, parseAddress, sameAddress, type Address } from '../../core/address.ts';
 import { contentAt } from './file-set.ts';
 import { streamsOf } from './installed.ts';
-import { namesIn } from '../../../sys/files/read.ts';
+import { namesIn } from '../../../../packages/base/io/read.ts';
 
 const directory = '/etc/systemd/system';
 

@@ -1,9 +1,9 @@
 /** The inputs of a split: the pools as php-fpm understands them, and the files in which they are written. */
 import { existsSync, globSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { failed, type Problem } from '../../../base/problem.ts';
-import { ok, type Result } from '../../../base/result.ts';
-import { readBounded, textOf } from '../../../sys/files/regular-file.ts';
+import { failed, type Problem } from '../../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../../packages/base/result.ts';
+import { readBounded, textOf } from '../../../../packages/base/io/regular-file.ts';
 import type { FpmSection } from '../../core/fpm/dump.ts';
 import { parseFpmFile } from '../../core/fpm/file.ts';
 import type { Include } from '../../core/fpm/service/main-file.ts';

@@ -3,7 +3,7 @@ import { pathOfBound } from '../../core/fpm/service/listen.ts';
 import { isConfigName, parseUnitName, type UnitName } from '../../core/fpm/service/units.ts';
 import { contentAt, type Content, type FileSet } from './file-set.ts';
 import type { Layout } from './layout.ts';
-import { namesIn } from '../../../sys/files/read.ts';
+import { namesIn } from '../../../../packages/base/io/read.ts';
 
 export interface Installed {
   readonly files: FileSet;

@@ -6,10 +6,10 @@
  */
 import { globSync, lstatSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Problem } from '../../../base/problem.ts';
-import { ok, type Result } from '../../../base/result.ts';
-import { readText } from '../../../sys/files/read.ts';
-import { replaceFile } from '../../../sys/files/replace-file.ts';
+import type { Problem } from '../../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../../packages/base/result.ts';
+import { readText } from '../../../../packages/base/io/read.ts';
+import { replaceFile } from '../../../../packages/base/io/replace-file.ts';
 import { unitStem } from '../../core/fpm/service/units.ts';
 import type { Layout } from './layout.ts';
 import { systemctlEach, unitStates } from '../../../host/systemd/systemctl.ts';

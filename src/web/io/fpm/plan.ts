@@ -1,10 +1,10 @@
 /** Plans the changes after which exactly the chosen tenants have services. Changes nothing. */
 import { chmodSync, mkdirSync } from 'node:fs';
-import { failed, type Problem } from '../../../base/problem.ts';
-import { ok, type Result } from '../../../base/result.ts';
+import { failed, type Problem } from '../../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../../packages/base/result.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { isUnitOfStopped, readStops, type Stop } from '../../../host/stops.ts';
-import { privateDirectory } from '../../../sys/files/private-directory.ts';
+import { privateDirectory } from '../../../../packages/base/io/private-directory.ts';
 import { isNobody, type Choice } from '../../core/fpm/service/choice.ts';
 import { listenOf, type Listen } from '../../core/fpm/service/listen.ts';
 import type { Service, Split } from '../../core/fpm/service/split.ts';

@@ -2,7 +2,7 @@
  * The site that each pool serves: by the web servers' own configurations, or as installed if they cannot be read now.
  */
 import { readdirSync } from 'node:fs';
-import { readText } from '../../../sys/files/read.ts';
+import { readText } from '../../../../packages/base/io/read.ts';
 import { statusValue } from '../../../sys/processes/process-status.ts';
 import { programOf } from '../../../sys/processes/program-of.ts';
 import { PoolSites } from '../../core/fpm/service/pool-sites.ts';

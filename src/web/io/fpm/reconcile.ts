@@ -1,7 +1,7 @@
 /** Plans and applies under a lock, until nothing is left to do: a panel may have written a pool meanwhile. */
 import { existsSync, mkdirSync } from 'node:fs';
-import { failed, formatProblem, type Problem } from '../../../base/problem.ts';
-import { fail, ok, type Result } from '../../../base/result.ts';
+import { failed, formatProblem, type Problem } from '../../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../../packages/base/result.ts';
 import { lockFile } from '../../../sys/files/flock.ts';
 import { readTextFile } from '../../../sys/files/text-file.ts';
 import { nobody, parseChoice, type Choice } from '../../core/fpm/service/choice.ts';

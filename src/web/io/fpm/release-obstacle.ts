@@ -4,7 +4,7 @@
  */
 import { globSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import type { Problem } from '../../../base/problem.ts';
+import type { Problem } from '../../../../packages/base/problem.ts';
 import type { Paths } from '../../../host/paths.ts';
 
 export function releaseObstacle({ etc, instance }: Paths): Problem | undefined {

@@ -8,12 +8,12 @@
  */
 import { linkSync, lstatSync, renameSync, rmSync, unlinkSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import type { Problem } from '../../../base/problem.ts';
-import { failed } from '../../../base/problem.ts';
-import { ok, type Result } from '../../../base/result.ts';
-import { causeOf, errnoOf } from '../../../sys/errno.ts';
-import { pinDirectory } from '../../../sys/files/pinned-directory.ts';
-import { readText } from '../../../sys/files/read.ts';
+import type { Problem } from '../../../../packages/base/problem.ts';
+import { failed } from '../../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../../packages/base/result.ts';
+import { causeOf, errnoOf } from '../../../../packages/base/io/errno.ts';
+import { pinDirectory } from '../../../../packages/base/io/pinned-directory.ts';
+import { readText } from '../../../../packages/base/io/read.ts';
 import { boundAt, type Listen } from '../../core/fpm/service/listen.ts';
 import { parseAddress } from '../../core/address.ts';
 import { readListeners, readConnections } from '../listeners.ts';

@@ -6,12 +6,12 @@
  */
 import { lstatSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { failed, type Problem } from '../../../base/problem.ts';
-import type { Result } from '../../../base/result.ts';
+import { failed, type Problem } from '../../../../packages/base/problem.ts';
+import type { Result } from '../../../../packages/base/result.ts';
 import type { Paths } from '../../../host/paths.ts';
-import { causeOf } from '../../../sys/errno.ts';
-import { readBounded, textOf } from '../../../sys/files/regular-file.ts';
-import { removeIfThere, replaceFile } from '../../../sys/files/replace-file.ts';
+import { causeOf } from '../../../../packages/base/io/errno.ts';
+import { readBounded, textOf } from '../../../../packages/base/io/regular-file.ts';
+import { removeIfThere, replaceFile } from '../../../../packages/base/io/replace-file.ts';
 import { servedName, servedNamesMax, type ServedSites } from '../../core/served-sites.ts';
 
 export const servedPath = ({ state }: Pick<Paths, 'state'>): string => `${state}/web-sites.json`;

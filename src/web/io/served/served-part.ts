@@ -4,8 +4,8 @@
  */
 import type { Log } from '../../../agent/log.ts';
 import type { AgentPart } from '../../../agent/part.ts';
-import { failed, formatProblem, type Problem } from '../../../base/problem.ts';
-import { ok, type Result } from '../../../base/result.ts';
+import { failed, formatProblem, type Problem } from '../../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../../packages/base/result.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { restoreElsewhere, type Restore } from '../../../host/restore-elsewhere.ts';
 import type { Policy } from '../../../policy/policy.ts';

@@ -5,10 +5,10 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import type { IncidentsResponse } from '../../../../src/agent/api/api.ts';
-import { installFromPool } from '../../../../src/testing/package-pool.ts';
-import { longPatienceMilliseconds } from '../../../../src/testing/patience.ts';
-import { withPatientFpm } from '../../../../src/testing/vm/installed.ts';
-import { guestOfSuite, prepareGuests } from '../../../../src/testing/vm/suite.ts';
+import { installFromPool } from '../../../../testing/package-pool.ts';
+import { longPatienceMilliseconds } from '../../../../testing/patience.ts';
+import { withPatientFpm } from '../../../../testing/vm/installed.ts';
+import { guestOfSuite, prepareGuests } from '../../../../testing/vm/suite.ts';
 
 const guests = await prepareGuests(import.meta.filename);
 const timeout = longPatienceMilliseconds;

@@ -3,7 +3,7 @@
  * cgroup of its own, which bounds and ends everything that the check starts. If no cgroup can be made, rlimits and the
  * time limit remain.
  */
-import { fail, ok, type Result } from '../../../../base/result.ts';
+import { fail, ok, type Result } from '../../../../../packages/base/result.ts';
 import { makeScratchCgroup, type ScratchBounds } from '../../../../host/cgroups/scratch-cgroup.ts';
 import { runBounded } from '../../../../sys/processes/run-bounded.ts';
 import type { ReadProblem } from '../../../core/directive.ts';

@@ -4,7 +4,7 @@
  * and php-fpm is asked again. The same applies to a file that makes it wait for ever, such as a slowlog that is a FIFO.
  */
 import { mkdirSync } from 'node:fs';
-import { fail, ok, type Result } from '../../../../base/result.ts';
+import { fail, ok, type Result } from '../../../../../packages/base/result.ts';
 import { readHostFacts } from '../../../../host/accounts/accounts.ts';
 import type { FpmSection } from '../../../core/fpm/dump.ts';
 import { emptyPoolName, mainFile, type Include } from '../../../core/fpm/service/main-file.ts';

@@ -5,8 +5,8 @@
  *     1795701743204 3f6c…       /run/bulkhead/fpm-8.4.unfinished: until when, in milliseconds, and of what
  */
 import { createHash } from 'node:crypto';
-import { readText } from '../../../../sys/files/read.ts';
-import { replaceFile } from '../../../../sys/files/replace-file.ts';
+import { readText } from '../../../../../packages/base/io/read.ts';
+import { replaceFile } from '../../../../../packages/base/io/replace-file.ts';
 
 const keptMs = 10 * 60_000;
 const linesMax = 10_000;

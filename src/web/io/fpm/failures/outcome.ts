@@ -9,8 +9,8 @@
 import { existsSync, globSync } from 'node:fs';
 import type { Paths } from '../../../../host/paths.ts';
 import { isLocked } from '../../../../sys/files/flock.ts';
-import { readText } from '../../../../sys/files/read.ts';
-import { replaceFile } from '../../../../sys/files/replace-file.ts';
+import { readText } from '../../../../../packages/base/io/read.ts';
+import { replaceFile } from '../../../../../packages/base/io/replace-file.ts';
 import type { FpmFailure } from '../../../core/fpm/failures.ts';
 
 export interface Outcome {

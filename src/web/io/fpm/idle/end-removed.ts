@@ -1,7 +1,7 @@
 /** Ends the PHP of removed accounts at `apply`, with or without an agent, before their cgroups are removed. */
-import { listSome } from '../../../../base/list.ts';
-import { causedBy, type Problem } from '../../../../base/problem.ts';
-import { ok, type Result } from '../../../../base/result.ts';
+import { listSome } from '../../../../../packages/base/list.ts';
+import { causedBy, type Problem } from '../../../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../../../packages/base/result.ts';
 import { runsSystemd } from '../../../../host/cgroups/systemd-delegation.ts';
 import type { Paths } from '../../../../host/paths.ts';
 import { unitStates } from '../../../../host/systemd/systemctl.ts';

@@ -5,8 +5,8 @@
  */
 import type { AgentPart } from '../../../../agent/part.ts';
 import type { Log } from '../../../../agent/log.ts';
-import { formatProblem, type Problem } from '../../../../base/problem.ts';
-import { ok, type Result } from '../../../../base/result.ts';
+import { formatProblem, type Problem } from '../../../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../../../packages/base/result.ts';
 import type { Paths } from '../../../../host/paths.ts';
 import { isUnitOfStopped, readStops } from '../../../../host/stops.ts';
 import { runsSystemd } from '../../../../host/cgroups/systemd-delegation.ts';

@@ -8,7 +8,7 @@
  * master goes on, and those of others are known all the same.
  * Source: proc(5); fcgi_accept_request() of fastcgi.c, where a worker without a request is.
  */
-import { readText } from '../../../../sys/files/read.ts';
+import { readText } from '../../../../../packages/base/io/read.ts';
 import { runBounded } from '../../../../sys/processes/run-bounded.ts';
 import { statusValue } from '../../../../sys/processes/process-status.ts';
 import { inParallel } from '../check/budget.ts';

@@ -2,7 +2,7 @@
  * Sockets and services of a uid whose account was removed: the next account with that uid must not inherit anything. A
  * reload of the distribution's service removes their files.
  */
-import { readText } from '../../../../sys/files/read.ts';
+import { readText } from '../../../../../packages/base/io/read.ts';
 import { runBounded } from '../../../../sys/processes/run-bounded.ts';
 
 /** Returns units without an account. Sockets come first, since they would start the service again. */

@@ -1,6 +1,6 @@
 /** Lists systemd units in one state over the system bus. */
-import type { Problem } from '../../../../base/problem.ts';
-import { ok, type Result } from '../../../../base/result.ts';
+import type { Problem } from '../../../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../../../packages/base/result.ts';
 import { manager } from '../../../../host/systemd/manager.ts';
 import type { Bus } from '../../../../sys/dbus/bus.ts';
 import type { Value } from '../../../../sys/dbus/value.ts';

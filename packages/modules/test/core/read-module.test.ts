@@ -1,0 +1,562 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { importsOf, modinfo, type KernelModule } from '../../core/record/module.ts';
+import { readModule } from '../../core/record/read-module.ts';
+import { machines, sectionFlags, sectionTypes } from '../../core/elf/elf-format.ts';
+import {
+  appendSignature,
+  buildElf,
+  buildModule,
+  bytesOf,
+  type ModuleSpec,
+  type SectionSpec,
+} from './elf-builder.ts';
+
+const { alloc, write, execute } = sectionFlags;
+
+function read(spec: ModuleSpec, deep = false): KernelModule {
+  const result = readModule('sample.ko', buildModule(spec), { deep });
+  assert.ok(result.ok, result.ok ? '' : result.error.message);
+  return result.value;
+}
+
+const problemOf = (bytes: Uint8Array) => {
+  const result = readModule('sample.ko', bytes);
+  assert.ok(!result.ok);
+  return result.error;
+};
+
+const defectsOf = (spec: ModuleSpec) =>
+  read(spec).defects.map(({ step, errno, message }) => [step, errno, message]);
+
+const flavours = [
+  { bits: 64, bigEndian: false, machine: machines.x8664 },
+  { bits: 64, bigEndian: false, machine: machines.arm64 },
+  { bits: 64, bigEndian: true, machine: machines.s390 },
+  { bits: 32, bigEndian: false, machine: machines.arm },
+  { bits: 32, bigEndian: true, machine: machines.arm },
+] as const;
+
+/**
+ * Returns the offset of the header of the section whose contents begin there, in a 64-bit,
+ * little-endian file.
+ */
+function sectionHeaderOf(bytes: Uint8Array, start: number): number {
+  const file = Buffer.from(bytes);
+  const table = Number(file.readBigUInt64LE(40));
+  const count = file.readUInt16LE(60);
+  const headers = Array.from({ length: count }, (_, index) => table + index * 64);
+  return headers.find((at) => Number(file.readBigUInt64LE(at + 24)) === start)!;
+}
+
+describe('readModule()', () => {
+  for (const flavour of flavours) {
+    const { bits, bigEndian, machine } = flavour;
+    const label = `${bits} bit, ${bigEndian ? 'big' : 'little'} endian, machine ${machine}`;
+    test(`reads everything of a module: ${label}`, () => {
+      const module = read({
+        ...flavour,
+        imports: [
+          { name: '_printk', crc: 0xf000_0001 },
+          { name: 'optional', weak: true },
+        ],
+        exports: [
+          { name: 'plain', crc: 0xaaaa_aaaa },
+          { name: 'limited', gplOnly: true, namespace: 'NET', crc: 2 },
+        ],
+      });
+      assert.equal(module.bits, bits);
+      assert.equal(module.bigEndian, bigEndian);
+      assert.equal(module.machine, machine);
+      assert.equal(module.structName, 'sample');
+      assert.equal(module.structBytes, 1280);
+      assert.equal(module.structExtraBytes, 0);
+      assert.equal(modinfo(module, 'license'), 'GPL');
+      assert.equal(module.hasVersions, true);
+      assert.equal(module.layoutCrc, 0x1234);
+      assert.deepEqual(module.symbols, [
+        { kind: 'import', name: '_printk', weak: false, crc: 0xf000_0001 },
+        { kind: 'import', name: 'optional', weak: true, crc: undefined },
+      ]);
+      assert.deepEqual(module.exports, [
+        { name: 'plain', gplOnly: false, namespace: undefined, crc: 0xaaaa_aaaa },
+        { name: 'limited', gplOnly: true, namespace: 'NET', crc: 2 },
+      ]);
+      assert.deepEqual(module.defects, []);
+      assert.equal(module.signature, undefined);
+    });
+  }
+
+  test('keeps every modinfo string, and takes the first of a tag', () => {
+    const module = read({
+      modinfo: ['license=GPL\0for files in the directory', '', '', 'license=Proprietary', 'a=b=c'],
+    });
+    assert.deepEqual(module.modinfo, [
+      { tag: 'license', value: 'GPL' },
+      { tag: '', value: 'for files in the directory' },
+      { tag: 'license', value: 'Proprietary' },
+      { tag: 'a', value: 'b=c' },
+    ]);
+    assert.equal(modinfo(module, 'license'), 'GPL');
+  });
+
+  test('reads text that is not UTF-8 without changing the text beside it', () => {
+    const name = bytesOf('author=J\xfcrgen\0description=M\xc3\xbcll\0');
+    const module = read({ modinfo: false, sections: [{ name: '.modinfo', data: name }] });
+    assert.equal(modinfo(module, 'author'), 'J\xfcrgen');
+    assert.equal(modinfo(module, 'description'), 'M\u00fcll');
+  });
+
+  test('counts bytes in struct module that the build does not write', () => {
+    const module = read({
+      spoilStruct: (bytes) => {
+        bytes[0] = 3;
+        bytes[1000] = 1;
+        bytes[24 + 10] = 65;
+      },
+    });
+    assert.equal(module.structName, 'sample');
+    assert.equal(module.structExtraBytes, 3);
+  });
+
+  test('ignores a table of versions that is not loaded', () => {
+    const module = read({ versionsFlags: 0, imports: [{ name: 'x', crc: 1 }] });
+    assert.equal(module.hasVersions, false);
+    assert.equal(module.layoutCrc, undefined);
+    assert.equal(importsOf(module)[0]?.crc, undefined);
+  });
+
+  test('finds the CRC of a long name in the extended table', () => {
+    const name = 'n'.repeat(80);
+    const module = read({ versions: 'extended', imports: [{ name, crc: 77 }] });
+    assert.equal(importsOf(module)[0]?.crc, undefined);
+    assert.equal(importsOf(module)[0]?.extendedCrc, 77);
+    assert.equal(module.layoutCrc, 0x1234);
+    assert.deepEqual(module.extendedVersions, { layoutCrc: 0x1234 });
+  });
+
+  test('takes width and byte order of the processor, whatever the header', () => {
+    for (const [at, value] of [
+      [4, 1],
+      [4, 0],
+      [5, 2],
+      [5, 0],
+    ] as const) {
+      const bytes = buildModule({ imports: ['x'] });
+      bytes[at] = value;
+      const result = readModule('sample.ko', bytes);
+      assert.ok(result.ok, `${at} ${value}`);
+      assert.equal(result.value.bits, 64);
+      assert.deepEqual(
+        importsOf(result.value).map((each) => each.name),
+        ['x'],
+      );
+      assert.match(result.value.observations.readOtherwise?.[0] ?? '', /reads it as 64 bits/);
+    }
+    assert.deepEqual(read({}).observations.readOtherwise, []);
+  });
+
+  test('reads the last string of .modinfo to its NUL, wherever that is', () => {
+    const bytes = buildModule({ modinfo: ['name=sample', 'license=GPL'] });
+    const text = Buffer.from(bytes).indexOf('license=GPL');
+    const sizeAt = sectionHeaderOf(bytes, Buffer.from(bytes).indexOf('name=sample')) + 32;
+    const size = Buffer.from(bytes).readUInt32LE(sizeAt);
+    Buffer.from(bytes.buffer).writeUInt32LE(size - 3, sizeAt);
+    const result = readModule('sample.ko', bytes);
+    assert.ok(result.ok && text > 0);
+    assert.equal(modinfo(result.value, 'license'), 'GPL');
+    assert.deepEqual(result.value.observations.readOtherwise, [
+      'Its last string in ".modinfo" does not end where the section does: tools read "license=G", the kernel reads "license=GPL"',
+    ]);
+  });
+
+  test('reads sections of the type NULL by name', () => {
+    const bytes = buildModule({ modinfo: ['name=sample', 'license=Proprietary'] });
+    const at = sectionHeaderOf(bytes, Buffer.from(bytes).indexOf('name=sample'));
+    Buffer.from(bytes.buffer).writeUInt32LE(sectionTypes.null, at + 4);
+    const result = readModule('sample.ko', bytes);
+    assert.ok(result.ok);
+    assert.equal(modinfo(result.value, 'license'), 'Proprietary');
+    assert.match(result.value.observations.readOtherwise?.[0] ?? '', /".modinfo" is marked/);
+  });
+
+  test('takes the dot from names of PowerPC, and leaves the table of contents out', () => {
+    const module = read({
+      machine: machines.ppc64,
+      bigEndian: true,
+      imports: ['.TOC.', { name: '.kfree', crc: 5 }],
+    });
+    assert.deepEqual(module.symbols, [{ kind: 'import', name: 'kfree', weak: false, crc: 5 }]);
+  });
+
+  test('takes the first entry of a name in the table of versions', () => {
+    const module = read({
+      imports: [
+        { name: 'twice', crc: 1 },
+        { name: 'twice', crc: 2 },
+      ],
+    });
+    assert.deepEqual(
+      importsOf(module).map((each) => each.crc),
+      [1, 1],
+    );
+  });
+
+  test('reads exports of the layout with a table of flags', () => {
+    const module = read({
+      exportLayout: 'flags',
+      exports: [
+        { name: 'one', gplOnly: true, crc: 1 },
+        { name: 'two', crc: 2, namespace: 'module:kvm' },
+      ],
+    });
+    assert.deepEqual(module.exports, [
+      { name: 'one', gplOnly: true, namespace: undefined, crc: 1 },
+      { name: 'two', gplOnly: false, namespace: 'module:kvm', crc: 2 },
+    ]);
+  });
+
+  test('reports when exports have no CRCs', () => {
+    const module = read({ exportCrcs: false, exports: [{ name: 'one' }] });
+    assert.equal(module.exportsLackCrcs, true);
+    assert.equal(module.exports[0]?.crc, undefined);
+    assert.equal(read({}).exportsLackCrcs, false);
+  });
+
+  test('believes the relocations of an export, not the label beside it', () => {
+    const strings = bytesOf('real\0\0');
+    const module = read({
+      sections: [
+        { name: '__ksymtab_strings', flags: alloc, data: strings },
+        {
+          name: '__ksymtab',
+          flags: alloc,
+          data: new Uint8Array(12),
+          relocations: [
+            { offset: 0, type: 2, symbol: 'real' },
+            { offset: 4, type: 2, symbol: 'texts' },
+            { offset: 8, type: 2, symbol: 'texts', addend: 5 },
+          ],
+        },
+      ],
+      symbols: [
+        { name: 'texts', section: '__ksymtab_strings', binding: 0 },
+        { name: '__ksymtab_pretended', section: '__ksymtab', binding: 0 },
+        { name: 'real', section: '.text', type: 2 },
+      ],
+    });
+    assert.deepEqual(
+      module.exports.map((each) => each.name),
+      ['real'],
+    );
+  });
+
+  test('falls back to labels where exports have no relocations', () => {
+    const module = read({
+      sections: [
+        { name: '__ksymtab_strings', flags: alloc, data: bytesOf('one\0NS\0') },
+        { name: '__ksymtab_gpl', flags: alloc, data: new Uint8Array(12) },
+      ],
+      symbols: [
+        { name: '__kstrtabns_one', section: '__ksymtab_strings', value: 4, binding: 0 },
+        { name: '__ksymtab_one', section: '__ksymtab_gpl', binding: 0 },
+      ],
+    });
+    assert.deepEqual(module.exports, [
+      { name: 'one', gplOnly: true, namespace: 'NS', crc: undefined },
+    ]);
+  });
+
+  test('lists what the loader meets in the symbol table, in its order', () => {
+    const module = read({
+      imports: ['first'],
+      symbols: [
+        { name: 'shared', section: 0xfff2 },
+        { name: '__gnu_lto_slim', section: 0xfff2 },
+        { name: 'absolute', section: 0xfff1 },
+        { name: 'lost', section: 999 },
+        { name: '.klp.sym.vmlinux.synchronize_rcu,0', section: 0xff20 },
+        { name: 'last', binding: 2 },
+      ],
+    });
+    assert.deepEqual(
+      module.symbols.map((each) => `${each.kind} ${each.name}`),
+      ['import first', 'common shared', 'bad section lost', 'import last'],
+    );
+    assert.deepEqual(module.observations.livepatchSymbols, ['vmlinux.synchronize_rcu']);
+  });
+
+  test('observes compilers, unwinding tables, linked-in data and telling words', () => {
+    const compilers = bytesOf('GCC: (Debian) 14\0GCC: (Debian) 14\0GCC: 12\0');
+    const text = bytesOf('see /PROC/kallsyms\0This is a Trade Secret of\0');
+    const { observations } = read({
+      sections: [
+        { name: '.comment', data: compilers },
+        { name: '.eh_frame', data: new Uint8Array(8) },
+        { name: '.rodata.str1.1', flags: alloc, data: text },
+        { name: '.text.cold', flags: alloc | execute, data: bytesOf('confidential') },
+      ],
+      symbols: [{ name: '_binary_blob_start', section: '.text' }],
+    });
+    assert.deepEqual(observations.compilers, ['GCC: (Debian) 14', 'GCC: (Debian) 14', 'GCC: 12']);
+    assert.equal(observations.hasEhFrame, true);
+    assert.deepEqual(observations.binarySymbols, ['_binary_blob_start']);
+    assert.deepEqual(observations.strings, ['/proc/kallsyms', 'trade secret']);
+    assert.equal(observations.deep, undefined);
+  });
+
+  test('observes an object file inside the data', () => {
+    const head = [0x7f, 0x45, 0x4c, 0x46];
+    const inSection = (name: string, bytes: readonly number[]) =>
+      read({ sections: [{ name, flags: alloc, data: Uint8Array.from(bytes) }] }).observations
+        .embeddedElf;
+    assert.deepEqual(inSection('.rodata', [0x7f, 9, ...head, 2, 1, 1, 0]), ['.rodata']);
+    assert.deepEqual(inSection('.data', [...head, 1, 2, 1]), ['.data']);
+    assert.deepEqual(inSection('.rodata', [...head, 3, 1, 1]), [], 'no class');
+    assert.deepEqual(inSection('.rodata', [...head, 2, 1]), [], 'cut off');
+    assert.deepEqual(inSection('.note.x', [...head, 2, 1, 1]), []);
+  });
+
+  test('observes texts that were written as one around a NUL', () => {
+    const modinfo = ['license=GPL', 'legal=closed', 'name=sample', 'vermagic=x'];
+    const ends = (size: number, value = 0) =>
+      read({ modinfo, symbols: [{ name: 'text', section: '.modinfo', value, size, type: 1 }] })
+        .observations.cutTexts;
+    assert.deepEqual(ends(25), [{ read: 'license=GPL', rest: ['legal=closed'] }]);
+    assert.deepEqual(ends(12), [], 'one text');
+    assert.deepEqual(ends(24), [], 'the symbol ends within a text');
+    assert.deepEqual(ends(24, 1), [], 'it begins within one');
+    assert.deepEqual(ends(9999), [], 'it ends outside of the section');
+  });
+
+  test('reads the build id', () => {
+    const note = Uint8Array.of(4, 0, 0, 0, 3, 0, 0, 0, 3, 0, 0, 0, 71, 78, 85, 0, 0xab, 1, 2, 0);
+    const module = read({
+      sections: [{ name: '.note.gnu.build-id', type: sectionTypes.note, flags: alloc, data: note }],
+    });
+    assert.equal(module.buildId, 'ab0102');
+  });
+});
+
+describe('readModule() of what is not a module', () => {
+  test('fails with the offset and the reason', () => {
+    assert.equal(problemOf(new Uint8Array()).kind, 'not elf');
+    assert.equal(problemOf(bytesOf('#!/bin/sh\n')).kind, 'not elf');
+    assert.equal(problemOf(buildElf({ sections: [{ name: '.text' }] })).kind, 'not a module');
+    const cut = buildModule().subarray(0, 500);
+    const problem = problemOf(cut);
+    assert.equal(problem.kind, 'malformed');
+    assert.equal(problem.file, 'sample.ko');
+    assert.match(problem.message, /ends outside the file/);
+  });
+
+  test('refuses a section that claims 4 GiB', () => {
+    const problem = problemOf(
+      buildModule({ sections: [{ name: '.huge', data: new Uint8Array(8), size: 2 ** 32 }] }),
+    );
+    assert.equal(problem.kind, 'malformed');
+    assert.match(problem.message, /4294967296 bytes/);
+  });
+
+  test('refuses names that overlap without end', () => {
+    const names = new Uint8Array(3_000).fill(65);
+    const symbols = Array.from({ length: 5_000 }, () => ({ name: '', section: 999 }));
+    const file = buildModule({ symbols });
+    // Every symbol is given the same long name.
+    const long = buildModule({ symbols, sections: [{ name: '.x', data: names }] });
+    assert.ok(readModule('sample.ko', file).ok);
+    const namesAt = long.findIndex((_, at) =>
+      long.subarray(at, at + 100).every((byte) => byte === 65),
+    );
+    const view = new DataView(long.buffer);
+    const table = Number(view.getBigUint64(40, true));
+    const count = view.getUint16(60, true);
+    for (let index = 0; index < count; index++) {
+      const at = table + index * 64;
+      if (view.getUint32(at + 4, true) !== sectionTypes.strtab || index === count - 1) continue;
+      view.setBigUint64(at + 24, BigInt(namesAt), true);
+      view.setBigUint64(at + 32, 3_000n, true);
+    }
+    assert.match(problemOf(long).message, /more text in names/);
+  });
+});
+
+describe('readModule().defects', () => {
+  const secondModinfo: SectionSpec = { name: '.modinfo', data: bytesOf('a=b\0') };
+
+  test('are none in a good module', () => {
+    assert.deepEqual(defectsOf({ imports: ['a'], exports: [{ name: 'b' }] }), []);
+  });
+
+  test('name the checks of the loader, with its words', () => {
+    const early = 'module sample: ';
+    const struct = '.gnu.linkonce.this_module';
+    assert.deepEqual(defectsOf({ type: 2 }), [
+      ['elf header', 'ENOEXEC', 'Invalid ELF header type: 2 != 1'],
+    ]);
+    assert.deepEqual(defectsOf({ sections: [secondModinfo] }), [
+      ['modinfo', 'ENOEXEC', 'Only one .modinfo section must exist.'],
+    ]);
+    assert.deepEqual(defectsOf({ structBytes: 0 }), [
+      ['struct module', 'ENOEXEC', `${early}Exactly one ${struct} section must exist.`],
+    ]);
+    const withoutAlloc = { name: struct, flags: write, data: new Uint8Array(1280) };
+    assert.deepEqual(defectsOf({ structBytes: 0, sections: [withoutAlloc] }), [
+      ['struct module', 'ENOEXEC', `${early}${struct} must occupy memory during process execution`],
+    ]);
+    assert.deepEqual(defectsOf({ stripped: true }), [
+      ['symbol table', 'ENOEXEC', 'sample: module has no symbols (stripped?)'],
+    ]);
+    const both: SectionSpec = { name: '.both', flags: alloc | write | execute };
+    assert.deepEqual(defectsOf({ sections: [both] })[0]?.slice(0, 2), [
+      'write and execute',
+      'ENOEXEC',
+    ]);
+    const constructors = ['.ctors', '.init_array'].map((name) => ({ name, flags: alloc }));
+    assert.deepEqual(defectsOf({ sections: constructors }), [
+      ['constructors', 'EINVAL', 'sample: has both .ctors and .init_array.'],
+    ]);
+  });
+
+  const relocated = (
+    data: Uint8Array,
+    type: number,
+    offset: number,
+    flags: number = alloc,
+  ): ModuleSpec => ({
+    imports: ['x'],
+    sections: [{ name: '.data', flags, data, relocations: [{ offset, type, symbol: 'x' }] }],
+  });
+
+  test('find relocations that the loader refuses', () => {
+    const zero = new Uint8Array(16);
+    const full = new Uint8Array(16).fill(1);
+    assert.deepEqual(defectsOf(relocated(zero, 1, 8)), []);
+    assert.deepEqual(defectsOf(relocated(full, 0, 8)), []);
+    assert.deepEqual(defectsOf(relocated(full, 1, 8, 0)), []);
+    assert.deepEqual(defectsOf(relocated(zero, 9, 0)), [
+      ['relocations', 'ENOEXEC', 'module: sample: Unknown rela relocation: 9'],
+    ]);
+    assert.match(String(defectsOf(relocated(full, 2, 4))[0]?.[2]), /existing value is nonzero/);
+    assert.match(read(relocated(zero, 1, 9)).defects[0]?.why ?? '', /outside ".data"/);
+  });
+
+  test('find what the loader of one processor minds', () => {
+    const s390 = buildModule({ machine: machines.s390, bigEndian: true });
+    s390[4] = 1;
+    const result = readModule('sample.ko', s390);
+    assert.ok(result.ok);
+    assert.equal(result.value.defects[0]?.message, 'Invalid architecture in ELF header: 22');
+    assert.deepEqual(defectsOf({ machine: machines.ppc64 }), [
+      ['elf header', 'ENOEXEC', 'Invalid module architecture in ELF header: 21'],
+      ['processor', 'ENOEXEC', "sample: doesn't contain .stubs."],
+    ]);
+    const large = { name: '.bss', type: sectionTypes.nobits, flags: alloc, size: 2 ** 31 };
+    assert.deepEqual(defectsOf({ sections: [large] }), [['memory', 'ENOMEM', undefined]]);
+    assert.deepEqual(defectsOf({ sections: [large], machine: machines.arm64 }), []);
+  });
+
+  test('find relocations of per-CPU data for the kernels that apply them', () => {
+    const data = new Uint8Array(16).fill(1);
+    const relocations = [{ offset: 0, type: 1, symbol: 'x' }];
+    const section = { name: '.data..percpu', flags: alloc, data, relocations };
+    const { defects } = read({ imports: ['x'], sections: [section] });
+    assert.deepEqual(
+      defects.map(({ from, before }) => [from, before]),
+      [
+        [
+          [6, 14],
+          [6, 19],
+        ],
+        [[6, 19], undefined],
+      ],
+    );
+  });
+
+  test('leave relocations of other machines alone', () => {
+    const spec = relocated(new Uint8Array(16), 257, 0);
+    assert.deepEqual(defectsOf({ ...spec, machine: machines.arm64 }), []);
+  });
+});
+
+describe('readModule() with deep', () => {
+  test('counts plain returns, and finds a wrapper and dense data', () => {
+    const code = new Uint8Array(64);
+    code.set([0xe8, 0, 0, 0, 0, 0xc3]);
+    code.set([0xe9, 0, 0, 0, 0], 16);
+    const noise = Uint8Array.from({ length: 16_384 }, (_, index) => (index * 167) & 0xff);
+    const module = read(
+      {
+        imports: ['synchronize_rcu', '__x86_return_thunk'],
+        sections: [
+          {
+            name: '.text.own',
+            flags: alloc | execute,
+            data: code,
+            relocations: [
+              { offset: 1, type: 4, symbol: 'synchronize_rcu', addend: -4 },
+              { offset: 17, type: 4, symbol: '__x86_return_thunk', addend: -4 },
+            ],
+          },
+          { name: '.rodata', flags: alloc, data: noise },
+          { name: '__ksymtab_strings', flags: alloc, data: bytesOf('my_sync\0') },
+          {
+            name: '__ksymtab',
+            flags: alloc,
+            data: new Uint8Array(12),
+            relocations: [
+              { offset: 0, type: 2, symbol: 'my_sync' },
+              { offset: 4, type: 2, symbol: 'text' },
+            ],
+          },
+        ],
+        symbols: [
+          { name: 'text', section: '__ksymtab_strings', binding: 0 },
+          { name: 'my_sync', section: '.text.own', size: 6, type: 2 },
+          { name: 'usual', section: '.text.own', value: 16, size: 5, type: 2 },
+          { name: '__pfx_usual', section: '.text.own', value: 5, size: 1, type: 2 },
+          { name: 'table', section: '.rodata', size: 16_384, type: 1 },
+        ],
+      },
+      true,
+    );
+    assert.deepEqual(module.observations.deep, {
+      functions: 2,
+      padded: 0,
+      plainReturns: 1,
+      wrappers: [['my_sync', 'synchronize_rcu']],
+      denseObjects: [{ name: 'table', bytes: 16_384, bits: 8 }],
+    });
+  });
+
+  test('counts padded functions, without parts that were moved elsewhere', () => {
+    const at = (name: string, value: number, size: number) =>
+      ({ name, section: '.text.own', value, size, type: 2 }) as const;
+    const { deep } = read(
+      {
+        sections: [{ name: '.text.own', flags: alloc | execute, data: new Uint8Array(64) }],
+        symbols: [
+          at('__pfx_one', 0, 16),
+          at('one', 16, 4),
+          at('alias', 16, 4),
+          at('one.cold', 20, 4),
+          at('one.cold.3', 24, 4),
+          at('blob', 32, 4),
+        ],
+      },
+      true,
+    ).observations;
+    assert.deepEqual([deep?.functions, deep?.padded], [3, 2]);
+  });
+
+  test('checks nothing on other machines', () => {
+    assert.equal(read({ machine: machines.arm64 }, true).observations.deep, undefined);
+  });
+});
+
+test('readModule() does not change what it is given', () => {
+  const file = appendSignature(buildModule(), new Uint8Array(100));
+  const before = file.slice();
+  readModule('sample.ko', Buffer.from(file.buffer), { deep: true });
+  assert.deepEqual(file, before);
+});

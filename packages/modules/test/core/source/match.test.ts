@@ -1,0 +1,356 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseConfig, parseUnset, type BuildContext } from '../../../core/source/build-context.ts';
+import type { DefinedFunctions } from '../../../core/record/defined-functions.ts';
+import { matchSource, placeOf } from '../../../core/source/match.ts';
+import { normalise } from '../../../core/source/normalise.ts';
+import { OfferedSource } from '../../../core/source/offered.ts';
+import { digestOf } from '../../../core/source/srcversion.ts';
+import { bytesOf, moduleOf, treeOf } from './trees.ts';
+
+type Files = Readonly<Record<string, string>>;
+
+const vendor: Files = {
+  Makefile: 'obj-m := foo.o\nfoo-y := main.o io.o\n',
+  'main.c':
+    '// SPDX-License-Identifier: GPL-2.0-only\n#include "foo.h"\nMODULE_LICENSE("GPL");\nMODULE_VERSION("1.0");\n',
+  'io.c': '/* SPDX-License-Identifier: MIT */\n#include "foo.h"\nint io;\n',
+  'foo.h': 'int foo;\n',
+};
+
+const srcversionOf = (...texts: readonly string[]): string =>
+  digestOf(texts.map((each) => normalise(bytesOf(each)))).slice(0, 23);
+
+const vendorSrcversion = srcversionOf(
+  vendor['main.c']!,
+  vendor['foo.h']!,
+  vendor['io.c']!,
+  vendor['foo.h']!,
+);
+
+const info = { license: 'GPL', version: '1.0', srcversion: vendorSrcversion };
+
+const context = (settings: string, headers: Files = {}): BuildContext => ({
+  release: '6.12.1',
+  config: parseConfig(settings),
+  unset: parseUnset(settings),
+  objectTree: treeOf({ 'include/generated/autoconf.h': '' }),
+  kernelTree: treeOf(headers),
+  generated: undefined,
+});
+
+/** Returns only these functions, as if a module had no others but the ones in every build. */
+const functionsOf = (...names: readonly string[]): DefinedFunctions => ({ names, unnamedBytes: 0 });
+
+const match = (files: Files, module = moduleOf('x/foo.ko', info, 2), build?: BuildContext) =>
+  matchSource(module, new OfferedSource(treeOf(files), build), functionsOf());
+
+test('matchSource() finds the source of a module consistent, with the note that this is not a proof', () => {
+  const found = match(vendor);
+  assert.equal(found.outcome, 'consistent');
+  assert.equal(found.srcversion.computed, vendorSrcversion);
+  assert.deepEqual(found.srcversion.files, ['main.c', 'foo.h', 'io.c', 'foo.h']);
+  assert.deepEqual(found.objects, [
+    { object: 'main.o', source: 'main.c' },
+    { object: 'io.o', source: 'io.c' },
+  ]);
+  assert.deepEqual(found.compilers, { inModule: 4, inMakefile: 4 });
+  assert.match(found.reasons.join('\n'), /consistent, but not a proof/);
+});
+
+test('matchSource() calls nothing different while the configuration leaves the objects open', () => {
+  const conditional = {
+    ...vendor,
+    Makefile: 'obj-m := foo.o\nfoo-y := main.o\nfoo-$(CONFIG_FOO_IO) += io.o\n',
+  };
+  assert.equal(match(conditional).outcome, 'undecided');
+  const withIo = match(conditional, undefined, context('CONFIG_FOO_IO=y\n'));
+  assert.equal(withIo.outcome, 'consistent');
+  const without = context('# CONFIG_FOO_IO is not set\n');
+  assert.equal(match(conditional, undefined, without).outcome, 'differs');
+  assert.equal(match(conditional, undefined, context('')).outcome, 'undecided');
+});
+
+test('matchSource() finds a single changed byte in any file that counts', () => {
+  for (const file of ['main.c', 'io.c', 'foo.h']) {
+    const changed = { ...vendor, [file]: vendor[file]!.replace(/;\n$/, ' ,\n') };
+    const found = match(changed);
+    assert.equal(found.outcome, 'differs', file);
+    assert.match(found.reasons.join('\n'), /srcversion of the offered source is/);
+  }
+});
+
+test('matchSource() does not mind comments and blanks, as modpost does not', () => {
+  const changed = { ...vendor, 'io.c': `/* new */\n\n${vendor['io.c']!}` };
+  assert.equal(match(changed).outcome, 'consistent');
+});
+
+test('matchSource() names a file that is too many and a version that is another', () => {
+  const files = { ...vendor, 'io.c': `${vendor['io.c']!}#include "new.h"\n`, 'new.h': 'int n;\n' };
+  const srcversion = srcversionOf(
+    vendor['main.c']!,
+    vendor['foo.h']!,
+    files['io.c'],
+    vendor['foo.h']!,
+  );
+  const module = moduleOf('foo.ko', { ...info, version: '0.9', srcversion }, 2);
+  const found = match(files, module);
+  assert.deepEqual([found.outcome, found.suspectFiles], ['differs', ['new.h']]);
+  assert.match(found.reasons.join('\n'), /of version "1\.0", the module of "0\.9"/);
+});
+
+test('matchSource() never calls a module consistent of which an object has no source', () => {
+  const files = {
+    ...vendor,
+    Makefile: 'obj-m := foo.o\nfoo-y := main.o io.o blob.o\n',
+    'blob.o_shipped': 'x',
+  };
+  const found = match(files, moduleOf('foo.ko', info, 3));
+  assert.equal(found.outcome, 'differs');
+  assert.deepEqual(found.suspectFiles, ['blob.o']);
+  assert.match(found.reasons[0]!, /"blob\.o" is linked in without source/);
+});
+
+test('matchSource() does not take a rule that copies an object for its source', () => {
+  const Makefile = 'obj-m := foo.o\nfoo-y := main.o io.o blob.o\n$(obj)/blob.o: $(src)/blob.bin\n';
+  assert.equal(
+    match({ ...vendor, Makefile, 'blob.bin': 'x' }, moduleOf('foo.ko', info, 3)).outcome,
+    'differs',
+  );
+});
+
+test('matchSource() sees objects that only the linker gets', () => {
+  const Makefile = `${vendor['Makefile']!}ldflags-y := $(src)/blob.o\n`;
+  const found = match({ ...vendor, Makefile });
+  assert.deepEqual([found.outcome, found.suspectFiles], ['differs', ['blob.o']]);
+});
+
+test('matchSource() counts the compilers in the module', () => {
+  const found = match(vendor, moduleOf('foo.ko', info, 3));
+  assert.equal(found.outcome, 'differs');
+  assert.match(found.reasons[0]!, /5 objects of the module are compiled/);
+});
+
+test('matchSource() is undecided without a srcversion, yet checks objects', () => {
+  const found = match(vendor, moduleOf('foo.ko', { license: 'GPL' }, 2));
+  assert.equal(found.outcome, 'undecided');
+  assert.match(found.reasons.join('\n'), /has no srcversion/);
+  const { 'io.c': _, ...less } = vendor;
+  assert.equal(match(less, moduleOf('foo.ko', { license: 'GPL' }, 2)).outcome, 'differs');
+});
+
+test('matchSource() is undecided when no makefile builds the module', () => {
+  const found = match(vendor, moduleOf('other.ko', info, 2));
+  assert.equal(found.outcome, 'undecided');
+  assert.match(found.reasons[0]!, /"other\.ko"/);
+});
+
+test('matchSource() preprocesses when the text alone is not enough', () => {
+  const files = {
+    ...vendor,
+    'main.c': '#ifdef CONFIG_FOO\n#include "foo.h"\n#endif\n#include "alt.h"\n',
+    'io.c': 'int io;\n',
+    'alt.h': '#if 0\n#include "foo.h"\n#endif\nint alt;\n',
+  };
+  const srcversion = srcversionOf(files['main.c'], files['alt.h'], files['io.c']);
+  const module = moduleOf('foo.ko', { ...info, srcversion }, 2);
+  const found = match(files, module, context(''));
+  assert.deepEqual([found.outcome, found.srcversion.method], ['consistent', 'preprocessor']);
+  const without = match(files, module);
+  assert.equal(without.outcome, 'undecided');
+  assert.match(without.reasons.join('\n'), /give its headers/);
+});
+
+test('matchSource() counts fewer headers where a build names objects without a directory', () => {
+  const srcversion = srcversionOf(vendor['main.c']!, vendor['io.c']!);
+  assert.equal(match(vendor, moduleOf('foo.ko', { ...info, srcversion }, 2)).outcome, 'consistent');
+});
+
+test('matchSource() names a generated file that is not there', () => {
+  const files = {
+    ...vendor,
+    Makefile: `${vendor['Makefile']!}$(obj)/table.h: $(obj)/mktable\n`,
+    'io.c': '#include "table.h"\n',
+  };
+  const module = moduleOf('foo.ko', { ...info, srcversion: 'F'.repeat(23) }, 2);
+  const found = match(files, module, context(''));
+  assert.deepEqual([found.outcome, found.suspectFiles], ['undecided', ['table.h']]);
+  assert.match(found.reasons[0]!, /"table\.h".*generated/);
+});
+
+test('matchSource() takes a generated file from where it was kept', () => {
+  const files = {
+    ...vendor,
+    Makefile: `${vendor['Makefile']!}$(obj)/table.h: mk\n`,
+    'io.c': '#include "table.h"\n',
+  };
+  const srcversion = srcversionOf(vendor['main.c']!, vendor['foo.h']!, files['io.c'], 'int t;');
+  const build = { ...context(''), generated: treeOf({ 'table.h': 'int t;' }) };
+  const found = match(files, moduleOf('foo.ko', { ...info, srcversion }, 2), build);
+  assert.equal(found.outcome, 'consistent');
+});
+
+test('matchSource() takes a _shipped file for what is made of it', () => {
+  const { 'io.c': io, ...rest } = vendor;
+  assert.equal(match({ ...rest, 'io.c_shipped': io! }).outcome, 'consistent');
+});
+
+test('matchSource() finds the directory whose source it is among several versions', () => {
+  const versions = Object.fromEntries(
+    Object.entries(vendor).flatMap(([path, text]) => [
+      [`foo-0.9/${path}`, path === 'io.c' ? 'int old;\n' : text],
+      [`foo-1.0/${path}`, text],
+    ]),
+  );
+  const found = match(versions);
+  assert.deepEqual([found.outcome, found.directory], ['consistent', 'foo-1.0']);
+});
+
+test('matchSource() compares licenses beside srcversion', () => {
+  const other = moduleOf('foo.ko', { ...info, license: 'Dual BSD/GPL' }, 2);
+  const found = match(vendor, other);
+  assert.equal(found.outcome, 'differs');
+  assert.match(found.license.contradictions[0]!, /is "GPL", that of the module "Dual BSD\/GPL"/);
+  const files = { ...vendor, 'io.c': vendor['io.c']!.replace('MIT', 'GPL-3.0-only') };
+  const relicensed = match(files);
+  assert.equal(relicensed.outcome, 'consistent', 'srcversion leaves comments out');
+  assert.deepEqual(relicensed.license.contradictions, [
+    '"io.c" is under "GPL-3.0-only", the module claims "GPL"',
+  ]);
+  assert.deepEqual(
+    [...relicensed.license.spdx],
+    [
+      ['GPL-2.0-only', 1],
+      ['GPL-3.0-only', 1],
+    ],
+  );
+});
+
+test('matchSource() shows where the source contains closed terms', () => {
+  const closed = {
+    ...vendor,
+    'io.c': `/* SPDX-License-Identifier: MIT\n * ACME: PROPRIETARY AND\n * CONFIDENTIAL */\n${vendor['io.c']}`,
+    LICENSE: 'You may not copy, nor reverse engineer it.\n',
+    'unused.c': '/* a trade secret */\n',
+  };
+  const found = match(closed);
+  assert.deepEqual(found.license.closedTerms, [
+    '"LICENSE" contains "may not copy, nor reverse engineer"',
+    '"io.c" contains "proprietary and confidential"',
+  ]);
+  assert.equal(found.outcome, 'consistent', 'words decide nothing');
+  assert.deepEqual(match(vendor).license.closedTerms, []);
+  const open = moduleOf('foo.ko', { ...info, license: 'Proprietary' }, 2);
+  assert.deepEqual(match(closed, open).license.closedTerms, [], 'it claims no GPL');
+});
+
+test('matchSource() is undecided when a command decides what is built', () => {
+  const files = {
+    ...vendor,
+    Makefile:
+      'obj-m := foo.o\nfoo-y := main.o io.o\nifeq ($(shell test -e x && echo y),y)\nfoo-y += x.o\nendif\n',
+    'io.c': 'int changed;\n',
+  };
+  const found = match(files);
+  assert.equal(found.outcome, 'undecided');
+  assert.match(found.reasons.join('\n'), /depends on the command "test -e x/);
+});
+
+test('matchSource() stops at headers that include each other', () => {
+  const files = { ...vendor, 'foo.h': '#include "bar.h"\n', 'bar.h': '#include "foo.h"\n' };
+  assert.equal(match(files).outcome, 'differs');
+  assert.equal(match(files, undefined, context('')).outcome, 'undecided');
+});
+
+test('matchSource() finds a module of a kernel by its place', () => {
+  const files = {
+    Kbuild: '',
+    'scripts/Makefile.build': '',
+    'kernel/Makefile': '',
+    'drivers/net/Makefile': 'obj-$(CONFIG_FOO) += foo/\n',
+    'drivers/net/foo/Makefile': 'obj-$(CONFIG_FOO) += foo.o\n',
+    'drivers/net/foo/foo.c': '#include "foo.h"\n#include <net/foo.h>\n',
+    'drivers/net/foo/foo.h': 'int foo;\n',
+    'include/net/foo.h': 'int net;\n',
+  };
+  const srcversion = srcversionOf(files['drivers/net/foo/foo.c'], files['drivers/net/foo/foo.h']);
+  const module = moduleOf(
+    '/lib/modules/6.12/kernel/drivers/net/foo/foo.ko.xz',
+    { ...info, srcversion },
+    1,
+  );
+  const found = match(files, module, context('CONFIG_FOO=m\nCONFIG_X86=y\n'));
+  assert.deepEqual([found.outcome, found.directory], ['consistent', 'drivers/net/foo']);
+  const unplaced = match(files, { ...module, file: 'foo.ko' }, context('CONFIG_FOO=m\n'));
+  assert.equal(unplaced.outcome, 'consistent');
+});
+
+test('placeOf() finds the place in the tree of modules', () => {
+  assert.deepEqual(placeOf('/lib/modules/6.1/kernel/fs/ext4/ext4.ko.zst'), {
+    place: 'fs/ext4/ext4',
+    name: 'ext4',
+  });
+  assert.deepEqual(placeOf('/tmp/a.b.ko'), { place: undefined, name: 'a.b' });
+});
+
+test('matchSource() refutes a borrowed srcversion by functions that the source does not have', () => {
+  const built = moduleOf('x/foo.ko', { ...info, vermagic: '6.12.1 SMP' }, 2);
+  const headers = {
+    'include/linux/kconfig.h': '',
+    'include/linux/x.h': '#define show(n) int n##_show(void)\nstatic inline int twice(int x);\n',
+  };
+  const files = {
+    ...vendor,
+    'main.c': `${vendor['main.c']!}int main_init(void) { return main_exit(1); }\nshow(state);\n`,
+  };
+  const srcversion = srcversionOf(
+    files['main.c'],
+    vendor['foo.h']!,
+    vendor['io.c']!,
+    vendor['foo.h']!,
+  );
+  const module = {
+    ...built,
+    modinfo: built.modinfo.map((each) =>
+      each.tag === 'srcversion' ? { ...each, value: srcversion } : each,
+    ),
+  };
+  const outcome = (names: readonly string[], build?: BuildContext, unnamedBytes = 0) => {
+    const offered = new OfferedSource(treeOf(files), build);
+    return matchSource(module, offered, { names, unnamedBytes });
+  };
+  const own = context('', headers);
+  assert.equal(outcome(['main_init', 'state_show', 'twice'], own).outcome, 'consistent');
+  const foreign = outcome(['main_init', 'secret_a', 'secret_b', 'secret_c'], own);
+  assert.equal(foreign.outcome, 'differs');
+  assert.match(foreign.reasons[0]!, /^3 of the 4 names .*"secret_a", "secret_b", "secret_c"$/);
+  assert.equal(outcome(['main_init', 'secret_a'], own).outcome, 'undecided');
+
+  // If the kernel's own headers are missing, functions that are not in the source may come from
+  // them.
+  const elsewhere = { ...context('', headers), release: '6.1.0' };
+  for (const build of [elsewhere, undefined]) {
+    assert.equal(outcome(['main_init', 'main_exit'], build).outcome, 'consistent');
+    const unknown = outcome(['main_init', 'secret_a', 'secret_b', 'secret_c'], build);
+    assert.equal(unknown.outcome, 'undecided');
+    assert.match(unknown.reasons[0]!, /headers of its kernel, "6\.12\.1", are missing.*"secret_a"/);
+  }
+
+  // Names that were removed cannot be compared, nor can names of a file that is gone.
+  const stripped = outcome(['main_init'], own, 120);
+  assert.equal(stripped.outcome, 'undecided');
+  assert.match(stripped.reasons[0]!, /^120 bytes of its code belong to no named function/);
+  assert.equal(matchSource(module, new OfferedSource(treeOf(files), own)).outcome, 'undecided');
+});
+
+test('matchSource() accepts compiled code in a module that does not claim the GPL', () => {
+  const Makefile = `${vendor['Makefile']!}ldflags-y := $(src)/blob.o\n`;
+  const claiming = (license: string) => moduleOf('foo.ko', { license }, 7);
+  const files = {
+    ...vendor,
+    Makefile,
+    'main.c': vendor['main.c']!.replace('"GPL"', '"Proprietary"'),
+  };
+  assert.equal(match(files, claiming('Proprietary')).outcome, 'undecided');
+  assert.equal(match({ ...vendor, Makefile }, claiming('GPL')).outcome, 'differs');
+});

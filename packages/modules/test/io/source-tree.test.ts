@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { openOffered } from '../../io/source/match-files.ts';
+import { sourceDirectory } from '../../io/source/source-directory.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'bulkhead-source-'));
+after(() => rmSync(directory, { recursive: true }));
+const root = join(directory, 'source');
+mkdirSync(join(root, 'sub'), { recursive: true });
+writeFileSync(join(root, 'sub/a.c'), 'int a;\n');
+writeFileSync(join(directory, 'secret'), 'secret');
+symlinkSync('sub', join(root, 'inner'));
+symlinkSync('../secret', join(root, 'outer.h'));
+symlinkSync('/etc', join(root, 'outer'));
+symlinkSync('loop', join(root, 'loop'));
+execFileSync('mkfifo', [join(root, 'pipe.h')]);
+writeFileSync(join(root, 'large.h'), '');
+truncateSync(join(root, 'large.h'), 64 * 1024 * 1024);
+
+const tree = sourceDirectory(root)!;
+
+test('sourceDirectory() lists files and directories, links by what they lead to', () => {
+  assert.deepEqual([...tree.list('')!].toSorted(), ['inner/', 'large.h', 'sub/']);
+  assert.deepEqual(tree.list('inner'), ['a.c']);
+  assert.equal(tree.list('none'), undefined);
+});
+
+test('sourceDirectory() reads below its root alone', () => {
+  assert.equal(new TextDecoder().decode(tree.read('inner/a.c')), 'int a;\n');
+  for (const path of ['outer.h', '../secret', 'outer/passwd', 'loop', 'sub', 'none']) {
+    assert.equal(tree.read(path), undefined, path);
+  }
+  assert.equal(tree.list('..'), undefined);
+  assert.equal(tree.list('outer'), undefined);
+});
+
+test('sourceDirectory() neither waits for a pipe nor reads what is too large', () => {
+  assert.equal(tree.read('pipe.h'), undefined);
+  assert.equal(tree.read('large.h'), undefined);
+});
+
+test('openOffered() fails with what it cannot read', () => {
+  const offered = openOffered(join(directory, 'none'));
+  assert.ok(!offered.ok && offered.error.action === 'read the source directory');
+});

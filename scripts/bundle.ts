@@ -1,0 +1,41 @@
+/** Bundles programs and libraries for packages, and writes their types. */
+import { execFileSync } from 'node:child_process';
+import { build } from 'esbuild';
+import { root, tool } from './steps.ts';
+
+/** Entries of the kernel-module library, by their place in a package: `library.ts` and the thread that reads files. */
+export const modulesEntries: Readonly<Record<string, string>> = {
+  'modules/library': 'packages/modules/library.ts',
+  'modules/io/scan/reader-thread': 'packages/modules/io/scan/reader-thread.ts',
+};
+
+/**
+ * Bundles entries into a directory, in which each is found under its name. Each has a file, and
+ * shares the rest in chunks, so that a program reads only the few files that it needs. Packages of
+ * npm stay outside: npm installs them, under their own licenses.
+ */
+export async function bundle(
+  entries: Readonly<Record<string, string>>,
+  directory: string,
+): Promise<void> {
+  await build({
+    absWorkingDir: root,
+    entryPoints: { ...entries },
+    outdir: directory,
+    // The chunks are as deep as src/sys/package-files.ts and packages/modules/script-file.ts, which say why.
+    chunkNames: 'chunks/[name]-[hash]',
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node26',
+    packages: 'external',
+    logLevel: 'warning',
+  });
+}
+
+/** Writes the types of the kernel-module library to `modules/library.d.ts` below a directory. */
+export function writeModulesTypes(directory: string): void {
+  const types = ['-p', `${root}tsconfig.build.json`, '--outDir', directory];
+  execFileSync(tool('tsc'), types, { stdio: 'inherit' });
+}

@@ -1,0 +1,242 @@
+/**
+ * Denies modules on a host: in /etc/modprobe.d for modprobe and udev, and on the kernel's command
+ * line for everything. All changes are planned first, then applied as a whole or not at all.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { failed, type Problem } from '../../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../../packages/base/result.ts';
+import { describeErrno, errnoOf } from '../../../../packages/base/io/errno.ts';
+import { readText } from '../../../../packages/base/io/read.ts';
+import {
+  blacklistedIn,
+  parameterOf,
+} from '../../../../packages/modules/core/modprobe/blacklist-parameter.ts';
+import {
+  changeDenied,
+  formatDenyFile,
+  readDenyFile,
+  type DenyFile,
+} from '../../../../packages/modules/core/modprobe/deny-file.ts';
+import { bootLoadersOf, type BootHost, type BootLoader } from './boot-loaders.ts';
+import { applyEdits, notRestored, readOwnFile, revertEdits, type FileEdit } from './edits.ts';
+
+export interface DenyOptions {
+  readonly boot?: boolean;
+  readonly undo?: boolean;
+  readonly dryRun?: boolean;
+}
+
+/** The result, or with `dryRun` the plan; the value of `--json`. */
+export interface DenyOutcome {
+  /** Names in the kernel's form. */
+  readonly modules: readonly string[];
+  readonly denied: boolean;
+  readonly dryRun: boolean;
+  readonly files: readonly {
+    readonly path: string;
+    readonly change: 'write' | 'remove';
+    readonly text: string | null;
+  }[];
+  readonly commands: readonly (readonly string[])[];
+  /**
+   * The parameter that the kernel's command line must have; null when nothing is denied any more.
+   */
+  readonly kernelParameter: string | null;
+  /** Titles of the boot loaders that carry it afterwards. */
+  readonly bootLoaders: readonly string[];
+  readonly loaded: readonly LoadedNow[];
+  /** Further remarks and tasks for people. */
+  readonly notes: readonly string[];
+}
+
+export interface LoadedNow {
+  readonly name: string;
+  readonly references: number;
+  readonly users: readonly string[];
+}
+
+const denyFile = 'etc/modprobe.d/bulkhead.conf';
+const at = ({ root }: BootHost, path: string) => join(root === '' ? '/' : root, path);
+
+interface DenyPlan {
+  readonly edits: readonly FileEdit[];
+  readonly commands: readonly (readonly string[])[];
+  readonly file: DenyFile;
+  readonly loaders: readonly BootLoader[];
+}
+
+/**
+ * Denies modules, or with `dryRun` only reports it. Changes nothing if it fails. Names are in the
+ * kernel's form.
+ */
+export function denyModules(
+  names: readonly string[],
+  options: DenyOptions,
+  host: BootHost,
+): Result<DenyOutcome, Problem> {
+  const plan = planFor(names, options, host);
+  if (!plan.ok) return plan;
+  const done = options.dryRun === true ? ok(undefined) : carryOut(plan.value, host);
+  if (!done.ok) return done;
+  return ok(outcomeOf(names, plan.value, options, host));
+}
+
+function planFor(
+  names: readonly string[],
+  options: DenyOptions,
+  host: BootHost,
+): Result<DenyPlan, Problem> {
+  const path = at(host, denyFile);
+  const text = readOwnFile(path);
+  if (!text.ok) return text;
+  const read = readDenyFile(text.value ?? '');
+  if (!read.ok) return failed({ ...read.error, action: 'use', object: path });
+  const loaders = options.boot === true || read.value.boot.length > 0 ? bootLoadersOf(host) : [];
+  const others = loaders.flatMap((each) => each.others(host, read.value.boot));
+  const onBoot = loaders.length === 0 ? [] : names.filter((each) => !others.includes(each));
+  const file = changeDenied(read.value, names, options, onBoot);
+  const boot = planBoot(loaders, host, read.value.boot, file.boot);
+  if (!boot.ok) return boot;
+  // A file of ours that has become empty is removed; if there is none, there is nothing to undo.
+  const after = formatDenyFile(file) || undefined;
+  const own = after === text.value ? [] : [{ path, before: text.value, after }];
+  return ok({
+    edits: [...own, ...boot.value.edits],
+    commands: boot.value.commands,
+    file,
+    loaders,
+  });
+}
+
+function planBoot(
+  loaders: readonly BootLoader[],
+  host: BootHost,
+  was: readonly string[],
+  now: readonly string[],
+): Result<Pick<DenyPlan, 'edits' | 'commands'>, Problem> {
+  const edits: FileEdit[] = [];
+  const commands: (readonly string[])[] = [];
+  for (const each of loaders) {
+    const plan = each.plan(host, was, now);
+    if (!plan.ok) return plan;
+    edits.push(...plan.value.edits);
+    commands.push(...plan.value.commands);
+  }
+  return ok({ edits, commands });
+}
+
+function carryOut({ edits, commands }: DenyPlan, host: BootHost): Result<void, Problem> {
+  const written = applyEdits(edits);
+  if (!written.ok) return written;
+  for (const [index, each] of commands.entries()) {
+    const done = host.call(each);
+    if (done.ok) continue;
+    const ran = commands.slice(0, index).map((before) => `"${before.join(' ')}"`);
+    const earlier = ran.length === 0 ? '' : `, but these had already run: ${ran.join(', ')}`;
+    const hints = [`the files were restored${earlier}`, ...notRestored(revertEdits(edits))];
+    return fail({ ...done.error, hint: hints.join('; ') });
+  }
+  return ok(undefined);
+}
+
+function outcomeOf(
+  names: readonly string[],
+  { edits, commands, file, loaders }: DenyPlan,
+  options: DenyOptions,
+  host: BootHost,
+): DenyOutcome {
+  const loaded = loadedNow(names, readText(at(host, 'proc/modules')) ?? '');
+  const running = blacklistedIn(readText(at(host, 'proc/cmdline')) ?? '');
+  const blocksAtBoot =
+    options.undo !== true &&
+    (options.boot === true || names.every((each) => file.boot.includes(each)));
+  const undone = options.undo === true ? names : [];
+  // Names that are denied only to modprobe are not on the command line that the boot loader gets.
+  const asked = blocksAtBoot && loaders.length > 0 ? [...file.boot, ...names] : file.names;
+  const wanted = [...running.filter((each) => !undone.includes(each)), ...asked];
+  return {
+    modules: names,
+    denied: options.undo !== true,
+    dryRun: options.dryRun === true,
+    files: edits.map(({ path, after }) => ({
+      path,
+      change: after === undefined ? 'remove' : 'write',
+      text: after ?? null,
+    })),
+    commands,
+    kernelParameter: wanted.length === 0 ? null : parameterOf(wanted),
+    bootLoaders: blocksAtBoot ? loaders.map(({ title }) => title) : [],
+    loaded,
+    notes: notesOf(options, loaders, edits, host),
+  };
+}
+
+/**
+ * Parses lines of /proc/modules: `nf_tables 385024 3 nft_compat,nft_chain_nat, Live
+ * 0x0000000000000000`.
+ */
+function loadedNow(names: readonly string[], text: string): readonly LoadedNow[] {
+  const rows = text.split('\n').map((each) => each.split(' '));
+  return rows
+    .filter(([name = '']) => names.includes(name))
+    .map(([name = '', , references = '0', users = '-']) => ({
+      name,
+      references: Number(references) || 0,
+      users: users.split(',').filter((each) => each !== '' && each !== '-'),
+    }));
+}
+
+function notesOf(
+  { boot, undo }: DenyOptions,
+  loaders: readonly BootLoader[],
+  edits: readonly FileEdit[],
+  host: BootHost,
+): readonly string[] {
+  const notes: string[] = [];
+  if (boot === true && loaders.length === 0) {
+    const action = undo === true ? 'remove the name from' : 'add the parameter to';
+    notes.push(
+      'No supported boot loader was found (GRUB with update-grub, grubby, systemd-boot with ' +
+        `kernel-install): ${action} the kernel command line by hand`,
+    );
+  }
+  const initrd = initrdCommand(host);
+  if (edits.length > 0 && initrd !== undefined)
+    notes.push(`The initrd has a copy of modprobe.d; to update it, run: ${initrd}`);
+  return notes;
+}
+
+const initrdPrograms = [
+  ['usr/sbin/update-initramfs', 'update-initramfs -u -k all'],
+  ['usr/bin/dracut', 'dracut --regenerate-all --force'],
+  ['usr/sbin/dracut', 'dracut --regenerate-all --force'],
+  ['usr/bin/mkinitcpio', 'mkinitcpio -P'],
+] as const;
+
+const initrdCommand = (host: BootHost) =>
+  initrdPrograms.find(([program]) => existsSync(at(host, program)))?.[1];
+
+/** This host. A program that takes longer than ten minutes is hanging. */
+export const thisHost: BootHost = {
+  root: '',
+  call(command) {
+    const [program = '', ...args] = command;
+    const { status, stdout, stderr, error } = spawnSync(program, args, {
+      encoding: 'utf8',
+      timeout: 600_000,
+      maxBuffer: 16 * 1024 * 1024,
+      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    if (error !== undefined) {
+      const errno = errnoOf(error);
+      return failed({ action: 'run', object: program, reason: describeErrno(errno) });
+    }
+    if (status === 0) return ok(stdout);
+    const [line = ''] = stderr.trim().split('\n').slice(-1);
+    const end = status === null ? 'was killed' : `failed with status ${status}`;
+    return failed({ action: 'run', object: command.join(' '), reason: `it ${end}: ${line}` });
+  },
+};

@@ -1,0 +1,67 @@
+/**
+ * The agent's part for the gate. It logs refusals as they happen. It alerts the administrator to
+ * refusals, and to a gate that is no longer in the mode it was set to.
+ */
+import type { Log } from '../../../agent/log.ts';
+import type { Alarm, AgentPart } from '../../../agent/part.ts';
+import { StateCheck } from '../../../host/state-check.ts';
+import { formatProblem } from '../../../../packages/base/problem.ts';
+import type { Paths } from '../../../host/paths.ts';
+import { count } from '../../../../packages/base/list.ts';
+import type { GateMode } from '../../core/gate/gate-event.ts';
+import { refusalText } from '../../core/gate/refusal-text.ts';
+import { GateLists } from './gate-lists.ts';
+import { gateMode } from './kernel-gate.ts';
+import { gatePrograms, takeRefusals, type Refusal } from './refusals.ts';
+
+export function gatePart(paths: Paths, log: Log): AgentPart {
+  let reported: string | undefined;
+  const alarms: Alarm[] = [];
+  const state = new StateCheck(() => stateAlarm(new GateLists(paths).mode(), gateMode(paths)));
+  let refused = 0;
+  return {
+    protection() {
+      const now = gateMode(paths);
+      const isUnread = now === 'off' && gatePrograms(paths).areInForce();
+      return { name: 'modules-gate', state: isUnread ? 'unknown' : now, refused };
+    },
+    afterTick() {
+      const taken = takeRefusals(paths);
+      const refusals = taken.ok ? taken.value : [];
+      refused += refusals.length;
+      for (const each of refusals) log.warn(refusalText(each));
+      alarms.push(...refusedAlarm(refusals), ...state.take());
+      const problem = taken.ok ? undefined : formatProblem(taken.error);
+      if (problem !== undefined && problem !== reported) log.error(problem);
+      reported = problem;
+    },
+    takeAlarms: () => alarms.splice(0),
+  };
+}
+
+/** Returns an alarm if the kernel's mode is weaker than the chosen one. */
+export function stateAlarm(wanted: GateMode, now: GateMode): Alarm | undefined {
+  if (wanted === 'off' || now === wanted || now === 'on') return undefined;
+  return {
+    about: 'modules gate',
+    title: `the gate for kernel modules is "${now}", not "${wanted}"`,
+    text: `The gate for kernel modules was switched to "${wanted}" and is "${now}" now: somebody has removed its programs, or it could not be restored at the last boot. Every module ${now === 'off' ? 'loads' : 'loads, and is only reported'}. See bulkhead modules gate status; bulkhead modules gate restore switches it on again.`,
+  };
+}
+
+/**
+ * Returns an alarm for modules that were really refused; a gate that only watches lets them load.
+ */
+export function refusedAlarm(refusals: readonly Refusal[]): readonly Alarm[] {
+  const refused = refusals.filter(({ loaded }) => !loaded);
+  const last = refused.at(-1);
+  if (last === undefined) return [];
+  return [
+    {
+      about: 'modules gate refused',
+      title: `the gate refused a kernel module: ${last.from === 'memory' ? 'from memory' : last.name}`,
+      text: `${count(refused.length, 'module was', 'modules were')} refused by the gate for kernel modules. The last one: ${refusalText(last)}. If it should load, see bulkhead modules gate why; if nobody knows of it, somebody tries to load code into the kernel as root.`,
+      count: refused.length,
+    },
+  ];
+}

@@ -1,0 +1,508 @@
+/** `bulkhead modules` as it is used: over a small kernel of our own, and over files that are hostile. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import type { ScanReport } from '../../packages/modules/core/reports/report.ts';
+import {
+  makeIdentity,
+  noOpenssl,
+  signDetached,
+} from '../../packages/modules/test/io/certificates.ts';
+import {
+  appendSignature,
+  buildModule,
+  sampleModinfo,
+  sampleVermagic,
+  type ModuleSpec,
+} from '../../packages/modules/test/core/elf-builder.ts';
+
+const bulkhead = new URL('../../bulkhead', import.meta.url).pathname;
+const root = mkdtempSync(join(tmpdir(), 'bulkhead-modules-'));
+after(() => rmSync(root, { recursive: true, force: true }));
+
+const release = '6.12.118';
+const kernel = join(root, 'kernel');
+const tree = join(kernel, 'lib/modules', release);
+
+function put(path: string, content: string | Uint8Array): string {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, content);
+  return path;
+}
+
+const line = (name: string, kind: string, by = 'vmlinux') =>
+  `0x00000001\t${name}\t${by}\t${kind}\t\n`;
+put(
+  join(kernel, `usr/src/linux-headers-${release}/Module.symvers`),
+  `0x00000001\tmodule_layout\tvmlinux\tEXPORT_SYMBOL\t\n${line('printk', 'EXPORT_SYMBOL')}${line('rcu', 'EXPORT_SYMBOL_GPL')}`,
+);
+put(join(kernel, `usr/src/linux-headers-${release}/include/config/kernel.release`), `${release}\n`);
+put(
+  join(kernel, `boot/config-${release}`),
+  'CONFIG_MODVERSIONS=y\nCONFIG_MODULE_SIG=y\nCONFIG_MODULE_FORCE_LOAD=y\n',
+);
+
+const crc = 1;
+const module = (name: string, spec: ModuleSpec = {}) =>
+  buildModule({ name, layoutCrc: crc, imports: [{ name: 'printk', crc }], ...spec });
+const licensed = (name: string, license: string) => ({
+  modinfo: [`license=${license}`, ...sampleModinfo(name).slice(1)],
+});
+
+const outOfTree = (name: string) =>
+  sampleModinfo(name).filter((each) => !each.startsWith('intree='));
+
+put(
+  join(tree, 'kernel/lib.ko'),
+  module('lib', { exports: [{ name: 'lib_do', gplOnly: true, crc }] }),
+);
+put(
+  join(tree, 'kernel/user.ko.gz'),
+  gzipSync(
+    module('user', {
+      imports: [
+        { name: 'lib_do', crc },
+        { name: 'rcu', crc },
+      ],
+    }),
+  ),
+);
+
+function run(...words: string[]) {
+  const { stdout, stderr, status } = spawnSync(bulkhead, ['modules', ...words], {
+    encoding: 'utf8',
+    env: { PATH: process.env['PATH'] ?? '', HOME: root, XDG_CACHE_HOME: join(root, 'cache') },
+    maxBuffer: 64 * 2 ** 20,
+  });
+  assert.doesNotMatch(stderr, /^\s+at /m, stderr);
+  return { stdout, stderr, status };
+}
+
+const onKernel = ['--kernel', kernel, '--no-cache'];
+const scan = (...words: string[]) => run('scan', ...onKernel, ...words);
+const reportOf = (stdout: string) => JSON.parse(stdout) as ScanReport;
+
+describe('bulkhead modules scan', () => {
+  test('scan judges a tree for its own kernel if none is named, with a note', () => {
+    const { stdout, stderr } = run('scan', '--no-cache', '--json', kernel);
+    assert.match(stderr, /are for Linux 6\.12\.118 and judged for it/);
+    const report = JSON.parse(stdout) as ScanReport;
+    assert.equal(report.kernel.release, release);
+    assert.deepEqual(
+      report.modules.map((each) => [each.name, each.loader.result]),
+      [
+        ['lib', 'load'],
+        ['user', 'load'],
+      ],
+    );
+    const one = run('scan', '--no-cache', '--json', join(tree, 'kernel/lib.ko'));
+    assert.doesNotMatch(one.stderr, /judged for it/);
+  });
+
+  test('judges every module of a kernel', () => {
+    const { stdout, status } = scan('--json');
+    const report = reportOf(stdout);
+    assert.equal(status, 0);
+    assert.equal(report.kernel.release, release);
+    const user = report.modules.find((each) => each.name === 'user');
+    assert.ok(user !== undefined && user.file.endsWith('user.ko.gz'));
+    assert.deepEqual(user.gplOnly, ['lib_do', 'rcu']);
+    assert.equal(user.loader.result, 'load');
+    assert.equal(user.loader.errno, null);
+    assert.equal(user.loader.taints, 'E');
+    assert.equal(user.license, 'GPL');
+    assert.equal(user.trustLevel, 'unsupported');
+    assert.equal(user.accepted, null);
+  });
+
+  test('needs the rest of the tree when one file is named', () => {
+    const [only] = reportOf(scan('--json', join(tree, 'kernel/user.ko.gz')).stdout).modules;
+    assert.equal(only?.loader.result, 'load');
+  });
+
+  test('prints first the module that lies, and why', () => {
+    const liar = put(
+      join(root, 'liar/liar.ko'),
+      module('liar', licensed('liar', 'GPL\0Proprietary')),
+    );
+    const { stdout, status } = scan(liar);
+    assert.equal(status, 3);
+    assert.match(stdout, /^contradicted: 1 module\n/);
+    assert.match(stdout, /liar +GPL +loads, taints E/);
+    assert.match(stdout, /^GPL-ONLY: number of symbols/m);
+    assert.equal(run('explain', ...onKernel, liar).status, 3);
+    assert.equal(scan('--format', 'sarif', liar).status, 3);
+    assert.equal(scan(liar, join(root, 'no-such.ko')).status, 3, 'what was found comes first');
+  });
+
+  test('leaves open what a keyring decides', { skip: noOpenssl }, () => {
+    const stranger = makeIdentity('/CN=Machine owner', 'ec');
+    const elf = module('owned', { modinfo: outOfTree('owned') });
+    const file = put(
+      join(root, 'owned/owned.ko'),
+      appendSignature(elf, signDetached(elf, stranger)),
+    );
+    const [report] = reportOf(scan('--json', file).stdout).modules;
+    assert.equal(report?.signature, 'unknown key');
+    assert.equal(report.loader.taints, 'O');
+    assert.equal(report.loader.taintsUnlessTrusted, 'E');
+    assert.equal(report.loader.kernelTaint, 1 << 12);
+    assert.equal(report.loader.kernelTaintUnlessTrusted, 1 << 13);
+    const { stdout } = scan(file);
+    assert.match(stdout, /loads, taints O, E\? /);
+    assert.match(stdout, /^E\?: taints the kernel E unless a keyring/m);
+    const words = run('explain', ...onKernel, file).stdout.replaceAll(/\s+/g, ' ');
+    assert.match(
+      words,
+      /is then tainted: O: .*? and unless one of its keyrings .*: E: an unsigned module/,
+    );
+    const predicted = run('predict', ...onKernel, file).stdout.replaceAll(/\s+/g, ' ');
+    assert.match(predicted, /taints O, and E unless a keyring/);
+    assert.match(predicted, /kernel log: owned: loading out-of-tree module/);
+    assert.match(
+      predicted,
+      /kernel log, unless a keyring [^:]*: owned: module verification failed/,
+    );
+  });
+
+  test('scan exits with 4 when a module is undecided', { skip: noOpenssl }, () => {
+    const stranger = makeIdentity('/CN=Somebody', 'ec');
+    const elf = module('some');
+    const file = put(join(root, 'some/some.ko'), appendSignature(elf, signDetached(elf, stranger)));
+    // No image, no keys: it may be signed as well as can be.
+    const { stdout, status } = scan('--require', 'signed', '--json', file);
+    assert.equal(status, 4);
+    const { modules, counts } = reportOf(stdout);
+    assert.equal(modules[0]?.accepted, null);
+    assert.match(modules[0].undecidedReason ?? '', /keys that its kernel trusts are not known/);
+    assert.equal(counts.undecided, 1);
+    assert.equal(scan('--require', 'reproduced', file).status, 3, 'no key would make it that');
+    const unsigned = join(tree, 'kernel/lib.ko');
+    assert.equal(scan('--require', 'signed', file, unsigned).status, 3, 'one that is below');
+  });
+
+  test('scan exits with 3 when a requirement is not met', () => {
+    const file = join(tree, 'kernel/lib.ko');
+    assert.equal(scan('--require', 'unsupported', file).status, 0);
+    assert.equal(scan('--require', 'signed', file).status, 3);
+    for (const wrong of [
+      ['scan', '--require', 'sound'],
+      ['scan', '--format', 'yaml'],
+      ['explain', '--require', 'sound'],
+    ]) {
+      const { status, stderr } = run(...wrong, ...onKernel, file);
+      assert.equal(status, 2, wrong.join(' '));
+      assert.match(stderr, /Allowed choices are /);
+    }
+    assert.match(scan('--require', 'signed', file).stdout, /^1 below the required trust level/m);
+    const policy = put(
+      join(root, 'policy.xml'),
+      '<bulkhead version="1"><modules><deny name="lib" reason="old"/></modules></bulkhead>\n',
+    );
+    const denied = scan('--json', '-p', policy, file);
+    assert.equal(denied.status, 3);
+    assert.equal(reportOf(denied.stdout).modules[0]?.deniedReason, 'old');
+  });
+
+  test('writes every format', () => {
+    const formats = {
+      csv: /^file,/,
+      sarif: /"2\.1\.0"/,
+      spdx: /SPDX-2\.3/,
+      cyclonedx: /"CycloneDX"/,
+    };
+    for (const [format, pattern] of Object.entries(formats)) {
+      const { stdout, status } = scan('--format', format);
+      assert.equal(status, 0, format);
+      assert.match(stdout, pattern);
+      if (format !== 'csv') assert.ok(JSON.parse(stdout));
+    }
+  });
+
+  test('scan reads the rest when files are broken, and prints the problem of each', () => {
+    const directory = join(root, 'broken');
+    const good = module('good');
+    put(join(directory, 'good.ko'), good);
+    put(join(directory, 'text.ko'), 'no module at all');
+    put(join(directory, 'cut.ko'), good.subarray(0, 200));
+    put(join(directory, 'empty.ko'), '');
+    put(join(directory, 'cut.ko.gz'), gzipSync(good).subarray(0, 60));
+    const huge = Uint8Array.from(good);
+    // The size of the second section, 4 GiB: e_shoff, a header of 64 bytes, sh_size at 32.
+    const view = new DataView(huge.buffer);
+    view.setBigUint64(Number(view.getBigUint64(40, true)) + 64 + 32, 2n ** 32n, true);
+    put(join(directory, 'huge.ko'), huge);
+    put(join(directory, 'bomb.ko.gz'), gzipSync(Buffer.alloc(600 * 2 ** 20), { level: 9 }));
+    put(join(directory, 'sparse.ko'), '');
+    truncateSync(join(directory, 'sparse.ko'), 2 ** 40);
+    symlinkSync('..', join(directory, 'loop'));
+    const elf = put(join(directory, 'object.ko'), good);
+    writeFileSync(elf, buildModule({ structBytes: 0, modinfo: false }));
+    const { stdout, stderr, status } = scan('--json', directory);
+    assert.equal(status, 1);
+    const { modules, problems } = reportOf(stdout);
+    assert.deepEqual(
+      modules.map((each) => each.name),
+      ['good'],
+    );
+    const names = problems.map((each) => each.file.slice(directory.length + 1)).sort();
+    assert.deepEqual(names, [
+      'bomb.ko.gz',
+      'cut.ko',
+      'cut.ko.gz',
+      'empty.ko',
+      'huge.ko',
+      'object.ko',
+      'sparse.ko',
+      'text.ko',
+    ]);
+    for (const name of names) assert.match(stderr, new RegExp(`${name}: .+`));
+  });
+
+  test('scan refuses a module of another architecture', () => {
+    const other = put(join(root, 'arm/arm.ko'), module('arm', { machine: 183 }));
+    const [report] = reportOf(scan('--json', other).stdout).modules;
+    assert.equal(report?.machine, 'arm64');
+    assert.equal(report.loader.errnoName, 'ENOEXEC');
+    assert.equal(report.loader.errno, 8);
+  });
+
+  test(
+    'reports what it may not read',
+    { skip: process.getuid?.() === 0 && 'root reads all' },
+    () => {
+      const file = put(join(root, 'closed/closed.ko'), module('closed'));
+      chmodSync(file, 0);
+      assert.match(scan(file).stderr, /closed\.ko: .*permission denied/);
+    },
+  );
+
+  test('remembers what it has read, and reads what has changed', () => {
+    const directory = join(root, 'cached');
+    for (let index = 0; index < 40; index++) {
+      put(join(directory, `m${index}.ko`), module(`m${index}`));
+    }
+    const cached = () => reportOf(run('scan', '--kernel', kernel, '--json', directory).stdout);
+    const first = cached();
+    assert.equal(first.modules.length, 40);
+    assert.deepEqual(cached(), first);
+    put(join(directory, 'm7.ko'), module('m7', licensed('m7', 'Proprietary')));
+    const changed = cached().modules.find((each) => each.name === 'm7');
+    assert.equal(changed?.license, 'Proprietary');
+  });
+
+  test('scan prints what is missing when there is no kernel', () => {
+    const { stderr, status } = run('scan', '--kernel', join(root, 'liar'));
+    assert.equal(status, 1);
+    assert.match(stderr, /Cannot find a kernel/);
+  });
+});
+
+describe('bulkhead modules predict', () => {
+  test('carries what one load leaves behind to the next', () => {
+    const closed = put(join(root, 'p/closed.ko'), module('closed', licensed('closed', 'MIT')));
+    const bad = put(
+      join(root, 'p/bad.ko'),
+      module('bad', { imports: [{ name: 'rcu', crc }], ...licensed('bad', 'MIT') }),
+    );
+    const { stdout, status } = run('predict', ...onKernel, '--json', closed, bad);
+    assert.equal(status, 3);
+    const { modules } = JSON.parse(stdout) as {
+      modules: ScanReport['modules'];
+    };
+    assert.equal(modules[0]?.loader.taints, 'PE');
+    assert.equal(modules[1]?.license, 'MIT');
+    assert.deepEqual(modules[1].gplOnly, ['rcu']);
+    assert.equal(modules[1].trustLevel, 'unsupported');
+    assert.ok(modules[1].evidence.some((each) => each.check === 'gpl-only-without-gpl'));
+    assert.match(modules[0].loader.messages.join('\n'), /module license 'MIT' taints kernel/);
+    assert.equal(modules[1]?.loader.errnoName, 'ENOENT');
+    assert.deepEqual(modules[1].loader.messages, ['bad: Unknown symbol rcu (err -2)']);
+  });
+
+  test('follows the command line that it is given', () => {
+    const file = join(tree, 'kernel/lib.ko');
+    const { stdout } = run('predict', ...onKernel, '--cmdline', 'module_blacklist=lib', file);
+    assert.match(stdout, /refused with EPERM/);
+    assert.match(stdout, /kernel log: Module lib is blacklisted/);
+  });
+});
+
+test('bulkhead modules explain prints what a module uses, and what uses it', () => {
+  const { stdout, status } = run('explain', ...onKernel, 'lib');
+  assert.equal(status, 0);
+  assert.match(stdout, /used by user \(1\)/);
+  assert.match(run('explain', ...onKernel, 'usr').stderr, /did you mean "user"/);
+});
+
+test('bulkhead modules upgrade prints what would no longer load, and why', () => {
+  const next = join(root, 'next');
+  const newer = '6.13.0';
+  put(
+    join(next, `usr/src/linux-headers-${newer}/Module.symvers`),
+    `0x00000001\tmodule_layout\tvmlinux\tEXPORT_SYMBOL\t\n0x00000002\tprintk\tvmlinux\tEXPORT_SYMBOL\t\n`,
+  );
+  put(join(next, `usr/src/linux-headers-${newer}/include/config/kernel.release`), `${newer}\n`);
+  put(join(next, `boot/config-${newer}`), 'CONFIG_MODVERSIONS=y\n');
+  put(
+    join(next, `lib/modules/${newer}/kernel/other.ko`),
+    module('other', {
+      modinfo: [
+        ...sampleModinfo('other').slice(0, 4),
+        `vermagic=${sampleVermagic.replace(release, newer)}`,
+      ],
+    }),
+  );
+  const { stdout, status } = run('upgrade', ...onKernel, '--to', next, '--json');
+  assert.equal(status, 3, stdout);
+  const { noLongerLoad } = JSON.parse(stdout) as {
+    noLongerLoad: { file: string; reasons: { cause: string }[] }[];
+  };
+  const lib = noLongerLoad.find((each) => each.file.endsWith('lib.ko'));
+  assert.deepEqual(
+    lib?.reasons.map((each) => each.cause),
+    ['CRC'],
+  );
+});
+
+test('bulkhead modules upgrade lists what a rebuild must change', () => {
+  const next = join(root, 'next-major');
+  const newer = '7.3.4';
+  const headers = join(next, `usr/src/linux-headers-${newer}`);
+  const rows = [
+    'module_layout\tvmlinux\tEXPORT_SYMBOL\t',
+    'kept\tvmlinux\tEXPORT_SYMBOL\t',
+    'closed\tvmlinux\tEXPORT_SYMBOL_GPL\t',
+    'moved\tvmlinux\tEXPORT_SYMBOL\tNEW_NS',
+    'of_module\tdrivers/other\tEXPORT_SYMBOL\t',
+  ];
+  put(join(headers, 'Module.symvers'), rows.map((each) => `0x00000002\t${each}\n`).join(''));
+  put(join(headers, 'include/config/kernel.release'), `${newer}\n`);
+  put(join(next, `boot/config-${newer}`), 'CONFIG_MODVERSIONS=y\n');
+  const names = ['kept', 'closed', 'moved', 'of_module', 'gone'];
+  const now = join(root, 'now');
+  put(
+    join(now, `usr/src/linux-headers-${release}/Module.symvers`),
+    ['module_layout', ...names].map((each) => line(each, 'EXPORT_SYMBOL')).join(''),
+  );
+  put(join(now, `usr/src/linux-headers-${release}/include/config/kernel.release`), `${release}\n`);
+  put(join(now, `boot/config-${release}`), 'CONFIG_MODVERSIONS=y\n');
+  put(join(now, `lib/modules/${release}/kernel/x.ko`), module('x', { imports: [] }));
+  const imports = [...names.map((name) => ({ name, crc })), { name: 'optional', weak: true }];
+  const closed = put(
+    join(root, 'dkms/closed.ko'),
+    module('closed', { imports, ...licensed('closed', 'Proprietary') }),
+  );
+  const open = put(join(root, 'dkms/open.ko'), module('open', { imports: imports.slice(0, 2) }));
+  const upgrade = (...words: string[]) =>
+    run('upgrade', closed, open, '--kernel', now, '--no-cache', '--to', next, ...words);
+  const { stdout, status } = upgrade('--json');
+  assert.equal(status, 3, stdout);
+  const { noLongerLoad } = JSON.parse(stdout) as {
+    noLongerLoad: { file: string; rebuild: object }[];
+  };
+  assert.deepEqual(Object.fromEntries(noLongerLoad.map(({ file, rebuild }) => [file, rebuild])), {
+    [closed]: {
+      removed: ['gone'],
+      gplOnly: ['closed'],
+      namespaces: [{ symbol: 'moved', namespace: 'NEW_NS' }],
+      unknown: [],
+    },
+    [open]: { removed: [], gplOnly: [], namespaces: [], unknown: [] },
+  });
+  const text = upgrade().stdout.replaceAll(/\s+/g, ' ');
+  assert.match(text, /Rebuild: no longer exported: gone;/);
+  assert.match(text, /Rebuild: now GPL-only, which its license does not allow: closed /);
+  assert.match(text, /\(MODULE_IMPORT_NS\): moved \(NEW_NS\)/);
+  assert.match(text, /Rebuild: all symbols that it imports are available to it/);
+  assert.match(text, /; 1 of them use symbols that are gone or closed there, even when rebuilt/);
+
+  // The kernel's own exports do not show what its modules export.
+  put(
+    join(headers, 'Module.symvers'),
+    rows
+      .slice(0, -1)
+      .map((each) => `0x00000002\t${each}\n`)
+      .join(''),
+  );
+  const less = JSON.parse(upgrade('--json').stdout) as {
+    noLongerLoad: { rebuild: { removed: string[]; unknown: string[] } }[];
+  };
+  assert.deepEqual(less.noLongerLoad[0]?.rebuild.removed, []);
+  assert.deepEqual(less.noLongerLoad[0]?.rebuild.unknown, ['of_module', 'gone']);
+});
+
+test('bulkhead modules upgrade fails when the file cannot be read', () => {
+  const { stdout, stderr, status } = run(
+    'upgrade',
+    join(root, 'no.ko'),
+    ...onKernel,
+    '--to',
+    kernel,
+  );
+  assert.equal(status, 1);
+  assert.match(stderr, /no\.ko/);
+  assert.doesNotMatch(stdout, /brings every module/);
+});
+
+test('bulkhead modules upgrade takes files for modules, and only directories for kernels', () => {
+  const file = join(tree, 'kernel/lib.ko');
+  const { stdout, status } = run('upgrade', ...onKernel, '--to', kernel, file);
+  assert.equal(status, 0, stdout);
+  assert.match(stdout, /^Of 1 module, 0 would no longer load/);
+  for (const directories of [[file], [kernel, '--to', file]]) {
+    const refused = run('upgrade', ...onKernel, '--to', ...directories);
+    assert.equal(refused.status, 1, refused.stdout);
+    assert.match(refused.stderr, /Cannot read a kernel from ".*lib\.ko": it is not a directory/);
+  }
+});
+
+test('bulkhead modules scan prints whose settings a verdict rests on, and long texts once', () => {
+  const license = `GPL ${'x'.repeat(2 ** 20)}`;
+  const long = put(join(root, 'long/long.ko'), module('long', licensed('long', license)));
+  assert.match(
+    scan(long).stdout,
+    /judged with an empty command line, since it does not run here$/m,
+  );
+  assert.match(scan('--cmdline', 'quiet', long).stdout, /judged with the command line "quiet"$/m);
+  for (const format of ['csv', 'json', 'cyclonedx', 'spdx']) {
+    const { stdout } = scan('--format', format, long);
+    assert.ok(stdout.includes('xxx'), format);
+    assert.ok(stdout.length < 64 * 1024, `${format}: ${stdout.length} characters`);
+  }
+});
+
+test('bulkhead modules upgrade prints when the new kernel has every module itself', () => {
+  const { stdout, status } = run('upgrade', ...onKernel, '--to', kernel);
+  assert.equal(status, 0);
+  assert.equal(stdout, `Linux ${release} itself has every module of this kernel\n`);
+});
+
+test(
+  'bulkhead modules scan prints one line when a kernel has no modules',
+  { skip: existsSync('/proc/modules') ? 'this kernel has loadable modules' : false },
+  () => {
+    for (const words of [['scan'], ['scan', '--running']]) {
+      const { stdout, stderr, status } = run(...words);
+      assert.equal(status, 1);
+      assert.equal(stdout, '');
+      assert.match(
+        stderr,
+        /^bulkhead: This kernel has no loadable modules \(CONFIG_MODULES\).*\n$/,
+      );
+    }
+  },
+);

@@ -1,0 +1,16 @@
+/** The demo's name, and the paths of its parts. */
+import { join, resolve } from 'node:path';
+import { pathsOf } from '../../src/host/paths.ts';
+
+const project = resolve(import.meta.dirname, '../..');
+
+/**
+ * The paths of a separate instance, apart from the Bulkhead that may limit real tenants on this
+ * host.
+ */
+export const paths = pathsOf('bulkhead-demo');
+export const policyFile = join(project, 'examples/demo.xml');
+/** The name of the policy in messages. */
+export const policyName = 'examples/demo.xml';
+export const launcher = join(project, 'libexec/bulkhead-exec');
+export const lockPath = `${paths.runtime}.lock`;

@@ -1,0 +1,79 @@
+/** Counters of the tenants' cgroups over time: the samples, and how they changed. */
+import type { Driver } from '../../src/host/driver.ts';
+import type { Counters } from '../../src/limits/limit.ts';
+
+interface Sample {
+  /** Milliseconds on the clock of `performance.now()`. */
+  readonly at: number;
+  readonly counters: Counters;
+}
+
+type Counter = keyof Counters;
+
+/** The time over which the current use is averaged. */
+const recentMilliseconds = 1000;
+
+/** The samples of one cgroup, oldest first; the first was taken before its load began. */
+export class Series {
+  readonly #samples: Sample[] = [];
+
+  add(sample: Sample): void {
+    this.#samples.push(sample);
+  }
+
+  get last(): Sample | undefined {
+    return this.#samples.at(-1);
+  }
+
+  now(counter: Counter): number {
+    return this.last?.counters[counter] ?? 0;
+  }
+
+  highest(counter: Counter): number {
+    return Math.max(0, ...this.#samples.map((each) => each.counters[counter]));
+  }
+
+  growth(counter: Counter): number {
+    return this.now(counter) - (this.#samples[0]?.counters[counter] ?? 0);
+  }
+
+  /** Returns the growth per second, over all samples. */
+  rate(counter: Counter): number {
+    return rateBetween(this.#samples[0], this.last, counter);
+  }
+
+  /** Counts the whole seconds that had a rate of at least this. */
+  secondsAbove(counter: Counter, min: number): number {
+    let seconds = 0;
+    let [begin] = this.#samples;
+    for (const sample of this.#samples) {
+      if (begin === undefined || sample.at - begin.at < recentMilliseconds) continue;
+      if (rateBetween(begin, sample, counter) >= min) seconds++;
+      begin = sample;
+    }
+    return seconds;
+  }
+
+  recentRate(counter: Counter): number {
+    const since = (this.last?.at ?? 0) - recentMilliseconds;
+    const from = this.#samples.findLast((each) => each.at <= since) ?? this.#samples[0];
+    return rateBetween(from, this.last, counter);
+  }
+}
+
+function rateBetween(from: Sample | undefined, to: Sample | undefined, counter: Counter): number {
+  if (from === undefined || to === undefined || to.at <= from.at) return 0;
+  return ((to.counters[counter] - from.counters[counter]) * 1000) / (to.at - from.at);
+}
+
+export type Readings = ReadonlyMap<string, Series>;
+
+export const emptyReadings = (cgroups: Iterable<string>): Readings =>
+  new Map([...cgroups].map((cgroup) => [cgroup, new Series()]));
+
+export function takeSamples(readings: Readings, driver: Driver): void {
+  for (const [cgroup, series] of readings) {
+    const counters = driver.counters(cgroup);
+    if (counters !== undefined) series.add({ at: performance.now(), counters });
+  }
+}

@@ -1,0 +1,89 @@
+/** A limit as it is shown on this host: its value, its cgroup, and its readings. */
+import type { Driver } from '../../src/host/driver.ts';
+import type { Support } from '../../src/limits/limit.ts';
+import type { Policy } from '../../src/policy/policy.ts';
+import { gaugeOf, formatLimit, formatUse, type Reading } from './gauge.ts';
+import { meters, type Meter } from './meter.ts';
+import { readPeak } from './peaks.ts';
+import { cgroupOf, limitOf, sharedCgroupOf } from './policy.ts';
+import type { Row } from './screen/row.ts';
+import { Series, type Readings } from './sample.ts';
+import type { Scratch } from './scratch.ts';
+import type { Result } from '../../packages/base/result.ts';
+
+export interface Shown {
+  readonly meter: Meter;
+  readonly cgroup: string;
+  readonly limit: number;
+  readonly support: Support;
+  /** Why there is nothing to show here; no load is started then. */
+  readonly missing: string | undefined;
+  readonly alone: number | undefined;
+}
+
+export function shownOn(
+  policy: Policy,
+  driver: Driver,
+  scratch: Result<Scratch>,
+): readonly Shown[] {
+  return meters.map((meter): Shown => {
+    const support = driver.capabilities.limits.get(meter.key) ?? { level: 'none' };
+    const unwritable = meter.gauge === 'disk' && !scratch.ok ? scratch.error : undefined;
+    return {
+      meter,
+      cgroup: cgroupOf(meter, policy),
+      limit: limitOf(meter, policy),
+      support,
+      missing: support.level === 'none' ? reasonOf(support) : unwritable,
+      alone: scratch.ok ? scratch.value.speeds.get(meter.key) : undefined,
+    };
+  });
+}
+
+function reasonOf({ reason = 'this kernel does not have it', help }: Support): string {
+  return help === undefined ? reason : `${reason}; ${help}`;
+}
+
+/** Returns all cgroups whose counters are needed. */
+export const cgroupsOf = (all: readonly Shown[]): ReadonlySet<string> =>
+  new Set(all.flatMap(({ cgroup }) => [cgroup, sharedCgroupOf(cgroup)]));
+
+export function readingOf({ meter, cgroup, limit, alone }: Shown, readings: Readings): Reading {
+  const own = readings.get(cgroup) ?? new Series();
+  const shared = readings.get(sharedCgroupOf(cgroup)) ?? own;
+  const peak = (which: Parameters<typeof readPeak>[1]) => readPeak(cgroup, which);
+  const read = gaugeOf(meter.gauge, meter.key).read({ own, shared, peak, limit });
+  return { ...read, limit, alone };
+}
+
+/** Whether going on would change no verdict. */
+export function isDecided(shown: Shown, readings: Readings): boolean {
+  const gauge = gaugeOf(shown.meter.gauge, shown.meter.key);
+  const reading = readingOf(shown, readings);
+  return (
+    shown.missing !== undefined ||
+    !gauge.within(reading) ||
+    gauge.pressed(reading) ||
+    gauge.isOutOfReach?.(reading) === true
+  );
+}
+
+export function rowOf(shown: Shown, readings: Readings): Row {
+  const { meter, limit, missing } = shown;
+  const { uid, title, does, key, gauge: name } = meter;
+  const row = { uid, title, does, limit: formatLimit(name, key, limit) };
+  if (missing !== undefined) {
+    return { ...row, use: '-', filled: undefined, hits: `not here: ${missing}`, state: 'off' };
+  }
+  const reading = readingOf(shown, readings);
+  const gauge = gaugeOf(name, key);
+  const isOver = reading.use > limit && !gauge.within({ ...reading, measured: reading.use });
+  const isHit = reading.hits > 0;
+  return {
+    ...row,
+    use: formatUse(key, reading.use),
+    filled: reading.use / limit,
+    hits: isHit ? gauge.hits(reading, (value) => formatUse(key, value)) : '',
+    state: isHit ? 'hit' : isOver ? 'over' : 'quiet',
+  };
+}
