@@ -15,6 +15,8 @@ export interface Step {
   readonly command: readonly string[];
   /** The reason to try a failed step once more before it counts. */
   readonly again?: string;
+  /** Whether it waits more than it computes, so that the machine can run one more of the others meanwhile. */
+  readonly waits?: boolean;
 }
 
 interface Ran {
@@ -41,8 +43,8 @@ export function tests(name: string, files: readonly string[], one = false): Step
 
 /**
  * Runs all steps, so that one run shows everything that is wrong. One lane runs `steps`; another
- * runs those `beside` them at the same time, and the first joins in when `steps` are done. Output
- * of steps that run at the same time is shown when they end.
+ * runs those `beside` them at the same time, and the first joins in when `steps` are done. While a
+ * step waits, a third lane helps. Output of steps that run at the same time is shown when they end.
  */
 export async function runSteps(
   steps: readonly Step[],
@@ -53,22 +55,48 @@ export async function runSteps(
     signalAtEndOfParent(constants.signals.SIGTERM);
   const started = performance.now();
   const output = beside.length > 0 ? 'at its end' : 'as it comes';
-  const [own, others] = [[...steps], [...beside]];
-  const queues = [[own, others], [others]];
-  const lanes = await Promise.all(queues.map((each) => runLane(each, output)));
-  const all = lanes.flat();
+  const others = [...beside];
+  const always = () => true;
+  const takeOthers = (goesOn: () => boolean) => runLane(others, output, goesOn);
+  const own = async () => [
+    ...(await runOwn(steps, output, takeOthers)),
+    ...(await takeOthers(always)),
+  ];
+  const all = (await Promise.all([own(), takeOthers(always)])).flat();
   process.stdout.write(`\n${summaryOf(all, secondsSince(started))}\n`);
   return all.every(({ passed }) => passed);
 }
 
 type Output = 'as it comes' | 'at its end';
 
-/** Runs the steps of its queues; another lane may take from the same queues. */
-async function runLane(queues: readonly Step[][], output: Output): Promise<readonly Ran[]> {
+/** Runs steps in order, and one lane of others more while a step waits. */
+async function runOwn(
+  steps: readonly Step[],
+  output: Output,
+  takeOthers: (goesOn: () => boolean) => Promise<readonly Ran[]>,
+): Promise<readonly Ran[]> {
   const ran: Ran[] = [];
-  for (const queue of queues) {
-    for (let step = queue.shift(); step !== undefined; step = queue.shift())
-      ran.push(await runStep(step, output));
+  for (const step of steps) {
+    let isRunning = true;
+    const meanwhile = step.waits === true ? takeOthers(() => isRunning) : [];
+    ran.push(await runStep(step, output));
+    isRunning = false;
+    ran.push(...(await meanwhile));
+  }
+  return ran;
+}
+
+/** Runs steps of a queue from which other lanes take as well. */
+async function runLane(
+  queue: Step[],
+  output: Output,
+  goesOn: () => boolean,
+): Promise<readonly Ran[]> {
+  const ran: Ran[] = [];
+  while (goesOn()) {
+    const step = queue.shift();
+    if (step === undefined) break;
+    ran.push(await runStep(step, output));
   }
   return ran;
 }

@@ -37,7 +37,7 @@ const machine = [...longest, ...files.filter((file) => !longest.includes(file))]
 const emulated =
   'processors are emulated: they do not keep time on a busy machine, and programs have crashed on them; a fault of the code comes back';
 const passed = await runSteps(
-  [...okSteps(), tests('this kernel', kernelSuites, true)],
+  [...okSteps(), { ...tests('this kernel', kernelSuites, true), waits: true }],
   machine.map((file) => ({
     ...tests(`virtual machine, ${basename(file, '.test.ts')}`, [file], true),
     again: emulated,
