@@ -68,6 +68,9 @@ const web: Capability = {
     async () => (await import('./web/io/fpm/failures/failures-part.ts')).fpmFailuresPart,
     async () => (await import('./web/io/served/served-part.ts')).servedPart,
   ],
+  incidents: {
+    load: async () => [(await import('./web/core/entries/entries-incidents.ts')).entriesIncidents],
+  },
   doctor: async () => (await import('./web/commands/fpm/doctor.ts')).fpmDoctor,
   waysIn: {
     slow: true,
@@ -128,6 +131,10 @@ const symlinks: Capability = {
   securityItems: async () =>
     (await import('./symlinks/commands/security-items.ts')).symlinksSecurity,
   agentParts: [async () => (await import('./symlinks/io/guard/guard-part.ts')).guardPart],
+  incidents: {
+    words: { symlinks: 'symlinks.guard' },
+    load: async () => [(await import('./symlinks/core/guard/link-incidents.ts')).linkIncidents],
+  },
   releaseObstacle: async () => (await import('./symlinks/io/guard/follow.ts')).releaseObstacle,
 };
 
@@ -147,6 +154,10 @@ const jail: Capability = {
     async () => (await import('./jail/io/refusals-part.ts')).refusalsPart,
     async () => (await import('./jail/io/mail-part.ts')).mailPart,
   ],
+  incidents: {
+    words: { jail: 'jail.isolation' },
+    load: async () => [(await import('./jail/core/jail-incidents.ts')).jailIncidents],
+  },
   doctor: async () => (await import('./jail/commands/doctor.ts')).jailDoctor,
   securityItems: async () => (await import('./jail/commands/security-items.ts')).jailSecurity,
 };
@@ -204,6 +215,9 @@ const stop: Capability = {
     },
   },
   agentParts: [async () => (await import('./stop/io/stop-part.ts')).stopPart],
+  incidents: {
+    load: async () => [(await import('./stop/core/stop-advice.ts')).stopAdvice],
+  },
   policyPart: async () => (await import('./stop/io/stop-policy.ts')).stopPolicy,
   undo: async () => (await import('./stop/commands/undo.ts')).undoStops,
   doctor: async () => (await import('./stop/commands/doctor.ts')).stopDoctor,

@@ -22,6 +22,7 @@ import { History } from '../store/history/history.ts';
 import { MetricsStore } from '../store/metrics/metrics-store.ts';
 import { detectFaults } from '../usage/detect.ts';
 import type { Fault } from '../usage/fault.ts';
+import type { IncidentKinds } from '../usage/incident-kinds.ts';
 import type { Moment } from '../usage/incident-log.ts';
 import { measure } from '../usage/measure.ts';
 import { siteMember, tenantMember } from '../usage/member.ts';
@@ -63,6 +64,7 @@ interface AgentOptions {
   /** The sockets on which a service manager listens for this agent. */
   readonly inherited?: readonly InheritedSocket[];
   readonly parts: readonly AgentPart[];
+  readonly kinds: IncidentKinds;
 }
 
 /**
@@ -134,13 +136,13 @@ export class Agent implements AsyncDisposable {
   }
 
   private constructor(options: AgentOptions, cleanup: AsyncDisposableStack) {
-    const { host, log, policyFile } = options;
+    const { host, log, policyFile, kinds } = options;
     const { paths } = host;
     this.#options = options;
     this.#cleanup = cleanup;
     const store = `${paths.state}/history`;
     this.#metrics = cleanup.use(new MetricsStore(store));
-    this.#events = cleanup.use(new EventStore(store));
+    this.#events = cleanup.use(new EventStore(store, { kinds }));
     this.#membership = new Membership(this.#events, new AccountNames(paths));
     this.#history = cleanup.use(
       new History(store, { onDamage: (reason) => void this.#metrics.setAsideDamaged(reason) }),
@@ -148,7 +150,7 @@ export class Agent implements AsyncDisposable {
     this.#startup = cleanup.use(new Startup(options.notifier.notify));
     this.#evidence = cleanup.use(new EvidenceReader(paths.proc));
     this.#lastTick = performance.now();
-    this.#alerting = cleanup.use(new Alerting(this.#events, () => this.#memberIndex, log));
+    this.#alerting = cleanup.use(new Alerting(this.#events, () => this.#memberIndex, log, kinds));
     this.#recorder = cleanup.use(this.#makeRecorder());
     this.#placement = cleanup.use(
       new ConnectorPlacement({
@@ -225,6 +227,7 @@ export class Agent implements AsyncDisposable {
       latest: this.#latest,
       log: this.#options.log,
       memberIndex: () => this.#memberIndex,
+      kinds: this.#options.kinds,
       processes: (entry: Parameters<typeof processesOf>[0]) =>
         this.#driver === undefined ? [] : processesOf(entry, this.#memberIndex, this.#driver),
       memoryCgroup: (entry: Entry) => this.#memoryCgroup(entry.cgroup),
@@ -311,7 +314,7 @@ export class Agent implements AsyncDisposable {
         detectFaults(each, seconds, this.#memberIndex.entries.get(each.member)?.values ?? {}),
       ),
       ...this.#halted.splice(0).flatMap((uid) => haltFault(uid, this.#memberIndex)),
-      ...reported.map(withoutRequests),
+      ...reported.map(withoutEvidence),
     ];
     this.#latest.update(tick, readings, faults, moment);
     this.#recorder.record(tick, faults, moment, this.#settings.history, reported);
@@ -353,6 +356,7 @@ export class Agent implements AsyncDisposable {
       membership: this.#membership,
       history: this.#history,
       events: this.#events,
+      kinds: this.#options.kinds,
       evidence: this.#evidence,
       siteLimits: this.#siteLimits,
       servedSites: async (uid, wanted) => (await web?.servedSites?.(uid, wanted)) ?? ok(new Set()),
@@ -408,12 +412,9 @@ export class Agent implements AsyncDisposable {
   }
 }
 
-/**
- * Drops the data that only an incident needs as evidence (requests, links, tries): faults are kept
- * for minutes.
- */
-function withoutRequests({ requests, links, tries, ...fault }: ReportedFault): Fault {
-  void [requests, links, tries];
+/** Drops the evidence, which only an incident needs: faults are kept for minutes. */
+function withoutEvidence({ evidence, ...fault }: ReportedFault): Fault {
+  void evidence;
   return fault;
 }
 

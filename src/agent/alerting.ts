@@ -1,6 +1,7 @@
 /** Alerts by the rules of the policy in force; if they change, waiting messages are still sent. */
 import type { AlertSettings } from '../policy/settings.ts';
 import type { EventStore } from '../store/events/event-store.ts';
+import type { IncidentKinds } from '../usage/incident-kinds.ts';
 import type { Incident, Snapshot } from '../usage/incident.ts';
 import type { Member } from '../usage/member.ts';
 import type { AlertsTestResponse } from './api/api.ts';
@@ -14,14 +15,16 @@ export class Alerting implements AsyncDisposable {
   readonly #events: EventStore;
   readonly #memberIndex: () => MemberIndex;
   readonly #log: Log;
+  readonly #kinds: IncidentKinds;
   #written = '';
   #alerts: Alerts | undefined;
   readonly #ending = new Set<Promise<void>>();
 
-  constructor(events: EventStore, memberIndex: () => MemberIndex, log: Log) {
+  constructor(events: EventStore, memberIndex: () => MemberIndex, log: Log, kinds: IncidentKinds) {
     this.#events = events;
     this.#memberIndex = memberIndex;
     this.#log = log;
+    this.#kinds = kinds;
   }
 
   follow(settings: AlertSettings): void {
@@ -32,6 +35,7 @@ export class Alerting implements AsyncDisposable {
     if (settings.rules.length === 0) return;
     this.#alerts = new Alerts({
       settings,
+      kinds: this.#kinds,
       ledger: this.#events,
       who: (member) => this.#who(member),
       log: (line) => this.#log.warn(line),

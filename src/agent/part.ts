@@ -2,15 +2,13 @@
 import type { Problem } from '../../packages/base/problem.ts';
 import type { Result } from '../../packages/base/result.ts';
 import type { Policy } from '../policy/policy.ts';
+import type { Evidence } from '../usage/evidence.ts';
 import type { Fault } from '../usage/fault.ts';
-import type { RefusedLink, RefusedRequest, RefusedTry } from '../usage/incident.ts';
 import type { LimitNumbers, MailCount, TopRow } from './api/api.ts';
 
 /** A fault that no counter of the kernel shows, with the details known about it. */
 export interface ReportedFault extends Fault {
-  readonly requests: readonly RefusedRequest[];
-  readonly links?: readonly RefusedLink[];
-  readonly tries?: readonly RefusedTry[];
+  readonly evidence: Evidence;
 }
 
 /** A notice about the host for the administrator, never for a tenant: something is not in force, or was refused. */

@@ -1,8 +1,12 @@
-/** The parts of a capability that a policy needs: its format, what enforces it, and what undoes it. */
+/**
+ * The parts of a capability that a policy needs: its format, what enforces it, what undoes it, and the incidents that
+ * alert rules can name.
+ */
 import type { Problem } from '../../packages/base/problem.ts';
 import type { Result } from '../../packages/base/result.ts';
 import type { Paths } from '../host/paths.ts';
 import type { Policy } from '../policy/policy.ts';
+import type { CapabilityIncidents } from '../usage/incident-kinds.ts';
 import type { PolicyFormat } from './policy-format.ts';
 import type { UndoStep } from './undo-step.ts';
 
@@ -35,6 +39,8 @@ export interface PolicyCapability {
   readonly policyFormat?: Lazy<PolicyFormat>;
   /** The part of the policy that the capability enforces, next to limits. */
   readonly policyPart?: Lazy<PolicyPart>;
+  /** The incidents that the capability reports or explains. */
+  readonly incidents?: CapabilityIncidents;
   /** Why limits cannot be removed yet; asked before `release` changes anything. */
   readonly releaseObstacle?: Lazy<(paths: Paths) => Problem | undefined>;
   /** Returns steps that undo what is in force now; `release --all` asks capabilities in the order of their list. */

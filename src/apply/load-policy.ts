@@ -10,6 +10,8 @@ import type { PolicyDocument } from '../policy/document.ts';
 import { parsePolicy } from '../policy/parse.ts';
 import type { Policy } from '../policy/policy.ts';
 import { resolvePolicy } from '../policy/resolve.ts';
+import type { AlertWords } from '../policy/settings.ts';
+import { incidentWords } from '../usage/incident-kinds.ts';
 import type { PolicyCapability } from './capability.ts';
 import type { PolicyFormat } from './policy-format.ts';
 
@@ -26,9 +28,12 @@ export interface Loaded {
 /** Reads policies in Bulkhead's own XML, and in other formats. */
 export class PolicyReader {
   readonly #formats: readonly PolicyFormat[];
+  readonly #words: AlertWords;
 
-  constructor(formats: readonly PolicyFormat[] = []) {
+  /** `words` name the subjects of alerts that are not limits. */
+  constructor(formats: readonly PolicyFormat[] = [], words: AlertWords = new Map()) {
     this.#formats = formats;
+    this.#words = words;
   }
 
   load(file: string, paths: Paths): Loaded {
@@ -43,7 +48,7 @@ export class PolicyReader {
     const format = this.foreignFormat(text);
     const { document, diagnostics } =
       format === undefined
-        ? parsePolicy(file, text)
+        ? parsePolicy(file, text, this.#words)
         : format.parse(file, text, { cores: availableParallelism(), uids: readUidRange(paths) });
     if (document === undefined) return loaded(undefined, undefined, diagnostics);
     const facts = readHostFacts(paths, namedUsers(document));
@@ -59,12 +64,13 @@ export class PolicyReader {
   }
 }
 
-/** Returns a reader that knows the formats of these capabilities. */
+/** Returns a reader that knows the formats of these capabilities, and their words in alert rules. */
 export async function policyReader(
   capabilities: readonly PolicyCapability[],
 ): Promise<PolicyReader> {
   return new PolicyReader(
     await Promise.all(capabilities.flatMap(({ policyFormat }) => policyFormat?.() ?? [])),
+    incidentWords(capabilities),
   );
 }
 

@@ -1,30 +1,32 @@
 /** `<agent>` → AgentSettings, with defaults filled in and every mistake reported. */
 import { attributes as limitAttributes, findAttribute } from '../limits/limits.ts';
-import { alertTopics, alertTopicWords, findAlertTopic } from '../limits/alert-topics.ts';
 import { severities, type LimitKey } from '../limits/limit.ts';
 import { formatDuration } from '../../packages/base/duration.ts';
 import type { Result } from '../../packages/base/result.ts';
 import { suggestion, type Diagnostics, type Located } from './diagnostic.ts';
 import {
   defaultSettings,
+  hostProtection,
   type AgentSettings,
   type AlertRule,
   type AlertSettings,
+  type AlertWords,
   type HistorySettings,
 } from './settings.ts';
 import { valueKinds, type Endpoint } from './value-kinds.ts';
 import { childrenOf, xmlAttribute, type XmlElement } from './xml.ts';
 
 /** `memory` is short for `memory.limit`. */
-const limitNames = [
-  ...[...limitAttributes.keys()].flatMap((key) => [key, key.replace(/\.limit$/, '')]),
-  ...alertTopicWords,
-];
+const limitNames = [...limitAttributes.keys()].flatMap((key) => [key, key.replace(/\.limit$/, '')]);
 
 const minute = 60_000;
 const hour = 60 * minute;
 
-export function readAgent(element: XmlElement, diagnostics: Diagnostics): AgentSettings {
+export function readAgent(
+  element: XmlElement,
+  diagnostics: Diagnostics,
+  words: AlertWords,
+): AgentSettings {
   const read = new AttributeReader(element, diagnostics);
   const [history] = childrenOf(element, 'history');
   const [alerts] = childrenOf(element, 'alerts');
@@ -48,7 +50,7 @@ export function readAgent(element: XmlElement, diagnostics: Diagnostics): AgentS
     listen,
     tokenFile,
     history: history === undefined ? defaultSettings.history : readHistory(history, diagnostics),
-    alerts: alerts === undefined ? defaultSettings.alerts : readAlerts(alerts, diagnostics),
+    alerts: alerts === undefined ? defaultSettings.alerts : readAlerts(alerts, diagnostics, words),
   };
 }
 
@@ -64,22 +66,31 @@ function readHistory(element: XmlElement, diagnostics: Diagnostics): HistorySett
   };
 }
 
-function readAlerts(element: XmlElement, diagnostics: Diagnostics): AlertSettings {
+function readAlerts(
+  element: XmlElement,
+  diagnostics: Diagnostics,
+  words: AlertWords,
+): AlertSettings {
   const read = new AttributeReader(element, diagnostics);
+  const all: AlertWords = new Map([...words, ['protection', hostProtection]]);
   return {
     from: read.parsed('from', valueKinds.mail.parse),
     smtp: read.parsed('smtp', valueKinds.endpoint.parse),
-    rules: element.children.flatMap((child) => readRule(child, diagnostics)),
+    rules: element.children.flatMap((child) => readRule(child, diagnostics, all)),
   };
 }
 
-function readRule(element: XmlElement, diagnostics: Diagnostics): readonly AlertRule[] {
+function readRule(
+  element: XmlElement,
+  diagnostics: Diagnostics,
+  words: AlertWords,
+): readonly AlertRule[] {
   const by = element.name === 'webhook' ? 'webhook' : 'mail';
   if (element.name !== by) return [];
   const read = new AttributeReader(element, diagnostics);
   const to = read.choice('to', ['administrator', 'reseller', 'tenant']) ?? 'administrator';
-  const limits = read.limits('limits');
-  if (to !== 'administrator' && limits.includes(alertTopics.protection))
+  const limits = read.limits('limits', words);
+  if (to !== 'administrator' && limits.includes(hostProtection))
     read.error(
       'limits',
       '"protection" is about the host: only a rule with to="administrator" can have it',
@@ -150,12 +161,13 @@ class AttributeReader {
     return fallback;
   }
 
-  limits(name: string): readonly LimitKey[] {
-    const words = (this.text(name) ?? '').split(/[\s,]+/).filter((word) => word !== '');
-    return words.flatMap((word) => {
-      const found = findAttribute(word)?.key ?? findAlertTopic(word);
+  limits(name: string, words: AlertWords): readonly LimitKey[] {
+    const given = (this.text(name) ?? '').split(/[\s,]+/).filter((word) => word !== '');
+    return given.flatMap((word) => {
+      const found = findAttribute(word)?.key ?? words.get(word);
       if (found !== undefined) return [found];
-      this.error(name, `There is no limit "${word}"${suggestion(word, limitNames)}`);
+      const known = [...limitNames, ...words.keys()];
+      this.error(name, `There is no limit "${word}"${suggestion(word, known)}`);
       return [];
     });
   }

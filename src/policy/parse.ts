@@ -35,6 +35,7 @@ import {
   type JailProfile,
   type PathAccess,
 } from './jail.ts';
+import type { AlertWords } from './settings.ts';
 import { limitNames, specOf } from './vocabulary.ts';
 import { parseRange, valueKinds, type ValueKindName, type ValueOf } from './value-kinds.ts';
 import { childrenOf, parseXml, xmlAttribute, type XmlElement } from './xml.ts';
@@ -45,7 +46,12 @@ export interface ParsedPolicy {
   readonly diagnostics: Diagnostics;
 }
 
-export function parsePolicy(file: string, text: string): ParsedPolicy {
+/** `words` name the subjects of alerts that are not limits. */
+export function parsePolicy(
+  file: string,
+  text: string,
+  words: AlertWords = new Map(),
+): ParsedPolicy {
   const diagnostics = new Diagnostics(file, text);
   const root = parseXml(text, diagnostics);
   if (root === undefined) return { document: undefined, diagnostics };
@@ -58,7 +64,7 @@ export function parsePolicy(file: string, text: string): ParsedPolicy {
     return { document: undefined, diagnostics };
   }
   checkElement(root, specOf('bulkhead'), diagnostics);
-  return { document: new Reader(diagnostics).document(file, text, root), diagnostics };
+  return { document: new Reader(diagnostics, words).document(file, text, root), diagnostics };
 }
 
 /** Parses only the <modules> of a policy: a mistake elsewhere must not hide the requirements on modules. */
@@ -80,9 +86,11 @@ export function parseModules(
 /** Parses the values. It reports invalid ones and leaves them out. */
 class Reader {
   readonly #diagnostics: Diagnostics;
+  readonly #words: AlertWords;
 
-  constructor(diagnostics: Diagnostics) {
+  constructor(diagnostics: Diagnostics, words: AlertWords = new Map()) {
     this.#diagnostics = diagnostics;
+    this.#words = words;
   }
 
   document(file: string, text: string, root: XmlElement): PolicyDocument {
@@ -109,7 +117,7 @@ class Reader {
       resellers: childrenOf(root, 'reseller').flatMap((each) => this.#reseller(each)),
       tenants: childrenOf(root, 'tenant').flatMap((each) => this.#tenant(each)),
       driver: host && this.#choice<DriverName>(host, 'driver', 'host'),
-      agent: agent && readAgent(agent, this.#diagnostics),
+      agent: agent && readAgent(agent, this.#diagnostics, this.#words),
       symlinks: symlinks && this.#symlinks(symlinks),
       modules: modules && this.modules(modules),
       ...optionalMode('strictPlacement', strict?.value, 'yes'),

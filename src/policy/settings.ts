@@ -31,6 +31,15 @@ export interface AlertSettings {
   readonly rules: readonly AlertRule[];
 }
 
+/** The subjects of alerts that are not limits, by their word in `limits` of a rule: `jail` is `jail.isolation`. */
+export type AlertWords = ReadonlyMap<string, LimitKey>;
+
+/**
+ * The subject that is the host itself: protection that should be in force and is not, and refusals that concern no
+ * tenant. Only for the administrator.
+ */
+export const hostProtection: LimitKey = 'host.protection';
+
 export interface AlertRule {
   readonly to: 'administrator' | 'reseller' | 'tenant';
   /**
@@ -39,7 +48,7 @@ export interface AlertRule {
    */
   readonly by: 'mail' | 'webhook';
   readonly address: string | undefined;
-  /** The limits; all if empty. */
+  /** Limits and other subjects; all if empty. */
   readonly limits: readonly LimitKey[];
   /** The minimum severity. */
   readonly severity: Severity;

@@ -8,7 +8,7 @@
  * It states only known facts, and marks inferred ones. Names and command lines come from tenants: control characters
  * are escaped, and long ones are cut.
  */
-import { limitAttribute } from '../limits/limits.ts';
+import { attributes, limitAttribute } from '../limits/limits.ts';
 import { quantityKinds, type QuantityKind } from '../../packages/base/quantity.ts';
 import { otherTopic, topics, type Resource, type Topic } from './incident-topics.ts';
 import {
@@ -23,18 +23,11 @@ import type { Incident, KilledProcess, Snapshot } from './incident.ts';
 import { kindOf, uidOf } from './member.ts';
 import { shortBytes } from '../../packages/base/bytes.ts';
 import { count, listSome } from '../../packages/base/list.ts';
-import { faultsWithoutLimit } from './faults-without-limit.ts';
-import { refusedLinks } from './refused-links.ts';
-import { refusedTries } from './refused-tries.ts';
-import {
-  refusedKind,
-  refusedNotice,
-  refusedRequests,
-  type RefusedKind,
-} from './refused-requests.ts';
+import type { IncidentKinds } from './incident-kinds.ts';
 import { rough, times, wholeNumber } from './numbers.ts';
 
 export interface ExplainOptions {
+  readonly kinds: IncidentKinds;
   /** Whether to show command lines instead of program names: only for root and the tenant. */
   readonly showCommands: boolean;
   /** The reader. Only an administrator can change limits. */
@@ -51,16 +44,17 @@ export function explainIncident(
   options: ExplainOptions,
 ): string[] {
   const who = speakerOf(incident, name, options);
-  const topic = topics[incident.limit] ?? otherTopic(incident.limit);
-  const groups = topUsers(topic.resource, evidence, options.showCommands);
+  const { kinds, showCommands } = options;
+  const kind = kinds.get(incident.limit);
+  const items = kinds.itemsOf(incident, evidence);
+  const topic = topicOf(incident, kinds);
+  const groups = topUsers(topic.resource, evidence, showCommands);
   return [
-    whatHappened(incident, who, topic, options, evidence),
-    refusedNotice(incident, evidence) ?? noticed(incident, topic),
+    whatHappened(incident, who, options, items),
+    kind?.effect?.(items) ?? noticed(incident, topic),
     whatRan(groups, topic, evidence, incident),
-    servedRequests(evidence, options.showCommands),
-    refusedRequests(evidence, options.showCommands),
-    refusedLinks(evidence, options.showCommands),
-    refusedTries(evidence, options.showCommands),
+    servedRequests(evidence, showCommands),
+    items.length === 0 ? '' : (kind?.evidence?.describe(items, showCommands) ?? ''),
     whoWasKilled(incident, evidence),
     cacheInIt(incident, evidence),
     aboveIt(incident, evidence),
@@ -72,14 +66,17 @@ export function explainIncident(
 export function incidentTitle(
   incident: Incident,
   name: string,
-  options: Pick<ExplainOptions, 'reader'> = {},
+  options: Pick<ExplainOptions, 'kinds' | 'reader'>,
 ): string {
+  const { kinds } = options;
   const who = speakerOf(incident, name, options);
-  if (faultsWithoutLimit.has(incident.limit))
-    return `${who.subject} ${happened(incident, who.plural)}`;
-  const { noun } = topics[incident.limit] ?? otherTopic(incident.limit);
-  return `${who.subject} ${happened(incident, who.plural)} at ${who.possessive} ${noun} limit`;
+  const what = `${who.subject} ${happened(incident, who.plural, kinds)}`;
+  if (kinds.withoutLimit(incident.limit) !== undefined) return what;
+  return `${what} at ${who.possessive} ${topicOf(incident, kinds).noun} limit`;
 }
+
+const topicOf = ({ limit }: Incident, kinds: IncidentKinds): Topic =>
+  kinds.get(limit)?.topic ?? topics[limit] ?? otherTopic(limit);
 
 interface Speaker {
   readonly subject: string;
@@ -113,18 +110,17 @@ function speakerOf(
 function whatHappened(
   incident: Incident,
   who: Speaker,
-  topic: Topic,
   options: ExplainOptions,
-  evidence: readonly Snapshot[],
+  items: readonly object[],
 ): string {
   const { limit, value, from, inferred } = incident;
-  const { reader = 'administrator' } = options;
-  const without = faultsWithoutLimit.get(limit);
-  if (without !== undefined)
-    return `${who.opening} ${without.happened(incident)} ${when(incident, options)}, ${without.because}.`;
+  const { kinds, reader = 'administrator' } = options;
+  const what = `${who.opening} ${happened(incident, who.plural, kinds, items)} ${when(incident, options)}`;
+  const without = kinds.withoutLimit(limit);
+  if (without !== undefined) return `${what}, ${without.because}.`;
   const place = from === '' || reader !== 'administrator' ? '' : `, set in ${cut(from, 200)}`;
-  const facts = `because ${who.plural ? 'they' : 'it'} reached ${who.possessive} ${topic.noun} limit of ${cut(value, 64)} (${limit}${place})`;
-  const sentence = `${who.opening} ${happened(incident, who.plural, refusedKind(evidence))} ${when(incident, options)}, ${facts}.`;
+  const facts = `because ${who.plural ? 'they' : 'it'} reached ${who.possessive} ${topicOf(incident, kinds).noun} limit of ${cut(value, 64)} (${limit}${place})`;
+  const sentence = `${what}, ${facts}.`;
   return inferred ? `${sentence} ${inference}` : sentence;
 }
 
@@ -134,16 +130,19 @@ const inference = 'The kernel does not count this: it is inferred from usage at 
  * Describes what happened. In an incident with a killed process, usage was throttled before; its faults are of both
  * kinds.
  */
-function happened(incident: Incident, plural: boolean, refused: RefusedKind = 'request'): string {
+function happened(
+  incident: Incident,
+  plural: boolean,
+  kinds: IncidentKinds,
+  items: readonly object[] = [],
+): string {
   const { limit, severity, faults } = incident;
   const be = plural ? 'were' : 'was';
-  const without = faultsWithoutLimit.get(limit);
-  if (without !== undefined) return without.happened(incident);
+  const ofKind = kinds.get(limit)?.happened?.(incident, items);
+  if (ofKind !== undefined) return ofKind;
   if (severity === 'throttled') return `${be} throttled ${times(faults)}`;
   if (severity === 'killed')
     return limit === 'memory.limit' ? 'ran out of memory' : `had processes killed`;
-  if (limit === 'entries.limit')
-    return `had ${count(faults, refused, refused.replaceAll(/request|command/g, '$&s'))} refused`;
   // A process that started before it was placed was not refused, but exceeds the limit.
   if (limit === 'processes.limit') return `had too many processes ${times(faults)}`;
   return `${be} refused a request ${times(faults)}`;
@@ -295,30 +294,22 @@ function whatToDo(
   who: Speaker,
   topic: Topic,
   groups: readonly ProcessGroup[],
-  { reader = 'administrator' }: ExplainOptions,
+  { kinds, reader = 'administrator' }: ExplainOptions,
 ): string {
   const parts = [
     suspicion(topic.resource, groups),
     topic.advice,
-    stopIt(incident, who, reader),
+    reader === 'administrator' ? adviceOf(incident, who, kinds) : '',
     raise(incident, who, reader),
   ];
   return parts.filter((each) => each !== '').join(' ');
 }
 
-/** The number of refused forks that a program does not reach in a minute if it waits before each retry. */
-const bombFaults = 100;
-
-/** Returns the remedy for a tenant that starts processes faster than anybody can end them. */
-function stopIt(
-  { limit, faults, member }: Incident,
-  { argument }: Speaker,
-  reader: NonNullable<ExplainOptions['reader']>,
-): string {
-  const isMany = limit === 'processes.limit' && faults >= bombFaults;
-  if (!isMany || reader !== 'administrator' || kindOf(member) === 'reseller') return '';
+/** Returns the capability's advice about a tenant: a reseller's tenants together have none. */
+function adviceOf(incident: Incident, { argument }: Speaker, kinds: IncidentKinds): string {
+  if (kindOf(incident.member) === 'reseller') return '';
   const tenant = argument.split('/')[0] ?? argument;
-  return `If it is a fork bomb, which starts processes faster than they can be ended, "bulkhead stop ${tenant}" ends all of them and keeps the account out.`;
+  return kinds.get(incident.limit)?.advice?.(incident, tenant) ?? '';
 }
 
 /** Returns a hint from the processes themselves. */
@@ -344,8 +335,8 @@ function raise(
   { argument }: Speaker,
   reader: NonNullable<ExplainOptions['reader']>,
 ): string {
-  if (faultsWithoutLimit.has(limit)) return '';
-  const higher = higherValue(limitAttribute(limit).kind, value);
+  const attribute = attributes.get(limit);
+  const higher = attribute && higherValue(attribute.kind, value);
   if (higher === undefined) return '';
   if (reader !== 'administrator') {
     return `If it needs more, ask the administrator of this server for a higher limit, for example ${higher}.`;

@@ -4,8 +4,8 @@
  */
 import type { LimitKey } from '../limits/limit.ts';
 import { severities } from '../limits/limit.ts';
+import { addEvidence, type Evidence } from './evidence.ts';
 import type { Fault, Severity } from './fault.ts';
-import type { RefusedLink, RefusedRequest, RefusedTry } from './incident.ts';
 import type { Member } from './member.ts';
 
 /** The pause after which a fault starts a new incident. */
@@ -120,40 +120,22 @@ function begin(
   };
 }
 
-/** The known facts about a tick's faults, apart from their number. */
-export interface Reports {
-  readonly requests: readonly RefusedRequest[];
-  readonly links: readonly RefusedLink[];
-  readonly tries: readonly RefusedTry[];
-}
+/** Keeps evidence of incidents that comes between their snapshots, for the next snapshot. */
+export class KeptEvidence {
+  readonly #of = new WeakMap<object, Evidence>();
 
-/** The maximum number of each kind; later ones are counted and not shown. */
-const keptMax = 20;
-
-const none: Reports = { requests: [], links: [], tries: [] };
-const hasAny = (reports: Reports) => Object.values(reports).some(({ length }) => length > 0);
-
-/** Keeps reports of incidents that come between their snapshots, for the next snapshot. */
-export class KeptReports {
-  readonly #of = new WeakMap<object, Reports>();
-
-  add(incident: object, { requests, links, tries }: Reports): void {
-    const kept = this.#of.get(incident) ?? none;
-    const all = {
-      requests: [...kept.requests, ...requests].slice(0, keptMax),
-      links: [...kept.links, ...links].slice(0, keptMax),
-      tries: [...kept.tries, ...tries].slice(0, keptMax),
-    };
-    if (hasAny(all)) this.#of.set(incident, all);
+  add(incident: object, evidence: Evidence): void {
+    if (evidence.items.length > 0)
+      this.#of.set(incident, addEvidence(this.#of.get(incident), evidence));
   }
 
   has(incident: object): boolean {
     return this.#of.has(incident);
   }
 
-  /** Returns the reports, and keeps them no longer. */
-  take(incident: object): Reports {
-    const kept = this.#of.get(incident) ?? none;
+  /** Returns the evidence, and keeps it no longer. */
+  take(incident: object): Evidence | undefined {
+    const kept = this.#of.get(incident);
     this.#of.delete(incident);
     return kept;
   }

@@ -1,4 +1,7 @@
-/** Texts about each limit that was hit: the resource behind it, the effect on a tenant, and the advice. */
+/**
+ * Texts about each limit that was hit: the resource behind it, the effect on a tenant, and the advice. Capabilities
+ * have the texts about theirs (`IncidentKind`).
+ */
 import type { LimitKey, Severity } from '../limits/limit.ts';
 
 export type Resource = 'cpu' | 'memory' | 'read' | 'write' | 'disk' | 'processes' | 'other';
@@ -58,38 +61,6 @@ export const topics: Readonly<Partial<Record<LimitKey, Topic>>> = {
     },
     advice:
       'Look for jobs that pile up because each starts before the previous one has finished, and for workers that never exit.',
-  },
-  'entries.limit': {
-    noun: 'entries',
-    resource: 'other',
-    effect: {
-      refused:
-        'The web server answered these requests with the status 508 and a page that says that the site is busy. Requests that were being served went on.',
-    },
-    advice:
-      'Look for pages that take long, since each keeps its entry until it is done; for crawlers that send many requests at once; and for a cache in front of pages that are the same for everybody.',
-  },
-  'symlinks.guard': {
-    noun: 'symbolic link',
-    resource: 'other',
-    effect: {
-      refused:
-        'The web server could not open what is behind these links, and answered with an error, such as "403 Forbidden". Nothing else was refused.',
-      throttled:
-        'The symlink guard only watches: the links were followed, and would have been refused if it were on.',
-    },
-    advice:
-      'A link is followed if its owner also owns what it leads to. Look for links to files of the system or of other accounts, and for files that were copied as root; copying the file in place of the link helps, and so does a link that the administrator makes.',
-  },
-  'jail.isolation': {
-    noun: 'jail',
-    resource: 'other',
-    effect: {
-      refused:
-        'The kernel refused these calls and nothing else: the programs saw "Operation not permitted" and went on as they were written to.',
-    },
-    advice:
-      'Look at what the program is: an administrator who debugs as the tenant outside of the jail is refused too, and so is software that wants user namespaces, such as a sandbox or rootless containers. A program that nobody knows is a reason to look at the account.',
   },
   'io.read': disk('disk reading', 'read', lessReading),
   'io.reads': disk('disk reading', 'read', lessReading),

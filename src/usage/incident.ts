@@ -3,6 +3,7 @@
  * running processes, the pressure, and the value of the limit.
  */
 import type { LimitKey } from '../limits/limit.ts';
+import type { Evidence } from './evidence.ts';
 import type { Severity } from './fault.ts';
 import type { Member } from './member.ts';
 import type { MetricKey } from './metrics.ts';
@@ -71,41 +72,6 @@ export interface KilledProcess {
   readonly memoryBytes?: number;
 }
 
-/** A request that a web server refused. Only root and the tenant see its URL and client. */
-export interface RefusedRequest {
-  /** Milliseconds since 1970. */
-  readonly at: number;
-  /** The first name of the vhost. */
-  readonly site: string;
-  /** An address; empty if it is not shown, like method and URL. */
-  readonly client: string;
-  readonly method: string;
-  readonly url: string;
-}
-
-/** A symbolic link of the tenant that was not followed. Only root and the tenant see its path. */
-export interface RefusedLink {
-  /** Milliseconds since 1970. */
-  readonly at: number;
-  /** The name of the program that followed it. */
-  readonly program: string;
-  /** Paths; empty if they are not shown. `target` is also empty if the kernel did not have it at hand. */
-  readonly link: string;
-  readonly target: string;
-  /** The account that owns the link's target. */
-  readonly targetOwner: string;
-}
-
-/** An attempt of a tenant to get past its jail. */
-export interface RefusedTry {
-  /** Milliseconds since 1970. */
-  readonly at: number;
-  /** The program's name. */
-  readonly program: string;
-  /** The attempt, worded to follow that name: `tried to make a user namespace`; empty if it is not shown. */
-  readonly tried: string;
-}
-
 export interface Snapshot {
   /** Milliseconds since 1970. */
   readonly at: number;
@@ -116,10 +82,6 @@ export interface Snapshot {
   readonly usage: Readonly<Record<MetricKey, number>>;
   /** Processes killed by the OOM killer; absent if the kernel log cannot be read. */
   readonly killed?: readonly KilledProcess[];
-  /** Some of the refused requests, for a limit that web servers enforce. */
-  readonly requests?: readonly RefusedRequest[];
-  /** Some of the refused links. */
-  readonly links?: readonly RefusedLink[];
-  /** Some of the attempts to get past the jail. */
-  readonly tries?: readonly RefusedTry[];
+  /** Details about faults that a capability reported since the snapshot before. */
+  readonly evidence?: Evidence;
 }

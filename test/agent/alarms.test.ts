@@ -16,6 +16,7 @@ import {
   alarmOfTenants,
   refusedAlarm,
 } from '../../src/placement/core/strict-alarms.ts';
+import { IncidentKinds } from '../../src/usage/incident-kinds.ts';
 import { eventually } from '../../testing/patience.ts';
 
 const hour = 3_600_000;
@@ -59,6 +60,7 @@ async function receiver() {
   });
   const make = (...rules: readonly Partial<AlertRule>[]) =>
     new Alerts({
+      kinds: new IncidentKinds(),
       settings: { from: undefined, smtp: undefined, rules: rules.map(ruleOf) },
       ledger: {
         lastAlert: (key) => sent.get(key),
@@ -170,7 +172,7 @@ describe('an alarm', () => {
         id: '1',
         test: false,
       },
-      { host: 'web1', timeZone: 'UTC' },
+      { kinds: new IncidentKinds(), host: 'web1', timeZone: 'UTC' },
     );
     assert.ok(!subject.includes('\n'), subject);
     assert.match(text, /^Refused x\S*Bcc: y\n-+\n\nSomebody removed it\.\n/);

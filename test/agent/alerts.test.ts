@@ -23,6 +23,7 @@ import { ok } from '../../packages/base/result.ts';
 import { Alerts, type AlertLedger, type AlertsOptions } from '../../src/agent/alerts/alerts.ts';
 import { isMailAddress, receiverOf, type AlertWho } from '../../src/agent/alerts/receiver.ts';
 import type { AlertRule, AlertSettings } from '../../src/policy/settings.ts';
+import { IncidentKinds } from '../../src/usage/incident-kinds.ts';
 import type { Incident, Snapshot } from '../../src/usage/incident.ts';
 import { uidOf, type Member } from '../../src/usage/member.ts';
 import { metricKeys, type MetricKey } from '../../src/usage/metrics.ts';
@@ -119,6 +120,7 @@ function make(
   const ledger = new Ledger();
   const log: string[] = [];
   const alerts = new Alerts({
+    kinds: new IncidentKinds(),
     settings: { from: 'bulkhead@example.org', smtp: undefined, ...way, rules },
     ledger,
     who: (member) => whoOf(member),

@@ -167,6 +167,10 @@ function incidentRow(id: number, to: number): IncidentRow {
   };
 }
 
+const link = { at: 1, program: 'nginx', link: '/a\u001b[2J', target: '', targetOwner: 'ben' };
+/** A link, as the tenant and as a reseller see it. */
+const refused = { kind: 'links', items: [link, { ...link, link: '' }] };
+
 function incidentResponse(id: number): IncidentResponse {
   const row = incidentRow(id, Date.now());
   const snapshot = (at: number) => ({
@@ -180,7 +184,7 @@ function incidentResponse(id: number): IncidentResponse {
   });
   return {
     ...row,
-    evidence: [snapshot(row.begin), snapshot(row.end)],
+    evidence: [snapshot(row.begin), { ...snapshot(row.end), evidence: refused }],
     explanation: ['It ran into its limit.', 'Raise the limit, or make it use less.'],
   };
 }

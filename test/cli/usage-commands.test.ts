@@ -175,6 +175,8 @@ test('faults lists incidents, and says so where there are none', options, async 
   );
   assert.match(lines.at(-1) ?? '', /^… and \d+ more/);
   assert.match(server.asked.at(-1) ?? '', /limit=memory\.limit&severity=killed&count=4$/);
+  await prints('faults', '--limit', 'jail');
+  assert.match(server.asked.at(-1) ?? '', /limit=jail\.isolation&/);
   const none = await prints('faults', 'tenant0999');
   assert.match(none, /^No limit was hit from .* to .*\n$/);
   const csv = await prints('faults', '--csv', '-n', '2');
@@ -189,6 +191,10 @@ test('incident tells what happened, and what ran', options, async () => {
   assert.match(out, /^Limit +cpu 100%, from policy\.xml:12$/m);
   assert.match(out, /^Raise the limit, or make it use less\.$/m);
   assert.match(out, /^Killed: 4242 mysqld\\u\{1b\}\[0m$/m);
+  assert.deepEqual(out.match(/^Refused: .*$/gm), [
+    String.raw`Refused: nginx /a\u{1b}[2J to a file, which belongs to ben`,
+    'Refused: nginx a link to what ben owns',
+  ]);
   assert.equal(out.match(/^ +PID +S +THREADS +CPU TIME/gm)?.length, 2);
   assert.match(out, /^… and 35 more, which used less$/m);
   const { status, err } = await bulkhead('incident', '999');

@@ -40,6 +40,19 @@ test('parsePolicy() takes the whole language', () => {
   );
 });
 
+test('parsePolicy() takes the words of subjects that are not limits, and suggests them', () => {
+  const rule = (limits: string) => {
+    const body = `<agent><alerts><mail to="tenant" limits="${limits}"/></alerts></agent>`;
+    const text = `<bulkhead version="1">${body}</bulkhead>`;
+    const { document, diagnostics } = parsePolicy('p', text, new Map([['bell', 'bell.rings']]));
+    const problems = diagnostics.list.map(({ message }) => message);
+    return [document?.agent?.alerts.rules[0]?.limits, problems];
+  };
+  assert.deepEqual(rule('cpu, bell'), [['cpu.limit', 'bell.rings'], []]);
+  assert.deepEqual(rule('bel'), [[], ['There is no limit "bel"; did you mean "bell"?']]);
+  assert.deepEqual(rule('constructor'), [[], ['There is no limit "constructor"']]);
+});
+
 const cases: readonly (readonly [body: string, expected: RegExp])[] = [
   [
     '<tenat user="a"/>',

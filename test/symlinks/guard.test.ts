@@ -246,11 +246,11 @@ suite('the tally', () => {
     tally.add(link(3, 3002), 7, known);
     const [first, second] = tally.take();
     assert.deepEqual(
-      [first?.member, first?.count, first?.severity, first?.links?.length],
+      [first?.member, first?.count, first?.severity, first?.evidence.items.length],
       ['u3001', 900, 'refused', 2],
     );
     assert.deepEqual([second?.member, second?.count], ['u3002', 3]);
-    assert.deepEqual(first?.links?.[0], {
+    assert.deepEqual(first?.evidence.items[0], {
       at: 5,
       program: 'nginx',
       link: '/home/alice/other',
@@ -307,7 +307,7 @@ suite('the tally', () => {
     for (let total = 1; total <= 5000; total++) tally.add(link(total), total, known);
     const [fault] = tally.take();
     assert.equal(fault?.count, 5000);
-    assert.equal(fault?.links?.length, 20);
+    assert.equal(fault?.evidence.items.length, 20);
   });
 
   test('tells watching from refusing', () => {

@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { capabilities } from '../../src/capabilities.ts';
 import { attributes, findAttribute } from '../../src/limits/limits.ts';
 import { severities, type LimitKey } from '../../src/limits/limit.ts';
 import { parseAssignments } from '../../src/policy/assignment.ts';
 import { quantityKinds } from '../../packages/base/quantity.ts';
 import { explainIncident, incidentTitle } from '../../src/usage/explain-incident.ts';
+import { evidenceOf } from '../../src/usage/evidence.ts';
+import { IncidentKinds, loadIncidentKinds } from '../../src/usage/incident-kinds.ts';
 import type { Incident, ProcessEvidence, Snapshot } from '../../src/usage/incident.ts';
+import { linkEvidence } from '../../src/symlinks/core/guard/link-incidents.ts';
+import { tryEvidence } from '../../src/jail/core/jail-incidents.ts';
 import { metricKeys, type MetricKey } from '../../src/usage/metrics.ts';
 
 const begin = Date.UTC(2026, 10, 24, 14, 2, 10);
@@ -55,7 +60,9 @@ function snapshotOf(
   };
 }
 
-const plain = { showCommands: false } as const;
+const kinds = await loadIncidentKinds(capabilities);
+const plain = { kinds, showCommands: false } as const;
+const whole = { kinds, showCommands: true } as const;
 const textOf = (...args: Parameters<typeof explainIncident>) => explainIncident(...args).join('\n');
 
 describe('explainIncident()', () => {
@@ -250,7 +257,7 @@ describe('explainIncident() on what ran', () => {
   test('explainIncident() prints command lines only when showCommands is set', () => {
     const evidence = [snapshotOf([processOf({ command: 'mysql -psecret' })])];
     assert.doesNotMatch(textOf(incidentOf(), evidence, 'alice', plain), /secret/);
-    assert.match(textOf(incidentOf(), evidence, 'alice', { showCommands: true }), /mysql -psecret/);
+    assert.match(textOf(incidentOf(), evidence, 'alice', whole), /mysql -psecret/);
   });
 
   test('explainIncident() says that nothing was recorded when there is no snapshot', () => {
@@ -288,11 +295,11 @@ describe('explainIncident() for every limit and severity', () => {
         const incident = incidentOf({ limit: key, severity, value, from: hostile });
         for (const name of ['alice', hostile, '-x', '1001', 'a b', '$(id)']) {
           for (const showCommands of [true, false]) {
-            const text = explainIncident(incident, evidence, name, { showCommands });
+            const text = explainIncident(incident, evidence, name, { kinds, showCommands });
             assert.ok(text.length >= 3 && text.every((each) => each.length > 20));
             assert.doesNotMatch(text.join(''), control);
             assertCommand(text.at(-1) ?? '', key, name, value, kind);
-            assert.doesNotMatch(incidentTitle(incident, name), control);
+            assert.doesNotMatch(incidentTitle(incident, name, plain), control);
           }
         }
       }
@@ -341,10 +348,10 @@ describe('a refused symbolic link', () => {
       targetOwner: 'ben',
     },
   ];
-  const evidence = [snapshotOf([], {}, { links })];
+  const evidence = [snapshotOf([], {}, { evidence: evidenceOf(linkEvidence, links) })];
 
   test('is told with what it leads to and who asked, to those who may know', () => {
-    const text = textOf(incident, evidence, 'ann', { showCommands: true });
+    const text = textOf(incident, evidence, 'ann', whole);
     assert.match(
       text,
       /^ann had symbolic links refused 37 times on .*, because they lead to what others own\./,
@@ -355,7 +362,7 @@ describe('a refused symbolic link', () => {
     );
     assert.doesNotMatch(text, /limit of|raise the limit/);
     assert.doesNotMatch(textOf(incident, evidence, 'ann', plain), /wp-config/);
-    assert.equal(incidentTitle(incident, 'ann'), 'ann had symbolic links refused 37 times');
+    assert.equal(incidentTitle(incident, 'ann', plain), 'ann had symbolic links refused 37 times');
   });
 
   test('that was only watched was followed', () => {
@@ -377,7 +384,7 @@ test('requests that PHP was serving are named to those who may know', () => {
       serving('/\u001b[2Jx', 1.5, '/home/ann/web/index.php'),
     ]),
   ];
-  const text = textOf(incidentOf(), evidence, 'ann', { showCommands: true });
+  const text = textOf(incidentOf(), evidence, 'ann', whole);
   assert.ok(
     text.includes(
       String.raw`PHP was serving GET /search.php (2 times, the longest for 40 s), GET /\u{1b}[2Jx by /home/ann/web/index.php (for 1.5 s).`,
@@ -390,13 +397,35 @@ test('requests that PHP was serving are named to those who may know', () => {
 test('what leads past a jail is told with what was tried, to those who may know', () => {
   const incident = incidentOf({ limit: 'jail.isolation', severity: 'refused', value: 'apart' });
   const tries = [{ at: begin, program: 'nosy', tried: 'tried to make a user namespace' }];
-  const evidence = [snapshotOf([], {}, { tries })];
-  const text = textOf(incident, evidence, 'ann', { showCommands: true });
+  const evidence = [snapshotOf([], {}, { evidence: evidenceOf(tryEvidence, tries) })];
+  const text = textOf(incident, evidence, 'ann', whole);
   assert.match(text, /^ann was refused 37 times what leads past its jail on /);
   assert.match(text, /1 try is known: nosy tried to make a user namespace\./);
   assert.doesNotMatch(text, /limit of|raise the limit/);
   const plainText = textOf(incident, evidence, 'ann', plain);
   assert.match(plainText, /Tried by nosy\./);
   assert.doesNotMatch(plainText, /user namespace\./);
-  assert.equal(incidentTitle(incident, 'ann'), 'ann was refused 37 times what leads past its jail');
+  assert.equal(
+    incidentTitle(incident, 'ann', plain),
+    'ann was refused 37 times what leads past its jail',
+  );
+});
+
+test('explainIncident() shows an incident of a kind that nobody knows, without its evidence', () => {
+  const incident = incidentOf({ limit: 'gone.guard', severity: 'refused', value: 'on', faults: 3 });
+  const links = [{ at: 1, program: 'nginx', link: '/secret', target: '', targetOwner: 'ben' }];
+  const evidence = [snapshotOf([], {}, { evidence: evidenceOf(linkEvidence, links) })];
+  for (const known of [kinds, new IncidentKinds()]) {
+    const text = textOf(incident, evidence, 'ann', { ...whole, kinds: known });
+    assert.match(text, /^ann was refused a request 3 times on /);
+    assert.doesNotMatch(text, /secret|raise the limit/);
+  }
+});
+
+test('explainIncident() has words for every limit without a capability', () => {
+  for (const key of attributes.keys()) {
+    const incident = incidentOf({ limit: key, severity: 'refused' });
+    const text = explainIncident(incident, [], 'ann', { ...plain, kinds: new IncidentKinds() });
+    assert.ok(text.length >= 2 && text.every((each) => each.length > 20));
+  }
 });

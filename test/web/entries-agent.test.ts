@@ -9,12 +9,16 @@ import { sendDatagram } from '../../src/sys/sockets/sockets.ts';
 import { eventually } from '../../testing/patience.ts';
 import { ensurePrerequisites } from '../../testing/prerequisites.ts';
 import { entriesSocket } from '../../src/web/io/entries/entries-socket.ts';
+import type { RequestEvidence } from '../../src/web/core/entries/entries-incidents.ts';
 import { removeRecord, writeRecord } from '../../src/web/io/entries/record.ts';
 import { RunningAgent } from '../agent/running-agent.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import type { Host } from '../../src/host/host.ts';
 import { EntriesStage, statuses, times, vhost } from './entries-stage.ts';
 import { uids } from './stage.ts';
+
+const requestsOf = ({ evidence: [first] }: IncidentResponse) =>
+  (first?.evidence?.items ?? []) as readonly RequestEvidence[];
 
 const instance = 'bulkhead-entries-test';
 const here = hostHere(instance);
@@ -108,7 +112,7 @@ function suite(host: Host): void {
       const incident = await of(0);
       return incident.evidence.length > 0 ? incident : undefined;
     });
-    const [request] = whole.evidence[0]?.requests ?? [];
+    const [request] = requestsOf(whole);
     assert.deepEqual(
       [request?.site, request?.client, request?.method, request?.url],
       ['shop.example', '127.0.0.1', 'GET', path],
@@ -118,7 +122,7 @@ function suite(host: Host): void {
       whole.explanation.join('\n'),
       /GET shop\.example\/buy \(\d\); from 1 address: 127\.0\.0\.1/,
     );
-    assert.equal((await of(uids.owner)).evidence[0]?.requests?.[0]?.url, path);
+    assert.equal(requestsOf(await of(uids.owner))[0]?.url, path);
     assert.equal((await incidents(uids.other)).length, 0);
     assert.equal((await agent.ask(`/v1/incidents/${found?.id}`, uids.other)).status, 404);
     const page = (await agent.ask('/metrics')).text;
@@ -153,7 +157,7 @@ function suite(host: Host): void {
     assert.equal((await agent.ask('/v1/status')).status, 200);
     const id = (await count())?.id;
     const whole = (await agent.ask(`/v1/incidents/${id}`)).json<IncidentResponse>();
-    assert.ok(whole.evidence.every(({ requests = [] }) => requests.length <= 20));
+    assert.ok(whole.evidence.every(({ evidence }) => (evidence?.items.length ?? 0) <= 20));
     // oxlint-disable-next-line no-control-regex -- that is what must not be there
     assert.doesNotMatch(JSON.stringify(whole), /\u001b/);
   });

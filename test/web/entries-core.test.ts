@@ -18,7 +18,11 @@ import { policyOf } from '../conformance/suite.ts';
 import { nginxQuoted } from '../../src/web/core/entries/nginx-quoted.ts';
 import { siteFileFor } from '../../src/web/core/entries/nginx-site-files.ts';
 import { tenantMember } from '../../src/usage/member.ts';
-import { refusedKind, refusedNotice, refusedRequests } from '../../src/usage/refused-requests.ts';
+import {
+  entriesIncidents,
+  requestEvidence,
+  type RequestEvidence,
+} from '../../src/web/core/entries/entries-incidents.ts';
 
 function vhost(text: string): NginxVhost {
   const { directives, problems } = parseNginxFile('a.conf', `server {\n${text}\n}`);
@@ -172,53 +176,58 @@ test('the file of each tenant and site of Apache has a name of its own', () => {
     assert.equal(memberOfFile(other), undefined, other);
 });
 
-test('commands that were not started are told apart from requests', () => {
-  const snapshot = { at: 0, processes: [], processCount: 0, usage: {} as never };
-  const command = { at: 0, site: '', client: '', method: 'exec', url: 'php-cgi' };
-  const request = { ...command, site: 'a.example', client: '::1', method: 'GET', url: '/' };
-  const [commands, both] = [
-    [command, { ...command, url: '' }],
-    [command, request],
-  ].map((requests) => [{ ...snapshot, requests }]);
-  assert.ok(commands && both);
+const command = { at: 0, site: '', client: '', method: 'exec', url: 'php-cgi' };
+const request = {
+  at: 0,
+  site: 'a.example',
+  client: '192.0.2.1',
+  method: 'GET',
+  url: '/a?token=1',
+};
+const commands = [command, { ...command, url: '' }];
+
+test('entriesIncidents tells commands that were not started from requests', () => {
+  const refused = { severity: 'refused', faults: 5 } as const;
+  const both = [command, request];
   assert.deepEqual(
-    [commands, both, [snapshot]].map((each) => refusedKind(each)),
-    ['command', 'request or command', 'request'],
+    [commands, both, []].map((each) => entriesIncidents.happened?.(refused, each)),
+    ['had 5 commands refused', 'had 5 requests or commands refused', 'had 5 requests refused'],
   );
-  const limit = 'entries.limit';
-  assert.match(
-    refusedNotice({ limit }, commands) ?? '',
-    /^The commands .* not started.* status 75/,
-  );
-  assert.doesNotMatch(refusedNotice({ limit }, commands) ?? '', /508/);
-  assert.match(refusedNotice({ limit }, both) ?? '', /508.* not started/);
-  assert.equal(refusedNotice({ limit }, [snapshot]), undefined);
-  assert.equal(
-    refusedRequests(commands, true),
-    'Not started: php-cgi (1), a command with an odd name (1).',
-  );
-  assert.equal(refusedRequests(commands, false), '2 commands of them were not started.');
+  assert.equal(entriesIncidents.happened?.({ ...refused, severity: 'throttled' }, both), undefined);
+  const effect = entriesIncidents.effect?.(commands) ?? '';
+  assert.match(effect, /^The commands .* not started.* status 75/);
+  assert.doesNotMatch(effect, /508/);
+  assert.match(entriesIncidents.effect?.(both) ?? '', /508.* not started/);
+  assert.equal(entriesIncidents.effect?.([]), undefined);
+  assert.equal(entriesIncidents.effect?.([request]), undefined);
 });
 
-test('refusedRequests() says pages and addresses to who may see them, sites to others', () => {
-  const request = {
-    at: 0,
-    site: 'a.example',
-    client: '192.0.2.1',
-    method: 'GET',
-    url: '/a?token=1',
-  };
-  const snapshot = { at: 0, processes: [], processCount: 0, usage: {} as never };
-  const evidence = [
-    { ...snapshot, requests: [request, { ...request, url: '/a?token=2' }] },
-    { ...snapshot, requests: [{ ...request, url: '/b', client: '192.0.2.2' }] },
-    snapshot,
+test('requestEvidence.describe() says pages and addresses to who may see them, sites to others', () => {
+  const all = [
+    request,
+    { ...request, url: '/a?token=2' },
+    { ...request, url: '/b', client: '192.0.2.2' },
   ];
-  const text = refusedRequests(evidence, true);
   assert.equal(
-    text,
+    requestEvidence.describe(all, true),
     'More is known of 3 requests: GET a.example/a (2), GET a.example/b (1); from 2 addresses: 192.0.2.1 (2), 192.0.2.2 (1).',
   );
-  assert.doesNotMatch(refusedRequests(evidence, false), /192|\/a|token/);
-  assert.equal(refusedRequests([snapshot], true), '');
+  assert.doesNotMatch(requestEvidence.describe(all, false), /192|\/a|token/);
+  assert.equal(
+    requestEvidence.describe(commands, true),
+    'Not started: php-cgi (1), a command with an odd name (1).',
+  );
+  assert.equal(requestEvidence.describe(commands, false), '2 commands of them were not started.');
+});
+
+test('requestEvidence.line() describes a request, and as much as a reseller sees of it', () => {
+  const line = (each: RequestEvidence) => requestEvidence.line(each);
+  const redact = (each: RequestEvidence) => requestEvidence.redact(each);
+  assert.equal(line(request), 'GET a.example/a?token=1 from 192.0.2.1');
+  assert.equal(line(redact(request)), 'a.example');
+  assert.deepEqual(
+    commands.map((each) => line(each)),
+    ['the command php-cgi, not started', 'the command (an odd name), not started'],
+  );
+  assert.equal(line(redact(command)), 'the command (an odd name), not started');
 });

@@ -9,6 +9,7 @@
 import { hostname } from 'node:os';
 import type { AlertRule, AlertSettings } from '../../policy/settings.ts';
 import { quietMilliseconds } from '../../usage/incident-log.ts';
+import type { IncidentKinds } from '../../usage/incident-kinds.ts';
 import type { Incident, Snapshot } from '../../usage/incident.ts';
 import type { Member } from '../../usage/member.ts';
 import type { AlertsTestResponse } from '../api/api.ts';
@@ -60,6 +61,7 @@ interface ConsideredIncident {
 
 export interface AlertsOptions {
   readonly settings: AlertSettings;
+  readonly kinds: IncidentKinds;
   readonly ledger: AlertLedger;
   /** Returns the facts about a member; undefined for a former one. */
   readonly who: (member: Member) => AlertWho | undefined;
@@ -263,7 +265,8 @@ export class Alerts implements AsyncDisposable {
   };
 
   #contextNow(): MessageContext {
-    this.#context ??= { host: this.#host, timeZone: hostTimeZone() };
+    const { kinds } = this.#options;
+    this.#context ??= { kinds, host: this.#host, timeZone: hostTimeZone() };
     return this.#context;
   }
 

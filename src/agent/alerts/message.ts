@@ -9,6 +9,7 @@
  */
 import { formatDuration } from '../../../packages/base/duration.ts';
 import { explainIncident, incidentTitle } from '../../usage/explain-incident.ts';
+import type { IncidentKinds } from '../../usage/incident-kinds.ts';
 import { kindOf } from '../../usage/member.ts';
 import type { Alert, Batch, RaisedAlarm } from './alert.ts';
 import type { Receiver } from './receiver.ts';
@@ -27,6 +28,7 @@ export interface MailText {
 }
 
 export interface MessageContext {
+  readonly kinds: IncidentKinds;
   readonly host: string;
   /** The time zone of the times in the text, such as `Europe/Berlin`. */
   readonly timeZone: string;
@@ -43,7 +45,7 @@ export function mailText(batch: Batch, context: MessageContext): MailText {
     ...notices.map(wrap),
     ...alarms.map(alarmSection),
     ...full.map((alert) => section(alert, receiver, context)),
-    shortList(alerts.slice(explainedMax), receiver),
+    shortList(alerts.slice(explainedMax), receiver, context),
     footer(batch, context),
   ];
   return {
@@ -52,17 +54,17 @@ export function mailText(batch: Batch, context: MessageContext): MailText {
   };
 }
 
-function subjectOf({ alerts, alarms, receiver, test }: Batch, { host }: MessageContext): string {
+function subjectOf({ alerts, alarms, receiver, test }: Batch, context: MessageContext): string {
   const [first] = alerts;
   const [alarm] = alarms;
-  const name = `Bulkhead on ${host}`;
+  const name = `Bulkhead on ${context.host}`;
   if (test) return `${name}: test message, nothing happened`;
   if (alarm !== undefined) {
     const more = alarms.length + alerts.length - 1;
     return shortened(`${name}: ${printable(alarm.title)}${more === 0 ? '' : `, and ${more} more`}`);
   }
   if (first === undefined) return `${name}: alerts were dropped`;
-  if (alerts.length === 1) return shortened(`${name}: ${titleOf(first, receiver)}`);
+  if (alerts.length === 1) return shortened(`${name}: ${titleOf(first, receiver, context)}`);
   const names = [...new Set(alerts.map(({ who }) => printable(who.name)))];
   return shortened(`${name}: ${alerts.length} limits were reached: ${names.join(', ')}`);
 }
@@ -70,8 +72,8 @@ function subjectOf({ alerts, alarms, receiver, test }: Batch, { host }: MessageC
 const shortened = (text: string) =>
   text.length > subjectCharactersMax ? `${text.slice(0, subjectCharactersMax - 1)}…` : text;
 
-const titleOf = ({ incident, who }: Alert, { to }: Receiver) =>
-  incidentTitle(incident, who.name, { reader: to });
+const titleOf = ({ incident, who }: Alert, { to }: Receiver, { kinds }: MessageContext) =>
+  incidentTitle(incident, who.name, { kinds, reader: to });
 
 function alarmSection({ title, text }: RaisedAlarm): string {
   return [headingOf(printable(`${title[0]?.toUpperCase()}${title.slice(1)}`)), wrap(text)].join(
@@ -83,23 +85,25 @@ const headingOf = (title: string) =>
   `${title}\n${'-'.repeat(Math.min(title.length, lineCharacters))}`;
 
 function section(alert: Alert, receiver: Receiver, context: MessageContext): string {
-  const heading = headingOf(printable(titleOf(alert, receiver)));
+  const heading = headingOf(printable(titleOf(alert, receiver, context)));
   return [heading, ...explained(alert, receiver, context).map(wrap)].join('\n\n');
 }
 
-function explained(alert: Alert, { by, to }: Receiver, { timeZone }: MessageContext): string[] {
+function explained(alert: Alert, { by, to }: Receiver, context: MessageContext): string[] {
+  const { kinds, timeZone } = context;
   const showCommands = by === 'mail' && to !== 'reseller';
   const evidence = alert.evidence();
   return explainIncident(alert.incident, evidence, alert.who.name, {
+    kinds,
     showCommands,
     reader: to,
     timeZone,
   });
 }
 
-function shortList(alerts: readonly Alert[], receiver: Receiver): string {
+function shortList(alerts: readonly Alert[], receiver: Receiver, context: MessageContext): string {
   if (alerts.length === 0) return '';
-  const lines = alerts.map((alert) => `- ${printable(titleOf(alert, receiver))}`);
+  const lines = alerts.map((alert) => `- ${printable(titleOf(alert, receiver, context))}`);
   return `Other incidents:\n\n${lines.join('\n')}`;
 }
 
@@ -176,7 +180,7 @@ function alertBody(alert: Alert, receiver: Receiver, context: MessageContext, ex
     ...(who.reseller === undefined ? {} : { reseller: printable(who.reseller) }),
     ...(who.package === undefined ? {} : { package: printable(who.package) }),
     ...about,
-    title: printable(titleOf(alert, receiver)),
+    title: printable(titleOf(alert, receiver, context)),
     explanation: explain ? explained(alert, receiver, context) : [],
   };
 }

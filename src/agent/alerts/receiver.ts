@@ -9,8 +9,7 @@
  * another line) gets no mail.
  */
 import { severities } from '../../limits/limit.ts';
-import { alertTopics } from '../../limits/alert-topics.ts';
-import type { AlertRule } from '../../policy/settings.ts';
+import { hostProtection, type AlertRule } from '../../policy/settings.ts';
 import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import type { Incident } from '../../usage/incident.ts';
@@ -61,7 +60,7 @@ export function appliesTo(rule: AlertRule, { limit, severity, faults }: Incident
  */
 export const isForAlarms = (rule: AlertRule, times: number): boolean =>
   rule.to === 'administrator' &&
-  (rule.limits.length === 0 || rule.limits.includes(alertTopics.protection)) &&
+  (rule.limits.length === 0 || rule.limits.includes(hostProtection)) &&
   times >= rule.faults;
 
 /** Returns the receiver; undefined if the rule has none for this member, an error if there is no safe address. */

@@ -3,6 +3,7 @@ import type { Driver } from '../../host/driver.ts';
 import type { EvidenceReader } from '../../host/evidence/evidence-reader.ts';
 import type { EventStore } from '../../store/events/event-store.ts';
 import type { History, HistoryView } from '../../store/history/history.ts';
+import type { IncidentKinds } from '../../usage/incident-kinds.ts';
 import type { AgentPart, Protection } from '../part.ts';
 import type { LatestSample } from '../sampling/latest-sample.ts';
 import type { Membership } from '../sampling/membership.ts';
@@ -18,6 +19,7 @@ export interface AgentContext {
   readonly membership: Membership;
   readonly history: History;
   readonly events: EventStore;
+  readonly kinds: IncidentKinds;
   readonly evidence: EvidenceReader;
   readonly siteLimits: SiteLimitChanges;
   readonly servedSites: NonNullable<AgentPart['servedSites']>;

@@ -3,22 +3,20 @@ import { attributes } from '../../limits/limits.ts';
 import { severities, type LimitKey } from '../../limits/limit.ts';
 import { explainIncident } from '../../usage/explain-incident.ts';
 import type { IncidentsQuery } from '../../store/events/incident-query.ts';
+import type { IncidentKinds } from '../../usage/incident-kinds.ts';
 import type { Incident, Snapshot } from '../../usage/incident.ts';
-import { isCommand } from '../../usage/refused-requests.ts';
 import { kindOf, uidOf } from '../../usage/member.ts';
 import type { IncidentResponse, IncidentRow, IncidentsResponse, Who } from '../api/api.ts';
 import type { Entry, MemberIndex } from '../sampling/member-index.ts';
 import { hostTimeZone } from '../alerts/time-zone.ts';
 import { isAdministrator, maySee, maySeeCommands, seesSince, type Caller } from '../api/caller.ts';
 import { ok } from '../../../packages/base/result.ts';
-import { faultsWithoutLimit } from '../../usage/faults-without-limit.ts';
 import { fromStore, httpError, type HttpResult } from '../api/http-result.ts';
 import { type RequestContext } from '../api/request-context.ts';
 import { askedEntries, membersOf } from './members.ts';
 
 const day = 86_400_000;
 const incidentsMax = 1000;
-const limitKeys = [...attributes.keys(), ...faultsWithoutLimit.keys()];
 
 export function answerIncidents(request: RequestContext): HttpResult<IncidentsResponse> {
   const { agent } = request;
@@ -31,12 +29,13 @@ export function answerIncidents(request: RequestContext): HttpResult<IncidentsRe
 }
 
 function incidentsQuery(request: RequestContext): HttpResult<IncidentsQuery> {
-  const { query } = request;
+  const { query, agent } = request;
   const period = query.period(Date.now(), day);
   if (!period.ok) return period;
   const entries = askedEntries(request);
   if (!entries.ok) return entries;
-  const limit = query.choice<LimitKey>('limit', limitKeys);
+  const keys = [...attributes.keys(), ...agent.kinds.keysWithoutLimit()];
+  const limit = query.choice<LimitKey>('limit', keys);
   if (!limit.ok) return limit;
   const severity = query.choice('severity', severities);
   if (!severity.ok) return severity;
@@ -80,8 +79,11 @@ export function answerIncident(
     entry === undefined
       ? isAdministrator(caller) && caller.kind === 'uid'
       : maySeeCommands(caller, entry);
-  const evidence = showCommands ? found.evidence : found.evidence.map(withoutCommands);
+  const evidence = showCommands
+    ? found.evidence
+    : found.evidence.map((each) => withoutCommands(each, agent.kinds));
   const explanation = explainIncident(found.incident, evidence, row.who.name, {
+    kinds: agent.kinds,
     showCommands,
     reader: readerOf(caller, row.who),
     timeZone: hostTimeZone(),
@@ -123,24 +125,15 @@ function formerMember({ member, name }: Incident): Who {
 }
 
 /** Returns the snapshot as a reseller, and whoever has the token, may see it. */
-export function withoutCommands(snapshot: Snapshot): Snapshot {
+export function withoutCommands(snapshot: Snapshot, kinds: IncidentKinds): Snapshot {
+  const { evidence } = snapshot;
   const processes = snapshot.processes.map(({ request, ...each }) => {
     void request;
     return { ...each, command: `[${each.name}]` };
   });
-  const requests = snapshot.requests?.map((each) => ({
-    ...each,
-    client: '',
-    method: isCommand(each) ? each.method : '',
-    url: '',
-  }));
-  const links = snapshot.links?.map((each) => ({ ...each, link: '', target: '' }));
-  const tries = snapshot.tries?.map((each) => ({ ...each, tried: '' }));
   return {
     ...snapshot,
     processes,
-    ...(requests === undefined ? {} : { requests }),
-    ...(links === undefined ? {} : { links }),
-    ...(tries === undefined ? {} : { tries }),
+    ...(evidence === undefined ? {} : { evidence: kinds.redact(evidence) }),
   };
 }

@@ -16,7 +16,6 @@ import {
   type Tenant,
 } from '../../policy/policy.ts';
 import { formatQuantity, unlimited } from '../../../packages/base/quantity.ts';
-import { faultsWithoutLimit } from '../../usage/faults-without-limit.ts';
 import { resellerMember, siteMember, tenantMember, type Member } from '../../usage/member.ts';
 import type { LimitNumbers, LimitTexts, Who } from '../api/api.ts';
 import { limitNumbers } from './limit-numbers.ts';
@@ -71,8 +70,6 @@ export class MemberIndex {
 
   /** Returns the line of the policy that sets this limit of a member: `/etc/bulkhead/policy.xml:12`. */
   originOf(member: Member, key: LimitKey): string {
-    const without = faultsWithoutLimit.get(key);
-    if (without !== undefined) return without.from;
     const entry = this.entries.get(member);
     const found = entry && originOf(entry.source.chain, key);
     if (found === undefined || this.#policy === undefined) return 'not set in the policy';
@@ -94,9 +91,7 @@ export class MemberIndex {
   }
 
   valueText(member: Member, key: LimitKey): string {
-    return (
-      faultsWithoutLimit.get(key)?.value ?? this.entries.get(member)?.limitTexts[key] ?? unlimited
-    );
+    return this.entries.get(member)?.limitTexts[key] ?? unlimited;
   }
 }
 

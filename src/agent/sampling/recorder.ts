@@ -11,16 +11,17 @@ import { KernelLog, type OomKill } from '../../host/kernel-log.ts';
 import type { HistorySettings } from '../../policy/settings.ts';
 import type { EventStore } from '../../store/events/event-store.ts';
 import type { MetricsStore } from '../../store/metrics/metrics-store.ts';
+import type { Evidence } from '../../usage/evidence.ts';
 import type { Fault } from '../../usage/fault.ts';
 import {
   IncidentLog,
-  KeptReports,
+  KeptEvidence,
   quietMilliseconds,
   wantsSnapshot,
   type Moment,
   type OpenIncident,
-  type Reports,
 } from '../../usage/incident-log.ts';
+import type { IncidentKinds } from '../../usage/incident-kinds.ts';
 import type { Incident, KilledProcess, Snapshot } from '../../usage/incident.ts';
 import type { Member } from '../../usage/member.ts';
 import type { Tick } from '../../usage/tick.ts';
@@ -41,6 +42,7 @@ interface RecorderParts {
   readonly latest: LatestSample;
   readonly log: Log;
   readonly memberIndex: () => MemberIndex;
+  readonly kinds: IncidentKinds;
   readonly processes: (entry: Entry) => readonly ProcessSet[];
   /** Returns the member's cgroup from the root of the hierarchy that limits memory: `/bulkhead/u1001`. */
   readonly memoryCgroup: (entry: Entry) => string | undefined;
@@ -49,8 +51,9 @@ interface RecorderParts {
 }
 
 /** The parts of a snapshot that are known at once. */
-interface KnownAtOnce extends Reports {
+interface KnownAtOnce {
   readonly killed: readonly OomKill[];
+  readonly reported: Evidence | undefined;
 }
 
 function withoutCgroup({ cgroup, ...killed }: OomKill): KilledProcess {
@@ -58,20 +61,11 @@ function withoutCgroup({ cgroup, ...killed }: OomKill): KilledProcess {
   return killed;
 }
 
-function reportsOf({ member, limit }: OpenIncident, reported: readonly ReportedFault[]): Reports {
-  const mine = reported.filter((each) => each.member === member && each.limit === limit);
-  return {
-    requests: mine.flatMap(({ requests }) => requests),
-    links: mine.flatMap(({ links = [] }) => links),
-    tries: mine.flatMap(({ tries = [] }) => tries),
-  };
-}
-
 export class Recorder implements Disposable {
   readonly #parts: RecorderParts;
   readonly #incidents = new IncidentLog();
   readonly #kernelLog = new KernelLog();
-  readonly #reports = new KeptReports();
+  readonly #reported = new KeptEvidence();
   /** Evidence being collected. */
   readonly #gathering = new Set<Promise<void>>();
   #problem: Problem | undefined;
@@ -166,8 +160,10 @@ export class Recorder implements Disposable {
     const { member, limit, severity, inferred, begin, end, faults } = incident;
     const memberIndex = this.#parts.memberIndex();
     const name = memberIndex.entries.get(member)?.who.name ?? '';
-    const value = memberIndex.valueText(member, limit);
-    const from = memberIndex.originOf(member, limit);
+    const { value, from } = this.#parts.kinds.withoutLimit(limit) ?? {
+      value: memberIndex.valueText(member, limit),
+      from: memberIndex.originOf(member, limit),
+    };
     return { member, name, limit, severity, inferred, begin, end, faults, value, from };
   }
 
@@ -190,8 +186,8 @@ export class Recorder implements Disposable {
       ? this.#kernelLog.oomKills()
       : [];
     const room = Math.max(0, snapshotsPerTickMax - this.#gathering.size);
-    for (const each of touched) this.#reports.add(each, reportsOf(each, reported));
-    const waiting = this.#incidents.open.filter((each) => this.#reports.has(each));
+    this.#keep(touched, reported);
+    const waiting = this.#incidents.open.filter((each) => this.#reported.has(each));
     const chosen = [...new Set([...touched, ...waiting])]
       .filter((each) => wantsSnapshot(each, moment.monotonic))
       .toSorted((a, b) => a.snapshots - b.snapshots)
@@ -200,7 +196,7 @@ export class Recorder implements Disposable {
       incident.snapshots++;
       incident.lastSnapshot = moment.monotonic;
       incident.shownSeverity = incident.severity;
-      const known = { killed, ...this.#reports.take(incident) };
+      const known = { killed, reported: this.#reported.take(incident) };
       const work = this.#snapshot(incident, known, moment.at).finally(() =>
         this.#gathering.delete(work),
       );
@@ -208,9 +204,16 @@ export class Recorder implements Disposable {
     }
   }
 
+  #keep(touched: readonly OpenIncident[], reported: readonly ReportedFault[]): void {
+    for (const incident of touched)
+      for (const { member, limit, evidence } of reported)
+        if (member === incident.member && limit === incident.limit)
+          this.#reported.add(incident, evidence);
+  }
+
   async #snapshot(
     incident: OpenIncident,
-    { killed: kills, requests, links, tries }: KnownAtOnce,
+    { killed: kills, reported }: KnownAtOnce,
     at: number,
   ): Promise<void> {
     const { memberIndex, evidence, latest, events, log } = this.#parts;
@@ -226,9 +229,7 @@ export class Recorder implements Disposable {
       processCount: countOf(all),
       usage,
       ...(killed === undefined ? {} : { killed }),
-      ...(requests.length === 0 ? {} : { requests }),
-      ...(links.length === 0 ? {} : { links }),
-      ...(tries.length === 0 ? {} : { tries }),
+      ...(reported === undefined ? {} : { evidence: reported }),
     };
     if (incident.id !== undefined) {
       const added = events.addSnapshot(incident.id, snapshot);

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { inheritedSockets } from '../../sys/sockets/inherited-sockets.ts';
 import { linuxHost } from '../../host/host.ts';
 import type { LogFormat } from '../../agent/log.ts';
+import { loadIncidentKinds } from '../../usage/incident-kinds.ts';
 import { serviceNotifier } from '../../sys/sockets/systemd-notify.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../shared/command.ts';
 import { policyOption } from '../shared/policy-option.ts';
@@ -54,6 +55,7 @@ async function runAgent(options: AgentCommandOptions, command: Command): Promise
     version: version(),
     inherited,
     parts: makers.map((make) => make(paths, log)),
+    kinds: await loadIncidentKinds(capabilitiesOf(command)),
   });
   if (!started.ok) {
     printError(started.error);

@@ -4,10 +4,10 @@ import type { AgentPart, ReportedFault } from '../../agent/part.ts';
 import { formatProblem } from '../../../packages/base/problem.ts';
 import type { Paths } from '../../host/paths.ts';
 import { ProgramEvents } from '../../sys/bpf/program-events.ts';
-import type { RefusedTry } from '../../usage/incident.ts';
+import { evidenceOf } from '../../usage/evidence.ts';
 import { tenantMember } from '../../usage/member.ts';
 import { RefusalTally } from '../../usage/refusal-tally.ts';
-import { jailFault } from '../../usage/refused-tries.ts';
+import { jailIncidents, tryEvidence, type TryEvidence } from '../core/jail-incidents.ts';
 import { parseRefusal, refusalText } from '../core/refusal.ts';
 import { jailPrograms } from './programs.ts';
 
@@ -15,7 +15,7 @@ import { jailPrograms } from './programs.ts';
 const recordsMax = 2000;
 
 export function refusalsPart(paths: Paths, log: Log): AgentPart {
-  const tally = new RefusalTally<RefusedTry>();
+  const tally = new RefusalTally<TryEvidence>();
   const events = new ProgramEvents(jailPrograms(paths), (totals) => tally.restart(totals));
   let reported: string | undefined;
   let refused = 0;
@@ -50,13 +50,12 @@ export function refusalsPart(paths: Paths, log: Log): AgentPart {
 
 const faultOf = (
   uid: number,
-  { count, evidence }: { readonly count: number; readonly evidence: readonly RefusedTry[] },
+  { count, evidence }: { readonly count: number; readonly evidence: readonly TryEvidence[] },
 ): ReportedFault => ({
   member: tenantMember(uid),
-  limit: jailFault,
+  limit: jailIncidents.limit,
   severity: 'refused',
   count,
   inferred: false,
-  requests: [],
-  tries: evidence,
+  evidence: evidenceOf(tryEvidence, evidence),
 });

@@ -13,6 +13,7 @@ import type { HistorySettings } from '../../policy/settings.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
 import type { Result } from '../../../packages/base/result.ts';
 import type { Fault } from '../../usage/fault.ts';
+import { IncidentKinds } from '../../usage/incident-kinds.ts';
 import type { Incident, Snapshot } from '../../usage/incident.ts';
 import type { Member } from '../../usage/member.ts';
 import type { Tenancy } from '../../usage/tenancy.ts';
@@ -65,15 +66,20 @@ interface TenancyChanges {
 }
 
 interface EventsOptions {
+  /** Reads evidence that capabilities reported; without its kind, evidence is left out. */
+  readonly kinds?: IncidentKinds;
   readonly migrations?: readonly Migration[];
 }
 
 export class EventStore implements Disposable {
   readonly #database: Database<Statements>;
   readonly #clock = new SteadyClock();
+  readonly #kinds: IncidentKinds;
 
   /** Creates the directory if it is missing, with mode 0700. The first call opens the file. */
-  constructor(directory: string, { migrations = eventsMigrations }: EventsOptions = {}) {
+  constructor(directory: string, options: EventsOptions = {}) {
+    const { migrations = eventsMigrations, kinds = new IncidentKinds() } = options;
+    this.#kinds = kinds;
     this.#database = new Database<Statements>({
       directory,
       name: eventsFile,
@@ -152,7 +158,9 @@ export class EventStore implements Disposable {
       if (row === undefined) return undefined;
       const evidence = statements.evidence
         .all(id)
-        .flatMap(({ body }) => (body instanceof Uint8Array ? (decodeEvidence(body) ?? []) : []));
+        .flatMap(({ body }) =>
+          body instanceof Uint8Array ? (decodeEvidence(body, this.#kinds) ?? []) : [],
+        );
       return { incident: incidentOf(row), evidence };
     });
   }

@@ -3,8 +3,9 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { IncidentRow, IncidentsResponse } from '../../../agent/api/api.ts';
 import { severities, type LimitKey, type Severity } from '../../../limits/limit.ts';
 import { findAttribute } from '../../../limits/limits.ts';
-import { faultsWithoutLimit } from '../../../usage/faults-without-limit.ts';
+import { incidentWords } from '../../../usage/incident-kinds.ts';
 import { suggestion } from '../../../policy/diagnostic.ts';
+import { capabilitiesOf } from '../../capability.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../../shared/command.ts';
 import { responseOrReport, usageError, withAgent, type JsonOption } from '../../shared/ask.ts';
 import { csvText } from '../../../../packages/base/csv.ts';
@@ -116,11 +117,11 @@ const incidentsCsv = (incidents: readonly IncidentRow[]) =>
     ]),
   ]);
 
-/** Parses the name of a limit; `cpu` means `cpu.limit`. */
-function parseLimit(text: string): LimitKey {
+/** Parses the name of a limit; `cpu` means `cpu.limit`. `words` are for what is not a limit. */
+function parseLimit(text: string, words: ReadonlyMap<string, LimitKey>): LimitKey {
   const attribute = findAttribute(text);
   if (attribute !== undefined) return attribute.key;
-  for (const [key, { word }] of faultsWithoutLimit) if (text === word || text === key) return key;
+  for (const [word, key] of words) if (text === word || text === key) return key;
   throw new InvalidArgumentError(
     `No limit has that name${suggestion(text, limitKeys().map(shortLimit))}`,
   );
@@ -129,7 +130,11 @@ function parseLimit(text: string): LimitKey {
 export const command: CommandModule = {
   define(command, run) {
     withPeriodOptions(command, '24h')
-      .addOption(new Option('--limit <limit>', 'only this limit').argParser(parseLimit))
+      .addOption(
+        new Option('--limit <limit>', 'only this limit').argParser((text) =>
+          parseLimit(text, incidentWords(capabilitiesOf(command))),
+        ),
+      )
       .addOption(
         new Option('--severity <severity>', 'only incidents of this severity').choices(severities),
       )

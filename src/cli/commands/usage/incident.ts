@@ -2,15 +2,9 @@
 import type { Command } from 'commander';
 import type { IncidentResponse, Who } from '../../../agent/api/api.ts';
 import { metrics, peakKeys, sampledKeys } from '../../../usage/metrics.ts';
-import type {
-  KilledProcess,
-  RefusedLink,
-  RefusedRequest,
-  RefusedTry,
-  Snapshot,
-} from '../../../usage/incident.ts';
-import { linkText } from '../../../usage/refused-links.ts';
-import { tryText } from '../../../usage/refused-tries.ts';
+import { loadIncidentKinds, type IncidentKinds } from '../../../usage/incident-kinds.ts';
+import type { KilledProcess, Snapshot } from '../../../usage/incident.ts';
+import { capabilitiesOf } from '../../capability.ts';
 import {
   describeArgument,
   examples,
@@ -31,7 +25,7 @@ function incident(id: number, options: JsonOption, command: Command): Promise<Ex
     const answer = responseOrReport(await ask<IncidentResponse>(`/v1/incidents/${id}`));
     if (answer === undefined) return exitCodes.failed;
     if (options.json === true) printJson(answer);
-    else print(incidentText(answer));
+    else print(incidentText(answer, await loadIncidentKinds(capabilitiesOf(command))));
     return exitCodes.done;
   });
 }
@@ -39,7 +33,7 @@ function incident(id: number, options: JsonOption, command: Command): Promise<Ex
 /** The column in which all text starts, to the right of the labels. */
 const indent = ' '.repeat(10);
 
-function incidentText(answer: IncidentResponse): string {
+function incidentText(answer: IncidentResponse, kinds: IncidentKinds): string {
   const { isTerminal, columns } = terminalOf(process.stdout);
   const width = isTerminal ? columns : 100;
   const facts = factsOf(answer).map(([word, text]) =>
@@ -48,7 +42,7 @@ function incidentText(answer: IncidentResponse): string {
   return [
     facts.join('\n'),
     ...answer.explanation.map((each) => wrap(printable(each), width)),
-    ...answer.evidence.map((each) => snapshotText(each, isTerminal ? columns : undefined)),
+    ...answer.evidence.map((each) => snapshotText(each, kinds, isTerminal ? columns : undefined)),
   ].join('\n\n');
 }
 
@@ -68,18 +62,20 @@ function factsOf(answer: IncidentResponse): readonly (readonly [word: string, te
   ];
 }
 
-function snapshotText(snapshot: Snapshot, columns: number | undefined): string {
-  const { at, processes, processCount, killed = [] } = snapshot;
-  const { requests = [], links = [], tries = [] } = snapshot;
+function snapshotText(
+  snapshot: Snapshot,
+  kinds: IncidentKinds,
+  columns: number | undefined,
+): string {
+  const { at, processes, processCount, killed = [], evidence } = snapshot;
+  const refused = evidence === undefined ? [] : kinds.lines(evidence);
   const { colors } = terminalOf(process.stdout);
   const more = processCount - processes.length;
   return [
     colors.bold(`At ${dateTime(at)}, ${count(processCount, 'process', 'processes')}`),
     wrap(usageText(snapshot), columns ?? 100),
     ...killed.map((each) => colors.red(`Killed: ${killedText(each)}`)),
-    ...requests.map((each) => `Refused: ${printable(requestText(each))}`),
-    ...links.map((each) => `Refused: ${linkLine(each)}`),
-    ...tries.map((each) => `Refused: ${tryLine(each)}`),
+    ...refused.map((each) => `Refused: ${printable(each)}`),
     ...(processes.length === 0 ? [] : [processTable(processes, columns)]),
     ...(more > 0 ? [`… and ${more} more, which used less`] : []),
   ].join('\n');
@@ -89,20 +85,6 @@ function killedText({ pid, name, memoryBytes }: KilledProcess): string {
   const used = memoryBytes === undefined ? '' : `, which used ${quantity('bytes', memoryBytes)}`;
   return `${pid} ${printable(name)}${used}`;
 }
-
-/** Describes a request. A reseller sees only the site. A command has no client. */
-function requestText({ client, method, site, url }: RefusedRequest): string {
-  if (method === 'exec') return `the command ${url === '' ? '(an odd name)' : url}, not started`;
-  return client === '' ? site : `${method} ${site}${url} from ${client}`;
-}
-
-/** Describes a link. A reseller sees which program asked and who owns the file. */
-const linkLine = (each: RefusedLink) =>
-  `${printable(each.program)} ${each.link === '' ? `a link to what ${printable(each.targetOwner)} owns` : linkText(each)}`;
-
-/** Describes an attempt. A reseller sees only the program. */
-const tryLine = (each: RefusedTry) =>
-  each.tried === '' ? printable(each.program) : printable(tryText(each));
 
 /** Describes the usage at that moment, without zeros; with the peak since the tick before, if that was higher. */
 function usageText({ usage }: Snapshot): string {

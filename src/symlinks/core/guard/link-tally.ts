@@ -1,9 +1,9 @@
 /** Refused links of a tick: how many each owner has, and some of them. */
 import type { ReportedFault } from '../../../agent/part.ts';
+import { evidenceOf } from '../../../usage/evidence.ts';
 import { RefusalTally } from '../../../usage/refusal-tally.ts';
-import type { RefusedLink as Evidence } from '../../../usage/incident.ts';
 import { tenantMember } from '../../../usage/member.ts';
-import { linkFault } from '../../../usage/refused-links.ts';
+import { linkEvidence, linkIncidents, type LinkEvidence } from './link-incidents.ts';
 import { placeOf, type RefusedLink } from './refused-link.ts';
 
 export interface Known {
@@ -17,14 +17,14 @@ export interface Known {
 /** Links that belong to no tenant. */
 export interface UnownedLinks {
   readonly count: number;
-  readonly example: Evidence | undefined;
+  readonly example: LinkEvidence | undefined;
 }
 
 /** A value that is not a uid. */
 const nobody = -1;
 
 export class LinkTally {
-  readonly #tally = new RefusalTally<Evidence>();
+  readonly #tally = new RefusalTally<LinkEvidence>();
   #unowned: UnownedLinks | undefined;
 
   /** Starts counting now; `totals` are the programs' counts so far. */
@@ -41,7 +41,7 @@ export class LinkTally {
       under,
       total,
       watched,
-      evidence: () => evidenceOf(link, place, at, known),
+      evidence: () => detailsOf(link, place, at, known),
     });
   }
 
@@ -56,12 +56,11 @@ export class LinkTally {
         : { count: unowned.count, example: unowned.evidence.at(-1) };
     return [...taken].map(([owner, { count, watched, evidence }]) => ({
       member: tenantMember(owner),
-      limit: linkFault,
+      limit: linkIncidents.limit,
       severity: watched ? 'throttled' : 'refused',
       count,
       inferred: false,
-      requests: [],
-      links: evidence,
+      evidence: evidenceOf(linkEvidence, evidence),
     }));
   }
 
@@ -71,7 +70,7 @@ export class LinkTally {
   }
 }
 
-const evidenceOf = (link: RefusedLink, place: string, at: number, known: Known): Evidence => ({
+const detailsOf = (link: RefusedLink, place: string, at: number, known: Known): LinkEvidence => ({
   at,
   program: link.program,
   link: place,

@@ -16,7 +16,7 @@ import { ProgramEvents } from '../../../sys/bpf/program-events.ts';
 import { readMounts } from '../../../sys/files/mounts.ts';
 import { parseRefusedLink } from '../../core/guard/refused-link.ts';
 import { canaryOf } from '../../core/guard/rule.ts';
-import { linkText } from '../../../usage/refused-links.ts';
+import { linkText } from '../../core/guard/link-incidents.ts';
 import { LinkTally, type Known } from '../../core/guard/link-tally.ts';
 import { whoseLink } from '../../core/guard/whose-link.ts';
 import { readChoice } from './choice.ts';

@@ -1,12 +1,12 @@
 /** Refusals of some seconds: their number at each limit, and some of them in detail. */
-import type { RefusedRequest } from '../../../usage/incident.ts';
 import type { Member } from '../../../usage/member.ts';
+import type { RequestEvidence } from './entries-incidents.ts';
 import type { Refusal } from './refusal.ts';
 
 export interface MemberRefusals {
   readonly member: Member;
   count: number;
-  requests: RefusedRequest[];
+  requests: RequestEvidence[];
 }
 
 /** The number of requests kept for one member, and for all. Others are only counted. */
@@ -26,7 +26,7 @@ export class RefusalTally {
     for (const { member, count, requests } of others) this.#merge(member, count, requests);
   }
 
-  #merge(member: Member, count: number, requests: readonly RefusedRequest[]): void {
+  #merge(member: Member, count: number, requests: readonly RequestEvidence[]): void {
     const known = this.#members.get(member);
     if (known === undefined && this.#members.size === membersMax) return;
     const of = known ?? { member, count: 0, requests: [] };

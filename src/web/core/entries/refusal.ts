@@ -28,7 +28,8 @@ const head = String.raw`^(?:<\d{1,3}>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d bulkhe
 const ownerFirst = new RegExp(
   String.raw`${head}\{"owner":"(?<owner>\d{1,10})"(?:,"of":"(?<of>[a-z0-9._/-]{1,270})")?`,
 );
-const lengths = { site: 255, client: 64, method: 16, url: 500 };
+/** The maximum lengths of a visitor's texts, before they are made printable. */
+export const refusalLengths = { site: 255, client: 64, method: 16, url: 500 };
 
 /** Returns the name of a member, if the text is one. */
 export function memberIn(text: unknown): Member | undefined {
@@ -71,9 +72,9 @@ function fromApache(text: string, owners: ReadonlyMap<string, Member>): Refusal 
 }
 
 function refusalOf(member: Member, fields: Readonly<Record<string, unknown>>): Refusal {
-  const short = (name: keyof typeof lengths): string => {
+  const short = (name: keyof typeof refusalLengths): string => {
     const value = fields[name];
-    return typeof value === 'string' ? printable(value.slice(0, lengths[name])) : '';
+    return typeof value === 'string' ? printable(value.slice(0, refusalLengths[name])) : '';
   };
   return {
     member,

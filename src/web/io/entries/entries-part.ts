@@ -8,6 +8,8 @@ import type { AgentPart, ReportedFault } from '../../../agent/part.ts';
 import { formatProblem } from '../../../../packages/base/problem.ts';
 import type { Paths } from '../../../host/paths.ts';
 import type { Policy } from '../../../policy/policy.ts';
+import { evidenceOf } from '../../../usage/evidence.ts';
+import { entriesIncidents, requestEvidence } from '../../core/entries/entries-incidents.ts';
 import { entryLimitsOf, limitsText } from '../../core/entries/limits.ts';
 import { RefusalTally, type MemberRefusals } from '../../core/entries/refusal-tally.ts';
 import { entriesSocket } from './entries-socket.ts';
@@ -127,9 +129,9 @@ export class EntriesPart implements AgentPart {
 
 const faultOf = ({ member, count, requests }: MemberRefusals): ReportedFault => ({
   member,
-  limit: 'entries.limit',
+  limit: entriesIncidents.limit,
   severity: 'refused',
   count,
   inferred: false,
-  requests,
+  evidence: evidenceOf(requestEvidence, requests),
 });

@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { jailIncidents, tryEvidence } from '../../../src/jail/core/jail-incidents.ts';
+import { parseRefusal, refusalStruct, refusalText } from '../../../src/jail/core/refusal.ts';
+
+const tried = { at: 1, program: 'nosy', tried: 'tried to make a user namespace' };
+
+test('tryEvidence.describe() says what was tried to who may know, and by which program to others', () => {
+  const other = { ...tried, program: 'curl' };
+  assert.equal(
+    tryEvidence.describe([tried, tried, other], true),
+    '2 tries are known: nosy tried to make a user namespace, curl tried to make a user namespace.',
+  );
+  assert.equal(tryEvidence.describe([tried, other], false), 'Tried by nosy, curl.');
+});
+
+test('tryEvidence.line() describes a try, and as much as a reseller sees of it', () => {
+  assert.equal(tryEvidence.line(tried), 'nosy tried to make a user namespace');
+  assert.equal(tryEvidence.line(tryEvidence.redact(tried)), 'nosy');
+});
+
+test('jailIncidents says how often it was', () => {
+  const refused = { severity: 'refused', faults: 1 } as const;
+  assert.equal(jailIncidents.happened?.(refused, []), 'was refused once what leads past its jail');
+});
+
+test('tryEvidence has room for the longest names that the kernel reports', () => {
+  const bytes = new Uint8Array(refusalStruct.size).fill(1);
+  for (let what = 0; what < 5; what++) {
+    new DataView(bytes.buffer).setUint32(refusalStruct.field('what').offset, what, true);
+    const refusal = parseRefusal(bytes);
+    assert.ok(refusal);
+    assert.ok(refusal.program.length > 64);
+    assert.ok(refusal.program.length <= tryEvidence.fields.program);
+    assert.ok(refusalText(refusal).length <= tryEvidence.fields.tried);
+  }
+});
