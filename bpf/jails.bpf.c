@@ -40,10 +40,10 @@ enum what { PROCESS, SOCKET, DESCRIPTOR, USER_NAMESPACE, PROGRAM, LOST, COUNTERS
 #include "counters.h"
 
 /*
- * The canary is a uid of nobody's, for trying whether anything is refused: neither counted nor told of. A tenant of which
- * only sites have a jail starts programs outside as ever.
+ * The self-test's uid is nobody's. It shows whether anything is refused, and is neither counted nor reported. A tenant
+ * that has a jail only for sites starts programs outside, as before.
  */
-enum who { TENANT, CANARY, ONLY_SITES };
+enum who { TENANT, SELF_TEST, ONLY_SITES };
 
 struct settings {
   u32 host;   /* number of the host's mount namespace */
@@ -180,7 +180,7 @@ static __always_inline struct event *new_event(u32 what, u32 tenant)
   struct event *event;
   u64 total;
 
-  if (!who || *who == CANARY)
+  if (!who || *who == SELF_TEST)
     return 0;
   count(what);
   total = total_to_report(tenant);

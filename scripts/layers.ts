@@ -52,7 +52,7 @@ const layers: Readonly<Record<string, Layer>> = {
   },
   cli: {
     uses: [...pure, files, 'sys', 'host', 'apply', 'agent'],
-    packages: ['node:', 'commander', 'picocolors'],
+    packages: ['node:', 'commander'],
   },
   ...capability('modules', modules),
   ...capability('cloudlinux'),

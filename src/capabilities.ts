@@ -109,10 +109,10 @@ const placement: Capability = {
       load: () => import('./placement/commands/placement.ts'),
     },
   },
-  policyPart: async () => (await import('./placement/io/bring-in-line.ts')).strictPolicy,
+  policyPart: async () => (await import('./placement/io/reconcile.ts')).strictPolicy,
   undo: async () => (await import('./placement/commands/undo.ts')).undoStrict,
   doctor: async () => (await import('./placement/commands/doctor.ts')).strictDoctor,
-  releaseObstacle: async () => (await import('./placement/io/bring-in-line.ts')).releaseObstacle,
+  releaseObstacle: async () => (await import('./placement/io/reconcile.ts')).releaseObstacle,
   agentParts: [async () => (await import('./placement/io/strict-part.ts')).strictPart],
 };
 

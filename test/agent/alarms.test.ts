@@ -8,7 +8,7 @@ import { Alerts } from '../../src/agent/alerts/alerts.ts';
 import { mailText } from '../../src/agent/alerts/message.ts';
 import type { Alarm } from '../../src/agent/part.ts';
 import { ok } from '../../packages/base/result.ts';
-import { StateCheck } from '../../src/host/state-check.ts';
+import { Lasting } from '../../src/host/reconcile/lasting.ts';
 import { refusedAlarm as gateRefused, stateAlarm } from '../../src/modules/io/gate/gate-part.ts';
 import type { AlertRule } from '../../src/policy/settings.ts';
 import {
@@ -180,26 +180,10 @@ describe('an alarm', () => {
   });
 });
 
-test('StateCheck tells what two answers in a row have found', () => {
-  let now = 0;
-  let found: string | undefined;
-  const check = new StateCheck(
-    () => found,
-    () => now,
-  );
-  const after = (milliseconds: number) => {
-    now += milliseconds;
-    return check.take();
-  };
-  assert.deepEqual(after(0), []);
-  found = 'gone';
-  assert.deepEqual(after(60_000), []);
-  assert.deepEqual(after(30_000), []);
-  assert.deepEqual(after(30_000), ['gone']);
-  found = undefined;
-  assert.deepEqual(after(60_000), []);
-  found = 'gone';
-  assert.deepEqual(after(60_000), []);
+test('Lasting lets through what two checks in a row have found', () => {
+  const lasting = new Lasting<string>();
+  const seen = [undefined, 'gone', 'gone', undefined, 'gone'].map((each) => lasting.see(each));
+  assert.deepEqual(seen, [undefined, undefined, 'gone', undefined, undefined]);
 });
 
 describe('what the kernel has less of than it should', () => {

@@ -1,7 +1,6 @@
 /** The effect of keys in `top`, and how its rows are chosen and drawn: without a terminal. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createColors } from 'picocolors';
 import type { TopRow } from '../../src/agent/api/api.ts';
 import { decodeKeys, flushKeys } from '../../src/cli/tui/keys.ts';
 import { composeWrite } from '../../src/cli/tui/paint.ts';
@@ -11,12 +10,13 @@ import { fitColumns } from '../../src/cli/tui/top-columns.ts';
 import { listFrame, listHeight, remarkOf, sumRows } from '../../src/cli/tui/top-frame.ts';
 import { selectRows, topSorts } from '../../src/cli/tui/top-rows.ts';
 import { firstState, press, settle, type TopState } from '../../src/cli/tui/top-state.ts';
+import { colorsIf } from '../../src/cli/shared/terminal.ts';
 import { visibleWidth } from '../../src/cli/shared/width.ts';
 import { topResponse } from './agent-server.ts';
 
 const answer = topResponse(1_700_000_000_000, false);
 const size = { columns: 80, rows: 24 };
-const style = { colors: createColors(true), unicode: true };
+const style = { colors: colorsIf(true), unicode: true };
 
 test('decodeKeys() knows keys of every kind of terminal, and swallows what it does not know', () => {
   const { keys, rest } = decodeKeys(
@@ -168,7 +168,7 @@ test('listFrame() marks a limit that was hit when there is no color too', () => 
   const hits = answer.rows.find(({ usage }) => usage.cpu > 0);
   assert.ok(hits !== undefined);
   const row: TopRow = { ...hits, faults: { 'cpu.limit': 12 }, limitsHit: ['cpu.limit'] };
-  const plain = { colors: createColors(false), unicode: false };
+  const plain = { colors: colorsIf(false), unicode: false };
   const draw = (each: TopRow, as: typeof style) =>
     listFrame({ answer, rows: [each], state: firstState, remark: undefined }, size, as)[5] ?? '';
   assert.match(draw(row, plain), /! 12/);

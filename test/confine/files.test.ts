@@ -19,9 +19,10 @@ import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { exposureWith } from '../../src/confine/io/exposure.ts';
 import { homeDirectories } from '../../src/confine/io/homes.ts';
-import { putDropIn, readDropIn } from '../../src/confine/io/drop-in-file.ts';
+import { dropInChange, readDropIn } from '../../src/confine/io/drop-in-file.ts';
 import { dropInOf, findService, installedServices, placesOf } from '../../src/confine/io/places.ts';
 import { pathsOf } from '../../src/host/paths.ts';
+import { FileTransaction } from '../../src/sys/files/file-transaction.ts';
 import { eventually } from '../../testing/patience.ts';
 import type { Account } from '../../src/policy/policy.ts';
 
@@ -61,6 +62,18 @@ test('units are found where they are, and masked ones are not', () => {
   assert.equal(findService(places, 'bind9')?.name, 'named');
   assert.equal(findService(places, 'apache2'), undefined);
 });
+
+/** Changes a drop-in as `confine` does. */
+function putDropIn(path: string, text: string | undefined) {
+  const before = readDropIn(path);
+  if (!before.ok) return before;
+  const edit = dropInChange(path, before.value, text);
+  const begun = FileTransaction.begin(`${root}/nginx.journal`, [edit]);
+  if (!begun.ok) return begun;
+  using transaction = begun.value;
+  const written = transaction.write();
+  return written.ok ? transaction.commit() : written;
+}
 
 test('a drop-in is whole or not there, and its directory goes when it is empty', () => {
   const service = findService(places, 'nginx');

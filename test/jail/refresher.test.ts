@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Log } from '../../src/agent/log.ts';
 import { JailRefresher } from '../../src/jail/io/jail-refresher.ts';
-import type { Problem } from '../../packages/base/problem.ts';
+import { failed, type Problem } from '../../packages/base/problem.ts';
+import { ok, type Result } from '../../packages/base/result.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
 
@@ -35,10 +36,10 @@ test('JailRefresher builds when something has changed, once a minute at most, an
     let now = 0;
     const errors: unknown[] = [];
     const log = { error: (text: unknown) => errors.push(text) } as unknown as Log;
-    let problems: readonly Problem[] = [];
+    let answer: Result<void, Problem> = ok(undefined);
     const build = async () => {
       built++;
-      return problems;
+      return answer;
     };
     const refresher = new JailRefresher(paths, log, build, () => now);
     const tick = async (milliseconds: number) => {
@@ -58,9 +59,10 @@ test('JailRefresher builds when something has changed, once a minute at most, an
     assert.equal(await tick(30_000), 1, 'too early');
     assert.equal(await tick(30_000), 2);
     writeFileSync(join(paths.runtime, 'jail/tenants/5001'), mark.replace('ready', 'failed why'));
-    problems = [{ action: 'mount the home of', object: 'a', reason: 'it is a link' }];
+    answer = failed({ action: 'mount the home of', object: 'a', reason: 'it is a link' });
     assert.equal(await tick(60_000), 3);
-    assert.equal(await tick(60_000), 4);
+    assert.equal(await tick(540_000), 3, 'the same is not tried again at once');
+    assert.equal(await tick(60_000), 4, 'after ten minutes');
     assert.deepEqual(errors, ['Cannot mount the home of "a": it is a link']);
     const alarms = refresher.takeAlarms();
     assert.deepEqual(
@@ -72,7 +74,7 @@ test('JailRefresher builds when something has changed, once a minute at most, an
     // This is process 1's view: a file that differs from the one below it is a pin.
     const jail = join(root, 'proc/1/root', paths.runtime, 'jail');
     mkdirSync(jail, { recursive: true });
-    problems = [];
+    answer = ok(undefined);
     writeFileSync(join(paths.runtime, 'jail/tenants/5001'), mark);
     for (const name of ['vault', 'below']) writeFileSync(join(jail, name), '');
     await tick(60_000);
@@ -92,7 +94,7 @@ test('JailRefresher does nothing where no tenant has a jail and none is left', a
   let built = 0;
   const build = async () => {
     built++;
-    return [];
+    return ok(undefined);
   };
   const paths = {
     instance: 'x',

@@ -169,6 +169,25 @@ test('deny --boot names what the kernel will refuse, not what only modprobe refu
   assert.match(read(grubCfg), /module_blacklist=b"/);
 });
 
+test('deny that was killed at the boot loader is undone by the next one, also at the boot loader', () => {
+  withGrub();
+  deny({ boot: true }, 'a');
+  const before = tree();
+  answer = () => {
+    throw new Error('killed');
+  };
+  assert.throws(() => deny({ boot: true }, 'b'), /killed/);
+  assert.notDeepEqual(tree(), before);
+  const journal = join(root, 'var/lib/bulkhead/modules-deny.journal');
+  assert.ok(existsSync(journal));
+  answer = () => '';
+  calls = [];
+  deny({ boot: true }, 'a');
+  assert.deepEqual(tree(), before);
+  assert.deepEqual(calls, ['update-grub']);
+  assert.ok(!existsSync(journal));
+});
+
 describe('modules deny --undo', () => {
   test('undo leaves no trace of a file that was not there', () => {
     const before = tree();

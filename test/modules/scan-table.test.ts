@@ -1,14 +1,14 @@
 /** The table of `bulkhead modules scan`: what is listed, what is counted, and what is left open. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createColors } from 'picocolors';
+import { colorsIf } from '../../src/cli/shared/terminal.ts';
 import { scanTable } from '../../src/modules/commands/scan-table.ts';
 import {
   moduleReport,
   scanReport,
 } from '../../packages/modules/test/core/reports/report-fixture.ts';
 
-const terminal = { columns: 200, isTerminal: false, colors: createColors(false) };
+const terminal = { columns: 200, isTerminal: false, colors: colorsIf(false) };
 const clean = { result: 'load', errno: null, errnoName: null, messages: [], reasons: [] } as const;
 const taint = 1 << 13;
 const perhaps = {

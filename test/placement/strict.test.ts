@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { entriesOf } from '../../src/placement/core/strict-rule.ts';
+import { entriesOf, selfTestEntry } from '../../src/placement/core/strict-rule.ts';
 import {
   adviceOn,
   groupEvents,
@@ -17,7 +17,7 @@ test('what the kernel is told', () => {
     places: [{ uid: 1001, parent: 0x1_0000_0002n, level: 1, name: 'u1001' }],
     ranges: [{ first: 100_000, last: 165_535, owner: 1001 }],
   } as const;
-  const entries = entriesOf(rule, 7).map(({ map, key, value }) => [
+  const entries = [...entriesOf(rule), selfTestEntry(7)].map(({ map, key, value }) => [
     map,
     key.toHex(),
     value.toHex(),
@@ -25,8 +25,8 @@ test('what the kernel is told', () => {
   assert.deepEqual(entries, [
     ['settings', '00000000', '020000000100000001000000'],
     ['tenants', 'e9030000', `0200000001000000010000007531303031${'00'.repeat(39)}`],
-    ['tenants', '07000000', `${'00'.repeat(8)}ffffffff${'00'.repeat(44)}`],
     ['ranges', '00000000', 'a086010000000100e9030000'],
+    ['tenants', '07000000', `${'00'.repeat(8)}ffffffff${'00'.repeat(44)}`],
   ]);
 });
 

@@ -16,16 +16,17 @@ import {
   type RefusedLink,
 } from '../../src/symlinks/core/guard/refused-link.ts';
 import {
-  canaryOf,
   entriesOf,
   ruleOf,
   sameRule,
+  selfTestEntry,
   type GuardRule,
 } from '../../src/symlinks/core/guard/rule.ts';
 import { Ownership } from '../../src/host/accounts/ownership.ts';
 import { whoseLink } from '../../src/symlinks/core/guard/whose-link.ts';
 import { GuardPart } from '../../src/symlinks/io/guard/guard-part.ts';
 import { parseGroups, resolveRule } from '../../src/symlinks/io/guard/names.ts';
+import { selfTestGroup } from '../../src/symlinks/io/guard/self-test.ts';
 
 const rule: GuardRule = {
   mode: 'watch',
@@ -39,17 +40,17 @@ const rule: GuardRule = {
 
 suite('the rule', () => {
   test('is read back from the maps that it fills', () => {
-    const canary = canaryOf('0mwxbwurs-0123456789ab');
-    const entries = entriesOf(rule, canary);
+    const group = selfTestGroup('0mwxbwurs-0123456789ab');
+    const entries = [selfTestEntry(group), ...entriesOf(rule)];
     const of = (map: string) => entries.filter((each) => each.map === map);
-    const back = ruleOf(of('subjects'), of('owners'), canary);
+    const back = ruleOf(of('subjects'), of('owners'), group);
     assert.ok(sameRule(back, rule), JSON.stringify(back));
     assert.ok(!sameRule({ ...back, mode: 'on' }, rule));
     assert.ok(!sameRule({ ...back, trusted: [0] }, rule));
   });
 
   test('gives each generation a group of its own, far from those of accounts', () => {
-    const groups = ['0mwxbwurs', '0mwxbwurt', '0zzzzzzzz'].map(canaryOf);
+    const groups = ['0mwxbwurs', '0mwxbwurt', '0zzzzzzzz'].map(selfTestGroup);
     assert.equal(new Set(groups).size, groups.length);
     for (const each of groups) assert.ok(each >= 0xf000_0000 && each < 0xffff_fff0, String(each));
   });

@@ -49,7 +49,7 @@ function suite(stage: EntriesStage): void {
     });
   const carriedOut = async (
     planned: Result<ServerEntries, Problem>,
-  ): Promise<Result<Outcome, Problem>> => (planned.ok ? planned.value.apply() : planned);
+  ): Promise<Result<Outcome, Problem>> => (planned.ok ? planned.value.apply(stage.run) : planned);
 
   const loaded = [
     'mpm_event',
@@ -379,7 +379,7 @@ function suite(stage: EntriesStage): void {
       assert.ok(planned.ok);
       assert.equal(planned.value.sites[0]?.state, 'held', gone);
       const change = planned.value.changes.find(({ path }) => path === ofSite);
-      assert.match(change?.text ?? '', /QS_LocRequestLimitMatch "\^\.\*\$" 2\n/);
+      assert.match(change?.after ?? '', /QS_LocRequestLimitMatch "\^\.\*\$" 2\n/);
     }
   });
 
@@ -446,6 +446,7 @@ function suite(stage: EntriesStage): void {
       /z\.conf:2.*everything is as before/,
     );
     assert.deepEqual(readdirSync(at('conf-enabled')), []);
+    assert.deepEqual(readdirSync(at('state')), []);
     assert.equal(existsSync(at('bulkhead')), false);
     rmSync(at('vhosts/z.conf'));
     await enabled();

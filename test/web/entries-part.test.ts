@@ -1,18 +1,28 @@
 /** Tests when the agent has entries written again, and what it keeps of refused requests. */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, test } from 'node:test';
 import { makeLog } from '../../src/agent/log.ts';
-import { failed, type Problem } from '../../packages/base/problem.ts';
+import { failed, formatProblem, type Problem } from '../../packages/base/problem.ts';
 import { ok, type Result } from '../../packages/base/result.ts';
 import { pathsOf, type Paths } from '../../src/host/paths.ts';
 import { entryLimitsOf, limitsText } from '../../src/web/core/entries/limits.ts';
 import { parseRefusal } from '../../src/web/core/entries/refusal.ts';
 import { RefusalTally, requestsMax } from '../../src/web/core/entries/refusal-tally.ts';
 import { EntriesPart } from '../../src/web/io/entries/entries-part.ts';
+import { FileTransaction } from '../../src/sys/files/file-transaction.ts';
 import { readRecord, stateOf, writeRecord } from '../../src/web/io/entries/record.ts';
+import { applyChanges, undoKilled } from '../../src/web/io/entries/server-entries.ts';
 import type { Member } from '../../src/usage/member.ts';
 import { mustEnd } from '../../testing/patience.ts';
 import { policyOf } from '../conformance/suite.ts';
@@ -72,6 +82,42 @@ test('EntriesPart writes entries again when a file or a limit has changed, and a
   const text = limitsText(entryLimitsOf(policy(6)));
   writeRecord(paths, { sender, files, state: stateOf(files), limits: text, apacheOwners: {} });
   assert.equal(await tick(), 4);
+});
+
+test('applyChanges() restores files that the server does not accept, and reloads after a killed run', async () => {
+  const path = `${directory}/conf.d/bulkhead.conf`;
+  const changes = [{ path, before: undefined, after: 'limit 5;\n' }];
+  const begun = FileTransaction.begin(`${paths.state}/web-entries-nginx.journal`, changes);
+  assert.ok(begun.ok);
+  assert.ok(begun.value.write().ok);
+  // A killed run leaves its lock like this.
+  begun.value[Symbol.dispose]();
+  const undone = undoKilled(paths);
+  assert.ok(undone.ok);
+  assert.deepEqual([...undone.value], ['nginx']);
+  assert.equal(existsSync(path), false);
+
+  let reloads = 0;
+  let problem: Problem | undefined = { action: 'use nginx', reason: 'it is not accepted' };
+  const steps = {
+    problem: () => Promise.resolve(problem),
+    reload: () => {
+      reloads++;
+      return Promise.resolve(ok('reloaded' as const));
+    },
+  };
+  const run = { paths, undone: undone.value };
+  const refused = await applyChanges({ server: 'nginx', changes }, run, steps);
+  assert.match(refused.ok ? '' : formatProblem(refused.error), /not accepted.*is as before/);
+  assert.deepEqual([existsSync(path), reloads], [false, 0]);
+  problem = undefined;
+  const none = { server: 'nginx', changes: [] } as const;
+  assert.deepEqual(await applyChanges(none, run, steps), ok('reloaded'));
+  const other = { ...run, undone: new Set<never>() };
+  assert.deepEqual(await applyChanges(none, other, steps), ok('unchanged'));
+  assert.deepEqual(await applyChanges({ server: 'nginx', changes }, other, steps), ok('reloaded'));
+  assert.deepEqual([readFileSync(path, 'utf8'), reloads], ['limit 5;\n', 2]);
+  assert.deepEqual(readdirSync(paths.state), []);
 });
 
 test('a record that is damaged, or that is not there, is none', () => {

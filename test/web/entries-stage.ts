@@ -20,7 +20,7 @@ import {
   planNginxRemoval,
   type NginxEntries,
 } from '../../src/web/io/entries/nginx.ts';
-import type { Outcome } from '../../src/web/io/entries/server-entries.ts';
+import type { Outcome, Run } from '../../src/web/io/entries/server-entries.ts';
 import { surveyWeb, type Survey, type Tenancy } from '../../src/web/io/survey.ts';
 import { freePort } from '../../testing/free-port.ts';
 import { uids, WebStage } from './stage.ts';
@@ -61,6 +61,7 @@ export class EntriesStage extends WebStage {
   async prepare(sites: (port: number) => string, http = ''): Promise<void> {
     this.port = await freePort();
     mkdirSync(this.at('conf.d'));
+    mkdirSync(this.at('state'));
     this.writeNginx(
       `include ${this.at('conf.d')}/*.conf;\n  include /etc/nginx/mime.types;\n${http}`,
     );
@@ -106,6 +107,11 @@ export class EntriesStage extends WebStage {
     return root;
   }
 
+  /** A run that finds nothing of an earlier one. */
+  get run(): Run {
+    return { paths: { state: this.at('state') }, undone: new Set() };
+  }
+
   tenancy(): Tenancy {
     return {
       proc: '/proc',
@@ -130,7 +136,7 @@ export class EntriesStage extends WebStage {
 
   async enable(limits: Wanted, strict = false): Promise<Result<Outcome, Problem>> {
     const planned = await this.plan(limits, strict);
-    return planned.ok ? applyNginx(planned.value) : planned;
+    return planned.ok ? applyNginx(planned.value, this.run) : planned;
   }
 
   /** Runs `enable`, which must succeed. */
@@ -142,7 +148,7 @@ export class EntriesStage extends WebStage {
 
   async disable(): Promise<Result<Outcome, Problem>> {
     const planned = planNginxRemoval(this.nginx, await this.survey());
-    return planned.ok ? applyNginx(planned.value) : planned;
+    return planned.ok ? applyNginx(planned.value, this.run) : planned;
   }
 
   /** Scripts wait from now on. */

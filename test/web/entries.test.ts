@@ -439,7 +439,7 @@ function suite(stage: EntriesStage): void {
     assert.ok(planned.ok);
     const edit = planned.value.changes.find(({ path }) => path === at('available/all.conf'));
     assert.equal(edit?.before, before);
-    assert.deepEqual(await applyNginx(planned.value), { ok: true, value: 'reloaded' });
+    assert.deepEqual(await applyNginx(planned.value, stage.run), { ok: true, value: 'reloaded' });
     assert.equal(statSync(at('available/all.conf')).mode & 0o777, 0o640);
     assert.ok(lstatSync(at('sites/all.conf')).isSymbolicLink());
     const after = readFileSync(at('available/all.conf'), 'utf8');

@@ -68,14 +68,14 @@ export function replaceFile(path: string, text: string, mode = 0o644): Result<vo
 export function replaceIn(
   directory: PinnedDirectory,
   name: string,
-  text: string,
+  content: string | Uint8Array,
   replacement: Replacement,
 ): Result<void, Problem> {
   const temporary = directory.at(`.${name}.${uniqueName()}.tmp`);
   const cannot = (cause: Cause) =>
     failed({ ...cause, action: 'write', object: join(directory.path, name) });
   try {
-    writeNew(temporary, text, replacement);
+    writeNew(temporary, content, replacement);
     const obstacle = replacement.obstacle?.();
     if (obstacle !== undefined) {
       unlinkSync(temporary);
@@ -98,11 +98,15 @@ function discard(temporary: string): void {
   }
 }
 
-function writeNew(path: string, text: string, { mode, owner, withoutSync }: Replacement): void {
+function writeNew(
+  path: string,
+  content: string | Uint8Array,
+  { mode, owner, withoutSync }: Replacement,
+): void {
   const fd = createNewFile(path, 0o600);
   try {
     // All of it: a disk that fills up accepts a part, and fails with the next.
-    writeFileSync(fd, text);
+    writeFileSync(fd, content);
     // In this order: chown clears set-id bits, and the wrong owner never gets the final mode.
     if (owner !== undefined) fchownSync(fd, owner.uid, owner.gid);
     fchmodSync(fd, mode);

@@ -1,11 +1,24 @@
 /** Colour and live lines, on a terminal only. `NO_COLOR` is obeyed. */
-import { createColors } from 'picocolors';
+import { styleText } from 'node:util';
 import { visibleWidth } from './width.ts';
+
+const styles = ['bold', 'dim', 'underline', 'red', 'green', 'yellow'] as const;
+
+export type Colors = Readonly<Record<(typeof styles)[number], (text: string) => string>>;
+
+/** Returns functions that style text, or leave it as it is. */
+export function colorsIf(isEnabled: boolean): Colors {
+  const entries = styles.map((style) => [
+    style,
+    (text: string) => (isEnabled ? styleText(style, text, { validateStream: false }) : text),
+  ]);
+  return Object.fromEntries(entries) as Colors;
+}
 
 export interface Terminal {
   readonly columns: number;
   readonly isTerminal: boolean;
-  readonly colors: ReturnType<typeof createColors>;
+  readonly colors: Colors;
 }
 
 export function terminalOf(stream: NodeJS.WriteStream): Terminal {
@@ -15,7 +28,7 @@ export function terminalOf(stream: NodeJS.WriteStream): Terminal {
     // A serial line has no size and reports 0.
     columns: stream.columns || (isTerminal ? 80 : 100),
     isTerminal,
-    colors: createColors(isTerminal && !plain && process.env['TERM'] !== 'dumb'),
+    colors: colorsIf(isTerminal && !plain && process.env['TERM'] !== 'dumb'),
   };
 }
 

@@ -3,19 +3,16 @@ import { lveInfoDirectory, writeLveInfo } from './lve-info-file.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { AgentPart } from '../../agent/part.ts';
 import type { Log } from '../../agent/log.ts';
-import { formatProblem } from '../../../packages/base/problem.ts';
+import { reportOnce } from '../../host/reconcile/report-once.ts';
 import { lveInfo } from '../core/lve-info.ts';
 
 export function lveInfoWriter(paths: Paths, log: Log): AgentPart {
-  let reported: string | undefined;
+  const report = reportOnce((text) => log.error(text));
   return {
     afterTick(rows, defaults) {
       const directory = lveInfoDirectory(paths);
       if (directory === undefined) return;
-      const written = writeLveInfo(directory, lveInfo(rows(), defaults));
-      const problem = written.ok ? undefined : formatProblem(written.error);
-      if (problem !== undefined && problem !== reported) log.error(problem);
-      reported = problem;
+      report(writeLveInfo(directory, lveInfo(rows(), defaults)));
     },
   };
 }

@@ -15,17 +15,10 @@ import { ok, type Result } from '../../../packages/base/result.ts';
 import { causeOf, quoted } from '../../../packages/base/io/errno.ts';
 import { lveInfoDirectory, lveInfoMarker, removeLveInfo } from './lve-info-file.ts';
 import type { Paths } from '../../host/paths.ts';
-import {
-  directoryProblem,
-  pinDirectory,
-  type PinnedDirectory,
-} from '../../../packages/base/io/pinned-directory.ts';
+import { putHostFile } from '../../sys/files/host-file.ts';
+import { pinDirectory, type PinnedDirectory } from '../../../packages/base/io/pinned-directory.ts';
 import { openRegularFile, readPiece, textOf } from '../../../packages/base/io/regular-file.ts';
-import {
-  removeIfThere,
-  removeLeftovers,
-  replaceIn,
-} from '../../../packages/base/io/replace-file.ts';
+import { removeIfThere, removeLeftovers } from '../../../packages/base/io/replace-file.ts';
 
 export const wrapped = ['lvectl', 'lveinfo', 'cloudlinux-top'] as const;
 type Wrapped = (typeof wrapped)[number];
@@ -140,15 +133,9 @@ function wrapper({ program, paths }: Setting, name: Wrapped): string {
 
 const shellQuoted = (text: string) => `'${text.replaceAll("'", String.raw`'\''`)}'`;
 
-/** Replaces the file whole, in a directory that only root can change. */
-function put(path: string, text: string, mode: number): Result<void, Problem> {
-  return inDirectory('write', path, (directory, name) => {
-    const problem = directoryProblem(directory);
-    if (problem !== undefined) return failed({ ...problem, action: 'write', object: path });
-    removeLeftovers(directory, name);
-    return replaceIn(directory, name, text, { mode });
-  });
-}
+/** Replaces the file whole, in a directory that only root can change: /usr/sbin is a link on some hosts. */
+const put = (path: string, text: string, mode: number): Result<void, Problem> =>
+  putHostFile({ path, links: 'follow' }, { bytes: Buffer.from(text), mode });
 
 /** Removes only our own files. Returns what could not be removed. */
 export function uninstallLve(setting: Setting): readonly Problem[] {

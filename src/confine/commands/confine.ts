@@ -17,7 +17,7 @@ import { print, printError, printJson } from '../../cli/shared/output.ts';
 import { printDiff } from '../../cli/shared/print-diff.ts';
 import { exposureText } from '../core/exposure.ts';
 import { profileOf, profiles, whyNot } from '../core/profiles.ts';
-import { carryOut } from '../io/carry-out.ts';
+import { carryOut, undoKilled } from '../io/carry-out.ts';
 import { lockConfine } from '../io/drop-in-file.ts';
 import { findService, installedServices, type Places, type Service } from '../io/places.ts';
 import { exposuresOf, survey, type Exposures, type Surveyed } from '../io/survey.ts';
@@ -60,6 +60,8 @@ async function confine(
   const lock = lockConfine(host.places);
   if (!lock.ok) return refuse(lock.error);
   using _lock = lock.value;
+  const undone = await undoKilled(host.places, service);
+  if (!undone.ok) return refuse(undone.error);
   return withWork(host, service, options, (work) => change(host.places, work, options));
 }
 

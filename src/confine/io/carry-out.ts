@@ -6,7 +6,8 @@ import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { systemctl } from '../../host/systemd/systemctl.ts';
 import { runBounded } from '../../sys/processes/run-bounded.ts';
-import { putDropIn } from './drop-in-file.ts';
+import { FileTransaction, undoUnfinished } from '../../sys/files/file-transaction.ts';
+import { dropInChange } from './drop-in-file.ts';
 import { dropInOf, type Places, type Service } from './places.ts';
 import { waitUntilUp } from './settle.ts';
 import { listensOn, readUnit } from './unit.ts';
@@ -25,7 +26,7 @@ export interface Change {
 type Outcome = 'running' | 'next start';
 
 export async function carryOut(change: Change): Promise<Result<Outcome, Problem>> {
-  const { places, service, after, restart } = change;
+  const { places, service, before, after, restart } = change;
   const now = await readUnit(service);
   if (!now.ok) return now;
   const runs = now.value.active === 'active';
@@ -33,12 +34,37 @@ export async function carryOut(change: Change): Promise<Result<Outcome, Problem>
   const accepted = runs && restart ? await checkConfiguration(service) : ok(undefined);
   if (!accepted.ok) return accepted;
   const listening = listensOn(places, now.value);
-  const path = dropInOf(places, service);
-  const written = putDropIn(path, after);
+  const edit = dropInChange(dropInOf(places, service), before, after);
+  const begun = FileTransaction.begin(journalOf(places, service), [edit]);
+  if (!begun.ok) return begun;
+  using transaction = begun.value;
+  const written = transaction.write();
   if (!written.ok) return written;
   const result = await activate(change, runs && restart, listening);
-  if (result.ok) return ok(runs && restart ? 'running' : 'next start');
-  return takeBack(change, runs, result.error, listening);
+  if (!result.ok) {
+    const undone = transaction.rollback();
+    return undone.ok ? takeBack(change, runs, result.error, listening) : undone;
+  }
+  const ended = transaction.commit();
+  return ended.ok ? ok(runs && restart ? 'running' : 'next start') : ended;
+}
+
+const journalOf = ({ state }: Places, { name }: Service) => `${state}/${name}.journal`;
+
+/** Undoes what a killed run has begun. The service is started again if it did not come up in that sandbox. */
+export async function undoKilled(places: Places, service: Service): Promise<Result<void, Problem>> {
+  const undone = undoUnfinished(journalOf(places, service));
+  if (!undone.ok) return undone;
+  if (!undone.value) return ok(undefined);
+  const read = await systemctl('daemon-reload');
+  if (!read.ok) return read;
+  const now = await readUnit(service);
+  if (!now.ok) return now;
+  if (['active', 'inactive'].includes(now.value.active)) return ok(undefined);
+  const unit = `${service.unit}.service`;
+  await systemctl('reset-failed', unit);
+  const restarted = await systemctl('restart', unit);
+  return restarted.ok ? ok(undefined) : restarted;
 }
 
 async function activate(
@@ -55,15 +81,14 @@ async function activate(
   return up.ok ? up : failed(await withLog(service, up.error));
 }
 
+/** Has the service run with the restored drop-in, and returns the problem. */
 async function takeBack(
-  { places, service, before }: Change,
+  { places, service }: Change,
   ran: boolean,
   problem: Problem,
   listening: ReadonlySet<string>,
 ): Promise<Result<never, Problem>> {
   const unit = `${service.unit}.service`;
-  const undone = putDropIn(dropInOf(places, service), before);
-  if (!undone.ok) return undone;
   const read = await systemctl('daemon-reload');
   if (!read.ok) return read;
   if (ran) {

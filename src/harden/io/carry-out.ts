@@ -4,20 +4,15 @@
  *
  * The record is written first and reduced last, so at every moment it has everything that may have been changed.
  */
-import { closeSync, constants, fsyncSync, mkdirSync, openSync, writeSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
-import { causedBy, failed, formatProblem, type Problem } from '../../../packages/base/problem.ts';
+import { closeSync, constants, openSync, writeSync } from 'node:fs';
+import { failed, formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
-import { causeOf, errnoOf } from '../../../packages/base/io/errno.ts';
+import { causeOf } from '../../../packages/base/io/errno.ts';
 import { lockFile, type FileLock } from '../../sys/files/flock.ts';
-import { directoryProblem, pinDirectory } from '../../../packages/base/io/pinned-directory.ts';
+import { putHostFile, readHostFile, type HostFile } from '../../sys/files/host-file.ts';
 import { ensurePrivateDirectory } from '../../sys/files/private-file.ts';
 import { readText } from '../../../packages/base/io/read.ts';
-import {
-  removeIfThere,
-  removeLeftovers,
-  replaceIn,
-} from '../../../packages/base/io/replace-file.ts';
+import { textOf } from '../../../packages/base/io/regular-file.ts';
 import { readTextFile } from '../../sys/files/text-file.ts';
 import type { Kepts, Plan, ValueChange } from '../core/plan.ts';
 import { parseRecord, formatRecord } from '../core/record.ts';
@@ -173,39 +168,18 @@ function setValue(places: Places, key: string, value: string): Result<void, Prob
   return failed({ ...cannot, reason: `the kernel has ${now ?? 'no value'} after it was written` });
 }
 
-function writeOurs(places: Places, text: string | undefined): Result<void, Problem> {
-  try {
-    mkdirSync(dirname(places.file), { mode: 0o755 });
-  } catch (error) {
-    if (errnoOf(error) !== 'EEXIST') return cannotWrite(places.file, error);
-  }
-  return put(places.file, text, 0o644);
-}
+const writeOurs = (places: Places, text: string | undefined): Result<void, Problem> =>
+  put(places.file, text, 0o644);
 
 const writeRecord = (places: Places, record: Kepts): Result<void, Problem> =>
   put(recordOf(places), record.length === 0 ? undefined : formatRecord(record), 0o600);
 
-const cannotWrite = (object: string, error: unknown) =>
-  failed({ ...causeOf(error), action: 'write', object });
-
 /** Writes the file whole, or removes it. */
 function put(path: string, text: string | undefined, mode: number): Result<void, Problem> {
-  const pinned = pinDirectory(dirname(path));
-  if (!pinned.ok) return failed({ ...causedBy(pinned.error), action: 'write', object: path });
-  using directory = pinned.value;
-  const unsafe = directoryProblem(directory);
-  if (unsafe !== undefined) return failed({ ...unsafe, action: 'write', object: path });
-  const name = basename(path);
-  try {
-    removeLeftovers(directory, name);
-    if (text !== undefined) {
-      const there = readText(directory.at(name));
-      return there === text ? ok(undefined) : replaceIn(directory, name, text, { mode });
-    }
-    removeIfThere(directory.at(name));
-    fsyncSync(directory.fd);
+  const file: HostFile = { path, links: 'follow' };
+  if (text === undefined) return putHostFile(file, undefined);
+  const there = readHostFile(file);
+  if (there.ok && there.value !== undefined && textOf(there.value.bytes) === text)
     return ok(undefined);
-  } catch (error) {
-    return cannotWrite(path, error);
-  }
+  return putHostFile(file, { bytes: Buffer.from(text), mode });
 }

@@ -14,10 +14,10 @@ import {
   unknownMax,
   type PlacerCommand,
   type PlacerHalted,
-  type PlacerOutside,
   type PlacerStatus,
 } from './protocol.ts';
-import { outrunReason, Scan } from './scan.ts';
+import { outrunReason } from './scan.ts';
+import { ScanSchedule } from './scan-schedule.ts';
 import { Sweep, type Look } from './sweep.ts';
 import { poll } from '../../sys/syscalls.ts';
 
@@ -45,9 +45,7 @@ const statusMilliseconds = 200;
 const probeMilliseconds = 1_000;
 /** Time for processes that were being forked to continue; a later placer handles the rest. */
 const endMilliseconds = 500;
-const scanMilliseconds = { withEvents: 60_000, polling: 2_000, unsettled: 1_000, betweenMin: 100 };
 const haltedMax = 100;
-const outrunScansMax = 5;
 
 export class Loop {
   readonly #listen: () => EventSource;
@@ -78,31 +76,17 @@ export class Loop {
   #sweepBegan = 0;
   /** Whether a tenant forked too fast to be followed. */
   #outrun = false;
-  #outrunScans = 0;
   readonly #halted: PlacerHalted[] = [];
-  #scan: Scan | undefined;
-  /** The time of the next scan; never before there are targets. */
-  #scanAt = Infinity;
-  #scanBegan = 0;
-  /**
-   * Whether events were lost or a sweep failed since the last scan began: a process may be outside that nothing
-   * follows.
-   */
-  #owed = false;
-  /** Requested scans that need one that starts later. */
-  #wantedId = 0;
-  #scanId = 0;
+  readonly #scans = new ScanSchedule({
+    clock: this.#clock,
+    place: this.#place,
+    hasEvents: () => 'connector' in this.#source,
+  });
   #overruns = 0;
   /** Counters of earlier connectors. */
   #eventsBefore = 0;
   #foreignBefore = 0;
-  #outside: readonly PlacerOutside[] = [];
-  #unknown: readonly string[] = [];
-  /** Facts that could not be determined since the last full scan. */
-  readonly #unknownSince = new Set<string>();
-  #scannedAt: number | undefined;
   #pong = 0;
-  #scanned = 0;
   /** Whether an unsent state change exists, and when it may be sent. */
   #news = false;
   #reportAt = 0;
@@ -140,7 +124,7 @@ export class Loop {
   }
 
   get #nextAt(): number {
-    return Math.min(this.#scanAt, this.#halting.resumeAt);
+    return Math.min(this.#scans.dueAt, this.#halting.resumeAt);
   }
 
   get #busy(): boolean {
@@ -148,8 +132,8 @@ export class Loop {
   }
 
   get #isScanning(): boolean {
-    const isScanning = this.#scan !== undefined;
-    return isScanning || this.#halting.pending || this.#sweep.pending || this.#outrun;
+    const { isRunning } = this.#scans;
+    return isRunning || this.#halting.pending || this.#sweep.pending || this.#outrun;
   }
 
   #noted(outcome: PlacementResult): PlacementResult {
@@ -187,15 +171,12 @@ export class Loop {
         this.#reportNow();
         break;
       case 'scan':
-        this.#wantedId = command.id;
-        this.#scanAt = -Infinity;
+        this.#scans.request(command.id);
         break;
       case 'targets':
         this.#placer.use(command);
         this.#missingReported.clear();
-        // Processes inspected with the old list have to be inspected again.
-        this.#scan = undefined;
-        this.#scanAt = -Infinity;
+        this.#scans.restart();
     }
   }
 
@@ -214,7 +195,7 @@ export class Loop {
     this.#news ||= isLost || changed.size > 0;
     if (isLost) {
       this.#overruns++;
-      this.#scanSoon();
+      this.#scans.soon();
     }
     if (received === 'deaf') this.#listenAgain(this.#source.connector);
     let earliest = Infinity;
@@ -225,7 +206,7 @@ export class Loop {
     if (earliest === Infinity) return;
     const from = this.#clock.lastBefore(earliest);
     if (!this.#sweep.pending) this.#sweepBegan = performance.now();
-    if (from === undefined) this.#scanSoon();
+    if (from === undefined) this.#scans.soon();
     else this.#sweep.from(from);
   }
 
@@ -243,7 +224,7 @@ export class Loop {
     this.#foreignBefore += connector.foreign;
     connector[Symbol.dispose]();
     this.#source = this.#listen();
-    this.#scanSoon();
+    this.#scans.soon();
   }
 
   /** Places the process; returns whether its children must be inspected, too. */
@@ -255,16 +236,6 @@ export class Loop {
     return true;
   }
 
-  #scanSoon(): void {
-    this.#owed = true;
-    this.#scanWithin(0);
-  }
-
-  #scanWithin(milliseconds: number): void {
-    const min = this.#scanBegan + scanMilliseconds.betweenMin;
-    this.#scanAt = Math.min(this.#scanAt, Math.max(min, performance.now() + milliseconds));
-  }
-
   #advance(): void {
     if (this.#sweep.pending) this.#advanceSweep();
     const halted = this.#halting.step(pieceMilliseconds);
@@ -272,14 +243,13 @@ export class Loop {
     if (!this.#halting.pending && this.#outrun) this.#catchUp();
     this.#halting.resume(pieceMilliseconds);
     if (!this.#halting.pending) this.#advanceScan();
-    if (!this.#isScanning && !this.#owed) this.#halting.settle();
+    if (!this.#isScanning && !this.#scans.isOwed) this.#halting.settle();
   }
 
   #advanceSweep(): void {
     const result = this.#sweep.step(sweepMilliseconds);
     this.#outrun ||= result === 'lapped';
-    const isScanFollowing = this.#scan?.isFollowing === true;
-    if (result === 'done' && !isScanFollowing) this.#halting.followed();
+    if (result === 'done' && !this.#scans.isFollowing) this.#halting.followed();
     if (result === 'more' && this.#isResistedSince(this.#sweepBegan)) {
       this.#sweep.end();
       this.#outrun = true;
@@ -302,7 +272,7 @@ export class Loop {
       this.#halted.push({ kind: 'halted', tenants, moved, milliseconds, settled });
     }
     // Meanwhile no other process was followed.
-    this.#scanSoon();
+    this.#scans.soon();
     if (settled) return;
     const who = tenants.slice(0, unknownMax).join(', ');
     this.#isUnknown(
@@ -321,56 +291,32 @@ export class Loop {
    */
   #catchUp(): void {
     this.#outrun = false;
-    this.#owed = true;
+    this.#scans.owe();
     this.#isUnknown(outrunReason);
     this.#halting.begin(this.#placer, this.#place);
   }
 
   #isUnknown(why: string): void {
-    if (this.#unknownSince.size < unknownMax) this.#unknownSince.add(why);
     this.#news = true;
-    this.#scanWithin(scanMilliseconds.unsettled);
+    this.#scans.isUnknown(why);
   }
 
   #advanceScan(): void {
-    if (this.#scan === undefined && this.#scanAt <= performance.now()) this.#beginScan();
-    if (this.#scan === undefined) return;
-    const found = this.#scan.step(pieceMilliseconds);
-    if (found === undefined) {
-      this.#news ||= this.#scannedAt === undefined;
-      this.#outrun ||= this.#scan.isFollowing && this.#isResistedSince(this.#scanBegan);
+    const found = this.#scans.step(pieceMilliseconds);
+    if (found === 'none') return;
+    if (found === 'more') {
+      this.#news ||= !this.#scans.isKnown;
+      this.#outrun ||= this.#scans.isFollowing && this.#isResistedSince(this.#scans.began);
       return;
     }
-    this.#scan = undefined;
-    this.#outside = found.outside;
-    // A complete scan knows all processes, whatever was unknown before.
-    const also = found.outrun ? [...this.#unknownSince, outrunReason] : [];
-    this.#unknown = [...found.unknown, ...also];
-    this.#unknownSince.clear();
-    this.#scannedAt = Date.now();
     this.#outrun ||= found.outrun;
-    this.#outrunScans = found.outrun ? this.#outrunScans + 1 : 0;
-    if (found.outrun) this.#owed = true;
-    else if (!this.#sweep.pending) this.#halting.settle();
-    // Requests for it are served by a later scan, once the forking tenants have been caught.
-    if (found.outrun && this.#outrunScans < outrunScansMax) this.#scanSoon();
-    else this.#scanned = this.#scanId;
+    if (!found.outrun && !this.#sweep.pending) this.#halting.settle();
     this.#reportNow();
   }
 
   #reportNow(): void {
     this.#news = true;
     this.#reportAt = 0;
-  }
-
-  #beginScan(): void {
-    this.#clock.readPidMax();
-    this.#scanId = this.#wantedId;
-    this.#scanBegan = performance.now();
-    this.#owed = false;
-    const { withEvents, polling } = scanMilliseconds;
-    this.#scanAt = this.#scanBegan + ('connector' in this.#source ? withEvents : polling);
-    this.#scan = new Scan(this.#clock, this.#place);
   }
 
   #isMissing(cgroup: string): void {
@@ -407,13 +353,8 @@ export class Loop {
       foreign: this.#foreignBefore + (withEvents ? source.connector.foreign : 0),
       migrated: this.#placer.migrated,
       overruns: this.#overruns,
-      outside: this.#outside,
-      unknown: [...new Set([...this.#unknown, ...this.#unknownSince])].slice(0, unknownMax),
-      ...(this.#scannedAt === undefined
-        ? { progress: this.#scan?.progress ?? 0 }
-        : { scannedAt: this.#scannedAt }),
+      ...this.#scans.status,
       pong: this.#pong,
-      scanned: this.#scanned,
     };
   }
 }

@@ -5,7 +5,8 @@
 import type { SecurityItem } from '../../../packages/base/security-item.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Policy } from '../../policy/policy.ts';
-import { heldUids, isolationOf, openWithoutPrograms, programsObstacle } from '../io/programs.ts';
+import { lsmProblem } from '../../sys/bpf/lsm.ts';
+import { heldUids, isolationOf, openWithoutPrograms } from '../io/programs.ts';
 
 /** Returns nothing if no tenant has a jail. */
 export function jailSecurity(paths: Paths, policy: Policy | undefined): readonly SecurityItem[] {
@@ -13,7 +14,7 @@ export function jailSecurity(paths: Paths, policy: Policy | undefined): readonly
   if (uids.length === 0) return [];
   const { level, reason } = isolationOf(uids, paths);
   const verdict =
-    level === 'full' ? 'good' : programsObstacle(paths) === undefined ? 'lacking' : 'unavailable';
+    level === 'full' ? 'good' : lsmProblem(paths) === undefined ? 'lacking' : 'unavailable';
   return [
     {
       item: 'jail-isolation',

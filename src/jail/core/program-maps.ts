@@ -37,27 +37,33 @@ const helpers = splitWords(
 /** The length of names in the BPF program, with the zero at the end. */
 const nameBytes = 16;
 
-const who = { tenant: 0, canary: 1, onlySites: 2 } as const;
+const who = { tenant: 0, selfTest: 1, onlySites: 2 } as const;
 
-/**
- * Returns the entries of all maps. `canary` is a uid without an account, with which a self-test checks that the
- * programs refuse.
- */
-export const entriesOf = (
-  { uids, onlySites, host, programs, launcher = 'chroot' }: JailedTenants,
-  canary: number,
-): readonly MapEntry[] => [
+/** Returns the entries of all maps. */
+export const entriesOf = ({
+  uids,
+  onlySites,
+  host,
+  programs,
+  launcher = 'chroot',
+}: JailedTenants): readonly MapEntry[] => [
   { map: 'settings', key: words(0), value: words(host, ...directoryWords(programs)) },
   ...uids.map((uid) => ({
     map: 'tenants',
     key: words(uid),
     value: words(onlySites.has(uid) ? who.onlySites : who.tenant),
   })),
-  { map: 'tenants', key: words(canary), value: words(who.canary) },
   ...programEntries(launched, 'launched'),
   ...programEntries(helpers, 'helper'),
   ...programEntries([launcher], 'launcher'),
 ];
+
+/** Returns the entry of the self-test's uid, which no account has. */
+export const selfTestEntry = (uid: number): MapEntry => ({
+  map: 'tenants',
+  key: words(uid),
+  value: words(who.selfTest),
+});
 
 const programEntries = (names: readonly string[], kind: keyof typeof programKinds) =>
   names.map((name) => ({
@@ -81,10 +87,3 @@ function directoryWords(directory: Directory | undefined): readonly number[] {
 /** Whether a value of the map `tenants` means that the tenant may start programs only in its jail. */
 export const isJailed = (value: Uint8Array): boolean =>
   Buffer.from(value).equals(words(who.tenant));
-
-/**
- * Returns a uid for the self-test, another one for each generation. It is far above uids of accounts, and below the
- * kernel's reserved ones.
- */
-export const canaryOf = (generation: string): number =>
-  0xffe0_0000 + (parseInt(generation.split('-')[0] ?? '', 36) % 0xf_ffff);

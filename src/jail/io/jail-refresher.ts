@@ -7,7 +7,10 @@ import { existsSync, lstatSync, statSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import type { Log } from '../../agent/log.ts';
 import type { AgentPart, Alarm } from '../../agent/part.ts';
+import { Reconciler } from '../../host/reconcile/reconciler.ts';
+import { reportOnce, type Report } from '../../host/reconcile/report-once.ts';
 import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
+import type { Result } from '../../../packages/base/result.ts';
 import { isAt } from '../../policy/jail.ts';
 import type { Policy } from '../../policy/policy.ts';
 import type { Paths } from '../../host/paths.ts';
@@ -19,7 +22,6 @@ import { jailTenants } from './jail-tenants.ts';
 import { jailPart } from './part.ts';
 import { heldUids, programsState } from './programs.ts';
 
-const checkMs = 60_000;
 const restore = restoreElsewhere({
   unit: 'bulkhead-jail.service',
   command: ['jail', 'refresh'],
@@ -27,82 +29,89 @@ const restore = restoreElsewhere({
   timeoutMs: 600_000,
 });
 
-export type BuildNow = (policy: Policy, paths: Paths) => Promise<readonly Problem[]>;
+export type BuildNow = (policy: Policy, paths: Paths) => Promise<Result<void, Problem>>;
 
 export function jailRefresher(paths: Paths, log: Log): AgentPart {
-  return new JailRefresher(paths, log, async ({ file }) => {
-    const done = await restore(paths, file);
-    return done.ok ? [] : [done.error];
-  });
+  return new JailRefresher(paths, log, ({ file }) => restore(paths, file));
 }
 
 export class JailRefresher implements AgentPart {
   readonly #paths: Paths;
-  readonly #log: Log;
   readonly #build: BuildNow;
-  readonly #clock: () => number;
+  readonly #report: Report;
+  readonly #reconciler: Reconciler;
   #policy: Policy | undefined;
-  #checkedAt = -Infinity;
-  #state: string | undefined;
-  #building = false;
-  #reported = '';
+  /** The host's state at this check, and at the last build that succeeded. */
+  #state = '';
+  #built: string | undefined;
   /** The state at the last check. */
   #before = { programs: false, vault: false };
+  #isVaultGone = false;
   readonly #alarms: Alarm[] = [];
 
   /** `clock`: monotonic, in milliseconds. */
   constructor(paths: Paths, log: Log, build: BuildNow, clock = () => performance.now()) {
     this.#paths = paths;
-    this.#log = log;
     this.#build = build;
-    this.#clock = clock;
+    this.#report = reportOnce((text) => log.error(text));
+    this.#reconciler = new Reconciler(
+      { deviation: () => this.#deviation(), attempt: () => this.#attempt() },
+      clock,
+    );
   }
 
   adopt(policy: Policy): void {
     this.#policy = policy;
-    this.#checkedAt = -Infinity;
+    this.#reconciler.soon();
   }
 
   afterTick(): void {
-    const policy = this.#policy;
-    if (policy === undefined || this.#building || this.#clock() - this.#checkedAt < checkMs) return;
-    this.#checkedAt = this.#clock();
-    if (jailTenants(policy).length === 0 && !existsSync(jailPathsOf(this.#paths).base)) return;
-    const state = stateOf(policy, this.#paths);
-    const isOpen = this.#watch(policy) || jailPart.plan(policy, this.#paths).length > 0;
-    if (state === this.#state && !isOpen) return;
-    this.#state = state;
-    this.#building = true;
-    void this.#build(policy, this.#paths).then((problems) => {
-      this.#building = false;
-      this.#report(problems.map(formatProblem).join('; '));
-    });
+    this.#reconciler.tick();
   }
 
-  /** Returns whether the vault has been removed, which only root can do. */
-  #watch(policy: Policy): boolean {
+  #deviation(): string | undefined {
+    const policy = this.#policy;
+    if (policy === undefined) return undefined;
+    if (jailTenants(policy).length === 0 && !existsSync(jailPathsOf(this.#paths).base))
+      return undefined;
+    this.#state = stateOf(policy, this.#paths);
+    this.#watch(policy);
+    const plan = [
+      ...(this.#isVaultGone ? ['bring back the vault'] : []),
+      ...jailPart.plan(policy, this.#paths),
+    ];
+    if (this.#state === this.#built && plan.length === 0) return undefined;
+    return [this.#state, ...plan].join('\n');
+  }
+
+  async #attempt(): Promise<void> {
+    if (this.#policy === undefined) return;
+    const state = this.#state;
+    const built = await this.#build(this.#policy, this.#paths);
+    if (built.ok) this.#built = state;
+    else this.#alarms.push(notBuilt(formatProblem(built.error)));
+    this.#report(built);
+  }
+
+  /** Notices what only root can remove. */
+  #watch(policy: Policy): void {
     const now = {
       programs: programsState(this.#paths) !== undefined,
       vault: isVaultThere(this.#paths),
     };
     const before = this.#before;
     this.#before = now;
-    if (heldUids(policy).length === 0) return false;
+    const isNeeded = heldUids(policy).length > 0;
+    if (now.vault || !isNeeded) this.#isVaultGone = false;
+    if (!isNeeded) return;
     if (before.programs && !now.programs) this.#alarms.push(programsRemoved);
-    const isGone = before.vault && !now.vault;
-    if (isGone) this.#alarms.push(vaultRemoved);
-    return isGone;
+    if (!before.vault || now.vault) return;
+    this.#isVaultGone = true;
+    this.#alarms.push(vaultRemoved);
   }
 
   takeAlarms(): readonly Alarm[] {
     return this.#alarms.splice(0);
-  }
-
-  /** Reports problems. The log gets each once, however often the build is tried. */
-  #report(problems: string): void {
-    if (problems !== '') this.#alarms.push(notBuilt(problems));
-    if (problems !== '' && problems !== this.#reported) this.#log.error(problems);
-    this.#reported = problems;
   }
 }
 

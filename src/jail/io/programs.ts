@@ -4,34 +4,47 @@
  */
 import { existsSync, readlinkSync, realpathSync } from 'node:fs';
 import { basename } from 'node:path';
-import { failed, formatCause, type Cause, type Problem } from '../../../packages/base/problem.ts';
-import type { Result } from '../../../packages/base/result.ts';
+import { formatCause, type Cause, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Policy } from '../../policy/policy.ts';
+import { BpfGuard } from '../../sys/bpf/bpf-guard.ts';
 import { lsmProblem } from '../../sys/bpf/lsm.ts';
-import { PinnedMap } from '../../sys/bpf/maps.ts';
-import { Programs } from '../../sys/bpf/programs.ts';
 import { idOf } from '../core/jail-key.ts';
 import {
-  canaryOf,
   entriesOf,
   isJailed,
+  selfTestEntry,
   uidsMax,
   type JailedTenants,
 } from '../core/program-maps.ts';
 import { refusalKinds, type RefusalKind } from '../core/refusal.ts';
 import { brokerDirectory } from './broker-directory.ts';
-import { canaryProblem } from './canary.ts';
 import { jailPathsOf } from './jail-paths.ts';
 import { jailTenants } from './jail-tenants.ts';
 import { findLandlock, openWithLandlock } from './landlock.ts';
 import { readMarks } from './marks.ts';
+import { selfTestProblem, selfTestUid } from './self-test.ts';
 
-export const jailPrograms = (paths: Paths) => new Programs('jails', paths);
-const action = 'keep jails and the host apart';
 /** The program that needs Linux 6.1; before, the seccomp filter refuses user namespaces in jails. */
-const optional = ['jails_userns'];
-const noCanary = 0;
+const namespaceProgram = 'jails_userns';
+
+export const jailGuard = (paths: Paths): BpfGuard<JailedTenants> =>
+  new BpfGuard<JailedTenants>(
+    {
+      name: 'jails',
+      action: () => 'keep jails and the host apart',
+      optional: [namespaceProgram],
+      tooLarge: ({ uids }) => tooMany(uids),
+      entries: entriesOf,
+      selfTest: (_tenants, generation) => ({
+        entries: [selfTestEntry(selfTestUid(generation))],
+        run: () => selfTestProblem(selfTestUid(generation)),
+      }),
+      testsAgain: true,
+    },
+    paths,
+  );
 
 export interface ProgramsState {
   readonly generation: string;
@@ -45,13 +58,12 @@ export interface ProgramsState {
   readonly refused: Readonly<Record<RefusalKind, number>>;
 }
 
-/** Returns why they cannot be loaded here, as far as is known without trying. */
-export const programsObstacle = (paths: Paths): Cause | undefined => lsmProblem(paths);
-
 /** Loads or unloads them as the policy wants. Returns whether anything was changed. */
-export function bringProgramsInLine(policy: Policy, paths: Paths): Result<boolean, Problem> {
+function reconcilePrograms(policy: Policy, paths: Paths): Result<boolean, Problem> {
   const held = heldTenants(policy);
-  return held.uids.length === 0 ? jailPrograms(paths).unload() : loadPrograms(held, paths);
+  if (held.uids.length === 0) return jailGuard(paths).unload();
+  const tenants = jailedTenants(held, paths);
+  return tenants.ok ? jailGuard(paths).load(tenants.value) : tenants;
 }
 
 type Held = Pick<JailedTenants, 'uids' | 'onlySites'>;
@@ -70,25 +82,14 @@ export const uidsOf = (jails: readonly { readonly uid: number }[]): readonly num
   ...new Set(jails.map(({ uid }) => uid)),
 ];
 
-function loadPrograms(held: Held, paths: Paths): Result<boolean, Problem> {
-  const obstacle = programsObstacle(paths) ?? tooMany(held.uids);
-  if (obstacle !== undefined) return failed({ action, ...obstacle });
+function jailedTenants(held: Held, paths: Paths): Result<JailedTenants, Problem> {
   const programs = brokerDirectory(paths);
   if (!programs.ok) return programs;
-  const { uids, onlySites } = held;
-  const rule: JailedTenants = {
-    uids,
-    onlySites,
+  return ok({
+    ...held,
     host: hostNamespace(),
     programs: programs.value,
     launcher: basename(realpathSync('/usr/sbin/chroot')),
-  };
-  return jailPrograms(paths).load({
-    madeOf: entriesOf(rule, noCanary),
-    optional,
-    entries: (generation) => entriesOf(rule, canaryOf(generation)),
-    prove: (generation) => canaryProblem(canaryOf(generation)),
-    stillWorks: (generation) => canaryProblem(canaryOf(generation)) === undefined,
   });
 }
 
@@ -103,29 +104,27 @@ const hostNamespace = (): number =>
 
 /** Returns the state in force; undefined if no programs are. A self-test shows whether they refuse. */
 export const programsState = (paths: Paths): ProgramsState | undefined =>
-  jailPrograms(paths).inForce((directory, generation) => {
-    const tenants = PinnedMap.open(`${directory}/map_tenants`);
-    const counters = PinnedMap.open(`${directory}/map_counters`);
-    if (!tenants.ok || !counters.ok) return undefined;
-    using held = tenants.value;
-    using counts = counters.value;
-    const keys = held.keys(4, uidsMax + 1);
-    const jailed = keys.filter((key) => isJailed(held.get(key, 4) ?? Buffer.alloc(0)));
-    const own = canaryOf(generation);
-    const numbers = (of: readonly Buffer[]) =>
-      of
-        .map((key) => key.readUInt32LE())
-        .filter((uid) => uid !== own)
-        .toSorted((a, b) => a - b);
-    const refused = refusalKinds.map((kind, index) => [kind, counts.sum(index)] as const);
-    return {
-      generation,
-      uids: numbers(keys),
-      jailed: numbers(jailed),
-      userNamespaces: existsSync(`${directory}/link_${optional[0]}`),
-      refused: Object.fromEntries(refused) as ProgramsState['refused'],
-    };
-  });
+  jailGuard(paths).withMaps(
+    ['tenants', 'counters'],
+    ({ tenants, counters }, generation, directory) => {
+      const keys = tenants.keys(4, uidsMax + 1);
+      const jailed = keys.filter((key) => isJailed(tenants.get(key, 4) ?? Buffer.alloc(0)));
+      const own = selfTestUid(generation);
+      const numbers = (of: readonly Buffer[]) =>
+        of
+          .map((key) => key.readUInt32LE())
+          .filter((uid) => uid !== own)
+          .toSorted((a, b) => a - b);
+      const refused = refusalKinds.map((kind, index) => [kind, counters.sum(index)] as const);
+      return {
+        generation,
+        uids: numbers(keys),
+        jailed: numbers(jailed),
+        userNamespaces: existsSync(`${directory}/link_${namespaceProgram}`),
+        refused: Object.fromEntries(refused) as ProgramsState['refused'],
+      };
+    },
+  );
 
 export interface Isolation {
   readonly level: 'full' | 'partial' | 'none';
@@ -136,11 +135,11 @@ const none = (reason: string): Isolation => ({ level: 'none', reason });
 
 /** Returns how well jails of these uids are isolated now. Programs in force get a self-test, too. */
 export function isolationOf(uids: readonly number[], paths: Paths): Isolation {
-  const obstacle = programsObstacle(paths);
+  const obstacle = lsmProblem(paths);
   if (obstacle !== undefined) return isolationByLandlock(uids, paths, formatCause(obstacle));
   const now = programsState(paths);
   if (now === undefined) return none('the programs are not loaded; run: bulkhead apply');
-  const problem = canaryProblem(canaryOf(now.generation));
+  const problem = selfTestProblem(selfTestUid(now.generation));
   if (problem !== undefined) return none(formatCause(problem));
   const missing = uids.filter((uid) => !now.uids.includes(uid));
   if (missing.length > 0)
@@ -175,7 +174,7 @@ export function planPrograms(policy: Policy, paths: Paths): readonly string[] {
   const now = programsState(paths);
   if (uids.length === 0)
     return now === undefined ? [] : ['take out the BPF programs that keep jails apart'];
-  if (programsObstacle(paths) !== undefined) return [];
+  if (lsmProblem(paths) !== undefined) return [];
   const jailed = uids.filter((uid) => !onlySites.has(uid));
   if (now?.uids.join() === uids.join() && now.jailed.join() === jailed.join()) return [];
   return [`keep jails and the host apart by BPF programs, for ${uids.length} of the tenants`];
@@ -186,13 +185,13 @@ export function planPrograms(policy: Policy, paths: Paths): readonly string[] {
  * `doctor` and `jail status` report it.
  */
 export function followPolicy(policy: Policy, paths: Paths): Problem | undefined {
-  if (heldUids(policy).length > 0 && programsObstacle(paths) !== undefined) return undefined;
-  const done = bringProgramsInLine(policy, paths);
+  if (heldUids(policy).length > 0 && lsmProblem(paths) !== undefined) return undefined;
+  const done = reconcilePrograms(policy, paths);
   return done.ok ? undefined : done.error;
 }
 
 /** Unloads them, when everything else of a policy is released. */
 export function releasePrograms(paths: Paths): readonly Problem[] {
-  const done = jailPrograms(paths).unload();
+  const done = jailGuard(paths).unload();
   return done.ok ? [] : [done.error];
 }

@@ -1,7 +1,7 @@
 /** The agent's part for the programs that isolate jails: their refusals become faults of the tenants. */
 import type { Log } from '../../agent/log.ts';
 import type { AgentPart, ReportedFault } from '../../agent/part.ts';
-import { formatProblem } from '../../../packages/base/problem.ts';
+import { reportOnce } from '../../host/reconcile/report-once.ts';
 import type { Paths } from '../../host/paths.ts';
 import { ProgramEvents } from '../../sys/bpf/program-events.ts';
 import { evidenceOf } from '../../usage/evidence.ts';
@@ -9,26 +9,24 @@ import { tenantMember } from '../../usage/member.ts';
 import { RefusalTally } from '../../usage/refusal-tally.ts';
 import { jailIncidents, tryEvidence, type TryEvidence } from '../core/jail-incidents.ts';
 import { parseRefusal, refusalText } from '../core/refusal.ts';
-import { jailPrograms } from './programs.ts';
+import { jailGuard } from './programs.ts';
 
 /** The limit of records for one tick. The programs report a few a second for each tenant. */
 const recordsMax = 2000;
 
 export function refusalsPart(paths: Paths, log: Log): AgentPart {
   const tally = new RefusalTally<TryEvidence>();
-  const events = new ProgramEvents(jailPrograms(paths), (totals) => tally.restart(totals));
-  let reported: string | undefined;
+  const events = new ProgramEvents(jailGuard(paths), (totals) => tally.restart(totals));
+  const report = reportOnce((text) => log.error(text));
   let refused = 0;
   return {
     protection() {
-      const isOn = jailPrograms(paths).areInForce();
+      const isOn = jailGuard(paths).areInForce();
       return { name: 'jails', state: isOn ? 'on' : 'off', refused };
     },
     takeFaults() {
       const taken = events.take(recordsMax);
-      const problem = taken.ok ? undefined : formatProblem(taken.error);
-      if (problem !== undefined && problem !== reported) log.error(problem);
-      reported = problem;
+      report(taken);
       if (!taken.ok || taken.value === undefined) return [];
       for (const record of taken.value.records) {
         const refusal = parseRefusal(record);

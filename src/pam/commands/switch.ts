@@ -1,12 +1,12 @@
 /** The shared steps of `enable` and `disable`: plan, show or do, report what was done. */
 import type { Command } from 'commander';
 import type { Problem } from '../../../packages/base/problem.ts';
-import type { Result } from '../../../packages/base/result.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import type { Paths } from '../../host/paths.ts';
 import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
 import { printDiff } from '../../cli/shared/print-diff.ts';
 import { pathsFor, print, printError, printJson } from '../../cli/shared/session.ts';
-import { carryOut } from '../io/carry-out.ts';
+import { carryOut, undoKilled } from '../io/carry-out.ts';
 import type { Change } from '../io/change.ts';
 
 export interface SwitchOptions {
@@ -34,6 +34,8 @@ export function switchStep(
       reason: "only root can change the host's PAM",
       hint: 'run it as root',
     });
+  const undone = options.dryRun === true ? ok(false) : undoKilled();
+  if (!undone.ok) return refuse(undone.error);
   const planned = plan(paths);
   if (!planned.ok) return refuse(planned.error);
   const change = planned.value;

@@ -3,16 +3,20 @@
  * session, all files are restored.
  */
 import { causedBy, failed, type Problem } from '../../../packages/base/problem.ts';
-import { fail, ok, type Result } from '../../../packages/base/result.ts';
-import { causeOf } from '../../../packages/base/io/errno.ts';
+import { fail, type Result } from '../../../packages/base/result.ts';
+import { FileTransaction, undoUnfinished } from '../../sys/files/file-transaction.ts';
 import { lockFile } from '../../sys/files/flock.ts';
 import { directoryProblem, pinDirectory } from '../../../packages/base/io/pinned-directory.ts';
-import { removeIfThere, replaceFile } from '../../../packages/base/io/replace-file.ts';
 import type { Profile } from '../core/profiles.ts';
 import { perform } from './auth-update.ts';
 import { profileDirectory, readSnapshot, type Snapshot } from './pam-files.ts';
 import type { Change } from './change.ts';
 import { rootSessionWorks } from './session-check.ts';
+
+const journal = '/var/lib/bulkhead/pam.journal';
+
+/** Restores the files if a run was killed before it had checked what pam-auth-update wrote. */
+export const undoKilled = (): Result<boolean, Problem> => undoUnfinished(journal);
 
 /** Makes the whole planned change, or none of it. */
 export function carryOut({ profiles, before, after }: Change): Result<void, Problem> {
@@ -32,14 +36,24 @@ export function carryOut({ profiles, before, after }: Change): Result<void, Prob
       hint: 'run the command again',
     });
   const worked = rootSessionWorks();
+  const begun = FileTransaction.begin(
+    journal,
+    [...before].map(([path, text]) => ({
+      path,
+      links: 'follow',
+      before: text,
+      after: after.get(path),
+    })),
+  );
+  if (!begun.ok) return begun;
+  using transaction = begun.value;
   const problem = tried(profiles, after, worked);
-  if (problem === undefined) return ok(undefined);
-  const undone = putBack(before);
-  if (undone === undefined)
-    return fail({ ...problem, reason: `${problem.reason}; all is as it was before` });
+  if (problem === undefined) return transaction.commit();
+  const undone = transaction.rollback();
+  if (undone.ok) return fail({ ...problem, reason: `${problem.reason}; all is as it was before` });
   return fail({
     ...problem,
-    ...causedBy(undone),
+    ...causedBy(undone.error),
     hint: 'compare /etc/pam.d/common-* with a backup before you log out',
   });
 }
@@ -85,18 +99,3 @@ function trustedDirectories(): Problem | undefined {
 
 const isSame = (a: Snapshot, b: Snapshot): boolean =>
   a.size === b.size && [...a].every(([path, text]) => b.get(path) === text);
-
-/** Restores the files as pam-auth-update writes them: readable for everybody. */
-function putBack(before: Snapshot): Problem | undefined {
-  const problems: Problem[] = [];
-  for (const [path, text] of before) {
-    try {
-      const written =
-        text === undefined ? (removeIfThere(path), ok(undefined)) : replaceFile(path, text);
-      if (!written.ok) problems.push(written.error);
-    } catch (error) {
-      problems.push({ action: 'remove', object: path, ...causeOf(error) });
-    }
-  }
-  return problems[0];
-}

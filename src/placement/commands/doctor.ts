@@ -2,15 +2,16 @@
 import { listSome } from '../../../packages/base/list.ts';
 import { formatCause, formatProblem } from '../../../packages/base/problem.ts';
 import { ok } from '../../../packages/base/result.ts';
+import { lsmProblem } from '../../sys/bpf/lsm.ts';
 import { docPage } from '../../sys/package-files.ts';
 import type { DoctorReport } from '../../cli/doctor-report.ts';
 import type { WayContext } from '../../host/ways/ways-in.ts';
 import { policyNotEnforced } from '../io/rule-of-policy.ts';
-import { strictObstacle, strictState } from '../io/strict.ts';
+import { strictState } from '../io/strict.ts';
 
 export function strictDoctor({ policy, paths, driver }: WayContext): Promise<DoctorReport> {
   const said = (text: string) => Promise.resolve({ label: 'Strict', text, remarks: [] });
-  const obstacle = strictObstacle(paths);
+  const obstacle = lsmProblem(paths);
   if (driver === 'cgroup1') return said('placement cannot be strict: that needs cgroup v2');
   if (obstacle !== undefined) return said(`placement cannot be strict: ${formatCause(obstacle)}`);
   const wanted = policy?.strict?.placement;

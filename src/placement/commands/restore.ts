@@ -11,12 +11,12 @@ import {
 } from '../../cli/shared/command.ts';
 import { policyOption } from '../../cli/shared/policy-option.ts';
 import { print, printError, printJson, withPolicy } from '../../cli/shared/session.ts';
-import { bringInLine } from '../io/bring-in-line.ts';
+import { reconcilePlacement } from '../io/reconcile.ts';
 import { strictState } from '../io/strict.ts';
 
 const restore = (options: PolicyOptions, command: Command): Promise<ExitCode> =>
   withPolicy(command, options.policy, (policy, driver, paths) => {
-    const done = bringInLine(policy, driver, paths);
+    const done = reconcilePlacement(policy, driver, paths);
     if (!done.ok) {
       printError(done.error);
       return exitCodes.failed;

@@ -17,16 +17,11 @@ import {
 import { pathsFor, print, printError, printJson } from '../../cli/shared/output.ts';
 import { policyOption } from '../../cli/shared/policy-option.ts';
 import type { Paths } from '../../host/paths.ts';
+import { lsmProblem } from '../../sys/bpf/lsm.ts';
 import { groupEvents, strictEventText } from '../core/event-text.ts';
 import type { KeptStrictEvent } from '../io/known-events.ts';
 import { policyNotEnforced } from '../io/rule-of-policy.ts';
-import {
-  keptStrictEvents,
-  strictObstacle,
-  strictState,
-  takeStrictEvents,
-  type StrictState,
-} from '../io/strict.ts';
+import { keptStrictEvents, strictState, takeStrictEvents, type StrictState } from '../io/strict.ts';
 import { policyReaderOf } from '../../cli/capability.ts';
 
 /** The number of lines shown; all of them are in --json. */
@@ -38,7 +33,7 @@ async function status({ json, policy }: PolicyOptions, command: Command): Promis
   const state = strictState(paths);
   const taken = takeStrictEvents(paths);
   if (!taken.ok) printError(taken.error);
-  const cause = strictObstacle(paths);
+  const cause = lsmProblem(paths);
   const obstacle = cause === undefined ? null : formatCause(cause);
   const events = keptStrictEvents(paths);
   const missing =

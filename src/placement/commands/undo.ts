@@ -4,10 +4,10 @@
 import type { UndoStep } from '../../apply/undo-step.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
 import type { Paths } from '../../host/paths.ts';
-import { strictState, unloadStrict } from '../io/strict.ts';
+import { strictState, placementGuard } from '../io/strict.ts';
 
 function unload(paths: Paths): Promise<readonly Problem[]> {
-  const done = unloadStrict(paths);
+  const done = placementGuard(paths).unload();
   return Promise.resolve(done.ok ? [] : [done.error]);
 }
 

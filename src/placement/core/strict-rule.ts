@@ -41,24 +41,16 @@ const nowhere = 0xffff_ffff;
 const modes = { on: 1, watch: 2 } as const;
 const numberOf = (mode: StrictMode | undefined) => (mode === undefined ? 0 : modes[mode]);
 
-/**
- * Returns the entries of the maps. `canary` is the self-test's uid, which nobody has: it is refused in every mode,
- * which shows that anything is.
- */
-export function entriesOf(rule: StrictRule, canary: number): readonly MapEntry[] {
+/** Returns the entries of the maps. */
+export function entriesOf(rule: StrictRule): readonly MapEntry[] {
   const { placement, modules, places, ranges } = rule;
-  const nobodys: Place = { uid: canary, parent: 0n, level: nowhere, name: '' };
   return [
     {
       map: 'settings',
       key: words(0),
       value: words(numberOf(placement), numberOf(modules), ranges.length),
     },
-    ...[...places, nobodys].map((each) => ({
-      map: 'tenants',
-      key: words(each.uid),
-      value: placeBytes(each),
-    })),
+    ...places.map(placeEntry),
     ...ranges.map(({ first, last, owner }, index) => ({
       map: 'ranges',
       key: words(index),
@@ -66,6 +58,16 @@ export function entriesOf(rule: StrictRule, canary: number): readonly MapEntry[]
     })),
   ];
 }
+
+/** Returns the entry of the self-test's uid, which nobody has. It is refused in every mode. */
+export const selfTestEntry = (uid: number): MapEntry =>
+  placeEntry({ uid, parent: 0n, level: nowhere, name: '' });
+
+const placeEntry = (place: Place): MapEntry => ({
+  map: 'tenants',
+  key: words(place.uid),
+  value: placeBytes(place),
+});
 
 export const placeLength = 56;
 

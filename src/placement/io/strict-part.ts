@@ -3,21 +3,20 @@
  * tenants. If the rule is not in force as the policy demands, it loads it again, and alerts the administrator.
  */
 import type { Log } from '../../agent/log.ts';
+import { Lasting } from '../../host/reconcile/lasting.ts';
 import type { AgentPart, Alarm } from '../../agent/part.ts';
-import { StateCheck } from '../../host/state-check.ts';
-import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
+import { Reconciler } from '../../host/reconcile/reconciler.ts';
+import { reportOnce } from '../../host/reconcile/report-once.ts';
 import type { Paths } from '../../host/paths.ts';
 import { restoreElsewhere } from '../../host/restore-elsewhere.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { strictEventText } from '../core/event-text.ts';
 import { alarmOfState, alarmOfTenants, refusedAlarm } from '../core/strict-alarms.ts';
 import { policyNotEnforced } from './rule-of-policy.ts';
-import { strictPrograms, strictState, takeStrictEvents } from './strict.ts';
+import { placementGuard, strictState, takeStrictEvents } from './strict.ts';
 
 /** The maximum number of lines per tick: a program that tries again and again is not worth a line each time. */
 const linesMax = 20;
-/** The pause after an attempt that may have changed nothing, as on a kernel without BPF LSM. */
-const againMs = 600_000;
 const restore = restoreElsewhere({
   unit: 'bulkhead-placement.service',
   command: ['placement', 'restore'],
@@ -33,53 +32,54 @@ function alarmOf(policy: Policy, paths: Paths): Alarm | undefined {
 }
 
 export function strictPart(paths: Paths, log: Log): AgentPart {
-  let reported: string | undefined;
-  const report = (error: Problem | undefined) => {
-    const problem = error && formatProblem(error);
-    if (problem !== undefined && problem !== reported) log.error(problem);
-    reported = problem;
-  };
-  let policy: Policy | undefined;
-  let restoring = false;
-  let triedAt = -Infinity;
+  const report = reportOnce((text) => log.error(text));
   const alarms: Alarm[] = [];
-  const state = new StateCheck(() =>
-    restoring || policy === undefined ? undefined : alarmOf(policy, paths),
-  );
-  const bringInLine = (file: string) => {
-    restoring = true;
-    triedAt = performance.now();
-    void restore(paths, file).then((done) => {
-      restoring = false;
-      report(done.ok ? undefined : done.error);
-    });
-  };
+  const lasting = new Lasting<Alarm>();
+  let policy: Policy | undefined;
+  /** The number of policies that may need another rule. A check finds what is missing, but not what is left over. */
+  let policies = 0;
+  let loaded = 0;
+  let hasFailed = false;
+  const reconciler = new Reconciler({
+    deviation() {
+      if (policy === undefined) return undefined;
+      const isNew = loaded !== policies;
+      const found = isNew ? undefined : alarmOf(policy, paths);
+      const alarm = lasting.see(found);
+      if (alarm !== undefined) alarms.push(alarm);
+      const deviates = isNew || alarm !== undefined || (hasFailed && found !== undefined);
+      return deviates ? `policy ${policies}` : undefined;
+    },
+    async attempt() {
+      loaded = policies;
+      const done = await restore(paths, policy?.file ?? '');
+      hasFailed = !done.ok;
+      report(done);
+    },
+  });
   return {
     adopt(adopted: Policy) {
       policy = adopted;
-      const { strict, file } = adopted;
-      if (strict === undefined && strictState(paths) === undefined) return;
-      bringInLine(file);
+      if (adopted.strict === undefined && strictState(paths) === undefined) return;
+      policies++;
+      reconciler.soon();
     },
     takeAlarms: () => alarms.splice(0),
     protection() {
       const name = 'strict-placement';
       const now = strictState(paths);
       if (now === undefined)
-        return { name, state: strictPrograms(paths).areInForce() ? 'unknown' : 'off' };
+        return { name, state: placementGuard(paths).areInForce() ? 'unknown' : 'off' };
       return { name, state: now.placement ?? 'off', refused: now.outside };
     },
     afterTick() {
-      const lasting = state.take();
-      if (lasting.length > 0 && policy !== undefined && performance.now() - triedAt > againMs)
-        bringInLine(policy.file);
-      alarms.push(...lasting);
+      reconciler.tick();
       const taken = takeStrictEvents(paths);
       const events = taken.ok ? taken.value : [];
       for (const each of events.slice(0, linesMax)) log.warn(strictEventText(each));
       if (events.length > linesMax) log.warn(`${events.length - linesMax} more of these`);
       alarms.push(...refusedAlarm(events));
-      if (!taken.ok) report(taken.error);
+      if (!taken.ok) report(taken);
     },
   };
 }

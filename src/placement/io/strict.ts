@@ -1,12 +1,10 @@
 /** Strict placement in the kernel: loads it, reads its state, and unloads it. */
-import { randomInt } from 'node:crypto';
-import { failed, type Cause, type Problem } from '../../../packages/base/problem.ts';
+import type { Cause, Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { KeptEvents } from '../../host/kept-events.ts';
 import type { Paths } from '../../host/paths.ts';
-import { lsmProblem } from '../../sys/bpf/lsm.ts';
-import { PinnedMap, RingReader } from '../../sys/bpf/maps.ts';
-import { Programs } from '../../sys/bpf/programs.ts';
+import { BpfGuard } from '../../sys/bpf/bpf-guard.ts';
+import { RingReader } from '../../sys/bpf/maps.ts';
 import type { StrictMode } from '../../policy/document.ts';
 import { parseStrictEvent } from '../core/strict-event.ts';
 import {
@@ -17,17 +15,30 @@ import {
   rangeBytes,
   rangeLength,
   rangesMax,
+  selfTestEntry,
   type Place,
   type StrictRule,
 } from '../core/strict-rule.ts';
 import { words } from '../../../packages/base/map-entry.ts';
-import { canaryProblem } from './canary.ts';
 import { knownEvents, type KeptStrictEvent } from './known-events.ts';
+import { selfTestProblem, selfTestUid } from './self-test.ts';
 
-export const strictPrograms = (paths: Paths) => new Programs('tenants', paths);
-const action = 'turn strict placement on';
-/** The self-test's uids, which no account has, below those that the kernel reserves. */
-const canaries = [0xfff1_0000, 0xfff1_ffff] as const;
+export const placementGuard = (paths: Paths): BpfGuard<StrictRule> =>
+  new BpfGuard<StrictRule>(
+    {
+      name: 'tenants',
+      action: () => 'turn strict placement on',
+      tooLarge: tooMany,
+      entries: entriesOf,
+      selfTest: ({ placement }, generation) => ({
+        entries: [selfTestEntry(selfTestUid(generation))],
+        run: () => (placement === undefined ? undefined : selfTestProblem(selfTestUid(generation))),
+      }),
+      // Their events would be lost.
+      beforeEnd: () => void takeStrictEvents(paths),
+    },
+    paths,
+  );
 
 export interface StrictState {
   readonly placement: StrictMode | null;
@@ -42,23 +53,6 @@ export interface StrictState {
   readonly loadedAt: string;
 }
 
-/** Returns the reason why it cannot be loaded here, as far as it is known without trying. */
-export const strictObstacle = (paths: Paths): Cause | undefined => lsmProblem(paths);
-
-/** Loads it, unless the same rule is in force. Returns whether anything was changed. */
-export function loadStrict(rule: StrictRule, paths: Paths): Result<boolean, Problem> {
-  const obstacle = strictObstacle(paths) ?? tooMany(rule);
-  if (obstacle !== undefined) return failed({ action, ...obstacle });
-  const canary = randomInt(canaries[0], canaries[1]);
-  return strictPrograms(paths).load({
-    madeOf: entriesOf(rule, 0),
-    entries: () => entriesOf(rule, canary),
-    prove: () => (rule.placement === undefined ? undefined : canaryProblem(canary)),
-    // Events of the replaced programs would be lost.
-    beforeReplacing: () => void takeStrictEvents(paths),
-  });
-}
-
 function tooMany({ places, ranges }: StrictRule): Cause | undefined {
   if (places.length > placesMax)
     return { reason: `${places.length} tenants are more than the ${placesMax} that it can hold` };
@@ -69,27 +63,16 @@ function tooMany({ places, ranges }: StrictRule): Cause | undefined {
   };
 }
 
-/** Unloads it. Returns whether it was loaded. */
-export function unloadStrict(paths: Paths): Result<boolean, Problem> {
-  takeStrictEvents(paths);
-  return strictPrograms(paths).unload();
-}
-
 /** Returns the current state; undefined if nothing is in force. */
 export function strictState(paths: Paths): StrictState | undefined {
-  return strictPrograms(paths).inForce((directory, generation) => {
-    const settings = PinnedMap.open(`${directory}/map_settings`);
-    const counters = PinnedMap.open(`${directory}/map_counters`);
-    if (!settings.ok || !counters.ok) return undefined;
-    using map = settings.value;
-    using counts = counters.value;
-    const value = map.get(new Uint8Array(4), 12);
+  return placementGuard(paths).withMaps(['settings', 'counters'], (maps, generation) => {
+    const value = maps.settings.get(new Uint8Array(4), 12);
     if (value === undefined) return undefined;
     return {
       placement: modeOf(value.readUInt32LE(0)),
       modules: modeOf(value.readUInt32LE(4)),
-      outside: counts.sum(0),
-      modulesAsked: counts.sum(1),
+      outside: maps.counters.sum(0),
+      modulesAsked: maps.counters.sum(1),
       // The name of a generation begins with the time.
       loadedAt: new Date(Number.parseInt(generation, 36)).toISOString(),
     };
@@ -98,20 +81,13 @@ export function strictState(paths: Paths): StrictState | undefined {
 
 /** Returns the tenants of a rule that the kernel lacks, or has with other values; undefined if nothing is in force. */
 export function notEnforced(rule: StrictRule, paths: Paths): readonly number[] | undefined {
-  return strictPrograms(paths).inForce((directory) => {
-    const [places, ranges, settings] = ['tenants', 'ranges', 'settings'].map((name) =>
-      PinnedMap.open(`${directory}/map_${name}`),
-    );
-    if (places?.ok !== true || ranges?.ok !== true || settings?.ok !== true) return undefined;
-    using tenantsMap = places.value;
-    using rangesMap = ranges.value;
-    using settingsMap = settings.value;
-    const held = settingsMap.get(words(0), 12)?.readUInt32LE(8) ?? 0;
+  return placementGuard(paths).withMaps(['tenants', 'ranges', 'settings'], (maps) => {
+    const held = maps.settings.get(words(0), 12)?.readUInt32LE(8) ?? 0;
     const known = new Set<string>();
     for (let at = 0; at < held; at++)
-      known.add(rangesMap.get(words(at), rangeLength)?.toHex() ?? '');
+      known.add(maps.ranges.get(words(at), rangeLength)?.toHex() ?? '');
     const isPlaced = (each: Place) =>
-      tenantsMap.get(words(each.uid), placeLength)?.equals(placeBytes(each)) === true;
+      maps.tenants.get(words(each.uid), placeLength)?.equals(placeBytes(each)) === true;
     return [
       ...new Set([
         ...rule.places.filter((each) => !isPlaced(each)).map(({ uid }) => uid),
@@ -137,7 +113,7 @@ export const keptStrictEvents = (paths: Paths): readonly KeptStrictEvent[] =>
 
 /** Returns and stores the events since the last call: what was refused, or would have been. */
 export function takeStrictEvents(paths: Paths): Result<readonly KeptStrictEvent[], Problem> {
-  const taken = strictPrograms(paths).inForce((directory) =>
+  const taken = placementGuard(paths).inForce((directory) =>
     recordOf(paths).take(() => takeFrom(`${directory}/map_events`, paths)),
   );
   return taken ?? ok([]);

@@ -3,11 +3,11 @@ import { docPage } from '../../sys/package-files.ts';
 import type { DoctorReport } from '../../cli/doctor-report.ts';
 import { formatCause } from '../../../packages/base/problem.ts';
 import type { WayContext } from '../../host/ways/ways-in.ts';
-import { guardObstacle } from '../io/guard/guard.ts';
+import { lsmProblem } from '../../sys/bpf/lsm.ts';
 import { guardView, stateText } from './guard-status.ts';
 
 export function symlinksDoctor({ policy, paths }: WayContext): Promise<DoctorReport> {
-  const obstacle = guardObstacle(paths);
+  const obstacle = lsmProblem(paths);
   const said = (text: string) => Promise.resolve({ label: 'Symlinks', text, remarks: [] });
   if (policy?.symlinks === undefined && obstacle !== undefined)
     return said(`no guard: ${formatCause(obstacle)}`);

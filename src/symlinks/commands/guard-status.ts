@@ -7,16 +7,11 @@ import { terminalOf, wrap } from '../../cli/shared/terminal.ts';
 import { parsePasswd } from '../../host/accounts/accounts.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { SymlinkRule } from '../../policy/document.ts';
+import { lsmProblem } from '../../sys/bpf/lsm.ts';
 import { readText } from '../../../packages/base/io/read.ts';
 import { sameRule, type GuardRule } from '../core/guard/rule.ts';
 import { readChoice, type Choice } from '../io/guard/choice.ts';
-import {
-  guardObstacle,
-  inForce,
-  tryGuard,
-  type Counters,
-  type InForce,
-} from '../io/guard/guard.ts';
+import { inForce, tryGuard, type Counters, type InForce } from '../io/guard/guard.ts';
 import { parseGroups, resolveRule } from '../io/guard/names.ts';
 import type { Command } from 'commander';
 import { policyReaderOf } from '../../cli/capability.ts';
@@ -38,7 +33,7 @@ export function guardView(symlinks: SymlinkRule | undefined, paths: Paths): Guar
   const wanted = symlinks === undefined ? 'off' : readChoice(paths);
   const now = inForce(paths);
   if (now === undefined) {
-    const obstacle = wanted === 'off' ? undefined : (guardObstacle(paths) ?? notLoaded);
+    const obstacle = wanted === 'off' ? undefined : (lsmProblem(paths) ?? notLoaded);
     return { wanted, state: 'off', asWanted: wanted === 'off', ...problemOf(obstacle) };
   }
   const broken = tryGuard(now);

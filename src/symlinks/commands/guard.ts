@@ -23,8 +23,9 @@ import { underLock } from '../../sys/files/under-lock.ts';
 import type { SymlinkRule } from '../../policy/document.ts';
 import { sameRule, type GuardMode, type GuardRule } from '../core/guard/rule.ts';
 import { choiceLock, readChoice, writeChoice, type Choice } from '../io/guard/choice.ts';
-import { bringInLine } from '../io/guard/follow.ts';
-import { guardObstacle, inForce, loadGuard, unloadGuard } from '../io/guard/guard.ts';
+import { lsmProblem } from '../../sys/bpf/lsm.ts';
+import { reconcileGuard } from '../io/guard/follow.ts';
+import { inForce, loadGuard, symlinkGuard } from '../io/guard/guard.ts';
 import { resolveRule } from '../io/guard/names.ts';
 import { guardStatus } from './guard-status.ts';
 
@@ -131,7 +132,7 @@ function ruleIn(
 
 /** Reports whether it could be loaded, as far as that can be known without loading it. */
 function rehearse(rule: GuardRule, options: GuardOptions, paths: Paths): ExitCode {
-  const obstacle = guardObstacle(paths);
+  const obstacle = lsmProblem(paths);
   if (obstacle !== undefined) return refuse({ action: 'turn the symlink guard on', ...obstacle });
   const now = inForce(paths);
   const changed = now === undefined || !sameRule(now.rule, rule);
@@ -158,7 +159,7 @@ function off(options: GuardOptions, paths: Paths): ExitCode {
   // The choice is saved first: otherwise an agent that finds the guard gone would load it again.
   const done = underLock(choiceLock(paths), () => {
     const kept = writeChoice(paths, 'off');
-    return kept.ok ? unloadGuard(paths) : kept;
+    return kept.ok ? symlinkGuard(paths).unload() : kept;
   });
   if (!done.ok) return refuse(done.error);
   if (options.json === true) printJson({ state: 'off', changed: done.value });
@@ -170,7 +171,7 @@ async function restore(options: GuardOptions, command: Command, paths: Paths): P
   const loaded = await loadPolicyOrReport(command, options.policy, paths);
   if (loaded === undefined) return exitCodes.failed;
   if (options.dryRun === true) return rehearseRestore(loaded.policy.symlinks, options, paths);
-  const done = bringInLine(loaded.policy, paths);
+  const done = reconcileGuard(loaded.policy, paths);
   if (!done.ok) return refuse(done.error);
   const state = wanted(loaded.policy.symlinks, paths);
   if (options.json === true) printJson({ state, changed: done.value });

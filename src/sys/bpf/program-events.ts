@@ -4,8 +4,8 @@
  */
 import type { Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
+import type { AnyGuard } from './bpf-guard.ts';
 import { PinnedMap, RingReader } from './maps.ts';
-import type { Programs } from './programs.ts';
 
 const tallyBytes = 24;
 /** The number of uids that the programs remember. */
@@ -22,19 +22,19 @@ interface Reader {
 }
 
 export class ProgramEvents implements Disposable {
-  readonly #programs: Programs;
+  readonly #guard: AnyGuard;
   readonly #restart: (totals: ReadonlyMap<number, number>) => void;
   #reader: Reader | undefined;
 
   /** Creates the reader. It calls `restart` when other programs, or none, are in force, with their earlier counts. */
-  constructor(programs: Programs, restart: (totals: ReadonlyMap<number, number>) => void) {
-    this.#programs = programs;
+  constructor(guard: AnyGuard, restart: (totals: ReadonlyMap<number, number>) => void) {
+    this.#guard = guard;
     this.#restart = restart;
   }
 
   /** Takes at most `max` records without waiting; undefined if no programs are in force. */
   take(max: number): Result<ProgramRecords | undefined, Problem> {
-    const opened = this.#programs.inForce((directory, generation) =>
+    const opened = this.#guard.inForce((directory, generation) =>
       generation === this.#reader?.generation
         ? ok(this.#reader)
         : this.#open(directory, generation),

@@ -1,11 +1,10 @@
 /**
- * A client of a message bus: method calls and their replies, and signals. Descriptors are not passed.
+ * A client of a message bus: method calls and their replies. Descriptors are not passed.
  *
  *     const bus = await connectBus();
  *     await bus.value.call({ ...manager, member: 'Reload', returns: '' })
  *
- * Any local account may send us signals of any size. The client skips unrequested signals unread, and delivers one only
- * if its sender owns the name that was subscribed to.
+ * Any local account may send us signals of any size. The client skips them.
  * Source: D-Bus Specification.
  */
 import { connect, type Socket } from 'node:net';
@@ -20,30 +19,14 @@ import {
   replyOf,
   systemBusSocket,
   type Call,
-  type CallProblem,
   type Reply,
 } from './call.ts';
-import { bodyOf, writeCall, type Message } from './message.ts';
+import { writeCall, type Message } from './message.ts';
 import { MessageStream } from './message-stream.ts';
-import { isDottedName, isMemberName, isObjectPath } from './names.ts';
-import type { Value } from './value.ts';
-
-export interface Match {
-  /** The well-known name of the sender. */
-  readonly sender: string;
-  readonly path: string;
-  readonly interface: string;
-  readonly member: string;
-}
 
 export interface Bus extends Disposable {
   /** Calls a method. Calls beyond a bus's limit are sent once others have been answered, all in order. */
   readonly call: (call: Call) => Promise<Reply>;
-  /** Subscribes until the bus is closed. When the sender's name gets a new owner, its signals end: subscribe again. */
-  readonly subscribe: (
-    match: Match,
-    received: (body: readonly Value[]) => void,
-  ) => Promise<Result<undefined, CallProblem>>;
   /** Returns why the connection has ended; undefined while it is open. */
   readonly ended: () => Cause | undefined;
 }
@@ -75,17 +58,11 @@ interface Sent extends Waiting {
   readonly timer: NodeJS.Timeout;
 }
 
-interface Subscription extends Match {
-  readonly owner: string;
-  readonly received: (body: readonly Value[]) => void;
-}
-
 class Connection implements Bus {
   readonly #socket: Socket;
   readonly #stream = new MessageStream();
   readonly #queue: Waiting[] = [];
   readonly #sent = new Map<number, Sent>();
-  readonly #subscriptions: Subscription[] = [];
   readonly #greetingTimer: NodeJS.Timeout;
   #greeting: Buffer | undefined = Buffer.alloc(0);
   #serial = 0;
@@ -118,39 +95,6 @@ class Connection implements Bus {
       this.#queue.push({ call, answer: resolve });
       this.#sendQueued();
     });
-  }
-
-  async subscribe(
-    match: Match,
-    received: (body: readonly Value[]) => void,
-  ): Promise<Result<undefined, CallProblem>> {
-    const { sender, path, interface: from, member } = match;
-    const valid = [
-      isDottedName(sender),
-      isDottedName(from),
-      isObjectPath(path),
-      isMemberName(member),
-    ];
-    if (valid.includes(false)) throw new TypeError('Not a match rule');
-    const rule = `type='signal',sender='${sender}',path='${path}',interface='${from}',member='${member}'`;
-    const added = await this.call({
-      ...daemon,
-      member: 'AddMatch',
-      signature: 's',
-      body: [rule],
-      returns: '',
-    });
-    if (!added.ok) return added;
-    const owner = await this.call({
-      ...daemon,
-      member: 'GetNameOwner',
-      signature: 's',
-      body: [sender],
-      returns: 's',
-    });
-    if (!owner.ok) return owner;
-    this.#subscriptions.push({ ...match, owner: owner.value[0] as string, received });
-    return ok(undefined);
   }
 
   #sendQueued(): void {
@@ -201,21 +145,13 @@ class Connection implements Bus {
   }
 
   #take(message: Message): void {
-    if (message.kind === 'signal') return this.#signal(message);
     const serial = message.replySerial ?? 0;
     const sent = this.#sent.get(serial);
     // Calls to us are not answered: we offer nothing, and their sender decides how long it waits.
-    if (sent === undefined || message.kind === 'call') return;
+    if (sent === undefined || message.kind === 'call' || message.kind === 'signal') return;
     this.#sent.delete(serial);
     clearTimeout(sent.timer);
     sent.answer(replyOf(sent.call, message));
-  }
-
-  #signal(message: Message): void {
-    const wanted = this.#subscriptions.filter((each) => matches(each, message));
-    if (wanted.length === 0) return;
-    const body = bodyOf(message);
-    if (body.ok) for (const { received } of wanted) received(body.value);
   }
 
   #end(cause: Cause): void {
@@ -230,9 +166,3 @@ class Connection implements Bus {
     this.#sent.clear();
   }
 }
-
-const matches = (subscription: Subscription, message: Message) =>
-  message.sender === subscription.owner &&
-  message.path === subscription.path &&
-  message.interface === subscription.interface &&
-  message.member === subscription.member;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { canaryOf, entriesOf, isJailed } from '../../../src/jail/core/program-maps.ts';
+import { entriesOf, isJailed, selfTestEntry } from '../../../src/jail/core/program-maps.ts';
 import { parseRefusal, refusalStruct, refusalText } from '../../../src/jail/core/refusal.ts';
+import { selfTestUid } from '../../../src/jail/io/self-test.ts';
 
 /** Returns an event as bpf/jails.bpf.c writes it. */
 function eventOf(what: number, name = ''): Uint8Array {
@@ -40,7 +41,7 @@ test('refusalText() names the program that was not started', () => {
 });
 
 test('entriesOf() names programs with a zero after each, and none that makes a tenant somebody else', () => {
-  const entries = entriesOf({ uids: [], onlySites: new Set(), host: 7 }, 1);
+  const entries = entriesOf({ uids: [], onlySites: new Set(), host: 7 });
   const names = entries.flatMap(({ map, key }) =>
     map === 'programs' ? [Buffer.from(key).toString('latin1')] : [],
   );
@@ -52,7 +53,7 @@ test('entriesOf() names programs with a zero after each, and none that makes a t
 
 test('entriesOf() numbers the device as the kernel does, and splits the inode', () => {
   const programs = { device: { major: 8, minor: 3 }, inode: 0x1_0000_0002n };
-  const [settings] = entriesOf({ uids: [], onlySites: new Set(), host: 7, programs }, 1);
+  const [settings] = entriesOf({ uids: [], onlySites: new Set(), host: 7, programs });
   const view = new DataView(settings!.value.buffer);
   assert.deepEqual(
     [0, 4, 8, 12].map((at) => view.getUint32(at, true)),
@@ -75,11 +76,9 @@ test('refusalText() shows a name that a tenant chose without its control charact
   );
 });
 
-test('entriesOf() tells the canary from tenants, and canaryOf() makes another one for each generation', () => {
-  const entries = entriesOf(
-    { uids: [1001, 1002], onlySites: new Set([1002]), host: 4_026_531_841 },
-    canaryOf('0mwxl3y0q-2c50'),
-  );
+test('selfTestEntry() differs from tenants, and selfTestUid() from one generation to the next', () => {
+  const rule = { uids: [1001, 1002], onlySites: new Set([1002]), host: 4_026_531_841 };
+  const entries = [...entriesOf(rule), selfTestEntry(selfTestUid('0mwxl3y0q-2c50'))];
   assert.deepEqual(
     entries
       .filter(({ map }) => map !== 'programs')
@@ -95,7 +94,7 @@ test('entriesOf() tells the canary from tenants, and canaryOf() makes another on
     entries.slice(1, 3).map(({ value }) => isJailed(value)),
     [true, false],
   );
-  const canaries = ['0mwxl3y0q-2c50', '0mwxl3y0r-2c50'].map(canaryOf);
-  assert.notEqual(canaries[0], canaries[1]);
-  for (const uid of canaries) assert.ok(uid >= 0xffe0_0000 && uid < 0xfff0_0000);
+  const uids = ['0mwxl3y0q-2c50', '0mwxl3y0r-2c50'].map(selfTestUid);
+  assert.notEqual(uids[0], uids[1]);
+  for (const uid of uids) assert.ok(uid >= 0xffe0_0000 && uid < 0xfff0_0000);
 });

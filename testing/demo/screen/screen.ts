@@ -1,11 +1,10 @@
 /** The output of the demo: a terminal on which lines are redrawn in place, or anything else. */
-import { createColors } from 'picocolors';
-import { terminalOf } from '../../../src/cli/shared/terminal.ts';
+import { colorsIf, terminalOf, type Colors } from '../../../src/cli/shared/terminal.ts';
 
 export interface Screen {
   readonly isLive: boolean;
   readonly columns: () => number;
-  readonly colors: ReturnType<typeof createColors>;
+  readonly colors: Colors;
   readonly print: (text: string) => void;
 }
 
@@ -23,7 +22,7 @@ export function screenOf(stream: NodeJS.WriteStream, asked?: string): Screen {
     return {
       isLive: rows >= fewestRows,
       columns: () => columns,
-      colors: createColors(!isPlain),
+      colors: colorsIf(!isPlain),
       print,
     };
   }
@@ -41,6 +40,6 @@ export function screenOf(stream: NodeJS.WriteStream, asked?: string): Screen {
 export const silentScreen: Screen = {
   isLive: false,
   columns: () => 80,
-  colors: createColors(false),
+  colors: colorsIf(false),
   print: () => {},
 };

@@ -15,13 +15,7 @@ import { assumedConfig, configuredMachine, parseConfig } from '../../core/kernel
 import { parseKallsyms } from '../../core/kernel/kallsyms.ts';
 import { parseSymvers, type SymversExport } from '../../core/kernel/symvers.ts';
 import type { SymbolExport } from '../../core/record/module.ts';
-import {
-  failed,
-  formatCause,
-  formatProblem,
-  type Cause,
-  type Problem,
-} from '../../../base/problem.ts';
+import { formatCause, formatProblem, type Cause, type Problem } from '../../../base/problem.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
 import { builtinNames } from './builtin-names.ts';
 import { decompressed } from '../inputs/decompress.ts';
@@ -84,63 +78,59 @@ type KernelFact = 'exports' | 'config' | 'vermagic' | 'structBytes' | 'certifica
 export function readKernel(where: KernelPlace = runningKernel): Result<KernelReading, Problem> {
   const { directories, roots } = where;
   const files = directories === undefined ? runningFiles(roots) : filesIn(directories);
-  if (!files.ok) return files;
-  const gaps: string[] = [];
-  const failures: Cause[] = [];
-  const image = firstImage(files.value, where.cache, gaps, failures);
-  const sample =
-    files.value.moduleDirectory === undefined
-      ? undefined
-      : sampleModules(files.value.moduleDirectory);
-  const exports = findExports(
-    files.value,
-    image,
-    directories === undefined ? roots.proc : undefined,
-    gaps,
-    failures,
-  );
-  if (!exports.ok) gaps.push(formatProblem(exports.error));
-  const known = exports.ok ? exports.value : nothingKnown;
-  const config = findConfig(
-    files.value,
-    image,
-    directories === undefined ? roots.proc : undefined,
-    gaps,
-  );
-  const facts = moduleFacts(files.value, sample, image, config.machine, gaps);
-  const settings = settingsFor(where, files.value.release);
-  if (image === undefined) gaps.push(noImage(files.value));
-  const kernel: Kernel = {
-    release: files.value.release,
-    machine: facts.machine,
-    structBytes: facts.structBytes.value,
-    vermagic: facts.vermagic.value,
-    config: fittingVermagic(config, facts.vermagic.value),
-    exports: byName(known.kernel),
-    exportsFrom: known.origin ?? 'nowhere',
-    builtins: builtinNames({
-      moduleDirectory: files.value.moduleDirectory,
-      sys: directories === undefined ? roots.sys : undefined,
-      inImage: image?.builtins,
-    }),
-    settings: settings.value,
-  };
-  return ok({
-    kernel,
+  return files.ok ? ok(readingOf(files.value, where)) : files;
+}
+
+function readingOf(files: KernelFiles, where: KernelPlace): KernelReading {
+  const { moduleDirectory, release } = files;
+  const { proc, sys } = where.directories === undefined ? where.roots : noRoots;
+  const { value: image, ...others } = firstImage(files, where.cache);
+  const sample = moduleDirectory === undefined ? undefined : sampleModules(moduleDirectory);
+  const exports = findExports(files, image, others, proc);
+  const config = findConfig(files, image, proc);
+  const facts = moduleFacts(files, sample, image, config.machine);
+  const { machine, structBytes, vermagic } = facts;
+  const settings = settingsFor(where, release);
+  return {
+    kernel: {
+      release,
+      machine,
+      structBytes: structBytes.value,
+      vermagic: vermagic.value,
+      config: fittingVermagic(config, vermagic.value),
+      exports: byName(exports.kernel),
+      exportsFrom: exports.origin ?? 'nowhere',
+      builtins: builtinNames({ moduleDirectory, sys, inImage: image?.builtins }),
+      settings: settings.value,
+    },
     certificates: image?.certificates ?? [],
-    moduleDirectory: files.value.moduleDirectory,
+    moduleDirectory,
     signsModules: signsModules(sample, image, config.value),
-    moduleExports: known.modules,
+    moduleExports: exports.modules,
     origins: {
-      exports: known.origin,
+      exports: exports.origin,
       config: config.origin,
-      vermagic: facts.vermagic.origin,
-      structBytes: facts.structBytes.origin,
+      vermagic: vermagic.origin,
+      structBytes: structBytes.origin,
       certificates: image?.path,
       settings: settings.origin,
     },
-    gaps,
-  });
+    gaps: [
+      ...others.gaps,
+      ...exports.gaps,
+      ...config.gaps,
+      ...facts.gaps,
+      ...(image === undefined ? [noImage(files)] : []),
+    ],
+  };
+}
+
+/** The roots of a kernel that does not run. */
+const noRoots = { proc: undefined, sys: undefined };
+
+/** The facts that a finding leaves unknown: a sentence each. */
+interface Gaps {
+  readonly gaps: readonly string[];
 }
 
 /**
@@ -170,12 +160,17 @@ function byName(exports: readonly SymbolExport[]): ReadonlyMap<string, SymbolExp
   return map;
 }
 
+/** The images that cannot be used. */
+interface OtherImages extends Gaps {
+  readonly failures: readonly Cause[];
+}
+
 function firstImage(
   files: KernelFiles,
   cache: string | undefined,
-  gaps: string[],
-  failures: Cause[],
-): ImageFile | undefined {
+): OtherImages & { readonly value: ImageFile | undefined } {
+  const gaps: string[] = [];
+  const failures: Cause[] = [];
   for (const path of files.images) {
     const image = readImageFile(path, cache);
     if (!image.ok) {
@@ -187,63 +182,58 @@ function firstImage(
         release === undefined ? 'it states no release' : `it is of release ${quoted(release)}`;
       gaps.push(`Left out the kernel image ${quoted(path)}: ${why}, not ${quoted(files.release)}`);
     } else {
-      return image.value;
+      return { value: image.value, gaps, failures };
     }
   }
-  return undefined;
+  return { value: undefined, gaps, failures };
 }
 
 const noImage = ({ release }: KernelFiles): string =>
   `The keys that kernel ${quoted(release)} trusts are not known, since no image of it could be read: signatures cannot be verified; install the package "linux-image-${release}"`;
 
-interface FoundExports {
+interface FoundExports extends Gaps {
   readonly kernel: readonly SymbolExport[];
   readonly modules: readonly SymversExport[];
   readonly origin: string | undefined;
 }
 
-const nothingKnown: FoundExports = { kernel: [], modules: [], origin: undefined };
-
 function findExports(
   files: KernelFiles,
   image: ImageFile | undefined,
+  others: OtherImages,
   proc: string | undefined,
-  gaps: string[],
-  failures: Cause[],
-): Result<FoundExports, Problem> {
-  const reasons: string[] = [];
-  const reject = (path: string, cause: Cause) => {
-    failures.push(cause);
-    reasons.push(`${quoted(path)}: ${formatCause(cause)}`);
-  };
+): FoundExports {
+  const rejected: (readonly [path: string, cause: Cause])[] = [];
   for (const path of files.symvers) {
-    const found = exportsOfSymvers(path, gaps);
-    if (found.ok) return found;
-    reject(path, found.error);
+    const found = exportsOfSymvers(path);
+    if (found.ok) return found.value;
+    rejected.push([path, found.error]);
   }
-  if (image?.exports.ok === true && image.exports.value.length > 0) {
-    return ok({ kernel: image.exports.value, modules: [], origin: image.path });
-  }
-  if (image !== undefined) {
-    const { exports } = image;
-    reject(
-      image.path,
-      exports.ok ? { reason: 'it exports nothing (CONFIG_MODULES)' } : exports.error,
-    );
-  }
-  if (proc !== undefined) {
-    const path = join(proc, 'kallsyms');
-    const found = exportsOfKallsyms(path);
-    if (found.ok) {
-      gaps.push(
-        `${quoted(path)} has neither CRCs nor namespaces of exports: symbol versions cannot be compared; install the package "linux-headers-${files.release}"`,
-      );
-      return ok({ kernel: found.value, modules: [], origin: path });
-    }
-    reject(path, found.error);
-  }
-  const needsRoot = proc !== undefined && !failures.some(isDenied) && process.geteuid?.() !== 0;
-  return failed(noExports(files.release, [...reasons, ...gaps], needsRoot));
+  const inImage = image && exportsOfImage(image);
+  if (inImage?.ok === true) return inImage.value;
+  if (image !== undefined && inImage !== undefined) rejected.push([image.path, inImage.error]);
+  const inProc = proc === undefined ? undefined : exportsOfProc(join(proc, 'kallsyms'), files);
+  if (inProc?.ok === true) return inProc.value;
+  if (proc !== undefined && inProc !== undefined)
+    rejected.push([join(proc, 'kallsyms'), inProc.error]);
+  const causes = [...others.failures, ...rejected.map(([, cause]) => cause)];
+  const needsRoot = proc !== undefined && !causes.some(isDenied) && process.geteuid?.() !== 0;
+  const reasons = rejected.map(([path, cause]) => `${quoted(path)}: ${formatCause(cause)}`);
+  const problem = noExports(files.release, [...reasons, ...others.gaps], needsRoot);
+  return { kernel: [], modules: [], origin: undefined, gaps: [formatProblem(problem)] };
+}
+
+function exportsOfImage({ path, exports }: ImageFile): Result<FoundExports, Cause> {
+  if (!exports.ok) return exports;
+  if (exports.value.length === 0) return fail({ reason: 'it exports nothing (CONFIG_MODULES)' });
+  return ok({ kernel: exports.value, modules: [], origin: path, gaps: [] });
+}
+
+function exportsOfProc(path: string, { release }: KernelFiles): Result<FoundExports, Cause> {
+  const found = exportsOfKallsyms(path);
+  if (!found.ok) return found;
+  const gap = `${quoted(path)} has neither CRCs nor namespaces of exports: symbol versions cannot be compared; install the package "linux-headers-${release}"`;
+  return ok({ kernel: found.value, modules: [], origin: path, gaps: [gap] });
 }
 
 /** Whether the failure shows that root is needed. */
@@ -263,20 +253,20 @@ function noExports(release: string, reasons: readonly string[], needsRoot: boole
 const symversBytesMax = 64 * 1024 * 1024;
 const problemsShown = 5;
 
-function exportsOfSymvers(path: string, gaps: string[]): Result<FoundExports, Cause> {
+function exportsOfSymvers(path: string): Result<FoundExports, Cause> {
   const text = readTextBounded(path, symversBytesMax);
   if (!text.ok) return text;
   const { exports, problems } = parseSymvers(text.value);
   const kernel = exports.filter((each) => each.provider === 'vmlinux');
   if (kernel.length === 0) return fail({ reason: 'it has no export of the kernel itself' });
-  for (const { line, message } of problems.slice(0, problemsShown)) {
-    gaps.push(`Left out line ${line} of ${quoted(path)}: it ${message}`);
-  }
-  if (problems.length > problemsShown) {
-    gaps.push(`Left out ${problems.length - problemsShown} more lines of ${quoted(path)}`);
-  }
   const modules = exports.filter((each) => each.provider !== 'vmlinux');
-  return ok({ kernel, modules, origin: path });
+  const shown = problems.slice(0, problemsShown);
+  const more = problems.length - shown.length;
+  const gaps = [
+    ...shown.map(({ line, message }) => `Left out line ${line} of ${quoted(path)}: it ${message}`),
+    ...(more > 0 ? [`Left out ${more} more lines of ${quoted(path)}`] : []),
+  ];
+  return ok({ kernel, modules, origin: path, gaps });
 }
 
 const kallsymsBytesMax = 128 * 1024 * 1024;
@@ -303,7 +293,7 @@ const hostMachines: Readonly<Record<string, number>> = {
   riscv64: machines.riscv,
 };
 
-interface BuildFacts {
+interface BuildFacts extends Gaps {
   readonly machine: number;
   readonly structBytes: Sourced<number | undefined>;
   readonly vermagic: Sourced<string | undefined>;
@@ -314,53 +304,46 @@ function moduleFacts(
   sample: ModuleSample | undefined,
   image: ImageFile | undefined,
   configured: number | undefined,
-  gaps: string[],
 ): BuildFacts {
-  const usable = usableSample(files, sample, gaps);
+  const found = usableSample(files, sample);
+  const usable = typeof found === 'string' ? undefined : found;
   const origin = usable?.origin;
   const machine = usable?.machine ?? image?.machine ?? configured;
-  if (machine === undefined) {
-    gaps.push(
-      `The architecture of kernel ${quoted(files.release)} is unknown: that of this host is assumed`,
-    );
-  }
   const vermagic =
     image?.vermagic === undefined
       ? { value: usable?.vermagic, origin }
       : { value: image.vermagic, origin: image.path };
-  if (vermagic.value === undefined) {
-    gaps.push(
-      `The vermagic of kernel ${quoted(files.release)} is unknown: there is neither an image of it nor a module`,
-    );
-  }
+  const release = quoted(files.release);
   return {
     machine: machine ?? hostMachines[arch()] ?? machines.x8664,
     structBytes: { value: usable?.structBytes, origin },
     vermagic,
+    gaps: [
+      ...(typeof found === 'string'
+        ? [`${found}, so the size of its struct module is unknown`]
+        : []),
+      ...(machine === undefined
+        ? [`The architecture of kernel ${release} is unknown: that of this host is assumed`]
+        : []),
+      ...(vermagic.value === undefined
+        ? [
+            `The vermagic of kernel ${release} is unknown: there is neither an image of it nor a module`,
+          ]
+        : []),
+    ],
   };
 }
 
-/** Returns the facts of modules that agree with each other and are of this release. */
-function usableSample(files: KernelFiles, sample: ModuleSample | undefined, gaps: string[]) {
-  const unknown = `so the size of its struct module is unknown`;
-  if (sample === undefined || sample.files.length === 0) {
-    gaps.push(`No module of kernel ${quoted(files.release)} was found, ${unknown}`);
-    return undefined;
-  }
+/** Returns the facts of modules that agree with each other and are of this release; otherwise the reason. */
+function usableSample(files: KernelFiles, sample: ModuleSample | undefined) {
+  if (sample === undefined || sample.files.length === 0)
+    return `No module of kernel ${quoted(files.release)} was found`;
   const names = sample.files.map((file) => basename(file)).join(', ');
-  if (sample.facts === undefined) {
-    gaps.push(
-      `The modules of kernel ${quoted(files.release)} do not agree with each other (${names}), ${unknown}`,
-    );
-    return undefined;
-  }
+  if (sample.facts === undefined)
+    return `The modules of kernel ${quoted(files.release)} do not agree with each other (${names})`;
   const { vermagic } = sample.facts;
-  if (vermagic !== undefined && !vermagic.startsWith(`${files.release} `)) {
-    gaps.push(
-      `The modules in ${quoted(files.moduleDirectory ?? '')} were built for another kernel (${quoted(vermagic)}), ${unknown}`,
-    );
-    return undefined;
-  }
+  if (vermagic !== undefined && !vermagic.startsWith(`${files.release} `))
+    return `The modules in ${quoted(files.moduleDirectory ?? '')} were built for another kernel (${quoted(vermagic)})`;
   const origin = `${sample.files.length} modules in ${files.moduleDirectory ?? ''} (${names})`;
   return { ...sample.facts, origin };
 }
@@ -371,22 +354,19 @@ function findConfig(
   files: KernelFiles,
   image: ImageFile | undefined,
   proc: string | undefined,
-  gaps: string[],
-): Sourced<KernelConfig> & { readonly machine: number | undefined } {
+): Sourced<KernelConfig> & Gaps & { readonly machine: number | undefined } {
   const paths = proc === undefined ? files.configs : [...files.configs, join(proc, 'config.gz')];
   for (const path of paths) {
     const text = readTextBounded(path, configBytesMax);
     const value = text.ok ? parseConfig(text.value) : undefined;
     if (!text.ok || value === undefined) continue;
-    return { value, origin: path, machine: configuredMachine(text.value) };
+    return { value, origin: path, machine: configuredMachine(text.value), gaps: [] };
   }
   if (image?.config !== undefined) {
-    return { value: image.config, origin: image.path, machine: image.machine };
+    return { value: image.config, origin: image.path, machine: image.machine, gaps: [] };
   }
-  gaps.push(
-    `The configuration of kernel ${quoted(files.release)} is unknown (no config-${files.release}): that of a Debian kernel is assumed`,
-  );
-  return { value: assumedConfig, origin: undefined, machine: undefined };
+  const gap = `The configuration of kernel ${quoted(files.release)} is unknown (no config-${files.release}): that of a Debian kernel is assumed`;
+  return { value: assumedConfig, origin: undefined, machine: undefined, gaps: [gap] };
 }
 
 /**

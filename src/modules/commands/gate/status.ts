@@ -10,8 +10,8 @@ import { refusalText } from '../../core/gate/refusal-text.ts';
 import { listedDigests } from '../../core/gate/gate-list.ts';
 import { GateLists } from '../../io/gate/gate-lists.ts';
 import { gateFacts, loadedUnlisted, type GateFacts } from '../../io/gate/host-facts.ts';
-import { gateMode, gateObstacle } from '../../io/gate/kernel-gate.ts';
-import { keptRefusals, takeRefusals, type Refusal } from '../../io/gate/refusals.ts';
+import { gateMode, gateObstacle, takeRefusals } from '../../io/gate/kernel-gate.ts';
+import { keptRefusals, type Refusal } from '../../io/gate/refusals.ts';
 import { hostRoots, runningRelease } from '../../../../packages/modules/io/kernel/kernel-files.ts';
 import {
   examples,

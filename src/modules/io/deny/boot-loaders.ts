@@ -15,10 +15,11 @@ import {
 } from '../../../../packages/modules/core/modprobe/blacklist-parameter.ts';
 import { failed, type Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
-import { readOwnFile, type FileEdit } from './edits.ts';
+import type { FileChange } from '../../../sys/files/file-transaction.ts';
+import { readOwnFile } from './own-file.ts';
 
 interface BootPlan {
-  readonly edits: readonly FileEdit[];
+  readonly edits: readonly FileChange[];
   /** Commands to run afterwards, in this order. */
   readonly commands: readonly (readonly string[])[];
 }
@@ -45,6 +46,8 @@ export interface BootLoader {
     was: readonly string[],
     now: readonly string[],
   ) => Result<BootPlan, Problem>;
+  /** Returns the commands by which the boot loader takes over its edited files. */
+  readonly refresh: (host: BootHost) => readonly (readonly string[])[];
 }
 
 const at = ({ root }: BootHost, path: string) => join(root === '' ? '/' : root, path);
@@ -63,8 +66,9 @@ const grub: BootLoader = {
     if (!before.ok) return before;
     const after = now.length === 0 ? undefined : grubText(now, foreignInGrub(host));
     if (after === before.value) return ok({ edits: [], commands: [] });
-    return ok({ edits: [{ path, before: before.value, after }], commands: [['update-grub']] });
+    return ok({ edits: [{ path, before: before.value, after }], commands: grub.refresh(host) });
   },
+  refresh: () => [['update-grub']],
 };
 
 function foreignInGrub(host: BootHost): readonly string[] {
@@ -108,6 +112,7 @@ const grubby: BootLoader = {
     ];
     return ok({ edits: [], commands: [['grubby', '--update-kernel=ALL', ...changes]] });
   },
+  refresh: () => [],
 };
 
 /** systemd-boot, whose entries kernel-install(8) writes with the options of /etc/kernel/cmdline. */
@@ -135,6 +140,7 @@ const systemdBoot: BootLoader = {
     if (after === before) return ok({ edits: [], commands: [] });
     return ok({ edits: [{ path, before, after }], commands: installCommands(host) });
   },
+  refresh: installCommands,
 };
 
 function installCommands(host: BootHost): readonly (readonly string[])[] {

@@ -5,9 +5,14 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { failed, type Problem } from '../../../../packages/base/problem.ts';
+import { causedBy, failed, type Problem } from '../../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../../packages/base/result.ts';
 import { describeErrno, errnoOf } from '../../../../packages/base/io/errno.ts';
+import {
+  FileTransaction,
+  undoUnfinished,
+  type FileChange,
+} from '../../../sys/files/file-transaction.ts';
 import { readText } from '../../../../packages/base/io/read.ts';
 import {
   blacklistedIn,
@@ -20,7 +25,7 @@ import {
   type DenyFile,
 } from '../../../../packages/modules/core/modprobe/deny-file.ts';
 import { bootLoadersOf, type BootHost, type BootLoader } from './boot-loaders.ts';
-import { applyEdits, notRestored, readOwnFile, revertEdits, type FileEdit } from './edits.ts';
+import { readOwnFile } from './own-file.ts';
 
 export interface DenyOptions {
   readonly boot?: boolean;
@@ -59,9 +64,10 @@ export interface LoadedNow {
 
 const denyFile = 'etc/modprobe.d/bulkhead.conf';
 const at = ({ root }: BootHost, path: string) => join(root === '' ? '/' : root, path);
+const journalOf = (host: BootHost) => at(host, 'var/lib/bulkhead/modules-deny.journal');
 
 interface DenyPlan {
-  readonly edits: readonly FileEdit[];
+  readonly edits: readonly FileChange[];
   readonly commands: readonly (readonly string[])[];
   readonly file: DenyFile;
   readonly loaders: readonly BootLoader[];
@@ -76,6 +82,8 @@ export function denyModules(
   options: DenyOptions,
   host: BootHost,
 ): Result<DenyOutcome, Problem> {
+  const undone = options.dryRun === true ? ok(undefined) : undoKilled(host);
+  if (!undone.ok) return undone;
   const plan = planFor(names, options, host);
   if (!plan.ok) return plan;
   const done = options.dryRun === true ? ok(undefined) : carryOut(plan.value, host);
@@ -116,7 +124,7 @@ function planBoot(
   was: readonly string[],
   now: readonly string[],
 ): Result<Pick<DenyPlan, 'edits' | 'commands'>, Problem> {
-  const edits: FileEdit[] = [];
+  const edits: FileChange[] = [];
   const commands: (readonly string[])[] = [];
   for (const each of loaders) {
     const plan = each.plan(host, was, now);
@@ -127,18 +135,36 @@ function planBoot(
   return ok({ edits, commands });
 }
 
+/** Undoes what a killed run has begun; boot loaders may have taken that over. */
+function undoKilled(host: BootHost): Result<void, Problem> {
+  const undone = undoUnfinished(journalOf(host));
+  if (!undone.ok) return undone;
+  const commands = undone.value ? bootLoadersOf(host).flatMap((each) => each.refresh(host)) : [];
+  for (const each of commands) {
+    const done = host.call(each);
+    if (!done.ok) return done;
+  }
+  return ok(undefined);
+}
+
 function carryOut({ edits, commands }: DenyPlan, host: BootHost): Result<void, Problem> {
-  const written = applyEdits(edits);
+  const begun = FileTransaction.begin(journalOf(host), edits);
+  if (!begun.ok) return begun;
+  using transaction = begun.value;
+  const written = transaction.write();
   if (!written.ok) return written;
   for (const [index, each] of commands.entries()) {
     const done = host.call(each);
     if (done.ok) continue;
     const ran = commands.slice(0, index).map((before) => `"${before.join(' ')}"`);
     const earlier = ran.length === 0 ? '' : `, but these had already run: ${ran.join(', ')}`;
-    const hints = [`the files were restored${earlier}`, ...notRestored(revertEdits(edits))];
-    return fail({ ...done.error, hint: hints.join('; ') });
+    const restored = transaction.rollback();
+    const left = restored.ok
+      ? ''
+      : `; restoring failed as well: ${causedBy(restored.error).reason}`;
+    return fail({ ...done.error, hint: `the files were restored${earlier}${left}` });
   }
-  return ok(undefined);
+  return transaction.commit();
 }
 
 function outcomeOf(
@@ -191,7 +217,7 @@ function loadedNow(names: readonly string[], text: string): readonly LoadedNow[]
 function notesOf(
   { boot, undo }: DenyOptions,
   loaders: readonly BootLoader[],
-  edits: readonly FileEdit[],
+  edits: readonly FileChange[],
   host: BootHost,
 ): readonly string[] {
   const notes: string[] = [];

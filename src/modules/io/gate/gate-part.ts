@@ -2,27 +2,35 @@
  * The agent's part for the gate. It logs refusals as they happen. It alerts the administrator to
  * refusals, and to a gate that is no longer in the mode it was set to.
  */
+import { Lasting } from '../../../host/reconcile/lasting.ts';
 import type { Log } from '../../../agent/log.ts';
 import type { Alarm, AgentPart } from '../../../agent/part.ts';
-import { StateCheck } from '../../../host/state-check.ts';
-import { formatProblem } from '../../../../packages/base/problem.ts';
+import { reportOnce } from '../../../host/reconcile/report-once.ts';
+import { Rounds } from '../../../host/reconcile/rounds.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { count } from '../../../../packages/base/list.ts';
 import type { GateMode } from '../../core/gate/gate-event.ts';
 import { refusalText } from '../../core/gate/refusal-text.ts';
 import { GateLists } from './gate-lists.ts';
-import { gateMode } from './kernel-gate.ts';
-import { gatePrograms, takeRefusals, type Refusal } from './refusals.ts';
+import { gateGuard, gateMode, takeRefusals } from './kernel-gate.ts';
+import type { Refusal } from './refusals.ts';
+
+/** The pause between two comparisons of the mode with the chosen one. */
+const checkMs = 60_000;
 
 export function gatePart(paths: Paths, log: Log): AgentPart {
-  let reported: string | undefined;
+  const report = reportOnce((text) => log.error(text));
   const alarms: Alarm[] = [];
-  const state = new StateCheck(() => stateAlarm(new GateLists(paths).mode(), gateMode(paths)));
+  const lasting = new Lasting<Alarm>();
+  const checks = new Rounds(checkMs, () => {
+    const alarm = lasting.see(stateAlarm(new GateLists(paths).mode(), gateMode(paths)));
+    if (alarm !== undefined) alarms.push(alarm);
+  });
   let refused = 0;
   return {
     protection() {
       const now = gateMode(paths);
-      const isUnread = now === 'off' && gatePrograms(paths).areInForce();
+      const isUnread = now === 'off' && gateGuard(paths).areInForce();
       return { name: 'modules-gate', state: isUnread ? 'unknown' : now, refused };
     },
     afterTick() {
@@ -30,10 +38,9 @@ export function gatePart(paths: Paths, log: Log): AgentPart {
       const refusals = taken.ok ? taken.value : [];
       refused += refusals.length;
       for (const each of refusals) log.warn(refusalText(each));
-      alarms.push(...refusedAlarm(refusals), ...state.take());
-      const problem = taken.ok ? undefined : formatProblem(taken.error);
-      if (problem !== undefined && problem !== reported) log.error(problem);
-      reported = problem;
+      alarms.push(...refusedAlarm(refusals));
+      checks.tick();
+      report(taken);
     },
     takeAlarms: () => alarms.splice(0),
   };

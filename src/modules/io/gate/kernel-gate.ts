@@ -8,31 +8,53 @@ import type { MapEntry } from '../../../../packages/base/map-entry.ts';
 import { causedBy, failed, type Cause, type Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import type { Paths } from '../../../host/paths.ts';
-import { PinnedMap } from '../../../sys/bpf/maps.ts';
+import { BpfGuard } from '../../../sys/bpf/bpf-guard.ts';
 import { lsmProblem } from '../../../sys/bpf/lsm.ts';
+import type { SelfTest } from '../../../sys/bpf/self-test.ts';
 import { gateModes, type GateMode } from '../../core/gate/gate-event.ts';
 import { listedDigests, listedMax, type GateList } from '../../core/gate/gate-list.ts';
 import { hostRoots, runningRelease } from '../../../../packages/modules/io/kernel/kernel-files.ts';
 import type { GateLists } from './gate-lists.ts';
-import { gatePrograms, takeRefusals } from './refusals.ts';
-import { makeCanary, unprovenBy, type Canary } from './prove-gate.ts';
+import { takeRefusalsOf, type Refusal } from './refusals.ts';
+import { makeTestFiles, selfTestProblem } from './self-test.ts';
+
+interface GateRule {
+  readonly mode: Exclude<GateMode, 'off'>;
+  readonly list: GateList;
+}
+
+export const gateGuard = (paths: Paths): BpfGuard<GateRule> =>
+  new BpfGuard<GateRule>(
+    {
+      name: 'modules',
+      action: ({ mode }) => `set the gate to "${mode}"`,
+      tooLarge: ({ list }) => tooMany(list),
+      entries: ({ mode, list }) => entriesOf(mode, listedDigests(list)),
+      selfTest: ({ mode }) => selfTest(mode, paths),
+      // Refusals that they recorded would be lost.
+      beforeEnd: () => void takeRefusals(paths),
+    },
+    paths,
+  );
+
+/** Takes new refusals from the kernel and keeps them; none if the gate is off. */
+export const takeRefusals = (paths: Paths): Result<readonly Refusal[], Problem> =>
+  takeRefusalsOf(gateGuard(paths), paths);
 
 /** Returns the reason why the gate cannot work here, and a remedy. */
 export function gateObstacle(paths: Paths): Cause | undefined {
   const obstacle = lsmProblem(paths);
   if (obstacle !== undefined) return obstacle;
-  const programs = gatePrograms(paths).digest([]);
-  return programs.ok ? undefined : causedBy(programs.error);
+  const unread = gateGuard(paths).fileProblem();
+  return unread && causedBy(unread);
 }
 
 /** Returns the kernel's current mode. */
 export const gateMode = (paths: Paths): GateMode =>
-  gatePrograms(paths).inForce((directory) => {
-    const map = PinnedMap.open(`${directory}/map_mode`);
-    if (!map.ok) return undefined;
-    using open = map.value;
-    return gateModes[open.get(new Uint8Array(4), 4)?.readUInt32LE(0) ?? 0];
-  }) ?? 'off';
+  gateGuard(paths).withMaps(
+    ['mode'],
+    (maps) => gateModes[maps.mode.get(new Uint8Array(4), 4)?.readUInt32LE(0) ?? 0],
+  ) ?? 'off';
 
 /**
  * Loads the list of the running kernel. When this returns, the whole list is in force, or
@@ -40,20 +62,10 @@ export const gateMode = (paths: Paths): GateMode =>
  */
 export function switchGate(
   paths: Paths,
-  mode: Exclude<GateMode, 'off'>,
+  mode: GateRule['mode'],
   list: GateList,
 ): Result<void, Problem> {
-  const obstacle = gateObstacle(paths) ?? tooMany(list);
-  if (obstacle !== undefined) return failed({ ...obstacle, action: `set the gate to "${mode}"` });
-  using canary = makeCanary();
-  const entries = entriesOf(mode, listedDigests(list));
-  const loaded = gatePrograms(paths).load({
-    madeOf: entries,
-    entries: () => [...entries, ...canaryEntries(canary)],
-    prove: () => unproven(canary, mode, paths),
-    // Refusals that the replaced programs recorded would be lost.
-    beforeReplacing: () => void takeRefusals(paths),
-  });
+  const loaded = gateGuard(paths).load({ mode, list });
   return loaded.ok ? ok(undefined) : loaded;
 }
 
@@ -63,12 +75,16 @@ function tooMany(list: GateList): Cause | undefined {
   return { reason: `${length} modules are more than the ${listedMax} that it can hold` };
 }
 
-/**
- * Returns why the gate is not proven. If a gate is already on, nothing can be shown: it would
- * refuse as well.
- */
-const unproven = (canary: Canary, mode: GateMode, paths: Paths): Cause | undefined =>
-  gateMode(paths) === 'on' ? undefined : unprovenBy(canary, mode, paths.sys);
+/** Makes the self-test. If a gate is already on, nothing can be shown: it would refuse as well. */
+function selfTest(mode: GateRule['mode'], paths: Paths): SelfTest {
+  const files = makeTestFiles();
+  const { listed, refused } = files;
+  return {
+    entries: [entryOf(listed.sha256, loads), entryOf(refused.sha256, isRefused)],
+    run: () => (gateMode(paths) === 'on' ? undefined : selfTestProblem(files, mode, paths.sys)),
+    [Symbol.dispose]: () => files[Symbol.dispose](),
+  };
+}
 
 const loads = Uint8Array.of(1);
 const isRefused = Uint8Array.of(2);
@@ -80,11 +96,6 @@ function entriesOf(mode: GateMode, digests: readonly string[]): readonly MapEntr
     ...digests.map((each) => entryOf(each, loads)),
   ];
 }
-
-const canaryEntries = ({ listed, refused }: Canary): readonly MapEntry[] => [
-  entryOf(listed.sha256, loads),
-  entryOf(refused.sha256, isRefused),
-];
 
 const entryOf = (sha256: string, value: Uint8Array): MapEntry => ({
   map: 'listed',
@@ -119,7 +130,4 @@ export function runningList(lists: GateLists): Result<GateList, Problem> {
 }
 
 /** Unloads the gate: every module loads again. */
-export function dropGate(paths: Paths): Result<boolean, Problem> {
-  takeRefusals(paths);
-  return gatePrograms(paths).unload();
-}
+export const dropGate = (paths: Paths): Result<boolean, Problem> => gateGuard(paths).unload();

@@ -7,8 +7,8 @@ import type { Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import { KeptEvents } from '../../../host/kept-events.ts';
 import type { Paths } from '../../../host/paths.ts';
+import type { AnyGuard } from '../../../sys/bpf/bpf-guard.ts';
 import { RingReader, timeOf } from '../../../sys/bpf/maps.ts';
-import { Programs } from '../../../sys/bpf/programs.ts';
 import { readText } from '../../../../packages/base/io/read.ts';
 import { parseGateEvent, type GateEvent } from '../../core/gate/gate-event.ts';
 
@@ -24,8 +24,6 @@ export interface Refusal extends Pick<GateEvent, 'pid' | 'uid' | 'command' | 'na
   readonly unstable?: true;
 }
 
-export const gatePrograms = (paths: Paths): Programs => new Programs('modules', paths);
-
 const takenMax = 4_096;
 
 const recordOf = ({ state }: Paths) =>
@@ -35,10 +33,9 @@ const recordOf = ({ state }: Paths) =>
 export const keptRefusals = (paths: Paths): readonly Refusal[] => recordOf(paths).list();
 
 /** Takes new refusals from the kernel and keeps them; none if the gate is off. */
-export const takeRefusals = (paths: Paths): Result<readonly Refusal[], Problem> =>
-  gatePrograms(paths).inForce((directory) =>
-    recordOf(paths).take(() => takeFrom(`${directory}/map_events`)),
-  ) ?? ok([]);
+export const takeRefusalsOf = (gate: AnyGuard, paths: Paths): Result<readonly Refusal[], Problem> =>
+  gate.inForce((directory) => recordOf(paths).take(() => takeFrom(`${directory}/map_events`))) ??
+  ok([]);
 
 function takeFrom(ring: string): Result<readonly Refusal[], Problem> {
   const opened = RingReader.open(ring);
@@ -46,13 +43,13 @@ function takeFrom(ring: string): Result<readonly Refusal[], Problem> {
   using reader = opened.value;
   const fresh = reader.take(takenMax).flatMap((bytes) => {
     const event = parseGateEvent(bytes);
-    return event?.refused === true && !isCanary(event) ? [refusalOf(event)] : [];
+    return event?.refused === true && !isSelfTest(event) ? [refusalOf(event)] : [];
   });
   return ok(fresh);
 }
 
 /** Whether the event is our own self-test, made when the gate was switched. */
-const isCanary = ({ command, name, uid, from }: GateEvent): boolean =>
+const isSelfTest = ({ command, name, uid, from }: GateEvent): boolean =>
   uid === 0 &&
   (/^gate-(un)?(listed|refused)$/.test(name) || (from === 'memory' && command === ours));
 

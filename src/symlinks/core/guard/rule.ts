@@ -25,17 +25,13 @@ const trusts = { links: 1, targets: 2 } as const;
 /** The size of the programs' maps. */
 export const entriesMax = 1000;
 
-/**
- * Returns the entries of the maps. `canary` is the self-test's group, which nobody has: it is refused in any mode,
- * which shows that anything is.
- */
-export function entriesOf(rule: GuardRule, canary: number): readonly MapEntry[] {
+/** Returns the entries of the maps. */
+export function entriesOf(rule: GuardRule): readonly MapEntry[] {
   const mode = modes[rule.mode];
   const owners = new Map<number, number>();
   for (const uid of rule.trusted) owners.set(uid, trusts.links);
   for (const uid of rule.targets) owners.set(uid, (owners.get(uid) ?? 0) | trusts.targets);
   return [
-    { map: 'subjects', key: words(kinds.group, canary), value: words(modes.on) },
     ...rule.subjects.map(({ kind, id }) => ({
       map: 'subjects',
       key: words(kinds[kind], id),
@@ -49,6 +45,13 @@ export function entriesOf(rule: GuardRule, canary: number): readonly MapEntry[] 
   ];
 }
 
+/** Returns the entry of the self-test's group, which nobody has. It is refused in any mode. */
+export const selfTestEntry = (group: number): MapEntry => ({
+  map: 'subjects',
+  key: words(kinds.group, group),
+  value: words(modes.on),
+});
+
 export interface MapDump {
   readonly key: Uint8Array;
   readonly value: Uint8Array;
@@ -61,10 +64,10 @@ const wordOf = (bytes: Uint8Array, index: number) =>
 export function ruleOf(
   subjects: readonly MapDump[],
   owners: readonly MapDump[],
-  canary: number,
+  selfTestGroup: number,
 ): GuardRule {
   const held = subjects.filter(
-    ({ key }) => wordOf(key, 0) !== kinds.group || wordOf(key, 1) !== canary,
+    ({ key }) => wordOf(key, 0) !== kinds.group || wordOf(key, 1) !== selfTestGroup,
   );
   const withTrust = (trust: number) =>
     owners.filter(({ value }) => (wordOf(value, 0) & trust) !== 0).map(({ key }) => wordOf(key, 0));
@@ -90,10 +93,3 @@ export function sameRule(a: GuardRule, b: GuardRule): boolean {
     ]);
   return text(a) === text(b);
 }
-
-/** Returns the part of a generation's name that is the time; the rest names the object that was loaded. */
-export const timeOf = (generation: string): string => generation.split('-')[0] ?? '';
-
-/** Returns the self-test's group, far above accounts' groups, another one for each generation. */
-export const canaryOf = (generation: string): number =>
-  0xf000_0000 + (parseInt(timeOf(generation), 36) % 0x0ff0_0000);

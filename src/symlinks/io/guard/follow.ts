@@ -5,18 +5,18 @@ import type { Paths } from '../../../host/paths.ts';
 import type { Policy } from '../../../policy/policy.ts';
 import { underLock } from '../../../sys/files/under-lock.ts';
 import { choiceLock, readChoice } from './choice.ts';
-import { inForce, loadGuard, unloadGuard } from './guard.ts';
+import { inForce, loadGuard, symlinkGuard } from './guard.ts';
 import { resolveRule } from './names.ts';
 
 /** Loads or unloads the guard; returns whether anything was changed. */
-export function bringInLine(
+export function reconcileGuard(
   { symlinks }: Pick<Policy, 'symlinks'>,
   paths: Paths,
 ): Result<boolean, Problem> {
   if (symlinks === undefined && inForce(paths) === undefined) return ok(false);
   return underLock(choiceLock(paths), () => {
     const choice = readChoice(paths);
-    if (symlinks === undefined || choice === 'off') return unloadGuard(paths);
+    if (symlinks === undefined || choice === 'off') return symlinkGuard(paths).unload();
     const rule = resolveRule(symlinks, choice, paths);
     return rule.ok ? loadGuard(rule.value, paths) : rule;
   });
@@ -24,7 +24,7 @@ export function bringInLine(
 
 /** Applies the policy; if there is neither a rule nor a loaded guard, it does not wait for the library. */
 function followPolicy(policy: Policy, paths: Paths): Problem | undefined {
-  const done = bringInLine(policy, paths);
+  const done = reconcileGuard(policy, paths);
   return done.ok ? undefined : done.error;
 }
 

@@ -4,9 +4,16 @@
  */
 import type { Log } from '../../../agent/log.ts';
 import type { AgentPart, Alarm, Protection, ReportedFault } from '../../../agent/part.ts';
+import { Reconciler } from '../../../host/reconcile/reconciler.ts';
+import { reportOnce, type Report } from '../../../host/reconcile/report-once.ts';
 import { count } from '../../../../packages/base/list.ts';
 import { printable } from '../../../../packages/base/printable.ts';
-import { causedBy, formatProblem, type Problem } from '../../../../packages/base/problem.ts';
+import {
+  causedBy,
+  failed,
+  formatProblem,
+  type Problem,
+} from '../../../../packages/base/problem.ts';
 import { Ownership } from '../../../host/accounts/ownership.ts';
 import { readSubordinateUids } from '../../../host/accounts/subordinate-uids.ts';
 import type { Paths } from '../../../host/paths.ts';
@@ -15,18 +22,14 @@ import type { Policy } from '../../../policy/policy.ts';
 import { ProgramEvents } from '../../../sys/bpf/program-events.ts';
 import { readMounts } from '../../../sys/files/mounts.ts';
 import { parseRefusedLink } from '../../core/guard/refused-link.ts';
-import { canaryOf } from '../../core/guard/rule.ts';
 import { linkText } from '../../core/guard/link-incidents.ts';
 import { LinkTally, type Known } from '../../core/guard/link-tally.ts';
 import { whoseLink } from '../../core/guard/whose-link.ts';
 import { readChoice } from './choice.ts';
-import { guardPrograms, inForce, isInForce } from './guard.ts';
+import { inForce, isInForce, symlinkGuard } from './guard.ts';
 import { resolveRule } from './names.ts';
+import { selfTestGroup } from './self-test.ts';
 
-/** The pause between two comparisons of the guard with the policy. */
-const checkMs = 60_000;
-/** The pause after an attempt that changed nothing, as on a kernel without BPF LSM. */
-const againMs = 600_000;
 /** The maximum number of records per tick. The programs report a few a second of each owner. */
 const recordsMax = 2000;
 
@@ -45,14 +48,11 @@ export class GuardPart implements AgentPart {
   readonly #paths: Paths;
   readonly #log: Log;
   readonly #restore: Restore;
-  readonly #clock: () => number;
+  readonly #report: Report;
+  readonly #reconciler: Reconciler;
   readonly #tally = new LinkTally();
   readonly #events: ProgramEvents;
   #policy: Policy | undefined;
-  #checkedAt = -Infinity;
-  #triedAt = -Infinity;
-  #restoring = false;
-  #reported: string | undefined;
   /** Whether it was in line with this policy at the last check. */
   #wasInLine = false;
   readonly #alarms: Alarm[] = [];
@@ -62,20 +62,23 @@ export class GuardPart implements AgentPart {
     this.#paths = paths;
     this.#log = log;
     this.#restore = restore;
-    this.#clock = clock;
-    this.#events = new ProgramEvents(guardPrograms(paths), (totals) => this.#tally.restart(totals));
+    this.#report = reportOnce((text) => log.error(text));
+    this.#reconciler = new Reconciler(
+      { deviation: () => this.#deviation(), attempt: () => this.#attempt() },
+      clock,
+    );
+    this.#events = new ProgramEvents(symlinkGuard(paths), (totals) => this.#tally.restart(totals));
   }
 
   adopt(policy: Policy): void {
     this.#policy = policy;
     this.#wasInLine = false;
-    this.#checkedAt = -Infinity;
-    this.#triedAt = -Infinity;
+    this.#reconciler.soon();
   }
 
   takeFaults(): readonly ReportedFault[] {
     const taken = this.#events.take(recordsMax);
-    if (!taken.ok) this.#report(formatProblem(taken.error));
+    if (!taken.ok) this.#report(taken);
     if (!taken.ok || taken.value === undefined) return [];
     const { generation, records } = taken.value;
     const mountPoints = new Map<string, string>();
@@ -83,11 +86,11 @@ export class GuardPart implements AgentPart {
     if (records.length > 0)
       for (const { device, root, mountPoint } of readMounts(this.#paths))
         if (root === '/' && !mountPoints.has(device)) mountPoints.set(device, mountPoint);
-    const canary = canaryOf(generation);
+    const ownGroup = selfTestGroup(generation);
     const known = this.#known(mountPoints);
     for (const record of records) {
       const link = parseRefusedLink(record);
-      if (link === undefined || link.gid === canary) continue;
+      if (link === undefined || link.gid === ownGroup) continue;
       this.#tally.add(link, Date.now(), known);
     }
     const faults = this.#tally.take();
@@ -124,59 +127,52 @@ export class GuardPart implements AgentPart {
   }
 
   afterTick(): void {
-    if (this.#policy === undefined || this.#restoring) return;
-    if (this.#clock() - this.#checkedAt < checkMs) return;
-    this.#checkedAt = this.#clock();
-    if (this.#inLine(this.#policy)) {
-      this.#wasInLine = true;
-      return;
-    }
-    if (this.#clock() - this.#triedAt < againMs) return;
-    this.#triedAt = this.#clock();
-    this.#bringInLine(this.#policy);
+    this.#reconciler.tick();
   }
 
-  #inLine({ symlinks }: Policy): boolean {
+  #deviation(): string | undefined {
+    if (this.#policy === undefined) return undefined;
+    const deviation = this.#deviationFrom(this.#policy);
+    if (deviation === undefined) this.#wasInLine = true;
+    return deviation;
+  }
+
+  #deviationFrom({ symlinks }: Policy): string | undefined {
     const choice = readChoice(this.#paths);
-    if (symlinks === undefined || choice === 'off') return inForce(this.#paths) === undefined;
+    if (symlinks === undefined || choice === 'off')
+      return inForce(this.#paths) === undefined ? undefined : 'it is on';
     const rule = resolveRule(symlinks, choice, this.#paths);
-    if (rule.ok) return isInForce(rule.value, this.#paths);
-    this.#report(formatProblem(rule.error));
+    if (rule.ok) return isInForce(rule.value, this.#paths) ? undefined : JSON.stringify(rule.value);
+    this.#report(rule);
     // The policy names an account that does not exist; the loaded guard stays.
-    return true;
+    return undefined;
   }
 
-  #bringInLine({ file, symlinks }: Policy): void {
-    this.#restoring = true;
+  async #attempt(): Promise<void> {
+    if (this.#policy === undefined) return;
+    const { file, symlinks } = this.#policy;
     const isWanted = symlinks !== undefined && readChoice(this.#paths) !== 'off';
     const wasRemoved = this.#wasInLine && inForce(this.#paths) === undefined;
-    void this.#restore(this.#paths, file).then((restored) => {
-      this.#restoring = false;
-      if (isWanted && !restored.ok) this.#alarms.push(notInForce(restored.error));
-      else if (isWanted && wasRemoved) this.#alarms.push(removed);
-      if (restored.ok) this.#log.info('The symlink guard has been brought in line with the policy');
-      this.#report(
-        restored.ok
-          ? undefined
-          : formatProblem({ action: 'keep the symlink guard', ...causedBy(restored.error) }),
-      );
-    });
+    const restored = await this.#restore(this.#paths, file);
+    if (isWanted && !restored.ok) this.#alarms.push(notInForce(restored.error));
+    else if (isWanted && wasRemoved) this.#alarms.push(removed);
+    if (restored.ok) this.#log.info('The symlink guard has been brought in line with the policy');
+    this.#report(
+      restored.ok
+        ? restored
+        : failed({ action: 'keep the symlink guard', ...causedBy(restored.error) }),
+    );
   }
 
   protection(): Protection {
     const now = inForce(this.#paths);
     if (now !== undefined)
       return { name, state: now.rule.mode, refused: now.counters.refused + now.counters.watched };
-    return { name, state: guardPrograms(this.#paths).areInForce() ? 'unknown' : 'off' };
+    return { name, state: symlinkGuard(this.#paths).areInForce() ? 'unknown' : 'off' };
   }
 
   takeAlarms(): readonly Alarm[] {
     return this.#alarms.splice(0);
-  }
-
-  #report(problem: string | undefined): void {
-    if (problem !== undefined && problem !== this.#reported) this.#log.error(problem);
-    this.#reported = problem;
   }
 
   [Symbol.asyncDispose](): Promise<void> {

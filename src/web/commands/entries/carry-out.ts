@@ -5,6 +5,7 @@ import { exitCodes, type ExitCode } from '../../../cli/shared/command.ts';
 import { printDiff } from '../../../cli/shared/print-diff.ts';
 import { count, print, printJson } from '../../../cli/shared/session.ts';
 import { terminalOf } from '../../../cli/shared/terminal.ts';
+import type { Paths } from '../../../host/paths.ts';
 import type { Outcome, ServerEntries } from '../../io/entries/server-entries.ts';
 import { noteLines } from '../status-text.ts';
 import { refuse, type EntriesOptions } from './session.ts';
@@ -27,12 +28,14 @@ const nowOf = ({ entries }: Done, now: readonly ServerEntries[]) =>
 export async function carryOut(
   planned: Result<readonly ServerEntries[], Problem>,
   options: EntriesOptions,
+  paths: Paths,
   afterwards: () => Promise<Result<readonly ServerEntries[], Problem>>,
 ): Promise<ExitCode> {
   if (!planned.ok) return refuse(planned.error);
+  const run = { paths, undone: options.undone ?? new Set() };
   const all: Done[] = [];
   for (const entries of planned.value) {
-    const outcome = options.dryRun === true ? undefined : await entries.apply();
+    const outcome = options.dryRun === true ? undefined : await entries.apply(run);
     if (outcome?.ok === false) {
       report(all, options);
       return refuse(outcome.error);
@@ -60,14 +63,14 @@ function report(all: readonly Done[], { json }: EntriesOptions): void {
 const serverJson = ({ entries, outcome, now = entries }: Done) => ({
   server: entries.server,
   outcome: outcome ?? 'dry run',
-  changes: entries.changes.map(({ path, before, text }) => ({ path, before, after: text })),
+  changes: entries.changes.map(({ path, before, after }) => ({ path, before, after })),
   held: now.held,
   notes: now.notes,
 });
 
 function serverText({ entries, outcome, now = entries }: Done): string {
   if (outcome === undefined) {
-    for (const { path, before = '', text = '' } of entries.changes) printDiff(path, before, text);
+    for (const { path, before = '', after = '' } of entries.changes) printDiff(path, before, after);
   }
   const lines = noteLines(now.notes, terminalOf(process.stdout).columns);
   return [outcomeText(entries, now.held, outcome), ...lines].join('\n');
@@ -85,7 +88,7 @@ function outcomeText(
   outcome?: Outcome,
 ): string {
   if (outcome === undefined) return `${server}: ${count(changes.length, 'file')} would change`;
-  const writes = changes.length === 0 || changes.some(({ text }) => text !== undefined);
+  const writes = changes.length === 0 || changes.some(({ after }) => after !== undefined);
   const tenants = count(new Set(held.map(({ uid }) => uid)).size, 'tenant');
   const sites = `${count(held.length, 'site')} of ${tenants} ${held.length === 1 ? 'is' : 'are'} held`;
   return `${server}: ${writes ? sites : 'entries are not held any more'}; ${outcomes[outcome]}`;

@@ -11,7 +11,7 @@ import { sessionWithoutPolicy, withEntriesOptions, type EntriesOptions } from '.
 async function disable(options: EntriesOptions, command: Command): Promise<ExitCode> {
   const session = await sessionWithoutPolicy(command);
   if (typeof session === 'number') return session;
-  return carryOut(planRemoval(session), options, () => {
+  return carryOut(planRemoval(session), options, session.paths, () => {
     const removed = removeRecord(session.paths);
     return Promise.resolve(removed.ok ? ok([]) : removed);
   });

@@ -10,7 +10,7 @@ export async function enable(options: EntriesOptions, command: Command): Promise
   const session = await entriesSession({ strict: false, ...options }, command);
   if (typeof session === 'number') return session;
   const planned = await planAll({ ...session, editVhosts: options.editVhosts === true });
-  return carryOut(planned, options, async () => {
+  return carryOut(planned, options, session.paths, async () => {
     const now = await session.again();
     const servers = await planAll(now);
     const recorded = servers.ok ? recordFor(now, servers.value) : servers;

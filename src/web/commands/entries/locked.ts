@@ -5,12 +5,14 @@ import { exitCodes, type ExitCode } from '../../../cli/shared/command.ts';
 import { pathsFor } from '../../../cli/shared/session.ts';
 import { underLockAsync } from '../../../sys/files/under-lock.ts';
 import { entriesLock } from '../../io/entries/record.ts';
+import { undoKilled } from '../../io/entries/server-entries.ts';
 import { refuse, type EntriesOptions } from './session.ts';
 
 type Action = (options: EntriesOptions, command: Command) => ExitCode | Promise<ExitCode>;
 
 /**
- * Runs `act` under the lock, so that it reads what it decides by after it has the lock. A dry run waits for nobody.
+ * Runs `act` under the lock, so that it reads what it decides by after it has the lock, and after what a killed run
+ * had begun was undone. A dry run waits for nobody.
  */
 export const whenLocked =
   (act: Action): Action =>
@@ -18,8 +20,9 @@ export const whenLocked =
     const paths = pathsFor(command);
     if (paths === undefined) return exitCodes.usage;
     if (options.dryRun === true || process.geteuid?.() !== 0) return act(options, command);
-    const done = await underLockAsync(entriesLock(paths), async () =>
-      ok(await act(options, command)),
-    );
+    const done = await underLockAsync(entriesLock(paths), async () => {
+      const undone = undoKilled(paths);
+      return undone.ok ? ok(await act({ ...options, undone: undone.value }, command)) : undone;
+    });
     return done.ok ? done.value : refuse(done.error);
   };

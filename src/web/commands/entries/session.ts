@@ -9,6 +9,7 @@ import type { Policy } from '../../../policy/policy.ts';
 import { entryLimitsOf, type EntryLimits } from '../../core/entries/limits.ts';
 import { entriesSocket } from '../../io/entries/entries-socket.ts';
 import { readRecord } from '../../io/entries/record.ts';
+import type { Run } from '../../io/entries/server-entries.ts';
 import { findWebPrograms, type WebPrograms } from '../../io/servers.ts';
 import { surveyWeb, type Survey } from '../../io/survey.ts';
 import { tenancyOf } from '../tenancy.ts';
@@ -17,6 +18,8 @@ export interface EntriesOptions extends PolicyOptions {
   readonly dryRun?: boolean;
   readonly strict?: boolean;
   readonly editVhosts?: boolean;
+  /** Set by `whenLocked`. */
+  readonly undone?: Run['undone'];
 }
 
 export const withEntriesOptions = (command: Command, dryRun: string): Command =>

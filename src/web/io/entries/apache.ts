@@ -31,7 +31,8 @@ import { readApache, type ApacheProgram } from '../servers.ts';
 import type { Survey } from '../survey.ts';
 import { reloadApache } from './apache-process.ts';
 import { domainInclude, namesFile, remembered } from './domain-includes.ts';
-import { changesTo, type FileChange, type WantedFile } from './file-changes.ts';
+import type { FileChange } from '../../../sys/files/file-transaction.ts';
+import { changesTo, type WantedFile } from './file-changes.ts';
 import { applyChanges, serverAccepted, type ServerEntries } from './server-entries.ts';
 import { vhostEdits, vhostRestorations, type MissingLine } from './vhost-edits.ts';
 import { namesIn } from '../../../../packages/base/io/read.ts';
@@ -172,8 +173,8 @@ function planned(
     held: held.map(({ owner, names }) => ({ name: names[0] ?? '', uid: owner?.uid ?? 0 })),
     changes,
     notes,
-    apply: () =>
-      applyChanges(changes, {
+    apply: (run) =>
+      applyChanges({ server: 'apache2', changes }, run, {
         problem: () => unaccepted(apache),
         reload: () => reloadApache(apache, survey.apachePidFile),
       }),

@@ -5,7 +5,8 @@
 import { lstatSync } from 'node:fs';
 import type { Log } from '../../../agent/log.ts';
 import type { AgentPart, ReportedFault } from '../../../agent/part.ts';
-import { formatProblem } from '../../../../packages/base/problem.ts';
+import { Reconciler } from '../../../host/reconcile/reconciler.ts';
+import { reportOnce, type Report } from '../../../host/reconcile/report-once.ts';
 import type { Paths } from '../../../host/paths.ts';
 import type { Policy } from '../../../policy/policy.ts';
 import { evidenceOf } from '../../../usage/evidence.ts';
@@ -17,13 +18,6 @@ import { readRecord, recordPath, stateOf, type EntriesRecord } from './record.ts
 import { Receiver } from './receiver.ts';
 import { refreshElsewhere, type Refresh } from './refresh-elsewhere.ts';
 
-/** How often the agent checks whether files have changed. */
-const checkMs = 60_000;
-/**
- * The wait after a refresh that changed nothing, for instance because the server does not accept its configuration.
- */
-const againMs = 600_000;
-
 export function entriesPart(paths: Paths, log: Log): AgentPart {
   return new EntriesPart(paths, log, refreshElsewhere);
 }
@@ -32,7 +26,8 @@ export class EntriesPart implements AgentPart {
   readonly #paths: Paths;
   readonly #log: Log;
   readonly #refresh: Refresh;
-  readonly #clock: () => number;
+  readonly #report: Report;
+  readonly #reconciler: Reconciler;
   readonly #tally = new RefusalTally();
   #policy: { readonly file: string; readonly limits: string } | undefined;
   #record: EntriesRecord | undefined;
@@ -40,22 +35,22 @@ export class EntriesPart implements AgentPart {
   #version: string | undefined;
   #receiver: { readonly told: string; readonly open: Receiver } | undefined;
   #closing: Promise<void> = Promise.resolve();
-  #reported: string | undefined;
-  #checkedAt = -Infinity;
-  #tried: { readonly what: string; readonly at: number } | undefined;
-  #refreshing = false;
 
   /** `clock`: monotonic, in milliseconds. */
   constructor(paths: Paths, log: Log, refresh: Refresh, clock = () => performance.now()) {
     this.#paths = paths;
     this.#log = log;
     this.#refresh = refresh;
-    this.#clock = clock;
+    this.#report = reportOnce((text) => log.error(text));
+    this.#reconciler = new Reconciler(
+      { deviation: () => this.#deviation(), attempt: () => this.#attempt() },
+      clock,
+    );
   }
 
   adopt(policy: Policy): void {
     this.#policy = { file: policy.file, limits: limitsText(entryLimitsOf(policy)) };
-    this.#checkedAt = -Infinity;
+    this.#reconciler.soon();
   }
 
   takeFaults(): readonly ReportedFault[] {
@@ -65,10 +60,7 @@ export class EntriesPart implements AgentPart {
   afterTick(): void {
     this.#readRecord();
     this.#followSender();
-    if (this.#record === undefined || this.#refreshing) return;
-    if (this.#clock() - this.#checkedAt < checkMs) return;
-    this.#checkedAt = this.#clock();
-    this.#refreshIfChanged(this.#record);
+    if (this.#record !== undefined) this.#reconciler.tick();
   }
 
   #readRecord(): void {
@@ -89,7 +81,7 @@ export class EntriesPart implements AgentPart {
     const take = (refusals: readonly MemberRefusals[]) => this.#tally.addAll(refusals);
     const opened = Receiver.open(entriesSocket(this.#paths), record, take);
     if (opened.ok) this.#receiver = { told, open: opened.value };
-    this.#report(opened.ok ? undefined : formatProblem(opened.error));
+    this.#report(opened);
   }
 
   #close(): void {
@@ -98,27 +90,21 @@ export class EntriesPart implements AgentPart {
     if (closing !== undefined) this.#closing = closing[Symbol.asyncDispose]();
   }
 
-  #report(problem: string | undefined): void {
-    if (problem !== undefined && problem !== this.#reported) this.#log.error(problem);
-    this.#reported = problem;
+  #deviation(): string | undefined {
+    const record = this.#record;
+    const policy = this.#policy;
+    if (record === undefined || policy === undefined) return undefined;
+    const now = stateOf(record.files);
+    const isSame = now === record.state && policy.limits === record.limits;
+    return isSame ? undefined : `${now} ${policy.limits}`;
   }
 
-  #refreshIfChanged({ files, state, limits }: EntriesRecord): void {
-    const policy = this.#policy;
-    if (policy === undefined) return;
-    const now = stateOf(files);
-    if (now === state && policy.limits === limits) return;
-    const what = `${now} ${policy.limits}`;
-    const tried = this.#tried;
-    if (tried?.what === what && this.#clock() - tried.at < againMs) return;
-    this.#tried = { what, at: this.#clock() };
-    this.#refreshing = true;
-    void this.#refresh(this.#paths, policy.file).then((refreshed) => {
-      this.#refreshing = false;
-      if (refreshed.ok)
-        this.#log.info('The policy or a vhost has changed; entries are written again');
-      this.#report(refreshed.ok ? undefined : formatProblem(refreshed.error));
-    });
+  async #attempt(): Promise<void> {
+    if (this.#policy === undefined) return;
+    const refreshed = await this.#refresh(this.#paths, this.#policy.file);
+    if (refreshed.ok)
+      this.#log.info('The policy or a vhost has changed; entries are written again');
+    this.#report(refreshed);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

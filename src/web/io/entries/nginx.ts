@@ -25,7 +25,8 @@ import type { SiteView } from '../../core/overview.ts';
 import { nginxEntriesPath, readNginx, type NginxProgram } from '../servers.ts';
 import type { Survey } from '../survey.ts';
 import { domainInclude, remembered } from './domain-includes.ts';
-import { changesTo, type FileChange, type WantedFile } from './file-changes.ts';
+import type { FileChange } from '../../../sys/files/file-transaction.ts';
+import { changesTo, type WantedFile } from './file-changes.ts';
 import { vhostEdits, vhostRestorations, type MissingLine } from './vhost-edits.ts';
 import { readNginxBuild, reloadNginx } from './nginx-process.ts';
 import {
@@ -33,6 +34,7 @@ import {
   problemText,
   serverAccepted,
   type Outcome,
+  type Run,
   type ServerEntries,
 } from './server-entries.ts';
 
@@ -125,7 +127,7 @@ export function planNginxRemoval(
 function isRestored(file: string, edits: readonly FileChange[], nginx: NginxProgram): boolean {
   const real = realPathOf(file);
   const restored = edits.find(({ path }) => path === real);
-  return restored?.text?.includes(siteFilePath(nginx, 'site')) === false;
+  return restored?.after?.includes(siteFilePath(nginx, 'site')) === false;
 }
 
 function acceptedHttp(survey: Survey): Result<NginxHttp, Problem> {
@@ -184,8 +186,8 @@ function domainFiles(
   return [...files.values()];
 }
 
-export const applyNginx = (entries: NginxEntries): Promise<Result<Outcome, Problem>> =>
-  applyChanges(entries.changes, {
+export const applyNginx = (entries: NginxEntries, run: Run): Promise<Result<Outcome, Problem>> =>
+  applyChanges({ server: 'nginx', changes: entries.changes }, run, {
     problem: () => unaccepted(entries),
     reload: () => reloadNginx(entries.nginx, entries.http),
   });
@@ -196,7 +198,7 @@ async function unaccepted({ nginx, changes }: NginxEntries): Promise<Problem | u
   const action = 'hold tenants to their entries at nginx';
   if (problem !== undefined) return { action, reason: problemText(problem) };
   const path = nginxEntriesPath(nginx);
-  const isWanted = changes.some((each) => each.path === path && each.text !== undefined);
+  const isWanted = changes.some((each) => each.path === path && each.after !== undefined);
   if (!isWanted || read.http?.files.includes(path) === true) return undefined;
   const reason = `${nginx.directory}/nginx.conf does not include ${nginx.directory}/conf.d/*.conf`;
   return { action, reason };
@@ -212,6 +214,6 @@ export function asServerEntries(entries: NginxEntries): ServerEntries {
     held: holding.held,
     changes,
     notes: entriesNotes(holding, http, (name) => siteFilePath(nginx, name)),
-    apply: () => applyNginx(entries),
+    apply: (run) => applyNginx(entries, run),
   };
 }

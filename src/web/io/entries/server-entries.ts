@@ -1,11 +1,16 @@
 /** Entries at one web server: the wanted files, and the steps of writing them, which all servers share. */
 import { failed, type Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
+import type { Paths } from '../../../host/paths.ts';
 import type { ReadProblem } from '../../core/directive.ts';
 import type { SiteEntries } from '../../core/entries/holding.ts';
 import type { Note } from '../../core/notes.ts';
 import type { Survey } from '../survey.ts';
-import { revertChanges, writeChanges, type FileChange } from './file-changes.ts';
+import {
+  changeFiles,
+  undoUnfinished,
+  type FileChange,
+} from '../../../sys/files/file-transaction.ts';
 
 export type Outcome = 'unchanged' | 'reloaded' | 'not running';
 
@@ -17,7 +22,28 @@ export interface ServerEntries {
   readonly held: readonly { readonly name: string; readonly uid: number }[];
   readonly changes: readonly FileChange[];
   readonly notes: readonly Note[];
-  readonly apply: () => Promise<Result<Outcome, Problem>>;
+  readonly apply: (run: Run) => Promise<Result<Outcome, Problem>>;
+}
+
+/** One run of a command. */
+export interface Run {
+  readonly paths: Pick<Paths, 'state'>;
+  /** The servers at which this run has undone what a killed run had begun; they may still use its files. */
+  readonly undone: ReadonlySet<ServerEntries['server']>;
+}
+
+const journalOf = ({ state }: Run['paths'], server: ServerEntries['server']) =>
+  `${state}/web-entries-${server}.journal`;
+
+/** Undoes what killed runs have begun; returns the servers concerned. The caller has the lock. */
+export function undoKilled(paths: Run['paths']): Result<Run['undone'], Problem> {
+  const servers = new Set<ServerEntries['server']>();
+  for (const server of ['nginx', 'apache2'] as const) {
+    const undone = undoUnfinished(journalOf(paths, server));
+    if (!undone.ok) return undone;
+    if (undone.value) servers.add(server);
+  }
+  return ok(servers);
 }
 
 /** Checks that the server accepts its configuration: otherwise nothing is added to it. */
@@ -48,19 +74,16 @@ interface Steps {
 
 /** Writes changes, and has the server accept and load them. After a failure everything is as before. */
 export async function applyChanges(
-  changes: readonly FileChange[],
+  { server, changes }: Pick<ServerEntries, 'server' | 'changes'>,
+  { paths, undone }: Run,
   { problem, reload }: Steps,
 ): Promise<Result<Outcome, Problem>> {
-  if (changes.length === 0) return ok('unchanged');
-  const written = writeChanges(changes);
-  if (!written.ok) return written;
-  const found = await problem();
-  if (found !== undefined) return undone(changes, found);
-  const reloaded = await reload();
-  return reloaded.ok ? reloaded : undone(changes, reloaded.error);
-}
-
-function undone(changes: readonly FileChange[], problem: Problem): Result<never, Problem> {
-  const reverted = revertChanges(changes);
-  return failed(reverted.ok ? { ...problem, hint: 'everything is as before' } : reverted.error);
+  const accept = async (): Promise<Result<Outcome, Problem>> => {
+    const found = await problem();
+    const reloaded = found === undefined ? await reload() : failed(found);
+    if (reloaded.ok) return reloaded;
+    return failed({ ...reloaded.error, hint: 'everything is as before' });
+  };
+  if (changes.length > 0) return changeFiles(journalOf(paths, server), changes, accept);
+  return undone.has(server) ? accept() : ok('unchanged');
 }

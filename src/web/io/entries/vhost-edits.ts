@@ -6,9 +6,9 @@ import { basename, dirname } from 'node:path';
 import { directoryProblem } from '../../../../packages/base/io/pinned-directory.ts';
 import { pinWithoutLinks } from '../../../sys/files/pin-without-links.ts';
 import { realPathOf } from '../../../../packages/base/io/read.ts';
+import type { FileChange } from '../../../sys/files/file-transaction.ts';
 import { openRegularFile, readWhole, textOf } from '../../../../packages/base/io/regular-file.ts';
 import { withLines, withoutLines, type VhostLine } from '../../core/entries/vhost-lines.ts';
-import type { FileChange } from './file-changes.ts';
 
 const bytesMax = 2 ** 20;
 
@@ -38,13 +38,12 @@ function changeOf(path: string, edit: (text: string) => string): readonly FileCh
   const opened = openRegularFile(directory.at(basename(path)), { links: 'refuse', shownAs: path });
   if (!opened.ok) return [];
   using file = opened.value;
-  const { uid, gid, mode, nlink } = file.stat;
+  const { uid, nlink } = file.stat;
   const bytes = readWhole(file, bytesMax);
   if (!bytes.ok || uid !== process.geteuid?.() || nlink !== 1) return [];
   const before = textOf(bytes.value);
   // Bytes that are no UTF-8 would be lost.
   if (!Buffer.from(before).equals(bytes.value)) return [];
-  const text = edit(before);
-  const replacement = { mode: mode & 0o7777, owner: { uid, gid } };
-  return text === before ? [] : [{ path, before, text, replacement }];
+  const after = edit(before);
+  return after === before ? [] : [{ path, before, after }];
 }

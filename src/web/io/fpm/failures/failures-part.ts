@@ -1,6 +1,7 @@
 /** The agent's part that reports each failure once to the administrator, and to its log. */
 import type { AgentPart, Alarm } from '../../../../agent/part.ts';
 import type { Log } from '../../../../agent/log.ts';
+import { Rounds } from '../../../../host/reconcile/rounds.ts';
 import type { Paths } from '../../../../host/paths.ts';
 import { FailureAlarms, type FpmFailure } from '../../../core/fpm/failures.ts';
 import { readFailures } from './failures.ts';
@@ -18,21 +19,14 @@ export function failuresPart(
 ): AgentPart {
   const known = new FailureAlarms();
   const alarms: Alarm[] = [];
-  let next = -Infinity;
-  let isBusy = false;
   const round = async () => {
     const fresh = known.take(await read());
     for (const { text } of fresh) log.warn(text);
     alarms.push(...fresh);
-    isBusy = false;
   };
+  const rounds = new Rounds(everyMs, round, clock);
   return {
     takeAlarms: () => alarms.splice(0),
-    afterTick() {
-      if (isBusy || clock() < next) return;
-      next = clock() + everyMs;
-      isBusy = true;
-      void round();
-    },
+    afterTick: () => rounds.tick(),
   };
 }

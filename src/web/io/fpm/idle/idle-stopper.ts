@@ -5,7 +5,9 @@
  */
 import type { AgentPart } from '../../../../agent/part.ts';
 import type { Log } from '../../../../agent/log.ts';
-import { formatProblem, type Problem } from '../../../../../packages/base/problem.ts';
+import { reportOnce } from '../../../../host/reconcile/report-once.ts';
+import { Rounds } from '../../../../host/reconcile/rounds.ts';
+import type { Problem } from '../../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../../packages/base/result.ts';
 import type { Paths } from '../../../../host/paths.ts';
 import { isUnitOfStopped, readStops } from '../../../../host/stops.ts';
@@ -32,23 +34,11 @@ export function idleStopper(
   { idleMs, everyMs }: IdleSetting = defaultSetting,
 ): AgentPart {
   const watch = new IdleWatch(idleMs);
-  let next = 0;
-  let isBusy = false;
-  let reported: string | undefined;
-  const round = async () => {
-    const done = await stopUnneeded(paths, watch);
-    const problem = done.ok ? undefined : formatProblem(done.error);
-    if (problem !== undefined && problem !== reported) log.warn(problem);
-    reported = problem;
-    isBusy = false;
-  };
+  const report = reportOnce((text) => log.warn(text));
+  const rounds = new Rounds(everyMs, async () => report(await stopUnneeded(paths, watch)));
   return {
     afterTick() {
-      const now = performance.now();
-      if (isBusy || now < next || !runsSystemd()) return;
-      next = now + everyMs;
-      isBusy = true;
-      void round();
+      if (runsSystemd()) rounds.tick();
     },
   };
 }

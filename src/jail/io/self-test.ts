@@ -6,6 +6,7 @@
 import { spawnSync } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import type { Cause, Errno } from '../../../packages/base/problem.ts';
+import { neverCalled, selfTestId } from '../../sys/bpf/self-test.ts';
 import {
   bindSocket,
   connectSocket,
@@ -19,8 +20,12 @@ const SOCK_DGRAM_CLOEXEC = 0o2000002;
 /** The length of an address: the family, and the bytes of a name that the kernel chooses. Source: unix(7), autobind. */
 const addressBytes = 8;
 
+/** Returns the uid of a generation's self-test, far above uids of accounts, and below the kernel's reserved ones. */
+export const selfTestUid = (generation: string): number =>
+  selfTestId(generation, { first: 0xffe0_0000, count: 0xf_ffff });
+
 /** Returns why the programs cannot be relied on, if they cannot. */
-export function canaryProblem(uid: number): Cause | undefined {
+export function selfTestProblem(uid: number): Cause | undefined {
   const sockets: number[] = [];
   try {
     const address = new Uint8Array(addressBytes);
@@ -84,8 +89,5 @@ function judge(refused: Errno | undefined): Cause | undefined {
   if (refused === 'EPERM') return undefined;
   if (refused !== undefined)
     return { reason: `what should be refused failed otherwise: ${refused}` };
-  return {
-    reason: 'the kernel took the programs and does not ask them: what should be refused was not',
-    hint: 'see whether "bpf" is in /sys/kernel/security/lsm',
-  };
+  return neverCalled('what should be refused was not');
 }

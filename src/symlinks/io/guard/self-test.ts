@@ -6,6 +6,7 @@
 import { closeSync, lchownSync, openSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Cause, Errno } from '../../../../packages/base/problem.ts';
+import { neverCalled, selfTestId } from '../../../sys/bpf/self-test.ts';
 import { causeOf, errnoOf } from '../../../../packages/base/io/errno.ts';
 import { privateDirectory } from '../../../../packages/base/io/private-directory.ts';
 import { setFileGid } from '../../../sys/syscalls.ts';
@@ -14,8 +15,12 @@ import { setFileGid } from '../../../sys/syscalls.ts';
 const owner = 0xfff0_0001;
 const otherOwner = 0xfff0_0002;
 
+/** Returns the group of a generation's self-test, far above the groups of accounts. */
+export const selfTestGroup = (generation: string): number =>
+  selfTestId(generation, { first: 0xf000_0000, count: 0x0ff0_0000 });
+
 /** Runs the self-test; returns the reason if the guard cannot be relied on. */
-export function canaryProblem(group: number): Cause | undefined {
+export function selfTestProblem(group: number): Cause | undefined {
   try {
     using directory = privateDirectory('/run');
     const [own, other] = ['own', 'other'].map((name) => join(directory.path, name)) as [
@@ -56,11 +61,7 @@ function judge(own: Errno | undefined, other: Errno | undefined): Cause | undefi
   if (own !== undefined)
     return { reason: `a link that should be followed was refused: ${own}`, errno: own };
   if (other === 'EACCES') return undefined;
-  return {
-    reason:
-      other === undefined
-        ? 'the kernel took the programs and does not ask them: a link that should be refused was followed'
-        : `a link that should be refused failed otherwise: ${other}`,
-    hint: 'see whether "bpf" is in /sys/kernel/security/lsm',
-  };
+  const followed = neverCalled('a link that should be refused was followed');
+  if (other === undefined) return followed;
+  return { ...followed, reason: `a link that should be refused failed otherwise: ${other}` };
 }

@@ -6,28 +6,27 @@ import type { Paths } from '../../host/paths.ts';
 import { probeDriver } from '../../host/probe.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { strictRuleOf } from './rule-of-policy.ts';
-import { loadStrict, strictState, unloadStrict } from './strict.ts';
+import { placementGuard, strictState } from './strict.ts';
 
 /**
  * Loads or unloads the rule; returns whether anything was changed. The cgroups must have been made.
  */
-export function bringInLine(
+export function reconcilePlacement(
   policy: Policy,
   driver: Driver,
   paths: Paths,
 ): Result<boolean, Problem> {
   const rule = strictRuleOf(policy, driver, paths);
-  if (!rule.ok) return rule;
-  return rule.value === undefined ? unloadStrict(paths) : loadStrict(rule.value, paths);
+  return rule.ok ? placementGuard(paths).reconcile(rule.value) : rule;
 }
 
 export const strictPolicy = { follow: followPolicy };
 
 /** Applies strict placement after the limits of a policy. */
 function followPolicy(policy: Policy, paths: Paths): Problem | undefined {
-  if (policy.strict === undefined) return problemOf(unloadStrict(paths));
+  if (policy.strict === undefined) return problemOf(placementGuard(paths).unload());
   const driver = probeDriver(paths, policy.driver);
-  return driver.ok ? problemOf(bringInLine(policy, driver.value, paths)) : driver.error;
+  return driver.ok ? problemOf(reconcilePlacement(policy, driver.value, paths)) : driver.error;
 }
 
 const problemOf = (done: Result<boolean, Problem>) => (done.ok ? undefined : done.error);

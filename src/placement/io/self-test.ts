@@ -4,11 +4,16 @@
  */
 import { spawnSync } from 'node:child_process';
 import type { Cause } from '../../../packages/base/problem.ts';
+import { neverCalled, selfTestId } from '../../sys/bpf/self-test.ts';
 
 const milliseconds = 10_000;
 
+/** Returns the uid of a generation's self-test, below those that the kernel reserves. */
+export const selfTestUid = (generation: string): number =>
+  selfTestId(generation, { first: 0xfff1_0000, count: 0xffff });
+
 /** Runs the self-test; returns the reason if the programs cannot be relied on. */
-export function canaryProblem(uid: number): Cause | undefined {
+export function selfTestProblem(uid: number): Cause | undefined {
   const words = ['--reuid', String(uid), '--regid', String(uid), '--clear-groups', 'true'];
   const { status, error, stderr } = spawnSync('setpriv', words, {
     cwd: '/',
@@ -17,12 +22,7 @@ export function canaryProblem(uid: number): Cause | undefined {
     env: { PATH: '/usr/bin:/bin:/usr/sbin:/sbin', LC_ALL: 'C' },
   });
   if (error !== undefined) return { reason: `it cannot be tried: ${error.message}` };
-  if (status === 0) {
-    return {
-      reason: 'the kernel took the programs and does not ask them: what should be refused was not',
-      hint: 'see whether "bpf" is in /sys/kernel/security/lsm',
-    };
-  }
+  if (status === 0) return neverCalled('what should be refused was not');
   if (/not permitted/i.test(stderr)) return undefined;
   return { reason: `what should be refused failed otherwise: ${stderr.trim()}` };
 }

@@ -13,23 +13,21 @@ import { privateDirectory } from '../../../../packages/base/io/private-directory
 import type { GateMode } from '../../core/gate/gate-event.ts';
 import { loadBytes, loadFile, moduleCalls, unpacksFiles } from './module-calls.ts';
 
-export interface Canary extends Disposable {
-  readonly listed: CanaryFile;
-  readonly refused: CanaryFile;
-  readonly unlisted: CanaryFile;
+export interface TestFiles extends Disposable {
+  readonly listed: TestFile;
+  readonly refused: TestFile;
+  readonly unlisted: TestFile;
 }
 
-interface CanaryFile {
+interface TestFile {
   readonly path: string;
   readonly sha256: string;
 }
 
-type CanaryName = 'listed' | 'refused' | 'unlisted';
-
 /** Makes files of this process with random content, removed afterwards. Throws Node's errors. */
-export function makeCanary(): Canary {
+export function makeTestFiles(): TestFiles {
   const directory = privateDirectory('/run');
-  const file = (name: CanaryName): CanaryFile => {
+  const file = (name: 'listed' | 'refused' | 'unlisted'): TestFile => {
     const path = join(directory.path, `gate-${name}`);
     const text = `not a module ${randomBytes(16).toString('hex')}\n`;
     writeFileSync(path, text, { flag: 'wx', mode: 0o600 });
@@ -40,8 +38,8 @@ export function makeCanary(): Canary {
 }
 
 /** Returns why it cannot be shown that the gate does what `mode` says; undefined if it can. */
-export function unprovenBy(
-  { listed, refused, unlisted }: Canary,
+export function selfTestProblem(
+  { listed, refused, unlisted }: TestFiles,
   mode: GateMode,
   sys: string,
 ): Cause | undefined {

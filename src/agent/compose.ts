@@ -1,0 +1,158 @@
+/** Builds the parts of an agent, in the order in which they depend on each other; they end in the reverse order. */
+import type { Applied } from '../apply/apply-request.ts';
+import { AccountNames } from '../host/accounts/account-names.ts';
+import type { Driver } from '../host/driver.ts';
+import { EvidenceReader } from '../host/evidence/evidence-reader.ts';
+import type { Host } from '../host/host.ts';
+import { cgroupPath } from '../plan/slice.ts';
+import { EventStore } from '../store/events/event-store.ts';
+import { History } from '../store/history/history.ts';
+import { MetricsStore } from '../store/metrics/metrics-store.ts';
+import type { InheritedSocket } from '../sys/sockets/inherited-sockets.ts';
+import type { Notifier } from '../sys/sockets/systemd-notify.ts';
+import type { IncidentKinds } from '../usage/incident-kinds.ts';
+import type { Moment } from '../usage/incident-log.ts';
+import { siteMember } from '../usage/member.ts';
+import { Alerting } from './alerting.ts';
+import type { AgentContext } from './api/request-context.ts';
+import { makeApi, type Api } from './api/routes.ts';
+import { TcpListener } from './api/tcp-listener.ts';
+import type { Log } from './log.ts';
+import type { AgentPart } from './part.ts';
+import { ConnectorPlacement } from './placer/placement.ts';
+import { placerTree } from './placer/placer-hierarchies.ts';
+import { PolicyReconciler } from './reconciler.ts';
+import { processesOf } from './responses/processes.ts';
+import { LatestSample } from './sampling/latest-sample.ts';
+import type { MemberIndex } from './sampling/member-index.ts';
+import { Membership } from './sampling/membership.ts';
+import { Recorder } from './sampling/recorder.ts';
+import { SiteLimitChanges } from './site-limits/site-limit-changes.ts';
+import { Startup } from './startup.ts';
+import { Ticker } from './ticker.ts';
+
+export interface AgentOptions {
+  readonly policyFile: string;
+  readonly host: Host;
+  readonly log: Log;
+  readonly notifier: Notifier;
+  readonly version: string;
+  /** The sockets on which a service manager listens for this agent. */
+  readonly inherited?: readonly InheritedSocket[];
+  readonly parts: readonly AgentPart[];
+  /** The kinds of evidence that incidents may have. */
+  readonly kinds: IncidentKinds;
+}
+
+/** The agent as its parts see it. */
+export interface AgentCore {
+  readonly memberIndex: () => MemberIndex;
+  readonly driver: () => Driver | undefined;
+  readonly context: () => AgentContext;
+  readonly tick: () => void;
+  /** Takes over a policy that has been applied. */
+  readonly adopt: (applied: Applied) => void;
+  /** Has cgroups created again that another program removed. */
+  readonly remake: (cgroups: readonly string[]) => void;
+  /** Called with tenants that had to be stopped because they forked too fast. */
+  readonly halted: (tenants: readonly number[]) => void;
+}
+
+export interface Composition {
+  readonly latest: LatestSample;
+  readonly metrics: MetricsStore;
+  readonly events: EventStore;
+  readonly membership: Membership;
+  readonly history: History;
+  readonly startup: Startup;
+  readonly evidence: EvidenceReader;
+  readonly alerting: Alerting;
+  readonly recorder: Recorder;
+  readonly placement: ConnectorPlacement;
+  readonly api: Api;
+  readonly tcp: TcpListener;
+  readonly ticker: Ticker;
+  readonly reconciler: PolicyReconciler;
+  readonly siteLimits: SiteLimitChanges;
+}
+
+export const now = (): Moment => ({ at: Date.now(), monotonic: performance.now() });
+
+export function compose(
+  options: AgentOptions,
+  core: AgentCore,
+  cleanup: AsyncDisposableStack,
+): Composition {
+  const { kinds, log, notifier, policyFile } = options;
+  const { paths } = options.host;
+  const store = `${paths.state}/history`;
+  const latest = new LatestSample();
+  const metrics = cleanup.use(new MetricsStore(store));
+  const events = cleanup.use(new EventStore(store, { kinds }));
+  const membership = new Membership(events, new AccountNames(paths));
+  const onDamage = (reason: string) => void metrics.setAsideDamaged(reason);
+  const history = cleanup.use(new History(store, { onDamage }));
+  const startup = cleanup.use(new Startup(notifier.notify));
+  const evidence = cleanup.use(new EvidenceReader(paths.proc));
+  const alerting = cleanup.use(new Alerting(events, core.memberIndex, log, kinds));
+  const sampled = { latest, metrics, events, evidence, alerting };
+  const recorder = cleanup.use(makeRecorder(options, core, sampled));
+  const placement = cleanup.use(
+    new ConnectorPlacement({
+      log: (line) => log.warn(line),
+      onMissingCgroup: core.remake,
+      onHalted: core.halted,
+      haltFile: `${paths.runtime}/stopped.json`,
+    }),
+  );
+  const api = makeApi(core.context, log);
+  const tcp = cleanup.use(new TcpListener(api, log, options.inherited));
+  for (const part of options.parts)
+    cleanup.defer(async () => {
+      await part[Symbol.asyncDispose]?.();
+    });
+  const ticker = cleanup.use(new Ticker(core.tick));
+  // Stopped first: it drives the others.
+  const reconciler = cleanup.use(new PolicyReconciler(policyFile, paths, log, core.adopt));
+  const siteLimits = cleanup.use(
+    new SiteLimitChanges({
+      paths,
+      apply: () => reconciler.nextRun(),
+      log: (line) => log.info(line),
+      problemOf: (cgroup) => reconciler.siteProblem(cgroup),
+      valuesOf: (uid, site) => core.memberIndex().entries.get(siteMember(uid, site))?.values ?? {},
+    }),
+  );
+  const stored = { membership, history, startup, recorder };
+  return { ...sampled, ...stored, placement, api, tcp, ticker, reconciler, siteLimits };
+}
+
+type Sampled = Pick<Composition, 'latest' | 'metrics' | 'events' | 'evidence' | 'alerting'>;
+
+function makeRecorder(
+  { host, kinds, log }: AgentOptions,
+  { memberIndex, driver }: AgentCore,
+  { alerting, ...stores }: Sampled,
+): Recorder {
+  /** Returns the cgroup's path as the kernel log names it. */
+  const memoryCgroup = (cgroup: string): string | undefined => {
+    const tree = driver()?.tree;
+    if (tree === undefined) return undefined;
+    const index = tree.hierarchies.findIndex((each) => each.controllers.has('memory'));
+    const found = placerTree(host.paths, tree).hierarchies[index];
+    return found && cgroupPath(found, cgroup);
+  };
+  const parts = {
+    ...stores,
+    kinds,
+    log,
+    memberIndex,
+    processes: (entry: Parameters<typeof processesOf>[0]) => {
+      const current = driver();
+      return current === undefined ? [] : processesOf(entry, memberIndex(), current);
+    },
+    memoryCgroup: ({ cgroup }: { readonly cgroup: string }) => memoryCgroup(cgroup),
+    onIncidents: (incidents: Parameters<Alerting['consider']>[0]) => alerting.consider(incidents),
+  };
+  return new Recorder(parts, now());
+}
