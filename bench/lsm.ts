@@ -56,14 +56,14 @@ const changeTo = (uid: number) =>
   `exec sh -c 'echo 0 > /sys/fs/cgroup/bulkhead-tenants.service/u${tenant}/cgroup.procs; exec change-uid ${uid} "$1"' sh`;
 
 async function switchAll(guest: Guest, to: 'on' | 'off'): Promise<void> {
-  if (to === 'off') await guest.succeed('/opt/bulkhead/bulkhead modules gate off');
+  if (to === 'off') await guest.succeed('/opt/bulkhead/bulkhead modules gate disable');
   await apply(guest, to === 'on' ? '<placement strict="yes"/>' : '');
-  if (to === 'on') await guest.succeed('/opt/bulkhead/bulkhead modules gate on');
+  if (to === 'on') await guest.succeed('/opt/bulkhead/bulkhead modules gate enable');
 }
 
 async function apply(guest: Guest, strict: string): Promise<void> {
   await guest.succeed(
-    'mkdir -p /etc/bulkhead && cat > /etc/bulkhead/policy.xml && cd /opt/bulkhead && ./bulkhead apply --quiet && ./bulkhead placement restore',
+    'mkdir -p /etc/bulkhead && cat > /etc/bulkhead/policy.xml && cd /opt/bulkhead && ./bulkhead apply --quiet && ./bulkhead placement sync',
     { input: policy(strict) },
   );
 }

@@ -62,7 +62,7 @@ async function scanSection(bench: Bench, flavour: Flavour): Promise<Section> {
   const { tree, release, files } = modulesOf(kernel);
   const list = join(bench.directory, `${flavour.label}.list`);
   writeFileSync(list, files.map((file) => `${file}\n`).join(''));
-  const ways = waysOf(bench, list, { kernel, tree, release, count: files.length });
+  const ways = entryPathsOf(bench, list, { kernel, tree, release, count: files.length });
   const verifying = verificationOf(kernel, files);
   const peaks: number[][] = ways.map(() => []);
   const samples = await inTurn(
@@ -251,7 +251,7 @@ const firstScan = 1;
 
 type Way = readonly [label: string, command: readonly string[], goal?: number];
 
-function waysOf(
+function entryPathsOf(
   { built }: Bench,
   list: string,
   { kernel, tree, release, count }: Measured,

@@ -64,7 +64,7 @@ export async function benchRequests({ directory, quick, signal }: Bench): Promis
     ],
     notes: [
       `requests a second: ${rate(perThousand[0])} with Bulkhead, ${rate(perThousand[1])} without`,
-      `${lostOf(ours)} with Bulkhead, ${lostOf(floor)} without; ${await held(guest)}`,
+      `${lostOf(ours)} with Bulkhead, ${lostOf(floor)} without; ${await limitsHit(guest)}`,
     ],
   };
 }
@@ -75,7 +75,7 @@ const rate = (perThousand: readonly number[] = []) =>
 /**
  * Checks that the tenant's processes are in its cgroup, and returns how often it reached a limit.
  */
-async function held(guest: Guest): Promise<string> {
+async function limitsHit(guest: Guest): Promise<string> {
   const cgroup = `/sys/fs/cgroup/user.slice/user-${tenant.uid}.slice`;
   const workers = await succeed(
     guest,
@@ -97,10 +97,10 @@ systemctl start nginx ${distribution} && nginx -q -t -c ${config} && systemd-run
 bulkhead web fpm enable --all`,
   );
   const { servers } = JSON.parse(await succeed(guest, 'bulkhead web entries enable --json')) as {
-    readonly servers: readonly { readonly server: string; readonly held: readonly unknown[] }[];
+    readonly servers: readonly { readonly server: string; readonly enforced: readonly unknown[] }[];
   };
-  if (!servers.some(({ server, held }) => server === 'nginx' && held.length > 0))
-    throw new Error('nginx holds no site to its entries');
+  if (!servers.some(({ server, enforced }) => server === 'nginx' && enforced.length > 0))
+    throw new Error('nginx enforces entries at no site');
   for (const [port, account] of [
     [ports.ours, tenant],
     [ports.plain, plain],

@@ -22,19 +22,19 @@ export async function benchSymlinks({ directory, quick, signal }: Bench): Promis
   if (!started.ok) return { ...section, rows: [], notes: [`skipped: ${started.error}`] };
   await using guest = started.value;
   await prepare(guest, directory);
-  const measured = { off: noSamples(), held: noSamples(), others: noSamples() };
+  const measured = { off: noSamples(), restricted: noSamples(), others: noSamples() };
   for (let turn = 0; turn < (quick ? 1 : 4); turn++) {
     signal.throwIfAborted();
-    await guest.succeed('/opt/bulkhead/bulkhead symlinks guard off');
+    await guest.succeed('/opt/bulkhead/bulkhead symlinks guard disable');
     await measure(guest, 'www-data', measured.off);
-    await guest.succeed('/opt/bulkhead/bulkhead symlinks guard on');
-    await measure(guest, 'www-data', measured.held);
+    await guest.succeed('/opt/bulkhead/bulkhead symlinks guard enable');
+    await measure(guest, 'www-data', measured.restricted);
     await measure(guest, 'games', measured.others);
   }
-  const { off, held, others } = measured;
+  const { off, restricted, others } = measured;
   const rows = paths.flatMap((path, index) => [
-    compare(`${path}, held`, held[index] ?? [], off[index] ?? []),
-    compare(`${path}, not held`, others[index] ?? [], off[index] ?? []),
+    compare(`${path}, restricted`, restricted[index] ?? [], off[index] ?? []),
+    compare(`${path}, not restricted`, others[index] ?? [], off[index] ?? []),
   ]);
   return { ...section, rows, notes: [] };
 }

@@ -43,6 +43,12 @@ const rules: readonly Rule[] = [
     word: /\b(?:[Mm]odules? of PAM|[Ff]ilter of system calls|sessions? of logind)\b/,
     instead: 'PAM module, seccomp filter, logind session',
   },
+  {
+    word: /\b(?:gate|guard)['", ]+(?:on|off|watch|update|restore)\b(?! a )|placement['", ]+restore\b|\b(?:jail|entries)['", ]+refresh\b|web['", ]+discover\b|fpm['", ]+split\b|cloudlinux['", ]+(?:un)?install\b|(?:harden|confine|deny)\b.* --undo\b/,
+    instead: 'enable, disable, status or sync',
+    except: /gate', 'signatures|guard', 'watch'/,
+  },
+  { word: /\bWAYS? IN\b|\bWays in:|\bway(?:s)?In\b|\bWay(?:In|Name)\b/, instead: 'entry path' },
 ];
 
 /** Words that put off what a doc comment is about: it begins with the noun, or with the verb of what a function does. */

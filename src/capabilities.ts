@@ -72,12 +72,12 @@ const web: Capability = {
     load: async () => [(await import('./web/core/entries/entries-incidents.ts')).entriesIncidents],
   },
   doctor: async () => (await import('./web/commands/fpm/doctor.ts')).fpmDoctor,
-  waysIn: {
+  entryPaths: {
     slow: true,
-    load: async () => (await import('./web/commands/ways-in.ts')).webWaysIn,
+    load: async () => (await import('./web/commands/entry-paths.ts')).webEntryPaths,
   },
   origins: {
-    way: 'PHP-FPM',
+    entryPath: 'PHP-FPM',
     load: async () => (await import('./web/io/pool-of-process.ts')).poolOrigins,
   },
   releaseObstacle: async () => (await import('./web/io/fpm/release-obstacle.ts')).releaseObstacle,
@@ -97,7 +97,7 @@ const pam: Capability = {
   },
   agentParts: [async () => (await import('./pam/io/watch.ts')).loginWatch],
   undo: async () => (await import('./pam/commands/undo.ts')).undoLogin,
-  waysIn: { load: async () => (await import('./pam/commands/ways-in.ts')).loginWaysIn },
+  entryPaths: { load: async () => (await import('./pam/commands/entry-paths.ts')).loginEntryPaths },
 };
 
 const placement: Capability = {
@@ -166,8 +166,8 @@ const harden: Capability = {
   name: 'harden',
   commands: {
     harden: {
-      usage: '[options] [items...]',
-      summary: 'set kernel protections for a shared host, now and at boot; --undo reverts them',
+      usage: '',
+      summary: 'set kernel protections for a shared host, now and at boot',
       load: () => import('./harden/commands/harden.ts'),
     },
   },
@@ -179,8 +179,8 @@ const confine: Capability = {
   name: 'confine',
   commands: {
     confine: {
-      usage: '[options] [service]',
-      summary: 'sandbox a daemon (web, mail, database, DNS, FTP); --undo reverts it',
+      usage: '',
+      summary: 'sandbox daemons (web, mail, database, DNS, FTP)',
       load: () => import('./confine/commands/confine.ts'),
     },
   },

@@ -60,7 +60,7 @@ const files: Readonly<Record<string, string>> = {
   '/var/lib/bulkhead/policy-in-force.xml': 'The last policy without errors.',
   '/var/lib/bulkhead/site-limits/': 'The limits that tenants and resellers set for sites.',
   '/var/lib/bulkhead/history': 'The history of the agent.',
-  '/var/lve/info': 'For control panels; written only after "bulkhead cloudlinux install".',
+  '/var/lve/info': 'For control panels; written only after "bulkhead cloudlinux enable".',
 };
 
 /** Returns the entries of a command and its subcommands. */

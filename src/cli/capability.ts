@@ -9,8 +9,13 @@ import type { AgentPart } from '../agent/part.ts';
 import type { Lazy, PolicyCapability } from '../apply/capability.ts';
 import type { PolicyReader } from '../apply/load-policy.ts';
 import type { SecurityItem } from '../../packages/base/security-item.ts';
+import type {
+  EntryPathContext,
+  EntryPathKnowledge,
+  EntryPathName,
+  Origins,
+} from '../host/entry-paths/entry-paths.ts';
 import type { Paths } from '../host/paths.ts';
-import type { Origins, WayContext, WayKnowledge, WayName } from '../host/ways/ways-in.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { DoctorReport } from './doctor-report.ts';
 import type { CommandTable } from './shared/command-table.ts';
@@ -21,7 +26,7 @@ export interface Capability extends PolicyCapability {
   /** Commands by their names on the command line. */
   readonly commands: CommandTable;
   /** Returns the section for `doctor`, with what would help; undefined if there is nothing to report. */
-  readonly doctor?: Lazy<(context: WayContext) => Promise<DoctorReport | undefined>>;
+  readonly doctor?: Lazy<(context: EntryPathContext) => Promise<DoctorReport | undefined>>;
   /** Parts of the agent that belong to the capability. */
   readonly agentParts?: readonly Lazy<(paths: Paths, log: Log) => AgentPart>[];
   /** Returns rows for the security report: how well the capability enforces its part of the policy. */
@@ -37,17 +42,19 @@ export interface Capability extends PolicyCapability {
     ) => ExitCode
   >;
   /** Facts about entry paths, by which tenants' processes start on this host. */
-  readonly waysIn?: {
+  readonly entryPaths?: {
     /** It starts other programs to find out, which takes up to a second. */
     readonly slow?: true;
-    readonly load: Lazy<(context: WayContext) => WayKnowledge | Promise<WayKnowledge>>;
+    readonly load: Lazy<
+      (context: EntryPathContext) => EntryPathKnowledge | Promise<EntryPathKnowledge>
+    >;
   };
   /** The names of the sites of tenants that are served here, by uid; nothing where that is not known. */
   readonly servedSites?: Lazy<
     (paths: Paths, policy: Policy) => Promise<ReadonlyMap<number, ReadonlySet<string>> | undefined>
   >;
   /** Facts about processes that started by one of these entry paths. */
-  readonly origins?: { readonly way: WayName; readonly load: Lazy<Origins> };
+  readonly origins?: { readonly entryPath: EntryPathName; readonly load: Lazy<Origins> };
 }
 
 const lists = new WeakMap<Command, readonly Capability[]>();

@@ -16,7 +16,7 @@ export interface Restored {
   /** The unit that runs the same command at boot. */
   readonly unit: string;
   readonly command: readonly string[];
-  /** The action for messages: `bring the symlink guard in line with the policy`. */
+  /** The action for messages: `reconcile the symlink guard with the policy`. */
   readonly action: string;
   /** The longest that it may take; default: ten minutes. */
   readonly timeoutMs?: number;

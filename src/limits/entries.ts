@@ -5,7 +5,7 @@ import { type KernelSide, type Limit, type Support } from './limit.ts';
 const byWebServers: Support = {
   level: 'partial',
   reason: 'the web servers enforce it, not the kernel, and only those that have been told to',
-  help: 'run "bulkhead web entries enable"; "bulkhead web entries status" shows which sites are held',
+  help: 'run "bulkhead web entries enable"; "bulkhead web entries status" shows where they are enforced',
 };
 
 const kernel: KernelSide = { settings: () => [], counters: [], support: () => byWebServers };

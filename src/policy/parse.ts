@@ -245,7 +245,10 @@ class Reader {
     };
     if (rule.by.length === 0) this.#error(by, 'by names nobody; write for example "www-data"');
     if (rule.by.includes('root'))
-      this.#error(by, 'root cannot be held: it follows every link; name what web servers run as');
+      this.#error(
+        by,
+        'root cannot be restricted: it follows every link; name what web servers run as',
+      );
     return { ...span(element), follow, rule };
   }
 

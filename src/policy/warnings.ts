@@ -20,7 +20,7 @@ import {
 const littleMemory = 64 * 2 ** 20;
 /** Processes that a tenant needs besides the ones that serve its requests. */
 const spareProcesses = 15;
-const notHeldYet = ['network'];
+const notEnforcedYet = ['network'];
 
 /** Warns about a policy. `unused`: limits that no tenant has yet. */
 export function warnAbout(
@@ -101,7 +101,7 @@ function warnAboutValues({ chain, values }: Limited, warn: Warn): void {
   warnAboutTotals({ chain, values }, warn);
   for (const key of Object.keys(values) as LimitKey[]) {
     const [limit = ''] = key.split('.');
-    if (notHeldYet.includes(limit)) {
+    if (notEnforcedYet.includes(limit)) {
       warn(chain, key, `"${limit}" is not enforced yet by this version`, 'note');
     }
   }

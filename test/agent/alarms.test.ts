@@ -188,10 +188,7 @@ test('Lasting lets through what two checks in a row have found', () => {
 
 describe('what the kernel has less of than it should', () => {
   test('the gate for kernel modules', () => {
-    assert.match(
-      stateAlarm('on', 'off')?.text ?? '',
-      /switched to "on" and is "off" now.* loads\./,
-    );
+    assert.match(stateAlarm('on', 'off')?.text ?? '', /set to "on" and is "off" now.* loads\./);
     assert.match(stateAlarm('on', 'watch')?.title ?? '', /is "watch", not "on"/);
     assert.match(stateAlarm('watch', 'off')?.title ?? '', /is "off", not "watch"/);
     for (const [wanted, now] of [

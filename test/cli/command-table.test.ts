@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import type { Command } from 'commander';
 import { loadCommands } from '../../src/cli/shared/command-table.ts';
 import { makeProgram, makeWholeProgram } from '../../src/cli/program.ts';
 import { capabilities } from '../../src/capabilities.ts';
@@ -45,6 +46,36 @@ test('every command has a summary and something to do', async () => {
   }
 });
 
+test('features have the same verbs, and no others for the same', async () => {
+  const program = await makeWholeProgram(capabilities);
+  const all = (parent: Command): readonly Command[] => [
+    parent,
+    ...parent.commands.flatMap((each) => all(each)),
+  ];
+  const features: string[] = [];
+  for (const command of all(program)) {
+    const verbs = command.commands.map((each) => each.name());
+    for (const old of ['on', 'off', 'watch', 'restore', 'refresh', 'update', 'discover', 'split'])
+      assert.ok(!verbs.includes(old), `${command.name()} ${old}`);
+    assert.ok(!command.options.some(({ long }) => long === '--undo'), command.name());
+    if (!verbs.includes('enable')) continue;
+    features.push(command.name());
+    for (const verb of ['disable', 'status'])
+      assert.ok(verbs.includes(verb), `${command.name()} ${verb}`);
+  }
+  assert.deepEqual(features.toSorted(), [
+    'cloudlinux',
+    'confine',
+    'entries',
+    'fpm',
+    'gate',
+    'guard',
+    'harden',
+    'pam',
+    'units',
+  ]);
+});
+
 test('help finds the command that it is asked about, wherever the words are', () => {
   for (const [words, same] of [
     [
@@ -79,6 +110,9 @@ test('a command that does not exist is suggested one that does', () => {
   const { status, stderr } = run(['chekc']);
   assert.equal(status, 2);
   assert.match(stderr, /unknown command 'chekc'\n\(Did you mean check\?\)/);
+  const verb = run(['web', 'entries', 'enabel']);
+  assert.equal(verb.status, 2);
+  assert.match(verb.stderr, /unknown command 'enabel'\n\(Did you mean enable\?\)/);
 });
 
 test('help loads no command', () => {

@@ -130,7 +130,7 @@ describe('the package that npm pack makes', { timeout: longPatienceMilliseconds 
     assert.equal(byHand.stderr, run('exec', '--no-such-option').stderr);
     const prefix = join(directory, 'lve');
     mkdirSync(join(prefix, 'usr/sbin'), { recursive: true });
-    const made = run('cloudlinux', 'install', '--prefix', prefix);
+    const made = run('cloudlinux', 'enable', '--prefix', prefix);
     assert.equal(made.status, 0, made.stderr);
     const wrapper = readFileSync(join(prefix, 'usr/sbin/lvectl'), 'utf8');
     assert.ok(wrapper.includes(join(realpathSync(packaged), 'bulkhead')), wrapper);

@@ -133,13 +133,13 @@ const confine = (...words: readonly string[]) =>
   spawnSync(process.execPath, [main, 'confine', ...words], { encoding: 'utf8' });
 
 test('confine refuses what it does not know and what sessions inherit', () => {
-  const none = confine();
+  const none = confine('enable');
   assert.equal(none.status, 2);
-  assert.match(none.stderr, /none is named/);
-  const unknown = confine('world', '--dry-run');
+  assert.match(none.stderr, /missing required argument 'service'/);
+  const unknown = confine('enable', 'world', '--dry-run');
   assert.equal(unknown.status, 2);
   assert.match(unknown.stderr, /there is no sandbox for it; use apache2, nginx/);
-  const ssh = confine('ssh.service', '--yes');
+  const ssh = confine('enable', 'ssh.service', '--yes');
   assert.equal(ssh.status, 2);
   assert.match(ssh.stderr, /Cannot confine "ssh": every session and every job .* would inherit/);
 });
@@ -150,8 +150,8 @@ test('without systemd all of it says so', { skip: systemd }, () => {
   for (const words of [
     ['list'],
     ['status', '--json'],
-    ['nginx', '--dry-run'],
-    ['nginx', '--undo', '--yes'],
+    ['enable', 'nginx', '--dry-run'],
+    ['disable', 'nginx', '--yes'],
   ]) {
     const { status, stderr, stdout } = confine(...words);
     assert.equal(status, 1);

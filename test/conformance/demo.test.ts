@@ -83,13 +83,13 @@ describe('demo', { skip, timeout: longPatienceMilliseconds }, () => {
   test('ends with a verdict a limit, and leaves nothing', async () => {
     const { status, stdout, stderr } = await startDemo().ended;
     assert.equal(stderr, '');
-    assert.doesNotMatch(stdout, /^not held/m);
+    assert.doesNotMatch(stdout, /^not enforced/m);
     // A machine that is busy with something else gives the loads too little to press with, and that is said.
     assert.equal(status, /^not proved/m.test(stdout) ? 1 : 0, stdout);
     for (const title of ['cpu', 'memory', 'processes', 'io read', 'io writes', 'reseller']) {
-      assert.match(stdout, new RegExp(`^(held|not proved|not supported here) +${title} `, 'm'));
+      assert.match(stdout, new RegExp(`^(enforced|not proved|not supported here) +${title} `, 'm'));
     }
-    assert.match(stdout, /^held +\S/m);
+    assert.match(stdout, /^enforced +\S/m);
     assert.match(stdout, /^Everything it made is removed/m);
     // oxlint-disable-next-line no-control-regex -- there must be none of them
     assert.doesNotMatch(stdout, /[\u001b\r]/);
@@ -144,16 +144,16 @@ describe('judge()', () => {
   const reads = { title: 'io read', key: 'io.read', uid: 61004, gauge: 'disk' } as const;
   const processes = { title: '', key: 'processes.limit', uid: 61003, gauge: 'processes' } as const;
   const cases = [
-    ['held', cpu, { limit: 0.2, measured: 0.205, hits: 80 }],
-    ['not held', cpu, { limit: 0.2, measured: 0.25, hits: 80 }],
+    ['enforced', cpu, { limit: 0.2, measured: 0.205, hits: 80 }],
+    ['not enforced', cpu, { limit: 0.2, measured: 0.25, hits: 80 }],
     ['not proved', cpu, { limit: 0.2, measured: 0.1, hits: 0 }],
-    ['held', memory, { limit: 2 ** 26, measured: 2 ** 26, hits: 1 }],
-    ['not held', memory, { limit: 2 ** 26, measured: 2 ** 27, hits: 1 }],
+    ['enforced', memory, { limit: 2 ** 26, measured: 2 ** 26, hits: 1 }],
+    ['not enforced', memory, { limit: 2 ** 26, measured: 2 ** 27, hits: 1 }],
     ['not proved', memory, { limit: 2 ** 26, measured: 2 ** 25, hits: 0 }],
-    ['held', processes, { limit: 40, measured: 40, hits: 1 }],
-    ['not held', processes, { limit: 40, measured: 41, hits: 1 }],
-    ['held', reads, { limit: 8e6, measured: 7.9e6, hits: 9, alone: 5e8 }],
-    ['not held', reads, { limit: 8e6, measured: 9e6, hits: 9, alone: 5e8 }],
+    ['enforced', processes, { limit: 40, measured: 40, hits: 1 }],
+    ['not enforced', processes, { limit: 40, measured: 41, hits: 1 }],
+    ['enforced', reads, { limit: 8e6, measured: 7.9e6, hits: 9, alone: 5e8 }],
+    ['not enforced', reads, { limit: 8e6, measured: 9e6, hits: 9, alone: 5e8 }],
     ['not proved', reads, { limit: 8e6, measured: 1e6, hits: 0, alone: 5e8 }],
     // A disk that is not faster than the limit proves nothing.
     ['not proved', reads, { limit: 8e6, measured: 7.9e6, hits: 9, alone: 8e6 }],

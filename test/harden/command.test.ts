@@ -34,13 +34,15 @@ const options = { skip: reasonToSkip() };
 test('harden sets a real value, keeps it for the next boot, and takes it back', options, () => {
   const { stdout, stderr, status } = sandboxed(`
     echo 17 >/proc/sys/user/max_user_namespaces
-    harden userns-max --dry-run; echo "dry $? $(value)"; ls /etc/sysctl.d /var/lib
-    harden userns-max; echo "unasked $? $(value)"
-    harden userns-max --yes; echo "done $? $(value)"; cat $file
-    harden userns-max --yes; echo "again $? $(value)"
-    harden userns-max --undo --yes --json; echo "undone $? $(value)"
+    harden enable userns-max --dry-run; echo "dry $? $(value)"; ls /etc/sysctl.d /var/lib
+    harden enable userns-max; echo "unasked $? $(value)"
+    harden enable userns-max --yes; echo "done $? $(value)"; cat $file
+    harden status; echo "set $?"
+    harden enable userns-max --yes; echo "again $? $(value)"
+    echo 18 >/proc/sys/user/max_user_namespaces; harden status; echo "lost $?"; echo 0 >/proc/sys/user/max_user_namespaces
+    harden disable userns-max --yes --json; echo "undone $? $(value)"
     ls /etc/sysctl.d /var/lib/${instance}/hardening
-    harden --undo --yes; echo "nothing $?"
+    harden disable --yes; echo "nothing $?"
   `);
   assert.equal(status, 0, stderr);
   assert.match(stdout, /user\.max_user_namespaces: 17 -> 0\n/);
@@ -48,6 +50,10 @@ test('harden sets a real value, keeps it for the next boot, and takes it back', 
   assert.match(stdout, /unasked 2 17\n/);
   assert.match(stdout, /done 0 0\n# Written by .*\nuser\.max_user_namespaces = 0\n/);
   assert.match(stdout, /again 0 0\n/);
+  assert.match(stdout, /userns-max +user\.max_user_namespaces +0 +0 +good +to 0, was 17\n/);
+  assert.match(stdout, /set 0\n/);
+  assert.match(stdout, /userns-max +user\.max_user_namespaces +18 +0 +\w+ +to 0, was 17\n/);
+  assert.match(stdout, /lost 3\n/);
   assert.match(stdout, /"from": "0",\n\s*"to": "17"/);
   assert.match(
     stdout,
@@ -61,7 +67,7 @@ test('harden names the file that wins over its own', options, () => {
   const { stdout } = sandboxed(`
     echo 17 >/proc/sys/user/max_user_namespaces
     printf '\\nuser.max_user_namespaces=99\\n' >/etc/sysctl.d/99-local.conf
-    harden userns-max --dry-run
+    harden enable userns-max --dry-run
   `);
   assert.match(
     stdout,
@@ -70,7 +76,7 @@ test('harden names the file that wins over its own', options, () => {
 });
 
 test('harden refuses an item that it does not know', () => {
-  const unknown = spawnSync(process.execPath, [main, 'harden', 'world', '--dry-run'], {
+  const unknown = spawnSync(process.execPath, [main, 'harden', 'enable', 'world', '--dry-run'], {
     encoding: 'utf8',
   });
   assert.equal(unknown.status, 2);

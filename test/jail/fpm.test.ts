@@ -216,13 +216,13 @@ describe('php-fpm in a jail', { skip }, () => {
         foreach (['${homes}/bob/secret.php', '/etc/shadow', '/etc/nginx/nginx.conf', '/etc/bulkhead/policy.xml',
           '${directory}/${uids.alice}.conf', '${policy}', '/proc/1/environ', '/etc/php/8.4/fpm/pool.d/www.conf',
           '/proc/1/root/etc/shadow', '/proc/self/root/../../etc/shadow', 'glob://${homes}/*/secret.php'] as $path)
-          echo (@file_get_contents($path) === false && !@copy($path, '/tmp/x')) ? 'held' : 'NOT HELD', " $path\\n";
+          echo (@file_get_contents($path) === false && !@copy($path, '/tmp/x')) ? 'blocked' : 'NOT BLOCKED', " $path\\n";
         echo count(array_filter(glob('/proc/[0-9]*'), fn($p) => fileowner($p) !== posix_geteuid())), " of others\\n";
         exec('ls ${homes} /etc; cat /etc/passwd', $lines); echo implode(' ', $lines), "\\n";
       `),
     );
-    assert.doesNotMatch(text, /NOT HELD/);
-    assert.equal(text.match(/^held /gm)?.length, 11, text);
+    assert.doesNotMatch(text, /NOT BLOCKED/);
+    assert.equal(text.match(/^blocked /gm)?.length, 11, text);
     assert.match(text, new RegExp(`^${homes}: alice$`, 'm'));
     assert.match(text, /^\/sys: $/m);
     assert.match(text, /^0 of others$/m);

@@ -244,7 +244,7 @@ test('apply, exec --site and jail with a site', { skip: needsTree }, async (t) =
     },
   );
 
-  await t.test('status, show, diff, enter and refresh tell of the site', () => {
+  await t.test('status, show, diff, enter and sync tell of the site', () => {
     const { jails } = JSON.parse(bulkhead('jail', 'status', '--json').stdout);
     assert.deepEqual(
       jails.map((each: { uid: number; site?: string; state: string }) => [

@@ -188,7 +188,7 @@ test('deny that was killed at the boot loader is undone by the next one, also at
   assert.ok(!existsSync(journal));
 });
 
-describe('modules deny --undo', () => {
+describe('modules allow', () => {
   test('undo leaves no trace of a file that was not there', () => {
     const before = tree();
     deny({}, 'a', 'b');
@@ -213,7 +213,7 @@ describe('modules deny --undo', () => {
     assert.deepEqual(tree(), before);
   });
 
-  test('deny --undo removes what --boot installed, without --boot', () => {
+  test('allow removes what --boot installed, without --boot', () => {
     withGrub();
     const before = tree();
     deny({ boot: true }, 'a', 'b');
@@ -410,6 +410,6 @@ test('command.define() gives the command its options', () => {
   command.define(deny, (action) => async (...args) => {
     await action(...args);
   });
-  for (const option of ['--boot', '--undo', '--dry-run', '--json'])
+  for (const option of ['--boot', '--dry-run', '--json'])
     assert.ok(deny.helpInformation().includes(option), option);
 });

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { judgeSession, judgeSlice } from '../../src/pam/core/judge.ts';
 import { notesOf } from '../../src/pam/core/notes.ts';
 import { profilesOf, sessionLines, type Step } from '../../src/pam/core/profiles.ts';
-import { sessionOf } from '../../src/pam/commands/ways-in.ts';
+import { sessionOf } from '../../src/pam/commands/entry-paths.ts';
 import { statusText } from '../../src/pam/commands/status-text.ts';
 import { stackOf } from '../../src/pam/core/stack.ts';
 import type { LoginView } from '../../src/pam/core/view.ts';
@@ -225,7 +225,7 @@ describe('where somebody has a jail', () => {
     assert.match(statusText(outside, [], { columns: 80 }), /not entered$/m);
     assert.match(notesOf(outside).join(), /outside of it; run "bulkhead pam enable" again: sshd/);
     assert.match(notesOf(view(plain, false)).join(), /was not compiled: sshd/);
-    assert.match(notesOf(view([unix], true)).join(), /turns it on.*outside of it/);
+    assert.match(notesOf(view([unix], true)).join(), /enables it.*outside of it/);
     const runuser = { service: 'runuser', reachable: false, ...seen([unix]) };
     const beyond = notesOf({ ...inside, services: [...inside.services, runuser] }).join();
     assert.match(beyond, /"bulkhead exec" instead: runuser$/);
@@ -272,7 +272,7 @@ test('notesOf() says what to do, and nothing where all is right', () => {
   };
   assert.deepEqual(notesOf(view), []);
   const off = { ...view, services: [{ service: 'sshd', reachable: true, ...judged(unix) }] };
-  assert.match(notesOf(off).join('\n'), /enable" turns it on/);
+  assert.match(notesOf(off).join('\n'), /enable" enables it/);
   const bad = {
     ...view,
     step: { path: step.program, executable: false },

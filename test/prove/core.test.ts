@@ -5,7 +5,7 @@ import { isAtLimit } from '../../src/prove/attacks/load.ts';
 import type { Attack } from '../../src/prove/core/attack.ts';
 import { demandsOf } from '../../src/prove/core/demands.ts';
 import {
-  held,
+  blocked,
   impossible,
   judgeSaid,
   parseSaid,
@@ -38,7 +38,7 @@ const evidence = (more: Partial<Evidence>): Evidence => ({
 const said = (text: string) => judgeSaid(evidence({ said: parseSaid(text) }), permissionErrors);
 
 test('only an error of permission is a refusal', () => {
-  assert.deepEqual(said('refused EACCES open\n'), held('refused: EACCES open'));
+  assert.deepEqual(said('refused EACCES open\n'), blocked('refused: EACCES open'));
   assert.equal(said('refused ENOENT open\n').kind, 'impossible');
   assert.equal(said('refused EPERMX open\n').kind, 'impossible');
   assert.equal(said('cannot make a socket: EINVAL\n').kind, 'impossible');
@@ -60,12 +60,12 @@ test('what others print is not its word; the first word counts', () => {
 });
 
 test('a refusal without a control that gets through is not a proof', () => {
-  assert.equal(withControl(held('EPERM'), held('EPERM')).kind, 'impossible');
-  assert.equal(withControl(held('EPERM'), impossible('no disk')).kind, 'impossible');
-  assert.equal(withControl(held('EPERM'), through('read it')).kind, 'held');
-  assert.equal(withControl(held('EPERM'), undefined).kind, 'held');
+  assert.equal(withControl(blocked('EPERM'), blocked('EPERM')).kind, 'impossible');
+  assert.equal(withControl(blocked('EPERM'), impossible('no disk')).kind, 'impossible');
+  assert.equal(withControl(blocked('EPERM'), through('read it')).kind, 'blocked');
+  assert.equal(withControl(blocked('EPERM'), undefined).kind, 'blocked');
   // A successful attack counts, whatever the control's result is.
-  assert.equal(withControl(through('read it'), held('EPERM')).kind, 'through');
+  assert.equal(withControl(through('read it'), blocked('EPERM')).kind, 'through');
 });
 
 const byName = (name: string): Attack => {
@@ -83,7 +83,7 @@ test('busy-loop: what counts is what the kernel counted', () => {
     seconds: 2,
     counters: { ...noCounters, cpuMicroseconds, throttledPeriods },
   });
-  assert.equal(judged('busy-loop', counters(400_000, 20)), 'held');
+  assert.equal(judged('busy-loop', counters(400_000, 20)), 'blocked');
   assert.equal(judged('busy-loop', counters(1_900_000, 20)), 'through');
   assert.equal(judged('busy-loop', counters(100_000, 0)), 'impossible', 'the host was busy');
   const unlimited = { ...stage, limits: { ...limits, cpu: undefined } };
@@ -102,29 +102,29 @@ test('busy-loop: too much at first is looked at longer', () => {
   assert.equal(isAtLimit(used(400_000, 3), 2, 0.2), false);
 });
 
-test('memory-hog: killed at the limit is held, and any other end is not', () => {
+test('memory-hog: killed at the limit is blocked, and any other end is not', () => {
   const killed = { ended: 'SIGKILL', counters: { ...noCounters, oomKills: 1 } };
-  assert.equal(judged('memory-hog', killed), 'held');
+  assert.equal(judged('memory-hog', killed), 'blocked');
   assert.equal(judged('memory-hog', { ended: 'SIGKILL' }), 'impossible');
   assert.equal(judged('memory-hog', { ...killed, said: parseSaid('through 128 MiB') }), 'through');
 });
 
 test('descriptor-flood: a host without descriptors is not a limit', () => {
   const ended = (text: string) => judged('descriptor-flood', { said: parseSaid(text) });
-  assert.equal(ended('refused EMFILE after 1000'), 'held');
-  assert.notEqual(ended('refused ENFILE after 100000'), 'held');
+  assert.equal(ended('refused EMFILE after 1000'), 'blocked');
+  assert.notEqual(ended('refused ENFILE after 100000'), 'blocked');
 });
 
 test('fork-chains: one process outside, or one that lives on, is enough', () => {
-  assert.equal(judged('fork-chains', { inside: 100 }), 'held');
+  assert.equal(judged('fork-chains', { inside: 100 }), 'blocked');
   assert.equal(judged('fork-chains', { inside: 100, outside: ['/'] }), 'through');
   assert.equal(judged('fork-chains', { inside: 100, survivors: 1 }), 'through');
   assert.equal(judged('fork-chains', { inside: 3 }), 'impossible');
 });
 
-test('disk-bandwidth: a rate above the limit is not held', () => {
+test('disk-bandwidth: a rate above the limit is not blocked', () => {
   const rate = (text: string) => judged('disk-bandwidth', { said: parseSaid(text) });
-  assert.equal(rate(`measured ${2 * 2 ** 20}`), 'held');
+  assert.equal(rate(`measured ${2 * 2 ** 20}`), 'blocked');
   assert.equal(rate(`measured ${50 * 2 ** 20}`), 'through');
   assert.equal(rate('cannot measure dd: no space'), 'impossible');
 });
@@ -196,12 +196,12 @@ test('a policy without tenants demands nothing', () => {
   assert.equal(demandsOf(policy, document).size, 0);
 });
 
-test('only what is demanded and not held is broken', () => {
+test('only what is demanded and not blocked is broken', () => {
   const demands = new Set(['memory.limit', 'limits'] as const);
   const entries = [
     entryOf(byName('memory-hog'), through('128 MiB'), demands),
     entryOf(byName('busy-loop'), through('200%'), demands),
-    entryOf(byName('cgroup-move'), held('EACCES'), demands),
+    entryOf(byName('cgroup-move'), blocked('EACCES'), demands),
     entryOf(byName('fork-chains'), impossible('no perl'), demands),
   ];
   assert.deepEqual(

@@ -142,18 +142,18 @@ describe('prove', { skip }, () => {
 
     test('limits hold, and the controls show that they do', () => {
       for (const name of ['memory-hog', 'oom-score', 'fork-storm', 'thread-storm'])
-        is(name, 'held');
-      is('descriptor-flood', 'held');
+        is(name, 'blocked');
+      is('descriptor-flood', 'blocked');
       // These may not reach their limit if others keep the host busy.
       for (const name of ['busy-loop', 'fork-chains'])
-        assert.notEqual(entry(name).verdict, 'not held', entry(name).detail);
+        assert.notEqual(entry(name).verdict, 'not blocked', entry(name).detail);
     });
 
-    test('what the kernel keeps apart by itself is held', () => {
+    test('what the kernel keeps apart by itself is blocked', () => {
       const names = ['cgroup-move', 'cgroup-limits', 'cgroup-namespace', 'home', 'environment'];
       const more = ['memory-map', 'ptrace', 'kill', 'leaked-descriptor', 'leaked-cwd', 'priority'];
       const root = ['device-node', 'devices', 'mount', 'mount-new', 'subordinate-uid'];
-      for (const name of [...names, ...more, ...root]) is(name, 'held');
+      for (const name of [...names, ...more, ...root]) is(name, 'blocked');
     });
 
     test('what depends on a setting follows that setting', () => {
@@ -164,17 +164,18 @@ describe('prove', { skip }, () => {
         'kernel-log': ['kernel.dmesg_restrict', '1'],
       } as const;
       for (const [name, [setting, good]] of Object.entries(settings))
-        is(name, proof.host.settings[setting] === good ? 'held' : 'not held');
+        is(name, proof.host.settings[setting] === good ? 'blocked' : 'not blocked');
     });
 
     test('without quotas a disk is filled, up to a bound, and that is said', () => {
       const hasQuotas = !proof.host.weakLimits.some((each) => each.startsWith('disk space'));
-      for (const name of ['disk-flood', 'file-flood']) is(name, hasQuotas ? 'held' : 'not held');
+      for (const name of ['disk-flood', 'file-flood'])
+        is(name, hasQuotas ? 'blocked' : 'not blocked');
       assert.equal(entry('disk-flood').demanded, false);
     });
 
     test('what this version does not hold is said to be open', () => {
-      for (const name of ['symlink-server', 'abstract-socket', 'setuid']) is(name, 'not held');
+      for (const name of ['symlink-server', 'abstract-socket', 'setuid']) is(name, 'not blocked');
     });
 
     test('what would change the host is not tried', () => is('module-autoload', 'not available'));
@@ -205,7 +206,7 @@ describe('prove', { skip }, () => {
     const { host, entries } = await proveHere(chosen(names), attackerLimits, jailed);
     assert.ok(host.defences.some(({ name, on }) => name === 'Jails' && on));
     for (const { attack, verdict, detail, demanded } of entries) {
-      assert.equal(verdict, 'held', `${attack}: ${detail}`);
+      assert.equal(verdict, 'blocked', `${attack}: ${detail}`);
       assert.equal(demanded, attack !== 'hard-link', attack);
     }
     const [move] = entries;
@@ -231,7 +232,7 @@ describe('prove', { skip }, () => {
     const child = spawn('setpriv', [...becoming(uid), 'sleep', '3600'], { stdio: 'ignore' });
     await eventually('it runs', () => processesOf(uid).length > 0);
     const { entries } = await proveHere(chosen(['kill']));
-    assert.equal(entries[0]?.verdict, 'held');
+    assert.equal(entries[0]?.verdict, 'blocked');
     assertNothingLeft();
     await eventually('what it ran is killed', () => child.signalCode === 'SIGKILL');
   });
@@ -372,7 +373,7 @@ describe('bulkhead prove', { skip }, () => {
     assert.equal(status, 0, stderr);
     const proof = JSON.parse(stdout) as Proof & { readonly broken: readonly string[] };
     assert.deepEqual(proof.broken, []);
-    assert.equal(proof.entries[0]?.verdict, 'held');
+    assert.equal(proof.entries[0]?.verdict, 'blocked');
     assert.equal(proof.entries[0]?.demanded, true);
     assertNothingLeft();
   });
@@ -385,8 +386,8 @@ describe('bulkhead prove', { skip }, () => {
     );
     const { status, stdout, stderr } = cli('-p', other, '--only', 'symlink-server');
     assert.equal(status, 3, stdout + stderr);
-    assert.match(stdout, /symlink-server +\* not held/);
-    assert.match(stdout, /to hold it: /);
+    assert.match(stdout, /symlink-server +\* not blocked/);
+    assert.match(stdout, /to block it: /);
     assertNothingLeft();
   });
 

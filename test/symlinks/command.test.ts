@@ -1,4 +1,4 @@
-/** `bulkhead symlinks audit` as administrators and their jobs run it. */
+/** `bulkhead symlinks audit` and `guard` as administrators and their jobs run them. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -47,4 +47,15 @@ test('symlinks audit refuses what it does not know', options, () => {
   assert.equal(missing.status, 1);
   assert.match(missing.stderr, /none\.xml/);
   assert.equal(audit('--severity', 'worst').status, 2);
+});
+
+test('symlinks guard is enabled only for users that the policy names', options, () => {
+  using stage = new Stage();
+  const file = policy(stage, '<tenant uid="610001"/>');
+  for (const words of [['enable'], ['enable', '--watch', '--dry-run']]) {
+    const args = ['--instance', 'guard-test', 'symlinks', 'guard', ...words, '--policy', file];
+    const { status, stderr } = spawnSync(process.execPath, [main, ...args], { encoding: 'utf8' });
+    assert.equal(status, 1);
+    assert.match(stderr, /Cannot enable the symlink guard: the policy .* does not say whom/);
+  }
 });

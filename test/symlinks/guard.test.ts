@@ -81,8 +81,8 @@ suite('<symlinks>', () => {
     });
   });
 
-  test('cannot hold root', () => {
-    assert.match(parsed('by="root"').errors.join(), /root cannot be held/);
+  test('cannot restrict root', () => {
+    assert.match(parsed('by="root"').errors.join(), /root cannot be restricted/);
   });
 
   test('names are users, groups or both', () => {
@@ -122,7 +122,7 @@ suite('<symlinks>', () => {
       let now = 0;
       const errors: string[] = [];
       const log = { info: () => {}, error: (line: string) => errors.push(line) } as unknown as Log;
-      const problem = { action: 'turn the symlink guard on', reason: 'this kernel cannot' };
+      const problem = { action: 'enable the symlink guard', reason: 'this kernel cannot' };
       const part = new GuardPart(
         paths,
         log,
@@ -141,7 +141,7 @@ suite('<symlinks>', () => {
       part.adopt(resolvePolicy(document, { accounts: [], uidMin: 1000 }));
       const [alarm, ...more] = await minute();
       assert.deepEqual([alarm?.about, more], ['symlink guard', []]);
-      assert.match(alarm?.text ?? '', /Cannot turn the symlink guard on: this kernel cannot/);
+      assert.match(alarm?.text ?? '', /Cannot enable the symlink guard: this kernel cannot/);
       assert.equal((await minute()).length, 1, 'as long as it lasts');
       assert.equal(errors.length, 1);
       writeFileSync(`${root}/lib/symlinks-guard.json`, '{"mode":"off"}');

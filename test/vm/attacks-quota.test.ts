@@ -220,7 +220,7 @@ suite('quotas in the sandbox of the unit', { skip: guests.skip }, () => {
         await guest.succeed('systemctl is-active bulkhead.socket bulkhead'),
         /^active\nactive\n$/,
       );
-      await must('harden --dry-run');
+      await must('harden enable --dry-run');
       assert.match(await must('release --all --dry-run'), /the agent and its units/);
       await must('release --all --yes --kill');
       assert.equal(await snapshot(), before);

@@ -104,12 +104,18 @@ rm /srv/gate/shut; wait; cat code.* | sort | uniq -c | sed 's/^ *//'`);
       assert.equal(await succeed('find /etc/nginx /etc/apache2 | sort | md5sum'), before);
       assert.equal((await run('bulkhead web entries status')).status, 3);
       const text = await succeed('bulkhead web entries enable');
-      assert.match(text, /nginx: 1 site of 1 tenant is held; it has been reloaded/);
-      assert.match(text, /apache2: 1 site of 1 tenant is held; it has been reloaded/);
+      assert.match(
+        text,
+        /nginx: entries are enforced for 1 site of 1 tenant; it has been reloaded/,
+      );
+      assert.match(
+        text,
+        /apache2: entries are enforced for 1 site of 1 tenant; it has been reloaded/,
+      );
       assert.match(text, /include \/etc\/nginx\/bulkhead\/site\.conf;/);
       assert.match(
         await succeed('bulkhead web entries status'),
-        /shop\.example +ann +nginx +2 +held +no/,
+        /shop\.example +ann +nginx +2 +enforced +no/,
       );
       await until('[ -S /run/bulkhead/web.sock ]');
       await refusedOfSix('shop.example', 8080, 4);
@@ -136,7 +142,7 @@ rm /srv/gate/shut; wait; cat code.* | sort | uniq -c | sed 's/^ *//'`);
     await until('[ $(systemctl show -P ActiveState bulkhead-entries) = inactive ]');
     assert.match(
       await succeed('bulkhead web entries status'),
-      /shop\.example +ann +nginx +3 +held/,
+      /shop\.example +ann +nginx +3 +enforced/,
     );
     await refusedOfSix('shop.example', 8080, 3);
   });
@@ -144,7 +150,7 @@ rm /srv/gate/shut; wait; cat code.* | sort | uniq -c | sed 's/^ *//'`);
   test('disable leaves nothing, and removes what Apache had', { timeout }, async () => {
     assert.match(
       await succeed('bulkhead web entries disable'),
-      /nginx: entries are not held any more/,
+      /nginx: entries are no longer enforced/,
     );
     assert.match(await succeed('ask shop.example 8080 all'), /served$/);
     const left = await succeed(

@@ -155,11 +155,11 @@ install -m 4755 -o alice /usr/local/share/apart /home/alice/setuid`,
       for (const user of ['alice', 'bob', 'carol'] as const) {
         const text = await succeed(`bulkhead exec ${user} -- /home/${user}/escape`);
         assert.ok(text.split('\n').length > 90, text);
-        const notHeld = text.split('\n').filter((line) => line.startsWith('NOT HELD'));
-        assert.deepEqual(notHeld, [], profiles[user]);
+        const notBlocked = text.split('\n').filter((line) => line.startsWith('NOT BLOCKED'));
+        assert.deepEqual(notBlocked, [], profiles[user]);
       }
       const text = await succeed('bulkhead exec dora -- /home/dora/escape');
-      assert.ok(/^NOT HELD/m.test(text), 'without a jail nothing gets through either');
+      assert.ok(/^NOT BLOCKED/m.test(text), 'without a jail nothing gets through either');
       const { jails, apart } = await status();
       assert.deepEqual(
         jails.map(({ uid, state }) => [uid, state]),
@@ -335,7 +335,7 @@ systemctl daemon-reload && systemctl start bulkhead`);
       run(
         `mount -t tmpfs none /sys/kernel/security; ${command}; code=$?; umount /sys/kernel/security; exit $code`,
       );
-    const refreshed = await without('bulkhead jail refresh');
+    const refreshed = await without('bulkhead jail sync');
     assert.equal(refreshed.status, 0, refreshed.stderr);
     assert.equal(await pinned(), '');
     const { stdout } = await without('bulkhead jail status');

@@ -82,7 +82,7 @@ suite('the login step in the virtual machine', { skip: guests.skip, timeout }, (
     'shows what it would change, changes that, and status says where it is',
     { timeout },
     async () => {
-      assert.match((await services()).notes, /enable" turns it on/);
+      assert.match((await services()).notes, /enable" enables it/);
       const shown = await succeed('bulkhead pam enable --dry-run');
       assert.match(shown, /^\+session\t\[success=3 default=ignore\]\tpam_exec\.so/m);
       assert.equal(await bytes(), pristine);

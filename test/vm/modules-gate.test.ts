@@ -74,7 +74,7 @@ suite('The gate for kernel modules', { skip: guests.skip }, () => {
     patient,
     async () => {
       assert.equal((await status()).obstacle, null);
-      const text = await succeed('bulkhead modules gate watch');
+      const text = await succeed('bulkhead modules gate enable --watch');
       assert.match(text, /^Linux \S+: \d{3,} modules may load, 0 may not$/m);
       assert.equal((await status()).mode, 'watch');
       assert.equal(await load('file', '/root/dummy.ko'), 'loaded');
@@ -90,18 +90,18 @@ suite('The gate for kernel modules', { skip: guests.skip }, () => {
   test('without its programs nothing is written', patient, async () => {
     const list = '/var/lib/bulkhead/modules-gate/$(uname -r).json';
     const object = '/opt/bulkhead/dist/bpf/modules.bpf.o';
-    await succeed(`bulkhead modules gate off && rm ${list} && mv ${object} /root/`);
-    const on = await run('bulkhead modules gate on');
+    await succeed(`bulkhead modules gate disable && rm ${list} && mv ${object} /root/`);
+    const on = await run('bulkhead modules gate enable');
     assert.equal(on.status, 1);
     assert.match(on.stderr, /modules\.bpf\.o/);
     await succeed(`[ ! -e ${list} ] && mv /root/modules.bpf.o ${object}`);
-    const dry = await succeed('bulkhead modules gate on --dry-run');
+    const dry = await succeed('bulkhead modules gate enable --dry-run');
     assert.match(dry, /The gate would be "on"/);
     await succeed(`[ ! -e ${list} ]`);
   });
 
   test('on, only what is on the list loads', patient, async () => {
-    await succeed('bulkhead modules gate on');
+    await succeed('bulkhead modules gate enable');
     const { mode, atBoot, listed } = await status();
     assert.deepEqual([mode, atBoot], ['on', 'on']);
     assert.ok(listed > 100);
@@ -135,11 +135,11 @@ suite('The gate for kernel modules', { skip: guests.skip }, () => {
     assert.notEqual((await run('grep -q ^dummy /proc/modules')).status, 0);
   });
 
-  test('it is not switched on where the modules lie on such a file system', patient, async () => {
+  test('it is not enabled where the modules lie on such a file system', patient, async () => {
     await succeed(
       'mkdir -p /mnt/up /mnt/work && mount -t overlay overlay -o lowerdir=/lib/modules,upperdir=/mnt/up,workdir=/mnt/work /lib/modules',
     );
-    const on = await run('bulkhead modules gate on');
+    const on = await run('bulkhead modules gate enable');
     assert.equal(on.status, 1);
     assert.match(on.stderr, /modules lie on a file system \(overlay\)/);
     await succeed('umount /lib/modules');
@@ -185,9 +185,9 @@ suite('The gate for kernel modules', { skip: guests.skip }, () => {
       await wait('refused by the gate for kernel modules. The last one: dummy.ko');
       await succeed('rm -r /sys/fs/bpf/bulkhead/modules*');
       assert.equal((await status()).mode, 'off');
-      await wait('was switched to "on" and is "off" now');
+      await wait('was set to "on" and is "off" now');
       await succeed(
-        'kill $(cat /run/agent-test.pid); while [ -e /proc/$(cat /run/agent-test.pid) ]; do sleep 0.2; done; bulkhead modules gate restore',
+        'kill $(cat /run/agent-test.pid); while [ -e /proc/$(cat /run/agent-test.pid) ]; do sleep 0.2; done; bulkhead modules gate sync --saved',
       );
       assert.equal((await status()).mode, 'on');
       await policy('');
@@ -196,23 +196,23 @@ suite('The gate for kernel modules', { skip: guests.skip }, () => {
 
   test('what the policy denies is taken off the list at the next update', patient, async () => {
     await policy('<modules><deny name="dummy" reason="not here"/></modules>');
-    const text = await succeed('bulkhead modules gate update');
+    const text = await succeed('bulkhead modules gate sync');
     assert.match(text, /refused +dummy: .*not here/);
     assert.match(text, /gone .*dummy/);
     assert.notEqual((await run('modprobe dummy')).status, 0);
     const why = await run('bulkhead modules gate why dummy');
     assert.deepEqual([why.status, /not here/.test(why.stdout)], [3, true]);
     await policy('');
-    await succeed('bulkhead modules gate update && modprobe dummy && rmmod dummy');
+    await succeed('bulkhead modules gate sync && modprobe dummy && rmmod dummy');
   });
 
   test('a broken list changes nothing, and says so', patient, async () => {
     const list = '/var/lib/bulkhead/modules-gate/$(uname -r).json';
     await succeed(`cp ${list} /root/list && truncate -s -10 ${list}`);
-    const restored = await run('bulkhead modules gate restore');
+    const restored = await run('bulkhead modules gate sync --saved');
     assert.equal(restored.status, 1);
     assert.match(restored.stderr, /Cannot read the list of modules/);
-    await succeed(`cp /root/list ${list} && bulkhead modules gate restore`);
+    await succeed(`cp /root/list ${list} && bulkhead modules gate sync --saved`);
     assert.equal((await status()).mode, 'on');
   });
 
@@ -236,11 +236,11 @@ suite('The gate for kernel modules', { skip: guests.skip }, () => {
     'a kernel that is installed is judged, and one without a list is watched',
     patient,
     async () => {
-      assert.match(await succeed('cat /etc/kernel/postinst.d/zz-bulkhead-modules'), /gate update/);
+      assert.match(await succeed('cat /etc/kernel/postinst.d/zz-bulkhead-modules'), /gate sync/);
       await succeed('sh /etc/kernel/postinst.d/zz-bulkhead-modules $(uname -r)');
       await succeed('rm /var/lib/bulkhead/modules-gate/$(uname -r).json');
       const restored = await run(
-        'bulkhead modules gate off >/dev/null; mkdir -p /var/lib/bulkhead/modules-gate; echo on > /var/lib/bulkhead/modules-gate/mode; bulkhead modules gate restore',
+        'bulkhead modules gate disable >/dev/null; mkdir -p /var/lib/bulkhead/modules-gate; echo on > /var/lib/bulkhead/modules-gate/mode; bulkhead modules gate sync --saved',
       );
       assert.equal(restored.status, 1);
       assert.equal((await status()).mode, 'watch');
@@ -248,7 +248,7 @@ suite('The gate for kernel modules', { skip: guests.skip }, () => {
   );
 
   test('off leaves nothing in force and no file of ours but the lists', patient, async () => {
-    await succeed('bulkhead modules gate off');
+    await succeed('bulkhead modules gate disable');
     assert.equal((await status()).mode, 'off');
     assert.equal(await load('file', '/root/dummy.ko'), 'loaded');
     await succeed('rmmod dummy');

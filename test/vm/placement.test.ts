@@ -18,7 +18,7 @@ const ssh =
 suite('Strict placement', { skip: guests.skip }, () => {
   const policy = (strict: string, modules = '', driver = 'cgroup2') =>
     succeed(
-      'cat > /etc/bulkhead/policy.xml && bulkhead apply --quiet && bulkhead placement restore',
+      'cat > /etc/bulkhead/policy.xml && bulkhead apply --quiet && bulkhead placement sync',
       `<bulkhead version="1"><host driver="${driver}"/>
   <tenant uid="${alice}"><processes limit="50"/></tenant>
   <tenant uid="${dave}"/>
@@ -168,7 +168,7 @@ suite('Strict placement', { skip: guests.skip }, () => {
   });
 
   test(
-    'thousands of subordinate ranges are held, and no tenant is forgotten',
+    'thousands of subordinate ranges are enforced, and no tenant is forgotten',
     patient,
     async () => {
       // Each of one uid, with a gap behind it.
@@ -325,7 +325,7 @@ suite('Strict placement', { skip: guests.skip }, () => {
   test('where cgroup v2 or BPF is missing, it says so and changes nothing', patient, async () => {
     await policy('<placement strict="yes"/>');
     const { status: code, stderr } = await run(
-      "unshare -m sh -c 'mount -t tmpfs none /sys/kernel/security; bulkhead placement restore'",
+      "unshare -m sh -c 'mount -t tmpfs none /sys/kernel/security; bulkhead placement sync'",
     );
     assert.equal(code, 1);
     assert.match(stderr, /it is unknown whether BPF is in force/);

@@ -162,7 +162,7 @@ suite('the symlink guard', { skip: guests.skip }, () => {
   });
 
   test('on, each way of following is refused, and what is allowed works', { timeout }, async () => {
-    const on = await guard('on');
+    const on = await guard('enable');
     assert.equal(on.status, 0, on.stderr);
     assert.match(on.stdout, /guard is on: it was tried, and it refuses/);
     assert.deepEqual(await cases(), expected('on'));
@@ -214,12 +214,12 @@ suite('the symlink guard', { skip: guests.skip }, () => {
       const before = await generations();
       await writePolicy('<symlinks follow="owner-match" by="www-data irc"/>');
       for (const seconds of ['0.3', '0.7', '1.1', '1.5']) {
-        await run(`timeout -s KILL ${seconds} bulkhead symlinks guard on`);
+        await run(`timeout -s KILL ${seconds} bulkhead symlinks guard enable`);
         assert.ok(await refuses(), `after ${seconds} s`);
       }
       // This is the state after a kill between two pins.
       await succeed('mkdir /sys/fs/bpf/bulkhead/symlinks-0killed-new');
-      await succeed('bulkhead symlinks guard on');
+      await succeed('bulkhead symlinks guard enable');
       assert.notEqual(await generations(), before);
       assert.match(await generations(), /^symlinks-[0-9a-z]+-[0-9a-f]+\n$/);
       assert.ok(await refuses());
@@ -239,7 +239,7 @@ suite('the symlink guard', { skip: guests.skip }, () => {
 
   test('refusals are incidents, with link, target, server and tenant', { timeout }, async () => {
     // Refusals of before the agent runs would be the evidence of the incident.
-    await succeed('bulkhead symlinks guard off && bulkhead symlinks guard on');
+    await succeed('bulkhead symlinks guard disable && bulkhead symlinks guard enable');
     await succeed('systemctl start bulkhead');
     await until('bulkhead status > /dev/null 2>&1');
     await succeed('ask 8080 other otherdir/secret');
@@ -273,7 +273,7 @@ suite('the symlink guard', { skip: guests.skip }, () => {
     await until(`${asServer} cat /home/alice/www/other > /dev/null 2>&1`);
     await writePolicy(ownerMatch);
     await until('ls /sys/fs/bpf/bulkhead/symlinks-* > /dev/null 2>&1');
-    await succeed('bulkhead symlinks guard off');
+    await succeed('bulkhead symlinks guard disable');
     assert.deepEqual(await cases(), expected('off'));
     const status = await guard('status');
     assert.equal(status.status, 0);

@@ -1,4 +1,4 @@
-/** Tenants are held to their entries by a real Apache with mod_qos, and their .htaccess does not change that. */
+/** A real Apache with mod_qos enforces tenants' entries, and their .htaccess does not change that. */
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect as connectHttp2 } from 'node:http2';
@@ -7,7 +7,7 @@ import { formatProblem, type Problem } from '../../packages/base/problem.ts';
 import type { Result } from '../../packages/base/result.ts';
 import { freePort } from '../../testing/free-port.ts';
 import { eventually } from '../../testing/patience.ts';
-import { apacheOwners } from '../../src/web/core/entries/apache-holding.ts';
+import { apacheOwners } from '../../src/web/core/entries/apache-enforcement.ts';
 import { RefusalTally, type MemberRefusals } from '../../src/web/core/entries/refusal-tally.ts';
 import { planApache, planApacheRemoval } from '../../src/web/io/entries/apache.ts';
 import { Receiver } from '../../src/web/io/entries/receiver.ts';
@@ -303,8 +303,8 @@ function suite(stage: EntriesStage): void {
     await enabled(new Map([...three, [uids.other, 3]]));
     const tally = new RefusalTally();
     const { sites } = await survey();
-    const held = sites.map((site) => ({ site, bounds: [], state: 'held' as const }));
-    const owners = apacheOwners(held, limitsOf(new Map([...three, [uids.other, 3]])));
+    const enforced = sites.map((site) => ({ site, bounds: [], state: 'enforced' as const }));
+    const owners = apacheOwners(enforced, limitsOf(new Map([...three, [uids.other, 3]])));
     assert.deepEqual(owners, { 'a.example': `u${uids.owner}`, 'n.example': `u${uids.other}` });
     const told = { sender: 0, apacheOwners: owners };
     const opened = Receiver.open(at('web.sock'), told, (all) => tally.addAll(all));
@@ -349,7 +349,7 @@ function suite(stage: EntriesStage): void {
     assert.ok(partly.ok);
     assert.deepEqual(
       partly.value.sites.map(({ state }) => state),
-      ['partly held', 'nothing to count'],
+      ['partly enforced', 'nothing to count'],
     );
     assert.match(
       partly.value.notes[0]?.message ?? '',
@@ -369,7 +369,7 @@ function suite(stage: EntriesStage): void {
     assert.equal(await refused(3), 'entries 1/1; site');
     const now = await plan(policy(site));
     assert.ok(now.ok);
-    assert.equal(now.value.sites[0]?.state, 'held');
+    assert.equal(now.value.sites[0]?.state, 'enforced');
     const owners = apacheOwners(now.value.sites, limitsOf(policy(site)));
     assert.equal(owners['a.example'], `u${uids.owner}/a.example`);
 
@@ -377,7 +377,7 @@ function suite(stage: EntriesStage): void {
     for (const gone of ['<site name="a.example"/>', '']) {
       const planned = await plan(policy(gone));
       assert.ok(planned.ok);
-      assert.equal(planned.value.sites[0]?.state, 'held', gone);
+      assert.equal(planned.value.sites[0]?.state, 'enforced', gone);
       const change = planned.value.changes.find(({ path }) => path === ofSite);
       assert.match(change?.after ?? '', /QS_LocRequestLimitMatch "\^\.\*\$" 2\n/);
     }
@@ -387,7 +387,7 @@ function suite(stage: EntriesStage): void {
     await prepare({ qos: false });
     const without = await plan(three);
     assert.ok(without.ok);
-    assert.deepEqual(without.value.held, []);
+    assert.deepEqual(without.value.enforced, []);
     assert.match(
       without.value.notes[0]?.message ?? '',
       /mod_qos is not loaded.*apt-get install libapache2-mod-qos/,

@@ -6,7 +6,7 @@ import { parseNginxFile } from '../../src/web/core/nginx/file.ts';
 import { httpLevelOf } from '../../src/web/core/nginx/http-level.ts';
 import { vhostOf, type NginxVhost } from '../../src/web/core/nginx/vhost.ts';
 import { nginxEntriesFile } from '../../src/web/core/entries/nginx-file.ts';
-import { apacheSiteEntries } from '../../src/web/core/entries/apache-holding.ts';
+import { apacheSiteEntries } from '../../src/web/core/entries/apache-enforcement.ts';
 import { apacheMemberFileName, memberOfFile } from '../../src/web/core/entries/apache-files.ts';
 import {
   boundsText,
@@ -88,14 +88,14 @@ test('httpLevelOf() sees what is there twice, but not in our own file', () => {
   assert.deepEqual([own.given, own.accessLog, own.otherLimit], [[], 'default', undefined]);
 });
 
-test('a vhost of Apache that has files only is held where its .htaccess may name a handler', () => {
+test('a vhost of Apache that has files only is enforced where its .htaccess may name a handler', () => {
   const limits = new Map([[1001, { limit: 5, sites: new Map() }]]);
   const site = { server: 'apache', owner: { uid: 1001 }, names: ['a'], handlers: [] };
   const stateOf = (more: object) =>
     apacheSiteEntries([{ ...site, ...more } as never], { limits, hasModQos: true })[0]?.state;
   assert.equal(stateOf({}), 'nothing to count');
-  assert.equal(stateOf({ htaccess: true }), 'not held');
-  assert.equal(stateOf({ htaccess: true, entriesOf: 'u1001' }), 'held');
+  assert.equal(stateOf({ htaccess: true }), 'not enforced');
+  assert.equal(stateOf({ htaccess: true, entriesOf: 'u1001' }), 'enforced');
   const redirects = [{ kind: 'other', text: 'Redirect' }];
   assert.equal(stateOf({ htaccess: true, handlers: redirects }), 'nothing to count');
 });

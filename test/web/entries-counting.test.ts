@@ -137,8 +137,10 @@ function suite(stage: EntriesStage): void {
     assert.equal(await stage.enabled(new Map([[uids.owner, 1]])), 'reloaded');
     const held = await stage.plan(new Map([[uids.owner, 1]]));
     assert.ok(held.ok);
-    assert.equal(held.value.holding.held.length, Object.keys(vhosts).length);
-    const counts = new Map(held.value.holding.held.map(({ name, counts: each }) => [name, each]));
+    assert.equal(held.value.enforcement.enforced.length, Object.keys(vhosts).length);
+    const counts = new Map(
+      held.value.enforcement.enforced.map(({ name, counts: each }) => [name, each]),
+    );
     // The only slot of all the sites is taken.
     stage.shut();
     const first = raw('all', '/');

@@ -1,5 +1,5 @@
 /**
- * A refresh that waited for its turn does not bring back what has been disabled meanwhile: the command itself, on an nginx
+ * A sync that waited for its turn does not bring back what has been disabled meanwhile: the command itself, on an nginx
  * configuration that only its mount namespace has.
  */
 import '../../testing/guard/here.ts';
@@ -37,7 +37,7 @@ ${script}`;
   return stdout;
 }
 
-test('a refresh that waits for a disable finds it done', { skip }, () => {
+test('a sync that waits for a disable finds it done', { skip }, () => {
   mkdirSync(`${root}/nginx/conf.d`, { recursive: true });
   mkdirSync(`${root}/apache2`);
   mkdirSync(`${root}/www`);
@@ -55,12 +55,12 @@ http { access_log off; include /etc/nginx/conf.d/*.conf;
   );
   run('entries enable $policy');
   assert.ok(existsSync(`${root}/nginx/conf.d/bulkhead.conf`));
-  // Does what "disable" does while it has the lock and a refresh waits for it.
+  // Does what "disable" does while it has the lock and a sync waits for it.
   const said = run(`install -m 600 /dev/null $lock; exec 9<>$lock; flock 9
-entries refresh $policy > ${root}/refresh 9>&- & pid=$!
+entries sync $policy > ${root}/sync 9>&- & pid=$!
 until ls -l /proc/[0-9]*/fd 2>/dev/null | grep -v "^l.* 9 ->" | grep -q "$lock"; do kill -0 $pid || { echo went on; exit; }; done
 rm -r /etc/nginx/conf.d/bulkhead.conf /etc/nginx/bulkhead /var/lib/${instance}/web-entries.json
-rm $lock; exec 9>&-; wait $pid; cat ${root}/refresh`);
+rm $lock; exec 9>&-; wait $pid; cat ${root}/sync`);
   assert.match(said, /Entries are not enabled here/);
   assert.equal(existsSync(`${root}/nginx/conf.d/bulkhead.conf`), false);
 });

@@ -69,7 +69,7 @@ function suite(stage: EntriesStage): void {
 
   const heading = ({ status, headers }: Answer) => [status, headers['x-limit']];
 
-  test('a site, its tenant and its reseller are held each to its own number, and the refusal says which', async () => {
+  test('a site, its tenant and its reseller have each their own number, and the refusal says which', async () => {
     await prepared();
     await started();
     for (const path of ['/index.php', '/shop/item', '/index.php/tail']) {
@@ -177,7 +177,7 @@ function suite(stage: EntriesStage): void {
     await eventually('they are free again', async () => (await stage.ask1(b)).status === 200);
   });
 
-  test('a site without a limit of its tenant is held, and a limit that goes away holds nobody', async () => {
+  test('a site without a limit of its tenant is enforced, and a limit that goes away holds nobody', async () => {
     await prepared();
     await started(
       `<tenant uid="${uids.owner}"><site name="b.example"><entries limit="2"/></site></tenant>`,
@@ -194,7 +194,7 @@ function suite(stage: EntriesStage): void {
     assert.deepEqual(statuses(await stage.atOnce(times(7, b))), { 200: 7 });
   });
 
-  test('what cannot be told from another site is said to be held in part', async () => {
+  test('what cannot be told from another site is said to be enforced in part', async () => {
     await stage.prepare((port) => {
       const root = stage.root('a', uids.owner);
       const socket = at('owner.sock');
@@ -205,17 +205,17 @@ function suite(stage: EntriesStage): void {
     });
     const planned = await stage.plan(policy);
     assert.ok(planned.ok);
-    const { held, sites } = planned.value.holding;
+    const { enforced, sites } = planned.value.enforcement;
     assert.deepEqual(
       sites.map(({ state }) => state),
-      ['partly held', 'held'],
+      ['partly enforced', 'enforced'],
     );
     assert.match(
       sites[0]?.reason ?? '',
       /the vhost at .*all\.conf:14, which does not belong to that site/,
     );
     assert.deepEqual(
-      held.map(({ bounds }) => bounds.map(({ member }) => member)),
+      enforced.map(({ bounds }) => bounds.map(({ member }) => member)),
       [[`u${uids.owner}`, 'r64429']],
     );
   });

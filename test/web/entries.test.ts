@@ -1,4 +1,4 @@
-/** Tenants are held to their entries by a real nginx, and what serves goes on serving whatever is wrong. */
+/** A real nginx enforces tenants' entries, and what serves goes on serving whatever is wrong. */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import {
@@ -318,7 +318,7 @@ function suite(stage: EntriesStage): void {
     }
   });
 
-  test('names of vhosts are held whatever is in them, and none gets into the file', async () => {
+  test('names of vhosts are kept whatever is in them, and none gets into the file', async () => {
     const odd = [
       '"semi;colon.example"',
       `'quo"te.example'`,
@@ -345,7 +345,7 @@ function suite(stage: EntriesStage): void {
     await started();
     await enabled();
     const planned = await stage.plan(five);
-    assert.equal(planned.ok && planned.value.holding.held.length, odd.length + 2);
+    assert.equal(planned.ok && planned.value.enforcement.enforced.length, odd.length + 2);
     for (const host of [
       'semi;colon.example',
       'quo"te.example',
@@ -361,7 +361,7 @@ function suite(stage: EntriesStage): void {
     }
   });
 
-  test('vhosts that lose the limit, share a name or belong to nobody are reported as not held', async () => {
+  test('vhosts that lose the limit, share a name or belong to nobody are reported as not enforced', async () => {
     const limits = 'limit_conn_zone $binary_remote_addr zone=their:64k;';
     await stage.prepare((port) => {
       const root = stage.root('a', uids.owner);
@@ -375,9 +375,9 @@ function suite(stage: EntriesStage): void {
     }, limits);
     const planned = await stage.plan(new Map([...five, [uids.other, 2]]));
     assert.ok(planned.ok);
-    const { held, sites } = planned.value.holding;
+    const { enforced, sites } = planned.value.enforcement;
     assert.deepEqual(
-      held.map(({ name }) => name),
+      enforced.map(({ name }) => name),
       ['fine.example'],
     );
     const reasons = sites.flatMap(({ site, reason }) =>

@@ -143,7 +143,7 @@ const disk = (counter: keyof Counters): Gauge => ({
   within: ({ measured, limit }) => measured <= limit * rateTolerance,
   pressed: ({ hits, limit, alone = 0 }) => hits >= fewestSeconds && alone >= limit * spareRatio,
   isOutOfReach: ({ limit, alone = 0 }) => alone < limit * spareRatio,
-  hits: ({ alone = 0 }, print) => `held it back from ${print(alone)}`,
+  hits: ({ alone = 0 }, print) => `slowed it from ${print(alone)}`,
   proof: ({ measured, alone = 0 }, limit, print) =>
     `${print(measured)}, limit ${limit}; without it the disk gave ${print(alone)}`,
 });

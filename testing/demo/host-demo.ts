@@ -6,7 +6,7 @@ import { demonstrate, type Report } from './course.ts';
 import { findObstacles } from './obstacle.ts';
 import { lockPath, paths, policyName } from './place.ts';
 import { readDemoPolicy } from './policy.ts';
-import { isHeld, printReport, reportJson } from './screen/report.ts';
+import { isEnforced, printReport, reportJson } from './screen/report.ts';
 import { wrap } from '../../src/cli/shared/terminal.ts';
 import { screenOf, silentScreen, type Screen } from './screen/screen.ts';
 import { Interrupted, stopSignal } from './stop.ts';
@@ -66,7 +66,7 @@ async function runAndRemove(
   if (isJson && report !== undefined) {
     process.stdout.write(`${reportJson(report, isRemoved, seconds)}\n`);
   }
-  return isRemoved && report !== undefined && isHeld(report) ? 0 : 1;
+  return isRemoved && report !== undefined && isEnforced(report) ? 0 : 1;
 }
 
 /** Returns the report; undefined if the demo did not finish, which has been printed then. */

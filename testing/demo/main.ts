@@ -4,7 +4,7 @@ import { demonstrateHere } from './host-demo.ts';
 
 const help = `npm run demo [-- OPTION...]
 
-Shows on this host's own kernel that tenants are held to their limits. It makes tenants that
+Shows on this host's own kernel that tenants' limits are enforced. It makes tenants that
 need no accounts, lets each go against one limit of examples/demo.xml, and removes them again.
 It takes about 15 seconds and needs root.
 
@@ -12,7 +12,7 @@ It takes about 15 seconds and needs root.
   --json    print the verdicts as JSON
   --help    show this
 
-Exit status: 0 every limit that this kernel has was held; 1 one was not, or the demo cannot run
+Exit status: 0 every limit that this kernel has was enforced; 1 one was not, or the demo cannot run
 here; 2 usage; 128 + the number of the signal that ended it.
 `;
 

@@ -6,7 +6,7 @@ import { gaugeOf, formatLimit, formatUse, type GaugeName, type Reading } from '.
  * The outcome. Not proved: nothing went past the limit, and the load did not press against it
  * either.
  */
-export type Outcome = 'held' | 'not held' | 'not proved' | 'not supported here';
+export type Outcome = 'enforced' | 'not enforced' | 'not proved' | 'not supported here';
 
 export interface Verdict {
   readonly title: string;
@@ -46,8 +46,8 @@ export function judge(
     support,
     reading,
   });
-  if (!gauge.within(reading)) return verdict('not held', proof);
-  if (gauge.pressed(reading)) return verdict('held', proof);
+  if (!gauge.within(reading)) return verdict('not enforced', proof);
+  if (gauge.pressed(reading)) return verdict('enforced', proof);
   const why = problem ?? 'the load did not press against the limit';
   return verdict('not proved', `${proof}; ${why}`);
 }
@@ -57,4 +57,4 @@ export function unsupported({ title, key, uid }: Judged, support: Support, proof
 }
 
 export const isFailure = ({ outcome }: Verdict) =>
-  outcome === 'not held' || outcome === 'not proved';
+  outcome === 'not enforced' || outcome === 'not proved';

@@ -39,5 +39,5 @@ async function copyBuilt(guest: Guest): Promise<void> {
  */
 export const withPatientFpm = (guest: Guest): Promise<string> =>
   guest.succeed(
-    `cd /opt/bulkhead && grep -q '^within=120' libexec/bulkhead-fpm-split && sed -i 's/^within=120/within=3600/' libexec/bulkhead-fpm-split && files=$(grep -rl TimeoutStartSec=180 dist) && sed -i s/TimeoutStartSec=180/TimeoutStartSec=3600/ $files`,
+    `cd /opt/bulkhead && grep -q '^within=120' libexec/bulkhead-fpm-sync && sed -i 's/^within=120/within=3600/' libexec/bulkhead-fpm-sync && files=$(grep -rl TimeoutStartSec=180 dist) && sed -i s/TimeoutStartSec=180/TimeoutStartSec=3600/ $files`,
   );

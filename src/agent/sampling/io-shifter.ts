@@ -31,7 +31,7 @@ import type { MemberIndex } from './member-index.ts';
 /** The maximum number of members whose caps are adjusted in one tick; the rest follow in the next. */
 const perTickMax = 2000;
 
-interface Held {
+interface Tracked {
   readonly cgroup: string;
   readonly values: LimitValues;
   /** Counts at the last sample; absent before the first. */
@@ -49,7 +49,7 @@ export class IoShifter implements Disposable {
   readonly #io: IoFiles;
   readonly #version: 1 | 2;
   readonly #devices: readonly string[];
-  #held = new Map<Member, Held>();
+  #tracked = new Map<Member, Tracked>();
   /** Writes since it started, for benchmarks. */
   writes = 0;
 
@@ -62,56 +62,56 @@ export class IoShifter implements Disposable {
 
   /** Takes over the members: those with unchanged limits keep their caps; all others start with equal ones. */
   follow(memberIndex: MemberIndex): void {
-    const held = new Map<Member, Held>();
+    const tracked = new Map<Member, Tracked>();
     for (const [member, { cgroup, values, who, parts }] of memberIndex.entries) {
       if (!hasTotal(values, this.#devices.length)) continue;
       // cgroup v1 sums neither the I/O of a reseller's tenants, nor the I/O of a tenant's parts.
       if (this.#version === 1 && (who.kind !== 'tenant' || parts.length > 0)) continue;
-      const known = this.#held.get(member);
+      const known = this.#tracked.get(member);
       const same = known?.cgroup === cgroup && sameTotals(known.values, values);
-      held.set(
+      tracked.set(
         member,
         same ? known : { cgroup, values, counts: undefined, at: 0, resting: true, debts: {} },
       );
     }
-    this.#held = held;
+    this.#tracked = tracked;
   }
 
   /** Moves the caps; `monotonic` in milliseconds, `interval` in seconds. */
   shift(readings: readonly Reading[], monotonic: number, interval: number): void {
-    if (this.#held.size === 0) return;
+    if (this.#tracked.size === 0) return;
     let left = perTickMax;
     for (const { member, before, now } of readings) {
-      const held = this.#held.get(member);
-      if (held === undefined) continue;
-      const isNew = held.counts === undefined;
-      if (!isNew && held.resting && before !== undefined && sameIo(before, now)) {
-        held.at = monotonic;
+      const tracked = this.#tracked.get(member);
+      if (tracked === undefined) continue;
+      const isNew = tracked.counts === undefined;
+      if (!isNew && tracked.resting && before !== undefined && sameIo(before, now)) {
+        tracked.at = monotonic;
         continue;
       }
       if (left-- <= 0) continue;
-      this.#adjust(held, { seconds: (monotonic - held.at) / 1000, interval });
-      held.at = monotonic;
+      this.#adjust(tracked, { seconds: (monotonic - tracked.at) / 1000, interval });
+      tracked.at = monotonic;
     }
   }
 
-  #adjust(held: Held, length: TickLength): void {
-    const read = (file: string) => this.#files?.read(held.cgroup, file);
-    const before = held.counts;
+  #adjust(tracked: Tracked, length: TickLength): void {
+    const read = (file: string) => this.#files?.read(tracked.cgroup, file);
+    const before = tracked.counts;
     const counts = this.#io.counts(read, this.#devices);
     const caps = this.#io.caps(read, this.#devices);
-    held.counts = counts;
+    tracked.counts = counts;
     if (counts === undefined || caps === undefined) return;
-    const resting = restingIo(held.values, this.#devices.length);
-    const isOurs = before !== undefined && keepsLimits(held.values, caps, this.#devices.length);
+    const resting = restingIo(tracked.values, this.#devices.length);
+    const isOurs = before !== undefined && keepsLimits(tracked.values, caps, this.#devices.length);
     const next =
-      isOurs && before !== undefined ? this.#next(held, caps, before, counts, length) : resting;
-    this.#write(held, caps, next);
-    held.resting = sameCaps(next, resting);
+      isOurs && before !== undefined ? this.#next(tracked, caps, before, counts, length) : resting;
+    this.#write(tracked, caps, next);
+    tracked.resting = sameCaps(next, resting);
   }
 
   #next(
-    held: Held,
+    tracked: Tracked,
     caps: IoNumbers,
     before: IoNumbers,
     counts: IoNumbers,
@@ -119,7 +119,7 @@ export class IoShifter implements Disposable {
   ): IoNumbers {
     let next = caps;
     for (const each of totals) {
-      const share = shareOf(held.values, each, this.#devices.length);
+      const share = shareOf(tracked.values, each, this.#devices.length);
       if (!isShared(share)) continue;
       const now = lanesOf(caps, each);
       const used = grown(before, counts, each);
@@ -129,8 +129,8 @@ export class IoShifter implements Disposable {
         used: used[lane] ?? 0,
         grain: (used[lane] ?? 0) / Math.max(1, operations[lane] ?? 0),
       }));
-      const shifted = shiftCaps(share, lanes, length, held.debts[each.total] ?? 0);
-      held.debts[each.total] = shifted.debt;
+      const shifted = shiftCaps(share, lanes, length, tracked.debts[each.total] ?? 0);
+      tracked.debts[each.total] = shifted.debt;
       const isIdle = sum(used) === 0;
       if (isIdle || isWorthWriting(share, now, shifted.caps)) {
         next = withLanes(next, each, shifted.caps);
@@ -140,7 +140,7 @@ export class IoShifter implements Disposable {
   }
 
   /** Writes the caps, lowered ones first, so that the sum never exceeds the total. */
-  #write(held: Held, before: IoNumbers, after: IoNumbers): void {
+  #write(tracked: Tracked, before: IoNumbers, after: IoNumbers): void {
     const old = this.#io.capTexts(before, this.#devices).map(({ value }) => value);
     const texts = this.#io.capTexts(after, this.#devices);
     const rise = ({ name, device }: (typeof texts)[number]) => {
@@ -150,17 +150,18 @@ export class IoShifter implements Disposable {
     const changed = texts.filter(({ value }, index) => value !== old[index]);
     for (const text of changed.toSorted((a, b) => rise(a) - rise(b))) {
       this.writes++;
-      this.#files?.write(held.cgroup, text.file, `${text.device} ${text.value}`);
+      this.#files?.write(tracked.cgroup, text.file, `${text.device} ${text.value}`);
     }
   }
 
   [Symbol.dispose](): void {
-    for (const held of this.#held.values()) {
-      if (held.resting) continue;
-      const caps = this.#io.caps((file) => this.#files?.read(held.cgroup, file), this.#devices);
-      if (caps !== undefined) this.#write(held, caps, restingIo(held.values, this.#devices.length));
+    for (const tracked of this.#tracked.values()) {
+      if (tracked.resting) continue;
+      const caps = this.#io.caps((file) => this.#files?.read(tracked.cgroup, file), this.#devices);
+      if (caps !== undefined)
+        this.#write(tracked, caps, restingIo(tracked.values, this.#devices.length));
     }
-    this.#held.clear();
+    this.#tracked.clear();
   }
 }
 

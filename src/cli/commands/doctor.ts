@@ -19,8 +19,8 @@ import { examples, exitCodes, type CommandModule, type ExitCode } from '../share
 import { defaultPolicy } from '../shared/policy-option.ts';
 import { printError, pathsFor, print, printJson, sayItWaits } from '../shared/session.ts';
 import { terminalOf, wrap } from '../shared/terminal.ts';
-import type { WayContext } from '../../host/ways/ways-in.ts';
-import { surveyWays, waysText } from '../shared/ways-in.ts';
+import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
+import { surveyEntryPaths, entryPathsText } from '../shared/entry-paths.ts';
 import { tokenPortRemark } from '../shared/token-port.ts';
 import { printable } from '../../../packages/base/printable.ts';
 import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
@@ -67,7 +67,7 @@ async function doctor(options: DoctorOptions, command: Command): Promise<ExitCod
   const missing = missingTools();
   const parts = capabilitiesOf(command);
   const context = { paths, policy, driver: capabilities.driver };
-  const waysIn = await surveyWays(parts, context, 'thorough');
+  const entryPaths = await surveyEntryPaths(parts, context, 'thorough');
   const reports = await reportsOf(parts, context);
   if (options.json === true) {
     const { driver: name, reason, devices } = capabilities;
@@ -79,7 +79,7 @@ async function doctor(options: DoctorOptions, command: Command): Promise<ExitCod
       remarks,
       missing,
       placement: placement ?? { state: 'off', problem: noAgent(asked) },
-      waysIn,
+      entryPaths,
       capabilities: reports,
       limits: Object.fromEntries(capabilities.limits),
     });
@@ -93,7 +93,7 @@ async function doctor(options: DoctorOptions, command: Command): Promise<ExitCod
     print(wrap(`${label.padEnd(indent.length)}${printable(text)}`, columns, indent));
   }
   print(`${wrap(`Disks      ${disksText(capabilities.devices, paths)}`, columns, indent)}\n`);
-  print(`${waysText(waysIn)}\n`);
+  print(`${entryPathsText(entryPaths)}\n`);
   for (const group of alike(capabilities.limits)) printGroup(group);
   const notes = [
     ...remarks,
@@ -123,7 +123,7 @@ const missingTools = () =>
 
 async function reportsOf(
   parts: readonly Capability[],
-  context: WayContext,
+  context: EntryPathContext,
 ): Promise<readonly DoctorReport[]> {
   const loaded = await Promise.all(parts.flatMap(({ doctor: report }) => report?.() ?? []));
   const reports = await Promise.all(loaded.map((report) => report(context)));

@@ -40,7 +40,7 @@ function settingOf({ prefix }: LveOptions, command: Command): Setting | undefine
   return undefined;
 }
 
-function install(options: LveOptions, command: Command): ExitCode {
+function enable(options: LveOptions, command: Command): ExitCode {
   const setting = settingOf(options, command);
   if (setting === undefined) return exitCodes.usage;
   const problems = installLve(setting);
@@ -51,7 +51,7 @@ function install(options: LveOptions, command: Command): ExitCode {
   return exitCodes.done;
 }
 
-function uninstall(options: LveOptions, command: Command): ExitCode {
+function disable(options: LveOptions, command: Command): ExitCode {
   const setting = settingOf(options, command);
   if (setting === undefined) return exitCodes.usage;
   const problems = uninstallLve(setting);
@@ -98,9 +98,9 @@ export const command: CommandModule = {
     noun.addHelpText(
       'after',
       examples(
-        ['bulkhead cloudlinux install', ''],
+        ['bulkhead cloudlinux enable', ''],
         ['bulkhead cloudlinux status --json', ''],
-        ['bulkhead cloudlinux uninstall', ''],
+        ['bulkhead cloudlinux disable', ''],
       ),
     );
     const verb = (name: string, does: string) =>
@@ -109,10 +109,11 @@ export const command: CommandModule = {
         .description(does)
         .option('--prefix <directory>', 'prepend this to every path', '')
         .addHelpText('after', examples([`bulkhead cloudlinux ${name}`, '']));
-    verb('install', 'install the commands in /usr/sbin and enable /var/lve/info').action(
-      run(install),
-    );
-    verb('uninstall', 'remove what install created').action(run(uninstall));
+    verb(
+      'enable',
+      'install the commands in /usr/sbin, and have the agent write /var/lve/info',
+    ).action(run(enable));
+    verb('disable', 'remove what enable created').action(run(disable));
     verb('status', 'show what is installed')
       .option('--json', 'print it as JSON')
       .action(run(status));

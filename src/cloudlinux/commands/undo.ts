@@ -6,5 +6,5 @@ import { lveInfoMarker } from '../io/lve-info-file.ts';
 
 export const undoCloudLinux = (paths: Paths): readonly UndoStep[] =>
   existsSync(lveInfoMarker(paths))
-    ? [{ what: "CloudLinux's commands", command: ['cloudlinux', 'uninstall'] }]
+    ? [{ what: "CloudLinux's commands", command: ['cloudlinux', 'disable'] }]
     : [];

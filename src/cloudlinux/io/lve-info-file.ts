@@ -1,6 +1,6 @@
 /**
  * `/var/lve/info`, the file in which panels look for the usage of CloudLinux's tenants. The agent writes it only if
- * `bulkhead cloudlinux install` has left a marker in the state directory:
+ * `bulkhead cloudlinux enable` has left a marker in the state directory:
  *
  *     /var/lve                                     /var/lib/bulkhead/cloudlinux
  *

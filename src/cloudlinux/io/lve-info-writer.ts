@@ -1,4 +1,4 @@
-/** Writes `/var/lve/info` after a tick, where `bulkhead cloudlinux install` has asked for it. */
+/** Writes `/var/lve/info` after a tick, where `bulkhead cloudlinux enable` has asked for it. */
 import { lveInfoDirectory, writeLveInfo } from './lve-info-file.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { AgentPart } from '../../agent/part.ts';

@@ -3,7 +3,7 @@
  * write `/var/lve/info`. Only on request, and only files that carry our mark are ever touched:
  *
  *     #!/bin/sh
- *     # Made by "bulkhead cloudlinux install"; "bulkhead cloudlinux uninstall" removes it.
+ *     # Made by "bulkhead cloudlinux enable"; "bulkhead cloudlinux disable" removes it.
  *     exec '/usr/lib/node_modules/bulkhead/bulkhead' lvectl "$@"
  *
  * An install that was interrupted is completed by the next one, and undone by an uninstall.
@@ -23,8 +23,7 @@ import { removeIfThere, removeLeftovers } from '../../../packages/base/io/replac
 export const wrapped = ['lvectl', 'lveinfo', 'cloudlinux-top'] as const;
 type Wrapped = (typeof wrapped)[number];
 
-const mark =
-  '# Made by "bulkhead cloudlinux install"; "bulkhead cloudlinux uninstall" removes it.\n';
+const mark = '# Made by "bulkhead cloudlinux enable"; "bulkhead cloudlinux disable" removes it.\n';
 
 /** The destination of the files; `prefix` is prepended to every path. */
 export interface Setting {

@@ -1,268 +1,44 @@
-/**
- * `bulkhead confine SERVICE`: sets up a sandbox for a daemon, as a drop-in of its unit, or undoes
- * it.
- */
-import type { Command } from 'commander';
-import type { Problem } from '../../../packages/base/problem.ts';
-import {
-  describeArgument,
-  examples,
-  exitCodes,
-  type CommandModule,
-  type ExitCode,
-} from '../../cli/shared/command.ts';
+/** `bulkhead confine`: sandboxes of daemons, as drop-ins of their units. */
+import { examples, type CommandModule } from '../../cli/shared/command.ts';
 import { addCommands, type CommandTable } from '../../cli/shared/command-table.ts';
-import { canAsk, confirm } from '../../cli/confirm.ts';
-import { print, printError, printJson } from '../../cli/shared/output.ts';
-import { printDiff } from '../../cli/shared/print-diff.ts';
-import { exposureText } from '../core/exposure.ts';
-import { profileOf, profiles, whyNot } from '../core/profiles.ts';
-import { carryOut, undoKilled } from '../io/carry-out.ts';
-import { lockConfine } from '../io/drop-in-file.ts';
-import { findService, installedServices, type Places, type Service } from '../io/places.ts';
-import { exposuresOf, survey, type Exposures, type Surveyed } from '../io/survey.ts';
-import { hostOf, refuse, type Host } from './host.ts';
-
-interface ConfineOptions {
-  readonly dryRun?: boolean;
-  readonly undo?: boolean;
-  readonly force?: boolean;
-  readonly yes?: boolean;
-  readonly json?: boolean;
-  /** Whether to restart; false with `--no-restart`. */
-  readonly restart?: boolean;
-}
-
-/** The change of one service. */
-interface Work {
-  readonly surveyed: Surveyed;
-  readonly after: string | undefined;
-  readonly exposures: Exposures;
-  readonly notes: readonly string[];
-}
-
-async function confine(
-  asked: string | undefined,
-  options: ConfineOptions,
-  command: Command,
-): Promise<ExitCode> {
-  const name = asked?.replace(/\.service$/, '');
-  if (name === undefined)
-    return usage({ action: 'confine a daemon', reason: 'none is named', hint: 'see --help' });
-  const reason = whyNot(name);
-  if (reason !== undefined) return usage({ action: 'confine', object: name, reason });
-  if (profileOf(name) === undefined) return unknown(name);
-  const host = await hostOf(command);
-  if (typeof host === 'number') return host;
-  const service = serviceOf(host.places, name);
-  if ('reason' in service) return refuse(service);
-  if (options.dryRun === true) return withWork(host, service, options, () => exitCodes.done);
-  const lock = lockConfine(host.places);
-  if (!lock.ok) return refuse(lock.error);
-  using _lock = lock.value;
-  const undone = await undoKilled(host.places, service);
-  if (!undone.ok) return refuse(undone.error);
-  return withWork(host, service, options, (work) => change(host.places, work, options));
-}
-
-/**
- * Finds the service. `php-fpm` means the installed one; if there are several, each has to be named.
- */
-function serviceOf(places: Places, name: string): Service | Problem {
-  const fpms = installedServices(places).filter(({ profile }) => profile.service === 'php-fpm');
-  if (name !== 'php-fpm' || fpms.length === 0) {
-    const found = findService(places, name);
-    const reason = 'its unit is not installed here';
-    return found ?? { action: 'confine', object: name, reason };
-  }
-  const [only, second] = fpms;
-  if (only !== undefined && second === undefined) return only;
-  const hint = `name one of ${fpms.map((each) => each.name).join(', ')}`;
-  return { action: 'confine', object: name, reason: 'several versions are installed', hint };
-}
-
-async function withWork(
-  host: Host,
-  service: Service,
-  options: ConfineOptions,
-  use: (work: Work) => ExitCode | Promise<ExitCode>,
-): Promise<ExitCode> {
-  const { places, asked } = host;
-  const surveyed = await survey(places, asked, service);
-  if (!surveyed.ok) return refuse(surveyed.error);
-  const problem = obstacle(surveyed.value, options);
-  if (problem !== undefined) return refuse(problem);
-  const exposures = await exposuresOf(
-    places,
-    { ...surveyed.value, text: undefined },
-    asked.version,
-  );
-  const work = workOf(surveyed.value, exposures, options);
-  const isDone = work.after === surveyed.value.text && !needsRestart(work, options);
-  if (options.json !== true) show(work, isDone, options);
-  const status = isDone ? exitCodes.done : await use(work);
-  if (options.json === true && status === exitCodes.done) printJson(workJson(work, options));
-  return status;
-}
-
-/** Whether the file is right, but the service was not restarted since. */
-const needsRestart = ({ surveyed: { now, inForce }, after }: Work, { restart }: ConfineOptions) =>
-  after !== undefined && restart !== false && now.mainPid > 0 && !inForce;
-
-function obstacle(surveyed: Surveyed, { undo, force }: ConfineOptions): Problem | undefined {
-  const { file, state, unknown } = surveyed;
-  const action = undo === true ? 'remove' : 'replace';
-  if (state === 'foreign')
-    return {
-      action,
-      object: file,
-      reason: 'it was not written by Bulkhead',
-      hint: 'rename it',
-    };
-  if (state === 'changed' && force !== true)
-    return {
-      action,
-      object: file,
-      reason: 'it was edited since Bulkhead wrote it',
-      hint: 'move the changes to another file beside it, such as 60-local.conf, or pass --force to lose them',
-    };
-  const missing = unknown.find(({ required }) => required === true);
-  if (undo === true || missing === undefined) return undefined;
-  return {
-    action: 'confine',
-    object: surveyed.service.name,
-    reason: `it needs systemd ${missing.since} for ${missing.key}`,
-  };
-}
-
-function workOf(surveyed: Surveyed, exposures: Exposures, { undo = false }: ConfineOptions): Work {
-  if (undo) return { surveyed, after: undefined, exposures, notes: [] };
-  const { service, now, unknown } = surveyed;
-  const notes = [
-    ...service.profile.breaks.map((each) => `no longer works: ${each}`),
-    ...unknown.map(
-      ({ key, value, since }) => `left out, since it needs systemd ${since}: ${key}=${value}`,
-    ),
-    ...(now.mainPid > 0
-      ? []
-      : ['it does not run now, so files that it writes elsewhere are not known; start it first']),
-  ];
-  return { surveyed, after: surveyed.wanted, exposures, notes };
-}
-
-function show(
-  { surveyed, after, exposures, notes }: Work,
-  isDone: boolean,
-  options: ConfineOptions,
-) {
-  const { service, file, text } = surveyed;
-  if (options.dryRun === true && after !== undefined) print(`# ${file}\n${after}`);
-  else if (after !== text) printDiff(file, text ?? '', after ?? '');
-  const { before, after: confined } = exposures;
-  if (after !== undefined && !isDone)
-    print(
-      `Exposure by systemd-analyze security: ${exposureText(before)} -> ${exposureText(confined)}`,
-    );
-  if (!isDone) for (const note of notes) print(`Note: ${note}`);
-  if (isDone)
-    print(
-      options.undo === true
-        ? `${service.name} is not confined by Bulkhead`
-        : `${service.name} is confined already`,
-    );
-}
-
-async function change(places: Places, work: Work, options: ConfineOptions): Promise<ExitCode> {
-  const { surveyed, after } = work;
-  const { service, now, text } = surveyed;
-  const restart = options.restart !== false;
-  const restarts = restart && now.active === 'active';
-  if (options.yes !== true) {
-    if (options.json === true || !canAsk()) {
-      const hint = 'pass --yes, or --dry-run to see what would change';
-      return usage({ action: 'change this host', reason: 'nobody can be asked here', hint });
-    }
-    const question = restarts ? `Change this and restart ${service.name}?` : 'Change this?';
-    if (!(await confirm(question))) {
-      print('Nothing was changed');
-      return exitCodes.failed;
-    }
-  }
-  const done = await carryOut({ places, service, before: text, after, restart });
-  if (!done.ok) return refuse(done.error);
-  if (options.json === true) return exitCodes.done;
-  const what = after === undefined ? 'no longer confined' : 'confined';
-  print(
-    done.value === 'running'
-      ? `${service.name} was restarted, runs, listens where it did, and is ${what}`
-      : `${service.name} is ${what} from its next start on: systemctl restart ${service.unit}`,
-  );
-  return exitCodes.done;
-}
-
-const workJson = ({ surveyed, after, exposures, notes }: Work, options: ConfineOptions) => ({
-  service: surveyed.service.name,
-  unit: `${surveyed.service.unit}.service`,
-  file: surveyed.file,
-  before: surveyed.text ?? null,
-  after: after ?? null,
-  exposure: exposures.before ?? null,
-  exposureConfined: exposures.after ?? null,
-  notes,
-  dryRun: options.dryRun === true,
-});
-
-function unknown(name: string): ExitCode {
-  const known = profiles.map(({ service }) => service).join(', ');
-  return usage({
-    action: 'confine',
-    object: name,
-    reason: 'there is no sandbox for it',
-    hint: `use ${known}`,
-  });
-}
-
-function usage(problem: Problem): ExitCode {
-  printError(problem);
-  return exitCodes.usage;
-}
 
 const parts: CommandTable = {
-  list: {
-    usage: '[options]',
-    summary: 'show which daemons are installed, whether they are confined, and how exposed',
-    load: () => import('./list.ts'),
+  enable: {
+    usage: '[options] <service>',
+    summary: 'sandbox a daemon and restart it, after asking',
+    load: () => import('./enable.ts'),
+  },
+  disable: {
+    usage: '[options] <service>',
+    summary: 'remove the sandbox of a daemon and restart it, after asking',
+    load: () => import('./disable.ts'),
   },
   status: {
     usage: '[options]',
     summary: 'show whether what was confined is in force; exits with 3 if something is not',
     load: () => import('./status.ts'),
   },
+  list: {
+    usage: '[options]',
+    summary: 'show which daemons are installed, whether they are confined, and how exposed',
+    load: () => import('./list.ts'),
+  },
 };
 
 export const command: CommandModule = {
-  define(parent, run) {
-    describeArgument(
-      parent,
-      'apache2, nginx, php8.4-fpm, exim4, postfix, dovecot, mariadb, named, vsftpd or proftpd',
+  define(parent) {
+    parent.addHelpText(
+      'after',
+      examples(
+        ['bulkhead confine list', 'what is installed, and how exposed'],
+        ['bulkhead confine enable nginx --dry-run', 'what nginx could still do, and why'],
+        [
+          'bulkhead confine enable nginx',
+          'confine it, after asking; undone if it does not come up',
+        ],
+        ['bulkhead confine disable nginx', 'as it was'],
+      ),
     );
-    parent
-      .option('--dry-run', 'print the sandbox with its reasons; changes nothing')
-      .option('--undo', 'remove the sandbox')
-      .option('--no-restart', 'do not restart the service; it is in force when it starts next')
-      .option('--force', 'replace or remove the file although it was edited')
-      .option('-y, --yes', 'do not ask')
-      .option('--json', 'print as JSON; a change needs --yes then')
-      .addHelpText(
-        'after',
-        examples(
-          ['bulkhead confine list', 'what is installed, and how exposed'],
-          ['bulkhead confine nginx --dry-run', 'what nginx could still do, and why'],
-          ['bulkhead confine nginx', 'confine it, after asking; undone if it does not come up'],
-          ['bulkhead confine nginx --undo', 'as it was'],
-        ),
-      )
-      .action(run(confine));
     addCommands(parent, parts);
   },
 };

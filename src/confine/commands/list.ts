@@ -11,7 +11,7 @@ interface Row extends Exposures {
   readonly surveyed: Surveyed;
 }
 
-async function list(_options: unknown, command: Command): Promise<ExitCode> {
+async function list({ json }: { readonly json?: boolean }, command: Command): Promise<ExitCode> {
   const host = await hostOf(command);
   if (typeof host === 'number') return host;
   const { places, asked } = host;
@@ -19,8 +19,7 @@ async function list(_options: unknown, command: Command): Promise<ExitCode> {
   const rows: Row[] = [];
   for (const surveyed of all)
     rows.push({ surveyed, ...(await exposuresOf(places, surveyed, asked.version)) });
-  if (command.optsWithGlobals<{ json?: boolean }>().json === true)
-    printJson({ systemd: asked.version, services: rows.map(rowJson) });
+  if (json === true) printJson({ systemd: asked.version, services: rows.map(rowJson) });
   else print(listText(rows));
   return status;
 }

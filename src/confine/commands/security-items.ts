@@ -22,7 +22,7 @@ export function daemonItems(paths: Paths): readonly SecurityItem[] {
         open.length === 0 ? 'all are confined' : `${count(open.length, 'is', 'are')} not: ${names}`,
       wanted: 'all are confined',
       why: 'whoever breaks into one reaches what its user or root reaches on this host',
-      breaks: 'what "bulkhead confine SERVICE --dry-run" names',
+      breaks: 'what "bulkhead confine enable SERVICE --dry-run" names',
       since: undefined,
       remark: 'see bulkhead confine list',
     },

@@ -9,13 +9,12 @@ import { table } from '../../cli/shared/terminal.ts';
 import { stateText, type Surveyed } from '../io/survey.ts';
 import { hostOf, surveyAll } from './host.ts';
 
-async function status(_options: unknown, command: Command): Promise<ExitCode> {
+async function status({ json }: { readonly json?: boolean }, command: Command): Promise<ExitCode> {
   const host = await hostOf(command);
   if (typeof host === 'number') return host;
   const { all, status: exit } = await surveyAll(host);
   const confined = all.filter(({ state }) => state !== 'absent');
-  if (command.optsWithGlobals<{ json?: boolean }>().json === true)
-    printJson({ services: confined.map(surveyedJson) });
+  if (json === true) printJson({ services: confined.map(surveyedJson) });
   else print(statusText(confined));
   if (exit !== exitCodes.done) return exit;
   return confined.some((each) => problemOf(each) !== undefined) ? exitCodes.found : exitCodes.done;
@@ -33,7 +32,7 @@ function problemOf({ service, state, now, inForce, file }: Surveyed): string | u
   const { name, unit } = service;
   if (state === 'foreign') return `${file} was not written by Bulkhead`;
   if (state === 'changed')
-    return `${file} was edited; bulkhead confine ${name} --force writes it anew`;
+    return `${file} was edited; bulkhead confine enable ${name} --force writes it anew`;
   return now.mainPid > 0 && !inForce ? `run: systemctl restart ${unit}` : undefined;
 }
 
@@ -44,7 +43,7 @@ function problemOf({ service, state, now, inForce, file }: Surveyed): string | u
 function remarkOf(each: Surveyed): string | undefined {
   const { service, now, text, wanted } = each;
   const isOld = now.mainPid > 0 && text !== wanted;
-  const hint = `it would be written otherwise now; bulkhead confine ${service.name} --dry-run shows how`;
+  const hint = `it would be written otherwise now; bulkhead confine enable ${service.name} --dry-run shows how`;
   return problemOf(each) ?? (isOld ? hint : undefined);
 }
 

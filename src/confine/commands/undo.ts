@@ -10,6 +10,6 @@ export function undoConfine(paths: Paths): readonly UndoStep[] {
     .filter((service) => existsSync(dropInOf(places, service)))
     .map(({ name }) => ({
       what: `the sandbox of ${name}`,
-      command: ['confine', name, '--undo', '--yes'],
+      command: ['confine', 'disable', name, '--yes'],
     }));
 }

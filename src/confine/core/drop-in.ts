@@ -1,7 +1,7 @@
 /**
  * The file that confines a service.
  *
- *     # Written by "bulkhead confine nginx"; "bulkhead confine nginx --undo" removes it.
+ *     # Written by "bulkhead confine enable nginx"; "bulkhead confine disable nginx" removes it.
  *     # Your own settings belong in another file beside it, which systemd reads later: 60-local.conf
  *     # sha256 of the rest: 0f3a…
  *     [Service]
@@ -10,7 +10,7 @@
  */
 import type { Line } from './line.ts';
 
-const mark = '# Written by "bulkhead confine ';
+const mark = '# Written by "bulkhead confine enable ';
 const sumMark = '# sha256 of the rest: ';
 
 type Digest = (text: string) => string;
@@ -28,7 +28,7 @@ export function dropInText(service: string, lines: readonly Line[], digest: Dige
     '',
   ].join('\n');
   return [
-    `${mark}${service}"; "bulkhead confine ${service} --undo" removes it.`,
+    `${mark}${service}"; "bulkhead confine disable ${service}" removes it.`,
     '# Your own settings belong in another file beside it, which systemd reads later: 60-local.conf',
     `${sumMark}${digest(body)}`,
     body,

@@ -1,194 +1,37 @@
-/** `bulkhead harden`: applies kernel settings that a shared host should have, now and at boot, or undoes them. */
-import type { Command } from 'commander';
-import type { Problem } from '../../../packages/base/problem.ts';
-import {
-  describeArgument,
-  examples,
-  exitCodes,
-  type CommandModule,
-  type ExitCode,
-} from '../../cli/shared/command.ts';
-import { pathsFor, print, printError, printJson } from '../../cli/shared/output.ts';
-import { printDiff } from '../../cli/shared/print-diff.ts';
-import { canAsk, confirm } from '../../cli/confirm.ts';
-import { defaultSettings, planHarden, planUndo, type Kepts, type Plan } from '../core/plan.ts';
-import { settingOf, settings, type Setting } from '../core/settings.ts';
-import { laterLine } from '../core/sysctl-files.ts';
-import { carryOut, lockHardening, readOurs, readRecord } from '../io/carry-out.ts';
-import { placesOf, readSysctlFiles, sysctlReader, type Places } from '../io/places.ts';
+/** `bulkhead harden`: kernel settings that a shared host should have. */
+import { examples, type CommandModule } from '../../cli/shared/command.ts';
+import { addCommands, type CommandTable } from '../../cli/shared/command-table.ts';
 
-interface HardenOptions {
-  readonly dryRun?: boolean;
-  readonly undo?: boolean;
-  readonly yes?: boolean;
-  readonly json?: boolean;
-}
-
-type Chosen = readonly Setting[] | 'default';
-
-/** The planned change, and the facts that it was made from. */
-interface Work {
-  readonly plan: Plan;
-  readonly record: Kepts;
-  readonly undo: boolean;
-  /** The text of our file, as it is. */
-  readonly text: string | undefined;
-  readonly notes: readonly string[];
-}
-
-async function harden(
-  items: readonly string[],
-  options: HardenOptions,
-  command: Command,
-): Promise<ExitCode> {
-  const paths = pathsFor(command);
-  if (paths === undefined) return exitCodes.usage;
-  const chosen = chosenSettings(items);
-  if (chosen === undefined) return exitCodes.usage;
-  if (process.geteuid?.() !== 0)
-    return refuse({ action: 'harden this host', reason: 'only root can', hint: 'run it as root' });
-  const places = placesOf(paths);
-  // A dry run creates no files of ours.
-  if (options.dryRun === true) return withWork(places, chosen, options, () => exitCodes.done);
-  const lock = lockHardening(places);
-  if (!lock.ok) return refuse(lock.error);
-  using _lock = lock.value;
-  return withWork(places, chosen, options, (work) => change(places, work, options));
-}
-
-async function withWork(
-  places: Places,
-  chosen: Chosen,
-  options: HardenOptions,
-  use: (work: Work) => ExitCode | Promise<ExitCode>,
-): Promise<ExitCode> {
-  const record = readRecord(places);
-  if (!record.ok) return refuse(record.error);
-  const ours = readOurs(places);
-  if (!ours.ok) return refuse(ours.error);
-  const work = workOf(places, chosen, options, record.value, ours.value);
-  const isDone = work.plan.values.length === 0 && work.plan.text === work.text;
-  if (options.json !== true) show(work, places, isDone);
-  const status =
-    isDone && work.record.length === work.plan.record.length ? exitCodes.done : await use(work);
-  if (options.json === true && status === exitCodes.done)
-    printJson({
-      changed: work.plan.values,
-      file: places.file,
-      before: work.text ?? null,
-      after: work.plan.text ?? null,
-      notes: work.notes,
-      dryRun: options.dryRun === true,
-    });
-  return status;
-}
-
-/** Plans the work. An undo that was killed is finished before anything else. */
-function workOf(
-  places: Places,
-  chosen: Chosen,
-  { undo = false }: HardenOptions,
-  record: Kepts,
-  text: string | undefined,
-): Work {
-  const read = sysctlReader(places);
-  const isHalf = record.some((each) => each.undoing === true);
-  if (undo || isHalf) {
-    const named = chosen === 'default' ? undefined : chosen.map(({ key }) => key);
-    const keys = undo ? named && new Set(named) : new Set<string>();
-    const plan = planUndo(record, read, keys);
-    const half = undo
-      ? []
-      : ['An undo was interrupted; it is completed first. Run the command again then'];
-    return { plan, record, undo: true, text, notes: [...half, ...plan.notes] };
-  }
-  const plan = planHarden(chosen === 'default' ? defaultSettings : chosen, read, record);
-  const files = readSysctlFiles(places);
-  const later = plan.record.flatMap(({ key, set }) => {
-    const line = laterLine(key, places.file, files);
-    return line === undefined || line.value === set
-      ? []
-      : [
-          `${line.path}:${line.line} sets ${key} to ${line.value} at boot, after our file, and wins`,
-        ];
-  });
-  const breaks = plan.values.flatMap(({ key }) => {
-    const setting = settingOf(key);
-    return setting === undefined ? [] : [`${key} may break: ${setting.breaks}`];
-  });
-  // Unavailable settings matter only to those who named them.
-  const missing = chosen === 'default' ? [] : plan.notes;
-  return { plan, record, undo: false, text, notes: [...breaks, ...later, ...missing] };
-}
-
-function show({ plan, text, notes, undo }: Work, places: Places, isDone: boolean): void {
-  for (const { key, from, to } of plan.values) print(`${key}: ${from} -> ${to}`);
-  if (plan.text !== text) printDiff(places.file, text ?? '', plan.text ?? '');
-  for (const note of notes) print(`Note: ${note}`);
-  if (isDone)
-    print(undo ? 'Nothing is left to undo' : 'Nothing is lacking that harden can set by itself');
-}
-
-async function change(places: Places, work: Work, options: HardenOptions): Promise<ExitCode> {
-  if (options.yes !== true) {
-    if (options.json === true || !canAsk()) {
-      const hint = 'pass --yes, or --dry-run to see what would change';
-      printError({ action: 'change this host', reason: 'nobody can be asked here', hint });
-      return exitCodes.usage;
-    }
-    if (!(await confirm('Change this?'))) {
-      print('Nothing was changed');
-      return exitCodes.failed;
-    }
-  }
-  const { plan, record, undo } = work;
-  const done = carryOut({ places, plan, before: record, undo });
-  if (!done.ok) return refuse(done.error);
-  for (const note of done.value.notes) printError(note);
-  if (options.json !== true)
-    print(undo ? 'Set back to what it was' : 'Set, read back, and kept for the next boot');
-  return exitCodes.done;
-}
-
-function chosenSettings(items: readonly string[]): Chosen | undefined {
-  if (items.length === 0) return 'default';
-  const unknown = items.find((each) => settingOf(each) === undefined);
-  if (unknown === undefined) return items.flatMap((each) => settingOf(each) ?? []);
-  printError({
-    action: 'harden',
-    object: unknown,
-    reason: 'there is no such item',
-    hint: `use ${settings.map((each) => each.item).join(', ')}`,
-  });
-  return undefined;
-}
-
-function refuse(problem: Problem): ExitCode {
-  printError(problem);
-  return exitCodes.failed;
-}
+const parts: CommandTable = {
+  enable: {
+    usage: '[options] [items...]',
+    summary: 'set kernel protections now and at boot, after asking',
+    load: () => import('./enable.ts'),
+  },
+  disable: {
+    usage: '[options] [items...]',
+    summary: 'set back what enable has set, after asking',
+    load: () => import('./disable.ts'),
+  },
+  status: {
+    usage: '[options]',
+    summary: 'show each setting; exits with 3 if one that enable has set is not in force',
+    load: () => import('./status.ts'),
+  },
+};
 
 export const command: CommandModule = {
-  define(command, run) {
-    describeArgument(
-      command,
-      'items by name or sysctl key; if none is named, all that break next to nothing',
+  define(parent) {
+    parent.addHelpText(
+      'after',
+      examples(
+        ['bulkhead doctor --security', 'what is lacking, why it matters, what may break'],
+        ['bulkhead harden enable --dry-run', 'what would change'],
+        ['bulkhead harden enable', 'change it, after asking'],
+        ['bulkhead harden enable userns-clone', 'one item, by name'],
+        ['bulkhead harden disable', 'everything as it was'],
+      ),
     );
-    command
-      .option('--dry-run', 'print what would change; changes nothing')
-      .option('--undo', 'set back to what it was; all that was changed, or the named items')
-      .option('-y, --yes', 'do not ask')
-      .option('--json', 'print what was changed as JSON; needs --yes or --dry-run')
-      .addHelpText(
-        'after',
-        examples(
-          ['bulkhead doctor --security', 'what is lacking, why it matters, what may break'],
-          ['bulkhead harden --dry-run', 'what would change'],
-          ['bulkhead harden', 'change it, after asking'],
-          ['bulkhead harden userns-clone', 'one item, by name'],
-          ['bulkhead harden --undo', 'everything as it was'],
-        ),
-      )
-      .action(run(harden));
+    addCommands(parent, parts);
   },
 };

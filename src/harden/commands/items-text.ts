@@ -8,7 +8,7 @@ import type {
 
 /** The order of the report: items that need attention come first. */
 const order: readonly Verdict[] = ['lacking', 'state', 'covered', 'unavailable', 'good'];
-const words: Readonly<Record<Verdict, string>> = {
+export const verdictWords: Readonly<Record<Verdict, string>> = {
   lacking: 'lacking',
   state: 'note',
   covered: 'covered',
@@ -39,7 +39,7 @@ function itemText(item: Item): string {
   const { verdict, key, now, wanted, why, breaks, since, remark } = item;
   const value = now === undefined ? '' : `: ${printable(now)}`;
   const goal = verdict === 'good' || wanted === undefined ? '' : `; wanted: ${wanted}`;
-  const head = `${paint(words[verdict].padEnd(indent.length))}${key}`;
+  const head = `${paint(verdictWords[verdict].padEnd(indent.length))}${key}`;
   if (verdict === 'good') return `${head}${value}`;
   const lines = [
     why,

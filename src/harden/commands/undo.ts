@@ -10,5 +10,5 @@ export function undoHardening(paths: Paths): readonly UndoStep[] {
   const record = readRecord(places);
   const ours = readOurs(places);
   const isOff = record.ok && record.value.length === 0 && ours.ok && ours.value === undefined;
-  return isOff ? [] : [{ what: 'hardened settings', command: ['harden', '--undo', '--yes'] }];
+  return isOff ? [] : [{ what: 'hardened settings', command: ['harden', 'disable', '--yes'] }];
 }

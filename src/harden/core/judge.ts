@@ -31,7 +31,7 @@ function verdictOf(
   const other = good.find((each) => each.group !== undefined && each.group === group);
   if (other !== undefined)
     return { verdict: 'covered', remark: `${other.key} already keeps tenants from it` };
-  const command = byDefault ? 'bulkhead harden' : `bulkhead harden ${item}`;
+  const command = byDefault ? 'bulkhead harden enable' : `bulkhead harden enable ${item}`;
   const until = oneWay === true ? ', which the kernel takes back at the next boot only' : '';
   return { verdict: 'lacking', remark: `${command}${until}` };
 }

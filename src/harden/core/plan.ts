@@ -1,5 +1,5 @@
 /**
- * The changes of `harden`: values that are set now, and the file that sets them at boot. Everything set before stays in
+ * The changes of `harden enable`: values that are set now, and the file that sets them at boot. Everything set before stays in
  * the record with its previous value, so that the next run completes or undoes a run that was killed.
  */
 import { isGood, type ReadSysctl } from './judge.ts';

@@ -19,7 +19,7 @@ export interface Setting {
   /** Features that may no longer work. */
   readonly breaks: string;
   readonly since: string;
-  /** Whether `harden` sets it if no item is named: it breaks next to nothing. */
+  /** Whether `harden enable` sets it if no item is named: it breaks next to nothing. */
   readonly byDefault: boolean;
   /** Whether the kernel keeps it, once set, until the next boot. */
   readonly oneWay?: true;

@@ -68,7 +68,8 @@ function matches(pattern: string, key: string): boolean {
   }
 }
 
-const head = '# Written by "bulkhead harden"; "bulkhead harden --undo" removes it. Do not edit.';
+const head =
+  '# Written by "bulkhead harden enable"; "bulkhead harden disable" removes it. Do not edit.';
 
 export const isOurs = (text: string): boolean => text.startsWith(head);
 

@@ -4,7 +4,7 @@ import { release } from 'node:os';
 import { count } from '../../../packages/base/list.ts';
 import type { DoctorReport } from '../../cli/doctor-report.ts';
 import type { Paths } from '../../host/paths.ts';
-import type { WayContext } from '../../host/ways/ways-in.ts';
+import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
 import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
 import { commandsOf } from '../../policy/jail.ts';
 import { keyOf } from '../core/jail-key.ts';
@@ -20,7 +20,7 @@ import { canFilter } from '../io/setpriv.ts';
 /** The first kernel with mount_setattr(2), which gives a mount its attributes before it can be seen. */
 const kernelMin = [5, 12] as const;
 
-export async function jailDoctor({ paths, policy }: WayContext): Promise<DoctorReport> {
+export async function jailDoctor({ paths, policy }: EntryPathContext): Promise<DoctorReport> {
   const label = 'Jail';
   const wanted = policy === undefined ? [] : jailTenants(policy);
   const problem = obstacle();

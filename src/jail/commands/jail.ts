@@ -23,10 +23,10 @@ const parts: CommandTable = {
     summary: 'compare what a tenant sees with what the host has',
     load: () => import('./diff.ts'),
   },
-  refresh: {
+  sync: {
     usage: '[options]',
     summary: 'build what is missing, and bring copies of /etc up to date',
-    load: () => import('./refresh.ts'),
+    load: () => import('./sync.ts'),
   },
 };
 

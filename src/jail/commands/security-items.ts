@@ -6,11 +6,11 @@ import type { SecurityItem } from '../../../packages/base/security-item.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { lsmProblem } from '../../sys/bpf/lsm.ts';
-import { heldUids, isolationOf, openWithoutPrograms } from '../io/programs.ts';
+import { isolationOf, openWithoutPrograms, restrictedUids } from '../io/programs.ts';
 
 /** Returns nothing if no tenant has a jail. */
 export function jailSecurity(paths: Paths, policy: Policy | undefined): readonly SecurityItem[] {
-  const uids = policy === undefined ? [] : heldUids(policy);
+  const uids = policy === undefined ? [] : restrictedUids(policy);
   if (uids.length === 0) return [];
   const { level, reason } = isolationOf(uids, paths);
   const verdict =

@@ -12,11 +12,11 @@ import {
 import { count, pathsFor, print, printError, printJson } from '../../cli/shared/session.ts';
 import { mailText } from '../../cli/shared/format.ts';
 import { table, terminalOf, wrap } from '../../cli/shared/terminal.ts';
-import { surveyWays } from '../../cli/shared/ways-in.ts';
+import { surveyEntryPaths } from '../../cli/shared/entry-paths.ts';
 import { readHostFacts } from '../../host/accounts/accounts.ts';
 import { siteName } from '../../policy/policy.ts';
 import type { Paths } from '../../host/paths.ts';
-import type { WayReport } from '../../host/ways/ways-in.ts';
+import type { EntryPathReport } from '../../host/entry-paths/entry-paths.ts';
 import { idOf, keyOf, type JailKey } from '../core/jail-key.ts';
 import type { Mark } from '../core/mark.ts';
 import { buildElsewhere } from '../io/build-elsewhere.ts';
@@ -58,8 +58,8 @@ async function status(options: { readonly json?: boolean }, command: Command): P
   const cost = answer.ok ? answer.value.cost : undefined;
   const rows = rowsOf(marks, paths, cost);
   // The driver does not matter here, since only sessions that begin inside are of interest.
-  const ways = (
-    await surveyWays(
+  const reports = (
+    await surveyEntryPaths(
       capabilitiesOf(command),
       { paths, policy: undefined, driver: 'cgroup2' },
       'quick',
@@ -69,13 +69,14 @@ async function status(options: { readonly json?: boolean }, command: Command): P
   const refused = programsState(paths)?.refused;
   if (options.json === true) {
     const { mounts: _mounts, ...whole } = cost ?? { mounts: undefined };
-    const waysIn = ways.map(({ way, jail }) => ({ way, ...jail }));
+    const entryPaths = reports.map(({ entryPath, jail }) => ({ entryPath, ...jail }));
     const { level, reason } = isolation;
     const apart = { level, reason: reason ?? null, refused: refused ?? null };
-    printJson({ jails: rows, cost: cost === undefined ? null : whole, waysIn, apart });
+    printJson({ jails: rows, cost: cost === undefined ? null : whole, entryPaths, apart });
   } else {
     printRows(rows, marks, cost);
-    for (const line of waysLines(ways)) print(wrap(line, terminalOf(process.stdout).columns));
+    for (const line of entryPathsLines(reports))
+      print(wrap(line, terminalOf(process.stdout).columns));
     if (rows.length > 0) printIsolation(isolation, refused);
   }
   return problems.length === 0 ? exitCodes.done : exitCodes.failed;
@@ -155,12 +156,14 @@ const nameOf = ({ uid, site, user = `uid ${uid}` }: Row) =>
  * Returns lines about logins: `Entered at login: ssh, su`, and why the other entry paths do not
  * enter the jail.
  */
-function waysLines(ways: readonly WayReport[]): readonly string[] {
-  const entered = ways.filter(({ jail }) => jail?.entered === true).map(({ way }) => way);
-  const outside = ways.flatMap(({ way, jail, improve }) =>
+function entryPathsLines(reports: readonly EntryPathReport[]): readonly string[] {
+  const entered = reports
+    .filter(({ jail }) => jail?.entered === true)
+    .map(({ entryPath }) => entryPath);
+  const outside = reports.flatMap(({ entryPath, jail, improve }) =>
     jail?.entered === false
       ? [
-          `Not entered by ${way}: ${jail.reason ?? ''}${improve === undefined ? '' : `; ${improve}`}`,
+          `Not entered by ${entryPath}: ${jail.reason ?? ''}${improve === undefined ? '' : `; ${improve}`}`,
         ]
       : [],
   );
@@ -183,7 +186,7 @@ function printIsolation(
 const staleNote =
   'Stale: these processes began before the jail was built again, and see it as it was. They end with their sessions.';
 const outsideNote =
-  'Outside: these processes have been started neither by "bulkhead exec" nor by a login that enters the jail. They see the host, and by way of them the tenant does, too.';
+  'Outside: these processes have been started neither by "bulkhead exec" nor by a login that enters the jail. They see the host, and through them the tenant does, too.';
 
 function costText({ memoryBytes, hostMounts, namespaces, namespacesMax, mounts }: Cost): string {
   const each = Math.max(0, ...mounts.values());

@@ -20,11 +20,11 @@ import { brokeredPrograms, etcNames, hostSockets } from '../core/layout.ts';
 import { jailPathsOf } from './jail-paths.ts';
 import { jailTenants } from './jail-tenants.ts';
 import { jailPart } from './part.ts';
-import { heldUids, programsState } from './programs.ts';
+import { restrictedUids, programsState } from './programs.ts';
 
 const restore = restoreElsewhere({
   unit: 'bulkhead-jail.service',
-  command: ['jail', 'refresh'],
+  command: ['jail', 'sync'],
   action: 'build the jails',
   timeoutMs: 600_000,
 });
@@ -101,7 +101,7 @@ export class JailRefresher implements AgentPart {
     };
     const before = this.#before;
     this.#before = now;
-    const isNeeded = heldUids(policy).length > 0;
+    const isNeeded = restrictedUids(policy).length > 0;
     if (now.vault || !isNeeded) this.#isVaultGone = false;
     if (!isNeeded) return;
     if (before.programs && !now.programs) this.#alarms.push(programsRemoved);

@@ -60,15 +60,15 @@ export interface ProgramsState {
 
 /** Loads or unloads them as the policy wants. Returns whether anything was changed. */
 function reconcilePrograms(policy: Policy, paths: Paths): Result<boolean, Problem> {
-  const held = heldTenants(policy);
-  if (held.uids.length === 0) return jailGuard(paths).unload();
-  const tenants = jailedTenants(held, paths);
+  const restricted = restrictedTenants(policy);
+  if (restricted.uids.length === 0) return jailGuard(paths).unload();
+  const tenants = jailedTenants(restricted, paths);
   return tenants.ok ? jailGuard(paths).load(tenants.value) : tenants;
 }
 
-type Held = Pick<JailedTenants, 'uids' | 'onlySites'>;
+type Restricted = Pick<JailedTenants, 'uids' | 'onlySites'>;
 
-function heldTenants(policy: Policy): Held {
+function restrictedTenants(policy: Policy): Restricted {
   const jails = jailTenants(policy);
   const jailed = new Set(jails.flatMap(({ uid, site }) => (site === undefined ? [uid] : [])));
   const uids = uidsOf(jails).toSorted((a, b) => a - b);
@@ -76,17 +76,17 @@ function heldTenants(policy: Policy): Held {
 }
 
 /** Returns the uids to confine, in ascending order. They include tenants for whom only a site has a jail. */
-export const heldUids = (policy: Policy): readonly number[] => heldTenants(policy).uids;
+export const restrictedUids = (policy: Policy): readonly number[] => restrictedTenants(policy).uids;
 
 export const uidsOf = (jails: readonly { readonly uid: number }[]): readonly number[] => [
   ...new Set(jails.map(({ uid }) => uid)),
 ];
 
-function jailedTenants(held: Held, paths: Paths): Result<JailedTenants, Problem> {
+function jailedTenants(restricted: Restricted, paths: Paths): Result<JailedTenants, Problem> {
   const programs = brokerDirectory(paths);
   if (!programs.ok) return programs;
   return ok({
-    ...held,
+    ...restricted,
     host: hostNamespace(),
     programs: programs.value,
     launcher: basename(realpathSync('/usr/sbin/chroot')),
@@ -143,7 +143,10 @@ export function isolationOf(uids: readonly number[], paths: Paths): Isolation {
   if (problem !== undefined) return none(formatCause(problem));
   const missing = uids.filter((uid) => !now.uids.includes(uid));
   if (missing.length > 0)
-    return { level: 'partial', reason: `uid ${missing[0]} is not held yet; run: bulkhead apply` };
+    return {
+      level: 'partial',
+      reason: `uid ${missing[0]} is not restricted yet; run: bulkhead apply`,
+    };
   if (now.userNamespaces) return { level: 'full', reason: undefined };
   const reason = 'this kernel asks about no user namespaces (Linux 6.1 does)';
   return { level: 'partial', reason };
@@ -170,7 +173,7 @@ export const openWithoutPrograms =
 
 /** Returns what `apply` would do about the programs. */
 export function planPrograms(policy: Policy, paths: Paths): readonly string[] {
-  const { uids, onlySites } = heldTenants(policy);
+  const { uids, onlySites } = restrictedTenants(policy);
   const now = programsState(paths);
   if (uids.length === 0)
     return now === undefined ? [] : ['take out the BPF programs that keep jails apart'];
@@ -185,7 +188,7 @@ export function planPrograms(policy: Policy, paths: Paths): readonly string[] {
  * `doctor` and `jail status` report it.
  */
 export function followPolicy(policy: Policy, paths: Paths): Problem | undefined {
-  if (heldUids(policy).length > 0 && lsmProblem(paths) !== undefined) return undefined;
+  if (restrictedUids(policy).length > 0 && lsmProblem(paths) !== undefined) return undefined;
   const done = reconcilePrograms(policy, paths);
   return done.ok ? undefined : done.error;
 }

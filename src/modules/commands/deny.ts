@@ -71,7 +71,12 @@ function loadedLine({ name, references, users }: LoadedNow, denied: boolean): st
   return `${name} is loaded; to unload it, run: modprobe -r ${name}`;
 }
 
-function deny(words: string[], options: DenyOptions & { readonly json?: boolean }): ExitCode {
+export interface DenyCommandOptions extends DenyOptions {
+  readonly json?: boolean;
+}
+
+/** Denies the modules, or allows them again with `undo`. */
+export function changeDenied(words: string[], options: DenyCommandOptions): ExitCode {
   const names = moduleNames(words);
   if (!names.ok) {
     printError(formatProblem(names.error));
@@ -90,7 +95,6 @@ function deny(words: string[], options: DenyOptions & { readonly json?: boolean 
 function define(command: Command, run: Runner): void {
   command
     .option('--boot', 'also add them to the kernel command line, which stops insmod too')
-    .option('--undo', 'allow them again, and remove what was installed for them')
     .option('--dry-run', 'show what would be done, and change nothing')
     .option('--json', 'print what was done as JSON')
     .addHelpText(
@@ -98,10 +102,9 @@ function define(command: Command, run: Runner): void {
       examples(
         ['bulkhead modules deny pcspkr', 'for modprobe and udev'],
         ['bulkhead modules deny --boot lve', 'for everything, from the next boot'],
-        ['bulkhead modules deny --undo lve', ''],
       ),
     )
-    .action(run(deny));
+    .action(run(changeDenied));
 }
 
 export const command: CommandModule = { define };

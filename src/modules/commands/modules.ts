@@ -34,6 +34,11 @@ const parts: CommandTable = {
     summary: 'prevent modules from loading, through modprobe.d and the kernel command line',
     load: () => import('./deny.ts'),
   },
+  allow: {
+    usage: '[options] <names...>',
+    summary: 'let modules load again that deny has prevented from loading',
+    load: () => import('./allow.ts'),
+  },
   gate: {
     usage: '',
     summary: 'let only those modules load that the policy accepts',

@@ -7,7 +7,7 @@ const runningOf = ({ services }: LoginView) =>
 
 export function notesOf(view: LoginView): readonly string[] {
   if (runningOf(view).length === 0)
-    return ['The login step is off; "bulkhead pam enable" turns it on', ...jailFaults(view)];
+    return ['The login step is not enabled; "bulkhead pam enable" enables it', ...jailFaults(view)];
   const noPolicy =
     view.logins === undefined
       ? ['No policy is in force, so nobody is placed; run bulkhead apply']

@@ -5,11 +5,11 @@ import { ok } from '../../../packages/base/result.ts';
 import { lsmProblem } from '../../sys/bpf/lsm.ts';
 import { docPage } from '../../sys/package-files.ts';
 import type { DoctorReport } from '../../cli/doctor-report.ts';
-import type { WayContext } from '../../host/ways/ways-in.ts';
+import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
 import { policyNotEnforced } from '../io/rule-of-policy.ts';
 import { strictState } from '../io/strict.ts';
 
-export function strictDoctor({ policy, paths, driver }: WayContext): Promise<DoctorReport> {
+export function strictDoctor({ policy, paths, driver }: EntryPathContext): Promise<DoctorReport> {
   const said = (text: string) => Promise.resolve({ label: 'Strict', text, remarks: [] });
   const obstacle = lsmProblem(paths);
   if (driver === 'cgroup1') return said('placement cannot be strict: that needs cgroup v2');

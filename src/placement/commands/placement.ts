@@ -8,10 +8,10 @@ const parts: CommandTable = {
     summary: 'show whether strict placement is in force, and what it has refused or would refuse',
     load: () => import('./status.ts'),
   },
-  restore: {
+  sync: {
     usage: '[options]',
-    summary: 'bring the kernel in line with the policy, as apply and each boot do',
-    load: () => import('./restore.ts'),
+    summary: 'reconcile the kernel with the policy, as apply and each boot do',
+    load: () => import('./sync.ts'),
   },
 };
 

@@ -69,7 +69,7 @@ function statusText(
   return [
     placementText(state, missing),
     modulesText(state),
-    ...(obstacle === null ? [] : [`It cannot be on here: ${obstacle}`]),
+    ...(obstacle === null ? [] : [`It cannot be enabled here: ${obstacle}`]),
     ...unlistedText(state, events),
     ...(groups.length > shown.length
       ? [`${groups.length - shown.length} other kinds are older; --json has them`]

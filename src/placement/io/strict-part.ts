@@ -19,8 +19,8 @@ import { placementGuard, strictState, takeStrictEvents } from './strict.ts';
 const linesMax = 20;
 const restore = restoreElsewhere({
   unit: 'bulkhead-placement.service',
-  command: ['placement', 'restore'],
-  action: 'bring strict placement in line with the policy',
+  command: ['placement', 'sync'],
+  action: 'reconcile strict placement with the policy',
 });
 
 function alarmOf(policy: Policy, paths: Paths): Alarm | undefined {

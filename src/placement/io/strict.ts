@@ -27,7 +27,7 @@ export const placementGuard = (paths: Paths): BpfGuard<StrictRule> =>
   new BpfGuard<StrictRule>(
     {
       name: 'tenants',
-      action: () => 'turn strict placement on',
+      action: () => 'enable strict placement',
       tooLarge: tooMany,
       entries: entriesOf,
       selfTest: ({ placement }, generation) => ({

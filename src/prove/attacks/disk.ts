@@ -2,7 +2,7 @@
  * Attacks that fill the disk, or keep it busy. They write at most twice the scratch limit, and only if there is space.
  */
 import type { Attack, Stage } from '../core/attack.ts';
-import { held, impossible, through, type Evidence } from '../core/outcome.ts';
+import { blocked, impossible, through, type Evidence } from '../core/outcome.ts';
 import { perl } from './perl.ts';
 
 const MiB = 2 ** 20;
@@ -93,7 +93,7 @@ function judgeRate({ said, ended }: Evidence, { limits }: Stage) {
   const rate = Number(said.text);
   const text = `${(rate / MiB).toFixed(1)} MiB/s`;
   if (limits.write !== undefined && rate <= limits.write * tolerance)
-    return held(`${text}, the limit is ${limits.write / MiB} MiB/s`);
+    return blocked(`${text}, the limit is ${limits.write / MiB} MiB/s`);
   return through(text);
 }
 

@@ -1,6 +1,6 @@
 /** Attacks that leave the cgroup, or use descriptors and directories that root leaves open by mistake. */
 import type { Attack } from '../core/attack.ts';
-import { held, judgeSaid } from '../core/outcome.ts';
+import { blocked, judgeSaid } from '../core/outcome.ts';
 import { noNumbers, perl } from './perl.ts';
 import { wasRefused } from './programs.ts';
 
@@ -171,9 +171,9 @@ export const outsideCgroup: Attack = {
   // The kernel refuses it to the program that starts it, before its first instruction.
   judge: (evidence) =>
     evidence.said === undefined && /setres.id failed: Operation not permitted/.test(evidence.ended)
-      ? held('the kernel did not let it become the tenant')
+      ? blocked('the kernel did not let it become the tenant')
       : wasRefused(evidence.said, evidence.ended)
-        ? held('the kernel did not let it start outside its jail')
+        ? blocked('the kernel did not let it start outside its jail')
         : judgeSaid(evidence, []),
 };
 

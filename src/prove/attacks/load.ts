@@ -1,7 +1,7 @@
 /** Attacks that use up the host: processor, memory, processes, descriptors. */
 import type { Counters } from '../../limits/limit.ts';
 import type { Attack, Stage } from '../core/attack.ts';
-import { held, impossible, judgeSaid, through, type Evidence } from '../core/outcome.ts';
+import { blocked, impossible, judgeSaid, through, type Evidence } from '../core/outcome.ts';
 import { perl } from './perl.ts';
 
 const percent = (share: number) => `${Math.round(share * 100)}%`;
@@ -42,7 +42,7 @@ export const busyLoop: Attack = {
     if (share > limits.cpu * tolerance)
       return through(`${used}, the limit is ${percent(limits.cpu)}`);
     if (counters.throttledPeriods >= throttledPeriodsMin)
-      return held(`${used}, stopped ${counters.throttledPeriods} times`);
+      return blocked(`${used}, stopped ${counters.throttledPeriods} times`);
     return impossible(`the host is too busy to bring it to its limit: ${used}`);
   },
 };
@@ -78,7 +78,7 @@ function judgeKilled(evidence: Evidence, refusals: readonly string[]) {
   const { said, counters, ended } = evidence;
   if (said !== undefined) return judgeSaid(evidence, refusals);
   if (counters.memoryHits + counters.oomKills > 0)
-    return held(`killed at the limit of its memory (${ended})`);
+    return blocked(`killed at the limit of its memory (${ended})`);
   return impossible(`the program said nothing: ${ended}`);
 }
 
@@ -158,7 +158,7 @@ export const forkChains: Attack = {
     if (outside.length > 0) return through(`a process was in ${outside[0]}`);
     if (survivors > 0) return through(`${survivors} could not be killed`);
     if (inside < sightingsMin) return impossible(`only ${inside} processes were seen`);
-    return held(`seen ${inside} times, always inside; then killed`);
+    return blocked(`seen ${inside} times, always inside; then killed`);
   },
 };
 

@@ -3,7 +3,7 @@
  * tenant.
  */
 import type { Attack } from '../core/attack.ts';
-import { held, judgeSaid } from '../core/outcome.ts';
+import { blocked, judgeSaid } from '../core/outcome.ts';
 import { perl } from './perl.ts';
 
 export const outsideJail: Attack = {
@@ -20,7 +20,7 @@ export const outsideJail: Attack = {
   // The kernel refuses it to the program that starts it, before its first instruction.
   judge: (evidence) =>
     wasRefused(evidence.said, evidence.ended)
-      ? held('the kernel did not let it start outside its jail')
+      ? blocked('the kernel did not let it start outside its jail')
       : judgeSaid(evidence, []),
 };
 

@@ -167,7 +167,7 @@ export const command: CommandModule = {
       .addOption(
         new Option('--only <name>', 'try this attack only (may be repeated)').argParser(collect),
       )
-      .option('--list', 'list the attacks and what would hold each; changes nothing')
+      .option('--list', 'list the attacks and what would block each; changes nothing')
       .option('--clean', 'only remove what a run that was killed left behind')
       .option('--json', 'print as JSON')
       .addHelpText(
@@ -176,7 +176,7 @@ export const command: CommandModule = {
           ['bulkhead prove', 'all attacks; takes about half a minute'],
           ['bulkhead prove --only memory-hog --only ptrace', 'two of them'],
           ['bulkhead prove --list', 'what there is'],
-          ['bulkhead prove --json', 'for a program; exits with 3 if the policy is not held'],
+          ['bulkhead prove --json', 'for a program; exits with 3 if the policy is not enforced'],
         ),
       )
       .action(wrap(run));

@@ -44,8 +44,8 @@ export const waitingText = ({ name }: Attack): string => `\r${name} …`;
 export function entryText(entry: Entry, terminal: Terminal): string {
   const { columns, colors } = terminal;
   const paint: Readonly<Record<Verdict, (text: string) => string>> = {
-    held: colors.green,
-    'not held': entry.demanded ? colors.red : colors.yellow,
+    blocked: colors.green,
+    'not blocked': entry.demanded ? colors.red : colors.yellow,
     'not available': colors.dim,
   };
   const star = entry.demanded ? '*' : ' ';
@@ -55,15 +55,15 @@ export function entryText(entry: Entry, terminal: Terminal): string {
   const painted = head + paint[entry.verdict](verdict) + line.slice(head.length + verdict.length);
   // Overwrites the name of the attack that was running.
   const clear = terminal.isTerminal ? '\r\u001b[K' : '';
-  if (entry.verdict !== 'not held') return clear + painted;
-  return `${clear}${painted}\n${wrap(`${indent}to hold it: ${entry.remedy}`, columns, indent)}`;
+  if (entry.verdict !== 'not blocked') return clear + painted;
+  return `${clear}${painted}\n${wrap(`${indent}to block it: ${entry.remedy}`, columns, indent)}`;
 }
 
 export function summaryText(entries: readonly Entry[], { colors }: Terminal): string {
   const count = (verdict: Verdict) => entries.filter((each) => each.verdict === verdict).length;
   const open = broken(entries);
-  const sum = `\n${count('held')} held, ${count('not held')} not held, ${count('not available')} not available here`;
+  const sum = `\n${count('blocked')} blocked, ${count('not blocked')} not blocked, ${count('not available')} not available here`;
   if (open.length === 0) return `${sum}; nothing that the policy demands is open`;
   const names = open.map(({ attack }) => attack).join(', ');
-  return `${sum}\n${colors.red(`The policy demands these, and they did not hold: ${names}`)}`;
+  return `${sum}\n${colors.red(`The policy demands these, and they were not blocked: ${names}`)}`;
 }

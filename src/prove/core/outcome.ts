@@ -31,14 +31,14 @@ export interface Evidence {
 }
 
 /** The kind of outcome. `impossible`: the attack could not be made, so that it shows nothing. */
-export type OutcomeKind = 'through' | 'held' | 'impossible';
+export type OutcomeKind = 'through' | 'blocked' | 'impossible';
 
 export interface Outcome {
   readonly kind: OutcomeKind;
   readonly detail: string;
 }
 
-export const held = (detail: string): Outcome => ({ kind: 'held', detail });
+export const blocked = (detail: string): Outcome => ({ kind: 'blocked', detail });
 export const through = (detail: string): Outcome => ({ kind: 'through', detail });
 export const impossible = (detail: string): Outcome => ({ kind: 'impossible', detail });
 
@@ -65,6 +65,6 @@ export function judgeSaid({ said, ended }: Evidence, refusals: readonly string[]
   if (said.word === 'through') return through(said.text);
   if (said.word !== 'refused') return impossible(said.text);
   const errno = said.text.split(' ', 1)[0] ?? '';
-  if (refusals.includes(errno)) return held(`refused: ${said.text}`);
+  if (refusals.includes(errno)) return blocked(`refused: ${said.text}`);
   return impossible(`${said.text}, which is not an error of permission`);
 }

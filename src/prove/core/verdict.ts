@@ -3,7 +3,7 @@ import type { Attack } from './attack.ts';
 import type { Demands } from './demands.ts';
 import { impossible, type Outcome } from './outcome.ts';
 
-export type Verdict = 'held' | 'not held' | 'not available';
+export type Verdict = 'blocked' | 'not blocked' | 'not available';
 
 export interface Entry {
   readonly attack: string;
@@ -17,14 +17,14 @@ export interface Entry {
 }
 
 const verdicts = {
-  held: 'held',
-  through: 'not held',
+  blocked: 'blocked',
+  through: 'not blocked',
   impossible: 'not available',
 } as const satisfies Record<Outcome['kind'], Verdict>;
 
 /** Returns the outcome; a refusal counts only if the same program got through as the control. */
 export function withControl(outcome: Outcome, control: Outcome | undefined): Outcome {
-  if (control === undefined || control.kind === 'through' || outcome.kind !== 'held')
+  if (control === undefined || control.kind === 'through' || outcome.kind !== 'blocked')
     return outcome;
   return impossible(`it does not work without a limit either: ${control.detail}`);
 }
@@ -42,4 +42,4 @@ export function entryOf(attack: Attack, outcome: Outcome, demands: Demands): Ent
 
 /** Returns the attacks that the policy requires to be blocked, but that got through. */
 export const broken = (entries: readonly Entry[]): readonly Entry[] =>
-  entries.filter(({ demanded, verdict }) => demanded && verdict === 'not held');
+  entries.filter(({ demanded, verdict }) => demanded && verdict === 'not blocked');

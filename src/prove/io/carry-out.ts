@@ -41,7 +41,7 @@ export async function carryOut(attack: Attack, carrying: Carrying): Promise<Outc
   const evidence = await run(by, attack.start(stage), attack.watch, carrying);
   if (!carrying.neighbourRuns()) return impossible('the process of the neighbour has ended');
   const outcome = judge(attack, by, evidence, stage);
-  if (control === undefined || outcome.kind !== 'held') return outcome;
+  if (control === undefined || outcome.kind !== 'blocked') return outcome;
   const plain = stage.landlocked && control.by === 'neighbour';
   const start: Start = { ...control.start(stage), ...(plain ? { plain } : {}) };
   const other = await run(control.by, start, attack.watch, carrying);

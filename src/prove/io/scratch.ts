@@ -159,8 +159,8 @@ export async function removeScratch(
     accounts: [],
     uidMin: readUidRange(paths).first,
   });
-  const [held] = await followParts(capabilities, nobody, paths);
-  if (held !== undefined) return fail(held);
+  const [problem] = await followParts(capabilities, nobody, paths);
+  if (problem !== undefined) return fail(problem);
   const released = releaseAll(linuxHost(paths), { kill: true });
   if (!released.ok) {
     const [problem] = released.error;

@@ -2,9 +2,9 @@
 import { listSome } from '../../../packages/base/list.ts';
 import type { DoctorReport } from '../../cli/doctor-report.ts';
 import { readStops } from '../../host/stops.ts';
-import type { WayContext } from '../../host/ways/ways-in.ts';
+import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
 
-export function stopDoctor({ paths }: WayContext): Promise<DoctorReport> {
+export function stopDoctor({ paths }: EntryPathContext): Promise<DoctorReport> {
   const stops = [...readStops(paths).values()];
   const names = stops.map(({ uid, user }) => (user === '' ? `uid ${uid}` : user));
   const text =

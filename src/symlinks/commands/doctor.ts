@@ -2,11 +2,11 @@
 import { docPage } from '../../sys/package-files.ts';
 import type { DoctorReport } from '../../cli/doctor-report.ts';
 import { formatCause } from '../../../packages/base/problem.ts';
-import type { WayContext } from '../../host/ways/ways-in.ts';
+import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
 import { lsmProblem } from '../../sys/bpf/lsm.ts';
-import { guardView, stateText } from './guard-status.ts';
+import { guardView, stateText } from './guard/status.ts';
 
-export function symlinksDoctor({ policy, paths }: WayContext): Promise<DoctorReport> {
+export function symlinksDoctor({ policy, paths }: EntryPathContext): Promise<DoctorReport> {
   const obstacle = lsmProblem(paths);
   const said = (text: string) => Promise.resolve({ label: 'Symlinks', text, remarks: [] });
   if (policy?.symlinks === undefined && obstacle !== undefined)

@@ -9,9 +9,9 @@ const parts: CommandTable = {
     load: () => import('./audit.ts'),
   },
   guard: {
-    usage: '[options] <what>',
+    usage: '',
     summary: "have the kernel refuse web servers links to what the link's owner does not own",
-    load: () => import('./guard.ts'),
+    load: () => import('./guard/guard.ts'),
   },
 };
 
@@ -22,7 +22,7 @@ export const command: CommandModule = {
       examples(
         ['bulkhead symlinks audit', 'links that lead to files of others'],
         ['bulkhead symlinks guard status', 'whether links are refused, and how many were'],
-        ['bulkhead symlinks guard on', 'refuse them'],
+        ['bulkhead symlinks guard enable', 'refuse them'],
       ),
     );
     addCommands(parent, parts);

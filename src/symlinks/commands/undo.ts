@@ -6,4 +6,4 @@ import { inForce } from '../io/guard/guard.ts';
 export const undoGuard = (paths: Paths): readonly UndoStep[] =>
   inForce(paths) === undefined
     ? []
-    : [{ what: 'the symlink guard', command: ['symlinks', 'guard', 'off'] }];
+    : [{ what: 'the symlink guard', command: ['symlinks', 'guard', 'disable'] }];

@@ -9,10 +9,10 @@ const parts: CommandTable = {
       "show every site, its owner, what handles it, and whether that is in its tenant's cgroup",
     load: () => import('./status.ts'),
   },
-  discover: {
+  sync: {
     usage: '[options]',
-    summary: 'note which sites of tenants there are, for those who may set limits of them',
-    load: () => import('./discover.ts'),
+    summary: "record tenants' sites again, so that their limits can be set through the agent",
+    load: () => import('./sync.ts'),
   },
   entries: {
     usage: '',

@@ -17,7 +17,7 @@ export function notesOf(overview: Overview): readonly Note[] {
     ...overview.panels.flatMap(({ name, customers }) => [
       { message: `This is the layout of ${name}`, about: [] },
       ...customers.map((each) => ({
-        message: `Sites of ${each.name} run as several accounts, each of which is held to limits of its own`,
+        message: `Sites of ${each.name} run as several accounts, each of which has limits of its own`,
         about: each.users,
       })),
     ]),

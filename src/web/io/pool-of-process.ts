@@ -3,7 +3,7 @@
  * its children have it among their ancestors. Process titles such as `php-fpm: pool NAME` prove nothing: scripts can
  * change them.
  */
-import type { Origins } from '../../host/ways/ways-in.ts';
+import type { Origins } from '../../host/entry-paths/entry-paths.ts';
 import { readText } from '../../../packages/base/io/read.ts';
 import { statusValue } from '../../sys/processes/process-status.ts';
 import type { Pool } from '../core/fpm/pools.ts';

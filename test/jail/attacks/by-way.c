@@ -2,8 +2,8 @@
  * What a tenant would try with a descriptor of a directory outside that somebody left open for it, with a process of its
  * own uid outside, and with an abstract socket of another. Prints a line each, and does no harm where it works:
  *
- *     held       open a file below it: EACCES
- *     NOT HELD   open a file below it: it worked
+ *     blocked      open a file below it: EACCES
+ *     NOT BLOCKED  open a file below it: it worked
  *
  *     by-way DIRECTORY FILE PID SOCKET
  *
@@ -30,7 +30,7 @@
 
 static void must_fail(const char *what, long answer) {
   int error = errno;
-  printf("%s %s: %s\n", answer >= 0 ? "NOT HELD  " : "held      ", what,
+  printf("%s %s: %s\n", answer >= 0 ? "NOT BLOCKED" : "blocked    ", what,
          answer >= 0 ? "it worked" : strerrorname_np(error));
   fflush(stdout);
 }

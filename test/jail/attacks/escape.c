@@ -1,8 +1,8 @@
 /*
  * What a tenant with a compiler would try inside its jail. Prints a line each, and does no harm where it works:
  *
- *     held       mount a file system: EPERM
- *     NOT HELD   list processes of others: 17
+ *     blocked      mount a file system: EPERM
+ *     NOT BLOCKED  list processes of others: 17
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -29,7 +29,7 @@
 #include <unistd.h>
 
 static void say(const char *what, int worked, const char *detail) {
-  printf("%s %s: %s\n", worked ? "NOT HELD  " : "held      ", what, detail);
+  printf("%s %s: %s\n", worked ? "NOT BLOCKED" : "blocked    ", what, detail);
   fflush(stdout);
 }
 

@@ -71,14 +71,14 @@ describe('Landlock', { skip }, () => {
     });
     for (const fd of descriptors) closeSync(fd);
     assert.equal(status, 0, stderr);
-    const [held = '', left = ''] = stdout.split('--\n');
-    return { held: held.trim().split('\n'), left: left.trim().split('\n') };
+    const [results = '', left = ''] = stdout.split('--\n');
+    return { results: results.trim().split('\n'), left: left.trim().split('\n') };
   }
 
   const entering = (...words: readonly string[]) => stage.enterCommand(mallory, ...words);
   const without = (...words: readonly string[]) =>
     entering(...words).filter((word) => word !== landlockPath);
-  const isOpen = (line: string) => line.startsWith('NOT HELD');
+  const isOpen = (line: string) => line.startsWith('NOT BLOCKED');
 
   before(async () => {
     stage = new JailStage('landlock');
@@ -104,9 +104,9 @@ describe('Landlock', { skip }, () => {
   });
 
   test('what is handed over and processes outside lead nowhere', async () => {
-    const { held, left } = await attack(entering);
-    assert.ok(held.length > 28, held.join('\n'));
-    assert.deepEqual(held.filter(isOpen), []);
+    const { results, left } = await attack(entering);
+    assert.ok(results.length > 28, results.join('\n'));
+    assert.deepEqual(results.filter(isOpen), []);
     // No more is said of it than this.
     assert.deepEqual(
       left.filter((line) => !isOpen(line)),
@@ -115,9 +115,9 @@ describe('Landlock', { skip }, () => {
   });
 
   test('without it they do, so the program can tell', async () => {
-    const { held } = await attack(without);
+    const { results } = await attack(without);
     assert.deepEqual(
-      held.filter((line) => !isOpen(line)),
+      results.filter((line) => !isOpen(line)),
       [],
     );
   });

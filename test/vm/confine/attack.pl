@@ -1,5 +1,5 @@
 #!/usr/bin/perl
-# What somebody who has broken into a daemon would try, on x86-64: prints "NAME through" or "NAME held: why".
+# What somebody who has broken into a daemon would try, on x86-64: prints "NAME through" or "NAME blocked: why".
 # attack.pl REPORT
 use strict; use warnings; use Errno;
 my ($report) = @ARGV;
@@ -10,7 +10,7 @@ sub try {
   my ($what, $do) = @_;
   $! = 0;
   my $got = eval { $do->() };
-  print $out $got ? "$what through\n" : "$what held: $!\n";
+  print $out $got ? "$what through\n" : "$what blocked: $!\n";
 }
 sub in_child {
   my ($do) = @_;

@@ -109,7 +109,7 @@ suite('confined daemons', { skip: guests.skip }, () => {
   });
 
   test('a dry run shows each line with its reason, and changes nothing', patient, async () => {
-    const text = await succeed('bulkhead confine nginx --dry-run');
+    const text = await succeed('bulkhead confine enable nginx --dry-run');
     assert.match(text, /# it loads no kernel modules\nProtectKernelModules=yes\n/);
     assert.match(text, /Exposure by systemd-analyze security: 9\.\d -> 2\.\d/);
     await succeed(`! test -e ${dropIns}/nginx.service.d`);
@@ -119,7 +119,7 @@ suite('confined daemons', { skip: guests.skip }, () => {
     test(`${service} does its work confined, and is confined`, patient, async () => {
       await job(service);
       const before = await succeed(`cd ${dropIns} && find . | sort`);
-      const json = await succeed(`bulkhead confine ${service} --yes --json`);
+      const json = await succeed(`bulkhead confine enable ${service} --yes --json`);
       const { exposure, exposureConfined } = JSON.parse(json) as Record<string, number>;
       assert.ok(exposure !== undefined && exposureConfined !== undefined);
       assert.ok(exposureConfined < exposure && exposureConfined <= 3.5, json);
@@ -138,7 +138,7 @@ suite('confined daemons', { skip: guests.skip }, () => {
       );
       await attack(service, own, through);
       await job(service);
-      await succeed(`bulkhead confine ${service} --undo --yes`);
+      await succeed(`bulkhead confine disable ${service} --yes`);
       assert.equal(await succeed(`cd ${dropIns} && find . | sort`), before);
       await job(service);
     });
@@ -163,13 +163,13 @@ suite('confined daemons', { skip: guests.skip }, () => {
   for (const daemon of first) confined(daemon);
 
   test('PHP of a tenant sends mail, and sees nothing of others', patient, async () => {
-    await succeed('bulkhead confine php8.4-fpm --yes');
+    await succeed('bulkhead confine enable php8.4-fpm --yes');
     await succeed(
       `. ${scripts}/jobs.sh && php mail.php | grep -q accepted && patience has from-php`,
     );
     const text = await succeed(`. ${scripts}/jobs.sh && php attack.php`);
     assert.match(text, /\r\n\r\nend/);
-    await succeed('bulkhead confine php8.4-fpm --undo --yes');
+    await succeed('bulkhead confine disable php8.4-fpm --yes');
   });
 
   test(
@@ -180,15 +180,15 @@ suite('confined daemons', { skip: guests.skip }, () => {
         'mkdir -p /data/logs /data/customers && useradd -u 3103 -m -d /data/customers/carol carol',
       );
       await write('/etc/nginx/conf.d/log.conf', 'access_log /data/logs/all.log;\n');
-      await succeed('systemctl restart nginx && bulkhead confine nginx --yes');
+      await succeed('systemctl restart nginx && bulkhead confine enable nginx --yes');
       await job('nginx');
       await succeed(
         `grep -q '^ReadWritePaths=-/data/logs$' ${ours('nginx')} && test -s /data/logs/all.log`,
       );
-      await succeed('bulkhead confine nginx --undo --yes');
-      const fpm = await succeed('bulkhead confine php8.4-fpm --dry-run');
+      await succeed('bulkhead confine disable nginx --yes');
+      const fpm = await succeed('bulkhead confine enable php8.4-fpm --dry-run');
       assert.match(fpm, /ReadWritePaths=-\/data\/customers -\/home/);
-      const database = await succeed('bulkhead confine mariadb --dry-run');
+      const database = await succeed('bulkhead confine enable mariadb --dry-run');
       assert.match(database, /InaccessiblePaths=-\/data\/customers\n/);
       await succeed('rm /etc/nginx/conf.d/log.conf && userdel -r carol && systemctl restart nginx');
     },
@@ -198,7 +198,7 @@ suite('confined daemons', { skip: guests.skip }, () => {
     const local = `${dropIns}/nginx.service.d/60-local.conf`;
     await write(local, '[Service]\nExecStartPre=/usr/bin/touch /opt/started\n');
     await succeed('systemctl daemon-reload && systemctl restart nginx && rm /opt/started');
-    const { status, stderr } = await run('bulkhead confine nginx --yes');
+    const { status, stderr } = await run('bulkhead confine enable nginx --yes');
     assert.equal(status, 1);
     assert.match(stderr, /it was taken back, and the service runs as before/);
     await succeed(`! test -e ${ours('nginx')} && test -e /opt/started`);
@@ -208,7 +208,7 @@ suite('confined daemons', { skip: guests.skip }, () => {
 
   test('a configuration that the daemon does not accept is found before', patient, async () => {
     await write('/etc/nginx/conf.d/broken.conf', 'no_such_directive;\n');
-    const { status, stderr } = await run('bulkhead confine nginx --yes');
+    const { status, stderr } = await run('bulkhead confine enable nginx --yes');
     assert.equal(status, 1);
     assert.match(
       stderr,
@@ -220,33 +220,35 @@ suite('confined daemons', { skip: guests.skip }, () => {
 
   test('files of others and edited ones are not replaced', patient, async () => {
     await write(ours('nginx'), '[Service]\nNice=5\n');
-    const foreign = await run('bulkhead confine nginx --yes --force');
+    const foreign = await run('bulkhead confine enable nginx --yes --force');
     assert.equal(foreign.status, 1);
     assert.match(foreign.stderr, /it was not written by Bulkhead/);
-    await succeed(`rm ${ours('nginx')} && systemctl daemon-reload && bulkhead confine nginx --yes`);
+    await succeed(
+      `rm ${ours('nginx')} && systemctl daemon-reload && bulkhead confine enable nginx --yes`,
+    );
     await succeed(`sed -i s/=strict/=full/ ${ours('nginx')}`);
-    for (const more of ['', '--undo']) {
-      const edited = await run(`bulkhead confine nginx --yes ${more}`);
+    for (const verb of ['enable', 'disable']) {
+      const edited = await run(`bulkhead confine ${verb} nginx --yes`);
       assert.equal(edited.status, 1);
       assert.match(edited.stderr, /it was edited since Bulkhead wrote it/);
     }
     assert.equal((await run('bulkhead confine status')).status, 3);
-    await succeed(`grep -q =full ${ours('nginx')} && bulkhead confine nginx --yes --force`);
+    await succeed(`grep -q =full ${ours('nginx')} && bulkhead confine enable nginx --yes --force`);
     assert.equal((await run('bulkhead confine status')).status, 0);
-    await succeed(`grep -q =strict ${ours('nginx')} && bulkhead confine nginx --undo --yes`);
+    await succeed(`grep -q =strict ${ours('nginx')} && bulkhead confine disable nginx --yes`);
   });
 
   test('killed at any moment, the file is whole or not there', patient, async () => {
     for (const seconds of [1, 2, 3, 5, 8, 12, 17]) {
-      for (const what of ['', '--undo']) {
-        await run(`timeout -s KILL ${seconds} bulkhead confine nginx --yes ${what}`);
+      for (const verb of ['enable', 'disable']) {
+        await run(`timeout -s KILL ${seconds} bulkhead confine ${verb} nginx --yes`);
         await succeed(`! test -e ${ours('nginx')} || tail -1 ${ours('nginx')} | grep -q =EPERM`);
         await job('nginx');
       }
     }
-    await succeed('bulkhead confine nginx --yes && bulkhead confine status');
+    await succeed('bulkhead confine enable nginx --yes && bulkhead confine status');
     await job('nginx');
-    await succeed('bulkhead confine nginx --undo --yes');
+    await succeed('bulkhead confine disable nginx --yes');
     assert.equal(await succeed(`find ${dropIns} -name '*nginx.service.d*' -o -name '.50*'`), '');
   });
 
@@ -259,12 +261,12 @@ suite('confined daemons', { skip: guests.skip }, () => {
 
     test('PHP inside of Apache writes its files, and sends mail', patient, async () => {
       await succeed(
-        'a2dismod -qf mpm_event && a2enmod -q mpm_prefork php8.4 && chmod 777 /home/alice/www && systemctl restart apache2 && bulkhead confine apache2 --yes',
+        'a2dismod -qf mpm_event && a2enmod -q mpm_prefork php8.4 && chmod 777 /home/alice/www && systemctl restart apache2 && bulkhead confine enable apache2 --yes',
       );
       await succeed(
         `. ${scripts}/jobs.sh && rm -f /home/alice/www/written /var/mail/alice && page 8080 t.php | grep -q 42b && page 8080 mail.php | grep -q accepted && patience has from-php`,
       );
-      await succeed('bulkhead confine apache2 --undo --yes');
+      await succeed('bulkhead confine disable apache2 --yes');
     });
   });
 

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { suite, test } from 'node:test';
-import type { WayReport } from '../../../src/host/ways/ways-in.ts';
+import type { EntryPathReport } from '../../../src/host/entry-paths/entry-paths.ts';
 import type { Guest } from '../../../testing/vm/guest.ts';
 import { guestOfSuite, prepareGuests } from '../../../testing/vm/suite.ts';
 import { longPatienceMilliseconds } from '../../../testing/patience.ts';
@@ -195,13 +195,15 @@ suite('CGI and applications as a tenant', { skip: guests.skip, timeout }, () => 
     assert.equal((await get(8001, '/cgi/where')).body, where('ann'));
   });
 
-  test('doctor tells how each way in is held, and status from where a process outside came', async () => {
+  test('doctor tells how each entry path is enforced, and status from where a process outside came', async () => {
     await get(8001, '/cgi/where');
     await get(8002, '/app/');
     const doctor = await host.guest.succeed('bulkhead doctor --json');
-    const { waysIn } = JSON.parse(doctor) as { waysIn: readonly WayReport[] };
-    const held = Object.fromEntries(waysIn.map((each) => [each.way, each.held ?? each.reason]));
-    assert.deepEqual(held, {
+    const { entryPaths } = JSON.parse(doctor) as { entryPaths: readonly EntryPathReport[] };
+    const enforced = Object.fromEntries(
+      entryPaths.map((each) => [each.entryPath, each.enforced ?? each.reason]),
+    );
+    assert.deepEqual(enforced, {
       ssh: 'not covered',
       su: 'not covered',
       cron: 'not covered',
@@ -216,13 +218,13 @@ suite('CGI and applications as a tenant', { skip: guests.skip, timeout }, () => 
     await host.guest.succeed('su ben -c "setsid sleep 602 >/dev/null 2>&1 </dev/null &"');
     await until('pgrep -fx "sleep 601" && pgrep -fx "sleep 602"');
     const status = await host.guest.succeed('bulkhead status');
-    assert.match(status, /^Ways in: not covered: ssh, su, cron, at;/m);
-    for (const [words, way] of [
+    assert.match(status, /^Entry paths: not covered: ssh, su, cron, at;/m);
+    for (const [words, entryPath] of [
       ['sleep 601', 'at'],
       ['sleep 602', 'su'],
     ]) {
       const pid = (await host.guest.succeed(`pgrep -fx "${words}"`)).trim();
-      assert.match(status, new RegExp(`process ${pid} of uid \\d+, from ${way}:`));
+      assert.match(status, new RegExp(`process ${pid} of uid \\d+, from ${entryPath}:`));
     }
   });
 

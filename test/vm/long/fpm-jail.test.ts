@@ -146,7 +146,7 @@ suite('PHP-FPM in the jails of tenants', { skip: guests.skip }, () => {
         readFileSync(`${projectDirectory}/packaging/${name}`, 'utf8'),
       );
     await succeed(
-      'systemctl daemon-reload && systemctl start bulkhead-broker.socket && bulkhead jail refresh',
+      'systemctl daemon-reload && systemctl start bulkhead-broker.socket && bulkhead jail sync',
     );
     const alice = (command: string) => `bulkhead exec alice -- /bin/sh -c '${command}'`;
     // She reads and removes what root has written for her, and writes none while cron would run it outside.

@@ -128,7 +128,7 @@ systemctl daemon-reload && systemctl start bulkhead-broker.socket && bulkhead ap
       test('it is known, and mail of a tenant arrives', patient, async () => {
         for (const each of [name, ...also]) await succeed(installCopied(each));
         if (unit !== undefined) await succeed(`systemctl restart ${unit}`);
-        await succeed('bulkhead jail refresh');
+        await succeed('bulkhead jail sync');
         assert.match(
           await succeed('/opt/bulkhead/libexec/bulkhead-broker bulkhead --mail'),
           new RegExp(`^${kind} `),

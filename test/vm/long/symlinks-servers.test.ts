@@ -250,7 +250,7 @@ suite('the symlink guard behind servers', { skip: guests.skip, timeout }, () => 
   const guard = (words: string) => succeed(`bulkhead symlinks guard ${words}`);
   const guardOn = async (by: string) => {
     await write('/etc/bulkhead/policy.xml', policy(by));
-    assert.match(await guard('on'), /guard is on: it was tried, and it refuses/);
+    assert.match(await guard('enable'), /guard is on: it was tried, and it refuses/);
   };
 
   for (const server of servers)

@@ -96,7 +96,7 @@ for (const shell of shells) {
   );
 
   /** An instance in which nothing is ever enabled. */
-  const instance = 'bulkhead-fpm-split-test';
+  const instance = 'bulkhead-fpm-sync-test';
   const state = `/etc/${instance}/fpm/8.4`;
   const canWrite = process.getuid?.() === 0;
 
@@ -178,7 +178,7 @@ for (const shell of shells) {
       symlinkSync(join(pools, 'gone.conf'), `${state}/pools/1/000002-gone.conf`);
       writeFileSync(`${state}/left-out`, `include ${pools}/*.conf\nfile ${pools}/served.conf\n`);
       const [first = '', ...rest] = words(shell);
-      const script = packageFile('libexec/bulkhead-fpm-split');
+      const script = packageFile('libexec/bulkhead-fpm-sync');
       // No policy of this instance exists, so the program itself fails.
       const split = (when: string) =>
         spawnSync(first, [...rest, script, instance, '8.4', when, '/nonexistent/policy.xml'], {

@@ -414,7 +414,7 @@ test('units are for one tenant, and their names say whose they are', () => {
   }
   assert.deepEqual(
     distributionDropIn(setting, undefined)
-      .match(/^Exec\w+=.*split.*$/gm)
+      .match(/^Exec\w+=.*fpm-sync.*$/gm)
       ?.map((line) => line.replace(/\/x\/\S+ bulkhead 8\.4/, '')),
     ['ExecStartPre=-+ start', 'ExecReload=-+ reload', 'ExecReload=+ reloaded'],
   );

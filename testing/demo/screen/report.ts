@@ -12,7 +12,7 @@ const titleWidth = 10;
 /** The factor by which a median may be longer on any busy machine. */
 const undisturbedRatio = 1.5;
 
-export const isHeld = ({ verdicts, failures }: Report) =>
+export const isEnforced = ({ verdicts, failures }: Report) =>
   !verdicts.some(isFailure) && failures.length === 0;
 
 export function printReport(report: Report, screen: Screen): void {
@@ -39,10 +39,10 @@ function verdictLine(
 ): string {
   const { green, red, yellow } = screen.colors;
   const paint = {
-    held: green,
+    enforced: green,
     fine: green,
     slower: yellow,
-    'not held': red,
+    'not enforced': red,
     'not proved': yellow,
     'not supported here': yellow,
   }[word];
@@ -94,15 +94,24 @@ function printAbsent(verdicts: readonly Verdict[], screen: Screen): void {
 
 function summary(verdicts: readonly Verdict[], { colors }: Screen): string {
   const number = (outcome: Outcome) => verdicts.filter((each) => each.outcome === outcome).length;
-  const [held, failed, absent] = [number('held'), number('not held'), number('not supported here')];
+  const [enforced, failed, absent] = [
+    number('enforced'),
+    number('not enforced'),
+    number('not supported here'),
+  ];
   const unproved = number('not proved');
   const idle = unproved === 0 ? '' : `, ${unproved} not proved`;
   const rest = `${idle}${absent === 0 ? '' : `; ${absent} cannot be shown here`}`;
-  if (failed > 0) return colors.red(`${count(failed, 'limit')} not held, ${held} held${rest}`);
+  if (failed > 0)
+    return colors.red(`${count(failed, 'limit')} not enforced, ${enforced} enforced${rest}`);
   if (unproved > 0)
-    return colors.yellow(`${count(held, 'limit')} held${rest}: run it again when less runs here`);
-  if (held === 0) return colors.yellow('No limit can be shown here');
-  return colors.green(`The kernel held ${held === 1 ? '1 limit' : `all ${held} limits`}${rest}`);
+    return colors.yellow(
+      `${count(enforced, 'limit')} enforced${rest}: run it again when less runs here`,
+    );
+  if (enforced === 0) return colors.yellow('No limit can be shown here');
+  return colors.green(
+    `The kernel enforced ${enforced === 1 ? '1 limit' : `all ${enforced} limits`}${rest}`,
+  );
 }
 
 /** Returns the output of `--json`. `removed`: nothing was left behind. */
@@ -114,6 +123,6 @@ export function reportJson(report: Report, removed: boolean, seconds: number): s
       : { limit: reading.limit, measured: reading.measured, hits: reading.hits }),
     support,
   }));
-  const held = isHeld(report);
-  return JSON.stringify({ held, ...report, verdicts, removed, seconds }, undefined, 2);
+  const enforced = isEnforced(report);
+  return JSON.stringify({ enforced, ...report, verdicts, removed, seconds }, undefined, 2);
 }

@@ -56,7 +56,7 @@ export function grubText(names: readonly string[], foreign: readonly string[]): 
       : ['GRUB_CMDLINE_LINUX', 'GRUB_CMDLINE_LINUX_DEFAULT'];
   const parameter = parameterOf([...foreign, ...names]);
   return [
-    '# Written by "bulkhead modules deny --boot", and removed by --undo',
+    '# Written by "bulkhead modules deny --boot"; "bulkhead modules allow" removes it',
     ...variables.map((each) => `${each}="$${each} ${parameter}"`),
     '',
   ].join('\n');

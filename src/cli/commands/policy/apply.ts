@@ -117,8 +117,8 @@ function report(
   const tenants = count(policy.tenants.length, 'tenant');
   print(
     changed === 0
-      ? `Nothing to change: ${tenants} held as the policy requires`
-      : `Applied ${changes}${failed}: ${tenants} held; the driver is ${driver.capabilities.driver}`,
+      ? `Nothing to change: the limits of ${tenants} are enforced as the policy requires`
+      : `Applied ${changes}${failed}: the limits of ${tenants} are enforced; the driver is ${driver.capabilities.driver}`,
   );
 }
 

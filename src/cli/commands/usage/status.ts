@@ -24,7 +24,12 @@ import {
 } from '../../shared/command.ts';
 import { namesPolicy, policyOption } from '../../shared/policy-option.ts';
 import { count, pathsFor, print, printJson, sayItWaits, withPolicy } from '../../shared/session.ts';
-import { surveyWays, waysLine, withOrigins, type CameOutside } from '../../shared/ways-in.ts';
+import {
+  surveyEntryPaths,
+  entryPathsLine,
+  withOrigins,
+  type CameOutside,
+} from '../../shared/entry-paths.ts';
 import { table, terminalOf } from '../../shared/terminal.ts';
 import { shortBytes } from '../../../../packages/base/bytes.ts';
 import { printable } from '../../../../packages/base/printable.ts';
@@ -60,14 +65,18 @@ async function status(options: StatusOptions, command: Command): Promise<ExitCod
         : findOutside(placementTargets(policy, paths, driver.tree));
     const outside = await withOrigins(capabilities, found);
     const { driver: name } = driver.capabilities;
-    const waysIn = await surveyWays(capabilities, { paths, policy, driver: name }, 'quick');
+    const entryPaths = await surveyEntryPaths(
+      capabilities,
+      { paths, policy, driver: name },
+      'quick',
+    );
     if (options.json === true) {
       const known = agent.ok ? { agent: agent.value } : {};
-      printJson({ driver: name, tenants, resellers, outside, unknown, waysIn, ...known });
+      printJson({ driver: name, tenants, resellers, outside, unknown, entryPaths, ...known });
     } else {
       printSummary(tenants, driver);
       printStopped(tenants);
-      print(waysLine(waysIn));
+      print(entryPathsLine(entryPaths));
       printAgent(agent, { outside, unknown });
       formatUse(
         [...tenants.flatMap(withSites), ...resellers.map(asReseller)],
@@ -94,7 +103,7 @@ async function showAgentAlone(
     return;
   }
   print(
-    `${count(agent.tenants, 'tenant')} held according to the previous policy; the driver is ${driver}`,
+    `The limits of ${count(agent.tenants, 'tenant')} are enforced according to the previous policy; the driver is ${driver}`,
   );
   printAgent(ok(agent), { outside, unknown });
 }
@@ -119,8 +128,10 @@ function printAgent(
   if (more > 0) print(`  … and ${more} more; --json lists them`);
 }
 
-function outsideLine({ pid, uid, reason, way, origin }: CameOutside): string {
-  const from = [way ?? 'where is unknown', ...(origin === undefined ? [] : [origin])].join(', ');
+function outsideLine({ pid, uid, reason, entryPath, origin }: CameOutside): string {
+  const from = [entryPath ?? 'where is unknown', ...(origin === undefined ? [] : [origin])].join(
+    ', ',
+  );
   return `process ${pid} of uid ${uid}, from ${printable(from)}: ${printable(reason)}`;
 }
 
@@ -214,11 +225,11 @@ const infinite = (text: string) => (text === unlimited ? '∞' : text);
 
 function printSummary(tenants: readonly Status[], driver: Driver): void {
   const { colors } = terminalOf(process.stdout);
-  const held = tenants.filter((each) => each.inForce).length;
+  const enforced = tenants.filter((each) => each.inForce).length;
   print(
-    `${held} of ${count(tenants.length, 'tenant')} held; the driver is ${driver.capabilities.driver}`,
+    `Limits are enforced for ${enforced} of ${count(tenants.length, 'tenant')}; the driver is ${driver.capabilities.driver}`,
   );
-  if (held === tenants.length) return;
+  if (enforced === tenants.length) return;
   print(colors.yellow('The others have no cgroup yet; "bulkhead apply" creates it'));
 }
 

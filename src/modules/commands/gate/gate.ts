@@ -3,35 +3,25 @@ import { examples, type CommandModule } from '../../../cli/shared/command.ts';
 import { addCommands, type CommandTable } from '../../../cli/shared/command-table.ts';
 
 const parts: CommandTable = {
-  on: {
+  enable: {
     usage: '[options]',
-    summary: 'refuse every module that is not on the list of its kernel',
-    load: () => import('./on.ts'),
+    summary: 'refuse every module that is not on the list of its kernel; --watch only reports it',
+    load: () => import('./enable.ts'),
   },
-  watch: {
-    usage: '[options]',
-    summary: 'let every module load, and report those that are not on the list',
-    load: () => import('./watch.ts'),
-  },
-  off: {
+  disable: {
     usage: '[options]',
     summary: 'let every module load',
-    load: () => import('./off.ts'),
+    load: () => import('./disable.ts'),
   },
   status: {
     usage: '[options]',
     summary: 'show whether the gate is on, what is on the list, and what it does not stop',
     load: () => import('./status.ts'),
   },
-  update: {
+  sync: {
     usage: '[options] [release...]',
-    summary: 'make the lists again, from a scan and the policy',
-    load: () => import('./update.ts'),
-  },
-  restore: {
-    usage: '',
-    summary: 'load the list again at boot, as it was before',
-    load: () => import('./restore.ts'),
+    summary: 'judge the modules again, and load the list; --saved loads the list of before',
+    load: () => import('./sync.ts'),
   },
   why: {
     usage: '[options] <module>',
@@ -50,8 +40,8 @@ export const command: CommandModule = {
     parent.addHelpText(
       'after',
       examples(
-        ['bulkhead modules gate watch', 'first see what it would refuse'],
-        ['bulkhead modules gate on', 'then refuse it, after each boot too'],
+        ['bulkhead modules gate enable --watch', 'first see what it would refuse'],
+        ['bulkhead modules gate enable', 'then refuse it, after each boot too'],
         ['bulkhead modules gate why zfs', ''],
       ),
     );

@@ -73,9 +73,9 @@ function statusText(now: Status): string {
   const { mode, atBoot, obstacle, release, listed, refused, loadedUnlisted: unlisted } = now;
   return [
     `Gate: ${mode}${atBoot === mode ? '' : `, after the next boot: ${atBoot}`}`,
-    ...(obstacle === null ? [] : [`It cannot be on here: ${obstacle}`]),
+    ...(obstacle === null ? [] : [`It cannot be enabled here: ${obstacle}`]),
     listed === null
-      ? `There is no list for Linux ${release}: "bulkhead modules gate update" makes it`
+      ? `There is no list for Linux ${release}: "bulkhead modules gate sync" makes it`
       : `Linux ${release}: ${count(listed, 'module')} may load, ${refused} may not`,
     ...(now.otherKernels.length === 0
       ? []
@@ -90,7 +90,7 @@ function statusText(now: Status): string {
           'Compressed modules come from memory here, where no list applies: only signatures can be required',
         ]
       : []),
-    'Root can turn the gate off, load another kernel, or write to memory where nothing prevents that; modules of the initramfs and those loaded before the gate are not asked about',
+    'Root can disable the gate, load another kernel, or write to memory where nothing prevents that; modules of the initramfs and those loaded before the gate are not asked about',
   ].join('\n');
 }
 

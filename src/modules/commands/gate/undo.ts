@@ -7,4 +7,4 @@ import { gateMode } from '../../io/gate/kernel-gate.ts';
 export const undoGate = (paths: Paths): readonly UndoStep[] =>
   gateMode(paths) === 'off' && !(paths.instance === 'bulkhead' && hasBootFiles(paths))
     ? []
-    : [{ what: 'the gate for kernel modules', command: ['modules', 'gate', 'off'] }];
+    : [{ what: 'the gate for kernel modules', command: ['modules', 'gate', 'disable'] }];

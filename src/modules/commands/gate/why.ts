@@ -43,7 +43,7 @@ async function why(name: string, options: Options, command: Command): Promise<Ex
   if (!list.ok || list.value === undefined) {
     printError(
       list.ok
-        ? `There is no list for Linux ${release}; make it with "bulkhead modules gate update ${release}"`
+        ? `There is no list for Linux ${release}; make it with "bulkhead modules gate sync ${release}"`
         : list.error,
     );
     return exitCodes.failed;
@@ -53,7 +53,7 @@ async function why(name: string, options: Options, command: Command): Promise<Ex
   );
   if (named.length === 0) {
     printError(
-      `The list of Linux ${release} has no module "${printable(name)}", so the gate refuses it; "bulkhead modules gate update" looks for it again`,
+      `The list of Linux ${release} has no module "${printable(name)}", so the gate refuses it; "bulkhead modules gate sync" looks for it again`,
     );
     return exitCodes.found;
   }
@@ -75,7 +75,7 @@ async function judged(module: GateModule): Promise<Found> {
     return { ...module, mayLoad: false, reason: `its file cannot be read: ${digest.error.reason}` };
   if (digest.value !== module.sha256) {
     const reason =
-      'its file has changed since the list was made; "bulkhead modules gate update" judges it again';
+      'its file has changed since the list was made; "bulkhead modules gate sync" judges it again';
     return { ...module, mayLoad: false, reason };
   }
   return {

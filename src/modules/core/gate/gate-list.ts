@@ -94,7 +94,7 @@ export function parseGateList(text: string, file: string): Result<GateList, Prob
       action: 'read the list of modules',
       object: file,
       reason,
-      hint: 'make it again with "bulkhead modules gate update"',
+      hint: 'make it again with "bulkhead modules gate sync"',
     });
   const [head = '', ...lines] = text.split('\n');
   try {

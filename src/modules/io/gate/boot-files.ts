@@ -31,10 +31,10 @@ const hookPath = ({ etc }: Paths) => `${etc}/kernel/postinst.d/zz-bulkhead-modul
 const mark = '# Written by "bulkhead modules gate"';
 
 const hookText = (program: string) => `#!/bin/sh
-${mark}; "bulkhead modules gate off" removes it.
+${mark}; "bulkhead modules gate disable" removes it.
 # A kernel has been installed, and DKMS has built its modules: judge them before they are needed.
 if [ -x ${program} ]; then
-  ${program} modules gate update "$1" || echo "bulkhead: modules of Linux $1 were not judged; the gate cannot be on for it" >&2
+  ${program} modules gate sync "$1" || echo "bulkhead: modules of Linux $1 were not judged; the gate cannot be on for it" >&2
 fi
 exit 0
 `;

@@ -52,7 +52,7 @@ export function stateAlarm(wanted: GateMode, now: GateMode): Alarm | undefined {
   return {
     about: 'modules gate',
     title: `the gate for kernel modules is "${now}", not "${wanted}"`,
-    text: `The gate for kernel modules was switched to "${wanted}" and is "${now}" now: somebody has removed its programs, or it could not be restored at the last boot. Every module ${now === 'off' ? 'loads' : 'loads, and is only reported'}. See bulkhead modules gate status; bulkhead modules gate restore switches it on again.`,
+    text: `The gate for kernel modules was set to "${wanted}" and is "${now}" now: somebody has removed its programs, or it could not be restored at the last boot. Every module ${now === 'off' ? 'loads' : 'loads, and is only reported'}. See bulkhead modules gate status; bulkhead modules gate sync --saved enables it again.`,
   };
 }
 

@@ -106,10 +106,10 @@ const entryOf = (sha256: string, value: Uint8Array): MapEntry => ({
 /** Returns the path of the lock for whatever reads the mode to act on it, or changes it. */
 export const gateLock = ({ runtime }: Paths): string => `${runtime}/modules-gate.lock`;
 
-/** Loads the list again if the gate is on or watches. */
-export function refreshGate(paths: Paths, lists: GateLists): Result<void, Problem> {
+/** Loads the list again, in the mode that was chosen last. */
+export function syncGate(paths: Paths, lists: GateLists): Result<void, Problem> {
   return underLock(gateLock(paths), () => {
-    const mode = gateMode(paths);
+    const mode = lists.mode();
     if (mode === 'off') return ok(undefined);
     const list = runningList(lists);
     return list.ok ? switchGate(paths, mode, list.value) : list;
@@ -125,7 +125,7 @@ export function runningList(lists: GateLists): Result<GateList, Problem> {
     action: 'find the list of modules of',
     object: `Linux ${release}`,
     reason: 'none was made',
-    hint: `run: bulkhead modules gate update ${release}`,
+    hint: `run: bulkhead modules gate sync ${release}`,
   });
 }
 

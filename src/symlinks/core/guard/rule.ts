@@ -66,14 +66,14 @@ export function ruleOf(
   owners: readonly MapDump[],
   selfTestGroup: number,
 ): GuardRule {
-  const held = subjects.filter(
+  const restricted = subjects.filter(
     ({ key }) => wordOf(key, 0) !== kinds.group || wordOf(key, 1) !== selfTestGroup,
   );
   const withTrust = (trust: number) =>
     owners.filter(({ value }) => (wordOf(value, 0) & trust) !== 0).map(({ key }) => wordOf(key, 0));
   return {
-    mode: held.some(({ value }) => wordOf(value, 0) === modes.watch) ? 'watch' : 'on',
-    subjects: held.map(({ key }) => ({
+    mode: restricted.some(({ value }) => wordOf(value, 0) === modes.watch) ? 'watch' : 'on',
+    subjects: restricted.map(({ key }) => ({
       kind: wordOf(key, 0) === kinds.group ? 'group' : 'user',
       id: wordOf(key, 1),
     })),

@@ -1,6 +1,6 @@
 /**
- * The administrator's choice of `guard on`, `watch` or `off`, in /var/lib/bulkhead/symlinks-guard.json. Without a
- * choice the guard is on if the policy has it.
+ * The administrator's choice by `guard enable`, `enable --watch` or `disable`, in
+ * /var/lib/bulkhead/symlinks-guard.json. Without a choice the guard is on if the policy has it.
  */
 import { mkdirSync } from 'node:fs';
 import { failed, type Problem } from '../../../../packages/base/problem.ts';

@@ -33,7 +33,7 @@ export function releaseObstacle(paths: Paths): Problem | undefined {
   return {
     action: 'remove the limits',
     reason: 'the symlink guard is on',
-    hint: 'run bulkhead symlinks guard off first',
+    hint: 'run bulkhead symlinks guard disable first',
   };
 }
 

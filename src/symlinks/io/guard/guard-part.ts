@@ -39,8 +39,8 @@ export const guardPart = (paths: Paths, log: Log): AgentPart =>
     log,
     restoreElsewhere({
       unit: 'bulkhead-symlinks.service',
-      command: ['symlinks', 'guard', 'restore'],
-      action: 'bring the symlink guard in line with the policy',
+      command: ['symlinks', 'guard', 'sync'],
+      action: 'reconcile the symlink guard with the policy',
     }),
   );
 

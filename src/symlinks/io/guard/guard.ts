@@ -15,7 +15,7 @@ import {
 } from '../../core/guard/rule.ts';
 import { selfTestGroup, selfTestProblem } from './self-test.ts';
 
-const action = 'turn the symlink guard on';
+const action = 'enable the symlink guard';
 
 export const symlinkGuard = (paths: Paths): BpfGuard<GuardRule> =>
   new BpfGuard<GuardRule>(

@@ -64,7 +64,7 @@ const serverJson = ({ entries, outcome, now = entries }: Done) => ({
   server: entries.server,
   outcome: outcome ?? 'dry run',
   changes: entries.changes.map(({ path, before, after }) => ({ path, before, after })),
-  held: now.held,
+  enforced: now.enforced,
   notes: now.notes,
 });
 
@@ -73,7 +73,7 @@ function serverText({ entries, outcome, now = entries }: Done): string {
     for (const { path, before = '', after = '' } of entries.changes) printDiff(path, before, after);
   }
   const lines = noteLines(now.notes, terminalOf(process.stdout).columns);
-  return [outcomeText(entries, now.held, outcome), ...lines].join('\n');
+  return [outcomeText(entries, now.enforced, outcome), ...lines].join('\n');
 }
 
 const outcomes: Readonly<Record<Outcome, string>> = {
@@ -84,12 +84,12 @@ const outcomes: Readonly<Record<Outcome, string>> = {
 
 function outcomeText(
   { server, changes }: ServerEntries,
-  held: ServerEntries['held'],
+  enforced: ServerEntries['enforced'],
   outcome?: Outcome,
 ): string {
   if (outcome === undefined) return `${server}: ${count(changes.length, 'file')} would change`;
   const writes = changes.length === 0 || changes.some(({ after }) => after !== undefined);
-  const tenants = count(new Set(held.map(({ uid }) => uid)).size, 'tenant');
-  const sites = `${count(held.length, 'site')} of ${tenants} ${held.length === 1 ? 'is' : 'are'} held`;
-  return `${server}: ${writes ? sites : 'entries are not held any more'}; ${outcomes[outcome]}`;
+  const tenants = count(new Set(enforced.map(({ uid }) => uid)).size, 'tenant');
+  const sites = `entries are enforced for ${count(enforced.length, 'site')} of ${tenants}`;
+  return `${server}: ${writes ? sites : 'entries are no longer enforced'}; ${outcomes[outcome]}`;
 }

@@ -5,7 +5,7 @@ import { addCommands, type CommandTable } from '../../../cli/shared/command-tabl
 const parts: CommandTable = {
   enable: {
     usage: '[options]',
-    summary: 'have the web servers hold each tenant to its entries, from now on',
+    summary: "have the web servers enforce each tenant's entries, from now on",
     load: () => import('./enable.ts'),
   },
   disable: {
@@ -13,15 +13,16 @@ const parts: CommandTable = {
     summary: 'remove from the web servers what enable has written',
     load: () => import('./disable.ts'),
   },
-  refresh: {
+  sync: {
     usage: '[options]',
     summary:
-      'write it again where it is enabled and the policy or the sites have changed; the agent does so by itself',
-    load: () => import('./refresh.ts'),
+      'write it again where it is enabled and the policy or the sites have changed; the agent does so automatically',
+    load: () => import('./sync.ts'),
   },
   status: {
     usage: '[options]',
-    summary: 'show which sites are held; exits with 3 if one is not, or if a file differs',
+    summary:
+      'show whether entries are enforced at each site; exits with 3 if not, or if a file differs',
     load: () => import('./status.ts'),
   },
 };
@@ -32,7 +33,7 @@ export const command: CommandModule = {
       'after',
       examples(
         ['bulkhead web entries enable --dry-run', 'what would be written'],
-        ['bulkhead web entries status', 'every site with a limit, and whether it is held'],
+        ['bulkhead web entries status', 'every site with a limit, and whether it is enforced'],
       ),
     );
     addCommands(parent, parts);

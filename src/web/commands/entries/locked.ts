@@ -1,4 +1,4 @@
-/** Runs one entries command at a time: a refresh that waited must not restore what has been disabled meanwhile. */
+/** Runs one entries command at a time: a sync that waited must not restore what has been disabled meanwhile. */
 import type { Command } from 'commander';
 import { ok } from '../../../../packages/base/result.ts';
 import { exitCodes, type ExitCode } from '../../../cli/shared/command.ts';

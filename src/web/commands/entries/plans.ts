@@ -2,7 +2,7 @@
 import type { Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import { readHostFacts } from '../../../host/accounts/accounts.ts';
-import { apacheOwners } from '../../core/entries/apache-holding.ts';
+import { apacheOwners } from '../../core/entries/apache-enforcement.ts';
 import { limitsText } from '../../core/entries/limits.ts';
 import { planApache, planApacheRemoval } from '../../io/entries/apache.ts';
 import { asServerEntries, planNginx, planNginxRemoval } from '../../io/entries/nginx.ts';

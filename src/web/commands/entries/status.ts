@@ -12,7 +12,7 @@ import {
 } from '../../../cli/shared/command.ts';
 import { print, printJson } from '../../../cli/shared/session.ts';
 import { table, terminalOf } from '../../../cli/shared/terminal.ts';
-import { entryName, isHeld, type SiteEntries } from '../../core/entries/holding.ts';
+import { entryName, isEnforced, type SiteEntries } from '../../core/entries/enforcement.ts';
 import { boundsText } from '../../core/entries/limits.ts';
 import type { Note } from '../../core/notes.ts';
 import type { ServerEntries } from '../../io/entries/server-entries.ts';
@@ -35,7 +35,7 @@ async function status(options: EntriesOptions, command: Command): Promise<ExitCo
 const isAsWanted = ({ enabled, changes, sites }: ServerEntries) =>
   enabled &&
   changes.length === 0 &&
-  sites.every(({ state }) => state !== 'not held' && state !== 'partly held');
+  sites.every(({ state }) => state !== 'not enforced' && state !== 'partly enforced');
 
 function stateNotes({ server, enabled, changes }: ServerEntries): readonly Note[] {
   if (!enabled) {
@@ -43,20 +43,20 @@ function stateNotes({ server, enabled, changes }: ServerEntries): readonly Note[
     return [{ message, about: [] }];
   }
   if (changes.length === 0) return [];
-  const message = `Files of ${server} differ from the policy and the sites; run: bulkhead web entries refresh`;
+  const message = `Files of ${server} differ from the policy and the sites; run: bulkhead web entries sync`;
   return [{ message, about: changes.map(({ path }) => path) }];
 }
 
 /** Returns the state of a site as it is in force: files that are not written yet do not count. */
 function stateOf({ state, site }: SiteEntries, { enabled, changes }: ServerEntries): string {
-  if (!isHeld({ state })) return state;
+  if (!isEnforced({ state })) return state;
   const waits = site.server === 'apache' && site.entriesOf === undefined;
   if (!enabled || waits) return 'not enabled';
   return changes.length === 0 ? state : 'out of date';
 }
 
 const hasPage = ({ state, site }: SiteEntries) =>
-  site.vhost?.page === true || (site.server === 'apache' && isHeld({ state }));
+  site.vhost?.page === true || (site.server === 'apache' && isEnforced({ state }));
 
 const serverJson = (server: ServerEntries) => ({
   server: server.server,

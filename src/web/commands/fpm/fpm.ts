@@ -21,10 +21,10 @@ const parts: CommandTable = {
     summary: 'show which pools are served in the cgroup of their tenant, and why others are not',
     load: () => import('./status.ts'),
   },
-  split: {
+  sync: {
     usage: '[options] <version>',
     summary: "divide the pools anew; the distribution's service does it when it is reloaded",
-    load: () => import('./split.ts'),
+    load: () => import('./sync.ts'),
   },
 };
 

@@ -26,7 +26,7 @@ import { ownFormat, ownPrefix } from '../nginx/own-words.ts';
 import type { NginxHttp } from '../nginx/http-level.ts';
 import type { Counting } from '../nginx/counting.ts';
 import type { Verdict } from '../nginx/location.ts';
-import { hashBytesBesides, type HeldSite } from './holding.ts';
+import { hashBytesBesides, type EnforcedSite } from './enforcement.ts';
 import { headerText, type Bound, type BoundKind } from './limits.ts';
 import { nginxQuoted } from './nginx-quoted.ts';
 
@@ -54,11 +54,11 @@ export const staticNames: readonly string[] =
 
 /** Returns the file. Lines are in the order in which nginx reads them, which matters only for limits. */
 export function nginxEntriesFile(
-  held: readonly HeldSite[],
+  enforced: readonly EnforcedSite[],
   http: NginxHttp,
   { socket, defaultLog, waitFor = [] }: EntriesSettings,
 ): string {
-  const sites = held.toSorted(({ name: a }, { name: b }) => (a < b ? -1 : a > b ? 1 : 0));
+  const sites = enforced.toSorted(({ name: a }, { name: b }) => (a < b ? -1 : a > b ? 1 : 0));
   const unlessGiven = (name: string, value: string) =>
     http.given.includes(name) ? [] : [`${name} ${value};`];
   return [
@@ -96,10 +96,10 @@ interface Zone {
   readonly number: number;
 }
 
-const boundOf = ({ bounds }: HeldSite, wanted: BoundKind): Bound | undefined =>
+const boundOf = ({ bounds }: EnforcedSite, wanted: BoundKind): Bound | undefined =>
   bounds.find(({ kind }) => kind === wanted);
 
-export function numbersOf(sites: readonly HeldSite[]): readonly Zone[] {
+export function numbersOf(sites: readonly EnforcedSite[]): readonly Zone[] {
   return kinds.flatMap((kind) => {
     const numbers = new Set(sites.flatMap((each) => boundOf(each, kind)?.limit ?? []));
     return [...numbers].sort((a, b) => a - b).map((number) => ({ kind, number }));
@@ -112,8 +112,8 @@ export function numbersOf(sites: readonly HeldSite[]): readonly Zone[] {
  */
 const siteMap = (
   variable: string,
-  sites: readonly HeldSite[],
-  valueOf: (site: HeldSite) => string,
+  sites: readonly EnforcedSite[],
+  valueOf: (site: EnforcedSite) => string,
 ): readonly string[] => [
   `map ":$server_name" $${ownPrefix}${variable} {`,
   '  default "";',
@@ -122,12 +122,12 @@ const siteMap = (
 ];
 
 /** Maps each site to a word for what counts: the number of its rules, if it has some. */
-function countingMaps(sites: readonly HeldSite[]): readonly string[] {
-  const keyOf = ({ counts }: HeldSite) => JSON.stringify(counts);
+function countingMaps(sites: readonly EnforcedSite[]): readonly string[] {
+  const keyOf = ({ counts }: EnforcedSite) => JSON.stringify(counts);
   const countings = [...new Map(sites.map((each) => [keyOf(each), each.counts]))];
   const withRules = countings.filter(([, { rules }]) => rules.length > 0);
   const numbers = new Map(withRules.map(([key], index) => [key, index + 1]));
-  const wordOf = (site: HeldSite) => numbers.get(keyOf(site)) ?? restWords[site.counts.rest];
+  const wordOf = (site: EnforcedSite) => numbers.get(keyOf(site)) ?? restWords[site.counts.rest];
   const byNumber = withRules.map((_, index) => `${index + 1} $${ownPrefix}count_${index + 1};`);
   return [
     ...siteMap('counting', sites, (each) => String(wordOf(each))),
@@ -162,11 +162,11 @@ const rulesMap = (number: number, { rules, rest }: Counting): readonly string[] 
 ];
 
 /** Returns the key of each level for a request that counts. Levels that no site has are present, too, and empty. */
-function mapsOf(kind: BoundKind, sites: readonly HeldSite[]): readonly string[] {
+function mapsOf(kind: BoundKind, sites: readonly EnforcedSite[]): readonly string[] {
   const of = sites.filter((each) => boundOf(each, kind) !== undefined);
   const own = `${ownPrefix}${kind}`;
   const member = kind === 'tenant' ? `u$${ownPrefix}owner` : `$${own}_name`;
-  const text = (each: HeldSite) => boundOf(each, kind);
+  const text = (each: EnforcedSite) => boundOf(each, kind);
   return [
     ...(kind === 'tenant' ? [] : siteMap(`${kind}_name`, of, (each) => text(each)?.member ?? '')),
     ...siteMap(`${kind}_rule`, of, (each) => String(text(each)?.limit)),
@@ -214,7 +214,7 @@ const defaultLogLine = ({ accessLog }: NginxHttp, path: string | undefined) =>
   accessLog === 'default' && path !== undefined ? [`access_log ${nginxQuoted(path)};`] : [];
 
 /** Returns the lines of a zone. Of all zones of a kind, only the one with the site's number gets a key. */
-function zoneOf({ kind, number }: Zone, all: readonly HeldSite[]): readonly string[] {
+function zoneOf({ kind, number }: Zone, all: readonly EnforcedSite[]): readonly string[] {
   const zone = zoneName({ kind, number });
   const of = all.flatMap((each) => boundOf(each, kind) ?? []);
   const members = of.filter(({ limit }) => limit === number).map(({ member }) => member);
@@ -244,7 +244,7 @@ const zoneKilobytes = (members: ReadonlySet<string>) => {
 const stateBytes = (keyBytes: number) => powerOfTwo(keyBytes + 42, 64);
 
 /** Returns sizes of hash tables. A bucket has to take the longest name. */
-function hashSizes(sites: readonly HeldSite[], http: NginxHttp): readonly string[] {
+function hashSizes(sites: readonly EnforcedSite[], http: NginxHttp): readonly string[] {
   const longest = Math.max(0, ...sites.map(({ name }) => Buffer.byteLength(name)));
   const bucket = powerOfTwo(longest + hashBytesBesides, 128);
   const lines = [

@@ -13,7 +13,7 @@ import { ok, type Result } from '../../../../packages/base/result.ts';
 import { pageLocation } from '../nginx/own-words.ts';
 import type { NginxHttp } from '../nginx/http-level.ts';
 import type { NginxVhost } from '../nginx/vhost.ts';
-import type { HeldSite } from './holding.ts';
+import type { EnforcedSite } from './enforcement.ts';
 import {
   limitHeader,
   limitLine,
@@ -66,7 +66,7 @@ const pageBytesMax = 3_500;
 
 /** Returns the texts of the files by name. */
 export function nginxSiteFiles(
-  held: readonly HeldSite[],
+  enforced: readonly EnforcedSite[],
   page: string,
   socket: string,
 ): Result<ReadonlyMap<string, string>, Problem> {
@@ -75,7 +75,7 @@ export function nginxSiteFiles(
     const reason = `it has a quote, a backslash or a "$", or more than ${pageBytesMax} bytes`;
     return failed({ action: 'use the page for refused requests', reason });
   }
-  const limits = numbersOf(held).map(limitLine);
+  const limits = numbersOf(enforced).map(limitLine);
   const files = variants.map(({ log, limit }) => {
     const lines = [
       ...(limit ? limits : []),

@@ -3,7 +3,7 @@ import { alike, type Note } from '../notes.ts';
 import { guessesStatics } from '../nginx/counting.ts';
 import type { NginxHttp } from '../nginx/http-level.ts';
 import type { Place } from '../directive.ts';
-import { entryName, isHeld, type Holding, type SiteEntries } from './holding.ts';
+import { entryName, isEnforced, type Enforcement, type SiteEntries } from './enforcement.ts';
 import { numbersOf } from './nginx-file.ts';
 import { includeLine, lackingWithout, siteFileFor, type Lacking } from './nginx-site-files.ts';
 
@@ -12,18 +12,18 @@ const numbersMax = 32;
 
 /** Returns notes. `siteFilePath` is the path of a file for vhosts, given its name. */
 export function entriesNotes(
-  { held, sites }: Holding,
+  { enforced, sites }: Enforcement,
   http: NginxHttp,
   siteFilePath: (name: string) => string,
 ): readonly Note[] {
   const limited = sites.filter(({ state }) => state !== 'nothing to count');
   return alike([
-    ...limited.flatMap((each) => notHeld(each)),
+    ...limited.flatMap((each) => notEnforced(each)),
     ...limited.flatMap((each) => missing(each, http, siteFilePath)),
     ...limited.flatMap(unseen),
     ...limited.flatMap(guessed),
     ...httpNotes(http),
-    ...(numbersOf(held).length > numbersMax
+    ...(numbersOf(enforced).length > numbersMax
       ? [
           [
             `There are more than ${numbersMax} different numbers of entries, each of which costs time for every request`,
@@ -35,9 +35,9 @@ export function entriesNotes(
 
 type Pair = readonly string[];
 
-function notHeld(each: SiteEntries): readonly Pair[] {
-  if (each.state === 'held') return [];
-  const what = isHeld(each) ? 'The limit of the site is not held' : 'Not held';
+function notEnforced(each: SiteEntries): readonly Pair[] {
+  if (each.state === 'enforced') return [];
+  const what = isEnforced(each) ? 'The limit of the site is not enforced' : 'Not enforced';
   return [[`${what}: ${each.reason}`, entryName(each)]];
 }
 
@@ -75,7 +75,7 @@ function unseen({ site: { vhost } }: SiteEntries): readonly Pair[] {
 /** Notes requests that need no entry at this site, and what the site can do about it. */
 function guessed(each: SiteEntries): readonly Pair[] {
   const { vhost } = each.site;
-  if (!isHeld(each) || vhost === undefined || !guessesStatics(vhost.counts)) return [];
+  if (!isEnforced(each) || vhost === undefined || !guessesStatics(vhost.counts)) return [];
   const message =
     'Not counted: names of static files (.css, .png, …) for which its program is asked where there is no such file. ' +
     String.raw`A "location ~* \.(css|js|png|…)$ { try_files $uri =404; }" of its own keeps them from it`;

@@ -19,8 +19,8 @@ import {
   membersFor,
   notIncluded,
   notOfSite,
-} from '../../core/entries/apache-holding.ts';
-import { isHeld, type SiteEntries } from '../../core/entries/holding.ts';
+} from '../../core/entries/apache-enforcement.ts';
+import { isEnforced, type SiteEntries } from '../../core/entries/enforcement.ts';
 import type { EntryLimits } from '../../core/entries/limits.ts';
 import { mark } from '../../core/entries/nginx-file.ts';
 import { alike, type Note } from '../../core/notes.ts';
@@ -50,7 +50,7 @@ export const apacheEntriesPath = ({ directory }: ApacheProgram): string =>
 const memberFilePath = ({ directory }: ApacheProgram, member: Member) =>
   `${directory}/bulkhead/${apacheMemberFileName(member)}`;
 
-/** Plans what `enable` or a later refresh would change. */
+/** Plans what `enable` or a later sync would change. */
 export async function planApache(
   apache: ApacheProgram,
   survey: Survey,
@@ -163,14 +163,14 @@ function planned(
   const wanting = changesTo(wanted, mark);
   if (!wanting.ok) return wanting;
   const changes = [...wanting.value, ...edits];
-  const held = sites.filter(isHeld).map(({ site }) => site);
+  const enforced = sites.filter(isEnforced).map(({ site }) => site);
   return ok({
     server: 'apache2',
     enabled: namesIn(`${apache.directory}/conf-enabled`).includes(
       basename(apacheEntriesPath(apache)),
     ),
     sites,
-    held: held.map(({ owner, names }) => ({ name: names[0] ?? '', uid: owner?.uid ?? 0 })),
+    enforced: enforced.map(({ owner, names }) => ({ name: names[0] ?? '', uid: owner?.uid ?? 0 })),
     changes,
     notes,
     apply: (run) =>
@@ -186,7 +186,7 @@ async function unaccepted(apache: ApacheProgram): Promise<Problem | undefined> {
   if (problem === undefined) return undefined;
   const { file = '', line = '', message } = problem;
   const reason = file === '' ? message : `${file}:${line}: ${message}`;
-  return { action: 'hold tenants to their entries at Apache', reason };
+  return { action: 'enforce entries at Apache', reason };
 }
 
 /** Whether `apache2 -M` prints ` qos_module (shared)`. */
@@ -202,13 +202,13 @@ function notesOf(
 ): readonly Note[] {
   return alike(
     sites.flatMap(({ site, state, reason = '' }) => {
-      if (state !== 'not held' && state !== 'partly held') return [];
+      if (state !== 'not enforced' && state !== 'partly enforced') return [];
       const place = `${site.file}:${site.line}`;
       const [member, other] = membersFor(site, limits);
       const line = includeLine(apache, member);
       if (reason === notIncluded)
         return [[`Add the line "${line}" to the vhost, or enable with --edit-vhosts`, place]];
-      if (reason !== notOfSite || other === undefined) return [[`Not held: ${reason}`, place]];
+      if (reason !== notOfSite || other === undefined) return [[`Not enforced: ${reason}`, place]];
       const instead = memberFilePath(apache, other);
       return [[`Change the line "IncludeOptional ${instead}" of the vhost to "${line}"`, place]];
     }),

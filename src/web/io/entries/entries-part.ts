@@ -16,16 +16,16 @@ import { RefusalTally, type MemberRefusals } from '../../core/entries/refusal-ta
 import { entriesSocket } from './entries-socket.ts';
 import { readRecord, recordPath, stateOf, type EntriesRecord } from './record.ts';
 import { Receiver } from './receiver.ts';
-import { refreshElsewhere, type Refresh } from './refresh-elsewhere.ts';
+import { syncElsewhere, type Sync } from './sync-elsewhere.ts';
 
 export function entriesPart(paths: Paths, log: Log): AgentPart {
-  return new EntriesPart(paths, log, refreshElsewhere);
+  return new EntriesPart(paths, log, syncElsewhere);
 }
 
 export class EntriesPart implements AgentPart {
   readonly #paths: Paths;
   readonly #log: Log;
-  readonly #refresh: Refresh;
+  readonly #sync: Sync;
   readonly #report: Report;
   readonly #reconciler: Reconciler;
   readonly #tally = new RefusalTally();
@@ -37,10 +37,10 @@ export class EntriesPart implements AgentPart {
   #closing: Promise<void> = Promise.resolve();
 
   /** `clock`: monotonic, in milliseconds. */
-  constructor(paths: Paths, log: Log, refresh: Refresh, clock = () => performance.now()) {
+  constructor(paths: Paths, log: Log, sync: Sync, clock = () => performance.now()) {
     this.#paths = paths;
     this.#log = log;
-    this.#refresh = refresh;
+    this.#sync = sync;
     this.#report = reportOnce((text) => log.error(text));
     this.#reconciler = new Reconciler(
       { deviation: () => this.#deviation(), attempt: () => this.#attempt() },
@@ -101,10 +101,9 @@ export class EntriesPart implements AgentPart {
 
   async #attempt(): Promise<void> {
     if (this.#policy === undefined) return;
-    const refreshed = await this.#refresh(this.#paths, this.#policy.file);
-    if (refreshed.ok)
-      this.#log.info('The policy or a vhost has changed; entries are written again');
-    this.#report(refreshed);
+    const synced = await this.#sync(this.#paths, this.#policy.file);
+    if (synced.ok) this.#log.info('The policy or a vhost has changed; entries are written again');
+    this.#report(synced);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

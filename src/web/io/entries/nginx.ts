@@ -8,7 +8,7 @@ import { failed, type Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import { realPathOf } from '../../../../packages/base/io/read.ts';
 import { packageFile } from '../../../sys/package-files.ts';
-import { holdingOf, type Holding } from '../../core/entries/holding.ts';
+import { enforcementOf, type Enforcement } from '../../core/entries/enforcement.ts';
 import type { EntryLimits } from '../../core/entries/limits.ts';
 import { mark, nginxEntriesFile } from '../../core/entries/nginx-file.ts';
 import {
@@ -41,7 +41,7 @@ import {
 export interface NginxEntries {
   readonly nginx: NginxProgram;
   readonly http: NginxHttp;
-  readonly holding: Holding;
+  readonly enforcement: Enforcement;
   /** Whether its file exists. */
   readonly enabled: boolean;
   /** All file changes together. */
@@ -60,7 +60,7 @@ interface Setting {
 export const siteFilePath = ({ directory }: NginxProgram, name: string): string =>
   `${directory}/bulkhead/${name}`;
 
-/** Plans what `enable` or a later refresh would change. */
+/** Plans what `enable` or a later sync would change. */
 export async function planNginx(
   nginx: NginxProgram,
   survey: Survey,
@@ -71,9 +71,9 @@ export async function planNginx(
   const includeOf = remembered(domainInclude);
   const willInclude = ({ file }: SiteView) => includeOf(file) !== undefined;
   const context = { limits, http: http.value, hostName: hostname(), willInclude };
-  const holding = holdingOf(survey.sites, context);
+  const enforcement = enforcementOf(survey.sites, context);
   const page = readFileSync(packageFile('web/508.html'), 'utf8');
-  const named = [...holding.held, ...holding.waiting];
+  const named = [...enforcement.enforced, ...enforcement.waiting];
   const siteFiles = nginxSiteFiles(named, page, socket);
   if (!siteFiles.ok) return siteFiles;
   const { log, passing } = await readNginxBuild(nginx);
@@ -84,11 +84,13 @@ export async function planNginx(
       path: siteFilePath(nginx, name),
       text: each,
     })),
-    ...domainFiles(nginx, holding, http.value, includeOf),
+    ...domainFiles(nginx, enforcement, http.value, includeOf),
     { path: nginxEntriesPath(nginx), text },
   ];
-  const edits = editVhosts ? vhostEdits(missingLines(nginx, holding, http.value, includeOf)) : [];
-  return planned(nginx, http.value, holding, { wanted, edits });
+  const edits = editVhosts
+    ? vhostEdits(missingLines(nginx, enforcement, http.value, includeOf))
+    : [];
+  return planned(nginx, http.value, enforcement, { wanted, edits });
 }
 
 /**
@@ -101,7 +103,7 @@ export function planNginxRemoval(
 ): Result<NginxEntries, Problem> {
   const http = acceptedHttp(survey);
   if (!http.ok) return http;
-  const holding = { held: [], waiting: [], sites: [] };
+  const enforcement = { enforced: [], waiting: [], sites: [] };
   const domains = http.value.files.filter((each) => each.endsWith(domainSuffix));
   const edits = vhostRestorations(http.value.files);
   const byHand = survey.sites.some(
@@ -120,7 +122,7 @@ export function planNginxRemoval(
     ...domains.map((path) => ({ path, text: undefined, inHome: true })),
     ...siteFiles,
   ];
-  return planned(nginx, http.value, holding, { wanted, edits });
+  return planned(nginx, http.value, enforcement, { wanted, edits });
 }
 
 /** Whether the vhosts of a file include nothing of ours any more. */
@@ -140,7 +142,7 @@ function acceptedHttp(survey: Survey): Result<NginxHttp, Problem> {
 function planned(
   nginx: NginxProgram,
   http: NginxHttp,
-  holding: Holding,
+  enforcement: Enforcement,
   {
     wanted,
     edits,
@@ -150,12 +152,12 @@ function planned(
   if (!changes.ok) return changes;
   const path = nginxEntriesPath(nginx);
   const all = [...changes.value, ...edits];
-  return ok({ nginx, http, holding, enabled: http.files.includes(path), changes: all });
+  return ok({ nginx, http, enforcement, enabled: http.files.includes(path), changes: all });
 }
 
 function missingLines(
   nginx: NginxProgram,
-  { sites }: Holding,
+  { sites }: Enforcement,
   http: NginxHttp,
   includeOf: typeof domainInclude,
 ): readonly MissingLine[] {
@@ -171,7 +173,7 @@ const domainSuffix = '_bulkhead';
 /** Returns our files in the directories that panels read for each domain. */
 function domainFiles(
   nginx: NginxProgram,
-  { sites }: Holding,
+  { sites }: Enforcement,
   http: NginxHttp,
   includeOf: typeof domainInclude,
 ): readonly WantedFile[] {
@@ -195,7 +197,7 @@ export const applyNginx = (entries: NginxEntries, run: Run): Promise<Result<Outc
 async function unaccepted({ nginx, changes }: NginxEntries): Promise<Problem | undefined> {
   const read = await readNginx(nginx);
   const [problem] = read.problems;
-  const action = 'hold tenants to their entries at nginx';
+  const action = 'enforce entries at nginx';
   if (problem !== undefined) return { action, reason: problemText(problem) };
   const path = nginxEntriesPath(nginx);
   const isWanted = changes.some((each) => each.path === path && each.after !== undefined);
@@ -206,14 +208,14 @@ async function unaccepted({ nginx, changes }: NginxEntries): Promise<Problem | u
 
 /** Converts the entries to the type that all web servers share. */
 export function asServerEntries(entries: NginxEntries): ServerEntries {
-  const { nginx, http, holding, enabled, changes } = entries;
+  const { nginx, http, enforcement, enabled, changes } = entries;
   return {
     server: 'nginx',
     enabled,
-    sites: holding.sites,
-    held: holding.held,
+    sites: enforcement.sites,
+    enforced: enforcement.enforced,
     changes,
-    notes: entriesNotes(holding, http, (name) => siteFilePath(nginx, name)),
+    notes: entriesNotes(enforcement, http, (name) => siteFilePath(nginx, name)),
     apply: (run) => applyNginx(entries, run),
   };
 }

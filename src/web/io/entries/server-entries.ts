@@ -3,7 +3,7 @@ import { failed, type Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import type { Paths } from '../../../host/paths.ts';
 import type { ReadProblem } from '../../core/directive.ts';
-import type { SiteEntries } from '../../core/entries/holding.ts';
+import type { SiteEntries } from '../../core/entries/enforcement.ts';
 import type { Note } from '../../core/notes.ts';
 import type { Survey } from '../survey.ts';
 import {
@@ -19,7 +19,7 @@ export interface ServerEntries {
   /** Whether its file exists. */
   readonly enabled: boolean;
   readonly sites: readonly SiteEntries[];
-  readonly held: readonly { readonly name: string; readonly uid: number }[];
+  readonly enforced: readonly { readonly name: string; readonly uid: number }[];
   readonly changes: readonly FileChange[];
   readonly notes: readonly Note[];
   readonly apply: (run: Run) => Promise<Result<Outcome, Problem>>;

@@ -50,7 +50,7 @@ export function readHostView(
 /** Returns tenants that have an account: a pool has to name its user. */
 function serviceTenants(
   tenants: readonly Tenant[],
-  entriesAreHeld: boolean,
+  entriesAreEnforced: boolean,
 ): readonly ServiceTenant[] {
   const withGroup = Map.groupBy(tenants, ({ account }) => account?.gid);
   return tenants.flatMap(({ uid, account, values, sites }): readonly ServiceTenant[] => {
@@ -60,7 +60,7 @@ function serviceTenants(
     const entries = entriesOf(values);
     // Each service has as many workers as the tenant has entries: more services could give it several times as
     // many.
-    const isBounded = entriesAreHeld || entries.entries === undefined;
+    const isBounded = entriesAreEnforced || entries.entries === undefined;
     const ofSites = sites
       .filter(({ madeBy }) => madeBy === undefined || isBounded)
       .map(({ name, madeBy, values: own }) => ({

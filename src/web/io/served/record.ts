@@ -1,5 +1,5 @@
 /**
- * The sites of each tenant that are served, as `bulkhead web discover` found them. The agent may not ask the web
+ * The sites of each tenant that are served, as `bulkhead web sync` found them. The agent may not ask the web
  * servers itself:
  *
  *     /var/lib/bulkhead/web-sites.json      {"sites":{"1001":["shop.example","www.shop.example"]}}

@@ -18,19 +18,19 @@ const againMs = 60_000;
  */
 const patienceMs = 15_000;
 
-const discoverElsewhere = restoreElsewhere({
+const syncElsewhere = restoreElsewhere({
   unit: 'bulkhead-sites.service',
-  command: ['web', 'discover'],
+  command: ['web', 'sync'],
   action: 'ask web servers for their sites',
 });
 
 export const servedPart = (paths: Paths, log: Log): AgentPart =>
-  new ServedPart(paths, log, discoverElsewhere);
+  new ServedPart(paths, log, syncElsewhere);
 
 export class ServedPart implements AgentPart {
   readonly #paths: Paths;
   readonly #log: Log;
-  readonly #discover: Restore;
+  readonly #sync: Restore;
   readonly #clock: () => number;
   #policyFile: string | undefined;
   #record: { readonly version: string | undefined; readonly sites: ServedSites } | undefined;
@@ -39,10 +39,10 @@ export class ServedPart implements AgentPart {
   #problem: Problem | undefined;
 
   /** `clock`: monotonic, in milliseconds. */
-  constructor(paths: Paths, log: Log, discover: Restore, clock = () => performance.now()) {
+  constructor(paths: Paths, log: Log, sync: Restore, clock = () => performance.now()) {
     this.#paths = paths;
     this.#log = log;
-    this.#discover = discover;
+    this.#sync = sync;
     this.#clock = clock;
   }
 
@@ -67,7 +67,7 @@ export class ServedPart implements AgentPart {
   }
 
   async #ask(): Promise<Problem | undefined> {
-    const done = await this.#discover(this.#paths, this.#policyFile ?? '');
+    const done = await this.#sync(this.#paths, this.#policyFile ?? '');
     this.#endedAt = this.#clock();
     this.#running = undefined;
     // Messages of web servers can be about other tenants' files.

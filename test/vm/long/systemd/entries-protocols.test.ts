@@ -149,11 +149,11 @@ suite('entries of slices under attack', { skip: guests.skip }, () => {
   });
   const { run, succeed, until, write } = host;
 
-  test('what is held runs in the slices of tenants', { timeout }, async () => {
+  test('what is enforced runs in the slices of tenants', { timeout }, async () => {
     const status = await succeed('bulkhead web entries status');
     for (const name of ['ann', 'shop', 'kim'])
-      assert.match(status, new RegExp(`${name}\\.example .*nginx .*held +yes`));
-    assert.match(status, /ben\.example .*apache .*held +yes/);
+      assert.match(status, new RegExp(`${name}\\.example .*nginx .*enforced +yes`));
+    assert.match(status, /ben\.example .*apache .*enforced +yes/);
     const where = (name: string, port: number) =>
       succeed(`curl -s -H "Host: ${name}.example" http://127.0.0.1:${port}/index.php`);
     assert.match(await where('ann', 8080), /^0::\/user\.slice\/user-3001\.slice\//);

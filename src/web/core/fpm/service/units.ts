@@ -213,7 +213,7 @@ export function distributionDropIn(setting: UnitSetting, policy: string | undefi
   const more = policy === undefined ? '' : ` ${policy}`;
   const split = (when: string) =>
     // "+" runs it outside the sandbox that this service may have, since it writes Bulkhead's files.
-    `+${libexec}/bulkhead-fpm-split ${instance} ${php} ${when}${more}`;
+    `+${libexec}/bulkhead-fpm-sync ${instance} ${php} ${when}${more}`;
   return `${header}# Pools of tenants that have a service of their own are left out. Whatever happens to Bulkhead, this service starts.
 [Service]
 # The division has two minutes.

@@ -1,0 +1,14 @@
+/** `bulkhead confine disable SERVICE`. */
+import { examples, type CommandModule } from '../../cli/shared/command.ts';
+import { switchService, withSwitchOptions } from './switch.ts';
+
+export const command: CommandModule = {
+  define(command, run) {
+    withSwitchOptions(command)
+      .option('--dry-run', 'print what would be removed; changes nothing')
+      .option('--no-restart', 'do not restart the service; the sandbox ends when it starts next')
+      .option('--force', 'remove the file although it was edited')
+      .addHelpText('after', examples(['bulkhead confine disable nginx', 'as it was']))
+      .action(run(switchService('disable')));
+  },
+};

@@ -1,0 +1,21 @@
+/** `bulkhead harden disable`. */
+import { describeArgument, examples, type CommandModule } from '../../cli/shared/command.ts';
+import { switchItems, withSwitchOptions } from './switch.ts';
+
+export const command: CommandModule = {
+  define(command, run) {
+    describeArgument(
+      command,
+      'items by name or sysctl key; if none is named, all that enable has set',
+    );
+    withSwitchOptions(command)
+      .addHelpText(
+        'after',
+        examples(
+          ['bulkhead harden disable', 'everything as it was'],
+          ['bulkhead harden disable userns-clone', 'one item, by name'],
+        ),
+      )
+      .action(run(switchItems('disable')));
+  },
+};

@@ -1,0 +1,60 @@
+/** Finds this server's entry paths. */
+import { existsSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { namesIn, readText } from '../../../packages/base/io/read.ts';
+import { isLocked } from '../../sys/files/flock.ts';
+import { agentLock, type Paths } from '../paths.ts';
+import {
+  entryPaths,
+  type EntryPathFacts,
+  type EntryPath,
+  type EntryPathKnowledge,
+} from './entry-paths.ts';
+
+/** Reads the facts. `root` is the parent of the programs' directories: empty on a server, a fixture in a test. */
+export function readEntryPathFacts(
+  paths: Paths,
+  known: readonly EntryPathKnowledge[],
+  root = '',
+): EntryPathFacts {
+  const services = entryPaths
+    .flatMap(({ sessions }) => sessions)
+    .filter((service) => existsSync(`${paths.etc}/pam.d/${service}`));
+  return {
+    programs: (entryPath) => programsOf(entryPath, root),
+    services: new Set(services),
+    withoutSession: (service) => (service === 'sshd' ? sshWithoutPam(paths.etc) : undefined),
+    agentRuns: isLocked(agentLock(paths)),
+    sessions: known.flatMap(({ sessions = [] }) => sessions),
+    counts: Object.assign(
+      {},
+      ...known.map(({ counts }) => counts ?? {}),
+    ) as EntryPathFacts['counts'],
+  };
+}
+
+const programsOf = ({ programs }: EntryPath, root: string): readonly string[] =>
+  programs.flatMap((path) => {
+    if (!path.endsWith('*')) return existsSync(`${root}${path}`) ? [path] : [];
+    const start = basename(path).slice(0, -1);
+    return namesIn(`${root}${dirname(path)}`)
+      .filter((name) => name.startsWith(start))
+      .map((name) => `${dirname(path)}/${name}`);
+  });
+
+/**
+ * Returns why sshd opens no PAM session: it does so only if configured. If there are several values, the first one
+ * counts, and Debian includes the directory before all others. See sshd_config(5).
+ */
+function sshWithoutPam(etc: string): string | undefined {
+  const directory = `${etc}/ssh/sshd_config.d`;
+  const included = namesIn(directory)
+    .filter((name) => name.endsWith('.conf'))
+    .map((name) => `${directory}/${name}`);
+  for (const file of [...included, `${etc}/ssh/sshd_config`]) {
+    const value = /^[ \t]*UsePAM(?:[ \t]+|[ \t]*=[ \t]*)"?(\w+)/im.exec(readText(file) ?? '')?.[1];
+    if (value !== undefined)
+      return value.toLowerCase() === 'yes' ? undefined : `${file} says UsePAM ${value}`;
+  }
+  return `${etc}/ssh/sshd_config does not say UsePAM yes`;
+}

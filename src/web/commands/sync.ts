@@ -1,0 +1,42 @@
+/** `bulkhead web sync`: records each tenant's served sites for the agent. */
+import type { Command } from 'commander';
+import { count } from '../../../packages/base/list.ts';
+import { formatProblem } from '../../../packages/base/problem.ts';
+import {
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+  type PolicyOptions,
+} from '../../cli/shared/command.ts';
+import { policyOption } from '../../cli/shared/policy-option.ts';
+import { print, printError } from '../../cli/shared/session.ts';
+import { readServed, writeServed } from '../io/served/record.ts';
+import { servedSites, withKnown } from '../core/served-sites.ts';
+import { withSurvey } from './survey.ts';
+
+const sync = (options: PolicyOptions, command: Command): Promise<ExitCode> =>
+  withSurvey(options, command, ({ paths, survey, isWhole }) => {
+    const found = servedSites(survey.sites);
+    const served = isWhole ? found : withKnown(found, readServed(paths) ?? new Map());
+    const written = writeServed(paths, served);
+    if (!written.ok) {
+      printError(formatProblem(written.error));
+      return exitCodes.failed;
+    }
+    const names = [...served.values()].reduce((sum, each) => sum + each.size, 0);
+    print(`Noted ${count(names, 'name')} of sites of ${count(served.size, 'tenant')}`);
+    return exitCodes.done;
+  });
+
+export const command: CommandModule = {
+  define(command, run) {
+    command
+      .addOption(policyOption())
+      .addHelpText(
+        'after',
+        examples(['bulkhead web sync', 'at once, for tenants who set limits of a new site']),
+      )
+      .action(run(sync));
+  },
+};
