@@ -6,14 +6,15 @@ import { logToStderr } from '../testing/progress.ts';
 import { ensurePrerequisites } from '../testing/prerequisites.ts';
 import { startGuest, type Guest } from '../testing/vm/guest.ts';
 import { prepareImage } from '../testing/vm/image.ts';
+import type { Cause } from '../packages/base/problem.ts';
 import { fail, ok, type Result } from '../packages/base/result.ts';
 import { compileBpf } from '../scripts/bpf.ts';
 
 /** Starts the virtual machine. The error is why it cannot start here. */
-export async function startBpfGuest(directory: string): Promise<Result<Guest>> {
+export async function startBpfGuest(directory: string): Promise<Result<Guest, Cause>> {
   for (const suite of ['bpf', 'vm'] as const) {
     const ready = await ensurePrerequisites(suite, logToStderr);
-    if (!ready.ok) return fail(ready.reason);
+    if (!ready.ok) return fail({ reason: ready.reason });
   }
   const image = await prepareImage(logToStderr);
   if (!image.ok) return image;

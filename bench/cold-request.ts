@@ -39,7 +39,7 @@ export async function benchColdRequest({ directory, quick, signal }: Bench): Pro
     beside: 'php-fpm by hand',
   };
   const started = await startFpmGuest();
-  if (!started.ok) return { ...section, rows: [], notes: [`skipped: ${started.error}`] };
+  if (!started.ok) return { ...section, rows: [], notes: [`skipped: ${started.error.reason}`] };
   await using guest = started.value;
   await copyPrograms(guest, directory, ['fpm-ask']);
   await addAccounts(guest, [...tenants, plain]);

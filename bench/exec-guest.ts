@@ -35,7 +35,7 @@ export async function benchExecGuest({ directory, quick, signal }: Bench): Promi
   const ready = await ensurePrerequisites('vm', logToStderr);
   if (!ready.ok) return { ...section, rows: [], notes: [`skipped: ${ready.reason}`] };
   const image = await prepareImage(logToStderr);
-  if (!image.ok) return { ...section, rows: [], notes: [`skipped: ${image.error}`] };
+  if (!image.ok) return { ...section, rows: [], notes: [`skipped: ${image.error.reason}`] };
   await using guest = await startGuest(image.value);
   await prepare(guest, directory);
   const timed = ways.map(([label, command]) => [label, afterGap(guest, command)] as const);

@@ -5,6 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { Cause } from '../packages/base/problem.ts';
 import { fail, ok, type Result } from '../packages/base/result.ts';
 import { longPatienceMilliseconds } from '../testing/patience.ts';
 import { ensurePrerequisites } from '../testing/prerequisites.ts';
@@ -48,9 +49,9 @@ export const tell = <T>(what: string, action: () => Promise<T>): Promise<T> =>
   step(logToStderr, what, action);
 
 /** Starts the virtual machine. The error is why it cannot start here. */
-export async function startFpmGuest(): Promise<Result<Guest>> {
+export async function startFpmGuest(): Promise<Result<Guest, Cause>> {
   const ready = await ensurePrerequisites('vm', logToStderr);
-  if (!ready.ok) return fail(ready.reason);
+  if (!ready.ok) return fail({ reason: ready.reason });
   const image = await prepareImage(logToStderr);
   if (!image.ok) return image;
   const guest = await startGuest(image.value);

@@ -64,7 +64,7 @@ export async function benchIdleTenants(bench: Bench): Promise<Section> {
     unit: 'KiB',
   } as const;
   const started = await startFpmGuest();
-  if (!started.ok) return { ...section, rows: [], notes: [`skipped: ${started.error}`] };
+  if (!started.ok) return { ...section, rows: [], notes: [`skipped: ${started.error.reason}`] };
   await using guest = started.value;
   const tenants = tenantsOf(count);
   await addAccounts(guest, tenants);

@@ -44,7 +44,7 @@ export async function benchLostRequests({ directory, quick, signal }: Bench): Pr
     beside: '',
   };
   const started = await startFpmGuest();
-  if (!started.ok) return { ...section, rows: [], notes: [`skipped: ${started.error}`] };
+  if (!started.ok) return { ...section, rows: [], notes: [`skipped: ${started.error.reason}`] };
   await using guest = started.value;
   await tell('making pools', () => prepareFpmGuest(guest, directory, asked, 'dynamic'));
   await succeed(guest, `systemctl start nginx ${distribution}`);

@@ -18,7 +18,7 @@ export async function benchLsm({ directory, quick, signal }: Bench): Promise<Sec
   const title = 'Module gate and strict placement (virtual machine, emulated processor)';
   const section = { name: 'lsm', title, beside: 'off', unit: 'µs' } as const;
   const started = await startBpfGuest(directory);
-  if (!started.ok) return { ...section, rows: [], notes: [`skipped: ${started.error}`] };
+  if (!started.ok) return { ...section, rows: [], notes: [`skipped: ${started.error.reason}`] };
   await using guest = started.value;
   for (const name of ['load-module', 'change-uid']) {
     const source = new URL(`${name}.c`, import.meta.url).pathname;

@@ -33,7 +33,7 @@ export async function benchRequests({ directory, quick, signal }: Bench): Promis
     beside: 'without Bulkhead',
   };
   const started = await startFpmGuest();
-  if (!started.ok) return { ...section, rows: [], notes: [`skipped: ${started.error}`] };
+  if (!started.ok) return { ...section, rows: [], notes: [`skipped: ${started.error.reason}`] };
   await using guest = started.value;
   await prepare(guest, directory);
   const each = quick ? 200 : 2_000;

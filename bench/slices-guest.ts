@@ -36,7 +36,7 @@ export async function benchSlicesGuest({ quick, signal }: Bench): Promise<Sectio
   const ready = await ensurePrerequisites('vm', logToStderr);
   if (!ready.ok) return { ...section, rows: [], notes: [`skipped: ${ready.reason}`] };
   const image = await prepareImage(logToStderr);
-  if (!image.ok) return { ...section, rows: [], notes: [`skipped: ${image.error}`] };
+  if (!image.ok) return { ...section, rows: [], notes: [`skipped: ${image.error.reason}`] };
   await using guest = await startGuest(image.value);
   await guest.copyProject();
   await installBuilt(guest);

@@ -19,7 +19,7 @@ export async function benchSymlinks({ directory, quick, signal }: Bench): Promis
   const title = 'Open and close with the symlink guard (virtual machine, emulated processor)';
   const section = { name: 'symlinks', title, beside: 'off', unit: 'µs' } as const;
   const started = await startBpfGuest(directory);
-  if (!started.ok) return { ...section, rows: [], notes: [`skipped: ${started.error}`] };
+  if (!started.ok) return { ...section, rows: [], notes: [`skipped: ${started.error.reason}`] };
   await using guest = started.value;
   await prepare(guest, directory);
   const measured = { off: noSamples(), restricted: noSamples(), others: noSamples() };

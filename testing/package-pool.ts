@@ -8,6 +8,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
+import type { Cause } from '../packages/base/problem.ts';
 import { fail, ok, type Result } from '../packages/base/result.ts';
 import { debianSources, ownApt } from './vm/apt.ts';
 import { cacheDirectory } from './vm/cache.ts';
@@ -25,7 +26,7 @@ const installTimeoutMs = 3_600_000;
 export async function installFromPool(
   guest: Guest,
   packages: readonly string[],
-): Promise<Result<void>> {
+): Promise<Result<void, Cause>> {
   const pool = await fetchedPool(packages, await guest.succeed('cat /var/lib/dpkg/status'));
   if (!pool.ok) return pool;
   await guest.copyIn(pool.value, guestPool);
@@ -38,7 +39,10 @@ export async function installFromPool(
 }
 
 /** Returns the directory with the files; fetched once for each list and guest. */
-async function fetchedPool(packages: readonly string[], status: string): Promise<Result<string>> {
+async function fetchedPool(
+  packages: readonly string[],
+  status: string,
+): Promise<Result<string, Cause>> {
   const sources = await debianSources();
   const inputs = JSON.stringify([packages, status, sources]);
   const pool = join(poolDirectory, createHash('sha256').update(inputs).digest('hex').slice(0, 20));
@@ -49,10 +53,12 @@ async function fetchedPool(packages: readonly string[], status: string): Promise
     const options = await ownApt(scratch, sources);
     await writeFile(join(scratch, 'status'), status);
     const update = await execute(['apt-get', '-q', ...options, 'update']);
-    if (update.status !== 0) return fail(`apt has no package lists (${update.stderr.trim()})`);
+    if (update.status !== 0)
+      return fail({ reason: `apt has no package lists (${update.stderr.trim()})` });
     const fetch = ['install', '-y', '--no-install-recommends', '--download-only', ...packages];
     const fetched = await execute(['apt-get', '-q', ...options, ...fetch]);
-    if (fetched.status !== 0) return fail(`apt cannot fetch packages (${fetched.stderr.trim()})`);
+    if (fetched.status !== 0)
+      return fail({ reason: `apt cannot fetch packages (${fetched.stderr.trim()})` });
     await keepPackages(join(scratch, 'cache/archives'), pool);
     return ok(pool);
   } finally {

@@ -1,4 +1,5 @@
 /** Durations as the policy writes them: a number and a unit. */
+import type { Cause } from './problem.ts';
 import { fail, ok, type Result } from './result.ts';
 
 const seconds: Readonly<Record<string, number>> = {
@@ -20,7 +21,7 @@ export const durationPattern = String.raw`\d+(\.\d+)?\s?(s|seconds?|min|minutes?
 const secondsMax = 36_500 * 86_400;
 
 /** Parses a duration into milliseconds. */
-export function parseDuration(text: string): Result<number> {
+export function parseDuration(text: string): Result<number, Cause> {
   const match = /^(\d+(?:\.\d+)?)\s?([a-z]*)$/.exec(text);
   const scale =
     match !== null && Object.hasOwn(seconds, match[2] ?? '') ? seconds[match[2] ?? ''] : undefined;
@@ -28,10 +29,10 @@ export function parseDuration(text: string): Result<number> {
     const hint = /^\d+$/.test(text)
       ? `write for example "${text}s" or "${text} days"`
       : `write ${durationForm}`;
-    return fail(`"${text}" is not a duration; ${hint}`);
+    return fail({ reason: `"${text}" is not a duration`, hint });
   }
   const value = Number(match[1]) * scale;
-  if (value > secondsMax) return fail(`"${text}" is longer than a hundred years`);
+  if (value > secondsMax) return fail({ reason: `"${text}" is longer than a hundred years` });
   return ok(Math.round(value * 1000));
 }
 

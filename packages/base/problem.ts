@@ -38,6 +38,9 @@ export type Cause = Omit<Problem, 'action' | 'object'>;
 const triedOf = ({ action, object }: Problem) =>
   object === undefined ? action : `${action} "${printable(object)}"`;
 
+/** A problem, or a cause that is a sentence by itself, such as the message of a diagnostic. */
+export type ProblemOrCause = Problem | Cause;
+
 export function formatProblem(problem: Problem): string {
   const { reason, hint } = problem;
   return `Cannot ${triedOf(problem)}: ${reason}${hint === undefined ? '' : `; ${hint}`}`;
@@ -54,3 +57,6 @@ export const failed = (problem: Problem): Result<never, Problem> => fail(problem
 /** Formats only reason and hint, for a message that names the object itself. */
 export const formatCause = ({ reason, hint }: Cause): string =>
   hint === undefined ? reason : `${reason}; ${hint}`;
+
+export const formatProblemOrCause = (failure: ProblemOrCause): string =>
+  'action' in failure ? formatProblem(failure) : formatCause(failure);

@@ -5,6 +5,7 @@
  * A number without its unit is an error: nobody should have to remember whether 262144
  * meant pages, kilobytes or bytes.
  */
+import type { Cause } from './problem.ts';
 import { fail, ok, type Result } from './result.ts';
 
 declare const brand: unique symbol;
@@ -38,7 +39,7 @@ export type QuantityKind = keyof QuantityTypes;
 export type Quantity = QuantityTypes[QuantityKind] | Unlimited;
 
 interface Kind {
-  readonly parse: (text: string) => Result<number>;
+  readonly parse: (text: string) => Result<number, Cause>;
   readonly print: (value: number) => string;
   /** The written form of a value, for messages and for the generated documentation. */
   readonly form: string;
@@ -65,27 +66,28 @@ const bytesForm = 'a number with one of KiB MiB GiB TiB kB MB GB TB';
 /** The largest number of bytes that a double represents exactly, far above any host's capacity. */
 const largest = Number.MAX_SAFE_INTEGER;
 
-function within(value: number, text: string, max = largest): Result<number> {
-  if (value > max) return fail(`"${text}" is larger than any host can hold`);
+function within(value: number, text: string, max = largest): Result<number, Cause> {
+  if (value > max) return fail({ reason: `"${text}" is larger than any host can hold` });
   return ok(value);
 }
 
-function parseBytes(text: string): Result<number> {
+function parseBytes(text: string): Result<number, Cause> {
   const match = /^(\d+(?:\.\d+)?)\s?([A-Za-z]*)$/.exec(text);
-  if (match === null) return fail(`"${text}" is not ${bytesForm}`);
+  if (match === null) return fail({ reason: `"${text}" is not ${bytesForm}` });
   const [, digits = '', unit = ''] = match;
   const scale = Object.hasOwn(byteUnits, unit) ? byteUnits[unit] : undefined;
   if (scale === undefined) return fail(unitProblem(text, digits, unit));
   return within(Math.round(Number(digits) * scale), text);
 }
 
-function unitProblem(text: string, digits: string, unit: string): string {
-  if (unit === '') return `"${text}" has no unit; write for example "${digits}MiB"`;
+function unitProblem(text: string, digits: string, unit: string): Cause {
+  if (unit === '')
+    return { reason: `"${text}" has no unit`, hint: `write for example "${digits}MiB"` };
   const near = Object.keys(byteUnits).find((name) => name.toLowerCase() === unit.toLowerCase());
   const meant = near ?? nearestByteUnit(unit);
   const hint =
     meant === undefined ? `units are ${bytesForm.slice(21)}` : `write "${digits}${meant}"`;
-  return `"${text}" has an unknown unit "${unit}"; ${hint}`;
+  return { reason: `"${text}" has an unknown unit "${unit}"`, hint };
 }
 
 function nearestByteUnit(unit: string): string | undefined {
@@ -101,34 +103,37 @@ export function formatBytes(value: number): string {
   return `${value}B`;
 }
 
-function perSecond(parse: (text: string) => Result<number>, example: string) {
-  return (text: string): Result<number> =>
+function perSecond(parse: (text: string) => Result<number, Cause>, example: string) {
+  return (text: string): Result<number, Cause> =>
     text.endsWith('/s')
       ? parse(text.slice(0, -2).trimEnd())
-      : fail(`"${text}" is not a rate; write "/s" after it, for example "${example}"`);
+      : fail({
+          reason: `"${text}" is not a rate`,
+          hint: `write "/s" after it, for example "${example}"`,
+        });
 }
 
-function parseWhole(text: string): Result<number> {
-  if (!/^\d+$/.test(text)) return fail(`"${text}" is not a whole number`);
+function parseWhole(text: string): Result<number, Cause> {
+  if (!/^\d+$/.test(text)) return fail({ reason: `"${text}" is not a whole number` });
   return within(Number(text), text);
 }
 
-function parseCpu(text: string): Result<number> {
+function parseCpu(text: string): Result<number, Cause> {
   const match = new RegExp(`^${decimal}\\s?(%|cores?)$`).exec(text);
   if (match === null) {
     const hint = /^\d+(\.\d+)?$/.test(text)
       ? `write "${text}%" or "${text} cores"`
       : 'write for example "150%" or "2 cores"';
-    return fail(`"${text}" is not a share of a core; ${hint}`);
+    return fail({ reason: `"${text}" is not a share of a core`, hint });
   }
   const number = Number(match[1]);
   return within(match[2] === '%' ? number / 100 : number, text, 100_000);
 }
 
-function parseWeight(text: string): Result<number> {
+function parseWeight(text: string): Result<number, Cause> {
   const whole = parseWhole(text);
   if (whole.ok && whole.value > 10_000)
-    return fail(`"${text}" is not a weight; weights are 1 to 10000`);
+    return fail({ reason: `"${text}" is not a weight`, hint: 'weights are 1 to 10000' });
   return whole;
 }
 

@@ -7,12 +7,12 @@ import type { Paths } from '../host/paths.ts';
 import { readPolicyFile } from '../host/policy-file.ts';
 import type { Diagnostic } from '../policy/diagnostic.ts';
 import { newDiagnostics, newErrors } from '../policy/edit.ts';
-import type { Problem } from '../../packages/base/problem.ts';
+import type { ProblemOrCause } from '../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../packages/base/result.ts';
 import type { Loaded, PolicyReader } from './load-policy.ts';
 
-/** The errors of an edit. Errors that the edit itself found are messages, like diagnostics. */
-export type EditErrors = readonly (Problem | string)[];
+/** The errors of an edit. The messages of diagnostics are causes. */
+export type EditErrors = readonly ProblemOrCause[];
 
 /** An edit. `now` returns the policy before the edit, and reads it when called. */
 export type PolicyEdit = (text: string, now: () => Loaded) => Result<string, EditErrors>;
@@ -68,7 +68,7 @@ function checking(reader: PolicyReader, file: string, paths: Paths, edit: Policy
     news = () => newDiagnostics(now().diagnostics, after.diagnostics);
     if (after.policy !== undefined) return edited;
     const errors = newErrors(now().diagnostics, after.diagnostics);
-    return errors.length === 0 ? edited : fail(errors.map((each) => each.message));
+    return errors.length === 0 ? edited : fail(errors.map(({ message }) => ({ reason: message })));
   };
   return { check, news: () => news() };
 }

@@ -88,7 +88,7 @@ async function undone({ what, command, run }: UndoStep, paths: Paths): Promise<r
   const done = await runBounded(packageFile('bulkhead'), words, { timeoutMs: commandMs });
   const cannot = { action: 'take back', object: what };
   const hint = `run: bulkhead ${command.join(' ')}`;
-  if (!done.ok) return [{ ...cannot, reason: done.error, hint }];
+  if (!done.ok) return [{ ...cannot, ...done.error, hint }];
   const { status, stderr } = done.value;
   if (status === 0) return [];
   const reason = lastWords(stderr);

@@ -71,7 +71,8 @@ function run(
     execFile(program, args, options, (error, _stdout, stderr) => {
       if (error === null) return resolve(ok(undefined));
       const said = lastWords(stderr);
-      const reason = said === '' ? `${program}: ${runFailure(error, timeoutMs, bytesMax)}` : said;
+      const reason =
+        said === '' ? `${program}: ${runFailure(error, timeoutMs, bytesMax).reason}` : said;
       resolve(failed({ action, reason, ...(hint === undefined ? {} : { hint }) }));
     });
   });

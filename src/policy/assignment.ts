@@ -2,6 +2,7 @@
 import { attributes, findAttribute, limits } from '../limits/limits.ts';
 import type { LimitKey } from '../limits/limit.ts';
 import { quantityKinds } from '../../packages/base/quantity.ts';
+import type { Cause } from '../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../packages/base/result.ts';
 import { suggestion } from './diagnostic.ts';
 import { parseLimit } from './parse-limit.ts';
@@ -15,21 +16,24 @@ export type Assignment =
 export function parseAssignments(
   words: readonly string[],
   unset: readonly string[] = [],
-): Result<readonly Assignment[], string[]> {
+): Result<readonly Assignment[], readonly Cause[]> {
   const results = [...words.map(parseWord), ...unset.map((name) => removal(name))];
   const errors = results.flatMap((each) => (each.ok ? [] : [each.error]));
   const assignments = results.flatMap((each) => (each.ok ? each.value : []));
   errors.push(...repeated(assignments));
   if (errors.length === 0 && assignments.length === 0) {
-    errors.push('There is nothing to change; add for example "cpu=150%"');
+    errors.push({ reason: 'There is nothing to change', hint: 'add for example "cpu=150%"' });
   }
   return errors.length > 0 ? fail(errors) : ok(assignments);
 }
 
-function parseWord(word: string): Result<readonly Assignment[]> {
+function parseWord(word: string): Result<readonly Assignment[], Cause> {
   const at = word.indexOf('=');
   if (at <= 0)
-    return fail(`"${word}" has no value; write for example "${word || 'cpu'}=${example(word)}"`);
+    return fail({
+      reason: `"${word}" has no value`,
+      hint: `write for example "${word || 'cpu'}=${example(word)}"`,
+    });
   const name = word.slice(0, at).trim();
   const value = word.slice(at + 1).trim();
   if (value === '') return removal(name);
@@ -37,7 +41,7 @@ function parseWord(word: string): Result<readonly Assignment[]> {
   const attribute = findAttribute(name);
   if (attribute === undefined) return fail(unknown(name));
   const parsed = parseLimit(attribute.key, value);
-  if (parsed !== undefined && !parsed.ok) return fail(parsed.error);
+  if (parsed !== undefined && !parsed.ok) return parsed;
   return ok([{ kind: 'limit', key: attribute.key, value }]);
 }
 
@@ -51,7 +55,7 @@ function example(name: string): string {
  * Returns the removals. A limit without a value of its own, such as `io`, is removed with all its
  * attributes.
  */
-function removal(name: string): Result<readonly Assignment[]> {
+function removal(name: string): Result<readonly Assignment[], Cause> {
   if (name === 'package') return ok([{ kind: 'package', value: undefined }]);
   const attribute = findAttribute(name);
   const keys = attribute === undefined ? keysOf(name) : [attribute.key];
@@ -62,18 +66,19 @@ function removal(name: string): Result<readonly Assignment[]> {
 const keysOf = (limit: string): readonly LimitKey[] =>
   [...attributes.values()].filter((each) => each.limit.name === limit).map((each) => each.key);
 
-function unknown(name: string): string {
+function unknown(name: string): Cause {
   const inside = keysOf(name);
-  if (inside.length > 0) return `"${name}" has several values; write ${inside.join(', ')}`;
+  if (inside.length > 0)
+    return { reason: `"${name}" has several values`, hint: `write ${inside.join(', ')}` };
   const known = [...attributes.keys(), ...limits.map((each) => each.name), 'package'];
-  return `There is no limit "${name}"${suggestion(name, known)}`;
+  return { reason: `There is no limit "${name}"${suggestion(name, known)}` };
 }
 
-function repeated(assignments: readonly Assignment[]): readonly string[] {
+function repeated(assignments: readonly Assignment[]): readonly Cause[] {
   const seen = new Set<string>();
   return assignments.flatMap((each) => {
     const name = each.kind === 'limit' ? each.key : each.kind;
-    if (seen.has(name)) return [`"${name}" is given twice; write it once`];
+    if (seen.has(name)) return [{ reason: `"${name}" is given twice`, hint: 'write it once' }];
     seen.add(name);
     return [];
   });

@@ -5,6 +5,7 @@
  * an edit that would introduce an error is refused as a whole. Existing errors do not matter, so that
  * a command can fix them.
  */
+import type { Cause, Problem, ProblemOrCause } from '../../packages/base/problem.ts';
 import { limits } from '../limits/limits.ts';
 import { fail, ok, type Result } from '../../packages/base/result.ts';
 import type { Assignment } from './assignment.ts';
@@ -44,7 +45,7 @@ export interface AccountTarget {
   readonly alias?: TenantName;
 }
 
-type Edited = Result<string, string[]>;
+type Edited = Result<string, readonly ProblemOrCause[]>;
 
 /** Sets and removes limits, and the package; the element is created if there is none. */
 export function setLimits(
@@ -76,7 +77,9 @@ export function addTenant(text: string, reseller: Target, tenant: AccountTarget)
     if (there.value !== undefined) {
       const where = there.value.parent === parent.value ? 'that reseller' : 'the policy';
       return fail([
-        `${capital(describeTarget(tenant))} is already in ${where}, in line ${lineOf(now, there.value)}`,
+        {
+          reason: `${capital(describeTarget(tenant))} is already in ${where}, in line ${lineOf(now, there.value)}`,
+        },
       ]);
     }
     const after = parent.value.children.at(-1);
@@ -104,13 +107,15 @@ function edit(text: string, change: (text: string) => Edited): Edited {
   const before = parsePolicy('', text);
   if (before.document === undefined) {
     return fail(
-      before.diagnostics.list.map((each) => formatDiagnostic({ ...each, file: 'policy' })),
+      before.diagnostics.list.map((each) => ({
+        reason: formatDiagnostic({ ...each, file: 'policy' }),
+      })),
     );
   }
   const edited = change(text);
   if (!edited.ok) return edited;
   const errors = newErrors(before.diagnostics.list, parsePolicy('', edited.value).diagnostics.list);
-  return errors.length > 0 ? fail(errors.map((each) => each.message)) : edited;
+  return errors.length > 0 ? fail(errors.map(({ message }) => ({ reason: message }))) : edited;
 }
 
 /** Returns errors of the new text that the old one did not have. */
@@ -144,16 +149,23 @@ function rootOf(text: string): XmlElement {
   return root;
 }
 
-function find(text: string, target: Target): Result<XmlElement | undefined, string[]> {
+function find(text: string, target: Target): Result<XmlElement | undefined, readonly Problem[]> {
   const found = candidates(text, target);
   if (!found.ok || found.value.length < 2) return found.ok ? ok(found.value[0]) : found;
   const lines = found.value.map((each) => lineOf(text, each)).join(' and ');
   return fail([
-    `Cannot edit ${describeTarget(target)}: it is there ${found.value.length} times, in lines ${lines}; leave one of them`,
+    {
+      action: `edit ${describeTarget(target)}`,
+      reason: `it is there ${found.value.length} times, in lines ${lines}`,
+      hint: 'leave one of them',
+    },
   ]);
 }
 
-function candidates(text: string, target: Target): Result<readonly XmlElement[], string[]> {
+function candidates(
+  text: string,
+  target: Target,
+): Result<readonly XmlElement[], readonly Problem[]> {
   const isTarget = (each: XmlElement) => each.name === target.kind && isNamed(each, target);
   const root = rootOf(text);
   if (target.kind === 'site') {
@@ -286,18 +298,23 @@ function packageProblem(
   text: string,
   target: Target,
   assignments: readonly Assignment[],
-): string | undefined {
+): Cause | undefined {
   const assignment = assignments.find((each) => each.kind === 'package');
   if (assignment === undefined) return undefined;
   if (target.kind !== 'tenant' && target.kind !== 'reseller') {
-    return `A package cannot be set for ${describeTarget(target)}; it is for tenants and resellers`;
+    return {
+      reason: `A package cannot be set for ${describeTarget(target)}`,
+      hint: 'it is for tenants and resellers',
+    };
   }
   if (assignment.value === undefined) return undefined;
   const known = childrenOf(rootOf(text), 'package').map(
     (each) => xmlAttribute(each, 'name')?.value ?? '',
   );
   if (known.includes(assignment.value)) return undefined;
-  return `There is no package "${assignment.value}"${suggestion(assignment.value, known)}`;
+  return {
+    reason: `There is no package "${assignment.value}"${suggestion(assignment.value, known)}`,
+  };
 }
 
 function removalProblem(
@@ -305,7 +322,8 @@ function removalProblem(
   target: Target,
   element: XmlElement,
   withTenants: boolean,
-): string | undefined {
+): Problem | undefined {
+  const action = `remove ${describeTarget(target)}`;
   if (target.kind === 'package') {
     const users = usersOf(rootOf(text), target.name);
     const [first] = users;
@@ -313,11 +331,15 @@ function removalProblem(
     const lines = users.slice(0, 5).map((each) => lineOf(text, each));
     const more = users.length > lines.length ? ', …' : '';
     const where = `${lines.length === 1 ? 'line' : 'lines'} ${lines.join(', ')}${more}`;
-    return `Cannot remove ${describeTarget(target)}: it is inherited from in ${where}`;
+    return { action, reason: `it is inherited from in ${where}` };
   }
   const tenants = childrenOf(element, 'tenant').length;
   if (target.kind !== 'reseller' || tenants === 0 || withTenants) return undefined;
-  return `Cannot remove ${describeTarget(target)}: it has ${count(tenants, 'tenant')}; pass --with-tenants to remove their elements, too`;
+  return {
+    action,
+    reason: `it has ${count(tenants, 'tenant')}`,
+    hint: 'pass --with-tenants to remove their elements, too',
+  };
 }
 
 function usersOf(root: XmlElement, name: string): readonly XmlElement[] {
@@ -328,7 +350,9 @@ function usersOf(root: XmlElement, name: string): readonly XmlElement[] {
 
 const lineOf = (text: string, element: XmlElement) => new LineIndex(text).at(element.start).line;
 
-const absent = (target: Target) => `The policy has no element for ${describeTarget(target)}`;
+const absent = (target: Target): Cause => ({
+  reason: `The policy has no element for ${describeTarget(target)}`,
+});
 const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
 /**

@@ -8,6 +8,7 @@
  *
  *     <site name="shop.example"><jail profile="strict" home="/home/alice/shop"/></site>
  */
+import type { Cause } from '../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../packages/base/result.ts';
 import type { Located, Span } from './diagnostic.ts';
 
@@ -42,14 +43,15 @@ export interface Jail {
 /** Checks a list of commands, if there is one, and returns them in our order. */
 export function checkJailCommands(
   names: readonly string[] | undefined,
-): Result<Pick<Jail, 'commands'>> {
+): Result<Pick<Jail, 'commands'>, Cause> {
   if (names === undefined) return ok({});
   const unknown = names.find((each) => !jailCommands.some((known) => known === each));
   return unknown === undefined
     ? ok({ commands: jailCommands.filter((each) => names.includes(each)) })
-    : fail(
-        `"${unknown}" cannot be run outside of a jail; ${jailCommands.join(', ')} can, or "none"`,
-      );
+    : fail({
+        reason: `"${unknown}" cannot be run outside of a jail`,
+        hint: `${jailCommands.join(', ')} can, or "none"`,
+      });
 }
 
 export const commandsOf = ({ commands = defaultJailCommands }: Jail): readonly JailCommand[] =>
@@ -90,16 +92,18 @@ const isPlainPath = (path: string) =>
   /^(?:\/[^/\p{Cc}]+)+$/u.test(path) && !/\/\.\.?(?:\/|$)/.test(path);
 
 /** Checks a path for `at`: whole, plain, and none that a jail has itself. */
-export function checkJailPath(path: string): Result<string> {
+export function checkJailPath(path: string): Result<string, Cause> {
   if (!isPlainPath(path)) {
-    return fail(`"${path}" is not a whole path such as "/srv/media", without "." and ".."`);
+    return fail({
+      reason: `"${path}" is not a whole path such as "/srv/media", without "." and ".."`,
+    });
   }
   const found = taken.find(([tree]) => isAt(path, tree) || isAt(tree, path));
   if (found === undefined) return ok(path);
   const [tree, why] = found;
-  return fail(
-    `"${path}" cannot be in a jail: ${isAt(path, tree) ? '' : `${tree} is in it, and `}${why}`,
-  );
+  return fail({
+    reason: `"${path}" cannot be in a jail: ${isAt(path, tree) ? '' : `${tree} is in it, and `}${why}`,
+  });
 }
 
 /** Whether it is the directory, or inside it. */
@@ -120,13 +124,13 @@ const notForHomes = [
 ];
 
 /** Checks a home that a jail can have, of a tenant or of a site. The error is about "its home". */
-export function checkHome(home: string): Result<string> {
-  if (!isPlainPath(home)) return fail('its home is not a plain absolute path');
-  if (home.lastIndexOf('/') === 0) return fail(`its home ${home} is directly in /`);
+export function checkHome(home: string): Result<string, Cause> {
+  if (!isPlainPath(home)) return fail({ reason: 'its home is not a plain absolute path' });
+  if (home.lastIndexOf('/') === 0) return fail({ reason: `its home ${home} is directly in /` });
   const tree = notForHomes.find((each) => isAt(home, each));
   return tree === undefined
     ? ok(home)
-    : fail(`its home is in ${tree}, of which a jail has its own`);
+    : fail({ reason: `its home is in ${tree}, of which a jail has its own` });
 }
 
 /** Describes a jail for people: `web, /srv/media read-only`. */

@@ -2,6 +2,7 @@
 import { attributes as limitAttributes, findAttribute } from '../limits/limits.ts';
 import { severities, type LimitKey } from '../limits/limit.ts';
 import { formatDuration } from '../../packages/base/duration.ts';
+import { formatCause, type Cause } from '../../packages/base/problem.ts';
 import type { Result } from '../../packages/base/result.ts';
 import { suggestion, type Diagnostics, type Located } from './diagnostic.ts';
 import {
@@ -133,12 +134,12 @@ class AttributeReader {
     this.#diagnostics.error(this.#located(name) ?? this.#element, message);
   }
 
-  parsed<T>(name: string, parse: (text: string) => Result<T>): T | undefined {
+  parsed<T>(name: string, parse: (text: string) => Result<T, Cause>): T | undefined {
     const text = this.text(name);
     if (text === undefined) return undefined;
     const parsed = parse(text);
     if (parsed.ok) return parsed.value;
-    this.error(name, parsed.error);
+    this.error(name, formatCause(parsed.error));
     return undefined;
   }
 
@@ -174,7 +175,7 @@ class AttributeReader {
 }
 
 /** Parses the address. A name would be resolved, possibly to either of two addresses. */
-function parseListen(text: string): Result<Endpoint> {
+function parseListen(text: string): Result<Endpoint, Cause> {
   return valueKinds.endpoint.parse(text.replace(/^localhost:/, '127.0.0.1:'));
 }
 

@@ -4,6 +4,7 @@
  * Two passes: the first checks each element against the vocabulary (`check-element.ts`), the second parses the
  * values of those that passed.
  */
+import { formatCause } from '../../packages/base/problem.ts';
 import type { LimitKey } from '../limits/limit.ts';
 import type { TrustLevel } from '../../packages/modules/core/evidence/trust-level.ts';
 import type { Quantity } from '../../packages/base/quantity.ts';
@@ -142,7 +143,7 @@ class Reader {
   #range(word: Located<string>): readonly Located<UidRange>[] {
     const parsed = parseRange(word.value);
     if (parsed.ok) return [{ start: word.start, end: word.end, value: parsed.value }];
-    this.#error(word, parsed.error);
+    this.#error(word, formatCause(parsed.error));
     return [];
   }
 
@@ -215,7 +216,7 @@ class Reader {
     if (written === undefined) return undefined;
     const parsed = valueKinds[kind].parse(written.value);
     if (parsed.ok) return { ...span(written), value: parsed.value as ValueOf<Name> };
-    this.#error(written, parsed.error);
+    this.#error(written, formatCause(parsed.error));
     return undefined;
   }
 
@@ -296,7 +297,7 @@ class Reader {
     const checked = home && checkHome(home.value);
     if (xmlAttribute(element, 'home') === undefined) this.#error(element, homeMissing);
     if (home !== undefined && checked?.ok === false)
-      this.#error(home, `A site cannot have this jail: ${checked.error}`);
+      this.#error(home, `A site cannot have this jail: ${formatCause(checked.error)}`);
     if (jail?.profile.value === 'none') this.#error(jail.profile, noneInSite);
     const commands = xmlAttribute(element, 'commands');
     if (commands !== undefined) this.#error(commands, commandsInSite);
@@ -324,7 +325,7 @@ class Reader {
     const sorted = [...paths.values()].sort((a, b) => (a.at < b.at ? -1 : 1));
     const commands = xmlAttribute(element, 'commands');
     const more = checkJailCommands(namesIn(commands));
-    if (!more.ok) this.#error(commands ?? element, more.error);
+    if (!more.ok) this.#error(commands ?? element, formatCause(more.error));
     return profile && { ...span(element), profile, paths: sorted, ...(more.ok ? more.value : {}) };
   }
 
@@ -334,7 +335,7 @@ class Reader {
     if (at === undefined) return undefined;
     const checked = checkJailPath(at.value);
     if (checked.ok) return { at: checked.value, access: access?.value ?? 'read' };
-    this.#error(at, checked.error);
+    this.#error(at, formatCause(checked.error));
     return undefined;
   }
 
@@ -355,7 +356,7 @@ class Reader {
     const parsed = parseLimit(key, text.value);
     if (parsed === undefined) return undefined;
     if (parsed.ok) return parsed.value;
-    this.#error(text, parsed.error);
+    this.#error(text, formatCause(parsed.error));
     return undefined;
   }
 }

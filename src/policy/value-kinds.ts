@@ -4,6 +4,7 @@
  */
 import { durationPattern, parseDuration, formatDuration } from '../../packages/base/duration.ts';
 import { quantityKinds } from '../../packages/base/quantity.ts';
+import type { Cause } from '../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../packages/base/result.ts';
 import { siteLimitSetters, type SiteLimitSetters, type UidRange } from './document.ts';
 
@@ -12,8 +13,8 @@ interface ValueKindSpec<T> {
   readonly form: string;
   /** An XML Schema pattern: anchored, and without `^`, `$` and JavaScript's Unicode classes. */
   readonly pattern: string;
-  /** Parses a value. Errors are half a sentence, which the diagnostic shows at the value. */
-  readonly parse: (text: string) => Result<T>;
+  /** Parses a value. The diagnostic shows the error at the value. */
+  readonly parse: (text: string) => Result<T, Cause>;
   readonly print: (value: T) => string;
 }
 
@@ -42,7 +43,7 @@ const text = (kind: Omit<ValueKindSpec<string>, 'print'>): ValueKindSpec<string>
   ...kind,
   print: (value) => value,
 });
-const matching = (pattern: RegExp, error: (text: string) => string) => (value: string) =>
+const matching = (pattern: RegExp, error: (text: string) => Cause) => (value: string) =>
   pattern.test(value) ? ok(value) : fail(error(value));
 
 const word = String.raw`[^\s,]+`;
@@ -55,10 +56,9 @@ export const valueKinds = {
   name: text({
     form: 'a name: letters, digits, spaces and `. _ - @ +`, at most 64',
     pattern: schemaPattern(namePattern),
-    parse: matching(
-      namePattern,
-      (value) => `"${value}" is not a name: letters, digits, spaces and . _ - @ +, at most 64`,
-    ),
+    parse: matching(namePattern, (value) => ({
+      reason: `"${value}" is not a name: letters, digits, spaces and . _ - @ +, at most 64`,
+    })),
   }),
   names: {
     form: 'names, separated by spaces or commas',
@@ -69,7 +69,9 @@ export const valueKinds = {
   user: text({
     form: 'the name of an account',
     pattern: schemaPattern(userPattern),
-    parse: matching(userPattern, (value) => `"${value}" cannot be the name of an account`),
+    parse: matching(userPattern, (value) => ({
+      reason: `"${value}" cannot be the name of an account`,
+    })),
   }),
   site: text({
     form: 'a host name',
@@ -93,10 +95,10 @@ export const valueKinds = {
   version: text({
     form: '`1`',
     pattern: '1',
-    parse: matching(
-      /^1$/,
-      (value) => `Version "${value}" of the language is not known; this is version "1"`,
-    ),
+    parse: matching(/^1$/, (value) => ({
+      reason: `Version "${value}" of the language is not known`,
+      hint: 'this is version "1"',
+    })),
   }),
   duration: {
     form: 'a number with one of `s` `min` `h` `days`',
@@ -116,7 +118,7 @@ export const valueKinds = {
     parse: (value: string) =>
       /^[1-9]\d{0,8}$/.test(value)
         ? ok(Number(value))
-        : fail(`"${value}" is not a whole number from 1`),
+        : fail({ reason: `"${value}" is not a whole number from 1` }),
     print: String,
   },
   endpoint: {
@@ -128,18 +130,18 @@ export const valueKinds = {
   path: text({
     form: 'an absolute path',
     pattern: '/.*',
-    parse: matching(
-      /^\/[^\p{Cc}]*$/u,
-      (value) => `"${value}" is not an absolute path; it must begin with "/"`,
-    ),
+    parse: matching(/^\/[^\p{Cc}]*$/u, (value) => ({
+      reason: `"${value}" is not an absolute path`,
+      hint: 'it must begin with "/"',
+    })),
   }),
   mail: text({
     form: 'a mail address; `%u` is replaced by the account',
     pattern: String.raw`[A-Za-z0-9._%+\-]+(@[A-Za-z0-9.\-]+)?`,
-    parse: matching(
-      mailPattern,
-      (value) => `"${value}" is not a mail address; write for example "ops@example.org" or "root"`,
-    ),
+    parse: matching(mailPattern, (value) => ({
+      reason: `"${value}" is not a mail address`,
+      hint: 'write for example "ops@example.org" or "root"',
+    })),
   }),
   url: text({
     form: 'a URL with `http` or `https`',
@@ -147,7 +149,10 @@ export const valueKinds = {
     parse: (value) =>
       /^https?:\/\/[^\s\p{Cc}]+$/u.test(value) && URL.canParse(value)
         ? ok(value)
-        : fail(`"${value}" is not a URL; write for example "https://example.org/hook"`),
+        : fail({
+            reason: `"${value}" is not a URL`,
+            hint: 'write for example "https://example.org/hook"',
+          }),
   }),
 } as const;
 
@@ -162,53 +167,61 @@ export type ValueOf<Name extends ValueKindName> =
 
 const spaceMin = 16 * 2 ** 20;
 
-function parseSpace(value: string): Result<number> {
+function parseSpace(value: string): Result<number, Cause> {
   const parsed = quantityKinds.bytes.parse(value);
   if (!parsed.ok || parsed.value >= spaceMin) return parsed;
-  return fail(`"${value}" is too small; the minimum is "16MiB"`);
+  return fail({ reason: `"${value}" is too small`, hint: 'the minimum is "16MiB"' });
 }
 
-function parseUid(value: string): Result<number> {
+function parseUid(value: string): Result<number, Cause> {
   const number = /^\d{1,10}$/.test(value) ? Number(value) : NaN;
   if (number <= uidMax) return ok(number);
-  return fail(`"${value}" is not a uid; uids are whole numbers up to ${uidMax}`);
+  return fail({
+    reason: `"${value}" is not a uid`,
+    hint: `uids are whole numbers up to ${uidMax}`,
+  });
 }
 
 /** Parses a site, into lower case, as host names are compared. */
-function parseSite(value: string): Result<string> {
+function parseSite(value: string): Result<string, Cause> {
   if (value.length > siteBytesMax) {
-    return fail(`The name of a site has ${siteBytesMax} characters at most`);
+    return fail({ reason: `The name of a site has ${siteBytesMax} characters at most` });
   }
   if (sitePattern.test(value)) return ok(value.toLowerCase());
-  return fail(
-    `"${value}" is not a host name; write for example "shop.example", and a name with other letters in its form "xn--…"`,
-  );
+  return fail({
+    reason: `"${value}" is not a host name`,
+    hint: 'write for example "shop.example", and a name with other letters in its form "xn--…"',
+  });
 }
 
-function parseEndpoint(value: string): Result<Endpoint> {
+function parseEndpoint(value: string): Result<Endpoint, Cause> {
   const match = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/.exec(value);
   const port = Number(match?.[2]);
   if (match === null || port < 1 || port > 65_535) {
-    return fail(`"${value}" is not HOST:PORT; write for example "127.0.0.1:9640"`);
+    return fail({
+      reason: `"${value}" is not HOST:PORT`,
+      hint: 'write for example "127.0.0.1:9640"',
+    });
   }
   return ok({ host: (match[1] ?? '').replace(/^\[|\]$/g, ''), port });
 }
 
 /** Parses the setters; none if only the policy sets limits. */
-function parseSetters(value: string): Result<SiteLimitSetters> {
+function parseSetters(value: string): Result<SiteLimitSetters, Cause> {
   if (value === onlyPolicy) return ok([]);
   const words = wordsOf(value);
   const setters = siteLimitSetters.filter((each) => words.includes(each));
   if (words.length > 0 && words.length === setters.length) return ok(setters);
-  return fail(
-    `"${value}" does not say who sets limits of sites; write "administrator", "reseller", "tenant" or "reseller tenant"`,
-  );
+  return fail({
+    reason: `"${value}" does not say who sets limits of sites`,
+    hint: 'write "administrator", "reseller", "tenant" or "reseller tenant"',
+  });
 }
 
 const wordsOf = (value: string): readonly string[] =>
   value.split(/[\s,]+/).filter((each) => each !== '');
 
-function parseRanges(value: string): Result<readonly UidRange[]> {
+function parseRanges(value: string): Result<readonly UidRange[], Cause> {
   const ranges: UidRange[] = [];
   for (const each of wordsOf(value)) {
     const parsed = parseRange(each);
@@ -219,16 +232,22 @@ function parseRanges(value: string): Result<readonly UidRange[]> {
 }
 
 /** Parses one range of an attribute, which are reported one by one. */
-export function parseRange(value: string): Result<UidRange> {
+export function parseRange(value: string): Result<UidRange, Cause> {
   const match = /^(\d{1,10})(?:-(\d{1,10}))?$/.exec(value);
   const first = Number(match?.[1]);
   const last = Number(match?.[2] ?? match?.[1]);
   if (match === null || last > uidMax) {
-    return fail(`"${value}" is not a range of uids; write for example "1000-59999"`);
+    return fail({
+      reason: `"${value}" is not a range of uids`,
+      hint: 'write for example "1000-59999"',
+    });
   }
-  if (first > last) return fail(`The range "${value}" is backwards; write "${last}-${first}"`);
+  if (first > last)
+    return fail({ reason: `The range "${value}" is backwards`, hint: `write "${last}-${first}"` });
   if (first === 0) {
-    return fail(`The range "${value}" includes uid 0, which is root and never a tenant`);
+    return fail({
+      reason: `The range "${value}" includes uid 0, which is root and never a tenant`,
+    });
   }
   return ok({ first, last });
 }

@@ -274,11 +274,24 @@ test('lvectl refuses what has no meaning, and changes nothing', async () => {
   const rows: readonly (readonly [code: number, message: RegExp, ...args: string[]])[] = [
     [1, /Cannot set --vmem to "1G": the kernel has no limit/, 'set', '61001', '--vmem=1G'],
     [1, /Cannot set --mem to "4096"/, 'set', '61001', '--mem=4096', '--speed=5%'],
-    [1, /Nothing to change/, 'set', '61001'],
-    [1, /"fast" is not a share of a core/, 'set', '61001', '--speed=fast'],
-    [1, /"1\.5" is not a whole number for --nproc/, 'set', '61001', '--nproc=1.5'],
-    [1, /"x" is not a size for --pmem/, 'set', '61001', '--pmem=x'],
-    [1, /Give --speed or --cpu/, 'set', '61001', '--speed=5%', '--cpu=5'],
+    [1, /Cannot change limits: none is given; write for example --speed=100%/, 'set', '61001'],
+    [
+      1,
+      /Cannot set --speed to "fast": that is not a share of a core/,
+      'set',
+      '61001',
+      '--speed=fast',
+    ],
+    [1, /Cannot set --nproc to "1\.5": that is not a whole number/, 'set', '61001', '--nproc=1.5'],
+    [1, /Cannot set --pmem to "x": that is not a size/, 'set', '61001', '--pmem=x'],
+    [
+      1,
+      /Cannot use --speed and --cpu: they are the same limit/,
+      'set',
+      '61001',
+      '--speed=5%',
+      '--cpu=5',
+    ],
     [1, /"root" cannot be a tenant/, 'set-user', 'root', '--speed=5%'],
     [1, /There is no user "no-such-user"/, 'set-user', 'no-such-user', '--speed=5%'],
     [1, /Cannot run "lvectl limit": single processes are not moved/, 'limit', '1', '61001'],
@@ -357,7 +370,7 @@ test('limitWords() converts as CloudLinux does', () => {
   }
   const unknown = limitWords({ speed: '1ghz' }, { ...place, coreMegahertz: undefined });
   assert.ok(!unknown.ok);
-  assert.match(unknown.error[0] ?? '', /clock rate of a core is not known/);
+  assert.match(unknown.error[0]?.reason ?? '', /clock rate of a core is not known/);
 });
 
 test('readCoreMegahertz() takes the highest rate, or the one of /proc/cpuinfo', () => {

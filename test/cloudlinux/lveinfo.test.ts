@@ -110,9 +110,9 @@ test('cloudlinux-top prints a table when --json is not passed', options, async (
 test('cloudlinux-top fails with a status, and in JSON in its own shape', options, async () => {
   const rows: readonly (readonly [code: number, message: RegExp, ...args: string[]])[] = [
     [2, /Cannot filter by domain/, '-d', 'example.com'],
-    [2, /There is no field "cpus"; did you mean "cpu"\?/, '-o', 'cpus'],
+    [2, /Cannot use the field "cpus": there is no such field; did you mean "cpu"\?/, '-o', 'cpus'],
     [2, /Bulkhead does not measure databases/, '-o', 'mysql_cpu'],
-    [2, /"many" is not a number for --max/, '-m', 'many'],
+    [2, /Cannot set --max to "many": that is not a number/, '-m', 'many'],
   ];
   for (const [code, message, ...args] of rows) {
     const plain = await run('cloudlinux-top', ...args);
@@ -259,14 +259,31 @@ test('lveinfo asks for the period, in parts if wanted', options, async () => {
 
 test('lveinfo exits with a status and a message when it fails', options, async () => {
   const rows: readonly (readonly [code: number, message: RegExp, ...args: string[]])[] = [
-    [2, /"soon" is not a period/, '--period', 'soon'],
+    [2, /Cannot use the period "soon": that is not a period/, '--period', 'soon'],
     [2, /"2026-02-30": that is not a date/, '-f', '2026-02-30'],
-    [2, /The period ends before it begins/, '-f', '2026-02-02', '-t', '2026-02-01'],
-    [2, /There is no column "cpux"; did you mean/, '-o', 'cpux'],
-    [2, /There is no column "x"/, '--show-columns', 'x'],
-    [2, /"-1" is not a number for --limit/, '--limit=-1'],
-    [2, /Cannot split the period for all tenants/, '--time-unit=1h'],
-    [2, /into more than 500 parts/, '--id=1003', '--period=2d', '--time-unit=1m'],
+    [
+      2,
+      /Cannot begin at "2026-02-02": it is not before 2026-02-01/,
+      '-f',
+      '2026-02-02',
+      '-t',
+      '2026-02-01',
+    ],
+    [2, /Cannot use the column "cpux": there is no such column; did you mean/, '-o', 'cpux'],
+    [2, /Cannot use the column "x": there is no such column/, '--show-columns', 'x'],
+    [2, /Cannot set --limit to "-1": that is not a number/, '--limit=-1'],
+    [
+      2,
+      /Cannot split the period: only one tenant's period can be split; add --user or --id/,
+      '--time-unit=1h',
+    ],
+    [
+      2,
+      /Cannot split the period: it would have more than 500 parts/,
+      '--id=1003',
+      '--period=2d',
+      '--time-unit=1m',
+    ],
     [1, /Cannot show tenant "nobody-here": there is none/, '-u', 'nobody-here'],
   ];
   for (const [code, message, ...args] of rows) {

@@ -165,7 +165,7 @@ export function withoutLandlock(directory: string): readonly string[] {
 export function landlockObstacle(): string | false {
   compileLandlock();
   const landlock = findLandlock();
-  if (!landlock.ok) return landlock.error;
+  if (!landlock.ok) return landlock.error.reason;
   if (!appliesLandlock(pathsOf())) return 'the kernel asks BPF programs';
   return canFilter() ? false : 'needs setpriv of util-linux 2.41';
 }

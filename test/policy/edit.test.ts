@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { formatProblemOrCause } from '../../packages/base/problem.ts';
 import { parseAssignments } from '../../src/policy/assignment.ts';
 import type { LimitBlock, TenantElement, TenantName } from '../../src/policy/document.ts';
 import { addTenant, removeTarget, setLimits, type Target } from '../../src/policy/edit.ts';
@@ -18,18 +19,18 @@ const pack = (name: string): Target => ({ kind: 'package', name });
 
 function assignments(words: string) {
   const parsed = parseAssignments(words.split(' ').filter((word) => word !== ''));
-  if (!parsed.ok) assert.fail(parsed.error.join('\n'));
+  if (!parsed.ok) assert.fail(parsed.error.map(formatProblemOrCause).join('\n'));
   return parsed.value;
 }
 
 function set(text: string, target: Target, words: string): string {
   const edited = setLimits(text, target, assignments(words));
-  if (!edited.ok) assert.fail(edited.error.join('\n'));
+  if (!edited.ok) assert.fail(edited.error.map(formatProblemOrCause).join('\n'));
   return edited.value;
 }
 
 function errorsOf(edited: ReturnType<typeof setLimits>): string {
-  return edited.ok ? assert.fail('no error') : edited.error.join('\n');
+  return edited.ok ? assert.fail('no error') : edited.error.map(formatProblemOrCause).join('\n');
 }
 
 const lines = (...each: string[]) => each.join('\n') + '\n';
@@ -328,7 +329,7 @@ describe('parseAssignments()', () => {
   for (const [words, message] of rows) {
     test(`parseAssignments() refuses "${words}"`, () => {
       const parsed = parseAssignments(words.split(' ').filter((word) => word !== ''));
-      assert.match(parsed.ok ? '' : parsed.error.join('\n'), message);
+      assert.match(parsed.ok ? '' : parsed.error.map(formatProblemOrCause).join('\n'), message);
     });
   }
 
@@ -341,7 +342,9 @@ describe('parseAssignments()', () => {
 describe('removeTarget()', () => {
   const remove = (text: string, target: Target, withTenants = false) => {
     const edited = removeTarget(text, target, { withTenants });
-    return edited.ok ? edited.value : assert.fail(edited.error.join('\n'));
+    return edited.ok
+      ? edited.value
+      : assert.fail(edited.error.map(formatProblemOrCause).join('\n'));
   };
 
   test('removeTarget() removes the line, and one of two empty lines', () => {
@@ -381,7 +384,9 @@ test('addTenant() puts a tenant after those of its reseller', () => {
   const text = policy('  <reseller user="r"/>', '  <tenant user="b"/>');
   const add = (before: string, user: string) => {
     const edited = addTenant(before, reseller('r'), tenant(user));
-    return edited.ok ? edited.value : assert.fail(edited.error.join('\n'));
+    return edited.ok
+      ? edited.value
+      : assert.fail(edited.error.map(formatProblemOrCause).join('\n'));
   };
   assert.equal(
     add(add(text, 'a'), 'c'),
@@ -695,7 +700,9 @@ test('removeTarget() keeps every other element, and every comment outside it', (
       const element = elementOf(text, target);
       fc.pre(element !== undefined && target.kind !== 'package');
       const edited = removeTarget(text, target, { withTenants: true });
-      const after = edited.ok ? edited.value : assert.fail(edited.error.join());
+      const after = edited.ok
+        ? edited.value
+        : assert.fail(edited.error.map(formatProblemOrCause).join());
       assert.equal(elementOf(after, target), undefined);
       const outside = text.slice(0, element.start) + text.slice(element.end);
       assert.deepEqual(comments(after), comments(outside));

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Cause } from '../../packages/base/problem.ts';
+import type { Result } from '../../packages/base/result.ts';
 import { valueKinds, type ValueKindName } from '../../src/policy/value-kinds.ts';
 
 /** A good text of each kind as it is printed, and one that is none. */
@@ -34,7 +36,7 @@ for (const [name, [good, bad]] of Object.entries(rows)) {
   });
 
   test(`valueKinds.${name} names the text that it refuses`, { skip: bad === undefined }, () => {
-    const read = parse(bad ?? '');
-    assert.ok(!read.ok && read.error.includes(bad ?? ''), JSON.stringify(read));
+    const read: Result<unknown, Cause> = parse(bad ?? '');
+    assert.ok(!read.ok && read.error.reason.includes(bad ?? ''), JSON.stringify(read));
   });
 }

@@ -43,8 +43,8 @@ import { longPatienceMilliseconds } from '../../testing/patience.ts';
 import { formatProblem } from '../../packages/base/problem.ts';
 
 const prepared = await prepareKernelFiles(logToStderr);
-if (!prepared.ok) logToStderr(`Skipping test/vm/loader.test.ts: ${prepared.error}`);
-const skip = prepared.ok ? false : prepared.error;
+if (!prepared.ok) logToStderr(`Skipping test/vm/loader.test.ts: ${prepared.error.reason}`);
+const skip = prepared.ok ? false : prepared.error.reason;
 
 const sources = join(import.meta.dirname, '../../packages/modules/test/core/family');
 /** While it starts, a kernel that is locked down says so often that it goes silent for five seconds. */
@@ -214,8 +214,8 @@ suite("the loaders of Debian's other kernels agree with the prediction", () => {
     test(`for each rule: ${other.name}`, { timeout: longPatienceMilliseconds }, async (t) => {
       const files = await prepareOtherKernel(other, logToStderr);
       if (!files.ok) {
-        logToStderr(`Skipping the kernel of ${other.name}: ${files.error}`);
-        return t.skip(files.error);
+        logToStderr(`Skipping the kernel of ${other.name}: ${files.error.reason}`);
+        return t.skip(files.error.reason);
       }
       const scratch = await makeRunDirectory();
       try {

@@ -31,8 +31,8 @@ import { longPatienceMilliseconds } from '../../testing/patience.ts';
 const log = (line: string) => process.stderr.write(`${line}\n`);
 const image = await prepareImage(log);
 const kernel = image.ok ? await prepareKernelFiles(log) : image;
-const skip = kernel.ok ? false : kernel.error;
-if (!kernel.ok) log(`Skipping test/vm/modules.test.ts: ${kernel.error}`);
+const skip = kernel.ok ? false : kernel.error.reason;
+if (!kernel.ok) log(`Skipping test/vm/modules.test.ts: ${kernel.error.reason}`);
 
 const family = join(import.meta.dirname, '../../packages/modules/test/core/family');
 /** A directory in the guest outside the tree, where a vendor's installer may leave modules. */

@@ -192,11 +192,17 @@ server { listen 127.0.0.1:${port}; server_name next.example; }`.replace(
 
   test('a program that prints without end, or hangs, is killed; a missing one is an error', async () => {
     const endless = await runBounded('/usr/bin/yes', [], { bytesMax: 100_000 });
-    assert.deepEqual(endless, { ok: false, error: 'it printed more than 100000 bytes' });
+    assert.deepEqual(endless, {
+      ok: false,
+      error: { reason: 'it printed more than 100000 bytes' },
+    });
     const hung = await runBounded('/usr/bin/sleep', ['3600'], { timeoutMs: 50 });
-    assert.deepEqual(hung, { ok: false, error: 'it did not finish within 0.05 s' });
+    assert.deepEqual(hung, { ok: false, error: { reason: 'it did not finish within 0.05 s' } });
     const missing = await runBounded('/nonexistent', []);
-    assert.deepEqual(missing, { ok: false, error: 'it does not exist' });
+    assert.deepEqual(missing, {
+      ok: false,
+      error: { reason: 'it does not exist', errno: 'ENOENT' },
+    });
     process.env['BULKHEAD_WEB_SECRET'] = 'x';
     const environment = await runBounded('/usr/bin/env', []);
     assert.ok(environment.ok);

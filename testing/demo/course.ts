@@ -10,7 +10,7 @@ import type { Driver } from '../../src/host/driver.ts';
 import type { Host } from '../../src/host/host.ts';
 import { readText } from '../../packages/base/io/read.ts';
 import type { Policy } from '../../src/policy/policy.ts';
-import { formatProblem } from '../../packages/base/problem.ts';
+import { formatProblem, type Cause, type Problem } from '../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../packages/base/result.ts';
 import { Loads } from './load.ts';
 import { neighbourUid } from './meter.ts';
@@ -53,7 +53,7 @@ export async function demonstrate(
   host: Host,
   screen: Screen,
   signal: AbortSignal,
-): Promise<Result<Report, readonly string[]>> {
+): Promise<Result<Report, readonly Problem[]>> {
   const applied = apply(policy, host);
   if (!applied.ok) return applied;
   const { driver, failures } = applied.value;
@@ -81,18 +81,16 @@ export async function demonstrate(
 }
 
 /** Applies the policy. Without cgroups there is nothing to show; the verdict reports single limits that fail. */
-function apply(policy: Policy, host: Host): Result<Applied, readonly string[]> {
+function apply(policy: Policy, host: Host): Result<Applied, readonly Problem[]> {
   const applied = applyPolicy(policy, host, { kill: true, force: true });
-  if (!applied.ok) return fail([formatProblem(applied.error)]);
+  if (!applied.ok) return fail([applied.error]);
   const essential = applied.value.failures.filter(({ operation }) => operation.kind !== 'write');
-  return essential.length === 0
-    ? applied
-    : fail(essential.map(({ problem }) => formatProblem(problem)));
+  return essential.length === 0 ? applied : fail(essential.map(({ problem }) => problem));
 }
 
 interface Stage {
   readonly driver: Driver;
-  readonly scratch: Result<Scratch>;
+  readonly scratch: Result<Scratch, Cause>;
   readonly neighbour: Neighbour;
   readonly screen: Screen;
   readonly signal: AbortSignal;

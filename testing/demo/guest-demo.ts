@@ -14,7 +14,7 @@ export async function demonstrateInGuest(isJson: boolean): Promise<number> {
   logToStderr('Starting a virtual machine with its own kernel; the first time, its image is built');
   const image = await prepareImage(logToStderr);
   if (!image.ok) {
-    logToStderr(`Cannot run the virtual machine here: ${image.error}`);
+    logToStderr(`Cannot run the virtual machine here: ${image.error.reason}`);
     return 1;
   }
   await using guest = await step(logToStderr, 'starting the guest', () => startGuest(image.value));

@@ -24,7 +24,7 @@ export async function demonstrateHere(isJson: boolean, live: string | undefined)
   if (obstacles.length > 0) return refuse(obstacles);
   const policy = readDemoPolicy();
   if (!policy.ok) {
-    printError(policy.error);
+    printError(policy.error.reason);
     return 1;
   }
   const lock = lockFile(lockPath, { waitMs: 0 });
@@ -78,7 +78,7 @@ async function run(
   try {
     const result = await demonstrate(policy, host, screen, signal);
     if (result.ok) printReport(result.value, screen);
-    else refuse(result.error);
+    else refuse(result.error.map(formatProblem));
     return result.ok ? result.value : undefined;
   } catch (error) {
     if (!(signal.reason instanceof Interrupted)) throw error;

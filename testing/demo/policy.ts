@@ -6,6 +6,7 @@ import { resellerCgroup, tenantCgroup } from '../../src/plan/wanted.ts';
 import { formatDiagnostic } from '../../src/policy/diagnostic.ts';
 import type { Policy, Reseller, Tenant } from '../../src/policy/policy.ts';
 import { unlimited } from '../../packages/base/quantity.ts';
+import type { Cause } from '../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../packages/base/result.ts';
 import { meters, neighbourUid, sharers, type Meter } from './meter.ts';
 import { paths, policyFile, policyName } from './place.ts';
@@ -14,17 +15,17 @@ import { paths, policyFile, policyName } from './place.ts';
  * Reads the demo's policy. Unlike /etc/bulkhead/policy.xml it may belong to anyone, like the
  * program that reads it: both are in the same clone.
  */
-export function readDemoPolicy(): Result<Policy> {
+export function readDemoPolicy(): Result<Policy, Cause> {
   let text: string;
   try {
     text = readFileSync(policyFile, 'utf8');
   } catch (error) {
-    return fail(`Cannot read ${policyFile}: ${describeErrno(errnoOf(error))}`);
+    return fail({ reason: `Cannot read ${policyFile}: ${describeErrno(errnoOf(error))}` });
   }
   const { policy, diagnostics } = new PolicyReader().resolve(policyName, text, paths);
-  if (policy === undefined) return fail(diagnostics.map(formatDiagnostic).join('\n'));
+  if (policy === undefined) return fail({ reason: diagnostics.map(formatDiagnostic).join('\n') });
   const problem = missingIn(policy);
-  return problem === undefined ? ok(policy) : fail(problem);
+  return problem === undefined ? ok(policy) : fail({ reason: problem });
 }
 
 function missingIn(policy: Policy): string | undefined {

@@ -14,6 +14,7 @@ import { promisify } from 'node:util';
 import { readFileSystems, type FileSystems } from '../../src/host/disks/file-systems.ts';
 import { nearestMount, readMounts } from '../../src/sys/files/mounts.ts';
 import type { FileSystemFacts, LimitKey } from '../../src/limits/limit.ts';
+import type { Cause } from '../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../packages/base/result.ts';
 import { blockBytes, operationBytes, type ScratchFiles } from './load.ts';
 import { bandwidthUid, operationsUid } from './meter.ts';
@@ -33,7 +34,7 @@ export interface Scratch extends ScratchFiles {
   readonly speeds: ReadonlyMap<LimitKey, number>;
 }
 
-export async function makeScratch(signal: AbortSignal): Promise<Result<Scratch>> {
+export async function makeScratch(signal: AbortSignal): Promise<Result<Scratch, Cause>> {
   const place = findPlace();
   if (!place.ok) return place;
   const path = mkdtempSync(`${place.value.parent}/${prefix}`);
@@ -46,7 +47,7 @@ export async function makeScratch(signal: AbortSignal): Promise<Result<Scratch>>
     return ok({ path, directory, fileBytes, fileSystem: place.value.fileSystem, speeds });
   } catch (error) {
     signal.throwIfAborted();
-    return fail(`Cannot write directly to the disk in ${path}: ${lastLine(error)}`);
+    return fail({ reason: `Cannot write directly to the disk in ${path}: ${lastLine(error)}` });
   }
 }
 
@@ -55,19 +56,19 @@ interface Place {
   readonly fileSystem: FileSystemFacts;
 }
 
-function findPlace(): Result<Place> {
+function findPlace(): Result<Place, Cause> {
   const fileSystems = readFileSystems(paths);
   const places = parents.flatMap((parent): Place[] => {
     const fileSystem = fileSystemOf(parent, fileSystems);
     return fileSystem === undefined ? [] : [{ parent, fileSystem }];
   });
-  if (places.length === 0) return fail(`none of ${parents.join(' ')} is on a disk`);
+  if (places.length === 0) return fail({ reason: `none of ${parents.join(' ')} is on a disk` });
   const roomy = places.find(({ parent }) => {
     const { bavail, bsize } = statfsSync(parent);
     return bavail * bsize > 2 * neededBytes;
   });
   if (roomy !== undefined) return ok(roomy);
-  return fail(`no disk has ${(2 * neededBytes) / 2 ** 20} MiB free`);
+  return fail({ reason: `no disk has ${(2 * neededBytes) / 2 ** 20} MiB free` });
 }
 
 /** Returns the file system of the directory, if it is on a disk and may be written. */

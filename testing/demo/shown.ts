@@ -9,6 +9,7 @@ import { cgroupOf, limitOf, sharedCgroupOf } from './policy.ts';
 import type { Row } from './screen/row.ts';
 import { Series, type Readings } from './sample.ts';
 import type { Scratch } from './scratch.ts';
+import type { Cause } from '../../packages/base/problem.ts';
 import type { Result } from '../../packages/base/result.ts';
 
 export interface Shown {
@@ -24,11 +25,11 @@ export interface Shown {
 export function shownOn(
   policy: Policy,
   driver: Driver,
-  scratch: Result<Scratch>,
+  scratch: Result<Scratch, Cause>,
 ): readonly Shown[] {
   return meters.map((meter): Shown => {
     const support = driver.capabilities.limits.get(meter.key) ?? { level: 'none' };
-    const unwritable = meter.gauge === 'disk' && !scratch.ok ? scratch.error : undefined;
+    const unwritable = meter.gauge === 'disk' && !scratch.ok ? scratch.error.reason : undefined;
     return {
       meter,
       cgroup: cgroupOf(meter, policy),

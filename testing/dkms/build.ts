@@ -10,7 +10,7 @@ import { fail, ok, type Result } from '../../packages/base/result.ts';
 import type { KernelBuild } from '../../packages/modules/io/kernel/kernel-build.ts';
 import { kernelMounts } from '../../packages/modules/io/rebuild/dkms-build.ts';
 import type { DkmsSource } from './packages.ts';
-import { formatProblem } from '../../packages/base/problem.ts';
+import { formatProblem, type Cause } from '../../packages/base/problem.ts';
 
 const tree = '/var/lib/dkms';
 
@@ -37,7 +37,7 @@ export async function buildByDkms(
   build: KernelBuild,
   program: string,
   into: string,
-): Promise<Result<true>> {
+): Promise<Result<true, Cause>> {
   const { name, version, directory } = source;
   const place = `/usr/src/${name}-${version}`;
   const run = await runInJail({
@@ -55,13 +55,13 @@ export async function buildByDkms(
     // Against hanging only: the largest need half an hour of a processor.
     limits: { wallSeconds: 4 * 3600, cpuSeconds: 2 * 3600 },
   });
-  if (!run.ok) return fail(formatProblem(run.error));
+  if (!run.ok) return fail({ reason: formatProblem(run.error) });
   const { end, lastLines, result } = run.value;
-  if (end.kind !== 'exit') return fail(`dkms ${end.message}`);
-  if (end.status !== 0) return fail(reasonIn(lastLines));
+  if (end.kind !== 'exit') return fail({ reason: `dkms ${end.message}` });
+  if (end.status !== 0) return fail({ reason: reasonIn(lastLines) });
   mkdirSync(into, { recursive: true });
   const unpacked = spawnSync('tar', ['-xf', '-', '-C', into, '--no-same-owner'], { input: result });
-  return unpacked.status === 0 ? ok(true) : fail(`tar: ${unpacked.stderr.toString()}`);
+  return unpacked.status === 0 ? ok(true) : fail({ reason: `tar: ${unpacked.stderr.toString()}` });
 }
 
 /** Returns the directory of the modules below `into`, the argument of `buildByDkms`. */

@@ -2,6 +2,7 @@
  * The trial behind the figures of docs/modules.md: `node testing/dkms/main.ts [--no-rebuild] [PACKAGE…]`; all of
  * Debian's DKMS packages if none is named. Takes hours; fetched and built files are kept in ~/.cache/bulkhead/dkms.
  */
+import { formatCause, type Cause } from '../../packages/base/problem.ts';
 import { spawnSync } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,15 +15,15 @@ import { questions, tryPackage, verdictOn, type TrialResponse } from './trial.ts
 const log = (line: string) => process.stdout.write(`${line}\n`);
 
 function need<T>(
-  result: { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: string },
+  result: { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: Cause },
 ): T {
   if (result.ok) return result.value;
-  log(`Cannot run the trial: ${result.error}`);
+  log(`Cannot run the trial: ${formatCause(result.error)}`);
   process.exit(1);
 }
 
 const ready = await ensurePrerequisites('modules', log);
-if (!ready.ok) need({ ok: false, error: ready.reason });
+if (!ready.ok) need({ ok: false, error: { reason: ready.reason } });
 const rebuilds = !process.argv.includes('--no-rebuild');
 const named = process.argv.slice(2).filter((each) => !each.startsWith('-'));
 const packages = need(await DkmsPackages.open());
@@ -35,7 +36,7 @@ for (const name of named.length > 0 ? named : await packages.names()) {
   const [version = '', older] = await packages.versions(name);
   const source = await packages.source(name, version);
   if (!source.ok) {
-    log(`${name}: left out: ${source.error}`);
+    log(`${name}: left out: ${source.error.reason}`);
     continue;
   }
   const built = packages.builtDirectory(source.value, build.release);
@@ -43,7 +44,7 @@ for (const name of named.length > 0 ? named : await packages.names()) {
     ? { ok: true as const }
     : await buildByDkms(source.value, build, dkms, built);
   if (!made.ok) {
-    log(`${name}: does not build: ${made.error}`);
+    log(`${name}: does not build: ${made.error.reason}`);
     rmSync(built, { recursive: true, force: true });
     continue;
   }

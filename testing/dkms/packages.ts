@@ -17,7 +17,7 @@ import { fail, ok, type Result } from '../../packages/base/result.ts';
 import { debianSources, ownApt } from '../vm/apt.ts';
 import { cacheDirectory as machineCache } from '../vm/cache.ts';
 import { execute, succeed } from '../vm/command.ts';
-import { formatProblem } from '../../packages/base/problem.ts';
+import { formatProblem, type Cause } from '../../packages/base/problem.ts';
 
 /** The source of a package, which DKMS builds. */
 export interface DkmsSource {
@@ -43,11 +43,12 @@ export class DkmsPackages {
   }
 
   /** Opens the packages; the error is the reason why that cannot be done here. */
-  static async open(): Promise<Result<DkmsPackages>> {
+  static async open(): Promise<Result<DkmsPackages, Cause>> {
     const apt = join(cache, 'apt');
     const own = await debianSources();
     const main = own.find((each) => / [a-z]+ main$/.test(each));
-    if (main === undefined) return fail('apt of this host has no Debian release to fetch from');
+    if (main === undefined)
+      return fail({ reason: 'apt of this host has no Debian release to fetch from' });
     const wider = [main, main.replace(/ [a-z]+ main$/, ' oldstable main')].flatMap((each) =>
       ['main', 'contrib', 'non-free'].map((part) => each.replace(/main$/, part)),
     );
@@ -72,7 +73,7 @@ export class DkmsPackages {
   }
 
   /** Returns the tree of a package, fetched once. */
-  async unpack(name: string, version: string): Promise<Result<string>> {
+  async unpack(name: string, version: string): Promise<Result<string, Cause>> {
     const directory = join(cache, `${name}@${plain(version)}`);
     if (existsSync(directory)) return ok(directory);
     const unfinished = await mkdtemp(join(cache, 'unfinished-'));
@@ -85,14 +86,14 @@ export class DkmsPackages {
       await rename(unfinished, directory);
       return ok(directory);
     } catch (error) {
-      return fail((error as Error).message.split('\n', 1)[0]!);
+      return fail({ reason: (error as Error).message.split('\n', 1)[0]! });
     } finally {
       await rm(unfinished, { recursive: true, force: true });
     }
   }
 
   /** Fetches the program of that name, which is a script. */
-  async dkms(): Promise<Result<string>> {
+  async dkms(): Promise<Result<string, Cause>> {
     const [version = ''] = await this.versions('dkms');
     const unpacked = await this.unpack('dkms', version);
     return unpacked.ok ? ok(join(unpacked.value, 'usr/sbin/dkms')) : unpacked;
@@ -104,11 +105,12 @@ export class DkmsPackages {
   }
 
   /** Returns the headers of the newest kernel of this release, complete. */
-  async headers(): Promise<Result<KernelBuild>> {
+  async headers(): Promise<Result<KernelBuild, Cause>> {
     const argv = ['apt-cache', ...this.#options, 'show', '--no-all-versions'];
     const meta = await execute([...argv, 'linux-headers-amd64']);
     const [, name, version] = /^Depends: (\S+) \(= ([^)]+)\)/m.exec(meta.stdout) ?? [];
-    if (name === undefined || version === undefined) return fail('apt knows no kernel headers');
+    if (name === undefined || version === undefined)
+      return fail({ reason: 'apt knows no kernel headers' });
     const { stdout } = await execute([...argv.slice(0, -1), `${name}=${version}`]);
     const depends = /^Depends: (.*)$/m.exec(stdout)?.[1] ?? '';
     for (const [each] of depends.matchAll(/linux-(?:headers|kbuild)-[\w.+~-]+/g)) {
@@ -118,16 +120,16 @@ export class DkmsPackages {
     const headers = await this.unpack(name, version);
     if (!headers.ok) return headers;
     const build = findKernelBuild(name.replace('linux-headers-', ''), [headers.value]);
-    return build.ok ? build : fail(formatProblem(build.error));
+    return build.ok ? build : fail({ reason: formatProblem(build.error) });
   }
 
-  async source(name: string, version: string): Promise<Result<DkmsSource>> {
+  async source(name: string, version: string): Promise<Result<DkmsSource, Cause>> {
     const unpacked = await this.unpack(name, version);
     return unpacked.ok ? sourceIn(unpacked.value, name, version) : unpacked;
   }
 }
 
-function sourceIn(root: string, name: string, packageVersion: string): Result<DkmsSource> {
+function sourceIn(root: string, name: string, packageVersion: string): Result<DkmsSource, Cause> {
   const sources = join(root, 'usr/src');
   for (const each of existsSync(sources) ? readdirSync(sources) : []) {
     const directory = join(sources, each);
@@ -136,5 +138,7 @@ function sourceIn(root: string, name: string, packageVersion: string): Result<Dk
     const { name: known, version } = conf;
     return ok({ package: name, packageVersion, name: known, version, directory });
   }
-  return fail(`${name} ${packageVersion} has no dkms.conf that states a name and a version`);
+  return fail({
+    reason: `${name} ${packageVersion} has no dkms.conf that states a name and a version`,
+  });
 }

@@ -8,6 +8,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { Cause } from '../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../packages/base/result.ts';
 import { ensurePrerequisites, type Log } from '../prerequisites.ts';
 import { unpackPackage, updateLists, type AptPackage } from '../vm/apt.ts';
@@ -34,27 +35,31 @@ const unfinished = 'unfinished-';
 /**
  * Prepares the files. The error is the reason why this host has no oracle: print it and skip the tests that need it.
  */
-export async function prepareKernelFiles(log: Log): Promise<Result<KernelFiles>> {
-  if (process.arch !== 'x64') return fail(`the oracle's kernel is x86-64, not ${process.arch}`);
+export async function prepareKernelFiles(log: Log): Promise<Result<KernelFiles, Cause>> {
+  if (process.arch !== 'x64')
+    return fail({ reason: `the oracle's kernel is x86-64, not ${process.arch}` });
   const release = await readFile('/etc/os-release', 'utf8').catch(() => '');
   if (!/^ID="?debian"?$/m.test(release)) {
-    return fail("the oracle's kernel is that of the host's Debian release, and this is not Debian");
+    return fail({
+      reason: "the oracle's kernel is that of the host's Debian release, and this is not Debian",
+    });
   }
   const ready = await ensurePrerequisites('modules', log);
-  if (!ready.ok) return fail(ready.reason);
+  if (!ready.ok) return fail({ reason: ready.reason });
   await mkdir(cacheDirectory, { recursive: true });
   await using _lock = await takeLock('exclusive', join(cacheDirectory, 'lock'));
   const known = await findPackages();
   if (known !== undefined && existsSync(directoryOf(known.kernel))) return ok(await filesIn(known));
   await step(log, "fetching Debian's package lists", updateLists);
   const packages = await findPackages();
-  if (packages === undefined) return fail("apt's lists have no Debian cloud kernel with headers");
+  if (packages === undefined)
+    return fail({ reason: "apt's lists have no Debian cloud kernel with headers" });
   if (!existsSync(directoryOf(packages.kernel))) {
     const what = `fetching ${packages.kernel.name} and its headers`;
     try {
       await step(log, what, () => fetch(packages));
     } catch (error) {
-      return fail((error as Error).message.split('\n', 1)[0]!);
+      return fail({ reason: (error as Error).message.split('\n', 1)[0]! });
     }
   }
   return ok(await filesIn(packages));

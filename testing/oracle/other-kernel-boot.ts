@@ -58,7 +58,7 @@ export async function otherKernelWanted(): Promise<KernelFiles | undefined> {
   const other = otherKernels.find(({ suites }) => suites[0] === suite);
   if (other === undefined) throw new Error(`There is no kernel "${suite}"`);
   const files = await prepareOtherKernel(other, logToStderr);
-  if (!files.ok) throw new Error(files.error);
+  if (!files.ok) throw new Error(files.error.reason);
   return files.value;
 }
 

@@ -8,6 +8,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Cause } from '../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../packages/base/result.ts';
 import { ensurePrerequisites, type Log } from '../prerequisites.ts';
 import { debianSources, ownApt, type AptSource } from '../vm/apt.ts';
@@ -39,10 +40,11 @@ const piece = /linux-(?:base|binary|headers|image|kbuild|modules)-[\w.+~-]+/g;
 export async function prepareOtherKernel(
   other: OtherKernel,
   log: Log,
-): Promise<Result<KernelFiles>> {
-  if (process.arch !== 'x64') return fail(`the oracle's kernel is x86-64, not ${process.arch}`);
+): Promise<Result<KernelFiles, Cause>> {
+  if (process.arch !== 'x64')
+    return fail({ reason: `the oracle's kernel is x86-64, not ${process.arch}` });
   const ready = await ensurePrerequisites('modules', log);
-  if (!ready.ok) return fail(ready.reason);
+  if (!ready.ok) return fail({ reason: ready.reason });
   await mkdir(cacheDirectory, { recursive: true });
   const directory = join(cacheDirectory, other.suites[0]);
   await using _lock = await takeLock('exclusive', `${directory}.lock`);
@@ -52,7 +54,7 @@ export async function prepareOtherKernel(
     }
     return ok(await filesIn(directory));
   } catch (error) {
-    return fail((error as Error).message.split('\n', 1)[0]!);
+    return fail({ reason: (error as Error).message.split('\n', 1)[0]! });
   }
 }
 

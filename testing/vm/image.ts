@@ -13,6 +13,7 @@ import { constants } from 'node:fs';
 import { access, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Cause } from '../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../packages/base/result.ts';
 import { ensurePrerequisites, type Log } from '../prerequisites.ts';
 import {
@@ -46,9 +47,9 @@ const guestFiles = join(import.meta.dirname, 'guest-files');
  * minute). The error is the reason why this host cannot run virtual-machine tests: print it and
  * skip them. One reason is that packages cannot be fetched; a build that fails otherwise throws.
  */
-export async function prepareImage(log: Log): Promise<Result<Image>> {
+export async function prepareImage(log: Log): Promise<Result<Image, Cause>> {
   const obstacle = await hostObstacle(log);
-  if (obstacle !== undefined) return fail(obstacle);
+  if (obstacle !== undefined) return fail({ reason: obstacle });
   await using _lock = await step(log, 'waiting for other runs to finish building', lockCache);
   const inputs = await findInputs();
   if (inputs !== undefined && isCached(inputs.key)) return ok(await use(inputs.key));
@@ -106,16 +107,16 @@ async function use(key: string): Promise<Image> {
   return { directory: cachedImage(key) };
 }
 
-async function buildImage(log: Log): Promise<Result<Image>> {
+async function buildImage(log: Log): Promise<Result<Image, Cause>> {
   const obstacle = await rootfsObstacle();
-  if (obstacle !== undefined) return fail(obstacle);
+  if (obstacle !== undefined) return fail({ reason: obstacle });
   await step(log, "fetching Debian's package lists", updateLists);
   const inputs = await findInputs();
   if (inputs === undefined)
-    return fail('apt has no Debian sources, or no Debian cloud kernel in them');
+    return fail({ reason: 'apt has no Debian sources, or no Debian cloud kernel in them' });
   if (isCached(inputs.key)) return ok(await use(inputs.key));
   const unreachable = await step(log, "looking for Debian's servers", fetchObstacle);
-  if (unreachable !== undefined) return fail(unreachable);
+  if (unreachable !== undefined) return fail({ reason: unreachable });
   await buildInCache(inputs.key, (directory) => buildIn(directory, inputs, log));
   return ok(await use(inputs.key));
 }

@@ -54,7 +54,7 @@ function parse(args: string[]) {
 async function withGuest(action: ((guest: Guest) => Promise<number>) | undefined): Promise<number> {
   const image = await prepareImage(logToStderr);
   if (!image.ok) {
-    logToStderr(`Cannot run the test guest here: ${image.error}`);
+    logToStderr(`Cannot run the test guest here: ${image.error.reason}`);
     return cannotRunHere;
   }
   if (action === undefined) {

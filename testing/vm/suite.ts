@@ -26,12 +26,12 @@ export async function prepareGuests(file: string, also?: Suite): Promise<Guests>
   const prepared = await prepareImage(logToStderr);
   const needed = also === undefined ? undefined : await ensurePrerequisites(also, logToStderr);
   const obstacle = needed?.ok === false ? needed.reason : undefined;
-  const skip = prepared.ok ? (obstacle ?? false) : prepared.error;
+  const skip = prepared.ok ? (obstacle ?? false) : prepared.error.reason;
   if (skip !== false) logToStderr(`Skipping ${relative(projectDirectory, file)}: ${skip}`);
   return {
     skip,
     get image() {
-      if (!prepared.ok) throw new Error(prepared.error);
+      if (!prepared.ok) throw new Error(prepared.error.reason);
       return prepared.value;
     },
   };

@@ -1,3 +1,4 @@
+import { formatCause } from '../problem.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -45,7 +46,7 @@ test('parse() says what is wrong and what to write instead', () => {
   for (const [kind, text, message] of bad) {
     const parsed = quantityKinds[kind].parse(text);
     assert.ok(!parsed.ok, `${kind} ${text} was accepted`);
-    assert.match(parsed.error, message);
+    assert.match(formatCause(parsed.error), message);
   }
 });
 

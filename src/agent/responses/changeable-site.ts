@@ -1,7 +1,7 @@
 /**
  * Finds the site whose limits the caller may change: one of the policy, or one that a web server serves for the tenant.
  */
-import type { Problem } from '../../../packages/base/problem.ts';
+import type { Problem, Cause } from '../../../packages/base/problem.ts';
 import { ok } from '../../../packages/base/result.ts';
 import type { DriverName, SiteLimitSetter, SiteLimitSetters } from '../../policy/document.ts';
 import { settersOf, siteName, splitSiteName } from '../../policy/policy.ts';
@@ -77,7 +77,7 @@ async function servedEntry(
   const [account, behind] = splitSiteName(name);
   const action = 'change limits of';
   const parsed = valueKinds.site.parse(behind ?? account);
-  if (!parsed.ok) return httpError({ status: 404, action, object: name, reason: parsed.error });
+  if (!parsed.ok) return httpError({ status: 404, action, object: name, ...parsed.error });
   const site = parsed.value;
   const obstacle = whyOnlyPolicy(agent.driver?.capabilities.driver, tenant, site);
   if (obstacle !== undefined)
@@ -85,8 +85,7 @@ async function servedEntry(
       status: 403,
       action,
       object: name,
-      reason: obstacle,
-      hint: 'ask the administrator',
+      ...obstacle,
     });
   const served = await agent.servedSites(tenant.who.uid, site);
   if (!served.ok) return httpError({ status: 503, ...served.error });
@@ -99,12 +98,17 @@ function whyOnlyPolicy(
   driver: DriverName | undefined,
   { resellerUid }: Entry,
   site: string,
-): string | undefined {
+): Cause | undefined {
+  const hint = 'ask the administrator';
   // Otherwise the tenant could have several times its limit of disk I/O.
   if (driver === 'cgroup1')
-    return 'the policy does not have it, and with cgroup v1 each site has the disk limits of the tenant for itself';
+    return {
+      reason:
+        'the policy does not have it, and with cgroup v1 each site has the disk limits of the tenant for itself',
+      hint,
+    };
   return driver === 'systemd' && resellerUid === undefined && !fitsUnit(site)
-    ? 'its name is too long for a slice of systemd'
+    ? { reason: 'its name is too long for a slice of systemd', hint }
     : undefined;
 }
 

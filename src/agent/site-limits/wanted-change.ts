@@ -19,7 +19,7 @@ import {
 import type { SiteLimitSetter } from '../../policy/document.ts';
 import { originOf, type Chain, type Link } from '../../policy/policy.ts';
 import { httpError, type HttpResult } from '../api/http-result.ts';
-import type { Problem } from '../../../packages/base/problem.ts';
+import { formatCause, type Cause, type Problem } from '../../../packages/base/problem.ts';
 
 /** Limits and their new values; a limit without a value is removed. */
 export type SiteChange = ReadonlyMap<LimitKey, Quantity | undefined>;
@@ -45,43 +45,52 @@ export function readChange(
   unset: readonly string[],
 ): HttpResult<SiteChange> {
   const words = [...set, ...unset];
-  const refuse = (reason: string, hint?: string) =>
-    httpError({ status: 400, action, object: site.name, reason, ...(hint && { hint }) });
-  if (words.length > wordsMax) return refuse(`more than ${wordsMax} limits are named`);
-  if (words.some((each) => each.length > wordLengthMax)) return refuse('a limit is too long');
+  const refuse = (cause: Cause) => httpError({ status: 400, action, object: site.name, ...cause });
+  if (words.length > wordsMax) return refuse({ reason: `more than ${wordsMax} limits are named` });
+  if (words.some((each) => each.length > wordLengthMax))
+    return refuse({ reason: 'a limit is too long' });
   const parsed = parseAssignments(set, unset);
-  if (!parsed.ok) return refuse(parsed.error.join('; '));
+  if (!parsed.ok) return refuse({ reason: parsed.error.map(formatCause).join('; ') });
   const change = changeOf(site, parsed.value);
   if (!change.ok) return refuse(change.error);
   const foreign = takesBackOthers(site, change.value);
   return foreign === undefined ? change : refuse(foreign);
 }
 
-function changeOf(site: ChangedSite, assignments: readonly Assignment[]): Result<SiteChange> {
+function changeOf(
+  site: ChangedSite,
+  assignments: readonly Assignment[],
+): Result<SiteChange, Cause> {
   const change = new Map<LimitKey, Quantity | undefined>();
   for (const each of assignments) {
-    if (each.kind === 'package') return fail('only the administrator chooses a package');
+    if (each.kind === 'package')
+      return fail({ reason: 'only the administrator chooses a package' });
     const { key, value: text } = each;
     const why = tenantCannotSet(key);
     // A limit that was never set can be removed, as with the name of a limit that stands for several.
     if (why !== undefined && text === undefined) continue;
-    if (why !== undefined) return fail(`only the administrator sets ${shown(key)}: ${why}`);
+    if (why !== undefined)
+      return fail({ reason: `only the administrator sets ${shown(key)}: ${why}` });
     const value = text === undefined ? undefined : parseLimit(key, text);
     if (value?.ok === false) return value;
     const problem = value && problemWith(site, key, value.value);
     if (problem !== undefined) return fail(problem);
     change.set(key, value?.value);
   }
-  return change.size > 0 ? ok(change) : fail('only the administrator sets these limits');
+  return change.size > 0
+    ? ok(change)
+    : fail({ reason: 'only the administrator sets these limits' });
 }
 
-function problemWith(site: ChangedSite, key: LimitKey, value: Quantity): string | undefined {
+function problemWith(site: ChangedSite, key: LimitKey, value: Quantity): Cause | undefined {
   const origin = originOf(site.chain, key);
   const above = origin && setBefore(site.setter, origin.link);
-  if (above !== undefined) return `${above} has set ${shown(key)} of this site`;
+  if (above !== undefined) return { reason: `${above} has set ${shown(key)} of this site` };
   const bound = exceeds(key, value, site.tenant);
   const whose = site.setter === 'tenant' ? 'your own' : 'that of the tenant';
-  return bound && `${shown(key)} is above ${whose}, which is ${bound}`;
+  return bound === undefined
+    ? undefined
+    : { reason: `${shown(key)} is above ${whose}, which is ${bound}` };
 }
 
 /** Returns whose limits take precedence over the setter's. */
@@ -94,14 +103,14 @@ function setBefore(setter: SiteLimitSetter, { kind, name }: Link): string | unde
 function takesBackOthers(
   { chain, own = [], setter }: ChangedSite,
   change: SiteChange,
-): string | undefined {
+): Cause | undefined {
   const isOwn = (key: LimitKey) => own.some((each) => each.key === key && each.setter === setter);
   if ([...change].some(([key, value]) => value !== undefined || isOwn(key))) return undefined;
   for (const key of change.keys()) {
     const link = originOf(chain, key)?.link;
     if (link === undefined) continue;
     const who = link.kind === 'site' ? 'the administrator' : link.name;
-    return `${who} has set ${shown(key)} of this site, and not you`;
+    return { reason: `${who} has set ${shown(key)} of this site, and not you` };
   }
   return undefined;
 }

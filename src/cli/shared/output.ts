@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { instancePattern, pathsOf, type Paths } from '../../host/paths.ts';
 import { formatDiagnostic, type Diagnostic } from '../../policy/diagnostic.ts';
 import { printable } from '../../../packages/base/printable.ts';
-import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
+import { formatProblemOrCause, type ProblemOrCause } from '../../../packages/base/problem.ts';
 import { jsonText } from '../../../packages/base/json.ts';
 import { terminalOf } from './terminal.ts';
 
@@ -22,8 +22,8 @@ export function pathsFor(command: Command): Paths | undefined {
 }
 
 /** Prints one line, whatever untrusted text is in it. */
-export function printError(error: string | Problem): void {
-  const message = typeof error === 'string' ? error : formatProblem(error);
+export function printError(error: string | ProblemOrCause): void {
+  const message = typeof error === 'string' ? error : formatProblemOrCause(error);
   process.stderr.write(`bulkhead: ${printable(message)}\n`);
 }
 

@@ -3,10 +3,10 @@
  */
 import type { Command } from 'commander';
 import type { TopResponse } from '../../agent/api/api.ts';
-import { formatProblem } from '../../../packages/base/problem.ts';
+import { failed, formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import { callAgent } from '../../agent/api/client.ts';
 import { suggestion } from '../../policy/diagnostic.ts';
-import { fail, ok, type Result } from '../../../packages/base/result.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import {
   examples,
   exitCodes,
@@ -51,7 +51,7 @@ async function top(options: TopOptions, command: Command): Promise<ExitCode> {
     { all: true },
     { onSlow: sayItWaits },
   );
-  if (!answer.ok) return refuse(formatProblem(answer.error), options, exitCodes.failed);
+  if (!answer.ok) return refuse(answer.error, options, exitCodes.failed);
   const shaped = topOf(answer.value, choice.value);
   if (options.json === true) printJson(shaped);
   else print(tableOf(shaped));
@@ -62,19 +62,24 @@ async function top(options: TopOptions, command: Command): Promise<ExitCode> {
  * Prints the failure and returns its exit code. CloudLinux's own command fails in this shape too,
  * though with a status of 0.
  */
-function refuse(error: string, { json }: TopOptions, code: ExitCode): ExitCode {
-  const result = printable(error);
+function refuse(problem: Problem, { json }: TopOptions, code: ExitCode): ExitCode {
+  const result = printable(formatProblem(problem));
   if (json === true) printJson({ result, timestamp: Date.now() / 1000 });
   else printError(result);
   return code;
 }
 
-function choiceOf(options: TopOptions): Result<TopChoice> {
+function choiceOf(options: TopOptions): Result<TopChoice, Problem> {
   if (options.domain !== undefined) {
-    return fail('Cannot filter by domain: Bulkhead knows users, not domains; use --username');
+    return failed({
+      action: 'filter by domain',
+      reason: 'Bulkhead knows users, not domains',
+      hint: 'use --username',
+    });
   }
   const max = /^\d{1,7}$/.test(options.max) ? Number(options.max) : undefined;
-  if (max === undefined) return fail(`"${options.max}" is not a number for --max`);
+  if (max === undefined)
+    return failed({ action: 'set --max to', object: options.max, reason: 'that is not a number' });
   const orderBy = fieldNamed(options.orderBy);
   if (!orderBy.ok) return orderBy;
   const show: TopField[] = [];
@@ -94,13 +99,14 @@ function choiceOf(options: TopOptions): Result<TopChoice> {
   });
 }
 
-function fieldNamed(word: string): Result<TopField> {
+function fieldNamed(word: string): Result<TopField, Problem> {
+  const cannot = { action: 'use the field', object: word };
   if (word.startsWith('mysql')) {
-    return fail(`Cannot use "${word}": Bulkhead does not measure databases`);
+    return failed({ ...cannot, reason: 'Bulkhead does not measure databases' });
   }
   const found = topFieldNames.find((each) => each === word);
   if (found !== undefined) return ok(found);
-  return fail(`There is no field "${word}"${suggestion(word, topFieldNames)}`);
+  return failed({ ...cannot, reason: `there is no such field${suggestion(word, topFieldNames)}` });
 }
 
 type Value = readonly [name: keyof Section, title: string, text: (section: Section) => string];

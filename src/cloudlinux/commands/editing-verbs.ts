@@ -1,4 +1,5 @@
 /** The verbs of lvectl that change the policy, and those that apply it. */
+import type { ProblemOrCause } from '../../../packages/base/problem.ts';
 import { availableParallelism } from 'node:os';
 import { limitNumbers } from '../../agent/sampling/limit-numbers.ts';
 import type { Paths } from '../../host/paths.ts';
@@ -90,7 +91,11 @@ function clearing(
   words: string,
   does: string,
   naming: Naming,
-  edit: (text: string, target: Target, now: ReadPolicy | undefined) => Result<string, string[]>,
+  edit: (
+    text: string,
+    target: Target,
+    now: ReadPolicy | undefined,
+  ) => Result<string, readonly ProblemOrCause[]>,
 ): Verb {
   return editing(words, does, naming, (target) => (text, now) => edit(text, target, now));
 }
@@ -104,7 +109,10 @@ function editing(
   const run = (call: Call): Reply | Promise<Reply> => {
     const [name, more] = call.words;
     if (name === undefined || more !== undefined) {
-      return misused(`Write one ${words.split(' ')[0]}; "bulkhead lvectl help" lists the commands`);
+      return misused({
+        reason: `Write one ${words.split(' ')[0]}`,
+        hint: '"bulkhead lvectl help" lists the commands',
+      });
     }
     const target = naming(name, call);
     return changeAndApply(call, target, editOf(target, call));
@@ -174,7 +182,7 @@ function clear(
   text: string,
   target: Target,
   now: ReadPolicy | undefined,
-): Result<string, string[]> {
+): Result<string, readonly ProblemOrCause[]> {
   if (now !== undefined && target.kind === 'tenant') {
     const found = findTenant(now.policy, nameIn(target));
     if (found !== undefined && found.chain[0]?.kind !== 'tenant') return ok(text);
@@ -190,7 +198,7 @@ function removeOrClear(
   text: string,
   target: Target,
   now: ReadPolicy | undefined,
-): Result<string, string[]> {
+): Result<string, readonly ProblemOrCause[]> {
   const removed = removeTarget(text, target);
   if (removed.ok || now === undefined || !isUsed(target, now)) return removed;
   return setLimits(text, target, nothingWritten);
@@ -206,7 +214,7 @@ function isUsed(target: Target, { policy, document }: ReadPolicy): boolean {
 function apply(call: Call): Reply | Promise<Reply> {
   const [name, more] = call.words;
   if (name === undefined || more !== undefined) {
-    return misused('Write the uid of a tenant, or "all", after apply');
+    return misused({ reason: 'Write the uid of a tenant, or "all", after apply' });
   }
   return applyAll(call, name === 'all' ? [] : [name]);
 }
@@ -221,7 +229,11 @@ async function applyAll(
   const { policy } = read.value;
   const unknown = names.filter((each) => findTenant(policy, each) === undefined);
   const problems = [
-    ...unknown.map((each) => `Cannot apply "${each}": the policy has no such tenant`),
+    ...unknown.map((object) => ({
+      action: 'apply',
+      object,
+      reason: 'the policy has no such tenant',
+    })),
     ...(await applyFile(capabilities, reader, options.policy, paths)),
   ];
   if (problems.length > 0) return failed(problems);
@@ -231,7 +243,12 @@ async function applyAll(
 async function applyMany(call: Call): Promise<Reply> {
   const words = await wordsOfInput();
   if (words !== undefined) return applyAll(call, words);
-  return failed([`Cannot read uids from standard input: it is longer than ${inputBytesMax} bytes`]);
+  return failed([
+    {
+      action: 'read uids from standard input',
+      reason: `it is longer than ${inputBytesMax} bytes`,
+    },
+  ]);
 }
 
 /** The maximum input: more than the uids of any host. */

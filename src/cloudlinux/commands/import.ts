@@ -7,7 +7,7 @@ import type { Paths } from '../../host/paths.ts';
 import { readForeignFile } from '../../host/policy-file.ts';
 import type { TenantName, UidRange } from '../../policy/document.ts';
 import { importVeCfg } from '../core/ve-cfg.ts';
-import { formatProblem } from '../../../packages/base/problem.ts';
+import type { ProblemOrCause } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import {
   describeArgument,
@@ -35,7 +35,7 @@ async function importFile(
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
   const read = readForeignFile(file);
-  if (!read.ok) return failed(formatProblem(read.error));
+  if (!read.ok) return failed(read.error);
   const members = readMembers(options.members);
   if (!members.ok) return failed(members.error);
   const { accounts } = readHostFacts(paths, []);
@@ -47,7 +47,7 @@ async function importFile(
     ...(members.value === undefined ? {} : { packageMembers: members.value }),
   });
   showDiagnostics(diagnostics, 'note');
-  if (text === undefined) return failed(`Nothing written: ${file} has errors`);
+  if (text === undefined) return failed({ reason: `Nothing written: ${file} has errors` });
   const written = writeOut(text, options);
   if (written !== exitCodes.done) return written;
   return reportRemaining(await policyReaderOf(command), text, options, paths);
@@ -66,11 +66,14 @@ function reportRemaining(
   const { diagnostics, policy } = reader.resolve(options.output ?? 'policy.xml', text, paths);
   showDiagnostics(diagnostics.filter((each) => each.severity === 'error'));
   if (policy !== undefined) return exitCodes.done;
-  return failed('The policy does not fit this host yet; correct it before it is applied');
+  return failed({
+    reason: 'The policy does not fit this host yet',
+    hint: 'correct it before it is applied',
+  });
 }
 
-function failed(message: string): ExitCode {
-  printError(message);
+function failed(failure: ProblemOrCause): ExitCode {
+  printError(failure);
   return exitCodes.failed;
 }
 
@@ -80,18 +83,19 @@ function failed(message: string): ExitCode {
  */
 function readMembers(
   file: string | undefined,
-): Result<ReadonlyMap<string, readonly TenantName[]> | undefined, string> {
+): Result<ReadonlyMap<string, readonly TenantName[]> | undefined, ProblemOrCause> {
   if (file === undefined) return ok(undefined);
   const read = readForeignFile(file);
-  if (!read.ok) return fail(formatProblem(read.error));
+  if (!read.ok) return read;
   const members = new Map<string, TenantName[]>();
   const seen = new Set<string>();
   for (const [index, line] of read.value.split(/\r?\n/).entries()) {
     if (/^\s*(#|$)/.test(line)) continue;
     const [, user = '', pack = ''] = /^\s*(\S+)\s+(.*\S)\s*$/.exec(line) ?? [];
     const where = `${file}:${index + 1}`;
-    if (user === '') return fail(`${where}: Not a user and a package: "${line.trim()}"`);
-    if (seen.has(user)) return fail(`${where}: The user "${user}" is listed twice`);
+    if (user === '')
+      return fail({ reason: `${where}: Not a user and a package: "${line.trim()}"` });
+    if (seen.has(user)) return fail({ reason: `${where}: The user "${user}" is listed twice` });
     seen.add(user);
     const name: TenantName = /^\d{1,10}$/.test(user)
       ? { kind: 'uid', uid: Number(user) }

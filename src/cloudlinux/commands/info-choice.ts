@@ -1,6 +1,7 @@
 /** The selection that the options of lveinfo make: columns, order and rows. */
 import { suggestion } from '../../policy/diagnostic.ts';
-import { fail, ok, type Result } from '../../../packages/base/result.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import {
   allColumns,
   briefColumns,
@@ -34,14 +35,17 @@ interface Filter {
   readonly min: number;
 }
 
-export function infoChoice(options: ChoiceOptions): Result<InfoChoice> {
+export function infoChoice(options: ChoiceOptions): Result<InfoChoice, Problem> {
   const columns = columnsOf(options);
   const order = options.orderBy === undefined ? ok(undefined) : named(options.orderBy, allColumns);
   const usage = filterOf(options.byUsage, usageCriteria, options.percentage, '--percentage');
   const fault = filterOf(options.byFault, faultCriteria, options.threshold, '--threshold');
   const max = numberOf(options.limit, '--limit');
-  for (const each of [columns, order, usage, fault, max]) if (!each.ok) return each;
-  if (!columns.ok || !order.ok || !usage.ok || !fault.ok || !max.ok) return fail('');
+  if (!columns.ok) return columns;
+  if (!order.ok) return order;
+  if (!usage.ok) return usage;
+  if (!fault.ok) return fault;
+  if (!max.ok) return max;
   const filters = [usage.value, fault.value].filter((each) => each !== undefined);
   return ok({
     columns: columns.value,
@@ -53,7 +57,11 @@ export function infoChoice(options: ChoiceOptions): Result<InfoChoice> {
   });
 }
 
-function columnsOf({ showAll, showColumns, timeUnit }: ChoiceOptions): Result<readonly Column[]> {
+function columnsOf({
+  showAll,
+  showColumns,
+  timeUnit,
+}: ChoiceOptions): Result<readonly Column[], Problem> {
   if (showAll === true) return ok(allColumns);
   const words = (showColumns ?? []).flatMap((each) => each.split(/[, ]/)).filter(Boolean);
   if (words.some((word) => word.toLowerCase() === 'all')) return ok(allColumns);
@@ -79,15 +87,15 @@ function named<T extends Named>(
   word: string,
   known: readonly T[],
   namesOf: (each: T) => readonly string[] = (each) => each.aliases,
-): Result<T> {
+): Result<T, Problem> {
   const found = known.find((each) => namesOf(each).includes(word.toLowerCase()));
   if (found !== undefined) return ok(found);
+  const cannot = { action: 'use the column', object: word };
   if (/dbgov|mysql/i.test(word)) {
-    return fail(`Cannot use "${word}": Bulkhead does not measure databases`);
+    return failed({ ...cannot, reason: 'Bulkhead does not measure databases' });
   }
-  return fail(
-    `There is no column "${word}"${suggestion(word.toLowerCase(), known.flatMap(namesOf))}`,
-  );
+  const hint = suggestion(word.toLowerCase(), known.flatMap(namesOf));
+  return failed({ ...cannot, reason: `there is no such column${hint}` });
 }
 
 function filterOf(
@@ -95,7 +103,7 @@ function filterOf(
   known: readonly Criterion[],
   min: string,
   option: string,
-): Result<Filter | undefined> {
+): Result<Filter | undefined, Problem> {
   if (words === undefined) return ok(undefined);
   const number = numberOf(min, option);
   if (!number.ok) return number;
@@ -108,9 +116,14 @@ function filterOf(
   return ok({ criteria, min: number.value });
 }
 
-function numberOf(text: string, option: string): Result<number> {
+function numberOf(text: string, option: string): Result<number, Problem> {
   if (/^\d{1,9}$/.test(text)) return ok(Number(text));
-  return fail(`"${text}" is not a number for ${option}; write for example ${option}=10`);
+  return failed({
+    action: `set ${option} to`,
+    object: text,
+    reason: 'that is not a number',
+    hint: `write for example ${option}=10`,
+  });
 }
 
 const passes = (row: InfoRow, { criteria, min }: Filter) =>

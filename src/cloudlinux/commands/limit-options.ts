@@ -21,6 +21,7 @@ import {
   type BytesPerSecond,
   type CpuFraction,
 } from '../../../packages/base/quantity.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 
 export interface LimitOptions {
@@ -67,11 +68,17 @@ const isLimited = ({ values }: OptionTarget, key: LimitKey) =>
 
 type Words = Map<LimitKey, string>;
 
+const nothingToChange: Problem = {
+  action: 'change limits',
+  reason: 'none is given',
+  hint: 'write for example --speed=100%',
+};
+
 /** Returns words for `set`: `cpu.limit=150%`. Every error is reported. */
 export function limitWords(
   options: LimitOptions,
   place: OptionTarget,
-): Result<readonly string[], readonly string[]> {
+): Result<readonly string[], readonly Problem[]> {
   const words: Words = new Map();
   if (options.saveAllParameters === true) {
     for (const key of lveKeys) words.set(key, inForce(key, place.values));
@@ -90,7 +97,7 @@ export function limitWords(
   }
   liftDirections(options, place, words);
   if (errors.length > 0) return fail(errors);
-  if (words.size === 0) return fail(['Nothing to change; write for example --speed=100%']);
+  if (words.size === 0) return fail([nothingToChange]);
   return ok([...words].map(([key, value]) => `${key}=${value}`));
 }
 
@@ -117,7 +124,7 @@ function inForce(key: LimitKey, values: LimitValues): string {
 interface PlainOption {
   readonly names: readonly ('pmem' | 'io' | 'iops' | 'nproc' | 'maxEntryProcs' | 'ep')[];
   readonly keys: readonly LimitKey[];
-  readonly read: (text: string, option: string) => Result<string>;
+  readonly read: (text: string, option: string) => Result<string, Problem>;
 }
 
 const plainOptions: readonly PlainOption[] = [
@@ -154,20 +161,30 @@ function bytesOf(text: string): number | undefined {
 }
 
 function amount(say: (bytes: number) => string) {
-  return (text: string, option: string): Result<string> => {
+  return (text: string, option: string): Result<string, Problem> => {
     const bytes = isUnlimited(text) ? 0 : bytesOf(text);
     if (bytes === undefined) {
-      return fail(`"${text}" is not a size for ${option}; write for example ${option}=512M`);
+      return failed({
+        action: `set ${option} to`,
+        object: text,
+        reason: 'that is not a size',
+        hint: `write for example ${option}=512M`,
+      });
     }
     return ok(bytes === 0 ? unlimited : say(bytes));
   };
 }
 
 function whole(say: (number: number) => string) {
-  return (text: string, option: string): Result<string> => {
+  return (text: string, option: string): Result<string, Problem> => {
     if (isUnlimited(text)) return ok(unlimited);
     if (!/^\d{1,12}$/.test(text)) {
-      return fail(`"${text}" is not a whole number for ${option}; write for example ${option}=100`);
+      return failed({
+        action: `set ${option} to`,
+        object: text,
+        reason: 'that is not a whole number',
+        hint: `write for example ${option}=100`,
+      });
     }
     return ok(Number(text) === 0 ? unlimited : say(Number(text)));
   };
@@ -179,20 +196,27 @@ const isUnlimited = (text: string) => text === unlimited;
  * Reports a limit of the address space. 0 means no limit, so that lvectl accepts the output of
  * `list`.
  */
-function addressSpace(options: LimitOptions): string[] {
+function addressSpace(options: LimitOptions): Problem[] {
   return (['vmem', 'mem'] as const).flatMap((name) => {
     const text = options[name];
     if (text === undefined || isUnlimited(text) || bytesOf(text) === 0) return [];
     return [
-      `Cannot set --${name} to "${text}": the kernel has no limit for the address space of a tenant; use --pmem, or --${name}=0`,
+      {
+        action: `set --${name} to`,
+        object: text,
+        reason: 'the kernel has no limit for the address space of a tenant',
+        hint: `use --pmem, or --${name}=0`,
+      },
     ];
   });
 }
 
 /** Adds the smaller of the share and the cores; returns the errors. */
-function cpuWord({ cpu, speed, ncpu }: LimitOptions, place: OptionTarget, words: Words): string[] {
+function cpuWord({ cpu, speed, ncpu }: LimitOptions, place: OptionTarget, words: Words): Problem[] {
   if (cpu !== undefined && speed !== undefined) {
-    return ['Give --speed or --cpu, and not both: they are the same limit'];
+    return [
+      { action: 'use --speed and --cpu', reason: 'they are the same limit', hint: 'give only one' },
+    ];
   }
   const share =
     speed !== undefined
@@ -216,26 +240,43 @@ function cpuWord({ cpu, speed, ncpu }: LimitOptions, place: OptionTarget, words:
 const smallerOf = (a: number, b: number) => (a === 0 ? b : b === 0 ? a : Math.min(a, b));
 
 /** Returns the cores kept busy; a bare number is percent of `cores`. */
-function shareOf(text: string, option: string, cores: number, place: OptionTarget): Result<number> {
+function shareOf(
+  text: string,
+  option: string,
+  cores: number,
+  place: OptionTarget,
+): Result<number, Problem> {
   if (isUnlimited(text)) return ok(0);
   const match = /^(\d{1,9}(?:\.\d{1,6})?)\s?(%|mhz|ghz)?$/i.exec(text);
+  const cannot = { action: `set ${option} to`, object: text };
   if (match === null) {
-    return fail(`"${text}" is not a share of a core for ${option}; write for example --speed=100%`);
+    return failed({
+      ...cannot,
+      reason: 'that is not a share of a core',
+      hint: 'write for example --speed=100%',
+    });
   }
   const number = Number(match[1]);
   const unit = match[2]?.toLowerCase();
   if (unit === undefined) return ok((number / 100) * cores);
   if (unit === '%') return ok(number / 100);
   if (place.coreMegahertz === undefined) {
-    return fail(
-      `Cannot turn "${text}" into a share of a core: the clock rate of a core is not known; use a percentage`,
-    );
+    return failed({
+      ...cannot,
+      reason: 'the clock rate of a core is not known',
+      hint: 'use a percentage',
+    });
   }
   return ok((unit === 'ghz' ? number * 1000 : number) / place.coreMegahertz);
 }
 
-function coresOf(text: string): Result<number> {
+function coresOf(text: string): Result<number, Problem> {
   if (isUnlimited(text)) return ok(0);
   if (/^\d{1,6}$/.test(text)) return ok(Number(text));
-  return fail(`"${text}" is not a number of cores for --ncpu; write for example --ncpu=2`);
+  return failed({
+    action: 'set --ncpu to',
+    object: text,
+    reason: 'that is not a number of cores',
+    hint: 'write for example --ncpu=2',
+  });
 }

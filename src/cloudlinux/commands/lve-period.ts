@@ -2,8 +2,8 @@
  * Periods as lveinfo takes them: `5m`, `4h`, `2d`, `1h30m`, `today`, `yesterday`, and moments as
  * `2026-01-31` or `26-01-31 18:30` in local time.
  */
-import { formatProblem } from '../../../packages/base/problem.ts';
-import { fail, ok, type Result } from '../../../packages/base/result.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import {
   namedDay,
   parseDate,
@@ -21,17 +21,21 @@ type LvePeriodOptions = Partial<PeriodOptions>;
 /**
  * Parses a period: the last ten minutes by default; a period takes precedence over `from` and `to`.
  */
-export function parsePeriod({ from, to, period }: LvePeriodOptions, now: number): Result<Period> {
+export function parsePeriod(
+  { from, to, period }: LvePeriodOptions,
+  now: number,
+): Result<Period, Problem> {
   if (period !== undefined) return namedPeriod(period, now);
   const end = to === undefined ? ok(now) : parseDate(to);
-  if (!end.ok) return fail(formatProblem(end.error));
+  if (!end.ok) return end;
   const begin = from === undefined ? ok(end.value - defaultMilliseconds) : parseDate(from);
-  if (!begin.ok) return fail(formatProblem(begin.error));
-  if (begin.value >= end.value) return fail(`The period ends before it begins ("${from ?? to}")`);
+  if (!begin.ok) return begin;
+  if (from !== undefined && begin.value >= end.value)
+    return failed({ action: 'begin at', object: from, reason: `it is not before ${to ?? 'now'}` });
   return ok({ from: begin.value, to: end.value });
 }
 
-function namedPeriod(word: string, now: number): Result<Period> {
+function namedPeriod(word: string, now: number): Result<Period, Problem> {
   const day = namedDay(word, now);
   if (day !== undefined) return ok(day);
   const length = parseLength(word);
@@ -39,10 +43,15 @@ function namedPeriod(word: string, now: number): Result<Period> {
 }
 
 /** Returns the milliseconds of `5m`, `1h30m`; a bare number is minutes. */
-export function parseLength(text: string): Result<number> {
+export function parseLength(text: string): Result<number, Problem> {
   const length = parseUnits(text.toLowerCase().replace(/\d$/, '$&m'));
   if (length !== undefined && length <= millisecondsMax) return ok(length);
-  return fail(`"${text}" is not a period; write for example "5m", "4h", "2d", "today"`);
+  return failed({
+    action: 'use the period',
+    object: text,
+    reason: 'that is not a period',
+    hint: 'write for example "5m", "4h", "2d", "today"',
+  });
 }
 
 /** Formats a time as in the columns From and To: `01-31 18:30`. */

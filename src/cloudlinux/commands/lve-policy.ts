@@ -12,7 +12,7 @@ import type { Paths } from '../../host/paths.ts';
 import { formatDiagnostic, type Diagnostic } from '../../policy/diagnostic.ts';
 import type { PolicyDocument } from '../../policy/document.ts';
 import type { Policy } from '../../policy/policy.ts';
-import { formatProblem } from '../../../packages/base/problem.ts';
+import type { ProblemOrCause } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 
 export interface ReadPolicy {
@@ -20,7 +20,7 @@ export interface ReadPolicy {
   readonly document: PolicyDocument;
 }
 
-type Errors = readonly string[];
+type Errors = readonly ProblemOrCause[];
 
 export function readPolicy(
   reader: PolicyReader,
@@ -29,11 +29,13 @@ export function readPolicy(
 ): Result<ReadPolicy, Errors> {
   const { policy, document, diagnostics, problem } = reader.load(file, paths);
   if (policy !== undefined && document !== undefined) return ok({ policy, document });
-  return fail(problem === undefined ? errorsOf(diagnostics) : [formatProblem(problem)]);
+  return fail(problem === undefined ? errorsOf(diagnostics) : [problem]);
 }
 
 const errorsOf = (diagnostics: readonly Diagnostic[]) =>
-  diagnostics.filter((each) => each.severity === 'error').map(formatDiagnostic);
+  diagnostics
+    .filter((each) => each.severity === 'error')
+    .map((each) => ({ reason: formatDiagnostic(each) }));
 
 /** `now` is the policy before the edit, or undefined if it cannot be applied as it is. */
 export type LveEdit = (text: string, now: ReadPolicy | undefined) => Result<string, Errors>;
@@ -58,11 +60,7 @@ export function changePolicy(
       policy === undefined || document === undefined ? undefined : { policy, document },
     );
   });
-  if (!edited.ok) {
-    return fail(
-      edited.error.map((each) => (typeof each === 'string' ? each : formatProblem(each))),
-    );
-  }
+  if (!edited.ok) return edited;
   const { before, after, news } = edited.value;
   const warnings = news()
     .filter((each) => each.severity === 'warning')
@@ -80,9 +78,8 @@ export async function applyFile(
   const read = readPolicy(reader, file, paths);
   if (!read.ok) return read.error;
   const parts = await applyParts(capabilities, read.value.policy, paths, 'command');
-  if (!parts.ok) return [formatProblem(parts.error)];
+  if (!parts.ok) return [parts.error];
   const applied = applyPolicy(read.value.policy, linuxHost(paths), { kill: false, force: false });
-  if (!applied.ok) return [formatProblem(applied.error)];
-  const problems = [...parts.value, ...applied.value.failures.map((each) => each.problem)];
-  return problems.map(formatProblem);
+  if (!applied.ok) return [applied.error];
+  return [...parts.value, ...applied.value.failures.map((each) => each.problem)];
 }

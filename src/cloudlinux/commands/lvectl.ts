@@ -64,8 +64,10 @@ async function lvectl(
 
 function unknown(name: string): Reply {
   const why = Object.hasOwn(without, name) ? without[name] : undefined;
-  if (why !== undefined) return failed([`Cannot run "lvectl ${name}": ${why}`]);
-  return misused(`There is no "lvectl ${name}"${suggestion(name, Object.keys(verbs))}`);
+  if (why !== undefined) return failed([{ action: 'run', object: `lvectl ${name}`, reason: why }]);
+  return misused({
+    reason: `There is no "lvectl ${name}"${suggestion(name, Object.keys(verbs))}`,
+  });
 }
 
 function helpAfter(): string {

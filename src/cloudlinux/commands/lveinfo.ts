@@ -1,11 +1,11 @@
 /** `bulkhead lveinfo`: the usage of tenants in a period, in the shape of CloudLinux's command. */
 import type { Command } from 'commander';
 import type { UsageResponse, UsageRow } from '../../agent/api/api.ts';
-import { formatProblem } from '../../../packages/base/problem.ts';
+import { failed, formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import { callAgent } from '../../agent/api/client.ts';
 import { accountOf } from '../core/lve-info.ts';
 import type { Paths } from '../../host/paths.ts';
-import { fail, ok, type Result } from '../../../packages/base/result.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import {
   examples,
   exitCodes,
@@ -57,26 +57,32 @@ async function info(options: InfoOptions, command: Command): Promise<ExitCode> {
   return exitCodes.done;
 }
 
-function refuse(error: string, { json }: InfoOptions, code: ExitCode): ExitCode {
-  const message = printable(error);
+function refuse(problem: Problem, { json }: InfoOptions, code: ExitCode): ExitCode {
+  const message = printable(formatProblem(problem));
   if (json === true) printJson({ success: 0, message, data: [] });
   else printError(message);
   return code;
 }
 
-function periodsOf(options: InfoOptions): Result<readonly Period[]> {
+function periodsOf(options: InfoOptions): Result<readonly Period[], Problem> {
   const period = parsePeriod(options, Date.now());
   if (!period.ok) return period;
   if (options.timeUnit === undefined) return ok([period.value]);
   if (tenantOf(options) === undefined) {
-    return fail('Cannot split the period for all tenants at once: add --user or --id');
+    return failed({
+      action: 'split the period',
+      reason: "only one tenant's period can be split",
+      hint: 'add --user or --id',
+    });
   }
   const length = parseLength(options.timeUnit);
   if (!length.ok) return length;
   if ((period.value.to - period.value.from) / length.value > slicesMax) {
-    return fail(
-      `Cannot split the period into more than ${slicesMax} parts: use a longer --time-unit`,
-    );
+    return failed({
+      action: 'split the period',
+      reason: `it would have more than ${slicesMax} parts`,
+      hint: 'use a longer --time-unit',
+    });
   }
   return ok(slicesOf(period.value, length.value));
 }
@@ -88,7 +94,7 @@ async function readRows(
   paths: Paths,
   periods: readonly Period[],
   options: InfoOptions,
-): Promise<Result<readonly InfoRow[]>> {
+): Promise<Result<readonly InfoRow[], Problem>> {
   const named = options.displayUsername === true || options.user !== undefined;
   const idOf = (row: UsageRow) => (named ? accountOf(row) : undefined) ?? String(row.uid);
   const rows: InfoRow[] = [];
@@ -97,7 +103,7 @@ async function readRows(
     const answer = await callAgent<UsageResponse>(paths, '/v1/usage', query, {
       onSlow: sayItWaits,
     });
-    if (!answer.ok) return fail(formatProblem(answer.error));
+    if (!answer.ok) return answer;
     const tenants = answer.value.rows.filter((row) => row.kind === 'tenant');
     for (const usage of tenants.toSorted((a, b) => a.uid - b.uid)) {
       rows.push({ id: idOf(usage), period, usage });

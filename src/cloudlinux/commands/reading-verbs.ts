@@ -104,6 +104,6 @@ function listBy(idOf: IdOf) {
     if (asked === undefined || outcome.kind !== 'rows') return outcome;
     const found = outcome.rows.filter((each) => each.ID === asked);
     if (found.length > 0) return { kind: 'rows', rows: found };
-    return failed([`Cannot list "${asked}": the policy has no such tenant`]);
+    return failed([{ action: 'list', object: asked, reason: 'the policy has no such tenant' }]);
   };
 }

@@ -4,6 +4,7 @@
  * With --json standard output gets one value and standard error nothing, since panels read both as
  * one; a failure is then `{"result": "Cannot …"}`. Unlike CloudLinux, a failure is an exit status.
  */
+import { formatProblemOrCause, type ProblemOrCause } from '../../../packages/base/problem.ts';
 import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
 import { printError, print, printJson } from '../../cli/shared/session.ts';
 import { lveTable, type LveRow } from './rows.ts';
@@ -13,10 +14,10 @@ export type Reply =
   | { readonly kind: 'rows'; readonly rows: readonly LveRow[] }
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'done'; readonly message: string; readonly warnings: readonly string[] }
-  | { readonly kind: 'failed' | 'usage'; readonly errors: readonly string[] };
+  | { readonly kind: 'failed' | 'usage'; readonly errors: readonly ProblemOrCause[] };
 
-export const failed = (errors: readonly string[]): Reply => ({ kind: 'failed', errors });
-export const misused = (error: string): Reply => ({ kind: 'usage', errors: [error] });
+export const failed = (errors: readonly ProblemOrCause[]): Reply => ({ kind: 'failed', errors });
+export const misused = (error: ProblemOrCause): Reply => ({ kind: 'usage', errors: [error] });
 
 export function printReply(outcome: Reply, json: boolean): ExitCode {
   switch (outcome.kind) {
@@ -51,8 +52,8 @@ function printDone({ message, warnings }: Reply & { kind: 'done' }, json: boolea
 /** The number of errors that a person reads. */
 const errorsMax = 100;
 
-function printErrors(errors: readonly string[], json: boolean): void {
-  const shown = errors.slice(0, errorsMax).map(printable);
+function printErrors(errors: readonly ProblemOrCause[], json: boolean): void {
+  const shown = errors.slice(0, errorsMax).map((each) => printable(formatProblemOrCause(each)));
   if (json) printJson({ result: shown.join('; ') });
   else for (const error of shown) printError(error);
 }

@@ -2,6 +2,7 @@
  * The limits inside one element of a ve.cfg, in the policy's units. `ve-cfg.ts` documents each
  * element.
  */
+import { formatCause } from '../../../packages/base/problem.ts';
 import type { LimitKey } from '../../limits/limit.ts';
 import {
   formatQuantity,
@@ -128,7 +129,10 @@ export class LimitReader {
   #quantity(key: LimitKey, at: Span, text: string): Quantity | undefined {
     const parsed = parseLimit(key, text);
     if (parsed?.ok) return parsed.value;
-    this.#findings.diagnostics.error(at, parsed?.error ?? `There is no limit "${key}"`);
+    this.#findings.diagnostics.error(
+      at,
+      parsed === undefined ? `There is no limit "${key}"` : formatCause(parsed.error),
+    );
     return undefined;
   }
 

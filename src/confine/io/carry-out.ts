@@ -2,7 +2,7 @@
  * Replaces a drop-in and restarts the service. The change counts as done when the service runs, stays up and listens as
  * before; otherwise everything is restored.
  */
-import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { failed, formatCause, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { systemctl } from '../../host/systemd/systemctl.ts';
 import { runBounded } from '../../sys/processes/run-bounded.ts';
@@ -111,7 +111,8 @@ async function checkConfiguration(service: Service): Promise<Result<void, Proble
   const program = profile.service === 'php-fpm' ? `/usr/sbin/${fpmProgram(name)}` : profile.program;
   const run = await runBounded(program, profile.check);
   const cannot = { action: 'confine', object: name };
-  if (!run.ok) return failed({ ...cannot, reason: `${program} did not judge it: ${run.error}` });
+  if (!run.ok)
+    return failed({ ...cannot, reason: `${program} did not judge it: ${formatCause(run.error)}` });
   if (run.value.status === 0) return ok(undefined);
   const { stderr, stdout } = run.value;
   const said = `${stderr}\n${Buffer.from(stdout).toString('utf8')}`.trim().split('\n')[0] ?? '';

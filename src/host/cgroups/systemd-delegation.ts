@@ -8,11 +8,12 @@
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
-import { failed } from '../../../packages/base/problem.ts';
+import { failed, type Cause } from '../../../packages/base/problem.ts';
 import { ok } from '../../../packages/base/result.ts';
 import type { Preparation } from '../../plan/observed.ts';
 import type { Delegation } from './cgroup-driver.ts';
 import { readText } from '../../../packages/base/io/read.ts';
+import { runFailure, type RunError } from '../../sys/processes/run-bounded.ts';
 import { replaceFile } from '../../../packages/base/io/replace-file.ts';
 
 export const runsSystemd = () => existsSync('/run/systemd/system');
@@ -91,7 +92,7 @@ export function delegateFromSystemd(
         systemctl(cgroupExists() ? 'start' : 'restart', unit);
         return ok(undefined);
       } catch (error) {
-        return failed({ action: 'start the systemd unit', object: unit, reason: firstLine(error) });
+        return failed({ action: 'start the systemd unit', object: unit, ...systemctlCause(error) });
       }
     },
     unmake() {
@@ -105,7 +106,7 @@ export function delegateFromSystemd(
         return failed({
           action: 'remove the systemd unit',
           object: unit,
-          reason: firstLine(error),
+          ...systemctlCause(error),
         });
       }
     },
@@ -120,18 +121,11 @@ function systemctl(...args: string[]): void {
   });
 }
 
-/**
- * Returns the first line of the error. If systemctl printed nothing, it was killed: by the time limit, or by somebody.
- */
-function firstLine(error: unknown): string {
-  const { stderr, code, signal } = error as {
-    readonly stderr?: string;
-    readonly code?: unknown;
-    readonly signal?: string | null;
-  };
+/** Returns the first line that systemctl printed, or why it did not end as it should. */
+function systemctlCause(error: unknown): Cause {
+  const { stderr } = error as { readonly stderr?: string };
   const said = stderr?.trim().split('\n')[0] ?? '';
-  if (said !== '') return said;
-  if (code === 'ETIMEDOUT')
-    return `systemctl did not finish within ${commandMilliseconds / 1000} s`;
-  return typeof signal === 'string' ? `systemctl was killed by ${signal}` : String(error);
+  if (said !== '') return { reason: said };
+  const cause = runFailure(error as RunError, commandMilliseconds);
+  return { ...cause, reason: `systemctl: ${cause.reason}` };
 }

@@ -16,7 +16,7 @@ export async function systemctl(...words: readonly string[]): Promise<Result<str
     .join(' ');
   const run = await runBounded('systemctl', words, { timeoutMs });
   const what = { action, ...(object === '' ? {} : { object: shortened(object) }) };
-  if (!run.ok) return failed({ ...what, reason: run.error });
+  if (!run.ok) return failed({ ...what, ...run.error });
   const { status, stdout, stderr } = run.value;
   if (status === 0) return ok(Buffer.from(stdout).toString('utf8'));
   const reason = stderr.trim().split('\n')[0];

@@ -15,6 +15,7 @@
 import type { Account } from '../../policy/policy.ts';
 import { checkHome, commandsOf, isAt, type Jail, type JailCommand } from '../../policy/jail.ts';
 import { words } from './words.ts';
+import type { Cause } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 
 /** The source of the mount that is the root of a jail; bpf/jails.bpf.c has the same. */
@@ -126,7 +127,7 @@ const directoryOf = (path: string) => path.slice(0, path.lastIndexOf('/')) || '/
  * Returns the directory above the home that contains nothing else in the jail. It is the first one that is not part of
  * the skeleton, which is the same for all tenants and must not contain their names.
  */
-export function homeBase(home: string): Result<string> {
+export function homeBase(home: string): Result<string, Cause> {
   const checked = checkHome(home);
   if (!checked.ok) return checked;
   const names = home.split('/').slice(1, -1);
@@ -139,11 +140,11 @@ const isAboveOthers = (path: string) =>
   directories.some((each) => `/${each}`.startsWith(`${path}/`));
 
 /** Returns why a path of the policy cannot be in this tenant's jail, if it cannot. */
-export function pathObstacle(at: string, home: string | undefined): string | undefined {
+export function pathObstacle(at: string, home: string | undefined): Cause | undefined {
   if (home === undefined) return undefined;
-  if (isAt(at, home)) return `${at} is in its home`;
+  if (isAt(at, home)) return { reason: `${at} is in its home` };
   const base = directoryOf(home);
-  return isAt(base, at) ? `the homes of tenants are in ${at}` : undefined;
+  return isAt(base, at) ? { reason: `the homes of tenants are in ${at}` } : undefined;
 }
 
 /** A row of `jail show`. */

@@ -4,6 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import type { Cause } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import type { Paths } from '../../host/paths.ts';
 import { lsmProblem } from '../../sys/bpf/lsm.ts';
@@ -19,20 +20,20 @@ const timeoutMilliseconds = 60_000;
 const versionWithSockets = 6;
 
 /** Returns the kernel's Landlock version, or why it cannot be used. */
-export function findLandlock(): Result<number> {
+export function findLandlock(): Result<number, Cause> {
   if (!existsSync(landlockProgram))
-    return fail(`Landlock is not applied: there is no ${landlockProgram}`);
+    return fail({ reason: `Landlock is not applied: there is no ${landlockProgram}` });
   const { stdout, error } = spawnSync(landlockProgram, {
     encoding: 'utf8',
     timeout: timeoutMilliseconds,
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   if (error !== undefined || !/^\d+\n$/.test(stdout))
-    return fail(`Landlock is not applied: ${landlockProgram} cannot be run here`);
+    return fail({ reason: `Landlock is not applied: ${landlockProgram} cannot be run here` });
   const version = Number(stdout);
   if (version >= versionMin) return ok(version);
   const has = version === 0 ? 'no Landlock in force' : `version ${version} of Landlock`;
-  return fail(`this kernel has ${has} (Linux 5.19 brings the version ${versionMin})`);
+  return fail({ reason: `this kernel has ${has} (Linux 5.19 brings the version ${versionMin})` });
 }
 
 /** Whether jails that are built now are entered under it. */

@@ -155,7 +155,7 @@ export function isolationOf(uids: readonly number[], paths: Paths): Isolation {
 /** Returns the isolation that is left if the programs cannot be loaded, for the reason `why`. */
 function isolationByLandlock(uids: readonly number[], paths: Paths, why: string): Isolation {
   const landlock = findLandlock();
-  if (!landlock.ok) return none(`${why}; ${landlock.error}`);
+  if (!landlock.ok) return none(`${why}; ${formatCause(landlock.error)}`);
   const marks = [...readMarks(jailPathsOf(paths))];
   const uidsWhere = (is: boolean) =>
     new Set(marks.flatMap(([key, mark]) => (mark.landlock === is ? [idOf(key).uid] : [])));

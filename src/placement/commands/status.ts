@@ -5,7 +5,11 @@
 import type { Command } from 'commander';
 import type { PolicyReader } from '../../apply/load-policy.ts';
 import { listSome } from '../../../packages/base/list.ts';
-import { formatCause, formatProblem } from '../../../packages/base/problem.ts';
+import {
+  formatCause,
+  formatProblemOrCause,
+  type ProblemOrCause,
+} from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import {
   examples,
@@ -50,17 +54,15 @@ function missingTenants(
   reader: PolicyReader,
   file: string,
   paths: Paths,
-): Result<readonly number[], string> {
+): Result<readonly number[], ProblemOrCause> {
   const { policy, problem } = reader.load(file, paths);
-  if (policy === undefined)
-    return fail(problem === undefined ? `${file} has errors` : formatProblem(problem));
-  const missing = policyNotEnforced(policy, paths);
-  return missing.ok ? missing : fail(formatProblem(missing.error));
+  if (policy === undefined) return fail(problem ?? { reason: `${file} has errors` });
+  return policyNotEnforced(policy, paths);
 }
 
 function statusText(
   state: StrictState | undefined,
-  missing: Result<readonly number[], string>,
+  missing: Result<readonly number[], ProblemOrCause>,
   obstacle: string | null,
   events: readonly KeptStrictEvent[],
 ): string {
@@ -85,14 +87,14 @@ const refused = { on: 'refused', watch: 'reported' } as const;
 
 function placementText(
   state: StrictState | undefined,
-  missing: Result<readonly number[], string>,
+  missing: Result<readonly number[], ProblemOrCause>,
 ): string {
   const placement = state?.placement ?? undefined;
   if (state === undefined || placement === undefined)
     return 'Strict placement: off; <placement strict="watch"/> in the policy reports what it would refuse';
   const counted = `${refused[placement]} since it was loaded: ${state.outside}`;
   if (!missing.ok)
-    return `Strict placement: ${placement}, whether for all tenants is unknown: ${missing.error}; ${counted}`;
+    return `Strict placement: ${placement}, whether for all tenants is unknown: ${formatProblemOrCause(missing.error)}; ${counted}`;
   if (missing.value.length === 0) return `Strict placement: ${placement}; ${counted}`;
   const who = listSome(missing.value.map(String));
   return `Strict placement: ${placement}, but uid ${who} is not enforced yet; run bulkhead apply; ${counted}`;

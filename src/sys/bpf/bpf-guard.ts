@@ -36,7 +36,7 @@ export interface GuardPaths extends PinRoot {
 export interface GuardKind<Rule> {
   /** The name of the object file below dist/bpf, and of the pins; no name is a prefix of another. */
   readonly name: string;
-  /** Returns the action for messages: `turn the symlink guard being enabled`. */
+  /** Returns the action for messages: `enable the symlink guard`. */
   readonly action: (rule: Rule) => string;
   /** Programs that are left out if the kernel lacks their hook. */
   readonly optional?: readonly string[];

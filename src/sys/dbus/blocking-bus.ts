@@ -66,7 +66,7 @@ export class BlockingBus implements Disposable {
       if (!chunk.ok) return chunk;
       answer = Buffer.concat([answer, chunk.value]);
       const rest = afterAnswer(answer);
-      if (!rest.ok) return fail({ reason: rest.error });
+      if (!rest.ok) return rest;
       if (rest.value !== undefined) break;
     }
     const begun = this.#write(Buffer.from(begin), until);
@@ -80,7 +80,7 @@ export class BlockingBus implements Disposable {
     const until = performance.now() + (call.timeoutMs ?? defaultTimeoutMs);
     const serial = ++this.#serial;
     const bytes = writeCall({ ...call, serial });
-    if (!bytes.ok) return callFailed(call, { reason: bytes.error });
+    if (!bytes.ok) return callFailed(call, bytes.error);
     const sent = this.#write(bytes.value, until);
     if (!sent.ok) return this.#break(call, sent.error);
     for (;;) {
@@ -88,7 +88,9 @@ export class BlockingBus implements Disposable {
       if (!chunk.ok) return this.#break(call, chunk.error);
       const messages = this.#stream.push(chunk.value);
       if (!messages.ok) {
-        return this.#break(call, { reason: `what it sent is not a message: ${messages.error}` });
+        return this.#break(call, {
+          reason: `what it sent is not a message: ${messages.error.reason}`,
+        });
       }
       const reply = messages.value.find((each) => answers(each, serial));
       if (reply !== undefined) return replyOf(call, reply);

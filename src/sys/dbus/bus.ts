@@ -109,7 +109,7 @@ class Connection implements Bus {
   #send({ call, answer }: Waiting): void {
     this.#serial = this.#serial === serialMax ? 1 : this.#serial + 1;
     const bytes = writeCall({ ...call, serial: this.#serial });
-    if (!bytes.ok) return answer(callFailed(call, { reason: bytes.error }));
+    if (!bytes.ok) return answer(callFailed(call, bytes.error));
     const { timeoutMs = defaultTimeoutMs } = call;
     const late = { reason: `no reply came within ${timeoutMs / 1000} s` };
     // Its serial stays taken until the reply comes: the bus still counts the call.
@@ -123,7 +123,7 @@ class Connection implements Bus {
     if (bytes === undefined || bytes.length === 0) return;
     const messages = this.#stream.push(bytes);
     if (!messages.ok)
-      return this.#end({ reason: `what it sent is not a message: ${messages.error}` });
+      return this.#end({ reason: `what it sent is not a message: ${messages.error.reason}` });
     for (const message of messages.value) this.#take(message);
     this.#sendQueued();
   }
@@ -133,7 +133,7 @@ class Connection implements Bus {
     const all = Buffer.concat([this.#greeting ?? chunk, chunk]);
     const rest = afterAnswer(all);
     if (!rest.ok) {
-      this.#end({ reason: rest.error });
+      this.#end(rest.error);
       return undefined;
     }
     this.#greeting = rest.value === undefined ? all : undefined;

@@ -36,7 +36,8 @@ export function replyOf(call: Call, message: Message): Reply {
     const reason = typeof text === 'string' && text !== '' ? text : errorName;
     return callFailed(call, { reason: reason.replace(/\.$/, '') }, errorName);
   }
-  if (!body.ok) return callFailed(call, { reason: `its reply cannot be read: ${body.error}` });
+  if (!body.ok)
+    return callFailed(call, { reason: `its reply cannot be read: ${body.error.reason}` });
   if (message.signature === call.returns) return body;
   return callFailed(call, { reason: `its reply is a "${message.signature}"` });
 }

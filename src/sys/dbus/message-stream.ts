@@ -1,4 +1,5 @@
 /** Cuts received bytes into messages, and skips messages that are too long. */
+import type { Cause } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import { extentOf, readMessage, type Extent, type Message } from './message.ts';
 
@@ -16,7 +17,7 @@ export class MessageStream {
   #extent: Extent | undefined;
 
   /** Returns the messages that are complete now. An error ends the stream: the start of the next message is unknown. */
-  push(chunk: Buffer): Result<readonly Message[]> {
+  push(chunk: Buffer): Result<readonly Message[], Cause> {
     this.#chunks.push(chunk);
     this.#length += chunk.length;
     const messages: Message[] = [];
@@ -27,7 +28,7 @@ export class MessageStream {
       if (!extent.ok) return extent;
       if (extent.value === undefined) return ok(messages);
       if (!isKept(extent.value)) {
-        if (isAwaited(extent.value)) return fail('a reply is too long');
+        if (isAwaited(extent.value)) return fail({ reason: 'a reply is too long' });
         this.#toSkip = extent.value.bytes;
         this.#extent = undefined;
         continue;
@@ -40,7 +41,7 @@ export class MessageStream {
     }
   }
 
-  #begin(): Result<Extent | undefined> {
+  #begin(): Result<Extent | undefined, Cause> {
     if (this.#extent !== undefined || this.#length === 0) return ok(this.#extent);
     const extent = extentOf(this.#joined());
     if (extent.ok) this.#extent = extent.value;

@@ -5,6 +5,7 @@
  *
  * Source: D-Bus Specification, "Message Format".
  */
+import type { Cause } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import { readValues } from './read-values.ts';
 import { variant, type Value, type Variant } from './value.ts';
@@ -74,7 +75,7 @@ interface Outgoing extends MethodCall {
 }
 
 /** Returns the bytes of a call; the error says what cannot be sent. */
-export function writeCall(call: Outgoing): Result<Buffer> {
+export function writeCall(call: Outgoing): Result<Buffer, Cause> {
   const { serial, signature = '', expectsReply = true } = call;
   const body = writeValues(signature, call.body ?? []);
   if (!body.ok) return body;
@@ -108,21 +109,23 @@ export interface Extent {
 }
 
 /** Returns the length of the message that begins here; undefined until its first bytes have come. */
-export function extentOf(bytes: Buffer): Result<Extent | undefined> {
+export function extentOf(bytes: Buffer): Result<Extent | undefined, Cause> {
   if (bytes.length < fixedBytes) return ok(undefined);
   const order = bytes[0];
-  if (order !== littleEndian && order !== bigEndian) return fail('it is in no known byte order');
-  if (bytes[3] !== version) return fail(`it is of version ${bytes[3]} of the protocol`);
+  if (order !== littleEndian && order !== bigEndian)
+    return fail({ reason: 'it is in no known byte order' });
+  if (bytes[3] !== version) return fail({ reason: `it is of version ${bytes[3]} of the protocol` });
   const number = (at: number) =>
     order === littleEndian ? bytes.readUInt32LE(at) : bytes.readUInt32BE(at);
   const fieldsBytes = number(12);
   const length = fixedBytes + toEight(fieldsBytes) + number(4);
-  if (fieldsBytes > fieldsBytesMax || length > messageBytesMax) return fail('it is too long');
+  if (fieldsBytes > fieldsBytesMax || length > messageBytesMax)
+    return fail({ reason: 'it is too long' });
   return ok({ kind: kinds[bytes[1] ?? 0], bytes: length, readable: order === littleEndian });
 }
 
 /** Parses a whole message, of the length that `extentOf` returned. */
-export function readMessage(bytes: Buffer): Result<Message> {
+export function readMessage(bytes: Buffer): Result<Message, Cause> {
   const bodyBytes = bytes.readUInt32LE(4);
   const bodyAt = bytes.length - bodyBytes;
   const headerBytes = fixedBytes + bytes.readUInt32LE(12);
@@ -130,7 +133,7 @@ export function readMessage(bytes: Buffer): Result<Message> {
   if (!header.ok) return header;
   const [, kindNumber, , , , serial, list] = header.value;
   const kind = kinds[kindNumber as number];
-  if (kind === undefined) return fail('it is of no known kind');
+  if (kind === undefined) return fail({ reason: 'it is of no known kind' });
   const held = fieldsOf(list as readonly [number, Variant][]);
   if (!held.ok) return held;
   return ok({
@@ -145,17 +148,17 @@ export function readMessage(bytes: Buffer): Result<Message> {
 /** Parses the fields. Fields of later versions are ignored, as the specification requires. */
 function fieldsOf(
   list: readonly (readonly [number, Variant])[],
-): Result<Partial<Record<FieldName, never>>> {
+): Result<Partial<Record<FieldName, never>>, Cause> {
   const held: Partial<Record<FieldName, Value>> = {};
   for (const [code, { signature, value }] of list) {
     const field = fields.find(([known]) => known === code);
     if (field === undefined) continue;
     const [, name, type] = field;
-    if (signature !== type) return fail(`its ${name} is not a ${type}`);
+    if (signature !== type) return fail({ reason: `its ${name} is not a ${type}` });
     held[name] = value;
   }
   return ok(held as Partial<Record<FieldName, never>>);
 }
 
-export const bodyOf = ({ signature, body }: Message): Result<readonly Value[]> =>
+export const bodyOf = ({ signature, body }: Message): Result<readonly Value[], Cause> =>
   readValues(signature, body);

@@ -2,6 +2,7 @@
  * Parses the bytes of a message into values. Anybody may have sent them: every length is checked before it is used, and
  * bytes that do not fit are refused as a whole. Source: D-Bus Specification, "Marshaling".
  */
+import type { Cause } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import { isObjectPath } from './names.ts';
 import { parseSignature, type BasicCode, type Type } from './signature.ts';
@@ -14,14 +15,14 @@ import { NotAValue, variantDepthMax, type Value, type Variant } from './value.ts
 const valuesMax = 2 ** 20;
 
 /** Parses the values. The error says why the bytes are not of this type: half a sentence. */
-export function readValues(signature: string, bytes: Buffer): Result<readonly Value[]> {
+export function readValues(signature: string, bytes: Buffer): Result<readonly Value[], Cause> {
   try {
     const reader = new Reader(bytes);
     const values = reader.sequence(signature, 0);
-    if (reader.at !== bytes.length) return fail('bytes are left over');
+    if (reader.at !== bytes.length) return fail({ reason: 'bytes are left over' });
     return ok(values);
   } catch (error) {
-    if (error instanceof NotAValue) return fail(error.message);
+    if (error instanceof NotAValue) return fail({ reason: error.message });
     throw error;
   }
 }

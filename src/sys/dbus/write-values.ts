@@ -2,6 +2,7 @@
  * Writes values as the bytes of a message, little-endian. Source: D-Bus Specification,
  * "Marshaling".
  */
+import type { Cause } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import { isObjectPath } from './names.ts';
 import { parseSignature, type BasicCode, type Type } from './signature.ts';
@@ -11,13 +12,13 @@ const bytesMax = 16 * 2 ** 20;
 const signatureBytesMax = 255;
 
 /** Writes the values. The error says why a value is not of its type: half a sentence. */
-export function writeValues(signature: string, values: readonly Value[]): Result<Buffer> {
+export function writeValues(signature: string, values: readonly Value[]): Result<Buffer, Cause> {
   try {
     const writer = new Writer();
     writer.sequence(signature, values, 0);
     return ok(writer.bytes());
   } catch (error) {
-    if (error instanceof NotAValue) return fail(error.message);
+    if (error instanceof NotAValue) return fail({ reason: error.message });
     throw error;
   }
 }

@@ -1,6 +1,7 @@
 /** Runs a program of the host, which may hang or print without end: returns its output, or why there is none. */
 import { execFile } from 'node:child_process';
-import { reasonOf } from '../../../packages/base/io/errno.ts';
+import { causeOf } from '../../../packages/base/io/errno.ts';
+import type { Cause } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 
 export interface RunOptions {
@@ -21,7 +22,7 @@ const defaultTimeoutMs = 60_000;
 const defaultBytesMax = 256 * 2 ** 20;
 const plain = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C', LC_ALL: 'C' };
 
-/** Runs the program. It gets nothing of our environment, and no shell reads the words. The error is a clause. */
+/** Runs the program. It gets nothing of our environment, and no shell reads the words. */
 export function runBounded(
   program: string,
   args: readonly string[],
@@ -31,7 +32,7 @@ export function runBounded(
     bytesMax = defaultBytesMax,
     onExit,
   }: RunOptions = {},
-): Promise<Result<Output>> {
+): Promise<Result<Output, Cause>> {
   return new Promise((resolve) => {
     const options = {
       cwd: '/',
@@ -52,17 +53,22 @@ export function runBounded(
   });
 }
 
-interface RunError extends Error {
+/** The error of execFile or execFileSync. The latter has `status`, and ETIMEDOUT as its code. */
+export interface RunError extends Error {
   readonly code?: string | number | null;
+  readonly status?: number | null;
   readonly killed?: boolean;
   readonly signal?: NodeJS.Signals | null;
 }
 
-/** Returns why a program did not end as it should, as a clause: its status, its signal, or our limits. */
-export function runFailure(error: RunError, timeoutMs: number, bytesMax: number): string {
-  if (typeof error.code === 'number') return `it ended with status ${error.code}`;
+/** Returns why a program did not end as it should: its status, its signal, or our limits. */
+export function runFailure(error: RunError, timeoutMs: number, bytesMax = defaultBytesMax): Cause {
+  const status = typeof error.code === 'number' ? error.code : error.status;
+  if (typeof status === 'number') return { reason: `it ended with status ${status}` };
   if (error.code === 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER')
-    return `it printed more than ${bytesMax} bytes`;
-  if (error.killed === true) return `it did not finish within ${timeoutMs / 1000} s`;
-  return typeof error.signal === 'string' ? `it was killed by ${error.signal}` : reasonOf(error);
+    return { reason: `it printed more than ${bytesMax} bytes` };
+  if (error.killed === true || error.code === 'ETIMEDOUT')
+    return { reason: `it did not finish within ${timeoutMs / 1000} s` };
+  if (typeof error.signal === 'string') return { reason: `it was killed by ${error.signal}` };
+  return causeOf(error);
 }

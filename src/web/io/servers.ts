@@ -1,4 +1,5 @@
 /** The web servers that are installed, and how each prints its own configuration. */
+import { formatCause } from '../../../packages/base/problem.ts';
 import { globSync, statSync } from 'node:fs';
 import { parseEnvvars, withRunDirectory } from '../core/apache/environment.ts';
 import { parseApacheDump } from '../core/apache/dump.ts';
@@ -151,7 +152,7 @@ type Accepted = Output | { readonly problem: ReadProblem };
 
 async function accepted(running: ReturnType<typeof runBounded>): Promise<Accepted> {
   const run = await running;
-  if (!run.ok) return { problem: { message: run.error } };
+  if (!run.ok) return { problem: { message: formatCause(run.error) } };
   if (run.value.status === 0) return run.value;
   return { problem: parseServerError(run.value.stderr) };
 }

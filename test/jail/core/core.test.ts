@@ -242,8 +242,8 @@ test('homeBase() refuses homes that a jail has no place for', () => {
 
 test('pathObstacle() keeps a path from showing other homes, or lying in this one', () => {
   assert.equal(pathObstacle('/srv/media', '/home/alice'), undefined);
-  assert.match(pathObstacle('/srv', '/srv/alice') ?? '', /homes of tenants/);
-  assert.match(pathObstacle('/srv/alice/x', '/srv/alice') ?? '', /in its home/);
+  assert.match(pathObstacle('/srv', '/srv/alice')?.reason ?? '', /homes of tenants/);
+  assert.match(pathObstacle('/srv/alice/x', '/srv/alice')?.reason ?? '', /in its home/);
   assert.equal(pathObstacle('/srv/media', '/srv/alice'), undefined);
 });
 

@@ -13,7 +13,7 @@ const hex = (text: string) => Buffer.from(text.replaceAll(/\s/g, ''), 'hex');
 
 function written(signature: string, values: readonly Value[]): Buffer {
   const bytes = writeValues(signature, values);
-  assert.ok(bytes.ok, bytes.ok ? '' : bytes.error);
+  assert.ok(bytes.ok, bytes.ok ? '' : bytes.error.reason);
   return bytes.value;
 }
 
@@ -172,7 +172,7 @@ test('hostile bytes are refused', () => {
     ['u', '01000000 00', 'bytes are left over'],
   ];
   for (const [signature, bytes, reason] of cases) {
-    assert.deepEqual(readValues(signature, hex(bytes)), { ok: false, error: reason }, bytes);
+    assert.deepEqual(readValues(signature, hex(bytes)), { ok: false, error: { reason } }, bytes);
   }
 });
 
@@ -183,7 +183,7 @@ test('variants in variants are refused before the stack ends', () => {
   ]);
   assert.deepEqual(readValues('v', bytes), {
     ok: false,
-    error: 'variants are too deep in each other',
+    error: { reason: 'variants are too deep in each other' },
   });
 });
 
@@ -192,7 +192,7 @@ test('a body of very many values is refused', () => {
   bytes.writeUInt32LE(2 ** 23, 0);
   assert.deepEqual(readValues('an', bytes), {
     ok: false,
-    error: 'it has more than 1048576 values',
+    error: { reason: 'it has more than 1048576 values' },
   });
 });
 
@@ -258,7 +258,10 @@ suite('MessageStream', () => {
     }
     assert.deepEqual(serials, [5]);
     long[1] = 2;
-    assert.deepEqual(new MessageStream().push(long), { ok: false, error: 'a reply is too long' });
+    assert.deepEqual(new MessageStream().push(long), {
+      ok: false,
+      error: { reason: 'a reply is too long' },
+    });
   });
 
   test('a signal whose header is nonsense is passed over', () => {

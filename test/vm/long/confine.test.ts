@@ -89,7 +89,7 @@ suite('confined daemons', { skip: guests.skip }, () => {
 
   const install = async (names: string) => {
     const installed = await installFromPool(host.guest, names.split(' '));
-    assert.ok(installed.ok, installed.ok ? '' : installed.error);
+    assert.ok(installed.ok, installed.ok ? '' : installed.error.reason);
     await succeed(`sh ${scripts}/setup.sh`);
   };
 

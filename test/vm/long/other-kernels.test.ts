@@ -15,21 +15,25 @@ const files = ['symlinks', 'placement', 'modules-gate', 'jails'];
 
 for (const other of otherKernels) {
   const prepared = await prepareOtherKernel(other, logToStderr);
-  if (!prepared.ok) logToStderr(`Skipping the kernel of ${other.name}: ${prepared.error}`);
-  suite(`the kernel of ${other.name}`, { skip: prepared.ok ? false : prepared.error }, () => {
-    for (const name of files) {
-      test(name, { timeout: longPatienceMilliseconds }, async () => {
-        const file = join(import.meta.dirname, `../${name}.test.ts`);
-        // Drops the mark of this test runner: with it, the inner one would report in its format.
-        const { NODE_TEST_CONTEXT: _, ...environment } = process.env;
-        const child = spawn(process.execPath, ['--test', file], {
-          env: { ...environment, BULKHEAD_GUEST_KERNEL: other.suites[0] },
-          stdio: ['ignore', 'pipe', 'inherit'],
+  if (!prepared.ok) logToStderr(`Skipping the kernel of ${other.name}: ${prepared.error.reason}`);
+  suite(
+    `the kernel of ${other.name}`,
+    { skip: prepared.ok ? false : prepared.error.reason },
+    () => {
+      for (const name of files) {
+        test(name, { timeout: longPatienceMilliseconds }, async () => {
+          const file = join(import.meta.dirname, `../${name}.test.ts`);
+          // Drops the mark of this test runner: with it, the inner one would report in its format.
+          const { NODE_TEST_CONTEXT: _, ...environment } = process.env;
+          const child = spawn(process.execPath, ['--test', file], {
+            env: { ...environment, BULKHEAD_GUEST_KERNEL: other.suites[0] },
+            stdio: ['ignore', 'pipe', 'inherit'],
+          });
+          child.stdout.pipe(process.stderr, { end: false });
+          const [status] = (await once(child, 'exit')) as [number | null];
+          assert.equal(status, 0);
         });
-        child.stdout.pipe(process.stderr, { end: false });
-        const [status] = (await once(child, 'exit')) as [number | null];
-        assert.equal(status, 0);
-      });
-    }
-  });
+      }
+    },
+  );
 }

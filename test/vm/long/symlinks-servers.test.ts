@@ -295,7 +295,7 @@ suite('the symlink guard behind servers', { skip: guests.skip, timeout }, () => 
 
     test(`${daemon} as the account ftp`, { timeout }, async (context) => {
       const installed = await installFromPool(host.guest, [packageName]);
-      assert.ok(installed.ok, installed.ok ? '' : installed.error);
+      assert.ok(installed.ok, installed.ok ? '' : installed.error.reason);
       await succeed(`systemctl stop ${daemon}; systemd-run --quiet --unit links-ftp ${start}`);
       await host.until(inBash('exec 3<>/dev/tcp/127.0.0.1/2121'), 'journalctl -n 50 -u links-ftp');
       await guardOn('www-data');

@@ -11,8 +11,9 @@ import { prepareImage, type Image } from '../../../testing/vm/image.ts';
 import { installBuilt } from '../../../testing/vm/installed.ts';
 
 const prepared = await prepareImage(logToStderr);
-if (!prepared.ok) logToStderr(`Skipping test/vm/long/systemd-driver.test.ts: ${prepared.error}`);
-const skip = prepared.ok ? false : prepared.error;
+if (!prepared.ok)
+  logToStderr(`Skipping test/vm/long/systemd-driver.test.ts: ${prepared.error.reason}`);
+const skip = prepared.ok ? false : prepared.error.reason;
 
 /** ann, ben and cat are tenants, with limits of their own or not; eve is not one, and acme may be a reseller. */
 const accounts = { ann: 3001, ben: 3002, cat: 3003, eve: 4001, acme: 4002 } as const;

@@ -17,7 +17,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { type ArchiveEntry, linkTargetInside, pathInside } from '../../core/packages/archive.ts';
-import { failed, type Problem } from '../../../base/problem.ts';
+import { failed, type Problem, type Cause } from '../../../base/problem.ts';
 import { createNewFile } from '../../../base/io/replace-file.ts';
 import { ok, type Result } from '../../../base/result.ts';
 import {
@@ -54,7 +54,7 @@ export async function unpackInto(
 ): Promise<Result<Unpacked, Problem>> {
   const problem = directoryProblem(directory);
   if (problem !== undefined)
-    return failed({ action: 'unpack into', object: directory, reason: problem });
+    return failed({ ...problem, action: 'unpack into', object: directory });
   const result = await unpackBeside(archive, directory, place, limits);
   if (!result.ok) empty(directory);
   return result;
@@ -86,12 +86,13 @@ export async function unpackBeside(
   }
 }
 
-function directoryProblem(directory: string): string | undefined {
+function directoryProblem(directory: string): Cause | undefined {
   const stat = lstatSync(directory, { throwIfNoEntry: false });
-  if (stat === undefined || !stat.isDirectory()) return 'it is not a directory';
-  if (stat.uid !== process.geteuid?.()) return 'it belongs to someone else';
-  if ((stat.mode & 0o077) !== 0) return 'others can enter it; its mode must be 0700';
-  return readdirSync(directory).length > 0 ? 'it is not empty' : undefined;
+  if (stat === undefined || !stat.isDirectory()) return { reason: 'it is not a directory' };
+  if (stat.uid !== process.geteuid?.()) return { reason: 'it belongs to someone else' };
+  if ((stat.mode & 0o077) !== 0)
+    return { reason: 'others can enter it', hint: 'its mode must be 0700' };
+  return readdirSync(directory).length > 0 ? { reason: 'it is not empty' } : undefined;
 }
 
 function empty(directory: string): void {

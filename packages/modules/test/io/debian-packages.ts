@@ -14,6 +14,7 @@ import {
   type AptPackage,
 } from '../../../../testing/vm/apt.ts';
 import { execute, succeed } from '../../../../testing/vm/command.ts';
+import type { Cause } from '../../../base/problem.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
 
 const cache = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'bulkhead/kernels');
@@ -25,7 +26,7 @@ const versionPattern = /^Version: (\S+)$/m;
 async function cached(
   { name, version }: AptPackage,
   fill: (directory: string) => Promise<void>,
-): Promise<Result<string>> {
+): Promise<Result<string, Cause>> {
   const directory = join(cache, `${name}@${version.replaceAll(/[^\w.+~-]/g, '.')}`);
   if (existsSync(directory)) return ok(directory);
   await mkdir(cache, { recursive: true });
@@ -34,7 +35,7 @@ async function cached(
     await fill(unfinished);
     await rename(unfinished, directory);
   } catch (error) {
-    return fail((error as Error).message.split('\n', 1)[0]!);
+    return fail({ reason: (error as Error).message.split('\n', 1)[0]! });
   } finally {
     await rm(unfinished, { recursive: true, force: true });
   }
@@ -46,17 +47,17 @@ async function cached(
 }
 
 /** Returns the newest file that can be had; without a network, one that was fetched before. */
-export async function packageFile(name: string): Promise<Result<string>> {
-  const fetched = await fetchPackage(name).catch((error: Error) => fail(error.message));
+export async function packageFile(name: string): Promise<Result<string, Cause>> {
+  const fetched = await fetchPackage(name).catch((error: Error) => fail({ reason: error.message }));
   if (fetched.ok) return ok(join(fetched.value, 'package.deb'));
   const names = existsSync(cache) ? await readdir(cache) : [];
   const older = names.find((each) => each.startsWith(`${name}@`));
   return older === undefined ? fetched : ok(join(cache, older, 'package.deb'));
 }
 
-async function fetchPackage(name: string): Promise<Result<string>> {
+async function fetchPackage(name: string): Promise<Result<string, Cause>> {
   const version = await candidate(name);
-  if (version === undefined) return fail(`apt knows no package "${name}"`);
+  if (version === undefined) return fail({ reason: `apt knows no package "${name}"` });
   return cached({ name, version }, async (into) => {
     const argv = ['apt-get', '-q', ...asRoot, 'download', `${name}=${version}`];
     await succeed(`download ${name}`, argv, { cwd: into });
@@ -76,9 +77,10 @@ async function candidate(name: string): Promise<string | undefined> {
  * The source of a Debian kernel, from the package `linux-source-X.Y` of the version that the image states of
  * itself. Documentation and the tools of user space, half of the files, are left out: no module has any of it.
  */
-export async function kernelSource(image: string): Promise<Result<string>> {
+export async function kernelSource(image: string): Promise<Result<string, Cause>> {
   const version = await versionOf(image);
-  if (version === undefined) return fail(`"${image}" does not say of which package it is`);
+  if (version === undefined)
+    return fail({ reason: `"${image}" does not say of which package it is` });
   const name = `linux-source-${/^\d+\.\d+/.exec(version)?.[0]}`;
   const directory = await cached({ name, version }, async (into) => {
     await updateListsFor(name, version);

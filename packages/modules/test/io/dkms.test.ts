@@ -19,7 +19,7 @@ const kernel = await prepareKernelFiles((line) => console.log(`# ${line}`));
 const packages = kernel.ok ? await DkmsPackages.open() : kernel;
 const build = packages.ok ? await packages.value.headers() : packages;
 const dkms = packages.ok ? await packages.value.dkms() : packages;
-const skip = !build.ok ? build.error : !dkms.ok ? dkms.error : false;
+const skip = !build.ok ? build.error.reason : !dkms.ok ? dkms.error.reason : false;
 const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-dkms-'));
 after(() => rmSync(scratch, { recursive: true }));
 
@@ -27,10 +27,10 @@ async function answersOn(name: string): Promise<readonly TrialResponse[]> {
   assert.ok(packages.ok && build.ok && dkms.ok);
   const [version = '', older] = await packages.value.versions(name);
   const source = await packages.value.source(name, version);
-  assert.ok(source.ok, source.ok ? '' : source.error);
+  assert.ok(source.ok, source.ok ? '' : source.error.reason);
   const built = join(scratch, name);
   const made = await buildByDkms(source.value, build.value, dkms.value, built);
-  assert.ok(made.ok, made.ok ? '' : made.error);
+  assert.ok(made.ok, made.ok ? '' : made.error.reason);
   const other = older === undefined ? undefined : await packages.value.source(name, older);
   return tryPackage({
     source: source.value,

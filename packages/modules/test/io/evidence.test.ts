@@ -31,7 +31,7 @@ import { formatProblem } from '../../../base/problem.ts';
 
 const prepared = await prepareKernelFiles((line) => console.log(`# ${line}`));
 const files = (prepared as { value: KernelFiles }).value;
-const skip = prepared.ok ? noOpenssl : prepared.error;
+const skip = prepared.ok ? noOpenssl : prepared.error.reason;
 
 suite('evidence on real modules', { skip }, () => {
   let scratch: RunDirectory;

@@ -19,7 +19,7 @@ import { formatCause, formatProblem } from '../../../base/problem.ts';
 type Files = Readonly<Record<string, string | Uint8Array>>;
 
 const kernel = await prepareKernelFiles((line) => console.log(`# ${line}`));
-const skip = kernel.ok ? false : kernel.error;
+const skip = kernel.ok ? false : kernel.error.reason;
 const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-rebuild-'));
 
 const honest: Files = {

@@ -25,12 +25,12 @@ import { patienceMilliseconds } from '../../../../testing/patience.ts';
 import { formatProblem } from '../../../base/problem.ts';
 
 const kernel = await prepareKernelFiles((line) => console.log(`# ${line}`));
-const noKernel = kernel.ok ? false : kernel.error;
+const noKernel = kernel.ok ? false : kernel.error.reason;
 const files = (kernel as { value: KernelFiles }).value;
 const source = kernel.ok ? await kernelSource(files.image) : undefined;
-const noSource = source?.ok === false ? `no source of the kernel: ${source.error}` : false;
+const noSource = source?.ok === false ? `no source of the kernel: ${source.error.reason}` : false;
 const dkms = kernel.ok ? await packageFile('v4l2loopback-dkms') : undefined;
-const noDkms = dkms?.ok === false ? `no package v4l2loopback-dkms: ${dkms.error}` : false;
+const noDkms = dkms?.ok === false ? `no package v4l2loopback-dkms: ${dkms.error.reason}` : false;
 const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-match-'));
 after(() => rmSync(scratch, { recursive: true }));
 

@@ -5,6 +5,7 @@
 import type { Command } from 'commander';
 import { printable } from '../../../../packages/base/printable.ts';
 import { formatQuantity } from '../../../../packages/base/quantity.ts';
+import { formatCause, type Cause } from '../../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../../packages/base/result.ts';
 import { limitAttribute } from '../../../limits/limits.ts';
 import { LineIndex, suggestion } from '../../../policy/diagnostic.ts';
@@ -86,7 +87,7 @@ function explainFrom(
 ): ExitCode {
   const found = findSubject(policy, name);
   if (!found.ok) {
-    const reason = `it is not ${found.error}`;
+    const reason = `it is not ${formatCause(found.error)}`;
     printError({ action: 'explain', object: name, reason });
     return exitCodes.failed;
   }
@@ -98,18 +99,18 @@ function explainFrom(
 }
 
 /** Finds the tenant or site. The error continues "it is not". */
-function findSubject(policy: Policy, name: string): Result<Subject> {
+function findSubject(policy: Policy, name: string): Result<Subject, Cause> {
   const [tenantName, wanted] = splitSiteName(name);
   const tenant = findTenant(policy, tenantName);
   if (tenant === undefined) {
     const names = policy.tenants.map((each) => each.account?.user ?? String(each.uid));
-    return fail(`a tenant of ${policy.file}${suggestion(tenantName, names)}`);
+    return fail({ reason: `a tenant of ${policy.file}${suggestion(tenantName, names)}` });
   }
   if (wanted === undefined) return ok({ tenant, site: undefined });
   const site = tenant.sites.find((each) => each.name === wanted);
   if (site !== undefined) return ok({ tenant, site });
   const names = tenant.sites.map((each) => each.name);
-  return fail(`a site of that tenant in ${policy.file}${suggestion(wanted, names)}`);
+  return fail({ reason: `a site of that tenant in ${policy.file}${suggestion(wanted, names)}` });
 }
 
 function show(explained: Explanation, { json }: ExplainOptions): void {

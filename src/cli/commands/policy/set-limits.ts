@@ -1,4 +1,5 @@
 /** `set` and `unset`, alike for tenants, packages, resellers and the defaults. */
+import type { Cause } from '../../../../packages/base/problem.ts';
 import type { Command } from 'commander';
 import { parseAssignments, type Assignment } from '../../../policy/assignment.ts';
 import { setLimits } from '../../../policy/edit.ts';
@@ -12,7 +13,6 @@ import {
   type EditOptions,
 } from '../../shared/edit-policy.ts';
 import { printError } from '../../shared/session.ts';
-import { printable } from '../../../../packages/base/printable.ts';
 
 export interface SetOptions extends EditOptions {
   readonly unset?: readonly string[];
@@ -46,12 +46,12 @@ export const settersOf = (named: (name: string) => Edited) => ({
 
 function change(
   { what, target }: Edited,
-  assignments: Result<readonly Assignment[], string[]>,
+  assignments: Result<readonly Assignment[], readonly Cause[]>,
   options: EditOptions,
   command: Command,
 ): CommandResult {
   if (!assignments.ok) {
-    for (const error of assignments.error) printError(printable(error));
+    for (const error of assignments.error) printError(error);
     return exitCodes.usage;
   }
   return editPolicy(options, command, what, (text, paths) =>

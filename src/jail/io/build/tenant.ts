@@ -113,7 +113,7 @@ function addHome(
 ): Result<number | undefined, Problem> {
   const base = homeBase(account.home);
   if (!base.ok) {
-    return failed({ action: 'mount the home of', object: account.user, reason: base.error });
+    return failed({ action: 'mount the home of', object: account.user, ...base.error });
   }
   const home = site === undefined ? openHome(account) : openSiteHome(account, site);
   if (home.ok && home.value !== undefined) {
@@ -126,7 +126,7 @@ function addHome(
 function openPath({ at }: JailPath, home: string | undefined): Result<number, Problem> {
   const cannot = { action: 'mount the path of the policy', object: at };
   const obstacle = pathObstacle(at, home);
-  if (obstacle !== undefined) return failed({ ...cannot, reason: obstacle });
+  if (obstacle !== undefined) return failed({ ...cannot, ...obstacle });
   const pinned = pinWithoutLinks(dirname(at));
   if (!pinned.ok) return failed({ ...cannot, ...pinned.error, ...cannot });
   using parent = pinned.value;

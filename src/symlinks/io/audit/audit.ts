@@ -1,4 +1,5 @@
 /** Reads all homes, several at a time, and collects a bounded number of findings. */
+import { formatCause, formatProblem } from '../../../../packages/base/problem.ts';
 import { availableParallelism } from 'node:os';
 import { severities, type Finding, type Severity } from '../../core/audit/finding.ts';
 import type { Accounts, HomeDone, HomeProblem, Reply } from './protocol.ts';
@@ -61,7 +62,7 @@ async function readHomes(
     if (reader === undefined) {
       const started = ReaderProcess.start(accounts, silenceMs);
       if (!started.ok) {
-        collected.cannot(index.value, started.error);
+        collected.cannot(index.value, formatProblem(started.error));
         continue;
       }
       reader = started.value;
@@ -71,7 +72,7 @@ async function readHomes(
       collected.take(reply, entries),
     );
     if (ended === undefined) continue;
-    collected.cannot(index.value, ended);
+    collected.cannot(index.value, formatCause(ended));
     reader[Symbol.dispose]();
     reader = undefined;
   }

@@ -1,9 +1,9 @@
 /** A process that reads homes, from outside: one request at a time. It is killed when it makes no progress. */
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { formatProblem } from '../../../../packages/base/problem.ts';
+import type { Cause, Problem } from '../../../../packages/base/problem.ts';
 import type { Result } from '../../../../packages/base/result.ts';
-import { fail, ok } from '../../../../packages/base/result.ts';
+import { ok } from '../../../../packages/base/result.ts';
 import { scriptFile } from '../../../sys/package-files.ts';
 import { spawnScript } from '../../../sys/processes/child-script.ts';
 import type { Accounts, Reply, Request } from './protocol.ts';
@@ -30,15 +30,13 @@ export class ReaderProcess implements Disposable {
     this.#send({ kind: 'accounts', accounts });
   }
 
-  static start(accounts: Accounts, silence = silenceMs): Result<ReaderProcess, string> {
+  static start(accounts: Accounts, silence = silenceMs): Result<ReaderProcess, Problem> {
     const started = spawnScript(scriptFile('symlinks/io/audit/main'));
-    return started.ok
-      ? ok(new ReaderProcess(started.value, accounts, silence))
-      : fail(formatProblem(started.error));
+    return started.ok ? ok(new ReaderProcess(started.value, accounts, silence)) : started;
   }
 
-  /** Sends a request and passes all replies to `taken`; returns the reason if the process ended too early. */
-  async ask(request: Request, taken: (reply: Reply) => void): Promise<string | undefined> {
+  /** Sends a request and passes all replies to `taken`; returns the cause if the process ended too early. */
+  async ask(request: Request, taken: (reply: Reply) => void): Promise<Cause | undefined> {
     this.#send(request);
     for (;;) {
       const timer = setTimeout(() => {
@@ -54,10 +52,10 @@ export class ReaderProcess implements Disposable {
     }
   }
 
-  #whyItEnded(): string {
-    if (this.#isSilent) return `nothing could be read for ${this.#silenceMs / 1000} s`;
+  #whyItEnded(): Cause {
+    if (this.#isSilent) return { reason: `nothing could be read for ${this.#silenceMs / 1000} s` };
     const last = this.#errors.trim().split('\n').at(-1) ?? '';
-    return `the process that reads it ended early${last === '' ? '' : `: ${last}`}`;
+    return { reason: `the process that reads it ended early${last === '' ? '' : `: ${last}`}` };
   }
 
   #send(request: Request): void {

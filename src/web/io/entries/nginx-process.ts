@@ -49,7 +49,7 @@ export async function reloadNginx(
   const follows = waitForWorkers(master, takesConnections);
   const run = await runBounded(nginx.program, [...nginx.args, '-s', 'reload']);
   const action = 'reload nginx';
-  if (!run.ok) return failed({ action, reason: run.error });
+  if (!run.ok) return failed({ action, ...run.error });
   if (run.value.status !== 0)
     return failed({ action, reason: run.value.stderr.trim().split('\n').at(-1) ?? '' });
   if (await follows()) return ok('reloaded');

@@ -27,7 +27,7 @@ export const syncElsewhere: Sync = async ({ instance }, policyFile) => {
     ? await runBounded('/usr/bin/systemctl', ['start', unit], { timeoutMs })
     : await runBounded(packageFile('bulkhead'), words, { timeoutMs });
   const action = 'write entries again';
-  if (!run.ok) return failed({ action, reason: run.error });
+  if (!run.ok) return failed({ action, ...run.error });
   const { status, stderr } = run.value;
   if (status === 0) return ok(undefined);
   const reason = lastWords(stderr);

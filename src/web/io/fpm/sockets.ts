@@ -48,7 +48,7 @@ async function mountCommand(...words: readonly string[]): Promise<Result<void, P
   const [program = '', ...args] = words;
   const run = await runBounded(program, args);
   const what = { action: `run ${program} of`, object: args.at(-1) ?? '' };
-  if (!run.ok) return failed({ ...what, reason: run.error });
+  if (!run.ok) return failed({ ...what, ...run.error });
   if (run.value.status === 0) return ok(undefined);
   return failed({ ...what, reason: run.value.stderr.trim() });
 }

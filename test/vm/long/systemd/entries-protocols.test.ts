@@ -140,7 +140,7 @@ suite('entries of slices under attack', { skip: guests.skip }, () => {
   const host = guestOfSuite(guests, async (guest) => {
     await withPatientFpm(guest);
     const installed = await installFromPool(guest, ['curl', 'openssl']);
-    assert.ok(installed.ok, installed.ok ? '' : installed.error);
+    assert.ok(installed.ok, installed.ok ? '' : installed.error.reason);
     await write('/srv/client.mjs', client);
     await write('/usr/local/bin/attack', script);
     await write('/etc/bulkhead/policy.xml', policy);

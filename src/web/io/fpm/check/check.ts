@@ -3,6 +3,7 @@
  * have every pool of before, with every value, once. Root's files decide without consent: a tenant cannot signal or
  * stop any process here, and none is in its cgroup.
  */
+import { formatCause } from '../../../../../packages/base/problem.ts';
 import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { runBounded } from '../../../../sys/processes/run-bounded.ts';
@@ -82,7 +83,8 @@ async function closedTo(
   const key = !isJailed ? '' : isSiteJailed === true ? `${uid}-${site}` : `${uid}`;
   const args = [instance, `${uid}`, `${gid}`, user, key, ...asked];
   const run = await runBounded(`${libexec}/bulkhead-fpm-look`, args, { timeoutMs });
-  if (!run.ok) return { reason: `its chdir cannot be entered: ${run.error}`, isUnfinished: true };
+  if (!run.ok)
+    return { reason: `its chdir cannot be entered: ${formatCause(run.error)}`, isUnfinished: true };
   const { status, stdout, stderr } = run.value;
   if (status !== 0) return { reason: stderr.trim().replace(/^bulkhead: /, '') };
   const [first = ''] = Buffer.from(stdout).toString('utf8').split('\n');

@@ -3,6 +3,7 @@
  * cgroup of its own, which bounds and ends everything that the check starts. If no cgroup can be made, rlimits and the
  * time limit remain.
  */
+import { formatCause } from '../../../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../../../packages/base/result.ts';
 import { makeScratchCgroup, type ScratchBounds } from '../../../../host/cgroups/scratch-cgroup.ts';
 import { runBounded } from '../../../../sys/processes/run-bounded.ts';
@@ -35,7 +36,8 @@ export async function dumpPools(
   const args = [...before, program, '-tt', '--fpm-config', configuration];
   const words = [...enterScript, ...(cgroup?.procsFiles ?? []), '--', ...args];
   const run = await runBounded('/bin/sh', words, { timeoutMs, onExit: () => cgroup?.kill() });
-  if (!run.ok) return fail({ message: `php-fpm -tt: ${run.error}`, isUnfinished: true });
+  if (!run.ok)
+    return fail({ message: `php-fpm -tt: ${formatCause(run.error)}`, isUnfinished: true });
   const { status, stderr } = run.value;
   if (status === 0) return ok(parseFpmSections(stderr));
   return fail(parseServerError(stderr));
