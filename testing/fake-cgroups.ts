@@ -47,6 +47,7 @@ const initialFiles: Readonly<
     memory: {
       'memory.max': 'max',
       'memory.high': 'max',
+      'memory.low': '0',
       'memory.swap.max': 'max',
       'memory.current': '0',
       'memory.reclaim': '',
@@ -273,7 +274,7 @@ export class FakeCgroups implements CgroupFiles {
     }
     if (file.startsWith('blkio.') || file === 'io.max') return deviceLines(before, text);
     if (file.endsWith('_in_bytes') && text === '-1') return noLimit1;
-    if (/^memory\.(.*_in_bytes|max|high|swap\.max)$/.test(file) && /^\d+$/.test(text))
+    if (/^memory\.(.*_in_bytes|max|high|low|swap\.max)$/.test(file) && /^\d+$/.test(text))
       return String(Number(text) - (Number(text) % pageBytes));
     return text;
   }

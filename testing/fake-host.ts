@@ -70,6 +70,8 @@ function driver(
     files: new Set(hierarchies.flatMap((each) => [...each.files.topFileNames()])),
     controllers: controllersOf(hierarchies),
     fileSystems: [],
+    isProtectionRecursive: true,
+    usesMultiGenLru: false,
   };
   const side = version === 2 ? 'cgroup2' : 'cgroup1';
   const quotas = new QuotaStore(paths.state, { all: [], of: () => undefined });

@@ -205,6 +205,7 @@ const examplesOf: Readonly<Record<string, readonly string[]>> = {
   'memory.limit': ['4GiB'],
   'memory.soft': ['3GiB'],
   'memory.swap': ['512MiB'],
+  'memory.guaranteed': ['1GiB'],
   'disk.space': ['50GiB'],
   'disk.files': ['500000'],
   'entries.limit': ['20'],
@@ -214,7 +215,7 @@ const examplesOf: Readonly<Record<string, readonly string[]>> = {
 export const reached: Readonly<Record<string, string>> = {
   cpu: 'At the limit the processes of the tenant wait for the rest of each tenth of a second; nothing fails, everything takes longer. The weight matters only while the cores are busy: of two tenants that compete for them, one with weight 200 gets twice as much as one with weight 100.',
   memory:
-    'Page cache counts as memory, since the tenant fills it. At the limit the kernel first reclaims page cache; if that is not enough, it kills the process of the tenant that uses the most memory, which a visitor sees as an error from the web server. At the soft limit nothing is killed; allocation becomes slow. Set a soft limit only together with a limit, and not far below it.',
+    'Page cache counts as memory, since the tenant fills it. At the limit the kernel first reclaims page cache; if that is not enough, it kills the process of the tenant that uses the most memory, which a visitor sees as an error from the web server. At the soft limit nothing is killed; allocation becomes slow. Set a soft limit only together with a limit, and not far below it. The guaranteed memory is not a limit: [limits.md](limits.md#guarantee-memory).',
   io: 'Reads and writes above the rate wait; nothing fails. Only I/O that reaches a disk counts: reads from the page cache are free. Reads and writes, bytes and operations, are limited separately, and on each disk separately.',
   processes:
     'Threads count as processes. At the limit nothing new can be started: shells print "Resource temporarily unavailable", web servers respond with an error. Running processes continue. Allow at least 15 more than entries, for shells, cron and mail.',
@@ -230,6 +231,7 @@ A policy with one of these errors is not applied:
 
 - an element, an attribute, a unit, a user or a package that does not exist;
 - a number without a unit, below the minimum, negative, or larger than any host;
+- guaranteed memory above the memory limit;
 - an element that may occur only once and occurs twice; a tenant, reseller or package that is listed twice;
 - a tenant that is root, nobody or a system user, or that is also listed in \`except\`;
 - ranges that overlap;
@@ -239,6 +241,7 @@ Warnings, for what is valid but probably not intended:
 
 - a memory limit below 64MiB;
 - a soft memory limit above the limit;
+- guarantees that add up to more than the reseller's, the tenant's or the host's memory;
 - a burst above the CPU limit;
 - fewer processes than entries + 15;
 - a tenant limit above its reseller's, which then applies.

@@ -1,6 +1,6 @@
 /** Chooses this host's driver, and reports what it can enforce and why not more. Changes nothing. */
 import { release } from 'node:os';
-import { attributes } from '../limits/limits.ts';
+import { attributes, limits } from '../limits/limits.ts';
 import type { LimitKey, Support, SupportContext } from '../limits/limit.ts';
 import type { DriverName } from '../policy/document.ts';
 import { failed, type Problem } from '../../packages/base/problem.ts';
@@ -23,7 +23,7 @@ import { agentLock, type Paths } from './paths.ts';
 import { QuotaStore } from './disks/quota-store.ts';
 import { readText } from '../../packages/base/io/read.ts';
 import { pageBytes } from '../sys/syscalls.ts';
-import { userSlice } from '../plan/slice.ts';
+import { sliceSupport, userSlice } from '../plan/slice.ts';
 import { SystemdDriver } from './systemd/systemd-driver.ts';
 import { sliceParts, withoutSlices, type SliceParts } from './systemd/slice-parts.ts';
 import {
@@ -39,6 +39,7 @@ interface Found {
   readonly hierarchies: readonly Hierarchy[];
   readonly delegation: Delegation;
   readonly remarks: readonly string[];
+  readonly isProtectionRecursive: boolean;
   readonly kept?: string;
   /** The slices, if tenants are slices. */
   readonly inSlices?: SliceParts;
@@ -133,6 +134,7 @@ function find2(paths: Paths): Found | undefined {
           ...slowMoves(unified),
         ]
       : slowMoves(unified),
+    isProtectionRecursive: unified.options.includes('memory_recursiveprot'),
   };
 }
 
@@ -179,6 +181,7 @@ function find1(paths: Paths): Found | undefined {
       : 'this host has cgroup v1 only',
     hierarchies,
     delegation: noDelegation,
+    isProtectionRecursive: false,
     remarks: ['cgroup v1 is deprecated; booting with systemd.unified_cgroup_hierarchy=1 gives v2'],
   };
 }
@@ -194,6 +197,8 @@ function makeDriver(found: Found, paths: Paths): Driver {
     files: filesOf(found.hierarchies, version),
     controllers: controllersOf(found.hierarchies),
     fileSystems: fileSystems.all,
+    isProtectionRecursive: found.isProtectionRecursive,
+    usesMultiGenLru: usesMultiGenLru(paths),
     shifted: isLocked(agentLock(paths)),
   };
   const parts: CgroupDriverParts = {
@@ -222,13 +227,21 @@ function makeDriver(found: Found, paths: Paths): Driver {
     : systemdDriver(parts, found.inSlices);
 }
 
+/** Reads whether the multi-gen LRU is on: the lowest bit of `0x0007`. Source: multigen_lru.rst. */
+const usesMultiGenLru = ({ sys }: Paths): boolean =>
+  (Number(readText(`${sys}/kernel/mm/lru_gen/enabled`) ?? 0) & 1) === 1;
+
 function systemdDriver(parts: CgroupDriverParts, inSlices: SliceParts): SystemdDriver {
   const { hierarchy } = inSlices;
   return new SystemdDriver({
     ...inSlices,
     paths: parts.paths,
     capabilities: parts.capabilities,
-    below: new CgroupDriver({ ...parts, slicesPath: `${hierarchy.mountPoint}/${userSlice}` }),
+    below: new CgroupDriver({
+      ...parts,
+      context: { ...parts.context, tenantsAreSlices: true },
+      slicesPath: `${hierarchy.mountPoint}/${userSlice}`,
+    }),
     reader: new CgroupDriver({ ...parts, hierarchies: [hierarchy] }),
   });
 }
@@ -243,42 +256,13 @@ function terminalRemark({ proc }: Paths): readonly string[] {
 
 function supportOf(context: SupportContext, driver: DriverName): ReadonlyMap<LimitKey, Support> {
   const side = driver === 'cgroup1' ? 'cgroup1' : 'cgroup2';
-  const limits = new Map(
-    [...attributes].map(([key, { limit, name }]) => [key, limit[side].support(name, context)]),
+  return new Map(
+    [...attributes].map(([key, attribute]) => {
+      const kernel = attribute.limit[side].support(attribute.name, context);
+      return [key, driver === 'systemd' ? sliceSupport(attribute, kernel, context) : kernel];
+    }),
   );
-  return driver === 'systemd' ? limits.set('cpu.burst', noBurst) : limits;
 }
-
-/** Source: systemd.resource-control(5), version 257. */
-const noBurst: Support = {
-  level: 'partial',
-  reason:
-    'systemd has no setting for it: only tenants of resellers may exceed their limit for a moment',
-  help: 'use the driver "cgroup2"',
-};
-
-/** Kernel files, with the release that introduced them; 0: always present. */
-const since: Readonly<Record<1 | 2, Readonly<Record<string, number>>>> = {
-  1: {
-    'cpu.cfs_quota_us': 0,
-    'cpu.cfs_period_us': 0,
-    'cpu.shares': 0,
-    'cpu.cfs_burst_us': 514,
-    'memory.limit_in_bytes': 0,
-    'memory.soft_limit_in_bytes': 0,
-    'pids.max': 403,
-  },
-  2: {
-    'cpu.max': 415,
-    'cpu.weight': 415,
-    'cpu.max.burst': 514,
-    'io.max': 405,
-    'memory.max': 405,
-    'memory.high': 405,
-    'memory.swap.max': 405,
-    'pids.max': 405,
-  },
-};
 
 /**
  * Returns the files that a cgroup has on this kernel: our own cgroup's files, if it exists. Before that, the files that
@@ -287,9 +271,12 @@ const since: Readonly<Record<1 | 2, Readonly<Record<string, number>>>> = {
 function filesOf(hierarchies: readonly Hierarchy[], version: 1 | 2): ReadonlySet<string> {
   const [major = 0, minor = 0] = release().split('.').map(Number);
   const now = major * 100 + minor;
-  const expected = Object.entries(since[version]).flatMap(([file, from]) =>
-    from <= now ? [file] : [],
-  );
+  const expected = limits.flatMap((each) => {
+    const { since } = version === 2 ? each.cgroup2 : each.cgroup1;
+    return Object.entries(since).flatMap(([file, from]) =>
+      from !== 'configured' && from <= now ? [file] : [],
+    );
+  });
   const seen = hierarchies.map((each) => each.files.fileNames());
   if (seen.includes(undefined)) return new Set([...expected, ...hierarchies.flatMap(topFiles)]);
   return new Set(seen.flatMap((names) => [...(names ?? [])]));

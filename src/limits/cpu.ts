@@ -21,6 +21,9 @@ import {
   missingController,
   setting,
   type CounterFile,
+  type FileSetting,
+  type KernelSide,
+  type KernelSide2,
   type Limit,
   type LimitValues,
   type Support,
@@ -117,6 +120,77 @@ function support(burstFile: string) {
   };
 }
 
+/** The step of systemd's quotas, percentages with two decimals of a period. Source: parse_permyriad of systemd. */
+const stepMicroseconds = 10;
+
+function roundedQuota(setting: FileSetting): FileSetting {
+  const quota = Number(setting.value.split(' ')[0]);
+  if (Number.isNaN(quota)) return setting;
+  const value = `${quota - (quota % stepMicroseconds)} ${periodMicroseconds}`;
+  return { ...setting, value, write: value };
+}
+
+/** Returns a quota's lines. An empty value removes a quota. */
+function quotaLines([setting]: readonly FileSetting[]): readonly string[] {
+  const quota = Number(setting?.value.split(' ')[0]);
+  const percent = Number.isNaN(quota) ? '' : `${(quota * 100) / periodMicroseconds}%`;
+  return [`CPUQuota=${percent}`, 'CPUQuotaPeriodSec=100ms'];
+}
+
+const cgroup2: KernelSide2<'cpu.max.burst' | 'cpu.max' | 'cpu.weight'> = {
+  settings(values, context) {
+    const quota = quotaMicroseconds(limitOf(values));
+    const burst = String(burstMicroseconds(values, quota));
+    return [
+      setting('cpu.burst', 'cpu', 'cpu.max.burst', burst, '0'),
+      setting(
+        'cpu.limit',
+        'cpu',
+        'cpu.max',
+        `${quota} ${periodMicroseconds}`,
+        `max ${periodMicroseconds}`,
+      ),
+      setting('cpu.weight', 'cpu', 'cpu.weight', String(weightOf(values)), '100'),
+    ].filter((each) => context.files.has(each.file));
+  },
+  since: { 'cpu.max.burst': 514, 'cpu.max': 415, 'cpu.weight': 415 },
+  systemd: {
+    'cpu.max.burst': 'none',
+    'cpu.max': { rounded: roundedQuota, lines: quotaLines },
+    'cpu.weight': 'CPUWeight',
+  },
+  counters: [
+    { ...cpuStat, indicatesActivity: true },
+    pressureFile('cpu', 'cpuPressureMicroseconds'),
+  ],
+  support: support('cpu.max.burst'),
+};
+
+const cgroup1: KernelSide<
+  'cpu.cfs_burst_us' | 'cpu.cfs_quota_us' | 'cpu.cfs_period_us' | 'cpu.shares'
+> = {
+  settings(values, context) {
+    const parentQuota =
+      context.parentLimits === undefined ? 'max' : quotaMicroseconds(limitOf(context.parentLimits));
+    const quota = smaller(quotaMicroseconds(limitOf(values)), parentQuota);
+    const burst = String(burstMicroseconds(values, quota));
+    return [
+      setting('cpu.burst', 'cpu', 'cpu.cfs_burst_us', burst, '0'),
+      setting('cpu.limit', 'cpu', 'cpu.cfs_quota_us', quota === 'max' ? '-1' : String(quota), '-1'),
+      setting('cpu.limit', 'cpu', 'cpu.cfs_period_us', String(periodMicroseconds), '100000'),
+      setting('cpu.weight', 'cpu', 'cpu.shares', sharesOf(weightOf(values)), '1024'),
+    ].filter((each) => context.files.has(each.file));
+  },
+  since: {
+    'cpu.cfs_burst_us': 514,
+    'cpu.cfs_quota_us': 0,
+    'cpu.cfs_period_us': 0,
+    'cpu.shares': 0,
+  },
+  counters: [cpuStat, cpuacctUsage],
+  support: support('cpu.cfs_burst_us'),
+};
+
 export const cpu: Limit = {
   name: 'cpu',
   summary: 'CPU time.',
@@ -124,50 +198,6 @@ export const cpu: Limit = {
   faults: [
     { attribute: 'limit', severity: 'throttled', counter: 'throttledPeriods', inferred: false },
   ],
-  cgroup2: {
-    settings(values, context) {
-      const quota = quotaMicroseconds(limitOf(values));
-      const burst = String(burstMicroseconds(values, quota));
-      return [
-        setting('cpu.burst', 'cpu', 'cpu.max.burst', burst, '0'),
-        setting(
-          'cpu.limit',
-          'cpu',
-          'cpu.max',
-          `${quota} ${periodMicroseconds}`,
-          `max ${periodMicroseconds}`,
-        ),
-        setting('cpu.weight', 'cpu', 'cpu.weight', String(weightOf(values)), '100'),
-      ].filter((each) => context.files.has(each.file));
-    },
-    counters: [
-      { ...cpuStat, indicatesActivity: true },
-      pressureFile('cpu', 'cpuPressureMicroseconds'),
-    ],
-    support: support('cpu.max.burst'),
-  },
-  cgroup1: {
-    settings(values, context) {
-      const parentQuota =
-        context.parentLimits === undefined
-          ? 'max'
-          : quotaMicroseconds(limitOf(context.parentLimits));
-      const quota = smaller(quotaMicroseconds(limitOf(values)), parentQuota);
-      const burst = String(burstMicroseconds(values, quota));
-      return [
-        setting('cpu.burst', 'cpu', 'cpu.cfs_burst_us', burst, '0'),
-        setting(
-          'cpu.limit',
-          'cpu',
-          'cpu.cfs_quota_us',
-          quota === 'max' ? '-1' : String(quota),
-          '-1',
-        ),
-        setting('cpu.limit', 'cpu', 'cpu.cfs_period_us', String(periodMicroseconds), '100000'),
-        setting('cpu.weight', 'cpu', 'cpu.shares', sharesOf(weightOf(values)), '1024'),
-      ].filter((each) => context.files.has(each.file));
-    },
-    counters: [cpuStat, cpuacctUsage],
-    support: support('cpu.cfs_burst_us'),
-  },
+  cgroup2,
+  cgroup1,
 };

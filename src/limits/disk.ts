@@ -5,7 +5,7 @@
  * settings, the same for v1 and v2. Source: quotactl(2).
  */
 import { unlimited } from '../../packages/base/quantity.ts';
-import { full, type KernelSide, type Limit, type Support, type SupportContext } from './limit.ts';
+import { full, withoutFiles, type Limit, type Support, type SupportContext } from './limit.ts';
 
 function support(_attribute: string, context: SupportContext): Support {
   const homes = context.fileSystems.filter((each) => each.devices.length > 0);
@@ -20,7 +20,7 @@ function support(_attribute: string, context: SupportContext): Support {
   };
 }
 
-const kernel: KernelSide = { settings: () => [], counters: [], support };
+const kernel = withoutFiles(support);
 
 export const disk: Limit = {
   name: 'disk',

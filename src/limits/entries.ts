@@ -1,6 +1,6 @@
 /** Web entries: requests served concurrently. Web servers enforce it, since no cgroup counts requests. */
 import { unlimited } from '../../packages/base/quantity.ts';
-import { type KernelSide, type Limit, type Support } from './limit.ts';
+import { withoutFiles, type Limit, type Support } from './limit.ts';
 
 const byWebServers: Support = {
   level: 'partial',
@@ -8,7 +8,7 @@ const byWebServers: Support = {
   help: 'run "bulkhead web entries enable"; "bulkhead web entries status" shows where they are enforced',
 };
 
-const kernel: KernelSide = { settings: () => [], counters: [], support: () => byWebServers };
+const kernel = withoutFiles(() => byWebServers);
 
 export const entries: Limit = {
   name: 'entries',

@@ -85,17 +85,17 @@ export function keepsLimit(
 /** Reads a file's text; undefined if it is gone. */
 type ReadFile = (file: string) => string | undefined;
 
-interface CapText {
+interface CapText<File extends string> {
   readonly name: IoName;
-  readonly file: string;
+  readonly file: File;
   readonly device: string;
   readonly value: string;
 }
 
 /** The representation of caps and counts in one version of cgroups. */
-export interface IoFiles {
-  readonly capFiles: readonly string[];
-  readonly capTexts: (caps: IoNumbers, devices: readonly string[]) => readonly CapText[];
+export interface IoFiles<File extends string = string> {
+  readonly capFiles: readonly File[];
+  readonly capTexts: (caps: IoNumbers, devices: readonly string[]) => readonly CapText<File>[];
   readonly caps: (read: ReadFile, devices: readonly string[]) => IoNumbers | undefined;
   readonly counts: (read: ReadFile, devices: readonly string[]) => IoNumbers | undefined;
 }
@@ -154,7 +154,7 @@ function keyedWords(text: string): ReadonlyMap<string, string> {
   return words;
 }
 
-export const ioFiles2: IoFiles = {
+export const ioFiles2: IoFiles<'io.max'> = {
   capFiles: ['io.max'],
   capTexts: (caps, devices) =>
     devices.map((device, disk) => ({
@@ -181,12 +181,13 @@ export const ioFiles2: IoFiles = {
   },
 };
 
-const capFiles1: Readonly<Record<IoName, string>> = {
+const capFiles1 = {
   read: 'blkio.throttle.read_bps_device',
   write: 'blkio.throttle.write_bps_device',
   reads: 'blkio.throttle.read_iops_device',
   writes: 'blkio.throttle.write_iops_device',
-};
+} as const satisfies Readonly<Record<IoName, string>>;
+export type CapFile1 = (typeof capFiles1)[IoName];
 export const bytesFile1 = 'blkio.throttle.io_service_bytes';
 export const operationsFile1 = 'blkio.throttle.io_serviced';
 
@@ -200,7 +201,7 @@ function directedWords(text: string): ReadonlyMap<string, string> {
   return words;
 }
 
-export const ioFiles1: IoFiles = {
+export const ioFiles1: IoFiles<CapFile1> = {
   capFiles: Object.values(capFiles1),
   capTexts: (caps, devices) =>
     ioNames.flatMap((name) =>

@@ -22,6 +22,7 @@ import {
   restingIo,
   shareOf,
   totals,
+  type CapFile1,
   type IoName,
 } from './io-caps.ts';
 import { pressureFile } from './pressure.ts';
@@ -32,6 +33,8 @@ import {
   type CounterFile,
   type Counters,
   type FileSetting,
+  type KernelSide,
+  type KernelSide2,
   type Limit,
   type LimitValues,
   type SettingContext,
@@ -83,7 +86,7 @@ function noteOf(values: LimitValues, devices: readonly string[], names: readonly
 function settings2(
   values: LimitValues,
   { devices, files, shifted }: SettingContext,
-): readonly FileSetting[] {
+): readonly FileSetting<'io.max'>[] {
   if (!files.has('io.max')) return [];
   const initial = ioFiles2.capTexts(restingIo({}, 1), [''])[0]?.value ?? '';
   const resting = restingIo(values, devices.length);
@@ -113,7 +116,7 @@ function settings2(
 function settings1(
   values: LimitValues,
   { devices, shifted }: SettingContext,
-): readonly FileSetting[] {
+): readonly FileSetting<CapFile1>[] {
   const resting = restingIo(values, devices.length);
   return ioFiles1.capTexts(resting, devices).map(({ name, file, device, value }) => {
     const total = totals.find(({ names }) => names.some((each) => each === name));
@@ -136,8 +139,33 @@ function settings1(
           }
         : {}),
       ...noteOf(values, devices, [name]),
-    } satisfies FileSetting;
+    } satisfies FileSetting<CapFile1>;
   });
+}
+
+const systemdKeys: Readonly<Record<IoName, string>> = {
+  read: 'IOReadBandwidthMax',
+  write: 'IOWriteBandwidthMax',
+  reads: 'IOReadIOPSMax',
+  writes: 'IOWriteIOPSMax',
+};
+
+/**
+ * Returns a line for every disk, even without a limit: an entry that vanishes from the list stays in the kernel. The
+ * empty line first ends the list of other files.
+ */
+function systemdLines(settings: readonly FileSetting[]): readonly string[] {
+  const devices = settings.map(({ device = '' }) => device);
+  const text = settings.map(({ write }) => write).join('\n');
+  const caps = ioFiles2.caps(() => text, devices);
+  if (caps === undefined) return [];
+  return (Object.keys(systemdKeys) as IoName[]).flatMap((name) => [
+    `${systemdKeys[name]}=`,
+    ...devices.map((device, disk) => {
+      const cap = caps[name][disk] ?? Infinity;
+      return `${systemdKeys[name]}=/dev/block/${device} ${cap === Infinity ? 'infinity' : cap}`;
+    }),
+  ]);
 }
 
 /** Replaces text that is not a number: the sum then becomes NaN, too, and is left out. */
@@ -274,6 +302,29 @@ const countersOf: Readonly<Record<keyof typeof attributes, readonly IoCounter[]>
   operations: ['reads', 'writes'],
 };
 
+const cgroup2: KernelSide2<'io.max'> = {
+  settings: settings2,
+  since: { 'io.max': 405 },
+  systemd: { 'io.max': { lines: systemdLines } },
+  counters: [ioStat, pressureFile('io', 'ioPressureMicroseconds')],
+  support: support2,
+};
+
+const cgroup1: KernelSide<CapFile1> = {
+  settings: settings1,
+  since: {
+    'blkio.throttle.read_bps_device': 'configured',
+    'blkio.throttle.write_bps_device': 'configured',
+    'blkio.throttle.read_iops_device': 'configured',
+    'blkio.throttle.write_iops_device': 'configured',
+  },
+  counters: [
+    serviced(bytesFile1, 'readBytes', 'writeBytes'),
+    serviced(operationsFile1, 'reads', 'writes'),
+  ],
+  support: support1,
+};
+
 export const io: Limit = {
   name: 'io',
   summary: 'Disk bandwidth and operations.',
@@ -292,17 +343,6 @@ export const io: Limit = {
           },
         ],
   ),
-  cgroup2: {
-    settings: settings2,
-    counters: [ioStat, pressureFile('io', 'ioPressureMicroseconds')],
-    support: support2,
-  },
-  cgroup1: {
-    settings: settings1,
-    counters: [
-      serviced(bytesFile1, 'readBytes', 'writeBytes'),
-      serviced(operationsFile1, 'reads', 'writes'),
-    ],
-    support: support1,
-  },
+  cgroup2,
+  cgroup1,
 };

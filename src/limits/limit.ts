@@ -1,8 +1,9 @@
 /**
  * The definition of a limit: its attributes in the policy, and how each version of cgroups enforces it.
  *
- * One file per limit, one row in `limits.ts`. Everything is derived from these rows: the parser, the
- * schema, `explain`, the reference page, completion, the plan, `doctor` and the samples.
+ * One file per limit, one row in `limits.ts`. The parser, the schema, `explain`, the reference page, completion, the
+ * plan, the text of systemd slices and `doctor` are derived from these rows. A limit that needs a controller or a
+ * counter of its own extends `Controller` or `Counters` here.
  */
 import type {
   Quantity,
@@ -22,12 +23,17 @@ export interface Attribute<Kind extends QuantityKind = QuantityKind> {
   /** The smallest meaningful value; lower values are errors. */
   readonly min: number;
   readonly summary: string;
+  /**
+   * Whether it guarantees something instead of limiting it. The kernel grants it only within the same value of each
+   * cgroup above, which gets the sum: `policy/guarantees/`.
+   */
+  readonly isGuarantee?: true;
 }
 
 /** One value in one kernel file. */
-export interface FileSetting {
+export interface FileSetting<File extends string = string> {
   readonly controller: Controller;
-  readonly file: string;
+  readonly file: File;
   /** `MAJOR:MINOR`, in files with one line per device. */
   readonly device?: string;
   /** The value as the kernel prints it back. */
@@ -71,6 +77,10 @@ export interface Support {
 export interface SupportContext extends SettingContext {
   readonly controllers: ReadonlySet<Controller>;
   readonly fileSystems: readonly FileSystemFacts[];
+  /** Whether the kernel passes a cgroup's guarantees on to the cgroups in it: `memory_recursiveprot`; only on v2. */
+  readonly isProtectionRecursive: boolean;
+  /** Whether the kernel reclaims memory by its multi-gen LRU, which protects guarantees only once. */
+  readonly usesMultiGenLru: boolean;
 }
 
 /** A mounted file system that contains, or may contain, tenants' files. */
@@ -163,15 +173,44 @@ export interface CounterFile {
   readonly parse: (text: string, into: Partial<Counters>) => void;
 }
 
-/** One cgroup version's way of enforcing a limit. */
-export interface KernelSide {
+/** The release that introduced a kernel file, 405 for Linux 4.5; `configured`: depends on how the kernel was built. */
+export type Since = number | 'configured';
+
+/**
+ * How systemd sets a file of a slice's cgroup: by the setting of that name, which takes the file's value, by lines made
+ * of all settings of the file, or not at all. Source: systemd.resource-control(5), version 257.
+ */
+export type SystemdSetting =
+  | 'none'
+  | 'CPUWeight'
+  | 'MemoryLow'
+  | 'MemoryHigh'
+  | 'MemoryMax'
+  | 'MemorySwapMax'
+  | 'TasksMax'
+  | SystemdLines;
+
+export interface SystemdLines {
+  /** Returns the nearest value that systemd can set; the same setting if this is absent. */
+  readonly rounded?: (setting: FileSetting) => FileSetting;
+  readonly lines: (settings: readonly FileSetting[]) => readonly string[];
+}
+
+/** One cgroup version's way of enforcing a limit. `File` names all files that its settings may have. */
+export interface KernelSide<File extends string = string> {
   /**
    * Returns the settings of files, in the order in which lower values must be written; higher ones are written in
    * reverse. (v1: `memory.limit_in_bytes` may never exceed `memory.memsw.limit_in_bytes`.)
    */
-  readonly settings: (values: LimitValues, context: SettingContext) => readonly FileSetting[];
+  readonly settings: (values: LimitValues, context: SettingContext) => readonly FileSetting<File>[];
+  readonly since: Readonly<Record<File, Since>>;
   readonly counters: readonly CounterFile[];
   readonly support: (attribute: string, context: SupportContext) => Support;
+}
+
+/** The cgroup v2 way, which systemd may have to take. */
+export interface KernelSide2<File extends string = string> extends KernelSide<File> {
+  readonly systemd: Readonly<Record<File, SystemdSetting>>;
 }
 
 export interface Limit {
@@ -181,7 +220,7 @@ export interface Limit {
   readonly faults: readonly FaultRule[];
   /** Faults that another program reports, since no kernel counter shows them. */
   readonly reported?: readonly Pick<FaultRule, 'attribute' | 'severity'>[];
-  readonly cgroup2: KernelSide;
+  readonly cgroup2: KernelSide2;
   readonly cgroup1: KernelSide;
 }
 
@@ -190,6 +229,16 @@ export type LimitKey = `${string}.${string}`;
 export type LimitValues = Readonly<Partial<Record<LimitKey, Quantity>>>;
 
 export const full: Support = { level: 'full' };
+
+/** A limit without cgroup files. */
+export const withoutFiles = (support: KernelSide['support']): KernelSide2 => ({
+  settings: () => [],
+  since: {},
+  systemd: {},
+  counters: [],
+  support,
+});
+
 export const notYet: Support = {
   level: 'none',
   reason: 'this version of Bulkhead does not enforce it yet',
@@ -204,13 +253,13 @@ export function missingController(controller: string): Support {
 }
 
 /** Creates a setting. `value` is both what is written and what is read back, unless `write` is given. */
-export function setting(
+export function setting<File extends string>(
   attribute: LimitKey,
   controller: Controller,
-  file: string,
+  file: File,
   value: string,
   initial: string,
   write = value,
-): FileSetting {
+): FileSetting<File> {
   return { attribute, controller, file, value, initial, write };
 }

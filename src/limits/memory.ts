@@ -1,8 +1,12 @@
 /**
- * Memory: a hard limit, a soft limit that throttles first, and swap.
+ * Memory: a hard limit, a soft limit that throttles first, swap, and an amount that the host does not take away.
  *
  * At the hard limit the kernel reclaims the cgroup's page cache, then kills one of its processes.
  * Sources: cgroup-v2.rst "Memory Interface Files"; cgroup-v1/memory.rst.
+ *
+ * v2 protects the guaranteed amount from reclaim for others as long as unprotected memory is left (`memory.low`). v1
+ * has nothing like it: its soft limit only makes the kernel take memory first from cgroups above theirs, and then from
+ * all of them.
  *
  * v1 counts memory and swap together (`memory.memsw`), which may never be below the memory limit.
  * The kernel rounds every value down to whole pages.
@@ -18,6 +22,8 @@ import {
   type CounterFile,
   type Counters,
   type FileSetting,
+  type KernelSide,
+  type KernelSide2,
   type Limit,
   type LimitValues,
   type Support,
@@ -47,10 +53,21 @@ const attributes = {
     min: 0,
     summary: 'The maximum swap space, in addition to memory; default: none if memory is limited.',
   },
+  guaranteed: {
+    kind: 'bytes',
+    fallback: 0 as Bytes,
+    unlimited: false,
+    min: 0,
+    summary:
+      'Memory that is not taken away for others as long as they have unguaranteed memory; no more than the limit.',
+    isGuarantee: true,
+  },
 } as const;
 
 const limitOf = (values: LimitValues) => values['memory.limit'] ?? attributes.limit.fallback;
 const softOf = (values: LimitValues) => values['memory.soft'] ?? attributes.soft.fallback;
+const guaranteedOf = (values: LimitValues) =>
+  values['memory.guaranteed'] ?? attributes.guaranteed.fallback;
 
 /** Returns the swap limit. A tenant without a memory limit may swap, too. */
 function swapOf(values: LimitValues): Quantity {
@@ -70,12 +87,9 @@ function noLimit1(pageBytes: number): string {
   return String(((2n ** 63n - 1n) / page) * page);
 }
 
-function setting1(
-  file: string,
-  key: 'limit' | 'soft' | 'swap',
-  value: Quantity,
-  pageBytes: number,
-) {
+type File1 = 'memory.limit_in_bytes' | 'memory.soft_limit_in_bytes' | 'memory.memsw.limit_in_bytes';
+
+function setting1(file: File1, key: 'limit' | 'soft' | 'swap', value: Quantity, pageBytes: number) {
   const none = noLimit1(pageBytes);
   const text = value === unlimited ? none : String(wholePages(value, pageBytes));
   return setting(`memory.${key}`, 'memory', file, text, none, value === unlimited ? '-1' : text);
@@ -86,7 +100,7 @@ function setting1(
  * swap it is one page higher: the memory limit is then reached first, and the kernel counts only that
  * (`memory.failcnt`; Linux 6.18 counts nothing at the sum).
  */
-function memoryAndSwap1(values: LimitValues, pageBytes: number): FileSetting {
+function memoryAndSwap1(values: LimitValues, pageBytes: number): FileSetting<File1> {
   const [limit, swap] = [limitOf(values), swapOf(values)];
   const bounded = limit !== unlimited && swap !== unlimited;
   const sum = bounded ? ((limit + Math.max(swap, pageBytes)) as Bytes) : unlimited;
@@ -159,9 +173,35 @@ const cacheWasEnough = (counters: Counters, limit: number) =>
 
 function support2(attribute: string, context: SupportContext): Support {
   if (!context.controllers.has('memory')) return missingController('memory');
+  if (attribute === 'guaranteed') return protectionSupport(context);
   if (attribute !== 'swap' || context.files.has('memory.swap.max')) return full;
   return noSwapAccounting;
 }
+
+/** Sources: cgroup-v2.rst "memory_recursiveprot"; MEMCG_LRU_TAIL in mmzone.h, and multigen_lru.rst. */
+function protectionSupport({ isProtectionRecursive, usesMultiGenLru }: SupportContext): Support {
+  const weaknesses = [
+    ...(usesMultiGenLru ? [spentOnce] : []),
+    ...(isProtectionRecursive ? [] : [notPassedOn]),
+  ];
+  if (weaknesses.length === 0) return full;
+  return {
+    level: 'partial',
+    reason: weaknesses.map(({ reason }) => reason).join('; '),
+    help: weaknesses.map(({ help }) => help).join('; '),
+  };
+}
+
+const spentOnce = {
+  reason:
+    "the kernel's multi-gen LRU passes over guaranteed memory once, and takes it at the second attempt",
+  help: 'run "echo n > /sys/kernel/mm/lru_gen/enabled"',
+};
+const notPassedOn = {
+  reason:
+    'the cgroup file system is mounted without memory_recursiveprot: the kernel does not protect the cgroups inside a tenant, which are its sites, and with systemd its logins and services',
+  help: 'run "mount -o remount,memory_recursiveprot /sys/fs/cgroup" (Linux 5.7 or later)',
+};
 
 function support1(attribute: string, context: SupportContext): Support {
   if (!context.controllers.has('memory')) return missingController('memory');
@@ -172,14 +212,77 @@ function support1(attribute: string, context: SupportContext): Support {
       help: 'cgroup v2 always enforces it',
     };
   }
+  if (attribute === 'guaranteed') return noProtection1;
   if (attribute !== 'swap' || context.files.has('memory.memsw.limit_in_bytes')) return full;
   return noSwapAccounting;
 }
+
+const noProtection1: Support = {
+  level: 'none',
+  reason:
+    'cgroup v1 cannot protect memory from reclaim; its soft limit only decides which cgroups lose memory first',
+  help: 'use cgroup v2',
+};
 
 const noSwapAccounting: Support = {
   level: 'none',
   reason: 'this kernel does not account swap by cgroup',
   help: 'boot with swapaccount=1',
+};
+
+const cgroup2: KernelSide2<'memory.low' | 'memory.high' | 'memory.max' | 'memory.swap.max'> = {
+  settings(values, { pageBytes, files }) {
+    return [
+      setting(
+        'memory.guaranteed',
+        'memory',
+        'memory.low',
+        pages2(guaranteedOf(values), pageBytes),
+        '0',
+      ),
+      setting('memory.soft', 'memory', 'memory.high', pages2(softOf(values), pageBytes), 'max'),
+      setting('memory.limit', 'memory', 'memory.max', pages2(limitOf(values), pageBytes), 'max'),
+      setting('memory.swap', 'memory', 'memory.swap.max', pages2(swapOf(values), pageBytes), 'max'),
+    ].filter((each) => files.has(each.file));
+  },
+  since: { 'memory.low': 405, 'memory.high': 405, 'memory.max': 405, 'memory.swap.max': 405 },
+  systemd: {
+    'memory.low': 'MemoryLow',
+    'memory.high': 'MemoryHigh',
+    'memory.max': 'MemoryMax',
+    'memory.swap.max': 'MemorySwapMax',
+  },
+  counters: [
+    { controller: 'memory', file: 'memory.current', parse: memoryInUse },
+    { controller: 'memory', file: 'memory.events', parse: events },
+    cacheFile('file ', 'shmem '),
+    peakFile('memory.peak'),
+    pressureFile('memory', 'memoryPressureMicroseconds'),
+  ],
+  support: support2,
+};
+
+const cgroup1: KernelSide<File1> = {
+  settings(values, { pageBytes, files }) {
+    return [
+      setting1('memory.soft_limit_in_bytes', 'soft', softOf(values), pageBytes),
+      setting1('memory.limit_in_bytes', 'limit', limitOf(values), pageBytes),
+      memoryAndSwap1(values, pageBytes),
+    ].filter((each) => files.has(each.file));
+  },
+  since: {
+    'memory.soft_limit_in_bytes': 0,
+    'memory.limit_in_bytes': 0,
+    'memory.memsw.limit_in_bytes': 'configured',
+  },
+  counters: [
+    { controller: 'memory', file: 'memory.usage_in_bytes', parse: memoryInUse },
+    { controller: 'memory', file: 'memory.failcnt', parse: hits },
+    { controller: 'memory', file: 'memory.oom_control', parse: events },
+    cacheFile('total_cache ', 'total_shmem '),
+    peakFile('memory.max_usage_in_bytes'),
+  ],
+  support: support1,
 };
 
 export const memory: Limit = {
@@ -196,44 +299,6 @@ export const memory: Limit = {
     },
     { attribute: 'limit', severity: 'killed', counter: 'oomKills', inferred: false },
   ],
-  cgroup2: {
-    settings(values, { pageBytes, files }) {
-      return [
-        setting('memory.soft', 'memory', 'memory.high', pages2(softOf(values), pageBytes), 'max'),
-        setting('memory.limit', 'memory', 'memory.max', pages2(limitOf(values), pageBytes), 'max'),
-        setting(
-          'memory.swap',
-          'memory',
-          'memory.swap.max',
-          pages2(swapOf(values), pageBytes),
-          'max',
-        ),
-      ].filter((each) => files.has(each.file));
-    },
-    counters: [
-      { controller: 'memory', file: 'memory.current', parse: memoryInUse },
-      { controller: 'memory', file: 'memory.events', parse: events },
-      cacheFile('file ', 'shmem '),
-      peakFile('memory.peak'),
-      pressureFile('memory', 'memoryPressureMicroseconds'),
-    ],
-    support: support2,
-  },
-  cgroup1: {
-    settings(values, { pageBytes, files }) {
-      return [
-        setting1('memory.soft_limit_in_bytes', 'soft', softOf(values), pageBytes),
-        setting1('memory.limit_in_bytes', 'limit', limitOf(values), pageBytes),
-        memoryAndSwap1(values, pageBytes),
-      ].filter((each) => files.has(each.file));
-    },
-    counters: [
-      { controller: 'memory', file: 'memory.usage_in_bytes', parse: memoryInUse },
-      { controller: 'memory', file: 'memory.failcnt', parse: hits },
-      { controller: 'memory', file: 'memory.oom_control', parse: events },
-      cacheFile('total_cache ', 'total_shmem '),
-      peakFile('memory.max_usage_in_bytes'),
-    ],
-    support: support1,
-  },
+  cgroup2,
+  cgroup1,
 };

@@ -1,8 +1,8 @@
 /** Network bandwidth, both ways. */
 import { unlimited } from '../../packages/base/quantity.ts';
-import { notYet, type KernelSide, type Limit } from './limit.ts';
+import { notYet, withoutFiles, type Limit } from './limit.ts';
 
-const kernel: KernelSide = { settings: () => [], counters: [], support: () => notYet };
+const kernel = withoutFiles(() => notYet);
 const rate = (summary: string) =>
   ({ kind: 'bytesPerSecond', fallback: unlimited, unlimited: true, min: 1024, summary }) as const;
 

@@ -6,7 +6,7 @@
 import { type Quantity, unlimited } from '../../packages/base/quantity.ts';
 import { setCount } from './count.ts';
 import { eachLine } from './flat-file.ts';
-import { full, missingController, setting, type KernelSide, type Limit } from './limit.ts';
+import { full, missingController, setting, type KernelSide2, type Limit } from './limit.ts';
 
 /** PID_MAX_LIMIT on 64-bit kernels: the kernel refuses larger values in `pids.max`. */
 const processesMax = 4_194_304;
@@ -20,11 +20,13 @@ function countLines(text: string): number {
   return lines;
 }
 
-const kernel: KernelSide = {
+const kernel: KernelSide2<'pids.max'> = {
   settings(values) {
     const value = values['processes.limit'] ?? unlimited;
     return [setting('processes.limit', 'pids', 'pids.max', text(value), 'max')];
   },
+  since: { 'pids.max': 403 },
+  systemd: { 'pids.max': 'TasksMax' },
   counters: [
     {
       controller: 'pids',

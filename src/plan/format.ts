@@ -95,7 +95,7 @@ const formatSetting = (key: string, value: string) =>
     ? formatBytes(Number(value))
     : value;
 
-const inBytes = /^memory\.(.*_in_bytes|max|high|swap\.max)$/;
+const inBytes = /^memory\.(.*_in_bytes|max|high|low|swap\.max)$/;
 
 /** Prints bytes with a unit, and everything else as the kernel prints it. */
 export function formatValue(file: string, value: string | undefined): string {

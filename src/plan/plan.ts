@@ -164,6 +164,7 @@ export function planChanges(wanted: Wanted, observed: Observed): Plan {
 
 const levelOf = {
   root: 'reseller',
+  slices: 'reseller',
   reseller: 'reseller',
   tenant: 'tenant',
   main: 'site',

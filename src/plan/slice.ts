@@ -17,10 +17,10 @@
  *
  * Source: systemd.resource-control(5).
  */
-import { ioFiles2 } from '../limits/io-caps.ts';
-import type { FileSetting } from '../limits/limit.ts';
+import type { FileSetting, SettingContext, Support, SystemdSetting } from '../limits/limit.ts';
+import { limits, type KeyedAttribute } from '../limits/limits.ts';
 import { escapedSite, fitsUnit, unescapedSite } from '../policy/sites/site-unit.ts';
-import { cgroupSetup, siteCgroup } from './wanted.ts';
+import { cgroupSetup, siteCgroup, slicesCgroup } from './wanted.ts';
 
 /** The slice in which systemd makes users' slices. */
 export const userSlice = 'user.slice';
@@ -34,7 +34,11 @@ export interface SliceOwner {
 const named = (prefix: string, { uid, site }: SliceOwner) =>
   site === undefined ? `${prefix}-${uid}` : `${prefix}-${uid}-${escapedSite(site)}`;
 
-export const sliceOf = (owner: SliceOwner): string => `${named('user', owner)}.slice`;
+/** A slice for which we may have a file: an owner's, or the one around all of them. */
+export type Slice = SliceOwner | typeof slicesCgroup;
+
+export const sliceOf = (slice: Slice): string =>
+  slice === slicesCgroup ? userSlice : `${named('user', slice)}.slice`;
 
 /** Returns the path of a slice's cgroup. A site's slice is below its tenant's. */
 export function sliceCgroup(owner: SliceOwner): string {
@@ -58,6 +62,10 @@ export function ownerOfSlice(unit: string): SliceOwner | undefined {
   return sliceOf(owner) === unit ? owner : undefined;
 }
 
+/** Returns the slice by its unit. */
+export const sliceOfUnit = (unit: string): Slice | undefined =>
+  unit === userSlice ? slicesCgroup : ownerOfSlice(unit);
+
 /** Returns the tenant of a cgroup's name, `u1001`, that is not below a reseller. */
 export function sliceTenant(cgroup: string): number | undefined {
   const match = /^u(\d{1,10})$/.exec(cgroup);
@@ -72,15 +80,23 @@ export function sliceOwner(cgroup: string): SliceOwner | undefined {
   return site === undefined ? { uid } : { uid, site };
 }
 
+/** Returns the slice of a cgroup's name. */
+export const sliceNamed = (cgroup: string): Slice | undefined =>
+  cgroup === slicesCgroup ? slicesCgroup : sliceOwner(cgroup);
+
 /** Returns the name of a slice's cgroup. */
-export const sliceName = ({ uid, site }: SliceOwner): string =>
-  site === undefined ? `u${uid}` : siteCgroup(`u${uid}`, site);
+export function sliceName(slice: Slice): string {
+  if (slice === slicesCgroup) return slice;
+  const { uid, site } = slice;
+  return site === undefined ? `u${uid}` : siteCgroup(`u${uid}`, site);
+}
 
 /**
  * Returns the path of a slice, or of a cgroup in it, by its name: `u1001/./session-1.scope`, where the dot
  * distinguishes it from a site. Returns undefined for other cgroups.
  */
 export function cgroupInSlice(cgroup: string): string | undefined {
+  if (cgroup === slicesCgroup) return userSlice;
   const [first = '', second, ...rest] = cgroup.split('/');
   const uid = sliceTenant(first);
   if (uid === undefined) return undefined;
@@ -102,28 +118,44 @@ export function cgroupPath(
   return `${slices?.path}${sliceCgroup(owner).slice(userSlice.length)}`;
 }
 
-const periodMicroseconds = 100_000;
-/**
- * The rounding step. A quota is a percentage with two decimals, of a period of 100 ms. Source: parse_permyriad of
- * systemd.
- */
-const stepMicroseconds = 10;
+const systemdSettings: ReadonlyMap<string, SystemdSetting> = new Map(
+  limits.flatMap(({ cgroup2 }) => Object.entries(cgroup2.systemd)),
+);
+
+function systemdSettingOf(file: string): SystemdSetting {
+  const found = systemdSettings.get(file);
+  if (found === undefined) throw new Error(`No limit in the table has the file ${file}`);
+  return found;
+}
 
 /**
  * Returns the settings that systemd can set, in its form. The settings for cgroups inside a slice are systemd's own.
  */
 export const sliceSettings = (settings: readonly FileSetting[]): readonly FileSetting[] =>
   settings.flatMap((each) => {
-    if (each.file === 'cpu.max.burst' || each.attribute === cgroupSetup) return [];
-    return [each.file === 'cpu.max' ? roundedQuota(each) : each];
+    if (each.attribute === cgroupSetup) return [];
+    const systemd = systemdSettingOf(each.file);
+    if (systemd === 'none') return [];
+    return [typeof systemd === 'string' ? each : (systemd.rounded?.(each) ?? each)];
   });
 
-function roundedQuota(setting: FileSetting): FileSetting {
-  const quota = Number(setting.value.split(' ')[0]);
-  if (Number.isNaN(quota)) return setting;
-  const value = `${quota - (quota % stepMicroseconds)} ${periodMicroseconds}`;
-  return { ...setting, value, write: value };
+/** Returns the degree to which systemd can enforce a limit that this kernel enforces as `kernel` says. */
+export function sliceSupport(
+  { limit, key }: Pick<KeyedAttribute, 'limit' | 'key'>,
+  kernel: Support,
+  context: SettingContext,
+): Support {
+  if (kernel.level === 'none') return kernel;
+  const files = limit.cgroup2.settings({}, context).filter(({ attribute }) => attribute === key);
+  const missing = files.some(({ file }) => systemdSettingOf(file) === 'none');
+  return missing ? onlyBelowResellers : kernel;
 }
+
+const onlyBelowResellers: Support = {
+  level: 'partial',
+  reason: 'systemd has no setting for it: it has an effect only for tenants of resellers',
+  help: 'use the driver "cgroup2"',
+};
 
 const head = '# Written by "bulkhead apply"; it is replaced when it differs.\n[Slice]\n';
 const accounting = ['CPU', 'IO', 'Memory', 'Tasks'].map((each) => `${each}Accounting=yes`);
@@ -131,53 +163,26 @@ const accounting = ['CPU', 'IO', 'Memory', 'Tasks'].map((each) => `${each}Accoun
 /** Whether the text of a file is ours. An empty file is ours, too, left by a power loss or an interrupted apply. */
 export const isSliceText = (text: string): boolean => text === '' || text.startsWith(head);
 
-export function sliceText(settings: readonly FileSetting[]): string {
-  const plain = settings.flatMap((each) => plainLines[each.file]?.(each.value) ?? []);
-  return `${head}${[...accounting, ...plain, ...ioLines(settings)].join('\n')}\n`;
+/** Returns the text of a slice's file. */
+export const sliceText = (settings: readonly FileSetting[]): string =>
+  textOf([...accounting, ...linesFor(settings)]);
+
+/** Returns the text of the file for the slice around all others, of which we set nothing else. */
+export const aroundSlicesText = (settings: readonly FileSetting[]): string =>
+  textOf(linesFor(settings));
+
+const textOf = (lines: readonly string[]) => `${head}${lines.join('\n')}\n`;
+
+/** Returns the lines of settings; lists of disks come last. */
+function linesFor(settings: readonly FileSetting[]): readonly string[] {
+  const isOfDisk = ({ device }: FileSetting) => device !== undefined;
+  const inOrder = [...settings.filter((each) => !isOfDisk(each)), ...settings.filter(isOfDisk)];
+  return [...Map.groupBy(inOrder, ({ file }) => file)].flatMap(linesOf);
 }
 
-const orInfinity = (value: string) =>
-  value === 'max' || value === 'Infinity' ? 'infinity' : value;
-const single = (key: string) => (value: string) => [`${key}=${orInfinity(value)}`];
-
-const plainLines: Readonly<Record<string, (value: string) => readonly string[]>> = {
-  'cpu.max': quotaLines,
-  'cpu.weight': single('CPUWeight'),
-  'memory.high': single('MemoryHigh'),
-  'memory.max': single('MemoryMax'),
-  'memory.swap.max': single('MemorySwapMax'),
-  'pids.max': single('TasksMax'),
-};
-
-/** Returns a quota's lines. An empty value removes a quota. Only two decimals are possible. */
-function quotaLines(value: string): readonly string[] {
-  const quota = Number(value.split(' ')[0]);
-  const percent = Number.isNaN(quota) ? '' : `${(quota * 100) / periodMicroseconds}%`;
-  return [`CPUQuota=${percent}`, 'CPUQuotaPeriodSec=100ms'];
-}
-
-const ioKeys = {
-  read: 'IOReadBandwidthMax',
-  write: 'IOWriteBandwidthMax',
-  reads: 'IOReadIOPSMax',
-  writes: 'IOWriteIOPSMax',
-} as const;
-
-/**
- * Returns a line for every disk, even without a limit: an entry that vanishes from the list stays in the kernel. The
- * empty line first ends the list of other files.
- */
-function ioLines(settings: readonly FileSetting[]): readonly string[] {
-  const disks = settings.filter((each) => each.file === 'io.max' && each.device !== undefined);
-  const devices = disks.map((each) => each.device ?? '');
-  const text = disks.map((each) => each.write).join('\n');
-  const caps = ioFiles2.caps(() => text, devices);
-  if (caps === undefined || devices.length === 0) return [];
-  return Object.entries(ioKeys).flatMap(([name, key]) => [
-    `${key}=`,
-    ...devices.map((device, disk) => {
-      const cap = String(caps[name as keyof typeof ioKeys][disk]);
-      return `${key}=/dev/block/${device} ${orInfinity(cap)}`;
-    }),
-  ]);
+function linesOf([file, settings]: readonly [string, readonly FileSetting[]]): readonly string[] {
+  const systemd = systemdSettingOf(file);
+  if (systemd === 'none') return [];
+  if (typeof systemd !== 'string') return systemd.lines(settings);
+  return settings.map(({ value }) => `${systemd}=${value === 'max' ? 'infinity' : value}`);
 }

@@ -17,13 +17,14 @@ import {
   type SettingContext,
 } from '../limits/limit.ts';
 import { unlimited } from '../../packages/base/quantity.ts';
+import { guaranteesOf, isGuarantee, withGuarantees } from '../policy/guarantees/guarantees.ts';
 import { nameOf, siteName, type Policy, type Site, type Tenant } from '../policy/policy.ts';
 import { wantedQuotas, type QuotaContext, type WantedQuotas } from './quota.ts';
 
 export interface WantedCgroup {
   /** The path; `''` is Bulkhead's root cgroup. */
   readonly path: string;
-  readonly kind: 'root' | 'reseller' | 'tenant' | PartKind;
+  readonly kind: 'root' | 'slices' | 'reseller' | 'tenant' | PartKind;
   /** The name for display: `tenant alice`. */
   readonly label: string;
   /** A tenant's account, if it has one. */
@@ -53,6 +54,8 @@ export interface WantedContext extends SettingContext {
   readonly version: 1 | 2;
   readonly controllers: ReadonlySet<Controller>;
   readonly quota: QuotaContext;
+  /** Whether tenants without a reseller are systemd slices. */
+  readonly tenantsAreSlices?: boolean;
   /** `memory.use_hierarchy` at the root of its hierarchy; absent on v2, and on kernels that removed it. */
   readonly useHierarchy: string | undefined;
 }
@@ -62,6 +65,9 @@ export const resellerCgroup = (uid: number) => `r${uid}`;
 export function tenantCgroup({ uid, reseller }: Pick<Tenant, 'uid' | 'reseller'>): string {
   return reseller === undefined ? `u${uid}` : `${resellerCgroup(reseller)}/u${uid}`;
 }
+
+/** The cgroup around all slices of tenants. Only guarantees of the tenants make Bulkhead set anything there. */
+export const slicesCgroup = 'slices';
 
 export type PartKind = 'main' | 'site';
 
@@ -127,12 +133,19 @@ export const depthOf = (path: string) => (path === '' ? 0 : path.split('/').leng
 
 export const parentOf = (path: string) => path.slice(0, Math.max(0, path.lastIndexOf('/')));
 
-export function wantedState(policy: Policy, context: WantedContext): Wanted {
+export function wantedState(written: Policy, context: WantedContext): Wanted {
+  const policy = withGuarantees(written);
+  const alone = policy.tenants.filter(({ reseller }) => reseller === undefined);
+  const [inTree, inSlices] = context.tenantsAreSlices === true ? [[], alone] : [alone, []];
   const root: WantedCgroup = {
     path: '',
     kind: 'root',
     label: 'Bulkhead',
-    settings: [...useHierarchy(context), ...subtreeControl(context)],
+    settings: [
+      ...useHierarchy(context),
+      ...subtreeControl(context),
+      ...guaranteeSettings([...policy.resellers, ...inTree], context),
+    ],
   };
   const settingsOf = cachedSettings(context);
   const resellers = policy.resellers.map((each): WantedCgroup => ({
@@ -155,9 +168,25 @@ export function wantedState(policy: Policy, context: WantedContext): Wanted {
     return [{ ...cgroup, settings }, ...partsOf(each, cgroup.path, above ?? {}, context)];
   });
   return {
-    cgroups: [root, ...resellers, ...tenants],
+    cgroups: [root, ...aroundSlices(inSlices, context), ...resellers, ...tenants],
     ...wantedQuotas(policy, context.quota),
   };
+}
+
+/** Returns settings for a cgroup around others, which gets the sum of their guarantees and no limits. */
+const guaranteeSettings = (
+  inside: readonly Pick<Tenant, 'values'>[],
+  context: WantedContext,
+): readonly FileSetting[] =>
+  settingsFor(guaranteesOf(inside), undefined, context).filter(({ attribute }) =>
+    isGuarantee(attribute),
+  );
+
+/** Returns the cgroup around slices, if it needs any guarantee. */
+function aroundSlices(inside: readonly Tenant[], context: WantedContext): readonly WantedCgroup[] {
+  const settings = guaranteeSettings(inside, context);
+  if (settings.every(({ value, initial }) => value === initial)) return [];
+  return [{ path: slicesCgroup, kind: 'slices', label: 'all tenants', settings }];
 }
 
 function partsOf(

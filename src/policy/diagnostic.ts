@@ -1,7 +1,7 @@
 /** A mistake in a policy, with its position and a remedy: `file:line:column: error: message`. */
 import { printable } from '../../packages/base/printable.ts';
 
-type DiagnosticSeverity = 'error' | 'warning' | 'note';
+export type DiagnosticSeverity = 'error' | 'warning' | 'note';
 
 export interface Diagnostic {
   readonly severity: DiagnosticSeverity;

@@ -33,6 +33,8 @@ export interface HostFacts {
   readonly accounts: readonly Account[];
   /** `UID_MIN` of login.defs: accounts below belong to the system. */
   readonly uidMin: number;
+  /** The memory of the host, if known. */
+  readonly memoryBytes?: number;
   /** Limits set for sites outside the policy, by the tenant's uid; only limits of current uid owners. */
   readonly siteLimits?: ReadonlyMap<number, SetSiteLimits>;
 }

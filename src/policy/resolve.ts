@@ -83,7 +83,8 @@ class Resolver {
       ...strictOf(document),
       ...(document.symlinks === undefined ? {} : { symlinks: document.symlinks.rule }),
     };
-    warnAbout(policy, this.#unused(policy), document.diagnostics);
+    const unused = this.#unused(policy);
+    warnAbout(policy, { unused, memoryBytes: this.#facts.memoryBytes }, document.diagnostics);
     return policy;
   }
 

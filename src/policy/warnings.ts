@@ -5,7 +5,8 @@
 import { limitAttribute } from '../limits/limits.ts';
 import type { LimitKey } from '../limits/limit.ts';
 import { formatQuantity, unlimited, type Quantity } from '../../packages/base/quantity.ts';
-import type { Diagnostics } from './diagnostic.ts';
+import type { DiagnosticSeverity, Diagnostics } from './diagnostic.ts';
+import { refuseGuaranteeAboveLimit, warnAboutGuarantees } from './guarantees/check-guarantees.ts';
 import {
   isWritten,
   nameOf,
@@ -22,10 +23,16 @@ const littleMemory = 64 * 2 ** 20;
 const spareProcesses = 15;
 const notEnforcedYet = ['network'];
 
-/** Warns about a policy. `unused`: limits that no tenant has yet. */
+interface WarningContext {
+  /** Limits that no tenant has yet. */
+  readonly unused: readonly Limited[];
+  /** The memory of the host, if known. */
+  readonly memoryBytes: number | undefined;
+}
+
 export function warnAbout(
   policy: Policy,
-  unused: readonly Limited[],
+  { unused, memoryBytes }: WarningContext,
   diagnostics: Diagnostics,
 ): void {
   const said = new Set<string>();
@@ -53,6 +60,7 @@ export function warnAbout(
     warnAboutValues(tenant, warn);
   }
   for (const each of [...policy.resellers, ...unused]) warnAboutValues(each, warn);
+  warnAboutGuarantees(policy, memoryBytes, warn);
 }
 
 const ioTotals = [
@@ -60,9 +68,14 @@ const ioTotals = [
   ['io.operations', 'io.reads', 'io.writes'],
 ] as const;
 
-type Warn = (chain: Chain, key: LimitKey, message: string, severity?: 'warning' | 'note') => void;
+export type Warn = (
+  chain: Chain,
+  key: LimitKey,
+  message: string,
+  severity?: DiagnosticSeverity,
+) => void;
 
-type Limited = Pick<Tenant | Reseller | Site, 'chain' | 'values'>;
+export type Limited = Pick<Tenant | Reseller | Site, 'chain' | 'values'>;
 
 function warnAboutValues({ chain, values }: Limited, warn: Warn): void {
   const number = (key: LimitKey) => sizeOf(values[key]);
@@ -98,6 +111,7 @@ function warnAboutValues({ chain, values }: Limited, warn: Warn): void {
       `${text('processes.limit')} processes are few for ${text('entries.limit')} entries; allow at least entries + ${spareProcesses}`,
     );
   }
+  refuseGuaranteeAboveLimit({ chain, values }, warn);
   warnAboutTotals({ chain, values }, warn);
   for (const key of Object.keys(values) as LimitKey[]) {
     const [limit = ''] = key.split('.');

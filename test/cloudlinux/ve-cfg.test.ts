@@ -342,6 +342,7 @@ describe('exportVeCfg()', () => {
     ['<defaults><cpu limit="1%" burst="1%"/></defaults>', /no element for cpu burst/],
     ['<defaults><memory soft="1GiB"/></defaults>', /no element for memory soft/],
     ['<defaults><memory swap="1GiB"/></defaults>', /no element for memory swap/],
+    ['<defaults><memory guaranteed="1GiB"/></defaults>', /no element for memory guaranteed/],
     [
       '<defaults><disk space="1GiB" files="5"/></defaults>',
       /no element for disk space[^]*no element for disk files/,

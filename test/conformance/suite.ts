@@ -55,11 +55,11 @@ const drift = (body: string, host: Host) =>
 
 const { first, second, third, reseller } = uids;
 const everyLimit = `
-  <defaults><cpu limit="100%" weight="50"/><memory limit="96MiB" soft="80MiB" swap="32MiB"/>
+  <defaults><cpu limit="100%" weight="50"/><memory limit="96MiB" soft="80MiB" swap="32MiB" guaranteed="24MiB"/>
     <io read="5MiB/s" write="6MiB/s" reads="500/s" writes="600/s"/><processes limit="40"/></defaults>
   <tenant uid="${first}"/>
   <tenant uid="${second}"><cpu limit="30%" burst="20%"/><memory limit="unlimited" soft="unlimited" swap="unlimited"/>
-    <site name="my-shop.example"><cpu limit="50%"/><memory limit="32MiB"/><io read="3MiB/s" write="7MiB/s"/><processes limit="9"/></site>
+    <site name="my-shop.example"><cpu limit="50%"/><memory limit="32MiB" guaranteed="12MiB"/><io read="3MiB/s" write="7MiB/s"/><processes limit="9"/></site>
     <site name="blog.example"/></tenant>
   <reseller uid="${reseller}"><cpu limit="50%"/><memory limit="200MiB"/><processes limit="60"/>
     <tenant uid="${third}"/></reseller>`;

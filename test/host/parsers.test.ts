@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parsePasswd, parseUidRange } from '../../src/host/accounts/accounts.ts';
+import { parseMemoryBytes, parsePasswd, parseUidRange } from '../../src/host/accounts/accounts.ts';
 import { parseMountInfo } from '../../src/sys/files/mounts.ts';
 
 test('parsePasswd() reads accounts and passes over what is none', () => {
@@ -13,6 +13,12 @@ test('parsePasswd() reads accounts and passes over what is none', () => {
       { user: 'al', uid: 7, gid: 8, home: '/h' },
     ],
   );
+});
+
+test('parseMemoryBytes() reads meminfo, and is undefined without the line', () => {
+  assert.equal(parseMemoryBytes('MemTotal:        2013400 kB\nMemFree: 1 kB\n'), 2_061_721_600);
+  for (const other of ['', 'MemFree: 1 kB\n', 'MemTotal: x kB\n', 'XMemTotal: 1 kB\n'])
+    assert.equal(parseMemoryBytes(other), undefined);
 });
 
 test('parseUidRange() reads login.defs, and has the usual value without', () => {

@@ -17,13 +17,19 @@ import type { CgroupFiles } from '../../src/host/cgroups/cgroup-files.ts';
 import { whomFor } from '../../src/host/cgroups/systemd-delegation.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { objectPath } from '../../src/host/systemd/manager.ts';
-import { SliceFiles } from '../../src/host/systemd/slice-files.ts';
+import { pokedProperty, SliceFiles } from '../../src/host/systemd/slice-files.ts';
+import { Slices, type SlicesParts } from '../../src/host/systemd/slices.ts';
 import { StaleMark } from '../../src/host/systemd/stale-mark.ts';
 import { SystemdDriver, type SystemdDriverParts } from '../../src/host/systemd/systemd-driver.ts';
-import { cgroupInSlice, sliceText } from '../../src/plan/slice.ts';
+import { limits } from '../../src/limits/limits.ts';
+import { aroundSlicesText, cgroupInSlice, sliceText } from '../../src/plan/slice.ts';
+import { slicesCgroup } from '../../src/plan/wanted.ts';
+import { isGuarantee } from '../../src/policy/guarantees/guarantees.ts';
 import { mustEnd } from '../../testing/patience.ts';
+import { contextOf } from '../limits/wanted-of.ts';
 
 const text = sliceText([]);
+const contextSettings = limits.flatMap(({ cgroup2 }) => cgroup2.settings({}, contextOf(2)));
 
 function scratch(t: TestContext) {
   const directory = mkdtempSync(join(tmpdir(), 'bulkhead-slices-'));
@@ -50,9 +56,9 @@ suite('the files of slices', () => {
 
   test('are written, listed and removed, each with its directory', (t) => {
     const { system, files } = scratch(t);
-    assert.deepEqual(files.owners(), []);
+    assert.deepEqual(files.slices(), []);
     for (const owner of [shop, bob, ann]) assert.ok(files.write(owner, text, true).ok);
-    assert.deepEqual(files.owners(), [ann, shop, bob]);
+    assert.deepEqual(files.slices(), [ann, shop, bob]);
     assert.equal(files.read(ann), text);
     assert.equal(files.path(ann), `${system}/user-1001.slice.d/90-bulkhead.conf`);
     assert.equal(
@@ -62,6 +68,25 @@ suite('the files of slices', () => {
     assert.deepEqual(readdirSync(`${system}/user-1001.slice.d`), ['90-bulkhead.conf']);
     for (const owner of [ann, bob, shop, { uid: 1003 }]) assert.ok(files.remove(owner).ok);
     assert.deepEqual(readdirSync(system), []);
+  });
+
+  test('have one for the slice around all, with a poke file of its own name', (t) => {
+    const { system, files } = scratch(t);
+    for (const slice of [ann, slicesCgroup] as const) {
+      assert.ok(files.write(slice, text, true).ok);
+    }
+    assert.deepEqual(files.slices(), [slicesCgroup, ann]);
+    assert.equal(files.path(slicesCgroup), `${system}/user.slice.d/90-bulkhead.conf`);
+    // The property is in our file of the slice, so systemd's file has no effect next to it.
+    for (const slice of [ann, slicesCgroup] as const) {
+      const settings = contextSettings.filter(
+        ({ attribute }) => slice === ann || isGuarantee(attribute),
+      );
+      const written = slice === ann ? sliceText(settings) : aroundSlicesText(settings);
+      assert.match(written, new RegExp(`^${pokedProperty(slice)}=`, 'm'));
+    }
+    assert.ok(files.remove(slicesCgroup).ok);
+    assert.deepEqual(readdirSync(system), ['user-1001.slice.d']);
   });
 
   test('of others stay, and so does a directory that has some', (t) => {
@@ -74,16 +99,16 @@ suite('the files of slices', () => {
       mkdirSync(`${system}/${other}`);
       writeFileSync(`${system}/${other}/90-bulkhead.conf`, text);
     }
-    assert.deepEqual(files.owners(), []);
+    assert.deepEqual(files.slices(), []);
     // Files of a killed apply are ours.
     mkdirSync(`${system}/user-1003.slice.d`);
     writeFileSync(`${system}/user-1003.slice.d/90-bulkhead.conf`, '');
-    assert.deepEqual(files.owners(), [{ uid: 1003 }]);
+    assert.deepEqual(files.slices(), [{ uid: 1003 }]);
     assert.ok(files.remove({ uid: 1003 }).ok);
     assert.ok(!existsSync(`${system}/user-1003.slice.d`));
     assert.ok(files.write(ann, text, true).ok);
-    assert.deepEqual(files.owners(), [ann]);
-    assert.deepEqual(files.owners(new Set(['u1001'])), []);
+    assert.deepEqual(files.slices(), [ann]);
+    assert.deepEqual(files.slices(new Set(['u1001'])), []);
     assert.ok(files.remove(ann).ok);
     assert.deepEqual(readdirSync(`${system}/user-1001.slice.d`), ['10-own.conf']);
   });
@@ -108,13 +133,49 @@ test('a mark survives until a reload, with whose slices are to be left', (t) => 
   assert.equal(mark.isSet, false);
   assert.ok(mark.set().ok);
   assert.equal(new StaleMark(paths).isSet, true);
-  assert.deepEqual(mark.owners(), []);
+  assert.deepEqual(mark.slices(), []);
   const [ann, bob, shop] = [{ uid: 1001 }, { uid: 1002 }, { uid: 1001, site: 'my-shop.example' }];
-  for (const owner of [ann, bob, ann, undefined, shop]) assert.ok(mark.set(owner).ok);
-  assert.deepEqual(new StaleMark(paths).owners(), [ann, bob, shop]);
+  for (const slice of [ann, bob, slicesCgroup, ann, undefined, shop] as const)
+    assert.ok(mark.set(slice).ok);
+  assert.deepEqual(new StaleMark(paths).slices(), [ann, bob, slicesCgroup, shop]);
   assert.ok(mark.clear().ok);
   assert.ok(mark.clear().ok);
   assert.equal(existsSync(join(paths.runtime, 'reload')), false);
+});
+
+test('release() leaves the disk limits of the slice around all alone, which others have set', () => {
+  const done = { ok: true, value: undefined } as const;
+  const written: string[] = [];
+  const realized: string[] = [];
+  const parts = {
+    hierarchy: {
+      files: {
+        read: (_cgroup: string, file: string) =>
+          file === 'io.max' ? '8:0 rbps=1048576 wbps=max riops=max wiops=max\n' : 'populated 1\n',
+        write: (cgroup: string, file: string, value: string) => {
+          written.push(`${cgroup}/${file} ${value}`);
+          return done;
+        },
+      },
+    },
+    files: {
+      slices: () => [slicesCgroup, { uid: 1001 }],
+      remove: () => done,
+      removePokes: () => done,
+      sync: () => done,
+    },
+    stale: { isSet: false, set: () => done, slices: () => [], clear: () => done },
+    manager: {
+      reload: () => done,
+      realize: (unit: string, property: string) => {
+        realized.push(`${unit} ${property}`);
+        return done;
+      },
+    },
+  };
+  assert.deepEqual(new Slices(parts as unknown as SlicesParts).release(), done);
+  assert.deepEqual(realized, ['user.slice MemoryLow', 'user-1001.slice TasksMax']);
+  assert.deepEqual(written, ['u1001/io.max 8:0 rbps=max wbps=max riops=max wiops=max']);
 });
 
 test('objectPath() escapes what the path of an object cannot have', () => {

@@ -132,6 +132,17 @@ const rows: Readonly<Record<string, Row>> = {
       below: ['memory.swap.max 67108864'],
     },
   },
+  'memory.guaranteed': {
+    value: '64MiB',
+    parentLimits: 'guaranteed="32MiB"',
+    v1: { ...nothing.v1, unlimited: 'refused' },
+    v2: {
+      set: ['memory.low 67108864'],
+      unlimited: 'refused',
+      absent: ['memory.low 0'],
+      below: ['memory.low 67108864'],
+    },
+  },
   'io.read': {
     value: '1MiB/s',
     parentLimits: 'read="1KiB/s"',

@@ -31,6 +31,7 @@ const files: Readonly<Record<Version, readonly string[]>> = {
     'cpu.weight',
     'memory.max',
     'memory.high',
+    'memory.low',
     'memory.swap.max',
     'io.max',
   ],

@@ -55,6 +55,7 @@ const foreignTexts: Readonly<Record<Version, Readonly<Record<string, readonly st
     'cpu.weight': ['1', '10000'],
     'memory.max': ['max', '0', '1073741824'],
     'memory.swap.max': ['max', '0', '8388608'],
+    'memory.low': ['max', '0', '8388608'],
     'io.max': ['254:0 rbps=4096 wbps=max riops=max wiops=max', '9:9 rbps=4096 wbps=4096'],
     'pids.max': ['max', '0', '77'],
   },

@@ -67,6 +67,7 @@ const limitedBy: Readonly<Record<string, Sizes>> = {
   'cpu.max.burst': burst,
   'cpu.weight': sizes('cpu.weight'),
   'memory.max': sizes('memory.limit'),
+  'memory.low': sizes('memory.guaranteed'),
   'memory.high': sizes('memory.soft'),
   'memory.swap.max': (values) => [swapOf(values)],
   'io.max': sizes('io.read', 'io.write', 'io.reads', 'io.writes'),

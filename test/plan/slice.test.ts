@@ -30,6 +30,7 @@ test('sliceText() writes every value as systemd wants it, and empties lists firs
   const text = sliceText([
     setting('cpu.limit', 'cpu', 'cpu.max', '33330 100000', 'max 100000'),
     setting('cpu.weight', 'cpu', 'cpu.weight', '30', '100'),
+    setting('memory.guaranteed', 'memory', 'memory.low', '33554432', '0'),
     setting('memory.soft', 'memory', 'memory.high', 'max', 'max'),
     setting('memory.limit', 'memory', 'memory.max', '67108864', 'max'),
     setting('memory.swap', 'memory', 'memory.swap.max', '0', 'max'),
@@ -50,6 +51,7 @@ TasksAccounting=yes
 CPUQuota=33.33%
 CPUQuotaPeriodSec=100ms
 CPUWeight=30
+MemoryLow=33554432
 MemoryHigh=infinity
 MemoryMax=67108864
 MemorySwapMax=0

@@ -241,6 +241,7 @@ test('exceeds() compares with the limits of the tenant', () => {
   assert.equal(exceeds('memory.soft', 'unlimited', tenant), undefined);
   // A tenant without a resource leaves its sites none of it.
   assert.equal(exceeds('memory.swap', megabytes(1), tenant), '0B');
+  assert.equal(exceeds('memory.guaranteed', megabytes(1), tenant), '0B');
   assert.equal(exceeds('cpu.weight', 10_000 as Quantity, tenant), undefined);
 });
 

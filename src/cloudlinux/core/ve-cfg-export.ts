@@ -5,6 +5,7 @@
  * that differ from the defaults, wherever they come from. The defaults are written in full, since
  * CloudLinux has its own for missing ones. Limits that ve.cfg cannot express are reported.
  */
+import { attributes } from '../../limits/limits.ts';
 import type { LimitKey, LimitValues } from '../../limits/limit.ts';
 import { unlimited, type Quantity } from '../../../packages/base/quantity.ts';
 import { Diagnostics, type Diagnostic, type Span } from '../../policy/diagnostic.ts';
@@ -12,17 +13,20 @@ import type { LimitBlock, PolicyDocument } from '../../policy/document.ts';
 import { escapeAttribute } from '../../policy/xml-edit.ts';
 import type { Policy } from '../../policy/policy.ts';
 
-/** Limits for which ve.cfg has no element. */
-const unsayable: readonly LimitKey[] = [
-  'cpu.weight',
-  'cpu.burst',
-  'memory.soft',
-  'memory.swap',
-  'disk.space',
-  'disk.files',
-  'network.send',
-  'network.receive',
+/** Limits for which ve.cfg has an element. */
+const sayable: readonly LimitKey[] = [
+  'cpu.limit',
+  'memory.limit',
+  'io.read',
+  'io.write',
+  'io.total',
+  'io.reads',
+  'io.writes',
+  'io.operations',
+  'processes.limit',
+  'entries.limit',
 ];
+const unsayable = [...attributes.keys()].filter((key) => !sayable.includes(key));
 
 const pageBytes = 4096;
 

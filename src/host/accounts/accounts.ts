@@ -35,14 +35,22 @@ export function readUidRange(paths: Paths): UidRange {
   return parseUidRange(readText(`${paths.etc}/login.defs`) ?? '');
 }
 
+/** Parses `MemTotal:  16315404 kB`. Source: proc_meminfo(5). */
+export function parseMemoryBytes(meminfo: string): number | undefined {
+  const [, kibibytes] = /^MemTotal:\s+(\d+) kB$/m.exec(meminfo) ?? [];
+  return kibibytes === undefined ? undefined : Number(kibibytes) * 1024;
+}
+
 /** Returns host facts for a policy that names these users. */
 export function readHostFacts(paths: Paths, named: readonly string[]): HostFacts {
   const accounts = parsePasswd(readText(`${paths.etc}/passwd`) ?? '');
   const known = new Set(accounts.map((account) => account.user));
   const unknown = named.filter((user) => !known.has(user));
+  const memoryBytes = parseMemoryBytes(readText(`${paths.proc}/meminfo`) ?? '');
   return {
     accounts: unknown.length === 0 ? accounts : [...accounts, ...askDirectory(unknown)],
     uidMin: readUidRange(paths).first,
+    ...(memoryBytes !== undefined && { memoryBytes }),
   };
 }
 

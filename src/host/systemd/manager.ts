@@ -12,6 +12,12 @@ export const manager = {
   interface: `${systemd}.Manager`,
 } as const;
 
+/**
+ * The property that makes systemd write a slice's settings. It is one that our file of the slice has, so that the file
+ * which systemd makes has no effect while ours is there.
+ */
+export type PokedProperty = 'TasksMax' | 'MemoryLow';
+
 /** The timeout of a reload, in which systemd reads the files of all units again. */
 const reloadMilliseconds = 300_000;
 const noLimit = 2n ** 64n - 1n;
@@ -58,7 +64,7 @@ export class SystemdManager implements Disposable {
    * Makes systemd write all settings of a slice to the kernel. After a reload, systemd does so for a running slice only
    * once one of its properties is set, to any value; here to its current one. That leaves a file, `pokeFile`.
    */
-  realize(unit: string): Result<void, Problem> {
+  realize(unit: string, property: PokedProperty): Result<void, Problem> {
     const path = objectPath(unit);
     const found = this.#call({
       destination: systemd,
@@ -66,13 +72,13 @@ export class SystemdManager implements Disposable {
       interface: 'org.freedesktop.DBus.Properties',
       member: 'Get',
       signature: 'ss',
-      body: [`${systemd}.Slice`, 'TasksMax'],
+      body: [`${systemd}.Slice`, property],
       returns: 'v',
     });
     if (!found.ok) return found;
-    const [tasksMax] = found.value as readonly Variant[];
-    if (typeof tasksMax?.value !== 'bigint') {
-      return failed({ action: 'read TasksMax of', object: unit, reason: 'it is not a number' });
+    const [current] = found.value as readonly Variant[];
+    if (typeof current?.value !== 'bigint') {
+      return failed({ action: `read ${property} of`, object: unit, reason: 'it is not a number' });
     }
     const set = this.#call({
       destination: systemd,
@@ -80,7 +86,7 @@ export class SystemdManager implements Disposable {
       interface: `${systemd}.Unit`,
       member: 'SetProperties',
       signature: 'ba(sv)',
-      body: [true, [['TasksMax', tasksMax]]],
+      body: [true, [[property, current]]],
       returns: '',
     });
     return set.ok ? ok(undefined) : set;

@@ -1,6 +1,7 @@
 /**
  * The files of tenants' slices, and of their sites': `/etc/systemd/system/user-1001.slice.d/90-bulkhead.conf`. They
- * record the slices in force, and work after a reboot without Bulkhead.
+ * record the slices in force, and work after a reboot without Bulkhead. If tenants have guarantees, `user.slice` has a
+ * file with the sum.
  *
  * Each slice has its own file, and none is shared: `user-.slice.d` would limit root, administrators and every account
  * to come. systemd reads files of other directories and names with ours, ordered by name; most come before "90".
@@ -9,13 +10,8 @@ import { mkdirSync, readdirSync, rmdirSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
-import {
-  isSliceText,
-  ownerOfSlice,
-  sliceName,
-  sliceOf,
-  type SliceOwner,
-} from '../../plan/slice.ts';
+import { isSliceText, sliceName, sliceOf, sliceOfUnit, type Slice } from '../../plan/slice.ts';
+import { slicesCgroup } from '../../plan/wanted.ts';
 import { causeOf, describeErrno, errnoOf } from '../../../packages/base/io/errno.ts';
 import { pinDirectory } from '../../../packages/base/io/pinned-directory.ts';
 import { readText } from '../../../packages/base/io/read.ts';
@@ -26,9 +22,13 @@ import {
 } from '../../../packages/base/io/replace-file.ts';
 import { syncFileSystem } from '../../sys/syscalls.ts';
 import type { Paths } from '../paths.ts';
+import type { PokedProperty } from './manager.ts';
+
+export const pokedProperty = (slice: Slice): PokedProperty =>
+  slice === slicesCgroup ? 'MemoryLow' : 'TasksMax';
 
 /** The file that `SystemdManager.realize` leaves. It sorts below ours, so that it has no effect while ours is there. */
-const pokeFile = '50-TasksMax.conf';
+const pokeFile = (slice: Slice) => `50-${pokedProperty(slice)}.conf`;
 const fileMode = 0o644;
 
 export class SliceFiles {
@@ -41,39 +41,39 @@ export class SliceFiles {
     this.#name = `90-${instance}.conf`;
   }
 
-  path(owner: SliceOwner): string {
-    return `${this.#etc}/${sliceOf(owner)}.d/${this.#name}`;
+  path(slice: Slice): string {
+    return `${this.#etc}/${sliceOf(slice)}.d/${this.#name}`;
   }
 
-  read(owner: SliceOwner): string | undefined {
-    return readText(this.path(owner));
+  read(slice: Slice): string | undefined {
+    return readText(this.path(slice));
   }
 
-  /** Returns the owners that may have a file, from one listing. All others have none. */
-  candidates(): ReadonlyMap<string, SliceOwner> {
-    const owners = listed(this.#etc).flatMap((name) => ownerOfDirectory(name) ?? []);
-    return new Map(owners.map((owner) => [sliceName(owner), owner]));
+  /** Returns the slices that may have a file, from one listing. All others have none. */
+  candidates(): ReadonlyMap<string, Slice> {
+    const slices = listed(this.#etc).flatMap((name) => sliceOfDirectory(name) ?? []);
+    return new Map(slices.map((slice) => [sliceName(slice), slice]));
   }
 
   /**
-   * Returns the owners whose file is there, tenants before their sites. A file of that name that we did not write does
-   * not count.
+   * Returns the slices whose file is there, the one around all first, and tenants before their sites. A file of that
+   * name that we did not write does not count.
    */
-  owners(without: ReadonlySet<string> = nobody): readonly SliceOwner[] {
+  slices(without: ReadonlySet<string> = nobody): readonly Slice[] {
     return [...this.candidates()]
-      .filter(([name, owner]) => !without.has(name) && this.#isOurs(owner))
-      .map(([, owner]) => owner)
-      .sort((a, b) => a.uid - b.uid || sliceName(a).localeCompare(sliceName(b)));
+      .filter(([name, slice]) => !without.has(name) && this.#isOurs(slice))
+      .map(([, slice]) => slice)
+      .sort((a, b) => rankOf(a) - rankOf(b) || sliceName(a).localeCompare(sliceName(b)));
   }
 
-  #isOurs(owner: SliceOwner): boolean {
-    const text = this.read(owner);
+  #isOurs(slice: Slice): boolean {
+    const text = this.read(slice);
     return text !== undefined && isSliceText(text);
   }
 
   /** Writes a file. `isNew`: there was no file before, and hardly a directory. */
-  write(owner: SliceOwner, text: string, isNew: boolean): Result<void, Problem> {
-    const path = this.path(owner);
+  write(slice: Slice, text: string, isNew: boolean): Result<void, Problem> {
+    const path = this.path(slice);
     const directory = dirname(path);
     const made = isNew ? makeDirectory(directory) : ok('there' as const);
     if (!made.ok) return made;
@@ -100,17 +100,17 @@ export class SliceFiles {
     });
   }
 
-  remove(owner: SliceOwner): Result<void, Problem> {
-    return removeWithDirectory(this.path(owner));
+  remove(slice: Slice): Result<void, Problem> {
+    return removeWithDirectory(this.path(slice));
   }
 
   /** Removes the poke files of our slices and of recent ones before a reload, so that systemd forgets them. */
-  removePokes(left: readonly SliceOwner[]): Result<void, Problem> {
+  removePokes(left: readonly Slice[]): Result<void, Problem> {
     const were = new Set(left.map(sliceOf));
     for (const name of listed(this.#control)) {
-      const owner = ownerOfDirectory(name);
-      if (owner === undefined || !(were.has(sliceOf(owner)) || this.#isOurs(owner))) continue;
-      const removed = removeWithDirectory(`${this.#control}/${name}/${pokeFile}`);
+      const slice = sliceOfDirectory(name);
+      if (slice === undefined || !(were.has(sliceOf(slice)) || this.#isOurs(slice))) continue;
+      const removed = removeWithDirectory(`${this.#control}/${name}/${pokeFile(slice)}`);
       if (!removed.ok) return removed;
     }
     return ok(undefined);
@@ -118,6 +118,7 @@ export class SliceFiles {
 }
 
 const nobody: ReadonlySet<string> = new Set();
+const rankOf = (slice: Slice) => (slice === slicesCgroup ? -1 : slice.uid);
 
 function makeDirectory(directory: string): Result<'made' | 'there', Problem> {
   try {
@@ -130,8 +131,8 @@ function makeDirectory(directory: string): Result<'made' | 'there', Problem> {
   }
 }
 
-const ownerOfDirectory = (name: string) =>
-  name.endsWith('.d') ? ownerOfSlice(name.slice(0, -'.d'.length)) : undefined;
+const sliceOfDirectory = (name: string) =>
+  name.endsWith('.d') ? sliceOfUnit(name.slice(0, -'.d'.length)) : undefined;
 
 function listed(directory: string): readonly string[] {
   try {

@@ -35,7 +35,7 @@ const step = 'slices';
 export function withoutSlices(delegation: Delegation, slices: Slices): Delegation {
   return {
     pending() {
-      const left = slices.owners.length;
+      const left = slices.all.length;
       const summary = `systemd limits ${count(left, 'slice')} no longer; the cgroups of Bulkhead do`;
       return [...(left === 0 ? [] : [{ id: step, summary }]), ...delegation.pending()];
     },

@@ -10,12 +10,12 @@ import { parseDeviceLines } from '../../limits/flat-file.ts';
 import type { ObservedCgroup, OrphanCgroup } from '../../plan/observed.ts';
 import type { RealizeUnit, WriteFile, WriteUnit } from '../../plan/plan.ts';
 import { formatValue } from '../../plan/format.ts';
-import { sliceName, sliceOf, sliceOwner, type SliceOwner } from '../../plan/slice.ts';
-import type { WantedCgroup } from '../../plan/wanted.ts';
+import { sliceName, sliceNamed, sliceOf, type Slice, type SliceOwner } from '../../plan/slice.ts';
+import { slicesCgroup, type WantedCgroup } from '../../plan/wanted.ts';
 import { sleepSync } from '../../sys/sleep.ts';
 import type { Hierarchy } from '../cgroups/hierarchies.ts';
 import type { SystemdManager } from './manager.ts';
-import type { SliceFiles } from './slice-files.ts';
+import { pokedProperty, type SliceFiles } from './slice-files.ts';
 import type { StaleMark } from './stale-mark.ts';
 
 export interface SlicesParts {
@@ -43,24 +43,29 @@ export class Slices {
     return this.#parts.stale.isSet;
   }
 
+  /** The slices with a file of ours. */
+  get all(): readonly Slice[] {
+    return this.#parts.files.slices();
+  }
+
   get owners(): readonly SliceOwner[] {
-    return this.#parts.files.owners();
+    return this.all.filter((each) => each !== slicesCgroup);
   }
 
   has(owner: SliceOwner): boolean {
     return this.#parts.files.read(owner) !== undefined;
   }
 
-  path(owner: SliceOwner): string {
-    return this.#parts.files.path(owner);
+  path(slice: Slice): string {
+    return this.#parts.files.path(slice);
   }
 
   observe(wanted: readonly WantedCgroup[]): ReadonlyMap<string, ObservedCgroup> {
     const candidates = this.#parts.files.candidates();
     return new Map(
       wanted.map((each) => {
-        const owner = candidates.get(each.path);
-        return [each.path, this.#observeOne(each, owner && this.#parts.files.read(owner))];
+        const slice = candidates.get(each.path);
+        return [each.path, this.#observeOne(each, slice && this.#parts.files.read(slice))];
       }),
     );
   }
@@ -79,10 +84,10 @@ export class Slices {
 
   /** Returns the slices that have a file of ours but are not wanted, sites before their tenants. */
   orphans(wanted: ReadonlySet<string>): readonly OrphanCgroup[] {
-    const owners = this.#parts.files.owners(wanted).toReversed();
-    return owners.map((owner): OrphanCgroup => {
-      const path = sliceName(owner);
-      const unit = { unit: sliceOf(owner), path: this.path(owner), active: this.#isActive(path) };
+    const slices = this.#parts.files.slices(wanted).toReversed();
+    return slices.map((slice): OrphanCgroup => {
+      const path = sliceName(slice);
+      const unit = { unit: sliceOf(slice), path: this.path(slice), active: this.#isActive(path) };
       return { path, hierarchies: [this.#parts.hierarchy.name], processes: [], unit };
     });
   }
@@ -101,18 +106,19 @@ export class Slices {
 
   write({ cgroup, text, from }: WriteUnit): Result<void, Problem> {
     const marked = this.#parts.stale.set();
-    return marked.ok ? this.#parts.files.write(ownerOf(cgroup), text, from === undefined) : marked;
+    return marked.ok ? this.#parts.files.write(sliceFor(cgroup), text, from === undefined) : marked;
   }
 
   remove(cgroup: string): Result<void, Problem> {
-    const marked = this.#parts.stale.set(ownerOf(cgroup));
-    return marked.ok ? this.#parts.files.remove(ownerOf(cgroup)) : marked;
+    const slice = sliceFor(cgroup);
+    const marked = this.#parts.stale.set(slice);
+    return marked.ok ? this.#parts.files.remove(slice) : marked;
   }
 
   /** Reloads systemd. It first removes the files that setting the slices has left, so that systemd forgets them. */
   reload(): Result<void, Problem> {
     const { files, manager, stale } = this.#parts;
-    const removed = files.removePokes(stale.owners());
+    const removed = files.removePokes(stale.slices());
     if (!removed.ok) return removed;
     const synced = files.sync();
     if (!synced.ok) return synced;
@@ -123,19 +129,21 @@ export class Slices {
   realize(operation: RealizeUnit): Result<void, Problem> {
     const { cgroup, unit, writes } = operation;
     if (writes.length === 0) return this.#leave(cgroup, unit);
-    const set = this.#parts.manager.realize(unit);
+    const set = this.#parts.manager.realize(unit, pokedProperty(sliceFor(cgroup)));
     return set.ok ? this.#check(operation) : set;
   }
 
   /** Returns a slice to the state that systemd would give it without us; needs a reload after that. */
   #leave(cgroup: string, unit: string): Result<void, Problem> {
     const { files } = this.#parts.hierarchy;
-    // An entry that vanishes from a list of systemd's stays in the kernel.
-    for (const device of parseDeviceLines(files.read(cgroup, ioMax) ?? '').keys()) {
+    const slice = sliceFor(cgroup);
+    // An entry that vanishes from a list of systemd's stays in the kernel. Around all slices we have set none.
+    const text = slice === slicesCgroup ? undefined : files.read(cgroup, ioMax);
+    for (const device of parseDeviceLines(text ?? '').keys()) {
       files.write(cgroup, ioMax, `${device} ${noCaps}`);
     }
-    const marked = this.#parts.stale.set(ownerOf(cgroup));
-    return marked.ok ? this.#parts.manager.realize(unit) : marked;
+    const marked = this.#parts.stale.set(slice);
+    return marked.ok ? this.#parts.manager.realize(unit, pokedProperty(slice)) : marked;
   }
 
   #check({ cgroup, label, unit, writes }: RealizeUnit): Result<void, Problem> {
@@ -158,8 +166,8 @@ export class Slices {
 
   /** Releases all slices of this instance; their processes keep running. */
   release(): Result<void, Problem> {
-    const left = [...this.owners, ...this.#parts.stale.owners()];
-    const slices = new Map(left.map((owner) => [sliceName(owner), sliceOf(owner)]));
+    const left = [...this.all, ...this.#parts.stale.slices()];
+    const slices = new Map(left.map((slice) => [sliceName(slice), sliceOf(slice)]));
     if (slices.size === 0 && !this.isStale) return ok(undefined);
     for (const cgroup of slices.keys()) {
       const removed = this.remove(cgroup);
@@ -176,10 +184,10 @@ export class Slices {
   }
 }
 
-function ownerOf(cgroup: string): SliceOwner {
-  const owner = sliceOwner(cgroup);
-  if (owner === undefined) throw new Error(`The cgroup "${cgroup}" is not a slice`);
-  return owner;
+function sliceFor(cgroup: string): Slice {
+  const slice = sliceNamed(cgroup);
+  if (slice === undefined) throw new Error(`The cgroup "${cgroup}" is not a slice`);
+  return slice;
 }
 
 const notRealized = (label: string, unit: string, { file, to }: WriteFile) =>

@@ -1,11 +1,13 @@
 /**
- * Records that systemd must still read its files, and whose slices are no longer ours: `/run/bulkhead/reload`, one per
- * line, `1001` or `1001/shop.example`. So the next apply finishes one that was killed in between.
+ * Records that systemd must still read its files, and which slices are no longer ours: `/run/bulkhead/reload`, one per
+ * line, `1001`, `1001/shop.example`, or `slices` for the one around all. So the next apply finishes one that was killed
+ * in between.
  */
 import { rmSync } from 'node:fs';
 import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
-import type { SliceOwner } from '../../plan/slice.ts';
+import type { Slice } from '../../plan/slice.ts';
+import { slicesCgroup } from '../../plan/wanted.ts';
 import { causeOf } from '../../../packages/base/io/errno.ts';
 import { readText } from '../../../packages/base/io/read.ts';
 import { replaceFile } from '../../../packages/base/io/replace-file.ts';
@@ -26,22 +28,23 @@ export class StaleMark {
     return readText(this.#path) !== undefined;
   }
 
-  /** Sets the mark before any change; with the owner of a slice that is left to systemd. */
-  set(owner?: SliceOwner): Result<void, Problem> {
-    if (owner === undefined && (this.#isKnown || this.isSet)) {
+  /** Sets the mark before any change; with a slice that is left to systemd. */
+  set(slice?: Slice): Result<void, Problem> {
+    if (slice === undefined && (this.#isKnown || this.isSet)) {
       this.#isKnown = true;
       return ok(undefined);
     }
-    const lines = new Set(this.owners().map(lineOf));
-    if (owner !== undefined && lines.has(lineOf(owner))) return ok(undefined);
-    if (owner !== undefined) lines.add(lineOf(owner));
+    const lines = new Set(this.slices().map(lineOf));
+    if (slice !== undefined && lines.has(lineOf(slice))) return ok(undefined);
+    if (slice !== undefined) lines.add(lineOf(slice));
     const replaced = replaceFile(this.#path, [...lines].map((each) => `${each}\n`).join(''));
     if (replaced.ok) this.#isKnown = true;
     return replaced;
   }
 
-  owners(): readonly SliceOwner[] {
-    return (readText(this.#path) ?? '').split('\n').flatMap((line) => {
+  slices(): readonly Slice[] {
+    return (readText(this.#path) ?? '').split('\n').flatMap((line): readonly Slice[] => {
+      if (line === slicesCgroup) return [slicesCgroup];
       const [, uid, site] = /^(\d{1,10})(?:\/(.+))?$/.exec(line) ?? [];
       if (uid === undefined) return [];
       return [{ uid: Number(uid), ...(site === undefined ? {} : { site }) }];
@@ -59,4 +62,8 @@ export class StaleMark {
   }
 }
 
-const lineOf = ({ uid, site }: SliceOwner) => (site === undefined ? `${uid}` : `${uid}/${site}`);
+function lineOf(slice: Slice): string {
+  if (slice === slicesCgroup) return slice;
+  const { uid, site } = slice;
+  return site === undefined ? `${uid}` : `${uid}/${site}`;
+}

@@ -19,8 +19,23 @@ import type { Counters, FileSetting } from '../../limits/limit.ts';
 import { noCounters } from '../../limits/limits.ts';
 import type { Observed, ObservedCgroup, OrphanCgroup } from '../../plan/observed.ts';
 import type { MoveProcesses, Operation, RemoveCgroup, WriteFile } from '../../plan/plan.ts';
-import { sliceOf, sliceOwner, sliceSettings, sliceTenant, sliceText } from '../../plan/slice.ts';
-import { parentOf, uidOfCgroup, type Wanted, type WantedCgroup } from '../../plan/wanted.ts';
+import {
+  aroundSlicesText,
+  sliceNamed,
+  sliceOf,
+  sliceOwner,
+  sliceSettings,
+  sliceTenant,
+  sliceText,
+  type Slice,
+} from '../../plan/slice.ts';
+import {
+  parentOf,
+  slicesCgroup,
+  uidOfCgroup,
+  type Wanted,
+  type WantedCgroup,
+} from '../../plan/wanted.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { describeErrno } from '../../../packages/base/io/errno.ts';
 import { Ownership } from '../accounts/ownership.ts';
@@ -89,17 +104,18 @@ export class SystemdDriver implements Driver {
   /** Makes the cgroup a slice. Thousands of tenants share a few sets of values. */
   #asSlice(cgroup: WantedCgroup, known: Map<readonly FileSetting[], SliceValues>): WantedCgroup {
     if (isMisfit(cgroup.path)) return { ...cgroup, settings: [] };
-    const owner = sliceOwner(cgroup.path);
-    if (owner === undefined) return cgroup;
+    const slice = sliceNamed(cgroup.path);
+    if (slice === undefined) return cgroup;
     let values = known.get(cgroup.settings);
-    if (values === undefined) known.set(cgroup.settings, (values = valuesOf(cgroup.settings)));
+    if (values === undefined)
+      known.set(cgroup.settings, (values = valuesOf(slice, cgroup.settings)));
     const { settings, text } = values;
     return {
       ...cgroup,
       settings,
       unit: {
-        unit: sliceOf(owner),
-        path: this.#parts.slices.path(owner),
+        unit: sliceOf(slice),
+        path: this.#parts.slices.path(slice),
         text,
         ...(cgroup.setBy !== undefined && { setBy: cgroup.setBy }),
       },
@@ -185,7 +201,7 @@ export class SystemdDriver implements Driver {
 
   #remove(operation: RemoveCgroup, options: ExecuteOptions): Result<void, Problem> {
     const { below, slices } = this.#parts;
-    if (sliceOwner(operation.cgroup) !== undefined) return slices.remove(operation.cgroup);
+    if (sliceNamed(operation.cgroup) !== undefined) return slices.remove(operation.cgroup);
     return below.execute({ ...operation, cgroup: inTree(operation.cgroup) }, options);
   }
 
@@ -292,9 +308,10 @@ interface SliceValues {
   readonly text: string;
 }
 
-function valuesOf(all: readonly FileSetting[]): SliceValues {
+function valuesOf(slice: Slice, all: readonly FileSetting[]): SliceValues {
   const settings = sliceSettings(all);
-  return { settings, text: sliceText(settings) };
+  const text = slice === slicesCgroup ? aroundSlicesText(settings) : sliceText(settings);
+  return { settings, text };
 }
 
 /** Whether the path is part of a tenant that is a slice: its site, or the rest of it. */
