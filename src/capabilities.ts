@@ -11,7 +11,7 @@ const kernelModules: Capability = {
     },
   },
   agentParts: [async () => (await import('./modules/io/gate/gate-part.ts')).gatePart],
-  undo: async () => (await import('./modules/commands/gate/undo.ts')).undoGate,
+  undo: async () => (await import('./modules/commands/undo.ts')).undoModules,
 };
 
 const cloudLinux: Capability = {

@@ -3,7 +3,7 @@
  * limits, then remaining files. A failed step does not stop the others, but then files stay, since they record what is
  * left. A second run continues: it checks for each step whether it is still in force.
  */
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import type { UndoStep } from './undo-step.ts';
 import type { Problem } from '../../packages/base/problem.ts';
 import { runsSystemd } from '../host/cgroups/systemd-delegation.ts';
@@ -17,8 +17,9 @@ import { namesIn } from '../../packages/base/io/read.ts';
 import { readMounts } from '../sys/files/mounts.ts';
 import { packageFile } from '../sys/package-files.ts';
 import { runBounded } from '../sys/processes/run-bounded.ts';
-import { releaseAll } from './apply.ts';
+import { planPolicy, releaseAll } from './apply.ts';
 import type { PolicyCapability } from './capability.ts';
+import { PolicyReader } from './load-policy.ts';
 import { releaseObstacle, releaseParts } from './parts.ts';
 
 export interface ReleaseOptions {
@@ -34,6 +35,7 @@ export interface ReleaseStep {
 /** Longer than any of the commands may take. */
 const commandMs = 900_000;
 
+/** Returns the steps; none if nothing of Bulkhead is on this host. */
 export async function releaseSteps(
   capabilities: readonly PolicyCapability[],
   paths: Paths,
@@ -47,17 +49,29 @@ export async function releaseSteps(
   for (const { undo } of capabilities) found.push(...((await undo?.())?.(paths) ?? []));
   found.sort((a, b) => Number(b.isFirst ?? false) - Number(a.isFirst ?? false));
   steps.push(...found.map((each) => ({ what: each.what, run: () => undone(each, paths) })));
-  return [
-    ...steps,
-    {
+  if (steps.length > 0 || isApplied(paths))
+    steps.push({
       what: 'limits, jails, cgroups and quotas',
       run: () => releaseLimits(capabilities, paths, options),
-    },
-  ];
+    });
+  return steps;
 }
 
-/** Returns the directories that `removeFiles` removes. */
-export const ownDirectories = (paths: Paths): readonly string[] => [paths.runtime, paths.state];
+/** Returns the directories that `removeFiles` removes, as far as they exist. */
+export const ownDirectories = ({ runtime, state }: Paths): readonly string[] =>
+  [runtime, state].filter((each) => existsSync(each));
+
+/** Whether files or limits remain. Slices keep their limits after a reboot, even without those files. */
+function isApplied(paths: Paths): boolean {
+  if (ownDirectories(paths).length > 0) return true;
+  const { policy } = new PolicyReader().resolve('', '<bulkhead version="1"/>', paths);
+  const driver = linuxHost(paths).probe();
+  if (policy === undefined || !driver.ok) return true;
+  // An empty policy still makes the cgroup above all tenants.
+  return planPolicy(policy, driver.value).operations.some(
+    ({ kind }) => kind !== 'prepare' && kind !== 'create' && kind !== 'write',
+  );
+}
 
 const hasUnits = (paths: Paths) =>
   paths.instance === 'bulkhead' &&

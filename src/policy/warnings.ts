@@ -5,18 +5,14 @@
 import { limitAttribute } from '../limits/limits.ts';
 import type { LimitKey } from '../limits/limit.ts';
 import { formatQuantity, unlimited, type Quantity } from '../../packages/base/quantity.ts';
-import type { DiagnosticSeverity, Diagnostics } from './diagnostic.ts';
-import { refuseGuaranteeAboveLimit, warnAboutGuarantees } from './guarantees/check-guarantees.ts';
+import type { Diagnostics } from './diagnostic.ts';
 import {
-  isWritten,
-  nameOf,
-  originOf,
-  type Chain,
-  type Policy,
-  type Reseller,
-  type Site,
-  type Tenant,
-} from './policy.ts';
+  refuseGuaranteeAboveLimit,
+  warnAboutGuarantees,
+  type Limited,
+  type Warn,
+} from './guarantees/check-guarantees.ts';
+import { isWritten, nameOf, originOf, type Chain, type Policy } from './policy.ts';
 
 const littleMemory = 64 * 2 ** 20;
 /** Processes that a tenant needs besides the ones that serve its requests. */
@@ -67,15 +63,6 @@ const ioTotals = [
   ['io.total', 'io.read', 'io.write'],
   ['io.operations', 'io.reads', 'io.writes'],
 ] as const;
-
-export type Warn = (
-  chain: Chain,
-  key: LimitKey,
-  message: string,
-  severity?: DiagnosticSeverity,
-) => void;
-
-export type Limited = Pick<Tenant | Reseller | Site, 'chain' | 'values'>;
 
 function warnAboutValues({ chain, values }: Limited, warn: Warn): void {
   const number = (key: LimitKey) => sizeOf(values[key]);

@@ -53,4 +53,12 @@ test('everything of an instance is taken back', { skip }, () => {
   assert.equal(bulkhead('verify', policy).status, 3);
   assert.equal(bulkhead('release', '--all', '--yes').status, 0);
   assert.equal(existsSync(paths.state), false);
+
+  for (const words of [['--dry-run'], ['--yes'], []])
+    assert.equal(
+      bulkhead('release', '--all', ...words).stdout,
+      'There is nothing to take back\n',
+      words.join(),
+    );
+  assert.equal(existsSync(paths.runtime), false);
 });

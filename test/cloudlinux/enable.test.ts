@@ -75,6 +75,8 @@ test('enable puts three commands and a marker there, and disable takes exactly t
   }
   const directory = lveInfoDirectory(state());
   assert.equal(directory, join(prefix, 'var/lve'));
+  // The agent's sandbox lets it write there only if the directory exists.
+  assert.ok(existsSync(join(prefix, 'var/lve')));
   assert.ok(writeLveInfo(directory ?? '', 'x\n').ok);
   assert.match((await lve('status')).out, /^\S*\/usr\/sbin\/lvectl: calls Bulkhead$/m);
   assert.match((await lve('status')).out, /\/var\/lve\/info: written by the agent$/m);

@@ -18,11 +18,16 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import { Command } from 'commander';
 import { failed, formatProblem } from '../../packages/base/problem.ts';
 import { ok } from '../../packages/base/result.ts';
-import { command, denyText } from '../../src/modules/commands/deny.ts';
+import { command, denyText } from '../../src/modules/commands/deny/deny.ts';
 import { editCommandLine } from '../../packages/modules/core/modprobe/blacklist-parameter.ts';
 import { moduleNames } from '../../packages/modules/core/modprobe/deny-file.ts';
 import type { BootHost } from '../../src/modules/io/deny/boot-loaders.ts';
-import { denyModules, thisHost, type DenyOptions } from '../../src/modules/io/deny/deny.ts';
+import {
+  deniedModules,
+  denyModules,
+  thisHost,
+  type DenyOptions,
+} from '../../src/modules/io/deny/deny.ts';
 
 const conf = 'etc/modprobe.d/bulkhead.conf';
 const grubCfg = 'etc/default/grub.d/bulkhead.cfg';
@@ -110,6 +115,16 @@ test('deny adds to what is denied, and prints when there is nothing to change', 
   const again = deny({}, 'a', 'b');
   assert.deepEqual(again.files, []);
   assert.match(denyText(again), /^Nothing to change$/m);
+});
+
+test('what is denied can be listed, to undo all of it', () => {
+  assert.deepEqual(deniedModules(host()), []);
+  write(conf, 'blacklist of-somebody-else\n');
+  assert.deepEqual(deniedModules(host()), []);
+  deny({}, 'a', 'snd_pcsp');
+  assert.deepEqual(deniedModules(host()), ['a', 'snd_pcsp']);
+  deny({ undo: true }, ...deniedModules(host()));
+  assert.equal(read(conf), 'blacklist of-somebody-else\n');
 });
 
 test('deny keeps the names that the running kernel refuses already, for the last parameter wins', () => {

@@ -83,6 +83,42 @@ function suite(stage: EntriesStage): void {
     assert.equal((await stage.ask1(one)).status, 508, 'nor when the whole connection has gone');
   });
 
+  /** Opens streams on two connections, forty at a time, and resets each within a few milliseconds. */
+  async function resetMany(count: number): Promise<void> {
+    const open = () => connectHttp2(`http://127.0.0.1:${stage.port}`).on('error', () => {});
+    const sessions = [open(), open()];
+    const reset = (index: number) =>
+      new Promise((resolve) => {
+        const headers = { ':path': `/${index}`, ':authority': 'a.example' };
+        const stream = sessions[index % 2]!.request(headers).on('error', () => {});
+        stream.on('ready', () => setTimeout(() => stream.close(8), index % 8));
+        stream.on('close', resolve).resume();
+      });
+    for (let done = 0; done < count; done += 40)
+      await Promise.all(times(40, '').map((_, index) => reset(done + index)));
+    for (const session of sessions) session.destroy();
+  }
+
+  test('without it streams that are reset at once run more than there are entries', async () => {
+    await started(false, 'http2 on;');
+    await eventually('more run', async () => {
+      await resetMany(80);
+      return stage.running() >= 6;
+    });
+    stage.letGo();
+  });
+
+  test('with it they run no more, however many come, and leave no entry taken', async () => {
+    await started(true, 'http2 on;');
+    await resetMany(800);
+    await eventually('three run', () => stage.running() === 3);
+    assert.equal((await stage.ask1(one)).status, 508);
+    assert.equal(stage.running(), 3);
+    stage.letGo();
+    await eventually('they are given back', async () => (await stage.ask1(one)).status === 200);
+    assert.deepEqual(statuses(await stage.atOnce(times(5, one))), { 200: 3, 508: 2 });
+  });
+
   test('X-Accel-Redirect to another script takes no second entry and frees none', async () => {
     await started(false);
     writeFileSync(stage.at('a/accel.php'), '<?php header("X-Accel-Redirect: /index.php");');

@@ -46,7 +46,7 @@ function enable(options: LveOptions, command: Command): ExitCode {
   const problems = installLve(setting);
   if (problems.length > 0) return refuse(problems);
   print(
-    `Installed ${wrapped.join(', ')} in ${setting.prefix}/usr/sbin; the agent writes ${setting.prefix}/var/lve/info`,
+    `Installed ${wrapped.join(', ')} in ${setting.prefix}/usr/sbin; the agent writes ${setting.prefix}/var/lve/info once it is started again: systemctl restart bulkhead`,
   );
   return exitCodes.done;
 }

@@ -36,6 +36,17 @@ export function lveInfoDirectory(paths: Pick<Paths, 'state'>): string | undefine
   return /^(\/[^\n\0]*)\n$/.exec(textOf(read.value))?.[1];
 }
 
+/**
+ * Makes the directory. systemd lets the agent write there only if it exists when the agent starts, so the agent cannot
+ * make it itself.
+ */
+export function makeLveDirectory(directory: string): Result<void, Problem> {
+  const opened = openOwn(directory);
+  if (!opened.ok) return failed({ ...opened.error, action: 'make', object: directory });
+  opened.value[Symbol.dispose]();
+  return ok(undefined);
+}
+
 /** Writes `DIRECTORY/info`, and makes the directory if there is none. */
 export function writeLveInfo(directory: string, text: string): Result<void, Problem> {
   const cannot = (cause: Cause) =>

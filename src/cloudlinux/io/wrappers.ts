@@ -13,7 +13,12 @@ import { basename, dirname } from 'node:path';
 import { causedBy, failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { causeOf, quoted } from '../../../packages/base/io/errno.ts';
-import { lveInfoDirectory, lveInfoMarker, removeLveInfo } from './lve-info-file.ts';
+import {
+  lveInfoDirectory,
+  lveInfoMarker,
+  makeLveDirectory,
+  removeLveInfo,
+} from './lve-info-file.ts';
 import type { Paths } from '../../host/paths.ts';
 import { putHostFile } from '../../sys/files/host-file.ts';
 import { pinDirectory, type PinnedDirectory } from '../../../packages/base/io/pinned-directory.ts';
@@ -100,6 +105,8 @@ export function installLve(setting: Setting): readonly Problem[] {
       const done = put(`${binOf(setting)}/${name}`, wrapper(setting, name), 0o755);
       if (!done.ok) return [done.error];
     }
+    const made = makeLveDirectory(infoOf(setting));
+    if (!made.ok) return [made.error];
     const marker = put(lveInfoMarker({ state }), `${infoOf(setting)}\n`, 0o644);
     return marker.ok ? [] : [marker.error];
   } catch (error) {

@@ -10,7 +10,7 @@ import { readText } from '../../../packages/base/io/read.ts';
 import { removeIfThere, replaceFile } from '../../../packages/base/io/replace-file.ts';
 import { packageFile } from '../../sys/package-files.ts';
 import type { Paths } from '../paths.ts';
-import { systemctl } from './systemctl.ts';
+import { startOwnUnit, systemctl } from './systemctl.ts';
 
 export interface OwnUnit {
   readonly name: string;
@@ -97,21 +97,17 @@ export async function enableUnits(names: readonly string[]): Promise<Result<void
   const enabled = ownUnits.filter(({ name, use }) => names.includes(name) && use === 'enabled');
   const all = enabled.map(({ name }) => name);
   const opensSocket = names.includes(agentSocket) && !(await isActive(agentSocket));
-  const steps: readonly (readonly string[])[] = [
-    ['daemon-reload'],
-    ['enable', ...all],
-    ...(opensSocket ? [['stop', agentUnit]] : []),
-    ...all.map((each) => ['start', each]),
+  const steps = [
+    () => systemctl('daemon-reload'),
+    () => systemctl('enable', ...all),
+    ...(opensSocket ? [() => systemctl('stop', agentUnit)] : []),
+    ...all.map((each) => () => startOwnUnit(each)),
   ];
-  return steps.reduce<Promise<Result<void, Problem>>>(
-    async (before, words) => {
-      const done = await before;
-      if (!done.ok) return done;
-      const next = await systemctl(...words);
-      return next.ok ? ok(undefined) : next;
-    },
-    Promise.resolve(ok(undefined)),
-  );
+  for (const step of steps) {
+    const done = await step();
+    if (!done.ok) return done;
+  }
+  return ok(undefined);
 }
 
 export async function isActive(name: string): Promise<boolean> {

@@ -5,16 +5,25 @@ import { runBounded } from '../../sys/processes/run-bounded.ts';
 
 /** Longer than a master process may take to finish its requests. */
 const timeoutMs = 120_000;
+/** Longer than the longest TimeoutStartSec= of our own units. */
+const ownStartMs = 960_000;
 /** The maximum number of names in one call. */
 const unitsMax = 200;
 
-export async function systemctl(...words: readonly string[]): Promise<Result<string, Problem>> {
+export const systemctl = (...words: readonly string[]): Promise<Result<string, Problem>> =>
+  call(words, timeoutMs);
+
+/** Starts a unit of ours. systemd decides when that has failed: on a busy host the agent's start takes minutes. */
+export const startOwnUnit = (unit: string): Promise<Result<string, Problem>> =>
+  call(['start', unit], ownStartMs);
+
+async function call(words: readonly string[], withinMs: number): Promise<Result<string, Problem>> {
   const action = `run systemctl ${words[0] ?? ''} of`;
   const object = words
     .slice(1)
     .filter((each) => !each.startsWith('-'))
     .join(' ');
-  const run = await runBounded('systemctl', words, { timeoutMs });
+  const run = await runBounded('systemctl', words, { timeoutMs: withinMs });
   const what = { action, ...(object === '' ? {} : { object: shortened(object) }) };
   if (!run.ok) return failed({ ...what, ...run.error });
   const { status, stdout, stderr } = run.value;

@@ -32,12 +32,12 @@ const parts: CommandTable = {
   deny: {
     usage: '[options] <names...>',
     summary: 'prevent modules from loading, through modprobe.d and the kernel command line',
-    load: () => import('./deny.ts'),
+    load: () => import('./deny/deny.ts'),
   },
   allow: {
     usage: '[options] <names...>',
     summary: 'let modules load again that deny has prevented from loading',
-    load: () => import('./allow.ts'),
+    load: () => import('./deny/allow.ts'),
   },
   gate: {
     usage: '',

@@ -12,4 +12,13 @@ function unload(paths: Paths): Promise<readonly Problem[]> {
 }
 
 export const undoStrict = (paths: Paths): readonly UndoStep[] =>
-  strictState(paths) === undefined ? [] : [{ what: 'strict placement', run: () => unload(paths) }];
+  strictState(paths) === undefined
+    ? []
+    : [
+        {
+          what: 'strict placement',
+          // It would refuse what other steps start for a tenant outside its cgroup, such as PHP workers.
+          isFirst: true,
+          run: () => unload(paths),
+        },
+      ];

@@ -1,9 +1,28 @@
 /** Guarantees that can never be used are refused; guarantees that the kernel cannot grant in full cause a warning. */
 import { formatBytes, unlimited } from '../../../packages/base/quantity.ts';
-import type { LimitValues } from '../../limits/limit.ts';
-import { isWritten, nameOf, originOf, type Link, type Policy } from '../policy.ts';
-import type { Limited, Warn } from '../warnings.ts';
+import type { LimitKey, LimitValues } from '../../limits/limit.ts';
+import type { DiagnosticSeverity } from '../diagnostic.ts';
+import {
+  isWritten,
+  nameOf,
+  originOf,
+  type Chain,
+  type Link,
+  type Policy,
+  type Reseller,
+  type Site,
+  type Tenant,
+} from '../policy.ts';
 import { sumOf, withGuarantees, writtenGuarantees } from './guarantees.ts';
+
+export type Warn = (
+  chain: Chain,
+  key: LimitKey,
+  message: string,
+  severity?: DiagnosticSeverity,
+) => void;
+
+export type Limited = Pick<Tenant | Reseller | Site, 'chain' | 'values'>;
 
 const guaranteed = 'memory.guaranteed';
 const limit = 'memory.limit';

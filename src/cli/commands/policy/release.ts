@@ -67,6 +67,10 @@ async function releaseEverything(options: AllOptions, command: Command): Promise
   const wanted = { kill: options.kill, keepHistory: options.keepHistory === true };
   const steps = await releaseSteps(capabilitiesOf(command), paths, wanted);
   const list = [...steps.map(({ what }) => what), ...ownDirectories(paths)];
+  if (list.length === 0 && options.json !== true) {
+    print('There is nothing to take back');
+    return exitCodes.done;
+  }
   if (options.dryRun === true) {
     if (options.json === true) printJson({ dryRun: true, steps: list });
     else print(`It would take back:\n${indented(list)}`);

@@ -91,6 +91,13 @@ export function denyModules(
   return ok(outcomeOf(names, plan.value, options, host));
 }
 
+/** Returns the modules that are denied by our file; none if the file cannot be read. */
+export function deniedModules(host: BootHost): readonly string[] {
+  const text = readOwnFile(at(host, denyFile));
+  const file = readDenyFile((text.ok ? text.value : undefined) ?? '');
+  return file.ok ? file.value.names : [];
+}
+
 function planFor(
   names: readonly string[],
   options: DenyOptions,

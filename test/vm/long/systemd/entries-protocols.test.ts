@@ -1,12 +1,13 @@
 /**
- * Entries under attack on a host whose tenants are systemd slices with PHP-FPM services in them: HTTP/1.1 and HTTP/2 at
- * nginx, and Apache with mod_qos. Scripts wait at a gate, so that the number that runs at once is known for certain.
+ * Entries under attack on a host whose tenants are systemd slices with PHP-FPM services in them: HTTP/1.1, HTTP/2 and
+ * HTTP/3 at nginx, and Apache with mod_qos. Scripts wait at a gate, so that the number that runs at once is known for
+ * certain.
  */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import type { IncidentsResponse } from '../../../../src/agent/api/api.ts';
 import { installFromPool } from '../../../../testing/package-pool.ts';
-import { longPatienceMilliseconds } from '../../../../testing/patience.ts';
+import { eventually, longPatienceMilliseconds } from '../../../../testing/patience.ts';
 import { withPatientFpm } from '../../../../testing/vm/installed.ts';
 import { guestOfSuite, prepareGuests } from '../../../../testing/vm/suite.ts';
 
@@ -45,12 +46,29 @@ await Promise.all(streams.map((each) => new Promise((resolve) => each.on('close'
 for (const each of sessions) each.close();
 `;
 
+/** Opens HTTP/2 streams, 40 at a time, and resets each a few milliseconds later, without waiting for an answer. */
+const resetter = `import { connect, constants } from 'node:http2';
+const [how, name, count] = process.argv.slice(2);
+const open = () => connect('https://127.0.0.1:8443', { rejectUnauthorized: false, servername: name }).on('error', () => {});
+let session = open();
+for (let round = 0; round < Number(count) / 40; round++) {
+  if (how === 'apart' || session.destroyed || session.closed) { session.close(); session = open(); }
+  await Promise.all(Array.from({ length: 40 }, (_, index) => new Promise((resolve) => {
+    const stream = session.request({ ':path': '/index.php?' + index, ':authority': name }).on('error', () => {});
+    stream.on('close', resolve).on('ready', () => setTimeout(() => stream.close(constants.NGHTTP2_CANCEL), index % 8));
+    stream.resume();
+  })));
+}
+session.destroy();
+`;
+
 const setUp = `set -e
 mkdir -m 777 /srv/gate; uid=3001
 for user in ann ben acme kim; do
   useradd -m -u $uid -s /bin/sh $user; chmod 755 /home/$user; uid=$((uid + 1)); mkdir /home/$user/www
   cat > /home/$user/www/index.php <<'PHP'
-<?php $me = "/srv/gate/" . uniqid(posix_geteuid() . "-", true); touch($me); ignore_user_abort(true);
+<?php if (isset($_GET["now"])) exit("now");
+$me = "/srv/gate/" . uniqid(posix_geteuid() . "-", true); touch($me); ignore_user_abort(true);
 while (file_exists("/srv/gate/shut")) { usleep(50000); clearstatcache(); }
 unlink($me); echo trim(file_get_contents("/proc/self/cgroup"));
 PHP
@@ -72,6 +90,7 @@ vhost() {
 server {
   listen 127.0.0.1:8080;
   listen 127.0.0.1:8443 ssl;
+  listen 127.0.0.1:8443 quic;
   http2 on;
   ssl_certificate /srv/cert.pem; ssl_certificate_key /srv/key.pem;
   server_name $1;
@@ -126,10 +145,29 @@ for i in $(seq 6000); do [ $(($(grep -c . /tmp/answers) + $(running))) -ge $coun
 echo "ran $(running)"; rm /srv/gate/shut; wait $pid; sort /tmp/answers | uniq -c | sed 's/^ *//'
 `;
 
+/** Lets nobody through the gate until a client that leaves its requests has ended; meanwhile others are asked. */
+const leaveScript = `#!/bin/bash
+# COMMAND...: how many of its requests arrived, how many ran in all, and what others were answered.
+cd /tmp; log=/var/log/nginx/access.log
+until [ -z "$(ls /srv/gate)" ]; do sleep 0.1; done
+: > $log; touch /srv/gate/shut; bash -c "$*" > /tmp/left 2>&1 & pid=$!
+ask() { curl -s -o /dev/null -w "%{http_code}\\n" -H "Host: $1" "http://127.0.0.1:$2/index.php?now"; }
+others=$(while :; do ask kim.example 8080; ask ben.example 8081; kill -0 $pid 2>/dev/null || break; done | sort -u)
+wait $pid; echo "arrived $(wc -l < $log)"; echo "ran $(ls /srv/gate | grep -vc shut)"; echo "others $others"; rm /srv/gate/shut
+`;
+
 const h1 = (name: string, count: number, port = 8080, path = '/index.php') =>
   `for i in $(seq ${count}); do curl -s -o /dev/null -w "%{http_code}\\n" --path-as-is -H "Host: ${name}" "http://127.0.0.1:${port}${path}" & done; wait`;
 const h2 = (how: string, name: string, count: number, port = 8443, ...paths: readonly string[]) =>
   `node /srv/client.mjs ${how} ${port} ${name} ${count} ${paths.join(' ')}`;
+/** Streams of HTTP/3. curl writes to its standard error at once. */
+const h3 = (name: string, count: number, more = '') =>
+  `curl -sk --http3-only --parallel --parallel-max ${count} ${more} --resolve ${name}:8443:127.0.0.1 ${Array.from(
+    { length: count },
+    (_, index) =>
+      `-o /dev/null -w "%{stderr}%{http_code}\\n" "https://${name}:8443/index.php?${index}"`,
+  ).join(' ')} 2>&1`;
+
 suite('entries of slices under attack', { skip: guests.skip }, () => {
   const attack = async (count: number, command: string) => {
     return succeed(`attack ${count} '${command}'`);
@@ -142,9 +180,11 @@ suite('entries of slices under attack', { skip: guests.skip }, () => {
     const installed = await installFromPool(guest, ['curl', 'openssl']);
     assert.ok(installed.ok, installed.ok ? '' : installed.error.reason);
     await write('/srv/client.mjs', client);
+    await write('/srv/resetter.mjs', resetter);
     await write('/usr/local/bin/attack', script);
+    await write('/usr/local/bin/leave', leaveScript);
     await write('/etc/bulkhead/policy.xml', policy);
-    await succeed('chmod 755 /usr/local/bin/attack');
+    await succeed('chmod 755 /usr/local/bin/attack /usr/local/bin/leave');
     await succeed(setUp);
   });
   const { run, succeed, until, write } = host;
@@ -179,6 +219,52 @@ suite('entries of slices under attack', { skip: guests.skip }, () => {
         lines(3, 12),
         'without TLS',
       );
+    },
+  );
+
+  test('HTTP/3: streams of one connection', { timeout }, async () => {
+    for (const [name, limit] of [
+      ['ann.example', 3],
+      ['shop.example', 2],
+    ] as const) {
+      // A busy machine can make curl give up a connection, whose status is 000; nginx is not to blame.
+      const text = await eventually('no connection was given up', async () => {
+        const found = await attack(12, h3(name, 12));
+        return found.includes(' 000') ? undefined : found;
+      });
+      assert.equal(text, lines(limit, 12), name);
+    }
+  });
+
+  test(
+    'streams that are reset at once keep their entries while their scripts run',
+    { timeout },
+    async () => {
+      const left = async (command: string) => {
+        const text = await succeed(`leave '${command}'`);
+        const [, arrived, ran, others] =
+          /^arrived (\d+)\nran (\d+)\nothers (.*)\n$/s.exec(text) ?? [];
+        return { arrived: Number(arrived), ran, others, text };
+      };
+      for (const [how, name, limit] of [
+        ['one', 'ann.example', '3'],
+        ['apart', 'ann.example', '3'],
+        ['one', 'shop.example', '2'],
+      ] as const) {
+        const found = await left(`node /srv/resetter.mjs ${how} ${name} 400`);
+        assert.deepEqual(
+          [found.ran, found.others],
+          [limit, '200'],
+          `${how} ${name}: ${found.text}`,
+        );
+        assert.ok(found.arrived > 100, found.text);
+        const count = Number(limit);
+        assert.equal(await attack(12, h2('one', name, 12)), lines(count, 12), 'nothing is leaked');
+      }
+      const clients = Array.from({ length: 4 }, () => h3('ann.example', 12, '--max-time 20'));
+      const found = await left(clients.join('; '));
+      assert.deepEqual([found.ran, found.others], ['3', '200'], found.text);
+      assert.equal(await attack(12, h2('one', 'ann.example', 12)), lines(3, 12));
     },
   );
 

@@ -1,5 +1,5 @@
 /** `bulkhead modules allow NAME…`: undoes `bulkhead modules deny`. */
-import { examples, type CommandModule } from '../../cli/shared/command.ts';
+import { examples, type CommandModule } from '../../../cli/shared/command.ts';
 import { changeDenied, type DenyCommandOptions } from './deny.ts';
 
 export const command: CommandModule = {

@@ -5,24 +5,24 @@
  * `module_blacklist=` on its command line names.
  */
 import type { Command } from 'commander';
-import { printable } from '../../../packages/base/printable.ts';
-import { formatProblem } from '../../../packages/base/problem.ts';
+import { printable } from '../../../../packages/base/printable.ts';
+import { formatProblem } from '../../../../packages/base/problem.ts';
 import {
   examples,
   exitCodes,
   type CommandModule,
   type ExitCode,
   type Runner,
-} from '../../cli/shared/command.ts';
-import { print, printError, printJson } from '../../cli/shared/session.ts';
-import { moduleNames } from '../../../packages/modules/core/modprobe/deny-file.ts';
+} from '../../../cli/shared/command.ts';
+import { print, printError, printJson } from '../../../cli/shared/session.ts';
+import { moduleNames } from '../../../../packages/modules/core/modprobe/deny-file.ts';
 import {
   denyModules,
   thisHost,
   type DenyOptions,
   type DenyOutcome,
   type LoadedNow,
-} from '../io/deny/deny.ts';
+} from '../../io/deny/deny.ts';
 
 /** Returns the text for people. */
 export function denyText(outcome: DenyOutcome, { boot }: DenyOptions = {}): string {
