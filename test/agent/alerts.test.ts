@@ -3,20 +3,12 @@ import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  chmodSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer, type IncomingHttpHeaders } from 'node:http';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { hostname, tmpdir } from 'node:os';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { SMTPServer } from 'smtp-server';
 import { failed, formatProblem } from '../../packages/base/problem.ts';
 import { ok } from '../../packages/base/result.ts';
@@ -28,6 +20,7 @@ import type { Incident, Snapshot } from '../../src/usage/incident.ts';
 import { uidOf, type Member } from '../../src/usage/member.ts';
 import { metricKeys, type MetricKey } from '../../src/usage/metrics.ts';
 import { eventually } from '../../testing/patience.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
 
 const hour = 3_600_000;
 const noon = Date.UTC(2026, 10, 24, 12);
@@ -293,8 +286,7 @@ async function rawServer(onConnection: (socket: Socket) => void) {
   return { smtp: { host: '127.0.0.1', port }, sockets, [Symbol.asyncDispose]: dispose };
 }
 
-const directory = mkdtempSync(join(tmpdir(), 'alerts-'));
-after(() => rmSync(directory, { recursive: true }));
+const directory = suiteDirectory('alerts');
 
 /**
  * Writes a sendmail that keeps what it is given: arguments a line each, the environment, the

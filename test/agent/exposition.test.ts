@@ -3,12 +3,11 @@ import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import type { StatusResponse, Who } from '../../src/agent/api/api.ts';
 import { freePort } from '../../testing/free-port.ts';
 import { eventually } from '../../testing/patience.ts';
@@ -30,6 +29,7 @@ import {
   uidOf,
   type Member,
 } from '../../src/usage/member.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
 
 const hasPromtool = spawnSync('promtool', ['--version']).error === undefined;
 const skip = hasPromtool ? false : 'needs promtool (Debian: prometheus)';
@@ -421,8 +421,7 @@ test('formatFor() returns OpenMetrics for clients that prefer it', () => {
 });
 
 const examples = new URL('../../examples/prometheus/', import.meta.url).pathname;
-const directory = mkdtempSync(join(tmpdir(), 'exposition-'));
-after(() => rmSync(directory, { recursive: true }));
+const directory = suiteDirectory('exposition');
 cpSync(examples, directory, { recursive: true });
 const token = join(directory, 'token');
 writeFileSync(token, 'secret\n', { mode: 0o400 });

@@ -1,11 +1,11 @@
 /** Parts of the agent by themselves. */
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { InFlight } from '../../src/agent/api/in-flight.ts';
 import { type HttpResult } from '../../src/agent/api/http-result.ts';
 import { QueryReader } from '../../src/agent/api/query-reader.ts';
@@ -28,9 +28,9 @@ import type { Incident } from '../../src/usage/incident.ts';
 import { IncidentKinds } from '../../src/usage/incident-kinds.ts';
 import { metricKeys, type MetricKey } from '../../src/usage/metrics.ts';
 import { readSecret } from '../../src/sys/files/secret-file.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'bulkhead-parts-'));
-after(() => rmSync(directory, { recursive: true, force: true }));
+const directory = suiteDirectory('parts');
 
 test('withoutCommands() takes command lines and what PHP serves out of evidence', () => {
   const request = { method: 'GET', path: '/secret.php', script: '/srv/secret.php', seconds: 1 };

@@ -1,9 +1,8 @@
 /** A policy that is read, refused and kept by the agent, as far as nothing is applied. */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { deserialize, serialize } from 'node:v8';
 import pino from 'pino';
 import { PolicyReconciler } from '../../src/agent/reconciler.ts';
@@ -13,9 +12,9 @@ import { pathsOf } from '../../src/host/paths.ts';
 import type { Policy } from '../../src/policy/policy.ts';
 import { tenantMember } from '../../src/usage/member.ts';
 import { policyOf } from '../conformance/suite.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'bulkhead-reconciler-'));
-after(() => rmSync(directory, { recursive: true, force: true }));
+const directory = suiteDirectory('reconciler');
 
 const unknownUser = (user: string) =>
   `<bulkhead version="1">\n  <tenant user="${user}"/>\n</bulkhead>\n`;

@@ -1,15 +1,13 @@
 /** The listeners of the agent under clients that mean harm. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, type NetConnectOpts, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { ControlServer } from '../../src/agent/api/server.ts';
 import { freePort } from '../../testing/free-port.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'bulkhead-server-'));
-after(() => rmSync(directory, { recursive: true, force: true }));
+const directory = suiteDirectory('server');
 const token = 'a-token-for-this-test';
 const api = {
   fetch: (_: Request, { caller }: { readonly caller: unknown }) =>

@@ -2,16 +2,16 @@
  * Functions that come in through the environment, where sh is bash: a CGI or PAM caller lets others set it, and
  * `bulkhead` runs as root. None of them may run.
  */
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync, chmodSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, rmSync, symlinkSync, writeFileSync, chmodSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
 
 const bulkhead = new URL('../../bulkhead', import.meta.url).pathname;
-const root = mkdtempSync(join(tmpdir(), 'bulkhead-attack-entry-'));
-after(() => rmSync(root, { recursive: true, force: true }));
+const root = suiteDirectory('attack-entry');
 
 const marker = join(root, 'ran');
 const link = join(root, 'bulkhead');

@@ -2,33 +2,26 @@
  * Processes that make whoever reads about them wait for ever, and the evidence: it has everything of
  * other tenants, and of the attacker everything but the files that hang. The attack in C says how.
  */
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  chmodSync,
-  copyFileSync,
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, copyFileSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { after, test, type TestContext } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EvidenceReader, type ProcessSet } from '../../src/host/evidence/evidence-reader.ts';
 import { statusValue } from '../../src/sys/processes/process-status.ts';
 import { readText } from '../../packages/base/io/read.ts';
+import { eventually } from '../../testing/patience.ts';
 import type { ProcessEvidence } from '../../src/usage/incident.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
 
 const [attacker, other] = [64_241, 64_242];
 const skip = reasonToSkip();
-const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-evidence-'));
-after(() => rmSync(scratch, { recursive: true }));
+const scratch = suiteDirectory('evidence');
 const attack = join(scratch, 'fuse-hang');
 /** Open to all, as udev makes it. */
 const device = join(scratch, 'fuse');
@@ -93,7 +86,7 @@ async function startAttack(
 
 async function startSleep(context: TestContext, uid: number): Promise<number> {
   const { pid = 0 } = await start(context, uid, ['sleep', '600']);
-  while (readText(`/proc/${pid}/cmdline`) !== 'sleep\x00600\x00') await sleep(10);
+  await eventually('sleep runs', () => readText(`/proc/${pid}/cmdline`) === 'sleep\x00600\x00');
   return pid;
 }
 
@@ -161,7 +154,10 @@ for (const mode of ['io', 'cmdline'] as const) {
       hanging.end();
       now += 3_600_000;
       if (mode === 'io') {
-        while (readText(`/proc/${hanging.pid}/cmdline`) !== 'fuse-hang\0wait\0') await sleep(10);
+        await eventually(
+          'the attack has executed itself',
+          () => readText(`/proc/${hanging.pid}/cmdline`) === 'fuse-hang\0wait\0',
+        );
       }
       const name = mode === 'io' ? 'exe' : 'fuse-hang';
       assertWhole(find(await read(), hanging.pid), name, afterwards[mode]);
@@ -217,7 +213,8 @@ test('a process whose first thread has exited counts as running', { skip }, asyn
   );
   compile(source, program);
   const { pid = 0 } = await start(context, attacker, [program]);
-  while (statusValue(readText(`/proc/${pid}/status`) ?? '', 'State')?.[0] !== 'Z') await sleep(10);
+  const state = () => statusValue(readText(`/proc/${pid}/status`) ?? '', 'State')?.[0];
+  await eventually('its first thread has exited', () => state() === 'Z');
   using reader = new EvidenceReader('/proc');
   assertFacts(find(await reader.read(setOf(attacker, pid), 10), pid), 'headless');
 });
@@ -229,12 +226,14 @@ test('a blocked reader loses nothing and blames no process', { skip }, async (co
   // The reader is stopped for a while, over and over.
   const whole = read();
   const isRead = () => Promise.race([whole.then(() => true), sleep(50).then(() => false)]);
-  while (!(await isRead())) {
+  await eventually('it is read all the same', async () => {
+    if (await isRead()) return true;
     const child = await readerProcess();
     process.kill(child, 'SIGSTOP');
     await Promise.race([whole, sleep(1500)]);
     process.kill(child, 'SIGCONT');
-  }
+    return false;
+  });
   assertWhole(find(await whole, pid), 'sleep', 'sleep 600');
   // The reader is stopped for good.
   const stopped = await readerProcess();
@@ -245,14 +244,14 @@ test('a blocked reader loses nothing and blames no process', { skip }, async (co
 });
 
 /** Returns the child of this process that reads evidence. */
-async function readerProcess(): Promise<number> {
-  for (;;) {
-    for (const pid of readdirSync('/proc').map(Number).filter(Number.isInteger)) {
-      const status = readText(`/proc/${pid}/status`) ?? '';
-      const isOurs = Number(statusValue(status, 'PPid')) === process.pid;
-      if (isOurs && readText(`/proc/${pid}/cmdline`)?.includes('evidence/main') === true)
-        return pid;
-    }
-    await sleep(10);
-  }
-}
+const readerProcess = (): Promise<number> =>
+  eventually('a reader of evidence runs', () =>
+    readdirSync('/proc')
+      .map(Number)
+      .filter(Number.isInteger)
+      .find((pid) => {
+        const status = readText(`/proc/${pid}/status`) ?? '';
+        const isOurs = Number(statusValue(status, 'PPid')) === process.pid;
+        return isOurs && readText(`/proc/${pid}/cmdline`)?.includes('evidence/main') === true;
+      }),
+  );

@@ -5,6 +5,7 @@
  * It is mounted in a mount namespace of its own by what stands in for fusermount3; the
  * guest has the real one (`test/vm/attacks-fuse.test.ts`).
  */
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';

@@ -4,17 +4,17 @@
  * No time is measured: an attack that succeeds takes more than an hour, and the limit here is against that.
  * Memory is what the kernel says the scan had at most.
  */
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { buildModule } from '../../packages/modules/test/core/elf-builder.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
 
-const root = mkdtempSync(join(tmpdir(), 'bulkhead-attack-files-'));
-after(() => rmSync(root, { recursive: true, force: true }));
+const root = suiteDirectory('attack-files');
 
 function put(path: string, contents: string | Uint8Array): string {
   const file = join(root, path);

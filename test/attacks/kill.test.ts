@@ -10,19 +10,19 @@ import {
   chownSync,
   copyFileSync,
   mkdirSync,
-  mkdtempSync,
   readFileSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { after, test, type TestContext } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { test, type TestContext } from 'node:test';
 import { applyPolicy, releaseAll } from '../../src/apply/apply.ts';
+import { eventually } from '../../testing/patience.ts';
 import { treeElement, treeHost } from '../../testing/tree-host.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { messageOf, mustApply, policyOf } from '../conformance/suite.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
 
 const instance = `bulkhead-kill-${process.pid}`;
 const here = hostHere(instance);
@@ -35,8 +35,7 @@ else suite(here.host);
 
 function suite(host: Parameters<typeof releaseAll>[0]): void {
   // Setuid files do nothing in /tmp where systemd mounts it.
-  const scratch = mkdtempSync('/var/tmp/bulkhead-kill-');
-  after(() => rmSync(scratch, { recursive: true }));
+  const scratch = suiteDirectory('kill', '/var/tmp');
   const started: ChildProcess[] = [];
   const driver = () => {
     const probed = host.probe();
@@ -58,10 +57,10 @@ function suite(host: Parameters<typeof releaseAll>[0]): void {
     return start('sh', ['-c', `${joins.join('; ')}; ${script}`]);
   };
   const named = async (child: ChildProcess, name: string) => {
-    while (readFileSync(`/proc/${child.pid}/comm`, 'utf8') !== `${name}\n`) {
+    await eventually(`the process is called ${name}`, () => {
       assert.ok(isAlive(child), `${name} has ended`);
-      await sleep(20);
-    }
+      return readFileSync(`/proc/${child.pid}/comm`, 'utf8') === `${name}\n`;
+    });
   };
   const attack = (title: string, body: (context: TestContext) => Promise<void>) =>
     test(title, async (context) => {
@@ -201,9 +200,9 @@ function suite(host: Parameters<typeof releaseAll>[0]): void {
     const holds = (mebibytes: number) =>
       `exec ${process.execPath} -e "globalThis.kept = Buffer.alloc(${mebibytes} * 2 ** 20, 1); setInterval(() => {}, 1e6)"`;
     const daemon = asRoot(victim, holds(90));
-    while (used() < 90) await sleep(50);
+    await eventually('the daemon of root has its memory', () => used() >= 90);
     const own = asTenant(victim, holds(40));
-    while (used() < 130) await sleep(50);
+    await eventually('the program of the tenant has its memory', () => used() >= 130);
     const ended = once(own, 'exit');
     const applied = applyPolicy(policyOf(limit('64MiB')), host, { kill: false, force: true });
     assert.ok(applied.ok);

@@ -2,19 +2,19 @@
  * Policies that are large by mistake, or by a program that writes them. No time is measured: where each mistake
  * is compared with every name, this takes many minutes, and the limit is against that.
  */
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import pino from 'pino';
 import { PolicyReconciler } from '../../src/agent/reconciler.ts';
 import { pathsOf } from '../../src/host/paths.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
 
 const bulkhead = new URL('../../bulkhead', import.meta.url).pathname;
-const root = mkdtempSync(join(tmpdir(), 'bulkhead-attack-policy-'));
-after(() => rmSync(root, { recursive: true, force: true }));
+const root = suiteDirectory('attack-policy');
 
 function write(name: string, lines: readonly string[]): string {
   const file = join(root, name);

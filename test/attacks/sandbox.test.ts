@@ -2,6 +2,7 @@
  * A makefile that uses more than each of its processes may have, by starting many. The test runs as
  * root.
  */
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { globSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';

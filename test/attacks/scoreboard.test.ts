@@ -6,20 +6,19 @@ import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, test, type TestContext } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { EvidenceReader } from '../../src/host/evidence/evidence-reader.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
 
 const [attacker, other] = [64_243, 64_244];
 const skip =
   process.getuid?.() !== 0
     ? 'only root reads the memory of others'
     : !existsSync('/usr/bin/gcc') && 'there is no C compiler';
-const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-scoreboard-'));
-after(() => rmSync(scratch, { recursive: true }));
+const scratch = suiteDirectory('scoreboard');
 const attack = join(scratch, 'scoreboard');
 if (skip === false) {
   chmodSync(scratch, 0o755);

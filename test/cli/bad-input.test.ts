@@ -2,6 +2,7 @@
  * The program's reaction to hostile and broken policies: one clear message, status 1, no stack
  * trace.
  */
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import {

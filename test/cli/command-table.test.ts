@@ -1,6 +1,7 @@
 /**
  * The command table: `--help` is generated from it, and a command is loaded only when it is used.
  */
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';

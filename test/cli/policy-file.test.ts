@@ -1,15 +1,15 @@
 /** The policy as people type it, and a mistake that has nothing to do with what is asked. */
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { buildModule } from '../../packages/modules/test/core/elf-builder.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
 
 const bulkhead = new URL('../../bulkhead', import.meta.url).pathname;
-const root = mkdtempSync(join(tmpdir(), 'bulkhead-policy-file-'));
-after(() => rmSync(root, { recursive: true, force: true }));
+const root = suiteDirectory('policy-file');
 
 const run = (...words: string[]) => spawnSync(bulkhead, words, { encoding: 'utf8' });
 

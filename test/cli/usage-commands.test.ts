@@ -1,4 +1,5 @@
 /** The monitoring commands, run as programs against generated responses: what they request and print. */
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { after, before, test } from 'node:test';

@@ -1,4 +1,5 @@
 /** `bulkhead cloudlinux` below a directory of its own, and the text and the file that panels read. */
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import {

@@ -1,4 +1,5 @@
 /** The commands in CloudLinux's shape, as users start them. */
+import '../../testing/guard/here.ts';
 import { fileURLToPath } from 'node:url';
 import { execFile } from 'node:child_process';
 import { patienceMilliseconds } from '../../testing/patience.ts';

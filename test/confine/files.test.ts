@@ -1,4 +1,5 @@
 /** Files of a host in a directory: units, drop-ins, homes. */
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -7,7 +8,6 @@ import {
   chownSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readFileSync,
   readdirSync,
   rmSync,
@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { exposureWith } from '../../src/confine/io/exposure.ts';
 import { homeDirectories } from '../../src/confine/io/homes.ts';
@@ -25,9 +25,9 @@ import { pathsOf } from '../../src/host/paths.ts';
 import { FileTransaction } from '../../src/sys/files/file-transaction.ts';
 import { eventually } from '../../testing/patience.ts';
 import type { Account } from '../../src/policy/policy.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
 
-const root = mkdtempSync('/var/tmp/bulkhead-confine-');
-after(() => rmSync(root, { recursive: true }));
+const root = suiteDirectory('confine', '/var/tmp');
 const isRoot = process.geteuid?.() === 0 ? false : 'only root can give files to others';
 
 const places = placesOf(

@@ -72,7 +72,7 @@ suite('every profile', () => {
   });
 });
 
-suite('what a host has', () => {
+suite('sandboxOf() with facts about a host', () => {
   test('an older systemd gets what it knows, and the rest is named', () => {
     const { lines, unknown } = linesOf('named', { version: 241 });
     assert.deepEqual(
@@ -163,8 +163,8 @@ suite('what a host has', () => {
   });
 });
 
-suite('names', () => {
-  test('aliases and versions are found', () => {
+suite('profileOf() and whyNot()', () => {
+  test('profileOf() finds aliases and versions', () => {
     assert.equal(profileOf('bind9')?.service, 'named');
     assert.equal(profileOf('php7.4-fpm')?.service, 'php-fpm');
     assert.equal(profileOf('php8.4-fpmx'), undefined);
@@ -174,16 +174,16 @@ suite('names', () => {
     );
   });
 
-  test('what every session inherits is refused', () => {
+  test('whyNot() refuses services whose sandbox every session would inherit', () => {
     for (const name of ['ssh', 'sshd', 'cron', 'atd']) assert.match(whyNot(name) ?? '', /inherit/);
     assert.equal(whyNot('nginx'), undefined);
   });
 });
 
-suite('the file', () => {
+suite('stateOf(), pathWord() and isInForce()', () => {
   const text = textOf('nginx');
 
-  test('an edited file and one of others are told from ours', () => {
+  test('stateOf() distinguishes our file from an edited one and a foreign one', () => {
     assert.equal(stateOf(undefined, digest), 'absent');
     assert.equal(stateOf(text, digest), 'ours');
     assert.equal(stateOf(text.replace('=strict', '=full'), digest), 'changed');
@@ -191,12 +191,12 @@ suite('the file', () => {
     assert.equal(stateOf('[Service]\nNice=5\n', digest), 'foreign');
   });
 
-  test('paths are words of systemd', () => {
+  test('pathWord() escapes percent signs, spaces and quotes', () => {
     assert.equal(pathWord('/srv/a%b'), '-/srv/a%%b');
     assert.equal(pathWord('/srv/a b"c'), '"-/srv/a b\\"c"');
   });
 
-  test('in force is what the kernel has for the process', () => {
+  test('isInForce() compares the bounding set and seccomp mode with the file', () => {
     const status = (bounding: bigint, seccomp: number) =>
       `CapBnd:\t${bounding.toString(16).padStart(16, '0')}\nSeccomp:\t${seccomp}\n`;
     const ours = boundingSet(valuesOf(text, 'CapabilityBoundingSet')[0] ?? '');
@@ -209,14 +209,14 @@ suite('the file', () => {
   });
 });
 
-suite('what others print', () => {
-  test('the exposure is the last line of systemd-analyze security', () => {
+suite('parseExposure(), parseInet() and parseUnix()', () => {
+  test('parseExposure() reads the last line of systemd-analyze security', () => {
     const line = '→ Overall exposure level for nginx.service: 2.7 OK 🙂\n';
     assert.equal(parseExposure(`✗ PrivateNetwork=\n\n${line}`), 2.7);
     assert.equal(parseExposure('Unit nginx.service not found.'), undefined);
   });
 
-  test('sockets that listen are told from connections and questions', () => {
+  test('parseInet() and parseUnix() find listening sockets only', () => {
     const tcp = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0100007F:0CEA 00000000:0000 0A 00000000:00000000 00:00000000 00000000   107        0 17562 1
    1: 0100007F:0CEA 0100007F:A001 01 00000000:00000000 00:00000000 00000000   107        0 17563 1

@@ -1,4 +1,5 @@
 /** All or nothing, killed at any step, and against others who write there. */
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import {

@@ -2,6 +2,7 @@
  * The commands on the real kernel, in a user namespace of its own with its own /etc/sysctl.d and /var/lib. The value
  * of user.max_user_namespaces applies only to that namespace.
  */
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';

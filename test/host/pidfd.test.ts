@@ -1,4 +1,5 @@
 /** A process that stays the same one, on the real kernel. */
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -6,6 +7,7 @@ import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
 import { openProcess, type OpenProcess } from '../../src/sys/processes/pidfd.ts';
+import { eventually } from '../../testing/patience.ts';
 
 if (process.argv[2] === 'recycle') await recycle();
 else {
@@ -52,14 +54,15 @@ async function recycle(): Promise<void> {
 }
 
 /** Threads of this process take numbers as well, so more than one attempt may be needed. */
-async function withPid(pid: number): Promise<ChildProcess> {
-  for (;;) {
+function withPid(pid: number): Promise<ChildProcess> {
+  return eventually(`a process gets the number ${pid}`, async () => {
     writeFileSync('/proc/sys/kernel/ns_last_pid', String(pid - 1));
     const child = spawn('sleep', ['600'], { stdio: 'ignore' });
     if (child.pid === pid) return child;
     child.kill('SIGKILL');
     await once(child, 'exit');
-  }
+    return undefined;
+  });
 }
 
 function opened(pid: number | undefined): OpenProcess {

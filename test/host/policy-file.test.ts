@@ -1,3 +1,4 @@
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';

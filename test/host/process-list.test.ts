@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { pidsOf } from '../../src/host/cgroups/move-processes.ts';
 import { findHierarchies1, findUnified, hierarchy2 } from '../../src/host/cgroups/hierarchies.ts';
+import { eventually } from '../../testing/patience.ts';
 import { hostHere } from '../conformance/host-here.ts';
 
 const instance = 'bulkhead-list-test';
@@ -37,7 +37,7 @@ test('read() of a list of processes that is longer than a page is complete', { s
     assert.equal(listed().length, processes + 1);
   } finally {
     for (const pid of listed()) process.kill(pid, 'SIGKILL');
-    while (listed().length > 0) await sleep(20);
+    await eventually('all have ended', () => listed().length === 0);
     assert.deepEqual(files.removeCgroup(''), done);
   }
 });

@@ -1,17 +1,8 @@
 /** The files of slices on a real file system, and what a driver reads of slices that tenants can fill. */
 import assert from 'node:assert/strict';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { suite, test, type TestContext } from 'node:test';
+import { suite, test } from 'node:test';
 import { formatProblem } from '../../packages/base/problem.ts';
 import type { CgroupFiles } from '../../src/host/cgroups/cgroup-files.ts';
 import { whomFor } from '../../src/host/cgroups/systemd-delegation.ts';
@@ -27,13 +18,13 @@ import { slicesCgroup } from '../../src/plan/wanted.ts';
 import { isGuarantee } from '../../src/policy/guarantees/guarantees.ts';
 import { mustEnd } from '../../testing/patience.ts';
 import { contextOf } from '../limits/wanted-of.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
 
 const text = sliceText([]);
 const contextSettings = limits.flatMap(({ cgroup2 }) => cgroup2.settings({}, contextOf(2)));
 
-function scratch(t: TestContext) {
-  const directory = mkdtempSync(join(tmpdir(), 'bulkhead-slices-'));
-  t.after(() => rmSync(directory, { recursive: true }));
+function scratch() {
+  const directory = suiteDirectory('slices');
   const system = join(directory, 'systemd', 'system');
   mkdirSync(system, { recursive: true });
   const paths = { ...pathsOf('bulkhead'), etc: directory, runtime: directory };
@@ -54,8 +45,8 @@ suite('the files of slices', () => {
   const bob = { uid: 1002 };
   const shop = { uid: 1001, site: 'my-shop.example' };
 
-  test('are written, listed and removed, each with its directory', (t) => {
-    const { system, files } = scratch(t);
+  test('are written, listed and removed, each with its directory', () => {
+    const { system, files } = scratch();
     assert.deepEqual(files.slices(), []);
     for (const owner of [shop, bob, ann]) assert.ok(files.write(owner, text, true).ok);
     assert.deepEqual(files.slices(), [ann, shop, bob]);
@@ -70,8 +61,8 @@ suite('the files of slices', () => {
     assert.deepEqual(readdirSync(system), []);
   });
 
-  test('have one for the slice around all, with a poke file of its own name', (t) => {
-    const { system, files } = scratch(t);
+  test('have one for the slice around all, with a poke file of its own name', () => {
+    const { system, files } = scratch();
     for (const slice of [ann, slicesCgroup] as const) {
       assert.ok(files.write(slice, text, true).ok);
     }
@@ -89,8 +80,8 @@ suite('the files of slices', () => {
     assert.deepEqual(readdirSync(system), ['user-1001.slice.d']);
   });
 
-  test('of others stay, and so does a directory that has some', (t) => {
-    const { system, files } = scratch(t);
+  test('of others stay, and so does a directory that has some', () => {
+    const { system, files } = scratch();
     mkdirSync(`${system}/user-1001.slice.d`);
     writeFileSync(`${system}/user-1001.slice.d/10-own.conf`, '[Slice]\n');
     mkdirSync(`${system}/user-1002.slice.d`);
@@ -113,8 +104,8 @@ suite('the files of slices', () => {
     assert.deepEqual(readdirSync(`${system}/user-1001.slice.d`), ['10-own.conf']);
   });
 
-  test('are not written through a link', (t) => {
-    const { directory, system, files } = scratch(t);
+  test('are not written through a link', () => {
+    const { directory, system, files } = scratch();
     mkdirSync(join(directory, 'elsewhere'));
     symlinkSync(join(directory, 'elsewhere'), `${system}/user-1001.slice.d`);
     const written = files.write({ uid: 1001 }, text, true);
@@ -127,8 +118,8 @@ suite('the files of slices', () => {
   });
 });
 
-test('a mark survives until a reload, with whose slices are to be left', (t) => {
-  const { paths } = scratch(t);
+test('a mark survives until a reload, with whose slices are to be left', () => {
+  const { paths } = scratch();
   const mark = new StaleMark(paths);
   assert.equal(mark.isSet, false);
   assert.ok(mark.set().ok);

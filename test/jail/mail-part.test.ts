@@ -1,14 +1,12 @@
 /** Counts of mail as the agent has them: of tenants with a jail only, and of nobody who had the uid before. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { test } from 'node:test';
 import { pathsOf } from '../../src/host/paths.ts';
 import { mailPart, parseMailCount, readMailCount } from '../../src/jail/io/mail-part.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
 
-const runtime = mkdtempSync(join(tmpdir(), 'bulkhead-mail-'));
-after(() => rmSync(runtime, { recursive: true }));
+const runtime = suiteDirectory('mail');
 const paths = { ...pathsOf('bulkhead-mail-test'), runtime };
 for (const each of ['jail/tenants', 'broker-mail'])
   mkdirSync(`${runtime}/${each}`, { recursive: true });

@@ -1,4 +1,5 @@
 /** `modules deny` over the files of a host that the tests make. */
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import {
   existsSync,

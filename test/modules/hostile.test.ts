@@ -1,17 +1,17 @@
 /** `bulkhead modules` before modules, names and readers that mean no good. */
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { buildModule } from '../../packages/modules/test/core/elf-builder.ts';
 import { tar } from '../../packages/modules/test/core/packages/builders.ts';
 import { patienceMilliseconds } from '../../testing/patience.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
 
 const bulkhead = new URL('../../bulkhead', import.meta.url).pathname;
-const root = mkdtempSync(join(tmpdir(), 'bulkhead-hostile-'));
-after(() => rmSync(root, { recursive: true, force: true }));
+const root = suiteDirectory('hostile');
 
 function put(path: string, content: string | Uint8Array): string {
   const file = join(root, path);

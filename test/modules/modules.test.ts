@@ -1,19 +1,17 @@
 /** `bulkhead modules` as it is used: over a small kernel of our own, and over files that are hostile. */
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
-  rmSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import type { ScanReport } from '../../packages/modules/core/reports/report.ts';
 import {
@@ -28,10 +26,10 @@ import {
   sampleVermagic,
   type ModuleSpec,
 } from '../../packages/modules/test/core/elf-builder.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
 
 const bulkhead = new URL('../../bulkhead', import.meta.url).pathname;
-const root = mkdtempSync(join(tmpdir(), 'bulkhead-modules-'));
-after(() => rmSync(root, { recursive: true, force: true }));
+const root = suiteDirectory('modules');
 
 const release = '6.12.118';
 const kernel = join(root, 'kernel');

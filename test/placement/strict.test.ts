@@ -10,7 +10,7 @@ import {
 } from '../../src/placement/core/event-text.ts';
 import { parseStrictEvent, strictEventStruct } from '../../src/placement/core/strict-event.ts';
 
-test('what the kernel is told', () => {
+test('entriesOf() writes settings, tenants, the self-test and ranges as the programs read them', () => {
   const rule = {
     placement: 'watch',
     modules: 'on',
@@ -44,7 +44,7 @@ const known = {
   unit: 'cron.service',
 } as const;
 
-test('what it tells', () => {
+test('parseStrictEvent() reads an event, and rejects short ones and unknown kinds', () => {
   const bytes = new Uint8Array(strictEventStruct.size);
   const view = new DataView(bytes.buffer);
   view.setBigUint64(0, 5n, true);
@@ -65,7 +65,7 @@ test('what it tells', () => {
   assert.equal(parseStrictEvent(bytes), undefined);
 });
 
-test('an event in words', () => {
+test('strictEventText() names the process, the uid and what would place it', () => {
   const advice = '"bulkhead pam enable" places it';
   assert.equal(
     strictEventText({ ...known, advice }),
@@ -85,7 +85,7 @@ test('an event in words', () => {
   );
 });
 
-test('the advice is that of the case', () => {
+test('adviceOn() depends on the program, its unit and the host', () => {
   const host = { stepIsOn: false, isSlice: true };
   const advice = (event: Partial<KnownEvent>, facts: Partial<AdviceFacts> = {}) =>
     adviceOn({ ...known, ...event }, { ...host, ...facts }) ?? '';
@@ -107,7 +107,7 @@ test('the advice is that of the case', () => {
   assert.equal(advice({ what: 'module' }), '');
 });
 
-test('events that say the same are one line', () => {
+test('groupEvents() counts events that differ only in pid and unit number', () => {
   const groups = groupEvents([
     { ...known, pid: 1, unit: 'session-3.scope' },
     { ...known, pid: 2, command: 'su' },

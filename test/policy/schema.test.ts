@@ -1,9 +1,9 @@
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { attributes, limits } from '../../src/limits/limits.ts';
 import { quantityKinds } from '../../packages/base/quantity.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
@@ -16,9 +16,9 @@ import { resolvePolicy } from '../../src/policy/resolve.ts';
 import { policySchema } from '../../scripts/generated/policy-schema.ts';
 import { elements } from '../../src/policy/vocabulary.ts';
 import { outdated } from '../../scripts/generate.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'schema-'));
-after(() => rmSync(directory, { recursive: true }));
+const directory = suiteDirectory('schema');
 const schema = join(directory, 'bulkhead.xsd');
 writeFileSync(schema, policySchema());
 

@@ -37,7 +37,7 @@ const evidence = (more: Partial<Evidence>): Evidence => ({
 });
 const said = (text: string) => judgeSaid(evidence({ said: parseSaid(text) }), permissionErrors);
 
-test('only an error of permission is a refusal', () => {
+test('judgeSaid() takes only a permission error for a refusal', () => {
   assert.deepEqual(said('refused EACCES open\n'), blocked('refused: EACCES open'));
   assert.equal(said('refused ENOENT open\n').kind, 'impossible');
   assert.equal(said('refused EPERMX open\n').kind, 'impossible');
@@ -45,13 +45,13 @@ test('only an error of permission is a refusal', () => {
   assert.deepEqual(said('through read it\n'), through('read it'));
 });
 
-test('a program that says nothing proves nothing', () => {
+test('judgeSaid() concludes nothing from a program that reports nothing', () => {
   for (const ended of ['exit status 0', 'exit status 255', 'SIGKILL']) {
     assert.equal(judgeSaid(evidence({ ended }), permissionErrors).kind, 'impossible', ended);
   }
 });
 
-test('what others print is not its word; the first word counts', () => {
+test('parseSaid() takes the first line that begins with one of the four words', () => {
   assert.equal(parseSaid('perl: warning: refused\nnot refused EPERM\n'), undefined);
   assert.deepEqual(parseSaid('warning\nthrough a\nrefused EPERM b\n'), {
     word: 'through',
@@ -59,7 +59,7 @@ test('what others print is not its word; the first word counts', () => {
   });
 });
 
-test('a refusal without a control that gets through is not a proof', () => {
+test('withControl() counts a refusal only if the control gets through', () => {
   assert.equal(withControl(blocked('EPERM'), blocked('EPERM')).kind, 'impossible');
   assert.equal(withControl(blocked('EPERM'), impossible('no disk')).kind, 'impossible');
   assert.equal(withControl(blocked('EPERM'), through('read it')).kind, 'blocked');
@@ -78,7 +78,7 @@ const stage = { limits } as Parameters<NonNullable<Attack['judge']>>[1];
 const judged = (name: string, more: Partial<Evidence>, of = stage) =>
   byName(name).judge?.(evidence(more), of).kind;
 
-test('busy-loop: what counts is what the kernel counted', () => {
+test('busy-loop is judged by the processor time that the kernel counted', () => {
   const counters = (cpuMicroseconds: number, throttledPeriods: number) => ({
     seconds: 2,
     counters: { ...noCounters, cpuMicroseconds, throttledPeriods },
@@ -90,7 +90,7 @@ test('busy-loop: what counts is what the kernel counted', () => {
   assert.equal(judged('busy-loop', counters(1_900_000, 0), unlimited), 'through');
 });
 
-test('busy-loop: too much at first is looked at longer', () => {
+test('isAtLimit() is false while the rate is above the limit or too few periods were seen', () => {
   const used = (cpuMicroseconds: number, throttledPeriods: number) => ({
     ...noCounters,
     cpuMicroseconds,
@@ -135,7 +135,7 @@ test('names of attacks are unique and can be typed', () => {
   for (const name of names) assert.match(name, /^[a-z0-9-]+$/);
 });
 
-test('uids: below those that useradd gives as subordinate ones, and of nobody', () => {
+test('freeUids() finds uids of nobody below those of /etc/subuid', () => {
   assert.equal(freeUids([], 4), firstUid);
   assert.ok(firstUid > 65_535 && firstUid + 4 < 100_000);
   assert.equal(freeUids([{ first: 65_602, last: 65_602 }], 4), 65_603);
@@ -167,7 +167,7 @@ const policyOf = (body: string) => {
   return { document, policy: resolvePolicy(document, { accounts: [], uidMin: 1000 }) };
 };
 
-test('what a policy demands: its limits, where a tenant has them', () => {
+test('demandsOf() has the limits that some tenant has', () => {
   const { policy, document } = policyOf(
     '<defaults><memory limit="512MiB"/><cpu limit="unlimited"/></defaults><tenant uid="5000"/>',
   );
@@ -191,12 +191,12 @@ test('jails and strict placement demand, and the attacker gets the profile that 
   assert.equal(jailProfileOf(watched.policy), undefined);
 });
 
-test('a policy without tenants demands nothing', () => {
+test('demandsOf() is empty for a policy without tenants', () => {
   const { policy, document } = policyOf('<defaults><memory limit="512MiB"/></defaults>');
   assert.equal(demandsOf(policy, document).size, 0);
 });
 
-test('only what is demanded and not blocked is broken', () => {
+test('broken() lists attacks that are demanded and not blocked', () => {
   const demands = new Set(['memory.limit', 'limits'] as const);
   const entries = [
     entryOf(byName('memory-hog'), through('128 MiB'), demands),
@@ -210,7 +210,7 @@ test('only what is demanded and not blocked is broken', () => {
   );
 });
 
-test('the scratch policy is a policy, with the limits that are asked for', () => {
+test('scratchPolicy() writes a valid policy with the given limits', () => {
   const tenants = { attacker: 65_600, neighbour: 65_601, control: 65_602 };
   const text = scratchPolicy(
     tenants,

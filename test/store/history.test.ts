@@ -1,4 +1,5 @@
 /** The thread that answers: how many questions it takes, and what becomes of those it cannot answer. */
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';

@@ -1,4 +1,5 @@
 /** `bulkhead symlinks audit` and `guard` as administrators and their jobs run them. */
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';

@@ -1,4 +1,5 @@
 /** Loading BPF programs: what is said where it cannot be done. That it can is shown in test/vm/symlinks.test.ts. */
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

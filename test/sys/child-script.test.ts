@@ -1,16 +1,16 @@
 /** Scripts that end with who started them, on this machine's kernel. */
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { readText } from '../../packages/base/io/read.ts';
 import { eventually } from '../../testing/patience.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'bulkhead-child-script-'));
-after(() => rmSync(directory, { recursive: true, force: true }));
+const directory = suiteDirectory('child-script');
 
 const library = new URL('../../src/sys/processes/child-script.ts', import.meta.url).pathname;
 const child = join(directory, 'child.mts');

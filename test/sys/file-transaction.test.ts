@@ -1,4 +1,5 @@
 /** Host files that change as one: each step fails once, and each step is the last of a killed run once. */
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import {

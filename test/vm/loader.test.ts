@@ -5,6 +5,7 @@
  * `family.ts` has a case for each rule, `pairs.ts` what two rules make of one module; then come all modules
  * of the kernel itself. Each sequence starts on a kernel that has loaded nothing.
  */
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';

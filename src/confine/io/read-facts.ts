@@ -26,7 +26,7 @@ export function readFacts({ paths, policy, version }: Asked, mainPid: number): F
     apache: { user: apacheUser(etc), modules: apacheModules(etc) },
     nginxModules: namesIn(`${etc}/nginx/modules-enabled`),
     chrootPools: globSync(`${etc}/php/*/fpm/pool.d/*.conf`).some((path) =>
-      /^\s*chroot\s*=\s*\S/m.test(readText(path) ?? ''),
+      /^[ \t]*chroot[ \t]*=[ \t]*[^\s;]/m.test(readText(path) ?? ''),
     ),
     sieve: existsSync('/usr/lib/dovecot/modules/lib90_sieve_plugin.so'),
     ownDirectories: [state],

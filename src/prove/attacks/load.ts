@@ -2,7 +2,7 @@
 import type { Counters } from '../../limits/limit.ts';
 import type { Attack, Stage } from '../core/attack.ts';
 import { blocked, impossible, judgeSaid, through, type Evidence } from '../core/outcome.ts';
-import { perl } from './perl.ts';
+import { noNumbers, perl } from './perl.ts';
 
 const percent = (share: number) => `${Math.round(share * 100)}%`;
 /** The minimum number of periods of 0.1 s; fewer say little about a rate. */
@@ -179,6 +179,7 @@ export const descriptorFlood: Attack = {
   summary: 'open files until something says no',
   demandedBy: 'memory.limit',
   remedy: '<memory limit="…"/> in the policy, which counts them; nofile in limits.conf',
+  obstacle: noNumbers,
   refusals: ['EMFILE', 'ENOMEM'],
   start: (stage) => ({ program: perl(descriptors, stage, [stage.descriptorsMax]) }),
   judge: (evidence) => judgeKilled(evidence, ['EMFILE', 'ENOMEM']),

@@ -2,6 +2,7 @@
  * The rules that BPF programs enforce, on the oldest and the newest kernel of Debian's archive: the same tests as on
  * the guest's own.
  */
+import '../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,9 +1,7 @@
 /** Divisions and services that failed: a line of `doctor`, and one alarm for each. */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { test } from 'node:test';
 import { printable } from '../../../packages/base/printable.ts';
 import { eventually } from '../../../testing/patience.ts';
 import { pathsOf } from '../../../src/host/paths.ts';
@@ -16,6 +14,7 @@ import { unitFailures } from '../../../src/web/io/fpm/failures/failures.ts';
 import { outcomeFailures, recordOutcome } from '../../../src/web/io/fpm/failures/outcome.ts';
 import { layoutOf } from '../../../src/web/io/fpm/layout.ts';
 import { reconcile } from '../../../src/web/io/fpm/reconcile.ts';
+import { suiteDirectory } from '../../../testing/temporary-directory.ts';
 
 const refused = (user: string, reason = 'its chdir is missing'): FpmFailure => ({
   kind: 'refused',
@@ -24,9 +23,8 @@ const refused = (user: string, reason = 'its chdir is missing'): FpmFailure => (
   reason,
 });
 
-function pathsIn(context: TestContext) {
-  const root = mkdtempSync(join(tmpdir(), 'bulkhead-fpm-failures-'));
-  context.after(() => rmSync(root, { recursive: true, force: true }));
+function pathsIn() {
+  const root = suiteDirectory('fpm-failures');
   const instance = 'bulkhead-fpm-failures-test';
   const paths = { ...pathsOf(instance), etc: `${root}/etc`, runtime: `${root}/run` };
   mkdirSync(`${paths.etc}/${instance}/fpm/8.4`, { recursive: true });
@@ -100,8 +98,8 @@ test('the agent asks once a minute, and tells each failure once', async () => {
   assert.equal(log.length, 1);
 });
 
-test('doctor has a line of what the last division left undone', async (context) => {
-  const paths = pathsIn(context);
+test('doctor has a line of what the last division left undone', async () => {
+  const paths = pathsIn();
   const textOf = async () => (await fpmDoctor({ paths }))?.text;
   assert.equal(await textOf(), undefined);
   recordOutcome(paths, '8.4', { refused: [{ user: 'alice', reason: 'pool.d/a.conf:3: no' }] });
@@ -117,8 +115,8 @@ test('doctor has a line of what the last division left undone', async (context) 
   assert.equal(await textOf(), undefined);
 });
 
-test('a division that was killed failed, and one that goes on did not', (context) => {
-  const paths = pathsIn(context);
+test('a division that was killed failed, and one that goes on did not', () => {
+  const paths = pathsIn();
   const path = `${paths.runtime}/fpm-8.4.lock`;
   recordOutcome(paths, '8.4', { begun: true });
   const lock = lockFile(path, { waitMs: 0 });
@@ -130,8 +128,8 @@ test('a division that was killed failed, and one that goes on did not', (context
   ]);
 });
 
-test('a reload that cannot divide the pools is remembered, a command is not', async (context) => {
-  const paths = pathsIn(context);
+test('a reload that cannot divide the pools is remembered, a command is not', async () => {
+  const paths = pathsIn();
   const fpm = { php: '8.4', program: '/bin/false', configuration: `${paths.etc}/none.conf` };
   const layout = layoutOf(paths, fpm, true);
   const policy = { tenants: [] } as unknown as Policy;

@@ -1,18 +1,16 @@
 /** Which sites of a tenant have services of their own. */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { test } from 'node:test';
 import type { CpuFraction } from '../../../packages/base/quantity.ts';
 import { pathsOf } from '../../../src/host/paths.ts';
 import { parsePolicy } from '../../../src/policy/parse.ts';
 import { resolvePolicy } from '../../../src/policy/resolve.ts';
 import { removeRecord, writeRecord } from '../../../src/web/io/entries/record.ts';
 import { readHostView } from '../../../src/web/io/fpm/facts.ts';
+import { suiteDirectory } from '../../../testing/temporary-directory.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'bulkhead-host-view-'));
-after(() => rmSync(directory, { recursive: true }));
+const directory = suiteDirectory('host-view');
 const paths = { ...pathsOf('bulkhead-test'), etc: `${directory}/etc`, state: `${directory}/state` };
 mkdirSync(paths.etc);
 const lines = ['alice:x:5001:5001::/home/alice:/bin/sh', 'bob:x:5002:5002::/home/bob:/bin/sh'];

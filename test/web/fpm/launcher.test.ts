@@ -1,4 +1,5 @@
 /** The scripts that systemd runs: what php-fpm is told of its sockets, and that it starts whatever happens to us. */
+import '../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import {
@@ -6,20 +7,18 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readlinkSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { before, test } from 'node:test';
 import { packageFile } from '../../../src/sys/package-files.ts';
+import { suiteDirectory } from '../../../testing/temporary-directory.ts';
 
-const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-fpm-test-'));
-after(() => rmSync(scratch, { recursive: true }));
+const scratch = suiteDirectory('fpm-test');
 
 const shells = ['/bin/sh', '/bin/bash', '/usr/bin/busybox'].filter((each) => existsSync(each));
 const words = (shell: string) => (shell.endsWith('busybox') ? [shell, 'sh'] : [shell]);

@@ -1,9 +1,8 @@
 /** Which site a pool serves, as the real nginx tells it; no server is started. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, realpathSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { pathsOf } from '../../../src/host/paths.ts';
 import type { ServiceTenant } from '../../../src/web/core/fpm/service/split.ts';
 import type { UnitName } from '../../../src/web/core/fpm/service/units.ts';
@@ -11,10 +10,10 @@ import { file } from '../../../src/web/io/fpm/file-set.ts';
 import type { Installed } from '../../../src/web/io/fpm/installed.ts';
 import { layoutOf } from '../../../src/web/io/fpm/layout.ts';
 import { readPoolSites } from '../../../src/web/io/fpm/pool-sites.ts';
+import { suiteDirectory } from '../../../testing/temporary-directory.ts';
 
 const program = '/usr/sbin/nginx';
-const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-pool-sites-'));
-after(() => rmSync(scratch, { recursive: true }));
+const scratch = suiteDirectory('pool-sites');
 
 const configuration = join(scratch, 'nginx.conf');
 const nginx = { program, args: ['-c', configuration, '-p', scratch], directory: scratch };

@@ -1,9 +1,7 @@
 /** PHP of accounts that were removed, on a host where no agent runs: `apply` ends it. */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { test } from 'node:test';
 import { failed } from '../../../packages/base/problem.ts';
 import { ok } from '../../../packages/base/result.ts';
 import { pathsOf } from '../../../src/host/paths.ts';
@@ -12,6 +10,7 @@ import {
   planRemovedNow,
   type Systemd,
 } from '../../../src/web/io/fpm/idle/end-removed.ts';
+import { suiteDirectory } from '../../../testing/temporary-directory.ts';
 
 const units = [
   'bulkhead-fpm84@3101.service',
@@ -22,9 +21,8 @@ const units = [
 ];
 const isRemoved = (uid: string) => Promise.resolve(uid === '3102');
 
-function pathsIn(context: TestContext) {
-  const etc = mkdtempSync(join(tmpdir(), 'bulkhead-fpm-removed-'));
-  context.after(() => rmSync(etc, { recursive: true, force: true }));
+function pathsIn() {
+  const etc = suiteDirectory('fpm-removed');
   return { ...pathsOf('bulkhead'), etc };
 }
 
@@ -54,8 +52,8 @@ class FakeSystemd implements Systemd {
   }
 }
 
-test('apply ends the sockets and services of removed accounts, and nobody else', async (context) => {
-  const paths = pathsIn(context);
+test('apply ends the sockets and services of removed accounts, and nobody else', async () => {
+  const paths = pathsIn();
   withServices(paths.etc);
   const systemd = new FakeSystemd();
   assert.deepEqual(await planRemovedNow(paths, systemd, isRemoved), [
@@ -68,22 +66,22 @@ test('apply ends the sockets and services of removed accounts, and nobody else',
   assert.deepEqual(systemd.stopped, [units[3], units[1], units[2]]);
 });
 
-test('apply asks nothing of systemd where no tenant has a service', async (context) => {
+test('apply asks nothing of systemd where no tenant has a service', async () => {
   const systemd = new FakeSystemd();
-  assert.deepEqual(await endRemovedNow(pathsIn(context), systemd, isRemoved), []);
+  assert.deepEqual(await endRemovedNow(pathsIn(), systemd, isRemoved), []);
   assert.deepEqual(systemd.patterns, []);
 });
 
-test('what could not be ended is a problem of apply', async (context) => {
-  const paths = pathsIn(context);
+test('what could not be ended is a problem of apply', async () => {
+  const paths = pathsIn();
   withServices(paths.etc);
   const [problem] = await endRemovedNow(paths, new FakeSystemd(true), isRemoved);
   assert.equal(problem?.action, 'end the PHP-FPM services of accounts that were removed');
   assert.match(problem?.reason ?? '', /it did not finish/);
 });
 
-test('an account that is only not in the file of accounts is not removed', async (context) => {
-  const paths = pathsIn(context);
+test('an account that is only not in the file of accounts is not removed', async () => {
+  const paths = pathsIn();
   withServices(paths.etc);
   const systemd = new FakeSystemd();
   await endRemovedNow(paths, systemd, () => Promise.resolve(false));

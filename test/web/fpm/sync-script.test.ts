@@ -2,6 +2,7 @@
  * The script that the distribution's service runs around a reload, with a Bulkhead that fails, and with one that
  * succeeds.
  */
+import '../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';

@@ -1,3 +1,4 @@
+import '../../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -5,15 +6,12 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
-  rmSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import {
   type Archive,
@@ -29,9 +27,9 @@ import { unpackInto } from '../../io/inputs/unpack-into.ts';
 import { cpio, rpm, tar } from '../core/packages/builders.ts';
 import { eventually } from '../../../../testing/patience.ts';
 import { formatProblem } from '../../../base/problem.ts';
+import { suiteDirectory } from '../../../../testing/temporary-directory.ts';
 
-const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-test-archives-'));
-after(() => rmSync(scratch, { recursive: true, force: true }));
+const scratch = suiteDirectory('test-archives');
 
 let files = 0;
 function fileOf(bytes: Uint8Array, name = 'x.tar'): string {

@@ -1,4 +1,5 @@
 /** Certificates and keys for tests, made by the program `openssl`. */
+import '../../../../testing/guard/here.ts';
 import { spawnSync } from 'node:child_process';
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -5,23 +5,21 @@
  */
 import '../../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, suite, test } from 'node:test';
+import { suite, test } from 'node:test';
 import { buildByDkms } from '../../../../testing/dkms/build.ts';
 import { DkmsPackages } from '../../../../testing/dkms/packages.ts';
 import { tryPackage, verdictOn, type TrialResponse } from '../../../../testing/dkms/trial.ts';
 import { prepareKernelFiles } from '../../../../testing/oracle/kernel-files.ts';
 import { patienceMilliseconds } from '../../../../testing/patience.ts';
+import { suiteDirectory } from '../../../../testing/temporary-directory.ts';
 
 const kernel = await prepareKernelFiles((line) => console.log(`# ${line}`));
 const packages = kernel.ok ? await DkmsPackages.open() : kernel;
 const build = packages.ok ? await packages.value.headers() : packages;
 const dkms = packages.ok ? await packages.value.dkms() : packages;
 const skip = !build.ok ? build.error.reason : !dkms.ok ? dkms.error.reason : false;
-const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-dkms-'));
-after(() => rmSync(scratch, { recursive: true }));
+const scratch = suiteDirectory('dkms');
 
 async function answersOn(name: string): Promise<readonly TrialResponse[]> {
   assert.ok(packages.ok && build.ok && dkms.ok);

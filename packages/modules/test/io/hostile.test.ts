@@ -1,19 +1,18 @@
 /** Obstacles to a scan that can be made by somebody who is not the administrator. */
+import '../../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { jailTools } from '../../io/rebuild/sandbox.ts';
 import { directoryInTree, directoryOfExternal } from '../../io/source/module-directory.ts';
 import { collectInputs } from '../../io/inputs/inputs.ts';
@@ -32,9 +31,9 @@ import { sampleRead } from './sample-read.ts';
 import { ok } from '../../../base/result.ts';
 import { mustEnd, patienceMilliseconds } from '../../../../testing/patience.ts';
 import { formatCause, formatProblem } from '../../../base/problem.ts';
+import { suiteDirectory } from '../../../../testing/temporary-directory.ts';
 
-const root = mkdtempSync(join(tmpdir(), 'bulkhead-test-hostile-'));
-after(() => rmSync(root, { recursive: true, force: true }));
+const root = suiteDirectory('test-hostile');
 
 function put(path: string, contents: string | Uint8Array): string {
   const file = join(root, path);

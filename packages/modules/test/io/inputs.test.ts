@@ -1,17 +1,9 @@
+import '../../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import {
-  chmodSync,
-  mkdirSync,
-  mkdtempSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import {
   collectInputs,
   type Input,
@@ -21,9 +13,9 @@ import {
 import { cpio, rpm, tar } from '../core/packages/builders.ts';
 import { patienceMilliseconds } from '../../../../testing/patience.ts';
 import { formatCause } from '../../../base/problem.ts';
+import { suiteDirectory } from '../../../../testing/temporary-directory.ts';
 
-const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-test-inputs-'));
-after(() => rmSync(scratch, { recursive: true, force: true }));
+const scratch = suiteDirectory('test-inputs');
 
 let trees = 0;
 /** Makes files and directories. A path that ends with a slash is a directory. */

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { keepRebuilds, readRebuilds, sourceDigest } from '../../io/rebuild/kept-rebuilds.ts';
+import { suiteDirectory } from '../../../../testing/temporary-directory.ts';
 
-const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-kept-'));
-after(() => rmSync(scratch, { recursive: true }));
+const scratch = suiteDirectory('kept');
 
 const result = { module: 'a1', source: 'b2', release: '6.12.1', offered: '/s', day: '2026-01-31' };
 

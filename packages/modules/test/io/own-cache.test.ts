@@ -1,21 +1,12 @@
 import assert from 'node:assert/strict';
-import {
-  closeSync,
-  ftruncateSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  rmSync,
-  utimesSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, ftruncateSync, openSync, readdirSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { readCached, writeCached } from '../../io/scan/own-cache.ts';
+import { suiteDirectory } from '../../../../testing/temporary-directory.ts';
 
 describe('the cache', () => {
-  const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-own-cache-'));
-  after(() => rmSync(scratch, { recursive: true, force: true }));
+  const scratch = suiteDirectory('own-cache');
   const nameOf = (number: number) => `${number.toString(16).padStart(32, '0')}.jsonl`;
 
   test('keeps the youngest files, so many', () => {

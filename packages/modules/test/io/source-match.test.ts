@@ -5,10 +5,9 @@
 import '../../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, suite, test } from 'node:test';
+import { suite, test } from 'node:test';
 import { modinfo } from '../../core/record/module.ts';
 import type { Match } from '../../core/source/match-result.ts';
 import { applyEdits, modinfo as setModinfo, type Edit } from '../../../../testing/oracle/edits.ts';
@@ -23,6 +22,7 @@ import { readAll, type ReadEntry } from '../../io/scan/read-modules.ts';
 import { kernelSource, packageFile } from './debian-packages.ts';
 import { patienceMilliseconds } from '../../../../testing/patience.ts';
 import { formatProblem } from '../../../base/problem.ts';
+import { suiteDirectory } from '../../../../testing/temporary-directory.ts';
 
 const kernel = await prepareKernelFiles((line) => console.log(`# ${line}`));
 const noKernel = kernel.ok ? false : kernel.error.reason;
@@ -31,8 +31,7 @@ const source = kernel.ok ? await kernelSource(files.image) : undefined;
 const noSource = source?.ok === false ? `no source of the kernel: ${source.error.reason}` : false;
 const dkms = kernel.ok ? await packageFile('v4l2loopback-dkms') : undefined;
 const noDkms = dkms?.ok === false ? `no package v4l2loopback-dkms: ${dkms.error.reason}` : false;
-const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-match-'));
-after(() => rmSync(scratch, { recursive: true }));
+const scratch = suiteDirectory('match');
 
 function kernelBuild(): KernelBuild {
   const build = findKernelBuild(files.release, [files.headers]);

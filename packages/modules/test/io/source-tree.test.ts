@@ -1,14 +1,14 @@
+import '../../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { openOffered } from '../../io/source/match-files.ts';
 import { sourceDirectory } from '../../io/source/source-directory.ts';
+import { suiteDirectory } from '../../../../testing/temporary-directory.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'bulkhead-source-'));
-after(() => rmSync(directory, { recursive: true }));
+const directory = suiteDirectory('source');
 const root = join(directory, 'source');
 mkdirSync(join(root, 'sub'), { recursive: true });
 writeFileSync(join(root, 'sub/a.c'), 'int a;\n');

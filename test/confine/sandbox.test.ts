@@ -1,0 +1,425 @@
+/** The rights that each daemon keeps: a table by hand, so that no sandbox gets wider by accident. */
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { assignmentsOf, dropInText, stateOf } from '../../src/confine/core/drop-in.ts';
+import { boundingSet, isInForce } from '../../src/confine/core/in-force.ts';
+import { learned } from '../../src/confine/core/common.ts';
+import {
+  hidden,
+  line,
+  pathWord,
+  prepare,
+  reset,
+  writable,
+  type Facts,
+  type Line,
+} from '../../src/confine/core/line.ts';
+import { profileOf, profiles, sandboxOf, whyNot } from '../../src/confine/core/profiles.ts';
+
+const facts: Facts = {
+  version: 257,
+  homes: ['/home'],
+  written: [],
+  mailer: undefined,
+  apache: { user: 'www-data', modules: new Set() },
+  nginxModules: [],
+  chrootPools: false,
+  sieve: false,
+  ownDirectories: ['/var/lib/bulkhead'],
+};
+
+function linesOf(service: string, more: Partial<Facts> = {}): readonly Line[] {
+  const profile = profileOf(service);
+  assert.ok(profile, service);
+  return sandboxOf(service, profile, { ...facts, ...more }).lines;
+}
+
+/** Returns the values of a setting that count: all after the last empty one. */
+function valuesOf(lines: readonly Line[], key: string): readonly string[] {
+  const values = lines.filter((each) => each.key === key).map(({ value }) => value);
+  return values.slice(values.lastIndexOf('') + 1);
+}
+
+const wordsOf = (lines: readonly Line[], key: string) =>
+  valuesOf(lines, key).flatMap((value) => value.split(' '));
+
+interface Allowed {
+  readonly capabilities: string;
+  readonly writable: string;
+  readonly home: 'read-only' | 'no' | 'yes';
+  readonly calls: string;
+  readonly newPrivileges?: true;
+  readonly writableCode?: true;
+}
+
+const server = 'NET_BIND_SERVICE SETUID SETGID CHOWN KILL DAC_OVERRIDE';
+const limits = 'setrlimit prlimit64 setpriority';
+const homes = '/home /var/www /srv';
+const mailboxes = '/home /var/mail /var/spool/mail /var/vmail /srv/vmail';
+const ftp =
+  'NET_BIND_SERVICE SETUID SETGID SYS_CHROOT DAC_OVERRIDE DAC_READ_SEARCH CHOWN AUDIT_WRITE SYS_NICE';
+
+const allowed: Readonly<Record<string, Allowed>> = {
+  nginx: {
+    capabilities: server,
+    writable: '/run/nginx.pid /var/log/nginx /var/lib/nginx /var/cache/nginx',
+    home: 'read-only',
+    calls: `${limits} sched_setaffinity`,
+  },
+  apache2: {
+    capabilities: server,
+    writable: '/run/apache2 /run/lock/apache2 /var/log/apache2 /var/cache/apache2 /var/lib/apache2',
+    home: 'read-only',
+    calls: limits,
+    writableCode: true,
+  },
+  'php8.4-fpm': {
+    capabilities: server,
+    writable: `/run/php /var/log /var/lib/php ${homes}`,
+    home: 'no',
+    calls: limits,
+    writableCode: true,
+  },
+  exim4: {
+    capabilities: 'NET_BIND_SERVICE SETUID SETGID DAC_OVERRIDE CHOWN FOWNER KILL SYS_RESOURCE',
+    writable: `/var/spool/exim4 /var/lib/exim4 /var/log/exim4 /run/exim4 ${mailboxes}`,
+    home: 'no',
+    calls: limits,
+    newPrivileges: true,
+    writableCode: true,
+  },
+  postfix: {
+    capabilities:
+      'NET_BIND_SERVICE SETUID SETGID SYS_CHROOT DAC_OVERRIDE DAC_READ_SEARCH CHOWN FOWNER KILL',
+    writable: `/var/spool/postfix /var/lib/postfix /var/log ${mailboxes}`,
+    home: 'no',
+    calls: `${limits} chroot`,
+    newPrivileges: true,
+    writableCode: true,
+  },
+  dovecot: {
+    capabilities:
+      'NET_BIND_SERVICE SETUID SETGID SYS_CHROOT DAC_OVERRIDE CHOWN KILL FOWNER SYS_RESOURCE AUDIT_WRITE',
+    writable: `/var/lib/dovecot /var/log ${mailboxes}`,
+    home: 'no',
+    calls: `${limits} chroot`,
+    writableCode: true,
+  },
+  mariadb: {
+    capabilities: 'IPC_LOCK',
+    writable: '/var/lib/mysql /run/mysqld /var/log/mysql',
+    home: 'yes',
+    calls: 'setpriority sched_setaffinity sched_setscheduler set_mempolicy mbind',
+  },
+  named: {
+    capabilities: 'NET_BIND_SERVICE SETUID SETGID SYS_CHROOT DAC_READ_SEARCH SYS_RESOURCE CHOWN',
+    writable: '/var/lib/bind /var/cache/bind /run/named /var/log/named /var/log/bind',
+    home: 'yes',
+    calls: 'setrlimit prlimit64 sched_setaffinity chroot',
+  },
+  vsftpd: {
+    capabilities: ftp,
+    writable: `/var/log ${homes}`,
+    home: 'no',
+    calls: `${limits} chroot`,
+    writableCode: true,
+  },
+  proftpd: {
+    capabilities: `${ftp} KILL FOWNER`,
+    writable: `/run/proftpd.pid /run/proftpd.delay /run/proftpd.scoreboard /run/proftpd.scoreboard.lck /run/proftpd /var/log/proftpd ${homes}`,
+    home: 'no',
+    calls: `${limits} chroot`,
+    writableCode: true,
+  },
+};
+
+suite('sandboxOf() on a host without mail server and modules', () => {
+  test('has a row below for each profile', () => {
+    const services = profiles.map(({ service }) =>
+      service === 'php-fpm' ? 'php8.4-fpm' : service,
+    );
+    assert.deepEqual(Object.keys(allowed).toSorted(), services.toSorted());
+  });
+
+  for (const [service, may] of Object.entries(allowed))
+    test(`${service} may write, call and do what the table says, and nothing else`, () => {
+      const lines = linesOf(service);
+      assert.deepEqual(
+        wordsOf(lines, 'CapabilityBoundingSet').map((each) => each.replace('CAP_', '')),
+        may.capabilities.split(' '),
+      );
+      assert.deepEqual(
+        wordsOf(lines, 'ReadWritePaths').map((each) => each.replace(/^-/, '')),
+        may.writable.split(' '),
+      );
+      assert.deepEqual(valuesOf(lines, 'ProtectHome'), [may.home]);
+      assert.equal(valuesOf(lines, 'SystemCallFilter').at(-1), may.calls);
+      const isTrue = (key: string) => valuesOf(lines, key).join() === 'yes';
+      assert.equal(isTrue('NoNewPrivileges'), may.newPrivileges !== true, 'NoNewPrivileges');
+      assert.equal(isTrue('MemoryDenyWriteExecute'), may.writableCode !== true, 'writable code');
+    });
+
+  for (const service of Object.keys(allowed))
+    test(`${service} cannot read the host's keys and Bulkhead's state`, () => {
+      const words = wordsOf(linesOf(service), 'InaccessiblePaths');
+      assert.ok(words.includes('-/etc/ssh') && words.includes('-/var/lib/bulkhead'), words.join());
+    });
+
+  for (const service of Object.keys(allowed))
+    test(`${service} has only capabilities whose bit isInForce() knows`, () => {
+      for (const word of wordsOf(linesOf(service), 'CapabilityBoundingSet'))
+        assert.notEqual(boundingSet(word), 0n, word);
+    });
+});
+
+suite('sandboxOf() adapts to the host', () => {
+  const writableBy = (service: string, more: Partial<Facts>) =>
+    wordsOf(linesOf(service, more), 'ReadWritePaths').map((each) => each.replace(/^-/, ''));
+  const hasNoNewPrivileges = (service: string, more: Partial<Facts>) =>
+    valuesOf(linesOf(service, more), 'NoNewPrivileges').length > 0;
+
+  test('apache2 gets set-id bits for suexec, and for mail only if its sites can send any', () => {
+    const withModules = (...modules: readonly string[]) => ({
+      apache: { user: 'www-data', modules: new Set(modules) },
+    });
+    assert.equal(hasNoNewPrivileges('apache2', withModules('suexec')), false);
+    assert.equal(hasNoNewPrivileges('apache2', { mailer: 'exim4' }), true);
+    assert.equal(hasNoNewPrivileges('apache2', withModules('php8.4')), true);
+    assert.equal(
+      hasNoNewPrivileges('apache2', { ...withModules('php8.4'), mailer: 'exim4' }),
+      false,
+    );
+  });
+
+  test('apache2 writes into sites for each module that does, and not for similar names', () => {
+    for (const name of [
+      'dav_fs',
+      'mpm_itk',
+      'cgi',
+      'cgid',
+      'fcgid',
+      'ruid2',
+      'passenger',
+      'php',
+      'php7.0',
+    ])
+      assert.ok(
+        writableBy('apache2', { apache: { user: 'x', modules: new Set([name]) } }).includes(
+          '/home',
+        ),
+        name,
+      );
+    for (const name of ['dav', 'proxy_fcgi', 'phpx', 'mpm_event'])
+      assert.ok(
+        !writableBy('apache2', { apache: { user: 'x', modules: new Set([name]) } }).includes(
+          '/home',
+        ),
+        name,
+      );
+  });
+
+  test('nginx may write code for Lua, Perl, JavaScript and Passenger only', () => {
+    const denied = (name: string) =>
+      valuesOf(linesOf('nginx', { nginxModules: [name] }), 'MemoryDenyWriteExecute').length > 0;
+    for (const name of ['50-mod-http-perl.conf', '50-mod-http-js.conf', '50-mod-passenger.conf'])
+      assert.equal(denied(name), false, name);
+    assert.equal(denied('50-mod-http-geoip.conf'), true);
+  });
+
+  test('php-fpm reaches the queue of the mail server that is installed', () => {
+    assert.ok(writableBy('php8.4-fpm', { mailer: 'exim4' }).includes('/var/spool/exim4'));
+    const postfix = writableBy('php8.4-fpm', { mailer: 'postfix' });
+    assert.ok(postfix.includes('/var/spool/postfix/maildrop'));
+    assert.ok(!postfix.includes('/var/spool/postfix'));
+    const fowner = (mailer: Facts['mailer']) =>
+      wordsOf(linesOf('php8.4-fpm', { mailer }), 'CapabilityBoundingSet').includes('CAP_FOWNER');
+    assert.deepEqual([fowner('exim4'), fowner('postfix'), fowner(undefined)], [true, false, false]);
+  });
+
+  test('dovecot keeps set-id bits only for Sieve with a mail server', () => {
+    assert.equal(hasNoNewPrivileges('dovecot', { sieve: true }), true);
+    assert.equal(hasNoNewPrivileges('dovecot', { mailer: 'postfix' }), true);
+    assert.equal(hasNoNewPrivileges('dovecot', { sieve: true, mailer: 'postfix' }), false);
+    assert.ok(writableBy('dovecot', { mailer: 'postfix' }).includes('/var/spool/postfix/private'));
+  });
+
+  test('a database in /root keeps homes readable', () => {
+    const lines = linesOf('mariadb', { written: ['/root/sql/ibdata1'] });
+    assert.deepEqual(valuesOf(lines, 'ProtectHome'), ['read-only']);
+  });
+
+  test('homes that begin like a used directory are hidden all the same', () => {
+    const lines = linesOf('mariadb', {
+      homes: ['/data', '/database', '/home'],
+      written: ['/database/ibdata1'],
+    });
+    assert.deepEqual(wordsOf(lines, 'InaccessiblePaths').slice(0, 1), ['-/data']);
+    assert.ok(!wordsOf(lines, 'InaccessiblePaths').includes('-/database'));
+  });
+
+  test('only PHP-FPM links its socket', () => {
+    assert.equal(valuesOf(linesOf('php8.4-fpm'), 'ExecStartPost').length, 1);
+    assert.equal(valuesOf(linesOf('nginx'), 'ExecStartPost').length, 0);
+  });
+});
+
+suite('learned()', () => {
+  const paths = (written: readonly string[], lines: readonly Line[] = []) =>
+    learned({ ...facts, written, homes: ['/home', '/srv/customers'] }, lines).map(
+      ({ value }) => value,
+    );
+
+  test('opens the directory of a file once, in order', () => {
+    assert.deepEqual(paths(['/data/b/x', '/data/a/y', '/data/b/z']), ['-/data/a', '-/data/b']);
+  });
+
+  test('opens only the file in directories that are too wide', () => {
+    for (const file of [
+      '/x',
+      '/etc/x',
+      '/usr/lib/x',
+      '/var/lib/x',
+      '/var/run/x',
+      '/usr/local/x',
+      '/opt/x',
+      '/srv/x',
+      '/boot/x',
+      '/run/x',
+      '/var/x',
+      '/root/x',
+    ])
+      assert.deepEqual(paths([file]), [`-${file}`], file);
+    assert.deepEqual(paths(['/var/lib/own/x']), ['-/var/lib/own']);
+  });
+
+  test('opens all homes, and no directory in them that a tenant could exchange', () => {
+    assert.deepEqual(paths(['/home/alice/logs/access.log']), ['-/home']);
+    assert.deepEqual(paths(['/srv/customers/bob/x']), ['-/srv/customers']);
+    assert.deepEqual(paths(['/homes/x/y']), ['-/homes/x'], 'another directory');
+  });
+
+  test('adds nothing for what is writable already, or always', () => {
+    const lines = [writable(['/data'], ''), writable(['/run/x.pid'], '')];
+    assert.deepEqual(
+      paths(['/data/a/b', '/run/x.pid', '/dev/shm/x', '/proc/x', '/tmp/x', '/var/tmp/x'], lines),
+      [],
+    );
+    assert.deepEqual(paths(['/database/x'], lines), ['-/database']);
+  });
+});
+
+suite('whyNot() and profileOf()', () => {
+  test('refuse everything that starts sessions, and take no similar name for it', () => {
+    for (const name of ['ssh', 'sshd', 'cron', 'crond', 'anacron', 'atd', 'at', 'systemd-logind'])
+      assert.match(whyNot(name) ?? '', /would inherit its sandbox/, name);
+    assert.equal(whyNot('sshguard'), undefined);
+  });
+
+  test('know no unit that only looks like one: hostile names', () => {
+    for (const name of [
+      '',
+      '../nginx',
+      'nginx\n',
+      'nginx.service',
+      'php-8.4-fpm',
+      'php8-fpm',
+      'php8.4-fpm.x',
+      '__proto__',
+    ])
+      assert.equal(profileOf(name), undefined, JSON.stringify(name));
+  });
+});
+
+suite('dropInText() and stateOf()', () => {
+  const digest = (text: string) => String(text.length);
+  const text = dropInText(
+    'nginx',
+    [
+      reset('SystemCallFilter'),
+      line('SystemCallFilter', '@a', 'calls'),
+      line('PrivateTmp', 'yes', 'tmp'),
+    ],
+    digest,
+  );
+
+  test('dropInText() gives a reset and its assignment one reason', () => {
+    assert.equal(
+      text,
+      `# Written by "bulkhead confine enable nginx"; "bulkhead confine disable nginx" removes it.
+# Your own settings belong in another file beside it, which systemd reads later: 60-local.conf
+# sha256 of the rest: 77
+[Service]
+# calls
+SystemCallFilter=
+SystemCallFilter=@a
+# tmp
+PrivateTmp=yes
+`,
+    );
+  });
+
+  test('stateOf() takes an empty file, one without digest and one in Windows form for edited or foreign', () => {
+    assert.equal(stateOf('', digest), 'foreign');
+    assert.equal(stateOf(text.split('\n', 1)[0], digest), 'changed');
+    assert.equal(stateOf(text.replaceAll('\n', '\r\n'), digest), 'changed');
+    assert.equal(stateOf(` ${text}`, digest), 'foreign');
+  });
+
+  test('assignmentsOf() splits at the first "=" and skips comments and sections', () => {
+    assert.deepEqual(assignmentsOf('[Service]\n# A=1\nB=\nC=x=y\n;D=1\nE'), [
+      ['B', ''],
+      ['C', 'x=y'],
+      [';D', '1'],
+    ]);
+  });
+});
+
+suite('pathWord(), hidden() and prepare()', () => {
+  test('pathWord() leaves systemd no specifier, separator or escape', () => {
+    assert.equal(pathWord('/srv/%h'), '-/srv/%%h');
+    assert.equal(pathWord('/srv/a\tb'), '"-/srv/a\tb"');
+    assert.equal(pathWord("/srv/it's"), '"-/srv/it\'s"');
+    assert.equal(pathWord('/srv/a\\x20b'), '"-/srv/a\\\\x20b"');
+    assert.equal(pathWord('/srv/plain', ''), '/srv/plain');
+  });
+
+  test('hidden() keeps paths with spaces apart', () => {
+    assert.equal(hidden(['/a b', '/c'], '').value, '"-/a b" -/c');
+  });
+
+  test('prepare() is required, as root, and of systemd 243', () => {
+    assert.deepEqual(prepare('/usr/bin/touch /x', 'why'), {
+      key: 'ExecCondition',
+      value: '+/usr/bin/touch /x',
+      why: 'why',
+      since: 243,
+      required: true,
+    });
+  });
+});
+
+suite('isInForce()', () => {
+  const dropIn = 'CapabilityBoundingSet=\nCapabilityBoundingSet=CAP_CHOWN CAP_KILL\n';
+  const status = (bounding: string, seccomp = 2) => `CapBnd:\t${bounding}\nSeccomp:\t${seccomp}\n`;
+
+  test('accepts fewer capabilities and a filter, and nothing beyond', () => {
+    assert.equal(isInForce(dropIn, status('0000000000000021')), true);
+    assert.equal(isInForce(dropIn, status('0000000000000000')), true);
+    assert.equal(isInForce(dropIn, status('0000000000000023')), false);
+    assert.equal(isInForce(dropIn, status('000001ffffffffff')), false);
+  });
+
+  test('rejects a process in strict seccomp mode, and a status that is cut off', () => {
+    assert.equal(isInForce(dropIn, status('0000000000000021', 1)), false);
+    assert.equal(isInForce(dropIn, 'Seccomp:\t2\n'), false);
+    assert.equal(isInForce(dropIn, 'CapBnd:\t0000000000000021\n'), false);
+  });
+
+  test('allows nothing for a drop-in without a bounding set, or with unknown words', () => {
+    assert.equal(isInForce('', status('0000000000000001')), false);
+    assert.equal(
+      isInForce('CapabilityBoundingSet=CAP_WHATEVER\n', status('0000000000000001')),
+      false,
+    );
+  });
+});

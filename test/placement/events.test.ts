@@ -1,0 +1,308 @@
+/** Events of the kernel: as bytes, with what the host knows about them, and as lines for people. */
+import assert from 'node:assert/strict';
+import { mkdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeEach, suite, test } from 'node:test';
+import { pathsOf, type Paths } from '../../src/host/paths.ts';
+import {
+  adviceOn,
+  groupEvents,
+  strictEventText,
+  type KnownEvent,
+} from '../../src/placement/core/event-text.ts';
+import {
+  parseStrictEvent,
+  strictEventStruct,
+  type StrictEvent,
+} from '../../src/placement/core/strict-event.ts';
+import { knownEvents } from '../../src/placement/io/known-events.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
+
+/** `struct event` of bpf/tenants.bpf.c: 2 × 8 bytes, 8 × 4, then `char[16]`, `char[32]` and `char[4][64]`. */
+const size = 352;
+
+interface Raw {
+  readonly numbers?: Readonly<Record<number, number>>;
+  readonly command?: string;
+  readonly name?: string;
+  readonly groups?: readonly string[];
+}
+
+/** The offsets of the 32-bit numbers. */
+const at = { pid: 16, from: 20, to: 24, tenant: 28, what: 32, mode: 36, parent: 40 } as const;
+
+function bytesOf({ numbers = {}, command = '', name = '', groups = [] }: Raw): Uint8Array {
+  const bytes = new Uint8Array(size);
+  const view = new DataView(bytes.buffer);
+  view.setBigUint64(0, 0x1_0000_0000n, true);
+  view.setBigUint64(8, 0xffff_ffff_ffff_ffffn, true);
+  for (const [offset, value] of Object.entries(numbers))
+    view.setUint32(Number(offset), value, true);
+  const put = (text: string, offset: number, length: number) =>
+    bytes.set(new TextEncoder().encode(text).subarray(0, length), offset);
+  put(command, 48, 16);
+  put(name, 64, 32);
+  for (const [index, group] of groups.entries()) put(group, 96 + 64 * index, 64);
+  return bytes;
+}
+
+suite('parseStrictEvent()', () => {
+  test('reads each field at its place', () => {
+    assert.equal(strictEventStruct.size, size);
+    const numbers = {
+      [at.pid]: 12,
+      [at.from]: 1,
+      [at.to]: 100_000,
+      [at.tenant]: 1001,
+      [at.what]: 2,
+      [at.mode]: 2,
+      [at.parent]: 11,
+    };
+    const groups = ['cron.service', 'system.slice'];
+    assert.deepEqual(
+      parseStrictEvent(bytesOf({ numbers, command: 'cron', name: 'tool', groups })),
+      {
+        nanoseconds: 0x1_0000_0000n,
+        cgroup: 0xffff_ffff_ffff_ffffn,
+        pid: 12,
+        parent: 11,
+        from: 1,
+        to: 100_000,
+        tenant: 1001,
+        what: 'setuid',
+        passed: true,
+        command: 'cron',
+        name: 'tool',
+        unit: 'cron.service',
+      } satisfies StrictEvent,
+    );
+  });
+
+  test('knows the three kinds, and rejects others', () => {
+    const kind = (what: number) =>
+      parseStrictEvent(bytesOf({ numbers: { [at.what]: what } }))?.what;
+    assert.deepEqual([0, 1, 2, 3, 0xffff_ffff].map(kind), [
+      'uid',
+      'module',
+      'setuid',
+      undefined,
+      undefined,
+    ]);
+  });
+
+  test('counts an event as passed only in mode "watch"', () => {
+    const passed = (mode: number) =>
+      parseStrictEvent(bytesOf({ numbers: { [at.mode]: mode } }))?.passed;
+    assert.deepEqual([0, 1, 2, 3].map(passed), [false, false, true, false]);
+  });
+
+  test('rejects fewer bytes than the structure has, and ignores more', () => {
+    const bytes = bytesOf({ command: 'cron' });
+    assert.equal(parseStrictEvent(new Uint8Array()), undefined);
+    assert.equal(parseStrictEvent(bytes.subarray(0, size - 1)), undefined);
+    const longer = new Uint8Array(size + 8);
+    longer.set(bytes);
+    assert.equal(parseStrictEvent(longer)?.command, 'cron');
+  });
+
+  test('reads names without a NUL up to their end, and not into the next field', () => {
+    const event = parseStrictEvent(
+      bytesOf({ command: 'c'.repeat(16), name: 'n'.repeat(32), groups: ['g'.repeat(64), 'above'] }),
+    );
+    assert.equal(event?.command, 'c'.repeat(16));
+    assert.equal(event?.name, 'n'.repeat(32));
+    assert.equal(event?.unit, 'g'.repeat(64));
+  });
+
+  test('makes the names that a tenant chose printable', () => {
+    const event = parseStrictEvent(
+      bytesOf({ command: 'a\u001b[2J', name: 'b\nc', groups: ['\u202egnp'] }),
+    );
+    assert.equal(event?.command, 'a\\u{1b}[2J');
+    assert.equal(event?.name, 'b\\u{a}c');
+    assert.equal(event?.unit, '\\u{202e}gnp');
+  });
+
+  test('finds the innermost service or scope, else the innermost cgroup', () => {
+    const unit = (...groups: readonly string[]) => parseStrictEvent(bytesOf({ groups }))?.unit;
+    assert.equal(unit('app', 'payload', 'docker.service', 'system.slice'), 'docker.service');
+    assert.equal(unit('session-3.scope', 'user-0.slice'), 'session-3.scope');
+    assert.equal(unit('x.servicex', 'cron.service'), 'cron.service');
+    assert.equal(unit('', 'cron.service'), 'cron.service');
+    assert.equal(unit(), '');
+  });
+});
+
+const raw: StrictEvent = {
+  nanoseconds: process.hrtime.bigint(),
+  cgroup: 5n,
+  pid: 300,
+  parent: 299,
+  from: 0,
+  to: 1001,
+  tenant: 1001,
+  what: 'uid',
+  passed: false,
+  command: 'cron',
+  name: '',
+  unit: 'cron.service',
+};
+
+suite('knownEvents()', () => {
+  const root = suiteDirectory('placement-events');
+  const paths: Paths = { ...pathsOf(), etc: join(root, 'etc'), runtime: join(root, 'run') };
+  const put = (path: string, text: string) => {
+    mkdirSync(join(root, path, '..'), { recursive: true });
+    writeFileSync(join(root, path), text);
+  };
+  const adviceFor = (more: Partial<StrictEvent> = {}) =>
+    knownEvents([{ ...raw, ...more }], paths)[0]?.advice;
+
+  beforeEach(() => {
+    for (const each of ['etc', 'run']) rmSync(join(root, each), { recursive: true, force: true });
+    put('etc/passwd', 'alice:x:1001:1001::/home/alice:/bin/sh\n');
+  });
+
+  test('adds the account and the time, and leaves out what only the kernel needs', () => {
+    const [known] = knownEvents([raw], paths);
+    assert.equal(known?.account, 'alice');
+    assert.ok(Math.abs(Date.parse(known?.at ?? '') - Date.now()) < 3_600_000, known?.at);
+    assert.ok(known !== undefined && !('nanoseconds' in known) && !('cgroup' in known));
+    assert.equal('account' in (knownEvents([{ ...raw, tenant: 5000 }], paths)[0] ?? {}), false);
+    assert.deepEqual(knownEvents([], paths), []);
+  });
+
+  test('proposes the session step only where PAM does not run it', () => {
+    assert.equal(adviceFor(), '"bulkhead pam enable" places it');
+    put('etc/pam.d/common-session', '# session optional pam_exec.so /usr/lib/bulkhead-pam\n');
+    assert.equal(adviceFor(), '"bulkhead pam enable" places it', 'it is a comment');
+    put('etc/pam.d/common-session', 'session optional pam_exec.so /usr/libexec/bulkhead-pam\n');
+    assert.match(adviceFor() ?? '', /^the session step of PAM did not place it/);
+    rmSync(join(root, 'etc/pam.d/common-session'));
+    put(
+      'etc/pam.d/system-auth',
+      'a\nsession optional pam_exec.so /usr/libexec/bulkhead-pam quiet\n',
+    );
+    assert.match(adviceFor() ?? '', /^the session step of PAM did not place it/);
+  });
+
+  test('proposes a slice only to a tenant that has one', () => {
+    const unit = { command: '(app)', unit: 'app.service' };
+    assert.match(adviceFor(unit) ?? '', /^ExecStart=bulkhead exec alice/);
+    put('etc/systemd/system/user-1001.slice.d/90-bulkhead.conf', '');
+    assert.equal(adviceFor(unit), 'Slice=user-1001.slice in app.service places it');
+    assert.match(adviceFor({ ...unit, tenant: 1002 }) ?? '', /^ExecStart=/);
+  });
+
+  test("reports the session step's own failure, of the process or of its parent", () => {
+    // The records are a ring of 256 files: pid 300 is in file 44, and 299 in file 43.
+    put('run/unplaced/44', '300 systemd did not answer\n');
+    assert.equal(adviceFor(), 'systemd did not answer');
+    rmSync(join(root, 'run/unplaced/44'));
+    put('run/unplaced/43', '299 the cgroup is gone\n');
+    assert.equal(adviceFor(), 'the cgroup is gone');
+  });
+
+  test('ignores a record of another process, of another time, and one that is cut off', () => {
+    const other = '"bulkhead pam enable" places it';
+    put('run/unplaced/44', '556 systemd did not answer\n');
+    assert.equal(adviceFor(), other, 'pid 556 has the same file');
+    put('run/unplaced/44', '300 systemd did not ans');
+    assert.equal(adviceFor(), other, 'no end of line');
+    put('run/unplaced/44', '300 systemd did not answer\n');
+    const hourAgo = Date.now() / 1000 - 3600;
+    utimesSync(join(root, 'run/unplaced/44'), hourAgo, hourAgo);
+    assert.equal(adviceFor(), other, 'an hour before');
+  });
+
+  test('makes a record printable', () => {
+    put('run/unplaced/44', '300 no\u001b[31m answer\n');
+    assert.equal(adviceFor(), 'no\\u{1b}[31m answer');
+  });
+
+  test('needs none of the files: a dangling passwd and no runtime directory', () => {
+    rmSync(join(root, 'etc'), { recursive: true });
+    mkdirSync(join(root, 'etc'));
+    symlinkSync('nowhere', join(root, 'etc/passwd'));
+    const [known] = knownEvents([raw], paths);
+    assert.deepEqual(
+      [known?.account, known?.advice],
+      [undefined, '"bulkhead pam enable" places it'],
+    );
+  });
+
+  test('gives no advice about a module', () => {
+    assert.equal(adviceFor({ what: 'module', name: 'net-pf-2' }), undefined);
+  });
+});
+
+const { nanoseconds: _nanoseconds, cgroup: _cgroup, ...known } = raw;
+const event: KnownEvent = { ...known, account: 'alice' };
+
+suite('adviceOn()', () => {
+  const facts = { stepIsOn: false, isSlice: true };
+  const advice = (more: Partial<KnownEvent>) => adviceOn({ ...event, ...more }, facts);
+
+  test('names the uid where the tenant has no account', () => {
+    const { account: _account, ...nameless } = event;
+    assert.equal(
+      adviceOn({ ...nameless, command: 'exim4' }, facts),
+      '"bulkhead exec 1001 -- …" places it',
+    );
+  });
+
+  test('takes a command for a session only if its whole name is one', () => {
+    for (const command of ['sshd', 'su', 'sudo', 'cron', 'CRON', 'atd', 'login'])
+      assert.equal(advice({ command }), '"bulkhead pam enable" places it', command);
+    for (const command of ['sudoku', 'xsu', 'cron2', 'sshd-x'])
+      assert.match(advice({ command }) ?? '', /^"bulkhead exec alice/, command);
+  });
+
+  test('takes a name in parentheses for systemd only in a service or scope', () => {
+    assert.match(advice({ command: '(app)', unit: 'app.scope' }) ?? '', /^Slice=/);
+    assert.match(advice({ command: '(app)', unit: 'user.slice' }) ?? '', /^"bulkhead exec alice/);
+    assert.match(advice({ command: '(app)', unit: '' }) ?? '', /^"bulkhead exec alice/);
+  });
+});
+
+suite('strictEventText() and groupEvents()', () => {
+  test('strictEventText() is one printable line, whatever a stored event has in it', () => {
+    const text = strictEventText({ ...event, command: 'a\nb', unit: '\u001b]0;x\u0007' });
+    assert.equal(
+      text,
+      "a\\u{a}b (pid 300, \\u{1b}]0;x\\u{7}) was refused uid 1001 (alice): it is outside that tenant's cgroup",
+    );
+  });
+
+  test('groupEvents() separates events that differ in anything but pid and the numbers of the unit', () => {
+    const times = (...events: readonly Partial<KnownEvent>[]) =>
+      groupEvents(events.map((each) => ({ ...event, ...each }))).map((group) => group.times);
+    assert.deepEqual(times({}, { pid: 9 }, { parent: 8 }), [3]);
+    assert.deepEqual(times({ unit: 'run-12.scope' }, { unit: 'run-7.scope' }), [2]);
+    for (const other of [
+      { to: 100_000 },
+      { tenant: 1002 },
+      { what: 'setuid' },
+      { passed: true },
+      { name: 'tool' },
+      { advice: 'other' },
+      { unit: 'at.service' },
+    ] as const)
+      assert.deepEqual(times({}, other), [1, 1], JSON.stringify(other));
+  });
+
+  test('groupEvents() puts the group with the latest event last', () => {
+    const groups = groupEvents([
+      { ...event, command: 'su' },
+      { ...event, command: 'cron' },
+      { ...event, command: 'su' },
+    ]);
+    assert.deepEqual(
+      groups.map(({ last, times }) => [last.command, times]),
+      [
+        ['cron', 1],
+        ['su', 2],
+      ],
+    );
+  });
+});

@@ -1,0 +1,306 @@
+/** The scratch tenants of a run: their uids, their files, and the report of the host that they are on. */
+import assert from 'node:assert/strict';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { suite, test } from 'node:test';
+import { formatProblem } from '../../packages/base/problem.ts';
+import type { Driver } from '../../src/host/driver.ts';
+import { pathsOf, type Paths } from '../../src/host/paths.ts';
+import { parsePolicy } from '../../src/policy/parse.ts';
+import { resolvePolicy } from '../../src/policy/resolve.ts';
+import type { Account } from '../../src/policy/policy.ts';
+import { freeUids, idsIn, subordinateRanges } from '../../src/prove/core/uids.ts';
+import { findFreeUids } from '../../src/prove/io/free-uids.ts';
+import { reportHost } from '../../src/prove/io/host-report.ts';
+import {
+  accountHomesOf,
+  freeBytesOf,
+  makeFiles,
+  removeFiles,
+  scratchRoot,
+} from '../../src/prove/io/scratch-files.ts';
+import { proveLock, recordFile, scratchPaths } from '../../src/prove/io/scratch-paths.ts';
+import { serverUser } from '../../src/prove/io/server-user.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
+
+const root = suiteDirectory('prove-scratch', '/var/tmp');
+const paths: Paths = {
+  ...pathsOf('bulkhead-proveparts'),
+  proc: join(root, 'proc'),
+  sys: join(root, 'sys'),
+  etc: join(root, 'etc'),
+  runtime: join(root, 'run'),
+};
+const put = (path: string, text: string) => {
+  mkdirSync(dirname(join(root, path)), { recursive: true });
+  writeFileSync(join(root, path), text);
+};
+const onlyRoot = process.geteuid?.() === 0 ? false : 'only root can give files to others';
+
+function policyOf(body: string, accounts: readonly Account[] = []) {
+  const { document } = parsePolicy('p.xml', `<bulkhead version="1">${body}</bulkhead>`);
+  assert.ok(document && !document.diagnostics.failed);
+  return { document, policy: resolvePolicy(document, { accounts, uidMin: 1000 }) };
+}
+
+suite('scratchPaths()', () => {
+  test('names an instance of its own, with a lock that survives its directory', () => {
+    const scratch = scratchPaths(pathsOf('bulkhead'));
+    assert.equal(scratch.instance, 'bulkhead-prove');
+    assert.equal(scratch.runtime, '/run/bulkhead-prove');
+    assert.equal(proveLock(scratch), '/run/bulkhead-prove.lock');
+    assert.equal(recordFile(scratch), '/run/bulkhead-prove/scratch.json');
+  });
+
+  test('rejects an instance whose name leaves no space for the suffix', () => {
+    assert.throws(() => scratchPaths(pathsOf(`b${'x'.repeat(40)}`)), /not a valid instance name/);
+  });
+});
+
+suite('uids', () => {
+  test('freeUids() needs all of a row, and continues after what is in the way', () => {
+    const taken = [
+      { first: 103, last: 103 },
+      { first: 106, last: 110 },
+    ];
+    assert.equal(freeUids(taken, 4, 100), 111);
+    assert.equal(freeUids(taken, 3, 100), 100);
+    assert.equal(freeUids(taken, 2, 103), 104);
+    assert.equal(freeUids([{ first: 0, last: 30_099 }], 1, 100), undefined, '30,000 were searched');
+    assert.equal(freeUids([{ first: 0, last: 30_098 }], 1, 100), 30_099);
+  });
+
+  test('subordinateRanges() and idsIn() skip lines that are not of the file', () => {
+    assert.deepEqual(subordinateRanges(''), []);
+    assert.deepEqual(subordinateRanges('a:1\nb:x:5\nc:5:-1\nd:12345678901:1\n e:7:2 '), [
+      { first: 7, last: 8 },
+    ]);
+    assert.deepEqual(idsIn('a:x:1:1\n:::\nb:x:-5\nc:x:0x10\nd:x:9'), [
+      { first: 1, last: 1 },
+      { first: 9, last: 9 },
+    ]);
+  });
+
+  test('findFreeUids() avoids accounts, groups, subordinate ranges and the policy', () => {
+    put('etc/passwd', 'a:x:640000:640001::/:/bin/sh\n');
+    put('etc/group', 'g:x:640001:\n');
+    put('etc/subuid', 'a:640002:3\n');
+    put('etc/subgid', 'a:640005:5\n');
+    const inForce = policyOf(
+      '<tenant uid="640010"/><reseller uid="640011"/><tenants uids="640012-640019"/>',
+    );
+    const of = { ...paths, proc: '/proc' };
+    const found = findFreeUids(of, inForce, 4, 640_000);
+    assert.deepEqual(found, { ok: true, value: 640_020 });
+    assert.deepEqual(findFreeUids(of, undefined, 4, 640_000), { ok: true, value: 640_010 });
+  });
+
+  test('findFreeUids() avoids a uid of a running process', { skip: onlyRoot }, () => {
+    const found = findFreeUids({ ...paths, proc: '/proc' }, undefined, 1, 0);
+    assert.ok(found.ok && found.value !== 0, 'uid 0 has processes');
+  });
+
+  test('findFreeUids() reports that there are none', () => {
+    put('etc/subuid', 'a:0:4294967295\n');
+    const found = findFreeUids({ ...paths, proc: '/proc' }, undefined, 4, undefined);
+    assert.ok(!found.ok);
+    assert.match(
+      formatProblem(found.error),
+      /^Cannot find uids that nobody has: accounts, \/etc\/subuid/,
+    );
+    rmSync(join(root, 'etc/subuid'));
+  });
+});
+
+suite('serverUser()', () => {
+  test('is the account of the first name, else a group, never root, else nobody', () => {
+    put('etc/passwd', 'root:x:0:0::/root:/bin/sh\nwww-data:x:33:34::/var/www:/bin/sh\n');
+    put('etc/group', 'root:x:0:\nweb:x:50:a,b\nbroken:x:x:\n');
+    const user = (...names: readonly string[]) => serverUser(paths, names, 65_603);
+    assert.deepEqual(user('www-data'), { uid: 33, gid: 34, groups: 'its own' });
+    assert.deepEqual(user('web', 'www-data'), { uid: 65_603, gid: 50 });
+    assert.deepEqual(user('root', 'www-data'), { uid: 33, gid: 34, groups: 'its own' });
+    for (const names of [[], ['root'], ['broken'], ['no-such']])
+      assert.deepEqual(user(...names), { uid: 65_603, gid: 65_603 }, names.join());
+  });
+});
+
+suite('scratch files', { skip: onlyRoot }, () => {
+  const uids = { attacker: 640_001, neighbour: 640_002, control: 640_003, server: 640_004 };
+  const at = join(root, 'scratch');
+
+  test('makeFiles() gives each tenant its own, and nobody the hidden directory', () => {
+    const made = makeFiles(at, uids);
+    assert.ok(made.ok, JSON.stringify(made));
+    const modes = Object.fromEntries(
+      readdirSync(at, { recursive: true, encoding: 'utf8' }).map((name) => {
+        const { mode, uid, gid } = lstatSync(join(at, name));
+        return [name, `${(mode & 0o7777).toString(8)} ${uid} ${gid}`];
+      }),
+    );
+    assert.deepEqual(modes, {
+      attacker: '700 640001 640001',
+      neighbour: '700 640002 640002',
+      'neighbour/secret': '644 640002 640002',
+      control: '700 640003 640003',
+      'attacker-site': '755 640001 640001',
+      'neighbour-site': '755 640002 640002',
+      'neighbour-site/config.php': '644 640002 640002',
+      meeting: '750 640001 640002',
+      'meeting/shared': '1777 0 0',
+      hidden: '700 0 0',
+      'hidden/inner': '755 0 0',
+      'hidden/inner/secret': '644 0 0',
+    });
+    assert.equal((statSync(at).mode & 0o7777).toString(8), '711');
+    assert.equal(made.value.homes.neighbour, join(at, 'neighbour'));
+  });
+
+  test('makeFiles() takes over nothing that exists, and names it', () => {
+    const made = makeFiles(at, uids);
+    assert.ok(!made.ok);
+    assert.equal(formatProblem(made.error), `Cannot make the scratch directory "${at}": it exists`);
+  });
+
+  test('removeFiles() removes links in it and not what they lead to, and accepts that it is gone', () => {
+    put('kept/file', 'kept');
+    symlinkSync(join(root, 'kept'), join(at, 'attacker/link'));
+    assert.ok(removeFiles(at).ok);
+    assert.equal(existsSync(at), false);
+    assert.equal(readFileSync(join(root, 'kept/file'), 'utf8'), 'kept');
+    assert.ok(removeFiles(at).ok);
+  });
+
+  test("removeFiles() refuses a link, a file and another's directory in its place", () => {
+    const refused = () => {
+      const removed = removeFiles(at);
+      return removed.ok ? '' : formatProblem(removed.error);
+    };
+    const message = `Cannot remove the scratch directory "${at}": it is not a directory of root; look at it`;
+    symlinkSync(join(root, 'kept'), at);
+    assert.equal(refused(), message);
+    rmSync(at);
+    writeFileSync(at, '');
+    assert.equal(refused(), message);
+    rmSync(at);
+    mkdirSync(at);
+    chownSync(at, 640_001, 640_001);
+    assert.equal(refused(), message);
+    rmSync(at, { recursive: true });
+    assert.deepEqual(readdirSync(join(root, 'kept')), ['file']);
+  });
+
+  test('accountHomesOf() leaves out mounts that may never answer', () => {
+    put(
+      'proc/self/mountinfo',
+      '1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:40 / /home/far rw - nfs4 server:/x rw\n3 1 0:41 / /home/fuse rw - fuse.sshfs x rw\n',
+    );
+    const account = (uid: number, home: string): Account => ({
+      user: `u${uid}`,
+      uid,
+      gid: uid,
+      home,
+    });
+    const homes = ['/home/a', '/home/far/b', '/home/fuse', '/', '/home/a', '/home/fuses'];
+    const accounts = homes.map((home, index) => account(1001 + index, home));
+    const { policy } = policyOf(
+      accounts.map(({ uid }) => `<tenant uid="${uid}"/>`).join(''),
+      accounts,
+    );
+    assert.deepEqual(accountHomesOf(paths, policy), ['/home/a', '/home/fuses']);
+    assert.deepEqual(accountHomesOf(paths, undefined), []);
+  });
+
+  test('scratchRoot() is where most homes are, if only root can rename there', () => {
+    const directory = join(root, 'homes');
+    mkdirSync(directory);
+    chmodSync(root, 0o755);
+    const account = (uid: number): Account => ({
+      user: `u${uid}`,
+      uid,
+      gid: uid,
+      home: `${directory}/u${uid}`,
+    });
+    const accounts = [account(1001), account(1002)];
+    const { policy } = policyOf('<tenant uid="1001"/><tenant uid="1002"/>', accounts);
+    // /var/tmp above it may be written by all, though its sticky bit keeps the names.
+    assert.equal(scratchRoot(paths, policy), `${directory}/.bulkhead-proveparts-prove`);
+    chmodSync(directory, 0o777);
+    assert.notEqual(dirname(scratchRoot(paths, policy)), directory);
+    assert.match(scratchRoot(paths, undefined), /^\/(home|var\/lib)\/\.bulkhead-proveparts-prove$/);
+  });
+
+  test('freeBytesOf() is a number of bytes', () => {
+    const free = freeBytesOf(root);
+    assert.ok(Number.isInteger(free) && free > 0 && free % 512 === 0, String(free));
+  });
+});
+
+const driver = {
+  capabilities: {
+    driver: 'cgroup2',
+    reason: 'a test',
+    devices: [],
+    remarks: [],
+    limits: new Map([
+      ['cpu.limit', { level: 'full' }],
+      ['io.write', { level: 'partial', reason: 'only past the page cache' }],
+      ['disk.space', { level: 'none' }],
+      ['io.read', { level: 'none', reason: 'it is not attacked' }],
+    ]),
+  },
+  tree: { version: 2, hierarchies: [] },
+} as unknown as Driver;
+
+suite('reportHost()', () => {
+  test('reads security modules and sysctls, and reports missing ones as unknown', () => {
+    put('sys/kernel/security/lsm', 'capability,yama,bpf\n');
+    put('proc/sys/fs/protected_symlinks', '1\n');
+    put('proc/sys/kernel/yama/ptrace_scope', '2\n');
+    const report = reportHost(paths, driver, undefined);
+    assert.deepEqual(report.securityModules, ['capability', 'yama', 'bpf']);
+    assert.equal(report.settings['fs.protected_symlinks'], '1');
+    assert.equal(report.settings['kernel.yama.ptrace_scope'], '2');
+    assert.equal(report.settings['kernel.dmesg_restrict'], undefined);
+    assert.deepEqual([report.cgroups, report.driver], ['v2', 'cgroup2']);
+    rmSync(join(root, 'sys'), { recursive: true });
+    assert.equal(reportHost(paths, driver, undefined).securityModules, undefined);
+  });
+
+  test('lists limits that are attacked and not fully enforced, with the reason or the level', () => {
+    assert.deepEqual(reportHost(paths, driver, undefined).weakLimits, [
+      'io write: only past the page cache',
+      'disk space: none',
+    ]);
+  });
+
+  test('reports the defences of the policy', () => {
+    const defences = (body: string) =>
+      Object.fromEntries(
+        reportHost(paths, driver, policyOf(body).policy).defences.map(({ name, on }) => [name, on]),
+      );
+    assert.deepEqual(defences('<tenant uid="1001"/>'), {
+      Agent: false,
+      Jails: false,
+      Placement: false,
+      Programs: false,
+    });
+    const more = defences(
+      '<placement strict="yes"/><tenant uid="1001"><jail profile="web"/></tenant>',
+    );
+    assert.deepEqual([more['Jails'], more['Placement']], [true, true]);
+    assert.equal(defences('<placement strict="watch"/>')['Placement'], false);
+  });
+});
