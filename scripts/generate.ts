@@ -1,13 +1,15 @@
 /**
- * Writes the files that are generated from tables: `npm run generate`. With `--check` it writes
- * nothing and fails if one is out of date.
+ * Writes the files that are generated from tables and types: `npm run generate`. With `--check` it
+ * writes nothing and fails if one is out of date.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { makeWholeProgram } from '../src/cli/program.ts';
+import { apiSchemas, commandSchemas, jsonSchema } from './generated/json-schemas.ts';
 import { manualPage } from './generated/manual.ts';
 import { policyReference } from './generated/policy-reference.ts';
 import { policySchema } from './generated/policy-schema.ts';
+import { withSchemaTable } from './generated/schema-tables.ts';
 import { root } from './steps.ts';
 import { capabilities } from '../src/capabilities.ts';
 
@@ -16,19 +18,39 @@ interface Generated {
   readonly make: () => string | Promise<string>;
 }
 
-export const generated: readonly Generated[] = [
+const tables: readonly Generated[] = [
   { path: 'schema/bulkhead.xsd', make: policySchema },
   { path: 'docs/policy.md', make: policyReference },
   { path: 'man/bulkhead.8', make: async () => manualPage(await makeWholeProgram(capabilities)) },
 ];
 
-/** Returns paths of the files that differ from what would be generated. */
+async function allGenerated(): Promise<readonly Generated[]> {
+  const commands = await commandSchemas();
+  const pages = [
+    { path: 'docs/json.md', make: () => withSchemaTable('docs/json.md', 'command', commands) },
+    { path: 'docs/api.md', make: () => withSchemaTable('docs/api.md', 'request', apiSchemas) },
+  ];
+  const schemas = [...commands, ...apiSchemas].map((each) => ({
+    path: each.path,
+    make: () => jsonSchema(each),
+  }));
+  return [...tables, ...pages, ...schemas];
+}
+
+/** Returns paths of the files that differ from what would be generated, and of those that nothing generates. */
 export async function outdated(): Promise<readonly string[]> {
-  const found: string[] = [];
-  for (const { path, make } of generated) {
+  const all = await allGenerated();
+  const found = strayFiles(all);
+  for (const { path, make } of all) {
     if (read(path) !== (await make())) found.push(path);
   }
   return found;
+}
+
+/** Returns schemas of commands that no longer exist. */
+function strayFiles(all: readonly Generated[]): string[] {
+  const known = new Set(all.map(({ path }) => path));
+  return globSync('schema/*/*', { cwd: root }).filter((path) => !known.has(path));
 }
 
 function read(path: string): string | undefined {
@@ -40,7 +62,9 @@ function read(path: string): string | undefined {
 }
 
 async function write(): Promise<void> {
-  for (const { path, make } of generated) {
+  const all = await allGenerated();
+  for (const path of strayFiles(all)) rmSync(`${root}${path}`);
+  for (const { path, make } of all) {
     mkdirSync(dirname(`${root}${path}`), { recursive: true });
     writeFileSync(`${root}${path}`, await make());
     process.stdout.write(`${path}\n`);

@@ -97,23 +97,33 @@ export interface FileSystemFacts {
 
 /** Raw counters of one cgroup at one moment. */
 export interface Counters {
+  /** CPU time used. */
   cpuMicroseconds: number;
+  /** The number of periods in which it was throttled at the CPU limit. */
   throttledPeriods: number;
+  /** The time for which it was throttled, summed over all cores. */
   throttledMicroseconds: number;
   /** Memory in use, including page cache. */
   memoryBytes: number;
   /** The peak since the previous sample, if the kernel provides it; otherwise 0. */
   memoryPeakBytes: number;
+  /** The page cache included in it. */
   cacheBytes: number;
   /** The number of allocations that hit the limit. */
   memoryHits: number;
+  /** The number of processes killed because the limit was reached. */
   oomKills: number;
+  /** Bytes read from disks. */
   readBytes: number;
+  /** Bytes written to disks. */
   writeBytes: number;
+  /** The number of read operations. */
   reads: number;
+  /** The number of write operations. */
   writes: number;
+  /** The number of processes now. */
   processes: number;
-  /** The number of processes and threads; the limit counts both. */
+  /** The number of processes and threads now; the limit counts both. */
   threads: number;
   /** The peak since the previous sample, if the kernel provides it; otherwise 0. */
   threadsPeak: number;

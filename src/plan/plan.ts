@@ -29,31 +29,44 @@ import {
   type WantedCgroup,
 } from './wanted.ts';
 
+/** Creates a cgroup. */
 export interface CreateCgroup {
   readonly kind: 'create';
+  /** The path below the root cgroup. */
   readonly cgroup: string;
+  /** The tenant, site or reseller, for people. */
   readonly label: string;
+  /** The hierarchies that lack it. */
   readonly hierarchies: readonly string[];
 }
 
+/** Writes a value into a file of a cgroup. */
 export interface WriteFile {
   readonly kind: 'write';
+  /** The path below the root cgroup. */
   readonly cgroup: string;
+  /** The tenant, site or reseller, for people. */
   readonly label: string;
   readonly controller: Controller;
   readonly attribute: LimitKey;
+  /** The file's name: `memory.max`. */
   readonly file: string;
+  /** `MAJOR:MINOR`, in files with one line per device. */
   readonly device?: string;
   /** The current value; absent if the cgroup does not exist yet, or lacks the file. */
   readonly from: string | undefined;
+  /** The value as the kernel prints it back. */
   readonly to: string;
+  /** The value as it is written. */
   readonly text: string;
   readonly direction: 'raise' | 'lower';
   /** A limit without which this one is skipped: writing it to the same cgroup must not fail. */
   readonly needs?: LimitKey;
+  /** A remark for people. */
   readonly note?: string;
 }
 
+/** Moves the processes of a cgroup into another one. */
 export interface MoveProcesses {
   readonly kind: 'move';
   readonly from: string;
@@ -61,15 +74,19 @@ export interface MoveProcesses {
   readonly label: string;
 }
 
+/** Removes a cgroup that no tenant of the policy has. */
 export interface RemoveCgroup {
   readonly kind: 'remove';
+  /** The path below the root cgroup. */
   readonly cgroup: string;
   readonly hierarchies: readonly string[];
+  /** The pids of the processes in it. */
   readonly processes: readonly number[];
   /** The unit of a slice, of which only the file is removed. */
   readonly unit?: string;
 }
 
+/** Sets a disk quota of a uid on a file system. */
 export interface SetQuota {
   readonly kind: 'quota';
   readonly label: string;
@@ -104,6 +121,7 @@ export interface RealizeUnit {
   readonly writes: readonly WriteFile[];
 }
 
+/** Prepares the host for cgroups. */
 interface Prepare extends Preparation {
   readonly kind: 'prepare';
 }

@@ -55,7 +55,7 @@ export interface Explanation {
   readonly package: string | undefined;
   readonly reseller: string | undefined;
   readonly limits: readonly ExplainedLimit[];
-  /** The jail: the parts of the host that it sees; absent if no line of the policy sets it. */
+  /** The jail; a site without its own has its tenant's. Absent if no line of the policy sets it. */
   readonly jail?: ExplainedJail;
   /** Limits that are not in force; absent if there are none. */
   readonly idle?: readonly IdleLimit[];

@@ -1,6 +1,6 @@
 /**
- * The table of metrics. History, `usage`, `top`, the metrics page and the CSV files derive from it. A new metric is one
- * row here and one counter.
+ * The table of metrics. The agent's samples, the history, `usage` and the CSV files derive from it. A new metric is one
+ * row here and one counter; the columns of `top` and the families of the metrics page have tables of their own.
  */
 import type { Counters, LimitKey, PeakCounter } from '../limits/limit.ts';
 

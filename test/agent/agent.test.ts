@@ -22,6 +22,8 @@ import type {
 import { readText } from '../../packages/base/io/read.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { program, RunningAgent } from './running-agent.ts';
+import { jsonOf } from '../../testing/json-output.ts';
+import type { StatusJson } from '../../src/cli/commands/json.ts';
 
 const instance = 'bulkhead-agent-test';
 const here = hostHere(instance);
@@ -129,10 +131,7 @@ describe('the agent', { skip }, () => {
   test('is asked by status, which takes the policy for that of the agent', async () => {
     const args = ['--instance', instance, 'status', '--json'];
     const { stdout } = await run(program, args);
-    const { tenants, agent: known } = JSON.parse(stdout) as {
-      tenants: readonly { uid: number }[];
-      agent: StatusResponse;
-    };
+    const { tenants, agent: known } = jsonOf<Required<StatusJson>>('status', stdout);
     assert.deepEqual(tenants.map((each) => each.uid).sort(), [alice, bob, carol].sort());
     assert.equal(known.policy.file, agent.policyFile);
   });
@@ -156,7 +155,7 @@ describe('the agent', { skip }, () => {
       return found.evidence.length > 0;
     });
     const text = (await agent.ask(`/v1/incidents/${incident?.id}`)).text;
-    const found = JSON.parse(text) as IncidentResponse;
+    const found = jsonOf<IncidentResponse>('incident', text);
     assert.equal(found.severity, 'throttled');
     assert.equal(found.value, '30%');
     assert.match(found.from, /policy\.xml:5 \(defaults\)$/);
@@ -478,6 +477,22 @@ describe('the agent', { skip }, () => {
       const { stdout } = await run(program, ['--instance', instance, ...words.split(' ')]);
       assert.match(stdout, expected, words);
     }
+    const asJson = {
+      top: ['--all'],
+      ps: [`${alice}`],
+      usage: [],
+      faults: [],
+      incident: [`${incident?.id}`],
+      advise: ['--all'],
+      lveinfo: [],
+      'cloudlinux-top': [],
+    };
+    for (const [name, words] of Object.entries(asJson)) {
+      const args = ['--instance', instance, ...name.split(' '), ...words, '--json'];
+      jsonOf(name, (await run(program, args)).stdout);
+    }
+    const sent = await run(program, ['--instance', instance, 'alerts', 'test', '--json']);
+    assert.equal(jsonOf<AlertsTestResponse>('alerts test', sent.stdout).results.length, 1);
   });
 
   test('stops cleanly, and leaves limits and processes as they are', async () => {

@@ -11,6 +11,7 @@ import type { Host } from '../../src/host/host.ts';
 import { readText } from '../../packages/base/io/read.ts';
 import { eventually, patienceMilliseconds } from '../../testing/patience.ts';
 import { treeElement } from '../../testing/tree-host.ts';
+import { responseOf } from '../../testing/json-output.ts';
 
 export const program = fileURLToPath(new URL('../../bulkhead', import.meta.url));
 
@@ -111,7 +112,8 @@ export class RunningAgent {
                 status: response.statusCode ?? 0,
                 text,
                 headers: response.headers,
-                json: () => JSON.parse(text),
+                // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- says what the answer is
+                json: <T>() => responseOf(`${method} ${path}`, response.statusCode ?? 0, text) as T,
               }),
             );
             response.on('error', failed);

@@ -9,6 +9,9 @@ import { fileURLToPath } from 'node:url';
 import { firstPolicy, parseAdministrators } from '../../src/cli/commands/policy/first-policy.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
+import { jsonOf } from '../../testing/json-output.ts';
+import type { CheckJson } from '../../src/cli/commands/json.ts';
+import type { Explanation } from '../../src/policy/explain.ts';
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const text = `<bulkhead version="1">
@@ -108,12 +111,12 @@ test('set, explain, unset and remove take a site of a tenant', () => {
   assert.match(explained.out, /cpu limit +150% \(tenant: 100%\) +the site itself +\S+:\d+$/m);
   assert.match(explained.out, /processes limit +unlimited +not set/);
   assert.doesNotMatch(explained.out, /disk/);
-  const asJson = JSON.parse(bulkhead('explain', '61001/shop.example', '--json', '-p', file).out);
-  assert.equal(asJson.site, 'shop.example');
-  assert.deepEqual(
-    asJson.limits.find((each: { limit: string }) => each.limit === 'cpu limit').boundBy,
-    'tenant',
+  const asJson = jsonOf<Explanation>(
+    'explain',
+    bulkhead('explain', '61001/shop.example', '--json', '-p', file).out,
   );
+  assert.equal(asJson.site, 'shop.example');
+  assert.deepEqual(asJson.limits.find((each) => each.limit === 'cpu limit')?.boundBy, 'tenant');
   assert.match(
     bulkhead('explain', '61001/shop.exampel', '-p', file).err,
     /it is not a site of that tenant in .*; did you mean "shop\.example"\?/,
@@ -173,6 +176,16 @@ test('set refuses a ve.cfg, and a file that others can write', () => {
   assert.match(answer.err, /written by others than its owner; run: chmod go-w/);
 });
 
+test('check and explain --by-tenants print JSON', () => {
+  const checked = jsonOf<CheckJson>('check', bulkhead('check', file, '--json').out);
+  assert.deepEqual([checked.ok, checked.problem], [true, undefined]);
+  const missing = jsonOf<CheckJson>('check', bulkhead('check', `${file}.none`, '--json').out);
+  assert.equal(missing.ok, false);
+  assert.match(missing.problem ?? '', /^Cannot /);
+  const own = bulkhead('explain', '--by-tenants', '--json', '-p', file).out;
+  assert.deepEqual(jsonOf('explain', own), { limits: [] });
+});
+
 test('package set, unset, remove and list edit and print packages', () => {
   assert.equal(edit('package', 'set', 'gold', 'cpu=200%').status, 0);
   assert.match(now(), / {2}<package name="gold">\n {4}<cpu limit="200%"\/>\n {2}<\/package>\n/);
@@ -180,7 +193,7 @@ test('package set, unset, remove and list edit and print packages', () => {
   assert.match(edit('package', 'remove', 'gold').err, /inherited from in line 15$/m);
   const list = bulkhead('package', 'list', '-p', file);
   assert.match(list.out, /^gold +1 {2}cpu=200%$/m);
-  const json = JSON.parse(bulkhead('package', 'list', '-p', file, '--json').out) as unknown;
+  const json = jsonOf('package list', bulkhead('package', 'list', '-p', file, '--json').out);
   assert.deepEqual(json, {
     packages: [
       { name: 'business', tenants: 0, limits: { 'memory.limit': '4GiB' } },

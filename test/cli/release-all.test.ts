@@ -8,6 +8,16 @@ import { after, test } from 'node:test';
 import { pathsOf } from '../../src/host/paths.ts';
 import { treeElement } from '../../testing/tree-host.ts';
 import { hostHere } from '../conformance/host-here.ts';
+import { jsonOf } from '../../testing/json-output.ts';
+import type {
+  ApplyJson,
+  DoctorJson,
+  PlanJson,
+  Released,
+  ReleasePlan,
+  StatusJson,
+  VerifyJson,
+} from '../../src/cli/commands/json.ts';
 
 const instance = 'bulkhead-release-all';
 const here = hostHere(instance);
@@ -28,13 +38,30 @@ test('everything of an instance is taken back', { skip }, () => {
     policy,
     `<bulkhead version="1">${treeElement(paths)}<tenant uid="64426"><processes limit="30"/></tenant></bulkhead>`,
   );
-  assert.equal(bulkhead('apply', policy).status, 0);
+  const planned = jsonOf<PlanJson>('plan', bulkhead('plan', policy, '--json').stdout);
+  assert.ok(planned.operations.length > 0);
+  const drift = jsonOf<VerifyJson>('verify', bulkhead('verify', policy, '--json').stdout);
+  assert.deepEqual(drift.drift, planned.operations);
+  const applied = jsonOf<ApplyJson>('apply', bulkhead('apply', policy, '--json').stdout);
+  assert.deepEqual([applied.failures, applied.problems], [[], []]);
+  const status = jsonOf<StatusJson>('status', bulkhead('status', '-p', policy, '--json').stdout);
+  assert.deepEqual(
+    status.tenants.map(({ uid, inForce }) => [uid, inForce]),
+    [[64426, true]],
+  );
+  const doctor = jsonOf<DoctorJson>('doctor', bulkhead('doctor', '--json').stdout);
+  assert.ok('driver' in doctor);
   mkdirSync(`${paths.state}/history`, { recursive: true });
   writeFileSync(`${paths.state}/history/kept`, '');
 
   const listed = bulkhead('release', '--all', '--dry-run');
   assert.equal(listed.status, 0, listed.stderr);
   assert.match(listed.stdout, /limits, jails, cgroups and quotas\n.*\/run\//);
+  const steps = jsonOf<ReleasePlan>(
+    'release',
+    bulkhead('release', '--all', '--dry-run', '--json').stdout,
+  );
+  assert.ok(steps.steps.some((each) => each.startsWith('/run/')));
   assert.match(bulkhead('release', '--all').stderr, /add --yes/);
   assert.equal(bulkhead('verify', policy).status, 0, 'nothing was changed');
 
@@ -51,7 +78,9 @@ test('everything of an instance is taken back', { skip }, () => {
   assert.equal(existsSync(paths.runtime), false);
   assert.ok(existsSync(`${paths.state}/history/kept`));
   assert.equal(bulkhead('verify', policy).status, 3);
-  assert.equal(bulkhead('release', '--all', '--yes').status, 0);
+  const last = bulkhead('release', '--all', '--yes', '--json');
+  assert.equal(last.status, 0);
+  assert.deepEqual(jsonOf<Released>('release', last.stdout).problems, []);
   assert.equal(existsSync(paths.state), false);
 
   for (const words of [['--dry-run'], ['--yes'], []])

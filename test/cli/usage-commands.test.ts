@@ -4,8 +4,16 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { ProcessesResponse, TopResponse, UsageResponse } from '../../src/agent/api/api.ts';
+import type {
+  AdviseResponse,
+  IncidentResponse,
+  IncidentsResponse,
+  ProcessesResponse,
+  TopResponse,
+  UsageResponse,
+} from '../../src/agent/api/api.ts';
 import { startAgentServer, whoIs, type AgentServer } from './agent-server.ts';
+import { jsonOf } from '../../testing/json-output.ts';
 
 const instance = 'bulkhead-usage-commands';
 const program = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
@@ -70,13 +78,23 @@ test('top prints one table where there is no terminal, with every column', optio
   );
 });
 
+test('faults, incident and advise print what the agent answers', options, async () => {
+  const { incidents } = jsonOf<IncidentsResponse>('faults', await prints('faults', '--json'));
+  assert.ok(incidents.length > 0);
+  const incident = jsonOf<IncidentResponse>('incident', await prints('incident', '12', '--json'));
+  assert.equal(incident.id, 12);
+  const { tenants } = jsonOf<AdviseResponse>('advise', await prints('advise', '--json'));
+  assert.ok(tenants.length > 0);
+});
+
 test('top --json is the whole answer, or what was asked for of it', options, async () => {
-  const whole = JSON.parse(await prints('top', '--json', '--all')) as TopResponse;
+  const whole = jsonOf<TopResponse>('top', await prints('top', '--json', '--all'));
   assert.equal(whole.rows.length, 1001);
   assert.ok(server.asked.includes('/v1/top?all=1'));
-  const some = JSON.parse(
+  const some = jsonOf<TopResponse>(
+    'top',
     await prints('top', '--json', '-n', '3', '--filter', 'pro'),
-  ) as TopResponse;
+  );
   assert.deepEqual(
     some.rows.map((row) => row.package),
     ['pro', 'pro', 'pro'],
@@ -89,9 +107,10 @@ test('ps lists processes in the order that is asked for', options, async () => {
   assert.equal(lines.length, 42);
   assert.match(lines[4] ?? '', /^100303 .*sh -c \\u\{1b\}\]0;owned\\u\{7\}/);
   assert.equal(lines[41], '… and 17 more, which use less');
-  const { processes } = JSON.parse(
+  const { processes } = jsonOf<ProcessesResponse>(
+    'ps',
     await prints('ps', 'tenant0003', '--json', '--sort', 'memory'),
-  ) as ProcessesResponse;
+  );
   const sizes = processes.map(({ memoryBytes }) => memoryBytes);
   assert.deepEqual(
     sizes,
@@ -155,9 +174,10 @@ test(
     );
     const fields = new Set(lines.slice(0, -1).map((line) => line.split(',').length));
     assert.equal(fields.size, 1);
-    const json = JSON.parse(
+    const json = jsonOf<UsageResponse>(
+      'usage',
       await prints('usage', '--json', 'tenant0003', 'tenant0004'),
-    ) as UsageResponse;
+    );
     assert.deepEqual(
       new Set(json.rows.map(({ name }) => name)),
       new Set(['tenant0003', 'tenant0004']),

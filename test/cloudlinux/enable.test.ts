@@ -30,6 +30,8 @@ import type { Bytes } from '../../packages/base/quantity.ts';
 import type { Result } from '../../packages/base/result.ts';
 import { runLve } from './lve-program.ts';
 import { topRow } from './lve-server.ts';
+import { jsonOf } from '../../testing/json-output.ts';
+import type { CloudlinuxStatusJson } from '../../src/cloudlinux/commands/json.ts';
 
 const instance = 'bulkhead-lve-test';
 const names = ['cloudlinux-top', 'lveinfo', 'lvectl'];
@@ -84,9 +86,10 @@ test('enable puts three commands and a marker there, and disable takes exactly t
   assert.deepEqual([(await lve('disable')).status, files()], [0, ['/usr/sbin/other']]);
   assert.equal(existsSync(join(prefix, 'var/lve')), false);
   assert.equal((await lve('disable')).status, 0);
-  const status = JSON.parse((await lve('status', '--json')).out) as {
-    commands: { is: string }[];
-  };
+  const status = jsonOf<CloudlinuxStatusJson>(
+    'cloudlinux status',
+    (await lve('status', '--json')).out,
+  );
   assert.deepEqual(
     status.commands.map((each) => each.is),
     ['absent', 'absent', 'absent'],

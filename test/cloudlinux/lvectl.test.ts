@@ -18,6 +18,8 @@ import type { CpuFraction } from '../../packages/base/quantity.ts';
 import { treeElement } from '../../testing/tree-host.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { runLve, type Answer } from './lve-program.ts';
+import { jsonOf } from '../../testing/json-output.ts';
+import type { LvectlResult } from '../../src/cloudlinux/commands/json.ts';
 
 const text = `<bulkhead version="1">
   <!-- What everybody gets -->
@@ -68,7 +70,7 @@ interface Listed {
 async function listed(...args: string[]): Promise<Listed['data']> {
   const { status, out, err } = await lvectl(...args, '--json');
   assert.deepEqual([status, err], [0, '']);
-  return (JSON.parse(out) as Listed).data;
+  return jsonOf<Listed>('lvectl', out).data;
 }
 
 function refused({ status, out, err }: Answer, code: number, message: RegExp): void {
@@ -107,7 +109,7 @@ test('lvectl list --json has text for every value, with the option in any place'
     ['IOPS', '1024'],
   ]);
   const before = await runLve(['lvectl', '--json', '--policy', file, 'list']);
-  assert.deepEqual((JSON.parse(before.out) as Listed).data, await listed('list'));
+  assert.deepEqual(jsonOf<Listed>('lvectl', before.out).data, await listed('list'));
 });
 
 test('lvectl lists one tenant, packages, resellers and users of a panel', async () => {
@@ -232,7 +234,7 @@ test('lvectl set default, package-set and set-reseller write the policy', async 
   await edit('set-reseller', '61900', '--speed=200%');
   assert.match(now(), /<reseller uid="61900">\n {4}<cpu limit="200%"\/>/);
   const json = await edit('set', '61001', '--nproc=9', '--json');
-  assert.equal((JSON.parse(json.out) as { result: string }).result, 'success');
+  assert.equal(jsonOf<LvectlResult>('lvectl', json.out).result, 'success');
   assert.equal(json.err, '');
 });
 
@@ -310,7 +312,7 @@ test('lvectl refuses what has no meaning, and changes nothing', async () => {
   }
   const json = await edit('set', '61001', '--vmem=1G', '--json');
   assert.deepEqual([json.status, json.err], [1, '']);
-  assert.match((JSON.parse(json.out) as { result: string }).result, /^Cannot set --vmem/);
+  assert.match(jsonOf<LvectlResult>('lvectl', json.out).result, /^Cannot set --vmem/);
 });
 
 test('lvectl list prints nothing when the policy is wrong', async () => {
@@ -318,7 +320,7 @@ test('lvectl list prints nothing when the policy is wrong', async () => {
   refused(await lvectl('list'), 1, /12:20: error: .*unknown unit "G"/);
   const json = await lvectl('list', '--json');
   assert.equal(json.status, 1);
-  assert.match((JSON.parse(json.out) as { result: string }).result, /unknown unit "G"/);
+  assert.match(jsonOf<LvectlResult>('lvectl', json.out).result, /unknown unit "G"/);
 });
 
 test("lvectl help, version and lve-version print what CloudLinux's do", async () => {

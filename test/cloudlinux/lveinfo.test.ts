@@ -12,6 +12,7 @@ import {
 } from '../../src/cloudlinux/commands/lve-period.ts';
 import { runLve } from './lve-program.ts';
 import { instance, startLveServer, type LveServer } from './lve-server.ts';
+import { jsonOf } from '../../testing/json-output.ts';
 
 const tenants = 300;
 const isRoot = process.getuid?.() === 0;
@@ -25,10 +26,10 @@ after(() => server?.[Symbol.asyncDispose]());
 
 const run = (...args: string[]) => runLve(['--instance', instance, ...args]);
 
-async function json<T>(...args: string[]): Promise<T> {
-  const { status, out, err } = await run(...args);
+async function json<T>(command: string, ...args: string[]): Promise<T> {
+  const { status, out, err } = await run(command, ...args);
   assert.deepEqual([status, err], [0, '']);
-  return JSON.parse(out) as T;
+  return jsonOf<T>(command, out);
 }
 
 interface Section {
@@ -120,11 +121,14 @@ test('cloudlinux-top fails with a status, and in JSON in its own shape', options
     assert.match(plain.err, message);
     const shaped = await run('cloudlinux-top', '--json', ...args);
     assert.deepEqual([shaped.status, shaped.err], [code, '']);
-    assert.match((JSON.parse(shaped.out) as Top).result, message);
+    assert.match(jsonOf<Top>('cloudlinux-top', shaped.out).result, message);
   }
   const alone = await runLve(['--instance', 'bulkhead-lve-none', 'cloudlinux-top', '--json']);
   assert.equal(alone.status, 1);
-  assert.match((JSON.parse(alone.out) as Top).result, /: no agent is running; start it with/);
+  assert.match(
+    jsonOf<Top>('cloudlinux-top', alone.out).result,
+    /: no agent is running; start it with/,
+  );
 });
 
 interface Info {
@@ -292,7 +296,7 @@ test('lveinfo exits with a status and a message when it fails', options, async (
     assert.match(plain.err, message);
     const shaped = await run('lveinfo', '--json', ...args);
     assert.deepEqual([shaped.status, shaped.err], [code, '']);
-    const { success, message: said = '', data } = JSON.parse(shaped.out) as Info;
+    const { success, message: said = '', data } = jsonOf<Info>('lveinfo', shaped.out);
     assert.deepEqual([success, data], [0, []]);
     assert.match(said, message);
   }

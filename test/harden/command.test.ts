@@ -7,6 +7,13 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { jsonOf } from '../../testing/json-output.ts';
+import type {
+  HardenDisableJson,
+  HardenEnableJson,
+  HardenStatusJson,
+} from '../../src/harden/commands/json.ts';
+import type { SecurityReport } from '../../src/cli/commands/json.ts';
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const inside = ['--user', '--map-root-user', '--mount', '--propagation', 'private'];
@@ -64,6 +71,26 @@ test('harden sets a real value, keeps it for the next boot, and takes it back', 
   assert.match(stderr, /Cannot change this host: nobody can be asked here; pass --yes/);
 });
 
+test('harden prints what it would change as JSON', options, () => {
+  const { stdout, stderr } = sandboxed(`
+    echo 17 >/proc/sys/user/max_user_namespaces
+    harden enable userns-max --dry-run --json
+  `);
+  const { changed, dryRun } = jsonOf<HardenEnableJson>('harden enable', stdout);
+  assert.deepEqual(changed, [{ key: 'user.max_user_namespaces', from: '17', to: '0' }], stderr);
+  assert.equal(dryRun, true);
+});
+
+test('harden disable and harden status print JSON', options, () => {
+  const disabled = sandboxed('harden disable --dry-run --json');
+  const { changed } = jsonOf<HardenDisableJson>('harden disable', disabled.stdout);
+  assert.deepEqual(changed, [], disabled.stderr);
+  const status = sandboxed('harden status --json');
+  const { items } = jsonOf<HardenStatusJson>('harden status', status.stdout);
+  assert.ok(items.length > 20);
+  assert.ok(items.every(({ set, before }) => set === null && before === null));
+});
+
 test('harden names the file that wins over its own', options, () => {
   const { stdout } = sandboxed(`
     echo 17 >/proc/sys/user/max_user_namespaces
@@ -88,9 +115,7 @@ test('doctor --security tells of every item, and changes nothing', () => {
   const { stdout, status } = spawnSync(process.execPath, [main, 'doctor', '--security', '--json'], {
     encoding: 'utf8',
   });
-  const { items } = JSON.parse(stdout) as {
-    items: readonly { item: string; verdict: string; now: string | null }[];
-  };
+  const { items } = jsonOf<SecurityReport>('doctor', stdout);
   assert.ok(items.length > 20);
   assert.equal(status, items.some(({ verdict }) => verdict === 'lacking') ? 3 : 0);
   for (const each of items)

@@ -14,6 +14,14 @@ import { eventually, patienceMilliseconds } from '../../testing/patience.ts';
 import { compileNotify } from '../../scripts/pam.ts';
 import { findTree } from '../cli/launch-stage.ts';
 import { landlockObstacle, publicScratch, reasonToSkip, withoutLandlock } from './stage.ts';
+import { jsonOf } from '../../testing/json-output.ts';
+import type {
+  JailDiffJson,
+  JailShowJson,
+  JailsPlanned,
+  JailsRefreshed,
+  JailStatusJson,
+} from '../../src/jail/commands/json.ts';
 
 const instance = 'bulkhead-jail-launcher';
 const skip = reasonToSkip() || (findTree(instance).roots.length === 0 ? 'needs cgroups' : false);
@@ -105,11 +113,14 @@ test(
     const refused = call(setpriv, ...hidden, launcher, ...words.slice(0, 4), 'echo', 'ran');
     assert.deepEqual([refused.status, refused.stdout], [1, '']);
     assert.match(refused.stderr, /Landlock cannot be applied/);
-    const status = JSON.parse(bulkhead('jail', 'status', '--json').stdout);
-    assert.equal(status.jails[0].landlock, true);
+    const status = jsonOf<JailStatusJson>(
+      'jail status',
+      bulkhead('jail', 'status', '--json').stdout,
+    );
+    assert.equal(status.jails[0]?.landlock, true);
     assert.equal(status.apart.level, 'partial');
     assert.match(
-      status.apart.reason,
+      status.apart.reason ?? '',
       /Landlock holds what is inside, but a process of the same uid/,
     );
     const paths = pathsOf(instance);
@@ -122,12 +133,15 @@ test(
     assert.equal(old('apply', policy).status, 0);
     assert.equal(parseMark(readFileSync(mark, 'utf8')).landlock, false);
     assert.equal(exec(jailed, 'echo', 'ran').stdout, 'ran\n');
-    const { apart } = JSON.parse(old('jail', 'status', '--json').stdout);
+    const { apart } = jsonOf<JailStatusJson>('jail status', old('jail', 'status', '--json').stdout);
     assert.equal(apart.level, 'none');
-    assert.match(apart.reason, /this kernel has no Landlock in force/);
-    const before = JSON.parse(bulkhead('jail', 'status', '--json').stdout).apart;
+    assert.match(apart.reason ?? '', /this kernel has no Landlock in force/);
+    const { apart: before } = jsonOf<JailStatusJson>(
+      'jail status',
+      bulkhead('jail', 'status', '--json').stdout,
+    );
     assert.deepEqual(before.level, 'none');
-    assert.match(before.reason, /is not under Landlock yet; run: bulkhead apply/);
+    assert.match(before.reason ?? '', /is not under Landlock yet; run: bulkhead apply/);
     mustApply();
     assert.equal(parseMark(readFileSync(mark, 'utf8')).landlock, true);
   },
@@ -238,17 +252,29 @@ test('a pin that is gone from the vault stops the command, too', { skip }, () =>
 });
 
 test('show, diff, status and enter say what is so', { skip }, () => {
-  const show = JSON.parse(bulkhead('jail', 'show', `${jailed}`, '-p', policy, '--json').stdout);
+  const show = jsonOf<JailShowJson>(
+    'jail show',
+    bulkhead('jail', 'show', `${jailed}`, '-p', policy, '--json').stdout,
+  );
   assert.deepEqual([show.profile, show.state, show.line], ['web', 'ready', 1]);
-  const diff = JSON.parse(bulkhead('jail', 'diff', `${jailed}`, '-p', policy, '--json').stdout);
-  const sys = diff.directories.find((each: { directory: string }) => each.directory === '/sys');
-  assert.ok(sys.hidden.includes('fs'));
-  const status = JSON.parse(bulkhead('jail', 'status', '--json').stdout);
+  const diff = jsonOf<JailDiffJson>(
+    'jail diff',
+    bulkhead('jail', 'diff', `${jailed}`, '-p', policy, '--json').stdout,
+  );
+  const sys = diff.directories.find((each) => each.directory === '/sys');
+  assert.ok(sys?.hidden.includes('fs'));
+  const status = jsonOf<JailStatusJson>('jail status', bulkhead('jail', 'status', '--json').stdout);
   assert.deepEqual(
-    status.jails.map(({ uid, state }: { uid: number; state: string }) => [uid, state]),
+    status.jails.map(({ uid, state }) => [uid, state]),
     [[jailed, 'ready']],
   );
-  assert.equal(status.cost.hostMounts, 2);
+  assert.equal(status.cost?.hostMounts, 2);
+  const sync = (...words: readonly string[]) =>
+    bulkhead('jail', 'sync', '-p', policy, ...words, '--json').stdout;
+  const planned = jsonOf<JailsPlanned>('jail sync', sync('--dry-run'));
+  assert.deepEqual(planned.planned, []);
+  const { kept, problems } = jsonOf<JailsRefreshed>('jail sync', sync());
+  assert.deepEqual([kept, problems], [1, []]);
   const enter = bulkhead('jail', 'enter', `${jailed}`, '-p', policy, '--', 'sh', '-c', 'exit 7');
   assert.equal(enter.status, 7);
   const none = bulkhead('jail', 'enter', `${plain}`, '-p', policy, '--', 'true');

@@ -9,6 +9,8 @@ import { buildModule } from '../../packages/modules/test/core/elf-builder.ts';
 import { tar } from '../../packages/modules/test/core/packages/builders.ts';
 import { patienceMilliseconds } from '../../testing/patience.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
+import { jsonOf } from '../../testing/json-output.ts';
+import type { ModulesMatchJson } from '../../src/modules/commands/json.ts';
 
 const bulkhead = new URL('../../bulkhead', import.meta.url).pathname;
 const root = suiteDirectory('hostile');
@@ -100,8 +102,8 @@ test('bulkhead modules match --rebuild takes a module out of its package', () =>
   const words = ['--source', source, '--rebuild', '--json'];
   const { stdout, stderr } = run('match', ...kernel, archive, ...words);
   assert.doesNotMatch(stderr, /defect/);
-  const { modules } = JSON.parse(stdout) as { modules: { rebuild: { outcome: string } }[] };
-  assert.equal(modules[0]?.rebuild.outcome, 'undecided');
+  const { modules } = jsonOf<ModulesMatchJson>('modules match', stdout);
+  assert.equal(modules[0]?.rebuild?.outcome, 'undecided');
 });
 
 test('bulkhead modules scan reads a fifo, a device and /proc/kcore no further than their kind', () => {

@@ -27,6 +27,13 @@ import {
   type ModuleSpec,
 } from '../../packages/modules/test/core/elf-builder.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
+import { jsonOf } from '../../testing/json-output.ts';
+import type {
+  ModulesAllowJson,
+  ModulesDenyJson,
+  ModulesPredictJson,
+  ModulesUpgradeJson,
+} from '../../src/modules/commands/json.ts';
 
 const bulkhead = new URL('../../bulkhead', import.meta.url).pathname;
 const root = suiteDirectory('modules');
@@ -91,13 +98,13 @@ function run(...words: string[]) {
 
 const onKernel = ['--kernel', kernel, '--no-cache'];
 const scan = (...words: string[]) => run('scan', ...onKernel, ...words);
-const reportOf = (stdout: string) => JSON.parse(stdout) as ScanReport;
+const reportOf = (stdout: string) => jsonOf<ScanReport>('modules scan', stdout);
 
 describe('bulkhead modules scan', () => {
   test('scan judges a tree for its own kernel if none is named, with a note', () => {
     const { stdout, stderr } = run('scan', '--no-cache', '--json', kernel);
     assert.match(stderr, /are for Linux 6\.12\.118 and judged for it/);
-    const report = JSON.parse(stdout) as ScanReport;
+    const report = reportOf(stdout);
     assert.equal(report.kernel.release, release);
     assert.deepEqual(
       report.modules.map((each) => [each.name, each.loader.result]),
@@ -318,9 +325,7 @@ describe('bulkhead modules predict', () => {
     );
     const { stdout, status } = run('predict', ...onKernel, '--json', closed, bad);
     assert.equal(status, 3);
-    const { modules } = JSON.parse(stdout) as {
-      modules: ScanReport['modules'];
-    };
+    const { modules } = jsonOf<ModulesPredictJson>('modules predict', stdout);
     assert.equal(modules[0]?.loader.taints, 'PE');
     assert.equal(modules[1]?.license, 'MIT');
     assert.deepEqual(modules[1].gplOnly, ['rcu']);
@@ -339,10 +344,24 @@ describe('bulkhead modules predict', () => {
   });
 });
 
+test('bulkhead modules deny prints what it would do as JSON', () => {
+  const { stdout } = run('deny', '--dry-run', '--json', 'no-such-driver');
+  const { modules, denied, dryRun } = jsonOf<ModulesDenyJson>('modules deny', stdout);
+  assert.deepEqual([modules, denied, dryRun], [['no_such_driver'], true, true]);
+});
+
+test('bulkhead modules allow prints what it would do as JSON', () => {
+  const { stdout } = run('allow', '--dry-run', '--json', 'no-such-driver');
+  const { modules, denied, dryRun } = jsonOf<ModulesAllowJson>('modules allow', stdout);
+  assert.deepEqual([modules, denied, dryRun], [['no_such_driver'], false, true]);
+});
+
 test('bulkhead modules explain prints what a module uses, and what uses it', () => {
   const { stdout, status } = run('explain', ...onKernel, 'lib');
   assert.equal(status, 0);
   assert.match(stdout, /used by user \(1\)/);
+  const json = run('explain', ...onKernel, 'lib', '--json').stdout;
+  assert.equal(jsonOf<ScanReport>('modules explain', json).modules[0]?.name, 'lib');
   assert.match(run('explain', ...onKernel, 'usr').stderr, /did you mean "user"/);
 });
 
@@ -366,9 +385,7 @@ test('bulkhead modules upgrade prints what would no longer load, and why', () =>
   );
   const { stdout, status } = run('upgrade', ...onKernel, '--to', next, '--json');
   assert.equal(status, 3, stdout);
-  const { noLongerLoad } = JSON.parse(stdout) as {
-    noLongerLoad: { file: string; reasons: { cause: string }[] }[];
-  };
+  const { noLongerLoad } = jsonOf<ModulesUpgradeJson>('modules upgrade', stdout);
   const lib = noLongerLoad.find((each) => each.file.endsWith('lib.ko'));
   assert.deepEqual(
     lib?.reasons.map((each) => each.cause),
@@ -409,9 +426,7 @@ test('bulkhead modules upgrade lists what a rebuild must change', () => {
     run('upgrade', closed, open, '--kernel', now, '--no-cache', '--to', next, ...words);
   const { stdout, status } = upgrade('--json');
   assert.equal(status, 3, stdout);
-  const { noLongerLoad } = JSON.parse(stdout) as {
-    noLongerLoad: { file: string; rebuild: object }[];
-  };
+  const { noLongerLoad } = jsonOf<ModulesUpgradeJson>('modules upgrade', stdout);
   assert.deepEqual(Object.fromEntries(noLongerLoad.map(({ file, rebuild }) => [file, rebuild])), {
     [closed]: {
       removed: ['gone'],
@@ -436,9 +451,7 @@ test('bulkhead modules upgrade lists what a rebuild must change', () => {
       .map((each) => `0x00000002\t${each}\n`)
       .join(''),
   );
-  const less = JSON.parse(upgrade('--json').stdout) as {
-    noLongerLoad: { rebuild: { removed: string[]; unknown: string[] } }[];
-  };
+  const less = jsonOf<ModulesUpgradeJson>('modules upgrade', upgrade('--json').stdout);
   assert.deepEqual(less.noLongerLoad[0]?.rebuild.removed, []);
   assert.deepEqual(less.noLongerLoad[0]?.rebuild.unknown, ['of_module', 'gone']);
 });

@@ -16,6 +16,8 @@ import { addJailed, jailedFile } from '../../src/host/cgroups/launch-jailed.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { ensurePrerequisites } from '../../testing/prerequisites.ts';
 import { eventually, patienceMilliseconds } from '../../testing/patience.ts';
+import { jsonOf } from '../../testing/json-output.ts';
+import type { PamEnableJson } from '../../src/pam/commands/json.ts';
 
 const compiler = await ensurePrerequisites('pam', (line) => console.log(`# ${line}`));
 const withoutPam = compiler.ok ? false : compiler.reason;
@@ -129,10 +131,12 @@ describe('bulkhead pam on copies of the files of PAM', { skip }, () => {
     const shown = succeed(`${enable} --dry-run`);
     assert.match(shown, /^\+session\t\[success=3 default=ignore\]\tpam_exec\.so/m);
     assert.deepEqual(files(), pristine);
+    const wanted = jsonOf<PamEnableJson>('pam enable', succeed(`${enable} --dry-run --json`));
+    assert.ok(wanted.changed.some(({ path }) => path.endsWith('/common-session')));
     assert.match(succeed(enable), /shows how/);
     assert.match(read(session), /bulkhead-pam\n(.*\n){2}session\toptional\tpam_systemd/);
     assert.match(succeed(enable), /on already/);
-    const json = JSON.parse(succeed(`${disable} --dry-run --json`)) as { changed: unknown[] };
+    const json = jsonOf<PamEnableJson>('pam disable', succeed(`${disable} --dry-run --json`));
     assert.equal(json.changed.length, 4);
   });
 
@@ -206,6 +210,8 @@ describe('bulkhead pam on copies of the files of PAM', { skip }, () => {
     assert.equal(read(session).match(/bulkhead-pam/g)?.length, 1);
     write(path, text);
     succeed(update);
+    const wanted = jsonOf<PamEnableJson>('pam enable', succeed(`${enable} --dry-run --json`));
+    assert.ok(wanted.changed.some(({ path }) => path.endsWith('/common-session')));
     assert.match(succeed(enable), /shows how/);
   });
 
@@ -231,6 +237,8 @@ describe('bulkhead pam on copies of the files of PAM', { skip }, () => {
     assert.doesNotMatch(read(session), /success=3/);
     fs.rmSync(copyOf(path));
     succeed(`${update} --remove zz-between`);
+    const wanted = jsonOf<PamEnableJson>('pam enable', succeed(`${enable} --dry-run --json`));
+    assert.ok(wanted.changed.some(({ path }) => path.endsWith('/common-session')));
     assert.match(succeed(enable), /shows how/);
   });
 

@@ -35,6 +35,8 @@ import { readText } from '../../packages/base/io/read.ts';
 import { eventually } from '../../testing/patience.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { capabilities } from '../../src/capabilities.ts';
+import { jsonOf } from '../../testing/json-output.ts';
+import type { ListedAttack, ProofJson } from '../../src/prove/commands/json.ts';
 
 const instance = 'bulkhead-provetest';
 const paths = pathsOf(instance);
@@ -371,7 +373,7 @@ describe('bulkhead prove', { skip }, () => {
   test('exits with 0 where what is demanded holds, and says so in JSON', () => {
     const { status, stdout, stderr } = cli('-p', file, '--json', '--only', 'kill');
     assert.equal(status, 0, stderr);
-    const proof = JSON.parse(stdout) as Proof & { readonly broken: readonly string[] };
+    const proof = jsonOf<ProofJson>('prove', stdout);
     assert.deepEqual(proof.broken, []);
     assert.equal(proof.entries[0]?.verdict, 'blocked');
     assert.equal(proof.entries[0]?.demanded, true);
@@ -395,6 +397,8 @@ describe('bulkhead prove', { skip }, () => {
     const { status, stdout } = cli('--list');
     assert.equal(status, 0);
     for (const { name } of attacks) assert.ok(stdout.includes(name), name);
+    const json = jsonOf<readonly ListedAttack[]>('prove', cli('--list', '--json').stdout);
+    assert.equal(json.length, attacks.length);
     const wrong = cli('--only', 'no-such-thing');
     assert.equal(wrong.status, 2);
     assert.match(wrong.stderr, /no-such-thing/);

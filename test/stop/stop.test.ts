@@ -23,6 +23,9 @@ import { eventually, longPatienceMilliseconds } from '../../testing/patience.ts'
 import { isUnitOf } from '../../src/stop/io/tenant-units.ts';
 import { program, RunningAgent } from '../agent/running-agent.ts';
 import { hostHere } from '../conformance/host-here.ts';
+import { jsonOf } from '../../testing/json-output.ts';
+import type { StatusJson } from '../../src/cli/commands/json.ts';
+import type { StopJson } from '../../src/stop/commands/json.ts';
 
 const instance = 'bulkhead-stop-test';
 const here = hostHere(instance);
@@ -148,8 +151,10 @@ describe('bulkhead stop', { skip, timeout: longPatienceMilliseconds }, () => {
         return undefined;
       }
     });
-    const stopped = await about('stop', String(erin), '--reason', 'a bomb\u001b[2J');
+    const stopped = await about('stop', String(erin), '--reason', 'a bomb\u001b[2J', '--json');
     assert.equal(stopped.status, 0, stopped.stderr);
+    const { uid, left, problems } = jsonOf<StopJson>('stop', stopped.stdout);
+    assert.deepEqual({ uid, left, problems }, { uid: erin, left: [], problems: [] });
     writeSync(gate, '5\n');
     closeSync(gate);
     const { status, stderr } = await begun;
@@ -170,12 +175,7 @@ describe('bulkhead stop', { skip, timeout: longPatienceMilliseconds }, () => {
       status.stdout,
       /^uid 882001 is stopped by \S+ on [\d -]+:\d\d UTC: a bomb\\u\{1b\}\[2J;/m,
     );
-    const { tenants } = JSON.parse((await about('status', '--json')).stdout) as {
-      readonly tenants: readonly {
-        readonly uid: number;
-        readonly stopped?: { readonly by: string };
-      }[];
-    };
+    const { tenants } = jsonOf<StatusJson>('status', (await about('status', '--json')).stdout);
     assert.notEqual(tenants.find(({ uid }) => uid === erin)?.stopped?.by, undefined);
     assert.equal(tenants.find(({ uid }) => uid === other)?.stopped, undefined);
     assert.match((await about('explain', String(erin))).stdout, /It is stopped by /);

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { needsRoot, Stage } from './stage.ts';
+import { jsonOf } from '../../testing/json-output.ts';
 
 const options = { skip: needsRoot };
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
@@ -27,7 +28,7 @@ test('symlinks audit tells that there is nothing, and where', options, () => {
   assert.equal(status, 0);
   assert.equal(stdout, '0 homes, 0 names, 0 symbolic links: 0 high, 0 medium, 0 low\n');
   const json = audit('--policy', file, '--json');
-  assert.deepEqual(JSON.parse(json.stdout), {
+  assert.deepEqual(jsonOf('symlinks audit', json.stdout), {
     findings: [],
     found: { high: 0, medium: 0, low: 0 },
     problems: [],

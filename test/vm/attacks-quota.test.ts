@@ -13,6 +13,7 @@ import { installBuilt } from '../../testing/vm/installed.ts';
 import { longPatienceMilliseconds, patienceMilliseconds } from '../../testing/patience.ts';
 import { startGuest, type Guest } from '../../testing/vm/guest.ts';
 import { prepareGuests } from '../../testing/vm/suite.ts';
+import { jsonOf } from '../../testing/json-output.ts';
 
 const guests = await prepareGuests(import.meta.filename);
 
@@ -212,9 +213,9 @@ suite('quotas in the sandbox of the unit', { skip: guests.skip }, () => {
         '<agent interval="2s" listen="127.0.0.1:9640" token="/etc/bulkhead/token"/><tenant user="quinn"><processes limit="50"/></tenant>',
       );
       await guest.succeed('umask 077; head -c 32 /dev/urandom | base64 > /etc/bulkhead/token');
-      await must('units enable');
+      jsonOf('units enable', await must('units enable --json'));
       await until(inForce);
-      await must('units status');
+      jsonOf('units status', await must('units status --json'));
       // The socket is had with the agent running.
       assert.match(
         await guest.succeed('systemctl is-active bulkhead.socket bulkhead'),
@@ -223,6 +224,9 @@ suite('quotas in the sandbox of the unit', { skip: guests.skip }, () => {
       await must('harden enable --dry-run');
       assert.match(await must('release --all --dry-run'), /the agent and its units/);
       await must('release --all --yes --kill');
+      assert.deepEqual(jsonOf('units disable', await must('units disable --json')), {
+        removed: [],
+      });
       assert.equal(await snapshot(), before);
       assert.match(await must('release --all --yes'), /Nothing of Bulkhead is left/);
     },

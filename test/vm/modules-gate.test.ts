@@ -9,6 +9,14 @@ import { after, suite, test } from 'node:test';
 import { longPatienceMilliseconds } from '../../testing/patience.ts';
 import { guestOfSuite, prepareGuests } from '../../testing/vm/suite.ts';
 import { decompressed } from '../../packages/modules/io/inputs/decompress.ts';
+import { jsonOf } from '../../testing/json-output.ts';
+import type {
+  ModulesGateEnableJson,
+  ModulesGateSignaturesJson,
+  ModulesGateStatusJson,
+  ModulesGateSyncJson,
+  ModulesGateWhyJson,
+} from '../../src/modules/commands/json.ts';
 
 const guests = await prepareGuests(import.meta.filename);
 const moduleBytesMax = 2 ** 20;
@@ -31,13 +39,10 @@ suite('The gate for kernel modules', { skip: guests.skip }, () => {
   const load = async (how: 'file' | 'compressed' | 'memory', file: string) =>
     (await succeed(`load ${how} ${file}`)).trim();
   const status = async () =>
-    JSON.parse(await succeed('bulkhead modules gate status --json')) as {
-      mode: string;
-      atBoot: string;
-      obstacle: string | null;
-      listed: number;
-      loadedUnlisted: readonly string[];
-    };
+    jsonOf<ModulesGateStatusJson>(
+      'modules gate status',
+      await succeed('bulkhead modules gate status --json'),
+    );
   const policy = (more: string) =>
     write('/etc/bulkhead/policy.xml', `<bulkhead version="1">${more}</bulkhead>\n`);
 
@@ -74,6 +79,8 @@ suite('The gate for kernel modules', { skip: guests.skip }, () => {
     patient,
     async () => {
       assert.equal((await status()).obstacle, null);
+      const would = await succeed('bulkhead modules gate enable --watch --dry-run --json');
+      assert.ok(jsonOf<ModulesGateEnableJson>('modules gate enable', would).listed >= 100);
       const text = await succeed('bulkhead modules gate enable --watch');
       assert.match(text, /^Linux \S+: \d{3,} modules may load, 0 may not$/m);
       assert.equal((await status()).mode, 'watch');
@@ -95,6 +102,8 @@ suite('The gate for kernel modules', { skip: guests.skip }, () => {
     assert.equal(on.status, 1);
     assert.match(on.stderr, /modules\.bpf\.o/);
     await succeed(`[ ! -e ${list} ] && mv /root/modules.bpf.o ${object}`);
+    const json = await succeed('bulkhead modules gate enable --dry-run --json');
+    assert.equal(jsonOf<ModulesGateEnableJson>('modules gate enable', json).mode, 'on');
     const dry = await succeed('bulkhead modules gate enable --dry-run');
     assert.match(dry, /The gate would be "on"/);
     await succeed(`[ ! -e ${list} ]`);
@@ -104,7 +113,7 @@ suite('The gate for kernel modules', { skip: guests.skip }, () => {
     await succeed('bulkhead modules gate enable');
     const { mode, atBoot, listed } = await status();
     assert.deepEqual([mode, atBoot], ['on', 'on']);
-    assert.ok(listed > 100);
+    assert.ok(listed !== null && listed > 100);
     assert.equal(await load('file', '/root/dummy.ko'), 'EPERM');
     assert.equal(await load('compressed', compressed), 'EPERM');
     assert.equal(await load('memory', '/root/dummy.ko'), 'EPERM');
@@ -149,6 +158,8 @@ suite('The gate for kernel modules', { skip: guests.skip }, () => {
   test('a file of the tree that was changed does not load, and why is told', patient, async () => {
     const file = (await succeed('modinfo -n dummy')).trim();
     assert.match(await succeed('bulkhead modules gate why dummy'), /may load/);
+    const json = await succeed('bulkhead modules gate why dummy --json');
+    assert.equal(jsonOf<ModulesGateWhyJson>('modules gate why', json).modules[0]?.mayLoad, true);
     await succeed(`cp ${file} /root/dummy.kept && echo >> ${file}`);
     assert.notEqual((await run('modprobe dummy')).status, 0);
     const why = await run('bulkhead modules gate why dummy');
@@ -203,7 +214,9 @@ suite('The gate for kernel modules', { skip: guests.skip }, () => {
     const why = await run('bulkhead modules gate why dummy');
     assert.deepEqual([why.status, /not here/.test(why.stdout)], [3, true]);
     await policy('');
-    await succeed('bulkhead modules gate sync && modprobe dummy && rmmod dummy');
+    const made = await succeed('bulkhead modules gate sync --json');
+    assert.equal(jsonOf<ModulesGateSyncJson>('modules gate sync', made).length, 1);
+    await succeed('modprobe dummy && rmmod dummy');
   });
 
   test('a broken list changes nothing, and says so', patient, async () => {
@@ -248,7 +261,7 @@ suite('The gate for kernel modules', { skip: guests.skip }, () => {
   );
 
   test('off leaves nothing in force and no file of ours but the lists', patient, async () => {
-    await succeed('bulkhead modules gate disable');
+    jsonOf('modules gate disable', await succeed('bulkhead modules gate disable --json'));
     assert.equal((await status()).mode, 'off');
     assert.equal(await load('file', '/root/dummy.ko'), 'loaded');
     await succeed('rmmod dummy');
@@ -259,7 +272,11 @@ suite('The gate for kernel modules', { skip: guests.skip }, () => {
 
   test('signatures can be required until the next boot', patient, async () => {
     assert.equal((await run('bulkhead modules gate signatures')).status, 2);
-    await succeed('bulkhead modules gate signatures --yes');
+    const required = await succeed('bulkhead modules gate signatures --yes --json');
+    assert.equal(
+      jsonOf<ModulesGateSignaturesJson>('modules gate signatures', required).changed,
+      true,
+    );
     assert.match((await run('insmod /root/dummy.ko')).stderr, /rejected|not permitted/i);
     assert.match(await succeed('bulkhead modules gate status'), /Signatures: required/);
   });

@@ -10,6 +10,7 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, suite, test } from 'node:test';
 import { longPatienceMilliseconds } from '../../testing/patience.ts';
+import { jsonOf } from '../../testing/json-output.ts';
 import { guestOfSuite, prepareGuests } from '../../testing/vm/suite.ts';
 import { expected } from './symlinks/expected.ts';
 import { withGuard, withoutGuard } from './symlinks/expected-descriptors.ts';
@@ -219,7 +220,7 @@ suite('the symlink guard', { skip: guests.skip }, () => {
       }
       // This is the state after a kill between two pins.
       await succeed('mkdir /sys/fs/bpf/bulkhead/symlinks-0killed-new');
-      await succeed('bulkhead symlinks guard enable');
+      jsonOf('symlinks guard enable', await succeed('bulkhead symlinks guard enable --json'));
       assert.notEqual(await generations(), before);
       assert.match(await generations(), /^symlinks-[0-9a-z]+-[0-9a-f]+\n$/);
       assert.ok(await refuses());
@@ -238,8 +239,12 @@ suite('the symlink guard', { skip: guests.skip }, () => {
   });
 
   test('refusals are incidents, with link, target, server and tenant', { timeout }, async () => {
+    jsonOf('symlinks guard status', await succeed('bulkhead symlinks guard status --json'));
     // Refusals of before the agent runs would be the evidence of the incident.
-    await succeed('bulkhead symlinks guard disable && bulkhead symlinks guard enable');
+    const off = await succeed('bulkhead symlinks guard disable --json');
+    assert.deepEqual(jsonOf('symlinks guard disable', off), { state: 'off', changed: true });
+    await succeed('bulkhead symlinks guard enable');
+    jsonOf('symlinks guard sync', await succeed('bulkhead symlinks guard sync --json'));
     await succeed('systemctl start bulkhead');
     await until('bulkhead status > /dev/null 2>&1');
     await succeed('ask 8080 other otherdir/secret');

@@ -9,6 +9,8 @@ import { chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } 
 import { tmpdir } from 'node:os';
 import { after, test } from 'node:test';
 import { ensurePrerequisites } from '../../testing/prerequisites.ts';
+import { jsonOf } from '../../testing/json-output.ts';
+import type { WebEntriesEnableJson, WebEntriesStatusJson } from '../../src/web/commands/json.ts';
 
 const ready = await ensurePrerequisites('web', (line) => console.log(`# ${line}`));
 const skip = ready.ok ? false : ready.reason;
@@ -63,4 +65,24 @@ rm -r /etc/nginx/conf.d/bulkhead.conf /etc/nginx/bulkhead /var/lib/${instance}/w
 rm $lock; exec 9>&-; wait $pid; cat ${root}/sync`);
   assert.match(said, /Entries are not enabled here/);
   assert.equal(existsSync(`${root}/nginx/conf.d/bulkhead.conf`), false);
+});
+
+test('the commands print JSON', { skip }, () => {
+  const enabled = jsonOf<WebEntriesEnableJson>(
+    'web entries enable',
+    run('entries enable $policy --json'),
+  );
+  assert.deepEqual(
+    enabled.servers.map(({ server }) => server).filter((server) => server === 'nginx'),
+    ['nginx'],
+  );
+  const status = run('entries status $policy --json || [ $? = 3 ]');
+  const { servers } = jsonOf<WebEntriesStatusJson>('web entries status', status);
+  const nginx = servers.find(({ server }) => server === 'nginx');
+  assert.deepEqual(
+    nginx?.sites.map(({ names, limit }) => [names, limit]),
+    [[['a.example'], 5]],
+  );
+  jsonOf('web entries sync', run('entries sync $policy --json'));
+  jsonOf('web entries disable', run('entries disable $policy --dry-run --json'));
 });

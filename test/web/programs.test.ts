@@ -13,6 +13,8 @@ import { freePort } from '../../testing/free-port.ts';
 import { patienceMilliseconds } from '../../testing/patience.ts';
 import { ensurePrerequisites } from '../../testing/prerequisites.ts';
 import { siteNamed, uids, WebStage } from './stage.ts';
+import { jsonOf } from '../../testing/json-output.ts';
+import type { WebStatusJson } from '../../src/web/commands/json.ts';
 
 const ready = await ensurePrerequisites('web', (line) => console.log(`# ${line}`));
 /** An instance to which nothing is ever applied. */
@@ -217,7 +219,7 @@ server { listen 127.0.0.1:${port}; server_name next.example; }`.replace(
         timeout: patienceMilliseconds,
       });
     const json = run('--policy', policy, '--json');
-    const value = JSON.parse(json.stdout) as { servers: { name: string; problems: unknown[] }[] };
+    const value = jsonOf<WebStatusJson>('web status', json.stdout);
     assert.deepEqual(
       value.servers.map(({ name }) => name).filter((name) => name === 'nginx'),
       ['nginx'],

@@ -40,8 +40,10 @@ export type LimitTexts = Readonly<Partial<Record<LimitKey, string>>>;
 /** The same as numbers in the units of the metrics; unlimited ones are absent. */
 export type LimitNumbers = Readonly<Partial<Record<LimitKey, number>>>;
 
+/** A tenant, a site or a reseller. */
 export interface Who {
   readonly member: Member;
+  /** The uid; for a site its tenant's. */
   readonly uid: number;
   /** The account, or `uid 1001`; of a site, `alice/shop.example`. Control characters have been replaced. */
   readonly name: string;
@@ -51,42 +53,58 @@ export interface Who {
   readonly tenant?: string;
   /** Name of the reseller of a tenant. */
   readonly reseller?: string;
+  /** The package of a tenant. */
   readonly package?: string;
 }
 
+/** The state of the agent. */
 export interface StatusResponse {
+  /** The version of Bulkhead. */
   readonly version: string;
+  /** `bulkhead`, or the name of a separate cgroup tree. */
   readonly instance: string;
+  /** The agent's process. */
   readonly pid: number;
+  /** Milliseconds since 1970. */
   readonly startedAt: number;
   /** The work of an agent that is starting; absent once it has started. */
   readonly starting?: StartingStatus;
   readonly driver: string;
+  /** The policy that the agent follows. */
   readonly policy: {
     readonly file: string;
     /** `refused`: the file has errors, and the previous policy is in force. */
     readonly state: 'in force' | 'refused' | 'failed' | 'absent';
+    /** Milliseconds since 1970. */
     readonly stateChangedAt: number;
     readonly problems: readonly string[];
   };
+  /** The number of tenants. */
   readonly tenants: number;
+  /** The number of resellers. */
   readonly resellers: number;
   readonly placement: PlacementStatus;
+  /** The regular measurement. */
   readonly tick: {
     readonly intervalSeconds: number;
     /** The time when the last tick ended, and how long it took; absent before the first. */
     readonly endedAt?: number;
     readonly durationSeconds?: number;
+    /** The number of ticks since the agent started. */
     readonly ticks: number;
+    /** The number of faults since the agent started. */
     readonly faults: number;
   };
   readonly history: {
     /** `off`: none is being kept, for the reason in `problem`. */
     readonly state: 'on' | 'off';
     readonly problem?: string;
+    /** The size of the files. */
     readonly bytes: number;
+    /** The time of the oldest measurement, in milliseconds since 1970. */
     readonly oldestAt?: number;
   };
+  /** The agent's own memory. */
   readonly memoryBytes: number;
   /** The TCP listener of the API, if it has one. */
   readonly tcp?: TcpStatus;
@@ -113,14 +131,17 @@ export interface PlacementStatus {
   readonly filtered?: boolean;
   /** Counters since the agent started. */
   readonly events: number;
+  /** The number of processes moved into their cgroups. */
   readonly migrated: number;
   /** How often the kernel dropped events, after each of which all processes are scanned. */
   readonly overruns: number;
+  /** How often the process that moves them was started again. */
   readonly restarts: number;
   /** Processes of tenants outside their cgroups at the last full scan. */
   readonly outside: readonly OutsideProcess[];
   /** Why there may be more outside; empty if all processes could be inspected. */
   readonly unknown: readonly string[];
+  /** The time of the last full scan, in milliseconds since 1970. */
   readonly scannedAt?: number;
 }
 
@@ -130,9 +151,11 @@ interface OutsideProcess {
   readonly reason: string;
 }
 
+/** The usage of one member in the last tick. */
 export interface TopRow extends Who {
   /** Present if an administrator has stopped it: it runs nothing, or is frozen. */
   readonly stopped?: true;
+  /** Usage by metric: CPU in cores, memory in bytes, rates per second, shares of the time from 0 to 1. */
   readonly usage: Readonly<Record<MetricKey, number>>;
   readonly limits: LimitNumbers;
   readonly limitTexts: LimitTexts;
@@ -142,22 +165,28 @@ export interface TopRow extends Who {
   readonly limitsHit: readonly LimitKey[];
 }
 
+/** The last tick. */
 export interface TopResponse {
-  /** The time when the last tick ended, and how long it was. */
+  /** The time when the last tick ended, in milliseconds since 1970. */
   readonly at: number;
+  /** The length of the tick. */
   readonly durationSeconds: number;
   /** Cores and memory of the host. */
   readonly host: { readonly cores: number; readonly memoryBytes: number };
   /** The rows; idle tenants are included only with `?all=1`. */
   readonly rows: readonly TopRow[];
+  /** The number of idle tenants. */
   readonly idle: number;
 }
 
+/** The processes of a tenant, a site or a reseller. */
 export interface ProcessesResponse {
   readonly who: Who;
+  /** Milliseconds since 1970. */
   readonly at: number;
   /** The heaviest users first, without zombies. */
   readonly processes: readonly LiveProcess[];
+  /** The total number of processes. */
   readonly processCount: number;
 }
 
@@ -171,18 +200,22 @@ export interface LiveProcess extends Omit<ProcessEvidence, 'command'> {
 /** Each limit of a tenant or a site, and what set it. */
 export type ExplainResponse = Explanation;
 
+/** The result of a change of a site's limits. */
 export interface SetLimitsResponse {
   readonly who: Who;
   /** `kept`: it is applied as soon as the policy is; `checked`: nothing was changed. */
   readonly state: 'in force' | 'kept' | 'checked';
 }
 
+/** The distribution of a metric over the period. */
 export interface Distribution {
   readonly average: number;
+  /** The value below which it was for 95 % of the time. */
   readonly p95: number;
   readonly max: number;
 }
 
+/** The usage of one member over the period. */
 export interface UsageRow extends Who {
   /** The metrics that this host can measure; idle time counts as zero. */
   readonly metrics: Readonly<Partial<Record<MetricKey, Distribution>>>;
@@ -203,8 +236,11 @@ export interface MailCount {
   readonly since?: number;
 }
 
+/** The use of resources over a period. */
 export interface UsageResponse {
+  /** Milliseconds since 1970. */
   readonly from: number;
+  /** Milliseconds since 1970. */
   readonly to: number;
   /** Resolution: single ticks, or hours with quantiles within 7 %. */
   readonly detail: 'ticks' | 'hours';
@@ -213,10 +249,13 @@ export interface UsageResponse {
   readonly rows: readonly UsageRow[];
 }
 
+/** A metric over a period. */
 export interface SeriesResponse {
   readonly who: Who;
   readonly metric: MetricKey;
+  /** Milliseconds since 1970. */
   readonly from: number;
+  /** Milliseconds since 1970. */
   readonly to: number;
   /** Averages of equal parts of the period; null if nothing was measured. */
   readonly points: readonly (number | null)[];
@@ -227,12 +266,14 @@ export interface IncidentRow extends Incident {
   readonly who: Who;
 }
 
+/** The incidents of a period, the latest first. */
 export interface IncidentsResponse {
   readonly incidents: readonly IncidentRow[];
   /** The total number, beyond `count`. */
   readonly total: number;
 }
 
+/** One incident in full. */
 export interface IncidentResponse extends IncidentRow {
   /** The snapshots; for a reseller they have no command lines. */
   readonly evidence: readonly Snapshot[];
@@ -240,8 +281,10 @@ export interface IncidentResponse extends IncidentRow {
   readonly explanation: readonly string[];
 }
 
+/** A limit of one tenant, compared with past usage. */
 export interface Advice extends Who {
   readonly limit: LimitKey;
+  /** The value now, as the policy has it. */
   readonly current: string;
   /**
    * The limit that would never have been hit in the period, and the one that would have been hit for
@@ -249,15 +292,20 @@ export interface Advice extends Who {
    */
   readonly neverHit: string;
   readonly onePercentHit: string;
+  /** The number of faults in the period. */
   readonly faults: number;
   /** The highest value at which it was hit in the period, and why more is proposed. */
   readonly hitValue?: string;
   readonly reason?: string;
 }
 
+/** Limits compared with past usage. */
 export interface AdviseResponse {
+  /** Milliseconds since 1970. */
   readonly from: number;
+  /** Milliseconds since 1970. */
   readonly to: number;
+  /** How much of the period was measured. */
   readonly measuredSeconds: number;
   readonly tenants: readonly Advice[];
   /** The same for all tenants of a package together. */
@@ -268,8 +316,11 @@ export interface AdviseResponse {
   /** The sum of all limits next to the capacity of the host. */
   readonly host: readonly {
     readonly limit: LimitKey;
+    /** The sum of the tenants' limits. */
     readonly committed: string;
+    /** The number of tenants without this limit. */
     readonly unlimitedTenants: number;
+    /** The capacity of the host. */
     readonly available: string;
     /** Committed divided by available. */
     readonly overcommit: number;
@@ -278,9 +329,12 @@ export interface AdviseResponse {
   }[];
 }
 
+/** The result of a test message through each rule. */
 export interface AlertsTestResponse {
   readonly results: readonly {
+    /** The receiver. */
     readonly to: string;
+    /** Whether it was sent. */
     readonly ok: boolean;
     readonly problem?: string;
   }[];

@@ -25,6 +25,7 @@ import { tokenPortRemark } from '../shared/token-port.ts';
 import { printable } from '../../../packages/base/printable.ts';
 import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import type { Result } from '../../../packages/base/result.ts';
+import type { DoctorJson } from './json.ts';
 
 /** The column in which all text starts, to the right of the labels. */
 const indent = ' '.repeat(11);
@@ -82,7 +83,7 @@ async function doctor(options: DoctorOptions, command: Command): Promise<ExitCod
       entryPaths,
       capabilities: reports,
       limits: Object.fromEntries(capabilities.limits),
-    });
+    } satisfies DoctorJson);
     return exitCodes.done;
   }
   const { columns } = terminalOf(process.stdout);
@@ -113,7 +114,8 @@ function disksText(devices: readonly string[], paths: Paths): string {
 }
 
 function reportNoDriver(problem: Problem, asJson: boolean): ExitCode {
-  if (asJson) printJson({ kernel: release(), problem: formatProblem(problem) });
+  if (asJson)
+    printJson({ kernel: release(), problem: formatProblem(problem) } satisfies DoctorJson);
   else printError(problem);
   return exitCodes.failed;
 }

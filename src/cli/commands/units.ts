@@ -11,8 +11,6 @@ import {
   ownUnits,
   unitFile,
   writeUnits,
-  type OwnUnit,
-  type UnitFile,
 } from '../../host/systemd/own-units.ts';
 import { systemctl } from '../../host/systemd/systemctl.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../shared/command.ts';
@@ -20,6 +18,7 @@ import { policyOption } from '../shared/policy-option.ts';
 import { pathsFor, print, printError, printJson } from '../shared/session.ts';
 import { table } from '../shared/terminal.ts';
 import { policyReaderOf } from '../capability.ts';
+import type { UnitRow, UnitsDisableJson, UnitsStatusJson } from './json.ts';
 
 interface UnitsOptions {
   readonly policy: string;
@@ -84,7 +83,7 @@ async function disable(options: UnitsOptions, command: Command): Promise<ExitCod
   }
   const done = await disableUnits(paths);
   if (!done.ok) return refuse(done.error);
-  if (options.json === true) printJson({ removed: done.value });
+  if (options.json === true) printJson({ removed: done.value } satisfies UnitsDisableJson);
   else
     print(
       done.value.length === 0
@@ -100,14 +99,6 @@ async function status(options: UnitsOptions, command: Command): Promise<ExitCode
   return show(await wantedUnits(options.policy, command, paths), paths, options);
 }
 
-interface UnitRow {
-  readonly name: string;
-  readonly file: UnitFile;
-  readonly use: OwnUnit['use'];
-  readonly enabled: boolean;
-  readonly active: boolean;
-}
-
 async function show(
   names: readonly string[],
   paths: Paths,
@@ -120,7 +111,7 @@ async function show(
     const active = !name.includes('@') && (await isActive(name));
     units.push({ name, file, use, enabled, active });
   }
-  if (json === true) printJson({ units });
+  if (json === true) printJson({ units } satisfies UnitsStatusJson);
   else {
     const rows = units.map(({ name, file, use, enabled, active }) => [
       name,

@@ -27,6 +27,7 @@ import { printError, pathsFor, print, printJson, sayItWaits } from '../../cli/sh
 import { table } from '../../cli/shared/terminal.ts';
 import { shortBytes } from '../../../packages/base/bytes.ts';
 import { printable } from '../../../packages/base/printable.ts';
+import type { CloudlinuxTopJson } from './json.ts';
 
 interface TopOptions {
   readonly json?: boolean;
@@ -53,7 +54,7 @@ async function top(options: TopOptions, command: Command): Promise<ExitCode> {
   );
   if (!answer.ok) return refuse(answer.error, options, exitCodes.failed);
   const shaped = topOf(answer.value, choice.value);
-  if (options.json === true) printJson(shaped);
+  if (options.json === true) printJson(shaped satisfies CloudlinuxTopJson);
   else print(tableOf(shaped));
   return exitCodes.done;
 }
@@ -64,7 +65,8 @@ async function top(options: TopOptions, command: Command): Promise<ExitCode> {
  */
 function refuse(problem: Problem, { json }: TopOptions, code: ExitCode): ExitCode {
   const result = printable(formatProblem(problem));
-  if (json === true) printJson({ result, timestamp: Date.now() / 1000 });
+  if (json === true)
+    printJson({ result, timestamp: Date.now() / 1000 } satisfies CloudlinuxTopJson);
   else printError(result);
   return code;
 }

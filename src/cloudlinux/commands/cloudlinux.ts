@@ -22,6 +22,7 @@ import {
 import { printError, pathsFor, print, printJson } from '../../cli/shared/session.ts';
 import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import { printable } from '../../../packages/base/printable.ts';
+import type { CloudlinuxStatusJson } from './json.ts';
 
 interface LveOptions {
   readonly prefix: string;
@@ -69,7 +70,7 @@ function status(options: LveOptions, command: Command): ExitCode {
   const setting = settingOf(options, command);
   if (setting === undefined) return exitCodes.usage;
   const found = lveStatus(setting);
-  if (options.json === true) printJson(found);
+  if (options.json === true) printJson(found satisfies CloudlinuxStatusJson);
   else print(statusText(found));
   return exitCodes.done;
 }

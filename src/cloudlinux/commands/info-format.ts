@@ -7,6 +7,7 @@ import type { Column, InfoRow } from './info-columns.ts';
 import { shortMoment } from './lve-period.ts';
 import { csvRow } from '../../../packages/base/csv.ts';
 import { printable } from '../../../packages/base/printable.ts';
+import type { LveinfoJson } from './json.ts';
 
 type Cell = string | number | undefined;
 
@@ -62,7 +63,7 @@ export function infoCsv(
   return [csvRow(columns.map((column) => column.name)), ...lines].join('\n');
 }
 
-export function infoJson(columns: readonly Column[], rows: readonly InfoRow[]) {
+export function infoJson(columns: readonly Column[], rows: readonly InfoRow[]): LveinfoJson {
   return {
     success: 1,
     data: rows.map((row) =>

@@ -20,6 +20,7 @@ import { printError, pathsFor, print, printJson, sayItWaits } from '../../cli/sh
 import { writeOut } from '../../cli/shared/write-out.ts';
 import { type Period } from '../../cli/shared/period.ts';
 import { printable } from '../../../packages/base/printable.ts';
+import type { LveinfoJson } from './json.ts';
 
 interface InfoOptions extends ChoiceOptions {
   readonly from?: string;
@@ -59,7 +60,7 @@ async function info(options: InfoOptions, command: Command): Promise<ExitCode> {
 
 function refuse(problem: Problem, { json }: InfoOptions, code: ExitCode): ExitCode {
   const message = printable(formatProblem(problem));
-  if (json === true) printJson({ success: 0, message, data: [] });
+  if (json === true) printJson({ success: 0, message, data: [] } satisfies LveinfoJson);
   else printError(message);
   return code;
 }

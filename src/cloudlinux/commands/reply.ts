@@ -9,6 +9,7 @@ import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
 import { printError, print, printJson } from '../../cli/shared/session.ts';
 import { lveTable, type LveRow } from './rows.ts';
 import { printable } from '../../../packages/base/printable.ts';
+import type { LvectlJson } from './json.ts';
 
 export type Reply =
   | { readonly kind: 'rows'; readonly rows: readonly LveRow[] }
@@ -22,11 +23,11 @@ export const misused = (error: ProblemOrCause): Reply => ({ kind: 'usage', error
 export function printReply(outcome: Reply, json: boolean): ExitCode {
   switch (outcome.kind) {
     case 'rows':
-      if (json) printJson({ data: outcome.rows });
+      if (json) printJson({ data: outcome.rows } satisfies LvectlJson);
       else print(lveTable(outcome.rows));
       return exitCodes.done;
     case 'text':
-      if (json) printJson({ data: outcome.text });
+      if (json) printJson({ data: outcome.text } satisfies LvectlJson);
       else print(outcome.text);
       return exitCodes.done;
     case 'done':
@@ -42,7 +43,10 @@ export function printReply(outcome: Reply, json: boolean): ExitCode {
 function printDone({ message, warnings }: Reply & { kind: 'done' }, json: boolean): void {
   const shown = warnings.map(printable);
   if (json) {
-    printJson({ result: 'success', ...(shown.length > 0 && { warnings: shown }) });
+    printJson({
+      result: 'success',
+      ...(shown.length > 0 && { warnings: shown }),
+    } satisfies LvectlJson);
     return;
   }
   for (const warning of shown) printError(warning);
@@ -54,6 +58,6 @@ const errorsMax = 100;
 
 function printErrors(errors: readonly ProblemOrCause[], json: boolean): void {
   const shown = errors.slice(0, errorsMax).map((each) => printable(formatProblemOrCause(each)));
-  if (json) printJson({ result: shown.join('; ') });
+  if (json) printJson({ result: shown.join('; ') } satisfies LvectlJson);
   else for (const error of shown) printError(error);
 }

@@ -6,6 +6,7 @@ import { table } from '../../cli/shared/terminal.ts';
 import { exposureText } from '../core/exposure.ts';
 import { exposuresOf, stateText, type Exposures, type Surveyed } from '../io/survey.ts';
 import { hostOf, surveyAll } from './host.ts';
+import type { ConfineListJson, ConfineListRow } from './json.ts';
 
 interface Row extends Exposures {
   readonly surveyed: Surveyed;
@@ -19,7 +20,8 @@ async function list({ json }: { readonly json?: boolean }, command: Command): Pr
   const rows: Row[] = [];
   for (const surveyed of all)
     rows.push({ surveyed, ...(await exposuresOf(places, surveyed, asked.version)) });
-  if (json === true) printJson({ systemd: asked.version, services: rows.map(rowJson) });
+  if (json === true)
+    printJson({ systemd: asked.version, services: rows.map(rowJson) } satisfies ConfineListJson);
   else print(listText(rows));
   return status;
 }
@@ -38,7 +40,7 @@ function listText(rows: readonly Row[]): string {
   return table([head, ...body], [3, 4]);
 }
 
-const rowJson = ({ surveyed, before, after }: Row) => ({
+const rowJson = ({ surveyed, before, after }: Row): ConfineListRow => ({
   service: surveyed.service.name,
   unit: `${surveyed.service.unit}.service`,
   does: surveyed.service.profile.does,

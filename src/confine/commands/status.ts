@@ -8,13 +8,15 @@ import { print, printJson } from '../../cli/shared/output.ts';
 import { table } from '../../cli/shared/terminal.ts';
 import { stateText, type Surveyed } from '../io/survey.ts';
 import { hostOf, surveyAll } from './host.ts';
+import type { ConfineStatusJson, ConfineStatusRow } from './json.ts';
 
 async function status({ json }: { readonly json?: boolean }, command: Command): Promise<ExitCode> {
   const host = await hostOf(command);
   if (typeof host === 'number') return host;
   const { all, status: exit } = await surveyAll(host);
   const confined = all.filter(({ state }) => state !== 'absent');
-  if (json === true) printJson({ services: confined.map(surveyedJson) });
+  if (json === true)
+    printJson({ services: confined.map(surveyedJson) } satisfies ConfineStatusJson);
   else print(statusText(confined));
   if (exit !== exitCodes.done) return exit;
   return confined.some((each) => problemOf(each) !== undefined) ? exitCodes.found : exitCodes.done;
@@ -47,7 +49,7 @@ function remarkOf(each: Surveyed): string | undefined {
   return problemOf(each) ?? (isOld ? hint : undefined);
 }
 
-const surveyedJson = (each: Surveyed) => ({
+const surveyedJson = (each: Surveyed): ConfineStatusRow => ({
   service: each.service.name,
   unit: `${each.service.unit}.service`,
   file: each.file,

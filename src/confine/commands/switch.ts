@@ -15,6 +15,7 @@ import { lockConfine } from '../io/drop-in-file.ts';
 import { findService, installedServices, type Places, type Service } from '../io/places.ts';
 import { exposuresOf, survey, type Exposures, type Surveyed } from '../io/survey.ts';
 import { hostOf, refuse, type Host } from './host.ts';
+import type { ConfineEnableJson } from './json.ts';
 
 type Verb = 'enable' | 'disable';
 
@@ -106,7 +107,8 @@ async function withWork(
   const isDone = work.after === surveyed.value.text && !needsRestart(work, options);
   if (options.json !== true) show(work, isDone, options);
   const status = isDone ? exitCodes.done : await use(work);
-  if (options.json === true && status === exitCodes.done) printJson(workJson(work, options));
+  if (options.json === true && status === exitCodes.done)
+    printJson(workJson(work, options) satisfies ConfineEnableJson);
   return status;
 }
 

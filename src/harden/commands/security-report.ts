@@ -11,6 +11,7 @@ import { laterLine } from '../core/sysctl-files.ts';
 import { placesOf, readSysctlFiles, sysctlReader } from '../io/places.ts';
 import { readHostFacts } from '../io/read-host.ts';
 import { itemsText } from './items-text.ts';
+import type { SecurityItemJson, SecurityReport } from '../../cli/commands/json.ts';
 
 /** Prints the report; the exit code is 3 if anything is lacking. */
 export function securityReport(
@@ -23,7 +24,7 @@ export function securityReport(
     ...hostItems(readHostFacts(peopleOf(policy, paths), paths)),
     ...more,
   ];
-  if (json) printJson({ items: items.map(itemJson) });
+  if (json) printJson({ items: items.map(itemJson) } satisfies SecurityReport);
   else print(itemsText(items));
   return items.some(({ verdict }) => verdict === 'lacking') ? exitCodes.found : exitCodes.done;
 }
@@ -41,7 +42,7 @@ function settingItems(paths: Paths): readonly Item[] {
   });
 }
 
-const itemJson = ({ now, wanted, breaks, since, remark, ...rest }: Item) => ({
+const itemJson = ({ now, wanted, breaks, since, remark, ...rest }: Item): SecurityItemJson => ({
   ...rest,
   now: now ?? null,
   wanted: wanted ?? null,

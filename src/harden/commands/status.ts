@@ -14,6 +14,7 @@ import type { Kept } from '../core/plan.ts';
 import { readRecord } from '../io/carry-out.ts';
 import { placesOf, sysctlReader } from '../io/places.ts';
 import { verdictWords } from './items-text.ts';
+import type { HardenStatusJson } from './json.ts';
 
 interface Row {
   readonly item: SecurityItem;
@@ -34,7 +35,8 @@ function status({ json }: { readonly json?: boolean }, command: Command): ExitCo
     const kept = record.value.find(({ key }) => key === item.key);
     return { item, kept };
   });
-  if (json === true) printJson({ file: places.file, items: rows.map(rowJson) });
+  if (json === true)
+    printJson({ file: places.file, items: rows.map(rowJson) } satisfies HardenStatusJson);
   else print(statusText(rows));
   return rows.some(isLost) ? exitCodes.found : exitCodes.done;
 }

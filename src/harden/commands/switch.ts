@@ -10,6 +10,7 @@ import { settingOf, settings, type Setting } from '../core/settings.ts';
 import { laterLine } from '../core/sysctl-files.ts';
 import { carryOut, lockHardening, readOurs, readRecord } from '../io/carry-out.ts';
 import { placesOf, readSysctlFiles, sysctlReader, type Places } from '../io/places.ts';
+import type { HardenEnableJson } from './json.ts';
 
 interface SwitchOptions {
   readonly dryRun?: boolean;
@@ -92,7 +93,7 @@ async function withWork(
       after: work.plan.text ?? null,
       notes: work.notes,
       dryRun: options.dryRun === true,
-    });
+    } satisfies HardenEnableJson);
   return status;
 }
 

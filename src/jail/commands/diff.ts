@@ -16,6 +16,7 @@ import { jailPathsOf } from '../io/jail-paths.ts';
 import { readMark } from '../io/marks.ts';
 import { findJail, siteOption, type FindOptions } from './find.ts';
 import { stateText } from './state-text.ts';
+import type { JailDiffJson } from './json.ts';
 
 interface DiffOptions extends FindOptions {
   readonly all?: boolean;
@@ -45,7 +46,8 @@ async function diff(name: string, options: DiffOptions, command: Command): Promi
     .map(({ directory, host = [], jail: inside = [] }) =>
       compareNames(directory, host.filter(isName(directory)), inside.filter(isName(directory))),
     );
-  if (options.json === true) printJson({ uid, site, directories: differences });
+  if (options.json === true)
+    printJson({ uid, site, directories: differences } satisfies JailDiffJson);
   else for (const each of differences) printDifference(each, options.all === true);
   return exitCodes.done;
 }

@@ -19,6 +19,7 @@ import { readMarks } from '../io/marks.ts';
 import { findOccupants } from '../io/occupants.ts';
 import { findJail, siteOption, type FindOptions } from './find.ts';
 import { stateText } from './state-text.ts';
+import type { JailShowJson } from './json.ts';
 
 async function show(name: string, options: FindOptions, command: Command): Promise<ExitCode> {
   const found = await findJail(name, 'show the jail of', options, command);
@@ -50,7 +51,7 @@ async function show(name: string, options: FindOptions, command: Command): Promi
       namespace,
       ...occupants,
       parts,
-    });
+    } satisfies JailShowJson);
     return exitCodes.done;
   }
   const { colors } = terminalOf(process.stdout);

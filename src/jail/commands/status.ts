@@ -1,7 +1,6 @@
 /** `bulkhead jail status`: all jails, their processes, and the resources that they use. */
 import { docPage } from '../../sys/package-files.ts';
 import type { Command } from 'commander';
-import type { MailCount } from '../../agent/api/api.ts';
 import { quantityKinds } from '../../../packages/base/quantity.ts';
 import {
   examples,
@@ -24,7 +23,7 @@ import type { Cost } from '../io/build/protocol.ts';
 import { jailPathsOf } from '../io/jail-paths.ts';
 import { readMailCount } from '../io/mail-part.ts';
 import { readMarks } from '../io/marks.ts';
-import { findOccupants, type Occupants } from '../io/occupants.ts';
+import { findOccupants } from '../io/occupants.ts';
 import {
   isolationOf,
   openWithoutPrograms,
@@ -35,18 +34,7 @@ import {
 } from '../io/programs.ts';
 import { stateText } from './state-text.ts';
 import { capabilitiesOf } from '../../cli/capability.ts';
-
-interface Row
-  extends
-    Occupants,
-    Pick<Mark, 'profile' | 'state' | 'reason' | 'filter' | 'landlock' | 'namespace'> {
-  readonly uid: number;
-  readonly site?: string;
-  readonly user: string | undefined;
-  readonly mounts: number;
-  /** The mail that a tenant has sent, including its sites' mail. */
-  readonly mail?: MailCount;
-}
+import type { JailCost, JailRow, JailStatusJson } from './json.ts';
 
 async function status(options: { readonly json?: boolean }, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
@@ -68,11 +56,15 @@ async function status(options: { readonly json?: boolean }, command: Command): P
   const isolation = isolationOf(uidsOf(rows), paths);
   const refused = programsState(paths)?.refused;
   if (options.json === true) {
-    const { mounts: _mounts, ...whole } = cost ?? { mounts: undefined };
     const entryPaths = reports.map(({ entryPath, jail }) => ({ entryPath, ...jail }));
     const { level, reason } = isolation;
     const apart = { level, reason: reason ?? null, refused: refused ?? null };
-    printJson({ jails: rows, cost: cost === undefined ? null : whole, entryPaths, apart });
+    printJson({
+      jails: rows,
+      cost: cost === undefined ? null : costJson(cost),
+      entryPaths,
+      apart,
+    } satisfies JailStatusJson);
   } else {
     printRows(rows, marks, cost);
     for (const line of entryPathsLines(reports))
@@ -82,15 +74,17 @@ async function status(options: { readonly json?: boolean }, command: Command): P
   return problems.length === 0 ? exitCodes.done : exitCodes.failed;
 }
 
+const costJson = ({ mounts: _mounts, ...whole }: Cost): JailCost => whole;
+
 function rowsOf(
   marks: ReadonlyMap<JailKey, Mark>,
   paths: Paths,
   cost: Cost | undefined,
-): readonly Row[] {
+): readonly JailRow[] {
   const users = new Map(readHostFacts(paths, []).accounts.map(({ uid, user }) => [uid, user]));
   const occupants = findOccupants(marks);
   const rows = [...marks].map(
-    ([key, { profile, state, reason, filter, landlock, namespace }]): Row => {
+    ([key, { profile, state, reason, filter, landlock, namespace }]): JailRow => {
       const id = idOf(key);
       const mail = id.site === undefined ? readMailCount(paths, id.uid) : undefined;
       return {
@@ -111,12 +105,12 @@ function rowsOf(
       };
     },
   );
-  const site = (row: Row) => row.site ?? '';
+  const site = (row: JailRow) => row.site ?? '';
   return rows.sort((a, b) => a.uid - b.uid || (site(a) < site(b) ? -1 : 1));
 }
 
 function printRows(
-  rows: readonly Row[],
+  rows: readonly JailRow[],
   marks: ReadonlyMap<JailKey, Mark>,
   cost: Cost | undefined,
 ): void {
@@ -144,12 +138,12 @@ function printRows(
 }
 
 /** Returns a line for each tenant that has sent any. */
-const mailLines = (rows: readonly Row[]): readonly string[] =>
+const mailLines = (rows: readonly JailRow[]): readonly string[] =>
   rows.flatMap((row) =>
     row.mail?.since === undefined ? [] : [`Mail of ${nameOf(row)}: ${mailText(row.mail)}`],
   );
 
-const nameOf = ({ uid, site, user = `uid ${uid}` }: Row) =>
+const nameOf = ({ uid, site, user = `uid ${uid}` }: JailRow) =>
   site === undefined ? user : siteName(user, site);
 
 /**

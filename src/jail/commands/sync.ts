@@ -22,6 +22,7 @@ import {
 import { idOf, type JailKey } from '../core/jail-key.ts';
 import { buildJails, jailPart } from '../io/part.ts';
 import { followPolicy } from '../io/programs.ts';
+import type { JailSyncJson } from './json.ts';
 
 interface SyncOptions extends PolicyOptions {
   readonly dryRun?: boolean;
@@ -34,7 +35,7 @@ async function sync(options: SyncOptions, command: Command): Promise<ExitCode> {
   if (loaded === undefined) return exitCodes.failed;
   if (options.dryRun === true) {
     const planned = jailPart.plan(loaded.policy, paths);
-    if (options.json === true) printJson({ dryRun: true, planned });
+    if (options.json === true) printJson({ dryRun: true, planned } satisfies JailSyncJson);
     else print(planned.length === 0 ? 'Nothing to build or to remove' : planned.join('\n'));
     return exitCodes.done;
   }
@@ -48,7 +49,12 @@ async function sync(options: SyncOptions, command: Command): Promise<ExitCode> {
   const problems = [...unbuilt, ...(unloaded === undefined ? [] : [unloaded])];
   for (const problem of problems) printError(problem);
   if (options.json === true)
-    printJson({ dryRun: false, ...byKind(built, dropped), kept, problems });
+    printJson({
+      dryRun: false,
+      ...byKind(built, dropped),
+      kept,
+      problems,
+    } satisfies JailSyncJson);
   else
     print(`${count(built.length, 'jail')} built, ${kept} as they were, ${dropped.length} removed`);
   return problems.length === 0 ? exitCodes.done : exitCodes.failed;

@@ -33,6 +33,7 @@ import {
   type DemandOptions,
   type KernelOptions,
 } from './setup.ts';
+import type { ModulesExplainJson } from './json.ts';
 
 interface ExplainOptions extends KernelOptions, DemandOptions {
   readonly json?: boolean;
@@ -57,7 +58,7 @@ async function explain(name: string, options: ExplainOptions, command: Command):
   const denied = new Map([...host, ...demand.denied]);
   const report = reportOf(surveyed, problems, reading, demand, host);
   if (options.json === true) {
-    printJson(report);
+    printJson(report satisfies ModulesExplainJson);
   } else {
     const terminal = terminalOf(process.stdout);
     const context = {

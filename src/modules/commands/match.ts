@@ -42,6 +42,7 @@ import {
   withKernelOptions,
   type KernelOptions,
 } from './setup.ts';
+import type { MatchedModule, ModulesMatchJson } from './json.ts';
 
 interface MatchOptions extends KernelOptions {
   readonly source: string;
@@ -182,13 +183,14 @@ async function matchEach(
 
 function show(results: readonly Matched[], options: MatchOptions): void {
   const terminal = terminalOf(process.stdout);
-  if (options.json === true) printJson({ version: 1, modules: results.map(jsonOf) });
+  if (options.json === true)
+    printJson({ version: 1, modules: results.map(jsonOf) } satisfies ModulesMatchJson);
   else if (results.length > 1) print(matchTable(results, terminal));
   else for (const each of results) print(matchText(each, terminal));
 }
 
 /** Returns the JSON value; unknown fields are null, not absent. */
-function jsonOf(matched: Matched) {
+function jsonOf(matched: Matched): MatchedModule {
   const { entry, match, rebuilt } = matched;
   const { license, srcversion, objects, compilers } = match;
   return {

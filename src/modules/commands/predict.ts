@@ -34,6 +34,7 @@ import { buildSigns } from '../../../packages/modules/io/scan/judge-modules.ts';
 import { logLines } from './log-lines.ts';
 import { openOrReport, withKernelOptions, type KernelOptions } from './setup.ts';
 import { printable } from '../../../packages/base/printable.ts';
+import type { ModulesPredictJson } from './json.ts';
 
 interface PredictOptions extends KernelOptions {
   readonly loaded?: readonly string[];
@@ -67,7 +68,7 @@ function predictLoads(files: readonly string[], options: PredictOptions): ExitCo
     printJson({
       version: 1,
       modules: results.map((each) => ({ ...jsonOf(each), ...judge(each) })),
-    });
+    } satisfies ModulesPredictJson);
   } else {
     show(results);
   }

@@ -5,7 +5,6 @@
 import {
   compare,
   type VerdictComparison,
-  type NewlyRefused,
 } from '../../../packages/modules/core/upgrade/compare-verdicts.ts';
 import {
   hasHurdles,
@@ -39,6 +38,7 @@ import {
 } from './setup.ts';
 import { listSome } from '../../../packages/base/list.ts';
 import { printable } from '../../../packages/base/printable.ts';
+import type { ModulesUpgradeJson, RefusedModule } from './json.ts';
 
 interface UpgradeOptions extends KernelOptions {
   /** Directories of the other kernel. */
@@ -111,10 +111,6 @@ function verdictsOf(
   return new Map([...verdicts].filter(([file]) => moved.has(file)));
 }
 
-interface RefusedModule extends NewlyRefused {
-  readonly rebuild: RebuildHurdles;
-}
-
 interface Rebuilt extends VerdictComparison {
   readonly noLongerLoad: readonly RefusedModule[];
 }
@@ -172,7 +168,7 @@ function rebuildLines({
 
 function show(found: Rebuilt, modules: number, release: string, json: boolean): void {
   if (json) {
-    printJson({ version: 1, kernel: release, modules, ...found });
+    printJson({ version: 1, kernel: release, modules, ...found } satisfies ModulesUpgradeJson);
     return;
   }
   const { columns } = terminalOf(process.stdout);

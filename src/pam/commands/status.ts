@@ -12,13 +12,15 @@ import { notesOf } from '../core/notes.ts';
 import { surveyLogin } from '../io/survey.ts';
 import { statusText } from './status-text.ts';
 import { stepOf } from '../io/step.ts';
+import type { PamStatusJson } from './json.ts';
 
 function status(options: { readonly json?: boolean }, command: Command): ExitCode {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
   const view = surveyLogin(stepOf(paths), paths);
   const notes = notesOf(view);
-  if (options.json === true) printJson({ ...view, logins: view.logins ?? null, notes });
+  if (options.json === true)
+    printJson({ ...view, logins: view.logins ?? null, notes } satisfies PamStatusJson);
   else print(statusText(view, notes, terminalOf(process.stdout)));
   return exitCodes.done;
 }

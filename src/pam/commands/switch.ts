@@ -8,6 +8,7 @@ import { printDiff } from '../../cli/shared/print-diff.ts';
 import { pathsFor, print, printError, printJson } from '../../cli/shared/session.ts';
 import { carryOut, undoKilled } from '../io/carry-out.ts';
 import type { Change } from '../io/change.ts';
+import type { PamEnableJson } from './json.ts';
 
 export interface SwitchOptions {
   readonly dryRun?: boolean;
@@ -45,7 +46,11 @@ export function switchStep(
     if (!done.ok) return refuse(done.error);
   }
   if (options.json === true) {
-    printJson({ changed: files, notes: change.notes, dryRun: options.dryRun === true });
+    printJson({
+      changed: files,
+      notes: change.notes,
+      dryRun: options.dryRun === true,
+    } satisfies PamEnableJson);
     return exitCodes.done;
   }
   if (files.length === 0) print(words.nothing);

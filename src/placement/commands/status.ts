@@ -27,6 +27,7 @@ import type { KeptStrictEvent } from '../io/known-events.ts';
 import { policyNotEnforced } from '../io/rule-of-policy.ts';
 import { keptStrictEvents, strictState, takeStrictEvents, type StrictState } from '../io/strict.ts';
 import { policyReaderOf } from '../../cli/capability.ts';
+import type { PlacementStatusJson } from './json.ts';
 
 /** The number of lines shown; all of them are in --json. */
 const linesShown = 20;
@@ -44,7 +45,14 @@ async function status({ json, policy }: PolicyOptions, command: Command): Promis
     state === undefined ? ok([]) : missingTenants(await policyReaderOf(command), policy, paths);
   if (json === true) {
     const notEnforced = missing.ok ? missing.value : null;
-    printJson({ placement: null, modules: null, ...state, notEnforced, obstacle, events });
+    printJson({
+      placement: null,
+      modules: null,
+      ...state,
+      notEnforced,
+      obstacle,
+      events,
+    } satisfies PlacementStatusJson);
   } else print(statusText(state, missing, obstacle, events));
   return taken.ok ? exitCodes.done : exitCodes.failed;
 }

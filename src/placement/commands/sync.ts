@@ -13,6 +13,7 @@ import { policyOption } from '../../cli/shared/policy-option.ts';
 import { print, printError, printJson, withPolicy } from '../../cli/shared/session.ts';
 import { reconcilePlacement } from '../io/reconcile.ts';
 import { strictState } from '../io/strict.ts';
+import type { PlacementSyncJson } from './json.ts';
 
 const sync = (options: PolicyOptions, command: Command): Promise<ExitCode> =>
   withPolicy(command, options.policy, (policy, driver, paths) => {
@@ -22,7 +23,8 @@ const sync = (options: PolicyOptions, command: Command): Promise<ExitCode> =>
       return exitCodes.failed;
     }
     const state = strictState(paths);
-    if (options.json === true) printJson({ changed: done.value, ...state });
+    if (options.json === true)
+      printJson({ changed: done.value, ...state } satisfies PlacementSyncJson);
     else
       print(
         `Strict placement: ${state?.placement ?? 'off'}; modules for tenants: ${words[state?.modules ?? 'off']}`,

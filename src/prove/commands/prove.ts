@@ -27,6 +27,7 @@ import { cleanUp, prove, type Proof } from '../io/prove.ts';
 import { entryText, hostText, listText, summaryText, waitingText } from './text.ts';
 import { startWatchdog } from './watchdog.ts';
 import { capabilitiesOf } from '../../cli/capability.ts';
+import type { ProveJson } from './json.ts';
 
 interface ProveOptions {
   readonly policy: string;
@@ -76,7 +77,7 @@ function list(chosen: readonly Attack[], { json }: ProveOptions): ExitCode {
         summary,
         demandedBy,
         remedy,
-      })),
+      })) satisfies ProveJson,
     );
   else print(listText(chosen));
   return exitCodes.done;
@@ -147,7 +148,7 @@ async function attackAll(
 
 function conclude(proof: Proof, json: boolean): ExitCode {
   const open = broken(proof.entries);
-  if (json) printJson({ ...proof, broken: open.map(({ attack }) => attack) });
+  if (json) printJson({ ...proof, broken: open.map(({ attack }) => attack) } satisfies ProveJson);
   else print(summaryText(proof.entries, terminalOf(process.stdout)));
   return open.length === 0 ? exitCodes.done : exitCodes.found;
 }

@@ -20,6 +20,7 @@ import { isLocked } from '../../sys/files/flock.ts';
 import { readText } from '../../../packages/base/io/read.ts';
 import { stopTenant, type Stopped } from '../io/stop-tenant.ts';
 import { subjectOf, type Subject } from './tenant.ts';
+import type { StopJson } from './json.ts';
 
 interface StopOptions extends PolicyOptions {
   readonly freeze?: boolean;
@@ -57,7 +58,8 @@ async function stop(name: string, options: StopOptions, command: Command): Promi
     return exitCodes.failed;
   }
   for (const problem of stopped.value.problems) printError(problem);
-  if (options.json === true) printJson({ name: subject.name, uid: tenant.uid, ...stopped.value });
+  if (options.json === true)
+    printJson({ name: subject.name, uid: tenant.uid, ...stopped.value } satisfies StopJson);
   else report(subject, stopped.value, options);
   return stopped.value.left.length + stopped.value.problems.length === 0
     ? exitCodes.done

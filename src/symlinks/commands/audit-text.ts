@@ -7,6 +7,7 @@ import { isAtLeast, severities, type Finding, type Severity } from '../core/audi
 import { shownPath, textOfBytes } from '../core/audit/shown-path.ts';
 import type { Audit } from '../io/audit/audit.ts';
 import type { HomeProblem } from '../io/audit/protocol.ts';
+import type { SymlinksAuditJson } from './json.ts';
 
 export type NameOf = (uid: number) => string;
 
@@ -60,7 +61,7 @@ function summary({ homes, entries, links, found }: Audit): string {
   return `${count(homes, 'home')}, ${count(entries, 'name')}, ${count(links, 'symbolic link')}: ${counts}`;
 }
 
-export function auditJson(audit: Audit, shown: Severity, nameOf: NameOf) {
+export function auditJson(audit: Audit, shown: Severity, nameOf: NameOf): SymlinksAuditJson {
   return {
     ...audit,
     findings: audit.findings
@@ -87,12 +88,22 @@ export function auditJson(audit: Audit, shown: Severity, nameOf: NameOf) {
 }
 
 /** Returns the text, and the bytes if they are not text. */
-function pathJson(key: string, path: string | undefined): Record<string, string | null> {
-  if (path === undefined) return { [key]: null };
-  const text = textOfBytes(path);
-  if (text !== undefined) return { [key]: text };
-  return {
-    [key]: shownPath(path),
-    [`${key}Base64`]: Buffer.from(path, 'latin1').toString('base64'),
-  };
+function pathJson<Key extends string, Path extends string | undefined>(
+  key: Key,
+  path: Path,
+): PathJson<Key, Path> {
+  const text = path === undefined ? null : textOfBytes(path);
+  const json =
+    path === undefined || text !== undefined
+      ? { [key]: text }
+      : {
+          [key]: shownPath(path),
+          [`${key}Base64`]: Buffer.from(path, 'latin1').toString('base64'),
+        };
+  return json as PathJson<Key, Path>;
 }
+
+type PathJson<Key extends string, Path> = Readonly<
+  Record<Key, string | (undefined extends Path ? null : never)> &
+    Partial<Record<`${Key}Base64`, string>>
+>;

@@ -17,6 +17,7 @@ import type { Overview } from '../core/overview.ts';
 import { ownLimitsOf, unusedLimits, type SiteLimitIndex } from '../core/site-limits.ts';
 import { overviewText } from './status-text.ts';
 import { withSurvey } from './survey.ts';
+import type { WebSiteJson, WebStatusJson } from './json.ts';
 
 const status = (options: PolicyOptions, command: Command): Promise<ExitCode> =>
   withSurvey(options, command, ({ tenancy, survey }) => {
@@ -25,7 +26,11 @@ const status = (options: PolicyOptions, command: Command): Promise<ExitCode> =>
     const unused = unusedLimits(overview, tenancy.siteLimits);
     const notes = [...remarks, ...notesOf(overview), ...unused];
     if (options.json === true)
-      printJson({ ...overview, sites: sitesJson(overview, tenancy), notes });
+      printJson({
+        ...overview,
+        sites: sitesJson(overview, tenancy),
+        notes,
+      } satisfies WebStatusJson);
     else print(overviewText(overview, notes, { ...terminalOf(process.stdout), ...tenancy }));
     return exitCodes.done;
   });
@@ -36,8 +41,11 @@ interface KnownLimits {
 }
 
 /** Returns the sites for JSON. A missing owner is `null`, and so are missing limits of the site itself. */
-const sitesJson = ({ sites }: Overview, { entryLimits, siteLimits }: KnownLimits) =>
-  sites.map((each) => ({
+const sitesJson = (
+  { sites }: Overview,
+  { entryLimits, siteLimits }: KnownLimits,
+): readonly WebSiteJson[] =>
+  sites.map(({ vhost: _vhost, ...each }) => ({
     ...each,
     owner: each.owner ?? null,
     entryLimits: siteBounds(each, entryLimits),

@@ -7,6 +7,12 @@ import { before, suite, test } from 'node:test';
 import { installFromPool } from '../../../testing/package-pool.ts';
 import { longPatienceMilliseconds } from '../../../testing/patience.ts';
 import { guestOfSuite, prepareGuests } from '../../../testing/vm/suite.ts';
+import { jsonOf } from '../../../testing/json-output.ts';
+import type {
+  ConfineEnableJson,
+  ConfineListJson,
+  ConfineStatusJson,
+} from '../../../src/confine/commands/json.ts';
 
 const guests = await prepareGuests(import.meta.filename);
 
@@ -113,6 +119,9 @@ suite('confined daemons', { skip: guests.skip }, () => {
     assert.match(text, /# it loads no kernel modules\nProtectKernelModules=yes\n/);
     assert.match(text, /Exposure by systemd-analyze security: 9\.\d -> 2\.\d/);
     await succeed(`! test -e ${dropIns}/nginx.service.d`);
+    const list = await succeed('bulkhead confine list --json');
+    const { services } = jsonOf<ConfineListJson>('confine list', list);
+    assert.equal(services.find(({ service }) => service === 'nginx')?.dropIn, 'absent');
   });
 
   const confined = ({ service, own, reloads, through, rotation }: Daemon) =>
@@ -120,8 +129,8 @@ suite('confined daemons', { skip: guests.skip }, () => {
       await job(service);
       const before = await succeed(`cd ${dropIns} && find . | sort`);
       const json = await succeed(`bulkhead confine enable ${service} --yes --json`);
-      const { exposure, exposureConfined } = JSON.parse(json) as Record<string, number>;
-      assert.ok(exposure !== undefined && exposureConfined !== undefined);
+      const { exposure, exposureConfined } = jsonOf<ConfineEnableJson>('confine enable', json);
+      assert.ok(exposure !== null && exposureConfined !== null);
       assert.ok(exposureConfined < exposure && exposureConfined <= 3.5, json);
       await job(service);
       if (reloads) {
@@ -131,14 +140,14 @@ suite('confined daemons', { skip: guests.skip }, () => {
       if (rotation !== undefined)
         await succeed(`. ${scripts}/jobs.sh && rotated ${service} ${rotation.join(' ')}`);
       const status = await succeed('bulkhead confine status --json');
-      const { services } = JSON.parse(status) as { services: readonly { service: string }[] };
+      const { services } = jsonOf<ConfineStatusJson>('confine status', status);
       assert.deepEqual(
         services.map((each) => each.service),
         [service],
       );
       await attack(service, own, through);
       await job(service);
-      await succeed(`bulkhead confine disable ${service} --yes`);
+      jsonOf('confine disable', await succeed(`bulkhead confine disable ${service} --yes --json`));
       assert.equal(await succeed(`cd ${dropIns} && find . | sort`), before);
       await job(service);
     });

@@ -8,6 +8,8 @@ import { projectDirectory } from '../../../testing/vm/project.ts';
 import { longPatienceMilliseconds } from '../../../testing/patience.ts';
 import { withPatientFpm } from '../../../testing/vm/installed.ts';
 import { guestOfSuite, prepareGuests } from '../../../testing/vm/suite.ts';
+import { jsonOf } from '../../../testing/json-output.ts';
+import type { WebFpmEnableJson } from '../../../src/web/commands/json.ts';
 
 const guests = await prepareGuests(import.meta.filename);
 
@@ -176,6 +178,8 @@ suite('PHP-FPM in the cgroups of tenants', { skip: guests.skip }, () => {
     const text = await succeed('bulkhead web fpm enable --all --dry-run');
     assert.match(text, /write \/etc\/systemd\/system\/bulkhead-fpm84@3101:alice\.socket/);
     assert.match(text, /systemctl restart php8\.4-fpm\.service/);
+    const json = await succeed('bulkhead web fpm enable --all --dry-run --json');
+    assert.equal(jsonOf<WebFpmEnableJson>('web fpm enable', json).versions[0]?.php, '8.4');
     assert.equal(await everything(), original);
   });
 
@@ -297,9 +301,10 @@ suite('PHP-FPM in the cgroups of tenants', { skip: guests.skip }, () => {
     const main = (await succeed(`systemctl show -P MainPID ${service('alice')}`)).trim();
     assert.doesNotMatch(await succeed(`tr '\\0' '\\n' < /proc/${main}/environ`), /NOTIFY_SOCKET/);
     assert.equal(await succeed(`systemctl show -P NotifyAccess ${service('alice')}`), 'none\n');
+    jsonOf('web fpm status', await succeed('bulkhead web fpm status --json'));
     // A master that is stopped takes no signal but the last one.
     await host.guest.run(`kill -STOP ${main}`, { user: 'alice' });
-    await succeed('bulkhead web fpm disable alice');
+    jsonOf('web fpm disable', await succeed('bulkhead web fpm disable alice --json'));
     assert.equal(await succeed(`test ! -e /proc/${main} && echo gone`), 'gone\n');
     assert.equal((await ask('alice')).cgroup, '/system.slice/php8.4-fpm.service');
     await succeed('bulkhead web fpm enable --all');

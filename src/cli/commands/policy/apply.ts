@@ -30,6 +30,7 @@ import {
 } from '../../shared/session.ts';
 import { showProgress } from '../../shared/progress.ts';
 import { capabilitiesOf } from '../../capability.ts';
+import type { ApplyJson, ProblemJson } from '../json.ts';
 
 interface ApplyOptions extends PolicyOptions, ExecuteOptions {
   readonly verbose?: boolean;
@@ -101,7 +102,7 @@ function report(
       failures: failures.map(({ problem, operation }) => ({ ...failureOf(problem), operation })),
       more,
       problems: problems.map(failureOf),
-    });
+    } satisfies ApplyJson);
     return;
   }
   for (const problem of problems) printError(problem);
@@ -122,7 +123,10 @@ function report(
   );
 }
 
-const failureOf = (problem: Problem) => ({ message: formatProblem(problem), ...problem });
+const failureOf = (problem: Problem): ProblemJson => ({
+  message: formatProblem(problem),
+  ...problem,
+});
 
 export const command: CommandModule = {
   define(command, run) {

@@ -23,6 +23,7 @@ import {
 } from '../../shared/output.ts';
 import { tokenPortRemark } from '../../shared/token-port.ts';
 import { policyReaderOf } from '../../capability.ts';
+import type { CheckJson } from '../json.ts';
 
 async function check(options: PolicyOptions, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
@@ -37,12 +38,12 @@ async function check(options: PolicyOptions, command: Command): Promise<ExitCode
     const { tenants, resellers } = policy ?? { tenants: [], resellers: [] };
     printJson({
       ok: policy !== undefined,
-      problem: problem && formatProblem(problem),
+      ...(problem === undefined ? {} : { problem: formatProblem(problem) }),
       diagnostics,
       remarks: remark === undefined ? [] : [remark],
       tenants: tenants.length,
       resellers: resellers.length,
-    });
+    } satisfies CheckJson);
     return code;
   }
   if (problem !== undefined) printError(problem);

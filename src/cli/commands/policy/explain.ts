@@ -43,6 +43,7 @@ import {
 import { table, terminalOf } from '../../shared/terminal.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { readStop, stopText } from '../../../host/stops.ts';
+import type { ExplainJson } from '../json.ts';
 
 interface ExplainOptions extends PolicyOptions {
   readonly byTenants?: boolean;
@@ -114,7 +115,7 @@ function findSubject(policy: Policy, name: string): Result<Subject, Cause> {
 }
 
 function show(explained: Explanation, { json }: ExplainOptions): void {
-  if (json === true) printJson(explained);
+  if (json === true) printJson(explained satisfies ExplainJson);
   else printExplanation(explained);
 }
 
@@ -156,7 +157,7 @@ function listOwn(policy: Policy, { json }: ExplainOptions): ExitCode {
       })),
     ),
   );
-  if (json === true) printJson({ limits: rows });
+  if (json === true) printJson({ limits: rows } satisfies ExplainJson);
   else if (rows.length === 0) print('No tenant and no reseller has set a limit of a site');
   else {
     const { colors } = terminalOf(process.stdout);

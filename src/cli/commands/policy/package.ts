@@ -23,6 +23,7 @@ import { policyOption } from '../../shared/policy-option.ts';
 import { pathsFor, loadPolicyOrReport, print, printJson } from '../../shared/session.ts';
 import { settersOf, withSetOptions } from './set-limits.ts';
 import { table } from '../../shared/terminal.ts';
+import type { PackageListJson } from '../json.ts';
 
 function packageNamed(name: string): Edited {
   const target: Target = { kind: 'package', name };
@@ -48,7 +49,7 @@ async function list(options: PolicyOptions, command: Command): Promise<ExitCode>
     limits: printed(each),
   }));
   if (options.json === true) {
-    printJson({ packages: rows });
+    printJson({ packages: rows } satisfies PackageListJson);
     return exitCodes.done;
   }
   const cells = rows.map((row) => [row.name, String(row.tenants), inWords(row.limits)]);

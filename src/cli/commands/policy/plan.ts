@@ -14,6 +14,7 @@ import { policyArgument, policyOption, takingFile } from '../../shared/policy-op
 import { print, printJson, withPolicy } from '../../shared/session.ts';
 import { terminalOf } from '../../shared/terminal.ts';
 import { capabilitiesOf } from '../../capability.ts';
+import type { PlanJson } from '../json.ts';
 
 export function planMarks(): Marks {
   const { colors } = terminalOf(process.stdout);
@@ -25,7 +26,8 @@ function plan(options: PolicyOptions, command: Command) {
     const planned = planPolicy(policy, driver);
     const more = await planParts(capabilitiesOf(command), policy, paths);
     if (options.json === true) {
-      printJson({ driver: driver.capabilities.driver, ...planned, more });
+      const { driver: name } = driver.capabilities;
+      printJson({ driver: name, ...planned, more } satisfies PlanJson);
       return exitCodes.done;
     }
     // "Nothing to change" must be true of everything.

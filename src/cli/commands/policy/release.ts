@@ -17,6 +17,7 @@ import { capabilitiesOf } from '../../capability.ts';
 import { canAsk, confirm } from '../../confirm.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../../shared/command.ts';
 import { printError, pathsFor, print, printJson } from '../../shared/session.ts';
+import type { ReleaseJson } from '../json.ts';
 
 async function release(options: { readonly kill: boolean }, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
@@ -72,7 +73,7 @@ async function releaseEverything(options: AllOptions, command: Command): Promise
     return exitCodes.done;
   }
   if (options.dryRun === true) {
-    if (options.json === true) printJson({ dryRun: true, steps: list });
+    if (options.json === true) printJson({ dryRun: true, steps: list } satisfies ReleaseJson);
     else print(`It would take back:\n${indented(list)}`);
     return exitCodes.done;
   }
@@ -106,7 +107,7 @@ async function allDone(
     if (json !== true) print(`Taken back: ${what}`);
   }
   if (problems.length === 0) problems.push(...removeFiles(paths, wanted));
-  if (json === true) printJson({ done, problems });
+  if (json === true) printJson({ done, problems } satisfies ReleaseJson);
   for (const problem of problems) printError(problem);
   if (problems.length > 0) {
     printError('not everything is taken back; the same command again continues');

@@ -15,6 +15,7 @@ import { policyArgument, policyOption, takingFile } from '../../shared/policy-op
 import { count, print, printJson, withPolicy } from '../../shared/session.ts';
 import { terminalOf } from '../../shared/terminal.ts';
 import { capabilitiesOf } from '../../capability.ts';
+import type { VerifyJson } from '../json.ts';
 
 /** Describes an operation as the problem rather than the planned change. */
 function describeDrift(operation: Operation): string {
@@ -54,7 +55,7 @@ function verify(options: PolicyOptions, command: Command) {
     const { operations } = planPolicy(policy, driver);
     const more = await planParts(capabilitiesOf(command), policy, paths);
     const differences = operations.length + more.length;
-    if (options.json === true) printJson({ drift: operations, more });
+    if (options.json === true) printJson({ drift: operations, more } satisfies VerifyJson);
     else if (differences === 0) {
       print(`The kernel matches ${options.policy} for ${count(policy.tenants.length, 'tenant')}`);
     } else {

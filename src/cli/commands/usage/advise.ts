@@ -17,6 +17,7 @@ import { parsePeriod, withPeriodOptions, type PeriodOptions } from '../../shared
 import { print, printJson } from '../../shared/session.ts';
 import { printable } from '../../../../packages/base/printable.ts';
 import { table, terminalOf } from '../../shared/terminal.ts';
+import type { AdviseJson } from '../json.ts';
 
 interface AdviseOptions extends PeriodOptions, JsonOption {
   readonly all?: boolean;
@@ -31,7 +32,7 @@ function advise(options: AdviseOptions, command: Command): Promise<ExitCode> {
     const answer = responseOrReport(await ask<AdviseResponse>('/v1/advise', { ...period.value }));
     if (answer === undefined) return exitCodes.failed;
     const shown = options.all === true ? answer : notable(answer);
-    if (options.json === true) printJson(answer);
+    if (options.json === true) printJson(answer satisfies AdviseJson);
     else if (options.commands === true) printCommands(shown, options.target, paths);
     else printAdvice(shown, options.all === true);
     return exitCodes.done;

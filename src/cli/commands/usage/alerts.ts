@@ -6,6 +6,7 @@ import { callAgent } from '../../../agent/api/client.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../../shared/command.ts';
 import { printError, pathsFor, print, printJson, sayItWaits } from '../../shared/session.ts';
 import { printable } from '../../../../packages/base/printable.ts';
+import type { AlertsTestJson } from '../json.ts';
 
 async function testAlerts(options: { json?: boolean }, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
@@ -24,7 +25,7 @@ async function testAlerts(options: { json?: boolean }, command: Command): Promis
     return exitCodes.failed;
   }
   const { results } = answer.value;
-  if (options.json === true) printJson(answer.value);
+  if (options.json === true) printJson(answer.value satisfies AlertsTestJson);
   else if (results.length === 0) {
     print(`The policy has no <alerts>, so no alerts are sent; see ${docPage('alerts')}`);
   }

@@ -27,6 +27,7 @@ import { rowsOption } from '../../shared/whole.ts';
 import { print, printJson } from '../../shared/session.ts';
 import { printable } from '../../../../packages/base/printable.ts';
 import { table, terminalOf } from '../../shared/terminal.ts';
+import type { FaultsJson } from '../json.ts';
 
 interface FaultsOptions extends PeriodOptions, JsonOption {
   readonly limit?: LimitKey;
@@ -43,7 +44,7 @@ function faults(names: string[], options: FaultsOptions, command: Command): Prom
     const query = { ...period.value, tenant: names, limit, severity, count };
     const answer = responseOrReport(await ask<IncidentsResponse>('/v1/incidents', query));
     if (answer === undefined) return exitCodes.failed;
-    if (options.json === true) printJson(answer);
+    if (options.json === true) printJson(answer satisfies FaultsJson);
     else if (options.csv === true) process.stdout.write(incidentsCsv(answer.incidents));
     else print(incidentsText(answer, period.value));
     return exitCodes.done;

@@ -19,12 +19,13 @@ import { wholeNumber } from '../../shared/whole.ts';
 import { count, print, printJson } from '../../shared/session.ts';
 import { printable } from '../../../../packages/base/printable.ts';
 import { terminalOf, wrap } from '../../shared/terminal.ts';
+import type { IncidentJson } from '../json.ts';
 
 function incident(id: number, options: JsonOption, command: Command): Promise<ExitCode> {
   return withAgent(command, async (ask) => {
     const answer = responseOrReport(await ask<IncidentResponse>(`/v1/incidents/${id}`));
     if (answer === undefined) return exitCodes.failed;
-    if (options.json === true) printJson(answer);
+    if (options.json === true) printJson(answer satisfies IncidentJson);
     else print(incidentText(answer, await loadIncidentKinds(capabilitiesOf(command))));
     return exitCodes.done;
   });

@@ -20,6 +20,7 @@ import {
 import { print, printJson } from '../../shared/session.ts';
 import { printable } from '../../../../packages/base/printable.ts';
 import { terminalOf } from '../../shared/terminal.ts';
+import type { PsJson } from '../json.ts';
 
 interface PsOptions extends JsonOption {
   readonly sort: ProcessSort;
@@ -32,7 +33,7 @@ function ps(name: string | undefined, options: PsOptions, command: Command): Pro
     const answer = responseOrReport(await ask<ProcessesResponse>(processesPath(tenant)));
     if (answer === undefined) return exitCodes.failed;
     const processes = sortProcesses(answer.processes, options.sort);
-    if (options.json === true) printJson({ ...answer, processes });
+    if (options.json === true) printJson({ ...answer, processes } satisfies PsJson);
     else print(processesText({ ...answer, processes }));
     return exitCodes.done;
   });

@@ -34,6 +34,7 @@ import { table, terminalOf } from '../../shared/terminal.ts';
 import { shortBytes } from '../../../../packages/base/bytes.ts';
 import { printable } from '../../../../packages/base/printable.ts';
 import { capabilitiesOf, type Capability } from '../../capability.ts';
+import type { MemberStatus, StatusJson, TenantStatus } from '../json.ts';
 
 interface StatusOptions extends PolicyOptions {
   readonly all?: boolean;
@@ -72,7 +73,15 @@ async function status(options: StatusOptions, command: Command): Promise<ExitCod
     );
     if (options.json === true) {
       const known = agent.ok ? { agent: agent.value } : {};
-      printJson({ driver: name, tenants, resellers, outside, unknown, entryPaths, ...known });
+      printJson({
+        driver: name,
+        tenants,
+        resellers,
+        outside,
+        unknown,
+        entryPaths,
+        ...known,
+      } satisfies StatusJson);
     } else {
       printSummary(tenants, driver);
       printStopped(tenants);
@@ -99,7 +108,8 @@ async function showAgentAlone(
   const { unknown } = agent.placement;
   const outside = await withOrigins(capabilities, agent.placement.outside);
   if (json === true) {
-    printJson({ driver, tenants: [], resellers: [], outside, unknown, agent });
+    const nobody = { tenants: [], resellers: [] };
+    printJson({ driver, ...nobody, outside, unknown, agent } satisfies StatusJson);
     return;
   }
   print(
@@ -171,9 +181,7 @@ function agentLines(asked: Result<StatusResponse, Problem>): readonly string[] {
   return lines;
 }
 
-type Status = ReturnType<typeof statusOf>;
-
-function tenantStatus(tenant: Tenant, driver: Driver, stop: Stop | undefined) {
+function tenantStatus(tenant: Tenant, driver: Driver, stop: Stop | undefined): TenantStatus {
   const cgroup = tenantCgroup(tenant);
   const sites = tenant.sites.map(({ name, values }) => ({
     ...statusOf({ ...tenant, values }, siteCgroup(cgroup, name), driver),
@@ -187,12 +195,12 @@ function tenantStatus(tenant: Tenant, driver: Driver, stop: Stop | undefined) {
 }
 
 /** Adds rows for sites, indented below their tenant, which includes them. */
-const withSites = ({ sites = [], ...tenant }: ReturnType<typeof tenantStatus>): Status[] => [
+const withSites = ({ sites = [], ...tenant }: TenantStatus): MemberStatus[] => [
   tenant,
   ...sites.map((each) => ({ ...each, name: `  ${each.name}` })),
 ];
 
-function statusOf(who: Tenant | Reseller, cgroup: string, driver: Driver) {
+function statusOf(who: Tenant | Reseller, cgroup: string, driver: Driver): MemberStatus {
   const counters = withoutPeaks(driver.counters(cgroup));
   return {
     name: nameOf(who),
@@ -215,7 +223,10 @@ function withoutPeaks(counters: Counters | undefined): Omit<Counters, PeakCounte
   return rest;
 }
 
-const asReseller = (status: Status): Status => ({ ...status, name: `${status.name} (all)` });
+const asReseller = (status: MemberStatus): MemberStatus => ({
+  ...status,
+  name: `${status.name} (all)`,
+});
 
 function limitText({ values }: Tenant | Reseller, key: LimitKey): string {
   return formatQuantity(limitAttribute(key).kind, values[key] ?? limitAttribute(key).fallback);
@@ -223,7 +234,7 @@ function limitText({ values }: Tenant | Reseller, key: LimitKey): string {
 
 const infinite = (text: string) => (text === unlimited ? '∞' : text);
 
-function printSummary(tenants: readonly Status[], driver: Driver): void {
+function printSummary(tenants: readonly MemberStatus[], driver: Driver): void {
   const { colors } = terminalOf(process.stdout);
   const enforced = tenants.filter((each) => each.inForce).length;
   print(
@@ -233,7 +244,7 @@ function printSummary(tenants: readonly Status[], driver: Driver): void {
   print(colors.yellow('The others have no cgroup yet; "bulkhead apply" creates it'));
 }
 
-function printStopped(tenants: readonly ReturnType<typeof tenantStatus>[]): void {
+function printStopped(tenants: readonly TenantStatus[]): void {
   const { colors } = terminalOf(process.stdout);
   for (const { name, stopped } of tenants) {
     if (stopped === undefined) continue;
@@ -245,7 +256,7 @@ function printStopped(tenants: readonly ReturnType<typeof tenantStatus>[]): void
   }
 }
 
-function formatUse(rows: readonly Status[], all: boolean): void {
+function formatUse(rows: readonly MemberStatus[], all: boolean): void {
   const { colors } = terminalOf(process.stdout);
   const busy = rows.filter((each) => all || (each.counters?.threads ?? 0) > 0);
   if (busy.length === 0) {

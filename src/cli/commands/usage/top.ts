@@ -15,6 +15,7 @@ import { firstState } from '../../tui/top-state.ts';
 import { rowsOption } from '../../shared/whole.ts';
 import { terminalOf } from '../../shared/terminal.ts';
 import { policyReaderOf } from '../../capability.ts';
+import type { TopJson } from '../json.ts';
 
 interface TopOptions extends JsonOption {
   readonly delay: number;
@@ -38,7 +39,7 @@ function top(options: TopOptions, command: Command): Promise<ExitCode> {
     if (answer === undefined) return exitCodes.failed;
     const selection = selectionOf(options);
     if (options.json === true) {
-      printJson(narrowed(answer, options, selection));
+      printJson(narrowed(answer, options, selection) satisfies TopJson);
       return exitCodes.done;
     }
     const style: Style = { colors: terminalOf(process.stdout).colors, unicode: showsUnicode() };

@@ -31,6 +31,7 @@ import { rowsOption } from '../../shared/whole.ts';
 import { count, print, printJson } from '../../shared/session.ts';
 import { printable } from '../../../../packages/base/printable.ts';
 import { table, terminalOf, wrap } from '../../shared/terminal.ts';
+import type { UsageJson } from '../json.ts';
 
 interface UsageOptions extends PeriodOptions, JsonOption {
   readonly by: UsageSort;
@@ -56,7 +57,7 @@ function usage(names: string[], options: UsageOptions, command: Command): Promis
     if (answer === undefined) return exitCodes.failed;
     const asked = answer.rows.filter((row) => isAsked(row, names, options));
     const sorted = { ...answer, rows: sortUsage(asked, options.by) };
-    if (options.json === true) printJson(sorted);
+    if (options.json === true) printJson(sorted satisfies UsageJson);
     else if (options.csv === true) process.stdout.write(usageCsv(sorted));
     else await printUsage(sorted, names, options, ask);
     return exitCodes.done;

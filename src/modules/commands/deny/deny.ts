@@ -23,6 +23,7 @@ import {
   type DenyOutcome,
   type LoadedNow,
 } from '../../io/deny/deny.ts';
+import type { ModulesDenyJson } from '../json.ts';
 
 /** Returns the text for people. */
 export function denyText(outcome: DenyOutcome, { boot }: DenyOptions = {}): string {
@@ -87,7 +88,7 @@ export function changeDenied(words: string[], options: DenyCommandOptions): Exit
     printError(formatProblem(outcome.error));
     return exitCodes.failed;
   }
-  if (options.json === true) printJson(outcome.value);
+  if (options.json === true) printJson(outcome.value satisfies ModulesDenyJson);
   else print(denyText(outcome.value, options));
   return exitCodes.done;
 }

@@ -12,6 +12,7 @@ import {
   type ExitCode,
 } from '../../../cli/shared/command.ts';
 import { pathsFor, print, printError, printJson } from '../../../cli/shared/output.ts';
+import type { ModulesGateDisableJson } from '../json.ts';
 
 function disable({ json }: { readonly json?: boolean }, command: Command): ExitCode {
   const paths = pathsFor(command);
@@ -30,7 +31,7 @@ function disable({ json }: { readonly json?: boolean }, command: Command): ExitC
     printError(done.error);
     return exitCodes.failed;
   }
-  if (json === true) printJson({ mode: 'off', before });
+  if (json === true) printJson({ mode: 'off', before } satisfies ModulesGateDisableJson);
   else print(before === 'off' ? 'The gate was off' : 'The gate is off: every module loads');
   return exitCodes.done;
 }

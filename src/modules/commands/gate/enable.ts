@@ -26,6 +26,7 @@ import { ok, type Result } from '../../../../packages/base/result.ts';
 import { underLock } from '../../../sys/files/under-lock.ts';
 import { requireOption, type DemandOptions } from '../setup.ts';
 import { makeList } from './make-list.ts';
+import type { ModulesGateEnableJson } from '../json.ts';
 
 interface EnableOptions extends DemandOptions {
   readonly watch?: boolean;
@@ -84,7 +85,7 @@ async function enable(options: EnableOptions, command: Command): Promise<ExitCod
       release: list.release,
       listed: listedDigests(list).length,
       loadedUnlisted: unlisted,
-    });
+    } satisfies ModulesGateEnableJson);
   else
     print(switchText(mode, listText(list, made.change), list, unlisted, options.dryRun === true));
   return exitCodes.done;

@@ -13,6 +13,7 @@ import {
   type ExitCode,
 } from '../../../cli/shared/command.ts';
 import { pathsFor, print, printError, printJson } from '../../../cli/shared/output.ts';
+import type { ModulesGateSignaturesJson } from '../json.ts';
 
 interface Options {
   readonly yes?: boolean;
@@ -25,7 +26,8 @@ function signatures({ yes, json }: Options, command: Command): ExitCode {
   const list = new GateLists(paths).read(runningRelease(hostRoots) ?? '');
   const { signaturesRequired } = gateFacts(paths, list.ok ? list.value : undefined);
   if (signaturesRequired === true) {
-    if (json === true) printJson({ signaturesRequired: true, changed: false });
+    if (json === true)
+      printJson({ signaturesRequired: true, changed: false } satisfies ModulesGateSignaturesJson);
     else print('The kernel requires signatures of modules already');
     return exitCodes.done;
   }
@@ -40,7 +42,8 @@ function signatures({ yes, json }: Options, command: Command): ExitCode {
     printError(done.error);
     return exitCodes.failed;
   }
-  if (json === true) printJson({ signaturesRequired: true, changed: true });
+  if (json === true)
+    printJson({ signaturesRequired: true, changed: true } satisfies ModulesGateSignaturesJson);
   else
     print(
       'The kernel requires signatures of modules until the next boot; "module.sig_enforce=1" on its command line does so at each',

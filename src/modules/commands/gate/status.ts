@@ -5,13 +5,12 @@
 import type { Command } from 'commander';
 import { formatCause } from '../../../../packages/base/problem.ts';
 import { printable } from '../../../../packages/base/printable.ts';
-import type { GateMode } from '../../core/gate/gate-event.ts';
 import { refusalText } from '../../core/gate/refusal-text.ts';
 import { listedDigests } from '../../core/gate/gate-list.ts';
 import { GateLists } from '../../io/gate/gate-lists.ts';
 import { gateFacts, loadedUnlisted, type GateFacts } from '../../io/gate/host-facts.ts';
 import { gateMode, gateObstacle, takeRefusals } from '../../io/gate/kernel-gate.ts';
-import { keptRefusals, type Refusal } from '../../io/gate/refusals.ts';
+import { keptRefusals } from '../../io/gate/refusals.ts';
 import { hostRoots, runningRelease } from '../../../../packages/modules/io/kernel/kernel-files.ts';
 import {
   examples,
@@ -20,25 +19,10 @@ import {
   type ExitCode,
 } from '../../../cli/shared/command.ts';
 import { count, pathsFor, print, printError, printJson } from '../../../cli/shared/output.ts';
+import type { ModulesGateStatusJson } from '../json.ts';
 
 /** How many refusals the text shows; `--json` has all of them. */
 const refusalsShown = 10;
-
-interface Status extends GateFacts {
-  readonly mode: GateMode;
-  /** The mode that the next boot starts with. */
-  readonly atBoot: GateMode;
-  /** The reason why the gate cannot be on here; null where it can. */
-  readonly obstacle: string | null;
-  readonly release: string;
-  /** The number of modules listed; null if the running kernel has no list. */
-  readonly listed: number | null;
-  readonly refused: number | null;
-  readonly loadedUnlisted: readonly string[] | null;
-  readonly otherKernels: readonly string[];
-  /** The latest refusals, oldest first. */
-  readonly refusals: readonly Refusal[];
-}
 
 function status({ json }: { readonly json?: boolean }, command: Command): ExitCode {
   const paths = pathsFor(command);
@@ -51,7 +35,7 @@ function status({ json }: { readonly json?: boolean }, command: Command): ExitCo
   const obstacle = gateObstacle(paths);
   const taken = takeRefusals(paths);
   if (!taken.ok) printError(taken.error);
-  const now: Status = {
+  const now: ModulesGateStatusJson = {
     mode: gateMode(paths),
     atBoot: lists.mode(),
     obstacle: obstacle === undefined ? null : formatCause(obstacle),
@@ -69,7 +53,7 @@ function status({ json }: { readonly json?: boolean }, command: Command): ExitCo
   return read.ok && taken.ok ? exitCodes.done : exitCodes.failed;
 }
 
-function statusText(now: Status): string {
+function statusText(now: ModulesGateStatusJson): string {
   const { mode, atBoot, obstacle, release, listed, refused, loadedUnlisted: unlisted } = now;
   return [
     `Gate: ${mode}${atBoot === mode ? '' : `, after the next boot: ${atBoot}`}`,

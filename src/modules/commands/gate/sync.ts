@@ -17,6 +17,7 @@ import { printable } from '../../../../packages/base/printable.ts';
 import { requireOption, type DemandOptions } from '../setup.ts';
 import { loadSaved } from './load-saved.ts';
 import { makeList, type MadeList } from './make-list.ts';
+import type { ModulesGateSyncJson } from '../json.ts';
 
 interface SyncOptions extends DemandOptions {
   readonly saved?: boolean;
@@ -60,7 +61,7 @@ async function sync(
     printError(synced.error);
     return exitCodes.failed;
   }
-  if (options.json === true) printJson(made);
+  if (options.json === true) printJson(made satisfies ModulesGateSyncJson);
   else print(made.map(({ list, change }) => listText(list, change)).join('\n'));
   return exitCodes.done;
 }

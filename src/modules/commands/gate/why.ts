@@ -18,16 +18,11 @@ import {
   type ExitCode,
 } from '../../../cli/shared/command.ts';
 import { pathsFor, print, printError, printJson } from '../../../cli/shared/output.ts';
+import type { JudgedModule, ModulesGateWhyJson } from '../json.ts';
 
 interface Options {
   readonly release?: string;
   readonly json?: boolean;
-}
-
-interface Found extends GateModule {
-  readonly mayLoad: boolean;
-  /** The reason, for people. */
-  readonly reason: string;
 }
 
 async function why(name: string, options: Options, command: Command): Promise<ExitCode> {
@@ -57,9 +52,9 @@ async function why(name: string, options: Options, command: Command): Promise<Ex
     );
     return exitCodes.found;
   }
-  const found: Found[] = [];
+  const found: JudgedModule[] = [];
   for (const each of named) found.push(await judged(each));
-  if (options.json === true) printJson({ release, modules: found });
+  if (options.json === true) printJson({ release, modules: found } satisfies ModulesGateWhyJson);
   else print(found.map(textOf).join('\n'));
   return found.some(({ mayLoad }) => mayLoad) ? exitCodes.done : exitCodes.found;
 }
@@ -67,7 +62,7 @@ async function why(name: string, options: Options, command: Command): Promise<Ex
 /**
  * Judges the file as it is now: a file that has changed since the list was made is another module.
  */
-async function judged(module: GateModule): Promise<Found> {
+async function judged(module: GateModule): Promise<JudgedModule> {
   const { refusedReason } = module;
   if (refusedReason !== null) return { ...module, mayLoad: false, reason: refusedReason };
   const digest = await digestOfFile(module.file);
@@ -85,7 +80,7 @@ async function judged(module: GateModule): Promise<Found> {
   };
 }
 
-const textOf = ({ file, mayLoad, reason, sha256 }: Found): string =>
+const textOf = ({ file, mayLoad, reason, sha256 }: JudgedModule): string =>
   [
     printable(`${file} ${mayLoad ? 'may load' : 'may not load'}: ${reason}`),
     `  SHA-256 on the list: ${sha256}`,

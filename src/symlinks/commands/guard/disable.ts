@@ -10,6 +10,7 @@ import type { Paths } from '../../../host/paths.ts';
 import { underLock } from '../../../sys/files/under-lock.ts';
 import { choiceLock, writeChoice } from '../../io/guard/choice.ts';
 import { inForce, symlinkGuard } from '../../io/guard/guard.ts';
+import type { GuardChange } from '../json.ts';
 import { asRoot, refuse, withGuardOptions, type GuardOptions } from './session.ts';
 
 function disable(options: GuardOptions, paths: Paths): ExitCode {
@@ -20,14 +21,14 @@ function disable(options: GuardOptions, paths: Paths): ExitCode {
     return kept.ok ? symlinkGuard(paths).unload() : kept;
   });
   if (!done.ok) return refuse(done.error);
-  if (options.json === true) printJson({ state: 'off', changed: done.value });
+  if (options.json === true) printJson({ state: 'off', changed: done.value } satisfies GuardChange);
   else print(done.value ? 'The symlink guard is off' : 'The symlink guard is off already');
   return exitCodes.done;
 }
 
 export function rehearseDisable({ json }: GuardOptions, paths: Paths): ExitCode {
   const isOn = inForce(paths) !== undefined;
-  if (json === true) printJson({ state: 'off', changed: isOn, dryRun: true });
+  if (json === true) printJson({ state: 'off', changed: isOn, dryRun: true } satisfies GuardChange);
   else print(isOn ? 'The symlink guard would be disabled' : 'The symlink guard is off already');
   return exitCodes.done;
 }

@@ -16,6 +16,7 @@ import type { GuardMode, GuardRule } from '../../core/guard/rule.ts';
 import { choiceLock, writeChoice } from '../../io/guard/choice.ts';
 import { loadGuard } from '../../io/guard/guard.ts';
 import { resolveRule } from '../../io/guard/names.ts';
+import type { GuardChange } from '../json.ts';
 import {
   asRoot,
   loadedText,
@@ -42,7 +43,7 @@ async function enable(options: EnableOptions, paths: Paths, command: Command): P
     return kept.ok ? changed : kept;
   });
   if (!done.ok) return refuse(done.error);
-  if (options.json === true) printJson({ state: mode, changed: done.value });
+  if (options.json === true) printJson({ state: mode, changed: done.value } satisfies GuardChange);
   else print(done.value ? loadedText[mode] : `${loadedText[mode]}; nothing had to be changed`);
   return exitCodes.done;
 }

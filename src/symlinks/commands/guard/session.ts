@@ -7,6 +7,7 @@ import { pathsFor, print, printError, printJson } from '../../../cli/shared/sess
 import type { Paths } from '../../../host/paths.ts';
 import { sameRule, type GuardRule } from '../../core/guard/rule.ts';
 import { lsmProblem } from '../../../sys/bpf/lsm.ts';
+import type { GuardChange } from '../json.ts';
 import { inForce } from '../../io/guard/guard.ts';
 
 export interface GuardOptions extends PolicyOptions {
@@ -47,7 +48,7 @@ export function rehearse(rule: GuardRule, options: GuardOptions, paths: Paths): 
   const now = inForce(paths);
   const changed = now === undefined || !sameRule(now.rule, rule);
   if (options.json === true) {
-    printJson({ state: rule.mode, changed, dryRun: true, rule });
+    printJson({ state: rule.mode, changed, dryRun: true, rule } satisfies GuardChange);
     return exitCodes.done;
   }
   const list = (name: string, ids: readonly (number | string)[]) =>

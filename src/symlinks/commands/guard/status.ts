@@ -18,24 +18,12 @@ import type { Paths } from '../../../host/paths.ts';
 import type { SymlinkRule } from '../../../policy/document.ts';
 import { lsmProblem } from '../../../sys/bpf/lsm.ts';
 import { readText } from '../../../../packages/base/io/read.ts';
-import { sameRule, type GuardRule } from '../../core/guard/rule.ts';
-import { readChoice, type Choice } from '../../io/guard/choice.ts';
+import { sameRule } from '../../core/guard/rule.ts';
+import { readChoice } from '../../io/guard/choice.ts';
 import { inForce, tryGuard, type Counters, type InForce } from '../../io/guard/guard.ts';
 import { parseGroups, resolveRule } from '../../io/guard/names.ts';
+import type { GuardView, SymlinksGuardStatusJson } from '../json.ts';
 import { asRoot } from './session.ts';
-
-export interface GuardView {
-  /** The state that the policy and the administrator's choice demand. */
-  readonly wanted: Choice;
-  readonly state: Choice;
-  /** The result of a test just now; absent if nothing is loaded. */
-  readonly tried?: 'refuses' | 'does not refuse';
-  /** Whether it restricts the users that the policy names. */
-  readonly asWanted: boolean;
-  readonly problem?: string;
-  readonly rule?: GuardRule;
-  readonly counters?: Counters;
-}
 
 export function guardView(symlinks: SymlinkRule | undefined, paths: Paths): GuardView {
   const wanted = symlinks === undefined ? 'off' : readChoice(paths);
@@ -78,7 +66,7 @@ async function status(
 ): Promise<ExitCode> {
   const reader = await policyReaderOf(command);
   const view = guardView(reader.load(policy, paths).policy?.symlinks, paths);
-  if (json === true) printJson(view);
+  if (json === true) printJson(view satisfies SymlinksGuardStatusJson);
   else print(statusText(view, paths));
   return view.asWanted ? exitCodes.done : exitCodes.found;
 }

@@ -13,6 +13,7 @@ import { readChoice, type Choice } from '../../io/guard/choice.ts';
 import { reconcileGuard } from '../../io/guard/follow.ts';
 import { resolveRule } from '../../io/guard/names.ts';
 import { rehearseDisable } from './disable.ts';
+import type { GuardChange } from '../json.ts';
 import {
   asRoot,
   loadedText,
@@ -29,7 +30,7 @@ async function sync(options: GuardOptions, paths: Paths, command: Command): Prom
   const done = reconcileGuard(loaded.policy, paths);
   if (!done.ok) return refuse(done.error);
   const state = wanted(loaded.policy.symlinks, paths);
-  if (options.json === true) printJson({ state, changed: done.value });
+  if (options.json === true) printJson({ state, changed: done.value } satisfies GuardChange);
   else print(state === 'off' ? 'The symlink guard is off' : loadedText[state]);
   return exitCodes.done;
 }

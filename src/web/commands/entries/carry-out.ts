@@ -9,6 +9,7 @@ import type { Paths } from '../../../host/paths.ts';
 import type { Outcome, ServerEntries } from '../../io/entries/server-entries.ts';
 import { noteLines } from '../status-text.ts';
 import { refuse, type EntriesOptions } from './session.ts';
+import type { EntriesChange, WebEntriesEnableJson } from '../json.ts';
 
 interface Done {
   readonly entries: ServerEntries;
@@ -56,15 +57,15 @@ export async function carryOut(
 }
 
 function report(all: readonly Done[], { json }: EntriesOptions): void {
-  if (json === true) printJson({ servers: all.map(serverJson) });
+  if (json === true) printJson({ servers: all.map(serverJson) } satisfies WebEntriesEnableJson);
   else for (const each of all) print(serverText(each));
 }
 
-const serverJson = ({ entries, outcome, now = entries }: Done) => ({
+const serverJson = ({ entries, outcome, now = entries }: Done): EntriesChange => ({
   server: entries.server,
   outcome: outcome ?? 'dry run',
   changes: entries.changes.map(({ path, before, after }) => ({ path, before, after })),
-  enforced: now.enforced,
+  enforced: now.enforced.map(({ name, uid }) => ({ name, uid })),
   notes: now.notes,
 });
 

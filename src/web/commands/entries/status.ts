@@ -19,6 +19,7 @@ import type { ServerEntries } from '../../io/entries/server-entries.ts';
 import { distinctRows, noteLines } from '../status-text.ts';
 import { planAll } from './plans.ts';
 import { entriesSession, refuse, type EntriesOptions } from './session.ts';
+import type { EntriesServer, WebEntriesStatusJson } from '../json.ts';
 
 async function status(options: EntriesOptions, command: Command): Promise<ExitCode> {
   const session = await entriesSession(options, command);
@@ -27,7 +28,8 @@ async function status(options: EntriesOptions, command: Command): Promise<ExitCo
   if (!planned.ok) return refuse(planned.error);
   const servers = planned.value;
   const notes = servers.flatMap((each) => [...stateNotes(each), ...each.notes]);
-  if (options.json === true) printJson({ servers: servers.map(serverJson), notes });
+  if (options.json === true)
+    printJson({ servers: servers.map(serverJson), notes } satisfies WebEntriesStatusJson);
   else print(text(servers, notes));
   return servers.every(isAsWanted) ? exitCodes.done : exitCodes.found;
 }
@@ -58,7 +60,7 @@ function stateOf({ state, site }: SiteEntries, { enabled, changes }: ServerEntri
 const hasPage = ({ state, site }: SiteEntries) =>
   site.vhost?.page === true || (site.server === 'apache' && isEnforced({ state }));
 
-const serverJson = (server: ServerEntries) => ({
+const serverJson = (server: ServerEntries): EntriesServer => ({
   server: server.server,
   enabled: server.enabled,
   upToDate: server.enabled && server.changes.length === 0,

@@ -11,6 +11,7 @@ import type { FpmContext } from '../../io/fpm/context.ts';
 import { isDone, type FpmPlan } from '../../io/fpm/plan.ts';
 import { lockFpm, reconcile, type Wish } from '../../io/fpm/reconcile.ts';
 import { masterText, whoseText } from './status-text.ts';
+import type { FpmVersion, WebFpmEnableJson } from '../json.ts';
 
 export interface Change {
   readonly context: FpmContext;
@@ -50,7 +51,7 @@ export async function makeChanges(
       dryRun,
       versions: plans.map(([context, plan]) => planJson(context, plan)),
       problems,
-    });
+    } satisfies WebFpmEnableJson);
   else for (const [context, plan] of plans) print(planText(context, plan, dryRun));
   const isClean = problems.length === 0 && plans.every(([, { refused }]) => refused.length === 0);
   return isClean ? exitCodes.done : exitCodes.failed;
@@ -64,7 +65,7 @@ const refusalText = (user: string, reason: string): string =>
     hint: 'its pools stay as they are',
   });
 
-export const planJson = ({ fpm, entryOf }: FpmContext, plan: FpmPlan) => ({
+export const planJson = ({ fpm, entryOf }: FpmContext, plan: FpmPlan): FpmVersion => ({
   php: fpm.php,
   services: plan.services.map((service) => {
     const { tenant, site, pools, asRoot } = service;

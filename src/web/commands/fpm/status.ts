@@ -26,6 +26,7 @@ import { readStrangers } from '../../io/fpm/strangers.ts';
 import { planJson } from './change.ts';
 import { startSession, type FpmOptions } from './session.ts';
 import { masterText, whoseText } from './status-text.ts';
+import type { FpmVersionStatus, WebFpmStatusJson } from '../json.ts';
 
 interface Seen {
   readonly context: FpmContext;
@@ -52,12 +53,13 @@ async function status(options: FpmOptions, command: Command): Promise<ExitCode> 
     else if (!plan.ok) problems.push(plan.error);
   }
   for (const each of problems) printError(each);
-  if (options.json === true) printJson({ versions: seen.map(versionJson), problems });
+  if (options.json === true)
+    printJson({ versions: seen.map(versionJson), problems } satisfies WebFpmStatusJson);
   else print(seen.map(versionText).join('\n\n'));
   return problems.length === 0 ? exitCodes.done : exitCodes.failed;
 }
 
-const versionJson = ({ context, plan, strangers, isEnabled }: Seen) => {
+const versionJson = ({ context, plan, strangers, isEnabled }: Seen): FpmVersionStatus => {
   const { services, ...rest } = planJson(context, plan);
   return {
     ...rest,

@@ -1,0 +1,45 @@
+/** The values that CloudLinux's commands print with `--json`, in CloudLinux's shapes. Schemas are generated from these types. */
+import type { LveStatus } from '../io/wrappers.ts';
+import type { LveRow } from './rows.ts';
+import type { Top } from './top-shape.ts';
+
+/** The limits, a text, or the result of a change. */
+export type LvectlJson = LvectlRows | LvectlText | LvectlResult;
+
+export interface LvectlRows {
+  readonly data: readonly LveRow[];
+}
+
+/** The answer of `version` and `lve-version`. */
+export interface LvectlText {
+  readonly data: string;
+}
+
+export interface LvectlResult {
+  /** `success`, or the reason for the failure. */
+  readonly result: string;
+  readonly warnings?: readonly string[];
+}
+
+/** Usage by tenant. The chosen columns are the names of fields. */
+export interface LveinfoJson {
+  /** 1, or 0 for a failure. */
+  readonly success: 0 | 1;
+  /** The reason for a failure. */
+  readonly message?: string;
+  /** CPU is in percent of a core, memory in bytes, IO in bytes per second; null if not measured. */
+  readonly data: readonly Readonly<Record<string, string | number | null>>[];
+}
+
+/** The tenants, and what they use now. */
+export type CloudlinuxTopJson = Top | CloudlinuxTopFailure;
+
+export interface CloudlinuxTopFailure {
+  /** The reason for the failure. */
+  readonly result: string;
+  /** Seconds since 1970. */
+  readonly timestamp: number;
+}
+
+/** CloudLinux's commands on this host. */
+export type CloudlinuxStatusJson = LveStatus;

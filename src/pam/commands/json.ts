@@ -1,0 +1,29 @@
+/** The values that `bulkhead pam` prints with `--json`. Schemas are generated from these types. */
+import type { LoginView } from '../core/view.ts';
+
+/** The outcome of tenants' sessions for each PAM service. */
+export interface PamStatusJson extends Omit<LoginView, 'logins'> {
+  /** The number of accounts that the step is run for; null if no policy is in force. */
+  readonly logins: number | null;
+  /** Notes for people. */
+  readonly notes: readonly string[];
+}
+
+/** The files that were changed, or with `--dry-run` would be. */
+export interface PamEnableJson {
+  readonly changed: readonly PamFileChange[];
+  /** Notes for people. */
+  readonly notes: readonly string[];
+  readonly dryRun: boolean;
+}
+
+/** The files that were changed, or with `--dry-run` would be. */
+export type PamDisableJson = PamEnableJson;
+
+export interface PamFileChange {
+  readonly path: string;
+  /** The text before; empty if there was no file. */
+  readonly before: string;
+  /** The text afterwards; empty if there is no file. */
+  readonly after: string;
+}

@@ -1,0 +1,45 @@
+/** Each command with `--json` has a schema, and some test checks its real output against it. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { commandSchemas } from '../../scripts/generated/json-schemas.ts';
+import { jsonOf } from '../../testing/json-output.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const instance = 'bulkhead-json-schemas';
+
+test('some test checks the output of each command that takes --json', async () => {
+  const files = globSync('test/**/*.test.ts', { cwd: root });
+  const texts = files.map((file) => readFileSync(join(root, file), 'utf8')).join('\n');
+  const checked = [...texts.matchAll(/\bjsonOf(?:<[^(]*>)?\(\s*'([^']+)'/g)].map(
+    ([, name]) => name,
+  );
+  const commands = (await commandSchemas()).map(({ of }) => of);
+  assert.ok(commands.length > 50);
+  assert.deepEqual(
+    commands.filter((each) => !checked.includes(each)),
+    [],
+  );
+  assert.deepEqual(
+    checked.filter((each) => !commands.includes(each ?? '')),
+    [],
+  );
+});
+
+const skip = process.geteuid?.() === 0 ? false : 'only root may ask';
+
+test('what is off here is described, too', { skip }, () => {
+  const printed = (...words: readonly string[]) =>
+    spawnSync('./bulkhead', ['--instance', instance, ...words, '--json'], {
+      cwd: root,
+      encoding: 'utf8',
+    }).stdout;
+  jsonOf('placement status', printed('placement', 'status'));
+  jsonOf('symlinks guard status', printed('symlinks', 'guard', 'status'));
+  jsonOf('modules gate status', printed('modules', 'gate', 'status'));
+  jsonOf('pam status', printed('pam', 'status'));
+  jsonOf('jail status', printed('jail', 'status'));
+});
