@@ -7,7 +7,15 @@ import { succeed } from './command.ts';
 export const projectDirectory = resolve(import.meta.dirname, '../..');
 
 /** Development packages that tests in the guest use; small, and without parts to build. */
-const testPackages = ['fast-check', 'pure-rand'];
+const testPackages = [
+  'fast-check',
+  'pure-rand',
+  'ajv',
+  'fast-deep-equal',
+  'fast-uri',
+  'json-schema-traverse',
+  'require-from-string',
+];
 /** Parts of the node package that nothing in the guest reads. */
 const unused = /\/node-linux-[^/]+\/(include|share|CHANGELOG\.md)$/;
 
