@@ -29,14 +29,14 @@ export async function benchAudit(bench: Bench): Promise<Section> {
   );
   const passwd = join(directory, 'passwd');
   writeFileSync(passwd, passwdText(tree));
-  const inside = (...words: readonly string[]) => [
+  const inside = (...args: readonly string[]) => [
     'unshare',
     '-m',
     'sh',
     '-c',
     'mount --bind "$0" /etc/passwd && exec "$@" >/dev/null',
     passwd,
-    ...words,
+    ...args,
   ];
   const program = bench.built.command ?? [entry];
   const audit = [...program, 'symlinks', 'audit', '--policy', policy, '--json'];

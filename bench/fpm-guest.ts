@@ -10,7 +10,7 @@ import { fail, ok, type Result } from '../packages/base/result.ts';
 import { longPatienceMilliseconds } from '../testing/patience.ts';
 import { ensurePrerequisites } from '../testing/prerequisites.ts';
 import { logToStderr, step } from '../testing/progress.ts';
-import { quote } from '../testing/vm/command.ts';
+import { shellQuote } from '../testing/vm/command.ts';
 import { startGuest, type Guest } from '../testing/vm/guest.ts';
 import { prepareImage } from '../testing/vm/image.ts';
 import { installBuilt, withPatientFpm } from '../testing/vm/installed.ts';
@@ -73,7 +73,7 @@ export const succeed = (guest: Guest, command: string): Promise<string> =>
 export const until = (guest: Guest, what: string): Promise<string> =>
   succeed(
     guest,
-    `for i in $(seq 20000); do { ${what}; } >/dev/null 2>&1 && exit 0; sleep 0.05; done; echo never: ${quote(what)} >&2; journalctl -n 40 --no-pager >&2; exit 1`,
+    `for i in $(seq 20000); do { ${what}; } >/dev/null 2>&1 && exit 0; sleep 0.05; done; echo never: ${shellQuote(what)} >&2; journalctl -n 40 --no-pager >&2; exit 1`,
   );
 
 export async function copyPrograms(

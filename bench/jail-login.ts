@@ -25,10 +25,10 @@ export async function benchJailLogin({ directory, quick, signal }: Bench): Promi
   await remove();
   try {
     await build();
-    const compile = (source: string, ...words: readonly string[]) => {
+    const compile = (source: string, ...args: readonly string[]) => {
       const program = join(directory, source.replace(/^.*\/|\.c$/g, ''));
       const file = fileURLToPath(new URL(source, import.meta.url));
-      execFileSync('gcc', ['-O2', '-o', program, file, ...words]);
+      execFileSync('gcc', ['-O2', '-o', program, file, ...args]);
       return program;
     };
     const harness = compile('harness.c');

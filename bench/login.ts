@@ -8,7 +8,7 @@ import { mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { publishAccounts } from '../src/host/cgroups/launch-accounts.ts';
 import { pathsOf } from '../src/host/paths.ts';
-import { profilesOf, sessionLines, type Step } from '../src/pam/core/profiles.ts';
+import { profilesOf, sessionLines, type PamStep } from '../src/pam/core/profiles.ts';
 import { sleepSync } from '../src/sys/sleep.ts';
 import type { Bench } from './bench.ts';
 import { afterGap, launchText, rootsOf } from './exec.ts';
@@ -73,7 +73,7 @@ function removeCgroup(path: string): void {
   }
 }
 
-const linesOf = (step: Step) => profilesOf(step, false).flatMap(sessionLines);
+const linesOf = (step: PamStep) => profilesOf(step, false).flatMap(sessionLines);
 
 function pamFiles(directory: string, lines: readonly string[]): string {
   mkdirSync(directory);

@@ -262,9 +262,9 @@ function entryPathsOf(
   const program = built.command ?? [entry];
   // The image has the keys; without it there is nothing to verify signatures by.
   const image = `--kernel=${imageOf(kernel)}`;
-  const quiet = (words: readonly string[]) => ['sh', '-c', 'exec "$0" "$@" >/dev/null', ...words];
-  const scan = (...words: readonly string[]) =>
-    quiet([...program, 'modules', 'scan', '--json', `--kernel=${kernel}`, ...words, tree]);
+  const quiet = (args: readonly string[]) => ['sh', '-c', 'exec "$0" "$@" >/dev/null', ...args];
+  const scan = (...args: readonly string[]) =>
+    quiet([...program, 'modules', 'scan', '--json', `--kernel=${kernel}`, ...args, tree]);
   return [
     [`xz -dc, ${cores} processes`, shell(`xargs -P ${cores} -n ${share} xz -dc <${list}`)],
     ['bulkhead modules scan --no-cache', scan(image, '--no-cache')],

@@ -46,7 +46,7 @@ export async function benchStart(bench: Bench): Promise<Section> {
     [`bulkhead check, ${tenants} tenants`, ['check', '--policy', scratch.policyFile]],
   ];
   const by = (command: readonly string[], how: string) =>
-    lines.map(([label, words]) => [`${label}, ${how}`, [...command, ...words]] as const);
+    lines.map(([label, args]) => [`${label}, ${how}`, [...command, ...args]] as const);
   const ways: readonly (readonly [label: string, command: readonly string[]])[] = [
     ['node -e 0', [process.execPath, '-e', '0']],
     ...by([entry], 'from source'),

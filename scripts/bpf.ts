@@ -25,9 +25,9 @@ export function compileBpf(directory = `${root}dist/bpf`) {
   });
 }
 
-function compile(words: readonly string[]): void {
+function compile(args: readonly string[]): void {
   try {
-    execFileSync('clang', words, { stdio: ['ignore', 'inherit', 'inherit'] });
+    execFileSync('clang', args, { stdio: ['ignore', 'inherit', 'inherit'] });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     process.stderr.write('The BPF programs need clang: apt-get install clang libbpf-dev\n');

@@ -53,9 +53,9 @@ function compileTo(
   return made;
 }
 
-function compile(words: readonly string[]): void {
+function compile(args: readonly string[]): void {
   try {
-    execFileSync('gcc', words, { stdio: ['ignore', 'inherit', 'inherit'] });
+    execFileSync('gcc', args, { stdio: ['ignore', 'inherit', 'inherit'] });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     process.stderr.write('The PAM module needs gcc: apt-get install gcc libc6-dev libpam0g-dev\n');

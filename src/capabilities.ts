@@ -80,7 +80,7 @@ const web: Capability = {
     entryPath: 'PHP-FPM',
     load: async () => (await import('./web/io/pool-of-process.ts')).poolOrigins,
   },
-  releaseObstacle: async () => (await import('./web/io/fpm/release-obstacle.ts')).releaseObstacle,
+  releaseBlocker: async () => (await import('./web/io/fpm/release-blocker.ts')).fpmReleaseBlocker,
   policyPart: async () => (await import('./web/io/policy-part.ts')).webPolicy,
   undo: async () => (await import('./web/commands/undo.ts')).undoWeb,
   servedSites: async () => (await import('./web/commands/served.ts')).sitesServedHere,
@@ -112,7 +112,7 @@ const placement: Capability = {
   policyPart: async () => (await import('./placement/io/reconcile.ts')).strictPolicy,
   undo: async () => (await import('./placement/commands/undo.ts')).undoStrict,
   doctor: async () => (await import('./placement/commands/doctor.ts')).strictDoctor,
-  releaseObstacle: async () => (await import('./placement/io/reconcile.ts')).releaseObstacle,
+  releaseBlocker: async () => (await import('./placement/io/reconcile.ts')).placementReleaseBlocker,
   agentParts: [async () => (await import('./placement/io/strict-part.ts')).strictPart],
 };
 
@@ -135,7 +135,7 @@ const symlinks: Capability = {
     words: { symlinks: 'symlinks.guard' },
     load: async () => [(await import('./symlinks/core/guard/link-incidents.ts')).linkIncidents],
   },
-  releaseObstacle: async () => (await import('./symlinks/io/guard/follow.ts')).releaseObstacle,
+  releaseBlocker: async () => (await import('./symlinks/io/guard/follow.ts')).guardReleaseBlocker,
 };
 
 const jail: Capability = {

@@ -10,8 +10,8 @@ async function main(): Promise<void> {
   process.stdout.on('error', closedPipe);
   // The reader has closed the pipe on purpose.
   process.stderr.on('error', () => undefined);
-  const words = process.argv.slice(2);
-  const [first = ''] = words;
+  const args = process.argv.slice(2);
+  const [first = ''] = args;
   if (first === '--version' || first === '-V') {
     process.stdout.write(`${version()}\n`);
     return;
@@ -19,10 +19,10 @@ async function main(): Promise<void> {
   // Loaded late so that `--version` starts fast.
   const { makeProgram, makeWholeProgram } = await import('./cli/program.ts');
   const { capabilities } = await import('./capabilities.ts');
-  const program = asksAboutCommand(words)
+  const program = asksAboutCommand(args)
     ? await makeWholeProgram(capabilities)
     : makeProgram(capabilities);
-  if (words.length === 0) {
+  if (args.length === 0) {
     program.outputHelp();
     return;
   }
@@ -38,8 +38,8 @@ async function main(): Promise<void> {
  * Whether all commands must be loaded. For "help NAME", commander prints what it knows of the
  * command, and loads nothing.
  */
-const asksAboutCommand = (words: readonly string[]): boolean =>
-  words.includes('help') && words.at(-1) !== 'help';
+const asksAboutCommand = (args: readonly string[]): boolean =>
+  args.includes('help') && args.at(-1) !== 'help';
 
 const isCommanderError = (error: unknown): error is CommanderError =>
   error instanceof Error && 'code' in error && String(error.code).startsWith('commander.');

@@ -11,7 +11,7 @@ import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 
 export type Suite = keyof typeof suites;
-export type Log = (line: string) => void;
+export type LogLine = (line: string) => void;
 /** Whether a suite can run here, and if not, the reason to print when it is skipped. */
 export type Readiness = { readonly ok: true } | { readonly ok: false; readonly reason: string };
 
@@ -157,7 +157,7 @@ const aptTimeoutMs = 15 * 60_000;
  * Makes sure that the packages of a suite are installed, and logs in one line what it installs and
  * why. Never throws if the machine lacks something: that is a reason to skip.
  */
-export async function ensurePrerequisites(suite: Suite, log: Log): Promise<Readiness> {
+export async function ensurePrerequisites(suite: Suite, log: LogLine): Promise<Readiness> {
   const { purpose, packages, daemons = [] }: Needs = suites[suite];
   if (!(await isDebianFamily())) {
     return skip(`${purpose}: this is not a Debian or Ubuntu system, whose packages they use`);

@@ -40,7 +40,7 @@ export type Quantity = QuantityTypes[QuantityKind] | Unlimited;
 
 interface Kind {
   readonly parse: (text: string) => Result<number, Cause>;
-  readonly print: (value: number) => string;
+  readonly format: (value: number) => string;
   /** The written form of a value, for messages and for the generated documentation. */
   readonly form: string;
   readonly examples: readonly string[];
@@ -143,42 +143,42 @@ const formatCpu = (value: number) => `${Number((value * 100).toFixed(6))}%`;
 export const quantityKinds: Readonly<Record<QuantityKind, Kind>> = {
   cpu: {
     parse: parseCpu,
-    print: formatCpu,
+    format: formatCpu,
     form: 'a percentage of one core, or a number of cores',
     examples: ['150%', '2 cores'],
     pattern: String.raw`\d+(\.\d+)?\s?(%|cores?)`,
   },
   weight: {
     parse: parseWeight,
-    print: String,
+    format: String,
     form: 'a whole number from 1 to 10000',
     examples: ['100'],
     pattern: String.raw`[1-9]\d{0,4}`,
   },
   bytes: {
     parse: parseBytes,
-    print: formatBytes,
+    format: formatBytes,
     form: bytesForm,
     examples: ['1GiB', '512MiB'],
     pattern: String.raw`\d+(\.\d+)?\s?(B|kB|MB|GB|TB|KiB|MiB|GiB|TiB)`,
   },
   bytesPerSecond: {
     parse: perSecond(parseBytes, '10MiB/s'),
-    print: (value) => `${formatBytes(value)}/s`,
+    format: (value) => `${formatBytes(value)}/s`,
     form: `${bytesForm}, then /s`,
     examples: ['10MiB/s'],
     pattern: String.raw`\d+(\.\d+)?\s?(B|kB|MB|GB|TB|KiB|MiB|GiB|TiB)\s?/s`,
   },
   perSecond: {
     parse: perSecond(parseWhole, '1000/s'),
-    print: (value) => `${value}/s`,
+    format: (value) => `${value}/s`,
     form: 'a whole number, then /s',
     examples: ['1000/s'],
     pattern: String.raw`\d+\s?/s`,
   },
   count: {
     parse: parseWhole,
-    print: String,
+    format: String,
     form: 'a whole number',
     examples: ['100'],
     pattern: String.raw`\d+`,
@@ -186,5 +186,5 @@ export const quantityKinds: Readonly<Record<QuantityKind, Kind>> = {
 };
 
 export function formatQuantity(kind: QuantityKind, value: Quantity): string {
-  return value === unlimited ? unlimited : quantityKinds[kind].print(value);
+  return value === unlimited ? unlimited : quantityKinds[kind].format(value);
 }

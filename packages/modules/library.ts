@@ -34,7 +34,7 @@ export type { Kernel, KernelConfig, LoaderSettings, LoaderState } from './core/k
 export { loaderVerdict, newState, predict, unload } from './core/loader/loader-verdict.ts';
 export type { Candidate, LoaderOptions } from './core/loader/candidate.ts';
 export { judgeTree } from './core/loader/dependency-order.ts';
-export type { Reason, Verdict } from './core/loader/verdict.ts';
+export type { Reason, LoaderVerdict } from './core/loader/verdict.ts';
 export { trustLevelOf } from './core/evidence/judge.ts';
 export type {
   PackageClaim,

@@ -188,7 +188,7 @@ function fallbackText(limit: string, key: string, { kind, fallback }: Attribute)
 }
 
 function textMin({ kind, min }: Attribute): string {
-  return code(quantityKinds[kind].print(min));
+  return code(quantityKinds[kind].format(min));
 }
 
 function limitExample(name: string, attributes: Limit['attributes']): string {

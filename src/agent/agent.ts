@@ -5,7 +5,7 @@
  * the accounts, moves processes into their cgroups, and keeps history.
  */
 import { mkdirSync } from 'node:fs';
-import type { Applied } from '../apply/apply-request.ts';
+import type { ChildApplied } from '../apply/apply-request.ts';
 import type { Driver } from '../host/driver.ts';
 import { lockFile } from '../sys/files/flock.ts';
 import { agentLock } from '../host/paths.ts';
@@ -30,7 +30,7 @@ import { Meter } from './sampling/meter.ts';
 import { placementTargets } from './placer/placement.ts';
 import { MemberIndex } from './sampling/member-index.ts';
 import { ControlServer } from './api/server.ts';
-import { describeAgent } from './api/status.ts';
+import { agentStatus } from './api/status.ts';
 import { followFiles } from './watch.ts';
 
 /**
@@ -139,7 +139,7 @@ export class Agent implements AsyncDisposable {
   }
 
   /** Takes over a policy that has been applied. */
-  #adopt({ policy, driver: name, homes }: Applied): void {
+  #adopt({ policy, driver: name, homes }: ChildApplied): void {
     const memberIndex = new MemberIndex(policy);
     this.#memberIndex = memberIndex;
     this.#followHolders(memberIndex, homes);
@@ -281,7 +281,7 @@ export class Agent implements AsyncDisposable {
   }
 
   #status(placement: PlacementStatus = this.#composed.placement.status()) {
-    return describeAgent({
+    return agentStatus({
       version: this.#options.version,
       instance: this.#options.host.paths.instance,
       startedAt: this.#startedAt,

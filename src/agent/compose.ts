@@ -1,5 +1,5 @@
 /** Builds the parts of an agent, in the order in which they depend on each other; they end in the reverse order. */
-import type { Applied } from '../apply/apply-request.ts';
+import type { ChildApplied } from '../apply/apply-request.ts';
 import { AccountNames } from '../host/accounts/account-names.ts';
 import type { Driver } from '../host/driver.ts';
 import { EvidenceReader } from '../host/evidence/evidence-reader.ts';
@@ -22,7 +22,7 @@ import type { AgentPart } from './part.ts';
 import { ConnectorPlacement } from './placer/placement.ts';
 import { placerTree } from './placer/placer-hierarchies.ts';
 import { PolicyReconciler } from './reconciler.ts';
-import { processesOf } from './responses/processes.ts';
+import { memberProcesses } from './responses/processes.ts';
 import { LatestSample } from './sampling/latest-sample.ts';
 import type { MemberIndex } from './sampling/member-index.ts';
 import { Membership } from './sampling/membership.ts';
@@ -51,7 +51,7 @@ export interface AgentCore {
   readonly context: () => AgentContext;
   readonly tick: () => void;
   /** Takes over a policy that has been applied. */
-  readonly adopt: (applied: Applied) => void;
+  readonly adopt: (applied: ChildApplied) => void;
   /** Has cgroups created again that another program removed. */
   readonly remake: (cgroups: readonly string[]) => void;
   /** Called with tenants that had to be stopped because they forked too fast. */
@@ -147,9 +147,9 @@ function makeRecorder(
     kinds,
     log,
     memberIndex,
-    processes: (entry: Parameters<typeof processesOf>[0]) => {
+    processes: (entry: Parameters<typeof memberProcesses>[0]) => {
       const current = driver();
-      return current === undefined ? [] : processesOf(entry, memberIndex(), current);
+      return current === undefined ? [] : memberProcesses(entry, memberIndex(), current);
     },
     memoryCgroup: ({ cgroup }: { readonly cgroup: string }) => memoryCgroup(cgroup),
     onIncidents: (incidents: Parameters<Alerting['consider']>[0]) => alerting.consider(incidents),

@@ -16,7 +16,7 @@ import { replaceFile } from '../../packages/base/io/replace-file.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { StatusResponse } from './api/api.ts';
 import { Applier } from '../apply/apply-process.ts';
-import type { Applied, ApplyResponse } from '../apply/apply-request.ts';
+import type { ChildApplied, ApplyResponse } from '../apply/apply-request.ts';
 import type { Log } from './log.ts';
 
 export type PolicyState = StatusResponse['policy'];
@@ -26,7 +26,7 @@ const retryMilliseconds = 60_000;
 const problemsMax = 50;
 
 /** Called with what has been applied. */
-type Adopt = (applied: Applied) => void;
+type Adopt = (applied: ChildApplied) => void;
 
 export class PolicyReconciler implements Disposable {
   readonly #file: string;
@@ -124,7 +124,7 @@ export class PolicyReconciler implements Disposable {
     return `${this.#paths.state}/policy-in-force.xml`;
   }
 
-  #keep(applied: Applied): void {
+  #keep(applied: ChildApplied): void {
     const { policy, changes } = applied;
     this.#siteFailures = applied.siteFailures;
     const before = this.#policy;
@@ -134,7 +134,7 @@ export class PolicyReconciler implements Disposable {
       const tenants = policy.tenants.length;
       this.#log.info(
         { changes, tenants },
-        `Applied ${this.#file} to ${count(tenants, 'tenant')}: ${count(changes, 'change')}`,
+        `ChildApplied ${this.#file} to ${count(tenants, 'tenant')}: ${count(changes, 'change')}`,
       );
     }
     this.#changed(applied);

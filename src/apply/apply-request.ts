@@ -33,10 +33,10 @@ export interface ApplyResponse {
   /** Errors and warnings of the file. */
   readonly diagnostics: readonly Diagnostic[];
   /** The result; absent if there is nothing to apply: no valid file, and none that was applied before. */
-  readonly applied: Result<Applied, Problem> | undefined;
+  readonly applied: Result<ChildApplied, Problem> | undefined;
 }
 
-export interface Applied {
+export interface ChildApplied {
   /** The policy of the file, or the last applied one if the file has errors. */
   readonly policy: Policy;
   readonly driver: DriverName;
@@ -95,7 +95,7 @@ async function apply(
   { policy, diagnostics }: Loaded,
   { problemsMax }: ApplyRequest,
   { host, capabilities }: Context,
-): Promise<Result<Applied, Problem>> {
+): Promise<Result<ChildApplied, Problem>> {
   if (policy === undefined) {
     const reason = diagnostics[0]?.message ?? 'it has errors';
     return failed({ action: 'apply the policy that was in force', reason });

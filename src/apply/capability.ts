@@ -42,7 +42,7 @@ export interface PolicyCapability {
   /** The incidents that the capability reports or explains. */
   readonly incidents?: CapabilityIncidents;
   /** Why limits cannot be removed yet; asked before `release` changes anything. */
-  readonly releaseObstacle?: Lazy<(paths: Paths) => Problem | undefined>;
+  readonly releaseBlocker?: Lazy<(paths: Paths) => Problem | undefined>;
   /** Returns steps that undo what is in force now; `release --all` asks capabilities in the order of their list. */
   readonly undo?: Lazy<(paths: Paths) => readonly UndoStep[]>;
 }

@@ -48,13 +48,13 @@ export async function followParts(
 }
 
 /** Returns the first reason why limits cannot be removed yet. */
-export async function releaseObstacle(
+export async function releaseBlocker(
   capabilities: Capabilities,
   paths: Paths,
 ): Promise<Problem | undefined> {
   for (const each of capabilities) {
-    const obstacle = (await each.releaseObstacle?.())?.(paths);
-    if (obstacle !== undefined) return obstacle;
+    const blocker = (await each.releaseBlocker?.())?.(paths);
+    if (blocker !== undefined) return blocker;
   }
   return undefined;
 }

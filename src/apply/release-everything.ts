@@ -20,7 +20,7 @@ import { runBounded } from '../sys/processes/run-bounded.ts';
 import { planPolicy, releaseAll } from './apply.ts';
 import type { PolicyCapability } from './capability.ts';
 import { PolicyReader } from './load-policy.ts';
-import { releaseObstacle, releaseParts } from './parts.ts';
+import { releaseBlocker, releaseParts } from './parts.ts';
 
 export interface ReleaseOptions {
   readonly kill: boolean;
@@ -57,7 +57,7 @@ export async function releaseSteps(
   return steps;
 }
 
-/** Returns the directories that `removeFiles` removes, as far as they exist. */
+/** Returns the directories that `removeOwnFiles` removes, as far as they exist. */
 export const ownDirectories = ({ runtime, state }: Paths): readonly string[] =>
   [runtime, state].filter((each) => existsSync(each));
 
@@ -98,8 +98,8 @@ async function undone({ what, command, run }: UndoStep, paths: Paths): Promise<r
     if (problems.length > 0) return problems;
   }
   if (command === undefined) return [];
-  const words = ['--instance', paths.instance, ...command];
-  const done = await runBounded(packageFile('bulkhead'), words, { timeoutMs: commandMs });
+  const args = ['--instance', paths.instance, ...command];
+  const done = await runBounded(packageFile('bulkhead'), args, { timeoutMs: commandMs });
   const cannot = { action: 'take back', object: what };
   const hint = `run: bulkhead ${command.join(' ')}`;
   if (!done.ok) return [{ ...cannot, ...done.error, hint }];
@@ -114,14 +114,14 @@ async function releaseLimits(
   paths: Paths,
   { kill }: ReleaseOptions,
 ): Promise<readonly Problem[]> {
-  const obstacle = await releaseObstacle(capabilities, paths);
-  if (obstacle !== undefined) return [obstacle];
+  const blocker = await releaseBlocker(capabilities, paths);
+  if (blocker !== undefined) return [blocker];
   const released = releaseAll(linuxHost(paths), { kill });
   return released.ok ? releaseParts(capabilities, paths) : released.error;
 }
 
 /** Removes the files, as the last step. File systems mounted there are not ours to remove. */
-export function removeFiles(paths: Paths, { keepHistory }: ReleaseOptions): readonly Problem[] {
+export function removeOwnFiles(paths: Paths, { keepHistory }: ReleaseOptions): readonly Problem[] {
   const mounts = readMounts(paths);
   const mounted = ownDirectories(paths).flatMap((object): readonly Problem[] => {
     const inside = mounts.find(({ mountPoint }) => `${mountPoint}/`.startsWith(`${object}/`));

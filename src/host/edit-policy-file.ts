@@ -4,11 +4,11 @@
  */
 import type { Problem } from '../../packages/base/problem.ts';
 import type { Result } from '../../packages/base/result.ts';
-import { editTextFile, type Edited } from '../sys/files/edited-file.ts';
+import { editTextFile, type EditedText } from '../sys/files/edited-file.ts';
 import { policyFormat } from './policy-file.ts';
 
 /** Reads, edits and saves under one lock. An edit that changes nothing writes nothing. */
 export const editPolicyFile = <E>(
   path: string,
   edit: (text: string) => Result<string, E>,
-): Result<Edited, E | Problem> => editTextFile(path, policyFormat, edit);
+): Result<EditedText, E | Problem> => editTextFile(path, policyFormat, edit);

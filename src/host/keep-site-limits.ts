@@ -4,11 +4,11 @@ import { causedBy, failed, type Problem } from '../../packages/base/problem.ts';
 import { ok, type Result } from '../../packages/base/result.ts';
 import type { Policy } from '../policy/policy.ts';
 import {
-  areSameHolders,
+  areSameOwners,
   formatSiteLimits,
   setterOf,
   siteLimitBytesMax,
-  type SiteLimitHolders,
+  type SiteLimitOwners,
   type SiteLimits,
 } from '../policy/sites/site-limits.ts';
 import { causeOf } from '../../packages/base/io/errno.ts';
@@ -18,7 +18,7 @@ import { ensurePrivateDirectory } from '../sys/files/private-file.ts';
 import { removeIfThere, removeLeftovers, replaceIn } from '../../packages/base/io/replace-file.ts';
 import type { Paths } from './paths.ts';
 import {
-  currentHolders,
+  currentOwners,
   keptFiles,
   readSiteLimitFile,
   siteLimitDirectory,
@@ -35,7 +35,7 @@ const lockMilliseconds = 500;
 export function changeSiteLimits<E>(
   paths: Paths,
   uid: number,
-  holders: SiteLimitHolders,
+  holders: SiteLimitOwners,
   change: (sites: SiteLimits) => Result<SiteLimits, E>,
 ): Result<void, E | Problem> {
   const ensured = ensurePrivateDirectory(siteLimitDirectory(paths));
@@ -45,7 +45,7 @@ export function changeSiteLimits<E>(
     const name = siteLimitFile(file);
     removeLeftovers(directory, name);
     const read = isThere(directory, name) ? readSiteLimitFile(paths, file) : undefined;
-    const kept = read?.ok === true && areSameHolders(read.value, holders) ? read.value : undefined;
+    const kept = read?.ok === true && areSameOwners(read.value, holders) ? read.value : undefined;
     const changed = change(kept?.sites ?? new Map());
     if (!changed.ok) return changed;
     if (changed.value.size === 0) {
@@ -103,7 +103,7 @@ export function forgetFormerTenants(
       return read.ok ? [{ uid: file.uid, kept: read.value, file }] : [];
     });
     const accounts = [...tenants, ...resellers].flatMap(({ account }) => account ?? []);
-    const areCurrent = currentHolders(paths, kept, accounts);
+    const areCurrent = currentOwners(paths, kept, accounts);
     const known = new Map(tenants.map((each) => [each.uid, each]));
     const isFormer = (each: (typeof kept)[number]) => {
       const setter = each.kept.reseller?.uid;

@@ -139,7 +139,7 @@ function parentOf(pid: number): number {
 }
 
 /** Describes processes for display: `4711 (uid 0, "bash"), 4712 (uid 0, "sleep")`. */
-export function describeProcesses(pids: readonly number[]): string {
+export function formatProcesses(pids: readonly number[]): string {
   const spared = ownLine();
   const shown = pids.slice(0, shownMax).map((pid) => describe(pid, spared));
   const more = pids.length > shownMax ? [`${pids.length - shownMax} more`] : [];

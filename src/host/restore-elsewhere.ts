@@ -34,7 +34,7 @@ export const restoreElsewhere =
     const isUnit =
       process.env['INVOCATION_ID'] !== undefined &&
       files.some((each) => existsSync(`${each}/${unit}`));
-    const words = ['--instance', instance, ...command, '--policy', policyFile];
+    const args = ['--instance', instance, ...command, '--policy', policyFile];
     return isUnit
       ? run(
           action,
@@ -43,7 +43,7 @@ export const restoreElsewhere =
           ['restart', unit],
           `see: journalctl -u ${unit}`,
         )
-      : run(action, timeoutMs, packageFile('bulkhead'), words);
+      : run(action, timeoutMs, packageFile('bulkhead'), args);
   };
 
 /** Returns why a command of ours failed, in its own words; empty if it printed nothing. */

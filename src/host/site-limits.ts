@@ -14,15 +14,15 @@ import { ok, type Result } from '../../packages/base/result.ts';
 import type { SiteLimitSetter } from '../policy/document.ts';
 import { nameOf, type Account } from '../policy/policy.ts';
 import {
-  areSameHolders,
+  areSameOwners,
   parseSiteLimits,
   setterOf,
   siteLimitBytesMax,
   type KeptSiteLimits,
   type SetSiteLimits,
-  type SiteLimitHolder,
+  type SiteLimitOwner,
 } from '../policy/sites/site-limits.ts';
-import { readBounded, textOf } from '../../packages/base/io/regular-file.ts';
+import { readBounded, decodeText } from '../../packages/base/io/regular-file.ts';
 import { markHomes } from './accounts/homes.ts';
 import type { Paths } from './paths.ts';
 
@@ -54,7 +54,7 @@ export function readSiteLimits(paths: Paths, accounts: readonly Account[]): Read
     if (read.error.errno !== 'ENOENT') problems.push(read.error);
     return [];
   });
-  const areCurrent = currentHolders(paths, kept, accounts);
+  const areCurrent = currentOwners(paths, kept, accounts);
   const limits = new Map<number, SetSiteLimits>();
   for (const each of kept.filter(areCurrent)) {
     const { reseller, sites } = each.kept;
@@ -70,25 +70,25 @@ interface Kept {
 }
 
 /** Checks whether the tenant and the setter of its limits still have their uids. */
-export function currentHolders(
+export function currentOwners(
   paths: Paths,
   all: readonly Kept[],
   accounts: readonly Account[],
 ): (kept: Kept) => boolean {
   const uids = all.flatMap(({ uid, kept }) => [uid, ...(kept.reseller ? [kept.reseller.uid] : [])]);
-  const holders = holdersOf(paths, uids, accounts);
+  const holders = ownersOf(paths, uids, accounts);
   return ({ uid, kept }) => {
     const setter = kept.reseller?.uid;
     const reseller = setter === undefined ? {} : { reseller: { uid: setter, ...holders(setter) } };
-    return areSameHolders(kept, { ...holders(uid), ...reseller });
+    return areSameOwners(kept, { ...holders(uid), ...reseller });
   };
 }
 
-function holdersOf(
+function ownersOf(
   paths: Paths,
   uids: readonly number[],
   accounts: readonly Account[],
-): (uid: number) => SiteLimitHolder {
+): (uid: number) => SiteLimitOwner {
   const wanted = new Set(uids);
   const byUid = new Map(
     accounts
@@ -123,7 +123,7 @@ export function readSiteLimitFile(
   const object = `${siteLimitDirectory(paths)}/${siteLimitFile(file)}`;
   const bytes = readBounded(object, siteLimitBytesMax, { links: 'refuse' });
   if (!bytes.ok) return bytes;
-  const parsed = parseSiteLimits(textOf(bytes.value));
+  const parsed = parseSiteLimits(decodeText(bytes.value));
   if (parsed !== undefined && setterOf(parsed) === file.setter) return ok(parsed);
   const who = file.setter === 'tenant' ? 'the tenant' : 'its reseller';
   const hint = `remove it; ${who} can set limits again`;

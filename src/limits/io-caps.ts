@@ -154,7 +154,7 @@ function keyedWords(text: string): ReadonlyMap<string, string> {
   return words;
 }
 
-export const ioFiles2: IoFiles<'io.max'> = {
+export const cgroup2IoFiles: IoFiles<'io.max'> = {
   capFiles: ['io.max'],
   capTexts: (caps, devices) =>
     devices.map((device, disk) => ({
@@ -201,7 +201,7 @@ function directedWords(text: string): ReadonlyMap<string, string> {
   return words;
 }
 
-export const ioFiles1: IoFiles<CapFile1> = {
+export const cgroup1IoFiles: IoFiles<CapFile1> = {
   capFiles: Object.values(capFiles1),
   capTexts: (caps, devices) =>
     ioNames.flatMap((name) =>
@@ -233,4 +233,5 @@ export const ioFiles1: IoFiles<CapFile1> = {
   },
 };
 
-export const ioFilesOf = (version: 1 | 2): IoFiles => (version === 2 ? ioFiles2 : ioFiles1);
+export const ioFilesOf = (version: 1 | 2): IoFiles =>
+  version === 2 ? cgroup2IoFiles : cgroup1IoFiles;

@@ -14,8 +14,8 @@ import { eachLine } from './flat-file.ts';
 import {
   bytesFile1,
   hasTotal,
-  ioFiles1,
-  ioFiles2,
+  cgroup1IoFiles,
+  cgroup2IoFiles,
   keepsLimit,
   keepsLimits,
   operationsFile1,
@@ -83,24 +83,24 @@ function noteOf(values: LimitValues, devices: readonly string[], names: readonly
   return { note: `its share of ${texts.join(', ')}` };
 }
 
-function settings2(
+function cgroup2Settings(
   values: LimitValues,
   { devices, files, shifted }: SettingContext,
 ): readonly FileSetting<'io.max'>[] {
   if (!files.has('io.max')) return [];
-  const initial = ioFiles2.capTexts(restingIo({}, 1), [''])[0]?.value ?? '';
+  const initial = cgroup2IoFiles.capTexts(restingIo({}, 1), [''])[0]?.value ?? '';
   const resting = restingIo(values, devices.length);
   const note = noteOf(values, devices, ['read', 'write', 'reads', 'writes']);
   const accepts: Pick<FileSetting, 'accepts'> =
     shifted === true && hasTotal(values, devices.length)
       ? {
           accepts(read) {
-            const caps = ioFiles2.caps(read, devices);
+            const caps = cgroup2IoFiles.caps(read, devices);
             return caps !== undefined && keepsLimits(values, caps, devices.length);
           },
         }
       : {};
-  return ioFiles2.capTexts(resting, devices).map(({ file, device, value }) => ({
+  return cgroup2IoFiles.capTexts(resting, devices).map(({ file, device, value }) => ({
     attribute: 'io.read',
     controller: 'io',
     file,
@@ -113,12 +113,12 @@ function settings2(
   }));
 }
 
-function settings1(
+function cgroup1Settings(
   values: LimitValues,
   { devices, shifted }: SettingContext,
 ): readonly FileSetting<CapFile1>[] {
   const resting = restingIo(values, devices.length);
-  return ioFiles1.capTexts(resting, devices).map(({ name, file, device, value }) => {
+  return cgroup1IoFiles.capTexts(resting, devices).map(({ name, file, device, value }) => {
     const total = totals.find(({ names }) => names.some((each) => each === name));
     const moves =
       total !== undefined && shifted === true && isShared(shareOf(values, total, devices.length));
@@ -133,7 +133,7 @@ function settings1(
       ...(moves
         ? {
             accepts(read) {
-              const caps = ioFiles1.caps(read, devices);
+              const caps = cgroup1IoFiles.caps(read, devices);
               return caps !== undefined && keepsLimit(values, total, caps, devices.length);
             },
           }
@@ -157,7 +157,7 @@ const systemdKeys: Readonly<Record<IoName, string>> = {
 function systemdLines(settings: readonly FileSetting[]): readonly string[] {
   const devices = settings.map(({ device = '' }) => device);
   const text = settings.map(({ write }) => write).join('\n');
-  const caps = ioFiles2.caps(() => text, devices);
+  const caps = cgroup2IoFiles.caps(() => text, devices);
   if (caps === undefined) return [];
   return (Object.keys(systemdKeys) as IoName[]).flatMap((name) => [
     `${systemdKeys[name]}=`,
@@ -303,7 +303,7 @@ const countersOf: Readonly<Record<keyof typeof attributes, readonly IoCounter[]>
 };
 
 const cgroup2: KernelSide2<'io.max'> = {
-  settings: settings2,
+  settings: cgroup2Settings,
   since: { 'io.max': 405 },
   systemd: { 'io.max': { lines: systemdLines } },
   counters: [ioStat, pressureFile('io', 'ioPressureMicroseconds')],
@@ -311,7 +311,7 @@ const cgroup2: KernelSide2<'io.max'> = {
 };
 
 const cgroup1: KernelSide<CapFile1> = {
-  settings: settings1,
+  settings: cgroup1Settings,
   since: {
     'blkio.throttle.read_bps_device': 'configured',
     'blkio.throttle.write_bps_device': 'configured',

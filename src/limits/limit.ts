@@ -64,11 +64,11 @@ export interface SettingContext {
   readonly shifted?: boolean;
 }
 
-export type Level = 'full' | 'partial' | 'none';
+export type SupportLevel = 'full' | 'partial' | 'none';
 
 /** The degree to which a limit is enforced on this host, and why not better. */
 export interface Support {
-  readonly level: Level;
+  readonly level: SupportLevel;
   readonly reason?: string;
   readonly help?: string;
 }

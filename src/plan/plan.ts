@@ -17,7 +17,7 @@
 import { lowers, parseDeviceLines } from '../limits/flat-file.ts';
 import type { Controller, FileSetting, LimitKey } from '../limits/limit.ts';
 import type { Observed, ObservedCgroup, Preparation, OrphanCgroup } from './observed.ts';
-import { placeKey, type QuotaLimits, type WantedQuota } from './quota.ts';
+import { quotaKey, type QuotaLimits, type WantedQuota } from './quota.ts';
 import {
   cgroupSetup,
   dividedCgroup,
@@ -358,7 +358,7 @@ function write(
 function quotaChanges(wanted: readonly WantedQuota[], observed: Observed): readonly SetQuota[] {
   const none: QuotaLimits = { spaceBytes: undefined, files: undefined };
   return wanted.flatMap(({ uid, mountPoint, label, ...to }) => {
-    const from = observed.quotas.get(placeKey({ uid, mountPoint })) ?? none;
+    const from = observed.quotas.get(quotaKey({ uid, mountPoint })) ?? none;
     const spaceBytes = to.spaceBytes === 'kept' ? from.spaceBytes : to.spaceBytes;
     const files = to.files === 'kept' ? from.files : to.files;
     if (from.spaceBytes === spaceBytes && from.files === files) return [];

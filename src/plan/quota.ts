@@ -66,9 +66,9 @@ export interface WantedQuotas {
 export function wantedQuotas(policy: Policy, context: QuotaContext): WantedQuotas {
   const limited = policy.tenants.filter(isLimited);
   const wanted = limited.flatMap((tenant) => wantedQuota(tenant, context));
-  const places = new Set(wanted.map(placeKey));
+  const places = new Set(wanted.map(quotaKey));
   const uids = new Set(limited.map((each) => each.uid));
-  const others = context.alreadySet.filter((place) => !places.has(placeKey(place)));
+  const others = context.alreadySet.filter((place) => !places.has(quotaKey(place)));
   const { left = [], lifted = [] } = Object.groupBy(others, ({ uid }) =>
     uids.has(uid) ? 'left' : 'lifted',
   );
@@ -83,7 +83,7 @@ function wantedQuota(tenant: Tenant, context: QuotaContext): readonly WantedQuot
   const mountPoint = account && context.quotaMountOf(account.home);
   if (mountPoint === undefined) return [];
   const { 'disk.space': space, 'disk.files': files } = values;
-  const known = context.alreadySet.find((each) => placeKey(each) === placeKey({ uid, mountPoint }));
+  const known = context.alreadySet.find((each) => quotaKey(each) === quotaKey({ uid, mountPoint }));
   const spaceBytes = bounded(space);
   return [
     {
@@ -117,4 +117,4 @@ const lift = ({ uid, mountPoint, before }: RecordedQuota): WantedQuota => ({
   held: [],
 });
 
-export const placeKey = ({ uid, mountPoint }: QuotaPlace) => `${uid} ${mountPoint}`;
+export const quotaKey = ({ uid, mountPoint }: QuotaPlace) => `${uid} ${mountPoint}`;

@@ -20,7 +20,7 @@ import type { TenantName } from './document.ts';
 import {
   escapeAttribute,
   insertChild,
-  layoutOf,
+  textLayoutOf,
   removeAttribute,
   removeElement,
   setAttribute,
@@ -32,7 +32,7 @@ import { count } from '../../packages/base/list.ts';
 import { childrenOf, parseXml, xmlAttribute, type XmlElement } from './xml.ts';
 
 /** The element to edit. */
-export type Target =
+export type EditTarget =
   | { readonly kind: 'defaults' }
   | { readonly kind: 'package'; readonly name: string }
   | AccountTarget
@@ -50,7 +50,7 @@ type Edited = Result<string, readonly ProblemOrCause[]>;
 /** Sets and removes limits, and the package; the element is created if there is none. */
 export function setLimits(
   text: string,
-  target: Target,
+  target: EditTarget,
   assignments: readonly Assignment[],
 ): Edited {
   return edit(text, (now) => {
@@ -67,7 +67,7 @@ export function setLimits(
 }
 
 /** Adds a tenant to a reseller; one that is elsewhere must be removed there first. */
-export function addTenant(text: string, reseller: Target, tenant: AccountTarget): Edited {
+export function addTenant(text: string, reseller: EditTarget, tenant: AccountTarget): Edited {
   return edit(text, (now) => {
     const there = find(now, tenant);
     if (!there.ok) return there;
@@ -78,20 +78,20 @@ export function addTenant(text: string, reseller: Target, tenant: AccountTarget)
       const where = there.value.parent === parent.value ? 'that reseller' : 'the policy';
       return fail([
         {
-          reason: `${capital(describeTarget(tenant))} is already in ${where}, in line ${lineOf(now, there.value)}`,
+          reason: `${capital(formatTarget(tenant))} is already in ${where}, in line ${lineOf(now, there.value)}`,
         },
       ]);
     }
     const after = parent.value.children.at(-1);
     const place = { parent: parent.value, after, blankLine: false };
-    return ok(insertChild(now, layoutOf(now, rootOf(now)), place, newElement(tenant)));
+    return ok(insertChild(now, textLayoutOf(now, rootOf(now)), place, newElement(tenant)));
   });
 }
 
 /** Removes an element with its content; a package that is in use is refused. */
 export function removeTarget(
   text: string,
-  target: Target,
+  target: EditTarget,
   options: { readonly withTenants?: boolean } = {},
 ): Edited {
   return edit(text, (now) => {
@@ -149,13 +149,16 @@ function rootOf(text: string): XmlElement {
   return root;
 }
 
-function find(text: string, target: Target): Result<XmlElement | undefined, readonly Problem[]> {
+function find(
+  text: string,
+  target: EditTarget,
+): Result<XmlElement | undefined, readonly Problem[]> {
   const found = candidates(text, target);
   if (!found.ok || found.value.length < 2) return found.ok ? ok(found.value[0]) : found;
   const lines = found.value.map((each) => lineOf(text, each)).join(' and ');
   return fail([
     {
-      action: `edit ${describeTarget(target)}`,
+      action: `edit ${formatTarget(target)}`,
       reason: `it is there ${found.value.length} times, in lines ${lines}`,
       hint: 'leave one of them',
     },
@@ -164,7 +167,7 @@ function find(text: string, target: Target): Result<XmlElement | undefined, read
 
 function candidates(
   text: string,
-  target: Target,
+  target: EditTarget,
 ): Result<readonly XmlElement[], readonly Problem[]> {
   const isTarget = (each: XmlElement) => each.name === target.kind && isNamed(each, target);
   const root = rootOf(text);
@@ -176,7 +179,7 @@ function candidates(
   return ok([root, ...resellers].flatMap((each) => each.children.filter(isTarget)));
 }
 
-function isNamed(element: XmlElement, target: Target): boolean {
+function isNamed(element: XmlElement, target: EditTarget): boolean {
   const name = xmlAttribute(element, 'name')?.value;
   switch (target.kind) {
     case 'defaults':
@@ -197,33 +200,33 @@ function isOf(element: XmlElement, name: TenantName): boolean {
   return uid !== undefined && /^\d+$/.test(uid) && Number(uid) === name.uid;
 }
 
-function mustFind(text: string, target: Target): XmlElement {
+function mustFind(text: string, target: EditTarget): XmlElement {
   const found = find(text, target);
-  if (!found.ok || found.value === undefined) throw new Error(`Lost ${describeTarget(target)}`);
+  if (!found.ok || found.value === undefined) throw new Error(`Lost ${formatTarget(target)}`);
   return found.value;
 }
 
 /** The default order of elements. */
 const topOrder = ['host', 'tenants', 'defaults', 'package', 'reseller', 'tenant', 'symlinks'];
 
-function create(text: string, target: Target): string {
+function create(text: string, target: EditTarget): string {
   if (target.kind === 'site') return createSite(text, target);
   const root = rootOf(text);
   const before = topOrder.slice(0, topOrder.indexOf(target.kind) + 1);
   const after = root.children.findLast((each) => before.includes(each.name));
   const place: InsertPoint = { parent: root, after, blankLine: hasBlankBefore(text, root, after) };
-  return insertChild(text, layoutOf(text, root), place, newElement(target));
+  return insertChild(text, textLayoutOf(text, root), place, newElement(target));
 }
 
 /** Creates a site after the limits of its tenant; creates the tenant if a range of uids makes it one. */
-function createSite(text: string, target: Extract<Target, { kind: 'site' }>): string {
+function createSite(text: string, target: Extract<EditTarget, { kind: 'site' }>): string {
   const now = isThere(text, target.tenant) ? text : create(text, target.tenant);
   const parent = mustFind(now, target.tenant);
   const place = { parent, after: parent.children.at(-1), blankLine: false };
-  return insertChild(now, layoutOf(now, rootOf(now)), place, newElement(target));
+  return insertChild(now, textLayoutOf(now, rootOf(now)), place, newElement(target));
 }
 
-function isThere(text: string, target: Target): boolean {
+function isThere(text: string, target: EditTarget): boolean {
   const found = find(text, target);
   return found.ok && found.value !== undefined;
 }
@@ -236,7 +239,7 @@ function hasBlankBefore(text: string, root: XmlElement, element: XmlElement | un
   return /\n[ \t]*\r?\n/.test(text.slice(from, element.start));
 }
 
-function newElement(target: Target): string {
+function newElement(target: EditTarget): string {
   if (target.kind === 'defaults') return '<defaults/>';
   if (target.kind === 'package' || target.kind === 'site')
     return `<${target.kind} name="${escapeAttribute(target.name)}"/>`;
@@ -246,7 +249,7 @@ function newElement(target: Target): string {
     : `<${target.kind} uid="${name.uid}"/>`;
 }
 
-function assign(text: string, target: Target, assignment: Assignment): string {
+function assign(text: string, target: EditTarget, assignment: Assignment): string {
   const element = mustFind(text, target);
   if (assignment.kind === 'package') return change(text, element, 'package', assignment.value);
   const [limitName = '', attribute = ''] = assignment.key.split('.');
@@ -256,7 +259,7 @@ function assign(text: string, target: Target, assignment: Assignment): string {
     const child = `<${limitName} ${attribute}="${escapeAttribute(assignment.value)}"/>`;
     return insertChild(
       text,
-      layoutOf(text, rootOf(text)),
+      textLayoutOf(text, rootOf(text)),
       limitPlace(text, element, limitName),
       child,
     );
@@ -272,7 +275,7 @@ function change(text: string, element: XmlElement, name: string, value: string |
 }
 
 /** Removes a limit without attributes; comments inside it stay. */
-function dropIfBare(text: string, target: Target, limitName: string): string {
+function dropIfBare(text: string, target: EditTarget, limitName: string): string {
   const limit = mustFind(text, target).children.find((each) => each.name === limitName);
   if (limit === undefined || limit.attributes.length > 0) return text;
   const content = text.slice(limit.contentStart, limit.contentEnd);
@@ -296,14 +299,14 @@ function limitPlace(text: string, parent: XmlElement, limitName: string): Insert
 
 function packageProblem(
   text: string,
-  target: Target,
+  target: EditTarget,
   assignments: readonly Assignment[],
 ): Cause | undefined {
   const assignment = assignments.find((each) => each.kind === 'package');
   if (assignment === undefined) return undefined;
   if (target.kind !== 'tenant' && target.kind !== 'reseller') {
     return {
-      reason: `A package cannot be set for ${describeTarget(target)}`,
+      reason: `A package cannot be set for ${formatTarget(target)}`,
       hint: 'it is for tenants and resellers',
     };
   }
@@ -319,11 +322,11 @@ function packageProblem(
 
 function removalProblem(
   text: string,
-  target: Target,
+  target: EditTarget,
   element: XmlElement,
   withTenants: boolean,
 ): Problem | undefined {
-  const action = `remove ${describeTarget(target)}`;
+  const action = `remove ${formatTarget(target)}`;
   if (target.kind === 'package') {
     const users = usersOf(rootOf(text), target.name);
     const [first] = users;
@@ -350,8 +353,8 @@ function usersOf(root: XmlElement, name: string): readonly XmlElement[] {
 
 const lineOf = (text: string, element: XmlElement) => new LineIndex(text).at(element.start).line;
 
-const absent = (target: Target): Cause => ({
-  reason: `The policy has no element for ${describeTarget(target)}`,
+const absent = (target: EditTarget): Cause => ({
+  reason: `The policy has no element for ${formatTarget(target)}`,
 });
 const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
@@ -359,10 +362,10 @@ const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
  * Describes a target: `tenant "alice"`, `tenant uid 1001`, `package "business"`, `the defaults`, `site "a.example" of
  * tenant "alice"`.
  */
-export function describeTarget(target: Target): string {
+export function formatTarget(target: EditTarget): string {
   if (target.kind === 'defaults') return 'the defaults';
   if (target.kind === 'package') return `package "${target.name}"`;
-  if (target.kind === 'site') return `site "${target.name}" of ${describeTarget(target.tenant)}`;
+  if (target.kind === 'site') return `site "${target.name}" of ${formatTarget(target.tenant)}`;
   const { name } = target;
   return `${target.kind} ${name.kind === 'user' ? `"${name.user}"` : `uid ${name.uid}`}`;
 }

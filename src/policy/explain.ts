@@ -62,7 +62,7 @@ export interface Explanation {
 }
 
 /** The subject of an explanation: a tenant, or a site. */
-export interface Subject {
+export interface ExplainSubject {
   readonly tenant: Tenant;
   readonly site: Site | undefined;
 }
@@ -74,7 +74,7 @@ interface Outer {
 }
 
 /** Explains the limits. `lines` are the lines of the policy's text. */
-export function explain(subject: Subject, policy: Policy, lines: LineIndex): Explanation {
+export function explain(subject: ExplainSubject, policy: Policy, lines: LineIndex): Explanation {
   const { tenant, site } = subject;
   const reseller = policy.resellers.find((each) => each.uid === tenant.reseller);
   const jail = explainJail([...(site?.chain ?? []), ...tenant.chain], lines);
@@ -107,7 +107,7 @@ const mayLimitSite = (limit: string) =>
 
 function explainOne(
   { key, kind, fallback }: KeyedAttribute,
-  subject: Subject,
+  subject: ExplainSubject,
   policy: Policy,
   lines: LineIndex,
 ): ExplainedLimit {
@@ -135,7 +135,7 @@ interface Bound {
   readonly value: Quantity;
 }
 
-function outersOf({ tenant, site }: Subject, policy: Policy): readonly Outer[] {
+function outersOf({ tenant, site }: ExplainSubject, policy: Policy): readonly Outer[] {
   const reseller = policy.resellers.find((each) => each.uid === tenant.reseller);
   return [
     ...(site === undefined ? [] : [{ kind: 'tenant' as const, values: tenant.values }]),

@@ -134,7 +134,7 @@ export function checkHome(home: string): Result<string, Cause> {
 }
 
 /** Describes a jail for people: `web, /srv/media read-only`. */
-export const describeJail = (jail: Jail | undefined): string =>
+export const formatJail = (jail: Jail | undefined): string =>
   jail === undefined
     ? 'none'
     : [

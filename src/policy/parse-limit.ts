@@ -25,7 +25,7 @@ export function parseLimit(key: LimitKey, text: string): Result<Quantity, Cause>
     const or = attribute.unlimited && parsed.value === 0 ? ', or "unlimited"' : '';
     return fail({
       reason: `The ${label} "${text}" is too small`,
-      hint: `the minimum is "${kind.print(attribute.min)}"${or}`,
+      hint: `the minimum is "${kind.format(attribute.min)}"${or}`,
     });
   }
   return ok(parsed.value as Quantity);

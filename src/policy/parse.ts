@@ -69,7 +69,7 @@ export function parsePolicy(
 }
 
 /** Parses only the <modules> of a policy: a mistake elsewhere must not hide the requirements on modules. */
-export function parseModules(
+export function parseModulesElement(
   file: string,
   text: string,
 ): { readonly modules: ModulesElement | undefined; readonly diagnostics: Diagnostics } {

@@ -127,7 +127,7 @@ export function nameOf(who: Identity): string {
 }
 
 /** Describes a tenant or reseller in messages about the policy: `"alice" (uid 1001)`. */
-export const describeIdentity = ({ account, uid }: Identity): string =>
+export const formatIdentity = ({ account, uid }: Identity): string =>
   account === undefined ? `uid ${uid}` : `"${account.user}" (uid ${uid})`;
 
 /** Returns the link; none if there is no such element. */
@@ -173,7 +173,7 @@ export function jailOriginOf(chain: Chain): { link: Link; at: JailElement } | un
 }
 
 /** Returns the accounts that may set limits of a tenant's sites, besides the policy. */
-export const settersOf = ({ chain }: { readonly chain: Chain }): SiteLimitSetters =>
+export const delegatesOf = ({ chain }: { readonly chain: Chain }): SiteLimitSetters =>
   chain.find(({ siteLimits }) => siteLimits !== undefined)?.siteLimits ?? [];
 
 /** Whether a line of the policy has it. */

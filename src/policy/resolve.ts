@@ -16,7 +16,7 @@ import type {
   TenantName,
 } from './document.ts';
 import {
-  describeIdentity,
+  formatIdentity,
   linksTo,
   valuesOf,
   type Account,
@@ -160,7 +160,7 @@ class Resolver {
     if (this.#exempt.has(uid)) {
       this.#error(
         element.name,
-        `The tenant ${describeIdentity(identity)} is also listed in "except"; remove one of them`,
+        `The tenant ${formatIdentity(identity)} is also listed in "except"; remove one of them`,
       );
       return;
     }
@@ -168,7 +168,7 @@ class Resolver {
     if (earlier !== undefined) {
       this.#error(
         element.name,
-        `The tenant ${describeIdentity(identity)} is listed twice; first in line ${this.#lineOf(earlier)}`,
+        `The tenant ${formatIdentity(identity)} is listed twice; first in line ${this.#lineOf(earlier)}`,
       );
       return;
     }
@@ -218,9 +218,9 @@ class Resolver {
     const identity = this.#identify(element.name);
     const uid = identity?.uid;
     if (identity !== undefined && this.#resellers.has(identity.uid)) {
-      this.#error(element.name, `The reseller ${describeIdentity(identity)} is listed twice`);
+      this.#error(element.name, `The reseller ${formatIdentity(identity)} is listed twice`);
     } else if (identity !== undefined) {
-      const chain = linksTo('reseller', element, describeIdentity(identity));
+      const chain = linksTo('reseller', element, formatIdentity(identity));
       this.#resellers.set(identity.uid, {
         ...identity,
         package: element.package?.value,

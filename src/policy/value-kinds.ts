@@ -15,7 +15,7 @@ interface ValueKindSpec<T> {
   readonly pattern: string;
   /** Parses a value. The diagnostic shows the error at the value. */
   readonly parse: (text: string) => Result<T, Cause>;
-  readonly print: (value: T) => string;
+  readonly format: (value: T) => string;
 }
 
 /** uid_t is 32 bits; the last value means "no user" to the kernel. */
@@ -39,9 +39,9 @@ export interface Endpoint {
   readonly port: number;
 }
 
-const text = (kind: Omit<ValueKindSpec<string>, 'print'>): ValueKindSpec<string> => ({
+const text = (kind: Omit<ValueKindSpec<string>, 'format'>): ValueKindSpec<string> => ({
   ...kind,
-  print: (value) => value,
+  format: (value) => value,
 });
 const matching = (pattern: RegExp, error: (text: string) => Cause) => (value: string) =>
   pattern.test(value) ? ok(value) : fail(error(value));
@@ -64,7 +64,7 @@ export const valueKinds = {
     form: 'names, separated by spaces or commas',
     pattern: list(word),
     parse: (value: string) => ok(wordsOf(value)),
-    print: (names: readonly string[]) => names.join(' '),
+    format: (names: readonly string[]) => names.join(' '),
   },
   user: text({
     form: 'the name of an account',
@@ -78,18 +78,18 @@ export const valueKinds = {
     pattern: schemaPattern(sitePattern),
     parse: parseSite,
   }),
-  uid: { form: 'a uid', pattern: String.raw`\d{1,10}`, parse: parseUid, print: String },
+  uid: { form: 'a uid', pattern: String.raw`\d{1,10}`, parse: parseUid, format: String },
   ranges: {
     form: 'ranges such as `1000-59999`, separated by spaces or commas',
     pattern: list(range),
     parse: parseRanges,
-    print: (ranges: readonly UidRange[]) => ranges.map(formatRange).join(' '),
+    format: (ranges: readonly UidRange[]) => ranges.map(formatRange).join(' '),
   },
   setters: {
     form: '`administrator`, `reseller`, `tenant`, or `reseller tenant`',
     pattern: `${onlyPolicy}|${list(setter)}`,
     parse: parseSetters,
-    print: (setters: SiteLimitSetters) => setters.join(' ') || onlyPolicy,
+    format: (setters: SiteLimitSetters) => setters.join(' ') || onlyPolicy,
   },
   text: text({ form: 'any text', pattern: '.*', parse: ok }),
   version: text({
@@ -104,13 +104,13 @@ export const valueKinds = {
     form: 'a number with one of `s` `min` `h` `days`',
     pattern: durationPattern,
     parse: parseDuration,
-    print: formatDuration,
+    format: formatDuration,
   },
   space: {
     form: 'a number with one of `KiB` `MiB` `GiB` `TiB`',
     pattern: quantityKinds.bytes.pattern,
     parse: parseSpace,
-    print: quantityKinds.bytes.print,
+    format: quantityKinds.bytes.format,
   },
   count: {
     form: 'a whole number',
@@ -119,13 +119,13 @@ export const valueKinds = {
       /^[1-9]\d{0,8}$/.test(value)
         ? ok(Number(value))
         : fail({ reason: `"${value}" is not a whole number from 1` }),
-    print: String,
+    format: String,
   },
   endpoint: {
     form: '`HOST:PORT`',
     pattern: String.raw`(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.\-]+):\d{1,5}`,
     parse: parseEndpoint,
-    print: ({ host, port }: Endpoint) => `${host.includes(':') ? `[${host}]` : host}:${port}`,
+    format: ({ host, port }: Endpoint) => `${host.includes(':') ? `[${host}]` : host}:${port}`,
   },
   path: text({
     form: 'an absolute path',

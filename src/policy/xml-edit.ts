@@ -6,7 +6,7 @@
  */
 import type { XmlElement } from './xml.ts';
 
-export interface Layout {
+export interface TextLayout {
   readonly lineEnd: string;
   /** One step of indentation. */
   readonly step: string;
@@ -16,7 +16,7 @@ const defaultStep = '  ';
 /** The number of elements inspected; the first ones of a file show how it is indented. */
 const samplesMax = 500;
 
-export function layoutOf(text: string, root: XmlElement): Layout {
+export function textLayoutOf(text: string, root: XmlElement): TextLayout {
   const newline = text.indexOf('\n');
   return { lineEnd: text[newline - 1] === '\r' ? '\r\n' : '\n', step: stepOf(text, root) };
 }
@@ -92,7 +92,7 @@ export interface InsertPoint {
 /** Adds `child`, the text of an element in one line, indented like its siblings. */
 export function insertChild(
   text: string,
-  layout: Layout,
+  layout: TextLayout,
   place: InsertPoint,
   child: string,
 ): string {
@@ -109,7 +109,7 @@ export function insertChild(
   return splice(text, from, from, line + closing);
 }
 
-function fillEmpty(text: string, layout: Layout, parent: XmlElement, child: string): string {
+function fillEmpty(text: string, layout: TextLayout, parent: XmlElement, child: string): string {
   const indent = indentOf(text, parent);
   const around =
     indent === undefined

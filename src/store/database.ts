@@ -17,8 +17,8 @@ import { quoted } from '../../packages/base/io/errno.ts';
 import { failed, type Cause, type Problem } from '../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../packages/base/result.ts';
 import { ensurePrivateDirectory, ensurePrivateFile } from '../sys/files/private-file.ts';
-import { setAside, type Mark } from './set-aside.ts';
-import { describeSqlite, isDamage, isSqliteError, leavesOpen } from './sqlite-error.ts';
+import { setAside, type SetAsideReason } from './set-aside.ts';
+import { formatSqliteError, isDamage, isSqliteError, leavesOpen } from './sqlite-error.ts';
 
 export type Migration = string | ((db: DatabaseSync) => void);
 
@@ -84,7 +84,7 @@ export class Database<Statements> implements Disposable {
     if (first.ok || this.#transaction !== undefined || !isDamage(first.error.thrown)) {
       return first.ok ? first : fail(first.error.problem);
     }
-    const aside = this.setAsideDamaged(describeSqlite(first.error.thrown));
+    const aside = this.setAsideDamaged(formatSqliteError(first.error.thrown));
     if (!aside.ok) return aside;
     const second = this.#attempt(action, work);
     return second.ok ? second : fail(second.error.problem);
@@ -134,7 +134,11 @@ export class Database<Statements> implements Disposable {
     // SQLite may have ended a failed transaction; later statements would then be committed separately.
     if (this.#transaction?.failure !== undefined) {
       return fail({
-        problem: { action, object: this.path, reason: describeSqlite(this.#transaction.failure) },
+        problem: {
+          action,
+          object: this.path,
+          reason: formatSqliteError(this.#transaction.failure),
+        },
         thrown: undefined,
       });
     }
@@ -143,7 +147,7 @@ export class Database<Statements> implements Disposable {
     try {
       return ok(work(open.value));
     } catch (error) {
-      const problem = { action, object: this.path, reason: describeSqlite(error) };
+      const problem = { action, object: this.path, reason: formatSqliteError(error) };
       if (this.#transaction !== undefined) this.#transaction.failure = error;
       else if (!leavesOpen(error)) this.close();
       return fail({ problem, thrown: error });
@@ -179,7 +183,10 @@ export class Database<Statements> implements Disposable {
     }
   }
 
-  #tryOpen(): Result<Open<Statements>, { readonly mark?: Mark; readonly reason: string }> {
+  #tryOpen(): Result<
+    Open<Statements>,
+    { readonly mark?: SetAsideReason; readonly reason: string }
+  > {
     let db: DatabaseSync | undefined;
     try {
       const wasClosed = sizeOf(`${this.path}-wal`) === 0;
@@ -196,7 +203,7 @@ export class Database<Statements> implements Disposable {
       return ok({ db, statements: this.#options.prepare(db) });
     } catch (error) {
       closeQuietly(db);
-      const reason = describeSqlite(error);
+      const reason = formatSqliteError(error);
       return fail(isDamage(error) || isForeign(error) ? { mark: 'damaged', reason } : { reason });
     }
   }
@@ -204,7 +211,7 @@ export class Database<Statements> implements Disposable {
   /** Returns the version of a file that is newer than this program, and leaves it as it is. */
   #configure(db: DatabaseSync): number | undefined {
     const { migrations, synchronous, pageBytes } = this.#options;
-    const version = numberOf(db, 'PRAGMA user_version');
+    const version = singleNumber(db, 'PRAGMA user_version');
     if (version > migrations.length) return version;
     // Both take effect only on an empty file, before it has a write-ahead log.
     db.exec(`PRAGMA page_size = ${pageBytes}; PRAGMA auto_vacuum = INCREMENTAL`);
@@ -217,7 +224,7 @@ export class Database<Statements> implements Disposable {
     return undefined;
   }
 
-  #setAside(mark: Mark, reason: string): Result<void, Problem> {
+  #setAside(mark: SetAsideReason, reason: string): Result<void, Problem> {
     const { directory, name, title } = this.#options;
     const aside = setAside(directory, name, mark, Date.now());
     if (!aside.ok) {
@@ -265,7 +272,7 @@ function check(db: DatabaseSync): void {
 const isForeign = (error: unknown) => isSqliteError(error) && error.errcode === 1;
 
 /** Returns the single number that a statement returns; 0 if it returns none. */
-export function numberOf(db: DatabaseSync, sql: string): number {
+export function singleNumber(db: DatabaseSync, sql: string): number {
   const [value] = Object.values(db.prepare(sql).get() ?? {});
   return typeof value === 'number' ? value : 0;
 }

@@ -1,6 +1,6 @@
 /** Space in a database file: shows how much is used, and releases the rest. */
 import type { DatabaseSync } from 'node:sqlite';
-import { numberOf } from './database.ts';
+import { singleNumber } from './database.ts';
 
 const pagesMax = 64;
 /** The share of a file that may be free: space of deleted rows is kept for new ones. */
@@ -9,9 +9,9 @@ const fewPages = 64;
 
 function pagesOf(db: DatabaseSync) {
   return {
-    all: numberOf(db, 'PRAGMA page_count'),
-    free: numberOf(db, 'PRAGMA freelist_count'),
-    bytes: numberOf(db, 'PRAGMA page_size'),
+    all: singleNumber(db, 'PRAGMA page_count'),
+    free: singleNumber(db, 'PRAGMA freelist_count'),
+    bytes: singleNumber(db, 'PRAGMA page_size'),
   };
 }
 

@@ -14,13 +14,13 @@ const keptMax = 3;
 const keptBytesMax = 2 ** 30;
 const companions = ['-wal', '-shm'];
 
-export type Mark = 'damaged' | `version-${number}`;
+export type SetAsideReason = 'damaged' | `version-${number}`;
 
 /** Renames the database; returns the new name. */
 export function setAside(
   directory: string,
   name: string,
-  mark: Mark,
+  mark: SetAsideReason,
   now: number,
 ): Result<string, Cause> {
   const suffix = mark === 'damaged' ? `damaged-${stamp(now)}` : mark;

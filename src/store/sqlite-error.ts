@@ -20,7 +20,7 @@ const full = 13;
 const cannotOpen = 14;
 const notDatabase = 26;
 
-const words: Readonly<Record<number, string>> = {
+const sqliteTexts: Readonly<Record<number, string>> = {
   [busy]: 'another program has locked it',
   [readOnly]: 'it cannot be written now; its file was moved, or its file system is read-only',
   [ioError]: 'the disk could not be read or written; see the kernel log',
@@ -41,7 +41,7 @@ export const leavesOpen = (error: unknown) =>
 /**
  * Returns why a statement failed, in words; an error that is not SQLite's is a broken invariant.
  */
-export function describeSqlite(error: unknown): string {
+export function formatSqliteError(error: unknown): string {
   if (!isSqliteError(error)) throw error;
-  return words[primary(error)] ?? `${error.message} (SQLite ${error.errcode})`;
+  return sqliteTexts[primary(error)] ?? `${error.message} (SQLite ${error.errcode})`;
 }

@@ -4,7 +4,7 @@
  *
  * In any time `t` the work is at most `burst + share × t`, plus one piece.
  */
-export interface Share {
+export interface CoreShare {
   /** The share of the time. 0.25: a quarter. */
   readonly share: number;
   /** The maximum time that can be saved up, in milliseconds of work. */
@@ -17,7 +17,7 @@ export class WorkBudget {
   #left: number;
   #at: number | undefined;
 
-  constructor({ share, burst }: Share) {
+  constructor({ share, burst }: CoreShare) {
     this.#share = share;
     this.#burst = burst;
     this.#left = burst;

@@ -70,7 +70,7 @@ export const namespaces = { mount: 0x20000, ipc: 0x08000000 } as const;
 const CLONE_FS = 0x200;
 
 /** Mount attributes. Source: linux/mount.h. */
-export const attributes = { readOnly: 1, nosuid: 2, nodev: 4, noexec: 8 } as const;
+export const mountAttributes = { readOnly: 1, nosuid: 2, nodev: 4, noexec: 8 } as const;
 const propagations = { private: 1n << 18n, slave: 1n << 19n, shared: 1n << 20n } as const;
 export type Propagation = keyof typeof propagations;
 
@@ -214,7 +214,7 @@ export const giveTo = (directory: number, name: string, uid: number, gid: number
 
 const S_IFCHR = 0o020000;
 
-export const makeDevice = (path: string, mode: number, major: number, minor: number): void =>
+export const makeDeviceNode = (path: string, mode: number, major: number, minor: number): void =>
   void check('mknod', path, cMknod(path, S_IFCHR | mode, BigInt(major * 256 + minor)));
 
 /** Binds this thread to one processor. */

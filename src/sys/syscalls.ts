@@ -120,7 +120,7 @@ const how = new BigUint64Array([
 ]);
 
 /** A descriptor, or an error. */
-export type Opened = { readonly fd: number } | { readonly error: Errno };
+export type OpenedFd = { readonly fd: number } | { readonly error: Errno };
 
 let hasOpenat2 = true;
 
@@ -128,7 +128,7 @@ let hasOpenat2 = true;
  * Opens `path` beneath `directory`, following no symbolic link and no way out.
  * Source: openat2(2); before Linux 5.6, which lacks it, openat(2) one name at a time.
  */
-export function openBeneath(directory: number, path: string, flags: number): Opened {
+export function openBeneath(directory: number, path: string, flags: number): OpenedFd {
   if (!hasOpenat2) return openByNames(directory, path, flags);
   how[0] = BigInt(flags);
   const fd = Number(syscallOpenat2(numberOpenat2, directory, path, how, how.byteLength));
@@ -143,7 +143,7 @@ const O_CLOEXEC = 0o2000000;
 const O_PATH = 0o10000000;
 const { O_DIRECTORY, O_NOFOLLOW } = constants;
 
-function openByNames(directory: number, path: string, flags: number): Opened {
+function openByNames(directory: number, path: string, flags: number): OpenedFd {
   const names = path.split('/');
   if (names.some((name) => name === '' || name === '..')) return { error: 'EXDEV' };
   let at = directory;
@@ -237,12 +237,12 @@ export function closeOnExec(fd: number): Errno | undefined {
 }
 
 /** Returns another descriptor of the same open file, which started programs do not inherit. */
-export function duplicateDescriptor(fd: number): Opened {
+export function duplicateDescriptor(fd: number): OpenedFd {
   const copy = Number(cFcntl(fd, F_DUPFD_CLOEXEC, 3));
   return copy >= 0 ? { fd: copy } : { error: errnoName(koffi.errno()) };
 }
 
-export function openSocket(domain: number, type: number, protocol: number): Opened {
+export function openSocket(domain: number, type: number, protocol: number): OpenedFd {
   const fd = Number(cSocket(domain, type, protocol));
   return fd >= 0 ? { fd } : { error: errnoName(koffi.errno()) };
 }
@@ -328,7 +328,7 @@ const NS_GET_OWNER_UID = 0xb704;
 const namespaceUid = new Uint32Array(1);
 
 /** Returns the user namespace around `fd`'s; EPERM if we cannot see it. Source: ioctl_nsfs(2). */
-export function namespaceParent(fd: number): Opened {
+export function namespaceParent(fd: number): OpenedFd {
   const parent = Number(cIoctl(fd, NS_GET_PARENT, null));
   return parent >= 0 ? { fd: parent } : { error: errnoName(koffi.errno()) };
 }
@@ -349,7 +349,7 @@ const PIDFD_GET_USER_NAMESPACE = 0xff09;
  * Opens the user namespace of a process or thread. Never waits for it, as its links in /proc do while it is stuck in
  * execve(2); ESRCH if it is gone. Before Linux 6.11 ENOSYS, EINVAL or ENOTTY. Source: pidfd_open(2), linux/pidfd.h.
  */
-export function userNamespaceOf(pid: number): Opened {
+export function userNamespaceOf(pid: number): OpenedFd {
   const pidfd = Number(syscallPidfdOpen(numberPidfdOpen, pid, PIDFD_THREAD));
   if (pidfd < 0) return { error: errnoName(koffi.errno()) };
   const fd = Number(cIoctl(pidfd, PIDFD_GET_USER_NAMESPACE, null));

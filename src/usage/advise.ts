@@ -25,7 +25,7 @@ export const advised: readonly (readonly [limit: LimitKey, metric: MetricKey])[]
   ['processes.limit', 'threads'],
 ];
 
-export interface Seen {
+export interface SeenUsage {
   /** The 99th percentile over time, and the maximum. */
   readonly p99: number;
   readonly max: number;
@@ -50,7 +50,7 @@ const atLimit = 0.95;
 
 export function propose(
   key: LimitKey,
-  { p99, max }: Seen,
+  { p99, max }: SeenUsage,
   limit: number | undefined,
   hit?: Hit,
 ): Proposal {
@@ -64,7 +64,7 @@ export function propose(
 }
 
 /** Returns why more is proposed than was used. */
-export function reasonOf(key: LimitKey, { count, at }: Hit): string {
+export function adviceReason(key: LimitKey, { count, at }: Hit): string {
   const often = `hit ${times(count)}`;
   if (at === undefined)
     return `${often} without a limit of its own: that of another cgroup applied`;

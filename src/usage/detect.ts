@@ -3,7 +3,7 @@ import type { Counters, FaultRule, LimitKey, LimitValues } from '../limits/limit
 import { limits } from '../limits/limits.ts';
 import { unlimited } from '../../packages/base/quantity.ts';
 import type { Fault } from './fault.ts';
-import { growth, type Reading } from './measure.ts';
+import { counterGrowth, type Reading } from './measure.ts';
 import { kindOf } from './member.ts';
 
 /** The share of a limit from which the limit holds usage back. */
@@ -45,11 +45,11 @@ function hits(
 ): number {
   const limit = value === undefined || value === unlimited ? undefined : value;
   if (peak !== undefined) {
-    const above = (level: number) => growth(limit ?? Infinity, level);
-    return growth(above(before[counter]), above(Math.max(now[counter], now[peak])));
+    const above = (level: number) => counterGrowth(limit ?? Infinity, level);
+    return counterGrowth(above(before[counter]), above(Math.max(now[counter], now[peak])));
   }
-  const more = plus === undefined ? 0 : growth(before[plus], now[plus]);
-  const count = growth(before[counter], now[counter]) + more;
+  const more = plus === undefined ? 0 : counterGrowth(before[plus], now[plus]);
+  const count = counterGrowth(before[counter], now[counter]) + more;
   if (count === 0) return 0;
   if (inferred) return limit !== undefined && count / seconds >= atLimit * limit ? 1 : 0;
   return limit !== undefined && unless?.(now, limit) === true ? 0 : count;

@@ -353,7 +353,7 @@ function higherValue(kind: QuantityKind, text: string): string | undefined {
   const wanted = parsed.value * 1.5;
   const step = stepOf(kind, wanted);
   const higher = Math.ceil(wanted / step - 1e-9) * step;
-  return quantityKinds[kind].print(kind === 'cpu' ? Number(higher.toFixed(6)) : higher);
+  return quantityKinds[kind].format(kind === 'cpu' ? Number(higher.toFixed(6)) : higher);
 }
 
 function stepOf(kind: QuantityKind, value: number): number {

@@ -17,7 +17,7 @@ export interface Reading {
  * Returns the growth. A counter that went back belongs to a cgroup that was created again, and
  * starts from zero.
  */
-export const growth = (before: number, now: number): number => Math.max(0, now - before);
+export const counterGrowth = (before: number, now: number): number => Math.max(0, now - before);
 
 /** Returns the value of one metric; a rate needs a `before`, and is zero without it. */
 export function valueOf(key: MetricKey, reading: Reading, seconds: number): number {
@@ -31,8 +31,8 @@ export function valueOf(key: MetricKey, reading: Reading, seconds: number): numb
   }
   if (kind === 'level') return level;
   if (before === undefined || seconds <= 0) return 0;
-  const more = plus === undefined ? 0 : growth(before[plus], now[plus]);
-  return ((growth(before[counter], now[counter]) + more) * scale) / seconds;
+  const more = plus === undefined ? 0 : counterGrowth(before[plus], now[plus]);
+  return ((counterGrowth(before[counter], now[counter]) + more) * scale) / seconds;
 }
 
 /** Whether the cgroup is idle. The reader returns the same object while nothing changes. */

@@ -13,13 +13,13 @@ export interface Tenancy {
 }
 
 /** The current owner; unknown parts are absent. */
-export type Holder = Omit<Tenancy, 'since'>;
+export type UidOwner = Omit<Tenancy, 'since'>;
 
 /**
  * Returns the same tenancy, or a new one that starts now. Another name means another owner, and so does another home
  * directory: an account that was removed and created again under its old name.
  */
-export function continued(known: Tenancy | undefined, now: Holder, at: number): Tenancy {
+export function continued(known: Tenancy | undefined, now: UidOwner, at: number): Tenancy {
   const isAnother =
     known === undefined ||
     known.name !== now.name ||

@@ -5,16 +5,16 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, test } from 'node:test';
 import { Alerts } from '../../src/agent/alerts/alerts.ts';
-import { mailText } from '../../src/agent/alerts/message.ts';
+import { alertMail } from '../../src/agent/alerts/message.ts';
 import type { Alarm } from '../../src/agent/part.ts';
 import { ok } from '../../packages/base/result.ts';
 import { Lasting } from '../../src/host/reconcile/lasting.ts';
-import { refusedAlarm as gateRefused, stateAlarm } from '../../src/modules/io/gate/gate-part.ts';
+import { gateAlarm as gateRefused, stateAlarm } from '../../src/modules/io/gate/gate-part.ts';
 import type { AlertRule } from '../../src/policy/settings.ts';
 import {
   alarmOfState,
   alarmOfTenants,
-  refusedAlarm,
+  placementAlarm,
 } from '../../src/placement/core/strict-alarms.ts';
 import { IncidentKinds } from '../../src/usage/incident-kinds.ts';
 import { eventually } from '../../testing/patience.ts';
@@ -163,7 +163,7 @@ describe('an alarm', () => {
       everyMilliseconds: hour,
       at: noon,
     };
-    const { subject, text } = mailText(
+    const { subject, text } = alertMail(
       {
         receiver: { by: 'mail', to: 'administrator', address: 'root' },
         alerts: [],
@@ -245,8 +245,8 @@ describe('what the kernel has less of than it should', () => {
       unit: 'cron.service',
       advice: '"bulkhead pam enable" places it',
     } as const;
-    assert.deepEqual(refusedAlarm([{ ...event, passed: true }]), []);
-    const [alarm] = refusedAlarm([{ ...event, passed: false }]);
+    assert.deepEqual(placementAlarm([{ ...event, passed: true }]), []);
+    const [alarm] = placementAlarm([{ ...event, passed: false }]);
     assert.equal(alarm?.title, 'strict placement refused cron of alice');
     assert.match(
       alarm?.text ?? '',

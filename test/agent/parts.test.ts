@@ -9,7 +9,7 @@ import { describe, test } from 'node:test';
 import { InFlight } from '../../src/agent/api/in-flight.ts';
 import { type HttpResult } from '../../src/agent/api/http-result.ts';
 import { QueryReader } from '../../src/agent/api/query-reader.ts';
-import { mailText } from '../../src/agent/alerts/message.ts';
+import { alertMail } from '../../src/agent/alerts/message.ts';
 import { withoutCommands } from '../../src/agent/responses/incidents.ts';
 import { errorBody, problemIn } from '../../src/agent/api/error-body.ts';
 import { Ticker } from '../../src/agent/ticker.ts';
@@ -53,7 +53,7 @@ test('withoutCommands() takes out of evidence what only root and the tenant may 
   assert.deepEqual(unknown.evidence?.items, []);
 });
 
-test('mailText() shows evidence to the administrator and the tenant, not to a reseller', () => {
+test('alertMail() shows evidence to the administrator and the tenant, not to a reseller', () => {
   const usage = Object.fromEntries(metricKeys.map((key) => [key, 0])) as Record<MetricKey, number>;
   const tried = { at: 1, program: 'nosy', tried: 'tried to make a user namespace' };
   const evidence = evidenceOf(tryEvidence, [tried]);
@@ -84,7 +84,7 @@ test('mailText() shows evidence to the administrator and the tenant, not to a re
     const batch = { alerts: [alert], alarms: [], notices: [], id: '1', test: false };
     const kinds = new IncidentKinds([jailIncidents]);
     const receiver = { by: 'mail', to, address: 'x' } as const;
-    return mailText({ ...batch, receiver }, { kinds, host: 'web1', timeZone: 'UTC' });
+    return alertMail({ ...batch, receiver }, { kinds, host: 'web1', timeZone: 'UTC' });
   };
   for (const to of ['administrator', 'tenant'] as const)
     assert.match(mailTo(to).text.replaceAll('\n', ' '), /nosy tried to make a user namespace/);

@@ -28,10 +28,10 @@ interface Ran {
 }
 
 /** Runs a command as a tenant in a shell would. */
-const runAs = (uid: number, ...words: string[]): Promise<Ran> =>
+const runAs = (uid: number, ...args: string[]): Promise<Ran> =>
   new Promise((resolve) => {
     const options = { uid, gid: uid, cwd: '/', env: { PATH: process.env['PATH'] } };
-    execFile(program, ['--instance', instance, ...words], options, (error, stdout, stderr) =>
+    execFile(program, ['--instance', instance, ...args], options, (error, stdout, stderr) =>
       resolve({
         status: error === null ? 0 : Number(error.code),
         stdout,

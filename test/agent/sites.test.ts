@@ -29,8 +29,8 @@ const policy = (sites: string) => `  <agent interval="1s"/>
 const both = `<site name="shop.example"><memory limit="32MiB"/><processes limit="8"/></site><site name="blog.example"/>`;
 
 const children: ChildProcess[] = [];
-function start(command: string, ...words: string[]): ChildProcess {
-  const child = spawn(command, words, { stdio: 'ignore' });
+function start(command: string, ...args: string[]): ChildProcess {
+  const child = spawn(command, args, { stdio: 'ignore' });
   children.push(child);
   return child;
 }
@@ -154,8 +154,8 @@ describe('the agent with sites', { skip }, () => {
   // Their output is the same on both versions, and each takes long in the virtual machine.
   const commands = { skip: isVersion1 ? false : 'tested on cgroup v1' };
   test('ps, usage, top, faults and status take a site by its name', commands, async () => {
-    const ask = async (...words: string[]) =>
-      (await run(program, ['--instance', instance, ...words])).stdout;
+    const ask = async (...args: string[]) =>
+      (await run(program, ['--instance', instance, ...args])).stdout;
     const listed = await agent.ask(`/v1/tenants/${alice}%2FShop.example/processes`);
     const { processes } = listed.json<ProcessesResponse>();
     assert.ok(processes.length > 0 && processes.every(({ command }) => command !== undefined));

@@ -41,9 +41,9 @@ describe('an agent that starts', { skip, timeout: longPatienceMilliseconds }, ()
     await agent[Symbol.asyncDispose]();
   });
 
-  const run = (...words: readonly string[]): Promise<Said> =>
+  const run = (...args: readonly string[]): Promise<Said> =>
     new Promise((resolve) => {
-      execFile(program, ['--instance', instance, ...words], (error, stdout, stderr) =>
+      execFile(program, ['--instance', instance, ...args], (error, stdout, stderr) =>
         resolve({ status: Number(error?.code ?? 0), stdout, stderr }),
       );
     });

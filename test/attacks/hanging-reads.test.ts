@@ -10,13 +10,13 @@ import { readlinkSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { release } from 'node:os';
 import { test } from 'node:test';
-import { listeningSockets, processesOf } from '../../src/confine/io/listening.ts';
+import { listeningSockets, serviceProcesses } from '../../src/confine/io/listening.ts';
 import { eventually, patienceMilliseconds } from '../../testing/patience.ts';
 import { worksOf } from '../../src/web/io/fpm/idle/master-work.ts';
 import { keyOf, type JailKey } from '../../src/jail/core/jail-key.ts';
-import { parseMark, type Mark } from '../../src/jail/core/mark.ts';
+import { parseStateFile, type JailStateFile } from '../../src/jail/core/state-file.ts';
 import { findOccupants } from '../../src/jail/io/occupants.ts';
-import { holdersOf } from '../../src/web/io/listeners.ts';
+import { processesWithSockets } from '../../src/web/io/listeners.ts';
 import { childrenOf, HangingProcess, skip } from './hanging-process.ts';
 
 const [attacker, other] = [64_245, 64_246];
@@ -59,7 +59,7 @@ test(
     const [printed] = (await once(holder.stdout, 'data')) as [Buffer];
     const link = readlinkSync(`/proc/${holder.pid}/fd/${printed.toString().trim()}`);
     const inode = /\d+/.exec(link)?.[0] ?? '';
-    assert.deepEqual(holdersOf('/proc', new Set([inode])).get(inode), [holder.pid]);
+    assert.deepEqual(processesWithSockets('/proc', new Set([inode])).get(inode), [holder.pid]);
   },
 );
 
@@ -71,9 +71,12 @@ test(
     const child = spawn('sleep', ['3600'], { uid: other, gid: other, stdio: 'ignore' });
     try {
       await once(child, 'spawn');
-      const mark = (namespace: number): Mark => ({ ...parseMark('state ready\n'), namespace });
+      const mark = (namespace: number): JailStateFile => ({
+        ...parseStateFile('state ready\n'),
+        namespace,
+      });
       const namespace = Number(/\d+/.exec(readlinkSync('/proc/self/ns/mnt'))?.[0]);
-      const marks = new Map<JailKey, Mark>([
+      const marks = new Map<JailKey, JailStateFile>([
         [keyOf({ uid: attacker }), mark(1)],
         [keyOf({ uid: other }), mark(namespace)],
       ]);
@@ -94,7 +97,7 @@ test(
     try {
       await once(server, 'listening');
       const { port } = server.address() as AddressInfo;
-      assert.deepEqual(processesOf('/proc', '', hostile.hanging), [`${hostile.hanging}`]);
+      assert.deepEqual(serviceProcesses('/proc', '', hostile.hanging), [`${hostile.hanging}`]);
       const found = listeningSockets('/proc', [`${process.pid}`, `${hostile.hanging}`]);
       const shown = port.toString(16).toUpperCase().padStart(4, '0');
       assert.deepEqual([...found], [`tcp 0100007F:${shown}`]);

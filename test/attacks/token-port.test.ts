@@ -100,8 +100,8 @@ function suite(host: Host): void {
     const tokenFile = `${agent.directory}/token`;
     writeFileSync(tokenFile, `${token}\n`, { mode: 0o600 });
     agent.writePolicy(`<agent listen="127.0.0.1:${port}" token="${tokenFile}"/>`);
-    const run = async (...words: readonly string[]) => {
-      const all = ['--instance', host.paths.instance, ...words];
+    const run = async (...args: readonly string[]) => {
+      const all = ['--instance', host.paths.instance, ...args];
       const { stdout, stderr } = await promisify(execFile)(program, all);
       return `${stdout}${stderr}`.replaceAll(/\s+/g, ' ');
     };

@@ -26,8 +26,8 @@ const directory = mkdtempSync(
 );
 after(() => rmSync(directory, { recursive: true, force: true }));
 
-const bulkhead = (...words: string[]) =>
-  spawnSync(program, ['--instance', 'bulkhead-bad-input', ...words], {
+const bulkhead = (...args: string[]) =>
+  spawnSync(program, ['--instance', 'bulkhead-bad-input', ...args], {
     encoding: 'utf8',
     timeout: patienceMilliseconds,
   });

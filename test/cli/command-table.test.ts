@@ -14,15 +14,15 @@ import { capabilities } from '../../src/capabilities.ts';
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const sources = new URL('../../src/', import.meta.url).href;
 
-const run = (words: readonly string[], flags: readonly string[] = []) =>
-  spawnSync(process.execPath, [...flags, main, ...words], { encoding: 'utf8' });
+const run = (args: readonly string[], flags: readonly string[] = []) =>
+  spawnSync(process.execPath, [...flags, main, ...args], { encoding: 'utf8' });
 
 /** Files of src/, and packages, that a command line has loaded. */
-function loadedBy(words: readonly string[]): readonly string[] {
+function loadedBy(args: readonly string[]): readonly string[] {
   const hook = `import { registerHooks } from 'node:module';
     import { writeSync } from 'node:fs';
     registerHooks({ load(url, context, next) { writeSync(2, 'loaded ' + url + '\\n'); return next(url, context); } });`;
-  const { stderr } = run(words, ['--import', `data:text/javascript,${encodeURIComponent(hook)}`]);
+  const { stderr } = run(args, ['--import', `data:text/javascript,${encodeURIComponent(hook)}`]);
   const urls = [...stderr.matchAll(/^loaded (.*)$/gm)].map(([, url = '']) => url);
   return urls.map((url) => (url.startsWith(sources) ? url.slice(sources.length) : url));
 }

@@ -32,8 +32,8 @@ test('some test checks the output of each command that takes --json', async () =
 const skip = process.geteuid?.() === 0 ? false : 'only root may ask';
 
 test('what is off here is described, too', { skip }, () => {
-  const printed = (...words: readonly string[]) =>
-    spawnSync('./bulkhead', ['--instance', instance, ...words, '--json'], {
+  const printed = (...args: readonly string[]) =>
+    spawnSync('./bulkhead', ['--instance', instance, ...args, '--json'], {
       cwd: root,
       encoding: 'utf8',
     }).stdout;

@@ -63,8 +63,8 @@ describe('the package that npm pack makes', { timeout: longPatienceMilliseconds 
   let installed = '';
   let packaged = '';
   let program = '';
-  const run = (...words: string[]) =>
-    spawnSync(program, words, { encoding: 'utf8', env: { PATH: '/usr/bin:/bin' }, cwd: installed });
+  const run = (...args: string[]) =>
+    spawnSync(program, args, { encoding: 'utf8', env: { PATH: '/usr/bin:/bin' }, cwd: installed });
 
   before(() => {
     directory = mkdtempSync(join(tmpdir(), 'bulkhead-package-'));

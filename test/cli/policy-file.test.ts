@@ -11,7 +11,7 @@ import { suiteDirectory } from '../../testing/temporary-directory.ts';
 const bulkhead = new URL('../../bulkhead', import.meta.url).pathname;
 const root = suiteDirectory('policy-file');
 
-const run = (...words: string[]) => spawnSync(bulkhead, words, { encoding: 'utf8' });
+const run = (...args: string[]) => spawnSync(bulkhead, args, { encoding: 'utf8' });
 
 function policy(name: string, body: string): string {
   const file = join(root, name);

@@ -24,8 +24,8 @@ const here = hostHere(instance);
 const skip = 'skip' in here ? here.skip : false;
 const paths = pathsOf(instance);
 const root = mkdtempSync(`${tmpdir()}/${instance}-`);
-const bulkhead = (...words: readonly string[]) =>
-  spawnSync('./bulkhead', ['--instance', instance, ...words], { encoding: 'utf8' });
+const bulkhead = (...args: readonly string[]) =>
+  spawnSync('./bulkhead', ['--instance', instance, ...args], { encoding: 'utf8' });
 
 after(() => {
   for (const each of [root, paths.runtime, paths.state])

@@ -35,8 +35,8 @@ interface Ran {
 }
 
 /** Not spawnSync: the server lives in this process, and has to answer meanwhile. */
-function bulkhead(...words: string[]): Promise<Ran> {
-  const child = spawn(process.execPath, [program, '--instance', instance, ...words], {
+function bulkhead(...args: string[]): Promise<Ran> {
+  const child = spawn(process.execPath, [program, '--instance', instance, ...args], {
     env: { ...process.env, NO_COLOR: '', LC_ALL: 'C.UTF-8' },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -57,8 +57,8 @@ function bulkhead(...words: string[]): Promise<Ran> {
   });
 }
 
-async function prints(...words: string[]): Promise<string> {
-  const { status, out, err } = await bulkhead(...words);
+async function prints(...args: string[]): Promise<string> {
+  const { status, out, err } = await bulkhead(...args);
   assert.deepEqual([status, err], [0, '']);
   return out;
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { planPolicy, releaseAll } from '../../src/apply/apply.ts';
 import { PolicyReader } from '../../src/apply/load-policy.ts';
-import type { Call } from '../../src/cloudlinux/commands/call.ts';
+import type { LvectlCall } from '../../src/cloudlinux/commands/call.ts';
 import { parseCpuinfoMegahertz, readCoreMegahertz } from '../../src/cloudlinux/io/core-clock.ts';
 import { editingVerbs } from '../../src/cloudlinux/commands/editing-verbs.ts';
 import { readingVerbs } from '../../src/cloudlinux/commands/reading-verbs.ts';
@@ -141,7 +141,7 @@ test('lvectl lists one tenant, packages, resellers and users of a panel', async 
 test('lvectl knows tenants by account', async () => {
   writeFileSync(join(directory, 'passwd'), 'alice:x:61001:61001::/home/alice:/bin/sh\n');
   writeFileSync(join(directory, 'login.defs'), 'UID_MIN 1000\n');
-  const call: Call = {
+  const call: LvectlCall = {
     words: [],
     options: { policy: file, apply: false },
     paths: { ...pathsOf(instance), etc: directory },
@@ -149,8 +149,8 @@ test('lvectl knows tenants by account', async () => {
     reader: new PolicyReader(),
     version: '',
   };
-  const ids = async (name: string, ...words: string[]) => {
-    const outcome = await readingVerbs[name]?.run({ ...call, words });
+  const ids = async (name: string, ...args: string[]) => {
+    const outcome = await readingVerbs[name]?.run({ ...call, words: args });
     assert.ok(outcome?.kind === 'rows', JSON.stringify(outcome));
     return outcome.rows.map((each) => each.ID);
   };

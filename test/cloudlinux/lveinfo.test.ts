@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import {
-  parseLength,
-  parsePeriod,
+  parseLveLength,
+  parseLvePeriod,
   shortMoment,
-  slicesOf,
+  periodSlices,
 } from '../../src/cloudlinux/commands/lve-period.ts';
 import { runLve } from './lve-program.ts';
 import { instance, startLveServer, type LveServer } from './lve-server.ts';
@@ -302,7 +302,7 @@ test('lveinfo exits with a status and a message when it fails', options, async (
   }
 });
 
-test("parsePeriod() reads CloudLinux's periods and their parts", () => {
+test("parseLvePeriod() reads CloudLinux's periods and their parts", () => {
   const now = new Date(2026, 2, 15, 18, 30).getTime();
   const minutes = (count: number) => count * 60_000;
   const lengths: readonly (readonly [text: string, minutes: number])[] = [
@@ -315,29 +315,32 @@ test("parsePeriod() reads CloudLinux's periods and their parts", () => {
     ['3M', 3],
   ];
   for (const [text, length] of lengths) {
-    assert.deepEqual(parseLength(text), { ok: true, value: minutes(length) }, text);
-    assert.deepEqual(parsePeriod({ period: text }, now), {
+    assert.deepEqual(parseLveLength(text), { ok: true, value: minutes(length) }, text);
+    assert.deepEqual(parseLvePeriod({ period: text }, now), {
       ok: true,
       value: { from: now - minutes(length), to: now },
     });
   }
   for (const text of ['', '0m', 'm', '5x', '-5m', '9999999d', '5m!', '1 h']) {
-    assert.equal(parseLength(text).ok, false, text);
+    assert.equal(parseLveLength(text).ok, false, text);
   }
-  assert.deepEqual(parsePeriod({ period: 'today', from: '2020-01-01' }, now), {
+  assert.deepEqual(parseLvePeriod({ period: 'today', from: '2020-01-01' }, now), {
     ok: true,
     value: { from: new Date(2026, 2, 15).getTime(), to: now },
   });
-  assert.deepEqual(parsePeriod({ period: 'yesterday' }, now), {
+  assert.deepEqual(parseLvePeriod({ period: 'yesterday' }, now), {
     ok: true,
     value: { from: new Date(2026, 2, 14).getTime(), to: new Date(2026, 2, 15).getTime() },
   });
-  assert.deepEqual(parsePeriod({}, now), { ok: true, value: { from: now - minutes(10), to: now } });
+  assert.deepEqual(parseLvePeriod({}, now), {
+    ok: true,
+    value: { from: now - minutes(10), to: now },
+  });
   for (const text of ['2026-13-01', '2026-01-01 24:00', '2026-01-01 1:60', '1-1-1', 'x', '']) {
-    assert.equal(parsePeriod({ from: text }, now).ok, false, text);
+    assert.equal(parseLvePeriod({ from: text }, now).ok, false, text);
   }
   assert.equal(shortMoment(now), '03-15 18:30');
-  assert.deepEqual(slicesOf({ from: 0, to: 25 }, 10), [
+  assert.deepEqual(periodSlices({ from: 0, to: 25 }, 10), [
     { from: 0, to: 10 },
     { from: 10, to: 20 },
     { from: 20, to: 25 },

@@ -23,10 +23,15 @@ import { exposureText, parseExposure } from '../../src/confine/core/exposure.ts'
 import { lockConfine, readDropIn } from '../../src/confine/io/drop-in-file.ts';
 import { exposureWith } from '../../src/confine/io/exposure.ts';
 import { homeDirectories } from '../../src/confine/io/homes.ts';
-import { listeningSockets, processesOf } from '../../src/confine/io/listening.ts';
-import { dropInOf, findService, placesOf, type Service } from '../../src/confine/io/places.ts';
-import { readFacts } from '../../src/confine/io/read-facts.ts';
-import { stateText, type Surveyed } from '../../src/confine/io/survey.ts';
+import { listeningSockets, serviceProcesses } from '../../src/confine/io/listening.ts';
+import {
+  dropInOf,
+  findService,
+  confinePathsOf,
+  type ConfinedService,
+} from '../../src/confine/io/places.ts';
+import { readServiceFacts } from '../../src/confine/io/read-facts.ts';
+import { formatServiceState, type SurveyedService } from '../../src/confine/io/survey.ts';
 import { statusOf, type UnitNow } from '../../src/confine/io/unit.ts';
 import { pathsOf, type Paths } from '../../src/host/paths.ts';
 import { suiteDirectory, temporaryDirectory } from '../../testing/temporary-directory.ts';
@@ -39,14 +44,15 @@ const paths: Paths = {
   state: join(root, 'state'),
   runtime: join(root, 'run'),
 };
-const places = placesOf(paths, root);
+const places = confinePathsOf(paths, root);
 const put = (path: string, text = '') => {
   mkdirSync(dirname(join(root, path)), { recursive: true });
   writeFileSync(join(root, path), text);
 };
-const factsOf = (mainPid = 0) => readFacts({ paths, policy: undefined, version: 252 }, mainPid);
+const factsOf = (mainPid = 0) =>
+  readServiceFacts({ paths, policy: undefined, version: 252 }, mainPid);
 
-suite('readFacts()', () => {
+suite('readServiceFacts()', () => {
   test('reports defaults where nothing is installed', () => {
     const { version, written, apache, nginxModules, chrootPools, ownDirectories } = factsOf();
     assert.deepEqual(
@@ -155,7 +161,7 @@ suite('homeDirectories()', () => {
   });
 });
 
-suite('listeningSockets() and processesOf()', () => {
+suite('listeningSockets() and serviceProcesses()', () => {
   test('finds the sockets of this process, and none after they are closed', async () => {
     const path = join(root, 'listen.sock');
     const servers = [createServer().listen(path), createServer().listen(0, '127.0.0.1')];
@@ -176,13 +182,15 @@ suite('listeningSockets() and processesOf()', () => {
   });
 
   test('takes the main process where the cgroup has no list, and none that has ended', async () => {
-    assert.deepEqual(processesOf('/proc', '', process.pid), [String(process.pid)]);
-    assert.deepEqual(processesOf('/proc', '/no/such/cgroup', process.pid), [String(process.pid)]);
-    assert.deepEqual(processesOf('/proc', '', 0), []);
+    assert.deepEqual(serviceProcesses('/proc', '', process.pid), [String(process.pid)]);
+    assert.deepEqual(serviceProcesses('/proc', '/no/such/cgroup', process.pid), [
+      String(process.pid),
+    ]);
+    assert.deepEqual(serviceProcesses('/proc', '', 0), []);
     const child = spawn('true');
     await once(child, 'exit');
     await eventually('it is reaped', () => !existsSync(`/proc/${child.pid}`));
-    assert.deepEqual(processesOf('/proc', '', child.pid ?? 0), []);
+    assert.deepEqual(serviceProcesses('/proc', '', child.pid ?? 0), []);
   });
 
   test('parseInet() ignores rows that are cut off, and a UDP port of requests to others', () => {
@@ -218,11 +226,11 @@ const unitNow: UnitNow = {
   cgroup: '',
 };
 
-suite('stateText() and statusOf()', () => {
-  const text = (more: Partial<Surveyed>) =>
-    stateText({ state: 'ours', inForce: true, now: unitNow, ...more } as Surveyed);
+suite('formatServiceState() and statusOf()', () => {
+  const text = (more: Partial<SurveyedService>) =>
+    formatServiceState({ state: 'ours', inForce: true, now: unitNow, ...more } as SurveyedService);
 
-  test('stateText() reports the file, the process and edits', () => {
+  test('formatServiceState() reports the file, the process and edits', () => {
     const stopped = { ...unitNow, mainPid: 0 };
     assert.equal(text({ state: 'absent' }), 'not confined');
     assert.equal(text({ state: 'foreign' }), 'file of another');
@@ -241,7 +249,7 @@ suite('stateText() and statusOf()', () => {
 });
 
 suite('units and drop-ins', () => {
-  const serviceOf = (name: string): Service => {
+  const serviceOf = (name: string): ConfinedService => {
     const found = findService(places, name);
     assert.ok(found, name);
     return found;

@@ -20,7 +20,12 @@ import { fileURLToPath } from 'node:url';
 import { exposureWith } from '../../src/confine/io/exposure.ts';
 import { homeDirectories } from '../../src/confine/io/homes.ts';
 import { dropInChange, readDropIn } from '../../src/confine/io/drop-in-file.ts';
-import { dropInOf, findService, installedServices, placesOf } from '../../src/confine/io/places.ts';
+import {
+  dropInOf,
+  findService,
+  installedServices,
+  confinePathsOf,
+} from '../../src/confine/io/places.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { FileTransaction } from '../../src/sys/files/file-transaction.ts';
 import { eventually } from '../../testing/patience.ts';
@@ -30,7 +35,7 @@ import { suiteDirectory } from '../../testing/temporary-directory.ts';
 const root = suiteDirectory('confine', '/var/tmp');
 const isRoot = process.geteuid?.() === 0 ? false : 'only root can give files to others';
 
-const places = placesOf(
+const places = confinePathsOf(
   { ...pathsOf(), etc: `${root}/etc`, state: `${root}/state`, runtime: `${root}/run` },
   root,
 );
@@ -129,8 +134,8 @@ test('homes are opened by directories that only root can exchange', { skip: isRo
 });
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
-const confine = (...words: readonly string[]) =>
-  spawnSync(process.execPath, [main, 'confine', ...words], { encoding: 'utf8' });
+const confine = (...args: readonly string[]) =>
+  spawnSync(process.execPath, [main, 'confine', ...args], { encoding: 'utf8' });
 
 test('confine refuses what it does not know and what sessions inherit', () => {
   const none = confine('enable');

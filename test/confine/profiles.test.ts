@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { suite, test } from 'node:test';
-import { dropInText, assignmentsOf, stateOf } from '../../src/confine/core/drop-in.ts';
-import { boundingSet, isInForce } from '../../src/confine/core/in-force.ts';
-import { pathWord, type Facts } from '../../src/confine/core/line.ts';
+import { dropInText, assignmentsOf, dropInState } from '../../src/confine/core/drop-in.ts';
+import { boundingSet, isSandboxInForce } from '../../src/confine/core/in-force.ts';
+import { pathWord, type ServiceFacts } from '../../src/confine/core/line.ts';
 import { profileOf, profiles, sandboxOf, whyNot } from '../../src/confine/core/profiles.ts';
 import { parseExposure } from '../../src/confine/core/exposure.ts';
 import { parseInet, parseUnix } from '../../src/confine/core/listening.ts';
 
 const digest = (text: string) => createHash('sha256').update(text).digest('hex');
 
-const plain: Facts = {
+const plain: ServiceFacts = {
   version: 257,
   homes: ['/home'],
   written: [],
@@ -22,13 +22,13 @@ const plain: Facts = {
   ownDirectories: ['/var/lib/bulkhead'],
 };
 
-function linesOf(service: string, facts: Partial<Facts> = {}) {
+function linesOf(service: string, facts: Partial<ServiceFacts> = {}) {
   const profile = profileOf(service);
   assert.ok(profile, service);
   return sandboxOf(service, profile, { ...plain, ...facts });
 }
 
-const textOf = (service: string, facts: Partial<Facts> = {}) =>
+const textOf = (service: string, facts: Partial<ServiceFacts> = {}) =>
   dropInText(service, linesOf(service, facts).lines, digest);
 
 const valuesOf = (text: string, key: string) =>
@@ -180,15 +180,15 @@ suite('profileOf() and whyNot()', () => {
   });
 });
 
-suite('stateOf(), pathWord() and isInForce()', () => {
+suite('dropInState(), pathWord() and isSandboxInForce()', () => {
   const text = textOf('nginx');
 
-  test('stateOf() distinguishes our file from an edited one and a foreign one', () => {
-    assert.equal(stateOf(undefined, digest), 'absent');
-    assert.equal(stateOf(text, digest), 'ours');
-    assert.equal(stateOf(text.replace('=strict', '=full'), digest), 'changed');
-    assert.equal(stateOf(`${text}\n`, digest), 'changed');
-    assert.equal(stateOf('[Service]\nNice=5\n', digest), 'foreign');
+  test('dropInState() distinguishes our file from an edited one and a foreign one', () => {
+    assert.equal(dropInState(undefined, digest), 'absent');
+    assert.equal(dropInState(text, digest), 'ours');
+    assert.equal(dropInState(text.replace('=strict', '=full'), digest), 'changed');
+    assert.equal(dropInState(`${text}\n`, digest), 'changed');
+    assert.equal(dropInState('[Service]\nNice=5\n', digest), 'foreign');
   });
 
   test('pathWord() escapes percent signs, spaces and quotes', () => {
@@ -196,16 +196,16 @@ suite('stateOf(), pathWord() and isInForce()', () => {
     assert.equal(pathWord('/srv/a b"c'), '"-/srv/a b\\"c"');
   });
 
-  test('isInForce() compares the bounding set and seccomp mode with the file', () => {
+  test('isSandboxInForce() compares the bounding set and seccomp mode with the file', () => {
     const status = (bounding: bigint, seccomp: number) =>
       `CapBnd:\t${bounding.toString(16).padStart(16, '0')}\nSeccomp:\t${seccomp}\n`;
     const ours = boundingSet(valuesOf(text, 'CapabilityBoundingSet')[0] ?? '');
     assert.equal(ours, 0x4e3n);
-    assert.equal(isInForce(text, status(ours, 2)), true);
-    assert.equal(isInForce(text, status(ours & ~1n, 2)), true);
-    assert.equal(isInForce(text, status(ours, 0)), false);
-    assert.equal(isInForce(text, status(ours | (1n << 21n), 2)), false);
-    assert.equal(isInForce(text, ''), false);
+    assert.equal(isSandboxInForce(text, status(ours, 2)), true);
+    assert.equal(isSandboxInForce(text, status(ours & ~1n, 2)), true);
+    assert.equal(isSandboxInForce(text, status(ours, 0)), false);
+    assert.equal(isSandboxInForce(text, status(ours | (1n << 21n), 2)), false);
+    assert.equal(isSandboxInForce(text, ''), false);
   });
 });
 

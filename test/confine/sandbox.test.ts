@@ -1,8 +1,8 @@
 /** The rights that each daemon keeps: a table by hand, so that no sandbox gets wider by accident. */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { assignmentsOf, dropInText, stateOf } from '../../src/confine/core/drop-in.ts';
-import { boundingSet, isInForce } from '../../src/confine/core/in-force.ts';
+import { assignmentsOf, dropInText, dropInState } from '../../src/confine/core/drop-in.ts';
+import { boundingSet, isSandboxInForce } from '../../src/confine/core/in-force.ts';
 import { learned } from '../../src/confine/core/common.ts';
 import {
   hidden,
@@ -11,12 +11,12 @@ import {
   prepare,
   reset,
   writable,
-  type Facts,
+  type ServiceFacts,
   type Line,
 } from '../../src/confine/core/line.ts';
 import { profileOf, profiles, sandboxOf, whyNot } from '../../src/confine/core/profiles.ts';
 
-const facts: Facts = {
+const facts: ServiceFacts = {
   version: 257,
   homes: ['/home'],
   written: [],
@@ -28,7 +28,7 @@ const facts: Facts = {
   ownDirectories: ['/var/lib/bulkhead'],
 };
 
-function linesOf(service: string, more: Partial<Facts> = {}): readonly Line[] {
+function linesOf(service: string, more: Partial<ServiceFacts> = {}): readonly Line[] {
   const profile = profileOf(service);
   assert.ok(profile, service);
   return sandboxOf(service, profile, { ...facts, ...more }).lines;
@@ -166,16 +166,16 @@ suite('sandboxOf() on a host without mail server and modules', () => {
     });
 
   for (const service of Object.keys(allowed))
-    test(`${service} has only capabilities whose bit isInForce() knows`, () => {
+    test(`${service} has only capabilities whose bit isSandboxInForce() knows`, () => {
       for (const word of wordsOf(linesOf(service), 'CapabilityBoundingSet'))
         assert.notEqual(boundingSet(word), 0n, word);
     });
 });
 
 suite('sandboxOf() adapts to the host', () => {
-  const writableBy = (service: string, more: Partial<Facts>) =>
+  const writableBy = (service: string, more: Partial<ServiceFacts>) =>
     wordsOf(linesOf(service, more), 'ReadWritePaths').map((each) => each.replace(/^-/, ''));
-  const hasNoNewPrivileges = (service: string, more: Partial<Facts>) =>
+  const hasNoNewPrivileges = (service: string, more: Partial<ServiceFacts>) =>
     valuesOf(linesOf(service, more), 'NoNewPrivileges').length > 0;
 
   test('apache2 gets set-id bits for suexec, and for mail only if its sites can send any', () => {
@@ -231,7 +231,7 @@ suite('sandboxOf() adapts to the host', () => {
     const postfix = writableBy('php8.4-fpm', { mailer: 'postfix' });
     assert.ok(postfix.includes('/var/spool/postfix/maildrop'));
     assert.ok(!postfix.includes('/var/spool/postfix'));
-    const fowner = (mailer: Facts['mailer']) =>
+    const fowner = (mailer: ServiceFacts['mailer']) =>
       wordsOf(linesOf('php8.4-fpm', { mailer }), 'CapabilityBoundingSet').includes('CAP_FOWNER');
     assert.deepEqual([fowner('exim4'), fowner('postfix'), fowner(undefined)], [true, false, false]);
   });
@@ -330,7 +330,7 @@ suite('whyNot() and profileOf()', () => {
   });
 });
 
-suite('dropInText() and stateOf()', () => {
+suite('dropInText() and dropInState()', () => {
   const digest = (text: string) => String(text.length);
   const text = dropInText(
     'nginx',
@@ -358,11 +358,11 @@ PrivateTmp=yes
     );
   });
 
-  test('stateOf() takes an empty file, one without digest and one in Windows form for edited or foreign', () => {
-    assert.equal(stateOf('', digest), 'foreign');
-    assert.equal(stateOf(text.split('\n', 1)[0], digest), 'changed');
-    assert.equal(stateOf(text.replaceAll('\n', '\r\n'), digest), 'changed');
-    assert.equal(stateOf(` ${text}`, digest), 'foreign');
+  test('dropInState() takes an empty file, one without digest and one in Windows form for edited or foreign', () => {
+    assert.equal(dropInState('', digest), 'foreign');
+    assert.equal(dropInState(text.split('\n', 1)[0], digest), 'changed');
+    assert.equal(dropInState(text.replaceAll('\n', '\r\n'), digest), 'changed');
+    assert.equal(dropInState(` ${text}`, digest), 'foreign');
   });
 
   test('assignmentsOf() splits at the first "=" and skips comments and sections', () => {
@@ -398,27 +398,27 @@ suite('pathWord(), hidden() and prepare()', () => {
   });
 });
 
-suite('isInForce()', () => {
+suite('isSandboxInForce()', () => {
   const dropIn = 'CapabilityBoundingSet=\nCapabilityBoundingSet=CAP_CHOWN CAP_KILL\n';
   const status = (bounding: string, seccomp = 2) => `CapBnd:\t${bounding}\nSeccomp:\t${seccomp}\n`;
 
   test('accepts fewer capabilities and a filter, and nothing beyond', () => {
-    assert.equal(isInForce(dropIn, status('0000000000000021')), true);
-    assert.equal(isInForce(dropIn, status('0000000000000000')), true);
-    assert.equal(isInForce(dropIn, status('0000000000000023')), false);
-    assert.equal(isInForce(dropIn, status('000001ffffffffff')), false);
+    assert.equal(isSandboxInForce(dropIn, status('0000000000000021')), true);
+    assert.equal(isSandboxInForce(dropIn, status('0000000000000000')), true);
+    assert.equal(isSandboxInForce(dropIn, status('0000000000000023')), false);
+    assert.equal(isSandboxInForce(dropIn, status('000001ffffffffff')), false);
   });
 
   test('rejects a process in strict seccomp mode, and a status that is cut off', () => {
-    assert.equal(isInForce(dropIn, status('0000000000000021', 1)), false);
-    assert.equal(isInForce(dropIn, 'Seccomp:\t2\n'), false);
-    assert.equal(isInForce(dropIn, 'CapBnd:\t0000000000000021\n'), false);
+    assert.equal(isSandboxInForce(dropIn, status('0000000000000021', 1)), false);
+    assert.equal(isSandboxInForce(dropIn, 'Seccomp:\t2\n'), false);
+    assert.equal(isSandboxInForce(dropIn, 'CapBnd:\t0000000000000021\n'), false);
   });
 
   test('allows nothing for a drop-in without a bounding set, or with unknown words', () => {
-    assert.equal(isInForce('', status('0000000000000001')), false);
+    assert.equal(isSandboxInForce('', status('0000000000000001')), false);
     assert.equal(
-      isInForce('CapabilityBoundingSet=CAP_WHATEVER\n', status('0000000000000001')),
+      isSandboxInForce('CapabilityBoundingSet=CAP_WHATEVER\n', status('0000000000000001')),
       false,
     );
   });

@@ -10,16 +10,16 @@ import { lockFile } from '../../src/sys/files/flock.ts';
 import { readMounts } from '../../src/sys/files/mounts.ts';
 import { readText } from '../../packages/base/io/read.ts';
 import { full } from '../../src/limits/limit.ts';
-import { findObstacles } from '../../testing/demo/obstacle.ts';
+import { findBlockers } from '../../testing/demo/blocker.ts';
 import { lockPath, paths } from '../../testing/demo/place.ts';
-import { judge } from '../../testing/demo/verdict.ts';
+import { judgeLimit } from '../../testing/demo/verdict.ts';
 import { scratchDirectories } from '../../testing/demo/scratch.ts';
 import { longPatienceMilliseconds } from '../../testing/patience.ts';
 import { wrap } from '../../src/cli/shared/terminal.ts';
 
 const project = resolve(import.meta.dirname, '../..');
 const program = join(project, 'testing/demo/main.ts');
-const obstacles = findObstacles();
+const obstacles = findBlockers();
 const skip = obstacles.length > 0 ? obstacles.join('; ') : false;
 
 interface Ended {
@@ -161,7 +161,7 @@ describe('judge()', () => {
   for (const [outcome, meter, reading] of cases) {
     test(`${meter.key} ${outcome} at ${JSON.stringify(reading)}`, () => {
       const whole = { alone: undefined, use: 0, ...reading };
-      assert.equal(judge(meter, full, whole, undefined).outcome, outcome);
+      assert.equal(judgeLimit(meter, full, whole, undefined).outcome, outcome);
     });
   }
 });

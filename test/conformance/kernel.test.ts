@@ -260,8 +260,8 @@ function suite(host: Parameters<typeof releaseAll>[0], version: 1 | 2): void {
     execFileSync('useradd', ['-m', '-s', '/bin/sh', user]);
     const directory = mkdtempSync(join('/root', 'bulkhead-policy-'));
     const file = join(directory, 'policy.xml');
-    const bulkhead = (...words: string[]) =>
-      spawnSync(program, ['--instance', instance, ...words], {
+    const bulkhead = (...args: string[]) =>
+      spawnSync(program, ['--instance', instance, ...args], {
         encoding: 'utf8',
         timeout: patienceMilliseconds,
       });

@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { hostItems, type HostFacts } from '../../src/harden/core/host-items.ts';
+import { hostItems, type HardenFacts } from '../../src/harden/core/host-items.ts';
 import { judgeSettings } from '../../src/harden/core/judge.ts';
-import { defaultSettings, planHarden, planUndo } from '../../src/harden/core/plan.ts';
+import { defaultHardenSettings, planHarden, planUndo } from '../../src/harden/core/plan.ts';
 import { parseRecord, formatRecord } from '../../src/harden/core/record.ts';
 import { settingOf, settings } from '../../src/harden/core/settings.ts';
-import { isOurs, laterLine, parseSysctlFile } from '../../src/harden/core/sysctl-files.ts';
+import { isOurSysctlFile, laterLine, parseSysctlFile } from '../../src/harden/core/sysctl-files.ts';
 
 const reading = (values: Readonly<Record<string, string>>) => (key: string) => values[key];
 
@@ -81,7 +81,7 @@ test('planHarden() changes what is not good, and keeps what was before', () => {
     'fs.protected_hardlinks': '1\n',
     'kernel.dmesg_restrict': '0\n',
   });
-  const { values, record, text } = planHarden(defaultSettings, read, []);
+  const { values, record, text } = planHarden(defaultHardenSettings, read, []);
   assert.deepEqual(values, [
     { key: 'fs.protected_symlinks', from: '0', to: '1' },
     { key: 'kernel.dmesg_restrict', from: '0', to: '1' },
@@ -90,7 +90,7 @@ test('planHarden() changes what is not good, and keeps what was before', () => {
     { key: 'fs.protected_symlinks', before: '0', set: '1' },
     { key: 'kernel.dmesg_restrict', before: '0', set: '1' },
   ]);
-  assert.ok(text !== undefined && isOurs(text));
+  assert.ok(text !== undefined && isOurSysctlFile(text));
   assert.match(text, /\nfs\.protected_symlinks = 1\nkernel\.dmesg_restrict = 1\n$/);
 });
 
@@ -100,9 +100,9 @@ test('planHarden() again changes nothing, and completes what was begun', () => {
     { key: 'kernel.io_uring_disabled', before: '0', set: '1' },
   ];
   const done = reading({ 'fs.protected_symlinks': '1', 'kernel.io_uring_disabled': '2' });
-  assert.deepEqual(planHarden(defaultSettings, done, record).values, []);
+  assert.deepEqual(planHarden(defaultHardenSettings, done, record).values, []);
   const half = reading({ 'fs.protected_symlinks': '1', 'kernel.io_uring_disabled': '0' });
-  const plan = planHarden(defaultSettings, half, record);
+  const plan = planHarden(defaultHardenSettings, half, record);
   assert.deepEqual(plan.values, [{ key: 'kernel.io_uring_disabled', from: '0', to: '1' }]);
   assert.deepEqual(plan.record, record);
 });
@@ -146,7 +146,7 @@ test('parseRecord() takes what formatRecord() wrote, and nothing that writes els
     assert.equal(parseRecord(bad).ok, false, bad);
 });
 
-const safe: HostFacts = {
+const safe: HardenFacts = {
   procOptions: ['rw', 'hidepid=invisible'],
   hasLogind: true,
   hasPolkit: false,
@@ -158,7 +158,7 @@ const safe: HostFacts = {
   lockdown: 'none [integrity] confidentiality\n',
   setIdPrograms: [],
 };
-const verdicts = (facts: HostFacts) =>
+const verdicts = (facts: HardenFacts) =>
   Object.fromEntries(hostItems(facts).map((each) => [each.item, each.verdict]));
 
 test('hostItems() of a host that has everything', () => {
@@ -175,7 +175,7 @@ test('hostItems() of a host that has everything', () => {
 });
 
 test('hostItems() of a host that has nothing', () => {
-  const open: HostFacts = {
+  const open: HardenFacts = {
     procOptions: ['rw'],
     hasLogind: false,
     hasPolkit: false,

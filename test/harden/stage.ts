@@ -1,14 +1,19 @@
 /** A host in a directory: files as in /proc/sys, and an /etc. */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { defaultSettings, planHarden, planUndo } from '../../src/harden/core/plan.ts';
-import { carryOut, lockHardening, readOurs, readRecord } from '../../src/harden/io/carry-out.ts';
+import { defaultHardenSettings, planHarden, planUndo } from '../../src/harden/core/plan.ts';
 import {
-  placesOf,
+  applyHardenPlan,
+  lockHardening,
+  readOurs,
+  readHardenRecord,
+} from '../../src/harden/io/apply-plan.ts';
+import {
+  hardenPathsOf,
   recordOf,
   sysctlFile,
   sysctlReader,
-  type Places,
+  type HardenPaths,
 } from '../../src/harden/io/places.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 
@@ -25,8 +30,8 @@ export const closed: Readonly<Record<string, string>> = {
   'kernel.dmesg_restrict': '1',
 };
 
-export const placesIn = (root: string): Places =>
-  placesOf(
+export const placesIn = (root: string): HardenPaths =>
+  hardenPathsOf(
     {
       ...pathsOf(),
       proc: `${root}/proc`,
@@ -70,11 +75,11 @@ export class Stage implements Disposable {
 }
 
 /** Does what the command does, without asking. */
-export function run(places: Places, undo: boolean, afterStep?: () => void) {
+export function run(places: HardenPaths, undo: boolean, afterStep?: () => void) {
   const lock = lockHardening(places);
   if (!lock.ok) return lock;
   using _lock = lock.value;
-  const record = readRecord(places);
+  const record = readHardenRecord(places);
   if (!record.ok) return record;
   const ours = readOurs(places);
   if (!ours.ok) return ours;
@@ -84,8 +89,8 @@ export function run(places: Places, undo: boolean, afterStep?: () => void) {
     ? planUndo(record.value, read, undefined)
     : isHalf
       ? planUndo(record.value, read, new Set())
-      : planHarden(defaultSettings, read, record.value);
-  return carryOut({
+      : planHarden(defaultHardenSettings, read, record.value);
+  return applyHardenPlan({
     places,
     plan,
     before: record.value,

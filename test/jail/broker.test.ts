@@ -35,13 +35,13 @@ const uids = { alice: 0, bob: 0 };
 
 const call = (command: string, args: readonly string[], input = '') =>
   spawnSync(command, args, { encoding: 'utf8', input, timeout: 300_000 });
-const bulkhead = (...words: readonly string[]) => call(program, ['--instance', instance, ...words]);
-const asAlice = (...words: readonly string[]) => ['--instance', instance, alice, '--', ...words];
+const bulkhead = (...args: readonly string[]) => call(program, ['--instance', instance, ...args]);
+const asAlice = (...args: readonly string[]) => ['--instance', instance, alice, '--', ...args];
 const inside = (script: string, input = '') =>
   call(launcher, asAlice('/bin/sh', '-c', script), input);
 /** Starts a command of alice's inside that goes on while the test does. */
-const start = (words: readonly string[], stdout: 'pipe' | 'ignore' = 'pipe') =>
-  spawn(launcher, asAlice(...words), { stdio: ['ignore', stdout, 'inherit'] });
+const start = (args: readonly string[], stdout: 'pipe' | 'ignore' = 'pipe') =>
+  spawn(launcher, asAlice(...args), { stdio: ['ignore', stdout, 'inherit'] });
 
 const siteJail = `<site name="shop.example"><jail profile="web" home="${homes}/alice/shop"/></site>`;
 function mustApply(jail = '<jail profile="web"/>', site = ''): void {
@@ -103,10 +103,10 @@ const shadowOf = (path: string) =>
     .split('\n')
     .find((line) => line.startsWith(`${alice}:`));
 
-async function listen([command, ...words]: readonly [string, ...string[]]): Promise<void> {
+async function listen([command, ...args]: readonly [string, ...string[]]): Promise<void> {
   if (broker?.exitCode === null && broker.kill()) await once(broker, 'exit');
   rmSync(socket, { force: true });
-  broker = spawn(command, words, { stdio: ['ignore', 'ignore', 'pipe'] });
+  broker = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] });
   broker.stderr?.on('data', (chunk: Buffer) => (log += chunk.toString()));
   await eventually(
     'it listens',
@@ -414,9 +414,9 @@ describe('commands outside of a jail', { skip }, () => {
 
   test('who has no jail is not served, nor root', () => {
     for (const uid of [uids.bob, 0]) {
-      const [words, path] = [[`--reuid=${uid}`, `--regid=${uid}`, '--clear-groups'], socket];
+      const [args, path] = [[`--reuid=${uid}`, `--regid=${uid}`, '--clear-groups'], socket];
       const ran = call('setpriv', [
-        ...words,
+        ...args,
         'perl',
         '-e',
         talk(`send_frame('r', "1\\0sendmail\\0${alice}"); send_frame('e', '');`, path),
@@ -682,9 +682,9 @@ describe('commands outside of a jail', { skip }, () => {
  */
 const look = async (meanwhile: () => void): Promise<readonly number[]> => {
   // The broker must confine programs even if the kernel has no Landlock.
-  const mark = `/run/${instance}/jail/tenants/${uids.alice}`;
-  const marked = readFileSync(mark, 'utf8');
-  writeFileSync(mark, marked.replace('landlock yes', 'landlock no'));
+  const stateFile = `/run/${instance}/jail/tenants/${uids.alice}`;
+  const marked = readFileSync(stateFile, 'utf8');
+  writeFileSync(stateFile, marked.replace('landlock yes', 'landlock no'));
   const child = start([
     'perl',
     '-e',
@@ -695,7 +695,7 @@ const look = async (meanwhile: () => void): Promise<readonly number[]> => {
   let text = '';
   child.stdout!.on('data', (chunk: Buffer) => (text += chunk.toString()));
   await once(child.stdout!, 'data');
-  writeFileSync(mark, marked);
+  writeFileSync(stateFile, marked);
   meanwhile();
   child.kill('SIGTERM');
   await once(child, 'close');

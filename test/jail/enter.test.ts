@@ -20,8 +20,8 @@ const size = { columns: 80, rows: 24 } as const;
 describe('entering a jail from a terminal', { skip }, () => {
   let scratch = '';
   let policy = '';
-  const bulkhead = (...words: readonly string[]) =>
-    spawnSync(program, ['--instance', instance, ...words], {
+  const bulkhead = (...args: readonly string[]) =>
+    spawnSync(program, ['--instance', instance, ...args], {
       encoding: 'utf8',
       timeout: patienceMilliseconds,
     });

@@ -17,15 +17,15 @@ import {
 } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { logToStderr } from '../../testing/progress.ts';
-import { parseMark } from '../../src/jail/core/mark.ts';
+import { parseStateFile } from '../../src/jail/core/state-file.ts';
 import { canFilter } from '../../src/jail/io/setpriv.ts';
 import { packageFile } from '../../src/sys/package-files.ts';
 import { ensurePrerequisites } from '../../testing/prerequisites.ts';
 import { eventually } from '../../testing/patience.ts';
 import { serviceConfig } from '../../src/web/core/fpm/service/config.ts';
-import type { Service } from '../../src/web/core/fpm/service/split.ts';
+import type { FpmService } from '../../src/web/core/fpm/service/split.ts';
 import { checkService } from '../../src/web/io/fpm/check/check.ts';
-import { layoutOf } from '../../src/web/io/fpm/layout.ts';
+import { fpmLayoutOf } from '../../src/web/io/fpm/layout.ts';
 import { findWebPrograms } from '../../src/web/io/servers.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { parseFpmSections } from '../../src/web/core/fpm/dump.ts';
@@ -45,8 +45,8 @@ const socket = `${homes}/alice.sock`;
 const uids = { alice: 0, bob: 0 };
 const fpm = findWebPrograms().fpm[0];
 
-const bulkhead = (...words: readonly string[]) =>
-  spawnSync(program, ['--instance', instance, ...words], { encoding: 'utf8' });
+const bulkhead = (...args: readonly string[]) =>
+  spawnSync(program, ['--instance', instance, ...args], { encoding: 'utf8' });
 
 function mustApply(jail = '<jail profile="web"/>', ofSite = ''): void {
   const tenants = `<tenant uid="${uids.alice}">${jail}${ofSite}</tenant><tenant uid="${uids.bob}"/>`;
@@ -65,7 +65,7 @@ pm.max_children = 2
 catch_workers_output = yes
 ${more}`;
 
-function serviceOf(text: string): Service {
+function serviceOf(text: string): FpmService {
   const tenant = { uid: uids.alice, gid: uids.alice, user: users.alice, hasOwnGroup: true };
   const file = { path: '/pools/alice.conf', text, isPublic: true, sections: [], includes: [] };
   return { tenant, pools: [], files: [file] };
@@ -187,7 +187,8 @@ after(async () => {
   rmSync(`/var/lib/${instance}`, { recursive: true, force: true });
 });
 
-const mark = () => parseMark(readFileSync(`/run/${instance}/jail/tenants/${uids.alice}`, 'utf8'));
+const mark = () =>
+  parseStateFile(readFileSync(`/run/${instance}/jail/tenants/${uids.alice}`, 'utf8'));
 const namespaceOf = (pid: number) => Number(/\d+/.exec(readlinkSync(`/proc/${pid}/ns/mnt`))?.[0]);
 
 describe('php-fpm in a jail', { skip }, () => {
@@ -372,7 +373,7 @@ describe('php-fpm in a jail', { skip }, () => {
     assert.equal(bodyOf(await php(look, {}, undefined, shop)), 'shop false strict', errors);
     const markOfSite = `/run/${instance}/jail/tenants/${uids.alice}-${shop.site}`;
     const text = readFileSync(markOfSite, 'utf8');
-    assert.equal(namespaceOf(master?.pid ?? 0), parseMark(text).namespace);
+    assert.equal(namespaceOf(master?.pid ?? 0), parseStateFile(text).namespace);
     const cgroup = readFileSync(`/proc/${master?.pid}/cgroup`, 'utf8');
     assert.match(cgroup, new RegExp(`/u${uids.alice}/s-${shop.site}$`, 'm'));
     // Read again, inside.
@@ -422,9 +423,9 @@ describe('php-fpm in a jail', { skip }, () => {
   test('a configuration is checked before it is used, and directories inside', async () => {
     assert.ok(fpm !== undefined);
     const paths = pathsOf(instance);
-    const layout = layoutOf(paths, fpm, true);
+    const layout = fpmLayoutOf(paths, fpm, true);
     const entry = { kind: 'launcher', instance, isJailed: true } as const;
-    const check = async (text: string, more: Partial<Service> = {}) => {
+    const check = async (text: string, more: Partial<FpmService> = {}) => {
       const scratch = `${homes}/check`;
       rmSync(scratch, { recursive: true, force: true });
       mkdirSync(scratch);
@@ -453,14 +454,14 @@ describe('php-fpm in a jail', { skip }, () => {
 });
 
 /** Returns pools as php-fpm itself understands them. */
-function poolsOf(text: string): Service['pools'] {
+function poolsOf(text: string): FpmService['pools'] {
   const path = `${homes}/dump.conf`;
   writeFileSync(path, text);
   const { stderr } = spawnSync(fpm?.program ?? '', ['-tt', '--fpm-config', path], {
     encoding: 'utf8',
   });
   const [section] = parseFpmSections(stderr);
-  return [{ name: 'alice', ...(section && { section }) }] as unknown as Service['pools'];
+  return [{ name: 'alice', ...(section && { section }) }] as unknown as FpmService['pools'];
 }
 
 test('nothing is left of the instance', { skip }, async () => {

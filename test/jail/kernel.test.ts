@@ -18,8 +18,8 @@ import {
 import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { keyOf } from '../../src/jail/core/jail-key.ts';
-import { parseMark } from '../../src/jail/core/mark.ts';
-import { readMarks } from '../../src/jail/io/marks.ts';
+import { parseStateFile } from '../../src/jail/core/state-file.ts';
+import { readStateFiles } from '../../src/jail/io/state-files.ts';
 import { jailSource } from '../../src/jail/core/layout.ts';
 import { findOccupants } from '../../src/jail/io/occupants.ts';
 import { terminals } from '../../src/jail/core/layout.ts';
@@ -146,7 +146,7 @@ test('what is as it should be is kept, and what changes is built again', { skip 
     assert.deepEqual([again.built, again.kept], [[], 1]);
     const [program = '', ...args] = stage.enterCommand(alice, 'sleep', '3600');
     const sleeper = spawn(program, args, { stdio: 'ignore' });
-    const who = () => findOccupants(readMarks(stage.paths)).get(`${alice}`);
+    const who = () => findOccupants(readStateFiles(stage.paths)).get(`${alice}`);
     await eventually('it is inside', () => who()?.inside.includes(sleeper.pid ?? 0));
     const path = { at: `${stage.homes}-media`, access: 'read' } as const;
     const changed = await stage.build(stage.tenant(alice, { paths: [path] }));
@@ -178,9 +178,9 @@ test(
     try {
       const refused = await stage.build(tenant, stage.tenant(alice));
       assert.match(messages(refused).join(), /symbolic link/);
-      const mark = parseMark(stage.mark(carol));
-      assert.equal(mark.state, 'failed');
-      assert.match(mark.reason ?? '', /symbolic link/);
+      const stateFile = parseStateFile(stage.mark(carol));
+      assert.equal(stateFile.state, 'failed');
+      assert.match(stateFile.reason ?? '', /symbolic link/);
       assert.ok(refused.kept + refused.built.length === 1, 'the others are built');
     } finally {
       unlinkSync(home);
@@ -227,7 +227,7 @@ test(
     ] as const) {
       const refused = await stage.build(stage.tenant(carol, { paths: [{ at, access: 'read' }] }));
       assert.match(messages(refused).join(), reason);
-      assert.equal(parseMark(stage.mark(carol)).state, 'failed');
+      assert.equal(parseStateFile(stage.mark(carol)).state, 'failed');
     }
   },
 );

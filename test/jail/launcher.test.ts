@@ -9,7 +9,7 @@ import { after, before, test } from 'node:test';
 import { PolicyReader } from '../../src/apply/load-policy.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { jailDoctor } from '../../src/jail/commands/doctor.ts';
-import { parseMark } from '../../src/jail/core/mark.ts';
+import { parseStateFile } from '../../src/jail/core/state-file.ts';
 import { eventually, patienceMilliseconds } from '../../testing/patience.ts';
 import { compileNotify } from '../../scripts/pam.ts';
 import { findTree } from '../cli/launch-stage.ts';
@@ -37,11 +37,11 @@ interface Ran {
   readonly stderr: string;
 }
 
-const call = (file: string, ...words: readonly string[]): Ran =>
-  spawnSync(file, words, { encoding: 'utf8', timeout: patienceMilliseconds });
-const bulkhead = (...words: readonly string[]) => call(program, '--instance', instance, ...words);
-const exec = (uid: number, ...words: readonly string[]) =>
-  call(launcher, '--instance', instance, `${uid}`, '--', ...words);
+const call = (file: string, ...args: readonly string[]): Ran =>
+  spawnSync(file, args, { encoding: 'utf8', timeout: patienceMilliseconds });
+const bulkhead = (...args: readonly string[]) => call(program, '--instance', instance, ...args);
+const exec = (uid: number, ...args: readonly string[]) =>
+  call(launcher, '--instance', instance, `${uid}`, '--', ...args);
 
 function writePolicy(jail: string): void {
   const tenants = `<tenant uid="${jailed}">${jail}</tenant><tenant uid="${plain}"/>`;
@@ -90,9 +90,9 @@ test(
   'where the mark says Landlock it is applied, or nothing starts',
   { skip: skip || landlockObstacle() },
   async () => {
-    const mark = `/run/${instance}/jail/tenants/${jailed}`;
-    const text = readFileSync(mark, 'utf8');
-    assert.equal(parseMark(text).landlock, true);
+    const stateFile = `/run/${instance}/jail/tenants/${jailed}`;
+    const text = readFileSync(stateFile, 'utf8');
+    assert.equal(parseStateFile(text).landlock, true);
     const directory = openSync('/etc', 'r');
     // Passes the directory as descriptor 10, which the launcher does not close.
     const none = Array.from({ length: 7 }, () => 'ignore' as const);
@@ -105,9 +105,9 @@ test(
     const held = leak();
     assert.equal(held.status, 1);
     assert.match(held.stderr, /passwd: Permission denied/);
-    writeFileSync(mark, text.replace('landlock yes', 'landlock no'));
+    writeFileSync(stateFile, text.replace('landlock yes', 'landlock no'));
     assert.deepEqual([leak().stdout, leak().status], [readFileSync('/etc/passwd', 'utf8'), 0]);
-    writeFileSync(mark, text);
+    writeFileSync(stateFile, text);
     closeSync(directory);
     const [setpriv = '', ...hidden] = withoutLandlock(scratch);
     const refused = call(setpriv, ...hidden, launcher, ...words.slice(0, 4), 'echo', 'ran');
@@ -131,7 +131,7 @@ test(
     const old = (...rest: readonly string[]) =>
       call(setpriv, ...hidden, program, '--instance', instance, ...rest);
     assert.equal(old('apply', policy).status, 0);
-    assert.equal(parseMark(readFileSync(mark, 'utf8')).landlock, false);
+    assert.equal(parseStateFile(readFileSync(stateFile, 'utf8')).landlock, false);
     assert.equal(exec(jailed, 'echo', 'ran').stdout, 'ran\n');
     const { apart } = jsonOf<JailStatusJson>('jail status', old('jail', 'status', '--json').stdout);
     assert.equal(apart.level, 'none');
@@ -143,7 +143,7 @@ test(
     assert.deepEqual(before.level, 'none');
     assert.match(before.reason ?? '', /is not under Landlock yet; run: bulkhead apply/);
     mustApply();
-    assert.equal(parseMark(readFileSync(mark, 'utf8')).landlock, true);
+    assert.equal(parseStateFile(readFileSync(stateFile, 'utf8')).landlock, true);
   },
 );
 
@@ -218,10 +218,10 @@ test('with --allow-setuid there is nothing setuid inside either', { skip }, () =
 });
 
 test('where the jail cannot be entered nothing runs, and the reason is given', { skip }, () => {
-  const mark = `/run/${instance}/jail/tenants/${jailed}`;
-  const text = readFileSync(mark, 'utf8');
+  const stateFile = `/run/${instance}/jail/tenants/${jailed}`;
+  const text = readFileSync(stateFile, 'utf8');
   const refused = (state: string, reason: RegExp) => {
-    writeFileSync(mark, text.replace(/^state .*$/m, state));
+    writeFileSync(stateFile, text.replace(/^state .*$/m, state));
     const { status, stdout, stderr } = exec(jailed, 'echo', 'ran');
     assert.deepEqual([status, stdout], [1, ''], state);
     assert.match(stderr, reason);
@@ -229,7 +229,7 @@ test('where the jail cannot be entered nothing runs, and the reason is given', {
   refused('state failed the home is a link', /could not be built: the home is a link; .*apply/);
   refused('state waiting', /is not built yet; run bulkhead apply/);
   refused('', /is not built yet; run bulkhead apply/);
-  writeFileSync(mark, text);
+  writeFileSync(stateFile, text);
   assert.equal(exec(jailed, 'echo', 'ran').stdout, 'ran\n');
   spawnSync('umount', [`/run/${instance}/jail/vault`]);
   const gone = exec(jailed, 'echo', 'ran');
@@ -269,8 +269,8 @@ test('show, diff, status and enter say what is so', { skip }, () => {
     [[jailed, 'ready']],
   );
   assert.equal(status.cost?.hostMounts, 2);
-  const sync = (...words: readonly string[]) =>
-    bulkhead('jail', 'sync', '-p', policy, ...words, '--json').stdout;
+  const sync = (...args: readonly string[]) =>
+    bulkhead('jail', 'sync', '-p', policy, ...args, '--json').stdout;
   const planned = jsonOf<JailsPlanned>('jail sync', sync('--dry-run'));
   assert.deepEqual(planned.planned, []);
   const { kept, problems } = jsonOf<JailsRefreshed>('jail sync', sync());

@@ -51,14 +51,17 @@ test('JailRefresher builds when something has changed, once a minute at most, an
     assert.equal(await tick(0), 0, 'without a policy');
     refresher.adopt(policyOf('<tenant uid="5001"><jail profile="web"/></tenant>'));
     assert.equal(await tick(0), 1);
-    const mark =
+    const stateFile =
       'profile web\nstate ready\nfilter yes\ncommands sendmail crontab\nnamespace 4026532000\nprint x\n';
-    writeFileSync(join(paths.runtime, 'jail/tenants/5001'), mark);
+    writeFileSync(join(paths.runtime, 'jail/tenants/5001'), stateFile);
     assert.equal(await tick(60_000), 1, 'nothing has changed');
     writeFileSync(join(paths.etc, 'resolv.conf'), 'nameserver 192.0.2.1\n');
     assert.equal(await tick(30_000), 1, 'too early');
     assert.equal(await tick(30_000), 2);
-    writeFileSync(join(paths.runtime, 'jail/tenants/5001'), mark.replace('ready', 'failed why'));
+    writeFileSync(
+      join(paths.runtime, 'jail/tenants/5001'),
+      stateFile.replace('ready', 'failed why'),
+    );
     answer = failed({ action: 'mount the home of', object: 'a', reason: 'it is a link' });
     assert.equal(await tick(60_000), 3);
     assert.equal(await tick(540_000), 3, 'the same is not tried again at once');
@@ -75,7 +78,7 @@ test('JailRefresher builds when something has changed, once a minute at most, an
     const jail = join(root, 'proc/1/root', paths.runtime, 'jail');
     mkdirSync(jail, { recursive: true });
     answer = ok(undefined);
-    writeFileSync(join(paths.runtime, 'jail/tenants/5001'), mark);
+    writeFileSync(join(paths.runtime, 'jail/tenants/5001'), stateFile);
     for (const name of ['vault', 'below']) writeFileSync(join(jail, name), '');
     await tick(60_000);
     const before = built;

@@ -8,7 +8,7 @@ import { after, before, describe, test } from 'node:test';
 import { compilePam } from '../../scripts/pam.ts';
 import { addJailed, jailedFile, settleJailed } from '../../src/host/cgroups/launch-jailed.ts';
 import { pathsOf } from '../../src/host/paths.ts';
-import { parseMark } from '../../src/jail/core/mark.ts';
+import { parseStateFile } from '../../src/jail/core/state-file.ts';
 import type { Jail } from '../../src/policy/jail.ts';
 import { profilesOf, sessionLines } from '../../src/pam/core/profiles.ts';
 import { eventually, patienceMilliseconds } from '../../testing/patience.ts';
@@ -41,7 +41,7 @@ describe('the PAM module', { skip }, () => {
   let module = '';
   const configuration = () => `${scratch}/pam.d`;
   const runtime = () => `/run/${stage.instance}`;
-  const mark = () => `${runtime()}/jail/tenants/${uid}`;
+  const stateFile = () => `${runtime()}/jail/tenants/${uid}`;
   const paths = () => pathsOf(stage.instance);
   const list = () => jailedFile(paths().state);
   const jailOf = (jail: Partial<Jail> = {}) => {
@@ -156,7 +156,7 @@ describe('the PAM module', { skip }, () => {
     assert.match(stdout, /CapBnd:\t0+\n/);
     assert.match(stdout, /NoNewPrivs:\t1\n/);
     assert.match(stdout, /Seccomp:\t2\n/);
-    const { namespace } = parseMark(fs.readFileSync(mark(), 'utf8'));
+    const { namespace } = parseStateFile(fs.readFileSync(stateFile(), 'utf8'));
     assert.ok(stdout.includes(`mnt:[${namespace}]\n/\n`), stdout);
     assert.match(stdout, /unshare failed: Operation not permitted$/);
     assert.match(log, /^opened: yes\nclosed: 0\n$/);
@@ -192,7 +192,7 @@ describe('the PAM module', { skip }, () => {
   });
 
   test('a jail that is not ready is not entered, and the log has the reason', () => {
-    const text = fs.readFileSync(mark(), 'utf8');
+    const text = fs.readFileSync(stateFile(), 'utf8');
     const states = [
       ['state failed its home is a link', /cannot be entered: its home is a link; run/],
       ['state waiting', /it is not built yet/],
@@ -201,32 +201,32 @@ describe('the PAM module', { skip }, () => {
     ] as const;
     for (const [state, reason] of states)
       while_(
-        () => fs.writeFileSync(mark(), text.replace(/^state .*$/m, state)),
+        () => fs.writeFileSync(stateFile(), text.replace(/^state .*$/m, state)),
         () => refused(reason),
-        () => fs.writeFileSync(mark(), text),
+        () => fs.writeFileSync(stateFile(), text),
       );
     for (const content of ['', '\0'.repeat(5000), 'state'.repeat(1000), 'x state ready\n'])
       while_(
-        () => fs.writeFileSync(mark(), content),
+        () => fs.writeFileSync(stateFile(), content),
         () => refused(/it is not built yet/),
-        () => fs.writeFileSync(mark(), text),
+        () => fs.writeFileSync(stateFile(), text),
       );
   });
 
   test('links, pipes, and files of others in the place of ours are not taken', () => {
     const owned = /others than root can change its files/;
     instead(
-      mark(),
+      stateFile(),
       (path) => fs.symlinkSync(`${path}.aside`, path),
       () => refused(/a link is in the place/),
     );
-    instead(mark(), mkfifo, () => refused(owned));
+    instead(stateFile(), mkfifo, () => refused(owned));
     instead(
-      mark(),
+      stateFile(),
       (path) => fs.mkdirSync(path),
       () => refused(owned),
     );
-    for (const path of [mark(), `${runtime()}/jail/tenants`, `${runtime()}/jail`, runtime()]) {
+    for (const path of [stateFile(), `${runtime()}/jail/tenants`, `${runtime()}/jail`, runtime()]) {
       const { uid: owner, gid, mode } = fs.statSync(path);
       while_(
         () => fs.chownSync(path, uid, gid),
@@ -262,9 +262,9 @@ describe('the PAM module', { skip }, () => {
     inVault(`mv ${link}.x ${link}`);
     inVault(`umount -l ${stage.paths.inside}/ipc/${uid}`);
     refused(/its namespaces are not in the vault/);
-    fs.renameSync(mark(), `${mark()}.aside`);
+    fs.renameSync(stateFile(), `${stateFile()}.aside`);
     refused(/not there any more, or not yet/);
-    fs.renameSync(`${mark()}.aside`, mark());
+    fs.renameSync(`${stateFile()}.aside`, stateFile());
     await stage.release();
     refused(/not there any more, or not yet/);
     assert.ok(!fs.existsSync(`${runtime()}/jail`));
@@ -294,8 +294,8 @@ describe('the PAM module', { skip }, () => {
     'Landlock is applied where the mark says so, or there is no session',
     { skip: landlockObstacle() },
     () => {
-      const text = fs.readFileSync(mark(), 'utf8');
-      assert.equal(parseMark(text).landlock, true);
+      const text = fs.readFileSync(stateFile(), 'utf8');
+      assert.equal(parseStateFile(text).landlock, true);
       const file = fs.openSync('/etc/passwd', 'r');
       const leak = (before: readonly string[] = []) => {
         const [first, ...args] = [...before, program, ...words(tenant, 'cat /proc/self/fd/10')];
@@ -305,9 +305,9 @@ describe('the PAM module', { skip }, () => {
       };
       assert.match(leak().stderr, /10: Permission denied/);
       while_(
-        () => fs.writeFileSync(mark(), text.replace('landlock yes', 'landlock no')),
+        () => fs.writeFileSync(stateFile(), text.replace('landlock yes', 'landlock no')),
         () => assert.equal(leak().stdout, fs.readFileSync('/etc/passwd', 'utf8')),
-        () => fs.writeFileSync(mark(), text),
+        () => fs.writeFileSync(stateFile(), text),
       );
       const refusal = leak(withoutLandlock(scratch));
       assert.equal(refusal.stdout, '');

@@ -16,8 +16,8 @@ import {
 import { after, before, test } from 'node:test';
 import type { JailKey } from '../../src/jail/core/jail-key.ts';
 import { landlockPath } from '../../src/jail/core/layout.ts';
-import { parseMark } from '../../src/jail/core/mark.ts';
-import { readMarks } from '../../src/jail/io/marks.ts';
+import { parseStateFile } from '../../src/jail/core/state-file.ts';
+import { readStateFiles } from '../../src/jail/io/state-files.ts';
 import { findOccupants } from '../../src/jail/io/occupants.ts';
 import { packageFile } from '../../src/sys/package-files.ts';
 import { eventually, patienceMilliseconds } from '../../testing/patience.ts';
@@ -130,7 +130,7 @@ test('processes are counted where they are: in the tenant, a site, or none', { s
   const ids = ['--reuid', `${alice}`, '--regid', `${alice}`, '--clear-groups'];
   sleepers.push(spawn('setpriv', [...ids, 'sleep', '3600'], { stdio: 'ignore' }));
   const [ofTenant, ofSite, outside] = sleepers.map(({ pid }) => pid ?? 0);
-  const found = (key: JailKey) => findOccupants(readMarks(stage.paths)).get(key);
+  const found = (key: JailKey) => findOccupants(readStateFiles(stage.paths)).get(key);
   const none = { inside: [], stale: [], outside: [] };
   try {
     await eventually('each is where it belongs', () =>
@@ -146,7 +146,7 @@ test('processes are counted where they are: in the tenant, a site, or none', { s
     assert.deepEqual(found(`${alice}`)?.inside, [ofTenant]);
     // A tenant without a jail of its own has its processes outside, as it should.
     await stage.build(stage.site(alice, 'shop.example', { profile: 'shell' }));
-    assert.deepEqual([...findOccupants(readMarks(stage.paths)).keys()], [shop]);
+    assert.deepEqual([...findOccupants(readStateFiles(stage.paths)).keys()], [shop]);
     assert.deepEqual(found(shop)?.outside, []);
   } finally {
     for (const each of sleepers) {
@@ -162,12 +162,12 @@ const needsTree = skip || (findTree(instance).roots.length === 0 ? 'needs cgroup
 
 /** Does what an administrator would do, and ends with nothing left. */
 test('apply, exec --site and jail with a site', { skip: needsTree }, async (t) => {
-  const call = (file: string, ...words: readonly string[]) =>
-    spawnSync(file, words, { encoding: 'utf8', timeout: patienceMilliseconds });
-  const bulkhead = (...words: readonly string[]) =>
-    call(packageFile('bulkhead'), '--instance', instance, ...words);
-  const exec = (...words: readonly string[]) =>
-    call(packageFile('libexec/bulkhead-exec'), '--instance', instance, ...words);
+  const call = (file: string, ...args: readonly string[]) =>
+    spawnSync(file, args, { encoding: 'utf8', timeout: patienceMilliseconds });
+  const bulkhead = (...args: readonly string[]) =>
+    call(packageFile('bulkhead'), '--instance', instance, ...args);
+  const exec = (...args: readonly string[]) =>
+    call(packageFile('libexec/bulkhead-exec'), '--instance', instance, ...args);
   const profileAt = (...where: readonly string[]) =>
     exec(...where, `${alice}`, '--', 'cat', '/run/bulkhead/profile').stdout.trim();
   const ofShop = ['--site', 'shop.example'] as const;
@@ -181,7 +181,7 @@ test('apply, exec --site and jail with a site', { skip: needsTree }, async (t) =
     const { status, stderr } = bulkhead('apply', policy);
     assert.equal(status, 0, stderr);
   };
-  const mark = `/run/${instance}/jail/tenants/${shop}`;
+  const stateFile = `/run/${instance}/jail/tenants/${shop}`;
   t.after(() => {
     bulkhead('release', '--kill');
     rmSync(`/var/lib/${instance}`, { recursive: true, force: true });
@@ -213,12 +213,12 @@ test('apply, exec --site and jail with a site', { skip: needsTree }, async (t) =
   await t.test(
     'where that is not ready nothing of the site starts, and the reason is given',
     () => {
-      const text = readFileSync(mark, 'utf8');
+      const text = readFileSync(stateFile, 'utf8');
       for (const [state, reason] of [
         ['state failed the directory is a link', /could not be built: the directory is a link/],
         ['state waiting', /is not built yet; run bulkhead apply/],
       ] as const) {
-        writeFileSync(mark, text.replace(/^state .*$/m, state));
+        writeFileSync(stateFile, text.replace(/^state .*$/m, state));
         const { status, stdout, stderr } = exec(...ofShop, `${alice}`, '--', 'echo', 'ran');
         assert.deepEqual([status, stdout], [1, ''], state);
         assert.match(stderr, reason);
@@ -229,14 +229,14 @@ test('apply, exec --site and jail with a site', { skip: needsTree }, async (t) =
         spawnSync('nsenter', [...within, `/run/${instance}/jail/in/ns/${shop}`]).status,
         0,
       );
-      writeFileSync(mark, text);
+      writeFileSync(stateFile, text);
       assert.notEqual(exec(...ofShop, `${alice}`, '--', 'echo', 'ran').status, 0);
       apply('<jail profile="web"/>', own);
       assert.equal(profileAt(...ofShop), 'strict');
       rmSync(`${directory}/shop`, { recursive: true });
       const failed = bulkhead('apply', policy);
       assert.match(failed.stderr, /shop does not exist; make it, or correct the policy/);
-      assert.equal(parseMark(readFileSync(mark, 'utf8')).state, 'failed');
+      assert.equal(parseStateFile(readFileSync(stateFile, 'utf8')).state, 'failed');
       assert.equal(exec(...ofShop, `${alice}`, '--', 'echo', 'ran').status, 1);
       mkdirSync(`${directory}/shop`);
       chownSync(`${directory}/shop`, alice, alice);
@@ -282,7 +282,7 @@ test('apply, exec --site and jail with a site', { skip: needsTree }, async (t) =
     'without its element the site is in the jail of its tenant, and at last in none',
     () => {
       apply('<jail profile="web"/>', '');
-      assert.ok(!existsSync(mark));
+      assert.ok(!existsSync(stateFile));
       assert.deepEqual([profileAt(), profileAt(...ofShop)], ['web', 'web']);
       apply('', own);
       assert.deepEqual([profileAt(), profileAt(...ofShop)], ['', 'strict']);

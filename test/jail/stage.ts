@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { release } from 'node:os';
 import type { JailKey } from '../../src/jail/core/jail-key.ts';
-import { parseMark } from '../../src/jail/core/mark.ts';
+import { parseStateFile } from '../../src/jail/core/state-file.ts';
 import { landlockPath } from '../../src/jail/core/layout.ts';
 import { compileLandlock, compileNotify } from '../../scripts/pam.ts';
 import { buildElsewhere } from '../../src/jail/io/build-elsewhere.ts';
@@ -99,7 +99,7 @@ export class JailStage implements AsyncDisposable {
   enterCommand(key: Key, ...command: readonly string[]): readonly string[] {
     const { vault, inside } = this.paths;
     const uid = `${key}`.split('-', 1)[0];
-    const { landlock } = parseMark(this.mark(key));
+    const { landlock } = parseStateFile(this.mark(key));
     const ids = ['--reuid', `${uid}`, '--regid', `${uid}`, '--clear-groups'];
     const privileges = ['--no-new-privs', '--inh-caps=-all', '--bounding-set=-all'];
     const close = 'exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; exec "$@"';

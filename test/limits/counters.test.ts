@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ioFiles1, ioFiles2 } from '../../src/limits/io-caps.ts';
+import { cgroup1IoFiles, cgroup2IoFiles } from '../../src/limits/io-caps.ts';
 import type { Counters } from '../../src/limits/limit.ts';
 import { limits } from '../../src/limits/limits.ts';
 import { sideOf, versions, type Version } from './wanted-of.ts';
@@ -273,16 +273,19 @@ const ioNumbers = (read: number, write: number, reads: number, writes: number) =
 });
 
 test('ioFiles2.counts() gives a disk its counts when Linux 5.15 prints them after another', () => {
-  const counts = ioFiles2.counts(() => '7:0 8:0 rbytes=1 wbytes=2 rios=3 wios=4\n', ['8:0']);
+  const counts = cgroup2IoFiles.counts(() => '7:0 8:0 rbytes=1 wbytes=2 rios=3 wios=4\n', ['8:0']);
   assert.deepEqual(counts, ioNumbers(1, 2, 3, 4));
 });
 
 test('ioFiles2.counts() gives 0 when a number is garbage', () => {
-  const counts = ioFiles2.counts(() => '8:0 rbytes=garbage wbytes=-2 rios=3 wios=max\n', ['8:0']);
+  const counts = cgroup2IoFiles.counts(
+    () => '8:0 rbytes=garbage wbytes=-2 rios=3 wios=max\n',
+    ['8:0'],
+  );
   assert.deepEqual(counts, ioNumbers(0, 0, 3, 0));
 });
 
 test('ioFiles1.counts() gives nothing when a file is missing', () => {
   const read = (file: string) => (file.endsWith('_serviced') ? undefined : '8:0 Read 1\n');
-  assert.equal(ioFiles1.counts(read, ['8:0']), undefined);
+  assert.equal(cgroup1IoFiles.counts(read, ['8:0']), undefined);
 });

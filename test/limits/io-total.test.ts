@@ -5,7 +5,7 @@ import { IoShifter } from '../../src/agent/sampling/io-shifter.ts';
 import { planPolicy } from '../../src/apply/apply.ts';
 import { MemberIndex } from '../../src/agent/sampling/member-index.ts';
 import { io } from '../../src/limits/io.ts';
-import { ioFiles1, ioFiles2, restingIo } from '../../src/limits/io-caps.ts';
+import { cgroup1IoFiles, cgroup2IoFiles, restingIo } from '../../src/limits/io-caps.ts';
 import { noCounters } from '../../src/limits/limits.ts';
 import type { LimitValues, SettingContext } from '../../src/limits/limit.ts';
 import { formatPlan } from '../../src/plan/format.ts';
@@ -110,8 +110,8 @@ suite('A total of disk I/O', () => {
     };
     const none = Infinity;
     for (const [files, texts] of [
-      [ioFiles2, files2],
-      [ioFiles1, files1],
+      [cgroup2IoFiles, files2],
+      [cgroup1IoFiles, files1],
     ] as const) {
       assert.deepEqual(
         files.caps((file) => texts[file], devices),
@@ -160,7 +160,7 @@ for (const version of [1, 2] as const) {
       cgroups?.put('u5001', 'blkio.throttle.io_serviced', '');
     };
     const capsNow = () => {
-      const files = version === 2 ? ioFiles2 : ioFiles1;
+      const files = version === 2 ? cgroup2IoFiles : cgroup1IoFiles;
       const caps = files.caps((file) => cgroups?.read('u5001', file), ['254:0']);
       return [caps?.read[0], caps?.write[0]];
     };

@@ -10,7 +10,7 @@ import {
   parseGateList,
   type GateList,
 } from '../../src/modules/core/gate/gate-list.ts';
-import { listText, unjudged } from '../../src/modules/core/gate/list-text.ts';
+import { formatGateList, unjudged } from '../../src/modules/core/gate/list-text.ts';
 import type { ModuleReport, ScanReport } from '../../packages/modules/core/reports/report.ts';
 
 const digest = (byte: number) => byte.toString(16).padStart(2, '0').repeat(32);
@@ -73,7 +73,7 @@ suite('The list of the gate', () => {
 
   test('is told with each reason once, and in one line where nothing could be judged', () => {
     const refused = { accepted: false } as const;
-    const text = (list: GateList) => listText(list, changesOf(undefined, list));
+    const text = (list: GateList) => formatGateList(list, changesOf(undefined, list));
     const many = Array.from({ length: 11 }, (_, index) => module(`m${index}`, index, refused));
     assert.equal(
       text(listOf(module('plain', 50), ...many, module('denied', 60, { deniedReason: 'no' }))),

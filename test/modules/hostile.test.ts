@@ -34,7 +34,7 @@ const options = {
   env: { PATH: process.env['PATH'] ?? '', HOME: root },
   maxBuffer: 64 * 2 ** 20,
 } as const;
-const run = (...words: string[]) => spawnSync(bulkhead, ['modules', ...words], options);
+const run = (...args: string[]) => spawnSync(bulkhead, ['modules', ...args], options);
 
 /** A title for the window, CSI in one character, text from right to left, and a line of our own. */
 const steering = '\u001b]0;x\u0007\u009b31m\u202eA\nbulkhead: all is well';

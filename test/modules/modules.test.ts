@@ -86,8 +86,8 @@ put(
   ),
 );
 
-function run(...words: string[]) {
-  const { stdout, stderr, status } = spawnSync(bulkhead, ['modules', ...words], {
+function run(...args: string[]) {
+  const { stdout, stderr, status } = spawnSync(bulkhead, ['modules', ...args], {
     encoding: 'utf8',
     env: { PATH: process.env['PATH'] ?? '', HOME: root, XDG_CACHE_HOME: join(root, 'cache') },
     maxBuffer: 64 * 2 ** 20,
@@ -97,7 +97,7 @@ function run(...words: string[]) {
 }
 
 const onKernel = ['--kernel', kernel, '--no-cache'];
-const scan = (...words: string[]) => run('scan', ...onKernel, ...words);
+const scan = (...args: string[]) => run('scan', ...onKernel, ...args);
 const reportOf = (stdout: string) => jsonOf<ScanReport>('modules scan', stdout);
 
 describe('bulkhead modules scan', () => {
@@ -422,8 +422,8 @@ test('bulkhead modules upgrade lists what a rebuild must change', () => {
     module('closed', { imports, ...licensed('closed', 'Proprietary') }),
   );
   const open = put(join(root, 'dkms/open.ko'), module('open', { imports: imports.slice(0, 2) }));
-  const upgrade = (...words: string[]) =>
-    run('upgrade', closed, open, '--kernel', now, '--no-cache', '--to', next, ...words);
+  const upgrade = (...args: string[]) =>
+    run('upgrade', closed, open, '--kernel', now, '--no-cache', '--to', next, ...args);
   const { stdout, status } = upgrade('--json');
   assert.equal(status, 3, stdout);
   const { noLongerLoad } = jsonOf<ModulesUpgradeJson>('modules upgrade', stdout);

@@ -2,15 +2,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { judgeSession, judgeSlice } from '../../src/pam/core/judge.ts';
-import { notesOf } from '../../src/pam/core/notes.ts';
-import { profilesOf, sessionLines, type Step } from '../../src/pam/core/profiles.ts';
+import { loginNotes } from '../../src/pam/core/notes.ts';
+import { profilesOf, sessionLines, type PamStep } from '../../src/pam/core/profiles.ts';
 import { sessionOf } from '../../src/pam/commands/entry-paths.ts';
 import { statusText } from '../../src/pam/commands/status-text.ts';
 import { stackOf } from '../../src/pam/core/stack.ts';
 import type { LoginView } from '../../src/pam/core/view.ts';
 import { userEnvironmentLine } from '../../src/pam/core/user-environment.ts';
 
-const step: Step = {
+const step: PamStep = {
   program: '/usr/lib/node_modules/bulkhead/libexec/bulkhead-pam',
   instance: 'bulkhead',
   logins: '/run/bulkhead/logins',
@@ -123,7 +123,7 @@ describe('status of a host with slices', () => {
       { service: 'su', reachable: true, ...judged(systemd), inSlice: 'by pam_systemd, if alone' },
     ],
   });
-  const shown = (view: LoginView) => statusText(view, notesOf(view), { columns: 100 });
+  const shown = (view: LoginView) => statusText(view, loginNotes(view), { columns: 100 });
 
   test('tells who places whom, and has no faults where that is right', () => {
     const text = shown(seen(2, 2));
@@ -177,7 +177,7 @@ describe('where somebody has a jail', () => {
   const module = '/usr/lib/node_modules/bulkhead/dist/pam/x64/pam_bulkhead.so';
   const jailing = { ...step, jail: { module, list: '/var/lib/bulkhead/jailed' } };
   const entering = profilesOf(jailing, true).slice(2).flatMap(sessionLines);
-  const seen = (lines: readonly string[], as: Step = jailing) =>
+  const seen = (lines: readonly string[], as: PamStep = jailing) =>
     judgeSession(
       stackOf('common-session', 'session', () => lines.join('\n')),
       as,
@@ -217,17 +217,20 @@ describe('where somebody has a jail', () => {
     });
     const inside = view([...plain, ...entering], true);
     assert.match(statusText(inside, [], { columns: 80 }), /^sshd +placed at login +entered$/m);
-    assert.deepEqual(notesOf(inside), []);
+    assert.deepEqual(loginNotes(inside), []);
     const refused = view([...plain, ...entering], false);
     assert.match(statusText(refused, [], { columns: 80 }), /no session$/m);
-    assert.match(notesOf(refused).join(), /missing: tenants with a jail get no session/);
+    assert.match(loginNotes(refused).join(), /missing: tenants with a jail get no session/);
     const outside = view(plain, true);
     assert.match(statusText(outside, [], { columns: 80 }), /not entered$/m);
-    assert.match(notesOf(outside).join(), /outside of it; run "bulkhead pam enable" again: sshd/);
-    assert.match(notesOf(view(plain, false)).join(), /was not compiled: sshd/);
-    assert.match(notesOf(view([unix], true)).join(), /enables it.*outside of it/);
+    assert.match(
+      loginNotes(outside).join(),
+      /outside of it; run "bulkhead pam enable" again: sshd/,
+    );
+    assert.match(loginNotes(view(plain, false)).join(), /was not compiled: sshd/);
+    assert.match(loginNotes(view([unix], true)).join(), /enables it.*outside of it/);
     const runuser = { service: 'runuser', reachable: false, ...seen([unix]) };
-    const beyond = notesOf({ ...inside, services: [...inside.services, runuser] }).join();
+    const beyond = loginNotes({ ...inside, services: [...inside.services, runuser] }).join();
     assert.match(beyond, /"bulkhead exec" instead: runuser$/);
     assert.doesNotMatch(beyond, /again/);
     const sshd = { service: 'sshd', reachable: true, ...seen(plain) };
@@ -261,7 +264,7 @@ describe('userEnvironmentLine()', () => {
   });
 });
 
-test('notesOf() says what to do, and nothing where all is right', () => {
+test('loginNotes() says what to do, and nothing where all is right', () => {
   const view = {
     step: { path: step.program, executable: true },
     profiles: [],
@@ -270,9 +273,9 @@ test('notesOf() says what to do, and nothing where all is right', () => {
     agentRuns: true,
     services: [{ service: 'sshd', reachable: true, ...judged(...jumping, ...plain, systemd) }],
   };
-  assert.deepEqual(notesOf(view), []);
+  assert.deepEqual(loginNotes(view), []);
   const off = { ...view, services: [{ service: 'sshd', reachable: true, ...judged(unix) }] };
-  assert.match(notesOf(off).join('\n'), /enable" enables it/);
+  assert.match(loginNotes(off).join('\n'), /enable" enables it/);
   const bad = {
     ...view,
     step: { path: step.program, executable: false },
@@ -286,7 +289,7 @@ test('notesOf() says what to do, and nothing where all is right', () => {
       },
     ],
   };
-  const notes = notesOf(bad).join('\n');
+  const notes = loginNotes(bad).join('\n');
   for (const each of [/missing/, /No policy/, /takes the process back/, /pam_mkhomedir/, /as root/])
     assert.match(notes, each);
 });

@@ -10,10 +10,10 @@ import { undoStrict } from '../../src/placement/commands/undo.ts';
 import {
   alarmOfState,
   alarmOfTenants,
-  refusedAlarm,
+  placementAlarm,
 } from '../../src/placement/core/strict-alarms.ts';
 import type { KnownEvent } from '../../src/placement/core/event-text.ts';
-import { releaseObstacle } from '../../src/placement/io/reconcile.ts';
+import { placementReleaseBlocker } from '../../src/placement/io/reconcile.ts';
 import { selfTestProblem } from '../../src/placement/io/self-test.ts';
 import { policyNotEnforced } from '../../src/placement/io/rule-of-policy.ts';
 import {
@@ -90,14 +90,14 @@ const event: KnownEvent = {
   unit: 'cron.service',
 };
 
-suite('refusedAlarm()', () => {
+suite('placementAlarm()', () => {
   test('raises none for attempts that were only watched', () => {
-    assert.deepEqual(refusedAlarm([]), []);
-    assert.deepEqual(refusedAlarm([{ ...event, passed: true }]), []);
+    assert.deepEqual(placementAlarm([]), []);
+    assert.deepEqual(placementAlarm([{ ...event, passed: true }]), []);
   });
 
   test('counts what was refused, and shows the last attempt with its account or uid', () => {
-    const [alarm, ...more] = refusedAlarm([
+    const [alarm, ...more] = placementAlarm([
       { ...event, command: 'su' },
       { ...event, account: 'alice' },
       { ...event, command: 'at', passed: true },
@@ -106,8 +106,8 @@ suite('refusedAlarm()', () => {
     assert.equal(alarm?.title, 'strict placement refused cron of alice');
     assert.equal(alarm?.count, 2);
     assert.match(alarm?.text ?? '', /^The kernel refused 2 attempts .* refused uid 1001 \(alice\)/);
-    assert.equal(refusedAlarm([event])[0]?.title, 'strict placement refused cron of uid 1001');
-    assert.match(refusedAlarm([event])[0]?.text ?? '', /refused 1 attempt by/);
+    assert.equal(placementAlarm([event])[0]?.title, 'strict placement refused cron of uid 1001');
+    assert.match(placementAlarm([event])[0]?.text ?? '', /refused 1 attempt by/);
   });
 });
 
@@ -134,7 +134,7 @@ suite('a host on which nothing was ever loaded', () => {
     assert.equal(strictState(paths), undefined);
     assert.equal(notEnforced(rule, paths), undefined);
     assert.deepEqual(undoStrict(paths), []);
-    assert.equal(releaseObstacle(paths), undefined);
+    assert.equal(placementReleaseBlocker(paths), undefined);
   });
 
   test('takeStrictEvents() and unload() succeed, and make no file', () => {

@@ -7,16 +7,16 @@ import type { Driver, Tree } from '../../src/host/driver.ts';
 import { pathsOf, type Paths } from '../../src/host/paths.ts';
 import { formatProblem } from '../../packages/base/problem.ts';
 import {
-  entriesOf,
+  placementMapEntries,
   nameLengthMax,
   placeBytes,
   placesMax,
   rangeBytes,
   rangesMax,
   selfTestEntry,
-  type Place,
+  type CgroupPath,
   type StrictRule,
-  type UidRange,
+  type SubordinateRange,
 } from '../../src/placement/core/strict-rule.ts';
 import { strictRuleOf } from '../../src/placement/io/rule-of-policy.ts';
 import { placementGuard } from '../../src/placement/io/strict.ts';
@@ -169,10 +169,10 @@ suite('strictRuleOf()', () => {
   });
 });
 
-suite('entriesOf()', () => {
+suite('placementMapEntries()', () => {
   const rule: StrictRule = { placement: undefined, modules: undefined, places: [], ranges: [] };
   const settingsOf = (more: Partial<StrictRule>) =>
-    entriesOf({ ...rule, ...more })
+    placementMapEntries({ ...rule, ...more })
       .filter(({ map }) => map === 'settings')
       .map(({ value }) => value.toHex());
 
@@ -193,7 +193,7 @@ suite('entriesOf()', () => {
     ];
     assert.deepEqual(settingsOf({ ranges }), ['000000000000000002000000']);
     assert.deepEqual(
-      entriesOf({ ...rule, ranges })
+      placementMapEntries({ ...rule, ranges })
         .filter(({ map }) => map === 'ranges')
         .map(({ key }) => key.toHex()),
       ['00000000', '01000000'],
@@ -202,7 +202,7 @@ suite('entriesOf()', () => {
 
   test('has no place without tenants; selfTestEntry() has one that no cgroup can have', () => {
     assert.deepEqual(
-      entriesOf(rule).filter(({ map }) => map === 'tenants'),
+      placementMapEntries(rule).filter(({ map }) => map === 'tenants'),
       [],
     );
     const { map, key, value } = selfTestEntry(0xfff1_0000);
@@ -213,7 +213,7 @@ suite('entriesOf()', () => {
 });
 
 suite('placeBytes() and rangeBytes()', () => {
-  const place: Place = { uid: 1, parent: 1n, level: 0, name: '' };
+  const place: CgroupPath = { uid: 1, parent: 1n, level: 0, name: '' };
 
   test('keep the NUL after the longest name', () => {
     const name = 'x'.repeat(nameLengthMax);
@@ -270,7 +270,7 @@ suite('placementGuard().load()', () => {
 
   test('refuses more tenants than the map can hold, before it touches the kernel', () => {
     kernelHas('capability,bpf');
-    const places = Array.from({ length: placesMax + 1 }, (_, uid): Place => ({
+    const places = Array.from({ length: placesMax + 1 }, (_, uid): CgroupPath => ({
       uid,
       parent: 1n,
       level: 0,
@@ -284,7 +284,7 @@ suite('placementGuard().load()', () => {
 
   test('refuses more ranges of subordinate uids than the map can hold, and names the file', () => {
     kernelHas('capability,bpf');
-    const ranges = Array.from({ length: rangesMax + 1 }, (_, index): UidRange => ({
+    const ranges = Array.from({ length: rangesMax + 1 }, (_, index): SubordinateRange => ({
       first: 100_000 + index,
       last: 100_000 + index,
       owner: 1001,
@@ -297,7 +297,7 @@ suite('placementGuard().load()', () => {
 
   test('accepts as many as the maps can hold, and then needs a BPF file system', () => {
     kernelHas('capability,bpf');
-    const places = Array.from({ length: placesMax }, (_, uid): Place => ({
+    const places = Array.from({ length: placesMax }, (_, uid): CgroupPath => ({
       uid,
       parent: 1n,
       level: 0,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { entriesOf, selfTestEntry } from '../../src/placement/core/strict-rule.ts';
+import { placementMapEntries, selfTestEntry } from '../../src/placement/core/strict-rule.ts';
 import {
   adviceOn,
   groupEvents,
@@ -10,14 +10,14 @@ import {
 } from '../../src/placement/core/event-text.ts';
 import { parseStrictEvent, strictEventStruct } from '../../src/placement/core/strict-event.ts';
 
-test('entriesOf() writes settings, tenants, the self-test and ranges as the programs read them', () => {
+test('placementMapEntries() writes settings, tenants, the self-test and ranges as the programs read them', () => {
   const rule = {
     placement: 'watch',
     modules: 'on',
     places: [{ uid: 1001, parent: 0x1_0000_0002n, level: 1, name: 'u1001' }],
     ranges: [{ first: 100_000, last: 165_535, owner: 1001 }],
   } as const;
-  const entries = [...entriesOf(rule), selfTestEntry(7)].map(({ map, key, value }) => [
+  const entries = [...placementMapEntries(rule), selfTestEntry(7)].map(({ map, key, value }) => [
     map,
     key.toHex(),
     value.toHex(),

@@ -4,18 +4,22 @@ import fc from 'fast-check';
 import { formatProblemOrCause } from '../../packages/base/problem.ts';
 import { parseAssignments } from '../../src/policy/assignment.ts';
 import type { LimitBlock, TenantElement, TenantName } from '../../src/policy/document.ts';
-import { addTenant, removeTarget, setLimits, type Target } from '../../src/policy/edit.ts';
+import { addTenant, removeTarget, setLimits, type EditTarget } from '../../src/policy/edit.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { xmlAttribute, type XmlElement } from '../../src/policy/xml.ts';
 
-const tenant = (user: string): Target & { kind: 'tenant' | 'reseller' } => ({
+const tenant = (user: string): EditTarget & { kind: 'tenant' | 'reseller' } => ({
   kind: 'tenant',
   name: { kind: 'user', user },
 });
-const reseller = (user: string): Target => ({ kind: 'reseller', name: { kind: 'user', user } });
-const defaults: Target = { kind: 'defaults' };
-const site = (user: string, name: string): Target => ({ kind: 'site', name, tenant: tenant(user) });
-const pack = (name: string): Target => ({ kind: 'package', name });
+const reseller = (user: string): EditTarget => ({ kind: 'reseller', name: { kind: 'user', user } });
+const defaults: EditTarget = { kind: 'defaults' };
+const site = (user: string, name: string): EditTarget => ({
+  kind: 'site',
+  name,
+  tenant: tenant(user),
+});
+const pack = (name: string): EditTarget => ({ kind: 'package', name });
 
 function assignments(words: string) {
   const parsed = parseAssignments(words.split(' ').filter((word) => word !== ''));
@@ -23,7 +27,7 @@ function assignments(words: string) {
   return parsed.value;
 }
 
-function set(text: string, target: Target, words: string): string {
+function set(text: string, target: EditTarget, words: string): string {
   const edited = setLimits(text, target, assignments(words));
   if (!edited.ok) assert.fail(edited.error.map(formatProblemOrCause).join('\n'));
   return edited.value;
@@ -37,7 +41,7 @@ const lines = (...each: string[]) => each.join('\n') + '\n';
 const policy = (...inside: string[]) => lines('<bulkhead version="1">', ...inside, '</bulkhead>');
 
 describe('setLimits() of a value', () => {
-  const rows: readonly (readonly [string, Target, string, string, string])[] = [
+  const rows: readonly (readonly [string, EditTarget, string, string, string])[] = [
     [
       'a value in place, whatever its quotes',
       tenant('a'),
@@ -255,7 +259,7 @@ describe('setLimits() without a value', () => {
 });
 
 describe('setLimits() of what cannot be', () => {
-  const rows: readonly (readonly [string, Target, string, string, RegExp])[] = [
+  const rows: readonly (readonly [string, EditTarget, string, string, RegExp])[] = [
     [
       'an unknown package',
       tenant('a'),
@@ -340,7 +344,7 @@ describe('parseAssignments()', () => {
 });
 
 describe('removeTarget()', () => {
-  const remove = (text: string, target: Target, withTenants = false) => {
+  const remove = (text: string, target: EditTarget, withTenants = false) => {
     const edited = removeTarget(text, target, { withTenants });
     return edited.ok
       ? edited.value
@@ -587,7 +591,7 @@ function meaning(text: string) {
 const comments = (text: string) => text.match(/<!--[\s\S]*?-->/g) ?? [];
 
 /** Returns the first element of the text that the target could be. */
-function elementOf(text: string, target: Target): XmlElement | undefined {
+function elementOf(text: string, target: EditTarget): XmlElement | undefined {
   const root = parsePolicy('', text).document?.root;
   const all = root?.children.flatMap((each) => [each, ...each.children]) ?? [];
   return all.find((each) => {
@@ -601,7 +605,7 @@ function elementOf(text: string, target: Target): XmlElement | undefined {
   });
 }
 
-const anyTarget = fc.constantFrom<Target>(
+const anyTarget = fc.constantFrom<EditTarget>(
   defaults,
   pack('p1'),
   pack('new'),
@@ -624,7 +628,7 @@ const anyWords = fc.uniqueArray(
   { minLength: 1, maxLength: 4 },
 );
 
-function assertSameOutside(before: string, after: string, target: Target): void {
+function assertSameOutside(before: string, after: string, target: EditTarget): void {
   const element = elementOf(before, target);
   if (element === undefined) return assertInserted(before, after);
   assert.equal(after.slice(0, element.start), before.slice(0, element.start));

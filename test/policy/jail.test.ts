@@ -4,7 +4,7 @@ import { keyOf } from '../../src/jail/core/jail-key.ts';
 import { jailTenants } from '../../src/jail/io/jail-tenants.ts';
 import { LineIndex } from '../../src/policy/diagnostic.ts';
 import { explain } from '../../src/policy/explain.ts';
-import { checkJailPath, commandsOf, describeJail } from '../../src/policy/jail.ts';
+import { checkJailPath, commandsOf, formatJail } from '../../src/policy/jail.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { jailOf, jailOriginOf, type HostFacts } from '../../src/policy/policy.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
@@ -21,7 +21,7 @@ function resolve(body: string) {
 }
 
 const jailsOf = (body: string) =>
-  resolve(body).policy.tenants.map((tenant) => describeJail(jailOf(tenant)));
+  resolve(body).policy.tenants.map((tenant) => formatJail(jailOf(tenant)));
 
 test('<jail> is inherited as a whole from the nearest element', () => {
   const body = `<defaults><jail profile="web"><path at="/srv/a"/></jail></defaults>
@@ -104,9 +104,9 @@ test('<jail> of a site is its own, and without one the site is in that of its te
   assert.ok(tenant);
   const [shop, blog] = tenant.sites;
   assert.ok(shop && blog);
-  assert.equal(describeJail(jailOf(shop)), 'strict, home /home/alice/shop, /run/db read-only');
+  assert.equal(formatJail(jailOf(shop)), 'strict, home /home/alice/shop, /run/db read-only');
   assert.equal(jailOf(blog), undefined);
-  assert.equal(describeJail(jailOf(tenant)), 'web');
+  assert.equal(formatJail(jailOf(tenant)), 'web');
   const lines = new LineIndex(policy.text);
   const [ofShop, ofBlog] = [shop, blog].map(
     (site) => explain({ tenant, site }, policy, lines).jail,

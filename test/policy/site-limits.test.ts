@@ -11,12 +11,12 @@ import { LineIndex } from '../../src/policy/diagnostic.ts';
 import { explain } from '../../src/policy/explain.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { parseLimit } from '../../src/policy/parse-limit.ts';
-import { settersOf, type HostFacts } from '../../src/policy/policy.ts';
+import { delegatesOf, type HostFacts } from '../../src/policy/policy.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
 import {
-  areSameHolders,
+  areSameOwners,
   exceeds,
-  isSameHolder,
+  isSameOwner,
   parseSiteLimits,
   formatSiteLimits,
   tenantCannotSet,
@@ -48,10 +48,10 @@ test('<sites> is inherited from the nearest element that has it', () => {
     <reseller uid="4000" package="p"><tenant uid="5004"/></reseller>`;
   const { policy, messages } = resolve(body);
   assert.deepEqual(messages, []);
-  assert.deepEqual(policy.tenants.map(settersOf), [['tenant'], [], ['tenant'], []]);
-  assert.deepEqual(resolve('<tenant uid="5001"/>').policy.tenants.map(settersOf), [[]]);
+  assert.deepEqual(policy.tenants.map(delegatesOf), [['tenant'], [], ['tenant'], []]);
+  assert.deepEqual(resolve('<tenant uid="5001"/>').policy.tenants.map(delegatesOf), [[]]);
   const both = '<defaults><sites limits="tenant, reseller"/></defaults><tenant uid="5001"/>';
-  assert.deepEqual(resolve(both).policy.tenants.map(settersOf), [['reseller', 'tenant']]);
+  assert.deepEqual(resolve(both).policy.tenants.map(delegatesOf), [['reseller', 'tenant']]);
 });
 
 test('mistakes in <sites> are reported', () => {
@@ -285,24 +285,24 @@ test('disks, entries and the network stay with the administrator', () => {
   );
 });
 
-test('isSameHolder() knows a recycled uid by name and by home', () => {
+test('isSameOwner() knows a recycled uid by name and by home', () => {
   const alice = { name: 'alice', home: '1.1' };
-  assert.ok(isSameHolder(alice, alice));
-  assert.ok(isSameHolder(alice, { name: 'alice' }));
-  assert.ok(!isSameHolder(alice, { name: 'bob', home: '1.1' }));
-  assert.ok(!isSameHolder(alice, { name: 'alice', home: '1.2' }));
+  assert.ok(isSameOwner(alice, alice));
+  assert.ok(isSameOwner(alice, { name: 'alice' }));
+  assert.ok(!isSameOwner(alice, { name: 'bob', home: '1.1' }));
+  assert.ok(!isSameOwner(alice, { name: 'alice', home: '1.2' }));
 });
 
-test('areSameHolders() knows another reseller, and a reseller from the tenant itself', () => {
+test('areSameOwners() knows another reseller, and a reseller from the tenant itself', () => {
   const alice = { name: 'alice', home: '1.1' };
   const acme = { uid: 4000, name: 'acme', home: '2.1' };
   const kept = { ...alice, reseller: acme };
-  assert.ok(areSameHolders(kept, { ...alice, reseller: { uid: 4000, name: 'acme' } }));
-  assert.ok(!areSameHolders(kept, alice));
-  assert.ok(!areSameHolders(alice, kept));
-  assert.ok(!areSameHolders(kept, { ...kept, name: 'bob' }));
-  assert.ok(!areSameHolders(kept, { ...alice, reseller: { ...acme, uid: 4001 } }));
-  assert.ok(!areSameHolders(kept, { ...alice, reseller: { ...acme, home: '2.2' } }));
+  assert.ok(areSameOwners(kept, { ...alice, reseller: { uid: 4000, name: 'acme' } }));
+  assert.ok(!areSameOwners(kept, alice));
+  assert.ok(!areSameOwners(alice, kept));
+  assert.ok(!areSameOwners(kept, { ...kept, name: 'bob' }));
+  assert.ok(!areSameOwners(kept, { ...alice, reseller: { ...acme, uid: 4001 } }));
+  assert.ok(!areSameOwners(kept, { ...alice, reseller: { ...acme, home: '2.2' } }));
   const sites = shop(['cpu.limit', half]);
   assert.deepEqual(parseSiteLimits(formatSiteLimits({ ...kept, sites })), { ...kept, sites });
   for (const reseller of ['4000', { uid: 4000 }, { uid: 1.5, name: 'acme' }, { name: 'acme' }])

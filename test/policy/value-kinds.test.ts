@@ -25,7 +25,7 @@ const rows: Readonly<Record<ValueKindName, readonly [good: string, bad: string |
 };
 
 for (const [name, [good, bad]] of Object.entries(rows)) {
-  const { parse, pattern, print } = valueKinds[name as ValueKindName];
+  const { parse, pattern, format: print } = valueKinds[name as ValueKindName];
 
   test(`valueKinds.${name} prints what it has read, and its pattern matches that`, () => {
     const read = parse(good);

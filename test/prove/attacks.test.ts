@@ -16,8 +16,8 @@ import { beforeEach, suite, test } from 'node:test';
 import { attacks } from '../../src/prove/attacks/attacks.ts';
 import { perl, perlPath } from '../../src/prove/attacks/perl.ts';
 import { wasRefused } from '../../src/prove/attacks/programs.ts';
-import type { Attack, Demand, Role, Stage, Start } from '../../src/prove/core/attack.ts';
-import { parseSaid, type Evidence } from '../../src/prove/core/outcome.ts';
+import type { Attack, AttackDemand, Role, Stage, Start } from '../../src/prove/core/attack.ts';
+import { parseSaid, type AttackEvidence } from '../../src/prove/core/outcome.ts';
 import { attackerLimits } from '../../src/prove/core/scratch-policy.ts';
 import { noCounters } from '../../src/limits/limits.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
@@ -60,7 +60,7 @@ const byName = (name: string): Attack => {
 };
 
 /** The part of the policy that demands each attack, and the role of its control; written by hand. */
-const expected: Readonly<Record<string, readonly [Demand, control?: Role]>> = {
+const expected: Readonly<Record<string, readonly [AttackDemand, control?: Role]>> = {
   'busy-loop': ['cpu.limit'],
   'memory-hog': ['memory.limit', 'control'],
   'oom-score': ['memory.limit'],
@@ -193,14 +193,14 @@ suite('programs', { skip: noPerl }, () => {
 });
 
 suite('obstacle()', () => {
-  const obstacle = (name: string, more: Partial<Stage> = {}) =>
+  const blocker = (name: string, more: Partial<Stage> = {}) =>
     byName(name).obstacle?.({ ...stage, ...more });
 
   test('keeps attacks that write away from a disk with less than 1 GiB', () => {
     for (const name of ['disk-flood', 'disk-flood-direct', 'file-flood', 'disk-bandwidth']) {
-      assert.equal(obstacle(name, { freeBytes: 2 ** 30 }), undefined, name);
+      assert.equal(blocker(name, { freeBytes: 2 ** 30 }), undefined, name);
       assert.equal(
-        obstacle(name, { freeBytes: 2 ** 30 - 1 }),
+        blocker(name, { freeBytes: 2 ** 30 - 1 }),
         'less than 1 GiB is free on the file system of the homes',
         name,
       );
@@ -208,31 +208,28 @@ suite('obstacle()', () => {
   });
 
   test('keeps memory-hog away from a host with little memory, or one that does not report it', () => {
-    assert.equal(obstacle('memory-hog', { availableBytes: 2 ** 29 }), undefined);
-    assert.match(
-      obstacle('memory-hog', { availableBytes: 2 ** 29 - 1 }) ?? '',
-      /less than 512 MiB/,
-    );
-    assert.match(obstacle('memory-hog', { availableBytes: undefined }) ?? '', /less than 512 MiB/);
+    assert.equal(blocker('memory-hog', { availableBytes: 2 ** 29 }), undefined);
+    assert.match(blocker('memory-hog', { availableBytes: 2 ** 29 - 1 }) ?? '', /less than 512 MiB/);
+    assert.match(blocker('memory-hog', { availableBytes: undefined }) ?? '', /less than 512 MiB/);
   });
 
   test('never loads a module into the running kernel', () => {
-    assert.match(obstacle('module-autoload') ?? '', /^it would load a module/);
+    assert.match(blocker('module-autoload') ?? '', /^it would load a module/);
   });
 
   test('names what is missing: homes, a processor with 32-bit calls', () => {
-    assert.equal(obstacle('account-homes'), 'no tenant of the policy has a home');
-    assert.equal(obstacle('account-homes', { accountHomes: ['/home/a'] }), undefined);
-    assert.match(obstacle('calls-32bit', { architecture: 'arm64' }) ?? '', /only x86-64/);
+    assert.equal(blocker('account-homes'), 'no tenant of the policy has a home');
+    assert.equal(blocker('account-homes', { accountHomes: ['/home/a'] }), undefined);
+    assert.match(blocker('calls-32bit', { architecture: 'arm64' }) ?? '', /only x86-64/);
     assert.equal(
-      obstacle('ptrace', { architecture: 'riscv64' }),
+      blocker('ptrace', { architecture: 'riscv64' }),
       'system calls of riscv64 are not known',
     );
   });
 });
 
 suite('judge()', () => {
-  const evidence: Evidence = {
+  const evidence: AttackEvidence = {
     said: undefined,
     ended: 'exit status 0',
     seconds: 1,
@@ -241,7 +238,7 @@ suite('judge()', () => {
     outside: [],
     survivors: 0,
   };
-  const judged = (name: string, more: Partial<Evidence>) =>
+  const judged = (name: string, more: Partial<AttackEvidence>) =>
     byName(name).judge?.({ ...evidence, ...more }, stage);
 
   test('takes the failure of setpriv for a refusal only if nothing was reported', () => {

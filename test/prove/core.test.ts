@@ -11,7 +11,7 @@ import {
   parseSaid,
   permissionErrors,
   through,
-  type Evidence,
+  type AttackEvidence,
 } from '../../src/prove/core/outcome.ts';
 import {
   attackerLimits,
@@ -25,7 +25,7 @@ import { parsePolicy } from '../../src/policy/parse.ts';
 import { jailOf } from '../../src/policy/policy.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
 
-const evidence = (more: Partial<Evidence>): Evidence => ({
+const evidence = (more: Partial<AttackEvidence>): AttackEvidence => ({
   said: undefined,
   ended: 'exit status 0',
   seconds: 1,
@@ -75,7 +75,7 @@ const byName = (name: string): Attack => {
 };
 const limits = { ...attackerLimits };
 const stage = { limits } as Parameters<NonNullable<Attack['judge']>>[1];
-const judged = (name: string, more: Partial<Evidence>, of = stage) =>
+const judged = (name: string, more: Partial<AttackEvidence>, of = stage) =>
   byName(name).judge?.(evidence(more), of).kind;
 
 test('busy-loop is judged by the processor time that the kernel counted', () => {

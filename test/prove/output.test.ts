@@ -5,18 +5,18 @@ import { colorsIf } from '../../src/cli/shared/terminal.ts';
 import {
   entryText,
   hostText,
-  listText,
+  formatAttackList,
   summaryText,
   waitingText,
 } from '../../src/prove/commands/text.ts';
 import { attacks } from '../../src/prove/attacks/attacks.ts';
 import type { Attack } from '../../src/prove/core/attack.ts';
 import { scratchPolicy, attackerLimits } from '../../src/prove/core/scratch-policy.ts';
-import { type Entry } from '../../src/prove/core/verdict.ts';
+import { type ProofEntry } from '../../src/prove/core/verdict.ts';
 import { type HostReport } from '../../src/prove/io/host-report.ts';
 
 const plain = { columns: 60, isTerminal: false, colors: colorsIf(false) };
-const entry: Entry = {
+const entry: ProofEntry = {
   attack: 'home',
   summary: 'read it',
   verdict: 'blocked',
@@ -46,7 +46,7 @@ suite('the output of prove', () => {
 
   test('entryText() is red only for what the policy demands', () => {
     const colors = colorsIf(true);
-    const painted = (more: Partial<Entry>) =>
+    const painted = (more: Partial<ProofEntry>) =>
       entryText({ ...entry, verdict: 'not blocked', ...more }, { ...plain, colors });
     assert.ok(painted({}).includes(colors.red('not blocked  ')));
     assert.ok(painted({ demanded: false }).includes(colors.yellow('not blocked  ')));
@@ -100,8 +100,8 @@ suite('the output of prove', () => {
     );
   });
 
-  test('listText() has a line for each attack, in words of the policy', () => {
-    const lines = listText(attacks).split('\n');
+  test('formatAttackList() has a line for each attack, in words of the policy', () => {
+    const lines = formatAttackList(attacks).split('\n');
     assert.equal(lines.length, attacks.length + 1);
     assert.match(lines[1] ?? '', /^busy-loop +cpu limit +a busy loop on every processor$/);
   });

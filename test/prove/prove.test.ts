@@ -25,9 +25,9 @@ import { resolvePolicy } from '../../src/policy/resolve.ts';
 import { attacks } from '../../src/prove/attacks/attacks.ts';
 import type { ScratchLimits } from '../../src/prove/core/attack.ts';
 import { attackerLimits } from '../../src/prove/core/scratch-policy.ts';
-import { broken, type Entry } from '../../src/prove/core/verdict.ts';
+import { broken, type ProofEntry } from '../../src/prove/core/verdict.ts';
 import { cleanUp, prove, type Proof } from '../../src/prove/io/prove.ts';
-import { makeScratch } from '../../src/prove/io/scratch.ts';
+import { makeProveScratch } from '../../src/prove/io/scratch.ts';
 import { scratchRoot } from '../../src/prove/io/scratch-files.ts';
 import { proveLock, scratchPaths } from '../../src/prove/io/scratch-paths.ts';
 import { isLocked, lockFile } from '../../src/sys/files/flock.ts';
@@ -120,12 +120,12 @@ describe('prove', { skip }, () => {
 
   describe('all attacks', () => {
     let proof: Proof;
-    const entry = (name: string): Entry => {
+    const entry = (name: string): ProofEntry => {
       const found = proof.entries.find(({ attack }) => attack === name);
       assert.ok(found, name);
       return found;
     };
-    const is = (name: string, verdict: Entry['verdict']) =>
+    const is = (name: string, verdict: ProofEntry['verdict']) =>
       assert.equal(entry(name).verdict, verdict, `${name}: ${entry(name).detail}`);
 
     before(async () => {
@@ -222,7 +222,7 @@ describe('prove', { skip }, () => {
   });
 
   test('what a run left behind that was killed is removed by the next one', async () => {
-    const made = await makeScratch(paths, {
+    const made = await makeProveScratch(paths, {
       capabilities,
       inForce: undefined,
       limits: attackerLimits,
@@ -247,7 +247,7 @@ describe('prove', { skip }, () => {
   });
 
   test('whatever a tenant leaves in its home is removed, and nothing that it points to', async () => {
-    const made = await makeScratch(paths, {
+    const made = await makeProveScratch(paths, {
       capabilities,
       inForce: undefined,
       limits: attackerLimits,
@@ -272,7 +272,7 @@ describe('prove', { skip }, () => {
   });
 
   test('nobody but the scratch tenants can write in the scratch directory', async () => {
-    const made = await makeScratch(paths, {
+    const made = await makeProveScratch(paths, {
       capabilities,
       inForce: undefined,
       limits: attackerLimits,

@@ -10,7 +10,7 @@ import type { Attack, Stage, Start } from '../../src/prove/core/attack.ts';
 import { blocked, through } from '../../src/prove/core/outcome.ts';
 import { attackerLimits } from '../../src/prove/core/scratch-policy.ts';
 import { withControl } from '../../src/prove/core/verdict.ts';
-import { carryOut, type Carrying } from '../../src/prove/io/carry-out.ts';
+import { runAttack, type Carrying } from '../../src/prove/io/run-attack.ts';
 import { endProcesses } from '../../src/prove/io/end-processes.ts';
 import { runProgram, type Launching } from '../../src/prove/io/run-program.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
@@ -85,7 +85,7 @@ suite('runProgram()', { skip: onlyRoot }, () => {
   });
 });
 
-suite('carryOut()', { skip: onlyRoot }, () => {
+suite('runAttack()', { skip: onlyRoot }, () => {
   const attack: Attack = {
     name: 'test',
     summary: '',
@@ -95,7 +95,7 @@ suite('carryOut()', { skip: onlyRoot }, () => {
     start: () => shell('echo refused EACCES open'),
   };
   const carry = (more: Partial<Attack> = {}, carrying: Partial<Carrying> = {}) =>
-    carryOut(
+    runAttack(
       { ...attack, ...more },
       { ...launching(), driver, neighbourRuns: () => true, ...carrying },
     );

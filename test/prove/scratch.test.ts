@@ -28,7 +28,7 @@ import {
   accountHomesOf,
   freeBytesOf,
   makeFiles,
-  removeFiles,
+  removeScratchFiles,
   scratchRoot,
 } from '../../src/prove/io/scratch-files.ts';
 import { proveLock, recordFile, scratchPaths } from '../../src/prove/io/scratch-paths.ts';
@@ -174,18 +174,18 @@ suite('scratch files', { skip: onlyRoot }, () => {
     assert.equal(formatProblem(made.error), `Cannot make the scratch directory "${at}": it exists`);
   });
 
-  test('removeFiles() removes links in it and not what they lead to, and accepts that it is gone', () => {
+  test('removeScratchFiles() removes links in it and not what they lead to, and accepts that it is gone', () => {
     put('kept/file', 'kept');
     symlinkSync(join(root, 'kept'), join(at, 'attacker/link'));
-    assert.ok(removeFiles(at).ok);
+    assert.ok(removeScratchFiles(at).ok);
     assert.equal(existsSync(at), false);
     assert.equal(readFileSync(join(root, 'kept/file'), 'utf8'), 'kept');
-    assert.ok(removeFiles(at).ok);
+    assert.ok(removeScratchFiles(at).ok);
   });
 
-  test("removeFiles() refuses a link, a file and another's directory in its place", () => {
+  test("removeScratchFiles() refuses a link, a file and another's directory in its place", () => {
     const refused = () => {
-      const removed = removeFiles(at);
+      const removed = removeScratchFiles(at);
       return removed.ok ? '' : formatProblem(removed.error);
     };
     const message = `Cannot remove the scratch directory "${at}": it is not a directory of root; look at it`;

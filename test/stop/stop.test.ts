@@ -66,10 +66,10 @@ describe('bulkhead stop', { skip, timeout: longPatienceMilliseconds }, () => {
         resolve({ status: Number(error?.code ?? 0), stdout, stderr }),
       );
     });
-  const run = (...words: readonly string[]) => call(program, ['--instance', instance, ...words]);
-  const about = (...words: readonly string[]) => run(...words, '--policy', agent.policyFile);
-  const inside = (uid: number, ...words: readonly string[]) => {
-    const child = spawn(launcher, ['--instance', instance, String(uid), '--', ...words], {
+  const run = (...args: readonly string[]) => call(program, ['--instance', instance, ...args]);
+  const about = (...args: readonly string[]) => run(...args, '--policy', agent.policyFile);
+  const inside = (uid: number, ...args: readonly string[]) => {
+    const child = spawn(launcher, ['--instance', instance, String(uid), '--', ...args], {
       stdio: 'ignore',
     });
     children.push(child);

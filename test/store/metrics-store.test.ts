@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { formatProblem } from '../../packages/base/problem.ts';
-import type { Distribution } from '../../src/store/history/history-query.ts';
+import type { HistoryDistribution } from '../../src/store/history/history-query.ts';
 import { HistoryReader } from '../../src/store/history/history-reader.ts';
 import { MetricsStore } from '../../src/store/metrics/metrics-store.ts';
 import { encodeSample, sampleValues } from '../../src/store/metrics/sample-code.ts';
@@ -405,7 +405,10 @@ describe('HistoryReader', () => {
   });
 });
 
-function compare(hours: Distribution | undefined, ticks: Distribution | undefined): void {
+function compare(
+  hours: HistoryDistribution | undefined,
+  ticks: HistoryDistribution | undefined,
+): void {
   assert.ok(hours !== undefined && ticks !== undefined);
   near(hours.average, ticks.average, 1e-9);
   assert.equal(hours.max, ticks.max);

@@ -12,8 +12,8 @@ import { jsonOf } from '../../testing/json-output.ts';
 const options = { skip: needsRoot };
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 /** An account that every host has; a policy that names only uids makes its home one of the test. */
-const audit = (...words: readonly string[]) =>
-  spawnSync(process.execPath, [main, 'symlinks', 'audit', ...words], { encoding: 'utf8' });
+const audit = (...args: readonly string[]) =>
+  spawnSync(process.execPath, [main, 'symlinks', 'audit', ...args], { encoding: 'utf8' });
 
 function policy(stage: Stage, text: string): string {
   const file = join(stage.root, 'policy.xml');

@@ -12,11 +12,11 @@ import { LinkTally } from '../../src/symlinks/core/guard/link-tally.ts';
 import {
   refusedLinkStruct,
   parseRefusedLink,
-  placeOf,
-  type RefusedLink,
+  refusedLinkPath,
+  type RefusedLinkEvent,
 } from '../../src/symlinks/core/guard/refused-link.ts';
 import {
-  entriesOf,
+  guardMapEntries,
   ruleOf,
   sameRule,
   selfTestEntry,
@@ -41,7 +41,7 @@ const rule: GuardRule = {
 suite('the rule', () => {
   test('is read back from the maps that it fills', () => {
     const group = selfTestGroup('0mwxbwurs-0123456789ab');
-    const entries = [selfTestEntry(group), ...entriesOf(rule)];
+    const entries = [selfTestEntry(group), ...guardMapEntries(rule)];
     const of = (map: string) => entries.filter((each) => each.map === map);
     const back = ruleOf(of('subjects'), of('owners'), group);
     assert.ok(sameRule(back, rule), JSON.stringify(back));
@@ -195,15 +195,15 @@ suite('a report', () => {
       leadsTo: '/home/bob/secret',
     });
     assert.ok(link);
-    assert.equal(placeOf(link, '/home'), '/home/alice/www/other');
-    assert.equal(placeOf(link, '/'), '/alice/www/other');
-    assert.equal(placeOf(link, undefined), '/alice/www/other');
+    assert.equal(refusedLinkPath(link, '/home'), '/home/alice/www/other');
+    assert.equal(refusedLinkPath(link, '/'), '/alice/www/other');
+    assert.equal(refusedLinkPath(link, undefined), '/alice/www/other');
   });
 
   test('says that there is more above where the path is longer', () => {
     const link = parseRefusedLink(record({}, ['f', 'e', 'd', 'c', 'b', 'a']));
     assert.equal(link?.path, '…/a/b/c/d/e/f');
-    assert.equal(link && placeOf(link, '/home'), '…/a/b/c/d/e/f');
+    assert.equal(link && refusedLinkPath(link, '/home'), '…/a/b/c/d/e/f');
   });
 
   test('that is too short is none', () => {
@@ -234,7 +234,7 @@ suite('the tally', () => {
     mountPointOf: () => '/home',
     tenantOf: (uid: number) => (uid < 4000 ? uid : uid >= 100_000 ? 3001 : undefined),
   };
-  const link = (total: number, owner = 3001, mode = 1): RefusedLink => {
+  const link = (total: number, owner = 3001, mode = 1): RefusedLinkEvent => {
     const parsed = parseRefusedLink(record({ total, owner, mode }, ['other', 'alice', '/']));
     assert.ok(parsed);
     return parsed;

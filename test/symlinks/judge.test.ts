@@ -9,7 +9,7 @@ import {
   type Neighbours,
   type Whose,
 } from '../../src/symlinks/core/audit/judge.ts';
-import { shownPath, textOfBytes } from '../../src/symlinks/core/audit/shown-path.ts';
+import { formatPath, textOfBytes } from '../../src/symlinks/core/audit/shown-path.ts';
 import { isSystemDirectory } from '../../src/symlinks/core/audit/system-home.ts';
 
 const alice: Whose = {
@@ -116,18 +116,18 @@ test('isAtLeast() orders severities', () => {
 
 const bytes = (text: string) => Buffer.from(text).toString('latin1');
 
-test('shownPath() shows text as text, and everything else as numbers', () => {
-  assert.equal(shownPath(bytes('/home/café')), '/home/café');
-  assert.equal(shownPath(`${bytes('/é')}\xff\x9b2J`), '/é\\xff\\x9b2J');
-  assert.equal(shownPath('/a\nb\x1b[2J'), '/a\\u{a}b\\u{1b}[2J');
-  assert.equal(shownPath('\xed\xa0\x80'), '\\xed\\xa0\\x80');
+test('formatPath() shows text as text, and everything else as numbers', () => {
+  assert.equal(formatPath(bytes('/home/café')), '/home/café');
+  assert.equal(formatPath(`${bytes('/é')}\xff\x9b2J`), '/é\\xff\\x9b2J');
+  assert.equal(formatPath('/a\nb\x1b[2J'), '/a\\u{a}b\\u{1b}[2J');
+  assert.equal(formatPath('\xed\xa0\x80'), '\\xed\\xa0\\x80');
   assert.equal(textOfBytes('/\xff'), undefined);
 });
 
-test('shownPath() lets no control character through, whatever the bytes are', () => {
+test('formatPath() lets no control character through, whatever the bytes are', () => {
   for (let first = 1; first < 256; first++)
     for (let second = 1; second < 256; second++) {
-      const shown = shownPath(String.fromCharCode(first, second));
+      const shown = formatPath(String.fromCharCode(first, second));
       assert.doesNotMatch(shown, /\p{Cc}/u);
     }
 });

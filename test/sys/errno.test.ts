@@ -3,7 +3,7 @@ import { readFileSync, rmdirSync } from 'node:fs';
 import { test } from 'node:test';
 import {
   causeOf,
-  describeErrno,
+  formatErrno,
   errnoName,
   errnoOf,
   reasonOf,
@@ -38,10 +38,10 @@ test('errnoOf() throws a defect again', () => {
   assert.throws(() => reasonOf(defect), defect);
 });
 
-test('reasonOf() and describeErrno() put it in words', () => {
+test('reasonOf() and formatErrno() put it in words', () => {
   const missing = thrownBy(() => readFileSync('/none'));
   assert.equal(reasonOf(missing), 'it does not exist');
   assert.deepEqual(causeOf(missing), { reason: 'it does not exist', errno: 'ENOENT' });
-  assert.equal(describeErrno('EBUSY'), 'EBUSY (in use)');
-  assert.equal(describeErrno('EPIPE'), 'EPIPE');
+  assert.equal(formatErrno('EBUSY'), 'EBUSY (in use)');
+  assert.equal(formatErrno('EPIPE'), 'EPIPE');
 });

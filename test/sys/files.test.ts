@@ -32,7 +32,7 @@ import {
   openRegularFile,
   readBounded,
   readPiece,
-  textOf,
+  decodeText,
 } from '../../packages/base/io/regular-file.ts';
 import {
   createNewFile,
@@ -155,17 +155,17 @@ describe('openRegularFile()', () => {
 
   test('is read in pieces, the last of which is shorter', () => {
     using opened = valueOf(openRegularFile(file, { links: 'refuse' }));
-    assert.equal(textOf(readPiece(opened, 1, 100)), 'ld');
+    assert.equal(decodeText(readPiece(opened, 1, 100)), 'ld');
     assert.equal(readPiece(opened, 3, 100).length, 0);
   });
 });
 
 describe('readBounded()', () => {
   test('reads a whole file, empty ones and those of /proc too', () => {
-    assert.equal(textOf(valueOf(readBounded(file, 3))), 'old');
+    assert.equal(decodeText(valueOf(readBounded(file, 3))), 'old');
     writeFileSync(file, '');
     assert.equal(valueOf(readBounded(file, 0)).length, 0);
-    const status = textOf(valueOf(readBounded('/proc/self/status', 2 ** 20)));
+    const status = decodeText(valueOf(readBounded('/proc/self/status', 2 ** 20)));
     assert.match(status, /^Pid:\t\d+$/m);
   });
 
@@ -208,10 +208,10 @@ describe('replaceIn()', () => {
   });
 
   test('keeps the old file and leaves nothing if there is an obstacle or an error', () => {
-    const obstacle = () => ({ reason: 'it was changed', hint: 'try again' });
+    const blocker = () => ({ reason: 'it was changed', hint: 'try again' });
     inRoot((directory) => {
       assert.equal(
-        errorOf(replaceIn(directory, 'file', 'new', { mode: 0o600, obstacle })),
+        errorOf(replaceIn(directory, 'file', 'new', { mode: 0o600, obstacle: blocker })),
         `Cannot write "${file}": it was changed; try again`,
       );
       mkdirSync(join(root, 'directory'));

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { guarded } from '../../testing/guard/argv.ts';
-import { processes } from '../../testing/guard/process-tree.ts';
+import { findAllProcesses } from '../../testing/guard/process-tree.ts';
 import { eventually } from '../../testing/patience.ts';
 
 const seconds = 1_000_000 + process.pid;
@@ -17,7 +17,9 @@ const commandOf = (pid: number) => {
   }
 };
 const sleepers = () =>
-  processes().filter(({ pid, state }) => state !== 'Z' && commandOf(pid) === `sleep\0${seconds}\0`);
+  findAllProcesses().filter(
+    ({ pid, state }) => state !== 'Z' && commandOf(pid) === `sleep\0${seconds}\0`,
+  );
 
 /**
  * A script that starts a process in a session of its own, one whose parent has ended, one that ignores
@@ -59,7 +61,7 @@ test('a guard takes note of the end of what it has adopted, as init does', async
   const [program = '', ...args] = guarded(['sh', '-c', orphans]);
   const guard = spawn(program, args, { stdio: ['pipe', 'ignore', 'inherit'] });
   const ended = once(guard, 'exit');
-  const children = () => processes().filter(({ parent }) => parent === guard.pid);
+  const children = () => findAllProcesses().filter(({ parent }) => parent === guard.pid);
   await eventually('it runs the last', () =>
     children().some(({ pid }) => commandOf(pid) === ['sleep', '3600', ''].join('\0')),
   );

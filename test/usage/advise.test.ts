@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { advised, formatLimit, propose, reasonOf } from '../../src/usage/advise.ts';
+import { advised, formatLimit, propose, adviceReason } from '../../src/usage/advise.ts';
 
 const mebibyte = 2 ** 20;
 
@@ -59,13 +59,13 @@ describe('propose()', () => {
     }
   });
 
-  test('reasonOf() gives the number of hits, the value, and what is unknown', () => {
+  test('adviceReason() gives the number of hits, the value, and what is unknown', () => {
     assert.equal(
-      reasonOf('memory.limit', { count: 14, at: 128 * mebibyte }),
+      adviceReason('memory.limit', { count: 14, at: 128 * mebibyte }),
       'hit 14 times at 128MiB: more is needed; how much is unknown until it is raised',
     );
     assert.match(
-      reasonOf('memory.limit', { count: 1, at: undefined }),
+      adviceReason('memory.limit', { count: 1, at: undefined }),
       /^hit once without a limit/,
     );
   });

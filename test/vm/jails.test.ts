@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, suite, test } from 'node:test';
 import { eventually, longPatienceMilliseconds } from '../../testing/patience.ts';
-import { quote } from '../../testing/vm/command.ts';
+import { shellQuote } from '../../testing/vm/command.ts';
 import { guestOfSuite, prepareGuests } from '../../testing/vm/suite.ts';
 import { copyPackages, installCopied } from './jails/packages.ts';
 
@@ -279,7 +279,7 @@ EOF
 chown alice /home/alice/.msmtprc; chmod 600 /home/alice/.msmtprc
 cp /opt/bulkhead/packaging/bulkhead-broker* /etc/systemd/system/
 systemctl daemon-reload && systemctl start bulkhead-broker.socket && bulkhead apply --quiet`);
-    await hold('server', `perl -e ${quote(mailServer)}`);
+    await hold('server', `perl -e ${shellQuote(mailServer)}`);
     const sent = await run('echo hello | bulkhead exec alice -- /usr/sbin/sendmail x@example.org');
     // There is no configuration but the tenant's, which is not read.
     assert.match(sent.stderr, /account default not found/);

@@ -13,7 +13,7 @@ import { availableParallelism } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { logToStderr } from '../../testing/progress.ts';
-import { versionOf } from '../../packages/modules/core/kernel/kernel.ts';
+import { kernelVersionOf } from '../../packages/modules/core/kernel/kernel.ts';
 import { readModule } from '../../packages/modules/core/record/read-module.ts';
 import { isEarlier } from '../../packages/modules/core/kernel/releases.ts';
 import { buildModules } from '../../testing/oracle/build.ts';
@@ -22,14 +22,18 @@ import {
   makeSteps,
   type Case,
   type MadeStep,
-  type Step,
+  type OracleStep,
 } from '../../testing/oracle/cases.ts';
-import { modinfo, type Edit } from '../../testing/oracle/edits.ts';
+import { setModinfoEntries, type Edit } from '../../testing/oracle/edits.ts';
 import { MissingPart } from '../../testing/oracle/object-file.ts';
 import { otherKernels, prepareOtherKernel } from '../../testing/oracle/other-kernels.ts';
-import { prepareKernelFiles, type KernelFiles } from '../../testing/oracle/kernel-files.ts';
+import { prepareKernelFiles, type OracleKernelFiles } from '../../testing/oracle/kernel-files.ts';
 import { Oracle, type Command, type LoadOutcome } from '../../testing/oracle/oracle.ts';
-import { compareSequence, errnoName, type Knowledge } from '../../testing/oracle/prediction.ts';
+import {
+  compareSequence,
+  predictedErrnoName,
+  type Knowledge,
+} from '../../testing/oracle/prediction.ts';
 import { compareTree, inLoadOrder } from '../../testing/oracle/all-modules.ts';
 import { makeRunDirectory, type RunDirectory } from '../../testing/vm/directories.ts';
 import { decompress } from '../../packages/modules/io/inputs/decompress.ts';
@@ -55,23 +59,23 @@ const moduleBytesMax = 64 * 2 ** 20;
 /** Modules whose symbols the tested module uses. */
 const providers: Readonly<Record<string, readonly Edit[]>> = {
   'a GPL module': [],
-  'a proprietary module': [modinfo('license', 'Proprietary')],
+  'a proprietary module': [setModinfoEntries('license', 'Proprietary')],
 };
 
 /** A kernel, and the modules that were built for it. */
 interface Subject {
-  readonly files: KernelFiles;
+  readonly files: OracleKernelFiles;
   readonly bases: ReadonlyMap<string, Uint8Array>;
 }
 
-async function subjectOf(files: KernelFiles, scratch: RunDirectory): Promise<Subject> {
+async function subjectOf(files: OracleKernelFiles, scratch: RunDirectory): Promise<Subject> {
   const bases = await buildModules(files, sources, scratch.directory);
   bases.set(signedBase, await debianModule(files, `kernel/fs/nls/${signedBase}.ko`));
   return { files, bases };
 }
 
 /** Reads a module of Debian's kernel; Debian 12 does not compress them. */
-async function debianModule({ modules }: KernelFiles, path: string): Promise<Uint8Array> {
+async function debianModule({ modules }: OracleKernelFiles, path: string): Promise<Uint8Array> {
   const packed = join(modules, `${path}.xz`);
   if (!existsSync(packed)) return new Uint8Array(await readFile(join(modules, path)));
   const bytes = decompress(new Uint8Array(await readFile(packed)), 'xz', moduleBytesMax);
@@ -79,7 +83,7 @@ async function debianModule({ modules }: KernelFiles, path: string): Promise<Uin
   return bytes.value;
 }
 
-function knowledgeOf({ modules, image }: KernelFiles, cmdline: string): Knowledge {
+function knowledgeOf({ modules, image }: OracleKernelFiles, cmdline: string): Knowledge {
   const directories = [modules, dirname(image)];
   const reading = readKernel({ directories, cmdline, roots: hostRoots });
   assert.ok(reading.ok, reading.ok ? '' : formatProblem(reading.error));
@@ -89,7 +93,7 @@ function knowledgeOf({ modules, image }: KernelFiles, cmdline: string): Knowledg
 }
 
 const failsItself = (command: Command, { error }: LoadOutcome) =>
-  'name' in command && command.name === 'fam_fails' && errnoName(error) === 'ENODEV';
+  'name' in command && command.name === 'fam_fails' && predictedErrnoName(error) === 'ENODEV';
 
 interface Sequence {
   readonly name: string;
@@ -134,7 +138,7 @@ const casesDiffer = (subject: Subject, list: readonly Case[], commandLine: strin
 
 // The long one is one machine that loads; the others can run at the same time.
 suite('the loader of the kernel agrees with the prediction', { skip, concurrency: 2 }, () => {
-  const files = (prepared as { value: KernelFiles }).value;
+  const files = (prepared as { value: OracleKernelFiles }).value;
   let scratch: RunDirectory;
   let subject: Subject;
 
@@ -237,7 +241,7 @@ function possible(
   { files, bases }: Subject,
   list: readonly Case[],
 ): (Sequence & Pick<Case, 'expect'>)[] {
-  const release = versionOf(files.release);
+  const release = kernelVersionOf(files.release);
   return list.flatMap(({ name, steps, expect: now, from, before }, index) => {
     const expect = before !== undefined && isEarlier(release, before.release) ? before.expect : now;
     if (from !== undefined && isEarlier(release, from)) return [];
@@ -279,7 +283,7 @@ const unloading = (steps: readonly MadeStep[]): MadeStep[] =>
 
 /** A case has to come to what it is about. */
 function missed({ expect }: Pick<Case, 'expect'>, { error, taints }: LoadOutcome): string[] {
-  const came = error === 0 ? { loads: taints } : { refused: errnoName(error) };
+  const came = error === 0 ? { loads: taints } : { refused: predictedErrnoName(error) };
   return JSON.stringify(came) === JSON.stringify(expect)
     ? []
     : [`it should come to ${JSON.stringify(expect)}, and came to ${JSON.stringify(came)}`];
@@ -290,12 +294,12 @@ function pairSteps(
   providerEdits: readonly Edit[],
   first: Feature,
   others: readonly Feature[],
-): Step[] {
+): OracleStep[] {
   const alone: Feature = { name: 'alone', edits: [] };
-  const provider: Step = { do: 'load', base: 'fam_provider', edits: providerEdits, flags: 0 };
+  const provider: OracleStep = { do: 'load', base: 'fam_provider', edits: providerEdits, flags: 0 };
   return [
     provider,
-    ...[alone, ...others].flatMap((second): Step[] => [
+    ...[alone, ...others].flatMap((second): OracleStep[] => [
       {
         do: 'load',
         base: pairBase,

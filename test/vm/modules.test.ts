@@ -12,15 +12,15 @@ import { after, before, suite, test } from 'node:test';
 import type { ScanReport } from '../../packages/modules/core/reports/report.ts';
 import { buildModules } from '../../testing/oracle/build.ts';
 import {
-  applyEdits,
+  editBytes,
   flipped,
-  modinfo,
+  setModinfoEntries,
   modinfoBy,
-  named,
+  setNames,
   wrongCrc,
   type Edit,
 } from '../../testing/oracle/edits.ts';
-import { prepareKernelFiles, type KernelFiles } from '../../testing/oracle/kernel-files.ts';
+import { prepareKernelFiles, type OracleKernelFiles } from '../../testing/oracle/kernel-files.ts';
 import { makeRunDirectory } from '../../testing/vm/directories.ts';
 import { startGuest, type Guest } from '../../testing/vm/guest.ts';
 import { prepareImage, type Image } from '../../testing/vm/image.ts';
@@ -43,17 +43,17 @@ const moduleBytesMax = 64 * 2 ** 20;
 const sequence: readonly (readonly [file: string, base: string, ...edits: Edit[]])[] = [
   ['fam_plain', 'fam_plain'],
   ['again', 'fam_plain'],
-  ['closed', 'fam_provider', modinfo('license', 'Proprietary')],
+  ['closed', 'fam_provider', setModinfoEntries('license', 'Proprietary')],
   ['heir', 'fam_plain_user'],
   ['thief', 'fam_gpl_user'],
   ['wrong_crc', 'fam_gpl', wrongCrc('synchronize_rcu')],
   ['no_export', 'fam_ns_user'],
   ['old', 'fam_gpl', modinfoBy('vermagic', (value) => value.replace('SMP ', ''))],
-  ['lve', 'fam_plain', ...named('lve')],
+  ['lve', 'fam_plain', ...setNames('lve')],
   ['damaged', 'nls_cp437', flipped(0x48)],
 ];
 /** Has the name of a module of the tree. */
-const impostor = ['impostor', 'fam_plain', ...named('dummy')] as const;
+const impostor = ['impostor', 'fam_plain', ...setNames('dummy')] as const;
 
 interface Loaded {
   readonly result: 'load' | 'refuse';
@@ -70,7 +70,7 @@ interface Prediction {
 }
 
 suite('kernel modules on a Debian host', { skip }, () => {
-  const files = (kernel as { value: KernelFiles }).value;
+  const files = (kernel as { value: OracleKernelFiles }).value;
   let guest: Guest;
   const bulkhead = (words: string, options: { readonly user?: string } = {}) =>
     guest.run(`bulkhead modules ${words}`, { timeoutMs: longPatienceMilliseconds, ...options });
@@ -360,7 +360,10 @@ async function insmod(guest: Guest, file: string, name: string) {
  * Copies files to their paths in Debian's linux-image and linux-headers; of the headers, only the files that
  * describe the kernel.
  */
-async function copyPackages(guest: Guest, { release, image, headers }: KernelFiles): Promise<void> {
+async function copyPackages(
+  guest: Guest,
+  { release, image, headers }: OracleKernelFiles,
+): Promise<void> {
   await guest.copyIn(image, `/boot/vmlinuz-${release}`);
   await guest.copyIn(join(dirname(image), `config-${release}`), `/boot/config-${release}`);
   for (const path of ['Module.symvers', 'include/config/kernel.release']) {
@@ -369,7 +372,7 @@ async function copyPackages(guest: Guest, { release, image, headers }: KernelFil
 }
 
 /** Writes the modules of the sequence as files on this host. */
-async function makeVendorDirectory(files: KernelFiles, scratch: string): Promise<void> {
+async function makeVendorDirectory(files: OracleKernelFiles, scratch: string): Promise<void> {
   const bases = await buildModules(files, family, scratch);
   const stored = await readFile(join(files.modules, 'kernel/fs/nls/nls_cp437.ko.xz'));
   const signed = decompress(new Uint8Array(stored), 'xz', moduleBytesMax);
@@ -379,6 +382,6 @@ async function makeVendorDirectory(files: KernelFiles, scratch: string): Promise
   for (const [name, base, ...edits] of [...sequence, impostor]) {
     const bytes = bases.get(base);
     assert.ok(bytes, base);
-    await writeFile(join(scratch, 'vendor', `${name}.ko`), applyEdits(bytes, edits));
+    await writeFile(join(scratch, 'vendor', `${name}.ko`), editBytes(bytes, edits));
   }
 }

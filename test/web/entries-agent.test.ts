@@ -63,8 +63,8 @@ function suite(host: Host): void {
     await agent.until('it listens', isThere);
     const { uid, mode } = lstatSync(socket);
     assert.deepEqual([uid, mode & 0o777], [webUser, 0o600]);
-    const as = (user: number, ...words: string[]) =>
-      spawnSync('setpriv', [`--reuid=${user}`, `--regid=33`, '--clear-groups', ...words], {
+    const as = (user: number, ...args: string[]) =>
+      spawnSync('setpriv', [`--reuid=${user}`, `--regid=33`, '--clear-groups', ...args], {
         encoding: 'utf8',
       });
     const logger = ['logger', '--socket-errors=on', '-u', socket, 'x'];

@@ -8,10 +8,13 @@ import type { Result } from '../../packages/base/result.ts';
 import { freePort } from '../../testing/free-port.ts';
 import { eventually } from '../../testing/patience.ts';
 import { apacheOwners } from '../../src/web/core/entries/apache-enforcement.ts';
-import { RefusalTally, type MemberRefusals } from '../../src/web/core/entries/refusal-tally.ts';
+import {
+  EntryRefusalTally,
+  type MemberRefusals,
+} from '../../src/web/core/entries/refusal-tally.ts';
 import { planApache, planApacheRemoval } from '../../src/web/io/entries/apache.ts';
-import { Receiver } from '../../src/web/io/entries/receiver.ts';
-import type { Outcome, ServerEntries } from '../../src/web/io/entries/server-entries.ts';
+import { RefusalReceiver } from '../../src/web/io/entries/receiver.ts';
+import type { ReloadResult, ServerEntries } from '../../src/web/io/entries/server-entries.ts';
 import type { ApacheProgram } from '../../src/web/io/servers.ts';
 import { surveyWeb } from '../../src/web/io/survey.ts';
 import {
@@ -49,7 +52,8 @@ function suite(stage: EntriesStage): void {
     });
   const carriedOut = async (
     planned: Result<ServerEntries, Problem>,
-  ): Promise<Result<Outcome, Problem>> => (planned.ok ? planned.value.apply(stage.run) : planned);
+  ): Promise<Result<ReloadResult, Problem>> =>
+    planned.ok ? planned.value.apply(stage.run) : planned;
 
   const loaded = [
     'mpm_event',
@@ -301,13 +305,13 @@ function suite(stage: EntriesStage): void {
     await prepare();
     await started();
     await enabled(new Map([...three, [uids.other, 3]]));
-    const tally = new RefusalTally();
+    const tally = new EntryRefusalTally();
     const { sites } = await survey();
     const enforced = sites.map((site) => ({ site, bounds: [], state: 'enforced' as const }));
     const owners = apacheOwners(enforced, limitsOf(new Map([...three, [uids.other, 3]])));
     assert.deepEqual(owners, { 'a.example': `u${uids.owner}`, 'n.example': `u${uids.other}` });
     const told = { sender: 0, apacheOwners: owners };
-    const opened = Receiver.open(at('web.sock'), told, (all) => tally.addAll(all));
+    const opened = RefusalReceiver.open(at('web.sock'), told, (all) => tally.addAll(all));
     assert.ok(opened.ok);
     await using receiver = opened.value;
     void receiver;

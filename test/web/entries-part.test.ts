@@ -17,12 +17,12 @@ import { failed, formatProblem, type Problem } from '../../packages/base/problem
 import { ok, type Result } from '../../packages/base/result.ts';
 import { pathsOf, type Paths } from '../../src/host/paths.ts';
 import { entryLimitsOf, limitsText } from '../../src/web/core/entries/limits.ts';
-import { parseRefusal } from '../../src/web/core/entries/refusal.ts';
-import { RefusalTally, requestsMax } from '../../src/web/core/entries/refusal-tally.ts';
+import { parseEntryRefusal } from '../../src/web/core/entries/refusal.ts';
+import { EntryRefusalTally, requestsMax } from '../../src/web/core/entries/refusal-tally.ts';
 import { EntriesPart } from '../../src/web/io/entries/entries-part.ts';
 import { FileTransaction } from '../../src/sys/files/file-transaction.ts';
-import { readRecord, stateOf, writeRecord } from '../../src/web/io/entries/record.ts';
-import { applyChanges, undoKilled } from '../../src/web/io/entries/server-entries.ts';
+import { readEntriesRecord, fileStateKey, writeRecord } from '../../src/web/io/entries/record.ts';
+import { applyServerChanges, undoKilled } from '../../src/web/io/entries/server-entries.ts';
 import type { Member } from '../../src/usage/member.ts';
 import { mustEnd } from '../../testing/patience.ts';
 import { policyOf } from '../conformance/suite.ts';
@@ -46,7 +46,7 @@ test('EntriesPart writes entries again when a file or a limit has changed, and a
   const limits = limitsText(entryLimitsOf(policy(5)));
   const files = [file];
   const sender = process.getuid?.() ?? 0;
-  writeRecord(paths, { sender, files, state: stateOf(files), limits, apacheOwners: {} });
+  writeRecord(paths, { sender, files, state: fileStateKey(files), limits, apacheOwners: {} });
   let now = 0;
   let answer: Result<void, Problem> = ok(undefined);
   let asked = 0;
@@ -80,11 +80,11 @@ test('EntriesPart writes entries again when a file or a limit has changed, and a
   part.adopt(policy(6));
   assert.equal(await tick(), 4);
   const text = limitsText(entryLimitsOf(policy(6)));
-  writeRecord(paths, { sender, files, state: stateOf(files), limits: text, apacheOwners: {} });
+  writeRecord(paths, { sender, files, state: fileStateKey(files), limits: text, apacheOwners: {} });
   assert.equal(await tick(), 4);
 });
 
-test('applyChanges() restores files that the server does not accept, and reloads after a killed run', async () => {
+test('applyServerChanges() restores files that the server does not accept, and reloads after a killed run', async () => {
   const path = `${directory}/conf.d/bulkhead.conf`;
   const changes = [{ path, before: undefined, after: 'limit 5;\n' }];
   const begun = FileTransaction.begin(`${paths.state}/web-entries-nginx.journal`, changes);
@@ -107,53 +107,56 @@ test('applyChanges() restores files that the server does not accept, and reloads
     },
   };
   const run = { paths, undone: undone.value };
-  const refused = await applyChanges({ server: 'nginx', changes }, run, steps);
+  const refused = await applyServerChanges({ server: 'nginx', changes }, run, steps);
   assert.match(refused.ok ? '' : formatProblem(refused.error), /not accepted.*is as before/);
   assert.deepEqual([existsSync(path), reloads], [false, 0]);
   problem = undefined;
   const none = { server: 'nginx', changes: [] } as const;
-  assert.deepEqual(await applyChanges(none, run, steps), ok('reloaded'));
+  assert.deepEqual(await applyServerChanges(none, run, steps), ok('reloaded'));
   const other = { ...run, undone: new Set<never>() };
-  assert.deepEqual(await applyChanges(none, other, steps), ok('unchanged'));
-  assert.deepEqual(await applyChanges({ server: 'nginx', changes }, other, steps), ok('reloaded'));
+  assert.deepEqual(await applyServerChanges(none, other, steps), ok('unchanged'));
+  assert.deepEqual(
+    await applyServerChanges({ server: 'nginx', changes }, other, steps),
+    ok('reloaded'),
+  );
   assert.deepEqual([readFileSync(path, 'utf8'), reloads], ['limit 5;\n', 2]);
   assert.deepEqual(readdirSync(paths.state), []);
 });
 
 test('a record that is damaged, or that is not there, is none', () => {
-  assert.equal(readRecord(paths), undefined);
+  assert.equal(readEntriesRecord(paths), undefined);
   mkdirSync(paths.state);
   for (const text of ['', '{', 'null', '[]', '{"sender":"0"}', '{"sender":0,"files":[1]}']) {
     writeFileSync(`${paths.state}/web-entries.json`, text);
-    assert.equal(readRecord(paths), undefined, text);
+    assert.equal(readEntriesRecord(paths), undefined, text);
   }
 });
 
 test('a record keeps what enable was told, and an earlier one is understood', () => {
   const record = { sender: 33, files: ['/a'], state: '1', limits: 'x', apacheOwners: {} };
   writeRecord(paths, { ...record, strict: true, apacheOwners: { 'a.example': 'u7/a.example' } });
-  assert.equal(readRecord(paths)?.strict, true);
-  assert.deepEqual(readRecord(paths)?.apacheOwners, { 'a.example': 'u7/a.example' });
+  assert.equal(readEntriesRecord(paths)?.strict, true);
+  assert.deepEqual(readEntriesRecord(paths)?.apacheOwners, { 'a.example': 'u7/a.example' });
   const earlier = {
     ...record,
     apacheOwners: { 'a.example': 7, 'b.example': -1, 'c.example': 'x' },
   };
   writeFileSync(`${paths.state}/web-entries.json`, JSON.stringify(earlier));
-  assert.deepEqual(readRecord(paths), { ...record, apacheOwners: { 'a.example': 'u7' } });
+  assert.deepEqual(readEntriesRecord(paths), { ...record, apacheOwners: { 'a.example': 'u7' } });
 });
 
-test('parseRefusal() takes whose limit it was from the beginning of a datagram alone', () => {
+test('parseEntryRefusal() takes whose limit it was from the beginning of a datagram alone', () => {
   const text = (of: string, url = '/') =>
-    parseRefusal(`{"owner":"1001","of":"${of}","site":"a.example","url":"${url}"}`)?.member;
+    parseEntryRefusal(`{"owner":"1001","of":"${of}","site":"a.example","url":"${url}"}`)?.member;
   assert.equal(text('u1001/shop.example'), 'u1001/shop.example');
   assert.equal(text('r1000'), 'r1000');
   for (const none of ['u1001/', 'u1001/a/b', 'x1', 'r1/a', '../r1', 'u12345678901', 'r'])
     assert.equal(text(none), undefined, none);
-  assert.equal(parseRefusal('{"owner":"1001","of":"u1001/shop')?.member, 'u1001');
+  assert.equal(parseEntryRefusal('{"owner":"1001","of":"u1001/shop')?.member, 'u1001');
   assert.equal(text('u1001', String.raw`\",\"of\":\"r1000`), 'u1001');
 });
 
-test('parseRefusal() reads a datagram of nginx, and of others at most the owner', () => {
+test('parseEntryRefusal() reads a datagram of nginx, and of others at most the owner', () => {
   const sent =
     '<190>Nov 26 04:48:24 bulkhead: {"owner":"1001","site":"a.example","client":"::1","method":"GET","url":"/x?\\"|"}';
   const refusal = {
@@ -163,13 +166,13 @@ test('parseRefusal() reads a datagram of nginx, and of others at most the owner'
     method: 'GET',
     url: '/x?"|',
   };
-  assert.deepEqual(parseRefusal(sent), refusal);
+  assert.deepEqual(parseEntryRefusal(sent), refusal);
   const nothing = { site: '', client: '', method: '', url: '' };
-  assert.deepEqual(parseRefusal(sent.slice(0, 80)), { member: 'u1001', ...nothing });
+  assert.deepEqual(parseEntryRefusal(sent.slice(0, 80)), { member: 'u1001', ...nothing });
   const owners = new Map<string, Member>([['a.example', 'u7']]);
   const at = '<13>Nov 26 05:34:31 bulkhead: ';
   const line = 'bulkhead-apache A.example 192.0.2.1 D; GET /p?q=a b HTTP/1.1';
-  assert.deepEqual(parseRefusal(at + line, owners), {
+  assert.deepEqual(parseEntryRefusal(at + line, owners), {
     member: 'u7',
     site: 'A.example',
     client: '192.0.2.1',
@@ -177,12 +180,14 @@ test('parseRefusal() reads a datagram of nginx, and of others at most the owner'
     url: '/p?q=a b',
   });
   for (const other of [line.replace('A.example', 'b.example'), line.replace(' D; ', ' - ')])
-    assert.equal(parseRefusal(at + other, owners), undefined, other);
+    assert.equal(parseEntryRefusal(at + other, owners), undefined, other);
   const forged = line.replace('/p', '/{"owner":"1002","site":"x"}');
-  assert.equal(parseRefusal(at + forged, owners)?.member, 'u7');
-  assert.equal(parseRefusal(at + forged)?.member, undefined);
-  mustEnd(() => parseRefusal(`${at}bulkhead-apache ${' HTTP/1'.repeat(9_000)}`, owners));
-  mustEnd(() => parseRefusal(`${at}bulkhead-apache a b D; ${' HTTP/1'.repeat(9_000)}`, owners));
+  assert.equal(parseEntryRefusal(at + forged, owners)?.member, 'u7');
+  assert.equal(parseEntryRefusal(at + forged)?.member, undefined);
+  mustEnd(() => parseEntryRefusal(`${at}bulkhead-apache ${' HTTP/1'.repeat(9_000)}`, owners));
+  mustEnd(() =>
+    parseEntryRefusal(`${at}bulkhead-apache a b D; ${' HTTP/1'.repeat(9_000)}`, owners),
+  );
   for (const text of [
     '',
     'x',
@@ -190,14 +195,14 @@ test('parseRefusal() reads a datagram of nginx, and of others at most the owner'
     '{"site":"x","owner":"1"}',
     '{"owner":"12345678901"}',
   ])
-    assert.equal(parseRefusal(text), undefined, text);
-  const long = parseRefusal(`{"owner":"1","url":"${'\\u001b'.repeat(10_000)}"}`);
+    assert.equal(parseEntryRefusal(text), undefined, text);
+  const long = parseEntryRefusal(`{"owner":"1","url":"${'\\u001b'.repeat(10_000)}"}`);
   assert.ok((long?.url.length ?? 0) <= 500 * '\\u{1b}'.length);
   assert.match(long?.url ?? '', /^(?:\\u\{1b\})+$/);
 });
 
 test('RefusalTally counts all, keeps some of each tenant, and forgets what has been taken', () => {
-  const tally = new RefusalTally();
+  const tally = new EntryRefusalTally();
   const refusal = { site: '', client: '', method: '', url: '' };
   for (let index = 0; index < 1_000; index++) tally.add({ member: 'u1', ...refusal }, index);
   tally.addAll([{ member: 'u2', count: 7, requests: [] }]);

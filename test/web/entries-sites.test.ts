@@ -5,8 +5,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../../testing/patience.ts';
-import { RefusalTally, type MemberRefusals } from '../../src/web/core/entries/refusal-tally.ts';
-import { Receiver } from '../../src/web/io/entries/receiver.ts';
+import {
+  EntryRefusalTally,
+  type MemberRefusals,
+} from '../../src/web/core/entries/refusal-tally.ts';
+import { RefusalReceiver } from '../../src/web/io/entries/receiver.ts';
 import {
   stagedSuite,
   statuses,
@@ -133,9 +136,9 @@ function suite(stage: EntriesStage): void {
 
   test('refusals are reported for whose limit it was', async () => {
     await prepared();
-    const tally = new RefusalTally();
+    const tally = new EntryRefusalTally();
     const told = { sender: 33, apacheOwners: {} };
-    const opened = Receiver.open(stage.socket, told, (all) => tally.addAll(all));
+    const opened = RefusalReceiver.open(stage.socket, told, (all) => tally.addAll(all));
     assert.ok(opened.ok);
     await using receiver = opened.value;
     void receiver;

@@ -20,8 +20,8 @@ import {
   planNginxRemoval,
   type NginxEntries,
 } from '../../src/web/io/entries/nginx.ts';
-import type { Outcome, Run } from '../../src/web/io/entries/server-entries.ts';
-import { surveyWeb, type Survey, type Tenancy } from '../../src/web/io/survey.ts';
+import type { ReloadResult, Run } from '../../src/web/io/entries/server-entries.ts';
+import { surveyWeb, type Survey, type TenantFacts } from '../../src/web/io/survey.ts';
 import { freePort } from '../../testing/free-port.ts';
 import { uids, WebStage } from './stage.ts';
 
@@ -112,7 +112,7 @@ export class EntriesStage extends WebStage {
     return { paths: { state: this.at('state') }, undone: new Set() };
   }
 
-  tenancy(): Tenancy {
+  tenancy(): TenantFacts {
     return {
       proc: '/proc',
       userOf: () => undefined,
@@ -134,19 +134,19 @@ export class EntriesStage extends WebStage {
     return planNginx(this.nginx, await this.survey(), setting);
   }
 
-  async enable(limits: Wanted, strict = false): Promise<Result<Outcome, Problem>> {
+  async enable(limits: Wanted, strict = false): Promise<Result<ReloadResult, Problem>> {
     const planned = await this.plan(limits, strict);
     return planned.ok ? applyNginx(planned.value, this.run) : planned;
   }
 
   /** Runs `enable`, which must succeed. */
-  async enabled(limits: Wanted, strict = false): Promise<Outcome> {
+  async enabled(limits: Wanted, strict = false): Promise<ReloadResult> {
     const outcome = await this.enable(limits, strict);
     assert.ok(outcome.ok, outcome.ok ? '' : formatProblem(outcome.error));
     return outcome.value;
   }
 
-  async disable(): Promise<Result<Outcome, Problem>> {
+  async disable(): Promise<Result<ReloadResult, Problem>> {
     const planned = planNginxRemoval(this.nginx, await this.survey());
     return planned.ok ? applyNginx(planned.value, this.run) : planned;
   }

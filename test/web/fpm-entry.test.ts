@@ -4,8 +4,12 @@ import { describe, test } from 'node:test';
 import type { DriverName } from '../../src/policy/document.ts';
 import type { Policy, Tenant } from '../../src/policy/policy.ts';
 import { entryFor } from '../../src/web/commands/fpm/session.ts';
-import type { Service } from '../../src/web/core/fpm/service/split.ts';
-import { serviceUnit, type Entry, type UnitSetting } from '../../src/web/core/fpm/service/units.ts';
+import type { FpmService } from '../../src/web/core/fpm/service/split.ts';
+import {
+  serviceUnit,
+  type ServiceEntry,
+  type UnitSetting,
+} from '../../src/web/core/fpm/service/units.ts';
 
 const setting: UnitSetting = {
   instance: 'bulkhead',
@@ -15,14 +19,14 @@ const setting: UnitSetting = {
   directory: '/etc/bulkhead/fpm/8.4',
   hasPollLimit: true,
 };
-const service: Service = {
+const service: FpmService = {
   tenant: { uid: 1001, gid: 1001, user: 'alice', hasOwnGroup: true },
   pools: [],
   files: [],
 };
-const launcher: Entry = { kind: 'launcher', instance: 'bulkhead', isJailed: false };
-const slice: Entry = { ...launcher, kind: 'slice' };
-const unit = (entry: Entry, more: Partial<Service> = {}) =>
+const launcher: ServiceEntry = { kind: 'launcher', instance: 'bulkhead', isJailed: false };
+const slice: ServiceEntry = { ...launcher, kind: 'slice' };
+const unit = (entry: ServiceEntry, more: Partial<FpmService> = {}) =>
   serviceUnit(setting, { ...service, ...more }, entry);
 const valuesOf = (text: string, key: string) =>
   text

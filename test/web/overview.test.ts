@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseAddress, formatAddress } from '../../src/web/core/address.ts';
-import type { Facts, Listener, PathOwners } from '../../src/web/core/facts.ts';
+import type { AccountFacts, Listener, PathOwners } from '../../src/web/core/facts.ts';
 import type { Pool } from '../../src/web/core/fpm/pools.ts';
-import { notesOf } from '../../src/web/core/notes.ts';
+import { webNotes } from '../../src/web/core/notes.ts';
 import { overviewOf, type SiteView } from '../../src/web/core/overview.ts';
-import type { Handler, Site } from '../../src/web/core/site.ts';
+import type { Handler, ServerSite } from '../../src/web/core/site.ts';
 import { overviewText } from '../../src/web/commands/status-text.ts';
 
 const uids: Readonly<Record<string, number>> = { alice: 1001, bob: 1002, 'www-data': 33, root: 0 };
@@ -26,7 +26,7 @@ function factsOf({
   listeners = {},
   agentRuns = true,
   applied = true,
-}: Host): Facts {
+}: Host): AccountFacts {
   return {
     uidOf: (user) => uids[user],
     nameOf: (uid) => Object.keys(uids).find((each) => uids[each] === uid) ?? `uid ${uid}`,
@@ -48,7 +48,7 @@ const fastcgi = (text: string): Handler => {
 };
 const proxy = (text: string): Handler => ({ ...fastcgi(text), kind: 'proxy' });
 
-function site(more: Partial<Site> = {}): Site {
+function site(more: Partial<ServerSite> = {}): ServerSite {
   const place = { file: '/etc/nginx/s.conf', line: 1 };
   return {
     server: 'nginx',
@@ -81,7 +81,7 @@ function pool(more: Partial<Pool> = {}): Pool {
 }
 
 const views = (
-  sites: readonly Site[],
+  sites: readonly ServerSite[],
   pools: readonly Pool[],
   host: Host = {},
 ): readonly SiteView[] => overviewOf([], sites, pools, factsOf(host)).sites;
@@ -257,7 +257,7 @@ test('a section that another file goes on with, and an address that two pools ha
 });
 
 test('panels are recognized by where they put things, and customers with several uids named', () => {
-  const names = (sites: readonly Site[], pools: readonly Pool[]) =>
+  const names = (sites: readonly ServerSite[], pools: readonly Pool[]) =>
     overviewOf([], sites, pools, factsOf({})).panels;
   assert.deepEqual(names([site()], [pool()]), []);
   assert.deepEqual(names([site({ file: '/home/alice/conf/web/shop.example/nginx.conf' })], []), [
@@ -290,7 +290,7 @@ test('alike notes are said once, and hostile names reach no terminal', () => {
     [pool({ user: 'www-data' })],
     factsOf({ owners: { '/home/alice/www': [0, 1001] } }),
   );
-  const notes = notesOf(overview);
+  const notes = webNotes(overview);
   assert.deepEqual(
     notes.map(({ message, about }) => [message, about.length]),
     [
@@ -310,7 +310,7 @@ test('alike notes are said once, and hostile names reach no terminal', () => {
 
 test('a directive of the vhost is reported with its place', () => {
   const overrides = [{ directive: 'limit_conn', file: '/etc/nginx/a.conf', line: 7 }] as const;
-  const notes = notesOf(overviewOf([], [site({ overrides })], [], factsOf({})));
+  const notes = webNotes(overviewOf([], [site({ overrides })], [], factsOf({})));
   assert.deepEqual(notes, [
     {
       message:

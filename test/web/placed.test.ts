@@ -6,7 +6,7 @@ import { after, afterEach, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { releaseAll } from '../../src/apply/apply.ts';
 import type { Host } from '../../src/host/host.ts';
-import { surveyWeb, type Tenancy } from '../../src/web/io/survey.ts';
+import { surveyWeb, type TenantFacts } from '../../src/web/io/survey.ts';
 import { tenancyOf } from '../../src/web/commands/tenancy.ts';
 import { freePort } from '../../testing/free-port.ts';
 import { eventually } from '../../testing/patience.ts';
@@ -49,7 +49,7 @@ function suite(host: Host): void {
   });
 
   const at = (path: string) => stage.at(path);
-  const tenancy = (more: Partial<Tenancy> = {}): Tenancy => ({
+  const tenancy = (more: Partial<TenantFacts> = {}): TenantFacts => ({
     ...tenancyOf(host.paths, policyOf(body)),
     ...more,
   });
@@ -81,7 +81,7 @@ function suite(host: Host): void {
     const worker = await stage.ask('owner.example', port);
     await stage.ask('other.example', port);
 
-    const view = async (more: Partial<Tenancy> = {}) =>
+    const view = async (more: Partial<TenantFacts> = {}) =>
       (await surveyWeb(stage.programs(), tenancy(more))).sites;
     const caught = siteNamed(await view({ agentRuns: true }), 'owner.example');
     assert.deepEqual(caught.owner?.uid, uids.owner);

@@ -7,7 +7,7 @@ import { eventually } from '../../testing/patience.ts';
 import { ensurePrerequisites } from '../../testing/prerequisites.ts';
 import { freePort } from '../../testing/free-port.ts';
 import { readFpm } from '../../src/web/io/servers.ts';
-import { poolOf, workersOf } from '../../src/web/io/pool-of-process.ts';
+import { poolOfProcess, workersOf } from '../../src/web/io/pool-of-process.ts';
 import { phpVhost, uids, WebStage } from './stage.ts';
 
 const ready = await ensurePrerequisites('web', (line) => console.log(`# ${line}`));
@@ -47,7 +47,7 @@ test(
 
     const read = await readFpm(fpm);
     const workers = workersOf(read.pools, '/proc');
-    const named = (pid: number, uid = uids.owner) => poolOf(pid, uid, workers, '/proc');
+    const named = (pid: number, uid = uids.owner) => poolOfProcess(pid, uid, workers, '/proc');
     assert.deepEqual(
       answering.map((pid) => named(pid)),
       pools,

@@ -8,7 +8,7 @@ import { chownSync, symlinkSync } from 'node:fs';
 import { after, afterEach, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { runBounded } from '../../src/sys/processes/run-bounded.ts';
-import { surveyWeb, type Tenancy } from '../../src/web/io/survey.ts';
+import { surveyWeb, type TenantFacts } from '../../src/web/io/survey.ts';
 import { freePort } from '../../testing/free-port.ts';
 import { patienceMilliseconds } from '../../testing/patience.ts';
 import { ensurePrerequisites } from '../../testing/prerequisites.ts';
@@ -34,7 +34,7 @@ function suite(): void {
 
   const at = (path: string) => stage.at(path);
   const isTenant = (uid: number) => Object.values(uids).includes(uid);
-  const tenancy = (): Tenancy => ({
+  const tenancy = (): TenantFacts => ({
     proc: '/proc',
     userOf: () => undefined,
     accounts: () => [],

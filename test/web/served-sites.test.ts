@@ -10,12 +10,12 @@ import { resolvePolicy } from '../../src/policy/resolve.ts';
 import { overviewText } from '../../src/web/commands/status-text.ts';
 import { parseApacheDump } from '../../src/web/core/apache/dump.ts';
 import { apacheSites } from '../../src/web/core/apache/sites.ts';
-import type { Facts } from '../../src/web/core/facts.ts';
+import type { AccountFacts } from '../../src/web/core/facts.ts';
 import { parseNginxFile } from '../../src/web/core/nginx/file.ts';
 import { nginxSites } from '../../src/web/core/nginx/sites.ts';
 import { overviewOf, type ServerRead } from '../../src/web/core/overview.ts';
 import { servedNamesMax, servedSites, withKnown } from '../../src/web/core/served-sites.ts';
-import { rankedSites, type Site } from '../../src/web/core/site.ts';
+import { rankedSites, type ServerSite } from '../../src/web/core/site.ts';
 import { PoolSites } from '../../src/web/core/fpm/service/pool-sites.ts';
 import { entryLimitsOf, limitsText, siteBounds } from '../../src/web/core/entries/limits.ts';
 import type { CpuFraction } from '../../packages/base/quantity.ts';
@@ -25,7 +25,7 @@ import { readServed, servedPath, writeServed } from '../../src/web/io/served/rec
 const [alice, bob] = [1001, 1002] as const;
 const owners: Readonly<Record<string, number>> = { '/home/alice': alice, '/home/bob': bob };
 
-const facts: Facts = {
+const facts: AccountFacts = {
   uidOf: (user) => ({ alice, bob })[user],
   nameOf: (uid) => (uid === alice ? 'alice' : 'bob'),
   isTenant: (uid) => uid === alice || uid === bob,
@@ -38,12 +38,12 @@ const facts: Facts = {
   agentRuns: true,
 };
 
-const nginx = (http: string): readonly Site[] =>
+const nginx = (http: string): readonly ServerSite[] =>
   nginxSites(parseNginxFile('/n.conf', `http {\n${http}\n}`).directives);
 const read: ServerRead = { name: 'nginx', program: '/usr/sbin/nginx', problems: [] };
-const overview = (sites: readonly Site[], servers = [read]) =>
+const overview = (sites: readonly ServerSite[], servers = [read]) =>
   overviewOf(servers, sites, [], facts);
-const served = (sites: readonly Site[]) =>
+const served = (sites: readonly ServerSite[]) =>
   Object.fromEntries(
     [...servedSites(overview(sites).sites)].map(([uid, names]) => [uid, [...names]]),
   );

@@ -20,9 +20,9 @@ import type { Row } from './screen/row.ts';
 import { emptyReadings, takeSamples, type Readings } from './sample.ts';
 import { makeScratch, type Scratch } from './scratch.ts';
 import { wrap } from '../../src/cli/shared/terminal.ts';
-import type { Screen } from './screen/screen.ts';
-import { cgroupsOf, isDecided, readingOf, rowOf, shownOn, type Shown } from './shown.ts';
-import { judge, unsupported, type Verdict } from './verdict.ts';
+import type { DemoScreen } from './screen/screen.ts';
+import { cgroupsOf, isDecided, readingOf, rowOf, shownOn, type ShownMeter } from './shown.ts';
+import { judgeLimit, unsupported, type LimitVerdict } from './verdict.ts';
 import { viewOn } from './screen/view.ts';
 
 const aloneMilliseconds = 2000;
@@ -37,7 +37,7 @@ const tickMilliseconds = 250;
 export interface Report {
   readonly kernel: string;
   readonly driver: string;
-  readonly verdicts: readonly Verdict[];
+  readonly verdicts: readonly LimitVerdict[];
   readonly neighbour: {
     readonly uid: number;
     readonly alone: Pages | undefined;
@@ -51,7 +51,7 @@ export interface Report {
 export async function demonstrate(
   policy: Policy,
   host: Host,
-  screen: Screen,
+  screen: DemoScreen,
   signal: AbortSignal,
 ): Promise<Result<Report, readonly Problem[]>> {
   const applied = apply(policy, host);
@@ -92,14 +92,14 @@ interface Stage {
   readonly driver: Driver;
   readonly scratch: Result<Scratch, Cause>;
   readonly neighbour: Neighbour;
-  readonly screen: Screen;
+  readonly screen: DemoScreen;
   readonly signal: AbortSignal;
 }
 
 async function load(
-  shown: readonly Shown[],
+  shown: readonly ShownMeter[],
   stage: Stage,
-): Promise<{ readonly verdicts: readonly Verdict[] }> {
+): Promise<{ readonly verdicts: readonly LimitVerdict[] }> {
   const { driver, neighbour, signal } = stage;
   const readings = emptyReadings(cgroupsOf(shown));
   takeSamples(readings, driver);
@@ -115,7 +115,7 @@ async function load(
   }
 }
 
-function start(shown: Shown, loads: Loads, readings: Readings, { scratch }: Stage): void {
+function start(shown: ShownMeter, loads: Loads, readings: Readings, { scratch }: Stage): void {
   const { meter, limit } = shown;
   const context = {
     limit,
@@ -133,7 +133,11 @@ function lastCore(): number {
   return Number(list?.[1]?.split(/[,-]/).at(-1) ?? 0);
 }
 
-async function watch(shown: readonly Shown[], readings: Readings, stage: Stage): Promise<void> {
+async function watch(
+  shown: readonly ShownMeter[],
+  readings: Readings,
+  stage: Stage,
+): Promise<void> {
   const { driver, neighbour, screen, signal } = stage;
   using view = viewOn(screen);
   const started = performance.now();
@@ -168,8 +172,8 @@ function neighbourRow(neighbour: Neighbour): Row {
   };
 }
 
-function verdictOn(shown: Shown, readings: Readings, loads: Loads): Verdict {
+function verdictOn(shown: ShownMeter, readings: Readings, loads: Loads): LimitVerdict {
   const { meter, support, missing } = shown;
   if (missing !== undefined) return unsupported(meter, support, missing);
-  return judge(meter, support, readingOf(shown, readings), loads.problemOf(meter.loads));
+  return judgeLimit(meter, support, readingOf(shown, readings), loads.problemOf(meter.loads));
 }

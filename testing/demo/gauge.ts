@@ -10,10 +10,10 @@ import { formatQuantity, type Quantity } from '../../packages/base/quantity.ts';
 import type { Peak } from './peaks.ts';
 import { shortBytes } from '../../packages/base/bytes.ts';
 import { count } from '../../packages/base/list.ts';
-import type { Series } from './sample.ts';
+import type { SampleSeries } from './sample.ts';
 
 /** Numbers in the unit of the limit: cores, bytes, processes, bytes or operations a second. */
-export interface Reading {
+export interface GaugeReading {
   readonly limit: number;
   readonly use: number;
   /** The value that decides the verdict: the mean of the whole time, or the peak. */
@@ -28,8 +28,8 @@ export interface Reading {
 
 /** The cgroup's own samples, and the samples of the cgroup that it shares with others. */
 interface Sources {
-  readonly own: Series;
-  readonly shared: Series;
+  readonly own: SampleSeries;
+  readonly shared: SampleSeries;
   readonly peak: (peak: Peak) => number | undefined;
   readonly limit: number;
 }
@@ -38,15 +38,15 @@ interface Sources {
 type Print = (value: number) => string;
 
 interface Gauge {
-  readonly read: (sources: Sources) => Pick<Reading, 'use' | 'measured' | 'hits' | 'killed'>;
-  readonly within: (reading: Reading) => boolean;
-  readonly pressed: (reading: Reading) => boolean;
+  readonly read: (sources: Sources) => Pick<GaugeReading, 'use' | 'measured' | 'hits' | 'killed'>;
+  readonly within: (reading: GaugeReading) => boolean;
+  readonly pressed: (reading: GaugeReading) => boolean;
   /** Whether no load on this host can press; absent: never. */
-  readonly isOutOfReach?: (reading: Reading) => boolean;
+  readonly isOutOfReach?: (reading: GaugeReading) => boolean;
   /** Describes how often it was hit, in a few words. */
-  readonly hits: (reading: Reading, print: Print) => string;
+  readonly hits: (reading: GaugeReading, print: Print) => string;
   /** Describes the measured numbers as a sentence. */
-  readonly proof: (reading: Reading, limit: string, print: Print) => string;
+  readonly proof: (reading: GaugeReading, limit: string, print: Print) => string;
 }
 
 export type GaugeName = 'cpu' | 'share' | 'memory' | 'processes' | 'disk';
@@ -84,7 +84,7 @@ const cpu: Gauge = {
 /** The part of the time that two tenants had together, under a reseller that throttled both. */
 const share: Gauge = {
   read({ own, shared }) {
-    const part = (of: (series: Series) => number) => of(own) / (of(shared) || Infinity);
+    const part = (of: (series: SampleSeries) => number) => of(own) / (of(shared) || Infinity);
     return {
       use: part((series) => series.recentRate('cpuMicroseconds')),
       measured: part((series) => series.rate('cpuMicroseconds')),
@@ -180,7 +180,7 @@ export function formatUse(key: LimitKey, value: number): string {
 }
 
 /** Formats a limit as the policy writes it; a weight as its share. */
-export function formatLimit(name: GaugeName, key: LimitKey, value: number): string {
+export function formatGaugeLimit(name: GaugeName, key: LimitKey, value: number): string {
   if (name === 'share') return `${Math.round(value * 100)}%`;
   return formatQuantity(limitAttribute(key).kind, value as Quantity);
 }

@@ -3,12 +3,12 @@ import { lockFile } from '../../src/sys/files/flock.ts';
 import { treeHost } from '../tree-host.ts';
 import type { Policy } from '../../src/policy/policy.ts';
 import { demonstrate, type Report } from './course.ts';
-import { findObstacles } from './obstacle.ts';
+import { findBlockers } from './blocker.ts';
 import { lockPath, paths, policyName } from './place.ts';
 import { readDemoPolicy } from './policy.ts';
 import { isEnforced, printReport, reportJson } from './screen/report.ts';
 import { wrap } from '../../src/cli/shared/terminal.ts';
-import { screenOf, silentScreen, type Screen } from './screen/screen.ts';
+import { screenOf, silentScreen, type DemoScreen } from './screen/screen.ts';
 import { Interrupted, stopSignal } from './stop.ts';
 import { formatProblem } from '../../packages/base/problem.ts';
 import { hasTraces, removeTraces } from './traces.ts';
@@ -20,8 +20,8 @@ const printError = (text: string) => void process.stderr.write(`${text}\n`);
 
 /** Runs the demo and returns the exit status. `live` is the size of the terminal at the other end, if there is one. */
 export async function demonstrateHere(isJson: boolean, live: string | undefined): Promise<number> {
-  const obstacles = findObstacles();
-  if (obstacles.length > 0) return refuse(obstacles);
+  const blockers = findBlockers();
+  if (blockers.length > 0) return refuse(blockers);
   const policy = readDemoPolicy();
   if (!policy.ok) {
     printError(policy.error.reason);
@@ -47,7 +47,7 @@ export async function demonstrateHere(isJson: boolean, live: string | undefined)
 
 async function runAndRemove(
   policy: Policy,
-  screen: Screen,
+  screen: DemoScreen,
   signal: AbortSignal,
   isJson: boolean,
 ): Promise<number> {
@@ -72,7 +72,7 @@ async function runAndRemove(
 /** Returns the report; undefined if the demo did not finish, which has been printed then. */
 async function run(
   policy: Policy,
-  screen: Screen,
+  screen: DemoScreen,
   signal: AbortSignal,
 ): Promise<Report | undefined> {
   try {
@@ -87,7 +87,7 @@ async function run(
   }
 }
 
-function introduce(screen: Screen, tenants: number): void {
+function introduce(screen: DemoScreen, tenants: number): void {
   const text =
     `${tenants} scratch tenants now try to take more of this machine than ${policyName} grants ` +
     'them, and its kernel has to stop them. That takes about 15 seconds, on a busy machine up to a minute. No ' +
@@ -95,9 +95,9 @@ function introduce(screen: Screen, tenants: number): void {
   screen.print(`${wrap(text, Math.min(screen.columns(), introductionColumns))}\n`);
 }
 
-function refuse(obstacles: readonly string[]): number {
+function refuse(blockers: readonly string[]): number {
   printError('The demo cannot run on this host:');
-  for (const each of obstacles) printError(wrap(`  ${each}`, 80, '    '));
+  for (const each of blockers) printError(wrap(`  ${each}`, 80, '    '));
   printError('In a virtual machine with a kernel of its own it can: npm run demo -- --vm');
   return 1;
 }

@@ -15,11 +15,11 @@ interface LoadContext {
   readonly limit: number;
   /** The core for tenants that share one. */
   readonly core: number;
-  readonly scratch: ScratchFiles | undefined;
+  readonly scratch: DemoFiles | undefined;
 }
 
 /** The files that a tenant may read and write on the disk. */
-export interface ScratchFiles {
+export interface DemoFiles {
   readonly directory: (uid: number) => string;
   readonly fileBytes: number;
 }
@@ -39,7 +39,7 @@ const expectedSeconds = 10;
 export const operationBytes = 4096;
 export const blockBytes = 128 * 1024;
 
-export function busyLoop(uid: number, options?: { readonly onOneCore: boolean }): Load {
+export function busyLoopLoad(uid: number, options?: { readonly onOneCore: boolean }): Load {
   const pin = 'taskset -cp "$1" $$ >/dev/null 2>&1; ';
   return {
     uid,
@@ -53,7 +53,7 @@ export function busyLoop(uid: number, options?: { readonly onOneCore: boolean })
  * Fills memory: tail keeps everything that it reads while no line ends. It gets two and a half
  * times the limit.
  */
-export const memoryHog = (uid: number): Load => ({
+export const memoryHogLoad = (uid: number): Load => ({
   uid,
   script: `i=0
 while [ $i -lt 20 ]; do head -c "$1" /dev/zero || break; sleep 0.1; i=$((i + 1)); done |
@@ -63,7 +63,7 @@ while [ $i -lt 20 ]; do head -c "$1" /dev/zero || break; sleep 0.1; i=$((i + 1))
 });
 
 /** Forks: each process starts two, nine deep, which makes 511 if nothing refuses them. */
-export const forkStorm = (uid: number): Load => ({
+export const forkStormLoad = (uid: number): Load => ({
   uid,
   script: `storm() {
   [ "$1" = 0 ] && exec sleep 1

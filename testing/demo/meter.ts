@@ -7,9 +7,16 @@
  */
 import type { LimitKey } from '../../src/limits/limit.ts';
 import type { GaugeName } from './gauge.ts';
-import { type Load, busyLoop, diskReader, diskWriter, forkStorm, memoryHog } from './load.ts';
+import {
+  type Load,
+  busyLoopLoad,
+  diskReader,
+  diskWriter,
+  forkStormLoad,
+  memoryHogLoad,
+} from './load.ts';
 
-export interface Meter {
+export interface DemoMeter {
   readonly uid: number;
   readonly key: LimitKey;
   readonly gauge: GaugeName;
@@ -28,7 +35,7 @@ const meter = (
   title: string,
   does: string,
   ...loads: readonly Load[]
-): Meter => ({ uid, key, gauge, title, does, loads, isReseller: false });
+): DemoMeter => ({ uid, key, gauge, title, does, loads, isReseller: false });
 
 export const bandwidthUid = 61004;
 export const operationsUid = 61005;
@@ -38,10 +45,10 @@ export const neighbourUid = 61020;
 /** The two tenants whose shares are compared; the weight of the first is shown. */
 export const sharers = [61011, 61012] as const;
 
-export const meters: readonly Meter[] = [
-  meter(61001, 'cpu.limit', 'cpu', 'cpu', 'a busy loop', busyLoop(61001)),
-  meter(61002, 'memory.limit', 'memory', 'memory', 'takes memory', memoryHog(61002)),
-  meter(61003, 'processes.limit', 'processes', 'processes', 'a fork storm', forkStorm(61003)),
+export const meters: readonly DemoMeter[] = [
+  meter(61001, 'cpu.limit', 'cpu', 'cpu', 'a busy loop', busyLoopLoad(61001)),
+  meter(61002, 'memory.limit', 'memory', 'memory', 'takes memory', memoryHogLoad(61002)),
+  meter(61003, 'processes.limit', 'processes', 'processes', 'a fork storm', forkStormLoad(61003)),
   meter(
     bandwidthUid,
     'io.read',
@@ -76,7 +83,7 @@ export const meters: readonly Meter[] = [
   ),
   {
     ...meter(resellerUid, 'cpu.limit', 'cpu', 'reseller', 'two busy loops'),
-    loads: sharers.map((uid) => busyLoop(uid, { onOneCore: true })),
+    loads: sharers.map((uid) => busyLoopLoad(uid, { onOneCore: true })),
     isReseller: true,
   },
   meter(sharers[0], 'cpu.weight', 'share', 'cpu weight', 'the first of them'),

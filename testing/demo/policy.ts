@@ -1,14 +1,14 @@
 /** The demo's policy, and the values that the meters measure. */
 import { readFileSync } from 'node:fs';
 import { PolicyReader } from '../../src/apply/load-policy.ts';
-import { describeErrno, errnoOf } from '../../packages/base/io/errno.ts';
+import { formatErrno, errnoOf } from '../../packages/base/io/errno.ts';
 import { resellerCgroup, tenantCgroup } from '../../src/plan/wanted.ts';
 import { formatDiagnostic } from '../../src/policy/diagnostic.ts';
 import type { Policy, Reseller, Tenant } from '../../src/policy/policy.ts';
 import { unlimited } from '../../packages/base/quantity.ts';
 import type { Cause } from '../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../packages/base/result.ts';
-import { meters, neighbourUid, sharers, type Meter } from './meter.ts';
+import { meters, neighbourUid, sharers, type DemoMeter } from './meter.ts';
 import { paths, policyFile, policyName } from './place.ts';
 
 /**
@@ -20,7 +20,7 @@ export function readDemoPolicy(): Result<Policy, Cause> {
   try {
     text = readFileSync(policyFile, 'utf8');
   } catch (error) {
-    return fail({ reason: `Cannot read ${policyFile}: ${describeErrno(errnoOf(error))}` });
+    return fail({ reason: `Cannot read ${policyFile}: ${formatErrno(errnoOf(error))}` });
   }
   const { policy, diagnostics } = new PolicyReader().resolve(policyName, text, paths);
   if (policy === undefined) return fail({ reason: diagnostics.map(formatDiagnostic).join('\n') });
@@ -42,13 +42,13 @@ function missingIn(policy: Policy): string | undefined {
   return absent === undefined ? undefined : `${policyName} has no tenant with the uid ${absent}`;
 }
 
-function find({ uid, isReseller }: Pick<Meter, 'uid' | 'isReseller'>, policy: Policy) {
+function find({ uid, isReseller }: Pick<DemoMeter, 'uid' | 'isReseller'>, policy: Policy) {
   const all: readonly (Tenant | Reseller)[] = isReseller ? policy.resellers : policy.tenants;
   return all.find((each) => each.uid === uid);
 }
 
 /** Returns the limit as a number; for a weight, its share among the sharers. */
-function valueOf(meter: Meter, policy: Policy): number | undefined {
+function valueOf(meter: DemoMeter, policy: Policy): number | undefined {
   const numberOf = (uid: number) => {
     const value = find({ ...meter, uid }, policy)?.values[meter.key];
     return value === unlimited ? undefined : value;
@@ -59,13 +59,13 @@ function valueOf(meter: Meter, policy: Policy): number | undefined {
   return own / all;
 }
 
-export function limitOf(meter: Meter, policy: Policy): number {
+export function meterLimit(meter: DemoMeter, policy: Policy): number {
   const value = valueOf(meter, policy);
   if (value === undefined) throw new Error(`The policy lost its ${meter.key}`);
   return value;
 }
 
-export function cgroupOf(meter: Meter, policy: Policy): string {
+export function cgroupOf(meter: DemoMeter, policy: Policy): string {
   if (meter.isReseller) return resellerCgroup(meter.uid);
   const reseller = policy.tenants.find((each) => each.uid === meter.uid)?.reseller;
   return tenantCgroup({ uid: meter.uid, reseller });

@@ -14,7 +14,7 @@ type Counter = keyof Counters;
 const recentMilliseconds = 1000;
 
 /** The samples of one cgroup, oldest first; the first was taken before its load began. */
-export class Series {
+export class SampleSeries {
   readonly #samples: Sample[] = [];
 
   add(sample: Sample): void {
@@ -66,10 +66,10 @@ function rateBetween(from: Sample | undefined, to: Sample | undefined, counter: 
   return ((to.counters[counter] - from.counters[counter]) * 1000) / (to.at - from.at);
 }
 
-export type Readings = ReadonlyMap<string, Series>;
+export type Readings = ReadonlyMap<string, SampleSeries>;
 
 export const emptyReadings = (cgroups: Iterable<string>): Readings =>
-  new Map([...cgroups].map((cgroup) => [cgroup, new Series()]));
+  new Map([...cgroups].map((cgroup) => [cgroup, new SampleSeries()]));
 
 export function takeSamples(readings: Readings, driver: Driver): void {
   for (const [cgroup, series] of readings) {

@@ -16,7 +16,7 @@ import { nearestMount, readMounts } from '../../src/sys/files/mounts.ts';
 import type { FileSystemFacts, LimitKey } from '../../src/limits/limit.ts';
 import type { Cause } from '../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../packages/base/result.ts';
-import { blockBytes, operationBytes, type ScratchFiles } from './load.ts';
+import { blockBytes, operationBytes, type DemoFiles } from './load.ts';
 import { bandwidthUid, operationsUid } from './meter.ts';
 import { paths } from './place.ts';
 
@@ -27,7 +27,7 @@ const neededBytes = 8 * fileBytes;
 const prefix = `${paths.instance}-`;
 const ddMilliseconds = 20_000;
 
-export interface Scratch extends ScratchFiles {
+export interface Scratch extends DemoFiles {
   readonly path: string;
   readonly fileSystem: FileSystemFacts;
   /** The disk's speeds without limits, per second. */

@@ -2,18 +2,18 @@
 import type { Driver } from '../../src/host/driver.ts';
 import type { Support } from '../../src/limits/limit.ts';
 import type { Policy } from '../../src/policy/policy.ts';
-import { gaugeOf, formatLimit, formatUse, type Reading } from './gauge.ts';
-import { meters, type Meter } from './meter.ts';
+import { gaugeOf, formatGaugeLimit, formatUse, type GaugeReading } from './gauge.ts';
+import { meters, type DemoMeter } from './meter.ts';
 import { readPeak } from './peaks.ts';
-import { cgroupOf, limitOf, sharedCgroupOf } from './policy.ts';
+import { cgroupOf, meterLimit, sharedCgroupOf } from './policy.ts';
 import type { Row } from './screen/row.ts';
-import { Series, type Readings } from './sample.ts';
+import { SampleSeries, type Readings } from './sample.ts';
 import type { Scratch } from './scratch.ts';
 import type { Cause } from '../../packages/base/problem.ts';
 import type { Result } from '../../packages/base/result.ts';
 
-export interface Shown {
-  readonly meter: Meter;
+export interface ShownMeter {
+  readonly meter: DemoMeter;
   readonly cgroup: string;
   readonly limit: number;
   readonly support: Support;
@@ -26,14 +26,14 @@ export function shownOn(
   policy: Policy,
   driver: Driver,
   scratch: Result<Scratch, Cause>,
-): readonly Shown[] {
-  return meters.map((meter): Shown => {
+): readonly ShownMeter[] {
+  return meters.map((meter): ShownMeter => {
     const support = driver.capabilities.limits.get(meter.key) ?? { level: 'none' };
     const unwritable = meter.gauge === 'disk' && !scratch.ok ? scratch.error.reason : undefined;
     return {
       meter,
       cgroup: cgroupOf(meter, policy),
-      limit: limitOf(meter, policy),
+      limit: meterLimit(meter, policy),
       support,
       missing: support.level === 'none' ? reasonOf(support) : unwritable,
       alone: scratch.ok ? scratch.value.speeds.get(meter.key) : undefined,
@@ -46,11 +46,14 @@ function reasonOf({ reason = 'this kernel does not have it', help }: Support): s
 }
 
 /** Returns all cgroups whose counters are needed. */
-export const cgroupsOf = (all: readonly Shown[]): ReadonlySet<string> =>
+export const cgroupsOf = (all: readonly ShownMeter[]): ReadonlySet<string> =>
   new Set(all.flatMap(({ cgroup }) => [cgroup, sharedCgroupOf(cgroup)]));
 
-export function readingOf({ meter, cgroup, limit, alone }: Shown, readings: Readings): Reading {
-  const own = readings.get(cgroup) ?? new Series();
+export function readingOf(
+  { meter, cgroup, limit, alone }: ShownMeter,
+  readings: Readings,
+): GaugeReading {
+  const own = readings.get(cgroup) ?? new SampleSeries();
   const shared = readings.get(sharedCgroupOf(cgroup)) ?? own;
   const peak = (which: Parameters<typeof readPeak>[1]) => readPeak(cgroup, which);
   const read = gaugeOf(meter.gauge, meter.key).read({ own, shared, peak, limit });
@@ -58,7 +61,7 @@ export function readingOf({ meter, cgroup, limit, alone }: Shown, readings: Read
 }
 
 /** Whether going on would change no verdict. */
-export function isDecided(shown: Shown, readings: Readings): boolean {
+export function isDecided(shown: ShownMeter, readings: Readings): boolean {
   const gauge = gaugeOf(shown.meter.gauge, shown.meter.key);
   const reading = readingOf(shown, readings);
   return (
@@ -69,10 +72,10 @@ export function isDecided(shown: Shown, readings: Readings): boolean {
   );
 }
 
-export function rowOf(shown: Shown, readings: Readings): Row {
+export function rowOf(shown: ShownMeter, readings: Readings): Row {
   const { meter, limit, missing } = shown;
   const { uid, title, does, key, gauge: name } = meter;
-  const row = { uid, title, does, limit: formatLimit(name, key, limit) };
+  const row = { uid, title, does, limit: formatGaugeLimit(name, key, limit) };
   if (missing !== undefined) {
     return { ...row, use: '-', filled: undefined, hits: `not here: ${missing}`, state: 'off' };
   }

@@ -1,22 +1,28 @@
 /** The verdict of the demo on one limit. */
 import type { LimitKey, Support } from '../../src/limits/limit.ts';
-import { gaugeOf, formatLimit, formatUse, type GaugeName, type Reading } from './gauge.ts';
+import {
+  gaugeOf,
+  formatGaugeLimit,
+  formatUse,
+  type GaugeName,
+  type GaugeReading,
+} from './gauge.ts';
 
 /**
  * The outcome. Not proved: nothing went past the limit, and the load did not press against it
  * either.
  */
-export type Outcome = 'enforced' | 'not enforced' | 'not proved' | 'not supported here';
+export type LimitOutcome = 'enforced' | 'not enforced' | 'not proved' | 'not supported here';
 
-export interface Verdict {
+export interface LimitVerdict {
   readonly title: string;
   readonly key: LimitKey;
   readonly uid: number;
-  readonly outcome: Outcome;
+  readonly outcome: LimitOutcome;
   /** The measured number that proves it, or why there is none. */
   readonly proof: string;
   readonly support: Support;
-  readonly reading: Reading | undefined;
+  readonly reading: GaugeReading | undefined;
 }
 
 interface Judged {
@@ -27,17 +33,17 @@ interface Judged {
 }
 
 /** Judges a limit; `problem` is the reason why the load did not run as it should. */
-export function judge(
+export function judgeLimit(
   meter: Judged,
   support: Support,
-  reading: Reading,
+  reading: GaugeReading,
   problem: string | undefined,
-): Verdict {
+): LimitVerdict {
   const { title, key, uid, gauge: name } = meter;
   const gauge = gaugeOf(name, key);
-  const limit = formatLimit(name, key, reading.limit);
+  const limit = formatGaugeLimit(name, key, reading.limit);
   const proof = gauge.proof(reading, limit, (value) => formatUse(key, value));
-  const verdict = (outcome: Outcome, text: string): Verdict => ({
+  const verdict = (outcome: LimitOutcome, text: string): LimitVerdict => ({
     title,
     key,
     uid,
@@ -52,9 +58,13 @@ export function judge(
   return verdict('not proved', `${proof}; ${why}`);
 }
 
-export function unsupported({ title, key, uid }: Judged, support: Support, proof: string): Verdict {
+export function unsupported(
+  { title, key, uid }: Judged,
+  support: Support,
+  proof: string,
+): LimitVerdict {
   return { title, key, uid, outcome: 'not supported here', proof, support, reading: undefined };
 }
 
-export const isFailure = ({ outcome }: Verdict) =>
+export const isFailure = ({ outcome }: LimitVerdict) =>
   outcome === 'not enforced' || outcome === 'not proved';

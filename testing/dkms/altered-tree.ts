@@ -1,7 +1,7 @@
 /** Source with one file changed or removed, without making a copy. */
 import {
-  nameOf,
-  directoryOf,
+  baseNameOf,
+  directoryWithSlash,
   type SourceTree,
 } from '../../packages/modules/core/source/source-tree.ts';
 
@@ -13,8 +13,8 @@ export const alteredTree = (
 ): SourceTree => ({
   list: (directory) => {
     const names = tree.list(directory);
-    const gone = content === undefined && directory === directoryOf(path).replace(/\/$/, '');
-    return gone ? names?.filter((each) => each !== nameOf(path)) : names;
+    const gone = content === undefined && directory === directoryWithSlash(path).replace(/\/$/, '');
+    return gone ? names?.filter((each) => each !== baseNameOf(path)) : names;
   },
   read: (each) => (each === path ? content : tree.read(each)),
 });

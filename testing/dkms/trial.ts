@@ -15,7 +15,7 @@ import type { KernelModule } from '../../packages/modules/core/record/module.ts'
 import { readModule } from '../../packages/modules/core/record/read-module.ts';
 import type { BuildContext } from '../../packages/modules/core/source/build-context.ts';
 import { matchSource } from '../../packages/modules/core/source/match.ts';
-import type { Match } from '../../packages/modules/core/source/match-result.ts';
+import type { SourceMatch } from '../../packages/modules/core/source/match-result.ts';
 import { OfferedSource } from '../../packages/modules/core/source/offered.ts';
 import type { SourceTree } from '../../packages/modules/core/source/source-tree.ts';
 import type { KernelBuild } from '../../packages/modules/io/kernel/kernel-build.ts';
@@ -41,7 +41,7 @@ export interface TrialResponse {
   readonly package: string;
   readonly module: string;
   readonly question: Question;
-  readonly outcome: Match['outcome'] | 'reproduced';
+  readonly outcome: SourceMatch['outcome'] | 'reproduced';
   readonly why: string;
 }
 
@@ -102,7 +102,7 @@ class Trial {
     return answers;
   }
 
-  #answer(file: string, question: Question, match: Match): TrialResponse {
+  #answer(file: string, question: Question, match: SourceMatch): TrialResponse {
     const { outcome, reasons } = match;
     const { source } = this.#options;
     const [why = ''] = reasons;
@@ -114,7 +114,7 @@ class Trial {
     file: string,
     module: KernelModule,
     functions: DefinedFunctions,
-    { objects, srcversion }: Match,
+    { objects, srcversion }: SourceMatch,
   ): Generator<TrialResponse> {
     const sources = objects.flatMap(({ source }) => source ?? []);
     const headers = srcversion.files.filter((each) => each.endsWith('.h'));

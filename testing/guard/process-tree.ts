@@ -8,7 +8,7 @@ interface FoundProcess {
   readonly state: string;
 }
 
-export function processes(): readonly FoundProcess[] {
+export function findAllProcesses(): readonly FoundProcess[] {
   return readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? findProcess(name) : []));
 }
 
@@ -30,7 +30,7 @@ function readStat(pid: string): string {
 /** Returns all descendants of a process that still run. */
 export function descendantsOf(ancestor: number): readonly FoundProcess[] {
   const children = new Map<number, FoundProcess[]>();
-  for (const each of processes()) {
+  for (const each of findAllProcesses()) {
     const siblings = children.get(each.parent);
     if (siblings === undefined) children.set(each.parent, [each]);
     else siblings.push(each);

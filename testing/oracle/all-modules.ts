@@ -11,7 +11,7 @@ import {
 } from '../../packages/modules/core/loader/loader-verdict.ts';
 import { lettersOf } from '../../packages/modules/core/kernel/taints.ts';
 import type { LoadOutcome } from './oracle.ts';
-import { candidateOf, errnoName, loaderLine, type Knowledge } from './prediction.ts';
+import { candidateOf, predictedErrnoName, loaderLine, type Knowledge } from './prediction.ts';
 
 interface TreeModule {
   readonly file: string;
@@ -70,7 +70,7 @@ export function compareTree(
     const failsItself = verdict.result === 'load' && outcome.error !== 0 && logged.length === 0;
     if (failsItself) {
       unload(state, each.module.structName ?? '');
-      const name = errnoName(outcome.error);
+      const name = predictedErrnoName(outcome.error);
       ownFailures.set(name, (ownFailures.get(name) ?? 0) + 1);
     } else if (verdict.result === 'load') loaded++;
     else refused++;
@@ -81,7 +81,7 @@ export function compareTree(
       ...verdict.messages,
     ];
     const observed = [
-      failsItself || outcome.error === 0 ? outcome.error : errnoName(outcome.error),
+      failsItself || outcome.error === 0 ? outcome.error : predictedErrnoName(outcome.error),
       outcome.taints,
       outcome.kernelTaint,
       ...logged,

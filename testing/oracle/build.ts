@@ -1,8 +1,8 @@
 /** Building modules, and the guest's only program, with the compiler that the kernel's headers ask for. */
 import { cp, mkdir, readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { succeed, words } from '../vm/command.ts';
-import type { KernelFiles } from './kernel-files.ts';
+import { succeed, splitCommand } from '../vm/command.ts';
+import type { OracleKernelFiles } from './kernel-files.ts';
 
 const compiler = 'gcc-14';
 
@@ -11,7 +11,7 @@ const compiler = 'gcc-14';
  * Debugging information and BTF are left out: they triple the time and the loader ignores them.
  */
 export async function buildModules(
-  kernel: KernelFiles,
+  kernel: OracleKernelFiles,
   sources: string,
   scratch: string,
   moreOptions: readonly string[] = [],
@@ -20,7 +20,7 @@ export async function buildModules(
   await mkdir(directory);
   await cp(sources, directory, { recursive: true });
   // Headers of other releases ask for compilers that this host need not have.
-  const options = words(`-s -j2 CC=${compiler} KCFLAGS=-g0 CONFIG_DEBUG_INFO_BTF_MODULES=`);
+  const options = splitCommand(`-s -j2 CC=${compiler} KCFLAGS=-g0 CONFIG_DEBUG_INFO_BTF_MODULES=`);
   const argv = ['make', '-C', kernel.headers, `M=${directory}`, ...options, ...moreOptions];
   argv.push('modules');
   await succeed('build the family of modules', argv);
@@ -35,7 +35,7 @@ export async function buildModules(
 export async function buildLoader(scratch: string): Promise<Uint8Array> {
   const source = join(import.meta.dirname, 'guest-files/loader.c');
   const program = join(scratch, 'loader');
-  const argv = [compiler, ...words('-O2 -Wall -Wextra -static -o'), program, source];
+  const argv = [compiler, ...splitCommand('-O2 -Wall -Wextra -static -o'), program, source];
   await succeed("build the guest's loader", argv);
   return new Uint8Array(await readFile(program));
 }

@@ -1,6 +1,6 @@
 /** Sequences of loads, and the modules that they need made from built ones. */
 import type { Release } from '../../packages/modules/core/kernel/releases.ts';
-import { applyEdits, type Edit } from './edits.ts';
+import { editBytes, type Edit } from './edits.ts';
 import { ObjectFile } from './object-file.ts';
 import type { Command } from './oracle.ts';
 
@@ -13,7 +13,7 @@ interface LoadStep {
   readonly flags: number;
 }
 
-export type Step =
+export type OracleStep =
   | LoadStep
   | { readonly do: 'unload'; readonly name: string }
   /** Unloads the module that the step before has loaded, if it has. */
@@ -25,7 +25,7 @@ type Expectation = { readonly loads: string } | { readonly refused: string };
 
 export interface Case {
   readonly name: string;
-  readonly steps: readonly Step[];
+  readonly steps: readonly OracleStep[];
   readonly expect: Expectation;
   /** The first kernel for this case; earlier ones crash. */
   readonly from?: Release;
@@ -43,7 +43,7 @@ export interface MadeStep {
 type Bases = ReadonlyMap<string, Uint8Array>;
 
 /** Makes the modules of a sequence; their files are named `PREFIX.NUMBER`. */
-export function makeSteps(prefix: string, steps: readonly Step[], bases: Bases): MadeStep[] {
+export function makeSteps(prefix: string, steps: readonly OracleStep[], bases: Bases): MadeStep[] {
   let last = '';
   return steps.map((step, index) => {
     if (step.do === 'unload last') {
@@ -52,7 +52,7 @@ export function makeSteps(prefix: string, steps: readonly Step[], bases: Bases):
     if (step.do === 'unload' || step.do === 'write') return { command: step, bytes: undefined };
     const base = bases.get(step.base);
     if (base === undefined) throw new Error(`There is no module "${step.base}"`);
-    const bytes = applyEdits(base, step.edits);
+    const bytes = editBytes(base, step.edits);
     const name = structNameOf(bytes) ?? step.base;
     last = name;
     const file = `${prefix}.${index}`;

@@ -13,7 +13,7 @@ export type Edit =
 const object = (apply: (object: ObjectFile) => void): Edit => ({ on: 'object', apply });
 const file = (apply: (bytes: Uint8Array) => Uint8Array): Edit => ({ on: 'file', apply });
 
-export function applyEdits(bytes: Uint8Array, edits: readonly Edit[]): Uint8Array {
+export function editBytes(bytes: Uint8Array, edits: readonly Edit[]): Uint8Array {
   let out: Uint8Array = bytes;
   const onObject = edits.filter((each) => each.on === 'object');
   if (onObject.length > 0) {
@@ -47,7 +47,7 @@ function editModinfo(change: (entries: string[]) => string[]): Edit {
 const hasTag = (entry: string, tag: string) => entry.startsWith(`${tag}=`);
 
 /** Replaces all entries of a tag by these values, in the place of the first one. */
-export const modinfo = (tag: string, ...values: string[]): Edit =>
+export const setModinfoEntries = (tag: string, ...values: string[]): Edit =>
   editModinfo((entries) => {
     const at = entries.findIndex((each) => hasTag(each, tag));
     const rest = entries.filter((each) => !hasTag(each, tag));
@@ -78,7 +78,10 @@ export const structName = (name: string): Edit =>
   });
 
 /** Sets both names, as a build would. */
-export const named = (name: string): readonly Edit[] => [modinfo('name', name), structName(name)];
+export const setNames = (name: string): readonly Edit[] => [
+  setModinfoEntries('name', name),
+  structName(name),
+];
 
 /** Hides a section, so that neither the kernel nor a reader finds it; numbers of sections stay. */
 export const hideSection = (name: string): Edit =>
@@ -135,7 +138,7 @@ export const unusedCopy = (name: string): Edit =>
   });
 
 /** Ends the section some bytes earlier; the bytes stay in the file after it. */
-export const shortened = (name: string, bytes: number): Edit =>
+export const shortenSection = (name: string, bytes: number): Edit =>
   section(name, (each) => void (each.size -= bytes));
 
 /** Adds per-CPU data that is not zero where a relocation will change it. */
@@ -347,7 +350,7 @@ interface Trailer {
 }
 
 /** Returns a signature of these bytes, with a trailer that may lie. */
-export function signature(message: Uint8Array, trailer: Trailer = {}): Uint8Array {
+export function makeSignature(message: Uint8Array, trailer: Trailer = {}): Uint8Array {
   const head = new Uint8Array(trailerBytes);
   head[0] = trailer.algorithm ?? 0;
   head[1] = trailer.hash ?? 0;
@@ -367,5 +370,5 @@ export const resign = (change: (message: Uint8Array) => Uint8Array, trailer: Tra
   file((bytes) => {
     const message = change(signatureMessage(bytes));
     const body = bytes.slice(0, bytes.length - signatureOf(bytes).length);
-    return new Uint8Array(Buffer.concat([body, signature(message, trailer)]));
+    return new Uint8Array(Buffer.concat([body, makeSignature(message, trailer)]));
   });

@@ -10,16 +10,16 @@ import { mkdir, mkdtemp, readdir, readFile, rename, writeFile } from 'node:fs/pr
 import { dirname, join } from 'node:path';
 import type { Cause } from '../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../packages/base/result.ts';
-import { ensurePrerequisites, type Log } from '../prerequisites.ts';
+import { ensurePrerequisites, type LogLine } from '../prerequisites.ts';
 import { unpackPackage, updateLists, type AptPackage } from '../vm/apt.ts';
 import { cacheDirectory as machineCache } from '../vm/cache.ts';
 import { execute } from '../vm/command.ts';
-import { removeTree } from '../vm/directories.ts';
+import { removeDirectoryTree } from '../vm/directories.ts';
 import { findKernel } from '../vm/guest-kernel.ts';
 import { takeLock } from '../vm/lock.ts';
 import { step } from '../progress.ts';
 
-export interface KernelFiles {
+export interface OracleKernelFiles {
   /** `uname -r`. */
   readonly release: string;
   readonly image: string;
@@ -29,13 +29,13 @@ export interface KernelFiles {
   readonly headers: string;
 }
 
-export const cacheDirectory = join(dirname(machineCache), 'kernels');
+export const kernelsCacheDirectory = join(dirname(machineCache), 'kernels');
 const unfinished = 'unfinished-';
 
 /**
  * Prepares the files. The error is the reason why this host has no oracle: print it and skip the tests that need it.
  */
-export async function prepareKernelFiles(log: Log): Promise<Result<KernelFiles, Cause>> {
+export async function prepareKernelFiles(log: LogLine): Promise<Result<OracleKernelFiles, Cause>> {
   if (process.arch !== 'x64')
     return fail({ reason: `the oracle's kernel is x86-64, not ${process.arch}` });
   const release = await readFile('/etc/os-release', 'utf8').catch(() => '');
@@ -46,8 +46,8 @@ export async function prepareKernelFiles(log: Log): Promise<Result<KernelFiles, 
   }
   const ready = await ensurePrerequisites('modules', log);
   if (!ready.ok) return fail({ reason: ready.reason });
-  await mkdir(cacheDirectory, { recursive: true });
-  await using _lock = await takeLock('exclusive', join(cacheDirectory, 'lock'));
+  await mkdir(kernelsCacheDirectory, { recursive: true });
+  await using _lock = await takeLock('exclusive', join(kernelsCacheDirectory, 'lock'));
   const known = await findPackages();
   if (known !== undefined && existsSync(directoryOf(known.kernel))) return ok(await filesIn(known));
   await step(log, "fetching Debian's package lists", updateLists);
@@ -72,7 +72,10 @@ interface Packages {
 
 const releaseOf = (kernel: AptPackage) => kernel.name.replace(/^linux-image-/, '');
 const directoryOf = (kernel: AptPackage) =>
-  join(cacheDirectory, `${releaseOf(kernel)}_${kernel.version.replaceAll(/[^\w.+~-]/g, '_')}`);
+  join(
+    kernelsCacheDirectory,
+    `${releaseOf(kernel)}_${kernel.version.replaceAll(/[^\w.+~-]/g, '_')}`,
+  );
 
 async function findPackages(): Promise<Packages | undefined> {
   const kernel = await findKernel();
@@ -87,22 +90,22 @@ async function findPackages(): Promise<Packages | undefined> {
 }
 
 async function fetch({ kernel, headers }: Packages): Promise<void> {
-  const directory = await mkdtemp(join(cacheDirectory, unfinished));
+  const directory = await mkdtemp(join(kernelsCacheDirectory, unfinished));
   try {
     for (const each of [kernel, ...headers]) await unpackPackage(each, directory, directory);
     await rename(directory, directoryOf(kernel));
   } finally {
-    if (existsSync(directory)) await removeTree(directory);
+    if (existsSync(directory)) await removeDirectoryTree(directory);
   }
-  for (const name of await readdir(cacheDirectory)) {
-    const other = join(cacheDirectory, name);
+  for (const name of await readdir(kernelsCacheDirectory)) {
+    const other = join(kernelsCacheDirectory, name);
     if (name.startsWith(unfinished) || (name.includes('_') && other !== directoryOf(kernel))) {
-      await removeTree(other);
+      await removeDirectoryTree(other);
     }
   }
 }
 
-async function filesIn({ kernel, headers }: Packages): Promise<KernelFiles> {
+async function filesIn({ kernel, headers }: Packages): Promise<OracleKernelFiles> {
   const directory = directoryOf(kernel);
   const release = releaseOf(kernel);
   const sources = join(directory, 'usr/src');

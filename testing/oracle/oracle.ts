@@ -11,13 +11,13 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { longPatienceMilliseconds, patienceMilliseconds } from '../patience.ts';
-import { words } from '../vm/command.ts';
+import { splitCommand } from '../vm/command.ts';
 import { makeRunDirectory, type RunDirectory } from '../vm/directories.ts';
 import { consoleFile, kernelArguments, qemuProgram } from '../vm/machine.ts';
 import { Qemu } from '../vm/qemu.ts';
 import { makeArchive } from './archive.ts';
 import { buildLoader } from './build.ts';
-import type { KernelFiles } from './kernel-files.ts';
+import type { OracleKernelFiles } from './kernel-files.ts';
 
 export type Command =
   /** A command that loads a module. `name` is the name in `struct module`, whose taint is read afterwards. */
@@ -55,9 +55,9 @@ const bootTimeoutMs = patienceMilliseconds;
 const saveTimeoutMs = patienceMilliseconds;
 const readyMark = 'oracle-is-ready';
 const machineArgv = [
-  ...words('-M q35,sata=off,smbus=off,vmport=off,i8042=off -cpu max,svm=off'),
-  ...words('-accel tcg,tb-size=256 -smp 1'),
-  ...words('-nodefaults -no-user-config -display none -qmp stdio -no-reboot'),
+  ...splitCommand('-M q35,sata=off,smbus=off,vmport=off,i8042=off -cpu max,svm=off'),
+  ...splitCommand('-accel tcg,tb-size=256 -smp 1'),
+  ...splitCommand('-nodefaults -no-user-config -display none -qmp stdio -no-reboot'),
 ];
 
 /** A saved machine with a set of module files in it. */
@@ -74,7 +74,7 @@ export class Oracle implements AsyncDisposable {
 
   /** Boots the kernel with these files (name → bytes) and saves it. */
   static async start(
-    kernel: KernelFiles,
+    kernel: OracleKernelFiles,
     files: ReadonlyMap<string, Uint8Array>,
     options: OracleOptions = {},
   ): Promise<Oracle> {
@@ -156,7 +156,7 @@ const portDriverPaths = [
   'char/virtio_console',
 ];
 
-async function portDrivers({ modules }: KernelFiles): Promise<Uint8Array[]> {
+async function portDrivers({ modules }: OracleKernelFiles): Promise<Uint8Array[]> {
   const paths = portDriverPaths.map((each) => join(modules, 'kernel/drivers', `${each}.ko`));
   return Promise.all(
     paths
@@ -179,7 +179,7 @@ async function makeInitrd(
   ]);
 }
 
-function argvOf(kernel: KernelFiles, directory: string, options: OracleOptions): string[] {
+function argvOf(kernel: OracleKernelFiles, directory: string, options: OracleOptions): string[] {
   const { commandLine = '', memoryMiB = 256 } = options;
   return [
     qemuProgram,

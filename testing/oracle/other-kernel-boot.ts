@@ -9,9 +9,9 @@ import { globSync } from 'node:fs';
 import { join } from 'node:path';
 import { logToStderr } from '../progress.ts';
 import { otherKernels, prepareOtherKernel } from './other-kernels.ts';
-import type { KernelFiles } from './kernel-files.ts';
+import type { OracleKernelFiles } from './kernel-files.ts';
 import { succeed } from '../vm/command.ts';
-import { removeTree } from '../vm/directories.ts';
+import { removeDirectoryTree } from '../vm/directories.ts';
 
 /** The drivers that are modules in one of the kernels, in an order in which they load. */
 const drivers = [
@@ -52,7 +52,7 @@ exec $b switch_root /root /sbin/init
 `;
 
 /** Returns the kernel that the environment requests; undefined if guests have their own kernel. */
-export async function otherKernelWanted(): Promise<KernelFiles | undefined> {
+export async function otherKernelWanted(): Promise<OracleKernelFiles | undefined> {
   const suite = process.env['BULKHEAD_GUEST_KERNEL'];
   if (suite === undefined) return undefined;
   const other = otherKernels.find(({ suites }) => suites[0] === suite);
@@ -63,7 +63,7 @@ export async function otherKernelWanted(): Promise<KernelFiles | undefined> {
 }
 
 /** Writes `vmlinuz` and `initrd` into a directory. */
-export async function makeBoot(kernel: KernelFiles, into: string): Promise<void> {
+export async function makeBoot(kernel: OracleKernelFiles, into: string): Promise<void> {
   const tree = join(into, 'tree');
   for (const name of ['bin', 'dev', 'root', 'drivers'])
     await mkdir(join(tree, name), { recursive: true });
@@ -76,10 +76,14 @@ export async function makeBoot(kernel: KernelFiles, into: string): Promise<void>
   // The modules are a link to the tree, which is followed; they have links to the headers, which are not there.
   const script = `{ find . ! -name modules; find -H modules ! -type l; } | cpio --create --format=newc --quiet --dereference >../initrd`;
   await succeed('pack the initrd', ['sh', '-ec', script], { cwd: tree });
-  await removeTree(tree);
+  await removeDirectoryTree(tree);
 }
 
-async function copyDriver({ modules }: KernelFiles, name: string, into: string): Promise<void> {
+async function copyDriver(
+  { modules }: OracleKernelFiles,
+  name: string,
+  into: string,
+): Promise<void> {
   const [file] = globSync(`kernel/**/${name}.ko{,.xz}`, { cwd: modules });
   if (file === undefined) return;
   const to = join(into, `${name}.ko`);

@@ -10,13 +10,13 @@ import { mkdir, mkdtemp, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Cause } from '../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../packages/base/result.ts';
-import { ensurePrerequisites, type Log } from '../prerequisites.ts';
+import { ensurePrerequisites, type LogLine } from '../prerequisites.ts';
 import { debianSources, ownApt, type AptSource } from '../vm/apt.ts';
 import { execute, succeed } from '../vm/command.ts';
-import { removeTree } from '../vm/directories.ts';
+import { removeDirectoryTree } from '../vm/directories.ts';
 import { takeLock } from '../vm/lock.ts';
 import { step } from '../progress.ts';
-import { cacheDirectory, pointAtCommon, type KernelFiles } from './kernel-files.ts';
+import { kernelsCacheDirectory, pointAtCommon, type OracleKernelFiles } from './kernel-files.ts';
 
 interface OtherKernel {
   readonly name: string;
@@ -39,14 +39,14 @@ const piece = /linux-(?:base|binary|headers|image|kbuild|modules)-[\w.+~-]+/g;
  */
 export async function prepareOtherKernel(
   other: OtherKernel,
-  log: Log,
-): Promise<Result<KernelFiles, Cause>> {
+  log: LogLine,
+): Promise<Result<OracleKernelFiles, Cause>> {
   if (process.arch !== 'x64')
     return fail({ reason: `the oracle's kernel is x86-64, not ${process.arch}` });
   const ready = await ensurePrerequisites('modules', log);
   if (!ready.ok) return fail({ reason: ready.reason });
-  await mkdir(cacheDirectory, { recursive: true });
-  const directory = join(cacheDirectory, other.suites[0]);
+  await mkdir(kernelsCacheDirectory, { recursive: true });
+  const directory = join(kernelsCacheDirectory, other.suites[0]);
   await using _lock = await takeLock('exclusive', `${directory}.lock`);
   try {
     if (!existsSync(directory)) {
@@ -59,7 +59,7 @@ export async function prepareOtherKernel(
 }
 
 async function fetch({ suites }: OtherKernel, into: string): Promise<void> {
-  const directory = await mkdtemp(join(cacheDirectory, 'unfinished-'));
+  const directory = await mkdtemp(join(kernelsCacheDirectory, 'unfinished-'));
   try {
     const apt = join(directory, 'apt');
     const options = await ownApt(apt, sourcesOf(await debianSources(), suites));
@@ -72,7 +72,7 @@ async function fetch({ suites }: OtherKernel, into: string): Promise<void> {
     await succeed('unpack the packages', ['sh', '-c', unpack], { cwd: directory });
     await rename(directory, into);
   } finally {
-    if (existsSync(directory)) await removeTree(directory);
+    if (existsSync(directory)) await removeDirectoryTree(directory);
   }
 }
 
@@ -108,7 +108,7 @@ async function piecesOf(
   return [...found].map(([name, version]) => `${name}=${version}`);
 }
 
-async function filesIn(directory: string): Promise<KernelFiles> {
+async function filesIn(directory: string): Promise<OracleKernelFiles> {
   const lib = join(
     directory,
     existsSync(join(directory, 'lib')) ? 'lib/modules' : 'usr/lib/modules',

@@ -25,7 +25,7 @@ export interface Knowledge {
 const moreErrnos: Readonly<Record<number, string>> = { 129: 'EKEYREJECTED' };
 const errnoNames = new Map(Object.entries(constants.errno).map(([name, value]) => [value, name]));
 
-export const errnoName = (error: number): string =>
+export const predictedErrnoName = (error: number): string =>
   moreErrnos[error] ?? errnoNames.get(error) ?? `errno ${error}`;
 
 export function candidateOf(
@@ -94,14 +94,14 @@ export function compareSequence(
     const failed = verdict.result === 'load' && ownFailure(command, outcome);
     if (failed) unload(state, command.name);
     const predicted = {
-      error: failed ? errnoName(outcome.error) : (verdict.errno ?? 'none'),
+      error: failed ? predictedErrnoName(outcome.error) : (verdict.errno ?? 'none'),
       taints: taintsNow(state, command.name),
       kernelTaint: verdict.kernelTaint,
       log: verdict.messages,
       unknown: verdict.unknown,
     };
     const observed = {
-      error: outcome.error === 0 ? 'none' : errnoName(outcome.error),
+      error: outcome.error === 0 ? 'none' : predictedErrnoName(outcome.error),
       taints: outcome.taints,
       kernelTaint: outcome.kernelTaint,
       log: outcome.log

@@ -10,7 +10,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rename } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { removeTree } from './directories.ts';
+import { removeDirectoryTree } from './directories.ts';
 import { isUnlocked, takeLock, type Lock } from './lock.ts';
 
 export const cacheDirectory = join(
@@ -42,7 +42,7 @@ export async function buildInCache(
     await build(directory);
     await rename(directory, cachedImage(key));
   } finally {
-    if (existsSync(directory)) await removeTree(directory);
+    if (existsSync(directory)) await removeDirectoryTree(directory);
   }
 }
 
@@ -51,7 +51,7 @@ export async function pruneCache(key: string): Promise<void> {
   for (const { name } of await directoriesIn(cacheDirectory)) {
     const directory = join(cacheDirectory, name);
     const isDead = name.startsWith(unfinished) || (await isUnlocked(join(directory, 'lock')));
-    if (name !== key && isDead) await removeTree(directory);
+    if (name !== key && isDead) await removeDirectoryTree(directory);
   }
 }
 

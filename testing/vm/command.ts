@@ -3,7 +3,7 @@ import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process'
 import { createReadStream, type PathLike } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 
-export interface CommandResult {
+export interface GuestResult {
   /** Exit status; 128 + the signal's number when a signal killed it. */
   readonly status: number;
   readonly stdout: string;
@@ -49,7 +49,7 @@ export function spawnBound(argv: readonly string[], options: SpawnOptions): Chil
 export async function execute(
   argv: readonly string[],
   options: CommandOptions = {},
-): Promise<CommandResult> {
+): Promise<GuestResult> {
   const { timeoutMs = defaultTimeoutMs, input, signal } = options;
   signal?.throwIfAborted();
   const child = spawnBound(argv, {
@@ -103,10 +103,10 @@ export function lastLines(text: string, count: number): string {
 }
 
 /** Splits a command line that has only plain words. */
-export const words = (text: string): string[] => text.trim().split(/\s+/);
+export const splitCommand = (text: string): string[] => text.trim().split(/\s+/);
 
 /** Quotes a word for a POSIX shell. */
-export const quote = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
+export const shellQuote = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
 
 function collect(
   stream: NodeJS.ReadableStream | null,

@@ -1,7 +1,7 @@
 /** Commands in the guest, over ssh to its control port. All share one connection. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { execute, spawnBound, type CommandOptions, type CommandResult } from './command.ts';
+import { execute, spawnBound, type CommandOptions, type GuestResult } from './command.ts';
 import { patienceMilliseconds } from '../patience.ts';
 import { controlKey, knownHosts } from './keys.ts';
 
@@ -29,7 +29,7 @@ export class Control {
    * Runs a shell command as root, without a session. Rejects when the connection breaks. ssh reports that with the
    * status 255, which a command may have too.
    */
-  async run(command: string, options: CommandOptions): Promise<CommandResult> {
+  async run(command: string, options: CommandOptions): Promise<GuestResult> {
     const result = await execute(['ssh', '-F', this.#config, '-T', 'guest', command], options);
     if (result.status === 255 && !(await this.#isConnected())) {
       throw new Error(`the connection broke: ${result.stderr.trim()}`);

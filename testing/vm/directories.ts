@@ -33,11 +33,11 @@ async function removeStaleRunDirectories(): Promise<void> {
     const info = await stat(directory).catch(() => undefined);
     if (info === undefined || info.uid !== process.getuid?.()) continue;
     if (Date.now() - info.mtimeMs < staleAfterMs) continue;
-    if (await isUnlocked(runLock(directory))) await removeTree(directory);
+    if (await isUnlocked(runLock(directory))) await removeDirectoryTree(directory);
   }
 }
 
 /** Removes a tree that may be a half-built root, and never crosses into a mount. */
-export async function removeTree(tree: string): Promise<void> {
+export async function removeDirectoryTree(tree: string): Promise<void> {
   await succeed(`remove "${tree}"`, ['rm', '-rf', '--one-file-system', tree]);
 }

@@ -3,24 +3,24 @@ import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import {
   execute,
-  quote,
+  shellQuote,
   succeed,
   TimeoutError,
   type CommandOptions,
-  type CommandResult,
+  type GuestResult,
 } from './command.ts';
 import { guardedMark } from '../guard/argv.ts';
 import { eventually, patienceMilliseconds } from '../patience.ts';
 import { Control } from './control.ts';
 import { makeRunDirectory } from './directories.ts';
 import type { Image } from './image.ts';
-import type { Machine } from './machine.ts';
+import type { GuestMachine } from './machine.ts';
 import { projectFiles, projectDirectory } from './project.ts';
 import { makeBoot, otherKernelWanted } from '../oracle/other-kernel-boot.ts';
 import { Qemu } from './qemu.ts';
 import { dataDisk, rootDisk, savedState } from './snapshot.ts';
 
-export type { CommandResult } from './command.ts';
+export type { GuestResult } from './command.ts';
 
 interface RunOptions extends Pick<CommandOptions, 'input' | 'onOutput'> {
   /** The longest that the command may take, against hanging; ten minutes unless given. */
@@ -41,7 +41,7 @@ export interface Guest extends AsyncDisposable {
    * with its process group, and the promise rejects.
    * A background process must not keep its output open, or the command counts as running.
    */
-  run(command: string, options?: RunOptions): Promise<CommandResult>;
+  run(command: string, options?: RunOptions): Promise<GuestResult>;
   /** Runs a command like `run`, but it has to succeed; returns its standard output. */
   succeed(command: string, options?: RunOptions): Promise<string>;
   /**
@@ -142,7 +142,7 @@ async function bootedControl(qemu: Qemu, image: Image): Promise<Control> {
 
 interface GuestParts {
   readonly image: Image;
-  readonly machine: Machine;
+  readonly machine: GuestMachine;
   /** Removes its directory. */
   readonly remove: () => void;
 }
@@ -166,10 +166,10 @@ class StartedGuest implements Guest {
     return this.#qemu.directory;
   }
 
-  async run(command: string, options: RunOptions = {}): Promise<CommandResult> {
+  async run(command: string, options: RunOptions = {}): Promise<GuestResult> {
     const { timeoutMs = runTimeoutMs, user, ...rest } = options;
     // No guard is needed there: everything ends with the guest.
-    const bounded = `cd / && export ${guardedMark}=yes && exec timeout --kill-after=1 ${timeoutMs / 1000} ${asUser(user)}sh -c ${quote(command)}`;
+    const bounded = `cd / && export ${guardedMark}=yes && exec timeout --kill-after=1 ${timeoutMs / 1000} ${asUser(user)}sh -c ${shellQuote(command)}`;
     const started = performance.now();
     const result = await this.#control
       .run(bounded, { ...rest, timeoutMs: timeoutMs + graceMs, signal: this.#qemu.gone })
@@ -196,14 +196,14 @@ class StartedGuest implements Guest {
   }
 
   async copyIn(hostPath: string, guestPath: string): Promise<void> {
-    const target = quote(guestPath);
+    const target = shellQuote(guestPath);
     if ((await stat(hostPath)).isDirectory()) {
       await this.#extract(['-C', hostPath, '.'], `mkdir -p ${target} && cd ${target}`);
       return;
     }
     const { mode } = await stat(hostPath);
     const permissions = ((mode & 0o777) | 0o444).toString(8);
-    const make = `mkdir -p ${quote(dirname(guestPath))} && cat >${target} && chmod ${permissions} ${target}`;
+    const make = `mkdir -p ${shellQuote(dirname(guestPath))} && cat >${target} && chmod ${permissions} ${target}`;
     await this.succeed(make, { input: { file: hostPath } });
   }
 
@@ -278,7 +278,7 @@ let copies = 0;
 /** Returns the command's prefix with setpriv instead of su: no PAM, no session, just a process of this user. */
 function asUser(user: string | undefined): string {
   if (user === undefined) return '';
-  const name = quote(user);
+  const name = shellQuote(user);
   return `setpriv --reuid=${name} --regid="$(id -g ${name})" --init-groups --reset-env `;
 }
 

@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Cause } from '../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../packages/base/result.ts';
-import { ensurePrerequisites, type Log } from '../prerequisites.ts';
+import { ensurePrerequisites, type LogLine } from '../prerequisites.ts';
 import {
   debianSources,
   downloadPackage,
@@ -32,7 +32,7 @@ import { makeKeys } from './keys.ts';
 import { qemuProgram } from './machine.ts';
 import { step } from '../progress.ts';
 import { copyGuestPackages, guestPackages } from './project.ts';
-import { buildRootfs, guestDebianPackages, packRootfs, rootfsObstacle } from './rootfs.ts';
+import { buildRootfs, guestDebianPackages, packRootfs, rootfsBlocker } from './rootfs.ts';
 import { makeSnapshot } from './snapshot.ts';
 
 /** A built image, which stays in the cache for as long as this process runs. */
@@ -47,16 +47,16 @@ const guestFiles = join(import.meta.dirname, 'guest-files');
  * minute). The error is the reason why this host cannot run virtual-machine tests: print it and
  * skip them. One reason is that packages cannot be fetched; a build that fails otherwise throws.
  */
-export async function prepareImage(log: Log): Promise<Result<Image, Cause>> {
-  const obstacle = await hostObstacle(log);
-  if (obstacle !== undefined) return fail({ reason: obstacle });
+export async function prepareImage(log: LogLine): Promise<Result<Image, Cause>> {
+  const blocker = await hostObstacle(log);
+  if (blocker !== undefined) return fail({ reason: blocker });
   await using _lock = await step(log, 'waiting for other runs to finish building', lockCache);
   const inputs = await findInputs();
   if (inputs !== undefined && isCached(inputs.key)) return ok(await use(inputs.key));
   return await buildImage(log); // not just returned: the lock has to be held until it is done
 }
 
-async function hostObstacle(log: Log): Promise<string | undefined> {
+async function hostObstacle(log: LogLine): Promise<string | undefined> {
   if (process.arch !== 'x64') {
     return `the guest is x86-64 and is not emulated on ${process.arch} hosts`;
   }
@@ -107,9 +107,9 @@ async function use(key: string): Promise<Image> {
   return { directory: cachedImage(key) };
 }
 
-async function buildImage(log: Log): Promise<Result<Image, Cause>> {
-  const obstacle = await rootfsObstacle();
-  if (obstacle !== undefined) return fail({ reason: obstacle });
+async function buildImage(log: LogLine): Promise<Result<Image, Cause>> {
+  const blocker = await rootfsBlocker();
+  if (blocker !== undefined) return fail({ reason: blocker });
   await step(log, "fetching Debian's package lists", updateLists);
   const inputs = await findInputs();
   if (inputs === undefined)
@@ -142,7 +142,11 @@ async function fetchObstacle(): Promise<string | undefined> {
 /** Inputs of customize.sh, which no run needs. */
 const onlyForBuilding = ['modules', 'node_modules', 'guest_control_key', 'guest_control_key.pub'];
 
-async function buildIn(directory: string, { kernel, sources }: Inputs, log: Log): Promise<void> {
+async function buildIn(
+  directory: string,
+  { kernel, sources }: Inputs,
+  log: LogLine,
+): Promise<void> {
   await step(log, `fetching ${kernel.name}`, () => fetchKernel(kernel, guestFiles, directory));
   await makeKeys(directory);
   await copyGuestPackages(await guestPackages(), directory);

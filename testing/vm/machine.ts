@@ -5,7 +5,7 @@
  * machine that it was saved from, so this file is part of the cache key.
  */
 import { join } from 'node:path';
-import { words } from './command.ts';
+import { splitCommand } from './command.ts';
 
 export const qemuProgram = 'qemu-system-x86_64';
 
@@ -15,13 +15,13 @@ const controlForward = 'hostfwd=tcp:127.0.0.1:0-10.0.2.15:2022';
 const machineArgv = [
   // Without controllers that would only make udev load drivers for them; nested
   // virtualization would load KVM.
-  ...words('-M q35,sata=off,smbus=off,vmport=off,i8042=off -cpu max,svm=off'),
-  ...words('-accel tcg,thread=multi,tb-size=512 -smp 2 -m 2G'),
-  ...words('-nodefaults -no-user-config -display none -qmp stdio'),
+  ...splitCommand('-M q35,sata=off,smbus=off,vmport=off,i8042=off -cpu max,svm=off'),
+  ...splitCommand('-accel tcg,thread=multi,tb-size=512 -smp 2 -m 2G'),
+  ...splitCommand('-nodefaults -no-user-config -display none -qmp stdio'),
   // A kernel that panics reboots (panic= below), and so ends QEMU.
   '-no-reboot',
-  ...words(`-netdev user,id=net,restrict=on,${controlForward}`),
-  ...words('-device virtio-net-pci,netdev=net,romfile= -device virtio-rng-pci'),
+  ...splitCommand(`-netdev user,id=net,restrict=on,${controlForward}`),
+  ...splitCommand('-device virtio-net-pci,netdev=net,romfile= -device virtio-rng-pci'),
 ];
 /**
  * One second between a panic and the reboot, for the console to take all of its lines. The kernel tests at boot whether
@@ -29,7 +29,7 @@ const machineArgv = [
  */
 export const kernelArguments = 'rw console=ttyS0 panic=1 quiet loglevel=3 no_timer_check';
 
-export interface Machine {
+export interface GuestMachine {
   /** The directory with `vmlinuz` and `initrd`. */
   readonly image: string;
   readonly root: Disk;
@@ -44,7 +44,7 @@ export interface Disk {
 
 export const consoleFile = (directory: string): string => join(directory, 'console.log');
 
-export function qemuArgv(directory: string, { image, root, data, state }: Machine): string[] {
+export function qemuArgv(directory: string, { image, root, data, state }: GuestMachine): string[] {
   return [
     qemuProgram,
     ...machineArgv,

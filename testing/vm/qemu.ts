@@ -7,7 +7,7 @@ import { patienceMilliseconds } from '../patience.ts';
 import { lastLines, spawnBound } from './command.ts';
 import { runLock } from './directories.ts';
 import { lockArgv } from './lock.ts';
-import { consoleFile, qemuArgv, type Machine } from './machine.ts';
+import { consoleFile, qemuArgv, type GuestMachine } from './machine.ts';
 import { Monitor } from './monitor.ts';
 
 const consoleLinesShown = 60;
@@ -23,7 +23,7 @@ export class Qemu implements AsyncDisposable {
   #errors = '';
 
   /** Starts the guest of an image, or QEMU by the caller's command line with `-qmp stdio` in it. */
-  constructor(directory: string, machine: Machine | readonly string[]) {
+  constructor(directory: string, machine: GuestMachine | readonly string[]) {
     this.directory = directory;
     const program = 'image' in machine ? qemuArgv(directory, machine) : machine;
     // The lock shows later runs that the directory is in use.

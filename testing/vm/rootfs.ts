@@ -2,8 +2,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { aptFetchOptions, type AptSource } from './apt.ts';
-import { execute, quote, succeed, words } from './command.ts';
-import { removeTree } from './directories.ts';
+import { execute, shellQuote, succeed, splitCommand } from './command.ts';
+import { removeDirectoryTree } from './directories.ts';
 
 /** The guest's packages beyond the smallest Debian. */
 export const guestDebianPackages = [
@@ -22,7 +22,7 @@ export const guestDebianPackages = [
   'uidmap fuse3',
   // Programs that Bulkhead or its tests run
   'bubblewrap strace libxml2-utils python3-minimal',
-].flatMap(words);
+].flatMap(splitCommand);
 
 const documentation = ['doc', 'man', 'locale', 'info'];
 const imageSize = '4G';
@@ -31,12 +31,12 @@ const imageSize = '4G';
  * A namespace of mounts and processes: nothing that a build mounts or starts outlives it, so
  * that removing a half-built tree can never reach into the host's /dev or /proc.
  */
-const ownNamespace = words('unshare --mount --pid --fork --kill-child --mount-proc');
+const ownNamespace = splitCommand('unshare --mount --pid --fork --kill-child --mount-proc');
 
 /**
  * Returns why this host cannot build a file system although it has the tools; undefined if it can.
  */
-export async function rootfsObstacle(): Promise<string | undefined> {
+export async function rootfsBlocker(): Promise<string | undefined> {
   if (process.getuid?.() !== 0) return 'building the image takes root';
   const { status, stderr } = await execute([...ownNamespace, 'true']);
   if (status === 0) return undefined;
@@ -53,10 +53,10 @@ interface RootfsInputs {
 /** Builds `rootfs/`, a tree of the guest's files, in the directory. */
 export async function buildRootfs({ sources, guestFiles, directory }: RootfsInputs): Promise<void> {
   const customize = join(guestFiles, 'customize.sh');
-  const hook = `sh ${quote(customize)} "$1" ${quote(directory)}`;
+  const hook = `sh ${shellQuote(customize)} "$1" ${shellQuote(directory)}`;
   const argv = [
     ...ownNamespace,
-    ...words('mmdebstrap --quiet --mode=root --variant=minbase --format=directory'),
+    ...splitCommand('mmdebstrap --quiet --mode=root --variant=minbase --format=directory'),
     `--include=${guestDebianPackages.join(',')}`,
     '--aptopt=Acquire::Languages "none"',
     ...(await aptFetchOptions()).map((option) => `--aptopt=${option}`),
@@ -77,8 +77,10 @@ export async function packRootfs(directory: string): Promise<void> {
   const image = join(directory, 'root.img');
   const tree = join(directory, 'rootfs');
   await succeed('make the disk image', ['truncate', '--size', imageSize, image]);
-  const options = words('-O verity -E lazy_itable_init=1,lazy_journal_init=1,root_owner=0:0');
-  const argv = [...words('mke2fs -q -t ext4 -L root'), ...options, '-d', tree, image];
+  const options = splitCommand(
+    '-O verity -E lazy_itable_init=1,lazy_journal_init=1,root_owner=0:0',
+  );
+  const argv = [...splitCommand('mke2fs -q -t ext4 -L root'), ...options, '-d', tree, image];
   await succeed('fill the disk image', argv);
-  await removeTree(tree);
+  await removeDirectoryTree(tree);
 }

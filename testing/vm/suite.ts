@@ -5,7 +5,7 @@ import { after, before } from 'node:test';
 import { logToStderr } from '../progress.ts';
 import { longPatienceMilliseconds } from '../patience.ts';
 import { ensurePrerequisites, type Suite } from '../prerequisites.ts';
-import { quote, type CommandResult } from './command.ts';
+import { shellQuote, type GuestResult } from './command.ts';
 import { startGuest, type Guest } from './guest.ts';
 import { prepareImage, type Image } from './image.ts';
 import { installBuilt } from './installed.ts';
@@ -25,8 +25,8 @@ export interface Guests {
 export async function prepareGuests(file: string, also?: Suite): Promise<Guests> {
   const prepared = await prepareImage(logToStderr);
   const needed = also === undefined ? undefined : await ensurePrerequisites(also, logToStderr);
-  const obstacle = needed?.ok === false ? needed.reason : undefined;
-  const skip = prepared.ok ? (obstacle ?? false) : prepared.error.reason;
+  const blocker = needed?.ok === false ? needed.reason : undefined;
+  const skip = prepared.ok ? (blocker ?? false) : prepared.error.reason;
   if (skip !== false) logToStderr(`Skipping ${relative(projectDirectory, file)}: ${skip}`);
   return {
     skip,
@@ -41,7 +41,7 @@ export async function prepareGuests(file: string, also?: Suite): Promise<Guests>
 export interface SuiteGuest {
   /** The guest; available once the suite has begun. */
   readonly guest: Guest;
-  readonly run: (command: string) => Promise<CommandResult>;
+  readonly run: (command: string) => Promise<GuestResult>;
   readonly succeed: (command: string, input?: string) => Promise<string>;
   /** The same as the guest's own. */
   readonly until: (holds: string, shown?: string) => Promise<void>;
@@ -83,7 +83,7 @@ export function guestOfSuite(
     succeed,
     until: (holds, shown) => guest().until(holds, shown),
     write: (path, text) =>
-      succeed(`mkdir -p "$(dirname ${quote(path)})" && cat > ${quote(path)}`, text),
+      succeed(`mkdir -p "$(dirname ${shellQuote(path)})" && cat > ${shellQuote(path)}`, text),
   };
 }
 
@@ -93,7 +93,9 @@ export async function passInside(
   file: string,
   environment: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  const variables = Object.entries(environment).map(([name, value]) => `${name}=${quote(value)} `);
+  const variables = Object.entries(environment).map(
+    ([name, value]) => `${name}=${shellQuote(value)} `,
+  );
   const { status } = await guest.run(
     `cd /opt/bulkhead && ${variables.join('')}node --test --test-concurrency=1 ${file}`,
     {

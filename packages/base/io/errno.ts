@@ -35,7 +35,7 @@ export function errnoOf(error: unknown): Errno {
   return name;
 }
 
-const words: Readonly<Partial<Record<Errno, string>>> = {
+const errnoTexts: Readonly<Partial<Record<Errno, string>>> = {
   EACCES: 'permission denied; run this as root',
   EDQUOT: 'the disk quota of its owner is used up',
   EMFILE: 'this process has too many files open',
@@ -59,8 +59,8 @@ const words: Readonly<Partial<Record<Errno, string>>> = {
 };
 
 /** Describes an errno: `EBUSY (in use)`. */
-export function describeErrno(name: Errno): string {
-  const text = words[name];
+export function formatErrno(name: Errno): string {
+  const text = errnoTexts[name];
   return text === undefined ? name : `${name} (${text})`;
 }
 
@@ -68,8 +68,8 @@ export function describeErrno(name: Errno): string {
 export function reasonOf(error: unknown): string {
   const name = errnoOf(error);
   const { errno } = error as NodeJS.ErrnoException;
-  if (errno === undefined) return describeErrno(name);
-  return words[name] ?? `${getSystemErrorMessage(-Math.abs(errno))} (${name})`;
+  if (errno === undefined) return formatErrno(name);
+  return errnoTexts[name] ?? `${getSystemErrorMessage(-Math.abs(errno))} (${name})`;
 }
 
 /** Returns why a call failed, as data. */
@@ -79,7 +79,7 @@ export const causeOf = (error: unknown): Cause => ({
 });
 
 /** Returns the cause for a call that itself returned an errno. */
-export const errnoCause = (errno: Errno): Cause => ({ reason: describeErrno(errno), errno });
+export const errnoCause = (errno: Errno): Cause => ({ reason: formatErrno(errno), errno });
 
 /** Returns a path quoted for a message, so that none of its control characters reaches a terminal. */
 export const quoted = (path: string): string => `"${printable(path)}"`;

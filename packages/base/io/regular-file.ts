@@ -104,7 +104,7 @@ export function readPiece({ fd }: RegularFile, offset: number, bytes: number): U
 }
 
 /** Decodes UTF-8 without copying the bytes. */
-export const textOf = ({ buffer, byteOffset, byteLength }: Uint8Array): string =>
+export const decodeText = ({ buffer, byteOffset, byteLength }: Uint8Array): string =>
   Buffer.from(buffer, byteOffset, byteLength).toString('utf8');
 
 /** Reads a whole file, of which only the name is known, up to a limit. */

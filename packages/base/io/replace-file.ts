@@ -76,10 +76,10 @@ export function replaceIn(
     failed({ ...cause, action: 'write', object: join(directory.path, name) });
   try {
     writeNew(temporary, content, replacement);
-    const obstacle = replacement.obstacle?.();
-    if (obstacle !== undefined) {
+    const blocker = replacement.obstacle?.();
+    if (blocker !== undefined) {
       unlinkSync(temporary);
-      return cannot(obstacle);
+      return cannot(blocker);
     }
     renameSync(temporary, directory.at(name));
     if (replacement.withoutSync !== true) fsyncSync(directory.fd);

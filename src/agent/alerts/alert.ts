@@ -4,7 +4,7 @@ import type { Result } from '../../../packages/base/result.ts';
 import type { AlertRule } from '../../policy/settings.ts';
 import type { Incident, Snapshot } from '../../usage/incident.ts';
 import type { Alarm } from '../part.ts';
-import type { AlertWho, Receiver } from './receiver.ts';
+import type { AlertWho, AlertReceiver } from './receiver.ts';
 
 export interface Alert {
   /** The keys by which each rule remembers when it was sent last. */
@@ -29,7 +29,7 @@ export interface RaisedAlarm extends Alarm {
 
 /** The alerts sent together. */
 export interface Batch {
-  readonly receiver: Receiver;
+  readonly receiver: AlertReceiver;
   readonly alerts: readonly Alert[];
   readonly alarms: readonly RaisedAlarm[];
   /** Further remarks, one paragraph each. */

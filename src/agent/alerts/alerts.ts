@@ -23,7 +23,7 @@ import {
   type RaisedAlarm,
 } from './alert.ts';
 import { sendMail, type MailRoute } from './mail.ts';
-import { mailText, webhookBody, type MessageContext } from './message.ts';
+import { alertMail, webhookBody, type MessageContext } from './message.ts';
 import {
   deliverWithin,
   waitingMax,
@@ -35,11 +35,11 @@ import {
 import {
   appliesTo,
   isForAlarms,
-  describeReceiver,
+  formatReceiver,
   receiverKey,
   receiverOf,
   type AlertWho,
-  type Receiver,
+  type AlertReceiver,
 } from './receiver.ts';
 import { hostTimeZone } from './time-zone.ts';
 import { post } from './webhook.ts';
@@ -169,7 +169,7 @@ export class Alerts implements AsyncDisposable {
     return Math.abs(now - last) < everyMilliseconds;
   }
 
-  #enqueue(now: number, key: string, rule: AlertRule, receiver: Receiver, alert: Alert): void {
+  #enqueue(now: number, key: string, rule: AlertRule, receiver: AlertReceiver, alert: Alert): void {
     // Another rule asked for the same message.
     const same = this.#outbox.find(receiver, alert);
     if (same === undefined && !this.#outbox.add(receiver, alert)) {
@@ -197,7 +197,7 @@ export class Alerts implements AsyncDisposable {
     const text = `${what} dropped, because ${waitingMax} were already waiting to be sent. "bulkhead faults" lists all incidents.`;
     this.#leftOut = 0;
     this.#options.log(text);
-    const receivers = new Map<string, Receiver>();
+    const receivers = new Map<string, AlertReceiver>();
     for (const rule of this.#options.settings.rules) {
       if (rule.to !== 'administrator') continue;
       const receiver = receiverOf(rule, placeholder);
@@ -260,7 +260,7 @@ export class Alerts implements AsyncDisposable {
     }
     const { from = `bulkhead@${this.#host}`, smtp } = this.#options.settings;
     const route: MailRoute = { smtp, sendmail: this.#options.sendmail ?? '/usr/sbin/sendmail' };
-    const mail = { ...mailText(batch, context), from, to: receiver.address, id, host: this.#host };
+    const mail = { ...alertMail(batch, context), from, to: receiver.address, id, host: this.#host };
     return sendMail(mail, route, signal);
   };
 
@@ -303,7 +303,7 @@ export class Alerts implements AsyncDisposable {
     const batch: Batch = { receiver, alerts: [], alarms: [], notices: [], id: newId(), test: true };
     const signal = AbortSignal.timeout(this.#timing.sendMilliseconds);
     const delivery = await deliverWithin(this.#deliver, batch, signal);
-    const to = `${way}: ${describeReceiver(receiver)}`;
+    const to = `${way}: ${formatReceiver(receiver)}`;
     return delivery.ok
       ? { to, ok: true }
       : { to, ok: false, problem: printable(delivery.error.reason) };

@@ -12,7 +12,7 @@ import { explainIncident, incidentTitle } from '../../usage/explain-incident.ts'
 import type { IncidentKinds } from '../../usage/incident-kinds.ts';
 import { kindOf } from '../../usage/member.ts';
 import type { Alert, Batch, RaisedAlarm } from './alert.ts';
-import type { Receiver } from './receiver.ts';
+import type { AlertReceiver } from './receiver.ts';
 import { printable } from '../../../packages/base/printable.ts';
 
 /** The number of incidents that are explained in full; the others get a line each. */
@@ -37,7 +37,7 @@ export interface MessageContext {
 const testText =
   'This is a test: nothing happened. Someone with root access wanted to check whether alerts from Bulkhead arrive here.';
 
-export function mailText(batch: Batch, context: MessageContext): MailText {
+export function alertMail(batch: Batch, context: MessageContext): MailText {
   const { alerts, alarms, notices, receiver, test } = batch;
   const full = alerts.slice(0, explainedMax);
   const parts = [
@@ -72,7 +72,7 @@ function subjectOf({ alerts, alarms, receiver, test }: Batch, context: MessageCo
 const shortened = (text: string) =>
   text.length > subjectCharactersMax ? `${text.slice(0, subjectCharactersMax - 1)}…` : text;
 
-const titleOf = ({ incident, who }: Alert, { to }: Receiver, { kinds }: MessageContext) =>
+const titleOf = ({ incident, who }: Alert, { to }: AlertReceiver, { kinds }: MessageContext) =>
   incidentTitle(incident, who.name, { kinds, reader: to });
 
 function alarmSection({ title, text }: RaisedAlarm): string {
@@ -84,12 +84,12 @@ function alarmSection({ title, text }: RaisedAlarm): string {
 const headingOf = (title: string) =>
   `${title}\n${'-'.repeat(Math.min(title.length, lineCharacters))}`;
 
-function section(alert: Alert, receiver: Receiver, context: MessageContext): string {
+function section(alert: Alert, receiver: AlertReceiver, context: MessageContext): string {
   const heading = headingOf(printable(titleOf(alert, receiver, context)));
   return [heading, ...explained(alert, receiver, context).map(wrap)].join('\n\n');
 }
 
-function explained(alert: Alert, { by, to }: Receiver, context: MessageContext): string[] {
+function explained(alert: Alert, { by, to }: AlertReceiver, context: MessageContext): string[] {
   const { kinds, timeZone } = context;
   const showCommands = by === 'mail' && to !== 'reseller';
   const evidence = alert.evidence();
@@ -101,7 +101,11 @@ function explained(alert: Alert, { by, to }: Receiver, context: MessageContext):
   });
 }
 
-function shortList(alerts: readonly Alert[], receiver: Receiver, context: MessageContext): string {
+function shortList(
+  alerts: readonly Alert[],
+  receiver: AlertReceiver,
+  context: MessageContext,
+): string {
   if (alerts.length === 0) return '';
   const lines = alerts.map((alert) => `- ${printable(titleOf(alert, receiver, context))}`);
   return `Other incidents:\n\n${lines.join('\n')}`;
@@ -169,7 +173,12 @@ function bodyOf(batch: Batch, context: MessageContext, max: number, explain: num
   });
 }
 
-function alertBody(alert: Alert, receiver: Receiver, context: MessageContext, explain: boolean) {
+function alertBody(
+  alert: Alert,
+  receiver: AlertReceiver,
+  context: MessageContext,
+  explain: boolean,
+) {
   const { incident, who } = alert;
   const { id, limit, value, from, severity, inferred, begin, end, faults } = incident;
   const about = { id, limit, value, from, severity, inferred, begin, end, faults };

@@ -11,7 +11,7 @@ import { formatProblem } from '../../../packages/base/problem.ts';
 import { fail } from '../../../packages/base/result.ts';
 import { formatDuration } from '../../../packages/base/duration.ts';
 import type { Alert, Batch, Deliver, Delivery, RaisedAlarm } from './alert.ts';
-import { describeReceiver, receiverKey, type Receiver } from './receiver.ts';
+import { formatReceiver, receiverKey, type AlertReceiver } from './receiver.ts';
 import { count } from '../../../packages/base/list.ts';
 import { printable } from '../../../packages/base/printable.ts';
 
@@ -48,7 +48,7 @@ interface OutboxOptions {
 
 /** A message that collects alerts until it is sent. */
 interface Waiting {
-  readonly receiver: Receiver;
+  readonly receiver: AlertReceiver;
   readonly alerts: Alert[];
   readonly alarms: RaisedAlarm[];
   readonly notices: string[];
@@ -67,7 +67,7 @@ export class Outbox implements AsyncDisposable {
   readonly #underWay = new Set<Promise<void>>();
   readonly #closing = new AbortController();
   /** Receivers that fail at present, each of which is logged once. */
-  readonly #failing = new Set<Receiver['by']>();
+  readonly #failing = new Set<AlertReceiver['by']>();
   #closed = false;
   #size = 0;
   #lost = 0;
@@ -82,7 +82,7 @@ export class Outbox implements AsyncDisposable {
   }
 
   /** Finds the message for this receiver that can still take alerts. */
-  find(receiver: Receiver, { incident }: Pick<Alert, 'incident'>): Alert | undefined {
+  find(receiver: AlertReceiver, { incident }: Pick<Alert, 'incident'>): Alert | undefined {
     return this.#waiting
       .get(receiverKey(receiver))
       ?.alerts.find(
@@ -92,7 +92,7 @@ export class Outbox implements AsyncDisposable {
   }
 
   /** Returns false if the queue is full. */
-  add(receiver: Receiver, alert: Alert): boolean {
+  add(receiver: AlertReceiver, alert: Alert): boolean {
     if (this.#closed || this.#size >= waitingMax) return false;
     this.#size++;
     this.#open(receiver).alerts.push(alert);
@@ -100,7 +100,7 @@ export class Outbox implements AsyncDisposable {
   }
 
   /** Returns false if too many wait, or another rule has asked for the same. */
-  raise(receiver: Receiver, alarm: RaisedAlarm): boolean {
+  raise(receiver: AlertReceiver, alarm: RaisedAlarm): boolean {
     if (this.#closed) return false;
     const { alarms } = this.#open(receiver);
     if (alarms.length >= alarmsMax || alarms.some(({ about }) => about === alarm.about))
@@ -110,13 +110,13 @@ export class Outbox implements AsyncDisposable {
   }
 
   /** Adds a remark; at most a few per receiver. */
-  notice(receiver: Receiver, text: string): void {
+  notice(receiver: AlertReceiver, text: string): void {
     if (this.#closed) return;
     const { notices } = this.#open(receiver);
     if (notices.length < 10) notices.push(text);
   }
 
-  #open(receiver: Receiver): Waiting {
+  #open(receiver: AlertReceiver): Waiting {
     const key = receiverKey(receiver);
     const known = this.#waiting.get(key);
     if (known !== undefined) {
@@ -274,10 +274,10 @@ export async function deliverWithin(
 
 export const newId = () => randomUUID().replaceAll('-', '');
 
-const notSent = (receiver: Receiver, reason: string, hint: string) =>
+const notSent = (receiver: AlertReceiver, reason: string, hint: string) =>
   formatProblem({
     action: `send an alert by ${receiver.by} to`,
-    object: describeReceiver(receiver),
+    object: formatReceiver(receiver),
     reason: printable(reason.slice(0, 400)),
     hint,
   });

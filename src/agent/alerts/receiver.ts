@@ -29,17 +29,17 @@ export interface AlertWho {
   readonly package: string | undefined;
 }
 
-export interface Receiver {
+export interface AlertReceiver {
   readonly by: AlertRule['by'];
   /** The role of the reader, which decides the wording and what may be shown. */
   readonly to: AlertRule['to'];
   readonly address: string;
 }
 
-export const receiverKey = ({ by, to, address }: Receiver) => `${by} ${to} ${address}`;
+export const receiverKey = ({ by, to, address }: AlertReceiver) => `${by} ${to} ${address}`;
 
 /** Describes a receiver; leaves out the query of a URL, which may contain secrets. */
-export function describeReceiver({ by, address }: Receiver): string {
+export function formatReceiver({ by, address }: AlertReceiver): string {
   if (by === 'mail') return printable(address);
   const url = URL.parse(address);
   return url === null ? 'an invalid URL' : printable(`${url.origin}${cutPath(url.pathname)}`);
@@ -64,7 +64,10 @@ export const isForAlarms = (rule: AlertRule, times: number): boolean =>
   times >= rule.faults;
 
 /** Returns the receiver; undefined if the rule has none for this member, an error if there is no safe address. */
-export function receiverOf(rule: AlertRule, who: AlertWho): Result<Receiver | undefined, Problem> {
+export function receiverOf(
+  rule: AlertRule,
+  who: AlertWho,
+): Result<AlertReceiver | undefined, Problem> {
   if (rule.to === 'administrator') return fill(rule, 'root', who.account);
   const account = accountFor(rule.to, who);
   return account === undefined ? ok(undefined) : fill(rule, account, account);
@@ -79,7 +82,7 @@ function fill(
   { to, by, address }: AlertRule,
   mailbox: string,
   account: string | undefined,
-): Result<Receiver | undefined, Problem> {
+): Result<AlertReceiver | undefined, Problem> {
   const written = address ?? (by === 'mail' ? mailbox : undefined);
   if (written === undefined)
     return failed({ action: 'post an alert', reason: 'its rule has no URL' });
@@ -91,7 +94,7 @@ function fill(
   return checked({ by, to, address: written.replaceAll('%u', () => part) });
 }
 
-function checked(receiver: Receiver): Result<Receiver, Problem> {
+function checked(receiver: AlertReceiver): Result<AlertReceiver, Problem> {
   const { by, address } = receiver;
   if (by === 'mail') return isMailAddress(address) ? ok(receiver) : unsafe(address);
   const url = URL.parse(address);

@@ -3,9 +3,9 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Caller } from './caller.ts';
 
-export type Identity = Caller | 'nobody' | 'too many';
+export type ConnectionIdentity = Caller | 'nobody' | 'too many';
 
 export interface Admission {
   readonly admit: (socket: Socket) => boolean;
-  readonly identify: (request: IncomingMessage) => Identity;
+  readonly identify: (request: IncomingMessage) => ConnectionIdentity;
 }

@@ -5,7 +5,7 @@
 import type { Asker } from '../../store/history/history.ts';
 import { resellerMember, tenantMember } from '../../usage/member.ts';
 import type { Membership } from '../sampling/membership.ts';
-import type { Entry, MemberIndex } from '../sampling/member-index.ts';
+import type { MemberEntry, MemberIndex } from '../sampling/member-index.ts';
 
 /** `token`: over TCP, with the administrator's secret; sees everything and can change nothing. */
 export type Caller = { readonly kind: 'uid'; readonly uid: number } | { readonly kind: 'token' };
@@ -19,13 +19,13 @@ export const askerOf = (caller: Caller): Asker =>
 
 export const mayChange = (caller: Caller): boolean => caller.kind === 'uid' && caller.uid === 0;
 
-export function maySee(caller: Caller, { who, resellerUid }: Entry): boolean {
+export function maySee(caller: Caller, { who, resellerUid }: MemberEntry): boolean {
   if (isAdministrator(caller)) return true;
   if (caller.kind !== 'uid') return false;
   return who.uid === caller.uid || resellerUid === caller.uid;
 }
 
-export function maySeeCommands(caller: Caller, { who }: Entry): boolean {
+export function maySeeCommands(caller: Caller, { who }: MemberEntry): boolean {
   if (caller.kind !== 'uid') return false;
   return caller.uid === 0 || (who.kind !== 'reseller' && who.uid === caller.uid);
 }
@@ -34,7 +34,7 @@ export function maySeeCommands(caller: Caller, { who }: Entry): boolean {
  * Returns the time since when a caller may see a member's history. An administrator sees everything. Others see nothing
  * older than the current owner of the member's uid, or of their own.
  */
-export function seesSince(caller: Caller, { who }: Entry, membership: Membership): number {
+export function seesSince(caller: Caller, { who }: MemberEntry, membership: Membership): number {
   if (caller.kind !== 'uid' || caller.uid === 0) return 0;
   const own = [tenantMember(caller.uid), resellerMember(caller.uid)]
     .map((each) => membership.beginningOf(each))
@@ -42,7 +42,7 @@ export function seesSince(caller: Caller, { who }: Entry, membership: Membership
   return Math.max(membership.beginningOf(who.member), ...own);
 }
 
-export function visibleEntries(caller: Caller, memberIndex: MemberIndex): readonly Entry[] {
+export function visibleEntries(caller: Caller, memberIndex: MemberIndex): readonly MemberEntry[] {
   const all = [...memberIndex.entries.values()];
   return isAdministrator(caller) ? all : all.filter((each) => maySee(caller, each));
 }

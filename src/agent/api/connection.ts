@@ -35,7 +35,7 @@ export class Connection {
   }
 
   #late(): void {
-    afterReading(() => {
+    afterPendingReads(() => {
       if (!this.#hasAsked) this.#socket.destroy();
     });
   }
@@ -45,6 +45,6 @@ export class Connection {
  * Calls `then` after everything that has arrived by now has been read. Timers run before reads: after a delay of this
  * process, a request that seems late may only be unread.
  */
-export function afterReading(then: () => void): void {
+export function afterPendingReads(then: () => void): void {
   setImmediate(() => setImmediate(then));
 }

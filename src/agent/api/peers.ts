@@ -5,7 +5,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { peerUid } from '../../sys/sockets/sockets.ts';
-import type { Admission, Identity } from './admission.ts';
+import type { Admission, ConnectionIdentity } from './admission.ts';
 
 const connectionsMax = 512;
 const keptForRoot = 128;
@@ -27,7 +27,7 @@ export class Peers implements Admission {
     return true;
   }
 
-  identify({ socket }: IncomingMessage): Identity {
+  identify({ socket }: IncomingMessage): ConnectionIdentity {
     const uid = this.#uids.get(socket);
     return uid === undefined ? 'nobody' : { kind: 'uid', uid };
   }

@@ -1,6 +1,6 @@
 /** The parameters of a request, from the query of its URL. */
 import { ok } from '../../../packages/base/result.ts';
-import type { Period } from '../../store/history/history-query.ts';
+import type { HistoryPeriod } from '../../store/history/history-query.ts';
 import { httpError, type HttpResult } from './http-result.ts';
 
 const namesMax = 2000;
@@ -54,7 +54,7 @@ export class QueryReader {
   }
 
   /** Reads a period in milliseconds since 1970; default: the last hour. */
-  period(now: number, defaultLength = 3_600_000): HttpResult<Period> {
+  period(now: number, defaultLength = 3_600_000): HttpResult<HistoryPeriod> {
     const to = this.whole('to', now, Number.MAX_SAFE_INTEGER);
     if (!to.ok) return to;
     const from = this.whole('from', to.value - defaultLength, Number.MAX_SAFE_INTEGER);

@@ -7,7 +7,7 @@ import type { IncidentKinds } from '../../usage/incident-kinds.ts';
 import type { AgentPart, Protection } from '../part.ts';
 import type { LatestSample } from '../sampling/latest-sample.ts';
 import type { Membership } from '../sampling/membership.ts';
-import type { Entry, MemberIndex } from '../sampling/member-index.ts';
+import type { MemberEntry, MemberIndex } from '../sampling/member-index.ts';
 import type { SiteLimitChanges } from '../site-limits/site-limit-changes.ts';
 import type { AlertsTestResponse, MailCount, StartingStatus, StatusResponse } from './api.ts';
 import type { Caller } from './caller.ts';
@@ -32,7 +32,7 @@ export interface AgentContext {
   readonly status: () => StatusResponse;
   readonly protections: () => readonly Protection[];
   /** Returns the count of mail; undefined for resellers and sites. */
-  readonly mailOf: (entry: Entry) => MailCount | 'unknown' | undefined;
+  readonly mailOf: (entry: MemberEntry) => MailCount | 'unknown' | undefined;
   /** Scans all processes first, so that the list of processes outside is current. */
   readonly freshStatus: () => Promise<StatusResponse>;
   readonly testAlerts: () => Promise<AlertsTestResponse>;

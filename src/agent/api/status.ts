@@ -25,7 +25,7 @@ interface AgentFacts {
   readonly tcp: TcpStatus | undefined;
 }
 
-export function describeAgent(facts: AgentFacts): StatusResponse {
+export function agentStatus(facts: AgentFacts): StatusResponse {
   const { latest, metrics, problem, memberIndex, tcp } = facts;
   const oldestAt = problem === undefined ? metrics.oldest() : undefined;
   return {

@@ -9,8 +9,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Admission, Identity } from './admission.ts';
-import { afterReading } from './connection.ts';
+import type { Admission, ConnectionIdentity } from './admission.ts';
+import { afterPendingReads } from './connection.ts';
 
 const bearersMax = 64;
 const strangersMax = 128;
@@ -45,7 +45,7 @@ export class TokenBearers implements Admission, Disposable {
     return true;
   }
 
-  identify({ socket, headers }: IncomingMessage): Identity {
+  identify({ socket, headers }: IncomingMessage): ConnectionIdentity {
     const given = digest(headers.authorization ?? '');
     if (!timingSafeEqual(given, this.#expected)) return 'nobody';
     if (this.#bearers.size >= bearersMax) return 'too many';
@@ -57,7 +57,7 @@ export class TokenBearers implements Admission, Disposable {
   #trim(): void {
     if (this.#isTrimming || this.#strangers.size <= strangersMax) return;
     this.#isTrimming = true;
-    afterReading(() => {
+    afterPendingReads(() => {
       this.#isTrimming = false;
       while (this.#strangers.size > strangersMax) this.#dropOldest();
     });
@@ -74,7 +74,7 @@ export class TokenBearers implements Admission, Disposable {
   }
 
   #watch(): void {
-    this.#timer ??= setTimeout(() => afterReading(() => this.#dropSlow()), crowdMilliseconds);
+    this.#timer ??= setTimeout(() => afterPendingReads(() => this.#dropSlow()), crowdMilliseconds);
   }
 
   #dropSlow(): void {

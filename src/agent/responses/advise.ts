@@ -8,28 +8,28 @@ import {
   advised,
   formatLimit,
   propose,
-  reasonOf,
+  adviceReason,
   type Hit,
   type Proposal,
-  type Seen,
+  type SeenUsage,
 } from '../../usage/advise.ts';
 import type { Member } from '../../usage/member.ts';
 import { peakKeys, type MetricKey } from '../../usage/metrics.ts';
 import type { Advice, AdviseResponse } from '../api/api.ts';
 import type { FaultCounts } from '../sampling/latest-sample.ts';
-import type { Entry } from '../sampling/member-index.ts';
+import type { MemberEntry } from '../sampling/member-index.ts';
 import { isAdministrator } from '../api/caller.ts';
 import { ok } from '../../../packages/base/result.ts';
 import { shortBytes } from '../../../packages/base/bytes.ts';
 import { fromStore, type HttpResult } from '../api/http-result.ts';
 import { type RequestContext } from '../api/request-context.ts';
-import { askedEntries, visibleParts, type Part } from './members.ts';
+import { askedEntries, visibleParts, type PeriodPart } from './members.ts';
 
 const week = 7 * 86_400_000;
 
 interface Measured {
   readonly limit: LimitKey;
-  readonly seen: ReadonlyMap<Member, Seen>;
+  readonly seen: ReadonlyMap<Member, SeenUsage>;
 }
 
 export async function answerAdvise(request: RequestContext): Promise<HttpResult<AdviseResponse>> {
@@ -57,7 +57,7 @@ export async function answerAdvise(request: RequestContext): Promise<HttpResult<
   });
 }
 
-function readHits({ agent }: RequestContext, parts: readonly Part[]): HttpResult<Hits> {
+function readHits({ agent }: RequestContext, parts: readonly PeriodPart[]): HttpResult<Hits> {
   const faults = new Map<Member, FaultCounts>();
   const values = new Map<Member, Readonly<Partial<Record<LimitKey, readonly string[]>>>>();
   for (const part of parts) {
@@ -73,11 +73,11 @@ function readHits({ agent }: RequestContext, parts: readonly Part[]): HttpResult
 
 async function readSeen(
   { history }: RequestContext,
-  parts: readonly Part[],
+  parts: readonly PeriodPart[],
 ): Promise<HttpResult<readonly Measured[]>> {
   const all: Measured[] = [];
   for (const [limit, metric] of advised) {
-    const seen = new Map<Member, Seen>();
+    const seen = new Map<Member, SeenUsage>();
     for (const part of parts) {
       // History written by an older version has no peaks, but always samples.
       for (const key of [metric, peakKeys.get(metric) ?? []].flat()) {
@@ -95,7 +95,7 @@ async function readSeen(
   return ok(all);
 }
 
-const nothingSeen: Seen = { p99: 0, max: 0 };
+const nothingSeen: SeenUsage = { p99: 0, max: 0 };
 
 /** Which limits were hit in the period, how often and at which value. */
 class Hits {
@@ -110,7 +110,7 @@ class Hits {
   /**
    * Returns how often a limit was hit, and at which value: the current limit, if none was recorded.
    */
-  of({ who, limits }: Entry, limit: LimitKey): Hit | undefined {
+  of({ who, limits }: MemberEntry, limit: LimitKey): Hit | undefined {
     const count = this.#faults.get(who.member)?.[limit] ?? 0;
     if (count === 0) return undefined;
     const { kind } = limitAttribute(limit);
@@ -128,7 +128,11 @@ interface Proposed {
 }
 
 /** Returns a proposal; none if the limit was neither used nor hit. */
-function proposedFor(entry: Entry, { limit, seen }: Measured, hits: Hits): readonly Proposed[] {
+function proposedFor(
+  entry: MemberEntry,
+  { limit, seen }: Measured,
+  hits: Hits,
+): readonly Proposed[] {
   const hit = hits.of(entry, limit);
   const mine = seen.get(entry.who.member) ?? (hit === undefined ? undefined : nothingSeen);
   if (mine === undefined) return [];
@@ -143,7 +147,7 @@ function together(limit: LimitKey, all: readonly Proposed[]) {
     neverHit: formatLimit(limit, max('never')),
     onePercentHit: formatLimit(limit, max('onePercent')),
     faults: hit?.count ?? 0,
-    ...(hit === undefined ? {} : { reason: reasonOf(limit, hit) }),
+    ...(hit === undefined ? {} : { reason: adviceReason(limit, hit) }),
     ...(hit?.at === undefined ? {} : { hitValue: formatLimit(limit, hit.at) }),
   };
 }
@@ -154,7 +158,7 @@ function worseHit(a: Hit | undefined, b: Hit | undefined): Hit | undefined {
   return { count: a.count + b.count, at };
 }
 
-function adviceFor(entry: Entry, measured: Measured, hits: Hits): readonly Advice[] {
+function adviceFor(entry: MemberEntry, measured: Measured, hits: Hits): readonly Advice[] {
   const { limit } = measured;
   const current = entry.limitTexts[limit] ?? unlimited;
   return proposedFor(entry, measured, hits).map((each) => ({
@@ -167,7 +171,7 @@ function adviceFor(entry: Entry, measured: Measured, hits: Hits): readonly Advic
 
 /** Returns the advice for packages: the maximum that any of their tenants needs. */
 function packagesOf(
-  entries: readonly Entry[],
+  entries: readonly MemberEntry[],
   measured: readonly Measured[],
   hits: Hits,
 ): AdviseResponse['packages'] {
@@ -182,7 +186,7 @@ function packagesOf(
 
 function packageAdvice(
   name: string,
-  tenants: readonly Entry[],
+  tenants: readonly MemberEntry[],
   measured: Measured,
   hits: Hits,
 ): AdviseResponse['packages'] {
@@ -201,7 +205,7 @@ function packageAdvice(
   ];
 }
 
-const ownValue = ({ source }: Entry, limit: LimitKey) =>
+const ownValue = ({ source }: MemberEntry, limit: LimitKey) =>
   source.chain[0]?.kind === 'tenant' && source.chain[0].written.has(limit);
 
 /** Returns the sum of all limits, next to the capacity of the host. */

@@ -4,21 +4,21 @@
 import type { Problem, Cause } from '../../../packages/base/problem.ts';
 import { ok } from '../../../packages/base/result.ts';
 import type { DriverName, SiteLimitSetter, SiteLimitSetters } from '../../policy/document.ts';
-import { settersOf, siteName, splitSiteName } from '../../policy/policy.ts';
-import type { SiteLimitHolders } from '../../policy/sites/site-limits.ts';
+import { delegatesOf, siteName, splitSiteName } from '../../policy/policy.ts';
+import type { SiteLimitOwners } from '../../policy/sites/site-limits.ts';
 import { fitsUnit } from '../../policy/sites/site-unit.ts';
 import { valueKinds } from '../../policy/value-kinds.ts';
 import { resellerMember, tenantMember } from '../../usage/member.ts';
 import { httpError, type HttpResult } from '../api/http-result.ts';
 import type { RequestContext } from '../api/request-context.ts';
-import { siteEntry, type Entry } from '../sampling/member-index.ts';
+import { siteEntry, type MemberEntry } from '../sampling/member-index.ts';
 import type { Membership } from '../sampling/membership.ts';
 import { namedEntry } from './members.ts';
 
 export interface ChangeableSite {
-  readonly entry: Entry;
-  readonly tenant: Entry;
-  readonly holders: SiteLimitHolders;
+  readonly entry: MemberEntry;
+  readonly tenant: MemberEntry;
+  readonly holders: SiteLimitOwners;
 }
 
 type Refuse = (cause: Omit<Problem, 'action' | 'object'>) => HttpResult<never>;
@@ -48,7 +48,7 @@ export async function changeableSite(
     ? agent.memberIndex.entries.get(tenantMember(named.value.who.uid))
     : tenantInName(request, name, caller.uid);
   if (tenant === undefined) return named.ok ? refuse({ reason: 'it is not your own' }) : named;
-  const [setter] = settersAs(caller.uid, tenant);
+  const [setter] = delegatesAs(caller.uid, tenant);
   if (setter === undefined) {
     if (!named.ok) return named;
     const whose = caller.uid === tenant.who.uid ? 'your sites' : 'sites of your tenants';
@@ -62,7 +62,7 @@ export async function changeableSite(
 }
 
 /** Returns the tenant before the slash, or the caller itself, if the caller may see it. */
-function tenantInName(request: RequestContext, name: string, uid: number): Entry | undefined {
+function tenantInName(request: RequestContext, name: string, uid: number): MemberEntry | undefined {
   const [account, site] = splitSiteName(name);
   const tenant = namedEntry(request, site === undefined ? `${uid}` : account);
   return tenant.ok && tenant.value.who.kind === 'tenant' ? tenant.value : undefined;
@@ -71,21 +71,21 @@ function tenantInName(request: RequestContext, name: string, uid: number): Entry
 /** Returns a site that the policy does not have, but that a web server serves for the tenant. */
 async function servedEntry(
   { agent }: RequestContext,
-  tenant: Entry,
+  tenant: MemberEntry,
   name: string,
-): Promise<HttpResult<Entry>> {
+): Promise<HttpResult<MemberEntry>> {
   const [account, behind] = splitSiteName(name);
   const action = 'change limits of';
   const parsed = valueKinds.site.parse(behind ?? account);
   if (!parsed.ok) return httpError({ status: 404, action, object: name, ...parsed.error });
   const site = parsed.value;
-  const obstacle = whyOnlyPolicy(agent.driver?.capabilities.driver, tenant, site);
-  if (obstacle !== undefined)
+  const blocker = whyOnlyPolicy(agent.driver?.capabilities.driver, tenant, site);
+  if (blocker !== undefined)
     return httpError({
       status: 403,
       action,
       object: name,
-      ...obstacle,
+      ...blocker,
     });
   const served = await agent.servedSites(tenant.who.uid, site);
   if (!served.ok) return httpError({ status: 503, ...served.error });
@@ -96,7 +96,7 @@ async function servedEntry(
 /** Explains why a site can have limits only if the policy has it. */
 function whyOnlyPolicy(
   driver: DriverName | undefined,
-  { resellerUid }: Entry,
+  { resellerUid }: MemberEntry,
   site: string,
 ): Cause | undefined {
   const hint = 'ask the administrator';
@@ -129,9 +129,9 @@ function notServed(object: string, names: ReadonlySet<string>): HttpResult<never
  * Returns the roles in which this uid may set limits of the tenant's sites. The reseller comes first; it can also be
  * the tenant.
  */
-function settersAs(uid: number, { who, resellerUid, source }: Entry): SiteLimitSetters {
+function delegatesAs(uid: number, { who, resellerUid, source }: MemberEntry): SiteLimitSetters {
   const uids = { reseller: resellerUid, tenant: who.uid };
-  return settersOf(source).filter((each) => uids[each] === uid);
+  return delegatesOf(source).filter((each) => uids[each] === uid);
 }
 
 /** Returns the current owners of the uids; undefined if one of them may not be the account that the policy means. */
@@ -140,9 +140,9 @@ function holdersNow(
   tenantUid: number,
   setter: SiteLimitSetter,
   uid: number,
-): SiteLimitHolders | undefined {
-  const tenant = membership.holderOf(tenantMember(tenantUid));
+): SiteLimitOwners | undefined {
+  const tenant = membership.ownerOf(tenantMember(tenantUid));
   if (tenant === undefined || setter === 'tenant') return tenant;
-  const reseller = membership.holderOf(resellerMember(uid));
+  const reseller = membership.ownerOf(resellerMember(uid));
   return reseller && { ...tenant, reseller: { uid, ...reseller } };
 }

@@ -7,7 +7,7 @@ import type { IncidentKinds } from '../../usage/incident-kinds.ts';
 import type { Incident, Snapshot } from '../../usage/incident.ts';
 import { kindOf, uidOf } from '../../usage/member.ts';
 import type { IncidentResponse, IncidentRow, IncidentsResponse, Who } from '../api/api.ts';
-import type { Entry, MemberIndex } from '../sampling/member-index.ts';
+import type { MemberEntry, MemberIndex } from '../sampling/member-index.ts';
 import { hostTimeZone } from '../alerts/time-zone.ts';
 import { isAdministrator, maySee, maySeeCommands, seesSince, type Caller } from '../api/caller.ts';
 import { ok } from '../../../packages/base/result.ts';
@@ -96,7 +96,7 @@ function readerOf(caller: Caller, who: Who): 'administrator' | 'reseller' | 'ten
   return who.uid === caller.uid && who.kind !== 'reseller' ? 'tenant' : 'reseller';
 }
 
-const beginnings = ({ caller, agent }: RequestContext, entries: readonly Entry[]) =>
+const beginnings = ({ caller, agent }: RequestContext, entries: readonly MemberEntry[]) =>
   new Map(
     entries.flatMap((entry) => {
       const since = seesSince(caller, entry, agent.membership);

@@ -2,14 +2,14 @@
 import { ok } from '../../../packages/base/result.ts';
 import { siteName } from '../../policy/policy.ts';
 import type { Member } from '../../usage/member.ts';
-import type { Entry } from '../sampling/member-index.ts';
+import type { MemberEntry } from '../sampling/member-index.ts';
 import { hourMilliseconds } from '../../store/metrics/metrics-schema.ts';
 import { isAdministrator, maySee, seesSince, visibleEntries } from '../api/caller.ts';
 import { httpError, type HttpResult } from '../api/http-result.ts';
 import { type RequestContext } from '../api/request-context.ts';
 
 /** Returns the named members, or all that the caller may see. */
-export function askedEntries(request: RequestContext): HttpResult<readonly Entry[]> {
+export function askedEntries(request: RequestContext): HttpResult<readonly MemberEntry[]> {
   const { agent, caller, query } = request;
   const names = query.names('tenant');
   if (!names.ok) return names;
@@ -26,8 +26,8 @@ export function askedEntries(request: RequestContext): HttpResult<readonly Entry
 function namedEntries(
   request: RequestContext,
   names: readonly string[],
-): HttpResult<readonly Entry[]> {
-  const entries: Entry[] = [];
+): HttpResult<readonly MemberEntry[]> {
+  const entries: MemberEntry[] = [];
   for (const name of names) {
     const entry = namedEntry(request, name);
     if (!entry.ok) return entry;
@@ -40,7 +40,10 @@ function namedEntries(
  * Finds a member. Callers do not learn whether a member exists that they may not see. A tenant may name its sites
  * without itself.
  */
-export function namedEntry({ agent, caller }: RequestContext, name: string): HttpResult<Entry> {
+export function namedEntry(
+  { agent, caller }: RequestContext,
+  name: string,
+): HttpResult<MemberEntry> {
   const short =
     caller.kind === 'uid' && !name.includes('/') ? [siteName(`${caller.uid}`, name)] : [];
   const entry = [name, ...short]
@@ -58,7 +61,7 @@ export function namedEntry({ agent, caller }: RequestContext, name: string): Htt
 /** Returns the members for a query of a store, or undefined for all of them. */
 export function membersOf(
   request: RequestContext,
-  entries: readonly Entry[],
+  entries: readonly MemberEntry[],
 ): readonly Member[] | undefined {
   const everybody = !request.query.has('tenant') && isAdministrator(request.caller);
   return everybody ? undefined : entries.map((each) => each.who.member);
@@ -67,7 +70,7 @@ export function membersOf(
 /** The maximum number that is queried one by one. */
 const periodsMax = 8;
 
-export interface Part {
+export interface PeriodPart {
   readonly from: number;
   readonly to: number;
   /** The members of this part; absent: all. */
@@ -80,9 +83,9 @@ export interface Part {
  */
 export function visibleParts(
   request: RequestContext,
-  entries: readonly Entry[],
+  entries: readonly MemberEntry[],
   { from, to }: { readonly from: number; readonly to: number },
-): readonly Part[] {
+): readonly PeriodPart[] {
   const members = membersOf(request, entries);
   if (members === undefined) return [{ from, to }];
   const begins = Map.groupBy(entries, (entry) => visibleFrom(request, entry, from));
@@ -98,7 +101,11 @@ export function visibleParts(
 }
 
 /** Returns the time since when the caller may see a member's counts, in a period that begins at `from`. */
-export function visibleFrom({ caller, agent }: RequestContext, entry: Entry, from: number): number {
+export function visibleFrom(
+  { caller, agent }: RequestContext,
+  entry: MemberEntry,
+  from: number,
+): number {
   const since = seesSince(caller, entry, agent.membership);
   if (!Number.isFinite(since)) return Infinity;
   // The first hour of a roll-up may include the previous owner's usage.

@@ -1,7 +1,7 @@
 /** `GET /v1/tenants/NAME/processes`: the processes running now. */
 import type { Driver } from '../../host/driver.ts';
 import type { ProcessSet } from '../../host/evidence/evidence-reader.ts';
-import type { Entry, MemberIndex } from '../sampling/member-index.ts';
+import type { MemberEntry, MemberIndex } from '../sampling/member-index.ts';
 import type { LiveProcess, ProcessesResponse } from '../api/api.ts';
 import { maySeeCommands } from '../api/caller.ts';
 import { ok } from '../../../packages/base/result.ts';
@@ -22,7 +22,7 @@ export async function answerProcesses(
     return httpError({ status: 503, action: 'list processes', reason: 'no policy is in force' });
   }
   const entry = named.value;
-  const sets = processesOf(entry, agent.memberIndex, agent.driver);
+  const sets = memberProcesses(entry, agent.memberIndex, agent.driver);
   const found = await agent.evidence.read(sets, processesMax);
   const showCommands = maySeeCommands(caller, entry);
   const processes = found.map(({ command, request: served, ...rest }): LiveProcess => ({
@@ -42,8 +42,8 @@ function shareOf({ cpuSeconds, ageSeconds }: Pick<LiveProcess, 'cpuSeconds' | 'a
  * Returns the processes of a member. A reseller has the processes of its tenants; a tenant's
  * include its sites' processes.
  */
-export function processesOf(
-  entry: Entry,
+export function memberProcesses(
+  entry: MemberEntry,
   memberIndex: MemberIndex,
   driver: Driver,
 ): readonly ProcessSet[] {

@@ -8,7 +8,7 @@ import { setterOf } from '../../policy/sites/site-limits.ts';
 import type { ExplainResponse, SetLimitsResponse } from '../api/api.ts';
 import { httpError, type HttpResult } from '../api/http-result.ts';
 import { type RequestContext } from '../api/request-context.ts';
-import type { Entry } from '../sampling/member-index.ts';
+import type { MemberEntry } from '../sampling/member-index.ts';
 import { readChange, type SiteChange } from '../site-limits/wanted-change.ts';
 import { changeableSite } from './changeable-site.ts';
 import { namedEntry } from './members.ts';
@@ -19,7 +19,7 @@ export function answerLimits(request: RequestContext, name: string): HttpResult<
   return explained(request, named.value);
 }
 
-function explained({ agent }: RequestContext, { who }: Entry): HttpResult<ExplainResponse> {
+function explained({ agent }: RequestContext, { who }: MemberEntry): HttpResult<ExplainResponse> {
   const found = agent.memberIndex.explain(who.member);
   if (found !== undefined) return ok(found);
   const reason = 'it is a reseller, whose limits are those of the sum of its tenants';

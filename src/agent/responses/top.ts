@@ -2,7 +2,7 @@
 import { availableParallelism, totalmem } from 'node:os';
 import type { TopResponse, TopRow } from '../api/api.ts';
 import type { LatestSample } from '../sampling/latest-sample.ts';
-import type { Entry } from '../sampling/member-index.ts';
+import type { MemberEntry } from '../sampling/member-index.ts';
 import { ok } from '../../../packages/base/result.ts';
 import type { HttpResult } from '../api/http-result.ts';
 import type { RequestContext } from '../api/request-context.ts';
@@ -16,7 +16,7 @@ export function answerTop(request: RequestContext): HttpResult<TopResponse> {
   const entries = asked.value;
   const all = request.query.flag('all') || request.query.has('tenant');
   const stops = readStops({ state: request.agent.state });
-  const isStopped = ({ who }: Entry) => who.kind === 'tenant' && stops.has(who.uid);
+  const isStopped = ({ who }: MemberEntry) => who.kind === 'tenant' && stops.has(who.uid);
   const shown = all
     ? entries
     : entries.filter((each) => isStopped(each) || !latest.isIdle(each.who.member));
@@ -33,12 +33,12 @@ export function answerTop(request: RequestContext): HttpResult<TopResponse> {
 }
 
 /** Counts idle members without sites, which their tenants include. */
-const idleOf = (entries: readonly Entry[], latest: LatestSample) =>
+const idleOf = (entries: readonly MemberEntry[], latest: LatestSample) =>
   entries.filter(({ who }) => who.kind !== 'site' && latest.isIdle(who.member)).length;
 
 /** Makes the rows; `lastTick` is the last tick's monotonic time. */
 export function topRows(
-  entries: readonly Entry[],
+  entries: readonly MemberEntry[],
   latest: LatestSample,
   lastTick: number,
 ): readonly TopRow[] {

@@ -1,10 +1,10 @@
 /** `GET /v1/usage` and `GET /v1/series`: usage over a period. */
-import type { Period } from '../../store/history/history-query.ts';
+import type { HistoryPeriod } from '../../store/history/history-query.ts';
 import type { Member } from '../../usage/member.ts';
 import { metricKeys, metrics, peakKeys, sampledKeys, type MetricKey } from '../../usage/metrics.ts';
 import type { Distribution, SeriesResponse, UsageResponse, UsageRow } from '../api/api.ts';
 import { isAdministrator } from '../api/caller.ts';
-import type { Entry } from '../sampling/member-index.ts';
+import type { MemberEntry } from '../sampling/member-index.ts';
 import { ok } from '../../../packages/base/result.ts';
 import { fromStore, httpError, type HttpResult } from '../api/http-result.ts';
 import { type RequestContext } from '../api/request-context.ts';
@@ -125,8 +125,8 @@ export async function answerSeries(request: RequestContext): Promise<HttpResult<
   });
 }
 
-interface AskedSeries extends Period {
-  readonly entry: Entry;
+interface AskedSeries extends HistoryPeriod {
+  readonly entry: MemberEntry;
   readonly metric: MetricKey;
   readonly points: number;
 }

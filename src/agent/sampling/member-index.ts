@@ -20,7 +20,7 @@ import { resellerMember, siteMember, tenantMember, type Member } from '../../usa
 import type { LimitNumbers, LimitTexts, Who } from '../api/api.ts';
 import { limitNumbers } from './limit-numbers.ts';
 
-export interface Entry {
+export interface MemberEntry {
   readonly who: Who;
   readonly cgroup: string;
   readonly values: LimitValues;
@@ -35,12 +35,12 @@ export interface Entry {
 }
 
 export class MemberIndex {
-  readonly entries: ReadonlyMap<Member, Entry>;
+  readonly entries: ReadonlyMap<Member, MemberEntry>;
   readonly tenants: number;
   readonly resellers: number;
   readonly defaults: LimitNumbers;
   readonly #policy: Policy | undefined;
-  readonly #byName = new Map<string, Entry>();
+  readonly #byName = new Map<string, MemberEntry>();
   #lines: LineIndex | undefined;
 
   constructor(policy?: Policy) {
@@ -53,7 +53,7 @@ export class MemberIndex {
   }
 
   /** Finds an account by name or uid; a tenant before the reseller of the same name. */
-  #addNames(entry: Entry): void {
+  #addNames(entry: MemberEntry): void {
     const { uid, kind, site } = entry.who;
     for (const account of [entry.account, String(uid)]) {
       if (account === undefined) continue;
@@ -62,7 +62,7 @@ export class MemberIndex {
     }
   }
 
-  find(name: string): Entry | undefined {
+  find(name: string): MemberEntry | undefined {
     const [account, site] = splitSiteName(name);
     const known = site === undefined ? account : siteName(account, site);
     return this.#byName.get(known) ?? this.entries.get(known as Member);
@@ -95,7 +95,7 @@ export class MemberIndex {
   }
 }
 
-function entriesOf(policy: Policy | undefined): readonly Entry[] {
+function entriesOf(policy: Policy | undefined): readonly MemberEntry[] {
   if (policy === undefined) return [];
   const textsOf = shared(limitTexts);
   const numbersOf = shared(limitNumbers);
@@ -105,7 +105,7 @@ function entriesOf(policy: Policy | undefined): readonly Entry[] {
     cgroup: string,
     kind: Who['kind'],
     parts: readonly string[] = [],
-  ): Entry => {
+  ): MemberEntry => {
     const { uid, account, values } = source;
     const resellerUid = 'reseller' in source ? source.reseller : undefined;
     const reseller = resellerUid === undefined ? undefined : resellerNames.get(resellerUid);
@@ -139,7 +139,10 @@ function entriesOf(policy: Policy | undefined): readonly Entry[] {
 }
 
 /** Builds the entry of a tenant's site, `source`, which need not be in the policy yet. */
-export const siteEntry = ({ who, cgroup, account, resellerUid }: Entry, source: Site): Entry => ({
+export const siteEntry = (
+  { who, cgroup, account, resellerUid }: MemberEntry,
+  source: Site,
+): MemberEntry => ({
   who: {
     ...who,
     member: siteMember(who.uid, source.name),

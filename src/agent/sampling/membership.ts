@@ -9,8 +9,8 @@ import type { Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { printable } from '../../../packages/base/printable.ts';
 import { uidOf, type Member } from '../../usage/member.ts';
-import { continued, type Holder, type Tenancy } from '../../usage/tenancy.ts';
-import type { Entry } from './member-index.ts';
+import { continued, type UidOwner, type Tenancy } from '../../usage/tenancy.ts';
+import type { MemberEntry } from './member-index.ts';
 
 interface Followed {
   /** Members with a new owner, or never seen before. */
@@ -31,7 +31,7 @@ export class Membership {
 
   /** Determines the owners of the members; `homes` by uid. If the store cannot be read, members count as never seen. */
   follow(
-    entries: ReadonlyMap<Member, Entry>,
+    entries: ReadonlyMap<Member, MemberEntry>,
     homes: ReadonlyMap<number, string>,
     at: number,
   ): Followed {
@@ -56,7 +56,7 @@ export class Membership {
   }
 
   /** Returns the current owner; undefined if nobody is known to own it now. */
-  holderOf(member: Member): Holder | undefined {
+  ownerOf(member: Member): UidOwner | undefined {
     const known = this.#known?.get(member);
     if (known === undefined || this.#isRenamed(uidOf(member), known.name)) return undefined;
     return { name: known.name, home: known.home };

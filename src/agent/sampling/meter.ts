@@ -14,7 +14,7 @@ import type { Counters, LimitValues } from '../../limits/limit.ts';
 import { noCounters, sameCounters } from '../../limits/limits.ts';
 import { resellerMember, tenantMember, type Member, type MemberKind } from '../../usage/member.ts';
 import type { Reading } from '../../usage/measure.ts';
-import type { Entry, MemberIndex } from './member-index.ts';
+import type { MemberEntry, MemberIndex } from './member-index.ts';
 import { hitKeys, SliceHits, wentBack } from './slice-hits.ts';
 
 interface MeterSample {
@@ -27,7 +27,7 @@ interface MeterSample {
 interface Metered {
   readonly cgroup: string;
   /** Absent for the part of a tenant that is not a site. */
-  readonly entry: Entry | undefined;
+  readonly entry: MemberEntry | undefined;
   /** The member to whose numbers its own are added, and how. */
   readonly within: Within | undefined;
 }
@@ -35,7 +35,7 @@ interface Metered {
 interface Within {
   readonly member: Member;
   /** Absent between a tenant and its reseller. */
-  readonly part?: Pick<Entry, 'values'>;
+  readonly part?: Pick<MemberEntry, 'values'>;
   /** Present for a slice inside its tenant's slice; its processes are listed with the tenant. */
   readonly isSlice?: true;
 }
@@ -153,7 +153,7 @@ export class Meter implements Disposable {
   }
 
   /** Builds a reading with a time of its own: on a busy host, others run between two readings of one tick. */
-  #reading({ who: { member } }: Entry, now: Readonly<Counters>): Reading {
+  #reading({ who: { member } }: MemberEntry, now: Readonly<Counters>): Reading {
     const last = this.#last.get(member);
     const at = performance.now();
     this.#last.set(member, { counters: now, at });
@@ -165,7 +165,7 @@ export class Meter implements Disposable {
    * Adds the numbers of descendants. The kernel lists the processes of a cgroup without its descendants', and v1 does
    * not sum their I/O either. Returns the same object as before if nothing has changed, which marks an idle member.
    */
-  #withSum(entry: Entry, counters: Readonly<Counters>, sums: ReadonlyMap<Member, Sums>) {
+  #withSum(entry: MemberEntry, counters: Readonly<Counters>, sums: ReadonlyMap<Member, Sums>) {
     const { member, kind } = entry.who;
     const sum = sums.get(member);
     if (kind === 'tenant') this.#startOver(member, sum?.parts ?? '');
@@ -216,7 +216,7 @@ interface SliceReading {
 }
 
 function readingOrder(
-  entries: readonly Entry[],
+  entries: readonly MemberEntry[],
   slices: SliceTree | undefined,
 ): readonly Metered[] {
   const levels: Readonly<Record<MemberKind, Metered[]>> = { site: [], tenant: [], reseller: [] };
@@ -235,7 +235,7 @@ function readingOrder(
   return [...levels.site, ...levels.tenant, ...levels.reseller];
 }
 
-function withinOf({ who, resellerUid, values }: Entry, isSlice: boolean): Within | undefined {
+function withinOf({ who, resellerUid, values }: MemberEntry, isSlice: boolean): Within | undefined {
   if (who.kind === 'site') {
     const within = { member: tenantMember(who.uid), part: { values } };
     return isSlice ? { ...within, isSlice } : within;
@@ -274,7 +274,10 @@ const isLimited = (values: LimitValues, key: HitKey) =>
   (values[limitOfHits[key]] ?? unlimited) !== unlimited;
 
 /** Removes hits of limits that the site itself does not have: they hit its tenant's limit. */
-function withoutForeignHits({ values }: Entry, counters: Readonly<Counters>): Readonly<Counters> {
+function withoutForeignHits(
+  { values }: MemberEntry,
+  counters: Readonly<Counters>,
+): Readonly<Counters> {
   const foreign = hitKeys.filter((key) => counters[key] !== 0 && !isLimited(values, key));
   if (foreign.length === 0) return counters;
   return { ...counters, ...Object.fromEntries(foreign.map((key) => [key, 0])) };

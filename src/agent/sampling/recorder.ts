@@ -29,7 +29,7 @@ import { countOf } from '../responses/processes.ts';
 import type { ReportedFault } from '../part.ts';
 import type { LatestSample } from './latest-sample.ts';
 import type { Log } from '../log.ts';
-import type { Entry, MemberIndex } from './member-index.ts';
+import type { MemberEntry, MemberIndex } from './member-index.ts';
 
 /** Bounds the length of a tick in which every member has faults; the rest follow later. */
 const snapshotsPerTickMax = 20;
@@ -43,9 +43,9 @@ interface RecorderParts {
   readonly log: Log;
   readonly memberIndex: () => MemberIndex;
   readonly kinds: IncidentKinds;
-  readonly processes: (entry: Entry) => readonly ProcessSet[];
+  readonly processes: (entry: MemberEntry) => readonly ProcessSet[];
   /** Returns the member's cgroup from the root of the hierarchy that limits memory: `/bulkhead/u1001`. */
-  readonly memoryCgroup: (entry: Entry) => string | undefined;
+  readonly memoryCgroup: (entry: MemberEntry) => string | undefined;
   /** Called with the incidents that began or continued in a tick. */
   readonly onIncidents: (incidents: readonly Incident[]) => void;
 }
@@ -237,7 +237,7 @@ export class Recorder implements Disposable {
     }
   }
 
-  #killedOf(entry: Entry, kills: readonly OomKill[]): Snapshot['killed'] {
+  #killedOf(entry: MemberEntry, kills: readonly OomKill[]): Snapshot['killed'] {
     // Most incidents have none, and finding the cgroup's name requires reading the mounts.
     if (kills.length === 0) return undefined;
     const cgroup = this.#parts.memoryCgroup(entry);

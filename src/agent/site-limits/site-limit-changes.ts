@@ -8,7 +8,7 @@ import type { Paths } from '../../host/paths.ts';
 import { changeSiteLimits } from '../../host/keep-site-limits.ts';
 import type { LimitKey, LimitValues } from '../../limits/limit.ts';
 import type { Quantity } from '../../../packages/base/quantity.ts';
-import type { SiteLimitHolders, SiteLimits } from '../../policy/sites/site-limits.ts';
+import type { SiteLimitOwners, SiteLimits } from '../../policy/sites/site-limits.ts';
 import { httpError, type HttpResult } from '../api/http-result.ts';
 import { ChangePace } from './change-pace.ts';
 import { PacedApply } from './paced-apply.ts';
@@ -20,7 +20,7 @@ const answerMilliseconds = 40_000;
 export interface ChangedTenantSite {
   readonly uid: number;
   /** The owner of the tenant, and of the reseller if the reseller makes the change. */
-  readonly holders: SiteLimitHolders;
+  readonly holders: SiteLimitOwners;
   readonly site: string;
   /** The name that messages use. */
   readonly label: string;

@@ -14,7 +14,7 @@ import type { DoctorReport } from '../doctor-report.ts';
 import { diskName } from '../../host/disks/file-systems.ts';
 import type { Paths } from '../../host/paths.ts';
 import { probeDriver } from '../../host/probe.ts';
-import type { Level, LimitKey, Support } from '../../limits/limit.ts';
+import type { SupportLevel, LimitKey, Support } from '../../limits/limit.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../shared/command.ts';
 import { defaultPolicy } from '../shared/policy-option.ts';
 import { printError, pathsFor, print, printJson, sayItWaits } from '../shared/session.ts';
@@ -171,7 +171,7 @@ interface Group {
   readonly names: readonly string[];
 }
 
-const order: readonly Level[] = ['full', 'partial', 'none'];
+const order: readonly SupportLevel[] = ['full', 'partial', 'none'];
 
 /** Groups limits with the same support for the same reason; the best first. */
 function alike(limits: ReadonlyMap<LimitKey, Support>): readonly Group[] {
@@ -197,8 +197,8 @@ function printGroup({ support, names }: Group): void {
   print('');
 }
 
-function summary(levels: readonly Level[]): string {
-  const count = (level: Level) => levels.filter((each) => each === level).length;
+function summary(levels: readonly SupportLevel[]): string {
+  const count = (level: SupportLevel) => levels.filter((each) => each === level).length;
   return `${count('full')} limits fully enforced, ${count('partial')} partially, ${count('none')} not at all`;
 }
 

@@ -30,9 +30,9 @@ function exec(_words: readonly string[], _options: unknown, command: Command): E
   if (paths === undefined) return exitCodes.usage;
   // The arguments as given: commander would remove "--" and the options that it knows.
   const first = process.argv[2] === '--instance' ? 4 : 2;
-  const words = process.argv.slice(process.argv.indexOf(command.name(), first) + 1);
+  const args = process.argv.slice(process.argv.indexOf(command.name(), first) + 1);
   // Available since Node 22.15; it does not return.
-  process.execve?.(launcher, [launcher, '--instance', paths.instance, ...words], process.env);
+  process.execve?.(launcher, [launcher, '--instance', paths.instance, ...args], process.env);
   return exitCodes.failed;
 }
 

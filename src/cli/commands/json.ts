@@ -13,7 +13,7 @@ import type {
 import type { SecurityItem } from '../../../packages/base/security-item.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
 import type { Stop } from '../../host/stops.ts';
-import type { OwnUnit, UnitFile } from '../../host/systemd/own-units.ts';
+import type { OwnUnit, UnitFileState } from '../../host/systemd/own-units.ts';
 import type { EntryPathReport } from '../../host/entry-paths/entry-paths.ts';
 import type { Counters, LimitKey, PeakCounter, Support } from '../../limits/limit.ts';
 import type { Operation } from '../../plan/plan.ts';
@@ -253,7 +253,7 @@ export interface UnitsStatusJson {
 export interface UnitRow {
   readonly name: string;
   /** The state of the unit's file; `old`: it is from another version. */
-  readonly file: UnitFile;
+  readonly file: UnitFileState;
   readonly use: OwnUnit['use'];
   /** Whether it starts at boot. */
   readonly enabled: boolean;

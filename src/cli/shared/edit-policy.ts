@@ -4,7 +4,7 @@ import { editPolicy as editPolicyText, tryPolicyEdit, type EditErrors } from '..
 import { readHostFacts } from '../../host/accounts/accounts.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { TenantName } from '../../policy/document.ts';
-import type { AccountTarget, Target } from '../../policy/edit.ts';
+import type { AccountTarget, EditTarget } from '../../policy/edit.ts';
 import { splitSiteName } from '../../policy/policy.ts';
 import type { Result } from '../../../packages/base/result.ts';
 import { exitCodes, type ExitCode, type PolicyOptions } from './command.ts';
@@ -29,7 +29,7 @@ export function withEditOptions(command: Command): Command {
 export type CommandEdit = (text: string, paths: Paths) => Result<string, EditErrors>;
 
 /** Edits the policy. The message about it names `what`, for example `tenant "alice"`. */
-export async function editPolicy(
+export async function runPolicyEdit(
   options: EditOptions,
   command: Command,
   what: string,
@@ -82,22 +82,22 @@ function withAlias(
 }
 
 /** Collects an option that may be given several times. */
-export const collect = (value: string, earlier: readonly string[] = []): readonly string[] => [
-  ...earlier,
-  value,
-];
+export const collectValues = (
+  value: string,
+  earlier: readonly string[] = [],
+): readonly string[] => [...earlier, value];
 
 /** The target that a command edits, and its name in the message. */
-export interface Edited {
+export interface NamedTarget {
   readonly what: string;
-  readonly target: (paths: Paths) => Target;
+  readonly target: (paths: Paths) => EditTarget;
 }
 
 /**
  * Returns the target for a tenant named on the command line, or a site of it (`alice/shop.example`). `set`, `unset` and
  * `remove` use it.
  */
-export function tenantNamed(name: string): Edited {
+export function tenantNamed(name: string): NamedTarget {
   const [tenant, site] = splitSiteName(name);
   if (site === undefined) return named('tenant', tenant);
   return {

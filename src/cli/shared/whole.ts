@@ -1,7 +1,7 @@
 /** Whole numbers on the command line, with bounds. */
 import { InvalidArgumentError, Option } from 'commander';
 
-export function wholeNumber(min: number, max: number) {
+export function wholeNumberOption(min: number, max: number) {
   return (text: string): number => {
     const value = Number(text);
     if (!/^\d{1,9}$/.test(text) || value < min || value > max)
@@ -15,5 +15,5 @@ const rowsMax = 100_000;
 /** Returns the option `-n`, the same for every command that lists. */
 export const rowsOption = (defaultCount?: number) =>
   new Option('-n, --count <rows>', 'maximum number of rows')
-    .argParser(wholeNumber(1, rowsMax))
+    .argParser(wholeNumberOption(1, rowsMax))
     .default(defaultCount);

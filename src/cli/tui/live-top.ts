@@ -6,8 +6,8 @@
  */
 import type { Member } from '../../usage/member.ts';
 import type { IncidentsResponse, ProcessesResponse, TopResponse } from '../../agent/api/api.ts';
-import type { Ask } from '../shared/ask.ts';
-import { processesPath } from '../shared/ask.ts';
+import type { AgentRequest } from '../shared/agent-request.ts';
+import { processesPath } from '../shared/agent-request.ts';
 import { helpFrame } from './help-frame.ts';
 import type { Key } from './keys.ts';
 import { Screen } from './screen.ts';
@@ -20,7 +20,7 @@ import { press, settle, type Effect, type TopState } from './top-state.ts';
 const incidentMilliseconds = 86_400_000;
 
 interface LiveTopOptions {
-  readonly ask: Ask;
+  readonly ask: AgentRequest;
   readonly first: TopResponse;
   readonly state: TopState;
   readonly style: Style;

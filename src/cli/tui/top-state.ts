@@ -40,7 +40,7 @@ export const firstState: TopState = {
 };
 
 /** The contents of the screen when a key is pressed. */
-export interface Shown {
+export interface ShownTop {
   readonly rows: readonly TopRow[];
   /** The number of rows that fit. */
   readonly height: number;
@@ -57,7 +57,7 @@ interface Pressed {
 
 const longestFilter = 64;
 
-export function press(state: TopState, key: Key, shown: Shown): Pressed {
+export function press(state: TopState, key: Key, shown: ShownTop): Pressed {
   const effect = effects[key];
   if (effect !== undefined) return { state, effect };
   if (state.help) return { state: { ...state, help: false } };
@@ -96,7 +96,7 @@ const sortKeys: Readonly<Record<Key, TopSort>> = {
   n: 'name',
 };
 
-function pressInList(state: TopState, key: Key, shown: Shown): Pressed {
+function pressInList(state: TopState, key: Key, shown: ShownTop): Pressed {
   const sort = sortKeys[key];
   if (sort !== undefined) return { state: sortBy(state, sort) };
   switch (key) {
@@ -171,7 +171,7 @@ function moved(key: Key, from: number, height: number, length: number): number |
   return to === undefined ? undefined : Math.max(0, Math.min(length - 1, to));
 }
 
-function move(state: TopState, key: Key, { rows, height }: Shown): TopState {
+function move(state: TopState, key: Key, { rows, height }: ShownTop): TopState {
   const cursor = moved(key, state.cursor, height, rows.length);
   if (cursor === undefined) return state;
   return { ...state, cursor, pinned: cursor === 0 ? undefined : rows[cursor]?.member };
@@ -179,7 +179,7 @@ function move(state: TopState, key: Key, { rows, height }: Shown): TopState {
 
 const processSortKeys: Readonly<Record<Key, ProcessSort>> = { c: 'cpu', m: 'memory', i: 'io' };
 
-function pressInTenant(state: TopState, key: Key, { height, processes }: Shown): Pressed {
+function pressInTenant(state: TopState, key: Key, { height, processes }: ShownTop): Pressed {
   if (key === 'escape' || key === 'backspace') return { state: { ...state, opened: undefined } };
   const processSort = processSortKeys[key];
   if (processSort !== undefined) return { state: { ...state, processSort, processOffset: 0 } };

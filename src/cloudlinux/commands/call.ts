@@ -3,7 +3,7 @@ import type { PolicyCapability } from '../../apply/capability.ts';
 import type { PolicyReader } from '../../apply/load-policy.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { LimitOptions } from './limit-options.ts';
-import type { Reply } from './reply.ts';
+import type { LveReply } from './reply.ts';
 
 export interface LvectlOptions extends LimitOptions {
   readonly policy: string;
@@ -11,7 +11,7 @@ export interface LvectlOptions extends LimitOptions {
   readonly json?: boolean;
 }
 
-export interface Call {
+export interface LvectlCall {
   /** The words after the verb. */
   readonly words: readonly string[];
   readonly options: LvectlOptions;
@@ -25,7 +25,7 @@ export interface Verb {
   /** Words that follow it, for the help. */
   readonly words: string;
   readonly does: string;
-  readonly run: (call: Call) => Reply | Promise<Reply>;
+  readonly run: (call: LvectlCall) => LveReply | Promise<LveReply>;
 }
 
 export type Verbs = Readonly<Record<string, Verb>>;

@@ -17,7 +17,7 @@ import {
   notKnown,
   topFieldNames,
   topOf,
-  type Section,
+  type TopSection,
   type Top,
   type TopChoice,
   type TopField,
@@ -111,7 +111,11 @@ function fieldNamed(word: string): Result<TopField, Problem> {
   return failed({ ...cannot, reason: `there is no such field${suggestion(word, topFieldNames)}` });
 }
 
-type Value = readonly [name: keyof Section, title: string, text: (section: Section) => string];
+type Value = readonly [
+  name: keyof TopSection,
+  title: string,
+  text: (section: TopSection) => string,
+];
 
 const percent = (value: number | undefined) => `${Math.round(value ?? 0)}%`;
 const perSecond = (value: number | undefined) => `${shortBytes(value ?? 0)}/s`;
@@ -150,7 +154,7 @@ function tableOf({ users, resellers }: Top): string {
 /** Returns the account's name, or the uid if there is no account. */
 const nameOf = ({ id, username }: TopUser) => (username === notKnown ? String(id) : username);
 
-const isNone = (limit: Section[keyof Section]) =>
+const isNone = (limit: TopSection[keyof TopSection]) =>
   (typeof limit === 'number' ? limit : (limit?.all ?? 0)) === 0;
 
 export const command: CommandModule = {

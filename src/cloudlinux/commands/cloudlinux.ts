@@ -16,7 +16,7 @@ import {
   uninstallLve,
   wrapped,
   type LveStatus,
-  type Setting,
+  type WrapperDestination,
   type WrapperState,
 } from '../io/wrappers.ts';
 import { printError, pathsFor, print, printJson } from '../../cli/shared/session.ts';
@@ -31,7 +31,7 @@ interface LveOptions {
 
 const program = packageFile('bulkhead');
 
-function settingOf({ prefix }: LveOptions, command: Command): Setting | undefined {
+function settingOf({ prefix }: LveOptions, command: Command): WrapperDestination | undefined {
   const paths = pathsFor(command);
   if (paths === undefined) return undefined;
   if (prefix === '' || isAbsolute(prefix)) {
@@ -75,14 +75,14 @@ function status(options: LveOptions, command: Command): ExitCode {
   return exitCodes.done;
 }
 
-const words: Readonly<Record<WrapperState, string>> = {
+const stateTexts: Readonly<Record<WrapperState, string>> = {
   absent: 'not installed',
   ours: 'calls Bulkhead',
   foreign: "not Bulkhead's",
 };
 
 function statusText({ cloudLinux, commands, infoDirectory, infoWritten }: LveStatus): string {
-  const lines = commands.map(({ path, is }) => `${printable(path)}: ${words[is]}`);
+  const lines = commands.map(({ path, is }) => `${printable(path)}: ${stateTexts[is]}`);
   const info =
     infoDirectory === undefined
       ? 'The agent does not write /var/lve/info'

@@ -7,19 +7,19 @@ import type { LimitValues } from '../../limits/limit.ts';
 import { attributes } from '../../limits/limits.ts';
 import { parseAssignments, type Assignment } from '../../policy/assignment.ts';
 import {
-  describeTarget,
+  formatTarget,
   removeTarget,
   setLimits,
   type AccountTarget,
-  type Target,
+  type EditTarget,
 } from '../../policy/edit.ts';
 import { findTenant, type Policy, type Reseller } from '../../policy/policy.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { targetOf } from '../../cli/shared/edit-policy.ts';
-import type { Call, Verb, Verbs } from './call.ts';
+import type { LvectlCall, Verb, Verbs } from './call.ts';
 import { readCoreMegahertz } from '../io/core-clock.ts';
 import { limitWords, type OptionTarget } from './limit-options.ts';
-import { failed, misused, type Reply } from './reply.ts';
+import { failedReply, misusedReply, type LveReply } from './reply.ts';
 import {
   applyFile,
   changePolicy,
@@ -60,21 +60,21 @@ export const editingVerbs: Verbs = {
   },
 };
 
-type Naming = (name: string, call: Call) => Target;
+type Naming = (name: string, call: LvectlCall) => EditTarget;
 
-function tenant(name: string, { paths }: Call): Target {
+function tenant(name: string, { paths }: LvectlCall): EditTarget {
   return targetOf('tenant', name, paths);
 }
 
-function tenantOrDefaults(name: string, call: Call): Target {
+function tenantOrDefaults(name: string, call: LvectlCall): EditTarget {
   return name === defaultId ? { kind: 'defaults' } : tenant(name, call);
 }
 
-function packageNamed(name: string): Target {
+function packageNamed(name: string): EditTarget {
   return { kind: 'package', name };
 }
 
-function reseller(name: string, { paths }: Call): Target {
+function reseller(name: string, { paths }: LvectlCall): EditTarget {
   return targetOf('reseller', name, paths);
 }
 
@@ -93,7 +93,7 @@ function clearing(
   naming: Naming,
   edit: (
     text: string,
-    target: Target,
+    target: EditTarget,
     now: ReadPolicy | undefined,
   ) => Result<string, readonly ProblemOrCause[]>,
 ): Verb {
@@ -104,12 +104,12 @@ function editing(
   words: string,
   does: string,
   naming: Naming,
-  editOf: (target: Target, call: Call) => LveEdit,
+  editOf: (target: EditTarget, call: LvectlCall) => LveEdit,
 ): Verb {
-  const run = (call: Call): Reply | Promise<Reply> => {
+  const run = (call: LvectlCall): LveReply | Promise<LveReply> => {
     const [name, more] = call.words;
     if (name === undefined || more !== undefined) {
-      return misused({
+      return misusedReply({
         reason: `Write one ${words.split(' ')[0]}`,
         hint: '"bulkhead lvectl help" lists the commands',
       });
@@ -121,23 +121,23 @@ function editing(
 }
 
 async function changeAndApply(
-  { options, paths, capabilities, reader }: Call,
-  target: Target,
+  { options, paths, capabilities, reader }: LvectlCall,
+  target: EditTarget,
   edit: LveEdit,
-): Promise<Reply> {
+): Promise<LveReply> {
   const { policy: file } = options;
   const edited = changePolicy(reader, file, paths, edit);
-  if (!edited.ok) return failed(edited.error);
+  if (!edited.ok) return failedReply(edited.error);
   const problems = options.apply ? await applyFile(capabilities, reader, file, paths) : [];
-  if (problems.length > 0) return failed(problems);
+  if (problems.length > 0) return failedReply(problems);
   const { changed, warnings } = edited.value;
   const message = changed
-    ? `Changed ${describeTarget(target)} in ${file}`
+    ? `Changed ${formatTarget(target)} in ${file}`
     : `Nothing to change in ${file}`;
   return { kind: 'done', message, warnings };
 }
 
-function placeOf(target: Target, now: ReadPolicy | undefined, paths: Paths): OptionTarget {
+function placeOf(target: EditTarget, now: ReadPolicy | undefined, paths: Paths): OptionTarget {
   const values = now === undefined ? {} : valuesOf(target, now);
   return {
     cores: availableParallelism(),
@@ -148,7 +148,7 @@ function placeOf(target: Target, now: ReadPolicy | undefined, paths: Paths): Opt
 }
 
 /** Returns the target's effective limits; a new target has the defaults. */
-function valuesOf(target: Target, { policy, document }: ReadPolicy): LimitValues {
+function valuesOf(target: EditTarget, { policy, document }: ReadPolicy): LimitValues {
   const defaults = valuesIn(document.defaults);
   switch (target.kind) {
     case 'defaults':
@@ -180,7 +180,7 @@ const nothingWritten: readonly Assignment[] = [...attributes.keys()].map((key) =
 /** Removes the limits that are written only for this tenant, which stays a tenant. */
 function clear(
   text: string,
-  target: Target,
+  target: EditTarget,
   now: ReadPolicy | undefined,
 ): Result<string, readonly ProblemOrCause[]> {
   if (now !== undefined && target.kind === 'tenant') {
@@ -196,7 +196,7 @@ function clear(
  */
 function removeOrClear(
   text: string,
-  target: Target,
+  target: EditTarget,
   now: ReadPolicy | undefined,
 ): Result<string, readonly ProblemOrCause[]> {
   const removed = removeTarget(text, target);
@@ -204,28 +204,28 @@ function removeOrClear(
   return setLimits(text, target, nothingWritten);
 }
 
-function isUsed(target: Target, { policy, document }: ReadPolicy): boolean {
+function isUsed(target: EditTarget, { policy, document }: ReadPolicy): boolean {
   if (target.kind === 'package') {
     return document.packages.some((each) => each.name.value === target.name);
   }
   return target.kind === 'reseller' && resellerIn(policy, target) !== undefined;
 }
 
-function apply(call: Call): Reply | Promise<Reply> {
+function apply(call: LvectlCall): LveReply | Promise<LveReply> {
   const [name, more] = call.words;
   if (name === undefined || more !== undefined) {
-    return misused({ reason: 'Write the uid of a tenant, or "all", after apply' });
+    return misusedReply({ reason: 'Write the uid of a tenant, or "all", after apply' });
   }
   return applyAll(call, name === 'all' ? [] : [name]);
 }
 
 /** Applies the whole policy: the cgroup of a single tenant would have no parent. */
 async function applyAll(
-  { options, paths, capabilities, reader }: Call,
+  { options, paths, capabilities, reader }: LvectlCall,
   names: readonly string[],
-): Promise<Reply> {
+): Promise<LveReply> {
   const read = readPolicy(reader, options.policy, paths);
-  if (!read.ok) return failed(read.error);
+  if (!read.ok) return failedReply(read.error);
   const { policy } = read.value;
   const unknown = names.filter((each) => findTenant(policy, each) === undefined);
   const problems = [
@@ -236,14 +236,14 @@ async function applyAll(
     })),
     ...(await applyFile(capabilities, reader, options.policy, paths)),
   ];
-  if (problems.length > 0) return failed(problems);
+  if (problems.length > 0) return failedReply(problems);
   return { kind: 'done', message: `Applied ${options.policy}`, warnings: [] };
 }
 
-async function applyMany(call: Call): Promise<Reply> {
+async function applyMany(call: LvectlCall): Promise<LveReply> {
   const words = await wordsOfInput();
   if (words !== undefined) return applyAll(call, words);
-  return failed([
+  return failedReply([
     {
       action: 'read uids from standard input',
       reason: `it is longer than ${inputBytesMax} bytes`,

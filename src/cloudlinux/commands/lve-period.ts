@@ -21,7 +21,7 @@ type LvePeriodOptions = Partial<PeriodOptions>;
 /**
  * Parses a period: the last ten minutes by default; a period takes precedence over `from` and `to`.
  */
-export function parsePeriod(
+export function parseLvePeriod(
   { from, to, period }: LvePeriodOptions,
   now: number,
 ): Result<Period, Problem> {
@@ -38,12 +38,12 @@ export function parsePeriod(
 function namedPeriod(word: string, now: number): Result<Period, Problem> {
   const day = namedDay(word, now);
   if (day !== undefined) return ok(day);
-  const length = parseLength(word);
+  const length = parseLveLength(word);
   return length.ok ? ok({ from: now - length.value, to: now }) : length;
 }
 
 /** Returns the milliseconds of `5m`, `1h30m`; a bare number is minutes. */
-export function parseLength(text: string): Result<number, Problem> {
+export function parseLveLength(text: string): Result<number, Problem> {
   const length = parseUnits(text.toLowerCase().replace(/\d$/, '$&m'));
   if (length !== undefined && length <= millisecondsMax) return ok(length);
   return failed({
@@ -63,7 +63,7 @@ export function shortMoment(milliseconds: number): string {
 }
 
 /** Divides a period into equal parts, the last of which may be shorter. */
-export function slicesOf({ from, to }: Period, length: number): readonly Period[] {
+export function periodSlices({ from, to }: Period, length: number): readonly Period[] {
   const count = Math.ceil((to - from) / length);
   return Array.from({ length: count }, (_, index) => ({
     from: from + index * length,

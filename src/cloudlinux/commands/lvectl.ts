@@ -14,7 +14,7 @@ import {
 } from '../../cli/shared/command.ts';
 import type { LvectlOptions, Verbs } from './call.ts';
 import { editingVerbs } from './editing-verbs.ts';
-import { failed, misused, printReply, type Reply } from './reply.ts';
+import { failedReply, misusedReply, printReply, type LveReply } from './reply.ts';
 import { readingVerbs } from './reading-verbs.ts';
 import { policyOption } from '../../cli/shared/policy-option.ts';
 import { capabilitiesOf, policyReaderOf } from '../../cli/capability.ts';
@@ -62,10 +62,11 @@ async function lvectl(
   return printReply(outcome, options.json === true);
 }
 
-function unknown(name: string): Reply {
+function unknown(name: string): LveReply {
   const why = Object.hasOwn(without, name) ? without[name] : undefined;
-  if (why !== undefined) return failed([{ action: 'run', object: `lvectl ${name}`, reason: why }]);
-  return misused({
+  if (why !== undefined)
+    return failedReply([{ action: 'run', object: `lvectl ${name}`, reason: why }]);
+  return misusedReply({
     reason: `There is no "lvectl ${name}"${suggestion(name, Object.keys(verbs))}`,
   });
 }

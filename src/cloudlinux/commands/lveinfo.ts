@@ -15,7 +15,7 @@ import {
 import type { InfoRow } from './info-columns.ts';
 import { infoChoice, type ChoiceOptions } from './info-choice.ts';
 import { infoCsv, infoJson, infoTable } from './info-format.ts';
-import { parseLength, parsePeriod, slicesOf } from './lve-period.ts';
+import { parseLveLength, parseLvePeriod, periodSlices } from './lve-period.ts';
 import { printError, pathsFor, print, printJson, sayItWaits } from '../../cli/shared/session.ts';
 import { writeOut } from '../../cli/shared/write-out.ts';
 import { type Period } from '../../cli/shared/period.ts';
@@ -66,7 +66,7 @@ function refuse(problem: Problem, { json }: InfoOptions, code: ExitCode): ExitCo
 }
 
 function periodsOf(options: InfoOptions): Result<readonly Period[], Problem> {
-  const period = parsePeriod(options, Date.now());
+  const period = parseLvePeriod(options, Date.now());
   if (!period.ok) return period;
   if (options.timeUnit === undefined) return ok([period.value]);
   if (tenantOf(options) === undefined) {
@@ -76,7 +76,7 @@ function periodsOf(options: InfoOptions): Result<readonly Period[], Problem> {
       hint: 'add --user or --id',
     });
   }
-  const length = parseLength(options.timeUnit);
+  const length = parseLveLength(options.timeUnit);
   if (!length.ok) return length;
   if ((period.value.to - period.value.from) / length.value > slicesMax) {
     return failed({
@@ -85,7 +85,7 @@ function periodsOf(options: InfoOptions): Result<readonly Period[], Problem> {
       hint: 'use a longer --time-unit',
     });
   }
-  return ok(slicesOf(period.value, length.value));
+  return ok(periodSlices(period.value, length.value));
 }
 
 const tenantOf = ({ user, id }: InfoOptions) => user ?? id;

@@ -4,8 +4,8 @@ import { limitNumbers } from '../../agent/sampling/limit-numbers.ts';
 import type { LimitValues } from '../../limits/limit.ts';
 import type { LimitBlock, PolicyDocument } from '../../policy/document.ts';
 import type { Tenant } from '../../policy/policy.ts';
-import type { Call, Verbs } from './call.ts';
-import { failed, type Reply } from './reply.ts';
+import type { LvectlCall, Verbs } from './call.ts';
+import { failedReply, type LveReply } from './reply.ts';
 import { readPolicy, type ReadPolicy } from './lve-policy.ts';
 import { lveRow, type LveRow } from './rows.ts';
 
@@ -76,11 +76,11 @@ function accountOf({ uid, account }: Who): string {
 }
 
 function rows(
-  { options, paths, reader }: Call,
+  { options, paths, reader }: LvectlCall,
   list: (read: ReadPolicy, row: ToRow) => readonly LveRow[],
-): Reply {
+): LveReply {
   const read = readPolicy(reader, options.policy, paths);
-  if (!read.ok) return failed(read.error);
+  if (!read.ok) return failedReply(read.error);
   const cores = availableParallelism();
   const row: ToRow = (id, values) => lveRow(id, limitNumbers(values), cores);
   return { kind: 'rows', rows: list(read.value, row) };
@@ -98,12 +98,14 @@ const tenantRows = ({ policy, document }: ReadPolicy, idOf: IdOf, row: ToRow) =>
 
 /** Lists all tenants, or the named one; an unknown one is a failure, not an empty list. */
 function listBy(idOf: IdOf) {
-  return (call: Call): Reply => {
+  return (call: LvectlCall): LveReply => {
     const [asked] = call.words;
     const outcome = rows(call, (read, row) => tenantRows(read, idOf, row));
     if (asked === undefined || outcome.kind !== 'rows') return outcome;
     const found = outcome.rows.filter((each) => each.ID === asked);
     if (found.length > 0) return { kind: 'rows', rows: found };
-    return failed([{ action: 'list', object: asked, reason: 'the policy has no such tenant' }]);
+    return failedReply([
+      { action: 'list', object: asked, reason: 'the policy has no such tenant' },
+    ]);
   };
 }

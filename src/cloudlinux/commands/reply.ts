@@ -11,16 +11,22 @@ import { lveTable, type LveRow } from './rows.ts';
 import { printable } from '../../../packages/base/printable.ts';
 import type { LvectlJson } from './json.ts';
 
-export type Reply =
+export type LveReply =
   | { readonly kind: 'rows'; readonly rows: readonly LveRow[] }
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'done'; readonly message: string; readonly warnings: readonly string[] }
   | { readonly kind: 'failed' | 'usage'; readonly errors: readonly ProblemOrCause[] };
 
-export const failed = (errors: readonly ProblemOrCause[]): Reply => ({ kind: 'failed', errors });
-export const misused = (error: ProblemOrCause): Reply => ({ kind: 'usage', errors: [error] });
+export const failedReply = (errors: readonly ProblemOrCause[]): LveReply => ({
+  kind: 'failed',
+  errors,
+});
+export const misusedReply = (error: ProblemOrCause): LveReply => ({
+  kind: 'usage',
+  errors: [error],
+});
 
-export function printReply(outcome: Reply, json: boolean): ExitCode {
+export function printReply(outcome: LveReply, json: boolean): ExitCode {
   switch (outcome.kind) {
     case 'rows':
       if (json) printJson({ data: outcome.rows } satisfies LvectlJson);
@@ -40,7 +46,7 @@ export function printReply(outcome: Reply, json: boolean): ExitCode {
   }
 }
 
-function printDone({ message, warnings }: Reply & { kind: 'done' }, json: boolean): void {
+function printDone({ message, warnings }: LveReply & { kind: 'done' }, json: boolean): void {
   const shown = warnings.map(printable);
   if (json) {
     printJson({

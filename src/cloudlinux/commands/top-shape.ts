@@ -13,7 +13,7 @@
 import type { LimitNumbers, TopResponse, TopRow } from '../../agent/api/api.ts';
 import { accountOf, lveLimits } from '../core/lve-info.ts';
 
-export interface Section {
+export interface TopSection {
   readonly cpu?: { readonly all: number };
   readonly ep?: number;
   readonly io?: { readonly all: number };
@@ -27,15 +27,15 @@ export interface TopUser {
   readonly username: string;
   readonly domain: string;
   readonly reseller: string;
-  readonly limit: Section;
-  readonly usage: Section;
+  readonly limit: TopSection;
+  readonly usage: TopSection;
 }
 
 interface TopReseller {
   readonly id: number;
   readonly name: string;
-  readonly limit: Section;
-  readonly usage: Section;
+  readonly limit: TopSection;
+  readonly usage: TopSection;
 }
 
 export interface Top {
@@ -110,7 +110,7 @@ const sections = (row: TopRow, show: readonly TopField[]) => ({
   usage: shown(usageSection(row), show),
 });
 
-function usageSection({ usage }: TopRow): Required<Section> {
+function usageSection({ usage }: TopRow): Required<TopSection> {
   return {
     cpu: { all: rounded(usage.cpu * 100) },
     ep: 0,
@@ -121,7 +121,7 @@ function usageSection({ usage }: TopRow): Required<Section> {
   };
 }
 
-function limitSection(numbers: LimitNumbers): Required<Section> {
+function limitSection(numbers: LimitNumbers): Required<TopSection> {
   const limits = lveLimits(numbers);
   return {
     cpu: { all: rounded(limits.speed) },
@@ -136,7 +136,7 @@ function limitSection(numbers: LimitNumbers): Required<Section> {
 const rounded = (value: number) => Math.round(value * 100) / 100;
 
 /** Returns the chosen fields, or all if none was chosen. */
-function shown(section: Required<Section>, show: readonly TopField[]): Section {
+function shown(section: Required<TopSection>, show: readonly TopField[]): TopSection {
   if (show.length === 0) return section;
   const names: readonly string[] = show.map((each) => topFields[each]);
   return Object.fromEntries(Object.entries(section).filter(([name]) => names.includes(name)));

@@ -36,16 +36,16 @@ const plainLimits: Readonly<
 };
 
 /** The machine that the file was written for. */
-export interface Machine {
+export interface LveMachine {
   readonly cores: number;
   readonly coreMegahertz?: number;
 }
 
 export class LimitReader {
-  readonly #machine: Machine;
+  readonly #machine: LveMachine;
   readonly #findings: Findings;
 
-  constructor(machine: Machine, findings: Findings) {
+  constructor(machine: LveMachine, findings: Findings) {
     this.#machine = machine;
     this.#findings = findings;
   }

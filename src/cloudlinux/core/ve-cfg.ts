@@ -32,12 +32,12 @@ import type { Account } from '../../policy/policy.ts';
 import { namePattern, uidMax, userPattern } from '../../policy/value-kinds.ts';
 import { formatPolicy } from '../../policy/format.ts';
 import { Findings } from './ve-cfg-findings.ts';
-import { LimitReader, span, type Block, type Machine } from './ve-cfg-limits.ts';
+import { LimitReader, span, type Block, type LveMachine } from './ve-cfg-limits.ts';
 import { childrenOf, parseXml, xmlAttribute, type XmlElement } from '../../policy/xml.ts';
 
 export { exportVeCfg } from './ve-cfg-export.ts';
 
-export interface VeCfgOptions extends Machine {
+export interface VeCfgOptions extends LveMachine {
   /** The uids that are tenants without being listed; CloudLinux limits every user. */
   readonly uids?: UidRange;
   /** The accounts; if given, tenants are written by name. */

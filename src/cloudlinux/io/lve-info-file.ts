@@ -17,7 +17,7 @@ import {
   pinDirectory,
   type PinnedDirectory,
 } from '../../../packages/base/io/pinned-directory.ts';
-import { readBounded, textOf } from '../../../packages/base/io/regular-file.ts';
+import { readBounded, decodeText } from '../../../packages/base/io/regular-file.ts';
 import {
   removeIfThere,
   removeLeftovers,
@@ -33,7 +33,7 @@ const markerBytesMax = 4097;
 export function lveInfoDirectory(paths: Pick<Paths, 'state'>): string | undefined {
   const read = readBounded(lveInfoMarker(paths), markerBytesMax, { links: 'refuse' });
   if (!read.ok) return undefined;
-  return /^(\/[^\n\0]*)\n$/.exec(textOf(read.value))?.[1];
+  return /^(\/[^\n\0]*)\n$/.exec(decodeText(read.value))?.[1];
 }
 
 /**

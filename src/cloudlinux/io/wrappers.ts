@@ -22,7 +22,7 @@ import {
 import type { Paths } from '../../host/paths.ts';
 import { putHostFile } from '../../sys/files/host-file.ts';
 import { pinDirectory, type PinnedDirectory } from '../../../packages/base/io/pinned-directory.ts';
-import { openRegularFile, readPiece, textOf } from '../../../packages/base/io/regular-file.ts';
+import { openRegularFile, readPiece, decodeText } from '../../../packages/base/io/regular-file.ts';
 import { removeIfThere, removeLeftovers } from '../../../packages/base/io/replace-file.ts';
 
 export const wrapped = ['lvectl', 'lveinfo', 'cloudlinux-top'] as const;
@@ -31,16 +31,16 @@ type Wrapped = (typeof wrapped)[number];
 const mark = '# Made by "bulkhead cloudlinux enable"; "bulkhead cloudlinux disable" removes it.\n';
 
 /** The destination of the files; `prefix` is prepended to every path. */
-export interface Setting {
+export interface WrapperDestination {
   readonly paths: Paths;
   readonly prefix: string;
   /** The program that the wrappers call. */
   readonly program: string;
 }
 
-const binOf = ({ prefix }: Setting) => `${prefix}/usr/sbin`;
-const infoOf = ({ prefix }: Setting) => `${prefix}/var/lve`;
-const stateOf = ({ prefix, paths }: Setting) => ({ state: `${prefix}${paths.state}` });
+const binOf = ({ prefix }: WrapperDestination) => `${prefix}/usr/sbin`;
+const infoOf = ({ prefix }: WrapperDestination) => `${prefix}/var/lve`;
+const stateOf = ({ prefix, paths }: WrapperDestination) => ({ state: `${prefix}${paths.state}` });
 
 export type WrapperState = 'absent' | 'ours' | 'foreign';
 
@@ -52,7 +52,7 @@ export interface LveStatus {
   readonly infoWritten: boolean;
 }
 
-export function lveStatus(setting: Setting): LveStatus {
+export function lveStatus(setting: WrapperDestination): LveStatus {
   const infoDirectory = lveInfoDirectory(stateOf(setting));
   return {
     cloudLinux: cloudLinuxHere(setting),
@@ -66,7 +66,7 @@ export function lveStatus(setting: Setting): LveStatus {
 }
 
 /** Returns a path that exists only on a CloudLinux host. */
-function cloudLinuxHere({ prefix }: Setting): string | undefined {
+function cloudLinuxHere({ prefix }: WrapperDestination): string | undefined {
   return ['/proc/lve/list', '/etc/cloudlinux-release']
     .map((path) => `${prefix}${path}`)
     .find((path) => existsSync(path));
@@ -87,14 +87,14 @@ function readStart(path: string): string {
   if (!opened.ok) return '';
   using file = opened.value;
   try {
-    return textOf(readPiece(file, 0, 256));
+    return decodeText(readPiece(file, 0, 256));
   } catch {
     return '';
   }
 }
 
 /** Installs the commands; changes nothing if something is in the way. Returns why it failed. */
-export function installLve(setting: Setting): readonly Problem[] {
+export function installLve(setting: WrapperDestination): readonly Problem[] {
   const problems = obstacles(setting);
   if (problems.length > 0) return problems;
   try {
@@ -116,7 +116,7 @@ export function installLve(setting: Setting): readonly Problem[] {
 
 const installing = "install CloudLinux's commands";
 
-function obstacles(setting: Setting): readonly Problem[] {
+function obstacles(setting: WrapperDestination): readonly Problem[] {
   const found = cloudLinuxHere(setting);
   if (found !== undefined) {
     const reason = `CloudLinux itself is installed on this host (${quoted(found)} exists)`;
@@ -132,7 +132,7 @@ function obstacles(setting: Setting): readonly Problem[] {
     }));
 }
 
-function wrapper({ program, paths }: Setting, name: Wrapped): string {
+function wrapper({ program, paths }: WrapperDestination, name: Wrapped): string {
   const instance = paths.instance === 'bulkhead' ? '' : `--instance ${paths.instance} `;
   return `#!/bin/sh\n${mark}exec ${shellQuoted(program)} ${instance}${name} "$@"\n`;
 }
@@ -144,7 +144,7 @@ const put = (path: string, text: string, mode: number): Result<void, Problem> =>
   putHostFile({ path, links: 'follow' }, { bytes: Buffer.from(text), mode });
 
 /** Removes only our own files. Returns what could not be removed. */
-export function uninstallLve(setting: Setting): readonly Problem[] {
+export function uninstallLve(setting: WrapperDestination): readonly Problem[] {
   const { commands, infoDirectory } = lveStatus(setting);
   const marker = lveInfoMarker(stateOf(setting));
   // The marker goes before the information: otherwise the agent would write that again.

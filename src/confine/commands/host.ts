@@ -4,37 +4,41 @@ import type { Problem } from '../../../packages/base/problem.ts';
 import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
 import { pathsFor, printError } from '../../cli/shared/output.ts';
 import { defaultPolicy } from '../../cli/shared/policy-option.ts';
-import { installedServices, placesOf, type Places } from '../io/places.ts';
+import { installedServices, confinePathsOf, type ConfinePaths } from '../io/places.ts';
 import type { Asked } from '../io/read-facts.ts';
-import { survey, type Surveyed } from '../io/survey.ts';
+import { survey, type SurveyedService } from '../io/survey.ts';
 import { runningSystemd } from '../io/unit.ts';
 import { policyReaderOf } from '../../cli/capability.ts';
 
-export interface Host {
-  readonly places: Places;
+export interface ConfineHost {
+  readonly places: ConfinePaths;
   readonly asked: Asked;
 }
 
 /** Returns the host, or the exit code after the reason has been printed. */
-export async function hostOf(command: Command): Promise<Host | ExitCode> {
+export async function hostOf(command: Command): Promise<ConfineHost | ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
   const version = await runningSystemd();
-  if (!version.ok) return refuse(version.error);
+  if (!version.ok) return failConfine(version.error);
   if (process.geteuid?.() !== 0)
-    return refuse({ action: 'confine daemons', reason: 'only root can', hint: 'run it as root' });
+    return failConfine({
+      action: 'confine daemons',
+      reason: 'only root can',
+      hint: 'run it as root',
+    });
   const { policy } = (await policyReaderOf(command)).load(defaultPolicy, paths);
-  return { places: placesOf(paths), asked: { paths, policy, version: version.value } };
+  return { places: confinePathsOf(paths), asked: { paths, policy, version: version.value } };
 }
 
-export function refuse(problem: Problem): ExitCode {
+export function failConfine(problem: Problem): ExitCode {
   printError(problem);
   return exitCodes.failed;
 }
 
 /** Surveys all that is installed. A service that could not be surveyed is printed, and the status is `failed`. */
-export async function surveyAll({ places, asked }: Host) {
-  const all: Surveyed[] = [];
+export async function surveyAll({ places, asked }: ConfineHost) {
+  const all: SurveyedService[] = [];
   let status: ExitCode = exitCodes.done;
   for (const service of installedServices(places)) {
     const surveyed = await survey(places, asked, service);

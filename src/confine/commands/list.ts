@@ -4,12 +4,17 @@ import type { CommandModule, ExitCode } from '../../cli/shared/command.ts';
 import { print, printJson } from '../../cli/shared/output.ts';
 import { table } from '../../cli/shared/terminal.ts';
 import { exposureText } from '../core/exposure.ts';
-import { exposuresOf, stateText, type Exposures, type Surveyed } from '../io/survey.ts';
+import {
+  exposuresOf,
+  formatServiceState,
+  type Exposures,
+  type SurveyedService,
+} from '../io/survey.ts';
 import { hostOf, surveyAll } from './host.ts';
 import type { ConfineListJson, ConfineListRow } from './json.ts';
 
 interface Row extends Exposures {
-  readonly surveyed: Surveyed;
+  readonly surveyed: SurveyedService;
 }
 
 async function list({ json }: { readonly json?: boolean }, command: Command): Promise<ExitCode> {
@@ -32,7 +37,7 @@ function listText(rows: readonly Row[]): string {
   const body = rows.map(({ surveyed, before, after }) => [
     surveyed.service.name,
     surveyed.now.active,
-    stateText(surveyed),
+    formatServiceState(surveyed),
     exposureText(before),
     exposureText(after),
     surveyed.service.profile.does,

@@ -4,11 +4,11 @@ import type { SecurityItem } from '../../../packages/base/security-item.ts';
 import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
 import type { Paths } from '../../host/paths.ts';
 import { readText } from '../../../packages/base/io/read.ts';
-import { dropInOf, installedServices, placesOf } from '../io/places.ts';
+import { dropInOf, installedServices, confinePathsOf } from '../io/places.ts';
 
 /** Returns the item; nothing if none of the daemons is installed, or no systemd runs that could confine them. */
 export function daemonItems(paths: Paths): readonly SecurityItem[] {
-  const places = placesOf(paths);
+  const places = confinePathsOf(paths);
   const services = runsSystemd() ? installedServices(places) : [];
   if (services.length === 0) return [];
   const open = services.filter((each) => readText(dropInOf(places, each)) === undefined);

@@ -6,7 +6,7 @@ import type { Command } from 'commander';
 import { exitCodes, type CommandModule, type ExitCode } from '../../cli/shared/command.ts';
 import { print, printJson } from '../../cli/shared/output.ts';
 import { table } from '../../cli/shared/terminal.ts';
-import { stateText, type Surveyed } from '../io/survey.ts';
+import { formatServiceState, type SurveyedService } from '../io/survey.ts';
 import { hostOf, surveyAll } from './host.ts';
 import type { ConfineStatusJson, ConfineStatusRow } from './json.ts';
 
@@ -22,15 +22,19 @@ async function status({ json }: { readonly json?: boolean }, command: Command): 
   return confined.some((each) => problemOf(each) !== undefined) ? exitCodes.found : exitCodes.done;
 }
 
-function statusText(confined: readonly Surveyed[]): string {
+function statusText(confined: readonly SurveyedService[]): string {
   if (confined.length === 0) return 'No daemon is confined; see bulkhead confine list';
   return table(
-    confined.map((each) => [each.service.name, stateText(each), remarkOf(each) ?? each.file]),
+    confined.map((each) => [
+      each.service.name,
+      formatServiceState(each),
+      remarkOf(each) ?? each.file,
+    ]),
   );
 }
 
 /** Returns the reason why it is not as it should be. */
-function problemOf({ service, state, now, inForce, file }: Surveyed): string | undefined {
+function problemOf({ service, state, now, inForce, file }: SurveyedService): string | undefined {
   const { name, unit } = service;
   if (state === 'foreign') return `${file} was not written by Bulkhead`;
   if (state === 'changed')
@@ -42,14 +46,14 @@ function problemOf({ service, state, now, inForce, file }: Surveyed): string | u
  * Returns the problem or a hint. A drop-in is not compared while its service is stopped: the files that it writes are
  * unknown then.
  */
-function remarkOf(each: Surveyed): string | undefined {
+function remarkOf(each: SurveyedService): string | undefined {
   const { service, now, text, wanted } = each;
   const isOld = now.mainPid > 0 && text !== wanted;
   const hint = `it would be written otherwise now; bulkhead confine enable ${service.name} --dry-run shows how`;
   return problemOf(each) ?? (isOld ? hint : undefined);
 }
 
-const surveyedJson = (each: Surveyed): ConfineStatusRow => ({
+const surveyedJson = (each: SurveyedService): ConfineStatusRow => ({
   service: each.service.name,
   unit: `${each.service.unit}.service`,
   file: each.file,

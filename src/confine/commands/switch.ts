@@ -10,11 +10,16 @@ import { print, printError, printJson } from '../../cli/shared/output.ts';
 import { printDiff } from '../../cli/shared/print-diff.ts';
 import { exposureText } from '../core/exposure.ts';
 import { profileOf, profiles, whyNot } from '../core/profiles.ts';
-import { carryOut } from '../io/carry-out.ts';
+import { applyDropIn } from '../io/apply-drop-in.ts';
 import { lockConfine } from '../io/drop-in-file.ts';
-import { findService, installedServices, type Places, type Service } from '../io/places.ts';
-import { exposuresOf, survey, type Exposures, type Surveyed } from '../io/survey.ts';
-import { hostOf, refuse, type Host } from './host.ts';
+import {
+  findService,
+  installedServices,
+  type ConfinePaths,
+  type ConfinedService,
+} from '../io/places.ts';
+import { exposuresOf, survey, type Exposures, type SurveyedService } from '../io/survey.ts';
+import { hostOf, failConfine, type ConfineHost } from './host.ts';
 import type { ConfineEnableJson } from './json.ts';
 
 type Verb = 'enable' | 'disable';
@@ -30,7 +35,7 @@ interface SwitchOptions {
 
 /** The change of one service. */
 interface Work {
-  readonly surveyed: Surveyed;
+  readonly surveyed: SurveyedService;
   readonly after: string | undefined;
   readonly exposures: Exposures;
   readonly notes: readonly string[];
@@ -63,10 +68,10 @@ async function run(name: string, options: Request, command: Command): Promise<Ex
   const host = await hostOf(command);
   if (typeof host === 'number') return host;
   const service = serviceOf(host.places, name);
-  if ('reason' in service) return refuse(service);
+  if ('reason' in service) return failConfine(service);
   if (options.dryRun === true) return withWork(host, service, options, () => exitCodes.done);
   const lock = lockConfine(host.places);
-  if (!lock.ok) return refuse(lock.error);
+  if (!lock.ok) return failConfine(lock.error);
   using _lock = lock.value;
   return withWork(host, service, options, (work) => change(host.places, work, options));
 }
@@ -74,7 +79,7 @@ async function run(name: string, options: Request, command: Command): Promise<Ex
 /**
  * Finds the service. `php-fpm` means the installed one; if there are several, each has to be named.
  */
-function serviceOf(places: Places, name: string): Service | Problem {
+function serviceOf(places: ConfinePaths, name: string): ConfinedService | Problem {
   const fpms = installedServices(places).filter(({ profile }) => profile.service === 'php-fpm');
   if (name !== 'php-fpm' || fpms.length === 0) {
     const found = findService(places, name);
@@ -88,16 +93,16 @@ function serviceOf(places: Places, name: string): Service | Problem {
 }
 
 async function withWork(
-  host: Host,
-  service: Service,
+  host: ConfineHost,
+  service: ConfinedService,
   options: Request,
   use: (work: Work) => ExitCode | Promise<ExitCode>,
 ): Promise<ExitCode> {
   const { places, asked } = host;
   const surveyed = await survey(places, asked, service);
-  if (!surveyed.ok) return refuse(surveyed.error);
-  const problem = obstacle(surveyed.value, options);
-  if (problem !== undefined) return refuse(problem);
+  if (!surveyed.ok) return failConfine(surveyed.error);
+  const problem = blocker(surveyed.value, options);
+  if (problem !== undefined) return failConfine(problem);
   const exposures = await exposuresOf(
     places,
     { ...surveyed.value, text: undefined },
@@ -116,7 +121,7 @@ async function withWork(
 const needsRestart = ({ surveyed: { now, inForce }, after }: Work, { restart }: Request) =>
   after !== undefined && restart !== false && now.mainPid > 0 && !inForce;
 
-function obstacle(surveyed: Surveyed, { verb, force }: Request): Problem | undefined {
+function blocker(surveyed: SurveyedService, { verb, force }: Request): Problem | undefined {
   const { file, state, unknown } = surveyed;
   const action = verb === 'disable' ? 'remove' : 'replace';
   if (state === 'foreign')
@@ -142,7 +147,7 @@ function obstacle(surveyed: Surveyed, { verb, force }: Request): Problem | undef
   };
 }
 
-function workOf(surveyed: Surveyed, exposures: Exposures, { verb }: Request): Work {
+function workOf(surveyed: SurveyedService, exposures: Exposures, { verb }: Request): Work {
   if (verb === 'disable') return { surveyed, after: undefined, exposures, notes: [] };
   const { service, now, unknown } = surveyed;
   const notes = [
@@ -175,7 +180,7 @@ function show({ surveyed, after, exposures, notes }: Work, isDone: boolean, opti
     );
 }
 
-async function change(places: Places, work: Work, options: Request): Promise<ExitCode> {
+async function change(places: ConfinePaths, work: Work, options: Request): Promise<ExitCode> {
   const { surveyed, after } = work;
   const { service, now, text } = surveyed;
   const restart = options.restart !== false;
@@ -191,8 +196,8 @@ async function change(places: Places, work: Work, options: Request): Promise<Exi
       return exitCodes.failed;
     }
   }
-  const done = await carryOut({ places, service, before: text, after, restart });
-  if (!done.ok) return refuse(done.error);
+  const done = await applyDropIn({ places, service, before: text, after, restart });
+  if (!done.ok) return failConfine(done.error);
   if (options.json === true) return exitCodes.done;
   const what = after === undefined ? 'no longer confined' : 'confined';
   print(

@@ -2,10 +2,10 @@
 import { existsSync } from 'node:fs';
 import type { UndoStep } from '../../apply/undo-step.ts';
 import type { Paths } from '../../host/paths.ts';
-import { dropInOf, installedServices, placesOf } from '../io/places.ts';
+import { dropInOf, installedServices, confinePathsOf } from '../io/places.ts';
 
 export function undoConfine(paths: Paths): readonly UndoStep[] {
-  const places = placesOf(paths);
+  const places = confinePathsOf(paths);
   return installedServices(places)
     .filter((service) => existsSync(dropInOf(places, service)))
     .map(({ name }) => ({

@@ -1,5 +1,5 @@
 /** The lines that all daemons share, and the parts that profiles are made of. */
-import { hidden, line, reset, writable, type Facts, type Line } from './line.ts';
+import { hidden, line, reset, writable, type ServiceFacts, type Line } from './line.ts';
 
 export const noNewPrivileges = line(
   'NoNewPrivileges',
@@ -59,7 +59,7 @@ export const calls = (also?: readonly [words: string, why: string]): readonly Li
 ];
 
 /** Returns the bounding set; the words lack `CAP_`. */
-export const capabilities = (words: string, why: string): readonly Line[] => [
+export const boundingSetLines = (words: string, why: string): readonly Line[] => [
   reset('CapabilityBoundingSet'),
   line(
     'CapabilityBoundingSet',
@@ -74,14 +74,14 @@ export const capabilities = (words: string, why: string): readonly Line[] => [
 /** The directories of sites outside homes, for web servers and FTP: panels' and Debian's. */
 const siteDirectories = ['/var/www', '/srv'];
 
-const secrets = (facts: Facts, withRoot: boolean): Line =>
+const secrets = (facts: ServiceFacts, withRoot: boolean): Line =>
   hidden(
     [...(withRoot ? ['/root'] : []), '/etc/ssh', ...facts.ownDirectories],
     'keys of the host, and what Bulkhead keeps',
   );
 
 /** Returns the lines of a daemon that serves tenants' files. `writes`: why it has to write there too. */
-export function tenantFiles(facts: Facts, writes: string | undefined): readonly Line[] {
+export function tenantFiles(facts: ServiceFacts, writes: string | undefined): readonly Line[] {
   if (writes === undefined)
     return [
       line('ProtectHome', 'read-only', 'homes are read, and written by their owners alone'),
@@ -92,7 +92,7 @@ export function tenantFiles(facts: Facts, writes: string | undefined): readonly 
 }
 
 /** Returns the lines of a daemon that delivers mail into homes, and into the spool. */
-export const mailFiles = (facts: Facts): readonly Line[] => [
+export const mailFiles = (facts: ServiceFacts): readonly Line[] => [
   line('ProtectHome', 'no', 'mail is delivered into homes'),
   writable(
     [...facts.homes, '/var/mail', '/var/spool/mail', '/var/vmail', '/srv/vmail'],
@@ -105,7 +105,7 @@ export const mailFiles = (facts: Facts): readonly Line[] => [
  * Returns the lines of a daemon that has nothing to do with homes. `uses`: the daemon's own paths, which must not be
  * hidden.
  */
-export function noHomes(facts: Facts, uses: readonly string[]): readonly Line[] {
+export function noHomes(facts: ServiceFacts, uses: readonly string[]): readonly Line[] {
   const isUsed = (directory: string) =>
     [...uses, ...facts.written].some((path) => `${path}/`.startsWith(`${directory}/`));
   const elsewhere = facts.homes.filter((each) => !/^\/home(\/|$)/.test(each) && !isUsed(each));
@@ -120,7 +120,7 @@ export function noHomes(facts: Facts, uses: readonly string[]): readonly Line[] 
 }
 
 /** Returns the lines of a service that sends mail through the host's own MTA, beyond its own work. */
-export function mailer({ mailer }: Facts): readonly Line[] {
+export function mailer({ mailer }: ServiceFacts): readonly Line[] {
   if (mailer === 'exim4')
     return [
       writable(
@@ -143,7 +143,7 @@ const wide = /^(\/|\/(etc|usr|boot|run|var|opt|root|home|srv)(\/(lib|run|local))
 const own = ['/dev', '/proc', '/tmp', '/var/tmp'];
 
 /** Returns lines for files that it has open for writing now, if the lines so far do not let it write. */
-export function learned(facts: Facts, lines: readonly Line[]): readonly Line[] {
+export function learned(facts: ServiceFacts, lines: readonly Line[]): readonly Line[] {
   const known = lines
     .filter(({ key }) => key === 'ReadWritePaths')
     .flatMap(({ value }) => value.split(' '))

@@ -43,7 +43,7 @@ const reasonOf = (lines: readonly Line[], at: number, why: string): string =>
 /** The state of the file. `changed`: somebody else has edited it since. `foreign`: it was never ours. */
 export type DropInState = 'absent' | 'ours' | 'changed' | 'foreign';
 
-export function stateOf(text: string | undefined, digest: Digest): DropInState {
+export function dropInState(text: string | undefined, digest: Digest): DropInState {
   if (text === undefined) return 'absent';
   if (!text.startsWith(mark)) return 'foreign';
   const [, , sum = '', ...body] = text.split('\n');

@@ -29,7 +29,7 @@ export function boundingSet(words: string): bigint {
  * Whether the sandbox is in force. `status` is the main process's, from /proc. The process may have dropped more
  * capabilities than it had to.
  */
-export function isInForce(dropIn: string, status: string): boolean {
+export function isSandboxInForce(dropIn: string, status: string): boolean {
   const allowed = assignmentsOf(dropIn)
     .filter(([key]) => key === 'CapabilityBoundingSet')
     .reduce((set, [, value]) => set | boundingSet(value), 0n);

@@ -11,7 +11,7 @@ export interface Line {
 }
 
 /** The facts about a host that the lines depend on. */
-export interface Facts {
+export interface ServiceFacts {
   /** The version of systemd. */
   readonly version: number;
   /** Directories with homes of tenants; `/home` among them. */

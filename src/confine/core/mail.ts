@@ -1,7 +1,7 @@
 /** Exim, Postfix and Dovecot. */
 import {
   calls,
-  capabilities,
+  boundingSetLines,
   common,
   families,
   mailer,
@@ -9,11 +9,11 @@ import {
   noNewPrivileges,
 } from './common.ts';
 import { line, writable } from './line.ts';
-import type { Profile } from './profile.ts';
+import type { DaemonProfile } from './profile.ts';
 
 const limits = 'it sets limits and priorities of its processes';
 
-export const exim: Profile = {
+export const exim: DaemonProfile = {
   service: 'exim4',
   aliases: ['exim'],
   does: 'mail server',
@@ -26,7 +26,7 @@ export const exim: Profile = {
     writable(['/var/log/exim4'], 'logs'),
     writable(['/run/exim4'], 'its process id'),
     ...mailFiles(facts),
-    ...capabilities(
+    ...boundingSetLines(
       'NET_BIND_SERVICE SETUID SETGID DAC_OVERRIDE CHOWN FOWNER KILL SYS_RESOURCE',
       'port 25; deliveries as each recipient',
     ),
@@ -36,7 +36,7 @@ export const exim: Profile = {
   breaks: ['commands of .forward and aliases that write elsewhere than into homes and mailboxes'],
 };
 
-export const postfix: Profile = {
+export const postfix: DaemonProfile = {
   service: 'postfix',
   aliases: [],
   does: 'mail server',
@@ -48,7 +48,7 @@ export const postfix: Profile = {
     writable(['/var/spool/postfix', '/var/lib/postfix'], 'the queue, its chroot, its locks'),
     writable(['/var/log'], 'maillog_file, where it is set'),
     ...mailFiles(facts),
-    ...capabilities(
+    ...boundingSetLines(
       'NET_BIND_SERVICE SETUID SETGID SYS_CHROOT DAC_OVERRIDE DAC_READ_SEARCH CHOWN FOWNER KILL',
       'port 25; deliveries as each recipient; services in a chroot',
     ),
@@ -58,7 +58,7 @@ export const postfix: Profile = {
   breaks: ['commands of .forward and aliases that write elsewhere than into homes and mailboxes'],
 };
 
-export const dovecot: Profile = {
+export const dovecot: DaemonProfile = {
   service: 'dovecot',
   aliases: [],
   does: 'mailboxes by IMAP and POP3',
@@ -78,7 +78,7 @@ export const dovecot: Profile = {
         : []),
       ...(sends ? mailer(facts) : []),
       ...mailFiles(facts),
-      ...capabilities(
+      ...boundingSetLines(
         'NET_BIND_SERVICE SETUID SETGID SYS_CHROOT DAC_OVERRIDE CHOWN KILL FOWNER SYS_RESOURCE AUDIT_WRITE',
         'ports; mailboxes as each owner; logins in a chroot, by PAM',
       ),

@@ -1,7 +1,7 @@
 /** MariaDB, BIND, and the FTP servers. */
 import {
   calls,
-  capabilities,
+  boundingSetLines,
   common,
   families,
   noHomes,
@@ -10,11 +10,11 @@ import {
   tenantFiles,
 } from './common.ts';
 import { line, prepare, writable } from './line.ts';
-import type { Profile } from './profile.ts';
+import type { DaemonProfile } from './profile.ts';
 
 const databases = ['/var/lib/mysql'];
 
-export const mariadb: Profile = {
+export const mariadb: DaemonProfile = {
   service: 'mariadb',
   aliases: ['mysql', 'mysqld'],
   does: 'database',
@@ -27,7 +27,7 @@ export const mariadb: Profile = {
     writable(['/run/mysqld'], 'its socket, its process id'),
     writable(['/var/log/mysql'], 'logs'),
     ...noHomes(facts, databases),
-    ...capabilities('IPC_LOCK', 'memlock; it has its own user from the beginning'),
+    ...boundingSetLines('IPC_LOCK', 'memlock; it has its own user from the beginning'),
     ...families(false),
     ...calls([
       'setpriority sched_setaffinity sched_setscheduler set_mempolicy mbind',
@@ -42,7 +42,7 @@ export const mariadb: Profile = {
 
 const zones = ['/var/lib/bind', '/var/cache/bind'];
 
-export const named: Profile = {
+export const namedProfile: DaemonProfile = {
   service: 'named',
   aliases: ['bind9', 'bind'],
   does: 'name server',
@@ -57,7 +57,7 @@ export const named: Profile = {
     writable(['/run/named'], 'its process id and session key'),
     writable(['/var/log/named', '/var/log/bind'], 'logs'),
     ...noHomes(facts, zones),
-    ...capabilities(
+    ...boundingSetLines(
       'NET_BIND_SERVICE SETUID SETGID SYS_CHROOT DAC_READ_SEARCH SYS_RESOURCE CHOWN',
       'port 53; the user bind; more files than others',
     ),
@@ -72,7 +72,7 @@ const ftpCapabilities =
 const ftpCalls = ['setrlimit prlimit64 setpriority chroot', 'sessions in a chroot'] as const;
 const sessions = 'ports; sessions as each tenant, in a chroot; logins by PAM';
 
-export const vsftpd: Profile = {
+export const vsftpd: DaemonProfile = {
   service: 'vsftpd',
   aliases: [],
   does: 'FTP server',
@@ -82,7 +82,7 @@ export const vsftpd: Profile = {
     ...common,
     writable(['/var/log'], 'logs'),
     ...tenantFiles(facts, 'tenants upload files'),
-    ...capabilities(ftpCapabilities, sessions),
+    ...boundingSetLines(ftpCapabilities, sessions),
     ...families(true),
     ...calls(ftpCalls),
   ],
@@ -95,7 +95,7 @@ const proftpdFiles = ['pid', 'delay', 'scoreboard', 'scoreboard.lck'].map(
   (each) => `/run/proftpd.${each}`,
 );
 
-export const proftpd: Profile = {
+export const proftpd: DaemonProfile = {
   service: 'proftpd',
   aliases: [],
   does: 'FTP server',
@@ -112,7 +112,7 @@ export const proftpd: Profile = {
     ),
     writable(['/var/log/proftpd'], 'logs'),
     ...tenantFiles(facts, 'tenants upload files'),
-    ...capabilities(`${ftpCapabilities} KILL FOWNER`, sessions),
+    ...boundingSetLines(`${ftpCapabilities} KILL FOWNER`, sessions),
     ...families(true),
     ...calls(ftpCalls),
   ],

@@ -1,12 +1,12 @@
 /** All daemons that can be confined, and those that must not be. */
 import { learned } from './common.ts';
-import type { Facts, Line } from './line.ts';
+import type { ServiceFacts, Line } from './line.ts';
 import { dovecot, exim, postfix } from './mail.ts';
-import { mariadb, named, proftpd, vsftpd } from './others.ts';
-import type { Profile } from './profile.ts';
+import { mariadb, namedProfile, proftpd, vsftpd } from './others.ts';
+import type { DaemonProfile } from './profile.ts';
 import { apache, fpm, nginx, socketLink } from './web.ts';
 
-export const profiles: readonly Profile[] = [
+export const profiles: readonly DaemonProfile[] = [
   apache,
   nginx,
   fpm,
@@ -14,7 +14,7 @@ export const profiles: readonly Profile[] = [
   postfix,
   dovecot,
   mariadb,
-  named,
+  namedProfile,
   vsftpd,
   proftpd,
 ];
@@ -22,7 +22,7 @@ export const profiles: readonly Profile[] = [
 const fpmUnit = /^php(?<version>\d+\.\d+)-fpm$/;
 
 /** Returns the profile for a unit's name: `php8.4-fpm` is PHP-FPM. */
-export const profileOf = (service: string): Profile | undefined =>
+export const profileOf = (service: string): DaemonProfile | undefined =>
   profiles.find((each) => each.service === service || each.aliases.includes(service)) ??
   (fpmUnit.test(service) ? fpm : undefined);
 
@@ -49,7 +49,7 @@ export interface Sandbox {
 }
 
 /** Returns the contents of a unit's drop-in on this host. */
-export function sandboxOf(service: string, profile: Profile, facts: Facts): Sandbox {
+export function sandboxOf(service: string, profile: DaemonProfile, facts: ServiceFacts): Sandbox {
   const version = fpmVersion(service);
   const own = profile.lines(facts);
   const all = [

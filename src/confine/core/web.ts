@@ -1,7 +1,7 @@
 /** nginx, Apache and PHP-FPM. */
 import {
   calls,
-  capabilities,
+  boundingSetLines,
   common,
   families,
   mailer,
@@ -9,13 +9,13 @@ import {
   noWritableCode,
   tenantFiles,
 } from './common.ts';
-import { line, prepare, writable, type Facts, type Line } from './line.ts';
-import type { Profile } from './profile.ts';
+import { line, prepare, writable, type ServiceFacts, type Line } from './line.ts';
+import type { DaemonProfile } from './profile.ts';
 
 const masterAndWorkers =
   'ports below 1024; workers of another user, which it signals; logs that belong to them';
 
-export const nginx: Profile = {
+export const nginx: DaemonProfile = {
   service: 'nginx',
   aliases: [],
   does: 'web server',
@@ -32,7 +32,7 @@ export const nginx: Profile = {
     writable(['/var/log/nginx'], 'logs'),
     writable(['/var/lib/nginx', '/var/cache/nginx'], 'bodies of requests, caches'),
     ...tenantFiles(facts, undefined),
-    ...capabilities('NET_BIND_SERVICE SETUID SETGID CHOWN KILL DAC_OVERRIDE', masterAndWorkers),
+    ...boundingSetLines('NET_BIND_SERVICE SETUID SETGID CHOWN KILL DAC_OVERRIDE', masterAndWorkers),
     ...families(true),
     ...calls([
       'setrlimit prlimit64 setpriority sched_setaffinity',
@@ -48,14 +48,14 @@ export const nginx: Profile = {
 /** Modules with which Apache, or a program that it runs as its own user, writes into sites. */
 const writingModules = ['dav_fs', 'mpm_itk', 'cgi', 'cgid', 'fcgid', 'ruid2', 'passenger'];
 
-function apacheWrites({ modules }: Facts['apache']): string | undefined {
+function apacheWrites({ modules }: ServiceFacts['apache']): string | undefined {
   const found = [...modules].find(
     (name) => writingModules.includes(name) || /^php[\d.]*$/.test(name),
   );
   return found === undefined ? undefined : `mod_${found} is enabled, and sites write their files`;
 }
 
-export const apache: Profile = {
+export const apache: DaemonProfile = {
   service: 'apache2',
   aliases: ['apache', 'httpd'],
   does: 'web server',
@@ -77,7 +77,7 @@ export const apache: Profile = {
       ...(writes === undefined ? [] : [writable(['/var/lib/php'], 'sessions of PHP')]),
       ...(writes === undefined ? [] : mailer(facts)),
       ...tenantFiles(facts, writes),
-      ...capabilities(
+      ...boundingSetLines(
         `NET_BIND_SERVICE SETUID SETGID CHOWN KILL DAC_OVERRIDE${needsSetId ? ' FOWNER' : ''}`,
         masterAndWorkers,
       ),
@@ -88,7 +88,7 @@ export const apache: Profile = {
   breaks: ['programs with a set-id bit, unless suexec or a module that runs PHP is enabled'],
 };
 
-export const fpm: Profile = {
+export const fpm: DaemonProfile = {
   service: 'php-fpm',
   aliases: [],
   does: 'runs PHP of sites',
@@ -102,7 +102,7 @@ export const fpm: Profile = {
     writable(['/var/lib/php'], 'sessions'),
     ...mailer(facts),
     ...tenantFiles(facts, 'sites write their own files'),
-    ...capabilities(
+    ...boundingSetLines(
       [
         'NET_BIND_SERVICE SETUID SETGID CHOWN KILL DAC_OVERRIDE',
         ...(facts.chrootPools ? ['SYS_CHROOT'] : []),

@@ -5,7 +5,7 @@ import type { FileChange } from '../../sys/files/file-transaction.ts';
 import { lockFile, type FileLock } from '../../sys/files/flock.ts';
 import { ensurePrivateDirectory } from '../../sys/files/private-file.ts';
 import { readTextFile } from '../../sys/files/text-file.ts';
-import type { Places } from './places.ts';
+import type { ConfinePaths } from './places.ts';
 
 const lockWaitMs = 10_000;
 const format = {
@@ -14,7 +14,7 @@ const format = {
 };
 
 /** Locks from reading the file to the end of the restart. */
-export function lockConfine({ state }: Places): Result<FileLock, Problem> {
+export function lockConfine({ state }: ConfinePaths): Result<FileLock, Problem> {
   const directory = ensurePrivateDirectory(state);
   return directory.ok ? lockFile(`${state}/.lock`, { waitMs: lockWaitMs }) : directory;
 }

@@ -7,7 +7,7 @@ import { basename } from 'node:path';
 import { namesIn } from '../../../packages/base/io/read.ts';
 import { runBounded } from '../../sys/processes/run-bounded.ts';
 import { parseExposure } from '../core/exposure.ts';
-import { dropInOf, type Places, type Service } from './places.ts';
+import { dropInOf, type ConfinePaths, type ConfinedService } from './places.ts';
 import type { UnitNow } from './unit.ts';
 
 /** The first version that checks files instead of loaded units. */
@@ -21,8 +21,8 @@ const inUse = new Set<string>();
  * systemd cannot compute it.
  */
 export async function exposureWith(
-  places: Places,
-  service: Service,
+  places: ConfinePaths,
+  service: ConfinedService,
   { fragment, dropIns }: Pick<UnitNow, 'fragment' | 'dropIns'>,
   { text, version }: { readonly text: string | undefined; readonly version: number },
 ): Promise<number | undefined> {
@@ -38,8 +38,8 @@ export async function exposureWith(
     for (const path of dropIns.filter((each) => each !== ours))
       copyFileSync(path, `${directory}/${unit}.d/${basename(path)}`);
     if (text !== undefined) writeFileSync(`${directory}/${unit}.d/${basename(ours)}`, text);
-    const words = ['security', '--offline=yes', '--no-pager', `--root=${root}`, unit];
-    const run = await runBounded('systemd-analyze', words);
+    const args = ['security', '--offline=yes', '--no-pager', `--root=${root}`, unit];
+    const run = await runBounded('systemd-analyze', args);
     return run.ok ? parseExposure(Buffer.from(run.value.stdout).toString('utf8')) : undefined;
   } catch {
     // A drop-in vanished meanwhile.
@@ -53,7 +53,7 @@ export async function exposureWith(
 /**
  * Makes a directory named after this process, `PID-XXXXXX`. If a process is killed, the next one removes its directory.
  */
-function scratchDirectory({ scratch, proc }: Places): string {
+function scratchDirectory({ scratch, proc }: ConfinePaths): string {
   mkdirSync(scratch, { recursive: true, mode: 0o700 });
   for (const name of namesIn(scratch)) {
     const path = `${scratch}/${name}`;

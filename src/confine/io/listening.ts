@@ -8,7 +8,7 @@ const inet = ['tcp', 'tcp6', 'udp', 'udp6'] as const;
 const processesMax = 5000;
 
 /** Returns all processes of the service's cgroup, or its main process if the tree is elsewhere. */
-export function processesOf(proc: string, cgroup: string, mainPid: number): readonly string[] {
+export function serviceProcesses(proc: string, cgroup: string, mainPid: number): readonly string[] {
   const roots = ['/sys/fs/cgroup', '/sys/fs/cgroup/systemd', '/sys/fs/cgroup/unified'];
   const lists = roots.flatMap((root) => readText(`${root}${cgroup}/cgroup.procs`) ?? []);
   const pids = cgroup === '' ? [] : lists.flatMap((text) => text.split('\n').filter(Boolean));

@@ -4,9 +4,9 @@ import { lstatSync, readlinkSync } from 'node:fs';
 import type { Paths } from '../../host/paths.ts';
 import { namesIn, readText } from '../../../packages/base/io/read.ts';
 import { profileOf, profiles } from '../core/profiles.ts';
-import type { Profile } from '../core/profile.ts';
+import type { DaemonProfile } from '../core/profile.ts';
 
-export interface Places {
+export interface ConfinePaths {
   readonly etc: string;
   readonly proc: string;
   /** The directories in which units are searched, in this order. */
@@ -22,7 +22,10 @@ export interface Places {
   readonly scratch: string;
 }
 
-export const placesOf = ({ etc, proc, state, runtime, instance }: Paths, root = ''): Places => ({
+export const confinePathsOf = (
+  { etc, proc, state, runtime, instance }: Paths,
+  root = '',
+): ConfinePaths => ({
   etc,
   proc,
   unitDirectories: [
@@ -42,19 +45,19 @@ export const placesOf = ({ etc, proc, state, runtime, instance }: Paths, root = 
 
 export const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
 
-export interface Service {
+export interface ConfinedService {
   /** `nginx`, `php8.4-fpm`. */
   readonly name: string;
   /** The unit's name without `.service`; `postfix@-` on Debian 12. */
   readonly unit: string;
-  readonly profile: Profile;
+  readonly profile: DaemonProfile;
 }
 
-export const dropInOf = ({ etc, file }: Places, { unit }: Service): string =>
+export const dropInOf = ({ etc, file }: ConfinePaths, { unit }: ConfinedService): string =>
   `${etc}/systemd/system/${unit}.service.d/${file}`;
 
 /** Returns the services whose unit is on this host. */
-export function installedServices(places: Places): readonly Service[] {
+export function installedServices(places: ConfinePaths): readonly ConfinedService[] {
   const fpms = [...new Set(places.unitDirectories.flatMap(namesIn))]
     .map((file) => file.replace(/\.service$/, ''))
     .filter((name) => /^php\d+\.\d+-fpm$/.test(name))
@@ -65,7 +68,7 @@ export function installedServices(places: Places): readonly Service[] {
 }
 
 /** Finds a service by the name of a unit or an alias of the profile. */
-export function findService(places: Places, asked: string): Service | undefined {
+export function findService(places: ConfinePaths, asked: string): ConfinedService | undefined {
   const profile = profileOf(asked);
   if (profile === undefined) return undefined;
   const name = profile.aliases.includes(asked) ? profile.service : asked;
@@ -77,7 +80,7 @@ export function findService(places: Places, asked: string): Service | undefined 
 }
 
 /** Returns the path of the unit's own file; undefined if it is masked. */
-function fragmentOf({ unitDirectories }: Places, unit: string): string | undefined {
+function fragmentOf({ unitDirectories }: ConfinePaths, unit: string): string | undefined {
   for (const directory of unitDirectories) {
     const path = `${directory}/${unit}.service`;
     const stat = lstatSync(path, { throwIfNoEntry: false });

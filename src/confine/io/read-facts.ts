@@ -5,7 +5,7 @@ import { peopleOf } from '../../host/accounts/people.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { linkAt, namesIn, readText } from '../../../packages/base/io/read.ts';
-import type { Facts } from '../core/line.ts';
+import type { ServiceFacts } from '../core/line.ts';
 import { homeDirectories } from './homes.ts';
 
 export interface Asked {
@@ -16,7 +16,7 @@ export interface Asked {
 }
 
 /** Reads the facts; `mainPid` is the service's, 0 if it does not run. */
-export function readFacts({ paths, policy, version }: Asked, mainPid: number): Facts {
+export function readServiceFacts({ paths, policy, version }: Asked, mainPid: number): ServiceFacts {
   const { etc, proc, state } = paths;
   return {
     version,
@@ -33,7 +33,7 @@ export function readFacts({ paths, policy, version }: Asked, mainPid: number): F
   };
 }
 
-function installedMailer(): Facts['mailer'] {
+function installedMailer(): ServiceFacts['mailer'] {
   if (existsSync('/usr/sbin/exim4')) return 'exim4';
   return existsSync('/usr/sbin/postdrop') ? 'postfix' : undefined;
 }

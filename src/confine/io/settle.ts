@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
-import type { Places, Service } from './places.ts';
+import type { ConfinePaths, ConfinedService } from './places.ts';
 import { listensOn, readUnit, type UnitNow } from './unit.ts';
 
 const pauseMs = 500;
@@ -12,8 +12,8 @@ const listenWithinMs = 90_000;
 const staysForMs = 3_000;
 
 export async function waitUntilUp(
-  places: Places,
-  service: Service,
+  places: ConfinePaths,
+  service: ConfinedService,
   listening: ReadonlySet<string>,
 ): Promise<Result<void, Problem>> {
   const until = performance.now() + listenWithinMs;
@@ -34,7 +34,7 @@ export async function waitUntilUp(
   }
 }
 
-async function stays(service: Service, before: UnitNow): Promise<Result<void, Problem>> {
+async function stays(service: ConfinedService, before: UnitNow): Promise<Result<void, Problem>> {
   await sleep(staysForMs);
   const now = await readUnit(service);
   if (!now.ok) return now;
@@ -45,7 +45,7 @@ async function stays(service: Service, before: UnitNow): Promise<Result<void, Pr
 }
 
 /** Returns the problem with the service's state. A restart by hand sets systemd's own count of restarts to 0. */
-function stateProblem(service: Service, now: UnitNow): Problem | undefined {
+function stateProblem(service: ConfinedService, now: UnitNow): Problem | undefined {
   if (!['active', 'reloading'].includes(now.active))
     return { ...cannot(service), reason: `after the restart it is ${now.active}` };
   if (now.restarts > 0)
@@ -53,4 +53,4 @@ function stateProblem(service: Service, now: UnitNow): Problem | undefined {
   return undefined;
 }
 
-const cannot = ({ name }: Service) => ({ action: 'confine', object: name });
+const cannot = ({ name }: ConfinedService) => ({ action: 'confine', object: name });

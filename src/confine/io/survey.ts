@@ -3,18 +3,18 @@
  */
 import type { Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
-import { dropInText, stateOf, type DropInState } from '../core/drop-in.ts';
-import { isInForce } from '../core/in-force.ts';
+import { dropInText, dropInState, type DropInState } from '../core/drop-in.ts';
+import { isSandboxInForce } from '../core/in-force.ts';
 import { sandboxOf } from '../core/profiles.ts';
 import type { Line } from '../core/line.ts';
 import { readDropIn } from './drop-in-file.ts';
 import { exposureWith } from './exposure.ts';
-import { digest, dropInOf, type Places, type Service } from './places.ts';
-import { readFacts, type Asked } from './read-facts.ts';
+import { digest, dropInOf, type ConfinePaths, type ConfinedService } from './places.ts';
+import { readServiceFacts, type Asked } from './read-facts.ts';
 import { readUnit, statusOf, type UnitNow } from './unit.ts';
 
-export interface Surveyed {
-  readonly service: Service;
+export interface SurveyedService {
+  readonly service: ConfinedService;
   readonly now: UnitNow;
   readonly file: string;
   /** The text of the drop-in, as it is. */
@@ -29,10 +29,10 @@ export interface Surveyed {
 }
 
 export async function survey(
-  places: Places,
+  places: ConfinePaths,
   asked: Asked,
-  service: Service,
-): Promise<Result<Surveyed, Problem>> {
+  service: ConfinedService,
+): Promise<Result<SurveyedService, Problem>> {
   const unit = await readUnit(service);
   if (!unit.ok) return unit;
   const now = unit.value;
@@ -42,7 +42,7 @@ export async function survey(
   const { lines, unknown } = sandboxOf(
     service.name,
     service.profile,
-    readFacts(asked, now.mainPid),
+    readServiceFacts(asked, now.mainPid),
   );
   const text = read.value;
   return ok({
@@ -50,10 +50,10 @@ export async function survey(
     now,
     file,
     text,
-    state: stateOf(text, digest),
+    state: dropInState(text, digest),
     wanted: dropInText(service.name, lines, digest),
     unknown,
-    inForce: text !== undefined && isInForce(text, statusOf(places, now)),
+    inForce: text !== undefined && isSandboxInForce(text, statusOf(places, now)),
   });
 }
 
@@ -65,8 +65,8 @@ export interface Exposures {
 }
 
 export async function exposuresOf(
-  places: Places,
-  { service, now, text, wanted }: Surveyed,
+  places: ConfinePaths,
+  { service, now, text, wanted }: SurveyedService,
   version: number,
 ): Promise<Exposures> {
   const judge = (drop: string | undefined) =>
@@ -76,7 +76,7 @@ export async function exposuresOf(
 }
 
 /** Describes the state in a word or two, for the tables. */
-export function stateText({ state, inForce, now }: Surveyed): string {
+export function formatServiceState({ state, inForce, now }: SurveyedService): string {
   if (state === 'absent') return 'not confined';
   if (state === 'foreign') return 'file of another';
   const edited = state === 'changed' ? ', edited' : '';

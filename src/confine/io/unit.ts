@@ -4,8 +4,8 @@ import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { systemdVersion, unitProperties } from '../../host/systemd/systemctl.ts';
 import { readText } from '../../../packages/base/io/read.ts';
-import { listeningSockets, processesOf } from './listening.ts';
-import type { Places, Service } from './places.ts';
+import { listeningSockets, serviceProcesses } from './listening.ts';
+import type { ConfinePaths, ConfinedService } from './places.ts';
 
 export interface UnitNow {
   /** `active`, `inactive`, `failed`, `activating`, … */
@@ -46,7 +46,7 @@ const names = [
   'ControlGroup',
 ];
 
-export async function readUnit({ unit }: Service): Promise<Result<UnitNow, Problem>> {
+export async function readUnit({ unit }: ConfinedService): Promise<Result<UnitNow, Problem>> {
   const read = await unitProperties(`${unit}.service`, names);
   if (!read.ok) return read;
   const text = (name: string) => read.value.get(name) ?? '';
@@ -63,12 +63,12 @@ export async function readUnit({ unit }: Service): Promise<Result<UnitNow, Probl
   });
 }
 
-export const statusOf = ({ proc }: Places, { mainPid }: UnitNow): string =>
+export const statusOf = ({ proc }: ConfinePaths, { mainPid }: UnitNow): string =>
   mainPid > 0 ? (readText(`${proc}/${mainPid}/status`) ?? '') : '';
 
 /**
  * Returns the addresses at which its processes listen: `tcp 0100007F:0050`, `unix
  * /run/php/php8.4-fpm.sock`.
  */
-export const listensOn = ({ proc }: Places, now: UnitNow): ReadonlySet<string> =>
-  listeningSockets(proc, processesOf(proc, now.cgroup, now.mainPid));
+export const listensOn = ({ proc }: ConfinePaths, now: UnitNow): ReadonlySet<string> =>
+  listeningSockets(proc, serviceProcesses(proc, now.cgroup, now.mainPid));

@@ -8,8 +8,8 @@ import { hostItems } from '../core/host-items.ts';
 import type { SecurityItem as Item } from '../../../packages/base/security-item.ts';
 import { judgeSettings } from '../core/judge.ts';
 import { laterLine } from '../core/sysctl-files.ts';
-import { placesOf, readSysctlFiles, sysctlReader } from '../io/places.ts';
-import { readHostFacts } from '../io/read-host.ts';
+import { hardenPathsOf, readSysctlFiles, sysctlReader } from '../io/places.ts';
+import { readHardenFacts } from '../io/read-host.ts';
 import { itemsText } from './items-text.ts';
 import type { SecurityItemJson, SecurityReport } from '../../cli/commands/json.ts';
 
@@ -21,7 +21,7 @@ export function securityReport(
 ): ExitCode {
   const items = [
     ...settingItems(paths),
-    ...hostItems(readHostFacts(peopleOf(policy, paths), paths)),
+    ...hostItems(readHardenFacts(peopleOf(policy, paths), paths)),
     ...more,
   ];
   if (json) printJson({ items: items.map(itemJson) } satisfies SecurityReport);
@@ -31,7 +31,7 @@ export function securityReport(
 
 /** Returns the items, with the line of a file that would undo at the next boot what `harden` writes. */
 function settingItems(paths: Paths): readonly Item[] {
-  const places = placesOf(paths);
+  const places = hardenPathsOf(paths);
   const files = readSysctlFiles(places);
   return judgeSettings(sysctlReader(places)).map((each) => {
     if (each.verdict !== 'lacking') return each;

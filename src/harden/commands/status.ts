@@ -10,23 +10,23 @@ import {
 import { pathsFor, print, printError, printJson } from '../../cli/shared/output.ts';
 import { table } from '../../cli/shared/terminal.ts';
 import { judgeSettings } from '../core/judge.ts';
-import type { Kept } from '../core/plan.ts';
-import { readRecord } from '../io/carry-out.ts';
-import { placesOf, sysctlReader } from '../io/places.ts';
+import type { KeptSetting } from '../core/plan.ts';
+import { readHardenRecord } from '../io/apply-plan.ts';
+import { hardenPathsOf, sysctlReader } from '../io/places.ts';
 import { verdictWords } from './items-text.ts';
 import type { HardenStatusJson } from './json.ts';
 
 interface Row {
   readonly item: SecurityItem;
   /** The record of `enable`; absent if it has not set this item. */
-  readonly kept: Kept | undefined;
+  readonly kept: KeptSetting | undefined;
 }
 
 function status({ json }: { readonly json?: boolean }, command: Command): ExitCode {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
-  const places = placesOf(paths);
-  const record = readRecord(places);
+  const places = hardenPathsOf(paths);
+  const record = readHardenRecord(places);
   if (!record.ok) {
     printError(record.error);
     return exitCodes.failed;

@@ -5,11 +5,17 @@ import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
 import { pathsFor, print, printError, printJson } from '../../cli/shared/output.ts';
 import { printDiff } from '../../cli/shared/print-diff.ts';
 import { canAsk, confirm } from '../../cli/confirm.ts';
-import { defaultSettings, planHarden, planUndo, type Kepts, type Plan } from '../core/plan.ts';
-import { settingOf, settings, type Setting } from '../core/settings.ts';
+import {
+  defaultHardenSettings,
+  planHarden,
+  planUndo,
+  type KeptSettings,
+  type HardenPlan,
+} from '../core/plan.ts';
+import { settingOf, settings, type KernelSetting } from '../core/settings.ts';
 import { laterLine } from '../core/sysctl-files.ts';
-import { carryOut, lockHardening, readOurs, readRecord } from '../io/carry-out.ts';
-import { placesOf, readSysctlFiles, sysctlReader, type Places } from '../io/places.ts';
+import { applyHardenPlan, lockHardening, readOurs, readHardenRecord } from '../io/apply-plan.ts';
+import { hardenPathsOf, readSysctlFiles, sysctlReader, type HardenPaths } from '../io/places.ts';
 import type { HardenEnableJson } from './json.ts';
 
 interface SwitchOptions {
@@ -18,7 +24,7 @@ interface SwitchOptions {
   readonly json?: boolean;
 }
 
-type Chosen = readonly Setting[] | 'default';
+type Chosen = readonly KernelSetting[] | 'default';
 
 interface Request {
   readonly verb: Verb;
@@ -28,8 +34,8 @@ interface Request {
 
 /** The planned change, and the facts that it was made from. */
 interface Work {
-  readonly plan: Plan;
-  readonly record: Kepts;
+  readonly plan: HardenPlan;
+  readonly record: KeptSettings;
   readonly undo: boolean;
   /** The text of our file, as it is. */
   readonly text: string | undefined;
@@ -60,7 +66,7 @@ async function run(
   if (chosen === undefined) return exitCodes.usage;
   if (process.geteuid?.() !== 0)
     return refuse({ action: 'harden this host', reason: 'only root can', hint: 'run it as root' });
-  const places = placesOf(paths);
+  const places = hardenPathsOf(paths);
   // A dry run creates no files of ours.
   const request: Request = { verb, chosen, options };
   if (options.dryRun === true) return withWork(places, request, () => exitCodes.done);
@@ -71,12 +77,12 @@ async function run(
 }
 
 async function withWork(
-  places: Places,
+  places: HardenPaths,
   request: Request,
   use: (work: Work) => ExitCode | Promise<ExitCode>,
 ): Promise<ExitCode> {
   const { options } = request;
-  const record = readRecord(places);
+  const record = readHardenRecord(places);
   if (!record.ok) return refuse(record.error);
   const ours = readOurs(places);
   if (!ours.ok) return refuse(ours.error);
@@ -99,9 +105,9 @@ async function withWork(
 
 /** Plans the work. An undo that was killed is finished before anything else. */
 function workOf(
-  places: Places,
+  places: HardenPaths,
   { verb, chosen }: Request,
-  record: Kepts,
+  record: KeptSettings,
   text: string | undefined,
 ): Work {
   const read = sysctlReader(places);
@@ -116,7 +122,7 @@ function workOf(
       : ['An undo was interrupted; it is completed first. Run the command again then'];
     return { plan, record, undo: true, text, notes: [...half, ...plan.notes] };
   }
-  const plan = planHarden(chosen === 'default' ? defaultSettings : chosen, read, record);
+  const plan = planHarden(chosen === 'default' ? defaultHardenSettings : chosen, read, record);
   const files = readSysctlFiles(places);
   const later = plan.record.flatMap(({ key, set }) => {
     const line = laterLine(key, places.file, files);
@@ -135,7 +141,7 @@ function workOf(
   return { plan, record, undo: false, text, notes: [...breaks, ...later, ...missing] };
 }
 
-function show({ plan, text, notes, undo }: Work, places: Places, isDone: boolean): void {
+function show({ plan, text, notes, undo }: Work, places: HardenPaths, isDone: boolean): void {
   for (const { key, from, to } of plan.values) print(`${key}: ${from} -> ${to}`);
   if (plan.text !== text) printDiff(places.file, text ?? '', plan.text ?? '');
   for (const note of notes) print(`Note: ${note}`);
@@ -147,7 +153,7 @@ function show({ plan, text, notes, undo }: Work, places: Places, isDone: boolean
     );
 }
 
-async function change(places: Places, work: Work, options: SwitchOptions): Promise<ExitCode> {
+async function change(places: HardenPaths, work: Work, options: SwitchOptions): Promise<ExitCode> {
   if (options.yes !== true) {
     if (options.json === true || !canAsk()) {
       const hint = 'pass --yes, or --dry-run to see what would change';
@@ -160,7 +166,7 @@ async function change(places: Places, work: Work, options: SwitchOptions): Promi
     }
   }
   const { plan, record, undo } = work;
-  const done = carryOut({ places, plan, before: record, undo });
+  const done = applyHardenPlan({ places, plan, before: record, undo });
   if (!done.ok) return refuse(done.error);
   for (const note of done.value.notes) printError(note);
   if (options.json !== true)

@@ -11,7 +11,7 @@ export interface HomeMode {
   readonly permissions: number;
 }
 
-export interface HostFacts {
+export interface HardenFacts {
   /** Options of the mount of /proc; undefined if it is not mounted there. */
   readonly procOptions: readonly string[] | undefined;
   readonly hasLogind: boolean;
@@ -40,7 +40,7 @@ const item = (name: string, key: string, why: string, rest: Rest): Item => ({
 
 const neither = { wanted: undefined, breaks: undefined, since: undefined, remark: undefined };
 
-export const hostItems = (facts: HostFacts): readonly Item[] => [
+export const hostItems = (facts: HardenFacts): readonly Item[] => [
   hidepid(facts),
   subordinateUids(facts),
   homes(facts),
@@ -51,7 +51,7 @@ export const hostItems = (facts: HostFacts): readonly Item[] => [
   setIdPrograms(facts),
 ];
 
-function hidepid({ procOptions, hasLogind, hasPolkit }: HostFacts): Item {
+function hidepid({ procOptions, hasLogind, hasPolkit }: HardenFacts): Item {
   const why = 'command lines and what runs for others are shown to every tenant';
   const now = procOptions?.find((each) => each.startsWith('hidepid='))?.slice('hidepid='.length);
   const isOn = now !== undefined && !['0', 'off'].includes(now);
@@ -84,7 +84,7 @@ function hidepid({ procOptions, hasLogind, hasPolkit }: HostFacts): Item {
   return item('hidepid', 'hidepid of /proc', why, { ...rest, verdict: 'lacking', remark });
 }
 
-function subordinateUids({ subordinate }: HostFacts): Item {
+function subordinateUids({ subordinate }: HardenFacts): Item {
   const has = subordinate.length > 0;
   return item(
     'subordinate-uids',
@@ -105,7 +105,7 @@ function subordinateUids({ subordinate }: HostFacts): Item {
 
 const readOrWrite = 0o006;
 
-function homes({ homes: all }: HostFacts): Item {
+function homes({ homes: all }: HardenFacts): Item {
   const open = all.filter(({ permissions }) => (permissions & readOrWrite) !== 0);
   const shown = open.map(({ path, permissions }) => `${path} (${permissions.toString(8)})`);
   return item(
@@ -124,7 +124,7 @@ function homes({ homes: all }: HostFacts): Item {
   );
 }
 
-function setuidHomes({ setuidHomes: mountPoints }: HostFacts): Item {
+function setuidHomes({ setuidHomes: mountPoints }: HardenFacts): Item {
   const own = mountPoints.filter((each) => each !== '/');
   const verdict: Verdict = mountPoints.length === 0 ? 'good' : own.length > 0 ? 'lacking' : 'state';
   const remark =
@@ -146,7 +146,7 @@ function setuidHomes({ setuidHomes: mountPoints }: HostFacts): Item {
   );
 }
 
-function signatures({ signatures: text }: HostFacts): Item {
+function signatures({ signatures: text }: HardenFacts): Item {
   const why = 'whoever became root cannot load a module that nobody signed';
   const on = text?.trim() === 'Y';
   const rest = { now: text?.trim(), wanted: 'Y', since: 'Linux 3.7' };
@@ -161,7 +161,7 @@ function signatures({ signatures: text }: HostFacts): Item {
   return item('sig-enforce', 'module.sig_enforce', why, { ...rest, breaks, verdict, remark });
 }
 
-function modulesDisabled({ modulesDisabled: text }: HostFacts): Item {
+function modulesDisabled({ modulesDisabled: text }: HardenFacts): Item {
   const why = 'no module is loaded any more, by whomever';
   const breaks =
     'everything that loads a module later: firewalls, disks, containers; until the next boot';
@@ -172,7 +172,7 @@ function modulesDisabled({ modulesDisabled: text }: HostFacts): Item {
   return item('modules-disabled', 'kernel.modules_disabled', why, rest);
 }
 
-function lockdown({ lockdown: text }: HostFacts): Item {
+function lockdown({ lockdown: text }: HardenFacts): Item {
   const why = 'whoever became root cannot change the running kernel by its own interfaces';
   const now = text === undefined ? undefined : (/\[(\w+)\]/.exec(text)?.[1] ?? text.trim());
   const verdict: Verdict = now === undefined ? 'unavailable' : now === 'none' ? 'state' : 'good';
@@ -190,7 +190,7 @@ function lockdown({ lockdown: text }: HostFacts): Item {
   return item('lockdown', 'lockdown', why, rest);
 }
 
-function setIdPrograms({ setIdPrograms: programs }: HostFacts): Item {
+function setIdPrograms({ setIdPrograms: programs }: HardenFacts): Item {
   const why =
     'each runs with the rights of its owner for whoever starts it, and a hole in one is a hole in the host';
   const now = programs.length === 0 ? 'none' : `${programs.length}: ${programs.join(' ')}`;

@@ -1,6 +1,6 @@
 /** Compares each setting of a host with its good values. */
 import type { SecurityItem } from '../../../packages/base/security-item.ts';
-import { numberOf, settings, type Setting } from './settings.ts';
+import { sysctlNumber, settings, type KernelSetting } from './settings.ts';
 
 /** Returns the text of a sysctl's file; undefined if the kernel has none. */
 export type ReadSysctl = (key: string) => string | undefined;
@@ -15,15 +15,15 @@ export function judgeSettings(read: ReadSysctl): readonly SecurityItem[] {
   });
 }
 
-export function isGood({ isGood }: Setting, text: string | undefined): boolean {
-  const value = text === undefined ? undefined : numberOf(text);
+export function isGood({ isGood }: KernelSetting, text: string | undefined): boolean {
+  const value = text === undefined ? undefined : sysctlNumber(text);
   return value !== undefined && isGood(value);
 }
 
 function verdictOf(
-  setting: Setting,
+  setting: KernelSetting,
   now: string | undefined,
-  good: readonly Setting[],
+  good: readonly KernelSetting[],
 ): Pick<SecurityItem, 'verdict' | 'remark'> {
   const { group, item, byDefault, oneWay } = setting;
   if (now === undefined) return { verdict: 'unavailable', remark: 'not available on this kernel' };

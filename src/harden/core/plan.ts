@@ -3,10 +3,10 @@
  * the record with its previous value, so that the next run completes or undoes a run that was killed.
  */
 import { isGood, type ReadSysctl } from './judge.ts';
-import { settingOf, settings, type Setting } from './settings.ts';
+import { settingOf, settings, type KernelSetting } from './settings.ts';
 import { fileText } from './sysctl-files.ts';
 
-export interface Kept {
+export interface KeptSetting {
   readonly key: string;
   /** The value before Bulkhead first set it. */
   readonly before: string;
@@ -16,7 +16,7 @@ export interface Kept {
 }
 
 /** The settings in the order in which they were set. */
-export type Kepts = readonly Kept[];
+export type KeptSettings = readonly KeptSetting[];
 
 export interface ValueChange {
   readonly key: string;
@@ -24,22 +24,28 @@ export interface ValueChange {
   readonly to: string;
 }
 
-export interface Plan {
+export interface HardenPlan {
   readonly values: readonly ValueChange[];
-  readonly record: Kepts;
+  readonly record: KeptSettings;
   /** The text of the file; undefined: no file. */
   readonly text: string | undefined;
   readonly notes: readonly string[];
 }
 
-const textOf = (record: Kepts) => (record.length === 0 ? undefined : fileText(record));
+const textOf = (record: KeptSettings) => (record.length === 0 ? undefined : fileText(record));
 
 /** The settings that are applied without being named. */
-export const defaultSettings: readonly Setting[] = settings.filter((each) => each.byDefault);
+export const defaultHardenSettings: readonly KernelSetting[] = settings.filter(
+  (each) => each.byDefault,
+);
 
-export function planHarden(chosen: readonly Setting[], read: ReadSysctl, record: Kepts): Plan {
+export function planHarden(
+  chosen: readonly KernelSetting[],
+  read: ReadSysctl,
+  record: KeptSettings,
+): HardenPlan {
   const kept = new Map(record.map((each) => [each.key, each]));
-  const added = chosen.flatMap((setting): Kept[] => {
+  const added = chosen.flatMap((setting): KeptSetting[] => {
     const before = read(setting.key)?.trim();
     if (before === undefined || kept.has(setting.key) || isGood(setting, before)) return [];
     return [{ key: setting.key, before, set: String(setting.wanted) }];
@@ -59,11 +65,12 @@ export function planHarden(chosen: readonly Setting[], read: ReadSysctl, record:
 
 /** Plans an undo. `keys`: the settings to undo; all if absent. */
 export function planUndo(
-  record: Kepts,
+  record: KeptSettings,
   read: ReadSysctl,
   keys: ReadonlySet<string> | undefined,
-): Plan {
-  const isGone = (each: Kept) => keys === undefined || keys.has(each.key) || each.undoing === true;
+): HardenPlan {
+  const isGone = (each: KeptSetting) =>
+    keys === undefined || keys.has(each.key) || each.undoing === true;
   const gone = record.filter(isGone);
   const notes: string[] = [];
   const values = gone.flatMap(({ key, before, set }): ValueChange[] => {

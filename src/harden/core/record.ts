@@ -5,10 +5,10 @@
  */
 import type { Cause } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
-import type { Kept, Kepts } from './plan.ts';
+import type { KeptSetting, KeptSettings } from './plan.ts';
 import { settingOf } from './settings.ts';
 
-export const formatRecord = (values: Kepts): string =>
+export const formatRecord = (values: KeptSettings): string =>
   `${JSON.stringify({ version: 1, values })}\n`;
 
 const damaged: Cause = {
@@ -16,7 +16,7 @@ const damaged: Cause = {
   hint: 'set the values by hand, then remove the file',
 };
 
-export function parseRecord(text: string): Result<Kepts, Cause> {
+export function parseRecord(text: string): Result<KeptSettings, Cause> {
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
@@ -34,7 +34,7 @@ const value = /^-?\d{1,15}$/;
  * Whether a row is valid. Values are written to the kernel by their names, so only names of the
  * table are accepted.
  */
-function isKept(each: unknown): each is Kept {
+function isKept(each: unknown): each is KeptSetting {
   const { key, before, set, undoing } = (each ?? {}) as Record<string, unknown>;
   return (
     typeof key === 'string' &&

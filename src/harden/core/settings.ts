@@ -4,7 +4,7 @@
  *
  * Source: Documentation/admin-guide/sysctl of the kernel; settings of one distribution say so.
  */
-export interface Setting {
+export interface KernelSetting {
   /** The name on the command line. */
   readonly item: string;
   /** The key in sysctl.d(5). */
@@ -32,7 +32,7 @@ const nothing = 'nothing that is known';
 const atLeast = (least: number) => (value: number) => value >= least;
 const exactly = (wanted: number) => (value: number) => value === wanted;
 
-export const settings: readonly Setting[] = [
+export const settings: readonly KernelSetting[] = [
   {
     item: 'protected-symlinks',
     key: 'fs.protected_symlinks',
@@ -283,9 +283,9 @@ export const settings: readonly Setting[] = [
   },
 ];
 
-export const settingOf = (item: string): Setting | undefined =>
+export const settingOf = (item: string): KernelSetting | undefined =>
   settings.find((each) => each.item === item || each.key === item);
 
 /** Parses the value of a file of /proc/sys. */
-export const numberOf = (text: string): number | undefined =>
+export const sysctlNumber = (text: string): number | undefined =>
   /^-?\d{1,15}$/.test(text.trim()) ? Number(text) : undefined;

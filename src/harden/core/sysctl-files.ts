@@ -71,7 +71,7 @@ function matches(pattern: string, key: string): boolean {
 const head =
   '# Written by "bulkhead harden enable"; "bulkhead harden disable" removes it. Do not edit.';
 
-export const isOurs = (text: string): boolean => text.startsWith(head);
+export const isOurSysctlFile = (text: string): boolean => text.startsWith(head);
 
 export const fileText = (values: readonly { readonly key: string; readonly set: string }[]) =>
   `${[head, ...values.map(({ key, set }) => `${key} = ${set}`)].join('\n')}\n`;

@@ -1,11 +1,11 @@
 /** The directories of the settings; tests use others. */
 import { namesIn, readText } from '../../../packages/base/io/read.ts';
-import { readBounded, textOf } from '../../../packages/base/io/regular-file.ts';
+import { readBounded, decodeText } from '../../../packages/base/io/regular-file.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { ReadSysctl } from '../core/judge.ts';
 import type { SysctlFile } from '../core/sysctl-files.ts';
 
-export interface Places {
+export interface HardenPaths {
   readonly proc: string;
   readonly sys: string;
   /** The directories of sysctl.d: a file in one hides files of the same name in the later ones. */
@@ -18,7 +18,10 @@ export interface Places {
   readonly state: string;
 }
 
-export const placesOf = ({ proc, sys, etc, state, instance }: Paths, root = ''): Places => ({
+export const hardenPathsOf = (
+  { proc, sys, etc, state, instance }: Paths,
+  root = '',
+): HardenPaths => ({
   proc,
   sys,
   sysctlDirectories: [
@@ -30,13 +33,13 @@ export const placesOf = ({ proc, sys, etc, state, instance }: Paths, root = ''):
   state: `${state}/hardening`,
 });
 
-export const recordOf = ({ state }: Places): string => `${state}/record.json`;
+export const recordOf = ({ state }: HardenPaths): string => `${state}/record.json`;
 
-export const sysctlFile = ({ proc }: Places, key: string): string =>
+export const sysctlFile = ({ proc }: HardenPaths, key: string): string =>
   `${proc}/sys/${key.replaceAll('.', '/')}`;
 
 /** Returns a reader that is called often: it reads each file once. */
-export function sysctlReader(places: Places): ReadSysctl {
+export function sysctlReader(places: HardenPaths): ReadSysctl {
   const known = new Map<string, string | undefined>();
   return (key) => {
     if (!known.has(key)) known.set(key, readText(sysctlFile(places, key)));
@@ -47,7 +50,7 @@ export function sysctlReader(places: Places): ReadSysctl {
 const fileBytesMax = 1024 * 1024;
 
 /** Returns the files in the order in which they are read at boot, without ours. */
-export function readSysctlFiles(places: Places): readonly SysctlFile[] {
+export function readSysctlFiles(places: HardenPaths): readonly SysctlFile[] {
   const paths = new Map<string, string>();
   for (const directory of places.sysctlDirectories) {
     for (const name of namesIn(directory))
@@ -58,7 +61,7 @@ export function readSysctlFiles(places: Places): readonly SysctlFile[] {
     .filter((path) => path !== places.file)
     .flatMap((path): SysctlFile[] => {
       const read = readBounded(path, fileBytesMax);
-      return read.ok ? [{ path, text: textOf(read.value) }] : [];
+      return read.ok ? [{ path, text: decodeText(read.value) }] : [];
     });
 }
 

@@ -14,12 +14,12 @@ import {
   statOf,
 } from '../../sys/files/entries.ts';
 import { readText } from '../../../packages/base/io/read.ts';
-import type { HomeMode, HostFacts } from '../core/host-items.ts';
+import type { HomeMode, HardenFacts } from '../core/host-items.ts';
 
 const programDirectories = ['/usr/bin', '/usr/sbin', '/usr/local/bin', '/usr/local/sbin'];
 const setIds = 0o6000;
 
-export function readHostFacts(people: readonly Account[], paths: Paths): HostFacts {
+export function readHardenFacts(people: readonly Account[], paths: Paths): HardenFacts {
   const { proc, sys } = paths;
   const mounts = readMounts(paths);
   const subordinate = new Set(

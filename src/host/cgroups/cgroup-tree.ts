@@ -48,7 +48,7 @@ export function cgroupsBelow(
 }
 
 /** Removes a cgroup. Few cgroups have others below them, so it searches for those only if removal fails. */
-export function removeTree(
+export function removeCgroupTree(
   files: Hierarchy['files'],
   cgroup: string,
   depth: number,

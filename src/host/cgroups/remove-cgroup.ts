@@ -12,12 +12,12 @@ import { dividedCgroup, parentOf } from '../../plan/wanted.ts';
 import { errnoCause } from '../../../packages/base/io/errno.ts';
 import type { Tree } from '../driver.ts';
 import {
-  describeProcesses,
+  formatProcesses,
   includesOthers,
   killProcesses,
   type CgroupOwner,
 } from '../kill-processes.ts';
-import { cgroupsBelow, partsIn, removeTree } from './cgroup-tree.ts';
+import { cgroupsBelow, partsIn, removeCgroupTree } from './cgroup-tree.ts';
 import type { Hierarchy } from './hierarchies.ts';
 import { pidsOf, processFile } from './move-processes.ts';
 
@@ -35,13 +35,13 @@ export function removeCgroup(
   removal: Removal,
 ): Result<void, Problem> {
   const { cgroup } = operation;
-  const obstacle = emptyCgroup(cgroup, tree, removal);
-  if (obstacle !== undefined) return failed(obstacle);
+  const blocker = emptyCgroup(cgroup, tree, removal);
+  if (blocker !== undefined) return failed(blocker);
   for (const hierarchy of tree.hierarchies) {
     if (!operation.hierarchies.includes(hierarchy.name)) continue;
     const { files, rootPath } = hierarchy;
     if (tree.version === 1) liftQuotas(files, cgroup);
-    const removed = removeTree(files, cgroup, deepest);
+    const removed = removeCgroupTree(files, cgroup, deepest);
     if (removed.ok) continue;
     const object = `${rootPath}/${cgroup}`;
     return failed({ action: 'remove the cgroup', object, ...errnoCause(removed.error) });
@@ -83,7 +83,7 @@ function liftQuotas(files: Hierarchy['files'], cgroup: string): void {
 const cameLate = (cgroup: string, left: readonly number[]): Problem => ({
   action: 'remove the cgroup',
   object: cgroup,
-  reason: `it has new processes: ${describeProcesses(left)}`,
+  reason: `it has new processes: ${formatProcesses(left)}`,
   hint: 'apply again',
 });
 
@@ -98,7 +98,7 @@ function inTheWay(
   return {
     action: 'remove the cgroup',
     object: cgroup,
-    reason: `${many} in it: ${describeProcesses(left)}`,
+    reason: `${many} in it: ${formatProcesses(left)}`,
     hint: includesOthers(left, owner)
       ? "--kill kills only the tenant's own processes; end the others, or move them to another cgroup, and apply again"
       : own,

@@ -6,7 +6,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import {
-  placeKey,
+  quotaKey,
   type QuotaContext,
   type QuotaLimit,
   type QuotaLimits,
@@ -74,7 +74,7 @@ export class QuotaStore {
       const limits = this.#read(place);
       if (!limits.ok) continue;
       const { space, files } = limits.value;
-      found.set(placeKey(place), { spaceBytes: space.hard, files: files.hard });
+      found.set(quotaKey(place), { spaceBytes: space.hard, files: files.hard });
     }
     return found;
   }
@@ -111,11 +111,11 @@ export class QuotaStore {
     now: Quotas,
   ): Result<QuotaRecord, Problem> {
     const places = this.#remembered();
-    const known = places.find((each) => placeKey(each) === placeKey(place))?.before ?? {};
+    const known = places.find((each) => quotaKey(each) === quotaKey(place))?.before ?? {};
     const news = changed.filter((each) => known[each] === undefined);
     if (news.length === 0) return ok(known);
     const before = { ...known, ...Object.fromEntries(news.map((each) => [each, now[each]])) };
-    const others = places.filter((each) => placeKey(each) !== placeKey(place));
+    const others = places.filter((each) => quotaKey(each) !== quotaKey(place));
     const { uid, mountPoint } = place;
     const saved = this.#save([...others, { uid, mountPoint, before }]);
     return saved.ok ? ok(before) : saved;
@@ -127,7 +127,7 @@ export class QuotaStore {
     const kept: RecordedQuota[] = [];
     const stuck: QuotaPlace[] = [];
     for (const { held, uid, mountPoint } of quotas) {
-      const place = places.find((each) => placeKey(each) === placeKey({ uid, mountPoint }));
+      const place = places.find((each) => quotaKey(each) === quotaKey({ uid, mountPoint }));
       if (place === undefined) continue;
       const left = parts.filter((each) => !held.includes(each) && !this.#isBack(place, each));
       const before = only(place.before, [...held, ...left]);

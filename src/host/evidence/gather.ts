@@ -12,7 +12,7 @@ import { clockTicksPerSecond } from '../../sys/syscalls.ts';
 import { readText } from '../../../packages/base/io/read.ts';
 import {
   readCommand,
-  readFacts,
+  readProcessFacts,
   readTimes,
   readTraffic,
   type HangingFile,
@@ -65,7 +65,7 @@ export function* gatherEvidence(
     yield { id, at: `${pid}/${file}` } as const;
     return from();
   }
-  const all = pids.slice(0, readMax).flatMap((pid) => readFacts(proc, pid) ?? []);
+  const all = pids.slice(0, readMax).flatMap((pid) => readProcessFacts(proc, pid) ?? []);
   yield { id, facts: largest(all, max) };
   const timed: ProcessEvidence[] = [];
   const clock = {

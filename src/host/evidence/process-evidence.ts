@@ -21,7 +21,7 @@ const hangingFiles = ['stat', 'io', 'cmdline', 'maps', 'map_files'] as const;
 export type HangingFile = (typeof hangingFiles)[number];
 
 /** Returns `undefined` if there is no such process, or only its exit status is left. */
-export function readFacts(proc: string, pid: number): ProcessEvidence | undefined {
+export function readProcessFacts(proc: string, pid: number): ProcessEvidence | undefined {
   const read = (directory: string) => {
     const text = readText(`${proc}/${directory}/status`);
     return text === undefined ? undefined : parseStatus(text);

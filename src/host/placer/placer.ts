@@ -6,7 +6,7 @@
  */
 import { formatProblem, type Errno } from '../../../packages/base/problem.ts';
 import { cgroupPath } from '../../plan/slice.ts';
-import { describeErrno } from '../../../packages/base/io/errno.ts';
+import { formatErrno } from '../../../packages/base/io/errno.ts';
 import { openProcess, type OpenProcess } from '../../sys/processes/pidfd.ts';
 import { Ownership } from '../accounts/ownership.ts';
 import { Scopes } from '../systemd/scopes.ts';
@@ -218,9 +218,7 @@ export class Placer {
 
   #refused(uid: number, cgroup: string, error: Errno): PlacementResult {
     const reason =
-      error === 'ENOENT'
-        ? 'it does not exist'
-        : `the kernel refused it with ${describeErrno(error)}`;
+      error === 'ENOENT' ? 'it does not exist' : `the kernel refused it with ${formatErrno(error)}`;
     return {
       uid,
       reason: formatProblem({ action: 'move it into the cgroup', object: cgroup, reason }),
@@ -244,5 +242,5 @@ export class Placer {
 function unread(pid: number, error: Unread): PlacementResult {
   if (error === 'gone') return 'gone';
   const action = `read who process ${pid} is`;
-  return { unknown: formatProblem({ action, reason: describeErrno(error) }) };
+  return { unknown: formatProblem({ action, reason: formatErrno(error) }) };
 }

@@ -37,7 +37,7 @@ export interface Owner {
   readonly thread: string | undefined;
 }
 
-export interface Stopped {
+export interface StoppedState {
   readonly now: boolean;
   /** Whether it is in an interruptible sleep, so it has run. */
   readonly asleep: boolean;
@@ -115,7 +115,7 @@ export class ProcessReader {
     return maker.ok ? maker : fail(goneOr(maker.error));
   }
 
-  stopped(pid: number): Result<Stopped, Unread> {
+  stopped(pid: number): Result<StoppedState, Unread> {
     const read = this.#whole(`${pid}/status`);
     if (!read.ok) return read;
     const state = statusState(read.value);

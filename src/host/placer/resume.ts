@@ -12,7 +12,7 @@
  */
 import { openProcess } from '../../sys/processes/pidfd.ts';
 import type { HaltRecord } from './halt-record.ts';
-import { listProcesses, ProcessReader, type Stopped } from './process-reader.ts';
+import { listProcesses, ProcessReader, type StoppedState } from './process-reader.ts';
 
 const pauseMilliseconds = { first: 10, max: 60_000 };
 const atOnce = 16;
@@ -128,7 +128,7 @@ export class Resume {
  * then. A setuid program of one tenant that another runs was sent two.
  */
 export function wasStoppedBefore(
-  { now, again, real, saved }: Stopped,
+  { now, again, real, saved }: StoppedState,
   uids: ReadonlySet<number>,
 ): boolean {
   const isSentTwice = real !== saved && uids.has(real) && uids.has(saved);

@@ -2,7 +2,7 @@
 import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { openBus, type BlockingBus } from '../../sys/dbus/blocking-bus.ts';
-import type { Call, Reply } from '../../sys/dbus/call.ts';
+import type { BusCall, BusReply } from '../../sys/dbus/call.ts';
 import { variant, type Variant } from '../../sys/dbus/value.ts';
 
 export const systemd = 'org.freedesktop.systemd1';
@@ -34,7 +34,7 @@ export class SystemdManager implements Disposable {
   #bus: BlockingBus | undefined;
 
   /** Calls systemd. A connection that has ended is made again with the next call. */
-  #call(call: Call): Reply {
+  #call(call: BusCall): BusReply {
     if (this.#bus === undefined) {
       const opened = openBus();
       if (!opened.ok) {

@@ -54,10 +54,10 @@ export function unitText(name: string): string {
   return `${mark}${source(name).replaceAll('/usr/bin/env bulkhead', program).replaceAll(found, packageFile('').replace(/\/$/, ''))}`;
 }
 
-export type UnitFile = 'absent' | 'current' | 'old' | 'foreign' | 'packaged';
+export type UnitFileState = 'absent' | 'current' | 'old' | 'foreign' | 'packaged';
 
 /** Reads the installed unit. A file that somebody copied from the package is ours as well. */
-export function unitFile(paths: Pick<Paths, 'etc'>, name: string): UnitFile {
+export function unitFile(paths: Pick<Paths, 'etc'>, name: string): UnitFileState {
   const text = readText(unitPath(paths, name));
   if (text === undefined) return packaged(name) ? 'packaged' : 'absent';
   if (text === unitText(name)) return 'current';

@@ -16,7 +16,7 @@ import {
   sliceOwner,
   type SliceOwner,
 } from '../../plan/slice.ts';
-import { describeErrno } from '../../../packages/base/io/errno.ts';
+import { formatErrno } from '../../../packages/base/io/errno.ts';
 import { sleepSync } from '../../sys/sleep.ts';
 import { LinuxCgroupFiles } from '../cgroups/cgroup-files.ts';
 import { SystemdManager, type Started } from './manager.ts';
@@ -55,7 +55,7 @@ export class Scopes {
       const written = this.#files.write(sliceName(owner), 'cgroup.procs', String(pid));
       if (written.ok || written.error === 'ESRCH') return ok(undefined);
       if (written.error !== 'ENOENT' && written.error !== 'ENODEV') {
-        return this.#cannot(owner, pid, describeErrno(written.error));
+        return this.#cannot(owner, pid, formatErrno(written.error));
       }
       const started = this.start(owner, pid);
       if (!started.ok) return isAlive(pid) ? started : ok(undefined);

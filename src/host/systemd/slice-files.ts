@@ -12,7 +12,7 @@ import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { isSliceText, sliceName, sliceOf, sliceOfUnit, type Slice } from '../../plan/slice.ts';
 import { slicesCgroup } from '../../plan/wanted.ts';
-import { causeOf, describeErrno, errnoOf } from '../../../packages/base/io/errno.ts';
+import { causeOf, formatErrno, errnoOf } from '../../../packages/base/io/errno.ts';
 import { pinDirectory } from '../../../packages/base/io/pinned-directory.ts';
 import { readText } from '../../../packages/base/io/read.ts';
 import {
@@ -95,7 +95,7 @@ export class SliceFiles {
     return failed({
       action: 'write to disk',
       object: this.#etc,
-      reason: describeErrno(errno),
+      reason: formatErrno(errno),
       errno,
     });
   }

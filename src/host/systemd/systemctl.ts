@@ -10,20 +10,20 @@ const ownStartMs = 960_000;
 /** The maximum number of names in one call. */
 const unitsMax = 200;
 
-export const systemctl = (...words: readonly string[]): Promise<Result<string, Problem>> =>
-  call(words, timeoutMs);
+export const systemctl = (...args: readonly string[]): Promise<Result<string, Problem>> =>
+  call(args, timeoutMs);
 
 /** Starts a unit of ours. systemd decides when that has failed: on a busy host the agent's start takes minutes. */
 export const startOwnUnit = (unit: string): Promise<Result<string, Problem>> =>
   call(['start', unit], ownStartMs);
 
-async function call(words: readonly string[], withinMs: number): Promise<Result<string, Problem>> {
-  const action = `run systemctl ${words[0] ?? ''} of`;
-  const object = words
+async function call(args: readonly string[], withinMs: number): Promise<Result<string, Problem>> {
+  const action = `run systemctl ${args[0] ?? ''} of`;
+  const object = args
     .slice(1)
     .filter((each) => !each.startsWith('-'))
     .join(' ');
-  const run = await runBounded('systemctl', words, { timeoutMs: withinMs });
+  const run = await runBounded('systemctl', args, { timeoutMs: withinMs });
   const what = { action, ...(object === '' ? {} : { object: shortened(object) }) };
   if (!run.ok) return failed({ ...what, ...run.error });
   const { status, stdout, stderr } = run.value;
@@ -42,11 +42,11 @@ const shortened = (text: string) => (text.length > 200 ? `${text.slice(0, 200)}â
  * thousands.
  */
 export async function systemctlEach(
-  words: readonly string[],
+  args: readonly string[],
   units: readonly string[],
 ): Promise<Result<void, Problem>> {
   for (let at = 0; at < units.length; at += unitsMax) {
-    const done = await systemctl(...words, ...units.slice(at, at + unitsMax));
+    const done = await systemctl(...args, ...units.slice(at, at + unitsMax));
     if (!done.ok) return done;
   }
   return ok(undefined);
@@ -64,8 +64,8 @@ export interface UnitState {
 export async function unitStates(
   pattern: string,
 ): Promise<Result<ReadonlyMap<string, UnitState>, Problem>> {
-  const words = ['list-units', '--all', '--full', '--output=json', pattern];
-  const run = await systemctl(...words);
+  const args = ['list-units', '--all', '--full', '--output=json', pattern];
+  const run = await systemctl(...args);
   if (!run.ok) return run;
   try {
     const states = JSON.parse(run.value) as readonly UnitState[];

@@ -37,7 +37,7 @@ import {
   type WantedCgroup,
 } from '../../plan/wanted.ts';
 import type { Policy } from '../../policy/policy.ts';
-import { describeErrno } from '../../../packages/base/io/errno.ts';
+import { formatErrno } from '../../../packages/base/io/errno.ts';
 import { Ownership } from '../accounts/ownership.ts';
 import { readSubordinateUids } from '../accounts/subordinate-uids.ts';
 import type { CgroupDriver } from '../cgroups/cgroup-driver.ts';
@@ -230,7 +230,7 @@ export class SystemdDriver implements Driver {
     return failed({
       action: 'move a process to',
       object: to,
-      reason: describeErrno(written.error),
+      reason: formatErrno(written.error),
     });
   }
 

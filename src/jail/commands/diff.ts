@@ -13,9 +13,9 @@ import { terminalOf, wrap } from '../../cli/shared/terminal.ts';
 import { comparedDirectories, compareNames, type Difference } from '../core/compare.ts';
 import { buildElsewhere } from '../io/build-elsewhere.ts';
 import { jailPathsOf } from '../io/jail-paths.ts';
-import { readMark } from '../io/marks.ts';
+import { readStateFile } from '../io/state-files.ts';
 import { findJail, siteOption, type FindOptions } from './find.ts';
-import { stateText } from './state-text.ts';
+import { formatJailState } from './state-text.ts';
 import type { JailDiffJson } from './json.ts';
 
 interface DiffOptions extends FindOptions {
@@ -28,9 +28,14 @@ async function diff(name: string, options: DiffOptions, command: Command): Promi
   if (typeof found === 'number') return found;
   const { paths, of, key } = found;
   const { uid, site, jail } = of;
-  const mark = readMark(jailPathsOf(paths), key);
-  if (mark?.state !== 'ready') {
-    printError({ action, object: name, reason: stateText(mark), hint: 'run bulkhead apply' });
+  const stateFile = readStateFile(jailPathsOf(paths), key);
+  if (stateFile?.state !== 'ready') {
+    printError({
+      action,
+      object: name,
+      reason: formatJailState(stateFile),
+      hint: 'run bulkhead apply',
+    });
     return exitCodes.failed;
   }
   const directories = [...comparedDirectories, ...jail.paths.map(({ at }) => at)];

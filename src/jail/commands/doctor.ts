@@ -10,7 +10,7 @@ import { commandsOf } from '../../policy/jail.ts';
 import { keyOf } from '../core/jail-key.ts';
 import type { JailTenant } from '../io/build/protocol.ts';
 import { jailPathsOf, type JailPaths } from '../io/jail-paths.ts';
-import { readMarks } from '../io/marks.ts';
+import { readStateFiles } from '../io/state-files.ts';
 import { findOccupants } from '../io/occupants.ts';
 import { jailTenants } from '../io/jail-tenants.ts';
 import { unknownMailProgram } from '../io/mail-program.ts';
@@ -23,14 +23,14 @@ const kernelMin = [5, 12] as const;
 export async function jailDoctor({ paths, policy }: EntryPathContext): Promise<DoctorReport> {
   const label = 'Jail';
   const wanted = policy === undefined ? [] : jailTenants(policy);
-  const problem = obstacle();
+  const problem = blocker();
   if (wanted.length === 0) {
     const text = problem ?? 'can be built here; no tenant has one in the policy';
     return { label, text, remarks: [] };
   }
-  const marks = readMarks(jailPathsOf(paths));
-  const ready = wanted.filter((each) => marks.get(keyOf(each))?.state === 'ready').length;
-  const outside = [...findOccupants(marks).values()].reduce(
+  const stateFiles = readStateFiles(jailPathsOf(paths));
+  const ready = wanted.filter((each) => stateFiles.get(keyOf(each))?.state === 'ready').length;
+  const outside = [...findOccupants(stateFiles).values()].reduce(
     (sum, each) => sum + each.outside.length,
     0,
   );
@@ -93,7 +93,7 @@ function mailRemarks(wanted: readonly JailTenant[], paths: Paths): readonly stri
     : [`${what}; the kernel refuses that, and sendmail works in jails only while it does`];
 }
 
-function obstacle(): string | undefined {
+function blocker(): string | undefined {
   const [major = 0, minor = 0] = release().split('.').map(Number);
   const [majorMin, minorMin] = kernelMin;
   if (major < majorMin || (major === majorMin && minor < minorMin)) {

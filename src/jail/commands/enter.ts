@@ -13,7 +13,7 @@ import { policyOption } from '../../cli/shared/policy-option.ts';
 import { printError } from '../../cli/shared/session.ts';
 import { packageFile } from '../../sys/package-files.ts';
 import { jailPathsOf } from '../io/jail-paths.ts';
-import { readMark } from '../io/marks.ts';
+import { readStateFile } from '../io/state-files.ts';
 import { buildJails } from '../io/part.ts';
 import { runOnOwnTerminal } from '../io/relay.ts';
 import { findJail, siteOption, type FindOptions } from './find.ts';
@@ -29,7 +29,7 @@ async function enter(
   const found = await findJail(name, 'enter the jail of', options, command);
   if (typeof found === 'number') return found;
   const { paths, loaded, tenant, of, key } = found;
-  if (readMark(jailPathsOf(paths), key)?.state !== 'ready') {
+  if (readStateFile(jailPathsOf(paths), key)?.state !== 'ready') {
     const built = await buildJails(loaded.policy, paths);
     if (!built.ok) {
       printError(built.error);

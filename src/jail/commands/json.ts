@@ -3,8 +3,8 @@ import type { MailCount } from '../../agent/api/api.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
 import type { EntryPathName } from '../../host/entry-paths/entry-paths.ts';
 import type { Difference } from '../core/compare.ts';
-import type { Part } from '../core/layout.ts';
-import type { JailState, Mark } from '../core/mark.ts';
+import type { JailPart } from '../core/layout.ts';
+import type { JailState, JailStateFile } from '../core/state-file.ts';
 import type { RefusalKind } from '../core/refusal.ts';
 import type { Occupants } from '../io/occupants.ts';
 import type { Isolation } from '../io/programs.ts';
@@ -23,7 +23,7 @@ export interface JailStatusJson {
 export interface JailRow
   extends
     Occupants,
-    Pick<Mark, 'profile' | 'state' | 'reason' | 'filter' | 'landlock' | 'namespace'> {
+    Pick<JailStateFile, 'profile' | 'state' | 'reason' | 'filter' | 'landlock' | 'namespace'> {
   readonly uid: number;
   readonly site?: string;
   /** The account; absent if the uid has none. */
@@ -68,7 +68,7 @@ export interface JailShowJson extends Partial<Occupants> {
   readonly user: string | undefined;
   readonly uid: number;
   readonly site: string | undefined;
-  readonly profile: Mark['profile'];
+  readonly profile: JailStateFile['profile'];
   /** The directory of a site, which replaces the tenant's home. */
   readonly home: string | undefined;
   /** The policy, and the line in it that sets the jail. */
@@ -82,7 +82,7 @@ export interface JailShowJson extends Partial<Occupants> {
   readonly filter: boolean | undefined;
   /** The inode of its mount namespace. */
   readonly namespace: number | undefined;
-  readonly parts: readonly Part[];
+  readonly parts: readonly JailPart[];
 }
 
 /** The names in directories of the host and of the jail. */

@@ -13,12 +13,12 @@ import { table, terminalOf } from '../../cli/shared/terminal.ts';
 import { LineIndex } from '../../policy/diagnostic.ts';
 import { jailOriginOf } from '../../policy/policy.ts';
 import { partsOf } from '../core/layout.ts';
-import { nameOf } from '../io/build/protocol.ts';
+import { jailName } from '../io/build/protocol.ts';
 import { jailPathsOf } from '../io/jail-paths.ts';
-import { readMarks } from '../io/marks.ts';
+import { readStateFiles } from '../io/state-files.ts';
 import { findOccupants } from '../io/occupants.ts';
 import { findJail, siteOption, type FindOptions } from './find.ts';
-import { stateText } from './state-text.ts';
+import { formatJailState } from './state-text.ts';
 import type { JailShowJson } from './json.ts';
 
 async function show(name: string, options: FindOptions, command: Command): Promise<ExitCode> {
@@ -26,17 +26,17 @@ async function show(name: string, options: FindOptions, command: Command): Promi
   if (typeof found === 'number') return found;
   const { paths, loaded, tenant, of, key, chain } = found;
   const { uid, site, account, jail } = of;
-  const marks = readMarks(jailPathsOf(paths));
-  const mark = marks.get(key);
-  const occupants = mark && findOccupants(marks).get(key);
+  const stateFiles = readStateFiles(jailPathsOf(paths));
+  const stateFile = stateFiles.get(key);
+  const occupants = stateFile && findOccupants(stateFiles).get(key);
   const parts = partsOf(jail, account);
   const start = jailOriginOf(chain)?.at.start ?? 0;
   const { line } = new LineIndex(loaded.policy.text).at(start);
-  const state = mark?.state ?? 'waiting';
+  const state = stateFile?.state ?? 'waiting';
   if (options.json === true) {
     const { file } = loaded.policy;
     const { profile, home } = jail;
-    const { reason, filter, namespace } = mark ?? {};
+    const { reason, filter, namespace } = stateFile ?? {};
     printJson({
       user: tenant.account?.user,
       uid,
@@ -56,8 +56,10 @@ async function show(name: string, options: FindOptions, command: Command): Promi
   }
   const { colors } = terminalOf(process.stdout);
   const where = `${loaded.policy.file}:${line}`;
-  print(`${colors.bold(nameOf(of))}  (uid ${uid}, profile ${jail.profile}, ${where})`);
-  print(`${stateText(mark)}${occupants === undefined ? '' : `, ${inText(occupants)}`}\n`);
+  print(`${colors.bold(jailName(of))}  (uid ${uid}, profile ${jail.profile}, ${where})`);
+  print(
+    `${formatJailState(stateFile)}${occupants === undefined ? '' : `, ${inText(occupants)}`}\n`,
+  );
   const rows = parts.map(({ at, access, what }) => [at, access, what]);
   print(table([['PATH', 'ACCESS', 'WHAT'].map(colors.dim), ...rows]));
   return exitCodes.done;

@@ -9,7 +9,7 @@ import {
   type ExitCode,
 } from '../../cli/shared/command.ts';
 import { count, pathsFor, print, printError, printJson } from '../../cli/shared/session.ts';
-import { mailText } from '../../cli/shared/format.ts';
+import { formatMailCount } from '../../cli/shared/format.ts';
 import { table, terminalOf, wrap } from '../../cli/shared/terminal.ts';
 import { surveyEntryPaths } from '../../cli/shared/entry-paths.ts';
 import { readHostFacts } from '../../host/accounts/accounts.ts';
@@ -17,12 +17,12 @@ import { siteName } from '../../policy/policy.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { EntryPathReport } from '../../host/entry-paths/entry-paths.ts';
 import { idOf, keyOf, type JailKey } from '../core/jail-key.ts';
-import type { Mark } from '../core/mark.ts';
+import type { JailStateFile } from '../core/state-file.ts';
 import { buildElsewhere } from '../io/build-elsewhere.ts';
 import type { Cost } from '../io/build/protocol.ts';
 import { jailPathsOf } from '../io/jail-paths.ts';
 import { readMailCount } from '../io/mail-part.ts';
-import { readMarks } from '../io/marks.ts';
+import { readStateFiles } from '../io/state-files.ts';
 import { findOccupants } from '../io/occupants.ts';
 import {
   isolationOf,
@@ -32,19 +32,19 @@ import {
   type Isolation,
   type ProgramsState,
 } from '../io/programs.ts';
-import { stateText } from './state-text.ts';
+import { formatJailState } from './state-text.ts';
 import { capabilitiesOf } from '../../cli/capability.ts';
 import type { JailCost, JailRow, JailStatusJson } from './json.ts';
 
 async function status(options: { readonly json?: boolean }, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
-  const marks = readMarks(jailPathsOf(paths));
+  const stateFiles = readStateFiles(jailPathsOf(paths));
   const answer = await buildElsewhere({ kind: 'cost', instance: paths.instance });
   const problems = answer.ok ? answer.value.problems : [answer.error];
   for (const problem of problems) printError(problem);
   const cost = answer.ok ? answer.value.cost : undefined;
-  const rows = rowsOf(marks, paths, cost);
+  const rows = rowsOf(stateFiles, paths, cost);
   // The driver does not matter here, since only sessions that begin inside are of interest.
   const reports = (
     await surveyEntryPaths(
@@ -66,7 +66,7 @@ async function status(options: { readonly json?: boolean }, command: Command): P
       apart,
     } satisfies JailStatusJson);
   } else {
-    printRows(rows, marks, cost);
+    printRows(rows, stateFiles, cost);
     for (const line of entryPathsLines(reports))
       print(wrap(line, terminalOf(process.stdout).columns));
     if (rows.length > 0) printIsolation(isolation, refused);
@@ -77,13 +77,13 @@ async function status(options: { readonly json?: boolean }, command: Command): P
 const costJson = ({ mounts: _mounts, ...whole }: Cost): JailCost => whole;
 
 function rowsOf(
-  marks: ReadonlyMap<JailKey, Mark>,
+  stateFiles: ReadonlyMap<JailKey, JailStateFile>,
   paths: Paths,
   cost: Cost | undefined,
 ): readonly JailRow[] {
   const users = new Map(readHostFacts(paths, []).accounts.map(({ uid, user }) => [uid, user]));
-  const occupants = findOccupants(marks);
-  const rows = [...marks].map(
+  const occupants = findOccupants(stateFiles);
+  const rows = [...stateFiles].map(
     ([key, { profile, state, reason, filter, landlock, namespace }]): JailRow => {
       const id = idOf(key);
       const mail = id.site === undefined ? readMailCount(paths, id.uid) : undefined;
@@ -111,7 +111,7 @@ function rowsOf(
 
 function printRows(
   rows: readonly JailRow[],
-  marks: ReadonlyMap<JailKey, Mark>,
+  stateFiles: ReadonlyMap<JailKey, JailStateFile>,
   cost: Cost | undefined,
 ): void {
   if (rows.length === 0) {
@@ -125,7 +125,7 @@ function printRows(
     `${row.inside.length}`,
     `${row.stale.length}`,
     row.site === undefined ? `${row.outside.length}` : '-',
-    stateText(marks.get(keyOf(row))),
+    formatJailState(stateFiles.get(keyOf(row))),
   ]);
   const head = ['TENANT', 'PROFILE', 'INSIDE', 'STALE', 'OUTSIDE', 'STATE'];
   print(table([head.map(colors.dim), ...cells], [2, 3, 4]));
@@ -140,7 +140,7 @@ function printRows(
 /** Returns a line for each tenant that has sent any. */
 const mailLines = (rows: readonly JailRow[]): readonly string[] =>
   rows.flatMap((row) =>
-    row.mail?.since === undefined ? [] : [`Mail of ${nameOf(row)}: ${mailText(row.mail)}`],
+    row.mail?.since === undefined ? [] : [`Mail of ${nameOf(row)}: ${formatMailCount(row.mail)}`],
   );
 
 const nameOf = ({ uid, site, user = `uid ${uid}` }: JailRow) =>
@@ -185,7 +185,7 @@ const outsideNote =
 function costText({ memoryBytes, hostMounts, namespaces, namespacesMax, mounts }: Cost): string {
   const each = Math.max(0, ...mounts.values());
   const limit = namespacesMax === undefined ? '' : ` of ${namespacesMax} that the kernel allows`;
-  return `${count(namespaces, 'namespace')}${limit}, ${count(each, 'mount')} in each; ${quantityKinds.bytes.print(memoryBytes)} of files in memory; ${count(hostMounts, 'mount')} in the host's table`;
+  return `${count(namespaces, 'namespace')}${limit}, ${count(each, 'mount')} in each; ${quantityKinds.bytes.format(memoryBytes)} of files in memory; ${count(hostMounts, 'mount')} in the host's table`;
 }
 
 export const command: CommandModule = {

@@ -1,11 +1,11 @@
 /** Compares, by name, what a tenant sees with what the host has, one directory after another. */
-import { words } from './words.ts';
+import { splitWords } from './split-words.ts';
 
 /**
  * The directories whose names are compared. Homes, /usr and /opt are left out: they are the same, or the
  * tenant's.
  */
-export const comparedDirectories = words(`
+export const comparedDirectories = splitWords(`
   / /boot /dev /etc /home /media /mnt /proc /root /run /srv /sys /tmp /var /var/lib
   /var/log /var/tmp /var/www
 `);

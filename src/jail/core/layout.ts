@@ -14,7 +14,7 @@
  */
 import type { Account } from '../../policy/policy.ts';
 import { checkHome, commandsOf, isAt, type Jail, type JailCommand } from '../../policy/jail.ts';
-import { words } from './words.ts';
+import { splitWords } from './split-words.ts';
 import type { Cause } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 
@@ -22,7 +22,7 @@ import { ok, type Result } from '../../../packages/base/result.ts';
 export const jailSource = 'bulkhead-jail';
 
 /** Directories of the skeleton, parents first. */
-export const directories: readonly string[] = words(`
+export const directories: readonly string[] = splitWords(`
   .bulkhead boot dev etc home media mnt opt proc root run srv sys tmp usr var
   run/bulkhead run/lock run/systemd var/cache var/lib var/lib/php var/log var/mail var/spool var/tmp
 `);
@@ -55,7 +55,7 @@ export const sharedTrees = ['/usr', '/opt'] as const;
  * The names in /etc that programs read. They are copied, since a mounted file goes stale when another is renamed over
  * it. They are named one by one, since everything else, such as the configuration of servers, must not be seen.
  */
-export const etcNames: readonly string[] = words(`
+export const etcNames: readonly string[] = splitWords(`
   alternatives bash.bashrc bash_completion.d ca-certificates ca-certificates.conf
   debian_version default/locale environment fonts gai.conf gitconfig host.conf
   hostname hosts inputrc java-21-openjdk java-17-openjdk ld.so.cache ld.so.conf
@@ -140,7 +140,7 @@ const isAboveOthers = (path: string) =>
   directories.some((each) => `/${each}`.startsWith(`${path}/`));
 
 /** Returns why a path of the policy cannot be in this tenant's jail, if it cannot. */
-export function pathObstacle(at: string, home: string | undefined): Cause | undefined {
+export function pathBlocker(at: string, home: string | undefined): Cause | undefined {
   if (home === undefined) return undefined;
   if (isAt(at, home)) return { reason: `${at} is in its home` };
   const base = directoryOf(home);
@@ -148,15 +148,15 @@ export function pathObstacle(at: string, home: string | undefined): Cause | unde
 }
 
 /** A row of `jail show`. */
-export interface Part {
+export interface JailPart {
   readonly at: string;
   readonly access: 'read' | 'write';
   readonly what: string;
 }
 
-export function partsOf(jail: Jail, account: Account | undefined): readonly Part[] {
-  const own = (at: string, what: string): Part => ({ at, access: 'write', what });
-  const read = (at: string, what: string): Part => ({ at, access: 'read', what });
+export function partsOf(jail: Jail, account: Account | undefined): readonly JailPart[] {
+  const own = (at: string, what: string): JailPart => ({ at, access: 'write', what });
+  const read = (at: string, what: string): JailPart => ({ at, access: 'read', what });
   const home = account?.home;
   const base = home === undefined ? undefined : homeBase(home);
   return [
@@ -175,6 +175,6 @@ export function partsOf(jail: Jail, account: Account | undefined): readonly Part
     own('/dev/pts', `its own terminals, ${terminals.max} at most`),
     own('/dev/shm', `its own, in memory, ${sharedMemory.size.replace('m', ' MiB')} at most`),
     ...commandsOf(jail).map((name) => read(programOf[name], 'runs outside, by the broker')),
-    ...jail.paths.map(({ at, access }): Part => ({ at, access, what: 'named in the policy' })),
+    ...jail.paths.map(({ at, access }): JailPart => ({ at, access, what: 'named in the policy' })),
   ];
 }

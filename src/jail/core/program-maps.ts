@@ -1,6 +1,6 @@
 /** The map entries about tenants with a jail, in the format of bpf/jails.bpf.c. */
-import { words, type MapEntry } from '../../../packages/base/map-entry.ts';
-import { words as splitWords } from './words.ts';
+import { u32le, type MapEntry } from '../../../packages/base/map-entry.ts';
+import { splitWords } from './split-words.ts';
 
 export interface JailedTenants {
   /** The uids of tenants, in ascending order, each once. */
@@ -40,18 +40,18 @@ const nameBytes = 16;
 const who = { tenant: 0, selfTest: 1, onlySites: 2 } as const;
 
 /** Returns the entries of all maps. */
-export const entriesOf = ({
+export const programMapEntries = ({
   uids,
   onlySites,
   host,
   programs,
   launcher = 'chroot',
 }: JailedTenants): readonly MapEntry[] => [
-  { map: 'settings', key: words(0), value: words(host, ...directoryWords(programs)) },
+  { map: 'settings', key: u32le(0), value: u32le(host, ...directoryWords(programs)) },
   ...uids.map((uid) => ({
     map: 'tenants',
-    key: words(uid),
-    value: words(onlySites.has(uid) ? who.onlySites : who.tenant),
+    key: u32le(uid),
+    value: u32le(onlySites.has(uid) ? who.onlySites : who.tenant),
   })),
   ...programEntries(launched, 'launched'),
   ...programEntries(helpers, 'helper'),
@@ -61,15 +61,15 @@ export const entriesOf = ({
 /** Returns the entry of the self-test's uid, which no account has. */
 export const selfTestEntry = (uid: number): MapEntry => ({
   map: 'tenants',
-  key: words(uid),
-  value: words(who.selfTest),
+  key: u32le(uid),
+  value: u32le(who.selfTest),
 });
 
 const programEntries = (names: readonly string[], kind: keyof typeof programKinds) =>
   names.map((name) => ({
     map: 'programs',
     key: Buffer.alloc(nameBytes, name.slice(0, nameBytes - 1).padEnd(nameBytes, '\0')),
-    value: words(programKinds[kind]),
+    value: u32le(programKinds[kind]),
   }));
 
 /** Returns the words of a directory. The device has the kernel's internal numbering: `MKDEV` of linux/kdev_t.h. */
@@ -86,4 +86,4 @@ function directoryWords(directory: Directory | undefined): readonly number[] {
 
 /** Whether a value of the map `tenants` means that the tenant may start programs only in its jail. */
 export const isJailed = (value: Uint8Array): boolean =>
-  Buffer.from(value).equals(words(who.tenant));
+  Buffer.from(value).equals(u32le(who.tenant));

@@ -5,7 +5,7 @@ import { printable } from '../../../packages/base/printable.ts';
 export const refusalKinds = ['process', 'socket', 'descriptor', 'namespace', 'program'] as const;
 export type RefusalKind = (typeof refusalKinds)[number];
 
-export interface Refusal {
+export interface JailRefusal {
   /** The number of refusals for this tenant since the programs were loaded. */
   readonly total: number;
   readonly tenant: number;
@@ -32,7 +32,7 @@ export const refusalStruct = new CStruct({
   name: [32],
 });
 
-export function parseRefusal(bytes: Uint8Array): Refusal | undefined {
+export function parseJailRefusal(bytes: Uint8Array): JailRefusal | undefined {
   const event = refusalStruct.read(bytes);
   const what = event && refusalKinds[event.number('what')];
   if (event === undefined || what === undefined) return undefined;
@@ -49,7 +49,7 @@ export function parseRefusal(bytes: Uint8Array): Refusal | undefined {
 }
 
 /** Returns a clause with what was tried, to follow a name: `tried to make a user namespace`. */
-export function refusalText({ what, other, otherUid, name }: Refusal): string {
+export function formatJailRefusal({ what, other, otherUid, name }: JailRefusal): string {
   switch (what) {
     case 'process':
       return `tried to look into process ${other}, which is in another view of the host`;

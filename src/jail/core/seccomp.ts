@@ -9,7 +9,7 @@
  * Source: seccomp(2), linux/filter.h; struct seccomp_data is { int nr; u32 arch; u64 instruction_pointer, args[6]; }.
  */
 import type { Jail } from '../../policy/jail.ts';
-import { words } from './words.ts';
+import { splitWords } from './split-words.ts';
 import { architectures, callNumber, type Architecture } from './call-numbers.ts';
 
 type Profile = Jail['profile'];
@@ -92,7 +92,7 @@ const withFallback = [
 ];
 /** Calls that trace other processes. The profile `shell` allows them for people's own processes. */
 const tracing = ['ptrace', 'process_vm_readv', 'process_vm_writev', 'kcmp', 'pidfd_getfd'];
-const privileged = words(`
+const privileged = splitWords(`
   mount umount2 pivot_root chroot fchroot open_tree move_mount fsopen fsconfig fsmount fspick
   mount_setattr open_tree_attr setns bpf perf_event_open kexec_load kexec_file_load
   init_module finit_module delete_module create_module get_kernel_syms query_module

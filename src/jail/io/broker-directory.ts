@@ -13,7 +13,7 @@ import { jailPathsOf } from './jail-paths.ts';
  * Makes it as libexec/bulkhead-broker does. The device comes from the mount table, since stat(2) returns another one
  * for Btrfs subvolumes.
  */
-export function brokerDirectory(paths: Paths): Result<Directory, Problem> {
+export function makeBrokerDirectory(paths: Paths): Result<Directory, Problem> {
   const { programs } = jailPathsOf(paths);
   const cannot = { action: 'use the directory', object: programs } as const;
   try {

@@ -11,7 +11,7 @@ import type { Paths } from '../../host/paths.ts';
 import { readText } from '../../../packages/base/io/read.ts';
 import { keyOf } from '../core/jail-key.ts';
 import { jailPathsOf } from './jail-paths.ts';
-import { readMark } from './marks.ts';
+import { readStateFile } from './state-files.ts';
 
 const countPath = (paths: Paths, uid: number) => `${jailPathsOf(paths).mail}/${uid}`;
 
@@ -20,7 +20,7 @@ const countPath = (paths: Paths, uid: number) => `${jailPathsOf(paths).mail}/${u
  * broker.
  */
 export function readMailCount(paths: Paths, uid: number): MailCount | undefined {
-  if (readMark(jailPathsOf(paths), keyOf({ uid })) === undefined) return undefined;
+  if (readStateFile(jailPathsOf(paths), keyOf({ uid })) === undefined) return undefined;
   return parseMailCount(readText(countPath(paths, uid)) ?? '') ?? { accepted: 0, refused: 0 };
 }
 

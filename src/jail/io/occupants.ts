@@ -4,7 +4,7 @@ import { readText } from '../../../packages/base/io/read.ts';
 import { linksOfOthers } from '../../sys/processes/links-of-others.ts';
 import { statusState, statusValue } from '../../sys/processes/process-status.ts';
 import { idOf, keyOf, type JailKey } from '../core/jail-key.ts';
-import type { Mark } from '../core/mark.ts';
+import type { JailStateFile } from '../core/state-file.ts';
 
 export interface Occupants {
   readonly inside: readonly number[];
@@ -23,9 +23,11 @@ type Where = keyof Occupants;
  * Finds the processes of all jails with a state file. If sites of a tenant have jails, `marks` must contain all of the
  * tenant's.
  */
-export function findOccupants(marks: ReadonlyMap<JailKey, Mark>): ReadonlyMap<JailKey, Occupants> {
-  const found = new Map([...marks.keys()].map((key) => [key, emptyOccupants()] as const));
-  const byUid = Map.groupBy(marks, ([key]) => idOf(key).uid);
+export function findOccupants(
+  stateFiles: ReadonlyMap<JailKey, JailStateFile>,
+): ReadonlyMap<JailKey, Occupants> {
+  const found = new Map([...stateFiles.keys()].map((key) => [key, emptyOccupants()] as const));
+  const byUid = Map.groupBy(stateFiles, ([key]) => idOf(key).uid);
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
   const owners = pids.flatMap((pid) => {
     const uid = uidOf(pid);
@@ -50,11 +52,11 @@ const emptyOccupants = (): Record<Where, number[]> => ({ inside: [], stale: [], 
  */
 function placeOf(
   namespace: number,
-  jails: readonly (readonly [JailKey, Mark])[],
+  jails: readonly (readonly [JailKey, JailStateFile])[],
 ): readonly [JailKey, 'inside' | 'stale'] | undefined {
-  const inside = jails.find(([, mark]) => mark.namespace === namespace);
+  const inside = jails.find(([, stateFile]) => stateFile.namespace === namespace);
   if (inside !== undefined) return [inside[0], 'inside'];
-  const stale = jails.find(([, mark]) => mark.earlier.includes(namespace));
+  const stale = jails.find(([, stateFile]) => stateFile.earlier.includes(namespace));
   return stale && [stale[0], 'stale'];
 }
 

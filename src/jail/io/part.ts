@@ -3,7 +3,7 @@
  * no more than a check that a directory exists.
  */
 import { existsSync, rmdirSync } from 'node:fs';
-import { commandsOf, describeJail } from '../../policy/jail.ts';
+import { commandsOf, formatJail } from '../../policy/jail.ts';
 import type { Policy } from '../../policy/policy.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
@@ -16,10 +16,10 @@ import {
 } from '../../host/cgroups/launch-jailed.ts';
 import { buildElsewhere } from './build-elsewhere.ts';
 import { idOf, keyOf } from '../core/jail-key.ts';
-import { enterAction, nameOf, type BuildAnswer } from './build/protocol.ts';
+import { enterAction, jailName, type BuildAnswer } from './build/protocol.ts';
 import { jailPathsOf } from './jail-paths.ts';
 import { jailTenants } from './jail-tenants.ts';
-import { announce, readMarks } from './marks.ts';
+import { announce, readStateFiles } from './state-files.ts';
 import { allowUserManagers, withholdUserManagers } from './user-manager.ts';
 import { followPolicy, planPrograms, releasePrograms } from './programs.ts';
 
@@ -46,21 +46,21 @@ function planJails(policy: Policy, paths: Paths): readonly string[] {
   const wanted = jailTenants(policy);
   const jailPaths = jailPathsOf(paths);
   if (wanted.length === 0 && !hasAny(paths)) return [];
-  const marks = readMarks(jailPaths);
+  const stateFiles = readStateFiles(jailPaths);
   const keys = new Set(wanted.map(keyOf));
   const missing = wanted.flatMap((tenant) => {
-    const mark = marks.get(keyOf(tenant));
+    const stateFile = stateFiles.get(keyOf(tenant));
     const { profile, home } = tenant.jail;
     const commands = commandsOf(tenant.jail).join(' ');
-    if (mark?.state === 'ready' && mark.profile === profile && mark.home === home) {
-      if (mark.commands.join(' ') === commands) return [];
+    if (stateFile?.state === 'ready' && stateFile.profile === profile && stateFile.home === home) {
+      if (stateFile.commands.join(' ') === commands) return [];
       return [
-        `let the jail of ${nameOf(tenant)} run outside: ${commands === '' ? 'nothing' : commands}`,
+        `let the jail of ${jailName(tenant)} run outside: ${commands === '' ? 'nothing' : commands}`,
       ];
     }
-    return [`build the jail of ${nameOf(tenant)}: ${describeJail(tenant.jail)}`];
+    return [`build the jail of ${jailName(tenant)}: ${formatJail(tenant.jail)}`];
   });
-  const others = [...marks.keys()].filter((key) => !keys.has(key)).map(idOf);
+  const others = [...stateFiles.keys()].filter((key) => !keys.has(key)).map(idOf);
   return [
     ...missing,
     ...others.map(({ uid, site }) =>
@@ -143,8 +143,8 @@ function settleManagers(
 
 /** Settles the list of tenants with a jail: a tenant that still has a state file has a jail, wanted or not. */
 function settleMarked(paths: Paths, tenants: readonly JailedTenant[]): readonly Problem[] {
-  const marks = readMarks(jailPathsOf(paths));
-  const settled = settleJailed(paths, tenants, (uid) => marks.has(keyOf({ uid })));
+  const stateFiles = readStateFiles(jailPathsOf(paths));
+  const settled = settleJailed(paths, tenants, (uid) => stateFiles.has(keyOf({ uid })));
   return settled.ok ? [] : [settled.error];
 }
 

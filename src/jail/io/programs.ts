@@ -12,18 +12,18 @@ import { BpfGuard } from '../../sys/bpf/bpf-guard.ts';
 import { lsmProblem } from '../../sys/bpf/lsm.ts';
 import { idOf } from '../core/jail-key.ts';
 import {
-  entriesOf,
+  programMapEntries,
   isJailed,
   selfTestEntry,
   uidsMax,
   type JailedTenants,
 } from '../core/program-maps.ts';
 import { refusalKinds, type RefusalKind } from '../core/refusal.ts';
-import { brokerDirectory } from './broker-directory.ts';
+import { makeBrokerDirectory } from './broker-directory.ts';
 import { jailPathsOf } from './jail-paths.ts';
 import { jailTenants } from './jail-tenants.ts';
 import { findLandlock, openWithLandlock } from './landlock.ts';
-import { readMarks } from './marks.ts';
+import { readStateFiles } from './state-files.ts';
 import { selfTestProblem, selfTestUid } from './self-test.ts';
 
 /** The program that needs Linux 6.1; before, the seccomp filter refuses user namespaces in jails. */
@@ -36,7 +36,7 @@ export const jailGuard = (paths: Paths): BpfGuard<JailedTenants> =>
       action: () => 'keep jails and the host apart',
       optional: [namespaceProgram],
       tooLarge: ({ uids }) => tooMany(uids),
-      entries: entriesOf,
+      entries: programMapEntries,
       selfTest: (_tenants, generation) => ({
         entries: [selfTestEntry(selfTestUid(generation))],
         run: () => selfTestProblem(selfTestUid(generation)),
@@ -83,7 +83,7 @@ export const uidsOf = (jails: readonly { readonly uid: number }[]): readonly num
 ];
 
 function jailedTenants(restricted: Restricted, paths: Paths): Result<JailedTenants, Problem> {
-  const programs = brokerDirectory(paths);
+  const programs = makeBrokerDirectory(paths);
   if (!programs.ok) return programs;
   return ok({
     ...restricted,
@@ -135,8 +135,8 @@ const none = (reason: string): Isolation => ({ level: 'none', reason });
 
 /** Returns how well jails of these uids are isolated now. Programs in force get a self-test, too. */
 export function isolationOf(uids: readonly number[], paths: Paths): Isolation {
-  const obstacle = lsmProblem(paths);
-  if (obstacle !== undefined) return isolationByLandlock(uids, paths, formatCause(obstacle));
+  const blocker = lsmProblem(paths);
+  if (blocker !== undefined) return isolationByLandlock(uids, paths, formatCause(blocker));
   const now = programsState(paths);
   if (now === undefined) return none('the programs are not loaded; run: bulkhead apply');
   const problem = selfTestProblem(selfTestUid(now.generation));
@@ -156,9 +156,11 @@ export function isolationOf(uids: readonly number[], paths: Paths): Isolation {
 function isolationByLandlock(uids: readonly number[], paths: Paths, why: string): Isolation {
   const landlock = findLandlock();
   if (!landlock.ok) return none(`${why}; ${formatCause(landlock.error)}`);
-  const marks = [...readMarks(jailPathsOf(paths))];
+  const stateFiles = [...readStateFiles(jailPathsOf(paths))];
   const uidsWhere = (is: boolean) =>
-    new Set(marks.flatMap(([key, mark]) => (mark.landlock === is ? [idOf(key).uid] : [])));
+    new Set(
+      stateFiles.flatMap(([key, stateFile]) => (stateFile.landlock === is ? [idOf(key).uid] : [])),
+    );
   const [under, not] = [uidsWhere(true), uidsWhere(false)];
   const missing = uids.filter((uid) => !under.has(uid) || not.has(uid));
   if (missing.length > 0)

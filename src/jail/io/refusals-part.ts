@@ -8,7 +8,7 @@ import { evidenceOf } from '../../usage/evidence.ts';
 import { tenantMember } from '../../usage/member.ts';
 import { RefusalTally } from '../../usage/refusal-tally.ts';
 import { jailIncidents, tryEvidence, type TryEvidence } from '../core/jail-incidents.ts';
-import { parseRefusal, refusalText } from '../core/refusal.ts';
+import { parseJailRefusal, formatJailRefusal } from '../core/refusal.ts';
 import { jailGuard } from './programs.ts';
 
 /** The limit of records for one tick. The programs report a few a second for each tenant. */
@@ -29,10 +29,10 @@ export function refusalsPart(paths: Paths, log: Log): AgentPart {
       report(taken);
       if (!taken.ok || taken.value === undefined) return [];
       for (const record of taken.value.records) {
-        const refusal = parseRefusal(record);
+        const refusal = parseJailRefusal(record);
         if (refusal === undefined) continue;
         const { tenant: uid, total, program } = refusal;
-        const evidence = () => ({ at: Date.now(), program, tried: refusalText(refusal) });
+        const evidence = () => ({ at: Date.now(), program, tried: formatJailRefusal(refusal) });
         tally.add({ uid, total, watched: false, evidence });
       }
       const faults = [...tally.take()].map(([uid, each]) => faultOf(uid, each));

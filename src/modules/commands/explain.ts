@@ -7,7 +7,7 @@ import { reportOf } from '../../../packages/modules/io/scan/module-report.ts';
 import { bareName } from '../../../packages/modules/core/record/module-file.ts';
 import { hostDenials } from '../../../packages/modules/io/kernel/denials.ts';
 import { judgeFor } from '../../../packages/modules/io/scan/judge-modules.ts';
-import type { ReadEntry } from '../../../packages/modules/io/scan/read-modules.ts';
+import type { ScannedFile } from '../../../packages/modules/io/scan/read-modules.ts';
 import {
   describeArgument,
   examples,
@@ -82,7 +82,7 @@ async function explain(name: string, options: ExplainOptions, command: Command):
  * Returns the name itself if it is an existing file, else the file of that module in the kernel's
  * tree.
  */
-function fileOf(name: string, tree: readonly ReadEntry[]): string | undefined {
+function fileOf(name: string, tree: readonly ScannedFile[]): string | undefined {
   if (/[/.]/.test(name) && existsSync(name)) return name;
   const found = moduleNamed(tree, name);
   if (found !== undefined) return found.file;

@@ -12,8 +12,8 @@ import {
   type TaintLetter,
 } from '../../../packages/modules/core/kernel/taints.ts';
 import { bareName } from '../../../packages/modules/core/record/module-file.ts';
-import type { ReadEntry } from '../../../packages/modules/io/scan/read-modules.ts';
-import type { Surveyed } from '../../../packages/modules/io/scan/survey.ts';
+import type { ScannedFile } from '../../../packages/modules/io/scan/read-modules.ts';
+import type { SurveyedModule } from '../../../packages/modules/io/scan/survey.ts';
 import { machineName, packageName } from '../../../packages/modules/io/scan/module-report.ts';
 import { count } from '../../cli/shared/output.ts';
 import { wrap, type Terminal } from '../../cli/shared/terminal.ts';
@@ -27,12 +27,12 @@ interface Neighbours {
   /** The host or kernel whose command line and lockdown the verdict uses. */
   readonly settingsFrom: string | undefined;
   /** All modules of the tree, with or without the one that is explained. */
-  readonly tree: readonly ReadEntry[];
+  readonly tree: readonly ScannedFile[];
   readonly denied: string | undefined;
 }
 
 export function explainModule(
-  surveyed: Surveyed,
+  surveyed: SurveyedModule,
   neighbours: Neighbours,
   terminal: Terminal,
 ): string {
@@ -54,7 +54,7 @@ export function explainModule(
 
 type Lines = readonly string[];
 
-function identity({ file, module, signature, origin }: Surveyed): Lines {
+function identity({ file, module, signature, origin }: SurveyedModule): Lines {
   const tags = ['description', 'author', 'license', 'version', 'srcversion', 'vermagic'];
   const logged = tags.flatMap((tag) =>
     modinfoAll(module, tag).map(
@@ -73,7 +73,10 @@ function identity({ file, module, signature, origin }: Surveyed): Lines {
   ];
 }
 
-function loader({ verdict }: Surveyed, { kernel: { release }, settingsFrom }: Neighbours): Lines {
+function loader(
+  { verdict }: SurveyedModule,
+  { kernel: { release }, settingsFrom }: Neighbours,
+): Lines {
   const outcome =
     verdict.result === 'load'
       ? 'The loader would accept it'
@@ -105,7 +108,7 @@ function afterwards(taints: Lines, open: Lines): Lines {
     : [certain, `and ${unlessTrusted}: ${open.join('; ')}`];
 }
 
-function gplOnly(surveyed: Surveyed, { kernel, tree }: Neighbours): Lines {
+function gplOnly(surveyed: SurveyedModule, { kernel, tree }: Neighbours): Lines {
   const owners = new Map<string, string>();
   for (const each of tree) {
     for (const { name } of each.module.exports) owners.set(name, bareName(each.file));
@@ -125,7 +128,7 @@ function gplOnly(surveyed: Surveyed, { kernel, tree }: Neighbours): Lines {
   ];
 }
 
-function users(surveyed: Surveyed, { tree }: Neighbours): Lines {
+function users(surveyed: SurveyedModule, { tree }: Neighbours): Lines {
   const own = new Set(surveyed.module.exports.map((each) => each.name));
   if (own.size === 0) return ['What uses it', 'It exports nothing'];
   const by = tree.flatMap((each) => {
@@ -143,7 +146,7 @@ function users(surveyed: Surveyed, { tree }: Neighbours): Lines {
 
 const weights = { proof: 'proof', lead: 'worth checking', support: 'support', note: 'note' };
 
-function trustLevel(surveyed: Surveyed, denied: string | undefined): Lines {
+function trustLevel(surveyed: SurveyedModule, denied: string | undefined): Lines {
   return [
     `Trust level: ${surveyed.trustLevel}`,
     ...(denied === undefined ? [] : [`denied: ${denied}`]),

@@ -3,7 +3,10 @@ import type { Evidence, TrustLevel } from '../../../packages/modules/core/eviden
 import type { GateMode } from '../core/gate/gate-event.ts';
 import type { GateList, GateModule, ListChange } from '../core/gate/gate-list.ts';
 import type { LoaderReport, ScanReport } from '../../../packages/modules/core/reports/report.ts';
-import type { LicenseFindings, Match } from '../../../packages/modules/core/source/match-result.ts';
+import type {
+  LicenseFindings,
+  SourceMatch,
+} from '../../../packages/modules/core/source/match-result.ts';
 import type {
   NewlyRefused,
   VerdictComparison,
@@ -11,7 +14,7 @@ import type {
 import type { RebuildHurdles } from '../../../packages/modules/core/upgrade/rebuild-hurdles.ts';
 import type { DenyOutcome } from '../io/deny/deny.ts';
 import type { GateFacts } from '../io/gate/host-facts.ts';
-import type { Refusal } from '../io/gate/refusals.ts';
+import type { GateRefusal } from '../io/gate/refusals.ts';
 import type { Rebuilt } from '../../../packages/modules/io/rebuild/rebuild.ts';
 import type { MatchOutcome } from './matched.ts';
 
@@ -57,7 +60,7 @@ export interface MatchedModule {
 }
 
 /** The comparison of one module with the source. */
-export interface MatchJson extends Pick<Match, 'outcome' | 'suspectFiles' | 'reasons'> {
+export interface MatchJson extends Pick<SourceMatch, 'outcome' | 'suspectFiles' | 'reasons'> {
   /** The directory of the offered tree that builds the module; null if no makefile names it. */
   readonly directory: string | null;
   readonly srcversion: {
@@ -148,7 +151,7 @@ export interface ModulesGateStatusJson extends GateFacts {
   /** Other kernels that have a list. */
   readonly otherKernels: readonly string[];
   /** The latest refusals, oldest first. */
-  readonly refusals: readonly Refusal[];
+  readonly refusals: readonly GateRefusal[];
 }
 
 /** The lists that were made, and what changed in them. */

@@ -1,5 +1,5 @@
 /** The kernel's own lines about a module, for people. */
-import type { Verdict } from '../../../packages/modules/core/loader/verdict.ts';
+import type { LoaderVerdict } from '../../../packages/modules/core/loader/verdict.ts';
 
 /**
  * The line that the kernel logs together with the taint E, and only then. Source:
@@ -7,7 +7,7 @@ import type { Verdict } from '../../../packages/modules/core/loader/verdict.ts';
  */
 const ofUnsigned = ': module verification failed: ';
 
-export const logLines = ({ messages, openTaints }: Verdict): readonly string[] =>
+export const logLines = ({ messages, openTaints }: LoaderVerdict): readonly string[] =>
   messages.map((line) =>
     openTaints.includes('E') && line.includes(ofUnsigned)
       ? `kernel log, unless a keyring holds the key that signed it: ${line}`

@@ -1,5 +1,5 @@
 /** The result of `match`, for people. The wording claims no more than what is proved. */
-import type { Match } from '../../../packages/modules/core/source/match-result.ts';
+import type { SourceMatch } from '../../../packages/modules/core/source/match-result.ts';
 import type { Rebuilt } from '../../../packages/modules/io/rebuild/rebuild.ts';
 import { bareName } from '../../../packages/modules/core/record/module-file.ts';
 import { count } from '../../cli/shared/session.ts';
@@ -45,7 +45,7 @@ function matchLines({
   suspectFiles,
   reasons,
   license,
-}: Match): string[] {
+}: SourceMatch): string[] {
   const { claimed, computed, method } = srcversion;
   const how = method === undefined ? '' : ` (by ${method})`;
   const sources = objects.filter((each) => each.source !== undefined).length;

@@ -28,8 +28,8 @@ import {
   readFunctions,
 } from '../../../packages/modules/io/source/match-files.ts';
 import { bareName } from '../../../packages/modules/core/record/module-file.ts';
-import type { ReadEntry } from '../../../packages/modules/io/scan/read-modules.ts';
-import type { Match } from '../../../packages/modules/core/source/match-result.ts';
+import type { ScannedFile } from '../../../packages/modules/io/scan/read-modules.ts';
+import type { SourceMatch } from '../../../packages/modules/core/source/match-result.ts';
 import { matchTable, matchText } from './match-text.ts';
 import { ModuleHeaders } from './module-headers.ts';
 import { outcomeOf, statesSrcversion, type Matched } from './matched.ts';
@@ -112,7 +112,7 @@ async function rebuildAndKeep(
 async function entriesOf(
   names: readonly string[],
   options: MatchOptions,
-): Promise<readonly ReadEntry[] | undefined> {
+): Promise<readonly ScannedFile[] | undefined> {
   const files = names.filter((name) => existsSync(name));
   const others = names.filter((each) => !files.includes(each));
   const ofFiles = files.length === 0 ? [] : await entriesOfFiles(files, options);
@@ -134,7 +134,7 @@ async function entriesOf(
 async function entriesOfFiles(
   files: readonly string[],
   options: MatchOptions,
-): Promise<readonly ReadEntry[]> {
+): Promise<readonly ScannedFile[]> {
   const keys = { kernel: [], given: [] };
   const { entries, problems } = await readInputs(files, keys, { ...options, cache: false });
   for (const each of problems) printError(`${each.file}: ${each.message}`);
@@ -143,14 +143,14 @@ async function entriesOfFiles(
 
 /** Compares each module with the headers of its own kernel. */
 async function matchEach(
-  entries: readonly ReadEntry[],
+  entries: readonly ScannedFile[],
   source: string,
   headers: ModuleHeaders,
   { generated }: MatchOptions,
 ): Promise<readonly Matched[] | undefined> {
   const progress = showProgress('Comparing with source');
   try {
-    const found = new Map<string, Match>();
+    const found = new Map<string, SourceMatch>();
     for (const [release, group] of Map.groupBy(entries, (each) =>
       headers.releaseFor(each.module),
     )) {

@@ -1,14 +1,14 @@
 /** A module, and the result of comparing it with the offered source. */
-import type { Match } from '../../../packages/modules/core/source/match-result.ts';
+import type { SourceMatch } from '../../../packages/modules/core/source/match-result.ts';
 import type { Rebuilt } from '../../../packages/modules/io/rebuild/rebuild.ts';
-import type { ReadEntry } from '../../../packages/modules/io/scan/read-modules.ts';
+import type { ScannedFile } from '../../../packages/modules/io/scan/read-modules.ts';
 
 export const matchOutcomes = ['differs', 'undecided', 'consistent', 'reproduced'] as const;
 export type MatchOutcome = (typeof matchOutcomes)[number];
 
 export interface Matched {
-  readonly entry: ReadEntry;
-  readonly match: Match;
+  readonly entry: ScannedFile;
+  readonly match: SourceMatch;
   readonly rebuilt: Rebuilt | undefined;
 }
 

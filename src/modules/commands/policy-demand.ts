@@ -6,7 +6,7 @@ import type { PolicyReader } from '../../apply/load-policy.ts';
 import type { Paths } from '../../host/paths.ts';
 import { readPolicyFile } from '../../host/policy-file.ts';
 import type { ModulesElement } from '../../policy/document.ts';
-import { parseModules } from '../../policy/parse.ts';
+import { parseModulesElement } from '../../policy/parse.ts';
 import { formatProblem } from '../../../packages/base/problem.ts';
 import { printError, showDiagnostics } from '../../cli/shared/output.ts';
 
@@ -19,7 +19,7 @@ export function modulesOf(reader: PolicyReader, file: string, paths: Paths): Dem
     printError(formatProblem(read.error));
     return undefined;
   }
-  const { modules, diagnostics } = parseModules(file, read.value);
+  const { modules, diagnostics } = parseModulesElement(file, read.value);
   if (diagnostics.failed) {
     showDiagnostics(diagnostics.list, 'error');
     printError(`${file} has errors; what it requires of modules is not known`);

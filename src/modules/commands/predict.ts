@@ -9,7 +9,7 @@ import { newState, predict } from '../../../packages/modules/core/loader/loader-
 import { trustLevelOf } from '../../../packages/modules/core/evidence/judge.ts';
 import { importsOf, infoName, modinfo } from '../../../packages/modules/core/record/module.ts';
 import { lettersOf } from '../../../packages/modules/core/kernel/taints.ts';
-import type { Verdict } from '../../../packages/modules/core/loader/verdict.ts';
+import type { LoaderVerdict } from '../../../packages/modules/core/loader/verdict.ts';
 import { taintsInWords } from '../../../packages/modules/core/reports/report.ts';
 import { loaderReport } from '../../../packages/modules/core/reports/loader-report.ts';
 import { candidateFrom } from '../../../packages/modules/io/inputs/candidate-file.ts';
@@ -93,7 +93,7 @@ function candidatesFrom(
   return all.length === files.length ? all : undefined;
 }
 
-function resultOf(candidate: Candidate, verdict: Verdict | undefined): Result {
+function resultOf(candidate: Candidate, verdict: LoaderVerdict | undefined): Result {
   const file = fileOf(candidate);
   if (verdict === undefined) throw new Error(`no verdict on ${file}`);
   const name = 'module' in candidate ? infoName(candidate.module) : undefined;
@@ -140,7 +140,7 @@ interface Result {
   readonly candidate: Candidate;
   readonly file: string;
   readonly name: string;
-  readonly verdict: Verdict;
+  readonly verdict: LoaderVerdict;
 }
 
 function show(results: readonly Result[]): void {

@@ -9,18 +9,18 @@ import {
   type TrustLevel,
 } from '../../../packages/modules/core/evidence/trust-level.ts';
 import type { ScanReport } from '../../../packages/modules/core/reports/report.ts';
-import type { Demand } from '../../../packages/modules/io/scan/module-report.ts';
+import type { ModuleDemand } from '../../../packages/modules/io/scan/module-report.ts';
 import { readCertificates } from '../../../packages/modules/io/kernel/certificate-file.ts';
 import {
   openKernel,
   readPaths,
-  type Opened,
+  type OpenedKernel,
   type ReadingChoices,
 } from '../../../packages/modules/io/scan/scan.ts';
 import type { InputKernel } from '../../../packages/modules/io/kernel/input-kernel.ts';
 import { bareName } from '../../../packages/modules/core/record/module-file.ts';
 import type { Keys } from '../../../packages/modules/io/scan/scan-protocol.ts';
-import type { ReadEntry, Reading } from '../../../packages/modules/io/scan/read-modules.ts';
+import type { ScannedFile, ScannedFiles } from '../../../packages/modules/io/scan/read-modules.ts';
 import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
 import { namesPolicy } from '../../cli/shared/policy-option.ts';
 import { fail, type Result } from '../../../packages/base/result.ts';
@@ -28,7 +28,7 @@ import { showProgress } from '../../cli/shared/progress.ts';
 import { printError, pathsFor } from '../../cli/shared/output.ts';
 import { policyReaderOf } from '../../cli/capability.ts';
 
-export type { Opened };
+export type { OpenedKernel };
 
 export interface KernelOptions {
   /** Directories; the running kernel if there are none. */
@@ -46,7 +46,7 @@ export interface DemandOptions {
 }
 
 /** Collects the values of an option that may be given several times. */
-export const collect = (value: string, before: readonly string[] = []): readonly string[] => [
+export const collectOption = (value: string, before: readonly string[] = []): readonly string[] => [
   ...before,
   value,
 ];
@@ -56,10 +56,10 @@ export function withKernelOptions(command: Command): Command {
     .option(
       '--kernel <directory>',
       'judge for the kernel in this directory: /lib/modules/VERSION, an unpacked package, headers; repeatable',
-      collect,
+      collectOption,
     )
     .option('--cmdline <text>', 'judge as if the kernel had been booted with this command line')
-    .option('--certificate <file>', 'trust this certificate too; repeatable', collect)
+    .option('--certificate <file>', 'trust this certificate too; repeatable', collectOption)
     .option('--no-cache', 'do not use cached results');
 }
 
@@ -67,7 +67,7 @@ export function withKernelOptions(command: Command): Command {
  * Opens the kernel and the keys that signatures are checked with; undefined after a problem has
  * been printed.
  */
-export function openOrReport(options: KernelOptions): Opened | undefined {
+export function openOrReport(options: KernelOptions): OpenedKernel | undefined {
   const opened = openerOrReport(options)?.();
   if (opened === undefined || opened.ok) return opened?.value;
   printError(formatProblem(opened.error));
@@ -80,7 +80,7 @@ export function openOrReport(options: KernelOptions): Opened | undefined {
  */
 export function openerOrReport(
   options: KernelOptions,
-): ((own?: InputKernel) => Result<Opened, Problem>) | undefined {
+): ((own?: InputKernel) => Result<OpenedKernel, Problem>) | undefined {
   const certificates = certificatesOrReport(options.certificate ?? []);
   if (certificates === undefined) return undefined;
   const { kernel, cmdline, asBootedHere, cache } = options;
@@ -140,19 +140,19 @@ export const readInputs = (
   paths: readonly string[],
   keys: Keys,
   options: KernelOptions & { readonly deep?: boolean },
-): Promise<Reading> => withReading(options, (choices) => readPaths(paths, keys, choices));
+): Promise<ScannedFiles> => withReading(options, (choices) => readPaths(paths, keys, choices));
 
 /** Reads the kernel's module tree, for the exports of its modules; empty if it has none. */
 export async function readTree(
-  { reading: { moduleDirectory }, keys }: Opened,
+  { reading: { moduleDirectory }, keys }: OpenedKernel,
   options: KernelOptions,
-): Promise<readonly ReadEntry[]> {
+): Promise<readonly ScannedFile[]> {
   if (moduleDirectory === undefined) return [];
   return (await readInputs([moduleDirectory], keys, options)).entries;
 }
 
 /** Finds a module by its file name. */
-export function moduleNamed(tree: readonly ReadEntry[], name: string): ReadEntry | undefined {
+export function moduleNamed(tree: readonly ScannedFile[], name: string): ScannedFile | undefined {
   return tree.find((each) => plainName(bareName(each.file)) === plainName(name));
 }
 
@@ -174,7 +174,7 @@ export const requireOption = (): Option =>
 export async function demandOrReport(
   options: DemandOptions,
   command: Command,
-): Promise<Demand | ExitCode> {
+): Promise<ModuleDemand | ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
   if (!namesPolicy(command) && !existsSync(options.policy))

@@ -15,7 +15,7 @@ import {
 import { plainName, type SymbolExport } from '../../../packages/modules/core/record/module.ts';
 import { judgeTree } from '../../../packages/modules/core/loader/dependency-order.ts';
 import { bareName } from '../../../packages/modules/core/record/module-file.ts';
-import type { ReadEntry } from '../../../packages/modules/io/scan/read-modules.ts';
+import type { ScannedFile } from '../../../packages/modules/io/scan/read-modules.ts';
 import {
   describeArgument,
   examples,
@@ -28,13 +28,13 @@ import { printError, count, print, printJson } from '../../cli/shared/output.ts'
 import { terminalOf, wrap } from '../../cli/shared/terminal.ts';
 import type { Command } from 'commander';
 import {
-  collect,
+  collectOption,
   openOrReport,
   readInputs,
   readTree,
   withKernelOptions,
   type KernelOptions,
-  type Opened,
+  type OpenedKernel,
 } from './setup.ts';
 import { listSome } from '../../../packages/base/list.ts';
 import { printable } from '../../../packages/base/printable.ts';
@@ -46,8 +46,8 @@ interface UpgradeOptions extends KernelOptions {
   readonly json?: boolean;
 }
 
-interface Side extends Opened {
-  readonly tree: readonly ReadEntry[];
+interface Side extends OpenedKernel {
+  readonly tree: readonly ScannedFile[];
 }
 
 async function upgrade(paths: readonly string[], options: UpgradeOptions): Promise<ExitCode> {
@@ -96,13 +96,13 @@ async function sideOf(options: KernelOptions): Promise<Side | undefined> {
 
 /** Returns the modules that the other kernel does not bring itself: from DKMS, from vendors. */
 function filesWithoutSuccessor(before: Side, after: Side): readonly string[] {
-  const plain = (entry: ReadEntry) => plainName(bareName(entry.file));
+  const plain = (entry: ScannedFile) => plainName(bareName(entry.file));
   const brought = new Set(after.tree.map(plain));
   return before.tree.flatMap((each) => (brought.has(plain(each)) ? [] : [each.file]));
 }
 
 function verdictsOf(
-  entries: readonly ReadEntry[],
+  entries: readonly ScannedFile[],
   { reading, tree }: Side,
   moved: ReadonlySet<string>,
 ) {
@@ -117,7 +117,7 @@ interface Rebuilt extends VerdictComparison {
 
 function withHurdles(
   found: VerdictComparison,
-  entries: readonly ReadEntry[],
+  entries: readonly ScannedFile[],
   { reading, tree }: Side,
 ): Rebuilt {
   const byModules = new Map<string, SymbolExport>();
@@ -198,7 +198,7 @@ function define(command: Command, run: Runner): void {
     .requiredOption(
       '--to <directory>',
       'the other kernel: /lib/modules/VERSION, an unpacked package; repeatable',
-      collect,
+      collectOption,
     )
     .option('--json', 'print it as JSON');
   withKernelOptions(command)

@@ -8,7 +8,7 @@ import {
 } from '../../cli/shared/command.ts';
 import { pathsFor, print, printJson } from '../../cli/shared/session.ts';
 import { terminalOf } from '../../cli/shared/terminal.ts';
-import { notesOf } from '../core/notes.ts';
+import { loginNotes } from '../core/notes.ts';
 import { surveyLogin } from '../io/survey.ts';
 import { statusText } from './status-text.ts';
 import { stepOf } from '../io/step.ts';
@@ -18,7 +18,7 @@ function status(options: { readonly json?: boolean }, command: Command): ExitCod
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
   const view = surveyLogin(stepOf(paths), paths);
-  const notes = notesOf(view);
+  const notes = loginNotes(view);
   if (options.json === true)
     printJson({ ...view, logins: view.logins ?? null, notes } satisfies PamStatusJson);
   else print(statusText(view, notes, terminalOf(process.stdout)));

@@ -6,8 +6,8 @@ import type { Paths } from '../../host/paths.ts';
 import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
 import { printDiff } from '../../cli/shared/print-diff.ts';
 import { pathsFor, print, printError, printJson } from '../../cli/shared/session.ts';
-import { carryOut, undoKilled } from '../io/carry-out.ts';
-import type { Change } from '../io/change.ts';
+import { applyPamChange, undoKilled } from '../io/apply-change.ts';
+import type { PamChange } from '../io/change.ts';
 import type { PamEnableJson } from './json.ts';
 
 export interface SwitchOptions {
@@ -17,14 +17,14 @@ export interface SwitchOptions {
 
 interface Words {
   readonly action: string;
-  readonly done: (change: Change) => string;
+  readonly done: (change: PamChange) => string;
   readonly nothing: string;
 }
 
 export function switchStep(
   options: SwitchOptions,
   command: Command,
-  plan: (paths: Paths) => Result<Change, Problem>,
+  plan: (paths: Paths) => Result<PamChange, Problem>,
   words: Words,
 ): ExitCode {
   const paths = pathsFor(command);
@@ -42,7 +42,7 @@ export function switchStep(
   const change = planned.value;
   const files = changedFiles(change);
   if (options.dryRun !== true && files.length > 0) {
-    const done = carryOut(change);
+    const done = applyPamChange(change);
     if (!done.ok) return refuse(done.error);
   }
   if (options.json === true) {
@@ -67,7 +67,7 @@ function refuse(problem: Problem): ExitCode {
 }
 
 /** Returns the changed files, without those that pam-auth-update keeps for itself. */
-const changedFiles = ({ before, after }: Change) =>
+const changedFiles = ({ before, after }: PamChange) =>
   [...after.keys()]
     .filter((path) => !path.startsWith('/var/lib/') && before.get(path) !== after.get(path))
     .map((path) => ({ path, before: before.get(path) ?? '', after: after.get(path) ?? '' }));

@@ -2,17 +2,17 @@
 import {
   isCurrent,
   isEntering,
-  isOurs,
+  isOurLine,
   isStep,
   isSystemd,
   isWithinOthers,
   passesSlice,
-  type Step,
+  type PamStep,
 } from './profiles.ts';
 import { jumpedOver, type Stack, type StackEntry } from './stack.ts';
 
 /** The outcome for a tenant's session. */
-export type Outcome =
+export type SessionOutcome =
   /** The session is in the tenant's cgroup from the first instruction. */
   | 'placed'
   /** pam_systemd runs after the step and moves the process into a scope of its own. */
@@ -28,7 +28,7 @@ export type SliceOutcome =
   | 'not run';
 
 export interface SessionJudgement {
-  readonly outcome: Outcome;
+  readonly outcome: SessionOutcome;
   /** Whether the step, once it has placed, skips pam_systemd. */
   readonly jumps: boolean;
   /** Other packages' modules that are skipped although they must run. */
@@ -39,8 +39,8 @@ export interface SessionJudgement {
   readonly current: boolean;
 }
 
-export function judgeSession(stack: Stack, step: Step): SessionJudgement {
-  const ours = stack.filter(isOurs);
+export function judgeSession(stack: Stack, step: PamStep): SessionJudgement {
+  const ours = stack.filter(isOurLine);
   const placing = stack.findIndex(isStep);
   const over = placing < 0 ? [] : jumpedOver(stack, placing);
   return {
@@ -52,15 +52,15 @@ export function judgeSession(stack: Stack, step: Step): SessionJudgement {
   };
 }
 
-function outcomeOf(stack: Stack, placing: number, over: number): Outcome {
+function outcomeOf(stack: Stack, placing: number, over: number): SessionOutcome {
   if (placing < 0) return 'not run';
   return stack.slice(placing + 1 + over).some(isSystemd) ? 'taken back' : 'placed';
 }
 
 function wronglyOver(stack: Stack, entry: StackEntry, index: number): readonly string[] {
-  if (!isOurs(entry)) return [];
+  if (!isOurLine(entry)) return [];
   const mayBeSkipped = (each: StackEntry) =>
-    (isOurs(each) && !isEntering(each)) || (isStep(entry) && isSystemd(each));
+    (isOurLine(each) && !isEntering(each)) || (isStep(entry) && isSystemd(each));
   return jumpedOver(stack, index)
     .filter((each) => !mayBeSkipped(each))
     .map(({ module }) => module);

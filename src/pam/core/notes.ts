@@ -5,7 +5,7 @@ import { hasSlicesOnly, type LoginView, type ServiceView } from './view.ts';
 const runningOf = ({ services }: LoginView) =>
   services.filter(({ outcome }) => outcome !== 'not run');
 
-export function notesOf(view: LoginView): readonly string[] {
+export function loginNotes(view: LoginView): readonly string[] {
   if (runningOf(view).length === 0)
     return ['The login step is not enabled; "bulkhead pam enable" enables it', ...jailFaults(view)];
   const noPolicy =

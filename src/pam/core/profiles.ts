@@ -31,7 +31,7 @@
  */
 import type { ModuleLine } from './pam-file.ts';
 
-export interface Step {
+export interface PamStep {
   /** The path of the program, absolute. */
   readonly program: string;
   readonly instance: string;
@@ -49,9 +49,9 @@ export interface JailStep {
 }
 
 /** Returns the path of the list of tenants that have systemd slices, next to the other list. */
-export const slicesOf = ({ logins }: Step): string => logins.replace(/[^/]*$/, 'slices');
+export const sliceListPath = ({ logins }: PamStep): string => logins.replace(/[^/]*$/, 'slices');
 
-export interface Profile {
+export interface PamProfile {
   /** Its file in /usr/share/pam-configs. */
   readonly name: string;
   readonly text: string;
@@ -65,7 +65,7 @@ export const profileNames = [jumpProfile, plainProfile, jailProfile] as const;
 /** The first words of every profile of ours. */
 export const profileMark = 'Name: Bulkhead: ';
 
-export function profilesOf(step: Step, jump: boolean): readonly Profile[] {
+export function profilesOf(step: PamStep, jump: boolean): readonly PamProfile[] {
   const plain = {
     name: plainProfile,
     text: profileText(
@@ -91,7 +91,7 @@ export function profilesOf(step: Step, jump: boolean): readonly Profile[] {
   return [{ name: jumpProfile, text }, plain, ...jail];
 }
 
-const jailProfileOf = (step: Step, jail: JailStep): Profile => ({
+const jailProfileOf = (step: PamStep, jail: JailStep): PamProfile => ({
   name: jailProfile,
   text: profileText(
     'open sessions of tenants in their jails',
@@ -104,14 +104,14 @@ const jailProfileOf = (step: Step, jail: JailStep): Profile => ({
 /** The control for the PAM module: one that cannot be loaded is skipped; the next line then decides. */
 const jailControl = '[success=1 ignore=1 module_unknown=ignore default=die]';
 
-const enteringOf = ({ instance }: Step, { module }: JailStep) =>
+const enteringOf = ({ instance }: PamStep, { module }: JailStep) =>
   `${module}${instanceWord(instance)}`;
 
 const denialOf = ({ list }: JailStep) =>
   `pam_listfile.so item=user sense=deny onerr=succeed file=${list}`;
 
 /** Returns its lines as a PAM file has them. */
-export const sessionLines = ({ text }: Profile): readonly string[] =>
+export const sessionLines = ({ text }: PamProfile): readonly string[] =>
   text
     .split('\n')
     .filter((line) => line.startsWith('\t'))
@@ -138,17 +138,17 @@ const profileText = (
     '',
   ].join('\n');
 
-const filterOf = ({ logins }: Step) =>
+const filterOf = ({ logins }: PamStep) =>
   `pam_listfile.so item=user sense=deny onerr=succeed quiet file=${logins}`;
 
-const sliceFilterOf = (step: Step) =>
-  `pam_listfile.so item=user sense=allow onerr=fail quiet file=${slicesOf(step)}`;
+const sliceFilterOf = (step: PamStep) =>
+  `pam_listfile.so item=user sense=allow onerr=fail quiet file=${sliceListPath(step)}`;
 
 /** PAM services whose sessions begin within other sessions. */
 const withinOthers: readonly string[] = ['su', 'su-l', 'sudo-i', 'runuser-l'];
 const withinSessions = `pam_succeed_if.so quiet service in ${withinOthers.join(':')}`;
 
-const stepOf = ({ program, instance }: Step) =>
+const stepOf = ({ program, instance }: PamStep) =>
   `pam_exec.so quiet seteuid type=open_session ${program}${instanceWord(instance)}`;
 
 const instanceWord = (instance: string) => (instance === 'bulkhead' ? '' : ` ${instance}`);
@@ -174,7 +174,7 @@ const isDenial = ({ module, args }: ModuleLine): boolean =>
   module === 'pam_listfile.so' &&
   args.some((each) => /^file=\/var\/lib\/[a-z][a-z0-9-]*\/jailed$/.test(each));
 
-export const isOurs = (line: ModuleLine): boolean =>
+export const isOurLine = (line: ModuleLine): boolean =>
   isStep(line) ||
   isFilter(line) ||
   isEntering(line) ||
@@ -191,7 +191,7 @@ export function passesSlice(line: ModuleLine, service: string): boolean {
 export const isWithinOthers = (service: string): boolean => withinOthers.includes(service);
 
 /** Whether a line is as `enable` of this installation writes it. */
-export const isCurrent = (line: ModuleLine, step: Step): boolean =>
+export const isCurrent = (line: ModuleLine, step: PamStep): boolean =>
   [
     withinSessions,
     sliceFilterOf(step),

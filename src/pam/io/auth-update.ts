@@ -11,8 +11,8 @@ import { ok, type Result } from '../../../packages/base/result.ts';
 import { causeOf, reasonOf } from '../../../packages/base/io/errno.ts';
 import { readText } from '../../../packages/base/io/read.ts';
 import { removeIfThere, replaceFile } from '../../../packages/base/io/replace-file.ts';
-import { profileNames, type Profile } from '../core/profiles.ts';
-import { managedFiles, profileDirectory, readSnapshot, type Snapshot } from './pam-files.ts';
+import { profileNames, type PamProfile } from '../core/profiles.ts';
+import { managedFiles, profileDirectory, readSnapshot, type PamSnapshot } from './pam-files.ts';
 
 const program = '/usr/sbin/pam-auth-update';
 /** The time limit for perl and debconf on a slow machine. */
@@ -22,7 +22,7 @@ const outputBytesMax = 1024 * 1024;
 export const hasAuthUpdate = (): boolean => existsSync(program);
 
 /** Returns the files as they would be with only these profiles of ours. */
-export function rehearse(profiles: readonly Profile[]): Result<Snapshot, Problem> {
+export function rehearse(profiles: readonly PamProfile[]): Result<PamSnapshot, Problem> {
   const action = `try ${program} on copies`;
   if (!knowsRoot())
     return failed({
@@ -59,7 +59,7 @@ function copyFiles(root: string): void {
 }
 
 /** Writes these profiles, runs it, and removes our other ones. `root` is empty for the host itself. */
-export function perform(root: string, profiles: readonly Profile[]): Result<void, Problem> {
+export function perform(root: string, profiles: readonly PamProfile[]): Result<void, Problem> {
   for (const { name, text } of profiles) {
     const written = replaceFile(`${root}${profileDirectory}/${name}`, text);
     if (!written.ok) return written;

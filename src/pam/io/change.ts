@@ -1,18 +1,18 @@
 /** A planned change of the host's PAM. */
 import type { Problem } from '../../../packages/base/problem.ts';
-import { profileMark, type Profile } from '../core/profiles.ts';
-import { profileDirectory, type Snapshot } from './pam-files.ts';
+import { profileMark, type PamProfile } from '../core/profiles.ts';
+import { profileDirectory, type PamSnapshot } from './pam-files.ts';
 
-export interface Change {
-  readonly profiles: readonly Profile[];
-  readonly before: Snapshot;
-  readonly after: Snapshot;
+export interface PamChange {
+  readonly profiles: readonly PamProfile[];
+  readonly before: PamSnapshot;
+  readonly after: PamSnapshot;
   /** Notes for the administrator. */
   readonly notes: readonly string[];
 }
 
 /** Returns the problem if a file is in the way of one of our profiles. */
-export function foreignProfile(files: Snapshot): Problem | undefined {
+export function foreignProfile(files: PamSnapshot): Problem | undefined {
   for (const [path, text] of files)
     if (
       path.startsWith(`${profileDirectory}/`) &&

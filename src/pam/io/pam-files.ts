@@ -2,7 +2,7 @@
 import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { namesIn } from '../../../packages/base/io/read.ts';
-import { readBounded, textOf } from '../../../packages/base/io/regular-file.ts';
+import { readBounded, decodeText } from '../../../packages/base/io/regular-file.ts';
 import { profileNames } from '../core/profiles.ts';
 import type { PamReader } from '../core/stack.ts';
 
@@ -24,12 +24,12 @@ export const managedFiles: readonly string[] = [
 ];
 
 /** The text of each managed file; absent if there is none. */
-export type Snapshot = ReadonlyMap<string, string | undefined>;
+export type PamSnapshot = ReadonlyMap<string, string | undefined>;
 
 const bytesMax = 1024 * 1024;
 
 /** Reads the files below `root`; the keys are their paths on the host. */
-export function readSnapshot(root: string): Result<Snapshot, Problem> {
+export function readSnapshot(root: string): Result<PamSnapshot, Problem> {
   const found = new Map<string, string | undefined>();
   for (const path of managedFiles) {
     const text = readFile(`${root}${path}`);
@@ -42,13 +42,13 @@ export function readSnapshot(root: string): Result<Snapshot, Problem> {
 function readFile(path: string): Result<string | undefined, Problem> {
   const read = readBounded(path, bytesMax);
   if (!read.ok) return read.error.errno === 'ENOENT' ? ok(undefined) : read;
-  const text = textOf(read.value);
+  const text = decodeText(read.value);
   if (Buffer.from(text).equals(read.value)) return ok(text);
   return failed({ action: 'read', object: path, reason: 'it is not UTF-8 text' });
 }
 
 /** Returns a reader that works like libpam; `instead` has the planned text of files. */
-export function pamReader(instead: Snapshot = new Map()): PamReader {
+export function pamReader(instead: PamSnapshot = new Map()): PamReader {
   const known = new Map<string, string | undefined>();
   return (file) => {
     const path = serviceFile(file);
@@ -62,7 +62,7 @@ function readService(file: string): string | undefined {
   const places = file.startsWith('/') ? [''] : [`${services}/`, `${vendorServices}/`];
   for (const place of places) {
     const read = readBounded(`${place}${file}`, bytesMax);
-    if (read.ok) return textOf(read.value);
+    if (read.ok) return decodeText(read.value);
   }
   return undefined;
 }

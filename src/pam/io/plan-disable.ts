@@ -1,31 +1,36 @@
 /** The changes for disabling the step: rehearsed on copies; nothing is done yet. */
 import { causedBy, failed, type Problem } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
-import { isOurs } from '../core/profiles.ts';
+import { isOurLine } from '../core/profiles.ts';
 import { stackOf } from '../core/stack.ts';
 import { rehearse } from './auth-update.ts';
-import { foreignProfile, type Change } from './change.ts';
+import { foreignProfile, type PamChange } from './change.ts';
 import {
   pamReader,
   profileDirectory,
   readSnapshot,
   serviceNames,
-  type Snapshot,
+  type PamSnapshot,
 } from './pam-files.ts';
 
 const action = 'disable the login step';
 
-export function planDisable(): Result<Change, Problem> {
+export function planDisable(): Result<PamChange, Problem> {
   const before = readSnapshot('');
   if (!before.ok) return before;
   const foreign = foreignProfile(before.value);
   if (foreign !== undefined) return fail(foreign);
-  const unchanged: Change = { profiles: [], before: before.value, after: before.value, notes: [] };
+  const unchanged: PamChange = {
+    profiles: [],
+    before: before.value,
+    after: before.value,
+    notes: [],
+  };
   const planned = hasTraces(before.value) ? withoutProfiles(unchanged) : ok(unchanged);
   return planned.ok ? (leftovers(planned.value.after) ?? planned) : planned;
 }
 
-function withoutProfiles(change: Change): Result<Change, Problem> {
+function withoutProfiles(change: PamChange): Result<PamChange, Problem> {
   const after = rehearse([]);
   return after.ok
     ? ok({ ...change, after: after.value })
@@ -33,7 +38,7 @@ function withoutProfiles(change: Change): Result<Change, Problem> {
 }
 
 /** Whether pam-auth-update has to run at all. */
-const hasTraces = (files: Snapshot) =>
+const hasTraces = (files: PamSnapshot) =>
   [...files].some(
     ([path, text]) =>
       text !== undefined &&
@@ -41,11 +46,11 @@ const hasTraces = (files: Snapshot) =>
   );
 
 /** Reports lines that somebody else put there. */
-function leftovers(files: Snapshot): Result<never, Problem> | undefined {
+function leftovers(files: PamSnapshot): Result<never, Problem> | undefined {
   const read = pamReader(files);
   const line = serviceNames()
     .flatMap((service) => stackOf(service, 'session', read))
-    .find(isOurs);
+    .find(isOurLine);
   if (line === undefined) return undefined;
   return failed({
     action,

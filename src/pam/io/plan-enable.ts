@@ -7,36 +7,36 @@ import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import { pinDirectory } from '../../../packages/base/io/pinned-directory.ts';
 import { openTrusted } from '../../sys/files/text-file.ts';
 import {
-  isOurs,
+  isOurLine,
   isPlainPath,
   isStep,
   isSystemd,
   profilesOf,
   sessionLines,
   type JailStep,
-  type Profile,
-  type Step,
+  type PamProfile,
+  type PamStep,
 } from '../core/profiles.ts';
 import { judgeSession, type SessionJudgement } from '../core/judge.ts';
 import { parsePamFile } from '../core/pam-file.ts';
 import { stackOf } from '../core/stack.ts';
 import { userEnvironmentLine } from '../core/user-environment.ts';
 import { hasAuthUpdate, rehearse } from './auth-update.ts';
-import { foreignProfile, type Change } from './change.ts';
+import { foreignProfile, type PamChange } from './change.ts';
 import {
   commonFiles,
   pamReader,
   readSnapshot,
   serviceFile,
   serviceNames,
-  type Snapshot,
+  type PamSnapshot,
 } from './pam-files.ts';
 
 const action = 'enable the login step';
 
 /** Plans the changes, without making any. */
-export function planEnable(step: Step): Result<Change, Problem> {
-  const problem = obstacle(step);
+export function planEnable(step: PamStep): Result<PamChange, Problem> {
+  const problem = blocker(step);
   if (problem !== undefined) return fail(problem);
   const before = readSnapshot('');
   if (!before.ok) return before;
@@ -57,7 +57,7 @@ export function planEnable(step: Step): Result<Change, Problem> {
 }
 
 /** Returns a note on changes that packages have left for the next run of pam-auth-update, which this run makes too. */
-function pendingNote({ before, after }: Pick<Change, 'before' | 'after'>): readonly string[] {
+function pendingNote({ before, after }: Pick<PamChange, 'before' | 'after'>): readonly string[] {
   const withoutOurs = (text = '') =>
     text
       .split('\n')
@@ -76,10 +76,10 @@ function pendingNote({ before, after }: Pick<Change, 'before' | 'after'>): reado
 }
 
 const mentionsUs = (line: string) =>
-  parsePamFile(line).some((each) => each.kind === 'module' && isOurs(each));
+  parsePamFile(line).some((each) => each.kind === 'module' && isOurLine(each));
 
 /** Returns the reason why the step must not run from this host's PAM. */
-function obstacle(step: Step): Problem | undefined {
+function blocker(step: PamStep): Problem | undefined {
   if (!hasAuthUpdate())
     return {
       action,
@@ -108,7 +108,7 @@ function obstacle(step: Step): Problem | undefined {
 }
 
 /** Returns what PAM may run to enter jails; undefined if nobody has one, or if the module was not compiled. */
-function jailOf({ jail }: Step): Result<JailStep | undefined, Problem> {
+function jailOf({ jail }: PamStep): Result<JailStep | undefined, Problem> {
   if (jail === undefined || !existsSync(jail.module)) return ok(undefined);
   const pinned = pinDirectory(dirname(jail.module));
   if (!pinned.ok) return failed({ action, ...causedBy(pinned.error) });
@@ -119,23 +119,23 @@ function jailOf({ jail }: Step): Result<JailStep | undefined, Problem> {
   return ok(jail);
 }
 
-const withoutJail = ({ jail }: Step, used: JailStep | undefined): readonly string[] =>
+const withoutJail = ({ jail }: PamStep, used: JailStep | undefined): readonly string[] =>
   jail === undefined || used !== undefined
     ? []
     : [
         `${jail.module} is not there, so sessions of tenants with a jail are opened outside of it; see ${docPage('jail')}`,
       ];
 
-const linesByHand = (step: Step) =>
+const linesByHand = (step: PamStep) =>
   profilesOf(step, false)
     .flatMap(sessionLines)
     .map((line) => `"${line.replaceAll('\t', ' ')}"`)
     .join(', ');
 
-type Chosen = Pick<Change, 'profiles' | 'after' | 'notes'>;
+type Chosen = Pick<PamChange, 'profiles' | 'after' | 'notes'>;
 
 /** Chooses the profiles with the jump if it works, otherwise without. */
-function chooseProfiles(step: Step): Result<Chosen, Problem> {
+function chooseProfiles(step: PamStep): Result<Chosen, Problem> {
   const jumping = profilesOf(step, true);
   const withJump = rehearsed(jumping, step);
   if (!withJump.ok) return withJump;
@@ -160,7 +160,7 @@ function withoutJump({ wronglySkipped }: SessionJudgement): string {
 }
 
 /** Rehearses the profiles, and checks that the step runs in both files. */
-function rehearsed(profiles: readonly Profile[], step: Step): Result<Snapshot, Problem> {
+function rehearsed(profiles: readonly PamProfile[], step: PamStep): Result<PamSnapshot, Problem> {
   const after = rehearse(profiles);
   if (!after.ok) return after;
   const read = pamReader(after.value);
@@ -176,7 +176,7 @@ function rehearsed(profiles: readonly Profile[], step: Step): Result<Snapshot, P
   return after;
 }
 
-function environmentProblem(after: Snapshot): Problem | undefined {
+function environmentProblem(after: PamSnapshot): Problem | undefined {
   const read = pamReader(after);
   for (const service of serviceNames()) {
     const line = userEnvironmentLine(service, read);

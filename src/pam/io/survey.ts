@@ -9,9 +9,9 @@ import {
   jailProfile,
   profileNames,
   profilesOf,
-  slicesOf,
+  sliceListPath,
   type JailStep,
-  type Step,
+  type PamStep,
 } from '../core/profiles.ts';
 import { ownStackOf, type PamReader } from '../core/stack.ts';
 import { userEnvironmentLine } from '../core/user-environment.ts';
@@ -25,9 +25,9 @@ import {
   serviceNames,
 } from './pam-files.ts';
 
-export function surveyLogin(step: Step, paths: Paths): LoginView {
+export function surveyLogin(step: PamStep, paths: Paths): LoginView {
   const read = pamReader();
-  const slices = namesIn(slicesOf(step)) ?? 0;
+  const slices = namesIn(sliceListPath(step)) ?? 0;
   return {
     step: { path: step.program, executable: isExecutable(step.program) },
     profiles: profileNames
@@ -56,7 +56,7 @@ const namesIn = (list: string): number | undefined =>
 function serviceView(
   service: string,
   read: PamReader,
-  step: Step,
+  step: PamStep,
   hasSlices: boolean,
 ): readonly ServiceView[] {
   const stack = ownStackOf(service, 'session', read);
@@ -82,7 +82,7 @@ const leftAlone: readonly string[] = ['systemd-user'];
 
 const systemdRuns = () => existsSync('/run/systemd/system');
 
-function profileView(name: string, step: Step): LoginView['profiles'][number] {
+function profileView(name: string, step: PamStep): LoginView['profiles'][number] {
   const path = `${profileDirectory}/${name}`;
   const text = readText(path);
   const wanted = profilesOf(step, true).find((each) => each.name === name)?.text;

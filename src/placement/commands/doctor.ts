@@ -11,9 +11,9 @@ import { strictState } from '../io/strict.ts';
 
 export function strictDoctor({ policy, paths, driver }: EntryPathContext): Promise<DoctorReport> {
   const said = (text: string) => Promise.resolve({ label: 'Strict', text, remarks: [] });
-  const obstacle = lsmProblem(paths);
+  const blocker = lsmProblem(paths);
   if (driver === 'cgroup1') return said('placement cannot be strict: that needs cgroup v2');
-  if (obstacle !== undefined) return said(`placement cannot be strict: ${formatCause(obstacle)}`);
+  if (blocker !== undefined) return said(`placement cannot be strict: ${formatCause(blocker)}`);
   const wanted = policy?.strict?.placement;
   const now = strictState(paths)?.placement ?? undefined;
   if (wanted !== now)

@@ -39,7 +39,7 @@ async function status({ json, policy }: PolicyOptions, command: Command): Promis
   const taken = takeStrictEvents(paths);
   if (!taken.ok) printError(taken.error);
   const cause = lsmProblem(paths);
-  const obstacle = cause === undefined ? null : formatCause(cause);
+  const blocker = cause === undefined ? null : formatCause(cause);
   const events = keptStrictEvents(paths);
   const missing =
     state === undefined ? ok([]) : missingTenants(await policyReaderOf(command), policy, paths);
@@ -50,10 +50,10 @@ async function status({ json, policy }: PolicyOptions, command: Command): Promis
       modules: null,
       ...state,
       notEnforced,
-      obstacle,
+      obstacle: blocker,
       events,
     } satisfies PlacementStatusJson);
-  } else print(statusText(state, missing, obstacle, events));
+  } else print(statusText(state, missing, blocker, events));
   return taken.ok ? exitCodes.done : exitCodes.failed;
 }
 
@@ -71,7 +71,7 @@ function missingTenants(
 function statusText(
   state: StrictState | undefined,
   missing: Result<readonly number[], ProblemOrCause>,
-  obstacle: string | null,
+  blocker: string | null,
   events: readonly KeptStrictEvent[],
 ): string {
   const groups = groupEvents(events);
@@ -79,7 +79,7 @@ function statusText(
   return [
     placementText(state, missing),
     modulesText(state),
-    ...(obstacle === null ? [] : [`It cannot be enabled here: ${obstacle}`]),
+    ...(blocker === null ? [] : [`It cannot be enabled here: ${blocker}`]),
     ...unlistedText(state, events),
     ...(groups.length > shown.length
       ? [`${groups.length - shown.length} other kinds are older; --json has them`]

@@ -45,7 +45,7 @@ export function alarmOfTenants(uids: readonly number[]): Alarm | undefined {
 }
 
 /** Returns an alarm about attempts that were refused indeed, and not only reported. */
-export function refusedAlarm(events: readonly KnownEvent[]): readonly Alarm[] {
+export function placementAlarm(events: readonly KnownEvent[]): readonly Alarm[] {
   const refused = events.filter(({ passed }) => !passed);
   const last = refused.at(-1);
   if (last === undefined) return [];

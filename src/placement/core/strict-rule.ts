@@ -1,10 +1,10 @@
 /** The rule about tenants in the kernel's own numbers, as the BPF programs take it (bpf/tenants.bpf.c). */
 
-import { words, type MapEntry } from '../../../packages/base/map-entry.ts';
+import { u32le, type MapEntry } from '../../../packages/base/map-entry.ts';
 import type { StrictMode } from '../../policy/document.ts';
 
 /** A tenant's cgroup: the cgroup of this name directly below a directory, which is identified by its inode. */
-export interface Place {
+export interface CgroupPath {
   readonly uid: number;
   readonly parent: bigint;
   /** The number of directories from the root of the hierarchy to the parent. */
@@ -13,7 +13,7 @@ export interface Place {
 }
 
 /** Subordinate uids of a tenant, inclusive. */
-export interface UidRange {
+export interface SubordinateRange {
   readonly first: number;
   readonly last: number;
   readonly owner: number;
@@ -25,9 +25,9 @@ export interface StrictRule {
   /** Whether tenants may make the kernel load modules; undefined: they may. */
   readonly modules: StrictMode | undefined;
   /** The places in ascending order of uid, each once. */
-  readonly places: readonly Place[];
+  readonly places: readonly CgroupPath[];
   /** The ranges in ascending order, disjoint. */
-  readonly ranges: readonly UidRange[];
+  readonly ranges: readonly SubordinateRange[];
 }
 
 /** The size of the maps; one place is the self-test's. */
@@ -42,18 +42,18 @@ const modes = { on: 1, watch: 2 } as const;
 const numberOf = (mode: StrictMode | undefined) => (mode === undefined ? 0 : modes[mode]);
 
 /** Returns the entries of the maps. */
-export function entriesOf(rule: StrictRule): readonly MapEntry[] {
+export function placementMapEntries(rule: StrictRule): readonly MapEntry[] {
   const { placement, modules, places, ranges } = rule;
   return [
     {
       map: 'settings',
-      key: words(0),
-      value: words(numberOf(placement), numberOf(modules), ranges.length),
+      key: u32le(0),
+      value: u32le(numberOf(placement), numberOf(modules), ranges.length),
     },
     ...places.map(placeEntry),
     ...ranges.map(({ first, last, owner }, index) => ({
       map: 'ranges',
-      key: words(index),
+      key: u32le(index),
       value: rangeBytes({ first, last, owner }),
     })),
   ];
@@ -63,16 +63,16 @@ export function entriesOf(rule: StrictRule): readonly MapEntry[] {
 export const selfTestEntry = (uid: number): MapEntry =>
   placeEntry({ uid, parent: 0n, level: nowhere, name: '' });
 
-const placeEntry = (place: Place): MapEntry => ({
+const placeEntry = (place: CgroupPath): MapEntry => ({
   map: 'tenants',
-  key: words(place.uid),
+  key: u32le(place.uid),
   value: placeBytes(place),
 });
 
 export const placeLength = 56;
 
 /** Returns the value of a tenant's place in the kernel's map. */
-export function placeBytes({ parent, level, name }: Place): Uint8Array {
+export function placeBytes({ parent, level, name }: CgroupPath): Uint8Array {
   // The layout of C: 8 bytes, 4, the name, and padding to a multiple of 8.
   const bytes = new Uint8Array(placeLength);
   const view = new DataView(bytes.buffer);
@@ -85,5 +85,5 @@ export function placeBytes({ parent, level, name }: Place): Uint8Array {
 export const rangeLength = 12;
 
 /** Returns the value of a range in the kernel's map. */
-export const rangeBytes = ({ first, last, owner }: UidRange): Uint8Array =>
-  words(first, last - first + 1, owner);
+export const rangeBytes = ({ first, last, owner }: SubordinateRange): Uint8Array =>
+  u32le(first, last - first + 1, owner);

@@ -4,7 +4,7 @@ import { printable } from '../../../packages/base/printable.ts';
 import { AccountNames } from '../../host/accounts/account-names.ts';
 import type { Paths } from '../../host/paths.ts';
 import { readText } from '../../../packages/base/io/read.ts';
-import { timeOf } from '../../sys/bpf/maps.ts';
+import { recordTime } from '../../sys/bpf/maps.ts';
 import { adviceOn, type KnownEvent } from '../core/event-text.ts';
 import type { StrictEvent } from '../core/strict-event.ts';
 
@@ -22,7 +22,7 @@ export function knownEvents(
   const names = new AccountNames(paths);
   const stepIsOn = runsStep(paths);
   return events.map(({ nanoseconds, cgroup: _cgroup, ...event }) => {
-    const at = timeOf(nanoseconds);
+    const at = recordTime(nanoseconds);
     const [account] = names.namesOf(event.tenant);
     const known = { at, ...event, ...(account === undefined ? {} : { account }) };
     const advice = adviceOn(known, {

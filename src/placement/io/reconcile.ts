@@ -31,7 +31,7 @@ function followPolicy(policy: Policy, paths: Paths): Problem | undefined {
 
 const problemOf = (done: Result<boolean, Problem>) => (done.ok ? undefined : done.error);
 
-export function releaseObstacle(paths: Paths): Problem | undefined {
+export function placementReleaseBlocker(paths: Paths): Problem | undefined {
   if (strictState(paths) === undefined) return undefined;
   return {
     action: 'remove the limits',

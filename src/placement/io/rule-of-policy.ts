@@ -13,7 +13,7 @@ import { sliceCgroup } from '../../plan/slice.ts';
 import { tenantCgroup } from '../../plan/wanted.ts';
 import type { Policy, Tenant } from '../../policy/policy.ts';
 import { causeOf } from '../../../packages/base/io/errno.ts';
-import { nameLengthMax, type Place, type StrictRule } from '../core/strict-rule.ts';
+import { nameLengthMax, type CgroupPath, type StrictRule } from '../core/strict-rule.ts';
 import { notEnforced } from './strict.ts';
 
 /** Returns the rule; undefined if the policy has none. */
@@ -31,7 +31,7 @@ export function strictRuleOf(
     return failed({ action, reason, hint: 'take <placement> out of the policy' });
   }
   const parents = new Map<string, bigint>();
-  const places: Place[] = [];
+  const places: CgroupPath[] = [];
   for (const tenant of policy.tenants) {
     const path = cgroupOf(tenant, tree, hierarchy.rootPath, hierarchy.mountPoint);
     const parent = dirname(path);
@@ -76,7 +76,7 @@ function cgroupOf(tenant: Tenant, { slices }: Tree, root: string, mountPoint: st
     : join(root, tenantCgroup(tenant));
 }
 
-function placeOf(uid: number, path: string, parent: bigint, mountPoint: string): Place {
+function placeOf(uid: number, path: string, parent: bigint, mountPoint: string): CgroupPath {
   const steps = relative(mountPoint, path).split('/');
   const name = steps.at(-1) ?? '';
   // Our names are short: they are made from a number.

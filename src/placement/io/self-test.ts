@@ -14,8 +14,8 @@ export const selfTestUid = (generation: string): number =>
 
 /** Runs the self-test; returns the reason if the programs cannot be relied on. */
 export function selfTestProblem(uid: number): Cause | undefined {
-  const words = ['--reuid', String(uid), '--regid', String(uid), '--clear-groups', 'true'];
-  const { status, error, stderr } = spawnSync('setpriv', words, {
+  const args = ['--reuid', String(uid), '--regid', String(uid), '--clear-groups', 'true'];
+  const { status, error, stderr } = spawnSync('setpriv', args, {
     cwd: '/',
     encoding: 'utf8',
     timeout: milliseconds,

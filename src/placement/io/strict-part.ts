@@ -11,7 +11,7 @@ import type { Paths } from '../../host/paths.ts';
 import { restoreElsewhere } from '../../host/restore-elsewhere.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { strictEventText } from '../core/event-text.ts';
-import { alarmOfState, alarmOfTenants, refusedAlarm } from '../core/strict-alarms.ts';
+import { alarmOfState, alarmOfTenants, placementAlarm } from '../core/strict-alarms.ts';
 import { policyNotEnforced } from './rule-of-policy.ts';
 import { placementGuard, strictState, takeStrictEvents } from './strict.ts';
 
@@ -78,7 +78,7 @@ export function strictPart(paths: Paths, log: Log): AgentPart {
       const events = taken.ok ? taken.value : [];
       for (const each of events.slice(0, linesMax)) log.warn(strictEventText(each));
       if (events.length > linesMax) log.warn(`${events.length - linesMax} more of these`);
-      alarms.push(...refusedAlarm(events));
+      alarms.push(...placementAlarm(events));
       if (!taken.ok) report(taken);
     },
   };

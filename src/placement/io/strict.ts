@@ -8,7 +8,7 @@ import { RingReader } from '../../sys/bpf/maps.ts';
 import type { StrictMode } from '../../policy/document.ts';
 import { parseStrictEvent } from '../core/strict-event.ts';
 import {
-  entriesOf,
+  placementMapEntries,
   placeBytes,
   placeLength,
   placesMax,
@@ -16,10 +16,10 @@ import {
   rangeLength,
   rangesMax,
   selfTestEntry,
-  type Place,
+  type CgroupPath,
   type StrictRule,
 } from '../core/strict-rule.ts';
-import { words } from '../../../packages/base/map-entry.ts';
+import { u32le } from '../../../packages/base/map-entry.ts';
 import { knownEvents, type KeptStrictEvent } from './known-events.ts';
 import { selfTestProblem, selfTestUid } from './self-test.ts';
 
@@ -29,7 +29,7 @@ export const placementGuard = (paths: Paths): BpfGuard<StrictRule> =>
       name: 'tenants',
       action: () => 'enable strict placement',
       tooLarge: tooMany,
-      entries: entriesOf,
+      entries: placementMapEntries,
       selfTest: ({ placement }, generation) => ({
         entries: [selfTestEntry(selfTestUid(generation))],
         run: () => (placement === undefined ? undefined : selfTestProblem(selfTestUid(generation))),
@@ -82,12 +82,12 @@ export function strictState(paths: Paths): StrictState | undefined {
 /** Returns the tenants of a rule that the kernel lacks, or has with other values; undefined if nothing is in force. */
 export function notEnforced(rule: StrictRule, paths: Paths): readonly number[] | undefined {
   return placementGuard(paths).withMaps(['tenants', 'ranges', 'settings'], (maps) => {
-    const held = maps.settings.get(words(0), 12)?.readUInt32LE(8) ?? 0;
+    const held = maps.settings.get(u32le(0), 12)?.readUInt32LE(8) ?? 0;
     const known = new Set<string>();
     for (let at = 0; at < held; at++)
-      known.add(maps.ranges.get(words(at), rangeLength)?.toHex() ?? '');
-    const isPlaced = (each: Place) =>
-      maps.tenants.get(words(each.uid), placeLength)?.equals(placeBytes(each)) === true;
+      known.add(maps.ranges.get(u32le(at), rangeLength)?.toHex() ?? '');
+    const isPlaced = (each: CgroupPath) =>
+      maps.tenants.get(u32le(each.uid), placeLength)?.equals(placeBytes(each)) === true;
     return [
       ...new Set([
         ...rule.places.filter((each) => !isPlaced(each)).map(({ uid }) => uid),

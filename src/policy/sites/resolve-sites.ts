@@ -7,11 +7,11 @@ import type { LimitKey } from '../../limits/limit.ts';
 import type { Diagnostics, Located } from '../diagnostic.ts';
 import type { PolicyDocument, SiteElement } from '../document.ts';
 import {
-  describeIdentity,
+  formatIdentity,
   linksTo,
   nameOf,
   originOf,
-  settersOf,
+  delegatesOf,
   valuesOf,
   type Chain,
   type HostFacts,
@@ -54,7 +54,7 @@ export class SiteResolver {
         this.#diagnostics.error(element.name, `The site "${name}" is listed twice in its tenant`);
         continue;
       }
-      this.#warnOfNamesake(element.name, describeIdentity(tenant));
+      this.#warnOfNamesake(element.name, formatIdentity(tenant));
       sites.set(name, siteOf(name, linksTo('site', element, name), given));
     }
     const setOnly = given.flatMap((each) =>
@@ -72,7 +72,7 @@ export class SiteResolver {
     const set = this.#set?.get(tenant.uid);
     const given: Given[] = [];
     if (set === undefined) return given;
-    const allowed = settersOf(tenant);
+    const allowed = delegatesOf(tenant);
     // Limits that another reseller has set end with it.
     if (reseller !== undefined && set.reseller?.uid === reseller.uid)
       given.push({

@@ -16,22 +16,22 @@ import { uidMax, valueKinds } from '../value-kinds.ts';
 export type SiteLimits = ReadonlyMap<string, ReadonlyMap<LimitKey, Quantity>>;
 
 /** The owner of the uid when the limits were set; another owner inherits nothing. Source: usage/tenancy.ts. */
-export interface SiteLimitHolder {
+export interface SiteLimitOwner {
   readonly name: string;
   /** Identifies the home directory; absent if unknown. */
   readonly home?: string | undefined;
 }
 
-export interface ResellerHolder extends SiteLimitHolder {
+export interface ResellerOwner extends SiteLimitOwner {
   readonly uid: number;
 }
 
 /** The sites' owner, and the reseller if it has set the limits, not the tenant itself. */
-export interface SiteLimitHolders extends SiteLimitHolder {
-  readonly reseller?: ResellerHolder;
+export interface SiteLimitOwners extends SiteLimitOwner {
+  readonly reseller?: ResellerOwner;
 }
 
-export interface KeptSiteLimits extends SiteLimitHolders {
+export interface KeptSiteLimits extends SiteLimitOwners {
   readonly sites: SiteLimits;
 }
 
@@ -85,19 +85,19 @@ export function exceeds(key: LimitKey, value: Quantity, tenant: LimitValues): st
 }
 
 /** Whether it is the same owner, as far as known. */
-export const isSameHolder = (kept: SiteLimitHolder, now: SiteLimitHolder): boolean =>
+export const isSameOwner = (kept: SiteLimitOwner, now: SiteLimitOwner): boolean =>
   kept.name === now.name &&
   (kept.home === undefined || now.home === undefined || kept.home === now.home);
 
 /** Whether the tenant and the setter of the limits are the same. */
-export function areSameHolders(kept: SiteLimitHolders, now: SiteLimitHolders): boolean {
-  if (!isSameHolder(kept, now)) return false;
+export function areSameOwners(kept: SiteLimitOwners, now: SiteLimitOwners): boolean {
+  if (!isSameOwner(kept, now)) return false;
   if (kept.reseller === undefined || now.reseller === undefined)
     return kept.reseller === now.reseller;
-  return kept.reseller.uid === now.reseller.uid && isSameHolder(kept.reseller, now.reseller);
+  return kept.reseller.uid === now.reseller.uid && isSameOwner(kept.reseller, now.reseller);
 }
 
-export const setterOf = ({ reseller }: SiteLimitHolders): SiteLimitSetter =>
+export const setterOf = ({ reseller }: SiteLimitOwners): SiteLimitSetter =>
   reseller === undefined ? 'tenant' : 'reseller';
 
 export function formatSiteLimits({ name, home, reseller, sites }: KeptSiteLimits): string {
@@ -111,7 +111,7 @@ const textsOf = (values: ReadonlyMap<LimitKey, Quantity>) =>
 /** Parses the file; returns undefined if it is damaged. */
 export function parseSiteLimits(text: string): KeptSiteLimits | undefined {
   const { sites: written, reseller: setter, ...rest } = objectIn(text) ?? {};
-  const holder = parseHolder(rest);
+  const holder = parseOwner(rest);
   const reseller = setter === undefined ? undefined : parseReseller(setter);
   if (holder === undefined || !isObject(written)) return undefined;
   if (setter !== undefined && reseller === undefined) return undefined;
@@ -125,14 +125,14 @@ export function parseSiteLimits(text: string): KeptSiteLimits | undefined {
   return { ...holder, ...(reseller && { reseller }), sites };
 }
 
-function parseHolder({ name, home }: Readonly<Record<string, unknown>>) {
+function parseOwner({ name, home }: Readonly<Record<string, unknown>>) {
   if (typeof name !== 'string') return undefined;
   return { name, ...(typeof home === 'string' && { home }) };
 }
 
-function parseReseller(written: unknown): ResellerHolder | undefined {
+function parseReseller(written: unknown): ResellerOwner | undefined {
   if (!isObject(written)) return undefined;
-  const holder = parseHolder(written);
+  const holder = parseOwner(written);
   const { uid } = written;
   if (typeof uid !== 'number' || !Number.isInteger(uid) || uid < 0 || uid > uidMax)
     return undefined;

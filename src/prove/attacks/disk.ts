@@ -2,7 +2,7 @@
  * Attacks that fill the disk, or keep it busy. They write at most twice the scratch limit, and only if there is space.
  */
 import type { Attack, Stage } from '../core/attack.ts';
-import { blocked, impossible, through, type Evidence } from '../core/outcome.ts';
+import { blocked, impossible, through, type AttackEvidence } from '../core/outcome.ts';
 import { perl } from './perl.ts';
 
 const MiB = 2 ** 20;
@@ -87,7 +87,7 @@ print 'measured ', int($bytes / $seconds), "\n";`;
 /** The factor by which the rate may exceed the limit: blk-throttle lets a burst pass at the beginning. */
 const tolerance = 1.5;
 
-function judgeRate({ said, ended }: Evidence, { limits }: Stage) {
+function judgeRate({ said, ended }: AttackEvidence, { limits }: Stage) {
   if (said?.word !== 'measured')
     return impossible(said?.text ?? `the program said nothing: ${ended}`);
   const rate = Number(said.text);

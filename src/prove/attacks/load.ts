@@ -1,7 +1,7 @@
 /** Attacks that use up the host: processor, memory, processes, descriptors. */
 import type { Counters } from '../../limits/limit.ts';
 import type { Attack, Stage } from '../core/attack.ts';
-import { blocked, impossible, judgeSaid, through, type Evidence } from '../core/outcome.ts';
+import { blocked, impossible, judgeSaid, through, type AttackEvidence } from '../core/outcome.ts';
 import { noNumbers, perl } from './perl.ts';
 
 const percent = (share: number) => `${Math.round(share * 100)}%`;
@@ -74,7 +74,7 @@ export const memoryHog: Attack = {
 };
 
 /** Judges a program that the kernel may have killed, which then prints nothing more. */
-function judgeKilled(evidence: Evidence, refusals: readonly string[]) {
+function judgeKilled(evidence: AttackEvidence, refusals: readonly string[]) {
   const { said, counters, ended } = evidence;
   if (said !== undefined) return judgeSaid(evidence, refusals);
   if (counters.memoryHits + counters.oomKills > 0)

@@ -1,5 +1,5 @@
 /** The values that `bulkhead prove` prints with `--json`. Schemas are generated from these types. */
-import type { Attack, Demand } from '../core/attack.ts';
+import type { Attack, AttackDemand } from '../core/attack.ts';
 import type { Proof } from '../io/prove.ts';
 
 /** The result of each attack, or with `--list` the attacks. */
@@ -15,5 +15,5 @@ export interface ListedAttack extends Pick<Attack, 'summary' | 'remedy'> {
   /** The attack's name. */
   readonly attack: string;
   /** The part of a policy that demands that it is blocked. */
-  readonly demandedBy: Demand;
+  readonly demandedBy: AttackDemand;
 }

@@ -24,7 +24,7 @@ import type { Attack } from '../core/attack.ts';
 import { broken } from '../core/verdict.ts';
 import type { PolicyInForce } from '../io/free-uids.ts';
 import { cleanUp, prove, type Proof } from '../io/prove.ts';
-import { entryText, hostText, listText, summaryText, waitingText } from './text.ts';
+import { entryText, hostText, formatAttackList, summaryText, waitingText } from './text.ts';
 import { startWatchdog } from './watchdog.ts';
 import { capabilitiesOf } from '../../cli/capability.ts';
 import type { ProveJson } from './json.ts';
@@ -79,7 +79,7 @@ function list(chosen: readonly Attack[], { json }: ProveOptions): ExitCode {
         remedy,
       })) satisfies ProveJson,
     );
-  else print(listText(chosen));
+  else print(formatAttackList(chosen));
   return exitCodes.done;
 }
 

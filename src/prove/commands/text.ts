@@ -3,7 +3,7 @@ import { printable } from '../../../packages/base/printable.ts';
 import { table, wrap, type Terminal } from '../../cli/shared/terminal.ts';
 import { attacks } from '../attacks/attacks.ts';
 import type { Attack } from '../core/attack.ts';
-import { broken, type Entry, type Verdict } from '../core/verdict.ts';
+import { broken, type ProofEntry, type AttackVerdict } from '../core/verdict.ts';
 import type { HostReport } from '../io/host-report.ts';
 
 const nameWidth = Math.max(...attacks.map(({ name }) => name.length));
@@ -11,7 +11,7 @@ const verdictWidth = 'not available'.length;
 const indent = ' '.repeat(nameWidth + verdictWidth + 4);
 const label = ' '.repeat(11);
 
-export const listText = (chosen: readonly Attack[]): string =>
+export const formatAttackList = (chosen: readonly Attack[]): string =>
   table([
     ['ATTACK', 'DEMANDED BY', 'WHAT IS TRIED'],
     ...chosen.map(({ name, demandedBy, summary }) => [name, demandedBy.replace('.', ' '), summary]),
@@ -41,9 +41,9 @@ export function hostText(
 
 export const waitingText = ({ name }: Attack): string => `\r${name} …`;
 
-export function entryText(entry: Entry, terminal: Terminal): string {
+export function entryText(entry: ProofEntry, terminal: Terminal): string {
   const { columns, colors } = terminal;
-  const paint: Readonly<Record<Verdict, (text: string) => string>> = {
+  const paint: Readonly<Record<AttackVerdict, (text: string) => string>> = {
     blocked: colors.green,
     'not blocked': entry.demanded ? colors.red : colors.yellow,
     'not available': colors.dim,
@@ -59,8 +59,9 @@ export function entryText(entry: Entry, terminal: Terminal): string {
   return `${clear}${painted}\n${wrap(`${indent}to block it: ${entry.remedy}`, columns, indent)}`;
 }
 
-export function summaryText(entries: readonly Entry[], { colors }: Terminal): string {
-  const count = (verdict: Verdict) => entries.filter((each) => each.verdict === verdict).length;
+export function summaryText(entries: readonly ProofEntry[], { colors }: Terminal): string {
+  const count = (verdict: AttackVerdict) =>
+    entries.filter((each) => each.verdict === verdict).length;
   const open = broken(entries);
   const sum = `\n${count('blocked')} blocked, ${count('not blocked')} not blocked, ${count('not available')} not available here`;
   if (open.length === 0) return `${sum}; nothing that the policy demands is open`;

@@ -3,7 +3,7 @@
  * and the remedy. A control does the same in another role, to show that it works at all.
  */
 import type { LimitKey } from '../../limits/limit.ts';
-import type { Evidence, Outcome } from './outcome.ts';
+import type { AttackEvidence, AttackResult } from './outcome.ts';
 
 /**
  * The part of a policy that demands that an attack is blocked.
@@ -15,7 +15,7 @@ import type { Evidence, Outcome } from './outcome.ts';
  *     jail         the policy has a <jail> for some tenant: only a private view of the host blocks it
  *     placement    the policy has <placement strict="yes"/>
  */
-export type Demand = LimitKey | 'limits' | 'separation' | 'symlinks' | 'jail' | 'placement';
+export type AttackDemand = LimitKey | 'limits' | 'separation' | 'symlinks' | 'jail' | 'placement';
 
 /** The tenants that run programs. Their uids belong to nobody and are chosen for this run. */
 export const roles = ['attacker', 'neighbour', 'control'] as const;
@@ -96,7 +96,7 @@ export interface Attack {
   readonly name: string;
   /** The description of the attack, for a line. */
   readonly summary: string;
-  readonly demandedBy: Demand;
+  readonly demandedBy: AttackDemand;
   /** The remedy that would block it: a command, a policy line, a host setting. */
   readonly remedy: string;
   readonly start: (stage: Stage) => Start;
@@ -110,7 +110,7 @@ export interface Attack {
   readonly refusals?: readonly string[];
   /** The observation to wait for before it is ended; default: its own report. */
   readonly watch?: 'processor' | 'placement';
-  readonly judge?: (evidence: Evidence, stage: Stage) => Outcome;
+  readonly judge?: (evidence: AttackEvidence, stage: Stage) => AttackResult;
   /** Returns the reason why it is not tried here. */
   readonly obstacle?: (stage: Stage) => string | undefined;
 }

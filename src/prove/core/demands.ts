@@ -3,14 +3,14 @@ import { unlimited } from '../../../packages/base/quantity.ts';
 import type { LimitKey } from '../../limits/limit.ts';
 import type { PolicyDocument } from '../../policy/document.ts';
 import { jailOf, type Policy } from '../../policy/policy.ts';
-import type { Demand } from './attack.ts';
+import type { AttackDemand } from './attack.ts';
 
-export type Demands = ReadonlySet<Demand>;
+export type Demands = ReadonlySet<AttackDemand>;
 
 export const nothingDemanded: Demands = new Set();
 
 export function demandsOf(policy: Policy, { symlinks }: Pick<PolicyDocument, 'symlinks'>): Demands {
-  const demands = new Set<Demand>();
+  const demands = new Set<AttackDemand>();
   for (const tenant of policy.tenants) {
     const { values } = tenant;
     demands.add('separation');

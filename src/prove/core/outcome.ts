@@ -15,7 +15,7 @@ export interface Said {
   readonly text: string;
 }
 
-export interface Evidence {
+export interface AttackEvidence {
   /** The report; absent if it printed nothing: it was killed, or is only measured. */
   readonly said: Said | undefined;
   /** The end of its first process, and its error output. */
@@ -31,16 +31,16 @@ export interface Evidence {
 }
 
 /** The kind of outcome. `impossible`: the attack could not be made, so that it shows nothing. */
-export type OutcomeKind = 'through' | 'blocked' | 'impossible';
+export type AttackResultKind = 'through' | 'blocked' | 'impossible';
 
-export interface Outcome {
-  readonly kind: OutcomeKind;
+export interface AttackResult {
+  readonly kind: AttackResultKind;
   readonly detail: string;
 }
 
-export const blocked = (detail: string): Outcome => ({ kind: 'blocked', detail });
-export const through = (detail: string): Outcome => ({ kind: 'through', detail });
-export const impossible = (detail: string): Outcome => ({ kind: 'impossible', detail });
+export const blocked = (detail: string): AttackResult => ({ kind: 'blocked', detail });
+export const through = (detail: string): AttackResult => ({ kind: 'through', detail });
+export const impossible = (detail: string): AttackResult => ({ kind: 'impossible', detail });
 
 const line = /^(through|refused|cannot|measured)(?: (.*))?$/m;
 
@@ -60,7 +60,10 @@ export const permissionErrors: readonly string[] = ['EPERM', 'EACCES'];
 export const jailErrors: readonly string[] = ['ENOENT', 'ESRCH', 'ENOSYS'];
 
 /** Judges by the program's report only; silence is never a refusal. */
-export function judgeSaid({ said, ended }: Evidence, refusals: readonly string[]): Outcome {
+export function judgeSaid(
+  { said, ended }: AttackEvidence,
+  refusals: readonly string[],
+): AttackResult {
   if (said === undefined) return impossible(`the program said nothing: ${ended}`);
   if (said.word === 'through') return through(said.text);
   if (said.word !== 'refused') return impossible(said.text);

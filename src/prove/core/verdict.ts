@@ -1,14 +1,14 @@
 /** Makes the verdict of an attack from its outcome and its control's. */
 import type { Attack } from './attack.ts';
 import type { Demands } from './demands.ts';
-import { impossible, type Outcome } from './outcome.ts';
+import { impossible, type AttackResult } from './outcome.ts';
 
-export type Verdict = 'blocked' | 'not blocked' | 'not available';
+export type AttackVerdict = 'blocked' | 'not blocked' | 'not available';
 
-export interface Entry {
+export interface ProofEntry {
   readonly attack: string;
   readonly summary: string;
-  readonly verdict: Verdict;
+  readonly verdict: AttackVerdict;
   /** The observation, or the reason why it could not be tried. */
   readonly detail: string;
   /** Whether the policy demands that it is blocked. */
@@ -20,16 +20,19 @@ const verdicts = {
   blocked: 'blocked',
   through: 'not blocked',
   impossible: 'not available',
-} as const satisfies Record<Outcome['kind'], Verdict>;
+} as const satisfies Record<AttackResult['kind'], AttackVerdict>;
 
 /** Returns the outcome; a refusal counts only if the same program got through as the control. */
-export function withControl(outcome: Outcome, control: Outcome | undefined): Outcome {
+export function withControl(
+  outcome: AttackResult,
+  control: AttackResult | undefined,
+): AttackResult {
   if (control === undefined || control.kind === 'through' || outcome.kind !== 'blocked')
     return outcome;
   return impossible(`it does not work without a limit either: ${control.detail}`);
 }
 
-export function entryOf(attack: Attack, outcome: Outcome, demands: Demands): Entry {
+export function entryOf(attack: Attack, outcome: AttackResult, demands: Demands): ProofEntry {
   return {
     attack: attack.name,
     summary: attack.summary,
@@ -41,5 +44,5 @@ export function entryOf(attack: Attack, outcome: Outcome, demands: Demands): Ent
 }
 
 /** Returns the attacks that the policy requires to be blocked, but that got through. */
-export const broken = (entries: readonly Entry[]): readonly Entry[] =>
+export const broken = (entries: readonly ProofEntry[]): readonly ProofEntry[] =>
   entries.filter(({ demanded, verdict }) => demanded && verdict === 'not blocked');

@@ -5,7 +5,7 @@ import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { packageFile } from '../../sys/package-files.ts';
 import { perlPath } from '../attacks/perl.ts';
-import type { Scratch } from './scratch.ts';
+import type { ProveScratch } from './scratch.ts';
 
 const secret = 'BULKHEAD_PROVE';
 const startMilliseconds = 60_000;
@@ -19,7 +19,7 @@ listen $socket, 8 or die "listen: $!";
 print "ready\n";
 1 while <STDIN>;`;
 
-export interface Neighbour extends Disposable {
+export interface ProveNeighbour extends Disposable {
   readonly pid: number;
   readonly socket: string;
   readonly runs: () => boolean;
@@ -29,7 +29,7 @@ export async function startNeighbour({
   paths,
   uids,
   homes,
-}: Scratch): Promise<Result<Neighbour, Problem>> {
+}: ProveScratch): Promise<Result<ProveNeighbour, Problem>> {
   // A name that nobody can take before.
   const socket = `${paths.instance}-${randomUUID()}`;
   const options = ['--instance', paths.instance, '--chdir', homes.neighbour, '--keep-env', secret];

@@ -9,12 +9,12 @@ import { readText } from '../../../packages/base/io/read.ts';
 import type { Attack, ScratchLimits, Stage } from '../core/attack.ts';
 import { demandsOf, nothingDemanded } from '../core/demands.ts';
 import { attackerLimits } from '../core/scratch-policy.ts';
-import { entryOf, type Entry } from '../core/verdict.ts';
-import { carryOut } from './carry-out.ts';
+import { entryOf, type ProofEntry } from '../core/verdict.ts';
+import { runAttack } from './run-attack.ts';
 import type { PolicyInForce } from './free-uids.ts';
 import { reportHost, type HostReport } from './host-report.ts';
-import { startNeighbour, type Neighbour } from './neighbour.ts';
-import { coresHere, makeScratch, removeScratch, type Scratch } from './scratch.ts';
+import { startNeighbour, type ProveNeighbour } from './neighbour.ts';
+import { coresHere, makeProveScratch, removeProveScratch, type ProveScratch } from './scratch.ts';
 import { accountHomesOf, freeBytesOf } from './scratch-files.ts';
 import { serverUser } from './server-user.ts';
 import { proveLock, scratchPaths } from './scratch-paths.ts';
@@ -29,7 +29,7 @@ export interface ProveOptions {
   readonly signal: AbortSignal;
   readonly onHost?: (host: HostReport) => void;
   readonly onStart?: (attack: Attack) => void;
-  readonly onEntry?: (entry: Entry) => void;
+  readonly onEntry?: (entry: ProofEntry) => void;
   /** The limits of the attacker; default: `attackerLimits`. */
   readonly limits?: ScratchLimits;
   readonly uidsFrom?: number;
@@ -38,7 +38,7 @@ export interface ProveOptions {
 export interface Proof {
   readonly host: HostReport;
   readonly uids: Stage['uids'];
-  readonly entries: readonly Entry[];
+  readonly entries: readonly ProofEntry[];
 }
 
 /**
@@ -49,10 +49,10 @@ export async function prove(options: ProveOptions): Promise<Result<Proof, Proble
   const lock = lockFile(proveLock(scratchPaths(options.paths)), { waitMs: 0 });
   if (!lock.ok) return lock;
   using _lock = lock.value;
-  const left = await removeScratch(options.capabilities, options.paths);
+  const left = await removeProveScratch(options.capabilities, options.paths);
   if (!left.ok) return left;
   const proof = await withScratch(options);
-  const removed = await removeScratch(options.capabilities, options.paths);
+  const removed = await removeProveScratch(options.capabilities, options.paths);
   return removed.ok ? proof : removed;
 }
 
@@ -64,12 +64,12 @@ export async function cleanUp(
   const lock = lockFile(proveLock(scratchPaths(paths)), { waitMs: 0 });
   if (!lock.ok) return lock;
   using _lock = lock.value;
-  return await removeScratch(capabilities, paths);
+  return await removeProveScratch(capabilities, paths);
 }
 
 async function withScratch(options: ProveOptions): Promise<Result<Proof, Problem>> {
   const { paths, capabilities, inForce, limits = attackerLimits, uidsFrom, signal } = options;
-  const made = await makeScratch(paths, { capabilities, inForce, limits, uidsFrom });
+  const made = await makeProveScratch(paths, { capabilities, inForce, limits, uidsFrom });
   if (!made.ok) return made;
   const scratch = made.value;
   const host = reportHost(paths, scratch.driver, inForce?.policy);
@@ -88,11 +88,11 @@ async function withScratch(options: ProveOptions): Promise<Result<Proof, Problem
     server: serverUser(paths, namesIn(inForce), scratch.uids.server),
     neighbourRuns: neighbour.runs,
   };
-  const entries: Entry[] = [];
+  const entries: ProofEntry[] = [];
   for (const attack of options.attacks) {
     if (signal.aborted) break;
     options.onStart?.(attack);
-    const outcome = await carryOut(attack, carrying);
+    const outcome = await runAttack(attack, carrying);
     if (signal.aborted) break;
     const entry = entryOf(attack, outcome, demands);
     entries.push(entry);
@@ -110,8 +110,8 @@ const namesIn = (inForce: PolicyInForce | undefined): readonly string[] =>
 const descriptorsMax = Math.ceil(attackerLimits.memory / 100);
 
 function stageOf(
-  { homes, sites, shared, hidden, uids, driver, jailed, landlocked }: Scratch,
-  neighbour: Neighbour,
+  { homes, sites, shared, hidden, uids, driver, jailed, landlocked }: ProveScratch,
+  neighbour: ProveNeighbour,
   { paths, inForce }: ProveOptions,
   limits: ScratchLimits,
 ): Stage {

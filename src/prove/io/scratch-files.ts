@@ -33,7 +33,7 @@ import type { Stage } from '../core/attack.ts';
 const remote = /^(?:fuse|nfs|cifs|smb|ceph|9p|autofs|lustre|gfs)/;
 const accountHomesMax = 500;
 
-export type ScratchFiles = Pick<Stage, 'homes' | 'sites' | 'shared' | 'hidden'>;
+export type StageFiles = Pick<Stage, 'homes' | 'sites' | 'shared' | 'hidden'>;
 
 /** Returns a path in the directory of most tenants' homes, if only root can rename there. */
 export function scratchRoot(paths: Paths, policy: Policy | undefined): string {
@@ -53,7 +53,7 @@ export function accountHomesOf(paths: Paths, policy: Policy | undefined): readon
     .slice(0, accountHomesMax);
 }
 
-export function makeFiles(root: string, uids: Stage['uids']): Result<ScratchFiles, Problem> {
+export function makeFiles(root: string, uids: Stage['uids']): Result<StageFiles, Problem> {
   try {
     mkdirSync(root, { mode: 0o711 });
     chmodSync(root, 0o711);
@@ -63,7 +63,7 @@ export function makeFiles(root: string, uids: Stage['uids']): Result<ScratchFile
   }
 }
 
-function fill(root: string, { attacker, neighbour, control }: Stage['uids']): ScratchFiles {
+function fill(root: string, { attacker, neighbour, control }: Stage['uids']): StageFiles {
   const at = (name: string) => join(root, name);
   makeOwned(at('attacker'), attacker, 0o700);
   makeOwned(at('neighbour'), neighbour, 0o700, { secret: 'the neighbour\n' });
@@ -102,7 +102,7 @@ function makeOwned(
 }
 
 /** Removes only files that root made under this name; follows no link. */
-export function removeFiles(root: string): Result<void, Problem> {
+export function removeScratchFiles(root: string): Result<void, Problem> {
   const cannot = { action: 'remove the scratch directory', object: root };
   const stat = lstatSync(root, { throwIfNoEntry: false });
   if (stat === undefined) return ok(undefined);

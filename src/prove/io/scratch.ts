@@ -27,10 +27,10 @@ import { roles, type ScratchLimits, type Stage } from '../core/attack.ts';
 import { jailProfileOf, scratchPolicy } from '../core/scratch-policy.ts';
 import { idsIn } from '../core/uids.ts';
 import { findFreeUids, type PolicyInForce } from './free-uids.ts';
-import { makeFiles, removeFiles, scratchRoot, type ScratchFiles } from './scratch-files.ts';
+import { makeFiles, removeScratchFiles, scratchRoot, type StageFiles } from './scratch-files.ts';
 import { recordFile, scratchPaths, type ScratchRecord } from './scratch-paths.ts';
 
-export interface Scratch extends ScratchFiles {
+export interface ProveScratch extends StageFiles {
   readonly paths: Paths;
   readonly driver: Driver;
   readonly uids: Stage['uids'];
@@ -46,10 +46,10 @@ export interface ScratchOptions {
   readonly uidsFrom: number | undefined;
 }
 
-export async function makeScratch(
+export async function makeProveScratch(
   inForcePaths: Paths,
   { capabilities, inForce, limits, uidsFrom }: ScratchOptions,
-): Promise<Result<Scratch, Problem>> {
+): Promise<Result<ProveScratch, Problem>> {
   const paths = scratchPaths(inForcePaths);
   const root = scratchRoot(inForcePaths, inForce?.policy);
   const first = findFreeUids(inForcePaths, inForce, roles.length + 1, uidsFrom);
@@ -64,7 +64,7 @@ export async function makeScratch(
   const recorded = writeRecord(paths, { root, uids: Object.values(uids) });
   if (!recorded.ok) return recorded;
   // After a reboot there is no record of the files that a killed run made here.
-  const cleared = removeFiles(root);
+  const cleared = removeScratchFiles(root);
   if (!cleared.ok) return cleared;
   const files = makeFiles(root, uids);
   if (!files.ok) return files;
@@ -107,7 +107,7 @@ async function applyScratch(
   capabilities: readonly PolicyCapability[],
   paths: Paths,
   uids: Stage['uids'],
-  { homes }: ScratchFiles,
+  { homes }: StageFiles,
   limits: ScratchLimits,
   inForce: Policy | undefined,
 ): Promise<Result<Driver, Problem>> {
@@ -148,7 +148,7 @@ function parse(text: string): PolicyDocument {
 const emptyPolicy = '<bulkhead version="1"/>';
 
 /** Removes everything that a run made, by its own record, even if that run was killed. */
-export async function removeScratch(
+export async function removeProveScratch(
   capabilities: readonly PolicyCapability[],
   inForcePaths: Paths,
 ): Promise<Result<void, Problem>> {
@@ -168,7 +168,7 @@ export async function removeScratch(
   }
   const [kept] = await releaseParts(capabilities, paths);
   if (kept !== undefined) return fail(kept);
-  const removed = record === undefined ? ok(undefined) : removeFiles(record.root);
+  const removed = record === undefined ? ok(undefined) : removeScratchFiles(record.root);
   if (!removed.ok) return removed;
   for (const directory of [paths.runtime, paths.state])
     rmSync(directory, { recursive: true, force: true });

@@ -14,12 +14,12 @@ import {
 import { policyOption } from '../../cli/shared/policy-option.ts';
 import { print, printError, printJson } from '../../cli/shared/session.ts';
 import { AccountNames } from '../../host/accounts/account-names.ts';
-import { describeProcesses } from '../../host/kill-processes.ts';
+import { formatProcesses } from '../../host/kill-processes.ts';
 import { agentLock, type Paths } from '../../host/paths.ts';
 import { isLocked } from '../../sys/files/flock.ts';
 import { readText } from '../../../packages/base/io/read.ts';
-import { stopTenant, type Stopped } from '../io/stop-tenant.ts';
-import { subjectOf, type Subject } from './tenant.ts';
+import { stopTenant, type StoppedTenant } from '../io/stop-tenant.ts';
+import { subjectOf, type StopSubject } from './tenant.ts';
 import type { StopJson } from './json.ts';
 
 interface StopOptions extends PolicyOptions {
@@ -66,7 +66,11 @@ async function stop(name: string, options: StopOptions, command: Command): Promi
     : exitCodes.failed;
 }
 
-function report({ name, tenant, paths }: Subject, stopped: Stopped, { freeze }: StopOptions): void {
+function report(
+  { name, tenant, paths }: StopSubject,
+  stopped: StoppedTenant,
+  { freeze }: StopOptions,
+): void {
   const { killed, left, others, units } = stopped;
   const what =
     freeze === true
@@ -79,9 +83,9 @@ function report({ name, tenant, paths }: Subject, stopped: Stopped, { freeze }: 
   print(
     `${name} is stopped: ${what}${services}. It stays so, over reboots too, until: bulkhead start ${tenant.account?.user ?? tenant.uid}`,
   );
-  if (left.length > 0) print(`Some of its processes do not die: ${describeProcesses(left)}`);
+  if (left.length > 0) print(`Some of its processes do not die: ${formatProcesses(left)}`);
   if (others.length > 0)
-    print(`Spared, since they are not the tenant's: ${describeProcesses(others)}`);
+    print(`Spared, since they are not the tenant's: ${formatProcesses(others)}`);
   if (!isLocked(agentLock(paths)))
     print(
       'No agent is running: what logins without "bulkhead pam enable", cron or other services start for it is not ended',

@@ -9,7 +9,7 @@ import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
 import type { Policy, Tenant } from '../../policy/policy.ts';
 import { policyReaderOf } from '../../cli/capability.ts';
 
-export interface Subject {
+export interface StopSubject {
   readonly tenant: Tenant;
   readonly name: string;
   readonly policy: Policy;
@@ -22,7 +22,7 @@ export async function subjectOf(
   command: Command,
   name: string,
   file: string = defaultPolicy,
-): Promise<Subject | ExitCode> {
+): Promise<StopSubject | ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
   if (process.geteuid?.() !== 0) {

@@ -37,17 +37,17 @@ export interface StopRequest {
   readonly stop: Omit<Stop, 'units'>;
 }
 
-export interface Stopped extends Killed {
+export interface StoppedTenant extends Killed {
   readonly units: readonly string[];
   /** The steps that failed; the tenant is stopped despite them. */
   readonly problems: readonly Problem[];
 }
 
-export async function stopTenant(request: StopRequest): Promise<Result<Stopped, Problem>> {
+export async function stopTenant(request: StopRequest): Promise<Result<StoppedTenant, Problem>> {
   const { driver, paths, tenant } = request;
   const { frozen, uid } = request.stop;
-  const obstacle = frozen ? freezeObstacle(driver, tenantCgroup(tenant)) : undefined;
-  if (obstacle !== undefined) return failed(obstacle);
+  const blocker = frozen ? freezeObstacle(driver, tenantCgroup(tenant)) : undefined;
+  if (blocker !== undefined) return failed(blocker);
   const earlier = readStop(paths, uid)?.units ?? [];
   // The record is written at once: systemd may take long to list the units.
   const written = write(paths, { ...request.stop, units: earlier });

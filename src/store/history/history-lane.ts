@@ -6,12 +6,12 @@ import { fail, type Result } from '../../../packages/base/result.ts';
 import { FairQueue, type QueueBounds } from './fair-queue.ts';
 import type { AnswerOf, HistoryFailure, QueryName, QueryOf } from './history-query.ts';
 import { HistoryThread, type ThreadOptions } from './history-thread.ts';
-import { WorkBudget, type Share } from '../work-budget.ts';
+import { WorkBudget, type CoreShare } from '../work-budget.ts';
 
 export interface LaneOptions extends ThreadOptions, QueueBounds {
   readonly patienceMilliseconds: number;
   /** The thread's share of a core; unlimited if absent. */
-  readonly share?: Share;
+  readonly share?: CoreShare;
 }
 
 interface Asking<Name extends QueryName = QueryName> {

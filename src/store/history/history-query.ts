@@ -8,12 +8,12 @@ import type { Problem } from '../../../packages/base/problem.ts';
 import type { Member } from '../../usage/member.ts';
 import type { MetricKey } from '../../usage/metrics.ts';
 
-export interface Period {
+export interface HistoryPeriod {
   readonly from: number;
   readonly to: number;
 }
 
-export interface Distribution {
+export interface HistoryDistribution {
   readonly average: number;
   /** The value that usage did not exceed for 95 % of the time. */
   readonly p95: number;
@@ -23,7 +23,7 @@ export interface Distribution {
 /** `ticks`: single ticks, exact to 0.1 %; `hours`: quantiles within 6.3 %, if ticks are gone. */
 export type Detail = 'ticks' | 'hours';
 
-export interface UsageQuery extends Period {
+export interface UsageQuery extends HistoryPeriod {
   /** The members; all if absent. */
   readonly members?: readonly Member[];
   readonly metrics: readonly MetricKey[];
@@ -34,10 +34,10 @@ export interface UsageHistory {
   /** The measured part of the period; more than its length if the clock was set back. */
   readonly measuredSeconds: number;
   /** Members that used anything, with the requested metrics. */
-  readonly rows: ReadonlyMap<Member, Readonly<Partial<Record<MetricKey, Distribution>>>>;
+  readonly rows: ReadonlyMap<Member, Readonly<Partial<Record<MetricKey, HistoryDistribution>>>>;
 }
 
-export interface QuantilesQuery extends Period {
+export interface QuantilesQuery extends HistoryPeriod {
   readonly metric: MetricKey;
   readonly members?: readonly Member[];
   /** The quantiles, at most 16. 0.95: the smallest value that was not exceeded for 95 % of the time. */
@@ -46,7 +46,7 @@ export interface QuantilesQuery extends Period {
 /** Quantiles by member, in the order of the fractions. */
 export type Quantiles = ReadonlyMap<Member, readonly number[]>;
 
-export interface SeriesQuery extends Period {
+export interface SeriesQuery extends HistoryPeriod {
   readonly member: Member;
   readonly metric: MetricKey;
   /** The number of equal parts, 1 to 10,000. */
@@ -55,7 +55,7 @@ export interface SeriesQuery extends Period {
 /** Averages of the parts; null if nothing was measured. */
 export type Series = readonly (number | null)[];
 
-export interface PeakQuery extends Period {
+export interface PeakQuery extends HistoryPeriod {
   readonly metric: MetricKey;
 }
 

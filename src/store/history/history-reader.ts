@@ -16,9 +16,9 @@ import { peakOf } from '../metrics/hour-row.ts';
 import {
   fractionsMax,
   pointsMax,
-  type Distribution,
+  type HistoryDistribution,
   type PeakQuery,
-  type Period,
+  type HistoryPeriod,
   type Quantiles,
   type QuantilesQuery,
   type Series,
@@ -31,7 +31,7 @@ import { Recording } from '../metrics/recording.ts';
 import { sampleValues } from '../metrics/sample-code.ts';
 import { seriesOf } from '../metrics/series.ts';
 import { findSource, hoursOf, type RowSource } from '../metrics/source.ts';
-import { describeSqlite, isDamage } from '../sqlite-error.ts';
+import { formatSqliteError, isDamage } from '../sqlite-error.ts';
 import { TickColumns, type Slots } from '../metrics/tick-columns.ts';
 
 const membersAtOnce = 2_000;
@@ -64,7 +64,7 @@ export class HistoryReader implements Disposable {
   usage(query: UsageQuery): Read<UsageHistory> {
     return this.#read(query, (db) => {
       const source = findSource(db, query);
-      const rows = new Map<Member, Partial<Record<MetricKey, Distribution>>>();
+      const rows = new Map<Member, Partial<Record<MetricKey, HistoryDistribution>>>();
       for (const group of chunksOf(membersIn(db, query.members), membersAtOnce)) {
         for (const metrics of chunksOf(query.metrics, columnsAtOnce(group))) {
           const found = this.#distribution(db, source, metrics, group, [0.95]);
@@ -165,7 +165,7 @@ export class HistoryReader implements Disposable {
   }
 
   /** Reads for one query, from a consistent snapshot. */
-  #read<T>({ from, to }: Period, work: (db: DatabaseSync) => T): Read<T> {
+  #read<T>({ from, to }: HistoryPeriod, work: (db: DatabaseSync) => T): Read<T> {
     if (!(from < to)) {
       return fail({
         action: `read the history from ${from} to ${to}`,
@@ -182,7 +182,7 @@ export class HistoryReader implements Disposable {
         if (db.isTransaction) db.exec('ROLLBACK');
       }
     } catch (error) {
-      const reason = describeSqlite(error);
+      const reason = formatSqliteError(error);
       this.close();
       const problem = { ...this.#what, reason };
       return fail(isDamage(error) ? { ...problem, damage: reason } : problem);
@@ -237,7 +237,7 @@ function slotsOf(group: readonly Known[]): {
 }
 
 function fillIn(
-  row: Partial<Record<MetricKey, Distribution>>,
+  row: Partial<Record<MetricKey, HistoryDistribution>>,
   metrics: readonly MetricKey[],
 ): void {
   for (const metric of metrics) row[metric] ??= { average: 0, p95: 0, max: 0 };

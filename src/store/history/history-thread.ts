@@ -7,7 +7,7 @@ import type { Problem } from '../../../packages/base/problem.ts';
 import { scriptFile } from '../../sys/package-files.ts';
 import { fail, type Result } from '../../../packages/base/result.ts';
 import type { AnswerOf, QueryName, QueryOf } from './history-query.ts';
-import type { HistoryRequest, Reply } from './history-worker.ts';
+import type { HistoryRequest, HistoryReply } from './history-worker.ts';
 
 export interface ThreadOptions {
   readonly directory: string;
@@ -84,13 +84,13 @@ export class HistoryThread implements AsyncDisposable {
       name: 'history',
     });
     const running: Running = { worker, current: undefined, idle: undefined };
-    worker.on('message', (reply: Reply) => this.#receive(running, reply));
+    worker.on('message', (reply: HistoryReply) => this.#receive(running, reply));
     worker.on('error', (error) => this.#lose(running, messageOf(error)));
     worker.on('exit', () => this.#lose(running, 'its thread exited'));
     return running;
   }
 
-  #receive(running: Running, { id, answer }: Reply): void {
+  #receive(running: Running, { id, answer }: HistoryReply): void {
     const { current } = running;
     if (current?.id !== id) return;
     running.current = undefined;

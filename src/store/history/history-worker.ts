@@ -9,13 +9,13 @@ export interface HistoryRequest<Name extends QueryName = QueryName> {
   readonly query: QueryOf<Name>;
 }
 
-export interface Reply {
+export interface HistoryReply {
   readonly id: number;
   readonly answer: Read<Queries[QueryName]['answer']>;
 }
 
-function answer(reader: HistoryReader, { name, query }: HistoryRequest): Reply['answer'] {
-  const handlers: { readonly [Name in QueryName]: () => Reply['answer'] } = {
+function answer(reader: HistoryReader, { name, query }: HistoryRequest): HistoryReply['answer'] {
+  const handlers: { readonly [Name in QueryName]: () => HistoryReply['answer'] } = {
     usage: () => reader.usage(query as QueryOf<'usage'>),
     quantiles: () => reader.quantiles(query as QueryOf<'quantiles'>),
     series: () => reader.series(query as QueryOf<'series'>),
@@ -29,7 +29,7 @@ if (parentPort !== null) {
   const { directory } = workerData as { readonly directory: string };
   const reader = new HistoryReader(directory);
   port.on('message', (request: HistoryRequest) => {
-    const reply: Reply = { id: request.id, answer: answer(reader, request) };
+    const reply: HistoryReply = { id: request.id, answer: answer(reader, request) };
     port.postMessage(reply);
   });
 }

@@ -6,7 +6,7 @@
  * kept, the ticks inside are used instead.
  */
 import type { DatabaseSync } from 'node:sqlite';
-import type { Detail, Period } from '../history/history-query.ts';
+import type { Detail, HistoryPeriod } from '../history/history-query.ts';
 import { hourMilliseconds } from './metrics-schema.ts';
 
 /** Ids from `first` to `last`. */
@@ -15,7 +15,7 @@ interface Range {
   readonly last: number;
 }
 
-export interface RowSource extends Period {
+export interface RowSource extends HistoryPeriod {
   readonly detail: Detail;
   readonly tickRanges: readonly Range[];
   readonly hourIds: readonly number[];
@@ -30,7 +30,7 @@ interface Hour extends Range {
   readonly seconds: number;
 }
 
-export function findSource(db: DatabaseSync, { from, to }: Period): RowSource {
+export function findSource(db: DatabaseSync, { from, to }: HistoryPeriod): RowSource {
   const kept = Number(db.prepare('SELECT min(id) AS id FROM ticks').get()?.['id'] ?? Infinity);
   const hours = hoursIn(db, from, to);
   const hasAll = hours.every(({ first }) => first >= kept);

@@ -3,8 +3,13 @@ import { count } from '../../../packages/base/list.ts';
 import { formatCause } from '../../../packages/base/problem.ts';
 import { printable } from '../../../packages/base/printable.ts';
 import { terminalOf, wrap, type Terminal } from '../../cli/shared/terminal.ts';
-import { isAtLeast, severities, type Finding, type Severity } from '../core/audit/finding.ts';
-import { shownPath, textOfBytes } from '../core/audit/shown-path.ts';
+import {
+  isAtLeast,
+  linkSeverities,
+  type LinkFinding,
+  type LinkSeverity,
+} from '../core/audit/finding.ts';
+import { formatPath, textOfBytes } from '../core/audit/shown-path.ts';
 import type { Audit } from '../io/audit/audit.ts';
 import type { HomeProblem } from '../io/audit/protocol.ts';
 import type { SymlinksAuditJson } from './json.ts';
@@ -13,7 +18,7 @@ export type NameOf = (uid: number) => string;
 
 const indent = ' '.repeat(8);
 
-export function auditText(audit: Audit, shown: Severity, nameOf: NameOf): string {
+export function auditText(audit: Audit, shown: LinkSeverity, nameOf: NameOf): string {
   const terminal = terminalOf(process.stdout);
   const findings = audit.findings.filter((each) => isAtLeast(each.severity, shown));
   return [
@@ -24,13 +29,14 @@ export function auditText(audit: Audit, shown: Severity, nameOf: NameOf): string
   ].join('\n');
 }
 
-function findingText(finding: Finding, nameOf: NameOf, { colors, columns }: Terminal): string {
+function findingText(finding: LinkFinding, nameOf: NameOf, { colors, columns }: Terminal): string {
   const { kind, severity, path, target, tenant, reason, file } = finding;
   const paint = { high: colors.red, medium: colors.yellow, low: colors.dim }[severity];
-  const arrow = target === undefined ? '' : ` ${kind === 'link' ? '->' : '='} ${shownPath(target)}`;
+  const arrow =
+    target === undefined ? '' : ` ${kind === 'link' ? '->' : '='} ${formatPath(target)}`;
   const where = kind === 'hard link' && target === undefined ? `; inode ${inodeOf(file)}` : '';
   return [
-    `${paint(severity.padEnd(indent.length))}${shownPath(path)}${arrow}`,
+    `${paint(severity.padEnd(indent.length))}${formatPath(path)}${arrow}`,
     wrap(`${indent}${nameOf(tenant)}: ${printable(reason)}${where}`, columns, indent),
   ].join('\n');
 }
@@ -38,13 +44,13 @@ function findingText(finding: Finding, nameOf: NameOf, { colors, columns }: Term
 const inodeOf = (file: string | undefined) => file?.split(':').at(-1) ?? '';
 
 const problemText = ({ tenant, path, cause, kind }: HomeProblem, nameOf: NameOf) =>
-  `${kind === 'skipped' ? 'Skipped' : 'Not read'}: ${shownPath(path)} of ${nameOf(tenant)}: ${printable(formatCause(cause))}`;
+  `${kind === 'skipped' ? 'Skipped' : 'Not read'}: ${formatPath(path)} of ${nameOf(tenant)}: ${printable(formatCause(cause))}`;
 
-function remarks(audit: Audit, shown: Severity, told: number): readonly string[] {
-  const all = severities
+function remarks(audit: Audit, shown: LinkSeverity, told: number): readonly string[] {
+  const all = linkSeverities
     .filter((each) => isAtLeast(each, shown))
     .reduce((sum, each) => sum + audit.found[each], 0);
-  const hidden = severities
+  const hidden = linkSeverities
     .filter((each) => !isAtLeast(each, shown))
     .reduce((sum, each) => sum + audit.found[each], 0);
   return [
@@ -57,11 +63,11 @@ function remarks(audit: Audit, shown: Severity, told: number): readonly string[]
 }
 
 function summary({ homes, entries, links, found }: Audit): string {
-  const counts = severities.map((each) => `${found[each]} ${each}`).join(', ');
+  const counts = linkSeverities.map((each) => `${found[each]} ${each}`).join(', ');
   return `${count(homes, 'home')}, ${count(entries, 'name')}, ${count(links, 'symbolic link')}: ${counts}`;
 }
 
-export function auditJson(audit: Audit, shown: Severity, nameOf: NameOf): SymlinksAuditJson {
+export function auditJson(audit: Audit, shown: LinkSeverity, nameOf: NameOf): SymlinksAuditJson {
   return {
     ...audit,
     findings: audit.findings
@@ -97,7 +103,7 @@ function pathJson<Key extends string, Path extends string | undefined>(
     path === undefined || text !== undefined
       ? { [key]: text }
       : {
-          [key]: shownPath(path),
+          [key]: formatPath(path),
           [`${key}Base64`]: Buffer.from(path, 'latin1').toString('base64'),
         };
   return json as PathJson<Key, Path>;

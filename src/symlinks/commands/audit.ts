@@ -20,13 +20,13 @@ import {
 } from '../../cli/shared/session.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Account } from '../../policy/policy.ts';
-import { isAtLeast, severities, type Severity } from '../core/audit/finding.ts';
+import { isAtLeast, linkSeverities, type LinkSeverity } from '../core/audit/finding.ts';
 import { accountsOf, peopleToAudit } from '../io/audit/accounts.ts';
 import { auditHomes, type Audit } from '../io/audit/audit.ts';
 import { auditJson, auditText } from './audit-text.ts';
 
 interface AuditOptions extends PolicyOptions {
-  readonly severity: Severity;
+  readonly severity: LinkSeverity;
   readonly all?: boolean;
   readonly hardLinks: boolean;
 }
@@ -59,8 +59,8 @@ async function audit(
   return exitCodeOf(found, options.severity);
 }
 
-function exitCodeOf({ found, problems }: Audit, severity: Severity): ExitCode {
-  if (severities.some((each) => isAtLeast(each, severity) && found[each] > 0))
+function exitCodeOf({ found, problems }: Audit, severity: LinkSeverity): ExitCode {
+  if (linkSeverities.some((each) => isAtLeast(each, severity) && found[each] > 0))
     return exitCodes.found;
   return problems.some(({ kind }) => kind === 'unread') ? exitCodes.failed : exitCodes.done;
 }
@@ -103,7 +103,7 @@ export const command: CommandModule = {
       .addOption(policyOption())
       .addOption(
         new Option('--severity <level>', 'show, and exit with 3 for, what is at least as severe')
-          .choices(severities)
+          .choices(linkSeverities)
           .default('medium'),
       )
       .option('--all', 'show everything, also links that are probably meant to be there')

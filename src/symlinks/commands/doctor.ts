@@ -7,10 +7,10 @@ import { lsmProblem } from '../../sys/bpf/lsm.ts';
 import { guardView, stateText } from './guard/status.ts';
 
 export function symlinksDoctor({ policy, paths }: EntryPathContext): Promise<DoctorReport> {
-  const obstacle = lsmProblem(paths);
+  const blocker = lsmProblem(paths);
   const said = (text: string) => Promise.resolve({ label: 'Symlinks', text, remarks: [] });
-  if (policy?.symlinks === undefined && obstacle !== undefined)
-    return said(`no guard: ${formatCause(obstacle)}`);
+  if (policy?.symlinks === undefined && blocker !== undefined)
+    return said(`no guard: ${formatCause(blocker)}`);
   const view = guardView(policy?.symlinks, paths);
   if (view.state === 'off' && view.wanted === 'off') return said(available);
   return said(`guard ${stateText(view)}${view.problem === undefined ? '' : `; ${view.problem}`}`);

@@ -1,10 +1,10 @@
 /** The values that `bulkhead symlinks` prints with `--json`. Schemas are generated from these types. */
-import type { Finding } from '../core/audit/finding.ts';
+import type { LinkFinding } from '../core/audit/finding.ts';
 import type { GuardRule } from '../core/guard/rule.ts';
 import type { Audit } from '../io/audit/audit.ts';
 import type { HomeProblem } from '../io/audit/protocol.ts';
-import type { Choice } from '../io/guard/choice.ts';
-import type { Counters } from '../io/guard/guard.ts';
+import type { GuardChoice } from '../io/guard/choice.ts';
+import type { GuardCounters } from '../io/guard/guard.ts';
 
 /** The findings in tenants' homes, the worst first. */
 export interface SymlinksAuditJson extends Omit<Audit, 'findings' | 'problems'> {
@@ -13,7 +13,7 @@ export interface SymlinksAuditJson extends Omit<Audit, 'findings' | 'problems'> 
 }
 
 /** A path that is not text has its bytes in `…Base64`. */
-export interface FindingJson extends Pick<Finding, 'severity' | 'kind' | 'reason'> {
+export interface FindingJson extends Pick<LinkFinding, 'severity' | 'kind' | 'reason'> {
   /** The tenant in whose home it is. */
   readonly tenant: AuditedTenant;
   readonly path: string;
@@ -48,15 +48,15 @@ export interface HomeProblemJson extends Pick<HomeProblem, 'kind'> {
 /** The guard, as `status` and `doctor` report it. */
 export interface GuardView {
   /** The state that the policy and the administrator's choice demand. */
-  readonly wanted: Choice;
-  readonly state: Choice;
+  readonly wanted: GuardChoice;
+  readonly state: GuardChoice;
   /** The result of a test just now; absent if nothing is loaded. */
   readonly tried?: 'refuses' | 'does not refuse';
   /** Whether it restricts the users that the policy names. */
   readonly asWanted: boolean;
   readonly problem?: string;
   readonly rule?: GuardRule;
-  readonly counters?: Counters;
+  readonly counters?: GuardCounters;
 }
 
 /** The state of the guard. */
@@ -73,7 +73,7 @@ export type SymlinksGuardSyncJson = GuardChange;
 
 export interface GuardChange {
   /** The state afterwards; `watch`: it only reports. */
-  readonly state: Choice;
+  readonly state: GuardChoice;
   /** Whether anything was changed, or with `--dry-run` would be. */
   readonly changed: boolean;
   readonly dryRun?: true;

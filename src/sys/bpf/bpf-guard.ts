@@ -73,8 +73,8 @@ export class BpfGuard<Rule> {
   /** Loads the rule, unless it is in force. Returns whether anything was changed. */
   load(rule: Rule): Result<boolean, Problem> {
     const { name, action, tooLarge, entries, beforeEnd } = this.#kind;
-    const obstacle = lsmProblem(this.#paths) ?? tooLarge?.(rule);
-    if (obstacle !== undefined) return failed({ ...obstacle, action: action(rule) });
+    const blocker = lsmProblem(this.#paths) ?? tooLarge?.(rule);
+    if (blocker !== undefined) return failed({ ...blocker, action: action(rule) });
     const locked = this.#lock();
     if (!locked.ok) return locked;
     using _lock = locked.value;

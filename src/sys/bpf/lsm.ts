@@ -13,7 +13,7 @@ interface Roots {
   readonly etc: string;
 }
 
-export const parseModules = (text: string): readonly string[] =>
+export const parseLsmList = (text: string): readonly string[] =>
   text
     .trim()
     .split(',')
@@ -27,7 +27,7 @@ export function lsmProblem({ sys, etc }: Roots): Cause | undefined {
     const mount = 'mount -t securityfs securityfs /sys/kernel/security';
     return { reason: `it is unknown whether BPF is in force: there is no ${list}`, hint: mount };
   }
-  const modules = parseModules(text);
+  const modules = parseLsmList(text);
   if (!modules.includes('bpf')) {
     return {
       reason: `this kernel does not ask BPF programs: "bpf" is not in ${list} (${modules.join(',')})`,

@@ -131,7 +131,7 @@ export class RingReader implements Disposable {
  * Returns when a program wrote a record, by bpf_ktime_get_ns(): nanoseconds since boot → ISO 8601,
  * UTC.
  */
-export function timeOf(nanoseconds: bigint): string {
+export function recordTime(nanoseconds: bigint): string {
   const agoMs = Number(process.hrtime.bigint() - nanoseconds) / 1e6;
   return new Date(Date.now() - agoMs).toISOString();
 }

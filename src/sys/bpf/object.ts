@@ -6,7 +6,7 @@
 import type { MapEntry } from '../../../packages/base/map-entry.ts';
 import { failed, type Cause, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
-import { causeOf, describeErrno } from '../../../packages/base/io/errno.ts';
+import { causeOf, formatErrno } from '../../../packages/base/io/errno.ts';
 import type { PinnedDirectory } from '../../../packages/base/io/pinned-directory.ts';
 import { errnoOfAnswer, libbpf, type Handle, type Libbpf } from './libbpf.ts';
 import { beginGeneration, linkPrefix, removeGenerations } from './pins.ts';
@@ -44,7 +44,7 @@ export function loadObject(
   const handle = library.value.bpf_object__open_file(object.file, null);
   if (handle === null)
     return cannot({
-      reason: `cannot open ${object.file}: ${describeErrno(errnoOfAnswer())}`,
+      reason: `cannot open ${object.file}: ${formatErrno(errnoOfAnswer())}`,
       hint: 'install the package again; in a clone run: node scripts/bpf.ts',
     });
   try {
@@ -102,7 +102,7 @@ class Loader {
     const types = lib.btf__load_vmlinux_btf();
     if (types === null)
       return because({
-        reason: `cannot read the kernel's types: ${describeErrno(errnoOfAnswer())}`,
+        reason: `cannot read the kernel's types: ${formatErrno(errnoOfAnswer())}`,
       });
     const programs: Program[] = [];
     const leftOut: string[] = [];
@@ -142,7 +142,7 @@ class Loader {
       if (handle === undefined) throw new Error(`The object has no map "${map}"`);
       const done = lib.bpf_map__update_elem(handle, key, key.length, value, value.length, 0);
       if (done < 0)
-        return { reason: `cannot fill the map ${map}: ${describeErrno(errnoOfAnswer(done))}` };
+        return { reason: `cannot fill the map ${map}: ${formatErrno(errnoOfAnswer(done))}` };
     }
     return undefined;
   }
@@ -151,7 +151,7 @@ class Loader {
     for (const { handle, name } of programs) {
       const link = this.#lib.bpf_program__attach(handle);
       if (link === null)
-        return { reason: `cannot attach ${name}: ${describeErrno(errnoOfAnswer())}` };
+        return { reason: `cannot attach ${name}: ${formatErrno(errnoOfAnswer())}` };
       links.push(link);
     }
     return undefined;
@@ -211,7 +211,7 @@ const functionOf = (section: string) =>
   section.replace(/^lsm(\.s)?\//, 'bpf_lsm_').replace(/^fentry\//, '');
 
 const cannotPin = (what: string, answer: number): Cause => ({
-  reason: `cannot pin ${what}: ${describeErrno(errnoOfAnswer(answer))}`,
+  reason: `cannot pin ${what}: ${formatErrno(errnoOfAnswer(answer))}`,
 });
 
 function each(of: Handle, next: (of: Handle, last: Handle | null) => Handle | null): Handle[] {
@@ -228,7 +228,7 @@ export function refusal(programs: readonly Pick<Program, 'name' | 'log'>[], answ
     .findLast(({ said }) => said !== '');
   if (refused === undefined)
     return {
-      reason: `the kernel does not take them: ${describeErrno(errno)}`,
+      reason: `the kernel does not take them: ${formatErrno(errno)}`,
       errno,
       ...(errno === 'EPERM' ? { hint: 'run it as root, and not in a container' } : {}),
     };

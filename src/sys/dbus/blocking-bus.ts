@@ -17,8 +17,8 @@ import {
   defaultTimeoutMs,
   replyOf,
   systemBusSocket,
-  type Call,
-  type Reply,
+  type BusCall,
+  type BusReply,
 } from './call.ts';
 import { writeCall, type Message } from './message.ts';
 import { MessageStream } from './message-stream.ts';
@@ -75,7 +75,7 @@ export class BlockingBus implements Disposable {
     return hello.ok ? ok(undefined) : fail({ reason: hello.error.reason });
   }
 
-  call(call: Call): Reply {
+  call(call: BusCall): BusReply {
     if (this.#broken !== undefined) return callFailed(call, this.#broken);
     const until = performance.now() + (call.timeoutMs ?? defaultTimeoutMs);
     const serial = ++this.#serial;
@@ -97,7 +97,7 @@ export class BlockingBus implements Disposable {
     }
   }
 
-  #break(call: Call, cause: Cause): Reply {
+  #break(call: BusCall, cause: Cause): BusReply {
     this.#broken = cause;
     return callFailed(call, cause);
   }

@@ -18,15 +18,15 @@ import {
   defaultTimeoutMs,
   replyOf,
   systemBusSocket,
-  type Call,
-  type Reply,
+  type BusCall,
+  type BusReply,
 } from './call.ts';
 import { writeCall, type Message } from './message.ts';
 import { MessageStream } from './message-stream.ts';
 
 export interface Bus extends Disposable {
   /** Calls a method. Calls beyond a bus's limit are sent once others have been answered, all in order. */
-  readonly call: (call: Call) => Promise<Reply>;
+  readonly call: (call: BusCall) => Promise<BusReply>;
   /** Returns why the connection has ended; undefined while it is open. */
   readonly ended: () => Cause | undefined;
 }
@@ -50,8 +50,8 @@ export async function connectBus(path = systemBusSocket): Promise<Result<Bus, Pr
 }
 
 interface Waiting {
-  readonly call: Call;
-  readonly answer: (reply: Reply) => void;
+  readonly call: BusCall;
+  readonly answer: (reply: BusReply) => void;
 }
 
 interface Sent extends Waiting {
@@ -86,7 +86,7 @@ class Connection implements Bus {
     this.#end({ reason: 'the connection was closed' });
   }
 
-  call(call: Call): Promise<Reply> {
+  call(call: BusCall): Promise<BusReply> {
     return new Promise((resolve) => {
       if (this.#ended !== undefined) return resolve(callFailed(call, this.#ended));
       if (this.#queue.length >= queuedMax) {

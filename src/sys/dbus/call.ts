@@ -6,7 +6,7 @@ import type { Value } from './value.ts';
 
 export const systemBusSocket = '/run/dbus/system_bus_socket';
 
-export interface Call extends MethodCall {
+export interface BusCall extends MethodCall {
   /** The signature that the reply must have; the caller gets values of these types. */
   readonly returns: string;
   readonly timeoutMs?: number;
@@ -17,7 +17,7 @@ export interface CallProblem extends Problem {
   readonly errorName?: string;
 }
 
-export type Reply = Result<readonly Value[], CallProblem>;
+export type BusReply = Result<readonly Value[], CallProblem>;
 
 export const defaultTimeoutMs = 30_000;
 
@@ -28,7 +28,7 @@ export const daemon = {
   interface: 'org.freedesktop.DBus',
 };
 
-export function replyOf(call: Call, message: Message): Reply {
+export function replyOf(call: BusCall, message: Message): BusReply {
   const body = bodyOf(message);
   if (message.kind === 'error') {
     const [text] = body.ok ? body.value : [];
@@ -42,7 +42,11 @@ export function replyOf(call: Call, message: Message): Reply {
   return callFailed(call, { reason: `its reply is a "${message.signature}"` });
 }
 
-export const callFailed = ({ member, path }: Call, cause: Cause, errorName?: string): Reply => ({
+export const callFailed = (
+  { member, path }: BusCall,
+  cause: Cause,
+  errorName?: string,
+): BusReply => ({
   ok: false,
   error: {
     ...cause,

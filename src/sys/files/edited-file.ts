@@ -23,8 +23,8 @@ import {
   inDirectory,
   openTrusted,
   readIn,
-  stateOf,
-  versionOf,
+  fileStateOf,
+  fileVersionOf,
   type FileVersion,
   type TextFormat,
 } from './text-file.ts';
@@ -33,7 +33,7 @@ const lockWaitMs = 10_000;
 /** Only root reads a new file: a policy shows which users the host has. */
 const newMode = 0o600;
 
-export interface Edited {
+export interface EditedText {
   readonly before: string;
   readonly after: string;
 }
@@ -43,8 +43,8 @@ export function editTextFile<E>(
   path: string,
   format: TextFormat,
   edit: (text: string) => Result<string, E>,
-): Result<Edited, E | Problem> {
-  return underLock<Edited, E>(path, format.hintIfMissing, (directory) => {
+): Result<EditedText, E | Problem> {
+  return underLock<EditedText, E>(path, format.hintIfMissing, (directory) => {
     const original = readIn(directory, path, format, 'trusted');
     if (!original.ok) return original;
     const before = original.value.text;
@@ -55,8 +55,8 @@ export function editTextFile<E>(
     const bytes = Buffer.byteLength(after);
     if (bytes > format.bytesMax) return cannotWrite(path, tooLarge(bytes, format.bytesMax));
     const { mode, owner, version } = original.value;
-    const obstacle = () => changedSince(directory, path, version);
-    const written = write(directory, path, after, { mode, owner, obstacle });
+    const blocker = () => changedSince(directory, path, version);
+    const written = write(directory, path, after, { mode, owner, obstacle: blocker });
     return written.ok ? ok({ before, after }) : written;
   });
 }
@@ -81,9 +81,9 @@ export function createTextFile(
     const opened = openTrusted(directory, path, undefined);
     if (!opened.ok) return opened;
     using file = opened.value;
-    const { mode, owner, version } = stateOf(file);
-    const obstacle = () => changedSince(directory, path, version);
-    return write(directory, path, text, { mode, owner, obstacle });
+    const { mode, owner, version } = fileStateOf(file);
+    const blocker = () => changedSince(directory, path, version);
+    return write(directory, path, text, { mode, owner, obstacle: blocker });
   });
 }
 
@@ -117,7 +117,7 @@ function changedSince(
   version: FileVersion,
 ): Cause | undefined {
   const stat = lstatSync(directory.at(basename(path)), { bigint: true, throwIfNoEntry: false });
-  const now = stat === undefined ? undefined : versionOf(stat);
+  const now = stat === undefined ? undefined : fileVersionOf(stat);
   const keys = Object.keys(version) as (keyof FileVersion)[];
   if (now !== undefined && keys.every((key) => now[key] === version[key])) return undefined;
   return { reason: 'another program changed it meanwhile', hint: 'run the command again' };

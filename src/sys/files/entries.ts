@@ -64,7 +64,7 @@ export const entryTypes = {
 } as const;
 
 /** `struct linux_dirent64 { u64 ino; s64 off; u16 reclen; u8 type; char name[]; }` */
-export const entryName = 19;
+export const direntName = 19;
 export const entryLength = (bytes: Buffer, at: number): number =>
   (bytes[at + 16] ?? 0) | ((bytes[at + 17] ?? 0) << 8);
 export const entryType = (bytes: Buffer, at: number): number => bytes[at + 18] ?? 0;

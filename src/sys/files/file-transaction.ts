@@ -22,7 +22,7 @@ import {
   type FileContent,
   type HostFile,
 } from './host-file.ts';
-import { textOf } from '../../../packages/base/io/regular-file.ts';
+import { decodeText } from '../../../packages/base/io/regular-file.ts';
 import { readTextFile } from './text-file.ts';
 
 export interface FileChange extends HostFile {
@@ -144,7 +144,7 @@ function prepare(
     const read = readHostFile(file);
     if (!read.ok) return read;
     const before = read.value;
-    if ((before && textOf(before.bytes)) !== planned)
+    if ((before && decodeText(before.bytes)) !== planned)
       return failed({
         action: wanted === undefined ? 'remove' : 'write',
         object: file.path,
@@ -222,7 +222,7 @@ function writeJournal(path: string, entries: readonly Entry[]): Result<void, Pro
 /** More than the files of a transaction together, which base64 makes longer. */
 const journalFormat = {
   bytesMax: 256 * 2 ** 20,
-  decode: (bytes: Uint8Array) => ok(textOf(bytes)),
+  decode: (bytes: Uint8Array) => ok(decodeText(bytes)),
 };
 
 function readJournal(path: string): Result<readonly Entry[] | undefined, Problem> {

@@ -19,7 +19,7 @@ import {
 } from 'node:fs';
 import { failed, type Cause, type Problem } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
-import { causeOf, describeErrno } from '../../../packages/base/io/errno.ts';
+import { causeOf, formatErrno } from '../../../packages/base/io/errno.ts';
 import { sleepSync } from '../sleep.ts';
 import { lockDescriptor } from '../syscalls.ts';
 
@@ -89,8 +89,8 @@ function tryLock(path: string): Result<FileLock, NotLocked> {
     if (problem !== undefined) return closing(fd, refuse(problem));
     const errno = lockDescriptor(fd, 'exclusive');
     if (errno === 'EINTR') return closing(fd, wait('interrupted'));
-    if (errno === 'EAGAIN') return closing(fd, wait(`${holderOf(fd)} holds it`));
-    if (errno !== undefined) return closing(fd, refuse({ reason: describeErrno(errno), errno }));
+    if (errno === 'EAGAIN') return closing(fd, wait(`${lockOwner(fd)} holds it`));
+    if (errno !== undefined) return closing(fd, refuse({ reason: formatErrno(errno), errno }));
     if (!isStillAt(fd, path)) return closing(fd, wait('another process holds it'));
     ftruncateSync(fd, 0);
     writeSync(fd, `${process.pid}\n`, 0);
@@ -124,7 +124,7 @@ function isStillAt(fd: number, path: string): boolean {
   return here !== undefined && here.ino === ours.ino && here.dev === ours.dev;
 }
 
-function holderOf(fd: number): string {
+function lockOwner(fd: number): string {
   const buffer = Buffer.alloc(16);
   const text = buffer.toString('latin1', 0, readSync(fd, buffer, 0, buffer.length, 0));
   const pid = /^(\d{1,10})\n/.exec(text)?.[1];

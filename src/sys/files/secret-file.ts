@@ -1,7 +1,7 @@
 /** A secret in a file that only root can read. */
 import { failed, type Cause, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
-import { openRegularFile, readWhole, textOf } from '../../../packages/base/io/regular-file.ts';
+import { openRegularFile, readWhole, decodeText } from '../../../packages/base/io/regular-file.ts';
 
 const charactersMin = 16;
 const bytesMax = 4096;
@@ -20,7 +20,7 @@ export function readSecret(path: string): Result<string, Problem> {
   if ((mode & 0o077) !== 0) return refuse({ reason: 'others can read it', hint: 'chmod 600 it' });
   const read = readWhole(file, bytesMax);
   if (!read.ok) return refuse({ reason: read.error.reason });
-  const text = textOf(read.value).trim();
+  const text = decodeText(read.value).trim();
   if (text.length < charactersMin)
     return refuse({ reason: `it is shorter than ${charactersMin} characters` });
   return ok(text);

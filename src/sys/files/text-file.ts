@@ -89,7 +89,7 @@ export function readIn(
   const opened = open(directory, path, format.hintIfMissing);
   if (!opened.ok) return opened;
   using file = opened.value;
-  const state = stateOf(file);
+  const state = fileStateOf(file);
   const bytes = readWhole(file, format.bytesMax);
   if (!bytes.ok) return bytes;
   const decoded = format.decode(bytes.value);
@@ -133,13 +133,13 @@ function trustProblem({ path, stat }: RegularFile): Cause | undefined {
   };
 }
 
-export function stateOf({ fd, stat }: RegularFile): Omit<ReadText, 'text'> {
+export function fileStateOf({ fd, stat }: RegularFile): Omit<ReadText, 'text'> {
   const { mode, uid, gid } = stat;
-  const version = versionOf(fstatSync(fd, { bigint: true }));
+  const version = fileVersionOf(fstatSync(fd, { bigint: true }));
   return { version, mode: mode & 0o7777, owner: { uid, gid } };
 }
 
-export const versionOf = (stat: BigIntStats): FileVersion => ({
+export const fileVersionOf = (stat: BigIntStats): FileVersion => ({
   device: stat.dev,
   inode: stat.ino,
   modifiedNanoseconds: stat.mtimeNs,

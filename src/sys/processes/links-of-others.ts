@@ -38,8 +38,8 @@ function findLinks(
   tests: readonly string[],
   timeout: number,
 ): readonly ProcessLink[] | undefined {
-  const words = [...directories, '-maxdepth', '1', ...tests, '-printf', '%h %l\\n'];
-  const { error, signal, stdout } = spawnSync('/usr/bin/find', words, {
+  const args = [...directories, '-maxdepth', '1', ...tests, '-printf', '%h %l\\n'];
+  const { error, signal, stdout } = spawnSync('/usr/bin/find', args, {
     cwd: '/',
     env: { LC_ALL: 'C' },
     stdio: ['ignore', 'pipe', 'ignore'],

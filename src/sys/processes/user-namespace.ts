@@ -3,7 +3,7 @@ import { closeSync, fstatSync, openSync, readlinkSync } from 'node:fs';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import { errnoOf } from '../../../packages/base/io/errno.ts';
 import type { Errno } from '../../../packages/base/problem.ts';
-import { namespaceOwner, namespaceParent, userNamespaceOf, type Opened } from '../syscalls.ts';
+import { namespaceOwner, namespaceParent, userNamespaceOf, type OpenedFd } from '../syscalls.ts';
 
 /** The kernel allows 32 levels. */
 const deepest = 33;
@@ -29,7 +29,7 @@ export function userNamespaceMaker(pid: number, link: string): Result<number | u
   return ok(undefined);
 }
 
-function openLink(link: string): Opened {
+function openLink(link: string): OpenedFd {
   try {
     return { fd: openSync(link, 'r') };
   } catch (error) {

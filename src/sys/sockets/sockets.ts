@@ -6,7 +6,7 @@ import {
   openSocket,
   readSocketOption,
   sendTo,
-  type Opened,
+  type OpenedFd,
 } from '../syscalls.ts';
 
 const AF_UNIX = 1;
@@ -43,13 +43,13 @@ export function sendDatagram(
 }
 
 /** Opens a socket that receives datagrams sent to `path`, which must not exist yet. */
-export const datagramSocketAt = (path: string): Opened => attach(SOCK_DGRAM, path, bindSocket);
+export const datagramSocketAt = (path: string): OpenedFd => attach(SOCK_DGRAM, path, bindSocket);
 
 /** Opens a stream to `address`. Its reader and writer wait themselves, for as long as they want. */
-export const connectStream = (address: string): Opened =>
+export const connectStream = (address: string): OpenedFd =>
   attach(SOCK_STREAM, address, connectSocket);
 
-function attach(type: number, address: string, call: typeof connectSocket): Opened {
+function attach(type: number, address: string, call: typeof connectSocket): OpenedFd {
   const target = unixAddress(address);
   if (target === undefined) return { error: 'ENAMETOOLONG' };
   const opened = openSocket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

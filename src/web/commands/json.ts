@@ -2,13 +2,13 @@
 import type { Problem } from '../../../packages/base/problem.ts';
 import type { Bound } from '../core/entries/limits.ts';
 import type { PoolStranger } from '../core/fpm/strangers.ts';
-import type { Kept } from '../core/fpm/service/split.ts';
+import type { KeptPool } from '../core/fpm/service/split.ts';
 import type { Note } from '../core/notes.ts';
 import type { Overview, SiteView } from '../core/overview.ts';
 import type { OwnerAnswer } from '../core/owner.ts';
 import type { OwnSiteLimits } from '../core/site-limits.ts';
-import type { Outcome, ServerEntries } from '../io/entries/server-entries.ts';
-import type { Refusal } from '../io/fpm/checked-split.ts';
+import type { ReloadResult, ServerEntries } from '../io/entries/server-entries.ts';
+import type { SplitRefusal } from '../io/fpm/checked-split.ts';
 import type { FpmPlan } from '../io/fpm/plan.ts';
 
 /** Every site of nginx and Apache, and every PHP-FPM pool. */
@@ -47,9 +47,9 @@ export interface FpmVersion {
   readonly php: string;
   readonly services: readonly FpmService[];
   /** Pools that stay with the distribution's service. */
-  readonly kept: readonly Kept[];
+  readonly kept: readonly KeptPool[];
   /** Tenants whose new configuration php-fpm does not accept; they keep what they had. */
-  readonly refused: readonly Refusal[];
+  readonly refused: readonly SplitRefusal[];
   /** Files to write. */
   readonly writes: readonly string[];
   /** Files to remove. */
@@ -147,7 +147,7 @@ export type WebEntriesSyncJson = WebEntriesEnableJson;
 export interface EntriesChange {
   readonly server: ServerEntries['server'];
   /** The result; `not running`: the files are written, and apply when it starts. */
-  readonly outcome: Outcome | 'dry run';
+  readonly outcome: ReloadResult | 'dry run';
   /** The files that changed, or would change. */
   readonly changes: readonly EntriesFileChange[];
   /** The sites at which limits are enforced afterwards. */

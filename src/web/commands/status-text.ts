@@ -3,7 +3,7 @@ import { table, wrap, type Terminal } from '../../cli/shared/terminal.ts';
 import { printable } from '../../../packages/base/printable.ts';
 import { cutTo } from '../../cli/shared/width.ts';
 import { boundsText, siteBounds, type EntryLimits } from '../core/entries/limits.ts';
-import { siteName, type Note } from '../core/notes.ts';
+import { siteLabel, type Note } from '../core/notes.ts';
 import type { Overview, SiteView } from '../core/overview.ts';
 import { ownLimitsOf, ownLimitsText, type SiteLimitIndex } from '../core/site-limits.ts';
 
@@ -70,7 +70,7 @@ function rowOf(site: SiteView): readonly string[] {
   const others = site.names.length - 1;
   const more = others > 0 ? ` (+${others})` : '';
   return [
-    cutTo(printable(siteName(site)), nameColumns) + more,
+    cutTo(printable(siteLabel(site)), nameColumns) + more,
     printable(site.owner?.name ?? '-'),
     site.server,
     cutTo(printable(site.handledBy.join(', ')), handlerColumns),

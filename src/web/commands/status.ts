@@ -12,7 +12,7 @@ import { policyOption } from '../../cli/shared/policy-option.ts';
 import { print, printJson } from '../../cli/shared/session.ts';
 import { terminalOf } from '../../cli/shared/terminal.ts';
 import { siteBounds, type EntryLimits } from '../core/entries/limits.ts';
-import { notesOf } from '../core/notes.ts';
+import { webNotes } from '../core/notes.ts';
 import type { Overview } from '../core/overview.ts';
 import { ownLimitsOf, unusedLimits, type SiteLimitIndex } from '../core/site-limits.ts';
 import { overviewText } from './status-text.ts';
@@ -24,7 +24,7 @@ const status = (options: PolicyOptions, command: Command): Promise<ExitCode> =>
     const { nginxHttp: _, apachePidFile: _file, ...overview } = survey;
     const remarks = tenancy.remarks.map((message) => ({ message, about: [] }));
     const unused = unusedLimits(overview, tenancy.siteLimits);
-    const notes = [...remarks, ...notesOf(overview), ...unused];
+    const notes = [...remarks, ...webNotes(overview), ...unused];
     if (options.json === true)
       printJson({
         ...overview,

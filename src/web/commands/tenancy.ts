@@ -16,9 +16,9 @@ import { entryLimitsOf, type EntryLimits } from '../core/entries/limits.ts';
 import { isInCgroup } from '../core/in-cgroup.ts';
 import { siteLimitIndex, type SiteLimitIndex } from '../core/site-limits.ts';
 import { readHeldSockets } from '../io/fpm/held-sockets.ts';
-import type { Tenancy } from '../io/survey.ts';
+import type { TenantFacts } from '../io/survey.ts';
 
-export interface KnownTenancy extends Tenancy {
+export interface KnownTenancy extends TenantFacts {
   /** Further remarks to print about it. */
   readonly remarks: readonly string[];
   /** The entries limits; empty if there is no policy. */
@@ -72,7 +72,7 @@ function byRange(paths: Paths): Tenants {
   };
 }
 
-function insideCheck(paths: Paths, policy: Policy | undefined): Tenancy['isInside'] {
+function insideCheck(paths: Paths, policy: Policy | undefined): TenantFacts['isInside'] {
   const driver = probeDriver(paths, policy?.driver);
   if (policy === undefined || !driver.ok) return () => undefined;
   const { hierarchies, slices } = driver.value.tree;

@@ -2,8 +2,8 @@
 import type { UndoStep } from '../../apply/undo-step.ts';
 import type { Paths } from '../../host/paths.ts';
 import { isEnabled } from '../io/entries/enabled.ts';
-import { readRecord } from '../io/entries/record.ts';
-import { releaseObstacle } from '../io/fpm/release-obstacle.ts';
+import { readEntriesRecord } from '../io/entries/record.ts';
+import { fpmReleaseBlocker } from '../io/fpm/release-blocker.ts';
 import { findWebPrograms } from '../io/servers.ts';
 
 export function undoWeb(paths: Paths): readonly UndoStep[] {
@@ -11,8 +11,8 @@ export function undoWeb(paths: Paths): readonly UndoStep[] {
   const enabled =
     paths.instance === 'bulkhead'
       ? isEnabled(paths, findWebPrograms())
-      : readRecord(paths) !== undefined;
-  const hasServices = releaseObstacle(paths) !== undefined;
+      : readEntriesRecord(paths) !== undefined;
+  const hasServices = fpmReleaseBlocker(paths) !== undefined;
   return [
     ...(hasServices
       ? [{ what: "tenants' PHP-FPM services", command: ['web', 'fpm', 'disable', '--all'] }]

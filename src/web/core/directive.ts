@@ -1,11 +1,11 @@
 /** A line of a web server's configuration, wherever it was written. */
 
-export interface Place {
+export interface ConfigLine {
   readonly file: string;
   readonly line: number;
 }
 
-export interface Directive extends Place {
+export interface Directive extends ConfigLine {
   readonly name: string;
   readonly args: readonly string[];
   /** The directives inside its braces or its section. */

@@ -22,7 +22,7 @@ export interface Listener {
   readonly cgroups: string;
 }
 
-export interface Facts {
+export interface AccountFacts {
   /** Returns the uid of an account, given by name or in digits, if there is one. */
   readonly uidOf: (user: string) => number | undefined;
   /** Returns the name of an account, or `uid 1001`. */

@@ -12,7 +12,7 @@ export interface Note {
   readonly about: readonly string[];
 }
 
-export function notesOf(overview: Overview): readonly Note[] {
+export function webNotes(overview: Overview): readonly Note[] {
   return [
     ...overview.panels.flatMap(({ name, customers }) => [
       { message: `This is the layout of ${name}`, about: [] },
@@ -27,14 +27,14 @@ export function notesOf(overview: Overview): readonly Note[] {
       about: [],
     })),
     ...alike(
-      overview.sites.flatMap((site) => site.findings.map((message) => [message, siteName(site)])),
+      overview.sites.flatMap((site) => site.findings.map((message) => [message, siteLabel(site)])),
     ),
     ...overrideNotes(overview.sites),
   ];
 }
 
 /** Returns the site's first name, or where it listens. */
-export function siteName({ names, listen }: Pick<SiteView, 'names' | 'listen'>): string {
+export function siteLabel({ names, listen }: Pick<SiteView, 'names' | 'listen'>): string {
   return names[0] ?? `(any name, ${listen[0] ?? ''})`;
 }
 
@@ -53,7 +53,7 @@ function placementNotes(sites: readonly SiteView[]): readonly Note[] {
       const words = advice[kind];
       if (words === undefined) return [];
       const text = kind === 'caught' ? words : `${words}: ${reason}`;
-      return [[capital(remedy === undefined ? text : `${text}; ${remedy}`), siteName(site)]];
+      return [[capital(remedy === undefined ? text : `${text}; ${remedy}`), siteLabel(site)]];
     }),
   );
 }

@@ -1,11 +1,11 @@
 /** Everything that was read, put together: each site with its owner, what handles it, and how that is placed. */
 import type { ReadProblem } from './directive.ts';
-import type { Facts } from './facts.ts';
+import type { AccountFacts } from './facts.ts';
 import { ownershipOf, type OwnerAnswer } from './owner.ts';
 import { panelsOf, type Panel } from './panel.ts';
 import { placedOf, type Placed } from './placement.ts';
 import { poolFindings, PoolIndex, type Pool, type PoolFinding } from './fpm/pools.ts';
-import type { Handler, Site } from './site.ts';
+import type { Handler, ServerSite } from './site.ts';
 
 export interface ServerRead {
   /** `nginx`, `apache2`, `php-fpm8.4`. */
@@ -14,7 +14,7 @@ export interface ServerRead {
   readonly problems: readonly ReadProblem[];
 }
 
-export interface SiteView extends Site {
+export interface SiteView extends ServerSite {
   readonly owner: OwnerAnswer | undefined;
   readonly owners: readonly OwnerAnswer[];
   /** Descriptions of the handlers, each with its pool if there is one. */
@@ -33,14 +33,14 @@ export interface Overview {
 
 export function overviewOf(
   servers: readonly ServerRead[],
-  sites: readonly Site[],
+  sites: readonly ServerSite[],
   pools: readonly Pool[],
-  facts: Facts,
+  facts: AccountFacts,
 ): Overview {
   const index = new PoolIndex(pools);
   const behind = new ApacheIndex(sites);
-  const views = new Map<Site, SiteView>();
-  const viewOf = (site: Site): SiteView => {
+  const views = new Map<ServerSite, SiteView>();
+  const viewOf = (site: ServerSite): SiteView => {
     const known = views.get(site);
     if (known !== undefined) return known;
     const view = siteView(site, index, behind, facts, viewOf);
@@ -57,11 +57,11 @@ export function overviewOf(
 }
 
 function siteView(
-  site: Site,
+  site: ServerSite,
   pools: PoolIndex,
   behind: ApacheIndex,
-  facts: Facts,
-  viewOf: (site: Site) => SiteView,
+  facts: AccountFacts,
+  viewOf: (site: ServerSite) => SiteView,
 ): SiteView {
   const { owner, owners, findings } = ownershipOf(site, pools, facts);
   const apache = behind.of(site);
@@ -89,9 +89,9 @@ function handlersText(handlers: readonly Handler[], pools: PoolIndex): readonly 
 
 /** The Apache sites to which nginx sites pass their requests: the same name, at that port. */
 class ApacheIndex {
-  readonly #sites = new Map<string, Site>();
+  readonly #sites = new Map<string, ServerSite>();
 
-  constructor(sites: readonly Site[]) {
+  constructor(sites: readonly ServerSite[]) {
     for (const site of sites) {
       if (site.server !== 'apache') continue;
       for (const port of site.listen.map(portOf))
@@ -99,12 +99,12 @@ class ApacheIndex {
     }
   }
 
-  #add(key: string, site: Site): void {
+  #add(key: string, site: ServerSite): void {
     // Apache takes the first of two vhosts with the same name.
     if (!this.#sites.has(key)) this.#sites.set(key, site);
   }
 
-  of({ server, handlers, names }: Site): Site | undefined {
+  of({ server, handlers, names }: ServerSite): ServerSite | undefined {
     if (server !== 'nginx') return undefined;
     for (const handler of handlers) {
       if (handler.kind !== 'proxy' || handler.address?.kind !== 'tcp') continue;

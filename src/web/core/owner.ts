@@ -2,9 +2,9 @@
  * The owner of a site: the tenant as whom its programs run, or else the owner of its directory. If
  * several answers differ, the first one counts, and all are reported.
  */
-import type { Facts } from './facts.ts';
+import type { AccountFacts } from './facts.ts';
 import type { PoolIndex } from './fpm/pools.ts';
-import type { Site } from './site.ts';
+import type { ServerSite } from './site.ts';
 
 export interface OwnerAnswer {
   readonly by: 'pool' | 'SuexecUserGroup' | 'AssignUserID' | 'directory';
@@ -14,14 +14,18 @@ export interface OwnerAnswer {
   readonly name: string;
 }
 
-export interface Ownership {
+export interface SiteOwnership {
   readonly owner: OwnerAnswer | undefined;
   /** All answers that name a tenant, the one that counts first. */
   readonly owners: readonly OwnerAnswer[];
   readonly findings: readonly string[];
 }
 
-export function ownershipOf(site: Site, pools: PoolIndex, facts: Facts): Ownership {
+export function ownershipOf(
+  site: ServerSite,
+  pools: PoolIndex,
+  facts: AccountFacts,
+): SiteOwnership {
   const named = [...poolAnswers(site, pools, facts), ...runsAsAnswers(site, facts)];
   const answers = [...named, ...directoryAnswers(site, facts)].filter(({ uid }) =>
     facts.isTenant(uid),
@@ -45,7 +49,11 @@ const sourceText: Readonly<Record<OwnerAnswer['by'], string>> = {
   directory: 'the directory',
 };
 
-function poolAnswers(site: Site, pools: PoolIndex, facts: Facts): readonly OwnerAnswer[] {
+function poolAnswers(
+  site: ServerSite,
+  pools: PoolIndex,
+  facts: AccountFacts,
+): readonly OwnerAnswer[] {
   return site.handlers.flatMap((each) => {
     if (each.kind !== 'fastcgi' || each.address === undefined) return [];
     const pool = pools.at(each.address);
@@ -55,14 +63,14 @@ function poolAnswers(site: Site, pools: PoolIndex, facts: Facts): readonly Owner
   });
 }
 
-function runsAsAnswers({ runsAs }: Site, facts: Facts): readonly OwnerAnswer[] {
+function runsAsAnswers({ runsAs }: ServerSite, facts: AccountFacts): readonly OwnerAnswer[] {
   const uid = runsAs === undefined ? undefined : facts.uidOf(runsAs.user);
   if (runsAs === undefined || uid === undefined) return [];
   return [{ by: runsAs.by, what: runsAs.user, uid, name: facts.nameOf(uid) }];
 }
 
 /** Returns owners of the directories above, too: they can put another directory in its place. */
-function directoryAnswers({ root }: Site, facts: Facts): readonly OwnerAnswer[] {
+function directoryAnswers({ root }: ServerSite, facts: AccountFacts): readonly OwnerAnswer[] {
   if (root === undefined || !root.startsWith('/')) return [];
   const uids = facts.ownersOf(root)?.uids ?? [];
   return uids.toReversed().map((uid) => ({
@@ -73,7 +81,7 @@ function directoryAnswers({ root }: Site, facts: Facts): readonly OwnerAnswer[] 
   }));
 }
 
-function ghosts({ runsAs }: Site, facts: Facts): readonly string[] {
+function ghosts({ runsAs }: ServerSite, facts: AccountFacts): readonly string[] {
   if (runsAs === undefined || facts.uidOf(runsAs.user) !== undefined) return [];
   return [`${runsAs.by} names "${runsAs.user}", which is not an account of this host`];
 }

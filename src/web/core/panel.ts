@@ -5,9 +5,9 @@
  *     ISPConfig    roots in /var/www/clients/client3/web7/, pools web7 of group client3: a uid a site
  *     Virtualmin   pools named by a long number, sockets /run/php/NUMBER.sock
  */
-import type { Place } from './directive.ts';
+import type { ConfigLine } from './directive.ts';
 import type { Pool } from './fpm/pools.ts';
-import type { Site } from './site.ts';
+import type { ServerSite } from './site.ts';
 
 type PanelName = 'HestiaCP' | 'ISPConfig' | 'Virtualmin';
 
@@ -22,7 +22,7 @@ interface Customer {
   readonly users: readonly string[];
 }
 
-export function panelsOf(sites: readonly Site[], pools: readonly Pool[]): readonly Panel[] {
+export function panelsOf(sites: readonly ServerSite[], pools: readonly Pool[]): readonly Panel[] {
   const found: Panel[] = [];
   if (sites.some(isHestia)) found.push({ name: 'HestiaCP', customers: [] });
   const clients = clientsOf(sites, pools);
@@ -35,7 +35,7 @@ export function panelsOf(sites: readonly Site[], pools: readonly Pool[]): readon
 const hestiaVhost =
   /^(?:\/home\/[^/]+\/conf\/web\/[^/]+\/|\/etc\/(?:nginx|apache2)\/conf\.d\/domains\/)/;
 
-const isHestia = ({ file }: Place) => hestiaVhost.test(file);
+const isHestia = ({ file }: ConfigLine) => hestiaVhost.test(file);
 
 const isVirtualmin = ({ name, listen }: Pool) =>
   /^\d{12,20}$/.test(name) &&
@@ -45,7 +45,7 @@ const isVirtualmin = ({ name, listen }: Pool) =>
 const clientRoot = /^\/var\/www\/clients\/(client\d{1,9})\/(web\d{1,9})(?:\/|$)/;
 
 function clientsOf(
-  sites: readonly Site[],
+  sites: readonly ServerSite[],
   pools: readonly Pool[],
 ): readonly Customer[] | undefined {
   const users = new Map<string, Set<string>>();

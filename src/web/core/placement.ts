@@ -7,10 +7,10 @@
  *     workers run as somebody else                     not covered
  */
 import { isLoopback, formatAddress, type Address } from './address.ts';
-import type { Facts, Listener } from './facts.ts';
+import type { AccountFacts, Listener } from './facts.ts';
 import type { OwnerAnswer } from './owner.ts';
 import type { PoolIndex } from './fpm/pools.ts';
-import type { Handler, Site } from './site.ts';
+import type { Handler, ServerSite } from './site.ts';
 
 /** Placements, the worst first. */
 const placements = [
@@ -25,7 +25,7 @@ const placements = [
 type PlacedKind = (typeof placements)[number];
 
 /** The processes that serve a site now. */
-export interface Seen {
+export interface ServingProcesses {
   /** The number of processes whose parent is not among them. */
   readonly masters: number;
   readonly mastersInside: number;
@@ -38,15 +38,15 @@ export interface Placed {
   readonly reason: string;
   /** Advice: how to get it into its tenant's cgroup. */
   readonly remedy?: string;
-  readonly seen?: Seen;
+  readonly seen?: ServingProcesses;
 }
 
 /** Returns the worst placement of all that a site runs. */
 export function placedOf(
-  site: Site,
+  site: ServerSite,
   owner: OwnerAnswer | undefined,
   pools: PoolIndex,
-  facts: Facts,
+  facts: AccountFacts,
 ): Placed {
   if (owner === undefined) return nothing("it is not a tenant's");
   const all = site.handlers.map((each) => placedHandler(each, site, owner.uid, pools, facts));
@@ -58,10 +58,10 @@ const nothing = (reason: string): Placed => ({ kind: 'nothing to place', reason 
 
 function placedHandler(
   handler: Handler,
-  site: Site,
+  site: ServerSite,
   uid: number,
   pools: PoolIndex,
-  facts: Facts,
+  facts: AccountFacts,
 ): Placed {
   switch (handler.kind) {
     case 'other':
@@ -90,7 +90,12 @@ type ByServer = Extract<Handler, { readonly kind: 'cgi' | 'module' }>;
  * Returns the placement of programs that the server starts. suEXEC changes the user of CGI programs only, mpm-itk
  * the user of the whole request.
  */
-function placedByServer({ kind, text }: ByServer, site: Site, uid: number, facts: Facts): Placed {
+function placedByServer(
+  { kind, text }: ByServer,
+  site: ServerSite,
+  uid: number,
+  facts: AccountFacts,
+): Placed {
   const { runsAs } = site;
   const changes = runsAs !== undefined && (runsAs.by === 'AssignUserID' || kind === 'cgi');
   if (changes && facts.uidOf(runsAs.user) === uid) return caught(uid, facts, undefined);
@@ -111,7 +116,7 @@ const targetOf = (kind: Target['kind'], address: Address, pools: PoolIndex): Tar
   poolUid: pools.at(address)?.uid,
 });
 
-function placedAt(target: Target, uid: number, facts: Facts): Placed {
+function placedAt(target: Target, uid: number, facts: AccountFacts): Placed {
   const { address, poolUid } = target;
   const holders = facts.listenersAt(address);
   // A socket that systemd holds for a service that has not been started yet.
@@ -125,7 +130,7 @@ function placedAt(target: Target, uid: number, facts: Facts): Placed {
   const isInside = ({ cgroups }: Listener) => facts.isInside(uid, cgroups) === true;
   const masters = listeners.filter(isMaster);
   const workers = listeners.filter((each) => !isMaster(each));
-  const seen: Seen = {
+  const seen: ServingProcesses = {
     masters: masters.length,
     mastersInside: masters.filter(isInside).length,
     workers: workers.length,
@@ -145,12 +150,12 @@ const idle: Placed = {
   reason: "it is idle: with a request systemd starts its service in the tenant's cgroup",
 };
 
-function runsElsewhere({ kind }: Target, uid: number, facts: Facts): Placed {
+function runsElsewhere({ kind }: Target, uid: number, facts: AccountFacts): Placed {
   const reason = `it runs as ${facts.nameOf(uid)}`;
   return { kind: 'not covered', reason, remedy: remedies[kind] };
 }
 
-function notSeen(target: Target, uid: number, facts: Facts): Placed {
+function notSeen(target: Target, uid: number, facts: AccountFacts): Placed {
   const { address, poolUid } = target;
   if (poolUid !== undefined && poolUid !== uid) return runsElsewhere(target, poolUid, facts);
   if (!isLoopback(address))
@@ -158,7 +163,7 @@ function notSeen(target: Target, uid: number, facts: Facts): Placed {
   return { kind: 'not running', reason: 'nothing runs that listens for it' };
 }
 
-function caught(uid: number, facts: Facts, seen: Seen | undefined): Placed {
+function caught(uid: number, facts: AccountFacts, seen: ServingProcesses | undefined): Placed {
   const what = seen === undefined ? {} : { seen };
   if (facts.isInside(uid, '') === undefined) {
     const reason = 'its tenant has no cgroup';

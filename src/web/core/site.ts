@@ -3,7 +3,7 @@
  * Apache.
  */
 import { formatAddress, type Address } from './address.ts';
-import type { Place } from './directive.ts';
+import type { ConfigLine } from './directive.ts';
 import { siteLimitSetters } from '../../policy/document.ts';
 import type { Site as PolicySite } from '../../policy/policy.ts';
 import type { Member } from '../../usage/member.ts';
@@ -22,11 +22,11 @@ export type Handler =
   | { readonly kind: 'other'; readonly text: string };
 
 /** A directive of the vhost that replaces what is inherited from the http level. */
-export interface OverridingDirective extends Place {
+export interface OverridingDirective extends ConfigLine {
   readonly directive: 'limit_conn' | 'access_log' | 'add_header';
 }
 
-export interface Site extends Place {
+export interface ServerSite extends ConfigLine {
   readonly server: ServerName;
   readonly names: readonly string[];
   readonly listen: readonly string[];

@@ -23,7 +23,7 @@ export function readListeners(proc: string, wanted: readonly Address[]): Listene
   const keys = new Set(wanted.map(addressKey));
   const sockets = listeningSockets(proc).filter(({ address }) => keys.has(addressKey(address)));
   if (sockets.length === 0) return () => [];
-  const holders = holdersOf(proc, new Set(sockets.map(({ inode }) => inode)));
+  const holders = processesWithSockets(proc, new Set(sockets.map(({ inode }) => inode)));
   const byKey = Map.groupBy(sockets, ({ address }) => addressKey(address));
   return (address) => {
     const pids = new Set<number>();
@@ -38,7 +38,7 @@ export function readListeners(proc: string, wanted: readonly Address[]): Listene
 export function readConnections(proc: string, paths: ReadonlySet<string>): readonly Listener[] {
   const inodes = parseUnixConnections(readText(`${proc}/net/unix`) ?? '', paths);
   if (inodes.length === 0) return [];
-  const pids = new Set([...holdersOf(proc, new Set(inodes)).values()].flat());
+  const pids = new Set([...processesWithSockets(proc, new Set(inodes)).values()].flat());
   return [...pids].flatMap((pid) => listenerOf(proc, pid) ?? []);
 }
 
@@ -63,7 +63,7 @@ function withPath(socket: ListeningSocket): readonly ListeningSocket[] {
  * Returns processes by the inodes of sockets that they have open. Every account but root can make readers of its
  * processes wait for ever, which costs only that account.
  */
-export function holdersOf(
+export function processesWithSockets(
   proc: string,
   inodes: ReadonlySet<string>,
 ): ReadonlyMap<string, readonly number[]> {

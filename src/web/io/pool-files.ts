@@ -3,14 +3,14 @@
  */
 import { globSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
-import type { Place, ReadProblem } from '../core/directive.ts';
+import type { ConfigLine, ReadProblem } from '../core/directive.ts';
 import { parseFpmFile } from '../core/fpm/file.ts';
 import { formatCause } from '../../../packages/base/problem.ts';
 import { readBounded } from '../../../packages/base/io/regular-file.ts';
 
 interface PoolPlaces {
   /** Places by pool name, in the order in which php-fpm reads them. */
-  readonly places: ReadonlyMap<string, readonly Place[]>;
+  readonly places: ReadonlyMap<string, readonly ConfigLine[]>;
   readonly problems: readonly ReadProblem[];
 }
 
@@ -22,7 +22,7 @@ const filesMax = 100_000;
  * end.
  */
 export function readPoolPlaces(configuration: string): PoolPlaces {
-  const places = new Map<string, Place[]>();
+  const places = new Map<string, ConfigLine[]>();
   const problems: ReadProblem[] = [];
   const known = new Set<string>();
   const waiting = [configuration];

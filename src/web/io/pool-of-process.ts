@@ -19,7 +19,7 @@ export const poolOrigins: Origins = async (processes) => {
   const workers = workersOf(await readPools(findWebPrograms()), '/proc');
   return new Map(
     processes.flatMap(({ pid, uid }) => {
-      const pool = poolOf(pid, uid, workers, '/proc');
+      const pool = poolOfProcess(pid, uid, workers, '/proc');
       return pool === undefined ? [] : [[pid, `pool ${pool}`] as const];
     }),
   );
@@ -58,7 +58,7 @@ export function workersOf(pools: readonly NamedPool[], proc: string): ReadonlyMa
 }
 
 /** Returns the pool of the process itself, or of its nearest ancestor that is a worker with the same uid. */
-export function poolOf(
+export function poolOfProcess(
   pid: number,
   uid: number,
   workers: ReadonlyMap<number, Worker>,

@@ -4,7 +4,7 @@ import { programOfOther } from '../../sys/processes/program-of.ts';
 import { addressKey, type Address } from '../core/address.ts';
 import type { Port } from '../core/fpm/strangers.ts';
 import { parseTcpSockets } from '../core/listening.ts';
-import { holdersOf, listenerOf } from './listeners.ts';
+import { processesWithSockets, listenerOf } from './listeners.ts';
 
 /**
  * Returns sockets with the port of one of these addresses. Unix sockets are left out, since nobody else can take
@@ -17,7 +17,7 @@ export function readPorts(proc: string, wanted: readonly Address[]): readonly Po
     .flatMap((file) => parseTcpSockets(readText(`${proc}/net/${file}`) ?? ''))
     .filter(({ address }) => keys.has(addressKey(address)));
   if (sockets.length === 0) return [];
-  const holders = holdersOf(proc, new Set(sockets.map(({ inode }) => inode)));
+  const holders = processesWithSockets(proc, new Set(sockets.map(({ inode }) => inode)));
   return sockets.map(({ address, uid, inode }) => ({
     address,
     uid,

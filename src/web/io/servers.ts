@@ -13,7 +13,7 @@ import { nginxSites } from '../core/nginx/sites.ts';
 import type { ServerRead } from '../core/overview.ts';
 import type { Pool } from '../core/fpm/pools.ts';
 import { parseServerError } from '../core/server-error.ts';
-import type { Site } from '../core/site.ts';
+import type { ServerSite } from '../core/site.ts';
 import { readText } from '../../../packages/base/io/read.ts';
 import { readPoolPlaces } from './pool-files.ts';
 import { runBounded, type Output } from '../../sys/processes/run-bounded.ts';
@@ -80,7 +80,7 @@ const isDirectory = (path: string) =>
   statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 
 interface ReadSites extends ServerRead {
-  readonly sites: readonly Site[];
+  readonly sites: readonly ServerSite[];
 }
 
 export interface ReadPools extends ServerRead {

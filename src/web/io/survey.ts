@@ -1,12 +1,12 @@
 /** Everything that serves the sites of this host, each server failing on its own. */
 import type { Account } from '../../policy/policy.ts';
 import type { Address } from '../core/address.ts';
-import type { Facts } from '../core/facts.ts';
+import type { AccountFacts } from '../core/facts.ts';
 import { overviewOf, type Overview } from '../core/overview.ts';
 import type { NginxHttp } from '../core/nginx/http-level.ts';
 import type { Pool } from '../core/fpm/pools.ts';
 import { strangersAt } from '../core/fpm/strangers.ts';
-import type { Site } from '../core/site.ts';
+import type { ServerSite } from '../core/site.ts';
 import { readListeners } from './listeners.ts';
 import { pathOwnersReader } from './path-owners.ts';
 import { readPorts } from './ports.ts';
@@ -20,7 +20,10 @@ import {
 } from './servers.ts';
 
 /** Facts about tenants that the engine supplies. */
-export interface Tenancy extends Pick<Facts, 'isTenant' | 'isInside' | 'agentRuns' | 'heldFor'> {
+export interface TenantFacts extends Pick<
+  AccountFacts,
+  'isTenant' | 'isInside' | 'agentRuns' | 'heldFor'
+> {
   readonly proc: string;
   /** Returns the account of a uid, if there is one. */
   readonly userOf: (uid: number) => string | undefined;
@@ -36,7 +39,7 @@ export interface Survey extends Overview {
   readonly apachePidFile?: string;
 }
 
-export async function surveyWeb(programs: WebPrograms, tenancy: Tenancy): Promise<Survey> {
+export async function surveyWeb(programs: WebPrograms, tenancy: TenantFacts): Promise<Survey> {
   const { nginx, apache, fpm } = programs;
   const [webServers, fpmServers] = await Promise.all([
     Promise.all<ReadWeb>([
@@ -53,7 +56,7 @@ export async function surveyWeb(programs: WebPrograms, tenancy: Tenancy): Promis
       return { ...pool, ...(uid === undefined ? {} : { uid }) };
     }),
   );
-  const facts: Facts = {
+  const facts: AccountFacts = {
     ...accounts,
     isTenant: tenancy.isTenant,
     isInside: tenancy.isInside,
@@ -78,10 +81,10 @@ export async function surveyWeb(programs: WebPrograms, tenancy: Tenancy): Promis
 }
 
 function strangersReader(
-  { proc, userOf }: Tenancy,
+  { proc, userOf }: TenantFacts,
   programs: WebPrograms['fpm'],
   pools: readonly Pool[],
-): NonNullable<Facts['strangersOf']> {
+): NonNullable<AccountFacts['strangersOf']> {
   const ports = readPorts(
     proc,
     pools.flatMap(({ address }) => address ?? []),
@@ -93,7 +96,7 @@ function strangersReader(
   };
 }
 
-const addressesOf = (sites: readonly Site[]): readonly Address[] =>
+const addressesOf = (sites: readonly ServerSite[]): readonly Address[] =>
   sites.flatMap(({ handlers }) =>
     handlers.flatMap((each) =>
       'address' in each && each.address !== undefined ? [each.address] : [],
@@ -101,10 +104,10 @@ const addressesOf = (sites: readonly Site[]): readonly Address[] =>
   );
 
 function accountsNamed(
-  sites: readonly Site[],
+  sites: readonly ServerSite[],
   fpm: readonly ReadPools[],
-  tenancy: Tenancy,
-): Pick<Facts, 'uidOf' | 'nameOf'> {
+  tenancy: TenantFacts,
+): Pick<AccountFacts, 'uidOf' | 'nameOf'> {
   const users = [
     ...fpm.flatMap((each) => each.pools.map(({ user }) => user)),
     ...sites.flatMap(({ runsAs }) => (runsAs === undefined ? [] : [runsAs.user])),

@@ -6,8 +6,8 @@ import { once } from 'node:events';
 import { lstatSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { after, before, describe, test } from 'node:test';
-import { parseMark } from '../../../src/jail/core/mark.ts';
-import { readMarks } from '../../../src/jail/io/marks.ts';
+import { parseStateFile } from '../../../src/jail/core/state-file.ts';
+import { readStateFiles } from '../../../src/jail/io/state-files.ts';
 import { findOccupants } from '../../../src/jail/io/occupants.ts';
 import { canFilter } from '../../../src/jail/io/setpriv.ts';
 import type { Jail } from '../../../src/policy/jail.ts';
@@ -107,7 +107,7 @@ test(
     const sleeper = spawn('setpriv', [...ids, 'sleep', '3600'], { stdio: 'ignore' });
     try {
       await eventually('it is told of', () =>
-        findOccupants(readMarks(stage.paths))
+        findOccupants(readStateFiles(stage.paths))
           .get(`${mallory}`)
           ?.outside.includes(sleeper.pid ?? 0),
       );
@@ -146,7 +146,7 @@ test(
         // Something else each time, so that it is built each time.
         const profile = round % 2 === 0 ? 'web' : 'shell';
         await stage.build({ ...tenant, jail: { profile, paths: [] } });
-        const { state } = parseMark(stage.mark(racer));
+        const { state } = parseStateFile(stage.mark(racer));
         if (state !== 'ready') {
           seen.failed++;
           continue;
@@ -192,7 +192,7 @@ test('what others may write to is not taken for the directory of /tmp', { skip }
       built.problems.map(({ reason }) => reason).join(),
       /others than root can change it/,
     );
-    assert.equal(parseMark(stage.mark(mallory)).state, 'failed');
+    assert.equal(parseStateFile(stage.mark(mallory)).state, 'failed');
   } finally {
     rmSync(temporary, { recursive: true, force: true });
   }

@@ -17,7 +17,7 @@ import { createServer, type Server } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { after, before, describe, test } from 'node:test';
 import { landlockPath } from '../../../src/jail/core/layout.ts';
-import { parseMark } from '../../../src/jail/core/mark.ts';
+import { parseStateFile } from '../../../src/jail/core/state-file.ts';
 import { findLandlock } from '../../../src/jail/io/landlock.ts';
 import { eventually, patienceMilliseconds } from '../../../testing/patience.ts';
 import { JailStage, landlockObstacle, reasonToSkip, withoutLandlock } from '../stage.ts';
@@ -56,7 +56,7 @@ describe('Landlock', { skip }, () => {
   }
 
   /** Attacks with descriptors of a directory and of a file outside, as 20 and 21. */
-  async function attack(command: (...words: readonly string[]) => readonly string[]) {
+  async function attack(command: (...args: readonly string[]) => readonly string[]) {
     fill();
     await listen(`${leaked()}/socket`);
     chownSync(`${leaked()}/socket`, mallory, mallory);
@@ -75,9 +75,9 @@ describe('Landlock', { skip }, () => {
     return { results: results.trim().split('\n'), left: left.trim().split('\n') };
   }
 
-  const entering = (...words: readonly string[]) => stage.enterCommand(mallory, ...words);
-  const without = (...words: readonly string[]) =>
-    entering(...words).filter((word) => word !== landlockPath);
+  const entering = (...args: readonly string[]) => stage.enterCommand(mallory, ...args);
+  const without = (...args: readonly string[]) =>
+    entering(...args).filter((word) => word !== landlockPath);
   const isOpen = (line: string) => line.startsWith('NOT BLOCKED');
 
   before(async () => {
@@ -100,7 +100,7 @@ describe('Landlock', { skip }, () => {
   });
 
   test('the mark says that the jail is entered under it', () => {
-    assert.equal(parseMark(stage.mark(mallory)).landlock, true);
+    assert.equal(parseStateFile(stage.mark(mallory)).landlock, true);
   });
 
   test('what is handed over and processes outside lead nowhere', async () => {

@@ -4,8 +4,13 @@ import { test } from 'node:test';
 import { accountFilesOf, readHostFiles } from '../../../src/jail/core/account-files.ts';
 import { callNames, callNumber, type Architecture } from '../../../src/jail/core/call-numbers.ts';
 import { compareNames } from '../../../src/jail/core/compare.ts';
-import { homeBase, pathObstacle } from '../../../src/jail/core/layout.ts';
-import { earlierOf, parseMark, formatMark, type Mark } from '../../../src/jail/core/mark.ts';
+import { homeBase, pathBlocker } from '../../../src/jail/core/layout.ts';
+import {
+  earlierNamespaces,
+  parseStateFile,
+  formatStateFile,
+  type JailStateFile,
+} from '../../../src/jail/core/state-file.ts';
 import { filterFor } from '../../../src/jail/core/seccomp.ts';
 
 /** Runs a filter as the kernel does: one accumulator, jumps forward. Source: Documentation/networking/filter.rst. */
@@ -200,8 +205,8 @@ test('accountFilesOf() names the tenant and users of the system alone', () => {
   assert.doesNotMatch(accountFilesOf(undefined, host).passwd, /alice|bob/);
 });
 
-test('formatMark() writes what parseMark() reads, whatever the reason has in it', () => {
-  const mark: Mark = {
+test('formatStateFile() writes what parseStateFile() reads, whatever the reason has in it', () => {
+  const stateFile: JailStateFile = {
     profile: 'shell',
     state: 'failed',
     reason: 'the home "x\nstate ready\n" is a link',
@@ -212,13 +217,13 @@ test('formatMark() writes what parseMark() reads, whatever the reason has in it'
     earlier: [4_026_532_001, 4_026_532_000],
     print: 'abc',
   };
-  const read = parseMark(formatMark(mark));
-  assert.deepEqual({ ...read, reason: '' }, { ...mark, reason: '' });
+  const read = parseStateFile(formatStateFile(stateFile));
+  assert.deepEqual({ ...read, reason: '' }, { ...stateFile, reason: '' });
   assert.equal(read.state, 'failed');
-  assert.equal(formatMark(mark).match(/^state/gm)?.length, 1);
-  assert.equal(parseMark('').state, 'waiting');
-  assert.equal(parseMark('state ready\nprofile none\n').profile, 'strict');
-  assert.deepEqual(earlierOf(mark), [mark.namespace, ...mark.earlier]);
+  assert.equal(formatStateFile(stateFile).match(/^state/gm)?.length, 1);
+  assert.equal(parseStateFile('').state, 'waiting');
+  assert.equal(parseStateFile('state ready\nprofile none\n').profile, 'strict');
+  assert.deepEqual(earlierNamespaces(stateFile), [stateFile.namespace, ...stateFile.earlier]);
 });
 
 test('homeBase() refuses homes that a jail has no place for', () => {
@@ -240,11 +245,11 @@ test('homeBase() refuses homes that a jail has no place for', () => {
   }
 });
 
-test('pathObstacle() keeps a path from showing other homes, or lying in this one', () => {
-  assert.equal(pathObstacle('/srv/media', '/home/alice'), undefined);
-  assert.match(pathObstacle('/srv', '/srv/alice')?.reason ?? '', /homes of tenants/);
-  assert.match(pathObstacle('/srv/alice/x', '/srv/alice')?.reason ?? '', /in its home/);
-  assert.equal(pathObstacle('/srv/media', '/srv/alice'), undefined);
+test('pathBlocker() keeps a path from showing other homes, or lying in this one', () => {
+  assert.equal(pathBlocker('/srv/media', '/home/alice'), undefined);
+  assert.match(pathBlocker('/srv', '/srv/alice')?.reason ?? '', /homes of tenants/);
+  assert.match(pathBlocker('/srv/alice/x', '/srv/alice')?.reason ?? '', /in its home/);
+  assert.equal(pathBlocker('/srv/media', '/srv/alice'), undefined);
 });
 
 test('compareNames() tells what is hidden and what is only inside', () => {

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { jailIncidents, tryEvidence } from '../../../src/jail/core/jail-incidents.ts';
-import { parseRefusal, refusalStruct, refusalText } from '../../../src/jail/core/refusal.ts';
+import {
+  parseJailRefusal,
+  refusalStruct,
+  formatJailRefusal,
+} from '../../../src/jail/core/refusal.ts';
 
 const tried = { at: 1, program: 'nosy', tried: 'tried to make a user namespace' };
 
@@ -28,10 +32,10 @@ test('tryEvidence has room for the longest names that the kernel reports', () =>
   const bytes = new Uint8Array(refusalStruct.size).fill(1);
   for (let what = 0; what < 5; what++) {
     new DataView(bytes.buffer).setUint32(refusalStruct.field('what').offset, what, true);
-    const refusal = parseRefusal(bytes);
+    const refusal = parseJailRefusal(bytes);
     assert.ok(refusal);
     assert.ok(refusal.program.length > 64);
     assert.ok(refusal.program.length <= tryEvidence.fields.program);
-    assert.ok(refusalText(refusal).length <= tryEvidence.fields.tried);
+    assert.ok(formatJailRefusal(refusal).length <= tryEvidence.fields.tried);
   }
 });

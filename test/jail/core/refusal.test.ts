@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { entriesOf, isJailed, selfTestEntry } from '../../../src/jail/core/program-maps.ts';
-import { parseRefusal, refusalStruct, refusalText } from '../../../src/jail/core/refusal.ts';
+import { programMapEntries, isJailed, selfTestEntry } from '../../../src/jail/core/program-maps.ts';
+import {
+  parseJailRefusal,
+  refusalStruct,
+  formatJailRefusal,
+} from '../../../src/jail/core/refusal.ts';
 import { selfTestUid } from '../../../src/jail/io/self-test.ts';
 
 /** Returns an event as bpf/jails.bpf.c writes it. */
@@ -16,8 +20,8 @@ function eventOf(what: number, name = ''): Uint8Array {
   return bytes;
 }
 
-test('parseRefusal() reads what the programs write', () => {
-  assert.deepEqual(parseRefusal(eventOf(1, 'x11')), {
+test('parseJailRefusal() reads what the programs write', () => {
+  assert.deepEqual(parseJailRefusal(eventOf(1, 'x11')), {
     total: 7,
     tenant: 1001,
     what: 'socket',
@@ -29,19 +33,19 @@ test('parseRefusal() reads what the programs write', () => {
   });
 });
 
-test('parseRefusal() takes no short record and no kind that it does not know', () => {
-  assert.equal(parseRefusal(eventOf(0).subarray(1)), undefined);
-  assert.equal(parseRefusal(eventOf(9)), undefined);
+test('parseJailRefusal() takes no short record and no kind that it does not know', () => {
+  assert.equal(parseJailRefusal(eventOf(0).subarray(1)), undefined);
+  assert.equal(parseJailRefusal(eventOf(9)), undefined);
 });
 
-test('refusalText() names the program that was not started', () => {
-  const refusal = parseRefusal(eventOf(4, '/home/alice/x'));
+test('formatJailRefusal() names the program that was not started', () => {
+  const refusal = parseJailRefusal(eventOf(4, '/home/alice/x'));
   assert.ok(refusal);
-  assert.equal(refusalText(refusal), 'tried to run "/home/alice/x" outside its jail');
+  assert.equal(formatJailRefusal(refusal), 'tried to run "/home/alice/x" outside its jail');
 });
 
-test('entriesOf() names programs with a zero after each, and none that makes a tenant somebody else', () => {
-  const entries = entriesOf({ uids: [], onlySites: new Set(), host: 7 });
+test('programMapEntries() names programs with a zero after each, and none that makes a tenant somebody else', () => {
+  const entries = programMapEntries({ uids: [], onlySites: new Set(), host: 7 });
   const names = entries.flatMap(({ map, key }) =>
     map === 'programs' ? [Buffer.from(key).toString('latin1')] : [],
   );
@@ -51,9 +55,9 @@ test('entriesOf() names programs with a zero after each, and none that makes a t
     assert.ok(!names.includes(name.padEnd(16, '\0')), name);
 });
 
-test('entriesOf() numbers the device as the kernel does, and splits the inode', () => {
+test('programMapEntries() numbers the device as the kernel does, and splits the inode', () => {
   const programs = { device: { major: 8, minor: 3 }, inode: 0x1_0000_0002n };
-  const [settings] = entriesOf({ uids: [], onlySites: new Set(), host: 7, programs });
+  const [settings] = programMapEntries({ uids: [], onlySites: new Set(), host: 7, programs });
   const view = new DataView(settings!.value.buffer);
   assert.deepEqual(
     [0, 4, 8, 12].map((at) => view.getUint32(at, true)),
@@ -61,24 +65,24 @@ test('entriesOf() numbers the device as the kernel does, and splits the inode', 
   );
 });
 
-test('refusalText() shows a name that a tenant chose without its control characters', () => {
-  const refusal = parseRefusal(eventOf(1, 'a\u{1b}[2J'));
+test('formatJailRefusal() shows a name that a tenant chose without its control characters', () => {
+  const refusal = parseJailRefusal(eventOf(1, 'a\u{1b}[2J'));
   assert.ok(refusal);
   assert.equal(
-    refusalText(refusal),
+    formatJailRefusal(refusal),
     String.raw`tried to reach the abstract socket "a\u{1b}[2J" of uid 1002`,
   );
-  const other = parseRefusal(eventOf(0));
+  const other = parseJailRefusal(eventOf(0));
   assert.ok(other);
   assert.equal(
-    refusalText(other),
+    formatJailRefusal(other),
     'tried to look into process 34, which is in another view of the host',
   );
 });
 
 test('selfTestEntry() differs from tenants, and selfTestUid() from one generation to the next', () => {
   const rule = { uids: [1001, 1002], onlySites: new Set([1002]), host: 4_026_531_841 };
-  const entries = [...entriesOf(rule), selfTestEntry(selfTestUid('0mwxl3y0q-2c50'))];
+  const entries = [...programMapEntries(rule), selfTestEntry(selfTestUid('0mwxl3y0q-2c50'))];
   assert.deepEqual(
     entries
       .filter(({ map }) => map !== 'programs')

@@ -12,7 +12,7 @@ import { fpmDoctor } from '../../../src/web/commands/fpm/doctor.ts';
 import { failuresPart } from '../../../src/web/io/fpm/failures/failures-part.ts';
 import { unitFailures } from '../../../src/web/io/fpm/failures/failures.ts';
 import { outcomeFailures, recordOutcome } from '../../../src/web/io/fpm/failures/outcome.ts';
-import { layoutOf } from '../../../src/web/io/fpm/layout.ts';
+import { fpmLayoutOf } from '../../../src/web/io/fpm/layout.ts';
 import { reconcile } from '../../../src/web/io/fpm/reconcile.ts';
 import { suiteDirectory } from '../../../testing/temporary-directory.ts';
 
@@ -131,7 +131,7 @@ test('a division that was killed failed, and one that goes on did not', () => {
 test('a reload that cannot divide the pools is remembered, a command is not', async () => {
   const paths = pathsIn();
   const fpm = { php: '8.4', program: '/bin/false', configuration: `${paths.etc}/none.conf` };
-  const layout = layoutOf(paths, fpm, true);
+  const layout = fpmLayoutOf(paths, fpm, true);
   const policy = { tenants: [] } as unknown as Policy;
   const entry = { kind: 'launcher', instance: paths.instance, isJailed: false } as const;
   const fpmContext = { paths, fpm, web: {}, layout, policy, entryOf: () => entry };

@@ -8,7 +8,7 @@ import type { ServiceTenant } from '../../../src/web/core/fpm/service/split.ts';
 import type { UnitName } from '../../../src/web/core/fpm/service/units.ts';
 import { file } from '../../../src/web/io/fpm/file-set.ts';
 import type { Installed } from '../../../src/web/io/fpm/installed.ts';
-import { layoutOf } from '../../../src/web/io/fpm/layout.ts';
+import { fpmLayoutOf } from '../../../src/web/io/fpm/layout.ts';
 import { readPoolSites } from '../../../src/web/io/fpm/pool-sites.ts';
 import { suiteDirectory } from '../../../testing/temporary-directory.ts';
 
@@ -24,7 +24,7 @@ const write = (http: string) =>
   );
 
 const fpm = { program: '/usr/sbin/php-fpm8.4', php: '8.4', configuration: '/none' };
-const layout = layoutOf(pathsOf('bulkhead'), fpm, true);
+const layout = fpmLayoutOf(pathsOf('bulkhead'), fpm, true);
 const alice: ServiceTenant = {
   uid: 1001,
   gid: 1001,

@@ -12,10 +12,10 @@ import { Unfinished } from '../../../src/web/io/fpm/check/unfinished.ts';
 import { checkedSplit } from '../../../src/web/io/fpm/checked-split.ts';
 import type { FpmContext } from '../../../src/web/io/fpm/context.ts';
 import { readHostView } from '../../../src/web/io/fpm/facts.ts';
-import { applyChanges, changesBetween } from '../../../src/web/io/fpm/file-set.ts';
+import { applyFileChanges, changesBetween } from '../../../src/web/io/fpm/file-set.ts';
 import { readFpmInputs } from '../../../src/web/io/fpm/inputs.ts';
 import { readInstalled } from '../../../src/web/io/fpm/installed.ts';
-import { layoutOf } from '../../../src/web/io/fpm/layout.ts';
+import { fpmLayoutOf } from '../../../src/web/io/fpm/layout.ts';
 import { wantedFiles } from '../../../src/web/io/fpm/wanted-files.ts';
 import { findWebPrograms } from '../../../src/web/io/servers.ts';
 
@@ -76,7 +76,7 @@ export class FpmStage implements Disposable {
     const program = { ...fpm, configuration: this.main };
     const paths = { ...pathsOf('bulkhead'), etc: `${this.at}/etc`, runtime: `${this.at}/run` };
     const layout = {
-      ...layoutOf(paths, program, true),
+      ...fpmLayoutOf(paths, program, true),
       units: `${this.at}/units`,
       dropIn: `${this.at}/units/drop-in.conf`,
       emptySocket: `${this.at}/none.sock`,
@@ -127,7 +127,7 @@ export class FpmStage implements Disposable {
     const checked = await checkedSplit(context, choice, inputs.value, host, installed, check);
     check.unfinished.save();
     const wanted = wantedFiles(context, choice, inputs.value, checked, installed);
-    const done = applyChanges(changesBetween(installed.files, wanted));
+    const done = applyFileChanges(changesBetween(installed.files, wanted));
     if (!done.ok) throw new Error(done.error.reason);
     return { ...checked, units: [...readInstalled(context.layout).units.keys()].sort() };
   }

@@ -8,7 +8,7 @@ import { freePort } from '../../../testing/free-port.ts';
 import { eventually } from '../../../testing/patience.ts';
 import { AccountNames } from '../../../src/host/accounts/account-names.ts';
 import { parseAddress } from '../../../src/web/core/address.ts';
-import { notesOf } from '../../../src/web/core/notes.ts';
+import { webNotes } from '../../../src/web/core/notes.ts';
 import {
   poolStrangerText,
   strangersAt,
@@ -89,7 +89,7 @@ for (const [user, uid] of [
         agentRuns: false,
       },
     );
-    const notes = notesOf(survey).map(({ message }) => message);
+    const notes = webNotes(survey).map(({ message }) => message);
     assert.ok(notes.includes(`Pool bob of PHP ${fpm.php}: ${strangerText(found)}`), notes.join());
   });
 

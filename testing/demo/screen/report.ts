@@ -3,10 +3,10 @@ import { count } from '../../../src/cli/shared/session.ts';
 import { attributes } from '../../../src/limits/limits.ts';
 import type { Report } from '../course.ts';
 import { wrap } from '../../../src/cli/shared/terminal.ts';
-import type { Screen } from './screen.ts';
-import { isFailure, type Outcome, type Verdict } from '../verdict.ts';
+import type { DemoScreen } from './screen.ts';
+import { isFailure, type LimitOutcome, type LimitVerdict } from '../verdict.ts';
 
-type Word = Outcome | 'fine' | 'slower';
+type Word = LimitOutcome | 'fine' | 'slower';
 
 const titleWidth = 10;
 /** The factor by which a median may be longer on any busy machine. */
@@ -15,7 +15,7 @@ const undisturbedRatio = 1.5;
 export const isEnforced = ({ verdicts, failures }: Report) =>
   !verdicts.some(isFailure) && failures.length === 0;
 
-export function printReport(report: Report, screen: Screen): void {
+export function printReport(report: Report, screen: DemoScreen): void {
   const { verdicts, failures } = report;
   const neighbour = neighbourVerdict(report);
   const width = Math.max(neighbour.word.length, ...verdicts.map(({ outcome }) => outcome.length));
@@ -35,7 +35,7 @@ function verdictLine(
   title: string,
   proof: string,
   width: number,
-  screen: Screen,
+  screen: DemoScreen,
 ): string {
   const { green, red, yellow } = screen.colors;
   const paint = {
@@ -66,7 +66,7 @@ function neighbourVerdict({ neighbour }: Report): { readonly word: Word; readonl
 }
 
 /** Prints limits that are only partly enforced: each reason once, with its limits. */
-function printGaps(verdicts: readonly Verdict[], screen: Screen): void {
+function printGaps(verdicts: readonly LimitVerdict[], screen: DemoScreen): void {
   const partial = verdicts.filter(({ support }) => support.level === 'partial');
   const titles = new Map<string, string[]>();
   for (const { title, support } of partial) {
@@ -81,10 +81,10 @@ function printGaps(verdicts: readonly Verdict[], screen: Screen): void {
   for (const help of helps) formatNote(`To improve: ${help}`, screen);
 }
 
-const formatNote = (text: string, screen: Screen) =>
+const formatNote = (text: string, screen: DemoScreen) =>
   screen.print(screen.colors.dim(wrap(`  ${text}`, screen.columns(), '    ')));
 
-function printAbsent(verdicts: readonly Verdict[], screen: Screen): void {
+function printAbsent(verdicts: readonly LimitVerdict[], screen: DemoScreen): void {
   const shown = new Set(verdicts.map(({ key }) => key));
   const rest = [...attributes.keys()].filter((key) => !shown.has(key));
   const names = rest.map((key) => key.replace('.', ' ')).join(', ');
@@ -92,8 +92,9 @@ function printAbsent(verdicts: readonly Verdict[], screen: Screen): void {
   screen.print(`\n${screen.colors.dim(wrap(text, screen.columns()))}`);
 }
 
-function summary(verdicts: readonly Verdict[], { colors }: Screen): string {
-  const number = (outcome: Outcome) => verdicts.filter((each) => each.outcome === outcome).length;
+function summary(verdicts: readonly LimitVerdict[], { colors }: DemoScreen): string {
+  const number = (outcome: LimitOutcome) =>
+    verdicts.filter((each) => each.outcome === outcome).length;
   const [enforced, failed, absent] = [
     number('enforced'),
     number('not enforced'),

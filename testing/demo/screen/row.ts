@@ -4,7 +4,7 @@
  *     UID    LIMIT       USE                        OF       THE KERNEL
  *     61001  cpu         ██████████  20.1%      20%      slowed it 83 times
  */
-import type { Screen } from './screen.ts';
+import type { DemoScreen } from './screen.ts';
 
 export interface Row {
   readonly uid: number;
@@ -40,12 +40,12 @@ const header: Readonly<Record<Cell | 'hits', string>> = {
   hits: 'THE KERNEL',
 };
 
-export function headerLine(screen: Screen): string {
+export function demoHeaderLine(screen: DemoScreen): string {
   const cells = cellsFor(screen.columns()).map((cell) => header[cell].padEnd(columns[cell]));
   return screen.colors.dim(clip([...cells, header.hits].join(gap), screen.columns()));
 }
 
-export function rowLine(row: Row, screen: Screen): string {
+export function demoRowLine(row: Row, screen: DemoScreen): string {
   const width = screen.columns();
   const shown = cellsFor(width);
   const cells = shown.map((cell) => cellText(row, cell));
@@ -76,7 +76,7 @@ function bar(filled: number | undefined): string {
 const clip = (text: string, width: number) =>
   text.length > width ? `${text.slice(0, Math.max(0, width - 1))}…` : text.trimEnd();
 
-function paint(row: Row, cell: Cell | 'hits', text: string, { colors }: Screen): string {
+function paint(row: Row, cell: Cell | 'hits', text: string, { colors }: DemoScreen): string {
   if (row.state === 'off') return colors.dim(text);
   if (cell === 'bar' || cell === 'use') {
     if (row.state === 'over') return colors.red(text);

@@ -1,7 +1,7 @@
 /** The output of the demo: a terminal on which lines are redrawn in place, or anything else. */
 import { colorsIf, terminalOf, type Colors } from '../../../src/cli/shared/terminal.ts';
 
-export interface Screen {
+export interface DemoScreen {
   readonly isLive: boolean;
   readonly columns: () => number;
   readonly colors: Colors;
@@ -14,7 +14,7 @@ const fewestRows = 16;
  * Returns the screen; `asked` is a size such as `80x24`, for a terminal at the other end of a
  * connection.
  */
-export function screenOf(stream: NodeJS.WriteStream, asked?: string): Screen {
+export function screenOf(stream: NodeJS.WriteStream, asked?: string): DemoScreen {
   const print = (text: string) => void stream.write(`${text}\n`);
   if (asked !== undefined) {
     const [columns = 80, rows = 24] = asked.split('x').map(Number);
@@ -37,7 +37,7 @@ export function screenOf(stream: NodeJS.WriteStream, asked?: string): Screen {
 }
 
 /** The screen for `--json`: only the end result is printed. */
-export const silentScreen: Screen = {
+export const silentScreen: DemoScreen = {
   isLive: false,
   columns: () => 80,
   colors: colorsIf(false),

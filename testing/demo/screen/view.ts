@@ -1,13 +1,13 @@
 /** Shows rows as they change: in place on a terminal, and elsewhere a line for each event. */
-import { headerLine, rowLine, type Row } from './row.ts';
-import type { Screen } from './screen.ts';
+import { demoHeaderLine, demoRowLine, type Row } from './row.ts';
+import type { DemoScreen } from './screen.ts';
 
 interface View extends Disposable {
   /** Shows the rows; `seconds` since the loads began. */
   readonly show: (rows: readonly Row[], seconds: number, footer: string) => void;
 }
 
-export const viewOn = (screen: Screen): View =>
+export const viewOn = (screen: DemoScreen): View =>
   screen.isLive ? liveView(screen) : logView(screen);
 
 const up = (lines: number) => `\u001b[${lines}A`;
@@ -15,11 +15,15 @@ const clearToEnd = '\u001b[K';
 const hideCursor = '\u001b[?25l';
 export const showCursor = '\u001b[?25h';
 
-function liveView(screen: Screen): View {
+function liveView(screen: DemoScreen): View {
   let drawn = 0;
   return {
     show(rows, _seconds, footer) {
-      const lines = [headerLine(screen), ...rows.map((row) => rowLine(row, screen)), footer];
+      const lines = [
+        demoHeaderLine(screen),
+        ...rows.map((row) => demoRowLine(row, screen)),
+        footer,
+      ];
       const begin = drawn === 0 ? hideCursor : up(drawn);
       screen.print(`${begin}${lines.map((line) => `\r${line}${clearToEnd}`).join('\n')}`);
       drawn = lines.length;
@@ -32,7 +36,7 @@ function liveView(screen: Screen): View {
 }
 
 /** Prints the first time that each limit is hit, and progress. */
-function logView(screen: Screen): View {
+function logView(screen: DemoScreen): View {
   const printed = new Set<string>();
   return {
     show(rows, seconds) {

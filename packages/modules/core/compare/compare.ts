@@ -9,7 +9,7 @@
  */
 import { printable } from '../../../base/printable.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
-import { FormatError, textOf, type FormatProblem } from '../elf/bytes.ts';
+import { FormatError, bytesAsText, type FormatProblem } from '../elf/bytes.ts';
 import { changedSymbols, isRelocation, NameBudget, symbolAt } from './compare-symbols.ts';
 import { sectionTypes, type Relocation, type Section } from '../elf/elf-format.ts';
 import type { Elf } from '../elf/elf.ts';
@@ -269,7 +269,7 @@ function stringAt(data: Uint8Array, offset: number): string {
   const from = Math.max(start, offset - stringCharactersMax / 2);
   const end = data.indexOf(0, offset);
   const to = Math.min(end < 0 ? data.length : end, from + stringCharactersMax);
-  return printable(textOf(data.subarray(from, Math.max(from, to))));
+  return printable(bytesAsText(data.subarray(from, Math.max(from, to))));
 }
 
 /**
@@ -343,7 +343,7 @@ function compareModinfo(a: Elf, b: Elf): readonly ModinfoDifference[] {
 function modinfoEntries(elf: Elf): ReadonlySet<string> {
   const section = elf.section('.modinfo');
   if (section === undefined) return new Set();
-  const entries = textOf(elf.data(section)).split('\0');
+  const entries = bytesAsText(elf.data(section)).split('\0');
   return new Set(entries.filter((entry) => entry !== '' && !isBuildTag(entry)));
 }
 

@@ -37,7 +37,7 @@ function latin1(bytes: Uint8Array): string {
  * Returns bytes as text: UTF-8 if they are that, otherwise a character a byte, so that no two
  * inputs give one text.
  */
-export function textOf(bytes: Uint8Array): string {
+export function bytesAsText(bytes: Uint8Array): string {
   const text = utf8.decode(bytes);
   return text.includes('\ufffd') ? latin1(bytes) : text;
 }
@@ -114,6 +114,6 @@ export class ByteView {
     this.#check(offset, 0);
     const within = this.bytes.subarray(offset, end);
     const nul = within.indexOf(0);
-    return textOf(nul < 0 ? within : within.subarray(0, nul));
+    return bytesAsText(nul < 0 ? within : within.subarray(0, nul));
   }
 }

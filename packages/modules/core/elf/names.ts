@@ -5,7 +5,7 @@
  * overlap in the file, and a hostile file can point a million symbols at one long name. So the sum
  * of bytes read is bounded by a multiple of the file.
  */
-import { FormatError, textOf } from './bytes.ts';
+import { FormatError, bytesAsText } from './bytes.ts';
 
 /** The longest name in bytes; the kernel itself stops at 512 (KSYM_NAME_LEN). */
 const nameBytesMax = 4096;
@@ -42,7 +42,7 @@ export class NameReader {
     }
     const length = at - start;
     this.#spend(length, start);
-    if (length > sharedBytesMax || all > 0x7f) return textOf(bytes.subarray(start, at));
+    if (length > sharedBytesMax || all > 0x7f) return bytesAsText(bytes.subarray(start, at));
     const slot = (hash ^ (hash >>> 15)) & (sharedSlots - 1);
     const known = shared[slot]!;
     if (isTextAt(known, bytes, start, length)) return known;

@@ -72,4 +72,5 @@ export function codeSection(elf: Elf, index: number): Section | undefined {
 }
 
 /** Returns a key for a place in a section, exact up to 128 GiB. */
-export const placeKey = (section: number, value: number): number => value * 2 ** 16 + section;
+export const sectionPlaceKey = (section: number, value: number): number =>
+  value * 2 ** 16 + section;

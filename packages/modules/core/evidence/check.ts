@@ -10,7 +10,7 @@ export type Check = (module: KernelModule, context: TrustContext) => Evidence | 
 /** Limits quotations: an explanation stays readable, however long a license or description is. */
 const quotedMax = 300;
 
-export const quote = (text: string) =>
+export const quoteShortened = (text: string) =>
   JSON.stringify(text.length > quotedMax ? `${text.slice(0, quotedMax)}…` : text);
 
 export const when = (found: boolean, check: string, weight: Weight, message: () => string) =>

@@ -10,7 +10,7 @@ import {
   embeddedElf,
   foreignObjects,
   livepatch,
-  readOtherwise,
+  readOtherwiseCheck,
   shim,
   unexported,
 } from './code-checks.ts';
@@ -32,7 +32,7 @@ import {
   knownCase,
   loadsProprietary,
   nameDiffers,
-  signature,
+  signatureCheck,
   source,
   structBytes,
 } from './origin-checks.ts';
@@ -44,7 +44,7 @@ export const checks: readonly Check[] = [
   mixedLicenses,
   nameDiffers,
   structBytes,
-  readOtherwise,
+  readOtherwiseCheck,
   livepatch,
   packageClaim,
   intree,
@@ -64,5 +64,5 @@ export const checks: readonly Check[] = [
   fileNameDiffers,
   keyName,
   loadsProprietary,
-  signature,
+  signatureCheck,
 ];

@@ -5,7 +5,7 @@
  * Words prove nothing by themselves, since a text may quote or deny them; they show where to read.
  * Hardly any file of the kernel's own source has one of them in its head.
  */
-import { textOf } from '../elf/bytes.ts';
+import { bytesAsText } from '../elf/bytes.ts';
 
 const phrases: readonly RegExp[] = [
   /\bproprietary (?:and|&) confidential\b/,
@@ -39,7 +39,7 @@ const licenseBytesMax = 64 * 1024;
  */
 export function closedTermsOf(path: string, file: Uint8Array): readonly string[] {
   const bytesMax = isLicenseFile(path) ? licenseBytesMax : headBytesMax;
-  return closedTermsIn(textOf(file.subarray(0, bytesMax)));
+  return closedTermsIn(bytesAsText(file.subarray(0, bytesMax)));
 }
 
 /** Whether the name says that it is a license: `COPYING`, `LICENSE.txt`, `docs/EULA`. */

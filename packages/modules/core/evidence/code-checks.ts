@@ -2,7 +2,7 @@
 import { machines } from '../elf/elf-format.ts';
 import { importsOf, type DeepObservations, type KernelModule } from '../record/module.ts';
 import { listSome } from '../../../base/list.ts';
-import { claimsGpl, quote, when, type Check } from './check.ts';
+import { claimsGpl, quoteShortened, when, type Check } from './check.ts';
 
 /**
  * Whether the module returns without the thunk. By chance one in eight functions of a large module
@@ -74,7 +74,7 @@ export const embeddedElf: Check = ({ observations: { embeddedElf: sections } }) 
  * Finds files that tools read differently from the loader. No build writes such a file, and only
  * the loader's own reading shows what it contains.
  */
-export const readOtherwise: Check = ({ observations: { readOtherwise: found = [] } }) =>
+export const readOtherwiseCheck: Check = ({ observations: { readOtherwise: found = [] } }) =>
   when(found.length > 0, 'read-otherwise', 'proof', () => found.join('; '));
 
 export const denseObjects: Check = ({ observations: { deep } }) =>
@@ -113,7 +113,7 @@ const lookups = new Set([
 export const unexported: Check = (module) => {
   const imported = importsOf(module).flatMap(({ name }) => (lookups.has(name) ? [name] : []));
   const named = module.observations.strings.filter((each) => /kallsyms|sys_call_table/.test(each));
-  const all = [...imported, ...named.map(quote)];
+  const all = [...imported, ...named.map(quoteShortened)];
   return when(
     named.length > 0 || all.includes('kallsyms_lookup_name'),
     'unexported-symbols',

@@ -1,12 +1,12 @@
 /** The facts about a module when its trust level is judged; unknown facts are undefined. */
 import type { SignatureCheck } from '../record/module.ts';
-import type { Verdict } from '../loader/verdict.ts';
+import type { LoaderVerdict } from '../loader/verdict.ts';
 
 export interface TrustContext {
   /** The file's name, without directories and without `.ko` and what follows. */
   readonly fileName: string;
   readonly signature: SignatureCheck;
-  readonly verdict: Verdict | undefined;
+  readonly verdict: LoaderVerdict | undefined;
   /** GPL-only symbols that the module imports, as far as the kernel's exports are known. */
   readonly gplOnly: readonly string[];
   /** `uname -r` of the kernel that the module is judged for. */

@@ -9,7 +9,7 @@ import {
 } from '../record/module.ts';
 import { gpl2Terms } from '../packages/claims.ts';
 import { listSome } from '../../../base/list.ts';
-import { claimsGpl, quote, when, type Check } from './check.ts';
+import { claimsGpl, quoteShortened, when, type Check } from './check.ts';
 import { closedIn } from './modinfo-terms.ts';
 
 /** Whether the entry is the rest of a text that a NUL cut off: a build writes words as tags. */
@@ -37,8 +37,8 @@ export const licenseNul: Check = (module) => {
   const rest = hiddenRest(module);
   const weight = claimsGpl(module) ? 'proof' : 'lead';
   return when(rest !== undefined, 'license-nul', weight, () => {
-    const read = quote(modinfo(module, 'license') ?? '');
-    return `Its license is cut off by a NUL: the kernel reads ${read}, ${quote(rest ?? '')} follows`;
+    const read = quoteShortened(modinfo(module, 'license') ?? '');
+    return `Its license is cut off by a NUL: the kernel reads ${read}, ${quoteShortened(rest ?? '')} follows`;
   });
 };
 
@@ -49,7 +49,7 @@ export const modinfoFragment: Check = (module) => {
   const all = new Set([...odd, ...observations.cutTexts.flatMap(hiddenIn)]);
   if (license !== undefined) all.delete(license);
   return when(all.size > 0, 'modinfo-fragment', 'lead', () => {
-    return `.modinfo has text that no build writes: ${listSome([...all].map(quote))}`;
+    return `.modinfo has text that no build writes: ${listSome([...all].map(quoteShortened))}`;
   });
 };
 
@@ -62,7 +62,7 @@ export const mixedLicenses: Check = (module) => {
   const licenses = modinfoAll(module, 'license');
   const others = licenses.filter((each) => !isCompatibleLicense(each));
   if (others.length === 0 || others.length === licenses.length) return undefined;
-  const all = listSome(licenses.map(quote));
+  const all = listSome(licenses.map(quoteShortened));
   if (!claimsGpl(module)) {
     const message = `It states several licenses: ${all}; the kernel reads the first, which is not GPL-compatible`;
     return { check: 'licenses-mixed', weight: 'note', message };
@@ -76,7 +76,7 @@ export const mixedLicenses: Check = (module) => {
     const message = `It states several licenses, as of several parts, that can be combined: ${all}; the kernel reads the first`;
     return { check: 'licenses-mixed', weight: 'note', message };
   }
-  const which = listSome(open.map(quote));
+  const which = listSome(open.map(quoteShortened));
   const message = `It states several licenses: ${all}; the kernel reads the first, and whether ${which} can be combined with it is not known`;
   return { check: 'licenses-mixed', weight: 'lead', message };
 };
@@ -103,7 +103,7 @@ export const packageClaim: Check = (_, { packageClaim: claim }) => {
 export const closedWords: Check = ({ observations: { strings } }) => {
   const words = strings.filter((each) => !/kallsyms|sys_call_table/.test(each));
   return when(words.length > 0, 'closed-license-words', 'lead', () => {
-    return `Its data has words of a closed license: ${listSome(words.map(quote))}`;
+    return `Its data has words of a closed license: ${listSome(words.map(quoteShortened))}`;
   });
 };
 
@@ -116,7 +116,7 @@ export const closedModinfo: Check = (module) => {
   const isStrong = found.some(({ strength }) => strength === 'closed');
   const weight = isStrong && claimsGpl(module) ? 'lead' : 'note';
   return when(found.length > 0, 'closed-modinfo-words', weight, () => {
-    const quoted = found.map(({ entry: { tag, value } }) => quote(`${tag}=${value}`));
+    const quoted = found.map(({ entry: { tag, value } }) => quoteShortened(`${tag}=${value}`));
     return isStrong
       ? `Its .modinfo has words of a closed license: ${listSome(quoted)}`
       : `Its .modinfo has words that closed licenses use as well: ${listSome(quoted)}`;

@@ -2,13 +2,13 @@
 import { infoName, modinfo, plainName } from '../record/module.ts';
 import { knownCases, ndiswrapper } from './known-cases.ts';
 import { count } from '../../../base/list.ts';
-import { quote, when, type Check } from './check.ts';
+import { quoteShortened, when, type Check } from './check.ts';
 
 export const nameDiffers: Check = (module) => {
   const [info, struct] = [modinfo(module, 'name'), module.structName];
   const differ = info !== undefined && struct !== undefined && info !== struct;
   return when(differ, 'name-differs', 'proof', () => {
-    return `It has two names: ${quote(info ?? '')} in .modinfo, ${quote(struct ?? '')} in struct module; a build writes the same`;
+    return `It has two names: ${quoteShortened(info ?? '')} in .modinfo, ${quoteShortened(struct ?? '')} in struct module; a build writes the same`;
   });
 };
 
@@ -16,7 +16,7 @@ export const fileNameDiffers: Check = (module, { fileName }) => {
   const name = infoName(module);
   const differs = name !== undefined && plainName(fileName) !== plainName(name);
   return when(differs, 'file-name-differs', 'lead', () => {
-    return `The file is called ${quote(fileName)}, the module ${quote(name ?? '')}`;
+    return `The file is called ${quoteShortened(fileName)}, the module ${quoteShortened(name ?? '')}`;
   });
 };
 
@@ -40,23 +40,23 @@ export const intree: Check = (module, { release, buildSigns, signature }) => {
     return { check: 'intree-unsigned', weight: 'proof', message };
   }
   return when(signature.outcome === 'none', 'intree-elsewhere', 'lead', () => {
-    return `It claims to be part of the tree of another kernel (${quote(built)}), and is not signed: check it with that kernel (--kernel)`;
+    return `It claims to be part of the tree of another kernel (${quoteShortened(built)}), and is not signed: check it with that kernel (--kernel)`;
   });
 };
 
-export const signature: Check = (
+export const signatureCheck: Check = (
   _,
   { signature: { outcome, signer, trustedBy, claimedIssuer = '' } },
 ) => {
   if (outcome === 'none') return undefined;
-  const by = signer === undefined ? '' : ` by ${quote(signer)}`;
+  const by = signer === undefined ? '' : ` by ${quoteShortened(signer)}`;
   if (outcome === 'good') {
     const key =
       trustedBy === 'kernel' ? 'whose certificate is in the kernel' : 'whose certificate was given';
     const check = trustedBy === 'kernel' ? 'signed-by-kernel' : 'signed-by-given';
     return { check, weight: 'support', message: `It is signed${by}, ${key}` };
   }
-  const named = claimedIssuer === '' ? '' : ` in the name of ${quote(claimedIssuer)}`;
+  const named = claimedIssuer === '' ? '' : ` in the name of ${quoteShortened(claimedIssuer)}`;
   const broken = outcome === 'bad' || outcome === 'malformed';
   return {
     check: `signature-${outcome.replace(' ', '-')}`,
@@ -81,7 +81,7 @@ export const keyName: Check = (module, { release, buildSigns, signature: { claim
   const built = modinfo(module, 'vermagic')?.split(' ')[0];
   const named = buildSigns && built === release && claimedIssuer?.includes(keyOfBuild) === true;
   return when(named, 'key-name-borrowed', 'lead', () => {
-    return `Its signature names ${quote(keyOfBuild)}, as if the build of this kernel had signed it, but is by another key`;
+    return `Its signature names ${quoteShortened(keyOfBuild)}, as if the build of this kernel had signed it, but is by another key`;
   });
 };
 

@@ -9,7 +9,7 @@ import type { LoaderSettings } from './kernel.ts';
 
 type CmdlineSettings = Omit<LoaderSettings, 'modulesDisabled'>;
 
-const words = /(?:[^\s"]|"[^"]*"?)+/g;
+const argumentPattern = /(?:[^\s"]|"[^"]*"?)+/g;
 
 /**
  * Parses the settings. A later `module_blacklist=` replaces an earlier one. Spectre v2 counts as
@@ -17,7 +17,7 @@ const words = /(?:[^\s"]|"[^"]*"?)+/g;
  */
 export function parseCmdline(text: string): CmdlineSettings {
   const values = new Map<string, string | undefined>();
-  for (const [word] of text.matchAll(words)) {
+  for (const [word] of text.matchAll(argumentPattern)) {
     if (word === '--') break;
     const plain = word.replaceAll('"', '');
     const equals = plain.indexOf('=');

@@ -25,7 +25,7 @@ const options: Readonly<Record<keyof KernelConfig, readonly string[]>> = {
 };
 
 /** Parses the options; undefined if the text is not a kernel configuration. */
-export function parseConfig(text: string): KernelConfig | undefined {
+export function parseKernelConfig(text: string): KernelConfig | undefined {
   const set = new Set<string>();
   let lines = 0;
   for (const [, name = '', value] of text.matchAll(/^CONFIG_(\w+)=(.*)$/gm)) {

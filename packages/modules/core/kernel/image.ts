@@ -12,7 +12,7 @@
  * drivers/firmware/efi/libstub/zboot-header.S, arch/s390/boot/head.S.
  */
 import { fail, ok, type Result } from '../../../base/result.ts';
-import { ByteView, FormatError, textOf, type FormatProblem } from '../elf/bytes.ts';
+import { ByteView, FormatError, bytesAsText, type FormatProblem } from '../elf/bytes.ts';
 import { ascii, findBytes, startsWith } from './find-bytes.ts';
 
 const compressions = ['gzip', 'xz', 'zstd', 'lz4', 'lzma', 'bzip2', 'lzo'] as const;
@@ -37,7 +37,7 @@ const magics: Readonly<Record<Compression, readonly Uint8Array[]>> = {
  * Returns how bytes are compressed, by their first bytes and not by a name; undefined if they are
  * not.
  */
-export function compressionOf(bytes: Uint8Array): Compression | undefined {
+export function imageCompression(bytes: Uint8Array): Compression | undefined {
   return compressions.find((each) => magics[each].some((magic) => startsWith(bytes, magic)));
 }
 
@@ -87,7 +87,7 @@ function parse(bytes: Uint8Array): KernelImage {
     return { kind: 'bare' };
   }
   if (startsWith(bytes, s390Magic, s390MagicOffset)) return s390(bytes);
-  const compression = compressionOf(bytes);
+  const compression = imageCompression(bytes);
   if (compression === undefined) throw new FormatError('is not a kernel image of a known kind', 0);
   const [offset, size, release] = [0, bytes.length, undefined];
   return { kind: 'compressed', format: 'compressed file', compression, offset, size, release };
@@ -104,7 +104,7 @@ function bzImage(view: ByteView): KernelImage {
   const sectors = view.u8(setup.sectors) || 4;
   const offset = (sectors + 1) * sectorBytes + view.u32(setup.payload);
   const payload = view.slice(offset, view.u32(setup.bytes));
-  const compression = compressionOf(payload);
+  const compression = imageCompression(payload);
   if (compression === undefined) throw new FormatError('is compressed in an unknown way', offset);
   return {
     kind: 'compressed',
@@ -133,14 +133,14 @@ const releaseBytesMax = 128;
 
 function firstWord(bytes: Uint8Array): string | undefined {
   const end = bytes.findIndex((byte) => byte <= 0x20 || byte > 0x7e);
-  return end > 0 ? textOf(bytes.subarray(0, end)) : undefined;
+  return end > 0 ? bytesAsText(bytes.subarray(0, end)) : undefined;
 }
 
 function zboot(view: ByteView): KernelImage {
   const [offset, size] = [view.u32(8), view.u32(12)];
   const named = view.text(24, 56);
   const payload = view.slice(offset, size);
-  const compression = compressionOf(payload);
+  const compression = imageCompression(payload);
   if (compression === undefined) {
     throw new FormatError(`is compressed in an unknown way ("${named}")`, offset);
   }
@@ -202,7 +202,7 @@ export function imageVermagic(kernel: Uint8Array, release: string): string | und
     const near = kernel.subarray(at, at + vermagicBytesMax);
     const nul = near.indexOf(0);
     if (nul < 0 || (at > 0 && kernel[at - 1] !== 0)) continue;
-    const text = textOf(near.subarray(start.length, nul));
+    const text = bytesAsText(near.subarray(start.length, nul));
     if (vermagicWords.test(text)) return `${release} ${text}`;
   }
   return undefined;

@@ -78,7 +78,7 @@ export interface LoadedModule {
 }
 
 /** Returns major and minor: `6.12.118+deb13-amd64` is `[6, 12]`. */
-export function versionOf(release: string): readonly [major: number, minor: number] {
+export function kernelVersionOf(release: string): readonly [major: number, minor: number] {
   const [, major = '0', minor = '0'] = /^(\d+)\.(\d+)/.exec(release) ?? [];
   return [Number(major), Number(minor)];
 }

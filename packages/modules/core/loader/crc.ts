@@ -2,7 +2,7 @@
  * Versions of symbols: the CRC that a module was built for, compared with the CRC of the export.
  */
 import type { SymbolExport } from '../record/module.ts';
-import { forceLoad, logOnce, type Loading } from './loading.ts';
+import { forceLoad, logOnce, type ModuleLoading } from './loading.ts';
 
 /**
  * The result. `no entry` and `differs` fail; `no versions` fails where the kernel does not load by
@@ -16,7 +16,7 @@ export type VersionCheck = 'agrees' | 'no versions' | 'no entry' | 'differs';
  * CONFIG_MODVERSIONS nothing is compared.
  */
 export function checkVersion(
-  loading: Loading,
+  loading: ModuleLoading,
   exported: SymbolExport,
   { own, extended }: { readonly own: number | undefined; readonly extended: number | undefined },
 ): VersionCheck {
@@ -36,7 +36,7 @@ export function checkVersion(
 
 /** Compares with the extended table; a symbol without an entry there matches any. */
 function checkExtended(
-  loading: Loading,
+  loading: ModuleLoading,
   { name, crc }: SymbolExport,
   own: number | undefined,
 ): VersionCheck {
@@ -48,7 +48,7 @@ function checkExtended(
   return own === crc ? 'agrees' : disagrees(loading, name);
 }
 
-function disagrees(loading: Loading, name: string): 'differs' {
+function disagrees(loading: ModuleLoading, name: string): 'differs' {
   loading.messages.push(`${loading.infoName}: disagrees about version of symbol ${name}`);
   return 'differs';
 }

@@ -8,7 +8,7 @@
  */
 import type { Kernel, LoadedModule } from '../kernel/kernel.ts';
 import type { SymbolExport } from '../record/module.ts';
-import type { Verdict } from './verdict.ts';
+import type { LoaderVerdict } from './verdict.ts';
 import { fileOf, type Candidate } from './candidate.ts';
 import type { FoundExport } from './export-index.ts';
 import { judge } from './loader-verdict.ts';
@@ -54,9 +54,9 @@ function append(first: ExportedBy, entry: ExportedBy): void {
 export function judgeTree(
   candidates: readonly Candidate[],
   kernel: Kernel,
-): ReadonlyMap<string, Verdict> {
+): ReadonlyMap<string, LoaderVerdict> {
   const tree = new Tree(candidates, kernel);
-  const verdicts = new Map<string, Verdict>();
+  const verdicts = new Map<string, LoaderVerdict>();
   candidates.forEach((each, index) => {
     const file = fileOf(each);
     const verdict = tree.verdict(index);
@@ -72,7 +72,7 @@ interface Node {
   /** The modules that are loaded before it, or were refused. */
   direct: ReadonlySet<number>;
   readonly logged: Set<string>;
-  verdict: Verdict | undefined;
+  verdict: LoaderVerdict | undefined;
   loaded: LoadedModule | undefined;
 }
 
@@ -94,7 +94,7 @@ class Tree {
    * Judges a module after its dependencies. It uses a stack of its own, as a chain may be as long
    * as the list.
    */
-  verdict(root: number): Verdict {
+  verdict(root: number): LoaderVerdict {
     const stack = [root];
     for (;;) {
       const index = stack.at(-1);

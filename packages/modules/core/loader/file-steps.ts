@@ -5,41 +5,47 @@
 import { elfTypes } from '../elf/elf-format.ts';
 import { missingName, modinfo, type LoaderDefect } from '../record/module.ts';
 import type { RefusalCause } from './verdict.ts';
-import { refuse, type Loading, type Step } from './loading.ts';
+import { refuseModule, type ModuleLoading, type LoaderStep } from './loading.ts';
 import type { LoaderErrno } from './errno.ts';
 
 function refuseDefect(
-  loading: Loading,
+  loading: ModuleLoading,
   defect: LoaderDefect | undefined,
   cause: RefusalCause = 'format',
 ): LoaderErrno | undefined {
   if (defect === undefined) return undefined;
-  return refuse(loading, defect.errno, cause, defect.why, defect.message);
+  return refuseModule(loading, defect.errno, cause, defect.why, defect.message);
 }
 
 const defectOf = (
-  { module, rules }: Loading,
+  { module, rules }: ModuleLoading,
   ...steps: readonly LoaderDefect['step'][]
 ): LoaderDefect | undefined =>
   module.defects.find((each) => steps.includes(each.step) && rules.cover(each));
 
 /** `elf_validity_ehdr`. */
-export const header: Step = (loading) => {
+export const header: LoaderStep = (loading) => {
   const { module, kernel } = loading;
   if (module.type !== elfTypes.relocatable) {
     const message = `Invalid ELF header type: ${module.type} != ${elfTypes.relocatable}`;
-    return refuse(loading, 'ENOEXEC', 'format', 'It is not a relocatable object file', message);
+    return refuseModule(
+      loading,
+      'ENOEXEC',
+      'format',
+      'It is not a relocatable object file',
+      message,
+    );
   }
   if (module.machine !== kernel.machine) {
     const reason = `It was built for another processor (ELF machine ${module.machine}, this kernel is ${kernel.machine})`;
     const message = `Invalid architecture in ELF header: ${module.machine}`;
-    return refuse(loading, 'ENOEXEC', 'format', reason, message);
+    return refuseModule(loading, 'ENOEXEC', 'format', reason, message);
   }
   return refuseDefect(loading, defectOf(loading, 'elf header', 'sections'));
 };
 
 /** `elf_validity_cache_index_info`, `…_mod`. */
-export const structModule: Step = (loading) => {
+export const structModule: LoaderStep = (loading) => {
   const defect = refuseDefect(loading, defectOf(loading, 'modinfo', 'struct module'));
   if (defect !== undefined) return defect;
   const { structBytes } = loading.module;
@@ -52,7 +58,7 @@ export const structModule: Step = (loading) => {
   }
   if (structBytes === wanted) return undefined;
   const name = modinfo(loading.module, 'name') ?? missingName;
-  return refuse(
+  return refuseModule(
     loading,
     'ENOEXEC',
     'layout',
@@ -65,11 +71,11 @@ export const structModule: Step = (loading) => {
  * The older check, until 6.3: `setup_load_info` only requires the section to be loaded; the rest is
  * not checked.
  */
-export const oldStructModule: Step = (loading) => {
+export const oldStructModule: LoaderStep = (loading) => {
   if (loading.module.structLoaded !== false) return undefined;
   const name = modinfo(loading.module, 'name') ?? missingName;
   const message = `${name}: No module found in object`;
-  return refuse(
+  return refuseModule(
     loading,
     'ENOEXEC',
     'format',
@@ -79,33 +85,34 @@ export const oldStructModule: Step = (loading) => {
 };
 
 /** `elf_validity_cache_index_sym`, `…_str`, `…_versions`, `elf_validity_cache_strtab`. */
-export const symbolTable: Step = (loading) => {
+export const symbolTable: LoaderStep = (loading) => {
   const looksAtVersions = loading.options.force?.modversions !== true;
   const versions = looksAtVersions ? (['extended versions'] as const) : [];
   return refuseDefect(loading, defectOf(loading, 'symbol table', ...versions));
 };
 
 /** `module_enforce_rwx_sections`. Source: kernel/module/strict_rwx.c. */
-export const writeAndExecute: Step = (loading) =>
+export const writeAndExecute: LoaderStep = (loading) =>
   loading.kernel.config.strictModuleRwx
     ? refuseDefect(loading, defectOf(loading, 'write and execute'))
     : undefined;
 
 /** `module_frob_arch_sections`. */
-export const processor: Step = (loading) => refuseDefect(loading, defectOf(loading, 'processor'));
+export const processor: LoaderStep = (loading) =>
+  refuseDefect(loading, defectOf(loading, 'processor'));
 
 /** `move_module`. */
-export const memory: Step = (loading) =>
+export const moveModule: LoaderStep = (loading) =>
   refuseDefect(loading, defectOf(loading, 'memory'), 'memory');
 
 /** `find_module_sections`. */
-export const constructors: Step = (loading) =>
+export const constructors: LoaderStep = (loading) =>
   loading.kernel.config.constructors
     ? refuseDefect(loading, defectOf(loading, 'constructors'))
     : undefined;
 
 /** `add_sect_attrs`: before 6.12 it only logs its errors. */
-export const sysfsSections: Step = (loading) => {
+export const sysfsSections: LoaderStep = (loading) => {
   const defect = defectOf(loading, 'sections in sysfs');
   if (loading.rules.sysfsErrorsRefuse) return refuseDefect(loading, defect);
   if (defect?.message !== undefined) loading.messages.push(defect.message);
@@ -113,5 +120,5 @@ export const sysfsSections: Step = (loading) => {
 };
 
 /** `apply_relocations`. */
-export const relocations: Step = (loading) =>
+export const relocations: LoaderStep = (loading) =>
   refuseDefect(loading, defectOf(loading, 'relocations'));

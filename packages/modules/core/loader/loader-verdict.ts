@@ -6,7 +6,7 @@
  */
 import type { Kernel, LoadedModule, LoaderState } from '../kernel/kernel.ts';
 import { lettersOf } from '../kernel/taints.ts';
-import type { Verdict } from './verdict.ts';
+import type { LoaderVerdict } from './verdict.ts';
 import type { Candidate, LoaderOptions, UnreadableCandidate } from './candidate.ts';
 import { loadedExports } from './export-index.ts';
 import { newLoading, type LoadContext } from './loading.ts';
@@ -33,7 +33,7 @@ export function loaderVerdict(
   kernel: Kernel,
   state: LoaderState,
   options: LoaderOptions = {},
-): Verdict {
+): LoaderVerdict {
   const exports = loadedExports(state);
   const context: LoadContext = {
     state,
@@ -51,12 +51,12 @@ export function predict(
   kernel: Kernel,
   state: LoaderState = newState(),
   options: LoaderOptions = {},
-): readonly Verdict[] {
+): readonly LoaderVerdict[] {
   return sequence.map((each) => loaderVerdict(each, kernel, state, options));
 }
 
 interface Judged {
-  readonly verdict: Verdict;
+  readonly verdict: LoaderVerdict;
   /** The loaded module; undefined when it was refused. */
   readonly loaded: LoadedModule | undefined;
 }
@@ -101,13 +101,13 @@ function unreadable(
   kernel: Kernel,
   { state }: LoadContext,
   options: LoaderOptions,
-): Verdict {
+): LoaderVerdict {
   const refused = (
     errno: LoaderErrno,
     refuses: 'not allowed' | 'signature' | 'format',
     reason: string,
     messages: readonly string[] = [],
-  ): Verdict => ({
+  ): LoaderVerdict => ({
     result: 'refuse',
     errno,
     taints: '',

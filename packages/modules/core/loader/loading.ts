@@ -27,7 +27,7 @@ export interface LoadContext {
   whyAbsent?(name: string): string | undefined;
 }
 
-export interface Loading {
+export interface ModuleLoading {
   readonly module: KernelModule;
   readonly signature: SignatureCheck;
   readonly kernel: Kernel;
@@ -63,7 +63,7 @@ export function newLoading(
   kernel: Kernel,
   context: LoadContext,
   options: LoaderOptions,
-): Loading {
+): ModuleLoading {
   const rules = rulesOf(kernel.release);
   const module = seenBy(rules, given);
   const name = infoName(module);
@@ -104,11 +104,11 @@ function seenBy({ checksStruct, exportFlags }: Rules, module: KernelModule): Ker
 const withoutFlag = (each: SymbolExport): SymbolExport => ({ ...each, gplOnly: false });
 
 /** One decision of the loader; returns the errno when it ends the load. */
-export type Step = (loading: Loading) => LoaderErrno | undefined;
+export type LoaderStep = (loading: ModuleLoading) => LoaderErrno | undefined;
 
 /** Refuses the module: the log line, if any, and the reason for people. */
-export function refuse(
-  loading: Loading,
+export function refuseModule(
+  loading: ModuleLoading,
   errno: LoaderErrno,
   refuses: RefusalCause,
   reason: string,
@@ -128,10 +128,10 @@ const withoutTaint = (mask: number, letter: TaintLetter): number =>
 const withTaint = (mask: number, letter: TaintLetter): number =>
   has(mask, letter) ? mask : mask + taintMask(letter);
 
-export const kernelHasTaint = (loading: Loading, letter: TaintLetter): boolean =>
+export const kernelHasTaint = (loading: ModuleLoading, letter: TaintLetter): boolean =>
   has(loading.context.state.taint, letter);
 
-export const moduleHasTaint = (loading: Loading, letter: TaintLetter): boolean =>
+export const moduleHasTaint = (loading: ModuleLoading, letter: TaintLetter): boolean =>
   has(loading.taint, letter);
 
 /** Taints after which the kernel no longer trusts its own lock checking, and has logged it. */
@@ -141,7 +141,7 @@ const lockTaints = ['P', 'F', 'R', 'M', 'B', 'D', 'A'] as const satisfies readon
  * Taints the kernel. Source: kernel/panic.c, `add_taint`; of the loader's taints only P and F are
  * `LOCKDEP_NOW_UNRELIABLE`.
  */
-export function taintKernel(loading: Loading, letter: TaintLetter): void {
+export function taintKernel(loading: ModuleLoading, letter: TaintLetter): void {
   const { state } = loading.context;
   const ends = letter === 'P' || letter === 'F';
   if (ends && !lockTaints.some((each) => has(state.taint, each)))
@@ -150,12 +150,12 @@ export function taintKernel(loading: Loading, letter: TaintLetter): void {
   state.openTaint = withoutTaint(state.openTaint ?? 0, letter);
 }
 
-export function taintModule(loading: Loading, letter: TaintLetter): void {
+export function taintModule(loading: ModuleLoading, letter: TaintLetter): void {
   loading.taint = withTaint(loading.taint, letter);
 }
 
 /** Taints kernel and module, with the reason for people: `add_taint_module`. */
-export function addTaint(loading: Loading, letter: TaintLetter, reason: string): void {
+export function addTaint(loading: ModuleLoading, letter: TaintLetter, reason: string): void {
   taintKernel(loading, letter);
   taintModule(loading, letter);
   loading.reasons.push({ taint: letter, reason });
@@ -165,7 +165,7 @@ export function addTaint(loading: Loading, letter: TaintLetter, reason: string):
  * Adds a taint that a keyring may prevent. If the kernel has it already, that one stays as certain
  * as it was.
  */
-export function addOpenTaint(loading: Loading, letter: TaintLetter, reason: string): void {
+export function addOpenTaint(loading: ModuleLoading, letter: TaintLetter, reason: string): void {
   const { state } = loading.context;
   const isCertain = has(state.taint, letter) && !has(state.openTaint ?? 0, letter);
   addTaint(loading, letter, reason);
@@ -174,7 +174,7 @@ export function addOpenTaint(loading: Loading, letter: TaintLetter, reason: stri
 }
 
 /** Logs once until the next boot: `pr_notice_once`. */
-export function logOnce(loading: Loading, key: string, message: string): void {
+export function logOnce(loading: ModuleLoading, key: string, message: string): void {
   const { logged } = loading.context.state;
   if (logged.has(key)) return;
   logged.add(key);
@@ -185,7 +185,7 @@ export function logOnce(loading: Loading, key: string, message: string): void {
  * Taints F and goes on, where the kernel was built for that: `try_to_force_load`. Source:
  * kernel/module/main.c. Returns whether the load goes on.
  */
-export function forceLoad(loading: Loading, message: string, reason: string): boolean {
+export function forceLoad(loading: ModuleLoading, message: string, reason: string): boolean {
   if (!loading.kernel.config.forceLoad) return false;
   if (!kernelHasTaint(loading, 'F'))
     loading.messages.push(`${loading.structName}: ${message}: kernel tainted.`);

@@ -12,13 +12,13 @@ import {
   kernelHasTaint,
   logOnce,
   taintKernel,
-  type Loading,
+  type ModuleLoading,
 } from './loading.ts';
 import { specialName } from './special-names.ts';
 
-type TaintCheck = (loading: Loading) => void;
+type TaintCheck = (loading: ModuleLoading) => void;
 
-function outOfTree(loading: Loading): void {
+function outOfTree(loading: ModuleLoading): void {
   if (modinfo(loading.module, 'intree') !== undefined) return;
   if (!kernelHasTaint(loading, 'O'))
     loading.messages.push(`${loading.structName}: loading out-of-tree module taints kernel.`);
@@ -29,7 +29,7 @@ function outOfTree(loading: Loading): void {
  * Warns of a module without retpoline; never taints or refuses. Source: arch/x86/kernel/cpu/bugs.c,
  * `retpoline_module_ok`.
  */
-function retpoline(loading: Loading): void {
+function retpoline(loading: ModuleLoading): void {
   const { config, settings } = loading.kernel;
   if (!config.retpoline || !settings.spectreV2Mitigated) return;
   if (modinfo(loading.module, 'retpoline') !== undefined) return;
@@ -44,7 +44,7 @@ function retpoline(loading: Loading): void {
   });
 }
 
-function staging(loading: Loading): void {
+function staging(loading: ModuleLoading): void {
   if (modinfo(loading.module, 'staging') === undefined) return;
   loading.messages.push(
     `${loading.structName}: module is from the staging directory, the quality is unknown, you have been warned.`,
@@ -52,7 +52,7 @@ function staging(loading: Loading): void {
   addTaint(loading, 'C', 'It is a staging driver, so the kernel is tainted C');
 }
 
-function livepatch(loading: Loading): void {
+function livepatch(loading: ModuleLoading): void {
   if (modinfo(loading.module, 'livepatch') === undefined) return;
   logOnce(loading, 'livepatch', `${loading.structName}: tainting kernel with TAINT_LIVEPATCH`);
   addTaint(
@@ -62,7 +62,7 @@ function livepatch(loading: Loading): void {
   );
 }
 
-function license(loading: Loading): void {
+function license(loading: ModuleLoading): void {
   const given = modinfo(loading.module, 'license');
   const counts = given ?? unspecifiedLicense;
   if (isCompatibleLicense(counts)) return;
@@ -75,14 +75,14 @@ function license(loading: Loading): void {
   );
 }
 
-function test(loading: Loading): void {
+function test(loading: ModuleLoading): void {
   if (!loading.rules.taintsTests || modinfo(loading.module, 'test') === undefined) return;
   if (!kernelHasTaint(loading, 'N'))
     loading.messages.push(`${loading.structName}: loading test module taints kernel.`);
   addTaint(loading, 'N', 'It is marked as an in-kernel test, so the kernel is tainted N');
 }
 
-function unsigned(loading: Loading): void {
+function unsigned(loading: ModuleLoading): void {
   if (!loading.kernel.config.signatures || loading.signed) return;
   logOnce(
     loading,
@@ -108,7 +108,7 @@ const whyUnsigned = {
   malformed: 'It was loaded by force, so its signature was not checked',
 } as const;
 
-function special(loading: Loading): void {
+function special(loading: ModuleLoading): void {
   const found = specialName(loading.structName);
   if (found === undefined) return;
   if (found.taintsModule) return addTaint(loading, 'P', found.why);
@@ -139,10 +139,10 @@ export const taintChecks: TaintCheck = announcing(
 );
 
 /** Taints before and after the check of the livepatch tag: `check_modinfo` until 6.3. */
-export function earlyTaintChecks(loading: Loading): void {
+export function earlyTaintChecks(loading: ModuleLoading): void {
   for (const check of [outOfTree, retpoline, staging]) check(loading);
 }
-export function earlyLicenseChecks(loading: Loading): void {
+export function earlyLicenseChecks(loading: ModuleLoading): void {
   for (const check of [livepatch, license, test]) check(loading);
 }
 

@@ -11,7 +11,7 @@ import { modinfoAll, type ImportedSymbol, type SymbolToResolve } from '../record
 import type { RefusalCause } from './verdict.ts';
 import { checkVersion, crcInWords, type VersionCheck } from './crc.ts';
 import type { FoundExport } from './export-index.ts';
-import { exportsKnown, moduleHasTaint, taintModule, type Loading } from './loading.ts';
+import { exportsKnown, moduleHasTaint, taintModule, type ModuleLoading } from './loading.ts';
 import { listSome } from '../../../base/list.ts';
 import type { LoaderErrno } from './errno.ts';
 import { isModuleNamespace, namespaceNames } from './namespaces.ts';
@@ -87,7 +87,7 @@ const problemRows: Readonly<Record<Problem, ProblemRow>> = {
 };
 
 interface Walk {
-  readonly loading: Loading;
+  readonly loading: ModuleLoading;
   readonly namespaces: readonly string[];
   usesGplOnly: boolean;
   errno: LoaderErrno | undefined;
@@ -101,7 +101,7 @@ interface Walk {
 }
 
 /** Resolves all symbols; returns the errno of the last one that failed. */
-export function resolveSymbols(loading: Loading): LoaderErrno | undefined {
+export function resolveSymbols(loading: ModuleLoading): LoaderErrno | undefined {
   const walk: Walk = {
     loading,
     namespaces: modinfoAll(loading.module, 'import_ns'),
@@ -180,7 +180,7 @@ function resolveImport(walk: Walk, symbol: ImportedSymbol): void {
  * Searches the kernel's tables, then the modules'; GPL-only tables only for a module that is not
  * proprietary.
  */
-function find(loading: Loading, name: string): FoundExport | 'hidden' | 'gone' | 'unknown' {
+function find(loading: ModuleLoading, name: string): FoundExport | 'hidden' | 'gone' | 'unknown' {
   const seesAll = !moduleHasTaint(loading, 'P');
   const own = loading.kernel.exports.get(name);
   if (own !== undefined && (seesAll || !own.gplOnly)) return { symbol: own, owner: undefined };

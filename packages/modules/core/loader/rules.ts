@@ -4,7 +4,7 @@
  * Releases are kernel.org's: a distribution that backported a change is judged by the number of its
  * release.
  */
-import { versionOf } from '../kernel/kernel.ts';
+import { kernelVersionOf } from '../kernel/kernel.ts';
 import { covers, type Releases } from '../kernel/releases.ts';
 
 export interface Rules {
@@ -46,7 +46,7 @@ export interface Rules {
  * (kernel/module.c until 5.18).
  */
 export function rulesOf(release: string): Rules {
-  const [major, minor] = versionOf(release);
+  const [major, minor] = kernelVersionOf(release);
   const from = (sinceMajor: number, sinceMinor: number) =>
     major > sinceMajor || (major === sinceMajor && minor >= sinceMinor);
   return {

@@ -8,7 +8,7 @@ import { checkVersion, crcInWords } from './crc.ts';
 import {
   constructors,
   header,
-  memory,
+  moveModule,
   oldStructModule,
   processor,
   relocations,
@@ -20,10 +20,10 @@ import {
 import {
   exportsKnown,
   forceLoad,
-  refuse,
+  refuseModule,
   taintKernel,
-  type Loading,
-  type Step,
+  type ModuleLoading,
+  type LoaderStep,
 } from './loading.ts';
 import {
   earlyLicenseChecks,
@@ -37,20 +37,20 @@ import type { Rules } from './rules.ts';
 import { decideSignature } from './signature-steps.ts';
 
 /** `may_init_module`; assumes that the caller may load modules at all. */
-const allowed: Step = (loading) => {
+const allowed: LoaderStep = (loading) => {
   if (!loading.kernel.settings.modulesDisabled) return undefined;
-  return refuse(loading, 'EPERM', 'not allowed', modulesDisabledReason);
+  return refuseModule(loading, 'EPERM', 'not allowed', modulesDisabledReason);
 };
 export const modulesDisabledReason =
   'This kernel loads no more modules until the next boot (kernel.modules_disabled)';
 
 /** `module_sig_check`. */
-const signature: Step = (loading) => {
+const signature: LoaderStep = (loading) => {
   const { module, kernel, options } = loading;
   const decision = decideSignature(loading.signature, module.signature, kernel, options);
   if (decision.kind === 'refused') {
     loading.messages.push(...decision.messages);
-    return refuse(loading, decision.errno, 'signature', decision.reason);
+    return refuseModule(loading, decision.errno, 'signature', decision.reason);
   }
   if (decision.message !== undefined) loading.messages.push(decision.message);
   loading.signed = decision.signed;
@@ -60,15 +60,15 @@ const signature: Step = (loading) => {
 };
 
 /** `blacklisted`: an exact comparison, so `-` is not `_`. */
-const blacklist: Step = (loading) => {
+const blacklist: LoaderStep = (loading) => {
   const { infoName, kernel } = loading;
   if (!kernel.settings.blacklist.includes(infoName)) return undefined;
   const reason = `The kernel's command line forbids it (module_blacklist=${infoName})`;
-  return refuse(loading, 'EPERM', 'blacklist', reason, `Module ${infoName} is blacklisted`);
+  return refuseModule(loading, 'EPERM', 'blacklist', reason, `Module ${infoName} is blacklisted`);
 };
 
 /** `check_modstruct_version`: the pseudo symbol for the layout of the loader's structures. */
-const structVersion: Step = (loading) => {
+const structVersion: LoaderStep = (loading) => {
   const { kernel, module } = loading;
   if (!kernel.config.modversions) return undefined;
   const layout = kernel.exports.get('module_layout');
@@ -87,18 +87,18 @@ const structVersion: Step = (loading) => {
     check === 'no versions'
       ? 'It has no usable symbol versions (CRC), and this kernel does not load by force'
       : `It was built for a kernel with other structures: the version (CRC) of "module_layout" is ${crcs}`;
-  return refuse(loading, 'ENOEXEC', 'layout', reason);
+  return refuseModule(loading, 'ENOEXEC', 'layout', reason);
 };
 
 /** `check_modinfo`. The release is not compared if versions of symbols are. */
-const vermagic: Step = (loading) => {
+const vermagic: LoaderStep = (loading) => {
   const { module, kernel, options } = loading;
   const own = options.force?.vermagic === true ? undefined : modinfo(module, 'vermagic');
   if (own === undefined) {
     const reason = 'It has no vermagic, so the kernel is tainted F';
     if (forceLoad(loading, 'bad vermagic', reason)) return undefined;
     const refusal = 'It has no vermagic, and this kernel does not load by force';
-    return refuse(loading, 'ENOEXEC', 'vermagic', refusal);
+    return refuseModule(loading, 'ENOEXEC', 'vermagic', refusal);
   }
   if (kernel.vermagic === undefined) {
     loading.unknown.push(`The vermagic of kernel "${kernel.release}" is unknown`);
@@ -106,7 +106,7 @@ const vermagic: Step = (loading) => {
   }
   const counts = kernel.config.modversions && loading.hasVersions ? fromFirstBlank : whole;
   if (counts(own) === counts(kernel.vermagic)) return undefined;
-  return refuse(
+  return refuseModule(
     loading,
     'ENOEXEC',
     'vermagic',
@@ -120,10 +120,10 @@ const fromFirstBlank = (text: string): string =>
   text.includes(' ') ? text.slice(text.indexOf(' ')) : '';
 
 /** `check_modinfo_livepatch`. */
-const livepatch: Step = (loading) => {
+const livepatch: LoaderStep = (loading) => {
   if (modinfo(loading.module, 'livepatch') === undefined || loading.kernel.config.livepatch)
     return undefined;
-  return refuse(
+  return refuseModule(
     loading,
     'ENOEXEC',
     'livepatch',
@@ -133,10 +133,10 @@ const livepatch: Step = (loading) => {
 };
 
 /** `module_patient_check_exists`. */
-const alreadyThere: Step = (loading) => {
+const alreadyThere: LoaderStep = (loading) => {
   if (!loading.context.isLoaded(loading.structName)) return undefined;
   const reason = `A module named "${loading.structName}" is loaded already`;
-  return refuse(loading, 'EEXIST', 'already loaded', reason);
+  return refuseModule(loading, 'EEXIST', 'already loaded', reason);
 };
 
 /**
@@ -149,7 +149,7 @@ const percpuBytesKept = 8 * 1024;
 /**
  * `percpu_modalloc`; the allocator warns of requests above what it ever gives. Source: mm/percpu.c.
  */
-const perCpuData: Step = (loading) => {
+const perCpuData: LoaderStep = (loading) => {
   const bytes = loading.module.percpuBytes ?? 0;
   if (bytes <= percpuBytesKept) return undefined;
   if (bytes <= percpuBytesMax) {
@@ -161,17 +161,17 @@ const perCpuData: Step = (loading) => {
   const reason = `It needs ${bytes} bytes of per-CPU data, and the kernel allows at most ${percpuBytesMax}`;
   warned(loading, reason);
   const message = `${loading.structName}: Could not allocate ${bytes} bytes percpu data`;
-  return refuse(loading, 'ENOMEM', 'memory', reason, message);
+  return refuseModule(loading, 'ENOMEM', 'memory', reason, message);
 };
 
 /** Taints W: the kernel warns (WARN), with a trace that is not predicted. */
-function warned(loading: Loading, reason: string): void {
+function warned(loading: ModuleLoading, reason: string): void {
   taintKernel(loading, 'W');
   loading.reasons.push({ taint: 'W', reason: `${reason}; it warns, so the kernel is tainted W` });
 }
 
 /** `find_module_sections` and `check_export_symbol_sections`, from 7.2 on. */
-const exportFlags: Step = (loading) => {
+const exportFlags: LoaderStep = (loading) => {
   const { structName, messages, rules } = loading;
   const tables = loading.module.exportTables;
   if (!rules.exportFlags || tables === undefined) return undefined;
@@ -182,7 +182,7 @@ const exportFlags: Step = (loading) => {
   for (const each of obsolete) messages.push(`${structName}: ignoring obsolete section ${each}`);
   if (!tables.symbols || tables.flags) return undefined;
   const reason = 'It exports symbols in the format of kernels before 7.2, without flags';
-  return refuse(
+  return refuseModule(
     loading,
     'ENOEXEC',
     'export',
@@ -192,22 +192,22 @@ const exportFlags: Step = (loading) => {
 };
 
 /** `check_export_symbol_versions`. */
-const exportVersions: Step = (loading) => {
+const exportVersions: LoaderStep = (loading) => {
   if (loading.rules.exportFlags && loading.module.exportTables?.symbols === false) return undefined;
   if (!loading.kernel.config.modversions || !loading.module.exportsLackCrcs) return undefined;
   const reason = 'It exports symbols without versions (CRC), so the kernel is tainted F';
   if (forceLoad(loading, 'no versions for exported symbols', reason)) return undefined;
   const refusal =
     'It exports symbols without versions (CRC), and this kernel does not load by force';
-  return refuse(loading, 'ENOEXEC', 'export', refusal);
+  return refuseModule(loading, 'ENOEXEC', 'export', refusal);
 };
 
 /** `setup_modinfo`, from 6.16 on. */
-const moduleNamespaces: Step = (loading) => {
+const moduleNamespaces: LoaderStep = (loading) => {
   if (!loading.rules.moduleNamespaces) return undefined;
   const namespace = forbiddenImport(modinfoAll(loading.module, 'import_ns'));
   if (namespace === undefined) return undefined;
-  return refuse(
+  return refuseModule(
     loading,
     'EPERM',
     'namespace',
@@ -217,7 +217,7 @@ const moduleNamespaces: Step = (loading) => {
 };
 
 /** `verify_exported_symbols`: the plain table first. */
-const exportsAreUnique: Step = (loading) => {
+const exportsAreUnique: LoaderStep = (loading) => {
   const { module, kernel, context } = loading;
   if (module.exports.length > 0 && !exportsKnown(kernel))
     loading.unknown.push(
@@ -231,7 +231,7 @@ const exportsAreUnique: Step = (loading) => {
   const taken = plainFirst.find(({ name }) => owner(name) !== undefined);
   if (taken === undefined) return undefined;
   const by = owner(taken.name) ?? 'kernel';
-  return refuse(
+  return refuseModule(
     loading,
     'ENOEXEC',
     'export',
@@ -244,17 +244,17 @@ const exportsAreUnique: Step = (loading) => {
  * `mod_sysfs_init`: code of the kernel itself may have the name in /sys/module, and an empty name
  * is invalid.
  */
-const sysfsName: Step = (loading) => {
+const sysfsName: LoaderStep = (loading) => {
   const { structName, kernel } = loading;
   if (structName === '') {
     const reason = 'It has no name in its struct module';
     warned(loading, reason);
-    return refuse(loading, 'EINVAL', 'format', reason);
+    return refuseModule(loading, 'EINVAL', 'format', reason);
   }
   if (kernel.builtins?.present.has(structName) === true) {
     const reason = `Code that is built into the kernel is named "${structName}"`;
     const message = `${structName}: module is already loaded`;
-    return refuse(loading, 'EINVAL', 'already loaded', reason, message);
+    return refuseModule(loading, 'EINVAL', 'already loaded', reason, message);
   }
   if (kernel.builtins?.possible.has(structName) === true) {
     loading.unknown.push(`Whether the code named "${structName}" in the kernel is in /sys/module`);
@@ -264,13 +264,13 @@ const sysfsName: Step = (loading) => {
 
 /** Makes a step that never refuses. */
 const always =
-  (act: (loading: Loading) => void): Step =>
+  (act: (loading: ModuleLoading) => void): LoaderStep =>
   (loading) => {
     act(loading);
     return undefined;
   };
 
-const placed: readonly Step[] = [
+const placed: readonly LoaderStep[] = [
   exportFlags,
   exportVersions,
   moduleNamespaces,
@@ -282,7 +282,7 @@ const placed: readonly Step[] = [
 ];
 
 /** The steps from 6.4 on. */
-const steps: readonly Step[] = [
+const steps: readonly LoaderStep[] = [
   allowed,
   signature,
   header,
@@ -295,7 +295,7 @@ const steps: readonly Step[] = [
   alreadyThere,
   processor,
   writeAndExecute,
-  memory,
+  moveModule,
   always(taintChecks),
   perCpuData,
   constructors,
@@ -303,7 +303,7 @@ const steps: readonly Step[] = [
 ];
 
 /** The steps until 6.3. */
-const oldSteps: readonly Step[] = [
+const oldSteps: readonly LoaderStep[] = [
   allowed,
   signature,
   header,
@@ -317,7 +317,7 @@ const oldSteps: readonly Step[] = [
   always(earlyLicenseChecks),
   processor,
   writeAndExecute,
-  memory,
+  moveModule,
   alreadyThere,
   always(unsignedCheck),
   perCpuData,
@@ -326,5 +326,5 @@ const oldSteps: readonly Step[] = [
   ...placed,
 ];
 
-export const stepsOf = (rules: Rules): readonly Step[] =>
+export const stepsOf = (rules: Rules): readonly LoaderStep[] =>
   rules.taintsBeforePlacing ? oldSteps : steps;

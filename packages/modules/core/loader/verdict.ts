@@ -3,7 +3,7 @@ import type { TaintLetter } from '../kernel/taints.ts';
 import type { LoaderErrno } from './errno.ts';
 
 /** The result of `loaderVerdict`. A refused module may still taint the kernel. */
-export interface Verdict {
+export interface LoaderVerdict {
   readonly result: 'load' | 'refuse';
   /** Name of the errno that init_module(2) would give. */
   readonly errno: LoaderErrno | undefined;

@@ -1,5 +1,5 @@
 /** Commands in makefiles whose output is known without running them. */
-import { nameOf } from '../source/source-tree.ts';
+import { baseNameOf } from '../source/source-tree.ts';
 
 /** Known facts about the machine and the directory that a makefile is read in. */
 interface CommandContext {
@@ -54,7 +54,7 @@ const fits = (args: readonly string[], max: number): boolean =>
 const withoutSlashes = (path: string): string => path.replace(/(?<=[^/])\/{1,1000}$/, '');
 
 function baseOf(path: string, suffix: string): string {
-  const name = nameOf(withoutSlashes(path));
+  const name = baseNameOf(withoutSlashes(path));
   return suffix !== '' && name !== suffix && name.endsWith(suffix)
     ? name.slice(0, -suffix.length)
     : name;

@@ -3,7 +3,7 @@
  * never runs: output that is unknown without running it is noted, and its value is empty. Source:
  * GNU make manual, chapter 8.
  */
-import { joinPath, nameOf, resolvePath } from '../source/source-tree.ts';
+import { joinPath, baseNameOf, resolvePath } from '../source/source-tree.ts';
 
 /** The parts of its makefile that a function may use. */
 export interface MakeScope {
@@ -26,7 +26,7 @@ export interface MakeScope {
 
 type MakeFunction = (scope: MakeScope, text: string) => string;
 
-export const words = (text: string): readonly string[] =>
+export const makeWords = (text: string): readonly string[] =>
   text.split(/\s+/).filter((each) => each !== '');
 
 /**
@@ -50,10 +50,10 @@ export function substitute(pattern: string, replacement: string, word: string): 
 
 function filter(scope: MakeScope, text: string, wanted: boolean): string {
   const [patterns = '', candidates = ''] = expandAll(scope, text, 2);
-  const all = words(patterns);
+  const all = makeWords(patterns);
   const exact = new Set(all.filter((each) => !each.includes('%')));
   const wild = all.filter((each) => each.includes('%'));
-  const list = words(candidates);
+  const list = makeWords(candidates);
   scope.charge(wild.length * list.length);
   const matches = (word: string) =>
     exact.has(word) || wild.some((pattern) => stem(pattern, word) !== undefined);
@@ -67,7 +67,7 @@ const expandAll = (scope: MakeScope, text: string, max?: number): readonly strin
 const eachWord =
   (change: (word: string) => string): MakeFunction =>
   (scope, text) =>
-    words(scope.expand(text))
+    makeWords(scope.expand(text))
       .map(change)
       .filter((each) => each !== '')
       .join(' ');
@@ -76,7 +76,7 @@ const affix =
   (join: (affix: string, word: string) => string): MakeFunction =>
   (scope, text) => {
     const [added = '', list = ''] = expandAll(scope, text, 2);
-    const all = words(list);
+    const all = makeWords(list);
     scope.charge(all.length * added.length);
     return all.map((word) => join(added, word)).join(' ');
   };
@@ -107,7 +107,7 @@ const turnWork = 200;
 function foreach(scope: MakeScope, text: string): string {
   const [name = '', list = '', body = ''] = scope.split(text, 3);
   const variable = scope.expand(name).trim();
-  return words(scope.expand(list))
+  return makeWords(scope.expand(list))
     .map((word) => {
       scope.charge(turnWork);
       return scope.bound({ [variable]: word }, () => scope.expand(body));
@@ -142,19 +142,19 @@ function allTrue(scope: MakeScope, text: string): string {
 
 function join(scope: MakeScope, text: string): string {
   const [first = '', second = ''] = expandAll(scope, text, 2);
-  const [left, right] = [words(first), words(second)];
+  const [left, right] = [makeWords(first), makeWords(second)];
   const length = Math.max(left.length, right.length);
   return Array.from({ length }, (_, at) => (left[at] ?? '') + (right[at] ?? '')).join(' ');
 }
 
 function wordAt(scope: MakeScope, text: string): string {
   const [index = '', list = ''] = expandAll(scope, text, 2);
-  return words(list)[Number(index) - 1] ?? '';
+  return makeWords(list)[Number(index) - 1] ?? '';
 }
 
 function wordList(scope: MakeScope, text: string): string {
   const [first = '', last = '', list = ''] = expandAll(scope, text, 3);
-  return words(list)
+  return makeWords(list)
     .slice(Math.max(0, Number(first) - 1), Math.max(0, Number(last)))
     .join(' ');
 }
@@ -171,7 +171,7 @@ export const makeFunctions: ReadonlyMap<string, MakeFunction> = new Map<string, 
     'patsubst',
     (scope, text) => {
       const [pattern = '', replacement = '', list = ''] = expandAll(scope, text, 3);
-      const all = words(list);
+      const all = makeWords(list);
       scope.charge(all.length * replacement.length);
       return all.map((word) => substitute(pattern.trim(), replacement.trim(), word)).join(' ');
     },
@@ -188,15 +188,15 @@ export const makeFunctions: ReadonlyMap<string, MakeFunction> = new Map<string, 
   ['filter-out', (scope, text) => filter(scope, text, false)],
   [
     'sort',
-    (scope, text) => [...new Set(words(scope.expand(text)))].toSorted(byCharacters).join(' '),
+    (scope, text) => [...new Set(makeWords(scope.expand(text)))].toSorted(byCharacters).join(' '),
   ],
   ['word', wordAt],
   ['wordlist', wordList],
-  ['words', (scope, text) => String(words(scope.expand(text)).length)],
-  ['firstword', (scope, text) => words(scope.expand(text))[0] ?? ''],
-  ['lastword', (scope, text) => words(scope.expand(text)).at(-1) ?? ''],
+  ['words', (scope, text) => String(makeWords(scope.expand(text)).length)],
+  ['firstword', (scope, text) => makeWords(scope.expand(text))[0] ?? ''],
+  ['lastword', (scope, text) => makeWords(scope.expand(text)).at(-1) ?? ''],
   ['dir', eachWord((word) => word.slice(0, word.lastIndexOf('/') + 1) || './')],
-  ['notdir', eachWord(nameOf)],
+  ['notdir', eachWord(baseNameOf)],
   ['suffix', eachWord((word) => /\.[^./]*$/.exec(word)?.[0] ?? '')],
   ['basename', eachWord((word) => word.replace(/\.[^./]*$/, ''))],
   ['addsuffix', affix((added, word) => word + added)],
@@ -205,14 +205,14 @@ export const makeFunctions: ReadonlyMap<string, MakeFunction> = new Map<string, 
   [
     'wildcard',
     (scope, text) =>
-      words(scope.expand(text))
+      makeWords(scope.expand(text))
         .flatMap((each) => scope.matching(each))
         .join(' '),
   ],
   [
     'realpath',
     (scope, text) =>
-      words(scope.expand(text))
+      makeWords(scope.expand(text))
         .map(absolute)
         .filter((each) => scope.exists(each))
         .join(' '),
@@ -251,7 +251,7 @@ export function matchWildcard(
   pattern: string,
   names: (directory: string) => ReadonlySet<string> | undefined,
 ): readonly string[] {
-  const name = nameOf(pattern);
+  const name = baseNameOf(pattern);
   const directory = pattern.slice(0, pattern.length - name.length);
   if (!/[*?[]/.test(name)) return [];
   const parts = name.split('*');

@@ -10,7 +10,7 @@ import {
   withoutComment,
   type Operator,
 } from './make-lines.ts';
-import { words } from './make-functions.ts';
+import { makeWords } from './make-functions.ts';
 import { MakefileError, union, type Unknowns } from './make-unknowns.ts';
 
 interface Condition {
@@ -160,7 +160,9 @@ export class Statements {
   #statement(statement: string): void {
     const include = /^(?:-include|include|sinclude)\s+(.*)$/s.exec(statement);
     if (include !== null) {
-      const [paths, met] = this.#makefile.watched(() => words(this.#makefile.expand(include[1]!)));
+      const [paths, met] = this.#makefile.watched(() =>
+        makeWords(this.#makefile.expand(include[1]!)),
+      );
       this.#makefile.leaveEverythingOpen(met);
       for (const path of paths) this.#makefile.include(path);
       return;
@@ -189,7 +191,8 @@ export class Statements {
       this.#makefile.leaveOpen(name, met);
       if (spelled.startsWith('$')) this.#makefile.leaveEverythingOpen(met);
     } else if (exported) {
-      for (const name of words(this.#makefile.expand(statement))) this.#makefile.exported.add(name);
+      for (const name of makeWords(this.#makefile.expand(statement)))
+        this.#makefile.exported.add(name);
     } else if (statement.startsWith('$')) this.#makefile.expand(statement);
   }
 

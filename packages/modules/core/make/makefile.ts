@@ -9,7 +9,7 @@ import { closing, splitArguments, type Operator } from './make-lines.ts';
 import { MakefileError, nothing, union, unknownsMax, type Unknowns } from './make-unknowns.ts';
 import { Statements, type StatementScope } from './make-statements.ts';
 import type { CommandResponse } from './make-commands.ts';
-import { makeFunctions, substitute, words, type MakeScope } from './make-functions.ts';
+import { makeFunctions, substitute, makeWords, type MakeScope } from './make-functions.ts';
 
 export { MakefileError, type Unknowns } from './make-unknowns.ts';
 
@@ -90,7 +90,7 @@ export class Makefile implements MakeScope, StatementScope {
 
   addRule(text: string): void {
     if (this.#rules.length >= rulesMax) return;
-    const parts = this.expand(text).split(/::?/).map(words);
+    const parts = this.expand(text).split(/::?/).map(makeWords);
     const targets = parts[0] ?? [];
     this.#rules.push({ targets, prerequisites: parts.slice(1).flat() });
   }
@@ -100,7 +100,7 @@ export class Makefile implements MakeScope, StatementScope {
    * variable.
    */
   list(name: string): readonly string[] {
-    return this.#variables.has(name) ? words(this.get(name)) : [];
+    return this.#variables.has(name) ? makeWords(this.get(name)) : [];
   }
 
   /** Returns the unknown facts that a variable's value depends on. */
@@ -113,7 +113,7 @@ export class Makefile implements MakeScope, StatementScope {
   certainWordsOf(name: string): readonly string[] {
     if (this.#everythingOpen.size > 0) return [];
     const [value, met] = this.watched(() => this.expand(this.#certainText(name) ?? ''));
-    return met.size > 0 ? [] : words(value);
+    return met.size > 0 ? [] : makeWords(value);
   }
 
   #certainText(name: string): string | undefined {
@@ -327,7 +327,7 @@ export class Makefile implements MakeScope, StatementScope {
     const [pattern, replacement] = [name.slice(colon + 1, equals), name.slice(equals + 1)].map(
       (each) => (bare ? `%${each}` : each),
     );
-    const list = words(this.get(name.slice(0, colon)));
+    const list = makeWords(this.get(name.slice(0, colon)));
     this.charge(list.length * (replacement!.length + 1));
     return list.map((word) => substitute(pattern!, replacement!, word)).join(' ');
   }

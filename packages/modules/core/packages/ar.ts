@@ -7,7 +7,7 @@
  * Long names (GNU `//`, BSD `#1/`) are not resolved: no Debian package has them. Source: deb(5),
  * ar(5).
  */
-import { FormatError, textOf } from '../elf/bytes.ts';
+import { FormatError, bytesAsText } from '../elf/bytes.ts';
 
 export interface ArMember {
   readonly name: string;
@@ -25,7 +25,7 @@ const maxMembers = 64;
 
 /** Lists the members. Throws FormatError. */
 export function readAr(readAt: ReadAt, fileBytes: number): readonly ArMember[] {
-  if (textOf(readAt(0, arMagic.length)) !== arMagic)
+  if (bytesAsText(readAt(0, arMagic.length)) !== arMagic)
     throw new FormatError('is not an ar archive', 0);
   const members: ArMember[] = [];
   let offset = arMagic.length;
@@ -47,7 +47,7 @@ export function readAr(readAt: ReadAt, fileBytes: number): readonly ArMember[] {
 }
 
 function memberOf(header: Uint8Array, offset: number): ArMember {
-  const text = textOf(header);
+  const text = bytesAsText(header);
   if (header.length < headerBytes || !text.endsWith('`\n') || text.length !== headerBytes) {
     throw new FormatError('has a member with a damaged header', offset);
   }

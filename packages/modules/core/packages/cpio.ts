@@ -6,7 +6,7 @@
  * If a file has several names, the last one holds the contents; the others are empty files here.
  * Source: Documentation/driver-api/early-userspace/buffer-format.rst.
  */
-import { FormatError, textOf } from '../elf/bytes.ts';
+import { FormatError, bytesAsText } from '../elf/bytes.ts';
 import { type ArchiveEntry, ArchiveReader, maxNameBytes, type ReadStep } from './archive.ts';
 
 export const cpioReader = () => new ArchiveReader(cpioSteps);
@@ -17,9 +17,9 @@ const trailer = 'TRAILER!!!';
 function* cpioSteps(at: () => number): Generator<ReadStep, void, Uint8Array> {
   for (;;) {
     const offset = at();
-    const header = textOf(yield { step: 'take', bytes: headerBytes });
+    const header = bytesAsText(yield { step: 'take', bytes: headerBytes });
     const fields = fieldsOf(header, offset);
-    const name = textOf((yield { step: 'take', bytes: fields.nameBytes }).subarray(0, -1));
+    const name = bytesAsText((yield { step: 'take', bytes: fields.nameBytes }).subarray(0, -1));
     yield { step: 'skip', bytes: padding(headerBytes + fields.nameBytes) };
     if (name === trailer) return;
     const kind = kinds[fields.mode & 0o170000] ?? 'other';
@@ -27,7 +27,8 @@ function* cpioSteps(at: () => number): Generator<ReadStep, void, Uint8Array> {
     if (kind === 'symlink' && fields.bytes > maxNameBytes) {
       throw new FormatError(`has a link of ${fields.bytes} bytes`, offset);
     }
-    const target = kind === 'symlink' ? textOf(yield { step: 'take', bytes: fields.bytes }) : '';
+    const target =
+      kind === 'symlink' ? bytesAsText(yield { step: 'take', bytes: fields.bytes }) : '';
     const bytes = kind === 'symlink' ? 0 : fields.bytes;
     yield {
       step: 'entry',

@@ -6,7 +6,7 @@
  * The first block of zeros ends the archive. Sparse files are given as `other`: the stored bytes
  * are not their contents. Source: POSIX pax, GNU tar manual "Basic Tar Format".
  */
-import { FormatError, textOf } from '../elf/bytes.ts';
+import { FormatError, bytesAsText } from '../elf/bytes.ts';
 import {
   type ArchiveEntry,
   ArchiveReader,
@@ -87,7 +87,7 @@ function paxOf(body: Uint8Array, offset: number): Extension {
     if (!Number.isInteger(length) || length < 5 || end > body.length || body[end - 1] !== 0x0a) {
       throw new FormatError('has a damaged pax header', offset);
     }
-    const record = textOf(body.subarray(space + 1, end - 1));
+    const record = bytesAsText(body.subarray(space + 1, end - 1));
     const equals = record.indexOf('=');
     const value = record.slice(equals + 1);
     Object.assign(extension, paxField(record.slice(0, Math.max(equals, 0)), value, offset));
@@ -168,5 +168,5 @@ function checkSum(header: Uint8Array, offset: number): void {
 function cString(bytes: Uint8Array, start: number, end: number): string {
   const part = bytes.subarray(start, end);
   const nul = part.indexOf(0);
-  return textOf(nul < 0 ? part : part.subarray(0, nul));
+  return bytesAsText(nul < 0 ? part : part.subarray(0, nul));
 }

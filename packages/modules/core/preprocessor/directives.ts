@@ -6,7 +6,7 @@
 import { parseMacro, tokenise, type Macro } from './macros.ts';
 import { textOfSource } from '../source/source-tree.ts';
 
-export type Directive =
+export type PreprocessorDirective =
   | {
       readonly kind: 'if' | 'elif';
       readonly tokens: readonly string[];
@@ -24,7 +24,7 @@ export type Directive =
   | { readonly kind: 'include' | 'include_next'; readonly text: string };
 
 interface DirectiveFile {
-  readonly directives: readonly Directive[];
+  readonly directives: readonly PreprocessorDirective[];
   /** The macro that keeps the whole file from being read again. */
   readonly guard: string | undefined;
 }
@@ -35,7 +35,7 @@ const [newline, quote, hash, apostrophe, star, slash, backslash] = [
 ];
 
 export function readDirectives(bytes: Uint8Array): DirectiveFile {
-  const directives: Directive[] = [];
+  const directives: PreprocessorDirective[] = [];
   for (const line of directiveLines(textOfSource(bytes))) {
     const directive = parseDirective(line);
     if (directive !== undefined) directives.push(directive);
@@ -47,12 +47,12 @@ export function readDirectives(bytes: Uint8Array): DirectiveFile {
 
 const firstName = (text: string): string => /[A-Za-z_$][\w$]*/.exec(text)?.[0] ?? '';
 
-function parseDirective(line: string): Directive | undefined {
+function parseDirective(line: string): PreprocessorDirective | undefined {
   const [, keyword = '', rest = ''] = /^\s*([a-z_]+)(.*)$/s.exec(line) ?? [];
   return parseBranch(keyword, rest) ?? parseStatement(keyword, rest);
 }
 
-function parseBranch(keyword: string, rest: string): Directive | undefined {
+function parseBranch(keyword: string, rest: string): PreprocessorDirective | undefined {
   switch (keyword) {
     case 'if':
     case 'elif':
@@ -70,7 +70,7 @@ function parseBranch(keyword: string, rest: string): Directive | undefined {
   }
 }
 
-function parseStatement(keyword: string, rest: string): Directive | undefined {
+function parseStatement(keyword: string, rest: string): PreprocessorDirective | undefined {
   switch (keyword) {
     case 'define': {
       const parsed = parseMacro(rest);
@@ -92,8 +92,8 @@ function parseStatement(keyword: string, rest: string): Directive | undefined {
  * Links each branch to the next of its conditional, the last to its `endif`, an open one to the
  * end.
  */
-function linkBranches(directives: readonly Directive[]): void {
-  const open: (Directive & { next: number })[] = [];
+function linkBranches(directives: readonly PreprocessorDirective[]): void {
+  const open: (PreprocessorDirective & { next: number })[] = [];
   for (const [index, each] of directives.entries()) {
     if (!('next' in each)) continue;
     const begins = each.kind === 'if' || each.kind === 'ifdef' || each.kind === 'ifndef';
@@ -106,7 +106,7 @@ function linkBranches(directives: readonly Directive[]): void {
   }
 }
 
-function guardOf(directives: readonly Directive[]): string | undefined {
+function guardOf(directives: readonly PreprocessorDirective[]): string | undefined {
   const first = directives[0];
   const last = directives.length - 1;
   if (first?.kind !== 'ifndef' || first.next !== last) return undefined;

@@ -2,7 +2,7 @@
  * The headers of an object, found only by text: each `#include "…"` whose file is next to the one
  * that names it, conditions ignored. Cheap, needs no kernel, and right for 19 of 20 modules.
  */
-import { directoryOf, textOfSource, type Located } from '../source/source-tree.ts';
+import { directoryWithSlash, textOfSource, type LocatedFile } from '../source/source-tree.ts';
 
 const filesMax = 2000;
 const includesMax = 2000;
@@ -65,18 +65,20 @@ interface TextualIncludes {
  */
 export function textualIncludes(
   source: string,
-  locate: (spelling: string) => { readonly spelling: string; readonly file: Located } | undefined,
+  locate: (
+    spelling: string,
+  ) => { readonly spelling: string; readonly file: LocatedFile } | undefined,
   budget: IncludeBudget,
 ): TextualIncludes {
   const seen = new Set([source]);
   const files: string[] = [];
   let conditional = false;
-  const visit = (spelling: string, file: Located, depth: number): void => {
+  const visit = (spelling: string, file: LocatedFile, depth: number): void => {
     const includes = file.tree.derived('local includes', file.path, localIncludes) ?? [];
     for (const each of includes) {
       if (budget.left-- <= 0) conditional = true;
       if (budget.left < 0) return;
-      const found = locate(directoryOf(spelling) + each.name);
+      const found = locate(directoryWithSlash(spelling) + each.name);
       if (found === undefined) continue;
       if (each.conditional) conditional = true;
       if (seen.has(found.spelling) || files.length >= filesMax || depth > 100) continue;

@@ -4,14 +4,14 @@
  * `PreprocessorError`.
  */
 import { holds } from './condition.ts';
-import { readDirectives, type Directive } from './directives.ts';
+import { readDirectives, type PreprocessorDirective } from './directives.ts';
 import { MacroTable, PreprocessorError, tokenise, type Macro, type Work } from './macros.ts';
-import { directoryOf, type Located, type PathSpace } from '../source/source-tree.ts';
+import { directoryWithSlash, type LocatedFile, type PathSpace } from '../source/source-tree.ts';
 
 const includeDepthMax = 190;
 const opensMax = 100_000;
 
-type Branch = Extract<Directive, { next: number }>;
+type Branch = Extract<PreprocessorDirective, { next: number }>;
 
 /**
  * The search path of `#include <…>`; shared by the objects of a directory, and keeps what it found.
@@ -26,7 +26,7 @@ export class IncludePath {
     this.directories = directories;
   }
 
-  file(spelling: string): Located | undefined {
+  file(spelling: string): LocatedFile | undefined {
     return this.#space.file(spelling);
   }
 
@@ -102,7 +102,7 @@ export class Preprocessor {
     this.#depth--;
   }
 
-  #directivesOf(directives: readonly Directive[], place: Place): void {
+  #directivesOf(directives: readonly PreprocessorDirective[], place: Place): void {
     for (let at = 0; at < directives.length;) {
       const each = directives[at]!;
       this.#macros.charge(1);
@@ -111,7 +111,12 @@ export class Preprocessor {
   }
 
   /** Runs one directive and returns the index of the next to read. */
-  #step(each: Directive, at: number, directives: readonly Directive[], place: Place): number {
+  #step(
+    each: PreprocessorDirective,
+    at: number,
+    directives: readonly PreprocessorDirective[],
+    place: Place,
+  ): number {
     switch (each.kind) {
       case 'if':
       case 'ifdef':
@@ -145,7 +150,7 @@ export class Preprocessor {
   }
 
   /** Goes from branch to branch and stops at the first that is taken. */
-  #branch(start: number, directives: readonly Directive[], place: Place): number {
+  #branch(start: number, directives: readonly PreprocessorDirective[], place: Place): number {
     for (let at = start; at < directives.length;) {
       const each = directives[at]!;
       if (!('next' in each) || each.kind === 'endif' || this.#taken(each, place)) return at + 1;
@@ -192,7 +197,7 @@ export class Preprocessor {
       return this.#path.file(file) === undefined ? undefined : { spelling: file, index: -1 };
     }
     if (quoted !== undefined && from < 0) {
-      const beside = directoryOf(place.spelling) + file;
+      const beside = directoryWithSlash(place.spelling) + file;
       if (this.#path.file(beside) !== undefined) return { spelling: beside, index: -1 };
     }
     return this.#path.find(file, Math.max(0, from));
@@ -210,7 +215,7 @@ interface Place {
   readonly path: string;
 }
 
-function endOfConditional(start: number, directives: readonly Directive[]): number {
+function endOfConditional(start: number, directives: readonly PreprocessorDirective[]): number {
   let at = start;
   for (;;) {
     const each = directives[at];

@@ -7,7 +7,7 @@
  *
  *     license=GPL\0legal=Proprietary\0     __UNIQUE_ID_license12, 30 bytes
  */
-import { textOf } from '../elf/bytes.ts';
+import { bytesAsText } from '../elf/bytes.ts';
 import { symbolTypes } from '../elf/elf-format.ts';
 import type { Elf } from '../elf/elf.ts';
 import type { CutText } from './module.ts';
@@ -48,7 +48,7 @@ function wholeText(bytes: Uint8Array, value: number, size: number): Uint8Array |
 }
 
 function cutText(text: Uint8Array): CutText | undefined {
-  const [read = '', ...rest] = textOf(text).split('\0');
+  const [read = '', ...rest] = bytesAsText(text).split('\0');
   const parts = rest.filter((each) => each !== '');
   return parts.length === 0 ? undefined : { read, rest: parts };
 }

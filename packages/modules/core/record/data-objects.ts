@@ -1,7 +1,7 @@
 /** A module's data as objects, and the places that its code writes into. x86-64 only. */
 import { sectionIndexes, sectionTypes, symbolTypes } from '../elf/elf-format.ts';
 import type { Elf } from '../elf/elf.ts';
-import { codeSection, placeKey } from '../elf/references.ts';
+import { codeSection, sectionPlaceKey } from '../elf/references.ts';
 import type { SymbolTable } from '../elf/symbol-table.ts';
 import { storedAddress, type ObjectParts } from './address-uses.ts';
 import type { ExportTarget } from './exports.ts';
@@ -22,7 +22,7 @@ export class DataObjects {
     if (section === sectionIndexes.undefined || data === undefined) return undefined;
     if (codeSection(this.#elf, section) !== undefined) return undefined;
     this.#known ??= this.#collect();
-    return this.#known.get(placeKey(section, value));
+    return this.#known.get(sectionPlaceKey(section, value));
   }
 
   #collect(): Map<number, ExportTarget> {
@@ -31,7 +31,7 @@ export class DataObjects {
     for (let index = 1; index < symbols.count; index++) {
       if (symbols.type(index) !== symbolTypes.object) continue;
       const [section, value] = [symbols.section(index), symbols.value(index)];
-      found.set(placeKey(section, value), { section, value, size: symbols.size(index) });
+      found.set(sectionPlaceKey(section, value), { section, value, size: symbols.size(index) });
     }
     return found;
   }

@@ -8,7 +8,7 @@ import { denseDataOf } from './dense-data.ts';
 import type { ExportTarget } from './exports.ts';
 import type { DeepObservations, SymbolExport } from './module.ts';
 import { passedOnBy } from './passing-exports.ts';
-import { codeSection, lowerBound, placeKey, References } from '../elf/references.ts';
+import { codeSection, lowerBound, sectionPlaceKey, References } from '../elf/references.ts';
 import type { SymbolTable } from '../elf/symbol-table.ts';
 
 /** Measures code and data; undefined on other machines. Throws `FormatError`. */
@@ -45,7 +45,7 @@ function countFunctions(
     const section = functionSection(elf, symbols, index);
     if (section === undefined || symbols.nameBegins(index, paddingPrefix)) continue;
     const [value, size] = [symbols.value(index), symbols.size(index)];
-    if (paddings.has(placeKey(section.index, value))) padded++;
+    if (paddings.has(sectionPlaceKey(section.index, value))) padded++;
     else if (isMovedPart(symbols.name(index))) continue;
     functions++;
     if (endsInReturn(elf, section, value, size, references)) plainReturns++;
@@ -65,7 +65,7 @@ function paddingEnds(elf: Elf, symbols: SymbolTable): ReadonlySet<number> {
   for (let index = 1; index < symbols.count; index++) {
     const section = functionSection(elf, symbols, index);
     if (section === undefined || !symbols.nameBegins(index, paddingPrefix)) continue;
-    ends.add(placeKey(section.index, symbols.value(index) + symbols.size(index)));
+    ends.add(sectionPlaceKey(section.index, symbols.value(index) + symbols.size(index)));
   }
   return ends;
 }

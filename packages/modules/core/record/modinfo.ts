@@ -8,7 +8,7 @@
  * without a NUL goes on behind the section, up to the end of the file. Source: `get_next_modinfo()`
  * in kernel/module/main.c.
  */
-import { FormatError, textOf } from '../elf/bytes.ts';
+import { FormatError, bytesAsText } from '../elf/bytes.ts';
 import { sectionFlags, type Section } from '../elf/elf-format.ts';
 import type { Elf } from '../elf/elf.ts';
 import type { ModinfoEntry } from './module.ts';
@@ -46,7 +46,11 @@ export function readModinfo(elf: Elf, file: Uint8Array): Modinfo {
   const loaded = (section.flags & sectionFlags.alloc) !== 0;
   if (stringsEnd <= end) return { entries, loaded, cutOff: undefined };
   const last = file.lastIndexOf(0, end - 1) + 1;
-  return { entries, loaded, cutOff: textOf(file.subarray(Math.max(last, section.offset), end)) };
+  return {
+    entries,
+    loaded,
+    cutOff: bytesAsText(file.subarray(Math.max(last, section.offset), end)),
+  };
 }
 
 /** Returns where the strings end: the last one goes to its NUL, wherever that is. */
@@ -59,13 +63,13 @@ function endOfStrings(file: Uint8Array, { offset, size }: Section): number {
 
 /** Parses the entries; undefined when there are more than any module has. */
 export function parseModinfo(bytes: Uint8Array): ModinfoEntry[] | undefined {
-  if (isAscii(bytes)) return parseText(textOf(bytes));
+  if (isAscii(bytes)) return parseText(bytesAsText(bytes));
   const entries: ModinfoEntry[] = [];
   for (let at = 0; at < bytes.length;) {
     const nul = bytes.indexOf(0, at);
     const end = nul < 0 ? bytes.length : nul;
     // Each is decoded separately: one that is not UTF-8 must not change how the others read.
-    if (end > at) entries.push(parseEntry(textOf(bytes.subarray(at, end))));
+    if (end > at) entries.push(parseEntry(bytesAsText(bytes.subarray(at, end))));
     if (entries.length > entriesMax) return undefined;
     at = end + 1;
   }

@@ -2,7 +2,7 @@
  * Facts about an object file that `trustLevelOf` weighs, cheap enough for every module. Their worth
  * was measured on all modules of a distribution's kernel: see docs/modules.md.
  */
-import { textOf } from '../elf/bytes.ts';
+import { bytesAsText } from '../elf/bytes.ts';
 import { bindings, sectionIndexes, sectionTypes, type Section } from '../elf/elf-format.ts';
 import type { Elf } from '../elf/elf.ts';
 import { cutTextsOf } from './cut-texts.ts';
@@ -42,7 +42,7 @@ function compilersOf(elf: Elf): string[] {
     const length = (nul < 0 ? bytes.length : nul) - at;
     if (length > 0) {
       if (length !== lastLength || !isSame(bytes, at, lastAt, length)) {
-        last = textOf(bytes.subarray(at, at + length));
+        last = bytesAsText(bytes.subarray(at, at + length));
         [lastAt, lastLength] = [at, length];
       }
       compilers.push(last);

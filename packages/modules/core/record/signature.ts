@@ -8,7 +8,7 @@
  * without the data, which is everything before it. Nothing is verified here.
  * Source: kernel/module_signature.c, scripts/sign-file.c, RFC 2315.
  */
-import { FormatError, textOf } from '../elf/bytes.ts';
+import { FormatError, bytesAsText } from '../elf/bytes.ts';
 import { contextTag, DerReader, derTags, expectTag, type DerValue } from '../elf/der.ts';
 import type { AppendedSignature, Signer } from './module.ts';
 import { hexadecimal } from '../elf/notes.ts';
@@ -124,7 +124,7 @@ function distinguishedName(der: DerReader, name: DerValue): string {
       if (type === undefined || value === undefined)
         throw new FormatError('has a name with an empty part', part.start);
       const id = der.objectId(type);
-      return `${nameParts[id] ?? id}=${textOf(der.contents(value))}`;
+      return `${nameParts[id] ?? id}=${bytesAsText(der.contents(value))}`;
     }),
   );
   return parts.join(', ');

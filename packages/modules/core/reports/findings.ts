@@ -9,25 +9,25 @@ import type { Evidence } from '../evidence/trust-level.ts';
 import { taintMeanings, type TaintLetter } from '../kernel/taints.ts';
 import type { ModuleReport } from './report.ts';
 
-export type Level = 'error' | 'warning' | 'note';
+export type FindingLevel = 'error' | 'warning' | 'note';
 
-export interface Finding {
+export interface ReportFinding {
   readonly rule: string;
-  readonly level: Level;
+  readonly level: FindingLevel;
   /** One or more sentences about this module. */
   readonly message: string;
 }
 
-const gravest: readonly Level[] = ['error', 'warning', 'note'];
+const gravest: readonly FindingLevel[] = ['error', 'warning', 'note'];
 
 /** Returns the graver level: one check can be a proof on one module and a lead on another. */
-export const graver = (one: Level, other: Level | undefined): Level =>
+export const graver = (one: FindingLevel, other: FindingLevel | undefined): FindingLevel =>
   gravest.find((each) => each === one || each === other) ?? one;
 
 /** Taints that mean more than a module's origin. */
 const graveTaints: ReadonlySet<string> = new Set(['P', 'F', 'K']);
 
-export function* findingsOf(module: ModuleReport): Generator<Finding> {
+export function* findingsOf(module: ModuleReport): Generator<ReportFinding> {
   yield* contradictions(module);
   yield* leads(module);
   if (module.accepted === false) yield shortfall(module);
@@ -39,7 +39,7 @@ export function* findingsOf(module: ModuleReport): Generator<Finding> {
   }
 }
 
-function* contradictions({ name, trustLevel, evidence }: ModuleReport): Generator<Finding> {
+function* contradictions({ name, trustLevel, evidence }: ModuleReport): Generator<ReportFinding> {
   if (trustLevel !== 'contradicted') return;
   const proofs = evidence.filter(({ weight }) => weight === 'proof');
   for (const each of proofs)
@@ -56,14 +56,14 @@ const ruleOf = ({ check }: Evidence) => `evidence/${check}`;
 const about = (name: string, { message }: Evidence) => `Module "${name}": ${message}`;
 
 /** Yields the leads. None of them decides, so none is an error. */
-function* leads({ name, evidence }: ModuleReport): Generator<Finding> {
+function* leads({ name, evidence }: ModuleReport): Generator<ReportFinding> {
   for (const each of evidence) {
     if (each.weight === 'lead')
       yield { rule: ruleOf(each), level: 'warning', message: about(name, each) };
   }
 }
 
-function shortfall({ name, trustLevel, deniedReason }: ModuleReport): Finding {
+function shortfall({ name, trustLevel, deniedReason }: ModuleReport): ReportFinding {
   const message =
     deniedReason === null
       ? `Module "${name}" is ${trustLevel}, which is below the required trust level`
@@ -71,13 +71,13 @@ function shortfall({ name, trustLevel, deniedReason }: ModuleReport): Finding {
   return { rule: 'policy/require', level: 'error', message };
 }
 
-const undecided = ({ name }: ModuleReport, why: string): Finding => ({
+const undecided = ({ name }: ModuleReport, why: string): ReportFinding => ({
   rule: 'policy/undecided',
   level: 'warning',
   message: `Cannot decide whether module "${name}" meets the requirement: ${why}`,
 });
 
-function* loaderFindings({ name, loader }: ModuleReport): Generator<Finding> {
+function* loaderFindings({ name, loader }: ModuleReport): Generator<ReportFinding> {
   if (loader.result === 'refuse') {
     const because = [...loader.reasons, ...loader.messages].slice(0, reasonsMax);
     const message = [`The loader refuses module "${name}" (${errnoOf(loader)})`, ...because].join(
@@ -110,7 +110,7 @@ const policyRules: Readonly<Record<string, string>> = {
 };
 
 /** Describes a rule in one sentence. */
-export function describeRule(rule: string): string {
+export function formatRule(rule: string): string {
   const [kind = '', what = ''] = rule.split('/');
   if (kind === 'evidence') return `Evidence on a module: ${what.replaceAll('-', ' ')}`;
   if (kind === 'trustLevel') return 'A module contradicts its own claims';

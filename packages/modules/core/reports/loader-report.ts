@@ -2,11 +2,11 @@
  * A verdict as reports have it: certain taints are separate from taints that a keyring may prevent.
  */
 import { loaderErrnos } from '../loader/errno.ts';
-import type { Verdict } from '../loader/verdict.ts';
+import type { LoaderVerdict } from '../loader/verdict.ts';
 import type { LoaderReport } from './report.ts';
 import { shortened } from './shortened.ts';
 
-export function loaderReport(verdict: Verdict): LoaderReport {
+export function loaderReport(verdict: LoaderVerdict): LoaderReport {
   const { result, errno, openTaints, kernelTaint, openKernelTaint, messages, unknown } = verdict;
   return {
     result,

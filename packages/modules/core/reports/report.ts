@@ -4,7 +4,7 @@
  * Fields are never removed or renamed within one `version`; unknown values are null, not absent.
  */
 import type { LoaderErrno } from '../loader/errno.ts';
-import type { Verdict } from '../loader/verdict.ts';
+import type { LoaderVerdict } from '../loader/verdict.ts';
 import type { SignatureCheck } from '../record/module.ts';
 import { trustLevels, type Evidence, type TrustLevel } from '../evidence/trust-level.ts';
 
@@ -45,10 +45,10 @@ export interface ModuleReport {
 }
 
 /**
- * `Verdict` with certain taints separate from those that a keyring may prevent, and null for absent
+ * `LoaderVerdict` with certain taints separate from those that a keyring may prevent, and null for absent
  * values.
  */
-export interface LoaderReport extends Pick<Verdict, 'result' | 'messages' | 'unknown'> {
+export interface LoaderReport extends Pick<LoaderVerdict, 'result' | 'messages' | 'unknown'> {
   /** The errno as the system call returns it, positive: 2 for ENOENT. */
   readonly errno: number | null;
   readonly errnoName: LoaderErrno | null;

@@ -7,7 +7,13 @@
  * read are notifications of the run. Source: OASIS, Static Analysis Results Interchange Format
  * Version 2.1.0.
  */
-import { describeRule, findingsOf, graver, type Finding, type Level } from './findings.ts';
+import {
+  formatRule,
+  findingsOf,
+  graver,
+  type ReportFinding,
+  type FindingLevel,
+} from './findings.ts';
 import { directoryUri, locate } from './file-uri.ts';
 import { items, jsonDocument } from './json-pieces.ts';
 import type { Imprint, ModuleReport, ScanProblem, ScanReport } from './report.ts';
@@ -16,7 +22,7 @@ const rootName = 'ROOT';
 
 interface Rule {
   readonly index: number;
-  readonly level: Level;
+  readonly level: FindingLevel;
 }
 
 export function sarifReport(report: ScanReport, imprint: Imprint): Generator<string> {
@@ -50,7 +56,7 @@ export function sarifReport(report: ScanReport, imprint: Imprint): Generator<str
 
 /** Returns the rules sorted by name, so that equal findings give equal documents. */
 function rulesOf(modules: readonly ModuleReport[]): ReadonlyMap<string, Rule> {
-  const levels = new Map<string, Level>();
+  const levels = new Map<string, FindingLevel>();
   for (const module of modules) {
     for (const { rule, level } of findingsOf(module))
       levels.set(rule, graver(level, levels.get(rule)));
@@ -63,7 +69,7 @@ function* ruleDescriptions(rules: ReadonlyMap<string, Rule>): Generator<object> 
   for (const [id, { level }] of rules) {
     yield {
       id,
-      shortDescription: { text: messageText(describeRule(id)) },
+      shortDescription: { text: messageText(formatRule(id)) },
       defaultConfiguration: { level },
     };
   }
@@ -90,7 +96,7 @@ const fingerprint = (key: string, number: number) => ({
   partialFingerprints: { 'bulkheadModule/v1': `${key}:${number}` },
 });
 
-function result(module: ModuleReport, { rule, level, message }: Finding, root: string) {
+function result(module: ModuleReport, { rule, level, message }: ReportFinding, root: string) {
   return {
     ruleId: rule,
     level,

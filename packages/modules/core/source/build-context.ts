@@ -24,7 +24,7 @@ export interface BuildContext {
 /**
  * Parses lines `CONFIG_FOO=m`; strings lose their quotes, comments and unset options are left out.
  */
-export function parseConfig(text: string): ReadonlyMap<string, string> {
+export function parseAutoConf(text: string): ReadonlyMap<string, string> {
   const config = new Map<string, string>();
   for (const [, name, value] of text.matchAll(/^(CONFIG_\w+)=(.*)$/gm)) {
     config.set(name!, value!.replace(/^"(.*)"$/, '$1'));

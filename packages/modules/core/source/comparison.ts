@@ -7,12 +7,12 @@ import type { DefinedFunctions } from '../record/defined-functions.ts';
 import { modinfo, type KernelModule } from '../record/module.ts';
 import { compareLicenses, declaredIn } from './license-comparison.ts';
 import { addedObjects, linkedObjects, type LinkedObject } from './linked-objects.ts';
-import type { Match } from './match-result.ts';
+import type { SourceMatch } from './match-result.ts';
 import type { OfferedSource } from './offered.ts';
 import type { Recipe } from './recipe.ts';
-import { joinPath, nameOf } from './source-tree.ts';
+import { joinPath, baseNameOf } from './source-tree.ts';
 import { SrcversionAttempts, type Attempt } from './srcversion-attempts.ts';
-import { digestOf, sameSrcversion, srcversionDigits } from './srcversion.ts';
+import { srcversionDigest, sameSrcversion, srcversionDigits } from './srcversion.ts';
 
 /**
  * The fewest foreign names that count: one or two may be pasted together in a way that is not
@@ -50,7 +50,7 @@ export class SourceComparison {
     this.#srcversions = new SrcversionAttempts(this.#claimed, offered, recipe, this.#linked);
   }
 
-  match(): Match {
+  match(): SourceMatch {
     this.#checkObjects();
     const compilers = this.#checkCompilers();
     const attempts = this.#srcversions.all();
@@ -86,14 +86,14 @@ export class SourceComparison {
     };
   }
 
-  #outcome(agrees: boolean): Match['outcome'] {
+  #outcome(agrees: boolean): SourceMatch['outcome'] {
     if (this.#against.length > 0) return 'differs';
     if (this.#comesCompiled) return 'undecided';
     const complete = this.#linked.every((each) => each.source !== undefined);
     return agrees && this.#namesAgree && complete ? 'consistent' : 'undecided';
   }
 
-  #notes(outcome: Match['outcome']): readonly string[] {
+  #notes(outcome: SourceMatch['outcome']): readonly string[] {
     if (outcome === 'consistent') {
       return [
         'srcversion matches the offered source: consistent, but not a proof, since anybody can write that value',
@@ -137,8 +137,8 @@ export class SourceComparison {
       }
     }
     for (const each of this.#recipe.linked) {
-      this.#suspectFiles.push(nameOf(each));
-      this.#closed(`The makefile passes "${nameOf(each)}" to the linker, which has no source`);
+      this.#suspectFiles.push(baseNameOf(each));
+      this.#closed(`The makefile passes "${baseNameOf(each)}" to the linker, which has no source`);
     }
   }
 
@@ -162,7 +162,7 @@ export class SourceComparison {
    * Compares compilers: each compiled object leaves its compiler's name, and so do those that every
    * build adds.
    */
-  #checkCompilers(): Match['compilers'] {
+  #checkCompilers(): SourceMatch['compilers'] {
     const { compilers } = this.#module.observations;
     const gcc = compilers.every((each) => each.startsWith('GCC'));
     if (!gcc || compilers.length === 0)
@@ -325,7 +325,7 @@ export class SourceComparison {
     const bytes = contents.reduce((sum, each) => sum + each.length, 0);
     if (contents.length === attempt.files.length && contents.length * bytes <= 64_000_000) {
       attempt.files.forEach((file, index) => {
-        const digest = digestOf(contents.filter((_, other) => other !== index));
+        const digest = srcversionDigest(contents.filter((_, other) => other !== index));
         if (!sameSrcversion(this.#claimed!, digest)) return;
         this.#suspectFiles.push(this.#offered.display(file));
         this.#unclear.push(`Without "${this.#offered.display(file)}" it would match`);

@@ -7,9 +7,9 @@ import { matchWildcard } from '../make/make-functions.ts';
 import { commandResponse } from '../make/make-commands.ts';
 import { Makefile, MakefileError, type MakeSettings, type Unknowns } from '../make/makefile.ts';
 import {
-  directoryOf,
+  directoryWithSlash,
   joinPath,
-  nameOf,
+  baseNameOf,
   resolvePath,
   type CachedTree,
   type PathSpace,
@@ -72,14 +72,14 @@ export class Kbuild {
    * `drivers/net/dummy`.
    */
   recipeAt(place: string): Recipe | undefined {
-    const name = nameOf(place);
-    let directory = directoryOf(place).slice(0, -1);
+    const name = baseNameOf(place);
+    let directory = directoryWithSlash(place).slice(0, -1);
     let below = '';
     for (;;) {
       const found = this.#recipeIn(directory, below + name);
       if (found !== undefined || directory === '') return found;
-      below = `${nameOf(directory)}/${below}`;
-      directory = directoryOf(directory).slice(0, -1);
+      below = `${baseNameOf(directory)}/${below}`;
+      directory = directoryWithSlash(directory).slice(0, -1);
     }
   }
 
@@ -172,7 +172,7 @@ export class Kbuild {
       .flatMap((name) => makefile.list(name))
       .filter((word) => /^[^-].*\.(?:o|a|bin|so)(?:_\w+)?$/.test(word));
     return {
-      name: nameOf(stem),
+      name: baseNameOf(stem),
       directory,
       objects,
       linked: [...new Set(linker)],
@@ -216,8 +216,9 @@ export class Kbuild {
    */
   #chain(directory: string): readonly string[] {
     if (directory === '') return [''];
-    const parent = directoryOf(directory).slice(0, -1);
-    const descends = this.#settings.kind === 'kernel' || this.#descends(parent, nameOf(directory));
+    const parent = directoryWithSlash(directory).slice(0, -1);
+    const descends =
+      this.#settings.kind === 'kernel' || this.#descends(parent, baseNameOf(directory));
     return descends ? [...this.#chain(parent), directory] : [directory];
   }
 

@@ -6,7 +6,7 @@ import type { LinkedObject } from './linked-objects.ts';
 import type { LicenseFindings } from './match-result.ts';
 import type { OfferedSource } from './offered.ts';
 import { declarationsOf, fitsKernel, spdxOf } from './source-licenses.ts';
-import { directoryOf } from './source-tree.ts';
+import { directoryWithSlash } from './source-tree.ts';
 
 interface Declared {
   readonly values: readonly string[];
@@ -92,7 +92,10 @@ function closedTermsIn(
     (each) => offered.locate(each) ?? [],
   );
   const paths = new Set(located.flatMap((each) => (each.tree === tree ? [each.path] : [])));
-  const directories = new Set(['', ...Array.from(paths, (each) => directoryOf(each).slice(0, -1))]);
+  const directories = new Set([
+    '',
+    ...Array.from(paths, (each) => directoryWithSlash(each).slice(0, -1)),
+  ]);
   const licenses = [...directories].flatMap((each) => offered.licensesIn(each));
   return [...new Set([...licenses, ...paths])].flatMap((path) => {
     const terms = tree.derived('closed terms', path, (bytes) => closedTermsOf(path, bytes)) ?? [];

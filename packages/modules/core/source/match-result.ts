@@ -1,6 +1,6 @@
 /** The result of comparing a module with offered source. */
 
-export interface Match {
+export interface SourceMatch {
   readonly outcome: 'consistent' | 'differs' | 'undecided';
   /**
    * The directory of the offered tree that builds the module; undefined when no makefile names it.

@@ -10,10 +10,10 @@ import { withoutSuffix } from '../record/module-file.ts';
 import type { DefinedFunctions } from '../record/defined-functions.ts';
 import { modinfo, modinfoAll, type KernelModule } from '../record/module.ts';
 import { SourceComparison } from './comparison.ts';
-import type { Match } from './match-result.ts';
+import type { SourceMatch } from './match-result.ts';
 import type { Recipe } from './recipe.ts';
 import type { OfferedSource } from './offered.ts';
-import { nameOf } from './source-tree.ts';
+import { baseNameOf } from './source-tree.ts';
 
 /**
  * Compares a module with the offered tree. Returns the result for the first directory that is
@@ -26,11 +26,11 @@ export function matchSource(
   module: KernelModule,
   offered: OfferedSource,
   functions?: DefinedFunctions,
-): Match {
+): SourceMatch {
   const recipes = recipesFor(module, offered);
   const first = recipes[0];
   if (first === undefined) return unknownModule(module, offered);
-  let best: Match | undefined;
+  let best: SourceMatch | undefined;
   for (const recipe of recipes) {
     const match = new SourceComparison(module, offered, recipe, functions).match();
     if (match.outcome === 'consistent') return match;
@@ -43,17 +43,17 @@ export function matchSource(
  * Returns a module's place and name: for `…/kernel/drivers/net/dummy.ko.xz` the place is
  * `drivers/net/dummy`.
  */
-export function placeOf(file: string): {
+export function treePlaceOf(file: string): {
   readonly place: string | undefined;
   readonly name: string;
 } {
   const bare = withoutSuffix(file);
   const inTree = /(?:^|\/)kernel\/(.+)$/.exec(bare)?.[1];
-  return { place: inTree, name: nameOf(bare) };
+  return { place: inTree, name: baseNameOf(bare) };
 }
 
 function recipesFor(module: KernelModule, offered: OfferedSource): readonly Recipe[] {
-  const { place, name } = placeOf(module.file);
+  const { place, name } = treePlaceOf(module.file);
   if (offered.kind === 'kernel' && place !== undefined) {
     const recipe = offered.kbuild.recipeAt(place);
     if (recipe !== undefined) return [recipe];
@@ -63,8 +63,8 @@ function recipesFor(module: KernelModule, offered: OfferedSource): readonly Reci
   return found.length > 0 ? found : offered.kbuild.recipesNamed(claimed);
 }
 
-function unknownModule(module: KernelModule, offered: OfferedSource): Match {
-  const { name } = placeOf(module.file);
+function unknownModule(module: KernelModule, offered: OfferedSource): SourceMatch {
+  const { name } = treePlaceOf(module.file);
   const message = `No makefile of the offered source builds "${name}.ko"`;
   return {
     outcome: 'undecided',

@@ -11,7 +11,13 @@ import { Kbuild } from './kbuild.ts';
 import { IncludePath, Preprocessor } from '../preprocessor/preprocessor.ts';
 import { NameSearch, wordsBelow, type SourceWords } from './source-words.ts';
 import type { ObjectInputs } from './srcversion.ts';
-import { CachedTree, joinPath, PathSpace, type Located, type SourceTree } from './source-tree.ts';
+import {
+  CachedTree,
+  joinPath,
+  PathSpace,
+  type LocatedFile,
+  type SourceTree,
+} from './source-tree.ts';
 
 const kernelRoot = kernelPrefix.slice(0, -1);
 
@@ -30,7 +36,7 @@ export interface ObjectSource {
   /** The name as the compiler spells it. */
   readonly spelling: string;
   readonly assembler: boolean;
-  readonly file: Located;
+  readonly file: LocatedFile;
 }
 
 export interface Inputs extends ObjectInputs {
@@ -88,7 +94,7 @@ export class OfferedSource {
     return [...built, ...generated, ...kernel];
   }
 
-  locate(spelling: string): Located | undefined {
+  locate(spelling: string): LocatedFile | undefined {
     return this.#space.file(spelling);
   }
 

@@ -30,8 +30,9 @@ export function resolvePath(path: string): string | undefined {
 }
 
 /** Returns the directory with its slash: `a/b/c.h` gives `a/b/`, `c.h` gives ''. */
-export const directoryOf = (path: string): string => path.slice(0, path.lastIndexOf('/') + 1);
-export const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
+export const directoryWithSlash = (path: string): string =>
+  path.slice(0, path.lastIndexOf('/') + 1);
+export const baseNameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 export const joinPath = (...parts: readonly string[]): string =>
   parts.filter((part) => part !== '').join('/');
 
@@ -62,12 +63,12 @@ export class CachedTree {
   }
 
   hasFile(path: string): boolean {
-    return this.names(directoryOf(path).slice(0, -1))?.has(nameOf(path)) === true;
+    return this.names(directoryWithSlash(path).slice(0, -1))?.has(baseNameOf(path)) === true;
   }
 
   hasDirectory(path: string): boolean {
     if (path === '') return this.names('') !== undefined;
-    return this.names(directoryOf(path).slice(0, -1))?.has(`${nameOf(path)}/`) === true;
+    return this.names(directoryWithSlash(path).slice(0, -1))?.has(`${baseNameOf(path)}/`) === true;
   }
 
   /** Reads a file; undefined also for a file that is too large to be source. */
@@ -108,7 +109,7 @@ export class CachedTree {
 export const textOfSource = (bytes: Uint8Array): string => latin1.decode(bytes);
 
 /** A file of a tree. */
-export interface Located {
+export interface LocatedFile {
   readonly tree: CachedTree;
   readonly path: string;
 }
@@ -124,21 +125,21 @@ interface Mount {
 /** A map from spellings to files; the first mount that has the file counts. */
 export class PathSpace {
   readonly #mounts: Mount[] = [];
-  readonly #files = new Map<string, Located | undefined>();
+  readonly #files = new Map<string, LocatedFile | undefined>();
 
   mount(prefix: string, tree: CachedTree, suffix = ''): this {
     this.#mounts.push({ prefix, tree, suffix });
     return this;
   }
 
-  file(spelling: string): Located | undefined {
+  file(spelling: string): LocatedFile | undefined {
     if (this.#files.has(spelling)) return this.#files.get(spelling);
     const found = this.#find(spelling);
     this.#files.set(spelling, found);
     return found;
   }
 
-  #find(spelling: string): Located | undefined {
+  #find(spelling: string): LocatedFile | undefined {
     for (const [mount, path] of this.#candidates(spelling)) {
       const name = path + mount.suffix;
       if (mount.tree.hasFile(name)) return { tree: mount.tree, path: name };

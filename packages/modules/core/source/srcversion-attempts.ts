@@ -6,7 +6,7 @@ import { PreprocessorError, Work } from '../preprocessor/macros.ts';
 import type { LinkedObject } from './linked-objects.ts';
 import { relativeNames, type Inputs, type OfferedSource } from './offered.ts';
 import type { Recipe } from './recipe.ts';
-import { digestOf, hashedFiles, normalised, sameSrcversion } from './srcversion.ts';
+import { srcversionDigest, hashedFiles, normalised, sameSrcversion } from './srcversion.ts';
 
 const includesMax = 2_000_000;
 const hashedBytesMax = 512 * 1024 * 1024;
@@ -96,7 +96,7 @@ export class SrcversionAttempts {
     if (this.#claimed === undefined) return { method, inputs, files, digest: undefined };
     const contents = this.contents(files);
     const bytes = contents.reduce((sum, each) => sum + each.length, 0);
-    const digest = bytes > hashedBytesMax ? undefined : digestOf(contents);
+    const digest = bytes > hashedBytesMax ? undefined : srcversionDigest(contents);
     return { method, inputs, files, digest };
   }
 

@@ -5,7 +5,7 @@
  */
 import { Md4 } from './md4.ts';
 import { normalise } from './normalise.ts';
-import { directoryOf, type Located } from './source-tree.ts';
+import { directoryWithSlash, type LocatedFile } from './source-tree.ts';
 
 /** The digits that modinfo shows of the 32: the field of the build has room for 23 and an end. */
 export const srcversionDigits = 23;
@@ -35,16 +35,16 @@ export interface ObjectInputs {
 /** Returns the names of the files that go into the digest, in order, repetitions included. */
 export function hashedFiles(objects: readonly ObjectInputs[]): readonly string[] {
   return objects.flatMap(({ object, source, dependencies }) => {
-    const directory = directoryOf(object);
+    const directory = directoryWithSlash(object);
     return [source, ...dependencies.filter((each) => each !== source && counts(each, directory))];
   });
 }
 
-export const normalised = (file: Located): Uint8Array | undefined =>
+export const normalised = (file: LocatedFile): Uint8Array | undefined =>
   file.tree.derived('normalised', file.path, normalise);
 
 /** Returns 32 digits. */
-export function digestOf(files: Iterable<Uint8Array>): string {
+export function srcversionDigest(files: Iterable<Uint8Array>): string {
   const md4 = new Md4();
   for (const file of files) md4.update(file);
   return md4.hex();

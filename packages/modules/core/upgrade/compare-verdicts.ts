@@ -1,5 +1,5 @@
 /** The same modules on two kernels: which ones the other no longer loads, and why. */
-import type { RefusalCause, Verdict } from '../loader/verdict.ts';
+import type { RefusalCause, LoaderVerdict } from '../loader/verdict.ts';
 
 export interface NewlyRefused {
   readonly file: string;
@@ -40,8 +40,8 @@ const changes: Readonly<Record<RefusalCause, string>> = {
 
 /** Compares the verdicts. Keys are the files, the same for both kernels. */
 export function compare(
-  before: ReadonlyMap<string, Verdict>,
-  after: ReadonlyMap<string, Verdict>,
+  before: ReadonlyMap<string, LoaderVerdict>,
+  after: ReadonlyMap<string, LoaderVerdict>,
 ): VerdictComparison {
   const noLongerLoad: NewlyRefused[] = [];
   const nowLoad: string[] = [];
@@ -56,7 +56,7 @@ export function compare(
   return { noLongerLoad, nowLoad, notCompared };
 }
 
-function newlyRefused(file: string, { errno, reasons }: Verdict): NewlyRefused {
+function newlyRefused(file: string, { errno, reasons }: LoaderVerdict): NewlyRefused {
   const causes = reasons.flatMap(({ refuses: cause, reason }) =>
     cause === undefined ? [] : [{ cause, message: `${changes[cause]}. ${reason}` }],
   );

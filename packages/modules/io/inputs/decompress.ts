@@ -7,7 +7,7 @@
 import { spawnSync } from 'node:child_process';
 import { constants, gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { reasonOf } from '../../../base/io/errno.ts';
-import { compressionOf, type Compression } from '../../core/kernel/image.ts';
+import { imageCompression, type Compression } from '../../core/kernel/image.ts';
 import type { Cause } from '../../../base/problem.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
 import { xzDecoder, type XzError } from './liblzma.ts';
@@ -136,7 +136,7 @@ export function decompressed(
   limitBytes: number,
   buffer?: OutputBuffer,
 ): Result<Uint8Array, Cause> {
-  const how = compressionOf(bytes);
+  const how = imageCompression(bytes);
   if (how !== undefined) return decompress(bytes, how, limitBytes, buffer);
   return bytes.length > limitBytes ? fail(tooLarge(limitBytes)) : ok(bytes);
 }
@@ -269,4 +269,4 @@ function throughProgram(
   return run.status === 0 ? ok(run.stdout) : fail({ reason: `its ${how} stream is damaged` });
 }
 
-export { compressionOf };
+export { imageCompression };

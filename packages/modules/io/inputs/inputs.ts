@@ -7,7 +7,7 @@ import { isModuleFile } from '../../core/record/module-file.ts';
 import { realpathSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { reasonOf } from '../../../base/io/errno.ts';
-import { textOf } from '../../core/elf/bytes.ts';
+import { bytesAsText } from '../../core/elf/bytes.ts';
 import { readCopyright, type LicenseStatement } from '../../core/packages/copyright.ts';
 import { formatCause, type Cause } from '../../../base/problem.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
@@ -287,7 +287,7 @@ function labelsOf(archive: string): (path: string) => string {
 }
 
 function statementIn(contents: Uint8Array): LicenseStatement | undefined {
-  return contents.length > 8 * 1024 ** 2 ? undefined : readCopyright(textOf(contents));
+  return contents.length > 8 * 1024 ** 2 ? undefined : readCopyright(bytesAsText(contents));
 }
 
 function archiveOrigin(archive: Archive, late: { readonly license: LicenseStatement | undefined }) {

@@ -6,7 +6,7 @@
 import { isModuleFile } from '../../core/record/module-file.ts';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { textOf } from '../../core/elf/bytes.ts';
+import { bytesAsText } from '../../core/elf/bytes.ts';
 import { readCopyright, type LicenseStatement } from '../../core/packages/copyright.ts';
 import { debControl, paragraphsOf } from '../../core/packages/deb.ts';
 import { openFile } from './archive-files.ts';
@@ -113,5 +113,5 @@ function describe(
 
 function licenseIn(path: string): LicenseStatement | undefined {
   const bytes = readFile(path, maxCopyrightBytes);
-  return bytes === undefined ? undefined : readCopyright(textOf(bytes));
+  return bytes === undefined ? undefined : readCopyright(bytesAsText(bytes));
 }

@@ -9,7 +9,7 @@ import { isElf } from '../../core/record/read-module.ts';
 import type { Cause } from '../../../base/problem.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
 import {
-  compressionOf,
+  imageCompression,
   decompress,
   decompressUpTo,
   firstBytes,
@@ -45,7 +45,7 @@ export class ModuleUnpacker {
 
   /** Calls `read` with the unpacked bytes, of which `read` keeps none. */
   use<T>(stored: Uint8Array, read: (bytes: Uint8Array) => T): Result<T, Cause> {
-    const how = compressionOf(stored);
+    const how = imageCompression(stored);
     if (how === undefined) return ok(read(stored));
     const stated = statedBytes(stored, how);
     if (!stated.ok) return stated;

@@ -1,7 +1,7 @@
 /** A kernel image read from a file: the facts that its loader has, and the keys it trusts. */
 import { createHash } from 'node:crypto';
 import { bannerRelease, imageVermagic, readImage } from '../../core/kernel/image.ts';
-import { embeddedConfig, parseConfig } from '../../core/kernel/config.ts';
+import { embeddedConfig, parseKernelConfig } from '../../core/kernel/config.ts';
 import { readBuiltinNames } from '../../core/kernel/builtins.ts';
 import { findCertificates } from '../../core/kernel/certificates.ts';
 import { readImageExports } from '../../core/kernel/image-exports.ts';
@@ -150,7 +150,9 @@ const configBytesMax = 16 * 1024 * 1024;
 function configIn(kernel: Uint8Array): KernelConfig | undefined {
   const packed = embeddedConfig(kernel);
   const text = packed === undefined ? undefined : decompress(packed, 'gzip', configBytesMax);
-  return text?.ok === true ? parseConfig(Buffer.from(text.value).toString('latin1')) : undefined;
+  return text?.ok === true
+    ? parseKernelConfig(Buffer.from(text.value).toString('latin1'))
+    : undefined;
 }
 
 /** Returns copies, so that the image need not be kept in memory; Buffer's slices are not copies. */

@@ -7,7 +7,7 @@ import { plainRelease } from './kernel-files.ts';
 import { isModuleFile } from '../../core/record/module-file.ts';
 import { readdirSync, type Dirent } from 'node:fs';
 import { join } from 'node:path';
-import { FormatError, textOf } from '../../core/elf/bytes.ts';
+import { FormatError, bytesAsText } from '../../core/elf/bytes.ts';
 import { readElf } from '../../core/elf/read-elf.ts';
 import { decompressed, OutputBuffer } from '../inputs/decompress.ts';
 import { readBounded } from '../../../base/io/regular-file.ts';
@@ -118,7 +118,7 @@ function factsOf(file: string, buffer: OutputBuffer): ModuleFacts | undefined {
 }
 
 const vermagicIn = (modinfo: Uint8Array): string | undefined =>
-  textOf(modinfo)
+  bytesAsText(modinfo)
     .split('\0')
     .find((entry) => entry.startsWith('vermagic='))
     ?.slice('vermagic='.length);

@@ -11,7 +11,7 @@ import { quoted } from '../../../base/io/errno.ts';
 import { machines } from '../../core/elf/elf-format.ts';
 import type { Kernel, KernelConfig, LoaderSettings } from '../../core/kernel/kernel.ts';
 import { parseCmdline } from '../../core/kernel/cmdline.ts';
-import { assumedConfig, configuredMachine, parseConfig } from '../../core/kernel/config.ts';
+import { assumedConfig, configuredMachine, parseKernelConfig } from '../../core/kernel/config.ts';
 import { parseKallsyms } from '../../core/kernel/kallsyms.ts';
 import { parseSymvers, type SymversExport } from '../../core/kernel/symvers.ts';
 import type { SymbolExport } from '../../core/record/module.ts';
@@ -358,7 +358,7 @@ function findConfig(
   const paths = proc === undefined ? files.configs : [...files.configs, join(proc, 'config.gz')];
   for (const path of paths) {
     const text = readTextBounded(path, configBytesMax);
-    const value = text.ok ? parseConfig(text.value) : undefined;
+    const value = text.ok ? parseKernelConfig(text.value) : undefined;
     if (!text.ok || value === undefined) continue;
     return { value, origin: path, machine: configuredMachine(text.value), gaps: [] };
   }

@@ -3,11 +3,11 @@
  * command that builds. It runs only in the jail, like the makefile it leads to.
  */
 import { dkmsConfIn } from '../source/dkms.ts';
-import type { JailMount } from './sandbox-command.ts';
+import type { SandboxMount } from './sandbox-command.ts';
 import type { KernelBuild } from '../kernel/kernel-build.ts';
 
 /** Returns the links by which makefiles find the headers of a release. */
-export function kernelMounts({ release, headers, mounts }: KernelBuild): readonly JailMount[] {
+export function kernelMounts({ release, headers, mounts }: KernelBuild): readonly SandboxMount[] {
   const directory = `/usr/lib/modules/${release}`;
   const source = mounts.find(({ to }) => to.endsWith('-common'))?.to ?? headers;
   return [
@@ -41,7 +41,7 @@ const dkmsTree = '/var/lib/dkms';
  * Returns the mounts: /usr/src/NAME-VERSION is the directory that is built in, since dkms copies it
  * there.
  */
-export const sourceMounts = ({ name, version, directory }: DkmsPlace): readonly JailMount[] => [
+export const sourceMounts = ({ name, version, directory }: DkmsPlace): readonly SandboxMount[] => [
   { link: directory, to: `/usr/src/${name}-${version}` },
 ];
 

@@ -10,7 +10,7 @@ import { lstatSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
-import { cacheDirectory, readCached, writeCached } from '../scan/own-cache.ts';
+import { scanCacheDirectory, readCached, writeCached } from '../scan/own-cache.ts';
 import { readBounded } from '../../../base/io/regular-file.ts';
 import { listSourceFiles } from '../source/source-files.ts';
 
@@ -33,7 +33,7 @@ interface KeptRebuild {
 
 /** Returns the directory of the results; undefined for everybody but root. */
 export const rebuildsDirectory = (): string | undefined =>
-  process.geteuid?.() === 0 ? cacheDirectory() : undefined;
+  process.geteuid?.() === 0 ? scanCacheDirectory() : undefined;
 
 /** Keeps results; the oldest go when there are too many. */
 export function keepRebuilds(directory: string, results: readonly KeptRebuild[]): void {

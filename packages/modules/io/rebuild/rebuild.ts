@@ -26,7 +26,7 @@ import {
 } from './dkms-build.ts';
 import { jailTools, runInJail, type JailOptions, type JailResult } from './sandbox.ts';
 import type { JailLimits } from './sandbox-command.ts';
-import type { JailMount } from './sandbox-command.ts';
+import type { SandboxMount } from './sandbox-command.ts';
 import type { KernelBuild } from '../kernel/kernel-build.ts';
 import {
   directoryInTree,
@@ -330,8 +330,8 @@ function plainCommand(plan: BuildPlan, build: KernelBuild): readonly string[] {
  * Returns the mounts: the headers where their makefiles expect them, and the kernel's source around
  * the module's directory.
  */
-function mountsOf(build: KernelBuild, tree: string | undefined): readonly JailMount[] {
-  const emptyMount: JailMount = { from: undefined, to: '/usr/src' };
+function mountsOf(build: KernelBuild, tree: string | undefined): readonly SandboxMount[] {
+  const emptyMount: SandboxMount = { from: undefined, to: '/usr/src' };
   if (tree === undefined) return [emptyMount, ...build.mounts, ...kernelMounts(build)];
   return [
     emptyMount,
@@ -349,7 +349,7 @@ const isMakefilesDirectory = (directory: string): boolean =>
  * Returns mounts that complete packages of headers with the tree's other directories: modules
  * include headers there by `$(srctree)`.
  */
-function completed(from: string, to: string, tree: string): readonly JailMount[] {
+function completed(from: string, to: string, tree: string): readonly SandboxMount[] {
   const there = readdirSync(from);
   const missing = readdirSync(tree, { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && !there.includes(entry.name))

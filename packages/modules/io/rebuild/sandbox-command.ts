@@ -18,7 +18,7 @@ export interface JailCgroup extends Disposable {
  * A file or directory of the host that can be read in the jail at `to`, or an empty directory that
  * holds other mounts. A link stays a link. Later mounts cover earlier ones.
  */
-export type JailMount =
+export type SandboxMount =
   | { readonly from: string | undefined; readonly to: string }
   /** A link, to a path in the jail. */
   | { readonly link: string; readonly to: string };
@@ -40,17 +40,17 @@ export interface JailLimits {
   readonly resultBytes: number;
 }
 
-export interface JailCommand {
+export interface SandboxCommand {
   readonly command: readonly string[];
   /** The command's directory: empty, in memory, and besides /tmp the only writable place. */
   readonly writable: string;
-  readonly mounts?: readonly JailMount[];
+  readonly mounts?: readonly SandboxMount[];
   readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** Returns the programs that make the jail, each replacing the one before it, and the command. */
 export function jailCommand(
-  options: JailCommand,
+  options: SandboxCommand,
   limits: JailLimits,
   cgroup: JailCgroup | undefined,
 ): readonly string[] {
@@ -114,7 +114,7 @@ shift
 exec "$@"
 `;
 
-function withinReach(mounts: readonly JailMount[]): readonly string[] {
+function withinReach(mounts: readonly SandboxMount[]): readonly string[] {
   const pairs = reach(mounts).flatMap((mount, at) => {
     const [from, original] = [fromOf(mount), fromOf(mounts[at]!)];
     return from === undefined || from === original || original === undefined
@@ -126,13 +126,14 @@ function withinReach(mounts: readonly JailMount[]): readonly string[] {
 }
 
 /** Returns mounts with reachable sources; links are made anew and need none. */
-const reach = (mounts: readonly JailMount[]): readonly JailMount[] =>
+const reach = (mounts: readonly SandboxMount[]): readonly SandboxMount[] =>
   mounts.map((mount, at) => {
     const from = fromOf(mount);
     return from === undefined || linkAt(from) !== '' ? mount : { from: `/sys/${at}`, to: mount.to };
   });
 
-const fromOf = (mount: JailMount): string | undefined => ('link' in mount ? undefined : mount.from);
+const fromOf = (mount: SandboxMount): string | undefined =>
+  'link' in mount ? undefined : mount.from;
 
 const namespaceArguments: readonly string[] = [
   ['--unshare-all', '--unshare-user', '--disable-userns', '--uid', '65534', '--gid', '65534'],
@@ -156,7 +157,7 @@ function unusedUser(): number {
   return 65534;
 }
 
-function environmentArguments({ environment = {}, writable }: JailCommand): readonly string[] {
+function environmentArguments({ environment = {}, writable }: SandboxCommand): readonly string[] {
   const all = {
     PATH: '/usr/bin:/bin:/usr/sbin:/sbin',
     HOME: writable,
@@ -173,9 +174,9 @@ function environmentArguments({ environment = {}, writable }: JailCommand): read
 const etc = ['alternatives', 'ld.so.cache', 'ld.so.conf', 'ld.so.conf.d'];
 
 function mountArguments(
-  { writable }: JailCommand,
+  { writable }: SandboxCommand,
   limits: JailLimits,
-  mounts: readonly JailMount[],
+  mounts: readonly SandboxMount[],
 ): readonly string[] {
   const size = ['--size', String(limits.writableBytes)];
   return [
@@ -192,7 +193,7 @@ function mountArguments(
  * Debian's. If mounts need a place in /usr/lib, its entries are mounted one by one: a directory
  * that is bound read-only cannot have new ones.
  */
-function programDirectories(mounts: readonly JailMount[]): readonly string[] {
+function programDirectories(mounts: readonly SandboxMount[]): readonly string[] {
   const opened = new Set(
     mounts
       .map(({ to }) => /^(\/usr\/lib)\/[^/]+/.exec(to))
@@ -210,7 +211,7 @@ function programDirectories(mounts: readonly JailMount[]): readonly string[] {
 const directoryByEntries = (directory: string): readonly string[] =>
   readdirSync(directory).flatMap((name) => bindOrLink(`${directory}/${name}`));
 
-function mountArgument(mount: JailMount): readonly string[] {
+function mountArgument(mount: SandboxMount): readonly string[] {
   if ('link' in mount) return ['--symlink', mount.link, mount.to];
   return mount.from === undefined ? ['--tmpfs', mount.to] : bindOrLink(mount.from, mount.to);
 }

@@ -18,7 +18,7 @@ import { coverInherited } from './inherited.ts';
 import {
   jailCommand,
   type JailCgroup,
-  type JailCommand,
+  type SandboxCommand,
   type JailLimits,
 } from './sandbox-command.ts';
 import { printable } from '../../../base/printable.ts';
@@ -35,7 +35,7 @@ const defaultLimits: JailLimits = {
   resultBytes: 256 * 2 ** 20,
 };
 
-export interface JailOptions extends JailCommand {
+export interface JailOptions extends SandboxCommand {
   readonly input?: Readable;
   readonly limits?: Partial<JailLimits>;
   /** Receives each line of output, without control characters. */

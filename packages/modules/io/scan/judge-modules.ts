@@ -11,8 +11,8 @@ import type { KernelReading } from '../kernel/read-kernel.ts';
 import { openOffered, readFunctions } from '../source/match-files.ts';
 import { builtFor } from '../kernel/module-sample.ts';
 import type { DefinedFunctions } from '../../core/record/defined-functions.ts';
-import { judgeAll, type Surveyed } from './survey.ts';
-import type { ReadEntry } from './read-modules.ts';
+import { judgeAll, type SurveyedModule } from './survey.ts';
+import type { ScannedFile } from './read-modules.ts';
 import { readRebuilds, rebuildsDirectory, sourceDigest } from '../rebuild/kept-rebuilds.ts';
 
 /**
@@ -20,7 +20,7 @@ import { readRebuilds, rebuildsDirectory, sourceDigest } from '../rebuild/kept-r
  * not depend on the given modules; they decide only if there is no tree.
  */
 export function buildSigns(
-  entries: readonly Pick<ReadEntry, 'signature'>[],
+  entries: readonly Pick<ScannedFile, 'signature'>[],
   { kernel, certificates, signsModules }: KernelReading,
 ): boolean {
   if (signsModules !== undefined) return signsModules;
@@ -33,9 +33,9 @@ export function buildSigns(
 /** Judges modules for a kernel; `providers` are there to be loaded first. */
 export async function judgeFor(
   reading: KernelReading,
-  entries: readonly ReadEntry[],
-  providers: readonly ReadEntry[],
-): Promise<readonly Surveyed[]> {
+  entries: readonly ScannedFile[],
+  providers: readonly ScannedFile[],
+): Promise<readonly SurveyedModule[]> {
   const withSource = entries.filter(({ origin }) => origin.dkms?.source !== undefined);
   return judgeAll(entries, {
     kernel: reading.kernel,
@@ -49,7 +49,7 @@ export async function judgeFor(
  * Returns a function that finds the kept results of `match --rebuild`; they count only while the
  * source at hand is still the same.
  */
-function rebuiltFinder(release: string): (entry: ReadEntry) => SourceFinding | undefined {
+function rebuiltFinder(release: string): (entry: ScannedFile) => SourceFinding | undefined {
   const directory = rebuildsDirectory();
   const kept = Map.groupBy(
     directory === undefined ? [] : readRebuilds(directory),
@@ -85,7 +85,7 @@ function rebuiltFinder(release: string): (entry: ReadEntry) => SourceFinding | u
 function sourceFinder(
   { kernel }: KernelReading,
   functions: ReadonlyMap<string, DefinedFunctions>,
-): (entry: ReadEntry) => SourceFinding | undefined {
+): (entry: ScannedFile) => SourceFinding | undefined {
   const opened = new Map<string, OfferedSource | string>();
   const rebuilt = rebuiltFinder(kernel.release);
   const open = (directory: string, release: string): OfferedSource | string => {

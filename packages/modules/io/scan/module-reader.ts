@@ -11,7 +11,13 @@ import { readModule, type ModuleProblem } from '../../core/record/read-module.ts
 import { formatCause } from '../../../base/problem.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
 import { keptBytesMax } from '../inputs/decompress.ts';
-import type { Keys, ReadResponse, ReadModule, ReaderSetup, StoredModule } from './scan-protocol.ts';
+import type {
+  Keys,
+  ReadResponse,
+  ParsedModule,
+  ReaderSetup,
+  StoredModule,
+} from './scan-protocol.ts';
 import { makeSignatureChecker, type SignatureChecker } from './signatures.ts';
 import { ModuleUnpacker } from '../inputs/unpack-module.ts';
 
@@ -21,7 +27,7 @@ import { ModuleUnpacker } from '../inputs/unpack-module.ts';
  */
 const heldBytesMax = 32 * 2 ** 20;
 
-type Read = Result<ReadModule, ScanProblem>;
+type Read = Result<ParsedModule, ScanProblem>;
 
 export class ModuleReader {
   readonly #deep: boolean;

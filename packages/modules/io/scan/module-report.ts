@@ -12,10 +12,10 @@ import { shortened } from '../../core/reports/shortened.ts';
 import { loaderReport } from '../../core/reports/loader-report.ts';
 import { bareName } from '../../core/record/module-file.ts';
 import type { KernelReading } from '../kernel/read-kernel.ts';
-import type { Surveyed } from './survey.ts';
+import type { SurveyedModule } from './survey.ts';
 
 /** Requirements for modules, by the policy or by the caller. */
-export interface Demand {
+export interface ModuleDemand {
   readonly require: TrustLevel | undefined;
   /** Denied modules: name, with underscores → reason. */
   readonly denied: ReadonlyMap<string, string>;
@@ -27,10 +27,10 @@ export interface Demand {
 type HostDenials = ReadonlyMap<string, string>;
 
 export function reportOf(
-  modules: readonly Surveyed[],
+  modules: readonly SurveyedModule[],
   problems: readonly ScanProblem[],
   reading: Pick<KernelReading, 'kernel' | 'certificates' | 'gaps' | 'origins'>,
-  demand: Demand,
+  demand: ModuleDemand,
   host: HostDenials,
 ): ScanReport {
   const { kernel } = reading;
@@ -53,8 +53,8 @@ export function reportOf(
 }
 
 function moduleReport(
-  surveyed: Surveyed,
-  demand: Demand,
+  surveyed: SurveyedModule,
+  demand: ModuleDemand,
   host: HostDenials,
   keysKnown: boolean,
 ): ModuleReport {
@@ -89,14 +89,14 @@ function stated(module: KernelModule, tag: string): string | null {
   return text === undefined ? null : shortened(text);
 }
 
-export function packageName({ origin }: Pick<Surveyed, 'origin'>): string | null {
+export function packageName({ origin }: Pick<SurveyedModule, 'origin'>): string | null {
   if (origin.package !== undefined) return `${origin.package.name} ${origin.package.version}`;
   return origin.dkms === undefined ? null : `dkms ${origin.dkms.name}/${origin.dkms.version}`;
 }
 
 function answerTo(
-  { require: lowest, denied: list }: Demand,
-  surveyed: Surveyed,
+  { require: lowest, denied: list }: ModuleDemand,
+  surveyed: SurveyedModule,
   denied: boolean,
   keysKnown: boolean,
 ): Pick<ModuleReport, 'accepted' | 'undecidedReason'> {
@@ -118,7 +118,7 @@ const isAtLeast = (trustLevel: TrustLevel, lowest: TrustLevel): boolean =>
  * undefined if nothing.
  */
 function whyUndecided(
-  { trustLevel, signature, evidence }: Surveyed,
+  { trustLevel, signature, evidence }: SurveyedModule,
   lowest: TrustLevel,
   keysKnown: boolean,
 ): string | undefined {

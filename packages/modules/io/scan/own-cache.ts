@@ -9,7 +9,7 @@ import {
   writableByOthers,
   type PinnedDirectory,
 } from '../../../base/io/pinned-directory.ts';
-import { openRegularFile, readWhole, textOf } from '../../../base/io/regular-file.ts';
+import { openRegularFile, readWhole, decodeText } from '../../../base/io/regular-file.ts';
 import { replaceIn } from '../../../base/io/replace-file.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
 
@@ -21,7 +21,7 @@ const bytesMax = 256 * 2 ** 20;
  * Returns the cache directory: root's below /var/cache, everybody else's in their own. Undefined if
  * there is no such place.
  */
-export function cacheDirectory(
+export function scanCacheDirectory(
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): string | undefined {
   if (process.geteuid?.() === 0) return '/var/cache/bulkhead/modules';
@@ -88,5 +88,5 @@ function readOwn(path: string): string | undefined {
   using file = opened.value;
   if (file.stat.uid !== process.geteuid?.() || writableByOthers(file.stat)) return undefined;
   const read = readWhole(file, bytesMax);
-  return read.ok ? textOf(read.value) : undefined;
+  return read.ok ? decodeText(read.value) : undefined;
 }

@@ -7,9 +7,9 @@
  *   {"module":{…,"symbols":[0,17,4],"modinfo":["license","GPL"]},…}         a module
  */
 import type { KernelModule, ModinfoEntry, SymbolToResolve } from '../../core/record/module.ts';
-import type { ReadModule } from './scan-protocol.ts';
+import type { ParsedModule } from './scan-protocol.ts';
 
-interface Packed extends Omit<ReadModule, 'module'> {
+interface Packed extends Omit<ParsedModule, 'module'> {
   readonly module: Omit<KernelModule, 'symbols' | 'modinfo'> & {
     /** Indexes in the list of symbols. */
     readonly symbols: readonly number[];
@@ -37,7 +37,7 @@ const keyOf = (symbol: SymbolToResolve): string =>
     ? `${symbol.weak ? 'weak' : 'import'} ${symbol.crc} ${symbol.extendedCrc} ${symbol.name}`
     : JSON.stringify(symbol);
 
-export function packModule(read: ReadModule, shared: SharedSymbols): string {
+export function packModule(read: ParsedModule, shared: SharedSymbols): string {
   const { symbols, modinfo } = read.module;
   const packed: Packed = {
     ...read,
@@ -51,7 +51,7 @@ export function packModule(read: ReadModule, shared: SharedSymbols): string {
 }
 
 /** Unpacks a module; throws for text that was not packed with these symbols. */
-export function unpackModule(text: string, symbols: readonly SymbolToResolve[]): ReadModule {
+export function unpackModule(text: string, symbols: readonly SymbolToResolve[]): ParsedModule {
   const { module, ...rest } = JSON.parse(text) as Packed;
   return {
     ...rest,

@@ -9,19 +9,19 @@ import type { ScanProblem } from '../../core/reports/report.ts';
 import type { Input, InputProblem, Origin } from '../inputs/inputs.ts';
 import { UnpackBudget } from '../inputs/unpack-budget.ts';
 import { unpackedBytesMax } from '../inputs/unpack-module.ts';
-import { cacheDirectory } from './own-cache.ts';
+import { scanCacheDirectory } from './own-cache.ts';
 import { readStored } from './reading-pool.ts';
 import { ScanCache } from './scan-cache.ts';
-import type { Keys, ReadModule, ReadResponse, StoredModule } from './scan-protocol.ts';
+import type { Keys, ParsedModule, ReadResponse, StoredModule } from './scan-protocol.ts';
 
-export interface ReadEntry extends ReadModule {
+export interface ScannedFile extends ParsedModule {
   readonly file: string;
   readonly sha256: string;
   readonly origin: Origin;
 }
 
-export interface Reading {
-  readonly entries: readonly ReadEntry[];
+export interface ScannedFiles {
+  readonly entries: readonly ScannedFile[];
   readonly problems: readonly ScanProblem[];
 }
 
@@ -37,7 +37,7 @@ export async function readAll(
   inputs: AsyncIterable<Input | InputProblem>,
   keys: Keys,
   options: ReadingOptions,
-): Promise<Reading> {
+): Promise<ScannedFiles> {
   const reading = await readAhead(inputs, () => ok(keys), options);
   if (!reading.ok) throw new Error(formatProblem(reading.error));
   return reading.value;
@@ -51,14 +51,14 @@ export async function readAhead(
   inputs: AsyncIterable<Input | InputProblem>,
   open: () => Result<Keys, Problem>,
   options: ReadingOptions,
-): Promise<Result<Reading, Problem>> {
+): Promise<Result<ScannedFiles, Problem>> {
   let opened: Result<Keys, Problem> | undefined;
   const openOnce = () => (opened ??= open());
   // Cached results were judged with keys, so the keys come first if there are any.
   const early = isCached(options) ? openOnce() : undefined;
   if (early?.ok === false) return early;
   const cached = early === undefined ? undefined : cacheOf(early.value, options)?.read();
-  const reading = new ModuleReading(cached ?? new Map<string, ReadModule>(), options);
+  const reading = new ModuleReading(cached ?? new Map<string, ParsedModule>(), options);
   const setup = { deep: options.deep, budget: UnpackBudget.make(unpackedBytesMax) };
   const done = await readStored(reading.uncached(inputs), setup, openOnce, (answers) =>
     reading.accept(answers),
@@ -73,14 +73,14 @@ export async function readAhead(
 /** One reading: results from the cache, results of the threads, and problems. */
 class ModuleReading {
   /** Modules in use, by the SHA-256 of the stored file. */
-  readonly used = new Map<string, ReadModule>();
-  readonly #cached: ReadonlyMap<string, ReadModule>;
+  readonly used = new Map<string, ParsedModule>();
+  readonly #cached: ReadonlyMap<string, ParsedModule>;
   readonly #options: ReadingOptions;
   readonly #origins = new Map<string, Origin>();
-  readonly #entries: ReadEntry[] = [];
+  readonly #entries: ScannedFile[] = [];
   readonly #problems: ScanProblem[] = [];
 
-  constructor(cached: ReadonlyMap<string, ReadModule>, options: ReadingOptions) {
+  constructor(cached: ReadonlyMap<string, ParsedModule>, options: ReadingOptions) {
     this.#cached = cached;
     this.#options = options;
   }
@@ -112,7 +112,7 @@ class ModuleReading {
     }
   }
 
-  #take(file: string, sha256: string, read: ReadModule): void {
+  #take(file: string, sha256: string, read: ParsedModule): void {
     const origin = this.#origins.get(file);
     if (origin === undefined) return;
     this.used.set(sha256, read);
@@ -130,7 +130,7 @@ class ModuleReading {
     );
   }
 
-  result(): Reading {
+  result(): ScannedFiles {
     return {
       entries: this.#entries.sort((a, b) => (a.file < b.file ? -1 : 1)),
       problems: this.#problems.sort((a, b) => (a.file < b.file ? -1 : 1)),
@@ -149,7 +149,7 @@ function isCached(options: ReadingOptions): boolean {
 }
 
 function cachePlace({ cacheAs, deep }: ReadingOptions) {
-  const directory = cacheAs === undefined ? undefined : cacheDirectory();
+  const directory = cacheAs === undefined ? undefined : scanCacheDirectory();
   if (directory === undefined || cacheAs === undefined) return undefined;
   return { directory, inputs: [...cacheAs, String(deep)] };
 }

@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import type { SymbolToResolve } from '../../core/record/module.ts';
 import { readCached, writeCached } from './own-cache.ts';
 import { packModule, SharedSymbols, unpackModule } from './packed-module.ts';
-import type { Keys, ReadModule } from './scan-protocol.ts';
+import type { Keys, ParsedModule } from './scan-protocol.ts';
 
 /**
  * The version of the results of `readModule` and of judging signatures; another number empties
@@ -20,7 +20,7 @@ import type { Keys, ReadModule } from './scan-protocol.ts';
  */
 const format = 6;
 
-type Remembered = ReadonlyMap<string, ReadModule>;
+type Remembered = ReadonlyMap<string, ParsedModule>;
 
 const nameOf = (inputs: readonly string[]): string =>
   `${createHash('sha256').update(inputs.join('\0')).digest('hex').slice(0, 32)}.jsonl`;
@@ -66,14 +66,14 @@ export class ScanCache {
     const lines = text.split('\n');
     if (lines[0] !== this.#head) return new Map();
     const symbols = JSON.parse(lines[1] ?? '') as readonly SymbolToResolve[];
-    const known = new Map<string, ReadModule>();
+    const known = new Map<string, ParsedModule>();
     for (const line of lines.slice(2)) {
       if (line !== '') known.set(line.slice(0, 64), unpackModule(line.slice(65), symbols));
     }
     return known;
   }
 
-  write(modules: ReadonlyMap<string, ReadModule>): void {
+  write(modules: ReadonlyMap<string, ParsedModule>): void {
     const shared = new SharedSymbols();
     const lines = [...modules].map(([hash, read]) => `${hash} ${packModule(read, shared)}\n`);
     const symbols = JSON.stringify(shared.list);

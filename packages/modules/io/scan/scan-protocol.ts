@@ -7,7 +7,7 @@ import type { SharedBudget } from '../inputs/unpack-budget.ts';
  * A module as read, with its signature judged; the form that a cache keeps. Never has the
  * signature's bytes.
  */
-export interface ReadModule {
+export interface ParsedModule {
   readonly module: KernelModule;
   readonly signature: SignatureCheck;
 }
@@ -24,7 +24,7 @@ export interface ReadResponse {
   readonly label: string;
   readonly sha256: string;
   /** The module; undefined for a file that could not be read. */
-  readonly read: ReadModule | undefined;
+  readonly read: ParsedModule | undefined;
   readonly problem: ScanProblem | undefined;
 }
 

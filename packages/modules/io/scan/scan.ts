@@ -14,14 +14,14 @@ import { collectInputs } from '../inputs/inputs.ts';
 import { kernelOfInputs, type InputKernel } from '../kernel/input-kernel.ts';
 import { filesIn, hostRoots, runningFiles, runningRelease } from '../kernel/kernel-files.ts';
 import { readKernel, runningKernel, type KernelReading } from '../kernel/read-kernel.ts';
-import { reportOf, type Demand } from './module-report.ts';
-import { cacheDirectory } from './own-cache.ts';
+import { reportOf, type ModuleDemand } from './module-report.ts';
+import { scanCacheDirectory } from './own-cache.ts';
 import { judgeFor } from './judge-modules.ts';
 import {
   readAhead,
   readAll,
-  type ReadEntry,
-  type Reading,
+  type ScannedFile,
+  type ScannedFiles,
   type ReadingOptions,
 } from './read-modules.ts';
 import type { Keys } from './scan-protocol.ts';
@@ -63,7 +63,7 @@ export async function scan(
 ): Promise<Result<ScanReport, Problem>> {
   const asked = pathsOr(paths, options.kernel);
   if (!asked.ok) return asked;
-  const demand: Demand = {
+  const demand: ModuleDemand = {
     require: options.require,
     denied: new Map([...(options.deny ?? [])].map(([name, why]) => [plainName(name), why])),
   };
@@ -113,7 +113,7 @@ const noDirectory: Problem = {
   hint: 'name files, directories or packages',
 };
 
-export interface Opened {
+export interface OpenedKernel {
   readonly reading: KernelReading;
   readonly keys: Keys;
 }
@@ -122,7 +122,7 @@ export interface Opened {
  * Opens the kernel, and the keys that signatures are checked with. `own` is the input's kernel, if
  * it is used.
  */
-export function openKernel(options: ScanOptions, own?: InputKernel): Result<Opened, Problem> {
+export function openKernel(options: ScanOptions, own?: InputKernel): Result<OpenedKernel, Problem> {
   const given: Uint8Array[] = [];
   for (const each of options.certificates ?? []) {
     const read = readCertificates(each);
@@ -134,7 +134,7 @@ export function openKernel(options: ScanOptions, own?: InputKernel): Result<Open
     directories: own?.directories ?? options.kernel,
     cmdline: options.cmdline,
     asBootedHere: options.asBootedHere,
-    cache: options.cache === true ? cacheDirectory() : undefined,
+    cache: options.cache === true ? scanCacheDirectory() : undefined,
   });
   if (!reading.ok) return fail(own === undefined ? reading.error : asGiven(reading.error, own));
   const found = own === undefined ? reading.value : readOutOf(reading.value, own);
@@ -177,7 +177,7 @@ export const readPaths = (
   paths: readonly string[],
   keys: Keys,
   choices: ReadingChoices,
-): Promise<Reading> => readAll(collectInputs(paths), keys, optionsOf(paths, choices));
+): Promise<ScannedFiles> => readAll(collectInputs(paths), keys, optionsOf(paths, choices));
 
 /**
  * Scans for a kernel. `open` is called once, while threads unpack the modules: the kernel's image
@@ -185,13 +185,13 @@ export const readPaths = (
  * reading.
  */
 export async function scanFor(
-  open: () => Result<Opened, Problem>,
+  open: () => Result<OpenedKernel, Problem>,
   paths: readonly string[],
-  demand: Demand,
+  demand: ModuleDemand,
   choices: ReadingChoices,
   problems: readonly ScanProblem[] = [],
 ): Promise<Result<ScanReport, Problem>> {
-  let opened: Result<Opened, Problem> | undefined;
+  let opened: Result<OpenedKernel, Problem> | undefined;
   const keys = () => {
     opened = open();
     return opened.ok ? ok(opened.value.keys) : opened;
@@ -213,10 +213,10 @@ const isWholeTree = (paths: readonly string[], { moduleDirectory }: KernelReadin
 
 /** Reads modules of the tree that were not named, if a named one needs them. */
 async function providersOf(
-  { entries }: Reading,
-  { reading: { kernel, moduleDirectory }, keys }: Opened,
+  { entries }: ScannedFiles,
+  { reading: { kernel, moduleDirectory }, keys }: OpenedKernel,
   choices: ReadingChoices,
-): Promise<readonly ReadEntry[]> {
+): Promise<readonly ScannedFile[]> {
   // If exports are unknown, the tree's exports would decide nothing.
   if (kernel.exports.size === 0 || moduleDirectory === undefined) return [];
   const offered = new Set(entries.flatMap(({ module }) => module.exports.map((each) => each.name)));

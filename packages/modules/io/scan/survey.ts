@@ -5,14 +5,14 @@ import type { PackageClaim, SourceFinding } from '../../core/evidence/evidence-c
 import { trustLevelOf } from '../../core/evidence/judge.ts';
 import type { Kernel } from '../../core/kernel/kernel.ts';
 import { exportIndex, judgeTree, type Candidate } from '../../core/loader/dependency-order.ts';
-import type { Verdict } from '../../core/loader/verdict.ts';
+import type { LoaderVerdict } from '../../core/loader/verdict.ts';
 import { checkClaim, termsOf, type PackageTerms } from '../../core/packages/claims.ts';
 import type { LicenseStatement } from '../../core/packages/copyright.ts';
 import type { Judgement } from '../../core/evidence/trust-level.ts';
-import type { ReadEntry } from './read-modules.ts';
+import type { ScannedFile } from './read-modules.ts';
 
-export interface Surveyed extends ReadEntry, Judgement {
-  readonly verdict: Verdict;
+export interface SurveyedModule extends ScannedFile, Judgement {
+  readonly verdict: LoaderVerdict;
   readonly gplOnly: readonly string[];
 }
 
@@ -21,14 +21,14 @@ interface SurveyContext {
   readonly kernel: Kernel;
   readonly buildSigns: boolean;
   /** Modules that are there to be loaded first, and are not judged themselves. */
-  readonly providers: readonly ReadEntry[];
-  readonly sourceOf?: (entry: ReadEntry) => SourceFinding | undefined;
+  readonly providers: readonly ScannedFile[];
+  readonly sourceOf?: (entry: ScannedFile) => SourceFinding | undefined;
 }
 
 export function judgeAll(
-  entries: readonly ReadEntry[],
+  entries: readonly ScannedFile[],
   { kernel, buildSigns, providers, sourceOf }: SurveyContext,
-): readonly Surveyed[] {
+): readonly SurveyedModule[] {
   const candidates = [...entries, ...providers].map(candidateOf);
   const verdicts = judgeTree(candidates, kernel);
   const isGplOnly = gplOnlyAmong(candidates, kernel);
@@ -56,7 +56,7 @@ export function judgeAll(
 class PackageClaims {
   readonly #terms = new Map<LicenseStatement, PackageTerms>();
 
-  of({ module, origin }: ReadEntry): PackageClaim | undefined {
+  of({ module, origin }: ScannedFile): PackageClaim | undefined {
     const license = origin.package?.license;
     if (license === undefined) return undefined;
     const terms = this.#terms.get(license) ?? termsOf(license);
@@ -66,7 +66,7 @@ class PackageClaims {
   }
 }
 
-const candidateOf = ({ module, signature }: ReadEntry): Candidate => ({ module, signature });
+const candidateOf = ({ module, signature }: ScannedFile): Candidate => ({ module, signature });
 
 /** Returns whether the export of a name is GPL-only: the kernel's own export, or a module's. */
 export function gplOnlyAmong(candidates: readonly Candidate[], kernel: Kernel) {

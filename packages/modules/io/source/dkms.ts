@@ -7,7 +7,7 @@ import { bareName } from '../../core/record/module-file.ts';
 import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { textOf } from '../../core/elf/bytes.ts';
+import { bytesAsText } from '../../core/elf/bytes.ts';
 import { type DkmsConf, readDkmsConf } from '../../core/packages/dkms-conf.ts';
 import { openFile } from '../inputs/archive-files.ts';
 import { readBounded } from '../../../base/io/regular-file.ts';
@@ -149,5 +149,5 @@ export function dkmsConfIn(directory: string): DkmsConf | undefined {
   const opened = openFile(join(directory, 'dkms.conf'), 'refuse');
   if (!opened.ok) return undefined;
   using file = opened.value;
-  return readDkmsConf(textOf(file.readAt(0, Math.min(file.bytes, maxConfBytes))));
+  return readDkmsConf(bytesAsText(file.readAt(0, Math.min(file.bytes, maxConfBytes))));
 }

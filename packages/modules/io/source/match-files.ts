@@ -4,9 +4,9 @@ import { readText } from '../../../base/io/read.ts';
 import { definedFunctions, type DefinedFunctions } from '../../core/record/defined-functions.ts';
 import { kernelEncoding, readElf } from '../../core/elf/read-elf.ts';
 import type { KernelModule } from '../../core/record/module.ts';
-import { parseConfig, parseUnset, type BuildContext } from '../../core/source/build-context.ts';
+import { parseAutoConf, parseUnset, type BuildContext } from '../../core/source/build-context.ts';
 import { matchSource } from '../../core/source/match.ts';
-import type { Match } from '../../core/source/match-result.ts';
+import type { SourceMatch } from '../../core/source/match-result.ts';
 import { OfferedSource } from '../../core/source/offered.ts';
 import type { SourceTree } from '../../core/source/source-tree.ts';
 import { failed, type Problem } from '../../../base/problem.ts';
@@ -74,7 +74,7 @@ export function contextOf(
     .find((tree) => tree?.list('include/linux')?.includes('kconfig.h') === true);
   return ok({
     release: build.release,
-    config: parseConfig(config),
+    config: parseAutoConf(config),
     unset: parseUnset(readText(join(headers, '.config')) ?? ''),
     objectTree,
     kernelTree,
@@ -104,8 +104,8 @@ export function matchAll(
   offered: OfferedSource,
   progress: (done: number) => void = () => undefined,
   functions: ReadonlyMap<string, DefinedFunctions> = new Map(),
-): ReadonlyMap<string, Match> {
-  const matches = new Map<string, Match>();
+): ReadonlyMap<string, SourceMatch> {
+  const matches = new Map<string, SourceMatch>();
   for (const module of modules) {
     matches.set(module.file, matchSource(module, offered, functions.get(module.file)));
     offered.forgetContents();

@@ -10,7 +10,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { reasonOf } from '../../../base/io/errno.ts';
-import { FormatError, textOf } from '../../core/elf/bytes.ts';
+import { FormatError, bytesAsText } from '../../core/elf/bytes.ts';
 import { readDsc, type SourceFile, type SourcePackage } from '../../core/packages/dsc.ts';
 import { unifiedDiffsOf } from '../../core/packages/unified-diff.ts';
 import { failed, type Problem } from '../../../base/problem.ts';
@@ -45,7 +45,7 @@ export async function unpackSourcePackage(
   try {
     const text = readBounded(dsc, maxTextBytes);
     if (!text.ok) return text;
-    const source = readDsc(textOf(text.value));
+    const source = readDsc(bytesAsText(text.value));
     const checked = checkFiles(source.files, dirname(dsc));
     if (!checked.ok) return checked;
     return await unpackAll(source, dirname(dsc), join(directory, 'source'));

@@ -1,7 +1,7 @@
 /** Files made to take the time or the memory of whoever reads them, and texts made to steer a terminal. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { textOf } from '../../core/elf/bytes.ts';
+import { bytesAsText } from '../../core/elf/bytes.ts';
 import { sectionFlags, sectionTypes } from '../../core/elf/elf-format.ts';
 import { parseModinfo } from '../../core/record/modinfo.ts';
 import { readModule } from '../../core/record/read-module.ts';
@@ -80,7 +80,7 @@ describe('readModule() of files made to swell', () => {
   test('reads text that is not UTF-8 in little more memory than it has', () => {
     const bytes = new Uint8Array(8 * 2 ** 20).fill(0xe9);
     const before = process.memoryUsage().heapUsed;
-    const text = textOf(bytes);
+    const text = bytesAsText(bytes);
     assert.ok(process.memoryUsage().heapUsed - before < bytes.length * 12);
     assert.equal(text.length, bytes.length);
     assert.equal(text.at(-1), 'é');

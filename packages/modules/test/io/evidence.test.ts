@@ -12,15 +12,18 @@ import { checks } from '../../core/evidence/checks.ts';
 import { modinfo } from '../../core/record/module.ts';
 import { checkClaim, termsOf } from '../../core/packages/claims.ts';
 import { matchSource } from '../../core/source/match.ts';
-import { prepareKernelFiles, type KernelFiles } from '../../../../testing/oracle/kernel-files.ts';
+import {
+  prepareKernelFiles,
+  type OracleKernelFiles,
+} from '../../../../testing/oracle/kernel-files.ts';
 import { makeRunDirectory, type RunDirectory } from '../../../../testing/vm/directories.ts';
 import { collectInputs } from '../../io/inputs/inputs.ts';
 import { findKernelBuild } from '../../io/kernel/kernel-build.ts';
 import { hostRoots } from '../../io/kernel/kernel-files.ts';
 import { readKernel } from '../../io/kernel/read-kernel.ts';
 import { openOffered, readFunctions } from '../../io/source/match-files.ts';
-import { judgeAll, type Surveyed } from '../../io/scan/survey.ts';
-import { readAll, type ReadEntry } from '../../io/scan/read-modules.ts';
+import { judgeAll, type SurveyedModule } from '../../io/scan/survey.ts';
+import { readAll, type ScannedFile } from '../../io/scan/read-modules.ts';
 import { readCertificates } from '../../io/kernel/certificate-file.ts';
 import { signedBase } from '../core/family/steps.ts';
 import { noOpenssl } from './certificates.ts';
@@ -30,12 +33,12 @@ import { patienceMilliseconds } from '../../../../testing/patience.ts';
 import { formatProblem } from '../../../base/problem.ts';
 
 const prepared = await prepareKernelFiles((line) => console.log(`# ${line}`));
-const files = (prepared as { value: KernelFiles }).value;
+const files = (prepared as { value: OracleKernelFiles }).value;
 const skip = prepared.ok ? noOpenssl : prepared.error.reason;
 
 suite('evidence on real modules', { skip }, () => {
   let scratch: RunDirectory;
-  let modules: ReadonlyMap<Subject, Surveyed>;
+  let modules: ReadonlyMap<Subject, SurveyedModule>;
   let seen: ReadonlySet<string>;
 
   before(
@@ -112,7 +115,7 @@ async function survey(subjects: readonly Subject[], workshop: Workshop) {
   const options = { cacheAs: undefined, deep: false, onRead: () => {} };
   const { entries, problems } = await readAll(collectInputs([...places.keys()]), keys, options);
   assert.deepEqual(problems, []);
-  const subjectOf = ({ file }: ReadEntry) => places.get(file.replace(/!.*$/, ''))!;
+  const subjectOf = ({ file }: ScannedFile) => places.get(file.replace(/!.*$/, ''))!;
   const findings = await findingsOf(entries, subjectOf, workshop);
   const surveyed = judgeAll(entries, {
     kernel: read.value.kernel,
@@ -127,8 +130,8 @@ async function survey(subjects: readonly Subject[], workshop: Workshop) {
 }
 
 async function findingsOf(
-  entries: readonly ReadEntry[],
-  subjectOf: (entry: ReadEntry) => Subject,
+  entries: readonly ScannedFile[],
+  subjectOf: (entry: ScannedFile) => Subject,
   { source, changed, closed }: Workshop,
 ): Promise<ReadonlyMap<string, SourceFinding>> {
   const functions = await readFunctions(entries);
@@ -154,7 +157,7 @@ async function findingsOf(
 
 /** Names of the functions that found anything. */
 function namesOfChecks(
-  surveyed: readonly Surveyed[],
+  surveyed: readonly SurveyedModule[],
   release: string,
   findings: ReadonlyMap<string, SourceFinding>,
 ): ReadonlySet<string> {

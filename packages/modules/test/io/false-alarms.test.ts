@@ -9,7 +9,7 @@ import { buildSigns } from '../../io/scan/judge-modules.ts';
 import { collectInputs } from '../../io/inputs/inputs.ts';
 import { hostRoots } from '../../io/kernel/kernel-files.ts';
 import { readKernel, type KernelReading } from '../../io/kernel/read-kernel.ts';
-import { judgeAll, type Surveyed } from '../../io/scan/survey.ts';
+import { judgeAll, type SurveyedModule } from '../../io/scan/survey.ts';
 import { readAll } from '../../io/scan/read-modules.ts';
 import { debianKernel, type DebianKernel } from './debian-kernels.ts';
 import { formatProblem } from '../../../base/problem.ts';
@@ -18,7 +18,7 @@ const leadsMax = 0.01;
 
 interface Survey {
   readonly reading: KernelReading;
-  readonly modules: readonly Surveyed[];
+  readonly modules: readonly SurveyedModule[];
 }
 
 async function survey({ directory }: DebianKernel): Promise<Survey> {
@@ -35,7 +35,7 @@ async function survey({ directory }: DebianKernel): Promise<Survey> {
   return { reading: read.value, modules: judgeAll(entries, around) };
 }
 
-const evidenceOf = (modules: readonly Surveyed[], weight: string): readonly string[] =>
+const evidenceOf = (modules: readonly SurveyedModule[], weight: string): readonly string[] =>
   modules.flatMap(({ file, evidence }) =>
     evidence
       .filter((each) => each.weight === weight)

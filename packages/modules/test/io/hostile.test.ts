@@ -22,7 +22,7 @@ import { readAgain } from '../../io/inputs/read-again.ts';
 import { readStored } from '../../io/scan/reading-pool.ts';
 import { ScanCache } from '../../io/scan/scan-cache.ts';
 import type { ReadResponse, ReaderSetup, StoredModule } from '../../io/scan/scan-protocol.ts';
-import { readAll, type ReadEntry } from '../../io/scan/read-modules.ts';
+import { readAll, type ScannedFile } from '../../io/scan/read-modules.ts';
 import { UnpackBudget } from '../../io/inputs/unpack-budget.ts';
 import { unpackedBytesMax } from '../../io/inputs/unpack-module.ts';
 import { buildModule } from '../core/elf-builder.ts';
@@ -45,7 +45,7 @@ function put(path: string, contents: string | Uint8Array): string {
 const noKeys = { kernel: [], given: [] };
 const reading = { cacheAs: undefined, deep: false, onRead: () => {} };
 const readPaths = async (...paths: string[]) => readAll(collectInputs(paths), noKeys, reading);
-const licenseOf = ({ module }: ReadEntry) =>
+const licenseOf = ({ module }: ScannedFile) =>
   module.modinfo.find((each) => each.tag === 'license')?.value;
 
 describe('a scan', () => {

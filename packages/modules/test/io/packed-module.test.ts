@@ -3,13 +3,13 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { SymbolToResolve } from '../../core/record/module.ts';
 import { packModule, SharedSymbols, unpackModule } from '../../io/scan/packed-module.ts';
-import type { ReadModule } from '../../io/scan/scan-protocol.ts';
+import type { ParsedModule } from '../../io/scan/scan-protocol.ts';
 import { sampleRead } from './sample-read.ts';
 
 const sample = sampleRead();
 
 /** Returns the module as a JSON reader sees it: undefined values are missing. */
-const plain = (read: ReadModule): unknown => JSON.parse(JSON.stringify(read));
+const plain = (read: ParsedModule): unknown => JSON.parse(JSON.stringify(read));
 
 const name = fc.oneof(fc.string(), fc.constantFrom('memcpy', '__fentry__', 'two words', '\n', ''));
 const symbol: fc.Arbitrary<SymbolToResolve> = fc.oneof(
@@ -26,7 +26,7 @@ const symbol: fc.Arbitrary<SymbolToResolve> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('common' as const), name }) },
 );
 
-function packed(reads: readonly ReadModule[]) {
+function packed(reads: readonly ParsedModule[]) {
   const shared = new SharedSymbols();
   const texts = reads.map((each) => packModule(each, shared));
   const symbols = JSON.parse(JSON.stringify(shared.list)) as readonly SymbolToResolve[];

@@ -9,16 +9,23 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { modinfo } from '../../core/record/module.ts';
-import type { Match } from '../../core/source/match-result.ts';
-import { applyEdits, modinfo as setModinfo, type Edit } from '../../../../testing/oracle/edits.ts';
+import type { SourceMatch } from '../../core/source/match-result.ts';
+import {
+  editBytes,
+  setModinfoEntries as setModinfo,
+  type Edit,
+} from '../../../../testing/oracle/edits.ts';
 import { buildModules } from '../../../../testing/oracle/build.ts';
-import { prepareKernelFiles, type KernelFiles } from '../../../../testing/oracle/kernel-files.ts';
+import {
+  prepareKernelFiles,
+  type OracleKernelFiles,
+} from '../../../../testing/oracle/kernel-files.ts';
 import { collectInputs } from '../../io/inputs/inputs.ts';
 import { findKernelBuild, type KernelBuild } from '../../io/kernel/kernel-build.ts';
 import { matchAll, openOffered, readFunctions } from '../../io/source/match-files.ts';
 import { openOfferedSource } from '../../io/source/offered-source.ts';
 import { bareName } from '../../core/record/module-file.ts';
-import { readAll, type ReadEntry } from '../../io/scan/read-modules.ts';
+import { readAll, type ScannedFile } from '../../io/scan/read-modules.ts';
 import { kernelSource, packageFile } from './debian-packages.ts';
 import { patienceMilliseconds } from '../../../../testing/patience.ts';
 import { formatProblem } from '../../../base/problem.ts';
@@ -26,7 +33,7 @@ import { suiteDirectory } from '../../../../testing/temporary-directory.ts';
 
 const kernel = await prepareKernelFiles((line) => console.log(`# ${line}`));
 const noKernel = kernel.ok ? false : kernel.error.reason;
-const files = (kernel as { value: KernelFiles }).value;
+const files = (kernel as { value: OracleKernelFiles }).value;
 const source = kernel.ok ? await kernelSource(files.image) : undefined;
 const noSource = source?.ok === false ? `no source of the kernel: ${source.error.reason}` : false;
 const dkms = kernel.ok ? await packageFile('v4l2loopback-dkms') : undefined;
@@ -39,7 +46,7 @@ function kernelBuild(): KernelBuild {
   return build.value;
 }
 
-async function read(path: string): Promise<readonly ReadEntry[]> {
+async function read(path: string): Promise<readonly ScannedFile[]> {
   const options = { cacheAs: undefined, deep: false, onRead: () => {} };
   const keys = { kernel: [], given: [] };
   const { entries, problems } = await readAll(collectInputs([path]), keys, options);
@@ -48,10 +55,10 @@ async function read(path: string): Promise<readonly ReadEntry[]> {
 }
 
 async function matchDirectory(
-  entries: readonly ReadEntry[],
+  entries: readonly ScannedFile[],
   directory: string,
   build: KernelBuild,
-): Promise<ReadonlyMap<string, Match>> {
+): Promise<ReadonlyMap<string, SourceMatch>> {
   const offered = openOffered(directory, { build });
   assert.ok(offered.ok, offered.ok ? '' : formatProblem(offered.error));
   const functions = offered.value.kind === 'external' ? await readFunctions(entries) : new Map();
@@ -67,7 +74,7 @@ suite("the kernel's own source", { skip: noKernel || noSource }, async () => {
   if (source?.ok !== true) return;
   const entries = await read(join(files.modules, 'kernel'));
   const matches = await matchDirectory(entries, source.value, kernelBuild());
-  const named = (wanted: (match: Match) => boolean) =>
+  const named = (wanted: (match: SourceMatch) => boolean) =>
     entries.flatMap(({ file }) => {
       const match = matches.get(file)!;
       return wanted(match) ? [`${bareName(file)}: ${match.reasons.join('; ')}`] : [];
@@ -179,7 +186,7 @@ suite(
       mkdirSync(place);
       const modules = await buildModules(files, directory, place);
       const module = join(place, 'twice.ko');
-      writeFileSync(module, applyEdits(modules.get('twice')!, edits));
+      writeFileSync(module, editBytes(modules.get('twice')!, edits));
       return module;
     };
     const match = (module: string, ...more: readonly string[]) => {

@@ -1,10 +1,10 @@
 /** `bulkhead defaults`: limits for tenants that have no more specific ones. */
 import type { Command } from 'commander';
 import { examples, type CommandResult, type CommandModule } from '../../shared/command.ts';
-import { withEditOptions, type Edited, type EditOptions } from '../../shared/edit-policy.ts';
+import { withEditOptions, type NamedTarget, type EditOptions } from '../../shared/edit-policy.ts';
 import { setIn, unsetIn, withSetOptions, type SetOptions } from './set-limits.ts';
 
-const defaults: Edited = { what: 'the defaults', target: () => ({ kind: 'defaults' }) };
+const defaults: NamedTarget = { what: 'the defaults', target: () => ({ kind: 'defaults' }) };
 
 const set = (words: string[], options: SetOptions, command: Command): CommandResult =>
   setIn(defaults, words, options, command);

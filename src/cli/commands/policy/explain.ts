@@ -13,9 +13,9 @@ import {
   explain as explainSubject,
   notSet,
   type Explanation,
-  type Subject,
+  type ExplainSubject,
 } from '../../../policy/explain.ts';
-import { describeJail } from '../../../policy/jail.ts';
+import { formatJail } from '../../../policy/jail.ts';
 import {
   findTenant,
   nameOf,
@@ -23,7 +23,13 @@ import {
   splitSiteName,
   type Policy,
 } from '../../../policy/policy.ts';
-import { limitsPath, ownUid, responseOrReport, usageError, withAgent } from '../../shared/ask.ts';
+import {
+  limitsPath,
+  ownUid,
+  responseOrReport,
+  usageError,
+  withAgent,
+} from '../../shared/agent-request.ts';
 import {
   describeArgument,
   examples,
@@ -100,7 +106,7 @@ function explainFrom(
 }
 
 /** Finds the tenant or site. The error continues "it is not". */
-function findSubject(policy: Policy, name: string): Result<Subject, Cause> {
+function findSubject(policy: Policy, name: string): Result<ExplainSubject, Cause> {
   const [tenantName, wanted] = splitSiteName(name);
   const tenant = findTenant(policy, tenantName);
   if (tenant === undefined) {
@@ -130,7 +136,7 @@ function printExplanation(explained: Explanation): void {
   const tenant = user === undefined ? `uid ${uid}` : printable(user);
   const name = site === undefined ? tenant : siteName(tenant, site);
   print(`${colors.bold(name)}  (${facts.join(', ')})\n`);
-  const jailRow = jail && { ...jail, limit: 'jail', value: describeJail(jail.jail) };
+  const jailRow = jail && { ...jail, limit: 'jail', value: formatJail(jail.jail) };
   const rows = jailRow === undefined ? limits : [...limits, jailRow];
   const cells = rows.map(({ limit, value, from, line, ...rest }) => {
     const where = line === undefined ? '' : `${file}:${line}`;

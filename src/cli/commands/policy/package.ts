@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { LimitKey } from '../../../limits/limit.ts';
 import { limitAttribute } from '../../../limits/limits.ts';
 import type { LimitBlock } from '../../../policy/document.ts';
-import { describeTarget, removeTarget, type Target } from '../../../policy/edit.ts';
+import { formatTarget, removeTarget, type EditTarget } from '../../../policy/edit.ts';
 import { formatQuantity } from '../../../../packages/base/quantity.ts';
 import {
   examples,
@@ -14,27 +14,27 @@ import {
   type PolicyOptions,
 } from '../../shared/command.ts';
 import {
-  editPolicy,
+  runPolicyEdit,
   withEditOptions,
-  type Edited,
+  type NamedTarget,
   type EditOptions,
 } from '../../shared/edit-policy.ts';
 import { policyOption } from '../../shared/policy-option.ts';
 import { pathsFor, loadPolicyOrReport, print, printJson } from '../../shared/session.ts';
-import { settersOf, withSetOptions } from './set-limits.ts';
+import { setAndUnset, withSetOptions } from './set-limits.ts';
 import { table } from '../../shared/terminal.ts';
 import type { PackageListJson } from '../json.ts';
 
-function packageNamed(name: string): Edited {
-  const target: Target = { kind: 'package', name };
-  return { what: describeTarget(target), target: () => target };
+function packageNamed(name: string): NamedTarget {
+  const target: EditTarget = { kind: 'package', name };
+  return { what: formatTarget(target), target: () => target };
 }
 
-const { set, unset } = settersOf(packageNamed);
+const { set, unset } = setAndUnset(packageNamed);
 
 function remove(name: string, options: EditOptions, command: Command): CommandResult {
   const { what, target } = packageNamed(name);
-  return editPolicy(options, command, what, (text, paths) => removeTarget(text, target(paths)));
+  return runPolicyEdit(options, command, what, (text, paths) => removeTarget(text, target(paths)));
 }
 
 async function list(options: PolicyOptions, command: Command): Promise<ExitCode> {

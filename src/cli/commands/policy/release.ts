@@ -1,13 +1,13 @@
 /** `bulkhead release`: removes every limit and leaves the host as it was. */
 import type { Command } from 'commander';
 import { releaseAll } from '../../../apply/apply.ts';
-import { releaseObstacle, releaseParts } from '../../../apply/parts.ts';
+import { releaseBlocker, releaseParts } from '../../../apply/parts.ts';
 import { linuxHost } from '../../../host/host.ts';
 import { isLocked } from '../../../sys/files/flock.ts';
 import {
   ownDirectories,
   releaseSteps,
-  removeFiles,
+  removeOwnFiles,
   type ReleaseOptions,
   type ReleaseStep,
 } from '../../../apply/release-everything.ts';
@@ -23,9 +23,9 @@ async function release(options: { readonly kill: boolean }, command: Command): P
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
   const capabilities = capabilitiesOf(command);
-  const obstacle = await releaseObstacle(capabilities, paths);
-  if (obstacle !== undefined) {
-    printError(obstacle);
+  const blocker = await releaseBlocker(capabilities, paths);
+  if (blocker !== undefined) {
+    printError(blocker);
     printError('"bulkhead release --all" takes everything back in the right order');
     return exitCodes.failed;
   }
@@ -106,7 +106,7 @@ async function allDone(
     done.push(what);
     if (json !== true) print(`Taken back: ${what}`);
   }
-  if (problems.length === 0) problems.push(...removeFiles(paths, wanted));
+  if (problems.length === 0) problems.push(...removeOwnFiles(paths, wanted));
   if (json === true) printJson({ done, problems } satisfies ReleaseJson);
   for (const problem of problems) printError(problem);
   if (problems.length > 0) {

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { removeTarget } from '../../../policy/edit.ts';
 import { examples, type CommandResult, type CommandModule } from '../../shared/command.ts';
 import {
-  editPolicy,
+  runPolicyEdit,
   tenantNamed,
   withEditOptions,
   type EditOptions,
@@ -11,7 +11,7 @@ import {
 
 function remove(name: string, options: EditOptions, command: Command): CommandResult {
   const { what, target } = tenantNamed(name);
-  return editPolicy(options, command, what, (text, paths) => removeTarget(text, target(paths)));
+  return runPolicyEdit(options, command, what, (text, paths) => removeTarget(text, target(paths)));
 }
 
 export const command: CommandModule = {

@@ -2,27 +2,32 @@
 import type { Command } from 'commander';
 import { addTenant, removeTarget } from '../../../policy/edit.ts';
 import { examples, type CommandResult, type CommandModule } from '../../shared/command.ts';
-import { editPolicy, resellerNamed, targetOf, withEditOptions } from '../../shared/edit-policy.ts';
+import {
+  runPolicyEdit,
+  resellerNamed,
+  targetOf,
+  withEditOptions,
+} from '../../shared/edit-policy.ts';
 import type { EditOptions } from '../../shared/edit-policy.ts';
-import { settersOf, withSetOptions } from './set-limits.ts';
+import { setAndUnset, withSetOptions } from './set-limits.ts';
 
 interface RemoveOptions extends EditOptions {
   readonly withTenants?: boolean;
 }
 
-const { set, unset } = settersOf(resellerNamed);
+const { set, unset } = setAndUnset(resellerNamed);
 
 function remove(name: string, options: RemoveOptions, command: Command): CommandResult {
   const { what, target } = resellerNamed(name);
   const withTenants = options.withTenants === true;
-  return editPolicy(options, command, what, (text, paths) =>
+  return runPolicyEdit(options, command, what, (text, paths) =>
     removeTarget(text, target(paths), { withTenants }),
   );
 }
 
 function add(name: string, tenant: string, options: EditOptions, command: Command): CommandResult {
   const { what, target } = resellerNamed(name);
-  return editPolicy(options, command, what, (text, paths) =>
+  return runPolicyEdit(options, command, what, (text, paths) =>
     addTenant(text, target(paths), targetOf('tenant', tenant, paths)),
   );
 }

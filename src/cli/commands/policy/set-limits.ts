@@ -6,10 +6,10 @@ import { setLimits } from '../../../policy/edit.ts';
 import type { Result } from '../../../../packages/base/result.ts';
 import { exitCodes, type CommandResult } from '../../shared/command.ts';
 import {
-  collect,
-  editPolicy,
+  collectValues,
+  runPolicyEdit,
   withEditOptions,
-  type Edited,
+  type NamedTarget,
   type EditOptions,
 } from '../../shared/edit-policy.ts';
 import { printError } from '../../shared/session.ts';
@@ -19,7 +19,7 @@ export interface SetOptions extends EditOptions {
 }
 
 export function setIn(
-  edited: Edited,
+  edited: NamedTarget,
   words: readonly string[],
   options: SetOptions,
   command: Command,
@@ -28,7 +28,7 @@ export function setIn(
 }
 
 export function unsetIn(
-  edited: Edited,
+  edited: NamedTarget,
   names: readonly string[],
   options: EditOptions,
   command: Command,
@@ -37,7 +37,7 @@ export function unsetIn(
 }
 
 /** Returns `set` and `unset` for targets that `named` finds by name. */
-export const settersOf = (named: (name: string) => Edited) => ({
+export const setAndUnset = (named: (name: string) => NamedTarget) => ({
   set: (name: string, words: string[], options: SetOptions, command: Command) =>
     setIn(named(name), words, options, command),
   unset: (name: string, names: string[], options: EditOptions, command: Command) =>
@@ -45,7 +45,7 @@ export const settersOf = (named: (name: string) => Edited) => ({
 });
 
 function change(
-  { what, target }: Edited,
+  { what, target }: NamedTarget,
   assignments: Result<readonly Assignment[], readonly Cause[]>,
   options: EditOptions,
   command: Command,
@@ -54,11 +54,15 @@ function change(
     for (const error of assignments.error) printError(error);
     return exitCodes.usage;
   }
-  return editPolicy(options, command, what, (text, paths) =>
+  return runPolicyEdit(options, command, what, (text, paths) =>
     setLimits(text, target(paths), assignments.value),
   );
 }
 
 export function withSetOptions(command: Command): Command {
-  return withEditOptions(command).option('--unset <limit>', 'remove a limit (repeatable)', collect);
+  return withEditOptions(command).option(
+    '--unset <limit>',
+    'remove a limit (repeatable)',
+    collectValues,
+  );
 }

@@ -6,7 +6,7 @@ import type { Command } from 'commander';
 import type { SetLimitsResponse } from '../../../agent/api/api.ts';
 import type { Query } from '../../../agent/api/client.ts';
 import { printable } from '../../../../packages/base/printable.ts';
-import { limitsPath, responseOrReport, usageError, withAgent } from '../../shared/ask.ts';
+import { limitsPath, responseOrReport, usageError, withAgent } from '../../shared/agent-request.ts';
 import { exitCodes, type ExitCode } from '../../shared/command.ts';
 import type { EditOptions } from '../../shared/edit-policy.ts';
 import { print } from '../../shared/session.ts';

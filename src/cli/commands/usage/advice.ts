@@ -30,9 +30,9 @@ export function isNotable({ limit, current, neverHit, faults }: AnyAdvice): bool
 }
 
 export const targets = ['never', '1%'] as const;
-export type Target = (typeof targets)[number];
+export type AdviceTarget = (typeof targets)[number];
 
-const valueFor = (advice: AnyAdvice, target: Target) =>
+const valueFor = (advice: AnyAdvice, target: AdviceTarget) =>
   target === 'never' ? advice.neverHit : advice.onePercentHit;
 
 /**
@@ -42,7 +42,7 @@ const valueFor = (advice: AnyAdvice, target: Target) =>
 export function adviceCommands(
   tenants: readonly Advice[],
   packages: readonly PackageAdvice[],
-  target: Target,
+  target: AdviceTarget,
   program = 'bulkhead',
 ): readonly string[] {
   const ofPackage = new Map(
@@ -75,7 +75,7 @@ const tenantVerb = ({ kind, uid, name }: Advice) => {
 function commandLines<Each extends AnyAdvice>(
   advice: readonly Each[],
   begin: (each: Each) => string,
-  target: Target,
+  target: AdviceTarget,
 ): readonly string[] {
   const lines = new Map<string, string[]>();
   for (const each of advice) {

@@ -9,9 +9,14 @@ import {
   shellWord,
   targets,
   type PackageAdvice,
-  type Target,
+  type AdviceTarget,
 } from './advice.ts';
-import { responseOrReport, usageError, withAgent, type JsonOption } from '../../shared/ask.ts';
+import {
+  responseOrReport,
+  usageError,
+  withAgent,
+  type JsonOption,
+} from '../../shared/agent-request.ts';
 import { dateTime, duration, shortCount, shortLimit } from '../../shared/format.ts';
 import { parsePeriod, withPeriodOptions, type PeriodOptions } from '../../shared/period.ts';
 import { print, printJson } from '../../shared/session.ts';
@@ -22,7 +27,7 @@ import type { AdviseJson } from '../json.ts';
 interface AdviseOptions extends PeriodOptions, JsonOption {
   readonly all?: boolean;
   readonly commands?: boolean;
-  readonly target: Target;
+  readonly target: AdviceTarget;
 }
 
 function advise(options: AdviseOptions, command: Command): Promise<ExitCode> {
@@ -45,7 +50,11 @@ const notable = (answer: AdviseResponse): AdviseResponse => ({
   packages: answer.packages.filter(isNotable),
 });
 
-function printCommands({ tenants, packages }: AdviseResponse, target: Target, paths: Paths): void {
+function printCommands(
+  { tenants, packages }: AdviseResponse,
+  target: AdviceTarget,
+  paths: Paths,
+): void {
   const isDefault = paths.instance === 'bulkhead';
   const program = isDefault ? 'bulkhead' : `bulkhead --instance ${shellWord(paths.instance)}`;
   const lines = adviceCommands(tenants, packages, target, program);

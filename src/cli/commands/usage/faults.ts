@@ -7,7 +7,12 @@ import { incidentWords } from '../../../usage/incident-kinds.ts';
 import { suggestion } from '../../../policy/diagnostic.ts';
 import { capabilitiesOf } from '../../capability.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../../shared/command.ts';
-import { responseOrReport, usageError, withAgent, type JsonOption } from '../../shared/ask.ts';
+import {
+  responseOrReport,
+  usageError,
+  withAgent,
+  type JsonOption,
+} from '../../shared/agent-request.ts';
 import { csvText } from '../../../../packages/base/csv.ts';
 import {
   dateTime,

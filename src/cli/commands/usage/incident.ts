@@ -12,10 +12,10 @@ import {
   type CommandModule,
   type ExitCode,
 } from '../../shared/command.ts';
-import { responseOrReport, withAgent, type JsonOption } from '../../shared/ask.ts';
+import { responseOrReport, withAgent, type JsonOption } from '../../shared/agent-request.ts';
 import { dateTime, duration, quantity, shortLimit } from '../../shared/format.ts';
 import { processTable } from '../../shared/process-table.ts';
-import { wholeNumber } from '../../shared/whole.ts';
+import { wholeNumberOption } from '../../shared/whole.ts';
 import { count, print, printJson } from '../../shared/session.ts';
 import { printable } from '../../../../packages/base/printable.ts';
 import { terminalOf, wrap } from '../../shared/terminal.ts';
@@ -109,7 +109,7 @@ function whoText({ name, kind, uid }: Who): string {
 export const command: CommandModule = {
   define(command, run) {
     describeArgument(command, 'as "bulkhead faults" lists it').argParser(
-      wholeNumber(1, 999_999_999),
+      wholeNumberOption(1, 999_999_999),
     );
     command
       .option('--json', 'print as JSON')

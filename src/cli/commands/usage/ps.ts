@@ -10,7 +10,7 @@ import {
   usageError,
   withAgent,
   type JsonOption,
-} from '../../shared/ask.ts';
+} from '../../shared/agent-request.ts';
 import {
   processSorts,
   processTable,

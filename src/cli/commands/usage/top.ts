@@ -5,7 +5,7 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import { answerMilliseconds, brieflyMilliseconds } from '../../../agent/api/client.ts';
 import type { TopResponse } from '../../../agent/api/api.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../../shared/command.ts';
-import { responseOrReport, withAgent, type JsonOption } from '../../shared/ask.ts';
+import { responseOrReport, withAgent, type JsonOption } from '../../shared/agent-request.ts';
 import { showsUnicode } from '../../shared/graph.ts';
 import { liveTop } from '../../tui/live-top.ts';
 import type { Style } from '../../tui/top-columns.ts';

@@ -7,14 +7,14 @@ import {
   responseOrReport,
   usageError,
   withAgent,
-  type Ask,
+  type AgentRequest,
   type JsonOption,
-} from '../../shared/ask.ts';
+} from '../../shared/agent-request.ts';
 import {
   countsText,
   dateTime,
   duration,
-  mailText,
+  formatMailCount,
   shortCount,
   sumOf,
 } from '../../shared/format.ts';
@@ -77,7 +77,7 @@ async function printUsage(
   answer: UsageResponse,
   names: readonly string[],
   options: UsageOptions,
-  ask: Ask,
+  ask: AgentRequest,
 ): Promise<void> {
   const [first] = answer.rows;
   if (first === undefined) {
@@ -118,7 +118,7 @@ const whoText = ({ name, kind }: UsageRow) =>
   printable(kind === 'reseller' ? `${name} (all)` : name);
 
 /** Returns all metrics of one tenant, one per line. */
-async function metricTable(row: UsageRow, period: Period, ask: Ask): Promise<string[][]> {
+async function metricTable(row: UsageRow, period: Period, ask: AgentRequest): Promise<string[][]> {
   const keys = sampledKeys.filter((key) => row.metrics[key] !== undefined);
   const trends = await eachOf(keys, (key) => trendOf(ask, row, key, period));
   const lines = keys.map((key, index) => [
@@ -149,13 +149,13 @@ function mailLines(row: UsageRow): readonly string[] {
   const { mail } = row;
   if (mail === undefined) return [];
   if (mail === 'unknown') return [`${whoText(row)}: mail is unknown: it is counted in jails only`];
-  return [`${whoText(row)}: ${mailText(mail)}`];
+  return [`${whoText(row)}: ${formatMailCount(mail)}`];
 }
 
 async function tenantTable(
   answer: UsageResponse,
   { by, count: max, spark }: UsageOptions,
-  ask: Ask,
+  ask: AgentRequest,
 ): Promise<string[][]> {
   const rows = answer.rows.slice(0, max);
   const keys = metricsOf[by];
@@ -184,7 +184,7 @@ function tenantHeader(by: UsageSort, trend: MetricKey | undefined): string[] {
 }
 
 /** Returns the graph; blank if the agent has no series: the table is useful without it. */
-async function trendOf(ask: Ask, row: UsageRow, metric: MetricKey, { from, to }: Period) {
+async function trendOf(ask: AgentRequest, row: UsageRow, metric: MetricKey, { from, to }: Period) {
   const tenant = row.member;
   const series = await ask<SeriesResponse>('/v1/series', {
     from,

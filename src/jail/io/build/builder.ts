@@ -5,14 +5,14 @@ import type { Account } from '../../../policy/policy.ts';
 import { readText } from '../../../../packages/base/io/read.ts';
 import { accountFilesOf, readHostFiles } from '../../core/account-files.ts';
 import { keyOf, type JailKey } from '../../core/jail-key.ts';
-import { earlierOf, type Mark } from '../../core/mark.ts';
+import { earlierNamespaces, type JailStateFile } from '../../core/state-file.ts';
 import type { JailPaths } from '../jail-paths.ts';
-import { readMarks, removeMark, writeMark } from '../marks.ts';
+import { readStateFiles, removeStateFile, writeStateFile } from '../state-files.ts';
 import { canFilter } from '../setpriv.ts';
 import { causeOfCall } from './call-failed.ts';
 import { directoryGroups } from './directory-groups.ts';
 import { Pins } from './pins.ts';
-import { nameOf, type BuildAnswer, type JailTenant } from './protocol.ts';
+import { jailName, type BuildAnswer, type JailTenant } from './protocol.ts';
 import { ensureSkeleton, refreshEtc, skeletonName } from './skeleton.ts';
 import { mountsHere, removeTemporary } from './temporary.ts';
 import {
@@ -21,7 +21,7 @@ import {
   openSources,
   fingerprintOf,
   writeAccountFiles,
-  type Sources,
+  type JailSources,
 } from './tenant.ts';
 import type { Vault } from './vault.ts';
 
@@ -57,12 +57,12 @@ export class Builder {
     const jails = new Map(this.#tenants.map(({ jail }) => [skeletonName(jail), jail]));
     for (const jail of jails.values()) ensureSkeleton(this.#paths, jail);
     vault.leave();
-    const marks = readMarks(this.#paths);
+    const stateFiles = readStateFiles(this.#paths);
     const done = this.#tenants.map((tenant) => {
       const key = keyOf(tenant);
-      return [key, this.#one(tenant, marks.get(key))] as const;
+      return [key, this.#one(tenant, stateFiles.get(key))] as const;
     });
-    const { dropped, problems } = this.#dropOthers(marks);
+    const { dropped, problems } = this.#dropOthers(stateFiles);
     vault.enter();
     this.#pins.retire();
     vault.leave();
@@ -78,7 +78,7 @@ export class Builder {
   }
 
   /** Builds one jail if needed. Begins and ends in the host's namespace. */
-  #one(tenant: JailTenant, before: Mark | undefined): Done {
+  #one(tenant: JailTenant, before: JailStateFile | undefined): Done {
     try {
       const opened = openSources(tenant, this.#paths, this.#mounts);
       if (!opened.ok) return this.#failed(tenant, before, opened.error);
@@ -88,14 +88,14 @@ export class Builder {
       this.#vault.leave();
       const problem = {
         action: 'build the jail of',
-        object: nameOf(tenant),
+        object: jailName(tenant),
         ...causeOfCall(error),
       };
       return this.#failed(tenant, before, problem);
     }
   }
 
-  #oneOf(tenant: JailTenant, before: Mark | undefined, sources: Sources): Done {
+  #oneOf(tenant: JailTenant, before: JailStateFile | undefined, sources: JailSources): Done {
     const { jail } = tenant;
     const key = keyOf(tenant);
     const print = fingerprintOf(tenant, sources);
@@ -120,18 +120,18 @@ export class Builder {
     const stage = { vault: this.#vault, paths: this.#paths, pins: this.#pins, skeleton };
     const namespace = buildOnSome(tenant, sources, stage);
     this.#vault.leave();
-    const mark: Mark = {
+    const stateFile: JailStateFile = {
       profile: jail.profile,
       state: 'ready',
       filter: this.#filter,
       landlock: this.#landlock,
       commands: commandsOf(jail),
       namespace,
-      earlier: earlierOf(before),
+      earlier: earlierNamespaces(before),
       ...homeOf(jail),
       print,
     };
-    const written = writeMark(this.#paths, key, mark);
+    const written = writeStateFile(this.#paths, key, stateFile);
     return written.ok ? 'built' : written.error;
   }
 
@@ -139,25 +139,25 @@ export class Builder {
    * Updates the state file of a jail that is kept: the list of commands is not part of the
    * namespace.
    */
-  #kept(tenant: JailTenant, before: Mark): Done {
+  #kept(tenant: JailTenant, before: JailStateFile): Done {
     const commands = commandsOf(tenant.jail);
     if (before.commands.join() === commands.join()) return 'kept';
-    const written = writeMark(this.#paths, keyOf(tenant), { ...before, commands });
+    const written = writeStateFile(this.#paths, keyOf(tenant), { ...before, commands });
     return written.ok ? 'kept' : written.error;
   }
 
   /** Records the failure. The launcher then starts nothing in the jail, and prints why. */
-  #failed(tenant: JailTenant, before: Mark | undefined, problem: Problem): Problem {
+  #failed(tenant: JailTenant, before: JailStateFile | undefined, problem: Problem): Problem {
     const { jail } = tenant;
     const { reason, hint } = problem;
-    const written = writeMark(this.#paths, keyOf(tenant), {
+    const written = writeStateFile(this.#paths, keyOf(tenant), {
       profile: jail.profile,
       state: 'failed',
       reason: hint === undefined ? reason : `${reason}; ${hint}`,
       filter: this.#filter,
       landlock: this.#landlock,
       commands: commandsOf(jail),
-      earlier: earlierOf(before),
+      earlier: earlierNamespaces(before),
       ...homeOf(jail),
       print: '',
     });
@@ -169,19 +169,21 @@ export class Builder {
     return accountFilesOf(account, this.#host, more);
   }
 
-  #dropOthers(marks: ReadonlyMap<JailKey, Mark>): {
+  #dropOthers(stateFiles: ReadonlyMap<JailKey, JailStateFile>): {
     readonly dropped: readonly JailKey[];
     readonly problems: readonly Problem[];
   } {
     const wanted = new Set(this.#tenants.map(keyOf));
     this.#vault.enter();
     const pinned = this.#pins.keys;
-    const dropped = [...new Set([...pinned, ...marks.keys()])].filter((key) => !wanted.has(key));
+    const dropped = [...new Set([...pinned, ...stateFiles.keys()])].filter(
+      (key) => !wanted.has(key),
+    );
     for (const key of dropped) dropTenant(key, this.#pins, this.#paths);
     this.#vault.leave();
     const problems = removeTemporary(this.#paths, (key) => wanted.has(key));
     // State files go last: as long as one exists, nothing of the tenant starts half inside.
-    for (const key of dropped) removeMark(this.#paths, key);
+    for (const key of dropped) removeStateFile(this.#paths, key);
     return { dropped, problems };
   }
 }

@@ -18,7 +18,7 @@ import { dirname } from 'node:path';
 import { errnoOf } from '../../../../packages/base/io/errno.ts';
 import {
   attach,
-  attributes,
+  mountAttributes,
   copyTree,
   detachMount,
   openWithoutLinks,
@@ -33,7 +33,7 @@ import { realPathOf } from '../../../../packages/base/io/read.ts';
 /** The program for service notifications, which the launcher runs in the vault. */
 const notifyProgram = packageFile(`dist/pam/${process.arch}/bulkhead-notify`);
 
-const quiet = attributes.readOnly | attributes.nosuid | attributes.nodev;
+const quiet = mountAttributes.readOnly | mountAttributes.nosuid | mountAttributes.nodev;
 
 /** Mounts them in the directories of a skeleton, in the vault. Throws Node's errors. */
 export function bindOfHost(
@@ -45,11 +45,11 @@ export function bindOfHost(
     if (source === undefined || !lstatSync(source).isSocket()) continue;
     const place = path.startsWith('/dev/') ? inside : root;
     makeFile(`${place}${path}`);
-    bind(tree, source, path, quiet | attributes.noexec);
+    bind(tree, source, path, quiet | mountAttributes.noexec);
   }
   mkdirSync(broker, { recursive: true, mode: 0o755 });
   mkdirSync(`${root}${brokerDirectory}`, { recursive: true, mode: 0o755 });
-  bind(tree, broker, brokerDirectory, quiet | attributes.noexec);
+  bind(tree, broker, brokerDirectory, quiet | mountAttributes.noexec);
   if (existsSync(notifyProgram)) copyOnce(notifyProgram, `${inside}/notify`);
   if (existsSync(landlockProgram)) copyOnce(landlockProgram, `${root}${landlockPath}`);
   const client = copyOnce(packageFile('libexec/bulkhead-client'), `${inside}/client`);

@@ -13,7 +13,7 @@ import { endWithParent } from '../../../sys/processes/child-script.ts';
 import { ownFileSystemState } from '../../../sys/mount-calls.ts';
 import { jailPathsOf, type JailPaths } from '../jail-paths.ts';
 import { appliesLandlock } from '../landlock.ts';
-import { ensureMarks } from '../marks.ts';
+import { ensureStateFiles } from '../state-files.ts';
 import { causeOfCall } from './call-failed.ts';
 import { costOf } from './cost.ts';
 import { listDirectories } from './list.ts';
@@ -55,7 +55,7 @@ function act(request: BuildRequest, vault: Vault, paths: JailPaths): Partial<Bui
     if (request.kind === 'cost') return { cost: costOf(vault, paths) };
     return { listings: listDirectories(request, vault, paths) };
   }
-  const made = ensureMarks(paths);
+  const made = ensureStateFiles(paths);
   if (!made.ok) return { problems: [made.error] };
   const lock = lockFile(paths.lock, { waitMs: lockMilliseconds });
   if (!lock.ok) return { problems: [lock.error] };

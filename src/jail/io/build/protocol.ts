@@ -14,7 +14,7 @@ export interface JailTenant extends JailId {
 }
 
 /** Returns the name for people: `alice/shop.example`. */
-export const nameOf = (of: JailTenant): string =>
+export const jailName = (of: JailTenant): string =>
   of.site === undefined ? nameOfTenant(of) : siteName(nameOfTenant(of), of.site);
 
 export type BuildRequest =

@@ -17,10 +17,10 @@ import {
 import type { Jail } from '../../../policy/jail.ts';
 import {
   attach,
-  attributes,
+  mountAttributes,
   copyTree,
   detachMount,
-  makeDevice,
+  makeDeviceNode,
   makeFileSystem,
   openWithoutLinks,
   setPropagation,
@@ -42,7 +42,7 @@ import { mirrorEtc } from './etc-mirror.ts';
 
 type Profile = Jail['profile'];
 
-const plain = attributes.readOnly | attributes.nosuid | attributes.nodev;
+const plain = mountAttributes.readOnly | mountAttributes.nosuid | mountAttributes.nodev;
 
 export interface Skeleton {
   /** The directory below its root, for mount points of paths that the policy names. */
@@ -124,7 +124,7 @@ function makeDevices(directory: string): void {
   mkdirSync(`${directory}/shm`, { recursive: true, mode: 0o755 });
   for (const [name, major, minor] of devices) {
     const path = `${directory}/${name}`;
-    if (!existsSync(path)) makeDevice(path, 0o666, major, minor);
+    if (!existsSync(path)) makeDeviceNode(path, 0o666, major, minor);
     chmodSync(path, 0o666); // whatever the umask is
   }
   for (const [name, target] of Object.entries(deviceLinks))
@@ -142,12 +142,12 @@ function mountAll({ root, tree }: Skeleton, inside: string, profile: Profile): v
     for (const each of [...sharedTrees, ...unmergedTrees()]) {
       if (hasContent(each)) bind(each, each.slice(1), plain, { recursive: true });
     }
-    bind(`${inside}/etc`, 'etc', plain | attributes.noexec, { propagation: 'private' });
-    const quiet = attributes.nosuid | attributes.noexec;
-    const device = { clear: attributes.nodev, propagation: 'private' } as const;
-    bind(`${inside}/dev`, 'dev', attributes.readOnly | quiet, device);
+    bind(`${inside}/etc`, 'etc', plain | mountAttributes.noexec, { propagation: 'private' });
+    const quiet = mountAttributes.nosuid | mountAttributes.noexec;
+    const device = { clear: mountAttributes.nodev, propagation: 'private' } as const;
+    bind(`${inside}/dev`, 'dev', mountAttributes.readOnly | quiet, device);
     const options = processOptions({ profile, paths: [] });
-    attach(makeFileSystem('proc', options, quiet | attributes.nodev), top, 'proc');
+    attach(makeFileSystem('proc', options, quiet | mountAttributes.nodev), top, 'proc');
   } finally {
     closeSync(top);
   }

@@ -15,7 +15,7 @@ import { directoryProblem } from '../../../../packages/base/io/pinned-directory.
 import { replaceFile } from '../../../../packages/base/io/replace-file.ts';
 import {
   attach,
-  attributes,
+  mountAttributes,
   changeRoot,
   copyTree,
   makeFileSystem,
@@ -26,7 +26,7 @@ import {
 } from '../../../sys/mount-calls.ts';
 import type { AccountFiles } from '../../core/account-files.ts';
 import { keyOf, type JailKey } from '../../core/jail-key.ts';
-import { homeBase, pathObstacle, sharedMemory, terminals } from '../../core/layout.ts';
+import { homeBase, pathBlocker, sharedMemory, terminals } from '../../core/layout.ts';
 import type { JailPaths } from '../jail-paths.ts';
 import { openHome, openSiteHome } from './home.ts';
 import type { Pins } from './pins.ts';
@@ -35,9 +35,9 @@ import type { Skeleton } from './skeleton.ts';
 import { ensureTemporary, placeFor, temporaryDirectories } from './temporary.ts';
 import { processors, type Vault } from './vault.ts';
 
-const own = attributes.nosuid | attributes.nodev;
-const devices = attributes.nosuid | attributes.noexec;
-const ownReadOnly = own | attributes.readOnly;
+const own = mountAttributes.nosuid | mountAttributes.nodev;
+const devices = mountAttributes.nosuid | mountAttributes.noexec;
+const ownReadOnly = own | mountAttributes.readOnly;
 
 /** A mount, and its place below the jail's root. */
 interface Source {
@@ -49,7 +49,7 @@ interface Source {
 }
 
 /** The host's files and directories that a jail is made of. They stay open, so that nobody can replace them. */
-export class Sources implements Disposable {
+export class JailSources implements Disposable {
   readonly all: Source[] = [];
   readonly #held: number[] = [];
   /** A text that changes when any of it is another directory, or is mounted anew. */
@@ -73,8 +73,8 @@ export function openSources(
   tenant: JailTenant,
   paths: JailPaths,
   mounts: readonly Mount[],
-): Result<Sources, Problem> {
-  const sources = new Sources();
+): Result<JailSources, Problem> {
+  const sources = new JailSources();
   const problem = addAll(sources, tenant, paths, mounts);
   if (problem === undefined) return ok(sources);
   sources[Symbol.dispose]();
@@ -82,7 +82,7 @@ export function openSources(
 }
 
 function addAll(
-  sources: Sources,
+  sources: JailSources,
   tenant: JailTenant,
   paths: JailPaths,
   mounts: readonly Mount[],
@@ -93,7 +93,7 @@ function addAll(
   const place = placeFor(home.value, paths, mounts);
   const temporary = ensureTemporary(place, tenant, paths);
   if (!temporary.ok) return temporary.error;
-  const noexec = jail.profile === 'strict' ? attributes.noexec : 0;
+  const noexec = jail.profile === 'strict' ? mountAttributes.noexec : 0;
   for (const [name, to] of Object.entries(temporaryDirectories)) {
     sources.add(temporary.value, name, to.slice(1), own | noexec);
   }
@@ -107,7 +107,7 @@ function addAll(
 
 /** Adds the home, and returns its descriptor; absent if there is no such directory. */
 function addHome(
-  sources: Sources,
+  sources: JailSources,
   account: Account,
   site: string | undefined,
 ): Result<number | undefined, Problem> {
@@ -125,8 +125,8 @@ function addHome(
 /** Opens a directory named in the policy. Only root must be able to replace it. */
 function openPath({ at }: JailPath, home: string | undefined): Result<number, Problem> {
   const cannot = { action: 'mount the path of the policy', object: at };
-  const obstacle = pathObstacle(at, home);
-  if (obstacle !== undefined) return failed({ ...cannot, ...obstacle });
+  const blocker = pathBlocker(at, home);
+  if (blocker !== undefined) return failed({ ...cannot, ...blocker });
   const pinned = pinWithoutLinks(dirname(at));
   if (!pinned.ok) return failed({ ...cannot, ...pinned.error, ...cannot });
   using parent = pinned.value;
@@ -148,7 +148,7 @@ function openPath({ at }: JailPath, home: string | undefined): Result<number, Pr
 /**
  * Returns a fingerprint of all that a jail is built from. While it stays the same, the jail need not be built again.
  */
-export function fingerprintOf(tenant: JailTenant, sources: Sources): string {
+export function fingerprintOf(tenant: JailTenant, sources: JailSources): string {
   const { jail, account } = tenant;
   const { profile, paths } = jail;
   const what = JSON.stringify([3, { profile, paths }, account, keyOf(tenant), sources.print]);
@@ -192,7 +192,7 @@ interface Stage {
  * Builds and pins the jail, and returns the inode of its namespace. Begins and ends in the vault. Throws Node's
  * errors.
  */
-export function buildTenant(tenant: JailTenant, sources: Sources, stage: Stage): number {
+export function buildTenant(tenant: JailTenant, sources: JailSources, stage: Stage): number {
   const { vault, paths, pins } = stage;
   pins.ensureIpc(keyOf(tenant));
   makeMountPoints(tenant, sources, stage);
@@ -222,9 +222,9 @@ function ownCopies(
 ): readonly (readonly [fd: number, to: string])[] {
   const { uid, account, jail } = tenant;
   const key = keyOf(tenant);
-  const set = ownReadOnly | attributes.noexec;
+  const set = ownReadOnly | mountAttributes.noexec;
   const base = baseOf(account?.home);
-  const noexec = jail.profile === 'strict' ? attributes.noexec : 0;
+  const noexec = jail.profile === 'strict' ? mountAttributes.noexec : 0;
   const owner = { uid: `${uid}`, gid: `${account?.gid ?? uid}`, mode: '1777' };
   return [
     [copyTree(`${inside}/tenant/${key}`, { set, propagation: 'private' }), '.bulkhead'],
@@ -249,7 +249,7 @@ const baseOf = (home: string | undefined): string | undefined => {
 /** Makes empty directories to mount on, which only root can change: in the skeleton, or next to the home. */
 function makeMountPoints(
   tenant: JailTenant,
-  sources: Sources,
+  sources: JailSources,
   { skeleton, paths: { inside } }: Stage,
 ): void {
   const base = baseOf(tenant.account?.home);
@@ -301,7 +301,7 @@ function pinNew(
 }
 
 /** Runs `buildTenant` on one processor after another until the kernel accepts the pin. */
-export function buildOnSome(tenant: JailTenant, sources: Sources, stage: Stage): number {
+export function buildOnSome(tenant: JailTenant, sources: JailSources, stage: Stage): number {
   for (const processor of [undefined, ...processors]) {
     try {
       if (processor !== undefined) runOn(processor);

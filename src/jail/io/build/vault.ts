@@ -19,7 +19,7 @@ import { errnoOf } from '../../../../packages/base/io/errno.ts';
 import { readText } from '../../../../packages/base/io/read.ts';
 import {
   attach,
-  attributes,
+  mountAttributes,
   bindMount,
   detachMount,
   enterNamespace,
@@ -106,7 +106,7 @@ export class Vault implements Disposable {
   #fill(inside: string): void {
     const directory = openWithoutLinks(inside);
     try {
-      attach(makeFileSystem('tmpfs', fileSystem, attributes.nosuid), directory, '');
+      attach(makeFileSystem('tmpfs', fileSystem, mountAttributes.nosuid), directory, '');
     } finally {
       closeSync(directory);
     }

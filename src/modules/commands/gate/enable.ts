@@ -5,11 +5,11 @@
 import type { Command } from 'commander';
 import type { GateMode } from '../../core/gate/gate-event.ts';
 import { listedDigests, type GateList } from '../../core/gate/gate-list.ts';
-import { listText, unjudged } from '../../core/gate/list-text.ts';
+import { formatGateList, unjudged } from '../../core/gate/list-text.ts';
 import { installBootFiles } from '../../io/gate/boot-files.ts';
 import { GateLists } from '../../io/gate/gate-lists.ts';
 import { gateFacts, loadedUnlisted } from '../../io/gate/host-facts.ts';
-import { gateLock, gateObstacle, switchGate } from '../../io/gate/kernel-gate.ts';
+import { gateLock, gateBlocker, switchGate } from '../../io/gate/kernel-gate.ts';
 import { unstableAt } from '../../io/gate/stable-files.ts';
 import { hostRoots, runningRelease } from '../../../../packages/modules/io/kernel/kernel-files.ts';
 import {
@@ -43,9 +43,8 @@ async function enable(options: EnableOptions, command: Command): Promise<ExitCod
     return exitCodes.failed;
   };
   const directory = `${hostRoots.modules}/${runningRelease(hostRoots) ?? ''}`;
-  const obstacle =
-    gateObstacle(paths) ?? (mode === 'on' ? unstableAt(directory, paths) : undefined);
-  if (obstacle !== undefined) return cannot(obstacle);
+  const blocker = gateBlocker(paths) ?? (mode === 'on' ? unstableAt(directory, paths) : undefined);
+  if (blocker !== undefined) return cannot(blocker);
   const lists = new GateLists(paths);
   const made = await makeList(undefined, options, command, lists);
   if (typeof made === 'number') return made;
@@ -87,7 +86,9 @@ async function enable(options: EnableOptions, command: Command): Promise<ExitCod
       loadedUnlisted: unlisted,
     } satisfies ModulesGateEnableJson);
   else
-    print(switchText(mode, listText(list, made.change), list, unlisted, options.dryRun === true));
+    print(
+      switchText(mode, formatGateList(list, made.change), list, unlisted, options.dryRun === true),
+    );
   return exitCodes.done;
 }
 

@@ -5,11 +5,11 @@
 import type { Command } from 'commander';
 import { formatCause } from '../../../../packages/base/problem.ts';
 import { printable } from '../../../../packages/base/printable.ts';
-import { refusalText } from '../../core/gate/refusal-text.ts';
+import { formatGateRefusal } from '../../core/gate/refusal-text.ts';
 import { listedDigests } from '../../core/gate/gate-list.ts';
 import { GateLists } from '../../io/gate/gate-lists.ts';
 import { gateFacts, loadedUnlisted, type GateFacts } from '../../io/gate/host-facts.ts';
-import { gateMode, gateObstacle, takeRefusals } from '../../io/gate/kernel-gate.ts';
+import { gateMode, gateBlocker, takeRefusals } from '../../io/gate/kernel-gate.ts';
 import { keptRefusals } from '../../io/gate/refusals.ts';
 import { hostRoots, runningRelease } from '../../../../packages/modules/io/kernel/kernel-files.ts';
 import {
@@ -32,13 +32,13 @@ function status({ json }: { readonly json?: boolean }, command: Command): ExitCo
   const read = lists.read(release);
   if (!read.ok) printError(read.error);
   const list = read.ok ? read.value : undefined;
-  const obstacle = gateObstacle(paths);
+  const blocker = gateBlocker(paths);
   const taken = takeRefusals(paths);
   if (!taken.ok) printError(taken.error);
   const now: ModulesGateStatusJson = {
     mode: gateMode(paths),
     atBoot: lists.mode(),
-    obstacle: obstacle === undefined ? null : formatCause(obstacle),
+    obstacle: blocker === undefined ? null : formatCause(blocker),
     release,
     listed: list === undefined ? null : listedDigests(list).length,
     refused:
@@ -54,10 +54,18 @@ function status({ json }: { readonly json?: boolean }, command: Command): ExitCo
 }
 
 function statusText(now: ModulesGateStatusJson): string {
-  const { mode, atBoot, obstacle, release, listed, refused, loadedUnlisted: unlisted } = now;
+  const {
+    mode,
+    atBoot,
+    obstacle: blocker,
+    release,
+    listed,
+    refused,
+    loadedUnlisted: unlisted,
+  } = now;
   return [
     `Gate: ${mode}${atBoot === mode ? '' : `, after the next boot: ${atBoot}`}`,
-    ...(obstacle === null ? [] : [`It cannot be enabled here: ${obstacle}`]),
+    ...(blocker === null ? [] : [`It cannot be enabled here: ${blocker}`]),
     listed === null
       ? `There is no list for Linux ${release}: "bulkhead modules gate sync" makes it`
       : `Linux ${release}: ${count(listed, 'module')} may load, ${refused} may not`,
@@ -67,7 +75,7 @@ function statusText(now: ModulesGateStatusJson): string {
     ...(unlisted === null || unlisted.length === 0
       ? []
       : [`Loaded, but not on the list: ${unlisted.map(printable).join(', ')}`]),
-    ...now.refusals.slice(-refusalsShown).map((each) => `${each.at} ${refusalText(each)}`),
+    ...now.refusals.slice(-refusalsShown).map((each) => `${each.at} ${formatGateRefusal(each)}`),
     `Signatures: ${signatureWords(now)}`,
     ...(now.unpacksInMemory
       ? [

@@ -1,6 +1,6 @@
 /** `bulkhead modules gate sync [RELEASE…]`: makes the lists again, or loads a saved one. */
 import type { Command } from 'commander';
-import { listText } from '../../core/gate/list-text.ts';
+import { formatGateList } from '../../core/gate/list-text.ts';
 import { GateLists } from '../../io/gate/gate-lists.ts';
 import { syncGate } from '../../io/gate/kernel-gate.ts';
 import { plainRelease } from '../../../../packages/modules/io/kernel/kernel-files.ts';
@@ -62,7 +62,7 @@ async function sync(
     return exitCodes.failed;
   }
   if (options.json === true) printJson(made satisfies ModulesGateSyncJson);
-  else print(made.map(({ list, change }) => listText(list, change)).join('\n'));
+  else print(made.map(({ list, change }) => formatGateList(list, change)).join('\n'));
   return exitCodes.done;
 }
 

@@ -16,7 +16,7 @@ export function unjudged({ modules }: GateList): string | undefined {
 }
 
 /** Returns the list in words, and what changed since the list before it, a module a line. */
-export function listText(list: GateList, change: ListChange): string {
+export function formatGateList(list: GateList, change: ListChange): string {
   const { modules, release } = list;
   const none = unjudged(list);
   if (none !== undefined)

@@ -16,7 +16,7 @@ export interface ShownRefusal {
   readonly unstable?: boolean;
 }
 
-export function refusalText(refusal: ShownRefusal): string {
+export function formatGateRefusal(refusal: ShownRefusal): string {
   const { name, from, command, pid, uid, loaded, sha256, unstable } = refusal;
   const what = from === 'memory' ? 'A module from memory' : name;
   const done = loaded ? 'is not on the list, and was loaded' : 'was refused';

@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { causedBy, failed, type Problem } from '../../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../../packages/base/result.ts';
-import { describeErrno, errnoOf } from '../../../../packages/base/io/errno.ts';
+import { formatErrno, errnoOf } from '../../../../packages/base/io/errno.ts';
 import {
   FileTransaction,
   undoUnfinished,
@@ -86,7 +86,7 @@ export function denyModules(
   if (!undone.ok) return undone;
   const plan = planFor(names, options, host);
   if (!plan.ok) return plan;
-  const done = options.dryRun === true ? ok(undefined) : carryOut(plan.value, host);
+  const done = options.dryRun === true ? ok(undefined) : applyDenyPlan(plan.value, host);
   if (!done.ok) return done;
   return ok(outcomeOf(names, plan.value, options, host));
 }
@@ -154,7 +154,7 @@ function undoKilled(host: BootHost): Result<void, Problem> {
   return ok(undefined);
 }
 
-function carryOut({ edits, commands }: DenyPlan, host: BootHost): Result<void, Problem> {
+function applyDenyPlan({ edits, commands }: DenyPlan, host: BootHost): Result<void, Problem> {
   const begun = FileTransaction.begin(journalOf(host), edits);
   if (!begun.ok) return begun;
   using transaction = begun.value;
@@ -265,7 +265,7 @@ export const thisHost: BootHost = {
     });
     if (error !== undefined) {
       const errno = errnoOf(error);
-      return failed({ action: 'run', object: program, reason: describeErrno(errno) });
+      return failed({ action: 'run', object: program, reason: formatErrno(errno) });
     }
     if (status === 0) return ok(stdout);
     const [line = ''] = stderr.trim().split('\n').slice(-1);

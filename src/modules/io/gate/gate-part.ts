@@ -10,10 +10,10 @@ import { Rounds } from '../../../host/reconcile/rounds.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { count } from '../../../../packages/base/list.ts';
 import type { GateMode } from '../../core/gate/gate-event.ts';
-import { refusalText } from '../../core/gate/refusal-text.ts';
+import { formatGateRefusal } from '../../core/gate/refusal-text.ts';
 import { GateLists } from './gate-lists.ts';
 import { gateGuard, gateMode, takeRefusals } from './kernel-gate.ts';
-import type { Refusal } from './refusals.ts';
+import type { GateRefusal } from './refusals.ts';
 
 /** The pause between two comparisons of the mode with the chosen one. */
 const checkMs = 60_000;
@@ -37,8 +37,8 @@ export function gatePart(paths: Paths, log: Log): AgentPart {
       const taken = takeRefusals(paths);
       const refusals = taken.ok ? taken.value : [];
       refused += refusals.length;
-      for (const each of refusals) log.warn(refusalText(each));
-      alarms.push(...refusedAlarm(refusals));
+      for (const each of refusals) log.warn(formatGateRefusal(each));
+      alarms.push(...gateAlarm(refusals));
       checks.tick();
       report(taken);
     },
@@ -59,7 +59,7 @@ export function stateAlarm(wanted: GateMode, now: GateMode): Alarm | undefined {
 /**
  * Returns an alarm for modules that were really refused; a gate that only watches lets them load.
  */
-export function refusedAlarm(refusals: readonly Refusal[]): readonly Alarm[] {
+export function gateAlarm(refusals: readonly GateRefusal[]): readonly Alarm[] {
   const refused = refusals.filter(({ loaded }) => !loaded);
   const last = refused.at(-1);
   if (last === undefined) return [];
@@ -67,7 +67,7 @@ export function refusedAlarm(refusals: readonly Refusal[]): readonly Alarm[] {
     {
       about: 'modules gate refused',
       title: `the gate refused a kernel module: ${last.from === 'memory' ? 'from memory' : last.name}`,
-      text: `${count(refused.length, 'module was', 'modules were')} refused by the gate for kernel modules. The last one: ${refusalText(last)}. If it should load, see bulkhead modules gate why; if nobody knows of it, somebody tries to load code into the kernel as root.`,
+      text: `${count(refused.length, 'module was', 'modules were')} refused by the gate for kernel modules. The last one: ${formatGateRefusal(last)}. If it should load, see bulkhead modules gate why; if nobody knows of it, somebody tries to load code into the kernel as root.`,
       count: refused.length,
     },
   ];

@@ -15,7 +15,7 @@ import { gateModes, type GateMode } from '../../core/gate/gate-event.ts';
 import { listedDigests, listedMax, type GateList } from '../../core/gate/gate-list.ts';
 import { hostRoots, runningRelease } from '../../../../packages/modules/io/kernel/kernel-files.ts';
 import type { GateLists } from './gate-lists.ts';
-import { takeRefusalsOf, type Refusal } from './refusals.ts';
+import { takeRefusalsOf, type GateRefusal } from './refusals.ts';
 import { makeTestFiles, selfTestProblem } from './self-test.ts';
 
 interface GateRule {
@@ -38,13 +38,13 @@ export const gateGuard = (paths: Paths): BpfGuard<GateRule> =>
   );
 
 /** Takes new refusals from the kernel and keeps them; none if the gate is off. */
-export const takeRefusals = (paths: Paths): Result<readonly Refusal[], Problem> =>
+export const takeRefusals = (paths: Paths): Result<readonly GateRefusal[], Problem> =>
   takeRefusalsOf(gateGuard(paths), paths);
 
 /** Returns the reason why the gate cannot work here, and a remedy. */
-export function gateObstacle(paths: Paths): Cause | undefined {
-  const obstacle = lsmProblem(paths);
-  if (obstacle !== undefined) return obstacle;
+export function gateBlocker(paths: Paths): Cause | undefined {
+  const blocker = lsmProblem(paths);
+  if (blocker !== undefined) return blocker;
   const unread = gateGuard(paths).fileProblem();
   return unread && causedBy(unread);
 }

@@ -8,11 +8,11 @@ import { ok, type Result } from '../../../../packages/base/result.ts';
 import { KeptEvents } from '../../../host/kept-events.ts';
 import type { Paths } from '../../../host/paths.ts';
 import type { AnyGuard } from '../../../sys/bpf/bpf-guard.ts';
-import { RingReader, timeOf } from '../../../sys/bpf/maps.ts';
+import { RingReader, recordTime } from '../../../sys/bpf/maps.ts';
 import { readText } from '../../../../packages/base/io/read.ts';
 import { parseGateEvent, type GateEvent } from '../../core/gate/gate-event.ts';
 
-export interface Refusal extends Pick<GateEvent, 'pid' | 'uid' | 'command' | 'name' | 'from'> {
+export interface GateRefusal extends Pick<GateEvent, 'pid' | 'uid' | 'command' | 'name' | 'from'> {
   /** The time, ISO 8601 in UTC. */
   readonly at: string;
   /** Whether it was loaded all the same, since the gate only watches. */
@@ -27,17 +27,20 @@ export interface Refusal extends Pick<GateEvent, 'pid' | 'uid' | 'command' | 'na
 const takenMax = 4_096;
 
 const recordOf = ({ state }: Paths) =>
-  new KeptEvents<Refusal>(`${state}/modules-gate/refusals.jsonl`);
+  new KeptEvents<GateRefusal>(`${state}/modules-gate/refusals.jsonl`);
 
 /** Returns all kept refusals, the oldest first. */
-export const keptRefusals = (paths: Paths): readonly Refusal[] => recordOf(paths).list();
+export const keptRefusals = (paths: Paths): readonly GateRefusal[] => recordOf(paths).list();
 
 /** Takes new refusals from the kernel and keeps them; none if the gate is off. */
-export const takeRefusalsOf = (gate: AnyGuard, paths: Paths): Result<readonly Refusal[], Problem> =>
+export const takeRefusalsOf = (
+  gate: AnyGuard,
+  paths: Paths,
+): Result<readonly GateRefusal[], Problem> =>
   gate.inForce((directory) => recordOf(paths).take(() => takeFrom(`${directory}/map_events`))) ??
   ok([]);
 
-function takeFrom(ring: string): Result<readonly Refusal[], Problem> {
+function takeFrom(ring: string): Result<readonly GateRefusal[], Problem> {
   const opened = RingReader.open(ring);
   if (!opened.ok) return opened;
   using reader = opened.value;
@@ -56,10 +59,10 @@ const isSelfTest = ({ command, name, uid, from }: GateEvent): boolean =>
 /** This program's name in the kernel: its main thread's, first 15 bytes. */
 const ours = (readText('/proc/self/comm') ?? '').trim();
 
-function refusalOf(event: GateEvent): Refusal {
+function refusalOf(event: GateEvent): GateRefusal {
   const { pid, uid, command, name, from, digest, mode, nanoseconds, unstable } = event;
   return {
-    at: timeOf(nanoseconds),
+    at: recordTime(nanoseconds),
     name,
     from,
     sha256: digest,

@@ -43,8 +43,8 @@ export const loadedText = {
 
 /** Reports whether the guard could be loaded, as far as that can be known without loading it. */
 export function rehearse(rule: GuardRule, options: GuardOptions, paths: Paths): ExitCode {
-  const obstacle = lsmProblem(paths);
-  if (obstacle !== undefined) return refuse({ action: 'enable the symlink guard', ...obstacle });
+  const blocker = lsmProblem(paths);
+  if (blocker !== undefined) return refuse({ action: 'enable the symlink guard', ...blocker });
   const now = inForce(paths);
   const changed = now === undefined || !sameRule(now.rule, rule);
   if (options.json === true) {

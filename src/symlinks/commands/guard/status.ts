@@ -19,18 +19,18 @@ import type { SymlinkRule } from '../../../policy/document.ts';
 import { lsmProblem } from '../../../sys/bpf/lsm.ts';
 import { readText } from '../../../../packages/base/io/read.ts';
 import { sameRule } from '../../core/guard/rule.ts';
-import { readChoice } from '../../io/guard/choice.ts';
-import { inForce, tryGuard, type Counters, type InForce } from '../../io/guard/guard.ts';
+import { readGuardChoice } from '../../io/guard/choice.ts';
+import { inForce, tryGuard, type GuardCounters, type InForce } from '../../io/guard/guard.ts';
 import { parseGroups, resolveRule } from '../../io/guard/names.ts';
 import type { GuardView, SymlinksGuardStatusJson } from '../json.ts';
 import { asRoot } from './session.ts';
 
 export function guardView(symlinks: SymlinkRule | undefined, paths: Paths): GuardView {
-  const wanted = symlinks === undefined ? 'off' : readChoice(paths);
+  const wanted = symlinks === undefined ? 'off' : readGuardChoice(paths);
   const now = inForce(paths);
   if (now === undefined) {
-    const obstacle = wanted === 'off' ? undefined : (lsmProblem(paths) ?? notLoaded);
-    return { wanted, state: 'off', asWanted: wanted === 'off', ...problemOf(obstacle) };
+    const blocker = wanted === 'off' ? undefined : (lsmProblem(paths) ?? notLoaded);
+    return { wanted, state: 'off', asWanted: wanted === 'off', ...problemOf(blocker) };
   }
   const broken = tryGuard(now);
   const rule =
@@ -107,7 +107,7 @@ function ruleLines({ rule }: GuardView, { etc }: Paths): readonly string[] {
   ];
 }
 
-function counterLines(counters: Counters): readonly string[] {
+function counterLines(counters: GuardCounters): readonly string[] {
   const { followed, refused, watched, tooDeep, noMemory, unreported } = counters;
   const also = [
     watched > 0 ? `${watched} would have been refused` : '',

@@ -9,7 +9,7 @@ import {
 import { loadPolicyOrReport, print, printJson } from '../../../cli/shared/session.ts';
 import type { Paths } from '../../../host/paths.ts';
 import type { SymlinkRule } from '../../../policy/document.ts';
-import { readChoice, type Choice } from '../../io/guard/choice.ts';
+import { readGuardChoice, type GuardChoice } from '../../io/guard/choice.ts';
 import { reconcileGuard } from '../../io/guard/follow.ts';
 import { resolveRule } from '../../io/guard/names.ts';
 import { rehearseDisable } from './disable.ts';
@@ -46,8 +46,8 @@ function rehearseSync(
   return resolved.ok ? rehearse(resolved.value, options, paths) : refuse(resolved.error);
 }
 
-const wanted = (rule: SymlinkRule | undefined, paths: Paths): Choice =>
-  rule === undefined ? 'off' : readChoice(paths);
+const wanted = (rule: SymlinkRule | undefined, paths: Paths): GuardChoice =>
+  rule === undefined ? 'off' : readGuardChoice(paths);
 
 export const command: CommandModule = {
   define(command, run) {

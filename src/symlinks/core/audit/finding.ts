@@ -6,16 +6,16 @@
  */
 
 /** The severities, the worst first. */
-export const severities = ['high', 'medium', 'low'] as const;
-export type Severity = (typeof severities)[number];
+export const linkSeverities = ['high', 'medium', 'low'] as const;
+export type LinkSeverity = (typeof linkSeverities)[number];
 
 /** Whether `severity` is at least as bad as `than`. */
-export const isAtLeast = (severity: Severity, than: Severity): boolean =>
-  severities.indexOf(severity) <= severities.indexOf(than);
+export const isAtLeast = (severity: LinkSeverity, than: LinkSeverity): boolean =>
+  linkSeverities.indexOf(severity) <= linkSeverities.indexOf(than);
 
-export interface Finding {
+export interface LinkFinding {
   readonly kind: 'link' | 'hard link';
-  readonly severity: Severity;
+  readonly severity: LinkSeverity;
   /** The tenant in whose home it is. */
   readonly tenant: number;
   readonly path: string;
@@ -34,4 +34,4 @@ export interface Finding {
 }
 
 /** The judgement of one name. */
-export type Judgement = Pick<Finding, 'severity' | 'reason'>;
+export type LinkJudgement = Pick<LinkFinding, 'severity' | 'reason'>;

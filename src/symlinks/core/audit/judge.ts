@@ -2,7 +2,7 @@
  * Judges how bad a name in a tenant's home is. The tenant's own files do not count. Others' files are the worse the
  * less the tenant could read them without help, since a server with more rights may follow the name for anybody.
  */
-import { isAtLeast, type Judgement } from './finding.ts';
+import { isAtLeast, type LinkJudgement } from './finding.ts';
 
 /** The destination of a symbolic link. Paths are byte strings without links. */
 export type Destination =
@@ -55,7 +55,7 @@ export function judgeLink(
   to: Destination,
   whose: Whose,
   neighbours: Neighbours,
-): Judgement | undefined {
+): LinkJudgement | undefined {
   const judged = judgeDestination(owner, to, whose, neighbours);
   // An administrator, or a panel, wanted it so.
   if (judged !== undefined && owner === 0)
@@ -73,7 +73,7 @@ function judgeForeignLink(
   names: number,
   whose: Whose,
   { isTenant, nameOf }: Neighbours,
-): Judgement | undefined {
+): LinkJudgement | undefined {
   if (owner === 0 || whose.owns(owner)) return undefined;
   // A server that runs as a system account may have made it here.
   if (!isTenant(owner) && names < 2) return undefined;
@@ -86,7 +86,7 @@ function judgeDestination(
   to: Destination,
   whose: Whose,
   neighbours: Neighbours,
-): Judgement | undefined {
+): LinkJudgement | undefined {
   if (to.kind === 'loop') return undefined;
   if (to.kind === 'unread')
     return { severity: 'medium', reason: `it leads to ${to.why}, which was not read` };
@@ -103,7 +103,7 @@ function judgeNowhere(
   owner: number,
   other: string | undefined,
   { isTenant, nameOf }: Neighbours,
-): Judgement {
+): LinkJudgement {
   if (other !== undefined)
     return {
       severity: 'medium',
@@ -124,7 +124,7 @@ function judgeThere(
   to: Destination & { readonly kind: 'there' },
   other: string | undefined,
   { isTenant, nameOf, holdsHomes }: Neighbours,
-): Judgement {
+): LinkJudgement {
   const owner = nameOf(to.owner);
   const what = to.type === 'directory' ? 'a directory' : 'a file';
   if (other !== undefined)
@@ -160,7 +160,7 @@ export function judgeHardLink(
   permissions: number,
   whose: Whose,
   { isTenant, nameOf }: Neighbours,
-): Judgement | undefined {
+): LinkJudgement | undefined {
   if (whose.owns(owner)) return undefined;
   const name = nameOf(owner);
   if (isTenant(owner))

@@ -22,7 +22,7 @@ export function textOfBytes(path: string): string | undefined {
 }
 
 /** Returns text that is safe for a terminal; not reversible. */
-export function shownPath(path: string): string {
+export function formatPath(path: string): string {
   const text = textOfBytes(path);
   if (text !== undefined) return printable(text);
   return path.replace(character, (match) => {

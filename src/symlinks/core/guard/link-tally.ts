@@ -4,7 +4,7 @@ import { evidenceOf } from '../../../usage/evidence.ts';
 import { RefusalTally } from '../../../usage/refusal-tally.ts';
 import { tenantMember } from '../../../usage/member.ts';
 import { linkEvidence, linkIncidents, type LinkEvidence } from './link-incidents.ts';
-import { placeOf, type RefusedLink } from './refused-link.ts';
+import { refusedLinkPath, type RefusedLinkEvent } from './refused-link.ts';
 
 export interface Known {
   readonly nameOf: (uid: number) => string;
@@ -32,9 +32,9 @@ export class LinkTally {
     this.#tally.restart(totals);
   }
 
-  add(link: RefusedLink, at: number, known: Known): void {
+  add(link: RefusedLinkEvent, at: number, known: Known): void {
     const { owner: uid, total, watched } = link;
-    const place = placeOf(link, known.mountPointOf(link.device));
+    const place = refusedLinkPath(link, known.mountPointOf(link.device));
     const under = known.tenantOf(uid, place) ?? nobody;
     this.#tally.add({
       uid,
@@ -70,7 +70,12 @@ export class LinkTally {
   }
 }
 
-const detailsOf = (link: RefusedLink, place: string, at: number, known: Known): LinkEvidence => ({
+const detailsOf = (
+  link: RefusedLinkEvent,
+  place: string,
+  at: number,
+  known: Known,
+): LinkEvidence => ({
   at,
   program: link.program,
   link: place,

@@ -3,7 +3,7 @@
  */
 import { CStruct } from '../../../../packages/base/c-struct.ts';
 
-export interface RefusedLink {
+export interface RefusedLinkEvent {
   /** Refused links of this owner so far, since the guard was loaded. */
   readonly total: number;
   /** Whether it was not refused, since the guard only watches. */
@@ -44,7 +44,7 @@ export const refusedLinkStruct = new CStruct({
 const watchMode = 2;
 
 /** Returns undefined if it is shorter than such a record. */
-export function parseRefusedLink(bytes: Uint8Array): RefusedLink | undefined {
+export function parseRefusedLink(bytes: Uint8Array): RefusedLinkEvent | undefined {
   const event = refusedLinkStruct.read(bytes);
   if (event === undefined) return undefined;
   const leadsTo = event.text('link.text');
@@ -77,7 +77,10 @@ const deviceText = (device: number) => `${device >>> 20}:${device & 0xfffff}`;
  * Returns the link's path on the host if the mount point of the file system is known, else its path
  * in the file system.
  */
-export function placeOf({ path }: RefusedLink, mountPoint: string | undefined): string {
+export function refusedLinkPath(
+  { path }: RefusedLinkEvent,
+  mountPoint: string | undefined,
+): string {
   if (mountPoint === undefined || mountPoint === '/' || path.startsWith('…')) return path;
   return `${mountPoint}${path}`;
 }

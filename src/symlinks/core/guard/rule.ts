@@ -1,9 +1,9 @@
 /** The policy's rule in the numbers that the kernel compares, as the BPF programs take it (bpf/symlinks.bpf.c). */
-import { words, type MapEntry } from '../../../../packages/base/map-entry.ts';
+import { u32le, type MapEntry } from '../../../../packages/base/map-entry.ts';
 
 export type GuardMode = 'on' | 'watch';
 
-export interface Subject {
+export interface GuardSubject {
   readonly kind: 'group' | 'user';
   readonly id: number;
 }
@@ -11,7 +11,7 @@ export interface Subject {
 /** The users that the guard restricts, and the owners that it trusts. */
 export interface GuardRule {
   readonly mode: GuardMode;
-  readonly subjects: readonly Subject[];
+  readonly subjects: readonly GuardSubject[];
   /** Uids whose links are always followed. */
   readonly trusted: readonly number[];
   /** Uids to whose files all links are followed. */
@@ -26,7 +26,7 @@ const trusts = { links: 1, targets: 2 } as const;
 export const entriesMax = 1000;
 
 /** Returns the entries of the maps. */
-export function entriesOf(rule: GuardRule): readonly MapEntry[] {
+export function guardMapEntries(rule: GuardRule): readonly MapEntry[] {
   const mode = modes[rule.mode];
   const owners = new Map<number, number>();
   for (const uid of rule.trusted) owners.set(uid, trusts.links);
@@ -34,13 +34,13 @@ export function entriesOf(rule: GuardRule): readonly MapEntry[] {
   return [
     ...rule.subjects.map(({ kind, id }) => ({
       map: 'subjects',
-      key: words(kinds[kind], id),
-      value: words(mode),
+      key: u32le(kinds[kind], id),
+      value: u32le(mode),
     })),
     ...[...owners].map(([uid, trust]) => ({
       map: 'owners',
-      key: words(uid),
-      value: words(trust),
+      key: u32le(uid),
+      value: u32le(trust),
     })),
   ];
 }
@@ -48,8 +48,8 @@ export function entriesOf(rule: GuardRule): readonly MapEntry[] {
 /** Returns the entry of the self-test's group, which nobody has. It is refused in any mode. */
 export const selfTestEntry = (group: number): MapEntry => ({
   map: 'subjects',
-  key: words(kinds.group, group),
-  value: words(modes.on),
+  key: u32le(kinds.group, group),
+  value: u32le(modes.on),
 });
 
 export interface MapDump {

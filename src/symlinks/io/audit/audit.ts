@@ -1,8 +1,8 @@
 /** Reads all homes, several at a time, and collects a bounded number of findings. */
 import { formatCause, formatProblem } from '../../../../packages/base/problem.ts';
 import { availableParallelism } from 'node:os';
-import { severities, type Finding, type Severity } from '../../core/audit/finding.ts';
-import type { Accounts, HomeDone, HomeProblem, Reply } from './protocol.ts';
+import { linkSeverities, type LinkFinding, type LinkSeverity } from '../../core/audit/finding.ts';
+import type { Accounts, HomeDone, HomeProblem, AuditReply } from './protocol.ts';
 import { ReaderProcess } from './reader-process.ts';
 
 /** The maximum number of processes: more do not make disks faster. */
@@ -12,9 +12,9 @@ const problemsMax = 1000;
 
 export interface Audit {
   /** The findings, the worst first, then by home. */
-  readonly findings: readonly Finding[];
+  readonly findings: readonly LinkFinding[];
   /** The number of findings, including those above the maximum, which are not listed. */
-  readonly found: Readonly<Record<Severity, number>>;
+  readonly found: Readonly<Record<LinkSeverity, number>>;
   readonly problems: readonly HomeProblem[];
   readonly homes: number;
   /** Names read. */
@@ -96,11 +96,11 @@ class Collected {
   readonly #accounts: Accounts;
   readonly #progress: (entries: number) => void;
   readonly #problems: HomeProblem[] = [];
-  readonly #found: Record<Severity, number> = { high: 0, medium: 0, low: 0 };
+  readonly #found: Record<LinkSeverity, number> = { high: 0, medium: 0, low: 0 };
   readonly #names = new Map<string, string>();
   /** The counters of homes that are being read, and of those that have been. */
   readonly #counters: { entries: number }[] = [];
-  readonly #findings: Finding[] = [];
+  readonly #findings: LinkFinding[] = [];
   #entries = 0;
   #links = 0;
   #indexIsFull = false;
@@ -116,7 +116,7 @@ class Collected {
     return counter;
   }
 
-  take(reply: Reply, counter: { entries: number }): void {
+  take(reply: AuditReply, counter: { entries: number }): void {
     if (reply.kind === 'finding') {
       if (this.#findings.length < findingsInAllMax) this.#findings.push(reply.finding);
     } else if (reply.kind === 'problem') {
@@ -134,7 +134,7 @@ class Collected {
     this.#entries += entries;
     this.#links += links;
     this.#indexIsFull ||= indexIsFull;
-    for (const severity of severities) this.#found[severity] += found[severity];
+    for (const severity of linkSeverities) this.#found[severity] += found[severity];
     this.#report();
   }
 
@@ -174,7 +174,7 @@ class Collected {
   }
 }
 
-const worstFirst = (a: Finding, b: Finding): number =>
-  severities.indexOf(a.severity) - severities.indexOf(b.severity) ||
+const worstFirst = (a: LinkFinding, b: LinkFinding): number =>
+  linkSeverities.indexOf(a.severity) - linkSeverities.indexOf(b.severity) ||
   a.tenant - b.tenant ||
   (a.path < b.path ? -1 : 1);

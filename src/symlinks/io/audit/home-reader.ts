@@ -10,12 +10,12 @@ import {
   statEntry,
   statOf,
 } from '../../../sys/files/entries.ts';
-import type { Finding, Judgement, Severity } from '../../core/audit/finding.ts';
+import type { LinkFinding, LinkJudgement, LinkSeverity } from '../../core/audit/finding.ts';
 import { judgeHardLink, judgeLink, type Neighbours, type Whose } from '../../core/audit/judge.ts';
 import { isSystemDirectory } from '../../core/audit/system-home.ts';
 import { HomeWalk } from './home-walk.ts';
 import { MountKinds } from './mount-kinds.ts';
-import type { Accounts, HomeDone, HomeProblem, HomeToRead, Reply } from './protocol.ts';
+import type { Accounts, HomeDone, HomeProblem, HomeToRead, AuditReply } from './protocol.ts';
 import { pathBytesMax, Resolver } from './resolver.ts';
 
 /**
@@ -39,14 +39,14 @@ type NoHome = Pick<HomeProblem, 'cause' | 'kind'>;
 interface Reading {
   readonly whose: Whose;
   readonly walk: HomeWalk;
-  readonly found: Record<Severity, number>;
+  readonly found: Record<LinkSeverity, number>;
   links: number;
   problems: number;
 }
 
 export class HomeReader implements Disposable {
   readonly #accounts: Accounts;
-  readonly #tell: (reply: Reply) => void;
+  readonly #tell: (reply: AuditReply) => void;
   readonly #resolver: Resolver;
   readonly #neighbours: Neighbours;
   /** The real paths of homes, with the same index as the accounts. */
@@ -59,7 +59,7 @@ export class HomeReader implements Disposable {
   #indexIsFull = false;
   #beat = 0;
 
-  constructor(accounts: Accounts, tell: (reply: Reply) => void) {
+  constructor(accounts: Accounts, tell: (reply: AuditReply) => void) {
     this.#accounts = accounts;
     this.#tell = tell;
     this.#resolver = new Resolver(new MountKinds(accounts.proc));
@@ -207,8 +207,8 @@ export class HomeReader implements Disposable {
 
   #found(
     { whose, found }: Reading,
-    judged: Judgement,
-    rest: Omit<Finding, 'tenant' | keyof Judgement>,
+    judged: LinkJudgement,
+    rest: Omit<LinkFinding, 'tenant' | keyof LinkJudgement>,
   ): void {
     if (++found[judged.severity] > this.#accounts.findingsMax) return;
     this.#tell({ kind: 'finding', finding: { tenant: whose.uid, ...judged, ...rest } });
@@ -226,7 +226,7 @@ export class HomeReader implements Disposable {
 const skipped = (cause: Cause): NoHome => ({ cause, kind: 'skipped' });
 const unread = (cause: Cause): NoHome => ({ cause, kind: 'unread' });
 
-const told = (problem: HomeProblem): Reply => ({ kind: 'problem', problem });
+const told = (problem: HomeProblem): AuditReply => ({ kind: 'problem', problem });
 
 function ownsOf({ uid, ranges }: HomeToRead): Whose['owns'] {
   if (ranges.length === 0) return (other) => other === uid;

@@ -8,7 +8,7 @@ import {
   byteString,
   closeEntry,
   entryLength,
-  entryName,
+  direntName,
   entryType,
   entryTypes,
   isDots,
@@ -161,9 +161,9 @@ export class HomeWalk {
     }
     const buffer = this.#chunk.bytes;
     for (let at = 0; at < bytes; at += entryLength(buffer, at)) {
-      if (isDots(buffer, at + entryName)) continue;
+      if (isDots(buffer, at + direntName)) continue;
       if (++this.entries % beatEvery === 0) this.#visitor.alive(this.entries);
-      this.#entry(level, entryType(buffer, at), at + entryName);
+      this.#entry(level, entryType(buffer, at), at + direntName);
     }
   }
 

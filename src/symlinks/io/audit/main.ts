@@ -5,17 +5,17 @@
 import { writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { HomeReader } from './home-reader.ts';
-import type { Reply, Request } from './protocol.ts';
+import type { AuditReply, AuditRequest } from './protocol.ts';
 
 let reader: HomeReader | undefined;
 
-function tell(reply: Reply): void {
+function tell(reply: AuditReply): void {
   const bytes = Buffer.from(`${JSON.stringify(reply)}\n`);
   for (let at = 0; at < bytes.length; at += writeSync(1, bytes, at));
 }
 
 for await (const line of createInterface({ input: process.stdin })) {
-  const request = JSON.parse(line) as Request;
+  const request = JSON.parse(line) as AuditRequest;
   if (request.kind === 'accounts') reader = new HomeReader(request.accounts, tell);
   else if (request.kind === 'home') reader?.read(request.index);
   else tell({ kind: 'names', names: reader?.namesOf(request.files) ?? [] });

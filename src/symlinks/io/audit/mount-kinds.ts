@@ -19,7 +19,7 @@ export function kindOfMount({ type }: Pick<Mount, 'type'>): MountKind {
 }
 
 /** Returns the reason as half a sentence; undefined if the mount can be read without waiting. */
-export function obstacleOf(kind: MountKind): string | undefined {
+export function blockerOf(kind: MountKind): string | undefined {
   if (kind === 'program') return 'a file system that a program serves (FUSE)';
   if (kind === 'network') return 'a file system on the network';
   return kind === 'automount' ? 'a file system that is mounted on demand' : undefined;

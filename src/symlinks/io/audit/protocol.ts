@@ -5,7 +5,7 @@
  * files that are known by a number only.
  */
 import type { Cause } from '../../../../packages/base/problem.ts';
-import type { Finding, Severity } from '../../core/audit/finding.ts';
+import type { LinkFinding, LinkSeverity } from '../../core/audit/finding.ts';
 
 export interface HomeToRead {
   readonly uid: number;
@@ -24,7 +24,7 @@ export interface Accounts {
   readonly findingsMax: number;
 }
 
-export type Request =
+export type AuditRequest =
   | { readonly kind: 'accounts'; readonly accounts: Accounts }
   /** The home by its place in the list. */
   | { readonly kind: 'home'; readonly index: number }
@@ -44,14 +44,14 @@ export interface HomeDone {
   /** Names read. */
   readonly entries: number;
   readonly links: number;
-  readonly found: Readonly<Record<Severity, number>>;
+  readonly found: Readonly<Record<LinkSeverity, number>>;
   /** Whether files with several names were too many to remember all. */
   readonly indexIsFull: boolean;
 }
 
-export type Reply =
+export type AuditReply =
   | { readonly kind: 'alive'; readonly entries: number }
-  | { readonly kind: 'finding'; readonly finding: Finding }
+  | { readonly kind: 'finding'; readonly finding: LinkFinding }
   | { readonly kind: 'problem'; readonly problem: HomeProblem }
   | HomeDone
   | {

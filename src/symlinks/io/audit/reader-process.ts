@@ -6,7 +6,7 @@ import type { Result } from '../../../../packages/base/result.ts';
 import { ok } from '../../../../packages/base/result.ts';
 import { scriptFile } from '../../../sys/package-files.ts';
 import { spawnScript } from '../../../sys/processes/child-script.ts';
-import type { Accounts, Reply, Request } from './protocol.ts';
+import type { Accounts, AuditReply, AuditRequest } from './protocol.ts';
 
 /** The time after which a silent process is killed. A disk may be busy, but it answers now and then. */
 export const silenceMs = 60_000;
@@ -36,7 +36,7 @@ export class ReaderProcess implements Disposable {
   }
 
   /** Sends a request and passes all replies to `taken`; returns the cause if the process ended too early. */
-  async ask(request: Request, taken: (reply: Reply) => void): Promise<Cause | undefined> {
+  async ask(request: AuditRequest, taken: (reply: AuditReply) => void): Promise<Cause | undefined> {
     this.#send(request);
     for (;;) {
       const timer = setTimeout(() => {
@@ -46,7 +46,7 @@ export class ReaderProcess implements Disposable {
       const line = await this.#replies.next();
       clearTimeout(timer);
       if (line.done === true) return this.#whyItEnded();
-      const reply = JSON.parse(line.value) as Reply;
+      const reply = JSON.parse(line.value) as AuditReply;
       taken(reply);
       if (reply.kind === 'done' || reply.kind === 'names') return undefined;
     }
@@ -58,7 +58,7 @@ export class ReaderProcess implements Disposable {
     return { reason: `the process that reads it ended early${last === '' ? '' : `: ${last}`}` };
   }
 
-  #send(request: Request): void {
+  #send(request: AuditRequest): void {
     this.#child.stdin.write(`${JSON.stringify(request)}\n`);
   }
 

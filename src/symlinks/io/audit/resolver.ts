@@ -18,7 +18,7 @@ import {
   statOf,
 } from '../../../sys/files/entries.ts';
 import type { Destination } from '../../core/audit/judge.ts';
-import { obstacleOf, type MountKinds } from './mount-kinds.ts';
+import { blockerOf, type MountKinds } from './mount-kinds.ts';
 
 /** The kernel's maximum. Source: path_resolution(7). */
 const linksMax = 40;
@@ -135,8 +135,8 @@ export class Resolver {
   /** Makes a step; returns the destination once it is reached. */
   #step(way: Way): Destination | undefined {
     const { at, names } = way;
-    const obstacle = obstacleOf(this.#mounts.of(at.mount));
-    if (obstacle !== undefined) return { kind: 'unread', path: pathOf(at.fd), why: obstacle };
+    const blocker = blockerOf(this.#mounts.of(at.mount));
+    if (blocker !== undefined) return { kind: 'unread', path: pathOf(at.fd), why: blocker };
     const name = names.pop();
     if (name === undefined) {
       way.arrived = true;

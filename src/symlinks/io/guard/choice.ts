@@ -7,11 +7,11 @@ import { failed, type Problem } from '../../../../packages/base/problem.ts';
 import type { Result } from '../../../../packages/base/result.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { causeOf } from '../../../../packages/base/io/errno.ts';
-import { readBounded, textOf } from '../../../../packages/base/io/regular-file.ts';
+import { readBounded, decodeText } from '../../../../packages/base/io/regular-file.ts';
 import { replaceFile } from '../../../../packages/base/io/replace-file.ts';
 import type { GuardMode } from '../../core/guard/rule.ts';
 
-export type Choice = GuardMode | 'off';
+export type GuardChoice = GuardMode | 'off';
 
 /** Returns the path of the lock for reading the choice to act on it, and for changing it. */
 export const choiceLock = ({ runtime }: Paths): string => `${runtime}/symlinks-guard.lock`;
@@ -19,18 +19,18 @@ export const choiceLock = ({ runtime }: Paths): string => `${runtime}/symlinks-g
 const pathOf = ({ state }: Paths) => `${state}/symlinks-guard.json`;
 const bytesMax = 4096;
 
-export function readChoice(paths: Paths): Choice {
+export function readGuardChoice(paths: Paths): GuardChoice {
   const read = readBounded(pathOf(paths), bytesMax, { links: 'refuse' });
   if (!read.ok) return 'on';
   try {
-    const { mode } = JSON.parse(textOf(read.value)) as { readonly mode?: unknown };
+    const { mode } = JSON.parse(decodeText(read.value)) as { readonly mode?: unknown };
     return mode === 'watch' || mode === 'off' ? mode : 'on';
   } catch {
     return 'on';
   }
 }
 
-export function writeChoice(paths: Paths, mode: Choice): Result<void, Problem> {
+export function writeChoice(paths: Paths, mode: GuardChoice): Result<void, Problem> {
   try {
     mkdirSync(paths.state, { recursive: true, mode: 0o755 });
   } catch (error) {

@@ -4,7 +4,7 @@ import { ok, type Result } from '../../../../packages/base/result.ts';
 import type { Paths } from '../../../host/paths.ts';
 import type { Policy } from '../../../policy/policy.ts';
 import { underLock } from '../../../sys/files/under-lock.ts';
-import { choiceLock, readChoice } from './choice.ts';
+import { choiceLock, readGuardChoice } from './choice.ts';
 import { inForce, loadGuard, symlinkGuard } from './guard.ts';
 import { resolveRule } from './names.ts';
 
@@ -15,7 +15,7 @@ export function reconcileGuard(
 ): Result<boolean, Problem> {
   if (symlinks === undefined && inForce(paths) === undefined) return ok(false);
   return underLock(choiceLock(paths), () => {
-    const choice = readChoice(paths);
+    const choice = readGuardChoice(paths);
     if (symlinks === undefined || choice === 'off') return symlinkGuard(paths).unload();
     const rule = resolveRule(symlinks, choice, paths);
     return rule.ok ? loadGuard(rule.value, paths) : rule;
@@ -28,7 +28,7 @@ function followPolicy(policy: Policy, paths: Paths): Problem | undefined {
   return done.ok ? undefined : done.error;
 }
 
-export function releaseObstacle(paths: Paths): Problem | undefined {
+export function guardReleaseBlocker(paths: Paths): Problem | undefined {
   if (inForce(paths) === undefined) return undefined;
   return {
     action: 'remove the limits',

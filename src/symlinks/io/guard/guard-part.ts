@@ -25,8 +25,8 @@ import { parseRefusedLink } from '../../core/guard/refused-link.ts';
 import { linkText } from '../../core/guard/link-incidents.ts';
 import { LinkTally, type Known } from '../../core/guard/link-tally.ts';
 import { whoseLink } from '../../core/guard/whose-link.ts';
-import { readChoice } from './choice.ts';
-import { inForce, isInForce, symlinkGuard } from './guard.ts';
+import { readGuardChoice } from './choice.ts';
+import { inForce, isGuardInForce, symlinkGuard } from './guard.ts';
 import { resolveRule } from './names.ts';
 import { selfTestGroup } from './self-test.ts';
 
@@ -138,11 +138,12 @@ export class GuardPart implements AgentPart {
   }
 
   #deviationFrom({ symlinks }: Policy): string | undefined {
-    const choice = readChoice(this.#paths);
+    const choice = readGuardChoice(this.#paths);
     if (symlinks === undefined || choice === 'off')
       return inForce(this.#paths) === undefined ? undefined : 'it is on';
     const rule = resolveRule(symlinks, choice, this.#paths);
-    if (rule.ok) return isInForce(rule.value, this.#paths) ? undefined : JSON.stringify(rule.value);
+    if (rule.ok)
+      return isGuardInForce(rule.value, this.#paths) ? undefined : JSON.stringify(rule.value);
     this.#report(rule);
     // The policy names an account that does not exist; the loaded guard stays.
     return undefined;
@@ -151,7 +152,7 @@ export class GuardPart implements AgentPart {
   async #attempt(): Promise<void> {
     if (this.#policy === undefined) return;
     const { file, symlinks } = this.#policy;
-    const isWanted = symlinks !== undefined && readChoice(this.#paths) !== 'off';
+    const isWanted = symlinks !== undefined && readGuardChoice(this.#paths) !== 'off';
     const wasRemoved = this.#wasInLine && inForce(this.#paths) === undefined;
     const restored = await this.#restore(this.#paths, file);
     if (isWanted && !restored.ok) this.#alarms.push(notInForce(restored.error));

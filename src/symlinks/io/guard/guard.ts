@@ -6,7 +6,7 @@ import { BpfGuard } from '../../../sys/bpf/bpf-guard.ts';
 import type { PinnedMap } from '../../../sys/bpf/maps.ts';
 import {
   entriesMax,
-  entriesOf,
+  guardMapEntries,
   ruleOf,
   sameRule,
   selfTestEntry,
@@ -29,7 +29,7 @@ export const symlinkGuard = (paths: Paths): BpfGuard<GuardRule> =>
         'symlinks_chown',
         'symlinks_open_tree',
       ],
-      entries: entriesOf,
+      entries: guardMapEntries,
       selfTest: (_rule, generation) => ({
         entries: [selfTestEntry(selfTestGroup(generation))],
         run: () => selfTestProblem(selfTestGroup(generation)),
@@ -43,11 +43,11 @@ export const symlinkGuard = (paths: Paths): BpfGuard<GuardRule> =>
 export interface InForce {
   readonly generation: string;
   readonly rule: GuardRule;
-  readonly counters: Counters;
+  readonly counters: GuardCounters;
 }
 
 /** Counters since this generation was loaded. */
-export interface Counters {
+export interface GuardCounters {
   /** Links of owners who are not trusted that restricted users have begun to follow. */
   readonly followed: number;
   readonly refused: number;
@@ -59,7 +59,7 @@ export interface Counters {
   readonly unreported: number;
 }
 
-export const counterNames: readonly (keyof Counters)[] = [
+export const counterNames: readonly (keyof GuardCounters)[] = [
   'followed',
   'refused',
   'watched',
@@ -87,7 +87,7 @@ export const inForce = (paths: Paths): InForce | undefined =>
   );
 
 /** Whether this rule is in force, by the programs of this version. */
-export function isInForce(rule: GuardRule, paths: Paths): boolean {
+export function isGuardInForce(rule: GuardRule, paths: Paths): boolean {
   const now = inForce(paths);
   if (now === undefined || !sameRule(now.rule, rule)) return false;
   return symlinkGuard(paths).isCurrent(rule, now.generation);
@@ -99,10 +99,10 @@ const dump = (map: PinnedMap, keyBytes: number): readonly MapDump[] =>
     return value === undefined ? [] : [{ key, value }];
   });
 
-const readCounters = (map: PinnedMap): Counters =>
+const readCounters = (map: PinnedMap): GuardCounters =>
   Object.fromEntries(
     counterNames.map((name, index) => [name, map.sum(index)]),
-  ) as unknown as Counters;
+  ) as unknown as GuardCounters;
 
 /** Tests whether the guard in force refuses; returns the reason if it does not. */
 export const tryGuard = ({ generation }: InForce): Cause | undefined =>

@@ -7,7 +7,12 @@ import { failed, type Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import type { SymlinkRule } from '../../../policy/document.ts';
 import { readText } from '../../../../packages/base/io/read.ts';
-import { entriesMax, type GuardMode, type GuardRule, type Subject } from '../../core/guard/rule.ts';
+import {
+  entriesMax,
+  type GuardMode,
+  type GuardRule,
+  type GuardSubject,
+} from '../../core/guard/rule.ts';
 
 type Ids = ReadonlyMap<string, number>;
 
@@ -40,7 +45,7 @@ export function resolveRule(
 
 function problemOf(
   unknown: readonly string[],
-  subjects: readonly Subject[],
+  subjects: readonly GuardSubject[],
 ): Omit<Problem, 'action'> | undefined {
   if (unknown.length > 0)
     return {
@@ -56,7 +61,7 @@ function problemOf(
   return undefined;
 }
 
-function subjectsOf(name: string, users: Ids, groups: Ids): readonly Subject[] {
+function subjectsOf(name: string, users: Ids, groups: Ids): readonly GuardSubject[] {
   const [uid, gid] = [users.get(name), groups.get(name)];
   return [
     ...(gid === undefined ? [] : [{ kind: 'group', id: gid } as const]),

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { ok } from '../../../../packages/base/result.ts';
 import { examples, type CommandModule, type ExitCode } from '../../../cli/shared/command.ts';
 import { removeRecord } from '../../io/entries/record.ts';
-import { carryOut } from './carry-out.ts';
+import { applyPlans } from './apply-plans.ts';
 import { whenLocked } from './locked.ts';
 import { planRemoval } from './plans.ts';
 import { sessionWithoutPolicy, withEntriesOptions, type EntriesOptions } from './session.ts';
@@ -11,7 +11,7 @@ import { sessionWithoutPolicy, withEntriesOptions, type EntriesOptions } from '.
 async function disable(options: EntriesOptions, command: Command): Promise<ExitCode> {
   const session = await sessionWithoutPolicy(command);
   if (typeof session === 'number') return session;
-  return carryOut(planRemoval(session), options, session.paths, () => {
+  return applyPlans(planRemoval(session), options, session.paths, () => {
     const removed = removeRecord(session.paths);
     return Promise.resolve(removed.ok ? ok([]) : removed);
   });

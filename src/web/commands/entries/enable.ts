@@ -1,7 +1,7 @@
 /** `bulkhead web entries enable`: writes the files that enforce tenants' entries, and reloads the web servers. */
 import type { Command } from 'commander';
 import { examples, type CommandModule, type ExitCode } from '../../../cli/shared/command.ts';
-import { carryOut } from './carry-out.ts';
+import { applyPlans } from './apply-plans.ts';
 import { whenLocked } from './locked.ts';
 import { planAll, recordFor } from './plans.ts';
 import { entriesSession, withEntriesOptions, type EntriesOptions } from './session.ts';
@@ -10,7 +10,7 @@ export async function enable(options: EntriesOptions, command: Command): Promise
   const session = await entriesSession({ strict: false, ...options }, command);
   if (typeof session === 'number') return session;
   const planned = await planAll({ ...session, editVhosts: options.editVhosts === true });
-  return carryOut(planned, options, session.paths, async () => {
+  return applyPlans(planned, options, session.paths, async () => {
     const now = await session.again();
     const servers = await planAll(now);
     const recorded = servers.ok ? recordFor(now, servers.value) : servers;

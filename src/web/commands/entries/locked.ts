@@ -6,7 +6,7 @@ import { pathsFor } from '../../../cli/shared/session.ts';
 import { underLockAsync } from '../../../sys/files/under-lock.ts';
 import { entriesLock } from '../../io/entries/record.ts';
 import { undoKilled } from '../../io/entries/server-entries.ts';
-import { refuse, type EntriesOptions } from './session.ts';
+import { failEntries, type EntriesOptions } from './session.ts';
 
 type Action = (options: EntriesOptions, command: Command) => ExitCode | Promise<ExitCode>;
 
@@ -24,5 +24,5 @@ export const whenLocked =
       const undone = undoKilled(paths);
       return undone.ok ? ok(await act({ ...options, undone: undone.value }, command)) : undone;
     });
-    return done.ok ? done.value : refuse(done.error);
+    return done.ok ? done.value : failEntries(done.error);
   };

@@ -6,7 +6,7 @@ import { apacheOwners } from '../../core/entries/apache-enforcement.ts';
 import { limitsText } from '../../core/entries/limits.ts';
 import { planApache, planApacheRemoval } from '../../io/entries/apache.ts';
 import { asServerEntries, planNginx, planNginxRemoval } from '../../io/entries/nginx.ts';
-import { stateOf, writeRecord } from '../../io/entries/record.ts';
+import { fileStateKey, writeRecord } from '../../io/entries/record.ts';
 import type { ServerEntries } from '../../io/entries/server-entries.ts';
 import type { EntriesSession } from './session.ts';
 
@@ -51,7 +51,7 @@ export function recordFor(
   return writeRecord(paths, {
     sender: senderOf({ paths, survey }),
     files: [...files],
-    state: stateOf([...files]),
+    state: fileStateKey([...files]),
     limits: limitsText(limits),
     strict,
     apacheOwners: apacheOwners(

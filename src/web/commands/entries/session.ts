@@ -8,7 +8,7 @@ import type { Paths } from '../../../host/paths.ts';
 import type { Policy } from '../../../policy/policy.ts';
 import { entryLimitsOf, type EntryLimits } from '../../core/entries/limits.ts';
 import { entriesSocket } from '../../io/entries/entries-socket.ts';
-import { readRecord } from '../../io/entries/record.ts';
+import { readEntriesRecord } from '../../io/entries/record.ts';
 import type { Run } from '../../io/entries/server-entries.ts';
 import { findWebPrograms, type WebPrograms } from '../../io/servers.ts';
 import { surveyWeb, type Survey } from '../../io/survey.ts';
@@ -58,18 +58,18 @@ function rootPaths(command: Command): Paths | ExitCode {
   if (paths === undefined) return exitCodes.usage;
   if (process.geteuid?.() === 0) return paths;
   const reason = 'web servers are configured by root alone';
-  return refuse({ action: 'use web servers', reason, hint: 'run it as root' });
+  return failEntries({ action: 'use web servers', reason, hint: 'run it as root' });
 }
 
 async function sessionWith(
   paths: Paths,
   policy: Policy | undefined,
-  strict = readRecord(paths)?.strict === true,
+  strict = readEntriesRecord(paths)?.strict === true,
 ): Promise<EntriesSession | ExitCode> {
   const programs = findWebPrograms();
   if (programs.nginx === undefined && programs.apache === undefined) {
     const reason = 'there is neither nginx nor apache2 in /usr/sbin';
-    return refuse({ action: 'use web servers', reason });
+    return failEntries({ action: 'use web servers', reason });
   }
   const now = async (): Promise<EntriesSession> => ({
     programs,
@@ -83,7 +83,7 @@ async function sessionWith(
   return now();
 }
 
-export function refuse(problem: Problem): ExitCode {
+export function failEntries(problem: Problem): ExitCode {
   printError(formatProblem(problem));
   return exitCodes.failed;
 }

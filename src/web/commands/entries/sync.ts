@@ -8,7 +8,7 @@ import {
 } from '../../../cli/shared/command.ts';
 import { pathsFor, print } from '../../../cli/shared/session.ts';
 import { isEnabled } from '../../io/entries/enabled.ts';
-import { readRecord } from '../../io/entries/record.ts';
+import { readEntriesRecord } from '../../io/entries/record.ts';
 import { findWebPrograms } from '../../io/servers.ts';
 import { enable } from './enable.ts';
 import { whenLocked } from './locked.ts';
@@ -18,7 +18,7 @@ function sync(options: EntriesOptions, command: Command): ExitCode | Promise<Exi
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
   if (isEnabled(paths, findWebPrograms())) {
-    const strict = readRecord(paths)?.strict === true;
+    const strict = readEntriesRecord(paths)?.strict === true;
     return enable({ ...options, strict }, command);
   }
   print('Entries are not enabled here');

@@ -13,7 +13,7 @@ import { lockFpm, reconcile, type Wish } from '../../io/fpm/reconcile.ts';
 import { masterText, whoseText } from './status-text.ts';
 import type { FpmVersion, WebFpmEnableJson } from '../json.ts';
 
-export interface Change {
+export interface FpmChange {
   readonly context: FpmContext;
   readonly wish: Wish;
 }
@@ -27,7 +27,7 @@ export interface ChangeOptions {
 const lockWaitMs = 120_000;
 
 export async function makeChanges(
-  changes: readonly Change[],
+  changes: readonly FpmChange[],
   { json = false, dryRun = false }: ChangeOptions,
 ): Promise<ExitCode> {
   const problems: Problem[] = [];

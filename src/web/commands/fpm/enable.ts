@@ -19,7 +19,7 @@ import { readHostView } from '../../io/fpm/facts.ts';
 import { readPoolFiles } from '../../io/fpm/inputs.ts';
 import type { FpmContext } from '../../io/fpm/context.ts';
 import type { FpmPlan } from '../../io/fpm/plan.ts';
-import { makeChanges, type Change, type ChangeOptions } from './change.ts';
+import { makeChanges, type FpmChange, type ChangeOptions } from './change.ts';
 import { startSession, type FpmOptions, type FpmSession } from './session.ts';
 
 export interface SelectOptions extends FpmOptions, ChangeOptions {
@@ -35,7 +35,7 @@ async function enable(
   const session = await startSession(options, command);
   if (typeof session === 'number') return session;
   if (name === undefined) {
-    const change = (context: FpmContext): Change => ({ context, wish: { choose: choosingAll } });
+    const change = (context: FpmContext): FpmChange => ({ context, wish: { choose: choosingAll } });
     return makeChanges(session.contexts.map(change), options);
   }
   const tenant = tenantOrReport(name, session);
@@ -70,7 +70,7 @@ function tenantOrReport(name: string, { policy, driver }: FpmSession): Tenant | 
 function changesFor(
   tenant: Tenant,
   { contexts, paths, policy }: FpmSession,
-): readonly Change[] | ExitCode {
+): readonly FpmChange[] | ExitCode {
   const withPools: FpmContext[] = [];
   for (const context of contexts) {
     const files = readPoolFiles(context.fpm);
@@ -93,7 +93,7 @@ function changesFor(
   return exitCodes.usage;
 }
 
-const changeFor = (tenant: Tenant, context: FpmContext, withoutPool: boolean): Change => ({
+const changeFor = (tenant: Tenant, context: FpmContext, withoutPool: boolean): FpmChange => ({
   context,
   wish: {
     choose: (choice) => choosing(choice, tenant.uid, withoutPool),

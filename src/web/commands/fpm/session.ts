@@ -14,8 +14,8 @@ import { probeDriver } from '../../../host/probe.ts';
 import { exitCodes, type ExitCode } from '../../../cli/shared/command.ts';
 import { packageFile } from '../../../sys/package-files.ts';
 import { jailOf, siteName, type Policy, type Tenant } from '../../../policy/policy.ts';
-import type { Entry, ServiceId } from '../../core/fpm/service/units.ts';
-import { layoutOf } from '../../io/fpm/layout.ts';
+import type { ServiceEntry, ServiceId } from '../../core/fpm/service/units.ts';
+import { fpmLayoutOf } from '../../io/fpm/layout.ts';
 import type { FpmContext } from '../../io/fpm/context.ts';
 import { systemdVersion } from '../../../host/systemd/systemctl.ts';
 import { findWebPrograms } from '../../io/servers.ts';
@@ -81,7 +81,7 @@ export async function startSession(
       paths,
       fpm,
       web,
-      layout: layoutOf(paths, fpm, hasPollLimit),
+      layout: fpmLayoutOf(paths, fpm, hasPollLimit),
       policy,
       ...(policyFile === defaultPolicy ? {} : { policyFile }),
       entryOf: entryFor(paths, policy, driver.value),
@@ -110,7 +110,7 @@ export function entryFor(
     ),
   );
   const resold = new Set(tenants.filter(isResold).map(({ uid }) => uid));
-  return ({ tenant: { uid }, site }: ServiceId): Entry => {
+  return ({ tenant: { uid }, site }: ServiceId): ServiceEntry => {
     const isSiteJailed = site !== undefined && siteJailed.has(siteName(`${uid}`, site));
     return {
       kind: capabilities.driver === 'systemd' && !resold.has(uid) ? 'slice' : 'launcher',

@@ -1,13 +1,16 @@
 /** Texts that the `web fpm` commands share. */
 import { printable } from '../../../../packages/base/printable.ts';
-import type { Service } from '../../core/fpm/service/split.ts';
-import type { Entry } from '../../core/fpm/service/units.ts';
+import type { FpmService } from '../../core/fpm/service/split.ts';
+import type { ServiceEntry } from '../../core/fpm/service/units.ts';
 
 /** `alice`, or `alice/shop.example`. */
-export const whoseText = ({ tenant, site }: Service): string =>
+export const whoseText = ({ tenant, site }: FpmService): string =>
   printable(site === undefined ? tenant.user : `${tenant.user}/${site}`);
 
-export function masterText({ asRoot }: Service, { isJailed, isSiteJailed }: Entry): string {
+export function masterText(
+  { asRoot }: FpmService,
+  { isJailed, isSiteJailed }: ServiceEntry,
+): string {
   if (asRoot !== undefined) return `root (${asRoot})`;
   if (isSiteJailed === true) return 'tenant, in the jail of the site';
   return isJailed ? 'tenant, in its jail' : 'tenant';

@@ -16,12 +16,12 @@ import { policyOption } from '../../../cli/shared/policy-option.ts';
 import { print, printError, printJson } from '../../../cli/shared/session.ts';
 import { table } from '../../../cli/shared/terminal.ts';
 import { distributionUnit, serviceName } from '../../core/fpm/service/units.ts';
-import type { Service } from '../../core/fpm/service/split.ts';
+import type { FpmService } from '../../core/fpm/service/split.ts';
 import { poolStrangerText, type PoolStranger } from '../../core/fpm/strangers.ts';
 import { isNobody } from '../../core/fpm/service/choice.ts';
 import type { FpmContext } from '../../io/fpm/context.ts';
 import { isDone, planFpm, type FpmPlan } from '../../io/fpm/plan.ts';
-import { readChoice } from '../../io/fpm/reconcile.ts';
+import { readServiceChoice } from '../../io/fpm/reconcile.ts';
 import { readStrangers } from '../../io/fpm/strangers.ts';
 import { planJson } from './change.ts';
 import { startSession, type FpmOptions } from './session.ts';
@@ -41,7 +41,7 @@ async function status(options: FpmOptions, command: Command): Promise<ExitCode> 
   const seen: Seen[] = [];
   const problems: Problem[] = [];
   for (const context of session.contexts) {
-    const choice = readChoice(context.layout);
+    const choice = readServiceChoice(context.layout);
     const plan = choice.ok ? await planFpm(context, choice.value) : choice;
     if (plan.ok && choice.ok)
       seen.push({
@@ -99,7 +99,7 @@ function versionText({ context, plan, strangers, isEnabled }: Seen): string {
 }
 
 /** Returns the state of socket and service together: without a request there is no process. */
-function stateOf({ layout }: FpmContext, { states, opening }: FpmPlan, of: Service): string {
+function stateOf({ layout }: FpmContext, { states, opening }: FpmPlan, of: FpmService): string {
   const unit = serviceName(layout, of);
   const state = states.get(unit)?.active ?? 'inactive';
   if (opening.some(({ service }) => service === unit)) return 'not listening';

@@ -13,7 +13,7 @@ import {
 } from '../../../cli/shared/command.ts';
 import { policyOption } from '../../../cli/shared/policy-option.ts';
 import { pathsFor, printError } from '../../../cli/shared/session.ts';
-import type { Moment } from '../../io/fpm/carry-out.ts';
+import type { FpmCaller } from '../../io/fpm/apply-plan.ts';
 import { ok } from '../../../../packages/base/result.ts';
 import { distributionUnit } from '../../core/fpm/service/units.ts';
 import { recordOutcome } from '../../io/fpm/failures/outcome.ts';
@@ -22,7 +22,7 @@ import { lockFpm, reconcile } from '../../io/fpm/reconcile.ts';
 import { startSession, type FpmOptions } from './session.ts';
 
 interface SyncOptions extends FpmOptions {
-  readonly when: Moment;
+  readonly when: FpmCaller;
   readonly within: number;
 }
 

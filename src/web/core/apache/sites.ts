@@ -2,9 +2,9 @@
 import { parseAddress, type Address } from '../address.ts';
 import type { Directive } from '../directive.ts';
 import { memberOfFile } from '../entries/apache-files.ts';
-import { distinctHandlers, type Handler, type Site } from '../site.ts';
+import { distinctHandlers, type Handler, type ServerSite } from '../site.ts';
 
-export function apacheSites(directives: readonly Directive[]): readonly Site[] {
+export function apacheSites(directives: readonly Directive[]): readonly ServerSite[] {
   const hosts = directives.filter(({ name }) => name === 'virtualhost');
   const shared = directives.filter(({ name }) => name !== 'virtualhost');
   const members = membersOf(directives);
@@ -51,7 +51,7 @@ function siteOf(
   shared: readonly Shared[],
   sharedRoot: string | undefined,
   sharedDirectives: readonly Directive[],
-): Site {
+): ServerSite {
   const block = host.block ?? [];
   const root = valueOf(block, 'documentroot') ?? sharedRoot;
   const handlers = handlersIn(block, members);
@@ -101,7 +101,7 @@ function redirection(block: readonly Directive[]): readonly Handler[] {
   return block.some(isAll) ? [{ kind: 'other', text: 'Redirect' }] : [];
 }
 
-function entriesOwner(block: readonly Directive[]): Site['entriesOf'] {
+function entriesOwner(block: readonly Directive[]): ServerSite['entriesOf'] {
   const rule = block.find(
     ({ name, file }) => name === entriesRule && memberOfFile(file) !== undefined,
   );
@@ -110,7 +110,7 @@ function entriesOwner(block: readonly Directive[]): Site['entriesOf'] {
 
 const entriesRule = 'qs_locrequestlimitmatch';
 
-function runsAsOf(block: readonly Directive[]): Site['runsAs'] {
+function runsAsOf(block: readonly Directive[]): ServerSite['runsAs'] {
   const assigned = valueOf(block, 'assignuserid');
   if (assigned !== undefined) return { by: 'AssignUserID', user: assigned };
   const suexec = valueOf(block, 'suexecusergroup');

@@ -14,7 +14,7 @@ import { failed, type Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import { siteMember, tenantMember, uidOf, type Member } from '../../../usage/member.ts';
 import { headerText, type Bound } from './limits.ts';
-import { limitOf, mark, retryAfterSeconds } from './nginx-file.ts';
+import { limitPhrase, mark, retryAfterSeconds } from './nginx-file.ts';
 import { limitOfWord } from './nginx-site-files.ts';
 
 /** The first word of a log line about a refused request, in the format below. */
@@ -44,7 +44,7 @@ export function apacheMemberFile(
   { kind, limit }: Pick<Bound, 'kind' | 'limit'>,
   page: string,
 ): Result<string, Problem> {
-  const text = page.trim().replaceAll('\n', ' ').replaceAll(limitOfWord, limitOf.site);
+  const text = page.trim().replaceAll('\n', ' ').replaceAll(limitOfWord, limitPhrase.site);
   if (/[\\%']/.test(text)) {
     const reason = 'it has a single quote, a backslash or a "%"';
     return failed({ action: 'use the page for refused requests', reason });

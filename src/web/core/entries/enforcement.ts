@@ -4,7 +4,7 @@
  * nginx knows a request's site by `$server_name`, the first name of the vhost: vhosts that share it, such as one at
  * port 80 and one at port 443, are one site here.
  */
-import { siteName } from '../notes.ts';
+import { siteLabel } from '../notes.ts';
 import type { SiteView } from '../overview.ts';
 import { siteNameOf } from '../site.ts';
 import type { NginxHttp } from '../nginx/http-level.ts';
@@ -181,4 +181,4 @@ function countsOf(group: readonly NginxSite[], { otherLimit }: NginxHttp): Count
   return besides ? withoutFree(counting) : counting;
 }
 
-export const entryName = ({ site }: SiteEntries): string => siteName(site);
+export const entryName = ({ site }: SiteEntries): string => siteLabel(site);

@@ -25,7 +25,7 @@
 import { ownFormat, ownPrefix } from '../nginx/own-words.ts';
 import type { NginxHttp } from '../nginx/http-level.ts';
 import type { Counting } from '../nginx/counting.ts';
-import type { Verdict } from '../nginx/location.ts';
+import type { LocationKind } from '../nginx/location.ts';
 import { hashBytesBesides, type EnforcedSite } from './enforcement.ts';
 import { headerText, type Bound, type BoundKind } from './limits.ts';
 import { nginxQuoted } from './nginx-quoted.ts';
@@ -139,12 +139,12 @@ function countingMaps(sites: readonly EnforcedSite[]): readonly string[] {
   ];
 }
 
-const restWords: Readonly<Record<Verdict, string>> = {
+const restWords: Readonly<Record<LocationKind, string>> = {
   counts: 'all',
   pages: 'pages',
   free: 'none',
 };
-const verdictValues: Readonly<Record<Verdict, string>> = {
+const verdictValues: Readonly<Record<LocationKind, string>> = {
   counts: '1',
   pages: `$${ownPrefix}page`,
   free: '""',
@@ -176,7 +176,7 @@ function mapsOf(kind: BoundKind, sites: readonly EnforcedSite[]): readonly strin
 }
 
 /** Words after "The limit is for" on the page for refused requests. */
-export const limitOf: Readonly<Record<BoundKind, string>> = {
+export const limitPhrase: Readonly<Record<BoundKind, string>> = {
   site: 'this site only',
   tenant: 'all sites of the same owner together',
   reseller: 'a group of sites, to which this one belongs',
@@ -191,7 +191,7 @@ const refusals: readonly string[] = [
   `map $${ownPrefix}tenant $${ownPrefix}inner { default $${ownPrefix}tenant; "" $${ownPrefix}site; }`,
   `map $${ownPrefix}reseller $${ownPrefix}refuser { default $${ownPrefix}reseller; "" $${ownPrefix}inner; }`,
   byRefuser('limit', (kind) => headerText(kind, `$${ownPrefix}${kind}_rule`)),
-  byRefuser('whose', (kind) => limitOf[kind]),
+  byRefuser('whose', (kind) => limitPhrase[kind]),
   `map $${ownPrefix}refuser $${ownPrefix}is_held { default 1; "" 0; }`,
   `map $limit_conn_status $${ownPrefix}refused { default 0; REJECTED $${ownPrefix}is_held; }`,
   `map $${ownPrefix}refused $${ownPrefix}header { default ""; 1 $${ownPrefix}limit; }`,

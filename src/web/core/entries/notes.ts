@@ -2,7 +2,7 @@
 import { alike, type Note } from '../notes.ts';
 import { guessesStatics } from '../nginx/counting.ts';
 import type { NginxHttp } from '../nginx/http-level.ts';
-import type { Place } from '../directive.ts';
+import type { ConfigLine } from '../directive.ts';
 import { entryName, isEnforced, type Enforcement, type SiteEntries } from './enforcement.ts';
 import { numbersOf } from './nginx-file.ts';
 import { includeLine, lackingWithout, siteFileFor, type Lacking } from './nginx-site-files.ts';
@@ -82,7 +82,7 @@ function guessed(each: SiteEntries): readonly Pair[] {
   return [[message, entryName(each)]];
 }
 
-const placeText = ({ file, line }: Place) => `${file}:${line}`;
+const placeText = ({ file, line }: ConfigLine) => `${file}:${line}`;
 
 function httpNotes({ otherLimit, given }: NginxHttp): readonly Pair[] {
   return [

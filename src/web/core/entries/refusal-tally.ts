@@ -1,7 +1,7 @@
 /** Refusals of some seconds: their number at each limit, and some of them in detail. */
 import type { Member } from '../../../usage/member.ts';
 import type { RequestEvidence } from './entries-incidents.ts';
-import type { Refusal } from './refusal.ts';
+import type { EntryRefusal } from './refusal.ts';
 
 export interface MemberRefusals {
   readonly member: Member;
@@ -14,11 +14,11 @@ export const requestsMax = 20;
 const requestsTotalMax = 2_000;
 const membersMax = 10_000;
 
-export class RefusalTally {
+export class EntryRefusalTally {
   readonly #members = new Map<Member, MemberRefusals>();
   #requests = 0;
 
-  add({ member, ...request }: Refusal, at: number): void {
+  add({ member, ...request }: EntryRefusal, at: number): void {
     this.#merge(member, 1, [{ at, ...request }]);
   }
 

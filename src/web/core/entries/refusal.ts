@@ -12,7 +12,7 @@
 import { printable } from '../../../../packages/base/printable.ts';
 import type { Member } from '../../../usage/member.ts';
 
-export interface Refusal {
+export interface EntryRefusal {
   /** The tenant, site or reseller whose limit refused the request. */
   readonly member: Member;
   readonly site: string;
@@ -42,14 +42,14 @@ export function memberIn(text: unknown): Member | undefined {
  * Parses a datagram; returns nothing if it is not about a refusal. `apacheOwners` has the limit's owner by the name of
  * the Apache vhost.
  */
-export function parseRefusal(
+export function parseEntryRefusal(
   text: string,
   apacheOwners: ReadonlyMap<string, Member> = new Map(),
-): Refusal | undefined {
+): EntryRefusal | undefined {
   return fromNginx(text) ?? fromApache(text, apacheOwners);
 }
 
-function fromNginx(text: string): Refusal | undefined {
+function fromNginx(text: string): EntryRefusal | undefined {
   const found = ownerFirst.exec(text)?.groups;
   if (found === undefined) return undefined;
   const member = memberIn(found['of'] ?? `u${found['owner']}`);
@@ -65,13 +65,13 @@ const apacheLine = new RegExp(
   's',
 );
 
-function fromApache(text: string, owners: ReadonlyMap<string, Member>): Refusal | undefined {
+function fromApache(text: string, owners: ReadonlyMap<string, Member>): EntryRefusal | undefined {
   const fields = apacheLine.exec(text)?.groups;
   const member = fields === undefined ? undefined : owners.get(fields['site']?.toLowerCase() ?? '');
   return member === undefined || fields === undefined ? undefined : refusalOf(member, fields);
 }
 
-function refusalOf(member: Member, fields: Readonly<Record<string, unknown>>): Refusal {
+function refusalOf(member: Member, fields: Readonly<Record<string, unknown>>): EntryRefusal {
   const short = (name: keyof typeof refusalLengths): string => {
     const value = fields[name];
     return typeof value === 'string' ? printable(value.slice(0, refusalLengths[name])) : '';

@@ -48,9 +48,9 @@ export function parseFpmSections(text: string): readonly FpmSection[] {
 }
 
 export const parseFpmDump = (text: string): readonly FpmPool[] =>
-  parseFpmSections(text).map(poolOf);
+  parseFpmSections(text).map(poolOfSection);
 
-export function poolOf({ name, values }: FpmSection): FpmPool {
+export function poolOfSection({ name, values }: FpmSection): FpmPool {
   const listen = values.get('listen') ?? '';
   const address = parseAddress(listen);
   const group = values.get('group');

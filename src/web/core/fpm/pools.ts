@@ -1,7 +1,7 @@
 /** The pools of all PHP versions, where they are written, and their problems. */
 import { addressKey, sameAddress, type Address } from '../address.ts';
-import type { Place } from '../directive.ts';
-import type { Facts } from '../facts.ts';
+import type { ConfigLine } from '../directive.ts';
+import type { AccountFacts } from '../facts.ts';
 import type { FpmPool } from './dump.ts';
 import { strangerText } from './strangers.ts';
 
@@ -9,7 +9,7 @@ export interface Pool extends FpmPool {
   /** `8.4`. */
   readonly php: string;
   /** The places where its section begins and continues; empty if they were not found. */
-  readonly places: readonly Place[];
+  readonly places: readonly ConfigLine[];
   /** The uid of the account, if it exists. */
   readonly uid?: number;
 }
@@ -37,7 +37,7 @@ export class PoolIndex {
   }
 }
 
-export function poolFindings(pools: readonly Pool[], facts: Facts): readonly PoolFinding[] {
+export function poolFindings(pools: readonly Pool[], facts: AccountFacts): readonly PoolFinding[] {
   const index = new PoolIndex(pools);
   return pools.flatMap((pool) =>
     [
@@ -53,14 +53,14 @@ export function poolFindings(pools: readonly Pool[], facts: Facts): readonly Poo
   );
 }
 
-const placeText = ({ file, line }: Place) => `${file}:${line}`;
+const placeText = ({ file, line }: ConfigLine) => `${file}:${line}`;
 
 function unknownUser({ user, uid }: Pool): string | undefined {
   if (uid !== undefined) return undefined;
   return user === '' ? 'it names no user' : `its user "${user}" is not an account of this host`;
 }
 
-const fileFindings = ({ places }: Pool, facts: Facts): readonly string[] =>
+const fileFindings = ({ places }: Pool, facts: AccountFacts): readonly string[] =>
   [...new Set(places.map(({ file }) => file))].flatMap((file) => fileFinding(file, facts) ?? []);
 
 /**
@@ -68,7 +68,7 @@ const fileFindings = ({ places }: Pool, facts: Facts): readonly string[] =>
  */
 export function fileFinding(
   file: string,
-  { ownersOf, nameOf }: Pick<Facts, 'ownersOf' | 'nameOf'>,
+  { ownersOf, nameOf }: Pick<AccountFacts, 'ownersOf' | 'nameOf'>,
 ): string | undefined {
   const owners = ownersOf(file);
   if (owners === undefined) return undefined;
@@ -86,7 +86,7 @@ function sectionTwice({ places }: Pool): string | undefined {
   return `it is begun at ${placeText(first)} and changed at ${others.map(placeText).join(', ')}; give the other pool a name of its own`;
 }
 
-function socketFinding({ address }: Pool, facts: Facts): string | undefined {
+function socketFinding({ address }: Pool, facts: AccountFacts): string | undefined {
   if (address?.kind !== 'unix') return undefined;
   const directory = address.path.slice(0, Math.max(1, address.path.lastIndexOf('/')));
   const owner = facts.ownersOf(directory)?.uids.find(facts.isTenant);

@@ -5,7 +5,7 @@
 import { formatAddress, sameAddress, type Address } from '../address.ts';
 
 /** A process that holds a socket. */
-export interface PortHolder {
+export interface PortOwner {
   readonly pid: number;
   readonly uid: number;
   /** The path of its program; empty if that is not known. */
@@ -18,7 +18,7 @@ export interface Port {
   /** The uid that made the socket. */
   readonly uid: number;
   /** Holders of the socket; none if no process in this /proc mount has it. */
-  readonly holders: readonly PortHolder[];
+  readonly holders: readonly PortOwner[];
 }
 
 export interface Stranger {

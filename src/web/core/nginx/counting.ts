@@ -13,12 +13,12 @@
  */
 import type { Directive } from '../directive.ts';
 import { nginxQuoted } from '../entries/nginx-quoted.ts';
-import { locationsOf, type Location, type Verdict } from './location.ts';
+import { locationsOf, type Location, type LocationKind } from './location.ts';
 
 export interface CountRule {
   readonly pattern: string;
   readonly caseless: boolean;
-  readonly verdict: Verdict;
+  readonly verdict: LocationKind;
 }
 
 /**
@@ -27,7 +27,7 @@ export interface CountRule {
  */
 export interface Counting {
   readonly rules: readonly CountRule[];
-  readonly rest: Verdict;
+  readonly rest: LocationKind;
 }
 
 const everything: Counting = { rules: [], rest: 'counts' };
@@ -126,7 +126,7 @@ function changesUri({ block, verdict }: Location): boolean {
 }
 
 export const withoutFree = ({ rules, rest }: Counting): Counting => {
-  const atLeastPages = (verdict: Verdict) => (verdict === 'free' ? 'pages' : verdict);
+  const atLeastPages = (verdict: LocationKind) => (verdict === 'free' ? 'pages' : verdict);
   return {
     rules: rules.map((each) => ({ ...each, verdict: atLeastPages(each.verdict) })),
     rest: atLeastPages(rest),
@@ -136,7 +136,7 @@ export const withoutFree = ({ rules, rest }: Counting): Counting => {
 /** Stops guessing at static files once a vhost itself names them in a location. */
 function withOwnStatics({ rules, rest }: Counting): Counting {
   let known = false;
-  const exact = (verdict: Verdict) => (known && verdict === 'pages' ? 'counts' : verdict);
+  const exact = (verdict: LocationKind) => (known && verdict === 'pages' ? 'counts' : verdict);
   const judged = rules.map((each) => {
     const rule = { ...each, verdict: exact(each.verdict) };
     known ||=
@@ -180,7 +180,7 @@ export function mergedCounting(countings: readonly Counting[]): Counting {
     rest,
     ...rules.flatMap(({ verdict }) => (verdict === 'pages' ? [verdict] : [])),
   ]);
-  const order: readonly Verdict[] = ['counts', 'pages', 'free'];
+  const order: readonly LocationKind[] = ['counts', 'pages', 'free'];
   const rest = order.find((each) => verdicts.includes(each)) ?? 'free';
   const rules = countings.flatMap(({ rules: each }) =>
     each.filter(({ verdict }) => verdict === 'counts'),

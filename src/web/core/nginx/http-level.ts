@@ -1,5 +1,5 @@
 /** The directives that nginx's http level has already, apart from Bulkhead's own file. */
-import type { Directive, Place } from '../directive.ts';
+import type { Directive, ConfigLine } from '../directive.ts';
 import { isOwnLimit } from './own-words.ts';
 
 export interface NginxHttp {
@@ -12,7 +12,7 @@ export interface NginxHttp {
   /** The value of `map_hash_bucket_size`. */
   readonly mapBucketBytes?: number;
   /** The place of a limit_conn that is not Bulkhead's. */
-  readonly otherLimit?: Place;
+  readonly otherLimit?: ConfigLine;
   /**
    * Whether a directive sets the log, or none does and nginx uses its built-in path, or requests are not
    * logged.

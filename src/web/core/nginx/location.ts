@@ -6,7 +6,7 @@ import type { Directive } from '../directive.ts';
 import { isPass } from './passes.ts';
 
 /** `counts`: it runs something. `pages`: it does so if there is no such file. */
-export type Verdict = 'counts' | 'pages' | 'free';
+export type LocationKind = 'counts' | 'pages' | 'free';
 
 export interface Location {
   readonly kind: 'exact' | 'prefix' | 'regex' | 'named';
@@ -17,7 +17,7 @@ export interface Location {
   readonly firm: boolean;
   readonly block: readonly Directive[];
   /** The verdict on the location itself, without locations inside it. */
-  readonly verdict: Verdict;
+  readonly verdict: LocationKind;
   readonly nested: readonly Location[];
 }
 
@@ -47,7 +47,7 @@ type Programs = ReadonlySet<string>;
 export function locationsOf(
   server: readonly Directive[],
   inherited: readonly Directive[],
-): { readonly locations: readonly Location[]; readonly rest: Verdict } {
+): { readonly locations: readonly Location[]; readonly rest: LocationKind } {
   const errors = errorPages(server, errorPages(inherited, []));
   const programs = namedPrograms(server, errors);
   return {
@@ -97,7 +97,7 @@ function verdictOf(
   { kind }: Chosen,
   errors: readonly Directive[],
   programs: Programs,
-): Verdict {
+): LocationKind {
   if (passes(block) || inside(block, 'limit_except').some(passes)) return 'counts';
   // `if (!-f $request_filename) { proxy_pass … }`
   if (inside(block, 'if').some(passes)) return kind === 'prefix' ? 'pages' : 'counts';

@@ -1,12 +1,17 @@
 /** The nginx sites: each `server` of `http`. Source: ngx_http_core_module, ngx_http_fastcgi_module and others. */
 import { parseAddress, type Address } from '../address.ts';
 import type { Directive } from '../directive.ts';
-import { distinctHandlers, type Handler, type OverridingDirective, type Site } from '../site.ts';
+import {
+  distinctHandlers,
+  type Handler,
+  type OverridingDirective,
+  type ServerSite,
+} from '../site.ts';
 import { isOwnDirective } from './own-words.ts';
 import { isPass, passes } from './passes.ts';
 import { vhostOf } from './vhost.ts';
 
-export function nginxSites(directives: readonly Directive[]): readonly Site[] {
+export function nginxSites(directives: readonly Directive[]): readonly ServerSite[] {
   return blocksNamed(directives, 'http').flatMap((http) => {
     const upstreams = upstreamsOf(http);
     const root = valueOf(http, 'root');
@@ -23,7 +28,7 @@ function siteOf(
   upstreams: Upstreams,
   inherited: string | undefined,
   http: readonly Directive[],
-): Site {
+): ServerSite {
   const block = server.block ?? [];
   const root = valueOf(block, 'root') ?? rootOfLocations(block) ?? inherited;
   const { handlers, overrides } = walk(block, upstreams, 'server');

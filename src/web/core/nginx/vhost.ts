@@ -8,12 +8,12 @@
  * else's limit_conn has let it pass, none is asked again after an internal redirect.
  * Source: ngx_http_limit_conn_module.c, ngx_http_log_module.c, ngx_http_core_module.c.
  */
-import type { Directive, Place } from '../directive.ts';
+import type { Directive, ConfigLine } from '../directive.ts';
 import { isOwnLimit, isOwnLog, pageLocation } from './own-words.ts';
 import { countingOf, type Counting } from './counting.ts';
 import { isPass } from './passes.ts';
 
-export interface Lost extends Place {
+export interface Lost extends ConfigLine {
   /** Whether an include in the server gives it back. */
   readonly canInclude: boolean;
 }
@@ -117,4 +117,4 @@ function lostLog(server: readonly Directive[], levels: readonly Level[]): NginxV
   return at === undefined ? undefined : { ...placeOf(at), canInclude: at.args[0] !== 'off' };
 }
 
-const placeOf = ({ file, line }: Place): Place => ({ file, line });
+const placeOf = ({ file, line }: ConfigLine): ConfigLine => ({ file, line });

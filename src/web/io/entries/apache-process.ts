@@ -4,14 +4,14 @@ import { failed, type Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import { reasonOf } from '../../../../packages/base/io/errno.ts';
 import type { ApacheProgram } from '../servers.ts';
-import type { Outcome } from './server-entries.ts';
+import type { ReloadResult } from './server-entries.ts';
 import { masterAt, waitForWorkers } from './master.ts';
 
 /** Reloads Apache. `pidFile` is the path in its configuration. Requests that are being served go on. */
 export async function reloadApache(
   { program, directory }: ApacheProgram,
   pidFile: string | undefined,
-): Promise<Result<Outcome, Problem>> {
+): Promise<Result<ReloadResult, Problem>> {
   const path = resolve(directory, pidFile ?? '/var/run/apache2/apache2.pid');
   const master = masterAt(path, program);
   if (master === undefined) return ok('not running');

@@ -33,7 +33,7 @@ import { reloadApache } from './apache-process.ts';
 import { domainInclude, namesFile, remembered } from './domain-includes.ts';
 import type { FileChange } from '../../../sys/files/file-transaction.ts';
 import { changesTo, type WantedFile } from './file-changes.ts';
-import { applyChanges, serverAccepted, type ServerEntries } from './server-entries.ts';
+import { applyServerChanges, serverAccepted, type ServerEntries } from './server-entries.ts';
 import { vhostEdits, vhostRestorations, type MissingLine } from './vhost-edits.ts';
 import { namesIn } from '../../../../packages/base/io/read.ts';
 
@@ -174,7 +174,7 @@ function planned(
     changes,
     notes,
     apply: (run) =>
-      applyChanges({ server: 'apache2', changes }, run, {
+      applyServerChanges({ server: 'apache2', changes }, run, {
         problem: () => unaccepted(apache),
         reload: () => reloadApache(apache, survey.apachePidFile),
       }),

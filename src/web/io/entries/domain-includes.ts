@@ -5,7 +5,7 @@
  */
 import { basename, dirname, join } from 'node:path';
 import { realPathOf } from '../../../../packages/base/io/read.ts';
-import { readBounded, textOf } from '../../../../packages/base/io/regular-file.ts';
+import { readBounded, decodeText } from '../../../../packages/base/io/regular-file.ts';
 
 const bytesMax = 2 ** 20;
 /** The path of a HestiaCP vhost, to which links in /etc/nginx/conf.d/domains/ lead. */
@@ -19,7 +19,7 @@ export function domainInclude(file: string): string | undefined {
   const pattern = `${real}_*`;
   const includes = read.ok
     ? [
-        ...textOf(read.value).matchAll(
+        ...decodeText(read.value).matchAll(
           /^[ \t]*(?:include|IncludeOptional)[ \t]+([^\s;]+);?[ \t]*$/gm,
         ),
       ]
@@ -37,7 +37,7 @@ export function namesFile(file: string, path: string): boolean {
   const read = readBounded(file, bytesMax, { links: 'follow' });
   return (
     read.ok &&
-    textOf(read.value)
+    decodeText(read.value)
       .split('\n')
       .some((line) => line.trim().endsWith(` ${path}`))
   );

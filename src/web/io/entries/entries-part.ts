@@ -12,10 +12,10 @@ import type { Policy } from '../../../policy/policy.ts';
 import { evidenceOf } from '../../../usage/evidence.ts';
 import { entriesIncidents, requestEvidence } from '../../core/entries/entries-incidents.ts';
 import { entryLimitsOf, limitsText } from '../../core/entries/limits.ts';
-import { RefusalTally, type MemberRefusals } from '../../core/entries/refusal-tally.ts';
+import { EntryRefusalTally, type MemberRefusals } from '../../core/entries/refusal-tally.ts';
 import { entriesSocket } from './entries-socket.ts';
-import { readRecord, recordPath, stateOf, type EntriesRecord } from './record.ts';
-import { Receiver } from './receiver.ts';
+import { readEntriesRecord, recordPath, fileStateKey, type EntriesRecord } from './record.ts';
+import { RefusalReceiver } from './receiver.ts';
 import { syncElsewhere, type Sync } from './sync-elsewhere.ts';
 
 export function entriesPart(paths: Paths, log: Log): AgentPart {
@@ -28,12 +28,12 @@ export class EntriesPart implements AgentPart {
   readonly #sync: Sync;
   readonly #report: Report;
   readonly #reconciler: Reconciler;
-  readonly #tally = new RefusalTally();
+  readonly #tally = new EntryRefusalTally();
   #policy: { readonly file: string; readonly limits: string } | undefined;
   #record: EntriesRecord | undefined;
   /** The version of the record's file. */
   #version: string | undefined;
-  #receiver: { readonly told: string; readonly open: Receiver } | undefined;
+  #receiver: { readonly told: string; readonly open: RefusalReceiver } | undefined;
   #closing: Promise<void> = Promise.resolve();
 
   /** `clock`: monotonic, in milliseconds. */
@@ -68,7 +68,7 @@ export class EntriesPart implements AgentPart {
     const version = stat === undefined ? undefined : `${stat.ino} ${stat.ctimeNs}`;
     if (version === this.#version) return;
     this.#version = version;
-    this.#record = version === undefined ? undefined : readRecord(this.#paths);
+    this.#record = version === undefined ? undefined : readEntriesRecord(this.#paths);
   }
 
   /** Listens to the sender that the record names now. */
@@ -79,7 +79,7 @@ export class EntriesPart implements AgentPart {
     this.#close();
     if (record === undefined || told === undefined) return;
     const take = (refusals: readonly MemberRefusals[]) => this.#tally.addAll(refusals);
-    const opened = Receiver.open(entriesSocket(this.#paths), record, take);
+    const opened = RefusalReceiver.open(entriesSocket(this.#paths), record, take);
     if (opened.ok) this.#receiver = { told, open: opened.value };
     this.#report(opened);
   }
@@ -94,7 +94,7 @@ export class EntriesPart implements AgentPart {
     const record = this.#record;
     const policy = this.#policy;
     if (record === undefined || policy === undefined) return undefined;
-    const now = stateOf(record.files);
+    const now = fileStateKey(record.files);
     const isSame = now === record.state && policy.limits === record.limits;
     return isSame ? undefined : `${now} ${policy.limits}`;
   }

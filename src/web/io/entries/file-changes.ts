@@ -4,7 +4,7 @@ import { failed, type Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import type { FileChange } from '../../../sys/files/file-transaction.ts';
 import { readHostFile } from '../../../sys/files/host-file.ts';
-import { textOf } from '../../../../packages/base/io/regular-file.ts';
+import { decodeText } from '../../../../packages/base/io/regular-file.ts';
 
 export interface WantedFile {
   readonly path: string;
@@ -25,7 +25,7 @@ export function changesTo(
     const file = { path, inHome, ownDirectory };
     const read = readHostFile(file);
     if (!read.ok) return read;
-    const before = read.value && textOf(read.value.bytes);
+    const before = read.value && decodeText(read.value.bytes);
     if (before === after) continue;
     if (before !== undefined && !before.startsWith(mark)) {
       const reason = "a file that is not Bulkhead's is there";

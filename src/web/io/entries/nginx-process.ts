@@ -11,7 +11,7 @@ import { passingModules, type NginxHttp } from '../../core/nginx/http-level.ts';
 import { runBounded } from '../../../sys/processes/run-bounded.ts';
 import type { NginxProgram } from '../servers.ts';
 import { masterAt, waitForWorkers } from './master.ts';
-import type { Outcome } from './server-entries.ts';
+import type { ReloadResult } from './server-entries.ts';
 
 interface NginxBuild {
   readonly log?: string;
@@ -41,7 +41,7 @@ const takesConnections = (pid: string) =>
 export async function reloadNginx(
   nginx: NginxProgram,
   http: NginxHttp,
-): Promise<Result<Outcome, Problem>> {
+): Promise<Result<ReloadResult, Problem>> {
   const built = (await readNginxBuild(nginx)).pid ?? '/run/nginx.pid';
   const path = http.pidFile === undefined ? built : resolve(nginx.directory, http.pidFile);
   const master = masterAt(path, nginx.program);

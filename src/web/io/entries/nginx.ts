@@ -30,10 +30,10 @@ import { changesTo, type WantedFile } from './file-changes.ts';
 import { vhostEdits, vhostRestorations, type MissingLine } from './vhost-edits.ts';
 import { readNginxBuild, reloadNginx } from './nginx-process.ts';
 import {
-  applyChanges,
+  applyServerChanges,
   problemText,
   serverAccepted,
-  type Outcome,
+  type ReloadResult,
   type Run,
   type ServerEntries,
 } from './server-entries.ts';
@@ -188,8 +188,11 @@ function domainFiles(
   return [...files.values()];
 }
 
-export const applyNginx = (entries: NginxEntries, run: Run): Promise<Result<Outcome, Problem>> =>
-  applyChanges({ server: 'nginx', changes: entries.changes }, run, {
+export const applyNginx = (
+  entries: NginxEntries,
+  run: Run,
+): Promise<Result<ReloadResult, Problem>> =>
+  applyServerChanges({ server: 'nginx', changes: entries.changes }, run, {
     problem: () => unaccepted(entries),
     reload: () => reloadNginx(entries.nginx, entries.http),
   });

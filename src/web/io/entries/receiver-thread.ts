@@ -4,8 +4,8 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { poll, receiveFrom } from '../../../sys/syscalls.ts';
-import { datagramBytesMax, parseRefusal } from '../../core/entries/refusal.ts';
-import { RefusalTally } from '../../core/entries/refusal-tally.ts';
+import { datagramBytesMax, parseEntryRefusal } from '../../core/entries/refusal.ts';
+import { EntryRefusalTally } from '../../core/entries/refusal-tally.ts';
 import type { ReceiverData } from './receiver.ts';
 
 const { fd, stop, apacheOwners } = workerData as ReceiverData;
@@ -17,13 +17,13 @@ const batchMax = 5_000;
 
 const buffer = Buffer.alloc(datagramBytesMax);
 const sender = Buffer.alloc(128);
-const tally = new RefusalTally();
+const tally = new EntryRefusalTally();
 
 function drain(): void {
   for (let count = 0; count < batchMax; count++) {
     const bytes = receiveFrom(fd, buffer, sender);
     if (bytes < 0) return;
-    const refusal = parseRefusal(buffer.toString('utf8', 0, bytes), owners);
+    const refusal = parseEntryRefusal(buffer.toString('utf8', 0, bytes), owners);
     if (refusal !== undefined) tally.add(refusal, Date.now());
   }
 }

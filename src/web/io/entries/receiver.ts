@@ -23,13 +23,17 @@ export interface ReceiverData {
 type Told = Pick<EntriesRecord, 'sender' | 'apacheOwners'>;
 type Take = (refusals: readonly MemberRefusals[]) => void;
 
-export class Receiver implements AsyncDisposable {
+export class RefusalReceiver implements AsyncDisposable {
   readonly #path: string;
   readonly #fd: number;
   readonly #stop = new Int32Array(new SharedArrayBuffer(4));
   readonly #ended: Promise<void>;
 
-  static open(path: string, { sender, apacheOwners }: Told, take: Take): Result<Receiver, Problem> {
+  static open(
+    path: string,
+    { sender, apacheOwners }: Told,
+    take: Take,
+  ): Result<RefusalReceiver, Problem> {
     const cannot = (cause: Cause) => failed({ ...cause, action: 'listen at', object: path });
     try {
       removeIfThere(path);
@@ -40,7 +44,7 @@ export class Receiver implements AsyncDisposable {
       if ('error' in opened) return cannot(errnoCause(opened.error));
       chownSync(path, sender, 0);
       chmodSync(path, 0o600);
-      return ok(new Receiver(path, { fd: opened.fd, apacheOwners }, take));
+      return ok(new RefusalReceiver(path, { fd: opened.fd, apacheOwners }, take));
     } catch (error) {
       return cannot(causeOf(error));
     }

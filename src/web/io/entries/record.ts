@@ -12,7 +12,7 @@ import { mkdirSync } from 'node:fs';
 import { failed, type Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import { causeOf } from '../../../../packages/base/io/errno.ts';
-import { readBounded, textOf } from '../../../../packages/base/io/regular-file.ts';
+import { readBounded, decodeText } from '../../../../packages/base/io/regular-file.ts';
 import { removeIfThere, replaceFile } from '../../../../packages/base/io/replace-file.ts';
 import type { Paths } from '../../../host/paths.ts';
 import type { Member } from '../../../usage/member.ts';
@@ -59,11 +59,11 @@ export function removeRecord(paths: Paths): Result<void, Problem> {
 }
 
 /** Returns nothing if there is no usable record. */
-export function readRecord(paths: Paths): EntriesRecord | undefined {
+export function readEntriesRecord(paths: Paths): EntriesRecord | undefined {
   const read = readBounded(recordPath(paths), bytesMax, { links: 'refuse' });
   if (!read.ok) return undefined;
   try {
-    return recordOf(JSON.parse(textOf(read.value)));
+    return recordOf(JSON.parse(decodeText(read.value)));
   } catch {
     return undefined;
   }
@@ -88,7 +88,7 @@ function recordOf(value: unknown): EntriesRecord | undefined {
 }
 
 /** Returns a value that differs when a file, or the content of its directory, has changed. */
-export function stateOf(files: readonly string[]): string {
+export function fileStateKey(files: readonly string[]): string {
   const directories = new Set(files.map((each) => dirname(each)));
   let sum = 0n;
   for (const path of [...files, ...directories]) sum = (sum * 31n + versionOf(path)) & mask;

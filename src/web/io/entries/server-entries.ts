@@ -12,7 +12,7 @@ import {
   type FileChange,
 } from '../../../sys/files/file-transaction.ts';
 
-export type Outcome = 'unchanged' | 'reloaded' | 'not running';
+export type ReloadResult = 'unchanged' | 'reloaded' | 'not running';
 
 export interface ServerEntries {
   readonly server: 'nginx' | 'apache2';
@@ -22,7 +22,7 @@ export interface ServerEntries {
   readonly enforced: readonly { readonly name: string; readonly uid: number }[];
   readonly changes: readonly FileChange[];
   readonly notes: readonly Note[];
-  readonly apply: (run: Run) => Promise<Result<Outcome, Problem>>;
+  readonly apply: (run: Run) => Promise<Result<ReloadResult, Problem>>;
 }
 
 /** One run of a command. */
@@ -69,16 +69,16 @@ export function problemText({ file, line, message }: ReadProblem): string {
 interface Steps {
   /** Returns why the server does not accept the files as they are written now. */
   readonly problem: () => Promise<Problem | undefined>;
-  readonly reload: () => Promise<Result<Outcome, Problem>>;
+  readonly reload: () => Promise<Result<ReloadResult, Problem>>;
 }
 
 /** Writes changes, and has the server accept and load them. After a failure everything is as before. */
-export async function applyChanges(
+export async function applyServerChanges(
   { server, changes }: Pick<ServerEntries, 'server' | 'changes'>,
   { paths, undone }: Run,
   { problem, reload }: Steps,
-): Promise<Result<Outcome, Problem>> {
-  const accept = async (): Promise<Result<Outcome, Problem>> => {
+): Promise<Result<ReloadResult, Problem>> {
+  const accept = async (): Promise<Result<ReloadResult, Problem>> => {
     const found = await problem();
     const reloaded = found === undefined ? await reload() : failed(found);
     if (reloaded.ok) return reloaded;

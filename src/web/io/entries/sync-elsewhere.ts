@@ -22,10 +22,10 @@ const timeoutMs = 610_000;
 export const syncElsewhere: Sync = async ({ instance }, policyFile) => {
   const isUnit =
     process.env['INVOCATION_ID'] !== undefined && unitFiles.some((each) => existsSync(each));
-  const words = ['--instance', instance, 'web', 'entries', 'sync', '--policy', policyFile];
+  const args = ['--instance', instance, 'web', 'entries', 'sync', '--policy', policyFile];
   const run = isUnit
     ? await runBounded('/usr/bin/systemctl', ['start', unit], { timeoutMs })
-    : await runBounded(packageFile('bulkhead'), words, { timeoutMs });
+    : await runBounded(packageFile('bulkhead'), args, { timeoutMs });
   const action = 'write entries again';
   if (!run.ok) return failed({ action, ...run.error });
   const { status, stderr } = run.value;

@@ -7,7 +7,11 @@ import { directoryProblem } from '../../../../packages/base/io/pinned-directory.
 import { pinWithoutLinks } from '../../../sys/files/pin-without-links.ts';
 import { realPathOf } from '../../../../packages/base/io/read.ts';
 import type { FileChange } from '../../../sys/files/file-transaction.ts';
-import { openRegularFile, readWhole, textOf } from '../../../../packages/base/io/regular-file.ts';
+import {
+  openRegularFile,
+  readWhole,
+  decodeText,
+} from '../../../../packages/base/io/regular-file.ts';
 import { withLines, withoutLines, type VhostLine } from '../../core/entries/vhost-lines.ts';
 
 const bytesMax = 2 ** 20;
@@ -41,7 +45,7 @@ function changeOf(path: string, edit: (text: string) => string): readonly FileCh
   const { uid, nlink } = file.stat;
   const bytes = readWhole(file, bytesMax);
   if (!bytes.ok || uid !== process.geteuid?.() || nlink !== 1) return [];
-  const before = textOf(bytes.value);
+  const before = decodeText(bytes.value);
   // Bytes that are no UTF-8 would be lost.
   if (!Buffer.from(before).equals(bytes.value)) return [];
   const after = edit(before);

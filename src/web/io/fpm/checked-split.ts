@@ -2,26 +2,26 @@
  * The split, and php-fpm's verdict on it. Each tenant is refused on its own: it stays with the distribution's service,
  * or with its present service and configuration. It never keeps a pool that root's files no longer give it.
  */
-import { isChosen, type Choice } from '../../core/fpm/service/choice.ts';
+import { isChosen, type ServiceChoice } from '../../core/fpm/service/choice.ts';
 import { serviceConfig } from '../../core/fpm/service/config.ts';
 import { sectionsInText } from '../../core/fpm/service/text-sections.ts';
 import { serviceName, serviceUnit } from '../../core/fpm/service/units.ts';
-import { splitPools, type Service, type Split } from '../../core/fpm/service/split.ts';
+import { splitPools, type FpmService, type Split } from '../../core/fpm/service/split.ts';
 import { inParallel } from './check/budget.ts';
 import { checkService } from './check/check.ts';
 import { placeText } from './check/dump.ts';
 import type { CheckRun } from './check/left-out.ts';
-import { digestOf, unfinishedReason } from './check/unfinished.ts';
+import { digestOfParts, unfinishedReason } from './check/unfinished.ts';
 import { configPath, type FpmContext } from './context.ts';
 import type { HostView } from './facts.ts';
 import type { FpmInputs } from './inputs.ts';
 import { streamsOf, type Installed } from './installed.ts';
-import type { Layout } from './layout.ts';
+import type { FpmLayout } from './layout.ts';
 import { withOwnPools } from './own-pools.ts';
 import { readPoolSites } from './pool-sites.ts';
 import { RootsWill } from './roots-will.ts';
 
-export interface Refusal {
+export interface SplitRefusal {
   /** Absent if the account that a pool names does not exist. */
   readonly uid?: number;
   readonly user: string;
@@ -30,8 +30,8 @@ export interface Refusal {
 
 export interface Checked {
   readonly split: Split;
-  readonly services: readonly Service[];
-  readonly refused: readonly Refusal[];
+  readonly services: readonly FpmService[];
+  readonly refused: readonly SplitRefusal[];
   /** Tenants that keep what is installed, as far as root's files still give it to them. */
   readonly pinned: ReadonlySet<number>;
   readonly will: RootsWill;
@@ -40,7 +40,7 @@ export interface Checked {
 /** Splits the pools. Refused tenants stay with the distribution's service, or with the service that they have. */
 export async function checkedSplit(
   context: FpmContext,
-  choice: Choice,
+  choice: ServiceChoice,
   inputs: FpmInputs,
   host: HostView,
   installed: Installed,
@@ -51,7 +51,7 @@ export async function checkedSplit(
   const streams = installedStreams(layout, installed);
   const will = new RootsWill(inputs, host, choice, fpm.php);
   const accepted = inputs.files.filter(({ path }) => !inputs.leftOut.has(path));
-  const split = (without: readonly Refusal[]) => {
+  const split = (without: readonly SplitRefusal[]) => {
     const uids = uidsOf(without);
     return splitPools(inputs.sections, accepted, {
       ...host,
@@ -88,12 +88,15 @@ export async function checkedSplit(
   };
 }
 
-const uidsOf = (refused: readonly Refusal[]): ReadonlySet<number> =>
+const uidsOf = (refused: readonly SplitRefusal[]): ReadonlySet<number> =>
   new Set(refused.flatMap(({ uid }) => uid ?? []));
 
 /** Tenants with a pool in a file with which php-fpm accepts nothing. */
-function leftOutTenants({ files, leftOut }: FpmInputs, { tenantOf }: HostView): readonly Refusal[] {
-  const found = new Map<string, Refusal>();
+function leftOutTenants(
+  { files, leftOut }: FpmInputs,
+  { tenantOf }: HostView,
+): readonly SplitRefusal[] {
+  const found = new Map<string, SplitRefusal>();
   for (const { path, text } of files) {
     const problem = leftOut.get(path);
     if (problem === undefined) continue;
@@ -111,7 +114,7 @@ const isInstalled = ({ units }: Installed, uid: number) =>
   [...units.values()].some((each) => each.type === 'service' && each.uid === uid);
 
 /** Maps each listening path to the tenant whose installed service has it. */
-function installedStreams({ units }: Layout, installed: Installed): ReadonlyMap<string, number> {
+function installedStreams({ units }: FpmLayout, installed: Installed): ReadonlyMap<string, number> {
   return new Map(
     [...installed.units].flatMap(([name, { uid }]) =>
       streamsOf(installed.files.get(`${units}/${name}`)).map((stream) => [stream, uid] as const),
@@ -123,10 +126,10 @@ function installedStreams({ units }: Layout, installed: Installed): ReadonlyMap<
 function nowUnsafe(
   { kept }: Split,
   streams: ReadonlyMap<string, number>,
-  choice: Choice,
+  choice: ServiceChoice,
   host: HostView,
-): readonly Refusal[] {
-  const found = new Map<number, Refusal>();
+): readonly SplitRefusal[] {
+  const found = new Map<number, SplitRefusal>();
   for (const pool of kept) {
     const uid = streams.get(pool.listen);
     if (uid === undefined || !isChosen(choice, uid) || found.has(uid)) continue;
@@ -143,15 +146,15 @@ function nowUnsafe(
 /** Checks new configurations. A configuration that is in use has been accepted already. */
 async function refusedBy(
   { layout, fpm, entryOf }: FpmContext,
-  services: readonly Service[],
+  services: readonly FpmService[],
   installed: Installed,
   { scratch, budget, unfinished }: CheckRun,
-): Promise<readonly Refusal[]> {
+): Promise<readonly SplitRefusal[]> {
   const isAt = (path: string, text: string) => {
     const now = installed.files.get(path);
     return now?.kind === 'file' && now.text === text;
   };
-  const refusals = await inParallel(services, async (service): Promise<readonly Refusal[]> => {
+  const refusals = await inParallel(services, async (service): Promise<readonly SplitRefusal[]> => {
     const { uid, user } = service.tenant;
     const entry = entryOf(service);
     const text = serviceConfig(service, fpm.php);
@@ -160,7 +163,7 @@ async function refusedBy(
     const isTheSame =
       !entry.isJailed || isAt(`${layout.units}/${serviceName(layout, service)}`, unit);
     if (isTheSame && isAt(configPath(layout, service), text)) return [];
-    const digest = digestOf('service', unit, text);
+    const digest = digestOfParts('service', unit, text);
     if (unfinished.has(digest)) return [{ uid, user, reason: unfinishedReason }];
     const timeoutMs = budget.nextMs;
     if (timeoutMs === 0) return [{ uid, user, reason: 'no time was left to check it' }];

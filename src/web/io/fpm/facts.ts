@@ -3,10 +3,10 @@ import type { Paths } from '../../../host/paths.ts';
 import { readHostFacts } from '../../../host/accounts/accounts.ts';
 import type { Policy, Tenant } from '../../../policy/policy.ts';
 import { readText } from '../../../../packages/base/io/read.ts';
-import { poolOf, type FpmSection } from '../../core/fpm/dump.ts';
+import { poolOfSection, type FpmSection } from '../../core/fpm/dump.ts';
 import { fileFinding } from '../../core/fpm/pools.ts';
 import type { ServiceTenant, SplitFacts } from '../../core/fpm/service/split.ts';
-import { readRecord } from '../entries/record.ts';
+import { readEntriesRecord } from '../entries/record.ts';
 import { pathOwnersReader } from '../path-owners.ts';
 
 export interface HostView extends Omit<SplitFacts, 'isChosen' | 'isPinned' | 'siteOf'> {
@@ -18,9 +18,9 @@ export function readHostView(
   policy: Policy,
   sections: readonly FpmSection[],
 ): HostView {
-  const tenants = serviceTenants(policy.tenants, readRecord(paths) !== undefined);
+  const tenants = serviceTenants(policy.tenants, readEntriesRecord(paths) !== undefined);
   const byUid = new Map(tenants.map((each) => [each.uid, each]));
-  const users = sections.map((each) => poolOf(each).user);
+  const users = sections.map((each) => poolOfSection(each).user);
   const named = users.filter((user) => user !== '' && !/^\d+$/.test(user));
   const { accounts } = readHostFacts(paths, [...new Set(named)]);
   const uids = new Map(accounts.map(({ user, uid }) => [user, uid]));

@@ -17,7 +17,7 @@ import { failed, type Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import { causeOf, errnoOf } from '../../../../packages/base/io/errno.ts';
 import { pinDirectory } from '../../../../packages/base/io/pinned-directory.ts';
-import { readBounded, textOf } from '../../../../packages/base/io/regular-file.ts';
+import { readBounded, decodeText } from '../../../../packages/base/io/regular-file.ts';
 import { replaceIn } from '../../../../packages/base/io/replace-file.ts';
 
 export type Content =
@@ -34,7 +34,7 @@ export const file = (text: string, mode = 0o644, gid = 0): Content => ({
   gid,
 });
 
-export interface FileChange {
+export interface FpmFileChange {
   readonly path: string;
   /** Absent if it is to be removed. */
   readonly to?: Content;
@@ -49,13 +49,13 @@ export function contentAt(path: string): Content | undefined {
   if (stat?.isFile() !== true) return undefined;
   const read = readBounded(path, bytesMax, { links: 'refuse' });
   if (!read.ok) return undefined;
-  return file(textOf(read.value), stat.mode & 0o7777, stat.uid === 0 ? stat.gid : -1);
+  return file(decodeText(read.value), stat.mode & 0o7777, stat.uid === 0 ? stat.gid : -1);
 }
 
 export const sameContent = (a: Content | undefined, b: Content | undefined): boolean =>
   JSON.stringify(a) === JSON.stringify(b);
 
-export function changesBetween(now: FileSet, wanted: FileSet): readonly FileChange[] {
+export function changesBetween(now: FileSet, wanted: FileSet): readonly FpmFileChange[] {
   return [
     ...[...wanted].flatMap(([path, to]) => (sameContent(now.get(path), to) ? [] : [{ path, to }])),
     ...[...now.keys()].flatMap((path) => (wanted.has(path) ? [] : [{ path }])),
@@ -63,7 +63,7 @@ export function changesBetween(now: FileSet, wanted: FileSet): readonly FileChan
 }
 
 /** Applies changes up to the first that fails. */
-export function applyChanges(changes: readonly FileChange[]): Result<void, Problem> {
+export function applyFileChanges(changes: readonly FpmFileChange[]): Result<void, Problem> {
   for (const { path, to } of changes) {
     const done = to === undefined ? removeFile(path) : writeContent(path, to);
     if (!done.ok) return done;

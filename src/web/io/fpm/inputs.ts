@@ -3,13 +3,13 @@ import { existsSync, globSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { failed, type Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
-import { readBounded, textOf } from '../../../../packages/base/io/regular-file.ts';
+import { readBounded, decodeText } from '../../../../packages/base/io/regular-file.ts';
 import type { FpmSection } from '../../core/fpm/dump.ts';
 import { parseFpmFile } from '../../core/fpm/file.ts';
 import type { Include } from '../../core/fpm/service/main-file.ts';
 import type { PoolFile } from '../../core/fpm/service/split.ts';
 import { placeText } from './check/dump.ts';
-import { dumpAccepted, type CheckRun, type LeftOut, type Sources } from './check/left-out.ts';
+import { dumpAccepted, type CheckRun, type LeftOut, type PoolSources } from './check/left-out.ts';
 import type { FpmContext } from './context.ts';
 import type { FpmProgram } from '../servers.ts';
 
@@ -49,10 +49,10 @@ export function readPoolFiles(fpm: FpmProgram): Result<readonly PoolFile[], Prob
   return sources.ok ? ok(sources.value.files) : sources;
 }
 
-function readSources(configuration: string): Result<Sources, Problem> {
+function readSources(configuration: string): Result<PoolSources, Problem> {
   const main = readBounded(configuration, bytesMax);
   if (!main.ok) return main;
-  const text = textOf(main.value);
+  const text = decodeText(main.value);
   const includes: Include[] = [];
   for (const pattern of parseFpmFile(text).includes) {
     const read = readInclude(pattern, configuration);
@@ -90,7 +90,7 @@ function readInclude(pattern: string, configuration: string): Result<Include, Pr
 function readPoolFile(path: string): Result<PoolFile, Problem> {
   const read = readBounded(path, bytesMax);
   if (!read.ok) return read;
-  const text = textOf(read.value);
+  const text = decodeText(read.value);
   return ok({ ...parseFpmFile(text), path, text, isPublic: isPublic(path) });
 }
 

@@ -2,7 +2,7 @@
 import { pathOfBound } from '../../core/fpm/service/listen.ts';
 import { isConfigName, parseUnitName, type UnitName } from '../../core/fpm/service/units.ts';
 import { contentAt, type Content, type FileSet } from './file-set.ts';
-import type { Layout } from './layout.ts';
+import type { FpmLayout } from './layout.ts';
 import { namesIn } from '../../../../packages/base/io/read.ts';
 
 export interface Installed {
@@ -11,7 +11,7 @@ export interface Installed {
   readonly units: ReadonlyMap<string, UnitName>;
 }
 
-export function readInstalled(layout: Layout): Installed {
+export function readInstalled(layout: FpmLayout): Installed {
   const units = new Map(
     namesIn(layout.units).flatMap((name) => {
       const unit = parseUnitName(layout, name);

@@ -14,7 +14,7 @@ import type { Paths } from '../../../host/paths.ts';
 import { packageFile } from '../../../sys/package-files.ts';
 import type { FpmProgram } from '../servers.ts';
 
-export interface Layout extends UnitSetting {
+export interface FpmLayout extends UnitSetting {
   readonly configuration: string;
   readonly choice: string;
   readonly main: string;
@@ -32,7 +32,7 @@ export interface Layout extends UnitSetting {
 
 const units = '/etc/systemd/system';
 
-export function layoutOf(paths: Paths, fpm: FpmProgram, hasPollLimit: boolean): Layout {
+export function fpmLayoutOf(paths: Paths, fpm: FpmProgram, hasPollLimit: boolean): FpmLayout {
   const { php, program, configuration } = fpm;
   const directory = `${paths.etc}/${paths.instance}/fpm/${php}`;
   return {

@@ -11,11 +11,11 @@ import { ok, type Result } from '../../../../packages/base/result.ts';
 import { readText } from '../../../../packages/base/io/read.ts';
 import { replaceFile } from '../../../../packages/base/io/replace-file.ts';
 import { unitStem } from '../../core/fpm/service/units.ts';
-import type { Layout } from './layout.ts';
+import type { FpmLayout } from './layout.ts';
 import { systemctlEach, unitStates } from '../../../host/systemd/systemctl.ts';
 
 /** Reloads outdated masters. Requests in progress are finished, and those that come in meanwhile wait. */
-export async function reloadOutdated(layout: Layout): Promise<Result<void, Problem>> {
+export async function reloadOutdated(layout: FpmLayout): Promise<Result<void, Problem>> {
   const newest = `${newestChange(filesOf(layout))}\n`;
   if (readText(layout.read) === newest) return ok(undefined);
   const states = await unitStates(`${unitStem(layout)}@*.service`);
@@ -27,7 +27,7 @@ export async function reloadOutdated(layout: Layout): Promise<Result<void, Probl
 }
 
 /** The program, php.ini and extensions, at Debian's paths. */
-const filesOf = ({ program, configuration }: Pick<Layout, 'program' | 'configuration'>) => {
+const filesOf = ({ program, configuration }: Pick<FpmLayout, 'program' | 'configuration'>) => {
   const directory = dirname(configuration);
   return [
     program,

@@ -1,10 +1,10 @@
 /** Services of tenants for whom nobody has written a pool. */
-import type { Choice } from '../../core/fpm/service/choice.ts';
+import type { ServiceChoice } from '../../core/fpm/service/choice.ts';
 import { ownPool, ownSocket } from '../../core/fpm/service/config.ts';
 import { listenOf } from '../../core/fpm/service/listen.ts';
 import {
   byUidAndSite,
-  type Service,
+  type FpmService,
   type ServicePool,
   type ServiceTenant,
   type Split,
@@ -13,10 +13,10 @@ import type { HostView } from './facts.ts';
 
 export function withOwnPools(
   { services }: Split,
-  choice: Choice,
+  choice: ServiceChoice,
   { tenants, gidOf }: HostView,
   php: string,
-): readonly Service[] {
+): readonly FpmService[] {
   const served = new Set(services.map(({ tenant }) => tenant.uid));
   const webGroup = webGroups.find((each) => gidOf(each) !== undefined) ?? 'root';
   const own = tenants
@@ -28,7 +28,7 @@ export function withOwnPools(
 /** Groups of web servers: Debian's first, then others. */
 const webGroups = ['www-data', 'nginx', 'apache'];
 
-function ownService(tenant: ServiceTenant, php: string, webGroup: string): Service {
+function ownService(tenant: ServiceTenant, php: string, webGroup: string): FpmService {
   const text = ownPool(tenant, php, webGroup);
   const listen = listenOf(ownSocket(tenant.user, php));
   if (typeof listen === 'string') throw new Error(listen);

@@ -5,9 +5,9 @@ import { ok, type Result } from '../../../../packages/base/result.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { isUnitOfStopped, readStops, type Stop } from '../../../host/stops.ts';
 import { privateDirectory } from '../../../../packages/base/io/private-directory.ts';
-import { isNobody, type Choice } from '../../core/fpm/service/choice.ts';
+import { isNobody, type ServiceChoice } from '../../core/fpm/service/choice.ts';
 import { listenOf, type Listen } from '../../core/fpm/service/listen.ts';
-import type { Service, Split } from '../../core/fpm/service/split.ts';
+import type { FpmService, Split } from '../../core/fpm/service/split.ts';
 import { sectionsInText } from '../../core/fpm/service/text-sections.ts';
 import { serviceName, unitStem } from '../../core/fpm/service/units.ts';
 import { CheckBudget } from './check/budget.ts';
@@ -15,19 +15,19 @@ import { sectionsDiffer } from './check/check.ts';
 import { placeText } from './check/dump.ts';
 import { dumpAccepted, type CheckRun, type LeftOut } from './check/left-out.ts';
 import { Unfinished } from './check/unfinished.ts';
-import { checkedSplit, type Checked, type Refusal } from './checked-split.ts';
+import { checkedSplit, type Checked, type SplitRefusal } from './checked-split.ts';
 import { configPath, type FpmContext } from './context.ts';
 import { readHostView } from './facts.ts';
 import {
   changesBetween,
   sameContent,
   type Content,
-  type FileChange,
+  type FpmFileChange,
   type FileSet,
 } from './file-set.ts';
 import { readFpmInputs, type FpmInputs } from './inputs.ts';
 import { readInstalled, serviceOf, streamsOf, type Installed } from './installed.ts';
-import type { Layout } from './layout.ts';
+import type { FpmLayout } from './layout.ts';
 import { isFound } from './sockets.ts';
 import { unitStates, type UnitState } from '../../../host/systemd/systemctl.ts';
 import { wantedFiles } from './wanted-files.ts';
@@ -42,12 +42,12 @@ export interface SocketChange {
 }
 
 export interface FpmPlan {
-  readonly services: readonly Service[];
+  readonly services: readonly FpmService[];
   readonly kept: Split['kept'];
   /** Tenants whose new configuration php-fpm does not accept; they keep what they had. */
-  readonly refused: readonly Refusal[];
-  readonly writes: readonly FileChange[];
-  readonly removals: readonly FileChange[];
+  readonly refused: readonly SplitRefusal[];
+  readonly writes: readonly FpmFileChange[];
+  readonly removals: readonly FpmFileChange[];
   readonly before: FileSet;
   /** All wanted sockets. */
   readonly sockets: readonly SocketChange[];
@@ -78,7 +78,7 @@ const patient: PlanOptions = { checkMs: 500_000, triesAgain: true };
 
 export async function planFpm(
   context: FpmContext,
-  choice: Choice,
+  choice: ServiceChoice,
   { checkMs, triesAgain }: PlanOptions = patient,
 ): Promise<Result<FpmPlan, Problem>> {
   const scratch = scratchDirectory(context.paths);
@@ -108,7 +108,7 @@ type Planned = { readonly plan: FpmPlan } | { readonly leftOut: LeftOut };
 
 async function planWith(
   context: FpmContext,
-  choice: Choice,
+  choice: ServiceChoice,
   check: CheckRun,
   before: LeftOut,
 ): Promise<Result<Planned, Problem>> {
@@ -150,7 +150,7 @@ function scratchDirectory({ runtime }: Paths) {
 }
 
 /** Whether the distribution's service is to read other files than those that it has accepted. */
-function readsAnew({ main, links }: Layout, now: FileSet, wanted: FileSet): boolean {
+function readsAnew({ main, links }: FpmLayout, now: FileSet, wanted: FileSet): boolean {
   const isRead = (path: string) => path === main || path.startsWith(`${links}/`);
   return wanted.has(main) && changesBetween(now, wanted).some(({ path }) => isRead(path));
 }
@@ -179,7 +179,7 @@ async function checkedMain(
 }
 
 function planOf(
-  layout: Layout,
+  layout: FpmLayout,
   { services, split, refused }: Checked,
   installed: Installed,
   wanted: FileSet,
@@ -227,7 +227,7 @@ function planOf(
   };
 }
 
-function socketsIn(layout: Layout, files: FileSet, now: FileSet): readonly SocketChange[] {
+function socketsIn(layout: FpmLayout, files: FileSet, now: FileSet): readonly SocketChange[] {
   return [...files].flatMap(([path, content]) => {
     const unit = path.slice(layout.units.length + 1);
     if (!path.startsWith(`${layout.units}/`) || !/@\d+:.*\.socket$/.test(unit)) return [];

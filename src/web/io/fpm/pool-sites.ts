@@ -11,13 +11,13 @@ import { parseUnitName, siteNameMax } from '../../core/fpm/service/units.ts';
 import { rankedSites, type RankedSites } from '../../core/site.ts';
 import { readApache, readNginx, type ReadWeb, type WebPrograms } from '../servers.ts';
 import { serviceOf, streamsOf, type Installed } from './installed.ts';
-import type { Layout } from './layout.ts';
+import type { FpmLayout } from './layout.ts';
 
 /** Reads the sites of pools. If no tenant has sites, no web server is asked. */
 export async function readPoolSites(
   { nginx, apache }: Pick<WebPrograms, 'nginx' | 'apache'>,
   tenants: readonly ServiceTenant[],
-  layout: Layout,
+  layout: FpmLayout,
   installed: Installed,
 ): Promise<SplitFacts['siteOf']> {
   if (!tenants.some(({ sites = [] }) => sites.length > 0)) return () => undefined;
@@ -52,7 +52,7 @@ const isRoot = (status: string) => statusValue(status, 'Uid')?.startsWith('0\t')
 const sitesOf = ({ sites = [] }: ServiceTenant): RankedSites =>
   rankedSites(sites.filter(({ name }) => name.length <= siteNameMax));
 
-function siteNow(layout: Layout, { units, files }: Installed): SplitFacts['siteOf'] {
+function siteNow(layout: FpmLayout, { units, files }: Installed): SplitFacts['siteOf'] {
   const now = new Map(
     [...units.keys()].flatMap((name) => {
       const content = files.get(`${layout.units}/${name}`);

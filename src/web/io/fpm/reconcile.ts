@@ -4,16 +4,16 @@ import { failed, formatProblem, type Problem } from '../../../../packages/base/p
 import { fail, ok, type Result } from '../../../../packages/base/result.ts';
 import { lockFile } from '../../../sys/files/flock.ts';
 import { readTextFile } from '../../../sys/files/text-file.ts';
-import { nobody, parseChoice, type Choice } from '../../core/fpm/service/choice.ts';
-import { carryOut, type Moment } from './carry-out.ts';
-import type { Layout } from './layout.ts';
+import { nobody, parseChoice, type ServiceChoice } from '../../core/fpm/service/choice.ts';
+import { applyFpmPlan, type FpmCaller } from './apply-plan.ts';
+import type { FpmLayout } from './layout.ts';
 import type { FpmContext } from './context.ts';
-import { recordOutcome, type Outcome } from './failures/outcome.ts';
+import { recordOutcome, type SplitOutcome } from './failures/outcome.ts';
 import { isDone, planFpm, type FpmPlan, type PlanOptions } from './plan.ts';
 
 const roundsMax = 3;
 
-export function readChoice({ choice }: Layout): Result<Choice, Problem> {
+export function readServiceChoice({ choice }: FpmLayout): Result<ServiceChoice, Problem> {
   if (!existsSync(choice)) return ok(nobody);
   const decode = (bytes: Uint8Array) => ok(Buffer.from(bytes).toString('utf8'));
   const read = readTextFile(choice, { bytesMax: 2 ** 20, decode }, 'trusted');
@@ -26,7 +26,7 @@ export function readChoice({ choice }: Layout): Result<Choice, Problem> {
 
 export interface Wish {
   /** Returns the new choice, given the one in force. */
-  readonly choose: (choice: Choice) => Choice;
+  readonly choose: (choice: ServiceChoice) => ServiceChoice;
   /** Returns why nothing at all may be changed, if there is a reason. */
   readonly objection?: (plan: FpmPlan) => Problem | undefined;
   readonly dryRun?: boolean;
@@ -36,10 +36,10 @@ export interface Wish {
 export async function reconcile(
   context: FpmContext,
   wish: Wish,
-  moment: Moment,
+  moment: FpmCaller,
   options?: PlanOptions,
 ): Promise<Result<FpmPlan, Problem>> {
-  const record = (outcome: Outcome) => {
+  const record = (outcome: SplitOutcome) => {
     if (wish.dryRun !== true) recordOutcome(context.paths, context.fpm.php, outcome);
   };
   // A person sees the output of a command, and what was in force before has not changed.
@@ -55,10 +55,10 @@ export async function reconcile(
 async function reconcileNow(
   context: FpmContext,
   { choose, objection, dryRun = false }: Wish,
-  moment: Moment,
+  moment: FpmCaller,
   options?: PlanOptions,
 ): Promise<Result<FpmPlan, Problem>> {
-  const choice = readChoice(context.layout);
+  const choice = readServiceChoice(context.layout);
   if (!choice.ok) return choice;
   const wanted = choose(choice.value);
   const first = await planFpm(context, wanted, options);
@@ -70,7 +70,7 @@ async function reconcileNow(
   // After a reload there may be no more to do than to let go of the paths that were held.
   const isNeeded = (round: number) => !isDone(plan) || (moment === 'reloaded' && round === 0);
   for (let round = 0; round < roundsMax && isNeeded(round); round++) {
-    const done = await carryOut(plan, context.layout, moment);
+    const done = await applyFpmPlan(plan, context.layout, moment);
     if (!done.ok) return done;
     if (moment !== 'command') break;
     const next = await planFpm(context, wanted, options);
@@ -84,7 +84,7 @@ async function reconcileNow(
  * Locks a PHP version. Callers that do not get the lock do nothing: the run that has it tells the distribution's
  * service afterwards.
  */
-export function lockFpm({ lock, instance }: Layout, waitMs: number) {
+export function lockFpm({ lock, instance }: FpmLayout, waitMs: number) {
   mkdirSync(`/run/${instance}`, { recursive: true, mode: 0o755 });
   return lockFile(lock, { waitMs });
 }

@@ -3,7 +3,7 @@
  * A tenant can break its own, for instance by removing a directory. It must not thereby keep what root has taken away
  * or given to another.
  */
-import type { Choice } from '../../core/fpm/service/choice.ts';
+import type { ServiceChoice } from '../../core/fpm/service/choice.ts';
 import { entriesOf, ownSocket } from '../../core/fpm/service/config.ts';
 import type { FpmSection } from '../../core/fpm/dump.ts';
 import type { PoolFile } from '../../core/fpm/service/split.ts';
@@ -28,7 +28,7 @@ export class RootsWill {
   constructor(
     { sections, files, leftOut }: FpmInputs,
     host: HostView,
-    choice: Choice,
+    choice: ServiceChoice,
     php: string,
   ) {
     const byName = new Map<string, PoolFile[]>();

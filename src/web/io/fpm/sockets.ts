@@ -76,7 +76,7 @@ export function isFound(listen: Listen): boolean {
 }
 
 /** Returns the sockets at whose addresses this process listens, too. */
-export function alsoAt(pid: number, listens: readonly Listen[]): readonly Listen[] {
+export function heldBy(pid: number, listens: readonly Listen[]): readonly Listen[] {
   const at = readListeners('/proc', addressesOf(listens));
   return listens.filter((each) =>
     addressesOf([each]).some((address) => at(address).some((listener) => listener.pid === pid)),
@@ -120,7 +120,7 @@ export function untilReleased(
   listens: readonly Listen[],
   patienceMs: number,
 ): Promise<boolean> {
-  return until(() => alsoAt(pid, listens).length === 0, patienceMs);
+  return until(() => heldBy(pid, listens).length === 0, patienceMs);
 }
 
 /** Waits until no worker of the master is serving a connection that came in at one of these paths. */

@@ -1,14 +1,14 @@
 /** Finds strangers at the TCP ports of pools, all of which stay with the distribution's php-fpm. */
 import { AccountNames } from '../../../host/accounts/account-names.ts';
 import { parseAddress } from '../../core/address.ts';
-import type { Kept } from '../../core/fpm/service/split.ts';
+import type { KeptPool } from '../../core/fpm/service/split.ts';
 import { strangersAt, type PoolStranger } from '../../core/fpm/strangers.ts';
 import { readPorts } from '../ports.ts';
 import type { FpmContext } from './context.ts';
 
 export function readStrangers(
   { fpm, paths }: Pick<FpmContext, 'fpm' | 'paths'>,
-  pools: readonly Pick<Kept, 'pool' | 'listen'>[],
+  pools: readonly Pick<KeptPool, 'pool' | 'listen'>[],
 ): readonly PoolStranger[] {
   const listening = pools.flatMap(({ pool, listen }) => {
     const address = parseAddress(listen);

@@ -1,9 +1,9 @@
 /** Every file that has to be there, with its text. */
-import { formatChoice, type Choice } from '../../core/fpm/service/choice.ts';
+import { formatChoice, type ServiceChoice } from '../../core/fpm/service/choice.ts';
 import { serviceConfig } from '../../core/fpm/service/config.ts';
 import { pinnedConfig } from '../../core/fpm/service/pinned.ts';
 import { mainFile } from '../../core/fpm/service/main-file.ts';
-import type { Service } from '../../core/fpm/service/split.ts';
+import type { FpmService } from '../../core/fpm/service/split.ts';
 import {
   distributionDropIn,
   poolOfSocket,
@@ -21,7 +21,7 @@ import type { RootsWill } from './roots-will.ts';
 
 export function wantedFiles(
   context: FpmContext,
-  choice: Choice,
+  choice: ServiceChoice,
   { main, includes, files }: FpmInputs,
   { split, services, pinned, will }: Checked,
   installed: Installed,
@@ -58,7 +58,7 @@ const leftOutText = (patterns: readonly string[], paths: readonly string[]) =>
 
 function serviceFiles(
   { layout, fpm, entryOf }: FpmContext,
-  service: Service,
+  service: FpmService,
 ): readonly (readonly [string, Content])[] {
   const { uid, gid } = service.tenant;
   const unitPath = (name: string) => `${layout.units}/${name}`;

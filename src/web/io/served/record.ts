@@ -10,7 +10,7 @@ import { failed, type Problem } from '../../../../packages/base/problem.ts';
 import type { Result } from '../../../../packages/base/result.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { causeOf } from '../../../../packages/base/io/errno.ts';
-import { readBounded, textOf } from '../../../../packages/base/io/regular-file.ts';
+import { readBounded, decodeText } from '../../../../packages/base/io/regular-file.ts';
 import { removeIfThere, replaceFile } from '../../../../packages/base/io/replace-file.ts';
 import { servedName, servedNamesMax, type ServedSites } from '../../core/served-sites.ts';
 
@@ -39,7 +39,7 @@ export function readServed(paths: Paths): ServedSites | undefined {
   const read = readBounded(servedPath(paths), bytesMax, { links: 'refuse' });
   if (!read.ok) return undefined;
   try {
-    return servedIn(JSON.parse(textOf(read.value)));
+    return servedIn(JSON.parse(decodeText(read.value)));
   } catch {
     return undefined;
   }

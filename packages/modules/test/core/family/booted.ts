@@ -2,10 +2,10 @@
 import {
   append,
   flipped,
-  modinfo,
+  setModinfoEntries,
   resign,
   section,
-  signature,
+  makeSignature,
   structName,
   truncated,
 } from '../../../../../testing/oracle/edits.ts';
@@ -35,7 +35,7 @@ const unsigned = [
   ['a key that nobody has', undefined, loadSigned([resign(unknownSerial)])],
   ['a bad signature', refused('EKEYREJECTED'), loadSigned([flipped(codeByte)])],
   ['no signature and no ELF file', undefined, load('plain', [truncated(63)])],
-  ['junk for a signature', refused('EBADMSG'), load('plain', [append(signature(junk))])],
+  ['junk for a signature', refused('EBADMSG'), load('plain', [append(makeSignature(junk))])],
 ] as const;
 const unsignedCases = (errno: string): Case[] =>
   unsigned.map(([name, expect, step]) => make(name, expect ?? refused(errno), step));
@@ -49,7 +49,7 @@ export const bootedCases: readonly BootedCases[] = [
       make(
         'the name in modinfo counts',
         refused('EPERM'),
-        load('gpl', [modinfo('name', 'fam_plain')]),
+        load('gpl', [setModinfoEntries('name', 'fam_plain')]),
       ),
       make(
         'the name in the structure does not',
@@ -59,22 +59,22 @@ export const bootedCases: readonly BootedCases[] = [
       make(
         'the structure counts where modinfo has no name',
         refused('EPERM'),
-        load('plain', [modinfo('name')]),
+        load('plain', [setModinfoEntries('name')]),
       ),
       make(
         'a dash is not an underscore',
         loads('OE'),
-        load('plain', [modinfo('name', 'fam-plain')]),
+        load('plain', [setModinfoEntries('name', 'fam-plain')]),
       ),
       make(
         'a blacklisted module with a wrong vermagic',
         refused('EPERM'),
-        load('plain', [modinfo('vermagic', 'none')]),
+        load('plain', [setModinfoEntries('vermagic', 'none')]),
       ),
       make(
         'a blacklisted module with a bad signature',
         refused('EBADMSG'),
-        load('plain', [append(signature(junk))]),
+        load('plain', [append(makeSignature(junk))]),
       ),
       make(
         'a blacklisted module without symbols',

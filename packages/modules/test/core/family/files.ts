@@ -12,12 +12,12 @@ import {
   relocate,
   section,
   setSectionFlags,
-  shortened,
+  shortenSection,
   truncated,
   unused,
   unusedCopy,
 } from '../../../../../testing/oracle/edits.ts';
-import type { Case, Step } from '../../../../../testing/oracle/cases.ts';
+import type { Case, OracleStep } from '../../../../../testing/oracle/cases.ts';
 import { setData } from '../../../../../testing/oracle/object-file.ts';
 import { loads, refused, load, copy, insmod, loadSigned, proprietary, make } from './steps.ts';
 
@@ -163,22 +163,22 @@ export const readOtherwise: readonly Case[] = [
   make(
     'a license that goes on behind .modinfo, and is one',
     loads('OE'),
-    load('gpl', [modinfoLast('license', 'GPL'), shortened('.modinfo', 2)]),
+    load('gpl', [modinfoLast('license', 'GPL'), shortenSection('.modinfo', 2)]),
   ),
   make(
     'a license that goes on behind .modinfo, and is none',
     refused('ENOENT'),
-    load('gpl', [modinfoLast('license', 'GPLXX'), shortened('.modinfo', 3)]),
+    load('gpl', [modinfoLast('license', 'GPLXX'), shortenSection('.modinfo', 3)]),
   ),
   make(
     'a name that goes on behind .modinfo',
     loads('POE'),
-    load('plain', [proprietary, modinfoLast('name', 'fam_plain'), shortened('.modinfo', 4)]),
+    load('plain', [proprietary, modinfoLast('name', 'fam_plain'), shortenSection('.modinfo', 4)]),
   ),
   make(
     'a tag that goes on behind .modinfo',
     loads('E'),
-    load('plain', [modinfoLast('intree', 'Y'), shortened('.modinfo', 6)]),
+    load('plain', [modinfoLast('intree', 'Y'), shortenSection('.modinfo', 6)]),
   ),
   make('.modinfo of the type NULL', loads('OE'), load('gpl', [unused('.modinfo')])),
   make(
@@ -267,7 +267,7 @@ export const relocations: readonly Case[] = [
 
 export const ways: readonly Case[] = [
   make('from memory', loads('OE'), copy('plain')),
-  make('from memory, signed', loads(''), { ...loadSigned(), do: 'copy' } as Step),
+  make('from memory, signed', loads(''), { ...loadSigned(), do: 'copy' } as OracleStep),
   make('by insmod', loads('POE'), insmod('plain', [proprietary])),
   make('by insmod, twice', refused('EEXIST'), insmod('plain'), insmod('plain')),
   make(

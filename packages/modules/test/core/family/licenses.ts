@@ -1,5 +1,5 @@
 /** Licenses: which are taken for GPL-compatible, and what the others lose. */
-import { hideSection, modinfo } from '../../../../../testing/oracle/edits.ts';
+import { hideSection, setModinfoEntries } from '../../../../../testing/oracle/edits.ts';
 import type { Case } from '../../../../../testing/oracle/cases.ts';
 import { loads, refused, load, ignoreVermagic, proprietary, make } from './steps.ts';
 
@@ -15,7 +15,7 @@ export const licenses: readonly Case[] = [
   make(
     `license "${license.replace('\0', '\\0')}" may use GPL-only symbols`,
     loads('OE'),
-    load('gpl', [modinfo('license', license)]),
+    load('gpl', [setModinfoEntries('license', license)]),
   ),
 );
 
@@ -35,25 +35,29 @@ export const otherLicenses: readonly Case[] = [
   'GPL v2+',
   'unspecified',
 ].flatMap((license) => [
-  make(`license "${license}" taints`, loads('POE'), load('plain', [modinfo('license', license)])),
+  make(
+    `license "${license}" taints`,
+    loads('POE'),
+    load('plain', [setModinfoEntries('license', license)]),
+  ),
   make(
     `license "${license}" may not use GPL-only symbols, and taints all the same`,
     refused('ENOENT'),
-    load('gpl', [modinfo('license', license)]),
+    load('gpl', [setModinfoEntries('license', license)]),
   ),
 ]);
 
 export const licenseTags: readonly Case[] = [
-  make('no license is "unspecified"', loads('POE'), load('plain', [modinfo('license')])),
+  make('no license is "unspecified"', loads('POE'), load('plain', [setModinfoEntries('license')])),
   make(
     'the first of two licenses counts, a good one',
     loads('OE'),
-    load('gpl', [modinfo('license', 'GPL', 'Proprietary')]),
+    load('gpl', [setModinfoEntries('license', 'GPL', 'Proprietary')]),
   ),
   make(
     'the first of two licenses counts, a bad one',
     refused('ENOENT'),
-    load('gpl', [modinfo('license', 'Proprietary', 'GPL')]),
+    load('gpl', [setModinfoEntries('license', 'Proprietary', 'GPL')]),
   ),
   make(
     'no .modinfo at all',

@@ -3,7 +3,7 @@ import {
   append,
   flipped,
   resign,
-  signature,
+  makeSignature,
   withoutSignature,
 } from '../../../../../testing/oracle/edits.ts';
 import type { Case } from '../../../../../testing/oracle/cases.ts';
@@ -79,11 +79,11 @@ export const signatures: readonly Case[] = [
     refused('EBADMSG'),
     loadSigned([resign((message) => message, { type: 1, length: 0xffffffff })]),
   ),
-  make('junk for a signature', refused('EBADMSG'), load('plain', [append(signature(junk))])),
+  make('junk for a signature', refused('EBADMSG'), load('plain', [append(makeSignature(junk))])),
   make(
     'an empty signature',
     refused('EBADMSG'),
-    load('plain', [append(signature(new Uint8Array()))]),
+    load('plain', [append(makeSignature(new Uint8Array()))]),
   ),
   make('a signature by a key that nobody has', loads('E'), loadSigned([resign(unknownSerial)])),
   make(

@@ -1,7 +1,7 @@
 /** Symbols that are used and exported, and the proprietary taint that passes along them. */
 import {
-  modinfo,
-  named,
+  setModinfoEntries,
+  setNames,
   renameExport,
   renameExportString,
   renameImport,
@@ -205,13 +205,13 @@ export const inheritance: readonly Case[] = [
   make(
     'exports of ndiswrapper pass nothing on',
     loads('OE'),
-    load('provider', named('ndiswrapper')),
+    load('provider', setNames('ndiswrapper')),
     load('both_user'),
   ),
   make(
     'exports of lve pass the taint on',
     loads('POE'),
-    load('provider', named('lve')),
+    load('provider', setNames('lve')),
     load('plain_user'),
   ),
   make(
@@ -228,19 +228,19 @@ export const namespaces: readonly Case[] = [
     'a namespace that is not imported',
     refused('EINVAL'),
     load('ns_provider'),
-    load('ns_user', [modinfo('import_ns')]),
+    load('ns_user', [setModinfoEntries('import_ns')]),
   ),
   make(
     'another namespace',
     refused('EINVAL'),
     load('ns_provider'),
-    load('ns_user', [modinfo('import_ns', 'FAMIL', 'FAMILY2')]),
+    load('ns_user', [setModinfoEntries('import_ns', 'FAMIL', 'FAMILY2')]),
   ),
   make(
     'one of several namespaces',
     loads('OE'),
     load('ns_provider'),
-    load('ns_user', [modinfo('import_ns', 'OTHER', 'FAMILY')]),
+    load('ns_user', [setModinfoEntries('import_ns', 'OTHER', 'FAMILY')]),
   ),
   make(
     'a namespace for a proprietary module',
@@ -259,7 +259,7 @@ export const namespaces: readonly Case[] = [
     refused('EINVAL'),
     load('ns_provider'),
     load('ns_user', [
-      modinfo('import_ns'),
+      setModinfoEntries('import_ns'),
       wrongCrc('fam_ns_export'),
       wrongCrc('fam_ns_gpl_export'),
     ]),
@@ -268,7 +268,11 @@ export const namespaces: readonly Case[] = [
     'a namespace missing for weak imports',
     refused('EINVAL'),
     load('ns_provider'),
-    load('ns_user', [modinfo('import_ns'), weaken('fam_ns_export'), weaken('fam_ns_gpl_export')]),
+    load('ns_user', [
+      setModinfoEntries('import_ns'),
+      weaken('fam_ns_export'),
+      weaken('fam_ns_gpl_export'),
+    ]),
   ),
 ];
 
@@ -278,13 +282,13 @@ export const livepatch: readonly Case[] = [
     loads('POEK'),
     load('gpl', [
       proprietary,
-      modinfo('livepatch', 'Y'),
+      setModinfoEntries('livepatch', 'Y'),
       viaLivepatch('.rela.rodata', '.rodata', 'synchronize_rcu'),
     ]),
   ),
   make(
     'a proprietary live patch and an ordinary import',
     refused('ENOENT'),
-    load('gpl', [proprietary, modinfo('livepatch', 'Y')]),
+    load('gpl', [proprietary, setModinfoEntries('livepatch', 'Y')]),
   ),
 ];

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import {
   bannerRelease,
-  compressionOf,
+  imageCompression,
   imageVermagic,
   readImage,
 } from '../../../core/kernel/image.ts';
@@ -93,12 +93,12 @@ test('readImage() finds the kernel in an image for s390 by its header of xz', ()
   assert.ok(!other.ok && other.error.message.includes('not compressed by xz'));
 });
 
-test('compressionOf() goes by the first bytes', () => {
-  assert.equal(compressionOf(gzipSync('x')), 'gzip');
-  assert.equal(compressionOf(zstdCompressSync(Buffer.from('x'))), 'zstd');
-  assert.equal(compressionOf(Buffer.from('fd377a585a000004', 'hex')), 'xz');
-  assert.equal(compressionOf(elfFile([])), undefined);
-  assert.equal(compressionOf(new Uint8Array()), undefined);
+test('imageCompression() goes by the first bytes', () => {
+  assert.equal(imageCompression(gzipSync('x')), 'gzip');
+  assert.equal(imageCompression(zstdCompressSync(Buffer.from('x'))), 'zstd');
+  assert.equal(imageCompression(Buffer.from('fd377a585a000004', 'hex')), 'xz');
+  assert.equal(imageCompression(elfFile([])), undefined);
+  assert.equal(imageCompression(new Uint8Array()), undefined);
 });
 
 test('bannerRelease() and imageVermagic() read strings of the kernel itself', () => {

@@ -3,7 +3,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { parseCmdline } from '../../../core/kernel/cmdline.ts';
-import { configuredMachine, embeddedConfig, parseConfig } from '../../../core/kernel/config.ts';
+import {
+  configuredMachine,
+  embeddedConfig,
+  parseKernelConfig,
+} from '../../../core/kernel/config.ts';
 import { parseKallsyms } from '../../../core/kernel/kallsyms.ts';
 import { parseSymvers } from '../../../core/kernel/symvers.ts';
 
@@ -103,8 +107,8 @@ test('parseKallsyms() fails with the reason when nothing can be learned', () => 
   assert.ok(!parseKallsyms(kallsyms.replaceAll('ksymtab_gpl', 'other')).ok);
 });
 
-test('parseConfig() knows what is set, what is not, and the older name of retpoline', () => {
-  const config = parseConfig(
+test('parseKernelConfig() knows what is set, what is not, and the older name of retpoline', () => {
+  const config = parseKernelConfig(
     'CONFIG_MODVERSIONS=y\n# CONFIG_LIVEPATCH is not set\nCONFIG_RETPOLINE=y\nCONFIG_MODULE_SIG_FORCE=n\nCONFIG_MODULE_SIG_HASH="sha256"\n',
   );
   assert.deepEqual(config, {
@@ -118,7 +122,7 @@ test('parseConfig() knows what is set, what is not, and the older name of retpol
     constructors: false,
     retpoline: true,
   });
-  assert.equal(parseConfig('hello\n'), undefined);
+  assert.equal(parseKernelConfig('hello\n'), undefined);
   assert.equal(configuredMachine('CONFIG_ARM64=y\n# CONFIG_X86_64 is not set\n'), 183);
   assert.equal(configuredMachine('CONFIG_ARM64=m\n'), undefined);
 });

@@ -9,7 +9,7 @@ import type { LoaderOptions } from '../../../core/loader/candidate.ts';
 import { loaderVerdict, newState, predict, unload } from '../../../core/loader/loader-verdict.ts';
 import type { LoaderDefect, SignatureCheck } from '../../../core/record/module.ts';
 import { taintMask } from '../../../core/kernel/taints.ts';
-import type { Verdict } from '../../../core/loader/verdict.ts';
+import type { LoaderVerdict } from '../../../core/loader/verdict.ts';
 import {
   crcFixture,
   exportFixture,
@@ -32,7 +32,13 @@ interface Given {
   readonly options?: LoaderOptions;
 }
 
-const verdictOf = ({ module, kernel, signature, state = newState(), options }: Given): Verdict =>
+const verdictOf = ({
+  module,
+  kernel,
+  signature,
+  state = newState(),
+  options,
+}: Given): LoaderVerdict =>
   loaderVerdict(
     { module: moduleFixture(module), signature: signatureFixture(signature) },
     kernelFixture(kernel),
@@ -791,7 +797,7 @@ describe('loaderVerdict() resolves symbols', () => {
     symbols: ModuleFixture['symbols'] & {},
     user: ModuleFixture = {},
     provider: ModuleFixture = {},
-  ): Verdict => {
+  ): LoaderVerdict => {
     const state = newState();
     const exports = [exportFixture('prop_plain'), gplExport('prop_gpl')];
     const first = verdictOf({

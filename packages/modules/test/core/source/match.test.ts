@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseConfig, parseUnset, type BuildContext } from '../../../core/source/build-context.ts';
+import {
+  parseAutoConf,
+  parseUnset,
+  type BuildContext,
+} from '../../../core/source/build-context.ts';
 import type { DefinedFunctions } from '../../../core/record/defined-functions.ts';
-import { matchSource, placeOf } from '../../../core/source/match.ts';
+import { matchSource, treePlaceOf } from '../../../core/source/match.ts';
 import { normalise } from '../../../core/source/normalise.ts';
 import { OfferedSource } from '../../../core/source/offered.ts';
-import { digestOf } from '../../../core/source/srcversion.ts';
+import { srcversionDigest } from '../../../core/source/srcversion.ts';
 import { bytesOf, moduleOf, treeOf } from './trees.ts';
 
 type Files = Readonly<Record<string, string>>;
@@ -19,7 +23,7 @@ const vendor: Files = {
 };
 
 const srcversionOf = (...texts: readonly string[]): string =>
-  digestOf(texts.map((each) => normalise(bytesOf(each)))).slice(0, 23);
+  srcversionDigest(texts.map((each) => normalise(bytesOf(each)))).slice(0, 23);
 
 const vendorSrcversion = srcversionOf(
   vendor['main.c']!,
@@ -32,7 +36,7 @@ const info = { license: 'GPL', version: '1.0', srcversion: vendorSrcversion };
 
 const context = (settings: string, headers: Files = {}): BuildContext => ({
   release: '6.12.1',
-  config: parseConfig(settings),
+  config: parseAutoConf(settings),
   unset: parseUnset(settings),
   objectTree: treeOf({ 'include/generated/autoconf.h': '' }),
   kernelTree: treeOf(headers),
@@ -285,12 +289,12 @@ test('matchSource() finds a module of a kernel by its place', () => {
   assert.equal(unplaced.outcome, 'consistent');
 });
 
-test('placeOf() finds the place in the tree of modules', () => {
-  assert.deepEqual(placeOf('/lib/modules/6.1/kernel/fs/ext4/ext4.ko.zst'), {
+test('treePlaceOf() finds the place in the tree of modules', () => {
+  assert.deepEqual(treePlaceOf('/lib/modules/6.1/kernel/fs/ext4/ext4.ko.zst'), {
     place: 'fs/ext4/ext4',
     name: 'ext4',
   });
-  assert.deepEqual(placeOf('/tmp/a.b.ko'), { place: undefined, name: 'a.b' });
+  assert.deepEqual(treePlaceOf('/tmp/a.b.ko'), { place: undefined, name: 'a.b' });
 });
 
 test('matchSource() refutes a borrowed srcversion by functions that the source does not have', () => {

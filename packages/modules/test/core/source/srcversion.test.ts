@@ -3,7 +3,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Md4 } from '../../../core/source/md4.ts';
 import { normalise } from '../../../core/source/normalise.ts';
-import { counts, digestOf, hashedFiles, sameSrcversion } from '../../../core/source/srcversion.ts';
+import {
+  counts,
+  srcversionDigest,
+  hashedFiles,
+  sameSrcversion,
+} from '../../../core/source/srcversion.ts';
 import { bytesOf } from './trees.ts';
 
 const text = (bytes: Uint8Array): string => String.fromCharCode(...bytes);
@@ -39,7 +44,7 @@ test('normalise() keeps modpost’s quirks', () => {
   const file =
     '/* head */\n#include "a.h"\nint x = 1; // kept\nchar *s = "a  \\" /* b */";\nchar q = \'"\';\nchar *t = "\\\\"; /* lost " */ int y;\n#define A \\\n  1\n/*/ int z;\nint v; \u0000 int never;\n';
   const header = '#ifndef A_H\n#define A_H\nint a ( void ) ;\n#endif\n';
-  const digest = digestOf([file, header].map((each) => normalise(bytesOf(each))));
+  const digest = srcversionDigest([file, header].map((each) => normalise(bytesOf(each))));
   assert.equal(digest, '879DA02EBE029DDAFC075F38D3A1E1CD');
 });
 

@@ -2,15 +2,15 @@
 import {
   append,
   flipped,
-  modinfo,
+  setModinfoEntries,
   modinfoBy,
   modinfoLast,
-  named,
+  setNames,
   onHeader,
   resign,
   section,
-  shortened,
-  signature,
+  shortenSection,
+  makeSignature,
   structName,
   unused,
   viaLivepatch,
@@ -63,7 +63,7 @@ const make = (
 ): EvidenceCase => ({ name, shows, subject, honest });
 
 const livepatch = [
-  modinfo('livepatch', 'Y'),
+  setModinfoEntries('livepatch', 'Y'),
   viaLivepatch('.rela.text', '.text', 'synchronize_rcu'),
 ];
 const otherRelease = (vermagic: string) => vermagic.replace(/^\S+/, '6.1.0-1-amd64');
@@ -92,28 +92,30 @@ const licenses: readonly EvidenceCase[] = [
   make(
     'two licenses that go together',
     'note licenses-mixed',
-    built('honest', [modinfo('license', 'GPL', 'MIT', 'GPL-2.0-or-later', 'Public Domain')]),
-    built('honest', [modinfo('license', 'GPL', 'Dual BSD/GPL')]),
+    built('honest', [
+      setModinfoEntries('license', 'GPL', 'MIT', 'GPL-2.0-or-later', 'Public Domain'),
+    ]),
+    built('honest', [setModinfoEntries('license', 'GPL', 'Dual BSD/GPL')]),
   ),
   make(
     'two licenses of which one may not go together with the GPL',
     'lead licenses-mixed',
-    built('honest', [modinfo('license', 'GPL', 'All rights reserved')]),
-    built('honest', [modinfo('license', 'GPL', 'Dual BSD/GPL')]),
+    built('honest', [setModinfoEntries('license', 'GPL', 'All rights reserved')]),
+    built('honest', [setModinfoEntries('license', 'GPL', 'Dual BSD/GPL')]),
   ),
   make(
     'two licenses of which one is a secret',
     'proof licenses-contradict',
-    built('honest', [modinfo('license', 'GPL', 'ACME NDA')]),
-    built('honest', [modinfo('license', 'GPL', 'MIT')]),
+    built('honest', [setModinfoEntries('license', 'GPL', 'ACME NDA')]),
+    built('honest', [setModinfoEntries('license', 'GPL', 'MIT')]),
   ),
   make(
     'several licenses, of which the kernel reads a closed one',
     'note licenses-mixed',
-    built('honest', [modinfo('license', 'CDDL', 'Dual BSD/GPL')]),
-    built('honest', [modinfo('license', 'CDDL')]),
+    built('honest', [setModinfoEntries('license', 'CDDL', 'Dual BSD/GPL')]),
+    built('honest', [setModinfoEntries('license', 'CDDL')]),
   ),
-  make('no license', 'lead license-missing', built('honest', [modinfo('license')])),
+  make('no license', 'lead license-missing', built('honest', [setModinfoEntries('license')])),
   make(
     'a closed license, and GPL-only symbols',
     'lead gpl-only-without-gpl',
@@ -203,7 +205,7 @@ const names: readonly EvidenceCase[] = [
   make(
     'a license that goes on behind its section',
     'proof read-otherwise',
-    built('honest', [modinfoLast('license', 'GPL, and not'), shortened('.modinfo', 10)]),
+    built('honest', [modinfoLast('license', 'GPL, and not'), shortenSection('.modinfo', 10)]),
     built('honest', [modinfoLast('license', 'GPL')]),
   ),
   make(
@@ -211,9 +213,9 @@ const names: readonly EvidenceCase[] = [
     'proof read-otherwise',
     built('honest', [unused('.modinfo')]),
   ),
-  make('a name that the kernel distrusts', 'proof known-case', built('honest', named('lve'))),
-  make('a name that is known', 'lead known-name', built('honest', named('kmodlve'))),
-  make('a loader of drivers', 'note loads-proprietary', built('honest', named('ndiswrapper'))),
+  make('a name that the kernel distrusts', 'proof known-case', built('honest', setNames('lve'))),
+  make('a name that is known', 'lead known-name', built('honest', setNames('kmodlve'))),
+  make('a loader of drivers', 'note loads-proprietary', built('honest', setNames('ndiswrapper'))),
 ];
 
 const code: readonly EvidenceCase[] = [
@@ -265,7 +267,7 @@ const code: readonly EvidenceCase[] = [
     'livepatch relocations',
     'lead livepatch-symbols',
     built('shim', livepatch),
-    built('shim', [modinfo('livepatch', 'Y')]),
+    built('shim', [setModinfoEntries('livepatch', 'Y')]),
   ),
 ];
 
@@ -273,7 +275,7 @@ const origins: readonly EvidenceCase[] = [
   make(
     'part of the kernel tree by its own words',
     'proof intree-unsigned',
-    built('honest', [modinfo('intree', 'Y')]),
+    built('honest', [setModinfoEntries('intree', 'Y')]),
     signedOne(),
   ),
   make(
@@ -285,7 +287,7 @@ const origins: readonly EvidenceCase[] = [
   make(
     'part of the tree of another kernel',
     'lead intree-elsewhere',
-    built('honest', [modinfo('intree', 'Y'), modinfoBy('vermagic', otherRelease)]),
+    built('honest', [setModinfoEntries('intree', 'Y'), modinfoBy('vermagic', otherRelease)]),
     signedOne(),
   ),
   make('a signature of the kernel', 'support signed-by-kernel', signedOne()),
@@ -298,7 +300,7 @@ const origins: readonly EvidenceCase[] = [
   make(
     'junk for a signature',
     'lead signature-malformed',
-    built('honest', [append(signature(junk))]),
+    built('honest', [append(makeSignature(junk))]),
     built('honest', [], { signed: 'given' }),
   ),
   make(
@@ -316,7 +318,7 @@ const origins: readonly EvidenceCase[] = [
   make(
     'a signature of another type',
     'note signature-unsupported',
-    built('honest', [append(signature(junk, { type: 1 }))]),
+    built('honest', [append(makeSignature(junk, { type: 1 }))]),
     built('honest', [], { signed: 'given' }),
   ),
   make(

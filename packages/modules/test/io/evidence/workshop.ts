@@ -4,8 +4,8 @@ import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { buildModules } from '../../../../../testing/oracle/build.ts';
-import { append, applyEdits, signature } from '../../../../../testing/oracle/edits.ts';
-import type { KernelFiles } from '../../../../../testing/oracle/kernel-files.ts';
+import { append, editBytes, makeSignature } from '../../../../../testing/oracle/edits.ts';
+import type { OracleKernelFiles } from '../../../../../testing/oracle/kernel-files.ts';
 import { succeed } from '../../../../../testing/vm/command.ts';
 import { decompress } from '../../../io/inputs/decompress.ts';
 import { signedBase } from '../../core/family/steps.ts';
@@ -29,7 +29,7 @@ export interface Workshop {
   readonly place: (subject: Subject) => Promise<string>;
 }
 
-export async function openWorkshop(kernel: KernelFiles, scratch: string): Promise<Workshop> {
+export async function openWorkshop(kernel: OracleKernelFiles, scratch: string): Promise<Workshop> {
   const source = await prepareSources(scratch);
   const changed = await changeSources(source, scratch, 'changed', (text) =>
     text.replace('* 3', '* 4'),
@@ -49,7 +49,7 @@ export async function openWorkshop(kernel: KernelFiles, scratch: string): Promis
     const base = bases.get(subject.base);
     if (base === undefined) throw new Error(`There is no module "${subject.base}"`);
     const directory = join(scratch, 'cases', String(++count));
-    const module = applyEdits(base, subject.edits);
+    const module = editBytes(base, subject.edits);
     const whole = subject.stripped === true ? await strip(scratch, module) : module;
     const bytes = subject.signed === undefined ? whole : await signers[subject.signed](whole);
     const below = subject.packaged === undefined ? directory : join(directory, 'usr/lib/modules/x');
@@ -131,7 +131,7 @@ async function changeSources(
   return directory;
 }
 
-async function debianModule(kernel: KernelFiles): Promise<Uint8Array> {
+async function debianModule(kernel: OracleKernelFiles): Promise<Uint8Array> {
   const stored = await readFile(join(kernel.modules, `kernel/fs/nls/${signedBase}.ko.xz`));
   const bytes = decompress(new Uint8Array(stored), 'xz', moduleBytesMax);
   if (!bytes.ok) throw new Error(formatCause(bytes.error));
@@ -153,7 +153,7 @@ async function makeSigner(scratch: string, whose: string, subject: string) {
     const argv = ['openssl', 'cms', '-sign', ...options, ...ends];
     await succeed('sign a module', argv, { cwd: scratch });
     const message = new Uint8Array(await readFile(join(scratch, 'message')));
-    return applyEdits(bytes, [append(signature(message))]);
+    return editBytes(bytes, [append(makeSignature(message))]);
   };
 }
 

@@ -8,7 +8,7 @@
  *     own 1002            this one, with a pool of Bulkhead's making while it has none
  */
 
-export interface Choice {
+export interface ServiceChoice {
   readonly all: boolean;
   readonly except: ReadonlySet<number>;
   readonly tenants: ReadonlySet<number>;
@@ -16,21 +16,21 @@ export interface Choice {
   readonly own: ReadonlySet<number>;
 }
 
-export const nobody: Choice = {
+export const nobody: ServiceChoice = {
   all: false,
   except: new Set(),
   tenants: new Set(),
   own: new Set(),
 };
 
-export const isNobody = ({ all, tenants }: Choice): boolean => !all && tenants.size === 0;
+export const isNobody = ({ all, tenants }: ServiceChoice): boolean => !all && tenants.size === 0;
 
-export const isChosen = ({ all, except, tenants }: Choice, uid: number): boolean =>
+export const isChosen = ({ all, except, tenants }: ServiceChoice, uid: number): boolean =>
   tenants.has(uid) || (all && !except.has(uid));
 
 const header = '# Written by "bulkhead web fpm enable" and "disable".\n';
 
-export function formatChoice({ all, except, tenants, own }: Choice): string {
+export function formatChoice({ all, except, tenants, own }: ServiceChoice): string {
   const sorted = (uids: ReadonlySet<number>) => [...uids].sort((a, b) => a - b);
   const lines = [
     ...(all ? ['all'] : []),
@@ -43,7 +43,7 @@ export function formatChoice({ all, except, tenants, own }: Choice): string {
 const line = /^(?:(?<all>all)|(?<word>except|tenant|own) (?<uid>\d{1,10}))$/;
 
 /** Parses the file. The error is the number of the line that is not understood. */
-export function parseChoice(text: string): Choice | { readonly badLine: number } {
+export function parseChoice(text: string): ServiceChoice | { readonly badLine: number } {
   let all = false;
   const sets = { except: new Set<number>(), tenant: new Set<number>(), own: new Set<number>() };
   for (const [index, each] of text.split('\n').entries()) {
@@ -57,21 +57,25 @@ export function parseChoice(text: string): Choice | { readonly badLine: number }
   return { all, except, tenants: new Set([...tenant, ...own]), own };
 }
 
-export const choosingAll = ({ tenants, own }: Choice): Choice => ({
+export const choosingAll = ({ tenants, own }: ServiceChoice): ServiceChoice => ({
   all: true,
   except: new Set(),
   tenants,
   own,
 });
 
-export const choosing = (choice: Choice, uid: number, withoutPool: boolean): Choice => ({
+export const choosing = (
+  choice: ServiceChoice,
+  uid: number,
+  withoutPool: boolean,
+): ServiceChoice => ({
   ...choice,
   except: without(choice.except, uid),
   tenants: new Set([...choice.tenants, uid]),
   own: withoutPool ? new Set([...choice.own, uid]) : choice.own,
 });
 
-export const leaving = (choice: Choice, uid: number): Choice => ({
+export const leaving = (choice: ServiceChoice, uid: number): ServiceChoice => ({
   all: choice.all,
   except: choice.all ? new Set([...choice.except, uid]) : choice.except,
   tenants: without(choice.tenants, uid),

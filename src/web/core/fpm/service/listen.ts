@@ -37,6 +37,7 @@ export const boundAt = ({ stream }: Listen): string => `${stream}${besideSuffix}
 export const pathOfBound = (path: string): string =>
   path.endsWith(besideSuffix) ? path.slice(0, -besideSuffix.length) : path;
 
-export const directoryOf = (path: string): string => path.slice(0, path.lastIndexOf('/')) || '/';
+export const socketDirectory = (path: string): string =>
+  path.slice(0, path.lastIndexOf('/')) || '/';
 
 export const basenameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);

@@ -7,9 +7,9 @@
  * is the tenant's.
  */
 import { addressKey, parseAddress, sameAddress, type Address } from '../../address.ts';
-import { siteNameIn, type RankedSites, type Site } from '../../site.ts';
+import { siteNameIn, type RankedSites, type ServerSite } from '../../site.ts';
 
-type Vhost = Pick<Site, 'names' | 'handlers'>;
+type Vhost = Pick<ServerSite, 'names' | 'handlers'>;
 
 interface Pass {
   readonly address: Address;

@@ -4,9 +4,9 @@
  * or there.
  */
 import type { Site } from '../../../../policy/policy.ts';
-import { poolOf, type FpmSection } from '../dump.ts';
+import { poolOfSection, type FpmSection } from '../dump.ts';
 import type { FpmFile } from '../file.ts';
-import { directoryOf, listenOf, type Listen } from './listen.ts';
+import { socketDirectory, listenOf, type Listen } from './listen.ts';
 
 export interface PoolFile extends FpmFile {
   readonly path: string;
@@ -59,7 +59,7 @@ export interface ServicePool {
   readonly section?: FpmSection;
 }
 
-export interface Service {
+export interface FpmService {
   readonly tenant: ServiceTenant;
   /** The site; absent for a service of everything else. */
   readonly site?: string;
@@ -69,7 +69,7 @@ export interface Service {
   readonly asRoot?: string;
 }
 
-export interface Kept {
+export interface KeptPool {
   readonly pool: string;
   readonly user: string;
   /** The uid of the user, if it is a tenant. */
@@ -85,8 +85,8 @@ export interface Kept {
 
 export interface Split {
   /** Services sorted by uid. For each tenant, the one without a site comes first. */
-  readonly services: readonly Service[];
-  readonly kept: readonly Kept[];
+  readonly services: readonly FpmService[];
+  readonly kept: readonly KeptPool[];
   /** Files of pools that stay, in the order in which php-fpm reads them. */
   readonly keptFiles: readonly PoolFile[];
 }
@@ -106,7 +106,7 @@ export function splitPools(
 ): Split {
   const placed = placeSections(sections, files, facts);
   const shared = sharedAddresses(sections);
-  const verdicts = new Map(placed.map((each) => [each, obstacleTo(each, shared, facts)]));
+  const verdicts = new Map(placed.map((each) => [each, blockerTo(each, shared, facts)]));
   const inside = Map.groupBy(
     placed.flatMap((each) => each.places.map(({ file }) => ({ file, each }))),
     ({ file }) => file,
@@ -141,7 +141,7 @@ function placeSections(
     section,
     listen: section.values.get('listen') ?? '',
     places: byName.get(section.name) ?? [],
-    tenant: tenantOf(poolOf(section).user),
+    tenant: tenantOf(poolOfSection(section).user),
   }));
 }
 
@@ -157,15 +157,15 @@ function sharedAddresses(sections: readonly FpmSection[]): ReadonlySet<string> {
 }
 
 /** The reason why a pool has to stay: `not wanted` if nobody has asked for it to move. */
-type Obstacle = { readonly kind: 'not wanted' } | { readonly kind: 'reason'; readonly why: string };
+type Blocker = { readonly kind: 'not wanted' } | { readonly kind: 'reason'; readonly why: string };
 
-const because = (why: string): Obstacle => ({ kind: 'reason', why });
+const because = (why: string): Blocker => ({ kind: 'reason', why });
 
-function obstacleTo(
+function blockerTo(
   { section, listen, places: [first, ...others], tenant }: Placed,
   shared: ReadonlySet<string>,
   facts: SplitFacts,
-): Obstacle | undefined {
+): Blocker | undefined {
   if (tenant === undefined || !facts.isChosen(tenant.uid)) return { kind: 'not wanted' };
   if (facts.isPinned(listen)) return because('its service stays as it is');
   if (first === undefined)
@@ -174,12 +174,11 @@ function obstacleTo(
     return because(
       `its section goes on at ${others.map(({ file, line }) => `${file.path}:${line}`).join(', ')}`,
     );
-  const why =
-    fileObstacle(first.file, tenant, facts) ?? poolObstacle(section, tenant, shared, facts);
+  const why = fileBlocker(first.file, tenant, facts) ?? poolBlocker(section, tenant, shared, facts);
   return why === undefined ? undefined : because(why);
 }
 
-function fileObstacle(
+function fileBlocker(
   file: PoolFile,
   tenant: ServiceTenant,
   { unsafeFile }: SplitFacts,
@@ -197,7 +196,7 @@ function fileObstacle(
 const plainName = /^[A-Za-z0-9_.-]{1,80}$/;
 const plainAccount = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/;
 
-function poolObstacle(
+function poolBlocker(
   section: FpmSection,
   tenant: ServiceTenant,
   shared: ReadonlySet<string>,
@@ -218,10 +217,13 @@ function poolObstacle(
   const group = values.get('group');
   if (group !== undefined && gidOf(group) === undefined) return `its group ${group} is not known`;
   if (!plainAccount.test(tenant.user)) return 'its user has a name that systemd does not accept';
-  return unsafeDirectory(directoryOf(text));
+  return unsafeDirectory(socketDirectory(text));
 }
 
-function keptOf({ section, listen, places, tenant }: Placed, obstacle: Obstacle | undefined): Kept {
+function keptOf(
+  { section, listen, places, tenant }: Placed,
+  blocker: Blocker | undefined,
+): KeptPool {
   const [first] = places;
   const kept = {
     pool: section.name,
@@ -231,19 +233,19 @@ function keptOf({ section, listen, places, tenant }: Placed, obstacle: Obstacle 
     place: first === undefined ? '' : `${first.file.path}:${first.line}`,
     files: places.map(({ file }) => file.path),
   };
-  if (obstacle?.kind === 'not wanted') return kept;
-  return { ...kept, reason: obstacle?.why ?? 'another pool of its file has to stay' };
+  if (blocker?.kind === 'not wanted') return kept;
+  return { ...kept, reason: blocker?.why ?? 'another pool of its file has to stay' };
 }
 
 function servicesOf(
   placed: readonly Placed[],
   files: readonly PoolFile[],
   facts: SplitFacts,
-): readonly Service[] {
+): readonly FpmService[] {
   const siteOf = siteReader(placed, facts);
   const byService = Map.groupBy(placed, (each) => `${each.tenant?.uid} ${siteOf(each) ?? ''}`);
   return [...byService.values()]
-    .flatMap((of): readonly Service[] => {
+    .flatMap((of): readonly FpmService[] => {
       const [first] = of;
       const tenant = first?.tenant;
       if (tenant === undefined) return [];
@@ -263,7 +265,7 @@ function servicesOf(
     .sort(byUidAndSite);
 }
 
-export const byUidAndSite = (a: Service, b: Service): number =>
+export const byUidAndSite = (a: FpmService, b: FpmService): number =>
   a.tenant.uid - b.tenant.uid || ((a.site ?? '') < (b.site ?? '') ? -1 : 1);
 
 /**

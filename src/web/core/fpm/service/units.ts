@@ -11,11 +11,11 @@
  */
 import { sliceOf } from '../../../../plan/slice.ts';
 import { controlTimeoutSeconds } from './config.ts';
-import { boundAt, directoryOf } from './listen.ts';
-import type { Service, ServicePool } from './split.ts';
+import { boundAt, socketDirectory } from './listen.ts';
+import type { FpmService, ServicePool } from './split.ts';
 
 /** The way a service enters its tenant's cgroup and jail. */
-export interface Entry {
+export interface ServiceEntry {
   /**
    * `launcher`: the launcher joins the cgroup, in Bulkhead's own tree. `slice`: the unit itself is in the tenant's or
    * the site's slice.
@@ -95,7 +95,7 @@ export const distributionUnit = (php: string): string => `php${php}-fpm.service`
 
 const header = '# Written by "bulkhead web fpm"; it is replaced when it differs.\n';
 
-export function socketUnit(setting: UnitSetting, service: Service, pool: ServicePool): string {
+export function socketUnit(setting: UnitSetting, service: FpmService, pool: ServicePool): string {
   const { listen, backlog, name } = pool;
   const { tenant } = service;
   return `${header}[Unit]
@@ -116,7 +116,7 @@ WantedBy=sockets.target
 }
 
 /** A pool that comes while its tenant is stopped gets a socket that waits for the start. */
-const unlessStopped = ({ instance }: UnitSetting, { tenant: { uid } }: Service): string =>
+const unlessStopped = ({ instance }: UnitSetting, { tenant: { uid } }: FpmService): string =>
   `ConditionPathExists=!/var/lib/${instance}/stopped/${uid}\n`;
 
 const socketFile = ({ listen, owner, group, mode }: ServicePool): string =>
@@ -132,7 +132,11 @@ const socketFile = ({ listen, owner, group, mode }: ServicePool): string =>
 /** The time to stop, longer than the master gives its workers. */
 const stopSeconds = controlTimeoutSeconds + 10;
 
-export function serviceUnit(setting: UnitSetting, service: Service, entry: Entry): string {
+export function serviceUnit(
+  setting: UnitSetting,
+  service: FpmService,
+  entry: ServiceEntry,
+): string {
   const { php, directory, instance } = setting;
   const { tenant, site, asRoot } = service;
   const { kind, isJailed, isSiteJailed } = entry;
@@ -166,7 +170,7 @@ ${kind === 'slice' ? '' : endWorkers(service)}${slowFailure}${asRoot === undefin
  * Returns `Slice=` and `User=`. The launcher still starts as root, since only root can enter jails. `User=` makes HOME
  * and the like the tenant's.
  */
-function placeOf({ tenant: { uid }, site, asRoot }: Service): string {
+function placeOf({ tenant: { uid }, site, asRoot }: FpmService): string {
   const slice = `Slice=${sliceOf(site === undefined ? { uid } : { uid, site })}`;
   return [slice, ...(asRoot === undefined ? [`User=${uid}`] : []), ''].join('\n');
 }
@@ -174,8 +178,8 @@ function placeOf({ tenant: { uid }, site, asRoot }: Service): string {
 function fpmWords(
   { libexec, program }: UnitSetting,
   how: 'start' | 'copy',
-  { tenant: { uid, gid }, site, asRoot }: Service,
-  { instance, kind }: Entry,
+  { tenant: { uid, gid }, site, asRoot }: FpmService,
+  { instance, kind }: ServiceEntry,
   config: string,
 ): string {
   const isRoot = asRoot !== undefined;
@@ -194,7 +198,7 @@ function fpmWords(
  * own cgroup, which is empty. Their parent is systemd then, and they are called `php-fpm: pool shop.example`; a master
  * that the tenant runs itself is not.
  */
-const endWorkers = ({ tenant }: Service): string =>
+const endWorkers = ({ tenant }: FpmService): string =>
   `ExecStopPost=-/usr/bin/pkill -QUIT -P 1 -U ${tenant.uid} -f '^php-fpm: pool '\n`;
 
 const slowFailure = `# Whatever its sockets ask for, a service that fails is not tried again at once.
@@ -202,8 +206,8 @@ ExecStopPost=/bin/sh -c 'test "$SERVICE_RESULT" = success || sleep 2'
 `;
 
 /** Protects socket paths: a root master removes its sockets when it ends. */
-function keepSockets({ pools }: Service): string {
-  const directories = pools.map(({ listen }) => directoryOf(listen.stream));
+function keepSockets({ pools }: FpmService): string {
+  const directories = pools.map(({ listen }) => socketDirectory(listen.stream));
   return [...new Set(directories)].map((each) => `ReadOnlyPaths=${each}\n`).join('');
 }
 

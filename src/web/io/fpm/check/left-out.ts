@@ -14,7 +14,7 @@ import type { FpmContext } from '../context.ts';
 import { inParallel, type CheckBudget } from './budget.ts';
 import { dumpMain, poolIn } from './check.ts';
 import { dumpPools, type DumpProblem } from './dump.ts';
-import { digestOf, unfinishedReason, type Unfinished } from './unfinished.ts';
+import { digestOfParts, unfinishedReason, type Unfinished } from './unfinished.ts';
 
 /** Problems by the paths of the files that are left out. */
 export type LeftOut = ReadonlyMap<string, DumpProblem>;
@@ -26,7 +26,7 @@ export interface CheckRun {
   readonly unfinished: Unfinished;
 }
 
-export interface Sources {
+export interface PoolSources {
   readonly main: string;
   readonly includes: readonly Include[];
   readonly files: readonly PoolFile[];
@@ -44,7 +44,7 @@ interface Accepted {
 /** Dumps the pools that php-fpm accepts. There are at most as many rounds as files: each leaves out one more. */
 export async function dumpAccepted(
   context: Context,
-  sources: Sources,
+  sources: PoolSources,
   check: CheckRun,
   before: LeftOut,
 ): Promise<Result<Accepted, DumpProblem>> {
@@ -77,7 +77,7 @@ export function filesNamed(
   );
 }
 
-const digestOfFile = ({ path, text }: PoolFile) => digestOf('file', path, text);
+const digestOfFile = ({ path, text }: PoolFile) => digestOfParts('file', path, text);
 
 /** The problem of a file that was not checked. It proves nothing about the file. */
 const noTimeLeft: DumpProblem = { message: 'no time is left for it', isUnfinished: true };
@@ -89,12 +89,12 @@ interface Culprit {
 
 class Dumper {
   readonly #context: Context;
-  readonly #sources: Sources;
+  readonly #sources: PoolSources;
   readonly #check: CheckRun;
   readonly #tenants: ReadonlySet<string>;
   #runs = 0;
 
-  constructor(context: Context, sources: Sources, check: CheckRun) {
+  constructor(context: Context, sources: PoolSources, check: CheckRun) {
     this.#context = context;
     this.#sources = sources;
     this.#check = check;

@@ -51,7 +51,7 @@ export class Unfinished {
   }
 }
 
-export const digestOf = (...parts: readonly string[]): string =>
+export const digestOfParts = (...parts: readonly string[]): string =>
   createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 
 export const unfinishedReason = 'its last check did not finish, and it has not changed since';

@@ -8,12 +8,12 @@ import type { Paths } from '../../../../host/paths.ts';
 import { connectBus } from '../../../../sys/dbus/bus.ts';
 import type { FpmFailure } from '../../../core/fpm/failures.ts';
 import { listUnits } from '../idle/units.ts';
-import { releaseObstacle } from '../release-obstacle.ts';
+import { fpmReleaseBlocker } from '../release-blocker.ts';
 import { outcomeFailures } from './outcome.ts';
 
 /** Returns no failures if no tenant has a service. If systemd does not answer, its part is left out. */
 export async function readFailures(paths: Paths): Promise<readonly FpmFailure[]> {
-  if (releaseObstacle(paths) === undefined) return [];
+  if (fpmReleaseBlocker(paths) === undefined) return [];
   return [...outcomeFailures(paths), ...(await failedUnits(paths))];
 }
 

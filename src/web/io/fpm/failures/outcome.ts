@@ -13,7 +13,7 @@ import { readText } from '../../../../../packages/base/io/read.ts';
 import { replaceFile } from '../../../../../packages/base/io/replace-file.ts';
 import type { FpmFailure } from '../../../core/fpm/failures.ts';
 
-export interface Outcome {
+export interface SplitOutcome {
   /** The division goes on, or was killed. */
   readonly begun?: true;
   readonly problem?: string;
@@ -25,7 +25,7 @@ type Runtime = Pick<Paths, 'runtime'>;
 const pathOf = ({ runtime }: Runtime, php: string) => `${runtime}/fpm-${php}.outcome`;
 
 /** Records the outcome. If it cannot be written, nobody learns of it later. */
-export function recordOutcome(paths: Runtime, php: string, outcome: Outcome): void {
+export function recordOutcome(paths: Runtime, php: string, outcome: SplitOutcome): void {
   replaceFile(pathOf(paths, php), `${JSON.stringify(outcome)}\n`);
 }
 
@@ -48,7 +48,7 @@ export function outcomeFailures(
 }
 
 /** Parses the file, which is root's. A file from another version of Bulkhead is ignored. */
-function parse(text: string): Outcome | undefined {
+function parse(text: string): SplitOutcome | undefined {
   try {
     const found: unknown = JSON.parse(text);
     return typeof found === 'object' && found !== null ? found : undefined;

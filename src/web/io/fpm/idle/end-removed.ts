@@ -7,7 +7,7 @@ import type { Paths } from '../../../../host/paths.ts';
 import { unitStates } from '../../../../host/systemd/systemctl.ts';
 import type { Policy } from '../../../../policy/policy.ts';
 import { stopServices } from '../bounded-stop.ts';
-import { releaseObstacle } from '../release-obstacle.ts';
+import { fpmReleaseBlocker } from '../release-blocker.ts';
 import { withoutAccount } from './removed-accounts.ts';
 
 export interface Systemd {
@@ -63,7 +63,7 @@ async function removedUnits(
   systemd: Pick<Systemd, 'running'>,
   isRemoved?: (uid: string) => Promise<boolean>,
 ): Promise<Result<readonly string[], Problem>> {
-  if (releaseObstacle(paths) === undefined) return ok([]);
+  if (fpmReleaseBlocker(paths) === undefined) return ok([]);
   const running = await systemd.running(`${paths.instance}-fpm*@*`);
   return running.ok ? ok(await withoutAccount(running.value, isRemoved)) : running;
 }

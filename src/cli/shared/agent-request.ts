@@ -13,7 +13,7 @@ export interface JsonOption {
 }
 
 /** Sends one request to the agent of this instance. */
-export type Ask = <Response>(
+export type AgentRequest = <Response>(
   path: string,
   query?: Query,
   method?: 'GET' | 'POST',
@@ -24,7 +24,7 @@ export type Ask = <Response>(
  * Returns the request function. Only the first request prints that it waits: later ones come from a screen that is
  * already open.
  */
-function asker(paths: Paths): Ask {
+function asker(paths: Paths): AgentRequest {
   let first = true;
   return (path, query, method = 'GET', waitMilliseconds = answerMilliseconds) => {
     const options = { method, waitMilliseconds, ...(first ? { onSlow: sayItWaits } : {}) };
@@ -36,7 +36,7 @@ function asker(paths: Paths): Ask {
 /** Runs `action` with a client of the agent, unless the command line is wrong, which is printed. */
 export async function withAgent(
   command: Command,
-  action: (ask: Ask, paths: Paths) => Promise<ExitCode>,
+  action: (ask: AgentRequest, paths: Paths) => Promise<ExitCode>,
 ): Promise<ExitCode> {
   const paths = pathsFor(command);
   return paths === undefined ? exitCodes.usage : action(asker(paths), paths);

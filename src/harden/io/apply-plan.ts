@@ -12,27 +12,27 @@ import { lockFile, type FileLock } from '../../sys/files/flock.ts';
 import { putHostFile, readHostFile, type HostFile } from '../../sys/files/host-file.ts';
 import { ensurePrivateDirectory } from '../../sys/files/private-file.ts';
 import { readText } from '../../../packages/base/io/read.ts';
-import { textOf } from '../../../packages/base/io/regular-file.ts';
+import { decodeText } from '../../../packages/base/io/regular-file.ts';
 import { readTextFile } from '../../sys/files/text-file.ts';
-import type { Kepts, Plan, ValueChange } from '../core/plan.ts';
+import type { KeptSettings, HardenPlan, ValueChange } from '../core/plan.ts';
 import { parseRecord, formatRecord } from '../core/record.ts';
 import { settingOf } from '../core/settings.ts';
-import { isOurs } from '../core/sysctl-files.ts';
-import { recordOf, sysctlFile, type Places } from './places.ts';
+import { isOurSysctlFile } from '../core/sysctl-files.ts';
+import { recordOf, sysctlFile, type HardenPaths } from './places.ts';
 
 const lockWaitMs = 10_000;
 const recordBytesMax = 64 * 1024;
 const fileBytesMax = 64 * 1024;
 
 /** Locks from reading the record to the last change. */
-export function lockHardening(places: Places): Result<FileLock, Problem> {
+export function lockHardening(places: HardenPaths): Result<FileLock, Problem> {
   const directory = ensurePrivateDirectory(places.state);
   if (!directory.ok) return directory;
   return lockFile(`${places.state}/.lock`, { waitMs: lockWaitMs });
 }
 
 /** Reads the record; it is empty if nothing was changed yet. */
-export function readRecord(places: Places): Result<Kepts, Problem> {
+export function readHardenRecord(places: HardenPaths): Result<KeptSettings, Problem> {
   const path = recordOf(places);
   const format = {
     bytesMax: recordBytesMax,
@@ -45,14 +45,14 @@ export function readRecord(places: Places): Result<Kepts, Problem> {
 }
 
 /** Reads our file; a file by that name which is not ours is a problem. */
-export function readOurs(places: Places): Result<string | undefined, Problem> {
+export function readOurs(places: HardenPaths): Result<string | undefined, Problem> {
   const format = {
     bytesMax: fileBytesMax,
     decode: (bytes: Uint8Array) => ok(Buffer.from(bytes).toString('utf8')),
   };
   const read = readTextFile(places.file, format, 'trusted');
   if (!read.ok) return read.error.errno === 'ENOENT' ? ok(undefined) : read;
-  if (isOurs(read.value)) return read;
+  if (isOurSysctlFile(read.value)) return read;
   return failed({
     action: 'replace',
     object: places.file,
@@ -61,25 +61,25 @@ export function readOurs(places: Places): Result<string | undefined, Problem> {
   });
 }
 
-export interface Outcome {
+export interface HardenResult {
   readonly notes: readonly string[];
 }
 
 /** Returns the record to keep while the change goes on. */
-type During = (record: Kepts) => Kepts;
+type During = (record: KeptSettings) => KeptSettings;
 
-export interface CarryOut {
-  readonly places: Places;
-  readonly plan: Plan;
+export interface HardenWork {
+  readonly places: HardenPaths;
+  readonly plan: HardenPlan;
   /** The record before. */
-  readonly before: Kepts;
+  readonly before: KeptSettings;
   /** Whether this is an undo: values that cannot be restored are reported and left. */
   readonly undo: boolean;
   /** Called after each step, for the test that kills it there. */
   readonly afterStep?: () => void;
 }
 
-export function carryOut(work: CarryOut): Result<Outcome, Problem> {
+export function applyHardenPlan(work: HardenWork): Result<HardenResult, Problem> {
   const { places, plan, before, undo, afterStep = () => {} } = work;
   const text = readOurs(places);
   if (!text.ok) return text;
@@ -120,7 +120,7 @@ const untilBoot = ({ key, to }: ValueChange) =>
     : `set it to ${to} by hand`;
 
 const markedIn =
-  (left: Kepts): During =>
+  (left: KeptSettings): During =>
   (record) =>
     record.map((each) =>
       left.some(({ key }) => key === each.key) ? each : { ...each, undoing: true as const },
@@ -129,12 +129,15 @@ const markedIn =
 interface Failed {
   readonly problem: Problem;
   readonly done: readonly ValueChange[];
-  readonly before: Kepts;
+  readonly before: KeptSettings;
   readonly text: string | undefined;
 }
 
 /** Undoes the changes, the last value first. Values that cannot be restored are reported, and stay in the record. */
-function takeBack(places: Places, { problem, done, before, text }: Failed): Result<never, Problem> {
+function takeBack(
+  places: HardenPaths,
+  { problem, done, before, text }: Failed,
+): Result<never, Problem> {
   const left = done
     .toReversed()
     .filter(({ key, from }) => !setValue(places, key, from).ok)
@@ -150,7 +153,7 @@ function takeBack(places: Places, { problem, done, before, text }: Failed): Resu
 }
 
 /** Writes a value and reads it back, since the kernel may clamp or ignore it. */
-function setValue(places: Places, key: string, value: string): Result<void, Problem> {
+function setValue(places: HardenPaths, key: string, value: string): Result<void, Problem> {
   const path = sysctlFile(places, key);
   const cannot = { action: `set ${key} to`, object: value };
   try {
@@ -168,10 +171,10 @@ function setValue(places: Places, key: string, value: string): Result<void, Prob
   return failed({ ...cannot, reason: `the kernel has ${now ?? 'no value'} after it was written` });
 }
 
-const writeOurs = (places: Places, text: string | undefined): Result<void, Problem> =>
+const writeOurs = (places: HardenPaths, text: string | undefined): Result<void, Problem> =>
   put(places.file, text, 0o644);
 
-const writeRecord = (places: Places, record: Kepts): Result<void, Problem> =>
+const writeRecord = (places: HardenPaths, record: KeptSettings): Result<void, Problem> =>
   put(recordOf(places), record.length === 0 ? undefined : formatRecord(record), 0o600);
 
 /** Writes the file whole, or removes it. */
@@ -179,7 +182,7 @@ function put(path: string, text: string | undefined, mode: number): Result<void,
   const file: HostFile = { path, links: 'follow' };
   if (text === undefined) return putHostFile(file, undefined);
   const there = readHostFile(file);
-  if (there.ok && there.value !== undefined && textOf(there.value.bytes) === text)
+  if (there.ok && there.value !== undefined && decodeText(there.value.bytes) === text)
     return ok(undefined);
   return putHostFile(file, { bytes: Buffer.from(text), mode });
 }

@@ -20,7 +20,7 @@ const programs: Readonly<Record<string, string>> = {
 };
 
 /** Returns the obstacles; empty if the demo can run, as far as a check without trying shows. */
-export function findObstacles(): readonly string[] {
+export function findBlockers(): readonly string[] {
   return [...rootMissing(), ...controllersMissing(), ...programsMissing()];
 }
 

@@ -17,7 +17,7 @@ import { jailCommands, jailProfiles, type Jail, type JailCommand } from '../../p
 
 export type JailState = 'waiting' | 'ready' | 'failed';
 
-export interface Mark {
+export interface JailStateFile {
   readonly profile: Jail['profile'];
   readonly state: JailState;
   /** The reason for the failure. */
@@ -34,25 +34,25 @@ export interface Mark {
 const earlierMax = 32;
 const reasonMax = 500;
 
-export function formatMark(mark: Mark): string {
-  const reason = printable(mark.reason ?? '').slice(0, reasonMax);
+export function formatStateFile(stateFile: JailStateFile): string {
+  const reason = printable(stateFile.reason ?? '').slice(0, reasonMax);
   const lines = [
-    `profile ${mark.profile}`,
-    `state ${mark.state}${reason === '' ? '' : ` ${reason}`}`,
-    `filter ${mark.filter ? 'yes' : 'no'}`,
-    `landlock ${mark.landlock ? 'yes' : 'no'}`,
-    `commands ${mark.commands.join(' ')}`,
-    ...(mark.namespace === undefined ? [] : [`namespace ${mark.namespace}`]),
-    ...(mark.earlier.length === 0
+    `profile ${stateFile.profile}`,
+    `state ${stateFile.state}${reason === '' ? '' : ` ${reason}`}`,
+    `filter ${stateFile.filter ? 'yes' : 'no'}`,
+    `landlock ${stateFile.landlock ? 'yes' : 'no'}`,
+    `commands ${stateFile.commands.join(' ')}`,
+    ...(stateFile.namespace === undefined ? [] : [`namespace ${stateFile.namespace}`]),
+    ...(stateFile.earlier.length === 0
       ? []
-      : [`earlier ${mark.earlier.slice(0, earlierMax).join(' ')}`]),
-    ...(mark.home === undefined ? [] : [`home ${mark.home}`]),
-    `print ${mark.print}`,
+      : [`earlier ${stateFile.earlier.slice(0, earlierMax).join(' ')}`]),
+    ...(stateFile.home === undefined ? [] : [`home ${stateFile.home}`]),
+    `print ${stateFile.print}`,
   ];
   return lines.map((line) => `${line}\n`).join('');
 }
 
-export function parseMark(text: string): Mark {
+export function parseStateFile(text: string): JailStateFile {
   const value = (word: string) => new RegExp(`^${word} (.*)$`, 'm').exec(text)?.[1] ?? '';
   const [state = '', ...reason] = value('state').split(' ');
   const profile = jailProfiles.find((each) => each === value('profile'));
@@ -74,10 +74,10 @@ export function parseMark(text: string): Mark {
 }
 
 /** Returns the namespaces that were in use before a jail is built again. */
-export const earlierOf = (mark: Mark | undefined): readonly number[] =>
-  mark === undefined
+export const earlierNamespaces = (stateFile: JailStateFile | undefined): readonly number[] =>
+  stateFile === undefined
     ? []
-    : [...(mark.namespace === undefined ? [] : [mark.namespace]), ...mark.earlier].slice(
-        0,
-        earlierMax,
-      );
+    : [
+        ...(stateFile.namespace === undefined ? [] : [stateFile.namespace]),
+        ...stateFile.earlier,
+      ].slice(0, earlierMax);

@@ -9,11 +9,11 @@ import { readText } from '../../../packages/base/io/read.ts';
 import { pinDirectory } from '../../../packages/base/io/pinned-directory.ts';
 import { replaceIn } from '../../../packages/base/io/replace-file.ts';
 import { isKey, keyOf, type JailId, type JailKey } from '../core/jail-key.ts';
-import { parseMark, formatMark, type Mark } from '../core/mark.ts';
+import { parseStateFile, formatStateFile, type JailStateFile } from '../core/state-file.ts';
 import type { JailPaths } from './jail-paths.ts';
 
 /** Creates their directory. */
-export function ensureMarks({ base, tenants }: JailPaths): Result<void, Problem> {
+export function ensureStateFiles({ base, tenants }: JailPaths): Result<void, Problem> {
   try {
     mkdirSync(dirname(base), { recursive: true, mode: 0o755 });
     mkdirSync(base, { recursive: true, mode: 0o700 });
@@ -24,12 +24,12 @@ export function ensureMarks({ base, tenants }: JailPaths): Result<void, Problem>
   }
 }
 
-export function readMark(paths: JailPaths, key: JailKey): Mark | undefined {
+export function readStateFile(paths: JailPaths, key: JailKey): JailStateFile | undefined {
   const text = readText(`${paths.tenants}/${key}`);
-  return text === undefined ? undefined : parseMark(text);
+  return text === undefined ? undefined : parseStateFile(text);
 }
 
-export function readMarks(paths: JailPaths): ReadonlyMap<JailKey, Mark> {
+export function readStateFiles(paths: JailPaths): ReadonlyMap<JailKey, JailStateFile> {
   let names: readonly string[];
   try {
     names = readdirSync(paths.tenants);
@@ -38,20 +38,24 @@ export function readMarks(paths: JailPaths): ReadonlyMap<JailKey, Mark> {
   }
   return new Map(
     names.filter(isKey).flatMap((key) => {
-      const mark = readMark(paths, key);
-      return mark === undefined ? [] : [[key, mark] as const];
+      const stateFile = readStateFile(paths, key);
+      return stateFile === undefined ? [] : [[key, stateFile] as const];
     }),
   );
 }
 
-export function writeMark(paths: JailPaths, key: JailKey, mark: Mark): Result<void, Problem> {
+export function writeStateFile(
+  paths: JailPaths,
+  key: JailKey,
+  stateFile: JailStateFile,
+): Result<void, Problem> {
   const pinned = pinDirectory(paths.tenants, 'refuse');
   if (!pinned.ok) return pinned;
   using directory = pinned.value;
-  return replaceIn(directory, key, formatMark(mark), { mode: 0o600, withoutSync: true });
+  return replaceIn(directory, key, formatStateFile(stateFile), { mode: 0o600, withoutSync: true });
 }
 
-export const removeMark = (paths: JailPaths, key: JailKey): void =>
+export const removeStateFile = (paths: JailPaths, key: JailKey): void =>
   rmSync(`${paths.tenants}/${key}`, { force: true });
 
 /**
@@ -63,9 +67,9 @@ export function announce(
   tenants: readonly (JailId & { readonly jail: Jail })[],
 ): Result<void, Problem> {
   if (tenants.length === 0) return ok(undefined);
-  const made = ensureMarks(paths);
+  const made = ensureStateFiles(paths);
   if (!made.ok) return made;
-  const known = readMarks(paths);
+  const known = readStateFiles(paths);
   const isOfSite = ({ site }: JailId) => site !== undefined;
   for (const tenant of [...tenants.filter(isOfSite), ...tenants]) {
     const { jail } = tenant;
@@ -73,7 +77,7 @@ export function announce(
     if (known.has(key)) continue;
     const { profile, home } = jail;
     const commands = commandsOf(jail);
-    const mark: Mark = {
+    const stateFile: JailStateFile = {
       profile,
       state: 'waiting',
       filter: false,
@@ -83,7 +87,7 @@ export function announce(
       ...(home === undefined ? {} : { home }),
       print: '',
     };
-    const written = writeMark(paths, key, mark);
+    const written = writeStateFile(paths, key, stateFile);
     if (!written.ok) return written;
   }
   return ok(undefined);

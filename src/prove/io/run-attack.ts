@@ -12,8 +12,8 @@ import {
   jailErrors,
   judgeSaid,
   permissionErrors,
-  type Evidence,
-  type Outcome,
+  type AttackEvidence,
+  type AttackResult,
 } from '../core/outcome.ts';
 import { withControl } from '../core/verdict.ts';
 import { busySecondsMax, isAtLimit, secondsMin, sightingsMin } from '../attacks/load.ts';
@@ -26,10 +26,10 @@ export interface Carrying extends Launching {
   readonly neighbourRuns: () => boolean;
 }
 
-export async function carryOut(attack: Attack, carrying: Carrying): Promise<Outcome> {
+export async function runAttack(attack: Attack, carrying: Carrying): Promise<AttackResult> {
   const { stage } = carrying;
-  const obstacle = attack.obstacle?.(stage);
-  if (obstacle !== undefined) return impossible(obstacle);
+  const blocker = attack.obstacle?.(stage);
+  if (blocker !== undefined) return impossible(blocker);
   const { before, control, by = 'attacker' } = attack;
   if (before !== undefined) {
     // A trap lies where other processes come by, outside jails.
@@ -48,7 +48,7 @@ export async function carryOut(attack: Attack, carrying: Carrying): Promise<Outc
   return withControl(outcome, judge(attack, control.by, other, stage));
 }
 
-function judge(attack: Attack, by: Role, evidence: Evidence, stage: Stage): Outcome {
+function judge(attack: Attack, by: Role, evidence: AttackEvidence, stage: Stage): AttackResult {
   const refusals = attack.refusals ?? permissionErrors;
   const isJailed = stage.jailed && by !== 'control' && by !== 'server';
   const outcome =
@@ -62,7 +62,7 @@ async function run(
   start: Start,
   watch: Attack['watch'],
   carrying: Carrying,
-): Promise<Evidence> {
+): Promise<AttackEvidence> {
   const { driver, stage } = carrying;
   const uid = stage.uids[role];
   // The server is not a tenant, and the neighbour has a process that must go on.

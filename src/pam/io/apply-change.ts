@@ -7,10 +7,10 @@ import { fail, type Result } from '../../../packages/base/result.ts';
 import { FileTransaction, undoUnfinished } from '../../sys/files/file-transaction.ts';
 import { lockFile } from '../../sys/files/flock.ts';
 import { directoryProblem, pinDirectory } from '../../../packages/base/io/pinned-directory.ts';
-import type { Profile } from '../core/profiles.ts';
+import type { PamProfile } from '../core/profiles.ts';
 import { perform } from './auth-update.ts';
-import { profileDirectory, readSnapshot, type Snapshot } from './pam-files.ts';
-import type { Change } from './change.ts';
+import { profileDirectory, readSnapshot, type PamSnapshot } from './pam-files.ts';
+import type { PamChange } from './change.ts';
 import { rootSessionWorks } from './session-check.ts';
 
 const journal = '/var/lib/bulkhead/pam.journal';
@@ -19,7 +19,7 @@ const journal = '/var/lib/bulkhead/pam.journal';
 export const undoKilled = (): Result<boolean, Problem> => undoUnfinished(journal);
 
 /** Makes the whole planned change, or none of it. */
-export function carryOut({ profiles, before, after }: Change): Result<void, Problem> {
+export function applyPamChange({ profiles, before, after }: PamChange): Result<void, Problem> {
   // Before the lock, by which others see that the change has begun.
   using _undisturbed = deferSignals();
   const locked = lockFile('/run/bulkhead-pam.lock', { waitMs: 10_000 });
@@ -71,8 +71,8 @@ function deferSignals(): Disposable {
 }
 
 function tried(
-  profiles: readonly Profile[],
-  after: Snapshot,
+  profiles: readonly PamProfile[],
+  after: PamSnapshot,
   worked: boolean,
 ): Problem | undefined {
   const done = perform('', profiles);
@@ -97,5 +97,5 @@ function trustedDirectories(): Problem | undefined {
   return undefined;
 }
 
-const isSame = (a: Snapshot, b: Snapshot): boolean =>
+const isSame = (a: PamSnapshot, b: PamSnapshot): boolean =>
   a.size === b.size && [...a].every(([path, text]) => b.get(path) === text);

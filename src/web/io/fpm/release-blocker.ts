@@ -7,7 +7,7 @@ import { basename, dirname } from 'node:path';
 import type { Problem } from '../../../../packages/base/problem.ts';
 import type { Paths } from '../../../host/paths.ts';
 
-export function releaseObstacle({ etc, instance }: Paths): Problem | undefined {
+export function fpmReleaseBlocker({ etc, instance }: Paths): Problem | undefined {
   const versions = globSync(`${etc}/${instance}/fpm/*/tenants`).map((path) =>
     basename(dirname(path)),
   );

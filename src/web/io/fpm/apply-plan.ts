@@ -15,17 +15,17 @@ import { causedBy, failed, type Problem } from '../../../../packages/base/proble
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import { distributionUnit } from '../../core/fpm/service/units.ts';
 import {
-  applyChanges,
+  applyFileChanges,
   changesBetween,
   contentAt,
   removeEmptyDirectories,
-  type FileChange,
+  type FpmFileChange,
 } from './file-set.ts';
 import { endingBy, stopServices } from './bounded-stop.ts';
-import type { Layout } from './layout.ts';
+import type { FpmLayout } from './layout.ts';
 import type { FpmPlan, SocketChange } from './plan.ts';
 import {
-  alsoAt,
+  heldBy,
   dropKeptSocket,
   heldPaths,
   holdPath,
@@ -44,7 +44,7 @@ import { namesIn } from '../../../../packages/base/io/read.ts';
  * The caller: a person, or the distribution's service before it starts, before its master is told to reload, and
  * after that.
  */
-export type Moment = 'command' | 'start' | 'reload' | 'reloaded';
+export type FpmCaller = 'command' | 'start' | 'reload' | 'reloaded';
 
 /** How long to wait for requests in progress. */
 const servedWithinMs = 10_000;
@@ -53,10 +53,10 @@ const releasedWithinMs = 60_000;
 
 type Step = Promise<Result<void, Problem>>;
 
-export async function carryOut(
+export async function applyFpmPlan(
   plan: FpmPlan,
-  layout: Layout,
-  moment: Moment,
+  layout: FpmLayout,
+  moment: FpmCaller,
 ): Promise<Result<void, Problem>> {
   const unit = distributionUnit(layout.php);
   const distribution = await unitProperties(unit, ['LoadState', 'ActiveState', 'MainPID']);
@@ -82,13 +82,13 @@ export async function carryOut(
 
 class Run {
   readonly #plan: FpmPlan;
-  readonly #layout: Layout;
-  readonly #moment: Moment;
+  readonly #layout: FpmLayout;
+  readonly #moment: FpmCaller;
   /** The process of the distribution's service; 0 if it does not run. */
   readonly #master: number;
   #isTold = false;
 
-  constructor(plan: FpmPlan, layout: Layout, moment: Moment, master: number) {
+  constructor(plan: FpmPlan, layout: FpmLayout, moment: FpmCaller, master: number) {
     this.#plan = plan;
     this.#layout = layout;
     this.#moment = moment;
@@ -154,7 +154,7 @@ class Run {
     return without(await systemctl('restart', unit));
   }
 
-  #backwards(): readonly FileChange[] {
+  #backwards(): readonly FpmFileChange[] {
     const { before, writes, removals } = this.#plan;
     const touched = [...writes, ...removals].map(({ path }) => path);
     const now = touched.flatMap((path) => {
@@ -165,7 +165,7 @@ class Run {
     return changesBetween(new Map(now), new Map(were));
   }
 
-  async #write(changes: readonly FileChange[]): Step {
+  async #write(changes: readonly FpmFileChange[]): Step {
     if (changes.length === 0) return ok(undefined);
     const prefix = `${this.#layout.units}/`;
     const sockets = changes.flatMap(({ path, to }) =>
@@ -173,7 +173,7 @@ class Run {
     );
     // Links to a unit are removed according to its own text. systemd reads everything again below.
     if (sockets.length > 0) await systemctlEach(['disable', '--quiet', '--no-reload'], sockets);
-    const written = applyChanges(changes);
+    const written = applyFileChanges(changes);
     if (!written.ok || !changes.some(({ path }) => path.startsWith(prefix))) return written;
     return without(await systemctl('daemon-reload'));
   }
@@ -217,7 +217,7 @@ class Run {
   async #hold(): Step {
     if (this.#master === 0 || this.#moment === 'reloaded') return ok(undefined);
     const listens = this.#plan.sockets.map(({ listen }) => listen);
-    for (const { stream } of alsoAt(this.#master, listens)) {
+    for (const { stream } of heldBy(this.#master, listens)) {
       const held = await holdPath(stream);
       if (!held.ok) return held;
     }

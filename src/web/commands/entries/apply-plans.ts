@@ -6,15 +6,15 @@ import { printDiff } from '../../../cli/shared/print-diff.ts';
 import { count, print, printJson } from '../../../cli/shared/session.ts';
 import { terminalOf } from '../../../cli/shared/terminal.ts';
 import type { Paths } from '../../../host/paths.ts';
-import type { Outcome, ServerEntries } from '../../io/entries/server-entries.ts';
+import type { ReloadResult, ServerEntries } from '../../io/entries/server-entries.ts';
 import { noteLines } from '../status-text.ts';
-import { refuse, type EntriesOptions } from './session.ts';
+import { failEntries, type EntriesOptions } from './session.ts';
 import type { EntriesChange, WebEntriesEnableJson } from '../json.ts';
 
 interface Done {
   readonly entries: ServerEntries;
   /** Undefined if the plan was only shown. */
-  readonly outcome: Outcome | undefined;
+  readonly outcome: ReloadResult | undefined;
   /** The entries as the server has them afterwards. */
   readonly now?: ServerEntries;
 }
@@ -26,20 +26,20 @@ const nowOf = ({ entries }: Done, now: readonly ServerEntries[]) =>
  * Applies plans, each as a transaction of its own. Nothing is written anywhere unless every server could be
  * asked.
  */
-export async function carryOut(
+export async function applyPlans(
   planned: Result<readonly ServerEntries[], Problem>,
   options: EntriesOptions,
   paths: Paths,
   afterwards: () => Promise<Result<readonly ServerEntries[], Problem>>,
 ): Promise<ExitCode> {
-  if (!planned.ok) return refuse(planned.error);
+  if (!planned.ok) return failEntries(planned.error);
   const run = { paths, undone: options.undone ?? new Set() };
   const all: Done[] = [];
   for (const entries of planned.value) {
     const outcome = options.dryRun === true ? undefined : await entries.apply(run);
     if (outcome?.ok === false) {
       report(all, options);
-      return refuse(outcome.error);
+      return failEntries(outcome.error);
     }
     all.push({ entries, outcome: outcome?.value });
   }
@@ -48,7 +48,7 @@ export async function carryOut(
     return exitCodes.done;
   }
   const now = await afterwards();
-  if (!now.ok) return refuse(now.error);
+  if (!now.ok) return failEntries(now.error);
   report(
     all.map((each) => ({ ...each, now: nowOf(each, now.value) })),
     options,
@@ -77,7 +77,7 @@ function serverText({ entries, outcome, now = entries }: Done): string {
   return [outcomeText(entries, now.enforced, outcome), ...lines].join('\n');
 }
 
-const outcomes: Readonly<Record<Outcome, string>> = {
+const outcomes: Readonly<Record<ReloadResult, string>> = {
   unchanged: 'nothing had to be changed',
   reloaded: 'it has been reloaded',
   'not running': 'it does not run, and follows when it starts',
@@ -86,7 +86,7 @@ const outcomes: Readonly<Record<Outcome, string>> = {
 function outcomeText(
   { server, changes }: ServerEntries,
   enforced: ServerEntries['enforced'],
-  outcome?: Outcome,
+  outcome?: ReloadResult,
 ): string {
   if (outcome === undefined) return `${server}: ${count(changes.length, 'file')} would change`;
   const writes = changes.length === 0 || changes.some(({ after }) => after !== undefined);

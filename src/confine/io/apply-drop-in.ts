@@ -8,13 +8,13 @@ import { systemctl } from '../../host/systemd/systemctl.ts';
 import { runBounded } from '../../sys/processes/run-bounded.ts';
 import { FileTransaction, undoUnfinished } from '../../sys/files/file-transaction.ts';
 import { dropInChange } from './drop-in-file.ts';
-import { dropInOf, type Places, type Service } from './places.ts';
+import { dropInOf, type ConfinePaths, type ConfinedService } from './places.ts';
 import { waitUntilUp } from './settle.ts';
 import { listensOn, readUnit } from './unit.ts';
 
-export interface Change {
-  readonly places: Places;
-  readonly service: Service;
+export interface DropInChange {
+  readonly places: ConfinePaths;
+  readonly service: ConfinedService;
   /** The text of the drop-in; undefined: no drop-in. */
   readonly before: string | undefined;
   readonly after: string | undefined;
@@ -25,7 +25,7 @@ export interface Change {
 /** `running`: restarted, and up. `next start`: the files are in place. */
 type Outcome = 'running' | 'next start';
 
-export async function carryOut(change: Change): Promise<Result<Outcome, Problem>> {
+export async function applyDropIn(change: DropInChange): Promise<Result<Outcome, Problem>> {
   const { places, service, before, after, restart } = change;
   const now = await readUnit(service);
   if (!now.ok) return now;
@@ -49,10 +49,14 @@ export async function carryOut(change: Change): Promise<Result<Outcome, Problem>
   return ended.ok ? ok(runs && restart ? 'running' : 'next start') : ended;
 }
 
-const journalOf = ({ state }: Places, { name }: Service) => `${state}/${name}.journal`;
+const journalOf = ({ state }: ConfinePaths, { name }: ConfinedService) =>
+  `${state}/${name}.journal`;
 
 /** Undoes what a killed run has begun. The service is started again if it did not come up in that sandbox. */
-export async function undoKilled(places: Places, service: Service): Promise<Result<void, Problem>> {
+export async function undoKilled(
+  places: ConfinePaths,
+  service: ConfinedService,
+): Promise<Result<void, Problem>> {
   const undone = undoUnfinished(journalOf(places, service));
   if (!undone.ok) return undone;
   if (!undone.value) return ok(undefined);
@@ -68,7 +72,7 @@ export async function undoKilled(places: Places, service: Service): Promise<Resu
 }
 
 async function activate(
-  { places, service }: Change,
+  { places, service }: DropInChange,
   restart: boolean,
   listening: ReadonlySet<string>,
 ): Promise<Result<void, Problem>> {
@@ -83,7 +87,7 @@ async function activate(
 
 /** Has the service run with the restored drop-in, and returns the problem. */
 async function takeBack(
-  { places, service }: Change,
+  { places, service }: DropInChange,
   ran: boolean,
   problem: Problem,
   listening: ReadonlySet<string>,
@@ -105,7 +109,7 @@ async function takeBack(
 }
 
 /** Runs the program's own check of its configuration, if it has one. */
-async function checkConfiguration(service: Service): Promise<Result<void, Problem>> {
+async function checkConfiguration(service: ConfinedService): Promise<Result<void, Problem>> {
   const { profile, name } = service;
   if (profile.check === undefined) return ok(undefined);
   const program = profile.service === 'php-fpm' ? `/usr/sbin/${fpmProgram(name)}` : profile.program;
@@ -126,9 +130,9 @@ async function checkConfiguration(service: Service): Promise<Result<void, Proble
 /** Returns the program of a unit: `php8.4-fpm` is the unit of `php-fpm8.4`. */
 const fpmProgram = (name: string) => name.replace(/^php(.*)-fpm$/, 'php-fpm$1');
 
-async function withLog(service: Service, problem: Problem): Promise<Problem> {
-  const words = ['-u', `${service.unit}.service`, '-n', '4', '-o', 'cat', '--no-pager'];
-  const run = await runBounded('journalctl', words);
+async function withLog(service: ConfinedService, problem: Problem): Promise<Problem> {
+  const args = ['-u', `${service.unit}.service`, '-n', '4', '-o', 'cat', '--no-pager'];
+  const run = await runBounded('journalctl', args);
   const lines = run.ok ? Buffer.from(run.value.stdout).toString('utf8').trim() : '';
   if (lines === '') return problem;
   return { ...problem, reason: `${problem.reason} (${lines.split('\n').join(' | ')})` };
