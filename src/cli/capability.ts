@@ -65,12 +65,12 @@ export function setCapabilities(program: Command, capabilities: readonly Capabil
 }
 
 /** Returns the program to which a command belongs. */
-export function programOf(command: Command): Command {
-  return command.parent === null ? command : programOf(command.parent);
+export function rootCommandOf(command: Command): Command {
+  return command.parent === null ? command : rootCommandOf(command.parent);
 }
 
 export const capabilitiesOf = (command: Command): readonly Capability[] =>
-  lists.get(programOf(command)) ?? [];
+  lists.get(rootCommandOf(command)) ?? [];
 
 /** Returns a reader of policies, which knows the formats of all capabilities. */
 export async function policyReaderOf(command: Command): Promise<PolicyReader> {

@@ -23,7 +23,7 @@ import { packageFile } from '../../src/sys/package-files.ts';
 import { ensurePrerequisites } from '../../testing/prerequisites.ts';
 import { eventually } from '../../testing/patience.ts';
 import { serviceConfig } from '../../src/web/core/fpm/service/config.ts';
-import type { FpmService } from '../../src/web/core/fpm/service/split.ts';
+import type { SplitService } from '../../src/web/core/fpm/service/split.ts';
 import { checkService } from '../../src/web/io/fpm/check/check.ts';
 import { fpmLayoutOf } from '../../src/web/io/fpm/layout.ts';
 import { findWebPrograms } from '../../src/web/io/servers.ts';
@@ -65,7 +65,7 @@ pm.max_children = 2
 catch_workers_output = yes
 ${more}`;
 
-function serviceOf(text: string): FpmService {
+function serviceOf(text: string): SplitService {
   const tenant = { uid: uids.alice, gid: uids.alice, user: users.alice, hasOwnGroup: true };
   const file = { path: '/pools/alice.conf', text, isPublic: true, sections: [], includes: [] };
   return { tenant, pools: [], files: [file] };
@@ -425,7 +425,7 @@ describe('php-fpm in a jail', { skip }, () => {
     const paths = pathsOf(instance);
     const layout = fpmLayoutOf(paths, fpm, true);
     const entry = { kind: 'launcher', instance, isJailed: true } as const;
-    const check = async (text: string, more: Partial<FpmService> = {}) => {
+    const check = async (text: string, more: Partial<SplitService> = {}) => {
       const scratch = `${homes}/check`;
       rmSync(scratch, { recursive: true, force: true });
       mkdirSync(scratch);
@@ -454,14 +454,14 @@ describe('php-fpm in a jail', { skip }, () => {
 });
 
 /** Returns pools as php-fpm itself understands them. */
-function poolsOf(text: string): FpmService['pools'] {
+function poolsOf(text: string): SplitService['pools'] {
   const path = `${homes}/dump.conf`;
   writeFileSync(path, text);
   const { stderr } = spawnSync(fpm?.program ?? '', ['-tt', '--fpm-config', path], {
     encoding: 'utf8',
   });
   const [section] = parseFpmSections(stderr);
-  return [{ name: 'alice', ...(section && { section }) }] as unknown as FpmService['pools'];
+  return [{ name: 'alice', ...(section && { section }) }] as unknown as SplitService['pools'];
 }
 
 test('nothing is left of the instance', { skip }, async () => {

@@ -14,7 +14,7 @@ import {
 } from '../../src/placement/core/strict-alarms.ts';
 import type { KnownEvent } from '../../src/placement/core/event-text.ts';
 import { placementReleaseBlocker } from '../../src/placement/io/reconcile.ts';
-import { selfTestProblem } from '../../src/placement/io/self-test.ts';
+import { placementSelfTestProblem } from '../../src/placement/io/self-test.ts';
 import { policyNotEnforced } from '../../src/placement/io/rule-of-policy.ts';
 import {
   keptStrictEvents,
@@ -199,9 +199,9 @@ suite('a host on which nothing was ever loaded', () => {
 
 const isRoot = process.geteuid?.() === 0 ? false : 'only root can change its uid';
 
-suite('selfTestProblem()', () => {
+suite('placementSelfTestProblem()', () => {
   test('reports programs that refuse nothing', { skip: isRoot }, () => {
-    assert.deepEqual(selfTestProblem(0xfff1_0000), {
+    assert.deepEqual(placementSelfTestProblem(0xfff1_0000), {
       reason: 'the kernel took the programs and does not ask them: what should be refused was not',
       hint: 'see whether "bpf" is in /sys/kernel/security/lsm',
     });
@@ -209,7 +209,7 @@ suite('selfTestProblem()', () => {
 
   test('reports any other failure in the words of setpriv', () => {
     assert.match(
-      selfTestProblem(NaN)?.reason ?? '',
+      placementSelfTestProblem(NaN)?.reason ?? '',
       /^what should be refused failed otherwise: setpriv: /,
     );
   });

@@ -13,7 +13,7 @@ import {
   placesMax,
   rangeBytes,
   rangesMax,
-  selfTestEntry,
+  placementSelfTestEntry,
   type CgroupPath,
   type StrictRule,
   type SubordinateRange,
@@ -200,12 +200,12 @@ suite('placementMapEntries()', () => {
     );
   });
 
-  test('has no place without tenants; selfTestEntry() has one that no cgroup can have', () => {
+  test('has no place without tenants; placementSelfTestEntry() has one that no cgroup can have', () => {
     assert.deepEqual(
       placementMapEntries(rule).filter(({ map }) => map === 'tenants'),
       [],
     );
-    const { map, key, value } = selfTestEntry(0xfff1_0000);
+    const { map, key, value } = placementSelfTestEntry(0xfff1_0000);
     assert.equal(map, 'tenants');
     assert.equal(key.toHex(), '0000f1ff');
     assert.equal(value.toHex().slice(16, 24), 'ffffffff', 'the level');

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { placementMapEntries, selfTestEntry } from '../../src/placement/core/strict-rule.ts';
+import {
+  placementMapEntries,
+  placementSelfTestEntry,
+} from '../../src/placement/core/strict-rule.ts';
 import {
   adviceOn,
   groupEvents,
@@ -17,11 +20,9 @@ test('placementMapEntries() writes settings, tenants, the self-test and ranges a
     places: [{ uid: 1001, parent: 0x1_0000_0002n, level: 1, name: 'u1001' }],
     ranges: [{ first: 100_000, last: 165_535, owner: 1001 }],
   } as const;
-  const entries = [...placementMapEntries(rule), selfTestEntry(7)].map(({ map, key, value }) => [
-    map,
-    key.toHex(),
-    value.toHex(),
-  ]);
+  const entries = [...placementMapEntries(rule), placementSelfTestEntry(7)].map(
+    ({ map, key, value }) => [map, key.toHex(), value.toHex()],
+  );
   assert.deepEqual(entries, [
     ['settings', '00000000', '020000000100000001000000'],
     ['tenants', 'e9030000', `0200000001000000010000007531303031${'00'.repeat(39)}`],

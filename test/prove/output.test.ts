@@ -13,7 +13,7 @@ import { attacks } from '../../src/prove/attacks/attacks.ts';
 import type { Attack } from '../../src/prove/core/attack.ts';
 import { scratchPolicy, attackerLimits } from '../../src/prove/core/scratch-policy.ts';
 import { type ProofEntry } from '../../src/prove/core/verdict.ts';
-import { type HostReport } from '../../src/prove/io/host-report.ts';
+import { type ProvedHost } from '../../src/prove/io/host-report.ts';
 
 const plain = { columns: 60, isTerminal: false, colors: colorsIf(false) };
 const entry: ProofEntry = {
@@ -72,7 +72,7 @@ suite('the output of prove', () => {
   });
 
   test('hostText() makes the name of the policy printable, and says what is unknown', () => {
-    const host: HostReport = {
+    const host: ProvedHost = {
       kernel: '6.12.0',
       cgroups: 'v2',
       driver: 'cgroup2',

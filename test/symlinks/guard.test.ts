@@ -19,7 +19,7 @@ import {
   guardMapEntries,
   ruleOf,
   sameRule,
-  selfTestEntry,
+  guardSelfTestEntry,
   type GuardRule,
 } from '../../src/symlinks/core/guard/rule.ts';
 import { Ownership } from '../../src/host/accounts/ownership.ts';
@@ -41,7 +41,7 @@ const rule: GuardRule = {
 suite('the rule', () => {
   test('is read back from the maps that it fills', () => {
     const group = selfTestGroup('0mwxbwurs-0123456789ab');
-    const entries = [selfTestEntry(group), ...guardMapEntries(rule)];
+    const entries = [guardSelfTestEntry(group), ...guardMapEntries(rule)];
     const of = (map: string) => entries.filter((each) => each.map === map);
     const back = ruleOf(of('subjects'), of('owners'), group);
     assert.ok(sameRule(back, rule), JSON.stringify(back));

@@ -22,7 +22,7 @@ import { EntryRefusalTally, requestsMax } from '../../src/web/core/entries/refus
 import { EntriesPart } from '../../src/web/io/entries/entries-part.ts';
 import { FileTransaction } from '../../src/sys/files/file-transaction.ts';
 import { readEntriesRecord, fileStateKey, writeRecord } from '../../src/web/io/entries/record.ts';
-import { applyServerChanges, undoKilled } from '../../src/web/io/entries/server-entries.ts';
+import { applyServerChanges, undoKilledEntries } from '../../src/web/io/entries/server-entries.ts';
 import type { Member } from '../../src/usage/member.ts';
 import { mustEnd } from '../../testing/patience.ts';
 import { policyOf } from '../conformance/suite.ts';
@@ -92,7 +92,7 @@ test('applyServerChanges() restores files that the server does not accept, and r
   assert.ok(begun.value.write().ok);
   // A killed run leaves its lock like this.
   begun.value[Symbol.dispose]();
-  const undone = undoKilled(paths);
+  const undone = undoKilledEntries(paths);
   assert.ok(undone.ok);
   assert.deepEqual([...undone.value], ['nginx']);
   assert.equal(existsSync(path), false);

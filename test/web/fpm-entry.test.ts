@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import type { DriverName } from '../../src/policy/document.ts';
 import type { Policy, Tenant } from '../../src/policy/policy.ts';
 import { entryFor } from '../../src/web/commands/fpm/session.ts';
-import type { FpmService } from '../../src/web/core/fpm/service/split.ts';
+import type { SplitService } from '../../src/web/core/fpm/service/split.ts';
 import {
   serviceUnit,
   type ServiceEntry,
@@ -19,14 +19,14 @@ const setting: UnitSetting = {
   directory: '/etc/bulkhead/fpm/8.4',
   hasPollLimit: true,
 };
-const service: FpmService = {
+const service: SplitService = {
   tenant: { uid: 1001, gid: 1001, user: 'alice', hasOwnGroup: true },
   pools: [],
   files: [],
 };
 const launcher: ServiceEntry = { kind: 'launcher', instance: 'bulkhead', isJailed: false };
 const slice: ServiceEntry = { ...launcher, kind: 'slice' };
-const unit = (entry: ServiceEntry, more: Partial<FpmService> = {}) =>
+const unit = (entry: ServiceEntry, more: Partial<SplitService> = {}) =>
   serviceUnit(setting, { ...service, ...more }, entry);
 const valuesOf = (text: string, key: string) =>
   text

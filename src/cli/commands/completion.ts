@@ -4,12 +4,12 @@ import { attributes } from '../../limits/limits.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../shared/command.ts';
 import { printError, print } from '../shared/session.ts';
 import { loadCommands } from '../shared/command-table.ts';
-import { programOf } from '../capability.ts';
+import { rootCommandOf } from '../capability.ts';
 
 const shells = ['bash', 'zsh', 'fish'] as const;
 
 async function completion(shell: string, _options: unknown, self: Command): Promise<ExitCode> {
-  const program = programOf(self);
+  const program = rootCommandOf(self);
   await loadCommands(program);
   switch (shell) {
     case 'bash':

@@ -93,7 +93,7 @@ export const shortLimit = (key: LimitKey) => key.replace(/\.limit$/, '');
 
 type LimitCounts = Readonly<Partial<Record<LimitKey, number>>>;
 
-export const sumOf = (counts: LimitCounts) =>
+export const sumOfCounts = (counts: LimitCounts) =>
   Object.values(counts).reduce<number>((sum, each) => sum + (each ?? 0), 0);
 
 /** Formats counts, most first: `cpu 12, memory 3`. */

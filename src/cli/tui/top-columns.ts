@@ -7,7 +7,7 @@
 import type { TopRow } from '../../agent/api/api.ts';
 import type { LimitKey } from '../../limits/limit.ts';
 import { type Terminal } from '../shared/terminal.ts';
-import { bytesRate, percent, shortCount, shortLimit, sumOf } from '../shared/format.ts';
+import { bytesRate, percent, shortCount, shortLimit, sumOfCounts } from '../shared/format.ts';
 import { bar } from '../shared/graph.ts';
 import { ownMemory, type TopSort } from './top-rows.ts';
 import { printable } from '../../../packages/base/printable.ts';
@@ -88,7 +88,7 @@ const pressures = ({ usage }: TopRow) => [
 ];
 
 const faultsText = (row: TopRow) => {
-  const sum = sumOf(row.faults);
+  const sum = sumOfCounts(row.faults);
   return sum === 0 ? '' : `${row.limitsHit.length > 0 ? '! ' : ''}${shortCount(sum)}`;
 };
 

@@ -3,7 +3,7 @@
  * screen are formatted.
  */
 import type { TopResponse, TopRow } from '../../agent/api/api.ts';
-import { clock, duration, percent, shortCount, sumOf } from '../shared/format.ts';
+import { clock, duration, percent, shortCount, sumOfCounts } from '../shared/format.ts';
 import { bothSides, composeFrame, keyLine, reverse, type Size } from './frame.ts';
 import { bar } from '../shared/graph.ts';
 import { ownMemory } from './top-rows.ts';
@@ -45,7 +45,7 @@ export function sumRows(rows: readonly TopRow[]): Sums {
     if (row.kind !== 'tenant') continue;
     cpu += row.usage.cpu;
     memory += ownMemory(row);
-    faults += sumOf(row.faults);
+    faults += sumOfCounts(row.faults);
     tenants++;
   }
   return { cpu, memory, faultsPerMinute: faults / 5, tenants };

@@ -1,6 +1,6 @@
 /** Which rows of a tick `top` shows, and in which order. Pure. */
 import type { TopRow } from '../../agent/api/api.ts';
-import { sumOf } from '../shared/format.ts';
+import { sumOfCounts } from '../shared/format.ts';
 
 /** The sort keys in the order of the columns, which `<` and `>` follow. */
 export const topSorts = ['name', 'cpu', 'memory', 'io', 'iops', 'processes', 'faults'] as const;
@@ -25,7 +25,7 @@ const weights: Readonly<Record<Exclude<TopSort, 'name'>, (row: TopRow) => number
   io: ({ usage }) => usage.read + usage.write,
   iops: ({ usage }) => usage.reads + usage.writes,
   processes: ({ usage }) => usage.threads,
-  faults: ({ faults }) => sumOf(faults),
+  faults: ({ faults }) => sumOfCounts(faults),
 };
 
 /**

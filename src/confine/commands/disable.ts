@@ -1,10 +1,10 @@
 /** `bulkhead confine disable SERVICE`. */
 import { examples, type CommandModule } from '../../cli/shared/command.ts';
-import { switchService, withSwitchOptions } from './switch.ts';
+import { switchService, withConfineOptions } from './switch.ts';
 
 export const command: CommandModule = {
   define(command, run) {
-    withSwitchOptions(command)
+    withConfineOptions(command)
       .option('--dry-run', 'print what would be removed; changes nothing')
       .option('--no-restart', 'do not restart the service; the sandbox ends when it starts next')
       .option('--force', 'remove the file although it was edited')

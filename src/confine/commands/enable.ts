@@ -1,10 +1,10 @@
 /** `bulkhead confine enable SERVICE`. */
 import { examples, type CommandModule } from '../../cli/shared/command.ts';
-import { switchService, withSwitchOptions } from './switch.ts';
+import { switchService, withConfineOptions } from './switch.ts';
 
 export const command: CommandModule = {
   define(command, run) {
-    withSwitchOptions(command)
+    withConfineOptions(command)
       .option('--dry-run', 'print the sandbox with its reasons; changes nothing')
       .option('--no-restart', 'do not restart the service; it is in force when it starts next')
       .option('--force', 'replace the file although it was edited')

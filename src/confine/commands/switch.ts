@@ -47,7 +47,7 @@ interface Request extends SwitchOptions {
 }
 
 /** Adds the argument's description, and the options that mean the same in both commands. */
-export function withSwitchOptions(command: Command): Command {
+export function withConfineOptions(command: Command): Command {
   describeArgument(
     command,
     'apache2, nginx, php8.4-fpm, exim4, postfix, dovecot, mariadb, named, vsftpd or proftpd',

@@ -53,7 +53,7 @@ const journalOf = ({ state }: ConfinePaths, { name }: ConfinedService) =>
   `${state}/${name}.journal`;
 
 /** Undoes what a killed run has begun. The service is started again if it did not come up in that sandbox. */
-export async function undoKilled(
+export async function undoKilledDropIn(
   places: ConfinePaths,
   service: ConfinedService,
 ): Promise<Result<void, Problem>> {

@@ -1,6 +1,6 @@
 /** `bulkhead harden enable`. */
 import { describeArgument, examples, type CommandModule } from '../../cli/shared/command.ts';
-import { switchItems, withSwitchOptions } from './switch.ts';
+import { switchItems, withHardenOptions } from './switch.ts';
 
 export const command: CommandModule = {
   define(command, run) {
@@ -8,7 +8,7 @@ export const command: CommandModule = {
       command,
       'items by name or sysctl key; if none is named, all that break next to nothing',
     );
-    withSwitchOptions(command)
+    withHardenOptions(command)
       .addHelpText(
         'after',
         examples(

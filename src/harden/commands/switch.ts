@@ -44,7 +44,7 @@ interface Work {
 
 type Verb = 'enable' | 'disable';
 
-export const withSwitchOptions = (command: Command): Command =>
+export const withHardenOptions = (command: Command): Command =>
   command
     .option('--dry-run', 'print what would change; changes nothing')
     .option('-y, --yes', 'do not ask')

@@ -59,7 +59,7 @@ export const programMapEntries = ({
 ];
 
 /** Returns the entry of the self-test's uid, which no account has. */
-export const selfTestEntry = (uid: number): MapEntry => ({
+export const jailSelfTestEntry = (uid: number): MapEntry => ({
   map: 'tenants',
   key: u32le(uid),
   value: u32le(who.selfTest),

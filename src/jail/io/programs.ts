@@ -14,7 +14,7 @@ import { idOf } from '../core/jail-key.ts';
 import {
   programMapEntries,
   isJailed,
-  selfTestEntry,
+  jailSelfTestEntry,
   uidsMax,
   type JailedTenants,
 } from '../core/program-maps.ts';
@@ -24,7 +24,7 @@ import { jailPathsOf } from './jail-paths.ts';
 import { jailTenants } from './jail-tenants.ts';
 import { findLandlock, openWithLandlock } from './landlock.ts';
 import { readStateFiles } from './state-files.ts';
-import { selfTestProblem, selfTestUid } from './self-test.ts';
+import { jailSelfTestProblem, jailSelfTestUid } from './self-test.ts';
 
 /** The program that needs Linux 6.1; before, the seccomp filter refuses user namespaces in jails. */
 const namespaceProgram = 'jails_userns';
@@ -38,8 +38,8 @@ export const jailGuard = (paths: Paths): BpfGuard<JailedTenants> =>
       tooLarge: ({ uids }) => tooMany(uids),
       entries: programMapEntries,
       selfTest: (_tenants, generation) => ({
-        entries: [selfTestEntry(selfTestUid(generation))],
-        run: () => selfTestProblem(selfTestUid(generation)),
+        entries: [jailSelfTestEntry(jailSelfTestUid(generation))],
+        run: () => jailSelfTestProblem(jailSelfTestUid(generation)),
       }),
       testsAgain: true,
     },
@@ -109,7 +109,7 @@ export const programsState = (paths: Paths): ProgramsState | undefined =>
     ({ tenants, counters }, generation, directory) => {
       const keys = tenants.keys(4, uidsMax + 1);
       const jailed = keys.filter((key) => isJailed(tenants.get(key, 4) ?? Buffer.alloc(0)));
-      const own = selfTestUid(generation);
+      const own = jailSelfTestUid(generation);
       const numbers = (of: readonly Buffer[]) =>
         of
           .map((key) => key.readUInt32LE())
@@ -139,7 +139,7 @@ export function isolationOf(uids: readonly number[], paths: Paths): Isolation {
   if (blocker !== undefined) return isolationByLandlock(uids, paths, formatCause(blocker));
   const now = programsState(paths);
   if (now === undefined) return none('the programs are not loaded; run: bulkhead apply');
-  const problem = selfTestProblem(selfTestUid(now.generation));
+  const problem = jailSelfTestProblem(jailSelfTestUid(now.generation));
   if (problem !== undefined) return none(formatCause(problem));
   const missing = uids.filter((uid) => !now.uids.includes(uid));
   if (missing.length > 0)

@@ -21,11 +21,11 @@ const SOCK_DGRAM_CLOEXEC = 0o2000002;
 const addressBytes = 8;
 
 /** Returns the uid of a generation's self-test, far above uids of accounts, and below the kernel's reserved ones. */
-export const selfTestUid = (generation: string): number =>
+export const jailSelfTestUid = (generation: string): number =>
   selfTestId(generation, { first: 0xffe0_0000, count: 0xf_ffff });
 
 /** Returns why the programs cannot be relied on, if they cannot. */
-export function selfTestProblem(uid: number): Cause | undefined {
+export function jailSelfTestProblem(uid: number): Cause | undefined {
   const sockets: number[] = [];
   try {
     const address = new Uint8Array(addressBytes);

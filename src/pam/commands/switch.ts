@@ -6,7 +6,7 @@ import type { Paths } from '../../host/paths.ts';
 import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
 import { printDiff } from '../../cli/shared/print-diff.ts';
 import { pathsFor, print, printError, printJson } from '../../cli/shared/session.ts';
-import { applyPamChange, undoKilled } from '../io/apply-change.ts';
+import { applyPamChange, undoKilledChange } from '../io/apply-change.ts';
 import type { PamChange } from '../io/change.ts';
 import type { PamEnableJson } from './json.ts';
 
@@ -35,7 +35,7 @@ export function switchStep(
       reason: "only root can change the host's PAM",
       hint: 'run it as root',
     });
-  const undone = options.dryRun === true ? ok(false) : undoKilled();
+  const undone = options.dryRun === true ? ok(false) : undoKilledChange();
   if (!undone.ok) return refuse(undone.error);
   const planned = plan(paths);
   if (!planned.ok) return refuse(planned.error);

@@ -9,14 +9,14 @@ import { lockFile } from '../../sys/files/flock.ts';
 import { directoryProblem, pinDirectory } from '../../../packages/base/io/pinned-directory.ts';
 import type { PamProfile } from '../core/profiles.ts';
 import { perform } from './auth-update.ts';
-import { profileDirectory, readSnapshot, type PamSnapshot } from './pam-files.ts';
+import { profileDirectory, readPamSnapshot, type PamSnapshot } from './pam-files.ts';
 import type { PamChange } from './change.ts';
 import { rootSessionWorks } from './session-check.ts';
 
 const journal = '/var/lib/bulkhead/pam.journal';
 
 /** Restores the files if a run was killed before it had checked what pam-auth-update wrote. */
-export const undoKilled = (): Result<boolean, Problem> => undoUnfinished(journal);
+export const undoKilledChange = (): Result<boolean, Problem> => undoUnfinished(journal);
 
 /** Makes the whole planned change, or none of it. */
 export function applyPamChange({ profiles, before, after }: PamChange): Result<void, Problem> {
@@ -27,7 +27,7 @@ export function applyPamChange({ profiles, before, after }: PamChange): Result<v
   using _lock = locked.value;
   const trusted = trustedDirectories();
   if (trusted !== undefined) return fail(trusted);
-  const now = readSnapshot('');
+  const now = readPamSnapshot('');
   if (!now.ok) return now;
   if (!isSame(now.value, before))
     return failed({
@@ -77,7 +77,7 @@ function tried(
 ): Problem | undefined {
   const done = perform('', profiles);
   if (!done.ok) return done.error;
-  const now = readSnapshot('');
+  const now = readPamSnapshot('');
   if (!now.ok) return now.error;
   if (!isSame(now.value, after))
     return { action: 'change PAM', reason: 'pam-auth-update wrote something else than on copies' };

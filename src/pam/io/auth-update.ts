@@ -12,7 +12,7 @@ import { causeOf, reasonOf } from '../../../packages/base/io/errno.ts';
 import { readText } from '../../../packages/base/io/read.ts';
 import { removeIfThere, replaceFile } from '../../../packages/base/io/replace-file.ts';
 import { profileNames, type PamProfile } from '../core/profiles.ts';
-import { managedFiles, profileDirectory, readSnapshot, type PamSnapshot } from './pam-files.ts';
+import { managedFiles, profileDirectory, readPamSnapshot, type PamSnapshot } from './pam-files.ts';
 
 const program = '/usr/sbin/pam-auth-update';
 /** The time limit for perl and debconf on a slow machine. */
@@ -22,7 +22,7 @@ const outputBytesMax = 1024 * 1024;
 export const hasAuthUpdate = (): boolean => existsSync(program);
 
 /** Returns the files as they would be with only these profiles of ours. */
-export function rehearse(profiles: readonly PamProfile[]): Result<PamSnapshot, Problem> {
+export function rehearseAuthUpdate(profiles: readonly PamProfile[]): Result<PamSnapshot, Problem> {
   const action = `try ${program} on copies`;
   if (!knowsRoot())
     return failed({
@@ -35,7 +35,7 @@ export function rehearse(profiles: readonly PamProfile[]): Result<PamSnapshot, P
     root = mkdtempSync('/run/bulkhead-pam-');
     copyFiles(root);
     const done = perform(root, profiles);
-    return done.ok ? readSnapshot(root) : done;
+    return done.ok ? readPamSnapshot(root) : done;
   } catch (error) {
     return failed({ action, ...causeOf(error) });
   } finally {

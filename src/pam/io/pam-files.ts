@@ -29,7 +29,7 @@ export type PamSnapshot = ReadonlyMap<string, string | undefined>;
 const bytesMax = 1024 * 1024;
 
 /** Reads the files below `root`; the keys are their paths on the host. */
-export function readSnapshot(root: string): Result<PamSnapshot, Problem> {
+export function readPamSnapshot(root: string): Result<PamSnapshot, Problem> {
   const found = new Map<string, string | undefined>();
   for (const path of managedFiles) {
     const text = readFile(`${root}${path}`);

@@ -3,12 +3,12 @@ import { causedBy, failed, type Problem } from '../../../packages/base/problem.t
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import { isOurLine } from '../core/profiles.ts';
 import { stackOf } from '../core/stack.ts';
-import { rehearse } from './auth-update.ts';
+import { rehearseAuthUpdate } from './auth-update.ts';
 import { foreignProfile, type PamChange } from './change.ts';
 import {
   pamReader,
   profileDirectory,
-  readSnapshot,
+  readPamSnapshot,
   serviceNames,
   type PamSnapshot,
 } from './pam-files.ts';
@@ -16,7 +16,7 @@ import {
 const action = 'disable the login step';
 
 export function planDisable(): Result<PamChange, Problem> {
-  const before = readSnapshot('');
+  const before = readPamSnapshot('');
   if (!before.ok) return before;
   const foreign = foreignProfile(before.value);
   if (foreign !== undefined) return fail(foreign);
@@ -31,7 +31,7 @@ export function planDisable(): Result<PamChange, Problem> {
 }
 
 function withoutProfiles(change: PamChange): Result<PamChange, Problem> {
-  const after = rehearse([]);
+  const after = rehearseAuthUpdate([]);
   return after.ok
     ? ok({ ...change, after: after.value })
     : failed({ action, ...causedBy(after.error) });

@@ -21,12 +21,12 @@ import { judgeSession, type SessionJudgement } from '../core/judge.ts';
 import { parsePamFile } from '../core/pam-file.ts';
 import { stackOf } from '../core/stack.ts';
 import { userEnvironmentLine } from '../core/user-environment.ts';
-import { hasAuthUpdate, rehearse } from './auth-update.ts';
+import { hasAuthUpdate, rehearseAuthUpdate } from './auth-update.ts';
 import { foreignProfile, type PamChange } from './change.ts';
 import {
   commonFiles,
   pamReader,
-  readSnapshot,
+  readPamSnapshot,
   serviceFile,
   serviceNames,
   type PamSnapshot,
@@ -38,7 +38,7 @@ const action = 'enable the login step';
 export function planEnable(step: PamStep): Result<PamChange, Problem> {
   const problem = blocker(step);
   if (problem !== undefined) return fail(problem);
-  const before = readSnapshot('');
+  const before = readPamSnapshot('');
   if (!before.ok) return before;
   const foreign = foreignProfile(before.value);
   if (foreign !== undefined) return fail(foreign);
@@ -161,7 +161,7 @@ function withoutJump({ wronglySkipped }: SessionJudgement): string {
 
 /** Rehearses the profiles, and checks that the step runs in both files. */
 function rehearsed(profiles: readonly PamProfile[], step: PamStep): Result<PamSnapshot, Problem> {
-  const after = rehearse(profiles);
+  const after = rehearseAuthUpdate(profiles);
   if (!after.ok) return after;
   const read = pamReader(after.value);
   for (const file of commonFiles) {

@@ -60,7 +60,7 @@ export function placementMapEntries(rule: StrictRule): readonly MapEntry[] {
 }
 
 /** Returns the entry of the self-test's uid, which nobody has. It is refused in every mode. */
-export const selfTestEntry = (uid: number): MapEntry =>
+export const placementSelfTestEntry = (uid: number): MapEntry =>
   placeEntry({ uid, parent: 0n, level: nowhere, name: '' });
 
 const placeEntry = (place: CgroupPath): MapEntry => ({

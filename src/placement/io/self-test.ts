@@ -9,11 +9,11 @@ import { neverCalled, selfTestId } from '../../sys/bpf/self-test.ts';
 const milliseconds = 10_000;
 
 /** Returns the uid of a generation's self-test, below those that the kernel reserves. */
-export const selfTestUid = (generation: string): number =>
+export const placementSelfTestUid = (generation: string): number =>
   selfTestId(generation, { first: 0xfff1_0000, count: 0xffff });
 
 /** Runs the self-test; returns the reason if the programs cannot be relied on. */
-export function selfTestProblem(uid: number): Cause | undefined {
+export function placementSelfTestProblem(uid: number): Cause | undefined {
   const args = ['--reuid', String(uid), '--regid', String(uid), '--clear-groups', 'true'];
   const { status, error, stderr } = spawnSync('setpriv', args, {
     cwd: '/',

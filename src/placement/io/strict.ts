@@ -15,13 +15,13 @@ import {
   rangeBytes,
   rangeLength,
   rangesMax,
-  selfTestEntry,
+  placementSelfTestEntry,
   type CgroupPath,
   type StrictRule,
 } from '../core/strict-rule.ts';
 import { u32le } from '../../../packages/base/map-entry.ts';
 import { knownEvents, type KeptStrictEvent } from './known-events.ts';
-import { selfTestProblem, selfTestUid } from './self-test.ts';
+import { placementSelfTestProblem, placementSelfTestUid } from './self-test.ts';
 
 export const placementGuard = (paths: Paths): BpfGuard<StrictRule> =>
   new BpfGuard<StrictRule>(
@@ -31,8 +31,11 @@ export const placementGuard = (paths: Paths): BpfGuard<StrictRule> =>
       tooLarge: tooMany,
       entries: placementMapEntries,
       selfTest: ({ placement }, generation) => ({
-        entries: [selfTestEntry(selfTestUid(generation))],
-        run: () => (placement === undefined ? undefined : selfTestProblem(selfTestUid(generation))),
+        entries: [placementSelfTestEntry(placementSelfTestUid(generation))],
+        run: () =>
+          placement === undefined
+            ? undefined
+            : placementSelfTestProblem(placementSelfTestUid(generation)),
       }),
       // Their events would be lost.
       beforeEnd: () => void takeStrictEvents(paths),

@@ -13,7 +13,7 @@ import {
   type Site,
   type Tenant,
 } from '../policy.ts';
-import { sumOf, withGuarantees, writtenGuarantees } from './guarantees.ts';
+import { sumOfLimit, withGuarantees, writtenGuarantees } from './guarantees.ts';
 
 export type Warn = (
   chain: Chain,
@@ -27,7 +27,7 @@ export type Limited = Pick<Tenant | Reseller | Site, 'chain' | 'values'>;
 const guaranteed = 'memory.guaranteed';
 const limit = 'memory.limit';
 
-const guaranteedIn = (values: LimitValues) => sumOf(guaranteed, [{ values }]);
+const guaranteedIn = (values: LimitValues) => sumOfLimit(guaranteed, [{ values }]);
 
 function limitIn(values: LimitValues): number {
   const value = values[limit] ?? unlimited;
@@ -59,11 +59,11 @@ export function warnAboutGuarantees(
 ): void {
   const inside = Map.groupBy(policy.tenants, ({ reseller }) => reseller);
   for (const each of policy.resellers) {
-    const sum = sumOf(guaranteed, inside.get(each.uid) ?? []);
+    const sum = sumOfLimit(guaranteed, inside.get(each.uid) ?? []);
     warnAboutSum(each, sum, `tenants of reseller ${nameOf(each)}`, warn);
   }
   for (const each of policy.tenants.filter(({ sites }) => sites.length > 0)) {
-    const sum = sumOf(guaranteed, each.sites.map(writtenGuarantees));
+    const sum = sumOfLimit(guaranteed, each.sites.map(writtenGuarantees));
     warnAboutSum(each, sum, `sites of tenant ${nameOf(each)}`, warn);
   }
   if (memoryBytes !== undefined) warnAboutHost(policy, memoryBytes, warn);
@@ -82,7 +82,7 @@ function warnAboutSum({ chain, values }: Limited, sum: number, inside: string, w
 function warnAboutHost(policy: Policy, memoryBytes: number, warn: Warn): void {
   const { tenants, resellers } = withGuarantees(policy);
   const alone = tenants.filter(({ reseller }) => reseller === undefined);
-  const sum = sumOf(guaranteed, [...alone, ...resellers]);
+  const sum = sumOfLimit(guaranteed, [...alone, ...resellers]);
   if (sum <= memoryBytes) return;
   const owners: readonly Limited[] = [
     ...policy.tenants,

@@ -18,14 +18,14 @@ export const isGuarantee = (key: LimitKey): boolean => keys.includes(key);
 
 type Valued = { readonly values: LimitValues };
 
-export const sumOf = (key: LimitKey, all: readonly Valued[]): number =>
+export const sumOfLimit = (key: LimitKey, all: readonly Valued[]): number =>
   all.reduce((sum, { values }) => sum + Number(values[key] ?? 0), 0);
 
 /** Returns the sums of the guarantees; none where nothing is guaranteed. */
 export const guaranteesOf = (all: readonly Valued[]): LimitValues =>
   Object.fromEntries(
     keys.flatMap((key) => {
-      const sum = sumOf(key, all) as Quantity;
+      const sum = sumOfLimit(key, all) as Quantity;
       return sum === 0 ? [] : [[key, sum]];
     }),
   );

@@ -4,7 +4,7 @@ import { table, wrap, type Terminal } from '../../cli/shared/terminal.ts';
 import { attacks } from '../attacks/attacks.ts';
 import type { Attack } from '../core/attack.ts';
 import { broken, type ProofEntry, type AttackVerdict } from '../core/verdict.ts';
-import type { HostReport } from '../io/host-report.ts';
+import type { ProvedHost } from '../io/host-report.ts';
 
 const nameWidth = Math.max(...attacks.map(({ name }) => name.length));
 const verdictWidth = 'not available'.length;
@@ -18,7 +18,7 @@ export const formatAttackList = (chosen: readonly Attack[]): string =>
   ]);
 
 export function hostText(
-  host: HostReport,
+  host: ProvedHost,
   policy: string | undefined,
   { columns }: Pick<Terminal, 'columns'>,
 ): string {

@@ -9,7 +9,7 @@ import { agentLock, type Paths } from '../../host/paths.ts';
 import { isLocked } from '../../sys/files/flock.ts';
 import { readText } from '../../../packages/base/io/read.ts';
 
-export interface HostReport {
+export interface ProvedHost {
   readonly kernel: string;
   readonly cgroups: 'v1' | 'v2';
   readonly driver: string;
@@ -62,7 +62,7 @@ export function reportHost(
   paths: Paths,
   { capabilities, tree }: Driver,
   policy: Policy | undefined,
-): HostReport {
+): ProvedHost {
   const lsm = readText(`${paths.sys}/kernel/security/lsm`)?.trim();
   return {
     kernel: release(),

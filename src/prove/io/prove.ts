@@ -12,7 +12,7 @@ import { attackerLimits } from '../core/scratch-policy.ts';
 import { entryOf, type ProofEntry } from '../core/verdict.ts';
 import { runAttack } from './run-attack.ts';
 import type { PolicyInForce } from './free-uids.ts';
-import { reportHost, type HostReport } from './host-report.ts';
+import { reportHost, type ProvedHost } from './host-report.ts';
 import { startNeighbour, type ProveNeighbour } from './neighbour.ts';
 import { coresHere, makeProveScratch, removeProveScratch, type ProveScratch } from './scratch.ts';
 import { accountHomesOf, freeBytesOf } from './scratch-files.ts';
@@ -27,7 +27,7 @@ export interface ProveOptions {
   readonly inForce: PolicyInForce | undefined;
   readonly attacks: readonly Attack[];
   readonly signal: AbortSignal;
-  readonly onHost?: (host: HostReport) => void;
+  readonly onHost?: (host: ProvedHost) => void;
   readonly onStart?: (attack: Attack) => void;
   readonly onEntry?: (entry: ProofEntry) => void;
   /** The limits of the attacker; default: `attackerLimits`. */
@@ -36,7 +36,7 @@ export interface ProveOptions {
 }
 
 export interface Proof {
-  readonly host: HostReport;
+  readonly host: ProvedHost;
   readonly uids: Stage['uids'];
   readonly entries: readonly ProofEntry[];
 }

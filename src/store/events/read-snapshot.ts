@@ -18,7 +18,7 @@ const textMax = 4096;
 type Stored = Readonly<Record<string, unknown>>;
 
 /** Returns undefined if it is not a snapshot at all. */
-export function readSnapshot(value: unknown, kinds: IncidentKinds): Snapshot | undefined {
+export function parseSnapshot(value: unknown, kinds: IncidentKinds): Snapshot | undefined {
   const stored = objectIn(value);
   const at = numberIn(stored?.['at']);
   if (stored === undefined || at === undefined) return undefined;

@@ -8,7 +8,7 @@ import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { Evidence } from '../../usage/evidence.ts';
 import type { IncidentKinds } from '../../usage/incident-kinds.ts';
 import type { Snapshot } from '../../usage/incident.ts';
-import { readSnapshot } from './read-snapshot.ts';
+import { parseSnapshot } from './read-snapshot.ts';
 
 export const evidenceBytesMax = 64 * 2 ** 10;
 const textBytesMax = 4 * 2 ** 20;
@@ -35,7 +35,7 @@ function firstHalf({ kind, items }: Evidence): Evidence | undefined {
 export function decodeEvidence(bytes: Uint8Array, kinds: IncidentKinds): Snapshot | undefined {
   try {
     const text = inflateRawSync(bytes, { maxOutputLength: textBytesMax }).toString();
-    return readSnapshot(JSON.parse(text), kinds);
+    return parseSnapshot(JSON.parse(text), kinds);
   } catch (error) {
     const isDamage =
       error instanceof SyntaxError || (error as NodeJS.ErrnoException).code !== undefined;

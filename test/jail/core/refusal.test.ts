@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { programMapEntries, isJailed, selfTestEntry } from '../../../src/jail/core/program-maps.ts';
+import {
+  programMapEntries,
+  isJailed,
+  jailSelfTestEntry,
+} from '../../../src/jail/core/program-maps.ts';
 import {
   parseJailRefusal,
   refusalStruct,
   formatJailRefusal,
 } from '../../../src/jail/core/refusal.ts';
-import { selfTestUid } from '../../../src/jail/io/self-test.ts';
+import { jailSelfTestUid } from '../../../src/jail/io/self-test.ts';
 
 /** Returns an event as bpf/jails.bpf.c writes it. */
 function eventOf(what: number, name = ''): Uint8Array {
@@ -80,9 +84,12 @@ test('formatJailRefusal() shows a name that a tenant chose without its control c
   );
 });
 
-test('selfTestEntry() differs from tenants, and selfTestUid() from one generation to the next', () => {
+test('jailSelfTestEntry() differs from tenants, and jailSelfTestUid() from one generation to the next', () => {
   const rule = { uids: [1001, 1002], onlySites: new Set([1002]), host: 4_026_531_841 };
-  const entries = [...programMapEntries(rule), selfTestEntry(selfTestUid('0mwxl3y0q-2c50'))];
+  const entries = [
+    ...programMapEntries(rule),
+    jailSelfTestEntry(jailSelfTestUid('0mwxl3y0q-2c50')),
+  ];
   assert.deepEqual(
     entries
       .filter(({ map }) => map !== 'programs')
@@ -98,7 +105,7 @@ test('selfTestEntry() differs from tenants, and selfTestUid() from one generatio
     entries.slice(1, 3).map(({ value }) => isJailed(value)),
     [true, false],
   );
-  const uids = ['0mwxl3y0q-2c50', '0mwxl3y0r-2c50'].map(selfTestUid);
+  const uids = ['0mwxl3y0q-2c50', '0mwxl3y0r-2c50'].map(jailSelfTestUid);
   assert.notEqual(uids[0], uids[1]);
   for (const uid of uids) assert.ok(uid >= 0xffe0_0000 && uid < 0xfff0_0000);
 });

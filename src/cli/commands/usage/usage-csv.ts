@@ -3,7 +3,7 @@ import type { UsageResponse, UsageRow } from '../../../agent/api/api.ts';
 import type { LimitKey } from '../../../limits/limit.ts';
 import { metrics, sampledKeys, type MetricKey, type MetricUnit } from '../../../usage/metrics.ts';
 import { csvText, type CsvField } from '../../../../packages/base/csv.ts';
-import { isoTime, limitKeys, sumOf } from '../../shared/format.ts';
+import { isoTime, limitKeys, sumOfCounts } from '../../shared/format.ts';
 
 const unitNames: Readonly<Record<MetricUnit, string>> = {
   fraction: 'share',
@@ -52,6 +52,6 @@ const fields = (row: UsageRow, from: number, to: number): readonly CsvField[] =>
   row.package,
   ...sampledKeys.flatMap((key) => parts.map((part) => row.metrics[key]?.[part])),
   ...[...unitOfLimit.keys()].map((limit) => row.limits[limit]),
-  sumOf(row.faults),
+  sumOfCounts(row.faults),
   ...limitKeys().map((key) => row.faults[key] ?? 0),
 ];

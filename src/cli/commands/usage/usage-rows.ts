@@ -4,7 +4,7 @@
  */
 import type { Distribution, UsageRow } from '../../../agent/api/api.ts';
 import { metrics, type MetricKey } from '../../../usage/metrics.ts';
-import { percent, quantity, sumOf } from '../../shared/format.ts';
+import { percent, quantity, sumOfCounts } from '../../shared/format.ts';
 
 export const usageSorts = ['cpu', 'memory', 'io', 'iops', 'processes', 'faults'] as const;
 export type UsageSort = (typeof usageSorts)[number];
@@ -20,7 +20,7 @@ export const metricsOf: Readonly<Record<UsageSort, readonly MetricKey[]>> = {
 };
 
 function weigh(row: UsageRow, by: UsageSort): number {
-  if (by === 'faults') return sumOf(row.faults);
+  if (by === 'faults') return sumOfCounts(row.faults);
   return metricsOf[by].reduce((sum, key) => sum + (row.metrics[key]?.average ?? 0), 0);
 }
 

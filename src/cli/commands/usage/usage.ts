@@ -16,7 +16,7 @@ import {
   duration,
   formatMailCount,
   shortCount,
-  sumOf,
+  sumOfCounts,
 } from '../../shared/format.ts';
 import { showsUnicode, sparkline } from '../../shared/graph.ts';
 import {
@@ -139,7 +139,7 @@ const aboveText =
   'A maximum above the limit is from before the limit was lowered; or the kernel, which grants CPU time for each tenth of a second, granted one more than the tick is long; or processes were started before they were moved into the cgroup.';
 
 function faultsLine(row: UsageRow): string {
-  const sum = sumOf(row.faults);
+  const sum = sumOfCounts(row.faults);
   if (sum === 0) return `${whoText(row)}: no faults`;
   return `${whoText(row)}: ${count(sum, 'fault')}: ${printable(countsText(row.faults))}`;
 }
@@ -165,7 +165,7 @@ async function tenantTable(
   const lines = rows.map((row, index) => [
     whoText(row),
     ...keys.flatMap((key) => metricCells(row, key)),
-    shortCount(sumOf(row.faults)),
+    shortCount(sumOfCounts(row.faults)),
     ...(by === 'faults' ? [printable(countsText(row.faults))] : []),
     ...(trend === undefined ? [] : [trends[index] ?? '']),
   ]);

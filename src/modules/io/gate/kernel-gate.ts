@@ -16,7 +16,7 @@ import { listedDigests, listedMax, type GateList } from '../../core/gate/gate-li
 import { hostRoots, runningRelease } from '../../../../packages/modules/io/kernel/kernel-files.ts';
 import type { GateLists } from './gate-lists.ts';
 import { takeRefusalsOf, type GateRefusal } from './refusals.ts';
-import { makeTestFiles, selfTestProblem } from './self-test.ts';
+import { makeTestFiles, gateSelfTestProblem } from './self-test.ts';
 
 interface GateRule {
   readonly mode: Exclude<GateMode, 'off'>;
@@ -81,7 +81,7 @@ function selfTest(mode: GateRule['mode'], paths: Paths): SelfTest {
   const { listed, refused } = files;
   return {
     entries: [entryOf(listed.sha256, loads), entryOf(refused.sha256, isRefused)],
-    run: () => (gateMode(paths) === 'on' ? undefined : selfTestProblem(files, mode, paths.sys)),
+    run: () => (gateMode(paths) === 'on' ? undefined : gateSelfTestProblem(files, mode, paths.sys)),
     [Symbol.dispose]: () => files[Symbol.dispose](),
   };
 }

@@ -38,7 +38,7 @@ export function makeTestFiles(): TestFiles {
 }
 
 /** Returns why it cannot be shown that the gate does what `mode` says; undefined if it can. */
-export function selfTestProblem(
+export function gateSelfTestProblem(
   { listed, refused, unlisted }: TestFiles,
   mode: GateMode,
   sys: string,

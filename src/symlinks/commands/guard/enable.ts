@@ -21,7 +21,7 @@ import {
   asRoot,
   loadedText,
   refuse,
-  rehearse,
+  rehearseGuard,
   withGuardOptions,
   type GuardOptions,
 } from './session.ts';
@@ -36,7 +36,7 @@ async function enable(options: EnableOptions, paths: Paths, command: Command): P
   if (loaded === undefined) return exitCodes.failed;
   const rule = ruleIn(loaded.policy.symlinks, mode, options.policy, paths);
   if (!rule.ok) return refuse(rule.error);
-  if (options.dryRun === true) return rehearse(rule.value, options, paths);
+  if (options.dryRun === true) return rehearseGuard(rule.value, options, paths);
   const done = underLock(choiceLock(paths), () => {
     const changed = loadGuard(rule.value, paths);
     const kept = changed.ok ? writeChoice(paths, mode) : changed;

@@ -42,7 +42,7 @@ export const loadedText = {
 } as const;
 
 /** Reports whether the guard could be loaded, as far as that can be known without loading it. */
-export function rehearse(rule: GuardRule, options: GuardOptions, paths: Paths): ExitCode {
+export function rehearseGuard(rule: GuardRule, options: GuardOptions, paths: Paths): ExitCode {
   const blocker = lsmProblem(paths);
   if (blocker !== undefined) return refuse({ action: 'enable the symlink guard', ...blocker });
   const now = inForce(paths);

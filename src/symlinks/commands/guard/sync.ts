@@ -18,7 +18,7 @@ import {
   asRoot,
   loadedText,
   refuse,
-  rehearse,
+  rehearseGuard,
   withGuardOptions,
   type GuardOptions,
 } from './session.ts';
@@ -43,7 +43,7 @@ function rehearseSync(
   const state = wanted(rule, paths);
   if (rule === undefined || state === 'off') return rehearseDisable(options, paths);
   const resolved = resolveRule(rule, state, paths);
-  return resolved.ok ? rehearse(resolved.value, options, paths) : refuse(resolved.error);
+  return resolved.ok ? rehearseGuard(resolved.value, options, paths) : refuse(resolved.error);
 }
 
 const wanted = (rule: SymlinkRule | undefined, paths: Paths): GuardChoice =>

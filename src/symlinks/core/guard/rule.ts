@@ -46,7 +46,7 @@ export function guardMapEntries(rule: GuardRule): readonly MapEntry[] {
 }
 
 /** Returns the entry of the self-test's group, which nobody has. It is refused in any mode. */
-export const selfTestEntry = (group: number): MapEntry => ({
+export const guardSelfTestEntry = (group: number): MapEntry => ({
   map: 'subjects',
   key: u32le(kinds.group, group),
   value: u32le(modes.on),

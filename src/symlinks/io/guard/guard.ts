@@ -9,11 +9,11 @@ import {
   guardMapEntries,
   ruleOf,
   sameRule,
-  selfTestEntry,
+  guardSelfTestEntry,
   type GuardRule,
   type MapDump,
 } from '../../core/guard/rule.ts';
-import { selfTestGroup, selfTestProblem } from './self-test.ts';
+import { selfTestGroup, guardSelfTestProblem } from './self-test.ts';
 
 const action = 'enable the symlink guard';
 
@@ -31,8 +31,8 @@ export const symlinkGuard = (paths: Paths): BpfGuard<GuardRule> =>
       ],
       entries: guardMapEntries,
       selfTest: (_rule, generation) => ({
-        entries: [selfTestEntry(selfTestGroup(generation))],
-        run: () => selfTestProblem(selfTestGroup(generation)),
+        entries: [guardSelfTestEntry(selfTestGroup(generation))],
+        run: () => guardSelfTestProblem(selfTestGroup(generation)),
       }),
       testsAgain: true,
     },
@@ -106,4 +106,4 @@ const readCounters = (map: PinnedMap): GuardCounters =>
 
 /** Tests whether the guard in force refuses; returns the reason if it does not. */
 export const tryGuard = ({ generation }: InForce): Cause | undefined =>
-  selfTestProblem(selfTestGroup(generation));
+  guardSelfTestProblem(selfTestGroup(generation));

@@ -20,7 +20,7 @@ export const selfTestGroup = (generation: string): number =>
   selfTestId(generation, { first: 0xf000_0000, count: 0x0ff0_0000 });
 
 /** Runs the self-test; returns the reason if the guard cannot be relied on. */
-export function selfTestProblem(group: number): Cause | undefined {
+export function guardSelfTestProblem(group: number): Cause | undefined {
   try {
     using directory = privateDirectory('/run');
     const [own, other] = ['own', 'other'].map((name) => join(directory.path, name)) as [

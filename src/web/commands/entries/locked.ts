@@ -5,7 +5,7 @@ import { exitCodes, type ExitCode } from '../../../cli/shared/command.ts';
 import { pathsFor } from '../../../cli/shared/session.ts';
 import { underLockAsync } from '../../../sys/files/under-lock.ts';
 import { entriesLock } from '../../io/entries/record.ts';
-import { undoKilled } from '../../io/entries/server-entries.ts';
+import { undoKilledEntries } from '../../io/entries/server-entries.ts';
 import { failEntries, type EntriesOptions } from './session.ts';
 
 type Action = (options: EntriesOptions, command: Command) => ExitCode | Promise<ExitCode>;
@@ -21,7 +21,7 @@ export const whenLocked =
     if (paths === undefined) return exitCodes.usage;
     if (options.dryRun === true || process.geteuid?.() !== 0) return act(options, command);
     const done = await underLockAsync(entriesLock(paths), async () => {
-      const undone = undoKilled(paths);
+      const undone = undoKilledEntries(paths);
       return undone.ok ? ok(await act({ ...options, undone: undone.value }, command)) : undone;
     });
     return done.ok ? done.value : failEntries(done.error);

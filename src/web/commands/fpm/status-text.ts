@@ -1,14 +1,14 @@
 /** Texts that the `web fpm` commands share. */
 import { printable } from '../../../../packages/base/printable.ts';
-import type { FpmService } from '../../core/fpm/service/split.ts';
+import type { SplitService } from '../../core/fpm/service/split.ts';
 import type { ServiceEntry } from '../../core/fpm/service/units.ts';
 
 /** `alice`, or `alice/shop.example`. */
-export const whoseText = ({ tenant, site }: FpmService): string =>
+export const whoseText = ({ tenant, site }: SplitService): string =>
   printable(site === undefined ? tenant.user : `${tenant.user}/${site}`);
 
 export function masterText(
-  { asRoot }: FpmService,
+  { asRoot }: SplitService,
   { isJailed, isSiteJailed }: ServiceEntry,
 ): string {
   if (asRoot !== undefined) return `root (${asRoot})`;

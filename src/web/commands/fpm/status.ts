@@ -16,7 +16,7 @@ import { policyOption } from '../../../cli/shared/policy-option.ts';
 import { print, printError, printJson } from '../../../cli/shared/session.ts';
 import { table } from '../../../cli/shared/terminal.ts';
 import { distributionUnit, serviceName } from '../../core/fpm/service/units.ts';
-import type { FpmService } from '../../core/fpm/service/split.ts';
+import type { SplitService } from '../../core/fpm/service/split.ts';
 import { poolStrangerText, type PoolStranger } from '../../core/fpm/strangers.ts';
 import { isNobody } from '../../core/fpm/service/choice.ts';
 import type { FpmContext } from '../../io/fpm/context.ts';
@@ -99,7 +99,7 @@ function versionText({ context, plan, strangers, isEnabled }: Seen): string {
 }
 
 /** Returns the state of socket and service together: without a request there is no process. */
-function stateOf({ layout }: FpmContext, { states, opening }: FpmPlan, of: FpmService): string {
+function stateOf({ layout }: FpmContext, { states, opening }: FpmPlan, of: SplitService): string {
   const unit = serviceName(layout, of);
   const state = states.get(unit)?.active ?? 'inactive';
   if (opening.some(({ service }) => service === unit)) return 'not listening';

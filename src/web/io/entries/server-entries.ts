@@ -36,7 +36,7 @@ const journalOf = ({ state }: Run['paths'], server: ServerEntries['server']) =>
   `${state}/web-entries-${server}.journal`;
 
 /** Undoes what killed runs have begun; returns the servers concerned. The caller has the lock. */
-export function undoKilled(paths: Run['paths']): Result<Run['undone'], Problem> {
+export function undoKilledEntries(paths: Run['paths']): Result<Run['undone'], Problem> {
   const servers = new Set<ServerEntries['server']>();
   for (const server of ['nginx', 'apache2'] as const) {
     const undone = undoUnfinished(journalOf(paths, server));

@@ -6,7 +6,7 @@ import { isChosen, type ServiceChoice } from '../../core/fpm/service/choice.ts';
 import { serviceConfig } from '../../core/fpm/service/config.ts';
 import { sectionsInText } from '../../core/fpm/service/text-sections.ts';
 import { serviceName, serviceUnit } from '../../core/fpm/service/units.ts';
-import { splitPools, type FpmService, type Split } from '../../core/fpm/service/split.ts';
+import { splitPools, type SplitService, type Split } from '../../core/fpm/service/split.ts';
 import { inParallel } from './check/budget.ts';
 import { checkService } from './check/check.ts';
 import { placeText } from './check/dump.ts';
@@ -30,7 +30,7 @@ export interface SplitRefusal {
 
 export interface Checked {
   readonly split: Split;
-  readonly services: readonly FpmService[];
+  readonly services: readonly SplitService[];
   readonly refused: readonly SplitRefusal[];
   /** Tenants that keep what is installed, as far as root's files still give it to them. */
   readonly pinned: ReadonlySet<number>;
@@ -146,7 +146,7 @@ function nowUnsafe(
 /** Checks new configurations. A configuration that is in use has been accepted already. */
 async function refusedBy(
   { layout, fpm, entryOf }: FpmContext,
-  services: readonly FpmService[],
+  services: readonly SplitService[],
   installed: Installed,
   { scratch, budget, unfinished }: CheckRun,
 ): Promise<readonly SplitRefusal[]> {

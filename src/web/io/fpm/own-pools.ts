@@ -4,7 +4,7 @@ import { ownPool, ownSocket } from '../../core/fpm/service/config.ts';
 import { listenOf } from '../../core/fpm/service/listen.ts';
 import {
   byUidAndSite,
-  type FpmService,
+  type SplitService,
   type ServicePool,
   type ServiceTenant,
   type Split,
@@ -16,7 +16,7 @@ export function withOwnPools(
   choice: ServiceChoice,
   { tenants, gidOf }: HostView,
   php: string,
-): readonly FpmService[] {
+): readonly SplitService[] {
   const served = new Set(services.map(({ tenant }) => tenant.uid));
   const webGroup = webGroups.find((each) => gidOf(each) !== undefined) ?? 'root';
   const own = tenants
@@ -28,7 +28,7 @@ export function withOwnPools(
 /** Groups of web servers: Debian's first, then others. */
 const webGroups = ['www-data', 'nginx', 'apache'];
 
-function ownService(tenant: ServiceTenant, php: string, webGroup: string): FpmService {
+function ownService(tenant: ServiceTenant, php: string, webGroup: string): SplitService {
   const text = ownPool(tenant, php, webGroup);
   const listen = listenOf(ownSocket(tenant.user, php));
   if (typeof listen === 'string') throw new Error(listen);

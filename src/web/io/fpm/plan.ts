@@ -7,7 +7,7 @@ import { isUnitOfStopped, readStops, type Stop } from '../../../host/stops.ts';
 import { privateDirectory } from '../../../../packages/base/io/private-directory.ts';
 import { isNobody, type ServiceChoice } from '../../core/fpm/service/choice.ts';
 import { listenOf, type Listen } from '../../core/fpm/service/listen.ts';
-import type { FpmService, Split } from '../../core/fpm/service/split.ts';
+import type { SplitService, Split } from '../../core/fpm/service/split.ts';
 import { sectionsInText } from '../../core/fpm/service/text-sections.ts';
 import { serviceName, unitStem } from '../../core/fpm/service/units.ts';
 import { CheckBudget } from './check/budget.ts';
@@ -42,7 +42,7 @@ export interface SocketChange {
 }
 
 export interface FpmPlan {
-  readonly services: readonly FpmService[];
+  readonly services: readonly SplitService[];
   readonly kept: Split['kept'];
   /** Tenants whose new configuration php-fpm does not accept; they keep what they had. */
   readonly refused: readonly SplitRefusal[];

@@ -3,7 +3,7 @@ import { formatChoice, type ServiceChoice } from '../../core/fpm/service/choice.
 import { serviceConfig } from '../../core/fpm/service/config.ts';
 import { pinnedConfig } from '../../core/fpm/service/pinned.ts';
 import { mainFile } from '../../core/fpm/service/main-file.ts';
-import type { FpmService } from '../../core/fpm/service/split.ts';
+import type { SplitService } from '../../core/fpm/service/split.ts';
 import {
   distributionDropIn,
   poolOfSocket,
@@ -58,7 +58,7 @@ const leftOutText = (patterns: readonly string[], paths: readonly string[]) =>
 
 function serviceFiles(
   { layout, fpm, entryOf }: FpmContext,
-  service: FpmService,
+  service: SplitService,
 ): readonly (readonly [string, Content])[] {
   const { uid, gid } = service.tenant;
   const unitPath = (name: string) => `${layout.units}/${name}`;

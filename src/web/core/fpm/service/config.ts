@@ -13,14 +13,14 @@
  * keep the site from starting again. The account need not be able to read the original.
  */
 import type { FpmSection } from '../dump.ts';
-import type { FpmService, ServiceTenant } from './split.ts';
+import type { SplitService, ServiceTenant } from './split.ts';
 
 /** The time that requests in progress have when the master is stopped or reloaded. */
 export const controlTimeoutSeconds = 50;
 
 const header = `; Written by "bulkhead web fpm"; it is replaced when php-fpm is reloaded and the pool files below have changed.\n`;
 
-export function serviceConfig(service: FpmService, php: string): string {
+export function serviceConfig(service: SplitService, php: string): string {
   const { tenant, site, files } = service;
   const ident = site === undefined ? tenant.user : `${tenant.user}/${site}`;
   return [
@@ -41,7 +41,7 @@ export function serviceConfig(service: FpmService, php: string): string {
  * Limits the processes of all pools together to the entries. Each pool still gets the workers that it has
  * without a request: php-fpm starts pools in order, and the last ones would have none.
  */
-function processesMax({ tenant, site, pools }: FpmService): readonly string[] {
+function processesMax({ tenant, site, pools }: SplitService): readonly string[] {
   const entries = entriesOf(tenant, site);
   if (entries === undefined) return [];
   const none = new Map<string, string>();

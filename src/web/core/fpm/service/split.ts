@@ -59,7 +59,7 @@ export interface ServicePool {
   readonly section?: FpmSection;
 }
 
-export interface FpmService {
+export interface SplitService {
   readonly tenant: ServiceTenant;
   /** The site; absent for a service of everything else. */
   readonly site?: string;
@@ -85,7 +85,7 @@ export interface KeptPool {
 
 export interface Split {
   /** Services sorted by uid. For each tenant, the one without a site comes first. */
-  readonly services: readonly FpmService[];
+  readonly services: readonly SplitService[];
   readonly kept: readonly KeptPool[];
   /** Files of pools that stay, in the order in which php-fpm reads them. */
   readonly keptFiles: readonly PoolFile[];
@@ -241,11 +241,11 @@ function servicesOf(
   placed: readonly Placed[],
   files: readonly PoolFile[],
   facts: SplitFacts,
-): readonly FpmService[] {
+): readonly SplitService[] {
   const siteOf = siteReader(placed, facts);
   const byService = Map.groupBy(placed, (each) => `${each.tenant?.uid} ${siteOf(each) ?? ''}`);
   return [...byService.values()]
-    .flatMap((of): readonly FpmService[] => {
+    .flatMap((of): readonly SplitService[] => {
       const [first] = of;
       const tenant = first?.tenant;
       if (tenant === undefined) return [];
@@ -265,7 +265,7 @@ function servicesOf(
     .sort(byUidAndSite);
 }
 
-export const byUidAndSite = (a: FpmService, b: FpmService): number =>
+export const byUidAndSite = (a: SplitService, b: SplitService): number =>
   a.tenant.uid - b.tenant.uid || ((a.site ?? '') < (b.site ?? '') ? -1 : 1);
 
 /**

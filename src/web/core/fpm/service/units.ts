@@ -12,7 +12,7 @@
 import { sliceOf } from '../../../../plan/slice.ts';
 import { controlTimeoutSeconds } from './config.ts';
 import { boundAt, socketDirectory } from './listen.ts';
-import type { FpmService, ServicePool } from './split.ts';
+import type { SplitService, ServicePool } from './split.ts';
 
 /** The way a service enters its tenant's cgroup and jail. */
 export interface ServiceEntry {
@@ -95,7 +95,7 @@ export const distributionUnit = (php: string): string => `php${php}-fpm.service`
 
 const header = '# Written by "bulkhead web fpm"; it is replaced when it differs.\n';
 
-export function socketUnit(setting: UnitSetting, service: FpmService, pool: ServicePool): string {
+export function socketUnit(setting: UnitSetting, service: SplitService, pool: ServicePool): string {
   const { listen, backlog, name } = pool;
   const { tenant } = service;
   return `${header}[Unit]
@@ -116,7 +116,7 @@ WantedBy=sockets.target
 }
 
 /** A pool that comes while its tenant is stopped gets a socket that waits for the start. */
-const unlessStopped = ({ instance }: UnitSetting, { tenant: { uid } }: FpmService): string =>
+const unlessStopped = ({ instance }: UnitSetting, { tenant: { uid } }: SplitService): string =>
   `ConditionPathExists=!/var/lib/${instance}/stopped/${uid}\n`;
 
 const socketFile = ({ listen, owner, group, mode }: ServicePool): string =>
@@ -134,7 +134,7 @@ const stopSeconds = controlTimeoutSeconds + 10;
 
 export function serviceUnit(
   setting: UnitSetting,
-  service: FpmService,
+  service: SplitService,
   entry: ServiceEntry,
 ): string {
   const { php, directory, instance } = setting;
@@ -170,7 +170,7 @@ ${kind === 'slice' ? '' : endWorkers(service)}${slowFailure}${asRoot === undefin
  * Returns `Slice=` and `User=`. The launcher still starts as root, since only root can enter jails. `User=` makes HOME
  * and the like the tenant's.
  */
-function placeOf({ tenant: { uid }, site, asRoot }: FpmService): string {
+function placeOf({ tenant: { uid }, site, asRoot }: SplitService): string {
   const slice = `Slice=${sliceOf(site === undefined ? { uid } : { uid, site })}`;
   return [slice, ...(asRoot === undefined ? [`User=${uid}`] : []), ''].join('\n');
 }
@@ -178,7 +178,7 @@ function placeOf({ tenant: { uid }, site, asRoot }: FpmService): string {
 function fpmWords(
   { libexec, program }: UnitSetting,
   how: 'start' | 'copy',
-  { tenant: { uid, gid }, site, asRoot }: FpmService,
+  { tenant: { uid, gid }, site, asRoot }: SplitService,
   { instance, kind }: ServiceEntry,
   config: string,
 ): string {
@@ -198,7 +198,7 @@ function fpmWords(
  * own cgroup, which is empty. Their parent is systemd then, and they are called `php-fpm: pool shop.example`; a master
  * that the tenant runs itself is not.
  */
-const endWorkers = ({ tenant }: FpmService): string =>
+const endWorkers = ({ tenant }: SplitService): string =>
   `ExecStopPost=-/usr/bin/pkill -QUIT -P 1 -U ${tenant.uid} -f '^php-fpm: pool '\n`;
 
 const slowFailure = `# Whatever its sockets ask for, a service that fails is not tried again at once.
@@ -206,7 +206,7 @@ ExecStopPost=/bin/sh -c 'test "$SERVICE_RESULT" = success || sleep 2'
 `;
 
 /** Protects socket paths: a root master removes its sockets when it ends. */
-function keepSockets({ pools }: FpmService): string {
+function keepSockets({ pools }: SplitService): string {
   const directories = pools.map(({ listen }) => socketDirectory(listen.stream));
   return [...new Set(directories)].map((each) => `ReadOnlyPaths=${each}\n`).join('');
 }

@@ -9,7 +9,7 @@ import { dirname } from 'node:path';
 import { runBounded } from '../../../../sys/processes/run-bounded.ts';
 import type { FpmSection } from '../../../core/fpm/dump.ts';
 import { originOfLine } from '../../../core/fpm/service/config.ts';
-import type { FpmService } from '../../../core/fpm/service/split.ts';
+import type { SplitService } from '../../../core/fpm/service/split.ts';
 import { configName, type ServiceEntry } from '../../../core/fpm/service/units.ts';
 import type { FpmLayout } from '../layout.ts';
 import { asNobody, checkUid, dumpPools, placeText, type DumpProblem } from './dump.ts';
@@ -23,7 +23,7 @@ export interface Objection {
 /** Checks a service in a directory that only root can write to, and that everybody may pass through. */
 export async function checkService(
   layout: FpmLayout,
-  service: FpmService,
+  service: SplitService,
   text: string,
   entry: ServiceEntry,
   { scratch, timeoutMs }: { readonly scratch: string; readonly timeoutMs: number },
@@ -46,7 +46,7 @@ export async function checkService(
   return asRoot === undefined ? closedTo(layout, service, entry, timeoutMs) : undefined;
 }
 
-function objectionOf(problem: DumpProblem, service: FpmService, text: string): Objection {
+function objectionOf(problem: DumpProblem, service: SplitService, text: string): Objection {
   const { line, message, isUnfinished } = problem;
   const origin = line === undefined ? poolNamed(message, service) : originOfLine(text, line);
   const reason = placeText(origin === undefined ? { message } : { ...origin, message });
@@ -56,7 +56,7 @@ function objectionOf(problem: DumpProblem, service: FpmService, text: string): O
 /** Returns where the pool begins that a message names: `[pool shop] the chdir path … does not exist`. */
 function poolNamed(
   message: string,
-  { files }: Pick<FpmService, 'files'>,
+  { files }: Pick<SplitService, 'files'>,
 ): { file: string; line: number } | undefined {
   const pool = poolIn(message);
   for (const { path, sections } of files) {
@@ -72,7 +72,7 @@ export const poolIn = (message: string): string | undefined =>
 /** Returns why a directory in which workers are to start is closed to the tenant itself, in its jail if it has one. */
 async function closedTo(
   { libexec }: FpmLayout,
-  { tenant, site, pools, files }: FpmService,
+  { tenant, site, pools, files }: SplitService,
   { instance, isJailed, isSiteJailed }: ServiceEntry,
   timeoutMs: number,
 ): Promise<Objection | undefined> {
@@ -96,7 +96,7 @@ async function closedTo(
   return { reason: placeText(place === undefined ? { message } : { ...place, message }) };
 }
 
-function samePools({ pools }: FpmService, sections: readonly FpmSection[]): string | undefined {
+function samePools({ pools }: SplitService, sections: readonly FpmSection[]): string | undefined {
   const expected = pools.map(({ name, section }) => section ?? name);
   return sectionsDiffer(sections, expected);
 }
