@@ -17,10 +17,10 @@ import { root } from './steps.ts';
 
 /** `struct event` of bpf/NAME.bpf.c, as TypeScript reads it. */
 const events: Readonly<Record<string, CStruct<string>>> = {
-  jails: refusalStruct,
+  jail: refusalStruct,
   modules: gateEventStruct,
   symlinks: refusedLinkStruct,
-  tenants: strictEventStruct,
+  placement: strictEventStruct,
 };
 
 const scripts = globSync('{bulkhead,.ci/run,scripts/with-node,libexec/*,test/**/*.pl}', {

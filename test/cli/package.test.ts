@@ -93,7 +93,7 @@ describe('the package that npm pack makes', { timeout: longPatienceMilliseconds 
       'web/508.html',
       'dist/web/io/entries/receiver-thread.js',
       'dist/bpf/symlinks.bpf.o',
-      'dist/bpf/jails.bpf.o',
+      'dist/bpf/jail.bpf.o',
       'bpf/symlinks.bpf.c',
       `dist/pam/${process.arch}/pam_bulkhead.so`,
       `dist/pam/${process.arch}/bulkhead-landlock`,

@@ -80,7 +80,7 @@ function place(shell: string, environment: Readonly<Record<string, string>> = {}
 /** The same as if strict placement were in the kernel: with its pins in a file system that nobody else sees. */
 function placeStrictly(shell: string): { readonly pid: number; readonly placed: Promise<Outcome> } {
   const pins =
-    'mount -t tmpfs none /sys/fs/bpf && mkdir -p "/sys/fs/bpf/$0/tenants-1" && exec "$@"';
+    'mount -t tmpfs none /sys/fs/bpf && mkdir -p "/sys/fs/bpf/$0/placement-1" && exec "$@"';
   const words = ['-m', 'sh', '-c', pins, instance, process.execPath, '-e', placing(shell, {})];
   const child = spawn('unshare', words, { stdio: ['ignore', 'pipe', 'inherit'] });
   let printed = '';

@@ -18,7 +18,7 @@ import {
 import { knownEvents } from '../../src/placement/io/known-events.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
 
-/** `struct event` of bpf/tenants.bpf.c: 2 × 8 bytes, 8 × 4, then `char[16]`, `char[32]` and `char[4][64]`. */
+/** `struct event` of bpf/placement.bpf.c: 2 × 8 bytes, 8 × 4, then `char[16]`, `char[32]` and `char[4][64]`. */
 const size = 352;
 
 interface Raw {

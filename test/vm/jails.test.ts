@@ -324,7 +324,7 @@ systemctl daemon-reload && systemctl start bulkhead`);
     assert.match(text, /apart tried to reach the abstract socket "root" of root/);
     // Somebody removes them: the agent has its unit bring them back.
     await succeed('rm -r /sys/fs/bpf/bulkhead; systemctl restart bulkhead');
-    await until('ls /sys/fs/bpf/bulkhead/jails-* > /dev/null 2>&1');
+    await until('ls /sys/fs/bpf/bulkhead/jail-* > /dev/null 2>&1');
     await succeed('systemctl stop bulkhead');
   });
 
@@ -355,7 +355,7 @@ systemctl daemon-reload && systemctl start bulkhead`);
     await apply(policyText('cgroup2', false));
     assert.equal(await pinned(), '');
     await apply(policyText('cgroup2'));
-    assert.match(await pinned(), /^jails-[0-9a-z]+-[0-9a-f]+\n$/);
+    assert.match(await pinned(), /^jail-[0-9a-z]+-[0-9a-f]+\n$/);
     await succeed('bulkhead release --kill');
     assert.equal(await pinned(), '');
     assert.equal(

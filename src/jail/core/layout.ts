@@ -18,7 +18,7 @@ import { splitWords } from './split-words.ts';
 import type { Cause } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 
-/** The source of the mount that is the root of a jail; bpf/jails.bpf.c has the same. */
+/** The source of the mount that is the root of a jail; bpf/jail.bpf.c has the same. */
 export const jailSource = 'bulkhead-jail';
 
 /** Directories of the skeleton, parents first. */

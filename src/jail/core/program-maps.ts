@@ -1,4 +1,4 @@
-/** The map entries about tenants with a jail, in the format of bpf/jails.bpf.c. */
+/** The map entries about tenants with a jail, in the format of bpf/jail.bpf.c. */
 import { u32le, type MapEntry } from '../../../packages/base/map-entry.ts';
 import { splitWords } from './split-words.ts';
 
@@ -24,7 +24,7 @@ export interface Directory {
 export const uidsMax = 65_535;
 
 /**
- * `enum program` of bpf/jails.bpf.c. Jailed tenants may use no other such program (su, sudo, mount), setuid or not.
+ * `enum program` of bpf/jail.bpf.c. Jailed tenants may use no other such program (su, sudo, mount), setuid or not.
  */
 const programKinds = { launcher: 1, launched: 2, helper: 3 } as const;
 

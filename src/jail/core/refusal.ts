@@ -1,4 +1,4 @@
-/** The BPF programs' event for a refusal: `struct event` of bpf/jails.bpf.c, little-endian. */
+/** The BPF programs' event for a refusal: `struct event` of bpf/jail.bpf.c, little-endian. */
 import { CStruct } from '../../../packages/base/c-struct.ts';
 import { printable } from '../../../packages/base/printable.ts';
 

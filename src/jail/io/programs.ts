@@ -27,12 +27,12 @@ import { readStateFiles } from './state-files.ts';
 import { jailSelfTestProblem, jailSelfTestUid } from './self-test.ts';
 
 /** The program that needs Linux 6.1; before, the seccomp filter refuses user namespaces in jails. */
-const namespaceProgram = 'jails_userns';
+const namespaceProgram = 'jail_userns';
 
 export const jailGuard = (paths: Paths): BpfGuard<JailedTenants> =>
   new BpfGuard<JailedTenants>(
     {
-      name: 'jails',
+      name: 'jail',
       action: () => 'keep jails and the host apart',
       optional: [namespaceProgram],
       tooLarge: ({ uids }) => tooMany(uids),

@@ -1,4 +1,4 @@
-/** The BPF programs' event for a refusal: `struct event` of bpf/tenants.bpf.c, little-endian. */
+/** The BPF programs' event for a refusal: `struct event` of bpf/placement.bpf.c, little-endian. */
 import { CStruct } from '../../../packages/base/c-struct.ts';
 import { printable } from '../../../packages/base/printable.ts';
 

@@ -1,4 +1,4 @@
-/** The rule about tenants in the kernel's own numbers, as the BPF programs take it (bpf/tenants.bpf.c). */
+/** The rule about tenants in the kernel's own numbers, as the BPF programs take it (bpf/placement.bpf.c). */
 
 import { u32le, type MapEntry } from '../../../packages/base/map-entry.ts';
 import type { StrictMode } from '../../policy/document.ts';

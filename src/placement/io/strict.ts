@@ -26,7 +26,7 @@ import { placementSelfTestProblem, placementSelfTestUid } from './self-test.ts';
 export const placementGuard = (paths: Paths): BpfGuard<StrictRule> =>
   new BpfGuard<StrictRule>(
     {
-      name: 'tenants',
+      name: 'placement',
       action: () => 'enable strict placement',
       tooLarge: tooMany,
       entries: placementMapEntries,

@@ -12,7 +12,7 @@ import {
 } from '../../../src/jail/core/refusal.ts';
 import { jailSelfTestUid } from '../../../src/jail/io/self-test.ts';
 
-/** Returns an event as bpf/jails.bpf.c writes it. */
+/** Returns an event as bpf/jail.bpf.c writes it. */
 function eventOf(what: number, name = ''): Uint8Array {
   const bytes = new Uint8Array(refusalStruct.size);
   const view = new DataView(bytes.buffer);

@@ -231,7 +231,7 @@ static __always_inline int judge(struct settings *now, u32 tenant, u32 what, u32
 }
 
 SEC("lsm/task_fix_setuid")
-int BPF_PROG(strict_setuid, struct cred *new, const struct cred *old, int flags, int before)
+int BPF_PROG(placement_setuid, struct cred *new, const struct cred *old, int flags, int before)
 {
   struct settings *now = current_settings();
   u32 tenant;
@@ -248,7 +248,7 @@ int BPF_PROG(strict_setuid, struct cred *new, const struct cred *old, int flags,
 
 /* A program that starts with a tenant's effective uid: its file is setuid, or its caller had only that one of the tenant's. */
 SEC("lsm/bprm_creds_from_file")
-int BPF_PROG(strict_exec, struct linux_binprm *bprm, const struct file *file, int before)
+int BPF_PROG(placement_exec, struct linux_binprm *bprm, const struct file *file, int before)
 {
   struct settings *now = current_settings();
   struct task_struct *task = (void *)bpf_get_current_task();
@@ -270,7 +270,7 @@ int BPF_PROG(strict_exec, struct linux_binprm *bprm, const struct file *file, in
 }
 
 SEC("lsm/kernel_module_request")
-int BPF_PROG(strict_module, char *name, int before)
+int BPF_PROG(placement_module, char *name, int before)
 {
   struct settings *now = current_settings();
   struct event *event;

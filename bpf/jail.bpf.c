@@ -231,7 +231,7 @@ static __always_inline bool is_worth_telling(struct task_struct *task, unsigned 
 
 /* Also asked for root, cwd, fd, ns, mem and the like below /proc/PID, process_vm_readv and pidfd_getfd. */
 SEC("lsm/ptrace_access_check")
-int BPF_PROG(jails_process, struct task_struct *child, unsigned int mode, int before)
+int BPF_PROG(jail_process, struct task_struct *child, unsigned int mode, int before)
 {
   struct task_struct *task = bpf_get_current_task_btf();
   u32 tenant;
@@ -250,7 +250,7 @@ int BPF_PROG(jails_process, struct task_struct *child, unsigned int mode, int be
 
 /* The other way round: a process asks its parent to trace it. */
 SEC("lsm/ptrace_traceme")
-int BPF_PROG(jails_traceme, struct task_struct *parent, int before)
+int BPF_PROG(jail_traceme, struct task_struct *parent, int before)
 {
   struct task_struct *task = bpf_get_current_task_btf();
   u32 tenant;
@@ -306,13 +306,13 @@ static __always_inline int judge_socket(struct sock *sock)
 }
 
 SEC("lsm/unix_stream_connect")
-int BPF_PROG(jails_connect, struct sock *sock, struct sock *other, struct sock *made, int before)
+int BPF_PROG(jail_connect, struct sock *sock, struct sock *other, struct sock *made, int before)
 {
   return before ? before : judge_socket(other);
 }
 
 SEC("lsm/unix_may_send")
-int BPF_PROG(jails_send, struct socket *sock, struct socket *other, int before)
+int BPF_PROG(jail_send, struct socket *sock, struct socket *other, int before)
 {
   return before ? before : judge_socket(BPF_CORE_READ(other, sk));
 }
@@ -328,7 +328,7 @@ static __always_inline bool is_place(struct file *file)
 
 /* A place in another mount namespace, handed over by a socket or taken from another process. */
 SEC("lsm/file_receive")
-int BPF_PROG(jails_receive, struct file *file, int before)
+int BPF_PROG(jail_receive, struct file *file, int before)
 {
   struct task_struct *task = bpf_get_current_task_btf();
   struct vfsmount *seen;
@@ -355,7 +355,7 @@ int BPF_PROG(jails_receive, struct file *file, int before)
 
 /* Linux 6.1. */
 SEC("lsm/userns_create")
-int BPF_PROG(jails_userns, const struct cred *cred, int before)
+int BPF_PROG(jail_userns, const struct cred *cred, int before)
 {
   struct event *event;
   u32 tenant;
@@ -442,7 +442,7 @@ static __always_inline bool is_let_out(struct task_struct *task, const struct cr
  * credentials are those that it will have.
  */
 SEC("lsm/bprm_creds_from_file")
-int BPF_PROG(jails_exec, struct linux_binprm *bprm, struct file *file, int before)
+int BPF_PROG(jail_exec, struct linux_binprm *bprm, struct file *file, int before)
 {
   struct task_struct *task = bpf_get_current_task_btf();
   const struct cred *cred;
@@ -472,7 +472,7 @@ static __always_inline bool is_trusted(struct inode *inode)
 }
 
 SEC("lsm/mmap_file")
-int BPF_PROG(jails_map, struct file *file, unsigned long asked, unsigned long protection, unsigned long flags, int before)
+int BPF_PROG(jail_map, struct file *file, unsigned long asked, unsigned long protection, unsigned long flags, int before)
 {
   struct task_struct *task;
   u32 tenant;
