@@ -15,7 +15,7 @@ import { test } from 'node:test';
 import { LinuxCgroupFiles } from '../../src/host/cgroups/cgroup-files.ts';
 import { openBeneath, pageBytes } from '../../src/sys/syscalls.ts';
 
-test('openBeneath() follows no symbolic link and no way up', () => {
+test('openBeneath() refuses symbolic links and paths that leave the directory', () => {
   const directory = mkdtempSync(join(tmpdir(), 'bulkhead-open-'));
   mkdirSync(join(directory, 'in'));
   writeFileSync(join(directory, 'in', 'file'), 'x');

@@ -39,7 +39,7 @@ function report(entryPath: string, given: Partial<EntryPathFacts> = {}): string 
 }
 
 describe('reportEntryPaths()', () => {
-  test('has one line for each entry path, and nothing to enforce where there is no program', () => {
+  test('reports one line for each entry path, "not installed" where there is no program', () => {
     const names = entryPaths.map(({ name }) => name);
     assert.deepEqual(
       reportEntryPaths({ ...facts, programs: () => [] }).map((each) => [
@@ -50,7 +50,7 @@ describe('reportEntryPaths()', () => {
     );
   });
 
-  test('a session that the login step places is enforced at login', () => {
+  test('reports "at login" for a session that the login step places', () => {
     const sessions = placed('sshd', 'su', 'su-l', 'cron');
     for (const entryPath of ['ssh', 'su', 'cron'])
       assert.equal(report(entryPath, { sessions }), 'at login | placed when the session is opened');
@@ -62,7 +62,7 @@ describe('reportEntryPaths()', () => {
     );
   });
 
-  test('one service of an entry path that is not placed counts for the entry path', () => {
+  test('reports the worst service when an entry path has several', () => {
     const sessions = [
       ...placed('su'),
       { service: 'su-l', placed: false, reason: 'pam_systemd takes it back in su-l' },
@@ -70,7 +70,7 @@ describe('reportEntryPaths()', () => {
     assert.match(report('su', { sessions }), /^caught \| pam_systemd takes it back in su-l; /);
   });
 
-  test('where tenants have jails it tells whether sessions begin inside, and how they would', () => {
+  test('reports whether sessions start in the jail where tenants have jails', () => {
     const none = { entered: false, reason: 'no step of su-l enters the jail' };
     const sessions = placed('sshd', 'su', 'su-l').map((each) => ({
       ...each,
@@ -91,7 +91,7 @@ describe('reportEntryPaths()', () => {
     assert.equal(found({ programs: () => [] })['ssh'], undefined);
   });
 
-  test('a service that opens no session is not placed, whatever its file says', () => {
+  test('reports a service that opens no session as not placed, whatever its PAM file says', () => {
     const withoutSession = (service: string) =>
       service === 'sshd' ? '/etc/ssh/sshd_config says UsePAM no' : undefined;
     assert.equal(
@@ -100,14 +100,14 @@ describe('reportEntryPaths()', () => {
     );
   });
 
-  test('a service without a file is not placed', () => {
+  test('reports a service without a PAM file as not placed', () => {
     assert.match(
       report('cron', { services: new Set(), sessions: placed('cron') }),
       /^caught \| nothing places it when it starts; the agent moves it/,
     );
   });
 
-  test('what nothing places is caught by the agent, or not covered', () => {
+  test('reports "caught" when only the agent places it, "not covered" when no agent runs', () => {
     assert.equal(report('FTP'), 'caught | nothing places it when it starts; the agent moves it');
     assert.equal(
       report('mail delivery', { agentRuns: false }),
@@ -115,7 +115,7 @@ describe('reportEntryPaths()', () => {
     );
   });
 
-  test('of sites the worst counts, and all are told', () => {
+  test('reports the worst placement of all sites, and counts each placement', () => {
     const counts = { 'PHP-FPM': { 'at source': 3, caught: 1, 'not covered': 2 } };
     assert.equal(
       report('PHP-FPM', { counts }),
@@ -128,7 +128,7 @@ describe('reportEntryPaths()', () => {
     assert.equal(report('CGI', { counts: { CGI: {} } }), '- | no site of a tenant uses it');
   });
 
-  test('entry paths of sites are left out where no web server was asked', () => {
+  test('leaves out the entry paths of sites when no web server was asked', () => {
     const names = reportEntryPaths(facts, false).map(({ entryPath }) => entryPath);
     assert.deepEqual(names, ['ssh', 'su', 'cron', 'at', 'mail delivery', 'FTP']);
   });
@@ -149,7 +149,7 @@ describe('readEntryPathFacts()', () => {
   const read = () => readEntryPathFacts(paths(), [], root);
   const find = (name: string) => entryPaths.find((each) => each.name === name)!;
 
-  test('finds programs, also by the beginning of their names', () => {
+  test('finds programs by name, and by name prefix', () => {
     write('usr/sbin/php-fpm8.4');
     write('usr/sbin/php-fpm7.4');
     write('usr/sbin/cron');
@@ -159,7 +159,7 @@ describe('readEntryPathFacts()', () => {
     assert.deepEqual(programs(find('CGI')), []);
   });
 
-  test('knows services by their files, and no agent where none holds the lock', () => {
+  test('finds services by their PAM files, and no agent when no process holds the lock', () => {
     write('etc/pam.d/su');
     write('etc/pam.d/other');
     assert.deepEqual([...read().services], ['su']);
@@ -175,7 +175,7 @@ describe('readEntryPathFacts()', () => {
     [{ sshd_config: 'UsePAM no\n', 'sshd_config.d/10.conf': 'UsePAM yes\n' }, undefined],
     [{ sshd_config: 'UsePAM yes\n', 'sshd_config.d/10.bak': 'UsePAM no\n' }, undefined],
   ] as const) {
-    test(`sshd with ${JSON.stringify(files)}`, () => {
+    test(`reads UsePAM from sshd_config when the files are ${JSON.stringify(files)}`, () => {
       for (const [name, text] of Object.entries(files)) write(`etc/ssh/${name}`, text);
       const found = read().withoutSession('sshd');
       if (reason === undefined) assert.equal(found, undefined);
@@ -183,7 +183,7 @@ describe('readEntryPathFacts()', () => {
     });
   }
 
-  test('puts together what capabilities know', () => {
+  test('merges the facts of all capabilities', () => {
     const known = [{ sessions: placed('sshd') }, { counts: { CGI: { caught: 1 } } }, {}];
     const { sessions, counts } = readEntryPathFacts(paths(), known, root);
     assert.deepEqual(
@@ -209,7 +209,7 @@ describe('entryPathOfProcess()', () => {
       { proc: join(root, 'proc'), sessions: join(root, 'sessions') },
     );
 
-  test('by who started it', () => {
+  test('returns the entry path of the ancestor that started the process', () => {
     process(1, 0, 'systemd');
     process(10, 1, 'cron');
     process(11, 10, 'cron');
@@ -226,7 +226,7 @@ describe('entryPathOfProcess()', () => {
     assert.deepEqual([13, 21, 32, 42].map(entryPath), ['cron', 'PHP-FPM', 'ssh', 'mail delivery']);
   });
 
-  test('a name that the tenant gave its own process says nothing', () => {
+  test('ignores the name of a process that the tenant owns', () => {
     process(1, 0, 'systemd');
     process(10, 1, 'cron', tenant);
     process(11, 10, 'sh', tenant);
@@ -237,7 +237,7 @@ describe('entryPathOfProcess()', () => {
     assert.equal(entryPath(12), undefined);
   });
 
-  test('by the service in whose cgroup it was started, when who started it has ended', () => {
+  test('returns the entry path of the service cgroup when the parent has ended', () => {
     process(1, 0, 'systemd');
     for (const [pid, unit, expected] of [
       [10, 'cron.service', 'cron'],
@@ -256,7 +256,7 @@ describe('entryPathOfProcess()', () => {
     }
   });
 
-  test('by the logind session, whose scope any of them may have', () => {
+  test('returns the entry path of the logind session whose scope the process is in', () => {
     process(1, 0, 'systemd');
     const session = (id: string) => `0::/user.slice/user-1001.slice/session-${id}.scope\n`;
     write('sessions/3', 'UID=1001\nSERVICE=sshd\nCLASS=user\n');
@@ -269,7 +269,7 @@ describe('entryPathOfProcess()', () => {
     assert.deepEqual([10, 11, 12, 13].map(entryPath), ['ssh', 'su', undefined, undefined]);
   });
 
-  test('in a session of somebody else, by who changed to the tenant', () => {
+  test("returns su when su changed to the tenant in another user's session", () => {
     process(1, 0, 'systemd');
     write('sessions/1', 'UID=0\nSERVICE=sshd\n');
     process(10, 1, 'su');
@@ -277,7 +277,7 @@ describe('entryPathOfProcess()', () => {
     assert.equal(entryPath(11), 'su');
   });
 
-  test('a cgroup that a tenant made below its user manager says nothing', () => {
+  test('ignores a cgroup that the tenant made below its user manager', () => {
     process(1, 0, 'systemd');
     const manager = '/user.slice/user-1001.slice/user@1001.service';
     for (const path of [
@@ -288,7 +288,7 @@ describe('entryPathOfProcess()', () => {
     assert.equal(entryPath(10), undefined);
   });
 
-  test('a process that is gone, and ancestors in a circle, come to an end', () => {
+  test('returns undefined when the process is gone, and when ancestors form a cycle', () => {
     assert.equal(entryPath(99), undefined);
     process(10, 11, 'a', tenant);
     process(11, 10, 'b', tenant);

@@ -34,7 +34,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(runtime, { recursive: true }));
 
-test('a tenant with a limit has a directory of root, one without has none', () => {
+test('publishEntries() makes a root-only directory for each tenant with a limit, and no others', () => {
   publish(`<defaults><entries limit="7"/></defaults>${limited(1001, 20)}
     ${limited(1002, 'unlimited')}<tenant uid="1003"/>
     <reseller uid="1009"><tenant uid="1004"><entries limit="3"/></tenant></reseller>`);
@@ -46,7 +46,7 @@ test('a tenant with a limit has a directory of root, one without has none', () =
   assert.equal(statSync(path('1001')).mode & 0o777, 0o700);
 });
 
-test('sites and resellers have one of their own, and a tenant says who its reseller is', () => {
+test("publishEntries() makes directories for sites and resellers, and writes a tenant's reseller", () => {
   publish(`<reseller uid="1009"><entries limit="50"/>
     <tenant uid="1001"><site name="a.example"><entries limit="2"/></site><site name="b.example"/></tenant>
   </reseller><tenant uid="1002"><entries limit="9"/></tenant>`);
@@ -66,12 +66,12 @@ test('sites and resellers have one of their own, and a tenant says who its resel
   assert.deepEqual(readdirSync(path('1001')), ['limit']);
 });
 
-test('nothing is written where no tenant has a limit', () => {
+test('publishEntries() writes nothing when no tenant has a limit', () => {
   publish('<tenant uid="1001"/>');
   assert.ok(!existsSync(path()));
 });
 
-test('what has not changed is not written, and slots outlive a new limit', () => {
+test('publishEntries() does not rewrite unchanged files, and keeps slots when the limit changes', () => {
   publish(limited(1001, 20) + limited(1002, 5));
   writeFileSync(path('1001/1'), '1 1\n');
   const unchanged = statSync(path('1002/limit')).ino;
@@ -84,7 +84,7 @@ test('what has not changed is not written, and slots outlive a new limit', () =>
   assert.equal(read('1001/1'), '1 1\n');
 });
 
-test('a limit that is gone takes its directory with it, also after an apply that was interrupted', () => {
+test('publishEntries() removes the directory of a removed limit, even after an interrupted apply', () => {
   for (const interrupted of [false, true]) {
     publish(limited(1001, 20) + limited(1002, 5));
     writeFileSync(path('1001/1'), '1 1\n');
@@ -99,7 +99,7 @@ test('a limit that is gone takes its directory with it, also after an apply that
   assert.ok(!existsSync(path()));
 });
 
-test('what cannot be written is a problem', () => {
+test('publishEntries() fails when it cannot write', () => {
   mkdirSync(path());
   writeFileSync(path('1001'), '');
   const published = publishEntries(runtime, policyOf(limited(1001, 20)));
@@ -107,7 +107,7 @@ test('what cannot be written is a problem', () => {
   assert.match(published.error.object ?? '', /entries/);
 });
 
-test('apply writes it and release removes it', () => {
+test('applyPolicy() writes the entries directory, and releaseAll() removes it', () => {
   const host = fakeHost(2);
   runtime = host.paths.runtime;
   const applied = applyPolicy(policyOf(limited(1001, 20)), host, { kill: false, force: false });

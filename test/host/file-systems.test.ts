@@ -11,7 +11,7 @@ import { pathsOf } from '../../src/host/paths.ts';
 const disk = '4000:0';
 const partition = '4000:1';
 
-test('readFileSystems() passes over mounts that only claim to be on a disk', () => {
+test('readFileSystems() skips mounts that only claim to be on a disk', () => {
   const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-mounts-'));
   try {
     const device = join(scratch, 'sys/devices/disk');

@@ -19,7 +19,7 @@ const paths = pathsOf();
 const account = (home: string) => ({ user: 'ann', uid: 1001, gid: 1001, home });
 const mark = (home: string) => markHomes([account(home)], paths)[0]?.[1];
 
-test('markHomes() gives another mark when another directory is at the path', (context: TestContext) => {
+test('markHomes() returns another mark when another directory is at the path', (context: TestContext) => {
   const scratch = mkdtempSync('/var/tmp/bulkhead-homes-');
   try {
     const home = join(scratch, 'ann');
@@ -45,11 +45,11 @@ test('markHomes() gives another mark when another directory is at the path', (co
   }
 });
 
-test('markHomes() gives no mark when the directory is not on a disk', () => {
+test('markHomes() returns no mark when the directory is not on a disk', () => {
   assert.deepEqual(markHomes([account('/proc'), account('/sys'), account('')], paths), []);
 });
 
-test('AccountNames reads the file again when it has changed', () => {
+test('AccountNames reads the passwd file again when it has changed', () => {
   const etc = mkdtempSync('/tmp/bulkhead-names-');
   try {
     const names = new AccountNames({ etc });

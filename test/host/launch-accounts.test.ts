@@ -56,14 +56,14 @@ describe('publishAccounts()', () => {
     assert.ok(publishAccounts(paths, tenants).ok);
   };
 
-  test('writes a line by name and by uid, without password and comment', () => {
+  test('writes each account by name and by uid, without password and comment', () => {
     publish(root, alice, bob);
     assert.deepEqual(names().sort(), ['1001', '1002', 'alice', 'bob']);
     assert.equal(read('alice'), 'alice::1001:1001::/home/alice:/bin/bash\n');
     assert.equal(read('1001'), read('alice'));
   });
 
-  test('records inode and mtime of what it read, to the nanosecond', () => {
+  test('records inode and mtime of the files it read, to the nanosecond', () => {
     publish(alice);
     for (const name of ['passwd', 'nsswitch.conf']) {
       const source = statSync(join(paths.etc, name), { bigint: true });
@@ -74,14 +74,14 @@ describe('publishAccounts()', () => {
     assert.equal(statSync(copies('.later'), { bigint: true }).mtimeNs, mtimeNs + 1n);
   });
 
-  test('lets only root read', () => {
+  test('writes files that only root can read', () => {
     publish(alice);
     assert.equal(statSync(copies('')).mode & 0o777, 0o700);
     for (const name of ['alice', '1001', '.passwd', '.lines'])
       assert.equal(statSync(copies(name)).mode & 0o777, 0o600);
   });
 
-  test('follows an account that is changed, removed, or given another uid', () => {
+  test('updates an account that is changed, removed, or given another uid', () => {
     publish(alice, bob);
     publish(alice.replace('/bin/bash', '/bin/zsh'), bob);
     assert.match(read('alice'), /zsh/);
@@ -90,7 +90,7 @@ describe('publishAccounts()', () => {
     assert.equal(read('1001'), 'bob::1001:100::/home/bob:/bin/sh\n');
   });
 
-  test('writes nothing again while nothing changes', () => {
+  test('writes nothing when nothing has changed', () => {
     publish(alice);
     const inode = () => ['alice', '.lines', '.passwd'].map((name) => statSync(copies(name)).ino);
     const before = inode();
@@ -98,7 +98,7 @@ describe('publishAccounts()', () => {
     assert.deepEqual(inode(), before);
   });
 
-  test('writes again only the line that has changed', () => {
+  test('rewrites only the account that has changed', () => {
     publish(alice, bob);
     const before = statSync(copies('alice')).ino;
     publish(alice, bob.replace('/home/bob', '/srv/bob'));
@@ -106,7 +106,7 @@ describe('publishAccounts()', () => {
     assert.match(read('bob'), /srv/);
   });
 
-  test('takes up what an interrupted run left', () => {
+  test('repairs the files that an interrupted run left', () => {
     publish(alice, bob);
     for (const name of ['.lines', '.passwd']) rmSync(copies(name));
     writeFileSync(copies('bob'), 'bob::1002:0::/ro');
@@ -116,13 +116,13 @@ describe('publishAccounts()', () => {
     assert.equal(read('bob'), 'bob::1002:100::/home/bob:/bin/sh\n');
   });
 
-  test('writes the first of several lines, also where it is not a tenant', () => {
+  test('uses the first line of a name or uid, and writes none if that is not a tenant', () => {
     publish('alice:x:900:900::/srv:/bin/sh', alice, 'ann:x:1001:5::/srv/ann:/bin/sh', bob);
     assert.deepEqual(names().sort(), ['1001', '1002', 'ann', 'bob']);
     assert.equal(read('1001'), 'alice::1001:1001::/home/alice:/bin/bash\n');
   });
 
-  test('leaves out a name that cannot be a file name, and a line that getent and read could print differently', () => {
+  test('skips names that cannot be file names, and lines that getent and read may print differently', () => {
     publish(
       bob,
       alice.replace('alice:', '../alice:'),
@@ -136,7 +136,7 @@ describe('publishAccounts()', () => {
     }
   });
 
-  test('keeps every byte of a home, and every character that means something to a shell', () => {
+  test('keeps every byte of a home, including shell metacharacters', () => {
     const home = '/home/\xe9\xff $(id) `id` "\' \\ ; * #';
     publish(alice.replace('/home/alice', home));
     assert.equal(read('alice'), `alice::1001:1001::${home}:/bin/bash\n`);
@@ -153,7 +153,7 @@ describe('publishAccounts()', () => {
     'alice:x:4294968297:1001::/:/bin/sh',
     ':x:1001:1001::/:/bin/sh',
   ]) {
-    test(`leaves all to getent where a line is "${line}"`, () => {
+    test(`leaves all accounts to getent when a line is "${line}"`, () => {
       publish(alice, bob);
       publish(line, alice, bob);
       assert.ok(!existsSync(copies('')));
@@ -170,7 +170,7 @@ describe('publishAccounts()', () => {
     'passwd: files\npasswd: sss',
     '#passwd: files',
   ]) {
-    test(`leaves all to getent where nsswitch.conf says ${JSON.stringify(rule)}`, () => {
+    test(`leaves all accounts to getent when nsswitch.conf has ${JSON.stringify(rule)}`, () => {
       publish(alice);
       write('nsswitch.conf', `${rule}\ngroup: files\n`);
       publish(alice);
@@ -183,14 +183,14 @@ describe('publishAccounts()', () => {
     assert.deepEqual(names().sort(), ['1001', 'alice']);
   });
 
-  test('leaves all to getent where a file is missing', () => {
+  test('leaves all accounts to getent when a file is missing', () => {
     publish(alice);
     rmSync(join(paths.etc, 'nsswitch.conf'));
     assert.ok(publishAccounts(paths, tenants).ok);
     assert.ok(!existsSync(copies('')));
   });
 
-  test('leaves all to getent while an mtime lies in the future', () => {
+  test('leaves all accounts to getent while an mtime is in the future', () => {
     publish(alice);
     const future = Date.now() / 1000 + 1_000_000;
     utimesSync(join(paths.etc, 'passwd'), future, future);
@@ -198,7 +198,7 @@ describe('publishAccounts()', () => {
     assert.ok(!existsSync(copies('')));
   });
 
-  test('takes a file up only once its next change must have another mtime', () => {
+  test('waits until the next change of a file must have another mtime', () => {
     write('passwd', `${alice}\n`);
     writeFileSync(join(paths.etc, 'passwd'), `${alice}\n${bob}\n`);
     const { mtimeMs } = statSync(join(paths.etc, 'passwd'));
@@ -207,7 +207,7 @@ describe('publishAccounts()', () => {
     assert.equal(read('bob'), 'bob::1002:100::/home/bob:/bin/sh\n');
   });
 
-  test('says why it cannot write', () => {
+  test('fails with the path when it cannot write', () => {
     write('passwd', `${alice}\n`);
     rmSync(paths.runtime, { recursive: true });
     writeFileSync(paths.runtime, '');
@@ -218,14 +218,14 @@ describe('publishAccounts()', () => {
     );
   });
 
-  test('withdrawAccounts() removes all of it', () => {
+  test('withdrawAccounts() removes all files', () => {
     publish(alice);
     withdrawAccounts(paths.runtime);
     withdrawAccounts(paths.runtime);
     assert.ok(!existsSync(copies('')));
   });
 
-  test('is what apply does for every tenant, also below a reseller, and release undoes', () => {
+  test('runs for every tenant in applyPolicy(), and releaseAll() removes the files', () => {
     const host = fakeHost(2);
     paths = Object.assign(host.paths, { etc: paths.etc });
     write('passwd', `${alice}\n${bob}\n${bob.replace('bob', 'carol').replace('1002', '1003')}\n`);

@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { passLogins, publishLogins, withdrawLogins } from '../../src/host/cgroups/launch-logins.ts';
 
-test('publishLogins() lists every name of a tenant, and those in slices again, for root alone', () => {
+test('publishLogins() lists the names of all tenants, and of those in slices, for root only', () => {
   const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-logins-'));
   try {
     const paths = {

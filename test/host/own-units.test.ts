@@ -18,7 +18,7 @@ mkdirSync(`${etc}/systemd/system`, { recursive: true });
 after(() => rmSync(etc, { recursive: true }));
 const names = ownUnits.map(({ name }) => name);
 
-test('every unit names the program by its path, and none looks for it', () => {
+test('unitText() has the absolute path of the program in every unit', () => {
   for (const name of names) {
     const text = unitText(name);
     assert.doesNotMatch(text, /\/usr\/bin\/env bulkhead|command -v/, name);
@@ -29,7 +29,7 @@ test('every unit names the program by its path, and none looks for it', () => {
   assert.equal(broker?.[1], packageFile('libexec/bulkhead-broker'));
 });
 
-test('what is there already is brought up to date, or left alone', () => {
+test('writeUnits() updates an old unit, and refuses to overwrite one that it did not write', () => {
   const [first = '', second = ''] = names;
   const written = writeUnits({ etc }, names);
   assert.deepEqual(written, { ok: true, value: names });

@@ -12,28 +12,28 @@ const ownership = new Ownership(new Set([1001, 1002]), [
 const ownerOf = (ruid: number, euid: number, maker?: number) =>
   ownership.tenantOf({ ruid, euid }, () => ok(maker));
 
-test('tenantOf() goes by the real uid, and by the effective one when the real one is not a tenant or root', () => {
+test('tenantOf() uses the real uid, or the effective one when the real one is not a tenant or root', () => {
   assert.deepEqual(ownerOf(1001, 0), ok(1001));
   assert.deepEqual(ownerOf(1001, 1002), ok(1001));
   assert.deepEqual(ownerOf(33, 1002), ok(1002));
   assert.deepEqual(ownerOf(33, 33), ok(undefined));
 });
 
-test('tenantOf() is nobody, without asking for the user namespace, when the real uid is root', () => {
+test('tenantOf() returns undefined, without reading the user namespace, when the real uid is root', () => {
   const asked = () => assert.fail('it was asked');
   for (const euid of [0, 1001, 100_000]) {
     assert.deepEqual(ownership.tenantOf({ ruid: 0, euid }, asked), ok(undefined));
   }
 });
 
-test('tenantOf() is the tenant when a uid is one of its subordinate uids, up to the last', () => {
+test('tenantOf() returns the tenant when a uid is one of its subordinate uids, up to the last', () => {
   assert.deepEqual(ownerOf(100_000, 33), ok(1001));
   assert.deepEqual(ownerOf(165_535, 33), ok(1001));
   assert.deepEqual(ownerOf(33, 165_536), ok(1002));
   assert.deepEqual(ownerOf(231_072, 99_999), ok(undefined));
 });
 
-test('tenantOf() goes by the owner of the user namespace when no uid is a tenant', () => {
+test('tenantOf() returns the owner of the user namespace when no uid is a tenant', () => {
   assert.deepEqual(ownerOf(65_534, 65_534, 1002), ok(1002));
   assert.deepEqual(ownerOf(65_534, 65_534, 100_007), ok(1001));
   assert.deepEqual(ownerOf(65_534, 65_534, 1000), ok(undefined));

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { parseMemoryBytes, parsePasswd, parseUidRange } from '../../src/host/accounts/accounts.ts';
 import { parseMountInfo } from '../../src/sys/files/mounts.ts';
 
-test('parsePasswd() reads accounts and passes over what is none', () => {
+test('parsePasswd() parses accounts and skips lines that are not accounts', () => {
   assert.deepEqual(
     parsePasswd(
       'root:x:0:0:root:/root:/bin/bash\n\nbroken\n:x:1:1::/:\na:x:12x:1::/h:\nal:x:7:8::/h:',
@@ -15,19 +15,19 @@ test('parsePasswd() reads accounts and passes over what is none', () => {
   );
 });
 
-test('parseMemoryBytes() reads meminfo, and is undefined without the line', () => {
+test('parseMemoryBytes() parses meminfo, and returns undefined without a MemTotal line', () => {
   assert.equal(parseMemoryBytes('MemTotal:        2013400 kB\nMemFree: 1 kB\n'), 2_061_721_600);
   for (const other of ['', 'MemFree: 1 kB\n', 'MemTotal: x kB\n', 'XMemTotal: 1 kB\n'])
     assert.equal(parseMemoryBytes(other), undefined);
 });
 
-test('parseUidRange() reads login.defs, and has the usual value without', () => {
+test('parseUidRange() parses login.defs, and returns the default for an empty file', () => {
   const text = '# UID_MIN 1\nUID_MIN\t\t  500\n#UID_MAX 5\n UID_MAX 40000\n';
   assert.deepEqual(parseUidRange(text), { first: 500, last: 40_000 });
   assert.deepEqual(parseUidRange(''), { first: 1000, last: 60_000 });
 });
 
-test('parseMountInfo() reads mounts, names with spaces among them', () => {
+test('parseMountInfo() parses mounts, even with spaces in names, and skips other lines', () => {
   const [mount] = parseMountInfo(
     String.raw`27 1 254:0 / /mnt/a\040b ro,relatime shared:1 - ext4 /dev/vda rw,usrquota` + '\n',
   );

@@ -11,7 +11,7 @@ import { eventually } from '../../testing/patience.ts';
 
 if (process.argv[2] === 'recycle') await recycle();
 else {
-  test('openProcess() reads and signals the process, and nobody once it is gone', async () => {
+  test('openProcess() reads and signals the process, and fails with ESRCH once it is gone', async () => {
     const child = spawn('sleep', ['600'], { stdio: 'ignore' });
     using held = opened(child.pid);
     const status = held.read('status');
@@ -24,19 +24,23 @@ else {
     assert.equal(held.signal('SIGKILL'), 'ESRCH');
   });
 
-  test('openProcess() says ESRCH where there is no such process', () => {
+  test('openProcess() fails with ESRCH when there is no such process', () => {
     assert.deepEqual(openProcess(2 ** 30), { ok: false, error: 'ESRCH' });
   });
 
   const skip = process.getuid?.() === 0 ? false : 'only root can give out process ids';
-  test('openProcess() never means another process that got the number', { skip }, () => {
-    const me = fileURLToPath(import.meta.url);
-    const inside = ['--pid', '--fork', '--kill-child', '--mount-proc'];
-    const words = execFileSync('unshare', [...inside, process.execPath, me, 'recycle'], {
-      encoding: 'utf8',
-    });
-    assert.equal(words.trim(), 'ESRCH ESRCH SIGTERM');
-  });
+  test(
+    'openProcess() never reads or signals another process that got the same pid',
+    { skip },
+    () => {
+      const me = fileURLToPath(import.meta.url);
+      const inside = ['--pid', '--fork', '--kill-child', '--mount-proc'];
+      const words = execFileSync('unshare', [...inside, process.execPath, me, 'recycle'], {
+        encoding: 'utf8',
+      });
+      assert.equal(words.trim(), 'ESRCH ESRCH SIGTERM');
+    },
+  );
 }
 
 /** Runs in a pid namespace of its own, so that the next id can be chosen. */

@@ -25,7 +25,7 @@ class Pids {
 }
 
 suite('Sweep', () => {
-  test('visits in one look what was forked before it, and in the next what was forked during it', () => {
+  test('step() visits earlier forks in one pass, and those made during it in the next', () => {
     const pids = new Pids();
     const looks: Look[] = [];
     const visited: number[] = [];
@@ -43,7 +43,7 @@ suite('Sweep', () => {
     assert.equal(sweep.pending, false);
   });
 
-  test('goes back to what was forked before, in the same look', () => {
+  test('step() goes back to earlier pids in the same pass when from() is called with one', () => {
     const pids = new Pids();
     const visited = new Map<number, Look>();
     const sweep = new Sweep(pids, (pid, look) => {
@@ -61,7 +61,7 @@ suite('Sweep', () => {
     assert.equal(visited.get(1_002), visited.get(990));
   });
 
-  test('comes to its end beside those that fork half as fast as it looks', () => {
+  test('step() returns "done" when processes fork at half the speed of the pass', () => {
     const pids = new Pids();
     let visits = 0;
     const sweep = new Sweep(pids, () => {
@@ -76,7 +76,7 @@ suite('Sweep', () => {
     ['as fast as it looks', 1],
     ['twice as fast', 2],
   ] as const)
-    test(`gives up those that fork ${how}, after so many visits`, () => {
+    test(`step() returns "lapped" after a bounded number of visits when processes fork ${how}`, () => {
       const pids = new Pids();
       let visits = 0;
       const sweep = new Sweep(pids, () => {
@@ -96,7 +96,7 @@ suite('Sweep', () => {
       assert.equal(sweep.step(Infinity), 'done');
     });
 
-  test('gives up what is too much, and what all pids may have been assigned since', () => {
+  test('step() returns "lapped" when too many pids are behind, or all may have been assigned since', () => {
     const pids = new Pids();
     const none = () => assert.fail('a process was visited');
     const behind = new Sweep(pids, none, 100);
@@ -109,7 +109,7 @@ suite('Sweep', () => {
 });
 
 suite('Scan', () => {
-  test('visits who was being forked while it made its list, too', () => {
+  test('step() also visits processes that were forked while it made its list', () => {
     const pids = new Pids();
     const visited: [number, boolean][] = [];
     const lists = [
@@ -140,7 +140,7 @@ suite('Scan', () => {
     ]);
   });
 
-  test('comes to an end beside those that fork as fast as it looks, and says so', () => {
+  test('step() ends and returns outrun when processes fork at the speed of the scan', () => {
     const pids = new Pids();
     let visits = 0;
     const scan = new Scan(
@@ -163,7 +163,7 @@ suite('Scan', () => {
 suite('Suspects', () => {
   const look = (): Look => ({});
 
-  test('who changes its uid, and what it has forked by then, does not resist', () => {
+  test('isResisted is false for a process that changes its uid, and for forks before that', () => {
     const suspects = new Suspects();
     suspects.outside(tenant, 1, undefined);
     const one = look();
@@ -177,7 +177,7 @@ suite('Suspects', () => {
     assert.deepEqual([...suspects.seen], [tenant, neighbour]);
   });
 
-  test('who has children outside in one look after another resists, however few these are', () => {
+  test('isResisted is true for children outside in four consecutive passes, however few', () => {
     const suspects = new Suspects();
     for (let count = 1; count <= 4; count++) {
       assert.equal(suspects.isResisted, false);
@@ -188,14 +188,14 @@ suite('Suspects', () => {
     assert.equal(suspects.isResisted, true);
   });
 
-  test('the looks of two tenants are not added up', () => {
+  test('isResisted does not add up the passes of two tenants', () => {
     const suspects = new Suspects();
     for (let count = 0; count < 6; count++)
       suspects.outside(count % 2 === 0 ? tenant : neighbour, count, look());
     assert.equal(suspects.isResisted, false);
   });
 
-  test('who has very many at once resists too', () => {
+  test('isResisted is true for sixteen children outside in one pass', () => {
     const suspects = new Suspects();
     const one = look();
     for (let pid = 0; pid < 15; pid++) suspects.outside(tenant, pid, one);
@@ -204,7 +204,7 @@ suite('Suspects', () => {
     assert.equal(suspects.isResisted, true);
   });
 
-  test('whose children were all moved remains a suspect until it is certain that nobody is outside', () => {
+  test('followed() keeps suspects whose children were all moved, until clear()', () => {
     const suspects = new Suspects();
     for (let pid = 0; pid < 4; pid++) suspects.outside(tenant, pid, look());
     suspects.gone(neighbour);
@@ -215,7 +215,7 @@ suite('Suspects', () => {
     assert.deepEqual([[...suspects.seen], [...suspects.unseen]], [[], []]);
   });
 
-  test('a million processes and tenants are bounded', () => {
+  test('seen and unseen have at most 256 tenants', () => {
     const suspects = new Suspects();
     const one = look();
     for (let pid = 0; pid < 1_000_000; pid++) {
@@ -230,7 +230,7 @@ suite('Suspects', () => {
 
 /** Chains of fork and exit: whenever the placer has moved a process, that one has forked its successor and is gone. */
 for (const chains of [1, 5, 64])
-  test(`${chains} chains that are always a child ahead are known after a few visits to each`, () => {
+  test(`Suspects detects ${chains} fork-and-exit chains after a few visits to each`, () => {
     const pids = new Pids();
     const suspects = new Suspects();
     let visits = 0;

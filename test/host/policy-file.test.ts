@@ -54,7 +54,7 @@ function valueOf<T>(result: Result<T, Problem>): T {
 
 const leftovers = () => readdirSync(directory).filter((name) => name !== 'policy.xml');
 
-describe('readPolicyFile() of what is unsafe', () => {
+describe('readPolicyFile() of unsafe files', () => {
   test('readPolicyFile() refuses a symbolic link', () => {
     const link = join(directory, 'link.xml');
     symlinkSync(file, link);
@@ -96,7 +96,7 @@ describe('readPolicyFile() of what is unsafe', () => {
   });
 
   test(
-    'readPolicyFile() refuses a path on which another could put a directory in its place',
+    'readPolicyFile() refuses a path on which another user could replace a directory',
     { skip: asRoot },
     () => {
       const below = join(directory, 'of-another', 'ours');
@@ -119,7 +119,7 @@ describe('readPolicyFile() of what is unsafe', () => {
     },
   );
 
-  test('readPolicyFile() refuses 100 MB before reading it', () => {
+  test('readPolicyFile() refuses a 100 MB file before reading it', () => {
     truncateSync(file, 100e6);
     const before = process.memoryUsage().rss;
     assert.match(errorOf(readPolicyFile(file)), /it has 95.4MiB; the limit is 16MiB$/);
@@ -133,7 +133,7 @@ describe('readPolicyFile() of what is unsafe', () => {
     assert.match(errorOf(readPolicyFile(file)), /it is UTF-16; save it as UTF-8$/);
   });
 
-  test('readPolicyFile() says what to do when the file does not exist', () => {
+  test('readPolicyFile() suggests "bulkhead init" when the file does not exist', () => {
     const error = errorOf(readPolicyFile(join(directory, 'none.xml')));
     assert.match(error, /it does not exist; "bulkhead init" writes a first one$/);
     assert.match(
@@ -142,41 +142,37 @@ describe('readPolicyFile() of what is unsafe', () => {
     );
   });
 
-  test('readPolicyFile() escapes control characters when it refuses a name', () => {
+  test('readPolicyFile() escapes control characters of the name in its error', () => {
     assert.ok(!errorOf(readPolicyFile(join(directory, '\u001b[2J'))).includes('\u001b'));
   });
 });
 
-test('readPolicyFile() accepts a sticky directory of root', { skip: asRoot }, () => {
+test('readPolicyFile() accepts a sticky directory that root owns', { skip: asRoot }, () => {
   chmodSync(directory, 0o1777);
   assert.equal(valueOf(readPolicyFile(file)), '<a/>');
 });
 
-test('readPolicyFile() keeps a byte order mark and line ends', () => {
+test('readPolicyFile() keeps a byte order mark and line endings', () => {
   writeFileSync(file, '\uFEFF<a>\r\n</a>\r\n');
   assert.equal(valueOf(readPolicyFile(file)), '\uFEFF<a>\r\n</a>\r\n');
 });
 
-test('readForeignFile() reads what others own', { skip: asRoot }, () => {
+test('readForeignFile() reads files that other users own', { skip: asRoot }, () => {
   chownSync(file, 1234, 1234);
   chmodSync(file, 0o666);
   assert.equal(valueOf(readForeignFile(file)), '<a/>');
 });
 
-test(
-  'editPolicyFile() keeps mode and owner, and leaves nothing beside the file',
-  { skip: asRoot },
-  () => {
-    chownSync(file, 0, 1234);
-    chmodSync(file, 0o640);
-    const done = valueOf(editPolicyFile(file, (text) => ok(`${text}<!-- ü -->`)));
-    assert.deepEqual(done, { before: '<a/>', after: '<a/><!-- ü -->' });
-    const stat = statSync(file);
-    assert.deepEqual([stat.mode & 0o7777, stat.uid, stat.gid], [0o640, 0, 1234]);
-    assert.equal(readFileSync(file, 'utf8'), '<a/><!-- ü -->');
-    assert.deepEqual(leftovers(), []);
-  },
-);
+test('editPolicyFile() keeps mode and owner, and leaves no other file', { skip: asRoot }, () => {
+  chownSync(file, 0, 1234);
+  chmodSync(file, 0o640);
+  const done = valueOf(editPolicyFile(file, (text) => ok(`${text}<!-- ü -->`)));
+  assert.deepEqual(done, { before: '<a/>', after: '<a/><!-- ü -->' });
+  const stat = statSync(file);
+  assert.deepEqual([stat.mode & 0o7777, stat.uid, stat.gid], [0o640, 0, 1234]);
+  assert.equal(readFileSync(file, 'utf8'), '<a/><!-- ü -->');
+  assert.deepEqual(leftovers(), []);
+});
 
 test('editPolicyFile() does not touch the file when the edit fails or changes nothing', () => {
   const before = statSync(file, { bigint: true });
@@ -190,7 +186,7 @@ test('editPolicyFile() does not touch the file when the edit fails or changes no
   assert.deepEqual(leftovers(), []);
 });
 
-test('editPolicyFile() removes what a killed editor left, and nothing else', () => {
+test('editPolicyFile() removes the temporary file of a killed editor, and nothing else', () => {
   writeFileSync(join(directory, '.policy.xml.0123456789abcdef.tmp'), 'half');
   writeFileSync(join(directory, '.policy.xml.swp'), 'of an editor');
   valueOf(editPolicyFile(file, () => ok('<b/>')));
@@ -218,12 +214,12 @@ test('editPolicyFile() refuses when another program changed the file meanwhile',
   }
 });
 
-test('editPolicyFile() refuses a text that could not be read back', () => {
+test('editPolicyFile() refuses a text that is too large to read back', () => {
   const error = errorOf(editPolicyFile(file, () => ok(' '.repeat(17 * 2 ** 20))));
   assert.match(error, /^Cannot write ".*": it has 17.0MiB; the limit is 16MiB$/);
 });
 
-test('createTextFile() makes the directory, and replaces only when told', () => {
+test('createTextFile() makes the directory, and overwrites only when asked', () => {
   const path = join(directory, 'etc', 'policy.xml');
   valueOf(createTextFile(path, '<a/>'));
   assert.equal(statSync(path).mode & 0o777, 0o600);
@@ -256,7 +252,7 @@ describe('locks between processes', () => {
   const holdForever =
     'lockFile(file + ".held", { waitMs: 0 }); ready(); setInterval(() => {}, 1e6);';
 
-  test('editPolicyFile() loses no edit when several edit at once', async () => {
+  test('editPolicyFile() loses no edit when several processes edit at once', async () => {
     const add = (name: string) =>
       child(`for (let i = 0; i < 25; i++) {
         const done = editPolicyFile(file, (text) => ok(text + '<${name}' + i + '/>'));
@@ -272,7 +268,7 @@ describe('locks between processes', () => {
     assert.deepEqual(leftovers(), []);
   });
 
-  test('lockFile() names the holder until it is killed', async () => {
+  test('lockFile() reports the pid of the process that has the lock, until that is killed', async () => {
     const holder = child(holdForever);
     await ready(holder);
     const lock = `${file}.held`;
@@ -289,7 +285,7 @@ describe('locks between processes', () => {
     assert.ok(!existsSync(lock));
   });
 
-  test('lockFile() returns to a waiter when the lock is released', async () => {
+  test('lockFile() returns to a waiting process when the lock is released', async () => {
     const lock = `${file}.held`;
     const held = valueOf(lockFile(lock, { waitMs: 0 }));
     const waiter = child(

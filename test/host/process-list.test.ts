@@ -15,7 +15,7 @@ const skip = 'skip' in here ? here.skip : false;
 /** More than fit a page, whatever the length of their numbers. */
 const processes = 1_200;
 
-test('read() of a list of processes that is longer than a page is complete', { skip }, async () => {
+test('pidsOf() of a cgroup.procs longer than a page returns all processes', { skip }, async () => {
   if ('skip' in here) return;
   const { paths } = here.host;
   const unified = here.version === 2 ? findUnified(paths) : undefined;

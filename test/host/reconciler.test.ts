@@ -10,7 +10,7 @@ import { ok } from '../../packages/base/result.ts';
 
 const minute = 60_000;
 
-test('Rounds runs one round at a time, and the next one when it is due', async () => {
+test('Rounds runs one round at a time, and starts the next one when it is due', async () => {
   let now = 0;
   let begun = 0;
   let end = () => {};
@@ -41,7 +41,7 @@ test('Rounds runs one round at a time, and the next one when it is due', async (
   assert.equal(await tick(0), 4);
 });
 
-test('Reconciler tries again after ten minutes, and corrects another deviation at once', async () => {
+test('Reconciler retries a deviation after ten minutes, and corrects another one at once', async () => {
   let now = 0;
   let deviation: string | undefined;
   let checks = 0;
@@ -78,7 +78,7 @@ test('Reconciler tries again after ten minutes, and corrects another deviation a
   assert.equal(await after(minute), 'a a b b', 'it was gone in between');
 });
 
-test('Reconciler checks nothing while an attempt lasts', async () => {
+test('Reconciler checks nothing while an attempt runs', async () => {
   let now = 0;
   let checks = 0;
   let end = () => {};
@@ -96,7 +96,7 @@ test('Reconciler checks nothing while an attempt lasts', async () => {
   assert.equal(checks, 2);
 });
 
-test('reportOnce() logs a failure when it begins, and again after it has ended', () => {
+test('reportOnce() logs a failure when it starts, and again after it has ended', () => {
   const lines: string[] = [];
   const report = reportOnce((text) => lines.push(text));
   const problem = (reason: string) => failed({ action: 'load it', reason });

@@ -55,7 +55,7 @@ const tenant = (account: Account): Tenant => ({
   chain: [],
 });
 
-test('what is kept is read again by its holder alone', () => {
+test('readSiteLimits() returns saved limits only to the current owner of the uid', () => {
   assert.deepEqual(readSiteLimits(paths, [alice]), { limits: new Map(), problems: [] });
   assert.ok(keep().ok);
   assert.equal(statSync(file()).mode & 0o777, 0o600);
@@ -66,7 +66,7 @@ test('what is kept is read again by its holder alone', () => {
   assert.deepEqual(readSiteLimits(paths, []).limits, new Map());
 });
 
-test('a change sees what is there, and nothing of a former holder', () => {
+test('changeSiteLimits() passes the current limits, and none of a former owner', () => {
   assert.ok(keep().ok);
   const seen: SiteLimits[] = [];
   const look = (name: string) =>
@@ -80,7 +80,7 @@ test('a change sees what is there, and nothing of a former holder', () => {
   assert.ok(!existsSync(file()), 'nothing is left of the former holder');
 });
 
-test('a refused change leaves what was there, and the last one that is taken back no file', () => {
+test('changeSiteLimits() keeps the file when a change fails, and removes it with the last limit', () => {
   assert.ok(keep().ok);
   const why = { action: 'try', reason: 'of this test' };
   assert.deepEqual(
@@ -92,7 +92,7 @@ test('a refused change leaves what was there, and the last one that is taken bac
   assert.deepEqual(readdirSync(`${paths.state}/site-limits`), []);
 });
 
-test('more than fits is refused', () => {
+test('changeSiteLimits() refuses more limits than fit the file', () => {
   const many = Array.from(
     { length: 3000 },
     (_, index) => [`site-${index}.example`, limits().get('shop.example') ?? new Map()] as const,
@@ -103,7 +103,7 @@ test('more than fits is refused', () => {
   assert.deepEqual(readSiteLimits(paths, [alice]).limits.get(5001), { tenant: limits() });
 });
 
-test('a damaged, an oversized and a linked file are told, and others hold all the same', () => {
+test('readSiteLimits() reports damaged, oversized and linked files, and reads the others', () => {
   assert.ok(keep().ok);
   const [bob, carol, dave] = [5002, 5003, 5004];
   writeFileSync(file(bob), '{"name":"bob","sites":{"a.example":{"cpu.li');
@@ -124,7 +124,7 @@ const keepByReseller = (name = 'acme', uid = 4000) =>
   changeSiteLimits(paths, 5001, { name: 'alice', reseller: { uid, name } }, () => ok(limits(0.2)));
 const ofReseller = { uid: 4000, name: 'acme', sites: limits(0.2) };
 
-test('what a reseller has set is beside what the tenant has, and counts for both as they are now', () => {
+test("readSiteLimits() reads a reseller's limits next to the tenant's, only for current owners", () => {
   assert.ok(keep().ok);
   assert.ok(keepByReseller().ok);
   assert.deepEqual(readdirSync(`${paths.state}/site-limits`).sort(), [
@@ -153,7 +153,7 @@ test('what a reseller has set is beside what the tenant has, and counts for both
   assert.deepEqual(read(alice, acme), { reseller: ofReseller });
 });
 
-test('a file of one that lies in the place of the other is damaged', () => {
+test('readSiteLimits() reports a file as damaged when it is in place of the other one', () => {
   assert.ok(keepByReseller().ok);
   const path = `${paths.state}/site-limits/5001.reseller.json`;
   const text = readFileSync(path, 'utf8');
@@ -167,7 +167,7 @@ test('a file of one that lies in the place of the other is damaged', () => {
   );
 });
 
-test('what a reseller has set goes when the tenant gets another, and stays as long as it has not', () => {
+test("forgetFormerTenants() removes a reseller's limits when the tenant gets another reseller", () => {
   const reseller = (account: Account): Reseller => ({ ...tenant(account), package: undefined });
   const path = `${paths.state}/site-limits/5001.reseller.json`;
   const other = { ...acme, uid: 4001, user: 'other' };
@@ -183,7 +183,7 @@ test('what a reseller has set goes when the tenant gets another, and stays as lo
   assert.ok(!forget({ ...acme, user: 'mallory' }, [{ ...acme, user: 'mallory' }]));
 });
 
-test('those of former tenants are removed with them, and all of them at the end', () => {
+test("forgetFormerTenants() removes former tenants' limits; releaseSiteLimits() removes all", () => {
   for (const [uid, name] of [
     [5001, 'alice'],
     [5002, 'bob'],

@@ -31,7 +31,7 @@ function scratch() {
   return { directory, system, paths, files: new SliceFiles(paths) };
 }
 
-test('the unit of cgroups says whether tenants without a reseller are in it', () => {
+test("whomFor() reads from the unit whether its cgroups are tenants' or resellers'", () => {
   const unit = (whom: string) => `[Unit]\nDescription=Cgroups of Bulkhead's ${whom} (bulkhead)\n`;
   assert.equal(whomFor(unit('tenants'), 'bulkhead'), 'tenants');
   assert.equal(whomFor(unit('resellers'), 'bulkhead'), 'resellers');
@@ -40,12 +40,12 @@ test('the unit of cgroups says whether tenants without a reseller are in it', ()
     assert.equal(whomFor(other, 'bulkhead'), 'tenants');
 });
 
-suite('the files of slices', () => {
+suite('SliceFiles', () => {
   const ann = { uid: 1001 };
   const bob = { uid: 1002 };
   const shop = { uid: 1001, site: 'my-shop.example' };
 
-  test('are written, listed and removed, each with its directory', () => {
+  test('write(), slices() and remove() handle the files and their directories', () => {
     const { system, files } = scratch();
     assert.deepEqual(files.slices(), []);
     for (const owner of [shop, bob, ann]) assert.ok(files.write(owner, text, true).ok);
@@ -61,7 +61,7 @@ suite('the files of slices', () => {
     assert.deepEqual(readdirSync(system), []);
   });
 
-  test('have one for the slice around all, with a poke file of its own name', () => {
+  test('write() and slices() include user.slice, with a poked property of its own', () => {
     const { system, files } = scratch();
     for (const slice of [ann, slicesCgroup] as const) {
       assert.ok(files.write(slice, text, true).ok);
@@ -80,7 +80,7 @@ suite('the files of slices', () => {
     assert.deepEqual(readdirSync(system), ['user-1001.slice.d']);
   });
 
-  test('of others stay, and so does a directory that has some', () => {
+  test("slices() and remove() skip others' files, and directories that have some", () => {
     const { system, files } = scratch();
     mkdirSync(`${system}/user-1001.slice.d`);
     writeFileSync(`${system}/user-1001.slice.d/10-own.conf`, '[Slice]\n');
@@ -104,7 +104,7 @@ suite('the files of slices', () => {
     assert.deepEqual(readdirSync(`${system}/user-1001.slice.d`), ['10-own.conf']);
   });
 
-  test('are not written through a link', () => {
+  test('write() refuses a directory that is a symbolic link', () => {
     const { directory, system, files } = scratch();
     mkdirSync(join(directory, 'elsewhere'));
     symlinkSync(join(directory, 'elsewhere'), `${system}/user-1001.slice.d`);
@@ -118,7 +118,7 @@ suite('the files of slices', () => {
   });
 });
 
-test('a mark survives until a reload, with whose slices are to be left', () => {
+test('StaleMark persists until clear(), with the slices that it names', () => {
   const { paths } = scratch();
   const mark = new StaleMark(paths);
   assert.equal(mark.isSet, false);
@@ -134,7 +134,7 @@ test('a mark survives until a reload, with whose slices are to be left', () => {
   assert.equal(existsSync(join(paths.runtime, 'reload')), false);
 });
 
-test('release() leaves the disk limits of the slice around all alone, which others have set', () => {
+test('release() keeps disk limits of user.slice, which others have set', () => {
   const done = { ok: true, value: undefined } as const;
   const written: string[] = [];
   const realized: string[] = [];
@@ -169,11 +169,11 @@ test('release() leaves the disk limits of the slice around all alone, which othe
   assert.deepEqual(written, ['u1001/io.max 8:0 rbps=max wbps=max riops=max wiops=max']);
 });
 
-test('objectPath() escapes what the path of an object cannot have', () => {
+test('objectPath() escapes characters that D-Bus object paths do not allow', () => {
   assert.equal(objectPath('user-1001.slice'), '/org/freedesktop/systemd1/unit/user_2d1001_2eslice');
 });
 
-suite('the processes of a slice', () => {
+suite('SystemdDriver.processes() of a slice', () => {
   const driverWith = (children: (cgroup: string) => readonly string[]) => {
     const files: Partial<CgroupFiles> = { children, read: (cgroup) => `${pidOf(cgroup)}\n` };
     const parts = { hierarchy: { files }, paths: pathsOf('bulkhead'), capabilities: {} };
@@ -185,14 +185,14 @@ suite('the processes of a slice', () => {
     return pids.get(cgroup);
   };
 
-  test('are those of all that is in it, once each', () => {
+  test('returns the processes of all cgroups in it, once each', () => {
     const driver = driverWith((cgroup) =>
       cgroup === 'u1001' ? ['session-1.scope', 'user@1001.service'] : [],
     );
     assert.equal(driver.processes('u1001').length, 3);
   });
 
-  test('are those of a unit that is called like a site, too', () => {
+  test('includes the processes of a unit with the name of a site', () => {
     const seen = new Set<string | undefined>();
     const driver = driverWith((cgroup) => {
       seen.add(cgroupInSlice(cgroup));
@@ -206,7 +206,7 @@ suite('the processes of a slice', () => {
     );
   });
 
-  test('are found within bounds, however many cgroups a tenant makes, and in whatever depth', () => {
+  test('returns at most 1000, however many or deep cgroups a tenant makes', () => {
     const names = Array.from({ length: 100_000 }, (_, index) => `c${index}`);
     const wide = driverWith((cgroup) => (cgroup.split('/').length < 4 ? names : []));
     assert.equal(mustEnd(() => wide.processes('u1001')).length, 1000);

@@ -63,7 +63,7 @@ describe('UsageReader', { skip }, () => {
     rmSync(here.host.paths.runtime, { recursive: true, force: true });
   });
 
-  test('read() says what a cgroup has used, each time anew', async () => {
+  test('read() returns what a cgroup uses now, each time it is called', async () => {
     make('u1');
     assert.equal(reader.track('u1'), true);
     assert.equal(reader.read('u1')?.threads, 0);
@@ -91,7 +91,7 @@ describe('UsageReader', { skip }, () => {
   const allocate = (mebibytes: number) =>
     `'${process.execPath}' -e 'Buffer.alloc(${mebibytes} * 2 ** 20, 1)'`;
 
-  test('read() has in its peaks what came and went since the reading before', () => {
+  test('read() returns peaks since the previous read()', () => {
     make('u7');
     reader.track('u7');
     reader.read('u7');
@@ -109,7 +109,7 @@ describe('UsageReader', { skip }, () => {
     assert.ok((small?.threadsPeak ?? 0) <= (large?.threadsPeak ?? 0));
   });
 
-  test('read() leaves out of its peaks what was before track()', () => {
+  test('read() leaves peaks before track() out', () => {
     make('u8');
     runInside('u8', allocate(300));
     reader.track('u8');
@@ -118,7 +118,7 @@ describe('UsageReader', { skip }, () => {
     assert.equal(first?.threadsPeak, 0);
   });
 
-  test('read() has in its peaks what was before track() of a cgroup that is new', () => {
+  test('read() includes peaks before track() when the cgroup is new', () => {
     make('u9');
     runInside('u9', allocate(300));
     reader.track('u9', true);
@@ -130,7 +130,7 @@ describe('UsageReader', { skip }, () => {
     assert.ok((second?.memoryPeakBytes ?? Infinity) < 300 * mebibyte, JSON.stringify(second));
   });
 
-  test('parse() of no two files sets the same counter', () => {
+  test('parse() sets no counter from two files', () => {
     if ('skip' in here) return;
     make('u6');
     const side = here.version === 2 ? 'cgroup2' : 'cgroup1';
@@ -146,7 +146,7 @@ describe('UsageReader', { skip }, () => {
     assert.deepEqual(names, [...new Set(names)]);
   });
 
-  test('read() forgets a cgroup when it is gone, until track() is called again', () => {
+  test('read() closes the files of a removed cgroup, until track() is called again', () => {
     const before = openFiles();
     make('u2');
     reader.track('u2');
@@ -161,7 +161,7 @@ describe('UsageReader', { skip }, () => {
     assert.equal(reader.read('u2')?.processes, 0);
   });
 
-  test('read() gives nothing when a cgroup was made anew since track()', () => {
+  test('read() returns undefined when a cgroup was recreated since track()', () => {
     make('u3');
     reader.track('u3');
     remove('u3');
@@ -171,7 +171,7 @@ describe('UsageReader', { skip }, () => {
     assert.notEqual(reader.read('u3'), undefined);
   });
 
-  test('track() twice keeps one set of descriptors, and none of a cgroup that is not there', () => {
+  test('track() twice opens one set of descriptors, and none for a missing cgroup', () => {
     make('u4');
     const before = openFiles();
     reader.track('u4');
