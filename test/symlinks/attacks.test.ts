@@ -31,23 +31,27 @@ const dig = `
   lchownSync('link', ${alice}, ${alice});
 `;
 
-test('a tree deeper than a path is read to its end, with few directories open', options, () => {
-  using stage = new Stage();
-  execFileSync(process.execPath, ['-e', dig, stage.alice, '1000', stage.bob]);
-  const before = openFiles();
-  for (const more of [{}, { heldMax: 1 }, { heldMax: 7, openat2: false }]) {
-    const { names, problems } = walk(stage.alice, more);
-    assert.deepEqual(problems, []);
-    assert.equal(names.filter((each) => each.endsWith('/file')).length, 2000);
-    assert.equal(names.filter((each) => each.endsWith('/link')).length, 1);
-  }
-  assert.equal(openFiles(), before);
-  const { problems } = walk(stage.alice, { depthMax: 50 });
-  assert.equal(problems.length, 3);
-});
+test(
+  'walk() reads a tree deeper than a path to its end, and leaves no directory open',
+  options,
+  () => {
+    using stage = new Stage();
+    execFileSync(process.execPath, ['-e', dig, stage.alice, '1000', stage.bob]);
+    const before = openFiles();
+    for (const more of [{}, { heldMax: 1 }, { heldMax: 7, openat2: false }]) {
+      const { names, problems } = walk(stage.alice, more);
+      assert.deepEqual(problems, []);
+      assert.equal(names.filter((each) => each.endsWith('/file')).length, 2000);
+      assert.equal(names.filter((each) => each.endsWith('/link')).length, 1);
+    }
+    assert.equal(openFiles(), before);
+    const { problems } = walk(stage.alice, { depthMax: 50 });
+    assert.equal(problems.length, 3);
+  },
+);
 
 test(
-  'the link at the end of a deep tree is told, with a path that one can read',
+  'auditHomes() reports the link at the end of a deep tree, with a path of bounded length',
   options,
   async () => {
     using stage = new Stage();
@@ -73,7 +77,7 @@ const swap = `
   }
 `;
 
-test('a directory that is swapped for a link leads nowhere else', options, async () => {
+test('walk() never reads elsewhere when a directory is swapped for a link', options, async () => {
   using stage = new Stage();
   const d = stage.directory(join(stage.alice, 'd'), alice);
   stage.directory(join(stage.alice, 'hidden'), alice);
@@ -121,7 +125,7 @@ const move = `
   }
 `;
 
-test('a tree that is moved while it is read is read as far as it can be', options, async () => {
+test('walk() reads a tree that is moved meanwhile as far as it can', options, async () => {
   using stage = new Stage();
   const levels = ['1', '2', '3', '4', '5', '6'];
   let at = stage.alice;
@@ -155,30 +159,34 @@ test('a tree that is moved while it is read is read as far as it can be', option
   assert.equal(walk(stage.alice).names.length, 12);
 });
 
-test('a link that takes thousands of steps is told, not followed', options, async () => {
-  using stage = new Stage();
-  stage.directory(join(stage.alice, 'd'), alice);
-  const far = `${'d/../'.repeat(700)}../bob`;
-  stage.link(far, join(stage.alice, 'far'), alice);
-  let before = '../bob';
-  for (let index = 0; index < 30; index++) {
-    const name = `link${index}`;
-    stage.link(`${'d/../'.repeat(100)}${before}`, join(stage.alice, name), alice);
-    before = name;
-  }
-  const { findings } = await stage.audit();
-  const far30 = findings.filter((each) => /(far|link29)$/.test(each.path));
-  assert.deepEqual(
-    far30.map(({ severity, reason }) => [severity, reason]),
-    [1, 2].map(() => [
-      'medium',
-      'it leads to a place behind more than 1000 names, which was not read',
-    ]),
-  );
-  assert.equal(findings.find((each) => each.path.endsWith('/link0'))?.severity, 'high');
-});
+test(
+  'auditHomes() reports a link that takes thousands of steps, without following it',
+  options,
+  async () => {
+    using stage = new Stage();
+    stage.directory(join(stage.alice, 'd'), alice);
+    const far = `${'d/../'.repeat(700)}../bob`;
+    stage.link(far, join(stage.alice, 'far'), alice);
+    let before = '../bob';
+    for (let index = 0; index < 30; index++) {
+      const name = `link${index}`;
+      stage.link(`${'d/../'.repeat(100)}${before}`, join(stage.alice, name), alice);
+      before = name;
+    }
+    const { findings } = await stage.audit();
+    const far30 = findings.filter((each) => /(far|link29)$/.test(each.path));
+    assert.deepEqual(
+      far30.map(({ severity, reason }) => [severity, reason]),
+      [1, 2].map(() => [
+        'medium',
+        'it leads to a place behind more than 1000 names, which was not read',
+      ]),
+    );
+    assert.equal(findings.find((each) => each.path.endsWith('/link0'))?.severity, 'high');
+  },
+);
 
-test('a walk ends, however many names are made meanwhile', options, () => {
+test('walk() stops at namesMax names', options, () => {
   using stage = new Stage();
   for (let index = 0; index < 300; index++) stage.file(join(stage.alice, `f${index}`), alice);
   stage.directory(join(stage.alice, 'below'), alice);
@@ -186,7 +194,7 @@ test('a walk ends, however many names are made meanwhile', options, () => {
   assert.deepEqual(problems, [`${stage.alice}: it has more than 100 names; the rest was not read`]);
 });
 
-test('a reader that hangs is ended, and its home is told', options, async () => {
+test('auditHomes() kills a reader that hangs, and reports its homes', options, async () => {
   using stage = new Stage();
   // A reader of the mounts there waits for ever.
   const proc = join(stage.root, 'proc');
@@ -200,7 +208,7 @@ test('a reader that hangs is ended, and its home is told', options, async () => 
   );
 });
 
-test('a reader that cannot be started is told', options, async () => {
+test('auditHomes() reports a reader that cannot start', options, async () => {
   using stage = new Stage();
   const homes = stage.accounts().homes.map((each) => ({ ...each, ranges: null as never }));
   const { problems } = await stage.audit({ homes });

@@ -10,7 +10,7 @@ import { alice, bob, needsRoot, Stage } from './stage.ts';
 const options = { skip: needsRoot };
 
 test(
-  'auditHomes() finds each kind of link, and nothing among a tenant’s own',
+  "auditHomes() finds each kind of link to others' files, and none to a tenant's own",
   options,
   async () => {
     using stage = new Stage();
@@ -55,7 +55,7 @@ test(
   },
 );
 
-test('auditHomes() finds hard links, and where the other name is', options, async () => {
+test('auditHomes() finds hard links, and the other name of each', options, async () => {
   using stage = new Stage();
   const theirs = stage.file(join(stage.bob, 'config'), bob, 0o600);
   linkSync(theirs, join(stage.alice, 'second'));
@@ -96,7 +96,7 @@ test('auditHomes() finds hard links, and where the other name is', options, asyn
   assert.deepEqual((await stage.audit({ hardLinks: false })).findings, []);
 });
 
-test('auditHomes() finds second names of links and pipes of others', options, async () => {
+test("auditHomes() finds second names of others' links and pipes", options, async () => {
   using stage = new Stage();
   const file = stage.file(join(stage.bob, 'file'), bob);
   stage.link(file, join(stage.bob, 'current'), bob);
@@ -121,7 +121,7 @@ test('auditHomes() finds second names of links and pipes of others', options, as
   );
 });
 
-test('auditHomes() takes subordinate uids for the tenant’s own', options, async () => {
+test("auditHomes() treats subordinate uids as the tenant's own", options, async () => {
   using stage = new Stage();
   const file = stage.file(join(stage.root, 'of-container'), 620_500);
   stage.link(file, join(stage.alice, 'link'), alice);
@@ -152,33 +152,37 @@ test('auditHomes() reads a home below another for its own tenant only', options,
   assert.equal(entries, 4);
 });
 
-test('auditHomes() leaves out homes that are none, and says so', options, async () => {
-  using stage = new Stage();
-  symlinkSync(stage.alice, join(stage.root, 'by-root'));
-  stage.link(stage.alice, join(stage.bob, 'by-tenant'), bob);
-  const paths = [
-    join(stage.root, 'by-root'),
-    join(stage.bob, 'by-tenant'),
-    '/',
-    '/usr/share',
-    join(stage.root, 'missing'),
-    '/proc/self',
-  ];
-  const homes = paths.map((path, index) => ({ uid: alice + index, path, ranges: [] }));
-  const { problems } = await stage.audit({ homes });
-  assert.deepEqual(
-    problems.map(({ path, cause, kind }) => [path, cause.reason, kind]).sort(),
-    [
-      ['/', 'it is a directory of the system', 'skipped'],
-      ['/proc/self', 'it is a directory of the system', 'skipped'],
-      ['/usr/share', 'it is a directory of the system', 'skipped'],
-      [join(stage.bob, 'by-tenant'), 'on its path is a link that root did not make', 'unread'],
-      [join(stage.root, 'missing'), 'it does not exist', 'skipped'],
-    ].sort(),
-  );
-});
+test(
+  'auditHomes() skips and reports homes that are links, missing, or system directories',
+  options,
+  async () => {
+    using stage = new Stage();
+    symlinkSync(stage.alice, join(stage.root, 'by-root'));
+    stage.link(stage.alice, join(stage.bob, 'by-tenant'), bob);
+    const paths = [
+      join(stage.root, 'by-root'),
+      join(stage.bob, 'by-tenant'),
+      '/',
+      '/usr/share',
+      join(stage.root, 'missing'),
+      '/proc/self',
+    ];
+    const homes = paths.map((path, index) => ({ uid: alice + index, path, ranges: [] }));
+    const { problems } = await stage.audit({ homes });
+    assert.deepEqual(
+      problems.map(({ path, cause, kind }) => [path, cause.reason, kind]).sort(),
+      [
+        ['/', 'it is a directory of the system', 'skipped'],
+        ['/proc/self', 'it is a directory of the system', 'skipped'],
+        ['/usr/share', 'it is a directory of the system', 'skipped'],
+        [join(stage.bob, 'by-tenant'), 'on its path is a link that root did not make', 'unread'],
+        [join(stage.root, 'missing'), 'it does not exist', 'skipped'],
+      ].sort(),
+    );
+  },
+);
 
-test('auditHomes() keeps names that are not text', options, async () => {
+test('auditHomes() keeps names that are not UTF-8', options, async () => {
   using stage = new Stage();
   const name = Buffer.from('/bad\xff\n\x1b[2J', 'latin1');
   const target = Buffer.concat([Buffer.from(stage.bob), name]);
@@ -189,7 +193,7 @@ test('auditHomes() keeps names that are not text', options, async () => {
   assert.equal(finding?.severity, 'medium');
 });
 
-test('auditHomes() tells as many findings as were asked for, and counts all', options, async () => {
+test('auditHomes() returns at most findingsMax findings, and counts all', options, async () => {
   using stage = new Stage();
   for (let index = 0; index < 30; index++)
     stage.link(stage.bob, join(stage.alice, `link${index}`), alice);
@@ -198,7 +202,7 @@ test('auditHomes() tells as many findings as were asked for, and counts all', op
   assert.equal(found.high, 30);
 });
 
-test('auditHomes() goes on when a home was replaced meanwhile', options, async () => {
+test('auditHomes() continues when a home is replaced meanwhile', options, async () => {
   using stage = new Stage();
   // The list of homes is made once; the second one is replaced while the first is read.
   for (let index = 0; index < 600; index++) stage.file(join(stage.alice, `f${index}`), alice);

@@ -21,7 +21,7 @@ function policy(stage: Stage, text: string): string {
   return file;
 }
 
-test('symlinks audit tells that there is nothing, and where', options, () => {
+test('symlinks audit reports zero findings when no home has a link', options, () => {
   using stage = new Stage();
   const file = policy(stage, '<tenant uid="610001"/>');
   const { status, stdout } = audit('--policy', file);
@@ -39,7 +39,7 @@ test('symlinks audit tells that there is nothing, and where', options, () => {
   });
 });
 
-test('symlinks audit refuses what it does not know', options, () => {
+test('symlinks audit refuses an unknown tenant, policy file or severity', options, () => {
   using stage = new Stage();
   const file = policy(stage, '<tenant uid="610001"/>');
   const unknown = audit('--policy', file, 'nobody-such');
@@ -51,7 +51,7 @@ test('symlinks audit refuses what it does not know', options, () => {
   assert.equal(audit('--severity', 'worst').status, 2);
 });
 
-test('symlinks guard is enabled only for users that the policy names', options, () => {
+test('symlinks guard enable refuses a policy that names no users', options, () => {
   using stage = new Stage();
   const file = policy(stage, '<tenant uid="610001"/>');
   for (const words of [['enable'], ['enable', '--watch', '--dry-run']]) {

@@ -19,7 +19,7 @@ function noFuse(): string | false {
 
 if (process.argv[2] === 'inside') await inside(process.argv.slice(3));
 else {
-  test('FUSE mounts that nobody answers make nothing wait', { skip: noFuse() }, () => {
+  test('auditHomes() does not wait for FUSE mounts that never answer', { skip: noFuse() }, () => {
     using stage = new Stage();
     const server = join(stage.root, 'fuse-mount');
     execFileSync('gcc', ['-O2', '-Wall', '-Werror', '-o', server, fuseSource]);

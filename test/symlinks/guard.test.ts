@@ -38,8 +38,8 @@ const rule: GuardRule = {
   targets: [0],
 };
 
-suite('the rule', () => {
-  test('is read back from the maps that it fills', () => {
+suite('ruleOf() and selfTestGroup()', () => {
+  test('ruleOf() reads the rule back from the map entries that guardMapEntries() made', () => {
     const group = selfTestGroup('0mwxbwurs-0123456789ab');
     const entries = [guardSelfTestEntry(group), ...guardMapEntries(rule)];
     const of = (map: string) => entries.filter((each) => each.map === map);
@@ -49,7 +49,7 @@ suite('the rule', () => {
     assert.ok(!sameRule({ ...back, trusted: [0] }, rule));
   });
 
-  test('gives each generation a group of its own, far from those of accounts', () => {
+  test('selfTestGroup() returns another gid for each generation, outside those of accounts', () => {
     const groups = ['0mwxbwurs', '0mwxbwurt', '0zzzzzzzz'].map(selfTestGroup);
     assert.equal(new Set(groups).size, groups.length);
     for (const each of groups) assert.ok(each >= 0xf000_0000 && each < 0xffff_fff0, String(each));
@@ -68,7 +68,7 @@ suite('<symlinks>', () => {
     };
   };
 
-  test('trusts root unless it says otherwise', () => {
+  test('parsePolicy() trusts root unless trust is set', () => {
     assert.deepEqual(parsed('by="www-data, nginx"').rule, {
       by: ['www-data', 'nginx'],
       trust: ['root'],
@@ -81,11 +81,11 @@ suite('<symlinks>', () => {
     });
   });
 
-  test('cannot restrict root', () => {
+  test('parsePolicy() refuses to restrict root', () => {
     assert.match(parsed('by="root"').errors.join(), /root cannot be restricted/);
   });
 
-  test('names are users, groups or both', () => {
+  test('resolveRule() resolves names of users, groups or both', () => {
     const etc = mkdtempSync(join(tmpdir(), 'bulkhead-symlinks-'));
     try {
       writeFileSync(`${etc}/passwd`, 'root:x:0:0::/:/bin/sh\nweb:x:33:33::/:/bin/sh\n');
@@ -106,7 +106,7 @@ suite('<symlinks>', () => {
     }
   });
 
-  test('the administrator is told where it cannot be brought in line, and not where it is off', async () => {
+  test('GuardPart raises an alarm while the guard cannot be enabled, and none when its mode is off', async () => {
     const root = mkdtempSync(join(tmpdir(), 'bulkhead-symlinks-'));
     try {
       for (const each of ['etc', 'lib', 'run', 'sys']) mkdirSync(join(root, each));
@@ -151,7 +151,7 @@ suite('<symlinks>', () => {
     }
   });
 
-  test('the first group of a name counts', () => {
+  test('parseGroups() uses the first group of a name', () => {
     assert.deepEqual([...parseGroups('a:x:1:\na:x:2:\nbroken\nb:x:no:\n')], [['a', 1]]);
   });
 });
@@ -178,8 +178,8 @@ function record(fields: Partial<Record<'total' | 'owner' | 'mode', number>>, nam
   return bytes;
 }
 
-suite('a report', () => {
-  test('has the path of the link, from the root of its file system', () => {
+suite('parseRefusedLink()', () => {
+  test('returns the path of the link from the root of its file system', () => {
     const link = parseRefusedLink(record({}, ['other', 'www', 'alice', '/']));
     assert.deepEqual(link, {
       total: 1,
@@ -200,18 +200,18 @@ suite('a report', () => {
     assert.equal(refusedLinkPath(link, undefined), '/alice/www/other');
   });
 
-  test('says that there is more above where the path is longer', () => {
+  test('starts the path with an ellipsis when it is longer than the record', () => {
     const link = parseRefusedLink(record({}, ['f', 'e', 'd', 'c', 'b', 'a']));
     assert.equal(link?.path, '…/a/b/c/d/e/f');
     assert.equal(link && refusedLinkPath(link, '/home'), '…/a/b/c/d/e/f');
   });
 
-  test('that is too short is none', () => {
+  test('returns undefined when the record is too short', () => {
     assert.equal(parseRefusedLink(new Uint8Array(refusedLinkStruct.size - 1)), undefined);
   });
 });
 
-test('a link is the fault of its owner’s tenant, or of the home that it lies in', () => {
+test("whoseLink() returns the tenant of the link's owner, or of the home that the link is in", () => {
   const ownership = new Ownership(new Set([3001, 3002]), [[100_000, 165_535, 3002]]);
   const homes = [
     { uid: 3001, path: '/home/alice' },
@@ -228,7 +228,7 @@ test('a link is the fault of its owner’s tenant, or of the home that it lies i
   assert.equal(whose(0, '/home/alice/x'), undefined);
 });
 
-suite('the tally', () => {
+suite('LinkTally', () => {
   const known = {
     nameOf: (uid: number) => `uid ${uid}`,
     mountPointOf: () => '/home',
@@ -240,7 +240,7 @@ suite('the tally', () => {
     return parsed;
   };
 
-  test('counts what was not reported, of each owner', () => {
+  test('counts refusals of each owner, even those without an event', () => {
     const tally = new LinkTally();
     tally.add(link(1), 5, known);
     tally.add(link(900), 6, known);
@@ -263,7 +263,7 @@ suite('the tally', () => {
     assert.equal(tally.take()[0]?.count, 1);
   });
 
-  test('begins where the programs are, and anew with them', () => {
+  test('restart() sets the count from which the programs go on', () => {
     const tally = new LinkTally();
     tally.restart(new Map([[3001, 100]]));
     tally.add(link(101), 1, known);
@@ -273,7 +273,7 @@ suite('the tally', () => {
     assert.equal(tally.take()[0]?.count, 2);
   });
 
-  test('counts links of subordinate uids under their tenant, and tells of those that are nobody’s', () => {
+  test('counts links of subordinate uids for their tenant, and reports those of no tenant', () => {
     const tally = new LinkTally();
     tally.add(link(2), 1, known);
     tally.add(link(5, 100_000), 1, known);
@@ -303,7 +303,7 @@ suite('the tally', () => {
     );
   });
 
-  test('keeps a bounded number of links', () => {
+  test('keeps at most twenty links of a tenant', () => {
     const tally = new LinkTally();
     for (let total = 1; total <= 5000; total++) tally.add(link(total), total, known);
     const [fault] = tally.take();
@@ -311,7 +311,7 @@ suite('the tally', () => {
     assert.equal(fault?.evidence.items.length, 20);
   });
 
-  test('tells watching from refusing', () => {
+  test('reports a link that was only watched as throttled', () => {
     const tally = new LinkTally();
     tally.add(link(1, 3001, 2), 1, known);
     assert.equal(tally.take()[0]?.severity, 'throttled');

@@ -69,19 +69,20 @@ const cases: readonly (readonly [what: string, to: Destination, severity: string
 ];
 
 for (const [what, to, severity] of cases)
-  test(`judgeLink() of a link to ${what}`, () => assert.equal(severityOf(to), severity));
+  test(`judgeLink() returns the severity of a link to ${what}`, () =>
+    assert.equal(severityOf(to), severity));
 
-test('judgeLink() calls what root has made low', () => {
+test('judgeLink() returns low when root made the link', () => {
   const judged = judgeLink({ owner: 0, names: 1 }, there('/var/log/site.log'), alice, neighbours);
   assert.equal(judged?.severity, 'low');
   assert.match(judged?.reason ?? '', /^root made this link; /);
 });
 
-test("judgeLink() tells nothing of a link to its maker's own file", () => {
+test("judgeLink() returns undefined when the link's maker owns the target", () => {
   assert.equal(severityOf(there('/srv/x', { owner: 33 }), 33), undefined);
 });
 
-test('a link of another is told, wherever it leads', () => {
+test("judgeLink() reports another tenant's link, wherever it leads", () => {
   const own = there('/home/alice/x', { owner: 1001 });
   const bobs = there('/home/bob/x', { owner: 1002 });
   const judged = (to: Destination, owner: number, names = 1) =>
@@ -97,7 +98,7 @@ test('a link of another is told, wherever it leads', () => {
   assert.equal(judged(own, 200_001, 2), undefined);
 });
 
-test('judgeHardLink() by owner and mode', () => {
+test('judgeHardLink() returns the severity by owner and mode', () => {
   const of = (owner: number, mode: number) =>
     judgeHardLink(owner, mode, alice, neighbours)?.severity;
   assert.equal(of(1001, 0o600), undefined);
@@ -116,7 +117,7 @@ test('isAtLeast() orders severities', () => {
 
 const bytes = (text: string) => Buffer.from(text).toString('latin1');
 
-test('formatPath() shows text as text, and everything else as numbers', () => {
+test('formatPath() prints text as text, and other bytes as numbers', () => {
   assert.equal(formatPath(bytes('/home/café')), '/home/café');
   assert.equal(formatPath(`${bytes('/é')}\xff\x9b2J`), '/é\\xff\\x9b2J');
   assert.equal(formatPath('/a\nb\x1b[2J'), '/a\\u{a}b\\u{1b}[2J');
@@ -124,7 +125,7 @@ test('formatPath() shows text as text, and everything else as numbers', () => {
   assert.equal(textOfBytes('/\xff'), undefined);
 });
 
-test('formatPath() lets no control character through, whatever the bytes are', () => {
+test('formatPath() prints no control character, whatever the bytes are', () => {
   for (let first = 1; first < 256; first++)
     for (let second = 1; second < 256; second++) {
       const shown = formatPath(String.fromCharCode(first, second));
@@ -132,7 +133,7 @@ test('formatPath() lets no control character through, whatever the bytes are', (
     }
 });
 
-test('isSystemDirectory() knows homes that are not homes', () => {
+test('isSystemDirectory() recognizes system directories that cannot be homes', () => {
   for (const path of ['/', '//', '/home', '/home/', '/usr/share/x', '/dev/shm', '/var', '/root'])
     assert.ok(isSystemDirectory(path), path);
   for (const path of ['/home/alice', '/var/www/shop', '/srv/a', '/tmp/x', '/data'])

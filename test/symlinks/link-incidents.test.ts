@@ -10,7 +10,7 @@ const link = {
   targetOwner: 'ben',
 };
 
-test('linkEvidence.describe() names links to who may see them, and programs to others', () => {
+test('linkEvidence.describe() names links to those who may see them, and programs to others', () => {
   const other = { ...link, program: 'apache2', link: '/home/ann/y', target: '' };
   assert.equal(
     linkEvidence.describe([link, link, other], true),
@@ -19,7 +19,7 @@ test('linkEvidence.describe() names links to who may see them, and programs to o
   assert.equal(linkEvidence.describe([link, other], false), 'Asked for by nginx, apache2.');
 });
 
-test('linkEvidence.line() describes a link, and as much as a reseller sees of it', () => {
+test('linkEvidence.line() describes a link, and redact() removes its paths for resellers', () => {
   assert.equal(
     linkEvidence.line(link),
     String.raw`nginx /home/ann/www/x\u{a} to /home/ben/secret, which belongs to ben`,
@@ -28,7 +28,7 @@ test('linkEvidence.line() describes a link, and as much as a reseller sees of it
   assert.equal(linkEvidence.line(linkEvidence.redact(link)), 'nginx a link to what ben owns');
 });
 
-test('linkIncidents says whether links were refused or followed', () => {
+test('linkIncidents.happened() reports whether links were refused or followed', () => {
   const told = (severity: 'refused' | 'throttled') =>
     linkIncidents.happened?.({ severity, faults: 2 }, []);
   assert.equal(told('refused'), 'had symbolic links refused twice');

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import type { Paths } from '../../src/host/paths.ts';
 import { symlinksSecurity } from '../../src/symlinks/commands/security-items.ts';
 
-test('user_allow_other is lacking where it is set, and only there', () => {
+test('symlinksSecurity() returns lacking when fuse.conf sets user_allow_other, else good', () => {
   const etc = mkdtempSync(join(tmpdir(), 'bulkhead-fuse-conf-'));
   const verdict = () => symlinksSecurity({ etc } as Paths)[0]?.verdict;
   try {
