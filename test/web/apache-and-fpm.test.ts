@@ -73,7 +73,7 @@ Listen 127.0.0.1:8099
 </VirtualHost>
 `;
 
-test('vhosts of a dump have names, handlers, a user, and the place where they are written', () => {
+test('apacheSites() returns the names, handlers, user, file and line of each vhost', () => {
   const { directives, problems } = parseApacheDump(dump);
   assert.deepEqual(problems, []);
   const [shop, plain] = apacheSites(directives);
@@ -113,7 +113,7 @@ test('vhosts of a dump have names, handlers, a user, and the place where they ar
   );
 });
 
-test('what holds for one directory or URL of the server is not of every vhost', () => {
+test("apacheSites() applies a server's <Directory> only to vhosts in it, and <Location> to none", () => {
   const php = 'SetHandler application/x-httpd-php';
   const text = `<Directory /usr/share/phpmyadmin>
 <FilesMatch php>
@@ -149,7 +149,7 @@ const runs: readonly (readonly [string, string])[] = [
   ['SetHandler server-status', ''],
 ];
 for (const [directive, expected] of runs)
-  test(`a vhost runs ${expected || 'nothing'} by ${directive}`, () => {
+  test(`apacheSites() returns ${expected || 'nothing'} for ${directive}`, () => {
     const [site] = apacheSites(
       parseApacheDump(`<VirtualHost *:80>\n${directive}\n</VirtualHost>`).directives,
     );
@@ -157,7 +157,7 @@ for (const [directive, expected] of runs)
     assert.deepEqual(found, expected === '' ? [] : [expected]);
   });
 
-test('a vhost whose .htaccess may name a handler is known', () => {
+test('apacheSites() sets htaccess when .htaccess of the vhost may set a handler', () => {
   const overridable = (allow: string, inner = '') => {
     const text = `<Directory /home>\nAllowOverride ${allow}\n</Directory>
 <VirtualHost *:80>\nDocumentRoot /home/a/www\n${inner}\n</VirtualHost>`;
@@ -173,7 +173,7 @@ test('a vhost whose .htaccess may name a handler is known', () => {
   assert.equal(overridable('None', '<Directory /home/a>\nAllowOverride all\n</Directory>'), true);
 });
 
-test('without a vhost the main server is the site', () => {
+test('apacheSites() returns the main server when there is no vhost', () => {
   const text = 'Listen 80\nDocumentRoot /srv\nServerName a.example\n';
   const [site, none] = apacheSites(parseApacheDump(`# In file: /x\n#   1:\n${text}`).directives);
   assert.deepEqual(
@@ -182,7 +182,7 @@ test('without a vhost the main server is the site', () => {
   );
 });
 
-test('any lines make some configuration, and nesting has a bound', () => {
+test('parseApacheDump() accepts any lines, and reports nesting deeper than 64', () => {
   const pieces = fc.constantFrom(
     '<A "b">',
     '</A>',
@@ -205,7 +205,7 @@ test('any lines make some configuration, and nesting has a bound', () => {
   assert.deepEqual(apacheWords(String.raw`a "b \"c\" d"'e f' g`), ['a', 'b "c" d', 'e f', 'g']);
 });
 
-test('plain assignments of envvars are understood', () => {
+test('parseEnvvars() parses plain assignments', () => {
   const text = `unset HOME
 if [ x ] ; then
 \tSUFFIX="-y"
@@ -225,7 +225,7 @@ export LANG
   });
 });
 
-test('withRunDirectory() puts another in the place of one that only a running Apache has', () => {
+test('withRunDirectory() replaces a run directory that exists only while Apache runs', () => {
   const environment = { APACHE_RUN_USER: 'www-data', APACHE_RUN_DIR: '/var/run/apache2' };
   assert.equal(
     withRunDirectory(environment, () => true),
@@ -245,7 +245,7 @@ test('withRunDirectory() puts another in the place of one that only a running Ap
 const fpm = (lines: readonly string[]) =>
   parseFpmDump(lines.map((each) => `[26-Nov-2026 01:15:08] NOTICE: ${each}\n`).join(''));
 
-test('pools have their values, and what is undefined is absent', () => {
+test('parseFpmDump() returns the values of pools, without undefined ones', () => {
   const pools = fpm([
     '[global]',
     '\tpid = /run/x.pid',
@@ -285,7 +285,7 @@ test('pools have their values, and what is undefined is absent', () => {
   ]);
 });
 
-test('sections and includes of a pool file have their lines', () => {
+test('parseFpmFile() returns the lines of sections, and the includes', () => {
   const text = `; [no]\n[shop]\nuser = a\n  [two]; x\ninclude=/etc/php/8.4/fpm/pool.d/*.conf\ninclude = "a b" ; y\n`;
   assert.deepEqual(parseFpmFile(text), {
     sections: [
@@ -296,7 +296,7 @@ test('sections and includes of a pool file have their lines', () => {
   });
 });
 
-test('addresses are read in every form, and compared by what they mean', () => {
+test('parseAddress() parses every form, and sameAddress() compares what they mean', () => {
   const texts: readonly (readonly [string, string | undefined])[] = [
     ['unix:/run/a.sock', '/run/a.sock'],
     ['/run/a.sock', '/run/a.sock'],
@@ -322,7 +322,7 @@ test('addresses are read in every form, and compared by what they mean', () => {
   assert.ok(!same('/run/9000', '9000'));
 });
 
-test("why a server does not accept its configuration is read out of each one's words", () => {
+test("parseServerError() finds message, file and line in each server's output", () => {
   assert.deepEqual(
     parseServerError(
       '2026/11/26 01:15:20 [emerg] 11#11: unknown directive "foo" in /etc/nginx/a in b.conf:3\nnginx: configuration file /n test failed\n',
@@ -345,7 +345,7 @@ test("why a server does not accept its configuration is read out of each one's w
   mustEnd(() => parseServerError(`[emerg] ${' in /'.repeat(400_000)}`));
 });
 
-test('listening sockets of /proc/net', () => {
+test('parseUnixSockets() and parseTcpSockets() return listening sockets only', () => {
   const unix = `Num       RefCount Protocol Flags    Type St Inode Path
 0000000000000000: 00000002 00000000 00010000 0001 01 24211 /run/php/a b.sock
 0000000000000000: 00000003 00000000 00000000 0001 03 24212 /run/php/a b.sock
@@ -374,7 +374,7 @@ test('listening sockets of /proc/net', () => {
   );
 });
 
-test('isInCgroup() asks every hierarchy, and takes no other name for it', () => {
+test('isInCgroup() requires the cgroup in every hierarchy, and no other with the same prefix', () => {
   const roots = [
     { controller: 'cpu', path: '/bulkhead' },
     { controller: 'memory', path: '/bulkhead' },

@@ -26,7 +26,7 @@ const ready = await ensurePrerequisites('web', (line) => console.log(`# ${line}`
 const reason = 'skip' in here ? here.skip : ready.ok ? undefined : ready.reason;
 
 if ('skip' in here || reason !== undefined)
-  test('entries and the agent', { skip: reason ?? true }, () => {});
+  test('web entries and the agent', { skip: reason ?? true }, () => {});
 else suite(here.host);
 
 function suite(host: Host): void {
@@ -56,7 +56,7 @@ function suite(host: Host): void {
 
   const isThere = () => lstatSync(socket, { throwIfNoEntry: false })?.isSocket() === true;
 
-  test('the socket is there while entries are enabled, and the web server alone may write to it', async () => {
+  test('web entries socket exists while entries are enabled, writable only for the web server', async () => {
     assert.equal(isThere(), false);
     const written = writeRecord(host.paths, record);
     assert.ok(written.ok, written.ok ? '' : formatProblem(written.error));
@@ -81,7 +81,7 @@ function suite(host: Host): void {
       assert.notEqual(as(webUser, ...command).status, 0, command.join(' '));
   });
 
-  test('what nginx refuses is an incident with site, client and URL, for root and the tenant alone', async () => {
+  test('web entries refusals by nginx become an incident that only root and the tenant see', async () => {
     const site = (port: number) =>
       vhost('shop.example', port, stage.root('a', uids.owner), stage.at('owner.sock'));
     await stage.prepare(site);
@@ -130,7 +130,7 @@ function suite(host: Host): void {
     assert.ok(page.includes(counter), page);
   });
 
-  test('hostile datagrams count for nobody else, and a storm of them stops nothing', async () => {
+  test('web entries socket ignores hostile datagrams, and a flood of them stops nothing', async () => {
     const datagram = sendDatagram(socket);
     assert.ok(datagram);
     for (const text of [
@@ -162,7 +162,7 @@ function suite(host: Host): void {
     assert.doesNotMatch(JSON.stringify(whole), /\u001b/);
   });
 
-  test('requests are served whether anybody listens or not', async () => {
+  test('web entries serves requests whether or not the agent listens', async () => {
     assert.ok(removeRecord(host.paths).ok);
     await agent.until('it does not listen', () => !isThere());
     const answers = await stage.atOnce(times(4, { host: 'shop.example' }));

@@ -172,7 +172,7 @@ function suite(stage: EntriesStage): void {
     });
   }
 
-  test('of eight requests at once three are served, and the neighbour is', async () => {
+  test("web entries at Apache serves three of eight requests, and the neighbour's requests", async () => {
     await prepare();
     await started();
     await enabled(new Map([...three, [uids.other, 2]]));
@@ -187,7 +187,7 @@ function suite(stage: EntriesStage): void {
     await served(5, both);
   });
 
-  test("no .htaccess has a refused request run the tenant's own script", async () => {
+  test("web entries at Apache lets no .htaccess run the tenant's script for a refused request", async () => {
     await prepare();
     await started();
     await enabled();
@@ -213,7 +213,7 @@ function suite(stage: EntriesStage): void {
     }
   });
 
-  test('every request counts, however Apache comes to run something', async () => {
+  test('web entries at Apache counts every request that runs something', async () => {
     const socket = `unix:${at('owner.sock')}|fcgi://localhost`;
     const target = `${socket}${at('a')}`;
     await prepare({
@@ -272,7 +272,7 @@ function suite(stage: EntriesStage): void {
     await Promise.all(all);
   });
 
-  test('streams of one HTTP/2 connection count each', async () => {
+  test('web entries at Apache counts each stream of an HTTP/2 connection', async () => {
     await prepare({
       server: `${module('http2')}\nProtocols h2c http/1.1\nH2MinWorkers 20\nH2MaxWorkers 40`,
     });
@@ -301,7 +301,7 @@ function suite(stage: EntriesStage): void {
     });
   });
 
-  test('refusals are reported with the tenant, whatever the vhost logs, and forged ones are not', async () => {
+  test('web entries at Apache reports refusals with the tenant, and no forged ones', async () => {
     await prepare();
     await started();
     await enabled(new Map([...three, [uids.other, 3]]));
@@ -339,7 +339,7 @@ function suite(stage: EntriesStage): void {
     assert.match(readFileSync(at('a.log'), 'utf8'), /^508 /m);
   });
 
-  test('a vhost is held to the lowest of its site, its tenant and its reseller', async () => {
+  test('web entries at Apache applies the lowest limit of site, tenant and reseller', async () => {
     const policy = (site: string) => `<reseller uid="64429"><entries limit="2"/>
       <tenant uid="${uids.owner}"><entries limit="4"/>${site}</tenant></reseller>`;
     const site = '<site name="a.example"><entries limit="1"/></site>';
@@ -387,7 +387,7 @@ function suite(stage: EntriesStage): void {
     }
   });
 
-  test('without mod_qos, without the include, and with an error elsewhere it says so', async () => {
+  test('web entries enable reports missing mod_qos, a missing include, and configuration errors', async () => {
     await prepare({ qos: false });
     const without = await plan(three);
     assert.ok(without.ok);
@@ -414,7 +414,7 @@ function suite(stage: EntriesStage): void {
     assert.equal(existsSync(at('bulkhead')), false);
   });
 
-  test('the line that a vhost needs is written, and disable takes it out', async () => {
+  test('web entries enable --edit-vhosts writes the line into an Apache vhost; disable removes it', async () => {
     await prepare({ include: false });
     await started();
     const before = readFileSync(at('vhosts/a.conf'), 'utf8');
@@ -430,7 +430,7 @@ function suite(stage: EntriesStage): void {
     assert.equal(readFileSync(at('vhosts/a.conf'), 'utf8'), before);
   });
 
-  test('disable restores what was, and what Apache does not accept is taken back', async () => {
+  test("web entries disable restores Apache's files, and enable undoes what Apache refuses", async () => {
     await prepare();
     await started();
     const before = readdirSync(stage.directory).toSorted();

@@ -33,7 +33,7 @@ function vhost(text: string): NginxVhost {
 }
 
 const php = 'location ~ \\.php$ { fastcgi_pass unix:/php.sock; }';
-test('vhostOf() names a server as $server_name does', () => {
+test('vhostOf() returns the same server name as $server_name', () => {
   const nameOf = (text: string) => vhost(text).serverName;
   assert.equal(nameOf('server_name .a.example b.example;'), 'a.example');
   assert.equal(nameOf('server_name "" b.example;'), '');
@@ -41,7 +41,7 @@ test('vhostOf() names a server as $server_name does', () => {
   assert.equal(nameOf('listen 80;'), '');
 });
 
-test('vhostOf() finds what replaces our directives, and what gives them back', () => {
+test("vhostOf() finds directives that replace Bulkhead's, and Bulkhead's that follow them", () => {
   const lost = (text: string) => {
     const { limitLost, logLost } = vhost(text);
     return [limitLost?.line, limitLost?.canInclude, logLost?.line, logLost?.canInclude];
@@ -65,7 +65,7 @@ test('vhostOf() finds what replaces our directives, and what gives them back', (
   ]);
 });
 
-test('siteFileFor() is the same whether the vhost includes it already or not', () => {
+test('siteFileFor() returns the same file whether or not the vhost includes it already', () => {
   const http = httpLevelOf([], [], '');
   const own = 'limit_conn a 1; access_log /a;';
   const ours = 'limit_conn bulkhead_5 5; access_log syslog:x bulkhead; location @bulkhead_508 { }';
@@ -75,7 +75,7 @@ test('siteFileFor() is the same whether the vhost includes it already or not', (
   assert.equal(siteFileFor(vhost(''), { ...http, accessLog: 'off' }), 'site-log.conf');
 });
 
-test('httpLevelOf() sees what is there twice, but not in our own file', () => {
+test("httpLevelOf() finds directives that are already set, except in Bulkhead's own file", () => {
   const text = `user web;\nhttp { limit_conn_status 503; access_log off;\nlimit_conn a 1; map_hash_bucket_size 64; }`;
   const { directives } = parseNginxFile('nginx.conf', text);
   const http = httpLevelOf(directives, ['nginx.conf'], '/own');
@@ -88,7 +88,7 @@ test('httpLevelOf() sees what is there twice, but not in our own file', () => {
   assert.deepEqual([own.given, own.accessLog, own.otherLimit], [[], 'default', undefined]);
 });
 
-test('a vhost of Apache that has files only is enforced where its .htaccess may name a handler', () => {
+test('apacheSiteEntries() requires the include in a static vhost whose .htaccess may set a handler', () => {
   const limits = new Map([[1001, { limit: 5, sites: new Map() }]]);
   const site = { server: 'apache', owner: { uid: 1001 }, names: ['a'], handlers: [] };
   const stateOf = (more: object) =>
@@ -100,7 +100,7 @@ test('a vhost of Apache that has files only is enforced where its .htaccess may 
   assert.equal(stateOf({ htaccess: true, handlers: redirects }), 'nothing to count');
 });
 
-test('nginxQuoted() makes one word of any text, as the tokenizer reads it', () => {
+test('nginxQuoted() makes one word of any text for the tokenizer', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', maxLength: 40 }), (text) => {
       const { directives, problems } = parseNginxFile('a', `x ${nginxQuoted(text)} y;`);
@@ -113,7 +113,7 @@ test('nginxQuoted() makes one word of any text, as the tokenizer reads it', () =
   );
 });
 
-test('nginxEntriesFile() has a name whatever is in it as one key, and nothing else of it', () => {
+test('nginxEntriesFile() writes any server name as one map key, never as a directive', () => {
   fc.assert(
     fc.property(
       fc.array(fc.string({ unit: 'binary', maxLength: 30 }), { maxLength: 5 }),
@@ -143,7 +143,7 @@ test('nginxEntriesFile() has a name whatever is in it as one key, and nothing el
   );
 });
 
-test('boundsOf() has the limits of a site, its tenant and its reseller, and a vhost is the first site it names', () => {
+test('siteBounds() returns limits of the first site that a vhost names, its tenant and its reseller', () => {
   const limits = entryLimitsOf(
     policyOf(`<reseller uid="1000"><entries limit="100000"/>
       <tenant uid="1001"><site name="a.example"><entries limit="5"/></site><site name="b.example"/></tenant>
@@ -164,7 +164,7 @@ test('boundsOf() has the limits of a site, its tenant and its reseller, and a vh
   );
 });
 
-test('the file of each tenant and site of Apache has a name of its own', () => {
+test('memberOfFile() returns the member from apacheMemberFileName(), and none for other files', () => {
   for (const member of ['u1001', 'u1001/shop.example', 'u1/1-x.example'] as const)
     assert.equal(memberOfFile(`/etc/apache2/bulkhead/${apacheMemberFileName(member)}`), member);
   for (const other of [
@@ -186,7 +186,7 @@ const request = {
 };
 const commands = [command, { ...command, url: '' }];
 
-test('entriesIncidents tells commands that were not started from requests', () => {
+test('entriesIncidents distinguishes refused commands from refused requests', () => {
   const refused = { severity: 'refused', faults: 5 } as const;
   const both = [command, request];
   assert.deepEqual(
@@ -202,7 +202,7 @@ test('entriesIncidents tells commands that were not started from requests', () =
   assert.equal(entriesIncidents.effect?.([request]), undefined);
 });
 
-test('requestEvidence.describe() says pages and addresses to who may see them, sites to others', () => {
+test('requestEvidence.describe() names pages and addresses only to those who may see them', () => {
   const all = [
     request,
     { ...request, url: '/a?token=2' },
@@ -220,7 +220,7 @@ test('requestEvidence.describe() says pages and addresses to who may see them, s
   assert.equal(requestEvidence.describe(commands, false), '2 commands of them were not started.');
 });
 
-test('requestEvidence.line() describes a request, and as much as a reseller sees of it', () => {
+test('requestEvidence.line() describes a request, and redact() keeps what a reseller may see', () => {
   const line = (each: RequestEvidence) => requestEvidence.line(each);
   const redact = (each: RequestEvidence) => requestEvidence.redact(each);
   assert.equal(line(request), 'GET a.example/a?token=1 from 192.0.2.1');

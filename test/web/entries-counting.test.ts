@@ -86,10 +86,10 @@ for (const [name, text] of Object.entries({
   'a name that is not UTF-8': 'location ~ \ufffd { proxy_pass http://a; }',
   'a capture of the server': 'root /srv/$2; location / { proxy_pass http://a; }',
 }))
-  test(`countingOf() counts every request where it cannot tell: ${name}`, () =>
+  test(`countingOf() counts every request when it cannot distinguish: ${name}`, () =>
     assert.deepEqual(countingIn(text), { rules: [], rest: 'counts' }));
 
-test('mergedCounting() counts what one of several vhosts with a name passes on', () => {
+test('mergedCounting() counts what any vhost with the same name passes on', () => {
   const one = countingIn(String.raw`location ~ \.php$ { proxy_pass http://a; }`);
   const other = countingIn('location /api { proxy_pass http://a; } location / { root /; }');
   assert.deepEqual(mergedCounting([one, one]), one);
@@ -106,7 +106,7 @@ test('mergedCounting() counts what one of several vhosts with a name passes on',
 await stagedSuite('what counts', suite);
 
 function suite(stage: EntriesStage): void {
-  test('whatever reaches a program counts, in every vhost and for every path', async () => {
+  test('web entries counts whatever reaches a program, in every vhost and for every path', async () => {
     const pass = `fastcgi_pass unix:${stage.at('owner.sock')};`;
     await stage.prepare((port) => {
       stage.root('root', uids.owner);

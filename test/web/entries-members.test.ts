@@ -15,7 +15,7 @@ import { hostHere } from '../conformance/host-here.ts';
 const here = hostHere('bulkhead-entries-members-test');
 const uids = { owner: 650_001, other: 650_002, reseller: 650_009 };
 
-if ('skip' in here) test('entries of sites and the agent', { skip: here.skip }, () => {});
+if ('skip' in here) test('web entries of sites and the agent', { skip: here.skip }, () => {});
 else suite(here.host);
 
 function suite(host: Host): void {
@@ -53,7 +53,7 @@ function suite(host: Host): void {
   const owner = String(uids.owner);
   const request = { site: 'www.shop.example', client: '192.0.2.1', method: 'GET', url: '/a?b' };
 
-  test('a refusal is a fault of whose limit it was, with its number, and of nobody else', async () => {
+  test('web entries refusals become faults only of the member whose limit was hit', async () => {
     send({ owner, of: `u${owner}/shop.example`, ...request });
     send({ owner, of: `r${uids.reseller}`, ...request });
     send({ owner, of: `u${owner}`, site: '', client: '', method: 'exec', url: 'php-cgi' });
@@ -79,7 +79,7 @@ function suite(host: Host): void {
     assert.deepEqual(await kindsOf(uids.reseller), ['reseller', 'site', 'tenant']);
   });
 
-  test('the incident of a command says that it was not started, to the reseller without its name', async () => {
+  test("web entries incident of a command hides the command's name from the reseller", async () => {
     const found = (await incidents(0)).find(({ who }) => who.kind === 'tenant');
     assert.ok(found);
     const textFor = async (uid: number) => {

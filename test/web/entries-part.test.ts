@@ -39,7 +39,7 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }));
 const policy = (limit: number) =>
   policyOf(`<tenant uid="64420"><entries limit="${limit}"/></tenant>`);
 
-test('EntriesPart writes entries again when a file or a limit has changed, and a failure not at once', async () => {
+test('EntriesPart syncs when a file or a limit has changed, and retries after ten minutes', async () => {
   mkdirSync(`${directory}/sites`);
   const file = `${directory}/sites/site.conf`;
   writeFileSync(file, 'one');
@@ -84,7 +84,7 @@ test('EntriesPart writes entries again when a file or a limit has changed, and a
   assert.equal(await tick(), 4);
 });
 
-test('applyServerChanges() restores files that the server does not accept, and reloads after a killed run', async () => {
+test('applyServerChanges() restores files that the server refuses, and reloads after a killed run', async () => {
   const path = `${directory}/conf.d/bulkhead.conf`;
   const changes = [{ path, before: undefined, after: 'limit 5;\n' }];
   const begun = FileTransaction.begin(`${paths.state}/web-entries-nginx.journal`, changes);
@@ -123,7 +123,7 @@ test('applyServerChanges() restores files that the server does not accept, and r
   assert.deepEqual(readdirSync(paths.state), []);
 });
 
-test('a record that is damaged, or that is not there, is none', () => {
+test('readEntriesRecord() returns undefined when the record is missing or damaged', () => {
   assert.equal(readEntriesRecord(paths), undefined);
   mkdirSync(paths.state);
   for (const text of ['', '{', 'null', '[]', '{"sender":"0"}', '{"sender":0,"files":[1]}']) {
@@ -132,7 +132,7 @@ test('a record that is damaged, or that is not there, is none', () => {
   }
 });
 
-test('a record keeps what enable was told, and an earlier one is understood', () => {
+test('readEntriesRecord() returns what writeRecord() wrote, and reads the earlier format', () => {
   const record = { sender: 33, files: ['/a'], state: '1', limits: 'x', apacheOwners: {} };
   writeRecord(paths, { ...record, strict: true, apacheOwners: { 'a.example': 'u7/a.example' } });
   assert.equal(readEntriesRecord(paths)?.strict, true);
@@ -145,7 +145,7 @@ test('a record keeps what enable was told, and an earlier one is understood', ()
   assert.deepEqual(readEntriesRecord(paths), { ...record, apacheOwners: { 'a.example': 'u7' } });
 });
 
-test('parseEntryRefusal() takes whose limit it was from the beginning of a datagram alone', () => {
+test('parseEntryRefusal() reads the member only from the start of a datagram', () => {
   const text = (of: string, url = '/') =>
     parseEntryRefusal(`{"owner":"1001","of":"${of}","site":"a.example","url":"${url}"}`)?.member;
   assert.equal(text('u1001/shop.example'), 'u1001/shop.example');
@@ -156,7 +156,7 @@ test('parseEntryRefusal() takes whose limit it was from the beginning of a datag
   assert.equal(text('u1001', String.raw`\",\"of\":\"r1000`), 'u1001');
 });
 
-test('parseEntryRefusal() reads a datagram of nginx, and of others at most the owner', () => {
+test('parseEntryRefusal() parses datagrams of nginx and Apache, and refuses forged ones', () => {
   const sent =
     '<190>Nov 26 04:48:24 bulkhead: {"owner":"1001","site":"a.example","client":"::1","method":"GET","url":"/x?\\"|"}';
   const refusal = {
@@ -201,7 +201,7 @@ test('parseEntryRefusal() reads a datagram of nginx, and of others at most the o
   assert.match(long?.url ?? '', /^(?:\\u\{1b\})+$/);
 });
 
-test('RefusalTally counts all, keeps some of each tenant, and forgets what has been taken', () => {
+test('EntryRefusalTally counts all refusals, keeps a few requests of each tenant, and forgets both', () => {
   const tally = new EntryRefusalTally();
   const refusal = { site: '', client: '', method: '', url: '' };
   for (let index = 0; index < 1_000; index++) tally.add({ member: 'u1', ...refusal }, index);

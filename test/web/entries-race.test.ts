@@ -39,35 +39,39 @@ ${script}`;
   return stdout;
 }
 
-test('a sync that waits for a disable finds it done', { skip }, () => {
-  mkdirSync(`${root}/nginx/conf.d`, { recursive: true });
-  mkdirSync(`${root}/apache2`);
-  mkdirSync(`${root}/www`);
-  chownSync(`${root}/www`, uid, uid);
-  writeFileSync(
-    `${root}/nginx/nginx.conf`,
-    `pid ${root}/nginx.pid; error_log ${root}/error.log; events { }
+test(
+  'web entries sync writes nothing when a disable ends while it waits for the lock',
+  { skip },
+  () => {
+    mkdirSync(`${root}/nginx/conf.d`, { recursive: true });
+    mkdirSync(`${root}/apache2`);
+    mkdirSync(`${root}/www`);
+    chownSync(`${root}/www`, uid, uid);
+    writeFileSync(
+      `${root}/nginx/nginx.conf`,
+      `pid ${root}/nginx.pid; error_log ${root}/error.log; events { }
 http { access_log off; include /etc/nginx/conf.d/*.conf;
   server { listen 127.0.0.1:1; server_name a.example; root ${root}/www;
     location ~ \\.php$ { fastcgi_pass unix:${root}/php.sock; } } }\n`,
-  );
-  writeFileSync(
-    `${root}/policy.xml`,
-    `<bulkhead version="1"><tenant uid="${uid}"><entries limit="5"/></tenant></bulkhead>\n`,
-  );
-  run('entries enable $policy');
-  assert.ok(existsSync(`${root}/nginx/conf.d/bulkhead.conf`));
-  // Does what "disable" does while it has the lock and a sync waits for it.
-  const said = run(`install -m 600 /dev/null $lock; exec 9<>$lock; flock 9
+    );
+    writeFileSync(
+      `${root}/policy.xml`,
+      `<bulkhead version="1"><tenant uid="${uid}"><entries limit="5"/></tenant></bulkhead>\n`,
+    );
+    run('entries enable $policy');
+    assert.ok(existsSync(`${root}/nginx/conf.d/bulkhead.conf`));
+    // Does what "disable" does while it has the lock and a sync waits for it.
+    const said = run(`install -m 600 /dev/null $lock; exec 9<>$lock; flock 9
 entries sync $policy > ${root}/sync 9>&- & pid=$!
 until ls -l /proc/[0-9]*/fd 2>/dev/null | grep -v "^l.* 9 ->" | grep -q "$lock"; do kill -0 $pid || { echo went on; exit; }; done
 rm -r /etc/nginx/conf.d/bulkhead.conf /etc/nginx/bulkhead /var/lib/${instance}/web-entries.json
 rm $lock; exec 9>&-; wait $pid; cat ${root}/sync`);
-  assert.match(said, /Entries are not enabled here/);
-  assert.equal(existsSync(`${root}/nginx/conf.d/bulkhead.conf`), false);
-});
+    assert.match(said, /Entries are not enabled here/);
+    assert.equal(existsSync(`${root}/nginx/conf.d/bulkhead.conf`), false);
+  },
+);
 
-test('the commands print JSON', { skip }, () => {
+test('web entries enable, status, sync and disable print JSON', { skip }, () => {
   const enabled = jsonOf<WebEntriesEnableJson>(
     'web entries enable',
     run('entries enable $policy --json'),

@@ -72,7 +72,7 @@ function suite(stage: EntriesStage): void {
 
   const heading = ({ status, headers }: Answer) => [status, headers['x-limit']];
 
-  test('a site, its tenant and its reseller have each their own number, and the refusal says which', async () => {
+  test('web entries refuses at the limit of site, tenant or reseller, and names it in X-Limit', async () => {
     await prepared();
     await started();
     for (const path of ['/index.php', '/shop/item', '/index.php/tail']) {
@@ -94,7 +94,7 @@ function suite(stage: EntriesStage): void {
     assert.deepEqual(statuses(await stage.atOnce(tenant)), { 200: 5, 508: 1 });
   });
 
-  test('a request that one limit refuses takes no slot of another', async () => {
+  test("web entries takes no slot of the tenant when the site's limit refuses", async () => {
     await prepared();
     await started();
     stage.shut();
@@ -110,7 +110,7 @@ function suite(stage: EntriesStage): void {
     assert.deepEqual(statuses(await Promise.all([...three, ...two])), { 200: 5 });
   });
 
-  test('the page says whose limit it is; the site counts as its vhosts do with a limit_conn of their own', async () => {
+  test('web entries page names whose limit it is, even in vhosts with a limit_conn of their own', async () => {
     await prepared(
       `include ${at('bulkhead/site-limit.conf')};\n  limit_conn theirs 60;`,
       'limit_conn_zone $binary_remote_addr zone=theirs:64k;',
@@ -134,7 +134,7 @@ function suite(stage: EntriesStage): void {
     }
   });
 
-  test('refusals are reported for whose limit it was', async () => {
+  test('web entries reports each refusal for the member whose limit was hit', async () => {
     await prepared();
     const tally = new EntryRefusalTally();
     const told = { sender: 33, apacheOwners: {} };
@@ -163,7 +163,7 @@ function suite(stage: EntriesStage): void {
     );
   });
 
-  test('what runs keeps its entries when another tenant gets the same number', async () => {
+  test('web entries keeps the slots of running requests when another tenant gets the same limit', async () => {
     await prepared();
     const of = (uid: number) => `<tenant uid="${uid}"><entries limit="3"/></tenant>`;
     await started(of(uids.owner));
@@ -180,7 +180,7 @@ function suite(stage: EntriesStage): void {
     await eventually('they are free again', async () => (await stage.ask1(b)).status === 200);
   });
 
-  test('a site without a limit of its tenant is enforced, and a limit that goes away holds nobody', async () => {
+  test("web entries enforces a site's limit without a tenant's, and stops when it is removed", async () => {
     await prepared();
     await started(
       `<tenant uid="${uids.owner}"><site name="b.example"><entries limit="2"/></site></tenant>`,
@@ -197,7 +197,7 @@ function suite(stage: EntriesStage): void {
     assert.deepEqual(statuses(await stage.atOnce(times(7, b))), { 200: 7 });
   });
 
-  test('what cannot be told from another site is said to be enforced in part', async () => {
+  test("web entries status reports a site as partly enforced when its vhost name is another's too", async () => {
     await stage.prepare((port) => {
       const root = stage.root('a', uids.owner);
       const socket = at('owner.sock');

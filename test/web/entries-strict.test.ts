@@ -41,7 +41,7 @@ function suite(stage: EntriesStage): void {
     for (const socket of all) socket.destroy();
   }
 
-  test('without it a visitor who leaves gives the entry back, and the script goes on', async () => {
+  test('web entries without --strict frees the slot of an aborted request while its script runs', async () => {
     await started(false);
     await leave();
     const again: Promise<unknown>[] = [];
@@ -53,7 +53,7 @@ function suite(stage: EntriesStage): void {
     await Promise.all(again);
   });
 
-  test('with it the entry is kept until the script is done', async () => {
+  test('web entries --strict keeps the slot of an aborted request until its script ends', async () => {
     await started(true);
     await leave();
     const refused = await Promise.all(times(20, one).map((each) => stage.ask1(each)));
@@ -64,7 +64,7 @@ function suite(stage: EntriesStage): void {
     assert.deepEqual(statuses(await stage.atOnce(times(5, one))), { 200: 3, 508: 2 });
   });
 
-  test('it is the same for a stream of HTTP/2 that is reset', async () => {
+  test('web entries --strict keeps the slot of a reset HTTP/2 stream', async () => {
     await started(true, 'http2 on;');
     const session = connectHttp2(`http://127.0.0.1:${stage.port}`).on('error', () => {});
     const streams = times(3, '').map((_, index) =>
@@ -99,7 +99,7 @@ function suite(stage: EntriesStage): void {
     for (const session of sessions) session.destroy();
   }
 
-  test('without it streams that are reset at once run more than there are entries', async () => {
+  test('web entries without --strict lets reset HTTP/2 streams run more than the limit', async () => {
     await started(false, 'http2 on;');
     await eventually('more run', async () => {
       await resetMany(80);
@@ -108,7 +108,7 @@ function suite(stage: EntriesStage): void {
     stage.letGo();
   });
 
-  test('with it they run no more, however many come, and leave no entry taken', async () => {
+  test('web entries --strict lets reset HTTP/2 streams run no more than the limit', async () => {
     await started(true, 'http2 on;');
     await resetMany(800);
     await eventually('three run', () => stage.running() === 3);
@@ -119,14 +119,14 @@ function suite(stage: EntriesStage): void {
     assert.deepEqual(statuses(await stage.atOnce(times(5, one))), { 200: 3, 508: 2 });
   });
 
-  test('X-Accel-Redirect to another script takes no second entry and frees none', async () => {
+  test('web entries takes one slot for an X-Accel-Redirect to another script', async () => {
     await started(false);
     writeFileSync(stage.at('a/accel.php'), '<?php header("X-Accel-Redirect: /index.php");');
     const answers = await stage.atOnce(times(9, { ...one, path: '/accel.php' }));
     assert.deepEqual(statuses(answers), { 200: 3, 508: 6 });
   });
 
-  test('a page that nginx puts together by SSI is one entry, whatever it includes', async () => {
+  test('web entries takes one slot for a page with SSI, whatever it includes', async () => {
     await started(true, 'ssi on;');
     const include = '<!--# include virtual="/index.php" -->';
     writeFileSync(stage.at('a/ssi.php'), `<?php echo '${include.repeat(8)}';`);
@@ -136,7 +136,7 @@ function suite(stage: EntriesStage): void {
     assert.equal((await page).status, 200);
   });
 
-  test('max_conns cannot be put before sockets that vhosts name themselves', async () => {
+  test('nginx refuses max_conns for sockets that vhosts name directly', async () => {
     await stage.prepare((port) =>
       vhost('a.example', port, stage.root('a', uids.owner), stage.at('owner.sock')),
     );

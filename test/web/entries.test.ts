@@ -64,7 +64,7 @@ function suite(stage: EntriesStage): void {
     assert.equal(await stage.enabled(limits), 'reloaded');
   }
 
-  test('of twelve requests at once five are served, however they come to the script', async () => {
+  test('web entries serves five of twelve requests, by whatever path they reach the script', async () => {
     await threeSites();
     await started();
     await enabled();
@@ -89,7 +89,7 @@ function suite(stage: EntriesStage): void {
     return answer;
   }
 
-  test('a tenant has one number for all its sites, and its neighbour another', async () => {
+  test("web entries shares one limit among a tenant's sites, separate from its neighbour's", async () => {
     await threeSites();
     await started();
     await enabled(new Map([...five, [uids.other, 3]]));
@@ -110,7 +110,7 @@ function suite(stage: EntriesStage): void {
     assert.deepEqual(statuses(await Promise.all(busy)), { 200: 5, 508: 3 });
   });
 
-  test('streams of one HTTP/2 connection count each; idle connections do not', async () => {
+  test('web entries counts each stream of an HTTP/2 connection, and no idle connections', async () => {
     await threeSites('http2 on;');
     await started();
     await enabled();
@@ -138,7 +138,7 @@ function suite(stage: EntriesStage): void {
 
   const curl = spawnSync('curl', ['--version'], { encoding: 'utf8' }).stdout ?? '';
   const skip = /HTTP3/.test(curl) ? false : 'curl has no HTTP/3';
-  test('streams of HTTP/3 count each', { skip }, async () => {
+  test('web entries counts each stream of an HTTP/3 connection', { skip }, async () => {
     const key = ['-newkey', 'rsa:2048', '-nodes', '-keyout', at('key.pem'), '-out', at('cert.pem')];
     await stage.prepare((port) => {
       const made = spawnSync('openssl', ['req', '-x509', '-subj', '/CN=a.example', ...key]);
@@ -190,7 +190,7 @@ function suite(stage: EntriesStage): void {
     });
   }
 
-  test('the page says that it is the site, for every method, and behind rewrites and passwords', async () => {
+  test('web entries page is sent for every method, despite rewrites and passwords', async () => {
     // The rewrite would lead the page itself to a script that nothing counts.
     const more = `include ${at('bulkhead/site-log.conf')};
   access_log ${at('a.log')};
@@ -219,7 +219,7 @@ function suite(stage: EntriesStage): void {
     assert.match(readFileSync(at('a.log'), 'utf8'), /"POST \/ HTTP\/1\.1" 508/);
   });
 
-  test('a slot is given back when a request that stops half-way times out', async () => {
+  test('web entries frees the slot of an incomplete request when it times out', async () => {
     await threeSites('', 'client_body_timeout 1s;');
     await started();
     await enabled();
@@ -237,7 +237,7 @@ function suite(stage: EntriesStage): void {
     for (const socket of slow) socket.destroy();
   });
 
-  test('a reader that stands still gives its slot back when it times out', async () => {
+  test('web entries frees the slot of a client that stops reading when it times out', async () => {
     await threeSites('', 'send_timeout 1s;');
     writeFileSync(at('a/index.php'), '<?php echo str_repeat("x", 40000000);');
     await started();
@@ -253,7 +253,7 @@ function suite(stage: EntriesStage): void {
     for (const socket of slow) socket.destroy();
   });
 
-  test('slots of a worker that is killed stay taken until nginx is started again', async () => {
+  test('web entries keeps the slots of a killed nginx worker until nginx restarts', async () => {
     await threeSites();
     await started();
     await enabled();
@@ -270,7 +270,7 @@ function suite(stage: EntriesStage): void {
     assert.equal(await status('a.example'), 508);
   });
 
-  test('a panel that reads files beside a vhost needs no line, and a link of its tenant leads nowhere', async () => {
+  test("web entries enable writes next to a panel's vhost, and follows no link of the tenant", async () => {
     const home = '/home/bulkhead-entries-test';
     rmSync(home, { recursive: true, force: true });
     try {
@@ -318,7 +318,7 @@ function suite(stage: EntriesStage): void {
     }
   });
 
-  test('names of vhosts are kept whatever is in them, and none gets into the file', async () => {
+  test('web entries enforces vhosts with any server name, however odd', async () => {
     const odd = [
       '"semi;colon.example"',
       `'quo"te.example'`,
@@ -361,7 +361,7 @@ function suite(stage: EntriesStage): void {
     }
   });
 
-  test('vhosts that lose the limit, share a name or belong to nobody are reported as not enforced', async () => {
+  test('web entries status reports vhosts that override the limit or share a name as not enforced', async () => {
     const limits = 'limit_conn_zone $binary_remote_addr zone=their:64k;';
     await stage.prepare((port) => {
       const root = stage.root('a', uids.owner);
@@ -388,7 +388,7 @@ function suite(stage: EntriesStage): void {
     assert.equal(reasons.length, 3);
   });
 
-  test('a limit_conn of somebody else beside ours does not keep front controllers from being counted', async () => {
+  test('web entries counts front controllers next to another limit_conn of the http level', async () => {
     await threeSites(
       '',
       'limit_conn_zone $binary_remote_addr zone=their:64k; limit_conn their 60;',
@@ -399,7 +399,7 @@ function suite(stage: EntriesStage): void {
     assert.deepEqual(statuses(answers), { 200: 5, 508: 7 });
   });
 
-  test('an error elsewhere changes nothing and is shown with its place; disable restores', async () => {
+  test('web entries enable reports a broken file and changes nothing; disable restores all files', async () => {
     await threeSites();
     await started();
     stage.write('sites/broken.conf', '\nserver { nonsense 1; }\n');
@@ -421,7 +421,7 @@ function suite(stage: EntriesStage): void {
     assert.deepEqual(statuses(answers), { 200: 12 });
   });
 
-  test('lines that vhosts need are written where only root can change them, and disable takes them out', async () => {
+  test('web entries enable --edit-vhosts edits only files that no one but root can change', async () => {
     await threeSites('error_page 404 /nowhere; access_log off;');
     mkdirSync(at('available'));
     renameSync(at('sites/all.conf'), at('available/all.conf'));
@@ -461,7 +461,7 @@ function suite(stage: EntriesStage): void {
     assert.ok(unsafe.value.changes.every(({ path }) => path !== at('available/all.conf')));
   });
 
-  test('what nginx does not accept is taken back, and what was served is served', async () => {
+  test('web entries enable restores the previous files when nginx refuses the new ones', async () => {
     await threeSites();
     await started();
     await enabled();
@@ -478,7 +478,7 @@ function suite(stage: EntriesStage): void {
     });
   });
 
-  test('a file of somebody else is left alone; without conf.d at the http level nothing is written', async () => {
+  test("web entries enable refuses to overwrite another's file, or to write where nginx does not read", async () => {
     await threeSites();
     const theirs = stage.write('conf.d/bulkhead.conf', '# mine\n');
     const refused = await stage.enable(five);

@@ -33,7 +33,7 @@ const nginx = [{ name: 'nginx', program: '/usr/sbin/nginx', problems: [] }];
 const counts = (...sites: readonly SiteView[]) =>
   entryPathsOfSites({ servers: nginx, sites }).counts;
 
-test('each site counts for what handles it, by how it is placed', () => {
+test('entryPathsOfSites() counts each site for its handlers, by its placement', () => {
   assert.deepEqual(
     counts(
       site('caught', fpm),
@@ -46,20 +46,20 @@ test('each site counts for what handles it, by how it is placed', () => {
   );
 });
 
-test('sites that are not a tenant’s, or of which nothing is seen now, say nothing', () => {
+test("entryPathsOfSites() skips sites that are not running, unknown, or not a tenant's", () => {
   assert.deepEqual(
     counts(site('nothing to place', fpm), site('not running', fpm), site('unknown', cgi)),
     { 'PHP-FPM': {}, CGI: {} },
   );
 });
 
-test('a site that nginx passes to Apache counts once', () => {
+test('entryPathsOfSites() counts a site once when nginx passes it to Apache', () => {
   const behind = site('caught', [{ kind: 'fastcgi', text: '' }, 'FPM 8.4 alice']);
   const before = site('caught', [{ kind: 'proxy', text: '' }, 'Apache, FPM 8.4 alice']);
   assert.deepEqual(counts(behind, before)?.['PHP-FPM'], { caught: 1 });
 });
 
-test('where no web server was found nothing is known', () => {
+test('entryPathsOfSites() returns nothing when there is no web server', () => {
   const servers = [{ name: 'php-fpm8.4', program: '/usr/sbin/php-fpm8.4', problems: [] }];
   assert.deepEqual(entryPathsOfSites({ servers, sites: [] }), {});
 });

@@ -38,7 +38,7 @@ const endings = (text: string) =>
   valuesOf(text, 'ExecStopPost').filter((each) => each.includes('pkill'));
 
 describe('serviceUnit()', () => {
-  test('in a slice systemd starts it there as the tenant, and ends all of it', () => {
+  test('runs the service as the tenant in its slice', () => {
     const text = unit(slice);
     assert.deepEqual(valuesOf(text, 'Slice'), ['user-1001.slice']);
     assert.deepEqual(valuesOf(text, 'User'), ['1001']);
@@ -49,7 +49,7 @@ describe('serviceUnit()', () => {
     assert.deepEqual(valuesOf(text, 'ExecStartPre'), []);
   });
 
-  test('with a jail root enters it, and copies the configuration before it is read again', () => {
+  test('enters the jail as root, and copies the configuration before each reload', () => {
     const words = '/usr/sbin/php-fpm8.4 /etc/bulkhead/fpm/8.4/1001.conf';
     for (const [entry, program, how, users] of [
       [slice, '+/opt/bulkhead/libexec/bulkhead-fpm', 'slice bulkhead 1001:1001', ['1001']],
@@ -67,7 +67,7 @@ describe('serviceUnit()', () => {
     }
   });
 
-  test('what a site has of its own is told to what starts it, and in the description', () => {
+  test("passes the site to the launcher, and names the site's jail in the description", () => {
     const words = '/usr/sbin/php-fpm8.4 /etc/bulkhead/fpm/8.4/1001-shop.example.conf';
     const site = 'shop.example';
     const own = unit({ ...slice, isJailed: true, isSiteJailed: true }, { site });
@@ -81,7 +81,7 @@ describe('serviceUnit()', () => {
     assert.deepEqual(valuesOf(unit(slice, { site }), 'ExecStart'), [start]);
   });
 
-  test('in a slice it is root only where a pool changes its root directory', () => {
+  test('runs as root in a slice only when a pool sets chroot', () => {
     const text = unit(slice, { asRoot: 'chroot' });
     assert.deepEqual(valuesOf(text, 'Slice'), ['user-1001.slice']);
     assert.deepEqual(valuesOf(text, 'User'), []);
@@ -91,7 +91,7 @@ describe('serviceUnit()', () => {
     );
   });
 
-  test('in a tree of ours the launcher enters it, and workers left behind are ended', () => {
+  test('enters the cgroup by the launcher outside slices, and ends workers left behind', () => {
     const text = unit(launcher);
     for (const key of ['Slice', 'User']) assert.deepEqual(valuesOf(text, key), []);
     assert.match(valuesOf(text, 'ExecStart').join(), /\/bulkhead-fpm tenant bulkhead 1001 /);
@@ -119,7 +119,7 @@ describe('entryFor()', () => {
     return tenants.map((tenant) => of({ tenant }).kind);
   };
 
-  test('the policy says who has a jail', () => {
+  test('reads from the policy which tenants and sites have jails', () => {
     const of = entryFor({ instance: 'bulkhead' }, { tenants }, {
       capabilities: { driver: 'cgroup2' },
     } as Parameters<typeof entryFor>[2]);
@@ -138,7 +138,7 @@ describe('entryFor()', () => {
     assert.deepEqual(ofSite(first, 'shop.example'), [true, false]);
   });
 
-  test('only tenants without a reseller are slices, and only with the driver systemd', () => {
+  test('returns slice only for tenants without a reseller under the systemd driver', () => {
     assert.deepEqual(kinds('systemd'), ['slice', 'launcher']);
     assert.deepEqual(kinds('cgroup2'), ['launcher', 'launcher']);
     assert.deepEqual(kinds('cgroup1'), ['launcher', 'launcher']);

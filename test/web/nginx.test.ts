@@ -19,7 +19,7 @@ const shape = (directives: readonly Directive[]): unknown[] =>
 const shapeOf = (text: string) => shape(parse(text).directives);
 const sitesOf = (http: string) => nginxSites(parse(`http {\n${http}\n}`).directives);
 
-test('words, quotes, escapes and comments are read as nginx reads them', () => {
+test('parseNginxFile() parses words, quotes, escapes and comments as nginx does', () => {
   assert.deepEqual(shapeOf('user www-data; # a comment; {\npid\n/run/x.pid;'), [
     ['user', 'www-data'],
     ['pid', '/run/x.pid'],
@@ -30,7 +30,7 @@ test('words, quotes, escapes and comments are read as nginx reads them', () => {
   assert.deepEqual(shapeOf('a "x\\ty" "C:\\\\z" \\d+;'), [['a', 'x\ty', 'C:\\z', '\\d+']]);
 });
 
-test('a brace in a quoted regex or behind a dollar ends no word', () => {
+test('parseNginxFile() keeps braces in a quoted regex or after a dollar in the word', () => {
   assert.deepEqual(shapeOf('location ~ "^/a{2,3}/(.*)$" { return 301 /${x}y; }'), [
     ['location', '~', '^/a{2,3}/(.*)$', [['return', '301', '/${x}y']]],
   ]);
@@ -39,7 +39,7 @@ test('a brace in a quoted regex or behind a dollar ends no word', () => {
   ]);
 });
 
-test('Lua is skipped to the brace that closes it, and lines go on being counted', () => {
+test('parseNginxFile() skips Lua to its closing brace, and counts its lines', () => {
   const { directives, problems } = parse(
     `content_by_lua_block {
       local t = { "}", '\\'}', [[ } ]], [==[ ]] } ]==] } -- }
@@ -53,7 +53,7 @@ test('Lua is skipped to the brace that closes it, and lines go on being counted'
   assert.match(parse('a_by_lua_block { "').problems[0]?.message ?? '', /does not end/);
 });
 
-test('what is broken is reported with its line, and what was read stays', () => {
+test('parseNginxFile() reports broken text with its line, and keeps what came before', () => {
   const open = parse('http {\n server {\n listen 80;\n');
   assert.deepEqual(shape(open.directives), [['http', [['server', [['listen', '80']]]]]]);
   assert.deepEqual(open.problems, [
@@ -63,7 +63,7 @@ test('what is broken is reported with its line, and what was read stays', () => 
   assert.match(parse('a {'.repeat(1000)).problems[0]?.message ?? '', /nested more than 64 deep/);
 });
 
-test('parseNginxFile() reads back what a printer wrote, whatever the words', () => {
+test('parseNginxFile() reads back any quoted words', () => {
   const word = fc
     .string({ minLength: 1, maxLength: 12, unit: 'grapheme' })
     .filter((each) => !each.includes('\\'));
@@ -82,7 +82,7 @@ test('parseNginxFile() reads back what a printer wrote, whatever the words', () 
   );
 });
 
-test('parseNginxFile() comes to an end with any text', () => {
+test('parseNginxFile() returns for any text', () => {
   const pieces = fc.constantFrom(
     '{',
     '}',
@@ -114,7 +114,7 @@ const dumpOf = (files: Readonly<Record<string, string>>) =>
       .join(''),
   );
 
-test('a dump is cut by the sizes of its files, so a comment cannot forge a mark', () => {
+test('splitNginxDump() cuts a dump by file sizes, so that a comment cannot forge a file', () => {
   const files = {
     '/etc/nginx/nginx.conf': 'user ä;\ninclude /a.conf;\n',
     '/a.conf': 'x 1;\n# configuration file /etc/nginx/nginx.conf:\ny 2;\n',
@@ -140,7 +140,7 @@ test('a dump is cut by the sizes of its files, so a comment cannot forge a mark'
 const treeOf = (files: Readonly<Record<string, string>>) =>
   nginxTree(Object.entries(files).map(([path, text]) => ({ path, text })));
 
-test('includes are resolved by name and by pattern, relative to the main file', () => {
+test('nginxTree() resolves includes by name and by pattern, relative to the main file', () => {
   const { directives, problems } = treeOf({
     '/etc/nginx/nginx.conf': 'http { include mime.types; include sites/*; include /none/*.conf; }',
     '/etc/nginx/mime.types': 'types { text/html html; }',
@@ -168,7 +168,7 @@ test('includes are resolved by name and by pattern, relative to the main file', 
   ]);
 });
 
-test('includes that loop, go deep, or grow without bound come to an end and are reported', () => {
+test('nginxTree() reports includes that loop, nest too deep, or grow without bound', () => {
   const loop = treeOf({ '/n.conf': 'include /a;', '/a': 'x 1;\ninclude /b;', '/b': 'include /a;' });
   assert.deepEqual(shape(loop.directives), [['x', '1']]);
   assert.deepEqual(loop.problems, [
@@ -191,7 +191,7 @@ test('includes that loop, go deep, or grow without bound come to an end and are 
   );
 });
 
-test('a thousand vhosts with includes of their own take linear time', () => {
+test('nginxTree() takes linear time for thousands of vhosts with their own includes', () => {
   const count = 5_000;
   const vhosts = Array.from({ length: count }, (_, index) => [
     [
@@ -212,7 +212,7 @@ test('a thousand vhosts with includes of their own take linear time', () => {
   assert.equal(sites[4_999]?.root, '/home/u4999/www');
 });
 
-test('wildcards match as the shell has them, and never take long', () => {
+test('matchesPattern() matches as the shell does, and never takes long', () => {
   assert.ok(matchesPattern('/a/b.conf', '/a/*.conf'));
   assert.ok(matchesPattern('/a/b', '/a/?'));
   assert.ok(matchesPattern('/a/b1', '/a/[a-c][!2]'));
@@ -222,7 +222,7 @@ test('wildcards match as the shell has them, and never take long', () => {
   assert.ok(!mustEnd(() => matchesPattern(`/${'a'.repeat(20_000)}`, `/${'a*'.repeat(500)}b`)));
 });
 
-test('a site has names, addresses, a root, and where its requests go', () => {
+test('nginxSites() returns names, addresses, root and handlers of each site', () => {
   const [site, bare] = sitesOf(`
     root /default;
     upstream pool { server unix:/run/php/up.sock weight=2; server 10.0.0.2:9001; }
@@ -254,7 +254,7 @@ test('a site has names, addresses, a root, and where its requests go', () => {
   assert.deepEqual([bare?.names, bare?.root, bare?.handlers], [[], '/default', []]);
 });
 
-test('servers of stream and mail, and redirections, run nothing', () => {
+test('nginxSites() skips servers of stream, and returns no program for redirections', () => {
   const { directives } = parse(
     'stream { server { listen 25; } } http { server { return 301 /; } }',
   );
@@ -264,7 +264,7 @@ test('servers of stream and mail, and redirections, run nothing', () => {
   );
 });
 
-test('what a vhost replaces is found where requests are handled, and not at static files', () => {
+test('nginxSites() returns overrides where requests are handled, not those for static files', () => {
   const [site] = sitesOf(`server {
       access_log /var/log/a.log;
       location ~* \\.css$ { access_log off; }

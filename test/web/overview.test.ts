@@ -95,7 +95,7 @@ const worker = (pid: number, uid: number, cgroups: string): Listener => ({
 });
 const shop = site({ handlers: [fastcgi('unix:/run/php/shop.sock')], root: '/home/alice/www' });
 
-test('the owner is the user of the pool, else of suEXEC, else whoever has the directory', () => {
+test('overviewOf() takes the owner from the pool, else from suEXEC, else from the directory', () => {
   const owners = { '/home/alice/www': [0, 0, 1001, 1001] };
   const [byPool] = views([shop], [pool()], { owners });
   assert.deepEqual(
@@ -115,7 +115,7 @@ test('the owner is the user of the pool, else of suEXEC, else whoever has the di
   assert.equal(nobody?.owner, undefined);
 });
 
-test('two answers are both reported, and the pool counts', () => {
+test("overviewOf() reports two owners, and uses the pool's", () => {
   const [view] = views([shop], [pool({ user: 'bob' })], {
     owners: { '/home/alice/www': [0, 1001] },
   });
@@ -125,7 +125,7 @@ test('two answers are both reported, and the pool counts', () => {
   ]);
 });
 
-test('an account that does not exist is reported', () => {
+test('overviewOf() reports an account that does not exist', () => {
   const runsAs = { by: 'AssignUserID', user: 'ghost' } as const;
   const overview = overviewOf([], [site({ runsAs })], [pool({ user: 'ghost' })], factsOf({}));
   assert.match(
@@ -135,7 +135,7 @@ test('an account that does not exist is reported', () => {
   assert.match(overview.poolFindings[0]?.message ?? '', /user "ghost" is not an account/);
 });
 
-test('a master in the cgroup is at source; one outside is caught while an agent runs', () => {
+test('overviewOf() places a master in the cgroup at source, one outside as caught by the agent', () => {
   const placed = (listeners: readonly Listener[], host: Host = {}) => {
     const at = { '/run/php/shop.sock': listeners };
     return views([shop], [pool()], { listeners: at, ...host })[0]?.placed;
@@ -163,7 +163,7 @@ test('a master in the cgroup is at source; one outside is caught while an agent 
   assert.equal(placed(orphan)?.kind, 'caught');
 });
 
-test('a pool of the web server runs nothing inside, whoever has the directory', () => {
+test("overviewOf() reports a pool that runs as the web server's user as not covered", () => {
   const owners = { '/home/alice/www': [0, 1001] };
   const listeners = { '/run/php/shop.sock': [master(0, '0::/'), worker(101, 33, '0::/')] };
   for (const host of [{ owners, listeners }, { owners }]) {
@@ -175,7 +175,7 @@ test('a pool of the web server runs nothing inside, whoever has the directory', 
   }
 });
 
-test('programs behind a proxy are judged by who listens; what is elsewhere is unknown', () => {
+test('overviewOf() places a proxied program by its listener, and one on another host as unknown', () => {
   const owners = { '/home/alice/www': [0, 1001] };
   const kind = (target: string, listeners: readonly Listener[]) => {
     const app = site({ root: '/home/alice/www', handlers: [proxy(target)] });
@@ -188,7 +188,7 @@ test('programs behind a proxy are judged by who listens; what is elsewhere is un
   assert.equal(kind('192.0.2.1:80', []), 'unknown');
 });
 
-test('CGI is the tenant by suEXEC alone, and mod_php by AssignUserID alone', () => {
+test('overviewOf() places CGI by suEXEC or AssignUserID, and mod_php by AssignUserID only', () => {
   const owners = { '/home/alice/www': [0, 1001] };
   const kind = (handler: 'cgi' | 'module', by?: 'SuexecUserGroup' | 'AssignUserID') => {
     const runsAs = by === undefined ? {} : { runsAs: { by, user: 'alice' } };
@@ -206,7 +206,7 @@ test('CGI is the tenant by suEXEC alone, and mod_php by AssignUserID alone', () 
   );
 });
 
-test('of all that a site runs the worst is shown, and files need no place', () => {
+test("overviewOf() returns the worst placement of a site's handlers, and none for static files", () => {
   const owners = { '/home/alice/www': [0, 1001] };
   const listeners = { '/run/php/shop.sock': [master(1001, `${inside}u1001`)] };
   const both = site({ root: '/home/alice/www', handlers: [...shop.handlers, fastcgi('$where')] });
@@ -215,7 +215,7 @@ test('of all that a site runs the worst is shown, and files need no place', () =
   assert.equal(views([files], [], { owners })[0]?.placed.kind, 'nothing to place');
 });
 
-test('nginx in front of Apache shows what Apache does for that name', () => {
+test("overviewOf() returns Apache's handler for a site that nginx passes to Apache", () => {
   const front = site({ handlers: [proxy('127.0.0.1:8080')] });
   const back = site({ ...shop, server: 'apache', listen: ['127.0.0.1:8080'] });
   const other = site({ names: ['other.example'], handlers: [proxy('127.0.0.1:8080')] });
@@ -227,7 +227,7 @@ test('nginx in front of Apache shows what Apache does for that name', () => {
 const poolMessages = (pools: readonly Pool[], host: Host) =>
   overviewOf([], [], pools, factsOf(host)).poolFindings.map((each) => each.message);
 
-test('pool files and sockets that a tenant can change are reported', () => {
+test('overviewOf() reports pool files and sockets that a tenant can change', () => {
   const file = '/etc/php/shop.conf';
   assert.deepEqual(poolMessages([pool()], { owners: { [file]: [0, 0], '/run/php': [0, 33] } }), []);
   assert.match(
@@ -246,7 +246,7 @@ test('pool files and sockets that a tenant can change are reported', () => {
   );
 });
 
-test('a section that another file goes on with, and an address that two pools have, are reported', () => {
+test('overviewOf() reports a pool section in two files, and an address of two pools', () => {
   const places = ['/a.conf', '/b.conf'].map((file) => ({ file, line: 3 }));
   assert.deepEqual(poolMessages([pool({ places })], {}), [
     'it is begun at /a.conf:3 and changed at /b.conf:3; give the other pool a name of its own',
@@ -256,7 +256,7 @@ test('a section that another file goes on with, and an address that two pools ha
   ]);
 });
 
-test('panels are recognized by where they put things, and customers with several uids named', () => {
+test('overviewOf() recognizes panels by their paths, and customers with several uids', () => {
   const names = (sites: readonly ServerSite[], pools: readonly Pool[]) =>
     overviewOf([], sites, pools, factsOf({})).panels;
   assert.deepEqual(names([site()], [pool()]), []);
@@ -279,7 +279,7 @@ test('panels are recognized by where they put things, and customers with several
   ]);
 });
 
-test('alike notes are said once, and hostile names reach no terminal', () => {
+test('webNotes() merges equal notes, and overviewText() prints no control character', () => {
   const evil = 'a\u001b[2Jb\u202e.example';
   const sites = Array.from({ length: 8 }, (_, index) =>
     site({ ...shop, names: [index === 0 ? evil : `s${index}.example`] }),
@@ -308,7 +308,7 @@ test('alike notes are said once, and hostile names reach no terminal', () => {
   assert.doesNotMatch(text, /[\u0000-\u0009\u000b-\u001f\u202e]/);
 });
 
-test('a directive of the vhost is reported with its place', () => {
+test('webNotes() reports a directive of the vhost with its file and line', () => {
   const overrides = [{ directive: 'limit_conn', file: '/etc/nginx/a.conf', line: 7 }] as const;
   const notes = webNotes(overviewOf([], [site({ overrides })], [], factsOf({})));
   assert.deepEqual(notes, [
@@ -320,7 +320,7 @@ test('a directive of the vhost is reported with its place', () => {
   ]);
 });
 
-test('hosts without web servers, and without sites, say so', () => {
+test('overviewText() reports that no web server, or no site, was found', () => {
   const empty = overviewOf([], [], [], factsOf({}));
   assert.match(overviewText(empty, [], { columns: 100 }), /^No web server is installed/);
   const servers = [{ name: 'nginx', program: '/usr/sbin/nginx', problems: [] }];

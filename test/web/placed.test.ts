@@ -23,7 +23,7 @@ const reason = 'skip' in here ? here.skip : ready.ok ? undefined : ready.reason;
 const entry = fileURLToPath(new URL('../../bulkhead', import.meta.url));
 
 if ('skip' in here || reason !== undefined)
-  test('placed workers', { skip: reason ?? true }, () => {});
+  test('surveyWeb() of placed workers', { skip: reason ?? true }, () => {});
 else suite(here.host);
 
 function suite(host: Host): void {
@@ -54,7 +54,7 @@ function suite(host: Host): void {
     ...more,
   });
 
-  test('workers of a classic master are seen outside, and inside once they are moved', async () => {
+  test('surveyWeb() counts workers of a root master as outside, and as inside once they are moved', async () => {
     const port = await freePort();
     const owned = stage.documents('owner', uids.owner);
     const shared = stage.documents('other', uids.other);
@@ -116,7 +116,7 @@ function suite(host: Host): void {
     assert.deepEqual([files.owner, files.handledBy], [undefined, ['static']]);
   });
 
-  test('a master that "bulkhead exec" starts is at source, with the pool file as it is', async () => {
+  test('surveyWeb() reports a master that "bulkhead exec" started as at source', async () => {
     const port = await freePort();
     const root = stage.documents('own', uids.account);
     stage.writeNginx();

@@ -13,7 +13,7 @@ import { phpVhost, uids, WebStage } from './stage.ts';
 const ready = await ensurePrerequisites('web', (line) => console.log(`# ${line}`));
 
 test(
-  'a pool is known by its socket, and a title says nothing',
+  'poolOfProcess() finds the pool by its socket, and ignores the process title',
   { skip: ready.ok ? false : ready.reason },
   async () => {
     const stage = new WebStage();

@@ -21,7 +21,7 @@ const ready = await ensurePrerequisites('web', (line) => console.log(`# ${line}`
 const instance = 'bulkhead-web-status';
 const entry = fileURLToPath(new URL('../../bulkhead', import.meta.url));
 
-if (!ready.ok) test('web servers', { skip: ready.reason }, () => {});
+if (!ready.ok) test('surveyWeb() and web status', { skip: ready.reason }, () => {});
 else suite();
 
 function suite(): void {
@@ -43,7 +43,7 @@ function suite(): void {
     agentRuns: true,
   });
 
-  test('nginx reads a hostile vhost as the tokenizer does', async () => {
+  test('surveyWeb() reads a hostile vhost as nginx itself does', async () => {
     const port = await freePort();
     stage.writeNginx('limit_conn_zone $binary_remote_addr zone=a:1m;');
     stage.write(
@@ -76,7 +76,7 @@ server { listen 127.0.0.1:${port}; server_name next.example; }`.replace(
     );
   });
 
-  test('Apache shows its whole configuration, and each server fails on its own', async () => {
+  test("surveyWeb() reads Apache's configuration, and reports the errors of each server", async () => {
     const port = await freePort();
     const modules = '/usr/lib/apache2/modules';
     const names = ['mpm_event', 'authz_core', 'proxy', 'proxy_fcgi', 'mime', 'alias', 'cgid'];
@@ -148,7 +148,7 @@ server { listen 127.0.0.1:${port}; server_name next.example; }`.replace(
     );
   });
 
-  test('includes that loop are an error of each server, and nothing hangs', async () => {
+  test('surveyWeb() reports includes that loop, and does not hang', async () => {
     stage.write('nginx.conf', `events {}\nhttp { include ${at('loop.conf')}; }\n`);
     stage.write('loop.conf', `include ${at('loop.conf')};\n`);
     stage.writeFpm(`include = ${at('fpm.conf')}\n`);
@@ -159,7 +159,7 @@ server { listen 127.0.0.1:${port}; server_name next.example; }`.replace(
     );
   });
 
-  test('a pool named like another one, and a pool file of a tenant, are reported', async () => {
+  test('surveyWeb() reports a pool with the name of another, and a pool file that a tenant owns', async () => {
     stage.writeNginx();
     stage.writeFpm();
     stage.write('pools/a.conf', stage.pool('owner', uids.owner));
@@ -176,7 +176,7 @@ server { listen 127.0.0.1:${port}; server_name next.example; }`.replace(
     assert.match(text, /begun at .*a\.conf:1 and changed at .*b\.conf:1/);
   });
 
-  test("a root that a link leads into another tenant's directory has two owners", async () => {
+  test('surveyWeb() reports two owners when a root leads through a link to another tenant', async () => {
     const theirs = stage.documents('theirs', uids.other);
     const home = stage.documents('home', uids.owner);
     symlinkSync(theirs, `${home}/www`);
@@ -192,7 +192,7 @@ server { listen 127.0.0.1:${port}; server_name next.example; }`.replace(
     assert.match(findings[0] ?? '', /More than one tenant/);
   });
 
-  test('a program that prints without end, or hangs, is killed; a missing one is an error', async () => {
+  test('runBounded() kills a program that prints without end or hangs, and reports a missing one', async () => {
     const endless = await runBounded('/usr/bin/yes', [], { bytesMax: 100_000 });
     assert.deepEqual(endless, {
       ok: false,
@@ -211,7 +211,7 @@ server { listen 127.0.0.1:${port}; server_name next.example; }`.replace(
     assert.doesNotMatch(Buffer.from(environment.value.stdout).toString(), /SECRET/);
   });
 
-  test("the command shows the host's own configuration as a table and as JSON", () => {
+  test("web status prints the host's configuration as a table and as JSON", () => {
     const policy = stage.write('policy.xml', '<bulkhead version="1"></bulkhead>');
     const run = (...args: string[]) =>
       spawnSync(entry, ['--instance', instance, 'web', 'status', ...args], {

@@ -54,7 +54,7 @@ function policyOf(body: string) {
   return resolvePolicy(document, { accounts: [], uidMin: 1000 });
 }
 
-test('the names of a vhost are those of its owner alone', () => {
+test('servedSites() returns the names of a vhost only for its owner', () => {
   const sites = nginx(`
     server { listen 80; server_name Shop.example www.shop.example; root /home/alice; }
     server { listen 80; server_name blog.example; root /home/bob; }
@@ -66,7 +66,7 @@ test('the names of a vhost are those of its owner alone', () => {
   });
 });
 
-test('what is not the name of a host is not a site', () => {
+test('servedSites() skips names that are not host names', () => {
   const odd = `server { listen 80; root /home/alice; server_name
     _ "" *.example .dot.example ~^x$ "a;b{}.example" ../../etc/passwd "a b" a..b __proto__ a/b
     ${'x'.repeat(64)}.example good.example xn--bcher-kva.example; }`;
@@ -75,7 +75,7 @@ test('what is not the name of a host is not a site', () => {
   });
 });
 
-test('Apache, too, and somebody with very many names is not noted with all of them', () => {
+test("servedSites() reads Apache's vhosts, and returns at most servedNamesMax names of a tenant", () => {
   const dump = `# In file: /etc/apache2/sites-enabled/a.conf
 #   1:
 <VirtualHost *:80>
@@ -97,7 +97,7 @@ test('Apache, too, and somebody with very many names is not noted with all of th
   assert.equal(found[alice]?.length, servedNamesMax);
 });
 
-test('what was known stays known where a server does not show all that it serves', () => {
+test('withKnown() keeps known sites, up to servedNamesMax', () => {
   const known = new Map([
     [alice, new Set(['a.example', 'b.example'])],
     [bob, new Set(['c.example'])],
@@ -114,7 +114,7 @@ test('what was known stays known where a server does not show all that it serves
   assert.equal(withKnown(found, new Map([[alice, many]])).get(alice)?.size, servedNamesMax);
 });
 
-test('the record is read as it was written, and nothing else is', () => {
+test('readServed() returns what writeServed() wrote, and skips damaged, invalid or linked files', () => {
   const directory = mkdtempSync(join(tmpdir(), 'bulkhead-served-'));
   try {
     const paths = { ...pathsOf('bulkhead-test'), state: `${directory}/state` };
@@ -154,7 +154,7 @@ const vhosts = `
   server { listen 80; server_name more.example; root /home/alice; }
   server { listen 80; server_name gone.example; root /home/bob; }`;
 
-test('status shows which vhosts have limits of their own', () => {
+test('web status prints the own limits of vhosts', () => {
   const siteLimits = siteLimitIndex(policyOf(limited));
   const seen = overview(nginx(vhosts));
   const lines = overviewText(seen, [], { columns: 200, siteLimits }).split('\n');
@@ -177,7 +177,7 @@ test('status shows which vhosts have limits of their own', () => {
   assert.doesNotMatch(overviewText(seen, [], { columns: 200, siteLimits: plain }), /OWN LIMITS/);
 });
 
-test('nobody takes a vhost from a site with limits of who counts before', () => {
+test("ownLimitsOf() prefers sites of the policy to the reseller's, and those to the tenant's", () => {
   const body = `<defaults><sites limits="reseller tenant"/></defaults><reseller uid="1000"><tenant uid="${alice}">
     <entries limit="20"/><site name="policy.example"><cpu limit="20%"/><entries limit="5"/></site></tenant></reseller>`;
   const { document } = parsePolicy('p.xml', `<bulkhead version="1">${body}</bulkhead>`);
@@ -214,7 +214,7 @@ test('nobody takes a vhost from a site with limits of who counts before', () => 
   assert.doesNotMatch(limitsText(limits), /tenant\.example|reseller\.example/);
 });
 
-test('limits that no vhost uses are told, unless a server does not show what it serves', () => {
+test('unusedLimits() returns limits that no vhost uses, or none when a server has problems', () => {
   const index = siteLimitIndex(policyOf(limited));
   const [note, ...others] = unusedLimits(overview(nginx(vhosts)), index);
   assert.deepEqual(note?.about, [`uid ${alice}/gone.example`], 'that of another is not its own');

@@ -29,19 +29,19 @@ for (const [what, text, line, expected] of [
     `<VirtualHost *:80 [::]:80>\n  ${about}\n  ${first}\n  A b\n</VirtualHost>\n`,
   ],
 ] as const) {
-  test(`withLines() adds to ${what}, and withoutLines() gives back what was`, () => {
+  test(`withLines() adds lines to ${what}, and withoutLines() removes them`, () => {
     const edited = withLines(text, [{ line, directive: first }]);
     assert.equal(edited, expected);
     assert.equal(withoutLines(edited), text);
   });
 }
 
-test('withLines() leaves what is not understood', () => {
+test('withLines() leaves text that it does not understand', () => {
   for (const text of ['server { a; }\n', 'server\n\n{\n', 'a;\n', '', '<VirtualHost *:80> A\n'])
     for (const line of [1, 9]) assert.equal(withLines(text, [{ line, directive: first }]), text);
 });
 
-test('withLines() changes several servers of a file, and a line that is another one now', () => {
+test('withLines() changes several servers of a file, and replaces an earlier line', () => {
   const text = 'server {\n  a;\n}\nserver {\n  b;\n}\n';
   const edited = withLines(text, [
     { line: 1, directive: first },
@@ -53,7 +53,7 @@ test('withLines() changes several servers of a file, and a line that is another 
   assert.equal(withoutLines(changed), text);
 });
 
-test('withoutLines() leaves lines that are like ours', () => {
+test("withoutLines() keeps lines that only look like Bulkhead's", () => {
   const text = `server {\n  ${first}\n  # By "bulkhead web entries enable"\n  ${first}\n  ${about}\n  root /x;\n}\n`;
   assert.equal(withoutLines(text), text);
 });

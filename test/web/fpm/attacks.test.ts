@@ -61,7 +61,7 @@ const configOf = (stage: FpmStage, uid: number) =>
 
 for (const signal of ['KILL', 'STOP'])
   test(
-    `what root wants needs no consent of a tenant who sends SIG${signal}`,
+    `web fpm applies root's changes while a tenant sends SIG${signal} to its checks`,
     { skip },
     async () => {
       using stage = new FpmStage();
@@ -86,7 +86,7 @@ for (const signal of ['KILL', 'STOP'])
   );
 
 test(
-  'a tenant who breaks her configuration keeps nothing that root has taken',
+  "web fpm applies root's changes when a tenant breaks her own configuration",
   { skip },
   async () => {
     using stage = new FpmStage();
@@ -146,24 +146,28 @@ test(
   },
 );
 
-test('a broken pool that root has given away leaves its old tenant at once', { skip }, async () => {
-  using stage = new FpmStage();
-  const app = `${stage.home(alice)}/app`;
-  mkdirSync(app);
-  stage.write('app', stage.pool('app', alice, `chdir = ${app}\n`));
-  stage.write('blog', stage.pool('blog', alice));
-  await stage.divide();
-  stage.write('app', stage.pool('app', bob, `chdir = ${app}\n`));
-  rmdirSync(app);
-  const { refused, units } = await stage.divide();
-  assert.deepEqual(
-    refused.map(({ user }) => user),
-    ['bob'],
-  );
-  assert.deepEqual(units, [socket(alice, 'blog'), service(alice)].sort());
-});
+test(
+  'web fpm removes a broken pool from its old tenant when root gives it to another',
+  { skip },
+  async () => {
+    using stage = new FpmStage();
+    const app = `${stage.home(alice)}/app`;
+    mkdirSync(app);
+    stage.write('app', stage.pool('app', alice, `chdir = ${app}\n`));
+    stage.write('blog', stage.pool('blog', alice));
+    await stage.divide();
+    stage.write('app', stage.pool('app', bob, `chdir = ${app}\n`));
+    rmdirSync(app);
+    const { refused, units } = await stage.divide();
+    assert.deepEqual(
+      refused.map(({ user }) => user),
+      ['bob'],
+    );
+    assert.deepEqual(units, [socket(alice, 'blog'), service(alice)].sort());
+  },
+);
 
-test('what one tenant breaks keeps nobody else from being served', { skip }, async () => {
+test('web fpm serves other tenants when one breaks its pools', { skip }, async () => {
   using stage = new FpmStage();
   const ways = ['chdir', 'chroot', 'slowlog', 'access.log'];
   for (const way of ways) {
@@ -188,7 +192,7 @@ test('what one tenant breaks keeps nobody else from being served', { skip }, asy
   }
 });
 
-test('a log that never opens delays a division once, and nobody else', { skip }, async () => {
+test('web fpm waits only once for a log that never opens', { skip }, async () => {
   using stage = new FpmStage();
   const log = `${stage.home(carol)}/slow.log`;
   execFileSync('mkfifo', [log]);
@@ -204,14 +208,18 @@ test('a log that never opens delays a division once, and nobody else', { skip },
   assert.deepEqual(second.units, first.units);
 });
 
-test('on a host where php-fpm does not answer at all, nobody is left out', { skip }, async () => {
-  using stage = new FpmStage();
-  stage.write('carol', stage.pool('carol', carol));
-  const slow = `${stage.at}/slow`;
-  writeFileSync(slow, '#!/bin/sh\nexec sleep 3600\n', { mode: 0o755 });
-  const { fpm: program, ...context } = stage.context();
-  const check = stage.check(2_000);
-  const inputs = await readFpmInputs({ ...context, fpm: { ...program, program: slow } }, check);
-  assert.ok(!inputs.ok);
-  assert.match(inputs.error.reason, /did not finish within/);
-});
+test(
+  'web fpm refuses to divide the pools when php-fpm does not answer at all',
+  { skip },
+  async () => {
+    using stage = new FpmStage();
+    stage.write('carol', stage.pool('carol', carol));
+    const slow = `${stage.at}/slow`;
+    writeFileSync(slow, '#!/bin/sh\nexec sleep 3600\n', { mode: 0o755 });
+    const { fpm: program, ...context } = stage.context();
+    const check = stage.check(2_000);
+    const inputs = await readFpmInputs({ ...context, fpm: { ...program, program: slow } }, check);
+    assert.ok(!inputs.ok);
+    assert.match(inputs.error.reason, /did not finish within/);
+  },
+);

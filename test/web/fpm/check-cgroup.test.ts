@@ -51,15 +51,19 @@ const ways = {
 };
 
 for (const [way, perl] of Object.entries(ways))
-  test(`nothing is left of a program that a check has started ${way}`, { skip }, async () => {
-    using stage = new FpmStage();
-    const dumped = await check(stage, perl);
-    assert.ok(dumped.ok, dumped.ok ? '' : dumped.error.message);
-    assert.deepEqual(left(stage), []);
-    assert.deepEqual(cgroups(), []);
-  });
+  test(
+    `dumpPools() leaves no process of a program that a check has started ${way}`,
+    { skip },
+    async () => {
+      using stage = new FpmStage();
+      const dumped = await check(stage, perl);
+      assert.ok(dumped.ok, dumped.ok ? '' : dumped.error.message);
+      assert.deepEqual(left(stage), []);
+      assert.deepEqual(cgroups(), []);
+    },
+  );
 
-test('the memory of a check is bounded', { skip }, async () => {
+test('dumpPools() limits the memory of a check', { skip }, async () => {
   using stage = new FpmStage();
   const dumped = await check(stage, '$x = "x" x (200 << 20); print STDERR "had it\\n"');
   assert.ok(!dumped.ok);
@@ -68,19 +72,23 @@ test('the memory of a check is bounded', { skip }, async () => {
   assert.deepEqual(cgroups(), []);
 });
 
-test('what a check says is read, and its memory is enough for php-fpm', { skip }, async () => {
-  using stage = new FpmStage();
-  stage.write('a', stage.pool('a', 64_430));
-  const { program } = stage.context().fpm;
-  const dumped = await dumpPools(program, stage.main, { timeoutMs: 300_000, before: asNobody });
-  assert.ok(dumped.ok, dumped.ok ? '' : dumped.error.message);
-  assert.deepEqual(
-    dumped.value.map(({ name }) => name),
-    ['a'],
-  );
-});
+test(
+  "dumpPools() reads php-fpm's output within the memory limit of a check",
+  { skip },
+  async () => {
+    using stage = new FpmStage();
+    stage.write('a', stage.pool('a', 64_430));
+    const { program } = stage.context().fpm;
+    const dumped = await dumpPools(program, stage.main, { timeoutMs: 300_000, before: asNobody });
+    assert.ok(dumped.ok, dumped.ok ? '' : dumped.error.message);
+    assert.deepEqual(
+      dumped.value.map(({ name }) => name),
+      ['a'],
+    );
+  },
+);
 
-test('a check that no cgroup can be made for goes on without', { skip }, async () => {
+test('dumpPools() runs the check without a cgroup when none can be made', { skip }, async () => {
   using stage = new FpmStage();
   stage.write('a', stage.pool('a', 64_430));
   const { program } = stage.context().fpm;

@@ -32,60 +32,64 @@ async function inputsOf(stage: FpmStage): Promise<FpmInputs> {
   return inputs.value;
 }
 
-test('a split has every pool of before, with every value, once', { skip }, async () => {
-  using stage = new FpmStage();
-  stage.write(
-    'a',
-    stage.pool('a', uid, 'env[SECRET] = "x"\nphp_admin_value[memory_limit] = 64M\n'),
-  );
-  stage.write('b', stage.pool('b', uid));
-  stage.write('www', stage.pool('www', 64_439));
-  const { main, includes, files, sections } = await inputsOf(stage);
-  const split = splitPools(sections, files, facts);
-  const [service] = split.services;
-  assert.ok(service);
-  assert.deepEqual(
-    service.pools.map(({ name }) => name),
-    ['a', 'b'],
-  );
-  const context = stage.context();
-  const rest = { main, includes, files: split.keptFiles };
-  const kept = await dumpAccepted(context, rest, stage.check(), new Map());
-  assert.ok(kept.ok);
-  assert.deepEqual(
-    kept.value.sections,
-    sections.filter(({ name }) => name === 'www'),
-  );
-  const none = { main, includes, files: [] };
-  const empty = await dumpAccepted(context, none, stage.check(), new Map());
-  assert.ok(empty.ok, empty.ok ? '' : empty.error.message);
+test(
+  'splitPools() keeps every pool with every value, once, as the real php-fpm reads them',
+  { skip },
+  async () => {
+    using stage = new FpmStage();
+    stage.write(
+      'a',
+      stage.pool('a', uid, 'env[SECRET] = "x"\nphp_admin_value[memory_limit] = 64M\n'),
+    );
+    stage.write('b', stage.pool('b', uid));
+    stage.write('www', stage.pool('www', 64_439));
+    const { main, includes, files, sections } = await inputsOf(stage);
+    const split = splitPools(sections, files, facts);
+    const [service] = split.services;
+    assert.ok(service);
+    assert.deepEqual(
+      service.pools.map(({ name }) => name),
+      ['a', 'b'],
+    );
+    const context = stage.context();
+    const rest = { main, includes, files: split.keptFiles };
+    const kept = await dumpAccepted(context, rest, stage.check(), new Map());
+    assert.ok(kept.ok);
+    assert.deepEqual(
+      kept.value.sections,
+      sections.filter(({ name }) => name === 'www'),
+    );
+    const none = { main, includes, files: [] };
+    const empty = await dumpAccepted(context, none, stage.check(), new Map());
+    assert.ok(empty.ok, empty.ok ? '' : empty.error.message);
 
-  const check = async (text: string) => {
-    const { scratch } = stage.check();
-    const entry = context.entryOf(service);
-    const found = await checkService(context.layout, service, text, entry, {
-      scratch,
-      timeoutMs: 100_000,
-    });
-    return found?.reason;
-  };
-  const text = serviceConfig(service, fpm.php);
-  assert.equal(await check(text), undefined);
-  assert.match(
-    (await check(text.replace('64M', '65M'))) ?? '',
-    /understands the pool a in another way/,
-  );
-  assert.match(
-    (await check(text.replace('[b]', '[c]'))) ?? '',
-    /understands the pool b in another way/,
-  );
-  assert.match(
-    (await check(text.replace('pm = ondemand', 'pm = never'))) ?? '',
-    /pools\/a\.conf:\d+: /,
-  );
-});
+    const check = async (text: string) => {
+      const { scratch } = stage.check();
+      const entry = context.entryOf(service);
+      const found = await checkService(context.layout, service, text, entry, {
+        scratch,
+        timeoutMs: 100_000,
+      });
+      return found?.reason;
+    };
+    const text = serviceConfig(service, fpm.php);
+    assert.equal(await check(text), undefined);
+    assert.match(
+      (await check(text.replace('64M', '65M'))) ?? '',
+      /understands the pool a in another way/,
+    );
+    assert.match(
+      (await check(text.replace('[b]', '[c]'))) ?? '',
+      /understands the pool b in another way/,
+    );
+    assert.match(
+      (await check(text.replace('pm = ondemand', 'pm = never'))) ?? '',
+      /pools\/a\.conf:\d+: /,
+    );
+  },
+);
 
-test("a directory that only root can enter is refused as the tenant's", { skip }, async () => {
+test('web fpm refuses a chdir that the tenant cannot enter', { skip }, async () => {
   using stage = new FpmStage();
   mkdirSync(`${stage.at}/closed`, { mode: 0o700 });
   mkdirSync(`${stage.home(uid)}/mine`, { mode: 0o700 });
@@ -99,23 +103,31 @@ test("a directory that only root can enter is refused as the tenant's", { skip }
   assert.deepEqual((await stage.divide()).refused, []);
 });
 
-test('what php-fpm does not accept is told with its place', { skip }, async () => {
-  using stage = new FpmStage();
-  stage.write('a', stage.pool('a', uid));
-  stage.write('b', `${stage.pool('b', 0)}nothing = 1\n`);
-  const inputs = await stage.inputs();
-  assert.ok(!inputs.ok);
-  assert.match(inputs.error.reason, /pools\/b\.conf:\d+: unknown entry 'nothing'/);
-});
+test(
+  'readFpmInputs() reports the file and line of an entry that php-fpm refuses',
+  { skip },
+  async () => {
+    using stage = new FpmStage();
+    stage.write('a', stage.pool('a', uid));
+    stage.write('b', `${stage.pool('b', 0)}nothing = 1\n`);
+    const inputs = await stage.inputs();
+    assert.ok(!inputs.ok);
+    assert.match(inputs.error.reason, /pools\/b\.conf:\d+: unknown entry 'nothing'/);
+  },
+);
 
-test('a file that is included twice, or by a relative path, is left alone', { skip }, async () => {
-  using stage = new FpmStage();
-  stage.write('a', stage.pool('a', uid));
-  const pools = `${stage.at}/pools`;
-  writeFileSync(stage.main, `[global]\ninclude=${pools}/*.conf\ninclude=${pools}/a.conf\n`);
-  const twice = await stage.inputs();
-  assert.match(twice.ok ? '' : twice.error.reason, /a\.conf twice/);
-  writeFileSync(stage.main, '[global]\ninclude=pools/*.conf\n');
-  const relative = await stage.inputs();
-  assert.match(relative.ok ? '' : relative.error.reason, /not an absolute path/);
-});
+test(
+  'readFpmInputs() refuses a file that is included twice, or by a relative path',
+  { skip },
+  async () => {
+    using stage = new FpmStage();
+    stage.write('a', stage.pool('a', uid));
+    const pools = `${stage.at}/pools`;
+    writeFileSync(stage.main, `[global]\ninclude=${pools}/*.conf\ninclude=${pools}/a.conf\n`);
+    const twice = await stage.inputs();
+    assert.match(twice.ok ? '' : twice.error.reason, /a\.conf twice/);
+    writeFileSync(stage.main, '[global]\ninclude=pools/*.conf\n');
+    const relative = await stage.inputs();
+    assert.match(relative.ok ? '' : relative.error.reason, /not an absolute path/);
+  },
+);

@@ -33,7 +33,7 @@ function pathsIn() {
   return paths;
 }
 
-test('a failure is told once, when it lasts, and again when it comes back', () => {
+test('FailureAlarms raises one alarm for a failure that lasts, and again when it returns', () => {
   const known = new FailureAlarms();
   const about = (...failures: readonly FpmFailure[]) =>
     known.take(failures).map((each) => each.about);
@@ -46,7 +46,7 @@ test('a failure is told once, when it lasts, and again when it comes back', () =
   assert.deepEqual(about(refused('alice'), refused('bob')), ['PHP-FPM 8.4 alice']);
 });
 
-test('alarms of many tenants are counted, and hostile words reach no terminal', () => {
+test('FailureAlarms limits alarms of many tenants, and escapes control characters', () => {
   const known = new FailureAlarms();
   const many = Array.from({ length: 30 }, (_, at) => refused(`u${at}`, 'a\u001b[31m\nb'));
   known.take(many);
@@ -56,7 +56,7 @@ test('alarms of many tenants are counted, and hostile words reach no terminal', 
   for (const { title, text } of alarms) assert.equal(title + text, printable(title + text));
 });
 
-test('the agent asks once a minute, and tells each failure once', async () => {
+test('failuresPart() checks once a minute, and reports each failure once', async () => {
   let now = 0;
   let asked = 0;
   const log: string[] = [];
@@ -98,7 +98,7 @@ test('the agent asks once a minute, and tells each failure once', async () => {
   assert.equal(log.length, 1);
 });
 
-test('doctor has a line of what the last division left undone', async () => {
+test('fpmDoctor() reports what the last division refused', async () => {
   const paths = pathsIn();
   const textOf = async () => (await fpmDoctor({ paths }))?.text;
   assert.equal(await textOf(), undefined);
@@ -115,7 +115,7 @@ test('doctor has a line of what the last division left undone', async () => {
   assert.equal(await textOf(), undefined);
 });
 
-test('a division that was killed failed, and one that goes on did not', () => {
+test('outcomeFailures() reports a division that was killed, and none that still runs', () => {
   const paths = pathsIn();
   const path = `${paths.runtime}/fpm-8.4.lock`;
   recordOutcome(paths, '8.4', { begun: true });
@@ -128,7 +128,7 @@ test('a division that was killed failed, and one that goes on did not', () => {
   ]);
 });
 
-test('a reload that cannot divide the pools is remembered, a command is not', async () => {
+test('reconcile() records a failed division on reload, and not for a command', async () => {
   const paths = pathsIn();
   const fpm = { php: '8.4', program: '/bin/false', configuration: `${paths.etc}/none.conf` };
   const layout = fpmLayoutOf(paths, fpm, true);
@@ -145,7 +145,7 @@ test('a reload that cannot divide the pools is remembered, a command is not', as
   assert.match(failure?.kind === 'division' ? failure.reason : '', /none\.conf/);
 });
 
-test('a failed unit says whose it is', () => {
+test('unitFailures() returns the account of each failed unit', () => {
   const names = { namesOf: (uid: number) => (uid === 1001 ? ['alice'] : []) };
   const units = [
     'bulkhead-fpm84@1001:shop.example.service',

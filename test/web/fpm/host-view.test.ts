@@ -39,7 +39,7 @@ function sitesNow() {
   );
 }
 
-test('a site that its tenant has made has no workers beside the entries of the tenant', () => {
+test('readHostView() omits a tenant-made site of a tenant with entries while web entries is disabled', () => {
   assert.deepEqual(sitesNow(), [['written.example'], ['set.example']]);
   const record = { sender: 33, files: [], state: '', limits: '', apacheOwners: {} };
   assert.ok(writeRecord(paths, record).ok);

@@ -53,7 +53,7 @@ for (const shell of shells) {
     return spawnSync(first, args, { env, encoding: 'utf8', cwd: '/etc' });
   };
 
-  test(`${shell}: php-fpm learns which descriptor is which socket`, () => {
+  test(`bulkhead-fpm with ${shell} passes each socket's path and descriptor to php-fpm`, () => {
     const told = (names: string) => launch(names).stdout.split('|')[0];
     assert.equal(told('/run/a.sock'), '/run/a.sock=3');
     assert.equal(told('/run/a.sock:/run/b.sock'), '/run/a.sock=3,/run/b.sock=4');
@@ -65,7 +65,7 @@ for (const shell of shells) {
     );
   });
 
-  test(`${shell}: without a socket, or a way into the cgroup, php-fpm does not start`, () => {
+  test(`bulkhead-fpm with ${shell} does not start php-fpm without a socket or a cgroup`, () => {
     const none = launch(undefined);
     assert.equal(none.status, 1);
     assert.match(none.stderr, /systemd passed no socket/);
@@ -76,7 +76,7 @@ for (const shell of shells) {
   });
 
   test(
-    `${shell}: in a slice it is the tenant, with the groups of the account`,
+    `bulkhead-fpm with ${shell} runs as the tenant with the account's groups in a slice`,
     { skip: process.getuid?.() !== 0 && 'needs root' },
     () => {
       chmodSync(scratch, 0o755);
@@ -100,7 +100,7 @@ for (const shell of shells) {
   const canWrite = process.getuid?.() === 0;
 
   test(
-    `${shell}: a master that is root goes into the cgroup of its site, or into the rest`,
+    `bulkhead-fpm with ${shell} moves a root master into its site's cgroup, else to main`,
     { skip: !canWrite && 'needs root' },
     (t) => {
       const tree = join(scratch, `tree-${shell.replaceAll('/', '-')}`);
@@ -145,7 +145,7 @@ for (const shell of shells) {
   );
 
   test(
-    `${shell}: of a tenant that is stopped php-fpm does not start, whichever way`,
+    `bulkhead-fpm with ${shell} does not start php-fpm of a stopped tenant`,
     { skip: !canWrite && 'needs root' },
     (t) => {
       t.after(() => rmSync(`/var/lib/${instance}`, { recursive: true, force: true }));
@@ -164,7 +164,7 @@ for (const shell of shells) {
   const links = () => readdirSync(`${state}/pools/1`).sort();
 
   test(
-    `${shell}: pools that nobody serves are linked when we fail`,
+    `bulkhead-fpm-sync with ${shell} links new pools when the program fails`,
     { skip: !canWrite && 'needs root' },
     (t) => {
       t.after(() => rmSync(`/etc/${instance}`, { recursive: true, force: true }));

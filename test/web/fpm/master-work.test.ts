@@ -11,7 +11,7 @@ for (const [manager, more] of [
   ['static', ''],
   ['ondemand', 'pm.process_idle_timeout = 1s\n'],
 ] as const)
-  test(`a master is quiet until a request comes, with pm = ${manager}`, { skip }, async () => {
+  test(`worksOf() changes only when a request comes, with pm = ${manager}`, { skip }, async () => {
     await using master = new WaitingMaster({ manager, workers: 2, more });
     const work = async () => (await worksOf([master.pid])).get(master.pid);
     const quiet = () => eventually('it is quiet', work);

@@ -36,7 +36,7 @@ const bob: ServiceTenant = { uid: 1002, gid: 1002, user: 'bob', hasOwnGroup: tru
 const nothing: Installed = { files: new Map(), units: new Map() };
 
 test(
-  'vhosts say it, for the tenant that has the site',
+  'readPoolSites() finds the site of a pool by vhosts, only for the tenant that has the site',
   {
     skip: !existsSync(program) && 'nginx is not installed',
   },
@@ -55,7 +55,7 @@ test(
 );
 
 test(
-  'where a server that runs does not accept its files, pools keep the sites that they have',
+  "readPoolSites() keeps pools' sites when a running server refuses its files",
   {
     skip: process.getuid?.() !== 0 && 'needs root',
   },
@@ -90,7 +90,7 @@ test(
   },
 );
 
-test('no server is asked where no tenant has sites', async () => {
+test('readPoolSites() runs no server when no tenant has sites', async () => {
   const none = { ...nginx, program: '/nonexistent' };
   const siteOf = await readPoolSites({ nginx: none }, [bob], layout, nothing);
   assert.equal(siteOf(bob, '/run/php/shop.sock'), undefined);

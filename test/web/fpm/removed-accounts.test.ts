@@ -52,7 +52,7 @@ class FakeSystemd implements Systemd {
   }
 }
 
-test('apply ends the sockets and services of removed accounts, and nobody else', async () => {
+test('endRemovedNow() stops sockets and services of removed accounts only', async () => {
   const paths = pathsIn();
   withServices(paths.etc);
   const systemd = new FakeSystemd();
@@ -66,13 +66,13 @@ test('apply ends the sockets and services of removed accounts, and nobody else',
   assert.deepEqual(systemd.stopped, [units[3], units[1], units[2]]);
 });
 
-test('apply asks nothing of systemd where no tenant has a service', async () => {
+test('endRemovedNow() does not ask systemd when no tenant has a service', async () => {
   const systemd = new FakeSystemd();
   assert.deepEqual(await endRemovedNow(pathsIn(), systemd, isRemoved), []);
   assert.deepEqual(systemd.patterns, []);
 });
 
-test('what could not be ended is a problem of apply', async () => {
+test('endRemovedNow() returns a problem when systemd cannot stop a unit', async () => {
   const paths = pathsIn();
   withServices(paths.etc);
   const [problem] = await endRemovedNow(paths, new FakeSystemd(true), isRemoved);
@@ -80,7 +80,7 @@ test('what could not be ended is a problem of apply', async () => {
   assert.match(problem?.reason ?? '', /it did not finish/);
 });
 
-test('an account that is only not in the file of accounts is not removed', async () => {
+test('endRemovedNow() keeps the services of accounts that are not removed', async () => {
   const paths = pathsIn();
   withServices(paths.etc);
   const systemd = new FakeSystemd();

@@ -21,7 +21,7 @@ const here = hostHere('bulkhead-served-test');
 const [alice, reseller] = [64_430, 64_439] as const;
 
 test(
-  'an incident names the script that PHP was busy with',
+  'incident names the script that PHP was running to the tenant, and not to its reseller',
   { skip: 'skip' in here ? here.skip : skip },
   async () => {
     if ('skip' in here) return;

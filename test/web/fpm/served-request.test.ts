@@ -20,43 +20,50 @@ const childrenOf = (pid: number): readonly number[] =>
     .map(Number);
 
 for (const manager of ['static', 'ondemand'] as const)
-  test(`evidence names what a worker serves, with pm = ${manager}`, { skip }, async () => {
-    await using master = new WaitingMaster({ manager, workers: 3 });
-    const { pid, script: file } = master;
-    const ask = (method: string, query: string) =>
-      master.ask(query, {
-        SCRIPT_NAME: '/shop/slow.php',
-        REQUEST_URI: `/shop/slow.php?${query}`,
-        REQUEST_METHOD: method,
-      });
-    using reader = new EvidenceReader('/proc');
-    const read = async () => {
-      const found = await reader.read([{ member: 'u64430', pids: [pid, ...childrenOf(pid)] }], 50);
-      return found.flatMap(({ request }) => request ?? []);
-    };
-    await master.listens();
-    await ask('GET', '');
-    assert.deepEqual(await read(), []);
-    const serving = (number: number) =>
-      eventually(`${number} are served`, async () => {
-        const all = await read();
-        return all.length === number && all.every(({ seconds }) => seconds > 0) ? all : undefined;
-      });
-    const first = ask('GET', 'wait=1&password=secret');
-    // php-fpm starts no worker for a request while another one waits for one.
-    await serving(1);
-    const asked = [first, ask('HEAD', 'wait=1')];
-    const served = await serving(2);
-    assert.deepEqual(served.map(({ method }) => method).sort(), ['GET', 'HEAD']);
-    for (const { path, script, seconds } of served) {
-      assert.deepEqual([path, script], ['/shop/slow.php', file]);
-      assert.ok(seconds < 3600);
-    }
-    assert.doesNotMatch(JSON.stringify(served), /secret/);
-    master.open();
-    await Promise.all(asked);
-    await eventually('none is served', async () => (await read()).length === 0);
-  });
+  test(
+    `EvidenceReader reads the request that a worker serves, with pm = ${manager}`,
+    { skip },
+    async () => {
+      await using master = new WaitingMaster({ manager, workers: 3 });
+      const { pid, script: file } = master;
+      const ask = (method: string, query: string) =>
+        master.ask(query, {
+          SCRIPT_NAME: '/shop/slow.php',
+          REQUEST_URI: `/shop/slow.php?${query}`,
+          REQUEST_METHOD: method,
+        });
+      using reader = new EvidenceReader('/proc');
+      const read = async () => {
+        const found = await reader.read(
+          [{ member: 'u64430', pids: [pid, ...childrenOf(pid)] }],
+          50,
+        );
+        return found.flatMap(({ request }) => request ?? []);
+      };
+      await master.listens();
+      await ask('GET', '');
+      assert.deepEqual(await read(), []);
+      const serving = (number: number) =>
+        eventually(`${number} are served`, async () => {
+          const all = await read();
+          return all.length === number && all.every(({ seconds }) => seconds > 0) ? all : undefined;
+        });
+      const first = ask('GET', 'wait=1&password=secret');
+      // php-fpm starts no worker for a request while another one waits for one.
+      await serving(1);
+      const asked = [first, ask('HEAD', 'wait=1')];
+      const served = await serving(2);
+      assert.deepEqual(served.map(({ method }) => method).sort(), ['GET', 'HEAD']);
+      for (const { path, script, seconds } of served) {
+        assert.deepEqual([path, script], ['/shop/slow.php', file]);
+        assert.ok(seconds < 3600);
+      }
+      assert.doesNotMatch(JSON.stringify(served), /secret/);
+      master.open();
+      await Promise.all(asked);
+      await eventually('none is served', async () => (await read()).length === 0);
+    },
+  );
 
 interface Slot {
   readonly pid?: number;
@@ -82,7 +89,7 @@ function slotOf(slot: Slot = {}): Buffer {
   return bytes;
 }
 
-test('requestIn() finds the slot of the process, and nothing that is over', () => {
+test("requestIn() returns the request in the process's slot, unless it is over", () => {
   const board = Buffer.concat([slotOf({ pid: 6, uri: '/b.php' }), slotOf()]);
   const request = { method: 'GET', path: '/a.php', script: '/srv/a.php', seconds: 9.5 };
   assert.deepEqual(requestIn(board, 7, 100), request);
@@ -92,7 +99,7 @@ test('requestIn() finds the slot of the process, and nothing that is over', () =
     assert.equal(requestIn(slotOf({ stage }), 7, 100), undefined, String(stage));
 });
 
-test('requestIn() bounds and cleans what a tenant wrote', () => {
+test('requestIn() bounds and cleans what a tenant wrote into the scoreboard', () => {
   const hostile = slotOf({ uri: `/\u001b[2J${'x'.repeat(200)}`, script: 'y'.repeat(400) });
   const { path = '', script = '' } = requestIn(hostile, 7, 100) ?? {};
   assert.ok(path.startsWith(String.raw`/\u{1b}[2Jxxx`) && path.length < 140, path);
@@ -111,7 +118,7 @@ test('requestIn() bounds and cleans what a tenant wrote', () => {
   assert.equal(requestIn(many, 7, 100), undefined);
 });
 
-test('requestIn() gives up where the process id is all over the board', () => {
+test('requestIn() returns undefined when the process id is all over the scoreboard', () => {
   const other = Buffer.concat(Array.from({ length: 500 }, () => slotOf({ stage: 1 })));
   assert.equal(requestIn(Buffer.concat([other, slotOf()]), 7, 100)?.path, '/a.php');
   const many = [other, other, other, other];
@@ -121,7 +128,7 @@ test('requestIn() gives up where the process id is all over the board', () => {
   assert.equal(requestIn(shifted, 7, 100), undefined);
 });
 
-test('parseBoardNames() takes small memory that the kernel shares, and no file', () => {
+test('parseBoardNames() returns small shared anonymous memory, and no file', () => {
   const line = (range: string, mode = 'rw-s', device = '00:01', path = '/dev/zero (deleted)') =>
     `${range} ${mode} 00000000 ${device} 6347                       ${path}\n`;
   const board = '7fac2a52e000-7fac2a52f000';

@@ -77,7 +77,7 @@ const names = ({ services }: Split) =>
   services.flatMap(({ pools }) => pools.map((each) => each.name));
 const reasons = ({ kept }: Split) => kept.map((each) => each.reason);
 
-test('pools of chosen tenants leave, and the rest stays', () => {
+test('splitPools() moves pools of chosen tenants into services, and keeps the rest', () => {
   const files = [
     file('a.conf', pool('a', 'alice')),
     file('b.conf', pool('b', '1002')),
@@ -101,7 +101,7 @@ test('pools of chosen tenants leave, and the rest stays', () => {
   assert.deepEqual(names(split(files, { isChosen: (uid) => uid === 1002 })), ['b']);
 });
 
-test('what is not understood stays, with the reason', () => {
+test('splitPools() keeps pools that it does not understand, with the reason', () => {
   const cases: readonly (readonly [string, RegExp, boolean?, Partial<SplitFacts>?])[] = [
     [`${pool('a', 'alice')}include = /x/*.conf\n`, /includes another/],
     [`process.max = 3\n${pool('a', 'alice')}`, /line 1 .* before any section/],
@@ -127,13 +127,13 @@ test('what is not understood stays, with the reason', () => {
   }
 });
 
-test('a file leaves whole or not at all', () => {
+test('splitPools() keeps a file when any of its pools must stay', () => {
   const found = split([file('two.conf', pool('a', 'alice') + pool('w', 'www-data'))]);
   assert.deepEqual(names(found), []);
   assert.deepEqual(reasons(found), ['another pool of its file has to stay', undefined]);
 });
 
-test('a pool that another file goes on with belongs to nobody alone', () => {
+test('splitPools() keeps a pool that two files have, or whose address two pools have', () => {
   const files = [file('a.conf', pool('a', 'alice')), file('b.conf', '[a]\nuser = alice\n')];
   const found = splitPools(dump(pool('a', 'alice')), files, facts());
   assert.match(reasons(found)[0] ?? '', /goes on at \/pools\/b\.conf:1/);
@@ -144,7 +144,7 @@ test('a pool that another file goes on with belongs to nobody alone', () => {
   assert.match(reasons(same)[0] ?? '', /another pool listens at/);
 });
 
-test('where a pinned service listens, its files stay out of the rest', () => {
+test("splitPools() leaves out the file of a pinned service's pool", () => {
   const files = [file('a.conf', pool('a', 'alice')), file('w.conf', pool('w', 'www-data'))];
   const found = split(files, { isPinned: (listen) => listen === '/run/php/a.sock' });
   assert.deepEqual(
@@ -153,7 +153,7 @@ test('where a pinned service listens, its files stay out of the rest', () => {
   );
 });
 
-test('a master is root only for what needs it', () => {
+test('splitPools() sets asRoot only for a foreign group, chroot or slowlog', () => {
   const asRoot = (more: string, user = 'alice') =>
     split([file('x.conf', pool('x', user, more))]).services[0]?.asRoot;
   assert.equal(asRoot(''), undefined);
@@ -164,7 +164,7 @@ test('a master is root only for what needs it', () => {
   assert.equal(asRoot('', '1002'), undefined);
 });
 
-test('listen() is what systemd and php-fpm call it', () => {
+test('listenOf() accepts only paths that systemd and php-fpm write the same way', () => {
   const read = (text: string) => {
     const found = listenOf(text);
     return typeof found === 'string' ? undefined : found.stream;
@@ -190,7 +190,7 @@ const vhost = (names: readonly string[], to: string) => {
   return { names, handlers: [{ kind: 'fastcgi', address, text: to } as const] };
 };
 
-test('a pool is of the site that all vhosts have which pass requests to it', () => {
+test('PoolSites finds the site that all vhosts of a pool have in common', () => {
   const sites = new PoolSites([
     vhost(['shop.example', 'www.shop.example', '*.shop.example'], '/run/php/shop.sock'),
     vhost(['old.example', 'Shop.Example'], '/run/php/shop.sock'),
@@ -217,7 +217,7 @@ test('a pool is of the site that all vhosts have which pass requests to it', () 
   assert.equal(of('/run/php/shop.sock', []), undefined);
 });
 
-test('pools of a site have a service of their own, and a file goes whole into one', () => {
+test('splitPools() makes a service for each site, and moves a file into one service only', () => {
   const two = `${pool('c', 'alice')}${pool('d', 'alice')}`;
   const files = [
     file('a.conf', pool('a', 'alice')),
@@ -250,7 +250,7 @@ test('pools of a site have a service of their own, and a file goes whole into on
   ]);
 });
 
-test('a service of a site has the least of both entries, and names of its own', () => {
+test("serviceConfig() uses the lower entries limit of tenant and site, and the site's names", () => {
   const siteOf = () => 'shop.example';
   const [service] = split([file('a.conf', pool('a', 'alice'))], { siteOf }).services;
   assert.ok(service?.pools[0]);
@@ -288,7 +288,7 @@ test('a service of a site has the least of both entries, and names of its own', 
     assert.equal(isConfigName(name), false, name);
 });
 
-test('a choice survives its file', () => {
+test('parseChoice() reads what formatChoice() wrote, and reports the line of an error', () => {
   let choice = choosingAll(nobody);
   choice = leaving(choice, 1003);
   choice = choosing(choice, 1002, true);
@@ -302,7 +302,7 @@ test('a choice survives its file', () => {
   assert.deepEqual(parseChoice('all \n'), { badLine: 1 });
 });
 
-test('lines of a configuration lead back to the file that they were copied from', () => {
+test('originOfLine() returns the file and line that a line was copied from', () => {
   const files = [file('a.conf', pool('a', 'alice')), file('b.conf', '[b]\nx = 1')];
   const [service] = split([files[0]!]).services;
   assert.ok(service);
@@ -313,7 +313,7 @@ test('lines of a configuration lead back to the file that they were copied from'
   assert.equal(originOfLine(text, 2), undefined);
 });
 
-test('workers are as many as entries, and no pool is left without', () => {
+test('serviceConfig() allows as many workers as entries, and enough for every pool', () => {
   const max = (...pms: readonly string[]) => {
     const files = pms.map((pm, index) => file(`${index}.conf`, pool(`p${index}`, 'alice', pm)));
     const [service] = split(files).services;
@@ -329,7 +329,7 @@ test('workers are as many as entries, and no pool is left without', () => {
   assert.equal(max(dynamic, 'pm = static\npm.max_children = 30\n', onDemand), 36);
 });
 
-test('a pool of our own has as many workers as entries', () => {
+test('ownPool() has as many workers as entries', () => {
   const values = (tenant: ServiceTenant) =>
     [...ownPool(tenant, '8.4', 'www-data').matchAll(/^pm\.\S+ = (\d+)$/gm)].map(([, n]) =>
       Number(n),
@@ -339,7 +339,7 @@ test('a pool of our own has as many workers as entries', () => {
   assert.deepEqual(values(bob), [20, 5, 5, 10]);
 });
 
-test('the main file keeps its text, and each include has links of its own', () => {
+test('mainFile() keeps its text, and links each include to its own directory', () => {
   const kept = file('w.conf', pool('w', 'www-data'));
   const made = mainFile(
     '[global]\n; include = no\ninclude=/pools/*.conf\n  include = "/more/*.conf"\n',
@@ -374,7 +374,7 @@ const setting = {
   hasPollLimit: true,
 };
 
-test('units are for one tenant, and their names say whose they are', () => {
+test('serviceUnit() and socketUnit() are for one tenant, and parseUnitName() reads their names', () => {
   const [service] = split([file('a.conf', pool('a', 'alice'))]).services;
   assert.ok(service?.pools[0]);
   const tree = serviceUnit(setting, service, {
@@ -436,7 +436,7 @@ test('units are for one tenant, and their names say whose they are', () => {
     assert.equal(parseUnitName(setting, name), undefined, name);
 });
 
-test('a master is idle when its workers have done nothing for long enough, and only then', () => {
+test('IdleWatch stops a master only when its workers have done nothing for long enough', () => {
   const master = { startTime: 7, children: 100 };
   const worker = { pid: 5, startTime: 8, waits: 3, isWaiting: true };
   const idle = workText(master, [worker]);

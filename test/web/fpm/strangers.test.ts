@@ -52,48 +52,52 @@ for (const [user, uid] of [
   ['alice', alice],
   ['root', 0],
 ] as const)
-  test(`a program of ${user} at the port of a pool is a stranger`, { skip }, async () => {
-    const { stage, port, listen, pools } = await stageWith('bob');
-    using _stage = stage;
-    const context = stage.context();
-    assert.deepEqual(readStrangers(context, pools), []);
-    await using taker = new Program('perl', ['-e', listener, `${uid}`, `${port}`]);
-    const found = await eventually('somebody listens', () => {
-      const [stranger] = readStrangers(context, pools);
-      return stranger;
-    });
-    const { program, ...rest } = found;
-    assert.deepEqual(rest, {
-      pool: 'bob',
-      at: listen,
-      uid,
-      ...(uid !== 0 && { user }),
-      pid: taker.child.pid,
-    });
-    assert.match(program ?? '', /\/perl/);
-    if (uid !== 0)
-      assert.equal(
-        poolStrangerText(found),
-        `Pool bob: alice (uid ${uid}, process ${taker.child.pid}, ${program}) listens at ${listen} in its place, and gets its requests; end that process, then restart php-fpm`,
+  test(
+    `readStrangers() reports a program of ${user} that listens at the port of a pool`,
+    { skip },
+    async () => {
+      const { stage, port, listen, pools } = await stageWith('bob');
+      using _stage = stage;
+      const context = stage.context();
+      assert.deepEqual(readStrangers(context, pools), []);
+      await using taker = new Program('perl', ['-e', listener, `${uid}`, `${port}`]);
+      const found = await eventually('somebody listens', () => {
+        const [stranger] = readStrangers(context, pools);
+        return stranger;
+      });
+      const { program, ...rest } = found;
+      assert.deepEqual(rest, {
+        pool: 'bob',
+        at: listen,
+        uid,
+        ...(uid !== 0 && { user }),
+        pid: taker.child.pid,
+      });
+      assert.match(program ?? '', /\/perl/);
+      if (uid !== 0)
+        assert.equal(
+          poolStrangerText(found),
+          `Pool bob: alice (uid ${uid}, process ${taker.child.pid}, ${program}) listens at ${listen} in its place, and gets its requests; end that process, then restart php-fpm`,
+        );
+
+      const names = new AccountNames(context.paths);
+      const survey = await surveyWeb(
+        { fpm: [context.fpm] },
+        {
+          proc: '/proc',
+          userOf: (each) => names.namesOf(each)[0],
+          accounts: () => [],
+          isTenant: (each) => each === alice || each === bob,
+          isInside: () => undefined,
+          agentRuns: false,
+        },
       );
+      const notes = webNotes(survey).map(({ message }) => message);
+      assert.ok(notes.includes(`Pool bob of PHP ${fpm.php}: ${strangerText(found)}`), notes.join());
+    },
+  );
 
-    const names = new AccountNames(context.paths);
-    const survey = await surveyWeb(
-      { fpm: [context.fpm] },
-      {
-        proc: '/proc',
-        userOf: (each) => names.namesOf(each)[0],
-        accounts: () => [],
-        isTenant: (each) => each === alice || each === bob,
-        isInside: () => undefined,
-        agentRuns: false,
-      },
-    );
-    const notes = webNotes(survey).map(({ message }) => message);
-    assert.ok(notes.includes(`Pool bob of PHP ${fpm.php}: ${strangerText(found)}`), notes.join());
-  });
-
-test('the php-fpm of a pool is not a stranger, nor are its workers', { skip }, async () => {
+test("readStrangers() skips the pool's own php-fpm and its workers", { skip }, async () => {
   const { stage, listen, pools } = await stageWith('bob');
   using _stage = stage;
   const context = stage.context();
@@ -107,7 +111,7 @@ test('the php-fpm of a pool is not a stranger, nor are its workers', { skip }, a
   assert.deepEqual(readStrangers(context, pools), []);
 });
 
-test('strangersAt() goes by who made the socket where no process is found', () => {
+test('strangersAt() uses the owner of the socket when no process is found', () => {
   const address = parseAddress('127.0.0.1:9001')!;
   const port = (uid: number, holders: Port['holders'] = []): Port => ({ address, uid, holders });
   const textOf = (each: Port) =>
