@@ -41,32 +41,36 @@ function isBroker(pid: string): boolean {
   }
 }
 
-test('it runs while a tenant has a jail, and is started again', { skip }, async () => {
-  const lines: string[] = [];
-  const log = { info: (line: string) => lines.push(line), error: assert.fail } as unknown as Log;
-  mkdirSync(`/run/${instance}`, { recursive: true, mode: 0o755 });
-  const part = brokerPart(pathsOf(instance), log, { againMs: 0 });
-  const tick = () => part.afterTick?.(() => [], new Map() as never);
-  try {
-    part.adopt?.(policyWith([]));
-    tick();
-    assert.deepEqual(brokers(), []);
-    part.adopt?.(jailed);
-    tick();
-    tick();
-    const answer = await eventually('it answers', ask);
-    assert.match(answer, /Only tenants with a jail are served/);
-    await eventually('the log has it', () => lines.some((each) => each.includes('uid 0')));
-    const [first] = brokers();
-    process.kill(Number(first), 'SIGKILL');
-    await eventually('another one runs', () => {
+test(
+  'brokerPart() runs the broker while a tenant has a jail, and restarts it when it ends',
+  { skip },
+  async () => {
+    const lines: string[] = [];
+    const log = { info: (line: string) => lines.push(line), error: assert.fail } as unknown as Log;
+    mkdirSync(`/run/${instance}`, { recursive: true, mode: 0o755 });
+    const part = brokerPart(pathsOf(instance), log, { againMs: 0 });
+    const tick = () => part.afterTick?.(() => [], new Map() as never);
+    try {
+      part.adopt?.(policyWith([]));
       tick();
-      return brokers().some((each) => each !== first);
-    });
-    part.adopt?.(policyWith([]));
-    await eventually('it has ended', () => brokers().length === 0);
-  } finally {
-    await part[Symbol.asyncDispose]?.();
-    rmSync(`/run/${instance}`, { recursive: true, force: true });
-  }
-});
+      assert.deepEqual(brokers(), []);
+      part.adopt?.(jailed);
+      tick();
+      tick();
+      const answer = await eventually('it answers', ask);
+      assert.match(answer, /Only tenants with a jail are served/);
+      await eventually('the log has it', () => lines.some((each) => each.includes('uid 0')));
+      const [first] = brokers();
+      process.kill(Number(first), 'SIGKILL');
+      await eventually('another one runs', () => {
+        tick();
+        return brokers().some((each) => each !== first);
+      });
+      part.adopt?.(policyWith([]));
+      await eventually('it has ended', () => brokers().length === 0);
+    } finally {
+      await part[Symbol.asyncDispose]?.();
+      rmSync(`/run/${instance}`, { recursive: true, force: true });
+    }
+  },
+);

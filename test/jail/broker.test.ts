@@ -157,8 +157,8 @@ after(async () => {
   removeAll();
 });
 
-describe('commands outside of a jail', { skip }, () => {
-  test('a mail is delivered, and the sender is the tenant', async () => {
+describe('bulkhead-broker', { skip }, () => {
+  test('delivers mail with the tenant as sender', async () => {
     const sent = inside(
       '/usr/sbin/sendmail -t -i',
       `To: ${alice}\nSubject: from inside\n\nhello\n.\nmore\n`,
@@ -176,7 +176,7 @@ describe('commands outside of a jail', { skip }, () => {
     );
   });
 
-  test('mail is counted by what became of it, and other commands are not', () => {
+  test('counts accepted and refused mail, and no other commands', () => {
     const counts = () => {
       const row = status().jails.find(({ uid }) => uid === uids.alice);
       assert.ok(row?.mail !== undefined);
@@ -208,7 +208,7 @@ describe('commands outside of a jail', { skip }, () => {
     assert.deepEqual(counts(), { accepted: 0, refused: 0 });
   });
 
-  test('messages that are sent at once are all counted', async () => {
+  test('counts all messages that are sent at once', async () => {
     const send = `for i in 1 2 3; do printf 'To: ${alice}\\n\\nx\\n' | /usr/sbin/sendmail -t & done; wait`;
     rmSync(`/run/${instance}/broker-mail/${uids.alice}`, { force: true });
     assert.equal(inside(send).status, 0, log);
@@ -218,7 +218,7 @@ describe('commands outside of a jail', { skip }, () => {
     });
   });
 
-  test('a crontab is written, listed, replaced from a file and removed', () => {
+  test('writes, lists, replaces and removes a crontab', () => {
     assert.equal(inside('crontab -', '1 2 3 4 5 true\n').status, 0, log);
     assert.match(crontab(alice) ?? '', /^1 2 3 4 5 true$/m);
     assert.equal(inside('crontab -l').stdout, '1 2 3 4 5 true\n');
@@ -236,7 +236,7 @@ describe('commands outside of a jail', { skip }, () => {
     assert.deepEqual([none.status, /no crontab for/.test(none.stderr)], [1, true], none.stderr);
   });
 
-  test('from the jail of a site a mail is sent, and nothing is run that acts in the jail of its tenant', async () => {
+  test("sends mail from a site's jail, and refuses crontab and passwd there", async () => {
     mustApply(undefined, siteJail);
     const site = (script: string, input: string) =>
       call(launcher, ['--site', 'shop.example', ...asAlice('/bin/sh', '-c', script)], input);
@@ -260,7 +260,7 @@ describe('commands outside of a jail', { skip }, () => {
     mustApply();
   });
 
-  test('no job is left to a cron that would run it outside', async () => {
+  test('refuses a crontab when cron would run it outside the jail', async () => {
     await listen(brokerWords);
     const refused = inside('crontab -', '1 2 3 4 5 true\n');
     assert.equal(refused.status, 77);
@@ -270,7 +270,7 @@ describe('commands outside of a jail', { skip }, () => {
     await listen(enteringJails);
   });
 
-  test('arguments that reach further are refused with 77, and nothing runs', () => {
+  test('refuses dangerous arguments with exit status 77, and runs nothing', () => {
     const before = mail().length;
     for (const [index, words] of [
       `sendmail -be '\${run{/bin/id}}'`,
@@ -313,7 +313,7 @@ describe('commands outside of a jail', { skip }, () => {
     assert.equal(crontab(bob), undefined);
   });
 
-  test('usual arguments are accepted', async () => {
+  test('accepts common sendmail arguments', async () => {
     for (const [index, words] of [
       `-f bounce+x=y.org@example.org ${alice}`,
       `-fme@example.org -F 'Me Myself' ${alice}`,
@@ -335,7 +335,7 @@ describe('commands outside of a jail', { skip }, () => {
     }
   });
 
-  test('environment, working directory and a client of its own change nothing', async () => {
+  test('ignores environment and working directory, and refuses malformed requests', async () => {
     const tricks = `cd; ln -s /nonexistent d; mkdir -p bin; printf '#!/bin/sh\\ntouch ~/ran\\n' > bin/sh; chmod 755 bin/sh
       export PATH=$PWD/bin:$PATH LD_PRELOAD=$PWD/x.so PERL5LIB=$PWD/bin PERL5OPT=-MEvil IFS=x ENV=$PWD/bin/sh MAILCONF=/tmp/x
       unset PERL5OPT; exec /usr/sbin/sendmail ${alice}`;
@@ -365,7 +365,7 @@ describe('commands outside of a jail', { skip }, () => {
     );
   });
 
-  test('a client that is killed in the middle sends nothing', async () => {
+  test('sends nothing when a client is killed in the middle', async () => {
     const script = `(printf 'Subject: half\\n\\nbegin\\n'; sleep 3600) | /usr/sbin/sendmail ${alice} & sleep 0.5; kill -9 $(pgrep -x sendmail || pgrep -f bin/sendmail); pkill -x sleep; true`;
     inside(script);
     await eventually(
@@ -378,7 +378,7 @@ describe('commands outside of a jail', { skip }, () => {
     assert.doesNotMatch(mail(), /Subject: half/);
   });
 
-  test('input without end is refused', () => {
+  test('refuses endless input', () => {
     const { status, stderr } = inside(`head -c 80000000 /dev/zero | /usr/sbin/sendmail ${alice}`);
     assert.equal(status, 65, stderr);
     assert.match(stderr, /more input than 64 MiB/);
@@ -388,7 +388,7 @@ describe('commands outside of a jail', { skip }, () => {
     );
   });
 
-  test('many connections of one tenant leave others theirs, and the broker goes on', async () => {
+  test('limits the connections of one tenant, and continues afterwards', async () => {
     const flood = start([
       'perl',
       '-e',
@@ -412,7 +412,7 @@ describe('commands outside of a jail', { skip }, () => {
     );
   });
 
-  test('who has no jail is not served, nor root', () => {
+  test('refuses root, and tenants without a jail', () => {
     for (const uid of [uids.bob, 0]) {
       const [args, path] = [[`--reuid=${uid}`, `--regid=${uid}`, '--clear-groups'], socket];
       const ran = call('setpriv', [
@@ -425,7 +425,7 @@ describe('commands outside of a jail', { skip }, () => {
     }
   });
 
-  test('the policy says which commands there are', () => {
+  test('runs only commands that the policy lists', () => {
     mustApply('<jail profile="web" commands="crontab"/>');
     const refused = inside(`/usr/sbin/sendmail ${alice}`, 'x\n');
     assert.equal(refused.status, 77);
@@ -447,7 +447,7 @@ describe('commands outside of a jail', { skip }, () => {
       await listen(enteringJails);
     });
 
-    test('a password is changed at a terminal, by who knows it', async () => {
+    test('changes a password at a terminal when the current one is right', async () => {
       const [copy, host] = [shadowOf(`${ownEtc}/shadow`), shadowOf('/etc/shadow')];
       assert.match(inside('passwd -S').stdout, new RegExp(`^${alice} P `));
       const said = await converse(`script -qefc 'passwd; stty -a' /dev/null`, [
@@ -466,7 +466,7 @@ describe('commands outside of a jail', { skip }, () => {
       assert.match(log, /: passwd: exit status 0$/m);
     });
 
-    test('passwd takes no arguments that reach further', () => {
+    test('refuses dangerous arguments of passwd', () => {
       for (const words of [
         'root',
         bob,
@@ -492,7 +492,7 @@ describe('commands outside of a jail', { skip }, () => {
       }
     });
 
-    test('passwords cannot be tried one after another, nor at once', async () => {
+    test('limits password attempts, one after another and at once', async () => {
       const copy = shadowOf(`${ownEtc}/shadow`);
       const attempt = (word: string, input = `${word}\n${second}\n${second}\n`) =>
         inside('passwd', input);
@@ -551,7 +551,7 @@ describe('commands outside of a jail', { skip }, () => {
     });
   });
 
-  test('what runs outside cannot be looked through from inside', async () => {
+  test('shows nothing of the host when a jailed process looks into its programs', async () => {
     const [found, own] = await look(() => {
       for (let count = 0; count < 40; count++) inside('crontab -l');
       for (let count = 0; count < 10; count++) inside(`/usr/sbin/sendmail ${alice}`, 'x\n');
@@ -566,7 +566,7 @@ describe('commands outside of a jail', { skip }, () => {
     });
   });
 
-  test('neither can one that is not setuid or setgid, of which a copy runs', async () => {
+  test('shows nothing of the host when it runs a copy that is not setuid', async () => {
     // The input comes back.
     await listen(withMail('msmtp', '/usr/bin/tee'));
     const text = 'a line of text\n'.repeat(50_000);
@@ -581,7 +581,7 @@ describe('commands outside of a jail', { skip }, () => {
     assert.deepEqual([uid, mode & 0o7777], [0, 0o711]);
   });
 
-  test('it runs as the tenant: its groups, its cgroup, its limits, a clean environment', async () => {
+  test('runs programs as the tenant: groups, cgroup, limits, and a clean environment', async () => {
     await listen(withMail('msmtp', '/usr/bin/yes'));
     execFileSync('usermod', ['-a', '-G', 'games', alice]);
     const client = start(['env', 'TRICK=yes', '/usr/sbin/sendmail', 'me@example.org'], 'ignore');
@@ -609,7 +609,7 @@ describe('commands outside of a jail', { skip }, () => {
     assert.equal(code, 128 + 9);
   });
 
-  test('a mail program that is not known is not run, where the kernel would not hold it', async () => {
+  test('refuses an unknown mail program when the kernel cannot confine it', async () => {
     for (const [name, mode] of [
       ['esmtp', '755'],
       ['sendmail', '755'],
@@ -632,14 +632,14 @@ describe('commands outside of a jail', { skip }, () => {
     }
   });
 
-  test('Exim, without the kernel to hold what it delivers, only queues', async () => {
+  test('makes Exim only queue mail when the kernel cannot confine its delivery', async () => {
     // The output shows the args.
     await listen(withMail('exim4', '/usr/bin/echo', '4755'));
     const { stdout } = inside('/usr/sbin/sendmail -odi -i -odb me@example.org');
     assert.equal(stdout, '-odq -i me@example.org\n');
   });
 
-  test('input of one tenant takes no more than its part of the space', async () => {
+  test('limits the input of one tenant to its share of the space', async () => {
     await listen(withMail('msmtp', '/usr/bin/tee'));
     const send = (megabytes: number) =>
       start([
@@ -666,7 +666,7 @@ describe('commands outside of a jail', { skip }, () => {
     await eventually('the space is free again', () => taken('input') === 0);
   });
 
-  test('without a broker it says so, with 69', async () => {
+  test('prints an error and exits with 69 when it does not run', async () => {
     broker?.kill();
     if (broker !== undefined) await once(broker, 'exit');
     rmSync(socket);

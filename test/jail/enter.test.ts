@@ -17,7 +17,7 @@ const program = fileURLToPath(new URL('../../bulkhead', import.meta.url));
 const uid = 620_400;
 const size = { columns: 80, rows: 24 } as const;
 
-describe('entering a jail from a terminal', { skip }, () => {
+describe('bulkhead jail enter at a terminal', { skip }, () => {
   let scratch = '';
   let policy = '';
   const bulkhead = (...args: readonly string[]) =>
@@ -69,7 +69,7 @@ describe('entering a jail from a terminal', { skip }, () => {
     rmSync(`/var/lib/${instance}`, { recursive: true, force: true });
   });
 
-  test('what is left behind neither reads what root types next nor draws on its screen', async () => {
+  test("lets no process left behind read root's keys or draw on root's screen", async () => {
     const thief = `$SIG{HUP} = "IGNORE"; open my $file, ">>", "/tmp/stolen"; select $file; $| = 1; print "began\\n";
       while (1) { sysread(STDIN, my $key, 1) and print $key; syswrite STDERR, "DRAWN"; select undef, undef, undef, 0.01 }`;
     const left = `exec 3<&0; setsid perl -e ${quote(thief)} <&3 & until grep -q began /tmp/stolen 2>/dev/null; do sleep 0.05; done`;
@@ -90,7 +90,7 @@ describe('entering a jail from a terminal', { skip }, () => {
     see('pkill -KILL perl; rm /tmp/stolen');
   });
 
-  test('its terminal is not that of root, and as large', async () => {
+  test("gives the command its own terminal, with the size of root's", async () => {
     const look =
       'tty; stty size; tty </dev/tty | grep -c . ; test -t 0 && test -t 1 && test -t 2 && echo all';
     const text = await show(
@@ -106,7 +106,7 @@ describe('entering a jail from a terminal', { skip }, () => {
     assert.equal(text.split('42 101').length, 3, text);
   });
 
-  test('keys, status and modes are as without it', async () => {
+  test('passes keys, exit status and terminal modes', async () => {
     const modes = `stty erase '^H'; before=$(stty -g); [ "$(${enter('stty -g')})" ]`;
     const waits = enter(
       `trap 'echo interrupted; exit 5' INT; echo waits; while :; do sleep 0.05; done`,
@@ -132,14 +132,14 @@ describe('entering a jail from a terminal', { skip }, () => {
     assert.match(text, /interrupted\nstatus 5\nstatus 7\nstatus 143\n[^]*status 3\nrestored\n/);
   });
 
-  test('all that it wrote is shown, also where others have its terminal still', async () => {
+  test('shows all output, even while another process has the terminal open', async () => {
     const much = `seq -f 'line %g' 20000; sleep 100 & echo last`;
     const text = await show(`${enter(much)}; echo "status $?"`);
     assert.match(text, /line 19999\nline 20000\nlast\nstatus 0\n/);
     assert.equal(text.match(/^line \d+$/gm)?.length, 20_000);
   });
 
-  test('what is not a terminal is passed on, and leads to none', async () => {
+  test('passes pipes on, and gives them no terminal', async () => {
     const through = enter('cat; test -t 1 || echo piped; : 2>/dev/null </dev/tty && echo reached');
     const text = await show(
       `x=$(echo given | ${through} 2>/dev/null); echo "$x"; echo input | ${enter('cat; tty; test -t 1 && echo shown')}`,
@@ -159,7 +159,7 @@ describe('entering a jail from a terminal', { skip }, () => {
     assert.deepEqual([status, stdout], [9, 'plain\n']);
   });
 
-  test('a signal ends the command, and gives the terminal back', async () => {
+  test('ends the command on a signal, and restores the terminal', async () => {
     const waits = enter('echo waits; sleep 1000');
     const by = (signal: string) =>
       `before=$(stty -g); ${waits} & wait_for=$!; echo "relay $!"; fg %1 >/dev/null; echo "status $?"; [ "$(stty -g)" = "$before" ] && echo restored by ${signal}`;

@@ -192,7 +192,7 @@ const mark = () =>
 const namespaceOf = (pid: number) => Number(/\d+/.exec(readlinkSync(`/proc/${pid}/ns/mnt`))?.[0]);
 
 describe('php-fpm in a jail', { skip }, () => {
-  test('it answers from inside: as the tenant, in its cgroup, with the filter', async () => {
+  test('runs as the tenant, in its cgroup, with the seccomp filter', async () => {
     const child = start();
     const status = bodyOf(await php("echo file_get_contents('/proc/self/status');"));
     assert.match(status, new RegExp(`^Uid:\\s+${uids.alice}\\b`, 'm'), errors);
@@ -209,7 +209,7 @@ describe('php-fpm in a jail', { skip }, () => {
     assert.ok(jails[0].inside.includes(child.pid), JSON.stringify(jails[0]));
   });
 
-  test('a script sees its own home and nothing of others, of the server, or of passwords', async () => {
+  test('shows a script only its own home, and no other tenants, server files or passwords', async () => {
     const text = bodyOf(
       await php(`
         foreach (['${homes}', '/home', '/etc', '/run', '/sys', '/var/lib/php'] as $at)
@@ -242,7 +242,7 @@ describe('php-fpm in a jail', { skip }, () => {
     );
   });
 
-  test('a session goes on with the next request', async () => {
+  test('keeps a PHP session between requests', async () => {
     const code =
       "session_id('abcdefghijklmnopqrstuvwxyz'); session_start(); echo ++$_SESSION['n'];";
     const [first, second] = [await php(code), await php(code)];
@@ -257,7 +257,7 @@ describe('php-fpm in a jail', { skip }, () => {
     assert.ok(!existsSync(mine));
   });
 
-  test('mail() delivers a mail, by the broker', async () => {
+  test('delivers mail() through the broker', async () => {
     const broker = spawn(packageFile('libexec/bulkhead-broker'), [instance, '--listen'], {
       stdio: ['ignore', 'ignore', 'inherit'],
     });
@@ -279,7 +279,7 @@ describe('php-fpm in a jail', { skip }, () => {
     }
   });
 
-  test('an upload arrives', async () => {
+  test('accepts an upload', async () => {
     const boundary = 'bulkhead-boundary';
     const content = 'x'.repeat(40_000);
     const form = `--${boundary}\r\nContent-Disposition: form-data; name="f"; filename="a.txt"\r\nContent-Type: text/plain\r\n\r\n${content}\r\n--${boundary}--\r\n`;
@@ -290,7 +290,7 @@ describe('php-fpm in a jail', { skip }, () => {
     assert.equal(readFileSync(`${homes}/alice/a.txt`, 'utf8'), content);
   });
 
-  test('the opcode cache is used', async () => {
+  test('uses the opcode cache', async () => {
     const loaded = bodyOf(await php("echo extension_loaded('Zend OPcache') ? 'yes' : 'no';"));
     if (loaded === 'no') return;
     const code =
@@ -298,7 +298,7 @@ describe('php-fpm in a jail', { skip }, () => {
     assert.equal(bodyOf(await php(code)), '[true,true]');
   });
 
-  test('a changed configuration is read again inside, by the same master', async () => {
+  test('reads a changed configuration inside, with the same master', async () => {
     writeConfig('env[ANSWER] = forty-two\n');
     assert.equal(bodyOf(await php("echo getenv('ANSWER') ?: 'none';")), 'none');
     const [script = '', ...rest] = words('copy');
@@ -316,7 +316,7 @@ describe('php-fpm in a jail', { skip }, () => {
     assert.equal(bodyOf(await php(code)), '[0,"640",false,false]');
   });
 
-  test('after a change of the policy a master that goes on is told as stale, and a new one is not', async () => {
+  test('is stale after a policy change until it restarts', async () => {
     mkdirSync(`${homes}/media`, { recursive: true });
     mustApply(`<jail profile="strict"/>`);
     const state = () => JSON.parse(bulkhead('jail', 'status', '--json').stdout).jails[0];
@@ -332,7 +332,7 @@ describe('php-fpm in a jail', { skip }, () => {
     await stop();
   });
 
-  test('where the jail cannot be entered it does not start, and says why', async () => {
+  test('does not start when the jail cannot be entered, and prints why', async () => {
     const path = `/run/${instance}/jail/tenants/${uids.alice}`;
     const text = readFileSync(path, 'utf8');
     const refused = async (state: string, reason: RegExp) => {
@@ -357,7 +357,7 @@ describe('php-fpm in a jail', { skip }, () => {
     }
   });
 
-  test('the pool of a site runs in the jail of the site, or not at all', async () => {
+  test("runs a site's pool in the site's jail, or not at all", async () => {
     await stop();
     mkdirSync(shop.home, { recursive: true });
     chownSync(shop.home, uids.alice, uids.alice);
@@ -420,7 +420,7 @@ describe('php-fpm in a jail', { skip }, () => {
     mustApply();
   });
 
-  test('a configuration is checked before it is used, and directories inside', async () => {
+  test('checks a configuration before it is used, and its directories inside the jail', async () => {
     assert.ok(fpm !== undefined);
     const paths = pathsOf(instance);
     const layout = fpmLayoutOf(paths, fpm, true);
@@ -464,7 +464,7 @@ function poolsOf(text: string): SplitService['pools'] {
   return [{ name: 'alice', ...(section && { section }) }] as unknown as SplitService['pools'];
 }
 
-test('nothing is left of the instance', { skip }, async () => {
+test('bulkhead release leaves nothing of the instance', { skip }, async () => {
   await stop();
   assert.equal(bulkhead('release', '--kill').status, 0);
   assert.ok(!readdirSync('/run').includes(instance));

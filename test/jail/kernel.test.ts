@@ -45,7 +45,7 @@ const messages = ({ problems }: { problems: readonly { reason: string }[] }) =>
   problems.map(({ reason }) => reason);
 
 test(
-  'a tenant sees its own home, few accounts, few devices and its own processes',
+  'jail shows a tenant its own home and processes, few accounts and few devices',
   { skip },
   async () => {
     const built = await stage.build(stage.tenant(alice), stage.tenant(bob));
@@ -65,7 +65,7 @@ test(
   },
 );
 
-test('a terminal that was opened outside goes on to be one', { skip }, async () => {
+test('jail keeps a terminal that was opened outside usable', { skip }, async () => {
   await stage.build(stage.tenant(alice), stage.tenant(bob));
   const on = (uid: number, script: string) => {
     const command = stage.enterCommand(uid, '/bin/bash', '-c', script).map(quote).join(' ');
@@ -91,7 +91,7 @@ test('a terminal that was opened outside goes on to be one', { skip }, async () 
   for (const uid of [alice, bob]) assert.ok(on(uid, own).endsWith(`/dev/pts/0\nbhjail${uid}:620`));
 });
 
-test('a jail has a share of the terminals of the host, whose own are kept', { skip }, async () => {
+test("jail limits the terminals of a tenant, and leaves the host's free", { skip }, async () => {
   await stage.build(stage.tenant(alice), stage.tenant(bob));
   const most = `perl -e '$| = 1; while (open my $f, "+<", "/dev/ptmx") { push @a, $f } print scalar(@a), " $!\n"; <STDIN>'`;
   const [program = '', ...args] = stage.enterCommand(alice, '/bin/sh', '-c', most);
@@ -111,34 +111,37 @@ test('a jail has a share of the terminals of the host, whose own are kept', { sk
   }
 });
 
-test('it writes to its own places alone, and others do not see it', { skip }, async () => {
-  await stage.build(stage.tenant(alice), stage.tenant(bob));
-  const home = `${stage.homes}/u${alice}`;
-  stage.see(alice, `for d in /tmp /var/tmp /dev/shm ${home}; do echo secret >$d/mine; done`);
-  assert.equal(stage.see(bob, 'ls /tmp /var/tmp /dev/shm | grep -c mine || true'), '0');
-  assert.equal(readFileSync(`${home}/mine`, 'utf8'), 'secret\n');
-  for (const directory of ['/', '/usr', '/etc', '/home', '/var', '/run', stage.homes]) {
-    const written = stage.run(alice, '/bin/sh', '-c', `echo x >${directory}/file`);
-    assert.notEqual(written.status, 0, directory);
-  }
-  const segment = stage.see(alice, 'ipcmk -M 4096').replace(/\D+/, '');
-  assert.ok(stage.see(alice, 'ipcs -m').includes(`${segment} `), 'the next process of the tenant');
-  assert.equal(stage.see(bob, 'ipcs -m | grep -c 4096 || true'), '0');
-});
-
 test(
-  'its root is told from other mounts by its source, as the BPF programs do',
+  'jail lets a tenant write only to its own places, which others do not see',
   { skip },
   async () => {
-    await stage.build(stage.tenant(alice));
-    const table = stage.see(alice, 'cat /proc/self/mountinfo');
-    const roots = table.split('\n').filter((line) => line.split(' ')[4] === '/');
-    assert.equal(roots.length, 1);
-    assert.match(roots[0] ?? '', new RegExp(` - tmpfs ${jailSource} `));
+    await stage.build(stage.tenant(alice), stage.tenant(bob));
+    const home = `${stage.homes}/u${alice}`;
+    stage.see(alice, `for d in /tmp /var/tmp /dev/shm ${home}; do echo secret >$d/mine; done`);
+    assert.equal(stage.see(bob, 'ls /tmp /var/tmp /dev/shm | grep -c mine || true'), '0');
+    assert.equal(readFileSync(`${home}/mine`, 'utf8'), 'secret\n');
+    for (const directory of ['/', '/usr', '/etc', '/home', '/var', '/run', stage.homes]) {
+      const written = stage.run(alice, '/bin/sh', '-c', `echo x >${directory}/file`);
+      assert.notEqual(written.status, 0, directory);
+    }
+    const segment = stage.see(alice, 'ipcmk -M 4096').replace(/\D+/, '');
+    assert.ok(
+      stage.see(alice, 'ipcs -m').includes(`${segment} `),
+      'the next process of the tenant',
+    );
+    assert.equal(stage.see(bob, 'ipcs -m | grep -c 4096 || true'), '0');
   },
 );
 
-test('what is as it should be is kept, and what changes is built again', { skip }, async () => {
+test('jail root has the mount source that the BPF programs look for', { skip }, async () => {
+  await stage.build(stage.tenant(alice));
+  const table = stage.see(alice, 'cat /proc/self/mountinfo');
+  const roots = table.split('\n').filter((line) => line.split(' ')[4] === '/');
+  assert.equal(roots.length, 1);
+  assert.match(roots[0] ?? '', new RegExp(` - tmpfs ${jailSource} `));
+});
+
+test('jail build keeps an unchanged jail, and rebuilds a changed one', { skip }, async () => {
   mkdirSync(`${stage.homes}-media`, { recursive: true });
   try {
     await stage.build(stage.tenant(alice));
@@ -166,35 +169,31 @@ test('what is as it should be is kept, and what changes is built again', { skip 
   }
 });
 
-test(
-  'a link in the place of a home is not followed, and nothing of the tenant starts',
-  { skip },
-  async () => {
-    const tenant = stage.tenant(carol);
-    const home = `${stage.homes}/u${carol}`;
-    renameSync(home, `${home}-aside`);
-    symlinkSync('/root', home);
-    chownLink(home, carol);
-    try {
-      const refused = await stage.build(tenant, stage.tenant(alice));
-      assert.match(messages(refused).join(), /symbolic link/);
-      const stateFile = parseStateFile(stage.mark(carol));
-      assert.equal(stateFile.state, 'failed');
-      assert.match(stateFile.reason ?? '', /symbolic link/);
-      assert.ok(refused.kept + refused.built.length === 1, 'the others are built');
-    } finally {
-      unlinkSync(home);
-      renameSync(`${home}-aside`, home);
-    }
-    const built = await stage.build(tenant);
-    assert.deepEqual([messages(built), built.built], [[], keys(carol)]);
-  },
-);
+test('jail build refuses a link in place of a home, and builds the others', { skip }, async () => {
+  const tenant = stage.tenant(carol);
+  const home = `${stage.homes}/u${carol}`;
+  renameSync(home, `${home}-aside`);
+  symlinkSync('/root', home);
+  chownLink(home, carol);
+  try {
+    const refused = await stage.build(tenant, stage.tenant(alice));
+    assert.match(messages(refused).join(), /symbolic link/);
+    const stateFile = parseStateFile(stage.mark(carol));
+    assert.equal(stateFile.state, 'failed');
+    assert.match(stateFile.reason ?? '', /symbolic link/);
+    assert.ok(refused.kept + refused.built.length === 1, 'the others are built');
+  } finally {
+    unlinkSync(home);
+    renameSync(`${home}-aside`, home);
+  }
+  const built = await stage.build(tenant);
+  assert.deepEqual([messages(built), built.built], [[], keys(carol)]);
+});
 
 const chownLink = (path: string, uid: number) =>
   assert.equal(spawnSync('chown', ['-h', `${uid}`, path]).status, 0);
 
-test("root's own link to a home is followed", { skip }, async () => {
+test('jail build follows a link to a home that root made', { skip }, async () => {
   const tenant = stage.tenant(dora);
   const home = `${stage.homes}/u${dora}`;
   renameSync(home, `${stage.homes}/disk2`);
@@ -211,7 +210,7 @@ test("root's own link to a home is followed", { skip }, async () => {
 });
 
 test(
-  'a home of somebody else, and paths that others can change, are refused',
+  "jail build refuses another user's home, and paths that others can change",
   { skip },
   async () => {
     const tenant = stage.tenant(carol);
@@ -233,7 +232,7 @@ test(
 );
 
 test(
-  'the profile "strict" shows processes alone in /proc, and runs nothing from /tmp',
+  'jail with profile strict shows only processes in /proc, and runs nothing from /tmp',
   { skip },
   async () => {
     await stage.build(stage.tenant(alice, { profile: 'strict' }));
@@ -244,42 +243,38 @@ test(
   },
 );
 
-test(
-  'a builder that is killed at any moment leaves nothing that the next one cannot put right',
-  { skip },
-  async () => {
-    const tenants = [alice, bob, carol, dora].map((uid) => stage.tenant(uid));
-    const changed = tenants.map((each) => ({
-      ...each,
-      jail: { ...each.jail, profile: 'shell' as const },
-    }));
-    const script = new URL('../../src/jail/io/build/main.ts', import.meta.url).pathname;
-    const { serialize } = await import('node:v8');
-    for (let round = 0; round < 8; round++) {
-      const child = spawn(process.execPath, [script], { stdio: ['pipe', 'ignore', 'ignore'] });
-      const { instance } = stage;
-      child.stdin.end(
-        serialize({ kind: 'build', instance, tenants: round % 2 === 0 ? changed : tenants }),
-      );
-      // The later rounds let it come further: it has begun when the first of the marks is another file.
-      const before = stage.mark(alice);
-      if (round > 3)
-        await eventually('it works', () => stage.mark(alice) !== before || child.exitCode !== null);
-      child.kill('SIGKILL');
-      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
-    }
-    assert.deepEqual(messages(await stage.build(...tenants)), []);
-    for (const uid of [alice, bob, carol, dora]) assert.equal(stage.see(uid, 'id -u'), `${uid}`);
-    const { vault, inside } = stage.paths;
-    const pins = spawnSync('nsenter', [`--mount=${vault}`, 'ls', `${inside}/ns`], {
-      encoding: 'utf8',
-    });
-    assert.equal(pins.stdout.trim().split('\n').length, 8, pins.stdout);
-  },
-);
+test('jail build repairs whatever a killed build left', { skip }, async () => {
+  const tenants = [alice, bob, carol, dora].map((uid) => stage.tenant(uid));
+  const changed = tenants.map((each) => ({
+    ...each,
+    jail: { ...each.jail, profile: 'shell' as const },
+  }));
+  const script = new URL('../../src/jail/io/build/main.ts', import.meta.url).pathname;
+  const { serialize } = await import('node:v8');
+  for (let round = 0; round < 8; round++) {
+    const child = spawn(process.execPath, [script], { stdio: ['pipe', 'ignore', 'ignore'] });
+    const { instance } = stage;
+    child.stdin.end(
+      serialize({ kind: 'build', instance, tenants: round % 2 === 0 ? changed : tenants }),
+    );
+    // The later rounds let it come further: it has begun when the first of the marks is another file.
+    const before = stage.mark(alice);
+    if (round > 3)
+      await eventually('it works', () => stage.mark(alice) !== before || child.exitCode !== null);
+    child.kill('SIGKILL');
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+  }
+  assert.deepEqual(messages(await stage.build(...tenants)), []);
+  for (const uid of [alice, bob, carol, dora]) assert.equal(stage.see(uid, 'id -u'), `${uid}`);
+  const { vault, inside } = stage.paths;
+  const pins = spawnSync('nsenter', [`--mount=${vault}`, 'ls', `${inside}/ns`], {
+    encoding: 'utf8',
+  });
+  assert.equal(pins.stdout.trim().split('\n').length, 8, pins.stdout);
+});
 
 test(
-  'removing a jail, and all, leaves no mount and no directory, and follows no link',
+  'jail removal and release leave no mount and no directory, and follow no link',
   { skip },
   async () => {
     await stage.build(stage.tenant(alice), stage.tenant(bob));

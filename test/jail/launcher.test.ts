@@ -68,7 +68,7 @@ after(() => {
   rmSync(`/var/lib/${instance}`, { recursive: true, force: true });
 });
 
-test('plan says what would be built, and apply builds it', { skip }, () => {
+test('plan prints which jails apply would build, and apply builds them', { skip }, () => {
   assert.match(bulkhead('plan', policy).stdout, new RegExp(`build the jail of uid ${jailed}: web`));
   assert.equal(bulkhead('verify', policy).status, 3);
   mustApply();
@@ -76,7 +76,7 @@ test('plan says what would be built, and apply builds it', { skip }, () => {
   assert.doesNotMatch(bulkhead('plan', policy).stdout, /jail/);
 });
 
-test('exec runs in the jail, and elsewhere where there is none', { skip }, () => {
+test('exec runs in the jail, and outside when the tenant has none', { skip }, () => {
   assert.equal(exec(jailed, 'cat', '/run/bulkhead/profile').stdout, 'web\n');
   assert.notEqual(exec(plain, 'cat', '/run/bulkhead/profile').status, 0);
   const status = exec(jailed, 'grep', '-E', '^(NoNewPrivs|Seccomp|CapBnd):', '/proc/self/status');
@@ -87,7 +87,7 @@ test('exec runs in the jail, and elsewhere where there is none', { skip }, () =>
 });
 
 test(
-  'where the mark says Landlock it is applied, or nothing starts',
+  'exec applies Landlock when the state file has it, or starts nothing',
   { skip: skip || landlockObstacle() },
   async () => {
     const stateFile = `/run/${instance}/jail/tenants/${jailed}`;
@@ -148,7 +148,7 @@ test(
 );
 
 test(
-  'systemd is told what the service itself says, and a few times a second',
+  'exec passes notifications of the service itself to systemd, a few times a second',
   { skip },
   async () => {
     const address = `${scratch}/notify`;
@@ -210,14 +210,14 @@ test(
   },
 );
 
-test('with --allow-setuid there is nothing setuid inside either', { skip }, () => {
+test('exec --allow-setuid allows no setuid programs in a jail', { skip }, () => {
   const words = ['--instance', instance, '--allow-setuid', `${jailed}`, '--'];
   const ran = call(launcher, ...words, 'grep', '-E', '^(NoNewPrivs|CapBnd):', '/proc/self/status');
   assert.match(ran.stdout, /NoNewPrivs:\t1/);
   assert.match(ran.stdout, /CapBnd:\t0+$/m);
 });
 
-test('where the jail cannot be entered nothing runs, and the reason is given', { skip }, () => {
+test('exec runs nothing when the jail cannot be entered, and prints why', { skip }, () => {
   const stateFile = `/run/${instance}/jail/tenants/${jailed}`;
   const text = readFileSync(stateFile, 'utf8');
   const refused = (state: string, reason: RegExp) => {
@@ -240,7 +240,7 @@ test('where the jail cannot be entered nothing runs, and the reason is given', {
   assert.equal(exec(jailed, 'echo', 'ran').stdout, 'ran\n');
 });
 
-test('a pin that is gone from the vault stops the command, too', { skip }, () => {
+test("exec runs nothing when the jail's pin is gone from the vault", { skip }, () => {
   const base = `/run/${instance}/jail`;
   const within = [`--mount=${base}/vault`, '--', 'sh', '-c'];
   const away = `umount -l ${base}/in/ns/${jailed}`;
@@ -251,7 +251,7 @@ test('a pin that is gone from the vault stops the command, too', { skip }, () =>
   assert.equal(exec(jailed, 'echo', 'ran').stdout, 'ran\n');
 });
 
-test('show, diff, status and enter say what is so', { skip }, () => {
+test('jail show, diff, status, sync and enter report the state of the jail', { skip }, () => {
   const show = jsonOf<JailShowJson>(
     'jail show',
     bulkhead('jail', 'show', `${jailed}`, '-p', policy, '--json').stdout,
@@ -282,15 +282,19 @@ test('show, diff, status and enter say what is so', { skip }, () => {
   assert.match(none.stderr, /gives it none/);
 });
 
-test('without an element nothing of it is left, and release removes the rest', { skip }, () => {
-  writePolicy('');
-  mustApply();
-  assert.ok(!existsSync(`/run/${instance}/jail`));
-  assert.notEqual(exec(jailed, 'cat', '/run/bulkhead/profile').status, 0);
-  writePolicy('<jail profile="shell"/>');
-  mustApply();
-  assert.equal(exec(jailed, 'cat', '/run/bulkhead/profile').stdout, 'shell\n');
-  assert.equal(bulkhead('release', '--kill').status, 0);
-  assert.ok(!existsSync(`/run/${instance}`));
-  assert.doesNotMatch(readFileSync('/proc/self/mountinfo', 'utf8'), new RegExp(instance));
-});
+test(
+  'apply removes the jail when the policy has none, and release removes the rest',
+  { skip },
+  () => {
+    writePolicy('');
+    mustApply();
+    assert.ok(!existsSync(`/run/${instance}/jail`));
+    assert.notEqual(exec(jailed, 'cat', '/run/bulkhead/profile').status, 0);
+    writePolicy('<jail profile="shell"/>');
+    mustApply();
+    assert.equal(exec(jailed, 'cat', '/run/bulkhead/profile').stdout, 'shell\n');
+    assert.equal(bulkhead('release', '--kill').status, 0);
+    assert.ok(!existsSync(`/run/${instance}`));
+    assert.doesNotMatch(readFileSync('/proc/self/mountinfo', 'utf8'), new RegExp(instance));
+  },
+);

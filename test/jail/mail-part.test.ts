@@ -13,7 +13,7 @@ for (const each of ['jail/tenants', 'broker-mail'])
 const jailed = (uid: number) => writeFileSync(`${runtime}/jail/tenants/${uid}`, 'profile web\n');
 const counted = (uid: number, text: string) => writeFileSync(`${runtime}/broker-mail/${uid}`, text);
 
-test('mail of a tenant without a jail is unknown, whatever was counted', () => {
+test('readMailCount() returns undefined when the tenant has no jail, whatever was counted', () => {
   counted(1001, '1700000000 4 1\n');
   assert.equal(readMailCount(paths, 1001), undefined);
   writeFileSync(`${runtime}/jail/tenants/1001-shop.example`, 'profile web\n');
@@ -28,7 +28,7 @@ test('mail of a tenant without a jail is unknown, whatever was counted', () => {
   assert.deepEqual(readMailCount(paths, 1002), { accepted: 0, refused: 0 });
 });
 
-test('a new tenant with the uid of an earlier one begins at zero', () => {
+test('mailPart() resets the count when a new tenant has the uid of an earlier one', () => {
   jailed(1003);
   counted(1003, '1700000000 4 1\n');
   const part = mailPart(paths);
@@ -38,7 +38,7 @@ test('a new tenant with the uid of an earlier one begins at zero', () => {
   assert.ok(!existsSync(`${runtime}/broker-mail/1003`));
 });
 
-test('parseMailCount() takes nothing that the broker does not write', () => {
+test('parseMailCount() returns undefined for text that the broker does not write', () => {
   for (const text of [
     '',
     '1 2 3',

@@ -18,7 +18,7 @@ function policyOf(body: string) {
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-test('JailRefresher builds when something has changed, once a minute at most, and reports once', async () => {
+test('JailRefresher builds on a change, at most once a minute, and reports a failure once', async () => {
   const root = mkdtempSync(join(tmpdir(), 'bulkhead-jail-refresher-'));
   try {
     for (const each of ['etc', 'run/jail/tenants', 'lib', 'proc']) {
@@ -93,7 +93,7 @@ test('JailRefresher builds when something has changed, once a minute at most, an
   }
 });
 
-test('JailRefresher does nothing where no tenant has a jail and none is left', async () => {
+test('JailRefresher does nothing when no tenant has a jail and none is left', async () => {
   let built = 0;
   const build = async () => {
     built++;

@@ -34,7 +34,7 @@ interface Session {
   readonly log: string;
 }
 
-describe('the PAM module', { skip }, () => {
+describe('pam_bulkhead.so', { skip }, () => {
   let stage: JailStage;
   let scratch = '';
   let program = '';
@@ -146,7 +146,7 @@ describe('the PAM module', { skip }, () => {
     fs.rmSync(scratch, { recursive: true });
   });
 
-  test('a tenant is in its jail, without privileges, and the session is closed well', () => {
+  test("opens a tenant's session in its jail without privileges, and closes it without error", () => {
     const { status, stdout, log } = session(
       tenant,
       'cat /run/bulkhead/profile; grep -E "^(NoNewPrivs|CapBnd|Seccomp):" /proc/self/status; readlink /proc/self/ns/mnt; pwd; unshare -U true 2>&1; for fd in /proc/$$/fd/*; do test ! -d $fd || echo $fd; done',
@@ -164,25 +164,25 @@ describe('the PAM module', { skip }, () => {
     assert.match(stage.see(uid, 'ipcs -m'), /4096/, shared);
   });
 
-  test('root, and whoever has no jail, is left alone', () => {
+  test('leaves root and users without a jail alone', () => {
     untouched();
     const { log } = session(other);
     assert.doesNotMatch(log, /jail/);
   });
 
-  test('a service that runs it twice enters once', () => {
+  test('enters once when a service runs it twice', () => {
     const { status, stdout, log } = session(tenant, 'cat /run/bulkhead/profile', 'twice');
     assert.deepEqual([status, stdout], [0, 'web'], log);
   });
 
-  test('there is no user manager, which would start programs outside', () => {
+  test('refuses a user manager, which would start programs outside', () => {
     const { status, log } = session(tenant, 'echo ran', 'systemd-user');
     assert.equal(status, 1);
     assert.match(log, /no user manager for nobody/);
     untouched('systemd-user');
   });
 
-  test('without the module, or with a broken one, those with a jail alone are refused', () => {
+  test('refuses only users with a jail when the module is missing or broken', () => {
     for (const service of ['missing', 'broken']) {
       const { status, stdout, log } = session(tenant, 'echo ran', service);
       assert.deepEqual([status, stdout], [1, ''], log);
@@ -191,7 +191,7 @@ describe('the PAM module', { skip }, () => {
     }
   });
 
-  test('a jail that is not ready is not entered, and the log has the reason', () => {
+  test('refuses a jail that is not ready, and logs the reason', () => {
     const text = fs.readFileSync(stateFile(), 'utf8');
     const states = [
       ['state failed its home is a link', /cannot be entered: its home is a link; run/],
@@ -213,7 +213,7 @@ describe('the PAM module', { skip }, () => {
       );
   });
 
-  test('links, pipes, and files of others in the place of ours are not taken', () => {
+  test('refuses links, pipes, and files that others own or can change', () => {
     const owned = /others than root can change its files/;
     instead(
       stateFile(),
@@ -247,7 +247,7 @@ describe('the PAM module', { skip }, () => {
     );
   });
 
-  test('without its vault, its pin, or its files in /run there is no session', async () => {
+  test('refuses a session without the vault, the pin, or the files in /run', async () => {
     execFileSync('umount', [stage.paths.vault]);
     refused(/the vault is not there/);
     await stage.build(jailOf());
@@ -273,7 +273,7 @@ describe('the PAM module', { skip }, () => {
     inside();
   });
 
-  test('the seccomp filter is loaded, or there is no session', () => {
+  test('loads the seccomp filter, or refuses the session', () => {
     const file = `${stage.paths.inside}/root/web/run/bulkhead/seccomp`;
     inVault(`cp ${file} ${scratch}/filter`);
     for (const broken of [
@@ -291,7 +291,7 @@ describe('the PAM module', { skip }, () => {
   });
 
   test(
-    'Landlock is applied where the mark says so, or there is no session',
+    'applies Landlock when the state file has it, or refuses the session',
     { skip: landlockObstacle() },
     () => {
       const text = fs.readFileSync(stateFile(), 'utf8');
@@ -319,7 +319,7 @@ describe('the PAM module', { skip }, () => {
     },
   );
 
-  test('descriptors that lead out are in no program of the session', () => {
+  test('passes no descriptor that leads out to programs of the session', () => {
     const names = ['/etc', '/', '/etc/hostname'] as const;
     const path = 0o10000000; // O_PATH
     const held = [
@@ -348,7 +348,7 @@ describe('the PAM module', { skip }, () => {
     }
   });
 
-  test('where no account can be looked up nobody is taken for one without a jail', () => {
+  test('refuses a user whose account cannot be looked up while any tenant has a jail', () => {
     const services = `${scratch}/nsswitch.conf`;
     // A directory service that does not answer.
     const source = `#include <errno.h>\n#include <nss.h>
@@ -378,7 +378,7 @@ describe('the PAM module', { skip }, () => {
     );
   });
 
-  test('without a policy in force only those who had a jail before are refused', () => {
+  test('refuses only users who had a jail before when no policy is in force', () => {
     const text = fs.readFileSync(list(), 'utf8');
     assert.equal(text, `${uid}\n${tenant}\n`);
     const aside = `${runtime()}-aside`;
@@ -397,7 +397,7 @@ describe('the PAM module', { skip }, () => {
     );
   });
 
-  test('a broken list refuses nobody but those with a mark', () => {
+  test('refuses only users with a state file when the list is broken', () => {
     const broken: readonly ((path: string) => void)[] = [
       (path) => fs.symlinkSync('/etc/passwd', path),
       (path) => fs.mkdirSync(path),
@@ -418,7 +418,7 @@ describe('the PAM module', { skip }, () => {
     );
   });
 
-  test('with a thread, where no namespace can be entered, nothing is left halfway', () => {
+  test('leaves no session halfway when a thread stops it from entering a namespace', () => {
     const script = 'cat /run/bulkhead/profile 2>/dev/null; ls /home >/dev/null && echo went on';
     refused(/the vault cannot be entered/, tenant, script, 'login', ['-t']);
     inVault(`umount -l ${stage.paths.inside}/ipc/${uid}`);
@@ -427,7 +427,7 @@ describe('the PAM module', { skip }, () => {
     assert.equal(went.stdout, fs.readlinkSync('/proc/self/ns/mnt'), 'neither the vault nor a jail');
   });
 
-  test('where descriptors are used up it is inside or refused', async () => {
+  test('enters the jail or refuses the session when descriptors are used up', async () => {
     assert.deepEqual((await stage.build(jailOf())).problems, []);
     const seen = new Set<string>();
     for (let limit = 4; limit < 24; limit++) {
@@ -442,7 +442,7 @@ describe('the PAM module', { skip }, () => {
     assert.deepEqual([...seen].sort(), ['', 'web']);
   });
 
-  test('a jail that is built again is what the next session sees, and sessions go on', async () => {
+  test('enters a rebuilt jail in the next session, and keeps open sessions', async () => {
     const args = words(tenant, 'echo ready; read line; cat /run/bulkhead/profile');
     const open = spawn(program, args, { stdio: ['pipe', 'pipe', 'ignore'] });
     let said = '';
@@ -457,7 +457,7 @@ describe('the PAM module', { skip }, () => {
     assert.deepEqual((await stage.build(jailOf())).problems, []);
   });
 
-  test('sessions that are opened while jails are built are inside, or refused', async () => {
+  test('enters the jail or refuses the session while jails are built', async () => {
     const built = new AbortController();
     const seen = new Map<string, number>();
     const login = async (): Promise<void> => {
@@ -486,7 +486,7 @@ describe('the PAM module', { skip }, () => {
     for (const each of seen.keys()) assert.ok(['web', 'shell', ''].includes(each), each);
   });
 
-  test('killed at any moment it leaves nothing', async () => {
+  test('leaves no mount when it is killed at any moment', async () => {
     const mounts = () => fs.readFileSync('/proc/self/mountinfo', 'utf8').split('\n').sort();
     const earlier = mounts();
     for (let round = 0; round < 60; round++) {
@@ -500,7 +500,7 @@ describe('the PAM module', { skip }, () => {
     inside();
   });
 
-  test('the list has who has a jail, and who had one until it is removed', () => {
+  test('reads the list of addJailed() until settleJailed() removes the user', () => {
     const { state } = paths();
     const names = () => fs.readFileSync(jailedFile(state), 'utf8');
     assert.ok(addJailed(paths(), [{ uid: 5 }, { uid: 7, user: 'of-a-directory' }]).ok);

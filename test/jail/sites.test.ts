@@ -43,34 +43,38 @@ const both = () => [stage.site(alice, 'shop.example'), stage.site(alice, 'blog.e
 const reasons = ({ problems }: { problems: readonly { reason: string }[] }) =>
   problems.map(({ reason }) => reason);
 
-test('a site sees its own directory, and neither its sister nor the home', { skip }, async () => {
-  const built = await stage.build(stage.tenant(alice), ...both());
-  assert.deepEqual([reasons(built), built.built], [[], [`${alice}`, shop, blog]]);
-  stage.see(
-    alice,
-    `cd ${home()}; echo mine >.secret; for s in shop blog; do echo $s >$s.example/config; done`,
-  );
-  for (const [key, own, sister] of [
-    [shop, 'shop', 'blog'],
-    [blog, 'blog', 'shop'],
-  ] as const) {
-    assert.equal(stage.see(key, `cat ${home()}/${own}.example/config`), own);
-    assert.equal(stage.see(key, `ls -A ${home()}`), `${own}.example`);
-    for (const path of [`${sister}.example/config`, '.secret', `${own}.example/../.secret`])
-      assert.notEqual(stage.run(key, '/bin/cat', `${home()}/${path}`).status, 0, path);
-    // Nothing can be made next to it.
-    assert.notEqual(stage.run(key, '/bin/mkdir', `${home()}/new`).status, 0);
-    stage.see(key, `echo written >${home()}/${own}.example/by-site`);
-    assert.equal(readFileSync(`${home()}/${own}.example/by-site`, 'utf8'), 'written\n');
-  }
-  assert.match(
-    stage.see(shop, 'cat /etc/passwd'),
-    new RegExp(`^bhjail${alice}:.*:${home()}/shop.example:`, 'm'),
-  );
-});
+test(
+  'site jail shows its own directory, and neither another site nor the home',
+  { skip },
+  async () => {
+    const built = await stage.build(stage.tenant(alice), ...both());
+    assert.deepEqual([reasons(built), built.built], [[], [`${alice}`, shop, blog]]);
+    stage.see(
+      alice,
+      `cd ${home()}; echo mine >.secret; for s in shop blog; do echo $s >$s.example/config; done`,
+    );
+    for (const [key, own, sister] of [
+      [shop, 'shop', 'blog'],
+      [blog, 'blog', 'shop'],
+    ] as const) {
+      assert.equal(stage.see(key, `cat ${home()}/${own}.example/config`), own);
+      assert.equal(stage.see(key, `ls -A ${home()}`), `${own}.example`);
+      for (const path of [`${sister}.example/config`, '.secret', `${own}.example/../.secret`])
+        assert.notEqual(stage.run(key, '/bin/cat', `${home()}/${path}`).status, 0, path);
+      // Nothing can be made next to it.
+      assert.notEqual(stage.run(key, '/bin/mkdir', `${home()}/new`).status, 0);
+      stage.see(key, `echo written >${home()}/${own}.example/by-site`);
+      assert.equal(readFileSync(`${home()}/${own}.example/by-site`, 'utf8'), 'written\n');
+    }
+    assert.match(
+      stage.see(shop, 'cat /etc/passwd'),
+      new RegExp(`^bhjail${alice}:.*:${home()}/shop.example:`, 'm'),
+    );
+  },
+);
 
 test(
-  'under Landlock a site does not look into processes of its sister',
+  "site jail under Landlock blocks access to another site's processes",
   { skip: skip || landlockObstacle() },
   async () => {
     await stage.build(stage.tenant(alice), ...both());
@@ -87,7 +91,7 @@ test(
   },
 );
 
-test('no jail has the names of tenants whose sites have one', { skip }, async () => {
+test('jail shows no names of other tenants whose sites have jails', { skip }, async () => {
   await stage.build(stage.tenant(alice), ...both(), stage.site(alice + 1, 'news.example'));
   const directories = stage.homes.split('/').slice(1, -1);
   const above = directories.map((_, index) => `/${directories.slice(0, index + 1).join('/')}`);
@@ -97,7 +101,7 @@ test('no jail has the names of tenants whose sites have one', { skip }, async ()
 });
 
 test(
-  '/tmp, /dev/shm and System V IPC are its own, and so is what is left of them',
+  'site jail has its own /tmp, /dev/shm and System V IPC, and its removal clears them',
   { skip },
   async () => {
     await stage.build(stage.tenant(alice), ...both());
@@ -121,41 +125,48 @@ test(
   },
 );
 
-test('processes are counted where they are: in the tenant, a site, or none', { skip }, async () => {
-  await stage.build(stage.tenant(alice), ...both());
-  const sleepers = ([alice, shop] as const).map((key) => {
-    const [program = '', ...args] = stage.enterCommand(key, 'sleep', '3600');
-    return spawn(program, args, { stdio: 'ignore' });
-  });
-  const ids = ['--reuid', `${alice}`, '--regid', `${alice}`, '--clear-groups'];
-  sleepers.push(spawn('setpriv', [...ids, 'sleep', '3600'], { stdio: 'ignore' }));
-  const [ofTenant, ofSite, outside] = sleepers.map(({ pid }) => pid ?? 0);
-  const found = (key: JailKey) => findOccupants(readStateFiles(stage.paths)).get(key);
-  const none = { inside: [], stale: [], outside: [] };
-  try {
-    await eventually('each is where it belongs', () =>
-      [
-        found(`${alice}`)?.inside.join() === `${ofTenant}`,
-        found(`${alice}`)?.outside.join() === `${outside}`,
-        found(shop)?.inside.join() === `${ofSite}`,
-      ].every(Boolean),
-    );
-    assert.deepEqual(found(blog), none);
-    await stage.build(stage.tenant(alice), stage.site(alice, 'shop.example', { profile: 'shell' }));
-    assert.deepEqual(found(shop), { ...none, stale: [ofSite] });
-    assert.deepEqual(found(`${alice}`)?.inside, [ofTenant]);
-    // A tenant without a jail of its own has its processes outside, as it should.
-    await stage.build(stage.site(alice, 'shop.example', { profile: 'shell' }));
-    assert.deepEqual([...findOccupants(readStateFiles(stage.paths)).keys()], [shop]);
-    assert.deepEqual(found(shop)?.outside, []);
-  } finally {
-    for (const each of sleepers) {
-      const ended = once(each, 'exit');
-      each.kill('SIGKILL');
-      await ended;
+test(
+  'findOccupants() counts processes in the jail of the tenant, of a site, or outside',
+  { skip },
+  async () => {
+    await stage.build(stage.tenant(alice), ...both());
+    const sleepers = ([alice, shop] as const).map((key) => {
+      const [program = '', ...args] = stage.enterCommand(key, 'sleep', '3600');
+      return spawn(program, args, { stdio: 'ignore' });
+    });
+    const ids = ['--reuid', `${alice}`, '--regid', `${alice}`, '--clear-groups'];
+    sleepers.push(spawn('setpriv', [...ids, 'sleep', '3600'], { stdio: 'ignore' }));
+    const [ofTenant, ofSite, outside] = sleepers.map(({ pid }) => pid ?? 0);
+    const found = (key: JailKey) => findOccupants(readStateFiles(stage.paths)).get(key);
+    const none = { inside: [], stale: [], outside: [] };
+    try {
+      await eventually('each is where it belongs', () =>
+        [
+          found(`${alice}`)?.inside.join() === `${ofTenant}`,
+          found(`${alice}`)?.outside.join() === `${outside}`,
+          found(shop)?.inside.join() === `${ofSite}`,
+        ].every(Boolean),
+      );
+      assert.deepEqual(found(blog), none);
+      await stage.build(
+        stage.tenant(alice),
+        stage.site(alice, 'shop.example', { profile: 'shell' }),
+      );
+      assert.deepEqual(found(shop), { ...none, stale: [ofSite] });
+      assert.deepEqual(found(`${alice}`)?.inside, [ofTenant]);
+      // A tenant without a jail of its own has its processes outside, as it should.
+      await stage.build(stage.site(alice, 'shop.example', { profile: 'shell' }));
+      assert.deepEqual([...findOccupants(readStateFiles(stage.paths)).keys()], [shop]);
+      assert.deepEqual(found(shop)?.outside, []);
+    } finally {
+      for (const each of sleepers) {
+        const ended = once(each, 'exit');
+        each.kill('SIGKILL');
+        await ended;
+      }
     }
-  }
-});
+  },
+);
 
 const instance = 'bulkhead-jail-sites-applied';
 const needsTree = skip || (findTree(instance).roots.length === 0 ? 'needs cgroups' : false);
@@ -190,7 +201,7 @@ test('apply, exec --site and jail with a site', { skip: needsTree }, async (t) =
   mkdirSync(`${directory}/shop`, { recursive: true });
   chownSync(`${directory}/shop`, alice, alice);
 
-  await t.test('a site enters its own jail, and its tenant another one', () => {
+  await t.test("exec --site enters the site's jail, and exec without it the tenant's", () => {
     apply('<jail profile="web"/>', own);
     assert.deepEqual([profileAt(), profileAt(...ofShop)], ['web', 'strict']);
     const inside = exec(
@@ -211,7 +222,7 @@ test('apply, exec --site and jail with a site', { skip: needsTree }, async (t) =
   });
 
   await t.test(
-    'where that is not ready nothing of the site starts, and the reason is given',
+    "exec --site starts nothing when the site's jail is not ready, and prints why",
     () => {
       const text = readFileSync(stateFile, 'utf8');
       for (const [state, reason] of [
@@ -244,7 +255,7 @@ test('apply, exec --site and jail with a site', { skip: needsTree }, async (t) =
     },
   );
 
-  await t.test('status, show, diff, enter and sync tell of the site', () => {
+  await t.test('jail status, show, diff and enter report the site', () => {
     const { jails } = JSON.parse(bulkhead('jail', 'status', '--json').stdout);
     assert.deepEqual(
       jails.map((each: { uid: number; site?: string; state: string }) => [
@@ -279,7 +290,7 @@ test('apply, exec --site and jail with a site', { skip: needsTree }, async (t) =
   });
 
   await t.test(
-    'without its element the site is in the jail of its tenant, and at last in none',
+    "exec --site enters the tenant's jail when the site has none, and none when neither has",
     () => {
       apply('<jail profile="web"/>', '');
       assert.ok(!existsSync(stateFile));

@@ -44,9 +44,9 @@ function escapeFrom(uid: number): string {
   return `${stage.homes}/u${uid}/escape`;
 }
 
-describe('ways out', { skip }, () => {
+describe('jail escapes', { skip }, () => {
   for (const profile of ['web', 'shell', 'strict'] satisfies Jail['profile'][]) {
-    test(`none of them leads out of "${profile}"`, async () => {
+    test(`jail with profile "${profile}" blocks every escape`, async () => {
       await stage.build(stage.tenant(mallory, { profile }));
       const { stdout, status, stderr } = stage.run(mallory, escapeFrom(mallory));
       assert.equal(status, 0, stderr);
@@ -55,14 +55,14 @@ describe('ways out', { skip }, () => {
     });
   }
 
-  test('outside of a jail many of them do, so the program can tell', () => {
+  test('escape program succeeds in many ways outside a jail', () => {
     const command = ['--reuid', `${mallory}`, '--regid', `${mallory}`, '--clear-groups'];
     const options = { encoding: 'utf8' as const, stdio: ['ignore' as const, 'pipe' as const] };
     const { stdout } = spawnSync('setpriv', [...command, `${scratch}/escape`], options);
     assert.ok(notBlocked(stdout).length > 15, stdout);
   });
 
-  test('a terminal of root takes no characters from inside', async () => {
+  test('jail blocks TIOCSTI on a terminal of root', async () => {
     await stage.build(stage.tenant(mallory));
     const command = stage.enterCommand(mallory, escapeFrom(mallory)).map(quote).join(' ');
     const options = { encoding: 'utf8' } as const;
@@ -71,7 +71,7 @@ describe('ways out', { skip }, () => {
     assert.deepEqual(notBlocked(stdout), []);
   });
 
-  test('setuid copies, and what it made of its own files before, give nothing', async () => {
+  test('jail ignores setuid copies that root made in the home', async () => {
     const home = `${stage.homes}/u${mallory}`;
     await stage.build(stage.tenant(mallory));
     execFileSync('cp', ['/usr/bin/id', `${home}/id`]);
@@ -84,7 +84,7 @@ describe('ways out', { skip }, () => {
     assert.equal(stage.see(mallory, `grep -c 'CapEff:.*[1-9a-f]' /proc/self/status || true`), '0');
   });
 
-  test('links out of the home lead to what the jail has', async () => {
+  test('jail resolves links out of the home inside the jail', async () => {
     await stage.build(stage.tenant(mallory), stage.tenant(victim));
     writeFileSync(`${stage.homes}/u${victim}/secret`, 'secret');
     const home = `${stage.homes}/u${mallory}`;
@@ -98,24 +98,20 @@ describe('ways out', { skip }, () => {
 
 const quote = (word: string) => `'${word.replaceAll("'", String.raw`'\''`)}'`;
 
-test(
-  'a process of the same uid outside is told of; by way of it the host can be seen',
-  { skip },
-  async () => {
-    await stage.build(stage.tenant(mallory));
-    const ids = ['--reuid', `${mallory}`, '--regid', `${mallory}`, '--clear-groups'];
-    const sleeper = spawn('setpriv', [...ids, 'sleep', '3600'], { stdio: 'ignore' });
-    try {
-      await eventually('it is told of', () =>
-        findOccupants(readStateFiles(stage.paths))
-          .get(`${mallory}`)
-          ?.outside.includes(sleeper.pid ?? 0),
-      );
-    } finally {
-      await kill(sleeper);
-    }
-  },
-);
+test('findOccupants() reports a process of the tenant outside its jail', { skip }, async () => {
+  await stage.build(stage.tenant(mallory));
+  const ids = ['--reuid', `${mallory}`, '--regid', `${mallory}`, '--clear-groups'];
+  const sleeper = spawn('setpriv', [...ids, 'sleep', '3600'], { stdio: 'ignore' });
+  try {
+    await eventually('it is told of', () =>
+      findOccupants(readStateFiles(stage.paths))
+        .get(`${mallory}`)
+        ?.outside.includes(sleeper.pid ?? 0),
+    );
+  } finally {
+    await kill(sleeper);
+  }
+});
 
 async function kill(child: ChildProcess): Promise<void> {
   const ended = once(child, 'exit');
@@ -124,7 +120,7 @@ async function kill(child: ChildProcess): Promise<void> {
 }
 
 test(
-  'a home that is swapped for a link while root builds never becomes another directory',
+  'jail build never shows another directory when a home is swapped for a link',
   { skip },
   async () => {
     // The directory above the home belongs to the racer, as a reseller's would.
@@ -163,25 +159,21 @@ test(
   },
 );
 
-test(
-  'what is in its /tmp does not keep root from removing it, nor lead root elsewhere',
-  { skip },
-  async () => {
-    await stage.build(stage.tenant(victim), stage.tenant(mallory));
-    writeFileSync(`${stage.homes}/u${victim}/kept`, '');
-    const script = [
-      'cd /tmp; mkdir deep; cd deep; for i in $(seq 200); do mkdir d; cd d; done',
-      `ln -s ${stage.homes}/u${victim} /tmp/link; ln -s / /var/tmp/root`,
-      `touch '/tmp/-rf' '/tmp/a b' "/tmp/$(printf 'new\nline')"; mkdir -m 0 /tmp/closed; mkfifo /tmp/fifo`,
-    ].join('; ');
-    stage.see(mallory, script);
-    const dropped = await stage.build(stage.tenant(victim));
-    assert.deepEqual(dropped.problems, []);
-    assert.ok(lstatSync(`${stage.homes}/u${victim}/kept`).isFile());
-  },
-);
+test('jail removal deletes whatever is in its /tmp, and follows no link', { skip }, async () => {
+  await stage.build(stage.tenant(victim), stage.tenant(mallory));
+  writeFileSync(`${stage.homes}/u${victim}/kept`, '');
+  const script = [
+    'cd /tmp; mkdir deep; cd deep; for i in $(seq 200); do mkdir d; cd d; done',
+    `ln -s ${stage.homes}/u${victim} /tmp/link; ln -s / /var/tmp/root`,
+    `touch '/tmp/-rf' '/tmp/a b' "/tmp/$(printf 'new\nline')"; mkdir -m 0 /tmp/closed; mkfifo /tmp/fifo`,
+  ].join('; ');
+  stage.see(mallory, script);
+  const dropped = await stage.build(stage.tenant(victim));
+  assert.deepEqual(dropped.problems, []);
+  assert.ok(lstatSync(`${stage.homes}/u${victim}/kept`).isFile());
+});
 
-test('what others may write to is not taken for the directory of /tmp', { skip }, async () => {
+test('jail build refuses a directory for /tmp that others can write', { skip }, async () => {
   await stage.release();
   const { temporary } = stage.paths;
   mkdirSync(temporary, { recursive: true });

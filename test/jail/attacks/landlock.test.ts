@@ -99,11 +99,11 @@ describe('Landlock', { skip }, () => {
     await stage[Symbol.asyncDispose]();
   });
 
-  test('the mark says that the jail is entered under it', () => {
+  test('sets landlock in the state file of the jail', () => {
     assert.equal(parseStateFile(stage.mark(mallory)).landlock, true);
   });
 
-  test('what is handed over and processes outside lead nowhere', async () => {
+  test('blocks descriptors from outside, and access to processes outside', async () => {
     const { results, left } = await attack(entering);
     assert.ok(results.length > 28, results.join('\n'));
     assert.deepEqual(results.filter(isOpen), []);
@@ -114,7 +114,7 @@ describe('Landlock', { skip }, () => {
     );
   });
 
-  test('without it they do, so the program can tell', async () => {
+  test('blocks nothing when the command enters without it', async () => {
     const { results } = await attack(without);
     assert.deepEqual(
       results.filter((line) => !isOpen(line)),
@@ -122,7 +122,7 @@ describe('Landlock', { skip }, () => {
     );
   });
 
-  test('what programs do every day goes on', () => {
+  test('leaves everyday programs working', () => {
     const script = `mkdir ${home()}/every && cd ${home()}/every && exec ../everyday`;
     const { stdout, stderr } = stage.run(mallory, '/bin/sh', '-c', script);
     const lines = stdout.trim().split('\n');
@@ -133,7 +133,7 @@ describe('Landlock', { skip }, () => {
     );
   });
 
-  test('a file that was opened outside is read, and not opened by its name in /proc', () => {
+  test('allows reading a file that was opened outside, but not opening it by its name in /proc', () => {
     const read = (name: string) => {
       const file = openSync(`${leaked()}/file`, 'r');
       const [program = '', ...args] = entering('/bin/cat', name);
@@ -149,7 +149,7 @@ describe('Landlock', { skip }, () => {
     assert.match(read('/dev/stdin'), /Permission denied/);
   });
 
-  test('a process of the same uid outside looks into the jail all the same', async () => {
+  test('does not stop a process of the same uid outside from reading the jail', async () => {
     const [program = '', ...args] = entering('/bin/sleep', '3600');
     const inside = spawn(program, args, { stdio: 'ignore' });
     try {
@@ -164,7 +164,7 @@ describe('Landlock', { skip }, () => {
     }
   });
 
-  test('sessions of a tenant do not see each other, and end each other', async () => {
+  test('hides sessions of a tenant from each other, but lets them send signals', async () => {
     const [program = '', ...args] = entering('/bin/sleep', '3600');
     const other = spawn(program, args, { stdio: 'ignore' });
     await eventually('it sleeps', () => readlinkSync(`/proc/${other.pid}/exe`).endsWith('sleep'));
@@ -174,7 +174,7 @@ describe('Landlock', { skip }, () => {
     assert.deepEqual(await ended, [null, 'SIGTERM']);
   });
 
-  test('where it cannot be applied nothing starts', () => {
+  test('lets nothing start when it cannot be applied', () => {
     const { vault, inside } = stage.paths;
     const at = `${inside}/root/shell${landlockPath}`;
     const inVault = (script: string) =>

@@ -51,7 +51,7 @@ for (const [what, swapped] of [
   ['directory above it', '/public'],
 ] as const) {
   test(
-    `a ${what} that is swapped for a link while root builds never leads elsewhere`,
+    `site jail never leads elsewhere when a ${what} is swapped for a link during a build`,
     { skip },
     async () => {
       const { account } = stage.tenant(mallory);
@@ -93,7 +93,7 @@ for (const [what, swapped] of [
 }
 
 test(
-  "what is not the tenant's, or can be replaced by others, is not taken for its site",
+  "site jail refuses a directory that is not the tenant's, or that others can replace",
   { skip },
   async () => {
     const { account } = stage.tenant(mallory);
@@ -130,7 +130,7 @@ test(
 );
 
 test(
-  'a directory that is moved out of the site while it is used leads to nothing',
+  'site jail leads to nothing when a directory is moved out of the site during use',
   { skip },
   async () => {
     const { account } = stage.tenant(mallory);
@@ -156,22 +156,26 @@ test(
   },
 );
 
-test('links, and what root removes, lead from a site to what it has', { skip }, async () => {
-  const [site, sister] = [stage.site(mallory, 'shop'), stage.site(mallory, 'blog')];
-  await stage.build(site, sister);
-  const homes = [site, sister].map(({ account }) => account?.home ?? '');
-  const [own = '', other = ''] = homes;
-  writeFileSync(`${other}/kept`, 'secret');
-  for (const target of [`${other}/kept`, '../blog/kept', `/proc/1/root${other}/kept`]) {
-    stage.see(shop, `ln -sfn ${target} ${own}/link`);
-    assert.notEqual(stage.run(shop, '/bin/cat', `${own}/link`).status, 0, target);
-  }
-  assert.notEqual(stage.run(shop, '/bin/ln', `${own}/../blog/kept`, `${own}/hard`).status, 0);
-  stage.see(
-    shop,
-    `ln -s ${other} /tmp/link; ln -s ${stage.homes} /var/tmp/link; mkdir -m 0 /tmp/closed`,
-  );
-  const dropped = await stage.build(sister);
-  assert.deepEqual([dropped.problems, dropped.dropped], [[], [shop]]);
-  assert.ok(lstatSync(`${other}/kept`).isFile());
-});
+test(
+  'site jail resolves links inside the site, and its removal follows no link',
+  { skip },
+  async () => {
+    const [site, sister] = [stage.site(mallory, 'shop'), stage.site(mallory, 'blog')];
+    await stage.build(site, sister);
+    const homes = [site, sister].map(({ account }) => account?.home ?? '');
+    const [own = '', other = ''] = homes;
+    writeFileSync(`${other}/kept`, 'secret');
+    for (const target of [`${other}/kept`, '../blog/kept', `/proc/1/root${other}/kept`]) {
+      stage.see(shop, `ln -sfn ${target} ${own}/link`);
+      assert.notEqual(stage.run(shop, '/bin/cat', `${own}/link`).status, 0, target);
+    }
+    assert.notEqual(stage.run(shop, '/bin/ln', `${own}/../blog/kept`, `${own}/hard`).status, 0);
+    stage.see(
+      shop,
+      `ln -s ${other} /tmp/link; ln -s ${stage.homes} /var/tmp/link; mkdir -m 0 /tmp/closed`,
+    );
+    const dropped = await stage.build(sister);
+    assert.deepEqual([dropped.problems, dropped.dropped], [[], [shop]]);
+    assert.ok(lstatSync(`${other}/kept`).isFile());
+  },
+);

@@ -72,7 +72,7 @@ const ask = (
   );
 
 for (const architecture of ['x64', 'arm64'] as const) {
-  test(`filterFor() refuses every call that it has a number of, on ${architecture}`, () => {
+  test(`filterFor() refuses every blocked call on ${architecture}`, () => {
     const byArguments = 'clone unshare socket socketpair setsockopt ioctl personality'.split(' ');
     for (const name of callNames) {
       if (byArguments.includes(name) || callNumber(name, architecture) === undefined) continue;
@@ -83,7 +83,7 @@ for (const architecture of ['x64', 'arm64'] as const) {
     }
   });
 
-  test(`filterFor() judges arguments, on ${architecture}`, () => {
+  test(`filterFor() checks arguments on ${architecture}`, () => {
     const see = (call: string, ...args: readonly number[]) =>
       ask('web', architecture, call, ...args);
     const [SIGCHLD, CLONE_VM] = [17, 0x100];
@@ -134,14 +134,14 @@ for (const architecture of ['x64', 'arm64'] as const) {
     assert.deepEqual([see('personality', 0xffffffff), see('personality', 0x400000)], [0, 1]);
   });
 
-  test(`filterFor() lets people trace their own processes, on ${architecture}`, () => {
+  test(`filterFor() allows ptrace only in the profile shell, on ${architecture}`, () => {
     assert.deepEqual(
       (['web', 'strict', 'shell'] as const).map((each) => ask(each, architecture, 'ptrace')),
       [1, 1, 0],
     );
   });
 
-  test(`filterFor() allows no calls of other kinds of programs, on ${architecture}`, () => {
+  test(`filterFor() refuses calls of other ABIs on ${architecture}`, () => {
     const filter = filterFor('web', architecture);
     assert.equal(errno(judge(filter, { arch: 0x40000003, number: 20 })), 38);
     assert.equal(errno(judge(filter, { arch: audit[architecture], number: 63 })), 0);
@@ -154,7 +154,7 @@ for (const architecture of ['x64', 'arm64'] as const) {
   });
 }
 
-test('callNumber() has the numbers of the headers here', (context) => {
+test("callNumber() returns the numbers of this host's kernel headers", (context) => {
   const headers = [
     ['x64', '/usr/include/x86_64-linux-gnu/asm/unistd_64.h'],
     ['arm64', '/usr/include/asm-generic/unistd.h'],
@@ -174,7 +174,7 @@ test('callNumber() has the numbers of the headers here', (context) => {
   }
 });
 
-test('accountFilesOf() names the tenant and users of the system alone', () => {
+test('accountFilesOf() lists only the tenant and system users', () => {
   const passwd = [
     'root:x:0:0:root:/root:/bin/bash',
     'mysql:x:110:110::/:/bin/false',
@@ -205,7 +205,7 @@ test('accountFilesOf() names the tenant and users of the system alone', () => {
   assert.doesNotMatch(accountFilesOf(undefined, host).passwd, /alice|bob/);
 });
 
-test('formatStateFile() writes what parseStateFile() reads, whatever the reason has in it', () => {
+test('parseStateFile() reads what formatStateFile() wrote, whatever the reason contains', () => {
   const stateFile: JailStateFile = {
     profile: 'shell',
     state: 'failed',
@@ -226,7 +226,7 @@ test('formatStateFile() writes what parseStateFile() reads, whatever the reason 
   assert.deepEqual(earlierNamespaces(stateFile), [stateFile.namespace, ...stateFile.earlier]);
 });
 
-test('homeBase() refuses homes that a jail has no place for', () => {
+test('homeBase() refuses homes in directories that the jail has itself', () => {
   assert.deepEqual(homeBase('/home/alice'), { ok: true, value: '/home' });
   assert.deepEqual(homeBase('/srv/www/acme/bob'), { ok: true, value: '/srv' });
   // The skeleton has /var/lib and /var/tmp.
@@ -245,14 +245,14 @@ test('homeBase() refuses homes that a jail has no place for', () => {
   }
 });
 
-test('pathBlocker() keeps a path from showing other homes, or lying in this one', () => {
+test('pathBlocker() refuses paths that would show other homes, or are in this one', () => {
   assert.equal(pathBlocker('/srv/media', '/home/alice'), undefined);
   assert.match(pathBlocker('/srv', '/srv/alice')?.reason ?? '', /homes of tenants/);
   assert.match(pathBlocker('/srv/alice/x', '/srv/alice')?.reason ?? '', /in its home/);
   assert.equal(pathBlocker('/srv/media', '/srv/alice'), undefined);
 });
 
-test('compareNames() tells what is hidden and what is only inside', () => {
+test('compareNames() returns names that are hidden, and names that are only inside', () => {
   assert.deepEqual(compareNames('/', ['a', 'b'], ['b', 'c']), {
     directory: '/',
     hidden: ['a'],

@@ -9,7 +9,7 @@ import {
 
 const tried = { at: 1, program: 'nosy', tried: 'tried to make a user namespace' };
 
-test('tryEvidence.describe() says what was tried to who may know, and by which program to others', () => {
+test('tryEvidence.describe() names what was tried to those who may know, else only programs', () => {
   const other = { ...tried, program: 'curl' };
   assert.equal(
     tryEvidence.describe([tried, tried, other], true),
@@ -18,17 +18,17 @@ test('tryEvidence.describe() says what was tried to who may know, and by which p
   assert.equal(tryEvidence.describe([tried, other], false), 'Tried by nosy, curl.');
 });
 
-test('tryEvidence.line() describes a try, and as much as a reseller sees of it', () => {
+test('tryEvidence.line() describes a try, and redact() keeps only the program for resellers', () => {
   assert.equal(tryEvidence.line(tried), 'nosy tried to make a user namespace');
   assert.equal(tryEvidence.line(tryEvidence.redact(tried)), 'nosy');
 });
 
-test('jailIncidents says how often it was', () => {
+test('jailIncidents.happened() reports how often the tenant was refused', () => {
   const refused = { severity: 'refused', faults: 1 } as const;
   assert.equal(jailIncidents.happened?.(refused, []), 'was refused once what leads past its jail');
 });
 
-test('tryEvidence has room for the longest names that the kernel reports', () => {
+test('tryEvidence has space for the longest names that the kernel reports', () => {
   const bytes = new Uint8Array(refusalStruct.size).fill(1);
   for (let what = 0; what < 5; what++) {
     new DataView(bytes.buffer).setUint32(refusalStruct.field('what').offset, what, true);

@@ -24,7 +24,7 @@ function eventOf(what: number, name = ''): Uint8Array {
   return bytes;
 }
 
-test('parseJailRefusal() reads what the programs write', () => {
+test('parseJailRefusal() reads events of the BPF programs', () => {
   assert.deepEqual(parseJailRefusal(eventOf(1, 'x11')), {
     total: 7,
     tenant: 1001,
@@ -37,7 +37,7 @@ test('parseJailRefusal() reads what the programs write', () => {
   });
 });
 
-test('parseJailRefusal() takes no short record and no kind that it does not know', () => {
+test('parseJailRefusal() returns undefined for a short record or an unknown kind', () => {
   assert.equal(parseJailRefusal(eventOf(0).subarray(1)), undefined);
   assert.equal(parseJailRefusal(eventOf(9)), undefined);
 });
@@ -48,7 +48,7 @@ test('formatJailRefusal() names the program that was not started', () => {
   assert.equal(formatJailRefusal(refusal), 'tried to run "/home/alice/x" outside its jail');
 });
 
-test('programMapEntries() names programs with a zero after each, and none that makes a tenant somebody else', () => {
+test('programMapEntries() pads program names with zeros, and has none that changes the user', () => {
   const entries = programMapEntries({ uids: [], onlySites: new Set(), host: 7 });
   const names = entries.flatMap(({ map, key }) =>
     map === 'programs' ? [Buffer.from(key).toString('latin1')] : [],
@@ -59,7 +59,7 @@ test('programMapEntries() names programs with a zero after each, and none that m
     assert.ok(!names.includes(name.padEnd(16, '\0')), name);
 });
 
-test('programMapEntries() numbers the device as the kernel does, and splits the inode', () => {
+test('programMapEntries() encodes the device as the kernel does, and splits the inode', () => {
   const programs = { device: { major: 8, minor: 3 }, inode: 0x1_0000_0002n };
   const [settings] = programMapEntries({ uids: [], onlySites: new Set(), host: 7, programs });
   const view = new DataView(settings!.value.buffer);
@@ -69,7 +69,7 @@ test('programMapEntries() numbers the device as the kernel does, and splits the 
   );
 });
 
-test('formatJailRefusal() shows a name that a tenant chose without its control characters', () => {
+test('formatJailRefusal() escapes control characters in a name that a tenant chose', () => {
   const refusal = parseJailRefusal(eventOf(1, 'a\u{1b}[2J'));
   assert.ok(refusal);
   assert.equal(
@@ -84,7 +84,7 @@ test('formatJailRefusal() shows a name that a tenant chose without its control c
   );
 });
 
-test('jailSelfTestEntry() differs from tenants, and jailSelfTestUid() from one generation to the next', () => {
+test("jailSelfTestEntry() differs from tenants', and jailSelfTestUid() between generations", () => {
   const rule = { uids: [1001, 1002], onlySites: new Set([1002]), host: 4_026_531_841 };
   const entries = [
     ...programMapEntries(rule),
