@@ -238,7 +238,7 @@ describe('locks between processes', () => {
     const program = `
       import { editPolicyFile } from ${source('host/edit-policy-file.ts')};
       import { lockFile } from ${source('sys/files/flock.ts')};
-      import { ok } from ${source('base/result.ts')};
+      import { ok } from ${source('../packages/base/result.ts')};
       import { writeSync } from 'node:fs';
       const ready = () => writeSync(1, 'ready\\n');
       const file = ${JSON.stringify(file)};
