@@ -190,7 +190,7 @@ function readInProcess(place: string, asked: Asked, rounds: number) {
 }
 
 /** Reads in that process. */
-function readSamples(place: string, asked: Asked, rounds: number) {
+export function readSamples(place: string, asked: Asked, rounds: number) {
   using reader = new HistoryReader(place);
   const expected = asked.members?.length ?? tenants;
   const samples = Array.from({ length: rounds }, () =>
