@@ -40,7 +40,7 @@ function errorsOf(edited: ReturnType<typeof setLimits>): string {
 const lines = (...each: string[]) => each.join('\n') + '\n';
 const policy = (...inside: string[]) => lines('<bulkhead version="1">', ...inside, '</bulkhead>');
 
-describe('setLimits() of a value', () => {
+describe('setLimits() with a value', () => {
   const rows: readonly (readonly [string, EditTarget, string, string, string])[] = [
     [
       'a value in place, whatever its quotes',
@@ -258,7 +258,7 @@ describe('setLimits() without a value', () => {
   });
 });
 
-describe('setLimits() of what cannot be', () => {
+describe('setLimits() with an impossible target or change', () => {
   const rows: readonly (readonly [string, EditTarget, string, string, RegExp])[] = [
     [
       'an unknown package',
@@ -309,7 +309,7 @@ describe('setLimits() of what cannot be', () => {
   });
 });
 
-test('setLimits() finds a tenant by its uid, and by its other name', () => {
+test('setLimits() finds a tenant by uid, also when the uid is only its alias', () => {
   const text = policy('<tenant uid="01001"/>');
   const uid: TenantName = { kind: 'uid', uid: 1001 };
   const after = policy('<tenant uid="01001">', '  <cpu limit="5%"/>', '</tenant>');
@@ -384,7 +384,7 @@ describe('removeTarget()', () => {
   });
 });
 
-test('addTenant() puts a tenant after those of its reseller', () => {
+test('addTenant() puts a tenant after the other tenants of its reseller', () => {
   const text = policy('  <reseller user="r"/>', '  <tenant user="b"/>');
   const add = (before: string, user: string) => {
     const edited = addTenant(before, reseller('r'), tenant(user));
@@ -642,7 +642,7 @@ function assertInserted(before: string, after: string): void {
   assert.ok(after.endsWith(before.slice(same)) && after.length >= before.length);
 }
 
-test('setLimits() changes what was asked for, and not a byte elsewhere', () => {
+test('setLimits() changes the given values and not a byte elsewhere', () => {
   fc.assert(
     fc.property(anyPolicy, anyTarget, anyWords, (text, target, words) => {
       const after = set(text, target, words.join(' '));
@@ -664,7 +664,7 @@ test('setLimits() changes what was asked for, and not a byte elsewhere', () => {
   );
 });
 
-test('setLimits() leaves the meaning as it was when it sets and removes a limit', () => {
+test('setLimits() leaves the meaning unchanged when it sets and then removes a limit', () => {
   fc.assert(
     fc.property(anyPolicy, anyTarget, anyWords, (text, target, words) => {
       const before = meaning(text);
@@ -686,7 +686,7 @@ test('setLimits() leaves the meaning as it was when it sets and removes a limit'
   );
 });
 
-test('setLimits() replaces nothing but the text between the quotes when there is a value', () => {
+test('setLimits() replaces only the text between the quotes when there is a value', () => {
   fc.assert(
     fc.property(anyPolicy, anyTarget, (text, target) => {
       const limit = elementOf(text, target)?.children.find((each) => each.name === 'processes');
@@ -716,7 +716,7 @@ test('removeTarget() keeps every other element, and every comment outside it', (
   );
 });
 
-describe('setLimits() and removeTarget() of a site', () => {
+describe('setLimits() and removeTarget() for a site', () => {
   const rows: readonly (readonly [string, string, string, string])[] = [
     [
       'a limit of a site, however its name is written',
@@ -764,7 +764,7 @@ describe('setLimits() and removeTarget() of a site', () => {
     });
   }
 
-  test('setLimits() makes a tenant of a range an element for its first site', () => {
+  test('setLimits() adds an element for a tenant of a range when it gets its first site', () => {
     const after = set(policy('  <tenants uids="1000-1999"/>'), site('a', 'a.example'), 'cpu=5%');
     assert.match(after, /<tenant user="a">\s+<site name="a\.example">\s+<cpu limit="5%"\/>/);
     const removed = removeTarget(after, site('a', 'a.example'));
@@ -772,7 +772,7 @@ describe('setLimits() and removeTarget() of a site', () => {
     assert.doesNotMatch(removed.value, /site/);
   });
 
-  test('setLimits() refuses what a site cannot have', () => {
+  test('setLimits() refuses a disk limit, a package, a bad name and an unknown site', () => {
     const text = policy(
       '  <package name="p"/>',
       '  <tenant user="a"><site name="a.example"/></tenant>',

@@ -23,7 +23,7 @@ function resolve(body: string, facts: Partial<HostFacts> = {}) {
 
 const memory = (text: string) => `<memory ${text}/>`;
 
-suite('resolvePolicy() with guarantees', () => {
+suite('resolvePolicy() with guaranteed memory', () => {
   for (const [title, body, expected] of [
     [
       'above the limit',
@@ -51,7 +51,7 @@ suite('resolvePolicy() with guarantees', () => {
       /error: .*unlimited/,
     ],
   ] as const) {
-    test(`refuses one ${title}`, () => {
+    test(`refuses a guarantee ${title}`, () => {
       const { said } = resolve(body);
       assert.equal(said.length, 1, said.join('\n'));
       if (typeof expected === 'string') assert.equal(said[0], expected);
@@ -59,7 +59,7 @@ suite('resolvePolicy() with guarantees', () => {
     });
   }
 
-  test('accepts one as high as the limit, without a limit, and none next to an inherited one', () => {
+  test('accepts a guarantee equal to the limit, without a limit, or of 0B', () => {
     for (const inside of [
       'limit="1GiB" guaranteed="1GiB"',
       'guaranteed="1GiB"',
@@ -70,7 +70,7 @@ suite('resolvePolicy() with guarantees', () => {
     }
   });
 
-  test('does not let a tenant make the policy invalid by a limit of its site', () => {
+  test('accepts a limit that a tenant sets below the guarantee of its site', () => {
     const body = `<tenant uid="1001"><sites limits="tenant"/><site name="a.example">${memory('guaranteed="64MiB"')}</site></tenant>`;
     const own = new Map([
       ['a.example', new Map([['memory.limit', (16 * 2 ** 20) as Bytes] as const])],
@@ -100,18 +100,18 @@ suite('resolvePolicy() with guarantees', () => {
       'at 1GiB: warning: 5GiB of memory are guaranteed in all, and this host has 4GiB; under pressure the kernel takes memory from guaranteed tenants, too; lower "guaranteed"',
     ],
   ] as const) {
-    test(`warns if ${title}`, () => {
+    test(`warns when ${title}`, () => {
       assert.deepEqual(resolve(body, { memoryBytes: 4 * 2 ** 30 }).said, [expected]);
     });
   }
 
-  test('counts a reseller for the host by its own guarantee', () => {
+  test("counts only the reseller's own guarantee against the memory of the host", () => {
     const body = `<reseller uid="2000">${memory('guaranteed="4GiB"')}<tenant uid="1001">${memory('guaranteed="2GiB"')}</tenant></reseller>`;
     assert.deepEqual(resolve(body, { memoryBytes: 4 * 2 ** 30 }).said, []);
   });
 });
 
-suite('the cgroups above a guarantee', () => {
+suite('wantedState() for the cgroups above a guarantee', () => {
   const body = `
     <tenant uid="1001">${memory('guaranteed="64MiB"')}</tenant>
     <tenant uid="1002"><sites limits="tenant"/>
@@ -153,20 +153,20 @@ suite('the cgroups above a guarantee', () => {
     'r2001/u1006': 20,
   };
 
-  test('have the sum, or what the policy says', () => {
+  test('sets memory.low to the sum of the guarantees below, or to the value in the policy', () => {
     assert.deepEqual(low({}), { '': 134, ...inside });
   });
 
-  test('are the slice of users and the tree of resellers where tenants are slices', () => {
+  test('splits the sum between the root and the user slice when tenants are slices', () => {
     assert.deepEqual(low({ tenantsAreSlices: true }), { '': 58, slices: 76, ...inside });
   });
 
-  test('have nothing of the slice of users where no tenant in it has a guarantee', () => {
+  test('sets no memory.low on the user slice when no tenant in it has a guarantee', () => {
     const some = low({ tenantsAreSlices: true }, '<tenant uid="1001"/>');
     assert.deepEqual(some, { '': 0, u1001: 0 });
   });
 
-  test('get nothing but the guarantee, also in the file of the slice', () => {
+  test('writes only MemoryLow into the file of the user slice', () => {
     const { policy } = resolve(body, facts);
     const { cgroups } = wantedState(policy, { ...contextOf(2), tenantsAreSlices: true });
     const around = cgroups.find(({ path }) => path === 'slices')?.settings ?? [];
@@ -177,7 +177,7 @@ suite('the cgroups above a guarantee', () => {
     assert.match(sliceText(around), /^CPUAccounting=yes$/m);
   });
 
-  test('are left alone on cgroup v1', () => {
+  test('sets no memory.low on cgroup v1', () => {
     const { policy } = resolve(body, facts);
     const { cgroups } = wantedState(policy, contextOf(1));
     assert.deepEqual(cgroups[0]?.settings, []);

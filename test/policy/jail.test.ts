@@ -47,7 +47,7 @@ test("a reseller's package gives its tenants a jail, and no other element can", 
   assert.match(resolve(wrong).messages.join(), /<jail> is not known inside <reseller>/);
 });
 
-test('commands are those of the list, without one those that are usual, or none', () => {
+test('commandsOf() returns the listed commands, the defaults without a list, or none', () => {
   const commands = (attribute: string) => {
     const { tenants } = resolve(
       `<tenant uid="5001"><jail profile="web" ${attribute}/></tenant>`,
@@ -65,7 +65,7 @@ test('commands are those of the list, without one those that are usual, or none'
   ]);
 });
 
-test('mistakes in <jail> are reported', () => {
+test('parsePolicy() reports mistakes in <jail>', () => {
   const said = (jail: string) => resolve(`<defaults>${jail}</defaults>`).messages.join();
   assert.match(said('<jail/>'), /needs the attribute "profile"/);
   assert.match(
@@ -79,7 +79,7 @@ test('mistakes in <jail> are reported', () => {
   assert.match(said(`<jail profile="web">${many}</jail>`), /33 paths; 32 are the most/);
 });
 
-test('checkJailPath() refuses what would lead out', () => {
+test('checkJailPath() refuses system directories, homes, and paths that are not normalized', () => {
   assert.ok(checkJailPath('/srv/media').ok);
   assert.ok(checkJailPath('/run/mysqld').ok);
   const refused = `/ /etc /etc/mysql /home /home/alice /proc/1/root /dev/shm /sys /tmp/x /srv/../etc /srv/./x
@@ -93,7 +93,7 @@ const ofSites = (...sites: readonly string[]) =>
   `<defaults><jail profile="web"/></defaults><tenant user="alice">${sites.join('')}</tenant>`;
 const siteWith = (jail: string, name = 'shop.example') => `<site name="${name}">${jail}</site>`;
 
-test('<jail> of a site is its own, and without one the site is in that of its tenant', () => {
+test("<jail> of a site replaces its tenant's; a site without one uses its tenant's", () => {
   const body = ofSites(
     siteWith('<jail profile="strict" home="/home/alice/shop"><path at="/run/db"/></jail>'),
     siteWith('<cpu limit="50%"/>', 'blog.example'),
@@ -115,7 +115,7 @@ test('<jail> of a site is its own, and without one the site is in that of its te
   assert.deepEqual([ofBlog?.jail?.profile, ofBlog?.from], ['web', 'defaults']);
 });
 
-test('jailTenants() has a site beside its tenant, with its directory as home and sendmail at most', () => {
+test('jailTenants() lists a site after its tenant, with its own home and at most sendmail', () => {
   const jails = (tenantsJail: string) =>
     jailTenants(
       resolve(
@@ -131,7 +131,7 @@ test('jailTenants() has a site beside its tenant, with its directory as home and
   assert.deepEqual(jails('<jail profile="none"/>'), [[...site, 'sendmail']]);
 });
 
-test('what would lead out of the jail of a site, or make it worth nothing, is refused', () => {
+test('resolvePolicy() refuses a site jail without a home of its own, or with unsafe paths', () => {
   const said = (jail: string) => resolve(ofSites(siteWith(jail))).messages.join();
   const own = 'profile="web" home="/home/alice/shop"';
   assert.match(said('<jail profile="web"/>'), /<jail> of a site needs "home"/);
@@ -163,7 +163,7 @@ test('what would lead out of the jail of a site, or make it worth nothing, is re
   assert.match(resolve(named).messages.join(), /a name of 200 characters at most/);
 });
 
-test('a site that sees the directory of another is told of', () => {
+test('resolvePolicy() warns when a site sees the directory of another site', () => {
   const at = (home: string, name: string) =>
     siteWith(`<jail profile="web" home="/home/alice/${home}"/>`, name);
   const said = (...homes: readonly string[]) =>

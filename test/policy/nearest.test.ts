@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { nearest, formatDiagnostic } from '../../src/policy/diagnostic.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 
-test('nearest() knows beginnings and plurals', () => {
+test('nearest() finds the word for a prefix, a singular and a typing error', () => {
   const elements = ['cpu', 'memory', 'io', 'processes', 'entries', 'disk', 'network', 'tenant'];
   for (const [word, meant] of [
     ['entry', 'entries'],
@@ -18,7 +18,7 @@ test('nearest() knows beginnings and plurals', () => {
     assert.equal(nearest(word, elements), meant, word);
 });
 
-test('an element that is not closed is reported where it begins', () => {
+test('parsePolicy() reports an unclosed element at its start tag', () => {
   const text =
     '<bulkhead version="1">\n  <defaults>\n    <cpu limit="5%">\n  </defaults>\n</bulkhead>\n';
   const { diagnostics } = parsePolicy('p.xml', text);

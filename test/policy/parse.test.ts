@@ -8,7 +8,7 @@ const problems = (text: string) =>
   parsePolicy('p.xml', text).diagnostics.list.map(formatDiagnostic);
 const inside = (body: string) => problems(`<bulkhead version="1">${body}</bulkhead>`);
 
-test('parsePolicy() takes the whole language', () => {
+test('parsePolicy() accepts the whole language', () => {
   assert.deepEqual(
     problems(`<?xml version="1.0" encoding="UTF-8"?>
 <bulkhead version="1">
@@ -40,7 +40,7 @@ test('parsePolicy() takes the whole language', () => {
   );
 });
 
-test('parsePolicy() takes the words of subjects that are not limits, and suggests them', () => {
+test('parsePolicy() accepts and suggests alert words that are not limits', () => {
   const rule = (limits: string) => {
     const body = `<agent><alerts><mail to="tenant" limits="${limits}"/></alerts></agent>`;
     const text = `<bulkhead version="1">${body}</bulkhead>`;
@@ -167,7 +167,7 @@ test('parsePolicy() reports all errors of a file at once', () => {
   assert.equal(inside('<x/><defaults><cpu limit="1"/></defaults><tenant/>').length, 3);
 });
 
-test('parsePolicy() refuses document types, entities and what is not a policy', () => {
+test('parsePolicy() refuses document types, entities, other encodings and other documents', () => {
   const bomb =
     '<!DOCTYPE b [<!ENTITY a "x"><!ENTITY c "&a;&a;&a;">]><bulkhead version="1">&c;</bulkhead>';
   assert.match(problems(bomb).join(), /1:1: error: A document type declaration is not allowed/);
@@ -185,16 +185,16 @@ test('parsePolicy() refuses document types, entities and what is not a policy', 
   );
 });
 
-test('parsePolicy() stops at nesting and size that no policy has', () => {
+test('parsePolicy() refuses elements nested deeper than 16', () => {
   assert.match(inside('<a>'.repeat(10_000)).join(), /nested deeper than 16/);
 });
 
-test('parsePolicy() places a diagnostic after multi-byte text and a byte order mark', () => {
+test('parsePolicy() gives line and column after multi-byte text and a byte order mark', () => {
   const text = '\uFEFF<bulkhead version="1"><!-- é😀 -->\r\n\t<x/></bulkhead>';
   assert.match(problems(text).join(), /^p\.xml:2:2: error: <x>/);
 });
 
-test('formatDiagnostic() keeps control characters from the terminal', () => {
+test('formatDiagnostic() escapes control characters', () => {
   assert.match(
     inside('<tenant user="&#x1b;[2Ja"/>'.replace('&#x1b;', '\u009b')).join(),
     /\\u\{9b\}/,

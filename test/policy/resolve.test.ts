@@ -122,18 +122,18 @@ const warnings: readonly (readonly [body: string, expected: RegExp])[] = [
   ],
 ];
 for (const [body, expected] of warnings) {
-  test(`resolvePolicy() warns of ${body}`, () =>
+  test(`resolvePolicy() warns about ${body}`, () =>
     assert.match(resolve(body).said.join('\n'), expected));
 }
 
-test('resolvePolicy() says a warning once, however many inherit it', () => {
+test('resolvePolicy() gives a warning once when several tenants inherit the value', () => {
   const { said } = resolve(
     '<tenants uids="1000-1999"/><defaults><memory limit="16MiB"/></defaults>',
   );
   assert.equal(said.length, 1);
 });
 
-test('resolvePolicy() gives sites what is written for them, and nothing else', () => {
+test('resolvePolicy() gives sites only the limits written in their own element', () => {
   const { policy, said } = resolve(`
     <defaults><cpu limit="100%"/><memory limit="1GiB"/></defaults>
     <tenant user="alice"><site name="Shop.Example"><cpu limit="50%"/></site><site name="blog.example"/></tenant>
@@ -148,7 +148,7 @@ test('resolvePolicy() gives sites what is written for them, and nothing else', (
   assert.deepEqual(sites('bob'), [['bob.example', {}]]);
 });
 
-test('resolvePolicy() reports a site that is listed twice, is above its tenant, or is also of another', () => {
+test('resolvePolicy() reports a site listed twice, above its tenant, or of two tenants', () => {
   const { policy, said } = resolve(`
     <defaults><cpu limit="100%"/><memory limit="1GiB"/></defaults>
     <tenant user="alice"><site name="a.example"/><site name="A.EXAMPLE"/></tenant>
@@ -164,7 +164,7 @@ test('resolvePolicy() reports a site that is listed twice, is above its tenant, 
   assert.equal(findTenant(policy, 'alice')?.sites.length, 1);
 });
 
-test('resolvePolicy() refuses a site whose name is too long for a slice, unless it is below a reseller', () => {
+test('resolvePolicy() refuses a site name too long for a slice, except below a reseller', () => {
   const long = Array.from({ length: 4 }, () => 'a'.repeat(60)).join('.');
   const sites = `<site name="a.example"/><site name="${long}"/>`;
   const body = (driver: string) => `<host driver="${driver}"/>

@@ -37,7 +37,7 @@ function problems(text: string): string {
 const root = new URL('../../', import.meta.url).pathname;
 const policy = (inside: string) => `<bulkhead version="1">${inside}</bulkhead>`;
 
-describe('policySchema() of what is right', { skip }, () => {
+describe('policySchema() for valid policies', { skip }, () => {
   test('policySchema() accepts the example of the reference', () =>
     assert.equal(problems(examplePolicy), ''));
 
@@ -46,7 +46,7 @@ describe('policySchema() of what is right', { skip }, () => {
       assert.equal(problems(readFileSync(`${root}${file}`, 'utf8')), ''));
   }
 
-  test('policySchema() accepts every limit with every example of its kind, and unlimited', () => {
+  test('policySchema() accepts each limit with each example of its kind, and "unlimited"', () => {
     for (const { limit, name, kind, unlimited } of attributes.values()) {
       const values = [...quantityKinds[kind].examples, ...(unlimited ? ['unlimited'] : [])];
       for (const value of values) {
@@ -57,7 +57,7 @@ describe('policySchema() of what is right', { skip }, () => {
     }
   });
 
-  test('policySchema() accepts everybody who may set limits of sites', () => {
+  test('policySchema() accepts each combination of who may set site limits', () => {
     for (const who of [
       'administrator',
       'reseller',
@@ -117,7 +117,7 @@ const wrong: readonly (readonly [string, string])[] = [
   ['symlinks without users', policy('<symlinks follow="owner-match"/>')],
 ];
 
-describe('policySchema() of what is wrong', () => {
+describe('policySchema() for invalid policies', () => {
   for (const [name, text] of wrong) {
     test(`policySchema() refuses ${name}`, { skip }, () => {
       assert.notEqual(problems(text), '');
@@ -142,7 +142,7 @@ function inPlace(block: string): string {
 describe('policyReference()', () => {
   const page = policyReference();
 
-  test('policyReference() has every element, every limit and every attribute', () => {
+  test('policyReference() lists every element, limit and attribute', () => {
     for (const [name, spec] of Object.entries(elements)) {
       assert.ok(page.includes(`\n### ${name}\n`), name);
       for (const key of Object.keys(spec.attributes)) assert.ok(page.includes(`| \`${key}\``), key);
@@ -155,7 +155,7 @@ describe('policyReference()', () => {
     }
   });
 
-  test('policyReference() has examples that the parser takes', () => {
+  test('policyReference() has only examples that parsePolicy() accepts', () => {
     const blocks = [...page.matchAll(/```xml\n([^]*?)```/g)].map((match) => match[1] ?? '');
     for (const block of blocks) {
       if (/^<\?xml-model|…/.test(block)) continue;
@@ -165,10 +165,10 @@ describe('policyReference()', () => {
     assert.ok(blocks.length > limits.length);
   });
 
-  test('policyReference() has no line that ends in white space, and no empty part', () => {
+  test('policyReference() has no trailing white space and no empty section', () => {
     assert.ok(!/[ \t]$/m.test(page) && !/\n{3}/.test(page));
   });
 });
 
-test('outdated() is empty when the generated files are up to date', async () =>
+test('outdated() returns nothing when the generated files are up to date', async () =>
   assert.deepEqual(await outdated(), []));

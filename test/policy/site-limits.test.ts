@@ -42,7 +42,7 @@ function resolve(body: string, siteLimits: readonly (readonly [number, SetSiteLi
 const allowed = '<sites limits="tenant"/>';
 const site = (limits = '') => `<site name="shop.example">${limits}</site>`;
 
-test('<sites> is inherited from the nearest element that has it', () => {
+test('delegatesOf() returns the setters of the nearest <sites>', () => {
   const body = `<defaults>${allowed}</defaults><package name="p"><sites limits="administrator"/></package>
     <tenant uid="5001"/><tenant uid="5002" package="p"/><tenant uid="5003" package="p">${allowed}</tenant>
     <reseller uid="4000" package="p"><tenant uid="5004"/></reseller>`;
@@ -54,7 +54,7 @@ test('<sites> is inherited from the nearest element that has it', () => {
   assert.deepEqual(resolve(both).policy.tenants.map(delegatesOf), [['reseller', 'tenant']]);
 });
 
-test('mistakes in <sites> are reported', () => {
+test('parsePolicy() reports mistakes in <sites>', () => {
   const said = (body: string) => resolve(body).messages.join();
   assert.match(said('<defaults><sites/></defaults>'), /needs the attribute "limits"/);
   assert.match(said('<defaults><sites limits="own"/></defaults>'), /does not say who sets limits/);
@@ -65,7 +65,7 @@ test('mistakes in <sites> are reported', () => {
   assert.match(said(`<tenant uid="5001">${site(allowed)}</tenant>`), /not known inside <site>/);
 });
 
-test('what a tenant has set is in force where the policy sets nothing for the site', () => {
+test("resolvePolicy() applies the tenant's limit when the policy sets none for the site", () => {
   const own = shop(['cpu.limit', half], ['memory.limit', megabytes(64)]);
   const body = `<tenant uid="5001">${allowed}${site('<cpu limit="20%"/>')}</tenant>`;
   const { policy } = resolve(body, [[5001, { tenant: own }]]);
@@ -94,7 +94,7 @@ test('what a tenant has set is in force where the policy sets nothing for the si
   ]);
 });
 
-test('what the reseller has set counts before what the tenant has, and behind the policy', () => {
+test("resolvePolicy() prefers the policy's limit, then the reseller's, then the tenant's", () => {
   const set = {
     tenant: shop(
       ['cpu.limit', half],
@@ -154,7 +154,7 @@ test('what the reseller has set counts before what the tenant has, and behind th
   assert.ok(another.states?.every((each) => each.includes('tenant:')));
 });
 
-test('it is not in force without the permission, and for another tenant', () => {
+test('resolvePolicy() ignores limits set without permission, or by another tenant', () => {
   const own = shop(['cpu.limit', half]);
   const withdrawn = resolve(`<tenant uid="5001">${site()}</tenant>`, [[5001, { tenant: own }]]);
   const [found] = withdrawn.policy.tenants[0]?.sites ?? [];
@@ -169,7 +169,7 @@ test('it is not in force without the permission, and for another tenant', () => 
   assert.deepEqual(other.policy.tenants[0]?.sites[0]?.values, {});
 });
 
-test('a site that only has limits set beside the policy is one as long as that is allowed', () => {
+test('resolvePolicy() adds sites that only have set limits while setting them is allowed', () => {
   const own = { tenant: shop(['cpu.limit', half]) };
   const sitesOf = (body: string, set: SetSiteLimits = own) => {
     const { policy, messages } = resolve(body, [[5001, set]]);
@@ -211,7 +211,7 @@ test('a site that only has limits set beside the policy is one as long as that i
   assert.deepEqual(names('tenant'), ['shop.example']);
 });
 
-test('a tenant of a range of uids has such sites, too', () => {
+test('resolvePolicy() applies set limits to tenants from a range of uids', () => {
   const { document } = parsePolicy(
     'p.xml',
     `<bulkhead version="1"><tenants uids="5000-5999"/><defaults>${allowed}</defaults></bulkhead>`,
@@ -226,13 +226,13 @@ test('a tenant of a range of uids has such sites, too', () => {
   );
 });
 
-test('it causes no warning of the policy', () => {
+test('resolvePolicy() does not warn about limits that a tenant has set', () => {
   const own = shop(['cpu.limit', 9 as CpuFraction], ['memory.limit', megabytes(4)]);
   const body = `<tenant uid="5001">${allowed}<cpu limit="100%"/>${site()}</tenant>`;
   assert.deepEqual(resolve(body, [[5001, { tenant: own }]]).messages, []);
 });
 
-test('exceeds() compares with the limits of the tenant', () => {
+test('exceeds() returns the limit of the tenant when the value is above it', () => {
   const tenant = { 'cpu.limit': 1 as CpuFraction, 'memory.limit': megabytes(100) };
   assert.equal(exceeds('cpu.limit', half, tenant), undefined);
   assert.equal(exceeds('cpu.limit', 1 as CpuFraction, tenant), undefined);
@@ -245,7 +245,7 @@ test('exceeds() compares with the limits of the tenant', () => {
   assert.equal(exceeds('cpu.weight', 10_000 as Quantity, tenant), undefined);
 });
 
-test('every limit is printed as it is read, and nothing else is taken', () => {
+test('parseSiteLimits() reads what formatSiteLimits() wrote, and refuses anything else', () => {
   const values = new Map(
     tenantLimits.map((key) => {
       const text = { cpu: '12.5%', bytes: '123457KiB', weight: '77' }[
@@ -272,12 +272,12 @@ test('every limit is printed as it is read, and nothing else is taken', () => {
     assert.equal(parseSiteLimits(text), undefined, text);
 });
 
-test('a name of a site that is one of JavaScript is a name like others', () => {
+test('parseSiteLimits() accepts a site named "__proto__"', () => {
   const kept = { name: 'alice', sites: new Map([['__proto__', set(['cpu.limit', half])]]) };
   assert.deepEqual(parseSiteLimits(formatSiteLimits(kept)), kept);
 });
 
-test('disks, entries and the network stay with the administrator', () => {
+test('tenantCannotSet() reserves disk, entries and network limits for the administrator', () => {
   const refused = [...attributes.keys()].filter((key) => tenantCannotSet(key) !== undefined);
   assert.deepEqual(
     refused.map((key) => key.split('.')[0]),
@@ -285,7 +285,7 @@ test('disks, entries and the network stay with the administrator', () => {
   );
 });
 
-test('isSameOwner() knows a recycled uid by name and by home', () => {
+test('isSameOwner() is false when the account has another name or another home', () => {
   const alice = { name: 'alice', home: '1.1' };
   assert.ok(isSameOwner(alice, alice));
   assert.ok(isSameOwner(alice, { name: 'alice' }));
@@ -293,7 +293,7 @@ test('isSameOwner() knows a recycled uid by name and by home', () => {
   assert.ok(!isSameOwner(alice, { name: 'alice', home: '1.2' }));
 });
 
-test('areSameOwners() knows another reseller, and a reseller from the tenant itself', () => {
+test('areSameOwners() is false when the reseller is another one, is added or is missing', () => {
   const alice = { name: 'alice', home: '1.1' };
   const acme = { uid: 4000, name: 'acme', home: '2.1' };
   const kept = { ...alice, reseller: acme };

@@ -27,7 +27,7 @@ const rows: Readonly<Record<ValueKindName, readonly [good: string, bad: string |
 for (const [name, [good, bad]] of Object.entries(rows)) {
   const { parse, pattern, format: print } = valueKinds[name as ValueKindName];
 
-  test(`valueKinds.${name} prints what it has read, and its pattern matches that`, () => {
+  test(`valueKinds.${name} formats what it parsed, and its pattern matches the text`, () => {
     const read = parse(good);
     assert.ok(read.ok);
     assert.equal((print as (value: unknown) => string)(read.value), good);
@@ -35,7 +35,7 @@ for (const [name, [good, bad]] of Object.entries(rows)) {
     assert.match(good, new RegExp(`^(?:${pattern.replaceAll('$', String.raw`\$`)})$`, 'u'));
   });
 
-  test(`valueKinds.${name} names the text that it refuses`, { skip: bad === undefined }, () => {
+  test(`valueKinds.${name} names the text in its error`, { skip: bad === undefined }, () => {
     const read: Result<unknown, Cause> = parse(bad ?? '');
     assert.ok(!read.ok && read.error.reason.includes(bad ?? ''), JSON.stringify(read));
   });
