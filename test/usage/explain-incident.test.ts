@@ -66,7 +66,7 @@ const whole = { kinds, showCommands: true } as const;
 const textOf = (...args: Parameters<typeof explainIncident>) => explainIncident(...args).join('\n');
 
 describe('explainIncident()', () => {
-  test('explainIncident() gives tenant, number, time, limit and place in the policy when nothing was recorded', () => {
+  test('explainIncident() gives tenant, count, time, limit and policy line', () => {
     const [first] = explainIncident(incidentOf(), [], 'alice', plain);
     assert.equal(
       first,
@@ -116,7 +116,7 @@ describe('explainIncident()', () => {
 });
 
 describe('explainIncident() on what ran', () => {
-  test('explainIncident() ranks processes by CPU time since the snapshot before when there are two', () => {
+  test('explainIncident() ranks processes by CPU time between two snapshots', () => {
     const old = processOf({ pid: 1, name: 'mysqld', cpuSeconds: 9000, ageSeconds: 90_000 });
     const busy = processOf({ pid: 2, name: 'php', cpuSeconds: 5, ageSeconds: 20 });
     const later = begin + 30_000;
@@ -141,7 +141,7 @@ describe('explainIncident() on what ran', () => {
     assert.doesNotMatch(text, /unseen/);
   });
 
-  test('explainIncident() counts both processes when a PID is used again', () => {
+  test('explainIncident() counts both processes when a PID is reused', () => {
     const evidence = [
       snapshotOf([processOf({ pid: 2, name: 'php', cpuSeconds: 50, ageSeconds: 60 })]),
       snapshotOf(
@@ -153,7 +153,7 @@ describe('explainIncident() on what ran', () => {
     assert.match(textOf(incidentOf(), evidence, 'alice', plain), /php \(3\.0 s of CPU time/);
   });
 
-  test('explainIncident() compares the snapshots around when one could not read a process', () => {
+  test('explainIncident() skips a snapshot that lacks the counters of a process', () => {
     const whole = processOf({ pid: 2, name: 'php', cpuSeconds: 50, ageSeconds: 60 });
     const { cpuSeconds: _cpu, ageSeconds: _age, ...hung } = whole;
     const evidence = [
@@ -166,7 +166,7 @@ describe('explainIncident() on what ran', () => {
     assert.doesNotMatch(textOf(incidentOf(), never, 'alice', plain), /of CPU time/);
   });
 
-  test('explainIncident() adds up memory by program when it was highest', () => {
+  test('explainIncident() adds up memory by program for the snapshot with the most memory', () => {
     const many = Array.from({ length: 6 }, (_, pid) => processOf({ pid }));
     const evidence = [
       snapshotOf([processOf({ name: 'early' })], { memory: 2 ** 20 }),
@@ -193,7 +193,7 @@ describe('explainIncident() on what ran', () => {
     assert.match(text, /bulkhead set alice memory=480MiB/);
   });
 
-  test('explainIncident() gives page cache and the killed process when they are known', () => {
+  test('explainIncident() names the killed process, and one that used most memory', () => {
     const killed = [{ pid: 55, name: 'node' }];
     const evidence = [
       snapshotOf(
@@ -209,7 +209,7 @@ describe('explainIncident() on what ran', () => {
     assert.match(text, /A single process of node used most of it: look there first/);
   });
 
-  test('explainIncident() gives the peak and the size of the killed process when the sample is from after the kill', () => {
+  test('explainIncident() gives peak and size of the killed process when the sample is late', () => {
     const killed = [{ pid: 55, name: 'php-fpm8.4', memoryBytes: 118 * 2 ** 20 }];
     const after = { memory: 400 * 2 ** 10, memoryPeak: 128 * 2 ** 20 };
     const incident = incidentOf({ limit: 'memory.limit', severity: 'killed', value: '128MiB' });
@@ -224,7 +224,7 @@ describe('explainIncident() on what ran', () => {
     );
   });
 
-  test('explainIncident() tells an administrator how to stop a fork bomb', () => {
+  test('explainIncident() prints "bulkhead stop" for administrators when many forks failed', () => {
     const bomb = incidentOf({ limit: 'processes.limit', severity: 'refused', faults: 8_500 });
     const hint = /If it is a fork bomb, .*"bulkhead stop erin" ends all of them/;
     assert.match(textOf(bomb, [], 'erin', plain), hint);
@@ -324,16 +324,16 @@ function assertCommand(
   assert.ok(before?.ok === true && after?.ok === true && after.value > before.value, assignment);
 }
 
-test('explainIncident() proposes no value when there is no limit', () => {
+test('explainIncident() proposes no value when the limit is "unlimited"', () => {
   assert.doesNotMatch(textOf(incidentOf({ value: 'unlimited' }), [], 'alice', plain), /bulkhead/);
 });
 
-test('explainIncident() prints no NaN when counters and times make no sense', () => {
+test('explainIncident() prints no NaN when counters and times are invalid', () => {
   const odd = incidentOf({ faults: Number.NaN, begin: Number.NaN, end: 9e15 });
   assert.doesNotMatch(textOf(odd, [], 'alice', plain), /NaN|Invalid/);
 });
 
-describe('a refused symbolic link', () => {
+describe('explainIncident() for a refused symbolic link', () => {
   const incident = incidentOf({
     limit: 'symlinks.guard',
     severity: 'refused',
@@ -350,7 +350,7 @@ describe('a refused symbolic link', () => {
   ];
   const evidence = [snapshotOf([], {}, { evidence: evidenceOf(linkEvidence, links) })];
 
-  test('is told with what it leads to and who asked, to those who may know', () => {
+  test('names the link, its target and the program only when showCommands is set', () => {
     const text = textOf(incident, evidence, 'ann', whole);
     assert.match(
       text,
@@ -365,7 +365,7 @@ describe('a refused symbolic link', () => {
     assert.equal(incidentTitle(incident, 'ann', plain), 'ann had symbolic links refused 37 times');
   });
 
-  test('that was only watched was followed', () => {
+  test('says that the link was followed when the guard only watches', () => {
     const watched = { ...incident, severity: 'throttled' as const };
     assert.match(
       textOf(watched, evidence, 'ann', plain),
@@ -374,7 +374,7 @@ describe('a refused symbolic link', () => {
   });
 });
 
-test('requests that PHP was serving are named to those who may know', () => {
+test('explainIncident() names the requests that PHP served only when showCommands is set', () => {
   const serving = (path: string, seconds: number, script = `/home/ann/web${path}`) =>
     processOf({ request: { method: 'GET', path, script, seconds } });
   const evidence = [
@@ -394,7 +394,7 @@ test('requests that PHP was serving are named to those who may know', () => {
   assert.doesNotMatch(textOf(incidentOf(), evidence, 'ann', plain), /PHP was serving|search/);
 });
 
-test('what leads past a jail is told with what was tried, to those who may know', () => {
+test('explainIncident() names the attempt to leave a jail only when showCommands is set', () => {
   const incident = incidentOf({ limit: 'jail.isolation', severity: 'refused', value: 'apart' });
   const tries = [{ at: begin, program: 'nosy', tried: 'tried to make a user namespace' }];
   const evidence = [snapshotOf([], {}, { evidence: evidenceOf(tryEvidence, tries) })];
@@ -411,7 +411,7 @@ test('what leads past a jail is told with what was tried, to those who may know'
   );
 });
 
-test('explainIncident() shows an incident of a kind that nobody knows, without its evidence', () => {
+test('explainIncident() leaves out the evidence when the kind of incident is unknown', () => {
   const incident = incidentOf({ limit: 'gone.guard', severity: 'refused', value: 'on', faults: 3 });
   const links = [{ at: 1, program: 'nginx', link: '/secret', target: '', targetOwner: 'ben' }];
   const evidence = [snapshotOf([], {}, { evidence: evidenceOf(linkEvidence, links) })];
@@ -422,7 +422,7 @@ test('explainIncident() shows an incident of a kind that nobody knows, without i
   }
 });
 
-test('explainIncident() has words for every limit without a capability', () => {
+test('explainIncident() explains every limit without the kinds of capabilities', () => {
   for (const key of attributes.keys()) {
     const incident = incidentOf({ limit: key, severity: 'refused' });
     const text = explainIncident(incident, [], 'ann', { ...plain, kinds: new IncidentKinds() });

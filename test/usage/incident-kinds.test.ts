@@ -38,7 +38,7 @@ describe('IncidentKinds.read()', () => {
     assert.deepEqual(kinds.read(JSON.parse(JSON.stringify(evidence))), evidence);
   });
 
-  test('returns nothing for what is not evidence of a known kind', () => {
+  test('returns undefined for malformed evidence or an unknown kind', () => {
     const hostile = [
       undefined,
       null,
@@ -86,7 +86,7 @@ describe('IncidentKinds.read()', () => {
   });
 });
 
-test('IncidentKinds redacts and describes items of a known kind only', () => {
+test('IncidentKinds redacts and describes only items of a known kind', () => {
   const known = { kind: 'knocks', items: [knock] };
   const unknown = { kind: 'links', items: [{ link: '/secret' }] };
   assert.deepEqual(kinds.lines(known), ['knocked at front']);
@@ -106,7 +106,7 @@ test('IncidentKinds.itemsOf() returns only items of the incident’s own kind', 
   assert.deepEqual(kinds.itemsOf({ limit: 'cpu.limit' }, snapshots), []);
 });
 
-test('IncidentKinds has one kind for each limit, and one for each name of evidence', () => {
+test('IncidentKinds throws when a limit or a kind of evidence occurs twice', () => {
   assert.throws(() => new IncidentKinds([knocking, { limit: knocking.limit }]), /bell\.rings/);
   assert.throws(
     () => new IncidentKinds([knocking, { limit: 'bell.other', evidence: knocks }]),
@@ -117,8 +117,8 @@ test('IncidentKinds has one kind for each limit, and one for each name of eviden
 const all = await loadIncidentKinds(capabilities);
 const words = incidentWords(capabilities);
 
-describe('the kinds of all capabilities', () => {
-  test('have a word for each key that is not a limit, and no other', async () => {
+describe('loadIncidentKinds() with all capabilities', () => {
+  test('has one word for each key that is not a limit, and no other', async () => {
     assert.deepEqual([...words.values()].sort(), [...all.keysWithoutLimit()].sort());
     for (const [word, key] of words) {
       assert.equal(findAttribute(word), undefined, word);
@@ -129,7 +129,7 @@ describe('the kinds of all capabilities', () => {
         assert.equal(withoutLimit === undefined, attributes.has(limit), limit);
   });
 
-  test('have words that alert rules of a policy may name, also when the policy is edited', async () => {
+  test('has words that parsePolicy() and setLimits() accept in alert rules', async () => {
     const limits = `cpu ${[...words.keys()].join(' ')} protection`;
     const body = `<agent><alerts><mail to="administrator" limits="${limits}"/></alerts></agent>`;
     const text = `<bulkhead version="1">${body}<tenant uid="1001"/></bulkhead>`;
@@ -146,7 +146,7 @@ describe('the kinds of all capabilities', () => {
     assert.ok(setLimits(text, { kind: 'defaults' }, assignments.value).ok);
   });
 
-  test('have texts of their own for each key that is not a limit', () => {
+  test('has advice and a sentence for each key that is not a limit', () => {
     assert.ok(words.size > 0);
     for (const key of words.values()) {
       const kind = all.get(key);
@@ -155,7 +155,7 @@ describe('the kinds of all capabilities', () => {
     }
   });
 
-  test('survive being stored, and tell a reseller less', () => {
+  test('reads back stored evidence, and redacts paths, clients and URLs', () => {
     const examples = {
       links: { at: 1, program: 'nginx', link: '/h/a', target: '/h/b', targetOwner: 'ben' },
       tries: { at: 1, program: 'nosy', tried: 'tried to make a user namespace' },

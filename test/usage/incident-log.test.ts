@@ -43,12 +43,12 @@ describe('IncidentLog', () => {
     assert.equal(worse('refused', 'throttled'), 'refused');
   });
 
-  test('add() returns an incident once when a tick has several faults of it', () => {
+  test('add() returns an incident once when a tick has several of its faults', () => {
     const log = new IncidentLog();
     assert.equal(log.add([fault(), fault(), fault()], moment(0)).length, 1);
   });
 
-  test('add() goes by the monotonic clock when the wall clock jumps', () => {
+  test('add() uses the monotonic clock when the wall clock jumps', () => {
     const log = new IncidentLog();
     const [incident] = log.add([fault()], moment(0, 5e12));
     const [after] = log.add([fault()], moment(5, 1000));
@@ -59,7 +59,7 @@ describe('IncidentLog', () => {
     assert.notEqual(later, incident);
   });
 
-  test('close() forgets incidents when they have been quiet', () => {
+  test('close() forgets incidents that have been quiet long enough', () => {
     const log = new IncidentLog();
     for (let uid = 0; uid < 100; uid++) log.add([fault({ member: `u${uid}` })], moment(uid));
     log.close(50_000 + quietMilliseconds);

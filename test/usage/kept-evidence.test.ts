@@ -8,7 +8,7 @@ const links = (...names: readonly string[]) => ({
   items: names.map((name) => ({ name })),
 });
 
-test('KeptEvidence adds up until it is taken, each incident for itself', () => {
+test('KeptEvidence.add() collects items per incident until take() returns them', () => {
   const [kept, one, other] = [new KeptEvidence(), {}, {}];
   kept.add(one, links('a'));
   kept.add(one, links('b', 'c'));
@@ -19,13 +19,13 @@ test('KeptEvidence adds up until it is taken, each incident for itself', () => {
   assert.deepEqual(kept.take(other), links('d'));
 });
 
-test('KeptEvidence keeps nothing without an item', () => {
+test('KeptEvidence.add() keeps nothing when there are no items', () => {
   const [kept, one] = [new KeptEvidence(), {}];
   kept.add(one, links());
   assert.equal(kept.has(one), false);
 });
 
-test('KeptEvidence keeps the first twenty items, of the first kind', () => {
+test('KeptEvidence.add() keeps the first twenty items, and only those of the first kind', () => {
   const [kept, one] = [new KeptEvidence(), {}];
   const names = Array.from({ length: 30 }, (_, index) => `${index}`);
   kept.add(one, links('first'));

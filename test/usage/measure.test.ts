@@ -17,7 +17,7 @@ describe('measure()', () => {
   const value = (each: Reading, key: 'cpu' | 'memory' | 'anonymous' | 'read', seconds = 2) =>
     measure([each], 0, seconds).columns[key][0];
 
-  test('makes rates of counters that grow, and takes levels as they are', () => {
+  test('makes rates of growing counters, and takes levels as they are', () => {
     const each = reading(
       { cpuMicroseconds: 1e6, readBytes: 100, threads: 1 },
       { cpuMicroseconds: 2e6, readBytes: 500, threads: 1, memoryBytes: 50, cacheBytes: 20 },
@@ -28,7 +28,7 @@ describe('measure()', () => {
     assert.equal(value(each, 'anonymous'), 30);
   });
 
-  test('takes the time between the two readings, where that is not the tick', () => {
+  test('divides by the time between the readings when that differs from the tick', () => {
     // The agent had to wait for the processor before it read this one.
     const late = {
       ...reading({ cpuMicroseconds: 0 }, { cpuMicroseconds: 3.5e6, threads: 1 }),
@@ -41,14 +41,14 @@ describe('measure()', () => {
     assert.equal(detectFaults({ ...read, seconds: 5 }, 7, values).length, 1);
   });
 
-  test('has no rate without a reading before, nor for a cgroup that was made anew', () => {
+  test('gives rate 0 without an earlier reading, and for a recreated cgroup', () => {
     assert.equal(value(reading(undefined, { cpuMicroseconds: 5e6, threads: 1 }), 'cpu'), 0);
     const anew = reading({ cpuMicroseconds: 5e6 }, { cpuMicroseconds: 10, threads: 1 });
     assert.equal(value(anew, 'cpu'), 0);
     assert.equal(value(reading({}, { cpuMicroseconds: 5, threads: 1 }), 'cpu', 0), 0);
   });
 
-  test('takes a mark for the peak when it is above the sample, otherwise the sample', () => {
+  test("takes the kernel's peak when it is above the sample, otherwise the sample", () => {
     const peaks = (before: Partial<Counters>, now: Partial<Counters>) => {
       const { columns } = measure([reading(before, now)], 0, 2);
       return [columns.memoryPeak[0], columns.anonymousPeak[0], columns.threadsPeak[0]];
@@ -59,14 +59,14 @@ describe('measure()', () => {
     assert.deepEqual(peaks({}, { ...now, memoryPeakBytes: 40, threadsPeak: 1 }), [50, 30, 2]);
   });
 
-  test('takes the sample for the peak when the reading is the one before', () => {
+  test('takes the sample as the peak when the reading has not changed', () => {
     const same = counters({ threads: 2, memoryBytes: 50, memoryPeakBytes: 90, threadsPeak: 7 });
     const { columns } = measure([{ member: 'u1', before: same, now: same }], 0, 2);
     assert.equal(columns.memoryPeak[0], 50);
     assert.equal(columns.threadsPeak[0], 2);
   });
 
-  test('leaves out who was idle', () => {
+  test('leaves out idle members', () => {
     const same = counters({ memoryBytes: 4096 });
     const idle: Reading = { member: 'u1', before: same, now: same };
     const left: Reading = { member: 'u2', before: same, now: counters({ memoryBytes: 0 }) };
@@ -76,7 +76,7 @@ describe('measure()', () => {
 });
 
 describe('detectFaults()', () => {
-  test('blames no reseller for what its tenants hit, unless it has that limit', () => {
+  test('reports no fault of a reseller without that limit when its tenants hit theirs', () => {
     const killed: Reading = { ...reading({ oomKills: 2 }, { oomKills: 3 }), member: 'r1000' };
     const seen = (values: LimitValues) => detectFaults(killed, 5, values);
     assert.deepEqual(seen({}), []);
@@ -96,7 +96,7 @@ describe('detectFaults()', () => {
         `${limit} ${severity} ${count}${inferred ? ' inferred' : ''}`,
     );
 
-  test('gives each limit that was hit, and how often, when its counter grows', () => {
+  test('gives each limit that was hit, and the number of hits, when its counter grows', () => {
     assert.deepEqual(
       faults(
         { throttledPeriods: 4, forksRefused: 0, oomKills: 2 },
@@ -106,13 +106,13 @@ describe('detectFaults()', () => {
     );
   });
 
-  test('gives nothing when counters stay or fall', () => {
+  test('gives no fault when counters stay or fall, or are new', () => {
     assert.deepEqual(faults({ oomKills: 3 }, { oomKills: 3 }), []);
     assert.deepEqual(faults({ oomKills: 3 }, { oomKills: 1 }), []);
     assert.deepEqual(detectFaults(reading(undefined, { oomKills: 3 }), 5, limits), []);
   });
 
-  test('gives no fault when the memory in use is page cache', () => {
+  test('gives no memory fault when enough of the memory in use is page cache', () => {
     const hits = { memoryHits: 9, memoryBytes: 1000 };
     assert.deepEqual(faults({}, { ...hits, cacheBytes: 500 }), []);
     assert.deepEqual(faults({}, { ...hits, cacheBytes: 50 }), ['memory.limit throttled 9']);

@@ -5,11 +5,11 @@ import { continued, type Tenancy } from '../../src/usage/tenancy.ts';
 describe('continued()', () => {
   const known: Tenancy = { name: 'ann', home: '12.500', since: 1_000 };
 
-  test('goes on while the name and the home directory are the same', () => {
+  test('keeps the tenancy while name and home directory are the same', () => {
     assert.equal(continued(known, { name: 'ann', home: '12.500' }, 2_000), known);
   });
 
-  test('begins anew with another name, another home directory, or nobody before', () => {
+  test('starts a new tenancy for another name, another home directory, or a new account', () => {
     for (const [before, now] of [
       [known, { name: 'ben', home: '12.500' }],
       [known, { name: 'ann', home: '12.900' }],
@@ -19,11 +19,11 @@ describe('continued()', () => {
     }
   });
 
-  test('goes on with the home directory before when it is not known now', () => {
+  test('keeps the known home directory when it cannot be read now', () => {
     assert.equal(continued(known, { name: 'ann', home: undefined }, 2_000), known);
   });
 
-  test('takes over the home directory when it becomes known', () => {
+  test('adds the home directory when it becomes known', () => {
     const before: Tenancy = { ...known, home: undefined };
     assert.deepEqual(continued(before, { name: 'ann', home: '12.500' }, 2_000), known);
   });
