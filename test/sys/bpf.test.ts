@@ -24,7 +24,7 @@ before(() => {
 });
 after(() => rmSync(directory, { recursive: true }));
 
-suite('whether BPF programs decide here', () => {
+suite('lsmProblem()', () => {
   const problemWith = (modules: string | undefined, os: string, btf = true) => {
     const root = mkdtempSync(join(directory, 'root-'));
     mkdirSync(join(root, 'kernel/security'), { recursive: true });
@@ -35,11 +35,11 @@ suite('whether BPF programs decide here', () => {
     return lsmProblem({ sys: root, etc: root });
   };
 
-  test('they do where "bpf" is in force', () => {
+  test('returns undefined when "bpf" is among the active LSMs', () => {
     assert.equal(problemWith('lockdown,capability,apparmor,bpf', 'ID=debian\n'), undefined);
   });
 
-  test('where it is not, the boot option is named, as each distribution sets it', () => {
+  test('names the boot option, and how the distribution sets it, when "bpf" is not active', () => {
     const ubuntu = problemWith(
       'lockdown,capability,landlock,yama,apparmor',
       'ID=ubuntu\nID_LIKE=debian\n',
@@ -58,18 +58,18 @@ suite('whether BPF programs decide here', () => {
     assert.match(bootHint(['yama'], []), /kernel parameter lsm=yama,bpf/);
   });
 
-  test('a name that only begins so is another one', () => {
+  test('does not take "bpfx" for "bpf"', () => {
     assert.notEqual(problemWith('capability,bpfx', ''), undefined);
   });
 
-  test('without securityfs or the types it says so', () => {
+  test('asks for securityfs or BTF when it is missing', () => {
     assert.match(problemWith(undefined, '')?.hint ?? '', /mount -t securityfs/);
     assert.match(problemWith('bpf', '', false)?.reason ?? '', /btf\/vmlinux/);
   });
 });
 
-suite('pins', () => {
-  test('without a BPF file system nothing is made, and the mount is named', () => {
+suite('openPins()', () => {
+  test('makes nothing, and names the mount command, without a BPF file system', () => {
     mkdirSync(join(directory, 'fs/bpf'), { recursive: true });
     const opened = openPins({ sys: directory, instance: 'bulkhead-bpf-test' });
     assert.ok(!opened.ok);
@@ -81,7 +81,7 @@ suite('pins', () => {
   });
 });
 
-suite('an object that the kernel does not take', { skip }, () => {
+suite('loadObject() and refusal()', { skip }, () => {
   let object = '';
   before(() => {
     const made = compileBpf(join(directory, 'objects'));
@@ -96,14 +96,14 @@ suite('an object that the kernel does not take', { skip }, () => {
     return loadObject(plan, at);
   };
 
-  test('is compiled with the hooks that the guard needs', () => {
+  test('compileBpf() includes the hooks that the symlink guard needs', () => {
     const text = readFileSync(object, 'latin1');
     for (const hook of ['follow_link', 'permission', 'getattr', 'create'])
       assert.ok(text.includes(`lsm/inode_${hook}`), hook);
     assert.ok(text.includes('lsm/file_open'));
   });
 
-  test('that is missing or none is named', () => {
+  test('loadObject() fails, and names the file, when it is missing or not an object', () => {
     if (!libbpf().ok) return;
     const missing = load(join(directory, 'none.o'));
     assert.ok(!missing.ok);
@@ -112,7 +112,7 @@ suite('an object that the kernel does not take', { skip }, () => {
     assert.ok(!load(join(directory, 'text.o')).ok);
   });
 
-  test('the last words of the verifier are the reason', () => {
+  test("refusal() gives the verifier's last line as the reason", () => {
     const log = Buffer.from(
       '0: (b7) r0 = 1\n1: (95) exit\nAt program exit the register R0 has value (0x1; 0x0) should have been in (0x0; 0x0)\nprocessed 2 insns (limit 1000000)\n\0\0',
     );

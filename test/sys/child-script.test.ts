@@ -30,7 +30,7 @@ started.value.stdin.end();
 started.value.stdout.pipe(process.stdout);\n`,
 );
 
-test('what is busy ends when who started it is killed', async () => {
+test('endWithParent() ends a busy child when its parent is killed', async () => {
   const starter = spawn(process.execPath, [parent], { stdio: ['ignore', 'pipe', 'inherit'] });
   const [chunk] = (await once(starter.stdout, 'data')) as [Buffer];
   const pid = Number(chunk.toString());
@@ -40,7 +40,7 @@ test('what is busy ends when who started it is killed', async () => {
   await eventually('it has ended', () => !isChild());
 });
 
-test('it does nothing where who started it has ended before', () => {
+test('endWithParent() exits with 1 when the parent has already ended', () => {
   const env = { ...process.env, PARENT: '1' };
   const { status, stdout } = spawnSync(process.execPath, [child], { env, encoding: 'utf8' });
   assert.deepEqual([status, stdout], [1, '']);

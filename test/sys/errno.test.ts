@@ -18,7 +18,7 @@ function thrownBy(act: () => void): unknown {
   return assert.fail('it did not throw');
 }
 
-test('errnoName() names the numbers of Linux, one name each', () => {
+test('errnoName() returns the Linux name of a number, or UNKNOWN', () => {
   assert.equal(errnoName(2), 'ENOENT');
   assert.equal(errnoName(11), 'EAGAIN');
   assert.equal(errnoName(95), 'EOPNOTSUPP');
@@ -26,19 +26,19 @@ test('errnoName() names the numbers of Linux, one name each', () => {
   assert.equal(errnoName(4000), 'UNKNOWN');
 });
 
-test('errnoOf() names what a call failed with', () => {
+test('errnoOf() returns the name of the error that a call failed with', () => {
   assert.equal(errnoOf(thrownBy(() => readFileSync('/none'))), 'ENOENT');
   assert.equal(errnoOf(thrownBy(() => rmdirSync('/proc'))), 'EBUSY');
   assert.equal(errnoOf(thrownBy(() => readFileSync('a\0b'))), 'EINVAL');
 });
 
-test('errnoOf() throws a defect again', () => {
+test('errnoOf() and reasonOf() rethrow errors that are not from the system', () => {
   const defect = new TypeError('x is not a function');
   assert.throws(() => errnoOf(defect), defect);
   assert.throws(() => reasonOf(defect), defect);
 });
 
-test('reasonOf() and formatErrno() put it in words', () => {
+test('reasonOf() and formatErrno() explain an error in words', () => {
   const missing = thrownBy(() => readFileSync('/none'));
   assert.equal(reasonOf(missing), 'it does not exist');
   assert.deepEqual(causeOf(missing), { reason: 'it does not exist', errno: 'ENOENT' });

@@ -62,7 +62,7 @@ const journalsLeft = () =>
   existsSync(join(root, 'state')) ? readdirSync(join(root, 'state')) : [];
 const accepted = () => Promise.resolve(ok('accepted'));
 
-test('changeFiles() writes all, keeps modes and owners, and leaves no trace', async () => {
+test('changeFiles() writes all files, keeps mode and owner, and leaves no journal', async () => {
   chmodSync(join(root, 'etc/replaced'), 0o640);
   const isRoot = process.geteuid?.() === 0;
   if (isRoot) chownSync(join(root, 'etc/replaced'), 0, 1234);
@@ -75,7 +75,7 @@ test('changeFiles() writes all, keeps modes and owners, and leaves no trace', as
   assert.deepEqual(journalsLeft(), []);
 });
 
-test('changeFiles() restores everything when the program does not accept it', async () => {
+test('changeFiles() restores everything when the callback fails', async () => {
   chmodSync(join(root, 'etc/removed'), 0o600);
   const before = tree();
   let seen = {};
@@ -93,7 +93,7 @@ test('changeFiles() restores everything when the program does not accept it', as
 const blocked = (path: string) => mkdirSync(join(path, 'in the way'), { recursive: true });
 
 for (const failing of [0, 1, 2])
-  test(`a transaction whose file ${failing} can be neither written nor restored stays for the next run`, () => {
+  test(`undoUnfinished() restores all after file ${failing} could not be written or restored`, () => {
     const before = tree();
     const begun = FileTransaction.begin(journal, changes);
     assert.ok(begun.ok);
@@ -115,7 +115,7 @@ for (const failing of [0, 1, 2])
     assert.deepEqual(journalsLeft(), []);
   });
 
-test('changeFiles() restores the others when a file can be neither written nor removed', async () => {
+test('changeFiles() restores the other files when one cannot be written', async () => {
   mkdirSync(join(root, 'etc/open'));
   writeFileSync(join(root, 'etc/open/file'), 'as it was\n');
   chmodSync(join(root, 'etc/open'), 0o777);
@@ -127,7 +127,7 @@ test('changeFiles() restores the others when a file can be neither written nor r
   assert.deepEqual(journalsLeft(), []);
 });
 
-test('changeFiles() writes nothing where the journal cannot be written', async () => {
+test('changeFiles() writes nothing when the journal cannot be written', async () => {
   const before = tree();
   writeFileSync(join(root, 'state'), '');
   assert.equal((await changeFiles(journal, changes, accepted)).ok, false);
@@ -143,7 +143,7 @@ test('changeFiles() reports a journal that cannot be removed', async () => {
   assert.match(done.ok ? '' : formatProblem(done.error), /^Cannot remove ".*test\.journal"/);
 });
 
-test('changeFiles() changes nothing that another program has changed since the plan', async () => {
+test('changeFiles() writes nothing when another program has changed a file', async () => {
   writeFileSync(join(root, 'etc/removed'), 'other\n');
   const before = tree();
   const done = await changeFiles(journal, changes, accepted);
@@ -152,7 +152,7 @@ test('changeFiles() changes nothing that another program has changed since the p
   assert.deepEqual(journalsLeft(), []);
 });
 
-test('changeFiles() goes through no link, wherever on the path it is', async () => {
+test('changeFiles() follows no symbolic link anywhere on the path', async () => {
   mkdirSync(join(root, 'elsewhere/d'), { recursive: true });
   symlinkSync(join(root, 'elsewhere'), join(root, 'etc/link'));
   symlinkSync(join(root, 'elsewhere/target'), join(root, 'etc/file'));
@@ -186,7 +186,7 @@ test('undoUnfinished() undoes a run that was killed after any number of its writ
   }
 });
 
-test('undoUnfinished() can be killed as well, and the next run continues', () => {
+test('undoUnfinished() continues when an earlier undo was killed', () => {
   const before = tree();
   const begun = FileTransaction.begin(journal, changes);
   assert.ok(begun.ok);
@@ -198,7 +198,7 @@ test('undoUnfinished() can be killed as well, and the next run continues', () =>
   assert.deepEqual(tree(), before);
 });
 
-test('undoUnfinished() leaves all as it is where somebody has changed a file since', () => {
+test('undoUnfinished() restores nothing when a file was changed by hand since', () => {
   const begun = FileTransaction.begin(journal, changes);
   assert.ok(begun.ok);
   assert.ok(begun.value.write().ok);
@@ -210,14 +210,14 @@ test('undoUnfinished() leaves all as it is where somebody has changed a file sin
   assert.deepEqual(journalsLeft(), []);
 });
 
-test('undoUnfinished() says what to do about a damaged journal', () => {
+test('undoUnfinished() says to remove a damaged journal', () => {
   mkdirSync(join(root, 'state'));
   writeFileSync(journal, '[{"file":', { mode: 0o600 });
   const undone = undoUnfinished(journal);
   assert.match(undone.ok ? '' : formatProblem(undone.error), /it is damaged; remove it/);
 });
 
-test('a run that is killed while a program judges its files is undone by the next one', async () => {
+test('changeFiles() first undoes a run that was killed in its callback', async () => {
   const before = tree();
   const module = fileURLToPath(new URL('../../src/sys/files/file-transaction.ts', import.meta.url));
   const script = `

@@ -79,7 +79,7 @@ describe('pinDirectory()', () => {
     assert.equal(readFileSync(pinned.at('name'), 'utf8'), 'ours');
   });
 
-  test('follows a link only if told to', () => {
+  test('follows a symbolic link only when told to', () => {
     symlinkSync(root, join(root, 'link'));
     valueOf(pinDirectory(join(root, 'link')))[Symbol.dispose]();
     assert.match(
@@ -89,7 +89,7 @@ describe('pinDirectory()', () => {
     assert.match(errorOf(pinDirectory(file)), /not a directory/);
   });
 
-  test('says what is missing as data', () => {
+  test('returns ENOENT when the directory is missing', () => {
     const pinned = pinDirectory(join(root, 'none'));
     assert.equal(pinned.ok ? '' : pinned.error.errno, 'ENOENT');
   });
@@ -101,37 +101,48 @@ describe('directoryProblem()', () => {
     return directoryProblem(pinned)?.reason;
   };
 
-  test('finds none in a directory of ours below a sticky one of root', () => {
+  test('returns undefined for a directory of ours below a sticky one of root', () => {
     assert.equal(problemOf(root), undefined);
   });
 
-  test('finds that others own or write to it, or to one above it', { skip: asRoot }, () => {
-    const below = join(root, 'middle/below');
-    mkdirSync(below, { recursive: true });
-    chmodSync(join(root, 'middle'), 0o1777);
-    assert.equal(problemOf(below), undefined);
-    chmodSync(join(root, 'middle'), 0o777);
-    assert.match(problemOf(below) ?? '', /^the directory ".*\/middle" above it can be written by/);
-    chmodSync(join(root, 'middle'), 0o755);
-    chownSync(join(root, 'middle'), 1234, 0);
-    assert.match(
-      problemOf(below) ?? '',
-      /^the directory ".*\/middle" above it belongs to uid 1234/,
-    );
-    chownSync(below, 1234, 0);
-    assert.match(problemOf(below) ?? '', /^its directory ".*\/below" belongs to uid 1234/);
-  });
+  test(
+    'reports a directory, or one above it, that others own or can write',
+    { skip: asRoot },
+    () => {
+      const below = join(root, 'middle/below');
+      mkdirSync(below, { recursive: true });
+      chmodSync(join(root, 'middle'), 0o1777);
+      assert.equal(problemOf(below), undefined);
+      chmodSync(join(root, 'middle'), 0o777);
+      assert.match(
+        problemOf(below) ?? '',
+        /^the directory ".*\/middle" above it can be written by/,
+      );
+      chmodSync(join(root, 'middle'), 0o755);
+      chownSync(join(root, 'middle'), 1234, 0);
+      assert.match(
+        problemOf(below) ?? '',
+        /^the directory ".*\/middle" above it belongs to uid 1234/,
+      );
+      chownSync(below, 1234, 0);
+      assert.match(problemOf(below) ?? '', /^its directory ".*\/below" belongs to uid 1234/);
+    },
+  );
 
-  test('looks at where a link leads, not at where it lies', { skip: asRoot }, () => {
-    mkdirSync(join(root, 'theirs/ours'), { recursive: true });
-    chownSync(join(root, 'theirs'), 1234, 0);
-    symlinkSync(join(root, 'theirs/ours'), join(root, 'link'));
-    assert.match(problemOf(join(root, 'link')) ?? '', /theirs" above it belongs to uid 1234/);
-  });
+  test(
+    'checks the directories above the target of a link, not those above the link',
+    { skip: asRoot },
+    () => {
+      mkdirSync(join(root, 'theirs/ours'), { recursive: true });
+      chownSync(join(root, 'theirs'), 1234, 0);
+      symlinkSync(join(root, 'theirs/ours'), join(root, 'link'));
+      assert.match(problemOf(join(root, 'link')) ?? '', /theirs" above it belongs to uid 1234/);
+    },
+  );
 });
 
 describe('openRegularFile()', () => {
-  test('refuses what is not a file, without waiting for it', () => {
+  test('refuses pipes, directories and devices without waiting', () => {
     execFileSync('mkfifo', [join(root, 'fifo')]);
     const rows = [
       [join(root, 'fifo'), /it is a named pipe, not a file$/],
@@ -144,7 +155,7 @@ describe('openRegularFile()', () => {
       assert.match(errorOf(openRegularFile(path, { links: 'follow' })), expected);
   });
 
-  test('follows a link only if told to', () => {
+  test('follows a link only when told to', () => {
     const link = join(root, 'link');
     symlinkSync(file, link);
     valueOf(openRegularFile(link, { links: 'follow' }))[Symbol.dispose]();
@@ -153,7 +164,7 @@ describe('openRegularFile()', () => {
     assert.equal(refused.ok ? '' : refused.error.errno, 'ELOOP');
   });
 
-  test('is read in pieces, the last of which is shorter', () => {
+  test('readPiece() returns a shorter piece at the end of the file', () => {
     using opened = valueOf(openRegularFile(file, { links: 'refuse' }));
     assert.equal(decodeText(readPiece(opened, 1, 100)), 'ld');
     assert.equal(readPiece(opened, 3, 100).length, 0);
@@ -161,7 +172,7 @@ describe('openRegularFile()', () => {
 });
 
 describe('readBounded()', () => {
-  test('reads a whole file, empty ones and those of /proc too', () => {
+  test('reads a whole file, also an empty one or one in /proc', () => {
     assert.equal(decodeText(valueOf(readBounded(file, 3))), 'old');
     writeFileSync(file, '');
     assert.equal(valueOf(readBounded(file, 0)).length, 0);
@@ -169,7 +180,7 @@ describe('readBounded()', () => {
     assert.match(status, /^Pid:\t\d+$/m);
   });
 
-  test('refuses what is larger, by its size and by what comes', () => {
+  test('refuses a file that is larger by its size or by its content', () => {
     assert.match(errorOf(readBounded(file, 2)), /it has 3B; the limit is 2B$/);
     truncateSync(file, 2 ** 40);
     assert.match(errorOf(readBounded(file, 2 ** 20)), /it has 1.00TiB; the limit is 1MiB$/);
@@ -178,7 +189,7 @@ describe('readBounded()', () => {
 });
 
 describe('replaceIn()', () => {
-  test('puts a new file in place with the mode that is asked for', () => {
+  test('puts a new file in place with the given mode, whatever the umask', () => {
     const before = statSync(file);
     const umask = process.umask(0o077);
     try {
@@ -193,21 +204,21 @@ describe('replaceIn()', () => {
     assert.deepEqual(readdirSync(root), ['file']);
   });
 
-  test('gives it the owner that is asked for', { skip: asRoot }, () => {
+  test('gives the file the given owner', { skip: asRoot }, () => {
     const owner = { uid: 1234, gid: 1235 };
     inRoot((directory) => valueOf(replaceIn(directory, 'file', 'x', { mode: 0o600, owner })));
     const { uid, gid } = statSync(file);
     assert.deepEqual({ uid, gid }, owner);
   });
 
-  test('replaces a link itself, and what it leads to not', () => {
+  test('replaces a link, not its target', () => {
     const link = join(root, 'link');
     symlinkSync(file, link);
     inRoot((directory) => valueOf(replaceIn(directory, 'link', 'new', { mode: 0o600 })));
     assert.deepEqual([readFileSync(file, 'utf8'), readFileSync(link, 'utf8')], ['old', 'new']);
   });
 
-  test('keeps the old file and leaves nothing if there is an obstacle or an error', () => {
+  test('keeps the old file, and leaves no temporary one, when it fails', () => {
     const blocker = () => ({ reason: 'it was changed', hint: 'try again' });
     inRoot((directory) => {
       assert.equal(
@@ -222,14 +233,14 @@ describe('replaceIn()', () => {
   });
 });
 
-test('createNewFile() writes to nothing that is there, link or file', () => {
+test('createNewFile() fails when a file or a link is already there', () => {
   symlinkSync(join(root, 'target'), join(root, 'link'));
   for (const name of ['link', 'file'])
     assert.throws(() => createNewFile(join(root, name), 0o600), { code: 'EEXIST' });
   assert.equal(existsSync(join(root, 'target')), false);
 });
 
-test('removeLeftovers() removes temporary files of that name alone', () => {
+test('removeLeftovers() removes only temporary files of the given name', () => {
   const digits = '0123456789abcdef';
   const names = [
     `.file.${digits}.tmp`,
@@ -245,7 +256,7 @@ test('removeLeftovers() removes temporary files of that name alone', () => {
 const noPrlimit = spawnSync('prlimit', ['--version']).status !== 0;
 
 test(
-  'replaceFile() leaves the old file when the new one could not be written whole',
+  'replaceFile() keeps the old file when the new one cannot be written whole',
   { skip: noPrlimit && 'prlimit is not installed' },
   () => {
     const module = new URL('../../packages/base/io/replace-file.ts', import.meta.url).href;
@@ -264,7 +275,7 @@ test(
   },
 );
 
-test('replaceFile() says which directory is missing', () => {
+test('replaceFile() names the missing directory', () => {
   assert.match(
     errorOf(replaceFile(join(root, 'none/file'), 'x')),
     /^Cannot open the directory ".*none": it does not exist$/,
@@ -272,7 +283,7 @@ test('replaceFile() says which directory is missing', () => {
 });
 
 describe('ensurePrivateFile() and ensurePrivateDirectory()', () => {
-  test('make what is missing, and take the rights of others', () => {
+  test('make a missing directory, and remove the permissions of others', () => {
     const directory = join(root, 'a/b');
     valueOf(ensurePrivateDirectory(directory));
     chmodSync(directory, 0o755);
@@ -282,7 +293,7 @@ describe('ensurePrivateFile() and ensurePrivateDirectory()', () => {
     assert.deepEqual([statSync(file).mode & 0o777, readFileSync(file, 'utf8')], [0o600, 'old']);
   });
 
-  test('refuse links, and what has a second name or another owner', () => {
+  test('refuse symbolic and hard links, and change nothing', () => {
     symlinkSync(root, join(root, 'link'));
     assert.match(
       errorOf(ensurePrivateDirectory(join(root, 'link'))),
@@ -296,7 +307,7 @@ describe('ensurePrivateFile() and ensurePrivateDirectory()', () => {
     assert.equal(statSync(file).mode & 0o777, 0o644);
   });
 
-  test('refuse what belongs to another, whose mode they leave', { skip: asRoot }, () => {
+  test('refuse a file of another owner, and keep its mode', { skip: asRoot }, () => {
     chownSync(file, 1234, 0);
     assert.match(errorOf(ensurePrivateFile(file)), /it belongs to uid 1234; /);
     assert.equal(statSync(file).mode & 0o777, 0o644);

@@ -34,8 +34,8 @@ async function nameOf(bus: Bus): Promise<string> {
   return (before.value[0] as string[]).findLast((name) => name.startsWith(':'))!;
 }
 
-suite('a client of the message bus', { skip }, () => {
-  test('calls are answered, many at once and in any number', async () => {
+suite('connectBus()', { skip }, () => {
+  test('call() gets 2,000 replies to calls made at once', async () => {
     await using server = await startBus();
     using bus = await connected(server.socket);
     const names = await bus.call({ ...daemon, member: 'ListNames', returns: 'as' });
@@ -58,7 +58,7 @@ suite('a client of the message bus', { skip }, () => {
     );
   });
 
-  test('a dictionary of variants is read', async () => {
+  test('call() reads a dictionary of variants', async () => {
     await using server = await startBus();
     using bus = await connected(server.socket);
     const credentials = await bus.call({
@@ -74,7 +74,7 @@ suite('a client of the message bus', { skip }, () => {
     assert.equal(held.get('UnixUserID')?.value, process.geteuid!());
   });
 
-  test('what was refused says why, and by which name', async () => {
+  test('call() gives the name of the error, and the type of an unexpected reply', async () => {
     await using server = await startBus();
     using bus = await connected(server.socket);
     const refused = await bus.call({ ...daemon, member: 'NoSuch', returns: '' });
@@ -90,7 +90,7 @@ suite('a client of the message bus', { skip }, () => {
     assert.equal(bus.ended(), undefined);
   });
 
-  test('what has no bytes is not sent, and the connection lives on', async () => {
+  test('call() refuses strings that have no UTF-8 form, and stays connected', async () => {
     await using server = await startBus();
     using bus = await connected(server.socket);
     for (const name of ['a\0b', '\ud800']) {
@@ -115,7 +115,7 @@ suite('a client of the message bus', { skip }, () => {
     assert.ok(names.ok);
   });
 
-  test('busctl reads every type as it was meant', async () => {
+  test('call() writes every type as busctl reads it', async () => {
     await using server = await startBus();
     using bus = await connected(server.socket);
     const monitor = spawn(
@@ -182,7 +182,7 @@ suite('a client of the message bus', { skip }, () => {
     ]);
   });
 
-  test('whoever waits is told when the bus ends', async () => {
+  test('call() fails, and says that the connection closed, after the bus ends', async () => {
     await using server = await startBus();
     using bus = await connected(server.socket);
     server.kill();
@@ -196,7 +196,7 @@ suite('a client of the message bus', { skip }, () => {
   });
 });
 
-test('no bus is a problem that names the socket', async () => {
+test('connectBus() names the socket when there is no bus', async () => {
   const bus = await connectBus('/nowhere/bus');
   assert.ok(!bus.ok);
   assert.equal(
@@ -205,7 +205,7 @@ test('no bus is a problem that names the socket', async () => {
   );
 });
 
-suite('what pretends to be a bus', () => {
+suite('connectBus() fails when the server', () => {
   const answers: Readonly<Record<string, string>> = {
     'refuses us': 'REJECTED EXTERNAL\r\n',
     'never ends its line': 'x'.repeat(20_000),
@@ -232,7 +232,7 @@ suite('what pretends to be a bus', () => {
   }
 });
 
-suite('a client that waits', { skip }, () => {
+suite('openBus()', { skip }, () => {
   // It is in a process of its own, since nothing else of its process runs while it waits.
   const script = (socket: string, lines: string) => `
     import { openBus } from ${JSON.stringify(new URL('../../../src/sys/dbus/blocking-bus.ts', import.meta.url).href)};
@@ -250,7 +250,7 @@ suite('a client that waits', { skip }, () => {
       .map((line) => JSON.parse(line) as unknown);
   };
 
-  test('calls one after the other, and says what was refused', async () => {
+  test('call() gives replies and errors in order, and fails after a timeout', async () => {
     await using server = await startBus();
     const [uid, refused, late, broken] = await printed(
       server.socket,
@@ -273,7 +273,7 @@ suite('a client that waits', { skip }, () => {
     }
   });
 
-  test('a signal does not end the wait', async () => {
+  test('call() keeps waiting when a signal arrives', async () => {
     await using server = await startBus();
     const [answer] = await printed(
       server.socket,
@@ -288,7 +288,7 @@ suite('a client that waits', { skip }, () => {
     assert.deepEqual(answer, { ok: true, value: [process.geteuid!()] });
   });
 
-  test('no bus is a problem that names the socket', async () => {
+  test('names the socket when there is no bus', async () => {
     const [problem] = await printed('/nowhere/bus', '');
     assert.deepEqual(problem, {
       reason: 'ENOENT (it does not exist)',

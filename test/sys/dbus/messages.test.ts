@@ -17,7 +17,7 @@ function written(signature: string, values: readonly Value[]): Buffer {
   return bytes.value;
 }
 
-test('parseSignature() accepts what the specification does', () => {
+test('parseSignature() accepts exactly what the specification allows', () => {
   for (const good of [
     '',
     's',
@@ -49,7 +49,7 @@ test('parseSignature() accepts what the specification does', () => {
   for (const each of [...bad, ...deep]) assert.equal(parseSignature(each), undefined, each);
 });
 
-test('values are laid out as the specification shows', () => {
+test('writeValues() lays values out as in the specification', () => {
   assert.deepEqual(written('yu', [1, 2]), hex('01 000000 02000000'));
   assert.deepEqual(written('s', ['foo']), hex('03000000 666f6f 00'));
   assert.deepEqual(written('at', [[5n]]), hex('08000000 00000000 05000000 00000000'));
@@ -65,7 +65,7 @@ test('values are laid out as the specification shows', () => {
   );
 });
 
-test('numbers that do not fit, and values of another type, are refused', () => {
+test('writeValues() refuses numbers out of range and values of another type', () => {
   const bad: [string, Value][] = [
     ['y', 256],
     ['y', -1],
@@ -123,8 +123,8 @@ const typed: fc.Arbitrary<[string, Value]> = fc.letrec<{ any: [string, Value] }>
   ),
 })).any;
 
-suite('values of any type', () => {
-  test('are read as they were written', () => {
+suite('readValues() of any type', () => {
+  test('reads what writeValues() wrote', () => {
     fc.assert(
       fc.property(typed, ([signature, value]) => {
         fc.pre(parseSignature(signature) !== undefined);
@@ -135,7 +135,7 @@ suite('values of any type', () => {
     );
   });
 
-  test('cut off or altered anywhere, they are read or refused, and nothing else happens', () => {
+  test('never throws when bytes are cut off or altered', () => {
     fc.assert(
       fc.property(
         typed,
@@ -155,7 +155,7 @@ suite('values of any type', () => {
   });
 });
 
-test('hostile bytes are refused', () => {
+test('readValues() refuses hostile bytes, with the reason', () => {
   const cases: [string, string, string][] = [
     ['s', 'ffffffff 00', 'a value ends after the message'],
     ['s', '01000000 61 61', 'a string ends elsewhere'],
@@ -176,7 +176,7 @@ test('hostile bytes are refused', () => {
   }
 });
 
-test('variants in variants are refused before the stack ends', () => {
+test('readValues() refuses deeply nested variants before the stack overflows', () => {
   const bytes = Buffer.concat([
     ...Array.from({ length: 100_000 }, () => hex('017600')),
     hex('01790005'),
@@ -187,7 +187,7 @@ test('variants in variants are refused before the stack ends', () => {
   });
 });
 
-test('a body of very many values is refused', () => {
+test('readValues() refuses a body of more than 1,048,576 values', () => {
   const bytes = Buffer.alloc(4 + 2 ** 23);
   bytes.writeUInt32LE(2 ** 23, 0);
   assert.deepEqual(readValues('an', bytes), {
@@ -210,7 +210,7 @@ const call = (serial: number, body = 'x') => {
   return bytes.value;
 };
 
-test('a call is read as it was written', () => {
+test('readMessage() reads what writeCall() wrote', () => {
   const read = readMessage(call(7, 'hello'));
   assert.ok(read.ok);
   const { kind, serial, path, member, destination, signature, body } = read.value;
@@ -229,7 +229,7 @@ test('a call is read as it was written', () => {
 });
 
 suite('MessageStream', () => {
-  test('finds the messages wherever they are cut', () => {
+  test('push() finds the messages wherever they are cut', () => {
     const all = Buffer.concat([1, 2, 3].map((serial) => call(serial, 'y'.repeat(serial * 11))));
     for (let cut = 1; cut < all.length; cut++) {
       const stream = new MessageStream();
@@ -243,7 +243,7 @@ suite('MessageStream', () => {
     }
   });
 
-  test('passes over what is too long or of another byte order, but not a reply', () => {
+  test('push() skips long messages and other byte orders, and fails for a long reply', () => {
     const long = Buffer.alloc(20 * 2 ** 20);
     hex('6c040001').copy(long);
     long.writeUInt32LE(long.length - 16, 4);
@@ -264,7 +264,7 @@ suite('MessageStream', () => {
     });
   });
 
-  test('a signal whose header is nonsense is passed over', () => {
+  test('push() skips a signal whose header is malformed', () => {
     const bad = hex('6c040001 00000000 01000000 08000000 ffffffff ffffffff');
     const messages = new MessageStream().push(Buffer.concat([bad, call(9)]));
     assert.ok(messages.ok);
@@ -274,7 +274,7 @@ suite('MessageStream', () => {
     );
   });
 
-  test('takes linear time for a message in very many pieces', () => {
+  test('push() takes linear time for a message in very many pieces', () => {
     const bytes = call(1, 'z'.repeat(8 * 2 ** 20));
     const found = mustEnd(() => {
       const stream = new MessageStream();
@@ -288,7 +288,7 @@ suite('MessageStream', () => {
     assert.equal(found, 1);
   });
 
-  test('any bytes at all end it or are passed over', () => {
+  test('push() never throws, whatever the bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
         const stream = new MessageStream();
