@@ -22,7 +22,7 @@ const policy = `  <agent interval="2s"/>
   <tenant uid="${refused}" package="small"/>
   <tenant uid="${brief}" package="large"/>`;
 
-describe('advice', { skip }, () => {
+describe('GET /v1/advise on this kernel', { skip }, () => {
   let agent: RunningAgent;
 
   before(async () => {
@@ -77,7 +77,7 @@ describe('advice', { skip }, () => {
     return found as AdviseResponse;
   };
 
-  test('is above a memory limit at which a process was killed, per package too', async () => {
+  test('is above a memory limit that killed a process, also for the package', async () => {
     await runInside(killed, `'${process.execPath}' -e 'Buffer.alloc(400 * 2 ** 20, 1)'`);
     const answer = await untilHit(killed, 'memory.limit');
     const advice = of(answer, killed, 'memory.limit');
@@ -90,7 +90,7 @@ describe('advice', { skip }, () => {
     isAbove('bytes', ofPackage, 128 * mebibyte);
   });
 
-  test('is above a CPU limit at which it was throttled', async () => {
+  test('is above a CPU limit that throttled a tenant', async () => {
     // So little is left for it on the busiest machine.
     const child = startInside(throttled, 'while :; do :; done');
     try {
@@ -100,13 +100,13 @@ describe('advice', { skip }, () => {
     }
   });
 
-  test('is above a limit of processes at which forks were refused', async () => {
+  test('is above a process limit that refused forks', async () => {
     await runInside(refused, 'for i in $(seq 40); do sleep 1 & done');
     const advice = of(await untilHit(refused, 'processes.limit'), refused, 'processes.limit');
     isAbove('count', advice, 20);
   });
 
-  test('counts what came and went between two ticks, and usage shows it', async () => {
+  test('includes memory used only between two ticks, as GET /v1/usage does', async () => {
     await runInside(brief, `'${process.execPath}' -e 'Buffer.alloc(300 * 2 ** 20, 1)'`);
     let usage: UsageResponse | undefined;
     // A tick may have come in between, which has less.

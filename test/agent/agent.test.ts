@@ -108,7 +108,7 @@ describe('the agent', { skip }, () => {
   const incidents = async (uid = 0) =>
     (await agent.ask('/v1/incidents', uid)).json<IncidentsResponse>().incidents;
 
-  test('applies the policy at its start, and says so', async () => {
+  test('applies the policy when it starts, and reports it', async () => {
     const status = await agent.status();
     assert.equal(status.policy.state, 'in force', status.policy.problems.join('\n'));
     assert.equal(status.tenants, 3);
@@ -120,7 +120,7 @@ describe('the agent', { skip }, () => {
     );
   });
 
-  test('places what becomes a tenant, and counts nobody outside', async () => {
+  test("places a process that becomes a tenant's, and reports none outside", async () => {
     const child = runAs(alice, 'sleep 3600');
     await agent.until('it is placed', () => isPlaced(child, alice));
     const status = (await agent.ask('/v1/status?fresh=1')).json<StatusResponse>();
@@ -128,7 +128,7 @@ describe('the agent', { skip }, () => {
     end(child);
   });
 
-  test('is asked by status, which takes the policy for that of the agent', async () => {
+  test("answers status, which shows the agent's policy", async () => {
     const args = ['--instance', instance, 'status', '--json'];
     const { stdout } = await run(program, args);
     const { tenants, agent: known } = jsonOf<Required<StatusJson>>('status', stdout);
@@ -136,7 +136,7 @@ describe('the agent', { skip }, () => {
     assert.equal(known.policy.file, agent.policyFile);
   });
 
-  test('sees what is used, and a limit that is hit, with evidence', async () => {
+  test('records an incident with evidence when a CPU limit is hit', async () => {
     const busy = runAs(alice, 'while :; do :; done # \u001b[31mred\u0007');
     await agent.until('an incident begins', async () =>
       (await incidents()).some(
@@ -166,7 +166,7 @@ describe('the agent', { skip }, () => {
     end(busy);
   });
 
-  test('counts forks that were refused, and processes ended for want of memory', async () => {
+  test('records incidents when forks are refused and when processes are killed', async () => {
     runAs(bob, `${oncePlaced}; for i in $(seq 60); do sleep 3600 & done 2>/dev/null; sleep 3600`);
     const memory = runAs(carol, `${oncePlaced}; head -c 90000000 /dev/zero | tail >/dev/null`);
     await agent.until('both are incidents', async () => {
@@ -196,7 +196,7 @@ describe('the agent', { skip }, () => {
     // The rest of it ends with the instance.
   });
 
-  test('shows each only what is theirs', async () => {
+  test('shows tenants and resellers only their own data', async () => {
     const own = runAs(carol, 'sleep 3600 # secret');
     await agent.until('it is placed', () => isPlaced(own, carol));
     await agent.until('a tick saw it', async () =>
@@ -227,7 +227,7 @@ describe('the agent', { skip }, () => {
     end(own);
   });
 
-  test('answers from history', async () => {
+  test('answers GET /v1/usage from the history', async () => {
     const path = `/v1/usage?tenant=${alice}`;
     const usage = (await agent.ask(path)).json<UsageResponse>();
     assert.ok(usage.measuredSeconds > 0);
@@ -236,7 +236,7 @@ describe('the agent', { skip }, () => {
     assert.ok((usage.rows[0]?.faults['cpu.limit'] ?? 0) > 0);
   });
 
-  test('refuses what it cannot understand, with words', async () => {
+  test('refuses invalid requests with a status and a reason', async () => {
     const cases: readonly (readonly [string, number, RegExp])[] = [
       ['/v1/usage?from=x', 400, /must be a whole number/],
       ['/v1/usage?from=5&to=4', 400, /"from" must be before "to"/],
@@ -253,7 +253,7 @@ describe('the agent', { skip }, () => {
     }
   });
 
-  test('keeps to the last good policy while the file is wrong', async () => {
+  test('keeps the last valid policy while the file is invalid, also after a restart', async () => {
     writeFileSync(agent.policyFile, '<bulkhead version="1"><tenat/></bulkhead>');
     await agent.until('it is refused', async () => {
       const status = await agent.status();
@@ -275,7 +275,7 @@ describe('the agent', { skip }, () => {
     end(child);
   });
 
-  test('holds a new account', async () => {
+  test('adds a new account of a uid range as a tenant, and drops a deleted one', async () => {
     const name = 'bh-agent-test';
     agent.writePolicy(policy('\n  <tenants uids="880100-880110"/>'));
     await agent.until('the range is in force', async () => (await agent.status()).tenants === 3);
@@ -289,7 +289,7 @@ describe('the agent', { skip }, () => {
     await agent.until('it is none any more', async () => (await agent.status()).tenants === 3);
   });
 
-  test('makes a cgroup again that was removed behind its back', async () => {
+  test('makes a removed cgroup again', async () => {
     if ('skip' in here) return;
     const driver = here.host.probe();
     assert.ok(driver.ok);
@@ -315,7 +315,7 @@ describe('the agent', { skip }, () => {
     end(child);
   });
 
-  test('goes on when it was killed, with what it knew', async () => {
+  test('keeps its incidents, and processes their cgroups, when it is killed', async () => {
     const before = await incidents();
     assert.ok(before.length > 0);
     const child = runAs(alice, 'sleep 3600');
@@ -328,7 +328,7 @@ describe('the agent', { skip }, () => {
     end(child);
   });
 
-  test('tells the service manager that it has started only when nobody is outside any more', async () => {
+  test("sends READY=1 only when no tenant's process is outside", async () => {
     await agent.stop();
     const child = runAs(alice, 'sleep 3600');
     await eventually("it is alice's", () =>
@@ -350,7 +350,7 @@ describe('the agent', { skip }, () => {
     end(child);
   });
 
-  test('says that it is unknown who is outside while its placer does not answer', async () => {
+  test('reports processes outside as unknown while its placer is stopped', async () => {
     const args = ['-x', '-P', String(agent.pid), 'bulkhead-placer'];
     let placer = 0;
     await agent.until('its placer is at work', () => {
@@ -367,7 +367,7 @@ describe('the agent', { skip }, () => {
     await agent.until('it is known again', async () => (await fresh()).unknown.length === 0);
   });
 
-  test('lets only one of it run', () => {
+  test('refuses to start while another agent of the instance runs', () => {
     const second = spawnSync(
       program,
       ['--instance', instance, 'agent', '--policy', agent.policyFile],
@@ -377,7 +377,7 @@ describe('the agent', { skip }, () => {
     assert.match(second.stderr, /Cannot start the agent: .* holds it, .*only one agent can run/);
   });
 
-  test('answers root while 2,000 clients hold on, and one never reads', async () => {
+  test('answers root while 2,000 clients do not read', async () => {
     const path = socketOf(agent.host.paths);
     const clients: Socket[] = [];
     try {
@@ -407,7 +407,7 @@ describe('the agent', { skip }, () => {
     );
   });
 
-  test('goes on through a tenant that forks, dies and renames itself all the time', async () => {
+  test('keeps placing while a tenant forks, exits and renames itself', async () => {
     const script = `n=0; while [ $n -lt 400 ]; do n=$((n+1)); sh -c 'exit 0' & printf 'a\\033]0;x\\nb' > /proc/self/comm; done 2>/dev/null; wait`;
     const storms = [runAs(alice, script), runAs(alice, script)];
     await Promise.all(storms.map((each) => once(each, 'exit')));
@@ -419,7 +419,7 @@ describe('the agent', { skip }, () => {
     assert.equal(status.policy.state, 'in force');
   });
 
-  test('answers over TCP who sends the token, and nobody else', async () => {
+  test('answers over TCP only when the token is right', async () => {
     const url = `http://127.0.0.1:${tcpPort}`;
     const get = (path: string, token: string, method = 'GET') =>
       fetch(`${url}${path}`, { method, headers: { authorization: `Bearer ${token}` } });
@@ -440,7 +440,7 @@ describe('the agent', { skip }, () => {
     end(child);
   });
 
-  test('sends an alert, and a test of it', async () => {
+  test('sends alerts, and a test alert on request', async () => {
     const tested = await agent.ask('/v1/alerts/test', 0, 'POST');
     assert.deepEqual(
       tested.json<AlertsTestResponse>().results.map((each) => each.ok),
@@ -449,7 +449,7 @@ describe('the agent', { skip }, () => {
     await agent.until('it came', () => webhooks.some((each) => each.includes('processes.limit')));
   });
 
-  test('writes the file for panels, where that was asked for', async () => {
+  test('writes /var/lve/info when "cloudlinux enable" has asked for it', async () => {
     const directory = `${agent.directory}/lve`;
     writeFileSync(`${agent.host.paths.state}/cloudlinux`, `${directory}\n`);
     await agent.until('it is there', () => existsSync(`${directory}/info`));
@@ -457,7 +457,7 @@ describe('the agent', { skip }, () => {
     rmSync(`${agent.host.paths.state}/cloudlinux`);
   });
 
-  test('serves the monitoring commands', async () => {
+  test('answers the monitoring commands, as text and as JSON', async () => {
     const [incident] = await incidents();
     const commands: readonly (readonly [words: string, expected: RegExp])[] = [
       [`status -p ${agent.policyFile}`, /0 processes of tenants outside/],
@@ -495,7 +495,7 @@ describe('the agent', { skip }, () => {
     assert.equal(jsonOf<AlertsTestResponse>('alerts test', sent.stdout).results.length, 1);
   });
 
-  test('stops cleanly, and leaves limits and processes as they are', async () => {
+  test('keeps limits and processes when it is stopped', async () => {
     const child = runAs(alice, 'sleep 3600');
     await agent.until('it is placed', () => isPlaced(child, alice));
     assert.equal(await agent.stop('SIGINT'), 0);

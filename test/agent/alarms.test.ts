@@ -86,8 +86,8 @@ async function receiver() {
   };
 }
 
-describe('an alarm', () => {
-  test('reaches the administrator once in a while, also across a restart', async () => {
+describe('Alerts.raise()', () => {
+  test('sends an alarm once per period, also after a restart', async () => {
     await using to = await receiver();
     {
       await using alerts = to.make({ severity: 'killed' });
@@ -110,7 +110,7 @@ describe('an alarm', () => {
     assert.equal(to.bodies.length, 2);
   });
 
-  test('is only for rules that are for it', async () => {
+  test('sends an alarm only by administrator rules that include protection', async () => {
     await using to = await receiver();
     {
       await using alerts = to.make(
@@ -129,7 +129,7 @@ describe('an alarm', () => {
     assert.equal(to.bodies[0]?.protection.length, 1);
   });
 
-  test('of what happens is sent when it has happened often enough, of a state at once', async () => {
+  test("sends an event's alarm at the rule's number of faults, and a state's at once", async () => {
     await using to = await receiver();
     await using alerts = to.make({ faults: 3 });
     alerts.raise(noon, [refused, gone]);
@@ -146,7 +146,7 @@ describe('an alarm', () => {
     assert.equal(to.bodies[1]?.protection[0]?.text, 'the third');
   });
 
-  test('is sent again where it was not taken', async () => {
+  test('sends an alarm again when the receiver fails', async () => {
     await using to = await receiver();
     to.statuses.push(500);
     await using alerts = to.make({});
@@ -155,7 +155,7 @@ describe('an alarm', () => {
     assert.equal(to.bodies.length, 2);
   });
 
-  test('is a paragraph with a heading in mail, and breaks no line of it', () => {
+  test('alertMail() makes an alarm a heading and a paragraph, and breaks no header', () => {
     const raised = {
       ...gone,
       title: 'refused x\nBcc: y',
@@ -180,14 +180,14 @@ describe('an alarm', () => {
   });
 });
 
-test('Lasting lets through what two checks in a row have found', () => {
+test('Lasting.see() returns what two checks in a row have found', () => {
   const lasting = new Lasting<string>();
   const seen = [undefined, 'gone', 'gone', undefined, 'gone'].map((each) => lasting.see(each));
   assert.deepEqual(seen, [undefined, undefined, 'gone', undefined, undefined]);
 });
 
-describe('what the kernel has less of than it should', () => {
-  test('the gate for kernel modules', () => {
+describe('alarms about protections', () => {
+  test('stateAlarm() reports a weaker gate, and gateAlarm() refused modules', () => {
     assert.match(stateAlarm('on', 'off')?.text ?? '', /set to "on" and is "off" now.* loads\./);
     assert.match(stateAlarm('on', 'watch')?.title ?? '', /is "watch", not "on"/);
     assert.match(stateAlarm('watch', 'off')?.title ?? '', /is "off", not "watch"/);
@@ -216,7 +216,7 @@ describe('what the kernel has less of than it should', () => {
     assert.match(alarm?.text ?? '', /^2 modules were refused .*A module from memory was refused/);
   });
 
-  test('strict placement', () => {
+  test('alarmOfState() reports weaker placement, and placementAlarm() refused processes', () => {
     assert.match(
       alarmOfState({ placement: 'on' }, undefined)?.text ?? '',
       /strict placement is "off", not "on"/,

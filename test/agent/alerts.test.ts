@@ -308,8 +308,8 @@ function recordingSendmail(name: string, ending = 'exit 0') {
   return { path, files };
 }
 
-describe('Alerts send mail', () => {
-  test('by a mail server: who, what, how often, what to do, and how to change it', async () => {
+describe('Alerts by mail', () => {
+  test('sends cause, count, advice and how to change the rule by SMTP', async () => {
     await using server = await mailServer();
     await using made = make([ruleOf()], { smtp: server.smtp });
     made.alerts.consider(noon, [considered()]);
@@ -335,7 +335,7 @@ describe('Alerts send mail', () => {
     assert.deepEqual([...made.ledger.sent.values()], [noon]);
   });
 
-  test('encrypted where the server offers it, whoever signed its certificate', async () => {
+  test('encrypts SMTP when the server offers it, without checking the certificate', async () => {
     await using server = await mailServer();
     const { port } = server.smtp;
     for (const host of ['127.0.0.1', '::ffff:127.0.0.1']) {
@@ -347,7 +347,7 @@ describe('Alerts send mail', () => {
     assert.deepEqual(server.encrypted, [false, true]);
   });
 
-  test('by sendmail, with no more than two addresses as arguments and an empty environment', async () => {
+  test("runs sendmail with two addresses and without the agent's environment", async () => {
     const sendmail = recordingSendmail('plain');
     process.env['SECRET_OF_THE_AGENT'] = 'x';
     await using made = make([ruleOf({ address: undefined })], {}, { sendmail: sendmail.path });
@@ -363,7 +363,7 @@ describe('Alerts send mail', () => {
     delete process.env['SECRET_OF_THE_AGENT'];
   });
 
-  test('again when sendmail fails, and not again when it has taken it', async () => {
+  test('runs sendmail again when it fails, and not after it succeeded', async () => {
     const marker = join(directory, 'failed-once');
     const sendmail = recordingSendmail(
       'fails',
@@ -380,14 +380,14 @@ describe('Alerts send mail', () => {
     assert.equal(new Set(ids).size, 1);
   });
 
-  test('to nobody where sendmail is missing, and say so', async () => {
+  test('reports that sendmail is missing', async () => {
     await using made = make([ruleOf()], {}, { sendmail: join(directory, 'none') });
     const [result] = await made.alerts.test();
     assert.equal(result?.ok, false);
     assert.match(result?.problem ?? '', /does not exist; install a mail server/);
   });
 
-  test('and end a sendmail that never ends', async () => {
+  test('ends a sendmail that hangs', async () => {
     const sendmail = recordingSendmail('hangs', 'exec sleep 1000');
     await using made = make(
       [ruleOf()],
@@ -400,8 +400,8 @@ describe('Alerts send mail', () => {
   });
 });
 
-describe('Alerts gather', () => {
-  test('what one receiver is to be told, into one mail', async () => {
+describe('Alerts.consider() for several incidents', () => {
+  test("sends a receiver's incidents in one mail", async () => {
     await using server = await mailServer();
     const rules = [ruleOf(), ruleOf({ limits: ['memory.limit'], severity: 'killed' })];
     await using made = make(rules, { smtp: server.smtp });
@@ -419,7 +419,7 @@ describe('Alerts gather', () => {
     assert.equal(mail?.body.match(/^t1003 ran out of memory at its memory limit$/gm)?.length, 1);
   });
 
-  test('and explain only so many in full', async () => {
+  test('explains 20 incidents in a mail, and lists the others', async () => {
     await using server = await mailServer();
     await using made = make([ruleOf()], { smtp: server.smtp });
     const many = Array.from({ length: 100 }, (_, index) =>
@@ -435,8 +435,8 @@ describe('Alerts gather', () => {
   });
 });
 
-describe('Alerts come', () => {
-  test('at most once in the time of the rule, over a restart too', async () => {
+describe('Alerts.consider() by rule', () => {
+  test('sends an alert once per period, also after a restart', async () => {
     await using server = await mailServer();
     const ledger = new Ledger();
     for (const [at, mails] of [
@@ -452,7 +452,7 @@ describe('Alerts come', () => {
     }
   });
 
-  test('for each member, limit and receiver by itself', async () => {
+  test('counts the period separately for each member, limit and receiver', async () => {
     await using server = await mailServer();
     const rules = [ruleOf(), ruleOf({ address: 'other@example.org', severity: 'killed' })];
     await using made = make(rules, { smtp: server.smtp });
@@ -470,7 +470,7 @@ describe('Alerts come', () => {
     assert.match(shown(ops[1]?.headers.get('subject')), /2 limits were reached: t1002, t1001/);
   });
 
-  test('in spite of a clock that was set back by days', async () => {
+  test('sends again when the clock was set back by days', async () => {
     await using server = await mailServer();
     await using made = make([ruleOf()], { smtp: server.smtp });
     made.alerts.consider(noon, [considered()]);
@@ -479,7 +479,7 @@ describe('Alerts come', () => {
     await eventually('the second', () => server.mails.length === 2);
   });
 
-  test('by the limits, the severity and the number that a rule asks for', async () => {
+  test('sends only for the limits, severity and faults of the rule', async () => {
     await using server = await mailServer();
     const rules = [ruleOf({ limits: ['memory.limit'], severity: 'refused', faults: 3 })];
     await using made = make(rules, { smtp: server.smtp });
@@ -494,7 +494,7 @@ describe('Alerts come', () => {
     assert.match(shown(server.mails[0]?.headers.get('subject')), /: t1004 ran out of memory/);
   });
 
-  test('not at all without rules', async () => {
+  test('does nothing without rules', async () => {
     const refuse = () => assert.fail('asked');
     await using made = make(
       [],
@@ -506,8 +506,8 @@ describe('Alerts come', () => {
   });
 });
 
-describe('Alerts go', () => {
-  test('to the tenant, its reseller and the administrator, each in its words', async () => {
+describe('Alerts.consider() by receiver', () => {
+  test('words mails for the tenant, the reseller and the administrator differently', async () => {
     const sendmail = recordingSendmail('three');
     const usual = { address: undefined } as const;
     const rules = [
@@ -536,7 +536,7 @@ describe('Alerts go', () => {
       assert.doesNotMatch(mails.get(name) ?? '', /policy\.xml|bulkhead set/);
   });
 
-  test('not to a tenant about the sum of a reseller, nor to a reseller that is not there', () => {
+  test('receiverOf() returns the receiver of a rule, or why there is none', () => {
     const to = (changes: Partial<AlertRule>, who: AlertWho) => {
       const found = receiverOf(ruleOf({ address: undefined, ...changes }), who);
       return found.ok ? found.value?.address : formatProblem(found.error);
@@ -586,8 +586,8 @@ const hostile = [
   '',
 ];
 
-describe('Alerts about hostile accounts', () => {
-  test('go to no address that is made of them', async () => {
+describe('Alerts with hostile account names', () => {
+  test('sends to no address made from such a name', async () => {
     const sendmail = recordingSendmail('hostile');
     for (const account of hostile) {
       const who = (member: Member) => whoOf(member, { account, reseller: account, name: account });
@@ -605,7 +605,7 @@ describe('Alerts about hostile accounts', () => {
     assert.ok(!isMailAddress('a@b\n') && !isMailAddress('a@-b') && !isMailAddress('a@b c'));
   });
 
-  test('put no line into a header, and nothing into a terminal', async () => {
+  test('adds no header line, and no control character to the text', async () => {
     await using server = await mailServer();
     for (const [index, name] of hostile.entries()) {
       const who = (member: Member) => whoOf(member, { name, account: name });
@@ -632,8 +632,8 @@ describe('Alerts about hostile accounts', () => {
   });
 });
 
-describe('Alerts to a URL', () => {
-  test('are JSON without command lines, even for the administrator', async () => {
+describe('Alerts by webhook', () => {
+  test('sends JSON without command lines, also to the administrator', async () => {
     await using receiver = await hook();
     const rule = ruleOf({ by: 'webhook', address: receiver.url });
     const who = (member: Member) => whoOf(member, { reseller: 'acme', package: 'basic' });
@@ -665,7 +665,7 @@ describe('Alerts to a URL', () => {
     assert.ok(!JSON.stringify(body).includes(secret));
   });
 
-  test('are tried again after trouble of the other side, and not after a no', async () => {
+  test('retries after 503 and 429, and not after 403', async () => {
     await using receiver = await hook();
     receiver.statuses = [503, 429, 204];
     await using made = make([ruleOf({ by: 'webhook', address: receiver.url })]);
@@ -682,7 +682,7 @@ describe('Alerts to a URL', () => {
     assert.equal(receiver.bodies.length, 4);
   });
 
-  test('do not follow a redirect', async () => {
+  test('does not follow a redirect', async () => {
     await using receiver = await hook();
     receiver.statuses = [307];
     await using made = make([ruleOf({ by: 'webhook', address: receiver.url })]);
@@ -691,7 +691,7 @@ describe('Alerts to a URL', () => {
     assert.equal(receiver.bodies.length, 1);
   });
 
-  test('need no more of the answer than its status, and that in time', async () => {
+  test('needs only the status of the response, and fails when it is late', async () => {
     const server = createHttpServer((request, response) => {
       if (request.url === '/silent') return;
       response.writeHead(200);
@@ -712,7 +712,7 @@ describe('Alerts to a URL', () => {
     await once(server, 'close');
   });
 
-  test('keep below their size with as many alerts as there may be', async () => {
+  test('keeps a body of 500 alerts within 256 KiB', async () => {
     await using receiver = await hook();
     await using made = make(
       [ruleOf({ by: 'webhook', address: receiver.url })],
@@ -732,8 +732,8 @@ describe('Alerts to a URL', () => {
   });
 });
 
-describe('Alerts with a receiver that', () => {
-  test('is down are tried again, given up, and not tried at each tick after', async () => {
+describe('Alerts with a failing receiver', () => {
+  test('gives up after three attempts when down, and does not retry at each tick', async () => {
     await using closed = await mailServer();
     await closed[Symbol.asyncDispose]();
     await using made = make([ruleOf()], { smtp: closed.smtp });
@@ -749,7 +749,7 @@ describe('Alerts with a receiver that', () => {
     assert.equal(made.log.length, 2, made.log.join('\n'));
   });
 
-  test('refuses for a while get it later; one that refuses for good does not', async () => {
+  test('sends again after a temporary refusal, and not after a permanent one', async () => {
     await using server = await mailServer();
     Object.assign(server.refuse, { code: 451, times: 1 });
     await using made = make([ruleOf()], { smtp: server.smtp });
@@ -777,7 +777,7 @@ describe('Alerts with a receiver that', () => {
     ],
   ];
   for (const [what, behave] of bad) {
-    test(`${what} hold nobody up`, async () => {
+    test(`does not block when it ${what}`, async () => {
       await using server = await rawServer(behave);
       await using made = make(
         [ruleOf()],
@@ -794,7 +794,7 @@ describe('Alerts with a receiver that', () => {
     });
   }
 
-  test('never answers do not keep the agent from stopping', async () => {
+  test('stops in time when it never answers', async () => {
     await using server = await rawServer(() => undefined);
     const made = make(
       [ruleOf()],
@@ -813,8 +813,8 @@ describe('Alerts with a receiver that', () => {
   });
 });
 
-describe('Alerts about a thousand incidents in one tick', () => {
-  test('are bounded: 500 are sent, the others are counted in one message', async () => {
+describe('Alerts.consider() for a thousand incidents in one tick', () => {
+  test('sends 500 alerts, and the number of the others in one message', async () => {
     await using receiver = await hook();
     const by = 'webhook';
     const rules = [
@@ -842,7 +842,7 @@ describe('Alerts about a thousand incidents in one tick', () => {
     assert.equal(new Set(receiver.paths).size, 501);
   });
 
-  test('report in mail, too, what was dropped', async () => {
+  test('sends the number of dropped alerts by mail too', async () => {
     await using server = await mailServer();
     await using made = make([ruleOf()], { smtp: server.smtp });
     const many = Array.from({ length: 501 }, (_, index) =>
@@ -856,7 +856,7 @@ describe('Alerts about a thousand incidents in one tick', () => {
 });
 
 describe('Alerts.test()', () => {
-  test('sends a marked message through each rule, and says what became of it', async () => {
+  test('sends a marked message by each rule, and returns each result', async () => {
     await using server = await mailServer();
     await using receiver = await hook();
     receiver.statuses = [500];
@@ -888,7 +888,7 @@ describe('Alerts.test()', () => {
   });
 });
 
-test('Alerts say once that the ledger cannot be written, and that evidence cannot be read', async () => {
+test('Alerts logs once when the ledger or the evidence fails, and sends the mail', async () => {
   await using server = await mailServer();
   const ledger = {
     lastAlert: () => undefined,
@@ -907,7 +907,7 @@ test('Alerts say once that the ledger cannot be written, and that evidence canno
   assert.match(server.mails[0]?.body ?? '', /The processes running at the time were not recorded/);
 });
 
-test('hostTimeZone() is one that Intl knows, whatever TZ says', () => {
+test('hostTimeZone() returns a zone that Intl accepts, whatever TZ is', () => {
   const source = new URL('../../src/agent/alerts/time-zone.ts', import.meta.url).href;
   const script = `import { hostTimeZone } from '${source}'; new Intl.DateTimeFormat('en', { timeZone: hostTimeZone() }); process.stdout.write(hostTimeZone());`;
   const zone = (TZ: string) => {

@@ -158,7 +158,7 @@ const shop = whoOf(siteMember(1001, 'shop.example'), 'alice/shop.example', {
   reseller: 'acme',
 });
 
-describe('exposition() has', () => {
+describe('exposition()', () => {
   const counters = {
     cpuMicroseconds: 12_500_001,
     throttledMicroseconds: 1,
@@ -176,7 +176,7 @@ describe('exposition() has', () => {
   });
   const labels = { tenant: 'alice', uid: '1001', reseller: 'acme', package: 'basic' };
 
-  test('mail by result, where it is known', () => {
+  test('counts mail by result, for tenants whose mail is counted', () => {
     const [known, none] = [whoOf(tenantMember(1002), 'bob'), whoOf(tenantMember(1003), 'carol')];
     const withMail = (who: Who, accepted: number): [Member, ExposedMember] => [
       who.member,
@@ -201,7 +201,7 @@ describe('exposition() has', () => {
     );
   });
 
-  test('a site has families of its own, and the labels of its tenant', () => {
+  test("gives sites families of their own, with their tenant's labels", () => {
     const page = pageOf({ members: new Map([memberOf(shop, { cpuMicroseconds: 5e5 })]) });
     const name = 'bulkhead_site_cpu_seconds_total';
     const labels = { site: 'shop.example', tenant: 'alice', uid: '1001', reseller: 'acme' };
@@ -209,7 +209,7 @@ describe('exposition() has', () => {
     assert.doesNotMatch(page, /^bulkhead_tenant_cpu/m);
   });
 
-  test('counters in base units, with all labels', () => {
+  test('gives counters in base units, with all labels', () => {
     const name = 'bulkhead_tenant_cpu_seconds_total';
     assert.deepEqual(samplesOf(page, name), [{ name, labels, value: 12.500001 }]);
     assert.equal(samplesOf(page, 'bulkhead_tenant_memory_bytes')?.[0]?.value, 300);
@@ -218,20 +218,20 @@ describe('exposition() has', () => {
     assert.equal(samplesOf(page, 'bulkhead_tenant_cpu_throttled_seconds_total')?.[0]?.value, 1e-6);
   });
 
-  test('resellers apart from tenants', () => {
+  test('gives resellers families of their own', () => {
     const [sample] = samplesOf(page, 'bulkhead_reseller_cpu_seconds_total') ?? [];
     assert.deepEqual(sample?.labels, { reseller: 'acme', uid: '1000' });
     assert.equal(sample?.value, 99);
   });
 
-  test('limits in the units of what they bound, where there are any', () => {
+  test('gives limits in the units of their resource, and none that is not set', () => {
     assert.equal(samplesOf(page, 'bulkhead_tenant_limit_memory_bytes')?.[0]?.value, 1024);
     assert.equal(samplesOf(page, 'bulkhead_tenant_limit_cpu_cores')?.[0]?.value, 1.5);
     assert.equal(samplesOf(page, 'bulkhead_tenant_limit_io_reads_per_second')?.[0]?.value, 30);
     assert.equal(samplesOf(page, 'bulkhead_tenant_limit_processes'), undefined);
   });
 
-  test('faults from zero for limits that are set, by limit and severity', () => {
+  test('starts faults of set limits at 0, by limit and severity', () => {
     const faults = samplesOf(page, 'bulkhead_tenant_faults_total') ?? [];
     const found = faults.map(({ labels: { limit, severity }, value }) => [limit, severity, value]);
     assert.deepEqual(found, [
@@ -242,7 +242,7 @@ describe('exposition() has', () => {
     ]);
   });
 
-  test('pressure by resource, and only where the kernel counts it', () => {
+  test('gives pressure by resource, and none on cgroup v1', () => {
     const name = 'bulkhead_tenant_pressure_waiting_seconds_total';
     const found = samplesOf(page, name)?.map((each) => [each.labels['resource'], each.value]);
     assert.deepEqual(found, [
@@ -255,7 +255,7 @@ describe('exposition() has', () => {
     assert.equal(samplesOf(v1, name), undefined);
   });
 
-  test('the state of the agent', () => {
+  test('gives the state of the agent', () => {
     const families = parse(page);
     const value = (name: string) => families.get(`bulkhead_agent_${name}`)?.samples[0]?.value;
     assert.equal(value('start_time_seconds'), 1_763_992_800.5);
@@ -273,7 +273,7 @@ describe('exposition() has', () => {
     assert.deepEqual(build, { version: '0.1.0', driver: 'cgroup2', tree: 'bulkhead' });
   });
 
-  test('the state of protections, and no count where none is known', () => {
+  test('gives the state of protections, and a count only when it is known', () => {
     const families = parse(
       pageOf({
         protections: [
@@ -301,13 +301,13 @@ describe('exposition() has', () => {
     assert.doesNotMatch(pageOf({}), /bulkhead_protection/);
   });
 
-  test('nothing of tenants where there are none', () => {
+  test('gives no family of tenants without tenants', () => {
     assert.doesNotMatch(pageOf({}), /bulkhead_tenant_|bulkhead_reseller_/);
     parse(pageOf({}));
   });
 });
 
-test('exposition() has a family for every limit of the table', () => {
+test('exposition() has a family for every limit', () => {
   const limits = Object.fromEntries([...attributes.keys()].map((key, index) => [key, index + 1]));
   const page = pageOf({ members: new Map([memberOf(alice, {}, limits)]) });
   const names = [...parse(page).keys()].filter((each) => each.startsWith('bulkhead_tenant_limit_'));
@@ -332,7 +332,7 @@ const hostileMembers = new Map(
   ),
 );
 
-test('exposition() lets no name break out of its label', () => {
+test('exposition() escapes hostile names in labels', () => {
   for (const format of ['text', 'openmetrics'] as const) {
     const page = pageOf({ members: hostileMembers }, { format });
     const family = format === 'text' ? 'bulkhead_tenant_processes' : 'bulkhead_tenant_processes';
@@ -349,7 +349,7 @@ test('exposition() lets no name break out of its label', () => {
   }
 });
 
-describe('exposition() of many', () => {
+describe('exposition() of many members', () => {
   const count = 50;
   const members = new Map(
     Array.from({ length: count }, (_, index) =>
@@ -370,7 +370,7 @@ describe('exposition() of many', () => {
     ]),
   );
 
-  test('shows the heaviest users, and aggregates the others without losing any', () => {
+  test('shows the members with most use, and adds up the others', () => {
     const page = pageOf({ members, faults }, { tenantsMax: 10 });
     const cpu = samplesOf(page, 'bulkhead_tenant_cpu_seconds_total') ?? [];
     const names = cpu.map((each) => each.labels['tenant']);
@@ -392,13 +392,13 @@ describe('exposition() of many', () => {
     assert.equal(samplesOf(page, 'bulkhead_tenant_limit_cpu_cores')?.length, 10);
   });
 
-  test('aggregates nothing if all members fit', () => {
+  test('adds up nothing when all members fit', () => {
     const page = pageOf({ members, faults }, { tenantsMax: count });
     assert.doesNotMatch(page, /"other"/);
     assert.equal(samplesOf(page, 'bulkhead_agent_tenants_aggregated')?.[0]?.value, 0);
   });
 
-  test('comes in pieces of a bounded size', () => {
+  test('yields chunks of a bounded size', () => {
     const many = new Map(
       Array.from({ length: 3000 }, (_, index) =>
         memberOf(whoOf(tenantMember(index + 1), `t${index}`)),
@@ -474,21 +474,22 @@ const everything: Exposed = {
   ],
 };
 
-describe('promtool accepts', { skip }, () => {
-  test('the page', () => promtool(['check', 'metrics'], pageOf(everything)));
-  test('the page with aggregated tenants', () =>
+describe('promtool', { skip }, () => {
+  test('accepts the page of exposition()', () =>
+    promtool(['check', 'metrics'], pageOf(everything)));
+  test('accepts the page with aggregated tenants', () =>
     promtool(['check', 'metrics'], pageOf(everything, { tenantsMax: 2 })));
-  test('the example of a scrape configuration', () =>
+  test('accepts the example scrape configuration', () =>
     promtool(['check', 'config', configFor(9640)]));
-  test('the example of alert rules', () => promtool(['check', 'rules', 'bulkhead.rules.yml']));
-  test('the tests of the alert rules', () =>
+  test('accepts the example alert rules', () => promtool(['check', 'rules', 'bulkhead.rules.yml']));
+  test('passes the tests of the example alert rules', () =>
     promtool(['test', 'rules', 'bulkhead.rules.test.yml']));
-  test('promtool refuses what is wrong', () => {
+  test('refuses an invalid page', () => {
     assert.throws(() => promtool(['check', 'metrics'], `${pageOf(everything)}a{b} 1\n`));
   });
 });
 
-test('docs/metrics.md has every family, and no other', () => {
+test('docs/metrics.md lists exactly the families of exposition()', () => {
   const text = readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8');
   const onIncidents = new Set(text.match(/\bbulkhead_[a-z]+_[a-z_]+\b/g));
   const history = { ...status.history, oldestAt: 1000 };
@@ -498,7 +499,7 @@ test('docs/metrics.md has every family, and no other', () => {
   assert.deepEqual([...onIncidents].sort(), found.sort());
 });
 
-test('the alert rules ask only for families that the page has', () => {
+test('the example alert rules use only families of exposition()', () => {
   const rules = readFileSync(join(examples, 'bulkhead.rules.yml'), 'utf8');
   const names = new Set(rules.match(/\bbulkhead_[a-z_]+/g));
   const families = parse(pageOf(everything));
@@ -507,7 +508,7 @@ test('the alert rules ask only for families that the page has', () => {
 });
 
 test(
-  'a Prometheus server reads the page by the example configuration',
+  'prometheus scrapes exposition() with the example configuration',
   { skip: skipServer },
   async () => {
     const asked = new Set<string>();

@@ -32,7 +32,7 @@ import { suiteDirectory } from '../../testing/temporary-directory.ts';
 
 const directory = suiteDirectory('parts');
 
-test('withoutCommands() takes command lines and what PHP serves out of evidence', () => {
+test('withoutCommands() removes command lines and PHP requests', () => {
   const request = { method: 'GET', path: '/secret.php', script: '/srv/secret.php', seconds: 1 };
   const facts = { pid: 7, name: 'php-fpm8.4', state: 'R', threads: 1, memoryBytes: 1 };
   const usage = Object.fromEntries(metricKeys.map((key) => [key, 0])) as Record<MetricKey, number>;
@@ -42,7 +42,7 @@ test('withoutCommands() takes command lines and what PHP serves out of evidence'
   assert.doesNotMatch(JSON.stringify(shown), /secret/);
 });
 
-test('withoutCommands() takes out of evidence what only root and the tenant may see', () => {
+test('withoutCommands() removes evidence that only root and the tenant may see', () => {
   const usage = Object.fromEntries(metricKeys.map((key) => [key, 0])) as Record<MetricKey, number>;
   const snapshot = { at: 1, processes: [], processCount: 0, usage };
   const link = { at: 1, program: 'nginx', link: '/secret', target: '/secret', targetOwner: 'ben' };
@@ -53,7 +53,7 @@ test('withoutCommands() takes out of evidence what only root and the tenant may 
   assert.deepEqual(unknown.evidence?.items, []);
 });
 
-test('alertMail() shows evidence to the administrator and the tenant, not to a reseller', () => {
+test('alertMail() shows evidence to administrators and tenants, not to resellers', () => {
   const usage = Object.fromEntries(metricKeys.map((key) => [key, 0])) as Record<MetricKey, number>;
   const tried = { at: 1, program: 'nosy', tried: 'tried to make a user namespace' };
   const evidence = evidenceOf(tryEvidence, [tried]);
@@ -101,7 +101,7 @@ describe('oomKillsIn()', () => {
     `3,1205,4951206390,-;Memory cgroup out of memory: Killed process ${pid} (${name}) total-vm:157464kB, anon-rss:120000kB, file-rss:880kB, shmem-rss:0kB, UID:1001 pgtables:344kB oom_score_adj:0`;
   const memoryBytes = 120_880 * 1024;
 
-  test('gives each the memory that the record after it has', () => {
+  test('takes the memory of a kill from the record after it', () => {
     const other = '4,1,2,-;Tasks state (memory values in pages):';
     const found = oomKillsIn([other, kill('php'), other, end('php'), kill('sh', 5), end('sh', 6)]);
     assert.deepEqual(found, [
@@ -110,7 +110,7 @@ describe('oomKillsIn()', () => {
     ]);
   });
 
-  test('is not fooled by what a process calls itself', () => {
+  test('reads the right fields whatever the process is called', () => {
     for (const name of [
       ') total-vm:1kB, ',
       'x, anon-rss:1kB',
@@ -124,7 +124,7 @@ describe('oomKillsIn()', () => {
     }
   });
 
-  test('believes the kernel alone', () => {
+  test('ignores records that are not from the kernel', () => {
     const forged = [kill('php'), end('php')].map((each) => each.replace(/^3,/, '11,'));
     assert.deepEqual(oomKillsIn(forged), []);
     assert.deepEqual(oomKillsIn([end('php')]), []);
@@ -136,7 +136,7 @@ describe('parseOomKill()', () => {
   const record = (task: string, cgroup = '/bulkhead/u1001', cpuset = '/') =>
     `3,1204,4951206311,-;oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=${cpuset},mems_allowed=0,oom_memcg=${cgroup},task_memcg=${cgroup},task=${task},pid=4711,uid=1001\n SUBSYSTEM=x`;
 
-  test('reads who was ended, and by whose limit', () => {
+  test('reads the process and the cgroup', () => {
     assert.deepEqual(parseOomKill(record('php')), {
       pid: 4711,
       name: 'php',
@@ -144,7 +144,7 @@ describe('parseOomKill()', () => {
     });
   });
 
-  test('is not fooled by what a process calls itself', () => {
+  test('reads the right fields whatever the process is called', () => {
     const found = parseOomKill(record('x,pid=1,uid=0'));
     assert.equal(found?.pid, 4711);
     assert.equal(found?.name, 'x,pid=1,uid=0');
@@ -159,7 +159,7 @@ describe('parseOomKill()', () => {
     assert.equal(parseOomKill(''), undefined);
   });
 
-  test('is not fooled by the name of a cpuset, which has no slash', () => {
+  test('reads the right cgroup whatever the cpuset is called', () => {
     for (const cpuset of [
       'x,mems_allowed=0,oom_memcg=u1002,task_memcg=u1002,task=y',
       'x,oom_memcg=',
@@ -173,7 +173,7 @@ describe('parseOomKill()', () => {
     }
   });
 
-  test('a cgroup of a tenant below its user manager is never taken for one of ours', () => {
+  test('returns the full path of a cgroup that a tenant named like one of ours', () => {
     const own = '/user.slice/user@1001.service/bulkhead/u1002,task_memcg=/bulkhead/u1002,task=x';
     assert.equal(
       parseOomKill(record('php', own))?.cgroup,
@@ -182,7 +182,7 @@ describe('parseOomKill()', () => {
   });
 });
 
-test('parseStat() reads times, and is not fooled by names with brackets', () => {
+test('parseStat() reads times, also when the name has brackets', () => {
   const clock = { ticksPerSecond: 100, uptimeSeconds: 100 };
   const rest = `S 1 2 3 4 5 6 7 8 9 10 150 50 0 0 20 0 3 0 5000 1 25 0`;
   const times = { cpuSeconds: 2, ageSeconds: 50 };
@@ -192,7 +192,7 @@ test('parseStat() reads times, and is not fooled by names with brackets', () => 
   assert.equal(parseStat('42 (php) S 1', clock), undefined);
 });
 
-test('parseStatus() reads a process, and shows nothing raw of its name', () => {
+test('parseStatus() reads a process, and escapes its name', () => {
   const text = (name: string) =>
     `Name:\t${name}\nUmask:\t0022\nState:\tS (sleeping)\nTgid:\t42\nVmRSS:\t     100 kB\nThreads:\t3\n`;
   assert.deepEqual(parseStatus(text('php-fpm')), {
@@ -207,7 +207,7 @@ test('parseStatus() reads a process, and shows nothing raw of its name', () => {
   assert.equal(parseStatus('nothing'), undefined);
 });
 
-test('commandText() shows arguments on one line, and nothing raw', () => {
+test('commandText() joins arguments to one line, and escapes them', () => {
   assert.equal(
     commandText(Buffer.from('sh\0-c\0a\nb\u001b]0;x\u0007\0')),
     'sh -c a\\u{a}b\\u{1b}]0;x\\u{7}',
@@ -228,7 +228,7 @@ function childrenThat(word: string): readonly number[] {
 const setOf = (...pids: readonly number[]): readonly ProcessSet[] => [{ member: 'u1', pids }];
 
 describe('EvidenceReader', () => {
-  test('tells what a process has used and how it was called', async () => {
+  test('read() returns the use and the command line of processes', async () => {
     using reader = new EvidenceReader('/proc');
     const child = spawn('sleep', ['3600'], { stdio: 'ignore' });
     try {
@@ -247,7 +247,7 @@ describe('EvidenceReader', () => {
     }
   });
 
-  test('asks another process where one hangs before it has told anything', async () => {
+  test('read() starts another child process when the first one hangs', async () => {
     using reader = new EvidenceReader('/proc');
     const command = async () => (await reader.read(setOf(process.pid), 1))[0]?.command ?? '';
     assert.match(await command(), /parts\.test/);
@@ -258,7 +258,7 @@ describe('EvidenceReader', () => {
     assert.ok(!childrenThat('evidence/main').includes(child));
   });
 
-  test('keeps the largest users of many', async () => {
+  test('read() returns the largest processes', async () => {
     using reader = new EvidenceReader('/proc');
     assert.equal((await reader.read(setOf(1, process.pid), 1)).length, 1);
     assert.deepEqual(await reader.read([], 10), []);
@@ -272,12 +272,12 @@ describe('readSecret()', () => {
     return read.ok ? 'none' : formatProblem(read.error);
   };
 
-  test('takes a secret that root alone can read', () => {
+  test('returns a secret that only root can read', () => {
     writeFileSync(path, 'a-secret-of-some-length\n', { mode: 0o600 });
     assert.deepEqual(readSecret(path), { ok: true, value: 'a-secret-of-some-length' });
   });
 
-  test('refuses one that others can read, that is short, missing or a link', () => {
+  test('refuses a secret that others can read, that is short, missing or a link', () => {
     chmodSync(path, 0o644);
     assert.match(error(), /others can read it; chmod 600 it/);
     rmSync(path);
@@ -290,7 +290,7 @@ describe('readSecret()', () => {
   });
 });
 
-test('errorBody() has the fields of a problem and nothing else, and problemIn() takes them back', () => {
+test('problemIn() returns the problem that errorBody() wrote, and nothing else', () => {
   const problem = { action: 'show tenant', object: 'bob\u001b', reason: 'there is none' };
   const error = { ...problem, status: 404 as const, retryAfterSeconds: 3 };
   const body = errorBody(error);
@@ -311,19 +311,19 @@ describe('QueryReader', () => {
     assert.match(result.error.reason, reason);
   };
 
-  test('names() takes a parameter that is repeated, up to a bound', () => {
+  test('names() takes a repeated parameter, at most 2,000 times', () => {
     assert.deepEqual(reader('tenant=a&tenant=b').names('tenant'), { ok: true, value: ['a', 'b'] });
     refused(reader('tenant=a&'.repeat(2001)).names('tenant'), /more than 2000 times/, 'tenant');
   });
 
-  test('whole() takes digits alone, and no more than the maximum', () => {
+  test('whole() takes only digits, and caps them at the maximum', () => {
     assert.deepEqual(reader('').whole('count', 7, 10), { ok: true, value: 7 });
     assert.deepEqual(reader('count=99').whole('count', 7, 10), { ok: true, value: 10 });
     for (const text of ['', '-1', '1.5', '1e3', '0x10', 'x'])
       refused(reader(`count=${text}`).whole('count', 7, 10), /must be a whole number/, 'count');
   });
 
-  test('choice() takes what is known', () => {
+  test('choice() takes only known values', () => {
     assert.deepEqual(reader('').choice('metric', ['cpu']), { ok: true, value: undefined });
     assert.deepEqual(reader('metric=cpu').choice('metric', ['cpu']), { ok: true, value: 'cpu' });
     refused(reader('metric=x').choice('metric', ['cpu', 'io']), /one of cpu, io/, 'metric');
@@ -345,7 +345,7 @@ describe('InFlight', () => {
     turn.value[Symbol.dispose]();
   };
 
-  test('lets a tenant ask two things at a time, the rest in turn, and root whatever it wants', async () => {
+  test('enter() admits two requests of a tenant, queues 16, and never limits root', async () => {
     const inFlight = new InFlight();
     const caller = { kind: 'uid', uid: 1001 } as const;
     const turns = [await inFlight.enter(caller), await inFlight.enter(caller)];
@@ -362,7 +362,7 @@ describe('InFlight', () => {
   });
 });
 
-test('Ticker keeps its pace, and can be given another', async () => {
+test('Ticker ticks at its interval, also after setInterval()', async () => {
   let ticks = 0;
   using ticker = new Ticker(() => ticks++);
   ticker.start(3_600_000);
@@ -371,7 +371,7 @@ test('Ticker keeps its pace, and can be given another', async () => {
   await eventually('five ticks', () => ticks > 5);
 });
 
-test('followFiles() says when a file was written, replaced, or removed', async () => {
+test('followFiles() calls back when a file was written, replaced or removed', async () => {
   const path = join(directory, 'followed');
   let changes = 0;
   using _follower = followFiles([path], () => changes++);
@@ -384,7 +384,7 @@ test('followFiles() says when a file was written, replaced, or removed', async (
   await eventually('it is removed', () => changes === 3);
 });
 
-test('serviceNotifier() tells the service manager, and keeps its address from children', async () => {
+test('serviceNotifier() notifies systemd, and hides its address from children', async () => {
   const path = join(directory, 'notify');
   // Node.js has no datagrams on paths, so another program listens.
   const listener = spawn(

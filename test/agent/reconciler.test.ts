@@ -37,14 +37,14 @@ describe('PolicyReconciler', () => {
     };
   };
 
-  test('tells a file that is not there', async () => {
+  test('refresh() reports a missing file as "absent"', async () => {
     const { reconciler } = reconcilerOf('absent', {});
     await reconciler.refresh();
     assert.equal(reconciler.state.state, 'absent');
     assert.match(reconciler.state.problems.join('\n'), /policy\.xml.*it does not exist/);
   });
 
-  test('refuses a wrong file with all that is wrong in it', async () => {
+  test('refresh() refuses an invalid file with all its errors', async () => {
     const { file, reconciler } = reconcilerOf('wrong', { file: unknownUser('nobody-here') });
     await reconciler.refresh();
     assert.equal(reconciler.state.state, 'refused');
@@ -53,7 +53,7 @@ describe('PolicyReconciler', () => {
     ]);
   });
 
-  test('says why the policy that was in force does not fit this host any more', async () => {
+  test('refresh() says why the policy last in force no longer fits this host', async () => {
     const { reconciler } = reconcilerOf('kept', { file: '<bulk', kept: unknownUser('gone-since') });
     await reconciler.refresh();
     assert.equal(reconciler.state.state, 'refused');
@@ -61,7 +61,7 @@ describe('PolicyReconciler', () => {
     assert.match(reconciler.state.problems[0] ?? '', /policy\.xml:1:/);
   });
 
-  test('ends what it has started when it is disposed of', async () => {
+  test('ends its child process when it is disposed of', async () => {
     const { reconciler } = reconcilerOf('ended', { file: unknownUser('nobody-here') });
     const { state } = reconciler.state;
     const refreshed = reconciler.refresh();
@@ -71,7 +71,7 @@ describe('PolicyReconciler', () => {
   });
 });
 
-test('a policy that another process has read is the same, and still says where a limit is written', () => {
+test('MemberIndex.originOf() gives the line of a limit after structured cloning', () => {
   const policy = policyOf(`
     <defaults><memory limit="1GiB"/></defaults>
     <package name="small"><cpu limit="50%"/></package>
@@ -89,7 +89,7 @@ test('a policy that another process has read is the same, and still says where a
   assert.equal(memberIndex.defaults['memory.limit'], 2 ** 30);
 });
 
-test('outputOf() ends a process that writes without end, and keeps no more than it may', async () => {
+test('outputOf() ends a process that prints without end, and bounds its output', async () => {
   const script = join(directory, 'endless.mjs');
   writeFileSync(script, 'const more = () => process.stdout.write("x".repeat(1000), more); more();');
   const started = spawnScript(script);

@@ -39,7 +39,7 @@ async function talk(to: NetConnectOpts, head: string, more = ''): Promise<string
 const chunk = `10000\r\n${'x'.repeat(0x10000)}\r\n`;
 
 describe('ControlServer', () => {
-  test('refuses a body and ends the connection, on both listeners, with or without a token', async () => {
+  test('refuses a body with 413 on both listeners, with or without a token', async () => {
     await using server = new ControlServer(api);
     const path = join(directory, 'socket');
     const port = await freePort();
@@ -63,7 +63,7 @@ describe('ControlServer', () => {
     }
   });
 
-  test('answers one request a connection, and does not read on for ever', async () => {
+  test('answers one request per connection, and stops reading', async () => {
     await using server = new ControlServer(api);
     const path = join(directory, 'socket');
     await server.listenOnSocket(path);
@@ -72,7 +72,7 @@ describe('ControlServer', () => {
     await talk({ path }, request, request);
   });
 
-  test('answers who has the token while strangers take what they can get', async () => {
+  test('answers requests with the token while 300 strangers connect', async () => {
     await using server = new ControlServer(api);
     const to = { host: '127.0.0.1', port: await freePort() };
     await server.listenOnTcp(to, token);

@@ -161,7 +161,7 @@ afterEach(() => stage[Symbol.dispose]());
 const shop = 'alice/shop.example';
 const inUse: Problem = { action: 'set memory.max of', object: shop, reason: '9 MiB are in use' };
 
-test('a reseller sets limits of sites of its tenants, and the tenant cannot lift them', async () => {
+test('answerSetLimits() lets a reseller set limits that its tenant cannot lift', async () => {
   assert.equal(await stage.set(acme, shop, 'set=cpu=30%25&set=processes=9'), 'in force');
   assert.deepEqual(stage.explained(alice, 'shop.example'), {
     value: '30%',
@@ -187,7 +187,7 @@ test('a reseller sets limits of sites of its tenants, and the tenant cannot lift
   assert.deepEqual(stage.kept(), [`${alice}.reseller.json`]);
 });
 
-test('what the tenant had set is overruled, told so, and in force again after that', async () => {
+test("answerSetLimits() overrules the tenant's limit until its reseller's is removed", async () => {
   assert.equal(await stage.set(alice, 'shop.example', 'set=cpu=60%25'), 'in force');
   assert.match(
     await stage.set(acme, shop, 'unset=cpu'),
@@ -201,7 +201,7 @@ test('what the tenant had set is overruled, told so, and in force again after th
   assert.deepEqual(stage.explained(alice, 'shop.example').from, 'set by alice');
 });
 
-test('nothing above the tenant, nothing of the administrator, and nothing of others', async () => {
+test("answerSetLimits() refuses limits that are fixed, above the tenant's or of others", async () => {
   assert.match(
     await stage.set(acme, shop, 'set=cpu=101%25'),
     /^400 cpu limit is above that of the tenant, which is 100%/,
@@ -231,7 +231,7 @@ test('nothing above the tenant, nothing of the administrator, and nothing of oth
   assert.match(await stage.set(0, shop, 'set=cpu=10%25'), /^403 the administrator sets/);
 });
 
-test('each only where the policy lets it', async () => {
+test('answerSetLimits() allows only the setters that the policy names', async () => {
   const both = [acme, alice] as const;
   const may = async (setters: string) => {
     stage.adopt(body(setters));
@@ -246,14 +246,14 @@ test('each only where the policy lets it', async () => {
   assert.deepEqual(await may('reseller tenant'), ['checked', 'checked']);
 });
 
-test('the account of a reseller that is its own tenant asks as the reseller', async () => {
+test('answerSetLimits() treats a reseller that is its own tenant as the reseller', async () => {
   stage.adopt(`<defaults><sites limits="reseller tenant"/></defaults>
     <reseller user="acme"><tenant user="acme"><site name="own.example"/></tenant></reseller>`);
   assert.equal(await stage.set(acme, 'own.example', 'set=cpu=10%25'), 'in force');
   assert.equal(stage.explained(acme, 'own.example').from, 'set by reseller acme');
 });
 
-test('another reseller, and another holder of its uid, inherit nothing', async () => {
+test('forgetFormerTenants() removes limits when the reseller is another account', async () => {
   assert.equal(await stage.set(acme, shop, 'set=cpu=30%25'), 'in force');
   stage.haveAccounts({ ...accounts, acme: 4999, mallory: acme });
   assert.match(
@@ -273,7 +273,7 @@ test('another reseller, and another holder of its uid, inherit nothing', async (
   assert.match(await stage.set(acme, shop, 'set=cpu=30%25'), /^404 /);
 });
 
-test('a change of the tenant that fails does not undo that of its reseller at the same time', async () => {
+test("answerSetLimits() keeps a reseller's change when its tenant's fails", async () => {
   const values = (index: MemberIndex) =>
     index.entries.get(siteMember(alice, 'shop.example'))?.values;
   stage.problem = (index) => (values(index)?.['memory.limit'] === 2 ** 22 ? inUse : undefined);
@@ -287,7 +287,7 @@ test('a change of the tenant that fails does not undo that of its reseller at th
   assert.deepEqual(stage.kept(), [`${alice}.reseller.json`]);
 });
 
-test('what the kernel does not take from a reseller is taken back', async () => {
+test("answerSetLimits() undoes a reseller's change when the kernel refuses it", async () => {
   stage.problem = (index) =>
     index.entries.get(siteMember(alice, 'shop.example'))?.values['memory.limit'] === 2 ** 22
       ? inUse
@@ -298,7 +298,7 @@ test('what the kernel does not take from a reseller is taken back', async () => 
 
 const names = (...of: readonly string[]) => new Set(of);
 
-test('a site that a web server serves, and the policy does not have, is one with its first limit', async () => {
+test('answerSetLimits() adds a served site with its first limit', async () => {
   stage.served = new Map([
     [alice, names('new.example', 'www.new.example')],
     [bob, names('b.example')],
@@ -320,7 +320,7 @@ test('a site that a web server serves, and the policy does not have, is one with
   assert.ok(!stage.isSite('alice/new.example'), 'without limits it is not a site any more');
 });
 
-test('of a site that is not served for the tenant it is said which there are', async () => {
+test("answerSetLimits() lists the tenant's served sites when the site is unknown", async () => {
   stage.served = new Map([
     [alice, names('a.example', 'c.example')],
     [bob, names('b.example')],
@@ -352,7 +352,7 @@ test('of a site that is not served for the tenant it is said which there are', a
   assert.equal(stage.asked, before);
 });
 
-test('names that are none, and floods of them, have the web servers asked once a minute at most', async () => {
+test('answerSetLimits() asks web servers once a minute at most, whatever the names', async () => {
   stage.served = new Map([[alice, names('a.example')]]);
   for (const odd of [
     '',
@@ -377,7 +377,7 @@ test('names that are none, and floods of them, have the web servers asked once a
   assert.equal(stage.asked, 2);
 });
 
-test('a web server that does not answer is told, and does not keep from what is known', async () => {
+test('answerSetLimits() returns 503 when web servers fail, except for known sites', async () => {
   stage.served = new Map([[alice, names('a.example')]]);
   assert.equal(await stage.set(alice, 'a.example', 'set=cpu=10%25&check=1'), 'checked');
   stage.served = undefined;
@@ -394,7 +394,7 @@ test('a web server that does not answer is told, and does not keep from what is 
   assert.equal(await stage.set(alice, 'a.example', 'set=cpu=10%25&check=1'), 'checked');
 });
 
-test('on cgroup v1 nobody makes sites but the policy: each has the disk limits of the tenant for itself', async () => {
+test('answerSetLimits() adds no served sites on cgroup v1', async () => {
   stage.served = new Map([[alice, names('a.example')]]);
   const probed = fakeHost(1).probe();
   assert.ok(probed.ok);

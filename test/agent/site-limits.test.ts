@@ -41,7 +41,7 @@ const runAs = (uid: number, ...args: string[]): Promise<Ran> =>
     );
   });
 
-describe('tenants that set limits of their sites', { skip }, () => {
+describe('site limits set by tenants and resellers', { skip }, () => {
   let agent: RunningAgent;
   const children: ChildProcess[] = [];
 
@@ -83,7 +83,7 @@ describe('tenants that set limits of their sites', { skip }, () => {
   const processesMax = (site: string) => pidsMax(`u${alice}/s-${site}`);
   const kept = () => `${agent.host.paths.state}/site-limits`;
 
-  test('a command of the tenant sets, shows and takes back a limit, and the kernel has it', async () => {
+  test('set, explain and unset by a tenant change a limit in the kernel', async () => {
     const done = await runAs(alice, 'set', 'blog.example', 'processes=7', 'cpu.weight=300');
     assert.equal(done.stderr, '');
     assert.match(done.stdout, /^Changed site "uid 880041\/blog\.example"; it is in force$/m);
@@ -106,7 +106,7 @@ describe('tenants that set limits of their sites', { skip }, () => {
     assert.equal((await limit('cpu weight', alice, 'blog.example'))?.value, '300');
   });
 
-  test('nothing above its own, nothing that the administrator set, and nothing of others', async () => {
+  test("the agent refuses limits above the tenant's, the administrator's and others'", async () => {
     assert.match(
       await set(alice, 'blog.example', 'set=memory=101MiB'),
       /^400 memory limit is above/,
@@ -147,7 +147,7 @@ describe('tenants that set limits of their sites', { skip }, () => {
     assert.deepEqual(readdirSync(kept()), [`${alice}.json`]);
   });
 
-  test('a dry run changes nothing, and --no-apply is refused', async () => {
+  test('set --dry-run changes nothing, and set --no-apply is a usage error', async () => {
     const dry = await runAs(alice, 'set', 'blog.example', 'processes=9', '--dry-run');
     assert.match(dry.stdout, /^Would change site/);
     assert.equal(processesMax('blog.example'), 'max');
@@ -155,7 +155,7 @@ describe('tenants that set limits of their sites', { skip }, () => {
     assert.equal(unapplied.status, 2);
   });
 
-  test('what is in use is not taken away: the limits stay as they were', async () => {
+  test('the agent refuses a memory limit below use, and keeps the old one', async () => {
     // This memory cannot be reclaimed to a disk.
     const script = 'head -c 60000000 /dev/zero | tail; sleep 3600';
     const words = ['--instance', instance, 'exec', '--site', 'blog.example', `${alice}`, '--'];
@@ -172,7 +172,7 @@ describe('tenants that set limits of their sites', { skip }, () => {
     for (const each of children) each.kill('SIGKILL');
   });
 
-  test('it survives the agent, and an apply by a command', async () => {
+  test('limits set by a tenant survive a killed agent and an apply', async () => {
     assert.equal(await set(alice, 'blog.example', 'set=processes=11'), 'in force');
     await agent.stop('SIGKILL');
     const applied = await new Promise<Ran>((resolve) =>
@@ -195,7 +195,7 @@ describe('tenants that set limits of their sites', { skip }, () => {
     );
   });
 
-  test('the administrator overrules it, and withdraws the permission; the tenant is told', async () => {
+  test('explain shows limits that the policy overrules or no longer allows', async () => {
     const ruled = '<site name="blog.example"><processes limit="30"/></site>';
     agent.writePolicy(policy(allowed, ruled));
     const idle = async () => (await explained(alice, 'blog.example')).idle;
@@ -228,7 +228,7 @@ describe('tenants that set limits of their sites', { skip }, () => {
     assert.equal(processesMax('blog.example'), '11');
   });
 
-  test('a reseller sets limits of sites of its tenants, and they cannot lift them', async () => {
+  test('set and unset by a reseller change a limit that its tenant cannot lift', async () => {
     const name = `${bob}/bob.example`;
     const bobs = () => pidsMax(`r${reseller}/u${bob}/s-bob.example`);
     agent.writePolicy(policy(allowed, sites, '<sites limits="reseller tenant"/>'));
@@ -271,7 +271,7 @@ describe('tenants that set limits of their sites', { skip }, () => {
     await agent.until('the reseller is back', () => bobs() === 'max');
   });
 
-  test('a damaged file is told to the administrator, and nothing else changes', async () => {
+  test('the agent reports a damaged file, and replaces it at the next change', async () => {
     writeFileSync(`${kept()}/${alice}.json`, '{"name":');
     agent.writePolicy(`${policy(allowed)}<!-- -->`);
     await agent.until('it is told', () => agent.log.includes('it is damaged'));
@@ -280,7 +280,7 @@ describe('tenants that set limits of their sites', { skip }, () => {
     assert.equal(processesMax('blog.example'), '13');
   });
 
-  test('another holder of the uid inherits nothing', async () => {
+  test('the agent removes the file when the uid has another owner', async () => {
     const file = `${kept()}/${alice}.json`;
     writeFileSync(
       file,
@@ -292,7 +292,7 @@ describe('tenants that set limits of their sites', { skip }, () => {
     assert.equal((await explained(alice, 'blog.example')).idle, undefined);
   });
 
-  test('it is removed with the tenant, and with everything', async () => {
+  test('the agent removes the file with its tenant, and releaseAll() removes all', async () => {
     await eventually(
       'a change is allowed again',
       async () => (await set(alice, 'blog.example', 'set=processes=14')) === 'in force',

@@ -79,7 +79,7 @@ describe('the agent with sites', { skip }, () => {
   const incidents = async (uid = 0) =>
     (await agent.ask('/v1/incidents', uid)).json<IncidentsResponse>().incidents;
 
-  test('follows a tenant that gets its first sites, and places others outside of them', async () => {
+  test("moves a tenant's processes when it gets its first sites, and places new ones", async () => {
     const early = runAs(alice, 'sleep 3600');
     await agent.until('it is placed', () => isIn(early, `u${alice}`));
     agent.writePolicy(policy(both));
@@ -101,7 +101,7 @@ describe('the agent with sites', { skip }, () => {
     for (const each of [early, late, visit]) each.kill('SIGKILL');
   });
 
-  test('puts the hits of a limit of a site down to that site, and not to its tenant', async () => {
+  test("counts hits of a site's limit for the site, not for its tenant", async () => {
     const hasHit = async (name: string) =>
       (await incidents()).some(({ member, limit }) => member === `u${shop}` && limit === name);
     inSite('shop.example', alice, 'head -c 90000000 /dev/zero | tail >/dev/null; sleep 3600');
@@ -120,7 +120,7 @@ describe('the agent with sites', { skip }, () => {
     assert.match(first?.from ?? '', /policy\.xml:3 \(site shop\.example\)$/);
   });
 
-  test('puts those of a tenant down to it, wherever its process is', async () => {
+  test("counts hits of a tenant's limit for the tenant, not for the process's site", async () => {
     inSite('blog.example', alice, 'head -c 400000000 /dev/zero | tail >/dev/null; sleep 3600');
     await agent.until('the tenant has hit it', async () =>
       (await incidents()).some(
@@ -130,7 +130,7 @@ describe('the agent with sites', { skip }, () => {
     assert.ok((await incidents()).every(({ member }) => !member.endsWith('/blog.example')));
   });
 
-  test('shows a tenant its own sites, its reseller those of its tenants, and nobody others', async () => {
+  test('shows sites to their tenant and its reseller, and to nobody else', async () => {
     inSite('bob.example', bob, 'sleep 3600');
     await agent.until('it is known', async () => (await rowOf(`${bob}/bob.example`)) !== undefined);
     const membersFor = async (uid: number) => (await rows(uid)).map((each) => each.member).sort();
@@ -153,7 +153,7 @@ describe('the agent with sites', { skip }, () => {
 
   // Their output is the same on both versions, and each takes long in the virtual machine.
   const commands = { skip: isVersion1 ? false : 'tested on cgroup v1' };
-  test('ps, usage, top, faults and status take a site by its name', commands, async () => {
+  test('ps, usage, top, faults and status take a site by name', commands, async () => {
     const ask = async (...args: string[]) =>
       (await run(program, ['--instance', instance, ...args])).stdout;
     const listed = await agent.ask(`/v1/tenants/${alice}%2FShop.example/processes`);
@@ -188,7 +188,7 @@ describe('the agent with sites', { skip }, () => {
     assert.doesNotMatch(page, new RegExp(`^bulkhead_tenant_.*tenant="uid ${alice}/`, 'm'));
   });
 
-  test('forgets a site that has left the policy, without a fault of its tenant', async () => {
+  test('forgets a site that has left the policy, and counts no fault for its tenant', async () => {
     const before = (await incidents()).find(({ member }) => member === `u${alice}`)?.faults;
     agent.writePolicy(policy('<site name="blog.example"/>'));
     await agent.until('it is gone', async () => (await rowOf(shop)) === undefined);

@@ -8,7 +8,7 @@ const site = 'u1001/s-shop.example';
 const other = 'u1002/s-shop.example';
 const hitsOf = (oomKills: number, forksRefused = 0) => ({ ...noCounters, oomKills, forksRefused });
 
-test('hits in slices that have ended are remembered while that of the tenant is the same', () => {
+test("SliceHits.add() adds hits of ended slices until the tenant's slice starts over", () => {
   const hits = new SliceHits();
   const seen = (oomKills: number) => hits.add(site, hitsOf(oomKills)).oomKills;
   assert.deepEqual([0, 3, 3, 0, 0, 2, 5, 1].map(seen), [0, 3, 3, 3, 3, 5, 8, 9]);
@@ -22,13 +22,13 @@ test('hits in slices that have ended are remembered while that of the tenant is 
   assert.equal(seen(0), 0);
 });
 
-test('a counter that went back tells that all of them did', () => {
+test('SliceHits.add() takes all counters as reset when one has gone back', () => {
   const hits = new SliceHits();
   hits.add(site, hitsOf(2, 5));
   assert.deepEqual(hits.add(site, hitsOf(0, 6)), hitsOf(2, 11));
 });
 
-test('counters of a slice that is the first are given back as they are', () => {
+test('SliceHits.add() returns the counters of the first slice unchanged', () => {
   const counters = hitsOf(4);
   assert.equal(new SliceHits().add(site, counters), counters);
 });

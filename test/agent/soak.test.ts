@@ -38,7 +38,7 @@ function policy(round: number): string {
   return `  <agent interval="1s"/>\n  <defaults><cpu limit="10%"/><memory limit="64MiB"/></defaults>\n${list.join('\n')}`;
 }
 
-describe('the agent for a while', { skip }, () => {
+describe('the agent under load', { skip }, () => {
   let agent: RunningAgent;
   const children = new Set<ChildProcess>();
   let isFull = false;
@@ -119,7 +119,7 @@ describe('the agent for a while', { skip }, () => {
     for (let round = 0; round < wanted; round++) await latest(round);
   }
 
-  test('does not grow in memory or descriptors', async () => {
+  test('keeps its memory and descriptors within bounds', async () => {
     // The engine grows until it has seen everything once.
     await liveFor(rounds / 2);
     const before = { memory: privateKiB(agent.pid), files: openFiles(agent.pid) };
@@ -131,7 +131,7 @@ describe('the agent for a while', { skip }, () => {
     assert.equal(status.policy.state, 'in force', status.policy.problems.join('\n'));
   });
 
-  test('says that the disk is full, holds on, and writes again', async (context) => {
+  test('reports a full disk, keeps ticking, and writes again later', async (context) => {
     if (!isFull) return context.skip('a small file system cannot be mounted here');
     const file = `${agent.host.paths.state}/filler`;
     await agent.until('the history cannot be written', async () => {
@@ -153,7 +153,7 @@ describe('the agent for a while', { skip }, () => {
     assert.match(agent.log, /written again/);
   });
 
-  test('sets a history of a newer version aside', async () => {
+  test('sets a history of a newer version and a damaged one aside', async () => {
     await agent.stop();
     const directory = `${agent.host.paths.state}/history`;
     const { DatabaseSync } = await import('node:sqlite');

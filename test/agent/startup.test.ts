@@ -27,7 +27,7 @@ interface Said {
   readonly stderr: string;
 }
 
-describe('an agent that starts', { skip, timeout: longPatienceMilliseconds }, () => {
+describe('the agent while it starts or hangs', { skip, timeout: longPatienceMilliseconds }, () => {
   let agent: RunningAgent;
   const others: ChildProcess[] = [];
 
@@ -73,7 +73,7 @@ describe('an agent that starts', { skip, timeout: longPatienceMilliseconds }, ()
     return { path, said: () => said };
   }
 
-  test('whose policy cannot be applied yet says so to everyone, and has started once it can', async () => {
+  test('reports "applying the policy" to every client until the policy is applied', async () => {
     if ('skip' in here) return;
     const { paths } = here.host;
     const { path, said } = await manager();
@@ -116,7 +116,7 @@ describe('an agent that starts', { skip, timeout: longPatienceMilliseconds }, ()
     assert.equal(inForce.state, 'in force', inForce.problems.join('\n'));
   });
 
-  test('is told to be starting until its first scan is complete, however often that is late', async () => {
+  test('reports "scanning all processes" until the first scan is complete', async () => {
     let seen: StatusResponse['starting'];
     // It may be faster than we look.
     await agent.until('it is caught while it scans', async () => {
@@ -142,7 +142,7 @@ describe('an agent that starts', { skip, timeout: longPatienceMilliseconds }, ()
     await agent.until('it has started', async () => (await agent.status()).starting === undefined);
   });
 
-  test('that is stopped makes nobody wait in silence, and the kernel is asked in its place', async () => {
+  test('status and top read the kernel when the agent is stopped by a signal', async () => {
     const tenant = spawn('setpriv', ['--reuid', `${alice}`, '--clear-groups', 'sleep', '3600']);
     others.push(tenant);
     await once(tenant, 'spawn');

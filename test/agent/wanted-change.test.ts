@@ -18,7 +18,7 @@ const refusal = (...of: Parameters<typeof withChange>) => {
   return changed.ok ? undefined : changed.error.reason;
 };
 
-test('withChange() keeps what is of other sites, and leaves out a site without limits', () => {
+test('withChange() keeps other sites, and leaves out a site without limits', () => {
   const before = sites(2);
   const added = withChange(before, 'new', change, new Set());
   assert.deepEqual(added.ok && [...added.value.keys()], ['s0', 's1', 'new']);
@@ -26,7 +26,7 @@ test('withChange() keeps what is of other sites, and leaves out a site without l
   assert.deepEqual(removed.ok && [...removed.value.keys()], ['s1']);
 });
 
-test('withChange() takes so many sites of the policy, and fewer that it does not have', () => {
+test('withChange() refuses more than 200 sites, or 50 that the policy does not have', () => {
   const written = new Set(sites(limitedSitesMax + 1).keys());
   const last = `s${limitedSitesMax}`;
   assert.equal(refusal(sites(limitedSitesMax - 1), last, change, written), undefined);
