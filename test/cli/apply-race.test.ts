@@ -34,7 +34,7 @@ after(() => {
     rmSync(each, { recursive: true, force: true });
 });
 
-test('an apply that waited reads the policy again', { skip }, () => {
+test('apply reads the policy again when it has waited for another apply', { skip }, () => {
   const { status, stdout, stderr } = spawnSync('bash', ['-c', script], { encoding: 'utf8' });
   assert.equal(status, 0, stdout + stderr);
 });

@@ -72,29 +72,30 @@ const texts: readonly (readonly [name: string, content: string | Buffer, expecte
   ],
 ];
 for (const [name, content, expected] of texts) {
-  test(`check refuses a policy that is ${name}`, () => refuses(file(name, content), expected));
+  test(`check and apply refuse a policy that is ${name}`, () =>
+    refuses(file(name, content), expected));
 }
 
-test('a policy of 100 MB is refused before it is read', () => {
+test('check and apply refuse a policy of 100 MB before they read it', () => {
   const path = file('huge', '');
   truncateSync(path, 100 * 2 ** 20);
   refuses(path, /16 ?MiB|too large|larger/i);
 });
 
-test('a symbolic link in place of the policy is refused', () => {
+test('check and apply refuse a symbolic link', () => {
   file('target', policy(''));
   symlinkSync(join(directory, 'target'), join(directory, 'link'));
   refuses(join(directory, 'link'), /symbolic link/);
 });
 
-test('a policy that others can write is refused', () => {
+test('check and apply refuse a policy that others can write', () => {
   const path = file('open', policy(''));
   chmodSync(path, 0o666);
   refuses(path, /chmod go-w/);
 });
 
 test(
-  'a policy of another user is refused',
+  'check and apply refuse a policy of another user',
   { skip: isRoot ? false : 'only root can give a file away' },
   () => {
     const path = file('foreign', policy(''));
@@ -103,10 +104,10 @@ test(
   },
 );
 
-test('a policy that is not there is a clear error', () =>
+test('check and apply report a missing policy', () =>
   refuses(join(directory, 'none'), /does not exist/));
 
-test('unknown commands and options are usage errors, with a suggestion', () => {
+test('unknown commands and options are usage errors', () => {
   const typo = bulkhead('aply');
   assert.equal(typo.status, 2);
   assert.match(typo.stderr, /unknown command 'aply'/);
@@ -114,7 +115,7 @@ test('unknown commands and options are usage errors, with a suggestion', () => {
   assert.equal(bulkhead('explain').status, 2);
 });
 
-test('every command has help with an example', () => {
+test('--help of every command has an example', () => {
   const { stdout } = bulkhead('--help');
   const names = [...stdout.matchAll(/^ {2}([a-z]+)(?: |$)/gm)].map((match) => match[1] ?? '');
   assert.ok(names.length > 10, stdout);
@@ -126,7 +127,7 @@ test('every command has help with an example', () => {
 });
 
 test(
-  'a second apply waits for the first, or says who holds the lock',
+  'release succeeds when no policy has been applied',
   { skip: isRoot ? false : 'needs root' },
   () => {
     const { stderr, status } = bulkhead('release');

@@ -27,7 +27,7 @@ function loadedBy(args: readonly string[]): readonly string[] {
   return urls.map((url) => (url.startsWith(sources) ? url.slice(sources.length) : url));
 }
 
-test('help lists a command the same before and after it is loaded', async () => {
+test('--help lists commands the same before and after they are loaded', async () => {
   const program = makeProgram(capabilities);
   const listed = program.helpInformation();
   await loadCommands(program);
@@ -38,7 +38,7 @@ test('help lists a command the same before and after it is loaded', async () => 
   assert.ok(printed.startsWith(kernelModules(program)?.helpInformation() ?? '-'), printed);
 });
 
-test('every command has a summary and something to do', async () => {
+test('every command has a summary, and options, arguments or subcommands', async () => {
   const program = await makeWholeProgram(capabilities);
   for (const command of [program, ...program.commands].flatMap((each) => each.commands)) {
     assert.notEqual(command.description(), '', command.name());
@@ -47,7 +47,7 @@ test('every command has a summary and something to do', async () => {
   }
 });
 
-test('features have the same verbs, and no others for the same', async () => {
+test('every feature has enable, disable and status, and no other verbs for these', async () => {
   const program = await makeWholeProgram(capabilities);
   const all = (parent: Command): readonly Command[] => [
     parent,
@@ -77,7 +77,7 @@ test('features have the same verbs, and no others for the same', async () => {
   ]);
 });
 
-test('help finds the command that it is asked about, wherever the words are', () => {
+test('help and --help print the same wherever the words are', () => {
   for (const [words, same] of [
     [
       ['set', '--help'],
@@ -107,7 +107,7 @@ test('help finds the command that it is asked about, wherever the words are', ()
   }
 });
 
-test('a command that does not exist is suggested one that does', () => {
+test('an unknown command or verb is a usage error with a suggestion', () => {
   const { status, stderr } = run(['chekc']);
   assert.equal(status, 2);
   assert.match(stderr, /unknown command 'chekc'\n\(Did you mean check\?\)/);
@@ -116,7 +116,7 @@ test('a command that does not exist is suggested one that does', () => {
   assert.match(verb.stderr, /unknown command 'enabel'\n\(Did you mean enable\?\)/);
 });
 
-test('help loads no command', () => {
+test('--help loads no command', () => {
   const loaded = loadedBy(['--help']);
   assert.ok(loaded.includes('cli/program.ts'), loaded.join('\n'));
   const ours = loaded.filter((each) => each.endsWith('.ts'));
@@ -132,7 +132,7 @@ test('help loads no command', () => {
   ]);
 });
 
-test('check loads what reads a policy, and neither drivers, FFI nor what asks an agent', () => {
+test('check loads the policy parser, and neither drivers, FFI nor HTTP', () => {
   const loaded = loadedBy(['check', '--policy', '/nonexistent/policy.xml']);
   assert.ok(loaded.includes('policy/parse.ts'), loaded.join('\n'));
   for (const heavy of ['host/probe.ts', 'agent/api/client.ts', 'node:http', 'node:crypto']) {

@@ -90,7 +90,7 @@ test('set writes limits and the package of a tenant, and keeps all else', () => 
   assert.deepEqual(readdirSync(directory), ['policy.xml']);
 });
 
-test('unset and remove change the policy, and nothing when --dry-run is passed', () => {
+test('unset and remove change the policy, and nothing with --dry-run', () => {
   edit('set', '61001', 'io.read=1MiB/s', 'io.write=1MiB/s');
   const dry = bulkhead('unset', '61001', 'io', '-p', file, '--dry-run');
   assert.match(dry.out, /^-    <io read="1MiB\/s" write="1MiB\/s"\/>$/m);
@@ -132,7 +132,7 @@ test('set, explain, unset and remove take a site of a tenant', () => {
   }
 });
 
-test('set refuses what would leave a policy that cannot be applied', () => {
+test('set refuses unknown names, and changes nothing', () => {
   const rows: readonly (readonly [number, RegExp, ...string[]])[] = [
     [1, /^bulkhead: There is no user "no-such-user" on this host/, 'no-such-user', 'cpu=5%'],
     [
@@ -153,12 +153,12 @@ test('set refuses what would leave a policy that cannot be applied', () => {
   }
 });
 
-test('set prints warnings when the outcome is suspicious', () => {
+test('set prints warnings about the resulting policy', () => {
   edit('set', '61001', 'package=business');
   assert.match(edit('set', '61001', 'memory.soft=5GiB').err, /warning: The soft memory limit 5GiB/);
 });
 
-test('set applies the policy, and not when it has another error', () => {
+test('set writes the file, and applies nothing when it has another error', () => {
   writeFileSync(file, text.replace('limit="4GiB"', 'limit="4G"'));
   const { status, err } = bulkhead('set', '61001', 'cpu=5%', '-p', file);
   assert.equal(status, 1);
@@ -228,12 +228,12 @@ test('reseller set, add-tenant, unset and remove edit resellers', () => {
   assert.equal(now(), text);
 });
 
-test('package, defaults and reseller are usage errors when the verb is missing', () => {
+test('package, defaults and reseller are usage errors without a verb', () => {
   for (const noun of ['package', 'defaults', 'reseller']) assert.equal(bulkhead(noun).status, 2);
 });
 
-describe('init of a first policy', () => {
-  test('init writes a policy for root alone, and replaces one only when told', () => {
+describe('init', () => {
+  test('init writes a policy for root only, and replaces one only with --force', () => {
     const path = join(directory, 'etc', 'policy.xml');
     const first = bulkhead('init', '-p', path);
     assert.deepEqual([first.status, first.err], [0, '']);
@@ -255,7 +255,7 @@ describe('init of a first policy', () => {
     memoryBytes: 15.6 * 2 ** 30,
   };
 
-  test('init names the accounts it found, and leaves administrators out', () => {
+  test('firstPolicy() names the accounts of the host, and leaves administrators out', () => {
     const policy = firstPolicy(machine);
     const { document, diagnostics } = parsePolicy('policy.xml', policy);
     assert.ok(document !== undefined);
@@ -268,14 +268,14 @@ describe('init of a first policy', () => {
     assert.match(policy, /<memory limit="1GiB"\/>/);
   });
 
-  test('init writes fitting limits when the host is small or has no accounts', () => {
+  test('firstPolicy() writes lower limits when the host is small, also without accounts', () => {
     const policy = firstPolicy({ ...machine, accounts: [], cores: 1, memoryBytes: 2 ** 29 });
     assert.equal(parsePolicy('policy.xml', policy).diagnostics.failed, false);
     assert.match(policy, /On this host now: none\./);
     assert.match(policy, /<cpu limit="50%"\/>[^]*<memory limit="64MiB"\/>/);
   });
 
-  test('init reads login.defs and group', () => {
+  test('parseAdministrators() returns the members of sudo and wheel', () => {
     const group = 'root:x:0:\nsudo:x:27:bob,alice\nwheel:x:10:alice,a"b\nsudoers:x:5:eve\n';
     assert.deepEqual(parseAdministrators(group), ['alice', 'bob']);
   });
@@ -289,7 +289,7 @@ describe('import and export', () => {
 </lveconfig>
 `;
 
-  test('import writes a policy, and export a ve.cfg again', () => {
+  test('import writes a policy, and export ve.cfg converts it back', () => {
     const source = join(directory, 've.cfg');
     const members = join(directory, 'members');
     const target = join(directory, 'new.xml');

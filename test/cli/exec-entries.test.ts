@@ -134,7 +134,7 @@ function entries(prefix: readonly string[]): void {
     fs.rmSync(slots(), { recursive: true, force: true });
   });
 
-  test('as many run at once as the limit says, and the next exits with 75', async () => {
+  test('runs as many at once as the limit allows, and exits with 75 for the next', async () => {
     await started();
     assertFree();
     await started();
@@ -144,7 +144,7 @@ function entries(prefix: readonly string[]): void {
     assertFree();
   });
 
-  test('a slot is given back by any end of its process', async () => {
+  test('frees a slot however its process ends', async () => {
     for (const signal of ['SIGKILL', 'SIGTERM', 'SIGSEGV'] as const) {
       await started();
       const child = await started();
@@ -158,7 +158,7 @@ function entries(prefix: readonly string[]): void {
     assertFree();
   });
 
-  test('what was above a limit that is lowered still counts', async () => {
+  test('counts running processes above a limit that was lowered', async () => {
     limitEntries(4);
     const [first] = [await started(), await started(), await started(), await started()];
     limitEntries(2);
@@ -170,7 +170,7 @@ function entries(prefix: readonly string[]): void {
     assertFree();
   });
 
-  test('a process holds its slot through exec and under any name', async (t) => {
+  test('keeps a slot through exec and under any process name', async (t) => {
     if (!fs.existsSync('/usr/bin/perl')) return t.skip('perl is not installed');
     limitEntries(1);
     for (const name of [') Z 0', '\\n1 (x) Z 1', 'x) 1 1 1 1', '']) {
@@ -182,7 +182,7 @@ function entries(prefix: readonly string[]): void {
     }
   });
 
-  test('a process whose first thread has ended holds its slot', async (t) => {
+  test('keeps the slot of a process whose first thread has ended', async (t) => {
     if (!fs.existsSync('/usr/bin/gcc')) return t.skip('there is no C compiler');
     limitEntries(1);
     const source = new URL('../attacks/leader-exits.c', import.meta.url).pathname;
@@ -195,7 +195,7 @@ function entries(prefix: readonly string[]): void {
     assertFree();
   });
 
-  test('a process that is not waited for has ended', async () => {
+  test('frees the slot of a zombie', async () => {
     limitEntries(1);
     const own = [...prefix, launcher, '--instance', instance, '--entry', account, '--', 'true'];
     // A shell would wait for it, if it ends before the shell has become something else.
@@ -209,7 +209,7 @@ function entries(prefix: readonly string[]): void {
     assertFree();
   });
 
-  test('neither the lock nor a slot is left open for the tenant', async () => {
+  test('leaves neither the lock nor a slot open for the tenant', async () => {
     const script = 'ls -l /proc/$$/fd; echo entered; exec sleep 3600';
     const { printed } = await started(script, ['--keep-fds']);
     assert.match(printed, / -> /);
@@ -217,14 +217,14 @@ function entries(prefix: readonly string[]): void {
     assert.notEqual(launch(account, ['ls', slots()], { prefix }).status, 0);
   });
 
-  test('descriptor 9 of the caller is kept beside the lock', () => {
+  test('keeps descriptor 9 of the caller with --keep-fds', () => {
     const stdio: StdioOptions = Array.from({ length: 10 }, () => 'pipe');
     const given = { ...options, options: ['--entry', '--keep-fds'], stdio };
     const { stdout } = launch(account, ['sh', '-c', 'readlink /proc/$$/fd/9'], given);
     assert.match(stdout, /^socket:/);
   });
 
-  test('one after another takes a slot', async () => {
+  test('makes concurrent commands wait for the lock in turn', async () => {
     limitEntries(1);
     fs.writeFileSync(`${slots()}/lock`, '');
     const holder = spawn('flock', [`${slots()}/lock`, 'sh', '-c', 'echo held; exec sleep 3600'], {
@@ -256,7 +256,7 @@ function entries(prefix: readonly string[]): void {
     assert.equal(printed.match(/all 1 of its entries/g)?.length, 1);
   });
 
-  test('of many that start at once, as many run as the limit says', async () => {
+  test('runs 3 of 12 that start at once with a limit of 3', async () => {
     limitEntries(3);
     const own = [...prefix, launcher, '--instance', instance, '--entry', account, '--'];
     const wait = ['sh', '-c', 'echo entered; exec sleep 3600'];
@@ -284,7 +284,7 @@ function entries(prefix: readonly string[]): void {
     }
   });
 
-  test('a slot whose process has ended is free though another has its number', () => {
+  test('frees a slot when another process has the number of the ended one', () => {
     limitEntries(1);
     for (const content of [`${process.pid} 1`, '', 'x y', '-1 1', '0 0', '1', '99999999 5']) {
       fs.writeFileSync(`${slots()}/1`, content === '' ? '' : `${content}\n`);
@@ -292,7 +292,7 @@ function entries(prefix: readonly string[]): void {
     }
   });
 
-  test('a limit that is damaged, or slots that cannot be written, start nothing', () => {
+  test('starts nothing when the limit is damaged or slots cannot be written', () => {
     for (const limit of ['', '0', '-1', 'x', '1 1', '9999999999']) {
       limitEntries(limit);
       assertRefused(launch(account, ['id'], options), /Cannot use .*run bulkhead apply/);
@@ -305,7 +305,7 @@ function entries(prefix: readonly string[]): void {
     assertRefused(launch(account, ['id'], options), /cannot be locked or written/);
   });
 
-  test('the agent is told of a command that is refused, and need not be there', async (t) => {
+  test('reports a refused command to the agent, and works without one', async (t) => {
     if (!fs.existsSync('/usr/bin/perl')) return t.skip('perl is not installed');
     limitEntries(1);
     await started();
@@ -342,7 +342,7 @@ function entries(prefix: readonly string[]): void {
     assertFull();
   });
 
-  test('a site and a reseller have slots of their own, and one that is refused keeps none', async () => {
+  test("counts a site's and a reseller's slots, and frees all when one is refused", async () => {
     const directory = `/run/${instance}/entries`;
     const site = 'shop.example';
     for (const root of tree.roots) fs.mkdirSync(`${root}/u${uid}/s-${site}`, { recursive: true });
@@ -378,7 +378,7 @@ function entries(prefix: readonly string[]): void {
   });
 
   test(
-    'one that makes readers of its process wait takes no more of its reseller than its slot',
+    'takes one slot of the reseller for a process that blocks its readers',
     { skip: noAttack },
     async () => {
       const directory = `/run/${instance}/entries/r7000199`;
@@ -398,7 +398,7 @@ function entries(prefix: readonly string[]): void {
     },
   );
 
-  test('a tenant without a limit of entries needs no slot', () => {
+  test('needs no slot when the tenant has no entry limit', () => {
     fs.rmSync(slots(), { recursive: true });
     assertFree();
     assert.ok(!fs.existsSync(slots()));

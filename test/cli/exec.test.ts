@@ -172,14 +172,14 @@ describe('bulkhead exec', { skip }, () => {
     );
   }
 
-  describe('with what apply wrote of accounts', copiedAccounts);
+  describe('with the account files of apply', copiedAccounts);
 
-  describe('without what apply writes of accounts', () => {
+  describe('without the account files of apply', () => {
     before(withdraw);
     core([]);
   });
 
-  test('moves itself into a cgroup of a reseller', () => {
+  test('joins the cgroup of a tenant below a reseller', () => {
     removeTenant(`u${uid}`);
     makeTenant(`r${resellerUid}/u${uid}`);
     try {
@@ -206,7 +206,7 @@ describe('bulkhead exec', { skip }, () => {
     }
   });
 
-  test('runs a uid that has no account, when it has a cgroup', () => {
+  test('runs a uid without an account if it has a cgroup', () => {
     const place = `u${uidWithoutAccount}`;
     makeTenant(place);
     try {
@@ -222,12 +222,12 @@ describe('bulkhead exec', { skip }, () => {
     }
   });
 
-  test('takes the uid of an account for its name', () => {
+  test('takes a uid for its account', () => {
     const result = launch(String(uid), ['sh', '-c', 'echo $USER']);
     assert.equal(result.stdout, `${account}\n`, result.stderr);
   });
 
-  test('is reached through the entry, also through a link and with an instance first', () => {
+  test('runs through the bulkhead script, a link to it, and with --instance first', () => {
     const link = join(scratch, 'link');
     fs.symlinkSync(entry, link);
     const rest = [account, '--', 'id', '-u'];
@@ -242,7 +242,7 @@ describe('bulkhead exec', { skip }, () => {
     }
   });
 
-  test('keeps variables of any name through the entry', () => {
+  test("keeps variables that have names of the script's own with --keep-env", () => {
     const names = ['path', 'self', 'dir', 'verb', 'flags', 'instance', 'main'];
     const kept = Object.fromEntries(names.map((name) => [name, `the ${name}`]));
     const options = names.flatMap((name) => ['--keep-env', name]);
@@ -260,7 +260,7 @@ describe('bulkhead exec', { skip }, () => {
     }
   });
 
-  test('needs no process to find itself where npm installs it for all', () => {
+  test('needs no readlink when npm installed it globally', () => {
     const bin = join(scratch, 'global', 'bin');
     const packages = join(scratch, 'global', 'lib', 'node_modules');
     for (const directory of [bin, packages]) fs.mkdirSync(directory, { recursive: true });
@@ -273,7 +273,7 @@ describe('bulkhead exec', { skip }, () => {
     assert.equal(result.stdout, `${uid}\n`, result.stderr);
   });
 
-  test('exits with 1 and the reason when the name is not a tenant', () => {
+  test("exits with 1 and the reason when the name is not a tenant's", () => {
     assertRefused(
       launch('nobody', ['id']),
       /^bulkhead: "nobody" is not a tenant: uid \d+ has no cgroup .*see bulkhead status$/m,
@@ -292,7 +292,7 @@ describe('bulkhead exec', { skip }, () => {
     }
   });
 
-  test('takes a name with odd characters for a name', () => {
+  test('treats a name with shell characters as a name', () => {
     const marker = join(scratch, 'marker');
     const odd = [
       `$(touch ${marker})`,
@@ -316,7 +316,7 @@ describe('bulkhead exec', { skip }, () => {
     assert.ok(!fs.existsSync(marker));
   });
 
-  test('takes a name that begins with a dash for an option, and refuses it', () => {
+  test('exits with 2 when the name begins with a dash', () => {
     for (const name of ['-x', '--', '--instance', '--keep-env', '--chdir', '--nonsense=1']) {
       const result = launch(name, ['id']);
       assert.equal(result.status, 2, name);
@@ -339,7 +339,7 @@ describe('bulkhead exec', { skip }, () => {
     assert.match(run('--help').stdout, /^Usage: bulkhead-exec/);
   });
 
-  test('refuses everybody but root', () => {
+  test('refuses to run for anybody but root', () => {
     const prefix = [
       'setpriv',
       '--reuid',
@@ -374,7 +374,7 @@ describe('bulkhead exec', { skip }, () => {
     });
   });
 
-  test('refuses a launch file that it does not understand', () => {
+  test('refuses a damaged launch file', () => {
     const root = tree.roots[0];
     for (const text of [
       '',
@@ -391,7 +391,7 @@ describe('bulkhead exec', { skip }, () => {
     }
   });
 
-  test('does not run the command when one hierarchy cannot be joined', () => {
+  test('runs nothing when one hierarchy cannot be joined', () => {
     const where = makeUnjoinable();
     try {
       const roots = [...(tree.join === 'tasks' ? tree.roots : []), where];
@@ -406,14 +406,14 @@ describe('bulkhead exec', { skip }, () => {
     }
   });
 
-  test('does not run the command when one hierarchy lacks the tenant', () => {
+  test('runs nothing when one hierarchy lacks the tenant', () => {
     const lacking = `${tree.roots[0]}/u${uid}`;
     withLaunchText(launchText({ join: tree.join, roots: [...tree.roots, lacking] }), () => {
       assertRefused(launch(account, ['id']), /cannot be joined/);
     });
   });
 
-  test('starts in / when the home is closed, and not at all when --chdir is', () => {
+  test('starts in / when the home is closed, and fails when --chdir is', () => {
     const gate = join(scratch, 'gate');
     fs.chmodSync(gate, 0o700);
     try {
@@ -425,7 +425,7 @@ describe('bulkhead exec', { skip }, () => {
     }
   });
 
-  test('closes the descriptors that were left open', () => {
+  test('closes descriptors that the caller left open', () => {
     const stdio: StdioOptions = ['pipe', 'pipe', 'pipe', 'pipe', 'pipe'];
     // The shell itself would have a descriptor open in a pipeline.
     const open = output('ls /proc/$$/fd; true', { stdio }).split('\n');
@@ -435,7 +435,7 @@ describe('bulkhead exec', { skip }, () => {
     );
   });
 
-  test('hands a listening socket over, as systemd does', async (t) => {
+  test('passes a listening socket on with --keep-fds, as systemd does', async (t) => {
     if (!fs.existsSync('/usr/bin/perl')) return t.skip('perl is not installed');
     const path = join(scratch, 'listening');
     const listen = `use Socket; $^F = 9; socket(S, AF_UNIX, SOCK_STREAM, 0) or die; bind(S, sockaddr_un($ARGV[0])) or die;
@@ -455,7 +455,7 @@ describe('bulkhead exec', { skip }, () => {
     }
   });
 
-  test('passes a signal on, since the command is the launcher', async () => {
+  test('replaces itself by the command, which gets its signals', async () => {
     const args = ['--instance', instance, account, '--', 'sh', '-c', 'echo $$; exec sleep 30'];
     const child = spawn(launcher, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     const [chunk] = (await once(child.stdout, 'data')) as [Buffer];
@@ -465,7 +465,7 @@ describe('bulkhead exec', { skip }, () => {
     assert.equal(signal, 'SIGTERM');
   });
 
-  test('keeps the terminal when it has one', (t) => {
+  test('keeps the terminal', (t) => {
     if (!fs.existsSync('/usr/bin/script')) return t.skip('script(1) is not installed');
     const command = `${launcher} --instance ${instance} ${account} -- sh -c 'test -t 0 && test -t 1 && tty && echo ok >/dev/tty'`;
     const result = spawnSync('script', ['-qec', command, '/dev/null'], {
@@ -476,7 +476,7 @@ describe('bulkhead exec', { skip }, () => {
     assert.equal(result.status, 0);
   });
 
-  test('resets a negative oom_score_adj for good, and leaves a positive one', (t) => {
+  test('resets a negative oom_score_adj, and keeps a positive one', (t) => {
     const adjusted = (value: number) => {
       const script = `echo ${value} >/proc/self/oom_score_adj && exec "$@"`;
       return ['sh', '-c', script, 'sh'];
@@ -489,7 +489,7 @@ describe('bulkhead exec', { skip }, () => {
     assert.equal(output(script, { prefix: adjusted(-1000) }), '0\nrefused');
   });
 
-  test('writes 0 over a negative oom_score_adj, also where root cannot make one', () => {
+  test('writes 0 over a negative oom_score_adj, on a file in its place', () => {
     const stand = join(scratch, 'oom_score_adj');
     const text = fs.readFileSync(launcher, 'utf8').replaceAll('/proc/self/oom_score_adj', stand);
     for (const [inherited, left] of [
@@ -505,7 +505,7 @@ describe('bulkhead exec', { skip }, () => {
     }
   });
 
-  test('clears the environment also where setpriv cannot', () => {
+  test('clears the environment when the launch file says "clear env"', () => {
     withLaunchText(`clear env\n${launchText(tree)}`, () => {
       const env = { ...process.env, LANG: 'C', TERM: 'vt100', SECRET: '1', KEPT: "it's" };
       const given = environment({ env, options: ['--keep-env=KEPT'] });
@@ -516,7 +516,7 @@ describe('bulkhead exec', { skip }, () => {
 
 /** Defines the tests that must pass whichever shell runs the launcher. */
 function core(prefix: readonly string[]): void {
-  test('runs as the tenant, with its groups and no privilege', () => {
+  test("runs with the tenant's uid and groups and no privilege", () => {
     const lines = output('id -u; id -g; id -Gn; umask; cat /proc/self/status', { prefix }).split(
       '\n',
     );
@@ -529,18 +529,18 @@ function core(prefix: readonly string[]): void {
       assert.match(status, new RegExp(`^Cap${set}:\\t0+$`, 'm'));
   });
 
-  test('is in the cgroup of the tenant in every hierarchy', () => {
+  test("runs in the tenant's cgroup in every hierarchy", () => {
     const cgroups = output('cat /proc/self/cgroup', { prefix }) + '\n';
     for (const root of tree.roots)
       assert.ok(cgroups.includes(pathInHierarchy(root, `u${uid}`) + '\n'), cgroups);
   });
 
-  test('starts in the home, or where --chdir says', () => {
+  test('starts in the home, or in the directory of --chdir', () => {
     assert.equal(output('pwd', { prefix }), home);
     assert.equal(output('pwd', { prefix, options: ['--chdir', '/usr'] }), '/usr');
   });
 
-  test('passes descriptors on with --keep-fds, and only these, and stays the process that was given them', () => {
+  test("passes only the caller's descriptors on with --keep-fds, and keeps its pid", () => {
     const given = Array.from({ length: 12 }, (_, index) => index + 3);
     const show = `for fd in ${given.join(' ')}; do readlink /proc/$$/fd/$fd; done`;
     const script = `LISTEN_FDS=12 LISTEN_PID=$$; export LISTEN_FDS LISTEN_PID; { ${show}; } >&2; exec "$@"`;
@@ -562,7 +562,7 @@ function core(prefix: readonly string[]): void {
     assert.ok(lines.slice(-given.length).every((link) => link.startsWith('socket:')));
   });
 
-  test('lets no setuid program gain anything, and with --allow-setuid only what stays with the tenant', (t) => {
+  test('ignores setuid bits, and withholds host-wide capabilities with --allow-setuid', (t) => {
     // A setuid shell without "-p" drops what it gained; cat does not. systemd mounts /tmp with nosuid.
     const directory = fs.mkdtempSync('/var/tmp/bulkhead-setuid-');
     fs.chmodSync(directory, 0o755);
@@ -587,7 +587,7 @@ function core(prefix: readonly string[]): void {
     for (const lost of [sysModule, sysAdmin, mknod]) assert.equal((capabilities >> lost) & 1n, 0n);
   });
 
-  test('gives the exit status of the command, 127 if there is none, 126 if it cannot be executed', () => {
+  test("exits with the command's status, or 127 when missing, or 126 when not executable", () => {
     const status = (...command: string[]) => launch(account, command, { prefix }).status;
     assert.equal(status('true'), 0);
     assert.equal(status('sh', '-c', 'exit 42'), 42);
@@ -601,14 +601,14 @@ function core(prefix: readonly string[]): void {
     assert.equal(launch(account, ['sh', '-c', 'kill -TERM $$'], { prefix }).signal, 'SIGTERM');
   });
 
-  test('passes standard input, and arguments as they are', () => {
+  test('passes standard input and arguments on unchanged', () => {
     assert.equal(output('cat', { prefix, input: 'hello' }), 'hello');
     const odd = ['', ' ', "a'b", '$HOME', '*', '-n', '--', 'a\nb', '\\c'];
     const result = launch(account, ['printf', '<%s>', ...odd], { prefix });
     assert.equal(result.stdout, odd.map((word) => `<${word}>`).join(''));
   });
 
-  test('clears the environment but for TERM, LANG and what is kept by name', () => {
+  test('clears the environment except TERM, LANG and --keep-env', () => {
     const odd = `a'b "c" $(id) \`id\` \\ \n'`;
     const env = {
       ...process.env,
@@ -624,7 +624,7 @@ function core(prefix: readonly string[]): void {
     assert.deepEqual(given, expectedEnvironment({ EMPTY: '', KEPT: odd, LANG: 'C', TERM: odd }));
   });
 
-  test('is not led astray by a hostile environment', () => {
+  test('ignores a hostile environment', () => {
     const evil = fs.mkdtempSync(join(scratch, 'evil-'));
     const marker = join(evil, 'marker');
     fs.writeFileSync(join(evil, 'rc'), `touch ${marker}\n`);
@@ -725,7 +725,7 @@ function copiedAccounts(): void {
 
   for (const shell of ['/usr/bin/dash', '/bin/bash']) {
     const skip = !fs.existsSync(shell) && `${shell} is not installed`;
-    test(`needs no getent, by name and by uid, with ${shell} as /bin/sh`, { skip }, () => {
+    test(`runs without getent, by name and by uid, with ${shell} as /bin/sh`, { skip }, () => {
       withdraw();
       const expected = run('getent').stdout;
       record();
@@ -740,13 +740,13 @@ function copiedAccounts(): void {
   for (const how of Object.keys(replacements)) {
     const skip =
       how.endsWith('same mtime') && !showsInode() && 'the kernel does not show inodes in fdinfo';
-    test(`asks getent again once passwd is ${how}`, { skip }, () => {
+    test(`asks getent when passwd was ${how}`, { skip }, () => {
       change('passwd', how, setField(6, '/bin/other'));
       assertAsksGetent();
       assert.equal(lines(run('getent'))[5], '/bin/other');
     });
 
-    test(`asks getent again once nsswitch.conf is ${how}`, { skip }, () => {
+    test(`asks getent when nsswitch.conf was ${how}`, { skip }, () => {
       change('nsswitch.conf', how, (text) => text.replace('passwd: files', 'passwd: f1les'));
       assertAsksGetent();
     });
@@ -761,25 +761,25 @@ function copiedAccounts(): void {
     assert.equal(lines(run('getent'))[1], other);
   });
 
-  test('does not run an account that was removed', () => {
+  test('refuses an account that was removed', () => {
     const without = editAccount(() => undefined);
     change('passwd', 'replaced by a newer file', without);
     assertRefused(run('getent'), /there is no such account/);
     assert.equal(lines(run('getent', String(uid)))[6], `${uid} ${uid}`);
   });
 
-  test('does not run an account that has another uid now', () => {
+  test('refuses an account whose uid has changed to one that is not a tenant', () => {
     change('passwd', 'replaced by a newer file', setField(2, String(uidWithoutAccount)));
     assertRefused(run('getent'), new RegExp(`uid ${uidWithoutAccount} has no cgroup`));
   });
 
-  test('knows a uid by the account that has it now', () => {
+  test('takes a uid for the account that has it now', () => {
     change('passwd', 'replaced by a file of the same mtime', setField(0, 'someoneelse'));
     assertRefused(run('getent'), /there is no such account/);
     assert.equal(lines(run('getent', String(uid)))[6], 'someoneelse someoneelse');
   });
 
-  test('does without a supplementary group from the moment the account is not in it', () => {
+  test('drops a supplementary group when the account has left it', () => {
     const groups = () => lines(run('no getent'))[2]?.split(' ').length;
     assert.equal(groups(), 2);
     change('group', 'written over', (text) => text.replace(`:${account}\n`, ':\n'));
@@ -816,7 +816,7 @@ function copiedAccounts(): void {
     'all is missing': withdraw,
   };
   for (const [damage, make] of Object.entries(damages)) {
-    test(`asks getent where ${damage}`, () => {
+    test(`asks getent when ${damage}`, () => {
       const expected = run('getent').stdout;
       make();
       assertAsksGetent();
@@ -824,7 +824,7 @@ function copiedAccounts(): void {
     });
   }
 
-  test('takes every field for text', () => {
+  test('treats every field of passwd as text', () => {
     const marker = join(scratch, 'field-marker');
     const odd = `$(touch ${marker})\`touch ${marker}\`'; touch ${marker}; "\\n* \\`;
     change('passwd', 'written over', setField(4, odd));
@@ -839,12 +839,12 @@ function copiedAccounts(): void {
     assert.ok(!fs.existsSync(marker));
   });
 
-  test('does not take the name of another file there for an account', () => {
+  test('refuses the names of other files in the accounts directory', () => {
     for (const name of ['.lines', '.passwd', '.later', '.', '..'])
       assertRefused(launch(name, ['id'], { prefix: inFixture('getent') }), /no such account/);
   });
 
-  test('follows usermod and gpasswd on this machine', () => {
+  test('uses the changes of usermod and gpasswd on this machine', () => {
     const shown = () => lines(launch(account, ['sh', '-c', everything]));
     assert.ok(publishAccounts(pathsOf(instance), new Set([uid])).ok);
     assert.equal(shown()[5], '/bin/sh');

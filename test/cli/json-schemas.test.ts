@@ -11,7 +11,7 @@ import { jsonOf } from '../../testing/json-output.ts';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const instance = 'bulkhead-json-schemas';
 
-test('some test checks the output of each command that takes --json', async () => {
+test('every command with --json has a test that checks its output', async () => {
   const files = globSync('test/**/*.test.ts', { cwd: root });
   const texts = files.map((file) => readFileSync(join(root, file), 'utf8')).join('\n');
   const checked = [...texts.matchAll(/\bjsonOf(?:<[^(]*>)?\(\s*'([^']+)'/g)].map(
@@ -31,7 +31,7 @@ test('some test checks the output of each command that takes --json', async () =
 
 const skip = process.geteuid?.() === 0 ? false : 'only root may ask';
 
-test('what is off here is described, too', { skip }, () => {
+test('status --json matches its schema when the feature is disabled', { skip }, () => {
   const printed = (...args: readonly string[]) =>
     spawnSync('./bulkhead', ['--instance', instance, ...args, '--json'], {
       cwd: root,

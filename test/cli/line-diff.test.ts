@@ -9,7 +9,7 @@ const printed = (before: string, after: string) =>
     lines.map(({ sign, text }) => sign + text).join('|'),
   ]);
 
-test('lineDiff() shows what goes and what comes, with two lines around it', () => {
+test('lineDiff() returns removed and added lines with two lines of context', () => {
   assert.deepEqual(printed('a\nb\nc\nd\ne', 'a\nb\nC\nd\ne'), [[1, ' a| b|-c|+C| d| e']]);
   assert.deepEqual(printed('a\nb\nc\nd', 'a\nb\nc\nd'), []);
   assert.deepEqual(printed('1\n2\n3\n4\n5\n6\n7\n8\n9', '1\n3\n4\n5\n6\n7\n9'), [
@@ -18,7 +18,7 @@ test('lineDiff() shows what goes and what comes, with two lines around it', () =
   ]);
 });
 
-test('lineDiff() turns the old text into the new one', () => {
+test('lineDiff() returns edits that turn the old text into the new one', () => {
   const text = fc.array(fc.constantFrom('a', 'b', 'c', ''), { maxLength: 12 });
   fc.assert(
     fc.property(text, text, (before, after) => {

@@ -58,7 +58,7 @@ const instance = 'bulkhead-package-test';
 const here = hostHere(instance);
 const tenant = 880_101;
 
-describe('the package that npm pack makes', { timeout: longPatienceMilliseconds }, () => {
+describe('the package of npm pack', { timeout: longPatienceMilliseconds }, () => {
   let directory = '';
   let installed = '';
   let packaged = '';
@@ -84,7 +84,7 @@ describe('the package that npm pack makes', { timeout: longPatienceMilliseconds 
 
   after(() => rmSync(directory, { recursive: true, force: true }));
 
-  test('brings what it needs, and no sources', () => {
+  test('has all files that it needs, and no sources', () => {
     assert.match(run('--version').stdout, /^\d+\.\d+\.\d+\n$/);
     for (const path of [
       'libexec/bulkhead-exec',
@@ -109,7 +109,7 @@ describe('the package that npm pack makes', { timeout: longPatienceMilliseconds 
     if (process.getuid?.() === 0) assert.match(doctor.stdout + doctor.stderr, /Driver|Cannot find/);
   });
 
-  test('has every command, with the help that sources give', async () => {
+  test('has every command, with the same help as the sources', async () => {
     const sources = await makeWholeProgram(capabilities);
     assert.ok(run('--help').stdout.startsWith(sources.helpInformation()));
     for (const command of sources.commands) {
@@ -120,7 +120,7 @@ describe('the package that npm pack makes', { timeout: longPatienceMilliseconds 
     }
   });
 
-  test('finds its launcher and its entry', () => {
+  test('runs its own launcher, and installs commands that run it', () => {
     const launcher = run('exec').stderr;
     assert.match(launcher, /Usage|bulkhead/);
     const main = join(packaged, 'dist/main.js');
@@ -136,13 +136,13 @@ describe('the package that npm pack makes', { timeout: longPatienceMilliseconds 
     assert.ok(wrapper.includes(join(realpathSync(packaged), 'bulkhead')), wrapper);
   });
 
-  test('starts by a link in a directory of PATH, as "npm install -g" makes it', () => {
+  test('runs through a link in PATH, as "npm install -g" makes one', () => {
     const link = join(directory, 'bulkhead');
     symlinkSync(program, link);
     assert.equal(spawnSync(link, ['--version'], { encoding: 'utf8' }).status, 0);
   });
 
-  test('is a library, with types', () => {
+  test('exports bulkhead/modules, with types', () => {
     tryLibrary(installed, program);
     const library = `import { readModule, loaderVerdict, trustLevels } from 'bulkhead/modules';
       const read = readModule('x.ko', new Uint8Array(8));
@@ -167,7 +167,7 @@ describe('the package that npm pack makes', { timeout: longPatienceMilliseconds 
     assert.equal(checked.stdout, '');
   });
 
-  test('scans by threads', () => {
+  test('modules scan reads more files than one thread does', () => {
     putLibraryFiles(installed);
     // More than are read without one.
     const many = Array.from({ length: 40 }, (_, index) => `many/driver-${index}.ko`);
@@ -180,7 +180,7 @@ describe('the package that npm pack makes', { timeout: longPatienceMilliseconds 
   });
 
   test(
-    'runs an agent that applies, places, remembers and looks at processes',
+    'runs an agent that applies, places, records and shows processes',
     { skip: 'skip' in here ? here.skip : false },
     async () => {
       if ('skip' in here) return;

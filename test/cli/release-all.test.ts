@@ -32,7 +32,7 @@ after(() => {
     rmSync(each, { recursive: true, force: true });
 });
 
-test('everything of an instance is taken back', { skip }, () => {
+test('release --all removes everything of an instance', { skip }, () => {
   const policy = `${root}/policy.xml`;
   writeFileSync(
     policy,

@@ -25,7 +25,7 @@ import {
   visibleWidth,
 } from '../../src/cli/shared/width.ts';
 
-test('duration() prints two parts at most', () => {
+test('duration() returns at most two units', () => {
   const rows = [
     [0, '0s'],
     [0.44, '0.4s'],
@@ -41,7 +41,7 @@ test('duration() prints two parts at most', () => {
   for (const [seconds, text] of rows) assert.equal(duration(seconds), text, String(seconds));
 });
 
-test('percent(), shortCount() and rates print few characters when numbers are large', () => {
+test('percent(), shortCount() and rates shorten large numbers', () => {
   assert.deepEqual([0, 0.0001, 0.5, 0.9994, 1.5].map(percent), [
     '0%',
     '<0.1%',
@@ -69,7 +69,7 @@ test('percent(), shortCount() and rates print few characters when numbers are la
   );
 });
 
-test('printable(), clip() and fit print no control character, and the width that they promise', () => {
+test('printable() escapes control characters, and cutTo() and fitLeft() keep to the width', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), fc.integer({ min: 0, max: 40 }), (text, columns) => {
       const safe = printable(text);
@@ -81,7 +81,7 @@ test('printable(), clip() and fit print no control character, and the width that
   );
 });
 
-test('displayWidth() counts wide characters twice and marks not at all', () => {
+test('displayWidth() counts wide characters twice, and combining marks as 0', () => {
   const rows = [
     ['abc', 3],
     ['日本', 4],
@@ -100,7 +100,7 @@ test('displayWidth() counts wide characters twice and marks not at all', () => {
   assert.equal(cutTo('日本語', 4), '日…');
 });
 
-test('bar() and sparkline() are as wide as asked when numbers are out of range', () => {
+test('bar() and sparkline() keep their width when numbers are out of range', () => {
   for (const share of [-1, 0, 0.01, 0.5, 0.999, 1, 7, Number.NaN])
     for (const unicode of [true, false]) assert.equal(displayWidth(bar(share, 8, unicode)), 8);
   assert.equal(bar(0.5, 4, false), '##..');
@@ -117,7 +117,7 @@ const now = new Date(2026, 10, 24, 18, 30, 5).getTime();
 const period = (options: { period?: string; from?: string; to?: string }) =>
   parsePeriod({ period: '1h', ...options }, now);
 
-test('parsePeriod() knows lengths, days of the calendar, and dates of local time', () => {
+test('parsePeriod() reads lengths, calendar days and local dates', () => {
   const at = (...parts: [number, number, number, number?, number?, number?]) =>
     new Date(...parts).getTime();
   const rows = [
@@ -170,7 +170,7 @@ const advice = {
   faults: 3,
 } as const;
 
-test('isNotable() is true when a limit was hit for lack of more, or is twice the need', () => {
+test('isNotable() is true when a limit was hit and is too low, or is twice the need', () => {
   assert.equal(isNotable(advice), true);
   assert.equal(isNotable({ ...advice, neverHit: '100%' }), false);
   assert.equal(isNotable({ ...advice, faults: 0, neverHit: '60%' }), false);
@@ -178,7 +178,7 @@ test('isNotable() is true when a limit was hit for lack of more, or is twice the
   assert.equal(isNotable({ ...advice, faults: 0, current: 'unlimited', neverHit: '50%' }), false);
 });
 
-test('adviceCommands() makes one line a subject, and leaves to a package what is the package’s', () => {
+test("adviceCommands() prints a line per tenant, and leaves a package's limits to it", () => {
   const memory = {
     ...advice,
     limit: 'memory.limit',
@@ -215,7 +215,7 @@ test('adviceCommands() makes one line a subject, and leaves to a package what is
   assert.equal(hostile, 'bulkhead --instance x set 1001 cpu=180%');
 });
 
-test('shellWord() is one word to a shell, whatever is in it', () => {
+test('shellWord() quotes any text as one word', () => {
   assert.deepEqual(['alice', 'cpu=150%', '-rf', "a'; rm b", '$(x)', ''].map(shellWord), [
     'alice',
     'cpu=150%',
@@ -226,7 +226,7 @@ test('shellWord() is one word to a shell, whatever is in it', () => {
   ]);
 });
 
-test('processTable() cuts commands at the terminal, and shows names where there are none', () => {
+test('processTable() cuts commands to the width, and shows names without commands', () => {
   const process = {
     pid: 7,
     name: 'php-fpm',

@@ -70,7 +70,7 @@ const chosen = (terminal: TestTerminal) =>
     .find((line) => line.startsWith('>'))
     ?.split(/\s+/)[0];
 
-test('top fills 80x24 and 120x40 exactly, and follows a change of size', options, async () => {
+test('top fills 80x24 and 120x40, and redraws when the size changes', options, async () => {
   const terminal = start();
   await terminal.shows(/cmipfn sort/);
   assert.equal(listed(terminal).length, 18);
@@ -98,7 +98,7 @@ test('top fills 80x24 and 120x40 exactly, and follows a change of size', options
   await restored(terminal, 0);
 });
 
-test('top moves, sorts, filters, opens a tenant and comes back', options, async () => {
+test('top moves the cursor, sorts, filters, opens a tenant and goes back', options, async () => {
   const names = topResponse(Date.now(), false).rows.flatMap(({ kind, name }) =>
     kind === 'tenant' ? [name] : [],
   );
@@ -161,7 +161,7 @@ test('top moves, sorts, filters, opens a tenant and comes back', options, async 
   await restored(terminal, 0);
 });
 
-test('top shows idle tenants on demand, and a new tick of itself', options, async () => {
+test('top shows idle tenants after "a", and updates at each --delay', options, async () => {
   const terminal = start('--delay 0.2');
   await terminal.shows(/\d+ tenants, \d+ idle/);
   const clock = terminal.lines()[0];
@@ -175,7 +175,7 @@ test('top shows idle tenants on demand, and a new tick of itself', options, asyn
   await restored(terminal, 0);
 });
 
-test('top writes what changed, not the screen, when it redraws', options, async () => {
+test('top keeps the number of lines when it redraws', options, async () => {
   const terminal = start('', small, { NO_COLOR: '1' });
   await terminal.shows(/cmipfn sort/);
   const before = terminal.lines();
@@ -204,7 +204,7 @@ for (const [signal, status] of [
   });
 }
 
-test('top restores the terminal at Ctrl-Z, and the screen at fg', options, async () => {
+test('top restores the terminal at Ctrl-Z, and redraws at fg', options, async () => {
   const script = `set -m; stty -a > ${path('before')}; ${top()}; stty -a > ${path('stopped')}; \
     echo "stopped $?"; read -r word; fg > /dev/null; echo "status $?"; stty -a > ${path('after')}`;
   const terminal = (open = new TestTerminal(script, small));
@@ -227,7 +227,7 @@ test('top restores the terminal at Ctrl-Z, and the screen at fg', options, async
   await restored(terminal, 0);
 });
 
-test('top redraws at Ctrl-Z when nobody could continue it', options, async () => {
+test('top redraws at Ctrl-Z when no shell could continue it', options, async () => {
   const terminal = start();
   await terminal.shows(/cmipfn sort/);
   terminal.press('\u001a');
@@ -263,7 +263,7 @@ function runs(id: number): boolean {
   }
 }
 
-test('top says that the agent does not answer until it does', options, async () => {
+test('top shows that the agent does not answer until it does', options, async () => {
   const terminal = start('--delay 0.2');
   await terminal.shows(/cmipfn sort/);
   await server?.close();
@@ -278,7 +278,7 @@ test('top says that the agent does not answer until it does', options, async () 
   server = await startAgentServer(instance);
 });
 
-test('top restores the terminal when it throws, before it reports', options, async () => {
+test('top restores the terminal before it reports a defect', options, async () => {
   const terminal = start('--delay 0.2');
   await terminal.shows(/cmipfn sort/);
   server?.instead.set('/v1/top', { ...topResponse(Date.now(), false), rows: 'none' });
@@ -287,7 +287,7 @@ test('top restores the terminal when it throws, before it reports', options, asy
   assert.match(terminal.screen.usual, /This is a defect of Bulkhead/);
 });
 
-test('top without an agent says so, and leaves the terminal alone', options, async () => {
+test('top without an agent reports it, and does not change the terminal', options, async () => {
   await server?.close();
   const terminal = start();
   await restored(terminal, 1);

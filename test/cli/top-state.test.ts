@@ -18,7 +18,7 @@ const answer = topResponse(1_700_000_000_000, false);
 const size = { columns: 80, rows: 24 };
 const style = { colors: colorsIf(true), unicode: true };
 
-test('decodeKeys() knows keys of every kind of terminal, and swallows what it does not know', () => {
+test('decodeKeys() reads keys of every terminal, and drops unknown sequences', () => {
   const { keys, rest } = decodeKeys(
     '\u001b[A\u001bOB\u001b[5~\u001b[1~\u001bOF\r\u007fqä日\u0003\u001b[200~x\u001b[1;5C',
   );
@@ -27,7 +27,7 @@ test('decodeKeys() knows keys of every kind of terminal, and swallows what it do
   assert.equal(rest, '');
 });
 
-test('decodeKeys() keeps the beginning of a sequence, and no more than that', () => {
+test('decodeKeys() keeps an unfinished sequence, up to a bound', () => {
   for (const begun of ['\u001b', '\u001b[', '\u001bO', '\u001b[1;'])
     assert.deepEqual(decodeKeys(`j${begun}`), { keys: ['j'], rest: begun });
   assert.deepEqual(decodeKeys(`\u001b[${'1'.repeat(100)}`), { keys: [], rest: '' });
@@ -46,7 +46,7 @@ function pressAll(state: TopState, ...keys: string[]): TopState {
   return now;
 }
 
-test('press() reverses the order when the sort key is the same, and steps through columns by < and >', () => {
+test('press() reverses the order at the same sort key, and changes columns by < and >', () => {
   assert.deepEqual(topSorts, ['name', 'cpu', 'memory', 'io', 'iops', 'processes', 'faults']);
   assert.equal(pressAll(firstState, 'm').sort, 'memory');
   assert.equal(pressAll(firstState, 'c').reverse, true);
@@ -55,7 +55,7 @@ test('press() reverses the order when the sort key is the same, and steps throug
   assert.equal(pressAll(firstState, '>', '>', '>').sort, 'iops');
 });
 
-test('selectRows() sorts largest first, and the other way round when reverse is set', () => {
+test('selectRows() sorts largest first, and smallest first with reverse', () => {
   for (const sort of topSorts) {
     const rows = selectRows(answer.rows, { ...firstState, sort });
     assert.equal(rows.length, answer.rows.length - 1, 'the reseller is not among the tenants');
@@ -69,7 +69,7 @@ test('selectRows() sorts largest first, and the other way round when reverse is 
   );
 });
 
-test('settle() keeps the cursor on its row when rows move, and at the top when it was there', () => {
+test('settle() keeps the cursor on its row when rows move, or at the top', () => {
   const state = pressAll(firstState, 'j', 'j', 'j');
   const who = selectRows(answer.rows, state)[state.cursor];
   const sorted = pressAll(state, 'n');
@@ -86,7 +86,7 @@ test('settle() keeps the cursor in the list and on the screen', () => {
   assert.deepEqual(settle({ ...end, pinned: undefined }, [], 10).cursor, 0);
 });
 
-test('press() takes a filter of bounded length when it is typed, for packages and resellers too', () => {
+test('press() edits a filter of at most 64 characters, which matches packages too', () => {
   const typed = pressAll(firstState, '/', 'B', 'u', 's', 'q');
   assert.deepEqual([typed.filter, typed.typing], ['Busq', true]);
   const kept = pressAll(typed, 'backspace', 'enter');
@@ -98,7 +98,7 @@ test('press() takes a filter of bounded length when it is typed, for packages an
   assert.equal(pressAll(typed, 'ctrl-d', 'tab', 'up').filter, 'Busq');
 });
 
-test("press() opens a tenant, or a reseller's tenants, when the key is Enter, and goes back by Esc", () => {
+test("press() opens a tenant or a reseller's tenants at Enter, and goes back at Esc", () => {
   const opened = pressAll(firstState, 'j', 'enter');
   assert.equal(opened.opened?.member, selectRows(answer.rows, firstState)[1]?.member);
   assert.deepEqual(pressAll(opened, 'end').processOffset, 40 - listHeight(size));
@@ -114,7 +114,7 @@ function widthsOf(frame: readonly string[]): number {
   return Math.max(...frame.map(visibleWidth));
 }
 
-test('listFrame(), tenantFrame() and helpFrame() fill the screen exactly when it is of any size', () => {
+test('listFrame(), tenantFrame() and helpFrame() fill a screen of any size', () => {
   const rows = selectRows(answer.rows, firstState);
   const opened: TopState = {
     ...firstState,
@@ -164,7 +164,7 @@ test('listFrame() formats only the rows on the screen', () => {
   assert.ok(formatted > 0 && formatted < 10 * size.rows, String(formatted));
 });
 
-test('listFrame() marks a limit that was hit when there is no color too', () => {
+test('listFrame() marks a limit that was hit, also without colors', () => {
   const hits = answer.rows.find(({ usage }) => usage.cpu > 0);
   assert.ok(hits !== undefined);
   const row: TopRow = { ...hits, faults: { 'cpu.limit': 12 }, limitsHit: ['cpu.limit'] };
@@ -177,7 +177,7 @@ test('listFrame() marks a limit that was hit when there is no color too', () => 
   assert.ok(!draw({ ...row, limitsHit: [] }, style).includes('\u001b[31m'));
 });
 
-test('sumRows() counts tenants alone, and memory without cache', () => {
+test('sumRows() counts only tenants, and memory without cache', () => {
   const { tenants, memory, cpu } = sumRows(answer.rows);
   const own = answer.rows.filter(({ kind }) => kind === 'tenant');
   assert.equal(tenants, own.length);
@@ -186,13 +186,13 @@ test('sumRows() counts tenants alone, and memory without cache', () => {
   assert.ok(cpu > 0);
 });
 
-test('remarkOf() says when data is old, and why the agent does not answer', () => {
+test('remarkOf() says that data is old, and why the agent does not answer', () => {
   assert.equal(remarkOf(answer, undefined, answer.at + 4000), undefined);
   assert.match(remarkOf(answer, undefined, answer.at + 30_000) ?? '', /30s ago/);
   assert.match(remarkOf(answer, 'No\u001b agent', answer.at) ?? '', /retrying: No\\u\{1b\} agent/);
 });
 
-test('composeWrite() writes lines that differ, and all where nothing is known', () => {
+test('composeWrite() writes only lines that differ, or all without a screen before', () => {
   const before = ['one', 'two', 'three'];
   const small = { columns: 5, rows: 3 };
   assert.equal(composeWrite(before, before, small), '');
@@ -202,7 +202,7 @@ test('composeWrite() writes lines that differ, and all where nothing is known', 
   assert.ok(composeWrite(undefined, before, small).endsWith('three\u001b[0m\u001b[?2026l'));
 });
 
-test('help loses no word on a narrow terminal', () => {
+test('helpFrame() keeps all words on a narrow terminal', () => {
   const words = (columns: number) =>
     helpFrame({ columns, rows: 24 }, style).join(' ').trim().split(/\s+/);
   assert.deepEqual(words(60), words(120));

@@ -12,7 +12,7 @@ assert.ok(document);
 const policy = resolvePolicy(document, { accounts: [], uidMin: 1000 });
 const served = new Map([[5001, new Set(['shop.example'])]]);
 
-test('of a new site that is not served for the tenant', async () => {
+test('unservedNote() returns a note for a new site that is not served for the tenant', async () => {
   const note = async (name: string) => unservedNote(name, policy, async () => served);
   assert.match(
     (await note('5001/typo.example')) ?? '',
@@ -23,7 +23,7 @@ test('of a new site that is not served for the tenant', async () => {
     assert.equal(await note(name), undefined, name);
 });
 
-test('nothing is asked for a site that there is, nor said where nothing is known', async () => {
+test('unservedNote() returns nothing for a known site, and when nothing is known', async () => {
   let asked = 0;
   const unknown = async () => {
     asked++;

@@ -65,7 +65,7 @@ async function prints(...args: string[]): Promise<string> {
 
 const linesOf = (out: string) => out.trimEnd().split('\n');
 
-test('top prints one table where there is no terminal, with every column', options, async () => {
+test('top prints one table with every column when there is no terminal', options, async () => {
   const lines = linesOf(await prints('top', '-n', '5', '--sort', 'name', '--filter', 'tenant00'));
   assert.match(
     lines[1] ?? '',
@@ -78,7 +78,7 @@ test('top prints one table where there is no terminal, with every column', optio
   );
 });
 
-test('faults, incident and advise print what the agent answers', options, async () => {
+test("faults, incident and advise print the agent's answer with --json", options, async () => {
   const { incidents } = jsonOf<IncidentsResponse>('faults', await prints('faults', '--json'));
   assert.ok(incidents.length > 0);
   const incident = jsonOf<IncidentResponse>('incident', await prints('incident', '12', '--json'));
@@ -87,7 +87,7 @@ test('faults, incident and advise print what the agent answers', options, async 
   assert.ok(tenants.length > 0);
 });
 
-test('top --json is the whole answer, or what was asked for of it', options, async () => {
+test('top --json prints all rows, or those of -n and --filter', options, async () => {
   const whole = jsonOf<TopResponse>('top', await prints('top', '--json', '--all'));
   assert.equal(whole.rows.length, 1001);
   assert.ok(server.asked.includes('/v1/top?all=1'));
@@ -101,7 +101,7 @@ test('top --json is the whole answer, or what was asked for of it', options, asy
   );
 });
 
-test('ps lists processes in the order that is asked for', options, async () => {
+test('ps sorts processes by --sort', options, async () => {
   const lines = linesOf(await prints('ps', '10004', '--sort', 'pid'));
   assert.match(lines[0] ?? '', /PID +S +THREADS +CPU +MEMORY +READ +WRITE +AGE +COMMAND/);
   assert.equal(lines.length, 42);
@@ -118,13 +118,13 @@ test('ps lists processes in the order that is asked for', options, async () => {
   );
 });
 
-test('ps without a name is for a tenant itself, not for root', options, async () => {
+test('ps without a name is a usage error for root', options, async () => {
   const { status, err } = await bulkhead('ps');
   assert.equal(status, 2);
   assert.match(err, /root is not a tenant; name a tenant/);
 });
 
-test('usage sorts by what is asked for, and says how much is left out', options, async () => {
+test('usage sorts by --by, and says how many rows are left out', options, async () => {
   const lines = linesOf(await prints('usage', '-n', '3', '--by', 'memory', '--period', '10m'));
   assert.match(lines[0] ?? '', / to .*, 10m$/);
   assert.match(lines[2] ?? '', /^TENANT +AVERAGE +P95 +MAX +LIMIT +OF LIMIT +FAULTS$/);
@@ -154,7 +154,7 @@ test('usage of one tenant shows every metric with its trend', options, async () 
   assert.equal(without.at(-2), 'tenant0010: mail is unknown: it is counted in jails only');
 });
 
-test('usage --spark asks for no more series than it shows', options, async () => {
+test('usage --spark requests only the series that it prints', options, async () => {
   const asked = () => server.asked.filter((each) => each.startsWith('/v1/series')).length;
   const earlier = asked();
   assert.match(await prints('usage', '-n', '7', '--spark'), /TREND\n.*[▁-█]{20}/);
@@ -162,7 +162,7 @@ test('usage --spark asks for no more series than it shows', options, async () =>
 });
 
 test(
-  'usage --csv has one header with units, and as many fields in every line',
+  'usage --csv prints one header with units, and the same fields in every line',
   options,
   async () => {
     const out = await prints('usage', '--csv', '--from', '2026-11-01', '--to', '2026-11-02');
@@ -185,7 +185,7 @@ test(
   },
 );
 
-test('faults lists incidents, and says so where there are none', options, async () => {
+test('faults lists incidents, or says that there are none', options, async () => {
   const lines = linesOf(
     await prints('faults', '-n', '4', '--limit', 'memory', '--severity', 'killed'),
   );
@@ -207,7 +207,7 @@ test('faults lists incidents, and says so where there are none', options, async 
   );
 });
 
-test('incident tells what happened, and what ran', options, async () => {
+test('incident prints what happened, and the processes', options, async () => {
   const out = await prints('incident', '12');
   assert.match(out, /^Limit +cpu 100%, from policy\.xml:12$/m);
   assert.match(out, /^Raise the limit, or make it use less\.$/m);
@@ -223,7 +223,7 @@ test('incident tells what happened, and what ran', options, async () => {
   assert.match(err, /^bulkhead: Cannot find "\/v1\/incidents\/999": nobody knows it$/m);
 });
 
-test('advise shows what differs notably, all of it on demand, and commands', options, async () => {
+test('advise prints notable limits, all with --all, and --commands', options, async () => {
   const out = await prints('advise');
   assert.match(out, /^cpu +100000% +6400% +15\.60x +2100% +3$/m);
   assert.match(out, /^business \(333\) +memory +4GiB +1GiB +512MiB +0$/m);
@@ -235,7 +235,7 @@ test('advise shows what differs notably, all of it on demand, and commands', opt
   assert.ok(commands.includes(`bulkhead --instance ${instance} set ${whoIs(7).uid} cpu=180%`));
 });
 
-test('a wrong command line is status 2 with one clear line', options, async () => {
+test('a wrong option value is a usage error with one clear line', options, async () => {
   const rows: readonly (readonly [words: readonly string[], expected: RegExp])[] = [
     [['usage', '--period', 'x'], /the period "x": that is not a period; use for example/],
     [['usage', '--by', 'x'], /Allowed choices are cpu/],
@@ -253,7 +253,7 @@ test('a wrong command line is status 2 with one clear line', options, async () =
   }
 });
 
-test('every command has help with examples', options, async () => {
+test('--help of every monitoring command has examples', options, async () => {
   for (const name of ['top', 'ps', 'usage', 'faults', 'incident', 'advise'])
     assert.match(await prints(name, '--help'), /Examples:\n {2}bulkhead/);
 });
