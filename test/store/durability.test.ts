@@ -87,7 +87,7 @@ const busyTick = (number: number, members = 500) =>
   );
 
 describe('stores after SIGKILL', () => {
-  test('add() keeps all that it reported when it is killed', async () => {
+  test('add() keeps everything it reported when the process is killed', async () => {
     using place = new Place();
     const files = ['metrics.db', 'events.db'].map((name) => `${place.directory}/${name}`);
     const [metrics = '', events = ''] = files;
@@ -137,7 +137,7 @@ async function killAfter(directory: string, from: number, lines: number) {
 }
 
 describe('stores on a full disk', { skip: mountProblem() }, () => {
-  test('add() reports a full disk, and goes on when there is space again', () => {
+  test('add() reports a full disk, and writes again when there is space', () => {
     using place = new Place();
     using disk = new SmallDisk(place.parent);
     using store = new MetricsStore(`${disk.path}/history`);
@@ -175,7 +175,7 @@ describe('stores on a full disk', { skip: mountProblem() }, () => {
     assert.equal(value(usage).rows.size, 500);
   });
 
-  test('transaction() writes nothing when the disk becomes full in it', () => {
+  test('transaction() writes nothing when the disk fills up during it', () => {
     using place = new Place();
     using disk = new SmallDisk(place.parent);
     using events = new EventStore(`${disk.path}/history`);
@@ -260,7 +260,7 @@ describe('stores with a damaged file', () => {
     truncateSync(filled(place), 20_000);
     expectNew(place);
   });
-  test('MetricsStore uses a file when it is empty', () => {
+  test('MetricsStore uses an empty file', () => {
     using place = new Place();
     truncateSync(filled(place), 0);
     using store = new MetricsStore(place.directory);
@@ -278,7 +278,7 @@ describe('stores with a damaged file', () => {
     assert.equal(store.takeNotes().length, 1);
   });
 
-  test('MetricsStore and HistoryReader notice damage when the file is open', () => {
+  test('MetricsStore and HistoryReader notice damage while the file is open', () => {
     using place = new Place();
     const file = filled(place);
     using store = new MetricsStore(place.directory);
@@ -307,7 +307,7 @@ describe('stores with a damaged file', () => {
     assert.equal(query(file, 'PRAGMA integrity_check')[0]?.['integrity_check'], 'ok');
   });
 
-  test('MetricsStore keeps three damaged files at most', () => {
+  test('MetricsStore keeps at most three damaged files', () => {
     using place = new Place();
     for (let round = 0; round < 5; round++) {
       writeFileSync(filled(place), 'nonsense '.repeat(1_000));
@@ -334,7 +334,7 @@ describe('stores with a damaged file', () => {
 });
 
 describe('stores of another version', () => {
-  test('MetricsStore sets a file aside unchanged when it is of a newer version', () => {
+  test('MetricsStore sets a file of a newer version aside unchanged', () => {
     using place = new Place();
     {
       using store = new MetricsStore(place.directory);
@@ -353,7 +353,7 @@ describe('stores of another version', () => {
     );
   });
 
-  test('MetricsStore migrates a file, with its rows, when it is of an older version', () => {
+  test('MetricsStore migrates a file of an older version with its rows', () => {
     using place = new Place();
     {
       using store = new MetricsStore(place.directory);
@@ -412,7 +412,7 @@ describe('the directory of stores', () => {
   };
   const modeOf = (path: string) => statSync(path).mode & 0o777;
 
-  test('MetricsStore makes directory and files private when others could read them', () => {
+  test('MetricsStore makes directory and files private when others can read them', () => {
     using place = new Place();
     mkdirSync(place.directory, { mode: 0o755 });
     writeFileSync(`${place.directory}/metrics.db`, '', { mode: 0o644 });
@@ -423,7 +423,7 @@ describe('the directory of stores', () => {
       assert.equal(modeOf(`${place.directory}/${name}`), 0o600, name);
     }
   });
-  test('MetricsStore refuses a directory when it is a symbolic link', () => {
+  test('MetricsStore refuses a directory that is a symbolic link', () => {
     using place = new Place();
     mkdirSync(`${place.parent}/elsewhere`);
     symlinkSync('elsewhere', place.directory);
@@ -433,7 +433,7 @@ describe('the directory of stores', () => {
     );
     assert.deepEqual(readdirSync(`${place.parent}/elsewhere`), []);
   });
-  test('MetricsStore refuses a file when it is a symbolic or hard link', () => {
+  test('MetricsStore refuses a file that is a symbolic or hard link', () => {
     using place = new Place();
     mkdirSync(place.directory, { mode: 0o700 });
     const victim = `${place.parent}/victim`;
@@ -446,7 +446,7 @@ describe('the directory of stores', () => {
     assert.match(problemOf(place.directory), /it has a second name/);
     assert.equal(statSync(victim).size, 0);
   });
-  test('MetricsStore refuses a file when another user owns it', { skip: rootOnly }, () => {
+  test('MetricsStore refuses a directory or file of another user', { skip: rootOnly }, () => {
     using place = new Place();
     mkdirSync(place.directory, { mode: 0o700 });
     chownSync(place.directory, 65_534, 65_534);

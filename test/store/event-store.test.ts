@@ -64,7 +64,7 @@ const countIn = (place: Place, sql: string) => {
 };
 
 describe('EventStore', () => {
-  test('returns an incident with its evidence', () => {
+  test('incident() returns an incident with its evidence', () => {
     using place = new Place();
     using store = new EventStore(place.directory);
     const id = value(store.open(incident({ severity: 'throttled' })));
@@ -86,7 +86,7 @@ describe('EventStore', () => {
     assert.equal(countIn(place, 'SELECT count(*) FROM snapshots'), 2);
   });
 
-  test('keeps ten snapshots of an incident', () => {
+  test('addSnapshot() keeps at most ten snapshots of an incident', () => {
     using place = new Place();
     using store = new EventStore(place.directory);
     const id = value(store.open(incident()));
@@ -99,7 +99,7 @@ describe('EventStore', () => {
     );
   });
 
-  test('keeps the largest processes of evidence that would be too large', () => {
+  test('addSnapshot() keeps the first processes when the evidence is too large', () => {
     using place = new Place();
     using store = new EventStore(place.directory);
     const id = value(store.open(incident()));
@@ -113,7 +113,7 @@ describe('EventStore', () => {
     assert.ok(kept.processes.length >= 12);
   });
 
-  test('finds incidents by time, member, limit and severity, in pages', () => {
+  test('incidents() filters by time, member, limit and severity, in pages', () => {
     using place = new Place();
     using store = new EventStore(place.directory);
     const severities = ['throttled', 'refused', 'killed'] as const;
@@ -143,7 +143,7 @@ describe('EventStore', () => {
     );
   });
 
-  test('writes a tick in which 1,000 tenants fault, or nothing of it', () => {
+  test('transaction() writes a tick with 1,000 incidents, or nothing when it throws', () => {
     using place = new Place();
     using store = new EventStore(place.directory);
     const members = Array.from({ length: 1_000 }, (_, index): Member => `u${index}`);
@@ -173,7 +173,7 @@ describe('EventStore', () => {
     assert.equal(store.transaction(() => store.open(incident())).ok, true);
   });
 
-  test('counts faults by member, limit and time', () => {
+  test('faultCounts() counts by member, limit and time', () => {
     using place = new Place();
     using store = new EventStore(place.directory);
     for (let minute = 0; minute < 20; minute++) {
@@ -196,7 +196,7 @@ describe('EventStore', () => {
     assert.equal(countIn(place, 'SELECT count(*) FROM faults'), 8);
   });
 
-  test('remembers when an alert was recorded', () => {
+  test('lastAlert() returns the latest time recorded, also after reopening', () => {
     using place = new Place();
     {
       using store = new EventStore(place.directory);
@@ -208,7 +208,7 @@ describe('EventStore', () => {
     assert.equal(store.lastAlert('a'), 9);
   });
 
-  test('lets no tenant push out the events of the others', () => {
+  test("keeps other tenants' events when one tenant has 2,200 incidents", () => {
     using place = new Place();
     using store = new EventStore(place.directory);
     const quiet = value(store.open(incident({ member: 'u7' })));
@@ -228,7 +228,7 @@ describe('EventStore', () => {
     assert.deepEqual([oldest?.incident.snapshots, oldest?.evidence], [0, []]);
   });
 
-  test('deletes by age when the clock is steady, and by size', () => {
+  test('prune() deletes by age when the clock is steady, and by size', () => {
     using place = new Place();
     using store = new EventStore(place.directory);
     for (let number = 0; number < 200; number++) {
@@ -254,7 +254,7 @@ describe('EventStore', () => {
     assert.equal(value(store.open(incident())), 201);
   });
 
-  test('keeps every row when it migrates a file without names', () => {
+  test('keeps every row when it migrates a file of version 1', () => {
     using place = new Place();
     const evidence = snapshot(start, [process(7, 'php -f x.php')]);
     {
@@ -277,7 +277,7 @@ describe('EventStore', () => {
     assert.deepEqual(store.takeNotes(), []);
   });
 
-  test('keeps who each member is, and shows what is younger than its beginning', () => {
+  test('keepTenancies() stores the owners, and queries can start at a tenancy', () => {
     using place = new Place();
     const minute = 60_000;
     const since = start + 12 * minute;

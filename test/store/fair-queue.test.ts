@@ -8,7 +8,7 @@ import { WorkBudget } from '../../src/store/work-budget.ts';
 const wide = { eachMax: 1_000, totalMax: 10_000 };
 
 describe('FairQueue', () => {
-  test('gives turns in equal parts of the work, whoever asks how often', () => {
+  test('take() gives each caller the same amount of work, however often it asks', () => {
     const queue = new FairQueue<string>(wide);
     const done = new Map<number, number>();
     // 1 asks for much at once, 2 for little, 3 for the same as 2 but more often.
@@ -30,7 +30,7 @@ describe('FairQueue', () => {
     assert.ok(Math.max(...all) - Math.min(...all) <= 10, JSON.stringify([...done]));
   });
 
-  test('serves who comes anew before those who ask without end, and again after a pause', () => {
+  test('take() serves a new caller before those that ask without end', () => {
     const queue = new FairQueue<string>(wide);
     const attackers = Array.from({ length: 18 }, (_, index) => index + 1);
     const serve = (): number => {
@@ -53,7 +53,7 @@ describe('FairQueue', () => {
     assert.ok(turns.includes(99));
   });
 
-  test('makes room where all is full by what the greediest has asked for last', () => {
+  test('add() displaces the last item of the greediest caller when the queue is full', () => {
     const queue = new FairQueue<string>({ eachMax: 3, totalMax: 4 });
     for (const item of ['a', 'b', 'c']) assert.equal(queue.add(1, item).kind, 'added');
     assert.equal(queue.add(1, 'd').kind, 'refused');
@@ -66,7 +66,7 @@ describe('FairQueue', () => {
     assert.equal(queue.take(), undefined);
   });
 
-  test('loses nothing, keeps its bounds and the order of each, and takes who has had least', () => {
+  test("keeps all items, the bounds and each caller's order for any sequence of calls", () => {
     const action = fc.oneof(
       { weight: 4, arbitrary: fc.record({ kind: fc.constant('add'), who: fc.nat(5) }) },
       { weight: 2, arbitrary: fc.record({ kind: fc.constant('take'), cost: fc.nat(9) }) },
@@ -110,7 +110,7 @@ describe('FairQueue', () => {
 });
 
 describe('WorkBudget', () => {
-  test('lets a burst be worked at once, and then its share', () => {
+  test('wait() is 0 for a burst, and then limits work to its share', () => {
     const budget = new WorkBudget({ share: 0.25, burst: 10_000 });
     assert.equal(budget.wait(0), 0);
     budget.spend(10_000, 10_000);
@@ -122,7 +122,7 @@ describe('WorkBudget', () => {
     assert.equal(budget.wait(5_000), 0);
   });
 
-  test('keeps within the burst, the share and one piece over any time', () => {
+  test('wait() bounds work over any time to the burst, the share and one piece', () => {
     const piece = fc.record({ pause: fc.nat(20_000), work: fc.integer({ min: 1, max: 6_000 }) });
     const property = fc.property(
       fc.array(piece, { maxLength: 100 }),

@@ -59,7 +59,7 @@ describe('History', () => {
     );
   });
 
-  test('answers a flood as far as its queue goes, while ticks go on', async () => {
+  test('answers 33 of 200 queries at once, while add() keeps writing ticks', async () => {
     using place = new Place();
     using store = filled(place, 600);
     await using history = new History(place.directory, patient);
@@ -85,7 +85,7 @@ describe('History', () => {
     value(await history.askedBy('administrator').usage({ ...period, metrics: ['cpu'] }));
   });
 
-  test('answers an administrator and a quiet tenant while others ask without end', async () => {
+  test('answers an administrator and a quiet tenant while 20 others ask without end', async () => {
     using place = new Place();
     using _store = filled(place, 600);
     await using history = new History(place.directory, patient);
@@ -112,7 +112,7 @@ describe('History', () => {
     await Promise.all(attacks);
   });
 
-  test('refuses who asks for more than its own, with a time to come back', async () => {
+  test("refuses a caller's fourth query, and says when to ask again", async () => {
     using place = new Place();
     using _store = filled(place, 10);
     await using history = new History(place.directory, patient);
@@ -131,7 +131,7 @@ describe('History', () => {
     assert.ok((refused.error.retryAfterSeconds ?? 0) >= 1);
   });
 
-  test('drops a query when nobody waits for it, or when it has waited too long', async () => {
+  test('drops a query when its caller is gone, or when it has waited too long', async () => {
     using place = new Place();
     using _store = filled(place, 10);
     const query = { ...period, metric: 'cpu' } as const;
@@ -152,7 +152,7 @@ describe('History', () => {
     value(await first);
   });
 
-  test('ends its thread when nobody asks, and starts another', async () => {
+  test('ends its thread when idle, and starts another for the next query', async () => {
     using place = new Place();
     using _store = filled(place, 10);
     for (const asker of ['administrator', 1_001] as const) {
@@ -167,7 +167,7 @@ describe('History', () => {
     }
   });
 
-  test('gives up a query when it takes too long, and answers the next', async () => {
+  test('fails a query that takes too long', async () => {
     using place = new Place();
     using _store = filled(place, 3_000);
     const history = new History(place.directory, { millisecondsMax: 1 });
@@ -186,7 +186,7 @@ describe('History', () => {
     value(await another.askedBy('administrator').usage({ ...period, metrics: metricKeys }));
   });
 
-  test('fails the queries that wait when it is closed', async () => {
+  test('fails the waiting queries when it is disposed of', async () => {
     using place = new Place();
     using _store = filled(place, 10);
     const history = new History(place.directory);
@@ -218,7 +218,7 @@ describe('History', () => {
     assert.equal(value(await ask()), 2);
   });
 
-  test('keeps no process alive', () => {
+  test('does not keep the process alive', () => {
     using place = new Place();
     filled(place, 10)[Symbol.dispose]();
     const program = `

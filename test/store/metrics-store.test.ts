@@ -28,7 +28,7 @@ const rows = (directory: string, sql: string) => {
 };
 
 describe('encodeSample()', () => {
-  test('keeps every value that is measured to within 0.1 %, and order', () => {
+  test('keeps values within 0.1 %, and their order', () => {
     fc.assert(
       fc.property(fc.double({ min: 1e-6, max: 1e15, noNaN: true }), (number) => {
         near(sampleValues[encodeSample(number)] ?? 0, number);
@@ -41,14 +41,14 @@ describe('encodeSample()', () => {
       assert.equal(sampleValues[encodeSample(number)], number);
     }
   });
-  test('makes zero of what is not an amount', () => {
+  test('returns 0 for negative and tiny numbers and NaN', () => {
     for (const odd of [NaN, -1, -0, -Infinity, 1e-30]) assert.equal(encodeSample(odd), 0);
     assert.equal(encodeSample(Infinity), 0xffff);
   });
 });
 
 describe('MetricsStore', () => {
-  test('returns every metric of every member', () => {
+  test('add() stores every metric of every member', () => {
     using place = new Place();
     using store = new MetricsStore(place.directory);
     using reader = new HistoryReader(place.directory);
@@ -67,7 +67,7 @@ describe('MetricsStore', () => {
     assert.equal(usage.rows.get('r1000')?.memory?.max, 0);
   });
 
-  test('gives a second instance the members that the first one numbered', () => {
+  test('add() reuses member numbers when the store is opened again', () => {
     using place = new Place();
     using reader = new HistoryReader(place.directory);
     for (const member of ['u1', 'u2', 'u1'] as const) {
@@ -80,7 +80,7 @@ describe('MetricsStore', () => {
     near(rows.get('u2')?.cpu?.average ?? 0, 1 / 3);
   });
 
-  test('loses nothing where the clock repeats or goes back', () => {
+  test('add() and rollUp() keep all ticks when the clock repeats or goes back', () => {
     using place = new Place();
     using store = new MetricsStore(place.directory);
     using reader = new HistoryReader(place.directory);
@@ -105,7 +105,7 @@ describe('MetricsStore', () => {
     );
   });
 
-  test('sums an hour up once, also where the agent was away, and as the ticks say', () => {
+  test('rollUp() sums each hour up once, with the same results as the ticks', () => {
     using place = new Place();
     const random = mulberry(7);
     {
@@ -137,7 +137,7 @@ describe('MetricsStore', () => {
     );
   });
 
-  test('deletes ticks by age once they are summed up, and hours later', () => {
+  test('prune() deletes ticks by age once they are summed up, and hours later', () => {
     using place = new Place();
     using store = new MetricsStore(place.directory);
     for (let tick = 1; tick <= 1_000; tick++) {
@@ -168,7 +168,7 @@ describe('MetricsStore', () => {
     assert.equal(row?.['id'], 1_001, 'no id is given twice');
   });
 
-  test('stays within its bytes, and returns free space', () => {
+  test('prune() keeps the file within its bytes, and returns free space', () => {
     using place = new Place();
     using store = new MetricsStore(place.directory);
     const members = Array.from({ length: 1_000 }, (_, index): Member => `u${1_000 + index}`);
@@ -225,7 +225,7 @@ describe('HistoryReader', () => {
     }),
   });
 
-  test('finds averages, quantiles, maxima and peaks as a naive computation does', () => {
+  test('returns the averages, quantiles, maxima and peaks of a naive computation', () => {
     fc.assert(
       fc.property(fc.array(tick, { minLength: 1, maxLength: 120 }), (samples) => {
         using place = new Place();
@@ -268,7 +268,7 @@ describe('HistoryReader', () => {
     );
   });
 
-  test('finds all metrics of each member, whether dense, sparse or in wide numbers', () => {
+  test('returns all metrics of each member, dense, sparse or with wide numbers', () => {
     using place = new Place();
     const random = mulberry(7);
     const members = Array.from({ length: 70 }, (_, index): Member => `u${index}`);
@@ -313,7 +313,7 @@ describe('HistoryReader', () => {
     assert.equal(few.size, 10);
   });
 
-  test('finds the same quantiles where there are too many samples to keep', () => {
+  test('quantiles() returns the same when there are too many samples to keep', () => {
     using place = new Place();
     using store = new MetricsStore(place.directory);
     using reader = new HistoryReader(place.directory);
@@ -334,7 +334,7 @@ describe('HistoryReader', () => {
     }
   });
 
-  test('answers a series with nothing where nothing was measured', () => {
+  test('series() returns null where nothing was measured', () => {
     using place = new Place();
     using store = new MetricsStore(place.directory);
     using reader = new HistoryReader(place.directory);
@@ -354,7 +354,7 @@ describe('HistoryReader', () => {
     assert.equal(reader.series({ ...query, member: 'u1', points: 0 }).ok, false);
   });
 
-  test('takes hours where ticks are gone, and ticks for the rest', () => {
+  test('uses hours where ticks were deleted, and ticks for the rest', () => {
     using place = new Place();
     using store = new MetricsStore(place.directory);
     using reader = new HistoryReader(place.directory);
@@ -386,7 +386,7 @@ describe('HistoryReader', () => {
     );
   });
 
-  test('refuses a period without any time in it', () => {
+  test('peakTotal() refuses an empty period', () => {
     using place = new Place();
     using store = new MetricsStore(place.directory);
     using reader = new HistoryReader(place.directory);

@@ -84,31 +84,31 @@ function readBack(bodies: readonly Uint8Array[], known = kinds): readonly Snapsh
 
 const bodyOf = (stored: unknown) => deflateRawSync(JSON.stringify(stored));
 
-describe('a stored snapshot', () => {
-  test('is read back as it was written', () => {
+describe('EventStore.incident() with a stored snapshot', () => {
+  test('returns what encodeEvidence() wrote', () => {
     assert.deepEqual(readBack([encodeEvidence(whole)]), [whole]);
   });
 
-  test('has no evidence of a kind that is not known', () => {
+  test('leaves out evidence of an unknown kind', () => {
     const { evidence: _evidence, ...rest } = whole;
     assert.deepEqual(readBack([encodeEvidence(whole)], new IncidentKinds()), [rest]);
     const odd = { kind: 'constructor', items: [link] };
     assert.deepEqual(readBack([bodyOf({ ...whole, evidence: odd })]), [rest]);
   });
 
-  test('of an earlier form has everything but its evidence', () => {
+  test("leaves out the evidence of an earlier version's snapshot", () => {
     const { evidence: _evidence, ...rest } = whole;
     const earlier = { ...rest, requests: [{}], links: [link], tries: [{ at: 1 }] };
     assert.deepEqual(readBack([bodyOf(earlier)]), [rest]);
   });
 
-  test('is left out if it is damaged, or not a snapshot', () => {
+  test('leaves out bytes that are damaged or not a snapshot', () => {
     const bodies = [null, 7, 'x', [], {}, { at: 'x' }, { at: null }].map(bodyOf);
     const damaged = [new Uint8Array(), Uint8Array.of(1, 2, 3), deflateRawSync('{"at":1')];
     assert.deepEqual(readBack([...bodies, ...damaged]), []);
   });
 
-  test('is read as far as it makes sense', () => {
+  test('returns the valid parts of a malformed snapshot', () => {
     const hostile = {
       at: start,
       processes: [null, 5, {}, { pid: 'x' }, { pid: 8, name: {}, cpuSeconds: 'x', request: [] }],
@@ -136,7 +136,7 @@ describe('a stored snapshot', () => {
     ]);
   });
 
-  test('is bounded, however much the file has', () => {
+  test('bounds processes, killed processes and evidence of a huge snapshot', () => {
     const text = 'x'.repeat(6_000);
     const huge = {
       at: start,
