@@ -89,7 +89,7 @@ const skip =
         ? 'needs mount namespaces'
         : false;
 
-describe('bulkhead pam on copies of the files of PAM', { skip }, () => {
+describe('pam enable and disable on copies of the PAM files', { skip }, () => {
   let pristine: ReturnType<typeof files> = [];
 
   before(() => {
@@ -127,7 +127,7 @@ describe('bulkhead pam on copies of the files of PAM', { skip }, () => {
     }
   }
 
-  test('shows, changes, and is done already', () => {
+  test('enable prints a diff with --dry-run, then writes it, then reports "on already"', () => {
     const shown = succeed(`${enable} --dry-run`);
     assert.match(shown, /^\+session\t\[success=3 default=ignore\]\tpam_exec\.so/m);
     assert.deepEqual(files(), pristine);
@@ -140,7 +140,7 @@ describe('bulkhead pam on copies of the files of PAM', { skip }, () => {
     assert.equal(json.changed.length, 4);
   });
 
-  test('of another instance, and back', () => {
+  test('enable replaces the lines of another instance, and status reports them', () => {
     succeed(enable);
     succeed(`'${bulkhead}' --instance other pam enable`);
     assert.match(read(session), /\/run\/other\/logins(.*\n)+?.*bulkhead-pam other$/m);
@@ -149,7 +149,7 @@ describe('bulkhead pam on copies of the files of PAM', { skip }, () => {
     assert.doesNotMatch(read(session), /run\/other/);
   });
 
-  test('where somebody has a jail its lines come last, and go again', { skip: withoutPam }, () => {
+  test('enable adds jail lines last, and removes them without a jail', { skip: withoutPam }, () => {
     const jailing = `bulkhead-logintest-${process.pid}`;
     const { state } = pathsOf(jailing);
     const module = compilePam();
@@ -200,7 +200,7 @@ describe('bulkhead pam on copies of the files of PAM', { skip }, () => {
     assert.match(without, /is not there, so sessions of tenants with a jail are opened outside/);
   }
 
-  test('without pam_systemd one profile is enough', () => {
+  test('enable writes one profile without pam_systemd, and both when it is back', () => {
     const path = '/usr/share/pam-configs/systemd';
     const text = read(path);
     fs.rmSync(copyOf(path));
@@ -215,7 +215,7 @@ describe('bulkhead pam on copies of the files of PAM', { skip }, () => {
     assert.match(succeed(enable), /shows how/);
   });
 
-  test('says what else pam-auth-update does when it runs', () => {
+  test("enable reports changes by other packages' pending profiles", () => {
     const path = '/usr/share/pam-configs/zz-pending';
     write(
       path,
@@ -227,7 +227,7 @@ describe('bulkhead pam on copies of the files of PAM', { skip }, () => {
     succeed(`${update} --remove zz-pending`);
   });
 
-  test('leaves the jump out where another module comes between', () => {
+  test('enable leaves the jump out when another module comes in between', () => {
     const path = '/usr/share/pam-configs/zz-between';
     write(
       path,
@@ -242,7 +242,7 @@ describe('bulkhead pam on copies of the files of PAM', { skip }, () => {
     assert.match(succeed(enable), /shows how/);
   });
 
-  test('refuses local changes, and names them when it is turned off', () => {
+  test('enable and disable refuse files changed by hand', () => {
     const edit = (text: string) =>
       text.replace(/^session.*pam_unix.*$/m, '$&\nsession optional pam_echo.so');
     withText(session, edit, () => refuses(/changed by hand/));
@@ -256,7 +256,7 @@ describe('bulkhead pam on copies of the files of PAM', { skip }, () => {
     );
   });
 
-  test('refuses where users choose the environment of root', () => {
+  test("enable refuses user_readenv=1, which lets users set root's environment", () => {
     withText(
       '/etc/pam.d/su',
       (text) => `auth required pam_env.so user_readenv=1\n${text}`,
@@ -264,7 +264,7 @@ describe('bulkhead pam on copies of the files of PAM', { skip }, () => {
     );
   });
 
-  test('refuses a script that others can change, or that cannot run', () => {
+  test('enable refuses a script that others own or can write, or that cannot run', () => {
     const copy = join(scratch, 'step');
     const withStep = (mode: number, uid: number, message: RegExp) => {
       fs.copyFileSync(step, copy);
@@ -277,7 +277,7 @@ describe('bulkhead pam on copies of the files of PAM', { skip }, () => {
     withStep(0o644, 0, /cannot be executed/);
   });
 
-  test("refuses a profile that is not Bulkhead's, and files that are not text", () => {
+  test("enable refuses a profile that is not Bulkhead's, and files that are not UTF-8", () => {
     const path = '/usr/share/pam-configs/bulkhead';
     write(path, 'Name: Mine\n');
     refuses(/not Bulkhead's/);
@@ -290,14 +290,14 @@ describe('bulkhead pam on copies of the files of PAM', { skip }, () => {
     fs.writeFileSync(copyOf(session), text);
   });
 
-  test('says what to do without pam-auth-update, and to others than root', () => {
+  test('enable asks for pam-auth-update, and for root, when either is missing', () => {
     const empty = join(scratch, 'empty');
     fs.mkdirSync(empty);
     refuses(/no pam-auth-update.*"session \[success=1 default=ignore\]/s, { '/usr/sbin': empty });
     refuses(/run it as root/, {}, `setpriv --reuid 65534 --clear-groups ${enable}`);
   });
 
-  test('puts everything back when it goes wrong half-way', () => {
+  test('enable restores all files when pam-auth-update fails half-way', () => {
     const real = join(scratch, 'real');
     fs.copyFileSync(program, real);
     fs.chmodSync(real, 0o755);
@@ -316,7 +316,7 @@ describe('bulkhead pam on copies of the files of PAM', { skip }, () => {
     );
   });
 
-  test('what was begun is finished before Ctrl-C counts', async () => {
+  test('enable finishes before it ends on Ctrl-C', async () => {
     // The shell would end at the signal, while the program goes on.
     const [file, args] = words(`exec ${enable}`);
     const child = spawn(file, args, { detached: true, stdio: 'ignore' });

@@ -27,7 +27,7 @@ const judged = (...lines: readonly string[]) =>
   );
 
 describe('judgeSession()', () => {
-  test('both profiles right before pam_systemd place and leave it out', () => {
+  test('is "placed" when both profiles come right before pam_systemd', () => {
     assert.deepEqual(judged(unix, ...jumping, ...plain, systemd), {
       outcome: 'placed',
       jumps: true,
@@ -37,39 +37,39 @@ describe('judgeSession()', () => {
     });
   });
 
-  test('without a jump pam_systemd takes it back, unless it comes first or is not there', () => {
+  test('is "taken back" without a jump, unless pam_systemd comes first or is missing', () => {
     assert.equal(judged(unix, ...plain, systemd).outcome, 'taken back');
     assert.equal(judged(unix, systemd, ...plain).outcome, 'placed');
     assert.equal(judged(unix, ...plain).outcome, 'placed');
   });
 
-  test('sees a module that came between', () => {
+  test('reports a module between the profiles and pam_systemd', () => {
     const { outcome, wronglySkipped } = judged(...jumping, ...plain, mkhomedir, systemd);
     assert.deepEqual([outcome, wronglySkipped], ['taken back', ['pam_mkhomedir.so']]);
   });
 
-  test('sees a module between the profiles, which whoever is not a tenant would not get', () => {
+  test('reports a module between the two profiles', () => {
     const { wronglySkipped } = judged(...jumping, mkhomedir, ...plain, systemd);
     assert.deepEqual(wronglySkipped, ['pam_mkhomedir.so']);
   });
 
-  test('whoever is not a tenant must get pam_systemd', () => {
+  test('reports pam_systemd when accounts that are not tenants skip it', () => {
     const { wronglySkipped } = judged(...jumping, systemd, ...plain);
     assert.deepEqual(wronglySkipped, ['pam_systemd.so']);
   });
 
-  test('sees a jump beyond the second profile that is missing', () => {
+  test('reports the modules that a jump skips when the second profile is missing', () => {
     const { wronglySkipped } = judged(...jumping, systemd, unix);
     assert.ok(wronglySkipped.includes('pam_unix.so'));
   });
 
-  test('lines of another installation, or changed by hand, are not current', () => {
+  test('is not current for lines of another installation, or changed by hand', () => {
     const other = plain.map((line) => line.replace('/usr/lib/', '/opt/'));
     assert.deepEqual([judged(...other).outcome, judged(...other).current], ['placed', false]);
     assert.equal(judged(...plain.map((line) => line.replace('quiet', 'debug'))).current, false);
   });
 
-  test('nothing of ours is nothing', () => {
+  test('is "not run" without lines of Bulkhead', () => {
     assert.equal(judged(unix, systemd).outcome, 'not run');
     assert.equal(judged('session optional pam_exec.so /usr/bin/other').outcome, 'not run');
   });
@@ -82,7 +82,7 @@ describe('judgeSlice()', () => {
       service,
     );
 
-  test('a login is left to pam_systemd, and su, cron and at are placed', () => {
+  test('leaves ssh and login to pam_systemd, and places su, cron and at', () => {
     const interactive = [unix, ...jumping, ...plain, systemd];
     assert.equal(slice('sshd', ...interactive), 'by pam_systemd');
     assert.equal(slice('login', ...interactive), 'by pam_systemd');
@@ -91,26 +91,26 @@ describe('judgeSlice()', () => {
     assert.equal(slice('cron', unix, ...plain), 'placed');
   });
 
-  test('without the jump pam_systemd has the last word', () => {
+  test('is "by pam_systemd" for every service without the jump', () => {
     assert.equal(slice('sshd', ...plain, systemd), 'by pam_systemd');
     assert.equal(slice('su', ...plain, systemd), 'by pam_systemd');
     assert.equal(slice('cron', unix, ...plain, systemd), 'by pam_systemd');
   });
 
-  test('without the step su within a session of another stays there, and cron is not placed', () => {
+  test('is "by pam_systemd, if alone" for su, and "not run" for cron, without the step', () => {
     assert.equal(slice('sshd', unix, systemd), 'by pam_systemd');
     assert.equal(slice('su', unix, systemd), 'by pam_systemd, if alone');
     assert.equal(slice('cron', unix), 'not run');
   });
 
-  test('the list of slices leads to pam_systemd, not beyond it', () => {
+  test('jumps to pam_systemd, not beyond it', () => {
     const { wronglySkipped } = judged(unix, ...jumping, ...plain, systemd, unix);
     assert.deepEqual(wronglySkipped, []);
     assert.equal(slice('sshd', ...jumping, ...plain, mkhomedir, systemd), 'by pam_systemd');
   });
 });
 
-describe('status of a host with slices', () => {
+describe('statusText() and sessionOf() on a host with slices', () => {
   const seen = (logins: number, slices: number): LoginView => ({
     step: { path: step.program, executable: true },
     profiles: [],
@@ -125,7 +125,7 @@ describe('status of a host with slices', () => {
   });
   const shown = (view: LoginView) => statusText(view, loginNotes(view), { columns: 100 });
 
-  test('tells who places whom, and has no faults where that is right', () => {
+  test('statusText() says who places each service, and reports no fault', () => {
     const text = shown(seen(2, 2));
     assert.match(text, /^cron +placed at login$/m);
     assert.match(text, /^sshd +placed by pam_systemd$/m);
@@ -133,14 +133,14 @@ describe('status of a host with slices', () => {
     assert.doesNotMatch(text, /takes the process back/);
   });
 
-  test('tells apart those of resellers, which are in no slice', () => {
+  test("statusText() reports resellers' tenants, which have no slice, separately", () => {
     const text = shown(seen(3, 2));
     assert.match(text, /^cron +placed at login$/m);
     assert.match(text, /^sshd +placed by pam_systemd; of resellers: caught/m);
     assert.match(text, /takes the process back/);
   });
 
-  test('is what doctor says of ssh, su and cron', () => {
+  test('sessionOf() says whether ssh, su and cron place all tenants', () => {
     const facts = (view: LoginView) =>
       view.services.map((each) => [each.service, sessionOf(each, view).placed]);
     assert.deepEqual(facts(seen(2, 2)), [
@@ -157,7 +157,7 @@ describe('status of a host with slices', () => {
 });
 
 describe('profilesOf()', () => {
-  test('the first is for common-session alone, and comes first', () => {
+  test('puts the profile for common-session first, with a higher priority', () => {
     const [first, second] = profilesOf(step, true);
     assert.match(first?.text ?? '', /^Priority: 2\nSession-Interactive-Only: yes$/m);
     assert.match(second?.text ?? '', /^Priority: 1\nSession-Type: Additional$/m);
@@ -167,13 +167,13 @@ describe('profilesOf()', () => {
     );
   });
 
-  test('another instance is an argument of the step', () => {
+  test('passes another instance to the step as an argument', () => {
     const other = profilesOf({ ...step, instance: 'demo' }, false)[0]?.text ?? '';
     assert.match(other, /\/bulkhead-pam demo$/m);
   });
 });
 
-describe('where somebody has a jail', () => {
+describe('judgeSession() with a jail', () => {
   const module = '/usr/lib/node_modules/bulkhead/dist/pam/x64/pam_bulkhead.so';
   const jailing = { ...step, jail: { module, list: '/var/lib/bulkhead/jailed' } };
   const entering = profilesOf(jailing, true).slice(2).flatMap(sessionLines);
@@ -183,7 +183,7 @@ describe('where somebody has a jail', () => {
       as,
     );
 
-  test('its lines come behind all others, and enter', () => {
+  test('enters the jail by lines after all others', () => {
     assert.deepEqual(seen([unix, ...jumping, ...plain, systemd, ...entering]), {
       outcome: 'placed',
       jumps: true,
@@ -194,18 +194,18 @@ describe('where somebody has a jail', () => {
     assert.equal(seen([unix, ...plain]).entersJail, false);
   });
 
-  test('a jump over them, where pam_systemd is gone, is seen', () => {
+  test("reports a jump over the jail's lines when pam_systemd is missing", () => {
     const { entersJail, wronglySkipped } = seen([unix, ...jumping, ...plain, ...entering]);
     assert.deepEqual([entersJail, wronglySkipped], [false, ['pam_bulkhead.so']]);
   });
 
-  test('lines of another installation are not current; without jails they do no harm', () => {
+  test('is not current for jail lines of another installation', () => {
     const moved = entering.map((line) => line.replace('/usr/', '/opt/'));
     assert.equal(seen([...plain, ...moved]).current, false);
     assert.equal(seen([...plain, ...moved], step).current, true);
   });
 
-  test('status and notes tell who is inside, outside, or refused', () => {
+  test('statusText() and loginNotes() say who is inside, outside or refused', () => {
     const view = (lines: readonly string[], usable: boolean): LoginView => ({
       step: { path: step.program, executable: true },
       profiles: [],
@@ -246,25 +246,25 @@ describe('userEnvironmentLine()', () => {
     userEnvironmentLine(service, (file) => (file === service ? lines.join('\n') : undefined))?.line;
   const reads = 'session required pam_env.so user_readenv=1';
 
-  test('finds it before the step, also among auth, which comes before every session', () => {
+  test('finds user_readenv=1 before the step, and anywhere among auth', () => {
     assert.equal(line('su', reads, ...plain), 1);
     assert.equal(line('su', ...plain, 'auth required pam_env.so readenv=1 user_readenv=1'), 3);
   });
 
-  test('but not after the step, where it is off, or where the step does not run', () => {
+  test('ignores it after the step, when it is 0, and without the step', () => {
     assert.equal(line('sshd', ...plain, reads), undefined);
     assert.equal(line('su', reads.replace('=1', '=0'), ...plain), undefined);
     assert.equal(line('su', reads), undefined);
   });
 
-  test('atd asks for it only after the session was opened', () => {
+  test('ignores auth of atd, which runs after the session was opened', () => {
     const auth = reads.replace('session', 'auth');
     assert.equal(line('atd', auth, ...plain), undefined);
     assert.equal(line('atd', reads, ...plain), 1);
   });
 });
 
-test('loginNotes() says what to do, and nothing where all is right', () => {
+test('loginNotes() says what to do, and nothing when all is right', () => {
   const view = {
     step: { path: step.program, executable: true },
     profiles: [],

@@ -13,7 +13,7 @@ const modules = (text: string) =>
   );
 
 describe('parsePamFile()', () => {
-  test('reads what Debian ships', () => {
+  test('reads the files that Debian ships', () => {
     assert.deepEqual(
       modules(`# comment
 session\t[default=1]\t\t\tpam_permit.so
@@ -32,14 +32,14 @@ auth\t\tinclude\t\tsu
     );
   });
 
-  test('knows the control in brackets however it is spaced, and words in brackets', () => {
+  test('reads controls and arguments in brackets, however they are spaced', () => {
     assert.deepEqual(
       modules('SESSION [ success=ok\t ignore=ignore] /lib/security/pam_x.so [a b\\] c] d'),
       [[1, 'session', '[success=ok ignore=ignore]', 'pam_x.so', 'a b] c', 'd']],
     );
   });
 
-  test('joins lines that go on, but not a comment', () => {
+  test('joins continued lines, but not comments', () => {
     assert.deepEqual(modules('session required \\\n pam_a.so \\\n x\nsession required pam_b.so'), [
       [1, 'session', 'required', 'pam_a.so', 'x'],
       [4, 'session', 'required', 'pam_b.so'],
@@ -52,21 +52,21 @@ auth\t\tinclude\t\tsu
     ]);
   });
 
-  test('leaves out what is not a rule', () => {
+  test('leaves out lines that are not rules', () => {
     assert.deepEqual(
       modules('session\nsession required\nsessions required pam_a.so\n\n@include'),
       [],
     );
   });
 
-  test('takes no longer for a long file of brackets', () => {
+  test('takes linear time for long files of brackets and continued lines', () => {
     for (const piece of ['session [', 'session [x\\\n', '[\\]', '# \\\n', '\\\n'])
       mustEnd(() => parsePamFile(piece.repeat(200_000)));
     assert.deepEqual(modules('session [success=1 pam_a.so'), []);
   });
 });
 
-test('jumpOnSuccess() is the number that success leads to', () => {
+test('jumpOnSuccess() returns the number of modules that success skips', () => {
   assert.equal(jumpOnSuccess('[success=3 default=ignore]'), 3);
   assert.equal(jumpOnSuccess('[default=1]'), 1);
   assert.equal(jumpOnSuccess('[success=ok default=2]'), 0);
@@ -89,19 +89,19 @@ describe('stackOf()', () => {
   const read = (file: string) => files[file];
   const names = (service: string) => stackOf(service, 'session', read).map(({ module }) => module);
 
-  test('follows includes of both kinds', () => {
+  test('follows @include, include and substack', () => {
     assert.deepEqual(names('su-l'), ['pam_keyinit.so', 'pam_env.so', 'pam_unix.so']);
     assert.equal(stackOf('su-l', 'session', read).at(-1)?.file, 'common-session');
     assert.deepEqual(names('crond'), ['pam_limits.so', 'pam_a.so', 'pam_b.so', 'pam_x.so']);
   });
 
-  test('of a service without sessions it is that of "other"', () => {
+  test('is the stack of "other" when the service has no session rules', () => {
     assert.deepEqual(names('passwd'), ['pam_deny.so']);
     assert.deepEqual(ownStackOf('passwd', 'session', read), []);
     assert.deepEqual(names('no-such-service'), ['pam_deny.so']);
   });
 
-  test('ends with files that include each other', () => {
+  test('ends when files include each other', () => {
     assert.ok(mustEnd(() => names('loop')).length <= 10_000);
     assert.deepEqual(
       mustEnd(() => ownStackOf('empty', 'session', read)),
@@ -109,7 +109,7 @@ describe('stackOf()', () => {
     );
   });
 
-  test('a jump counts a substack as one, and stays inside its own', () => {
+  test('jumpedOver() counts a substack as one module, and stays inside its own', () => {
     const stack = stackOf('crond', 'session', read);
     assert.deepEqual(
       jumpedOver(stack, 1).map(({ module }) => module),

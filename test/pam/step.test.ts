@@ -160,7 +160,7 @@ const withPamFiles = (files: string, ...command: readonly string[]): string =>
     { encoding: 'utf8', timeout: patienceMilliseconds },
   );
 
-describe('the step of PAM on this kernel', { skip }, () => {
+describe('libexec/bulkhead-pam on this kernel', { skip }, () => {
   before(() => {
     fs.mkdirSync(scratch, { recursive: true });
     fs.mkdirSync(runtime);
@@ -179,11 +179,11 @@ describe('the step of PAM on this kernel', { skip }, () => {
   const everywhere: Outcome = { status: 0, places: roots.map(() => `u${uid}`) };
 
   for (const shell of shells) {
-    test(`${shell}: moves the whole of its parent in every hierarchy`, () => {
+    test(`${shell}: moves all threads of its parent in every hierarchy`, () => {
       assert.deepEqual(place(shell), everywhere);
     });
 
-    test(`${shell}: asks getent once /etc/passwd is not the recorded one`, async () => {
+    test(`${shell}: asks getent when the record of /etc/passwd is missing`, async () => {
       fs.rmSync(`${runtime}/accounts/.passwd`);
       try {
         // It has a second, which may be too short on a slow machine.
@@ -194,7 +194,7 @@ describe('the step of PAM on this kernel', { skip }, () => {
       }
     });
 
-    test(`${shell}: leaves alone whoever is not a tenant, and whatever is not a login`, () => {
+    test(`${shell}: does not move other accounts, or services that are not a login`, () => {
       const others = [
         { PAM_USER: 'root' },
         { PAM_USER: 'daemon' },
@@ -210,7 +210,7 @@ describe('the step of PAM on this kernel', { skip }, () => {
         assert.deepEqual(place(shell, each), nowhere(1), JSON.stringify(each));
     });
 
-    test(`${shell}: obeys no variable and no function of the environment`, () => {
+    test(`${shell}: ignores variables and functions of the environment`, () => {
       const marker = join(scratch, 'marker');
       fs.writeFileSync(join(scratch, 'rc'), `echo >${marker}\n`);
       const tricks = {
@@ -232,7 +232,7 @@ describe('the step of PAM on this kernel', { skip }, () => {
       assert.equal(fs.existsSync(marker), false);
     });
 
-    test(`${shell}: with a file that is broken it places nobody`, () => {
+    test(`${shell}: moves nobody when the launch file is damaged or missing`, () => {
       const texts = [
         '',
         'join tasks\n',
@@ -259,7 +259,7 @@ describe('the step of PAM on this kernel', { skip }, () => {
     });
   }
 
-  describe('where the tenant is a slice of systemd', () => {
+  describe('with tenants as systemd slices', () => {
     // One hierarchy is enough: on v2, which systemd has, there is one.
     const [root = ''] = roots;
     const slices = `${root}/slices`;
@@ -280,17 +280,17 @@ describe('the step of PAM on this kernel', { skip }, () => {
     });
 
     for (const shell of shells) {
-      test(`${shell}: moves its parent into the scope that is there`, async () => {
+      test(`${shell}: moves its parent into the scope of the slice`, async () => {
         fs.mkdirSync(scope, { recursive: true });
         assert.deepEqual(place(shell), { status: 0, places: inScope });
         await removeCgroup(slice);
       });
 
-      test(`${shell}: gives up soon where systemd makes none`, { skip: runsSystemd }, () => {
+      test(`${shell}: gives up soon when systemd makes no scope`, { skip: runsSystemd }, () => {
         assert.deepEqual(place(shell), nowhere(1));
       });
 
-      test(`${shell}: places nobody where the file does not say where slices are`, () => {
+      test(`${shell}: moves nobody when the launch file has a wrong slice directory`, () => {
         const text = fs.readFileSync(`${runtime}/launch`, 'utf8');
         try {
           for (const path of [scratch, `${slices}/..`, '']) {
@@ -303,7 +303,7 @@ describe('the step of PAM on this kernel', { skip }, () => {
       });
     }
 
-    test('where placement is strict, waits for a scope that is made late', async () => {
+    test('waits for a late scope when placement is strict', async () => {
       const { pid, placed } = placeStrictly('dash');
       let ended = false;
       void placed.then(() => (ended = true));
@@ -325,7 +325,7 @@ describe('the step of PAM on this kernel', { skip }, () => {
       }
     });
 
-    test('a tenant without a slice is placed in the tree', () => {
+    test('moves a tenant without a slice into the tree', () => {
       fs.renameSync(`${settings}/90-${instance}.conf`, `${settings}/90-${instance}.conf~`);
       try {
         assert.deepEqual(place('sh'), everywhere);
@@ -335,7 +335,7 @@ describe('the step of PAM on this kernel', { skip }, () => {
     });
   });
 
-  test('finds a tenant below its reseller', async () => {
+  test('moves a tenant below its reseller', async () => {
     for (const root of roots) await removeCgroup(`${root}/u${uid}`);
     const below = `r${resellerUid}/u${uid}`;
     makeTenant(below);
@@ -347,7 +347,7 @@ describe('the step of PAM on this kernel', { skip }, () => {
     }
   });
 
-  test('what one hierarchy refuses the others still hold', async () => {
+  test('joins the other hierarchies when one refuses', async () => {
     const [first] = roots;
     const last = roots.at(-1) ?? '';
     if (first === last) return;
@@ -360,7 +360,7 @@ describe('the step of PAM on this kernel', { skip }, () => {
     }
   });
 
-  test('does not enter a frozen cgroup, in which whoever logs in would hang', async () => {
+  test('does not enter a frozen cgroup, and placement events say that it is frozen', async () => {
     const [file, on, off] = isV2
       ? [`${roots[0]}/u${uid}/cgroup.freeze`, '1', '0']
       : [`/sys/fs/cgroup/freezer/${instance}/u${uid}/freezer.state`, 'FROZEN', 'THAWED'];
@@ -395,7 +395,7 @@ describe('the step of PAM on this kernel', { skip }, () => {
     assert.deepEqual(place('sh'), everywhere);
   });
 
-  test('ends the program of a session for a tenant that is stopped, and no other', () => {
+  test('kills the login program of a stopped tenant, and no other', () => {
     const state = `/var/lib/${instance}`;
     fs.mkdirSync(`${state}/stopped`, { recursive: true });
     const env = { PAM_TYPE: 'open_session', PAM_SERVICE: 'sshd', PAM_USER: user };
@@ -421,7 +421,7 @@ describe('the step of PAM on this kernel', { skip }, () => {
     }
   });
 
-  test('ends it where the tenant is stopped while the step runs', async () => {
+  test('kills the login program when the tenant is stopped while the step runs', async () => {
     const state = `/var/lib/${instance}`;
     const gate = join(scratch, 'gate');
     execFileSync('mkfifo', [gate]);
@@ -460,7 +460,7 @@ describe('the step of PAM on this kernel', { skip }, () => {
     }
   });
 
-  test('is what a real session of su runs, for a tenant alone', () => {
+  test('su runs it in a real session, for tenants only', () => {
     const step = { program, instance, logins: `${runtime}/logins` };
     const lines = profilesOf(step, false).flatMap(sessionLines);
     const files = join(scratch, 'pam.d');
@@ -484,7 +484,7 @@ describe('the step of PAM on this kernel', { skip }, () => {
     assert.deepEqual(distinct(placesIn(su(user))), []);
   });
 
-  test('the agent warns once when a module comes between the step and pam_systemd', () => {
+  test('loginWatch() warns once when a module comes between the step and pam_systemd', () => {
     const files = join(scratch, 'watched');
     fs.mkdirSync(files);
     const step = { program, instance, logins: `${runtime}/logins` };
