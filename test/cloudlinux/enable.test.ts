@@ -54,7 +54,7 @@ const files = () =>
     .map((each) => join(each.parentPath, each.name).slice(prefix.length))
     .sort();
 
-test('enable puts three commands and a marker there, and disable takes exactly these', async () => {
+test('enable writes three commands and a marker, and disable removes exactly these', async () => {
   mkdirSync(join(prefix, 'usr/sbin'), { recursive: true });
   writeFileSync(bin('other'), 'kept');
   for (const _again of [1, 2]) {
@@ -96,7 +96,7 @@ test('enable puts three commands and a marker there, and disable takes exactly t
   );
 });
 
-test('enable touches nothing where a file is not its own', async () => {
+test("enable writes nothing when a file with a command's name is not its own", async () => {
   mkdirSync(join(prefix, 'usr/sbin'), { recursive: true });
   const victim = join(prefix, 'victim');
   writeFileSync(victim, 'kept');
@@ -119,7 +119,7 @@ test('enable touches nothing where a file is not its own', async () => {
   assert.equal(readFileSync(victim, 'utf8'), 'kept');
 });
 
-test('enable refuses where CloudLinux is, and in a directory of others', async () => {
+test('enable refuses on CloudLinux, and in a directory that others can write', async () => {
   mkdirSync(join(prefix, 'etc'));
   writeFileSync(join(prefix, 'etc/cloudlinux-release'), '');
   const refused = await lve('enable');
@@ -137,12 +137,12 @@ test('enable refuses where CloudLinux is, and in a directory of others', async (
   assert.deepEqual(files(), []);
 });
 
-test('enable --prefix wants a path from the root', async () => {
+test('enable --prefix is a usage error when the path is not absolute', async () => {
   const args = ['--instance', instance, 'cloudlinux', 'enable', '--prefix', 'here'];
   assert.equal((await runLve(args)).status, 2);
 });
 
-test('a command that was installed runs Bulkhead', async () => {
+test('an installed lvectl runs Bulkhead', async () => {
   assert.equal((await lve('enable')).status, 0);
   const { status, stdout } = spawnSync(bin('lvectl'), ['version'], { encoding: 'utf8' });
   assert.equal(status, 0);
@@ -152,7 +152,7 @@ test('a command that was installed runs Bulkhead', async () => {
 const errorOf = (written: Result<void, Problem>) =>
   written.ok ? 'it did not fail' : formatProblem(written.error);
 
-test('lveInfo() is the text of /var/lve/info', () => {
+test('lveInfo() formats defaults and tenants as /var/lve/info, by uid', () => {
   const defaults = limitNumbers({ 'memory.limit': (2 ** 30) as Bytes, 'cpu.limit': 'unlimited' });
   const text = lveInfo([topRow(300), topRow(3), topRow(2)], defaults);
   assert.equal(
@@ -167,7 +167,7 @@ test('lveInfo() is the text of /var/lve/info', () => {
   );
 });
 
-test('lveInfo() writes no use above its limit, and no resellers', () => {
+test('lveInfo() caps usage at the limit, and leaves out resellers', () => {
   const row = topRow(3);
   const usage = {
     ...row.usage,
@@ -192,7 +192,7 @@ test('lveInfo() writes no use above its limit, and no resellers', () => {
   assert.equal(lveLimits({ 'cpu.limit': 1, 'io.read': 5 }).ioBytesPerSecond, 0);
 });
 
-test('writeLveInfo() replaces the file whole, and survives what was left behind', () => {
+test('writeLveInfo() replaces the whole file, and removes temporary files', () => {
   const directory = join(prefix, 'lve');
   assert.ok(writeLveInfo(directory, 'one\n').ok);
   const before = statSync(join(directory, 'info'));
@@ -209,7 +209,7 @@ test('writeLveInfo() replaces the file whole, and survives what was left behind'
   assert.ok(removeLveInfo(join(prefix, 'none')).ok);
 });
 
-test('writeLveInfo() follows no symbolic link, and writes into no directory of others', () => {
+test("writeLveInfo() follows no symbolic link, and refuses others' directories", () => {
   const victim = join(prefix, 'victim');
   mkdirSync(victim);
   symlinkSync(victim, join(prefix, 'link'));
@@ -230,7 +230,7 @@ test('writeLveInfo() follows no symbolic link, and writes into no directory of o
   assert.match(errorOf(writeLveInfo(join(prefix, 'no/such'), 'x')), /it does not exist/);
 });
 
-test('lveInfoDirectory() takes only what install wrote', () => {
+test('lveInfoDirectory() returns only a path that "enable" wrote', () => {
   mkdirSync(state().state, { recursive: true });
   const marker = lveInfoMarker(state());
   const target = join(prefix, 'target');

@@ -78,7 +78,7 @@ function refused({ status, out, err }: Answer, code: number, message: RegExp): v
   assert.match(err, message);
 }
 
-test('lvectl list prints the columns of CloudLinux, right-aligned in eights', async () => {
+test("lvectl list prints CloudLinux's columns, right-aligned to 8 characters", async () => {
   const { status, out, err } = await lvectl('list');
   assert.deepEqual([status, err], [0, '']);
   assert.equal(
@@ -94,7 +94,7 @@ test('lvectl list prints the columns of CloudLinux, right-aligned in eights', as
   );
 });
 
-test('lvectl list --json has text for every value, with the option in any place', async () => {
+test('lvectl list --json prints every value as text, wherever the option is', async () => {
   const cpu = String(Math.max(1, Math.round(100 / availableParallelism())));
   const [row] = await listed('list');
   assert.deepEqual(Object.entries(row ?? {}), [
@@ -112,7 +112,7 @@ test('lvectl list --json has text for every value, with the option in any place'
   assert.deepEqual(jsonOf<Listed>('lvectl', before.out).data, await listed('list'));
 });
 
-test('lvectl lists one tenant, packages, resellers and users of a panel', async () => {
+test('lvectl list-user, package-list, list-reseller and paneluserslimits print rows', async () => {
   assert.deepEqual(
     (await listed('list-user', '61002')).map((each) => [each['ID'], each['PMEM']]),
     [['61002', '2048M']],
@@ -138,7 +138,7 @@ test('lvectl lists one tenant, packages, resellers and users of a panel', async 
   refused(await lvectl('list', '61009'), 1, /^bulkhead: Cannot list "61009": the policy has no/);
 });
 
-test('lvectl knows tenants by account', async () => {
+test('lvectl list-user, set-user and delete-user take account names', async () => {
   writeFileSync(join(directory, 'passwd'), 'alice:x:61001:61001::/home/alice:/bin/sh\n');
   writeFileSync(join(directory, 'login.defs'), 'UID_MIN 1000\n');
   const call: LvectlCall = {
@@ -171,7 +171,7 @@ test('lvectl knows tenants by account', async () => {
   assert.equal(now(), text);
 });
 
-test('lvectl set writes the policy in its own units, and keeps all else', async () => {
+test("lvectl set writes Bulkhead's units, and keeps all else", async () => {
   const { status, out, err } = await edit(
     'set',
     '61001',
@@ -238,7 +238,7 @@ test('lvectl set default, package-set and set-reseller write the policy', async 
   assert.equal(json.err, '');
 });
 
-test('lvectl set --save-all-parameters writes what is inherited', async () => {
+test('lvectl set --save-all-parameters writes inherited limits too', async () => {
   await edit('set', '61002', '--speed=20%', '--save-all-parameters');
   const tenant = /<tenant uid="61002"[^]*<\/tenant>/.exec(now())?.[0] ?? '';
   assert.match(tenant, /<cpu limit="20%"\/>/);
@@ -250,7 +250,7 @@ test('lvectl set --save-all-parameters writes what is inherited', async () => {
   assert.match(tenant, /<entries limit="20"\/>/);
 });
 
-test('lvectl delete leaves a tenant to inherit, with its package', async () => {
+test("lvectl delete removes a tenant's limits, and keeps its package", async () => {
   await edit('set', '61001', '--speed=7%');
   await edit('delete', '61001');
   assert.equal(now(), text);
@@ -260,7 +260,7 @@ test('lvectl delete leaves a tenant to inherit, with its package', async () => {
   refused(await edit('delete', '61009'), 1, /no element for tenant uid 61009/);
 });
 
-test('lvectl package-delete and remove-reseller keep what is in use', async () => {
+test('lvectl package-delete and remove-reseller keep elements that are in use', async () => {
   await edit('package-delete', 'gold');
   assert.match(now(), /<package name="gold"\/?>/);
   assert.doesNotMatch(now(), /2GiB/);
@@ -272,7 +272,7 @@ test('lvectl package-delete and remove-reseller keep what is in use', async () =
   refused(await edit('package-delete', 'iron'), 1, /no element for package "iron"/);
 });
 
-test('lvectl refuses what has no meaning, and changes nothing', async () => {
+test('lvectl changes nothing when it refuses an option, a value or a command', async () => {
   const rows: readonly (readonly [code: number, message: RegExp, ...args: string[]])[] = [
     [1, /Cannot set --vmem to "1G": the kernel has no limit/, 'set', '61001', '--vmem=1G'],
     [1, /Cannot set --mem to "4096"/, 'set', '61001', '--mem=4096', '--speed=5%'],
@@ -315,7 +315,7 @@ test('lvectl refuses what has no meaning, and changes nothing', async () => {
   assert.match(jsonOf<LvectlResult>('lvectl', json.out).result, /^Cannot set --vmem/);
 });
 
-test('lvectl list prints nothing when the policy is wrong', async () => {
+test('lvectl list prints only the error when the policy is invalid', async () => {
   writeFileSync(file, text.replace('limit="2GiB"', 'limit="2G"'));
   refused(await lvectl('list'), 1, /12:20: error: .*unknown unit "G"/);
   const json = await lvectl('list', '--json');
@@ -375,7 +375,7 @@ test('limitWords() converts as CloudLinux does', () => {
   assert.match(unknown.error[0]?.reason ?? '', /clock rate of a core is not known/);
 });
 
-test('readCoreMegahertz() takes the highest rate, or the one of /proc/cpuinfo', () => {
+test('readCoreMegahertz() returns the maximum of cpufreq, else the rate of /proc/cpuinfo', () => {
   const cpufreq = join(directory, 'devices/system/cpu/cpu0/cpufreq');
   mkdirSync(cpufreq, { recursive: true });
   const paths = { proc: directory, sys: directory };
@@ -392,7 +392,7 @@ test('readCoreMegahertz() takes the highest rate, or the one of /proc/cpuinfo', 
   }
 });
 
-test('lveRow() lists the larger of reads and writes, and no limit as 0', () => {
+test('lveRow() gives the larger of reads and writes, and 0 for no limit', () => {
   const row = lveRow('a\u001b[2J', { 'io.read': 100, 'io.write': 3 * 2 ** 20, 'io.reads': 5 }, 4);
   assert.deepEqual([row.ID, row.IO, row.IOPS, row.PMEM], ['a\\u{1b}[2J', '3072', '0', '0K']);
   assert.equal(lveRow('x', { 'cpu.limit': 0.001 }, 4).SPEED, '1');
@@ -406,7 +406,7 @@ test('lveRow() lists the larger of reads and writes, and no limit as 0', () => {
 const kernel = hostHere(instance);
 
 test(
-  'lvectl set, apply and apply-many hold tenants',
+  "lvectl set, apply and apply-many apply limits to the kernel's cgroups",
   {
     skip: 'skip' in kernel ? kernel.skip : false,
   },

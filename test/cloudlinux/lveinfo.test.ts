@@ -50,7 +50,7 @@ interface Top {
   readonly resellers: readonly { readonly id: number; readonly name: string }[];
 }
 
-test('cloudlinux-top --json has the shape of CloudLinux', options, async () => {
+test("cloudlinux-top --json prints CloudLinux's fields", options, async () => {
   const top = await json<Top>('cloudlinux-top', '--json', '-u', 'user7', '--max=0');
   assert.deepEqual([top.result, top.timestamp], ['success', 1_758_700_000.5]);
   // The name is a part: user7, user70 to user79.
@@ -108,7 +108,7 @@ test('cloudlinux-top prints a table when --json is not passed', options, async (
   assert.equal(rest, '');
 });
 
-test('cloudlinux-top fails with a status, and in JSON in its own shape', options, async () => {
+test('cloudlinux-top fails with a status and a message, as JSON with --json', options, async () => {
   const rows: readonly (readonly [code: number, message: RegExp, ...args: string[]])[] = [
     [2, /Cannot filter by domain/, '-d', 'example.com'],
     [2, /Cannot use the field "cpus": there is no such field; did you mean "cpu"\?/, '-o', 'cpus'],
@@ -238,7 +238,7 @@ test('lveinfo --csv FILE writes a file, and follows no symbolic link', options, 
   }
 });
 
-test('lveinfo asks for the period, in parts if wanted', options, async () => {
+test('lveinfo --time-unit asks the agent for each part of the period', options, async () => {
   server.asked.length = 0;
   const args = ['--from', '2026-01-31 18:30', '--to', '26-01-31 20:00', '--time-unit=1h'];
   const { data } = await json<Info>('lveinfo', '-j', '-u', 'user3', ...args);

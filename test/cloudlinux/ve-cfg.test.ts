@@ -64,7 +64,7 @@ const valuesOf = (text: string, options: Partial<VeCfgOptions> = {}, uid = 1001)
   return said(resolved(parsed, []).tenants.find((each) => each.uid === uid)?.values ?? {});
 };
 
-test("importVeCfg() turns the vendor's example into a readable policy", () => {
+test("importVeCfg() converts the vendor's example to a readable policy", () => {
   const imported = importVeCfg('/etc/container/ve.cfg', vendor, { cores: 8 });
   assert.equal(
     imported.text,
@@ -95,14 +95,14 @@ test("importVeCfg() turns the vendor's example into a readable policy", () => {
   );
 });
 
-test('parseVeCfg() gives the places of the ve.cfg', () => {
+test('parseVeCfg() gives positions in the ve.cfg', () => {
   const { document } = parseVeCfg('ve.cfg', vendor, { cores: 8 });
   const at = document?.tenants[0]?.values.get('cpu.limit');
   assert.equal(at && vendor.slice(at.start, at.end), '30');
   assert.equal(document?.text, vendor);
 });
 
-describe('parseVeCfg() of what it knows', () => {
+describe('parseVeCfg() of supported elements', () => {
   const rows: readonly (readonly [string, string, Record<string, string>])[] = [
     ['cpu of the whole machine', '<cpu limit="30"/>', { 'cpu.limit': '120%' }],
     ['cpu of one core', '<cpu limit="30%"/>', { 'cpu.limit': '30%' }],
@@ -128,7 +128,7 @@ describe('parseVeCfg() of what it knows', () => {
     });
   }
 
-  test('parseVeCfg() reads clock rates when that of a core is known', () => {
+  test('parseVeCfg() reads clock rates when the rate of a core is given', () => {
     const options = { coreMegahertz: 2000 };
     assert.deepEqual(valuesOf(lve('<lve id="1001"><cpu limit="3ghz"/></lve>'), options), {
       'cpu.limit': '150%',
@@ -138,7 +138,7 @@ describe('parseVeCfg() of what it knows', () => {
     });
   });
 
-  test('parseVeCfg() inherits cpu and ncpu one by one when a package has both', () => {
+  test('parseVeCfg() inherits cpu and ncpu separately when a package has both', () => {
     const text = lve(
       '<defaults><cpu limit="100%"/><ncpu limit="1"/></defaults>',
       '<package id="p"><ncpu limit="3"/><cpu limit="250%"/></package>',
@@ -153,7 +153,7 @@ describe('parseVeCfg() of what it knows', () => {
     );
   });
 
-  test('parseVeCfg() reads members of packages, by name when it is known', () => {
+  test('parseVeCfg() reads the members of packages, by name if they have accounts', () => {
     const text = lve('<package id="p"><nproc limit="7"/></package>', '<lve id="1001"/>');
     const accounts = [account('alice', 1001), account('bob', 1002)];
     const packageMembers = new Map([
@@ -173,7 +173,7 @@ describe('parseVeCfg() of what it knows', () => {
   });
 });
 
-describe('parseVeCfg() of what it cannot keep', () => {
+describe('parseVeCfg() of invalid, unknown and inexact elements', () => {
   const rows: readonly (readonly [string, string, RegExp])[] = [
     [
       'a clock rate',
@@ -264,7 +264,7 @@ describe('parseVeCfg() of what it cannot keep', () => {
     assert.equal(importVeCfg('ve.cfg', '<lveconfig>', { cores: 4 }).text, undefined);
   });
 
-  test('parseVeCfg() reports a finding once when it has many places', () => {
+  test('parseVeCfg() reports a finding once, with the number of places', () => {
     const many = Array.from(
       { length: 5000 },
       (_, id) => `<lve id="${id + 1000}"><cpu limit="5"/></lve>`,
@@ -275,7 +275,7 @@ describe('parseVeCfg() of what it cannot keep', () => {
   });
 });
 
-test('importVeCfg() keeps what it does not understand, in a comment that stays one', () => {
+test('importVeCfg() keeps unknown elements in a valid comment', () => {
   const text = lve('<reseller id="7" note="--"><!-- x --><cpu limit="5"/></reseller>');
   const imported = importVeCfg('ve.cfg', text, { cores: 4 }).text ?? '';
   assert.ok(imported.includes('<cpu limit="5"/></reseller>'));
@@ -298,7 +298,7 @@ describe('exportVeCfg()', () => {
     return { text, found: diagnostics.map(formatDiagnostic).join('\n') };
   };
 
-  test('exportVeCfg() writes the defaults in full, and of tenants what differs', () => {
+  test('exportVeCfg() writes all defaults, and for tenants only what differs', () => {
     const { text, found } = exported(
       `<tenants uids="1000-2000"/>
        <defaults><cpu limit="100%"/><io read="1MiB/s" write="1MiB/s"/></defaults>
@@ -369,7 +369,7 @@ describe('exportVeCfg()', () => {
       assert.match(exported(inside).found, expected));
   }
 
-  test('exportVeCfg() never rounds a limit down to 0, which would be none', () => {
+  test('exportVeCfg() never rounds a limit down to 0, which means unlimited', () => {
     const { text } = exported(
       '<defaults><cpu limit="1%"/><io read="1024B/s" write="1500B/s"/></defaults>',
     );
@@ -419,7 +419,7 @@ ${tenants.map((each, index) => `<tenant uid="${1001 + index}"${each.package}>${e
 </bulkhead>`,
   );
 
-test('importVeCfg() gives every tenant the same limits when it reads what exportVeCfg() wrote', () => {
+test('importVeCfg() gives every tenant the limits that exportVeCfg() wrote', () => {
   const accounts = [account('a', 1001), account('z', 5000)];
   const everyLimit = (policy: Policy) =>
     policy.tenants.map(({ uid, values }) => [
