@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { shortBytes } from '../bytes.ts';
 
-test('shortBytes() has three digits and the largest unit that fits', () => {
+test('shortBytes() formats with three digits and the largest unit that fits', () => {
   const rows = [
     [0, '0B'],
     [999, '999B'],

@@ -4,7 +4,7 @@ import { CStruct } from '../c-struct.ts';
 
 const struct = new CStruct({ kind: 'u32', total: 'u64', change: 's32', name: [3], names: [2, 4] });
 
-test('CStruct() aligns each field to its size, and the whole to the largest', () => {
+test('CStruct aligns each field to its size, and the struct to its largest field', () => {
   const offsets = [...struct.fields].map(([name, { offset, size }]) => [name, offset, size]);
   assert.deepEqual(offsets, [
     ['kind', 0, 4],
@@ -16,7 +16,7 @@ test('CStruct() aligns each field to its size, and the whole to the largest', ()
   assert.equal(struct.size, 32);
 });
 
-test('read() returns the values, little-endian, also where the bytes do not begin at 0', () => {
+test('CStruct.read() reads little-endian values, also from a view with an offset', () => {
   const bytes = new Uint8Array(40).subarray(5);
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   view.setUint32(0, 0xffff_fffe, true);
@@ -33,6 +33,6 @@ test('read() returns the values, little-endian, also where the bytes do not begi
   assert.deepEqual([...record.bytes('name')], [97, 98, 99]);
 });
 
-test('read() returns undefined if the record is too short', () => {
+test('CStruct.read() returns undefined when the record is too short', () => {
   assert.equal(struct.read(new Uint8Array(struct.size - 1)), undefined);
 });

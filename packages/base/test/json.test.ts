@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { jsonText } from '../json.ts';
 
-test('jsonText() escapes what would act on a terminal, and keeps the value', () => {
+test('jsonText() escapes control and format characters, and keeps the value', () => {
   assert.equal(jsonText('a\u001b\u202e\u{e0041}'), String.raw`"a\u001b\u202e\udb40\udc41"`);
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (text) => {
@@ -14,6 +14,6 @@ test('jsonText() escapes what would act on a terminal, and keeps the value', () 
   );
 });
 
-test('jsonText() breaks lines if it is indented, and only between values', () => {
+test('jsonText() breaks lines only between values, when it indents', () => {
   assert.equal(jsonText({ a: ['x\ny'] }, 2), '{\n  "a": [\n    "x\\ny"\n  ]\n}');
 });

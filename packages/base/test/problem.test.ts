@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { causedBy, formatProblem, type Problem } from '../problem.ts';
 
-test('formatProblem() says what was tried, on what, why it failed and what to do', () => {
+test('formatProblem() names the action, the object, the reason and the hint', () => {
   const problem = {
     action: 'read',
     object: '/etc/bulkhead/policy.xml',
@@ -15,12 +15,12 @@ test('formatProblem() says what was tried, on what, why it failed and what to do
   );
 });
 
-test('formatProblem() lets no control character of an object through', () => {
+test('formatProblem() escapes control characters in the object', () => {
   const text = formatProblem({ action: 'open', object: 'a\u001b[31m"', reason: 'it is a fifo' });
   assert.equal(text, 'Cannot open "a\\u{1b}[31m"": it is a fifo');
 });
 
-test('causedBy() makes a failure further down the reason of one further up', () => {
+test('causedBy() turns a problem into the reason, hint and errno of another one', () => {
   const below: Problem = {
     action: 'lock',
     object: '/etc/x.lock',

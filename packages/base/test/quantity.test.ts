@@ -19,7 +19,7 @@ const good: readonly (readonly [QuantityKind, string, number])[] = [
   ['weight', '10000', 10_000],
 ];
 
-test('parse() reads what people write', () => {
+test('quantityKinds.parse() reads numbers with units, with or without a blank', () => {
   for (const [kind, text, value] of good) {
     assert.deepEqual(quantityKinds[kind].parse(text), { ok: true, value }, `${kind} ${text}`);
   }
@@ -42,7 +42,7 @@ const bad: readonly (readonly [QuantityKind, string, RegExp])[] = [
   ['weight', '10001', /weights are 1 to 10000/],
 ];
 
-test('parse() says what is wrong and what to write instead', () => {
+test('quantityKinds.parse() rejects bad quantities with the reason', () => {
   for (const [kind, text, message] of bad) {
     const parsed = quantityKinds[kind].parse(text);
     assert.ok(!parsed.ok, `${kind} ${text} was accepted`);
@@ -50,7 +50,7 @@ test('parse() says what is wrong and what to write instead', () => {
   }
 });
 
-test('parse(print(x)) is x', () => {
+test('quantityKinds.parse() reads back what formatQuantity() writes', () => {
   const whole = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
   const values: Readonly<Record<QuantityKind, fc.Arbitrary<number>>> = {
     bytes: whole,
@@ -73,7 +73,7 @@ test('parse(print(x)) is x', () => {
   }
 });
 
-test('parse() never throws', () => {
+test('quantityKinds.parse() never throws', () => {
   fc.assert(
     fc.property(
       fc.constantFrom(...(Object.keys(quantityKinds) as QuantityKind[])),
