@@ -13,7 +13,7 @@ const root = resolve(workspace, '../..');
 const directory = mkdtempSync(join(tmpdir(), 'bulkhead-modules-package-'));
 after(() => rmSync(directory, { recursive: true, force: true }));
 
-test('build.ts makes a package that reads modules, by threads as well, and has types', () => {
+test('build.ts makes a package that reads modules, also in threads, and has types', () => {
   const packaged = join(directory, 'node_modules/@bulkhead/modules');
   mkdirSync(packaged, { recursive: true });
   execFileSync(process.execPath, [join(workspace, 'build.ts'), join(packaged, 'dist')]);

@@ -132,7 +132,7 @@ test('readArchive() reads an rpm with its license', async () => {
   }
 });
 
-test('readArchive() reports names that lead outside, and links, and goes on', async () => {
+test('readArchive() reports links and names that lead outside, and reads the rest', async () => {
   const path = fileOf(
     tar(
       { name: '../../etc/a.ko', contents: 'evil' },
@@ -185,17 +185,21 @@ test('readArchive() reports data that is cut short or damaged', async () => {
   }
 });
 
-test('readArchive() kills its program when it is left early', skipWithout('xz'), async () => {
-  const path = fileOf(tar({ name: 'a.ko' }, { name: 'b', contents: Buffer.alloc(3e7, 'xyz') }));
-  execFileSync('xz', ['-0q', path]);
-  using archive = await opened(`${path}.xz`);
-  for await (const item of readArchive(archive, () => true)) {
-    assert.equal(item.path, 'a.ko');
-    break;
-  }
-  const children = `/proc/self/task/${process.pid}/children`;
-  await eventually('its program has ended', () => readFileSync(children, 'utf8').trim() === '');
-});
+test(
+  'readArchive() kills its unpacker when the caller stops early',
+  skipWithout('xz'),
+  async () => {
+    const path = fileOf(tar({ name: 'a.ko' }, { name: 'b', contents: Buffer.alloc(3e7, 'xyz') }));
+    execFileSync('xz', ['-0q', path]);
+    using archive = await opened(`${path}.xz`);
+    for await (const item of readArchive(archive, () => true)) {
+      assert.equal(item.path, 'a.ko');
+      break;
+    }
+    const children = `/proc/self/task/${process.pid}/children`;
+    await eventually('its program has ended', () => readFileSync(children, 'utf8').trim() === '');
+  },
+);
 
 test('openArchive() distinguishes modules from archives, and refuses damaged packages', async () => {
   const module = await openArchive(fileOf(Buffer.from('\x7fELF'.padEnd(2000, 'x')), 'a.ko'));
@@ -212,7 +216,7 @@ test('openArchive() distinguishes modules from archives, and refuses damaged pac
   }
 });
 
-test('unpackInto() writes below its directory alone, and no link', async () => {
+test('unpackInto() writes only inside its directory, and creates no symlinks', async () => {
   const path = fileOf(
     tar(
       { name: 'd/real.c', contents: 'real', mode: 0o4755 },
@@ -260,7 +264,7 @@ test('unpackInto() writes below its directory alone, and no link', async () => {
   assert.ok(!existsSync(join(scratch, 'evil')));
 });
 
-test('unpackInto() wants an empty directory of our own, and leaves nothing when it fails', async () => {
+test('unpackInto() requires an empty 0700 directory, and leaves it empty when it fails', async () => {
   const path = fileOf(
     tar({ name: 'a/b', contents: 'x' }, { name: 'c', contents: Buffer.alloc(9000) }).subarray(
       0,
@@ -361,7 +365,7 @@ test('unpackSourcePackage() refuses altered files', async () => {
 });
 
 test(
-  'unpackSourcePackage() lets no patch lead outside or run anything',
+  'unpackSourcePackage() refuses patches that write outside, run commands or do not fit',
   skipWithout('patch'),
   async () => {
     const target = join(scratch, 'escaped');

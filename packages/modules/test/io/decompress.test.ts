@@ -31,7 +31,7 @@ const bomb = {
   error: { reason: 'it would unpack to more than 99999 bytes, which is the limit' },
 };
 
-test('decompress() unpacks gzip and zstd, also of several parts', () => {
+test('decompress() unpacks gzip and zstd, also several streams in one file', () => {
   same(decompress(gzipSync(text), 'gzip', limit), text);
   same(decompress(zstdCompressSync(text), 'zstd', limit), text);
   const twice = Buffer.concat([gzipSync(text), gzipSync(text)]);
@@ -52,7 +52,7 @@ test(
   },
 );
 
-test('decompress() fails at the limit', { skip: noLibrary }, () => {
+test('decompress() fails when the output exceeds the limit', { skip: noLibrary }, () => {
   assert.deepEqual(decompress(gzipSync(text), 'gzip', 99_999), bomb);
   assert.deepEqual(decompress(zstdCompressSync(text), 'zstd', 99_999), bomb);
   assert.deepEqual(decompress(xz(text), 'xz', 99_999), bomb);
@@ -60,24 +60,20 @@ test('decompress() fails at the limit', { skip: noLibrary }, () => {
   assert.deepEqual(decompressed(text, 99_999), bomb);
 });
 
-test(
-  'decompress() of xz that is cut off or changed is an error, never more',
-  { skip: noLibrary },
-  () => {
-    const packed = xz(text);
-    for (let length = 0; length < packed.length; length++) {
-      const answer = decompress(packed.subarray(0, length), 'xz', limit);
-      assert.ok(!answer.ok || length === 0, `cut at ${length}`);
-    }
-    for (let at = 0; at < packed.length; at++) {
-      const changed = Buffer.from(packed);
-      changed[at] = (changed[at] ?? 0) ^ 0x15;
-      assert.ok(!decompress(changed, 'xz', limit).ok, `changed at ${at}`);
-    }
-  },
-);
+test('decompress() fails when xz data is cut or changed at any byte', { skip: noLibrary }, () => {
+  const packed = xz(text);
+  for (let length = 0; length < packed.length; length++) {
+    const answer = decompress(packed.subarray(0, length), 'xz', limit);
+    assert.ok(!answer.ok || length === 0, `cut at ${length}`);
+  }
+  for (let at = 0; at < packed.length; at++) {
+    const changed = Buffer.from(packed);
+    changed[at] = (changed[at] ?? 0) ^ 0x15;
+    assert.ok(!decompress(changed, 'xz', limit).ok, `changed at ${at}`);
+  }
+});
 
-test('decompress() of damaged gzip and zstd fails with what is wrong', () => {
+test('decompress() reports whether gzip or zstd data is cut off or damaged', () => {
   const cut = (bytes: Buffer) => bytes.subarray(0, bytes.length - 20);
   assert.deepEqual(decompress(cut(gzipSync(text)), 'gzip', limit), {
     ok: false,
@@ -91,13 +87,17 @@ test('decompress() of damaged gzip and zstd fails with what is wrong', () => {
   });
 });
 
-test('unpackWithProgram() is what xz files fall back to', { skip: noXz }, () => {
-  same(unpackWithProgram(xz(text), 'xz', limit), text);
-  same(decompress(xz(text, '--format=lzma'), 'lzma', limit), text);
-  assert.ok(!unpackWithProgram(Buffer.from('no xz at all'), 'xz', limit).ok);
-});
+test(
+  'unpackWithProgram() unpacks xz, and decompress() unpacks lzma, with the xz program',
+  { skip: noXz },
+  () => {
+    same(unpackWithProgram(xz(text), 'xz', limit), text);
+    same(decompress(xz(text, '--format=lzma'), 'lzma', limit), text);
+    assert.ok(!unpackWithProgram(Buffer.from('no xz at all'), 'xz', limit).ok);
+  },
+);
 
-test('unpackWithProgram() without the program fails with what to install', () => {
+test('unpackWithProgram() names the package to install when the program is missing', () => {
   const path = process.env['PATH'];
   process.env['PATH'] = '/nonexistent';
   try {
@@ -113,7 +113,7 @@ test('unpackWithProgram() without the program fails with what to install', () =>
   }
 });
 
-test('OutputBuffer is used again, and grows', { skip: noLibrary }, () => {
+test('OutputBuffer is reused by decompress(), and grows', { skip: noLibrary }, () => {
   const buffer = new OutputBuffer();
   const first = decompress(xz(text), 'xz', limit, buffer);
   const second = decompress(xz(text.subarray(0, 500)), 'xz', limit, buffer);
@@ -123,11 +123,15 @@ test('OutputBuffer is used again, and grows', { skip: noLibrary }, () => {
   assert.equal(buffer.take(text.length * 3).length, text.length * 3);
 });
 
-test('xzUnpackedBytes() refuses an index that claims too much', { skip: noXz }, () => {
-  const packed = Buffer.from(xz(text));
-  assert.deepEqual(xzUnpackedBytes(packed), { ok: true, value: text.length });
-  const backward = packed.length - 8;
-  packed.writeUInt32LE(0xfffffff0, backward);
-  const answer = xzUnpackedBytes(packed);
-  assert.ok(!answer.ok && answer.error.reason.includes('has no index'));
-});
+test(
+  'xzUnpackedBytes() reads the size from the index, and fails when its size is too large',
+  { skip: noXz },
+  () => {
+    const packed = Buffer.from(xz(text));
+    assert.deepEqual(xzUnpackedBytes(packed), { ok: true, value: text.length });
+    const backward = packed.length - 8;
+    packed.writeUInt32LE(0xfffffff0, backward);
+    const answer = xzUnpackedBytes(packed);
+    assert.ok(!answer.ok && answer.error.reason.includes('has no index'));
+  },
+);

@@ -39,7 +39,7 @@ async function answersOn(name: string): Promise<readonly TrialResponse[]> {
   });
 }
 
-suite("Debian's packages for DKMS", { skip, timeout: patienceMilliseconds }, () => {
+suite("Debian's DKMS packages", { skip, timeout: patienceMilliseconds }, () => {
   for (const [name, rightSource, changedLine, removedFile] of [
     ['bbswitch-dkms', 'consistent', 'differs', 'differs'],
     ['acpi-call-dkms', 'undecided', 'undecided', 'differs'],

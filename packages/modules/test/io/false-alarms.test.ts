@@ -49,14 +49,14 @@ for (const architecture of ['amd64', 'arm64'] as const) {
     if (!fetched.ok) return;
     const { reading, modules } = await survey(fetched.kernel);
 
-    test('was read with all that is to be known of the kernel', () => {
+    test('is read, with no gaps in what is known of the kernel', () => {
       assert.ok(modules.length > 500);
       assert.deepEqual(reading.gaps, []);
       assert.match(reading.origins.certificates ?? '', /\/vmlinuz-/);
       assert.equal(modules.length, fetched.kernel.modules.length);
     });
 
-    test('is signed by a key in the image, and is not contradicted', () => {
+    test('is signed by a key in the image, and no proof contradicts it', () => {
       assert.deepEqual(evidenceOf(modules, 'proof'), []);
       for (const { file, trustLevel, signature } of modules) {
         assert.equal(trustLevel, 'signed', file);
@@ -64,7 +64,7 @@ for (const architecture of ['amd64', 'arm64'] as const) {
       }
     });
 
-    test('would be loaded, without a taint', () => {
+    test('would load without a taint, except C for staging drivers', () => {
       for (const { file, verdict } of modules) {
         const { result, taints, reasons, unknown } = verdict;
         const staging = file.includes('/drivers/staging/');
@@ -74,7 +74,7 @@ for (const architecture of ['amd64', 'arm64'] as const) {
       }
     });
 
-    test('is rarely worth a second look', (context) => {
+    test('shows leads in at most 1 % of all modules', (context) => {
       const leads = evidenceOf(modules, 'lead');
       const share = leads.length / modules.length;
       context.diagnostic(`${leads.length} leads in ${modules.length} modules`);

@@ -48,8 +48,8 @@ const readPaths = async (...paths: string[]) => readAll(collectInputs(paths), no
 const licenseOf = ({ module }: ScannedFile) =>
   module.modinfo.find((each) => each.tag === 'license')?.value;
 
-describe('a scan', () => {
-  test('counts a file once that is named twice', async () => {
+describe('readAll() of collectInputs()', () => {
+  test('lists a file once when it is named twice', async () => {
     const file = put('twice/a.ko', buildModule({ name: 'a' }));
     const { entries } = await readPaths(file, dirname(file), file);
     assert.deepEqual(
@@ -58,7 +58,7 @@ describe('a scan', () => {
     );
   });
 
-  test('shows both of two modules that have one path in an archive', async () => {
+  test('lists both modules when an archive has two with the same path', async () => {
     const honest = buildModule({ name: 'x' });
     const liar = buildModule({ name: 'x', modinfo: ['license=Proprietary', 'name=x'] });
     const name = 'lib/x.ko';
@@ -73,7 +73,7 @@ describe('a scan', () => {
     );
   });
 
-  test('gives no module the origin of another by where it lies', async () => {
+  test('finds no DKMS source or package for modules that only mimic their paths', async () => {
     const file = put('home/dkms/zfs/2.2/6.12/x86_64/module/zfs.ko', buildModule({ name: 'zfs' }));
     const places = {
       dpkg: join(root, 'dpkg'),
@@ -100,9 +100,9 @@ const setup: ReaderSetup = {
 
 const stored = (label: string, bytes: Uint8Array): StoredModule => ({ label, sha256: '', bytes });
 
-describe('the threads that read', () => {
+describe('readStored() in threads', () => {
   test(
-    'end the reading when one of them fails, instead of waiting for it',
+    'fails when a thread fails, instead of waiting for it',
     {
       timeout: patienceMilliseconds,
     },
@@ -123,7 +123,7 @@ describe('the threads that read', () => {
     },
   );
 
-  test('read files one after the other that are too large to be held together', async () => {
+  test('reads files one by one when they do not fit in memory together', async () => {
     const sizes = Array.from({ length: 24 }, (_, index) => (index < 20 ? 2 ** 10 : 130 * 2 ** 20));
     async function* files(): AsyncGenerator<StoredModule> {
       for (const [index, size] of sizes.entries()) {
@@ -139,7 +139,7 @@ describe('the threads that read', () => {
     assert.ok(problems.every((each) => each === 'is not an ELF file'));
   });
 
-  test('take what one file cannot have as a problem of that file', () => {
+  test('ModuleReader reports a failed allocation as a problem of that file', () => {
     const bytes = Uint8Array.from(buildModule());
     Object.defineProperty(bytes, 'length', {
       get: () => {
@@ -159,7 +159,7 @@ describe('ScanCache', () => {
   const remembered = new Map([['a'.repeat(64), sampleRead()]]);
   const key = (text: string) => Buffer.from(text);
 
-  test('separates the keys of the kernel and given ones', () => {
+  test('keeps results for kernel keys and for given keys apart', () => {
     const directory = join(root, 'cache');
     const cache = (kernel: string[], given: string[]) =>
       new ScanCache(directory, ['x'], { kernel: kernel.map(key), given: given.map(key) });
@@ -170,7 +170,7 @@ describe('ScanCache', () => {
     assert.equal(cache(['a'], ['bc']).read().size, 0);
   });
 
-  test('is not written to or read from where others can write', () => {
+  test('is neither written nor read in a directory that others can write to', () => {
     const directory = join(root, 'open-cache');
     const cache = new ScanCache(directory, ['x'], noKeys);
     cache.write(remembered);
@@ -184,7 +184,7 @@ describe('ScanCache', () => {
     assert.deepEqual(readdirSync(directory), []);
   });
 
-  test('removes nothing but its own files', () => {
+  test('removes only its own files', () => {
     const directory = join(root, 'full-cache');
     for (let index = 0; index < 40; index++) put(`full-cache/diary-${index}.jsonl`, 'mine');
     chmodSync(directory, 0o700);
@@ -193,7 +193,7 @@ describe('ScanCache', () => {
   });
 });
 
-test('privateDirectory() keeps away from a directory whose owner could exchange it', () => {
+test('privateDirectory() avoids a TMPDIR that others can write to', () => {
   const before = process.env['TMPDIR'];
   const open = join(root, 'open-tmp');
   mkdirSync(open);
@@ -210,7 +210,7 @@ test('privateDirectory() keeps away from a directory whose owner could exchange 
 });
 
 describe('readAgain()', () => {
-  test('gives the module that was judged, from a file and out of a package', async () => {
+  test('returns the same module again, from a file and from a package', async () => {
     const file = put('again/a.ko', buildModule({ name: 'a' }));
     const archive = put('again.tar', tar({ name: 'a.ko', contents: buildModule({ name: 'a' }) }));
     for (const path of [file, archive]) {
@@ -222,7 +222,7 @@ describe('readAgain()', () => {
     }
   });
 
-  test('refuses another that took its place, and what is gone', async () => {
+  test('fails when the file was replaced or is gone', async () => {
     const file = put('swapped/a.ko', buildModule({ name: 'a' }));
     const [entry] = (await readPaths(file)).entries;
     assert.ok(entry !== undefined);
@@ -235,15 +235,15 @@ describe('readAgain()', () => {
   });
 });
 
-describe('the directory of a module in its source', () => {
-  test('is found in continued lines', () => {
+describe('directoryOfExternal()', () => {
+  test('finds a module in continued lines and behind CONFIG_ variables', () => {
     put('plain/Makefile', 'obj-m += \\\n  other.o \\\n  my-mod.o\n');
     assert.deepEqual(directoryOfExternal(join(root, 'plain'), 'my_mod'), { ok: true, value: '.' });
     put('set/Makefile', 'obj-$(CONFIG_X) := my_mod.o\n');
     assert.deepEqual(directoryOfExternal(join(root, 'set'), 'my-mod'), { ok: true, value: '.' });
   });
 
-  test('is looked for in linear time', () => {
+  test('takes linear time, as directoryInTree() does', () => {
     const megabyte = 2 ** 20 - 64;
     const repeated = (text: string) => text.repeat(Math.floor(megabyte / text.length));
     for (const [index, text] of ['\n', 'obj-m += \\\n', 'obj-m ', 'obj-m+=x '].entries()) {
@@ -259,7 +259,7 @@ describe('the directory of a module in its source', () => {
 const tools = jailTools();
 
 test(
-  'runInJail() passes on no file that this process was started with',
+  'runInJail() passes no inherited file descriptor to the command',
   { skip: !tools.ok && formatProblem(tools.error), timeout: patienceMilliseconds },
   () => {
     const secret = put('secret', 'a secret of the host');
@@ -287,7 +287,7 @@ test(
   },
 );
 
-test('readCached() follows no links', () => {
+test('ScanCache.read() follows no symlinks', () => {
   const directory = join(root, 'linked-cache');
   const cache = new ScanCache(directory, ['x'], noKeys);
   const remembered = new Map([['b'.repeat(64), sampleRead()]]);

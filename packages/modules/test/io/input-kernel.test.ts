@@ -52,7 +52,7 @@ async function inTree(
   }
 }
 
-test('kernelOfInputs() takes the kernel that a tree brings, also from a directory in it', async () => {
+test('kernelOfInputs() uses the kernel of the given tree, also for a directory in it', async () => {
   const files = {
     [`tree/boot/vmlinuz-${release}`]: vmlinux,
     [`${modules('tree')}/kernel/a/a.ko`]: moduleOf(vermagic),
@@ -68,7 +68,7 @@ test('kernelOfInputs() takes the kernel that a tree brings, also from a director
   });
 });
 
-test('kernelOfInputs() takes the kernel of the host that modules are for', async () => {
+test("kernelOfInputs() uses the host's kernel whose release all modules are for", async () => {
   const files = {
     'driver/a.ko': moduleOf(vermagic),
     [`host/lib/modules/${release}/kernel/x.ko`]: moduleOf(vermagic),
@@ -92,7 +92,7 @@ test('kernelOfInputs() takes the kernel of the host that modules are for', async
   });
 });
 
-test('kernelOfInputs() takes the kernel out of packages, and calls its files by their names in them', async () => {
+test('kernelOfInputs() unpacks the kernel from packages, and names files by their package', async () => {
   const image = tar({ name: `boot/vmlinuz-${release}`, contents: vmlinux });
   const modules = tar(
     ...['a', 'b', 'c', 'd'].map((name) => ({

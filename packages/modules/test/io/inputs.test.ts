@@ -59,7 +59,7 @@ const moduleOf = (found: readonly (Input | InputProblem)[]): Input => {
   return module;
 };
 
-test('collectInputs() gives the modules of a directory in the order of their names', async () => {
+test('collectInputs() yields the modules of a directory in name order', async () => {
   const root = tree({
     'kernel/z/b.ko.xz': 'b',
     'kernel/a/a.ko': 'a',
@@ -80,7 +80,7 @@ test('collectInputs() gives the modules of a directory in the order of their nam
   assert.deepEqual(lines(root, await collected([root])), expected);
 });
 
-test('collectInputs() takes a single file whatever its name, and reports what does not exist', async () => {
+test('collectInputs() accepts a single file of any name, and reports missing and empty paths', async () => {
   const root = tree({ renamed: 'ELF', 'sub/': '' });
   assert.deepEqual(
     lines(root, await collected([join(root, 'renamed'), join(root, 'gone'), join(root, 'sub')])),
@@ -107,7 +107,7 @@ test(
   },
 );
 
-test('collectInputs() follows a link to a module only where nobody else can plant one', async () => {
+test('collectInputs() follows a symlink to a module only in directories others cannot write to', async () => {
   const root = tree({ 'real.bin': 'real', 'safe/': '', 'open/': '' });
   for (const directory of ['safe', 'open'])
     symlinkSync('../real.bin', join(root, directory, 'l.ko'));
@@ -122,7 +122,7 @@ test('collectInputs() follows a link to a module only where nobody else can plan
   ]);
 });
 
-test('collectInputs() is bounded in depth, count and size', async () => {
+test('collectInputs() limits depth, number of names and file size', async () => {
   const root = tree({ 'a.ko': 'aaaa', 'b.ko': 'bbbbbb', 'd/d/d/d/e.ko': 'e' });
   const host = hostOf('/nonexistent');
   const shallow = await collected([root], { ...host, directories: { depth: 3, names: 100 } });
@@ -133,7 +133,7 @@ test('collectInputs() is bounded in depth, count and size', async () => {
   assert.deepEqual(lines(root, small), ['b.ko: it has 6 bytes; files of more than 5 are not read']);
 });
 
-test('collectInputs() reads very deep trees without ending the process', async () => {
+test('collectInputs() reports a tree of 300 directories as too deep', async () => {
   const root = tree({});
   execFileSync('sh', ['-c', 'for i in $(seq 300); do mkdir d; cd d; done; : > x.ko'], {
     cwd: root,
@@ -141,7 +141,7 @@ test('collectInputs() reads very deep trees without ending the process', async (
   assert.match(lines(root, await collected([root])).join(), /directories deep/);
 });
 
-test('collectInputs() notices a file that was exchanged before it is read', async () => {
+test('collectInputs() reports a file that was replaced before it is read', async () => {
   const root = tree({ 'a.ko': 'a', other: 'secret' });
   const found = await collected([root]);
   renameSync(join(root, 'other'), join(root, 'a.ko'));
@@ -156,7 +156,7 @@ const canDrop =
   process.geteuid?.() === 0 && spawnSync('setpriv', [...asNobody, 'true']).status === 0;
 
 test(
-  'collectInputs() reports what may not be read, and goes on',
+  'collectInputs() reports files that it may not read, and reads the rest',
   canDrop || process.geteuid?.() !== 0 ? {} : { skip: 'setpriv is needed to give up root' },
   () => {
     const root = tree({ 'a/x.ko': 'x', 'b.ko': 'b', 'c.ko': 'c' });
@@ -181,7 +181,7 @@ test(
 const format = 'Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\n';
 const gpl3 = `${format}Files: *\nLicense: GPL-3+\n`;
 
-test('collectInputs() finds the package of an installed module, and its license', async () => {
+test("collectInputs() finds the package of an installed module, and the package's license", async () => {
   const root = tree({
     'var/lib/dpkg/info/x-modules:amd64.list':
       '/.\n/usr/lib/modules\nROOT/lib/modules/1/extra/x.ko\n',
@@ -206,7 +206,7 @@ test('collectInputs() finds the package of an installed module, and its license'
   assert.equal(y.origin.package, undefined);
 });
 
-test('collectInputs() ties modules of DKMS to their source and its package', async () => {
+test("collectInputs() finds the source of DKMS modules, and the source's package", async () => {
   const conf = 'PACKAGE_NAME=evdi\nPACKAGE_VERSION=1.2\nBUILT_MODULE_NAME[0]="$PACKAGE_NAME"\n';
   const root = tree({
     'var/lib/dkms/evdi/1.2/6.1-amd64/x86_64/module/evdi.ko.xz': 'built',
@@ -246,7 +246,7 @@ test('collectInputs() ties modules of DKMS to their source and its package', asy
 const canBuildDeb = spawnSync('dpkg-deb', ['--version']).status === 0;
 
 test(
-  'collectInputs() reads packages and tarballs, with what they state of the license',
+  'collectInputs() reads packages and tarballs, and the license that packages state',
   canBuildDeb ? {} : { skip: 'dpkg-deb is not installed' },
   async () => {
     const control =
@@ -293,7 +293,7 @@ test(
   },
 );
 
-test('collectInputs() ties a module to the source that built its bytes, where several built one of that name', async () => {
+test('collectInputs() finds the DKMS source by content when two built a module of that name', async () => {
   const conf = (name: string) => `PACKAGE_NAME=${name}\nPACKAGE_VERSION=1\n`;
   const root = tree({
     'var/lib/dkms/dahdi/1/6.1/x86_64/module/dahdi.ko': 'of dahdi',

@@ -9,7 +9,7 @@ const scratch = suiteDirectory('kept');
 
 const result = { module: 'a1', source: 'b2', release: '6.12.1', offered: '/s', day: '2026-01-31' };
 
-test('keepRebuilds() adds to what is kept, and each once', () => {
+test('keepRebuilds() adds results, and replaces an older one for the same module', () => {
   const directory = join(scratch, 'kept');
   keepRebuilds(directory, [result]);
   keepRebuilds(directory, [
@@ -23,7 +23,7 @@ test('keepRebuilds() adds to what is kept, and each once', () => {
   ]);
 });
 
-test('readRebuilds() believes no file that others could have written', () => {
+test('readRebuilds() ignores a file or directory that others can write to', () => {
   const directory = join(scratch, 'open');
   keepRebuilds(directory, [result]);
   assert.equal(readRebuilds(directory).length, 1);
@@ -34,7 +34,7 @@ test('readRebuilds() believes no file that others could have written', () => {
   assert.deepEqual(readRebuilds(directory), []);
 });
 
-test('sourceDigest() changes with each name, content, link and right to run', () => {
+test('sourceDigest() changes with each file name, content, symlink and executable bit', () => {
   const directory = join(scratch, 'source');
   mkdirSync(join(directory, 'a'), { recursive: true });
   writeFileSync(join(directory, 'a/x.c'), 'int x;\n');

@@ -15,7 +15,7 @@ const named = process.env['BULKHEAD_TEST_KERNEL'];
 const skip = named === undefined ? 'BULKHEAD_TEST_KERNEL names no directory of a kernel' : false;
 const directories = named?.split(':') ?? [];
 
-test('the exports of a real image equal Module.symvers: flag, CRC and namespace', { skip }, () => {
+test('readImageFile() finds the exports of Module.symvers in a real image', { skip }, () => {
   const files = filesIn(directories);
   assert.ok(files.ok, files.ok ? '' : formatProblem(files.error));
   const path = files.value.images.find((each) => each.includes('vmlinuz'));

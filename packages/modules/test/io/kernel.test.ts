@@ -96,7 +96,7 @@ test('readKernel() reads an unpacked image package, whole or by its module direc
   });
 });
 
-test('readKernel() trusts Module.symvers more than the image, and numbers its malformed lines', () => {
+test('readKernel() prefers Module.symvers of its release to the image, and reports bad lines', () => {
   const headers = {
     [`usr/src/linux-headers-${release}/Module.symvers`]: symvers,
     [`usr/src/linux-headers-${release}/include/config/kernel.release`]: `${release}\n`,
@@ -123,7 +123,7 @@ test('readKernel() trusts Module.symvers more than the image, and numbers its ma
   });
 });
 
-test('readKernel() takes what the kernel calls itself, not the version of its source', () => {
+test('readKernel() takes the release from UTS_RELEASE, not from kernel.release', () => {
   const headers = {
     [`usr/src/linux-headers-${release}/Module.symvers`]: symvers,
     [`usr/src/linux-headers-${release}/include/config/kernel.release`]: '6.12.1\n',
@@ -139,7 +139,7 @@ test('readKernel() takes what the kernel calls itself, not the version of its so
   });
 });
 
-test('readKernel() knows names of built-in code from /sys/module and modules.builtin', () => {
+test('readKernel() reads names of built-in code from /sys/module and modules.builtin', () => {
   const files = {
     ...running,
     'proc/kallsyms': kallsyms,
@@ -156,7 +156,7 @@ test('readKernel() knows names of built-in code from /sys/module and modules.bui
   });
 });
 
-test('readKernel() states what a directory of headers alone does not tell', () => {
+test('readKernel() lists as gaps what a headers directory does not contain', () => {
   const files = {
     'h/Module.symvers': symvers,
     'h/include/config/kernel.release': release,
@@ -174,7 +174,7 @@ test('readKernel() states what a directory of headers alone does not tell', () =
   });
 });
 
-test('readKernel() believes neither modules that differ nor an image of another release', () => {
+test('readKernel() ignores modules that disagree, and an image of another release', () => {
   const mixed = {
     ...image,
     [`usr/lib/modules/${release}/kernel/c/three.ko`]: module({ structBytes: 1344 }),
@@ -209,7 +209,7 @@ const kallsyms = [
   '',
 ].join('\n');
 
-test('readKernel() judges a kernel that does not run here without the settings of this host', () => {
+test("readKernel() uses this host's settings only for the running kernel, or with asBootedHere", () => {
   const host = { ...image, 'sys/kernel/security/lockdown': 'none [integrity] confidentiality\n' };
   const lockdownOf = (running: string, asBootedHere?: boolean) => {
     let found: readonly [string, string | undefined] | undefined;
@@ -227,7 +227,7 @@ test('readKernel() judges a kernel that does not run here without the settings o
   assert.deepEqual(lockdownOf(release), ['integrity', here]);
 });
 
-test('readKernel() of the running kernel takes its settings, /proc/config.gz and kallsyms', () => {
+test('readKernel() reads settings, /proc/config.gz and kallsyms of the running kernel', () => {
   inTree({ ...running, 'proc/kallsyms': kallsyms, 'proc/config.gz': gzipSync(config) }, (root) => {
     const read = readKernel(placeIn(root, undefined));
     assert.ok(read.ok, read.ok ? '' : formatProblem(read.error));
@@ -245,7 +245,7 @@ test('readKernel() of the running kernel takes its settings, /proc/config.gz and
   });
 });
 
-test('readKernel() assumes a configuration only with a word about it', () => {
+test('readKernel() reports a gap when it assumes the configuration', () => {
   inTree({ ...running, 'proc/kallsyms': kallsyms }, (root) => {
     const read = readKernel(placeIn(root, undefined));
     assert.ok(read.ok);
@@ -254,7 +254,7 @@ test('readKernel() assumes a configuration only with a word about it', () => {
   });
 });
 
-test('readKernel() without any exports has a gap with what to install', () => {
+test('readKernel() reports what to install when it finds no exports', () => {
   const hidden = kallsyms.replaceAll(/^[0-9a-f]+/gm, '0000000000000000');
   inTree({ ...running, 'proc/kallsyms': hidden }, (root) => {
     const read = readKernel(placeIn(root, undefined));
@@ -273,7 +273,7 @@ test('readKernel() without any exports has a gap with what to install', () => {
   });
 });
 
-test('readKernel() asks which one when a directory holds several, or none', () => {
+test('readKernel() fails when a directory has several kernels, or none', () => {
   inTree({ ...image, 'boot/vmlinuz-6.1.0': 'x' }, (root) => {
     const read = readKernel(placeIn(root, ['.']));
     assert.ok(

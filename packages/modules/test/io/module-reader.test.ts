@@ -20,7 +20,7 @@ const stored = (label: string, bytes: Uint8Array): StoredModule => ({
 });
 const noKeys: Keys = { kernel: [], given: [] };
 
-describe('reading before the keys are there', { skip: noOpenssl }, () => {
+describe('ModuleReader.begin() before the keys are known', { skip: noOpenssl }, () => {
   const [ours, other] = noOpenssl
     ? []
     : [makeIdentity('/CN=Ours', 'ec'), makeIdentity('/CN=Other', 'ec')];
@@ -42,7 +42,7 @@ describe('reading before the keys are there', { skip: noOpenssl }, () => {
   }
   const keys = (): Keys => ({ kernel: [ours!.der], given: [] });
 
-  test('gives the same verdicts as reading after', () => {
+  test('gives the same results as reading after the keys are known', () => {
     const [late, early] = [new ModuleReader(setup), new ModuleReader(setup)];
     const all = files();
     const begun = all.map((each) => early.begin(each));
@@ -64,7 +64,7 @@ describe('reading before the keys are there', { skip: noOpenssl }, () => {
     );
   });
 
-  test('holds no more than it may, and reads the rest afterwards', () => {
+  test('reads every module when they exceed its memory together', () => {
     const reader = new ModuleReader(setup);
     const large = buildModule({
       name: 'large',
@@ -75,7 +75,7 @@ describe('reading before the keys are there', { skip: noOpenssl }, () => {
     for (const finish of begun) assert.equal(finish().read?.signature.outcome, 'none');
   });
 
-  test('begins in threads before the keys are asked for, and loses nothing', async () => {
+  test('readStored() starts threads before it asks for the keys, and loses no module', async () => {
     const [good, stranger] = files();
     const all = Array.from({ length: 700 }, (_, at) => {
       const { bytes } = at % 2 === 0 ? good! : stranger!;
@@ -106,7 +106,7 @@ describe('reading before the keys are there', { skip: noOpenssl }, () => {
   });
 });
 
-test('readStored() fails with the reason when there is no kernel to take keys from', async () => {
+test('readStored() fails with the reason when no kernel provides the keys', async () => {
   const noKernel = { action: 'read a kernel', reason: 'there is none' };
   for (const count of [0, 3, 400]) {
     async function* given() {

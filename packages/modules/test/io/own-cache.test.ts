@@ -5,11 +5,11 @@ import { describe, test } from 'node:test';
 import { readCached, writeCached } from '../../io/scan/own-cache.ts';
 import { suiteDirectory } from '../../../../testing/temporary-directory.ts';
 
-describe('the cache', () => {
+describe('writeCached()', () => {
   const scratch = suiteDirectory('own-cache');
   const nameOf = (number: number) => `${number.toString(16).padStart(32, '0')}.jsonl`;
 
-  test('keeps the youngest files, so many', () => {
+  test('keeps the 32 newest files', () => {
     const directory = join(scratch, 'many');
     for (let number = 0; number < 40; number++) {
       writeCached(directory, nameOf(number), `${number}`);
@@ -22,7 +22,7 @@ describe('the cache', () => {
     assert.equal(readCached(directory, nameOf(8)), undefined);
   });
 
-  test('keeps the youngest files, so many bytes', () => {
+  test('removes the oldest file when the cache is too large', () => {
     const directory = join(scratch, 'large');
     writeCached(directory, nameOf(0), 'first');
     for (const number of [1, 2]) {

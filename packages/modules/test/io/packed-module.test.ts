@@ -34,7 +34,7 @@ function packed(reads: readonly ParsedModule[]) {
 }
 
 describe('packModule()', () => {
-  test('unpackModule() gives back what was packed, whatever the names', () => {
+  test('unpackModule() returns what packModule() packed, for any names', () => {
     const entries = fc.array(fc.record({ tag: fc.string(), value: fc.string() }));
     const reads = fc.array(
       fc.tuple(fc.array(symbol), entries).map(([symbols, modinfo]) => ({
@@ -53,7 +53,7 @@ describe('packModule()', () => {
     );
   });
 
-  test('a symbol that many modules import is kept once', () => {
+  test('packModule() stores a symbol once when several modules import it', () => {
     const { texts, symbols } = packed([sample, sample]);
     assert.deepEqual(
       symbols.map((each) => each.name),
@@ -63,7 +63,7 @@ describe('packModule()', () => {
     assert.equal(one?.[0], other?.[0]);
   });
 
-  test('unpackModule() refuses a symbol that is not in the list', () => {
+  test('unpackModule() throws when a symbol is not in the list', () => {
     const { texts, symbols } = packed([sample]);
     assert.throws(() => unpackModule(texts[0] ?? '', symbols.slice(1)), /symbol 1 is not/);
   });

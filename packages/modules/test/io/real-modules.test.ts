@@ -51,7 +51,7 @@ for (const architecture of ['amd64', 'arm64'] as const) {
     const shipped = new Set(modules.map((each) => basename(each.file, '.ko')));
     const { exported, crcs } = await readSymvers(fetched.kernel.symvers, shipped);
 
-    test('is read, with its name, and has no defects', () => {
+    test('is read without defects, with name, license and build id', () => {
       assert.ok(modules.length > 500);
       for (const each of modules) {
         assert.deepEqual(each.defects, [], each.file);
@@ -65,7 +65,7 @@ for (const architecture of ['amd64', 'arm64'] as const) {
       }
     });
 
-    test('is signed by the key of the build', () => {
+    test('is signed by the one key of the build', () => {
       const signers = new Set<string>();
       for (const { file, signature } of modules) {
         assert.ok(signature?.kind === 'pkcs7', file);
@@ -98,7 +98,7 @@ for (const architecture of ['amd64', 'arm64'] as const) {
       }
     });
 
-    test('shows none of the signs of tampering', () => {
+    test('shows no signs of tampering', () => {
       for (const { file, modinfo: entries, observations } of modules) {
         assert.ok(
           entries.every((each) => each.tag !== ''),

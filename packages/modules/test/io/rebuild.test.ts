@@ -105,7 +105,7 @@ suite('rebuild()', { skip }, () => {
     assert.equal(renamed.outcome, 'reproduced', why(renamed));
   });
 
-  test('names the function in which a constant was changed', async () => {
+  test('names the function whose constant was changed', async () => {
     const add = 'int add(int a, int b);\nint add(int a, int b) { return a + b + 1; }\n';
     const module = await vendorBuild({ ...honest, 'parts/add.c': add });
     const result = await rebuilt(module, honest);
@@ -113,7 +113,7 @@ suite('rebuild()', { skip }, () => {
     assert.ok(result.outcome === 'differs' && result.comparison.changed.includes('add'));
   });
 
-  test('builds nothing from compiled code in the source', async () => {
+  test('leaves compiled code in the source out of the build', async () => {
     const object = compile('int add(int a, int b) { return a + b + 7; }\n');
     const { 'parts/add.c': _source, ...rest } = honest;
     const blob = { 'parts/add.o_shipped': object, 'parts/.add.o.cmd': '' };
@@ -126,7 +126,7 @@ suite('rebuild()', { skip }, () => {
     assert.equal(replaced.outcome, 'differs', why(replaced));
   });
 
-  test('rebuild() builds by dkms.conf: its patches, its script, and the command for the kernel', async () => {
+  test('rebuild() follows dkms.conf: patches, PRE_BUILD, and the MAKE line for the kernel', async () => {
     const makefile = `${honest['Makefile'] as string}ccflags-y := -DLEVEL=`;
     const main = honest['main.c'] as string;
     const leveled = (result: string) => main.replace('!= 3', `+ LEVEL + EXTRA != ${result}`);
@@ -194,7 +194,7 @@ function compile(text: string): Uint8Array {
 }
 
 suite('findCompiler()', () => {
-  test('fails with the missing compiler and how to install it', async () => {
+  test('names the missing compiler, and that no package has it', async () => {
     const result = await findCompiler(['GCC: (Debian 3.3.6-1) 3.3.6']);
     assert.ok(!result.ok);
     assert.match(
@@ -203,13 +203,13 @@ suite('findCompiler()', () => {
     );
   });
 
-  test('takes the compiler of the last object, which every build makes itself', async () => {
+  test('uses the compiler of the last object, which every build compiles itself', async () => {
     const result = await findCompiler(['GCC: (A) 3.3.6', 'GCC: (A) 3.3.6', 'GCC: (B) 2.95.1']);
     assert.ok(!result.ok);
     assert.match(formatCause(result.error), /GCC 2\.95\.1 \(B\) is not installed/);
   });
 
-  test('does not guess when the module names none, or another than GCC', async () => {
+  test('fails when the module names no compiler, or one other than GCC', async () => {
     assert.equal((await findCompiler([])).ok, false);
     assert.equal((await findCompiler(['Debian clang version 19.1.7'])).ok, false);
   });

@@ -56,7 +56,7 @@ test('parseProcModules() reads names, users and taints', () => {
   );
 });
 
-test('readRunningModules() ties each module to its file by name and build id', () => {
+test('readRunningModules() finds the file of each module by name and build id', () => {
   const names = ['dm_mod', 'replaced', 'gone', 'plain', 'broken', 'twice'];
   const files = {
     'proc/modules': names.map((name) => `${name} 1 0 - Live 0x0 (O)`).join('\n'),
@@ -107,7 +107,7 @@ test('readRunningModules() ties each module to its file by name and build id', (
   });
 });
 
-test('readRunningModules() fails with the reason when there is no list', () => {
+test('readRunningModules() fails when /proc/modules does not exist', () => {
   const read = readRunningModules({
     proc: '/nonexistent',
     sys: '/nonexistent',
@@ -116,7 +116,7 @@ test('readRunningModules() fails with the reason when there is no list', () => {
   assert.ok(!read.ok && read.error.object === '/nonexistent/modules');
 });
 
-test('buildIdOfNotes() passes over other notes and stops at what is cut off', () => {
+test('buildIdOfNotes() skips other notes, and returns undefined when a note is cut off', () => {
   const other = Buffer.concat([
     Buffer.from(Uint32Array.of(6, 3, 1).buffer),
     Buffer.from('Linux\0\0\0abc\0'),

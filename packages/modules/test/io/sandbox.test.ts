@@ -62,7 +62,7 @@ async function nothingLeft(word: string): Promise<void> {
 }
 
 suite('runInJail()', { skip }, () => {
-  test('gives status, output and what is written to descriptor 3', async () => {
+  test('returns exit status, output lines and the bytes written to descriptor 3', async () => {
     const lines: string[] = [];
     const result = await runInJail({
       command: ['sh', '-c', 'cat; printf "\\033[31mred\\n"; printf result >&3; exit 7'],
@@ -77,7 +77,7 @@ suite('runInJail()', { skip }, () => {
     assert.ok(!lines.join('').includes('\u001b'));
   });
 
-  test('has no network, not even to this host', async () => {
+  test('allows no network connection, not even to this host', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));
     let connections = 0;
@@ -94,7 +94,7 @@ suite('runInJail()', { skip }, () => {
     assert.ok(!lastLines.includes('connected') && !lastLines.includes('interface'));
   });
 
-  test('shows nothing of the host but its programs', async () => {
+  test('hides host files and environment, and drops root, capabilities and namespaces', async () => {
     process.env['JAIL_TEST_SECRET'] = 'secret';
     const { lastLines } = await make([
       'cat /etc/shadow /etc/passwd /proc/1/environ 2>/dev/null | grep -a root && echo read',
@@ -112,7 +112,7 @@ suite('runInJail()', { skip }, () => {
     assert.ok(lastLines.includes('powerless') && lastLines.includes('end'));
   });
 
-  test('lets nothing be written but its own directories, which vanish', async () => {
+  test('allows writes only to its own $HOME and /tmp, which are gone afterwards', async () => {
     const name = `bulkhead-jail-${randomUUID()}`;
     const places = ['', '/usr', '/usr/bin', '/usr/lib', '/etc', '/dev', '/dev/shm', '/proc'];
     const { lastLines } = await make([
@@ -131,7 +131,7 @@ suite('runInJail()', { skip }, () => {
     }
   });
 
-  test('shows what is mounted read-only, also what only root can reach', async () => {
+  test('mounts given directories read-only, even those that only root can reach', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'bulkhead-jail-'));
     try {
       writeFileSync(join(directory, 'file'), 'content');
@@ -158,7 +158,7 @@ suite('runInJail()', { skip }, () => {
     }
   });
 
-  test('can signal no process outside', async () => {
+  test('blocks signals to processes outside the jail', async () => {
     const { lastLines, end } = await make([
       `kill -9 ${process.pid} 2>/dev/null && echo killed`,
       'sh -c "kill -9 -1" 2>/dev/null; echo alive',
@@ -167,7 +167,7 @@ suite('runInJail()', { skip }, () => {
     assert.ok(!lastLines.includes('killed'));
   });
 
-  test('runInJail() kills daemons with the command', async () => {
+  test('runInJail() kills daemons when the command ends', async () => {
     const word = `48${String(process.pid).padStart(8, '0')}`;
     const { end } = await make([
       `setsid -f sleep ${word} >/dev/null 2>&1 </dev/null`,
@@ -177,7 +177,7 @@ suite('runInJail()', { skip }, () => {
     await nothingLeft(word);
   });
 
-  test('runInJail() bounds a fork bomb and kills all of it in time', async () => {
+  test('runInJail() limits the processes of a fork bomb, and kills all at the time limit', async () => {
     const word = `bomb${process.pid}`;
     const bomb = `bash -c '${word}() { ${word} | ${word} & }; ${word}; sleep 100' >/dev/null 2>&1`;
     const limits = { wallSeconds: 3, processes: 50 };
@@ -192,7 +192,7 @@ suite('runInJail()', { skip }, () => {
     await nothingLeft(word);
   });
 
-  test('runInJail() kills an endless loop in time, and by the CPU limit', async () => {
+  test('runInJail() kills an endless loop at the time limit, and at the CPU limit', async () => {
     const { end } = await make(["sh -c 'while :; do :; done'"], { limits: { wallSeconds: 1 } });
     assert.equal(end.kind, 'time');
     const limited = await make(["sh -c 'while :; do :; done'; echo after"], {
@@ -201,7 +201,7 @@ suite('runInJail()', { skip }, () => {
     assert.equal(limited.end.kind, 'exit');
   });
 
-  test("runInJail() ends with the caller's signal", async () => {
+  test("runInJail() kills the command when the caller's AbortSignal fires", async () => {
     const word = `49${String(process.pid).padStart(8, '0')}`;
     const stop = new AbortController();
     const made = make([`sleep ${word}`], { signal: stop.signal });
@@ -212,7 +212,7 @@ suite('runInJail()', { skip }, () => {
     await nothingLeft(word);
   });
 
-  test('runInJail() ends whenever the signal comes, also while the jail is being made', async () => {
+  test('runInJail() aborts at any moment, also while it sets up the jail', async () => {
     for (let milliseconds = 0; milliseconds < 240; milliseconds += 8) {
       const word = `48${String(process.pid).padStart(8, '0')}`;
       const stop = new AbortController();
@@ -223,7 +223,7 @@ suite('runInJail()', { skip }, () => {
     }
   });
 
-  test('bounds output, result, files and memory', async () => {
+  test('limits output, result, file size, disk space and memory', async () => {
     const output = await make(['yes'], { limits: { outputBytes: 2 ** 20 } });
     assert.equal(output.end.kind, 'output');
     const result = await make(['cat /dev/zero >&3'], { limits: { resultBytes: 2 ** 20 } });

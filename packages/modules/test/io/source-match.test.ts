@@ -80,7 +80,7 @@ suite("the kernel's own source", { skip: noKernel || noSource }, async () => {
       return wanted(match) ? [`${bareName(file)}: ${match.reasons.join('; ')}`] : [];
     });
 
-  test('differs from none of its modules', (context) => {
+  test("differs from none of the kernel's modules", (context) => {
     context.diagnostic(`${entries.length} modules, ${matches.size} compared`);
     assert.ok(entries.length > 1000);
     assert.equal(matches.size, entries.length);
@@ -90,7 +90,7 @@ suite("the kernel's own source", { skip: noKernel || noSource }, async () => {
     );
   });
 
-  test('is consistent with each that has a srcversion, but for generated files', (context) => {
+  test('is consistent with every module that has a srcversion, except one with a generated file', (context) => {
     const claiming = entries.filter(({ module }) => modinfo(module, 'srcversion') !== undefined);
     assert.ok(claiming.length > 50);
     const open = named(
@@ -113,10 +113,10 @@ suite("the kernel's own source", { skip: noKernel || noSource }, async () => {
 });
 
 suite(
-  'the source in a package for DKMS',
+  'the source in a DKMS package',
   { skip: noKernel || noDkms, timeout: patienceMilliseconds },
   () => {
-    test('matches what is built from it, and not with a byte changed', async () => {
+    test('matches the module built from it, and differs when one byte changes', async () => {
       assert.ok(dkms?.ok === true);
       const opened = await openOfferedSource(dkms.value);
       assert.ok(opened.ok, opened.ok ? '' : formatProblem(opened.error));
@@ -195,7 +195,7 @@ suite(
       return { stdout: stdout.replaceAll(/\s+/g, ' '), stderr, status };
     };
 
-    test('is not called consistent while its names cannot be checked', async () => {
+    test('modules match exits with 4 while function names cannot be compared', async () => {
       const honest = await built(source, 'as-honest');
       const [entry] = await read(honest);
       const srcversion = modinfo(entry!.module, 'srcversion')!;

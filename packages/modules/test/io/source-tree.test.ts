@@ -23,13 +23,13 @@ truncateSync(join(root, 'large.h'), 64 * 1024 * 1024);
 
 const tree = sourceDirectory(root)!;
 
-test('sourceDirectory() lists files and directories, links by what they lead to', () => {
+test('sourceDirectory() lists files and directories, and symlinks by their target', () => {
   assert.deepEqual([...tree.list('')!].toSorted(), ['inner/', 'large.h', 'sub/']);
   assert.deepEqual(tree.list('inner'), ['a.c']);
   assert.equal(tree.list('none'), undefined);
 });
 
-test('sourceDirectory() reads below its root alone', () => {
+test('sourceDirectory() reads nothing outside its root', () => {
   assert.equal(new TextDecoder().decode(tree.read('inner/a.c')), 'int a;\n');
   for (const path of ['outer.h', '../secret', 'outer/passwd', 'loop', 'sub', 'none']) {
     assert.equal(tree.read(path), undefined, path);
@@ -38,12 +38,12 @@ test('sourceDirectory() reads below its root alone', () => {
   assert.equal(tree.list('outer'), undefined);
 });
 
-test('sourceDirectory() neither waits for a pipe nor reads what is too large', () => {
+test('sourceDirectory() reads neither a pipe nor a file that is too large', () => {
   assert.equal(tree.read('pipe.h'), undefined);
   assert.equal(tree.read('large.h'), undefined);
 });
 
-test('openOffered() fails with what it cannot read', () => {
+test('openOffered() fails when the source directory does not exist', () => {
   const offered = openOffered(join(directory, 'none'));
   assert.ok(!offered.ok && offered.error.action === 'read the source directory');
 });

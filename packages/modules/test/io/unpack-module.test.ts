@@ -13,7 +13,7 @@ const elf = Buffer.alloc(keptBytesMax + 4096, 'what a module holds ');
 elf.write('\u007fELF', 'latin1');
 const packings = { gzip: gzipSync(elf), zstd: zstdCompressSync(elf) } as const;
 
-test('statedBytes() and firstBytes() tell size and beginning without unpacking', () => {
+test('statedBytes() and firstBytes() return size and first bytes without unpacking', () => {
   for (const how of ['gzip', 'zstd'] as const) {
     assert.deepEqual(statedBytes(packings[how], how), { ok: true, value: elf.length });
     assert.ok(Buffer.from(firstBytes(packings[how], how)).equals(elf.subarray(0, 64)), how);
@@ -21,7 +21,7 @@ test('statedBytes() and firstBytes() tell size and beginning without unpacking',
   }
 });
 
-test('readZstdFrame() reads sizes of all widths, and refuses what is cut off', () => {
+test('readZstdFrame() reads sizes of all widths, and throws when the frame is cut off', () => {
   for (const size of [0, 200, 256, 300, 65_791, 65_792, 100_000]) {
     const packed = zstdCompressSync(Buffer.alloc(size, 'x'));
     const { contentBytes, firstBlockEnd } = readZstdFrame(packed);
@@ -31,7 +31,7 @@ test('readZstdFrame() reads sizes of all widths, and refuses what is cut off', (
   assert.throws(() => readZstdFrame(packings.zstd.subarray(0, 5)), { name: 'Error' });
 });
 
-test('ModuleUnpacker reads large modules, and those of several parts, and gives its memory back', () => {
+test('ModuleUnpacker.use() reads large and multi-part modules, and releases its memory', () => {
   const shared = UnpackBudget.make(64 * 2 ** 20);
   const unpacker = new ModuleUnpacker(shared);
   const half = elf.length / 2;
@@ -57,7 +57,7 @@ test('ModuleUnpacker reads large modules, and those of several parts, and gives 
   assert.equal(new Int32Array(shared.left)[0], shared.totalUnits);
 });
 
-test('UnpackBudget makes a thread wait until another has given back', async () => {
+test('UnpackBudget.reserve() blocks a thread until another one releases memory', async () => {
   const shared = UnpackBudget.make(2 ** 20);
   const reserved = new UnpackBudget(shared).reserve(2 ** 19);
   const module = new URL('../../io/inputs/unpack-budget.ts', import.meta.url).href;
