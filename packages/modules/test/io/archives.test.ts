@@ -264,7 +264,7 @@ test('unpackInto() writes only inside its directory, and creates no symlinks', a
   assert.ok(!existsSync(join(scratch, 'evil')));
 });
 
-test('unpackInto() requires an empty 0700 directory, and leaves it empty when it fails', async () => {
+test('unpackInto() requires an empty 0700 directory, and empties it when it fails', async () => {
   const path = fileOf(
     tar({ name: 'a/b', contents: 'x' }, { name: 'c', contents: Buffer.alloc(9000) }).subarray(
       0,

@@ -92,7 +92,7 @@ test("kernelOfInputs() uses the host's kernel whose release all modules are for"
   });
 });
 
-test('kernelOfInputs() unpacks the kernel from packages, and names files by their package', async () => {
+test('kernelOfInputs() unpacks the kernel from packages, and keeps its file names', async () => {
   const image = tar({ name: `boot/vmlinuz-${release}`, contents: vmlinux });
   const modules = tar(
     ...['a', 'b', 'c', 'd'].map((name) => ({

@@ -80,7 +80,7 @@ test('collectInputs() yields the modules of a directory in name order', async ()
   assert.deepEqual(lines(root, await collected([root])), expected);
 });
 
-test('collectInputs() accepts a single file of any name, and reports missing and empty paths', async () => {
+test('collectInputs() accepts a file of any name, and reports missing paths', async () => {
   const root = tree({ renamed: 'ELF', 'sub/': '' });
   assert.deepEqual(
     lines(root, await collected([join(root, 'renamed'), join(root, 'gone'), join(root, 'sub')])),
@@ -107,7 +107,7 @@ test(
   },
 );
 
-test('collectInputs() follows a symlink to a module only in directories others cannot write to', async () => {
+test('collectInputs() follows no symlink in a directory that others can write to', async () => {
   const root = tree({ 'real.bin': 'real', 'safe/': '', 'open/': '' });
   for (const directory of ['safe', 'open'])
     symlinkSync('../real.bin', join(root, directory, 'l.ko'));
@@ -181,7 +181,7 @@ test(
 const format = 'Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\n';
 const gpl3 = `${format}Files: *\nLicense: GPL-3+\n`;
 
-test("collectInputs() finds the package of an installed module, and the package's license", async () => {
+test('collectInputs() finds the package of an installed module, and its license', async () => {
   const root = tree({
     'var/lib/dpkg/info/x-modules:amd64.list':
       '/.\n/usr/lib/modules\nROOT/lib/modules/1/extra/x.ko\n',
@@ -293,7 +293,7 @@ test(
   },
 );
 
-test('collectInputs() finds the DKMS source by content when two built a module of that name', async () => {
+test('collectInputs() finds the DKMS source by content when module names collide', async () => {
   const conf = (name: string) => `PACKAGE_NAME=${name}\nPACKAGE_VERSION=1\n`;
   const root = tree({
     'var/lib/dkms/dahdi/1/6.1/x86_64/module/dahdi.ko': 'of dahdi',

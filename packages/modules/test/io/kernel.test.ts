@@ -96,7 +96,7 @@ test('readKernel() reads an unpacked image package, whole or by its module direc
   });
 });
 
-test('readKernel() prefers Module.symvers of its release to the image, and reports bad lines', () => {
+test('readKernel() prefers Module.symvers to the image, and reports malformed lines', () => {
   const headers = {
     [`usr/src/linux-headers-${release}/Module.symvers`]: symvers,
     [`usr/src/linux-headers-${release}/include/config/kernel.release`]: `${release}\n`,
@@ -209,7 +209,7 @@ const kallsyms = [
   '',
 ].join('\n');
 
-test("readKernel() uses this host's settings only for the running kernel, or with asBootedHere", () => {
+test("readKernel() ignores this host's settings for a kernel that does not run here", () => {
   const host = { ...image, 'sys/kernel/security/lockdown': 'none [integrity] confidentiality\n' };
   const lockdownOf = (running: string, asBootedHere?: boolean) => {
     let found: readonly [string, string | undefined] | undefined;

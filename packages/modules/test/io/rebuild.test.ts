@@ -126,7 +126,7 @@ suite('rebuild()', { skip }, () => {
     assert.equal(replaced.outcome, 'differs', why(replaced));
   });
 
-  test('rebuild() follows dkms.conf: patches, PRE_BUILD, and the MAKE line for the kernel', async () => {
+  test('rebuild() follows dkms.conf: patches, PRE_BUILD and MAKE for the kernel', async () => {
     const makefile = `${honest['Makefile'] as string}ccflags-y := -DLEVEL=`;
     const main = honest['main.c'] as string;
     const leveled = (result: string) => main.replace('!= 3', `+ LEVEL + EXTRA != ${result}`);
