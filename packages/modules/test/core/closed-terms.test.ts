@@ -43,13 +43,13 @@ test(
   },
 );
 
-test('closedTermsOf() reads the head of a source, and all of a license', () => {
+test('closedTermsOf() reads only the head of a source file, but a whole license file', () => {
   const late = bytesOf(`${'x '.repeat(3000)} trade secret`);
   assert.deepEqual(closedTermsOf('src/main.c', late), []);
   assert.deepEqual(closedTermsOf('src/LICENSE.txt', late), ['trade secret']);
 });
 
-test('isLicenseFile() goes by the name', () => {
+test('isLicenseFile() recognizes license files by name', () => {
   for (const name of ['COPYING', 'a/LICENSE', 'License.md', 'licence-acme', 'EULA.pdf']) {
     assert.ok(isLicenseFile(name), name);
   }

@@ -57,7 +57,7 @@ function compared(changes: Changes): Comparison {
 }
 
 suite('compareModules()', () => {
-  test('finds a module equal to itself, with what it compared', () => {
+  test('finds a module equal to itself, and counts what it compared', () => {
     const result = compared({});
     assert.equal(result.same, true);
     assert.deepEqual(result.differences, []);
@@ -78,7 +78,7 @@ suite('compareModules()', () => {
     assert.deepEqual(result.changed, ['second']);
   });
 
-  test('finds another called function although the bytes are equal', () => {
+  test('finds a call to another function although the bytes are equal', () => {
     const result = compared({ called: 'panic' });
     const [difference] = result.differences;
     assert.equal(difference?.kind, 'target');
@@ -88,7 +88,7 @@ suite('compareModules()', () => {
     assert.deepEqual(result.changed, ['second']);
   });
 
-  test('says where the same function is called, if only the place differs', () => {
+  test('reports both offsets when only the place of a call differs', () => {
     const [difference] = compared({ calledAt: 9 }).differences;
     assert.match(
       difference?.message ?? '',
@@ -96,13 +96,13 @@ suite('compareModules()', () => {
     );
   });
 
-  test('finds other sizes, also of sections without bytes', () => {
+  test('finds different sizes, also of sections without bytes', () => {
     assert.equal(compared({ bss: 65 }).differences[0]?.kind, 'size');
     const longer = compared({ text: 'first...second..third' });
     assert.equal(longer.differences[0]?.offset, 16);
   });
 
-  test('finds sections with other flags', () => {
+  test('finds sections with different flags', () => {
     const result = compared({ flags: code | sectionFlags.write });
     assert.deepEqual(
       result.differences.map(({ kind }) => kind),
@@ -123,7 +123,7 @@ suite('compareModules()', () => {
     assert.equal(swapped.value.differences[0]?.kind, 'only in the first');
   });
 
-  test('compares .modinfo apart, without what depends on the build', () => {
+  test('compares .modinfo separately, without entries that depend on the build', () => {
     const result = compared({ modinfo: 'license=Proprietary\0vermagic=6.1\0' });
     assert.equal(result.same, true);
     assert.deepEqual(result.modinfo, [
@@ -141,7 +141,7 @@ suite('compareModules()', () => {
     assert.equal(result.same, true);
   });
 
-  test('bounds the list of differences', () => {
+  test('lists at most 50 differences, and counts the rest', () => {
     const more = Array.from({ length: 200 }, (_, n) => ({ name: `.x${n}`, data: bytes('x') }));
     const result = compared({ more });
     assert.equal(result.differences.length, 50);
@@ -159,7 +159,7 @@ suite('compareModules()', () => {
     assert.match(result.ok ? '' : result.error.message, /overlap/);
   });
 
-  test('fails with a place, and never throws, on any single changed byte', () => {
+  test('fails with an offset, and never throws, when any one byte changes', () => {
     const whole = buildElf(specOf({}));
     let read = 0;
     for (let at = 0; at < whole.length; at++) {

@@ -12,7 +12,7 @@ const changed = (change: (view: DataView) => void): Uint8Array => {
   return bytes;
 };
 
-test('kernelElfMessage() has nothing to say of a module', () => {
+test('kernelElfMessage() returns undefined for a module', () => {
   assert.equal(kernelElfMessage(whole), undefined);
 });
 
@@ -51,7 +51,7 @@ for (const [what, bytes, line] of [
   });
 }
 
-test('readModule() passes the line on, and knows that an empty file is a failure to read', () => {
+test("readModule() returns the kernel's message, and EINVAL for an empty file", () => {
   const short = readModule('a.ko', whole.slice(0, 63));
   assert.ok(!short.ok);
   assert.equal(short.error.kernelMessage, 'Invalid ELF header len 63');

@@ -66,7 +66,7 @@ describe('readElf()', () => {
         );
       });
 
-      test(`gives the same symbols by column: ${label}`, () => {
+      test(`returns the symbols that SymbolTable reads by column: ${label}`, () => {
         const elf = elfOf({ ...sample, bits, bigEndian });
         const columns = new SymbolTable(elf, elf.symbolTable!);
         for (const each of elf.symbols(elf.symbolTable!)) {
@@ -84,7 +84,7 @@ describe('readElf()', () => {
     }
   }
 
-  test('prefers a section that is loaded only where the kernel does', () => {
+  test('section() returns the first section of a name, loadedSection() the loaded one', () => {
     const elf = elfOf({
       sections: [
         { name: 'x', data: bytesOf('1') },
@@ -96,7 +96,7 @@ describe('readElf()', () => {
     assert.equal(elf.loadedSection('.strtab'), undefined);
   });
 
-  test('fails with the offset where the bytes stop making sense', () => {
+  test('fails with the reason when a header is damaged', () => {
     assert.match(messageOf(new Uint8Array(3)), /not an ELF/);
     const changed = (at: number, value: number) => {
       const bytes = buildElf(sample);
@@ -112,7 +112,7 @@ describe('readElf()', () => {
     assert.match(messageOf(buildElf(sample).subarray(0, 40)), /in the middle of a value/);
   });
 
-  test('refuses sections that end outside of the file', () => {
+  test('refuses sections that end outside the file', () => {
     for (const lie of [{ size: 2 ** 32 }, { offset: 2 ** 40 }, { size: -1 }, { offset: -8 }]) {
       const bytes = buildElf({ sections: [{ name: '.data', data: bytesOf('x'), ...lie }] });
       assert.match(messageOf(bytes), /ends outside the file/);

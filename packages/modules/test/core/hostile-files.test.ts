@@ -37,7 +37,7 @@ function withSection(spec: ModuleSpec, type: number, change: Partial<Record<'siz
   return bytes;
 }
 
-describe('readModule() of files made to swell', () => {
+describe('readModule() of files made to exhaust memory', () => {
   test('refuses more symbols than any module has', () => {
     const size = (2 ** 22 + 2) * 24;
     const bytes = withSection({ sections: [zeros(size + padAt)] }, sectionTypes.symtab, { size });
@@ -65,7 +65,7 @@ describe('readModule() of files made to swell', () => {
     assert.match(problemOf(bytes), /relocations that overlap/);
   });
 
-  test('refuses versions, exports and modinfo beyond measure', () => {
+  test('refuses too many versions, exports or modinfo bytes', () => {
     const { alloc } = sectionFlags;
     const huge = (name: string, bytes: number): ModuleSpec => ({
       versions: false,
@@ -77,7 +77,7 @@ describe('readModule() of files made to swell', () => {
     assert.match(problemOf(buildModule(modinfo)), /more than 16777216 bytes in ".modinfo"/);
   });
 
-  test('reads text that is not UTF-8 in little more memory than it has', () => {
+  test('bytesAsText() reads text that is not UTF-8 in at most 12 times its size', () => {
     const bytes = new Uint8Array(8 * 2 ** 20).fill(0xe9);
     const before = process.memoryUsage().heapUsed;
     const text = bytesAsText(bytes);
@@ -88,7 +88,7 @@ describe('readModule() of files made to swell', () => {
   });
 });
 
-test('a condition whose macros grow without end is given up', () => {
+test('MacroTable.expand() throws when macros grow without end', () => {
   const texts = Array.from({ length: 60 }, (_, index) => `P${index}(x) P${index + 1}(#x #x)`);
   const table = new MacroTable([], new Work());
   for (const text of [
@@ -104,7 +104,7 @@ test('a condition whose macros grow without end is given up', () => {
   assert.throws(() => table.expand(tokenise('A60')), /without end/);
 });
 
-test('a makefile whose loops do nothing for ever is given up', () => {
+test('Makefile.evaluate() throws when nested loops would run forever', () => {
   const loops = '$(foreach i,$(l),$(foreach j,$(l),$(foreach k,$(l),)))';
   const text = `l := ${'a '.repeat(2000)}\nx := ${loops}\n`;
   const files = { read: () => undefined, exists: () => false, matching: () => [] };
@@ -119,7 +119,7 @@ test('a makefile whose loops do nothing for ever is given up', () => {
   );
 });
 
-test('tokenise() takes linear time for texts that never end', () => {
+test('tokenise() takes linear time for strings that never end', () => {
   for (const text of ['\\"', "\\'", '"\\\\', '\'"\\', '\\\\\\"', '\\"\\\'']) {
     mustEnd(() => tokenise(text.repeat(1_000_000)));
   }
@@ -129,17 +129,17 @@ test('tokenise() takes linear time for texts that never end', () => {
 /** CSI in one character, and text that turns its direction. */
 const steering = 'GPL\u009b31m\u202egnp.exe\u007f\u2028';
 
-describe('reports', () => {
+describe('reports with hostile text', () => {
   const report = scanReport([moduleReport('odd', { license: steering })]);
 
-  test('in JSON have no character that steers a terminal, and lose none', () => {
+  test('jsonReport() escapes characters that control a terminal, and keeps the value', () => {
     const text = written(jsonReport(report));
     // oxlint-disable-next-line no-control-regex -- the subject of the test
     assert.doesNotMatch(text, /[\u007f-\u009f\u2028\u202e]/);
     assert.deepEqual(JSON.parse(text), report);
   });
 
-  test('in CSV have none either', () => {
+  test('csvReport() escapes characters that control a terminal', () => {
     const text = written(csvReport(report));
     // oxlint-disable-next-line no-control-regex -- the subject of the test
     assert.doesNotMatch(text, /[\u007f-\u009f\u2028\u202e]/);

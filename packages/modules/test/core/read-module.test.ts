@@ -87,7 +87,7 @@ describe('readModule()', () => {
     });
   }
 
-  test('keeps every modinfo string, and takes the first of a tag', () => {
+  test('keeps every modinfo string, and modinfo() returns the first of a tag', () => {
     const module = read({
       modinfo: ['license=GPL\0for files in the directory', '', '', 'license=Proprietary', 'a=b=c'],
     });
@@ -100,7 +100,7 @@ describe('readModule()', () => {
     assert.equal(modinfo(module, 'license'), 'GPL');
   });
 
-  test('reads text that is not UTF-8 without changing the text beside it', () => {
+  test('reads a string that is not UTF-8 as Latin-1, and its neighbors as UTF-8', () => {
     const name = bytesOf('author=J\xfcrgen\0description=M\xc3\xbcll\0');
     const module = read({ modinfo: false, sections: [{ name: '.modinfo', data: name }] });
     assert.equal(modinfo(module, 'author'), 'J\xfcrgen');
@@ -119,7 +119,7 @@ describe('readModule()', () => {
     assert.equal(module.structExtraBytes, 3);
   });
 
-  test('ignores a table of versions that is not loaded', () => {
+  test('ignores a __versions section without the alloc flag', () => {
     const module = read({ versionsFlags: 0, imports: [{ name: 'x', crc: 1 }] });
     assert.equal(module.hasVersions, false);
     assert.equal(module.layoutCrc, undefined);
@@ -135,7 +135,7 @@ describe('readModule()', () => {
     assert.deepEqual(module.extendedVersions, { layoutCrc: 0x1234 });
   });
 
-  test('takes width and byte order of the processor, whatever the header', () => {
+  test('takes width and byte order from the machine, not from the header', () => {
     for (const [at, value] of [
       [4, 1],
       [4, 0],
@@ -156,7 +156,7 @@ describe('readModule()', () => {
     assert.deepEqual(read({}).observations.readOtherwise, []);
   });
 
-  test('reads the last string of .modinfo to its NUL, wherever that is', () => {
+  test('reads the last .modinfo string to its NUL, even past the end of the section', () => {
     const bytes = buildModule({ modinfo: ['name=sample', 'license=GPL'] });
     const text = Buffer.from(bytes).indexOf('license=GPL');
     const sizeAt = sectionHeaderOf(bytes, Buffer.from(bytes).indexOf('name=sample')) + 32;
@@ -180,7 +180,7 @@ describe('readModule()', () => {
     assert.match(result.value.observations.readOtherwise?.[0] ?? '', /".modinfo" is marked/);
   });
 
-  test('takes the dot from names of PowerPC, and leaves the table of contents out', () => {
+  test('strips the dot from PowerPC names, and skips .TOC.', () => {
     const module = read({
       machine: machines.ppc64,
       bigEndian: true,
@@ -189,7 +189,7 @@ describe('readModule()', () => {
     assert.deepEqual(module.symbols, [{ kind: 'import', name: 'kfree', weak: false, crc: 5 }]);
   });
 
-  test('takes the first entry of a name in the table of versions', () => {
+  test('uses the first CRC when the version table lists a name twice', () => {
     const module = read({
       imports: [
         { name: 'twice', crc: 1 },
@@ -223,7 +223,7 @@ describe('readModule()', () => {
     assert.equal(read({}).exportsLackCrcs, false);
   });
 
-  test('believes the relocations of an export, not the label beside it', () => {
+  test('names exports by their relocations, not by __ksymtab_ labels', () => {
     const strings = bytesOf('real\0\0');
     const module = read({
       sections: [
@@ -267,7 +267,7 @@ describe('readModule()', () => {
     ]);
   });
 
-  test('lists what the loader meets in the symbol table, in its order', () => {
+  test('lists imports, common symbols and bad sections in symbol table order', () => {
     const module = read({
       imports: ['first'],
       symbols: [
@@ -286,7 +286,7 @@ describe('readModule()', () => {
     assert.deepEqual(module.observations.livepatchSymbols, ['vmlinux.synchronize_rcu']);
   });
 
-  test('observes compilers, unwinding tables, linked-in data and telling words', () => {
+  test('observes compilers, .eh_frame, linked-in binary data and suspicious strings', () => {
     const compilers = bytesOf('GCC: (Debian) 14\0GCC: (Debian) 14\0GCC: 12\0');
     const text = bytesOf('see /PROC/kallsyms\0This is a Trade Secret of\0');
     const { observations } = read({
@@ -305,7 +305,7 @@ describe('readModule()', () => {
     assert.equal(observations.deep, undefined);
   });
 
-  test('observes an object file inside the data', () => {
+  test('observes an ELF file embedded in data', () => {
     const head = [0x7f, 0x45, 0x4c, 0x46];
     const inSection = (name: string, bytes: readonly number[]) =>
       read({ sections: [{ name, flags: alloc, data: Uint8Array.from(bytes) }] }).observations
@@ -317,7 +317,7 @@ describe('readModule()', () => {
     assert.deepEqual(inSection('.note.x', [...head, 2, 1, 1]), []);
   });
 
-  test('observes texts that were written as one around a NUL', () => {
+  test('observes modinfo strings that one symbol spans across a NUL', () => {
     const modinfo = ['license=GPL', 'legal=closed', 'name=sample', 'vermagic=x'];
     const ends = (size: number, value = 0) =>
       read({ modinfo, symbols: [{ name: 'text', section: '.modinfo', value, size, type: 1 }] })
@@ -338,8 +338,8 @@ describe('readModule()', () => {
   });
 });
 
-describe('readModule() of what is not a module', () => {
-  test('fails with the offset and the reason', () => {
+describe('readModule() of files that are not modules', () => {
+  test('fails with the kind of problem and the reason', () => {
     assert.equal(problemOf(new Uint8Array()).kind, 'not elf');
     assert.equal(problemOf(bytesOf('#!/bin/sh\n')).kind, 'not elf');
     assert.equal(problemOf(buildElf({ sections: [{ name: '.text' }] })).kind, 'not a module');
@@ -358,7 +358,7 @@ describe('readModule() of what is not a module', () => {
     assert.match(problem.message, /4294967296 bytes/);
   });
 
-  test('refuses names that overlap without end', () => {
+  test('refuses symbols that share one long name', () => {
     const names = new Uint8Array(3_000).fill(65);
     const symbols = Array.from({ length: 5_000 }, () => ({ name: '', section: 999 }));
     const file = buildModule({ symbols });
@@ -384,11 +384,11 @@ describe('readModule() of what is not a module', () => {
 describe('readModule().defects', () => {
   const secondModinfo: SectionSpec = { name: '.modinfo', data: bytesOf('a=b\0') };
 
-  test('are none in a good module', () => {
+  test('is empty for a good module', () => {
     assert.deepEqual(defectsOf({ imports: ['a'], exports: [{ name: 'b' }] }), []);
   });
 
-  test('name the checks of the loader, with its words', () => {
+  test("contains the loader's checks with its messages", () => {
     const early = 'module sample: ';
     const struct = '.gnu.linkonce.this_module';
     assert.deepEqual(defectsOf({ type: 2 }), [
@@ -428,7 +428,7 @@ describe('readModule().defects', () => {
     sections: [{ name: '.data', flags, data, relocations: [{ offset, type, symbol: 'x' }] }],
   });
 
-  test('find relocations that the loader refuses', () => {
+  test('contains relocations that the loader refuses', () => {
     const zero = new Uint8Array(16);
     const full = new Uint8Array(16).fill(1);
     assert.deepEqual(defectsOf(relocated(zero, 1, 8)), []);
@@ -441,7 +441,7 @@ describe('readModule().defects', () => {
     assert.match(read(relocated(zero, 1, 9)).defects[0]?.why ?? '', /outside ".data"/);
   });
 
-  test('find what the loader of one processor minds', () => {
+  test('contains checks that only one architecture makes', () => {
     const s390 = buildModule({ machine: machines.s390, bigEndian: true });
     s390[4] = 1;
     const result = readModule('sample.ko', s390);
@@ -456,7 +456,7 @@ describe('readModule().defects', () => {
     assert.deepEqual(defectsOf({ sections: [large], machine: machines.arm64 }), []);
   });
 
-  test('find relocations of per-CPU data for the kernels that apply them', () => {
+  test('limits per-CPU relocations to the releases that apply them', () => {
     const data = new Uint8Array(16).fill(1);
     const relocations = [{ offset: 0, type: 1, symbol: 'x' }];
     const section = { name: '.data..percpu', flags: alloc, data, relocations };
@@ -473,7 +473,7 @@ describe('readModule().defects', () => {
     );
   });
 
-  test('leave relocations of other machines alone', () => {
+  test('contains no relocations of other machines', () => {
     const spec = relocated(new Uint8Array(16), 257, 0);
     assert.deepEqual(defectsOf({ ...spec, machine: machines.arm64 }), []);
   });
@@ -529,7 +529,7 @@ describe('readModule() with deep', () => {
     });
   });
 
-  test('counts padded functions, without parts that were moved elsewhere', () => {
+  test('counts padded functions, without .cold parts', () => {
     const at = (name: string, value: number, size: number) =>
       ({ name, section: '.text.own', value, size, type: 2 }) as const;
     const { deep } = read(
@@ -549,12 +549,12 @@ describe('readModule() with deep', () => {
     assert.deepEqual([deep?.functions, deep?.padded], [3, 2]);
   });
 
-  test('checks nothing on other machines', () => {
+  test('makes no deep observations on other machines', () => {
     assert.equal(read({ machine: machines.arm64 }, true).observations.deep, undefined);
   });
 });
 
-test('readModule() does not change what it is given', () => {
+test('readModule() does not change its input', () => {
   const file = appendSignature(buildModule(), new Uint8Array(100));
   const before = file.slice();
   readModule('sample.ko', Buffer.from(file.buffer), { deep: true });

@@ -35,7 +35,7 @@ function namesOf(parameters: Uint8Array, ...more: readonly SectionText[]) {
   return readBuiltinNames(elf.value);
 }
 
-test('readBuiltinNames() takes what shows parameters or a version in /sys/module', () => {
+test('readBuiltinNames() returns names that have parameters or a version in /sys/module', () => {
   const parameters = [
     parameter('printk.time'),
     parameter('quiet'),

@@ -21,13 +21,13 @@ function exportsOf(sections: readonly SectionText[]) {
   return readImageExports(elf.value);
 }
 
-test('readImageExports() reads entries of distances and entries of addresses', () => {
+test('readImageExports() reads relative and absolute entries', () => {
   for (const layout of ['relative', 'addresses'] as const) {
     assert.deepEqual(exportsOf(exportSections(plain, gpl, layout)), { ok: true, value: expected });
   }
 });
 
-test('readImageExports() takes GPL-only from __kflagstab where there is one table', () => {
+test('readImageExports() reads GPL-only from __kflagstab when there is one table', () => {
   const sections = exportSections([...plain, ...gpl], []);
   const flags = { name: '__kflagstab', bytes: Buffer.from([0, 0, 1]), flags: 2 };
   assert.deepEqual(exportsOf([...sections, flags]), { ok: true, value: expected });
@@ -35,7 +35,7 @@ test('readImageExports() takes GPL-only from __kflagstab where there is one tabl
   assert.ok(!short.ok && short.error.message.includes('fewer export flags'));
 });
 
-test('readImageExports() leaves CRCs undefined without __kcrctab, and answers none without tables', () => {
+test('readImageExports() returns no CRCs without __kcrctab, and no exports without tables', () => {
   const without = exportSections(plain, gpl).filter((each) => !each.name.startsWith('__kcrctab'));
   const read = exportsOf(without);
   assert.ok(
@@ -44,7 +44,7 @@ test('readImageExports() leaves CRCs undefined without __kcrctab, and answers no
   assert.deepEqual(exportsOf([]), { ok: true, value: [] });
 });
 
-test('readImageExports() refuses tables that lead nowhere', () => {
+test('readImageExports() refuses tables with invalid entries or sizes', () => {
   const wild = exportSections(plain, gpl).map((each) =>
     each.name === '__ksymtab_gpl' ? { ...each, bytes: Buffer.alloc(12, 0x7f) } : each,
   );
@@ -56,7 +56,7 @@ test('readImageExports() refuses tables that lead nowhere', () => {
   assert.ok(!exportsOf(odd).ok);
 });
 
-test('readImageExports() of changed bytes answers or refuses, and never throws', () => {
+test('readImageExports() never throws when bytes are changed at random', () => {
   const file = Buffer.from(elfFile(exportSections(plain, gpl)));
   let state = 12345;
   const random = (below: number) => {

@@ -9,7 +9,7 @@ import {
 } from '../../../core/kernel/image.ts';
 import { bzImage, elfFile } from './elf-file.ts';
 
-test('readImage() finds the payload of a bzImage, without the size behind it', () => {
+test('readImage() finds the payload of a bzImage, without the size that follows it', () => {
   const payload = zstdCompressSync(elfFile([]));
   const file = bzImage(payload, '6.12.1-test');
   const image = readImage(file);
@@ -24,7 +24,7 @@ test('readImage() finds the payload of a bzImage, without the size behind it', (
   });
 });
 
-test('readImage() fails with what is wrong with a bzImage, and where', () => {
+test('readImage() fails with the defect of a bzImage and its offset', () => {
   const file = Buffer.from(bzImage(zstdCompressSync(Buffer.alloc(10)), 'x'));
   const changed = (change: (copy: Buffer) => void) => {
     const copy = Buffer.from(file);
@@ -47,7 +47,7 @@ test('readImage() fails with what is wrong with a bzImage, and where', () => {
   for (let length = 0; length < file.length; length += 7) readImage(file.subarray(0, length));
 });
 
-test('readImage() knows EFI zboot, bare images, compressed files and vmlinux', () => {
+test('readImage() recognizes EFI zboot, bare images, compressed files and vmlinux', () => {
   const packed = gzipSync(Buffer.from('kernel'));
   const zboot = Buffer.alloc(128);
   zboot.write('MZ', 0, 'latin1');
@@ -75,7 +75,7 @@ test('readImage() knows EFI zboot, bare images, compressed files and vmlinux', (
   });
 });
 
-test('readImage() finds the kernel in an image for s390 by its header of xz', () => {
+test('readImage() finds the kernel in an s390 image by its xz header', () => {
   const file = Buffer.alloc(0x10100);
   file.write('S390EP', 0x10008, 'latin1');
   // The decompressor contains the first bytes, too.
@@ -93,7 +93,7 @@ test('readImage() finds the kernel in an image for s390 by its header of xz', ()
   assert.ok(!other.ok && other.error.message.includes('not compressed by xz'));
 });
 
-test('imageCompression() goes by the first bytes', () => {
+test('imageCompression() recognizes gzip, zstd and xz by the first bytes', () => {
   assert.equal(imageCompression(gzipSync('x')), 'gzip');
   assert.equal(imageCompression(zstdCompressSync(Buffer.from('x'))), 'zstd');
   assert.equal(imageCompression(Buffer.from('fd377a585a000004', 'hex')), 'xz');
@@ -101,7 +101,7 @@ test('imageCompression() goes by the first bytes', () => {
   assert.equal(imageCompression(new Uint8Array()), undefined);
 });
 
-test('bannerRelease() and imageVermagic() read strings of the kernel itself', () => {
+test('bannerRelease() and imageVermagic() find release and vermagic in a kernel', () => {
   const kernel = Buffer.from(
     'x\0Linux version %s (%s)\0Linux version 6.12.1-test (gcc) #1\0' +
       '6.12.1-test\0see 6.12.1-test SMP\0' +

@@ -11,7 +11,7 @@ import {
 import { parseKallsyms } from '../../../core/kernel/kallsyms.ts';
 import { parseSymvers } from '../../../core/kernel/symvers.ts';
 
-test('parseSymvers() reads four and five columns, and the order of Linux 5.4', () => {
+test('parseSymvers() reads four and five columns, and the column order of Linux 5.4', () => {
   const text = [
     '0x00000010\tmemcpy\tvmlinux\tEXPORT_SYMBOL\t',
     '0xffffffff\tusb_x\tdrivers/usb/core\tEXPORT_SYMBOL_GPL\tUSB',
@@ -55,7 +55,7 @@ test('parseSymvers() leaves out malformed lines and numbers them', () => {
   assert.equal(parseSymvers('x\n'.repeat(5000)).problems.length, 100);
 });
 
-test('parseSymvers() knows a build without versions by its CRCs of zero', () => {
+test('parseSymvers() returns no CRCs when all of them are zero', () => {
   const line = (name: string, crc: string) => `${crc}\t${name}\tvmlinux\tEXPORT_SYMBOL\t\n`;
   const without = parseSymvers(line('a', '0x00000000') + line('b', '0x00000000'));
   assert.deepEqual(
@@ -81,7 +81,7 @@ const kallsyms = [
   'ffffffffc0000000 r __ksymtab_of_a_module\t[veth]',
 ].join('\n');
 
-test('parseKallsyms() finds GPL-only exports by the bounds of the tables, without those of modules', () => {
+test("parseKallsyms() finds GPL-only exports by the table bounds, without modules' exports", () => {
   const parsed = parseKallsyms(kallsyms);
   assert.ok(parsed.ok);
   assert.deepEqual(
@@ -94,7 +94,7 @@ test('parseKallsyms() finds GPL-only exports by the bounds of the tables, withou
   );
 });
 
-test('parseKallsyms() fails with the reason when nothing can be learned', () => {
+test('parseKallsyms() fails when addresses are hidden or table bounds are missing', () => {
   assert.deepEqual(parseKallsyms(kallsyms.replaceAll(/^[0-9a-f]+/gm, '0000000000000000')), {
     ok: false,
     error: {
@@ -107,7 +107,7 @@ test('parseKallsyms() fails with the reason when nothing can be learned', () => 
   assert.ok(!parseKallsyms(kallsyms.replaceAll('ksymtab_gpl', 'other')).ok);
 });
 
-test('parseKernelConfig() knows what is set, what is not, and the older name of retpoline', () => {
+test('parseKernelConfig() reads set and unset options, and the older CONFIG_RETPOLINE', () => {
   const config = parseKernelConfig(
     'CONFIG_MODVERSIONS=y\n# CONFIG_LIVEPATCH is not set\nCONFIG_RETPOLINE=y\nCONFIG_MODULE_SIG_FORCE=n\nCONFIG_MODULE_SIG_HASH="sha256"\n',
   );
@@ -127,7 +127,7 @@ test('parseKernelConfig() knows what is set, what is not, and the older name of 
   assert.equal(configuredMachine('CONFIG_ARM64=m\n'), undefined);
 });
 
-test('embeddedConfig() finds the configuration inside an image, and not the marks alone', () => {
+test('embeddedConfig() finds the configuration in an image, but not markers alone', () => {
   const packed = gzipSync('CONFIG_MODVERSIONS=y\n');
   const image = Buffer.concat([
     Buffer.from('code IKCFG_ST code IKCFG_ED '),
@@ -139,7 +139,7 @@ test('embeddedConfig() finds the configuration inside an image, and not the mark
   assert.equal(embeddedConfig(image.subarray(0, image.length - 2)), undefined);
 });
 
-test('parseCmdline() reads what the loader is asked, up to the double dash', () => {
+test("parseCmdline() reads the loader's settings up to the double dash", () => {
   assert.deepEqual(
     parseCmdline('quiet module_blacklist=a,b module.sig-enforce lockdown=integrity dyndbg="x y"'),
     {

@@ -11,7 +11,7 @@ install snd_pcsp /bin/false
 # <<< bulkhead modules deny
 `;
 
-test('readDenyFile() and formatDenyFile() keep the block and all around it', () => {
+test('readDenyFile() and formatDenyFile() keep the block and all lines around it', () => {
   for (const text of [
     block,
     `options a b=1\n${block}`,
@@ -28,7 +28,7 @@ test('readDenyFile() and formatDenyFile() keep the block and all around it', () 
   }
 });
 
-test('readDenyFile() puts the block before the lines of a file that has none', () => {
+test('formatDenyFile() puts the block before the lines of a file that has none', () => {
   const read = readDenyFile('options a b=1');
   assert.ok(read.ok);
   const text = formatDenyFile({ ...read.value, names: ['pcspkr', 'snd_pcsp'], boot: ['snd_pcsp'] });
@@ -40,13 +40,13 @@ test('readDenyFile() refuses a block that was damaged', () => {
     assert.equal(readDenyFile(text).ok, false);
 });
 
-test('readDenyFile() takes no name from a block that the kernel could not have', () => {
+test('readDenyFile() skips names that no kernel module can have', () => {
   const read = readDenyFile(block.replaceAll('pcspkr', 'a /bin/sh; b'));
   assert.ok(read.ok);
   assert.deepEqual(read.value.names, ['snd_pcsp']);
 });
 
-test('kernelName() writes underscores and refuses what is not a name', () => {
+test('kernelName() replaces - with _, and refuses invalid names', () => {
   assert.equal(kernelName('snd-pcsp'), 'snd_pcsp');
   assert.equal(kernelName('a'.repeat(55)), 'a'.repeat(55));
   for (const name of ['', 'a'.repeat(56), 'a b', 'a,b', '../a', 'a\n', '$(a)', 'a"', 'é', 'a\0'])

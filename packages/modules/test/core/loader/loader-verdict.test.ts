@@ -608,7 +608,7 @@ describe('loaderVerdict() taints', () => {
   ];
   for (const row of rows) check(row);
 
-  test('treats six licenses as compatible, and none that resembles them', () => {
+  test('treats six licenses as GPL-compatible, and none that resembles them', () => {
     const taintsOf = (license: string) => verdictOf({ module: { tags: { license } } }).taints;
     const six = 'GPL|GPL v2|GPL and additional rights|Dual BSD/GPL|Dual MIT/GPL|Dual MPL/GPL';
     for (const license of six.split('|')) assert.equal(taintsOf(license), '', license);
@@ -617,7 +617,7 @@ describe('loaderVerdict() taints', () => {
     for (const license of others.split('|')) assert.equal(taintsOf(license), 'P', license);
   });
 
-  test('reads the first license only', () => {
+  test('reads only the first license', () => {
     const entry = (value: string) => ({ tag: 'license', value });
     const both = (one: string, two: string) =>
       verdictOf({ module: { tags: { license: undefined }, moreTags: [entry(one), entry(two)] } });
@@ -625,7 +625,7 @@ describe('loaderVerdict() taints', () => {
     assert.equal(both('Proprietary', 'GPL').taints, 'P');
   });
 
-  test('takes a license that ends in NUL as what precedes it', () => {
+  test('reads a license only up to its NUL', () => {
     // The rest of `GPL\0for files in …` is an entry without a tag.
     const rest = { tag: '', value: 'for files in licenses/GPL, Proprietary' };
     assert.equal(verdictOf({ module: { moreTags: [rest] } }).taints, '');
@@ -641,7 +641,7 @@ describe('loaderVerdict() taints', () => {
     assert.match(message(undefined)[0] ?? '', /^It has no license, so/);
   });
 
-  test('logs once-messages only once, and license lines while the kernel is free', () => {
+  test('logs once-only messages once, and license lines until the kernel is tainted', () => {
     const state = newState();
     const given = (name: string): Given => ({
       state,
@@ -657,7 +657,7 @@ describe('loaderVerdict() taints', () => {
     ]);
   });
 
-  test('asks the mask for O, P, F and N, and its memory for E and K', () => {
+  test('omits messages of O, P, F and N when the kernel is tainted, but not of E and K', () => {
     const state = newState(mask('POFNEK'));
     const verdict = verdictOf({
       state,
@@ -808,7 +808,7 @@ describe('loaderVerdict() resolves symbols', () => {
     return verdictOf({ state, module: { ...user, symbols } });
   };
 
-  test('hands P on with the first symbol of a proprietary module', () => {
+  test('inherits P with the first symbol of a proprietary module', () => {
     const verdict = withProvider([importFixture('printk'), importFixture('prop_plain')]);
     assert.equal(verdict.result, 'load');
     assert.equal(verdict.taints, 'P');
@@ -826,7 +826,7 @@ describe('loaderVerdict() resolves symbols', () => {
     ]);
   });
 
-  test('refuses the proprietary symbol that comes after a GPL-only one', () => {
+  test('refuses a proprietary symbol that comes after a GPL-only one', () => {
     const verdict = withProvider([importFixture('synchronize_rcu'), importFixture('prop_plain')]);
     assert.equal(verdict.errno, 'ENOENT');
     assert.equal(verdict.taints, '');
@@ -847,7 +847,7 @@ describe('loaderVerdict() resolves symbols', () => {
     ]);
   });
 
-  test('counts a GPL-only symbol of the proprietary module itself', () => {
+  test('refuses a GPL-only symbol of a proprietary module', () => {
     const verdict = withProvider([importFixture('prop_gpl')]);
     assert.equal(verdict.errno, 'ENOENT');
     assert.match(verdict.messages[0] ?? '', /using GPL-only symbols uses symbols prop_gpl/);
@@ -859,14 +859,14 @@ describe('loaderVerdict() resolves symbols', () => {
     assert.deepEqual(verdict.messages, []);
   });
 
-  test('treats ndiswrapper as any GPL module', () => {
+  test('inherits no P from ndiswrapper', () => {
     const provider: ModuleFixture = { name: 'ndiswrapper', tags: { license: 'GPL' } };
     const verdict = withProvider([importFixture('prop_plain')], {}, provider);
     assert.equal(verdict.taints, '');
     assert.deepEqual(verdict.messages, []);
   });
 
-  test('inherits before it compares the version', () => {
+  test('inherits P before it compares the CRC', () => {
     const verdict = withProvider([importFixture('prop_plain', { crc: 1 })]);
     assert.equal(verdict.errno, 'EINVAL');
     assert.equal(verdict.taints, 'P');
@@ -874,8 +874,8 @@ describe('loaderVerdict() resolves symbols', () => {
   });
 });
 
-describe('loaderVerdict() carries the state', () => {
-  test('refuses a name that is there, until it is unloaded', () => {
+describe('loaderVerdict() updates the loader state', () => {
+  test('refuses the name of a loaded module until that is unloaded', () => {
     const state = newState();
     const first = {
       module: moduleFixture({ exports: [exportFixture('mine')] }),
@@ -891,7 +891,7 @@ describe('loaderVerdict() carries the state', () => {
     assert.equal(loaderVerdict(first, kernel, state).result, 'load');
   });
 
-  test('knows the exports of loaded modules only while they are loaded', () => {
+  test('resolves exports of other modules only while they are loaded', () => {
     const state = newState();
     const kernel = kernelFixture();
     const provider = {
@@ -916,7 +916,7 @@ describe('loaderVerdict() carries the state', () => {
     );
   });
 
-  test('does not taint again for a module that is there', () => {
+  test('does not taint for a module that is already loaded', () => {
     const state = newState();
     verdictOf({ state });
     const verdict = verdictOf({ state, module: { tags: { license: 'BSD' } } });
@@ -924,7 +924,7 @@ describe('loaderVerdict() carries the state', () => {
     assert.equal(verdict.kernelTaint, 0);
   });
 
-  test('takes an export of a loaded module for taken', () => {
+  test('refuses an export that a loaded module already has', () => {
     const state = newState();
     verdictOf({ state, module: { name: 'a', exports: [exportFixture('x')] } });
     const verdict = verdictOf({ state, module: { name: 'b', exports: [gplExport('x')] } });
@@ -933,7 +933,7 @@ describe('loaderVerdict() carries the state', () => {
   });
 });
 
-describe('loaderVerdict() knows what it does not know', () => {
+describe('loaderVerdict() lists unknowns', () => {
   test('names what is missing, and judges the rest', () => {
     const verdict = verdictOf({
       kernel: { exports: [], vermagic: undefined, structBytes: undefined },
@@ -954,7 +954,7 @@ describe('loaderVerdict() knows what it does not know', () => {
     ]);
   });
 
-  test('knows nothing unknown of an honest module', () => {
+  test('lists no unknowns for an honest module', () => {
     assert.deepEqual(verdictOf({ module: { symbols: [importFixture('printk')] } }).unknown, []);
   });
 
@@ -966,7 +966,7 @@ describe('loaderVerdict() knows what it does not know', () => {
 describe('loaderVerdict() follows the release', () => {
   const old: KernelFixture = { release: '6.1.0-40-amd64' };
 
-  test('until 6.3 a module that is there taints', () => {
+  test('until 6.3, taints also for a module that is already loaded', () => {
     const state = newState();
     verdictOf({ state, kernel: old });
     const verdict = verdictOf({
@@ -980,20 +980,20 @@ describe('loaderVerdict() follows the release', () => {
     assert.equal(verdict.kernelTaint, taintMask('P') + taintMask('O'));
   });
 
-  test('until 6.3 special names are announced and licenses are not', () => {
+  test('until 6.3, logs "module license taints kernel" only for special names', () => {
     const license = verdictOf({ kernel: old, module: { tags: { license: 'BSD' } } });
     assert.deepEqual(license.messages, ["good: module license 'BSD' taints kernel.", lockLine]);
     const special = verdictOf({ kernel: old, module: { name: 'lve' } });
     assert.deepEqual(special.messages, [lockLine, 'lve: module license taints kernel.']);
   });
 
-  test('until 6.3 the size of struct module is not compared', () => {
+  test('until 6.3, does not compare the size of struct module', () => {
     assert.equal(verdictOf({ kernel: old, module: { structBytes: 900 } }).result, 'load');
     const none = verdictOf({ kernel: old, module: { structLoaded: false } });
     assert.deepEqual(none.messages, ['good: No module found in object']);
   });
 
-  test('defects count for the releases that mind', () => {
+  test('counts a defect only for the releases that check it', () => {
     const defects = [
       {
         step: 'symbol table',
@@ -1012,7 +1012,7 @@ describe('loaderVerdict() follows the release', () => {
     assert.equal(errno('7.0.0'), undefined);
   });
 
-  test('from 6.14 on extended versions are looked at, and nothing else', () => {
+  test('from 6.14, uses extended versions when present, and no others', () => {
     const module: ModuleFixture = {
       hasVersions: false,
       extendedVersions: { layoutCrc: layoutCrcFixture },
@@ -1032,7 +1032,7 @@ describe('loaderVerdict() follows the release', () => {
     assert.equal(absent.result, 'load');
   });
 
-  test('from 7.2 on exports need flags', () => {
+  test('from 7.2, requires flags for exports', () => {
     const module: ModuleFixture = {
       exports: [exportFixture('mine')],
       exportTables: { symbols: true, flags: false, gplSymbols: true, gplCrcs: true },
@@ -1045,7 +1045,7 @@ describe('loaderVerdict() follows the release', () => {
     ]);
   });
 
-  test('names of built-in code, and no name, are refused at last', () => {
+  test('refuses names of built-in code, and an empty name', () => {
     const builtins = { present: new Set(['printk']), possible: new Set(['ext4']) };
     const named = (name: string) => verdictOf({ kernel: { builtins }, module: { name } });
     assert.deepEqual(named('printk').messages, ['printk: module is already loaded']);
@@ -1055,14 +1055,14 @@ describe('loaderVerdict() follows the release', () => {
     assert.deepEqual([named('').errno, named('').kernelTaint], ['EINVAL', 512]);
   });
 
-  test('per-CPU data: too much is refused, more than is sure to fit is not known', () => {
+  test('refuses too much per-CPU data, and lists as unknown what may not fit', () => {
     const verdict = (percpuBytes: number) => verdictOf({ module: { percpuBytes } });
     assert.deepEqual(verdict(8192).unknown, []);
     assert.match(verdict(8193).unknown.join(), /8193 bytes of per-CPU data/);
     assert.deepEqual([verdict(32_769).errno, verdict(32_769).kernelTaint], ['ENOMEM', 512]);
   });
 
-  test('until 5.18 the line on inheritance has no symbol, until 5.8 there is none', () => {
+  test('until 5.18, logs inheritance without the symbol, and until 5.8 not at all', () => {
     const lines = (release: string) => {
       const state = newState();
       const module = { name: 'prop', tags: { license: 'BSD' }, exports: [exportFixture('p')] };
@@ -1076,7 +1076,7 @@ describe('loaderVerdict() follows the release', () => {
     assert.equal(lines('5.8.18').taints, '');
   });
 
-  test('from 6.16 on a namespace opens to the modules that it names', () => {
+  test('from 6.16, opens a module: namespace only to the modules that it names', () => {
     const exports = [exportFixture('s', { namespace: 'module:kvm,snd-*' })];
     const verdict = (release: string, name: string, tags: ModuleFixture['tags'] = {}) =>
       verdictOf({

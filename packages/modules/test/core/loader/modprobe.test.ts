@@ -33,7 +33,7 @@ describe('parseModprobe()', () => {
     });
   }
 
-  test('passes over blank lines and comments, with what continues them', () => {
+  test('skips blank lines and comments, with their continuation lines', () => {
     const text = '# one \\\nblacklist hidden\n\n   \nblacklist shown\n';
     assert.deepEqual(parseModprobe('f.conf', text).settings, [
       { kind: 'blacklist', module: 'shown', place: place(5) },
@@ -54,20 +54,20 @@ describe('parseModprobe()', () => {
     );
   });
 
-  test('stops at a bound, and reports it', () => {
+  test('stops after 100,000 settings, and reports it', () => {
     const { problems, settings } = parseModprobe('f.conf', 'blacklist a\n'.repeat(100_002));
     assert.equal(settings.length, 100_000);
     assert.match(problems[0]?.message ?? '', /the rest was not read/);
   });
 
-  test('reads backslashes without end', () => {
+  test('reads long runs of backslashes and blanks', () => {
     for (const text of ['\\'.repeat(200_001), '\\\n'.repeat(50_000), ' '.repeat(200_000)])
       assert.equal(parseModprobe('f.conf', text).settings.length, 0);
   });
 });
 
 describe('deniedModules()', () => {
-  test('counts install with a command that does nothing, and no blacklist', () => {
+  test('returns modules whose install command does nothing, not blacklisted ones', () => {
     const text =
       'blacklist a\ninstall b /bin/false\ninstall c /usr/bin/true\ninstall d /sbin/modprobe -i d\ninstall e /bin/falsehood\n';
     const denied = deniedModules(parseModprobe('f.conf', text).settings);
@@ -81,8 +81,8 @@ describe('deniedModules()', () => {
   });
 });
 
-describe('names', () => {
-  test('are written with _, except in brackets', () => {
+describe('underscored()', () => {
+  test('replaces - with _, except in brackets', () => {
     assert.equal(underscored('a-b_c-d'), 'a_b_c_d');
     assert.equal(underscored('x[a-f]-y'), 'x[a-f]_y');
   });

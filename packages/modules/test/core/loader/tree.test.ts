@@ -44,7 +44,7 @@ function resultsOf(candidates: readonly Candidate[], on = kernel) {
 }
 
 describe('judgeTree()', () => {
-  test('loads what a module needs before it, in whatever order they are given', () => {
+  test('loads the modules that a module needs first, for any order of files', () => {
     const chain = [
       link('c', ['b1'], []),
       link('b', ['a1', 'printk'], ['b1']),
@@ -54,7 +54,7 @@ describe('judgeTree()', () => {
     assert.deepEqual([...judgeTree(chain, kernel).keys()], ['c.ko', 'b.ko', 'a.ko']);
   });
 
-  test('hands P along the exports, and the taint of the kernel along the chain', () => {
+  test('inherits P along exports, and the kernel taint along the chain', () => {
     assert.deepEqual(
       resultsOf([
         link('top', ['middle'], []),
@@ -66,7 +66,7 @@ describe('judgeTree()', () => {
     );
   });
 
-  test('knows which taint of the kernel a keyring may prevent', () => {
+  test('reports the kernel taint that a keyring may prevent', () => {
     const by = (outcome: 'none' | 'unknown key', ...given: Parameters<typeof link>): Candidate => ({
       ...link(...given),
       signature: signatureFixture(outcome),
@@ -114,14 +114,14 @@ describe('judgeTree()', () => {
     ]);
   });
 
-  test('lets none of those come first that need each other', () => {
+  test('refuses modules that need each other or themselves', () => {
     assert.deepEqual(
       resultsOf([link('a', ['b'], ['a']), link('b', ['a'], ['b']), link('self', ['s'], ['s'])]),
       { a: 'ENOENT  0', b: 'ENOENT  0', self: 'ENOENT  0' },
     );
   });
 
-  test('takes another module that exports the same where the first is refused', () => {
+  test('uses another module with the same export when the first is refused', () => {
     assert.deepEqual(
       resultsOf([
         link('user', ['x'], []),
@@ -132,7 +132,7 @@ describe('judgeTree()', () => {
     );
   });
 
-  test('does not take modules that merely lie beside it for loaded', () => {
+  test('does not treat other modules of the tree as loaded', () => {
     const same = [link('one', [], ['x']), link('two', [], ['x'])];
     assert.deepEqual(resultsOf(same), { one: 'load  0', two: 'load  0' });
     const twins = [
@@ -142,7 +142,7 @@ describe('judgeTree()', () => {
     assert.deepEqual(resultsOf(twins), { 'updates/n': 'load  0', 'kernel/n': 'load  0' });
   });
 
-  test('refuses what its chain has loaded already', () => {
+  test('refuses a name or an export that its chain has already loaded', () => {
     const tree = [
       link('lower', [], ['x', 'y']),
       link('duplicate', ['y'], ['x']),
@@ -156,7 +156,7 @@ describe('judgeTree()', () => {
     assert.equal(verdicts.get('again.ko')?.errno, 'EEXIST');
   });
 
-  test('logs once in a chain what the kernel logs once', () => {
+  test('logs a message that the kernel logs once only once in a chain', () => {
     const unsigned = (each: Candidate): Candidate => ({
       ...each,
       signature: signatureFixture('none'),
@@ -173,7 +173,7 @@ describe('judgeTree()', () => {
     assert.deepEqual(lines, [1, 0, 1]);
   });
 
-  test('judges files that are no modules, and a chain as long as the list', () => {
+  test('judges a file that is not a module, and a chain of 12,000 modules', () => {
     const length = 12_000;
     const chain = Array.from({ length }, (_, index) =>
       link(`m${index}`, index === length - 1 ? [] : [`s${index + 1}`], [`s${index}`]),
@@ -187,7 +187,7 @@ describe('judgeTree()', () => {
     assert.equal(verdicts.get('text.ko')?.errno, 'ENOEXEC');
   });
 
-  test('is not slowed down by many modules that export the same', () => {
+  test('stays fast when many modules export the same symbol', () => {
     const many = Array.from({ length: 3_000 }, (_, index) => link(`m${index}`, ['x', 'no'], ['x']));
     assert.equal(mustEnd(() => judgeTree(many, kernel)).size, 3_000);
   });
@@ -210,7 +210,7 @@ describe('judgeTree()', () => {
 });
 
 describe('exportIndex()', () => {
-  test('names the first that exports a symbol, and the others behind it', () => {
+  test('lists the first module that exports a symbol, then the others', () => {
     const index = exportIndex([link('a', [], ['x']), link('b', [], ['y', 'x'])]);
     assert.equal(index.get('x')?.candidate, 0);
     assert.equal(index.get('x')?.also?.candidate, 1);
@@ -219,7 +219,7 @@ describe('exportIndex()', () => {
 });
 
 describe('compare()', () => {
-  test('compare() lists what no longer loads, and what changed for it', () => {
+  test('compare() lists modules that no longer load, and what changed for them', () => {
     const modules = [
       link('needs_gone', ['a'], []),
       link('needs_gpl', ['b'], [], proprietary),
@@ -276,7 +276,7 @@ describe('compare()', () => {
     assert.deepEqual(notCompared, ['new.ko']);
   });
 
-  test('compare() reports a change of vermagic', () => {
+  test('compare() reports a changed vermagic', () => {
     const modules = [link('m', [], [])];
     const other = kernelFixture({
       vermagic: '6.12.118+deb13-amd64 SMP preempt_rt mod_unload modversions ',

@@ -12,7 +12,7 @@ const at = (bytes: Uint8Array) => (offset: number, size: number) =>
   bytes.subarray(offset, offset + size);
 const long = `deep/${'n'.repeat(200)}.ko`;
 
-test('tarReader() gives the same entries whatever the size of the pieces', () => {
+test('tarReader() reads the same entries from pieces of any size', () => {
   const bytes = tar(
     { name: 'a/', type: '5' },
     { name: 'a/empty' },
@@ -34,7 +34,7 @@ test('tarReader() gives the same entries whatever the size of the pieces', () =>
   }
 });
 
-test('tarReader() reads long names of GNU and of pax, and sizes in base 256', () => {
+test('tarReader() reads GNU and pax long names, and sizes in base 256', () => {
   const size = Uint8Array.from([0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2]);
   const bytes = tar(
     { name: '././@LongLink', type: 'L', contents: `${long}\0` },
@@ -52,7 +52,7 @@ test('tarReader() reads long names of GNU and of pax, and sizes in base 256', ()
   ]);
 });
 
-test('tarReader() refuses what is cut short, damaged, or lies about sizes', () => {
+test('tarReader() refuses archives that are cut short, damaged or lie about sizes', () => {
   const bytes = tar({ name: 'a', contents: 'hello' });
   const bad: readonly (readonly [string, Uint8Array, RegExp])[] = [
     ['cut in the contents', bytes.subarray(0, 514), /middle of the archive/],
@@ -95,7 +95,7 @@ test('cpioReader() reads files, links and directories, and stops at the trailer'
   }
 });
 
-test('cpioReader() refuses other formats, names without end and cut archives', () => {
+test('cpioReader() refuses other formats, names that are too long, and cut archives', () => {
   const bytes = cpio({ name: 'a', contents: 'hello' });
   for (const [broken, message] of [
     [Buffer.from('070707'.padEnd(200, '0')), /not a cpio/],
@@ -109,7 +109,7 @@ test('cpioReader() refuses other formats, names without end and cut archives', (
   }
 });
 
-test('readRpm() finds names, license and payload, and bounds lying headers', () => {
+test('readRpm() reads name, license and payload, and refuses cut or lying headers', () => {
   const tags = {
     1000: 'kmod-x',
     1001: '1.2',
@@ -134,7 +134,7 @@ test('readRpm() finds names, license and payload, and bounds lying headers', () 
   assert.throws(() => readRpm(at(lying)), { message: /at most/ });
 });
 
-test('readAr() lists members, and refuses lying sizes', () => {
+test('readAr() lists members, and refuses wrong sizes and headers', () => {
   const member = (name: string, size: string, body: string) =>
     `${name.padEnd(16)}${'0'.padEnd(12)}${'0'.padEnd(6)}${'0'.padEnd(6)}${'100644'.padEnd(8)}${size.padEnd(10)}\`\n${body}`;
   const good = Buffer.from(`${arMagic}${member('a', '3', 'abc\n')}${member('b/', '2', 'de')}`);
@@ -161,7 +161,7 @@ test('readAr() lists members, and refuses lying sizes', () => {
   }
 });
 
-test('pathInside() keeps names in, linkTargetInside() follows text alone', () => {
+test('pathInside() and linkTargetInside() refuse paths that lead outside', () => {
   assert.deepEqual(pathInside('./usr//src/./x'), { path: 'usr/src/x' });
   assert.deepEqual(pathInside('./'), { path: '' });
   assert.deepEqual(pathInside('a/..b/c..'), { path: 'a/..b/c..' });

@@ -29,7 +29,7 @@ License: GPL-3+
 const checkClaim = (claim: string | undefined, statement: LicenseStatement | undefined) =>
   check(claim, termsOf(statement));
 
-test('readCopyright() gives each license once, without that of the packaging', () => {
+test('readCopyright() lists each license once, without the license of debian/*', () => {
   assert.deepEqual(mixed, { kind: 'stated', licenses: ['Expat', 'GPL-2'], more: false });
   const both = readCopyright(
     `${format}Files: debian/x y\nLicense: MIT\n\nFiles: z\nLicense: MIT\n`,
@@ -37,7 +37,7 @@ test('readCopyright() gives each license once, without that of the packaging', (
   assert.deepEqual(both, { kind: 'stated', licenses: ['MIT'], more: false });
 });
 
-test('readCopyright() keeps a hundred, and of more nothing is concluded', () => {
+test('readCopyright() keeps 100 licenses, and checkClaim() is undecided about more', () => {
   const many = (count: number) =>
     readCopyright(
       format +
@@ -55,13 +55,13 @@ test('readCopyright() keeps a hundred, and of more nothing is concluded', () => 
   });
 });
 
-test('readCopyright() does not guess at text without structure', () => {
+test('readCopyright() lists no licenses from unstructured text', () => {
   const plain = readCopyright('It is GPL.\n\nFiles: *\nLicense: GPL-3\n');
   assert.deepEqual(plain, { kind: 'plain', closedTerms: [] });
   assert.equal(checkClaim('GPL', plain).result, 'undecided');
 });
 
-test('checkClaim() doubts a claim whose package speaks of closed terms', () => {
+test('checkClaim() doubts a GPL claim when the package states closed terms', () => {
   const check = (license: string) => checkClaim('GPL', readLicenseTag(license));
   for (const license of [
     'ACME-EULA',
@@ -93,7 +93,7 @@ test('checkClaim() doubts a claim whose package speaks of closed terms', () => {
   assert.match(checkClaim('GPL', prose).message, /its package states "end user license", "may not/);
 });
 
-test('gpl2Standing() allows, excludes, or does not know', () => {
+test('gpl2Terms() returns allowed, excluded or unknown', () => {
   const allowed = `GPL|GPL-2|GPL-2+|GPL-2.0+|GPLv2|GPLv2+|GPL v2|GPL-2.0-only|GPL-2.0-or-later|GPL v2 or later
 GPL-2 or GPL-3|GPL-3 or GPL-2|GPL-1+|LGPL-2.1+|LGPLv2+|MIT|Expat|BSD-3-clause|Dual BSD/GPL|GPLv2 and MIT
 (GPL-2.0-only OR MIT) AND BSD-3-Clause|GPL v2  or \t later|GPL-2   or\tGPL-3|GPL-2 - or - later|GPL-2.0-only WITH Linux-syscall-note|GPL-3+ or MIT|(GPLv2)`;
@@ -110,7 +110,7 @@ GPL-3+ with GCC exception|GPLv2 and Redistributable, no modification permitted|N
   assert.equal(gpl2Terms('(a or b) '.repeat(110)), 'unknown');
 });
 
-test('checkClaim() contradicts only when nothing stated gives the GPL version 2', () => {
+test('checkClaim() contradicts only when no stated license allows GPL version 2', () => {
   const tag = readLicenseTag;
   assert.equal(checkClaim('GPL', tag('GPLv3+')).result, 'contradicts');
   assert.equal(checkClaim('Dual BSD/GPL', tag('Proprietary')).result, 'contradicts');
@@ -126,7 +126,7 @@ test('checkClaim() contradicts only when nothing stated gives the GPL version 2'
   assert.equal(checkClaim('GPL', halves).result, 'undecided');
 });
 
-test('paragraphsOf() reads fields and their further lines, debControl() wants a name', () => {
+test('paragraphsOf() reads multi-line fields, and debControl() requires a valid name', () => {
   const [first, second] = paragraphsOf(
     '# c\nPackage: a\nDescription: x\n more\n .\n\n\nB: 1\nB: 2\nnoise\n',
   );
@@ -142,7 +142,7 @@ const sum = 'a'.repeat(64);
 const dsc = (line: string, form = '3.0 (quilt)') =>
   `-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\nFormat: ${form}\nSource: x\nVersion: 1-1\nChecksums-Sha256:\n ${line}\n\n-----BEGIN PGP SIGNATURE-----\n`;
 
-test('readDsc() reads a signed file, and refuses names that are not plain', () => {
+test('readDsc() reads a signed .dsc, and refuses unsafe names and bad sums', () => {
   const read = readDsc(dsc(`${sum} 12 x_1.orig.tar.xz`));
   assert.deepEqual(read.files, [{ name: 'x_1.orig.tar.xz', bytes: 12, sha256: sum }]);
   for (const [line, form] of [
@@ -157,7 +157,7 @@ test('readDsc() reads a signed file, and refuses names that are not plain', () =
   assert.throws(() => readDsc('Format: 1.0\nSource: x\n'), { message: /no SHA-256/ });
 });
 
-test('readDkmsConf() reads plain assignments alone', () => {
+test('readDkmsConf() reads only plain assignments', () => {
   const conf = readDkmsConf(`PACKAGE_NAME="jool"
 PACKAGE_VERSION=4.1 # comment
 MAKE[0]="make \\

@@ -4,7 +4,7 @@ import { unifiedDiffsOf } from '../../../core/packages/unified-diff.ts';
 
 const diff = '--- a/m.c\t2020\n+++ b/m.c\n@@ -1,2 +1,2 @@ f\n-one\n+two\n \n';
 
-test('unifiedDiffsOf() leaves out all that is not a unified diff', () => {
+test('unifiedDiffsOf() drops everything that is not a unified diff', () => {
   const ed = '1c\nevil\n.\n';
   assert.equal(unifiedDiffsOf(`Description: x\n${ed}${diff}${ed}`), diff);
   assert.equal(unifiedDiffsOf(`--- a/m.c\n+++ b/m.c\n${ed}`), '--- a/m.c\n+++ b/m.c\n');

@@ -23,13 +23,13 @@ function parse(text: string): readonly (readonly string[])[] {
   return rows.slice(0, -1);
 }
 
-test('csvReport() gives a row a module, each as wide as the header', () => {
+test('csvReport() writes one row per module, each as wide as the header', () => {
   const rows = parse(written(csvReport(mixed)));
   assert.equal(rows.length, mixed.modules.length + 1);
   for (const each of rows) assert.equal(each.length, rows[0]?.length);
 });
 
-test('csvReport() writes lists, numbers and what is not known', () => {
+test('csvReport() writes lists, numbers and unknown values', () => {
   assert.equal(fieldsOf('gplOnly', liar), 'synchronize_rcu; device_register');
   assert.equal(fieldsOf('evidence', liar), 'license-nul; license-nul; unsigned; shim');
   assert.equal(fieldsOf('accepted', liar), 'false');
@@ -37,7 +37,7 @@ test('csvReport() writes lists, numbers and what is not known', () => {
   assert.equal(fieldsOf('errno', liar), '');
 });
 
-test('csvReport() lets no formula and no control character through', () => {
+test('csvReport() escapes formulas and control characters', () => {
   assert.match(
     fieldsOf('version', hostile) ?? '',
     /^'=cmd\|"x",\\u\{d\}\\u\{a\}\\u\{0\}\\u\{1b\}\[31m/,

@@ -28,20 +28,20 @@ const bomOf = (report: ScanReport) => JSON.parse(written(cyclonedxReport(report,
 const licensesOf = (license: string | null) =>
   bomOf(scanReport([moduleReport('m', { license })])).components[0]?.licenses;
 
-test('cyclonedxReport() is valid by the schema of CycloneDX 1.6', () => {
+test('cyclonedxReport() is valid by the CycloneDX 1.6 schema', () => {
   const validate = cyclonedxCheck();
   assertValid(validate, bomOf(mixed));
   assertValid(validate, bomOf(scanReport([])));
   assert.ok(!validate({ ...bomOf(mixed), serialNumber: 'x' }), 'the schema accepts anything');
 });
 
-test('cyclonedxReport() refers to every component by another name', () => {
+test('cyclonedxReport() gives every component a unique bom-ref', () => {
   const refs = bomOf(mixed).components.map((each) => each['bom-ref']);
   assert.equal(refs.length, mixed.modules.length);
   assert.equal(new Set(refs).size, refs.length);
 });
 
-test('cyclonedxReport() states the declared license, and no more than that', () => {
+test('cyclonedxReport() states only the declared license', () => {
   const acknowledgement = 'declared';
   assert.deepEqual(licensesOf('GPL v2'), [{ license: { id: 'GPL-2.0-only', acknowledgement } }]);
   assert.deepEqual(licensesOf('Dual MIT/GPL'), [
@@ -52,7 +52,7 @@ test('cyclonedxReport() states the declared license, and no more than that', () 
   assert.deepEqual(licensesOf(hostileText), [{ license: { name: hostileText, acknowledgement } }]);
 });
 
-test('cyclonedxReport() carries hash, trust level, verdict and evidence', () => {
+test('cyclonedxReport() writes hash, trust level, verdict and evidence', () => {
   const [component] = bomOf(scanReport([liar])).components;
   assert.deepEqual(component?.hashes, [{ alg: 'SHA-256', content: liar.sha256 }]);
   const valuesOf = (name: string) =>

@@ -9,18 +9,18 @@ import { spdxReport } from '../../../core/reports/spdx.ts';
 import { imprint, liar, mixed, moduleReport, scanReport, written } from './report-fixture.ts';
 import { mustEnd } from '../../../../../testing/patience.ts';
 
-test('jsonReport() is the report itself', () => {
+test('jsonReport() writes the report without changes', () => {
   assert.deepEqual(JSON.parse(written(jsonReport(mixed))), mixed);
   const empty = scanReport([]);
   assert.deepEqual(JSON.parse(written(jsonReport(empty))), empty);
 });
 
-test('jsonReport() writes one module a line', () => {
+test('jsonReport() writes one module per line', () => {
   const lines = written(jsonReport(mixed)).split('\n');
   assert.equal(lines.filter((each) => each.startsWith('{"file":"/')).length, 13);
 });
 
-test('jsonDocument() makes an element only when it is written', () => {
+test('jsonDocument() takes an element of items() only when it writes it', () => {
   let made = 0;
   const endless = (function* () {
     for (;;) yield ++made;
@@ -30,7 +30,7 @@ test('jsonDocument() makes an element only when it is written', () => {
   assert.equal(made, 3);
 });
 
-test('countsOf() counts by verdict, trust level, denial and demand', () => {
+test('countsOf() counts by verdict, trust level, denial and requirement', () => {
   const { counts } = mixed;
   assert.equal(counts.modules, 12);
   assert.deepEqual(
@@ -57,7 +57,7 @@ test('all formats are deterministic for the same report', () => {
   assert.deepEqual(write(), write());
 });
 
-test('all formats write a tree of modules of one name in linear time', () => {
+test('all formats write 20,000 modules of one name in linear time', () => {
   const many = scanReport(
     Array.from({ length: 20_000 }, (_, index) =>
       moduleReport('same', { license: `x ${index % 5_000}`, trustLevel: liar.trustLevel }),

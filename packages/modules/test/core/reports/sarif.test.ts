@@ -52,7 +52,7 @@ const resultsOf = (...modules: ScanReport['modules']) => logOf(scanReport(module
 const rulesOf = (...modules: ScanReport['modules']) =>
   resultsOf(...modules).map(({ ruleId, level }) => `${level} ${ruleId}`);
 
-test('sarifReport() is valid by the schema of SARIF 2.1.0', () => {
+test('sarifReport() is valid by the SARIF 2.1.0 schema', () => {
   const validate = sarifCheck();
   assertValid(validate, logOf(mixed));
   assertValid(validate, logOf(scanReport([])));
@@ -60,7 +60,7 @@ test('sarifReport() is valid by the schema of SARIF 2.1.0', () => {
   assert.ok(!validate(broken), 'the schema accepts anything');
 });
 
-test('sarifReport() has no result for a module that deserves no attention', () => {
+test('sarifReport() has no result for an honest module, or one with only a note', () => {
   assert.deepEqual(
     rulesOf(
       moduleReport('honest', { accepted: true }),
@@ -73,7 +73,7 @@ test('sarifReport() has no result for a module that deserves no attention', () =
   );
 });
 
-test('sarifReport() warns of a lead, which decides nothing', () => {
+test('sarifReport() reports a lead as a warning, and a proof as an error', () => {
   const evidence = [
     { check: 'gpl-shim', weight: 'lead', message: 'It passes symbols on' },
   ] as const;
@@ -87,7 +87,7 @@ test('sarifReport() warns of a lead, which decides nothing', () => {
   assert.equal(rule?.defaultConfiguration.level, 'error', 'the graver of both');
 });
 
-test('sarifReport() reports what depends on a keyring, and what is undecided', () => {
+test('sarifReport() reports undecided modules, and taints that depend on a keyring', () => {
   const open = moduleReport('open', {
     undecidedReason: 'no keys',
     loader: { taints: 'O', taintsUnlessTrusted: 'E' },
@@ -115,7 +115,7 @@ test('sarifReport() reports a contradicted module even without a proof', () => {
   ]);
 });
 
-test('sarifReport() lists every rule that a result names, once, and no other', () => {
+test('sarifReport() lists exactly the rules that results name, each once', () => {
   const { tool, results } = logOf(mixed).runs[0];
   const ids = tool.driver.rules.map(({ id }) => id);
   assert.deepEqual(
@@ -138,7 +138,7 @@ test('sarifReport() gives URIs below the root relative to it, encoded', () => {
   );
 });
 
-test('sarifReport() gives every result its own fingerprint, which a new release keeps', () => {
+test('sarifReport() gives each result a fingerprint that stays the same in a new release', () => {
   const fingerprints = (results: readonly Result[]) =>
     results.map(({ partialFingerprints }) => partialFingerprints['bulkheadModule/v1']);
   const before = fingerprints(resultsOf(liar, refused));
@@ -147,7 +147,7 @@ test('sarifReport() gives every result its own fingerprint, which a new release 
   assert.deepEqual(fingerprints(resultsOf(moved, refused)), before);
 });
 
-test('sarifReport() keeps braces and links of a hostile name from meaning anything', () => {
+test('sarifReport() escapes braces and links in hostile names', () => {
   const text = resultsOf(hostile)[0]?.message.text ?? '';
   assert.ok(text.includes('{{0}}'), text);
   assert.ok(text.includes('[a\\](http://b)'), text);

@@ -119,7 +119,7 @@ const declaredFor = (license: string | null) =>
   documentOf(scanReport([moduleReport('m', { license, package: null })])).packages[0]
     ?.licenseDeclared;
 
-test('spdxReport() has the structure that SPDX 2.3 asks for', () => {
+test('spdxReport() has the structure that SPDX 2.3 requires', () => {
   const validate = check(documentSchema);
   assertValid(validate, documentOf(mixed));
   assertValid(validate, documentOf(scanReport([])));
@@ -127,7 +127,7 @@ test('spdxReport() has the structure that SPDX 2.3 asks for', () => {
   assert.ok(!validate({ ...documentOf(mixed), packages: [{}] }), 'the schema accepts anything');
 });
 
-test('spdxReport() gives every element its own identifier, and refers to none that is not there', () => {
+test('spdxReport() gives elements unique identifiers, and refers only to existing ones', () => {
   const { packages, relationships } = documentOf(mixed);
   const ids = new Set([...packages.map(({ SPDXID }) => SPDXID), 'SPDXRef-DOCUMENT']);
   assert.equal(ids.size, packages.length + 1);
@@ -139,7 +139,7 @@ test('spdxReport() gives every element its own identifier, and refers to none th
   assert.equal(described.length, mixed.modules.length);
 });
 
-test('spdxReport() uses licenses of the list and references that it explains, each once', () => {
+test('spdxReport() uses SPDX license ids, or references that it explains once each', () => {
   const { packages, hasExtractedLicensingInfos: extracted } = documentOf(mixed);
   const explained = extracted.map(({ licenseId }) => licenseId);
   assert.equal(new Set(explained).size, explained.length);
@@ -149,7 +149,7 @@ test('spdxReport() uses licenses of the list and references that it explains, ea
   for (const each of explained) assert.ok(used.includes(each), `${each} is not used`);
 });
 
-test('spdxReport() declares MODULE_LICENSE by the rules of the kernel', () => {
+test("spdxReport() declares MODULE_LICENSE by the kernel's rules", () => {
   assert.equal(declaredFor('GPL'), 'GPL-2.0-only');
   assert.equal(declaredFor('GPL v2'), 'GPL-2.0-only');
   assert.equal(declaredFor('GPL and additional rights'), 'LicenseRef-GPL-and-additional-rights');
@@ -162,7 +162,7 @@ test('spdxReport() declares MODULE_LICENSE by the rules of the kernel', () => {
   assert.equal(declaredFor(null), 'NONE');
 });
 
-test('spdxReport() keeps licenses apart whose texts differ in signs alone', () => {
+test('spdxReport() gives licenses that differ only in punctuation different references', () => {
   const { packages } = documentOf(
     scanReport(['a/b', 'a b', 'a-b-2', 'a b'].map((license) => moduleReport('m', { license }))),
   );

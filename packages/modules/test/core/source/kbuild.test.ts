@@ -27,18 +27,18 @@ const objects = (files: Readonly<Record<string, string>>, name: string) =>
     .recipesNamed(name)
     .map((each) => [each.directory, ...each.objects]);
 
-test('Kbuild lists -objs, -y and -m in that order, each once', () => {
+test('Kbuild lists objects of -objs, -y and -m in that order, each once', () => {
   const Makefile = 'obj-m := foo.o\nfoo-m := c.o\nfoo-y := b.o a.o\nfoo-objs := a.o sub/d.o\n';
   assert.deepEqual(objects({ Makefile }, 'foo'), [['', 'a.o', 'sub/d.o', 'b.o', 'c.o']]);
 });
 
-test('Kbuild takes an object without parts as its own', () => {
+test('Kbuild treats a module without parts as its own object', () => {
   assert.deepEqual(objects({ Kbuild: 'obj-m += my-mod.o\n', Makefile: 'x' }, 'my_mod'), [
     ['', 'my-mod.o'],
   ]);
 });
 
-test('Kbuild finds a module in any directory and below another', () => {
+test('Kbuild finds a module in any directory, by name or by path', () => {
   const files = {
     Makefile: 'all:\n\tmake -C sub\n',
     'src/a/Kbuild': 'obj-m := foo.o\n',
@@ -48,12 +48,12 @@ test('Kbuild finds a module in any directory and below another', () => {
   assert.deepEqual(kbuild(files, { kind: 'kernel' }).recipeAt('src/a/foo')?.objects, ['foo.o']);
 });
 
-test('Kbuild takes a module as enabled when nothing sets what enables it', () => {
+test('Kbuild treats a module as enabled when its CONFIG_ variable is unset', () => {
   const recipe = kbuild({ Makefile: 'obj-$(CONFIG_FOO) += foo.o\n' }).recipesNamed('foo')[0]!;
   assert.deepEqual([recipe.objects, recipe.unknowns], [['foo.o'], []]);
 });
 
-test('Kbuild uses the configuration of the kernel', () => {
+test('Kbuild uses the kernel configuration', () => {
   const files = {
     'drivers/net/Makefile':
       'subdir-ccflags-y := -DABOVE\nobj-$(CONFIG_FOO) += foo.o\nfoo-y := a.o\nfoo-$(CONFIG_EXTRA) += b.o\n',
@@ -66,7 +66,7 @@ test('Kbuild uses the configuration of the kernel', () => {
   assert.deepEqual(recipe.objects, ['a.o', 'b.o']);
 });
 
-test('Kbuild collects the options of an object, those from above first', () => {
+test("Kbuild collects an object's compiler options, parent directories first", () => {
   const files = {
     Makefile: 'obj-y += sub/\nsubdir-ccflags-y := -I$(src)/include\nexport KIND := two\n',
     'sub/Makefile':
@@ -81,12 +81,12 @@ test('Kbuild collects the options of an object, those from above first', () => {
   assert.deepEqual(recipe.flags('foo.o', true).options, ['-DASM']);
 });
 
-test('Kbuild sees what is given to the linker beside the objects', () => {
+test('Kbuild lists objects that ldflags-y links in', () => {
   const Makefile = 'obj-m := foo.o\nldflags-y += -T x.lds $(src)/blob.o\n';
   assert.deepEqual(kbuild({ Makefile }).recipesNamed('foo')[0]!.linked, ['/module/blob.o']);
 });
 
-test('Kbuild finds what a rule makes a file of', () => {
+test('Kbuild finds the prerequisites of a file in rules and patterns', () => {
   const Makefile = 'obj-m := foo.o\n$(obj)/x/%.o: $(src)/y/%.c FORCE\n$(obj)/t.c: $(obj)/mkt\n';
   const recipe = kbuild({ Makefile }).recipesNamed('foo')[0]!;
   assert.deepEqual(recipe.madeOf('/module/x/a.o'), ['/module/y/a.c', 'FORCE']);
@@ -113,7 +113,7 @@ test('Kbuild passes exports to directories that an unset variable enables', () =
   assert.deepEqual([recipe.objects, recipe.unknowns], [['main.o', 'io.o'], []]);
 });
 
-test('Kbuild lists the unknowns that objects depend on, and which are linked in any case', () => {
+test('Kbuild lists the unknowns that objects depend on, and objects linked in any case', () => {
   const Makefile =
     'obj-m := foo.o\nfoo-objs := main.o\nifdef WITH_DB\nfoo-objs += db.o\nelse\nfoo-objs += no-db.o\nendif\nfoo-$(WITH_IO) += io.o\nifdef X\nCFLAGS_a.o := 1\nendif\n';
   const recipe = kbuild({ Makefile }).recipesNamed('foo')[0]!;

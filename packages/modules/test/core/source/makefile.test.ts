@@ -24,7 +24,7 @@ function evaluate(
 const value = (expression: string, variables: Readonly<Record<string, string>> = {}): string =>
   evaluate(`result = ${expression}\n`, variables).get('result');
 
-test('Makefile assigns as make does', () => {
+test('Makefile evaluates assignment operators like make', () => {
   const makefile = evaluate(
     'a = $(b)\nb := 1\nc := $(b)\nb := 2\nd ?= 3\nd ?= 4\ne += 5\ne += 6\nf ::= 7\n',
   );
@@ -36,7 +36,7 @@ test('Makefile joins continued lines and drops comments', () => {
   assert.equal(evaluate('obj-m := a.o \\\n\tb.o \\\n  c.o # d.o\n').get('obj-m'), 'a.o b.o c.o');
 });
 
-test('Makefile takes the branch that holds', () => {
+test('Makefile takes the branch whose condition is true', () => {
   const text = `
 ifdef A
 x += a
@@ -55,7 +55,7 @@ endif
   assert.equal(evaluate(text).get('x'), 'd');
 });
 
-test('Makefile knows the functions that Kbuild makefiles use', () => {
+test('Makefile evaluates the functions that Kbuild makefiles use', () => {
   const cases: readonly (readonly [expression: string, expected: string])[] = [
     ['$(patsubst %.c,%.o,a.c b.h)', 'a.o b.h'],
     ['$(list:.c=.o)', 'x.o y.o'],
@@ -83,7 +83,7 @@ test('Makefile knows the functions that Kbuild makefiles use', () => {
   assert.equal(evaluate('wrap = [$(1)|$(2)]\nr = $(call wrap,a,b)').get('r'), '[a|b]');
 });
 
-test('Makefile evaluates what define and eval make', () => {
+test('Makefile evaluates define, call and eval', () => {
   const text = `
 define module
 obj-m += $(1).o
@@ -99,14 +99,14 @@ $(foreach m,bar baz,$(eval $(call module,$(m),$(m)_main.o)))
 
 const unknowns = (makefile: Makefile): readonly string[] => [...makefile.unknownsOf('obj-m')];
 
-test('Makefile follows no rule and ignores recipes', () => {
+test('Makefile lists rules without following them, and ignores recipes', () => {
   const makefile = evaluate('all: a.o\n\tx := 1\n\techo $(shell rm -rf /)\ny := 2\n');
   assert.equal(makefile.get('x'), '');
   assert.equal(makefile.get('y'), '2');
   assert.deepEqual(makefile.rules, [{ targets: ['all'], prerequisites: ['a.o'] }]);
 });
 
-test('Makefile runs no command and notes what depends on one', () => {
+test('Makefile runs no shell command, and lists values that depend on one', () => {
   const idle = evaluate('date := $(shell date)\nobj-m := a.o\n');
   assert.deepEqual([idle.list('obj-m'), unknowns(idle)], [['a.o'], []]);
   const deciding = evaluate('ifeq ($(shell uname -m),x86_64)\nobj-m := a.o\nendif\n');
@@ -115,7 +115,7 @@ test('Makefile runs no command and notes what depends on one', () => {
   assert.deepEqual([listed.list('obj-m'), unknowns(listed)], [[], ['the command "ls *.o"']]);
 });
 
-test('Makefile includes what there is', () => {
+test('Makefile includes existing makefiles, and skips a missing optional one', () => {
   const makefile = evaluate(
     '-include none\ninclude $(d)/b.mk\n',
     { d: 'x' },
@@ -124,7 +124,7 @@ test('Makefile includes what there is', () => {
   assert.equal(makefile.get('v'), '1');
 });
 
-test('Makefile knows which values depend on what is not set', () => {
+test('Makefile.unknownsOf() lists the unset variables that a value depends on', () => {
   const cases: readonly (readonly [text: string, unknowns: readonly string[]])[] = [
     ['obj-m := a.o\nccflags-y += $(X)\n', []],
     ['obj-m := $(X)\n', ['the variable "X"']],
@@ -162,7 +162,7 @@ const hostile: Readonly<Record<string, string>> = {
 };
 
 for (const [what, text] of Object.entries(hostile)) {
-  test(`Makefile gives up one that ${what}`, () => {
+  test(`Makefile.evaluate() throws for a makefile that ${what}`, () => {
     assert.throws(
       () => mustEnd(() => evaluate(text, {}, { self: 'include self\n' })),
       MakefileError,
@@ -170,6 +170,6 @@ for (const [what, text] of Object.entries(hostile)) {
   });
 }
 
-test('Makefile gives nothing for a variable that is itself', () => {
+test('Makefile expands a self-reference in a variable to nothing', () => {
   assert.equal(evaluate('a = x$(a)\n').get('a'), 'x');
 });

@@ -49,7 +49,7 @@ const functionsOf = (...names: readonly string[]): DefinedFunctions => ({ names,
 const match = (files: Files, module = moduleOf('x/foo.ko', info, 2), build?: BuildContext) =>
   matchSource(module, new OfferedSource(treeOf(files), build), functionsOf());
 
-test('matchSource() finds the source of a module consistent, with the note that this is not a proof', () => {
+test('matchSource() calls the right source consistent, but not a proof', () => {
   const found = match(vendor);
   assert.equal(found.outcome, 'consistent');
   assert.equal(found.srcversion.computed, vendorSrcversion);
@@ -62,7 +62,7 @@ test('matchSource() finds the source of a module consistent, with the note that 
   assert.match(found.reasons.join('\n'), /consistent, but not a proof/);
 });
 
-test('matchSource() calls nothing different while the configuration leaves the objects open', () => {
+test('matchSource() is undecided while the configuration leaves the objects open', () => {
   const conditional = {
     ...vendor,
     Makefile: 'obj-m := foo.o\nfoo-y := main.o\nfoo-$(CONFIG_FOO_IO) += io.o\n',
@@ -75,7 +75,7 @@ test('matchSource() calls nothing different while the configuration leaves the o
   assert.equal(match(conditional, undefined, context('')).outcome, 'undecided');
 });
 
-test('matchSource() finds a single changed byte in any file that counts', () => {
+test('matchSource() differs when one byte changes in any file that counts', () => {
   for (const file of ['main.c', 'io.c', 'foo.h']) {
     const changed = { ...vendor, [file]: vendor[file]!.replace(/;\n$/, ' ,\n') };
     const found = match(changed);
@@ -84,12 +84,12 @@ test('matchSource() finds a single changed byte in any file that counts', () => 
   }
 });
 
-test('matchSource() does not mind comments and blanks, as modpost does not', () => {
+test('matchSource() ignores changed comments and blanks, like modpost', () => {
   const changed = { ...vendor, 'io.c': `/* new */\n\n${vendor['io.c']!}` };
   assert.equal(match(changed).outcome, 'consistent');
 });
 
-test('matchSource() names a file that is too many and a version that is another', () => {
+test('matchSource() names an extra file, and a different version', () => {
   const files = { ...vendor, 'io.c': `${vendor['io.c']!}#include "new.h"\n`, 'new.h': 'int n;\n' };
   const srcversion = srcversionOf(
     vendor['main.c']!,
@@ -103,7 +103,7 @@ test('matchSource() names a file that is too many and a version that is another'
   assert.match(found.reasons.join('\n'), /of version "1\.0", the module of "0\.9"/);
 });
 
-test('matchSource() never calls a module consistent of which an object has no source', () => {
+test('matchSource() differs when an object has no source', () => {
   const files = {
     ...vendor,
     Makefile: 'obj-m := foo.o\nfoo-y := main.o io.o blob.o\n',
@@ -115,7 +115,7 @@ test('matchSource() never calls a module consistent of which an object has no so
   assert.match(found.reasons[0]!, /"blob\.o" is linked in without source/);
 });
 
-test('matchSource() does not take a rule that copies an object for its source', () => {
+test('matchSource() does not treat a rule that copies an object as its source', () => {
   const Makefile = 'obj-m := foo.o\nfoo-y := main.o io.o blob.o\n$(obj)/blob.o: $(src)/blob.bin\n';
   assert.equal(
     match({ ...vendor, Makefile, 'blob.bin': 'x' }, moduleOf('foo.ko', info, 3)).outcome,
@@ -123,13 +123,13 @@ test('matchSource() does not take a rule that copies an object for its source', 
   );
 });
 
-test('matchSource() sees objects that only the linker gets', () => {
+test('matchSource() differs when ldflags-y links an object without source', () => {
   const Makefile = `${vendor['Makefile']!}ldflags-y := $(src)/blob.o\n`;
   const found = match({ ...vendor, Makefile });
   assert.deepEqual([found.outcome, found.suspectFiles], ['differs', ['blob.o']]);
 });
 
-test('matchSource() counts the compilers in the module', () => {
+test('matchSource() differs when the module has more compiled objects than the makefile', () => {
   const found = match(vendor, moduleOf('foo.ko', info, 3));
   assert.equal(found.outcome, 'differs');
   assert.match(found.reasons[0]!, /5 objects of the module are compiled/);
@@ -165,12 +165,12 @@ test('matchSource() preprocesses when the text alone is not enough', () => {
   assert.match(without.reasons.join('\n'), /give its headers/);
 });
 
-test('matchSource() counts fewer headers where a build names objects without a directory', () => {
+test('matchSource() accepts a srcversion of a build that counts no headers', () => {
   const srcversion = srcversionOf(vendor['main.c']!, vendor['io.c']!);
   assert.equal(match(vendor, moduleOf('foo.ko', { ...info, srcversion }, 2)).outcome, 'consistent');
 });
 
-test('matchSource() names a generated file that is not there', () => {
+test('matchSource() names a generated file that is missing', () => {
   const files = {
     ...vendor,
     Makefile: `${vendor['Makefile']!}$(obj)/table.h: $(obj)/mktable\n`,
@@ -182,7 +182,7 @@ test('matchSource() names a generated file that is not there', () => {
   assert.match(found.reasons[0]!, /"table\.h".*generated/);
 });
 
-test('matchSource() takes a generated file from where it was kept', () => {
+test("matchSource() reads a generated file from the build's generated files", () => {
   const files = {
     ...vendor,
     Makefile: `${vendor['Makefile']!}$(obj)/table.h: mk\n`,
@@ -194,12 +194,12 @@ test('matchSource() takes a generated file from where it was kept', () => {
   assert.equal(found.outcome, 'consistent');
 });
 
-test('matchSource() takes a _shipped file for what is made of it', () => {
+test('matchSource() uses a _shipped file as the file that is made from it', () => {
   const { 'io.c': io, ...rest } = vendor;
   assert.equal(match({ ...rest, 'io.c_shipped': io! }).outcome, 'consistent');
 });
 
-test('matchSource() finds the directory whose source it is among several versions', () => {
+test('matchSource() finds the right directory among several versions', () => {
   const versions = Object.fromEntries(
     Object.entries(vendor).flatMap(([path, text]) => [
       [`foo-0.9/${path}`, path === 'io.c' ? 'int old;\n' : text],
@@ -210,7 +210,7 @@ test('matchSource() finds the directory whose source it is among several version
   assert.deepEqual([found.outcome, found.directory], ['consistent', 'foo-1.0']);
 });
 
-test('matchSource() compares licenses beside srcversion', () => {
+test('matchSource() compares licenses in addition to srcversion', () => {
   const other = moduleOf('foo.ko', { ...info, license: 'Dual BSD/GPL' }, 2);
   const found = match(vendor, other);
   assert.equal(found.outcome, 'differs');
@@ -266,7 +266,7 @@ test('matchSource() stops at headers that include each other', () => {
   assert.equal(match(files, undefined, context('')).outcome, 'undecided');
 });
 
-test('matchSource() finds a module of a kernel by its place', () => {
+test("matchSource() finds an in-tree module's source by its path", () => {
   const files = {
     Kbuild: '',
     'scripts/Makefile.build': '',
@@ -289,7 +289,7 @@ test('matchSource() finds a module of a kernel by its place', () => {
   assert.equal(unplaced.outcome, 'consistent');
 });
 
-test('treePlaceOf() finds the place in the tree of modules', () => {
+test('treePlaceOf() returns the path of a module in the kernel tree', () => {
   assert.deepEqual(treePlaceOf('/lib/modules/6.1/kernel/fs/ext4/ext4.ko.zst'), {
     place: 'fs/ext4/ext4',
     name: 'ext4',
@@ -347,7 +347,7 @@ test('matchSource() refutes a borrowed srcversion by functions that the source d
   assert.equal(matchSource(module, new OfferedSource(treeOf(files), own)).outcome, 'undecided');
 });
 
-test('matchSource() accepts compiled code in a module that does not claim the GPL', () => {
+test('matchSource() is undecided when a non-GPL module contains compiled code', () => {
   const Makefile = `${vendor['Makefile']!}ldflags-y := $(src)/blob.o\n`;
   const claiming = (license: string) => moduleOf('foo.ko', { license }, 7);
   const files = {

@@ -28,7 +28,7 @@ const opened = (...args: Parameters<typeof preprocess>): readonly string[] =>
 
 const headers = { 'a.h': '', 'b.h': '', 'c.h': '', 'include/x.h': '' };
 
-test('Preprocessor opens files in order, beside the file first', () => {
+test("Preprocessor opens headers in order, quoted ones first in the file's directory", () => {
   const files = { 'main.c': '#include "b.h"\n#include <x.h>\n#include "a.h"\n', ...headers };
   assert.deepEqual(opened(files), ['b.h', 'include/x.h', 'a.h']);
 });
@@ -39,7 +39,7 @@ function isTrue(condition: string, ...macros: readonly string[]): boolean {
   return opened({ 'main.c': text, ...headers }, [], macros)[0] === 'a.h';
 }
 
-test('Preprocessor computes conditions', () => {
+test('Preprocessor evaluates #if conditions', () => {
   for (const condition of [
     '1',
     '2 + 3 * 4 == 14',
@@ -89,13 +89,13 @@ test('Preprocessor takes one branch of a conditional', () => {
   assert.deepEqual(opened({ 'main.c': text, ...headers }, [], ['X 1']), ['a.h']);
 });
 
-test('Preprocessor sees no directive in comments, strings and continued lines', () => {
+test('Preprocessor ignores directives in comments and strings, and joins continued lines', () => {
   const text =
     '/*\n#include "a.h"\n*/\nchar *s = "/*";\n#include "b.h" /* why */\n// x \\\n#include "c.h"\nint a; \\\n#include "c.h"\n#inc\\\nlude "c.h"\n';
   assert.deepEqual(opened({ 'main.c': text, ...headers }), ['b.h', 'c.h']);
 });
 
-test('Preprocessor follows a computed include under the name it was given', () => {
+test('Preprocessor opens a computed include, and keeps its path as written', () => {
   const files = {
     'main.c': '#define TRACE_PATH ../s\n#include <t.h>\n',
     'include/t.h':
@@ -120,7 +120,7 @@ test('Preprocessor reads a guarded header once and continues with include_next',
   assert.deepEqual(opened(files, ['/s/one', '/s/two']), ['one/x.h', 'two/x.h', 'two/y.h']);
 });
 
-test('Preprocessor names what is missing and where', () => {
+test('Preprocessor lists missing headers with the file that includes them', () => {
   const { missing } = preprocess({ 'main.c': '#include "none.h"\n' });
   assert.deepEqual(missing, ['"none.h" from /s/main.c']);
 });

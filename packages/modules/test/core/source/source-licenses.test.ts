@@ -3,13 +3,13 @@ import { test } from 'node:test';
 import { declarationsOf, fitsKernel, spdxOf } from '../../../core/source/source-licenses.ts';
 import { bytesOf } from './trees.ts';
 
-test('spdxOf() reads the statement in any kind of comment', () => {
+test('spdxOf() reads the SPDX identifier in any kind of comment', () => {
   assert.equal(spdxOf(bytesOf('// SPDX-License-Identifier: GPL-2.0\n')), 'GPL-2.0');
   assert.equal(spdxOf(bytesOf('/* SPDX-License-Identifier: (MIT OR X) */\nint a;')), '(MIT OR X)');
   assert.equal(spdxOf(bytesOf('int a;')), undefined);
 });
 
-test('fitsKernel() weighs OR and AND', () => {
+test('fitsKernel() evaluates OR and AND in SPDX expressions', () => {
   for (const each of [
     'GPL-2.0',
     'GPL-2.0-only',
@@ -33,7 +33,7 @@ test('fitsKernel() weighs OR and AND', () => {
   assert.equal(fitsKernel('('.repeat(10_000)), undefined);
 });
 
-test('declarationsOf() takes what is written out and notes what is not', () => {
+test('declarationsOf() returns literal values, and flags computed ones', () => {
   const file = bytesOf(
     '#define MODULE_LICENSE_X 1\nMODULE_LICENSE("GPL");\nMODULE_LICENSE ( "Dual BSD/GPL" );\nMODULE_LICENSE(LIC);\n',
   );

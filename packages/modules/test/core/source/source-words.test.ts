@@ -14,7 +14,7 @@ function search(...texts: readonly string[]): NameSearch {
   );
 }
 
-test('NameSearch finds whole names and those that macros paste', () => {
+test('NameSearch.explains() accepts whole names and names that macros paste', () => {
   const names = search(
     'module_driver(foo_driver);\nTOKEN(hash_mark, _gc);\nint other;\n',
     '#define module_driver(d) int d##_init(void); int d ## _exit(void)\n',
@@ -26,7 +26,7 @@ test('NameSearch finds whole names and those that macros paste', () => {
   }
 });
 
-test('NameSearch is bounded for texts and names that are made to take long', () => {
+test('NameSearch ends quickly for hostile texts and names', () => {
   for (const text of [
     'a'.repeat(4_000_000),
     '( '.repeat(2_000_000),

@@ -13,11 +13,11 @@ import { bytesOf } from './trees.ts';
 
 const text = (bytes: Uint8Array): string => String.fromCharCode(...bytes);
 
-test('Md4 gives what modpost gives', () => {
+test('Md4 computes the same digest as modpost', () => {
   assert.equal(new Md4().update(bytesOf('abc')).hex(), 'C719445509BC140AF62F422D3A293407');
 });
 
-test('Md4 pads at every edge of a block as modpost does', () => {
+test('Md4 pads like modpost at every block boundary', () => {
   const digests: readonly (readonly [number, string])[] = [
     [0, '533BB7E5866E52F63B9ACCB31401D77F'],
     [3, '5D081510F552531FDA6E223BC331A2B6'],
@@ -34,7 +34,7 @@ test('Md4 pads at every edge of a block as modpost does', () => {
   }
 });
 
-test('Md4 does not mind how its input is cut', () => {
+test('Md4 computes the same digest however its input is split', () => {
   const md4 = new Md4();
   for (const length of [1, 62, 1, 64, 0, 65, 7]) md4.update(bytesOf('a'.repeat(length)));
   assert.equal(md4.hex(), 'F44BB49D6F5B9616EE548C2358550CED');
@@ -53,13 +53,13 @@ test('normalise() drops blanks and block comments and keeps strings and // comme
   assert.equal(kept, 'inta;char*s="b  c";//stayshere');
 });
 
-test('normalise() takes an open string or comment to the end', () => {
+test('normalise() reads an unterminated string or comment to the end', () => {
   assert.equal(text(normalise(bytesOf('a "b c'))), 'a"b c');
   assert.equal(text(normalise(bytesOf('a /* b c'))), 'a');
   assert.equal(text(normalise(bytesOf('a \\'))), 'a\\');
 });
 
-test('counts() is a test on the text of the name', () => {
+test("counts() compares a header's path with the directory as text", () => {
   assert.ok(counts('drivers/foo/a.h', 'drivers/foo/'));
   assert.ok(counts('/linux/include/net/bluetooth/hci.h', 'net/bluetooth/'));
   assert.ok(counts('include/trace/../../drivers/foo/trace.h', 'drivers/foo/'));
@@ -69,7 +69,7 @@ test('counts() is a test on the text of the name', () => {
   assert.ok(!counts('a.h', ''), 'an object without a directory has no headers');
 });
 
-test('hashedFiles() keeps order and repetitions and names the source once', () => {
+test('hashedFiles() keeps order and repetitions, and lists each source once', () => {
   const files = hashedFiles([
     { object: 'd/a.o', source: '/s/d/a.c', dependencies: ['/s/d/x.h', '/s/e/y.h', '/s/d/a.c'] },
     { object: 'd/b.o', source: '/s/d/b.c', dependencies: ['/s/d/x.h'] },
