@@ -99,7 +99,7 @@ const withSystemdBoot = (options: string) => {
   write('usr/lib/modules/6.10.0/modules.dep', '');
 };
 
-test('deny writes modprobe.d and prints what really blocks the module', () => {
+test('modules deny writes modprobe.d and prints the parameter that also blocks insmod', () => {
   const outcome = deny({}, 'pcspkr', 'snd_pcsp');
   assert.match(read(conf), /^blacklist pcspkr\ninstall pcspkr \/bin\/false$/m);
   assert.match(read(conf), /^install snd_pcsp \/bin\/false$/m);
@@ -109,7 +109,7 @@ test('deny writes modprobe.d and prints what really blocks the module', () => {
   assert.deepEqual(calls, []);
 });
 
-test('deny adds to what is denied, and prints when there is nothing to change', () => {
+test('modules deny adds to denied modules, and prints when nothing changes', () => {
   deny({}, 'a');
   const both = deny({}, 'b');
   assert.equal(both.kernelParameter, 'module_blacklist=a,b');
@@ -118,7 +118,7 @@ test('deny adds to what is denied, and prints when there is nothing to change', 
   assert.match(denyText(again), /^Nothing to change$/m);
 });
 
-test('what is denied can be listed, to undo all of it', () => {
+test('deniedModules() lists only names from the block, so that allow can remove them all', () => {
   assert.deepEqual(deniedModules(host()), []);
   write(conf, 'blacklist of-somebody-else\n');
   assert.deepEqual(deniedModules(host()), []);
@@ -128,12 +128,12 @@ test('what is denied can be listed, to undo all of it', () => {
   assert.equal(read(conf), 'blacklist of-somebody-else\n');
 });
 
-test('deny keeps the names that the running kernel refuses already, for the last parameter wins', () => {
+test('modules deny repeats names of the kernel command line, as the last parameter wins', () => {
   write('proc/cmdline', 'ro module_blacklist=x,y quiet\n');
   assert.equal(deny({}, 'a').kernelParameter, 'module_blacklist=x,y,a');
 });
 
-test('deny --dry-run changes nothing and prints what it would do', () => {
+test('modules deny --dry-run changes nothing and prints what it would do', () => {
   withGrub();
   const before = tree();
   const outcome = deny({ dryRun: true, boot: true }, 'a');
@@ -146,7 +146,7 @@ test('deny --dry-run changes nothing and prints what it would do', () => {
   assert.match(denyText(outcome), /^Would run update-grub$/m);
 });
 
-test('deny prints that a module is loaded, and what uses it', () => {
+test('modules deny prints that a module is loaded, and what uses it', () => {
   write(
     'proc/modules',
     'nf_tables 385024 3 nft_compat,nft_ct, Live 0x0\nlonely 1 0 - Live 0x0\nother 1 0 - Live 0x0\n',
@@ -160,13 +160,13 @@ test('deny prints that a module is loaded, and what uses it', () => {
   assert.match(denyText(outcome), /modprobe -r lonely/);
 });
 
-test('deny prints how to update the initrd if there is one', () => {
+test('modules deny prints how to update the initrd when update-initramfs exists', () => {
   write('usr/sbin/update-initramfs', '');
   assert.match(denyText(deny({}, 'a')), /update-initramfs -u/);
   assert.deepEqual(deny({}, 'a').notes, []);
 });
 
-test('deny --boot without a boot loader prints a note and records nothing as installed', () => {
+test('modules deny --boot prints a note when it finds no supported boot loader', () => {
   const outcome = deny({ boot: true }, 'a');
   assert.deepEqual(outcome.bootLoaders, []);
   assert.match(outcome.notes.join(), /No supported boot loader/);
@@ -175,7 +175,7 @@ test('deny --boot without a boot loader prints a note and records nothing as ins
   assert.ok(!read(conf).includes('kernel command line'));
 });
 
-test('deny --boot names what the kernel will refuse, not what only modprobe refuses', () => {
+test('modules deny --boot names only modules that the kernel itself will refuse', () => {
   withGrub();
   deny({}, 'a');
   assert.match(
@@ -185,7 +185,7 @@ test('deny --boot names what the kernel will refuse, not what only modprobe refu
   assert.match(read(grubCfg), /module_blacklist=b"/);
 });
 
-test('deny that was killed at the boot loader is undone by the next one, also at the boot loader', () => {
+test('modules deny undoes a run that was killed, also at the boot loader', () => {
   withGrub();
   deny({ boot: true }, 'a');
   const before = tree();
@@ -205,7 +205,7 @@ test('deny that was killed at the boot loader is undone by the next one, also at
 });
 
 describe('modules allow', () => {
-  test('undo leaves no trace of a file that was not there', () => {
+  test('allow removes a file that did not exist before deny', () => {
     const before = tree();
     deny({}, 'a', 'b');
     deny({ undo: true }, 'a');
@@ -214,7 +214,7 @@ describe('modules allow', () => {
     assert.deepEqual(tree(), before);
   });
 
-  test('undo restores lines of somebody else to the byte', () => {
+  test('allow restores all other lines byte for byte', () => {
     write(conf, 'options kvm nested=1\n\n# without newline');
     const before = tree();
     deny({}, 'a');
@@ -223,7 +223,7 @@ describe('modules allow', () => {
     assert.deepEqual(tree(), before);
   });
 
-  test('undo of what is not denied changes nothing', () => {
+  test('allow changes nothing when the module is not denied', () => {
     const before = tree();
     assert.match(denyText(deny({ undo: true }, 'a')), /^Nothing to change$/m);
     assert.deepEqual(tree(), before);
@@ -242,7 +242,7 @@ describe('modules allow', () => {
 });
 
 describe('modules deny with GRUB', () => {
-  test('deny --boot gives GRUB a file of its own', () => {
+  test('deny --boot writes its own file in grub.d', () => {
     withGrub();
     const outcome = deny({ boot: true }, 'a');
     assert.deepEqual(outcome.bootLoaders, ['GRUB']);
@@ -252,7 +252,7 @@ describe('modules deny with GRUB', () => {
     assert.match(denyText(outcome), /From the next boot,/);
   });
 
-  test('deny --boot carries on the names that another file of GRUB blacklists', () => {
+  test('deny --boot repeats names that another GRUB file blacklists', () => {
     withGrub(
       '#module_blacklist=no\nGRUB_CMDLINE_LINUX_DEFAULT="quiet module_blacklist=x,$(sh),y"\n',
     );
@@ -266,7 +266,7 @@ describe('modules deny with GRUB', () => {
     );
   });
 
-  test('deny --boot writes a file of GRUB that a shell reads as it is meant', () => {
+  test('deny --boot writes a GRUB file that a shell evaluates correctly', () => {
     withGrub();
     deny({ boot: true }, 'a', 'b');
     const script = 'GRUB_CMDLINE_LINUX="ro"; . "$1"; printf %s "$GRUB_CMDLINE_LINUX"';
@@ -276,7 +276,7 @@ describe('modules deny with GRUB', () => {
     assert.equal(value, 'ro module_blacklist=a,b');
   });
 
-  test('deny --boot puts everything back when update-grub fails', () => {
+  test('deny --boot restores all files when update-grub fails', () => {
     withGrub();
     deny({}, 'old');
     const before = tree();
@@ -303,7 +303,7 @@ describe('modules deny with systemd-boot', () => {
     assert.deepEqual(tree(), before);
   });
 
-  test('undo leaves a name that the administrator had there', () => {
+  test('allow keeps a name that the administrator added', () => {
     withSystemdBoot('ro module_blacklist=x,a quiet');
     const before = tree();
     deny({ boot: true }, 'a', 'b');
@@ -312,7 +312,7 @@ describe('modules deny with systemd-boot', () => {
     assert.deepEqual(tree(), before);
   });
 
-  test('deny --boot guesses no options when there are none', () => {
+  test('deny --boot fails when /etc/kernel/cmdline does not exist', () => {
     withSystemdBoot('x');
     rmSync(join(root, 'etc/kernel/cmdline'));
     const before = tree();
@@ -320,7 +320,7 @@ describe('modules deny with systemd-boot', () => {
     assert.deepEqual(tree(), before);
   });
 
-  test('editCommandLine() takes back to the byte what it added', () => {
+  test('editCommandLine() removes exactly what it added', () => {
     for (const text of [
       '',
       '\n',
@@ -344,14 +344,14 @@ describe('modules deny with grubby', () => {
   };
   const changes = () => calls.filter((each) => !each.includes('--info'));
 
-  test('deny --boot lets grubby write, and leaves GRUB to it', () => {
+  test('deny --boot runs grubby and writes no GRUB file', () => {
     withGrubby('quiet');
     deny({ boot: true }, 'a', 'b');
     assert.deepEqual(changes(), ['grubby --update-kernel=ALL --args=module_blacklist=a,b']);
     assert.ok(!existsSync(join(root, grubCfg)));
   });
 
-  test('undo restores the value that was there', () => {
+  test('allow restores the previous value', () => {
     withGrubby('module_blacklist=x');
     deny({ boot: true }, 'a');
     withGrubby('module_blacklist=x,a');
@@ -368,15 +368,15 @@ describe('modules deny with grubby', () => {
     ]);
   });
 
-  test('deny --boot touches nothing when kernels differ', () => {
+  test('deny --boot changes nothing when kernels have different values', () => {
     withGrubby('module_blacklist=x"\nargs="module_blacklist=y');
     assert.match(refusal({ boot: true }, 'a'), /different values/);
     assert.ok(!existsSync(join(root, conf)));
   });
 });
 
-describe('modules deny on hostile hosts and words', () => {
-  test('moduleNames() takes names and files, and nothing that means more elsewhere', () => {
+describe('modules deny with hostile files and names', () => {
+  test('moduleNames() accepts names and file names, and refuses special characters', () => {
     const names = moduleNames(['snd-pcsp', 'snd_pcsp', 'lve.ko.xz']);
     assert.deepEqual(names, ok(['snd_pcsp', 'lve']));
     for (const word of ['a b', '$(id)', 'a,b', '../../x', 'a\nb', '', 'x'.repeat(56)]) {
@@ -395,7 +395,7 @@ describe('modules deny on hostile hosts and words', () => {
     assert.equal(read('victim'), 'precious');
   });
 
-  test('deny uses no file that is not its own to change', () => {
+  test('deny fails when its file is a directory or has a damaged block', () => {
     mkdirSync(join(root, conf), { recursive: true });
     assert.match(refusal({}, 'a'), /it is a directory, not a file/);
     rmSync(join(root, conf), { recursive: true });

@@ -31,8 +31,8 @@ const module = (name: string, byte: number, more: Partial<ModuleReport> = {}) =>
 const listOf = (...modules: readonly ModuleReport[]): GateList =>
   gateListOf({ kernel: { release: '6.1' }, modules } as unknown as ScanReport);
 
-suite('The list of the gate', () => {
-  test('has what the policy accepts, and why it does not accept the rest', () => {
+suite('gate list', () => {
+  test('gateListOf() lists accepted modules, and the reason for each refused one', () => {
     const proof = {
       check: 'license-nul',
       weight: 'proof',
@@ -60,7 +60,7 @@ suite('The list of the gate', () => {
     assert.deepEqual(listedDigests(list), [digest(1), digest(2)]);
   });
 
-  test('changes are told by content', () => {
+  test('changesOf() compares modules by digest', () => {
     const before = listOf(module('a', 1), module('b', 2));
     const after = listOf(module('a', 1), module('b', 3), module('copy', 1));
     const { added, removed } = changesOf(before, after);
@@ -71,7 +71,7 @@ suite('The list of the gate', () => {
     assert.deepEqual(changesOf(undefined, before).removed, []);
   });
 
-  test('is told with each reason once, and in one line where nothing could be judged', () => {
+  test('formatGateList() prints each reason once, and one line when no module may load', () => {
     const refused = { accepted: false } as const;
     const text = (list: GateList) => formatGateList(list, changesOf(undefined, list));
     const many = Array.from({ length: 11 }, (_, index) => module(`m${index}`, index, refused));
@@ -92,7 +92,7 @@ suite('The list of the gate', () => {
     assert.equal(unjudged(listOf()), undefined);
   });
 
-  test('is read as it was written, whatever the files are called', () => {
+  test('parseGateList() reads back what gateListText() writes, for any file names', () => {
     const modules = fc.array(
       fc.record(
         {
@@ -112,7 +112,7 @@ suite('The list of the gate', () => {
     );
   });
 
-  test('is refused as a whole if a part is missing or is not ours', () => {
+  test('parseGateList() fails when the list is cut or has an invalid line', () => {
     const text = gateListText(listOf(module('a', 1), module('b', 2)));
     for (let length = 0; length < text.length; length++)
       assert.equal(parseGateList(text.slice(0, length), 'list').ok, false, `${length} bytes`);
@@ -126,7 +126,7 @@ suite('The list of the gate', () => {
   });
 });
 
-test('an event of the gate', () => {
+test('parseGateEvent() reads all fields, and escapes control characters in names', () => {
   const bytes = new Uint8Array(gateEventStruct.size);
   const view = new DataView(bytes.buffer);
   view.setBigUint64(0, 5n, true);

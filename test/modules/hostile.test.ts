@@ -76,7 +76,7 @@ describe('bulkhead modules with hostile text', () => {
   }
 });
 
-test('bulkhead modules exits quietly when its reader is gone', () => {
+test('bulkhead modules exits quietly when the pipe it writes to is closed', () => {
   const script = '"$0" modules scan --json "$@" | head -c 5';
   const pipe = ['-o', 'pipefail', '-c', script, bulkhead, ...kernel, dirname(file)];
   const { stdout, stderr } = spawnSync('bash', pipe, options);
@@ -85,7 +85,7 @@ test('bulkhead modules exits quietly when its reader is gone', () => {
 });
 
 test(
-  'bulkhead modules prints that its output could not be written',
+  'bulkhead modules exits with 1 when its output cannot be written',
   { skip: !existsSync('/dev/full') && 'there is no /dev/full' },
   () => {
     const script = '"$0" modules scan --json "$@" >/dev/full';
@@ -97,7 +97,7 @@ test(
   },
 );
 
-test('bulkhead modules match --rebuild takes a module out of its package', () => {
+test('bulkhead modules match --rebuild reads a module from a package', () => {
   const archive = put('module.tar', tar({ name: 'lib/x.ko', contents: buildModule() }));
   const words = ['--source', source, '--rebuild', '--json'];
   const { stdout, stderr } = run('match', ...kernel, archive, ...words);
@@ -106,7 +106,7 @@ test('bulkhead modules match --rebuild takes a module out of its package', () =>
   assert.equal(modules[0]?.rebuild?.outcome, 'undecided');
 });
 
-test('bulkhead modules scan reads a fifo, a device and /proc/kcore no further than their kind', () => {
+test('bulkhead modules scan exits with 1 on a fifo, a device or /proc/kcore', () => {
   const fifo = join(root, 'fifo.ko');
   execFileSync('mkfifo', [fifo]);
   const paths = [fifo, '/dev/zero', '/proc/kcore'].filter((path) => existsSync(path));

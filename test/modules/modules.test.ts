@@ -117,7 +117,7 @@ describe('bulkhead modules scan', () => {
     assert.doesNotMatch(one.stderr, /judged for it/);
   });
 
-  test('judges every module of a kernel', () => {
+  test('scan judges every module of a kernel', () => {
     const { stdout, status } = scan('--json');
     const report = reportOf(stdout);
     assert.equal(status, 0);
@@ -133,12 +133,12 @@ describe('bulkhead modules scan', () => {
     assert.equal(user.accepted, null);
   });
 
-  test('needs the rest of the tree when one file is named', () => {
+  test('scan reads the rest of the tree when one file is named', () => {
     const [only] = reportOf(scan('--json', join(tree, 'kernel/user.ko.gz')).stdout).modules;
     assert.equal(only?.loader.result, 'load');
   });
 
-  test('prints first the module that lies, and why', () => {
+  test('scan exits with 3 and prints the reason when a module is contradicted', () => {
     const liar = put(
       join(root, 'liar/liar.ko'),
       module('liar', licensed('liar', 'GPL\0Proprietary')),
@@ -153,35 +153,39 @@ describe('bulkhead modules scan', () => {
     assert.equal(scan(liar, join(root, 'no-such.ko')).status, 3, 'what was found comes first');
   });
 
-  test('leaves open what a keyring decides', { skip: noOpenssl }, () => {
-    const stranger = makeIdentity('/CN=Machine owner', 'ec');
-    const elf = module('owned', { modinfo: outOfTree('owned') });
-    const file = put(
-      join(root, 'owned/owned.ko'),
-      appendSignature(elf, signDetached(elf, stranger)),
-    );
-    const [report] = reportOf(scan('--json', file).stdout).modules;
-    assert.equal(report?.signature, 'unknown key');
-    assert.equal(report.loader.taints, 'O');
-    assert.equal(report.loader.taintsUnlessTrusted, 'E');
-    assert.equal(report.loader.kernelTaint, 1 << 12);
-    assert.equal(report.loader.kernelTaintUnlessTrusted, 1 << 13);
-    const { stdout } = scan(file);
-    assert.match(stdout, /loads, taints O, E\? /);
-    assert.match(stdout, /^E\?: taints the kernel E unless a keyring/m);
-    const words = run('explain', ...onKernel, file).stdout.replaceAll(/\s+/g, ' ');
-    assert.match(
-      words,
-      /is then tainted: O: .*? and unless one of its keyrings .*: E: an unsigned module/,
-    );
-    const predicted = run('predict', ...onKernel, file).stdout.replaceAll(/\s+/g, ' ');
-    assert.match(predicted, /taints O, and E unless a keyring/);
-    assert.match(predicted, /kernel log: owned: loading out-of-tree module/);
-    assert.match(
-      predicted,
-      /kernel log, unless a keyring [^:]*: owned: module verification failed/,
-    );
-  });
+  test(
+    'scan, explain and predict print taints that depend on a keyring as open',
+    { skip: noOpenssl },
+    () => {
+      const stranger = makeIdentity('/CN=Machine owner', 'ec');
+      const elf = module('owned', { modinfo: outOfTree('owned') });
+      const file = put(
+        join(root, 'owned/owned.ko'),
+        appendSignature(elf, signDetached(elf, stranger)),
+      );
+      const [report] = reportOf(scan('--json', file).stdout).modules;
+      assert.equal(report?.signature, 'unknown key');
+      assert.equal(report.loader.taints, 'O');
+      assert.equal(report.loader.taintsUnlessTrusted, 'E');
+      assert.equal(report.loader.kernelTaint, 1 << 12);
+      assert.equal(report.loader.kernelTaintUnlessTrusted, 1 << 13);
+      const { stdout } = scan(file);
+      assert.match(stdout, /loads, taints O, E\? /);
+      assert.match(stdout, /^E\?: taints the kernel E unless a keyring/m);
+      const words = run('explain', ...onKernel, file).stdout.replaceAll(/\s+/g, ' ');
+      assert.match(
+        words,
+        /is then tainted: O: .*? and unless one of its keyrings .*: E: an unsigned module/,
+      );
+      const predicted = run('predict', ...onKernel, file).stdout.replaceAll(/\s+/g, ' ');
+      assert.match(predicted, /taints O, and E unless a keyring/);
+      assert.match(predicted, /kernel log: owned: loading out-of-tree module/);
+      assert.match(
+        predicted,
+        /kernel log, unless a keyring [^:]*: owned: module verification failed/,
+      );
+    },
+  );
 
   test('scan exits with 4 when a module is undecided', { skip: noOpenssl }, () => {
     const stranger = makeIdentity('/CN=Somebody', 'ec');
@@ -199,7 +203,7 @@ describe('bulkhead modules scan', () => {
     assert.equal(scan('--require', 'signed', file, unsigned).status, 3, 'one that is below');
   });
 
-  test('scan exits with 3 when a requirement is not met', () => {
+  test('scan exits with 3 when a module is below --require or denied by the policy', () => {
     const file = join(tree, 'kernel/lib.ko');
     assert.equal(scan('--require', 'unsupported', file).status, 0);
     assert.equal(scan('--require', 'signed', file).status, 3);
@@ -222,7 +226,7 @@ describe('bulkhead modules scan', () => {
     assert.equal(reportOf(denied.stdout).modules[0]?.deniedReason, 'old');
   });
 
-  test('writes every format', () => {
+  test('scan --format writes csv, sarif, spdx and cyclonedx', () => {
     const formats = {
       csv: /^file,/,
       sarif: /"2\.1\.0"/,
@@ -286,7 +290,7 @@ describe('bulkhead modules scan', () => {
   });
 
   test(
-    'reports what it may not read',
+    'scan reports a file that it may not read',
     { skip: process.getuid?.() === 0 && 'root reads all' },
     () => {
       const file = put(join(root, 'closed/closed.ko'), module('closed'));
@@ -295,7 +299,7 @@ describe('bulkhead modules scan', () => {
     },
   );
 
-  test('remembers what it has read, and reads what has changed', () => {
+  test('scan caches results, and reads a changed file again', () => {
     const directory = join(root, 'cached');
     for (let index = 0; index < 40; index++) {
       put(join(directory, `m${index}.ko`), module(`m${index}`));
@@ -309,7 +313,7 @@ describe('bulkhead modules scan', () => {
     assert.equal(changed?.license, 'Proprietary');
   });
 
-  test('scan prints what is missing when there is no kernel', () => {
+  test('scan exits with 1 when --kernel contains no kernel', () => {
     const { stderr, status } = run('scan', '--kernel', join(root, 'liar'));
     assert.equal(status, 1);
     assert.match(stderr, /Cannot find a kernel/);
@@ -317,7 +321,7 @@ describe('bulkhead modules scan', () => {
 });
 
 describe('bulkhead modules predict', () => {
-  test('carries what one load leaves behind to the next', () => {
+  test('predict judges each module after the loads before it', () => {
     const closed = put(join(root, 'p/closed.ko'), module('closed', licensed('closed', 'MIT')));
     const bad = put(
       join(root, 'p/bad.ko'),
@@ -336,7 +340,7 @@ describe('bulkhead modules predict', () => {
     assert.deepEqual(modules[1].loader.messages, ['bad: Unknown symbol rcu (err -2)']);
   });
 
-  test('follows the command line that it is given', () => {
+  test('predict refuses a module that --cmdline blacklists', () => {
     const file = join(tree, 'kernel/lib.ko');
     const { stdout } = run('predict', ...onKernel, '--cmdline', 'module_blacklist=lib', file);
     assert.match(stdout, /refused with EPERM/);
@@ -344,19 +348,19 @@ describe('bulkhead modules predict', () => {
   });
 });
 
-test('bulkhead modules deny prints what it would do as JSON', () => {
+test('bulkhead modules deny --dry-run --json prints what it would do', () => {
   const { stdout } = run('deny', '--dry-run', '--json', 'no-such-driver');
   const { modules, denied, dryRun } = jsonOf<ModulesDenyJson>('modules deny', stdout);
   assert.deepEqual([modules, denied, dryRun], [['no_such_driver'], true, true]);
 });
 
-test('bulkhead modules allow prints what it would do as JSON', () => {
+test('bulkhead modules allow --dry-run --json prints what it would do', () => {
   const { stdout } = run('allow', '--dry-run', '--json', 'no-such-driver');
   const { modules, denied, dryRun } = jsonOf<ModulesAllowJson>('modules allow', stdout);
   assert.deepEqual([modules, denied, dryRun], [['no_such_driver'], false, true]);
 });
 
-test('bulkhead modules explain prints what a module uses, and what uses it', () => {
+test('bulkhead modules explain prints what uses a module, and suggests names', () => {
   const { stdout, status } = run('explain', ...onKernel, 'lib');
   assert.equal(status, 0);
   assert.match(stdout, /used by user \(1\)/);
@@ -365,7 +369,7 @@ test('bulkhead modules explain prints what a module uses, and what uses it', () 
   assert.match(run('explain', ...onKernel, 'usr').stderr, /did you mean "user"/);
 });
 
-test('bulkhead modules upgrade prints what would no longer load, and why', () => {
+test('bulkhead modules upgrade exits with 3 and lists modules that would no longer load', () => {
   const next = join(root, 'next');
   const newer = '6.13.0';
   put(
@@ -456,7 +460,7 @@ test('bulkhead modules upgrade lists what a rebuild must change', () => {
   assert.deepEqual(less.noLongerLoad[0]?.rebuild.unknown, ['of_module', 'gone']);
 });
 
-test('bulkhead modules upgrade fails when the file cannot be read', () => {
+test('bulkhead modules upgrade exits with 1 when a file cannot be read', () => {
   const { stdout, stderr, status } = run(
     'upgrade',
     join(root, 'no.ko'),
@@ -469,7 +473,7 @@ test('bulkhead modules upgrade fails when the file cannot be read', () => {
   assert.doesNotMatch(stdout, /brings every module/);
 });
 
-test('bulkhead modules upgrade takes files for modules, and only directories for kernels', () => {
+test('bulkhead modules upgrade accepts files as modules, but only directories as kernels', () => {
   const file = join(tree, 'kernel/lib.ko');
   const { stdout, status } = run('upgrade', ...onKernel, '--to', kernel, file);
   assert.equal(status, 0, stdout);
@@ -481,7 +485,7 @@ test('bulkhead modules upgrade takes files for modules, and only directories for
   }
 });
 
-test('bulkhead modules scan prints whose settings a verdict rests on, and long texts once', () => {
+test('bulkhead modules scan names the command line it assumes, and shortens long licenses', () => {
   const license = `GPL ${'x'.repeat(2 ** 20)}`;
   const long = put(join(root, 'long/long.ko'), module('long', licensed('long', license)));
   assert.match(

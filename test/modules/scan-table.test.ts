@@ -38,7 +38,7 @@ const unsigned = moduleReport('odd', {
   evidence: [],
 });
 
-test('scanTable() counts what many modules have in common, and lists the one that differs', () => {
+test('scanTable() counts modules with an unknown key, and lists the one that differs', () => {
   const text = scanTable(scanReport([...unverified(100), unsigned]), false, terminal);
   assert.match(text, /^unsupported: 101 modules$/m);
   assert.match(text, /^100 of them are signed with an unknown key; --all lists them$/m);
@@ -50,12 +50,12 @@ test('scanTable() counts what many modules have in common, and lists the one tha
   );
 });
 
-test('scanTable() lists what cannot be verified while it is few, and all where that is asked for', () => {
+test('scanTable() lists a single module with an unknown key, and many only with --all', () => {
   assert.match(scanTable(scanReport(unverified(1)), false, terminal), /^m0 .* loads, taints E\? /m);
   assert.match(scanTable(scanReport(unverified(100)), true, terminal), /^m99 /m);
 });
 
-test('scanTable() gives the reason for a trust level, not what is beside it', () => {
+test('scanTable() prints the evidence that decides the trust level', () => {
   const note = {
     check: 'signature-unknown-key',
     weight: 'note',
@@ -78,7 +78,7 @@ test('scanTable() gives the reason for a trust level, not what is beside it', ()
   assert.match(scanTable(scanReport([consistent]), true, terminal), /^c .* Its source agrees$/m);
 });
 
-test('scanTable() counts rejected modules apart from undecided ones', () => {
+test('scanTable() counts rejected and undecided modules separately', () => {
   const below = moduleReport('below', { trustLevel: 'unsupported', accepted: false });
   const open = moduleReport('open', { trustLevel: 'unsupported', undecidedReason: 'why' });
   const text = scanTable(scanReport([below, open]), false, terminal);
