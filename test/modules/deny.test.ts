@@ -185,7 +185,7 @@ test('modules deny --boot names only modules that the kernel itself will refuse'
   assert.match(read(grubCfg), /module_blacklist=b"/);
 });
 
-test('modules deny undoes a run that was killed, also at the boot loader', () => {
+test('modules deny undoes an earlier run that was killed, also at the boot loader', () => {
   withGrub();
   deny({ boot: true }, 'a');
   const before = tree();

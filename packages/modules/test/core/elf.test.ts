@@ -66,7 +66,7 @@ describe('readElf()', () => {
         );
       });
 
-      test(`returns the symbols that SymbolTable reads by column: ${label}`, () => {
+      test(`SymbolTable reads the same symbols by column: ${label}`, () => {
         const elf = elfOf({ ...sample, bits, bigEndian });
         const columns = new SymbolTable(elf, elf.symbolTable!);
         for (const each of elf.symbols(elf.symbolTable!)) {

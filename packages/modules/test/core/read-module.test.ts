@@ -53,7 +53,7 @@ describe('readModule()', () => {
   for (const flavour of flavours) {
     const { bits, bigEndian, machine } = flavour;
     const label = `${bits} bit, ${bigEndian ? 'big' : 'little'} endian, machine ${machine}`;
-    test(`reads everything of a module: ${label}`, () => {
+    test(`reads all parts of a module: ${label}`, () => {
       const module = read({
         ...flavour,
         imports: [

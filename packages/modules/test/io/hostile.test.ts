@@ -139,7 +139,7 @@ describe('readStored() in threads', () => {
     assert.ok(problems.every((each) => each === 'is not an ELF file'));
   });
 
-  test('ModuleReader reports a failed allocation as a problem of that file', () => {
+  test('ModuleReader reports a failed allocation as a problem of the file', () => {
     const bytes = Uint8Array.from(buildModule());
     Object.defineProperty(bytes, 'length', {
       get: () => {

@@ -90,7 +90,7 @@ suite("the kernel's own source", { skip: noKernel || noSource }, async () => {
     );
   });
 
-  test('is consistent with every module with a srcversion, except cifs (generated source)', (context) => {
+  test('is consistent with every module with a srcversion, except cifs', (context) => {
     const claiming = entries.filter(({ module }) => modinfo(module, 'srcversion') !== undefined);
     assert.ok(claiming.length > 50);
     const open = named(
