@@ -32,7 +32,7 @@ suite('alarmOfState()', () => {
   const title = (...[wanted, now]: Parameters<typeof alarmOfState>) =>
     alarmOfState(wanted, now)?.title;
 
-  test('raises none if the kernel enforces what the policy demands, or more', () => {
+  test('raises no alarm when the kernel enforces what the policy demands, or more', () => {
     assert.equal(alarmOfState(undefined, undefined), undefined);
     assert.equal(alarmOfState({}, undefined), undefined);
     assert.equal(alarmOfState({ placement: 'on' }, { placement: 'on', modules: null }), undefined);
@@ -41,7 +41,7 @@ suite('alarmOfState()', () => {
     assert.equal(alarmOfState(undefined, { placement: 'on', modules: 'on' }), undefined);
   });
 
-  test('raises one if nothing is loaded, or only reported where it must be refused', () => {
+  test('raises an alarm when nothing is loaded, or only watch mode', () => {
     assert.equal(title({ placement: 'on' }, undefined), 'strict placement is not in force');
     assert.equal(
       title({ placement: 'watch' }, { placement: null }),
@@ -53,7 +53,7 @@ suite('alarmOfState()', () => {
     );
   });
 
-  test('names modules in the title only if placement is as it should be', () => {
+  test('names modules in the title only when placement is as it should be', () => {
     assert.equal(
       title({ placement: 'on', modules: 'on' }, { placement: 'on', modules: 'watch' }),
       'the refusal of kernel modules to tenants is not in force',
@@ -68,7 +68,7 @@ suite('alarmOfState()', () => {
 });
 
 suite('alarmOfTenants()', () => {
-  test('raises none for no tenant, and counts those that the kernel lacks', () => {
+  test('raises no alarm for no tenants, and counts the tenants that the kernel lacks', () => {
     assert.equal(alarmOfTenants([]), undefined);
     assert.equal(alarmOfTenants([1001])?.title, 'strict placement is not in force for 1 tenant');
     const seven = alarmOfTenants([1, 2, 3, 4, 5, 6, 7]);
@@ -91,12 +91,12 @@ const event: KnownEvent = {
 };
 
 suite('placementAlarm()', () => {
-  test('raises none for attempts that were only watched', () => {
+  test('raises no alarm for attempts that were only logged', () => {
     assert.deepEqual(placementAlarm([]), []);
     assert.deepEqual(placementAlarm([{ ...event, passed: true }]), []);
   });
 
-  test('counts what was refused, and shows the last attempt with its account or uid', () => {
+  test('counts refused attempts, and shows the last one with its account or uid', () => {
     const [alarm, ...more] = placementAlarm([
       { ...event, command: 'su' },
       { ...event, account: 'alice' },
@@ -137,7 +137,7 @@ suite('a host on which nothing was ever loaded', () => {
     assert.equal(placementReleaseBlocker(paths), undefined);
   });
 
-  test('takeStrictEvents() and unload() succeed, and make no file', () => {
+  test('takeStrictEvents() and unload() succeed, and create no file', () => {
     assert.deepEqual(takeStrictEvents(paths), { ok: true, value: [] });
     assert.deepEqual(placementGuard(paths).unload(), { ok: true, value: false });
     assert.deepEqual(keptStrictEvents(paths), []);
@@ -153,11 +153,11 @@ suite('a host on which nothing was ever loaded', () => {
     );
   });
 
-  test('policyNotEnforced() is empty for a policy without strict placement', () => {
+  test('policyNotEnforced() returns no tenant for a policy without strict placement', () => {
     assert.deepEqual(policyNotEnforced(none, paths), { ok: true, value: [] });
   });
 
-  test('strictDoctor() reports why it cannot be strict: cgroup v1, or the kernel', async () => {
+  test('strictDoctor() names cgroup v1 or the kernel when placement cannot be strict', async () => {
     const old = await strictDoctor({ policy: wanted, paths, driver: 'cgroup1' });
     assert.equal(old.text, 'placement cannot be strict: that needs cgroup v2');
     const unknown = await strictDoctor({ policy: wanted, paths, driver: 'cgroup2' });
@@ -167,7 +167,7 @@ suite('a host on which nothing was ever loaded', () => {
     );
   });
 
-  test('strictDoctor() reports a policy that is not applied, and the possibility where there is none', async () => {
+  test('strictDoctor() reports a policy not applied, or what is possible', async () => {
     for (const each of ['kernel/security', 'kernel/btf'])
       mkdirSync(join(paths.sys, each), { recursive: true });
     writeFileSync(join(paths.sys, 'kernel/security/lsm'), 'capability,bpf\n');
@@ -185,7 +185,7 @@ suite('a host on which nothing was ever loaded', () => {
     assert.match(await textOf(undefined), /^the kernel can refuse tenants/);
   });
 
-  test('strictPart() is off, starts nothing and raises nothing for a policy without it', () => {
+  test('strictPart() is off and raises no alarm when the policy has no strict placement', () => {
     const lines: string[] = [];
     const add = (line: string) => void lines.push(line);
     const part = strictPart(paths, { info: add, warn: add, error: add } as unknown as Log);
@@ -200,14 +200,14 @@ suite('a host on which nothing was ever loaded', () => {
 const isRoot = process.geteuid?.() === 0 ? false : 'only root can change its uid';
 
 suite('placementSelfTestProblem()', () => {
-  test('reports programs that refuse nothing', { skip: isRoot }, () => {
+  test('reports BPF programs that refuse nothing', { skip: isRoot }, () => {
     assert.deepEqual(placementSelfTestProblem(0xfff1_0000), {
       reason: 'the kernel took the programs and does not ask them: what should be refused was not',
       hint: 'see whether "bpf" is in /sys/kernel/security/lsm',
     });
   });
 
-  test('reports any other failure in the words of setpriv', () => {
+  test('quotes setpriv when it fails in any other way', () => {
     assert.match(
       placementSelfTestProblem(NaN)?.reason ?? '',
       /^what should be refused failed otherwise: setpriv: /,

@@ -47,7 +47,7 @@ function bytesOf({ numbers = {}, command = '', name = '', groups = [] }: Raw): U
 }
 
 suite('parseStrictEvent()', () => {
-  test('reads each field at its place', () => {
+  test('reads each field at its offset', () => {
     assert.equal(strictEventStruct.size, size);
     const numbers = {
       [at.pid]: 12,
@@ -78,7 +78,7 @@ suite('parseStrictEvent()', () => {
     );
   });
 
-  test('knows the three kinds, and rejects others', () => {
+  test('parses the three kinds, and rejects others', () => {
     const kind = (what: number) =>
       parseStrictEvent(bytesOf({ numbers: { [at.what]: what } }))?.what;
     assert.deepEqual([0, 1, 2, 3, 0xffff_ffff].map(kind), [
@@ -163,7 +163,7 @@ suite('knownEvents()', () => {
     put('etc/passwd', 'alice:x:1001:1001::/home/alice:/bin/sh\n');
   });
 
-  test('adds the account and the time, and leaves out what only the kernel needs', () => {
+  test('adds the account and the time, and drops fields that only the kernel needs', () => {
     const [known] = knownEvents([raw], paths);
     assert.equal(known?.account, 'alice');
     assert.ok(Math.abs(Date.parse(known?.at ?? '') - Date.now()) < 3_600_000, known?.at);
@@ -203,7 +203,7 @@ suite('knownEvents()', () => {
     assert.equal(adviceFor(), 'the cgroup is gone');
   });
 
-  test('ignores a record of another process, of another time, and one that is cut off', () => {
+  test('ignores a record of another process, from another time, or without an end of line', () => {
     const other = '"bulkhead pam enable" places it';
     put('run/unplaced/44', '556 systemd did not answer\n');
     assert.equal(adviceFor(), other, 'pid 556 has the same file');
@@ -220,7 +220,7 @@ suite('knownEvents()', () => {
     assert.equal(adviceFor(), 'no\\u{1b}[31m answer');
   });
 
-  test('needs none of the files: a dangling passwd and no runtime directory', () => {
+  test('gives the default advice when passwd dangles and there is no runtime directory', () => {
     rmSync(join(root, 'etc'), { recursive: true });
     mkdirSync(join(root, 'etc'));
     symlinkSync('nowhere', join(root, 'etc/passwd'));
@@ -251,14 +251,14 @@ suite('adviceOn()', () => {
     );
   });
 
-  test('takes a command for a session only if its whole name is one', () => {
+  test('treats a command as a session only if its whole name matches', () => {
     for (const command of ['sshd', 'su', 'sudo', 'cron', 'CRON', 'atd', 'login'])
       assert.equal(advice({ command }), '"bulkhead pam enable" places it', command);
     for (const command of ['sudoku', 'xsu', 'cron2', 'sshd-x'])
       assert.match(advice({ command }) ?? '', /^"bulkhead exec alice/, command);
   });
 
-  test('takes a name in parentheses for systemd only in a service or scope', () => {
+  test('treats a name in parentheses as systemd only in a service or scope', () => {
     assert.match(advice({ command: '(app)', unit: 'app.scope' }) ?? '', /^Slice=/);
     assert.match(advice({ command: '(app)', unit: 'user.slice' }) ?? '', /^"bulkhead exec alice/);
     assert.match(advice({ command: '(app)', unit: '' }) ?? '', /^"bulkhead exec alice/);
@@ -266,7 +266,7 @@ suite('adviceOn()', () => {
 });
 
 suite('strictEventText() and groupEvents()', () => {
-  test('strictEventText() is one printable line, whatever a stored event has in it', () => {
+  test('strictEventText() returns one printable line for any stored event', () => {
     const text = strictEventText({ ...event, command: 'a\nb', unit: '\u001b]0;x\u0007' });
     assert.equal(
       text,
@@ -274,7 +274,7 @@ suite('strictEventText() and groupEvents()', () => {
     );
   });
 
-  test('groupEvents() separates events that differ in anything but pid and the numbers of the unit', () => {
+  test('groupEvents() groups events that differ only in pids and unit numbers', () => {
     const times = (...events: readonly Partial<KnownEvent>[]) =>
       groupEvents(events.map((each) => ({ ...event, ...each }))).map((group) => group.times);
     assert.deepEqual(times({}, { pid: 9 }, { parent: 8 }), [3]);

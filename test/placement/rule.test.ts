@@ -94,7 +94,7 @@ suite('strictRuleOf()', () => {
     });
   });
 
-  test('returns the modes "watch" and, for modules alone, no placement', () => {
+  test('returns mode "watch", and no placement when the policy has only <modules>', () => {
     const watched = ruleOf('<placement strict="watch"/><tenant uid="1001"/>');
     assert.deepEqual([watched?.placement, watched?.modules], ['watch', undefined]);
     const modules = ruleOf('<modules autoload="no"/><tenant uid="1001"/>');
@@ -109,7 +109,7 @@ suite('strictRuleOf()', () => {
     );
   });
 
-  test('puts a tenant with a slice below user.slice, and a reseller’s tenant not', () => {
+  test('puts a tenant with a slice below user.slice, but not a tenant of a reseller', () => {
     const body = `${strict}<tenant uid="1001"/><reseller uid="2000"><tenant uid="1002"/></reseller>`;
     const rule = ruleOf(body, driverOf({ slices }));
     assert.deepEqual(
@@ -131,7 +131,7 @@ suite('strictRuleOf()', () => {
     assert.equal(ruleOf(`${strict}<tenant uid="1001"/>`)?.places.length, 1);
   });
 
-  test('refuses if the directory above a tenant is missing, and names it and the command', () => {
+  test('refuses when the directory above a tenant is missing, and names it and the command', () => {
     assert.equal(
       refusalOf(`${strict}<reseller uid="2001"><tenant uid="1001"/></reseller>`),
       `Cannot find the cgroups of tenants for strict placement "${own}/r2001": it does not exist; run: bulkhead apply`,
@@ -176,7 +176,7 @@ suite('placementMapEntries()', () => {
       .filter(({ map }) => map === 'settings')
       .map(({ value }) => value.toHex());
 
-  test('numbers the modes as the programs do: 0 off, 1 on, 2 watch', () => {
+  test('numbers modes as the BPF programs do: 0 off, 1 on, 2 watch', () => {
     assert.deepEqual(settingsOf({}), ['000000000000000000000000']);
     assert.deepEqual(settingsOf({ placement: 'on', modules: 'watch' }), [
       '010000000200000000000000',
@@ -186,7 +186,7 @@ suite('placementMapEntries()', () => {
     ]);
   });
 
-  test('counts the ranges, and numbers them from 0', () => {
+  test('counts ranges, and numbers them from 0', () => {
     const ranges = [
       { first: 100_000, last: 165_535, owner: 1001 },
       { first: 200_000, last: 200_000, owner: 1002 },
@@ -200,7 +200,7 @@ suite('placementMapEntries()', () => {
     );
   });
 
-  test('has no place without tenants; placementSelfTestEntry() has one that no cgroup can have', () => {
+  test('has no tenants without any, and the self-test has an impossible level', () => {
     assert.deepEqual(
       placementMapEntries(rule).filter(({ map }) => map === 'tenants'),
       [],
@@ -229,7 +229,7 @@ suite('placeBytes() and rangeBytes()', () => {
     assert.equal(bytes.subarray(0, 8).toHex(), 'feffffffffffffff');
   });
 
-  test('count both ends of a range', () => {
+  test('include both ends of a range', () => {
     assert.equal(rangeBytes({ first: 5, last: 5, owner: 9 }).toHex(), '050000000100000009000000');
     assert.equal(
       rangeBytes({ first: 1, last: 0xffff_fffe, owner: 9 }).toHex(),
@@ -268,7 +268,7 @@ suite('placementGuard().load()', () => {
     );
   });
 
-  test('refuses more tenants than the map can hold, before it touches the kernel', () => {
+  test('refuses more tenants than the map can hold before it touches the kernel', () => {
     kernelHas('capability,bpf');
     const places = Array.from({ length: placesMax + 1 }, (_, uid): CgroupPath => ({
       uid,
@@ -295,7 +295,7 @@ suite('placementGuard().load()', () => {
     );
   });
 
-  test('accepts as many as the maps can hold, and then needs a BPF file system', () => {
+  test('accepts as many tenants as the map can hold, and then needs a BPF file system', () => {
     kernelHas('capability,bpf');
     const places = Array.from({ length: placesMax }, (_, uid): CgroupPath => ({
       uid,
