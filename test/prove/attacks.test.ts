@@ -112,8 +112,8 @@ const expected: Readonly<Record<string, readonly [AttackDemand, control?: Role]>
   'calls-32bit': ['jail'],
 };
 
-suite('the table of attacks', () => {
-  test('has each attack, what demands it and who its control is', () => {
+suite('attacks', () => {
+  test('name what demands each attack and which tenant its control is', () => {
     assert.deepEqual(
       Object.fromEntries(
         attacks.map(({ name, demandedBy, control }) => [
@@ -125,14 +125,14 @@ suite('the table of attacks', () => {
     );
   });
 
-  test('has a line of text and a remedy for each, without full stop', () => {
+  test('have a one-line summary and a remedy, without full stop', () => {
     for (const { name, summary, remedy } of attacks) {
       for (const text of [summary, remedy]) assert.match(text, /^\S[^\n]*[^.\s]$/, name);
       assert.ok(summary.length <= 90, name);
     }
   });
 
-  test('has a control with the same program, or a reading of the same file, where refusals are wide', () => {
+  test('have a control when ENOENT counts as a refusal', () => {
     // ENOENT is also what a missing file gives: without a control it would count as a refusal.
     for (const { name, refusals = [], control } of attacks)
       if (refusals.includes('ENOENT')) assert.ok(control !== undefined, name);
@@ -145,11 +145,11 @@ const startsOf = (attack: Attack, of: Stage): readonly Start[] => [
   ...(attack.control === undefined ? [] : [attack.control.start(of)]),
 ];
 
-suite('programs', { skip: noPerl }, () => {
+suite('programs of attacks', { skip: noPerl }, () => {
   const compile = ([, ...args]: Start['program']) =>
     spawnSync(perlPath, ['-c', ...args], { encoding: 'utf8' });
 
-  test('compile without a warning', () => {
+  test('compile without warnings', () => {
     for (const attack of attacks)
       for (const { program } of startsOf(attack, stage)) {
         if (program[0] !== perlPath) continue;
@@ -159,7 +159,7 @@ suite('programs', { skip: noPerl }, () => {
       }
   });
 
-  test('are not started on a processor whose system calls have no known number', () => {
+  test('have an obstacle on a processor whose system call numbers are unknown', () => {
     const unknown = { ...stage, architecture: 'riscv64', accountHomes: ['/home/a'] };
     const prelude = perl('', unknown)[2] ?? '';
     for (const attack of attacks) {
@@ -177,7 +177,7 @@ suite('programs', { skip: noPerl }, () => {
     }
   });
 
-  test('get paths as arguments, so that no name of a home is code', () => {
+  test('get paths as arguments, so that the name of a home is never code', () => {
     const hostile = `${scratch}/'; print "through"; '`;
     for (const attack of attacks)
       for (const { program } of startsOf(attack, {
@@ -196,7 +196,7 @@ suite('obstacle()', () => {
   const blocker = (name: string, more: Partial<Stage> = {}) =>
     byName(name).obstacle?.({ ...stage, ...more });
 
-  test('keeps attacks that write away from a disk with less than 1 GiB', () => {
+  test('skips attacks that write when less than 1 GiB of disk is free', () => {
     for (const name of ['disk-flood', 'disk-flood-direct', 'file-flood', 'disk-bandwidth']) {
       assert.equal(blocker(name, { freeBytes: 2 ** 30 }), undefined, name);
       assert.equal(
@@ -207,17 +207,17 @@ suite('obstacle()', () => {
     }
   });
 
-  test('keeps memory-hog away from a host with little memory, or one that does not report it', () => {
+  test('skips memory-hog when memory is below 512 MiB or unknown', () => {
     assert.equal(blocker('memory-hog', { availableBytes: 2 ** 29 }), undefined);
     assert.match(blocker('memory-hog', { availableBytes: 2 ** 29 - 1 }) ?? '', /less than 512 MiB/);
     assert.match(blocker('memory-hog', { availableBytes: undefined }) ?? '', /less than 512 MiB/);
   });
 
-  test('never loads a module into the running kernel', () => {
+  test('never allows module-autoload to load a module into the running kernel', () => {
     assert.match(blocker('module-autoload') ?? '', /^it would load a module/);
   });
 
-  test('names what is missing: homes, a processor with 32-bit calls', () => {
+  test('names a missing home, 32-bit calls or a processor with unknown calls', () => {
     assert.equal(blocker('account-homes'), 'no tenant of the policy has a home');
     assert.equal(blocker('account-homes', { accountHomes: ['/home/a'] }), undefined);
     assert.match(blocker('calls-32bit', { architecture: 'arm64' }) ?? '', /only x86-64/);
@@ -241,7 +241,7 @@ suite('judge()', () => {
   const judged = (name: string, more: Partial<AttackEvidence>) =>
     byName(name).judge?.({ ...evidence, ...more }, stage);
 
-  test('takes the failure of setpriv for a refusal only if nothing was reported', () => {
+  test('treats a failure of setpriv as a refusal only if the program reported nothing', () => {
     const ended =
       'exit status 126, setpriv: failed to execute /usr/bin/perl: Operation not permitted';
     assert.equal(wasRefused(undefined, ended), true);
@@ -255,7 +255,7 @@ suite('judge()', () => {
     assert.equal(judged('outside-jail', { ended: 'exit status 127' })?.kind, 'impossible');
   });
 
-  test('placement: either call that changes the uid may be refused', () => {
+  test('placement is blocked when either setresuid or setresgid is refused', () => {
     for (const call of ['setresuid', 'setresgid'])
       assert.equal(
         judged('placement', {
@@ -266,7 +266,7 @@ suite('judge()', () => {
     assert.equal(judged('placement', { ended: 'exit status 1' })?.kind, 'impossible');
   });
 
-  test('memory-hog: the kernel counted a hit or a kill, and nothing else is one', () => {
+  test('memory-hog is blocked only when the kernel counted a hit or an OOM kill', () => {
     const counted = (more: Partial<typeof noCounters>) =>
       judged('memory-hog', { ended: 'SIGKILL', counters: { ...noCounters, ...more } })?.kind;
     assert.equal(counted({ memoryHits: 1 }), 'blocked');
@@ -274,7 +274,7 @@ suite('judge()', () => {
     assert.equal(counted({ memoryBytes: 2 ** 26 }), 'impossible');
   });
 
-  test('disk-bandwidth: half more than the limit is a burst, and a figure that is none is not blocked', () => {
+  test('disk-bandwidth is blocked up to 1.5 times the limit, and not without a figure', () => {
     const rate = (text: string) =>
       judged('disk-bandwidth', { said: parseSaid(`measured ${text}`) })?.kind;
     assert.equal(rate(String(3 * 2 ** 20)), 'blocked');
@@ -282,7 +282,7 @@ suite('judge()', () => {
     assert.equal(rate('fast'), 'through');
   });
 
-  test('fork-chains names the cgroup in which a process was', () => {
+  test('fork-chains names the cgroup of a process outside', () => {
     assert.equal(
       judged('fork-chains', { outside: ['/user.slice'] })?.detail,
       'a process was in /user.slice',
@@ -307,7 +307,7 @@ function said(start: Start, cwd = '/') {
 const started = (name: string, more: Partial<Stage> = {}) =>
   byName(name).start({ ...stage, ...more });
 
-suite('what programs report', { skip: noPerl }, () => {
+suite('programs of attacks report', { skip: noPerl }, () => {
   beforeEach(() => {
     chmodSync(scratch, 0o755);
     for (const each of readdirSync(scratch)) rmSync(at(each), { recursive: true, force: true });
@@ -335,7 +335,7 @@ suite('what programs report', { skip: noPerl }, () => {
   });
 
   test(
-    'home: a missing file is another error than a closed directory',
+    'home: ENOENT for a missing file, EACCES for a closed directory',
     { skip: !isRoot && 'only root can close one' },
     () => {
       rmSync(at('neighbour/secret'));
@@ -346,12 +346,12 @@ suite('what programs report', { skip: noPerl }, () => {
     },
   );
 
-  test('home: an empty file shows nothing, so it is not through', () => {
+  test('home: no result for an empty file', () => {
     writeFileSync(at('neighbour/secret'), '');
     assert.equal(said(started('home'))?.word, 'cannot');
   });
 
-  test('account-homes: how many of the homes it could list', () => {
+  test('account-homes: how many homes it could list', () => {
     assert.deepEqual(
       said(started('account-homes', { accountHomes: [at('control'), at('none')] })),
       {
@@ -365,7 +365,7 @@ suite('what programs report', { skip: noPerl }, () => {
     });
   });
 
-  test('disk-flood and file-flood: exactly twice the limit, in the home of the attacker', () => {
+  test("disk-flood and file-flood: exactly twice the limit, in the attacker's home", () => {
     const limits = { ...attackerLimits, space: 2 ** 20, files: 3 };
     assert.deepEqual(said(started('disk-flood', { limits })), { word: 'through', text: '2 MiB' });
     assert.deepEqual(readdirSync(at('attacker')), ['flood']);
@@ -382,12 +382,12 @@ suite('what programs report', { skip: noPerl }, () => {
     assert.equal(said(started('disk-bandwidth-buffered'))?.word, 'cannot');
   });
 
-  test('memory-hog: the amount that it got', () => {
+  test('memory-hog: how much memory it got', () => {
     const limits = { ...attackerLimits, memory: 2 ** 20 };
     assert.deepEqual(said(started('memory-hog', { limits })), { word: 'through', text: '2 MiB' });
   });
 
-  test('cgroup-move: a file that it could write, or that no cgroup is seen', () => {
+  test('cgroup-move: a file that it could write, or that it sees no cgroup', () => {
     assert.deepEqual(said(started('cgroup-move')), {
       word: 'refused',
       text: 'ENOENT no cgroup is seen',
@@ -401,7 +401,7 @@ suite('what programs report', { skip: noPerl }, () => {
     });
   });
 
-  test('hard-link: made, and removed again', () => {
+  test('hard-link: a link that it made and removed again', () => {
     const own = byName('hard-link').control?.start(stage);
     assert.ok(own);
     assert.equal(said(own)?.word, isRoot ? 'refused' : 'through', 'the page is of root here');
@@ -410,7 +410,7 @@ suite('what programs report', { skip: noPerl }, () => {
     assert.deepEqual(readdirSync(at('neighbour')), ['secret']);
   });
 
-  test('symlink-server: the trap is laid again where one was left, and leads to the page', () => {
+  test('symlink-server: the page behind a trap that can be laid twice', () => {
     const { before, start } = byName('symlink-server');
     assert.ok(before);
     for (let times = 0; times < 2; times++)
@@ -432,7 +432,7 @@ suite('what programs report', { skip: noPerl }, () => {
     });
   });
 
-  test('kill and ptrace: what the controls do to a process of their own', () => {
+  test('kill and ptrace: success of their controls on a process of their own', () => {
     for (const name of ['kill', 'ptrace']) {
       const start = byName(name).control?.start({ ...stage, architecture: process.arch });
       assert.ok(start);
@@ -440,7 +440,7 @@ suite('what programs report', { skip: noPerl }, () => {
     }
   });
 
-  test('abstract-socket: nobody listens there, and that counts as no permission error', () => {
+  test('abstract-socket: ECONNREFUSED, not a permission error, when nobody listens', () => {
     assert.deepEqual(said(started('abstract-socket')), {
       word: 'refused',
       text: 'ECONNREFUSED connect',

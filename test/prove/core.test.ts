@@ -37,7 +37,7 @@ const evidence = (more: Partial<AttackEvidence>): AttackEvidence => ({
 });
 const said = (text: string) => judgeSaid(evidence({ said: parseSaid(text) }), permissionErrors);
 
-test('judgeSaid() takes only a permission error for a refusal', () => {
+test('judgeSaid() treats only a permission error as a refusal', () => {
   assert.deepEqual(said('refused EACCES open\n'), blocked('refused: EACCES open'));
   assert.equal(said('refused ENOENT open\n').kind, 'impossible');
   assert.equal(said('refused EPERMX open\n').kind, 'impossible');
@@ -45,13 +45,13 @@ test('judgeSaid() takes only a permission error for a refusal', () => {
   assert.deepEqual(said('through read it\n'), through('read it'));
 });
 
-test('judgeSaid() concludes nothing from a program that reports nothing', () => {
+test('judgeSaid() is impossible when a program reports nothing', () => {
   for (const ended of ['exit status 0', 'exit status 255', 'SIGKILL']) {
     assert.equal(judgeSaid(evidence({ ended }), permissionErrors).kind, 'impossible', ended);
   }
 });
 
-test('parseSaid() takes the first line that begins with one of the four words', () => {
+test('parseSaid() returns the first line that begins with one of the four words', () => {
   assert.equal(parseSaid('perl: warning: refused\nnot refused EPERM\n'), undefined);
   assert.deepEqual(parseSaid('warning\nthrough a\nrefused EPERM b\n'), {
     word: 'through',
@@ -78,7 +78,7 @@ const stage = { limits } as Parameters<NonNullable<Attack['judge']>>[1];
 const judged = (name: string, more: Partial<AttackEvidence>, of = stage) =>
   byName(name).judge?.(evidence(more), of).kind;
 
-test('busy-loop is judged by the processor time that the kernel counted', () => {
+test('judge() of busy-loop uses the processor time that the kernel counted', () => {
   const counters = (cpuMicroseconds: number, throttledPeriods: number) => ({
     seconds: 2,
     counters: { ...noCounters, cpuMicroseconds, throttledPeriods },
@@ -102,40 +102,40 @@ test('isAtLimit() is false while the rate is above the limit or too few periods 
   assert.equal(isAtLimit(used(400_000, 3), 2, 0.2), false);
 });
 
-test('memory-hog: killed at the limit is blocked, and any other end is not', () => {
+test('judge() of memory-hog is blocked only when it was killed at the limit', () => {
   const killed = { ended: 'SIGKILL', counters: { ...noCounters, oomKills: 1 } };
   assert.equal(judged('memory-hog', killed), 'blocked');
   assert.equal(judged('memory-hog', { ended: 'SIGKILL' }), 'impossible');
   assert.equal(judged('memory-hog', { ...killed, said: parseSaid('through 128 MiB') }), 'through');
 });
 
-test('descriptor-flood: a host without descriptors is not a limit', () => {
+test('judge() of descriptor-flood is not blocked when the whole host lacks descriptors', () => {
   const ended = (text: string) => judged('descriptor-flood', { said: parseSaid(text) });
   assert.equal(ended('refused EMFILE after 1000'), 'blocked');
   assert.notEqual(ended('refused ENFILE after 100000'), 'blocked');
 });
 
-test('fork-chains: one process outside, or one that lives on, is enough', () => {
+test('judge() of fork-chains is through when one process is outside or survives', () => {
   assert.equal(judged('fork-chains', { inside: 100 }), 'blocked');
   assert.equal(judged('fork-chains', { inside: 100, outside: ['/'] }), 'through');
   assert.equal(judged('fork-chains', { inside: 100, survivors: 1 }), 'through');
   assert.equal(judged('fork-chains', { inside: 3 }), 'impossible');
 });
 
-test('disk-bandwidth: a rate above the limit is not blocked', () => {
+test('judge() of disk-bandwidth is through when the rate is above the limit', () => {
   const rate = (text: string) => judged('disk-bandwidth', { said: parseSaid(text) });
   assert.equal(rate(`measured ${2 * 2 ** 20}`), 'blocked');
   assert.equal(rate(`measured ${50 * 2 ** 20}`), 'through');
   assert.equal(rate('cannot measure dd: no space'), 'impossible');
 });
 
-test('names of attacks are unique and can be typed', () => {
+test('attacks have distinct names that can be typed', () => {
   const names = attacks.map(({ name }) => name);
   assert.equal(new Set(names).size, names.length);
   for (const name of names) assert.match(name, /^[a-z0-9-]+$/);
 });
 
-test('freeUids() finds uids of nobody below those of /etc/subuid', () => {
+test('freeUids() returns the first unused row of uids, also between ranges of /etc/subuid', () => {
   assert.equal(freeUids([], 4), firstUid);
   assert.ok(firstUid > 65_535 && firstUid + 4 < 100_000);
   assert.equal(freeUids([{ first: 65_602, last: 65_602 }], 4), 65_603);
@@ -167,7 +167,7 @@ const policyOf = (body: string) => {
   return { document, policy: resolvePolicy(document, { accounts: [], uidMin: 1000 }) };
 };
 
-test('demandsOf() has the limits that some tenant has', () => {
+test('demandsOf() returns the limits that at least one tenant has', () => {
   const { policy, document } = policyOf(
     '<defaults><memory limit="512MiB"/><cpu limit="unlimited"/></defaults><tenant uid="5000"/>',
   );
@@ -179,7 +179,7 @@ test('demandsOf() has the limits that some tenant has', () => {
     assert.ok(!demanded.includes(name), name);
 });
 
-test('jails and strict placement demand, and the attacker gets the profile that has most', () => {
+test('demandsOf() has jail and placement; jailProfileOf() returns the widest profile', () => {
   const { policy, document } = policyOf(
     '<defaults><jail profile="strict"/></defaults><tenant uid="5000"/><tenant uid="5001"><jail profile="web"/></tenant><placement strict="yes"/>',
   );
@@ -196,7 +196,7 @@ test('demandsOf() is empty for a policy without tenants', () => {
   assert.equal(demandsOf(policy, document).size, 0);
 });
 
-test('broken() lists attacks that are demanded and not blocked', () => {
+test('broken() returns attacks that the policy demands to block and that got through', () => {
   const demands = new Set(['memory.limit', 'limits'] as const);
   const entries = [
     entryOf(byName('memory-hog'), through('128 MiB'), demands),

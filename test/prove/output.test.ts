@@ -25,7 +25,7 @@ const entry: ProofEntry = {
   remedy: 'chmod 700 on home directories',
 };
 
-suite('the output of prove', () => {
+suite('output of bulkhead prove', () => {
   test('entryText() marks what is demanded, and shows the remedy only of what is open', () => {
     assert.match(entryText(entry, plain), /^home {20}\* blocked {7}refused: EACCES open$/);
     assert.match(
@@ -44,7 +44,7 @@ suite('the output of prove', () => {
     assert.ok(waitingText({ name: 'home' } as Attack).startsWith('\rhome'));
   });
 
-  test('entryText() is red only for what the policy demands', () => {
+  test('entryText() is red only for attacks that the policy demands to block', () => {
     const colors = colorsIf(true);
     const painted = (more: Partial<ProofEntry>) =>
       entryText({ ...entry, verdict: 'not blocked', ...more }, { ...plain, colors });
@@ -53,7 +53,7 @@ suite('the output of prove', () => {
     assert.ok(painted({ verdict: 'blocked' }).includes(colors.green('blocked      ')));
   });
 
-  test('summaryText() counts verdicts, and names what is demanded and open', () => {
+  test('summaryText() counts verdicts, and names demanded attacks that got through', () => {
     const entries = [
       entry,
       { ...entry, attack: 'kill', verdict: 'not blocked' },
@@ -71,7 +71,7 @@ suite('the output of prove', () => {
     assert.match(summaryText([], plain), /^\n0 blocked, 0 not blocked, 0 not available here;/);
   });
 
-  test('hostText() makes the name of the policy printable, and says what is unknown', () => {
+  test("hostText() makes the policy's name printable, and reports unknown security modules", () => {
     const host: ProvedHost = {
       kernel: '6.12.0',
       cgroups: 'v2',
@@ -100,7 +100,7 @@ suite('the output of prove', () => {
     );
   });
 
-  test('formatAttackList() has a line for each attack, in words of the policy', () => {
+  test('formatAttackList() prints a line for each attack with the limit in the policy', () => {
     const lines = formatAttackList(attacks).split('\n');
     assert.equal(lines.length, attacks.length + 1);
     assert.match(lines[1] ?? '', /^busy-loop +cpu limit +a busy loop on every processor$/);
@@ -118,7 +118,7 @@ suite('scratchPolicy()', () => {
     files: undefined,
   };
 
-  test('writes no element without a limit, and rounds none', () => {
+  test('writes no element for a limit that is not set, and rounds no limit', () => {
     const text = scratchPolicy(tenants, none, {
       driver: undefined,
       jail: undefined,

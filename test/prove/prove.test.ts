@@ -114,11 +114,11 @@ const leftovers = () => [
 
 const assertNothingLeft = () => assert.deepEqual(leftovers(), []);
 
-describe('prove', { skip }, () => {
+describe('prove()', { skip }, () => {
   before(async () => void (await cleanUp(capabilities, paths)));
   after(async () => void (await cleanUp(capabilities, paths)));
 
-  describe('all attacks', () => {
+  describe('with all attacks', () => {
     let proof: Proof;
     const entry = (name: string): ProofEntry => {
       const found = proof.entries.find(({ attack }) => attack === name);
@@ -132,17 +132,17 @@ describe('prove', { skip }, () => {
       if (skip === false) proof = await proveHere();
     });
 
-    test('each has a verdict, and nothing is left', () => {
+    test('gives each a verdict, and leaves nothing behind', () => {
       assert.equal(proof.entries.length, attacks.length);
       assertNothingLeft();
       for (const uid of Object.values(proof.uids)) assert.deepEqual(processesOf(uid), []);
     });
 
-    test('the uids are of nobody, in the range that was asked for', () => {
+    test('uses four unused uids of the given range', () => {
       assert.deepEqual(Object.values(proof.uids), [630_000, 630_001, 630_002, 630_003]);
     });
 
-    test('limits hold, and the controls show that they do', () => {
+    test('shows that limits block memory, process and descriptor attacks', () => {
       for (const name of ['memory-hog', 'oom-score', 'fork-storm', 'thread-storm'])
         is(name, 'blocked');
       is('descriptor-flood', 'blocked');
@@ -151,14 +151,14 @@ describe('prove', { skip }, () => {
         assert.notEqual(entry(name).verdict, 'not blocked', entry(name).detail);
     });
 
-    test('what the kernel keeps apart by itself is blocked', () => {
+    test('blocks what the kernel isolates by default', () => {
       const names = ['cgroup-move', 'cgroup-limits', 'cgroup-namespace', 'home', 'environment'];
       const more = ['memory-map', 'ptrace', 'kill', 'leaked-descriptor', 'leaked-cwd', 'priority'];
       const root = ['device-node', 'devices', 'mount', 'mount-new', 'subordinate-uid'];
       for (const name of [...names, ...more, ...root]) is(name, 'blocked');
     });
 
-    test('what depends on a setting follows that setting', () => {
+    test('blocks symlink-shared, hard-link, tiocsti and kernel-log by sysctl', () => {
       const settings = {
         'symlink-shared': ['fs.protected_symlinks', '1'],
         'hard-link': ['fs.protected_hardlinks', '1'],
@@ -169,20 +169,21 @@ describe('prove', { skip }, () => {
         is(name, proof.host.settings[setting] === good ? 'blocked' : 'not blocked');
     });
 
-    test('without quotas a disk is filled, up to a bound, and that is said', () => {
+    test('reports disk-flood as not blocked, and not demanded, without quotas', () => {
       const hasQuotas = !proof.host.weakLimits.some((each) => each.startsWith('disk space'));
       for (const name of ['disk-flood', 'file-flood'])
         is(name, hasQuotas ? 'blocked' : 'not blocked');
       assert.equal(entry('disk-flood').demanded, false);
     });
 
-    test('what this version does not hold is said to be open', () => {
+    test('reports symlink-server, abstract-socket and setuid as not blocked', () => {
       for (const name of ['symlink-server', 'abstract-socket', 'setuid']) is(name, 'not blocked');
     });
 
-    test('what would change the host is not tried', () => is('module-autoload', 'not available'));
+    test('does not run module-autoload, which would change the host', () =>
+      is('module-autoload', 'not available'));
 
-    test('what the policy demands holds', () => {
+    test('finds nothing broken of what the policy demands', () => {
       const open = broken(proof.entries).map(({ attack, detail }) => `${attack}: ${detail}`);
       assert.deepEqual(open, []);
       assert.equal(entry('memory-hog').demanded, true);
@@ -190,7 +191,7 @@ describe('prove', { skip }, () => {
     });
   });
 
-  test('without a limit the same attack gets through, and breaks the policy', async () => {
+  test('reports a broken policy when the attacker has no limits', async () => {
     const none = { ...attackerLimits, cpu: undefined, memory: undefined, processes: undefined };
     const names = ['memory-hog', 'fork-storm', 'thread-storm'];
     const { entries } = await proveHere(chosen(names), none);
@@ -202,7 +203,7 @@ describe('prove', { skip }, () => {
     assertNothingLeft();
   });
 
-  test('with a jail in the policy the attacker is in one, and that is demanded', async () => {
+  test('runs the attacker in a jail when the policy has one', async () => {
     const names = ['cgroup-move', 'home', 'processes', 'hard-link', 'setuid', 'devices', 'fuse'];
     const jailed = limited.replace('</defaults>', '<jail profile="web"/></defaults>');
     const { host, entries } = await proveHere(chosen(names), attackerLimits, jailed);
@@ -216,12 +217,12 @@ describe('prove', { skip }, () => {
     assertNothingLeft();
   });
 
-  test('without a policy nothing is demanded', async () => {
+  test('demands nothing without a policy', async () => {
     const { entries } = await proveHere(chosen(['kill', 'disk-flood']), attackerLimits, '');
     assert.ok(entries.every(({ demanded }) => !demanded));
   });
 
-  test('what a run left behind that was killed is removed by the next one', async () => {
+  test('removes what a killed run left, with its processes', async () => {
     const made = await makeProveScratch(paths, {
       capabilities,
       inForce: undefined,
@@ -239,14 +240,14 @@ describe('prove', { skip }, () => {
     await eventually('what it ran is killed', () => child.signalCode === 'SIGKILL');
   });
 
-  test('the same after a reboot, when only the homes are left', async () => {
+  test('removes homes that an earlier run left before a reboot', async () => {
     mkdirSync(join(root, 'attacker'), { recursive: true });
     writeFileSync(join(root, 'attacker/flood'), 'x');
     await proveHere(chosen(['kill']));
     assertNothingLeft();
   });
 
-  test('whatever a tenant leaves in its home is removed, and nothing that it points to', async () => {
+  test('removes all that a tenant leaves, and nothing that links point to', async () => {
     const made = await makeProveScratch(paths, {
       capabilities,
       inForce: undefined,
@@ -271,7 +272,7 @@ describe('prove', { skip }, () => {
     }
   });
 
-  test('nobody but the scratch tenants can write in the scratch directory', async () => {
+  test('lets only the scratch tenants write in the scratch directory', async () => {
     const made = await makeProveScratch(paths, {
       capabilities,
       inForce: undefined,
@@ -293,7 +294,7 @@ describe('prove', { skip }, () => {
     }
   });
 
-  test('a uid that a process has is not taken', async () => {
+  test('skips a uid that a process has', async () => {
     const child = spawn('setpriv', [...becoming(630_001), 'sleep', '3600'], { stdio: 'ignore' });
     try {
       await eventually('it runs', () => processesOf(630_001).length > 0);
@@ -305,7 +306,7 @@ describe('prove', { skip }, () => {
     }
   });
 
-  test('a link in the place of the scratch directory is not followed', async () => {
+  test('refuses a symlink in place of the scratch directory', async () => {
     const elsewhere = mkdtempSync('/var/tmp/bulkhead-provetest-');
     writeFileSync(join(elsewhere, 'mine'), 'x');
     symlinkSync(elsewhere, root);
@@ -370,7 +371,7 @@ describe('bulkhead prove', { skip }, () => {
     rmSync(directory, { recursive: true });
   });
 
-  test('exits with 0 where what is demanded holds, and says so in JSON', () => {
+  test('exits with 0 when everything demanded is blocked, and prints JSON', () => {
     const { status, stdout, stderr } = cli('-p', file, '--json', '--only', 'kill');
     assert.equal(status, 0, stderr);
     const proof = jsonOf<ProofJson>('prove', stdout);
@@ -380,7 +381,7 @@ describe('bulkhead prove', { skip }, () => {
     assertNothingLeft();
   });
 
-  test('exits with 3 where something that is demanded does not hold', () => {
+  test('exits with 3 when something demanded is not blocked', () => {
     const other = join(directory, 'symlinks.xml');
     writeFileSync(
       other,
@@ -393,7 +394,7 @@ describe('bulkhead prove', { skip }, () => {
     assertNothingLeft();
   });
 
-  test('lists attacks, and refuses names that are none', () => {
+  test('lists attacks, and refuses unknown names', () => {
     const { status, stdout } = cli('--list');
     assert.equal(status, 0);
     for (const { name } of attacks) assert.ok(stdout.includes(name), name);
@@ -404,7 +405,7 @@ describe('bulkhead prove', { skip }, () => {
     assert.match(wrong.stderr, /no-such-thing/);
   });
 
-  test('a second run at the same time is refused, and makes nothing', () => {
+  test('refuses a second run at the same time, which creates nothing', () => {
     const lock = lockFile(proveLock(scratch), { waitMs: 0 });
     assert.ok(lock.ok);
     using _lock = lock.value;
@@ -414,7 +415,7 @@ describe('bulkhead prove', { skip }, () => {
     assert.deepEqual(leftovers(), [proveLock(scratch)]);
   });
 
-  test('a run holds the lock', async () => {
+  test('holds its lock while it runs', async () => {
     const child = await running();
     assert.ok(child.exitCode !== null || isLocked(proveLock(scratch)));
     if (child.exitCode === null) await once(child, 'exit');
@@ -422,7 +423,7 @@ describe('bulkhead prove', { skip }, () => {
   });
 
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    test(`ended by ${signal}, it removes everything first`, async () => {
+    test(`removes everything before it ends on ${signal}`, async () => {
       const child = await running();
       const uids = uidsInUse();
       child.kill(signal);
@@ -433,7 +434,7 @@ describe('bulkhead prove', { skip }, () => {
     });
   }
 
-  test('killed, what it left behind is removed at once', async () => {
+  test('has its files and processes removed at once when it is killed', async () => {
     const child = await running();
     const uids = uidsInUse();
     child.kill('SIGKILL');

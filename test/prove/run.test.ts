@@ -36,7 +36,7 @@ const launching = (signal = new AbortController().signal): Launching => ({
 const shell = (script: string): Start => ({ program: ['/bin/sh', '-c', script] });
 
 suite('runProgram()', { skip: onlyRoot }, () => {
-  test('returns the report, and how the program ended', async () => {
+  test('returns what the program reported and how it ended', async () => {
     const ran = await runProgram('server', shell('echo warning; echo through it'), launching());
     assert.deepEqual(ran.said, { word: 'through', text: 'it' });
     const silent = await runProgram(
@@ -51,12 +51,12 @@ suite('runProgram()', { skip: onlyRoot }, () => {
     assert.match(missing.ended, /^exit status 127, setpriv: failed to execute \/no\/such\/program/);
   });
 
-  test('does not wait for the end of a program that has reported', async () => {
+  test('does not wait until a program that has reported ends', async () => {
     const ran = await runProgram('server', shell('echo refused EPERM; sleep 3600'), launching());
     assert.deepEqual([ran.said?.word, ran.ended], ['refused', 'still running']);
   });
 
-  test('stops when enough was seen, and when the run is aborted', async () => {
+  test('stops when enough was seen, or when the run is aborted', async () => {
     let asked = 0;
     const ran = await runProgram('server', shell('sleep 3600'), launching(), () => ++asked === 3);
     assert.deepEqual([asked, ran.said, ran.ended], [3, undefined, 'still running']);
@@ -64,7 +64,7 @@ suite('runProgram()', { skip: onlyRoot }, () => {
     assert.equal(aborted.said, undefined);
   });
 
-  test('reads no more of the output than 64 KiB, so that a flood hides no word before it', async () => {
+  test('reads at most 64 KiB of output, and finds a report before a flood', async () => {
     const flood = shell('echo through first; exec head -c 10000000 /dev/zero');
     assert.deepEqual((await runProgram('server', flood, launching())).said, {
       word: 'through',
@@ -74,7 +74,7 @@ suite('runProgram()', { skip: onlyRoot }, () => {
     assert.equal((await runProgram('server', late, launching())).said, undefined);
   });
 
-  test('gives a program a plain environment, its directory, and descriptor 3 if it is leaked', async () => {
+  test('gives a program a plain environment, and descriptor 3 only if leaked', async () => {
     const said = async (start: Start) =>
       (await runProgram('server', start, launching())).said?.text;
     assert.equal(await said(shell('echo "through $PATH $HOME"')), '/usr/sbin:/usr/bin:/sbin:/bin ');
@@ -101,14 +101,14 @@ suite('runAttack()', { skip: onlyRoot }, () => {
     );
   const through = () => shell('echo through it');
 
-  test('starts nothing where there is an obstacle', async () => {
+  test('starts nothing when there is an obstacle', async () => {
     const started = join(root, 'started');
     const outcome = await carry({ obstacle: () => 'no', start: () => shell(`touch ${started}`) });
     assert.deepEqual(outcome, { kind: 'impossible', detail: 'no' });
     assert.equal(existsSync(started), false);
   });
 
-  test('counts a refusal only if the control gets through', async () => {
+  test('counts a refusal only when the control gets through', async () => {
     assert.equal((await carry()).kind, 'blocked');
     assert.equal((await carry({ control: { by: 'server', start: through } })).kind, 'blocked');
     assert.deepEqual(await carry({ control: { by: 'server', start: attack.start } }), {
@@ -117,7 +117,7 @@ suite('runAttack()', { skip: onlyRoot }, () => {
     });
   });
 
-  test('does not start the attack if it could not be prepared', async () => {
+  test('does not start the attack when its preparation failed', async () => {
     const started = join(root, 'started');
     const before = { by: 'server' as const, start: () => shell('echo cannot make a link: EROFS') };
     const outcome = await carry({
@@ -135,14 +135,14 @@ suite('runAttack()', { skip: onlyRoot }, () => {
     );
   });
 
-  test('shows nothing once the neighbour has ended: then everything is refused', async () => {
+  test('is impossible once the neighbour has ended, as everything is then refused', async () => {
     assert.deepEqual(await carry({}, { neighbourRuns: () => false }), {
       kind: 'impossible',
       detail: 'the process of the neighbour has ended',
     });
   });
 
-  test('takes the errors of a jail for refusals of the attacker only, not of a server', async () => {
+  test('counts the errors of a jail as refusals for the attacker only', async () => {
     const start = () => shell('echo refused ENOENT open');
     assert.equal((await carry({ start })).kind, 'impossible');
     assert.equal(
@@ -159,7 +159,7 @@ suite('runAttack()', { skip: onlyRoot }, () => {
 });
 
 suite('withControl() and endProcesses()', () => {
-  test('withControl() quotes the reason of the control', () => {
+  test('withControl() quotes the reason why the control failed', () => {
     assert.deepEqual(withControl(blocked('x'), { kind: 'impossible', detail: 'no disk' }), {
       kind: 'impossible',
       detail: 'it does not work without a limit either: no disk',
@@ -167,19 +167,15 @@ suite('withControl() and endProcesses()', () => {
     assert.deepEqual(withControl(through('y'), blocked('x')), through('y'));
   });
 
-  test(
-    'endProcesses() waits until the cgroup counts none any more',
-    { skip: onlyRoot },
-    async () => {
-      let rounds = 0;
-      const ending = {
-        processes: () => (++rounds < 3 ? [1] : []),
-        counters: () => ({ ...noCounters, threads: rounds < 5 ? 1 : 0 }),
-      } as unknown as Driver;
-      assert.equal(await endProcesses(640_099, ending), 0);
-      assert.equal(rounds, 5);
-      const gone = { processes: () => [], counters: () => undefined } as unknown as Driver;
-      assert.equal(await endProcesses(640_099, gone), 0);
-    },
-  );
+  test('endProcesses() waits until the cgroup counts no process', { skip: onlyRoot }, async () => {
+    let rounds = 0;
+    const ending = {
+      processes: () => (++rounds < 3 ? [1] : []),
+      counters: () => ({ ...noCounters, threads: rounds < 5 ? 1 : 0 }),
+    } as unknown as Driver;
+    assert.equal(await endProcesses(640_099, ending), 0);
+    assert.equal(rounds, 5);
+    const gone = { processes: () => [], counters: () => undefined } as unknown as Driver;
+    assert.equal(await endProcesses(640_099, gone), 0);
+  });
 });

@@ -56,7 +56,7 @@ function policyOf(body: string, accounts: readonly Account[] = []) {
 }
 
 suite('scratchPaths()', () => {
-  test('names an instance of its own, with a lock that survives its directory', () => {
+  test('names an instance of its own, with a lock that outlives its directory', () => {
     const scratch = scratchPaths(pathsOf('bulkhead'));
     assert.equal(scratch.instance, 'bulkhead-prove');
     assert.equal(scratch.runtime, '/run/bulkhead-prove');
@@ -64,13 +64,13 @@ suite('scratchPaths()', () => {
     assert.equal(recordFile(scratch), '/run/bulkhead-prove/scratch.json');
   });
 
-  test('rejects an instance whose name leaves no space for the suffix', () => {
+  test('rejects an instance name that leaves no space for the suffix', () => {
     assert.throws(() => scratchPaths(pathsOf(`b${'x'.repeat(40)}`)), /not a valid instance name/);
   });
 });
 
-suite('uids', () => {
-  test('freeUids() needs all of a row, and continues after what is in the way', () => {
+suite('free uids', () => {
+  test('freeUids() returns a whole row of uids, and continues after used ones', () => {
     const taken = [
       { first: 103, last: 103 },
       { first: 106, last: 110 },
@@ -82,7 +82,7 @@ suite('uids', () => {
     assert.equal(freeUids([{ first: 0, last: 30_098 }], 1, 100), 30_099);
   });
 
-  test('subordinateRanges() and idsIn() skip lines that are not of the file', () => {
+  test('subordinateRanges() and idsIn() skip malformed lines', () => {
     assert.deepEqual(subordinateRanges(''), []);
     assert.deepEqual(subordinateRanges('a:1\nb:x:5\nc:5:-1\nd:12345678901:1\n e:7:2 '), [
       { first: 7, last: 8 },
@@ -107,12 +107,12 @@ suite('uids', () => {
     assert.deepEqual(findFreeUids(of, undefined, 4, 640_000), { ok: true, value: 640_010 });
   });
 
-  test('findFreeUids() avoids a uid of a running process', { skip: onlyRoot }, () => {
+  test('findFreeUids() avoids the uid of a running process', { skip: onlyRoot }, () => {
     const found = findFreeUids({ ...paths, proc: '/proc' }, undefined, 1, 0);
     assert.ok(found.ok && found.value !== 0, 'uid 0 has processes');
   });
 
-  test('findFreeUids() reports that there are none', () => {
+  test('findFreeUids() reports a problem when none is free', () => {
     put('etc/subuid', 'a:0:4294967295\n');
     const found = findFreeUids({ ...paths, proc: '/proc' }, undefined, 4, undefined);
     assert.ok(!found.ok);
@@ -125,7 +125,7 @@ suite('uids', () => {
 });
 
 suite('serverUser()', () => {
-  test('is the account of the first name, else a group, never root, else nobody', () => {
+  test('returns the first existing account, else a group, never root, else nobody', () => {
     put('etc/passwd', 'root:x:0:0::/root:/bin/sh\nwww-data:x:33:34::/var/www:/bin/sh\n');
     put('etc/group', 'root:x:0:\nweb:x:50:a,b\nbroken:x:x:\n');
     const user = (...names: readonly string[]) => serverUser(paths, names, 65_603);
@@ -137,11 +137,11 @@ suite('serverUser()', () => {
   });
 });
 
-suite('scratch files', { skip: onlyRoot }, () => {
+suite('scratch files of prove', { skip: onlyRoot }, () => {
   const uids = { attacker: 640_001, neighbour: 640_002, control: 640_003, server: 640_004 };
   const at = join(root, 'scratch');
 
-  test('makeFiles() gives each tenant its own, and nobody the hidden directory', () => {
+  test('makeFiles() gives each tenant its own files, and nobody the hidden directory', () => {
     const made = makeFiles(at, uids);
     assert.ok(made.ok, JSON.stringify(made));
     const modes = Object.fromEntries(
@@ -168,13 +168,13 @@ suite('scratch files', { skip: onlyRoot }, () => {
     assert.equal(made.value.homes.neighbour, join(at, 'neighbour'));
   });
 
-  test('makeFiles() takes over nothing that exists, and names it', () => {
+  test('makeFiles() refuses a directory that exists, and names it', () => {
     const made = makeFiles(at, uids);
     assert.ok(!made.ok);
     assert.equal(formatProblem(made.error), `Cannot make the scratch directory "${at}": it exists`);
   });
 
-  test('removeScratchFiles() removes links in it and not what they lead to, and accepts that it is gone', () => {
+  test('removeScratchFiles() removes links and not their targets, and may run twice', () => {
     put('kept/file', 'kept');
     symlinkSync(join(root, 'kept'), join(at, 'attacker/link'));
     assert.ok(removeScratchFiles(at).ok);
@@ -183,7 +183,7 @@ suite('scratch files', { skip: onlyRoot }, () => {
     assert.ok(removeScratchFiles(at).ok);
   });
 
-  test("removeScratchFiles() refuses a link, a file and another's directory in its place", () => {
+  test("removeScratchFiles() refuses a link, a file or another account's directory", () => {
     const refused = () => {
       const removed = removeScratchFiles(at);
       return removed.ok ? '' : formatProblem(removed.error);
@@ -202,7 +202,7 @@ suite('scratch files', { skip: onlyRoot }, () => {
     assert.deepEqual(readdirSync(join(root, 'kept')), ['file']);
   });
 
-  test('accountHomesOf() leaves out mounts that may never answer', () => {
+  test('accountHomesOf() skips homes on mounts that may never answer', () => {
     put(
       'proc/self/mountinfo',
       '1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:40 / /home/far rw - nfs4 server:/x rw\n3 1 0:41 / /home/fuse rw - fuse.sshfs x rw\n',
@@ -223,7 +223,7 @@ suite('scratch files', { skip: onlyRoot }, () => {
     assert.deepEqual(accountHomesOf(paths, undefined), []);
   });
 
-  test('scratchRoot() is where most homes are, if only root can rename there', () => {
+  test('scratchRoot() is next to most homes, if only root can rename there', () => {
     const directory = join(root, 'homes');
     mkdirSync(directory);
     chmodSync(root, 0o755);
@@ -242,7 +242,7 @@ suite('scratch files', { skip: onlyRoot }, () => {
     assert.match(scratchRoot(paths, undefined), /^\/(home|var\/lib)\/\.bulkhead-proveparts-prove$/);
   });
 
-  test('freeBytesOf() is a number of bytes', () => {
+  test('freeBytesOf() returns a number of bytes', () => {
     const free = freeBytesOf(root);
     assert.ok(Number.isInteger(free) && free > 0 && free % 512 === 0, String(free));
   });
@@ -279,14 +279,14 @@ suite('reportHost()', () => {
     assert.equal(reportHost(paths, driver, undefined).securityModules, undefined);
   });
 
-  test('lists limits that are attacked and not fully enforced, with the reason or the level', () => {
+  test('lists attacked limits that are not fully enforced, with the reason or the level', () => {
     assert.deepEqual(reportHost(paths, driver, undefined).weakLimits, [
       'io write: only past the page cache',
       'disk space: none',
     ]);
   });
 
-  test('reports the defences of the policy', () => {
+  test('reports which defences the policy has', () => {
     const defences = (body: string) =>
       Object.fromEntries(
         reportHost(paths, driver, policyOf(body).policy).defences.map(({ name, on }) => [name, on]),
