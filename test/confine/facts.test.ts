@@ -53,7 +53,7 @@ const factsOf = (mainPid = 0) =>
   readServiceFacts({ paths, policy: undefined, version: 252 }, mainPid);
 
 suite('readServiceFacts()', () => {
-  test('reports defaults where nothing is installed', () => {
+  test('returns defaults when nothing is installed', () => {
     const { version, written, apache, nginxModules, chrootPools, ownDirectories } = factsOf();
     assert.deepEqual(
       { version, written, apache, nginxModules, chrootPools, ownDirectories },
@@ -68,7 +68,7 @@ suite('readServiceFacts()', () => {
     );
   });
 
-  test("reads Apache's user and modules, and nothing else of their directories", () => {
+  test("reads Apache's user and modules, and ignores other files and directories", () => {
     put('etc/apache2/envvars', '# export APACHE_RUN_USER=no\nexport APACHE_RUN_USER=web-1\n');
     for (const name of ['php8.4.load', 'php8.4.conf', 'cgid.load', 'README'])
       put(`etc/apache2/mods-enabled/${name}`);
@@ -77,14 +77,14 @@ suite('readServiceFacts()', () => {
     assert.deepEqual([...modules].toSorted(), ['cgid', 'php8.4']);
   });
 
-  test('does not take a user that would be more than a word of a command', () => {
+  test('ignores an Apache user that is more than one word of a command', () => {
     for (const user of ['$(id)', 'a b', 'a;b', '"web"', '-o', '']) {
       put('etc/apache2/envvars', `export APACHE_RUN_USER=${user}\n`);
       assert.equal(factsOf().apache.user, 'www-data', JSON.stringify(user));
     }
   });
 
-  test('finds a chroot in a pool of any version, and not one in a comment or without a path', () => {
+  test('finds chroot in a pool of any version, but not in a comment or without a path', () => {
     put(
       'etc/php/8.2/fpm/pool.d/www.conf',
       '[www]\n;chroot = /srv\nchroot =\nchroot = ; none\nchrootx = /srv\n',
@@ -94,7 +94,7 @@ suite('readServiceFacts()', () => {
     assert.equal(factsOf().chrootPools, true);
   });
 
-  test('lists regular files that the process writes: not those it reads, deleted ones or devices', () => {
+  test('lists regular files that the process writes, but no read, deleted or device files', () => {
     for (const name of ['written', 'read', 'deleted']) put(`files/${name}`);
     const open = [
       openSync(join(root, 'files/written'), 'a'),
@@ -115,7 +115,7 @@ suite('readServiceFacts()', () => {
     }
   });
 
-  test('leaves out a path that cannot be a line of a unit', () => {
+  test('skips a path that cannot be a line of a unit', () => {
     put('files/new\nline');
     const open = openSync(join(root, 'files/new\nline'), 'w');
     try {
@@ -125,7 +125,7 @@ suite('readServiceFacts()', () => {
     }
   });
 
-  test('reads nothing of a process that does not exist', () => {
+  test('finds nothing for a process that does not exist', () => {
     assert.deepEqual(factsOf(2 ** 22 + 1).written, []);
   });
 });
@@ -134,7 +134,7 @@ suite('homeDirectories()', () => {
   const of = (...homes: readonly string[]) =>
     homeDirectories(homes.map((home) => ({ user: 'x', uid: 1, gid: 1, home })));
 
-  test('returns the outermost directories, in order and once', () => {
+  test('returns the outermost directories, sorted and once', () => {
     using directory = temporaryDirectory('confine-homes', '/var/tmp');
     const { path } = directory;
     mkdirSync(join(path, 'a/b'), { recursive: true });
@@ -162,7 +162,7 @@ suite('homeDirectories()', () => {
 });
 
 suite('listeningSockets() and serviceProcesses()', () => {
-  test('finds the sockets of this process, and none after they are closed', async () => {
+  test("listeningSockets() finds this process's sockets until they are closed", async () => {
     const path = join(root, 'listen.sock');
     const servers = [createServer().listen(path), createServer().listen(0, '127.0.0.1')];
     await Promise.all(servers.map((each) => once(each, 'listening')));
@@ -177,11 +177,11 @@ suite('listeningSockets() and serviceProcesses()', () => {
     assert.ok(!later.has(tcp) && !later.has(`unix ${path}`), [...later].join());
   });
 
-  test('finds nothing for no process', () => {
+  test('listeningSockets() finds nothing without a process', () => {
     assert.equal(listeningSockets('/proc', []).size, 0);
   });
 
-  test('takes the main process where the cgroup has no list, and none that has ended', async () => {
+  test('serviceProcesses() returns a living main process without a list', async () => {
     assert.deepEqual(serviceProcesses('/proc', '', process.pid), [String(process.pid)]);
     assert.deepEqual(serviceProcesses('/proc', '/no/such/cgroup', process.pid), [
       String(process.pid),
@@ -193,7 +193,7 @@ suite('listeningSockets() and serviceProcesses()', () => {
     assert.deepEqual(serviceProcesses('/proc', '', child.pid ?? 0), []);
   });
 
-  test('parseInet() ignores rows that are cut off, and a UDP port of requests to others', () => {
+  test('parseInet() ignores rows that are cut off, and UDP sockets of clients', () => {
     const head = 'sl local_address …\n';
     assert.equal(parseInet('tcp', '').size, 0);
     assert.equal(parseInet('tcp', `${head}   0: 0100007F:0050 00000000:0000 0A\n`).size, 0);
@@ -208,7 +208,7 @@ suite('listeningSockets() and serviceProcesses()', () => {
     assert.equal(parseInet('udp6', udp6).get('9'), `udp6 ${'0'.repeat(32)}:0035`);
   });
 
-  test('parseUnix() ignores abstract sockets, whose name anybody may take', () => {
+  test('parseUnix() ignores abstract and relative sockets', () => {
     const row = (path: string) => `0: 00000002 00000000 00010000 0001 01 7 ${path}\n`;
     assert.equal(parseUnix(`head\n${row('@/run/x')}`).size, 0);
     assert.equal(parseUnix(`head\n${row('relative.sock')}`).size, 0);
@@ -248,7 +248,7 @@ suite('formatServiceState() and statusOf()', () => {
   });
 });
 
-suite('units and drop-ins', () => {
+suite('units and drop-ins of confine', () => {
   const serviceOf = (name: string): ConfinedService => {
     const found = findService(places, name);
     assert.ok(found, name);
@@ -257,20 +257,20 @@ suite('units and drop-ins', () => {
   put('usr/lib/systemd/system/nginx.service', '[Service]\nExecStart=/usr/sbin/nginx\n');
   put('usr/lib/systemd/system/named.service');
 
-  test("findService() prefers the administrator's unit, and takes an alias of the profile", () => {
+  test("findService() prefers the administrator's unit, and knows aliases", () => {
     put('etc/systemd/system/named.service', '[Service]\n');
     assert.deepEqual([serviceOf('bind').name, serviceOf('bind').unit], ['named', 'named']);
     assert.equal(findService(places, '../named'), undefined);
   });
 
-  test('findService() treats Postfix as one unit unless that unit does nothing', () => {
+  test('findService() returns postfix.service unless that unit is of type oneshot', () => {
     put('usr/lib/systemd/system/postfix.service', '[Service]\nType=forking\n');
     assert.equal(serviceOf('postfix').unit, 'postfix');
     put('usr/lib/systemd/system/postfix.service', '[Service]\n#Type=oneshot\n');
     assert.equal(serviceOf('postfix').unit, 'postfix');
   });
 
-  test('readDropIn() refuses a file that others can write, a link and a huge one', () => {
+  test('readDropIn() refuses a file that others can write, a link and a huge file', () => {
     const path = dropInOf(places, serviceOf('named'));
     mkdirSync(dirname(path), { recursive: true });
     const reason = () => {
@@ -288,7 +288,7 @@ suite('units and drop-ins', () => {
     rmSync(dirname(path), { recursive: true });
   });
 
-  test('lockConfine() makes its directory, and can be taken again when it was released', () => {
+  test('lockConfine() creates its directory, and locks again after a release', () => {
     const first = lockConfine(places);
     assert.ok(first.ok);
     assert.equal(existsSync(`${places.state}/.lock`), true);
@@ -298,7 +298,7 @@ suite('units and drop-ins', () => {
     second.value[Symbol.dispose]();
   });
 
-  test('undoConfine() has a step for each drop-in, with the command that removes it', () => {
+  test('undoConfine() returns a step for each drop-in, with the command that removes it', () => {
     assert.deepEqual(undoConfine(paths), []);
     put('etc/systemd/system/nginx.service', '[Service]\n');
     put('etc/systemd/system/nginx.service.d/50-bulkhead.conf', 'ours or not');
@@ -311,7 +311,7 @@ suite('units and drop-ins', () => {
     );
   });
 
-  test('exposureWith() has no score for an old systemd and for a unit without a file', async () => {
+  test('exposureWith() returns no score for an old systemd or a unit without a file', async () => {
     const service = serviceOf('nginx');
     const fragment = `${root}/usr/lib/systemd/system/nginx.service`;
     const score = (more: Partial<UnitNow>, version: number) =>
@@ -326,7 +326,7 @@ suite('units and drop-ins', () => {
     assert.equal(await score({ dropIns: [join(root, 'vanished.conf')] }, 257), undefined);
   });
 
-  test('exposureText() and parseExposure() agree on a figure, and on none', () => {
+  test('exposureText() and parseExposure() handle a score and its absence', () => {
     assert.equal(exposureText(undefined), '-');
     assert.equal(exposureText(10), '10.0');
     assert.equal(parseExposure('→ Overall exposure level for a.service: 10.0 DANGEROUS'), 10);

@@ -45,7 +45,7 @@ const unit = (name: string, text = '[Service]\nType=forking\n') => {
   writeFileSync(path, text);
 };
 
-test('units are found where they are, and masked ones are not', () => {
+test('installedServices() finds units of all versions, but no masked ones', () => {
   unit('nginx');
   unit('php8.4-fpm');
   unit('php8.2-fpm');
@@ -80,7 +80,7 @@ function putDropIn(path: string, text: string | undefined) {
   return written.ok ? transaction.commit() : written;
 }
 
-test('a drop-in is whole or not there, and its directory goes when it is empty', () => {
+test('readDropIn() sees a whole drop-in or none, and an empty directory is removed', () => {
   const service = findService(places, 'nginx');
   assert.ok(service);
   const path = dropInOf(places, service);
@@ -99,7 +99,7 @@ test('a drop-in is whole or not there, and its directory goes when it is empty',
   assert.ok(putDropIn(path, undefined).ok);
 });
 
-test('through a link in the place of the directory nothing is written', () => {
+test('readDropIn() and FileTransaction write nothing through a symlinked directory', () => {
   const path = `${root}/etc/systemd/system/named.service.d/50-bulkhead.conf`;
   mkdirSync(`${root}/elsewhere`);
   symlinkSync(`${root}/elsewhere`, dirname(path));
@@ -108,7 +108,7 @@ test('through a link in the place of the directory nothing is written', () => {
   assert.deepEqual(readdirSync(`${root}/elsewhere`), []);
 });
 
-test('homes are opened by directories that only root can exchange', { skip: isRoot }, () => {
+test('homeDirectories() returns parents that only root can exchange', { skip: isRoot }, () => {
   const account = (home: string): Account => ({ user: 'x', uid: 1, gid: 1, home });
   chmodSync(root, 0o755);
   for (const each of ['srv/customers/a', 'srv/reseller/users/b', 'srv/open/c'])
@@ -137,7 +137,7 @@ const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const confine = (...args: readonly string[]) =>
   spawnSync(process.execPath, [main, 'confine', ...args], { encoding: 'utf8' });
 
-test('confine refuses what it does not know and what sessions inherit', () => {
+test('confine enable refuses a missing or unknown service, and ssh', () => {
   const none = confine('enable');
   assert.equal(none.status, 2);
   assert.match(none.stderr, /missing required argument 'service'/);
@@ -151,7 +151,7 @@ test('confine refuses what it does not know and what sessions inherit', () => {
 
 const systemd = existsSync('/run/systemd/system') ? 'systemd runs this host' : false;
 
-test('without systemd all of it says so', { skip: systemd }, () => {
+test('confine fails without systemd, in each command', { skip: systemd }, () => {
   for (const words of [
     ['list'],
     ['status', '--json'],
@@ -170,7 +170,7 @@ const version = Number(/^systemd (\d+)/.exec(analyze.stdout ?? '')?.[1] ?? 0);
 const noAnalyze = version >= 250 ? false : 'needs systemd-analyze of systemd 250';
 
 test(
-  'a unit is judged, and what one that was killed has left is removed',
+  'exposureWith() scores a unit, and removes what a killed run left',
   { skip: noAnalyze },
   async () => {
     unit('exim4', '[Service]\nExecStart=/usr/sbin/exim4\n');

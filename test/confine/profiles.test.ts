@@ -36,9 +36,9 @@ const valuesOf = (text: string, key: string) =>
 
 const services = profiles.map(({ service }) => (service === 'php-fpm' ? 'php8.4-fpm' : service));
 
-suite('every profile', () => {
+suite('dropInText() of every profile', () => {
   for (const service of services) {
-    test(`${service} has a reason for each line, and what none of them may lack`, () => {
+    test(`${service} has a reason for each line, and the settings that all profiles need`, () => {
       const text = textOf(service);
       const lines = text.split('\n').slice(4);
       for (const [at, line] of lines.entries())
@@ -65,7 +65,7 @@ suite('every profile', () => {
     });
   }
 
-  test('a list of the unit does not add to ours', () => {
+  test("postfix resets the unit's own lists before it sets them", () => {
     const text = textOf('postfix');
     for (const key of ['CapabilityBoundingSet', 'SystemCallFilter', 'RestrictAddressFamilies'])
       assert.match(text, new RegExp(`\\n${key}=\\n${key}=\\S`));
@@ -73,7 +73,7 @@ suite('every profile', () => {
 });
 
 suite('sandboxOf() with facts about a host', () => {
-  test('an older systemd gets what it knows, and the rest is named', () => {
+  test('omits what an older systemd does not know, and names it', () => {
     const { lines, unknown } = linesOf('named', { version: 241 });
     assert.deepEqual(
       unknown.map(({ key }) => key),
@@ -94,7 +94,7 @@ suite('sandboxOf() with facts about a host', () => {
     );
   });
 
-  test('homes elsewhere are written by what serves and hidden from what does not', () => {
+  test('lets web servers write to homes elsewhere, and hides them from databases', () => {
     const homes = ['/home', '/srv/customers'];
     assert.ok(
       valuesOf(textOf('php8.4-fpm', { homes }), 'ReadWritePaths').includes(
@@ -108,7 +108,7 @@ suite('sandboxOf() with facts about a host', () => {
     assert.ok(valuesOf(database, 'InaccessiblePaths').includes('-/srv/customers'));
   });
 
-  test('databases in a home stay where they are', () => {
+  test('keeps databases that are in a home writable', () => {
     const text = textOf('mariadb', { written: ['/home/mysql/ibdata1'] });
     assert.deepEqual(valuesOf(text, 'ProtectHome'), ['read-only']);
     assert.ok(valuesOf(text, 'ReadWritePaths').includes('-/home'));
@@ -117,7 +117,7 @@ suite('sandboxOf() with facts about a host', () => {
     assert.doesNotMatch(valuesOf(other, 'InaccessiblePaths').join(' '), /-\/data/);
   });
 
-  test('what the service writes now stays writable, never more than its directory', () => {
+  test('keeps files that the service writes now writable, at most their directory', () => {
     const written = [
       '/data/logs/a.log',
       '/data/logs/b.log',
@@ -137,7 +137,7 @@ suite('sandboxOf() with facts about a host', () => {
     assert.ok(inHome.includes('-/home'));
   });
 
-  test('mail() of PHP works where the host has a mail server, and set-id bits give nothing otherwise', () => {
+  test('keeps set-id bits for mail() of PHP only when the host has a mail server', () => {
     const without = valuesOf(textOf('php8.4-fpm'), 'NoNewPrivileges');
     assert.deepEqual(without, ['yes']);
     const text = textOf('php8.4-fpm', { mailer: 'exim4' });
@@ -145,7 +145,7 @@ suite('sandboxOf() with facts about a host', () => {
     assert.match(valuesOf(text, 'ReadWritePaths').join(' '), /-\/var\/spool\/exim4/);
   });
 
-  test('Apache writes into sites only with a module that does', () => {
+  test('lets Apache write to sites only with a module that needs it', () => {
     assert.deepEqual(valuesOf(textOf('apache2'), 'ProtectHome'), ['read-only']);
     const apache = { user: 'web', modules: new Set(['php8.4', 'mpm_prefork']) };
     const text = textOf('apache2', { apache });
@@ -154,7 +154,7 @@ suite('sandboxOf() with facts about a host', () => {
     assert.match(text, /install -d -o web \/run\/apache2/);
   });
 
-  test('chroot of a pool and Lua in nginx keep what they need', () => {
+  test('keeps CAP_SYS_CHROOT for pools with chroot, and writable code for Lua in nginx', () => {
     assert.match(textOf('php8.4-fpm', { chrootPools: true }), /CAP_SYS_CHROOT/);
     assert.doesNotMatch(textOf('php8.4-fpm'), /CAP_SYS_CHROOT/);
     const nginxModules = ['50-mod-http-lua.conf'];
@@ -164,7 +164,7 @@ suite('sandboxOf() with facts about a host', () => {
 });
 
 suite('profileOf() and whyNot()', () => {
-  test('profileOf() finds aliases and versions', () => {
+  test('profileOf() accepts aliases and versions', () => {
     assert.equal(profileOf('bind9')?.service, 'named');
     assert.equal(profileOf('php7.4-fpm')?.service, 'php-fpm');
     assert.equal(profileOf('php8.4-fpmx'), undefined);
@@ -183,7 +183,7 @@ suite('profileOf() and whyNot()', () => {
 suite('dropInState(), pathWord() and isSandboxInForce()', () => {
   const text = textOf('nginx');
 
-  test('dropInState() distinguishes our file from an edited one and a foreign one', () => {
+  test('dropInState() distinguishes our file from an edited or a foreign one', () => {
     assert.equal(dropInState(undefined, digest), 'absent');
     assert.equal(dropInState(text, digest), 'ours');
     assert.equal(dropInState(text.replace('=strict', '=full'), digest), 'changed');
@@ -216,7 +216,7 @@ suite('parseExposure(), parseInet() and parseUnix()', () => {
     assert.equal(parseExposure('Unit nginx.service not found.'), undefined);
   });
 
-  test('parseInet() and parseUnix() find listening sockets only', () => {
+  test('parseInet() and parseUnix() return listening sockets only', () => {
     const tcp = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0100007F:0CEA 00000000:0000 0A 00000000:00000000 00:00000000 00000000   107        0 17562 1
    1: 0100007F:0CEA 0100007F:A001 01 00000000:00000000 00:00000000 00000000   107        0 17563 1

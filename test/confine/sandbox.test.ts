@@ -134,7 +134,7 @@ const allowed: Readonly<Record<string, Allowed>> = {
 };
 
 suite('sandboxOf() on a host without mail server and modules', () => {
-  test('has a row below for each profile', () => {
+  test('has a row in the table for each profile', () => {
     const services = profiles.map(({ service }) =>
       service === 'php-fpm' ? 'php8.4-fpm' : service,
     );
@@ -142,7 +142,7 @@ suite('sandboxOf() on a host without mail server and modules', () => {
   });
 
   for (const [service, may] of Object.entries(allowed))
-    test(`${service} may write, call and do what the table says, and nothing else`, () => {
+    test(`${service} gets the capabilities, paths and calls of the table, and nothing else`, () => {
       const lines = linesOf(service);
       assert.deepEqual(
         wordsOf(lines, 'CapabilityBoundingSet').map((each) => each.replace('CAP_', '')),
@@ -160,25 +160,25 @@ suite('sandboxOf() on a host without mail server and modules', () => {
     });
 
   for (const service of Object.keys(allowed))
-    test(`${service} cannot read the host's keys and Bulkhead's state`, () => {
+    test(`${service} cannot read the host's SSH keys or Bulkhead's state`, () => {
       const words = wordsOf(linesOf(service), 'InaccessiblePaths');
       assert.ok(words.includes('-/etc/ssh') && words.includes('-/var/lib/bulkhead'), words.join());
     });
 
   for (const service of Object.keys(allowed))
-    test(`${service} has only capabilities whose bit isSandboxInForce() knows`, () => {
+    test(`${service} has only capabilities that isSandboxInForce() can check`, () => {
       for (const word of wordsOf(linesOf(service), 'CapabilityBoundingSet'))
         assert.notEqual(boundingSet(word), 0n, word);
     });
 });
 
-suite('sandboxOf() adapts to the host', () => {
+suite('sandboxOf() on other hosts', () => {
   const writableBy = (service: string, more: Partial<ServiceFacts>) =>
     wordsOf(linesOf(service, more), 'ReadWritePaths').map((each) => each.replace(/^-/, ''));
   const hasNoNewPrivileges = (service: string, more: Partial<ServiceFacts>) =>
     valuesOf(linesOf(service, more), 'NoNewPrivileges').length > 0;
 
-  test('apache2 gets set-id bits for suexec, and for mail only if its sites can send any', () => {
+  test('keeps set-id bits for apache2 with suexec, or with mail and a module that sends it', () => {
     const withModules = (...modules: readonly string[]) => ({
       apache: { user: 'www-data', modules: new Set(modules) },
     });
@@ -191,7 +191,7 @@ suite('sandboxOf() adapts to the host', () => {
     );
   });
 
-  test('apache2 writes into sites for each module that does, and not for similar names', () => {
+  test('lets apache2 write to sites only with a module that needs it', () => {
     for (const name of [
       'dav_fs',
       'mpm_itk',
@@ -218,7 +218,7 @@ suite('sandboxOf() adapts to the host', () => {
       );
   });
 
-  test('nginx may write code for Lua, Perl, JavaScript and Passenger only', () => {
+  test('lets nginx write code for Perl, JavaScript and Passenger only', () => {
     const denied = (name: string) =>
       valuesOf(linesOf('nginx', { nginxModules: [name] }), 'MemoryDenyWriteExecute').length > 0;
     for (const name of ['50-mod-http-perl.conf', '50-mod-http-js.conf', '50-mod-passenger.conf'])
@@ -226,7 +226,7 @@ suite('sandboxOf() adapts to the host', () => {
     assert.equal(denied('50-mod-http-geoip.conf'), true);
   });
 
-  test('php-fpm reaches the queue of the mail server that is installed', () => {
+  test('lets php-fpm reach the queue of the installed mail server', () => {
     assert.ok(writableBy('php8.4-fpm', { mailer: 'exim4' }).includes('/var/spool/exim4'));
     const postfix = writableBy('php8.4-fpm', { mailer: 'postfix' });
     assert.ok(postfix.includes('/var/spool/postfix/maildrop'));
@@ -236,19 +236,19 @@ suite('sandboxOf() adapts to the host', () => {
     assert.deepEqual([fowner('exim4'), fowner('postfix'), fowner(undefined)], [true, false, false]);
   });
 
-  test('dovecot keeps set-id bits only for Sieve with a mail server', () => {
+  test('keeps set-id bits for dovecot only for Sieve with a mail server', () => {
     assert.equal(hasNoNewPrivileges('dovecot', { sieve: true }), true);
     assert.equal(hasNoNewPrivileges('dovecot', { mailer: 'postfix' }), true);
     assert.equal(hasNoNewPrivileges('dovecot', { sieve: true, mailer: 'postfix' }), false);
     assert.ok(writableBy('dovecot', { mailer: 'postfix' }).includes('/var/spool/postfix/private'));
   });
 
-  test('a database in /root keeps homes readable', () => {
+  test('keeps homes readable for a database in /root', () => {
     const lines = linesOf('mariadb', { written: ['/root/sql/ibdata1'] });
     assert.deepEqual(valuesOf(lines, 'ProtectHome'), ['read-only']);
   });
 
-  test('homes that begin like a used directory are hidden all the same', () => {
+  test('hides a home whose name only begins like a used directory', () => {
     const lines = linesOf('mariadb', {
       homes: ['/data', '/database', '/home'],
       written: ['/database/ibdata1'],
@@ -257,7 +257,7 @@ suite('sandboxOf() adapts to the host', () => {
     assert.ok(!wordsOf(lines, 'InaccessiblePaths').includes('-/database'));
   });
 
-  test('only PHP-FPM links its socket', () => {
+  test('links a socket only for PHP-FPM', () => {
     assert.equal(valuesOf(linesOf('php8.4-fpm'), 'ExecStartPost').length, 1);
     assert.equal(valuesOf(linesOf('nginx'), 'ExecStartPost').length, 0);
   });
@@ -269,11 +269,11 @@ suite('learned()', () => {
       ({ value }) => value,
     );
 
-  test('opens the directory of a file once, in order', () => {
+  test('opens each directory of a file once, in order', () => {
     assert.deepEqual(paths(['/data/b/x', '/data/a/y', '/data/b/z']), ['-/data/a', '-/data/b']);
   });
 
-  test('opens only the file in directories that are too wide', () => {
+  test('opens only the file when its directory is too wide', () => {
     for (const file of [
       '/x',
       '/etc/x',
@@ -292,13 +292,13 @@ suite('learned()', () => {
     assert.deepEqual(paths(['/var/lib/own/x']), ['-/var/lib/own']);
   });
 
-  test('opens all homes, and no directory in them that a tenant could exchange', () => {
+  test('opens all homes for a file in a home, as a tenant can replace its directories', () => {
     assert.deepEqual(paths(['/home/alice/logs/access.log']), ['-/home']);
     assert.deepEqual(paths(['/srv/customers/bob/x']), ['-/srv/customers']);
     assert.deepEqual(paths(['/homes/x/y']), ['-/homes/x'], 'another directory');
   });
 
-  test('adds nothing for what is writable already, or always', () => {
+  test('adds nothing for paths that are already or always writable', () => {
     const lines = [writable(['/data'], ''), writable(['/run/x.pid'], '')];
     assert.deepEqual(
       paths(['/data/a/b', '/run/x.pid', '/dev/shm/x', '/proc/x', '/tmp/x', '/var/tmp/x'], lines),
@@ -309,13 +309,13 @@ suite('learned()', () => {
 });
 
 suite('whyNot() and profileOf()', () => {
-  test('refuse everything that starts sessions, and take no similar name for it', () => {
+  test('whyNot() refuses every service that starts sessions, and no similar name', () => {
     for (const name of ['ssh', 'sshd', 'cron', 'crond', 'anacron', 'atd', 'at', 'systemd-logind'])
       assert.match(whyNot(name) ?? '', /would inherit its sandbox/, name);
     assert.equal(whyNot('sshguard'), undefined);
   });
 
-  test('know no unit that only looks like one: hostile names', () => {
+  test('profileOf() knows no hostile or similar name', () => {
     for (const name of [
       '',
       '../nginx',
@@ -342,7 +342,7 @@ suite('dropInText() and dropInState()', () => {
     digest,
   );
 
-  test('dropInText() gives a reset and its assignment one reason', () => {
+  test('dropInText() writes one reason for a reset and its assignment', () => {
     assert.equal(
       text,
       `# Written by "bulkhead confine enable nginx"; "bulkhead confine disable nginx" removes it.
@@ -358,14 +358,14 @@ PrivateTmp=yes
     );
   });
 
-  test('dropInState() takes an empty file, one without digest and one in Windows form for edited or foreign', () => {
+  test('dropInState() is "changed" or "foreign" for an empty, cut or CRLF file', () => {
     assert.equal(dropInState('', digest), 'foreign');
     assert.equal(dropInState(text.split('\n', 1)[0], digest), 'changed');
     assert.equal(dropInState(text.replaceAll('\n', '\r\n'), digest), 'changed');
     assert.equal(dropInState(` ${text}`, digest), 'foreign');
   });
 
-  test('assignmentsOf() splits at the first "=" and skips comments and sections', () => {
+  test('assignmentsOf() splits at the first "=", and skips comments and sections', () => {
     assert.deepEqual(assignmentsOf('[Service]\n# A=1\nB=\nC=x=y\n;D=1\nE'), [
       ['B', ''],
       ['C', 'x=y'],
@@ -375,7 +375,7 @@ PrivateTmp=yes
 });
 
 suite('pathWord(), hidden() and prepare()', () => {
-  test('pathWord() leaves systemd no specifier, separator or escape', () => {
+  test('pathWord() escapes specifiers, separators and backslashes for systemd', () => {
     assert.equal(pathWord('/srv/%h'), '-/srv/%%h');
     assert.equal(pathWord('/srv/a\tb'), '"-/srv/a\tb"');
     assert.equal(pathWord("/srv/it's"), '"-/srv/it\'s"');
@@ -383,11 +383,11 @@ suite('pathWord(), hidden() and prepare()', () => {
     assert.equal(pathWord('/srv/plain', ''), '/srv/plain');
   });
 
-  test('hidden() keeps paths with spaces apart', () => {
+  test('hidden() quotes paths with spaces', () => {
     assert.equal(hidden(['/a b', '/c'], '').value, '"-/a b" -/c');
   });
 
-  test('prepare() is required, as root, and of systemd 243', () => {
+  test('prepare() returns a required line that runs as root and needs systemd 243', () => {
     assert.deepEqual(prepare('/usr/bin/touch /x', 'why'), {
       key: 'ExecCondition',
       value: '+/usr/bin/touch /x',
@@ -402,20 +402,20 @@ suite('isSandboxInForce()', () => {
   const dropIn = 'CapabilityBoundingSet=\nCapabilityBoundingSet=CAP_CHOWN CAP_KILL\n';
   const status = (bounding: string, seccomp = 2) => `CapBnd:\t${bounding}\nSeccomp:\t${seccomp}\n`;
 
-  test('accepts fewer capabilities and a filter, and nothing beyond', () => {
+  test('accepts fewer capabilities with a filter, and rejects more', () => {
     assert.equal(isSandboxInForce(dropIn, status('0000000000000021')), true);
     assert.equal(isSandboxInForce(dropIn, status('0000000000000000')), true);
     assert.equal(isSandboxInForce(dropIn, status('0000000000000023')), false);
     assert.equal(isSandboxInForce(dropIn, status('000001ffffffffff')), false);
   });
 
-  test('rejects a process in strict seccomp mode, and a status that is cut off', () => {
+  test('rejects a process in strict seccomp mode, and a truncated status', () => {
     assert.equal(isSandboxInForce(dropIn, status('0000000000000021', 1)), false);
     assert.equal(isSandboxInForce(dropIn, 'Seccomp:\t2\n'), false);
     assert.equal(isSandboxInForce(dropIn, 'CapBnd:\t0000000000000021\n'), false);
   });
 
-  test('allows nothing for a drop-in without a bounding set, or with unknown words', () => {
+  test('accepts no capability for a drop-in without a bounding set or with unknown words', () => {
     assert.equal(isSandboxInForce('', status('0000000000000001')), false);
     assert.equal(
       isSandboxInForce('CapabilityBoundingSet=CAP_WHATEVER\n', status('0000000000000001')),
