@@ -272,12 +272,12 @@ const ioNumbers = (read: number, write: number, reads: number, writes: number) =
   writes: [writes],
 });
 
-test('ioFiles2.counts() gives a disk its counts when Linux 5.15 prints them after another', () => {
+test('cgroup2IoFiles.counts() counts a disk when Linux 5.15 prints it after another one', () => {
   const counts = cgroup2IoFiles.counts(() => '7:0 8:0 rbytes=1 wbytes=2 rios=3 wios=4\n', ['8:0']);
   assert.deepEqual(counts, ioNumbers(1, 2, 3, 4));
 });
 
-test('ioFiles2.counts() gives 0 when a number is garbage', () => {
+test('cgroup2IoFiles.counts() counts 0 when a number is garbage', () => {
   const counts = cgroup2IoFiles.counts(
     () => '8:0 rbytes=garbage wbytes=-2 rios=3 wios=max\n',
     ['8:0'],
@@ -285,7 +285,7 @@ test('ioFiles2.counts() gives 0 when a number is garbage', () => {
   assert.deepEqual(counts, ioNumbers(0, 0, 3, 0));
 });
 
-test('ioFiles1.counts() gives nothing when a file is missing', () => {
+test('cgroup1IoFiles.counts() returns nothing when a file is missing', () => {
   const read = (file: string) => (file.endsWith('_serviced') ? undefined : '8:0 Read 1\n');
   assert.equal(cgroup1IoFiles.counts(read, ['8:0']), undefined);
 });

@@ -30,8 +30,8 @@ const linesOf = (version: 1 | 2, limits: LimitValues, some?: Partial<SettingCont
     .settings(limits, context(some))
     .map(({ file, write }) => `${file.replace('blkio.throttle.', '')} ${write}`);
 
-suite('A total of disk I/O', () => {
-  test('is shared out equally among the directions of all disks', () => {
+suite('io total and io operations', () => {
+  test('io.settings() divides a total equally among the directions of all disks', () => {
     assert.deepEqual(linesOf(2, values({ total: 8000, operations: 100 })), [
       'io.max 8:0 rbps=4000 wbps=4000 riops=50 wiops=50',
     ]);
@@ -47,20 +47,20 @@ suite('A total of disk I/O', () => {
     ]);
   });
 
-  test('holds beside bounds of each direction, and is nothing where those are lower', () => {
+  test('io.settings() combines a total with the limits of each direction', () => {
     const [line] = linesOf(2, values({ total: 8000, read: 1000 }));
     assert.equal(line, 'io.max 8:0 rbps=1000 wbps=7000 riops=max wiops=max');
     const [lower] = linesOf(2, values({ total: 8000, read: 1000, write: 2000 }));
     assert.equal(lower, 'io.max 8:0 rbps=1000 wbps=2000 riops=max wiops=max');
   });
 
-  test('of one operation still leaves each direction one', () => {
+  test('io.settings() leaves each direction one operation when the total is one', () => {
     assert.deepEqual(linesOf(2, values({ operations: 1 })), [
       'io.max 8:0 rbps=max wbps=max riops=1 wiops=1',
     ]);
   });
 
-  test('is right wherever an agent has shifted it to, and nowhere without one', () => {
+  test('accepts() allows shifted caps within the total only while an agent shifts them', () => {
     const limits = values({ total: 8000, reads: 5 });
     const accepts = (shifted: boolean, line: string) => {
       const [setting] = io.cgroup2.settings(limits, context({ shifted }));
@@ -75,7 +75,7 @@ suite('A total of disk I/O', () => {
     assert.ok(!accepts(true, 'rbps=8000 wbps=max riops=5 wiops=max'));
   });
 
-  test('warns of a direction that may have more than both together', () => {
+  test('resolvePolicy() warns when a direction has a higher limit than the total', () => {
     const text = (inside: string) =>
       `<bulkhead version="1"><tenant uid="5001"><io ${inside}/></tenant></bulkhead>`;
     const said = (inside: string) => {
@@ -93,7 +93,7 @@ suite('A total of disk I/O', () => {
     );
   });
 
-  test('caps and counts are read as the kernel prints them', () => {
+  test('caps() and counts() read what the kernel prints on cgroup v1 and v2', () => {
     const devices = ['8:0', '9:1'];
     const files2: Readonly<Record<string, string>> = {
       'io.max': '9:1 rbps=5 wbps=max riops=7 wiops=max\n',
@@ -131,7 +131,7 @@ suite('A total of disk I/O', () => {
 });
 
 for (const version of [1, 2] as const) {
-  suite(`The agent shifts a total on cgroup v${version}`, () => {
+  suite(`IoShifter on cgroup v${version}`, () => {
     const host = fakeHost(version);
     const facts = { accounts: [], uidMin: 1000 };
     const text =
@@ -177,7 +177,7 @@ for (const version of [1, 2] as const) {
       before = now;
     };
 
-    test('towards what is in use, and back', () => {
+    test('shift() moves a total towards the direction in use, and back', () => {
       const applied = applyPolicy(policy, host, { kill: false, force: false });
       assert.ok(applied.ok && applied.value.failures.length === 0);
       const first = applied.value.operations.map((each) => each.kind === 'write' && each.note);
@@ -195,7 +195,7 @@ for (const version of [1, 2] as const) {
       assert.equal(formatPlan(planPolicy(policy, driver)).includes('Nothing to change'), true);
     });
 
-    test('writes nothing while nothing changes', () => {
+    test('shift() writes nothing while both directions use the same', () => {
       const { writes } = shifter;
       for (let times = 0; times < 5; times++) tick(4000, 4000);
       for (let times = 0; times < 5; times++) tick(0, 0);
@@ -203,7 +203,7 @@ for (const version of [1, 2] as const) {
       assert.equal(shifter.writes, writes);
     });
 
-    test('puts right what somebody else wrote, and leaves equal caps behind', () => {
+    test('shift() corrects foreign caps, and disposal leaves equal caps', () => {
       tick(4000, 0);
       assert.deepEqual(capsNow(), [8000, 1000]);
       const [file, line] =

@@ -76,8 +76,8 @@ const demands = fc.array(
   { minLength: 1, maxLength: 60 },
 );
 
-suite('A total over several lanes', () => {
-  test('whatever is asked for, no more passes than the total and half of one tick', () => {
+suite('shiftCaps()', () => {
+  test('lets at most the total and half a tick pass, whatever the demand', () => {
     fc.assert(
       fc.property(shares, fc.integer({ min: 1, max: 60 }), demands, (share, interval, ticks) => {
         const stage = new Stage(share, interval);
@@ -91,7 +91,7 @@ suite('A total over several lanes', () => {
     );
   });
 
-  test('at each moment all caps together are at most the total and an eighth, and no lane is shut', () => {
+  test('keeps all caps within the total plus an eighth, and closes no lane', () => {
     fc.assert(
       fc.property(shares, demands, (share, ticks) => {
         const stage = new Stage(share, 5);
@@ -107,7 +107,7 @@ suite('A total over several lanes', () => {
     );
   });
 
-  test('a lane alone has the whole total after two ticks, whatever was before', () => {
+  test('gives a lane that is busy alone the whole total after two ticks', () => {
     fc.assert(
       fc.property(demands, fc.integer({ min: 0, max: 1 }), (ticks, lane) => {
         const stage = new Stage(lone, 5);
@@ -122,7 +122,7 @@ suite('A total over several lanes', () => {
     );
   });
 
-  test('two that are both full have half each, and nothing is written any more', () => {
+  test('gives two busy lanes half each, and then changes nothing', () => {
     const stage = new Stage(lone, 5);
     stage.tick([1, 0]);
     for (let tick = 0; tick < 4; tick++) stage.tick([1, 1]);
@@ -132,7 +132,7 @@ suite('A total over several lanes', () => {
     assert.equal(stage.writes, writes);
   });
 
-  test('nobody in use: equal caps; a modest lane keeps what it uses', () => {
+  test('gives idle lanes equal caps, and a lane with little use what it uses', () => {
     const stage = new Stage(lone, 5);
     stage.tick([1, 0]);
     assert.deepEqual(stage.caps, [10_000_000, 1_250_000]);
@@ -142,7 +142,7 @@ suite('A total over several lanes', () => {
     assert.deepEqual(stage.caps, [7_500_000, 2_500_000]);
   });
 
-  test('what waits is not taken for what has passed', () => {
+  test('does not count queued bytes as debt', () => {
     const length = { seconds: 5, interval: 5 };
     const lanes = [
       { cap: 5_000_000, used: 900_000_000, grain: 1_000_000 },
@@ -153,7 +153,7 @@ suite('A total over several lanes', () => {
     assert.equal(caps[0], 10_000_000);
   });
 
-  test('lanes that have bounds of their own keep them, and what cannot reach the total is not shared', () => {
+  test('restingCaps() respects the limits of lanes, and isShared() too', () => {
     assert.ok(!isShared({ total: 100, max: [40, 60] }));
     assert.deepEqual(restingCaps({ total: 100, max: [40, 60] }), [40, 60]);
     assert.deepEqual(restingCaps({ total: 100, max: [20, Infinity] }), [20, 80]);

@@ -46,7 +46,7 @@ for (const file of files) {
   });
 }
 
-test('sliceSupport() leaves a limit alone that systemd sets, or that the kernel lacks', () => {
+test('sliceSupport() changes nothing for a limit that systemd sets or the kernel lacks', () => {
   const missing = { level: 'none', reason: 'this kernel lacks it' } as const;
   for (const attribute of attributes.values()) {
     assert.equal(sliceSupport(attribute, missing, context), missing);
@@ -60,7 +60,7 @@ test('sliceText() throws when a file is in no row of the table', () => {
   assert.throws(() => sliceSettings([unknown]), /cpu\.unknown/);
 });
 
-test('a row that leaves out the systemd setting or the release of a file does not compile', () => {
+test('KernelSide2 needs the systemd setting and the release of each file', () => {
   const row = {
     ...withoutFiles(() => full),
     settings: () => [setting('cpu.limit', 'cpu', 'cpu.new', '1', '0')],
@@ -84,7 +84,7 @@ test('a row that leaves out the systemd setting or the release of a file does no
 const supportOf = (side: 'cgroup1' | 'cgroup2', some: Partial<SupportContext>) =>
   limitAttribute('memory.guaranteed').limit[side].support('guaranteed', { ...context, ...some });
 
-test('a guarantee is partial when the kernel does not pass it on or keep it, and cgroup v1 has none', () => {
+test('support() of a guarantee is partial without inheritance, and none on v1', () => {
   assert.equal(supportOf('cgroup2', {}), full);
   const once = supportOf('cgroup2', { usesMultiGenLru: true });
   assert.equal(once.level, 'partial');
