@@ -37,7 +37,7 @@ for (const version of [1, 2] as const) {
     golden(`change-v${version}`, formatPlan(planPolicy(policyOf(later), driver)));
   });
 
-  test(`formatPlan() shows how a tenant with a process is divided, and put together, on cgroup v${version}`, () => {
+  test(`formatPlan() shows how a tenant is divided and undivided on cgroup v${version}`, () => {
     const host = fakeHost(version);
     const plain = '<tenant uid="1001"><cpu limit="50%"/></tenant>';
     const divided = plain.replace(

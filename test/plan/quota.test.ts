@@ -18,14 +18,14 @@ function wanted(body: string, quotaMountOf: QuotaContext['quotaMountOf']) {
 
 const limited = '<tenant user="alice"><disk space="1MiB"/></tenant>';
 
-test('wantedQuotas() leaves what was set where the file system is not found now', () => {
+test('wantedQuotas() leaves a quota when its file system is not found', () => {
   assert.deepEqual(
     wanted(limited, () => undefined),
     { quotas: [], quotasLeft: [place] },
   );
 });
 
-test('wantedQuotas() leaves what was set where the home is elsewhere now, and sets it there', () => {
+test('wantedQuotas() leaves the old quota and sets a new one when the home has moved', () => {
   const { quotas, quotasLeft } = wanted(limited, () => '/');
   assert.deepEqual(
     quotas.map((each) => [each.mountPoint, each.spaceBytes]),
@@ -34,7 +34,7 @@ test('wantedQuotas() leaves what was set where the home is elsewhere now, and se
   assert.deepEqual(quotasLeft, [place]);
 });
 
-test('wantedQuotas() has what was before where the tenant or its disk limit is gone from the policy', () => {
+test('wantedQuotas() restores the earlier quota when the limit left the policy', () => {
   for (const body of ['', '<tenant user="alice"/>']) {
     const { quotas, quotasLeft } = wanted(body, () => '/home');
     assert.deepEqual(quotas, [
@@ -51,7 +51,7 @@ test('wantedQuotas() has what was before where the tenant or its disk limit is g
   }
 });
 
-test('wantedQuotas() keeps what the policy does not have, and takes back what it no longer has', () => {
+test('wantedQuotas() keeps foreign values, and restores those no longer set', () => {
   const of = (disk: string) => {
     const [quota] = wanted(`<tenant user="alice"><disk ${disk}/></tenant>`, () => '/home').quotas;
     return quota && [quota.spaceBytes, quota.files, quota.held];

@@ -28,7 +28,7 @@ function planOf(permission: string, version: 1 | 2): readonly string[] {
 }
 
 for (const version of [1, 2] as const) {
-  test(`on cgroup v${version}, beside those of the policy`, () => {
+  test(`formatPlan() names who set a site limit on cgroup v${version}`, () => {
     const lines = planOf('<sites limits="reseller tenant"/>', version);
     assert.ok(
       lines.some((line) => /cpu\.\S+ .*50000.* \(set by uid 5001\)$/.test(line)),
@@ -48,7 +48,7 @@ for (const version of [1, 2] as const) {
   });
 }
 
-test('in the file of a slice', () => {
+test('formatUnit() names who set a part of the file of a slice', () => {
   const unit = {
     kind: 'unit' as const,
     cgroup: 'u5001/s-shop.example',

@@ -26,7 +26,7 @@ const io = (device: string, value: string): FileSetting => ({
   write: `${device} ${value}`,
 });
 
-test('sliceText() writes every value as systemd wants it, and empties lists first', () => {
+test('sliceText() writes every value as systemd reads it, and empties lists first', () => {
   const text = sliceText([
     setting('cpu.limit', 'cpu', 'cpu.max', '33330 100000', 'max 100000'),
     setting('cpu.weight', 'cpu', 'cpu.weight', '30', '100'),
@@ -72,12 +72,12 @@ IOWriteIOPSMax=/dev/block/8:0 infinity
   );
 });
 
-test('sliceText() takes a quota away with an empty one', () => {
+test('sliceText() lifts a quota with an empty CPUQuota', () => {
   const text = sliceText([setting('cpu.limit', 'cpu', 'cpu.max', 'max 100000', 'max 100000')]);
   assert.match(text, /^CPUQuota=$/m);
 });
 
-test('sliceSettings() keeps what systemd can set, and rounds a quota down to its two decimals', () => {
+test('sliceSettings() drops what systemd cannot set, and rounds quotas down', () => {
   const settings = [
     setting('cpu.burst', 'cpu', 'cpu.max.burst', '20000', '0'),
     setting('cpu.limit', 'cpu', 'cpu.max', '33333 100000', 'max 100000'),
@@ -97,7 +97,7 @@ test('sliceSettings() keeps what systemd can set, and rounds a quota down to its
   }
 });
 
-test('a name is that of a slice when it is a tenant of no reseller', () => {
+test('sliceTenant() returns a uid only for the cgroup of a tenant without a reseller', () => {
   assert.equal(sliceTenant('u1001'), 1001);
   for (const other of ['', 'r1001', 'r1000/u1001', './u1001', 'u', 'u1001/x', 'u12345678901']) {
     assert.equal(sliceTenant(other), undefined, other);
@@ -112,7 +112,7 @@ test('a name is that of a slice when it is a tenant of no reseller', () => {
   assert.equal(cgroupPath(withSlices, 'r1/u2'), '/bulkhead-tenants.service/r1/u2');
 });
 
-test('the slice of a site is below that of its tenant, and no two are the same', () => {
+test('sliceOf() returns a distinct slice for each site, below the slice of its tenant', () => {
   const shop = { uid: 1001, site: 'my-shop.example' };
   const slice = String.raw`user-1001-my\x2dshop.example.slice`;
   const cgroup = `user.slice/user-1001.slice/${slice}`;
@@ -147,7 +147,7 @@ test('the slice of a site is below that of its tenant, and no two are the same',
   }
 });
 
-test('the names of units and of their directories are short enough for systemd and the kernel', () => {
+test('sliceOf() and scopeOf() return names that fit systemd and the kernel', () => {
   const owner = (site: string) => ({ uid: 4_294_967_294, site });
   const longest = ['a'.repeat(190), `${'-'.repeat(47)}aa`];
   for (const site of longest) {
@@ -203,8 +203,8 @@ function planned({ cgroups = [], orphans = [], stale = false }: Given): readonly
 
 const reload = '~ systemd reads its files again';
 
-suite('the plan for slices', () => {
-  test('is empty when file and kernel are as wanted, and nothing need run', () => {
+suite('planChanges() for slices', () => {
+  test('plans nothing when files and active slices are as wanted', () => {
     assert.deepEqual(
       planned({
         cgroups: [
@@ -216,7 +216,7 @@ suite('the plan for slices', () => {
     );
   });
 
-  test('writes all files, reloads once, and sets the slices in which something runs', () => {
+  test('writes all files, reloads once, and sets the cgroups of active slices', () => {
     assert.deepEqual(
       planned({
         cgroups: [
@@ -235,20 +235,20 @@ suite('the plan for slices', () => {
     );
   });
 
-  test('sets a slice that the kernel has otherwise, after a reload, as systemd may have too', () => {
+  test('reloads and sets a slice whose cgroup differs in the kernel', () => {
     assert.deepEqual(planned({ cgroups: [[slice(1, 5), observed(tasks(5), 'max')]] }), [
       reload,
       '~ tenant 1: systemd sets the cgroup of user-1.slice: pids.max max → 5',
     ]);
   });
 
-  test('reloads when an earlier apply came to no reload', () => {
+  test('reloads when an earlier apply failed to reload', () => {
     assert.deepEqual(planned({ cgroups: [[slice(1, 5), observed(tasks(5))]], stale: true }), [
       reload,
     ]);
   });
 
-  test('leaves slices to systemd that are nobody’s, and reloads again where one was set', () => {
+  test('removes the files of slices without a tenant, and reloads again when one is active', () => {
     assert.deepEqual(planned({ orphans: [orphan(8, false)] }), [
       '- limits of user-8.slice',
       reload,
@@ -262,7 +262,7 @@ suite('the plan for slices', () => {
     ]);
   });
 
-  test('moves who gets a reseller before the file goes, and who loses one once the file is known', () => {
+  test("moves a tenant before its slice's file is removed, or after systemd has read it", () => {
     const inTree: WantedCgroup = { path: 'r7/u1', kind: 'tenant', label: 'tenant 1', settings: [] };
     assert.deepEqual(
       planned({
@@ -287,7 +287,7 @@ suite('the plan for slices', () => {
   });
 });
 
-suite('the plan for sites of slices', () => {
+suite('planChanges() for slices of sites', () => {
   const site = (path: string, name: string): WantedCgroup => ({
     path: `${path}/s-${name}`,
     kind: 'site',
@@ -297,7 +297,7 @@ suite('the plan for sites of slices', () => {
   });
   const siteOrphan = (path: string): OrphanCgroup => ({ ...orphan(1, true), path });
 
-  test('leaves a site that goes to the slice of its tenant, with what runs in it', () => {
+  test('resets the slice of a removed site, and moves none of its processes', () => {
     assert.deepEqual(
       planned({
         cgroups: [[slice(1, 5), observed(tasks(5), '5')]],
@@ -317,7 +317,7 @@ suite('the plan for sites of slices', () => {
     );
   });
 
-  test('moves each part of a tenant that was divided in the tree to where it belongs', () => {
+  test('moves each part of a divided tenant from the tree to its slice', () => {
     const parts = ['./u1/main', './u1/s-a', './u1/s-b', './u1'];
     assert.deepEqual(
       planned({
@@ -340,7 +340,7 @@ suite('the plan for sites of slices', () => {
     );
   });
 
-  test('moves the sites of who gets a reseller first, and takes their limits away, too', () => {
+  test('moves sites first when their tenant gets a reseller, and removes their limits', () => {
     const kinds = { 'r7/u1': 'tenant', 'r7/u1/main': 'main', 'r7/u1/s-a': 'site' } as const;
     const inTree = Object.entries(kinds).map(([path, kind]): WantedCgroup => {
       return { path, kind, label: 'tenant 1', settings: [] };
@@ -361,7 +361,7 @@ suite('the plan for sites of slices', () => {
   });
 });
 
-test('formatUnit() names what changes by setting and disk', () => {
+test('formatUnit() names each changed setting with its disk', () => {
   const line = (...caps: string[]) => caps.map((each) => `IOReadBandwidthMax=${each}\n`).join('');
   const operation = {
     kind: 'unit',
