@@ -71,7 +71,7 @@ function processes(): readonly string[] {
 }
 
 describe('demo', { skip, timeout: longPatienceMilliseconds }, () => {
-  test('runs once at a time', () => {
+  test('demo refuses to run twice at a time', () => {
     const lock = lockFile(lockPath, { waitMs: 0 });
     assert.ok(lock.ok);
     using _lock = lock.value;
@@ -80,7 +80,7 @@ describe('demo', { skip, timeout: longPatienceMilliseconds }, () => {
     assert.match(second.stderr, /only one may run at a time: .*process \d+ holds it/);
   });
 
-  test('ends with a verdict a limit, and leaves nothing', async () => {
+  test('demo prints a verdict for each limit, and leaves nothing', async () => {
     const { status, stdout, stderr } = await startDemo().ended;
     assert.equal(stderr, '');
     assert.doesNotMatch(stdout, /^not enforced/m);
@@ -97,7 +97,7 @@ describe('demo', { skip, timeout: longPatienceMilliseconds }, () => {
   });
 
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    test(`${signal} in the middle leaves nothing`, async () => {
+    test(`demo removes everything on ${signal}`, async () => {
       const { child, ended, says } = startDemo();
       await says(/reaches its limit/);
       child.kill(signal);
@@ -108,7 +108,7 @@ describe('demo', { skip, timeout: longPatienceMilliseconds }, () => {
     });
   }
 
-  test('the next run removes what a killed one left', async () => {
+  test('demo removes what a killed run left', async () => {
     const killed = startDemo();
     await killed.says(/reaches its limit/);
     killed.child.kill('SIGKILL');
@@ -123,7 +123,7 @@ describe('demo', { skip, timeout: longPatienceMilliseconds }, () => {
   });
 });
 
-test('demo tells a user who is not root what to do', (t) => {
+test('demo asks for root or --vm when an ordinary user runs it', (t) => {
   if (process.getuid?.() !== 0) return t.skip('only root can become somebody else');
   const argv = ['--reuid', '65534', '--regid', '65534', '--clear-groups'];
   const { status, stderr } = spawnSync('setpriv', [...argv, process.execPath, program], {
@@ -138,7 +138,7 @@ test('demo tells a user who is not root what to do', (t) => {
   assert.match(stderr, /npm run demo -- --vm/);
 });
 
-describe('judge()', () => {
+describe('judgeLimit()', () => {
   const cpu = { title: 'cpu', key: 'cpu.limit', uid: 61001, gauge: 'cpu' } as const;
   const memory = { title: 'memory', key: 'memory.limit', uid: 61002, gauge: 'memory' } as const;
   const reads = { title: 'io read', key: 'io.read', uid: 61004, gauge: 'disk' } as const;
@@ -159,14 +159,14 @@ describe('judge()', () => {
     ['not proved', reads, { limit: 8e6, measured: 7.9e6, hits: 9, alone: 8e6 }],
   ] as const;
   for (const [outcome, meter, reading] of cases) {
-    test(`${meter.key} ${outcome} at ${JSON.stringify(reading)}`, () => {
+    test(`returns "${outcome}" for ${meter.key} at ${JSON.stringify(reading)}`, () => {
       const whole = { alone: undefined, use: 0, ...reading };
       assert.equal(judgeLimit(meter, full, whole, undefined).outcome, outcome);
     });
   }
 });
 
-test('wrap() keeps to the columns and to the blanks it begins with', () => {
+test('wrap() keeps within the columns, and keeps leading blanks', () => {
   assert.equal(wrap('  one two three', 9, '    '), '  one two\n    three');
   assert.equal(wrap('a  b', 80), 'a  b');
 });

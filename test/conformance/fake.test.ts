@@ -25,7 +25,7 @@ function failAt(host: FakeHost, count: number, error: Errno): void {
 const gentle = { kill: false, force: false };
 
 for (const version of [1, 2] as const) {
-  test(`v${version}: whichever single effect fails, the rest is done, it is reported, and the next apply converges`, () => {
+  test(`applyPolicy() on v${version} converges after any single failure`, () => {
     const whole = fakeHost(version);
     mustApply(body, whole);
     const total = effectsOf(whole);
@@ -41,7 +41,7 @@ for (const version of [1, 2] as const) {
     }
   });
 
-  test(`v${version}: stopped dead at any effect, the next apply converges`, () => {
+  test(`applyPolicy() on v${version} converges after it was killed at any effect`, () => {
     const whole = fakeHost(version);
     mustApply(body, whole);
     for (let at = 0; at < effectsOf(whole); at++) {
@@ -60,7 +60,7 @@ for (const version of [1, 2] as const) {
     }
   });
 
-  test(`v${version}: stopped dead while a tenant is divided or put together, the next apply finds its processes`, () => {
+  test(`applyPolicy() on v${version} finds all processes when a division was killed`, () => {
     const [process, inSite] = [4_194_301, 4_194_302];
     const plain = `<tenant uid="${uids.first}"/>`;
     const divided = `<tenant uid="${uids.first}"><site name="a.example"/><site name="b.example"/></tenant>`;
@@ -103,7 +103,7 @@ for (const version of [1, 2] as const) {
     }
   });
 
-  test(`v${version}: a tenant with processes is not removed, and is with --kill`, () => {
+  test(`applyPolicy() on v${version} keeps a tenant with processes, and proposes --kill`, () => {
     const host = fakeHost(version);
     mustApply(body, host);
     for (const each of host.cgroups) each.put(`u${uids.first}`, 'cgroup.procs', '4194305');
@@ -116,7 +116,7 @@ for (const version of [1, 2] as const) {
     );
   });
 
-  test(`v${version}: release names a tenant with processes once, and takes the rest away`, () => {
+  test(`releaseAll() on v${version} names a busy tenant once, and removes the rest`, () => {
     const host = fakeHost(version);
     mustApply(body, host);
     const busy = `r${uids.reseller}/u${uids.second}`;
@@ -129,7 +129,7 @@ for (const version of [1, 2] as const) {
     for (const each of host.cgroups) assert.ok(!each.exists(`u${uids.first}`));
   });
 
-  test(`v${version}: memory is not lowered below what is in use, and the old limit stays`, () => {
+  test(`applyPolicy() on v${version} refuses to lower memory below what is in use`, () => {
     const host = fakeHost(version);
     mustApply(body, host);
     const used = version === 2 ? 'memory.current' : 'memory.usage_in_bytes';

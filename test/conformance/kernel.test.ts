@@ -27,7 +27,7 @@ const program = fileURLToPath(new URL('../../bulkhead', import.meta.url));
 const launcher = fileURLToPath(new URL('../../libexec/bulkhead-exec', import.meta.url));
 const { first, second, third, reseller } = uids;
 
-if ('skip' in here) test('the real kernel', { skip: here.skip }, () => {});
+if ('skip' in here) test('limits on the real kernel', { skip: here.skip }, () => {});
 else suite(here.host, here.version);
 
 function suite(host: Parameters<typeof releaseAll>[0], version: 1 | 2): void {

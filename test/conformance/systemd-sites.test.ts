@@ -75,11 +75,11 @@ async function sleeper(...options: readonly string[]): Promise<Disposable & { pi
 }
 
 if (!probed.ok) {
-  test('sites of slices', { skip: formatProblem(probed.error) }, () => {});
+  test('sites as systemd slices', { skip: formatProblem(probed.error) }, () => {});
 } else {
   clear();
 
-  test('a site is a slice in that of its tenant, which holds what starts in either', async () => {
+  test("apply makes a site a slice in its tenant's slice", async () => {
     try {
       mustApply(divided, systemd);
       assert.deepEqual(drift(divided), []);
@@ -119,7 +119,7 @@ if (!probed.ok) {
     }
   });
 
-  test('what a site uses is measured, and a limit that it hits is not its tenant’s', async () => {
+  test("Meter counts a site's use, and charges its hits to no tenant", async () => {
     const policy = policyOf(divided);
     try {
       mustApply(divided, systemd);
@@ -157,7 +157,7 @@ if (!probed.ok) {
     }
   });
 
-  test('a site that goes leaves what runs in it to its tenant’s limits', async () => {
+  test("apply leaves a removed site's processes to their tenant's limits", async () => {
     try {
       mustApply(divided, systemd);
       using visit = await sleeper(...inSite);
@@ -174,7 +174,7 @@ if (!probed.ok) {
     }
   });
 
-  test('a divided tenant becomes a slice with its sites, and back below a reseller', async () => {
+  test('apply moves a divided tenant to slices, and back below a reseller', async () => {
     try {
       mustApply(divided, cgroup2);
       using visit = await sleeper(...inSite);
@@ -201,7 +201,7 @@ if (!probed.ok) {
     }
   });
 
-  test('a change of the driver that is killed anywhere is completed by an apply that names none', async () => {
+  test('apply completes a change of driver that was killed at any operation', async () => {
     const script = fileURLToPath(new URL('killed-apply.ts', import.meta.url));
     const asked = `<host driver="systemd"/>${plain}`;
     const tree = `/sys/fs/cgroup/${instance}-tenants.service/u${uid}`;
@@ -231,7 +231,7 @@ if (!probed.ok) {
     }
   });
 
-  test('a site whose name is too long for a unit fails alone', () => {
+  test('apply fails only for a site whose name is too long for a unit', () => {
     const long = Array.from({ length: 4 }, () => 'a'.repeat(60)).join('.');
     const body = tenantWith(`${siteWith(9)}<site name="${long}"/>`);
     try {

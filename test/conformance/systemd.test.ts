@@ -17,5 +17,5 @@ if (possible.ok) {
   assert.equal(usual.ok && usual.value.capabilities.driver, 'systemd');
   conformance('slices of systemd', () => host);
 } else {
-  test('slices of systemd', { skip: formatProblem(possible.error) }, () => {});
+  test('systemd slices', { skip: formatProblem(possible.error) }, () => {});
 }
