@@ -43,7 +43,7 @@ function forged(pid: number): Buffer {
   return message;
 }
 
-test('Connector believes the kernel alone', { skip }, () => {
+test('Connector accepts messages from the kernel only', { skip }, () => {
   const opened = Connector.open();
   assert.ok(opened.ok, opened.ok ? '' : formatProblem(opened.error));
   using connector = opened.value;
@@ -65,7 +65,7 @@ test('Connector believes the kernel alone', { skip }, () => {
   assert.ok(seen.includes(real.pid), "the kernel's own message was not seen");
 });
 
-test('Connector notices that the kernel reports to it no more', { skip }, () => {
+test('Connector notices when the kernel no longer reports to it', { skip }, () => {
   const opened = Connector.open();
   assert.ok(opened.ok);
   using connector = opened.value;
@@ -106,7 +106,7 @@ test('Connector reports pid, uids and time of a change', { skip }, () => {
   assert.ok(change[3] > begin && change[3] < end, `${begin} < ${change[3]} < ${end}`);
 });
 
-test('PidClock names a pid before everybody that was forked since', { skip }, async () => {
+test('PidHistory.lastBefore() returns a pid before all later forks', { skip }, async () => {
   const clock = new PidHistory();
   assert.equal(clock.lastBefore(monotonicMicroseconds()), undefined);
   let before: number | undefined;
@@ -149,7 +149,7 @@ test('Sweep checks processes that were forked since, and no others', { skip }, (
 });
 
 test(
-  'Scan checks processes that were forked meanwhile too, and reports what it cannot know',
+  'Scan checks processes that are forked during it, and reports what it cannot know',
   { skip },
   () => {
     const seen: number[] = [];
@@ -168,7 +168,7 @@ test(
   },
 );
 
-test('ProcessReader reads the owner of a process that may not be dumped', { skip }, async () => {
+test('ProcessReader reads the owner of a process that cannot be dumped', { skip }, async () => {
   const child = spawn('setpriv', [
     '--ruid=65000',
     '--euid=65001',
@@ -202,7 +202,7 @@ test('ProcessReader reads the owner of a process that may not be dumped', { skip
   assert.deepEqual(reader.owner(child.pid ?? 0), { ok: false, error: 'gone' });
 });
 
-test('foreignCgroup() knows other managers by their names', () => {
+test('foreignCgroup() recognizes containers and user managers by their names', () => {
   const id = 'f'.repeat(64);
   for (const path of [
     `/docker/${id}`,
@@ -239,7 +239,7 @@ test('foreignCgroup() knows other managers by their names', () => {
   assert.match(foreignCgroup('/docker/\u001b[31m')?.reason ?? '', /\\u\{1b\}/);
 });
 
-test('Lines come whole from any pieces, and too long ones are refused', () => {
+test('Lines joins lines from any pieces, and refuses lines that are too long', () => {
   const seen: string[] = [];
   const lines = new Lines(8, (line) => seen.push(line));
   for (const piece of ['a', 'b\nc', '\n', '\ndef']) assert.ok(lines.add(Buffer.from(piece)));
@@ -296,7 +296,7 @@ test(
   },
 );
 
-test('a placer without CAP_NET_ADMIN reports that', { skip }, async () => {
+test('a placer without CAP_NET_ADMIN reports that it is off', { skip }, async () => {
   await using placer = new RawPlacer(
     'setpriv',
     '--bounding-set=-net_admin',
@@ -312,7 +312,7 @@ test('a placer without CAP_NET_ADMIN reports that', { skip }, async () => {
   );
 });
 
-test('a supervisor that does not read does not stop the placer', { skip }, async () => {
+test('a placer continues when its supervisor does not read', { skip }, async () => {
   await using placer = new RawPlacer(process.execPath, main);
   placer.child.stdout?.pause();
   for (let id = 1; id <= 30_000; id++) placer.say({ kind: 'ping', id });

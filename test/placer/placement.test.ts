@@ -29,7 +29,7 @@ const here = hostHere(instance);
 const ready = await ensurePrerequisites('placement', (line) => console.log(`# ${line}`));
 const reason = 'skip' in here ? here.skip : ready.ok ? undefined : ready.reason;
 
-if ('skip' in here || reason !== undefined) test('placement', { skip: reason ?? true }, () => {});
+if ('skip' in here || reason !== undefined) test('placer', { skip: reason ?? true }, () => {});
 else suite(here.version);
 
 function suite(version: 1 | 2): void {
@@ -70,7 +70,7 @@ function suite(version: 1 | 2): void {
       .cgroupsOf(pid)
       ?.every((each, index) => !each.startsWith(`${stage.hierarchies[index]?.path}`));
 
-  test('a process that was there before is found by the first look', async () => {
+  test('the placer finds a process that is older than itself in its first scan', async () => {
     await stage.rest();
     const child = stage.sleepAs(first);
     await stage.until('it has changed its uid', () => stage.processesOf(first).length === 1);
@@ -79,14 +79,14 @@ function suite(version: 1 | 2): void {
     assert.deepEqual(stage.placement.status().outside, []);
   });
 
-  test('setpriv: the tenant and the tenant of a reseller', async () => {
+  test('the placer moves processes of setpriv, also to a tenant of a reseller', async () => {
     await stage.place();
     await placed(stage.sleepAs(first).pid, first);
     await placed(stage.sleepAs(fourth).pid, fourth, `r${reseller}/u${fourth}`);
     await stage.until('it is counted', () => stage.placement.status().migrated >= 2);
   });
 
-  test('a tenant that becomes another is moved on', async () => {
+  test('the placer moves a process again when it becomes another tenant', async () => {
     const now = `${stage.directory}/now`;
     const child = stage.run(
       'setpriv',
@@ -101,7 +101,7 @@ function suite(version: 1 | 2): void {
     await placed(child.pid, second);
   });
 
-  test('su', async () => {
+  test('the placer moves the shell of su', async () => {
     stage.run('su', name, '-c', 'sleep 3600; true');
     await stage.until('su has started a shell and it is inside', () => {
       const pids = stage.processesOf(account);
@@ -109,7 +109,7 @@ function suite(version: 1 | 2): void {
     });
   });
 
-  test('cron', async () => {
+  test('the placer moves jobs of cron, and not cron itself', async () => {
     const spool = `${stage.directory}/crontabs`;
     const empty = `${stage.directory}/cron.d`;
     for (const each of [spool, empty]) mkdirSync(each);
@@ -133,7 +133,7 @@ function suite(version: 1 | 2): void {
     assert.ok(notPlaced(cron.pid), 'cron itself was moved');
   });
 
-  test('sshd', async () => {
+  test('the placer moves commands of sshd, and not sshd itself', async () => {
     const { directory } = stage;
     const port = await freePort();
     for (const key of ['host', 'user'])
@@ -214,18 +214,18 @@ function suite(version: 1 | 2): void {
     assert.deepEqual((await stage.scanned()).outside, []);
   };
 
-  test('children that are forked right after setuid do not escape', async () => {
+  test('the placer catches children that are forked right after setuid', async () => {
     for (let round = 0; round < 5; round++) {
       await stormAt('storm', [first, second, third], 60 * 5 - 20, 'storm', first, 3, 60, 4);
       await stage.quiet();
     }
   });
 
-  test('a process that forks its successor and exits, over and over, is caught', async () => {
+  test('the placer catches a process that forks and exits, over and over', async () => {
     await stormAt('comet', [first], 1, 'comet', first, 1_000);
   });
 
-  test('threads whose first one has exited are placed too', async () => {
+  test('the placer moves threads when the first thread has exited', async () => {
     await stage.place();
     const { pid } = stage.run(storm, 'headless', String(second));
     const path = () => readdirSync(`/proc/${pid}/task`).findLast((each) => each !== String(pid));
@@ -240,7 +240,7 @@ function suite(version: 1 | 2): void {
     assert.deepEqual((await stage.scanned()).outside, []);
   });
 
-  test('a fork bomb is caught, and held by the limit of processes', async () => {
+  test('the placer catches a fork bomb, and the processes limit refuses its forks', async () => {
     await stormAt('bomb', [bomber], undefined, 'bomb', bomber, 1_000);
     const pids =
       stage.hierarchies.find((each) => each.controller === 'pids') ?? stage.hierarchies[0];
@@ -253,7 +253,7 @@ function suite(version: 1 | 2): void {
     await stage.until('a fork is refused', () => /^max [1-9]/m.test(read(file) ?? ''));
   });
 
-  test('a tree of cgroup v2', async (context) => {
+  test('the placer catches a storm of forks on cgroup v2', async (context) => {
     const unified = findUnified(stage.host.paths);
     if (unified === undefined) return context.skip('there is no cgroup v2 mount');
     const { mountPoint } = unified;
@@ -289,7 +289,7 @@ function suite(version: 1 | 2): void {
     }
   });
 
-  test('lost events are answered by a scan of all processes', async () => {
+  test('the placer scans all processes when it has lost events', async () => {
     await stage.place({ receiveBytes: 1 });
     const placer = stage.placement.pid;
     assert.ok(placer !== undefined);
@@ -305,7 +305,7 @@ function suite(version: 1 | 2): void {
     assert.ok(stage.placement.status().events < children.length, 'nothing was lost');
   });
 
-  test('a placer that was killed is started again and catches up', async () => {
+  test('the placer is started again after it was killed, and catches up', async () => {
     await stage.place();
     await placed(stage.sleepAs(first).pid, first);
     await stage.until('it is counted', () => stage.placement.status().migrated >= 1);
@@ -323,7 +323,7 @@ function suite(version: 1 | 2): void {
     assert.match(stage.lines.join('\n'), /The placer exited \(SIGKILL\)/);
   });
 
-  test('a placer that hangs is killed and started again', async () => {
+  test('the placer is killed and started again when it hangs', async () => {
     await stage.place({ pingMilliseconds: 200 });
     const { pid } = stage.placement;
     assert.ok(pid !== undefined);
@@ -334,7 +334,7 @@ function suite(version: 1 | 2): void {
     await stage.until('it is counted', () => stage.placement.status().restarts >= 1);
   });
 
-  test('a placer ends with the supervisor, however that dies', async () => {
+  test('the placer ends with its supervisor, however that ends', async () => {
     await stage.place();
     const { pid } = stage.placement;
     await stage.rest();
@@ -358,7 +358,7 @@ function suite(version: 1 | 2): void {
     );
   });
 
-  test('a cgroup that was removed is reported, and filled once it is back', async () => {
+  test('the placer reports a removed cgroup, and fills it once it is back', async () => {
     const missing: string[] = [];
     await stage.place({ onMissingCgroup: (cgroups) => missing.push(...cgroups) });
     // Its descriptors are kept from here on.
@@ -382,7 +382,7 @@ function suite(version: 1 | 2): void {
     assert.deepEqual((await stage.scanned()).outside, []);
   });
 
-  test('a container is left alone or moved, as configured; a user manager is always left alone', async () => {
+  test('the placer moves containers if configured, and no user manager', async () => {
     await stage.place();
     await using container = stage.otherCgroup(`docker/${'a'.repeat(64)}`);
     await using manager = stage.otherCgroup(
@@ -416,7 +416,7 @@ function suite(version: 1 | 2): void {
     await stage.quiet();
   });
 
-  test('root, and uids that are no tenants, are never moved', async () => {
+  test('the placer never moves root or uids that are not tenants', async () => {
     await stage.place();
     const others = [stage.run('sleep', '3600'), stage.sleepAs(65_000), stage.sleepAs(33)];
     // A daemon that acts as a tenant for a moment, as sshd does.
@@ -435,7 +435,7 @@ function suite(version: 1 | 2): void {
       assert.ok(notPlaced(pid), `${pid} was moved`);
   });
 
-  test('a setuid program that somebody else runs counts for its owner', async () => {
+  test('the placer counts a setuid program for its owner, whoever runs it', async () => {
     const program = `${stage.directory}/sleep`;
     execFileSync('cp', ['/bin/sleep', program]);
     chownSync(program, first, first);
