@@ -46,7 +46,7 @@ function isAsBefore(stage: Stage): void {
   assert.deepEqual(readdirSync(stage.places.state), []);
 }
 
-test('values, the file and the record are written, and taken back', options, () => {
+test('harden enable writes all it should, and disable restores everything', options, () => {
   using stage = new Stage();
   assert.ok(run(stage.places, false).ok);
   isHardened(stage);
@@ -56,7 +56,7 @@ test('values, the file and the record are written, and taken back', options, () 
   isAsBefore(stage);
 });
 
-test('killed after any step of hardening, the next run completes it', options, () => {
+test('harden enable completes a run that was killed at any step', options, () => {
   let steps = 0;
   for (let step = 1; ; step++) {
     using stage = new Stage();
@@ -70,7 +70,7 @@ test('killed after any step of hardening, the next run completes it', options, (
   assert.ok(steps >= 5);
 });
 
-test('killed after any step of hardening, undo takes it back', options, () => {
+test('harden disable restores everything after enable was killed at any step', options, () => {
   for (let step = 1; ; step++) {
     using stage = new Stage();
     if (!killedAt(stage, 'harden', step)) break;
@@ -79,25 +79,21 @@ test('killed after any step of hardening, undo takes it back', options, () => {
   }
 });
 
-test(
-  'killed after any step of undo, the next run completes the undo, whichever it is',
-  options,
-  () => {
-    let steps = 0;
-    for (const undo of [false, true])
-      for (let step = 1; ; step++) {
-        using stage = new Stage();
-        assert.ok(run(stage.places, false).ok);
-        if (!killedAt(stage, 'undo', step)) break;
-        steps++;
-        assert.ok(run(stage.places, undo).ok);
-        isAsBefore(stage);
-      }
-    assert.ok(steps >= 8);
-  },
-);
+test('harden enable or disable completes a disable that was killed at any step', options, () => {
+  let steps = 0;
+  for (const undo of [false, true])
+    for (let step = 1; ; step++) {
+      using stage = new Stage();
+      assert.ok(run(stage.places, false).ok);
+      if (!killedAt(stage, 'undo', step)) break;
+      steps++;
+      assert.ok(run(stage.places, undo).ok);
+      isAsBefore(stage);
+    }
+  assert.ok(steps >= 8);
+});
 
-test('a value that the kernel does not take leaves everything as it was', options, () => {
+test('harden enable restores everything when the kernel refuses a value', options, () => {
   using stage = new Stage();
   // A directory cannot be written; it stands for a value that is refused, as the last of three.
   const refused = sysctlFile(stage.places, 'kernel.dmesg_restrict');
@@ -114,7 +110,7 @@ test('a value that the kernel does not take leaves everything as it was', option
   isAsBefore(stage);
 });
 
-test('a file that is not ours, or not safe, is not touched', options, () => {
+test('harden enable refuses a foreign file, a link and an unsafe directory', options, () => {
   using stage = new Stage();
   const { file } = stage.places;
   mkdirSync(dirname(file));
@@ -135,7 +131,7 @@ test('a file that is not ours, or not safe, is not touched', options, () => {
   isHardened(stage);
 });
 
-test('a record that is damaged changes nothing', options, () => {
+test('harden changes nothing when its record is damaged', options, () => {
   using stage = new Stage();
   assert.ok(run(stage.places, false).ok);
   writeFileSync(recordOf(stage.places), '{"version":1,"values":[{"key":"kernel.core_pattern"');

@@ -39,7 +39,7 @@ function reasonToSkip(): string | false {
 }
 const options = { skip: reasonToSkip() };
 
-test('harden sets a real value, keeps it for the next boot, and takes it back', options, () => {
+test('harden enable sets and keeps a value, and disable restores it', options, () => {
   const { stdout, stderr, status } = sandboxed(`
     echo 17 >/proc/sys/user/max_user_namespaces
     harden enable userns-max --dry-run; echo "dry $? $(value)"; ls /etc/sysctl.d /var/lib
@@ -71,7 +71,7 @@ test('harden sets a real value, keeps it for the next boot, and takes it back', 
   assert.match(stderr, /Cannot change this host: nobody can be asked here; pass --yes/);
 });
 
-test('harden prints what it would change as JSON', options, () => {
+test('harden enable --dry-run prints as JSON what it would change', options, () => {
   const { stdout, stderr } = sandboxed(`
     echo 17 >/proc/sys/user/max_user_namespaces
     harden enable userns-max --dry-run --json
@@ -91,7 +91,7 @@ test('harden disable and harden status print JSON', options, () => {
   assert.ok(items.every(({ set, before }) => set === null && before === null));
 });
 
-test('harden names the file that wins over its own', options, () => {
+test('harden enable names the file that overrides its own', options, () => {
   const { stdout } = sandboxed(`
     echo 17 >/proc/sys/user/max_user_namespaces
     printf '\\nuser.max_user_namespaces=99\\n' >/etc/sysctl.d/99-local.conf
@@ -103,7 +103,7 @@ test('harden names the file that wins over its own', options, () => {
   );
 });
 
-test('harden refuses an item that it does not know', () => {
+test('harden enable refuses an unknown item', () => {
   const unknown = spawnSync(process.execPath, [main, 'harden', 'enable', 'world', '--dry-run'], {
     encoding: 'utf8',
   });
@@ -111,7 +111,7 @@ test('harden refuses an item that it does not know', () => {
   assert.match(unknown.stderr, /there is no such item; use protected-symlinks, /);
 });
 
-test('doctor --security tells of every item, and changes nothing', () => {
+test('doctor --security reports every item', () => {
   const { stdout, status } = spawnSync(process.execPath, [main, 'doctor', '--security', '--json'], {
     encoding: 'utf8',
   });

@@ -11,7 +11,7 @@ import { isOurSysctlFile, laterLine, parseSysctlFile } from '../../src/harden/co
 
 const reading = (values: Readonly<Record<string, string>>) => (key: string) => values[key];
 
-test('settings are named once, wanted values are good, and 0 or -1 is not good where it is open', () => {
+test('settings are unique, accept the wanted value and reject open values', () => {
   assert.equal(new Set(settings.map((each) => each.item)).size, settings.length);
   assert.equal(new Set(settings.map((each) => each.key)).size, settings.length);
   for (const each of settings) assert.ok(each.isGood(each.wanted), each.key);
@@ -20,12 +20,12 @@ test('settings are named once, wanted values are good, and 0 or -1 is not good w
     assert.ok(!settingOf(item)?.isGood(value), item);
 });
 
-test('judgeSettings() never counts as good what the kernel does not have', () => {
+test('judgeSettings() is never good when the kernel lacks a setting', () => {
   for (const each of judgeSettings(() => undefined)) assert.equal(each.verdict, 'unavailable');
   for (const each of judgeSettings(() => 'garbage\n')) assert.equal(each.verdict, 'lacking');
 });
 
-test('judgeSettings() takes one of several ways to the same', () => {
+test('judgeSettings() reports a setting as covered when another one has its effect', () => {
   const items = judgeSettings(
     reading({
       'kernel.unprivileged_userns_clone': '0\n',
@@ -38,7 +38,7 @@ test('judgeSettings() takes one of several ways to the same', () => {
   assert.equal(verdicts['userns-apparmor'], 'unavailable');
 });
 
-test('parseSysctlFile() reads both ways to write a key', () => {
+test('parseSysctlFile() reads keys with dots and with slashes', () => {
   const text = [
     '# a.b = 1',
     '; a.b = 2',
@@ -58,7 +58,7 @@ test('parseSysctlFile() reads both ways to write a key', () => {
   );
 });
 
-test('laterLine() names the line that wins', () => {
+test('laterLine() returns the last line that overrides ours', () => {
   const ours = '/etc/sysctl.d/90-bulkhead.conf';
   const file = (path: string, text: string) => ({ path, text });
   const key = 'kernel.dmesg_restrict';
@@ -75,7 +75,7 @@ test('laterLine() names the line that wins', () => {
   assert.equal(laterLine('fs.protected_fifos', ours, conf), undefined);
 });
 
-test('planHarden() changes what is not good, and keeps what was before', () => {
+test('planHarden() changes values that are not good, and records the earlier ones', () => {
   const read = reading({
     'fs.protected_symlinks': '0\n',
     'fs.protected_hardlinks': '1\n',
@@ -94,7 +94,7 @@ test('planHarden() changes what is not good, and keeps what was before', () => {
   assert.match(text, /\nfs\.protected_symlinks = 1\nkernel\.dmesg_restrict = 1\n$/);
 });
 
-test('planHarden() again changes nothing, and completes what was begun', () => {
+test('planHarden() changes nothing when all is set, and completes a run that was cut off', () => {
   const record = [
     { key: 'fs.protected_symlinks', before: '0', set: '1' },
     { key: 'kernel.io_uring_disabled', before: '0', set: '1' },
@@ -107,7 +107,7 @@ test('planHarden() again changes nothing, and completes what was begun', () => {
   assert.deepEqual(plan.record, record);
 });
 
-test('planUndo() leaves what somebody else has set since', () => {
+test('planUndo() keeps values that somebody else has set since', () => {
   const record = [
     { key: 'fs.protected_symlinks', before: '0', set: '1' },
     { key: 'fs.protected_fifos', before: '0', set: '2' },
@@ -130,7 +130,7 @@ test('planUndo() leaves what somebody else has set since', () => {
   assert.match(one.text ?? '', /protected_fifos = 2\nkernel/);
 });
 
-test('parseRecord() takes what formatRecord() wrote, and nothing that writes elsewhere', () => {
+test('parseRecord() accepts what formatRecord() wrote, and rejects other keys and values', () => {
   const record = [{ key: 'fs.protected_symlinks', before: '0', set: '1' }];
   assert.deepEqual(parseRecord(formatRecord(record)), { ok: true, value: record });
   for (const bad of [
@@ -161,7 +161,7 @@ const safe: HardenFacts = {
 const verdicts = (facts: HardenFacts) =>
   Object.fromEntries(hostItems(facts).map((each) => [each.item, each.verdict]));
 
-test('hostItems() of a host that has everything', () => {
+test('hostItems() is good for a host that has every protection', () => {
   assert.deepEqual(verdicts(safe), {
     hidepid: 'good',
     'subordinate-uids': 'good',
@@ -174,7 +174,7 @@ test('hostItems() of a host that has everything', () => {
   });
 });
 
-test('hostItems() of a host that has nothing', () => {
+test('hostItems() is lacking, unavailable or state for a host without protections', () => {
   const open: HardenFacts = {
     procOptions: ['rw'],
     hasLogind: false,
@@ -205,7 +205,7 @@ test('hostItems() of a host that has nothing', () => {
   assert.match(withLogind?.remark ?? '', /systemd-logind and polkit/);
 });
 
-test('the documentation lists every setting', () => {
+test('the documentation lists every setting of harden', () => {
   const page = readFileSync(new URL('../../docs/harden.md', import.meta.url), 'utf8');
   for (const { item, key, byDefault, good } of settings) {
     const line = page
