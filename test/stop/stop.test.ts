@@ -135,7 +135,7 @@ describe('bulkhead stop', { skip, timeout: longPatienceMilliseconds }, () => {
     roots.kill('SIGKILL');
   });
 
-  test('keeps out what the launcher had begun before', async () => {
+  test('refuses a command that the launcher had begun to start before', async () => {
     if ('skip' in here) return;
     assert.equal((await about('start', String(erin))).status, 0);
     // There it waits, after it has asked once whether the tenant is stopped.
@@ -182,7 +182,7 @@ describe('bulkhead stop', { skip, timeout: longPatienceMilliseconds }, () => {
     assert.match((await run('doctor')).stdout, /^Stopped +uid 882001;/m);
   });
 
-  test('ends what starts in other ways while an agent runs, and after that was killed', async () => {
+  test('ends what starts otherwise while an agent runs, or runs again', async () => {
     await agent.start();
     const comesBack = async () => {
       // Bounded by the kernel: a stop that fails must not take the machine with it.
@@ -209,7 +209,7 @@ describe('bulkhead stop', { skip, timeout: longPatienceMilliseconds }, () => {
     await comesBack();
   });
 
-  test('holds until start, after which the tenant runs as before', async () => {
+  test('lasts until start, after which the tenant runs as before', async () => {
     if ('skip' in here) return;
     const { paths } = here.host;
     const started = await about('start', String(erin));
@@ -226,7 +226,7 @@ describe('bulkhead stop', { skip, timeout: longPatienceMilliseconds }, () => {
     assert.match(nobody.stderr, /has none of that name/);
   });
 
-  test('freezes on cgroup v2 and says why not on v1', async () => {
+  test('freezes on cgroup v2, and reports on v1 that it needs v2', async () => {
     if ('skip' in here) return;
     const frozen = await about('stop', String(erin), '--freeze');
     if (here.version === 1) {
@@ -246,7 +246,7 @@ describe('bulkhead stop', { skip, timeout: longPatienceMilliseconds }, () => {
     assert.notDeepEqual(processesOf(erin), []);
   });
 
-  test('is forgotten with the tenant, and a file that cannot be read stops all the same', async () => {
+  test('ends with the tenant, and is in force even when its file cannot be read', async () => {
     if ('skip' in here) return;
     const { paths } = here.host;
     mkdirSync(stopDirectory(paths), { recursive: true });
@@ -263,7 +263,7 @@ describe('bulkhead stop', { skip, timeout: longPatienceMilliseconds }, () => {
   });
 });
 
-test('isUnitOf() takes the units of that tenant alone', () => {
+test('isUnitOf() accepts only units of the tenant', () => {
   const stop = { uid: 1004, user: 'erin' };
   for (const unit of [
     'bulkhead-fpm84@1004.service',
@@ -287,7 +287,7 @@ test('isUnitOf() takes the units of that tenant alone', () => {
   assert.ok(!isUnitOf({ uid: 1004, user: '' }, 'bulkhead', 'bulkhead-cgi@.service'));
 });
 
-test('isUnitOfStopped() takes the units of stopped tenants alone', () => {
+test('isUnitOfStopped() accepts only units of stopped tenants', () => {
   const stop = { uid: 1004, user: 'erin', by: 'root', at: 0, frozen: true, units: [] };
   const stops = new Map([[1004, stop]]);
   for (const [unit, expected] of [
