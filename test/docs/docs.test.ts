@@ -19,7 +19,7 @@ const blocks = (text: string, language: string) =>
     (match) => match[1] ?? '',
   );
 
-test('policies in the documentation are policies', () => {
+test('policies in the documentation are valid', () => {
   const found = pages.flatMap((page) =>
     blocks(textOf(page), 'xml')
       .filter((block) => block.includes('<bulkhead'))
@@ -32,7 +32,7 @@ test('policies in the documentation are policies', () => {
   }
 });
 
-test('examples are policies', () => {
+test('policies in examples/ are valid', () => {
   for (const file of globSync('examples/*.xml', { cwd: root })) {
     assert.deepEqual(parsePolicy(file, textOf(file)).diagnostics.list, []);
   }
@@ -84,7 +84,7 @@ test('npm scripts in the documentation exist', () => {
   }
 });
 
-test('links lead somewhere', () => {
+test('links in the documentation lead to existing files', () => {
   for (const page of pages) {
     for (const [, target = ''] of textOf(page).matchAll(/\]\(([^)#]+)[^)]*\)/g)) {
       if (/^https?:/.test(target)) continue;

@@ -9,7 +9,7 @@ import { docPage } from '../../src/sys/package-files.ts';
 const pages = new Set(['src/policy/vocabulary.ts']);
 const named = /(?<!packageFile\(`|packageFile\(')\b(?:docs|packaging)\/[\w@-]*\.?\w+/;
 
-test('messages name pages and units by where they are', () => {
+test('messages name pages and units by their installed paths', () => {
   const found = globSync('{src,packages}/**/*.ts').flatMap((file) => {
     if (pages.has(file) || file.startsWith('testing/')) return [];
     const text = readFileSync(file, 'utf8').replaceAll(/\/\*[^]*?\*\/|^\s*\/\/.*$/gm, '');
@@ -21,7 +21,7 @@ test('messages name pages and units by where they are', () => {
   assert.deepEqual(found, []);
 });
 
-test('every page that a message names is there', () => {
+test('every page that a message names exists', () => {
   for (const file of globSync('{src,packages}/**/*.ts'))
     for (const [, name = ''] of readFileSync(file, 'utf8').matchAll(/docPage\('([a-z-]+)'\)/g)) {
       if (file.endsWith('package-files.ts')) continue;
