@@ -48,14 +48,14 @@ for (const [what, end] of Object.entries(ends)) {
   });
 }
 
-test('a guard gives the status of its command, and ends what that left', async () => {
+test('a guard exits with the status of its command, and ends what that left', async () => {
   const [program = '', ...args] = guarded(['sh', '-c', `setsid -f sleep ${seconds}; exit 7`]);
   const guard = spawn(program, args, { stdio: ['pipe', 'ignore', 'inherit'] });
   assert.deepEqual(await once(guard, 'exit'), [7, null]);
   assert.deepEqual(sleepers(), []);
 });
 
-test('a guard takes note of the end of what it has adopted, as init does', async () => {
+test('a guard reaps the processes that it has adopted, as init does', async () => {
   // A hundred whose parents end first: the limit of processes counts them until then.
   const orphans = 'for i in $(seq 100); do (sleep 0 &); done; exec sleep 3600';
   const [program = '', ...args] = guarded(['sh', '-c', orphans]);
