@@ -24,7 +24,7 @@ const token = 'a-token-of-this-test-alone';
 /** The limit of memory: sockets use a few megabytes in the kernel before anybody reads them. */
 const bytesMax = 64 * 2 ** 20;
 
-describe('connections of tenants', { skip }, () => {
+describe('connections of tenants to the agent', { skip }, () => {
   let agent: RunningAgent;
   let port = 0;
   let directory = '';
@@ -63,7 +63,7 @@ describe('connections of tenants', { skip }, () => {
       sent.end();
     });
 
-  test('a body without end is cut, over TCP and over the socket', async () => {
+  test('the agent cuts a request body without end, over TCP and over its socket', async () => {
     for (const where of [String(port), socketOf(agent.host.paths)]) {
       for (const uid of [0, ...tenants]) {
         const { stdout } = await promisify(execFile)(program, [String(uid), 'body', where]);
@@ -73,7 +73,7 @@ describe('connections of tenants', { skip }, () => {
     assert.equal((await agent.ask('/v1/status')).status, 200);
   });
 
-  test('a client with the maximum number of connections keeps nobody out', async () => {
+  test('a tenant with the maximum number of connections keeps nobody else out', async () => {
     const dropped = new Map<string, number>();
     const attacks = [String(port), socketOf(agent.host.paths)].flatMap((where) =>
       tenants.map((uid) => {

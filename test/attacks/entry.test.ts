@@ -36,7 +36,7 @@ const commands = [
   ['--version'],
 ];
 
-test('no function of the environment runs, of whatever name', { skip: noBash }, () => {
+test('bulkhead runs no function from the environment, whatever its name', { skip: noBash }, () => {
   // The attack is one: bash takes the functions, and a script without defence runs them.
   const naive = join(root, 'naive');
   writeFileSync(naive, '[ -h "$0" ]\n');
@@ -50,7 +50,7 @@ test('no function of the environment runs, of whatever name', { skip: noBash }, 
   }
 });
 
-test('no program of the PATH of the caller runs', { skip: noBash }, () => {
+test("bulkhead runs no program from the caller's PATH", { skip: noBash }, () => {
   for (const name of ['readlink', 'node', 'getent', 'setpriv', 'id', 'sh']) {
     const file = join(root, 'bin', name);
     spawnSync('mkdir', ['-p', join(root, 'bin')]);

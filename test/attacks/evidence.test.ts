@@ -131,7 +131,7 @@ const afterwards = { io: 'fuse-hang wait', cmdline: `${attack} cmdline ${device}
 
 for (const mode of ['io', 'cmdline'] as const) {
   test(
-    `a process that hangs readers of ${mode} costs its own files alone`,
+    `a process that hangs reads of its ${mode} hides only its own facts from EvidenceReader`,
     { skip },
     async (context) => {
       let now = 0;
@@ -165,7 +165,7 @@ for (const mode of ['io', 'cmdline'] as const) {
   );
 }
 
-test('one that is called php-fpm costs nobody else what PHP serves', { skip }, async (context) => {
+test("a fake php-fpm that hangs reads hides no other tenant's facts", { skip }, async (context) => {
   const program = join(scratch, 'php-fpm8.4');
   copyFileSync(attack, program);
   using reader = new EvidenceReader('/proc');
@@ -182,7 +182,7 @@ test('one that is called php-fpm costs nobody else what PHP serves', { skip }, a
 });
 
 test(
-  'of a tenant with many such processes the facts of each are there',
+  "many processes that hang reads hide none of their tenant's other facts",
   { skip },
   async (context) => {
     using reader = new EvidenceReader('/proc');
@@ -201,7 +201,7 @@ test(
   },
 );
 
-test('a process whose first thread has exited counts as running', { skip }, async (context) => {
+test('EvidenceReader counts a process without its first thread', { skip }, async (context) => {
   const source = join(scratch, 'headless.c');
   const program = join(scratch, 'headless');
   writeFileSync(
@@ -219,7 +219,7 @@ test('a process whose first thread has exited counts as running', { skip }, asyn
   assertFacts(find(await reader.read(setOf(attacker, pid), 10), pid), 'headless');
 });
 
-test('a blocked reader loses nothing and blames no process', { skip }, async (context) => {
+test('EvidenceReader loses no facts when its child is stopped', { skip }, async (context) => {
   using reader = new EvidenceReader('/proc');
   const pid = await startSleep(context, other);
   const read = () => reader.read(setOf(other, pid), 10);

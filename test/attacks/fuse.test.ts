@@ -29,7 +29,7 @@ if (process.argv[2] === 'probe') process.stdout.write(JSON.stringify(seen(proces
 else if (process.argv[2] === 'inside') await inside(process.argv.slice(3));
 else {
   test(
-    'a FUSE mount over the own home changes nothing and blocks nobody',
+    "a FUSE mount over a tenant's own home changes no disks, and blocks nobody",
     {
       skip: reasonToSkip(),
     },

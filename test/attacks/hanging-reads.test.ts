@@ -22,7 +22,7 @@ import { childrenOf, HangingProcess, skip } from './hanging-process.ts';
 const [attacker, other] = [64_245, 64_246];
 
 test(
-  'what masters do is known in spite of one whose worker hangs readers',
+  'worksOf() reports other masters when the worker of one hangs reads',
   { skip, timeout: patienceMilliseconds },
   async (context) => {
     using hostile = await HangingProcess.start(attacker);
@@ -44,7 +44,7 @@ test(
 );
 
 test(
-  'who holds a socket is known in spite of a process that hangs readers',
+  'processesWithSockets() finds the holder of a socket despite a process that hangs reads',
   { skip, timeout: patienceMilliseconds },
   async (context) => {
     using _hostile = await HangingProcess.start(attacker);
@@ -64,7 +64,7 @@ test(
 );
 
 test(
-  'which jail a process is in is known in spite of a tenant that hangs readers',
+  'findOccupants() finds a process in a jail despite a process that hangs reads',
   { skip, timeout: patienceMilliseconds },
   async () => {
     using _hostile = await HangingProcess.start(attacker);
@@ -89,7 +89,7 @@ test(
 );
 
 test(
-  'where a service listens is known in spite of a process of it that hangs readers',
+  "listeningSockets() finds a service's sockets despite a process that hangs reads",
   { skip, timeout: patienceMilliseconds },
   async () => {
     using hostile = await HangingProcess.start(attacker);
@@ -111,7 +111,7 @@ const [major = 0, minor = 0] = release().split('.').map(Number);
 const isOld = major < 6 || (major === 6 && minor < 11);
 
 test(
-  'userNamespaceMaker() returns whose namespace it is in spite of a process that hangs readers',
+  "userNamespaceMaker() returns a namespace's maker despite a process that hangs reads",
   { skip: skip || (isOld && 'this kernel only has links of /proc for that') },
   async () => {
     using hostile = await HangingProcess.start(attacker);

@@ -21,7 +21,7 @@ const others = 300;
 const ticks = 3_600;
 const tickMilliseconds = 1_000;
 
-describe('questions to the history', { skip: 'skip' in here ? here.skip : false }, () => {
+describe('history requests of tenants', { skip: 'skip' in here ? here.skip : false }, () => {
   let agent: RunningAgent;
 
   before(async () => {
@@ -37,7 +37,7 @@ describe('questions to the history', { skip: 'skip' in here ? here.skip : false 
     await agent[Symbol.asyncDispose]();
   });
 
-  test('of tenants keep none of root waiting, and end with the attack', async () => {
+  test("do not delay root's, and end with the attack", async () => {
     const state = { isOver: false };
     const statuses = new Map<number, Set<number>>(attackers.map((uid) => [uid, new Set()]));
     const attack = async (uid: number) => {

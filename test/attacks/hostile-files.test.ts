@@ -89,7 +89,7 @@ function packageWith(name: string, count: number): string {
   return file;
 }
 
-test('a copyright of blanks does not keep a scan busy', { skip: noDpkg }, () => {
+test('modules scan finishes despite a copyright of blanks', { skip: noDpkg }, () => {
   for (const count of [100, 7500]) {
     const { modules, problems } = scan(packageWith(`blanks${count}`, count));
     assert.equal(modules.length, 60);
@@ -118,7 +118,7 @@ for (const [suffix, pack] of [
   ['.zst', (bytes: Uint8Array) => zstdCompressSync(bytes)],
   ['.xz', xz],
 ] as const) {
-  test(`zeros in a .ko${suffix} are not unpacked to find that they are not a module`, () => {
+  test(`modules scan does not unpack all of a .ko${suffix} that holds only zeros`, () => {
     const { modules, problems, peakKib } = scan(bombs(`zeros${suffix}`, pack(zeros), suffix));
     assert.equal(modules.length, 0);
     assert.deepEqual([...new Set(problems.map((each) => each.message))], ['is not an ELF file']);
@@ -126,14 +126,14 @@ for (const [suffix, pack] of [
     assert.ok(peakKib < fewKib, `${peakKib} KiB`);
   });
 
-  test(`threads that unpack .ko${suffix} share one budget of memory`, () => {
+  test(`modules scan bounds the memory of all threads that unpack .ko${suffix}`, () => {
     const { problems, peakKib } = scan(bombs(`elf${suffix}`, pack(elf), suffix));
     assert.equal(problems.length, 18);
     assert.ok(peakKib < oneKib, `${peakKib} KiB`);
   });
 }
 
-test('a .ko.gz that states less than it holds is bounded too', () => {
+test('modules scan bounds the memory for a .ko.gz that states too small a size', () => {
   const lying = gzipSync(elf);
   lying.writeUInt32LE(4, lying.length - 4);
   const { problems, peakKib } = scan(bombs('lying', lying, '.gz'));

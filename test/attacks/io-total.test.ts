@@ -17,7 +17,7 @@ const uid = 884_001;
 const total = 8 * 2 ** 20;
 const fileBytes = 64 * 2 ** 20;
 
-suite('A total of reads and writes', { skip }, () => {
+suite('io total under attack', { skip }, () => {
   if ('skip' in here) return;
   const { host, version } = here;
   // Beneath /var, which is on a disk where /tmp is not.
@@ -77,7 +77,7 @@ suite('A total of reads and writes', { skip }, () => {
 
   for (const period of [0, 500, 1000, 2000]) {
     const how = period === 0 ? 'at once' : `by turns of ${period} ms`;
-    test(`reading and writing ${how} moves no more than the total`, async (context) => {
+    test(`io total is not exceeded when reading and writing ${how}`, async (context) => {
       const seconds = 10;
       const begin = performance.now();
       const [read = 0, written = 0] = (await run(attack, file, seconds, period, 65_536).done)
@@ -94,7 +94,7 @@ suite('A total of reads and writes', { skip }, () => {
     });
   }
 
-  test('one direction alone gets the whole total, verify finds no drift, and the rest comes back', async () => {
+  test('io total goes to one direction that is busy alone, without drift', async () => {
     for (const [direction, other] of [
       ['read', 'write'],
       ['write', 'read'],
@@ -117,7 +117,7 @@ suite('A total of reads and writes', { skip }, () => {
     assert.equal(verify().status, 0);
   });
 
-  test('without the agent equal caps are left, and anything else is drift', async () => {
+  test('io total has equal caps without the agent, and others are drift', async () => {
     const { done } = run('sh', '-c', `dd if=${file} of=/dev/null bs=64k iflag=direct count=400`);
     await agent.until('caps have moved', () => new Set(lanes(caps())).size > 1);
     await agent.stop('SIGKILL');

@@ -30,7 +30,7 @@ const program = fileURLToPath(new URL('../../bulkhead', import.meta.url));
 const launcher = fileURLToPath(new URL('../../libexec/bulkhead-exec', import.meta.url));
 const [victim, other, stranger, subordinate] = [64_221, 64_222, 64_223, 64_300];
 
-if ('skip' in here) test('killing', { skip: here.skip }, () => {});
+if ('skip' in here) test('--kill and --force', { skip: here.skip }, () => {});
 else suite(here.host);
 
 function suite(host: Parameters<typeof releaseAll>[0]): void {

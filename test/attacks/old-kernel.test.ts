@@ -16,7 +16,7 @@ const here = hostHere(instance);
 const ready = await programsReady();
 const reason = 'skip' in here ? here.skip : ready.ok ? undefined : ready.reason;
 
-if (reason !== undefined) test('old kernels', { skip: reason }, () => {});
+if (reason !== undefined) test('system calls of old kernels', { skip: reason }, () => {});
 else suite();
 
 function suite(): void {
@@ -49,7 +49,7 @@ function suite(): void {
     ['4.18', 335],
     ['5.14', 449],
   ] as const) {
-    test(`Linux ${kernel}: apply, verify, exec, status, release`, () => {
+    test(`apply, verify, exec, status and release run on Linux ${kernel}`, () => {
       for (const words of [['check'], ['apply'], ['verify']]) {
         const { status, said } = run(call, ...words, policy);
         assert.equal(status, 0, said);

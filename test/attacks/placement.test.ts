@@ -33,7 +33,8 @@ const here = hostHere(instance);
 const ready = await programsReady();
 const reason = 'skip' in here ? here.skip : ready.ok ? undefined : ready.reason;
 
-if ('skip' in here || reason !== undefined) test('placement', { skip: reason ?? true }, () => {});
+if ('skip' in here || reason !== undefined)
+  test('attacks on the placer', { skip: reason ?? true }, () => {});
 else suite(here.version);
 
 function suite(version: 1 | 2): void {
@@ -138,7 +139,7 @@ function suite(version: 1 | 2): void {
     };
   };
 
-  test('/etc/subuid: no uid of a user namespace that newuidmap made leads outside', async () => {
+  test('a namespace of newuidmap leads nowhere outside, with /etc/subuid', async () => {
     await stage.place();
     stage.placement.setTargets({ ...stage.targets(), subordinate: subordinate() });
     const args = ['namespace', String(account), gid, String(range.first), '12'];
@@ -148,14 +149,14 @@ function suite(version: 1 | 2): void {
     assert.deepEqual(outside, []);
   });
 
-  test('the maker of a user namespace is known without any file', async () => {
+  test('a namespace of newuidmap leads nowhere outside, without /etc/subuid', async () => {
     await stage.place();
     const args = ['namespace', String(account), gid, String(range.first), '12'];
     stage.run(program('subordinate'), ...args);
     await allInside('subordinate', account, 24);
   });
 
-  test('without a placer each of them is counted as outside', async () => {
+  test('findOutside() finds subordinate uids without a placer', async () => {
     await stage.rest();
     const args = ['namespace', String(account), gid, String(range.first), '3'];
     stage.run(program('subordinate'), ...args);
@@ -186,7 +187,7 @@ function suite(version: 1 | 2): void {
     assert.deepEqual((await stage.scanned()).outside, []);
   });
 
-  test('4,000 groups and an exited first thread hide nobody', async () => {
+  test('a process cannot hide behind 4,000 groups and an exited first thread', async () => {
     await stage.place();
     const child = stage.run(
       program('subordinate'),
@@ -220,7 +221,7 @@ function suite(version: 1 | 2): void {
     ['16 chains that have themselves continued', '16', '3000', 'continue'],
     ['16 chains in a flood of changes of uid', '16', '2000', 'switch'],
   ] as const) {
-    test(`${what} of fork and exit are caught`, async () => {
+    test(`the placer catches processes that fork and exit: ${what}`, async () => {
       await stage.place();
       const [code] = await once(stage.run(program('chains'), String(first), ...args), 'exit');
       assert.equal(code, 0);
@@ -238,7 +239,7 @@ function suite(version: 1 | 2): void {
     ['16 chains that do not end and have themselves continued', 16, 'continue'],
     ['a chain that does not end', 1],
   ] as const)
-    test(`${what} are caught by a placer that has a fifth of a core, beside another tenant's`, async () => {
+    test(`a placer with a fifth of a core catches ${what}, next to others`, async () => {
       mustApply(slowed, stage.host);
       try {
         await stage.place();
@@ -268,7 +269,7 @@ function suite(version: 1 | 2): void {
     await stage.until('it has stopped', () => stateOf(pid) === 'T');
   };
 
-  test('a tenant that is stopped goes on, but for what it had stopped itself', async () => {
+  test('Halt continues a stopped tenant, except for processes it had stopped itself', async () => {
     await stage.rest();
     const [before, going, other] = [
       stage.sleepAs(first),
@@ -330,7 +331,7 @@ function suite(version: 1 | 2): void {
     ['is just being forked', String(first)],
     ['is just being forked, of two tenants', String(first), String(second)],
   ] as const) {
-    test(`who ${what} while everybody is stopped goes on too`, async () => {
+    test(`Halt continues a process that ${what} while all are stopped`, async () => {
       await stage.rest();
       const child = stage.run(program('slow-fork'), '20', ...args);
       await haltWhile(() => child.exitCode === null);
@@ -338,7 +339,7 @@ function suite(version: 1 | 2): void {
     });
   }
 
-  test('whom a placer had stopped that was killed, the next one continues', async () => {
+  test('Resume continues processes that a killed placer had stopped', async () => {
     await stage.rest();
     const [before, going] = [stage.sleepAs(first), stage.sleepAs(first)];
     await stage.until('they are', () => stage.processesOf(first).length === 2);
@@ -377,7 +378,7 @@ function suite(version: 1 | 2): void {
     ['4.18', 335],
     ['5.14', 449],
   ] as const) {
-    test(`on the system calls of Linux ${kernel} processes are placed`, async () => {
+    test(`the placer needs no newer system calls than Linux ${kernel}`, async () => {
       await stage.rest();
       const node = [process.execPath, main, ''];
       await using placer = new RawPlacer(program('old-kernel'), String(call), ...node);
@@ -389,7 +390,7 @@ function suite(version: 1 | 2): void {
     });
   }
 
-  test('a placer with few file descriptors reports 0 only for what it has seen', async () => {
+  test('a placer with few file descriptors places all processes', async () => {
     await stage.rest();
     const script = 'ulimit -n 40; exec "$@"';
     await using placer = new RawPlacer('sh', '-c', script, 'sh', process.execPath, main, '');

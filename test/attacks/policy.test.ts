@@ -38,7 +38,7 @@ function check(name: string, lines: readonly string[]) {
 const rows = (count: number, line: (n: number) => string) =>
   Array.from({ length: count }, (_, n) => line(n));
 
-test('a hundred thousand unknown names among as many packages are read', () => {
+test('check finishes with a hundred thousand unknown names among as many packages', () => {
   const found = check('packages.xml', [
     ...rows(100_000, (n) => `<package name="package-${n}"/>`),
     ...rows(100_000, (n) => `<tenant uid="${100_000 + n}" package="pakkage-${n}"/>`),
@@ -48,7 +48,7 @@ test('a hundred thousand unknown names among as many packages are read', () => {
   assert.doesNotMatch(found.at(-1)?.message ?? '', /did you mean/);
 });
 
-test('the agent goes on while a large policy is read', async () => {
+test('PolicyReconciler does not block the agent while it reads a large policy', async () => {
   const file = write('large.xml', [
     ...rows(100_000, (n) => `<tenant uid="${100_000 + n}"/>`),
     '<tenant uid="200000" package="unknown"/>',

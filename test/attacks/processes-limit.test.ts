@@ -16,7 +16,7 @@ const uid = 881_001;
 const limit = 20;
 const started = 150;
 
-describe('processes started before they are placed', { skip }, () => {
+describe('processes that start before the placer moves them', { skip }, () => {
   let agent: RunningAgent;
 
   before(async () => {
@@ -31,7 +31,7 @@ describe('processes started before they are placed', { skip }, () => {
   });
   after(() => agent[Symbol.asyncDispose]());
 
-  test('are counted as faults and reported as above the limit', async () => {
+  test('are counted as faults, and shown as above the processes limit', async () => {
     const program = `${agent.directory}/many`;
     const source = fileURLToPath(new URL('many.c', import.meta.url));
     execFileSync('gcc', ['-O1', '-o', program, source]);

@@ -24,7 +24,7 @@ const uid = 64_241;
 const [first, second, third] = ['bhuidold', 'bhuidnew', 'bhuidlast'] as const;
 const secret = 'SECRET-OF-THE-FIRST';
 
-describe('a uid that is given again', { skip: reasonToSkip() }, () => {
+describe('a uid that a second account gets', { skip: reasonToSkip() }, () => {
   let agent: RunningAgent;
   const shells: ChildProcess[] = [];
 
@@ -114,7 +114,7 @@ describe('a uid that is given again', { skip: reasonToSkip() }, () => {
   };
 
   let offence = 0;
-  test('the first one sees its own', async () => {
+  test('the first account sees its own incident', async () => {
     add(first);
     policy(first);
     await agent.start();
@@ -124,7 +124,7 @@ describe('a uid that is given again', { skip: reasonToSkip() }, () => {
     await endAll();
   });
 
-  test('another account sees nothing of it, also where no agent ran meanwhile', async () => {
+  test('the second account sees nothing of the first, even if no agent ran meanwhile', async () => {
     await agent.stop();
     remove(first);
     add(second);
@@ -134,7 +134,7 @@ describe('a uid that is given again', { skip: reasonToSkip() }, () => {
     await mustBeKnownToRoot(offence, first);
   });
 
-  test('its own it does see, and after a restart as well', async () => {
+  test('the second account sees its own incident, also after the agent restarts', async () => {
     const own = await commitOffence('OF-THE-SECOND');
     assert.ok((await incident(own, uid)).text.includes('OF-THE-SECOND'));
     await endAll();
@@ -148,7 +148,7 @@ describe('a uid that is given again', { skip: reasonToSkip() }, () => {
     offence = own;
   });
 
-  test('another account sees nothing at once, before the agent has followed', async () => {
+  test('the third account sees nothing of the second, at once', async () => {
     remove(second);
     add(third);
     await mustSeeNothing(offence);
@@ -160,7 +160,7 @@ describe('a uid that is given again', { skip: reasonToSkip() }, () => {
     await mustBeKnownToRoot(offence, second);
   });
 
-  test('an account made again under its old name is another one', async () => {
+  test('an account that is made again under its old name sees nothing of before', async () => {
     const own = await commitOffence('OF-THE-THIRD');
     await endAll();
     await agent.stop();

@@ -44,7 +44,7 @@ test('makeJailCgroup() limits the memory of all processes together', { skip }, a
   assert.deepEqual(ours(), []);
 });
 
-test('makeJailCgroup() counts files in memory too', { skip }, async () => {
+test('makeJailCgroup() limits the memory of files, too', { skip }, async () => {
   const run = await runInJail({
     command: ['sh', '-c', 'head -c 400M /dev/zero >big; exec stat -c "%s" big'],
     writable: '/build',

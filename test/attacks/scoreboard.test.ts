@@ -42,7 +42,7 @@ const starting = (context: TestContext, count: number, slots: number) =>
   Promise.all(Array.from({ length: count }, () => start(context, attacker, slots)));
 
 test(
-  'of memory like scoreboards only so much is read, and of the next tenant as before',
+  "EvidenceReader bounds what it reads of fake scoreboards, and reads other tenants' as before",
   { skip },
   async (context) => {
     const pids = await starting(context, 12, 0);
@@ -60,7 +60,7 @@ test(
 );
 
 test(
-  'a process id that is all over its board is not looked for any more',
+  'EvidenceReader stops its search in a board that is full of the process id',
   { skip },
   async (context) => {
     const [few = 0] = await starting(context, 1, 500);

@@ -27,7 +27,7 @@ const seconds = 8;
 const changesMax = (passed: number) => 11 + Math.ceil(passed / 10);
 const sitesOfMany = 2000;
 
-describe('floods of changes to limits of sites', { skip }, () => {
+describe('floods of changes to site limits', { skip }, () => {
   let agent: RunningAgent;
   let directory = '';
   let program = '';
@@ -65,7 +65,7 @@ describe('floods of changes to limits of sites', { skip }, () => {
   };
   const kept = () => `${agent.host.paths.state}/site-limits`;
 
-  test('each gets what it is given, nobody what is of another, and root an answer', async () => {
+  test('tenants change only their own sites, at a limited rate, and root is answered', async () => {
     const begun = performance.now();
     const odd = [
       '%00',
@@ -148,7 +148,7 @@ describe('floods of changes to limits of sites', { skip }, () => {
     assert.equal(answered.status, 200, answered.text);
   });
 
-  test('thousands of sites: limits of so many, and no more', async () => {
+  test('a tenant with thousands of sites cannot set too many limits', async () => {
     const [uid] = attackers;
     const many = `<tenant uid="${uid}"><sites limits="tenant"/>${sites(uid, sitesOfMany)}</tenant>`;
     agent.writePolicy(many);

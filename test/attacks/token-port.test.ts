@@ -25,7 +25,7 @@ const loopbacks = Object.values(networkInterfaces())
   .flatMap((each) => each ?? [])
   .flatMap(({ address }) => (['127.0.0.1', '::1'].includes(address) ? [address] : []));
 
-if ('skip' in here) test('the port of the token', { skip: here.skip }, () => {});
+if ('skip' in here) test('port of the API token', { skip: here.skip }, () => {});
 else suite(here.host);
 
 /** Listens on ADDRESS PORT for as long as it lives, with the options that are named; or says why not. */
@@ -114,7 +114,7 @@ function suite(host: Host): void {
   };
 
   for (const [index, address] of loopbacks.entries()) {
-    test(`a tenant that has the port on ${address} first gets no token`, async () => {
+    test(`a tenant that listens on ${address} before the agent gets no token`, async () => {
       const { agent, port, advice } = await prepare();
       await using _agent = agent;
       const thief = await listen(address, port);
@@ -152,7 +152,7 @@ function suite(host: Host): void {
     });
   }
 
-  test("a port that is kept for the agent is nobody else's, whether it runs or not", async (context) => {
+  test('a tenant cannot listen on a port that systemd holds for the agent', async (context) => {
     const { agent, port, advice } = await prepare();
     await using _agent = agent;
     const service = await startManager(context, agent, port);
