@@ -60,7 +60,7 @@ const kinds: readonly Kind[] = [
   },
 ];
 
-suite('a total of reads and writes in the virtual machine', { skip: guests.skip }, () => {
+suite('io total in the virtual machine', { skip: guests.skip }, () => {
   const directory = mkdtempSync(join(tmpdir(), 'bulkhead-io-'));
   let guest: Guest;
   const shell = (command: string) =>

@@ -88,7 +88,7 @@ function throughOf(report: string): readonly string[] {
   return lines.flatMap((line) => (line.endsWith(' through') ? [line.slice(0, -8)] : []));
 }
 
-suite('confined daemons', { skip: guests.skip }, () => {
+suite('confine in the virtual machine', { skip: guests.skip }, () => {
   const job = (service: string) => succeed(`. ${scripts}/jobs.sh && job ${service}`);
   const dropIns = '/etc/systemd/system';
   const ours = (service: string) => `${dropIns}/${service}.service.d/50-bulkhead.conf`;
@@ -105,7 +105,7 @@ suite('confined daemons', { skip: guests.skip }, () => {
   });
   const { run, succeed, write } = host;
 
-  test('outside of a sandbox root gets through with every attack', patient, async () => {
+  test('every attack gets through as root outside a sandbox', patient, async () => {
     await succeed(`mkdir -p /var/lib/bulkhead && perl ${scripts}/attack.pl /run/control`);
     const report = await succeed('cat /run/control; rm /run/control');
     assert.deepEqual(
@@ -114,7 +114,7 @@ suite('confined daemons', { skip: guests.skip }, () => {
     );
   });
 
-  test('a dry run shows each line with its reason, and changes nothing', patient, async () => {
+  test('confine enable --dry-run shows reasons, and changes nothing', patient, async () => {
     const text = await succeed('bulkhead confine enable nginx --dry-run');
     assert.match(text, /# it loads no kernel modules\nProtectKernelModules=yes\n/);
     assert.match(text, /Exposure by systemd-analyze security: 9\.\d -> 2\.\d/);
@@ -125,7 +125,7 @@ suite('confined daemons', { skip: guests.skip }, () => {
   });
 
   const confined = ({ service, own, reloads, through, rotation }: Daemon) =>
-    test(`${service} does its work confined, and is confined`, patient, async () => {
+    test(`confine keeps ${service} working, and blocks attacks from it`, patient, async () => {
       await job(service);
       const before = await succeed(`cd ${dropIns} && find . | sort`);
       const json = await succeed(`bulkhead confine enable ${service} --yes --json`);
@@ -171,7 +171,7 @@ suite('confined daemons', { skip: guests.skip }, () => {
 
   for (const daemon of first) confined(daemon);
 
-  test('PHP of a tenant sends mail, and sees nothing of others', patient, async () => {
+  test('confine lets PHP send mail, and shows a tenant nothing of others', patient, async () => {
     await succeed('bulkhead confine enable php8.4-fpm --yes');
     await succeed(
       `. ${scripts}/jobs.sh && php mail.php | grep -q accepted && patience has from-php`,
@@ -182,7 +182,7 @@ suite('confined daemons', { skip: guests.skip }, () => {
   });
 
   test(
-    'files that it has open elsewhere, and homes elsewhere, stay writable',
+    'confine keeps open files and homes elsewhere writable for those who need them',
     patient,
     async () => {
       await succeed(
@@ -203,7 +203,7 @@ suite('confined daemons', { skip: guests.skip }, () => {
     },
   );
 
-  test('a service that does not come up in the sandbox is as it was before', patient, async () => {
+  test('confine enable restores a service that fails in its sandbox', patient, async () => {
     const local = `${dropIns}/nginx.service.d/60-local.conf`;
     await write(local, '[Service]\nExecStartPre=/usr/bin/touch /opt/started\n');
     await succeed('systemctl daemon-reload && systemctl restart nginx && rm /opt/started');
@@ -215,7 +215,7 @@ suite('confined daemons', { skip: guests.skip }, () => {
     await succeed(`rm ${local} /opt/started && systemctl daemon-reload`);
   });
 
-  test('a configuration that the daemon does not accept is found before', patient, async () => {
+  test('confine enable refuses a service whose configuration is broken', patient, async () => {
     await write('/etc/nginx/conf.d/broken.conf', 'no_such_directive;\n');
     const { status, stderr } = await run('bulkhead confine enable nginx --yes');
     assert.equal(status, 1);
@@ -227,7 +227,7 @@ suite('confined daemons', { skip: guests.skip }, () => {
     await job('nginx');
   });
 
-  test('files of others and edited ones are not replaced', patient, async () => {
+  test('confine replaces no foreign drop-in, and no edited one', patient, async () => {
     await write(ours('nginx'), '[Service]\nNice=5\n');
     const foreign = await run('bulkhead confine enable nginx --yes --force');
     assert.equal(foreign.status, 1);
@@ -247,7 +247,7 @@ suite('confined daemons', { skip: guests.skip }, () => {
     await succeed(`grep -q =strict ${ours('nginx')} && bulkhead confine disable nginx --yes`);
   });
 
-  test('killed at any moment, the file is whole or not there', patient, async () => {
+  test('confine leaves a whole drop-in or none when it is killed', patient, async () => {
     for (const seconds of [1, 2, 3, 5, 8, 12, 17]) {
       for (const verb of ['enable', 'disable']) {
         await run(`timeout -s KILL ${seconds} bulkhead confine ${verb} nginx --yes`);
@@ -261,14 +261,14 @@ suite('confined daemons', { skip: guests.skip }, () => {
     assert.equal(await succeed(`find ${dropIns} -name '*nginx.service.d*' -o -name '.50*'`), '');
   });
 
-  suite('the other mail and FTP servers', () => {
+  suite('confine with the other mail and FTP servers', () => {
     before(async () => {
       await install(packages[1] ?? '');
       await succeed(`systemctl restart ${second.map(({ service }) => service).join(' ')}`);
     }, patient);
     for (const daemon of second) confined(daemon);
 
-    test('PHP inside of Apache writes its files, and sends mail', patient, async () => {
+    test('confine lets PHP inside Apache write files and send mail', patient, async () => {
       await succeed(
         'a2dismod -qf mpm_event && a2enmod -q mpm_prefork php8.4 && chmod 777 /home/alice/www && systemctl restart apache2 && bulkhead confine enable apache2 --yes',
       );
@@ -279,7 +279,7 @@ suite('confined daemons', { skip: guests.skip }, () => {
     });
   });
 
-  test('the table of all daemons', patient, async () => {
+  test('confine list shows all installed daemons', patient, async () => {
     const text = await succeed('bulkhead confine list');
     process.stderr.write(text);
     const rows = text.trim().split('\n').slice(1);

@@ -275,7 +275,7 @@ for (const driver of drivers)
       const { write } = host;
 
       test(
-        'without an agent nothing is outside that is placed when it starts',
+        'entry paths place every process without an agent, except for those without a step',
         { timeout },
         async () => {
           await begun(first);
@@ -311,7 +311,7 @@ for (const driver of drivers)
       );
 
       test(
-        'the agent moves what nothing else has placed, while the storm goes on',
+        'the agent moves what no entry path has placed, while the storm goes on',
         { timeout },
         async () => {
           await sh('systemctl start bulkhead');
@@ -320,7 +320,7 @@ for (const driver of drivers)
       );
 
       test(
-        'afterwards nothing is outside, and all ways count to the same limits',
+        'nothing is outside after the storm, and all entry paths count to the same limits',
         { timeout },
         async () => {
           await sh(`rm ${on}`);

@@ -113,7 +113,7 @@ async function copyFiles(guest: Guest): Promise<void> {
   }
 }
 
-suite('CGI and applications as a tenant', { skip: guests.skip, timeout }, () => {
+suite('CGI programs and applications of tenants', { skip: guests.skip, timeout }, () => {
   /** Returns the status and the body of a response. */
   const get = async (port: number, path: string) => {
     const ask = `exec 3<>/dev/tcp/127.0.0.1/${port} && printf "GET ${path} HTTP/1.0\\r\\n\\r\\n" >&3 && cat <&3`;
@@ -133,7 +133,7 @@ suite('CGI and applications as a tenant', { skip: guests.skip, timeout }, () => 
     );
   });
 
-  test('a CGI program begins in the cgroup of its tenant', async () => {
+  test("a CGI program starts in its tenant's cgroup", async () => {
     assert.deepEqual(await get(8001, '/cgi/where?a=b'), {
       status: '200',
       body: `${where('ann')} a=b`,
@@ -145,17 +145,17 @@ suite('CGI and applications as a tenant', { skip: guests.skip, timeout }, () => 
     });
   });
 
-  test('an application gets its socket from systemd and begins in the cgroup of its tenant', async () => {
+  test("an application gets its socket, and starts in its tenant's cgroup", async () => {
     const { status, body } = await get(8002, '/app/');
     assert.deepEqual({ status, body }, { status: '200', body: `${where('ben')} True` });
   });
 
-  test('setgid programs work for a CGI program, as sendmail has to', async () => {
+  test('a CGI program can run setgid programs, as sendmail needs', async () => {
     const adm = (await host.guest.succeed('getent group adm')).split(':')[2];
     assert.equal((await get(8001, '/cgi/setgid')).body, adm);
   });
 
-  test('nobody but the web server can make programs run as the tenant', async () => {
+  test('only the web server can make programs run as the tenant', async () => {
     const connect =
       'use IO::Socket::UNIX; print IO::Socket::UNIX->new(Peer => $ARGV[0]) ? "connected" : $!';
     for (const [user, path] of [
@@ -172,7 +172,7 @@ suite('CGI and applications as a tenant', { skip: guests.skip, timeout }, () => 
     assert.notEqual(replace.status, 0);
   });
 
-  test('a program that uses up the memory of its tenant ends alone, and the neighbour is served', async () => {
+  test('a program that exhausts memory ends, and the neighbour is served', async () => {
     const kills = '/sys/fs/cgroup/bulkhead-tenants.service/u3001/memory.events';
     await get(8001, '/cgi/hog');
     assert.doesNotMatch(await host.guest.succeed(`cat ${kills}`), /oom_kill 0$/m);
@@ -180,7 +180,7 @@ suite('CGI and applications as a tenant', { skip: guests.skip, timeout }, () => 
     assert.equal((await get(8001, '/cgi/where')).body, where('ann'));
   });
 
-  test('as many programs run at once as there are processes, and a stop or a kill leaves none', async () => {
+  test('fcgiwrap runs one program a process, and a stop or kill leaves none', async () => {
     const ask = `bash -c 'exec 3<>/dev/tcp/127.0.0.1/8001; printf "GET /cgi/wait HTTP/1.0\\r\\n\\r\\n" >&3; cat <&3 >/dev/null' & `;
     await host.guest.succeed(`exec >/dev/null 2>&1; ${ask.repeat(8)}`);
     await until('[ "$(wc -l </run/cgi-test/started)" -ge 5 ]');
@@ -195,7 +195,7 @@ suite('CGI and applications as a tenant', { skip: guests.skip, timeout }, () => 
     assert.equal((await get(8001, '/cgi/where')).body, where('ann'));
   });
 
-  test('doctor tells how each entry path is enforced, and status from where a process outside came', async () => {
+  test('doctor reports entry paths, and status where a process came from', async () => {
     await get(8001, '/cgi/where');
     await get(8002, '/app/');
     const doctor = await host.guest.succeed('bulkhead doctor --json');
@@ -228,7 +228,7 @@ suite('CGI and applications as a tenant', { skip: guests.skip, timeout }, () => 
     }
   });
 
-  test('where tenants are slices, both begin in them, and a kill leaves none', async () => {
+  test('CGI programs and applications start in slices with the systemd driver', async () => {
     await host.guest.succeed('systemctl stop bulkhead-cgi@ann.service ben-app.service');
     await host.guest.succeed('cat > /etc/bulkhead/policy.xml && bulkhead apply', {
       input: policy('systemd'),

@@ -110,7 +110,7 @@ suite('PHP-FPM in the jails of tenants', { skip: guests.skip }, () => {
   });
   const { run, succeed, write } = host;
 
-  test('the service starts inside, and sees nothing of others', patient, async () => {
+  test("a service starts in its tenant's jail, and sees nothing of others", patient, async () => {
     const answer = await ask('alice');
     assert.deepEqual([answer.uid, answer.homes], [tenants.alice, ['alice']]);
     assert.equal(answer.cgroup, `/bulkhead-tenants.service/u${tenants.alice}`);
@@ -127,7 +127,7 @@ suite('PHP-FPM in the jails of tenants', { skip: guests.skip }, () => {
   });
 
   test(
-    'systemd knows the master, and takes no message from it; the log has its messages',
+    'systemd knows a jailed master, takes no message from it, and logs its messages',
     patient,
     async () => {
       assert.equal(Number(await value('MainPID')), (await ask('alice')).master);
@@ -139,7 +139,7 @@ suite('PHP-FPM in the jails of tenants', { skip: guests.skip }, () => {
     },
   );
 
-  test('a command outside is run by the socket unit of the broker', patient, async () => {
+  test('the broker runs crontab and passwd for a tenant in a jail', patient, async () => {
     for (const name of ['bulkhead-broker.socket', 'bulkhead-broker@.service'])
       await write(
         `/etc/systemd/system/${name}`,
@@ -193,12 +193,12 @@ suite('PHP-FPM in the jails of tenants', { skip: guests.skip }, () => {
     await succeed('systemctl reload php8.4-fpm');
   });
 
-  test('one that was stopped starts inside again with the next request', patient, async () => {
+  test('a stopped service starts in the jail again with the next request', patient, async () => {
     await succeed(`systemctl stop ${service}`);
     assert.deepEqual((await ask('alice')).homes, ['alice']);
   });
 
-  test('without its jail it does not start, and says why', patient, async () => {
+  test('a service does not start without its jail, and logs why', patient, async () => {
     const mark = `/run/bulkhead/jail/tenants/${tenants.alice}`;
     await succeed(
       `systemctl stop ${service}; cp ${mark} /run/mark; sed -i 's/^state .*/state failed the home is a link/' ${mark}`,
@@ -214,7 +214,7 @@ suite('PHP-FPM in the jails of tenants', { skip: guests.skip }, () => {
     assert.deepEqual((await ask('alice')).homes, ['alice']);
   });
 
-  test('what needs a master that is root is refused, with the reason', patient, async () => {
+  test('a pool that needs a root master is refused, with the reason', patient, async () => {
     await write(`${pools}/alice.conf`, pool('alice', 'rlimit_files = 2048\n'));
     await succeed('systemctl reload php8.4-fpm');
     assert.match(
@@ -226,7 +226,7 @@ suite('PHP-FPM in the jails of tenants', { skip: guests.skip }, () => {
     await succeed('systemctl reload php8.4-fpm');
   });
 
-  test('a jail that leaves the policy, and one that comes back', patient, async () => {
+  test("PHP leaves the jail with the policy's <jail>, and returns", patient, async () => {
     await write('/etc/bulkhead/policy.xml', policyOf('cgroup2', ''));
     await succeed('bulkhead apply; systemctl reload php8.4-fpm');
     assert.ok((await ask('alice')).homes.includes('bob'));
@@ -235,7 +235,7 @@ suite('PHP-FPM in the jails of tenants', { skip: guests.skip }, () => {
     assert.deepEqual((await ask('alice')).homes, ['alice']);
   });
 
-  test('with the driver systemd it is in its slice, and in its jail', patient, async () => {
+  test('a service is in its slice and in its jail with the systemd driver', patient, async () => {
     await succeed('bulkhead web fpm disable --all && bulkhead release --kill');
     await write('/etc/bulkhead/policy.xml', policyOf('systemd', jailed));
     await succeed('bulkhead apply && bulkhead web fpm enable --all');
@@ -258,7 +258,7 @@ suite('PHP-FPM in the jails of tenants', { skip: guests.skip }, () => {
     await succeed(`systemctl stop bulkhead-fpm84@${tenants.bob}.service`);
   });
 
-  test('a site with a jail of its own sees its directory alone', patient, async () => {
+  test('a site with a jail of its own sees only its directory', patient, async () => {
     const site = '/home/alice/shop';
     const siteJail = `<jail profile="strict" home="${site}"/>`;
     await succeed(`mkdir ${site} && cp /home/alice/index.php ${site} && chown -R alice: ${site}`);

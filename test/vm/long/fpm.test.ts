@@ -151,11 +151,11 @@ suite('PHP-FPM in the cgroups of tenants', { skip: guests.skip }, () => {
   });
   const { run, succeed, write } = host;
 
-  test('before, requests are served outside', patient, async () => {
+  test('requests are served outside before web fpm enable', patient, async () => {
     assert.equal((await ask('alice')).cgroup, '/system.slice/php8.4-fpm.service');
   });
 
-  test('a configuration that php-fpm does not accept is left as it is', patient, async () => {
+  test('web fpm enable refuses a configuration that php-fpm does not accept', patient, async () => {
     // If the file were a tenant's, only that file would be left out.
     await write(`${pools}/broken.conf`, pool('broken', 'www-data', 'unknown_entry = 1\n'));
     const { status, stderr } = await run('bulkhead web fpm enable --all');
@@ -174,7 +174,7 @@ suite('PHP-FPM in the cgroups of tenants', { skip: guests.skip }, () => {
     assert.equal(await everything(), original);
   });
 
-  test('a dry run shows what would be written, and writes nothing', patient, async () => {
+  test('web fpm enable --dry-run writes nothing', patient, async () => {
     const text = await succeed('bulkhead web fpm enable --all --dry-run');
     assert.match(text, /write \/etc\/systemd\/system\/bulkhead-fpm84@3101:alice\.socket/);
     assert.match(text, /systemctl restart php8\.4-fpm\.service/);
@@ -183,7 +183,7 @@ suite('PHP-FPM in the cgroups of tenants', { skip: guests.skip }, () => {
     assert.equal(await everything(), original);
   });
 
-  test('a failure half way puts everything back', patient, async () => {
+  test('web fpm enable restores everything when it fails half way', patient, async () => {
     const dropIn = '/etc/systemd/system/php8.4-fpm.service.d/refuses.conf';
     await succeed(`mkdir -p ${dropIn.slice(0, dropIn.lastIndexOf('/'))}`);
     await write(
@@ -204,7 +204,7 @@ suite('PHP-FPM in the cgroups of tenants', { skip: guests.skip }, () => {
     await succeed(`rm -r ${dropIn.slice(0, dropIn.lastIndexOf('/'))}; systemctl daemon-reload`);
   });
 
-  test('enable takes every socket over, and no request is lost', patient, async () => {
+  test('web fpm enable takes every socket over, and no request is lost', patient, async () => {
     const names = Object.keys(tenants);
     const { status, stderr, lost } = await whileAsked(names, 'bulkhead web fpm enable --all');
     assert.equal(status, 0, stderr);
@@ -227,7 +227,7 @@ suite('PHP-FPM in the cgroups of tenants', { skip: guests.skip }, () => {
     );
   });
 
-  test('a tenant cannot change what its master reads, nor where it listens', patient, async () => {
+  test("a tenant cannot change its master's configuration or its socket", patient, async () => {
     const as = (command: string) => host.guest.run(command, { user: 'alice' });
     const config = `/etc/bulkhead/fpm/8.4/${tenants.alice}.conf`;
     for (const command of [
@@ -265,7 +265,7 @@ suite('PHP-FPM in the cgroups of tenants', { skip: guests.skip }, () => {
   });
 
   test(
-    'what root wants needs no consent of the tenant, who kills checks and breaks pools',
+    "a tenant that kills checks and breaks pools cannot stop root's changes",
     patient,
     async () => {
       await write('/opt/bulkhead/killer.pl', killer);
@@ -296,7 +296,7 @@ suite('PHP-FPM in the cgroups of tenants', { skip: guests.skip }, () => {
     },
   );
 
-  test('a tenant cannot put off the end of its service', patient, async () => {
+  test('a tenant cannot delay the end of its service', patient, async () => {
     await ask('alice');
     const main = (await succeed(`systemctl show -P MainPID ${service('alice')}`)).trim();
     assert.doesNotMatch(await succeed(`tr '\\0' '\\n' < /proc/${main}/environ`), /NOTIFY_SOCKET/);
@@ -311,7 +311,7 @@ suite('PHP-FPM in the cgroups of tenants', { skip: guests.skip }, () => {
     assert.equal((await ask('alice')).cgroup, cgroup('alice'));
   });
 
-  test('a memory hog ends alone', patient, async () => {
+  test('a memory hog is killed, and the neighbour is served', patient, async () => {
     const { lost, stdout } = await whileAsked(['bob'], 'ask alice "/?hog=1"');
     assert.doesNotMatch(stdout, /^200/);
     assert.deepEqual(lost, []);
@@ -360,7 +360,7 @@ setInterval(() => part.afterTick(() => [], {} as never), 100);
     assert.deepEqual(lost, []);
   });
 
-  test('idle tenants have no process, and are at source all the same', patient, async () => {
+  test('idle tenants have no process, and are placed all the same', patient, async () => {
     await succeed(
       `systemctl stop ${Object.keys(tenants)
         .map((each) => service(each as Name))
@@ -390,7 +390,7 @@ setInterval(() => part.afterTick(() => [], {} as never), 100);
   });
 
   test(
-    'a pool that a panel adds is at source after its reload, and nobody notices',
+    'a pool that a panel adds is placed after its reload, and no request is lost',
     patient,
     async () => {
       await write(`${pools}/alice2.conf`, pool('alice2', 'alice'));
@@ -411,7 +411,7 @@ setInterval(() => part.afterTick(() => [], {} as never), 100);
   );
 
   test(
-    'another php.ini and another PHP are in use after a reload or a restart',
+    'a new php.ini and a new PHP are used after a reload or restart, without lost requests',
     patient,
     async () => {
       const ini = '/etc/php/8.4/fpm/conf.d/99-test.ini';
@@ -439,7 +439,7 @@ setInterval(() => part.afterTick(() => [], {} as never), 100);
   );
 
   test(
-    'a pool at a port stays, and what needs a master that is root works as well',
+    'a pool on a port stays with php-fpm, and one that needs a root master is placed',
     patient,
     async () => {
       await write(
@@ -476,7 +476,7 @@ setInterval(() => part.afterTick(() => [], {} as never), 100);
   );
 
   test(
-    'a service that cannot start is tried slowly, and serves when it is repaired',
+    'a service that cannot start is tried slowly, and serves once it is repaired',
     patient,
     async () => {
       const config = `/etc/bulkhead/fpm/8.4/${tenants.bob}.conf`;
@@ -503,7 +503,7 @@ setInterval(() => part.afterTick(() => [], {} as never), 100);
     },
   );
 
-  test('a tenant without a pool gets one of its own', patient, async () => {
+  test('web fpm enable gives a pool to a tenant without one', patient, async () => {
     await succeed('useradd -m -u 3104 dave && bulkhead apply');
     assert.match(
       await succeed('bulkhead web fpm enable dave'),
@@ -520,7 +520,7 @@ setInterval(() => part.afterTick(() => [], {} as never), 100);
     await succeed('userdel -r dave 2>/dev/null; bulkhead apply');
   });
 
-  test('pools of a site are served in the cgroup of the site', patient, async () => {
+  test("pools of a site are served in the site's cgroup", patient, async () => {
     await write(`${pools}/shop.conf`, pool('shop', 'bob'));
     await write('/etc/nginx/sites-enabled/shop.conf', vhost('shop'));
     await write('/etc/bulkhead/policy.xml', policyWith('shop.example'));
@@ -574,7 +574,7 @@ setInterval(() => part.afterTick(() => [], {} as never), 100);
     );
   });
 
-  test('whatever happens to Bulkhead, the distribution’s service starts', patient, async () => {
+  test("the distribution's php-fpm starts without Bulkhead's files", patient, async () => {
     await write(`${pools}/late.conf`, pool('late', 'alice'));
     await write('/etc/nginx/sites-enabled/late.conf', vhost('late'));
     await succeed(
@@ -593,7 +593,7 @@ setInterval(() => part.afterTick(() => [], {} as never), 100);
     );
   });
 
-  test('disable leaves everything as it was', patient, async () => {
+  test('web fpm disable restores everything', patient, async () => {
     const early = await run('bulkhead release');
     assert.equal(early.status, 1);
     assert.match(early.stderr, /run bulkhead web fpm disable --all first/);
@@ -612,7 +612,7 @@ setInterval(() => part.afterTick(() => [], {} as never), 100);
     assert.equal(others(now), others(original));
   });
 
-  test('where tenants are slices, services are in them, and follow a change', patient, async () => {
+  test('services are in slices with the systemd driver', patient, async () => {
     await succeed('bulkhead web fpm enable alice');
     assert.equal((await ask('alice')).cgroup, cgroup('alice'));
     await write('/etc/bulkhead/policy.xml', policy.replace('cgroup2', 'systemd'));

@@ -58,7 +58,7 @@ suite('jails at login in the virtual machine', { skip: guests.skip, timeout }, (
   });
   const { run, succeed, write } = host;
 
-  test('the module is used where somebody has a jail, and nowhere else', { timeout }, async () => {
+  test('pam enable adds pam_bulkhead only when a tenant has a jail', { timeout }, async () => {
     await apply('');
     assert.doesNotMatch(await succeed('bulkhead pam enable --dry-run'), /pam_bulkhead/);
     await apply('<jail profile="web"/>');
@@ -83,7 +83,7 @@ suite('jails at login in the virtual machine', { skip: guests.skip, timeout }, (
     assert.match(await succeed('bulkhead doctor'), /^ssh +at login +entered/m);
   });
 
-  test('ssh: by key and by password, terminal, sftp, scp', { timeout }, async () => {
+  test('ssh enters the jail by key, password, terminal, sftp and scp', { timeout }, async () => {
     const ways = [
       `${ssh} ${at} '${where}'`,
       `${ssh} -tt ${at} '${where}' </dev/null | tr -d '\\r'`,
@@ -100,7 +100,7 @@ suite('jails at login in the virtual machine', { skip: guests.skip, timeout }, (
     assert.match(seen, /CapBnd:\t0+\nNoNewPrivs:\t1\nSeccomp:\t2/);
   });
 
-  test('forwarding reaches the network, and no socket of the host', { timeout }, async () => {
+  test('ssh forwarding reaches the network, and no socket of the host', { timeout }, async () => {
     await write(
       '/root/listen.py',
       'import socket\ns = socket.socket(socket.AF_UNIX); s.bind("/run/outside.sock"); s.listen(9)\nwhile True: s.accept()[0].sendall(b"OUTSIDE")\n',
@@ -132,7 +132,7 @@ suite('jails at login in the virtual machine', { skip: guests.skip, timeout }, (
     await succeed('pkill -u alice; pkill -u carol; pkill -f [l]isten.py');
   });
 
-  test('su from root and from another tenant; login', { timeout }, async () => {
+  test('su enters the jail, and login runs nothing outside', { timeout }, async () => {
     assert.equal(await su('alice'), inside());
     assert.equal(await say(`su - alice -c '${where}; pwd'`), `${inside()}\n/home/alice`);
     const fromBob = `echo pass-alice | su alice -c '${where}' 2>/dev/null`;
@@ -151,7 +151,7 @@ suite('jails at login in the virtual machine', { skip: guests.skip, timeout }, (
     assert.equal(await say('cat /run/bulkhead/profile 2>/dev/null || echo outside'), 'outside');
   });
 
-  test('cron and at, whatever their variables say', { timeout }, async () => {
+  test('cron and at enter the jail, whatever variables their jobs set', { timeout }, async () => {
     await write(
       '/tmp/tab',
       `SHELL=/bin/sh\nLD_PRELOAD=/home/alice/none.so\nMAILTO=""\n* * * * * { ${where}; } > /home/alice/cron 2>/dev/null\n`,
@@ -169,7 +169,7 @@ suite('jails at login in the virtual machine', { skip: guests.skip, timeout }, (
     assert.equal(await say('cat /root/cron'), 'outside\n0::/system.slice/cron.service');
   });
 
-  test('what such a session does otherwise', { timeout }, async () => {
+  test('a session in a jail starts in /, and not in a ChrootDirectory', { timeout }, async () => {
     assert.equal(await say("cd /root && su -s /bin/sh alice -c 'pwd'"), '/');
     await succeed(`${ssh} ${at} true`);
     const of = "journalctl --no-pager -q -o cat -t sshd-session -g 'closed for user alice'";
@@ -182,14 +182,14 @@ suite('jails at login in the virtual machine', { skip: guests.skip, timeout }, (
     await succeed('kill $(cat /run/other.pid); while [ -e /run/other.pid ]; do sleep 0.1; done');
   });
 
-  test('root, other accounts and tenants without a jail log in as ever', { timeout }, async () => {
+  test('root, other accounts and tenants without a jail log in outside', { timeout }, async () => {
     assert.match(await say(`${ssh} root@127.0.0.1 '${where}'`), /^outside\n.*user-0\.slice/);
     assert.match(await say(`${ssh} carol@127.0.0.1 '${where}'`), /^outside\n.*user-2001\.slice/);
     assert.equal(await su('bob'), `outside\n0::${tree}/u3002`);
     assert.equal(await su('carol', 'grep NoNewPrivs /proc/self/status'), 'NoNewPrivs:\t0');
   });
 
-  test('an upgrade of a package and a change of the policy show at once', { timeout }, async () => {
+  test('package upgrades and policy changes show in jails at once', { timeout }, async () => {
     await succeed(
       `${ssh} ${at} 'until [ -e go1 ]; do sleep 0.1; done; upgraded > one 2>&1; cat /run/bulkhead/profile > two' </dev/null >/dev/null 2>&1 & sleep 0`,
     );
@@ -228,7 +228,7 @@ suite('jails at login in the virtual machine', { skip: guests.skip, timeout }, (
   };
 
   test(
-    'while Bulkhead is gone or broken no session is outside, and others log in',
+    'no jailed session starts while Bulkhead is gone, and others log in',
     { timeout },
     async () => {
       const broken = [
@@ -254,14 +254,14 @@ suite('jails at login in the virtual machine', { skip: guests.skip, timeout }, (
     },
   );
 
-  test('as after a start of the machine, before the first apply', { timeout }, async () => {
+  test('no jailed session starts between boot and the first apply', { timeout }, async () => {
     await succeed('umount -l /run/bulkhead/jail/vault /run/bulkhead/jail; rm -r /run/bulkhead');
     await refused('restarted');
     await succeed('bulkhead apply --quiet');
     assert.equal(await su('alice'), inside());
   });
 
-  test('what a tenant tries in order to stay outside', { timeout }, async () => {
+  test('a tenant cannot log in outside its jail, and cannot leave it', { timeout }, async () => {
     // Attempts through files that sshd runs before or instead of the command.
     await write('/home/alice/.ssh/rc', `{ ${where}; } > /home/alice/rc\n`);
     await write(
@@ -344,7 +344,7 @@ suite('jails at login in the virtual machine', { skip: guests.skip, timeout }, (
     assert.equal(status.jails[0].outside.length, 0);
   });
 
-  test('logins while jails are built again and again are inside', { timeout }, async () => {
+  test('logins enter the jail while jails are rebuilt again and again', { timeout }, async () => {
     await write(
       '/root/logins',
       `while [ ! -e /root/stop ]; do su -s /bin/sh alice -c 'cat /run/bulkhead/profile || echo outside' 2>/dev/null; done > /root/seen.$1\n`,
@@ -359,7 +359,7 @@ suite('jails at login in the virtual machine', { skip: guests.skip, timeout }, (
   });
 
   test(
-    'with slices of systemd it is in its logind session, and in its jail',
+    'a login is in its logind session and in its jail with the systemd driver',
     { timeout },
     async () => {
       await succeed('bulkhead release --kill');
@@ -381,7 +381,7 @@ suite('jails at login in the virtual machine', { skip: guests.skip, timeout }, (
     },
   );
 
-  test('disable puts everything back, byte for byte', { timeout }, async () => {
+  test('pam disable restores everything, byte for byte', { timeout }, async () => {
     await succeed('bulkhead pam disable');
     assert.equal(await bytes(), pristine);
     // The kernel lets no shell of hers begin outside.

@@ -24,7 +24,7 @@ systemctl daemon-reload
 systemctl enable --quiet ${[...units, ...servers].join(' ')}
 bulkhead apply --quiet`;
 
-suite('Jails and strict placement at boot', { skip: guests.skip }, () => {
+suite('jails and placement at boot', { skip: guests.skip }, () => {
   /** Microseconds since boot, or a word. */
   const property = async (unit: string, name: string) =>
     (await succeed(`systemctl show -P ${name} ${unit}`)).trim();
@@ -41,7 +41,7 @@ suite('Jails and strict placement at boot', { skip: guests.skip }, () => {
     );
   });
 
-  test('the units are done before logins and web servers start', patient, async () => {
+  test('units have finished before logins and web servers start', patient, async () => {
     for (const unit of units) {
       assert.equal(await property(unit, 'Result'), 'success');
       const ended = Number(await property(unit, 'InactiveEnterTimestampMonotonic'));
@@ -53,7 +53,7 @@ suite('Jails and strict placement at boot', { skip: guests.skip }, () => {
     }
   });
 
-  test('the jail is there, and the kernel keeps it apart', patient, async () => {
+  test('the jail is ready after boot, and the kernel isolates it', patient, async () => {
     const { jails, apart } = JSON.parse(await succeed('bulkhead jail status --json')) as {
       readonly jails: readonly { readonly state: string }[];
       readonly apart: { readonly level: string };
@@ -62,7 +62,7 @@ suite('Jails and strict placement at boot', { skip: guests.skip }, () => {
     assert.equal(await succeed('bulkhead exec alice -- ls /home'), 'alice\n');
   });
 
-  test('strict placement is in force', patient, async () => {
+  test("placement is on after boot, and refuses a tenant's uid outside", patient, async () => {
     const { placement } = JSON.parse(await succeed('bulkhead placement status --json')) as {
       readonly placement: string;
     };

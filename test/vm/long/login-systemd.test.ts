@@ -22,7 +22,7 @@ const inTree = `0::/bulkhead-tenants.service/r${accounts.rob}/u${accounts.dave}`
 const ssh =
   'ssh -F none -i /root/keys/id -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o BatchMode=yes';
 
-suite('logins into slices of systemd', { skip: guests.skip, timeout }, () => {
+suite('logins with the systemd driver', { skip: guests.skip, timeout }, () => {
   const sh = async (command: string) => (await succeed(command)).trim();
   const session = (user: 'root' | 'alice', command: string) =>
     sh(`${ssh} ${user}@127.0.0.1 '${command}'`);
@@ -59,7 +59,7 @@ suite('logins into slices of systemd', { skip: guests.skip, timeout }, () => {
   });
 
   test(
-    'without the step su stays in the session of root, and status says so',
+    "su stays in root's session without the step, and pam status says so",
     { timeout },
     async () => {
       assert.match(await suFromSession('alice'), /^0::\/user\.slice\/user-0\.slice\/session-/);
@@ -70,7 +70,7 @@ suite('logins into slices of systemd', { skip: guests.skip, timeout }, () => {
     },
   );
 
-  test('enable changes what status says', { timeout }, async () => {
+  test('pam enable changes what pam status reports', { timeout }, async () => {
     await sh('bulkhead pam enable');
     const is = await outcomes();
     assert.deepEqual(is.get('sshd'), ['by pam_systemd', 'placed']);
@@ -81,12 +81,12 @@ suite('logins into slices of systemd', { skip: guests.skip, timeout }, () => {
     await write('/etc/cron.d/where', [job('alice'), job('carol'), job('root')].join(''));
   });
 
-  test('ssh keeps the session that logind makes', { timeout }, async () => {
+  test('ssh keeps its logind session', { timeout }, async () => {
     assert.match(await session('alice', where), new RegExp(`^${slice('alice')}/session-`));
     assert.match(await session('root', where), /user-0\.slice/);
   });
 
-  test('su of root and of another tenant, within their sessions', { timeout }, async () => {
+  test('su from root and another tenant is placed in the scope', { timeout }, async () => {
     assert.equal(await suFromSession('alice'), scope('alice'));
     assert.equal(await suFromSession('dave'), inTree);
     assert.match(await suFromSession('carol'), /user-0\.slice/);
@@ -97,13 +97,13 @@ suite('logins into slices of systemd', { skip: guests.skip, timeout }, () => {
     );
   });
 
-  test('the first process of a slice gets its scope from systemd', { timeout }, async () => {
+  test('systemd makes the scope for the first process of a slice', { timeout }, async () => {
     await sh('pkill -u bob sleep');
     // Within a second, or else the agent would have to; here there is none.
     await eventually('su is placed', async () => (await suFromSession('bob')) === scope('bob'));
   });
 
-  test('cron and at', { timeout }, async () => {
+  test("cron and at jobs of tenants are placed in the tenant's scope", { timeout }, async () => {
     for (const user of ['alice', 'carol', 'dave'])
       await sh(`echo '${where} > /tmp/at.${user}' | su ${user} -c 'at now' 2>/dev/null`);
     const files = 'cron.alice cron.carol cron.root at.alice at.dave at.carol';
@@ -118,7 +118,7 @@ suite('logins into slices of systemd', { skip: guests.skip, timeout }, () => {
     ]);
   });
 
-  test('a frozen slice keeps nobody waiting who uses su', { timeout }, async () => {
+  test('su does not wait for a frozen slice', { timeout }, async () => {
     const freeze = `/sys/fs/cgroup/user.slice/user-${accounts.alice}.slice/cgroup.freeze`;
     await sh(`echo 1 > ${freeze}`);
     assert.match(await suFromSession('alice'), /user-0\.slice/);
@@ -126,7 +126,7 @@ suite('logins into slices of systemd', { skip: guests.skip, timeout }, () => {
   });
 
   test(
-    'a tenant that kills its su gets nobody moved but what it started itself',
+    'a tenant that kills its su gets no process moved but the one it started',
     { timeout },
     async () => {
       await hold('bob');
@@ -148,11 +148,11 @@ exit 0
     },
   );
 
-  test('verify finds nothing after all that', { timeout }, async () => {
+  test('verify finds no drift after all these logins', { timeout }, async () => {
     await sh('bulkhead verify');
   });
 
-  test('disable and release leave nothing', { timeout }, async () => {
+  test('pam disable and release leave nothing', { timeout }, async () => {
     await sh('bulkhead pam disable && pkill -u alice,bob sleep; bulkhead release');
     assert.equal(await sh('grep -l bulkhead /etc/pam.d/* || true'), '');
     assert.equal(await sh('ls -d /run/bulkhead 2>/dev/null || true'), '');

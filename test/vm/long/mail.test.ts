@@ -74,7 +74,7 @@ const servers: readonly Server[] = [
   { name: 'dma', kind: 'dma', attacks: [] },
 ];
 
-suite('Mail for tenants in jails', { skip: guests.skip }, () => {
+suite('mail for tenants in jails', { skip: guests.skip }, () => {
   const { run, succeed } = guestOfSuite(guests, async (guest) => {
     await succeed(
       `useradd -u 4201 -m -s /bin/sh alice; useradd -u 4202 -m bob; mkdir -p /etc/bulkhead; cat > /etc/bulkhead/policy.xml
@@ -125,7 +125,7 @@ systemctl daemon-reload && systemctl start bulkhead-broker.socket && bulkhead ap
 
   for (const { name, kind, to, also = [], unit, attacks, stores = [] } of servers)
     suite(name, () => {
-      test('it is known, and mail of a tenant arrives', patient, async () => {
+      test('jail sync finds the mail server, and mail of a tenant arrives', patient, async () => {
         for (const each of [name, ...also]) await succeed(installCopied(each));
         if (unit !== undefined) await succeed(`systemctl restart ${unit}`);
         await succeed('bulkhead jail sync');
@@ -140,7 +140,7 @@ systemctl daemon-reload && systemctl start bulkhead-broker.socket && bulkhead ap
       });
 
       for (const [index, { what, file, text }] of attacks.entries())
-        test(`${what} runs only where nothing keeps it from it`, patient, async () => {
+        test(`${what} runs outside the jail only without the BPF programs`, patient, async () => {
           await succeed('rm -f /home/alice/ran');
           await place(file, text);
           for (const send of [fromInside, fromRoot]) {
@@ -159,7 +159,7 @@ systemctl daemon-reload && systemctl start bulkhead-broker.socket && bulkhead ap
         });
 
       for (const [index, { what, file, text }] of stores.entries())
-        test(`${what} stores mail`, patient, async () => {
+        test(`${what} stores mail for a tenant in a jail`, patient, async () => {
           await place(file, text);
           for (const [from, send] of Object.entries({ fromInside, fromRoot })) {
             await send(`stored-${index}-${from}`);
@@ -182,7 +182,7 @@ systemctl daemon-reload && systemctl start bulkhead-broker.socket && bulkhead ap
           await succeed('bulkhead apply --quiet');
         });
 
-      test('it is removed', patient, async () => {
+      test('the mail server is purged', patient, async () => {
         if (unit !== undefined) await succeed(`systemctl stop ${unit}`);
         await succeed(
           `for i in 1 2 3; do dpkg --purge --force-depends ${[...also, name].join(' ')} $(dpkg-query -W -f '\${Package}\\n' 'exim4*') > /root/purge.log 2>&1 && break; done; rm -f /home/alice/ran; true`,

@@ -154,9 +154,9 @@ suite('Programs outside jails', { skip: guests.skip }, () => {
   };
 
   for (const way of ways)
-    test(`${way.what} starts none for a tenant in a jail`, patient, () => check(way));
+    test(`${way.what} starts no program for a tenant in a jail`, patient, () => check(way));
 
-  test('suexec', patient, async () => {
+  test('suexec starts no program for a tenant in a jail', patient, async () => {
     await succeed(installCopied('apache2-suexec-pristine'));
     await write(
       '/etc/apache2/sites-available/000-default.conf',
@@ -168,7 +168,7 @@ suite('Programs outside jails', { skip: guests.skip }, () => {
     await check({ what: 'suexec', start: (user) => `ask 8081 ${user} run.cgi` });
   });
 
-  test('mpm-itk serves PHP, which starts none, and starts no CGI program', patient, async () => {
+  test('mpm-itk serves PHP that starts no program, and runs no CGI', patient, async () => {
     for (const each of ['libapache2-mod-php', 'libapache2-mpm-itk'])
       await succeed(installCopied(each));
     await write(

@@ -28,20 +28,20 @@ suite('bulkhead prove on cgroup v2', { skip: guests.skip }, () => {
     assert.equal(status, 0, `broken: ${report.broken.join(', ')}`);
   });
 
-  test('what the policy demands holds', () => assert.deepEqual(report.broken, []));
+  test('blocks everything that the policy demands', () => assert.deepEqual(report.broken, []));
 
-  test('it is cgroup v2, and limits hold in it', () => {
+  test('blocks attacks on limits and cgroups', () => {
     assert.equal(report.host.cgroups, 'v2');
     for (const name of ['memory-hog', 'fork-storm', 'oom-score', 'cgroup-move', 'cgroup-limits'])
       assert.equal(verdictOf(name), 'blocked', name);
   });
 
-  test('what the kernel keeps apart by itself is blocked', () => {
+  test('blocks what the kernel isolates by default', () => {
     const names = ['home', 'environment', 'ptrace', 'kill', 'device-node', 'mount', 'module'];
     for (const name of names) assert.equal(verdictOf(name), 'blocked', name);
   });
 
-  test('jail and strict placement of the policy hold the attacker, too', () => {
+  test('blocks attacks on strict placement and on the jail', () => {
     const names = [
       'placement',
       'outside-jail',
@@ -54,7 +54,7 @@ suite('bulkhead prove on cgroup v2', { skip: guests.skip }, () => {
     for (const name of names) assert.equal(verdictOf(name), 'blocked', name);
   });
 
-  test('nothing is left', async () => {
+  test('leaves nothing behind', async () => {
     const find =
       'ls -d /sys/fs/cgroup/*bulkhead-prove* /run/bulkhead-prove* /home/.bulkhead-prove /sys/fs/bpf/bulkhead-prove';
     const { stdout } = await run(`${find} 2>/dev/null; pgrep -U 65600-65603`);

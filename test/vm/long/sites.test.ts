@@ -61,7 +61,7 @@ suite('sites that only the web server has', { skip: guests.skip }, () => {
   });
   const { succeed } = host;
 
-  test('a tenant sets limits of its own, and of no other', { timeout }, async () => {
+  test('a tenant sets limits of its own sites, and of no others', { timeout }, async () => {
     await until(as('ann', 'set ann.example cpu=50%'));
     const file = '/etc/systemd/system/user-3001-ann.example.slice.d/90-bulkhead.conf';
     await until(`grep -q CPUQuota=50 ${file}`);
@@ -71,7 +71,7 @@ suite('sites that only the web server has', { skip: guests.skip }, () => {
     assert.doesNotMatch(await succeed('ls /etc/systemd/system'), /user-3002-/);
   });
 
-  test('a reseller sets those of its tenants, who cannot lift them', { timeout }, async () => {
+  test('a reseller sets limits that its tenants cannot lift', { timeout }, async () => {
     await until(as('acme', 'set carl/carl.example memory=64MiB'));
     await refused(
       as('carl', 'set carl.example memory=128MiB'),
@@ -85,7 +85,7 @@ suite('sites that only the web server has', { skip: guests.skip }, () => {
     );
   });
 
-  test('status shows which have limits, and which are not used any more', { timeout }, async () => {
+  test('web status shows limits of sites, and limits that are not used', { timeout }, async () => {
     const status = await succeed('bulkhead web status');
     assert.match(lineOf(status, 'ann.example'), / cpu 50%$/);
     assert.match(lineOf(status, 'carl.example'), / memory 64MiB$/);
@@ -101,7 +101,7 @@ suite('sites that only the web server has', { skip: guests.skip }, () => {
   });
 
   test(
-    'root writes to the policy, and is told of a name that is not served',
+    'set as root writes to the policy, and warns when no web server serves the site',
     { timeout },
     async () => {
       const served = await host.guest.run('bulkhead set ben/ben.example cpu=20%', {
@@ -123,7 +123,7 @@ suite('sites that only the web server has', { skip: guests.skip }, () => {
   );
 
   test(
-    'a configuration that nginx refuses changes nothing for what is known',
+    'set still works for known sites when nginx refuses its configuration',
     { timeout },
     async () => {
       await succeed('echo "nonsense on;" > /etc/nginx/conf.d/broken.conf');
@@ -133,7 +133,7 @@ suite('sites that only the web server has', { skip: guests.skip }, () => {
     },
   );
 
-  test('release leaves nothing', { timeout }, async () => {
+  test('release leaves no site limits', { timeout }, async () => {
     await succeed('systemctl stop bulkhead && bulkhead release');
     assert.equal(
       await succeed('ls /var/lib/bulkhead | grep -E "web-sites|site-limits" || true'),

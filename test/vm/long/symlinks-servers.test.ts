@@ -254,16 +254,16 @@ suite('the symlink guard behind servers', { skip: guests.skip, timeout }, () => 
   };
 
   for (const server of servers)
-    test(`without the guard: ${server.name}`, { timeout }, async (context) => {
+    test(`races without the guard: ${server.name}`, { timeout }, async (context) => {
       for (const each of racesOf(server))
         if (server.holds.includes(each.exchange)) await isLost(context, each, requestsWithout);
         else await isWon(context, each);
     });
 
-  test('the guard is on', { timeout }, () => guardOn('www-data'));
+  test('the guard can be enabled', { timeout }, () => guardOn('www-data'));
 
   for (const server of servers)
-    test(`with the guard: ${server.name}`, { timeout }, async (context) => {
+    test(`races with the guard: ${server.name}`, { timeout }, async (context) => {
       for (const each of racesOf(server))
         if (server.leaks?.includes(each.exchange) === true) await isWon(context, each);
         else if (server.leaksRarely?.includes(each.exchange) === true)
@@ -271,7 +271,7 @@ suite('the symlink guard behind servers', { skip: guests.skip, timeout }, () => 
         else await isLost(context, each);
     });
 
-  test('PHP follows a link where open_basedir lets it', { timeout }, async () => {
+  test('PHP follows a foreign link unless open_basedir is set', { timeout }, async () => {
     for (const each of ['readfile', 'include']) {
       const link = `/${each}.php?f=/home/alice/www/other`;
       const without = `/${each}.php?f=/home/bob/www/secret`;
@@ -293,7 +293,7 @@ suite('the symlink guard behind servers', { skip: guests.skip, timeout }, () => 
       },
     });
 
-    test(`${daemon} as the account ftp`, { timeout }, async (context) => {
+    test(`${daemon} as ftp, without and with the guard`, { timeout }, async (context) => {
       const installed = await installFromPool(host.guest, [packageName]);
       assert.ok(installed.ok, installed.ok ? '' : installed.error.reason);
       await succeed(`systemctl stop ${daemon}; systemd-run --quiet --unit links-ftp ${start}`);
@@ -304,7 +304,7 @@ suite('the symlink guard behind servers', { skip: guests.skip, timeout }, () => 
       await (resolves ? isWon : isLost)(context, as('secret', visitor));
     });
 
-    test(`${daemon} as the tenant reads what the tenant may`, { timeout }, async (context) => {
+    test(`${daemon} as a tenant reads only what the tenant may`, { timeout }, async (context) => {
       for (const name of ['config', 'private']) await isLost(context, as(name, tenant));
       await isWon(context, as('secret', tenant));
       await succeed('chgrp www-data /home/bob && chmod 750 /home/bob');

@@ -25,7 +25,7 @@ const slice = (account: Account) => `/sys/fs/cgroup/user.slice/${sliceOf(account
 const scope = (account: Account) => `${slice(account)}/bulkhead-${accounts[account]}.scope`;
 const file = (account: Account) => `/etc/systemd/system/${sliceOf(account)}.d/90-bulkhead.conf`;
 
-suite('tenants as slices of systemd', { skip }, () => {
+suite('tenants as systemd slices', { skip }, () => {
   const image = (prepared as { value: Image }).value;
   const long = { timeoutMs: longPatienceMilliseconds };
   let guest: Guest;
@@ -91,7 +91,7 @@ suite('tenants as slices of systemd', { skip }, () => {
   after(() => guest[Symbol.asyncDispose]());
 
   test(
-    'the conformance suite passes, and sites are slices',
+    'the conformance suites of slices and of their sites pass',
     { timeout: longPatienceMilliseconds },
     async () => {
       const { status, stdout, stderr } = await guest.run(
@@ -104,7 +104,7 @@ suite('tenants as slices of systemd', { skip }, () => {
   );
 
   test(
-    'limits are set where something runs, and hold wherever it starts later',
+    'apply limits active slices at once, and others when they start',
     { timeout: longPatienceMilliseconds },
     async () => {
       // The sources are needed until here.
@@ -153,7 +153,7 @@ suite('tenants as slices of systemd', { skip }, () => {
   );
 
   test(
-    'what others change is seen in the kernel, and put right',
+    'verify finds changes by others in the kernel and in files, and apply corrects them',
     { timeout: longPatienceMilliseconds },
     async () => {
       await sh(`echo 77 > ${slice('ben')}/pids.max`);
@@ -179,7 +179,7 @@ suite('tenants as slices of systemd', { skip }, () => {
   );
 
   test(
-    'no memory in use is taken away, and nothing of the tenant is changed then',
+    'apply refuses a memory limit below what is in use, and then changes nothing',
     { timeout: longPatienceMilliseconds },
     async () => {
       const before = await value(file('ben'));
@@ -205,7 +205,7 @@ suite('tenants as slices of systemd', { skip }, () => {
   );
 
   test(
-    'exec gets into the scope of a tenant, however many come at once',
+    "exec joins the tenant's scope, however many start at once",
     { timeout: longPatienceMilliseconds },
     async () => {
       const cgroups = await sh(
@@ -224,7 +224,7 @@ suite('tenants as slices of systemd', { skip }, () => {
   );
 
   test(
-    'a tenant cannot change its limits, nor leave them',
+    'a tenant can neither change nor leave its limits',
     { timeout: longPatienceMilliseconds },
     async () => {
       const attempts = [
@@ -245,7 +245,7 @@ suite('tenants as slices of systemd', { skip }, () => {
   );
 
   test(
-    'a tenant takes its processes along to a reseller and back',
+    "apply moves a tenant's processes to a reseller and back",
     { timeout: longPatienceMilliseconds },
     async () => {
       await login('cat', 'sleep 3604');
@@ -273,7 +273,7 @@ suite('tenants as slices of systemd', { skip }, () => {
   );
 
   test(
-    'another driver takes over, and gives back',
+    'apply changes to the driver cgroup2 and back, only when the policy names one',
     { timeout: longPatienceMilliseconds },
     async () => {
       await limits(benLimits, '', 'cgroup2');
@@ -320,7 +320,7 @@ suite('tenants as slices of systemd', { skip }, () => {
   );
 
   test(
-    'the agent takes what started elsewhere into the scope, and a storm of it',
+    'the agent moves processes from elsewhere to the scope, also a storm of them',
     { timeout: longPatienceMilliseconds },
     async () => {
       await sh(
@@ -355,7 +355,7 @@ suite('tenants as slices of systemd', { skip }, () => {
   );
 
   test(
-    'what the agent measures is all that runs in a slice',
+    'the agent measures everything that runs in a slice',
     { timeout: longPatienceMilliseconds },
     async () => {
       const { stdout } = await bulkhead('ps ann');
@@ -372,7 +372,7 @@ suite('tenants as slices of systemd', { skip }, () => {
   );
 
   test(
-    'a site is limited and measured by itself, and its tenant cannot leave it',
+    'a site has its own limits and figures, and its processes cannot leave it',
     { timeout: longPatienceMilliseconds },
     async () => {
       await limits(`${benLimits}${shop}`);
@@ -445,7 +445,7 @@ WantedBy=multi-user.target
     );
 
   test(
-    'after a reset under load, right after an apply, limits are there before the first process of a tenant',
+    "limits are set before a tenant's first process, after a reset right after an apply",
     { timeout: longPatienceMilliseconds },
     async () => {
       await sh('install -d -m 1777 /srv/first');
@@ -490,7 +490,7 @@ WantedBy=multi-user.target
   );
 
   test(
-    'limits hold after a reboot under load, with the agent disabled',
+    'limits are in force after a reboot under load, with the agent disabled',
     { timeout: longPatienceMilliseconds },
     async () => {
       await sh('systemctl disable --now bulkhead; rm /srv/first/*');
@@ -522,7 +522,7 @@ WantedBy=multi-user.target
   );
 
   test(
-    'a tenant that left the policy is limited no longer, and keeps what it runs',
+    'apply lifts the limits of a tenant that left the policy, and keeps its processes',
     { timeout: longPatienceMilliseconds },
     async () => {
       await policy(

@@ -168,7 +168,7 @@ const h3 = (name: string, count: number, more = '') =>
       `-o /dev/null -w "%{stderr}%{http_code}\\n" "https://${name}:8443/index.php?${index}"`,
   ).join(' ')} 2>&1`;
 
-suite('entries of slices under attack', { skip: guests.skip }, () => {
+suite('web entries of slices under attack', { skip: guests.skip }, () => {
   const attack = async (count: number, command: string) => {
     return succeed(`attack ${count} '${command}'`);
   };
@@ -189,7 +189,7 @@ suite('entries of slices under attack', { skip: guests.skip }, () => {
   });
   const { run, succeed, until, write } = host;
 
-  test('what is enforced runs in the slices of tenants', { timeout }, async () => {
+  test("sites with enforced entries are served in their tenants' slices", { timeout }, async () => {
     const status = await succeed('bulkhead web entries status');
     for (const name of ['ann', 'shop', 'kim'])
       assert.match(status, new RegExp(`${name}\\.example .*nginx .*enforced +yes`));
@@ -204,7 +204,7 @@ suite('entries of slices under attack', { skip: guests.skip }, () => {
   });
 
   test(
-    'HTTP/2: streams of one connection, and of many, whatever names the vhost and the path',
+    'HTTP/2 streams are limited, whatever connections, vhosts and paths they use',
     { timeout },
     async () => {
       for (const how of ['one', 'apart', 'names'])
@@ -222,7 +222,7 @@ suite('entries of slices under attack', { skip: guests.skip }, () => {
     },
   );
 
-  test('HTTP/3: streams of one connection', { timeout }, async () => {
+  test('HTTP/3 streams of one connection are limited', { timeout }, async () => {
     for (const [name, limit] of [
       ['ann.example', 3],
       ['shop.example', 2],
@@ -269,7 +269,7 @@ suite('entries of slices under attack', { skip: guests.skip }, () => {
   );
 
   test(
-    'the site, the tenant and the reseller have one number over all protocols',
+    'a site, a tenant and a reseller have one entries limit over all protocols',
     { timeout },
     async () => {
       const mixed = (...names: readonly string[]) =>
@@ -284,7 +284,7 @@ suite('entries of slices under attack', { skip: guests.skip }, () => {
   );
 
   test(
-    'Apache: HTTP/1.1 and streams of HTTP/2, and what an .htaccess makes a script',
+    'Apache limits HTTP/1.1 and HTTP/2 streams, whatever an .htaccess says',
     { timeout },
     async () => {
       assert.equal(await attack(12, h1('ben.example', 12, 8081)), lines(3, 12));
@@ -303,7 +303,7 @@ suite('entries of slices under attack', { skip: guests.skip }, () => {
   );
 
   test(
-    'each refusal is a fault, of whom it concerns, and nothing else is',
+    'each refusal is a fault of the site, tenant or reseller whose limit it was',
     { timeout },
     async () => {
       const seen = async () => {

@@ -111,13 +111,13 @@ suite('alerts about PHP-FPM', { skip: guests.skip }, () => {
   const sabotage = `echo 'chdir = /home/erin/none' >> ${pools}/erin.conf; systemctl reload php8.4-fpm`;
   const repair = `sed -i '/^chdir/d' ${pools}/erin.conf; systemctl reload php8.4-fpm`;
 
-  test('a test message arrives', { timeout }, async () => {
+  test('alerts test sends a message', { timeout }, async () => {
     await succeed('bulkhead alerts test');
     await until(`grep -q '^Subject: ' ${inbox}`, `cat /var/log/exim4/mainlog`);
   });
 
   test(
-    'pools of a tenant that break are reported once, and others go on',
+    'a broken pool is reported once, and all tenants are still served',
     { timeout },
     async () => {
       await run(sabotage);
@@ -139,7 +139,7 @@ suite('alerts about PHP-FPM', { skip: guests.skip }, () => {
   );
 
   test(
-    'repaired, nothing is reported any more, and it is again when it breaks again',
+    'a repaired pool is no longer reported, and is when it breaks again',
     { timeout },
     async () => {
       await succeed(repair);
@@ -152,7 +152,7 @@ suite('alerts about PHP-FPM', { skip: guests.skip }, () => {
     },
   );
 
-  test('a division that fails is reported, and everything goes on', { timeout }, async () => {
+  test('a failed division of pools is reported, and all are served', { timeout }, async () => {
     await succeed(
       `cp /etc/php/8.4/fpm/php-fpm.conf /root/; echo 'unknown_entry = 1' >> /etc/php/8.4/fpm/php-fpm.conf`,
     );

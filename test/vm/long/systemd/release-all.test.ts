@@ -167,7 +167,7 @@ suite('release --all where everything is enabled', { skip: guests.skip }, () => 
   const missing = (text: string) =>
     steps.filter((each) => !new RegExp(`^(?:  |Taken back: )${each}$`, 'm').test(text));
 
-  test('everything is enabled', { timeout }, async () => {
+  test('everything can be enabled on one host', { timeout }, async () => {
     const enable = async (...commands: readonly string[]) => {
       for (const command of commands) await succeed(`bulkhead ${command}`);
     };
@@ -208,7 +208,7 @@ suite('release --all where everything is enabled', { skip: guests.skip }, () => 
   });
 
   test(
-    'it lists what it will undo, and asks; without a yes nothing changes',
+    'release --all lists its steps, and changes nothing without a yes',
     { timeout },
     async () => {
       const listed = await succeed('bulkhead release --all --dry-run');
@@ -228,7 +228,7 @@ suite('release --all where everything is enabled', { skip: guests.skip }, () => 
   const answer = (word: string) =>
     `rm -f /run/asked; { until grep -qs 'Go on' /run/asked; do sleep 0.2; done; echo ${word}; } | script -qefc 'bulkhead release --all' /run/asked`;
 
-  test('it undoes it while visitors are served', { timeout }, async () => {
+  test('release --all undoes every step while visitors are served', { timeout }, async () => {
     // dan's cgroup is in Bulkhead's own tree, where processes keep it.
     await succeed('pkill -u dan -fx "sleep 3600"');
     // ben's requests wait in vain while Apache is restarted without its sandbox.
@@ -249,7 +249,7 @@ suite('release --all where everything is enabled', { skip: guests.skip }, () => 
     await succeed('rm -f /run/asked /run/done /run/lost.*');
   });
 
-  test('the host is as it was', { timeout }, async () => {
+  test('release --all leaves the host as it was', { timeout }, async () => {
     // What tenants ran goes on, without limits.
     assert.equal(await said('pgrep -u ann -fxc "sleep 3600"'), '1');
     assert.match(
@@ -270,7 +270,7 @@ suite('release --all where everything is enabled', { skip: guests.skip }, () => 
     await sameAsBefore();
   });
 
-  test('a second run says that there is nothing to do', { timeout }, async () => {
+  test('release --all has nothing to do on its second run', { timeout }, async () => {
     for (const words of ['--dry-run', '--yes', ''])
       assert.equal(
         await succeed(`bulkhead release --all ${words}`),
@@ -279,7 +279,7 @@ suite('release --all where everything is enabled', { skip: guests.skip }, () => 
     await sameAsBefore();
   });
 
-  test('a reboot brings nothing back', { timeout }, async () => {
+  test('a reboot after release --all brings nothing back', { timeout }, async () => {
     await host.guest.reboot();
     await until('systemctl is-active -q nginx apache2 php8.4-fpm ssh cron');
     await servedIn(outside);

@@ -119,12 +119,12 @@ suite('stopped tenants on a host with systemd', { skip: guests.skip }, () => {
   });
   const { run, succeed, until, write } = host;
 
-  test('before, everybody gets in', { timeout }, async () => {
+  test('tenants can log in before a stop', { timeout }, async () => {
     assert.deepEqual(await loginsOf('erin', 'fay'), allOf('erin', 'fay'));
   });
 
   test(
-    'a stop ends PHP in the middle of a request, and sessions, and keeps them out',
+    "stop ends a tenant's PHP requests and sessions, and keeps new ones out",
     { timeout },
     async () => {
       await succeed(
@@ -155,7 +155,7 @@ suite('stopped tenants on a host with systemd', { skip: guests.skip }, () => {
     },
   );
 
-  test('a reload, another pool and an apply bring nothing of it back', { timeout }, async () => {
+  test('a reload, a pool and apply start nothing of a stopped tenant', { timeout }, async () => {
     await succeed('systemctl reload php8.4-fpm');
     await isOut('erin');
     await succeed(
@@ -169,7 +169,7 @@ suite('stopped tenants on a host with systemd', { skip: guests.skip }, () => {
     await isServed('bob');
   });
 
-  test('frozen, a request stands still, and goes on with the start', { timeout }, async () => {
+  test('stop --freeze suspends a request, and start lets it go on', { timeout }, async () => {
     await succeed(
       `setsid bulkhead exec fay -- sh -c 'exec sleep 3603 </dev/null >/dev/null 2>&1' & :
        ask fay /?wait > /srv/asked 2>&1 & :`,
@@ -202,7 +202,7 @@ suite('stopped tenants on a host with systemd', { skip: guests.skip }, () => {
     );
   });
 
-  test('over a reboot the stopped and the frozen stay out', { timeout }, async () => {
+  test('stopped and frozen tenants stay out after a reboot', { timeout }, async () => {
     await succeed('rm /srv/gate/*; ask fay /?wait > /srv/asked 2>&1 & :');
     await until('[ -e /srv/gate/3102 ]');
     await succeed('bulkhead stop fay --freeze');
@@ -223,7 +223,7 @@ printf '[Service]\\nTimeoutStartSec=infinity\\nWatchdogSec=0\\n' > /etc/systemd/
     assert.equal(await said('systemctl --failed --no-legend --plain || true'), '');
   });
 
-  test('with an agent, what anything starts is ended', { timeout }, async () => {
+  test('the agent ends or freezes what a stopped tenant starts', { timeout }, async () => {
     await succeed('systemctl start bulkhead');
     for (const name of ['erin', 'fay'] as const) {
       await succeed(`setpriv --reuid ${name} --clear-groups sleep 3604 >/dev/null 2>&1 & :`);
@@ -237,7 +237,7 @@ printf '[Service]\\nTimeoutStartSec=infinity\\nWatchdogSec=0\\n' > /etc/systemd/
   });
 
   test(
-    'started, they are served in their slices, with what came meanwhile',
+    'start serves tenants in their slices again, with pools that were added meanwhile',
     { timeout },
     async () => {
       for (const name of ['erin', 'fay'] as const) {

@@ -24,7 +24,7 @@ const enabled = namesOf('enabled');
 const socket = 'bulkhead.socket';
 const withoutPort = enabled.filter((name) => name !== socket);
 
-suite('units of Bulkhead on a host with systemd', { skip: guests.skip }, () => {
+suite('units enable on a host with systemd', { skip: guests.skip }, () => {
   const said = async (command: string) => (await succeed(command)).trim();
   /** Lists systemd's units and their files, without the service that the tree of resellers is delegated to. */
   const traces = () =>
@@ -66,7 +66,7 @@ systemctl daemon-reload; bulkhead apply`);
   });
   const { run, succeed, until, write } = host;
 
-  test('before, none is there, and nothing has to be removed', { timeout }, async () => {
+  test('units disable has nothing to remove before units enable', { timeout }, async () => {
     assert.equal((await run('bulkhead units status')).status, 3);
     assert.equal(await said('bulkhead units disable'), 'No unit of Bulkhead is left');
     const listed = await said('bulkhead units enable --dry-run');
@@ -74,7 +74,7 @@ systemctl daemon-reload; bulkhead apply`);
     assert.equal(await traces(), before);
   });
 
-  test('enabled, they are started, and the policy is in force', { timeout }, async () => {
+  test('units enable starts the units, and the policy is in force', { timeout }, async () => {
     await succeed('bulkhead units enable');
     await isThere(withoutPort);
     assert.equal((await run(`test -e ${directory}/${socket}`)).status, 1);
@@ -87,54 +87,46 @@ systemctl daemon-reload; bulkhead apply`);
     await noneFailed();
   });
 
-  test(
-    'with a port in the policy, the socket holds it while the agent is down',
-    { timeout },
-    async () => {
-      await write('/etc/bulkhead/policy.xml', policy(port));
-      assert.equal((await run('bulkhead units status')).status, 3);
-      await succeed('bulkhead units enable');
-      await isThere(enabled);
-      const listener = () =>
-        said(`ss -Hltnp 'sport = :9640' | grep -o '"[a-z]*",pid=[0-9]*' | sort -u`);
-      assert.match(await listener(), /pid=1$/m);
-      const ask = `perl -MIO::Socket::INET -e 'my $s = IO::Socket::INET->new("127.0.0.1:9640") or die; open my $t, "<", "/etc/bulkhead/token"; chomp(my $k = <$t>); print $s "GET /v1/status HTTP/1.0\\r\\nAuthorization: Bearer $k\\r\\n\\r\\n"; print scalar <$s>'`;
-      assert.match(await said(ask), /^HTTP\/1\.1 200/);
-      await succeed('systemctl stop bulkhead.service');
-      const taken = await run(
-        `su ann -c "perl -MIO::Socket::INET -e 'IO::Socket::INET->new(LocalAddr => q(127.0.0.1), LocalPort => 9640, Listen => 1) or die q(taken)'"`,
-      );
-      assert.match(taken.stderr, /taken/);
-      // A connection starts it again.
-      assert.match(await said(ask), /^HTTP\/1\.1 200/);
-      await isThere(enabled);
-    },
-  );
+  test("the socket unit holds the agent's port while the agent is down", { timeout }, async () => {
+    await write('/etc/bulkhead/policy.xml', policy(port));
+    assert.equal((await run('bulkhead units status')).status, 3);
+    await succeed('bulkhead units enable');
+    await isThere(enabled);
+    const listener = () =>
+      said(`ss -Hltnp 'sport = :9640' | grep -o '"[a-z]*",pid=[0-9]*' | sort -u`);
+    assert.match(await listener(), /pid=1$/m);
+    const ask = `perl -MIO::Socket::INET -e 'my $s = IO::Socket::INET->new("127.0.0.1:9640") or die; open my $t, "<", "/etc/bulkhead/token"; chomp(my $k = <$t>); print $s "GET /v1/status HTTP/1.0\\r\\nAuthorization: Bearer $k\\r\\n\\r\\n"; print scalar <$s>'`;
+    assert.match(await said(ask), /^HTTP\/1\.1 200/);
+    await succeed('systemctl stop bulkhead.service');
+    const taken = await run(
+      `su ann -c "perl -MIO::Socket::INET -e 'IO::Socket::INET->new(LocalAddr => q(127.0.0.1), LocalPort => 9640, Listen => 1) or die q(taken)'"`,
+    );
+    assert.match(taken.stderr, /taken/);
+    // A connection starts it again.
+    assert.match(await said(ask), /^HTTP\/1\.1 200/);
+    await isThere(enabled);
+  });
 
-  test(
-    'an old file is found and written again, and a foreign one is left',
-    { timeout },
-    async () => {
-      const file = `${directory}/bulkhead-jail.service`;
-      const good = await succeed(`cat ${file}`);
-      await succeed(`echo '# old' >> ${file}`);
-      const old = await run('bulkhead units status');
-      assert.equal(old.status, 3);
-      assert.match(old.stdout, /^bulkhead-jail\.service +old/m);
-      assert.equal(await said('bulkhead units enable --dry-run'), 'bulkhead-jail.service');
-      await succeed('bulkhead units enable');
-      assert.equal(await succeed(`cat ${file}`), good);
-      await write(file, "[Unit]\nDescription=somebody's own\n[Service]\nExecStart=/bin/true\n");
-      const foreign = await run('bulkhead units enable');
-      assert.equal(foreign.status, 1);
-      assert.match(foreign.stderr, /that Bulkhead did not write; move it away/);
-      assert.match(await succeed(`cat ${file}`), /somebody's own/);
-      await write(file, good);
-      await succeed('systemctl daemon-reload; bulkhead units status');
-    },
-  );
+  test('units enable rewrites an old file, and refuses a foreign one', { timeout }, async () => {
+    const file = `${directory}/bulkhead-jail.service`;
+    const good = await succeed(`cat ${file}`);
+    await succeed(`echo '# old' >> ${file}`);
+    const old = await run('bulkhead units status');
+    assert.equal(old.status, 3);
+    assert.match(old.stdout, /^bulkhead-jail\.service +old/m);
+    assert.equal(await said('bulkhead units enable --dry-run'), 'bulkhead-jail.service');
+    await succeed('bulkhead units enable');
+    assert.equal(await succeed(`cat ${file}`), good);
+    await write(file, "[Unit]\nDescription=somebody's own\n[Service]\nExecStart=/bin/true\n");
+    const foreign = await run('bulkhead units enable');
+    assert.equal(foreign.status, 1);
+    assert.match(foreign.stderr, /that Bulkhead did not write; move it away/);
+    assert.match(await succeed(`cat ${file}`), /somebody's own/);
+    await write(file, good);
+    await succeed('systemctl daemon-reload; bulkhead units status');
+  });
 
-  test('an agent that is killed comes back', { timeout }, async () => {
+  test('the agent starts again after it was killed', { timeout }, async () => {
     const pid = await said('systemctl show -P MainPID bulkhead');
     await succeed(`kill -KILL ${pid}`);
     await until(
@@ -143,7 +135,7 @@ systemctl daemon-reload; bulkhead apply`);
     await isThere(enabled);
   });
 
-  test('after a reboot they are there', { timeout }, async () => {
+  test('all units are active after a reboot', { timeout }, async () => {
     await host.guest.reboot();
     await until('systemctl is-active -q bulkhead');
     await isThere(enabled);
@@ -152,7 +144,7 @@ systemctl daemon-reload; bulkhead apply`);
     await succeed('bulkhead units status && bulkhead verify');
   });
 
-  test('disabled, nothing is left of them, and limits stay', { timeout }, async () => {
+  test('units disable removes all units, and limits stay', { timeout }, async () => {
     const listed = await said('bulkhead units disable --dry-run');
     assert.deepEqual(listed.split('\n').toSorted(), [...called, ...enabled].toSorted());
     await isThere(enabled);
@@ -168,7 +160,7 @@ systemctl daemon-reload; bulkhead apply`);
   });
 
   test(
-    'after another reboot nothing of them starts, and slices have their limits',
+    'no unit starts after another reboot, and slices have their limits',
     { timeout },
     async () => {
       await host.guest.reboot();
