@@ -20,7 +20,7 @@ const guests = await prepareGuests(import.meta.filename);
 const limits =
   '<host driver="cgroup2"/><agent interval="2s"/><tenants uids="3000-3999"/><defaults><cpu limit="100%"/><memory limit="256MiB"/><processes limit="60"/></defaults>';
 
-suite('the agent as a service', { skip: guests.skip }, () => {
+suite('the agent as a systemd service', { skip: guests.skip }, () => {
   let guest: Guest;
   const policy = (body: string) =>
     guest.succeed('mkdir -p /etc/bulkhead && cat > /etc/bulkhead/policy.xml', {
@@ -53,7 +53,7 @@ suite('the agent as a service', { skip: guests.skip }, () => {
   );
   after(() => guest[Symbol.asyncDispose]());
 
-  test('is ready once the policy is in force, in a sandbox that it can bear', async () => {
+  test('is ready once the policy is in force, and is in its sandbox', async () => {
     assert.equal(await guest.succeed('systemctl is-active bulkhead'), 'active\n');
     const { policy, placement, history, tenants } = await status();
     assert.equal(policy.state, 'in force', policy.problems.join('\n'));
@@ -71,14 +71,14 @@ suite('the agent as a service', { skip: guests.skip }, () => {
     );
   });
 
-  test('speaks to the journal in lines with a priority', async () => {
+  test('writes to the journal without its own times and priorities', async () => {
     const text = await guest.succeed('journalctl -u bulkhead -o short --no-pager');
     assert.match(text, /Applied \/etc\/bulkhead\/policy\.xml to 2 tenants/);
     assert.doesNotMatch(text, /<6>|\d{4}-\d\d-\d\dT/);
   });
 
   test(
-    'places logins by su and by ssh, and what they start',
+    'places logins by su and ssh, and processes that they start',
     { timeout: longPatienceMilliseconds },
     async () => {
       await guest.succeed(
@@ -133,7 +133,7 @@ suite('the agent as a service', { skip: guests.skip }, () => {
     },
   );
 
-  test('a tenant sees itself', async () => {
+  test('shows a tenant only itself', async () => {
     const { stdout } = await guest.run(
       `su ann -c 'bulkhead usage; bulkhead top --once; bulkhead ps'`,
     );
@@ -143,7 +143,7 @@ suite('the agent as a service', { skip: guests.skip }, () => {
   });
 
   test(
-    'a restart, and a kill, leave tenants alone',
+    'leaves tenants as they are when it is restarted, killed or stopped',
     { timeout: longPatienceMilliseconds },
     async () => {
       const before = await guest.succeed(`cat ${cgroup(3001)}/cgroup.procs`);
@@ -166,7 +166,7 @@ suite('the agent as a service', { skip: guests.skip }, () => {
   );
 
   test(
-    'comes back after a kill on a host that is busy, and says how far it is',
+    'starts again after a kill on a busy host, and reports its progress',
     { timeout: longPatienceMilliseconds },
     async () => {
       const mainPid = 'systemctl show -P MainPID bulkhead';
@@ -200,7 +200,7 @@ suite('the agent as a service', { skip: guests.skip }, () => {
   );
 
   test(
-    'a tenant that is stopped runs nothing, or is frozen, until it is started',
+    'ends or freezes what a stopped tenant runs, until start',
     { timeout: longPatienceMilliseconds },
     async () => {
       const timeoutMs = longPatienceMilliseconds;
@@ -235,7 +235,7 @@ suite('the agent as a service', { skip: guests.skip }, () => {
   );
 
   test(
-    'follows new accounts, and a policy that goes wrong',
+    'follows new accounts, and keeps the old policy when the new one is wrong',
     { timeout: longPatienceMilliseconds },
     async () => {
       await guest.succeed('useradd -u 3003 newcomer');
@@ -252,7 +252,7 @@ suite('the agent as a service', { skip: guests.skip }, () => {
   );
 
   test(
-    'the socket unit keeps the port of the token, whether it runs or not',
+    'has its API port held by the socket unit, whether it runs or not',
     { timeout: longPatienceMilliseconds },
     async () => {
       const listen = 'listen="127.0.0.1:9640" token="/etc/bulkhead/token"';

@@ -20,7 +20,7 @@ const guests = await prepareGuests(import.meta.filename);
 const disk = '/dev/disk/by-id/virtio-data';
 const held = '<agent interval="2s"/><tenant user="quinn"><disk space="2MiB" files="20"/></tenant>';
 
-suite('quotas in the sandbox of the unit', { skip: guests.skip }, () => {
+suite('quotas and the sandboxed agent', { skip: guests.skip }, () => {
   let guest: Guest;
   const policy = (body: string) =>
     guest.succeed(
@@ -89,7 +89,7 @@ suite('quotas in the sandbox of the unit', { skip: guests.skip }, () => {
   after(() => guest[Symbol.asyncDispose]());
 
   test(
-    'the agent that was started without a policy applies its first one',
+    'the agent that was started without a policy applies the first one',
     { timeout: longPatienceMilliseconds },
     async () => {
       const ours = 'ls -d /etc/systemd/system/user-*.slice.d/90-bulkhead.conf 2>/dev/null || true';
@@ -103,7 +103,7 @@ suite('quotas in the sandbox of the unit', { skip: guests.skip }, () => {
   );
 
   test(
-    'a FUSE mount over the own home lifts no quota',
+    "a FUSE mount over a tenant's own home lifts no quota",
     { timeout: longPatienceMilliseconds },
     async () => {
       const before = await abilities();
@@ -119,7 +119,7 @@ suite('quotas in the sandbox of the unit', { skip: guests.skip }, () => {
   );
 
   test(
-    'one that everybody may open blocks nobody',
+    'a FUSE mount that everybody may open blocks neither plan nor the agent',
     { timeout: longPatienceMilliseconds },
     async () => {
       await mountOverHome('allow_other');
@@ -135,7 +135,7 @@ suite('quotas in the sandbox of the unit', { skip: guests.skip }, () => {
   );
 
   test(
-    'a file system that is not mounted now keeps its quotas on record',
+    'apply fails and keeps quotas on record while their file system is not mounted',
     { timeout: longPatienceMilliseconds },
     async () => {
       await guest.succeed('systemctl stop bulkhead; umount /home');
@@ -159,7 +159,7 @@ suite('quotas in the sandbox of the unit', { skip: guests.skip }, () => {
   );
 
   test(
-    'what the policy does not have stays as somebody else set it, and what it had becomes that again',
+    'apply keeps foreign quotas, and restores them where the policy no longer has its own',
     { timeout: longPatienceMilliseconds },
     async () => {
       const applied = async (disk: string) => {
@@ -190,7 +190,7 @@ suite('quotas in the sandbox of the unit', { skip: guests.skip }, () => {
   );
 
   test(
-    'what units enable and apply have done is taken back by release --all',
+    'release --all undoes what units enable and apply have done',
     { timeout: longPatienceMilliseconds },
     async () => {
       const must = async (words: string) => {

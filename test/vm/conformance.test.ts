@@ -27,7 +27,7 @@ const untilHalfIsGone = `
   print join(" ", map { sprintf "%.3f", cache($_) / $before{$_} } @ARGV), "\\n";
 `;
 
-suite('in the virtual machine', { skip: guests.skip }, () => {
+suite('conformance in the virtual machine', { skip: guests.skip }, () => {
   let guest: Guest;
   const bulkhead = (words: string) =>
     guest.run(`cd /opt/bulkhead && ./bulkhead ${words}`, { timeoutMs: longPatienceMilliseconds });
@@ -52,7 +52,7 @@ suite('in the virtual machine', { skip: guests.skip }, () => {
     ['systemd', '', [...sums, 'cpu.burst']],
     ['cgroup2', '<host driver="cgroup2"/>', sums],
   ] as const) {
-    test(`doctor finds the driver ${driver}, and holds every cgroup limit in full but ${partial.join(', ')}`, async () => {
+    test(`doctor finds ${driver}, and partial support of ${partial.join(', ')}`, async () => {
       await policy(element);
       const { stdout } = await bulkhead('doctor --json');
       const found = JSON.parse(stdout) as {
@@ -79,7 +79,7 @@ suite('in the virtual machine', { skip: guests.skip }, () => {
     test(`${file} passes`, { timeout: longPatienceMilliseconds }, () => passInside(guest, file));
 
   test(
-    'quotas hold a tenant to its disk space and files, and release lifts them',
+    'apply limits disk space and files by quotas, and release lifts them',
     { timeout: longPatienceMilliseconds },
     async () => {
       await guest.succeed(
@@ -129,7 +129,7 @@ suite('in the virtual machine', { skip: guests.skip }, () => {
     ['cgroup2', '<host driver="cgroup2"/>', `${trees}/uUID`, { [trees]: 2 * guarantee }],
   ] as const) {
     test(
-      `the kernel leaves a tenant its guaranteed memory under pressure, with the driver ${driver}`,
+      `a tenant keeps its guaranteed memory under pressure, with the driver ${driver}`,
       { timeout: longPatienceMilliseconds },
       async () => {
         const succeed = (command: string) =>
@@ -222,7 +222,7 @@ suite('in the virtual machine', { skip: guests.skip }, () => {
   }
 
   test(
-    'the delegated unit survives a daemon-reload, and limits stay',
+    'limits of the delegated unit survive a daemon-reload',
     { timeout: longPatienceMilliseconds },
     async () => {
       await policy('<host driver="cgroup2"/><tenant uid="64401"><processes limit="33"/></tenant>');
@@ -249,7 +249,7 @@ suite('in the virtual machine', { skip: guests.skip }, () => {
   );
 
   test(
-    'limits hold without systemd too, in a tree of Bulkhead alone',
+    "limits are in force without systemd, in a cgroup tree of Bulkhead's own",
     { timeout: longPatienceMilliseconds },
     async () => {
       await policy('<tenant uid="64402"><processes limit="9"/><cpu limit="50%"/></tenant>');
@@ -273,7 +273,7 @@ suite('in the virtual machine', { skip: guests.skip }, () => {
   );
 
   test(
-    'a partition, a stacked device and btrfs lead to the disks that are throttled',
+    'doctor finds the disks of a partition, a stacked device and btrfs, and io limits hold',
     { timeout: longPatienceMilliseconds },
     async () => {
       const data = '/dev/disk/by-id/virtio-data';

@@ -73,7 +73,7 @@ done
 systemctl daemon-reload
 `;
 
-suite('entries on a server with systemd', { skip: guests.skip }, () => {
+suite('web entries on a server with systemd', { skip: guests.skip }, () => {
   const writePolicy = (entries: number) => write('/etc/bulkhead/policy.xml', policy(entries));
 
   /** Checks how many of six requests at once are refused; the others run together. */
@@ -93,7 +93,7 @@ rm /srv/gate/shut; wait; cat code.* | sort | uniq -c | sed 's/^ *//'`);
   });
 
   test(
-    'a dry run shows and changes nothing; enable holds at both servers',
+    'web entries enable limits nginx and Apache, and --dry-run changes nothing',
     { timeout },
     async () => {
       const before = await succeed('find /etc/nginx /etc/apache2 | sort | md5sum');
@@ -124,7 +124,7 @@ rm /srv/gate/shut; wait; cat code.* | sort | uniq -c | sed 's/^ *//'`);
     },
   );
 
-  test('refusals at both are faults, which the tenant sees too', { timeout }, async () => {
+  test('refusals of both servers are faults, which their tenant can see', { timeout }, async () => {
     await refusedOfSix('shop.example', 8080, 4);
     await refusedOfSix('blog.example', 8081, 4);
     // Refusals of the first test, and of this one: four at each server each time.
@@ -136,7 +136,7 @@ rm /srv/gate/shut; wait; cat code.* | sort | uniq -c | sed 's/^ *//'`);
     assert.notEqual(forged.status, 0);
   });
 
-  test('the agent follows a limit that is set, from its sandbox', { timeout }, async () => {
+  test('the agent applies a changed entries limit from its sandbox', { timeout }, async () => {
     await writePolicy(3);
     await until('grep -q "limit_conn bulkhead_3 3" /etc/nginx/conf.d/bulkhead.conf');
     await until('[ $(systemctl show -P ActiveState bulkhead-entries) = inactive ]');
@@ -147,7 +147,7 @@ rm /srv/gate/shut; wait; cat code.* | sort | uniq -c | sed 's/^ *//'`);
     await refusedOfSix('shop.example', 8080, 3);
   });
 
-  test('disable leaves nothing, and removes what Apache had', { timeout }, async () => {
+  test('web entries disable leaves nothing at either server', { timeout }, async () => {
     assert.match(
       await succeed('bulkhead web entries disable'),
       /nginx: entries are no longer enforced/,

@@ -30,7 +30,7 @@ suite('the virtual-machine harness', { skip: guests.skip }, () => {
     );
   });
 
-  test('a guest knows the time', async () => {
+  test('a guest has the right time', async () => {
     const seconds = Number(await guest.succeed('date +%s'));
     // It was saved on another day, perhaps; how long the question takes is open.
     assert.ok(Math.abs(seconds - Date.now() / 1000) < 600, `its clock says ${seconds}`);
@@ -48,14 +48,14 @@ suite('the virtual-machine harness', { skip: guests.skip }, () => {
     assert.equal((await guest.run('exit 255')).status, 255);
   });
 
-  test('run() as a user has that user and no session', async () => {
+  test('run() with a user gives that user and no session', async () => {
     await guest.succeed('useradd --create-home alice');
     const options = { user: 'alice' };
     assert.equal(await guest.succeed('id -un; id -Gn; pwd', options), 'alice\nalice\n/\n');
     assert.match(await guest.succeed('cat /proc/self/cgroup', options), /guest-control\.service/);
   });
 
-  test('a login gets a slice of its user', async () => {
+  test('a login gets a slice of its own user', async () => {
     await guest.succeed('id bob 2>/dev/null || useradd --create-home --uid 2000 bob');
     const cgroup = await guest.succeed("su - bob -c 'cat /proc/self/cgroup'");
     assert.match(cgroup, /^0::\/user\.slice\/user-2000\.slice\/session-/);
@@ -75,7 +75,7 @@ suite('the virtual-machine harness', { skip: guests.skip }, () => {
     );
   });
 
-  test('copyProject() brings the sources beside the pinned node', async () => {
+  test('copyProject() copies the sources and the pinned node', async () => {
     await guest.copyProject();
     const manifest = await guest.succeed('cat /opt/bulkhead/package.json');
     const { optionalDependencies } = JSON.parse(manifest);
@@ -119,7 +119,7 @@ suite('the virtual-machine harness', { skip: guests.skip }, () => {
 
   for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
     test(
-      `a guest ends with a runner that gets ${signal}`,
+      `a guest ends when its runner gets ${signal}`,
       { timeout: longPatienceMilliseconds },
       async () => {
         const { pid, directory } = await killRunner(image, signal);

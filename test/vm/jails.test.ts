@@ -80,7 +80,7 @@ const answersOf = (text: string): Readonly<Record<string, string>> =>
 const reached = (answers: Readonly<Record<string, string>>) =>
   Object.entries(answers).flatMap(([what, answer]) => (answer === 'ok' ? [what] : []));
 
-suite('Jails', { skip: guests.skip }, () => {
+suite('jails and the BPF programs that isolate them', { skip: guests.skip }, () => {
   const directory = mkdtempSync(join(tmpdir(), 'bulkhead-jails-'));
   const apply = (text: string) =>
     succeed('cat > /etc/bulkhead/policy.xml && bulkhead apply --quiet', text);
@@ -150,7 +150,7 @@ install -m 4755 -o alice /usr/local/share/apart /home/alice/setuid`,
   after(() => rmSync(directory, { recursive: true }));
 
   for (const driver of ['systemd', 'cgroup2'] as const)
-    test(`no way out of any profile, with the driver ${driver}`, patient, async () => {
+    test(`no attack leaves a jail of any profile, on ${driver}`, patient, async () => {
       await apply(policyText(driver));
       for (const user of ['alice', 'bob', 'carol'] as const) {
         const text = await succeed(`bulkhead exec ${user} -- /home/${user}/escape`);
@@ -169,7 +169,7 @@ install -m 4755 -o alice /usr/local/share/apart /home/alice/setuid`,
       assert.match(await succeed('bulkhead doctor'), /4 ready; kept apart by the kernel: full/);
     });
 
-  test('without the programs a tenant reaches past its jail', patient, async () => {
+  test('a tenant reaches past its jail without the BPF programs', patient, async () => {
     await succeed('rm -r /sys/fs/bpf/bulkhead');
     const [within, out] = [
       await hold('within', inside('alice', 'hold within /home/alice/within')),
@@ -197,7 +197,7 @@ install -m 4755 -o alice /usr/local/share/apart /home/alice/setuid`,
     assert.match(await succeed('bulkhead plan'), /keep jails and the host apart by BPF programs/);
   });
 
-  test('with them it does not, from either side', patient, async () => {
+  test('BPF programs keep jail and host apart, from either side', patient, async () => {
     const before = await pinned();
     await succeed('bulkhead apply --quiet');
     assert.notEqual(await pinned(), before);
@@ -231,7 +231,7 @@ install -m 4755 -o alice /usr/local/share/apart /home/alice/setuid`,
     for (const [kind, count] of Object.entries(refused ?? {})) assert.ok(count > 0, kind);
   });
 
-  test('programs are started in the jail, and nowhere else', patient, async () => {
+  test("a tenant's programs start in its jail only", patient, async () => {
     const script = 'run /home/alice/script';
     assert.deepEqual(await started(inside('alice', script)), starting);
     assert.deepEqual(await started(`unshare --mount ${outside('alice', script)}`), []);
@@ -264,7 +264,7 @@ install -m 4755 -o alice /usr/local/share/apart /home/alice/setuid`,
       assert.ok(!(await forJail(command)), command);
   });
 
-  test('a mail program runs nothing that a tenant has configured', patient, async () => {
+  test('a mail program runs no command that a tenant has configured', patient, async () => {
     await succeed(installCopied('msmtp'));
     await succeed(`ln -sf /usr/bin/msmtp /usr/sbin/sendmail
 cat > /home/alice/.msmtprc <<'EOF'
@@ -290,7 +290,7 @@ systemctl daemon-reload && systemctl start bulkhead-broker.socket && bulkhead ap
     assert.equal(await mail(), '');
   });
 
-  test('what is allowed goes on: own jail, own sockets, root, and others', patient, async () => {
+  test('own processes and sockets, root and others are not refused', patient, async () => {
     const within = (await succeed('cat /root/within')).trim();
     assert.deepEqual(
       reached(answersOf(await succeed(inside('alice', `reach ${within}`)))),
@@ -306,7 +306,7 @@ systemctl daemon-reload && systemctl start bulkhead-broker.socket && bulkhead ap
     assert.match(await succeed('bulkhead exec alice -- ps -e -o comm='), /^ps$/m);
   });
 
-  test('refusals are incidents of the tenant, told to it and to root', patient, async () => {
+  test('jail refusals become incidents of the tenant', patient, async () => {
     await succeed(`cp /opt/bulkhead/packaging/bulkhead.service /opt/bulkhead/packaging/bulkhead-jail.service /etc/systemd/system/
 mkdir -p /etc/systemd/system/bulkhead.service.d
 printf '[Service]\\nTimeoutStartSec=infinity\\nWatchdogSec=0\\n' > /etc/systemd/system/bulkhead.service.d/patient.conf
@@ -328,7 +328,7 @@ systemctl daemon-reload && systemctl start bulkhead`);
     await succeed('systemctl stop bulkhead');
   });
 
-  test('where BPF is missing, it says what is open, and the jails are there', patient, async () => {
+  test('jail sync works without BPF, and status reports what is open', patient, async () => {
     await apply(policyText('cgroup2'));
     await succeed('rm -r /sys/fs/bpf/bulkhead');
     const without = (command: string) =>
@@ -351,7 +351,7 @@ systemctl daemon-reload && systemctl start bulkhead`);
     assert.ok(await isApart());
   });
 
-  test('a policy without jails, and release, leave nothing', patient, async () => {
+  test('a policy without jails, and release, leave no BPF program', patient, async () => {
     await apply(policyText('cgroup2', false));
     assert.equal(await pinned(), '');
     await apply(policyText('cgroup2'));

@@ -137,7 +137,7 @@ const casesDiffer = (subject: Subject, list: readonly Case[], commandLine: strin
 };
 
 // The long one is one machine that loads; the others can run at the same time.
-suite('the loader of the kernel agrees with the prediction', { skip, concurrency: 2 }, () => {
+suite("the kernel's module loader agrees with the prediction", { skip, concurrency: 2 }, () => {
   const files = (prepared as { value: OracleKernelFiles }).value;
   let scratch: RunDirectory;
   let subject: Subject;

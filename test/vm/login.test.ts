@@ -32,7 +32,7 @@ const ssh = `ssh ${options} -o BatchMode=yes`;
 /** The file that a library leaves behind if a root program was made to load it. */
 const owned = '/tmp/owned';
 
-suite('the login step in the virtual machine', { skip: guests.skip, timeout }, () => {
+suite('pam enable in the virtual machine', { skip: guests.skip, timeout }, () => {
   /** Runs a command in a su session; by default it prints its cgroup. */
   const su = async (user: string, command = where) =>
     (await succeed(`su -s /bin/sh ${user} -c '${command}'`)).trim();
@@ -79,7 +79,7 @@ suite('the login step in the virtual machine', { skip: guests.skip, timeout }, (
   const { run, succeed, write } = host;
 
   test(
-    'shows what it would change, changes that, and status says where it is',
+    'pam enable does what its --dry-run shows, and status reports placed services',
     { timeout },
     async () => {
       assert.match((await services()).notes, /enable" enables it/);
@@ -100,7 +100,7 @@ suite('the login step in the virtual machine', { skip: guests.skip, timeout }, (
     },
   );
 
-  test('ssh: by key and by password, terminal, sftp, scp, forwarding', { timeout }, async () => {
+  test('ssh is placed by key, password, terminal, sftp, scp, forwarding', { timeout }, async () => {
     const at = 'alice@127.0.0.1';
     const ways = [
       `${ssh} ${at} ${where}`,
@@ -123,7 +123,7 @@ suite('the login step in the virtual machine', { skip: guests.skip, timeout }, (
     assert.deepEqual(new Set(cgroups), new Set([placed('alice')]));
   });
 
-  test('su from root and from another tenant, below a reseller; login', { timeout }, async () => {
+  test('su is placed from root and from another tenant, and login is', { timeout }, async () => {
     for (const user of ['alice', 'bob', 'dave', 'odd.name'] as const)
       assert.equal(await su(user), placed(user));
     const fromAlice = (command: string) =>
@@ -136,7 +136,7 @@ suite('the login step in the virtual machine', { skip: guests.skip, timeout }, (
     assert.equal((await succeed('cat /proc/1/cgroup')).trim(), '0::/init.scope');
   });
 
-  test('cron and at', { timeout }, async () => {
+  test('cron and at jobs of tenants are placed, and the daemons are not', { timeout }, async () => {
     await succeed(`echo '${where} > /tmp/at.alice' | su alice -c 'at now' 2>/dev/null`);
     await succeed(`echo '${where} > /tmp/at.carol' | su carol -c 'at now' 2>/dev/null`);
     await succeed(
@@ -158,37 +158,29 @@ suite('the login step in the virtual machine', { skip: guests.skip, timeout }, (
     assert.equal(daemons, '0::/system.slice/cron.service\n0::/system.slice/atd.service\n');
   });
 
-  test(
-    'root, whoever is not a tenant, and resellers are left to pam_systemd',
-    { timeout },
-    async () => {
-      for (const [user, uid] of [
-        ['root', 0],
-        ['carol', 2001],
-        ['rob', 3004],
-      ] as const)
-        assert.match(await su(user), new RegExp(`/user-${uid}\\.slice/session-`));
-      assert.match(await succeed(`${ssh} carol@127.0.0.1 ${where}`), /\/user-2001\.slice\//);
-      assert.match(await succeed(`${ssh} root@127.0.0.1 ${where}`), /\/user-0\.slice\//);
-      const said = await succeed(
-        'journalctl --no-pager -q -t su -t sshd-session -t CRON -g bulkhead || true',
-      );
-      assert.equal(said, '');
-    },
-  );
+  test('root, other accounts and resellers are left to pam_systemd', { timeout }, async () => {
+    for (const [user, uid] of [
+      ['root', 0],
+      ['carol', 2001],
+      ['rob', 3004],
+    ] as const)
+      assert.match(await su(user), new RegExp(`/user-${uid}\\.slice/session-`));
+    assert.match(await succeed(`${ssh} carol@127.0.0.1 ${where}`), /\/user-2001\.slice\//);
+    assert.match(await succeed(`${ssh} root@127.0.0.1 ${where}`), /\/user-0\.slice\//);
+    const said = await succeed(
+      'journalctl --no-pager -q -t su -t sshd-session -t CRON -g bulkhead || true',
+    );
+    assert.equal(said, '');
+  });
 
-  test(
-    'a session can be killed for want of memory, and cannot undo that',
-    { timeout },
-    async () => {
-      const file = '/proc/$$/oom_score_adj';
-      const inside = `cat ${file}; echo -1 2>/dev/null > ${file}; cat ${file}`;
-      const scores = await succeed(`echo -700 > ${file}; su -s /bin/sh alice -c '${inside}' 2>&1`);
-      assert.match(scores, /^0\n[^]*\n?0\n$/);
-    },
-  );
+  test('a session gets an oom_score_adj of 0, and cannot lower it', { timeout }, async () => {
+    const file = '/proc/$$/oom_score_adj';
+    const inside = `cat ${file}; echo -1 2>/dev/null > ${file}; cat ${file}`;
+    const scores = await succeed(`echo -700 > ${file}; su -s /bin/sh alice -c '${inside}' 2>&1`);
+    assert.match(scores, /^0\n[^]*\n?0\n$/);
+  });
 
-  test('a login works whatever is broken', { timeout }, async () => {
+  test('a login succeeds whatever part of Bulkhead is broken', { timeout }, async () => {
     const elsewhere = /\/user-3001\.slice\/session-/;
     const broken: readonly (readonly [breakIt: string, repair: string])[] = [
       [`mv ${step} /root/step`, `mv /root/step ${step}`],
@@ -236,7 +228,7 @@ suite('the login step in the virtual machine', { skip: guests.skip, timeout }, (
   });
 
   test(
-    'a tenant whose processes are used up cannot log in, everybody else can',
+    'a tenant at its processes limit cannot log in, and everybody else can',
     { timeout },
     async () => {
       await succeed(`echo 0 > ${sysTree}/u3001/pids.max`);
@@ -251,7 +243,7 @@ suite('the login step in the virtual machine', { skip: guests.skip, timeout }, (
     },
   );
 
-  test('what a tenant tries', { timeout }, async () => {
+  test('a tenant can neither misuse PAM nor run anything as root', { timeout }, async () => {
     await write(
       '/tmp/pam.py',
       `import ctypes
@@ -309,7 +301,7 @@ print(open("/proc/self/cgroup").read())
     assert.equal(await succeed(`ls ${owned}.0 2>/dev/null || true`), '');
   });
 
-  test('names that are none, and a caller that has ended', { timeout }, async () => {
+  test('the step refuses invalid names and a caller that has ended', { timeout }, async () => {
     const names = [
       '',
       '.',
@@ -354,7 +346,7 @@ print(open("/proc/self/cgroup").read())
     assert.equal((await succeed('cat /proc/1/cgroup')).trim(), '0::/init.scope');
   });
 
-  test('a tenant is removed although it is logged in', { timeout }, async () => {
+  test('release --kill removes a tenant that is logged in', { timeout }, async () => {
     await succeed(`${ssh} -f -N alice@127.0.0.1 </dev/null >/dev/null 2>&1`);
     // Root's part of an sshd session ends on its own once the tenant's process is killed.
     await succeed('until bulkhead release --kill >/dev/null 2>&1; do sleep 0.2; done');
@@ -364,7 +356,7 @@ print(open("/proc/self/cgroup").read())
     assert.equal(await su('alice'), placed('alice'));
   });
 
-  test('a module that comes between is not jumped over', { timeout }, async () => {
+  test('pam enable does not jump over a module that comes between', { timeout }, async () => {
     await write(
       '/usr/share/pam-configs/zz-between',
       'Name: Another\nDefault: yes\nPriority: 0\nSession-Type: Additional\nSession:\n\toptional pam_echo.so\n',
@@ -382,7 +374,7 @@ print(open("/proc/self/cgroup").read())
     );
   });
 
-  test('disable puts everything back, byte for byte', { timeout }, async () => {
+  test('pam disable restores everything, byte for byte', { timeout }, async () => {
     await succeed('bulkhead pam disable');
     assert.equal(await bytes(), pristine);
     assert.match(await succeed('bulkhead pam disable'), /already/);

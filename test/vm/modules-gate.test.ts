@@ -35,7 +35,7 @@ my $r = $how eq 'memory' ? do { local $/; my $bytes = <$f>; syscall(175, $bytes,
 print $r == 0 ? 'loaded' : $!{EPERM} ? 'EPERM' : "other: $!";
 `;
 
-suite('The gate for kernel modules', { skip: guests.skip }, () => {
+suite('modules gate', { skip: guests.skip }, () => {
   const load = async (how: 'file' | 'compressed' | 'memory', file: string) =>
     (await succeed(`load ${how} ${file}`)).trim();
   const status = async () =>
@@ -74,42 +74,42 @@ suite('The gate for kernel modules', { skip: guests.skip }, () => {
   const howStored = async () =>
     (await succeed('modinfo -n dummy')).trim().endsWith('.xz') ? 'compressed' : 'file';
 
+  test('modules gate enable --watch lets everything load', patient, async () => {
+    assert.equal((await status()).obstacle, null);
+    const would = await succeed('bulkhead modules gate enable --watch --dry-run --json');
+    assert.ok(jsonOf<ModulesGateEnableJson>('modules gate enable', would).listed >= 100);
+    const text = await succeed('bulkhead modules gate enable --watch');
+    assert.match(text, /^Linux \S+: \d{3,} modules may load, 0 may not$/m);
+    assert.equal((await status()).mode, 'watch');
+    assert.equal(await load('file', '/root/dummy.ko'), 'loaded');
+    await succeed('rmmod dummy');
+    // Debian 12's modules are not compressed, and its kernel unpacks none.
+    if ((await succeed('modinfo -n dummy')).trim().endsWith('.xz')) {
+      assert.equal(await load('compressed', compressed), 'loaded');
+      await succeed('rmmod dummy');
+    }
+  });
+
   test(
-    'watching, everything loads, and the kernel is shown to ask the programs',
+    'modules gate enable writes nothing without its BPF object, or with --dry-run',
     patient,
     async () => {
-      assert.equal((await status()).obstacle, null);
-      const would = await succeed('bulkhead modules gate enable --watch --dry-run --json');
-      assert.ok(jsonOf<ModulesGateEnableJson>('modules gate enable', would).listed >= 100);
-      const text = await succeed('bulkhead modules gate enable --watch');
-      assert.match(text, /^Linux \S+: \d{3,} modules may load, 0 may not$/m);
-      assert.equal((await status()).mode, 'watch');
-      assert.equal(await load('file', '/root/dummy.ko'), 'loaded');
-      await succeed('rmmod dummy');
-      // Debian 12's modules are not compressed, and its kernel unpacks none.
-      if ((await succeed('modinfo -n dummy')).trim().endsWith('.xz')) {
-        assert.equal(await load('compressed', compressed), 'loaded');
-        await succeed('rmmod dummy');
-      }
+      const list = '/var/lib/bulkhead/modules-gate/$(uname -r).json';
+      const object = '/opt/bulkhead/dist/bpf/modules.bpf.o';
+      await succeed(`bulkhead modules gate disable && rm ${list} && mv ${object} /root/`);
+      const on = await run('bulkhead modules gate enable');
+      assert.equal(on.status, 1);
+      assert.match(on.stderr, /modules\.bpf\.o/);
+      await succeed(`[ ! -e ${list} ] && mv /root/modules.bpf.o ${object}`);
+      const json = await succeed('bulkhead modules gate enable --dry-run --json');
+      assert.equal(jsonOf<ModulesGateEnableJson>('modules gate enable', json).mode, 'on');
+      const dry = await succeed('bulkhead modules gate enable --dry-run');
+      assert.match(dry, /The gate would be "on"/);
+      await succeed(`[ ! -e ${list} ]`);
     },
   );
 
-  test('without its programs nothing is written', patient, async () => {
-    const list = '/var/lib/bulkhead/modules-gate/$(uname -r).json';
-    const object = '/opt/bulkhead/dist/bpf/modules.bpf.o';
-    await succeed(`bulkhead modules gate disable && rm ${list} && mv ${object} /root/`);
-    const on = await run('bulkhead modules gate enable');
-    assert.equal(on.status, 1);
-    assert.match(on.stderr, /modules\.bpf\.o/);
-    await succeed(`[ ! -e ${list} ] && mv /root/modules.bpf.o ${object}`);
-    const json = await succeed('bulkhead modules gate enable --dry-run --json');
-    assert.equal(jsonOf<ModulesGateEnableJson>('modules gate enable', json).mode, 'on');
-    const dry = await succeed('bulkhead modules gate enable --dry-run');
-    assert.match(dry, /The gate would be "on"/);
-    await succeed(`[ ! -e ${list} ]`);
-  });
-
-  test('on, only what is on the list loads', patient, async () => {
+  test('modules gate enable lets only listed modules load', patient, async () => {
     await succeed('bulkhead modules gate enable');
     const { mode, atBoot, listed } = await status();
     assert.deepEqual([mode, atBoot], ['on', 'on']);
@@ -133,7 +133,7 @@ suite('The gate for kernel modules', { skip: guests.skip }, () => {
     await succeed('modprobe dummy && rmmod dummy');
   });
 
-  test('a file that a program serves loads by no digest', patient, async () => {
+  test('modules gate refuses a file that a program serves', patient, async () => {
     await serveTwoFiles();
     assert.equal(await load(await howStored(), '/mnt/lies/x'), 'EPERM');
     await stopServing();
@@ -144,7 +144,7 @@ suite('The gate for kernel modules', { skip: guests.skip }, () => {
     assert.notEqual((await run('grep -q ^dummy /proc/modules')).status, 0);
   });
 
-  test('it is not enabled where the modules lie on such a file system', patient, async () => {
+  test('modules gate enable fails when modules are on an overlay', patient, async () => {
     await succeed(
       'mkdir -p /mnt/up /mnt/work && mount -t overlay overlay -o lowerdir=/lib/modules,upperdir=/mnt/up,workdir=/mnt/work /lib/modules',
     );
@@ -155,7 +155,7 @@ suite('The gate for kernel modules', { skip: guests.skip }, () => {
     assert.equal((await status()).mode, 'on');
   });
 
-  test('a file of the tree that was changed does not load, and why is told', patient, async () => {
+  test('modules gate refuses a changed file, and why explains it', patient, async () => {
     const file = (await succeed('modinfo -n dummy')).trim();
     assert.match(await succeed('bulkhead modules gate why dummy'), /may load/);
     const json = await succeed('bulkhead modules gate why dummy --json');
@@ -168,44 +168,37 @@ suite('The gate for kernel modules', { skip: guests.skip }, () => {
     await succeed(`cp /root/dummy.kept ${file} && modprobe dummy && rmmod dummy`);
   });
 
-  test(
-    'the administrator is told of it, and of a gate that somebody took out',
-    patient,
-    async () => {
-      await write(
-        '/usr/local/sbin/keep-mail',
-        '#!/bin/sh\ncat >> /root/mail; echo >> /root/mail\n',
+  test('alerts report a refused module, and a gate that somebody removed', patient, async () => {
+    await write('/usr/local/sbin/keep-mail', '#!/bin/sh\ncat >> /root/mail; echo >> /root/mail\n');
+    await succeed('chmod 755 /usr/local/sbin/keep-mail; touch /root/mail');
+    await policy(
+      '<agent interval="1s"><alerts from="b@example.org"><mail to="administrator" limits="protection" address="ops@example.org"/></alerts></agent>',
+    );
+    // Replaces the sendmail that the agent calls, whatever is installed under that name.
+    const agent =
+      '[ -e /usr/sbin/sendmail ] || touch /usr/sbin/sendmail; mount --bind /usr/local/sbin/keep-mail "$(realpath /usr/sbin/sendmail)"; echo $$ > /run/agent-test.pid; exec bulkhead agent';
+    await succeed(
+      `setsid nohup unshare --mount sh -c '${agent}' > /root/agent.log 2>&1 < /dev/null &`,
+    );
+    const wait = (what: string) =>
+      succeed(
+        `for i in $(seq 18000); do tr '\\n' ' ' < /root/mail | grep -q '${what}' && exit 0; sleep 0.2; done; cat /root/agent.log /root/mail >&2; exit 1`,
       );
-      await succeed('chmod 755 /usr/local/sbin/keep-mail; touch /root/mail');
-      await policy(
-        '<agent interval="1s"><alerts from="b@example.org"><mail to="administrator" limits="protection" address="ops@example.org"/></alerts></agent>',
-      );
-      // Replaces the sendmail that the agent calls, whatever is installed under that name.
-      const agent =
-        '[ -e /usr/sbin/sendmail ] || touch /usr/sbin/sendmail; mount --bind /usr/local/sbin/keep-mail "$(realpath /usr/sbin/sendmail)"; echo $$ > /run/agent-test.pid; exec bulkhead agent';
-      await succeed(
-        `setsid nohup unshare --mount sh -c '${agent}' > /root/agent.log 2>&1 < /dev/null &`,
-      );
-      const wait = (what: string) =>
-        succeed(
-          `for i in $(seq 18000); do tr '\\n' ' ' < /root/mail | grep -q '${what}' && exit 0; sleep 0.2; done; cat /root/agent.log /root/mail >&2; exit 1`,
-        );
-      await succeed('until grep -q Started /root/agent.log; do sleep 0.2; done');
-      assert.equal(await load('file', '/root/dummy.ko'), 'EPERM');
-      // If the message about an earlier refusal came first, the next one would be twelve hours later.
-      await wait('refused by the gate for kernel modules. The last one: dummy.ko');
-      await succeed('rm -r /sys/fs/bpf/bulkhead/modules*');
-      assert.equal((await status()).mode, 'off');
-      await wait('was set to "on" and is "off" now');
-      await succeed(
-        'kill $(cat /run/agent-test.pid); while [ -e /proc/$(cat /run/agent-test.pid) ]; do sleep 0.2; done; bulkhead modules gate sync --saved',
-      );
-      assert.equal((await status()).mode, 'on');
-      await policy('');
-    },
-  );
+    await succeed('until grep -q Started /root/agent.log; do sleep 0.2; done');
+    assert.equal(await load('file', '/root/dummy.ko'), 'EPERM');
+    // If the message about an earlier refusal came first, the next one would be twelve hours later.
+    await wait('refused by the gate for kernel modules. The last one: dummy.ko');
+    await succeed('rm -r /sys/fs/bpf/bulkhead/modules*');
+    assert.equal((await status()).mode, 'off');
+    await wait('was set to "on" and is "off" now');
+    await succeed(
+      'kill $(cat /run/agent-test.pid); while [ -e /proc/$(cat /run/agent-test.pid) ]; do sleep 0.2; done; bulkhead modules gate sync --saved',
+    );
+    assert.equal((await status()).mode, 'on');
+    await policy('');
+  });
 
-  test('what the policy denies is taken off the list at the next update', patient, async () => {
+  test('modules gate sync unlists what the policy denies', patient, async () => {
     await policy('<modules><deny name="dummy" reason="not here"/></modules>');
     const text = await succeed('bulkhead modules gate sync');
     assert.match(text, /refused +dummy: .*not here/);
@@ -219,7 +212,7 @@ suite('The gate for kernel modules', { skip: guests.skip }, () => {
     await succeed('modprobe dummy && rmmod dummy');
   });
 
-  test('a broken list changes nothing, and says so', patient, async () => {
+  test('modules gate sync --saved changes nothing for a broken list', patient, async () => {
     const list = '/var/lib/bulkhead/modules-gate/$(uname -r).json';
     await succeed(`cp ${list} /root/list && truncate -s -10 ${list}`);
     const restored = await run('bulkhead modules gate sync --saved');
@@ -229,13 +222,13 @@ suite('The gate for kernel modules', { skip: guests.skip }, () => {
     assert.equal((await status()).mode, 'on');
   });
 
-  test('a tenant can neither see nor change it', patient, async () => {
+  test("a tenant cannot read the gate's BPF objects and its mode", patient, async () => {
     const as = 'setpriv --reuid 4001 --regid 4001 --clear-groups';
     assert.notEqual((await run(`${as} ls /sys/fs/bpf/bulkhead`)).status, 0);
     assert.notEqual((await run(`${as} cat /var/lib/bulkhead/modules-gate/mode`)).status, 0);
   });
 
-  test('it is on again after a boot, and the host has what it needs', patient, async () => {
+  test('modules gate is on after a boot, and no unit has failed', patient, async () => {
     await gate.guest.reboot();
     const { mode, loadedUnlisted } = await status();
     assert.equal(mode, 'on');
@@ -246,7 +239,7 @@ suite('The gate for kernel modules', { skip: guests.skip }, () => {
   });
 
   test(
-    'a kernel that is installed is judged, and one without a list is watched',
+    'modules gate sync runs for an installed kernel, and a kernel without a list is watched',
     patient,
     async () => {
       assert.match(await succeed('cat /etc/kernel/postinst.d/zz-bulkhead-modules'), /gate sync/);
@@ -260,7 +253,7 @@ suite('The gate for kernel modules', { skip: guests.skip }, () => {
     },
   );
 
-  test('off leaves nothing in force and no file of ours but the lists', patient, async () => {
+  test('modules gate disable leaves only the lists', patient, async () => {
     jsonOf('modules gate disable', await succeed('bulkhead modules gate disable --json'));
     assert.equal((await status()).mode, 'off');
     assert.equal(await load('file', '/root/dummy.ko'), 'loaded');
@@ -270,7 +263,7 @@ suite('The gate for kernel modules', { skip: guests.skip }, () => {
     assert.equal(await succeed(left), '');
   });
 
-  test('signatures can be required until the next boot', patient, async () => {
+  test('modules gate signatures requires signatures until the next boot', patient, async () => {
     assert.equal((await run('bulkhead modules gate signatures')).status, 2);
     const required = await succeed('bulkhead modules gate signatures --yes --json');
     assert.equal(

@@ -109,7 +109,7 @@ suite('kernel modules on a Debian host', { skip }, () => {
   let bare: ScanReport;
 
   test(
-    'without image and headers, root learns the exports from the running kernel, an ordinary user why he cannot',
+    'modules scan --running takes exports from the kernel, and predict by a user cannot',
     { timeout: longPatienceMilliseconds },
     async () => {
       const [{ report, stderr, status }, user, loaded] = await Promise.all([
@@ -140,7 +140,7 @@ suite('kernel modules on a Debian host', { skip }, () => {
   );
 
   test(
-    'the tree of the kernel is signed and loads, each module of it',
+    "modules scan finds every module of the kernel's tree signed and loadable",
     { timeout: longPatienceMilliseconds },
     async () => {
       await copyPackages(guest, files);
@@ -173,7 +173,7 @@ suite('kernel modules on a Debian host', { skip }, () => {
   );
 
   test(
-    'insmod does what was predicted: errno, taints, and the lines in the log',
+    'insmod gives the errno, taints and log lines that modules predict has printed',
     { timeout: longPatienceMilliseconds },
     async () => {
       const paths = sequence.map(([name]) => `${vendor}/${name}.ko`);
@@ -214,7 +214,7 @@ suite('kernel modules on a Debian host', { skip }, () => {
   );
 
   test(
-    'loaded modules are matched to their file by build id, or reported without one',
+    'modules scan --running matches loaded modules by build id, or reports them',
     { timeout: longPatienceMilliseconds },
     async () => {
       // The tree has a module of that name, too, but another one.
@@ -242,7 +242,7 @@ suite('kernel modules on a Debian host', { skip }, () => {
   );
 
   test(
-    'scan as an ordinary user reports what cannot be read, and shows the rest',
+    'modules scan as an ordinary user reports unreadable files, and shows the rest',
     { timeout: longPatienceMilliseconds },
     async () => {
       // Only root can read images, as on Ubuntu.
@@ -286,7 +286,7 @@ suite('kernel modules on a Debian host', { skip }, () => {
   });
 
   test(
-    'what is denied is not loaded by modprobe, nor for another or by an alias, until that is undone',
+    'modules deny keeps modprobe from a module, its users and its alias, until allow',
     { timeout: longPatienceMilliseconds },
     async () => {
       const tries = async () => {
@@ -312,7 +312,7 @@ suite('kernel modules on a Debian host', { skip }, () => {
   );
 
   test(
-    'what the policy demands of modules decides the status',
+    "modules scan exits with 3 when the policy's trust level is not reached",
     { timeout: longPatienceMilliseconds },
     async () => {
       await guest.succeed('mkdir -p /etc/bulkhead && cat > /etc/bulkhead/policy.xml', {

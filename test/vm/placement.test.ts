@@ -17,7 +17,7 @@ const probe = '/usr/local/bin/where';
 const ssh =
   'ssh -F none -i /root/keys/id -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o BatchMode=yes';
 
-suite('Strict placement', { skip: guests.skip }, () => {
+suite('placement in the virtual machine', { skip: guests.skip }, () => {
   const policy = (strict: string, modules = '', driver = 'cgroup2') =>
     succeed(
       'cat > /etc/bulkhead/policy.xml && bulkhead apply --quiet && bulkhead placement sync',
@@ -53,7 +53,7 @@ suite('Strict placement', { skip: guests.skip }, () => {
     ),
   );
 
-  test('watching, everybody may, and it is reported', patient, async () => {
+  test('placement in watch mode only reports a uid outside', patient, async () => {
     await policy('<placement strict="watch"/>');
     // The self-test is in no count.
     assert.equal((await status()).outside, 0);
@@ -71,7 +71,7 @@ suite('Strict placement', { skip: guests.skip }, () => {
     );
   });
 
-  test('on, it is refused outside, and nobody else is', patient, async () => {
+  test("placement refuses a tenant's uids outside its cgroup, and no others", patient, async () => {
     await policy('<placement strict="yes"/>');
     for (const uid of [alice, bob, subordinate, subordinate + 65_535]) {
       const { status: code, stderr } = await become(uid);
@@ -86,7 +86,7 @@ suite('Strict placement', { skip: guests.skip }, () => {
   });
 
   test(
-    "another tenant's cgroup, and one of the same name elsewhere, are outside",
+    "placement treats another tenant's cgroup, or one of the same name, as outside",
     patient,
     async () => {
       const root = '/sys/fs/cgroup/bulkhead-tenants.service';
@@ -109,7 +109,7 @@ suite('Strict placement', { skip: guests.skip }, () => {
     },
   );
 
-  test('what a daemon takes on for a moment leads nowhere', patient, async () => {
+  test('placement allows a daemon a uid for a moment, and no program', patient, async () => {
     const perl = (program: string) =>
       run(`perl -e 'use POSIX (); require "syscall.ph" if 0; ${program}'`);
     // setresuid is 117 on x86-64, and -1 leaves one unchanged.
@@ -133,7 +133,7 @@ suite('Strict placement', { skip: guests.skip }, () => {
     );
   });
 
-  test('a setuid program of a tenant gives its uid to nobody outside', patient, async () => {
+  test("placement refuses a tenant's setuid program outside", patient, async () => {
     const tool = '/home/alice/tool';
     await succeed(
       `cp /usr/bin/id ${tool} && chown alice ${tool} && chmod 4755 ${tool} && chmod 755 /home/alice`,
@@ -160,7 +160,7 @@ suite('Strict placement', { skip: guests.skip }, () => {
   });
 
   test(
-    'thousands of subordinate ranges are enforced, and no tenant is forgotten',
+    'placement enforces thousands of subordinate ranges, and names tenants that it lacks',
     patient,
     async () => {
       // Each of one uid, with a gap behind it.
@@ -191,7 +191,7 @@ suite('Strict placement', { skip: guests.skip }, () => {
     },
   );
 
-  test('su and cron are refused and named, with what places them', patient, async () => {
+  test('placement refuses su until pam enable places it, and says so', patient, async () => {
     await policy('<placement strict="yes"/>');
     assert.notEqual((await run('su alice -c true')).status, 0);
     assert.match(
@@ -203,7 +203,7 @@ suite('Strict placement', { skip: guests.skip }, () => {
   });
 
   for (const driver of ['cgroup2', 'systemd'])
-    test(`${driver}: an ordinary day is not reported`, patient, async () => {
+    test(`placement allows su, ssh, cron, at and exec on ${driver}`, patient, async () => {
       await succeed('bulkhead pam enable');
       await afresh('<placement strict="watch"/>', driver);
       const where = 'cat /proc/self/cgroup';
@@ -230,7 +230,7 @@ suite('Strict placement', { skip: guests.skip }, () => {
       assert.equal((await status()).outside, 0);
     });
 
-  test('systemd that answers late costs no start', patient, async () => {
+  test('placement refuses no su and no cron job while systemd answers late', patient, async () => {
     await succeed('bulkhead pam enable');
     await policy('<placement strict="yes"/>', '', 'systemd');
     const freeze = (on: 0 | 1) => `echo ${on} > /sys/fs/cgroup/init.scope/cgroup.freeze`;
@@ -260,7 +260,7 @@ suite('Strict placement', { skip: guests.skip }, () => {
     );
   });
 
-  test('units with User= and runuser are named, with what places them', patient, async () => {
+  test('placement refuses units with User= and runuser', patient, async () => {
     await succeed('bulkhead pam disable');
     await policy('<placement strict="yes"/>', '', 'systemd');
     await succeed(
@@ -279,7 +279,7 @@ suite('Strict placement', { skip: guests.skip }, () => {
     );
   });
 
-  test('under the driver systemd, a slice that comes and goes is inside', patient, async () => {
+  test('placement allows a systemd slice that comes and goes', patient, async () => {
     await policy('<placement strict="yes"/>', '', 'systemd');
     assert.notEqual((await become(alice)).status, 0);
     for (let round = 0; round < 2; round++)
@@ -294,7 +294,7 @@ suite('Strict placement', { skip: guests.skip }, () => {
     assert.notEqual((await run('systemd-run --quiet --wait --uid=alice true')).status, 0);
   });
 
-  test('a tenant cannot make the kernel load a module, and root can', patient, async () => {
+  test('autoload="no" keeps a tenant from loading a kernel module', patient, async () => {
     // socket(AF_INET, SOCK_SEQPACKET, IPPROTO_SCTP)
     const sctp = String.raw`perl -e 'socket(my $s, 2, 5, 132) ? print "socket" : print "none"'`;
     await policy('', '<modules autoload="no"/>');
@@ -307,14 +307,14 @@ suite('Strict placement', { skip: guests.skip }, () => {
     assert.equal(await succeed(sctp), 'socket');
   });
 
-  test('without it in the policy nothing is left in the kernel', patient, async () => {
+  test('placement leaves nothing once the policy is without it', patient, async () => {
     await policy('');
     assert.equal((await status()).placement, null);
     assert.equal((await become(alice)).status, 0);
     assert.equal(await succeed('ls -d /sys/fs/bpf/bulkhead 2>/dev/null || true'), '');
   });
 
-  test('where cgroup v2 or BPF is missing, it says so and changes nothing', patient, async () => {
+  test('placement sync fails and changes nothing where BPF is missing', patient, async () => {
     await policy('<placement strict="yes"/>');
     const again = await succeed('bulkhead placement sync --json');
     assert.equal(jsonOf<PlacementSyncJson>('placement sync', again).changed, false);

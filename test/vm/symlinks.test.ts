@@ -150,7 +150,7 @@ suite('the symlink guard', { skip: guests.skip }, () => {
   });
   after(() => rmSync(directory, { recursive: true }));
 
-  test('without it links lead anywhere, and the race is won', { timeout }, async () => {
+  test('links lead anywhere without the guard, and races are won', { timeout }, async () => {
     assert.deepEqual(await cases(), expected('off'));
     assert.match(await succeed(`ask 8080 ${pages}`), /^other 200\notherdir\/secret 200\n/m);
     for (const { leaked } of await race(2000)) assert.ok(leaked > 0, 'nothing leaked');
@@ -162,7 +162,7 @@ suite('the symlink guard', { skip: guests.skip }, () => {
     await stopServing();
   });
 
-  test('on, each way of following is refused, and what is allowed works', { timeout }, async () => {
+  test('the guard refuses all ways to follow a foreign link', { timeout }, async () => {
     const on = await guard('enable');
     assert.equal(on.status, 0, on.stderr);
     assert.match(on.stdout, /guard is on: it was tried, and it refuses/);
@@ -174,11 +174,11 @@ suite('the symlink guard', { skip: guests.skip }, () => {
     assert.equal(await succeed('cat /home/alice/www/other'), 'SECRET\n');
   });
 
-  test('descriptors that O_PATH opened by a refused link are of no use', { timeout }, async () => {
+  test('the guard makes O_PATH descriptors by refused links useless', { timeout }, async () => {
     assert.deepEqual(await descriptors(), withGuard);
   });
 
-  test('nginx and Apache serve what is allowed, and nothing else', { timeout }, async () => {
+  test('nginx and Apache with the guard serve only what is allowed', { timeout }, async () => {
     const allowed = ['own', 'owndir/f', 'chain', 'by-root'];
     for (const port of [8080, 8081]) {
       const text = await succeed(`ask ${port} ${pages}`);
@@ -189,7 +189,7 @@ suite('the symlink guard', { skip: guests.skip }, () => {
     }
   });
 
-  test('the race is lost, however fast links are exchanged', { timeout }, async () => {
+  test('the guard loses no race, however fast links are exchanged', { timeout }, async () => {
     const found = await race(opens);
     assert.equal(found.length, 2);
     for (const { own, leaked, refused, rest } of found) {
@@ -199,7 +199,7 @@ suite('the symlink guard', { skip: guests.skip }, () => {
     }
   });
 
-  test("nginx's own check cannot be led past it", { timeout }, async () => {
+  test("the guard keeps nginx's own check from losing a race", { timeout }, async () => {
     assert.equal(
       await succeed('ask 8082 own owndir/f other otherdir/secret'),
       'own 200\nowndir/f 200\nother 403\notherdir/secret 403\n',
@@ -209,7 +209,7 @@ suite('the symlink guard', { skip: guests.skip }, () => {
   });
 
   test(
-    'loaders that are killed leave it as it was, and the next one tidies up',
+    'guard enable that is killed changes nothing, and the next one cleans up',
     { timeout },
     async () => {
       const before = await generations();
@@ -227,7 +227,7 @@ suite('the symlink guard', { skip: guests.skip }, () => {
     },
   );
 
-  test('the unit brings it back, as at boot', { timeout }, async () => {
+  test('the unit enables the guard, before web servers start', { timeout }, async () => {
     await succeed('rm -r /sys/fs/bpf/bulkhead');
     // The kernel detaches programs a moment after their pins are gone.
     await until(`${asServer} cat /home/alice/www/other > /dev/null 2>&1`);
@@ -238,7 +238,7 @@ suite('the symlink guard', { skip: guests.skip }, () => {
       assert.ok(order.includes(each), each);
   });
 
-  test('refusals are incidents, with link, target, server and tenant', { timeout }, async () => {
+  test('refusals are incidents with link, target, server and tenant', { timeout }, async () => {
     jsonOf('symlinks guard status', await succeed('bulkhead symlinks guard status --json'));
     // Refusals of before the agent runs would be the evidence of the incident.
     const off = await succeed('bulkhead symlinks guard disable --json');
@@ -272,7 +272,7 @@ suite('the symlink guard', { skip: guests.skip }, () => {
     assert.doesNotMatch(await succeed('su bob -c "bulkhead faults"'), /symlinks/);
   });
 
-  test('the agent follows the policy; off leaves nothing', { timeout }, async () => {
+  test('the agent follows the policy, and disable leaves nothing', { timeout }, async () => {
     await writePolicy('');
     await until('[ ! -e /sys/fs/bpf/bulkhead ]');
     await until(`${asServer} cat /home/alice/www/other > /dev/null 2>&1`);
