@@ -131,7 +131,7 @@ const afterwards = { io: 'fuse-hang wait', cmdline: `${attack} cmdline ${device}
 
 for (const mode of ['io', 'cmdline'] as const) {
   test(
-    `a process that hangs reads of its ${mode} hides only its own facts from EvidenceReader`,
+    `a process that hangs reads of its ${mode} hides only its own facts`,
     { skip },
     async (context) => {
       let now = 0;

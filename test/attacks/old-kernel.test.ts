@@ -49,7 +49,7 @@ function suite(): void {
     ['4.18', 335],
     ['5.14', 449],
   ] as const) {
-    test(`apply, verify, exec, status and release run on Linux ${kernel}`, () => {
+    test(`apply, verify, exec and release work with the system calls of Linux ${kernel}`, () => {
       for (const words of [['check'], ['apply'], ['verify']]) {
         const { status, said } = run(call, ...words, policy);
         assert.equal(status, 0, said);

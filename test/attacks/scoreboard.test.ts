@@ -42,7 +42,7 @@ const starting = (context: TestContext, count: number, slots: number) =>
   Promise.all(Array.from({ length: count }, () => start(context, attacker, slots)));
 
 test(
-  "EvidenceReader bounds what it reads of fake scoreboards, and reads other tenants' as before",
+  "EvidenceReader bounds its reads of fake scoreboards, and not other tenants'",
   { skip },
   async (context) => {
     const pids = await starting(context, 12, 0);

@@ -41,7 +41,7 @@ suite('alarmOfState()', () => {
     assert.equal(alarmOfState(undefined, { placement: 'on', modules: 'on' }), undefined);
   });
 
-  test('raises an alarm when nothing is loaded, or only watch mode', () => {
+  test('raises an alarm when nothing is loaded, or the kernel refuses nothing', () => {
     assert.equal(title({ placement: 'on' }, undefined), 'strict placement is not in force');
     assert.equal(
       title({ placement: 'watch' }, { placement: null }),

@@ -200,7 +200,7 @@ suite('placementMapEntries()', () => {
     );
   });
 
-  test('has no tenants without any, and the self-test has an impossible level', () => {
+  test('has no tenant entries without tenants; the self-test entry is impossible', () => {
     assert.deepEqual(
       placementMapEntries(rule).filter(({ map }) => map === 'tenants'),
       [],

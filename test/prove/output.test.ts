@@ -26,7 +26,7 @@ const entry: ProofEntry = {
 };
 
 suite('output of bulkhead prove', () => {
-  test('entryText() marks what is demanded, and shows the remedy only of what is open', () => {
+  test('entryText() marks demanded attacks, and shows remedies only where one got through', () => {
     assert.match(entryText(entry, plain), /^home {20}\* blocked {7}refused: EACCES open$/);
     assert.match(
       entryText({ ...entry, demanded: false }, plain),

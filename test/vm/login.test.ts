@@ -123,7 +123,7 @@ suite('pam enable in the virtual machine', { skip: guests.skip, timeout }, () =>
     assert.deepEqual(new Set(cgroups), new Set([placed('alice')]));
   });
 
-  test('su is placed from root and from another tenant, and login is', { timeout }, async () => {
+  test('su from root and from another tenant is placed, and login is', { timeout }, async () => {
     for (const user of ['alice', 'bob', 'dave', 'odd.name'] as const)
       assert.equal(await su(user), placed(user));
     const fromAlice = (command: string) =>

@@ -109,7 +109,7 @@ suite('placement in the virtual machine', { skip: guests.skip }, () => {
     },
   );
 
-  test('placement allows a daemon a uid for a moment, and no program', patient, async () => {
+  test('placement lets a daemon take a uid for a moment, and run nothing', patient, async () => {
     const perl = (program: string) =>
       run(`perl -e 'use POSIX (); require "syscall.ph" if 0; ${program}'`);
     // setresuid is 117 on x86-64, and -1 leaves one unchanged.

@@ -275,7 +275,7 @@ for (const driver of drivers)
       const { write } = host;
 
       test(
-        'entry paths place every process without an agent, except for those without a step',
+        'entry paths place every process that they cover, without an agent',
         { timeout },
         async () => {
           await begun(first);
