@@ -1,4 +1,5 @@
 /** Each command with `--json` has a schema, and some test checks its real output against it. */
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { globSync, readFileSync } from 'node:fs';
