@@ -7,10 +7,11 @@ import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, writeFileSync 
 import { spawnSync } from 'node:child_process';
 import { request, type IncomingHttpHeaders } from 'node:http';
 import { after, afterEach, test } from 'node:test';
-import { eventually } from '../../testing/patience.ts';
+import { eventually, patienceMilliseconds } from '../../testing/patience.ts';
 import { ensurePrerequisites } from '../../testing/prerequisites.ts';
 import { formatProblem, type Problem } from '../../packages/base/problem.ts';
 import type { Result } from '../../packages/base/result.ts';
+import { sleepSync } from '../../src/sys/sleep.ts';
 import { lockDescriptor } from '../../src/sys/syscalls.ts';
 import { entryLimitsOf, type EntryLimits } from '../../src/web/core/entries/limits.ts';
 import { policyOf } from '../conformance/suite.ts';
@@ -151,11 +152,17 @@ export class EntriesStage extends WebStage {
     return planned.ok ? applyNginx(planned.value, this.run) : planned;
   }
 
-  /** Scripts wait from now on. */
+  /** Scripts wait from now on. One that has answered may still be ending, and passes the gate until then. */
   shut(): void {
     this.#gate ??= openSync(this.at('gate'), 'r');
-    const error = lockDescriptor(this.#gate, 'exclusive');
-    if (error !== undefined) throw new Error(`the gate is held: ${error}`);
+    const end = performance.now() + patienceMilliseconds;
+    for (;;) {
+      const error = lockDescriptor(this.#gate, 'exclusive');
+      if (error === undefined) break;
+      if (error !== 'EAGAIN' || performance.now() > end)
+        throw new Error(`the gate is held: ${error}`);
+      sleepSync(20);
+    }
     writeFileSync(this.at('started'), '');
   }
 
