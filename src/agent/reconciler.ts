@@ -134,7 +134,7 @@ export class PolicyReconciler implements Disposable {
       const tenants = policy.tenants.length;
       this.#log.info(
         { changes, tenants },
-        `ChildApplied ${this.#file} to ${count(tenants, 'tenant')}: ${count(changes, 'change')}`,
+        `Applied ${this.#file} to ${count(tenants, 'tenant')}: ${count(changes, 'change')}`,
       );
     }
     this.#changed(applied);
