@@ -10,7 +10,7 @@ import { print, printError, printJson } from '../../cli/shared/output.ts';
 import { printDiff } from '../../cli/shared/print-diff.ts';
 import { exposureText } from '../core/exposure.ts';
 import { profileOf, profiles, whyNot } from '../core/profiles.ts';
-import { applyDropIn } from '../io/apply-drop-in.ts';
+import { applyDropIn, undoKilledDropIn } from '../io/apply-drop-in.ts';
 import { lockConfine } from '../io/drop-in-file.ts';
 import {
   findService,
@@ -73,6 +73,8 @@ async function run(name: string, options: Request, command: Command): Promise<Ex
   const lock = lockConfine(host.places);
   if (!lock.ok) return failConfine(lock.error);
   using _lock = lock.value;
+  const undone = await undoKilledDropIn(host.places, service);
+  if (!undone.ok) return failConfine(undone.error);
   return withWork(host, service, options, (work) => change(host.places, work, options));
 }
 
