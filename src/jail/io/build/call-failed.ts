@@ -1,6 +1,5 @@
 /** Failures in the process that builds: the call's error contains the action. */
-import { failed, type Cause, type Problem } from '../../../../packages/base/problem.ts';
-import type { Result } from '../../../../packages/base/result.ts';
+import type { Cause } from '../../../../packages/base/problem.ts';
 import { errnoOf, quoted, reasonOf } from '../../../../packages/base/io/errno.ts';
 
 /**
@@ -14,16 +13,4 @@ export function causeOfCall(error: unknown): Cause {
   const full = errno === 'ENOSPC' && syscall === 'unshare';
   const reason = `${where}: ${full ? 'there are as many namespaces as allowed' : reasonOf(error)}`;
   return { reason, errno, ...(full ? { hint: 'raise sysctl user.max_mnt_namespaces' } : {}) };
-}
-
-/** Runs an action that ends at its first failure. */
-export function trying<T>(
-  problem: Pick<Problem, 'action' | 'object'>,
-  action: () => Result<T, Problem>,
-): Result<T, Problem> {
-  try {
-    return action();
-  } catch (error) {
-    return failed({ ...problem, ...causeOfCall(error) });
-  }
 }

@@ -1,6 +1,5 @@
 /** The inputs of a split: the pools as php-fpm understands them, and the files in which they are written. */
-import { existsSync, globSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { globSync, statSync } from 'node:fs';
 import { failed, type Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import { readBounded, decodeText } from '../../../../packages/base/io/regular-file.ts';
@@ -96,10 +95,3 @@ function readPoolFile(path: string): Result<PoolFile, Problem> {
 
 /** Whether its own mode lets everybody read it. Closed directories above do not make it secret. */
 const isPublic = (path: string) => (statSync(path).mode & 0o004) !== 0;
-
-/** Returns the closest directory on the way up that not everybody may pass through. */
-export function closedDirectory(path: string): string | undefined {
-  for (let at = path; at !== '/'; at = dirname(at))
-    if (existsSync(at) && (statSync(at).mode & 0o001) === 0) return at;
-  return undefined;
-}
