@@ -4,7 +4,7 @@
 import type { UndoStep } from '../../apply/undo-step.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
 import type { Paths } from '../../host/paths.ts';
-import { strictState, placementGuard } from '../io/strict.ts';
+import { placementGuard } from '../io/strict.ts';
 
 function unload(paths: Paths): Promise<readonly Problem[]> {
   const done = placementGuard(paths).unload();
@@ -12,7 +12,7 @@ function unload(paths: Paths): Promise<readonly Problem[]> {
 }
 
 export const undoStrict = (paths: Paths): readonly UndoStep[] =>
-  strictState(paths) === undefined
+  !placementGuard(paths).areInForce()
     ? []
     : [
         {

@@ -6,7 +6,7 @@ import type { Paths } from '../../host/paths.ts';
 import { probeDriver } from '../../host/probe.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { strictRuleOf } from './rule-of-policy.ts';
-import { placementGuard, strictState } from './strict.ts';
+import { placementGuard } from './strict.ts';
 
 /**
  * Loads or unloads the rule; returns whether anything was changed. The cgroups must have been made.
@@ -32,7 +32,7 @@ function followPolicy(policy: Policy, paths: Paths): Problem | undefined {
 const problemOf = (done: Result<boolean, Problem>) => (done.ok ? undefined : done.error);
 
 export function placementReleaseBlocker(paths: Paths): Problem | undefined {
-  if (strictState(paths) === undefined) return undefined;
+  if (!placementGuard(paths).areInForce()) return undefined;
   return {
     action: 'remove the limits',
     reason: 'strict placement is in force, and would keep tenants from running at all',

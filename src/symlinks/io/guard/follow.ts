@@ -5,7 +5,7 @@ import type { Paths } from '../../../host/paths.ts';
 import type { Policy } from '../../../policy/policy.ts';
 import { underLock } from '../../../sys/files/under-lock.ts';
 import { choiceLock, readGuardChoice } from './choice.ts';
-import { inForce, loadGuard, symlinkGuard } from './guard.ts';
+import { loadGuard, symlinkGuard } from './guard.ts';
 import { resolveRule } from './names.ts';
 
 /** Loads or unloads the guard; returns whether anything was changed. */
@@ -13,7 +13,7 @@ export function reconcileGuard(
   { symlinks }: Pick<Policy, 'symlinks'>,
   paths: Paths,
 ): Result<boolean, Problem> {
-  if (symlinks === undefined && inForce(paths) === undefined) return ok(false);
+  if (symlinks === undefined && !symlinkGuard(paths).areInForce()) return ok(false);
   return underLock(choiceLock(paths), () => {
     const choice = readGuardChoice(paths);
     if (symlinks === undefined || choice === 'off') return symlinkGuard(paths).unload();
@@ -29,7 +29,7 @@ function followPolicy(policy: Policy, paths: Paths): Problem | undefined {
 }
 
 export function guardReleaseBlocker(paths: Paths): Problem | undefined {
-  if (inForce(paths) === undefined) return undefined;
+  if (!symlinkGuard(paths).areInForce()) return undefined;
   return {
     action: 'remove the limits',
     reason: 'the symlink guard is on',
