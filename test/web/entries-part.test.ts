@@ -22,7 +22,12 @@ import { EntryRefusalTally, requestsMax } from '../../src/web/core/entries/refus
 import { EntriesPart } from '../../src/web/io/entries/entries-part.ts';
 import { FileTransaction } from '../../src/sys/files/file-transaction.ts';
 import { readEntriesRecord, fileStateKey, writeRecord } from '../../src/web/io/entries/record.ts';
-import { applyServerChanges, undoKilledEntries } from '../../src/web/io/entries/server-entries.ts';
+import { undoWeb } from '../../src/web/commands/undo.ts';
+import {
+  applyServerChanges,
+  hasKilledEntries,
+  undoKilledEntries,
+} from '../../src/web/io/entries/server-entries.ts';
 import type { Member } from '../../src/usage/member.ts';
 import { mustEnd } from '../../testing/patience.ts';
 import { policyOf } from '../conformance/suite.ts';
@@ -92,7 +97,10 @@ test('applyServerChanges() restores files that the server refuses, and reloads a
   assert.ok(begun.value.write().ok);
   // A killed run leaves its lock like this.
   begun.value[Symbol.dispose]();
+  assert.ok(hasKilledEntries(paths));
+  assert.ok(undoWeb(paths).some(({ command }) => command?.join(' ') === 'web entries disable'));
   const undone = undoKilledEntries(paths);
+  assert.equal(hasKilledEntries(paths), false);
   assert.ok(undone.ok);
   assert.deepEqual([...undone.value], ['nginx']);
   assert.equal(existsSync(path), false);

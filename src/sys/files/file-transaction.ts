@@ -111,12 +111,15 @@ export async function changeFiles<T>(
   return restored.ok ? accepted : restored;
 }
 
+/** Whether a killed run has left something that `undoUnfinished` undoes. */
+export const isUnfinished = (journal: string): boolean => existsSync(journal);
+
 /**
  * Undoes what a killed run has begun. Returns whether there was anything: then programs may still work with the files of
  * that run.
  */
 export function undoUnfinished(journal: string): Result<boolean, Problem> {
-  if (!existsSync(journal)) return ok(false);
+  if (!isUnfinished(journal)) return ok(false);
   const locked = lockJournal(journal);
   if (!locked.ok) return locked;
   using _lock = locked.value;

@@ -4,6 +4,7 @@ import type { Paths } from '../../host/paths.ts';
 import { isEnabled } from '../io/entries/enabled.ts';
 import { readEntriesRecord } from '../io/entries/record.ts';
 import { fpmReleaseBlocker } from '../io/fpm/release-blocker.ts';
+import { hasKilledEntries } from '../io/entries/server-entries.ts';
 import { findWebPrograms } from '../io/servers.ts';
 
 export function undoWeb(paths: Paths): readonly UndoStep[] {
@@ -17,7 +18,8 @@ export function undoWeb(paths: Paths): readonly UndoStep[] {
     ...(hasServices
       ? [{ what: "tenants' PHP-FPM services", command: ['web', 'fpm', 'disable', '--all'] }]
       : []),
-    ...(enabled
+    // Entries that a killed run has begun to enable or disable are undone by the same command.
+    ...(enabled || hasKilledEntries(paths)
       ? [{ what: 'entries at the web servers', command: ['web', 'entries', 'disable'] }]
       : []),
   ];

@@ -10,6 +10,7 @@ import { fail, ok, type Result } from '../../../../packages/base/result.ts';
 import { formatErrno, errnoOf } from '../../../../packages/base/io/errno.ts';
 import {
   FileTransaction,
+  isUnfinished,
   undoUnfinished,
   type FileChange,
 } from '../../../sys/files/file-transaction.ts';
@@ -82,7 +83,7 @@ export function denyModules(
   options: DenyOptions,
   host: BootHost,
 ): Result<DenyOutcome, Problem> {
-  const undone = options.dryRun === true ? ok(undefined) : undoKilled(host);
+  const undone = options.dryRun === true ? ok(undefined) : undoKilledDenial(host);
   if (!undone.ok) return undone;
   const plan = planFor(names, options, host);
   if (!plan.ok) return plan;
@@ -142,8 +143,11 @@ function planBoot(
   return ok({ edits, commands });
 }
 
+/** Whether a killed run has left something that `undoKilledDenial` undoes. */
+export const hasKilledDenial = (host: BootHost): boolean => isUnfinished(journalOf(host));
+
 /** Undoes what a killed run has begun; boot loaders may have taken that over. */
-function undoKilled(host: BootHost): Result<void, Problem> {
+export function undoKilledDenial(host: BootHost): Result<void, Problem> {
   const undone = undoUnfinished(journalOf(host));
   if (!undone.ok) return undone;
   const commands = undone.value ? bootLoadersOf(host).flatMap((each) => each.refresh(host)) : [];

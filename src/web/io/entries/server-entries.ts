@@ -8,6 +8,7 @@ import type { Note } from '../../core/notes.ts';
 import type { Survey } from '../survey.ts';
 import {
   changeFiles,
+  isUnfinished,
   undoUnfinished,
   type FileChange,
 } from '../../../sys/files/file-transaction.ts';
@@ -35,15 +36,21 @@ export interface Run {
 const journalOf = ({ state }: Run['paths'], server: ServerEntries['server']) =>
   `${state}/web-entries-${server}.journal`;
 
+const servers = ['nginx', 'apache2'] as const;
+
+/** Whether a killed run has left something that `undoKilledEntries` undoes. */
+export const hasKilledEntries = (paths: Run['paths']): boolean =>
+  servers.some((each) => isUnfinished(journalOf(paths, each)));
+
 /** Undoes what killed runs have begun; returns the servers concerned. The caller has the lock. */
 export function undoKilledEntries(paths: Run['paths']): Result<Run['undone'], Problem> {
-  const servers = new Set<ServerEntries['server']>();
-  for (const server of ['nginx', 'apache2'] as const) {
+  const found = new Set<ServerEntries['server']>();
+  for (const server of servers) {
     const undone = undoUnfinished(journalOf(paths, server));
     if (!undone.ok) return undone;
-    if (undone.value) servers.add(server);
+    if (undone.value) found.add(server);
   }
-  return ok(servers);
+  return ok(found);
 }
 
 /** Checks that the server accepts its configuration: otherwise nothing is added to it. */
