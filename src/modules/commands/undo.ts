@@ -10,7 +10,7 @@ import {
   undoKilledDenial,
 } from '../io/deny/deny.ts';
 import { hasBootFiles } from '../io/gate/boot-files.ts';
-import { gateMode } from '../io/gate/kernel-gate.ts';
+import { gateGuard } from '../io/gate/kernel-gate.ts';
 
 export const undoModules = (paths: Paths): readonly UndoStep[] => [
   ...undoGate(paths),
@@ -18,7 +18,7 @@ export const undoModules = (paths: Paths): readonly UndoStep[] => [
 ];
 
 const undoGate = (paths: Paths): readonly UndoStep[] =>
-  gateMode(paths) === 'off' && !(paths.instance === 'bulkhead' && hasBootFiles(paths))
+  !gateGuard(paths).areInForce() && !(paths.instance === 'bulkhead' && hasBootFiles(paths))
     ? []
     : [{ what: 'the gate for kernel modules', command: ['modules', 'gate', 'disable'] }];
 
