@@ -1,7 +1,8 @@
 /**
  * Checks every import of packages/ and src/ against the table of ARCHITECTURE.md: which layer may use which. Static
  * imports, lazy ones and imports of types count alike, and none of them may close a cycle. It also
- * checks that no directory has grown beyond what a reader takes in at a glance.
+ * checks that no directory has grown beyond what a reader takes in at a glance, and that something uses
+ * each exported function and constant.
  *
  *     node scripts/layers.ts
  */
@@ -210,6 +211,29 @@ function crowded(files: readonly string[]): readonly string[] {
   );
 }
 
+/**
+ * Returns exported functions and constants that the product names only once, where they are defined: nothing calls
+ * them, or a merge has lost the call. Tests may be the only users of a name in `forTests`.
+ */
+function unused(files: readonly string[]): readonly string[] {
+  const counts = new Map<string, number>();
+  const defined: (readonly [name: string, file: string])[] = [];
+  for (const file of files) {
+    const text = readFileSync(join(root, file), 'utf8').replaceAll(comments, '');
+    for (const [word] of text.matchAll(/[A-Za-z_$][\w$]*/g))
+      counts.set(word, (counts.get(word) ?? 0) + 1);
+    for (const { groups: { name = '' } = {} } of text.matchAll(exported))
+      defined.push([name, file]);
+  }
+  return defined.flatMap(([name, file]) =>
+    counts.get(name) === 1 && !forTests.has(name) ? [`${file}: nothing uses ${name}`] : [],
+  );
+}
+
+const comments = /\/\*[^]*?\*\/|^\s*\/\/.*$/gm;
+const exported = /^export (?:async )?(?:function|const|class) (?<name>[\w$]+)/gm;
+const forTests: ReadonlySet<string> = new Set(['callNames', 'unpackWithProgram']);
+
 const product = globSync(['src/**/*.ts', 'packages/*/{*.ts,{core,io}/**/*.ts}'], {
   cwd: root,
 })
@@ -219,6 +243,7 @@ const problems = [
   ...product.flatMap(problemsOf),
   ...cycles(product).map((cycle) => `these files import each other: ${cycle.join(', ')}`),
   ...crowded(product),
+  ...unused(product),
 ];
 for (const problem of problems) process.stderr.write(`${problem}\n`);
 process.exitCode = problems.length === 0 ? 0 : 1;
