@@ -36,7 +36,10 @@ export function strictPart(paths: Paths, log: Log): AgentPart {
   const alarms: Alarm[] = [];
   const lasting = new Lasting<Alarm>();
   let policy: Policy | undefined;
-  /** The number of policies that may need another rule. A check finds what is missing, but not what is left over. */
+  /**
+   * The number of policies that may need another rule. A check finds what is missing, but not a rule that is left over:
+   * that is unloaded for each policy without one, and again after a failure.
+   */
   let policies = 0;
   let loaded = 0;
   let hasFailed = false;
@@ -47,7 +50,9 @@ export function strictPart(paths: Paths, log: Log): AgentPart {
       const found = isNew ? undefined : alarmOf(policy, paths);
       const alarm = lasting.see(found);
       if (alarm !== undefined) alarms.push(alarm);
-      const deviates = isNew || alarm !== undefined || (hasFailed && found !== undefined);
+      const isLeft = policy.strict === undefined && placementGuard(paths).areInForce();
+      const failsStill = hasFailed && (found !== undefined || isLeft);
+      const deviates = isNew || alarm !== undefined || failsStill;
       return deviates ? `policy ${policies}` : undefined;
     },
     async attempt() {
@@ -60,7 +65,7 @@ export function strictPart(paths: Paths, log: Log): AgentPart {
   return {
     adopt(adopted: Policy) {
       policy = adopted;
-      if (adopted.strict === undefined && strictState(paths) === undefined) return;
+      if (adopted.strict === undefined && !placementGuard(paths).areInForce()) return;
       policies++;
       reconciler.soon();
     },
