@@ -8,7 +8,7 @@ import { whenLocked } from './locked.ts';
 import { planRemoval } from './plans.ts';
 import { sessionWithoutPolicy, withEntriesOptions, type EntriesOptions } from './session.ts';
 
-async function disable(options: EntriesOptions, command: Command): Promise<ExitCode> {
+export async function disable(options: EntriesOptions, command: Command): Promise<ExitCode> {
   const session = await sessionWithoutPolicy(command);
   if (typeof session === 'number') return session;
   return applyPlans(planRemoval(session), options, session.paths, () => {

@@ -10,6 +10,7 @@ import { pathsFor, print } from '../../../cli/shared/session.ts';
 import { isEnabled } from '../../io/entries/enabled.ts';
 import { readEntriesRecord } from '../../io/entries/record.ts';
 import { findWebPrograms } from '../../io/servers.ts';
+import { disable } from './disable.ts';
 import { enable } from './enable.ts';
 import { whenLocked } from './locked.ts';
 import { withEntriesOptions, type EntriesOptions } from './session.ts';
@@ -21,6 +22,8 @@ function sync(options: EntriesOptions, command: Command): ExitCode | Promise<Exi
     const strict = readEntriesRecord(paths)?.strict === true;
     return enable({ ...options, strict }, command);
   }
+  // A first enable was killed and has been undone, but a web server may have loaded its files.
+  if ((options.undone?.size ?? 0) > 0) return disable(options, command);
   print('Entries are not enabled here');
   return exitCodes.done;
 }
