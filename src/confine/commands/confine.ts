@@ -36,7 +36,7 @@ export const command: CommandModule = {
           'bulkhead confine enable nginx',
           'confine it, after asking; undone if it does not come up',
         ],
-        ['bulkhead confine disable nginx', 'as it was'],
+        ['bulkhead confine disable nginx', 'remove the sandbox'],
       ),
     );
     addCommands(parent, parts);

@@ -12,7 +12,7 @@ export const command: CommandModule = {
       .addHelpText(
         'after',
         examples(
-          ['bulkhead harden disable', 'everything as it was'],
+          ['bulkhead harden disable', 'restore every setting'],
           ['bulkhead harden disable userns-clone', 'one item, by name'],
         ),
       )

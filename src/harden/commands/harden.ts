@@ -29,7 +29,7 @@ export const command: CommandModule = {
         ['bulkhead harden enable --dry-run', 'what would change'],
         ['bulkhead harden enable', 'change it, after asking'],
         ['bulkhead harden enable userns-clone', 'one item, by name'],
-        ['bulkhead harden disable', 'everything as it was'],
+        ['bulkhead harden disable', 'restore every setting'],
       ),
     );
     addCommands(parent, parts);

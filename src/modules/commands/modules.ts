@@ -41,7 +41,7 @@ const parts: CommandTable = {
   },
   gate: {
     usage: '',
-    summary: 'let only those modules load that the policy accepts',
+    summary: 'let only modules load that the policy accepts',
     load: () => import('./gate/gate.ts'),
   },
 };

@@ -20,7 +20,7 @@ const parts: CommandTable = {
   },
   sync: {
     usage: '[options] [release...]',
-    summary: 'judge the modules again, and load the list; --saved loads the list of before',
+    summary: 'judge the modules again and load the list; --saved loads the saved list',
     load: () => import('./sync.ts'),
   },
   why: {

@@ -5,7 +5,8 @@ import { addCommands, type CommandTable } from '../../../cli/shared/command-tabl
 const parts: CommandTable = {
   enable: {
     usage: '[options]',
-    summary: 'refuse such links from now on, and after each boot; --watch only reports them',
+    summary:
+      "refuse symlinks to other owners' files, now and after each boot; --watch only reports them",
     load: () => import('./enable.ts'),
   },
   disable: {

@@ -10,13 +10,13 @@ const parts: CommandTable = {
   },
   disable: {
     usage: '[options]',
-    summary: 'remove from the web servers what enable has written',
+    summary: 'remove the files that enable has written at the web servers',
     load: () => import('./disable.ts'),
   },
   sync: {
     usage: '[options]',
     summary:
-      'write it again where it is enabled and the policy or the sites have changed; the agent does so automatically',
+      'rewrite the files if the policy or the sites have changed; the agent does so automatically',
     load: () => import('./sync.ts'),
   },
   status: {

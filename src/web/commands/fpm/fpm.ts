@@ -36,7 +36,7 @@ export const command: CommandModule = {
         ['bulkhead web fpm enable alice --dry-run', 'what would be written and run'],
         ['bulkhead web fpm enable --all', 'every tenant that has a pool, also later ones'],
         ['bulkhead web fpm status', ''],
-        ['bulkhead web fpm disable --all', 'everything as it was'],
+        ['bulkhead web fpm disable --all', 'give all pools back to the distribution'],
       ),
     );
     addCommands(parent, parts);
