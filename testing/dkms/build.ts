@@ -11,6 +11,7 @@ import type { KernelBuild } from '../../packages/modules/io/kernel/kernel-build.
 import { kernelMounts } from '../../packages/modules/io/rebuild/dkms-build.ts';
 import type { DkmsSource } from './packages.ts';
 import { formatProblem, type Cause } from '../../packages/base/problem.ts';
+import { makeJailCgroup } from '../../src/modules/io/sandbox-cgroup.ts';
 
 const tree = '/var/lib/dkms';
 
@@ -41,6 +42,7 @@ export async function buildByDkms(
   const { name, version, directory } = source;
   const place = `/usr/src/${name}-${version}`;
   const run = await runInJail({
+    makeCgroup: makeJailCgroup,
     command: ['bash', '-c', script, 'sh', name, version, build.release, build.headers],
     writable: tree,
     mounts: [

@@ -26,6 +26,7 @@ import { alteredTree, withLetterChanged } from './altered-tree.ts';
 import { modulesDirectory } from './build.ts';
 import type { DkmsSource } from './packages.ts';
 import { formatProblem } from '../../packages/base/problem.ts';
+import { makeJailCgroup } from '../../src/modules/io/sandbox-cgroup.ts';
 
 export const questions = [
   'right source',
@@ -140,7 +141,9 @@ class Trial {
 
   async #rebuilt(file: string, module: KernelModule, elf: Elf): Promise<TrialResponse> {
     const { source, build } = this.#options;
-    const result = await rebuild(module, elf, source.directory, build);
+    const result = await rebuild(module, elf, source.directory, build, {
+      makeCgroup: makeJailCgroup,
+    });
     const why =
       result.outcome === 'undecided'
         ? [result.reason, ...result.errors].join('; ')

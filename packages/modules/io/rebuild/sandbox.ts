@@ -41,7 +41,10 @@ export interface JailOptions extends SandboxCommand {
   /** Receives each line of output, without control characters. */
   readonly onLine?: (line: string) => void;
   readonly signal?: AbortSignal;
-  /** Makes the cgroup that bounds all processes together; without it limits hold per process. */
+  /**
+   * Makes the cgroup that bounds all processes together. Without it limits hold per process, and a build that is stopped
+   * while its jail is being made may go on.
+   */
   readonly makeCgroup?: (limits: JailLimits) => Result<JailCgroup, Cause>;
 }
 

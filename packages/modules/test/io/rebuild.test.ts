@@ -15,6 +15,7 @@ import { findKernelBuild, type KernelBuild } from '../../io/kernel/kernel-build.
 import { rebuild, type Rebuilt } from '../../io/rebuild/rebuild.ts';
 import { archiveOf } from '../../io/source/source-files.ts';
 import { formatCause, formatProblem } from '../../../base/problem.ts';
+import { makeJailCgroup } from '../../../../src/modules/io/sandbox-cgroup.ts';
 
 type Files = Readonly<Record<string, string | Uint8Array>>;
 
@@ -67,6 +68,7 @@ async function vendorBuild(files: Files): Promise<Uint8Array> {
   const writable = '/var/lib/dkms/sum/1.0/build';
   const script = `tar -xf - && make -C ${headers} M=${writable} CONFIG_DEBUG_INFO_BTF_MODULES= modules 2>&1 && cat sum.ko >&3`;
   const run = await runInJail({
+    makeCgroup: makeJailCgroup,
     command: ['sh', '-c', script],
     writable,
     mounts: [{ from: undefined, to: '/usr/src' }, ...mounts],

@@ -20,8 +20,11 @@ import { suite, test } from 'node:test';
 import { runInJail, type JailOptions, type JailResult } from '../../io/rebuild/sandbox.ts';
 import { eventually, patienceMilliseconds } from '../../../../testing/patience.ts';
 import { formatProblem } from '../../../base/problem.ts';
+import { makeJailCgroup } from '../../../../src/modules/io/sandbox-cgroup.ts';
 
-const probe = await runInJail({ command: ['true'], writable: '/build' });
+/** The cgroup of the command line: only with one does a build end that is stopped while its jail is being made. */
+const makeCgroup = makeJailCgroup;
+const probe = await runInJail({ command: ['true'], writable: '/build', makeCgroup });
 const skip = probe.ok ? false : formatProblem(probe.error);
 
 type Options = Omit<JailOptions, 'command' | 'writable'>;
@@ -33,6 +36,7 @@ async function make(recipe: readonly string[], options: Options = {}): Promise<J
     command: ['make', '-f', '-'],
     writable: '/build',
     input: Readable.from([makefile]),
+    makeCgroup,
     ...options,
   });
   assert.ok(result.ok, result.ok ? '' : formatProblem(result.error));
