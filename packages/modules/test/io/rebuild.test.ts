@@ -87,7 +87,9 @@ async function rebuilt(
   const read = readModule(path, module);
   const elf = readElf(module);
   assert.ok(read.ok && elf.ok);
-  return rebuild(read.value, elf.value, directoryWith(files), kernelBuild());
+  return rebuild(read.value, elf.value, directoryWith(files), kernelBuild(), {
+    makeCgroup: makeJailCgroup,
+  });
 }
 
 const why = (result: Rebuilt): string =>
