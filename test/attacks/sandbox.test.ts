@@ -57,9 +57,11 @@ test('makeJailCgroup() limits the memory of files, too', { skip }, async () => {
 
 test('makeJailCgroup() removes what a killed run left behind', { skip }, async () => {
   const jail = new URL('../../packages/modules/io/rebuild/sandbox.ts', import.meta.url).href;
+  const cgroup = new URL('../../src/modules/io/sandbox-cgroup.ts', import.meta.url).href;
   const program = `
     const { runInJail } = await import(${JSON.stringify(jail)});
-    await runInJail({ command: ['sh', '-c', 'echo ready; sleep 600'], writable: '/w',
+    const { makeJailCgroup: makeCgroup } = await import(${JSON.stringify(cgroup)});
+    await runInJail({ command: ['sh', '-c', 'echo ready; sleep 600'], writable: '/w', makeCgroup,
       onLine: (line) => console.log(line) });`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
     stdio: ['ignore', 'pipe', 'inherit'],
