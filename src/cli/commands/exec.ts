@@ -17,7 +17,7 @@ const options: readonly (readonly [flags: string, description: string])[] = [
   ['--keep-fds', 'pass file descriptors 3 to 9 on, too, such as the sockets of a unit'],
   ['--allow-setuid', 'let setuid and setgid programs work, such as sendmail'],
   ['--stay-in-slice', 'do not leave a unit that is in the slice of the tenant already'],
-  ['--without-jail', 'start it outside of the jail of the tenant'],
+  ['--without-jail', "start it outside the tenant's jail"],
   ['--for-jail', 'the same for a process in the jail, with less that may be started'],
   [
     '--entry',

@@ -72,8 +72,7 @@ export function entryPathsLine(reports: readonly EntryPathReport[]): string {
   const outside = reports
     .filter(({ jail }) => jail?.entered === false)
     .map(({ entryPath }) => entryPath);
-  const all =
-    outside.length === 0 ? parts : [...parts, `outside of the jail: ${outside.join(', ')}`];
+  const all = outside.length === 0 ? parts : [...parts, `outside the jail: ${outside.join(', ')}`];
   return all.length === 0 ? '' : `Entry paths: ${all.join('; ')}; see bulkhead doctor`;
 }
 

@@ -90,7 +90,7 @@ const numberIn = (value: unknown): number | undefined =>
 const textIn = (value: unknown): string =>
   typeof value === 'string' ? value.slice(0, textMax) : '';
 
-/** Returns those of the fields that are numbers. */
+/** Returns the fields that are numbers. */
 const numbersIn = <Name extends string>(
   stored: Stored,
   names: readonly Name[],

@@ -76,7 +76,7 @@ function printGaps(verdicts: readonly LimitVerdict[], screen: DemoScreen): void 
   }
   if (titles.size === 0) return;
   const helps = new Set(partial.flatMap(({ support }) => support.help ?? []));
-  screen.print('\nHeld in what the demo does, and on this host not in everything:');
+  screen.print('\nEnforced in what the demo does, but on this host not in everything:');
   for (const [reason, of] of titles) formatNote(`${of.join(', ')}: ${reason}`, screen);
   for (const help of helps) formatNote(`To improve: ${help}`, screen);
 }
