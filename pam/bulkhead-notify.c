@@ -82,7 +82,10 @@ static size_t filter(const char *from, size_t length, char *to)
 	return made;
 }
 
-/* As if PID had said it, which root may claim. */
+/*
+ * Sends it as PID, which root may claim. A PID that has ended and been waited for cannot be claimed (ESRCH): its last
+ * words go out as this process's own, which systemd finds in the same unit.
+ */
 static void pass_on(const struct relay *r, char *text, size_t length)
 {
 	union {
@@ -99,6 +102,10 @@ static void pass_on(const struct relay *r, char *text, size_t length)
 	header->cmsg_type = SCM_CREDENTIALS;
 	header->cmsg_len = CMSG_LEN(sizeof(who));
 	memcpy(CMSG_DATA(header), &who, sizeof(who));
+	if (sendmsg(r->to, &message, MSG_NOSIGNAL) >= 0 || errno != ESRCH)
+		return;
+	message.msg_control = NULL;
+	message.msg_controllen = 0;
 	(void)sendmsg(r->to, &message, MSG_NOSIGNAL);
 }
 

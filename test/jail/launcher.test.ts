@@ -5,7 +5,8 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { after, before, test } from 'node:test';
+import { kill } from 'node:process';
+import { after, before, test, type TestContext } from 'node:test';
 import { PolicyReader } from '../../src/apply/load-policy.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { jailDoctor } from '../../src/jail/commands/doctor.ts';
@@ -147,68 +148,95 @@ test(
   },
 );
 
+/** Listens as systemd does, and returns what it has heard since the last call. */
+async function notifySocket(t: TestContext, address: string): Promise<() => string> {
+  const listener = spawn(
+    'perl',
+    [
+      '-e',
+      String.raw`use Socket; $| = 1; my $s; socket($s, PF_UNIX, SOCK_DGRAM, 0) && bind($s, sockaddr_un($ARGV[0])) or die $!;
+        print "listens\n"; while (defined recv $s, my $m, 65536, 0) { $m =~ s/\n/;/g; print "$m\n" }`,
+      address,
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  let heard = '';
+  listener.stdout.on('data', (chunk: Buffer) => (heard += chunk.toString()));
+  t.after(async () => {
+    const ended = once(listener, 'exit');
+    listener.kill('SIGKILL');
+    await ended;
+  });
+  await eventually('somebody listens', () => heard.includes('listens'));
+  heard = '';
+  return () => heard;
+}
+
+/** The command that runs a Perl program with `inform(TEXT)` as a service of the jailed tenant. */
+function serviceCommand(script: string): readonly string[] {
+  const prelude = String.raw`use Socket; our $s; socket($s, PF_UNIX, SOCK_DGRAM, 0) or die $!;
+      sub inform { my ($text, $flags) = @_; send $s, $text, $flags // 0, sockaddr_un($ENV{NOTIFY_SOCKET}) }`;
+  const words = ['--instance', instance, '--keep-env', 'NOTIFY_SOCKET', `${jailed}`, '--'];
+  return [...words, 'perl', '-e', `${prelude} ${script}`];
+}
+
+const serviceEnvironment = (address: string) => ({
+  PATH: '/usr/bin:/bin',
+  NOTIFY_SOCKET: address,
+});
+
 test(
   'exec passes notifications of the service itself to systemd, a few times a second',
   { skip },
-  async () => {
+  async (t) => {
     const address = `${scratch}/notify`;
-    const listener = spawn(
-      'perl',
-      [
-        '-e',
-        String.raw`use Socket; $| = 1; my $s; socket($s, PF_UNIX, SOCK_DGRAM, 0) && bind($s, sockaddr_un($ARGV[0])) or die $!;
-        print "listens\n"; while (defined recv $s, my $m, 65536, 0) { $m =~ s/\n/;/g; print "$m\n" }`,
-        address,
-      ],
-      { stdio: ['ignore', 'pipe', 'inherit'] },
-    );
-    let heard = '';
-    listener.stdout.on('data', (chunk: Buffer) => (heard += chunk.toString()));
-    const service = (script: string) => {
-      const words = [
-        '--instance',
-        instance,
-        '--keep-env',
-        'NOTIFY_SOCKET',
-        `${jailed}`,
-        '--',
-        'perl',
-      ];
-      const prelude = String.raw`use Socket; our $s; socket($s, PF_UNIX, SOCK_DGRAM, 0) or die $!;
-      sub inform { my ($text, $flags) = @_; send $s, $text, $flags // 0, sockaddr_un($ENV{NOTIFY_SOCKET}) }`;
-      return spawnSync(launcher, [...words, '-e', `${prelude} ${script}`], {
+    const heard = await notifySocket(t, address);
+    const service = (script: string) =>
+      spawnSync(launcher, serviceCommand(script), {
         encoding: 'utf8',
         timeout: patienceMilliseconds,
-        env: { PATH: '/usr/bin:/bin', NOTIFY_SOCKET: address },
+        env: serviceEnvironment(address),
       });
-    };
-    try {
-      await eventually('somebody listens', () => heard.includes('listens'));
-      const said = service(String.raw`
+    const said = service(String.raw`
       if (!fork) { inform("STATUS=of a child"); exit }
       wait; inform("READY=1\nMAINPID=1\nSTATUS=it works\nFDSTORE=1\nREADY=12"); print $ENV{NOTIFY_SOCKET};`);
-      assert.deepEqual([said.status, said.stderr], [0, '']);
-      assert.match(said.stdout, /^\/\.bulkhead\/notify-\d+$/);
-      await eventually('it is passed on', () => heard.includes('READY'));
-      assert.equal(heard, 'listens\nREADY=1;STATUS=it works;\n');
-      heard = '';
-      const began = performance.now();
-      const flood = service(String.raw`
+    assert.deepEqual([said.status, said.stderr], [0, '']);
+    assert.match(said.stdout, /^\/\.bulkhead\/notify-\d+$/);
+    await eventually('it is passed on', () => heard().includes('READY'));
+    assert.equal(heard(), 'READY=1;STATUS=it works;\n');
+    const began = performance.now();
+    const flood = service(String.raw`
       my $end = time + 2; my $n = 0; while (time < $end) { $n++ if inform("WATCHDOG=1", MSG_DONTWAIT) } inform("STOPPING=1"); print $n;`);
-      assert.equal(flood.status, 0, flood.stderr);
-      assert.ok(Number(flood.stdout) > 0);
-      await eventually('the end is told', () => heard.includes('WATCHDOG'));
-      const inside = `ls /.bulkhead | grep -c notify || true`;
-      await eventually('nothing is left', () => exec(jailed, 'sh', '-c', inside).stdout === '0\n');
-      const most = 20 + 8 + (performance.now() - began) / 500;
-      assert.ok(heard.split('\n').length <= most + 1, heard);
-    } finally {
-      const ended = once(listener, 'exit');
-      listener.kill('SIGKILL');
-      await ended;
-    }
+    assert.equal(flood.status, 0, flood.stderr);
+    assert.ok(Number(flood.stdout) > 0);
+    await eventually('the end is told', () => heard().includes('WATCHDOG'));
+    const inside = `ls /.bulkhead | grep -c notify || true`;
+    await eventually('nothing is left', () => exec(jailed, 'sh', '-c', inside).stdout === '0\n');
+    const most = 20 + 8 + (performance.now() - began) / 500;
+    assert.ok(heard().split('\n').length <= most + 2, heard());
   },
 );
+
+test('exec passes on the last notification of a service that has ended', { skip }, async (t) => {
+  const address = `${scratch}/notify-last`;
+  const heard = await notifySocket(t, address);
+  const service = spawn(
+    launcher,
+    serviceCommand('$| = 1; print "runs"; <STDIN>; inform("STOPPING=1");'),
+    { env: serviceEnvironment(address), stdio: ['pipe', 'pipe', 'inherit'] },
+  );
+  const ended = once(service, 'exit');
+  await once(service.stdout, 'data');
+  const children = readFileSync(`/proc/${service.pid}/task/${service.pid}/children`, 'utf8');
+  const relay = Number(children);
+  assert.ok(relay > 1, children);
+  kill(relay, 'SIGSTOP');
+  service.stdin.end('\n');
+  await ended;
+  kill(relay, 'SIGCONT');
+  await eventually('it is passed on', () => heard().includes('STOPPING'));
+  assert.equal(heard(), 'STOPPING=1;\n');
+});
 
 test('exec --allow-setuid allows no setuid programs in a jail', { skip }, () => {
   const words = ['--instance', instance, '--allow-setuid', `${jailed}`, '--'];
