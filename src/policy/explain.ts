@@ -1,4 +1,5 @@
 /** Each limit of a tenant, or of one of its sites: its value, and the line that set it. */
+import type { Cause } from '../../packages/base/problem.ts';
 import type { LimitValues } from '../limits/limit.ts';
 import { attributes, limitAttribute, type KeyedAttribute } from '../limits/limits.ts';
 import { formatQuantity, unlimited, type Quantity } from '../../packages/base/quantity.ts';
@@ -163,23 +164,27 @@ function describe({ kind, name }: Link): string {
   }
 }
 
-const reasonOf = ({ setter, state }: OwnLimit): string | undefined => {
+const whyIdle = ({ setter, state }: OwnLimit): Cause | undefined => {
   switch (state) {
     case 'in force':
       return undefined;
     case 'overruled':
-      return 'the policy sets this limit of the site';
+      return { reason: 'the policy sets this limit of the site' };
     case 'overruled by reseller':
-      return 'its reseller has set this limit of the site';
+      return { reason: 'its reseller has set this limit of the site' };
     case 'withdrawn':
-      return `the policy does not let ${setter === 'tenant' ? 'the tenant' : 'its reseller'} set limits of its sites`;
+      return {
+        reason: `the policy does not let ${setter === 'tenant' ? 'the tenant' : 'its reseller'} set limits of its sites`,
+      };
   }
 };
 
 const idleLimits = ({ own = [] }: Site): readonly IdleLimit[] =>
   own.flatMap((each) => {
-    const reason = reasonOf(each);
+    const cause = whyIdle(each);
+    if (cause === undefined) return [];
     const { key, value, by } = each;
     const text = formatQuantity(limitAttribute(key).kind, value);
-    return reason === undefined ? [] : [{ limit: key.replace('.', ' '), value: text, by, reason }];
+    const { reason } = cause;
+    return [{ limit: key.replace('.', ' '), value: text, by, reason }];
   });

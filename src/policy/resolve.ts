@@ -4,6 +4,7 @@
  * Most specific first: tenant → its package → its reseller's package → defaults. The package of a
  * uid range applies to tenants that name no package and whose reseller names none.
  */
+import { formatCause, type Cause } from '../../packages/base/problem.ts';
 import type { LimitValues } from '../limits/limit.ts';
 import type { Located, Span } from './diagnostic.ts';
 import type {
@@ -132,20 +133,23 @@ class Resolver {
       return undefined;
     }
     const uid = account?.uid ?? (who.kind === 'uid' ? who.uid : 0);
-    const problem = this.#neverTenant(uid);
-    if (problem === undefined) return { uid, account };
+    const cause = this.#neverTenant(uid);
+    if (cause === undefined) return { uid, account };
     this.#error(
       name,
-      `"${who.kind === 'user' ? who.user : who.uid}" cannot be a tenant: ${problem}`,
+      `"${who.kind === 'user' ? who.user : who.uid}" cannot be a tenant: ${formatCause(cause)}`,
     );
     return undefined;
   }
 
-  #neverTenant(uid: number): string | undefined {
-    if (uid === 0) return 'uid 0 is root';
-    if (uid === nobody) return `uid ${nobody} is nobody, shared by many daemons`;
-    if (uid >= this.#facts.uidMin) return undefined;
-    return `uid ${uid} belongs to the system (UID_MIN in /etc/login.defs is ${this.#facts.uidMin})`;
+  #neverTenant(uid: number): Cause | undefined {
+    const { uidMin } = this.#facts;
+    if (uid === 0) return { reason: 'uid 0 is root' };
+    if (uid === nobody) return { reason: `uid ${nobody} is nobody, shared by many daemons` };
+    if (uid >= uidMin) return undefined;
+    return {
+      reason: `uid ${uid} belongs to the system (UID_MIN in /etc/login.defs is ${uidMin})`,
+    };
   }
 
   #addTenant(
@@ -275,7 +279,8 @@ class Resolver {
     this.#checkRanges(ranges.map((each) => each.range));
     for (const account of this.#facts.accounts) {
       const { uid } = account;
-      if (this.#tenants.has(uid) || this.#exempt.has(uid) || this.#neverTenant(uid)) continue;
+      if (this.#tenants.has(uid) || this.#exempt.has(uid)) continue;
+      if (this.#neverTenant(uid) !== undefined) continue;
       const found = ranges.find(({ range }) => contains(range.value, uid));
       if (found === undefined) continue;
       const packageElement = this.#rangePackage(uid);

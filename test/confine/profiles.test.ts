@@ -175,7 +175,8 @@ suite('profileOf() and whyNot()', () => {
   });
 
   test('whyNot() refuses services whose sandbox every session would inherit', () => {
-    for (const name of ['ssh', 'sshd', 'cron', 'atd']) assert.match(whyNot(name) ?? '', /inherit/);
+    for (const name of ['ssh', 'sshd', 'cron', 'atd'])
+      assert.match(whyNot(name)?.reason ?? '', /inherit/);
     assert.equal(whyNot('nginx'), undefined);
   });
 });

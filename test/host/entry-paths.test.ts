@@ -86,14 +86,14 @@ describe('reportEntryPaths()', () => {
     const { ssh, su, cron, 'PHP-FPM': fpm } = found({});
     assert.deepEqual([ssh, su, cron, fpm], [{ entered: true }, none, undefined, undefined]);
     assert.match(report('su', { sessions }), /^at login .*\| run "bulkhead pam enable"$/);
-    const withoutPam = found({ withoutSession: () => 'UsePAM no' });
+    const withoutPam = found({ withoutSession: () => ({ reason: 'UsePAM no' }) });
     assert.deepEqual(withoutPam['ssh'], { entered: false, reason: 'UsePAM no' });
     assert.equal(found({ programs: () => [] })['ssh'], undefined);
   });
 
   test('reports a service that opens no session as not placed, whatever its PAM file says', () => {
     const withoutSession = (service: string) =>
-      service === 'sshd' ? '/etc/ssh/sshd_config says UsePAM no' : undefined;
+      service === 'sshd' ? { reason: '/etc/ssh/sshd_config says UsePAM no' } : undefined;
     assert.equal(
       report('ssh', { sessions: placed('sshd'), withoutSession, agentRuns: false }),
       'not covered | /etc/ssh/sshd_config says UsePAM no; no agent runs | start the agent, and run "bulkhead pam enable"',
@@ -179,7 +179,7 @@ describe('readEntryPathFacts()', () => {
       for (const [name, text] of Object.entries(files)) write(`etc/ssh/${name}`, text);
       const found = read().withoutSession('sshd');
       if (reason === undefined) assert.equal(found, undefined);
-      else assert.match(found ?? '', reason);
+      else assert.match(found?.reason ?? '', reason);
     });
   }
 

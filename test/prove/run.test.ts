@@ -103,7 +103,10 @@ suite('runAttack()', { skip: onlyRoot }, () => {
 
   test('starts nothing when there is an obstacle', async () => {
     const started = join(root, 'started');
-    const outcome = await carry({ obstacle: () => 'no', start: () => shell(`touch ${started}`) });
+    const outcome = await carry({
+      obstacle: () => ({ reason: 'no' }),
+      start: () => shell(`touch ${started}`),
+    });
     assert.deepEqual(outcome, { kind: 'impossible', detail: 'no' });
     assert.equal(existsSync(started), false);
   });

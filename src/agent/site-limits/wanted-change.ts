@@ -70,7 +70,7 @@ function changeOf(
     // A limit that was never set can be removed, as with the name of a limit that stands for several.
     if (why !== undefined && text === undefined) continue;
     if (why !== undefined)
-      return fail({ reason: `only the administrator sets ${shown(key)}: ${why}` });
+      return fail({ reason: `only the administrator sets ${shown(key)}: ${why.reason}` });
     const value = text === undefined ? undefined : parseLimit(key, text);
     if (value?.ok === false) return value;
     const problem = value && problemWith(site, key, value.value);

@@ -3,6 +3,7 @@
  * same.
  */
 import type { Command } from 'commander';
+import { formatCause, type Cause } from '../../../packages/base/problem.ts';
 import { exitCodes, type CommandModule, type ExitCode } from '../../cli/shared/command.ts';
 import { print, printJson } from '../../cli/shared/output.ts';
 import { table } from '../../cli/shared/terminal.ts';
@@ -34,12 +35,15 @@ function statusText(confined: readonly SurveyedService[]): string {
 }
 
 /** Returns the reason why it is not as it should be. */
-function problemOf({ service, state, now, inForce, file }: SurveyedService): string | undefined {
+function problemOf({ service, state, now, inForce, file }: SurveyedService): Cause | undefined {
   const { name, unit } = service;
-  if (state === 'foreign') return `${file} was not written by Bulkhead`;
+  if (state === 'foreign') return { reason: `${file} was not written by Bulkhead` };
   if (state === 'changed')
-    return `${file} was edited; bulkhead confine enable ${name} --force writes it anew`;
-  return now.mainPid > 0 && !inForce ? `run: systemctl restart ${unit}` : undefined;
+    return {
+      reason: `${file} was edited`,
+      hint: `bulkhead confine enable ${name} --force writes it anew`,
+    };
+  return now.mainPid > 0 && !inForce ? { reason: `run: systemctl restart ${unit}` } : undefined;
 }
 
 /**
@@ -48,9 +52,11 @@ function problemOf({ service, state, now, inForce, file }: SurveyedService): str
  */
 function remarkOf(each: SurveyedService): string | undefined {
   const { service, now, text, wanted } = each;
+  const problem = problemOf(each);
+  if (problem !== undefined) return formatCause(problem);
   const isOld = now.mainPid > 0 && text !== wanted;
   const hint = `it would be written otherwise now; bulkhead confine enable ${service.name} --dry-run shows how`;
-  return problemOf(each) ?? (isOld ? hint : undefined);
+  return isOld ? hint : undefined;
 }
 
 const surveyedJson = (each: SurveyedService): ConfineStatusRow => ({

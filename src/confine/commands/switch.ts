@@ -62,8 +62,8 @@ export const switchService =
     run(service.replace(/\.service$/, ''), { ...options, verb }, command);
 
 async function run(name: string, options: Request, command: Command): Promise<ExitCode> {
-  const reason = whyNot(name);
-  if (reason !== undefined) return usage({ action: 'confine', object: name, reason });
+  const cause = whyNot(name);
+  if (cause !== undefined) return usage({ action: 'confine', object: name, ...cause });
   if (profileOf(name) === undefined) return unknown(name);
   const host = await hostOf(command);
   if (typeof host === 'number') return host;

@@ -1,4 +1,5 @@
 /** All daemons that can be confined, and those that must not be. */
+import type { Cause } from '../../../packages/base/problem.ts';
 import { learned } from './common.ts';
 import type { ServiceFacts, Line } from './line.ts';
 import { dovecot, exim, postfix } from './mail.ts';
@@ -32,15 +33,20 @@ const fpmVersion = (service: string): string | undefined =>
 const sessions =
   'every session and every job of root and of tenants would inherit its sandbox, and could not enter a jail';
 
-/** Services that are refused, with the reason. */
-const unconfinable: ReadonlyMap<string, string> = new Map(
-  ['ssh', 'sshd', 'cron', 'crond', 'anacron', 'atd', 'at', 'systemd-logind'].map((each) => [
-    each,
-    sessions,
-  ]),
-);
+/** Services that are refused. */
+const unconfinable: ReadonlySet<string> = new Set([
+  'ssh',
+  'sshd',
+  'cron',
+  'crond',
+  'anacron',
+  'atd',
+  'at',
+  'systemd-logind',
+]);
 
-export const whyNot = (service: string): string | undefined => unconfinable.get(service);
+export const whyNot = (service: string): Cause | undefined =>
+  unconfinable.has(service) ? { reason: sessions } : undefined;
 
 export interface Sandbox {
   readonly lines: readonly Line[];

@@ -3,6 +3,7 @@
  * path; callers pass in the facts about this server.
  */
 
+import type { Cause } from '../../../packages/base/problem.ts';
 import { docPage } from '../../sys/package-files.ts';
 import type { DriverName } from '../../policy/document.ts';
 import type { Policy } from '../../policy/policy.ts';
@@ -149,7 +150,7 @@ export interface EntryPathFacts extends Required<EntryPathKnowledge> {
   /** Returns the programs of an entry path that are on this server. */
   readonly programs: (entryPath: EntryPath) => readonly string[];
   /** Returns why a PAM service opens no session at all, such as `UsePAM no` of sshd. */
-  readonly withoutSession: (service: string) => string | undefined;
+  readonly withoutSession: (service: string) => Cause | undefined;
   /** The services that this server has. */
   readonly services: ReadonlySet<string>;
   /** Whether an agent moves processes that have started elsewhere. */
@@ -197,7 +198,7 @@ function jailOf(entryPath: EntryPath, facts: EntryPathFacts): JailFacts | undefi
     .flatMap((service) => {
       const jail = facts.sessions.find((each) => each.service === service)?.jail;
       const none = jail === undefined ? undefined : facts.withoutSession(service);
-      return none === undefined ? (jail ?? []) : [{ entered: false, reason: none }];
+      return none === undefined ? (jail ?? []) : [{ entered: false, reason: none.reason }];
     });
   return known.find(({ entered }) => !entered) ?? known[0];
 }
@@ -219,16 +220,16 @@ function bySessions(entryPath: EntryPath, facts: EntryPathFacts): Judged {
   const reasons = services.flatMap((service) => whyNotPlaced(service, facts) ?? []);
   if (services.length > 0 && reasons.length === 0)
     return { enforced: 'at login', reason: 'placed when the session is opened' };
-  const [reason = 'nothing places it when it starts'] = reasons;
+  const [{ reason } = { reason: 'nothing places it when it starts' }] = reasons;
   return byAgent(reason, entryPath, facts);
 }
 
-function whyNotPlaced(service: string, facts: EntryPathFacts): string | undefined {
+function whyNotPlaced(service: string, facts: EntryPathFacts): Cause | undefined {
   const none = facts.withoutSession(service);
   if (none !== undefined) return none;
   const known = facts.sessions.find((each) => each.service === service);
   if (known?.placed === true) return undefined;
-  return known?.reason ?? `the login step does not run for ${service}`;
+  return { reason: known?.reason ?? `the login step does not run for ${service}` };
 }
 
 function byAgent(reason: string, entryPath: EntryPath, facts: EntryPathFacts): Judged {

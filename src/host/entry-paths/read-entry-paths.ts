@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { namesIn, readText } from '../../../packages/base/io/read.ts';
+import type { Cause } from '../../../packages/base/problem.ts';
 import { isLocked } from '../../sys/files/flock.ts';
 import { agentLock, type Paths } from '../paths.ts';
 import {
@@ -46,7 +47,7 @@ const programsOf = ({ programs }: EntryPath, root: string): readonly string[] =>
  * Returns why sshd opens no PAM session: it does so only if configured. If there are several values, the first one
  * counts, and Debian includes the directory before all others. See sshd_config(5).
  */
-function sshWithoutPam(etc: string): string | undefined {
+function sshWithoutPam(etc: string): Cause | undefined {
   const directory = `${etc}/ssh/sshd_config.d`;
   const included = namesIn(directory)
     .filter((name) => name.endsWith('.conf'))
@@ -54,7 +55,7 @@ function sshWithoutPam(etc: string): string | undefined {
   for (const file of [...included, `${etc}/ssh/sshd_config`]) {
     const value = /^[ \t]*UsePAM(?:[ \t]+|[ \t]*=[ \t]*)"?(\w+)/im.exec(readText(file) ?? '')?.[1];
     if (value !== undefined)
-      return value.toLowerCase() === 'yes' ? undefined : `${file} says UsePAM ${value}`;
+      return value.toLowerCase() === 'yes' ? undefined : { reason: `${file} says UsePAM ${value}` };
   }
-  return `${etc}/ssh/sshd_config does not say UsePAM yes`;
+  return { reason: `${etc}/ssh/sshd_config does not say UsePAM yes` };
 }

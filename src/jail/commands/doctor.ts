@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { release } from 'node:os';
 import { count } from '../../../packages/base/list.ts';
+import { formatCause, type Cause } from '../../../packages/base/problem.ts';
 import type { DoctorReport } from '../../cli/doctor-report.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
@@ -23,7 +24,8 @@ const kernelMin = [5, 12] as const;
 export async function jailDoctor({ paths, policy }: EntryPathContext): Promise<DoctorReport> {
   const label = 'Jail';
   const wanted = policy === undefined ? [] : jailTenants(policy);
-  const problem = blocker();
+  const cause = blocker();
+  const problem = cause && formatCause(cause);
   if (wanted.length === 0) {
     const text = problem ?? 'can be built here; no tenant has one in the policy';
     return { label, text, remarks: [] };
@@ -93,11 +95,11 @@ function mailRemarks(wanted: readonly JailTenant[], paths: Paths): readonly stri
     : [`${what}; the kernel refuses that, and sendmail works in jails only while it does`];
 }
 
-function blocker(): string | undefined {
+function blocker(): Cause | undefined {
   const [major = 0, minor = 0] = release().split('.').map(Number);
   const [majorMin, minorMin] = kernelMin;
   if (major < majorMin || (major === majorMin && minor < minorMin)) {
-    return `needs Linux ${kernelMin.join('.')}`;
+    return { reason: `needs Linux ${kernelMin.join('.')}` };
   }
-  return existsSync('/usr/bin/nsenter') ? undefined : '/usr/bin/nsenter is missing';
+  return existsSync('/usr/bin/nsenter') ? undefined : { reason: '/usr/bin/nsenter is missing' };
 }

@@ -1,4 +1,5 @@
 /** The login step as an entry path: its effect in each PAM service. */
+import { formatCause, type Cause } from '../../../packages/base/problem.ts';
 import type {
   SessionFacts,
   EntryPathContext,
@@ -17,13 +18,13 @@ export function loginEntryPaths({ paths }: EntryPathContext): EntryPathKnowledge
  * Returns the facts of a session: it is placed only if each tenant's is, whether a slice or not.
  */
 export function sessionOf(service: ServiceView, view: LoginView): SessionFacts {
-  const reasons = [
-    service.inSlice === undefined ? undefined : whyNotInSlice(service, view),
-    hasSlicesOnly(view) ? undefined : whyNot(service, view),
-  ];
-  const reason = reasons.find((each) => each !== undefined);
+  const cause =
+    (service.inSlice === undefined ? undefined : whyNotInSlice(service, view)) ??
+    (hasSlicesOnly(view) ? undefined : whyNot(service, view));
   const about = { service: service.service, ...jailOf(service, view) };
-  return reason === undefined ? { ...about, placed: true } : { ...about, placed: false, reason };
+  return cause === undefined
+    ? { ...about, placed: true }
+    : { ...about, placed: false, reason: formatCause(cause) };
 }
 
 function jailOf(
@@ -38,22 +39,24 @@ function jailOf(
   return { jail: { entered: false, reason } };
 }
 
-function whyNotInSlice({ service, inSlice }: ServiceView, view: LoginView): string | undefined {
+function whyNotInSlice({ service, inSlice }: ServiceView, view: LoginView): Cause | undefined {
   if (inSlice === 'by pam_systemd') return undefined;
   if (inSlice === 'by pam_systemd, if alone')
-    return `pam_systemd does nothing for ${service} within another session`;
+    return { reason: `pam_systemd does nothing for ${service} within another session` };
   return inSlice === 'not run' ? notRun(service) : whyUseless(view);
 }
 
-function whyNot({ service, outcome }: ServiceView, view: LoginView): string | undefined {
+function whyNot({ service, outcome }: ServiceView, view: LoginView): Cause | undefined {
   if (outcome === 'not run') return notRun(service);
-  if (outcome === 'taken back') return `pam_systemd takes it back in ${service}`;
+  if (outcome === 'taken back') return { reason: `pam_systemd takes it back in ${service}` };
   return whyUseless(view);
 }
 
-const notRun = (service: string) => `the login step does not run for ${service}`;
+const notRun = (service: string): Cause => ({
+  reason: `the login step does not run for ${service}`,
+});
 
-function whyUseless({ step, logins }: LoginView): string | undefined {
-  if (!step.executable) return `${step.path} is missing or cannot be executed`;
-  return logins === undefined ? 'no policy is in force' : undefined;
+function whyUseless({ step, logins }: LoginView): Cause | undefined {
+  if (!step.executable) return { reason: `${step.path} is missing or cannot be executed` };
+  return logins === undefined ? { reason: 'no policy is in force' } : undefined;
 }

@@ -5,6 +5,7 @@
  *     {"name":"alice","home":"131.17","sites":{"shop.example":{"cpu.limit":"50%","memory.limit":"256MiB"}}}
  *     {"name":"alice","home":"131.17","reseller":{"uid":1000,"name":"acme","home":"131.9"},"sites":{…}}
  */
+import type { Cause } from '../../../packages/base/problem.ts';
 import { attributes, limitAttribute } from '../../limits/limits.ts';
 import type { LimitKey, LimitValues } from '../../limits/limit.ts';
 import { formatQuantity, unlimited, type Quantity } from '../../../packages/base/quantity.ts';
@@ -68,9 +69,11 @@ const notForTenants: Readonly<Record<string, string>> = {
   network: 'it is not enforced yet',
 };
 
-/** Returns why a tenant cannot set this limit of a site, as half a sentence; undefined if it can. */
-export const tenantCannotSet = (key: LimitKey): string | undefined =>
-  notForTenants[limitAttribute(key).limit.name];
+/** Returns why a tenant cannot set this limit of a site, if it cannot. */
+export function tenantCannotSet(key: LimitKey): Cause | undefined {
+  const reason = notForTenants[limitAttribute(key).limit.name];
+  return reason === undefined ? undefined : { reason };
+}
 
 export const tenantLimits: readonly LimitKey[] = [...attributes.keys()].filter(
   (key) => tenantCannotSet(key) === undefined,

@@ -15,7 +15,9 @@ const floodMebibytes = ({ limits }: Stage) => ((limits.space ?? 8 * MiB) * 2) / 
 const tooManyFiles = ({ limits }: Stage) => (limits.files ?? 200) * 2;
 
 const tooFull = ({ freeBytes }: Stage) =>
-  freeBytes < spareBytes ? 'less than 1 GiB is free on the file system of the homes' : undefined;
+  freeBytes < spareBytes
+    ? { reason: 'less than 1 GiB is free on the file system of the homes' }
+    : undefined;
 
 const buffered = String.raw`
 my ($directory, $mebibytes) = @ARGV;

@@ -28,7 +28,9 @@ export const autoloadModule: Attack = {
   summary: 'have the kernel load a module of a rare protocol, by opening a socket',
   demandedBy: 'jail',
   remedy: '"bulkhead modules deny NAME" for protocols that nobody needs',
-  obstacle: () => 'it would load a module into the running kernel, and leave it there',
+  obstacle: () => ({
+    reason: 'it would load a module into the running kernel, and leave it there',
+  }),
   start: (stage) => ({ program: perl('cannot("not tried")', stage) }),
 };
 
@@ -100,6 +102,6 @@ export const oldCalls: Attack = {
   remedy: 'boot with ia32_emulation=0 (Linux 6.7 and newer)',
   refusals: ['ENOSYS'],
   obstacle: ({ architecture }) =>
-    architecture === 'x64' ? undefined : 'only x86-64 has them in a program of 64 bits',
+    architecture === 'x64' ? undefined : { reason: 'only x86-64 has them in a program of 64 bits' },
   start: (stage) => ({ program: perl(old, stage, [stage.homes.attacker]) }),
 };

@@ -64,7 +64,9 @@ export const memoryHog: Attack = {
   demandedBy: 'memory.limit',
   remedy: '<memory limit="…"/> in the policy',
   obstacle: ({ availableBytes = 0 }) =>
-    availableBytes < spareBytes ? 'the host has less than 512 MiB of memory to spare' : undefined,
+    availableBytes < spareBytes
+      ? { reason: 'the host has less than 512 MiB of memory to spare' }
+      : undefined,
   start: (stage) => ({ program: perl(hog, stage, [hogMebibytes(stage)]) }),
   control: {
     by: 'control',

@@ -38,7 +38,7 @@ export const accountHomes: Attack = {
   demandedBy: 'jail',
   remedy: 'chmod 700 (or 711, for a web server) on these homes',
   obstacle: ({ accountHomes }) =>
-    accountHomes.length === 0 ? 'no tenant of the policy has a home' : undefined,
+    accountHomes.length === 0 ? { reason: 'no tenant of the policy has a home' } : undefined,
   start: (stage) => ({ program: perl(listHomes, stage, stage.accountHomes) }),
 };
 

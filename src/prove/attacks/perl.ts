@@ -2,6 +2,7 @@
  * Attacks are Perl programs, since every Debian has Perl (perl-base). It has system calls, forks cheaply, and has one
  * thread, which unshare(2) needs to make a user namespace. Words that a program needs come as arguments.
  */
+import type { Cause } from '../../../packages/base/problem.ts';
 import type { Stage, Start } from '../core/attack.ts';
 
 export const perlPath = '/usr/bin/perl';
@@ -48,8 +49,8 @@ const everywhere = { io_uring_setup: 425, fsopen: 430, clone3: 435 };
 /** Whether system calls can be made by number on this processor. */
 export const hasNumbers = ({ architecture }: Stage): boolean => numbers[architecture] !== undefined;
 
-export const noNumbers = (stage: Stage): string | undefined =>
-  hasNumbers(stage) ? undefined : `system calls of ${stage.architecture} are not known`;
+export const noNumbers = (stage: Stage): Cause | undefined =>
+  hasNumbers(stage) ? undefined : { reason: `system calls of ${stage.architecture} are not known` };
 
 /**
  * The start of every program: functions that report the result, and that make a user namespace. A host may allow none

@@ -2,6 +2,7 @@
  * An attack, as data. It names a program that a tenant with a shell could write, the errors that count as a refusal,
  * and the remedy. A control does the same in another role, to show that it works at all.
  */
+import type { Cause } from '../../../packages/base/problem.ts';
 import type { LimitKey } from '../../limits/limit.ts';
 import type { AttackEvidence, AttackResult } from './outcome.ts';
 
@@ -112,5 +113,5 @@ export interface Attack {
   readonly watch?: 'processor' | 'placement';
   readonly judge?: (evidence: AttackEvidence, stage: Stage) => AttackResult;
   /** Returns the reason why it is not tried here. */
-  readonly obstacle?: (stage: Stage) => string | undefined;
+  readonly obstacle?: (stage: Stage) => Cause | undefined;
 }

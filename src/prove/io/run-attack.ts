@@ -1,5 +1,6 @@
 /** Runs one attack: the program before it, the control, the attack itself. Reads what the kernel counted. */
 import { readdirSync } from 'node:fs';
+import { formatCause } from '../../../packages/base/problem.ts';
 import { printable } from '../../../packages/base/printable.ts';
 import { noCounters } from '../../limits/limits.ts';
 import type { Counters } from '../../limits/limit.ts';
@@ -29,7 +30,7 @@ export interface Carrying extends Launching {
 export async function runAttack(attack: Attack, carrying: Carrying): Promise<AttackResult> {
   const { stage } = carrying;
   const blocker = attack.obstacle?.(stage);
-  if (blocker !== undefined) return impossible(blocker);
+  if (blocker !== undefined) return impossible(formatCause(blocker));
   const { before, control, by = 'attacker' } = attack;
   if (before !== undefined) {
     // A trap lies where other processes come by, outside jails.

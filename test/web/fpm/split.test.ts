@@ -116,8 +116,18 @@ test('splitPools() keeps pools that it does not understand, with the reason', ()
     [pool('a', 'alice', 'listen.owner = a b\n'), /listen.owner/],
     [pool('a', 'alice', 'group = ghosts\n'), /group ghosts is not known/],
     [pool('a', 'bob'), /other tenants have the group of bob/, false],
-    [pool('a', 'alice'), /is alice's/, true, { unsafeFile: () => "its file is alice's" }],
-    [pool('a', 'alice'), /in her home/, true, { unsafeDirectory: () => 'in her home' }],
+    [
+      pool('a', 'alice'),
+      /is alice's/,
+      true,
+      { unsafeFile: () => ({ reason: "its file is alice's" }) },
+    ],
+    [
+      pool('a', 'alice'),
+      /in her home/,
+      true,
+      { unsafeDirectory: () => ({ reason: 'in her home' }) },
+    ],
     [pool('a', 'alice'), /stays as it is/, true, { isPinned: () => true }],
   ];
   for (const [text, reason, isPublic = true, more] of cases) {
@@ -167,7 +177,7 @@ test('splitPools() sets asRoot only for a foreign group, chroot or slowlog', () 
 test('listenOf() accepts only paths that systemd and php-fpm write the same way', () => {
   const read = (text: string) => {
     const found = listenOf(text);
-    return typeof found === 'string' ? undefined : found.stream;
+    return found.ok ? found.value.stream : undefined;
   };
   assert.equal(read('/run/php/a.sock'), '/run/php/a.sock');
   const bad = [

@@ -7,6 +7,8 @@
  * The last may be empty or, before Linux 5.4, missing; in 5.4 and 5.5 it comes before the provider.
  * Source: Documentation/kbuild/modules.rst, scripts/mod/modpost.c.
  */
+import type { Cause } from '../../../base/problem.ts';
+import { fail, ok, type Result } from '../../../base/result.ts';
 import type { SymbolExport } from '../record/module.ts';
 
 export interface SymversExport extends SymbolExport {
@@ -34,8 +36,9 @@ export function parseSymvers(text: string): Symvers {
   for (const [index, line] of text.split('\n').entries()) {
     if (line === '') continue;
     const parsed = parseLine(line);
-    if (typeof parsed !== 'string') exports.push(parsed);
-    else if (problems.length < problemsMax) problems.push({ line: index + 1, message: parsed });
+    if (parsed.ok) exports.push(parsed.value);
+    else if (problems.length < problemsMax)
+      problems.push({ line: index + 1, message: parsed.error.reason });
   }
   return { exports: withoutEmptyCrcs(exports), problems };
 }
@@ -49,25 +52,27 @@ const kinds: Readonly<Record<string, boolean>> = {
   EXPORT_UNUSED_SYMBOL_GPL: true,
 };
 
-function parseLine(line: string): SymversExport | string {
+function parseLine(line: string): Result<SymversExport, Cause> {
   const columns = line.split('\t');
   if (columns.length < 4 || columns.length > 5) {
-    return `has ${columns.length} columns where 4 or 5 are expected`;
+    return fail({ reason: `has ${columns.length} columns where 4 or 5 are expected` });
   }
   const [crc = '', name = '', third = '', fourth = '', fifth = ''] = columns;
-  if (!/^0x[0-9a-f]{1,8}$/i.test(crc)) return `has "${crc}" where a CRC is expected`;
-  if (name === '') return 'names no symbol';
+  if (!/^0x[0-9a-f]{1,8}$/i.test(crc))
+    return fail({ reason: `has "${crc}" where a CRC is expected` });
+  if (name === '') return fail({ reason: 'names no symbol' });
   const early = fifth.startsWith('EXPORT_');
   const [provider, kind, namespace] = early ? [fourth, fifth, third] : [third, fourth, fifth];
   const gplOnly = Object.hasOwn(kinds, kind) ? kinds[kind] : undefined;
-  if (gplOnly === undefined) return `has "${kind}" where the kind of export is expected`;
-  return {
+  if (gplOnly === undefined)
+    return fail({ reason: `has "${kind}" where the kind of export is expected` });
+  return ok({
     name,
     gplOnly,
     namespace: namespace === '' ? undefined : namespace,
     crc: Number.parseInt(crc, 16),
     provider,
-  };
+  });
 }
 
 /** Drops the CRCs if all are 0, which is what a build without MODVERSIONS writes. */

@@ -10,6 +10,8 @@
  *
  * Names of modules are compared with `-` as `_`, so they are given with `_`. Source: modprobe.d(5).
  */
+import type { Cause } from '../../../base/problem.ts';
+import { fail, ok, type Result } from '../../../base/result.ts';
 
 interface FileLine {
   readonly file: string;
@@ -53,10 +55,10 @@ export function parseModprobe(file: string, text: string): ModprobeConfig {
       problems.push({ place, message: `has more than ${linesMax} lines; the rest was not read` });
       break;
     }
-    const setting = parseLine(words, place);
-    if (setting === undefined) continue;
-    if (typeof setting === 'string') problems.push({ place, message: setting });
-    else settings.push(setting);
+    if (words.trim() === '' || words.startsWith('#')) continue;
+    const parsed = parseLine(words, place);
+    if (parsed.ok) settings.push(parsed.value);
+    else problems.push({ place, message: parsed.error.reason });
   }
   return { settings, problems };
 }
@@ -78,28 +80,26 @@ function* logicalLines(text: string): Generator<{ readonly line: number; readonl
   if (parts.length > 0) yield { line: start, words: parts.join('') };
 }
 
-/** Returns the setting, undefined for a blank line or a comment, or what is wrong. */
-function parseLine(text: string, place: FileLine): ModprobeSetting | string | undefined {
-  if (text.trim() === '' || text.startsWith('#')) return undefined;
+function parseLine(text: string, place: FileLine): Result<ModprobeSetting, Cause> {
   const [kind = '', first, rest] = splitWords(text);
-  if (!isKind(kind)) return `"${kind}" is not a command of modprobe.d`;
-  if (first === undefined) return `"${kind}" names no module`;
+  if (!isKind(kind)) return fail({ reason: `"${kind}" is not a command of modprobe.d` });
+  if (first === undefined) return fail({ reason: `"${kind}" names no module` });
   const module = underscored(first);
-  if (kind === 'blacklist') return { kind, module, place };
-  if (rest === undefined) return `"${kind} ${first}" is incomplete`;
+  if (kind === 'blacklist') return ok({ kind, module, place });
+  if (rest === undefined) return fail({ reason: `"${kind} ${first}" is incomplete` });
   switch (kind) {
     case 'alias': {
       const [target = ''] = rest.split(/[\t ]/, 1);
-      return { kind, pattern: underscored(first), module: underscored(target), place };
+      return ok({ kind, pattern: underscored(first), module: underscored(target), place });
     }
     case 'options':
-      return { kind, module, options: rest, place };
+      return ok({ kind, module, options: rest, place });
     case 'install':
     case 'remove':
-      return { kind, module, command: rest, place };
+      return ok({ kind, module, command: rest, place });
     case 'softdep':
     case 'weakdep':
-      return { kind, module, dependencies: rest, place };
+      return ok({ kind, module, dependencies: rest, place });
   }
 }
 

@@ -12,7 +12,7 @@ import { readElf } from '../../core/elf/read-elf.ts';
 import { decompressed, OutputBuffer } from '../inputs/decompress.ts';
 import { readBounded } from '../../../base/io/regular-file.ts';
 
-interface ModuleFacts {
+export interface ModuleFacts {
   readonly machine: number;
   readonly structBytes: number;
   readonly vermagic: string | undefined;

@@ -29,7 +29,7 @@ import {
 } from './kernel-files.ts';
 import { readImageFile, type ImageFile } from './kernel-image-file.ts';
 import { readLoaderSettings } from './loader-settings.ts';
-import { sampleModules, type ModuleSample } from './module-sample.ts';
+import { sampleModules, type ModuleFacts, type ModuleSample } from './module-sample.ts';
 import { readBounded } from '../../../base/io/regular-file.ts';
 import { signsModules } from './signs-modules.ts';
 
@@ -306,7 +306,7 @@ function moduleFacts(
   configured: number | undefined,
 ): BuildFacts {
   const found = usableSample(files, sample);
-  const usable = typeof found === 'string' ? undefined : found;
+  const usable = found.ok ? found.value : undefined;
   const origin = usable?.origin;
   const machine = usable?.machine ?? image?.machine ?? configured;
   const vermagic =
@@ -319,9 +319,7 @@ function moduleFacts(
     structBytes: { value: usable?.structBytes, origin },
     vermagic,
     gaps: [
-      ...(typeof found === 'string'
-        ? [`${found}, so the size of its struct module is unknown`]
-        : []),
+      ...(found.ok ? [] : [`${found.error.reason}, so the size of its struct module is unknown`]),
       ...(machine === undefined
         ? [`The architecture of kernel ${release} is unknown: that of this host is assumed`]
         : []),
@@ -335,17 +333,24 @@ function moduleFacts(
 }
 
 /** Returns the facts of modules that agree with each other and are of this release; otherwise the reason. */
-function usableSample(files: KernelFiles, sample: ModuleSample | undefined) {
+function usableSample(
+  files: KernelFiles,
+  sample: ModuleSample | undefined,
+): Result<ModuleFacts & { readonly origin: string }, Cause> {
   if (sample === undefined || sample.files.length === 0)
-    return `No module of kernel ${quoted(files.release)} was found`;
+    return fail({ reason: `No module of kernel ${quoted(files.release)} was found` });
   const names = sample.files.map((file) => basename(file)).join(', ');
   if (sample.facts === undefined)
-    return `The modules of kernel ${quoted(files.release)} do not agree with each other (${names})`;
+    return fail({
+      reason: `The modules of kernel ${quoted(files.release)} do not agree with each other (${names})`,
+    });
   const { vermagic } = sample.facts;
   if (vermagic !== undefined && !vermagic.startsWith(`${files.release} `))
-    return `The modules in ${quoted(files.moduleDirectory ?? '')} were built for another kernel (${quoted(vermagic)})`;
+    return fail({
+      reason: `The modules in ${quoted(files.moduleDirectory ?? '')} were built for another kernel (${quoted(vermagic)})`,
+    });
   const origin = `${sample.files.length} modules in ${files.moduleDirectory ?? ''} (${names})`;
-  return { ...sample.facts, origin };
+  return ok({ ...sample.facts, origin });
 }
 
 const configBytesMax = 16 * 1024 * 1024;

@@ -2,7 +2,8 @@
  * Judges modules for a kernel, with further evidence: kept rebuilds, and the source of DKMS
  * modules.
  */
-import { formatProblem } from '../../../base/problem.ts';
+import { formatProblem, type Problem } from '../../../base/problem.ts';
+import type { Result } from '../../../base/result.ts';
 import type { SourceFinding } from '../../core/evidence/evidence-context.ts';
 import type { OfferedSource } from '../../core/source/offered.ts';
 import { matchSource } from '../../core/source/match.ts';
@@ -86,12 +87,11 @@ function sourceFinder(
   { kernel }: KernelReading,
   functions: ReadonlyMap<string, DefinedFunctions>,
 ): (entry: ScannedFile) => SourceFinding | undefined {
-  const opened = new Map<string, OfferedSource | string>();
+  const opened = new Map<string, Result<OfferedSource, Problem>>();
   const rebuilt = rebuiltFinder(kernel.release);
-  const open = (directory: string, release: string): OfferedSource | string => {
+  const open = (directory: string, release: string) => {
     const build = findKernelBuild(release);
-    const offered = openOffered(directory, { build: build.ok ? build.value : undefined });
-    return offered.ok ? offered.value : formatProblem(offered.error);
+    return openOffered(directory, { build: build.ok ? build.value : undefined });
   };
   return (entry) => {
     const { module, origin } = entry;
@@ -102,8 +102,12 @@ function sourceFinder(
     const key = `${release} ${directory}`;
     const offered = opened.get(key) ?? open(directory, release);
     opened.set(key, offered);
-    if (typeof offered === 'string') return { outcome: 'undecided', message: offered };
-    const { outcome, reasons, license } = matchSource(module, offered, functions.get(entry.file));
+    if (!offered.ok) return { outcome: 'undecided', message: formatProblem(offered.error) };
+    const { outcome, reasons, license } = matchSource(
+      module,
+      offered.value,
+      functions.get(entry.file),
+    );
     const [why = ''] = reasons;
     const message = `Compared with its source in ${directory}: ${why}`;
     return { outcome, message, closedTerms: license.closedTerms };

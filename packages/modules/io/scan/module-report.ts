@@ -1,4 +1,5 @@
 /** A survey as the report that every output format is made from. */
+import { formatCause, type Cause } from '../../../base/problem.ts';
 import { machines } from '../../core/elf/elf-format.ts';
 import { infoName, modinfo, plainName, type KernelModule } from '../../core/record/module.ts';
 import {
@@ -107,7 +108,7 @@ function answerTo(
   const why = whyUndecided(surveyed, lowest, keysKnown);
   return why === undefined
     ? { accepted: false, undecidedReason: null }
-    : { accepted: null, undecidedReason: why };
+    : { accepted: null, undecidedReason: formatCause(why) };
 }
 
 const isAtLeast = (trustLevel: TrustLevel, lowest: TrustLevel): boolean =>
@@ -121,12 +122,16 @@ function whyUndecided(
   { trustLevel, signature, evidence }: SurveyedModule,
   lowest: TrustLevel,
   keysKnown: boolean,
-): string | undefined {
+): Cause | undefined {
   if (trustLevel === 'contradicted') return undefined;
   if (isAtLeast('signed', lowest) && signature.outcome === 'unknown key' && !keysKnown)
-    return 'it is signed, and the keys that its kernel trusts are not known; name an image of the kernel by --kernel';
+    return {
+      reason: 'it is signed, and the keys that its kernel trusts are not known',
+      hint: 'name an image of the kernel by --kernel',
+    };
   if (!isAtLeast('consistent', lowest)) return undefined;
-  return evidence.find((each) => each.check === 'source-undecided')?.message;
+  const found = evidence.find((each) => each.check === 'source-undecided');
+  return found && { reason: found.message };
 }
 
 const machineNames = new Map<number, string>([

@@ -3,7 +3,7 @@
  * with this list, kept in `/var/lib/bulkhead/modules-gate/RELEASE.json`. It is made from a scan, so
  * the policy decides.
  */
-import { failed, type Problem } from '../../../../packages/base/problem.ts';
+import { failed, type Cause, type Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import type { ModuleReport, ScanReport } from '../../../../packages/modules/core/reports/report.ts';
 
@@ -31,7 +31,7 @@ export function gateListOf(report: ScanReport): GateList {
       file: each.file,
       name: each.name,
       sha256: each.sha256,
-      refusedReason: refusalOf(each) ?? null,
+      refusedReason: refusalOf(each)?.reason ?? null,
     })),
   };
 }
@@ -46,15 +46,17 @@ function refusalOf({
   evidence,
   accepted,
   undecidedReason,
-}: ModuleReport): string | undefined {
-  if (deniedReason !== null) return deniedReason;
+}: ModuleReport): Cause | undefined {
+  if (deniedReason !== null) return { reason: deniedReason };
   if (trustLevel === 'contradicted') {
     const proof = evidence.find(({ weight }) => weight === 'proof');
-    return `it is contradicted${proof === undefined ? '' : `: ${proof.message}`}`;
+    return { reason: `it is contradicted${proof === undefined ? '' : `: ${proof.message}`}` };
   }
   if (undecidedReason !== null)
-    return `whether the policy accepts it is not known: ${undecidedReason}`;
-  return accepted === false ? `the policy requires more than "${trustLevel}"` : undefined;
+    return { reason: `whether the policy accepts it is not known: ${undecidedReason}` };
+  return accepted === false
+    ? { reason: `the policy requires more than "${trustLevel}"` }
+    : undefined;
 }
 
 /** Returns the digests for the kernel, each once: the same content may lie in several files. */

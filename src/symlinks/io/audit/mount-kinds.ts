@@ -2,6 +2,7 @@
  * The kind of server behind a mount: a disk, the kernel, or a program that may never answer. Anyone may mount a FUSE
  * file system on a directory of its own, and a network file system waits for its server.
  */
+import type { Cause } from '../../../../packages/base/problem.ts';
 import { readMounts, servedByProgram, type Mount } from '../../../sys/files/mounts.ts';
 
 export type MountKind = 'local' | 'kernel' | 'program' | 'network' | 'automount';
@@ -18,11 +19,11 @@ export function kindOfMount({ type }: Pick<Mount, 'type'>): MountKind {
   return ofKernel.test(type) ? 'kernel' : 'local';
 }
 
-/** Returns the reason as half a sentence; undefined if the mount can be read without waiting. */
-export function blockerOf(kind: MountKind): string | undefined {
-  if (kind === 'program') return 'a file system that a program serves (FUSE)';
-  if (kind === 'network') return 'a file system on the network';
-  return kind === 'automount' ? 'a file system that is mounted on demand' : undefined;
+/** Returns why the mount cannot be read without waiting, if it cannot. */
+export function blockerOf(kind: MountKind): Cause | undefined {
+  if (kind === 'program') return { reason: 'a file system that a program serves (FUSE)' };
+  if (kind === 'network') return { reason: 'a file system on the network' };
+  return kind === 'automount' ? { reason: 'a file system that is mounted on demand' } : undefined;
 }
 
 /** The kinds by the number of the mount. Mounts that come later are found when they are first asked for. */

@@ -136,7 +136,7 @@ export class Resolver {
   #step(way: Way): Destination | undefined {
     const { at, names } = way;
     const blocker = blockerOf(this.#mounts.of(at.mount));
-    if (blocker !== undefined) return { kind: 'unread', path: pathOf(at.fd), why: blocker };
+    if (blocker !== undefined) return { kind: 'unread', path: pathOf(at.fd), why: blocker.reason };
     const name = names.pop();
     if (name === undefined) {
       way.arrived = true;

@@ -4,6 +4,7 @@
  * nginx knows a request's site by `$server_name`, the first name of the vhost: vhosts that share it, such as one at
  * port 80 and one at port 443, are one site here.
  */
+import { formatCause, type Cause } from '../../../../packages/base/problem.ts';
 import { siteLabel } from '../notes.ts';
 import type { SiteView } from '../overview.ts';
 import { siteNameOf } from '../site.ts';
@@ -75,9 +76,9 @@ export function enforcementOf(
   const views: SiteEntries[] = [];
   for (const [name, group] of groups) {
     const judged = group.map((site) => judge(site, group, name, context));
-    views.push(...judged);
+    views.push(...judged.map(viewOf));
     const first = judged.find(isEnforced);
-    const chosen = first ?? judged.find(({ reason }) => reason?.endsWith(needsInclude) === true);
+    const chosen = first ?? judged.find(({ cause }) => cause?.hint === needsInclude);
     const { owner } = chosen?.site ?? {};
     const bounds = chosen === undefined ? [] : enforcedBounds(chosen);
     if (owner === undefined || bounds.length === 0) continue;
@@ -91,30 +92,37 @@ export function enforcementOf(
 const lower = (text: string) => text.replace(/[A-Z]+/g, (each) => each.toLowerCase());
 
 /** Returns the limits that can be enforced. */
-const enforcedBounds = ({ state, bounds }: SiteEntries) =>
+const enforcedBounds = ({ state, bounds }: Judged) =>
   state === 'partly enforced' ? bounds.filter(({ kind }) => kind !== 'site') : bounds;
+
+interface Judged extends Omit<SiteEntries, 'reason'> {
+  readonly cause?: Cause;
+}
+
+const viewOf = ({ cause, ...judged }: Judged): SiteEntries =>
+  cause === undefined ? judged : { ...judged, reason: formatCause(cause) };
 
 function judge(
   site: NginxSite,
   group: readonly NginxSite[],
   name: string,
   { limits, http, willInclude = () => false }: EnforcementContext,
-): SiteEntries {
+): Judged {
   const { owner } = site;
   const entries = owner === undefined ? undefined : limits.get(owner.uid);
   if (owner === undefined || entries === undefined) return { site, ...nothing };
   const bounds = siteBounds(site, limits);
   if (bounds.length === 0 || !runs(site)) return { site, ...nothing };
-  const reason =
+  const cause =
     nameProblem(name, http) ?? sharedName(site, group) ?? lostLimit(site, willInclude(site));
-  if (reason !== undefined) return { site, bounds, state: 'not enforced', reason };
+  if (cause !== undefined) return { site, bounds, state: 'not enforced', cause };
   const partly = siteProblem(site, group, bounds, entries);
   if (partly === undefined) return { site, bounds, state: 'enforced' };
   return {
     site,
     bounds,
     state: bounds.length > 1 ? 'partly enforced' : 'not enforced',
-    reason: partly,
+    cause: partly,
   };
 }
 
@@ -126,48 +134,57 @@ function siteProblem(
   group: readonly NginxSite[],
   bounds: readonly Bound[],
   entries: TenantEntries,
-): string | undefined {
+): Cause | undefined {
   if (!bounds.some(({ kind }) => kind === 'site')) return undefined;
   const ofSite = (each: NginxSite) => siteNameOf(each.names, entries.sites);
   const other = group.find((each) => runs(each) && ofSite(each) !== ofSite(site));
   if (other !== undefined)
-    return `the vhost at ${other.file}:${other.line}, which does not belong to that site, has the same first name; give each one of its own`;
+    return {
+      reason: `the vhost at ${other.file}:${other.line}, which does not belong to that site, has the same first name`,
+      hint: 'give each one of its own',
+    };
   const tooLong = bounds.some(({ member }) => member.length > keyBytesMax);
   return tooLong
-    ? `with its tenant the name of the site has more than ${keyBytesMax} bytes`
+    ? { reason: `with its tenant the name of the site has more than ${keyBytesMax} bytes` }
     : undefined;
 }
 
 /** The bytes that an entry in a map's table takes in addition to its name. Source: NGX_HASH_ELT_SIZE of ngx_hash.c. */
 export const hashBytesBesides = 32;
 
-function nameProblem(name: string, { mapBucketBytes }: NginxHttp): string | undefined {
-  if (name.includes('\ufffd')) return 'its first name is not UTF-8; give it another one first';
+function nameProblem(name: string, { mapBucketBytes }: NginxHttp): Cause | undefined {
+  const hint = 'give it another one first';
+  if (name.includes('\ufffd')) return { reason: 'its first name is not UTF-8', hint };
   const bytes = Buffer.byteLength(name);
   if (bytes > nameBytesMax)
-    return `its first name is longer than ${nameBytesMax} bytes; give it another one first`;
-  return mapBucketBytes !== undefined && bytes + hashBytesBesides > mapBucketBytes
-    ? `its first name is too long for the map_hash_bucket_size ${mapBucketBytes} of nginx; raise that`
-    : undefined;
+    return { reason: `its first name is longer than ${nameBytesMax} bytes`, hint };
+  if (mapBucketBytes === undefined || bytes + hashBytesBesides <= mapBucketBytes) return undefined;
+  return {
+    reason: `its first name is too long for the map_hash_bucket_size ${mapBucketBytes} of nginx`,
+    hint: 'raise that',
+  };
 }
 
 /** Returns the problem of a first name shared with another owner. A site that runs nothing takes nobody's entries. */
-function sharedName(site: NginxSite, group: readonly NginxSite[]): string | undefined {
+function sharedName(site: NginxSite, group: readonly NginxSite[]): Cause | undefined {
   const other = group.find((each) => runs(each) && each.owner?.uid !== site.owner?.uid);
   if (other === undefined) return undefined;
   const whose = other.owner === undefined ? 'nobody' : other.owner.name;
-  return `the vhost at ${other.file}:${other.line}, which belongs to ${whose}, has the same first name; give each one of its own`;
+  return {
+    reason: `the vhost at ${other.file}:${other.line}, which belongs to ${whose}, has the same first name`,
+    hint: 'give each one of its own',
+  };
 }
 
 const needsInclude = 'its include gives it back';
 
-function lostLimit({ vhost: { limitLost } }: NginxSite, includes: boolean): string | undefined {
+function lostLimit({ vhost: { limitLost } }: NginxSite, includes: boolean): Cause | undefined {
   if (limitLost === undefined || (includes && limitLost.canInclude)) return undefined;
   const { file, line, canInclude } = limitLost;
-  const what = `the limit_conn of its own at ${file}:${line} replaces that of its tenant`;
-  return canInclude
-    ? `${what}; ${needsInclude}`
-    : `${what}; move it to the server, beside the include`;
+  return {
+    reason: `the limit_conn of its own at ${file}:${line} replaces that of its tenant`,
+    hint: canInclude ? needsInclude : 'move it to the server, beside the include',
+  };
 }
 
 /**

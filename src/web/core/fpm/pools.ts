@@ -1,4 +1,5 @@
 /** The pools of all PHP versions, where they are written, and their problems. */
+import { formatCause, type Cause } from '../../../../packages/base/problem.ts';
 import { addressKey, sameAddress, type Address } from '../address.ts';
 import type { ConfigLine } from '../directive.ts';
 import type { AccountFacts } from '../facts.ts';
@@ -45,22 +46,24 @@ export function poolFindings(pools: readonly Pool[], facts: AccountFacts): reado
       ...fileFindings(pool, facts),
       sectionTwice(pool),
       socketFinding(pool, facts),
-      ...(facts.strangersOf?.(pool) ?? []).map(strangerText),
+      ...(facts.strangersOf?.(pool) ?? []).map((each) => ({ reason: strangerText(each) })),
       sharedAddress(pool, index),
-    ].flatMap((message) =>
-      message === undefined ? [] : [{ pool: pool.name, php: pool.php, message }],
+    ].flatMap((cause) =>
+      cause === undefined ? [] : [{ pool: pool.name, php: pool.php, message: formatCause(cause) }],
     ),
   );
 }
 
 const placeText = ({ file, line }: ConfigLine) => `${file}:${line}`;
 
-function unknownUser({ user, uid }: Pool): string | undefined {
+function unknownUser({ user, uid }: Pool): Cause | undefined {
   if (uid !== undefined) return undefined;
-  return user === '' ? 'it names no user' : `its user "${user}" is not an account of this host`;
+  return {
+    reason: user === '' ? 'it names no user' : `its user "${user}" is not an account of this host`,
+  };
 }
 
-const fileFindings = ({ places }: Pool, facts: AccountFacts): readonly string[] =>
+const fileFindings = ({ places }: Pool, facts: AccountFacts): readonly Cause[] =>
   [...new Set(places.map(({ file }) => file))].flatMap((file) => fileFinding(file, facts) ?? []);
 
 /**
@@ -69,33 +72,44 @@ const fileFindings = ({ places }: Pool, facts: AccountFacts): readonly string[] 
 export function fileFinding(
   file: string,
   { ownersOf, nameOf }: Pick<AccountFacts, 'ownersOf' | 'nameOf'>,
-): string | undefined {
+): Cause | undefined {
   const owners = ownersOf(file);
   if (owners === undefined) return undefined;
   const other = owners.uids.find((uid) => uid !== 0);
   if (other !== undefined)
-    return `its file ${file} can be changed by ${nameOf(other)}, who can so run anything as anybody; run: chown root on it and on its directory`;
+    return {
+      reason: `its file ${file} can be changed by ${nameOf(other)}, who can so run anything as anybody`,
+      hint: 'run: chown root on it and on its directory',
+    };
   return owners.writableByOthers
-    ? `its file ${file} can be written by others; run: chmod go-w ${file}`
+    ? { reason: `its file ${file} can be written by others`, hint: `run: chmod go-w ${file}` }
     : undefined;
 }
 
-function sectionTwice({ places }: Pool): string | undefined {
+function sectionTwice({ places }: Pool): Cause | undefined {
   const [first, ...others] = places;
   if (first === undefined || others.length === 0) return undefined;
-  return `it is begun at ${placeText(first)} and changed at ${others.map(placeText).join(', ')}; give the other pool a name of its own`;
+  return {
+    reason: `it is begun at ${placeText(first)} and changed at ${others.map(placeText).join(', ')}`,
+    hint: 'give the other pool a name of its own',
+  };
 }
 
-function socketFinding({ address }: Pool, facts: AccountFacts): string | undefined {
+function socketFinding({ address }: Pool, facts: AccountFacts): Cause | undefined {
   if (address?.kind !== 'unix') return undefined;
   const directory = address.path.slice(0, Math.max(1, address.path.lastIndexOf('/')));
   const owner = facts.ownersOf(directory)?.uids.find(facts.isTenant);
   if (owner === undefined) return undefined;
-  return `its socket ${address.path} is in a directory of ${facts.nameOf(owner)}, who can put a link to another tenant's socket in its place; listen below /run/php`;
+  return {
+    reason: `its socket ${address.path} is in a directory of ${facts.nameOf(owner)}, who can put a link to another tenant's socket in its place`,
+    hint: 'listen below /run/php',
+  };
 }
 
-function sharedAddress(pool: Pool, index: PoolIndex): string | undefined {
+function sharedAddress(pool: Pool, index: PoolIndex): Cause | undefined {
   const first = pool.address === undefined ? undefined : index.at(pool.address);
   if (first === undefined || first === pool) return undefined;
-  return `it listens at ${pool.listen}, as the pool ${first.name} of PHP ${first.php} does`;
+  return {
+    reason: `it listens at ${pool.listen}, as the pool ${first.name} of PHP ${first.php} does`,
+  };
 }

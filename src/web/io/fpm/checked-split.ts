@@ -2,6 +2,7 @@
  * The split, and php-fpm's verdict on it. Each tenant is refused on its own: it stays with the distribution's service,
  * or with its present service and configuration. It never keeps a pool that root's files no longer give it.
  */
+import { formatCause } from '../../../../packages/base/problem.ts';
 import { isChosen, type ServiceChoice } from '../../core/fpm/service/choice.ts';
 import { serviceConfig } from '../../core/fpm/service/config.ts';
 import { sectionsInText } from '../../core/fpm/service/text-sections.ts';
@@ -134,7 +135,7 @@ function nowUnsafe(
     const uid = streams.get(pool.listen);
     if (uid === undefined || !isChosen(choice, uid) || found.has(uid)) continue;
     // Whoever may change the file may have named another user in it, too.
-    const unsafe = pool.files.flatMap((each) => host.unsafeFile(each) ?? []);
+    const unsafe = pool.files.flatMap((each) => host.unsafeFile(each) ?? []).map(formatCause);
     const why = unsafe[0] ?? (pool.uid === uid ? pool.reason : undefined);
     if (why === undefined) continue;
     const user = host.tenants.find((each) => each.uid === uid)?.user ?? `uid ${uid}`;

@@ -36,12 +36,16 @@ export function readHostView(
     unsafeFile: (path) => fileFinding(path, { ownersOf, nameOf }),
     unsafeDirectory(path) {
       const owners = ownersOf(path);
-      if (owners === undefined) return `the directory of its socket, ${path}, is not there`;
+      if (owners === undefined)
+        return { reason: `the directory of its socket, ${path}, is not there` };
       const tenant = owners.uids.find((uid) => byUid.has(uid));
       if (tenant !== undefined)
-        return `its socket is in a directory of ${nameOf(tenant)}, who can put a link to another tenant's socket in its place; listen below /run/php`;
+        return {
+          reason: `its socket is in a directory of ${nameOf(tenant)}, who can put a link to another tenant's socket in its place`,
+          hint: 'listen below /run/php',
+        };
       return owners.writableByOthers
-        ? `the directory of its socket, ${path}, can be written by others`
+        ? { reason: `the directory of its socket, ${path}, can be written by others` }
         : undefined;
     },
   };

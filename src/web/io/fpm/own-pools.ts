@@ -1,4 +1,5 @@
 /** Services of tenants for whom nobody has written a pool. */
+import { formatCause } from '../../../../packages/base/problem.ts';
 import type { ServiceChoice } from '../../core/fpm/service/choice.ts';
 import { ownPool, ownSocket } from '../../core/fpm/service/config.ts';
 import { listenOf } from '../../core/fpm/service/listen.ts';
@@ -31,10 +32,10 @@ const webGroups = ['www-data', 'nginx', 'apache'];
 function ownService(tenant: ServiceTenant, php: string, webGroup: string): SplitService {
   const text = ownPool(tenant, php, webGroup);
   const listen = listenOf(ownSocket(tenant.user, php));
-  if (typeof listen === 'string') throw new Error(listen);
+  if (!listen.ok) throw new Error(formatCause(listen.error));
   const pool: ServicePool = {
     name: `bulkhead-${tenant.user}`,
-    listen,
+    listen: listen.value,
     owner: 'root',
     group: webGroup,
     mode: '0660',

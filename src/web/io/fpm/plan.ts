@@ -174,8 +174,8 @@ async function checkedMain(
     failed({ action: 'divide the pools of', object: context.layout.configuration, reason });
   if (!accepted.ok) return cannot(placeText(accepted.error));
   if (accepted.value.leftOut.size > leftOut.size) return ok(accepted.value.leftOut);
-  const reason = sectionsDiffer(accepted.value.sections, stay);
-  return reason === undefined ? ok(leftOut) : cannot(reason);
+  const objection = sectionsDiffer(accepted.value.sections, stay);
+  return objection === undefined ? ok(leftOut) : cannot(objection.reason);
 }
 
 function planOf(
@@ -245,6 +245,6 @@ function socketChanges(
   const was = before === undefined || before === service ? {} : { before };
   return streamsOf(content).flatMap((stream) => {
     const listen = listenOf(stream);
-    return typeof listen === 'string' ? [] : [{ unit, service, ...was, listen }];
+    return listen.ok ? [{ unit, service, ...was, listen: listen.value }] : [];
   });
 }

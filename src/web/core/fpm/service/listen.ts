@@ -8,6 +8,8 @@
  *
  * Source: fpm_sockets.c, fpm_sockets_init_main(); systemd.socket(5).
  */
+import type { Cause } from '../../../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../../../packages/base/result.ts';
 
 export interface Listen {
   readonly stream: string;
@@ -16,13 +18,16 @@ export interface Listen {
 /** Paths that systemd, php-fpm and shells all read literally. */
 const plainPath = /^\/[A-Za-z0-9._/@+-]{1,97}$/;
 
-/** Parses a `listen` value. The error is a clause about the pool. */
-export function listenOf(text: string): Listen | string {
+/** Parses a `listen` value. The cause is a clause about the pool. */
+export function listenOf(text: string): Result<Listen, Cause> {
   if (!text.startsWith('/'))
-    return `it listens at ${text}, and any account could take a port while it changes hands; listen at a path below /run/php`;
+    return fail({
+      reason: `it listens at ${text}, and any account could take a port while it changes hands`,
+      hint: 'listen at a path below /run/php',
+    });
   return plainPath.test(text) && !/\/\.{0,2}(\/|$)/.test(text)
-    ? { stream: text }
-    : 'its socket has a path that systemd or php-fpm may read differently';
+    ? ok({ stream: text })
+    : fail({ reason: 'its socket has a path that systemd or php-fpm may read differently' });
 }
 
 /**

@@ -3,6 +3,7 @@
  * with the reason. A file moves whole or not at all. A pool that is not understood stays where it is served, here
  * or there.
  */
+import { formatCause, type Cause } from '../../../../../packages/base/problem.ts';
 import type { Site } from '../../../../policy/policy.ts';
 import { poolOfSection, type FpmSection } from '../dump.ts';
 import type { FpmFile } from '../file.ts';
@@ -37,9 +38,9 @@ export interface SplitFacts {
   readonly isChosen: (uid: number) => boolean;
   readonly gidOf: (group: string) => number | undefined;
   /** Returns a clause that names who other than root could change the file, if anybody could. */
-  readonly unsafeFile: (path: string) => string | undefined;
+  readonly unsafeFile: (path: string) => Cause | undefined;
   /** Returns why the directory of a socket cannot be used, as a clause. */
-  readonly unsafeDirectory: (path: string) => string | undefined;
+  readonly unsafeDirectory: (path: string) => Cause | undefined;
   /** Whether a service listens there that stays as it is installed, whatever pool files contain now. */
   readonly isPinned: (listen: string) => boolean;
   /** Returns the one site of the tenant that the listener there serves; nothing if it serves others, too. */
@@ -157,39 +158,41 @@ function sharedAddresses(sections: readonly FpmSection[]): ReadonlySet<string> {
 }
 
 /** The reason why a pool has to stay: `not wanted` if nobody has asked for it to move. */
-type Blocker = { readonly kind: 'not wanted' } | { readonly kind: 'reason'; readonly why: string };
-
-const because = (why: string): Blocker => ({ kind: 'reason', why });
+type Blocker = 'not wanted' | Cause;
 
 function blockerTo(
   { section, listen, places: [first, ...others], tenant }: Placed,
   shared: ReadonlySet<string>,
   facts: SplitFacts,
 ): Blocker | undefined {
-  if (tenant === undefined || !facts.isChosen(tenant.uid)) return { kind: 'not wanted' };
-  if (facts.isPinned(listen)) return because('its service stays as it is');
+  if (tenant === undefined || !facts.isChosen(tenant.uid)) return 'not wanted';
+  if (facts.isPinned(listen)) return { reason: 'its service stays as it is' };
   if (first === undefined)
-    return because('its section is in none of the files that the main file includes');
-  if (others.length > 0)
-    return because(
-      `its section goes on at ${others.map(({ file, line }) => `${file.path}:${line}`).join(', ')}`,
-    );
-  const why = fileBlocker(first.file, tenant, facts) ?? poolBlocker(section, tenant, shared, facts);
-  return why === undefined ? undefined : because(why);
+    return { reason: 'its section is in none of the files that the main file includes' };
+  if (others.length > 0) {
+    const where = others.map(({ file, line }) => `${file.path}:${line}`).join(', ');
+    return { reason: `its section goes on at ${where}` };
+  }
+  return fileBlocker(first.file, tenant, facts) ?? poolBlocker(section, tenant, shared, facts);
 }
 
 function fileBlocker(
   file: PoolFile,
   tenant: ServiceTenant,
   { unsafeFile }: SplitFacts,
-): string | undefined {
+): Cause | undefined {
   const { path, sections, includes, loose, isPublic } = file;
-  if (sections.some(({ name }) => name === 'global')) return 'its file has a [global] section';
-  if (includes.length > 0) return 'its file includes another one';
+  if (sections.some(({ name }) => name === 'global'))
+    return { reason: 'its file has a [global] section' };
+  if (includes.length > 0) return { reason: 'its file includes another one' };
   if (loose !== undefined)
-    return `line ${loose} of its file is before any section, and so changes another pool`;
+    return {
+      reason: `line ${loose} of its file is before any section, and so changes another pool`,
+    };
   if (!isPublic && !tenant.hasOwnGroup)
-    return `its file is not for everybody to read, and other tenants have the group of ${tenant.user}`;
+    return {
+      reason: `its file is not for everybody to read, and other tenants have the group of ${tenant.user}`,
+    };
   return unsafeFile(path);
 }
 
@@ -201,24 +204,30 @@ function poolBlocker(
   tenant: ServiceTenant,
   shared: ReadonlySet<string>,
   { gidOf, unsafeDirectory }: SplitFacts,
-): string | undefined {
+): Cause | undefined {
   const { name, values } = section;
   const text = values.get('listen') ?? '';
   if (!plainName.test(name))
-    return 'its name has other characters than letters, digits, "_", "." and "-"';
-  if (shared.has(text)) return `another pool listens at ${text}, too`;
+    return { reason: 'its name has other characters than letters, digits, "_", "." and "-"' };
+  if (shared.has(text)) return { reason: `another pool listens at ${text}, too` };
   const listen = listenOf(text);
-  if (typeof listen === 'string') return listen;
+  if (!listen.ok) return listen.error;
   if (values.has('listen.acl_users') || values.has('listen.acl_groups'))
-    return 'its socket has an access list (listen.acl_users, listen.acl_groups)';
-  if (values.has('pm.status_listen')) return 'it has a socket for its status (pm.status_listen)';
+    return { reason: 'its socket has an access list (listen.acl_users, listen.acl_groups)' };
+  if (values.has('pm.status_listen'))
+    return { reason: 'it has a socket for its status (pm.status_listen)' };
   for (const key of ['listen.owner', 'listen.group'])
-    if (!plainAccount.test(values.get(key) ?? 'root')) return `its ${key} is not a name`;
+    if (!plainAccount.test(values.get(key) ?? 'root'))
+      return { reason: `its ${key} is not a name` };
   const group = values.get('group');
-  if (group !== undefined && gidOf(group) === undefined) return `its group ${group} is not known`;
-  if (!plainAccount.test(tenant.user)) return 'its user has a name that systemd does not accept';
+  if (group !== undefined && gidOf(group) === undefined)
+    return { reason: `its group ${group} is not known` };
+  if (!plainAccount.test(tenant.user))
+    return { reason: 'its user has a name that systemd does not accept' };
   return unsafeDirectory(socketDirectory(text));
 }
+
+const anotherStays: Cause = { reason: 'another pool of its file has to stay' };
 
 function keptOf(
   { section, listen, places, tenant }: Placed,
@@ -233,8 +242,8 @@ function keptOf(
     place: first === undefined ? '' : `${first.file.path}:${first.line}`,
     files: places.map(({ file }) => file.path),
   };
-  if (blocker?.kind === 'not wanted') return kept;
-  return { ...kept, reason: blocker?.why ?? 'another pool of its file has to stay' };
+  if (blocker === 'not wanted') return kept;
+  return { ...kept, reason: formatCause(blocker ?? anotherStays) };
 }
 
 function servicesOf(
@@ -312,14 +321,14 @@ function rootReason(
 function servicePool(section: FpmSection): ServicePool {
   const { name, values } = section;
   const listen = listenOf(values.get('listen') ?? '');
-  if (typeof listen === 'string') throw new Error(listen);
+  if (!listen.ok) throw new Error(formatCause(listen.error));
   const owner = values.get('listen.owner');
   const group = values.get('listen.group');
   const mode = values.get('listen.mode') ?? '';
   const backlog = Number(values.get('listen.backlog') ?? defaultBacklog);
   return {
     name,
-    listen,
+    listen: listen.value,
     ...(owner === undefined ? {} : { owner }),
     ...(group === undefined ? {} : { group }),
     mode: /^0?[0-7]{3}$/.test(mode) ? mode.padStart(4, '0') : '0660',

@@ -41,8 +41,8 @@ export async function checkService(
   const before = asRoot === undefined ? asNobody : [];
   const dumped = await dumpPools(layout.program, path, { before, timeoutMs });
   if (!dumped.ok) return objectionOf(dumped.error, service, text);
-  const reason = samePools(service, dumped.value);
-  if (reason !== undefined) return { reason };
+  const other = otherPools(service, dumped.value);
+  if (other !== undefined) return other;
   return asRoot === undefined ? closedTo(layout, service, entry, timeoutMs) : undefined;
 }
 
@@ -96,7 +96,7 @@ async function closedTo(
   return { reason: placeText(place === undefined ? { message } : { ...place, message }) };
 }
 
-function samePools({ pools }: SplitService, sections: readonly FpmSection[]): string | undefined {
+function otherPools({ pools }: SplitService, sections: readonly FpmSection[]) {
   const expected = pools.map(({ name, section }) => section ?? name);
   return sectionsDiffer(sections, expected);
 }
@@ -128,18 +128,19 @@ export async function dumpMain(
 export function sectionsDiffer(
   got: readonly FpmSection[],
   expected: readonly (FpmSection | string)[],
-): string | undefined {
+): Objection | undefined {
   if (got.length !== expected.length)
-    return `php-fpm finds ${got.length} pools in it where ${expected.length} were expected`;
-  for (const [index, each] of expected.entries()) {
-    const found = got[index];
-    const same =
-      typeof each === 'string'
-        ? found?.name === each
-        : JSON.stringify([found?.name, ...(found?.values ?? [])]) ===
-          JSON.stringify([each.name, ...each.values]);
-    if (!same)
-      return `php-fpm understands the pool ${typeof each === 'string' ? each : each.name} in another way there`;
-  }
-  return undefined;
+    return {
+      reason: `php-fpm finds ${got.length} pools in it where ${expected.length} were expected`,
+    };
+  const other = expected.find((each, index) => !isSame(each, got[index]));
+  if (other === undefined) return undefined;
+  const name = typeof other === 'string' ? other : other.name;
+  return { reason: `php-fpm understands the pool ${name} in another way there` };
 }
+
+const isSame = (expected: FpmSection | string, got: FpmSection | undefined): boolean =>
+  typeof expected === 'string'
+    ? got?.name === expected
+    : JSON.stringify([got?.name, ...(got?.values ?? [])]) ===
+      JSON.stringify([expected.name, ...expected.values]);
