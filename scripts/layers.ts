@@ -146,21 +146,30 @@ interface Import {
   readonly isType: boolean;
 }
 
-function importsOf(file: string): readonly Import[] {
+interface Source {
+  readonly file: string;
+  readonly text: string;
+  readonly imports: readonly Import[];
+}
+
+function readSource(file: string): Source {
   const text = readFileSync(join(root, file), 'utf8');
-  return [...text.matchAll(imports)].map(({ groups: { type, from, lazy, effect } = {} }) => ({
-    path: from ?? lazy ?? effect ?? '',
-    isType: type !== undefined,
-  }));
+  const found = [...text.matchAll(imports)].map(
+    ({ groups: { type, from, lazy, effect } = {} }): Import => ({
+      path: from ?? lazy ?? effect ?? '',
+      isType: type !== undefined,
+    }),
+  );
+  return { file, text, imports: found };
 }
 
 const target = (file: string, path: string) => relative('.', join(dirname(file), path));
 
-function problemsOf(file: string): readonly string[] {
+function problemsOf({ file, imports }: Source): readonly string[] {
   const name = layerOf(file);
   const layer = layers[name];
   if (layer === undefined) return [`${file}: no layer of scripts/layers.ts has this directory`];
-  return importsOf(file).flatMap(({ path, isType }) => {
+  return imports.flatMap(({ path, isType }) => {
     if (!path.startsWith('.')) {
       const allowed = layer.packages.some((each) =>
         each.endsWith(':') ? path.startsWith(each) : path === each || path.startsWith(`${each}/`),
@@ -175,10 +184,9 @@ function problemsOf(file: string): readonly string[] {
 }
 
 /** Returns the files of each cycle of imports: Tarjan's strongly connected components. */
-function cycles(files: readonly string[]): readonly (readonly string[])[] {
-  const known = new Set(files);
+function cycles(sources: readonly Source[]): readonly (readonly string[])[] {
+  const known = new Map(sources.map((each) => [each.file, each.imports]));
   const order = new Map<string, number>();
-  const low = new Map<string, number>();
   const open: string[] = [];
   const found: (readonly string[])[] = [];
   const visit = (file: string): number => {
@@ -186,26 +194,24 @@ function cycles(files: readonly string[]): readonly (readonly string[])[] {
     order.set(file, index);
     open.push(file);
     let lowest = index;
-    for (const { path } of importsOf(file)) {
+    for (const { path } of known.get(file) ?? []) {
       const next = target(file, path);
       if (!path.startsWith('.') || !known.has(next)) continue;
       if (!order.has(next)) lowest = Math.min(lowest, visit(next));
-      else if (open.includes(next)) lowest = Math.min(lowest, low.get(next) ?? index);
-      low.set(file, lowest);
+      else if (open.includes(next)) lowest = Math.min(lowest, order.get(next) ?? index);
     }
-    low.set(file, lowest);
     if (lowest < index) return lowest;
     const cycle = open.splice(open.indexOf(file));
     if (cycle.length > 1) found.push(cycle);
     return lowest;
   };
-  for (const file of files) if (!order.has(file)) visit(file);
+  for (const { file } of sources) if (!order.has(file)) visit(file);
   return found;
 }
 
-function crowded(files: readonly string[]): readonly string[] {
+function crowded(sources: readonly Source[]): readonly string[] {
   const counts = new Map<string, number>();
-  for (const file of files) counts.set(dirname(file), (counts.get(dirname(file)) ?? 0) + 1);
+  for (const { file } of sources) counts.set(dirname(file), (counts.get(dirname(file)) ?? 0) + 1);
   return [...counts].flatMap(([directory, count]) =>
     count > filesMax ? [`${directory}: ${count} files side by side; ${filesMax} are the most`] : [],
   );
@@ -215,14 +221,14 @@ function crowded(files: readonly string[]): readonly string[] {
  * Returns exported functions and constants that the product names only once, where they are defined: nothing calls
  * them, or a merge has lost the call. Tests may be the only users of a name in `forTests`.
  */
-function unused(files: readonly string[]): readonly string[] {
+function unused(sources: readonly Source[]): readonly string[] {
   const counts = new Map<string, number>();
   const defined: (readonly [name: string, file: string])[] = [];
-  for (const file of files) {
-    const text = readFileSync(join(root, file), 'utf8').replaceAll(comments, '');
-    for (const [word] of text.matchAll(/[A-Za-z_$][\w$]*/g))
+  for (const { file, text } of sources) {
+    const code = text.replaceAll(comments, '');
+    for (const [word] of code.matchAll(/[A-Za-z_$][\w$]*/g))
       counts.set(word, (counts.get(word) ?? 0) + 1);
-    for (const { groups: { name = '' } = {} } of text.matchAll(exported))
+    for (const { groups: { name = '' } = {} } of code.matchAll(exported))
       defined.push([name, file]);
   }
   return defined.flatMap(([name, file]) =>
@@ -238,7 +244,8 @@ const product = globSync(['src/**/*.ts', 'packages/*/{*.ts,{core,io}/**/*.ts}'],
   cwd: root,
 })
   .filter((file) => !file.endsWith('/build.ts'))
-  .sort();
+  .sort()
+  .map(readSource);
 const problems = [
   ...product.flatMap(problemsOf),
   ...cycles(product).map((cycle) => `these files import each other: ${cycle.join(', ')}`),
