@@ -13,6 +13,7 @@ import type { StatusResponse } from '../src/agent/api/api.ts';
 import { freePort } from '../testing/free-port.ts';
 import { callAgent } from '../src/agent/api/client.ts';
 import { openFilesLimit } from '../src/sys/open-files.ts';
+import { wantedOnHost } from '../src/plan/wanted-on-host.ts';
 import { limits } from '../src/limits/limits.ts';
 import type { Bench } from './bench.ts';
 import { Floor } from './floor.ts';
@@ -201,7 +202,9 @@ function floorOf({ directory, floor }: Bench, scratch: Scratch): Floor {
   const counters = limits
     .flatMap((limit) => limit[side].counters)
     .filter((each) => each.follows === undefined);
-  const cgroups = driver.wanted(scratch.policy).cgroups.filter((each) => each.kind !== 'root');
+  const cgroups = wantedOnHost(scratch.policy, driver.context).cgroups.filter(
+    (each) => each.kind !== 'root',
+  );
   const reads = cgroups.flatMap(({ path }) =>
     counters.map(({ controller, file }) => `read\t${locate(controller, path, file)}`),
   );

@@ -4,6 +4,7 @@
 import { formatProblem } from '../packages/base/problem.ts';
 import type { Driver } from '../src/host/driver.ts';
 import { planChanges } from '../src/plan/plan.ts';
+import { wantedOnHost } from '../src/plan/wanted-on-host.ts';
 import type { Wanted } from '../src/plan/wanted.ts';
 import type { PolicyDocument } from '../src/policy/document.ts';
 import { parsePolicy } from '../src/policy/parse.ts';
@@ -31,7 +32,7 @@ export async function benchPlan({ quick, signal }: Bench): Promise<Section> {
   const document = stage('parse', () => documentOf(text));
   const policy = stage('resolve', () => resolvePolicy(document, facts));
   const driver = fakeDriver();
-  const wanted = stage('wanted state, cgroup v1', () => driver.wanted(policy));
+  const wanted = stage('wanted state, cgroup v1', () => wantedOnHost(policy, driver.context));
   const empty = driver.observe(wanted);
   const { operations } = stage('plan, nothing there yet', () => planChanges(wanted, empty));
   for (const each of operations) driver.execute(each, { kill: false, force: false });

@@ -17,7 +17,8 @@ import {
 import type { Host } from '../src/host/host.ts';
 import { pathsOf } from '../src/host/paths.ts';
 import { runsSystemd, unitOf } from '../src/host/cgroups/systemd-delegation.ts';
-import type { Operation } from '../src/plan/plan.ts';
+import type { Operation } from '../src/plan/operations.ts';
+import { wantedOnHost } from '../src/plan/wanted-on-host.ts';
 import type { Policy } from '../src/policy/policy.ts';
 import { treeElement, treeHost } from '../testing/tree-host.ts';
 
@@ -160,7 +161,7 @@ export function floorReads(
   hierarchies: readonly Hierarchy[],
 ): readonly string[] {
   const locate = locator(hierarchies);
-  const { cgroups } = driver.wanted(policy);
+  const { cgroups } = wantedOnHost(policy, driver.context);
   const parents = cgroups.filter((each) => each.kind !== 'tenant').map((each) => each.path);
   const lists = hierarchies.flatMap((each) =>
     parents.map((parent) => `list\t${cgroupPath(each, parent)}`),

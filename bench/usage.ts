@@ -5,6 +5,7 @@
 import type { Driver } from '../src/host/driver.ts';
 import { UsageReader } from '../src/host/cgroups/usage-reader.ts';
 import type { CounterFile } from '../src/limits/limit.ts';
+import { wantedOnHost } from '../src/plan/wanted-on-host.ts';
 import { limits } from '../src/limits/limits.ts';
 import type { Bench } from './bench.ts';
 import { Floor } from './floor.ts';
@@ -19,7 +20,7 @@ export async function benchUsage({ directory, floor, quick, signal }: Bench): Pr
   const { driver } = scratch.apply();
   const version = versionOf(driver);
   const hierarchies = scratch.hierarchies();
-  const cgroups = driver.wanted(scratch.policy).cgroups.flatMap(({ kind, path }) => {
+  const cgroups = wantedOnHost(scratch.policy, driver.context).cgroups.flatMap(({ kind, path }) => {
     return kind === 'tenant' ? [path] : [];
   });
   using reader = new UsageReader(hierarchies, version);

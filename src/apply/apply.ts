@@ -13,13 +13,9 @@ import { publishEntries, withdrawEntries } from '../host/entry-slots.ts';
 import type { Host } from '../host/host.ts';
 import type { Paths } from '../host/paths.ts';
 import { forgetFormerTenants, releaseSiteLimits } from '../host/keep-site-limits.ts';
-import {
-  planChanges,
-  type Operation,
-  type Plan,
-  type ReloadUnits,
-  type WriteUnit,
-} from '../plan/plan.ts';
+import type { Operation, ReloadUnits, WriteUnit } from '../plan/operations.ts';
+import { planChanges, type Plan } from '../plan/plan.ts';
+import { wantedOnHost } from '../plan/wanted-on-host.ts';
 import { cgroupSetup, isInside, mainCgroup, parentOf, type Wanted } from '../plan/wanted.ts';
 import type { Policy } from '../policy/policy.ts';
 import { failed, type Problem } from '../../packages/base/problem.ts';
@@ -48,7 +44,7 @@ export const policyLock = ({ runtime }: Paths): string => `${runtime}/policy.loc
 type Progress = (done: number, total: number) => void;
 
 export const planPolicy = (policy: Policy, driver: Driver): Plan =>
-  planFor(driver.wanted(policy), driver);
+  planFor(wantedOnHost(policy, driver.context), driver);
 
 const planFor = (wanted: Wanted, driver: Driver): Plan =>
   planChanges(wanted, driver.observe(wanted));
@@ -91,7 +87,7 @@ function applyLocked(
   for (let round = 1; round <= roundsMax; round++) {
     const driver = host.probe(policy.driver);
     if (!driver.ok) return driver;
-    const wanted = driver.value.wanted(policy);
+    const wanted = wantedOnHost(policy, driver.value.context);
     const plan = planFor(wanted, driver.value);
     const delegation = plan.operations.filter(isDelegation);
     const now = delegation.length > 0 && round < roundsMax ? delegation : plan.operations;

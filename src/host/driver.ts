@@ -6,10 +6,9 @@ import type { Problem } from '../../packages/base/problem.ts';
 import type { Result } from '../../packages/base/result.ts';
 import type { Counters, LimitKey, Support } from '../limits/limit.ts';
 import type { DriverName } from '../policy/document.ts';
-import type { Policy } from '../policy/policy.ts';
 import type { Observed } from '../plan/observed.ts';
-import type { Operation } from '../plan/plan.ts';
-import type { Wanted } from '../plan/wanted.ts';
+import type { Operation } from '../plan/operations.ts';
+import type { Wanted, WantedContext } from '../plan/wanted.ts';
 import type { CgroupOwner } from './kill-processes.ts';
 import type { Hierarchy } from './cgroups/hierarchies.ts';
 
@@ -62,7 +61,8 @@ export interface SliceTree {
 export interface Driver {
   readonly capabilities: Capabilities;
   readonly tree: Tree;
-  readonly wanted: (policy: Policy) => Wanted;
+  /** The facts of this host on which the wanted state depends; see `wantedOnHost`. */
+  readonly context: WantedContext;
   readonly observe: (wanted: Wanted) => Observed;
   readonly execute: (operation: Operation, options: ExecuteOptions) => Result<void, Problem>;
   /** Returns the memory in use by a cgroup, in bytes. */

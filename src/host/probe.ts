@@ -25,6 +25,7 @@ import { readText } from '../../packages/base/io/read.ts';
 import { pageBytes } from '../sys/syscalls.ts';
 import { sliceSupport, userSlice } from '../plan/slice.ts';
 import { SystemdDriver } from './systemd/systemd-driver.ts';
+import { sliceFilePath } from './systemd/slice-files.ts';
 import { sliceParts, withoutSlices, type SliceParts } from './systemd/slice-parts.ts';
 import {
   runsSystemd,
@@ -239,7 +240,7 @@ function systemdDriver(parts: CgroupDriverParts, inSlices: SliceParts): SystemdD
     capabilities: parts.capabilities,
     below: new CgroupDriver({
       ...parts,
-      context: { ...parts.context, tenantsAreSlices: true },
+      context: { ...parts.context, unitPath: (unit) => sliceFilePath(parts.paths, unit) },
       slicesPath: `${hierarchy.mountPoint}/${userSlice}`,
     }),
     reader: new CgroupDriver({ ...parts, hierarchies: [hierarchy] }),

@@ -1,6 +1,7 @@
 /** Prints a plan for people: one line per operation, grouped by tenant. */
 import { formatBytes, unlimited } from '../../packages/base/quantity.ts';
-import type { Operation, Plan, RealizeUnit, WriteFile, WriteUnit } from './plan.ts';
+import type { Operation, RealizeUnit, WriteFile, WriteUnit } from './operations.ts';
+import type { Plan } from './plan.ts';
 import { count, listSome } from '../../packages/base/list.ts';
 import type { QuotaLimits } from './quota.ts';
 

@@ -11,131 +11,15 @@
  * A tenant that is to be divided into parts is emptied first: v2 gives controllers only to parts of a cgroup without
  * processes of its own. A tenant that is no longer divided first gives up controllers, for the same reason.
  *
- * For systemd: write the files of slices, move tenants away and remove their files, let systemd read all files once,
- * then let it set each slice in which something runs. Processes move into a slice after that.
+ * For systemd: change the files of slices and let systemd set them. Processes move into a slice after that.
  */
-import { lowers, parseDeviceLines } from '../limits/flat-file.ts';
-import type { Controller, FileSetting, LimitKey } from '../limits/limit.ts';
-import type { Observed, ObservedCgroup, Preparation, OrphanCgroup } from './observed.ts';
+import { writesOf } from './cgroup-writes.ts';
+import type { Observed } from './observed.ts';
+import type { Operation, SetQuota, WriteFile } from './operations.ts';
 import { quotaKey, type QuotaLimits, type WantedQuota } from './quota.ts';
-import {
-  cgroupSetup,
-  dividedCgroup,
-  lastName,
-  mainCgroup,
-  parentOf,
-  type UnitFile,
-  type Wanted,
-  type WantedCgroup,
-} from './wanted.ts';
-
-/** Creates a cgroup. */
-export interface CreateCgroup {
-  readonly kind: 'create';
-  /** The path below the root cgroup. */
-  readonly cgroup: string;
-  /** The tenant, site or reseller, for people. */
-  readonly label: string;
-  /** The hierarchies that lack it. */
-  readonly hierarchies: readonly string[];
-}
-
-/** Writes a value into a file of a cgroup. */
-export interface WriteFile {
-  readonly kind: 'write';
-  /** The path below the root cgroup. */
-  readonly cgroup: string;
-  /** The tenant, site or reseller, for people. */
-  readonly label: string;
-  readonly controller: Controller;
-  readonly attribute: LimitKey;
-  /** The file's name: `memory.max`. */
-  readonly file: string;
-  /** `MAJOR:MINOR`, in files with one line per device. */
-  readonly device?: string;
-  /** The current value; absent if the cgroup does not exist yet, or lacks the file. */
-  readonly from: string | undefined;
-  /** The value as the kernel prints it back. */
-  readonly to: string;
-  /** The value as it is written. */
-  readonly text: string;
-  readonly direction: 'raise' | 'lower';
-  /** A limit without which this one is skipped: writing it to the same cgroup must not fail. */
-  readonly needs?: LimitKey;
-  /** A remark for people. */
-  readonly note?: string;
-}
-
-/** Moves the processes of a cgroup into another one. */
-export interface MoveProcesses {
-  readonly kind: 'move';
-  readonly from: string;
-  readonly to: string;
-  readonly label: string;
-}
-
-/** Removes a cgroup that no tenant of the policy has. */
-export interface RemoveCgroup {
-  readonly kind: 'remove';
-  /** The path below the root cgroup. */
-  readonly cgroup: string;
-  readonly hierarchies: readonly string[];
-  /** The pids of the processes in it. */
-  readonly processes: readonly number[];
-  /** The unit of a slice, of which only the file is removed. */
-  readonly unit?: string;
-}
-
-/** Sets a disk quota of a uid on a file system. */
-export interface SetQuota {
-  readonly kind: 'quota';
-  readonly label: string;
-  readonly uid: number;
-  readonly mountPoint: string;
-  readonly from: QuotaLimits;
-  readonly to: QuotaLimits;
-}
-
-/** Writes the settings of a slice, which take effect once systemd has read them. */
-export interface WriteUnit extends UnitFile {
-  readonly kind: 'unit';
-  readonly cgroup: string;
-  readonly label: string;
-  readonly from: string | undefined;
-  /** The kernel settings that change at once, since something runs in the slice. */
-  readonly writes: readonly WriteFile[];
-}
-
-/** Lets systemd read its files again. */
-export interface ReloadUnits {
-  readonly kind: 'reload';
-}
-
-/** Lets systemd set the cgroup of a slice in which something runs, which it would not do automatically. */
-export interface RealizeUnit {
-  readonly kind: 'realize';
-  readonly cgroup: string;
-  readonly label: string;
-  readonly unit: string;
-  /** The kernel settings that must change; none for a slice that is left to systemd. */
-  readonly writes: readonly WriteFile[];
-}
-
-/** Prepares the host for cgroups. */
-interface Prepare extends Preparation {
-  readonly kind: 'prepare';
-}
-
-export type Operation =
-  | Prepare
-  | CreateCgroup
-  | WriteFile
-  | MoveProcesses
-  | RemoveCgroup
-  | SetQuota
-  | WriteUnit
-  | ReloadUnits
-  | RealizeUnit;
+import { removals } from './removals.ts';
+import { unitChanges } from './unit-changes.ts';
+import { cgroupSetup, parentOf, type Wanted, type WantedCgroup } from './wanted.ts';
 
 export interface Plan {
   readonly operations: readonly Operation[];
@@ -166,7 +50,7 @@ export function planChanges(wanted: Wanted, observed: Observed): Plan {
   );
   return {
     operations: [
-      ...observed.preparations.map((each): Prepare => ({ kind: 'prepare', ...each })),
+      ...observed.preparations.map((each): Operation => ({ kind: 'prepare', ...each })),
       ...creations.operations,
       ...raises,
       ...lowers.site,
@@ -227,134 +111,6 @@ class Creations {
   }
 }
 
-const reload: ReloadUnits = { kind: 'reload' };
-
-function unitChanges(wanted: Wanted, observed: Observed): readonly Operation[] {
-  const files: WriteUnit[] = [];
-  const realized: RealizeUnit[] = [];
-  for (const { unit, ...cgroup } of wanted.cgroups) {
-    if (unit === undefined) continue;
-    const found = observed.cgroups.get(cgroup.path);
-    const writes = found?.unit?.active === true ? writesOf(cgroup, found) : [];
-    const { path, label } = cgroup;
-    const from = found?.unit?.text;
-    if (from !== unit.text)
-      files.push({ kind: 'unit', cgroup: path, label, ...unit, from, writes });
-    if (writes.length > 0) {
-      realized.push({ kind: 'realize', cgroup: path, label, unit: unit.unit, writes });
-    }
-  }
-  const orphans = observed.orphans.filter(({ unit }) => unit !== undefined);
-  const left = orphans.flatMap(({ path, unit }): RealizeUnit[] =>
-    unit?.active === true
-      ? [{ kind: 'realize', cgroup: path, label: unit.unit, unit: unit.unit, writes: [] }]
-      : [],
-  );
-  // If only the kernel differs, systemd may have been told to set other values since it read the files.
-  const first = [...files, ...removals(wanted, orphans).flat()];
-  const isChanged = first.length > 0 || realized.length > 0 || observed.stale === true;
-  return [
-    ...first,
-    ...(isChanged ? [reload] : []),
-    ...realized,
-    ...left,
-    // Setting the slices has left settings of their own.
-    ...(left.length > 0 ? [reload] : []),
-  ];
-}
-
-function writesOf(
-  cgroup: Omit<WantedCgroup, 'unit'>,
-  found: ObservedCgroup | undefined,
-): readonly WriteFile[] {
-  const writes: WriteFile[] = [];
-  const devices = new Map<string, ReadonlyMap<string, string>>();
-  for (const setting of cgroup.settings) {
-    const from =
-      setting.device === undefined
-        ? plainValue(setting, found)
-        : deviceValue(setting, found, devices);
-    if (from === setting.value) continue;
-    if (setting.accepts?.((file) => found?.files.get(file)) === true) continue;
-    writes.push(write(cgroup, setting, from));
-  }
-  for (const [file, lines] of devices) writes.push(...forgottenDevices(cgroup, file, lines));
-  return writes;
-}
-
-/** Returns the current value. A cgroup that does not exist yet will have the kernel's initial values. */
-function plainValue(setting: FileSetting, found: ObservedCgroup | undefined): string | undefined {
-  const text = found?.files.get(setting.file);
-  if (text !== undefined) return text.trimEnd();
-  return found === undefined || found.missing.length > 0 ? setting.initial : undefined;
-}
-
-function deviceValue(
-  setting: FileSetting,
-  found: ObservedCgroup | undefined,
-  parsed: Map<string, ReadonlyMap<string, string>>,
-): string {
-  let lines = parsed.get(setting.file);
-  if (lines === undefined) {
-    lines = parseDeviceLines(found?.files.get(setting.file) ?? '');
-    parsed.set(setting.file, lines);
-  }
-  return lines.get(setting.device ?? '') ?? setting.initial;
-}
-
-/** Returns disks that still have limits but no longer carry tenants' files. */
-function forgottenDevices(
-  cgroup: Omit<WantedCgroup, 'unit'>,
-  file: string,
-  lines: ReadonlyMap<string, string>,
-): readonly WriteFile[] {
-  const settings = cgroup.settings.filter((each) => each.file === file);
-  const [model] = settings;
-  if (model === undefined || lines.size === 0) return [];
-  const isWanted = (device: string) => settings.some((each) => each.device === device);
-  return [...lines]
-    .filter(
-      ([device, value]) => !isWanted(device) && /^\d+:\d+$/.test(device) && value !== model.initial,
-    )
-    .map(([device, from]) =>
-      write(
-        cgroup,
-        {
-          ...model,
-          device,
-          value: model.initial,
-          write: `${device} ${model.initial}`,
-        },
-        from,
-      ),
-    );
-}
-
-function write(
-  cgroup: Omit<WantedCgroup, 'unit'>,
-  setting: FileSetting,
-  from: string | undefined,
-): WriteFile {
-  const lower = from === undefined || lowers(setting.file, from, setting.value);
-  return {
-    kind: 'write',
-    cgroup: cgroup.path,
-    label: cgroup.label,
-    controller: setting.controller,
-    attribute: setting.attribute,
-    file: setting.file,
-    from,
-    to: setting.value,
-    text: setting.write,
-    direction: lower ? 'lower' : 'raise',
-    ...(setting.device === undefined ? {} : { device: setting.device }),
-    ...(setting.needs === undefined ? {} : { needs: setting.needs }),
-    ...(setting.note === undefined || setting.value === setting.initial
-      ? {}
-      : { note: setting.note }),
-  };
-}
-
 function quotaChanges(wanted: readonly WantedQuota[], observed: Observed): readonly SetQuota[] {
   const none: QuotaLimits = { spaceBytes: undefined, files: undefined };
   return wanted.flatMap(({ uid, mountPoint, label, ...to }) => {
@@ -364,55 +120,4 @@ function quotaChanges(wanted: readonly WantedQuota[], observed: Observed): reado
     if (from.spaceBytes === spaceBytes && from.files === files) return [];
     return [{ kind: 'quota' as const, label, uid, mountPoint, from, to: { spaceBytes, files } }];
   });
-}
-
-/**
- * Removes parts of tenants that stay where they are, and other cgroups. A remaining tenant's processes move to its new
- * place, or out of a removed part.
- */
-function removals(
-  wanted: Wanted,
-  orphans: readonly OrphanCgroup[],
-): readonly [parts: readonly Operation[], others: readonly Operation[]] {
-  const places = new Map(wanted.cgroups.map((each) => [each.path, each]));
-  const tenants = new Map(
-    wanted.cgroups
-      .filter(({ kind }) => kind === 'tenant')
-      .map((each) => [lastName(each.path), each]),
-  );
-  const parts: Operation[] = [];
-  const others: Operation[] = [];
-  for (const orphan of orphans) {
-    const divided = dividedCgroup(orphan.path);
-    const place = tenants.get(lastName(divided ?? orphan.path));
-    const stays = divided !== undefined && divided === place?.path;
-    const into = stays ? parts : others;
-    // Processes in a site's slice keep running in the tenant's slice around it.
-    const isInPlace = stays && orphan.unit !== undefined;
-    if (place !== undefined && !isInPlace) {
-      const part = divided === undefined ? 'main' : lastName(orphan.path);
-      const to = partOf(place, part, places);
-      into.push({ kind: 'move', from: orphan.path, to, label: place.label });
-    }
-    // A divided tenant's parts are removed with the whole.
-    if (divided !== undefined && !stays && orphan.unit === undefined) continue;
-    into.push({
-      kind: 'remove',
-      cgroup: orphan.path,
-      hierarchies: orphan.hierarchies,
-      processes: place === undefined ? orphan.processes : [],
-      ...(orphan.unit === undefined ? {} : { unit: orphan.unit.unit }),
-    });
-  }
-  return [parts, others];
-}
-
-/** Returns the part of that name, or else the one for everything. */
-function partOf(
-  { path }: WantedCgroup,
-  part: string,
-  places: ReadonlyMap<string, WantedCgroup>,
-): string {
-  const found = [`${path}/${part}`, mainCgroup(path)].find((each) => places.has(each));
-  return found ?? path;
 }

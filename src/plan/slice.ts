@@ -20,7 +20,7 @@
 import type { FileSetting, SettingContext, Support, SystemdSetting } from '../limits/limit.ts';
 import { limits, type KeyedAttribute } from '../limits/limits.ts';
 import { escapedSite, fitsUnit, unescapedSite } from '../policy/sites/site-unit.ts';
-import { cgroupSetup, siteCgroup, slicesCgroup } from './wanted.ts';
+import { cgroupSetup, parentOf, siteCgroup, slicesCgroup } from './wanted.ts';
 
 /** The slice in which systemd makes users' slices. */
 export const userSlice = 'user.slice';
@@ -79,6 +79,13 @@ export function sliceOwner(cgroup: string): SliceOwner | undefined {
   if (uid === undefined || (site !== undefined && !fitsUnit(site))) return undefined;
   return site === undefined ? { uid } : { uid, site };
 }
+
+/** Whether the path is part of a tenant that is a slice: its site, or the rest of it. */
+export const isPartOfSlice = (path: string): boolean => sliceTenant(parentOf(path)) !== undefined;
+
+/** Whether the path is a site of a slice, but cannot be a slice. */
+export const isMisfit = (path: string): boolean =>
+  isPartOfSlice(path) && sliceOwner(path) === undefined;
 
 /** Returns the slice of a cgroup's name. */
 export const sliceNamed = (cgroup: string): Slice | undefined =>

@@ -54,8 +54,8 @@ export interface WantedContext extends SettingContext {
   readonly version: 1 | 2;
   readonly controllers: ReadonlySet<Controller>;
   readonly quota: QuotaContext;
-  /** Whether tenants without a reseller are systemd slices. */
-  readonly tenantsAreSlices?: boolean;
+  /** Returns the path of the file for a unit, `user-1001.slice`; absent unless tenants without a reseller are slices. */
+  readonly unitPath?: (unit: string) => string;
   /** `memory.use_hierarchy` at the root of its hierarchy; absent on v2, and on kernels that removed it. */
   readonly useHierarchy: string | undefined;
 }
@@ -136,7 +136,7 @@ export const parentOf = (path: string) => path.slice(0, Math.max(0, path.lastInd
 export function wantedState(written: Policy, context: WantedContext): Wanted {
   const policy = withGuarantees(written);
   const alone = policy.tenants.filter(({ reseller }) => reseller === undefined);
-  const [inTree, inSlices] = context.tenantsAreSlices === true ? [[], alone] : [alone, []];
+  const [inTree, inSlices] = context.unitPath !== undefined ? [[], alone] : [alone, []];
   const root: WantedCgroup = {
     path: '',
     kind: 'root',

@@ -13,7 +13,7 @@ function dying(driver: Driver): Driver {
   return {
     capabilities: driver.capabilities,
     tree: driver.tree,
-    wanted: (policy) => driver.wanted(policy),
+    context: driver.context,
     observe: (wanted) => driver.observe(wanted),
     memoryInUse: (cgroup) => driver.memoryInUse(cgroup),
     processes: (cgroup) => driver.processes(cgroup),

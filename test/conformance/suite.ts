@@ -12,6 +12,7 @@ import type { Host } from '../../src/host/host.ts';
 import type { Policy } from '../../src/policy/policy.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
+import { wantedOnHost } from '../../src/plan/wanted-on-host.ts';
 import { formatOperation } from '../../src/plan/format.ts';
 
 /** uids that no account of an ordinary host has. */
@@ -118,7 +119,7 @@ export function conformance(name: string, makeHost: () => Host): void {
     const bare = `<tenant uid="${first}"/>`;
     mustApply(bare, host);
     assert.deepEqual(drift(bare, host), []);
-    const wanted = driverOf(host).wanted(policyOf(bare));
+    const wanted = wantedOnHost(policyOf(bare), driverOf(host).context);
     for (const setting of wanted.cgroups.at(-1)?.settings ?? [])
       assert.equal(setting.value, setting.initial);
   });
@@ -126,7 +127,7 @@ export function conformance(name: string, makeHost: () => Host): void {
   on('a tenant that left the policy loses its cgroup', (host) => {
     mustApply(everyLimit, host);
     mustApply(`<tenant uid="${second}"/>`, host);
-    const left = driverOf(host).observe(driverOf(host).wanted(policyOf(''))).orphans;
+    const left = driverOf(host).observe(wantedOnHost(policyOf(''), driverOf(host).context)).orphans;
     assert.deepEqual(
       left.map((each) => each.path),
       [`u${second}`],
@@ -175,7 +176,7 @@ export function conformance(name: string, makeHost: () => Host): void {
     mustApply(everyLimit, host);
     const driver = driverOf(host);
     const names = driver
-      .observe(driver.wanted(policyOf('')))
+      .observe(wantedOnHost(policyOf(''), driver.context))
       .orphans.find((each) => each.path === `u${first}`);
     assert.ok(names);
     const remove = {

@@ -1,7 +1,8 @@
 /** The body of a policy → what a host with every file and a disk must have. */
 import assert from 'node:assert/strict';
 import type { Controller, SettingContext } from '../../src/limits/limit.ts';
-import { wantedState, type Wanted, type WantedContext } from '../../src/plan/wanted.ts';
+import { wantedOnHost } from '../../src/plan/wanted-on-host.ts';
+import type { Wanted, WantedContext } from '../../src/plan/wanted.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
 
@@ -67,5 +68,5 @@ export function wantedOf(body: string, context: WantedContext): Wanted {
   const { policy, errors } = resolved(body);
   assert.deepEqual(errors, []);
   assert.ok(policy !== undefined);
-  return wantedState(policy, context);
+  return wantedOnHost(policy, context);
 }

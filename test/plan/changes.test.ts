@@ -6,7 +6,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Driver } from '../../src/host/driver.ts';
-import { planChanges, type Operation } from '../../src/plan/plan.ts';
+import type { Operation } from '../../src/plan/operations.ts';
+import { planChanges } from '../../src/plan/plan.ts';
 import {
   homeCgroup,
   parentOf,
@@ -14,6 +15,7 @@ import {
   tenantCgroup,
   type Wanted,
 } from '../../src/plan/wanted.ts';
+import { wantedOnHost } from '../../src/plan/wanted-on-host.ts';
 import type { Policy } from '../../src/policy/policy.ts';
 import { fakeHost, type FakeHost } from '../../testing/fake-host.ts';
 import { versions, type Version } from '../limits/wanted-of.ts';
@@ -127,7 +129,8 @@ function hostWith(version: Version, policy: Policy) {
   const probed = host.probe();
   assert.ok(probed.ok);
   const driver = probed.value;
-  const changes = (to: Policy) => planChanges(driver.wanted(to), driver.observe(driver.wanted(to)));
+  const changes = (to: Policy) =>
+    planChanges(wantedOnHost(to, driver.context), driver.observe(wantedOnHost(to, driver.context)));
   execute(driver, changes(policy).operations);
   return { host, driver, changes };
 }
@@ -191,7 +194,7 @@ for (const version of versions) {
     fc.assert(
       fc.property(policies, policies, meddlingOn(version), (first, second, meddling) => {
         const target = hostWith(version, second);
-        const wanted = target.driver.wanted(second);
+        const wanted = wantedOnHost(second, target.driver.context);
         const bothEnds = bounded(allowances(target.host, version, wanted));
         const { host, driver, changes } = hostWith(version, first);
         for (const { cgroup, write } of meddling) meddle(host, cgroup, write.file, write.text);
@@ -265,7 +268,7 @@ for (const version of versions) {
       fc.property(policies, policies, meddlingOn(version), (first, second, meddling) => {
         const { host, driver, changes } = hostWith(version, first);
         for (const { cgroup, write } of meddling) meddle(host, cgroup, write.file, write.text);
-        const wanted = driver.wanted(second);
+        const wanted = wantedOnHost(second, driver.context);
         const { orphans } = driver.observe(wanted);
         const known = new Set([...wanted.cgroups, ...orphans].map(({ path }) => path));
         for (const path of changes(second).operations.flatMap(pathsOf))

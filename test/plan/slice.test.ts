@@ -19,11 +19,49 @@ import {
   sliceText,
 } from '../../src/plan/slice.ts';
 import type { Wanted, WantedCgroup } from '../../src/plan/wanted.ts';
+import { contextOf, wantedOf } from '../limits/wanted-of.ts';
 
 const io = (device: string, value: string): FileSetting => ({
   ...setting('io.read', 'io', 'io.max', value, 'rbps=max wbps=max riops=max wiops=max'),
   device,
   write: `${device} ${value}`,
+});
+
+suite('wantedOnHost() with slices', () => {
+  const unitPath = (unit: string) => `/etc/${unit}`;
+  const found = (body: string) => wantedOf(body, { ...contextOf(2), unitPath }).cgroups;
+  const long = `${`${'a'.repeat(60)}.`.repeat(4)}example`;
+  const divided = `<tenant uid="1001"><memory limit="64MiB"/><site name="a.example"/><site name="${long}"/></tenant>`;
+
+  test('gives a tenant and its sites a unit file, and makes no root and no main part', () => {
+    assert.deepEqual(
+      found(divided).map(({ path, unit }) => [path, unit?.path]),
+      [
+        ['u1001', '/etc/user-1001.slice'],
+        ['u1001/s-a.example', '/etc/user-1001-a.example.slice'],
+        [`u1001/s-${long}`, undefined],
+      ],
+    );
+  });
+
+  test('sets nothing in a site whose name is too long for a unit', () => {
+    const [tenant, , misfit] = found(divided);
+    assert.deepEqual(misfit?.settings, []);
+    assert.match(tenant?.unit?.text ?? '', /^MemoryMax=67108864$/m);
+    assert.equal(tenant?.unit?.text, sliceText(tenant?.settings ?? []));
+  });
+
+  test("leaves a reseller's tenants in the tree, which needs its root", () => {
+    const body = '<reseller uid="1000"><tenant uid="1001"/></reseller>';
+    assert.deepEqual(
+      found(body).map(({ path, unit }) => [path, unit]),
+      [
+        ['', undefined],
+        ['r1000', undefined],
+        ['r1000/u1001', undefined],
+      ],
+    );
+  });
 });
 
 test('sliceText() writes every value as systemd reads it, and empties lists first', () => {

@@ -16,7 +16,7 @@ import type { Stop } from '../../host/stops.ts';
 import type { OwnUnit, UnitFileState } from '../../host/systemd/own-units.ts';
 import type { EntryPathReport } from '../../host/entry-paths/entry-paths.ts';
 import type { Counters, LimitKey, PeakCounter, Support } from '../../limits/limit.ts';
-import type { Operation } from '../../plan/plan.ts';
+import type { Operation } from '../../plan/operations.ts';
 import type { Diagnostic } from '../../policy/diagnostic.ts';
 import type { DriverName } from '../../policy/document.ts';
 import type { Explanation } from '../../policy/explain.ts';

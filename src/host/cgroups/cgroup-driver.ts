@@ -15,7 +15,7 @@ import type {
   RemoveCgroup,
   SetQuota,
   WriteFile,
-} from '../../plan/plan.ts';
+} from '../../plan/operations.ts';
 import {
   cgroupSetup,
   depthOf,
@@ -25,11 +25,9 @@ import {
   parentOf,
   tenantOfCgroup,
   uidOfCgroup,
-  wantedState,
   type Wanted,
   type WantedContext,
 } from '../../plan/wanted.ts';
-import type { Policy } from '../../policy/policy.ts';
 import type { Capabilities, Driver, ExecuteOptions, Tree } from '../driver.ts';
 import { errnoCause } from '../../../packages/base/io/errno.ts';
 import { readCounters } from './cgroup-counters.ts';
@@ -93,8 +91,8 @@ export class CgroupDriver implements Driver {
     return this.#parts.hierarchies;
   }
 
-  wanted(policy: Policy): Wanted {
-    return wantedState(policy, this.#parts.context);
+  get context(): WantedContext {
+    return this.#parts.context;
   }
 
   observe(wanted: Wanted): Observed {

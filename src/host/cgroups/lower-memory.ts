@@ -8,7 +8,7 @@
 import { failed, type Errno, type Problem } from '../../../packages/base/problem.ts';
 import { formatBytes } from '../../../packages/base/quantity.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
-import type { WriteFile } from '../../plan/plan.ts';
+import type { WriteFile } from '../../plan/operations.ts';
 import { formatValue } from '../../plan/format.ts';
 import type { CgroupFiles } from './cgroup-files.ts';
 import { errnoCause } from '../../../packages/base/io/errno.ts';

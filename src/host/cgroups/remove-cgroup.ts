@@ -7,7 +7,7 @@
 import { count } from '../../../packages/base/list.ts';
 import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
-import type { RemoveCgroup } from '../../plan/plan.ts';
+import type { RemoveCgroup } from '../../plan/operations.ts';
 import { dividedCgroup, parentOf } from '../../plan/wanted.ts';
 import { errnoCause } from '../../../packages/base/io/errno.ts';
 import type { Tree } from '../driver.ts';

@@ -31,18 +31,22 @@ export const pokedProperty = (slice: Slice): PokedProperty =>
 const pokeFile = (slice: Slice) => `50-${pokedProperty(slice)}.conf`;
 const fileMode = 0o644;
 
+/** Returns the path of our file for a unit. */
+export const sliceFilePath = ({ etc, instance }: Paths, unit: string): string =>
+  `${etc}/systemd/system/${unit}.d/90-${instance}.conf`;
+
 export class SliceFiles {
   readonly #etc: string;
   readonly #control = '/run/systemd/system.control';
-  readonly #name: string;
+  readonly #paths: Paths;
 
-  constructor({ etc, instance }: Paths) {
-    this.#etc = `${etc}/systemd/system`;
-    this.#name = `90-${instance}.conf`;
+  constructor(paths: Paths) {
+    this.#paths = paths;
+    this.#etc = `${paths.etc}/systemd/system`;
   }
 
   path(slice: Slice): string {
-    return `${this.#etc}/${sliceOf(slice)}.d/${this.#name}`;
+    return sliceFilePath(this.#paths, sliceOf(slice));
   }
 
   read(slice: Slice): string | undefined {

@@ -8,7 +8,7 @@ import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { parseDeviceLines } from '../../limits/flat-file.ts';
 import type { ObservedCgroup, OrphanCgroup } from '../../plan/observed.ts';
-import type { RealizeUnit, WriteFile, WriteUnit } from '../../plan/plan.ts';
+import type { RealizeUnit, WriteFile, WriteUnit } from '../../plan/operations.ts';
 import { formatValue } from '../../plan/format.ts';
 import { sliceName, sliceNamed, sliceOf, type Slice, type SliceOwner } from '../../plan/slice.ts';
 import { slicesCgroup, type WantedCgroup } from '../../plan/wanted.ts';

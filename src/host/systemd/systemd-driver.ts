@@ -15,28 +15,12 @@
  */
 import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
-import type { Counters, FileSetting } from '../../limits/limit.ts';
+import type { Counters } from '../../limits/limit.ts';
 import { noCounters } from '../../limits/limits.ts';
 import type { Observed, ObservedCgroup, OrphanCgroup } from '../../plan/observed.ts';
-import type { MoveProcesses, Operation, RemoveCgroup, WriteFile } from '../../plan/plan.ts';
-import {
-  aroundSlicesText,
-  sliceNamed,
-  sliceOf,
-  sliceOwner,
-  sliceSettings,
-  sliceTenant,
-  sliceText,
-  type Slice,
-} from '../../plan/slice.ts';
-import {
-  parentOf,
-  slicesCgroup,
-  uidOfCgroup,
-  type Wanted,
-  type WantedCgroup,
-} from '../../plan/wanted.ts';
-import type { Policy } from '../../policy/policy.ts';
+import type { MoveProcesses, Operation, RemoveCgroup, WriteFile } from '../../plan/operations.ts';
+import { isMisfit, isPartOfSlice, sliceNamed, sliceOwner, sliceTenant } from '../../plan/slice.ts';
+import { uidOfCgroup, type Wanted, type WantedContext } from '../../plan/wanted.ts';
 import { formatErrno } from '../../../packages/base/io/errno.ts';
 import { Ownership } from '../accounts/ownership.ts';
 import { readSubordinateUids } from '../accounts/subordinate-uids.ts';
@@ -89,37 +73,8 @@ export class SystemdDriver implements Driver {
     this.#parts = parts;
   }
 
-  /** Returns the wanted state. Without resellers no tree is needed. */
-  wanted(policy: Policy): Wanted {
-    const { cgroups, ...quotas } = this.#parts.below.wanted(policy);
-    const needed = cgroups.filter(
-      ({ kind, path }) =>
-        (kind !== 'root' || policy.resellers.length > 0) &&
-        (kind !== 'main' || !isPartOfSlice(path)),
-    );
-    const known = new Map<readonly FileSetting[], SliceValues>();
-    return { ...quotas, cgroups: needed.map((each) => this.#asSlice(each, known)) };
-  }
-
-  /** Makes the cgroup a slice. Thousands of tenants share a few sets of values. */
-  #asSlice(cgroup: WantedCgroup, known: Map<readonly FileSetting[], SliceValues>): WantedCgroup {
-    if (isMisfit(cgroup.path)) return { ...cgroup, settings: [] };
-    const slice = sliceNamed(cgroup.path);
-    if (slice === undefined) return cgroup;
-    let values = known.get(cgroup.settings);
-    if (values === undefined)
-      known.set(cgroup.settings, (values = valuesOf(slice, cgroup.settings)));
-    const { settings, text } = values;
-    return {
-      ...cgroup,
-      settings,
-      unit: {
-        unit: sliceOf(slice),
-        path: this.#parts.slices.path(slice),
-        text,
-        ...(cgroup.setBy !== undefined && { setBy: cgroup.setBy }),
-      },
-    };
+  get context(): WantedContext {
+    return this.#parts.below.context;
   }
 
   observe(wanted: Wanted): Observed {
@@ -302,23 +257,6 @@ export class SystemdDriver implements Driver {
     return fail(released.ok ? [left.error] : [left.error, ...released.error]);
   }
 }
-
-interface SliceValues {
-  readonly settings: readonly FileSetting[];
-  readonly text: string;
-}
-
-function valuesOf(slice: Slice, all: readonly FileSetting[]): SliceValues {
-  const settings = sliceSettings(all);
-  const text = slice === slicesCgroup ? aroundSlicesText(settings) : sliceText(settings);
-  return { settings, text };
-}
-
-/** Whether the path is part of a tenant that is a slice: its site, or the rest of it. */
-const isPartOfSlice = (path: string) => sliceTenant(parentOf(path)) !== undefined;
-
-/** Whether the path is a site of a slice, but cannot be a slice. */
-const isMisfit = (path: string) => isPartOfSlice(path) && sliceOwner(path) === undefined;
 
 const tooLong = (label: string) =>
   failed({

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { planPolicy } from '../../../apply/apply.ts';
 import { planParts } from '../../../apply/parts.ts';
-import type { Operation } from '../../../plan/plan.ts';
+import type { Operation } from '../../../plan/operations.ts';
 import { formatQuota, formatUnit, formatValue } from '../../../plan/format.ts';
 import {
   describeArgument,

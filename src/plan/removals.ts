@@ -1,0 +1,55 @@
+/** Cgroups and slices that the policy no longer wants, and where their processes go. */
+import type { OrphanCgroup } from './observed.ts';
+import type { Operation } from './operations.ts';
+import { dividedCgroup, lastName, mainCgroup, type Wanted, type WantedCgroup } from './wanted.ts';
+
+/**
+ * Removes parts of tenants that stay where they are, and other cgroups. A remaining tenant's processes move to its new
+ * place, or out of a removed part.
+ */
+export function removals(
+  wanted: Wanted,
+  orphans: readonly OrphanCgroup[],
+): readonly [parts: readonly Operation[], others: readonly Operation[]] {
+  const places = new Map(wanted.cgroups.map((each) => [each.path, each]));
+  const tenants = new Map(
+    wanted.cgroups
+      .filter(({ kind }) => kind === 'tenant')
+      .map((each) => [lastName(each.path), each]),
+  );
+  const parts: Operation[] = [];
+  const others: Operation[] = [];
+  for (const orphan of orphans) {
+    const divided = dividedCgroup(orphan.path);
+    const place = tenants.get(lastName(divided ?? orphan.path));
+    const stays = divided !== undefined && divided === place?.path;
+    const into = stays ? parts : others;
+    // Processes in a site's slice keep running in the tenant's slice around it.
+    const isInPlace = stays && orphan.unit !== undefined;
+    if (place !== undefined && !isInPlace) {
+      const part = divided === undefined ? 'main' : lastName(orphan.path);
+      const to = partOf(place, part, places);
+      into.push({ kind: 'move', from: orphan.path, to, label: place.label });
+    }
+    // A divided tenant's parts are removed with the whole.
+    if (divided !== undefined && !stays && orphan.unit === undefined) continue;
+    into.push({
+      kind: 'remove',
+      cgroup: orphan.path,
+      hierarchies: orphan.hierarchies,
+      processes: place === undefined ? orphan.processes : [],
+      ...(orphan.unit === undefined ? {} : { unit: orphan.unit.unit }),
+    });
+  }
+  return [parts, others];
+}
+
+/** Returns the part of that name, or else the one for everything. */
+function partOf(
+  { path }: WantedCgroup,
+  part: string,
+  places: ReadonlyMap<string, WantedCgroup>,
+): string {
+  const found = [`${path}/${part}`, mainCgroup(path)].find((each) => places.has(each));
+  return found ?? path;
+}
