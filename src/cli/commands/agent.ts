@@ -8,7 +8,7 @@ import { loadIncidentKinds } from '../../usage/incident-kinds.ts';
 import { serviceNotifier } from '../../sys/sockets/systemd-notify.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../shared/command.ts';
 import { policyOption } from '../shared/policy-option.ts';
-import { printError, pathsFor } from '../shared/session.ts';
+import { printError, pathsFor, failWith } from '../shared/session.ts';
 import { capabilitiesOf } from '../capability.ts';
 import { version } from '../version.ts';
 
@@ -29,14 +29,12 @@ async function runAgent(options: AgentCommandOptions, command: Command): Promise
     });
     return exitCodes.usage;
   }
-  if (process.getuid?.() !== 0) {
-    printError({
+  if (process.getuid?.() !== 0)
+    return failWith({
       action: 'run the agent',
       reason: 'only root may set limits and move processes',
       hint: 'run as root',
     });
-    return exitCodes.failed;
-  }
   // Only this command needs these modules.
   const { Agent } = await import('../../agent/agent.ts');
   const { makeLog } = await import('../../agent/log.ts');
@@ -57,10 +55,7 @@ async function runAgent(options: AgentCommandOptions, command: Command): Promise
     parts: makers.map((make) => make(paths, log)),
     kinds: await loadIncidentKinds(capabilitiesOf(command)),
   });
-  if (!started.ok) {
-    printError(started.error);
-    return exitCodes.failed;
-  }
+  if (!started.ok) return failWith(started.error);
   await using agent = started.value;
   process.on('SIGHUP', () => agent.refresh());
   await stopped;

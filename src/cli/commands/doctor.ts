@@ -13,13 +13,14 @@ import { capabilitiesOf, policyReaderOf, type Capability } from '../capability.t
 import type { DoctorReport } from '../doctor-report.ts';
 import { diskName } from '../../host/disks/file-systems.ts';
 import type { Paths } from '../../host/paths.ts';
+import type { Capabilities } from '../../host/driver.ts';
 import { probeDriver } from '../../host/probe.ts';
 import type { SupportLevel, LimitKey, Support } from '../../limits/limit.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../shared/command.ts';
 import { defaultPolicy } from '../shared/policy-option.ts';
 import { printError, pathsFor, print, printJson, sayItWaits } from '../shared/session.ts';
 import { terminalOf, wrap } from '../shared/terminal.ts';
-import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
+import type { EntryPathContext, EntryPathReport } from '../../host/entry-paths/entry-paths.ts';
 import { surveyEntryPaths, entryPathsText } from '../shared/entry-paths.ts';
 import { tokenPortRemark } from '../shared/token-port.ts';
 import { printable } from '../../../packages/base/printable.ts';
@@ -86,6 +87,25 @@ async function doctor(options: DoctorOptions, command: Command): Promise<ExitCod
     } satisfies DoctorJson);
     return exitCodes.done;
   }
+  printAbilities(capabilities, asked, reports, entryPaths, paths);
+  printNotes([
+    ...remarks,
+    ...reports.flatMap((each) => each.remarks),
+    ...missing.map(
+      (each) => `${each} is missing: "bulkhead exec" needs it; install util-linux and libc-bin`,
+    ),
+  ]);
+  print(`\n${summary([...capabilities.limits.values()].map((each) => each.level))}`);
+  return exitCodes.done;
+}
+
+function printAbilities(
+  capabilities: Capabilities,
+  asked: Result<StatusResponse, Problem>,
+  reports: readonly DoctorReport[],
+  entryPaths: readonly EntryPathReport[],
+  paths: Paths,
+): void {
   const { columns } = terminalOf(process.stdout);
   print(wrap(`Kernel     ${release()}`, columns, indent));
   print(wrap(`Driver     ${capabilities.driver}: ${capabilities.reason}`, columns, indent));
@@ -96,16 +116,11 @@ async function doctor(options: DoctorOptions, command: Command): Promise<ExitCod
   print(`${wrap(`Disks      ${disksText(capabilities.devices, paths)}`, columns, indent)}\n`);
   print(`${entryPathsText(entryPaths)}\n`);
   for (const group of alike(capabilities.limits)) printGroup(group);
-  const notes = [
-    ...remarks,
-    ...reports.flatMap((each) => each.remarks),
-    ...missing.map(
-      (each) => `${each} is missing: "bulkhead exec" needs it; install util-linux and libc-bin`,
-    ),
-  ];
+}
+
+function printNotes(notes: readonly string[]): void {
+  const { columns } = terminalOf(process.stdout);
   for (const note of notes) print(wrap(`Note: ${note}`, columns, '      '));
-  print(`\n${summary([...capabilities.limits.values()].map((each) => each.level))}`);
-  return exitCodes.done;
 }
 
 function disksText(devices: readonly string[], paths: Paths): string {

@@ -5,6 +5,7 @@ import { formatDiagnostic, type Diagnostic } from '../../policy/diagnostic.ts';
 import { printable } from '../../../packages/base/printable.ts';
 import { formatProblemOrCause, type ProblemOrCause } from '../../../packages/base/problem.ts';
 import { jsonText } from '../../../packages/base/json.ts';
+import { exitCodes, type ExitCode } from './command.ts';
 import { terminalOf } from './terminal.ts';
 
 export { count } from '../../../packages/base/list.ts';
@@ -25,6 +26,12 @@ export function pathsFor(command: Command): Paths | undefined {
 export function printError(error: string | ProblemOrCause): void {
   const message = typeof error === 'string' ? error : formatProblemOrCause(error);
   process.stderr.write(`bulkhead: ${printable(message)}\n`);
+}
+
+/** Prints the failure and returns the exit status for it. */
+export function failWith(failure: string | ProblemOrCause): ExitCode {
+  printError(failure);
+  return exitCodes.failed;
 }
 
 /** Prints that the command waits for the agent, which may be starting, or on a host that is too busy. */

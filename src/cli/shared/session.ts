@@ -8,6 +8,7 @@ import type { Policy } from '../../policy/policy.ts';
 import { policyReaderOf } from '../capability.ts';
 import { exitCodes, type CommandResult, type ExitCode } from './command.ts';
 import {
+  failWith,
   printError,
   sayItWaits,
   count,
@@ -17,7 +18,7 @@ import {
   showDiagnostics,
 } from './output.ts';
 
-export { printError, sayItWaits, count, pathsFor, print, printJson, showDiagnostics };
+export { failWith, printError, sayItWaits, count, pathsFor, print, printJson, showDiagnostics };
 
 /** Loads the policy; undefined after its errors have been printed. */
 export async function loadPolicyOrReport(

@@ -1,8 +1,7 @@
 /** Writes a command's text to standard output, or to a file that is not replaced unless asked to. */
-import { formatProblem } from '../../../packages/base/problem.ts';
 import { createTextFile } from '../../sys/files/edited-file.ts';
 import { exitCodes, type ExitCode } from './command.ts';
-import { printError, print } from './session.ts';
+import { print, failWith } from './session.ts';
 
 export interface OutputOptions {
   readonly output?: string;
@@ -16,6 +15,5 @@ export function writeOut(text: string, { output, force }: OutputOptions): ExitCo
   }
   const created = createTextFile(output, text, { overwrite: force === true });
   if (created.ok) return exitCodes.done;
-  printError(formatProblem(created.error));
-  return exitCodes.failed;
+  return failWith(created.error);
 }

@@ -16,7 +16,7 @@ import {
   type CommandModule,
   type ExitCode,
 } from '../../cli/shared/command.ts';
-import { printError, pathsFor, showDiagnostics } from '../../cli/shared/session.ts';
+import { pathsFor, showDiagnostics, failWith } from '../../cli/shared/session.ts';
 import { writeOut, type OutputOptions } from '../../cli/shared/write-out.ts';
 import { policyReaderOf } from '../../cli/capability.ts';
 
@@ -35,9 +35,9 @@ async function importFile(
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
   const read = readForeignFile(file);
-  if (!read.ok) return failed(read.error);
+  if (!read.ok) return failWith(read.error);
   const members = readMembers(options.members);
-  if (!members.ok) return failed(members.error);
+  if (!members.ok) return failWith(members.error);
   const { accounts } = readHostFacts(paths, []);
   const { text, diagnostics } = importVeCfg(file, read.value, {
     cores: options.cores ?? availableParallelism(),
@@ -47,7 +47,7 @@ async function importFile(
     ...(members.value === undefined ? {} : { packageMembers: members.value }),
   });
   showDiagnostics(diagnostics, 'note');
-  if (text === undefined) return failed({ reason: `Nothing written: ${file} has errors` });
+  if (text === undefined) return failWith({ reason: `Nothing written: ${file} has errors` });
   const written = writeOut(text, options);
   if (written !== exitCodes.done) return written;
   return reportRemaining(await policyReaderOf(command), text, options, paths);
@@ -66,15 +66,10 @@ function reportRemaining(
   const { diagnostics, policy } = reader.resolve(options.output ?? 'policy.xml', text, paths);
   showDiagnostics(diagnostics.filter((each) => each.severity === 'error'));
   if (policy !== undefined) return exitCodes.done;
-  return failed({
+  return failWith({
     reason: 'The policy does not fit this host yet',
     hint: 'correct it before it is applied',
   });
-}
-
-function failed(failure: ProblemOrCause): ExitCode {
-  printError(failure);
-  return exitCodes.failed;
 }
 
 /**

@@ -129,6 +129,24 @@ function reportUnsayable(document: PolicyDocument, diagnostics: Diagnostics): vo
     }
     reportRounding(values, report);
   }
+  reportSeparateIo(document, report);
+  for (const each of document.resellers) {
+    report(
+      each,
+      've.cfg has no documented element for a reseller; its tenants are written one by one',
+    );
+  }
+  for (const each of document.tenantRanges) {
+    const [first] = each.except;
+    if (first !== undefined) report(first, 've.cfg limits every user; "except" is left out');
+  }
+  if (document.symlinks !== undefined) report(document.root, '<symlinks> is left out');
+  if (document.modules !== undefined) report(document.modules, '<modules> is left out');
+  report.done();
+}
+
+/** Reports limits on reads and writes, which ve.cfg has only for both together. */
+function reportSeparateIo(document: PolicyDocument, report: Report): void {
   for (const { effective, at } of effectiveIo(document)) {
     for (const [total, read, write] of ioPairs) {
       const [both, one, other] = [total, read, write].map((key) => effective[key] ?? unlimited);
@@ -145,19 +163,6 @@ function reportUnsayable(document: PolicyDocument, diagnostics: Diagnostics): vo
       );
     }
   }
-  for (const each of document.resellers) {
-    report(
-      each,
-      've.cfg has no documented element for a reseller; its tenants are written one by one',
-    );
-  }
-  for (const each of document.tenantRanges) {
-    const [first] = each.except;
-    if (first !== undefined) report(first, 've.cfg limits every user; "except" is left out');
-  }
-  if (document.symlinks !== undefined) report(document.root, '<symlinks> is left out');
-  if (document.modules !== undefined) report(document.modules, '<modules> is left out');
-  report.done();
 }
 
 type Values = LimitBlock['values'];

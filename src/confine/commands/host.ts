@@ -1,8 +1,7 @@
 /** The start of all of these commands: a host that systemd runs, its policy, and root. */
 import type { Command } from 'commander';
-import type { Problem } from '../../../packages/base/problem.ts';
 import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
-import { pathsFor, printError } from '../../cli/shared/output.ts';
+import { pathsFor, printError, failWith } from '../../cli/shared/output.ts';
 import { defaultPolicy } from '../../cli/shared/policy-option.ts';
 import { installedServices, confinePathsOf, type ConfinePaths } from '../io/places.ts';
 import type { Asked } from '../io/read-facts.ts';
@@ -20,20 +19,15 @@ export async function hostOf(command: Command): Promise<ConfineHost | ExitCode> 
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
   const version = await runningSystemd();
-  if (!version.ok) return failConfine(version.error);
+  if (!version.ok) return failWith(version.error);
   if (process.geteuid?.() !== 0)
-    return failConfine({
+    return failWith({
       action: 'confine daemons',
       reason: 'only root can',
       hint: 'run it as root',
     });
   const { policy } = (await policyReaderOf(command)).load(defaultPolicy, paths);
   return { places: confinePathsOf(paths), asked: { paths, policy, version: version.value } };
-}
-
-export function failConfine(problem: Problem): ExitCode {
-  printError(problem);
-  return exitCodes.failed;
 }
 
 /** Surveys all that is installed. A service that could not be surveyed is printed, and the status is `failed`. */

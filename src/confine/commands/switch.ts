@@ -6,7 +6,7 @@ import type { Command } from 'commander';
 import type { Problem } from '../../../packages/base/problem.ts';
 import { describeArgument, exitCodes, type ExitCode } from '../../cli/shared/command.ts';
 import { canAsk, confirm } from '../../cli/confirm.ts';
-import { print, printError, printJson } from '../../cli/shared/output.ts';
+import { print, printError, printJson, failWith } from '../../cli/shared/output.ts';
 import { printDiff } from '../../cli/shared/print-diff.ts';
 import { exposureText } from '../core/exposure.ts';
 import { profileOf, profiles, whyNot } from '../core/profiles.ts';
@@ -19,7 +19,7 @@ import {
   type ConfinedService,
 } from '../io/places.ts';
 import { exposuresOf, survey, type Exposures, type SurveyedService } from '../io/survey.ts';
-import { hostOf, failConfine, type ConfineHost } from './host.ts';
+import { hostOf, type ConfineHost } from './host.ts';
 import type { ConfineEnableJson } from './json.ts';
 
 type Verb = 'enable' | 'disable';
@@ -68,13 +68,13 @@ async function run(name: string, options: Request, command: Command): Promise<Ex
   const host = await hostOf(command);
   if (typeof host === 'number') return host;
   const service = serviceOf(host.places, name);
-  if ('reason' in service) return failConfine(service);
+  if ('reason' in service) return failWith(service);
   if (options.dryRun === true) return withWork(host, service, options, () => exitCodes.done);
   const lock = lockConfine(host.places);
-  if (!lock.ok) return failConfine(lock.error);
+  if (!lock.ok) return failWith(lock.error);
   using _lock = lock.value;
   const undone = await undoKilledDropIn(host.places, service);
-  if (!undone.ok) return failConfine(undone.error);
+  if (!undone.ok) return failWith(undone.error);
   return withWork(host, service, options, (work) => change(host.places, work, options));
 }
 
@@ -102,9 +102,9 @@ async function withWork(
 ): Promise<ExitCode> {
   const { places, asked } = host;
   const surveyed = await survey(places, asked, service);
-  if (!surveyed.ok) return failConfine(surveyed.error);
+  if (!surveyed.ok) return failWith(surveyed.error);
   const problem = blocker(surveyed.value, options);
-  if (problem !== undefined) return failConfine(problem);
+  if (problem !== undefined) return failWith(problem);
   const exposures = await exposuresOf(
     places,
     { ...surveyed.value, text: undefined },
@@ -199,7 +199,7 @@ async function change(places: ConfinePaths, work: Work, options: Request): Promi
     }
   }
   const done = await applyDropIn({ places, service, before: text, after, restart });
-  if (!done.ok) return failConfine(done.error);
+  if (!done.ok) return failWith(done.error);
   if (options.json === true) return exitCodes.done;
   const what = after === undefined ? 'no longer confined' : 'confined';
   print(

@@ -7,7 +7,7 @@ import {
   type CommandModule,
   type ExitCode,
 } from '../../cli/shared/command.ts';
-import { pathsFor, print, printError, printJson } from '../../cli/shared/output.ts';
+import { pathsFor, print, printJson, failWith } from '../../cli/shared/output.ts';
 import { table } from '../../cli/shared/terminal.ts';
 import { judgeSettings } from '../core/judge.ts';
 import type { KeptSetting } from '../core/plan.ts';
@@ -27,10 +27,7 @@ function status({ json }: { readonly json?: boolean }, command: Command): ExitCo
   if (paths === undefined) return exitCodes.usage;
   const places = hardenPathsOf(paths);
   const record = readHardenRecord(places);
-  if (!record.ok) {
-    printError(record.error);
-    return exitCodes.failed;
-  }
+  if (!record.ok) return failWith(record.error);
   const rows = judgeSettings(sysctlReader(places)).map((item): Row => {
     const kept = record.value.find(({ key }) => key === item.key);
     return { item, kept };

@@ -1,8 +1,7 @@
 /** The steps that `bulkhead harden enable` and `disable` share: plan, show, ask, and change the host. */
 import type { Command } from 'commander';
-import type { Problem } from '../../../packages/base/problem.ts';
 import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
-import { pathsFor, print, printError, printJson } from '../../cli/shared/output.ts';
+import { pathsFor, print, printError, printJson, failWith } from '../../cli/shared/output.ts';
 import { printDiff } from '../../cli/shared/print-diff.ts';
 import { canAsk, confirm } from '../../cli/confirm.ts';
 import {
@@ -65,13 +64,17 @@ async function run(
   const chosen = chosenSettings(items);
   if (chosen === undefined) return exitCodes.usage;
   if (process.geteuid?.() !== 0)
-    return refuse({ action: 'harden this host', reason: 'only root can', hint: 'run it as root' });
+    return failWith({
+      action: 'harden this host',
+      reason: 'only root can',
+      hint: 'run it as root',
+    });
   const places = hardenPathsOf(paths);
   // A dry run creates no files of ours.
   const request: Request = { verb, chosen, options };
   if (options.dryRun === true) return withWork(places, request, () => exitCodes.done);
   const lock = lockHardening(places);
-  if (!lock.ok) return refuse(lock.error);
+  if (!lock.ok) return failWith(lock.error);
   using _lock = lock.value;
   return withWork(places, request, (work) => change(places, work, options));
 }
@@ -83,9 +86,9 @@ async function withWork(
 ): Promise<ExitCode> {
   const { options } = request;
   const record = readHardenRecord(places);
-  if (!record.ok) return refuse(record.error);
+  if (!record.ok) return failWith(record.error);
   const ours = readOurs(places);
-  if (!ours.ok) return refuse(ours.error);
+  if (!ours.ok) return failWith(ours.error);
   const work = workOf(places, request, record.value, ours.value);
   const isDone = work.plan.values.length === 0 && work.plan.text === work.text;
   if (options.json !== true) show(work, places, isDone);
@@ -167,7 +170,7 @@ async function change(places: HardenPaths, work: Work, options: SwitchOptions): 
   }
   const { plan, record, undo } = work;
   const done = applyHardenPlan({ places, plan, before: record, undo });
-  if (!done.ok) return refuse(done.error);
+  if (!done.ok) return failWith(done.error);
   for (const note of done.value.notes) printError(note);
   if (options.json !== true)
     print(undo ? 'Set back to what it was' : 'Set, read back, and kept for the next boot');
@@ -185,9 +188,4 @@ function chosenSettings(items: readonly string[]): Chosen | undefined {
     hint: `use ${settings.map((each) => each.item).join(', ')}`,
   });
   return undefined;
-}
-
-function refuse(problem: Problem): ExitCode {
-  printError(problem);
-  return exitCodes.failed;
 }

@@ -8,8 +8,8 @@
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
-import { failed, type Cause } from '../../../packages/base/problem.ts';
-import { ok } from '../../../packages/base/result.ts';
+import { failed, type Cause, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import type { Preparation } from '../../plan/observed.ts';
 import type { Delegation } from './cgroup-driver.ts';
 import { readText } from '../../../packages/base/io/read.ts';
@@ -81,36 +81,44 @@ export function delegateFromSystemd(
         { id: 'unit', summary: `systemd unit ${unit}, whose cgroup is delegated to Bulkhead` },
       ];
     },
-    make() {
-      try {
-        if (readText(path) !== text) {
-          const written = replaceFile(path, text);
-          if (!written.ok) return written;
-        }
-        // systemd reads its files again then.
-        systemctl('enable', '--quiet', unit);
-        systemctl(cgroupExists() ? 'start' : 'restart', unit);
-        return ok(undefined);
-      } catch (error) {
-        return failed({ action: 'start the systemd unit', object: unit, ...systemctlCause(error) });
-      }
-    },
-    unmake() {
-      try {
-        if (!existsSync(path)) return ok(undefined);
-        systemctl('disable', '--quiet', '--no-reload', '--now', unit);
-        rmSync(path, { force: true });
-        systemctl('daemon-reload');
-        return ok(undefined);
-      } catch (error) {
-        return failed({
-          action: 'remove the systemd unit',
-          object: unit,
-          ...systemctlCause(error),
-        });
-      }
-    },
+    make: () => startUnit(instance, text, cgroupExists),
+    unmake: () => removeUnit(instance),
   };
+}
+
+function startUnit(
+  instance: string,
+  text: string,
+  cgroupExists: () => boolean,
+): Result<void, Problem> {
+  const unit = unitOf(instance);
+  const path = pathOf(instance);
+  try {
+    if (readText(path) !== text) {
+      const written = replaceFile(path, text);
+      if (!written.ok) return written;
+    }
+    // systemd reads its files again then.
+    systemctl('enable', '--quiet', unit);
+    systemctl(cgroupExists() ? 'start' : 'restart', unit);
+    return ok(undefined);
+  } catch (error) {
+    return failed({ action: 'start the systemd unit', object: unit, ...systemctlCause(error) });
+  }
+}
+
+function removeUnit(instance: string): Result<void, Problem> {
+  const unit = unitOf(instance);
+  const path = pathOf(instance);
+  try {
+    if (!existsSync(path)) return ok(undefined);
+    systemctl('disable', '--quiet', '--no-reload', '--now', unit);
+    rmSync(path, { force: true });
+    systemctl('daemon-reload');
+    return ok(undefined);
+  } catch (error) {
+    return failed({ action: 'remove the systemd unit', object: unit, ...systemctlCause(error) });
+  }
 }
 
 function systemctl(...args: string[]): void {

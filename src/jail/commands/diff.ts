@@ -8,7 +8,7 @@ import {
   type ExitCode,
 } from '../../cli/shared/command.ts';
 import { policyOption } from '../../cli/shared/policy-option.ts';
-import { print, printError, printJson } from '../../cli/shared/session.ts';
+import { print, printError, printJson, failWith } from '../../cli/shared/session.ts';
 import { terminalOf, wrap } from '../../cli/shared/terminal.ts';
 import { comparedDirectories, compareNames, type Difference } from '../core/compare.ts';
 import { buildElsewhere } from '../io/build-elsewhere.ts';
@@ -29,15 +29,13 @@ async function diff(name: string, options: DiffOptions, command: Command): Promi
   const { paths, of, key } = found;
   const { uid, site, jail } = of;
   const stateFile = readStateFile(jailPathsOf(paths), key);
-  if (stateFile?.state !== 'ready') {
-    printError({
+  if (stateFile?.state !== 'ready')
+    return failWith({
       action,
       object: name,
       reason: formatJailState(stateFile),
       hint: 'run bulkhead apply',
     });
-    return exitCodes.failed;
-  }
   const directories = [...comparedDirectories, ...jail.paths.map(({ at }) => at)];
   const request = { kind: 'list', instance: paths.instance, key, directories } as const;
   const answer = await buildElsewhere(request);

@@ -3,14 +3,9 @@
  * not root's.
  */
 import type { Command } from 'commander';
-import {
-  examples,
-  exitCodes,
-  type CommandModule,
-  type ExitCode,
-} from '../../cli/shared/command.ts';
+import { examples, type CommandModule, type ExitCode } from '../../cli/shared/command.ts';
 import { policyOption } from '../../cli/shared/policy-option.ts';
-import { printError } from '../../cli/shared/session.ts';
+import { printError, failWith } from '../../cli/shared/session.ts';
 import { packageFile } from '../../sys/package-files.ts';
 import { jailPathsOf } from '../io/jail-paths.ts';
 import { readStateFile } from '../io/state-files.ts';
@@ -31,10 +26,7 @@ async function enter(
   const { paths, loaded, tenant, of, key } = found;
   if (readStateFile(jailPathsOf(paths), key)?.state !== 'ready') {
     const built = await buildJails(loaded.policy, paths);
-    if (!built.ok) {
-      printError(built.error);
-      return exitCodes.failed;
-    }
+    if (!built.ok) return failWith(built.error);
     for (const problem of built.value?.problems ?? []) printError(problem);
   }
   const who = tenant.account?.user ?? `${tenant.uid}`;
@@ -42,10 +34,7 @@ async function enter(
   const site = of.site === undefined ? [] : ['--site', of.site];
   const args = ['--instance', paths.instance, ...site, who, '--', ...run];
   const ended = await runOnOwnTerminal({ program: launcher, args, uid: tenant.uid });
-  if (!ended.ok) {
-    printError(ended.error);
-    return exitCodes.failed;
-  }
+  if (!ended.ok) return failWith(ended.error);
   // Exits with the command's status, whatever it is.
   process.exit(ended.value);
 }

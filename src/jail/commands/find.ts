@@ -3,7 +3,7 @@
  * jail.
  */
 import { Option, type Command } from 'commander';
-import { pathsFor, loadPolicyOrReport, printError } from '../../cli/shared/session.ts';
+import { pathsFor, loadPolicyOrReport, failWith } from '../../cli/shared/session.ts';
 import { exitCodes, type ExitCode, type PolicyOptions } from '../../cli/shared/command.ts';
 import type { Loaded } from '../../apply/load-policy.ts';
 import type { Paths } from '../../host/paths.ts';
@@ -48,15 +48,13 @@ export async function findJail(
   if (tenant === undefined) {
     const names = policy.tenants.map((each) => each.account?.user ?? String(each.uid));
     const reason = `it is not a tenant of ${policy.file}${suggestion(name, names)}`;
-    printError({ ...cannot, reason });
-    return exitCodes.failed;
+    return failWith({ ...cannot, reason });
   }
   const site = tenant.sites.find((each) => each.name === siteName?.toLowerCase());
   if (siteName !== undefined && site === undefined) {
     const names = tenant.sites.map((each) => each.name);
     const reason = `it has no site "${siteName}" in ${policy.file}${suggestion(siteName, names)}`;
-    printError({ ...cannot, reason });
-    return exitCodes.failed;
+    return failWith({ ...cannot, reason });
   }
   const of = jailTenants({ tenants: [tenant] }).find((each) => each.site === site?.name);
   if (of === undefined) {
@@ -64,8 +62,7 @@ export async function findJail(
       site === undefined
         ? 'write for example <jail profile="web"/> in its element or in <defaults>'
         : 'write for example <jail profile="strict" home="/home/alice/shop"/> in the element of the site; without, it is in the jail of its tenant';
-    printError({ ...cannot, reason: `${policy.file} gives it none`, hint });
-    return exitCodes.failed;
+    return failWith({ ...cannot, reason: `${policy.file} gives it none`, hint });
   }
   return { paths, loaded, tenant, of, key: keyOf(of), chain: (site ?? tenant).chain };
 }

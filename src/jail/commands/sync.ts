@@ -18,6 +18,7 @@ import {
   print,
   printError,
   printJson,
+  failWith,
 } from '../../cli/shared/session.ts';
 import { idOf, type JailKey } from '../core/jail-key.ts';
 import { buildJails, jailPart } from '../io/part.ts';
@@ -40,10 +41,7 @@ async function sync(options: SyncOptions, command: Command): Promise<ExitCode> {
     return exitCodes.done;
   }
   const done = await buildJails(loaded.policy, paths);
-  if (!done.ok) {
-    printError(done.error);
-    return exitCodes.failed;
-  }
+  if (!done.ok) return failWith(done.error);
   const { built = [], kept = 0, dropped = [], problems: unbuilt = [] } = done.value ?? {};
   const unloaded = followPolicy(loaded.policy, paths);
   const problems = [...unbuilt, ...(unloaded === undefined ? [] : [unloaded])];

@@ -14,7 +14,7 @@ import {
   type Runner,
 } from '../../cli/shared/command.ts';
 import { showProgress } from '../../cli/shared/progress.ts';
-import { printError, print, printJson } from '../../cli/shared/session.ts';
+import { printError, print, printJson, failWith } from '../../cli/shared/session.ts';
 import { terminalOf } from '../../cli/shared/terminal.ts';
 import { openOfferedSource } from '../../../packages/modules/io/source/offered-source.ts';
 import {
@@ -61,10 +61,7 @@ async function match(names: readonly string[], options: MatchOptions): Promise<E
   const entries = await entriesOf(names, options);
   if (entries === undefined) return exitCodes.failed;
   const source = await openOfferedSource(options.source);
-  if (!source.ok) {
-    printError(formatProblem(source.error));
-    return exitCodes.failed;
-  }
+  if (!source.ok) return failWith(source.error);
   using offered = source.value;
   for (const note of offered.notes.slice(0, 10)) printError(note);
   const headers = new ModuleHeaders(options);

@@ -1,5 +1,5 @@
 /** `bulkhead modules scan`: judges every module and lists the worst first. */
-import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
+import { type Problem } from '../../../packages/base/problem.ts';
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ import {
 } from '../../cli/shared/command.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { policyOption } from '../../cli/shared/policy-option.ts';
-import { printError, print } from '../../cli/shared/output.ts';
+import { printError, print, failWith } from '../../cli/shared/output.ts';
 import { terminalOf } from '../../cli/shared/terminal.ts';
 import { version } from '../../cli/version.ts';
 import { formatNames, writeReport, type Format } from './formats.ts';
@@ -50,12 +50,10 @@ async function scan(
   options: ScanOptions,
   command: Command,
 ): Promise<ExitCode> {
-  if (isAboutNothing(paths, options)) {
-    printError(
+  if (isAboutNothing(paths, options))
+    return failWith(
       'This kernel has no loadable modules (CONFIG_MODULES), or /proc is not mounted; name files, directories or packages to scan, and their kernel with --kernel',
     );
-    return exitCodes.failed;
-  }
   const demand = await demandOrReport(options, command);
   if (typeof demand === 'number') return demand;
   const open = openerOrReport(options);
@@ -69,10 +67,7 @@ async function scan(
         scanFor(() => open(own), inputs.value.paths, demand, choices, inputs.value.problems),
       )
     : inputs;
-  if (!report.ok) {
-    printError(formatProblem(report.error));
-    return exitCodes.failed;
-  }
+  if (!report.ok) return failWith(report.error);
   if (own !== undefined) reportOthers(report.value);
   await show(report.value, formatOf(options), options);
   return codeOf(report.value);

@@ -24,7 +24,7 @@ import {
   type ExitCode,
   type Runner,
 } from '../../cli/shared/command.ts';
-import { printError, count, print, printJson } from '../../cli/shared/output.ts';
+import { printError, count, print, printJson, failWith } from '../../cli/shared/output.ts';
 import { terminalOf, wrap } from '../../cli/shared/terminal.ts';
 import type { Command } from 'commander';
 import {
@@ -64,10 +64,10 @@ async function upgrade(paths: readonly string[], options: UpgradeOptions): Promi
   // Without exports nothing would seem to be missing there. Why they are unknown has been printed.
   if ([before, after].some(({ reading }) => reading.kernel.exports.size === 0))
     return exitCodes.failed;
-  if (paths.length === 0 && before.tree.length === 0) {
-    printError('This kernel has no modules to compare; name files, or their kernel with --kernel');
-    return exitCodes.failed;
-  }
+  if (paths.length === 0 && before.tree.length === 0)
+    return failWith(
+      'This kernel has no modules to compare; name files, or their kernel with --kernel',
+    );
   const asked = paths.length > 0 ? paths : filesWithoutSuccessor(before, after);
   const { entries, problems } =
     asked.length === 0 ? nothing : await readInputs(asked, after.keys, options);

@@ -5,7 +5,7 @@ import { ok, type Result } from '../../../packages/base/result.ts';
 import type { Paths } from '../../host/paths.ts';
 import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
 import { printDiff } from '../../cli/shared/print-diff.ts';
-import { pathsFor, print, printError, printJson } from '../../cli/shared/session.ts';
+import { pathsFor, print, printJson, failWith } from '../../cli/shared/session.ts';
 import { applyPamChange, undoKilledChange } from '../io/apply-change.ts';
 import type { PamChange } from '../io/change.ts';
 import type { PamEnableJson } from './json.ts';
@@ -30,20 +30,20 @@ export function switchStep(
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
   if (process.geteuid?.() !== 0)
-    return refuse({
+    return failWith({
       action: words.action,
       reason: "only root can change the host's PAM",
       hint: 'run it as root',
     });
   const undone = options.dryRun === true ? ok(false) : undoKilledChange();
-  if (!undone.ok) return refuse(undone.error);
+  if (!undone.ok) return failWith(undone.error);
   const planned = plan(paths);
-  if (!planned.ok) return refuse(planned.error);
+  if (!planned.ok) return failWith(planned.error);
   const change = planned.value;
   const files = changedFiles(change);
   if (options.dryRun !== true && files.length > 0) {
     const done = applyPamChange(change);
-    if (!done.ok) return refuse(done.error);
+    if (!done.ok) return failWith(done.error);
   }
   if (options.json === true) {
     printJson({
@@ -59,11 +59,6 @@ export function switchStep(
   else print(words.done(change));
   for (const note of change.notes) print(note);
   return exitCodes.done;
-}
-
-function refuse(problem: Problem): ExitCode {
-  printError(problem);
-  return exitCodes.failed;
 }
 
 /** Returns the changed files, without those that pam-auth-update keeps for itself. */

@@ -10,7 +10,7 @@ import {
   type PolicyOptions,
 } from '../../cli/shared/command.ts';
 import { policyOption } from '../../cli/shared/policy-option.ts';
-import { print, printError, printJson, withPolicy } from '../../cli/shared/session.ts';
+import { print, printJson, withPolicy, failWith } from '../../cli/shared/session.ts';
 import { reconcilePlacement } from '../io/reconcile.ts';
 import { strictState } from '../io/strict.ts';
 import type { PlacementSyncJson } from './json.ts';
@@ -18,10 +18,7 @@ import type { PlacementSyncJson } from './json.ts';
 const sync = (options: PolicyOptions, command: Command): Promise<ExitCode> =>
   withPolicy(command, options.policy, (policy, driver, paths) => {
     const done = reconcilePlacement(policy, driver, paths);
-    if (!done.ok) {
-      printError(done.error);
-      return exitCodes.failed;
-    }
+    if (!done.ok) return failWith(done.error);
     const state = strictState(paths);
     if (options.json === true)
       printJson({ changed: done.value, ...state } satisfies PlacementSyncJson);

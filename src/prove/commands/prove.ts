@@ -15,6 +15,7 @@ import {
   print,
   printError,
   printJson,
+  failWith,
 } from '../../cli/shared/session.ts';
 import { terminalOf } from '../../cli/shared/terminal.ts';
 import type { Paths } from '../../host/paths.ts';
@@ -99,8 +100,7 @@ async function policyInForce(
 async function clean(command: Command, paths: Paths): Promise<ExitCode> {
   const removed = await cleanUp(capabilitiesOf(command), paths);
   if (removed.ok) return exitCodes.done;
-  printError(removed.error);
-  return exitCodes.failed;
+  return failWith(removed.error);
 }
 
 async function attackAll(
@@ -134,10 +134,7 @@ async function attackAll(
   // Stopped before this program ends by a signal: it would clean once more, and keep the next run waiting.
   await watchdog.stop();
   for (const signal of signals) process.off(signal, onSignal);
-  if (!proof.ok) {
-    printError(proof.error);
-    return exitCodes.failed;
-  }
+  if (!proof.ok) return failWith(proof.error);
   if (by !== undefined) {
     // Ends with the ordinary status of this signal, now that everything is removed.
     process.kill(process.pid, by);
@@ -155,8 +152,7 @@ function conclude(proof: Proof, json: boolean): ExitCode {
 
 function refuse(cause: { readonly reason: string; readonly hint: string }): ExitCode {
   const problem: Problem = { action: 'attack this host', ...cause };
-  printError(problem);
-  return exitCodes.failed;
+  return failWith(problem);
 }
 
 const collect = (name: string, names: readonly string[] = []) => [...names, name];

@@ -12,7 +12,7 @@ import {
   type PolicyOptions,
 } from '../../cli/shared/command.ts';
 import { policyOption } from '../../cli/shared/policy-option.ts';
-import { print, printError, printJson } from '../../cli/shared/session.ts';
+import { print, printError, printJson, failWith } from '../../cli/shared/session.ts';
 import { AccountNames } from '../../host/accounts/account-names.ts';
 import { formatProcesses } from '../../host/kill-processes.ts';
 import { agentLock, type Paths } from '../../host/paths.ts';
@@ -53,10 +53,7 @@ async function stop(name: string, options: StopOptions, command: Command): Promi
       ...reason,
     },
   });
-  if (!stopped.ok) {
-    printError(stopped.error);
-    return exitCodes.failed;
-  }
+  if (!stopped.ok) return failWith(stopped.error);
   for (const problem of stopped.value.problems) printError(problem);
   if (options.json === true)
     printJson({ name: subject.name, uid: tenant.uid, ...stopped.value } satisfies StopJson);

@@ -1,6 +1,6 @@
 /** The tenant that `stop` and `start` are about, from a policy that may have errors by now. */
 import type { Command } from 'commander';
-import { printError, pathsFor } from '../../cli/shared/session.ts';
+import { pathsFor, failWith } from '../../cli/shared/session.ts';
 import { defaultPolicy } from '../../cli/shared/policy-option.ts';
 import type { Driver } from '../../host/driver.ts';
 import type { Paths } from '../../host/paths.ts';
@@ -25,37 +25,34 @@ export async function subjectOf(
 ): Promise<StopSubject | ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
-  if (process.geteuid?.() !== 0) {
-    printError({ action: 'stop or start a tenant', reason: 'only root may', hint: 'use sudo' });
-    return exitCodes.failed;
-  }
+  if (process.geteuid?.() !== 0)
+    return failWith({
+      action: 'stop or start a tenant',
+      reason: 'only root may',
+      hint: 'use sudo',
+    });
   const reader = await policyReaderOf(command);
   const named = reader.load(file, paths);
   // A mistake in the file must not get in the way of an emergency.
   const policy = named.policy ?? reader.load(`${paths.state}/policy-in-force.xml`, paths).policy;
   if (policy === undefined) {
     const reason = named.problem?.reason ?? 'it has errors; "bulkhead check" lists them';
-    printError({ action: 'read the policy', object: file, reason });
-    return exitCodes.failed;
+    return failWith({ action: 'read the policy', object: file, reason });
   }
   const tenant = policy.tenants.find(
     ({ uid, account }) => account?.user === name || String(uid) === name,
   );
   if (tenant === undefined) {
     const hint = 'sites and resellers cannot be stopped; "bulkhead status --all" lists tenants';
-    printError({
+    return failWith({
       action: 'find the tenant',
       object: name,
       reason: `${file} has none of that name`,
       hint,
     });
-    return exitCodes.failed;
   }
   const driver = probeDriver(paths, policy.driver);
-  if (!driver.ok) {
-    printError(driver.error);
-    return exitCodes.failed;
-  }
+  if (!driver.ok) return failWith(driver.error);
   const shown = tenant.account?.user ?? `uid ${tenant.uid}`;
   return { tenant, name: shown, policy, driver: driver.value, paths };
 }

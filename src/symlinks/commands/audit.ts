@@ -17,6 +17,7 @@ import {
   print,
   printError,
   printJson,
+  failWith,
 } from '../../cli/shared/session.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Account } from '../../policy/policy.ts';
@@ -40,8 +41,7 @@ async function audit(
   if (paths === undefined) return exitCodes.usage;
   if (process.geteuid?.() !== 0) {
     const reason = 'only root can read all homes';
-    printError({ action: 'audit the homes', reason, hint: 'run it as root' });
-    return exitCodes.failed;
+    return failWith({ action: 'audit the homes', reason, hint: 'run it as root' });
   }
   const people = await peopleFor(options, command, paths);
   if (people === undefined) return exitCodes.failed;

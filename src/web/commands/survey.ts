@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { formatProblem } from '../../../packages/base/problem.ts';
 import { exitCodes, type ExitCode, type PolicyOptions } from '../../cli/shared/command.ts';
-import { pathsFor, printError } from '../../cli/shared/session.ts';
+import { pathsFor, printError, failWith } from '../../cli/shared/session.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { ServerRead } from '../core/overview.ts';
 import { findWebPrograms } from '../io/servers.ts';
@@ -30,8 +30,7 @@ export async function withSurvey(
   if (paths === undefined) return exitCodes.usage;
   if (process.geteuid?.() !== 0) {
     const reason = 'web servers show their whole configuration to root alone';
-    printError(formatProblem({ action: 'read web servers', reason, hint: 'run it as root' }));
-    return exitCodes.failed;
+    return failWith({ action: 'read web servers', reason, hint: 'run it as root' });
   }
   const tenancy = await tenancyOrReport(options.policy, command, paths);
   if (tenancy === undefined) return exitCodes.failed;

@@ -1,7 +1,6 @@
 /** `bulkhead web sync`: records each tenant's served sites for the agent. */
 import type { Command } from 'commander';
 import { count } from '../../../packages/base/list.ts';
-import { formatProblem } from '../../../packages/base/problem.ts';
 import {
   examples,
   exitCodes,
@@ -10,7 +9,7 @@ import {
   type PolicyOptions,
 } from '../../cli/shared/command.ts';
 import { policyOption } from '../../cli/shared/policy-option.ts';
-import { print, printError } from '../../cli/shared/session.ts';
+import { print, failWith } from '../../cli/shared/session.ts';
 import { readServed, writeServed } from '../io/served/record.ts';
 import { servedSites, withKnown } from '../core/served-sites.ts';
 import { withSurvey } from './survey.ts';
@@ -20,10 +19,7 @@ const sync = (options: PolicyOptions, command: Command): Promise<ExitCode> =>
     const found = servedSites(survey.sites);
     const served = isWhole ? found : withKnown(found, readServed(paths) ?? new Map());
     const written = writeServed(paths, served);
-    if (!written.ok) {
-      printError(formatProblem(written.error));
-      return exitCodes.failed;
-    }
+    if (!written.ok) return failWith(written.error);
     const names = [...served.values()].reduce((sum, each) => sum + each.size, 0);
     print(`Noted ${count(names, 'name')} of sites of ${count(served.size, 'tenant')}`);
     return exitCodes.done;

@@ -27,6 +27,7 @@ import {
   loadPolicyOrReport,
   print,
   printJson,
+  failWith,
 } from '../../shared/session.ts';
 import { showProgress } from '../../shared/progress.ts';
 import { capabilitiesOf } from '../../capability.ts';
@@ -52,8 +53,7 @@ async function applyFile(options: ApplyOptions, command: Command, paths: Paths):
     ok(await applyLocked(options, command, paths)),
   );
   if (done.ok) return done.value;
-  printError(done.error);
-  return exitCodes.failed;
+  return failWith(done.error);
 }
 
 async function applyLocked(
@@ -66,19 +66,13 @@ async function applyLocked(
   const capabilities = capabilitiesOf(command);
   const more = await planParts(capabilities, loaded.policy, paths);
   const parts = await applyParts(capabilities, loaded.policy, paths, 'command');
-  if (!parts.ok) {
-    printError(parts.error);
-    return exitCodes.failed;
-  }
+  if (!parts.ok) return failWith(parts.error);
   const progress = showProgress('Applying');
   const applied = applyPolicy(loaded.policy, linuxHost(paths), options, (done, total) =>
     progress.update(done, total),
   );
   progress.done();
-  if (!applied.ok) {
-    printError(applied.error);
-    return exitCodes.failed;
-  }
+  if (!applied.ok) return failWith(applied.error);
   const problems = [...parts.value, ...(await followParts(capabilities, loaded.policy, paths))];
   report({ ...applied.value, more, problems }, loaded.policy, options);
   return applied.value.failures.length + problems.length === 0 ? exitCodes.done : exitCodes.failed;

@@ -39,13 +39,7 @@ import {
   type PolicyOptions,
 } from '../../shared/command.ts';
 import { isForAgent, policyOption } from '../../shared/policy-option.ts';
-import {
-  printError,
-  pathsFor,
-  loadPolicyOrReport,
-  print,
-  printJson,
-} from '../../shared/session.ts';
+import { pathsFor, loadPolicyOrReport, print, printJson, failWith } from '../../shared/session.ts';
 import { table, terminalOf } from '../../shared/terminal.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { readStop, stopText } from '../../../host/stops.ts';
@@ -95,8 +89,7 @@ function explainFrom(
   const found = findSubject(policy, name);
   if (!found.ok) {
     const reason = `it is not ${formatCause(found.error)}`;
-    printError({ action: 'explain', object: name, reason });
-    return exitCodes.failed;
+    return failWith({ action: 'explain', object: name, reason });
   }
   show(explainSubject(found.value, policy, new LineIndex(policy.text)), options);
   const stop = readStop(paths, found.value.tenant.uid);

@@ -14,8 +14,7 @@ import {
 } from '../../shared/command.ts';
 import { firstPolicy, parseAdministrators } from './first-policy.ts';
 import { namesPolicy, policyOption } from '../../shared/policy-option.ts';
-import { formatProblem } from '../../../../packages/base/problem.ts';
-import { printError, pathsFor, print } from '../../shared/session.ts';
+import { pathsFor, print, failWith } from '../../shared/session.ts';
 
 interface InitOptions extends PolicyOptions {
   readonly force?: boolean;
@@ -31,10 +30,7 @@ function init(options: InitOptions, command: Command): ExitCode {
     return exitCodes.done;
   }
   const created = createTextFile(options.policy, text, { overwrite: options.force === true });
-  if (!created.ok) {
-    printError(formatProblem(created.error));
-    return exitCodes.failed;
-  }
+  if (!created.ok) return failWith(created.error);
   const file = options.policy;
   print(`Wrote ${file}; nothing is applied yet. Read it, then see what it would change:`);
   print(`  bulkhead plan${namesPolicy(command) ? ` -p ${file}` : ''}`);

@@ -16,7 +16,7 @@ import { agentLock, type Paths } from '../../../host/paths.ts';
 import { capabilitiesOf } from '../../capability.ts';
 import { canAsk, confirm } from '../../confirm.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../../shared/command.ts';
-import { printError, pathsFor, print, printJson } from '../../shared/session.ts';
+import { printError, pathsFor, print, printJson, failWith } from '../../shared/session.ts';
 import type { ReleaseJson } from '../json.ts';
 
 async function release(options: { readonly kill: boolean }, command: Command): Promise<ExitCode> {
@@ -26,8 +26,7 @@ async function release(options: { readonly kill: boolean }, command: Command): P
   const blocker = await releaseBlocker(capabilities, paths);
   if (blocker !== undefined) {
     printError(blocker);
-    printError('"bulkhead release --all" takes everything back in the right order');
-    return exitCodes.failed;
+    return failWith('"bulkhead release --all" takes everything back in the right order');
   }
   const released = releaseAll(linuxHost(paths), options);
   if (!released.ok) {
@@ -61,10 +60,12 @@ function releaseOrAll(options: AllOptions, command: Command): Promise<ExitCode> 
 async function releaseEverything(options: AllOptions, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
-  if (process.geteuid?.() !== 0) {
-    printError({ action: 'release everything', reason: 'only root may', hint: 'run it as root' });
-    return exitCodes.failed;
-  }
+  if (process.geteuid?.() !== 0)
+    return failWith({
+      action: 'release everything',
+      reason: 'only root may',
+      hint: 'run it as root',
+    });
   const wanted = { kill: options.kill, keepHistory: options.keepHistory === true };
   const steps = await releaseSteps(capabilitiesOf(command), paths, wanted);
   const list = [...steps.map(({ what }) => what), ...ownDirectories(paths)];
@@ -109,10 +110,8 @@ async function allDone(
   if (problems.length === 0) problems.push(...removeOwnFiles(paths, wanted));
   if (json === true) printJson({ done, problems } satisfies ReleaseJson);
   for (const problem of problems) printError(problem);
-  if (problems.length > 0) {
-    printError('not everything is taken back; the same command again continues');
-    return exitCodes.failed;
-  }
+  if (problems.length > 0)
+    return failWith('not everything is taken back; the same command again continues');
   if (json !== true)
     print(`Nothing of Bulkhead is left on this host but its policy in /etc/bulkhead`);
   return exitCodes.done;

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import type { AlertsTestResponse } from '../../../agent/api/api.ts';
 import { callAgent } from '../../../agent/api/client.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../../shared/command.ts';
-import { printError, pathsFor, print, printJson, sayItWaits } from '../../shared/session.ts';
+import { pathsFor, print, printJson, sayItWaits, failWith } from '../../shared/session.ts';
 import { printable } from '../../../../packages/base/printable.ts';
 import type { AlertsTestJson } from '../json.ts';
 
@@ -20,10 +20,7 @@ async function testAlerts(options: { json?: boolean }, command: Command): Promis
       onSlow: sayItWaits,
     },
   );
-  if (!answer.ok) {
-    printError(answer.error);
-    return exitCodes.failed;
-  }
+  if (!answer.ok) return failWith(answer.error);
   const { results } = answer.value;
   if (options.json === true) printJson(answer.value satisfies AlertsTestJson);
   else if (results.length === 0) {

@@ -60,43 +60,47 @@ async function status(options: StatusOptions, command: Command): Promise<ExitCod
       statusOf(each, resellerCgroup(each.uid), driver),
     );
     // An agent that has not scanned the processes yet knows less than a scan of them here.
-    const { outside: found, unknown } =
+    const { outside: misplaced, unknown } =
       agent.ok && agent.value.starting === undefined
         ? agent.value.placement
         : findOutside(placementTargets(policy, paths, driver.tree));
-    const outside = await withOrigins(capabilities, found);
+    const outside = await withOrigins(capabilities, misplaced);
     const { driver: name } = driver.capabilities;
     const entryPaths = await surveyEntryPaths(
       capabilities,
       { paths, policy, driver: name },
       'quick',
     );
-    if (options.json === true) {
-      const known = agent.ok ? { agent: agent.value } : {};
-      printJson({
-        driver: name,
-        tenants,
-        resellers,
-        outside,
-        unknown,
-        entryPaths,
-        ...known,
-      } satisfies StatusJson);
-    } else {
-      printSummary(tenants, driver);
-      printStopped(tenants);
-      print(entryPathsLine(entryPaths));
-      printAgent(agent, { outside, unknown });
-      formatUse(
-        [...tenants.flatMap(withSites), ...resellers.map(asReseller)],
-        options.all === true,
-      );
-    }
+    const known = agent.ok ? { agent: agent.value } : {};
+    const found: StatusJson = {
+      driver: name,
+      tenants,
+      resellers,
+      outside,
+      unknown,
+      entryPaths,
+      ...known,
+    };
+    if (options.json === true) printJson(found);
+    else printStatus(found, agent, driver, options.all === true);
     return exitCodes.done;
   });
   // The errors of the policy have been printed; the agent knows what is in force.
   if (code !== exitCodes.done && agent.ok) await showAgentAlone(agent.value, capabilities, options);
   return code;
+}
+
+function printStatus(
+  { tenants, resellers, outside, unknown, entryPaths = [] }: StatusJson,
+  agent: Result<StatusResponse, Problem>,
+  driver: Driver,
+  all: boolean,
+): void {
+  printSummary(tenants, driver);
+  printStopped(tenants);
+  print(entryPathsLine(entryPaths));
+  printAgent(agent, { outside, unknown });
+  formatUse([...tenants.flatMap(withSites), ...resellers.map(asReseller)], all);
 }
 
 async function showAgentAlone(

@@ -14,7 +14,7 @@ import {
   type ExitCode,
   type Runner,
 } from '../../../cli/shared/command.ts';
-import { print, printError, printJson } from '../../../cli/shared/session.ts';
+import { print, printError, printJson, failWith } from '../../../cli/shared/session.ts';
 import { moduleNames } from '../../../../packages/modules/core/modprobe/deny-file.ts';
 import {
   denyModules,
@@ -84,10 +84,7 @@ export function changeDenied(words: string[], options: DenyCommandOptions): Exit
     return exitCodes.usage;
   }
   const outcome = denyModules(names.value, options, thisHost);
-  if (!outcome.ok) {
-    printError(formatProblem(outcome.error));
-    return exitCodes.failed;
-  }
+  if (!outcome.ok) return failWith(outcome.error);
   if (options.json === true) printJson(outcome.value satisfies ModulesDenyJson);
   else print(denyText(outcome.value, options));
   return exitCodes.done;

@@ -11,7 +11,7 @@ import {
   type CommandModule,
   type ExitCode,
 } from '../../../cli/shared/command.ts';
-import { pathsFor, print, printError, printJson } from '../../../cli/shared/output.ts';
+import { pathsFor, print, printJson, failWith } from '../../../cli/shared/output.ts';
 import type { ModulesGateDisableJson } from '../json.ts';
 
 function disable({ json }: { readonly json?: boolean }, command: Command): ExitCode {
@@ -27,10 +27,7 @@ function disable({ json }: { readonly json?: boolean }, command: Command): ExitC
     }
     return ok(undefined);
   });
-  if (!done.ok) {
-    printError(done.error);
-    return exitCodes.failed;
-  }
+  if (!done.ok) return failWith(done.error);
   if (json === true) printJson({ mode: 'off', before } satisfies ModulesGateDisableJson);
   else print(before === 'off' ? 'The gate was off' : 'The gate is off: every module loads');
   return exitCodes.done;

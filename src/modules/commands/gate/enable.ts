@@ -19,8 +19,9 @@ import {
   type ExitCode,
 } from '../../../cli/shared/command.ts';
 import { policyOption } from '../../../cli/shared/policy-option.ts';
-import { count, pathsFor, print, printError, printJson } from '../../../cli/shared/output.ts';
+import { count, pathsFor, print, printJson, failWith } from '../../../cli/shared/output.ts';
 import { printable } from '../../../../packages/base/printable.ts';
+import type { Paths } from '../../../host/paths.ts';
 import type { Cause, Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import { underLock } from '../../../sys/files/under-lock.ts';
@@ -38,10 +39,8 @@ async function enable(options: EnableOptions, command: Command): Promise<ExitCod
   const mode = options.watch === true ? 'watch' : 'on';
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
-  const cannot = (cause: Cause): ExitCode => {
-    printError({ ...cause, action: 'enable the gate for kernel modules' });
-    return exitCodes.failed;
-  };
+  const cannot = (cause: Cause): ExitCode =>
+    failWith({ ...cause, action: 'enable the gate for kernel modules' });
   const directory = `${hostRoots.modules}/${runningRelease(hostRoots) ?? ''}`;
   const blocker = gateBlocker(paths) ?? (mode === 'on' ? unstableAt(directory, paths) : undefined);
   if (blocker !== undefined) return cannot(blocker);
@@ -50,33 +49,10 @@ async function enable(options: EnableOptions, command: Command): Promise<ExitCod
   if (typeof made === 'number') return made;
   const { list } = made;
   const unlisted = loadedUnlisted(paths, list);
-  const { unpacksInMemory } = gateFacts(paths, list);
-  const none = unjudged(list);
-  if (mode === 'on' && none !== undefined)
-    return cannot({
-      reason: `none of ${count(list.modules.length, 'module')} would load: ${printable(none)}`,
-      hint: 'see bulkhead modules scan, and <modules require="…"> of the policy',
-    });
-  if (mode === 'on' && unpacksInMemory)
-    return cannot({
-      reason:
-        'compressed modules are unpacked outside the kernel here and come from memory, so that none would load',
-      hint: '"bulkhead modules gate signatures" needs no list',
-    });
-  if (options.dryRun !== true) {
-    const done = underLock(gateLock(paths), () =>
-      allOf(
-        () => switchGate(paths, mode, list),
-        () => lists.write(list),
-        () => lists.keepMode(mode),
-        () => installBootFiles(paths),
-      ),
-    );
-    if (!done.ok) {
-      printError(done.error);
-      return exitCodes.failed;
-    }
-  }
+  const refused = mode === 'on' ? allRefused(list, paths) : undefined;
+  if (refused !== undefined) return cannot(refused);
+  const done = options.dryRun === true ? ok(undefined) : putInForce(mode, list, lists, paths);
+  if (!done.ok) return failWith(done.error);
   if (options.json === true)
     printJson({
       mode,
@@ -91,6 +67,37 @@ async function enable(options: EnableOptions, command: Command): Promise<ExitCod
     );
   return exitCodes.done;
 }
+
+/** Returns why the gate would let no module load, if it would not. */
+function allRefused(list: GateList, paths: Paths): Cause | undefined {
+  const none = unjudged(list);
+  if (none !== undefined)
+    return {
+      reason: `none of ${count(list.modules.length, 'module')} would load: ${printable(none)}`,
+      hint: 'see bulkhead modules scan, and <modules require="…"> of the policy',
+    };
+  if (!gateFacts(paths, list).unpacksInMemory) return undefined;
+  return {
+    reason:
+      'compressed modules are unpacked outside the kernel here and come from memory, so that none would load',
+    hint: '"bulkhead modules gate signatures" needs no list',
+  };
+}
+
+const putInForce = (
+  mode: Exclude<GateMode, 'off'>,
+  list: GateList,
+  lists: GateLists,
+  paths: Paths,
+): Result<void, Problem> =>
+  underLock(gateLock(paths), () =>
+    allOf(
+      () => switchGate(paths, mode, list),
+      () => lists.write(list),
+      () => lists.keepMode(mode),
+      () => installBootFiles(paths),
+    ),
+  );
 
 function allOf(...steps: readonly (() => Result<unknown, Problem>)[]): Result<void, Problem> {
   for (const step of steps) {

@@ -10,13 +10,12 @@ import type { GateLists } from '../../io/gate/gate-lists.ts';
 import { gateLock, runningList, switchGate } from '../../io/gate/kernel-gate.ts';
 import { hostRoots, runningRelease } from '../../../../packages/modules/io/kernel/kernel-files.ts';
 import { exitCodes, type ExitCode } from '../../../cli/shared/command.ts';
-import { print, printError } from '../../../cli/shared/output.ts';
+import { print, printError, failWith } from '../../../cli/shared/output.ts';
 
 export function loadSaved(paths: Paths, lists: GateLists): ExitCode {
   const done = underLock(gateLock(paths), () => ok(loadLocked(paths, lists)));
   if (done.ok) return done.value;
-  printError(done.error);
-  return exitCodes.failed;
+  return failWith(done.error);
 }
 
 function loadLocked(paths: Paths, lists: GateLists): ExitCode {
@@ -32,10 +31,7 @@ function loadLocked(paths: Paths, lists: GateLists): ExitCode {
     : { release: runningRelease(hostRoots) ?? 'unknown', modules: [] };
   const now = found.ok ? mode : 'watch';
   const switched = switchGate(paths, now, list);
-  if (!switched.ok) {
-    printError(switched.error);
-    return exitCodes.failed;
-  }
+  if (!switched.ok) return failWith(switched.error);
   print(`The gate is "${now}" for Linux ${list.release}`);
   return now === mode ? exitCodes.done : exitCodes.failed;
 }

@@ -12,7 +12,7 @@ import {
   type ListChange,
 } from '../../core/gate/gate-list.ts';
 import { exitCodes, type ExitCode } from '../../../cli/shared/command.ts';
-import { printError } from '../../../cli/shared/output.ts';
+import { printError, failWith } from '../../../cli/shared/output.ts';
 import { demandOrReport, openerOrReport, withReading, type DemandOptions } from '../setup.ts';
 
 export interface MadeList {
@@ -38,17 +38,11 @@ export async function makeList(
   const open = openerOrReport(reading);
   if (open === undefined) return exitCodes.failed;
   const inputs = pathsOr([], directories);
-  if (!inputs.ok) {
-    printError(inputs.error);
-    return exitCodes.failed;
-  }
+  if (!inputs.ok) return failWith(inputs.error);
   const report = await withReading(reading, (choices) =>
     scanFor(() => open(), inputs.value, demand, choices),
   );
-  if (!report.ok) {
-    printError(report.error);
-    return exitCodes.failed;
-  }
+  if (!report.ok) return failWith(report.error);
   for (const { file, message } of report.value.problems)
     printError(`${file}: ${message}; it is not on the list`);
   const list = gateListOf(report.value);

@@ -12,7 +12,7 @@ import {
   type CommandModule,
   type ExitCode,
 } from '../../../cli/shared/command.ts';
-import { pathsFor, print, printError, printJson } from '../../../cli/shared/output.ts';
+import { pathsFor, print, printError, printJson, failWith } from '../../../cli/shared/output.ts';
 import type { ModulesGateSignaturesJson } from '../json.ts';
 
 interface Options {
@@ -38,10 +38,7 @@ function signatures({ yes, json }: Options, command: Command): ExitCode {
     return exitCodes.usage;
   }
   const done = requireSignatures(paths);
-  if (!done.ok) {
-    printError(done.error);
-    return exitCodes.failed;
-  }
+  if (!done.ok) return failWith(done.error);
   if (json === true)
     printJson({ signaturesRequired: true, changed: true } satisfies ModulesGateSignaturesJson);
   else

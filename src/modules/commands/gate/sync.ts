@@ -11,7 +11,7 @@ import {
   type CommandModule,
   type ExitCode,
 } from '../../../cli/shared/command.ts';
-import { pathsFor, print, printError, printJson } from '../../../cli/shared/output.ts';
+import { pathsFor, print, printError, printJson, failWith } from '../../../cli/shared/output.ts';
 import { policyOption } from '../../../cli/shared/policy-option.ts';
 import { printable } from '../../../../packages/base/printable.ts';
 import { requireOption, type DemandOptions } from '../setup.ts';
@@ -53,14 +53,10 @@ async function sync(
   for (const { list } of made) {
     const written = lists.write(list);
     if (written.ok) continue;
-    printError(written.error);
-    return exitCodes.failed;
+    return failWith(written.error);
   }
   const synced = syncGate(paths, lists);
-  if (!synced.ok) {
-    printError(synced.error);
-    return exitCodes.failed;
-  }
+  if (!synced.ok) return failWith(synced.error);
   if (options.json === true) printJson(made satisfies ModulesGateSyncJson);
   else print(made.map(({ list, change }) => formatGateList(list, change)).join('\n'));
   return exitCodes.done;

@@ -17,7 +17,7 @@ import {
   type CommandModule,
   type ExitCode,
 } from '../../../cli/shared/command.ts';
-import { pathsFor, print, printError, printJson } from '../../../cli/shared/output.ts';
+import { pathsFor, print, printError, printJson, failWith } from '../../../cli/shared/output.ts';
 import type { JudgedModule, ModulesGateWhyJson } from '../json.ts';
 
 interface Options {
@@ -35,14 +35,12 @@ async function why(name: string, options: Options, command: Command): Promise<Ex
   }
   const lists = new GateLists(paths);
   const list = lists.read(release);
-  if (!list.ok || list.value === undefined) {
-    printError(
+  if (!list.ok || list.value === undefined)
+    return failWith(
       list.ok
         ? `There is no list for Linux ${release}; make it with "bulkhead modules gate sync ${release}"`
         : list.error,
     );
-    return exitCodes.failed;
-  }
   const named = list.value.modules.filter(
     (each) => plainName(each.name) === plainName(name) || each.file === name,
   );

@@ -5,13 +5,13 @@ import {
   type CommandModule,
   type ExitCode,
 } from '../../../cli/shared/command.ts';
-import { print, printJson } from '../../../cli/shared/session.ts';
+import { print, printJson, failWith } from '../../../cli/shared/session.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { underLock } from '../../../sys/files/under-lock.ts';
 import { choiceLock, writeChoice } from '../../io/guard/choice.ts';
 import { inForce, symlinkGuard } from '../../io/guard/guard.ts';
 import type { GuardChange } from '../json.ts';
-import { asRoot, refuse, withGuardOptions, type GuardOptions } from './session.ts';
+import { asRoot, withGuardOptions, type GuardOptions } from './session.ts';
 
 function disable(options: GuardOptions, paths: Paths): ExitCode {
   if (options.dryRun === true) return rehearseDisable(options, paths);
@@ -20,7 +20,7 @@ function disable(options: GuardOptions, paths: Paths): ExitCode {
     const kept = writeChoice(paths, 'off');
     return kept.ok ? symlinkGuard(paths).unload() : kept;
   });
-  if (!done.ok) return refuse(done.error);
+  if (!done.ok) return failWith(done.error);
   if (options.json === true) printJson({ state: 'off', changed: done.value } satisfies GuardChange);
   else print(done.value ? 'The symlink guard is off' : 'The symlink guard is off already');
   return exitCodes.done;

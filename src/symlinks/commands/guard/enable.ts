@@ -8,7 +8,7 @@ import {
   type CommandModule,
   type ExitCode,
 } from '../../../cli/shared/command.ts';
-import { loadPolicyOrReport, print, printJson } from '../../../cli/shared/session.ts';
+import { loadPolicyOrReport, print, printJson, failWith } from '../../../cli/shared/session.ts';
 import type { Paths } from '../../../host/paths.ts';
 import type { SymlinkRule } from '../../../policy/document.ts';
 import { underLock } from '../../../sys/files/under-lock.ts';
@@ -20,7 +20,6 @@ import type { GuardChange } from '../json.ts';
 import {
   asRoot,
   loadedText,
-  refuse,
   rehearseGuard,
   withGuardOptions,
   type GuardOptions,
@@ -35,14 +34,14 @@ async function enable(options: EnableOptions, paths: Paths, command: Command): P
   const loaded = await loadPolicyOrReport(command, options.policy, paths);
   if (loaded === undefined) return exitCodes.failed;
   const rule = ruleIn(loaded.policy.symlinks, mode, options.policy, paths);
-  if (!rule.ok) return refuse(rule.error);
+  if (!rule.ok) return failWith(rule.error);
   if (options.dryRun === true) return rehearseGuard(rule.value, options, paths);
   const done = underLock(choiceLock(paths), () => {
     const changed = loadGuard(rule.value, paths);
     const kept = changed.ok ? writeChoice(paths, mode) : changed;
     return kept.ok ? changed : kept;
   });
-  if (!done.ok) return refuse(done.error);
+  if (!done.ok) return failWith(done.error);
   if (options.json === true) printJson({ state: mode, changed: done.value } satisfies GuardChange);
   else print(done.value ? loadedText[mode] : `${loadedText[mode]}; nothing had to be changed`);
   return exitCodes.done;

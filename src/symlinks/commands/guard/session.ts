@@ -1,9 +1,8 @@
 /** The common parts of the guard's commands: root, the options, and the words for the result. */
 import type { Command } from 'commander';
-import type { Problem } from '../../../../packages/base/problem.ts';
 import { exitCodes, type ExitCode, type PolicyOptions } from '../../../cli/shared/command.ts';
 import { policyOption } from '../../../cli/shared/policy-option.ts';
-import { pathsFor, print, printError, printJson } from '../../../cli/shared/session.ts';
+import { pathsFor, print, printJson, failWith } from '../../../cli/shared/session.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { sameRule, type GuardRule } from '../../core/guard/rule.ts';
 import { lsmProblem } from '../../../sys/bpf/lsm.ts';
@@ -29,7 +28,7 @@ export const asRoot =
     const paths = pathsFor(command);
     if (paths === undefined) return exitCodes.usage;
     if (process.geteuid?.() === 0) return act(options, paths, command);
-    return refuse({
+    return failWith({
       action: 'use the symlink guard',
       reason: 'only root can load BPF programs and read them',
       hint: 'run it as root',
@@ -44,7 +43,7 @@ export const loadedText = {
 /** Reports whether the guard could be loaded, as far as that can be known without loading it. */
 export function rehearseGuard(rule: GuardRule, options: GuardOptions, paths: Paths): ExitCode {
   const blocker = lsmProblem(paths);
-  if (blocker !== undefined) return refuse({ action: 'enable the symlink guard', ...blocker });
+  if (blocker !== undefined) return failWith({ action: 'enable the symlink guard', ...blocker });
   const now = inForce(paths);
   const changed = now === undefined || !sameRule(now.rule, rule);
   if (options.json === true) {
@@ -60,9 +59,4 @@ export function rehearseGuard(rule: GuardRule, options: GuardOptions, paths: Pat
     `The symlink guard would ${changed ? 'be loaded' : 'stay as it is'}${list('restricted', restricted)}${list('uids whose links are followed', rule.trusted)}${list('uids to whose files links are followed', rule.targets)}`,
   );
   return exitCodes.done;
-}
-
-export function refuse(problem: Problem): ExitCode {
-  printError(problem);
-  return exitCodes.failed;
 }

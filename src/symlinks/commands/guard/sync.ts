@@ -6,7 +6,7 @@ import {
   type CommandModule,
   type ExitCode,
 } from '../../../cli/shared/command.ts';
-import { loadPolicyOrReport, print, printJson } from '../../../cli/shared/session.ts';
+import { loadPolicyOrReport, print, printJson, failWith } from '../../../cli/shared/session.ts';
 import type { Paths } from '../../../host/paths.ts';
 import type { SymlinkRule } from '../../../policy/document.ts';
 import { readGuardChoice, type GuardChoice } from '../../io/guard/choice.ts';
@@ -17,7 +17,6 @@ import type { GuardChange } from '../json.ts';
 import {
   asRoot,
   loadedText,
-  refuse,
   rehearseGuard,
   withGuardOptions,
   type GuardOptions,
@@ -28,7 +27,7 @@ async function sync(options: GuardOptions, paths: Paths, command: Command): Prom
   if (loaded === undefined) return exitCodes.failed;
   if (options.dryRun === true) return rehearseSync(loaded.policy.symlinks, options, paths);
   const done = reconcileGuard(loaded.policy, paths);
-  if (!done.ok) return refuse(done.error);
+  if (!done.ok) return failWith(done.error);
   const state = wanted(loaded.policy.symlinks, paths);
   if (options.json === true) printJson({ state, changed: done.value } satisfies GuardChange);
   else print(state === 'off' ? 'The symlink guard is off' : loadedText[state]);
@@ -43,7 +42,7 @@ function rehearseSync(
   const state = wanted(rule, paths);
   if (rule === undefined || state === 'off') return rehearseDisable(options, paths);
   const resolved = resolveRule(rule, state, paths);
-  return resolved.ok ? rehearseGuard(resolved.value, options, paths) : refuse(resolved.error);
+  return resolved.ok ? rehearseGuard(resolved.value, options, paths) : failWith(resolved.error);
 }
 
 const wanted = (rule: SymlinkRule | undefined, paths: Paths): GuardChoice =>

@@ -3,12 +3,12 @@ import type { Problem } from '../../../../packages/base/problem.ts';
 import type { Result } from '../../../../packages/base/result.ts';
 import { exitCodes, type ExitCode } from '../../../cli/shared/command.ts';
 import { printDiff } from '../../../cli/shared/print-diff.ts';
-import { count, print, printJson } from '../../../cli/shared/session.ts';
+import { count, print, printJson, failWith } from '../../../cli/shared/session.ts';
 import { terminalOf } from '../../../cli/shared/terminal.ts';
 import type { Paths } from '../../../host/paths.ts';
 import type { ReloadResult, ServerEntries } from '../../io/entries/server-entries.ts';
 import { noteLines } from '../status-text.ts';
-import { failEntries, type EntriesOptions } from './session.ts';
+import { type EntriesOptions } from './session.ts';
 import type { EntriesChange, WebEntriesEnableJson } from '../json.ts';
 
 interface Done {
@@ -32,14 +32,14 @@ export async function applyPlans(
   paths: Paths,
   afterwards: () => Promise<Result<readonly ServerEntries[], Problem>>,
 ): Promise<ExitCode> {
-  if (!planned.ok) return failEntries(planned.error);
+  if (!planned.ok) return failWith(planned.error);
   const run = { paths, undone: options.undone ?? new Set() };
   const all: Done[] = [];
   for (const entries of planned.value) {
     const outcome = options.dryRun === true ? undefined : await entries.apply(run);
     if (outcome?.ok === false) {
       report(all, options);
-      return failEntries(outcome.error);
+      return failWith(outcome.error);
     }
     all.push({ entries, outcome: outcome?.value });
   }
@@ -48,7 +48,7 @@ export async function applyPlans(
     return exitCodes.done;
   }
   const now = await afterwards();
-  if (!now.ok) return failEntries(now.error);
+  if (!now.ok) return failWith(now.error);
   report(
     all.map((each) => ({ ...each, now: nowOf(each, now.value) })),
     options,

@@ -2,11 +2,11 @@
 import type { Command } from 'commander';
 import { ok } from '../../../../packages/base/result.ts';
 import { exitCodes, type ExitCode } from '../../../cli/shared/command.ts';
-import { pathsFor } from '../../../cli/shared/session.ts';
+import { pathsFor, failWith } from '../../../cli/shared/session.ts';
 import { underLockAsync } from '../../../sys/files/under-lock.ts';
 import { entriesLock } from '../../io/entries/record.ts';
 import { undoKilledEntries } from '../../io/entries/server-entries.ts';
-import { failEntries, type EntriesOptions } from './session.ts';
+import { type EntriesOptions } from './session.ts';
 
 type Action = (options: EntriesOptions, command: Command) => ExitCode | Promise<ExitCode>;
 
@@ -24,5 +24,5 @@ export const whenLocked =
       const undone = undoKilledEntries(paths);
       return undone.ok ? ok(await act({ ...options, undone: undone.value }, command)) : undone;
     });
-    return done.ok ? done.value : failEntries(done.error);
+    return done.ok ? done.value : failWith(done.error);
   };

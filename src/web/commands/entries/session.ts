@@ -1,9 +1,8 @@
 /** The common start of the entries commands: root, the policy, and the web servers' own configurations. */
 import type { Command } from 'commander';
-import { formatProblem, type Problem } from '../../../../packages/base/problem.ts';
 import { exitCodes, type ExitCode, type PolicyOptions } from '../../../cli/shared/command.ts';
 import { policyOption } from '../../../cli/shared/policy-option.ts';
-import { loadPolicyOrReport, pathsFor, printError } from '../../../cli/shared/session.ts';
+import { loadPolicyOrReport, pathsFor, failWith } from '../../../cli/shared/session.ts';
 import type { Paths } from '../../../host/paths.ts';
 import type { Policy } from '../../../policy/policy.ts';
 import { entryLimitsOf, type EntryLimits } from '../../core/entries/limits.ts';
@@ -58,7 +57,7 @@ function rootPaths(command: Command): Paths | ExitCode {
   if (paths === undefined) return exitCodes.usage;
   if (process.geteuid?.() === 0) return paths;
   const reason = 'web servers are configured by root alone';
-  return failEntries({ action: 'use web servers', reason, hint: 'run it as root' });
+  return failWith({ action: 'use web servers', reason, hint: 'run it as root' });
 }
 
 async function sessionWith(
@@ -69,7 +68,7 @@ async function sessionWith(
   const programs = findWebPrograms();
   if (programs.nginx === undefined && programs.apache === undefined) {
     const reason = 'there is neither nginx nor apache2 in /usr/sbin';
-    return failEntries({ action: 'use web servers', reason });
+    return failWith({ action: 'use web servers', reason });
   }
   const now = async (): Promise<EntriesSession> => ({
     programs,
@@ -81,9 +80,4 @@ async function sessionWith(
     paths,
   });
   return now();
-}
-
-export function failEntries(problem: Problem): ExitCode {
-  printError(formatProblem(problem));
-  return exitCodes.failed;
 }

@@ -10,7 +10,7 @@ import {
   type CommandModule,
   type ExitCode,
 } from '../../../cli/shared/command.ts';
-import { print, printJson } from '../../../cli/shared/session.ts';
+import { print, printJson, failWith } from '../../../cli/shared/session.ts';
 import { table, terminalOf } from '../../../cli/shared/terminal.ts';
 import { entryName, isEnforced, type SiteEntries } from '../../core/entries/enforcement.ts';
 import { boundsText } from '../../core/entries/limits.ts';
@@ -18,14 +18,14 @@ import type { Note } from '../../core/notes.ts';
 import type { ServerEntries } from '../../io/entries/server-entries.ts';
 import { distinctRows, noteLines } from '../status-text.ts';
 import { planAll } from './plans.ts';
-import { entriesSession, failEntries, type EntriesOptions } from './session.ts';
+import { entriesSession, type EntriesOptions } from './session.ts';
 import type { EntriesServer, WebEntriesStatusJson } from '../json.ts';
 
 async function status(options: EntriesOptions, command: Command): Promise<ExitCode> {
   const session = await entriesSession(options, command);
   if (typeof session === 'number') return session;
   const planned = await planAll(session);
-  if (!planned.ok) return failEntries(planned.error);
+  if (!planned.ok) return failWith(planned.error);
   const servers = planned.value;
   const notes = servers.flatMap((each) => [...stateNotes(each), ...each.notes]);
   if (options.json === true)

@@ -8,7 +8,7 @@ import {
   type ExitCode,
   type Runner,
 } from '../../../cli/shared/command.ts';
-import { printError } from '../../../cli/shared/session.ts';
+import { failWith } from '../../../cli/shared/session.ts';
 import { findTenant } from '../../../policy/policy.ts';
 import { leaving, nobody } from '../../core/fpm/service/choice.ts';
 import { makeChanges } from './change.ts';
@@ -24,15 +24,13 @@ async function disable(
   const session = await startSession(options, command);
   if (typeof session === 'number') return session;
   const uid = name === undefined ? undefined : uidOf(name, findTenant(session.policy, name)?.uid);
-  if (name !== undefined && uid === undefined) {
-    printError({
+  if (name !== undefined && uid === undefined)
+    return failWith({
       action: 'take the service from',
       object: name,
       reason: 'it is not a tenant',
       hint: 'of an account that is gone, give the uid',
     });
-    return exitCodes.failed;
-  }
   const changes = session.contexts.map((context) => ({
     context,
     wish: {

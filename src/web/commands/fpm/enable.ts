@@ -10,7 +10,7 @@ import {
   type Runner,
 } from '../../../cli/shared/command.ts';
 import { policyOption } from '../../../cli/shared/policy-option.ts';
-import { printError } from '../../../cli/shared/session.ts';
+import { printError, failWith } from '../../../cli/shared/session.ts';
 import { tenantCgroup } from '../../../plan/wanted.ts';
 import { findTenant, type Tenant } from '../../../policy/policy.ts';
 import { sectionsInText } from '../../core/fpm/service/text-sections.ts';
@@ -74,10 +74,7 @@ function changesFor(
   const withPools: FpmContext[] = [];
   for (const context of contexts) {
     const files = readPoolFiles(context.fpm);
-    if (!files.ok) {
-      printError(files.error);
-      return exitCodes.failed;
-    }
+    if (!files.ok) return failWith(files.error);
     const sections = files.value.flatMap(({ text }) => sectionsInText(text));
     const { tenantOf } = readHostView(paths, policy, sections);
     if (sections.some(({ values }) => tenantOf(values.get('user') ?? '')?.uid === tenant.uid))

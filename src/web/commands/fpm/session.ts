@@ -3,10 +3,10 @@
  */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { formatProblem, type Problem } from '../../../../packages/base/problem.ts';
+import type { Cause, Problem } from '../../../../packages/base/problem.ts';
 import type { PolicyOptions } from '../../../cli/shared/command.ts';
 import { defaultPolicy } from '../../../cli/shared/policy-option.ts';
-import { loadPolicyOrReport, pathsFor, printError } from '../../../cli/shared/session.ts';
+import { loadPolicyOrReport, pathsFor, failWith } from '../../../cli/shared/session.ts';
 import { runsSystemd } from '../../../host/cgroups/systemd-delegation.ts';
 import type { Driver } from '../../../host/driver.ts';
 import type { Paths } from '../../../host/paths.ts';
@@ -39,10 +39,8 @@ export async function startSession(
 ): Promise<FpmSession | ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
-  const cannot = (problem: Omit<Problem, 'action'>): ExitCode => {
-    printError(formatProblem({ action: "manage tenants' PHP-FPM", ...problem }));
-    return exitCodes.failed;
-  };
+  const cannot = (problem: Omit<Problem, 'action'>): ExitCode =>
+    failWith({ action: "manage tenants' PHP-FPM", ...problem });
   if (process.geteuid?.() !== 0) return cannot({ reason: 'only root may', hint: 'run it as root' });
   if (!runsSystemd())
     return cannot({ reason: 'systemd is not the init of this host, and a service needs it' });
@@ -51,19 +49,10 @@ export async function startSession(
   if (loaded === undefined) return exitCodes.failed;
   const { policy } = loaded;
   const driver = probeDriver(paths, policy.driver);
-  if (!driver.ok) {
-    printError(driver.error);
-    return exitCodes.failed;
-  }
+  if (!driver.ok) return failWith(driver.error);
   const web = findWebPrograms();
   const programs = web.fpm.filter(({ php }) => options.php === undefined || php === options.php);
-  if (programs.length === 0) {
-    const wanted = options.php === undefined ? '' : ` ${options.php}`;
-    return cannot({
-      reason: `there is no PHP-FPM${wanted}: no /usr/sbin/php-fpm${options.php ?? 'VERSION'} with its configuration in /etc/php`,
-      hint: `install php${options.php ?? ''}-fpm`,
-    });
-  }
+  if (programs.length === 0) return cannot(noProgram(options.php));
   const hasPollLimit = version >= pollLimitVersion;
   const policyFile = resolve(options.policy);
   for (const path of [policyFile, packageFile('libexec')])
@@ -88,6 +77,11 @@ export async function startSession(
     })),
   };
 }
+
+const noProgram = (php: string | undefined): Cause => ({
+  reason: `there is no PHP-FPM${php === undefined ? '' : ` ${php}`}: no /usr/sbin/php-fpm${php ?? 'VERSION'} with its configuration in /etc/php`,
+  hint: `install php${php ?? ''}-fpm`,
+});
 
 const plainPath = /^[A-Za-z0-9/._@+-]+$/;
 

@@ -12,7 +12,7 @@ import {
   type Runner,
 } from '../../../cli/shared/command.ts';
 import { policyOption } from '../../../cli/shared/policy-option.ts';
-import { pathsFor, printError } from '../../../cli/shared/session.ts';
+import { pathsFor, printError, failWith } from '../../../cli/shared/session.ts';
 import type { FpmCaller } from '../../io/fpm/apply-plan.ts';
 import { ok } from '../../../../packages/base/result.ts';
 import { distributionUnit } from '../../core/fpm/service/units.ts';
@@ -50,10 +50,7 @@ async function sync(
     checkMs: shareOfChecks * 1000 * within,
     triesAgain: when === 'start',
   });
-  if (!done.ok) {
-    printError(done.error);
-    return exitCodes.failed;
-  }
+  if (!done.ok) return failWith(done.error);
   for (const { user, reason } of done.value.refused)
     printError(`The configuration of ${user} is not accepted and stays as it was: ${reason}`);
   const renewed = when === 'reload' ? ok(undefined) : await reloadOutdated(context.layout);

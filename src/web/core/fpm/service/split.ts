@@ -257,8 +257,8 @@ function servicesOf(
     .flatMap((of): readonly SplitService[] => {
       const [first] = of;
       const tenant = first?.tenant;
-      if (tenant === undefined) return [];
-      const site = first === undefined ? undefined : siteOf(first);
+      if (first === undefined || tenant === undefined) return [];
+      const site = siteOf(first);
       const sections = of.map(({ section }) => section);
       const asRoot = sections.map((each) => rootReason(each, tenant, facts)).find(Boolean);
       return [
