@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Strict placement: no task becomes a tenant's outside of that tenant's cgroup. setuid and its like fail there, before the
+ * Strict placement: no task becomes a tenant's outside that tenant's cgroup. setuid and its like fail there, before the
  * tenant's first instruction, and so do setuid programs that the tenant owns. What is a tenant's already, or is in its
  * cgroup, may change its uid as before.
  *

@@ -271,8 +271,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
     example: '<path at="/run/mysqld" access="write"/>',
   },
   placement: {
-    summary:
-      "Whether the kernel refuses to let a process become a tenant's outside of that tenant's cgroup; needs cgroup v2 and BPF. First watch, and see what is reported.",
+    summary: `Whether the kernel refuses to let a process take a tenant's uid outside that tenant's cgroup; needs cgroup v2 and BPF. Use "watch" first, and see what is reported.`,
     attributes: {
       strict: required(
         ['yes', 'watch', 'no'],
