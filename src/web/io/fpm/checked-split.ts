@@ -24,7 +24,9 @@ import { RootsWill } from './roots-will.ts';
 export interface SplitRefusal {
   /** Absent if the account that a pool names does not exist. */
   readonly uid?: number;
+  /** The account that the pool names. */
   readonly user: string;
+  /** The reason, as php-fpm gives it. */
   readonly reason: string;
 }
 
