@@ -43,7 +43,7 @@ const apiResponses: Readonly<Record<string, string>> = {
   'GET /v1/incidents/ID': 'IncidentResponse',
   'GET /v1/advise': 'AdviseResponse',
   'POST /v1/alerts/test': 'AlertsTestResponse',
-  'any that is refused': 'ErrorResponse',
+  'any refused request': 'ErrorResponse',
 };
 
 export const apiSchemas: readonly JsonSchemaFile[] = Object.entries(apiResponses).map(

@@ -86,7 +86,7 @@ test('release --all removes everything of an instance', { skip }, () => {
   for (const words of [['--dry-run'], ['--yes'], []])
     assert.equal(
       bulkhead('release', '--all', ...words).stdout,
-      'There is nothing to take back\n',
+      'There is nothing to undo\n',
       words.join(),
     );
   assert.equal(existsSync(paths.runtime), false);

@@ -121,7 +121,7 @@ export interface PackageRow {
   readonly limits: Readonly<Record<LimitKey, string>>;
 }
 
-/** Everything that `release --all` takes back, or would take back. */
+/** Everything that `release --all` undoes, or would undo. */
 export type ReleaseJson = ReleasePlan | Released;
 
 export interface ReleasePlan {

@@ -159,15 +159,15 @@ function sharedName(site: NginxSite, group: readonly NginxSite[]): string | unde
   return `the vhost at ${other.file}:${other.line}, which belongs to ${whose}, has the same first name; give each one of its own`;
 }
 
-const needsInclude = 'its include gives it back';
+const needsInclude = 'the include restores it';
 
 function lostLimit({ vhost: { limitLost } }: NginxSite, includes: boolean): string | undefined {
   if (limitLost === undefined || (includes && limitLost.canInclude)) return undefined;
   const { file, line, canInclude } = limitLost;
-  const what = `the limit_conn of its own at ${file}:${line} replaces that of its tenant`;
+  const what = `its own limit_conn at ${file}:${line} replaces its tenant's limit`;
   return canInclude
     ? `${what}; ${needsInclude}`
-    : `${what}; move it to the server, beside the include`;
+    : `${what}; move it to the server, next to the include`;
 }
 
 /**
