@@ -27,7 +27,7 @@ export interface ExplainedLimit {
   readonly limit: string;
   /** The value as the policy writes it. */
   readonly value: string;
-  /** The element of the policy that sets it, for people. */
+  /** The origin, for people: an element of the policy, somebody who set it, or the default. */
   readonly from: string;
   /** Absent if no line of the policy sets it. */
   readonly line?: number;
@@ -56,7 +56,7 @@ export interface IdleLimit {
 export interface Explanation {
   /** The policy, to which lines refer. */
   readonly file: string;
-  /** The account; absent if the policy names a uid. */
+  /** The account; absent if the uid has none. */
   readonly user: string | undefined;
   readonly uid: number;
   /** The site; absent for a tenant. */

@@ -35,7 +35,7 @@ export interface LoginView {
   readonly jail?: {
     /** The path of the PAM module that enters jails. */
     readonly module: string;
-    /** Whether the PAM module can be loaded. */
+    /** Whether the PAM module exists. */
     readonly usable: boolean;
     /** The number of tenants with a jail. */
     readonly tenants: number;

@@ -50,7 +50,7 @@ export interface StrictState {
   readonly modules: StrictMode | null;
   /** The number of tasks since it was loaded that would have taken a tenant's uid outside its cgroup. */
   readonly outside: number;
-  /** The number of modules since then that tenants made the kernel ask for. */
+  /** The number of requests for modules by tenants since then. */
   readonly modulesAsked: number;
   /** ISO 8601, UTC. */
   readonly loadedAt: string;

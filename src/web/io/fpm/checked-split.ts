@@ -26,7 +26,7 @@ export interface SplitRefusal {
   readonly uid?: number;
   /** The account that the pool names. */
   readonly user: string;
-  /** The reason, as php-fpm gives it. */
+  /** The reason, for people. */
   readonly reason: string;
 }
 
