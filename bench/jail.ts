@@ -153,9 +153,9 @@ async function measureEntries({ directory, quick, signal }: Bench): Promise<read
  * programs.
  */
 function withoutLandlock(uid: number): boolean {
-  const mark = `${jailPathsOf(pathsOf(instance)).tenants}/${uid}`;
-  const text = readFileSync(mark, 'utf8');
-  writeFileSync(mark, text.replace(/^landlock yes$/m, 'landlock no'));
+  const stateFile = `${jailPathsOf(pathsOf(instance)).tenants}/${uid}`;
+  const text = readFileSync(stateFile, 'utf8');
+  writeFileSync(stateFile, text.replace(/^landlock yes$/m, 'landlock no'));
   return text.includes('\nlandlock yes\n');
 }
 

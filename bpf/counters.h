@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What is counted, on each processor by itself. COUNTERS, how many there are, is defined before this is included. */
+/* Counters for each processor. COUNTERS, their number, is defined before this is included. */
 #ifndef BULKHEAD_COUNTERS_H
 #define BULKHEAD_COUNTERS_H
 

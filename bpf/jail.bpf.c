@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Confines what a mount namespace alone cannot: a process of the same uid in another mount namespace,
- * whose root, files and memory would be a way out and a way in; abstract sockets, which belong to no file system;
- * files and directories that come as descriptors; user namespaces, in which the tenant would be root; and daemons of the
- * host that become the tenant and start what it wrote into a file, as mail servers do.
+ * Isolates jails where a mount namespace alone cannot:
  *
- * A tenant is held by its uid, wherever its process is: what runs outside is held as what runs inside. So nothing here
- * has to change when a jail is built again. A jail is recognised by the source of the mount that is its root, which only
- * the builder of jails gives.
+ *   - processes of the same uid in another mount namespace, whose root, files and memory would lead out or in
+ *   - abstract sockets, which belong to no file system
+ *   - files and directories that arrive as descriptors
+ *   - user namespaces, in which the tenant would be root
+ *   - daemons of the host that become the tenant and start programs that it named in a file, as mail servers do
+ *
+ * The programs decide by uid, wherever a process is: they restrict processes outside and inside alike. So nothing here
+ * has to change when a jail is built again. A jail is recognized by the source of the mount that is its root, which only
+ * the builder of jails sets.
  */
 #define EVENTS_BYTES (1 << 17)
 #define REPORTS_PER_SECOND 5
@@ -61,9 +64,9 @@ struct {
 } tenants SEC(".maps");
 
 /*
- * Programs that may start outside, by name: LAUNCHED those that the broker runs, if they are setuid or setgid, and only by
- * LAUNCHER, which gives up root for that and does nothing else; HELPER those with such a bit that others may start as the
- * tenant, since they start nothing else of the tenant's choice and read no configuration that they would run.
+ * Programs that may start outside, by name. LAUNCHED: programs that the broker runs, if they are setuid or setgid. Only
+ * LAUNCHER may start them, which drops root for that and does nothing else. HELPER: programs with such a bit that others
+ * may start as the tenant, since they start nothing of the tenant's choice and run no configuration of the tenant's.
  */
 enum program { LAUNCHER = 1, LAUNCHED = 2, HELPER = 3 };
 
@@ -94,8 +97,8 @@ static __always_inline bool is_tenant(u32 uid)
 }
 
 /*
- * Which tenant acts, 0 for none: by its real uid, and by that for files, which a daemon of root takes on to act for
- * somebody.
+ * Returns the tenant that acts, 0 for none: by the real uid, or by the file-system uid, which root's daemons use to act
+ * for somebody.
  */
 static __always_inline u32 tenant_of(const struct cred *cred)
 {
@@ -115,15 +118,15 @@ static __always_inline u32 current_tenant(void)
 }
 
 /*
- * The bounding set of what "bulkhead exec --without-jail" starts for an administrator: libexec/bulkhead-exec has the same.
- * Nobody but root can bring it about, since capabilities are dropped from it and never added.
+ * The bounding set of commands that "bulkhead exec --without-jail" starts for administrators, as in libexec/bulkhead-exec.
+ * Only root can set it, since capabilities can be dropped from a bounding set and never added.
  */
 #define CAP(number) (1ULL << (number))
 #define BOUNDING_SET_WITHOUT_JAIL                                                                                      \
   (CAP(0) | CAP(1) | CAP(3) | CAP(4) | CAP(5) | CAP(6) | CAP(7) | CAP(8) | CAP(10) | CAP(13) | CAP(18) | CAP(28) |     \
    CAP(29))
 
-/* Whose programs these credentials would run, if they may be run in the jail only; else 0. */
+/* Returns the tenant whose programs these credentials would run, if they may run in the jail only; else 0. */
 static __always_inline u32 jailed_of(const struct cred *cred)
 {
   u32 uid = BPF_CORE_READ(cred, uid.val);
@@ -142,7 +145,7 @@ static __always_inline u32 jailed_of(const struct cred *cred)
   return bounding == BOUNDING_SET_WITHOUT_JAIL ? 0 : euid;
 }
 
-/* With root's effective uid a program of root's acts, whoever has started it. */
+/* A program with root's effective uid is root's, whoever has started it. */
 static __always_inline bool is_roots(const struct cred *cred)
 {
   return !BPF_CORE_READ(cred, euid.val);
@@ -217,8 +220,8 @@ static __always_inline bool is_apart(struct task_struct *one, struct task_struct
 }
 
 /*
- * Whoever lists /proc of a jail asks about each process of the same uid, without wanting anything of it: that is
- * counted and refused, and told of only from outside, where listing does not ask.
+ * Listing /proc in a jail asks about each process of the same uid, without accessing it. That is refused and counted. It is
+ * reported only from outside, where listing does not ask.
  */
 static __always_inline bool is_worth_telling(struct task_struct *task, unsigned int mode)
 {
@@ -229,7 +232,7 @@ static __always_inline bool is_worth_telling(struct task_struct *task, unsigned 
   return (mode & PTRACE_MODE_ATTACH) || (now && now->host == place_of(task));
 }
 
-/* Also asked for root, cwd, fd, ns, mem and the like below /proc/PID, process_vm_readv and pidfd_getfd. */
+/* The kernel also calls this for root, cwd, fd, ns, mem and the like below /proc/PID, process_vm_readv and pidfd_getfd. */
 SEC("lsm/ptrace_access_check")
 int BPF_PROG(jail_process, struct task_struct *child, unsigned int mode, int before)
 {
@@ -276,7 +279,7 @@ static __always_inline bool is_foreign(struct sock *sock, u32 tenant)
   return !first && BPF_CORE_READ(sock, sk_uid.val) != tenant;
 }
 
-/* No more than is the name's: what the kernel has behind it is nobody's business. */
+/* Reads no more than the name: the kernel's memory behind it must not leak. */
 static __always_inline void read_name(char *name, struct unix_sock *of)
 {
   struct unix_address *address = BPF_CORE_READ(of, addr);
@@ -319,14 +322,14 @@ int BPF_PROG(jail_send, struct socket *sock, struct socket *other, int before)
 
 /*
  * Whether a descriptor names a place rather than being an open file: a directory, or anything opened with O_PATH, which can
- * be opened by way of /proc/self/fd, connected to, or mounted.
+ * be opened through /proc/self/fd, connected to, or mounted.
  */
 static __always_inline bool is_place(struct file *file)
 {
   return (BPF_CORE_READ(file, f_mode) & FMODE_PATH) || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) == S_IFDIR;
 }
 
-/* A place in another mount namespace, handed over by a socket or taken from another process. */
+/* A place in another mount namespace, passed over a socket or taken from another process. */
 SEC("lsm/file_receive")
 int BPF_PROG(jail_receive, struct file *file, int before)
 {
@@ -382,7 +385,7 @@ static __always_inline int refuse_program(u32 tenant, const char *name)
   return -EPERM;
 }
 
-/* A copy that the broker has made: root alone writes in that directory. */
+/* Whether it is a copy that the broker has made: only root can write to that directory. */
 static __always_inline bool is_brokers(struct file *file)
 {
   struct settings *now = current_settings();
@@ -393,8 +396,8 @@ static __always_inline bool is_brokers(struct file *file)
 }
 
 /*
- * A setuid or setgid program of root's that has its effect: not where the file system, no_new_privs or a tracer take it
- * away, or where the group is the tenant's anyway. Then the dynamic linker would obey the tenant.
+ * Whether it is root's setuid or setgid program, and the bit has an effect. The file system, no_new_privs or a tracer can
+ * prevent that, or the group is the tenant's anyway. Then the dynamic linker would obey the tenant.
  */
 static __always_inline bool is_privileged(const struct cred *cred, struct inode *inode)
 {
@@ -408,7 +411,7 @@ static __always_inline bool is_privileged(const struct cred *cred, struct inode 
   return (mode & S_ISGID) && BPF_CORE_READ(cred, egid.val) == group && BPF_CORE_READ(cred, gid.val) != group;
 }
 
-/* 0 for one that is not listed: su, sudo, mount and the like are what a jail is there to keep from a tenant. */
+/* Returns 0 for a program that is not listed: a jail must keep su, sudo, mount and the like from a tenant. */
 static __always_inline u32 kind_of(struct file *file)
 {
   char name[PROGRAM_BYTES] = {};
@@ -419,7 +422,7 @@ static __always_inline u32 kind_of(struct file *file)
   return kind ? *kind : 0;
 }
 
-/* Nobody with a tenant's uid comes to run that program but by root. */
+/* Only root can make a process with a tenant's uid run that program. */
 static __always_inline bool is_launcher(struct task_struct *task)
 {
   struct file *program = BPF_CORE_READ(task, mm, exe_file);
@@ -438,8 +441,8 @@ static __always_inline bool is_let_out(struct task_struct *task, const struct cr
 }
 
 /*
- * Asked once for each program, of what is run in the end: the interpreter of a script, or that of binfmt_misc. The
- * credentials are those that it will have.
+ * The kernel calls this once for each program, with the file that runs in the end: the interpreter of a script, or that of
+ * binfmt_misc. The credentials are those that it will have.
  */
 SEC("lsm/bprm_creds_from_file")
 int BPF_PROG(jail_exec, struct linux_binprm *bprm, struct file *file, int before)
@@ -462,8 +465,8 @@ int BPF_PROG(jail_exec, struct linux_binprm *bprm, struct file *file, int before
 }
 
 /*
- * Libraries, which a program that may run could be made to load: those that root alone can change, and no others. Any
- * user can have a file system of FUSE say that a file is root's.
+ * Whether a permitted program may load this library: only root may be able to change it. A user's FUSE file system can
+ * pretend that a file is root's.
  */
 static __always_inline bool is_trusted(struct inode *inode)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the programs read of the kernel: the members that they use, found by name in the running kernel's own type
- * information when they are loaded, wherever they are there. So one object fits all kernels. */
+/* The members of the kernel's structures that the programs use. They are found by name in the running kernel's own type
+ * information when the programs are loaded. So one object fits all kernels. */
 #ifndef BULKHEAD_KERNEL_H
 #define BULKHEAD_KERNEL_H
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The gate for kernel modules: a module loads only if its file is on the list, by the SHA-256 of the file as it lies on
- * disk. The kernel keeps writers off the file from before this hook until it has been read, so what was hashed is
- * what is loaded. That is so where the kernel itself has the contents: what a program or another host serves may be another
- * file each time that it is read, and is refused.
+ * disk. The kernel keeps writers off the file from before this hook until it has been read, so the file that was hashed
+ * is the file that is loaded. This requires that the kernel itself keeps the contents. A program or another host could
+ * serve other contents at each read, so such files are refused.
  *
  * A module that comes from memory, by init_module(2), has no file that could be on a list. It is refused too.
  */
@@ -18,10 +18,10 @@
 
 enum mode { MODE_OFF, MODE_REFUSE, MODE_WATCH };
 enum how { HOW_FILE, HOW_MEMORY };
-/* Of a digest on the list. The second is what shows, in every mode, that these programs are asked. */
+/* The entry of a digest on the list. The second is refused in every mode: the self-test's, to show that the kernel calls us. */
 enum listing { LISTED_LOADS = 1, LISTED_REFUSED = 2 };
 
-/* Their numbers are the kernel's own business, and looked up in it. */
+/* Their numbers differ between kernels, and are looked up in the running one. */
 enum kernel_read_file_id___here { READING_MODULE = 2, READING_MODULE_COMPRESSED = 7 };
 enum kernel_load_data_id___here { LOADING_MODULE = 2 };
 
@@ -29,7 +29,7 @@ struct digest {
   unsigned char bytes[32];
 };
 
-/* What user space reads: src/modules/core/gate/gate-event.ts. */
+/* The events that user space reads: src/modules/core/gate/gate-event.ts. */
 struct event {
   __u64 nanoseconds; /* since boot */
   __u32 pid;
@@ -88,7 +88,7 @@ static __always_inline int decide(struct file *file, const unsigned char *digest
               BPF_CORE_READ(file, f_path.dentry, d_name.name));
     bpf_ringbuf_submit(event, 0);
   }
-  /* By branches: the verifier of 6.12 has to see that the result is 0 or -EPERM. */
+  /* Returns by branches: the verifier of 6.12 must see that the result is 0 or -EPERM. */
   if (ok)
     return 0;
   barrier();
@@ -98,7 +98,7 @@ static __always_inline int decide(struct file *file, const unsigned char *digest
   return -EPERM;
 }
 
-/* Newer kernels (7.3 does) give what they unpack themselves a number of its own. */
+/* Newer kernels, such as 7.3, have a separate number for modules that they unpack themselves. */
 static __always_inline bool is_module(int id)
 {
   if (id == bpf_core_enum_value(enum kernel_read_file_id___here, READING_MODULE))
@@ -115,7 +115,7 @@ static __always_inline bool is_module(int id)
 #define ZFS_SUPER_MAGIC 0x2fc12fc1
 #define FUSE_SUPER_MAGIC 0x65735546
 
-/* Whether the contents stay the same while nobody writes. An overlay is as good as its layers, which cannot be seen here. */
+/* Whether the contents stay the same while nobody writes. An overlay depends on its layers, which cannot be seen here. */
 static __always_inline bool is_stable(struct file *file)
 {
   struct super_block *super = file->f_inode->i_sb;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Strict placement: no task becomes a tenant's outside of that tenant's cgroup. setuid and its like fail there, before the
- * tenant's first instruction, and so do setuid programs that the tenant owns. What is a tenant's already, or is in its
- * cgroup, may change its uid as before.
+ * Strict placement: no task becomes a tenant's outside that tenant's cgroup. setuid and its like fail there, before the
+ * tenant's first instruction, and so do setuid programs that the tenant owns. A process that is a tenant's already, or is
+ * in its cgroup, may change its uid as before.
  *
  * A tenant's cgroup is known by its name and by the identity of its parent, since systemd makes and removes it. So no
  * other cgroup of that name counts, wherever a tenant may make some.
@@ -19,7 +19,7 @@
 /* One for each tenant; RANGES_STEPS halve that many to nothing. */
 #define RANGES 65536
 #define RANGES_STEPS 17
-/* Cgroups of an event: the task's own one, and what is above it. */
+/* Cgroups of an event: the task's own one, and those above it. */
 #define GROUPS 4
 
 enum mode { MODE_OFF, MODE_REFUSE, MODE_WATCH };
@@ -50,7 +50,7 @@ struct range {
   u32 owner;
 };
 
-/* What user space reads: src/placement/core/strict-event.ts. */
+/* The events that user space reads: src/placement/core/strict-event.ts. */
 struct event {
   u64 nanoseconds; /* since boot */
   u64 cgroup;      /* that it was in */
@@ -181,7 +181,7 @@ static __always_inline struct event *new_event(u32 what, u32 mode, u32 tenant)
   return event;
 }
 
-/* By branches: the verifier of 6.12 has to see that the result is 0 or -EPERM. */
+/* Returns by branches: the verifier of 6.12 must see that the result is 0 or -EPERM. */
 static __always_inline int as(u32 mode)
 {
   if (mode != MODE_REFUSE)
@@ -207,7 +207,7 @@ static __always_inline u32 owner_of(const struct cred *cred, u32 known)
   return uid == effective || tenant_of(uid, known) == owner ? owner : 0;
 }
 
-/* What becomes of a task that would become the tenant's. */
+/* Decides about a task that would become the tenant's. */
 static __always_inline int judge(struct settings *now, u32 tenant, u32 what, u32 from, u32 to, const unsigned char *name)
 {
   struct place *place = bpf_map_lookup_elem(&tenants, &tenant);
@@ -260,7 +260,7 @@ int BPF_PROG(placement_exec, struct linux_binprm *bprm, const struct file *file,
     return before;
   if (!now || now->placement == MODE_OFF || !effective)
     return 0;
-  /* As it was, of one user: so most are. */
+  /* The uids stay as they were, of one user: the most frequent case. */
   if (effective == BPF_CORE_READ(old, euid.val) && effective == BPF_CORE_READ(old, uid.val))
     return 0;
   tenant = tenant_of(effective, now->ranges);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Descriptors that were opened with O_PATH by a link that is not to be followed. The kernel asks no security module at the
- * end of such a walk, so that the descriptor is there; what is refused is its use, for as long as it is open:
+ * Descriptors that were opened with O_PATH through a link that must not be followed. The kernel calls no security module at
+ * the end of such a walk, so the descriptor exists. Its use is refused for as long as it is open:
  *
- * - A walk that begins at it, which is known by the file, whoever it is.
- * - What has no walk, such as fstat and fchdir, or one through /proc/self/fd. There only the inode is known: it is refused to
- *   the process that opened it. Other ways to that inode are paths, and these have walks.
+ * - A walk that begins at it, by any process. It is recognized by the file.
+ * - A call without a walk, such as fstat and fchdir, or one through /proc/self/fd. There only the inode is known: it is
+ *   refused to the process that opened it. Other ways to that inode are paths, which have walks.
  * - Passing it on to another process.
  */
 #ifndef BULKHEAD_REFUSED_H
@@ -14,7 +14,7 @@
 #include "kernel.h"
 
 #define REFUSED_FILES 16384
-/* The rest is for those that are about to be refused on other processors. */
+/* The rest is for descriptors that other processors are about to refuse. */
 #define REFUSED_FILES_FULL (REFUSED_FILES / 2)
 
 struct refused_inode {
@@ -22,7 +22,7 @@ struct refused_inode {
   u64 process;
 };
 
-/* Their memory is there from the beginning, so that nothing but their number can be the reason to have no room. */
+/* Their memory is allocated in advance, so that only their number can exhaust it. */
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
   __uint(max_entries, REFUSED_FILES);
@@ -51,7 +51,7 @@ static __always_inline s64 *number_refused(void)
   return bpf_map_lookup_elem(&refused_open, &zero);
 }
 
-/* Asked at each step of each walk on the host; there are none but under attack. */
+/* Called at each step of each walk on the host. There are such descriptors only during an attack. */
 static __always_inline bool are_refused(void)
 {
   s64 *number = number_refused();

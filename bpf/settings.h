@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What user space sets before the programs are attached. struct settings is defined before this is included. */
+/* The settings that user space writes before the programs are attached. struct settings is defined before this is included. */
 #ifndef BULKHEAD_SETTINGS_H
 #define BULKHEAD_SETTINGS_H
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The symlink guard: tasks of the listed groups and users follow a symbolic link only where its owner also owns what
  * it resolves to. This is decided within the kernel's own walk along the path, on the inodes that the walk uses, so
- * that nothing can be exchanged between the check and the use.
+ * that nothing can be swapped between the check and the use.
  *
  * A link is judged when the walk arrives at what the link stands for:
  *
@@ -33,7 +33,7 @@
 
 /* Links within links. Chains are no deeper than one link; the kernel walks 40, and those below 8 are refused. */
 #define DEPTH 8
-/* In words that the compiler cannot prove to be superfluous, since each verifier has to see the bound. */
+/* Written so that the compiler cannot optimize it away, since each verifier has to see the bound. */
 #define SLOT(depth) ({ u32 slot_ = (depth); barrier_var(slot_); slot_ & (DEPTH - 1); })
 
 #define NOBODY (~0U) /* who owns nothing, not even what the kernel knows no owner of */
@@ -127,8 +127,8 @@ static __always_inline bool is_trusted(u32 uid, u32 as)
   return trust && (*trust & as);
 }
 
-/* A tenant owns tens of thousands of subordinate uids. All of a block together are told of so many times a second, that it
- * can neither fill the ring with theirs, nor have the totals of others forgotten. */
+/* A tenant owns tens of thousands of subordinate uids. Each block of uids has this many reports a second, so that a tenant
+ * can neither fill the ring nor make the totals of others be forgotten. */
 #define FIRST_SUBORDINATE 65536
 #define BLOCK_REPORTS_PER_SECOND 64
 
@@ -197,8 +197,8 @@ static __always_inline void report(struct walk *walk, u32 owner, struct inode *t
   bpf_ringbuf_submit(event, 0);
 }
 
-/* A file system that a program serves says of each link what the program likes, and any user may mount one. One that was
- * mounted in a user namespace is its creator's. */
+/* A file system that a program serves can pretend anything about a link, and any user may mount one. A file system that
+ * was mounted in a user namespace is its creator's. */
 static __always_inline u32 owner_of(struct inode *link)
 {
   if (BPF_CORE_READ(link, i_sb, s_magic) == FUSE_SUPER_MAGIC || BPF_CORE_READ(link, i_sb, s_user_ns, level) > 0)
@@ -206,13 +206,13 @@ static __always_inline u32 owner_of(struct inode *link)
   return link->i_uid.val;
 }
 
-/* Links at this depth and below it have been resolved to the inode. Whether that is to be refused. */
+/* Whether to refuse the inode to which the links at this depth and below it have been resolved. */
 static __always_inline bool is_wrong(struct walk *walk, u32 depth, struct inode *inode)
 {
   u32 owner = 0, target = inode->i_uid.val, i;
   bool differs = false;
 
-  /* The loop only searches: what is done with the result would be verified as often as it runs. */
+  /* The loop only searches: the verifier would check any further work once per iteration. */
   for (i = 0; i < DEPTH; i++) {
     if (i >= depth && (walk->pending & (1U << i)) && (walk->owners[i] != target || target == NOBODY)) {
       owner = walk->owners[i];
@@ -227,7 +227,7 @@ static __always_inline bool is_wrong(struct walk *walk, u32 depth, struct inode 
   return walk->mode == REFUSE;
 }
 
-/* By two branches with constants, from which a verifier sees the range of what is returned. */
+/* Returns constants in two branches, from which a verifier sees the range of the result. */
 static __always_inline int judge(struct walk *walk, u32 depth, struct inode *inode)
 {
   if (is_wrong(walk, depth, inode))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How many refusals there were of each uid, and when one more is worth a report: so many a second of each, so that nobody
- * can hide what others do behind his own. REPORTS_PER_SECOND is defined before this is included.
+ * The number of refusals of each uid, and whether one more is reported. Each uid has a limit per second, so that nobody can
+ * hide others' refusals behind their own. REPORTS_PER_SECOND is defined before this is included.
  */
 #ifndef BULKHEAD_TALLY_H
 #define BULKHEAD_TALLY_H
@@ -23,7 +23,7 @@ struct {
   __type(value, struct tally);
 } tallies SEC(".maps");
 
-/* How many there were of this uid so far; 0 if too much has been said of them in this second. */
+/* Returns the number of this uid's refusals so far; 0 if it has been reported too often in this second. */
 static __always_inline u64 total_to_report(u32 uid)
 {
   u64 second = bpf_ktime_get_ns() / NS_PER_SECOND;

@@ -194,7 +194,7 @@ const prove: Capability = {
     prove: {
       usage: '[options]',
       summary:
-        'attack this host as a tenant would and show what was blocked; exits with 3 if anything was not',
+        'attack this host as a tenant would, and show what was blocked; exits with 3 if the policy is not enforced',
       load: () => import('./prove/commands/prove.ts'),
     },
   },

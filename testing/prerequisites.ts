@@ -74,7 +74,7 @@ const suites = {
     daemons: ['nginx', 'php-fpm'],
   },
   broker: {
-    purpose: 'the tests of commands outside of jails (a mail that is delivered, a crontab)',
+    purpose: 'the tests of commands outside jails (a mail that is delivered, a crontab)',
     packages: [
       'dma', // sendmail, without a daemon
       'cron', // crontab

@@ -7,12 +7,15 @@
 export type SecurityVerdict = 'good' | 'lacking' | 'covered' | 'state' | 'unavailable';
 
 export interface SecurityItem {
+  /** The protection's name, for people. */
   readonly item: string;
   /** The source of the value: a sysctl, a file. */
   readonly key: string;
+  /** The judgement of the current value. */
   readonly verdict: SecurityVerdict;
   readonly now: string | undefined;
   readonly wanted: string | undefined;
+  /** The purpose of the protection. */
   readonly why: string;
   readonly breaks: string | undefined;
   readonly since: string | undefined;

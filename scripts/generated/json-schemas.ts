@@ -1,7 +1,7 @@
 /**
  * JSON Schemas of what commands print with `--json`, and of the control API's responses, from their
  * types. `jail status --json` prints a `JailStatusJson`, which is in `src/jail/commands/json.ts`;
- * `src/agent/api/api.ts` has the responses. Doc comments become descriptions.
+ * `src/agent/api/api.ts` has the responses. Doc comments become descriptions; `fields.ts` has the rest.
  */
 import { globSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
@@ -20,6 +20,7 @@ import {
 import { capabilities } from '../../src/capabilities.ts';
 import { makeWholeProgram } from '../../src/cli/program.ts';
 import { root } from '../steps.ts';
+import { descriptionOf, isInteger, type Path } from './fields.ts';
 
 export interface JsonSchemaFile {
   /** The command without `bulkhead`, or the request to the API. */
@@ -42,7 +43,7 @@ const apiResponses: Readonly<Record<string, string>> = {
   'GET /v1/incidents/ID': 'IncidentResponse',
   'GET /v1/advise': 'AdviseResponse',
   'POST /v1/alerts/test': 'AlertsTestResponse',
-  'any that is refused': 'ErrorResponse',
+  'any refused request': 'ErrorResponse',
 };
 
 export const apiSchemas: readonly JsonSchemaFile[] = Object.entries(apiResponses).map(
@@ -103,12 +104,53 @@ function schemaOf(type: string): Definition {
   const needed = new Set<string>();
   addNeeded(top, definitions, needed);
   const inner = Object.entries(definitions).filter(([name]) => needed.has(name));
+  completeFields(top, [type], definitions);
+  for (const [name, each] of inner) completeFields(each, [name], definitions);
   const { description, ...rest } = top;
   return {
     ...(description === undefined ? {} : { description }),
     ...rest,
     ...(inner.length === 0 ? {} : { definitions: Object.fromEntries(inner) }),
   };
+}
+
+/**
+ * Adds what `fields.ts` knows of a schema's fields; throws for one that has neither a doc comment nor a description
+ * there. `path` is the type and the fields around it.
+ */
+function completeFields(schema: unknown, path: Path, definitions: Definitions): void {
+  if (typeof schema !== 'object' || schema === null) return;
+  if (Array.isArray(schema)) {
+    for (const each of schema) completeFields(each, path, definitions);
+    return;
+  }
+  const { properties = {}, ...rest } = schema as Definition;
+  for (const [name, field] of Object.entries(properties)) {
+    if (typeof field === 'boolean') continue;
+    const inner: Path = [...path, name];
+    completeFields(field, inner, definitions);
+    if (isInteger(inner)) useIntegers(field);
+    if (isDescribed(field, definitions)) continue;
+    const description = descriptionOf(inner);
+    if (description === undefined) throw new Error(`${inner.join('.')} has no doc comment`);
+    field.description = description;
+  }
+  for (const each of Object.values(rest)) completeFields(each, path, definitions);
+}
+
+/** Makes the numbers of a field integers, also those in a list, a record or a union. */
+function useIntegers(field: Definition): void {
+  if (field.type === 'number') field.type = 'integer';
+  if (Array.isArray(field.type))
+    field.type = field.type.map((each) => (each === 'number' ? 'integer' : each));
+  for (const each of [field.items, field.additionalProperties, ...(field.anyOf ?? [])].flat())
+    if (typeof each === 'object') useIntegers(each);
+}
+
+function isDescribed({ description, $ref }: Definition, definitions: Definitions): boolean {
+  if (description !== undefined) return true;
+  const target = $ref === undefined ? undefined : definitions[nameIn($ref)];
+  return typeof target === 'object' && target.description !== undefined;
 }
 
 type Definitions = NonNullable<Definition['definitions']>;

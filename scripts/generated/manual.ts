@@ -21,7 +21,7 @@ export function manualPage(program: Command): string {
     '.RI [ OPTIONS ]',
     '.SH DESCRIPTION',
     escape(
-      'The administrator writes one policy; the kernel holds every tenant in it to its limits on CPU, memory, disk I/O, processes and disk space. Without a policy nothing is limited.',
+      'The administrator writes one policy; the kernel enforces the limits of every tenant in it on CPU, memory, disk I/O, processes and disk space. Without a policy nothing is limited.',
     ),
     '.SH COMMANDS',
     ...program.commands.flatMap((each) => entriesOf(each, [])),
@@ -83,6 +83,8 @@ function commandEntry(command: Command, names: readonly string[]): string {
 
 function optionEntry(option: Option): string {
   const defaultText =
-    typeof option.defaultValue === 'string' ? ` (default: ${option.defaultValue})` : '';
+    typeof option.defaultValue === 'string' && option.defaultValue !== ''
+      ? ` (default: ${option.defaultValue})`
+      : '';
   return `.RS\n.TP\n.B ${escape(option.flags)}\n${escape(option.description + defaultText)}\n.RE`;
 }

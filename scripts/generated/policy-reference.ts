@@ -220,7 +220,7 @@ export const reached: Readonly<Record<string, string>> = {
   processes:
     'Threads count as processes. At the limit nothing new can be started: shells print "Resource temporarily unavailable", web servers respond with an error. Running processes continue. Allow at least 15 more than entries, for shells, cron and mail.',
   entries:
-    'Enforced by the web servers, since no cgroup counts requests: [entries.md](entries.md). A visitor above it gets the status 508 and a page that says so. A site has a number of its own within that of its tenant, and that of a reseller is for all of its tenants together.',
+    "Enforced by the web servers, since no cgroup counts requests: [entries.md](entries.md). A visitor above it gets the status 508 and a page that explains it. A site can have its own number within the tenant's. A reseller's number is for all its tenants together.",
   disk: 'At the limit writing fails with "Disk quota exceeded"; reading and deleting still work. Every file that the tenant owns on the file system of its home directory counts, wherever it is on that file system, which needs user quotas. Existing files above a new limit stay.',
   network: 'Parsed, but not enforced by this version.',
 };
@@ -250,13 +250,13 @@ A file of more than 16 MiB, with more than 500000 elements or more than 16 level
 
 const editing = `## Editing it
 
-By hand, with any editor; \`schema/bulkhead.xsd\` gives editors completion and validation. Many find it by a second line such as:
+You can edit the policy by hand, with any editor. \`schema/bulkhead.xsd\` gives editors completion and validation. Many editors find it by a second line such as:
 
 \`\`\`xml
 <?xml-model href="/path/to/bulkhead.xsd" type="application/xml" schematypens="http://www.w3.org/2001/XMLSchema"?>
 \`\`\`
 
-With commands, which change only what they are about, check the result before they write it, and apply it:
+Commands change only what you name, check the result before they write it, and apply it:
 
 \`\`\`console
 bulkhead set alice cpu=150% memory=2GiB package=business

@@ -100,7 +100,7 @@ async function undone({ what, command, run }: UndoStep, paths: Paths): Promise<r
   if (command === undefined) return [];
   const args = ['--instance', paths.instance, ...command];
   const done = await runBounded(packageFile('bulkhead'), args, { timeoutMs: commandMs });
-  const cannot = { action: 'take back', object: what };
+  const cannot = { action: 'undo', object: what };
   const hint = `run: bulkhead ${command.join(' ')}`;
   if (!done.ok) return [{ ...cannot, ...done.error, hint }];
   const { status, stderr } = done.value;

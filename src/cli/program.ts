@@ -120,7 +120,7 @@ const commands: CommandTable = {
   },
   units: {
     usage: '',
-    summary: 'install the systemd units: the agent, and what runs at boot',
+    summary: 'install the systemd units of the agent and of services that run at boot',
     load: () => import('./commands/units.ts'),
   },
   alerts: {

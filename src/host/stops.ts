@@ -16,6 +16,7 @@ export interface Stop {
   readonly by: string;
   /** Milliseconds since 1970. */
   readonly at: number;
+  /** The reason that the administrator gave. */
   readonly reason?: string;
   /** Whether its processes are kept, frozen, rather than killed. */
   readonly frozen: boolean;

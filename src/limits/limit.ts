@@ -68,8 +68,11 @@ export type SupportLevel = 'full' | 'partial' | 'none';
 
 /** The degree to which a limit is enforced on this host, and why not better. */
 export interface Support {
+  /** The degree. */
   readonly level: SupportLevel;
+  /** The reason, if it is not `full`. */
   readonly reason?: string;
+  /** Advice for better enforcement. */
   readonly help?: string;
 }
 
@@ -129,9 +132,11 @@ export interface Counters {
   threadsPeak: number;
   /** The number of refused forks. */
   forksRefused: number;
-  /** Time during which at least one thread waited for the resource; only on cgroup v2. */
+  /** The time for which at least one thread waited for CPU time; only on cgroup v2. */
   cpuPressureMicroseconds: number;
+  /** The time for which at least one thread waited for memory; only on cgroup v2. */
   memoryPressureMicroseconds: number;
+  /** The time for which at least one thread waited for disks; only on cgroup v2. */
   ioPressureMicroseconds: number;
 }
 

@@ -35,6 +35,7 @@ export interface Observed {
 
 /** A step that sets up Bulkhead's tree. `id` is internal to the driver. */
 export interface Preparation {
+  /** The step's name, which depends on the driver. */
   readonly id: string;
   /** A description for display: the change to be made. */
   readonly summary: string;

@@ -22,7 +22,9 @@ export interface WriteFile {
   readonly cgroup: string;
   /** The tenant, site or reseller, for people. */
   readonly label: string;
+  /** The cgroup controller. */
   readonly controller: Controller;
+  /** The limit, as `LIMIT.ATTRIBUTE`. */
   readonly attribute: LimitKey;
   /** The file's name: `memory.max`. */
   readonly file: string;
@@ -34,6 +36,7 @@ export interface WriteFile {
   readonly to: string;
   /** The value as it is written. */
   readonly text: string;
+  /** Whether the limit is raised or lowered. */
   readonly direction: 'raise' | 'lower';
   /** A limit without which this one is skipped: writing it to the same cgroup must not fail. */
   readonly needs?: LimitKey;
@@ -44,7 +47,9 @@ export interface WriteFile {
 /** Moves the processes of a cgroup into another one. */
 export interface MoveProcesses {
   readonly kind: 'move';
+  /** The cgroup that the processes are in. */
   readonly from: string;
+  /** The cgroup that they are moved to. */
   readonly to: string;
   readonly label: string;
 }
@@ -54,6 +59,7 @@ export interface RemoveCgroup {
   readonly kind: 'remove';
   /** The path below the root cgroup. */
   readonly cgroup: string;
+  /** The hierarchies that have it. */
   readonly hierarchies: readonly string[];
   /** The pids of the processes in it. */
   readonly processes: readonly number[];
@@ -66,16 +72,21 @@ export interface SetQuota {
   readonly kind: 'quota';
   readonly label: string;
   readonly uid: number;
+  /** The mount point of the file system. */
   readonly mountPoint: string;
+  /** The quota before. */
   readonly from: QuotaLimits;
+  /** The quota afterwards. */
   readonly to: QuotaLimits;
 }
 
 /** Writes the settings of a slice, which take effect once systemd has read them. */
 export interface WriteUnit extends UnitFile {
   readonly kind: 'unit';
+  /** The path below the root cgroup. */
   readonly cgroup: string;
   readonly label: string;
+  /** The text before; absent if there was no file. */
   readonly from: string | undefined;
   /** The kernel settings that change at once, since something runs in the slice. */
   readonly writes: readonly WriteFile[];
@@ -89,8 +100,10 @@ export interface ReloadUnits {
 /** Lets systemd set the cgroup of a slice in which something runs, which it would not do automatically. */
 export interface RealizeUnit {
   readonly kind: 'realize';
+  /** The path below the root cgroup. */
   readonly cgroup: string;
   readonly label: string;
+  /** The unit of the slice. */
   readonly unit: string;
   /** The kernel settings that must change; none for a slice that is left to systemd. */
   readonly writes: readonly WriteFile[];

@@ -10,7 +10,9 @@ import { nameOf, type Policy, type Tenant } from '../policy/policy.ts';
 
 /** `undefined`: no limit. Quotas count blocks of 1 KiB. */
 export interface QuotaLimits {
+  /** The limit on disk space, in bytes. */
   readonly spaceBytes: number | undefined;
+  /** The limit on the number of files. */
   readonly files: number | undefined;
 }
 

@@ -38,8 +38,11 @@ export interface WantedCgroup {
 
 /** A settings file for a systemd unit, `user-1001.slice`, which has a cgroup only while something runs in it. */
 export interface UnitFile {
+  /** The unit of the slice. */
   readonly unit: string;
+  /** The path of its file. */
   readonly path: string;
+  /** The text of its file. */
   readonly text: string;
   /** The accounts that have set some of it, apart from the policy. */
   readonly setBy?: string;

@@ -4,6 +4,7 @@ import { printable } from '../../packages/base/printable.ts';
 export type DiagnosticSeverity = 'error' | 'warning' | 'note';
 
 export interface Diagnostic {
+  /** `error`: the policy is refused. */
   readonly severity: DiagnosticSeverity;
   readonly file: string;
   readonly line: number;

@@ -24,23 +24,30 @@ import { elements, mayContain } from './vocabulary.ts';
 export const notSet = 'not set; this is the default';
 
 export interface ExplainedLimit {
+  /** The limit, as `LIMIT.ATTRIBUTE`. */
   readonly limit: string;
+  /** The value as the policy writes it. */
   readonly value: string;
+  /** The origin, for people: an element of the policy, somebody who set it, or the default. */
   readonly from: string;
   /** Absent if no line of the policy sets it. */
   readonly line?: number;
   /** The value of the reseller, or of the site's tenant, if it is the effective one. */
   readonly bound?: string;
+  /** The kind of member that `bound` belongs to. */
   readonly boundBy?: Outer['kind'];
 }
 
 export interface ExplainedJail extends Pick<ExplainedLimit, 'from' | 'line'> {
+  /** The jail; absent if the profile is `none`. */
   readonly jail: Jail | undefined;
 }
 
 /** A limit that was set for a site outside the policy, and the reason why it is not in force. */
 export interface IdleLimit {
+  /** The limit, as `LIMIT.ATTRIBUTE`. */
   readonly limit: string;
+  /** The value as the policy would write it. */
   readonly value: string;
   /** `alice`, `reseller acme`. */
   readonly by: string;
@@ -50,11 +57,16 @@ export interface IdleLimit {
 export interface Explanation {
   /** The policy, to which lines refer. */
   readonly file: string;
+  /** The account; absent if the uid has none. */
   readonly user: string | undefined;
   readonly uid: number;
+  /** The site; absent for a tenant. */
   readonly site: string | undefined;
+  /** The package; absent if there is none. */
   readonly package: string | undefined;
+  /** The reseller; absent if there is none. */
   readonly reseller: string | undefined;
+  /** The limits, and their origins. */
   readonly limits: readonly ExplainedLimit[];
   /** The jail; a site without its own has its tenant's. Absent if no line of the policy sets it. */
   readonly jail?: ExplainedJail;

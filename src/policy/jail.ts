@@ -21,6 +21,7 @@ export type PathAccess = (typeof pathAccesses)[number];
 
 /** A directory of the host that is visible inside, too, under the same path. */
 export interface JailPath {
+  /** The path, which is the same inside and outside. */
   readonly at: string;
   readonly access: PathAccess;
 }
@@ -32,7 +33,9 @@ export type JailCommand = (typeof jailCommands)[number];
 export const defaultJailCommands: readonly JailCommand[] = ['sendmail', 'crontab'];
 
 export interface Jail {
+  /** The profile, which decides what else is visible. */
   readonly profile: Exclude<JailProfile, 'none'>;
+  /** Directories of the host that are visible inside, too. */
   readonly paths: readonly JailPath[];
   /** The commands; if absent, `defaultJailCommands`. */
   readonly commands?: readonly JailCommand[];
@@ -49,7 +52,7 @@ export function checkJailCommands(
   return unknown === undefined
     ? ok({ commands: jailCommands.filter((each) => names.includes(each)) })
     : fail({
-        reason: `"${unknown}" cannot be run outside of a jail`,
+        reason: `"${unknown}" cannot be run outside a jail`,
         hint: `${jailCommands.join(', ')} can, or "none"`,
       });
 }

@@ -374,7 +374,7 @@ function optionalMode<Name extends string>(
 const homeMissing =
   '<jail> of a site needs "home", since sites of a tenant share its home: the directory that is seen instead, for example <jail profile="strict" home="/home/alice/shop"/>';
 const noneInSite =
-  'A site cannot have the profile "none": it would be outside of the jail of its tenant; without <jail> it is in that one';
+  'A site cannot have the profile "none": it would be outside the jail of its tenant; without <jail> it is in that jail';
 const commandsInSite =
   'A site has no "commands": from its jail only sendmail is run, where that of its tenant has it; remove them';
 

@@ -90,7 +90,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
     attributes: {
       driver: optional(
         driverNames,
-        'The driver that enforces limits; default: the one in force, on a new host the best that it has; see docs/apply.md.',
+        'The driver that enforces limits; default: the driver in force, or on a new host the best one available; see docs/apply.md.',
       ),
     },
     children: [],
@@ -134,7 +134,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
     example: '<history detail="2 days" summary="400 days" space="2GiB"/>',
   },
   alerts: {
-    summary: 'Who is alerted when limits are hit. No alerts are sent if this element is absent.',
+    summary: 'Alerts when limits are hit. Without this element, no alerts are sent.',
     attributes: {
       from: optional('mail', 'The sender address of mail.'),
       smtp: optional('endpoint', 'The mail server; default: the local sendmail.'),
@@ -211,9 +211,12 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
   },
   site: {
     summary:
-      'A site of a tenant, with limits of its own within those of the tenant. It inherits none: what is not written is limited by the tenant alone.',
+      "A site of a tenant, with its own limits within the tenant's. It inherits none: only the tenant's limits apply to what it does not set.",
     attributes: {
-      name: required('site', 'Its host name, unique in the tenant; in any case.'),
+      name: required(
+        'site',
+        'Its host name, unique in the tenant; upper and lower case are the same.',
+      ),
     },
     children: ['jail'],
     holdsLimits: true,
@@ -225,11 +228,11 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
   },
   sites: {
     summary:
-      'Who sets limits of the sites of a tenant. Inherited from the nearest element that has it.',
+      "Whether a tenant and its reseller may set limits of the tenant's sites. Inherited from the nearest element that has it.",
     attributes: {
       limits: required(
         'setters',
-        'Who may, beside the policy, within the limits of the tenant and where the policy sets none for the site: the tenant, its reseller, or both; "administrator": only the policy does.',
+        `Whether the tenant, its reseller, or both may set them, within the tenant's limits, where the policy sets none for the site; "administrator": only the policy does.`,
       ),
     },
     children: [],
@@ -239,7 +242,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
   },
   jail: {
     summary:
-      "The part of the host that a tenant's processes can see. Inherited as a whole, from the nearest element that has one. In a site: a jail of its own, without the tenant's home.",
+      "The part of the host that a tenant's processes can see. Inherited as a whole, from the nearest element that has one. A site's own jail does not contain the tenant's home.",
     attributes: {
       profile: required(
         jailProfiles,
@@ -247,11 +250,11 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
       ),
       home: optional(
         'path',
-        "Only of a site, which needs it: the directory of the site, of the tenant's own. It is seen in the place of the home.",
+        "The site's directory, which the tenant must own; it replaces the home. Required in a site, and only allowed there.",
       ),
       commands: optional(
         'names',
-        'The commands that are run outside for whoever is inside: "sendmail", "crontab", "passwd", or "none"; default: "sendmail crontab". Not of a site.',
+        'The commands that the broker runs outside for processes in the jail: "sendmail", "crontab", "passwd", or "none"; default: "sendmail crontab". Not allowed in a site.',
       ),
     },
     children: ['path'],
@@ -260,10 +263,13 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
     example: '<jail profile="web" commands="sendmail"><path at="/srv/media"/></jail>',
   },
   path: {
-    summary: 'A directory of the host that is seen in the jail, too.',
+    summary: 'A directory of the host that is visible in the jail, too.',
     attributes: {
       at: required('path', 'Its path, which only root may be able to change.'),
-      access: optional(pathAccesses, 'Whether it can be written to there; default: "read".'),
+      access: optional(
+        pathAccesses,
+        'Whether processes in the jail can only read it, or also write to it; default: "read".',
+      ),
     },
     children: [],
     holdsLimits: false,
@@ -271,8 +277,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
     example: '<path at="/run/mysqld" access="write"/>',
   },
   placement: {
-    summary:
-      "Whether the kernel refuses to let a process become a tenant's outside of that tenant's cgroup; needs cgroup v2 and BPF. First watch, and see what is reported.",
+    summary: `Whether the kernel refuses to let a process take a tenant's uid outside that tenant's cgroup; needs cgroup v2 and BPF. Use "watch" first, and see what is reported.`,
     attributes: {
       strict: required(
         ['yes', 'watch', 'no'],
@@ -286,7 +291,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
   },
   symlinks: {
     summary:
-      'Which symbolic links web servers may follow. The kernel refuses the others, where it can be told to; "bulkhead symlinks guard status" shows whether it does.',
+      'The symbolic links that web servers may follow. The kernel refuses all others, if it has BPF LSM; "bulkhead symlinks guard status" shows whether it does.',
     attributes: {
       follow: required(['owner-match'], 'Follow only links whose owner also owns the target.'),
       by: required('names', 'The users and groups to which it applies.'),

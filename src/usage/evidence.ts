@@ -6,6 +6,7 @@
 export interface Evidence {
   /** The name of an `EvidenceKind`. */
   readonly kind: string;
+  /** The items; their fields depend on the kind. */
   readonly items: readonly object[];
 }
 

@@ -14,17 +14,23 @@ export interface Incident {
   readonly member: Member;
   /** The account name at the time; empty if it was not recorded. */
   readonly name: string;
+  /** The limit that was hit, or a capability's word. */
   readonly limit: LimitKey;
   /** The worst severity of its faults. */
   readonly severity: Severity;
+  /** Whether the cause is inferred. */
   readonly inferred: boolean;
-  /** First and last fault: milliseconds since 1970. */
+  /** The first fault, in milliseconds since 1970. */
   readonly begin: number;
+  /** The last fault, in milliseconds since 1970. */
   readonly end: number;
+  /** The number of faults. */
   readonly faults: number;
-  /** The value of the limit, as written in the policy, and the line that set it: `policy.xml:12`. */
+  /** The value of the limit, as written in the policy. */
   readonly value: string;
+  /** The line of the policy that set the limit: `policy.xml:12`. */
   readonly from: string;
+  /** The number of snapshots. */
   readonly snapshots: number;
 }
 
@@ -35,14 +41,17 @@ export interface ProcessEvidence {
   readonly name: string;
   /** Arguments separated by spaces, cut at 4096 characters; the name in brackets if it has none. */
   readonly command: string;
+  /** The process's state, as `ps` shows it. */
   readonly state: string;
+  /** The number of threads. */
   readonly threads: number;
   /** CPU time since it started, in seconds; absent if it could not be read. */
   readonly cpuSeconds?: number;
   /** Resident memory in bytes. */
   readonly memoryBytes: number;
-  /** Traffic from and to disks since it started, in bytes; absent if it could not be read. */
+  /** Bytes read from disks since it started; absent if that could not be read. */
   readonly readBytes?: number;
+  /** Bytes written to disks since it started; absent if that could not be read. */
   readonly writeBytes?: number;
   /** Absent if it could not be read. */
   readonly ageSeconds?: number;
@@ -52,6 +61,7 @@ export interface ProcessEvidence {
 
 /** A request that PHP is serving. */
 export interface ServedRequest {
+  /** The HTTP method. */
   readonly method: string;
   /**
    * The path as PHP sees it, without the query string, at most 127 bytes: `/index.php` if the web server sends all of
@@ -67,6 +77,7 @@ export interface ServedRequest {
 /** A process killed by the OOM killer. */
 export interface KilledProcess {
   readonly pid: number;
+  /** The program name, at most 15 bytes. */
   readonly name: string;
   /** Resident memory when it was killed, in bytes; absent if the log does not have it. */
   readonly memoryBytes?: number;
@@ -79,6 +90,7 @@ export interface Snapshot {
   readonly processes: readonly ProcessEvidence[];
   /** The total number of processes. */
   readonly processCount: number;
+  /** Usage by metric, as in the last tick. */
   readonly usage: Readonly<Record<MetricKey, number>>;
   /** Processes killed by the OOM killer; absent if the kernel log cannot be read. */
   readonly killed?: readonly KilledProcess[];

@@ -71,16 +71,16 @@ test(
     const child = spawn('sleep', ['3600'], { uid: other, gid: other, stdio: 'ignore' });
     try {
       await once(child, 'spawn');
-      const mark = (namespace: number): JailStateFile => ({
+      const stateFile = (namespace: number): JailStateFile => ({
         ...parseStateFile('state ready\n'),
         namespace,
       });
       const namespace = Number(/\d+/.exec(readlinkSync('/proc/self/ns/mnt'))?.[0]);
-      const marks = new Map<JailKey, JailStateFile>([
-        [keyOf({ uid: attacker }), mark(1)],
-        [keyOf({ uid: other }), mark(namespace)],
+      const stateFiles = new Map<JailKey, JailStateFile>([
+        [keyOf({ uid: attacker }), stateFile(1)],
+        [keyOf({ uid: other }), stateFile(namespace)],
       ]);
-      const found = findOccupants(marks);
+      const found = findOccupants(stateFiles);
       assert.deepEqual(found.get(keyOf({ uid: other }))?.inside, [child.pid]);
     } finally {
       child.kill('SIGKILL');

@@ -3,7 +3,7 @@
      subordinate namespace UID GID FIRST COUNT each of COUNT processes makes a user namespace, has newuidmap
                                              map FIRST and those after it, and becomes one of these
      subordinate setuid UID                  run from a setuid file that a subordinate uid owns: takes the
-                                             owner's uid as its real one, outside of any namespace
+                                             owner's uid as its real one, outside any namespace
      subordinate groups UID GID FIRST        takes 4,000 groups by newgidmap, and ends its first thread
 
    Each then sleeps. Must not achieve: a process that stays outside the cgroup of UID, whatever uid it

@@ -135,9 +135,9 @@ function processesOf(index: number): readonly LiveProcess[] {
     state: each === 0 ? 'R' : 'S',
     threads: 1 + (each % 3),
     cpuSeconds: noise(index, each) * 100,
-    memoryBytes: noise(each, index) * 2e8,
-    readBytes: noise(index, each + 50) * 1e9,
-    writeBytes: noise(index, each + 90) * 1e8,
+    memoryBytes: Math.round(noise(each, index) * 2e8),
+    readBytes: Math.round(noise(index, each + 50) * 1e9),
+    writeBytes: Math.round(noise(index, each + 90) * 1e8),
     ageSeconds: 10 + noise(each, 5) * 90_000,
     cpu: noise(index, each) ** 3,
   }));

@@ -30,6 +30,38 @@ test('every command with --json has a test that checks its output', async () => 
   );
 });
 
+test('schemas describe each field, and have integers for ids', () => {
+  const files = globSync('schema/{api,json}/*.json', { cwd: root });
+  assert.ok(files.length > 60);
+  for (const file of files) {
+    const schema = JSON.parse(readFileSync(join(root, file), 'utf8')) as Schema;
+    for (const [name, field] of fieldsOf(schema)) {
+      const target = schema.definitions?.[field.$ref?.replace('#/definitions/', '') ?? ''];
+      assert.ok(field.description ?? target?.description, `${file}: ${name}`);
+      if (/^(?:uid|gid|pid|port|line|column)$/.test(name))
+        assert.doesNotMatch(JSON.stringify(field), /"number"/, `${file}: ${name}`);
+    }
+  }
+});
+
+interface Schema {
+  readonly $ref?: string;
+  readonly description?: string;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly definitions?: Readonly<Record<string, Schema>>;
+}
+
+/** Yields all fields in a schema, however deep. */
+function* fieldsOf(schema: unknown): Generator<readonly [name: string, field: Schema]> {
+  if (typeof schema !== 'object' || schema === null) return;
+  const { properties = {}, ...rest } = schema as Schema;
+  for (const [name, field] of Object.entries(properties)) {
+    yield [name, field];
+    yield* fieldsOf(field);
+  }
+  for (const each of Object.values(rest)) yield* fieldsOf(each);
+}
+
 const skip = process.geteuid?.() === 0 ? false : 'only root may ask';
 
 test('status --json matches its schema when the feature is disabled', { skip }, () => {

@@ -71,7 +71,7 @@ test('release --all removes everything of an instance', { skip }, () => {
     ! ./bulkhead --instance ${instance} release --all --yes && ls ${paths.runtime}/mounted/file`;
   const refused = spawnSync('unshare', ['-m', 'bash', '-c', mounted], { encoding: 'utf8' });
   assert.equal(refused.status, 0, refused.stdout + refused.stderr);
-  assert.match(refused.stderr, /something is mounted at .*the same command again continues/s);
+  assert.match(refused.stderr, /something is mounted at .*run the same command again to continue/s);
 
   const again = bulkhead('release', '--all', '--yes', '--keep-history');
   assert.equal(again.status, 0, again.stderr);
@@ -86,7 +86,7 @@ test('release --all removes everything of an instance', { skip }, () => {
   for (const words of [['--dry-run'], ['--yes'], []])
     assert.equal(
       bulkhead('release', '--all', ...words).stdout,
-      'There is nothing to take back\n',
+      'There is nothing to undo\n',
       words.join(),
     );
   assert.equal(existsSync(paths.runtime), false);

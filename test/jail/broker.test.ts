@@ -264,7 +264,7 @@ describe('bulkhead-broker', { skip }, () => {
     await listen(brokerWords);
     const refused = inside('crontab -', '1 2 3 4 5 true\n');
     assert.equal(refused.status, 77);
-    assert.match(refused.stderr, /would run outside of the jail: .*bulkhead pam enable/);
+    assert.match(refused.stderr, /would run outside the jail: .*bulkhead pam enable/);
     assert.equal(crontab(alice), undefined);
     assert.equal(inside('crontab -r').status, 1);
     await listen(enteringJails);
@@ -672,7 +672,7 @@ describe('bulkhead-broker', { skip }, () => {
     rmSync(socket);
     const { status, stderr } = inside(`/usr/sbin/sendmail ${alice}`, 'x\n');
     assert.equal(status, 69);
-    assert.match(stderr, /sendmail: Cannot run outside of the jail: nobody listens/);
+    assert.match(stderr, /sendmail: Cannot run outside the jail: nobody listens/);
   });
 });
 
@@ -683,8 +683,8 @@ describe('bulkhead-broker', { skip }, () => {
 const look = async (meanwhile: () => void): Promise<readonly number[]> => {
   // The broker must confine programs even if the kernel has no Landlock.
   const stateFile = `/run/${instance}/jail/tenants/${uids.alice}`;
-  const marked = readFileSync(stateFile, 'utf8');
-  writeFileSync(stateFile, marked.replace('landlock yes', 'landlock no'));
+  const before = readFileSync(stateFile, 'utf8');
+  writeFileSync(stateFile, before.replace('landlock yes', 'landlock no'));
   const child = start([
     'perl',
     '-e',
@@ -695,7 +695,7 @@ const look = async (meanwhile: () => void): Promise<readonly number[]> => {
   let text = '';
   child.stdout!.on('data', (chunk: Buffer) => (text += chunk.toString()));
   await once(child.stdout!, 'data');
-  writeFileSync(stateFile, marked);
+  writeFileSync(stateFile, before);
   meanwhile();
   child.kill('SIGTERM');
   await once(child, 'close');

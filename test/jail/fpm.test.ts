@@ -187,7 +187,7 @@ after(async () => {
   rmSync(`/var/lib/${instance}`, { recursive: true, force: true });
 });
 
-const mark = () =>
+const stateFile = () =>
   parseStateFile(readFileSync(`/run/${instance}/jail/tenants/${uids.alice}`, 'utf8'));
 const namespaceOf = (pid: number) => Number(/\d+/.exec(readlinkSync(`/proc/${pid}/ns/mnt`))?.[0]);
 
@@ -200,8 +200,8 @@ describe('php-fpm in a jail', { skip }, () => {
     assert.match(status, /^CapBnd:\s+0+$/m);
     if (canFilter()) assert.match(status, /^Seccomp:\s+2$/m);
     const pid = Number(/^Pid:\s+(\d+)/m.exec(status)?.[1]);
-    assert.equal(namespaceOf(pid), mark().namespace);
-    assert.equal(namespaceOf(child.pid ?? 0), mark().namespace);
+    assert.equal(namespaceOf(pid), stateFile().namespace);
+    assert.equal(namespaceOf(child.pid ?? 0), stateFile().namespace);
     const cgroup = readFileSync(`/proc/${child.pid}/cgroup`, 'utf8');
     assert.match(cgroup, new RegExp(`/u${uids.alice}$`, 'm'));
     const { jails } = JSON.parse(bulkhead('jail', 'status', '--json').stdout);
@@ -309,7 +309,7 @@ describe('php-fpm in a jail', { skip }, () => {
       'the new configuration is used',
       async () => bodyOf(await php("echo getenv('ANSWER') ?: 'none';")) === 'forty-two',
     );
-    assert.equal(namespaceOf(master?.pid ?? 0), mark().namespace);
+    assert.equal(namespaceOf(master?.pid ?? 0), stateFile().namespace);
     // Nobody but root can change it, and others cannot read it.
     const path = `/.bulkhead/fpm/8.4/${uids.alice}.conf`;
     const code = `$f = '${path}'; echo json_encode([fileowner($f), decoct(fileperms($f) & 0777), @file_put_contents($f, ''), @unlink($f)]);`;
@@ -371,8 +371,8 @@ describe('php-fpm in a jail', { skip }, () => {
       var_export(@file_get_contents('${homes}/alice/wp-config.php'), true), ' ',
       trim(file_get_contents('/run/bulkhead/profile'));`;
     assert.equal(bodyOf(await php(look, {}, undefined, shop)), 'shop false strict', errors);
-    const markOfSite = `/run/${instance}/jail/tenants/${uids.alice}-${shop.site}`;
-    const text = readFileSync(markOfSite, 'utf8');
+    const siteFile = `/run/${instance}/jail/tenants/${uids.alice}-${shop.site}`;
+    const text = readFileSync(siteFile, 'utf8');
     assert.equal(namespaceOf(master?.pid ?? 0), parseStateFile(text).namespace);
     const cgroup = readFileSync(`/proc/${master?.pid}/cgroup`, 'utf8');
     assert.match(cgroup, new RegExp(`/u${uids.alice}/s-${shop.site}$`, 'm'));
@@ -392,12 +392,12 @@ describe('php-fpm in a jail', { skip }, () => {
       assert.equal(status, 1, errors);
       assert.match(errors, reason);
     };
-    writeFileSync(markOfSite, text.replace(/^state .*$/m, 'state failed its home is a link'));
+    writeFileSync(siteFile, text.replace(/^state .*$/m, 'state failed its home is a link'));
     await refused(/could not be built: its home is a link/);
-    writeFileSync(markOfSite, text);
+    writeFileSync(siteFile, text);
     // It has no cgroup, and still does not start in the jail of its tenant.
     mustApply();
-    writeFileSync(markOfSite, text);
+    writeFileSync(siteFile, text);
     await refused(/Cannot copy .* into the jail/);
     rmSync(`/run/${instance}/jail/tenants/${uids.alice}`);
     for (const [site, status, said] of [
@@ -415,7 +415,7 @@ describe('php-fpm in a jail', { skip }, () => {
     writeConfig('', shop);
     start({}, shop);
     assert.match(bodyOf(await php(look, {}, undefined, shop)), / web$/);
-    assert.equal(namespaceOf(master?.pid ?? 0), mark().namespace);
+    assert.equal(namespaceOf(master?.pid ?? 0), stateFile().namespace);
     await stop();
     mustApply();
   });

@@ -178,7 +178,7 @@ test('jail build refuses a link in place of a home, and builds the others', { sk
   try {
     const refused = await stage.build(tenant, stage.tenant(alice));
     assert.match(messages(refused).join(), /symbolic link/);
-    const stateFile = parseStateFile(stage.mark(carol));
+    const stateFile = parseStateFile(stage.stateText(carol));
     assert.equal(stateFile.state, 'failed');
     assert.match(stateFile.reason ?? '', /symbolic link/);
     assert.ok(refused.kept + refused.built.length === 1, 'the others are built');
@@ -226,7 +226,7 @@ test(
     ] as const) {
       const refused = await stage.build(stage.tenant(carol, { paths: [{ at, access: 'read' }] }));
       assert.match(messages(refused).join(), reason);
-      assert.equal(parseStateFile(stage.mark(carol)).state, 'failed');
+      assert.equal(parseStateFile(stage.stateText(carol)).state, 'failed');
     }
   },
 );
@@ -257,10 +257,13 @@ test('jail build repairs whatever a killed build left', { skip }, async () => {
     child.stdin.end(
       serialize({ kind: 'build', instance, tenants: round % 2 === 0 ? changed : tenants }),
     );
-    // The later rounds let it come further: it has begun when the first of the marks is another file.
-    const before = stage.mark(alice);
+    // The later rounds let it come further: it has begun when the first state file differs.
+    const before = stage.stateText(alice);
     if (round > 3)
-      await eventually('it works', () => stage.mark(alice) !== before || child.exitCode !== null);
+      await eventually(
+        'it works',
+        () => stage.stateText(alice) !== before || child.exitCode !== null,
+      );
     child.kill('SIGKILL');
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
   }

@@ -509,6 +509,6 @@ describe('pam_bulkhead.so', { skip }, () => {
     assert.equal(names(), `5\n${other}\n${uid}\n${tenant}\n`);
     assert.ok(settleJailed(paths(), [], () => false).ok);
     assert.ok(!fs.existsSync(jailedFile(state)));
-    assert.equal(session(tenant).stdout, 'web', 'its mark counts alone');
+    assert.equal(session(tenant).stdout, 'web', 'only its state file counts');
   });
 });

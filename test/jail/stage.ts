@@ -99,7 +99,7 @@ export class JailStage implements AsyncDisposable {
   enterCommand(key: Key, ...command: readonly string[]): readonly string[] {
     const { vault, inside } = this.paths;
     const uid = `${key}`.split('-', 1)[0];
-    const { landlock } = parseStateFile(this.mark(key));
+    const { landlock } = parseStateFile(this.stateText(key));
     const ids = ['--reuid', `${uid}`, '--regid', `${uid}`, '--clear-groups'];
     const privileges = ['--no-new-privs', '--inh-caps=-all', '--bounding-set=-all'];
     const close = 'exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; exec "$@"';
@@ -126,7 +126,7 @@ export class JailStage implements AsyncDisposable {
     return stdout.trim();
   }
 
-  mark(key: Key): string {
+  stateText(key: Key): string {
     return readFileSync(`${this.paths.tenants}/${key}`, 'utf8');
   }
 

@@ -70,7 +70,7 @@ test('parsePolicy() reports mistakes in <jail>', () => {
   assert.match(said('<jail/>'), /needs the attribute "profile"/);
   assert.match(
     said('<jail profile="web" commands="sendmail su"/>'),
-    /"su" cannot be run outside of a jail; sendmail, crontab, passwd can/,
+    /"su" cannot be run outside a jail; sendmail, crontab, passwd can/,
   );
   assert.match(said('<jail profile="wbe"/>'), /is not one of web, shell, strict, none/);
   assert.match(said('<jail profile="none"><path at="/srv/a"/></jail>'), /has no paths/);

@@ -228,7 +228,7 @@ suite('quotas and the sandboxed agent', { skip: guests.skip }, () => {
         removed: [],
       });
       assert.equal(await snapshot(), before);
-      assert.match(await must('release --all --yes'), /There is nothing to take back/);
+      assert.match(await must('release --all --yes'), /There is nothing to undo/);
     },
   );
 });

@@ -383,7 +383,7 @@ function suite(stage: EntriesStage): void {
     const reasons = sites.flatMap(({ site, reason }) =>
       reason === undefined ? [] : [`${site.names[0]}: ${reason}`],
     );
-    assert.match(reasons[0] ?? '', /own\.example: the limit_conn of its own at .*all\.conf:5/);
+    assert.match(reasons[0] ?? '', /own\.example: its own limit_conn at .*all\.conf:5/);
     assert.match(reasons[1] ?? '', /twice\.example: the vhost at .* has the same first name/);
     assert.equal(reasons.length, 3);
   });

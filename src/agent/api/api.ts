@@ -47,9 +47,11 @@ export interface Who {
   readonly uid: number;
   /** The account, or `uid 1001`; of a site, `alice/shop.example`. Control characters have been replaced. */
   readonly name: string;
+  /** Whether it is a tenant, a site or a reseller. */
   readonly kind: MemberKind;
-  /** The names of a site and of its tenant. */
+  /** The name of the site, if it is one. */
   readonly site?: string;
+  /** The tenant of the site, if it is one. */
   readonly tenant?: string;
   /** Name of the reseller of a tenant. */
   readonly reseller?: string;
@@ -69,35 +71,43 @@ export interface StatusResponse {
   readonly startedAt: number;
   /** The work of an agent that is starting; absent once it has started. */
   readonly starting?: StartingStatus;
+  /** The driver that enforces limits. */
   readonly driver: string;
   /** The policy that the agent follows. */
   readonly policy: {
+    /** The path of the policy. */
     readonly file: string;
     /** `refused`: the file has errors, and the previous policy is in force. */
     readonly state: 'in force' | 'refused' | 'failed' | 'absent';
     /** Milliseconds since 1970. */
     readonly stateChangedAt: number;
+    /** The reasons for the state, as sentences; empty if the policy is in force. */
     readonly problems: readonly string[];
   };
   /** The number of tenants. */
   readonly tenants: number;
   /** The number of resellers. */
   readonly resellers: number;
+  /** How the agent moves processes into their cgroups. */
   readonly placement: PlacementStatus;
   /** The regular measurement. */
   readonly tick: {
+    /** The time between two ticks. */
     readonly intervalSeconds: number;
-    /** The time when the last tick ended, and how long it took; absent before the first. */
+    /** The time when the last tick ended, in milliseconds since 1970; absent before the first. */
     readonly endedAt?: number;
+    /** The duration of the last tick; absent before the first. */
     readonly durationSeconds?: number;
     /** The number of ticks since the agent started. */
     readonly ticks: number;
     /** The number of faults since the agent started. */
     readonly faults: number;
   };
+  /** The stored measurements. */
   readonly history: {
     /** `off`: none is being kept, for the reason in `problem`. */
     readonly state: 'on' | 'off';
+    /** The reason why nothing is being kept. */
     readonly problem?: string;
     /** The size of the files. */
     readonly bytes: number;
@@ -113,11 +123,14 @@ export interface StatusResponse {
 export interface StartingStatus {
   /** While it is applying the policy, it answers nothing but this status. */
   readonly doing: 'applying the policy' | 'scanning all processes';
+  /** The progress in percent; absent if unknown. */
   readonly percent?: number;
 }
 
 export interface TcpStatus {
+  /** The TCP port. */
   readonly port: number;
+  /** The addresses at which the API listens. */
   readonly addresses: readonly string[];
   /** Whether the service manager listens on each address, so that nobody can take the port while the agent is down. */
   readonly socketActivated: boolean;
@@ -126,6 +139,7 @@ export interface TcpStatus {
 export interface PlacementStatus {
   /** `off`: the kernel reports no changes of uid here, for the reason in `problem`; processes are polled. */
   readonly state: 'on' | 'starting' | 'off';
+  /** The reason why it is off. */
   readonly problem?: string;
   /** Whether the kernel reports only changes of uid (Linux 6.6), or all process events. */
   readonly filtered?: boolean;
@@ -148,6 +162,7 @@ export interface PlacementStatus {
 interface OutsideProcess {
   readonly pid: number;
   readonly uid: number;
+  /** The reason why it is outside. */
   readonly reason: string;
 }
 
@@ -172,7 +187,12 @@ export interface TopResponse {
   /** The length of the tick. */
   readonly durationSeconds: number;
   /** Cores and memory of the host. */
-  readonly host: { readonly cores: number; readonly memoryBytes: number };
+  readonly host: {
+    /** The number of cores. */
+    readonly cores: number;
+    /** The memory. */
+    readonly memoryBytes: number;
+  };
   /** The rows; idle tenants are included only with `?all=1`. */
   readonly rows: readonly TopRow[];
   /** The number of idle tenants. */
@@ -209,9 +229,11 @@ export interface SetLimitsResponse {
 
 /** The distribution of a metric over the period. */
 export interface Distribution {
+  /** The average. */
   readonly average: number;
   /** The value below which it was for 95 % of the time. */
   readonly p95: number;
+  /** The highest value. */
   readonly max: number;
 }
 
@@ -221,6 +243,7 @@ export interface UsageRow extends Who {
   readonly metrics: Readonly<Partial<Record<MetricKey, Distribution>>>;
   readonly limits: LimitNumbers;
   readonly limitTexts: LimitTexts;
+  /** Faults in the period, by limit. */
   readonly faults: Readonly<Partial<Record<LimitKey, number>>>;
   /** Mail of a tenant, whatever the period is. `unknown`: it has no jail, so nothing counts its mail. */
   readonly mail?: MailCount | 'unknown';
@@ -246,12 +269,14 @@ export interface UsageResponse {
   readonly detail: 'ticks' | 'hours';
   /** How much of the period was measured. */
   readonly measuredSeconds: number;
+  /** The members, with their usage. */
   readonly rows: readonly UsageRow[];
 }
 
 /** A metric over a period. */
 export interface SeriesResponse {
   readonly who: Who;
+  /** The metric. */
   readonly metric: MetricKey;
   /** Milliseconds since 1970. */
   readonly from: number;
@@ -259,6 +284,7 @@ export interface SeriesResponse {
   readonly to: number;
   /** Averages of equal parts of the period; null if nothing was measured. */
   readonly points: readonly (number | null)[];
+  /** The limit on the metric now; absent if there is none. */
   readonly limit?: number;
 }
 
@@ -268,6 +294,7 @@ export interface IncidentRow extends Incident {
 
 /** The incidents of a period, the latest first. */
 export interface IncidentsResponse {
+  /** The incidents, at most `count`. */
   readonly incidents: readonly IncidentRow[];
   /** The total number, beyond `count`. */
   readonly total: number;
@@ -286,16 +313,15 @@ export interface Advice extends Who {
   readonly limit: LimitKey;
   /** The value now, as the policy has it. */
   readonly current: string;
-  /**
-   * The limit that would never have been hit in the period, and the one that would have been hit for
-   * 1 % of the time; always higher than a value that was hit.
-   */
+  /** The limit that would never have been hit in the period; always higher than a value that was hit. */
   readonly neverHit: string;
+  /** The limit that would have been hit for 1 % of the time; always higher than a value that was hit. */
   readonly onePercentHit: string;
   /** The number of faults in the period. */
   readonly faults: number;
-  /** The highest value at which it was hit in the period, and why more is proposed. */
+  /** The highest value at which it was hit in the period. */
   readonly hitValue?: string;
+  /** The reason why more is proposed. */
   readonly reason?: string;
 }
 
@@ -307,10 +333,13 @@ export interface AdviseResponse {
   readonly to: number;
   /** How much of the period was measured. */
   readonly measuredSeconds: number;
+  /** The limits of tenants. */
   readonly tenants: readonly Advice[];
   /** The same for all tenants of a package together. */
   readonly packages: readonly (Omit<Advice, keyof Who> & {
+    /** The package. */
     readonly package: string;
+    /** The number of tenants in it. */
     readonly tenants: number;
   })[];
   /** The sum of all limits next to the capacity of the host. */
@@ -331,11 +360,13 @@ export interface AdviseResponse {
 
 /** The result of a test message through each rule. */
 export interface AlertsTestResponse {
+  /** The results, one for each receiver. */
   readonly results: readonly {
     /** The receiver. */
     readonly to: string;
     /** Whether it was sent. */
     readonly ok: boolean;
+    /** The reason why it was not sent. */
     readonly problem?: string;
   }[];
 }

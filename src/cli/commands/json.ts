@@ -30,6 +30,7 @@ export interface CheckJson {
   readonly ok: boolean;
   /** The reason why the file could not be read, as a sentence. */
   readonly problem?: string;
+  /** The errors, warnings and notes. */
   readonly diagnostics: readonly Diagnostic[];
   /** Notes on what the policy means on this host. */
   readonly remarks: readonly string[];
@@ -41,7 +42,9 @@ export interface CheckJson {
 
 /** The operations that `apply` would execute, in their order. */
 export interface PlanJson {
+  /** The driver that would enforce the limits. */
   readonly driver: DriverName;
+  /** The operations, in the order of execution. */
   readonly operations: readonly Operation[];
   /** A line for each change other than limits, such as a jail to build. */
   readonly more: readonly string[];
@@ -49,8 +52,11 @@ export interface PlanJson {
 
 /** The operations that were executed, and what failed. */
 export interface ApplyJson {
+  /** The driver that enforces the limits. */
   readonly driver: DriverName;
+  /** The operations, in the order of execution. */
   readonly operations: readonly Operation[];
+  /** The operations that failed, and why. */
   readonly failures: readonly FailedOperation[];
   /** A line for each change other than limits, such as a jail that was built. */
   readonly more: readonly string[];
@@ -66,6 +72,7 @@ export interface ProblemJson extends Problem {
 
 /** An operation that failed. */
 export interface FailedOperation extends ProblemJson {
+  /** The operation. */
   readonly operation: Operation;
 }
 
@@ -82,6 +89,7 @@ export type ExplainJson = Explanation | LimitsByTenants;
 
 /** The limits of sites that tenants and resellers have set. */
 export interface LimitsByTenants {
+  /** The limits, in force or not. */
   readonly limits: readonly LimitByTenant[];
 }
 
@@ -100,10 +108,12 @@ export interface LimitByTenant {
 
 /** The packages of the policy. */
 export interface PackageListJson {
+  /** The packages. */
   readonly packages: readonly PackageRow[];
 }
 
 export interface PackageRow {
+  /** The package's name. */
   readonly name: string;
   /** The number of tenants in it. */
   readonly tenants: number;
@@ -111,7 +121,7 @@ export interface PackageRow {
   readonly limits: Readonly<Record<LimitKey, string>>;
 }
 
-/** Everything that `release --all` takes back, or would take back. */
+/** Everything that `release --all` undoes, or would undo. */
 export type ReleaseJson = ReleasePlan | Released;
 
 export interface ReleasePlan {
@@ -123,6 +133,7 @@ export interface ReleasePlan {
 export interface Released {
   /** The steps that were done. */
   readonly done: readonly string[];
+  /** Steps that failed; empty if none did. */
   readonly problems: readonly Problem[];
 }
 
@@ -132,6 +143,7 @@ export type DoctorJson = HostReport | NoDriver | SecurityReport;
 export interface HostReport {
   /** The kernel's release. */
   readonly kernel: string;
+  /** The driver that enforces limits here. */
   readonly driver: DriverName;
   /** The reason for this driver. */
   readonly reason: string;
@@ -152,7 +164,9 @@ export interface HostReport {
 }
 
 export interface NoPlacement {
+  /** `off`: no agent answers. */
   readonly state: 'off';
+  /** The reason why no agent answers. */
   readonly problem: string;
 }
 
@@ -166,6 +180,7 @@ export interface NoDriver {
 
 /** The protections of this host. */
 export interface SecurityReport {
+  /** The protections. */
   readonly items: readonly SecurityItemJson[];
 }
 
@@ -185,6 +200,7 @@ export interface SecurityItemJson extends Pick<SecurityItem, 'item' | 'key' | 'v
 
 /** The limits in force, and what each tenant uses now. */
 export interface StatusJson {
+  /** The driver that enforces the limits. */
   readonly driver: string;
   /** The tenants of the policy; empty if the policy has errors and only the agent answers. */
   readonly tenants: readonly TenantStatus[];
@@ -202,16 +218,21 @@ export interface StatusJson {
 
 /** A reseller, a tenant or a site. */
 export interface MemberStatus {
+  /** The account, reseller or site. */
   readonly name: string;
   /** The uid; for a site its tenant's. */
   readonly uid: number;
   /** Whether it has a cgroup, so that its limits are in force. */
   readonly inForce: boolean;
+  /** The tenant's package; absent if it has none. */
   readonly package?: string | undefined;
   /** Some of its limits, as the policy has them. */
   readonly limits: {
+    /** The limit on CPU time. */
     readonly cpu: string;
+    /** The limit on memory. */
     readonly memory: string;
+    /** The limit on processes and threads. */
     readonly processes: string;
   };
   /** Raw counters since the cgroup was made; absent if there is no cgroup. */
@@ -221,6 +242,7 @@ export interface MemberStatus {
 export interface TenantStatus extends MemberStatus {
   /** Present if an administrator has stopped it. */
   readonly stopped?: Stop;
+  /** The tenant's sites; absent if it has none. */
   readonly sites?: readonly MemberStatus[];
 }
 
@@ -247,10 +269,12 @@ export type AlertsTestJson = AlertsTestResponse;
 
 /** The systemd units of Bulkhead on this host. */
 export interface UnitsStatusJson {
+  /** The units of Bulkhead. */
   readonly units: readonly UnitRow[];
 }
 
 export interface UnitRow {
+  /** The name of the unit. */
   readonly name: string;
   /** The state of the unit's file; `old`: it is from another version. */
   readonly file: UnitFileState;
@@ -266,5 +290,6 @@ export type UnitsEnableJson = UnitsStatusJson;
 
 /** The units that were removed. */
 export interface UnitsDisableJson {
+  /** The names of the units. */
   readonly removed: readonly string[];
 }

@@ -131,7 +131,7 @@ export const command: CommandModule = {
     noun.addHelpText(
       'after',
       examples(
-        ['bulkhead units enable', 'the agent, and what is to be done at boot'],
+        ['bulkhead units enable', 'the agent, and what runs at boot'],
         ['bulkhead units status', 'exits with 3 if one is missing or old'],
         ['bulkhead units disable', 'stop the agent, and remove the units'],
       ),

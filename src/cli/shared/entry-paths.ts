@@ -80,6 +80,7 @@ type Outside = PlacementStatus['outside'][number];
 
 /** The entry path; absent if it is unknown: a process may have ended since it was seen. */
 export interface CameOutside extends Outside {
+  /** The entry path by which it started; absent if unknown. */
   readonly entryPath?: EntryPathName;
   /** The origin within the entry path: `pool shop`. */
   readonly origin?: string;

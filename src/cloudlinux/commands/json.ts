@@ -7,17 +7,20 @@ import type { Top } from './top-shape.ts';
 export type LvectlJson = LvectlRows | LvectlText | LvectlResult;
 
 export interface LvectlRows {
+  /** The tenants and their limits. */
   readonly data: readonly LveRow[];
 }
 
 /** The answer of `version` and `lve-version`. */
 export interface LvectlText {
+  /** The version. */
   readonly data: string;
 }
 
 export interface LvectlResult {
   /** `success`, or the reason for the failure. */
   readonly result: string;
+  /** Notes for people. */
   readonly warnings?: readonly string[];
 }
 

@@ -81,7 +81,7 @@ function helpAfter(): string {
 const exampleText = examples(
   ['bulkhead lvectl list --json', ''],
   ['bulkhead lvectl set 1001 --speed=150% --pmem=512M', 'write the policy and apply it'],
-  ['bulkhead lvectl set default --io=2048', 'reads and writes together 2048 KB/s'],
+  ['bulkhead lvectl set default --io=2048', '2048 KB/s, reads and writes together'],
   ['bulkhead lvectl package-set gold --speed=200%', ''],
 );
 

@@ -13,14 +13,23 @@ import { lveLimits, wholeLimit } from '../core/lve-info.ts';
 import { printable } from '../../../packages/base/printable.ts';
 
 export interface LveRow {
+  /** The tenant's uid, or `default`. */
   readonly ID: string;
+  /** The limit on CPU time, in percent of one core. */
   readonly SPEED: string;
+  /** The limit on CPU time, in percent of all cores. */
   readonly CPU: string;
+  /** The limit on memory: `1024M`; `0K` is none. */
   readonly PMEM: string;
+  /** The limit on virtual memory; always `0K`, since Bulkhead has none. */
   readonly VMEM: string;
+  /** The limit on entries: concurrent requests. */
   readonly EP: string;
+  /** The limit on processes and threads. */
   readonly NPROC: string;
+  /** The limit on disk traffic, in KB per second. */
   readonly IO: string;
+  /** The limit on disk operations per second. */
   readonly IOPS: string;
 }
 

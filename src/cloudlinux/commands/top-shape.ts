@@ -14,36 +14,58 @@ import type { LimitNumbers, TopResponse, TopRow } from '../../agent/api/api.ts';
 import { accountOf, lveLimits } from '../core/lve-info.ts';
 
 export interface TopSection {
+  /** CPU time in percent of one core, in `all`. */
   readonly cpu?: { readonly all: number };
+  /** Entries (concurrent requests); the usage is always 0, since they are not counted here. */
   readonly ep?: number;
+  /** Disk traffic in bytes per second, in `all`. */
   readonly io?: { readonly all: number };
+  /** Disk operations per second. */
   readonly iops?: number;
+  /** Memory in bytes. */
   readonly mem?: number;
+  /** Processes and their threads. */
   readonly pno?: number;
 }
 
 export interface TopUser {
+  /** The tenant's uid. */
   readonly id: number;
+  /** The account; `N/A` if the uid has none. */
   readonly username: string;
+  /** Always `N/A`. */
   readonly domain: string;
+  /** The tenant's reseller; `N/A` if it has none. */
   readonly reseller: string;
+  /** The limits; 0 is none. */
   readonly limit: TopSection;
+  /** The usage in the last tick. */
   readonly usage: TopSection;
 }
 
 interface TopReseller {
+  /** The reseller's uid. */
   readonly id: number;
+  /** The reseller's name. */
   readonly name: string;
+  /** The limits; 0 is none. */
   readonly limit: TopSection;
+  /** The usage of all its tenants in the last tick. */
   readonly usage: TopSection;
 }
 
 export interface Top {
+  /** Always `success`. */
   readonly result: 'success';
+  /** The time of the last tick, in seconds since 1970. */
   readonly timestamp: number;
+  /** Always `error`: MySQL Governor is not available. */
   readonly mySqlGov: 'error';
+  /** Always `none`. */
   readonly mySqlGovMode: 'none';
+  /** The tenants. */
   readonly users: readonly TopUser[];
+  /** The resellers. */
   readonly resellers: readonly TopReseller[];
 }
 

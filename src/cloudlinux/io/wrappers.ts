@@ -45,10 +45,17 @@ const stateOf = ({ prefix, paths }: WrapperDestination) => ({ state: `${prefix}$
 export type WrapperState = 'absent' | 'ours' | 'foreign';
 
 export interface LveStatus {
+  /** A path that exists only on a CloudLinux host; absent on other hosts. */
   readonly cloudLinux: string | undefined;
-  readonly commands: readonly { readonly path: string; readonly is: WrapperState }[];
+  /** CloudLinux's commands, and whether Bulkhead has installed them. */
+  readonly commands: readonly {
+    readonly path: string;
+    /** Whether the file is Bulkhead's. */
+    readonly is: WrapperState;
+  }[];
   /** The directory into which the agent writes `info`; absent if it does not. */
   readonly infoDirectory: string | undefined;
+  /** Whether the agent has written `info`. */
   readonly infoWritten: boolean;
 }
 

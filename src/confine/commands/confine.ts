@@ -15,7 +15,7 @@ const parts: CommandTable = {
   },
   status: {
     usage: '[options]',
-    summary: 'show whether what was confined is in force; exits with 3 if something is not',
+    summary: 'show whether each sandbox is in force; exits with 3 if one is not',
     load: () => import('./status.ts'),
   },
   list: {

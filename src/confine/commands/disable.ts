@@ -7,7 +7,7 @@ export const command: CommandModule = {
     withConfineOptions(command)
       .option('--dry-run', 'print what would be removed; changes nothing')
       .option('--no-restart', 'do not restart the service; the sandbox ends when it starts next')
-      .option('--force', 'remove the file although it was edited')
+      .option('--force', 'remove the file even if it was edited')
       .addHelpText('after', examples(['bulkhead confine disable nginx', 'remove the sandbox']))
       .action(run(switchService('disable')));
   },

@@ -7,7 +7,7 @@ export const command: CommandModule = {
     withConfineOptions(command)
       .option('--dry-run', 'print the sandbox with its reasons; changes nothing')
       .option('--no-restart', 'do not restart the service; it is in force when it starts next')
-      .option('--force', 'replace the file although it was edited')
+      .option('--force', 'replace the file even if it was edited')
       .addHelpText(
         'after',
         examples(

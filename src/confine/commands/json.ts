@@ -36,6 +36,7 @@ export type ConfineDisableJson = ConfineEnableJson;
 export interface ConfineListJson {
   /** The version of systemd. */
   readonly systemd: number;
+  /** The services. */
   readonly services: readonly ConfineListRow[];
 }
 
@@ -52,6 +53,7 @@ export interface ConfineListRow extends ConfinedService, ExposuresJson {
 
 /** The services that have a drop-in. */
 export interface ConfineStatusJson {
+  /** The services. */
   readonly services: readonly ConfineStatusRow[];
 }
 

@@ -100,11 +100,11 @@ async function takeBack(
     const restarted = await systemctl('restart', unit);
     const up = restarted.ok ? await waitUntilUp(places, service, listening) : restarted;
     if (!up.ok) {
-      const reason = `${problem.reason}; it was taken back, and the service does not come up either: ${up.error.reason}`;
+      const reason = `${problem.reason}; the change was undone, and the service does not come up either: ${up.error.reason}`;
       return failed({ ...problem, reason, hint: `see journalctl -u ${unit}` });
     }
   }
-  const hint = `it was taken back${ran ? ', and the service runs as before' : ''}; see journalctl -u ${unit}`;
+  const hint = `the change was undone${ran ? ', and the service runs as before' : ''}; see journalctl -u ${unit}`;
   return failed({ ...problem, hint });
 }
 

@@ -10,7 +10,7 @@ const parts: CommandTable = {
   },
   disable: {
     usage: '[options] [items...]',
-    summary: 'set back what enable has set, after asking',
+    summary: 'restore the values from before enable, after asking',
     load: () => import('./disable.ts'),
   },
   status: {

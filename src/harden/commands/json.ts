@@ -4,6 +4,7 @@ import type { ValueChange } from '../core/plan.ts';
 
 /** The settings that were changed, or with `--dry-run` would be. */
 export interface HardenEnableJson {
+  /** The settings and their values. */
   readonly changed: readonly ValueChange[];
   /** The file that sets them at boot. */
   readonly file: string;
@@ -23,12 +24,14 @@ export type HardenDisableJson = HardenEnableJson;
 export interface HardenStatusJson {
   /** The file that sets them at boot. */
   readonly file: string;
+  /** The settings. */
   readonly items: readonly HardenItem[];
 }
 
 export interface HardenItem extends Pick<SecurityItem, 'item' | 'key' | 'verdict'> {
   /** The value now; null if it is unknown. */
   readonly now: string | null;
+  /** The recommended value; null if there is none. */
   readonly wanted: string | null;
   /** The value that `enable` has set; null if it has set none. */
   readonly set: string | null;

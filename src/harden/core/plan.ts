@@ -19,8 +19,11 @@ export interface KeptSetting {
 export type KeptSettings = readonly KeptSetting[];
 
 export interface ValueChange {
+  /** The sysctl, or another setting. */
   readonly key: string;
+  /** The value before. */
   readonly from: string;
+  /** The value afterwards. */
   readonly to: string;
 }
 

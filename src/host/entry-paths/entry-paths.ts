@@ -120,6 +120,7 @@ export interface SessionFacts {
 }
 
 export interface JailFacts {
+  /** Whether sessions are opened in the jail. */
   readonly entered: boolean;
   /** The reason, if it is not. */
   readonly reason?: string;
@@ -158,13 +159,17 @@ export interface EntryPathFacts extends Required<EntryPathKnowledge> {
 }
 
 export interface EntryPathReport {
+  /** The entry path: `ssh`, `cron`, … */
   readonly entryPath: EntryPathName;
   /** The coverage; absent if there is nothing to cover. */
   readonly enforced?: Enforced;
+  /** The reason for the coverage. */
   readonly reason: string;
+  /** Advice for better coverage. */
   readonly improve?: string;
   /** Absent if no tenant has a jail, or if that is unknown. */
   readonly jail?: JailFacts;
+  /** The programs of this entry path that the host has. */
   readonly programs: readonly string[];
 }
 

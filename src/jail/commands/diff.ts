@@ -88,7 +88,7 @@ export const command: CommandModule = {
         examples(
           ['bulkhead jail diff alice', 'names that are hidden (-) or only inside (+)'],
           ['bulkhead jail diff alice --all', 'all of them'],
-          ['bulkhead jail diff alice --site shop.example', 'of the jail of a site'],
+          ['bulkhead jail diff alice --site shop.example', "a site's jail"],
         ),
       )
       .action(run(diff));

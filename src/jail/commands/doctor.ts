@@ -48,7 +48,7 @@ export async function jailDoctor({ paths, policy }: EntryPathContext): Promise<D
     ...(outside === 0
       ? []
       : [
-          `${count(outside, 'process', 'processes')} of tenants with a jail are outside of it; see bulkhead jail status`,
+          `${count(outside, 'process', 'processes')} of tenants with a jail are outside their jail; see bulkhead jail status`,
         ]),
   ];
   const { level, reason = '' } = isolationOf(uidsOf(wanted), paths);

@@ -50,7 +50,7 @@ export const command: CommandModule = {
         examples(
           ['bulkhead jail enter alice', "alice's shell"],
           ['bulkhead jail enter alice -- ls -la /etc', 'a command'],
-          ['bulkhead jail enter --site shop.example alice', 'in the jail of a site'],
+          ['bulkhead jail enter --site shop.example alice', "in a site's jail"],
         ),
       )
       .action(run(enter));

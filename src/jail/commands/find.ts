@@ -29,7 +29,7 @@ export interface FindOptions extends PolicyOptions {
 }
 
 export const siteOption = (): Option =>
-  new Option('--site <name>', 'that of this site of the tenant, which has one of its own');
+  new Option('--site <name>', 'the jail of this site of the tenant');
 
 /** Returns the jail of a tenant or a site, or an exit status after the reason has been printed. */
 export async function findJail(

@@ -5,7 +5,8 @@ import { addCommands, type CommandTable } from '../../cli/shared/command-table.t
 const parts: CommandTable = {
   status: {
     usage: '[options]',
-    summary: 'list the jails: which are ready, who is inside, in an earlier one or outside',
+    summary:
+      'list the jails: which are ready, and which processes are inside, outside, or in an older jail',
     load: () => import('./status.ts'),
   },
   show: {
@@ -25,7 +26,7 @@ const parts: CommandTable = {
   },
   sync: {
     usage: '[options]',
-    summary: 'build what is missing, and bring copies of /etc up to date',
+    summary: 'build missing jails, and update their copies of /etc',
     load: () => import('./sync.ts'),
   },
 };

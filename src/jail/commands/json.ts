@@ -11,11 +11,13 @@ import type { Isolation } from '../io/programs.ts';
 
 /** Every jail, what all of them cost, and how well they are kept apart. */
 export interface JailStatusJson {
+  /** The jails of tenants and sites. */
   readonly jails: readonly JailRow[];
   /** The resources that all jails use together; null if that could not be measured. */
   readonly cost: JailCost | null;
   /** Whether sessions of each entry path enter the jail; empty if no tenant has one. */
   readonly entryPaths: readonly JailEntryPath[];
+  /** How well jails are isolated. */
   readonly apart: JailsApart;
 }
 
@@ -25,6 +27,7 @@ export interface JailRow
     Occupants,
     Pick<JailStateFile, 'profile' | 'state' | 'reason' | 'filter' | 'landlock' | 'namespace'> {
   readonly uid: number;
+  /** The site; absent if the jail is the tenant's. */
   readonly site?: string;
   /** The account; absent if the uid has none. */
   readonly user: string | undefined;
@@ -46,6 +49,7 @@ export interface JailCost {
 }
 
 export interface JailEntryPath {
+  /** The entry path: `ssh`, `cron`, … */
   readonly entryPath: EntryPathName;
   /** Whether sessions of all its services are opened in the jail. */
   readonly entered?: boolean;
@@ -55,6 +59,7 @@ export interface JailEntryPath {
 
 /** How well the kernel keeps jails apart from the host. */
 export interface JailsApart {
+  /** How well they are isolated. */
   readonly level: Isolation['level'];
   /** The reason, if it is not `full`; null otherwise. */
   readonly reason: string | null;
@@ -67,7 +72,9 @@ export interface JailShowJson extends Partial<Occupants> {
   /** The account; absent if the uid has none. */
   readonly user: string | undefined;
   readonly uid: number;
+  /** The site; absent if the jail is the tenant's. */
   readonly site: string | undefined;
+  /** The jail's profile. */
   readonly profile: JailStateFile['profile'];
   /** The directory of a site, which replaces the tenant's home. */
   readonly home: string | undefined;
@@ -82,13 +89,16 @@ export interface JailShowJson extends Partial<Occupants> {
   readonly filter: boolean | undefined;
   /** The inode of its mount namespace. */
   readonly namespace: number | undefined;
+  /** The directories in the jail. */
   readonly parts: readonly JailPart[];
 }
 
 /** The names in directories of the host and of the jail. */
 export interface JailDiffJson {
   readonly uid: number;
+  /** The site; absent if the jail is the tenant's. */
   readonly site: string | undefined;
+  /** The directories that were compared. */
   readonly directories: readonly Difference[];
 }
 
@@ -96,20 +106,28 @@ export interface JailDiffJson {
 export type JailSyncJson = JailsRefreshed | JailsPlanned;
 
 export interface JailsRefreshed {
+  /** `false`: the changes were made. */
   readonly dryRun: false;
   /** The uids of tenants whose jails were built. */
   readonly built: readonly number[];
   /** The uids of tenants whose jails were removed. */
   readonly dropped: readonly number[];
   /** The same for sites. */
-  readonly sites: { readonly built: readonly SiteJail[]; readonly dropped: readonly SiteJail[] };
+  readonly sites: {
+    /** The sites whose jails were built. */
+    readonly built: readonly SiteJail[];
+    /** The sites whose jails were removed. */
+    readonly dropped: readonly SiteJail[];
+  };
   /** The number of jails that stayed as they were. */
   readonly kept: number;
+  /** Failures; empty if there are none. */
   readonly problems: readonly Problem[];
 }
 
 export interface SiteJail {
   readonly uid: number;
+  /** The name of the site. */
   readonly site?: string;
 }
 

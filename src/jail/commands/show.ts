@@ -84,7 +84,7 @@ export const command: CommandModule = {
         'after',
         examples(
           ['bulkhead jail show alice', ''],
-          ['bulkhead jail show alice --site shop.example', 'of a site with one of its own'],
+          ['bulkhead jail show alice --site shop.example', "a site's own jail"],
           ['bulkhead jail show 1001 --json', 'by uid'],
         ),
       )

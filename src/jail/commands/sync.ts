@@ -75,7 +75,7 @@ export const command: CommandModule = {
   define(command, run) {
     command
       .addOption(policyOption())
-      .option('--dry-run', 'show what would be built or removed; change nothing')
+      .option('--dry-run', 'show what would be built or removed; changes nothing')
       .option('--json', 'print as JSON')
       .addHelpText(
         'after',

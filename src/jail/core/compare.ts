@@ -11,6 +11,7 @@ export const comparedDirectories = splitWords(`
 `);
 
 export interface Difference {
+  /** The directory whose names are compared. */
   readonly directory: string;
   /** Names that only the host has. */
   readonly hidden: readonly string[];

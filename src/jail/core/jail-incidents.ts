@@ -39,7 +39,7 @@ export const jailIncidents: IncidentKind<TryEvidence> = {
   withoutLimit: {
     value: 'apart',
     from: '<jail> of the policy',
-    because: 'because what is inside and what is outside are kept apart',
+    because: 'because the inside of a jail is isolated from the outside',
   },
   topic: {
     noun: 'jail',
@@ -49,7 +49,7 @@ export const jailIncidents: IncidentKind<TryEvidence> = {
         'The kernel refused these calls and nothing else: the programs saw "Operation not permitted" and went on as they were written to.',
     },
     advice:
-      'Look at what the program is: an administrator who debugs as the tenant outside of the jail is refused too, and so is software that wants user namespaces, such as a sandbox or rootless containers. A program that nobody knows is a reason to look at the account.',
+      'Look at what the program is: an administrator who debugs as the tenant outside the jail is refused too, and so is software that wants user namespaces, such as a sandbox or rootless containers. A program that nobody knows is a reason to look at the account.',
   },
   evidence: tryEvidence,
   happened: ({ faults }) => `was refused ${times(faults)} what leads past its jail`,

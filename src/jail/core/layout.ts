@@ -149,8 +149,10 @@ export function pathBlocker(at: string, home: string | undefined): Cause | undef
 
 /** A row of `jail show`. */
 export interface JailPart {
+  /** The path inside the jail. */
   readonly at: string;
   readonly access: 'read' | 'write';
+  /** A description for people. */
   readonly what: string;
 }
 

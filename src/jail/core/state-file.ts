@@ -18,13 +18,18 @@ import { jailCommands, jailProfiles, type Jail, type JailCommand } from '../../p
 export type JailState = 'waiting' | 'ready' | 'failed';
 
 export interface JailStateFile {
+  /** The jail's profile. */
   readonly profile: Jail['profile'];
+  /** Whether the jail is ready. */
   readonly state: JailState;
   /** The reason for the failure. */
   readonly reason?: string;
+  /** Whether processes in it get the seccomp filter. */
   readonly filter: boolean;
+  /** Whether the jail is entered under Landlock. */
   readonly landlock: boolean;
   readonly commands: readonly JailCommand[];
+  /** The inode of its mount namespace; absent if there is none. */
   readonly namespace?: number;
   readonly earlier: readonly number[];
   readonly home?: string;

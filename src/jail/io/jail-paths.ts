@@ -5,7 +5,7 @@
  *       vault                             pin of the namespace in which all others are pinned
  *       below                             another name of the file under the pin: the same file means no pin
  *       processor                         the number of the processor on which the vault was made
- *       tenants/1001                      the launcher's file; see core/mark.ts; a site's is 1001-shop.example
+ *       tenants/1001                      the state file, which the launcher reads; a site's is 1001-shop.example
  *       in/                               in the vault a file system of its own, empty elsewhere:
  *         root/web, mnt/web, etc, dev     the skeleton; web-site for sites
  *         tenant/1001, base/1001          a tenant's own files, and a directory above the home

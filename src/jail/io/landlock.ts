@@ -43,7 +43,7 @@ export const appliesLandlock = (paths: Paths): boolean =>
 /** Returns, for people, what stays possible in spite of Landlock. */
 export const openWithLandlock = (version: number): string =>
   [
-    'a process of the same uid outside of a jail can look into it',
+    'a process of the same uid outside the jail can see into it',
     'programs that a daemon starts as the tenant, such as a mail server for a .forward, run outside',
     'below a directory that is handed over, names and attributes can be read and sockets connected to',
     ...(version < versionWithSockets ? ['abstract sockets of others are reached'] : []),

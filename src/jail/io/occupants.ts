@@ -7,6 +7,7 @@ import { idOf, keyOf, type JailKey } from '../core/jail-key.ts';
 import type { JailStateFile } from '../core/state-file.ts';
 
 export interface Occupants {
+  /** The pids of processes in the jail. */
   readonly inside: readonly number[];
   /** Processes in a jail that has been replaced. */
   readonly stale: readonly number[];
@@ -20,7 +21,7 @@ export interface Occupants {
 type Where = keyof Occupants;
 
 /**
- * Finds the processes of all jails with a state file. If sites of a tenant have jails, `marks` must contain all of the
+ * Finds the processes of all jails with a state file. If sites of a tenant have jails, `stateFiles` must contain all of the
  * tenant's.
  */
 export function findOccupants(

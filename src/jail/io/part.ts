@@ -111,7 +111,7 @@ export async function buildJails(
   const done = await buildElsewhere(
     kind === 'build' ? { kind, ...request } : { kind, instance: paths.instance },
   );
-  const settled = settleMarked(paths, sessions);
+  const settled = settleTenants(paths, sessions);
   if (done.ok) {
     const managers = settleManagers(paths, kind, done.value);
     return ok({ ...done.value, problems: [...done.value.problems, ...managers, ...settled] });
@@ -142,7 +142,7 @@ function settleManagers(
 }
 
 /** Settles the list of tenants with a jail: a tenant that still has a state file has a jail, wanted or not. */
-function settleMarked(paths: Paths, tenants: readonly JailedTenant[]): readonly Problem[] {
+function settleTenants(paths: Paths, tenants: readonly JailedTenant[]): readonly Problem[] {
   const stateFiles = readStateFiles(jailPathsOf(paths));
   const settled = settleJailed(paths, tenants, (uid) => stateFiles.has(keyOf({ uid })));
   return settled.ok ? [] : [settled.error];
@@ -158,7 +158,7 @@ async function releaseJails(paths: Paths): Promise<readonly Problem[]> {
     ...(done.ok
       ? [...done.value.problems, ...settleManagers(paths, 'release', done.value)]
       : [done.error]),
-    ...settleMarked(paths, []),
+    ...settleTenants(paths, []),
   ];
 }
 

@@ -171,7 +171,7 @@ function isolationByLandlock(uids: readonly number[], paths: Paths, why: string)
 
 /** The text for people that lists what stays possible without full isolation. */
 export const openWithoutPrograms =
-  'a process of the same uid outside of a jail can look into it, and one inside out by way of it; abstract sockets of others, and files and directories that are handed over, are reached; programs that a daemon starts as the tenant, such as a mail server for a .forward, run outside';
+  'a process of the same uid outside the jail can see into it, and one inside can get out through it; abstract sockets of others, and files and directories that are passed in, can be reached; programs that a daemon starts as the tenant, such as a mail server for a .forward, run outside';
 
 /** Returns what `apply` would do about the programs. */
 export function planPrograms(policy: Policy, paths: Paths): readonly string[] {

@@ -27,33 +27,40 @@ export type ModulesExplainJson = ScanReport;
 /** The result of loading modules one after another. */
 export interface ModulesPredictJson {
   readonly version: 1;
+  /** The modules, in the order of loading. */
   readonly modules: readonly PredictedModule[];
 }
 
 export interface PredictedModule {
   readonly file: string;
+  /** The module's name, as the kernel lists it. */
   readonly name: string;
   /** The license that it claims; null if there is none. */
   readonly license: string | null;
+  /** The kernel's decision on loading it. */
   readonly loader: LoaderReport;
   /** GPL-only symbols that it imports. */
   readonly gplOnly: readonly string[];
   /** The trust level; null for a file that is not a module. */
   readonly trustLevel: TrustLevel | null;
+  /** The findings about the module. */
   readonly evidence: readonly Evidence[];
 }
 
 /** The comparison of modules with the source offered for them. */
 export interface ModulesMatchJson {
   readonly version: 1;
+  /** The modules that were compared. */
   readonly modules: readonly MatchedModule[];
 }
 
 export interface MatchedModule {
   readonly file: string;
+  /** The module's name, as the kernel lists it. */
   readonly name: string;
   /** The outcome of the rebuild if it decides, otherwise of the comparison of texts. */
   readonly outcome: MatchOutcome;
+  /** The comparison of texts. */
   readonly match: MatchJson;
   /** The result of the rebuild; null if there was none. */
   readonly rebuild: Rebuilt | null;
@@ -63,6 +70,7 @@ export interface MatchedModule {
 export interface MatchJson extends Pick<SourceMatch, 'outcome' | 'suspectFiles' | 'reasons'> {
   /** The directory of the offered tree that builds the module; null if no makefile names it. */
   readonly directory: string | null;
+  /** The srcversions of module and source. */
   readonly srcversion: {
     /** The srcversion in the module; null if it has none. */
     readonly claimed: string | null;
@@ -73,17 +81,21 @@ export interface MatchJson extends Pick<SourceMatch, 'outcome' | 'suspectFiles' 
     /** The files that were hashed, in order. */
     readonly files: readonly string[];
   };
+  /** The objects that the makefile links into the module. */
   readonly objects: readonly {
+    /** The object file. */
     readonly object: string;
     /** The source; null if there is none. */
     readonly source: string | null;
   }[];
+  /** The numbers of objects that a compiler made. */
   readonly compilers: {
     /** Objects that a compiler made, counted in the module's `.comment`. */
     readonly inModule: number;
     /** The same counted in the makefile; null if unknown. */
     readonly inMakefile: number | null;
   };
+  /** The licenses of the source files. */
   readonly license: LicenseJson;
 }
 
@@ -99,6 +111,7 @@ export interface ModulesUpgradeJson extends Omit<VerdictComparison, 'noLongerLoa
   readonly kernel: string;
   /** The number of modules compared. */
   readonly modules: number;
+  /** Modules that load now, and would not. */
   readonly noLongerLoad: readonly RefusedModule[];
 }
 
@@ -116,6 +129,7 @@ export type ModulesAllowJson = DenyOutcome;
 
 /** The gate after it was enabled. */
 export interface ModulesGateEnableJson {
+  /** The mode: `on`, or `watch`, which only reports. */
   readonly mode: Exclude<GateMode, 'off'>;
   readonly dryRun: boolean;
   /** The kernel's release. */
@@ -128,6 +142,7 @@ export interface ModulesGateEnableJson {
 
 /** The gate after it was disabled. */
 export interface ModulesGateDisableJson {
+  /** `off`: the gate lets every module load. */
   readonly mode: 'off';
   /** The mode until now. */
   readonly before: GateMode;
@@ -135,6 +150,7 @@ export interface ModulesGateDisableJson {
 
 /** The state of the gate. */
 export interface ModulesGateStatusJson extends GateFacts {
+  /** The mode now; `watch` only reports. */
   readonly mode: GateMode;
   /** The mode that the next boot starts with. */
   readonly atBoot: GateMode;
@@ -158,7 +174,9 @@ export interface ModulesGateStatusJson extends GateFacts {
 export type ModulesGateSyncJson = readonly UpdatedList[];
 
 export interface UpdatedList {
+  /** The list. */
   readonly list: GateList;
+  /** The changes in it. */
   readonly change: ListChange;
 }
 
@@ -166,10 +184,12 @@ export interface UpdatedList {
 export interface ModulesGateWhyJson {
   /** The kernel's release. */
   readonly release: string;
+  /** The modules of that name. */
   readonly modules: readonly JudgedModule[];
 }
 
 export interface JudgedModule extends GateModule {
+  /** Whether it may load. */
   readonly mayLoad: boolean;
   /** The reason, for people. */
   readonly reason: string;
@@ -177,6 +197,7 @@ export interface JudgedModule extends GateModule {
 
 /** Whether the kernel itself now requires signatures. */
 export interface ModulesGateSignaturesJson {
+  /** `true`: unsigned modules no longer load. */
   readonly signaturesRequired: true;
   /** Whether it did not do so before. */
   readonly changed: boolean;

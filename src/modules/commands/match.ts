@@ -229,7 +229,7 @@ const statuses = `
 Exit status:
   0  every module is consistent or reproduced
   1  something could not be read
-  3  a module differs, or its license is not that of the source
+  3  a module differs, or its license differs from the source
   4  none differs, and some cannot be decided; with --all, only those with a srcversion count`;
 
 function define(command: Command, run: Runner): void {

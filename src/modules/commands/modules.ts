@@ -36,7 +36,7 @@ const parts: CommandTable = {
   },
   allow: {
     usage: '[options] <names...>',
-    summary: 'let modules load again that deny has prevented from loading',
+    summary: 'let denied modules load again',
     load: () => import('./deny/allow.ts'),
   },
   gate: {

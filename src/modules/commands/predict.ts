@@ -175,7 +175,7 @@ function define(command: Command, run: Runner): void {
   command
     .option('--loaded <file...>', 'modules that are loaded first and not reported')
     .option('--taint <mask>', 'initial taint of the kernel, as in /proc/sys/kernel/tainted', '0')
-    .option('--force', 'as modprobe --force: ignore vermagic and symbol versions')
+    .option('--force', 'like modprobe --force: ignore vermagic and symbol versions')
     .option('--json', 'print the verdicts as JSON');
   withKernelOptions(command)
     .addHelpText(

@@ -11,6 +11,7 @@ export interface PamStatusJson extends Omit<LoginView, 'logins'> {
 
 /** The files that were changed, or with `--dry-run` would be. */
 export interface PamEnableJson {
+  /** The files. */
   readonly changed: readonly PamFileChange[];
   /** Notes for people. */
   readonly notes: readonly string[];

@@ -11,7 +11,7 @@ const parts: CommandTable = {
   },
   disable: {
     usage: '[options]',
-    summary: "put the host's PAM back to what it was",
+    summary: "restore the host's PAM files",
     load: () => import('./disable.ts'),
   },
   status: {
@@ -26,7 +26,7 @@ export const command: CommandModule = {
     parent.addHelpText(
       'after',
       examples(
-        ['bulkhead pam status', 'what becomes of the sessions of tenants'],
+        ['bulkhead pam status', "how tenants' sessions are placed"],
         ['bulkhead pam enable --dry-run', 'what would change in /etc/pam.d'],
       ),
     );

@@ -15,20 +15,34 @@ export interface ServiceView extends SessionJudgement {
 }
 
 export interface LoginView {
-  readonly step: { readonly path: string; readonly executable: boolean };
-  readonly profiles: readonly { readonly path: string; readonly is: ProfileState }[];
+  /** The program that PAM runs. */
+  readonly step: {
+    readonly path: string;
+    /** Whether it can be executed. */
+    readonly executable: boolean;
+  };
+  /** Bulkhead's files for pam-auth-update. */
+  readonly profiles: readonly {
+    readonly path: string;
+    /** Whether the file is Bulkhead's. */
+    readonly is: ProfileState;
+  }[];
   /** The number of accounts that the step is run for; absent if no policy is in force. */
   readonly logins: number | undefined;
   /** The number of those accounts that have systemd slices. */
   readonly slices: number;
   /** Present if tenants have jails: how many, and whether the module that enters them exists. */
   readonly jail?: {
+    /** The path of the PAM module that enters jails. */
     readonly module: string;
+    /** Whether the PAM module exists. */
     readonly usable: boolean;
+    /** The number of tenants with a jail. */
     readonly tenants: number;
   };
   /** Whether the agent moves sessions that the step does not place. */
   readonly agentRuns: boolean;
+  /** The PAM services. */
   readonly services: readonly ServiceView[];
 }
 

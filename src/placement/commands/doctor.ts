@@ -20,7 +20,7 @@ export function strictDoctor({ policy, paths, driver }: EntryPathContext): Promi
     return said(`placement is "${now ?? 'off'}", not as the policy says; run bulkhead apply`);
   if (now === undefined)
     return said(
-      `the kernel can refuse tenants outside of their cgroups, if the policy has <placement>; see ${docPage('placement')}`,
+      `the kernel can refuse tenants outside their cgroups, if the policy has <placement>; see ${docPage('placement')}`,
     );
   const missing = policy === undefined ? ok([]) : policyNotEnforced(policy, paths);
   if (!missing.ok)

@@ -17,12 +17,17 @@ export interface StrictEvent {
   readonly pid: number;
   /** The pid of the process that started it. */
   readonly parent: number;
+  /** The uid before. */
   readonly from: number;
+  /** The uid that it asked for. */
   readonly to: number;
+  /** The tenant's uid. */
   readonly tenant: number;
+  /** The operation that was refused. */
   readonly what: (typeof whats)[number];
   /** Whether it was only watched, and let pass. */
   readonly passed: boolean;
+  /** The name of the process. */
   readonly command: string;
   /** The module that was asked for, or the file that was to run. */
   readonly name: string;

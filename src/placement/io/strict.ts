@@ -44,13 +44,13 @@ export const placementGuard = (paths: Paths): BpfGuard<StrictRule> =>
   );
 
 export interface StrictState {
+  /** Whether strict placement refuses or only reports; null if it is off. */
   readonly placement: StrictMode | null;
+  /** Whether `<modules autoload>` refuses or only reports; null if it is off. */
   readonly modules: StrictMode | null;
-  /**
-   * The number of tasks since it was loaded that would have become a tenant's outside its cgroup, and of modules that
-   * tenants asked for.
-   */
+  /** The number of tasks since it was loaded that would have taken a tenant's uid outside its cgroup. */
   readonly outside: number;
+  /** The number of requests for modules by tenants since then. */
   readonly modulesAsked: number;
   /** ISO 8601, UTC. */
   readonly loadedAt: string;

@@ -160,7 +160,8 @@ export const leakedDirectory: Attack = {
 
 export const outsideCgroup: Attack = {
   name: 'placement',
-  summary: "run outside of its cgroup, started by what knows of none, such as somebody's daemon",
+  summary:
+    "run outside its cgroup, started by a program that knows no cgroups, such as another account's daemon",
   demandedBy: 'placement',
   remedy: '<placement strict="yes"/> in the policy, where the kernel asks BPF programs',
   start: (stage) => ({ program: perl("through('runs there')", stage), outside: true }),

@@ -172,7 +172,7 @@ export const command: CommandModule = {
         examples(
           ['bulkhead prove', 'all attacks; takes about half a minute'],
           ['bulkhead prove --only memory-hog --only ptrace', 'two of them'],
-          ['bulkhead prove --list', 'what there is'],
+          ['bulkhead prove --list', 'the attacks'],
           ['bulkhead prove --json', 'for a program; exits with 3 if the policy is not enforced'],
         ),
       )

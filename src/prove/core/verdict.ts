@@ -6,13 +6,17 @@ import { impossible, type AttackResult } from './outcome.ts';
 export type AttackVerdict = 'blocked' | 'not blocked' | 'not available';
 
 export interface ProofEntry {
+  /** The attack's name. */
   readonly attack: string;
+  /** A description for people. */
   readonly summary: string;
+  /** The verdict. */
   readonly verdict: AttackVerdict;
   /** The observation, or the reason why it could not be tried. */
   readonly detail: string;
   /** Whether the policy demands that it is blocked. */
   readonly demanded: boolean;
+  /** Advice, if it is not blocked. */
   readonly remedy: string;
 }
 

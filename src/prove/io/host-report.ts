@@ -10,9 +10,13 @@ import { isLocked } from '../../sys/files/flock.ts';
 import { readText } from '../../../packages/base/io/read.ts';
 
 export interface ProvedHost {
+  /** The kernel's release. */
   readonly kernel: string;
+  /** The version of cgroups. */
   readonly cgroups: 'v1' | 'v2';
+  /** The driver that enforces limits. */
   readonly driver: string;
+  /** The reason for this driver. */
   readonly reason: string;
   /** The kernel's security modules, in their order; absent if it does not report them. */
   readonly securityModules: readonly string[] | undefined;
@@ -20,13 +24,17 @@ export interface ProvedHost {
   readonly settings: Readonly<Record<string, string | undefined>>;
   /** Limits that this host enforces only in part, or not at all, and why. */
   readonly weakLimits: readonly string[];
+  /** Protections other than limits. */
   readonly defences: readonly Defence[];
 }
 
 /** A protection of Bulkhead other than limits, and whether it is in force. */
 export interface Defence {
+  /** The protection's name. */
   readonly name: string;
+  /** Whether it is in force. */
   readonly on: boolean;
+  /** Details for people. */
   readonly detail: string;
 }
 

@@ -36,8 +36,11 @@ export interface ProveOptions {
 }
 
 export interface Proof {
+  /** The host, and its protections. */
   readonly host: ProvedHost;
+  /** The uids of the temporary accounts, by role. */
   readonly uids: Stage['uids'];
+  /** The attacks and their results. */
   readonly entries: readonly ProofEntry[];
 }
 

@@ -78,8 +78,8 @@ export async function makeProveScratch(
   );
   const jailed = inForce !== undefined && jailProfileOf(inForce.policy) !== undefined;
   if (!driver.ok) return driver;
-  const mark = readText(`${paths.runtime}/jail/tenants/${uids.neighbour}`) ?? '';
-  const landlocked = /^landlock yes$/m.test(mark);
+  const stateFile = readText(`${paths.runtime}/jail/tenants/${uids.neighbour}`) ?? '';
+  const landlocked = /^landlock yes$/m.test(stateFile);
   return ok({ ...files.value, paths, uids, jailed, landlocked, driver: driver.value });
 }
 

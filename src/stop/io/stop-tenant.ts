@@ -38,6 +38,7 @@ export interface StopRequest {
 }
 
 export interface StoppedTenant extends Killed {
+  /** The systemd units that were stopped. */
   readonly units: readonly string[];
   /** The steps that failed; the tenant is stopped despite them. */
   readonly problems: readonly Problem[];

@@ -102,17 +102,20 @@ export const command: CommandModule = {
     command
       .addOption(policyOption())
       .addOption(
-        new Option('--severity <level>', 'show, and exit with 3 for, what is at least as severe')
+        new Option(
+          '--severity <level>',
+          'show findings of at least this severity; exit with 3 if there are any',
+        )
           .choices(linkSeverities)
           .default('medium'),
       )
       .option('--all', 'show everything, also links that are probably meant to be there')
-      .option('--no-hard-links', 'look for symbolic links only, which is several times as fast')
+      .option('--no-hard-links', 'look only for symbolic links, which is several times faster')
       .option('--json', 'print as JSON')
       .addHelpText(
         'after',
         examples(
-          ['bulkhead symlinks audit', 'all homes; 3 if anything was found'],
+          ['bulkhead symlinks audit', 'all homes; exits with 3 if anything was found'],
           ['bulkhead symlinks audit alice bob', 'two homes'],
           ['bulkhead symlinks audit --severity high --json', 'for a nightly job'],
         ),

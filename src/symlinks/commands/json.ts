@@ -8,7 +8,9 @@ import type { GuardCounters } from '../io/guard/guard.ts';
 
 /** The findings in tenants' homes, the worst first. */
 export interface SymlinksAuditJson extends Omit<Audit, 'findings' | 'problems'> {
+  /** The links. */
   readonly findings: readonly FindingJson[];
+  /** The parts of homes that could not be audited. */
   readonly problems: readonly HomeProblemJson[];
 }
 
@@ -16,13 +18,17 @@ export interface SymlinksAuditJson extends Omit<Audit, 'findings' | 'problems'> 
 export interface FindingJson extends Pick<LinkFinding, 'severity' | 'kind' | 'reason'> {
   /** The tenant in whose home it is. */
   readonly tenant: AuditedTenant;
+  /** The path of the link. */
   readonly path: string;
+  /** The bytes of `path`, if it is not text. */
   readonly pathBase64?: string;
   /** The text of the link; for a hard link another name of the file; null if none was found. */
   readonly target: string | null;
+  /** The bytes of `target`, if it is not text. */
   readonly targetBase64?: string;
   /** The path at which the link ends, without links on the way; null if it ends nowhere. */
   readonly leadsTo: string | null;
+  /** The bytes of `leadsTo`, if it is not text. */
   readonly leadsToBase64?: string;
   /** The uid that owns the link itself. */
   readonly owner: number;
@@ -34,13 +40,17 @@ export interface FindingJson extends Pick<LinkFinding, 'severity' | 'kind' | 're
 
 export interface AuditedTenant {
   readonly uid: number;
+  /** The account. */
   readonly name: string;
 }
 
 /** A part of a home that was not audited. */
 export interface HomeProblemJson extends Pick<HomeProblem, 'kind'> {
+  /** The tenant whose home it is. */
   readonly tenant: AuditedTenant;
+  /** The path that could not be read. */
   readonly path: string;
+  /** The bytes of `path`, if it is not text. */
   readonly pathBase64?: string;
   readonly reason: string;
 }
@@ -49,13 +59,17 @@ export interface HomeProblemJson extends Pick<HomeProblem, 'kind'> {
 export interface GuardView {
   /** The state that the policy and the administrator's choice demand. */
   readonly wanted: GuardChoice;
+  /** The state now. */
   readonly state: GuardChoice;
   /** The result of a test just now; absent if nothing is loaded. */
   readonly tried?: 'refuses' | 'does not refuse';
   /** Whether it restricts the users that the policy names. */
   readonly asWanted: boolean;
+  /** The reason why it cannot be enabled, or does not work. */
   readonly problem?: string;
+  /** The rule that is loaded; absent if none is. */
   readonly rule?: GuardRule;
+  /** Counters; absent if nothing is loaded. */
   readonly counters?: GuardCounters;
 }
 

@@ -5,12 +5,12 @@ import { addCommands, type CommandTable } from '../../cli/shared/command-table.t
 const parts: CommandTable = {
   audit: {
     usage: '[options] [tenants...]',
-    summary: "find links in tenants' homes that lead to files of others; changes nothing",
+    summary: "find links in tenants' homes that lead to others' files; changes nothing",
     load: () => import('./audit.ts'),
   },
   guard: {
     usage: '',
-    summary: "have the kernel refuse web servers links to what the link's owner does not own",
+    summary: "have the kernel refuse web servers links to files that the link's owner does not own",
     load: () => import('./guard/guard.ts'),
   },
 };
@@ -20,7 +20,7 @@ export const command: CommandModule = {
     parent.addHelpText(
       'after',
       examples(
-        ['bulkhead symlinks audit', 'links that lead to files of others'],
+        ['bulkhead symlinks audit', "links that lead to others' files"],
         ['bulkhead symlinks guard status', 'whether links are refused, and how many were'],
         ['bulkhead symlinks guard enable', 'refuse them'],
       ),

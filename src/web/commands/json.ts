@@ -13,6 +13,7 @@ import type { FpmPlan } from '../io/fpm/plan.ts';
 
 /** Every site of nginx and Apache, and every PHP-FPM pool. */
 export interface WebStatusJson extends Omit<Overview, 'sites'> {
+  /** The sites. */
   readonly sites: readonly WebSiteJson[];
   readonly notes: readonly Note[];
 }
@@ -28,6 +29,7 @@ export interface WebSiteJson extends Omit<SiteView, 'owner' | 'vhost'> {
 
 /** The services of tenants' PHP-FPM pools, by version of PHP. */
 export interface WebFpmStatusJson {
+  /** The versions of PHP that the host has. */
   readonly versions: readonly FpmVersionStatus[];
   readonly problems: readonly Problem[];
 }
@@ -35,6 +37,7 @@ export interface WebFpmStatusJson {
 /** The services after a change, or with `--dry-run` those that there would be. */
 export interface WebFpmEnableJson {
   readonly dryRun: boolean;
+  /** The versions of PHP that the host has. */
   readonly versions: readonly FpmVersion[];
   readonly problems: readonly Problem[];
 }
@@ -45,6 +48,7 @@ export type WebFpmDisableJson = WebFpmEnableJson;
 export interface FpmVersion {
   /** `8.4`. */
   readonly php: string;
+  /** The services of tenants. */
   readonly services: readonly FpmService[];
   /** Pools that stay with the distribution's service. */
   readonly kept: readonly KeptPool[];
@@ -63,6 +67,7 @@ export interface FpmVersion {
 }
 
 export interface FpmVersionStatus extends Omit<FpmVersion, 'services'> {
+  /** The services of tenants. */
   readonly services: readonly FpmServiceStatus[];
   /** Whether any tenant is to have a service. */
   readonly enabled: boolean;
@@ -74,6 +79,7 @@ export interface FpmVersionStatus extends Omit<FpmVersion, 'services'> {
 
 export interface FpmService {
   readonly uid: number;
+  /** The tenant's account. */
   readonly user: string;
   /** The site; absent for a service of everything else. */
   readonly site?: string;
@@ -83,6 +89,7 @@ export interface FpmService {
   readonly master: 'tenant' | 'root';
   /** The reason why the master has to be root. */
   readonly why?: string;
+  /** The pools that the service runs. */
   readonly pools: readonly FpmServicePool[];
 }
 
@@ -92,6 +99,7 @@ export interface FpmServiceStatus extends FpmService {
 }
 
 export interface FpmServicePool {
+  /** The pool's name. */
   readonly name: string;
   /** The socket. */
   readonly listen: string;
@@ -101,20 +109,24 @@ export interface FpmServicePool {
 
 /** The sites at which web servers enforce the policy's limits on entries. */
 export interface WebEntriesStatusJson {
+  /** The web servers. */
   readonly servers: readonly EntriesServer[];
   readonly notes: readonly Note[];
 }
 
 export interface EntriesServer {
+  /** The web server. */
   readonly server: ServerEntries['server'];
   /** Whether its file of Bulkhead exists. */
   readonly enabled: boolean;
   /** Whether its files are as the policy and the sites require. */
   readonly upToDate: boolean;
+  /** The server's sites. */
   readonly sites: readonly EntriesSite[];
 }
 
 export interface EntriesSite {
+  /** The host names of the site. */
   readonly names: readonly string[];
   /** The place of the vhost. */
   readonly file: string;
@@ -135,6 +147,7 @@ export interface EntriesSite {
 
 /** The changes of each web server. */
 export interface WebEntriesEnableJson {
+  /** The web servers. */
   readonly servers: readonly EntriesChange[];
 }
 
@@ -145,6 +158,7 @@ export type WebEntriesDisableJson = WebEntriesEnableJson;
 export type WebEntriesSyncJson = WebEntriesEnableJson;
 
 export interface EntriesChange {
+  /** The web server. */
   readonly server: ServerEntries['server'];
   /** The result; `not running`: the files are written, and apply when it starts. */
   readonly outcome: ReloadResult | 'dry run';

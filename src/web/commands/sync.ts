@@ -31,7 +31,7 @@ export const command: CommandModule = {
       .addOption(policyOption())
       .addHelpText(
         'after',
-        examples(['bulkhead web sync', 'at once, for tenants who set limits of a new site']),
+        examples(['bulkhead web sync', 'now, so that tenants can set limits of a new site']),
       )
       .action(run(sync));
   },

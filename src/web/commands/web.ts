@@ -21,7 +21,7 @@ const parts: CommandTable = {
   },
   fpm: {
     usage: '',
-    summary: "serve tenants' PHP pools by services in their cgroups",
+    summary: "serve tenants' PHP pools from services in their cgroups",
     load: () => import('./fpm/fpm.ts'),
   },
 };

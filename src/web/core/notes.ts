@@ -7,6 +7,7 @@ import type { Placed } from './placement.ts';
 import type { OverridingDirective } from './site.ts';
 
 export interface Note {
+  /** The note, a sentence for people. */
   readonly message: string;
   /** The sites, or places in files, that the note is about. */
   readonly about: readonly string[];

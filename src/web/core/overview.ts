@@ -10,24 +10,35 @@ import type { Handler, ServerSite } from './site.ts';
 export interface ServerRead {
   /** `nginx`, `apache2`, `php-fpm8.4`. */
   readonly name: string;
+  /** The path of the program. */
   readonly program: string;
+  /** The parts of its configuration that could not be read. */
   readonly problems: readonly ReadProblem[];
 }
 
 export interface SiteView extends ServerSite {
+  /** The tenant that owns the site. */
   readonly owner: OwnerAnswer | undefined;
+  /** All answers that name a tenant, the one that counts first. */
   readonly owners: readonly OwnerAnswer[];
   /** Descriptions of the handlers, each with its pool if there is one. */
   readonly handledBy: readonly string[];
+  /** Whether its programs run in the tenant's cgroup. */
   readonly placed: Placed;
+  /** Problems of the site, for people. */
   readonly findings: readonly string[];
 }
 
 export interface Overview {
+  /** The web servers, and PHP-FPM. */
   readonly servers: readonly ServerRead[];
+  /** The sites. */
   readonly sites: readonly SiteView[];
+  /** The PHP-FPM pools. */
   readonly pools: readonly Pool[];
+  /** Problems of pools. */
   readonly poolFindings: readonly PoolFinding[];
+  /** The hosting panels that made the configuration. */
   readonly panels: readonly Panel[];
 }
 

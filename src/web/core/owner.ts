@@ -7,10 +7,12 @@ import type { PoolIndex } from './fpm/pools.ts';
 import type { ServerSite } from './site.ts';
 
 export interface OwnerAnswer {
+  /** The kind of setting that shows the owner. */
   readonly by: 'pool' | 'SuexecUserGroup' | 'AssignUserID' | 'directory';
   /** The pool, the account, the path. */
   readonly what: string;
   readonly uid: number;
+  /** The tenant. */
   readonly name: string;
 }
 

@@ -12,13 +12,16 @@ import type { ServerSite } from './site.ts';
 type PanelName = 'HestiaCP' | 'ISPConfig' | 'Virtualmin';
 
 export interface Panel {
+  /** The panel. */
   readonly name: PanelName;
   /** Customers whose sites run as several uids, so that each has limits of its own. */
   readonly customers: readonly Customer[];
 }
 
 interface Customer {
+  /** The customer's name in the panel. */
   readonly name: string;
+  /** The accounts of the customer's sites. */
   readonly users: readonly string[];
 }
 

@@ -28,16 +28,22 @@ type PlacedKind = (typeof placements)[number];
 export interface ServingProcesses {
   /** The number of processes whose parent is not among them. */
   readonly masters: number;
+  /** The number of those in the tenant's cgroup. */
   readonly mastersInside: number;
+  /** The number of all other processes. */
   readonly workers: number;
+  /** The number of those in the tenant's cgroup. */
   readonly workersInside: number;
 }
 
 export interface Placed {
+  /** How well it is placed. */
   readonly kind: PlacedKind;
+  /** The reason, for people. */
   readonly reason: string;
   /** Advice: how to get it into its tenant's cgroup. */
   readonly remedy?: string;
+  /** The processes that were seen; absent if none were. */
   readonly seen?: ServingProcesses;
 }
 

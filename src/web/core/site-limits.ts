@@ -29,6 +29,7 @@ export const siteLimitIndex = ({ tenants }: Pick<Policy, 'tenants'>): SiteLimitI
   );
 
 export interface OwnSiteLimits {
+  /** The name of the site. */
   readonly site: string;
   /** The limits as the policy writes them: `{"cpu.limit": "50%"}`. */
   readonly limits: Readonly<Partial<Record<LimitKey, string>>>;

@@ -23,18 +23,24 @@ export type Handler =
 
 /** A directive of the vhost that replaces what is inherited from the http level. */
 export interface OverridingDirective extends ConfigLine {
+  /** The directive's name. */
   readonly directive: 'limit_conn' | 'access_log' | 'add_header';
 }
 
 export interface ServerSite extends ConfigLine {
+  /** The web server. */
   readonly server: ServerName;
+  /** The host names of the site. */
   readonly names: readonly string[];
+  /** The addresses at which it listens. */
   readonly listen: readonly string[];
+  /** The document root; absent if none is set. */
   readonly root?: string;
   /** The handlers that run something. If there are none, the server sends files. */
   readonly handlers: readonly Handler[];
   /** The user of the site's programs, if an Apache directive names one. */
   readonly runsAs?: { readonly by: 'SuexecUserGroup' | 'AssignUserID'; readonly user: string };
+  /** Directives that replace what is inherited. */
   readonly overrides: readonly OverridingDirective[];
   /** The tenant, or one of its sites, whose file with an entries limit the Apache vhost includes. */
   readonly entriesOf?: Member;

@@ -142,7 +142,7 @@ test(
         // Something else each time, so that it is built each time.
         const profile = round % 2 === 0 ? 'web' : 'shell';
         await stage.build({ ...tenant, jail: { profile, paths: [] } });
-        const { state } = parseStateFile(stage.mark(racer));
+        const { state } = parseStateFile(stage.stateText(racer));
         if (state !== 'ready') {
           seen.failed++;
           continue;
@@ -184,7 +184,7 @@ test('jail build refuses a directory for /tmp that others can write', { skip }, 
       built.problems.map(({ reason }) => reason).join(),
       /others than root can change it/,
     );
-    assert.equal(parseStateFile(stage.mark(mallory)).state, 'failed');
+    assert.equal(parseStateFile(stage.stateText(mallory)).state, 'failed');
   } finally {
     rmSync(temporary, { recursive: true, force: true });
   }

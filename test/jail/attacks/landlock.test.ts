@@ -100,7 +100,7 @@ describe('Landlock', { skip }, () => {
   });
 
   test('sets landlock in the state file of the jail', () => {
-    assert.equal(parseStateFile(stage.mark(mallory)).landlock, true);
+    assert.equal(parseStateFile(stage.stateText(mallory)).landlock, true);
   });
 
   test('blocks descriptors from outside, and access to processes outside', async () => {

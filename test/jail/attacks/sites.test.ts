@@ -77,7 +77,7 @@ for (const [what, swapped] of [
           const profile = rounds % 2 === 0 ? 'web' : 'shell';
           await stage.build(stage.site(mallory, 'shop', { home, profile }));
           assert.equal(swapper.exitCode, null);
-          if (parseStateFile(stage.mark(shop)).state !== 'ready') continue;
+          if (parseStateFile(stage.stateText(shop)).state !== 'ready') continue;
           assert.notEqual(stage.see(shop, `stat -c %i ${home}`), `${ino}`);
           assert.equal(stage.see(shop, `ls ${home} | grep -c secret || true`), '0');
         }
@@ -102,7 +102,7 @@ test(
     const refused = async (path: string, reason: RegExp) => {
       const built = await stage.build(stage.site(mallory, 'shop', { home: path }));
       assert.match(built.problems.map((each) => each.reason).join(), reason);
-      assert.equal(parseStateFile(stage.mark(shop)).state, 'failed', path);
+      assert.equal(parseStateFile(stage.stateText(shop)).state, 'failed', path);
     };
     await refused(home, /shop does not exist/);
     symlinkSync(directoryOf(victim, `${stage.homes}/u${victim}`), home);

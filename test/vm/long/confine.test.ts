@@ -209,7 +209,7 @@ suite('confine in the virtual machine', { skip: guests.skip }, () => {
     await succeed('systemctl daemon-reload && systemctl restart nginx && rm /opt/started');
     const { status, stderr } = await run('bulkhead confine enable nginx --yes');
     assert.equal(status, 1);
-    assert.match(stderr, /it was taken back, and the service runs as before/);
+    assert.match(stderr, /the change was undone, and the service runs as before/);
     await succeed(`! test -e ${ours('nginx')} && test -e /opt/started`);
     await job('nginx');
     await succeed(`rm ${local} /opt/started && systemctl daemon-reload`);

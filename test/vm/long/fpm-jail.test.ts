@@ -153,7 +153,7 @@ suite('PHP-FPM in the jails of tenants', { skip: guests.skip }, () => {
     await succeed('echo "1 2 3 4 5 true" | crontab -u alice -');
     const written = await run(alice('echo "5 4 3 2 1 true" | crontab -'));
     assert.deepEqual([written.status, written.stdout], [77, '']);
-    assert.match(written.stderr, /would run outside of the jail/);
+    assert.match(written.stderr, /would run outside the jail/);
     assert.equal(await succeed(alice('crontab -l')), '1 2 3 4 5 true\n');
     const refused = await run(alice('crontab -u bob -l'));
     assert.deepEqual([refused.status, refused.stdout], [77, '']);
@@ -199,9 +199,9 @@ suite('PHP-FPM in the jails of tenants', { skip: guests.skip }, () => {
   });
 
   test('a service does not start without its jail, and logs why', patient, async () => {
-    const mark = `/run/bulkhead/jail/tenants/${tenants.alice}`;
+    const stateFile = `/run/bulkhead/jail/tenants/${tenants.alice}`;
     await succeed(
-      `systemctl stop ${service}; cp ${mark} /run/mark; sed -i 's/^state .*/state failed the home is a link/' ${mark}`,
+      `systemctl stop ${service}; cp ${stateFile} /run/saved; sed -i 's/^state .*/state failed the home is a link/' ${stateFile}`,
     );
     // It has started once its launcher runs, which then ends.
     await run(`systemctl start ${service}`);
@@ -210,7 +210,9 @@ suite('PHP-FPM in the jails of tenants', { skip: guests.skip }, () => {
       await succeed(`journalctl --no-pager -u ${service}`),
       /in the jail of "3101": it could not be built: the home is a link/,
     );
-    await succeed(`systemctl stop ${service}; systemctl reset-failed; cat /run/mark > ${mark}`);
+    await succeed(
+      `systemctl stop ${service}; systemctl reset-failed; cat /run/saved > ${stateFile}`,
+    );
     assert.deepEqual((await ask('alice')).homes, ['alice']);
   });
 

@@ -30,24 +30,33 @@ const ignored =
 const buildTags = ['intree', 'vermagic', 'srcversion', 'build_salt'] as const;
 
 export interface Comparison {
+  /** Whether no compared section differs. */
   readonly same: boolean;
+  /** The amount that was compared. */
   readonly compared: {
+    /** The number of sections. */
     readonly sections: number;
+    /** The number of bytes. */
     readonly bytes: number;
+    /** The number of relocations. */
     readonly relocations: number;
   };
   /** Differences in the order of the first module's sections, at most `differencesMax`. */
   readonly differences: readonly Difference[];
+  /** The number of differences beyond those listed. */
   readonly furtherDifferences: number;
   /** Functions and data objects that are not the same, at most `changedSymbolsMax`. */
   readonly changed: readonly string[];
   /** Differences in `.modinfo`, which do not affect `same`. */
   readonly modinfo: readonly ModinfoDifference[];
+  /** The names of sections that were not compared. */
   readonly ignored: readonly string[];
 }
 
 interface Difference {
+  /** The kind of difference; `kind` is the section's type. */
   readonly kind: 'only in the first' | 'only in the second' | 'kind' | 'size' | 'bytes' | 'target';
+  /** The name of the section. */
   readonly section: string;
   /**
    * The offset of the first difference in the loaded section; undefined where there is no such
@@ -60,7 +69,9 @@ interface Difference {
 }
 
 interface ModinfoDifference {
+  /** The entry of `.modinfo`: `TAG=VALUE`. */
   readonly entry: string;
+  /** The module that has the entry. */
   readonly onlyIn: 'the first' | 'the second';
 }
 

@@ -49,10 +49,7 @@ export class DerReader {
       length = length * 256 + (this.bytes[at + 2 + index] ?? 0);
     }
     if (contentsAt + length > end) {
-      throw new FormatError(
-        `has a value of ${length} bytes that ends outside of what holds it`,
-        at,
-      );
+      throw new FormatError(`has a value of ${length} bytes that ends outside its container`, at);
     }
     return { tag, start: at, contentsAt, end: contentsAt + length };
   }

@@ -17,6 +17,7 @@ export type TrustLevel = (typeof trustLevels)[number];
 export interface Evidence {
   /** A stable word for programs: `license-nul`, `name-differs`, `signed-by-kernel`. */
   readonly check: string;
+  /** `proof` decides, `lead` deserves a look, `support` is in its favour, `note` is for completeness. */
   readonly weight: 'proof' | 'lead' | 'support' | 'note';
   /** One sentence, within what the evidence proves. */
   readonly message: string;

@@ -4,6 +4,7 @@ import type { LoaderErrno } from './errno.ts';
 
 /** The result of `loaderVerdict`. A refused module may still taint the kernel. */
 export interface LoaderVerdict {
+  /** Whether the module loads. */
   readonly result: 'load' | 'refuse';
   /** Name of the errno that init_module(2) would give. */
   readonly errno: LoaderErrno | undefined;

@@ -11,12 +11,15 @@ import { trustLevels, type Evidence, type TrustLevel } from '../evidence/trust-l
 export interface ModuleReport {
   /** The file as the caller named it; inside an archive `PACKAGE.deb!/PATH`. */
   readonly file: string;
+  /** The module's name, as the kernel lists it. */
   readonly name: string;
   /**
    * The claimed license up to a NUL, which is how the kernel reads it; the rest is in the evidence.
    */
   readonly license: string | null;
+  /** The `version` of `.modinfo`; null if there is none. */
   readonly version: string | null;
+  /** The `srcversion` of `.modinfo`; null if there is none. */
   readonly srcversion: string | null;
   /** GNU build id, hexadecimal. */
   readonly buildId: string | null;
@@ -28,13 +31,17 @@ export interface ModuleReport {
   readonly vermagic: string | null;
   /** Subject of the certificate that verified the signature. */
   readonly signer: string | null;
+  /** The result of checking the signature. */
   readonly signature: SignatureCheck['outcome'];
   /** The package where known: `linux-image-6.12.118+deb13-amd64 6.12.118-1`. */
   readonly package: string | null;
+  /** The kernel's decision on loading it. */
   readonly loader: LoaderReport;
   /** GPL-only symbols that the module imports. */
   readonly gplOnly: readonly string[];
+  /** The trust level, which follows from the evidence. */
   readonly trustLevel: TrustLevel;
+  /** The findings about the module. */
   readonly evidence: readonly Evidence[];
   /** The reason why the policy or modprobe.d denies it; null when nothing does. */
   readonly deniedReason: string | null;
@@ -51,6 +58,7 @@ export interface ModuleReport {
 export interface LoaderReport extends Pick<LoaderVerdict, 'result' | 'messages' | 'unknown'> {
   /** The errno as the system call returns it, positive: 2 for ENOENT. */
   readonly errno: number | null;
+  /** The errno's name, such as `ENOENT`; null if the module loads. */
   readonly errnoName: LoaderErrno | null;
   /** Letters of the module's taints that are certain, in the order of their bits. */
   readonly taints: string;
@@ -63,14 +71,18 @@ export interface LoaderReport extends Pick<LoaderVerdict, 'result' | 'messages' 
   readonly kernelTaint: number;
   /** Further bits of it, which depend on the keyrings. */
   readonly kernelTaintUnlessTrusted: number;
+  /** The reasons for a refusal, for people. */
   readonly reasons: readonly string[];
 }
 
 export interface KernelReport {
+  /** The kernel's release. */
   readonly release: string;
+  /** The kernel's processor architecture. */
   readonly machine: string;
   /** The source of the exports, for people. */
   readonly exportsFrom: string;
+  /** The kernel's vermagic; null if unknown. */
   readonly vermagic: string | null;
   /** The host or kernel whose command line and lockdown the verdicts use, for people. */
   readonly settingsFrom: string | null;
@@ -87,6 +99,7 @@ export interface ScanProblem {
 }
 
 export interface ScanCounts {
+  /** Modules that were read. */
   readonly modules: number;
   /** Modules that would load, with or without taints. */
   readonly load: number;
@@ -94,21 +107,30 @@ export interface ScanCounts {
   readonly tainting: number;
   /** Modules that would load, and taint only if no keyring holds the key that signed them. */
   readonly taintingUnlessTrusted: number;
+  /** Modules that would not load. */
   readonly refuse: number;
+  /** Modules by trust level. */
   readonly trustLevels: Readonly<Record<TrustLevel, number>>;
+  /** Modules that the policy or modprobe.d denies. */
   readonly denied: number;
   /** Modules that do not meet the requirement. */
   readonly rejected: number;
   /** Modules for which that cannot be decided. */
   readonly undecided: number;
+  /** Files that could not be read, or are not modules. */
   readonly problems: number;
 }
 
 export interface ScanReport {
+  /** The version of this format. */
   readonly version: 1;
+  /** The kernel that the verdicts are for. */
   readonly kernel: KernelReport;
+  /** The modules that were read. */
   readonly modules: readonly ModuleReport[];
+  /** The files that could not be read, or are not modules. */
   readonly problems: readonly ScanProblem[];
+  /** The numbers of modules by result. */
   readonly counts: ScanCounts;
 }
 

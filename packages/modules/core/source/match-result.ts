@@ -1,6 +1,7 @@
 /** The result of comparing a module with offered source. */
 
 export interface SourceMatch {
+  /** The result of the comparison. */
   readonly outcome: 'consistent' | 'differs' | 'undecided';
   /**
    * The directory of the offered tree that builds the module; undefined when no makefile names it.
@@ -41,6 +42,7 @@ export interface LicenseFindings {
   readonly declared: readonly string[];
   /** SPDX expressions of the sources, with the number of files. */
   readonly spdx: ReadonlyMap<string, number>;
+  /** Contradictions between the module's license and the source's. */
   readonly contradictions: readonly string[];
   /**
    * Words of closed terms in the sources and next to them, for a module that claims the GPL: a

@@ -3,8 +3,11 @@ import type { RefusalCause, LoaderVerdict } from '../loader/verdict.ts';
 
 export interface NewlyRefused {
   readonly file: string;
+  /** The errno's name, such as `ENOENT`. */
   readonly errnoName: string | undefined;
+  /** The reasons for the refusal. */
   readonly reasons: readonly {
+    /** A stable word for programs. */
     readonly cause: RefusalCause;
     /** The explanation for people: the change, then its effect on the module. */
     readonly message: string;

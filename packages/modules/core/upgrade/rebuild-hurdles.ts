@@ -22,7 +22,12 @@ export interface RebuildHurdles {
   /** Symbols for modules under a GPL-compatible license only, which this module is not. */
   readonly gplOnly: readonly string[];
   /** Symbols in a namespace that the module does not import. */
-  readonly namespaces: readonly { readonly symbol: string; readonly namespace: string }[];
+  readonly namespaces: readonly {
+    /** The symbol. */
+    readonly symbol: string;
+    /** The namespace that its module must import. */
+    readonly namespace: string;
+  }[];
   /** Symbols that the kernel itself does not export; its modules' exports are unknown. */
   readonly unknown: readonly string[];
 }

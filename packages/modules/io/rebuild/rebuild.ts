@@ -48,13 +48,20 @@ interface RebuildOptions {
 
 export type Rebuilt = RebuiltFacts &
   (
-    | { readonly outcome: 'reproduced' | 'differs'; readonly comparison: Comparison }
     | {
+        /** Whether the build is the same as the module. */
+        readonly outcome: 'reproduced' | 'differs';
+        /** The comparison of module and build. */
+        readonly comparison: Comparison;
+      }
+    | {
+        /** `undecided`: nothing was built that could be compared. */
         readonly outcome: 'undecided';
         /** A sentence without a full stop. */
         readonly reason: string;
-        /** Output of a failed build: the last lines, and lines with errors. */
+        /** The last lines of a failed build. */
         readonly lastLines: readonly string[];
+        /** The first lines of the build that report errors. */
         readonly errors: readonly string[];
       }
   );

@@ -326,7 +326,7 @@ describe('readModule()', () => {
     assert.deepEqual(ends(12), [], 'one text');
     assert.deepEqual(ends(24), [], 'the symbol ends within a text');
     assert.deepEqual(ends(24, 1), [], 'it begins within one');
-    assert.deepEqual(ends(9999), [], 'it ends outside of the section');
+    assert.deepEqual(ends(9999), [], 'it ends outside the section');
   });
 
   test('reads the build id', () => {

@@ -70,12 +70,12 @@ async function releaseEverything(options: AllOptions, command: Command): Promise
   const steps = await releaseSteps(capabilitiesOf(command), paths, wanted);
   const list = [...steps.map(({ what }) => what), ...ownDirectories(paths)];
   if (list.length === 0 && options.json !== true) {
-    print('There is nothing to take back');
+    print('There is nothing to undo');
     return exitCodes.done;
   }
   if (options.dryRun === true) {
     if (options.json === true) printJson({ dryRun: true, steps: list } satisfies ReleaseJson);
-    else print(`It would take back:\n${indented(list)}`);
+    else print(`It would undo:\n${indented(list)}`);
     return exitCodes.done;
   }
   if (options.yes !== true) {
@@ -84,7 +84,7 @@ async function releaseEverything(options: AllOptions, command: Command): Promise
       printError({ action: 'release everything', reason, hint: 'add --yes, or --dry-run' });
       return exitCodes.usage;
     }
-    print(`This takes back:\n${indented(list)}\nThe policy stays.`);
+    print(`This undoes:\n${indented(list)}\nThe policy stays.`);
     if (!(await confirm('Go on?'))) return exitCodes.failed;
   }
   return allDone(steps, paths, wanted, options);
@@ -111,7 +111,7 @@ async function allDone(
   if (json === true) printJson({ done, problems } satisfies ReleaseJson);
   for (const problem of problems) printError(problem);
   if (problems.length > 0)
-    return failWith('not everything is taken back; the same command again continues');
+    return failWith('not everything is undone; run the same command again to continue');
   if (json !== true)
     print(`Nothing of Bulkhead is left on this host but its policy in /etc/bulkhead`);
   return exitCodes.done;
@@ -120,17 +120,17 @@ async function allDone(
 export const command: CommandModule = {
   define(command, run) {
     command
-      .option('--all', 'take everything back: units, web servers, PAM, guards, settings, files')
+      .option('--all', 'undo everything: units, web servers, PAM, guards, settings, files')
       .option('--kill', 'kill the processes that are still in the cgroups', false)
       .option('--keep-history', 'with --all: leave the history')
       .option('-y, --yes', 'with --all: do not ask')
-      .option('--dry-run', 'with --all: list what would be taken back; changes nothing')
+      .option('--dry-run', 'with --all: list what would be undone; changes nothing')
       .option('--json', 'with --all: print as JSON')
       .addHelpText(
         'after',
         examples(
           ['bulkhead release', 'remove the limits, and keep everything else'],
-          ['bulkhead release --all --dry-run', 'what there is to take back'],
+          ['bulkhead release --all --dry-run', 'what there is to undo'],
           ['bulkhead release --all --kill', 'before uninstalling'],
         ),
       )

@@ -152,7 +152,10 @@ export const command: CommandModule = {
         examples(
           ['bulkhead faults', 'in the last 24 hours'],
           ['bulkhead faults alice --limit memory', ''],
-          ['bulkhead faults --severity killed --period 7d', 'in which processes were killed'],
+          [
+            'bulkhead faults --severity killed --period 7d',
+            'incidents in which processes were killed',
+          ],
         ),
       )
       .action(run(faults));

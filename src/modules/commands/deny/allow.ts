@@ -5,7 +5,7 @@ import { changeDenied, type DenyCommandOptions } from './deny.ts';
 export const command: CommandModule = {
   define(command, run) {
     command
-      .option('--dry-run', 'show what would be done, and change nothing')
+      .option('--dry-run', 'show what would be done; changes nothing')
       .option('--json', 'print what was done as JSON')
       .addHelpText('after', examples(['bulkhead modules allow lve', '']))
       .action(

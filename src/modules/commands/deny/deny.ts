@@ -93,7 +93,7 @@ export function changeDenied(words: string[], options: DenyCommandOptions): Exit
 function define(command: Command, run: Runner): void {
   command
     .option('--boot', 'also add them to the kernel command line, which stops insmod too')
-    .option('--dry-run', 'show what would be done, and change nothing')
+    .option('--dry-run', 'show what would be done; changes nothing')
     .option('--json', 'print what was done as JSON')
     .addHelpText(
       'after',

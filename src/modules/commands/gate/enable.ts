@@ -135,7 +135,7 @@ export const command: CommandModule = {
   define(command, run) {
     command
       .option('--watch', 'let every module load, and report those that are not on the list')
-      .option('--dry-run', 'make the list and show it, and change nothing')
+      .option('--dry-run', 'make the list and show it; changes nothing')
       .option('--json', 'print the outcome as JSON')
       .addOption(requireOption())
       .addOption(policyOption())

@@ -51,7 +51,7 @@ function signatures({ yes, json }: Options, command: Command): ExitCode {
 export const command: CommandModule = {
   define(command, run) {
     command
-      .option('--yes', 'do it, knowing that it cannot be taken back before the next boot')
+      .option('--yes', 'do it, knowing that it cannot be undone before the next boot')
       .option('--json', 'print the outcome as JSON')
       .addHelpText(
         'after',

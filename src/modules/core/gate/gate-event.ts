@@ -21,6 +21,7 @@ export interface GateEvent {
   readonly unstable: boolean;
   /** The digest, hexadecimal. */
   readonly digest: string;
+  /** The name of the process that asked for the module. */
   readonly command: string;
   /** The file's name, without its directory. */
   readonly name: string;

@@ -8,12 +8,15 @@ import { ok, type Result } from '../../../../packages/base/result.ts';
 import type { ModuleReport, ScanReport } from '../../../../packages/modules/core/reports/report.ts';
 
 export interface GateList {
+  /** The kernel's release. */
   readonly release: string;
+  /** The kernel's modules. */
   readonly modules: readonly GateModule[];
 }
 
 export interface GateModule {
   readonly file: string;
+  /** The module's name, as the kernel lists it. */
   readonly name: string;
   /** The digest of the file as it lies on disk, compressed or not; hexadecimal. */
   readonly sha256: string;
@@ -65,7 +68,9 @@ export const listedDigests = ({ modules }: GateList): readonly string[] => [
 ];
 
 export interface ListChange {
+  /** Modules that are new in the list. */
   readonly added: readonly GateModule[];
+  /** Modules that are no longer in the list. */
   readonly removed: readonly GateModule[];
 }
 

@@ -38,13 +38,18 @@ export interface DenyOptions {
 export interface DenyOutcome {
   /** Names in the kernel's form. */
   readonly modules: readonly string[];
+  /** Whether the modules are denied afterwards. */
   readonly denied: boolean;
   readonly dryRun: boolean;
+  /** The files to change. */
   readonly files: readonly {
     readonly path: string;
+    /** Whether the file is written or removed. */
     readonly change: 'write' | 'remove';
+    /** The file's new text; null if it is removed. */
     readonly text: string | null;
   }[];
+  /** The commands to run, each with its arguments. */
   readonly commands: readonly (readonly string[])[];
   /**
    * The parameter that the kernel's command line must have; null when nothing is denied any more.
@@ -52,14 +57,18 @@ export interface DenyOutcome {
   readonly kernelParameter: string | null;
   /** Titles of the boot loaders that carry it afterwards. */
   readonly bootLoaders: readonly string[];
+  /** The denied modules that are loaded now. */
   readonly loaded: readonly LoadedNow[];
   /** Further remarks and tasks for people. */
   readonly notes: readonly string[];
 }
 
 export interface LoadedNow {
+  /** The module's name. */
   readonly name: string;
+  /** The number of its users. */
   readonly references: number;
+  /** The modules that use it. */
   readonly users: readonly string[];
 }
 

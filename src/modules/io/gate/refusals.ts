@@ -17,6 +17,7 @@ export interface GateRefusal extends Pick<GateEvent, 'pid' | 'uid' | 'command' |
   readonly at: string;
   /** Whether it was loaded all the same, since the gate only watches. */
   readonly loaded: boolean;
+  /** The digest of the file; hexadecimal. */
   readonly sha256: string;
   /**
    * Whether its file system does not keep contents, so that it was not hashed; absent if it was.

@@ -11,7 +11,7 @@ const parts: CommandTable = {
   },
   disable: {
     usage: '[options]',
-    summary: 'refuse none, until it is enabled again',
+    summary: 'refuse no links until the guard is enabled again',
     load: () => import('./disable.ts'),
   },
   status: {
@@ -31,10 +31,13 @@ export const command: CommandModule = {
     parent.addHelpText(
       'after',
       examples(
-        ['bulkhead symlinks guard enable --dry-run', 'whom it would restrict, and whether it can'],
+        [
+          'bulkhead symlinks guard enable --dry-run',
+          'the users that it would restrict, and whether this kernel can',
+        ],
         ['bulkhead symlinks guard enable --watch', 'only report, to learn what would be refused'],
         ['bulkhead symlinks guard enable', 'refuse from now on, and after each boot'],
-        ['bulkhead symlinks guard status --json', 'whether it refuses, tried now'],
+        ['bulkhead symlinks guard status --json', 'whether it refuses, tested now'],
       ),
     );
     addCommands(parent, parts);

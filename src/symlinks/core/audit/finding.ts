@@ -14,7 +14,9 @@ export const isAtLeast = (severity: LinkSeverity, than: LinkSeverity): boolean =
   linkSeverities.indexOf(severity) <= linkSeverities.indexOf(than);
 
 export interface LinkFinding {
+  /** Whether it is a symbolic or a hard link. */
   readonly kind: 'link' | 'hard link';
+  /** How dangerous it is. */
   readonly severity: LinkSeverity;
   /** The tenant in whose home it is. */
   readonly tenant: number;

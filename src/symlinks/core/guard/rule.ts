@@ -4,13 +4,17 @@ import { u32le, type MapEntry } from '../../../../packages/base/map-entry.ts';
 export type GuardMode = 'on' | 'watch';
 
 export interface GuardSubject {
+  /** Whether it is a user or a group. */
   readonly kind: 'group' | 'user';
+  /** The uid or gid. */
   readonly id: number;
 }
 
 /** The users that the guard restricts, and the owners that it trusts. */
 export interface GuardRule {
+  /** Whether it refuses (`on`) or only reports (`watch`). */
   readonly mode: GuardMode;
+  /** The users and groups that are restricted. */
   readonly subjects: readonly GuardSubject[];
   /** Uids whose links are always followed. */
   readonly trusted: readonly number[];

@@ -16,9 +16,11 @@ export interface Audit {
   /** The number of findings, including those above the maximum, which are not listed. */
   readonly found: Readonly<Record<LinkSeverity, number>>;
   readonly problems: readonly HomeProblem[];
+  /** The number of homes that were read. */
   readonly homes: number;
   /** Names read. */
   readonly entries: number;
+  /** The number of links that were judged. */
   readonly links: number;
   /** Whether files with several names were too many to remember all. */
   readonly indexIsFull: boolean;

@@ -50,10 +50,13 @@ export interface InForce {
 export interface GuardCounters {
   /** Links of owners who are not trusted that restricted users have begun to follow. */
   readonly followed: number;
+  /** Links that were refused. */
   readonly refused: number;
+  /** Links that would have been refused, since the guard only watches. */
   readonly watched: number;
   /** Links refused because they were within more than eight links. */
   readonly tooDeep: number;
+  /** Links refused because the kernel had no memory to judge them. */
   readonly noMemory: number;
   /** Refusals that could not be reported. */
   readonly unreported: number;

@@ -23,7 +23,7 @@ export const command: CommandModule = {
     withEntriesOptions(command, 'print what would be written; changes nothing')
       .option(
         '--strict',
-        'at nginx a program whose visitor has left keeps its entry until it is done',
+        'with nginx: a request keeps its entry until its script ends, even if the visitor disconnects',
       )
       .option(
         '--edit-vhosts',
@@ -34,8 +34,14 @@ export const command: CommandModule = {
         examples(
           ['bulkhead web entries enable --dry-run', 'what would be written'],
           ['bulkhead web entries enable', 'write it, check it, and reload the web servers'],
-          ['bulkhead web entries enable --edit-vhosts --dry-run', 'as well what vhosts would get'],
-          ['bulkhead web entries enable --strict', 'count what visitors have given up, too'],
+          [
+            'bulkhead web entries enable --edit-vhosts --dry-run',
+            'also what would be added to vhosts',
+          ],
+          [
+            'bulkhead web entries enable --strict',
+            'also count requests whose visitors have disconnected',
+          ],
         ),
       )
       .action(run(whenLocked(enable)));

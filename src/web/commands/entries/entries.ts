@@ -10,7 +10,7 @@ const parts: CommandTable = {
   },
   disable: {
     usage: '[options]',
-    summary: 'remove the files that enable has written at the web servers',
+    summary: 'remove the files that enable wrote for the web servers',
     load: () => import('./disable.ts'),
   },
   sync: {

@@ -46,7 +46,7 @@ const uidOf = (name: string, known: number | undefined): number | undefined =>
 
 function define(command: Command, run: Runner): void {
   describeArgument(command, 'account or uid of a tenant');
-  selectOptions(command, 'every tenant, and all that enable has written');
+  selectOptions(command, 'every tenant, and everything that enable wrote');
   command
     .addHelpText(
       'after',

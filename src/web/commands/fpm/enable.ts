@@ -116,8 +116,8 @@ export function selectOptions(command: Command, all: string): void {
   command
     .addOption(policyOption())
     .option('--all', all)
-    .addOption(new Option('--php <version>', 'this version of PHP alone, such as 8.4'))
-    .option('--dry-run', 'print what would be written and run, and change nothing')
+    .addOption(new Option('--php <version>', 'only this version of PHP, such as 8.4'))
+    .option('--dry-run', 'print what would be written and run; changes nothing')
     .option('--json', 'print as JSON');
 }
 

@@ -8,12 +8,12 @@ import { addCommands, type CommandTable } from '../../../cli/shared/command-tabl
 const parts: CommandTable = {
   enable: {
     usage: '[options] [tenant]',
-    summary: "serve a tenant's pools by a service in its cgroup, at the sockets that they have",
+    summary: "serve a tenant's pools from a service in its cgroup, at their own sockets",
     load: () => import('./enable.ts'),
   },
   disable: {
     usage: '[options] [tenant]',
-    summary: "give a tenant's pools back to the distribution's php-fpm",
+    summary: "move a tenant's pools back to the distribution's php-fpm",
     load: () => import('./disable.ts'),
   },
   status: {
@@ -23,7 +23,7 @@ const parts: CommandTable = {
   },
   sync: {
     usage: '[options] <version>',
-    summary: "divide the pools anew; the distribution's service does it when it is reloaded",
+    summary: "divide the pools again; the distribution's service runs this when it is reloaded",
     load: () => import('./sync.ts'),
   },
 };
@@ -36,7 +36,7 @@ export const command: CommandModule = {
         ['bulkhead web fpm enable alice --dry-run', 'what would be written and run'],
         ['bulkhead web fpm enable --all', 'every tenant that has a pool, also later ones'],
         ['bulkhead web fpm status', ''],
-        ['bulkhead web fpm disable --all', 'give all pools back to the distribution'],
+        ['bulkhead web fpm disable --all', "move all pools back to the distribution's php-fpm"],
       ),
     );
     addCommands(parent, parts);

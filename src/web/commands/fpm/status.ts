@@ -141,7 +141,7 @@ function pendingNotes({ fpm }: FpmContext, plan: FpmPlan): readonly string[] {
 function define(command: Command, run: Runner): void {
   command
     .addOption(policyOption())
-    .addOption(new Option('--php <version>', 'this version of PHP alone, such as 8.4'))
+    .addOption(new Option('--php <version>', 'only this version of PHP, such as 8.4'))
     .option('--json', 'print as JSON')
     .addHelpText(
       'after',

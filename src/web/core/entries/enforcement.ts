@@ -176,14 +176,14 @@ function sharedName(site: NginxSite, group: readonly NginxSite[]): Cause | undef
   };
 }
 
-const needsInclude = 'its include gives it back';
+const needsInclude = 'the include restores it';
 
 function lostLimit({ vhost: { limitLost } }: NginxSite, includes: boolean): Cause | undefined {
   if (limitLost === undefined || (includes && limitLost.canInclude)) return undefined;
   const { file, line, canInclude } = limitLost;
   return {
-    reason: `the limit_conn of its own at ${file}:${line} replaces that of its tenant`,
-    hint: canInclude ? needsInclude : 'move it to the server, beside the include',
+    reason: `its own limit_conn at ${file}:${line} replaces its tenant's limit`,
+    hint: canInclude ? needsInclude : 'move it to the server, next to the include',
   };
 }
 

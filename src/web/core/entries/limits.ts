@@ -9,9 +9,11 @@ import { siteNameOf } from '../site.ts';
 export type BoundKind = 'site' | 'tenant' | 'reseller';
 
 export interface Bound {
+  /** Whether it is the limit of the site, the tenant or the reseller. */
   readonly kind: BoundKind;
   /** The site, tenant or reseller that has the limit: `u1001/shop.example`, `u1001`, `r1000`. */
   readonly member: Member;
+  /** The number of concurrent requests. */
   readonly limit: number;
 }
 

@@ -12,14 +12,21 @@
 import { parseAddress, type Address } from '../address.ts';
 
 export interface FpmPool {
+  /** The pool's name. */
   readonly name: string;
+  /** The account that it runs as. */
   readonly user: string;
+  /** The group that it runs as; absent if the pool sets none. */
   readonly group?: string;
+  /** The `listen` directive as written. */
   readonly listen: string;
+  /** The address that it listens at; absent if it cannot be read. */
   readonly address?: Address;
   /** `static`, `dynamic` or `ondemand`. */
   readonly pm: string;
+  /** The value of `pm.max_children`. */
   readonly childrenMax: number;
+  /** The directory of its chroot; absent if it has none. */
   readonly chroot?: string;
 }
 

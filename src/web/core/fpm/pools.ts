@@ -16,7 +16,9 @@ export interface Pool extends FpmPool {
 }
 
 export interface PoolFinding {
+  /** The pool's name. */
   readonly pool: string;
+  /** The version of PHP: `8.4`. */
   readonly php: string;
   readonly message: string;
 }

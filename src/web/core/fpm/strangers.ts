@@ -24,10 +24,13 @@ export interface Port {
 export interface Stranger {
   /** The address at which it listens: `127.0.0.1:9001`, or `*:9001`. */
   readonly at: string;
+  /** The uid that it runs as. */
   readonly uid: number;
   /** The name of the account, if there is one. */
   readonly user?: string;
+  /** The process; absent if unknown. */
   readonly pid?: number;
+  /** The program; absent if unknown. */
   readonly program?: string;
 }
 
@@ -73,6 +76,7 @@ export function strangerText({ at, uid, user, pid, program }: Stranger): string 
 }
 
 export interface PoolStranger extends Stranger {
+  /** The pool's name. */
   readonly pool: string;
 }
 

@@ -14,7 +14,7 @@ import { countingOf, type Counting } from './counting.ts';
 import { isPass } from './passes.ts';
 
 export interface Lost extends ConfigLine {
-  /** Whether an include in the server gives it back. */
+  /** Whether an include in the server restores it. */
   readonly canInclude: boolean;
 }
 

@@ -20,7 +20,12 @@ export interface ServerEntries {
   /** Whether its file exists. */
   readonly enabled: boolean;
   readonly sites: readonly SiteEntries[];
-  readonly enforced: readonly { readonly name: string; readonly uid: number }[];
+  /** The sites at which limits are enforced. */
+  readonly enforced: readonly {
+    /** The name of the site. */
+    readonly name: string;
+    readonly uid: number;
+  }[];
   readonly changes: readonly FileChange[];
   readonly notes: readonly Note[];
   readonly apply: (run: Run) => Promise<Result<ReloadResult, Problem>>;

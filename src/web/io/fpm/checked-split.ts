@@ -25,7 +25,9 @@ import { RootsWill } from './roots-will.ts';
 export interface SplitRefusal {
   /** Absent if the account that a pool names does not exist. */
   readonly uid?: number;
+  /** The account that the pool names. */
   readonly user: string;
+  /** The reason, for people. */
   readonly reason: string;
 }
 

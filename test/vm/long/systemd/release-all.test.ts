@@ -272,10 +272,7 @@ suite('release --all where everything is enabled', { skip: guests.skip }, () => 
 
   test('release --all has nothing to do on its second run', { timeout }, async () => {
     for (const words of ['--dry-run', '--yes', ''])
-      assert.equal(
-        await succeed(`bulkhead release --all ${words}`),
-        'There is nothing to take back\n',
-      );
+      assert.equal(await succeed(`bulkhead release --all ${words}`), 'There is nothing to undo\n');
     await sameAsBefore();
   });
 
@@ -285,9 +282,6 @@ suite('release --all where everything is enabled', { skip: guests.skip }, () => 
     await servedIn(outside);
     await sameAsBefore();
     assert.equal(await said('systemctl --failed --no-legend --plain || true'), '');
-    assert.equal(
-      await succeed('bulkhead release --all --dry-run'),
-      'There is nothing to take back\n',
-    );
+    assert.equal(await succeed('bulkhead release --all --dry-run'), 'There is nothing to undo\n');
   });
 });

@@ -71,10 +71,13 @@ export interface SplitService {
 }
 
 export interface KeptPool {
+  /** The pool's name. */
   readonly pool: string;
+  /** The account that it runs as. */
   readonly user: string;
   /** The uid of the user, if it is a tenant. */
   readonly uid?: number;
+  /** The socket. */
   readonly listen: string;
   /** `FILE:LINE`; empty if it is not in a file that the main file includes. */
   readonly place: string;
