@@ -43,7 +43,7 @@ export async function releaseSteps(
 ): Promise<readonly ReleaseStep[]> {
   const steps: ReleaseStep[] = [];
   if (hasUnits(paths)) steps.push({ what: 'the agent and its units', run: () => stopUnits(paths) });
-  if (isLocked(agentLock(paths)))
+  else if (isLocked(agentLock(paths)))
     steps.push({ what: 'the agent, which has to be stopped', run: () => agentEnded(paths) });
   const found: UndoStep[] = [];
   for (const { undo } of capabilities) found.push(...((await undo?.())?.(paths) ?? []));
@@ -78,9 +78,10 @@ const hasUnits = (paths: Paths) =>
   runsSystemd() &&
   ownUnits.some(({ name }) => unitFile(paths, name) !== 'absent');
 
+/** Stops them. An agent that still runs after that was started otherwise. */
 async function stopUnits(paths: Paths): Promise<readonly Problem[]> {
   const done = await disableUnits(paths);
-  return done.ok ? [] : done.error;
+  return done.ok ? agentEnded(paths) : done.error;
 }
 
 function agentEnded(paths: Paths): Promise<readonly Problem[]> {
