@@ -3,7 +3,7 @@
  * limits, then remaining files. A failed step does not stop the others, but then files stay, since they record what is
  * left. A second run continues: it checks for each step whether it is still in force.
  */
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, rmdirSync, rmSync } from 'node:fs';
 import type { UndoStep } from './undo-step.ts';
 import type { Problem } from '../../packages/base/problem.ts';
 import { runsSystemd } from '../host/cgroups/systemd-delegation.ts';
@@ -118,7 +118,18 @@ async function releaseLimits(
   const blocker = await releaseBlocker(capabilities, paths);
   if (blocker !== undefined) return [blocker];
   const released = releaseAll(linuxHost(paths), { kill });
-  return released.ok ? releaseParts(capabilities, paths) : released.error;
+  if (!released.ok) return released.error;
+  // Its agent has made it, and systemd makes it again when it has something to write there.
+  if (paths.instance === 'bulkhead') removeEmptyDirectory('/run/systemd/system.control');
+  return releaseParts(capabilities, paths);
+}
+
+function removeEmptyDirectory(path: string): void {
+  try {
+    rmdirSync(path);
+  } catch {
+    // It is not there, or others have settings in it.
+  }
 }
 
 /** Removes the files, as the last step. File systems mounted there are not ours to remove. */
