@@ -3,7 +3,7 @@
  * limits, then remaining files. A failed step does not stop the others, but then files stay, since they record what is
  * left. A second run continues: it checks for each step whether it is still in force.
  */
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, rmdirSync, rmSync } from 'node:fs';
 import type { UndoStep } from './undo-step.ts';
 import type { Problem } from '../../packages/base/problem.ts';
 import { runsSystemd } from '../host/cgroups/systemd-delegation.ts';
@@ -43,7 +43,7 @@ export async function releaseSteps(
 ): Promise<readonly ReleaseStep[]> {
   const steps: ReleaseStep[] = [];
   if (hasUnits(paths)) steps.push({ what: 'the agent and its units', run: () => stopUnits(paths) });
-  if (isLocked(agentLock(paths)))
+  else if (isLocked(agentLock(paths)))
     steps.push({ what: 'the agent, which has to be stopped', run: () => agentEnded(paths) });
   const found: UndoStep[] = [];
   for (const { undo } of capabilities) found.push(...((await undo?.())?.(paths) ?? []));
@@ -78,9 +78,10 @@ const hasUnits = (paths: Paths) =>
   runsSystemd() &&
   ownUnits.some(({ name }) => unitFile(paths, name) !== 'absent');
 
+/** Stops them. An agent that still runs after that was started otherwise. */
 async function stopUnits(paths: Paths): Promise<readonly Problem[]> {
   const done = await disableUnits(paths);
-  return done.ok ? [] : done.error;
+  return done.ok ? agentEnded(paths) : done.error;
 }
 
 function agentEnded(paths: Paths): Promise<readonly Problem[]> {
@@ -117,7 +118,18 @@ async function releaseLimits(
   const blocker = await releaseBlocker(capabilities, paths);
   if (blocker !== undefined) return [blocker];
   const released = releaseAll(linuxHost(paths), { kill });
-  return released.ok ? releaseParts(capabilities, paths) : released.error;
+  if (!released.ok) return released.error;
+  // Its agent has made it, and systemd makes it again when it has something to write there.
+  if (paths.instance === 'bulkhead') removeEmptyDirectory('/run/systemd/system.control');
+  return releaseParts(capabilities, paths);
+}
+
+function removeEmptyDirectory(path: string): void {
+  try {
+    rmdirSync(path);
+  } catch {
+    // It is not there, or others have settings in it.
+  }
 }
 
 /** Removes the files, as the last step. File systems mounted there are not ours to remove. */

@@ -5,7 +5,9 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { after, test } from 'node:test';
-import { pathsOf } from '../../src/host/paths.ts';
+import { releaseSteps } from '../../src/apply/release-everything.ts';
+import { agentLock, pathsOf } from '../../src/host/paths.ts';
+import { lockFile } from '../../src/sys/files/flock.ts';
 import { treeElement } from '../../testing/tree-host.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { jsonOf } from '../../testing/json-output.ts';
@@ -30,6 +32,25 @@ const bulkhead = (...args: readonly string[]) =>
 after(() => {
   for (const each of [root, paths.runtime, paths.state])
     rmSync(each, { recursive: true, force: true });
+});
+
+test('releaseSteps() lists an agent that no unit has started, until it has ended', async () => {
+  const own = { ...paths, runtime: `${root}/run`, state: `${root}/state` };
+  mkdirSync(own.runtime);
+  const listed = async () => {
+    const steps = await releaseSteps([], own, { kill: false, keepHistory: false });
+    return steps.filter(({ what }) => what.includes('agent'));
+  };
+  const lock = lockFile(agentLock(own), { waitMs: 0 });
+  assert.ok(lock.ok);
+  const [step, ...more] = await listed();
+  assert.equal(step?.what, 'the agent, which has to be stopped');
+  assert.deepEqual(more, []);
+  assert.match((await step.run()).map(({ reason }) => reason).join(), /an agent still runs/);
+  lock.value[Symbol.dispose]();
+  assert.deepEqual(await step.run(), []);
+  assert.deepEqual(await listed(), []);
+  rmSync(own.runtime, { recursive: true });
 });
 
 test('release --all removes everything of an instance', { skip }, () => {

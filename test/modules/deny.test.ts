@@ -22,6 +22,8 @@ import { ok } from '../../packages/base/result.ts';
 import { command, denyText } from '../../src/modules/commands/deny/deny.ts';
 import { editCommandLine } from '../../packages/modules/core/modprobe/blacklist-parameter.ts';
 import { moduleNames } from '../../packages/modules/core/modprobe/deny-file.ts';
+import { pathsOf } from '../../src/host/paths.ts';
+import { undoModules } from '../../src/modules/commands/undo.ts';
 import type { BootHost } from '../../src/modules/io/deny/boot-loaders.ts';
 import {
   deniedModules,
@@ -119,13 +121,44 @@ test('modules deny adds to denied modules, and prints when nothing changes', () 
 });
 
 test('deniedModules() lists only names from the block, so that allow can remove them all', () => {
-  assert.deepEqual(deniedModules(host()), []);
+  assert.deepEqual(deniedModules(host()), ok([]));
   write(conf, 'blacklist of-somebody-else\n');
-  assert.deepEqual(deniedModules(host()), []);
+  assert.deepEqual(deniedModules(host()), ok([]));
   deny({}, 'a', 'snd_pcsp');
-  assert.deepEqual(deniedModules(host()), ['a', 'snd_pcsp']);
-  deny({ undo: true }, ...deniedModules(host()));
+  const names = ['a', 'snd_pcsp'];
+  assert.deepEqual(deniedModules(host()), ok(names));
+  deny({ undo: true }, ...names);
   assert.equal(read(conf), 'blacklist of-somebody-else\n');
+});
+
+const denials = (instance = 'bulkhead') =>
+  undoModules(pathsOf(instance), host()).filter(({ what }) => what === 'the denied kernel modules');
+
+test('undoModules() has a step for denied modules, of the host and not of a second instance', () => {
+  assert.deepEqual(denials(), []);
+  deny({}, 'a', 'b');
+  assert.deepEqual(
+    denials().map(({ command: words }) => words),
+    [['modules', 'allow', 'a', 'b']],
+  );
+  assert.deepEqual(denials('second'), []);
+});
+
+test('undoModules() has a step that says what to do where the file is damaged', async () => {
+  deny({}, 'a');
+  const damaged = (read(conf) ?? '').replace(/^# <<< .*\n/m, '');
+  write(conf, damaged);
+  const told = async () => {
+    const [step, ...more] = denials();
+    assert.deepEqual(more, []);
+    assert.equal(step?.command, undefined);
+    return (await step?.run?.())?.map(formatProblem).join('\n');
+  };
+  assert.match((await told()) ?? '', /^Cannot use ".*bulkhead\.conf": .*; repair or remove it$/);
+  assert.equal(read(conf), damaged);
+  rmSync(join(root, conf));
+  symlinkSync('/dev/null', join(root, conf));
+  assert.match((await told()) ?? '', /bulkhead\.conf": .*; repair or remove it$/);
 });
 
 test('modules deny repeats names of the kernel command line, as the last parameter wins', () => {

@@ -37,6 +37,10 @@ const valuesOf = (text: string, key: string) =>
 const endings = (text: string) =>
   valuesOf(text, 'ExecStopPost').filter((each) => each.includes('pkill'));
 
+/** Returns the commands that pause after a failure. */
+const pauses = (text: string) =>
+  valuesOf(text, 'ExecStopPost').filter((each) => each.includes('sleep'));
+
 describe('serviceUnit()', () => {
   test('runs the service as the tenant in its slice', () => {
     const text = unit(slice);
@@ -51,18 +55,22 @@ describe('serviceUnit()', () => {
 
   test('enters the jail as root, and copies the configuration before each reload', () => {
     const words = '/usr/sbin/php-fpm8.4 /etc/bulkhead/fpm/8.4/1001.conf';
-    for (const [entry, program, how, users] of [
-      [slice, '+/opt/bulkhead/libexec/bulkhead-fpm', 'slice bulkhead 1001:1001', ['1001']],
-      [launcher, '/opt/bulkhead/libexec/bulkhead-fpm', 'tenant bulkhead 1001', []],
+    for (const [entry, privilege, how, users] of [
+      [slice, '+', 'slice bulkhead 1001:1001', ['1001']],
+      [launcher, '', 'tenant bulkhead 1001', []],
     ] as const) {
       const text = unit({ ...entry, isJailed: true });
+      const program = `${privilege}/opt/bulkhead/libexec/bulkhead-fpm`;
       assert.deepEqual(valuesOf(text, 'User'), users);
       assert.deepEqual(valuesOf(text, 'ExecStartPre'), []);
       assert.deepEqual(valuesOf(text, 'ExecStart'), [`${program} ${how} ${words}`]);
       assert.deepEqual(valuesOf(text, 'ExecReload'), [
         `${program} copy bulkhead 1001 ${words}`,
-        '/bin/kill -USR2 $MAINPID',
+        `${privilege}/bin/kill -USR2 $MAINPID`,
       ]);
+      // As the tenant, the kernel would refuse every program outside the jail, and the service would fail.
+      for (const each of pauses(text)) assert.ok(each.startsWith(`${privilege}/bin/sh -c `), each);
+      assert.equal(pauses(text).length, 1);
       assert.match(text, /^Description=.*, in its jail$/m);
     }
   });

@@ -10,7 +10,7 @@ import { readText } from '../../../packages/base/io/read.ts';
 import { removeIfThere, replaceFile } from '../../../packages/base/io/replace-file.ts';
 import { packageFile } from '../../sys/package-files.ts';
 import type { Paths } from '../paths.ts';
-import { startOwnUnit, systemctl } from './systemctl.ts';
+import { startOwnUnit, stopTemplateSlice, systemctl } from './systemctl.ts';
 
 export interface OwnUnit {
   readonly name: string;
@@ -126,7 +126,7 @@ export async function disableUnits(
   for (const { name, use } of order) {
     const isTemplate = name.includes('@');
     const stopped = isTemplate
-      ? await systemctl('stop', name.replace('@', '@*'))
+      ? await stopInstances(name)
       : await systemctl(...(use === 'enabled' ? ['disable', '--now', name] : ['stop', name]));
     if (!stopped.ok) {
       problems.push(stopped.error);
@@ -146,6 +146,11 @@ export async function disableUnits(
     if (!reloaded.ok) problems.push(reloaded.error);
   }
   return problems.length === 0 ? ok(removed) : { ok: false, error: problems };
+}
+
+async function stopInstances(template: string): Promise<Result<void, Problem>> {
+  const stopped = await systemctl('stop', template.replace('@', '@*'));
+  return stopped.ok ? stopTemplateSlice(template.replace(/@.*/, '')) : stopped;
 }
 
 const rank = ({ name }: OwnUnit) => (name.endsWith('.socket') ? 0 : name === agentUnit ? 1 : 2);

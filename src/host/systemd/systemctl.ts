@@ -79,6 +79,19 @@ export async function unitStates(
   }
 }
 
+/**
+ * Stops the slice that systemd makes for the units of a template, once none is left: it stays otherwise. For
+ * `bulkhead-fpm84` it is `system-bulkhead\x2dfpm84.slice`.
+ */
+export async function stopTemplateSlice(template: string): Promise<Result<void, Problem>> {
+  const slice = `system-${template.replaceAll('-', '\\x2d')}.slice`;
+  const states = await unitStates('system-*.slice');
+  if (!states.ok) return states;
+  return states.value.get(slice)?.active === 'active'
+    ? systemctlEach(['stop'], [slice])
+    : ok(undefined);
+}
+
 export async function unitProperties(
   unit: string,
   names: readonly string[],

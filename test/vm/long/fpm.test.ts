@@ -597,10 +597,19 @@ setInterval(() => part.afterTick(() => [], {} as never), 100);
     const early = await run('bulkhead release');
     assert.equal(early.status, 1);
     assert.match(early.stderr, /run bulkhead web fpm disable --all first/);
-    await succeed('bulkhead web fpm disable --all');
+    const { status, stderr, lost } = await whileAsked(
+      Object.keys(tenants),
+      'bulkhead web fpm disable --all',
+    );
+    assert.equal(status, 0, stderr);
+    assert.deepEqual(lost, []);
     assert.equal((await ask('alice')).cgroup, '/system.slice/php8.4-fpm.service');
     assert.equal((await ask('carol')).uid, tenants.carol);
-    assert.equal(await succeed('systemctl list-units --all --no-legend "bulkhead-fpm*"'), '');
+    assert.equal(
+      await succeed("systemctl list-units --all --no-legend '*bulkhead*fpm*'"),
+      '',
+      'neither a failed unit nor a slice is left',
+    );
     assert.equal(await succeed('ls /run/php | grep -c bulkhead || true'), '0\n');
     const now = await everything();
     // Accounts came and went: their files have backups by now.

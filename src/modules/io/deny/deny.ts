@@ -101,11 +101,21 @@ export function denyModules(
   return ok(outcomeOf(names, plan.value, options, host));
 }
 
-/** Returns the modules that are denied by our file; none if the file cannot be read. */
-export function deniedModules(host: BootHost): readonly string[] {
-  const text = readOwnFile(at(host, denyFile));
-  const file = readDenyFile((text.ok ? text.value : undefined) ?? '');
-  return file.ok ? file.value.names : [];
+/** Returns the modules that are denied by our file. */
+export function deniedModules(host: BootHost): Result<readonly string[], Problem> {
+  const found = readDenials(host);
+  return found.ok ? ok(found.value.file.names) : found;
+}
+
+function readDenials(
+  host: BootHost,
+): Result<{ readonly text: string | undefined; readonly file: DenyFile }, Problem> {
+  const path = at(host, denyFile);
+  const text = readOwnFile(path);
+  if (!text.ok) return fail({ hint: 'repair or remove it', ...text.error });
+  const file = readDenyFile(text.value ?? '');
+  if (!file.ok) return failed({ ...file.error, action: 'use', object: path });
+  return ok({ text: text.value, file: file.value });
 }
 
 function planFor(
@@ -114,19 +124,18 @@ function planFor(
   host: BootHost,
 ): Result<DenyPlan, Problem> {
   const path = at(host, denyFile);
-  const text = readOwnFile(path);
-  if (!text.ok) return text;
-  const read = readDenyFile(text.value ?? '');
-  if (!read.ok) return failed({ ...read.error, action: 'use', object: path });
-  const loaders = options.boot === true || read.value.boot.length > 0 ? bootLoadersOf(host) : [];
-  const others = loaders.flatMap((each) => each.others(host, read.value.boot));
+  const found = readDenials(host);
+  if (!found.ok) return found;
+  const { text: before, file: was } = found.value;
+  const loaders = options.boot === true || was.boot.length > 0 ? bootLoadersOf(host) : [];
+  const others = loaders.flatMap((each) => each.others(host, was.boot));
   const onBoot = loaders.length === 0 ? [] : names.filter((each) => !others.includes(each));
-  const file = changeDenied(read.value, names, options, onBoot);
-  const boot = planBoot(loaders, host, read.value.boot, file.boot);
+  const file = changeDenied(was, names, options, onBoot);
+  const boot = planBoot(loaders, host, was.boot, file.boot);
   if (!boot.ok) return boot;
   // A file of ours that has become empty is removed; if there is none, there is nothing to undo.
   const after = formatDenyFile(file) || undefined;
-  const own = after === text.value ? [] : [{ path, before: text.value, after }];
+  const own = after === before ? [] : [{ path, before, after }];
   return ok({
     edits: [...own, ...boot.value.edits],
     commands: boot.value.commands,

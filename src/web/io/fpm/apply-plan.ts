@@ -8,12 +8,13 @@
  *     5. what could not be removed before: services that end, and their files
  *
  * php-fpm itself refuses to start if another process listens there, so a pool that goes back has a gap as long as
- * a reload. A failure up to step 4 undoes all that was done.
+ * a reload. If all pools go back, the master starts anew, and takes the sockets over (pass-sockets.ts): they are not
+ * closed before that, and no request is lost. A failure up to step 4 undoes all that was done.
  */
 import { dirname } from 'node:path';
 import { causedBy, failed, type Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
-import { distributionUnit } from '../../core/fpm/service/units.ts';
+import { distributionUnit, unitStem } from '../../core/fpm/service/units.ts';
 import {
   applyFileChanges,
   changesBetween,
@@ -21,23 +22,32 @@ import {
   removeEmptyDirectories,
   type FpmFileChange,
 } from './file-set.ts';
-import { endingBy, stopServices } from './bounded-stop.ts';
+import { endingBy, stopServices } from './services/bounded-stop.ts';
 import type { FpmLayout } from './layout.ts';
+import { startWithSockets } from './services/pass-sockets.ts';
 import type { FpmPlan, SocketChange } from './plan.ts';
 import {
+  findSocketAgain,
   heldBy,
   dropKeptSocket,
   heldPaths,
   holdPath,
   isFound,
   keepSocket,
+  leaveSocket,
   releasePath,
   removeSocket,
   restoreSocket,
   untilReleased,
   untilServed,
 } from './sockets.ts';
-import { systemctl, systemctlEach, unitProperties } from '../../../host/systemd/systemctl.ts';
+import {
+  stopTemplateSlice,
+  systemctl,
+  systemctlEach,
+  unitProperties,
+  unitStates,
+} from '../../../host/systemd/systemctl.ts';
 import { namesIn } from '../../../../packages/base/io/read.ts';
 
 /**
@@ -87,6 +97,8 @@ class Run {
   /** The process of the distribution's service; 0 if it does not run. */
   readonly #master: number;
   #isTold = false;
+  /** Sockets that the distribution's master is to take over as they are. */
+  #passed: readonly SocketChange[] = [];
 
   constructor(plan: FpmPlan, layout: FpmLayout, moment: FpmCaller, master: number) {
     this.#plan = plan;
@@ -117,19 +129,52 @@ class Run {
 
   /** Finishes as much as possible of what was begun, and returns the first problem. */
   async finish(): Step {
-    const { sockets, leaving, removals } = this.#plan;
+    const { sockets, closing, leaving, removals } = this.#plan;
     const held = this.#held();
     const listens = held.map(({ listen }) => listen);
     if (this.#master !== 0) await untilReleased(this.#master, listens, releasedWithinMs);
     const results = [
       await releaseAll(held),
       ...sockets.map(({ listen }) => dropKeptSocket(listen.stream)),
+      // No service may start again after its end.
+      await systemctlEach(['stop'], unitsOf(this.#passed)),
       await this.#stop(leaving),
       await this.#stop(this.#goingOn()),
+      // Some services remove the paths of their sockets when they end.
+      await this.#leave(),
+      await this.#forget([...leaving, ...unitsOf(closing)]),
       await this.#write(removals),
+      this.#isGivingUp ? await stopTemplateSlice(unitStem(this.#layout)) : ok(undefined),
     ];
     removeEmptyDirectories(this.#directories());
     return results.find((each) => !each.ok) ?? ok(undefined);
+  }
+
+  /** Leaves the passed sockets to the distribution's master. Pools that it does not have are gone. */
+  async #leave(): Step {
+    if (this.#passed.length === 0) return ok(undefined);
+    const unit = await unitProperties(distributionUnit(this.#layout.php), ['MainPID']);
+    if (!unit.ok) return unit;
+    const listens = this.#passed.map(({ listen }) => listen);
+    const taken = new Set(heldBy(Number(unit.value.get('MainPID') ?? 0), listens));
+    const results = listens.map((each) =>
+      taken.has(each) ? leaveSocket(each) : removeSocket(each),
+    );
+    return results.find((each) => !each.ok) ?? ok(undefined);
+  }
+
+  /** Lets systemd forget units that failed, such as services that were killed because they did not end. */
+  async #forget(units: readonly string[]): Step {
+    if (units.length === 0) return ok(undefined);
+    const states = await unitStates(`${unitStem(this.#layout)}@*`);
+    if (!states.ok) return states;
+    const isFailed = (unit: string) => states.value.get(unit)?.active === 'failed';
+    return systemctlEach(['reset-failed'], units.filter(isFailed));
+  }
+
+  /** Whether no tenant is to have a service any more. */
+  get #isGivingUp(): boolean {
+    return this.#plan.removals.some(({ path }) => path === this.#layout.choice);
   }
 
   async undo(): Step {
@@ -151,7 +196,10 @@ class Run {
     const unit = distributionUnit(this.#layout.php);
     // If it failed, systemd has used up its start attempts.
     await systemctl('reset-failed', unit);
-    return without(await systemctl('restart', unit));
+    const restarted = await systemctl('restart', unit);
+    // A master that had taken the sockets over has removed their paths.
+    for (const { listen } of this.#passed) findSocketAgain(listen);
+    return without(restarted);
   }
 
   #backwards(): readonly FpmFileChange[] {
@@ -181,16 +229,19 @@ class Run {
   async #close(): Step {
     const { closing, opening, leaving } = this.#plan;
     const isActive = ({ unit }: SocketChange) => this.#stateOf(unit) === 'active';
-    const closed = await systemctlEach(
-      ['stop'],
-      unitsOf([...closing, ...opening].filter(isActive)),
-    );
+    if (this.#isGivingUp && !this.#isCalled)
+      this.#passed = closing.filter((each) => isActive(each) && isFound(each.listen));
+    const shut = closing.filter((each) => !this.#passed.includes(each));
+    const closed = await systemctlEach(['stop'], unitsOf([...shut, ...opening].filter(isActive)));
     if (!closed.ok) return closed;
     // One that was closed before may be the distribution's again by now; or what it had started listens still, as PHP that is
     // frozen does.
     const isOpen = (change: SocketChange) => isActive(change) || isFound(change.listen);
-    for (const { listen } of closing.filter(isOpen)) {
-      const removed = removeSocket(listen);
+    const listens = shut.filter(isOpen).map(({ listen }) => listen);
+    // A run that was killed may have passed them before.
+    const taken = new Set(listens.length === 0 ? [] : heldBy(this.#master, listens));
+    for (const each of listens) {
+      const removed = taken.has(each) ? leaveSocket(each) : removeSocket(each);
       if (!removed.ok) return removed;
     }
     // Nothing follows a start.
@@ -225,18 +276,46 @@ class Run {
   }
 
   async #tellDistribution(): Step {
-    const { opening, closing, distribution } = this.#plan;
+    const { opening } = this.#plan;
     const unit = distributionUnit(this.#layout.php);
     if (this.#master !== 0 && this.#moment !== 'reloaded') {
       const listens = opening.map(({ listen }) => listen);
       await untilServed(this.#master, listens, servedWithinMs);
     }
     if (this.#isCalled) return ok(undefined);
-    // Somebody has to serve the pools that go back.
-    const word = this.#master !== 0 ? distribution : closing.length > 0 ? 'start' : 'leave';
+    const word = this.#word();
     if (word === 'leave') return ok(undefined);
     this.#isTold = true;
+    if (this.#passed.length > 0 && word !== 'reload') {
+      const passed = await this.#pass(unit, word);
+      if (passed.ok) return passed;
+    }
     return without(await systemctl(word, unit));
+  }
+
+  #word(): 'start' | 'restart' | 'reload' | 'leave' {
+    const { closing, distribution } = this.#plan;
+    // Somebody has to serve the pools that go back.
+    if (this.#master === 0) return closing.length > 0 ? 'start' : 'leave';
+    if (this.#passed.length === 0) return distribution;
+    // A run that was killed may have come as far as this.
+    const listens = this.#passed.map(({ listen }) => listen);
+    return heldBy(this.#master, listens).length === listens.length ? 'leave' : 'restart';
+  }
+
+  /** Starts the distribution's service with the sockets. If that fails, they are closed, and it can start without. */
+  async #pass(unit: string, word: 'start' | 'restart'): Step {
+    const { instance } = this.#layout;
+    const sockets = unitsOf(this.#passed);
+    const started = await startWithSockets({ instance, unit, sockets }, word);
+    if (started.ok) return started;
+    const closed = [
+      await systemctlEach(['stop'], sockets),
+      ...this.#passed.map(({ listen }) => removeSocket(listen)),
+      without(await systemctl('reset-failed', unit)),
+    ];
+    this.#passed = [];
+    return closed.find((each) => !each.ok) ?? started;
   }
 
   /** Reloads changed services without waiting: a tenant can make its own master slow to answer. */

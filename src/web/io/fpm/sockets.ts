@@ -14,7 +14,7 @@ import { ok, type Result } from '../../../../packages/base/result.ts';
 import { causeOf, errnoOf } from '../../../../packages/base/io/errno.ts';
 import { pinDirectory } from '../../../../packages/base/io/pinned-directory.ts';
 import { readText } from '../../../../packages/base/io/read.ts';
-import { boundAt, type Listen } from '../../core/fpm/service/listen.ts';
+import { boundAt, pathOfBound, type Listen } from '../../core/fpm/service/listen.ts';
 import { parseAddress } from '../../core/address.ts';
 import { readListeners, readConnections } from '../listeners.ts';
 import { runBounded } from '../../../sys/processes/run-bounded.ts';
@@ -88,6 +88,19 @@ export function removeSocket(listen: Listen): Result<void, Problem> {
   const bound = onSocket(boundAt(listen), 'remove', (at) => unlinkSync(at));
   const named = onSocket(listen.stream, 'remove', (at) => unlinkSync(at));
   return bound.ok ? named : bound;
+}
+
+/** Gives a systemd socket its path again, if nothing is there. */
+export const findSocketAgain = (listen: Listen): Result<void, Problem> =>
+  onSocket(boundAt(listen), 'link', (at) => {
+    const path = pathOfBound(at);
+    if (lstatSync(path, { throwIfNoEntry: false }) === undefined) linkSync(at, path);
+  });
+
+/** Removes the name of a systemd socket at which it was bound; whoever listens there is found at its path. */
+export function leaveSocket(listen: Listen): Result<void, Problem> {
+  const found = findSocketAgain(listen);
+  return found.ok ? onSocket(boundAt(listen), 'remove', (at) => unlinkSync(at)) : found;
 }
 
 const keptName = (path: string) => `${path}.bulkhead-kept`;

@@ -25,6 +25,8 @@ const policy = (
 </bulkhead>
 `;
 
+const strictPolicy = policy('<placement strict="yes"/>');
+
 /** `ask NAME` prints the status and the text; `ask --until FILE NAME` asks until the file exists, and counts. */
 const client = String.raw`#!/usr/bin/perl
 use strict; use IO::Socket::INET;
@@ -141,7 +143,8 @@ suite('release --all where everything is enabled', { skip: guests.skip }, () => 
     await withPatientFpm(guest);
     await write('/usr/local/bin/ask', client);
     await write('/srv/inventory', inventory);
-    await write('/etc/bulkhead/policy.xml', policy(''));
+    // The policy that will be in force in the end: it stays.
+    await write('/etc/bulkhead/policy.xml', strictPolicy);
     await succeed(setUp);
     await servedIn(outside);
     before = await inventoried();
@@ -171,6 +174,7 @@ suite('release --all where everything is enabled', { skip: guests.skip }, () => 
     const enable = async (...commands: readonly string[]) => {
       for (const command of commands) await succeed(`bulkhead ${command}`);
     };
+    await write('/etc/bulkhead/policy.xml', policy(''));
     await Promise.all([
       // It reads all modules, which takes as long as the rest.
       enable(
@@ -189,7 +193,7 @@ suite('release --all where everything is enabled', { skip: guests.skip }, () => 
       ),
     ]);
     await until('[ -s /var/lve/info ]');
-    await write('/etc/bulkhead/policy.xml', policy('<placement strict="yes"/>'));
+    await write('/etc/bulkhead/policy.xml', strictPolicy);
     await succeed('bulkhead apply');
     await until(`bulkhead status --json | grep -q '"state": *"in force"'`);
     await servedIn(
@@ -213,6 +217,7 @@ suite('release --all where everything is enabled', { skip: guests.skip }, () => 
     async () => {
       const listed = await succeed('bulkhead release --all --dry-run');
       assert.deepEqual(missing(listed), [], listed);
+      assert.doesNotMatch(listed, /has to be stopped/, 'that step stops the agent');
       assert.match(listed, /^ {2}\/run\/bulkhead\n {2}\/var\/lib\/bulkhead$/m);
       const now = await inventoried();
       const unasked = await run('bulkhead release --all </dev/null');
@@ -264,9 +269,11 @@ suite('release --all where everything is enabled', { skip: guests.skip }, () => 
     );
     assert.equal(await said('su ann -c "ls /home" | tr "\\n" " "'), 'acme ann ben cat dan');
     assert.equal(await said('setpriv --reuid dan --clear-groups id -un'), 'dan');
-    // Its scope ends with it.
-    await succeed('pkill -u cat -fx "sleep 3600"');
-    await until('! [ -e /sys/fs/cgroup/user.slice/user-3003.slice/bulkhead-3003.scope ]');
+    // Their scopes end with them.
+    for (const name of ['ann', 'cat']) await succeed(`pkill -u ${name} -fx "sleep 3600"`);
+    await until("! systemctl list-units --all --no-legend 'bulkhead-*.scope' | grep -q .");
+    for (const uid of [3001, 3003])
+      await until(`! [ -e /sys/fs/cgroup/user.slice/user-${uid}.slice/bulkhead-${uid}.scope ]`);
     await sameAsBefore();
   });
 

@@ -142,6 +142,7 @@ export function serviceUnit(
   const { kind, isJailed, isSiteJailed } = entry;
   const config = `${directory}/${configName(service)}`;
   const ofSite = site === undefined ? '' : `, site ${site}`;
+  const privilege = privilegeOf(service, kind);
   return `${header}[Unit]
 Description=PHP ${php} of tenant ${tenant.user}${ofSite}${isSiteJailed === true ? ', in the jail of the site' : isJailed ? ', in its jail' : ''}
 Documentation=man:bulkhead(8)
@@ -153,7 +154,7 @@ After=network.target ${instance}-tenants.service
 Type=exec
 NotifyAccess=none
 ${kind === 'slice' ? placeOf(service) : ''}ExecStart=${fpmWords(setting, 'start', service, entry, config)}
-${isJailed ? `ExecReload=${fpmWords(setting, 'copy', service, entry, config)}\n` : ''}ExecReload=/bin/kill -USR2 $MAINPID
+${isJailed ? `ExecReload=${fpmWords(setting, 'copy', service, entry, config)}\n` : ''}ExecReload=${privilege}/bin/kill -USR2 $MAINPID
 # A reload that comes before php-fpm can take it ends it; it starts again with the next request.
 SuccessExitStatus=SIGUSR2
 # Requests in progress are finished; SIGTERM would drop them.
@@ -163,7 +164,7 @@ SendSIGKILL=yes
 TimeoutStopSec=${stopSeconds}
 # A worker that uses up the tenant's memory ends alone.
 OOMPolicy=continue
-${kind === 'slice' ? '' : endWorkers(service)}${slowFailure}${asRoot === undefined ? '' : keepSockets(service)}`;
+${kind === 'slice' ? '' : endWorkers(service)}${slowFailure(privilege)}${asRoot === undefined ? '' : keepSockets(service)}`;
 }
 
 /**
@@ -175,22 +176,32 @@ function placeOf({ tenant: { uid }, site, asRoot }: SplitService): string {
   return [slice, ...(asRoot === undefined ? [`User=${uid}`] : []), ''].join('\n');
 }
 
+/**
+ * Returns the prefix with which a program runs as root despite User=. Outside its jail, the kernel lets a tenant start
+ * nothing. The "+" would also lift ReadOnlyPaths=.
+ */
+const privilegeOf = ({ asRoot }: SplitService, kind: ServiceEntry['kind']) =>
+  kind === 'slice' && asRoot === undefined ? '+' : '';
+
 function fpmWords(
   { libexec, program }: UnitSetting,
   how: 'start' | 'copy',
-  { tenant: { uid, gid }, site, asRoot }: SplitService,
+  service: SplitService,
   { instance, kind }: ServiceEntry,
   config: string,
 ): string {
+  const {
+    tenant: { uid, gid },
+    site,
+    asRoot,
+  } = service;
   const isRoot = asRoot !== undefined;
   const ways = {
     launcher: isRoot ? `root ${instance} ${uid}` : `tenant ${instance} ${uid}`,
     slice: isRoot ? `slice-root ${instance} ${uid}` : `slice ${instance} ${uid}:${gid}`,
   };
   const words = how === 'copy' ? `copy ${instance} ${uid}` : ways[kind];
-  // The program runs as root despite User=. The "+" would also lift ReadOnlyPaths=.
-  const privileged = kind === 'slice' && !isRoot ? '+' : '';
-  return `${privileged}${libexec}/bulkhead-fpm ${words} ${program} ${config}${site === undefined ? '' : ` ${site}`}`;
+  return `${privilegeOf(service, kind)}${libexec}/bulkhead-fpm ${words} ${program} ${config}${site === undefined ? '' : ` ${site}`}`;
 }
 
 /**
@@ -201,8 +212,10 @@ function fpmWords(
 const endWorkers = ({ tenant }: SplitService): string =>
   `ExecStopPost=-/usr/bin/pkill -QUIT -P 1 -U ${tenant.uid} -f '^php-fpm: pool '\n`;
 
-const slowFailure = `# Whatever its sockets ask for, a service that fails is not tried again at once.
-ExecStopPost=/bin/sh -c 'test "$SERVICE_RESULT" = success || sleep 2'
+const slowFailure = (
+  privilege: string,
+) => `# Whatever its sockets ask for, a service that fails is not tried again at once.
+ExecStopPost=${privilege}/bin/sh -c 'test "$SERVICE_RESULT" = success || sleep 2'
 `;
 
 /** Protects socket paths: a root master removes its sockets when it ends. */

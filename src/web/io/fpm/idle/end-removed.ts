@@ -6,7 +6,7 @@ import { runsSystemd } from '../../../../host/cgroups/systemd-delegation.ts';
 import type { Paths } from '../../../../host/paths.ts';
 import { unitStates } from '../../../../host/systemd/systemctl.ts';
 import type { Policy } from '../../../../policy/policy.ts';
-import { stopServices } from '../bounded-stop.ts';
+import { stopServices } from '../services/bounded-stop.ts';
 import { fpmReleaseBlocker } from '../release-blocker.ts';
 import { withoutAccount } from './removed-accounts.ts';
 

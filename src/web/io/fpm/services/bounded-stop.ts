@@ -1,7 +1,7 @@
 /** Waits for the end of tenants' services, but not for ever, since tenants may delay it. */
-import type { Problem } from '../../../../packages/base/problem.ts';
-import type { Result } from '../../../../packages/base/result.ts';
-import { systemctlEach } from '../../../host/systemd/systemctl.ts';
+import type { Problem } from '../../../../../packages/base/problem.ts';
+import type { Result } from '../../../../../packages/base/result.ts';
+import { systemctlEach } from '../../../../host/systemd/systemctl.ts';
 
 /**
  * How long requests in progress may take. The unit's own limit is longer, for stops that nobody
