@@ -1,22 +1,44 @@
 /** Directories of tests, which are removed with everything in them. */
-import { mkdtempDisposableSync, type DisposableTempDir } from 'node:fs';
+import { chmodSync, mkdtempDisposableSync, type DisposableTempDir } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after } from 'node:test';
+import { after, type SuiteContext, type TestContext } from 'node:test';
 
 /**
- * Makes a directory for a scope: `using scratch = temporaryDirectory('jail')`. Hooks and stages, which have no scope,
- * call `remove()`.
+ * Makes a directory for a scope: `using scratch = temporaryDirectory('jail')`. Stages, which have no scope, call
+ * `remove()`. Only the test's own account may use the directory, unless there is a mode.
  */
-export const temporaryDirectory = (name: string, parent: string = tmpdir()): DisposableTempDir =>
-  mkdtempDisposableSync(join(parent, `bulkhead-${name}-`));
+export function temporaryDirectory(
+  name: string,
+  parent: string = tmpdir(),
+  mode?: number,
+): DisposableTempDir {
+  const directory = mkdtempDisposableSync(join(parent, `bulkhead-${name}-`));
+  if (mode !== undefined) chmodSync(directory.path, mode);
+  return directory;
+}
 
 /**
  * Makes a directory for the file, suite or test that calls it, and returns its path. A hook cannot call it: Node would
  * remove the directory at the end of the hook.
  */
-export function suiteDirectory(name: string, parent?: string): string {
-  const directory = temporaryDirectory(name, parent);
+export function suiteDirectory(name: string, parent?: string, mode?: number): string {
+  const directory = temporaryDirectory(name, parent, mode);
   after(() => directory.remove());
+  return directory.path;
+}
+
+/**
+ * Makes a directory for each test, and returns its path: `beforeEach((t) => { root = testDirectory(t, 'deny'); })`. It
+ * is removed after the hooks of `afterEach`.
+ */
+export function testDirectory(
+  context: TestContext | SuiteContext,
+  name: string,
+  parent?: string,
+): string {
+  if (!('after' in context)) throw new Error('only a test has a directory of its own');
+  const directory = temporaryDirectory(name, parent);
+  context.after(() => directory.remove());
   return directory.path;
 }

@@ -1,162 +1,31 @@
-/** The metrics page, read by a parser of its own, by promtool, and by a Prometheus server. */
-import '../../testing/guard/here.ts';
+/** The metrics page, read by a parser of its own. */
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { cpSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import type { StatusResponse, Who } from '../../src/agent/api/api.ts';
-import { freePort } from '../../testing/free-port.ts';
-import { eventually } from '../../testing/patience.ts';
-import { contentTypes, formatFor } from '../../src/agent/metrics/content-type.ts';
+import type { Who } from '../../src/agent/api/api.ts';
+import { formatFor } from '../../src/agent/metrics/content-type.ts';
 import {
   exposition,
-  type Exposed,
   type ExposedMember,
-  type ExpositionOptions,
   type FaultTotals,
 } from '../../src/agent/metrics/exposition.ts';
-import type { Counters } from '../../src/limits/limit.ts';
 import { attributes, noCounters } from '../../src/limits/limits.ts';
+import { resellerMember, tenantMember, type Member } from '../../src/usage/member.ts';
 import {
-  kindOf,
-  resellerMember,
-  siteMember,
-  tenantMember,
-  uidOf,
-  type Member,
-} from '../../src/usage/member.ts';
-import { suiteDirectory } from '../../testing/temporary-directory.ts';
-
-const hasPromtool = spawnSync('promtool', ['--version']).error === undefined;
-const skip = hasPromtool ? false : 'needs promtool (Debian: prometheus)';
-const hasPrometheus = spawnSync('prometheus', ['--version']).error === undefined;
-const skipServer = hasPrometheus ? false : 'needs prometheus (Debian: prometheus)';
-
-const status: StatusResponse = {
-  version: '0.1.0',
-  instance: 'bulkhead',
-  pid: 1,
-  startedAt: 1_763_992_800_500,
-  driver: 'cgroup2',
-  policy: {
-    file: '/etc/p.xml',
-    state: 'in force',
-    stateChangedAt: 1_763_992_800_000,
-    problems: ['a', 'b'],
-  },
-  tenants: 3,
-  resellers: 1,
-  placement: {
-    state: 'starting',
-    events: 10,
-    migrated: 4,
-    overruns: 1,
-    restarts: 2,
-    outside: [{ pid: 9, uid: 1001, reason: 'in a container' }],
-    unknown: [],
-  },
-  tick: {
-    intervalSeconds: 5,
-    endedAt: 1_763_992_900_250,
-    durationSeconds: 0.012,
-    ticks: 20,
-    faults: 6,
-  },
-  history: { state: 'off', problem: 'no space', bytes: 4096 },
-  memoryBytes: 60_000_000,
-};
-
-const whoOf = (member: Member, name: string, more: Partial<Who> = {}): Who => ({
-  member,
-  uid: uidOf(member),
-  name,
-  kind: kindOf(member),
-  ...more,
-});
-
-const memberOf = (
-  who: Who,
-  counters: Partial<Counters> = {},
-  limits: ExposedMember['limits'] = {},
-): [Member, ExposedMember] => [
-  who.member,
-  { who, counters: { ...noCounters, ...counters }, limits },
-];
-
-const nobody: Exposed = { members: new Map(), faults: new Map(), status, protections: [] };
-const pageOf = (exposed: Partial<Exposed>, options?: ExpositionOptions) =>
-  [...exposition({ ...nobody, ...exposed }, options)].join('');
-
-interface Sample {
-  readonly name: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly value: number;
-}
-
-interface Family {
-  readonly type: string;
-  readonly samples: Sample[];
-}
-
-/** Reads a page, and holds it to what the format and its conventions ask for. */
-function parse(page: string, format: 'text' | 'openmetrics' = 'text'): Map<string, Family> {
-  const families = new Map<string, Family>();
-  let current: Family | undefined;
-  let [name, helped] = ['', ''];
-  const lines = page.split('\n');
-  assert.equal(lines.pop(), '', 'ends with a line end');
-  if (format === 'openmetrics') assert.equal(lines.pop(), '# EOF');
-  for (const line of lines) {
-    const help = /^# HELP (\S+) \S.*$/.exec(line);
-    const type = /^# TYPE (\S+) (counter|gauge)$/.exec(line);
-    if (help !== null) helped = help[1] ?? '';
-    else if (type !== null) {
-      name = type[1] ?? '';
-      assert.equal(helped, name, 'HELP comes before TYPE');
-      assert.ok(!families.has(name), `${name} comes once`);
-      current = { type: type[2] ?? '', samples: [] };
-      families.set(name, current);
-    } else {
-      const sample = parseSample(line);
-      const suffix = format === 'openmetrics' && current?.type === 'counter' ? '_total' : '';
-      assert.equal(sample.name, name + suffix, line);
-      current?.samples.push(sample);
-    }
-  }
-  for (const [key, { type, samples }] of families) {
-    assert.ok(samples.length > 0, `${key} has samples`);
-    if (format === 'text') assert.equal(type === 'counter', key.endsWith('_total'), key);
-    const distinct = new Set(samples.map((each) => JSON.stringify(each.labels)));
-    assert.equal(distinct.size, samples.length, `${key} has no sample twice`);
-  }
-  return families;
-}
-
-function parseSample(line: string): Sample {
-  const match = /^([a-z_][a-z0-9_]*)(?:\{(.*)\})? ([0-9.e+-]+)$/.exec(line);
-  assert.ok(match !== null, line);
-  const labels: Record<string, string> = {};
-  const inside = match[2] ?? '';
-  const pair = /([a-z_]+)="((?:[^"\\\n]|\\["\\n])*)"(?:,|$)/y;
-  while (pair.lastIndex < inside.length) {
-    const [, key = '', text = ''] = pair.exec(inside) ?? assert.fail(line);
-    labels[key] = text.replace(/\\(.)/g, (_all, char: string) => (char === 'n' ? '\n' : char));
-  }
-  return { name: match[1] ?? '', labels, value: Number(match[3]) };
-}
+  alice,
+  everything,
+  hostile,
+  hostileMembers,
+  memberOf,
+  nobody,
+  pageOf,
+  parse,
+  shop,
+  status,
+  whoOf,
+} from './exposition-samples.ts';
 
 const samplesOf = (page: string, name: string) => parse(page).get(name)?.samples;
-
-const alice = whoOf(tenantMember(1001), 'alice', { reseller: 'acme', package: 'basic' });
-const shop = whoOf(siteMember(1001, 'shop.example'), 'alice/shop.example', {
-  site: 'shop.example',
-  tenant: 'alice',
-  reseller: 'acme',
-});
 
 describe('exposition()', () => {
   const counters = {
@@ -314,24 +183,6 @@ test('exposition() has a family for every limit', () => {
   assert.equal(names.length, attributes.size);
 });
 
-/** Names that would end a label, a line or a family. */
-const hostile = [
-  'a"b',
-  'a\\',
-  'a\nbulkhead_agent_ticks_total 5',
-  '"} 1\n',
-  'a\r\nb',
-  '{}',
-  'ü 🐟',
-  '',
-];
-
-const hostileMembers = new Map(
-  hostile.map((name, index) =>
-    memberOf(whoOf(tenantMember(2000 + index), name, { package: name, reseller: name })),
-  ),
-);
-
 test('exposition() escapes hostile names in labels', () => {
   for (const format of ['text', 'openmetrics'] as const) {
     const page = pageOf({ members: hostileMembers }, { format });
@@ -420,75 +271,6 @@ test('formatFor() returns OpenMetrics for clients that prefer it', () => {
   }
 });
 
-const examples = new URL('../../examples/prometheus/', import.meta.url).pathname;
-const directory = suiteDirectory('exposition');
-cpSync(examples, directory, { recursive: true });
-const token = join(directory, 'token');
-writeFileSync(token, 'secret\n', { mode: 0o400 });
-
-/** The example as it stands, apart from where things are. */
-function configFor(port: number): string {
-  const text = readFileSync(join(directory, 'scrape.yml'), 'utf8')
-    .replaceAll('/etc/prometheus/bulkhead.token', token)
-    .replaceAll('127.0.0.1:9640', `127.0.0.1:${port}`)
-    // Scraped often, so that there is soon something; it may take as long as one may allow.
-    .replaceAll('15s', '5s')
-    .replace('scrape_timeout: 10s', 'scrape_timeout: 5s');
-  const file = join(directory, `scrape-${port}.yml`);
-  writeFileSync(file, text);
-  return file;
-}
-
-function promtool(args: readonly string[], input = ''): void {
-  const {
-    status: exit,
-    stderr,
-    stdout,
-  } = spawnSync('promtool', args, { input, encoding: 'utf8', cwd: directory });
-  assert.equal(exit, 0, stdout + stderr);
-}
-
-const mailer: ExposedMember = {
-  who: whoOf(tenantMember(1002), 'bob'),
-  counters: noCounters,
-  limits: {},
-  mail: { accepted: 12, refused: 3 },
-};
-const everything: Exposed = {
-  members: new Map([
-    ...hostileMembers,
-    memberOf(
-      alice,
-      { cpuMicroseconds: 3e6 },
-      Object.fromEntries([...attributes.keys()].map((key) => [key, 1.5])),
-    ),
-    memberOf(whoOf(resellerMember(1000), 'acme'), {}, { 'cpu.limit': 4 }),
-    memberOf(shop, { oomKills: 2 }, { 'memory.limit': 2 ** 25 }),
-    [tenantMember(1002), mailer],
-  ]),
-  faults: new Map(),
-  status,
-  protections: [
-    { name: 'symlink-guard', state: 'on', refused: 7 },
-    { name: 'jails', state: 'unknown' },
-  ],
-};
-
-describe('promtool', { skip }, () => {
-  test('accepts the page of exposition()', () =>
-    promtool(['check', 'metrics'], pageOf(everything)));
-  test('accepts the page with aggregated tenants', () =>
-    promtool(['check', 'metrics'], pageOf(everything, { tenantsMax: 2 })));
-  test('accepts the example scrape configuration', () =>
-    promtool(['check', 'config', configFor(9640)]));
-  test('accepts the example alert rules', () => promtool(['check', 'rules', 'bulkhead.rules.yml']));
-  test('passes the tests of the example alert rules', () =>
-    promtool(['test', 'rules', 'bulkhead.rules.test.yml']));
-  test('refuses an invalid page', () => {
-    assert.throws(() => promtool(['check', 'metrics'], `${pageOf(everything)}a{b} 1\n`));
-  });
-});
-
 test('docs/metrics.md lists exactly the families of exposition()', () => {
   const text = readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8');
   const onIncidents = new Set(text.match(/\bbulkhead_[a-z]+_[a-z_]+\b/g));
@@ -498,66 +280,3 @@ test('docs/metrics.md lists exactly the families of exposition()', () => {
   const found = [...parse(page).keys()].filter((each) => !/^bulkhead_(reseller|site)_/.test(each));
   assert.deepEqual([...onIncidents].sort(), found.sort());
 });
-
-test('the example alert rules use only families of exposition()', () => {
-  const rules = readFileSync(join(examples, 'bulkhead.rules.yml'), 'utf8');
-  const names = new Set(rules.match(/\bbulkhead_[a-z_]+/g));
-  const families = parse(pageOf(everything));
-  assert.ok(names.size >= 8);
-  for (const name of names) assert.ok(families.has(name), name);
-});
-
-test(
-  'prometheus scrapes exposition() with the example configuration',
-  { skip: skipServer },
-  async () => {
-    const asked = new Set<string>();
-    const server = createServer((request, response) => {
-      if (request.headers.authorization !== 'Bearer secret') return response.writeHead(401).end();
-      const format = formatFor(request.headers.accept);
-      asked.add(format);
-      response.writeHead(200, { 'content-type': contentTypes[format] });
-      for (const chunk of exposition(everything, { format })) response.write(chunk);
-      return response.end();
-    }).listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const { port } = server.address() as AddressInfo;
-    const free = await freePort();
-    const prometheus = spawn(
-      'prometheus',
-      [
-        `--config.file=${configFor(port)}`,
-        `--storage.tsdb.path=${join(directory, 'data')}`,
-        `--web.listen-address=127.0.0.1:${free}`,
-      ],
-      { stdio: 'ignore' },
-    );
-    const ended = once(prometheus, 'exit');
-    try {
-      const query = 'bulkhead_tenant_cpu_seconds_total{tenant="alice",package="basic"}';
-      assert.equal(await firstValue(free, query), '3');
-      assert.equal(await firstValue(free, 'up'), '1');
-      assert.equal(
-        await firstValue(free, 'count(bulkhead_tenant_processes)'),
-        String(hostile.length + 2),
-      );
-      assert.deepEqual([...asked], ['openmetrics']);
-    } finally {
-      prometheus.kill('SIGKILL');
-      await ended;
-      server.closeAllConnections();
-      server.close();
-    }
-  },
-);
-
-/** Waits until there is an answer; the server has to start and to scrape first. */
-function firstValue(port: number, query: string): Promise<string> {
-  const url = `http://127.0.0.1:${port}/api/v1/query?query=${encodeURIComponent(query)}`;
-  return eventually(query, async () => {
-    const response = await fetch(url).catch(() => undefined);
-    if (response?.ok !== true) return undefined;
-    const { data } = (await response.json()) as { data: { result: { value: [number, string] }[] } };
-    return data.result[0]?.value[1];
-  });
-}

@@ -1,7 +1,7 @@
 /** A real agent on this machine's kernel, in an instance of its own, and questions to it. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync, type DisposableTempDir } from 'node:fs';
 import { request, type IncomingHttpHeaders } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { releaseAll } from '../../src/apply/apply.ts';
@@ -12,6 +12,7 @@ import { readText } from '../../packages/base/io/read.ts';
 import { eventually, patienceMilliseconds } from '../../testing/patience.ts';
 import { treeElement } from '../../testing/tree-host.ts';
 import { responseOf } from '../../testing/json-output.ts';
+import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 
 export const program = fileURLToPath(new URL('../../bulkhead', import.meta.url));
 
@@ -33,6 +34,7 @@ export class RunningAgent {
   readonly directory: string;
   readonly policyFile: string;
   readonly #entry: string;
+  readonly #directory: DisposableTempDir;
   #child: ChildProcess | undefined;
   log = '';
 
@@ -45,7 +47,8 @@ export class RunningAgent {
     for (const path of [host.paths.runtime, host.paths.state])
       rmSync(path, { recursive: true, force: true });
     mkdirSync('/root', { recursive: true });
-    this.directory = mkdtempSync(`/root/.${host.paths.instance}-`);
+    this.#directory = temporaryDirectory('agent', '/root');
+    this.directory = this.#directory.path;
     this.policyFile = `${this.directory}/policy.xml`;
   }
 
@@ -141,8 +144,7 @@ export class RunningAgent {
     await this.stop('SIGKILL');
     await eventually('all is released', () => releaseAll(this.host, { kill: true }).ok);
     const { runtime, state } = this.host.paths;
-    for (const path of [runtime, state, this.directory]) {
-      rmSync(path, { recursive: true, force: true });
-    }
+    for (const path of [runtime, state]) rmSync(path, { recursive: true, force: true });
+    this.#directory.remove();
   }
 }

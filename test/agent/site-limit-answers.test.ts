@@ -3,9 +3,7 @@
  * and limit files, and no cgroups.
  */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, test } from 'node:test';
 import { QueryReader } from '../../src/agent/api/query-reader.ts';
 import type { Caller } from '../../src/agent/api/caller.ts';
@@ -22,6 +20,7 @@ import { AccountNames } from '../../src/host/accounts/account-names.ts';
 import { forgetFormerTenants } from '../../src/host/keep-site-limits.ts';
 import { pathsOf, type Paths } from '../../src/host/paths.ts';
 import { fakeHost } from '../../testing/fake-host.ts';
+import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 import { EventStore } from '../../src/store/events/event-store.ts';
 import { siteMember } from '../../src/usage/member.ts';
 import { writeServed } from '../../src/web/io/served/record.ts';
@@ -41,13 +40,13 @@ silent.level = 'silent';
 
 /** The parts of the agent that answer these requests. */
 class Stage implements Disposable {
-  readonly #directory = mkdtempSync(join(tmpdir(), 'bulkhead-answers-'));
+  readonly #directory = temporaryDirectory('answers');
   readonly paths: Paths = {
     ...pathsOf('bulkhead-test'),
-    etc: `${this.#directory}/etc`,
-    state: `${this.#directory}/state`,
+    etc: `${this.#directory.path}/etc`,
+    state: `${this.#directory.path}/state`,
   };
-  readonly #events = new EventStore(`${this.#directory}/events`);
+  readonly #events = new EventStore(`${this.#directory.path}/events`);
   readonly #membership = new Membership(this.#events, new AccountNames(this.paths));
   #index = new MemberIndex();
   readonly #changes = this.#newChanges();
@@ -150,7 +149,7 @@ class Stage implements Disposable {
   [Symbol.dispose](): void {
     this.#changes[Symbol.dispose]();
     this.#events[Symbol.dispose]();
-    rmSync(this.#directory, { recursive: true, force: true });
+    this.#directory.remove();
   }
 }
 

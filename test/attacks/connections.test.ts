@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { after, before, describe, test } from 'node:test';
 import { createInterface } from 'node:readline';
@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { socketOf } from '../../src/agent/api/client.ts';
 import { freePort } from '../../testing/free-port.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
 import { RunningAgent } from '../agent/running-agent.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { buildProgram, programsReady } from '../placer/programs.ts';
@@ -27,14 +28,12 @@ const bytesMax = 64 * 2 ** 20;
 describe('connections of tenants to the agent', { skip }, () => {
   let agent: RunningAgent;
   let port = 0;
-  let directory = '';
+  // Tenants must reach it.
+  const directory = suiteDirectory('connections', '/var/tmp', 0o711);
   let program = '';
 
   before(async () => {
     if ('skip' in here) return;
-    // Tenants must reach it.
-    directory = mkdtempSync('/var/tmp/bulkhead-connections-');
-    chmodSync(directory, 0o711);
     program = buildProgram(fileURLToPath(new URL('connections.c', import.meta.url)), directory);
     agent = new RunningAgent(here.host);
     port = await freePort();
@@ -45,10 +44,7 @@ describe('connections of tenants to the agent', { skip }, () => {
     await agent.start();
   });
 
-  after(async () => {
-    await agent[Symbol.asyncDispose]();
-    rmSync(directory, { recursive: true, force: true });
-  });
+  after(() => agent[Symbol.asyncDispose]());
 
   /** Returns the status or error that a client with the token gets. */
   const scrape = (): Promise<number | string> =>

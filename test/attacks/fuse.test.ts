@@ -9,8 +9,7 @@ import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
@@ -19,6 +18,7 @@ import { markHomes } from '../../src/host/accounts/homes.ts';
 import { linuxHost } from '../../src/host/host.ts';
 import { readMounts } from '../../src/sys/files/mounts.ts';
 import { pathsOf } from '../../src/host/paths.ts';
+import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 
 const paths = pathsOf('bulkhead-fuse-test');
 const tenant = 64_231;
@@ -34,23 +34,20 @@ else {
       skip: reasonToSkip(),
     },
     () => {
-      const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-fuse-'));
-      try {
-        const server = join(scratch, 'fuse-mount');
-        const source = fileURLToPath(new URL('./fuse-mount.c', import.meta.url));
-        execFileSync('gcc', ['-O2', '-Wall', '-Werror', '-o', server, source]);
-        const home = join(scratch, 'home');
-        mkdirSync(home);
-        const me = fileURLToPath(import.meta.url);
-        const words = [process.execPath, me, 'inside', server, home];
-        const out = execFileSync('unshare', ['--mount', '--propagation', 'private', ...words], {
-          encoding: 'utf8',
-          stdio: ['ignore', 'pipe', 'inherit'],
-        });
-        assert.match(out, /nothing changed\n$/);
-      } finally {
-        rmSync(scratch, { recursive: true });
-      }
+      using directory = temporaryDirectory('fuse');
+      const scratch = directory.path;
+      const server = join(scratch, 'fuse-mount');
+      const source = fileURLToPath(new URL('./fuse-mount.c', import.meta.url));
+      execFileSync('gcc', ['-O2', '-Wall', '-Werror', '-o', server, source]);
+      const home = join(scratch, 'home');
+      mkdirSync(home);
+      const me = fileURLToPath(import.meta.url);
+      const words = [process.execPath, me, 'inside', server, home];
+      const out = execFileSync('unshare', ['--mount', '--propagation', 'private', ...words], {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      assert.match(out, /nothing changed\n$/);
     },
   );
 }

@@ -1,11 +1,12 @@
 /** A shell of another account with the attack of fuse-hang.c as its child, which makes whoever reads about that wait for ever. */
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { readText } from '../../packages/base/io/read.ts';
+import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 
 export const skip =
   process.getuid?.() !== 0
@@ -21,12 +22,11 @@ export class HangingProcess implements Disposable {
   /** The pids of the shell and of its child. */
   readonly pid: number;
   readonly hanging: number;
-  readonly #directory: string;
+  readonly #directory: Disposable;
 
   static async start(uid: number): Promise<HangingProcess> {
-    const directory = mkdtempSync(join(tmpdir(), 'bulkhead-hanging-'));
-    const [attack, device] = [join(directory, 'fuse-hang'), join(directory, 'fuse')];
-    chmodSync(directory, 0o755);
+    const directory = temporaryDirectory('hanging', tmpdir(), 0o755);
+    const [attack, device] = [join(directory.path, 'fuse-hang'), join(directory.path, 'fuse')];
     const source = fileURLToPath(new URL('./fuse-hang.c', import.meta.url));
     execFileSync('gcc', ['-O2', '-Wall', '-Werror', '-pthread', '-o', attack, source]);
     execFileSync('mknod', ['-m', '666', device, 'c', '10', '229']);
@@ -45,7 +45,7 @@ export class HangingProcess implements Disposable {
     throw new Error('the attack has ended');
   }
 
-  private constructor(pid: number, hanging: number, directory: string) {
+  private constructor(pid: number, hanging: number, directory: Disposable) {
     this.pid = pid;
     this.hanging = hanging;
     this.#directory = directory;
@@ -53,6 +53,6 @@ export class HangingProcess implements Disposable {
 
   [Symbol.dispose](): void {
     process.kill(-this.pid, 'SIGKILL');
-    rmSync(this.#directory, { recursive: true });
+    this.#directory[Symbol.dispose]();
   }
 }

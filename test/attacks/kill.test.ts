@@ -74,24 +74,21 @@ function suite(host: Parameters<typeof releaseAll>[0]): void {
       }
     });
 
-  attack(
-    'a process whose name forges a line of its status, as if it were root, is ended',
-    async () => {
-      mustApply(`<tenant uid="${victim}"/><tenant uid="${other}"/>`, host);
-      const forger = asTenant(victim, `exec perl -e '$0 = "\\rUid:\\t0\\t0\\t"; sleep 600'`);
-      await named(forger, '\rUid:\t0\t0\t');
-      const ended = once(forger, 'exit');
-      const applied = applyPolicy(policyOf(`<tenant uid="${other}"/>`), host, {
-        kill: true,
-        force: false,
-      });
-      assert.ok(applied.ok);
-      assert.deepEqual(applied.value.failures, []);
-      await ended;
-    },
-  );
+  attack("apply --kill kills a process whose name forges root's uid", async () => {
+    mustApply(`<tenant uid="${victim}"/><tenant uid="${other}"/>`, host);
+    const forger = asTenant(victim, `exec perl -e '$0 = "\\rUid:\\t0\\t0\\t"; sleep 600'`);
+    await named(forger, '\rUid:\t0\t0\t');
+    const ended = once(forger, 'exit');
+    const applied = applyPolicy(policyOf(`<tenant uid="${other}"/>`), host, {
+      kill: true,
+      force: false,
+    });
+    assert.ok(applied.ok);
+    assert.deepEqual(applied.value.failures, []);
+    await ended;
+  });
 
-  attack('--kill ends the tenant, not root in its cgroup, and says who is left', async () => {
+  attack("apply --kill kills the tenant's processes, and lists root's", async () => {
     mustApply(`<tenant uid="${victim}"/><tenant uid="${other}"/>`, host);
     const daemon = asRoot(victim, 'exec sleep 600');
     const own = asTenant(victim, 'exec sleep 601');
@@ -115,7 +112,7 @@ function suite(host: Parameters<typeof releaseAll>[0]): void {
     mustApply(`<tenant uid="${other}"/>`, host);
   });
 
-  attack('--kill in a shell within the cgroup ends neither itself nor the shell', async () => {
+  attack('apply --kill kills neither itself nor its shell in the cgroup', async () => {
     mustApply(`<tenant uid="${victim}"/><tenant uid="${other}"/>`, host);
     const policy = join(scratch, 'policy.xml');
     writeFileSync(
@@ -135,7 +132,7 @@ function suite(host: Parameters<typeof releaseAll>[0]): void {
     assert.match(text, /status 1/);
   });
 
-  attack('--kill ends what the tenant runs under a subordinate uid of its own', async () => {
+  attack("apply --kill kills subordinate uids in the tenant's namespaces", async () => {
     mustApply(`<tenant uid="${victim}"/>`, host);
     const outer = asTenant(victim, 'exec unshare --user sleep 600');
     await named(outer, 'sleep');
@@ -155,61 +152,61 @@ function suite(host: Parameters<typeof releaseAll>[0]): void {
     ]);
   });
 
+  attack("apply --kill kills subordinate uids outside the tenant's namespaces", async () => {
+    const etc = join(scratch, 'etc');
+    mkdirSync(etc);
+    writeFileSync(join(etc, 'passwd'), '');
+    writeFileSync(join(etc, 'subuid'), `${victim}:${subordinate}:10\n`);
+    const knowing = treeHost({ ...host.paths, etc });
+    mustApply(`<tenant uid="${victim}"/><tenant uid="${other}"/>`, knowing);
+    // Such a file comes from within a namespace; whoever runs it, as a web server does, acts as the subordinate uid.
+    const file = join(scratch, 'sleep');
+    copyFileSync('/bin/sleep', file);
+    chownSync(file, subordinate, subordinate);
+    chmodSync(file, 0o4755);
+    chmodSync(scratch, 0o755);
+    const server = asRoot(victim, `exec setpriv --reuid ${stranger} --clear-groups ${file} 600`);
+    const neighbour = asRoot(victim, `exec setpriv --reuid ${other} --clear-groups ${file} 600`);
+    await named(server, 'sleep');
+    await named(neighbour, 'sleep');
+    const status = readFileSync(`/proc/${server.pid}/status`, 'utf8');
+    assert.ok(status.includes(`\nUid:\t${stranger}\t${subordinate}\t`), status);
+    const ended = once(server, 'exit');
+    const applied = applyPolicy(policyOf(`<tenant uid="${other}"/>`), knowing, {
+      kill: true,
+      force: false,
+    });
+    assert.ok(applied.ok);
+    const message = messageOf(applied.value.failures[0]);
+    assert.ok(message.includes(`1 process is in it: ${neighbour.pid} (uid ${other}`), message);
+    assert.deepEqual(await ended, [null, 'SIGKILL']);
+    assert.ok(isAlive(neighbour), "another tenant's process was ended");
+  });
+
   attack(
-    '--kill ends what runs under a subordinate uid of the tenant outside its namespaces',
-    async () => {
-      const etc = join(scratch, 'etc');
-      mkdirSync(etc);
-      writeFileSync(join(etc, 'passwd'), '');
-      writeFileSync(join(etc, 'subuid'), `${victim}:${subordinate}:10\n`);
-      const knowing = treeHost({ ...host.paths, etc });
-      mustApply(`<tenant uid="${victim}"/><tenant uid="${other}"/>`, knowing);
-      // Such a file comes from within a namespace; whoever runs it, as a web server does, acts as the subordinate uid.
-      const file = join(scratch, 'sleep');
-      copyFileSync('/bin/sleep', file);
-      chownSync(file, subordinate, subordinate);
-      chmodSync(file, 0o4755);
-      chmodSync(scratch, 0o755);
-      const server = asRoot(victim, `exec setpriv --reuid ${stranger} --clear-groups ${file} 600`);
-      const neighbour = asRoot(victim, `exec setpriv --reuid ${other} --clear-groups ${file} 600`);
-      await named(server, 'sleep');
-      await named(neighbour, 'sleep');
-      const status = readFileSync(`/proc/${server.pid}/status`, 'utf8');
-      assert.ok(status.includes(`\nUid:\t${stranger}\t${subordinate}\t`), status);
-      const ended = once(server, 'exit');
-      const applied = applyPolicy(policyOf(`<tenant uid="${other}"/>`), knowing, {
-        kill: true,
-        force: false,
-      });
+    "apply --force kills the tenant's largest process, not root's larger one",
+    async (context) => {
+      if (driver().capabilities.driver === 'cgroup2') {
+        context.skip('there the kernel chooses whom it ends');
+        return;
+      }
+      const limit = (text: string) => `<tenant uid="${victim}"><memory limit="${text}"/></tenant>`;
+      mustApply(limit('300MiB'), host);
+      const used = () => (driver().memoryInUse(`u${victim}`) ?? 0) / 2 ** 20;
+      const holds = (mebibytes: number) =>
+        `exec ${process.execPath} -e "globalThis.kept = Buffer.alloc(${mebibytes} * 2 ** 20, 1); setInterval(() => {}, 1e6)"`;
+      const daemon = asRoot(victim, holds(90));
+      await eventually('the daemon of root has its memory', () => used() >= 90);
+      const own = asTenant(victim, holds(40));
+      await eventually('the program of the tenant has its memory', () => used() >= 130);
+      const ended = once(own, 'exit');
+      const applied = applyPolicy(policyOf(limit('64MiB')), host, { kill: false, force: true });
       assert.ok(applied.ok);
-      const message = messageOf(applied.value.failures[0]);
-      assert.ok(message.includes(`1 process is in it: ${neighbour.pid} (uid ${other}`), message);
+      assert.match(messageOf(applied.value.failures[0]), /are in use and cannot be reclaimed/);
       assert.deepEqual(await ended, [null, 'SIGKILL']);
-      assert.ok(isAlive(neighbour), "another tenant's process was ended");
+      assert.ok(isAlive(daemon), 'the daemon of root was ended');
     },
   );
-
-  attack("--force ends the tenant's largest process, not root's larger one", async (context) => {
-    if (driver().capabilities.driver === 'cgroup2') {
-      context.skip('there the kernel chooses whom it ends');
-      return;
-    }
-    const limit = (text: string) => `<tenant uid="${victim}"><memory limit="${text}"/></tenant>`;
-    mustApply(limit('300MiB'), host);
-    const used = () => (driver().memoryInUse(`u${victim}`) ?? 0) / 2 ** 20;
-    const holds = (mebibytes: number) =>
-      `exec ${process.execPath} -e "globalThis.kept = Buffer.alloc(${mebibytes} * 2 ** 20, 1); setInterval(() => {}, 1e6)"`;
-    const daemon = asRoot(victim, holds(90));
-    await eventually('the daemon of root has its memory', () => used() >= 90);
-    const own = asTenant(victim, holds(40));
-    await eventually('the program of the tenant has its memory', () => used() >= 130);
-    const ended = once(own, 'exit');
-    const applied = applyPolicy(policyOf(limit('64MiB')), host, { kill: false, force: true });
-    assert.ok(applied.ok);
-    assert.match(messageOf(applied.value.failures[0]), /are in use and cannot be reclaimed/);
-    assert.deepEqual(await ended, [null, 'SIGKILL']);
-    assert.ok(isAlive(daemon), 'the daemon of root was ended');
-  });
 }
 
 const isAlive = (child: ChildProcess) => child.exitCode === null && child.signalCode === null;

@@ -1,12 +1,12 @@
 /** The life of a policy on the system calls of older kernels: newer ones are missing there, and say so. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync, writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { pathsOf } from '../../src/host/paths.ts';
 import { treeElement } from '../../testing/tree-host.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { buildProgram, programsReady } from '../placer/programs.ts';
 
@@ -20,11 +20,11 @@ if (reason !== undefined) test('system calls of old kernels', { skip: reason }, 
 else suite();
 
 function suite(): void {
-  const directory = mkdtempSync(`${tmpdir()}/${instance}-`);
+  const directory = suiteDirectory('old-kernel');
   const policy = `${directory}/policy.xml`;
   const { runtime, state } = pathsOf(instance);
   const remove = () => {
-    for (const path of [directory, runtime, state]) rmSync(path, { recursive: true, force: true });
+    for (const path of [runtime, state]) rmSync(path, { recursive: true, force: true });
   };
   let program: string;
 

@@ -1,15 +1,7 @@
 /** Ways out of a tenant's cgroup that were tried with a shell account; none may last, and none go unseen. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import {
-  chmodSync,
-  chownSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, chownSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { after, afterEach, before, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
@@ -28,6 +20,7 @@ import { mustApply } from '../conformance/suite.ts';
 import { body, instance, kill, read, Stage, uids } from '../placer/stage.ts';
 import type { PlacerHierarchy } from '../../src/host/placer/protocol.ts';
 import { patienceMilliseconds } from '../../testing/patience.ts';
+import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 
 const here = hostHere(instance);
 const ready = await programsReady();
@@ -169,11 +162,10 @@ function suite(version: 1 | 2): void {
     }
   });
 
-  test('a setuid file that a subordinate uid owns', async () => {
+  test('the placer catches a setuid program that a subordinate uid owns', async () => {
     // Setuid has no effect in /tmp if systemd mounts a tmpfs there.
-    const directory = mkdtempSync('/var/tmp/bulkhead-attack-');
-    const copy = `${directory}/setuid`;
-    chmodSync(directory, 0o711);
+    using directory = temporaryDirectory('attack', '/var/tmp', 0o711);
+    const copy = `${directory.path}/setuid`;
     execFileSync('cp', [program('subordinate'), copy]);
     chownSync(copy, range.first + 7, range.first + 7);
     chmodSync(copy, 0o4755);
@@ -183,11 +175,10 @@ function suite(version: 1 | 2): void {
     const who = [`--reuid=${account}`, `--regid=${account}`, '--clear-groups'];
     stage.run('setpriv', ...who, copy, 'setuid', String(account));
     await allInside('setuid', account, 2);
-    rmSync(directory, { recursive: true });
     assert.deepEqual((await stage.scanned()).outside, []);
   });
 
-  test('a process cannot hide behind 4,000 groups and an exited first thread', async () => {
+  test('the placer catches a process with 4,000 groups and an exited first thread', async () => {
     await stage.place();
     const child = stage.run(
       program('subordinate'),

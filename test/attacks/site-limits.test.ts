@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -15,6 +15,7 @@ import { parseSiteLimits, siteLimitBytesMax } from '../../src/policy/sites/site-
 import { RunningAgent } from '../agent/running-agent.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { buildProgram, programsReady } from '../placer/programs.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
 
 const here = hostHere('bulkhead-site-floods');
 const ready = await programsReady();
@@ -29,7 +30,7 @@ const sitesOfMany = 2000;
 
 describe('floods of changes to site limits', { skip }, () => {
   let agent: RunningAgent;
-  let directory = '';
+  const directory = suiteDirectory('site-floods', '/var/tmp', 0o711);
   let program = '';
 
   const sites = (uid: number, count: number) =>
@@ -45,18 +46,13 @@ describe('floods of changes to site limits', { skip }, () => {
 
   before(async () => {
     if ('skip' in here) return;
-    directory = mkdtempSync('/var/tmp/bulkhead-site-floods-');
-    chmodSync(directory, 0o711);
     program = buildProgram(fileURLToPath(new URL('site-limits.c', import.meta.url)), directory);
     agent = new RunningAgent(here.host);
     rmSync(here.host.paths.state, { recursive: true, force: true });
     agent.writePolicy(policy('first'));
     await agent.start();
   });
-  after(async () => {
-    await agent[Symbol.asyncDispose]();
-    rmSync(directory, { recursive: true, force: true });
-  });
+  after(() => agent[Symbol.asyncDispose]());
 
   const flood = async (uid: number, names: readonly string[]) => {
     const words = [String(uid), socketOf(agent.host.paths), String(seconds), ...names];

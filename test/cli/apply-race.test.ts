@@ -2,17 +2,17 @@
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { after, test } from 'node:test';
 import { pathsOf } from '../../src/host/paths.ts';
 import { treeElement } from '../../testing/tree-host.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
 import { hostHere } from '../conformance/host-here.ts';
 
 const instance = 'bulkhead-apply-race';
 const here = hostHere(instance);
 const skip = 'skip' in here ? here.skip : false;
-const root = mkdtempSync(`${tmpdir()}/${instance}-`);
+const root = suiteDirectory('apply-race');
 const policy = (limit: number) =>
   `<bulkhead version="1">${treeElement(pathsOf(instance))}<tenant uid="64425"><processes limit="${limit}"/></tenant></bulkhead>`;
 
@@ -30,7 +30,7 @@ rm $lock; exec 9>&-; wait $pid
 bulkhead verify ${root}/now.xml && ! bulkhead verify ${root}/before.xml`;
 
 after(() => {
-  for (const each of [root, `/run/${instance}`, `/var/lib/${instance}`])
+  for (const each of [`/run/${instance}`, `/var/lib/${instance}`])
     rmSync(each, { recursive: true, force: true });
 });
 

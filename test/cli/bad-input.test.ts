@@ -5,26 +5,16 @@
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import {
-  chmodSync,
-  chownSync,
-  mkdtempSync,
-  rmSync,
-  symlinkSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, chownSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { patienceMilliseconds } from '../../testing/patience.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
 
 const program = fileURLToPath(new URL('../../bulkhead', import.meta.url));
 const isRoot = process.getuid?.() === 0;
-const directory = mkdtempSync(
-  join(isRoot ? '/root' : (process.env['HOME'] ?? '/tmp'), 'bulkhead-bad-'),
-);
-after(() => rmSync(directory, { recursive: true, force: true }));
+const directory = suiteDirectory('bad', isRoot ? '/root' : (process.env['HOME'] ?? '/tmp'));
 
 const bulkhead = (...args: string[]) =>
   spawnSync(program, ['--instance', 'bulkhead-bad-input', ...args], {

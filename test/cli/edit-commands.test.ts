@@ -1,15 +1,15 @@
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, test } from 'node:test';
+import { beforeEach, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { firstPolicy, parseAdministrators } from '../../src/cli/commands/policy/first-policy.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
 import { jsonOf } from '../../testing/json-output.ts';
+import { testDirectory } from '../../testing/temporary-directory.ts';
 import type { CheckJson } from '../../src/cli/commands/json.ts';
 import type { Explanation } from '../../src/policy/explain.ts';
 
@@ -31,12 +31,11 @@ const text = `<bulkhead version="1">
 let directory = '';
 let file = '';
 
-beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'edit-commands-'));
+beforeEach((t) => {
+  directory = testDirectory(t, 'edit-commands');
   file = join(directory, 'policy.xml');
   writeFileSync(file, text, { mode: 0o644 });
 });
-afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 interface Answer {
   readonly status: number | null;

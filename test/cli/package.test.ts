@@ -6,21 +6,19 @@ import {
   copyFileSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readFileSync,
   readdirSync,
   realpathSync,
-  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { UsageResponse } from '../../src/agent/api/api.ts';
 import { makeWholeProgram } from '../../src/cli/program.ts';
 import { longPatienceMilliseconds } from '../../testing/patience.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
 import { RunningAgent } from '../agent/running-agent.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { putLibraryFiles } from '../../packages/modules/test/library-files.ts';
@@ -59,7 +57,7 @@ const here = hostHere(instance);
 const tenant = 880_101;
 
 describe('the package of npm pack', { timeout: longPatienceMilliseconds }, () => {
-  let directory = '';
+  const directory = suiteDirectory('package');
   let installed = '';
   let packaged = '';
   let program = '';
@@ -67,7 +65,6 @@ describe('the package of npm pack', { timeout: longPatienceMilliseconds }, () =>
     spawnSync(program, args, { encoding: 'utf8', env: { PATH: '/usr/bin:/bin' }, cwd: installed });
 
   before(() => {
-    directory = mkdtempSync(join(tmpdir(), 'bulkhead-package-'));
     execFileSync('npm', ['run', '--silent', 'build'], { cwd: root });
     execFileSync('npm', ['pack', '--silent', '--pack-destination', directory], { cwd: root });
     const [tarball = ''] = readdirSync(directory);
@@ -81,8 +78,6 @@ describe('the package of npm pack', { timeout: longPatienceMilliseconds }, () =>
     packaged = join(installed, 'node_modules', 'bulkhead');
     program = join(installed, 'node_modules', '.bin', 'bulkhead');
   });
-
-  after(() => rmSync(directory, { recursive: true, force: true }));
 
   test('has all files that it needs, and no sources', () => {
     assert.match(run('--version').stdout, /^\d+\.\d+\.\d+\n$/);

@@ -2,8 +2,7 @@
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { after, test } from 'node:test';
 import { releaseSteps } from '../../src/apply/release-everything.ts';
 import { agentLock, pathsOf } from '../../src/host/paths.ts';
@@ -11,6 +10,7 @@ import { lockFile } from '../../src/sys/files/flock.ts';
 import { treeElement } from '../../testing/tree-host.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { jsonOf } from '../../testing/json-output.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
 import type {
   ApplyJson,
   DoctorJson,
@@ -25,13 +25,12 @@ const instance = 'bulkhead-release-all';
 const here = hostHere(instance);
 const skip = 'skip' in here ? here.skip : false;
 const paths = pathsOf(instance);
-const root = mkdtempSync(`${tmpdir()}/${instance}-`);
+const root = suiteDirectory('release-all');
 const bulkhead = (...args: readonly string[]) =>
   spawnSync('./bulkhead', ['--instance', instance, ...args], { encoding: 'utf8' });
 
 after(() => {
-  for (const each of [root, paths.runtime, paths.state])
-    rmSync(each, { recursive: true, force: true });
+  for (const each of [paths.runtime, paths.state]) rmSync(each, { recursive: true, force: true });
 });
 
 test('releaseSteps() lists an agent that no unit has started, until it has ended', async () => {

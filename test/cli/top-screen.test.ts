@@ -1,13 +1,13 @@
 /** `bulkhead top` on a real terminal: what is on the screen, and that the terminal comes back. */
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { startAgentServer, topResponse, type AgentServer } from './agent-server.ts';
 import { TestTerminal, waitFor, type TerminalSize } from './test-terminal.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
 
 const instance = 'bulkhead-agent-server';
 const program = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
@@ -18,17 +18,13 @@ const reasons = [
 const options = { skip: reasons.length === 0 ? false : reasons.join('; ') };
 
 let server: AgentServer | undefined;
-let directory = '';
+const directory = suiteDirectory('top-screen');
 let open: TestTerminal | undefined;
 before(async () => {
   if (reasons.length > 0) return;
   server = await startAgentServer(instance);
-  directory = mkdtempSync(join(tmpdir(), 'top-screen-'));
 });
-after(async () => {
-  await server?.close();
-  if (directory !== '') rmSync(directory, { recursive: true, force: true });
-});
+after(() => server?.close());
 afterEach(() => {
   if (open !== undefined && !open.ended) open.hangUp();
 });

@@ -6,7 +6,6 @@ import {
   chmodSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readFileSync,
   readdirSync,
   rmSync,
@@ -14,9 +13,8 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, test } from 'node:test';
+import { beforeEach, test } from 'node:test';
 import { limitNumbers } from '../../src/agent/sampling/limit-numbers.ts';
 import { lveInfo, lveLimits } from '../../src/cloudlinux/core/lve-info.ts';
 import {
@@ -31,16 +29,16 @@ import type { Result } from '../../packages/base/result.ts';
 import { runLve } from './lve-program.ts';
 import { topRow } from './lve-server.ts';
 import { jsonOf } from '../../testing/json-output.ts';
+import { testDirectory } from '../../testing/temporary-directory.ts';
 import type { CloudlinuxStatusJson } from '../../src/cloudlinux/commands/json.ts';
 
 const instance = 'bulkhead-lve-test';
 const names = ['cloudlinux-top', 'lveinfo', 'lvectl'];
 
 let prefix = '';
-beforeEach(() => {
-  prefix = mkdtempSync(join(tmpdir(), 'lve-install-'));
+beforeEach((t) => {
+  prefix = testDirectory(t, 'lve-install');
 });
-afterEach(() => rmSync(prefix, { recursive: true, force: true }));
 
 const lve = (verb: string, ...args: string[]) =>
   runLve(['--instance', instance, 'cloudlinux', verb, '--prefix', prefix, ...args]);

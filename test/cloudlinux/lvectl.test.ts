@@ -1,9 +1,9 @@
 /** `lvectl` on a policy in a directory of its own, and on the kernel that is here. */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, test } from 'node:test';
+import { beforeEach, test } from 'node:test';
 import { planPolicy, releaseAll } from '../../src/apply/apply.ts';
 import { PolicyReader } from '../../src/apply/load-policy.ts';
 import type { LvectlCall } from '../../src/cloudlinux/commands/call.ts';
@@ -19,6 +19,7 @@ import { treeElement } from '../../testing/tree-host.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { runLve, type Answer } from './lve-program.ts';
 import { jsonOf } from '../../testing/json-output.ts';
+import { testDirectory } from '../../testing/temporary-directory.ts';
 import type { LvectlResult } from '../../src/cloudlinux/commands/json.ts';
 
 const text = `<bulkhead version="1">
@@ -51,12 +52,11 @@ const instance = 'bulkhead-lve-apply';
 let directory = '';
 let file = '';
 
-beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'lvectl-'));
+beforeEach((t) => {
+  directory = testDirectory(t, 'lvectl');
   file = join(directory, 'policy.xml');
   writeFileSync(file, text, { mode: 0o644 });
 });
-afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 const now = () => readFileSync(file, 'utf8');
 const lvectl = (...args: string[]) => runLve(['lvectl', ...args, '--policy', file]);

@@ -1,7 +1,6 @@
 /** `cloudlinux-top` and `lveinfo` against a socket that answers as the agent does. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import {
@@ -13,6 +12,7 @@ import {
 import { runLve } from './lve-program.ts';
 import { instance, startLveServer, type LveServer } from './lve-server.ts';
 import { jsonOf } from '../../testing/json-output.ts';
+import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 
 const tenants = 300;
 const isRoot = process.getuid?.() === 0;
@@ -222,20 +222,17 @@ test('lveinfo prints chosen columns as CSV and as a table', options, async () =>
 });
 
 test('lveinfo --csv FILE writes a file, and follows no symbolic link', options, async () => {
-  const directory = mkdtempSync(join(tmpdir(), 'lveinfo-'));
-  try {
-    const path = join(directory, 'usage.csv');
-    const args = ['lveinfo', '--id=1003', '--show-columns', 'id', 'anyF', '-c'];
-    for (const _again of [1, 2]) assert.equal((await run(...args, path)).status, 0);
-    assert.equal(readFileSync(path, 'utf8'), 'ID,anyF\n1003,11\n');
-    const victim = join(directory, 'victim');
-    writeFileSync(victim, 'kept');
-    symlinkSync(victim, join(directory, 'link.csv'));
-    assert.equal((await run(...args, join(directory, 'link.csv'))).status, 1);
-    assert.equal(readFileSync(victim, 'utf8'), 'kept');
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
+  using scratch = temporaryDirectory('lveinfo');
+  const directory = scratch.path;
+  const path = join(directory, 'usage.csv');
+  const args = ['lveinfo', '--id=1003', '--show-columns', 'id', 'anyF', '-c'];
+  for (const _again of [1, 2]) assert.equal((await run(...args, path)).status, 0);
+  assert.equal(readFileSync(path, 'utf8'), 'ID,anyF\n1003,11\n');
+  const victim = join(directory, 'victim');
+  writeFileSync(victim, 'kept');
+  symlinkSync(victim, join(directory, 'link.csv'));
+  assert.equal((await run(...args, join(directory, 'link.csv'))).status, 1);
+  assert.equal(readFileSync(victim, 'utf8'), 'kept');
 });
 
 test('lveinfo --time-unit asks the agent for each part of the period', options, async () => {

@@ -2,14 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, test } from 'node:test';
@@ -17,6 +10,7 @@ import { eventually, patienceMilliseconds } from '../../testing/patience.ts';
 import { applyPolicy, planPolicy, releaseAll } from '../../src/apply/apply.ts';
 import type { Driver } from '../../src/host/driver.ts';
 import { treeElement } from '../../testing/tree-host.ts';
+import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 import { usesNoMoreThan } from './cpu-share.ts';
 import { conformance, messageOf, mustApply, policyOf, uids } from './suite.ts';
 import { hostHere } from './host-here.ts';
@@ -53,7 +47,7 @@ function suite(host: Parameters<typeof releaseAll>[0], version: 1 | 2): void {
       timeout: patienceMilliseconds,
     });
   const held = (title: string, body: () => Promise<void> | void) =>
-    test(`kernel v${version}: ${title}`, async () => {
+    test(`${title} (kernel v${version})`, async () => {
       try {
         await body();
       } finally {
@@ -62,14 +56,14 @@ function suite(host: Parameters<typeof releaseAll>[0], version: 1 | 2): void {
     });
   after(() => rmSync(host.paths.runtime, { recursive: true, force: true }));
 
-  held('a busy loop gets its share of a core and no more', async () => {
+  held('applyPolicy() limits a busy loop to its share of a core', async () => {
     mustApply(`<tenant uid="${first}"><cpu limit="20%"/></tenant>`, host);
     const child = inside(first, 'sh', '-c', 'while :; do :; done');
     await usesNoMoreThan(new Map([[`u${first}`, 0.26]]), counters);
     child.kill('SIGKILL');
   });
 
-  held('a reseller bounds the sum of its tenants', async () => {
+  held('applyPolicy() limits the sum of the tenants of a reseller', async () => {
     mustApply(
       `<reseller uid="${reseller}"><cpu limit="30%"/><tenant uid="${second}"/><tenant uid="${third}"/></reseller>`,
       host,
@@ -79,7 +73,7 @@ function suite(host: Parameters<typeof releaseAll>[0], version: 1 | 2): void {
     for (const child of children) child.kill('SIGKILL');
   });
 
-  held('memory above the limit ends the process, and it is counted', () => {
+  held('counters() counts a process that the memory limit ended', () => {
     mustApply(`<tenant uid="${first}"><memory limit="64MiB"/></tenant>`, host);
     const hog = run(
       first,
@@ -93,7 +87,7 @@ function suite(host: Parameters<typeof releaseAll>[0], version: 1 | 2): void {
     assert.ok(memoryHits >= 1, 'the limit was never hit');
   });
 
-  held('forks above the limit are refused, and it is counted', () => {
+  held('counters() counts forks that the processes limit refused', () => {
     mustApply(`<tenant uid="${first}"><processes limit="10"/></tenant>`, host);
     const storm = run(
       first,
@@ -105,34 +99,31 @@ function suite(host: Parameters<typeof releaseAll>[0], version: 1 | 2): void {
     assert.ok(counters(`u${first}`).forksRefused >= 1);
   });
 
-  held('direct writes and reads go no faster than the limit', () => {
+  held('applyPolicy() limits direct writes and reads', () => {
     const { devices } = driver().capabilities;
     if (devices.length === 0) return console.log('# no disk here can be throttled: not tested');
     mustApply(`<tenant uid="${first}"><io read="2MiB/s" write="2MiB/s"/></tenant>`, host);
-    const directory = mkdtempSync('/var/tmp/bulkhead-io-');
-    try {
-      execFileSync('chown', [String(first), directory]);
-      execFileSync('dd', ['if=/dev/zero', `of=${directory}/r`, 'bs=1M', 'count=8', 'conv=fsync'], {
-        stdio: 'ignore',
-      });
-      execFileSync('chown', [String(first), `${directory}/r`]);
-      for (const words of [
-        [`if=/dev/zero`, `of=${directory}/w`, 'oflag=direct'],
-        [`if=${directory}/r`, 'of=/dev/null', 'iflag=direct'],
-      ]) {
-        const start = performance.now();
-        const dd = run(first, 'dd', ...words, 'bs=256k', 'count=24');
-        const seconds = (performance.now() - start) / 1000;
-        assert.equal(dd.status, 0, dd.stderr);
-        const rate = 6 / seconds;
-        assert.ok(rate < 2.6, `${words.join(' ')}: ${rate.toFixed(2)} MiB/s`);
-      }
-    } finally {
-      rmSync(directory, { recursive: true });
+    using scratch = temporaryDirectory('io', '/var/tmp');
+    const directory = scratch.path;
+    execFileSync('chown', [String(first), directory]);
+    execFileSync('dd', ['if=/dev/zero', `of=${directory}/r`, 'bs=1M', 'count=8', 'conv=fsync'], {
+      stdio: 'ignore',
+    });
+    execFileSync('chown', [String(first), `${directory}/r`]);
+    for (const words of [
+      [`if=/dev/zero`, `of=${directory}/w`, 'oflag=direct'],
+      [`if=${directory}/r`, 'of=/dev/null', 'iflag=direct'],
+    ]) {
+      const start = performance.now();
+      const dd = run(first, 'dd', ...words, 'bs=256k', 'count=24');
+      const seconds = (performance.now() - start) / 1000;
+      assert.equal(dd.status, 0, dd.stderr);
+      const rate = 6 / seconds;
+      assert.ok(rate < 2.6, `${words.join(' ')}: ${rate.toFixed(2)} MiB/s`);
     }
   });
 
-  held('memory in use is not taken away without --force, and is with it', async () => {
+  held('applyPolicy() lowers memory below what is in use only with --force', async () => {
     const body = (limit: string) => `<tenant uid="${first}"><memory limit="${limit}"/></tenant>`;
     mustApply(body('128MiB'), host);
     const child = inside(
@@ -158,24 +149,21 @@ function suite(host: Parameters<typeof releaseAll>[0], version: 1 | 2): void {
     child.kill('SIGKILL');
   });
 
-  held('page cache is reclaimed when memory is lowered', () => {
+  held('applyPolicy() reclaims page cache when memory is lowered', () => {
     const body = (limit: string) => `<tenant uid="${first}"><memory limit="${limit}"/></tenant>`;
     mustApply(body('128MiB'), host);
-    const directory = mkdtempSync('/var/tmp/bulkhead-cache-');
-    try {
-      execFileSync('chown', [String(first), directory]);
-      assert.equal(
-        run(first, 'dd', 'if=/dev/zero', `of=${directory}/f`, 'bs=1M', 'count=60', 'conv=fsync')
-          .status,
-        0,
-      );
-      mustApply(body('16MiB'), host);
-    } finally {
-      rmSync(directory, { recursive: true });
-    }
+    using scratch = temporaryDirectory('cache', '/var/tmp');
+    const directory = scratch.path;
+    execFileSync('chown', [String(first), directory]);
+    assert.equal(
+      run(first, 'dd', 'if=/dev/zero', `of=${directory}/f`, 'bs=1M', 'count=60', 'conv=fsync')
+        .status,
+      0,
+    );
+    mustApply(body('16MiB'), host);
   });
 
-  held('a removed tenant with processes is listed, kept, and ended with --kill', async () => {
+  held('applyPolicy() kills the processes of a removed tenant only with --kill', async () => {
     mustApply(`<tenant uid="${first}"/><tenant uid="${second}"/>`, host);
     const child = inside(first, 'sleep', '3600');
     await eventually('it is inside', () => driver().processes(`u${first}`).length > 0);
@@ -198,7 +186,7 @@ function suite(host: Parameters<typeof releaseAll>[0], version: 1 | 2): void {
     assert.deepEqual(await exited, [null, 'SIGKILL']);
   });
 
-  held('a tenant takes its processes along to another reseller', async () => {
+  held('applyPolicy() moves processes with their tenant to another reseller', async () => {
     mustApply(`<tenant uid="${third}"/><reseller uid="${reseller}"/>`, host);
     const child = inside(third, 'sleep', '3600');
     await eventually('it is inside', () => driver().processes(`u${third}`).length > 0);
@@ -207,7 +195,7 @@ function suite(host: Parameters<typeof releaseAll>[0], version: 1 | 2): void {
     child.kill('SIGKILL');
   });
 
-  held('killed at every operation, the next apply converges', () => {
+  held('applyPolicy() converges after it was killed at any operation', () => {
     const body = `<defaults><cpu limit="40%"/><memory limit="64MiB"/></defaults><tenant uid="${first}"/>
       <reseller uid="${reseller}"><cpu limit="60%"/><tenant uid="${second}"/></reseller>`;
     const total = mustApply(body, host).operations.length;
@@ -226,7 +214,7 @@ function suite(host: Parameters<typeof releaseAll>[0], version: 1 | 2): void {
     }
   });
 
-  held('a second apply waits until the first is done', async () => {
+  held('applyPolicy() waits while another apply has the lock', async () => {
     mustApply(`<tenant uid="${first}"/>`, host);
     const hold = `import { lockFile } from ${JSON.stringify(new URL('../../src/sys/files/flock.ts', import.meta.url).href)};
       lockFile('${host.paths.runtime}/lock', { waitMs: 0 });
@@ -254,12 +242,12 @@ function suite(host: Parameters<typeof releaseAll>[0], version: 1 | 2): void {
     assert.ok(driver().counters(`u${second}`));
   });
 
-  held('an account made with useradd is held, by the commands of the program', () => {
+  held('apply, verify, exec, explain and set work on an account of useradd', () => {
     const user = 'bh-kernel-test';
     spawnSync('userdel', ['-rf', user]); // A run that was killed may have left it.
     execFileSync('useradd', ['-m', '-s', '/bin/sh', user]);
-    const directory = mkdtempSync(join('/root', 'bulkhead-policy-'));
-    const file = join(directory, 'policy.xml');
+    using directory = temporaryDirectory('policy', '/root');
+    const file = join(directory.path, 'policy.xml');
     const bulkhead = (...args: string[]) =>
       spawnSync(program, ['--instance', instance, ...args], {
         encoding: 'utf8',
@@ -299,7 +287,6 @@ function suite(host: Parameters<typeof releaseAll>[0], version: 1 | 2): void {
     } finally {
       releaseAll(host, { kill: true });
       execFileSync('userdel', ['-rf', user], { stdio: 'ignore' });
-      rmSync(directory, { recursive: true });
     }
   });
 }

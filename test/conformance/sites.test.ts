@@ -69,7 +69,7 @@ function suite(host: Parameters<typeof releaseAll>[0], version: 1 | 2): void {
     return child.pid ?? 0;
   };
   const held = (title: string, body: () => Promise<void> | void) =>
-    test(`sites v${version}: ${title}`, async () => {
+    test(`${title} (kernel v${version})`, async () => {
       try {
         await body();
       } finally {
@@ -79,7 +79,7 @@ function suite(host: Parameters<typeof releaseAll>[0], version: 1 | 2): void {
   const main = `u${uid}/main`;
   const shop = `u${uid}/s-shop.example`;
 
-  held('processes stay alive while the first site comes and the last one goes', async () => {
+  held('applyPolicy() ends no process when the first site comes or the last one goes', async () => {
     mustApply(tenant(''), host);
     const early = await settled([], `u${uid}`);
     mustApply(tenant(site('shop.example') + site('blog.example')), host);
@@ -98,7 +98,7 @@ function suite(host: Parameters<typeof releaseAll>[0], version: 1 | 2): void {
     assert.deepEqual(mustApply(tenant(''), host).operations, []);
   });
 
-  held('a tenant takes the processes of its sites along to a reseller, and back', async () => {
+  held('applyPolicy() moves processes of sites with their tenant to a reseller', async () => {
     const alone = tenant(site('shop.example'));
     mustApply(`${alone}<reseller uid="${reseller}"/>`, host);
     const visit = await settled(['--site', 'shop.example'], shop);
@@ -111,23 +111,20 @@ function suite(host: Parameters<typeof releaseAll>[0], version: 1 | 2): void {
     assert.deepEqual(pidsIn(`u${uid}`).toSorted(), [visit, other].toSorted());
   });
 
-  held(
-    'a busy site gets its share of a core, and its tenant with it no more than its own',
-    async () => {
-      mustApply(tenant(`<cpu limit="12%"/>${site('shop.example', '<cpu limit="5%"/>')}`), host);
-      const loop = ['sh', '-c', 'while :; do :; done'];
-      const children = [inside(['--site', 'shop.example'], ...loop), inside([], ...loop)];
-      const most = new Map([
-        [shop, 0.08],
-        [`u${uid}`, 0.17],
-      ]);
-      const [ofSite = NaN, ofTenant = NaN] = await usesNoMoreThan(most, counters);
-      for (const child of children) child.kill('SIGKILL');
-      assert.ok(ofTenant > ofSite, 'the tenant has not used what its site has');
-    },
-  );
+  held('applyPolicy() limits a busy site and its tenant to their shares of a core', async () => {
+    mustApply(tenant(`<cpu limit="12%"/>${site('shop.example', '<cpu limit="5%"/>')}`), host);
+    const loop = ['sh', '-c', 'while :; do :; done'];
+    const children = [inside(['--site', 'shop.example'], ...loop), inside([], ...loop)];
+    const most = new Map([
+      [shop, 0.08],
+      [`u${uid}`, 0.17],
+    ]);
+    const [ofSite = NaN, ofTenant = NaN] = await usesNoMoreThan(most, counters);
+    for (const child of children) child.kill('SIGKILL');
+    assert.ok(ofTenant > ofSite, 'the tenant has not used what its site has');
+  });
 
-  held('memory above the limit of a site ends a process of that site, and none other', async () => {
+  held('counters() counts a process that the memory limit of its site ended', async () => {
     mustApply(tenant(site('shop.example', '<memory limit="48MiB"/>') + site('blog.example')), host);
     const neighbours = [
       await settled([], main),
@@ -145,7 +142,7 @@ function suite(host: Parameters<typeof releaseAll>[0], version: 1 | 2): void {
     for (const pid of neighbours) process.kill(pid, 0);
   });
 
-  held('forks above the limit of a site are refused, while its tenant may fork', () => {
+  held('applyPolicy() limits the forks of a site, and not of its tenant', () => {
     mustApply(tenant(site('shop.example', '<processes limit="8"/>')), host);
     const storm = 'for i in $(seq 20); do sleep 3600 >/dev/null 2>&1 & done; exit 0';
     assert.match(run(['--site', 'shop.example'], 'sh', '-c', storm).stderr ?? '', /fork/i);
@@ -157,24 +154,21 @@ function suite(host: Parameters<typeof releaseAll>[0], version: 1 | 2): void {
   /** Chains: each process forks its successor and ends, so that none lives long enough to be moved. */
   const chains = 'fork for 1 .. 2; for (;;) { my $pid = fork; exit if $pid }';
 
-  held(
-    'a tenant that forks as fast as it can is divided all the same, and put together',
-    async () => {
-      const limit = '<processes limit="150"/>';
-      mustApply(tenant(limit), host);
-      inside([], 'perl', '-e', chains);
-      await eventually('chains run', () => pidsIn(`u${uid}`).length >= 4);
-      for (const inner of [site('shop.example'), '', site('shop.example') + site('blog.example')]) {
-        mustApply(tenant(limit + inner), host);
-        assert.equal(files().files.read(`u${uid}`, 'pids.max'), '150\n');
-        const home = inner === '' ? `u${uid}` : main;
-        await eventually('chains go on there', () => pidsIn(home).length >= 4);
-        assert.deepEqual(mustApply(tenant(limit + inner), host).operations, []);
-      }
-    },
-  );
+  held('applyPolicy() divides and undivides a tenant that forks without end', async () => {
+    const limit = '<processes limit="150"/>';
+    mustApply(tenant(limit), host);
+    inside([], 'perl', '-e', chains);
+    await eventually('chains run', () => pidsIn(`u${uid}`).length >= 4);
+    for (const inner of [site('shop.example'), '', site('shop.example') + site('blog.example')]) {
+      mustApply(tenant(limit + inner), host);
+      assert.equal(files().files.read(`u${uid}`, 'pids.max'), '150\n');
+      const home = inner === '' ? `u${uid}` : main;
+      await eventually('chains go on there', () => pidsIn(home).length >= 4);
+      assert.deepEqual(mustApply(tenant(limit + inner), host).operations, []);
+    }
+  });
 
-  held('a site that forks as fast as it can is removed, and goes on as its tenant', async () => {
+  held('applyPolicy() removes a site that forks without end, and moves its processes', async () => {
     const limit = '<processes limit="150"/>';
     const both = tenant(limit + site('shop.example') + site('blog.example'));
     mustApply(both, host);
@@ -185,7 +179,7 @@ function suite(host: Parameters<typeof releaseAll>[0], version: 1 | 2): void {
     await eventually('chains go on in the tenant', () => pidsIn(main).length >= 4);
   });
 
-  held('a process of a site cannot leave it, nor make a cgroup beside it', () => {
+  held('bulkhead-exec starts processes that cannot leave their site', () => {
     mustApply(tenant(site('shop.example', '<processes limit="20"/>')), host);
     const { rootPath } = files();
     for (const path of [main, `u${uid}`, '', shop]) {
@@ -203,7 +197,7 @@ function suite(host: Parameters<typeof releaseAll>[0], version: 1 | 2): void {
     assert.equal(files().files.read(shop, 'pids.max'), '20\n');
   });
 
-  held('the launcher enters no cgroup by the name of a site that is none', () => {
+  held('bulkhead-exec refuses a name that is not a site of the tenant', () => {
     mustApply(tenant(site('shop.example')), host);
     const names = [
       '..',
@@ -225,7 +219,7 @@ function suite(host: Parameters<typeof releaseAll>[0], version: 1 | 2): void {
     assert.match(run(['--site', 'shop.example'], 'id').stderr, /has no site "shop.example"/);
   });
 
-  held('every shell enters a site, or the rest of a divided tenant', () => {
+  held('bulkhead-exec enters sites and divided tenants with every shell', () => {
     mustApply(tenant(site('shop.example')), host);
     for (const shell of ['dash', 'bash', 'busybox']) {
       if (spawnSync(shell, ['-c', ':']).error !== undefined) continue;
@@ -247,7 +241,7 @@ function suite(host: Parameters<typeof releaseAll>[0], version: 1 | 2): void {
     }
   });
 
-  held('the longest name and names of files in a cgroup are names of sites', async () => {
+  held('bulkhead-exec enters sites with long names or names of cgroup files', async () => {
     const longest = `${`${'a'.repeat(63)}.`.repeat(3)}${'b'.repeat(61)}`;
     assert.equal(longest.length, 253);
     const names = [longest, 'cgroup.procs', 'main', 'memory.max', 'tasks', 'Xn--Bcher-kva.example'];

@@ -67,7 +67,7 @@ const everyLimit = `
 
 export function conformance(name: string, makeHost: () => Host): void {
   const on = (title: string, body: (host: Host) => void) =>
-    test(`${name}: ${title}`, () => {
+    test(`${title} (${name})`, () => {
       const host = makeHost();
       try {
         body(host);
@@ -78,24 +78,24 @@ export function conformance(name: string, makeHost: () => Host): void {
       }
     });
 
-  on('apply makes cgroups, and the kernel reads back every value of the policy', (host) => {
+  on('applyPolicy() makes cgroups whose values read back as the policy has them', (host) => {
     const { operations } = mustApply(everyLimit, host);
     assert.ok(operations.length >= 20, `${operations.length} operations`);
     assert.deepEqual(drift(everyLimit, host), []);
   });
 
-  on('the first apply does what the plan before it says, and no less', (host) => {
+  on('applyPolicy() executes what planPolicy() returned, and nothing else', (host) => {
     const planned = drift(everyLimit, host);
     const { operations } = mustApply(everyLimit, host);
     assert.deepEqual(operations.map((each) => formatOperation(each)).sort(), planned.toSorted());
   });
 
-  on('a second apply writes nothing', (host) => {
+  on('applyPolicy() writes nothing when the policy is in force', (host) => {
     mustApply(everyLimit, host);
     assert.deepEqual(mustApply(everyLimit, host).operations, []);
   });
 
-  on('raising and lowering everything at once converges in one apply', (host) => {
+  on('applyPolicy() converges when everything is raised or lowered at once', (host) => {
     const high = everyLimit
       .replaceAll('96MiB', '900MiB')
       .replaceAll('50%', '180%')
@@ -106,7 +106,7 @@ export function conformance(name: string, makeHost: () => Host): void {
     }
   });
 
-  on('removing a tenant and lowering its reseller at once converges in one apply', (host) => {
+  on('applyPolicy() converges when a tenant goes and its reseller is lowered at once', (host) => {
     const body = (limit: string, inside: string) =>
       `<reseller uid="${reseller}"><cpu limit="${limit}"/>${inside}</reseller>`;
     mustApply(body('400%', `<tenant uid="${third}"><cpu limit="300%"/></tenant>`), host);
@@ -114,7 +114,7 @@ export function conformance(name: string, makeHost: () => Host): void {
     assert.deepEqual(drift(body('200%', ''), host), []);
   });
 
-  on('taking a limit away puts the initial value back', (host) => {
+  on('applyPolicy() writes the initial value when a limit is taken away', (host) => {
     mustApply(everyLimit, host);
     const bare = `<tenant uid="${first}"/>`;
     mustApply(bare, host);
@@ -124,7 +124,7 @@ export function conformance(name: string, makeHost: () => Host): void {
       assert.equal(setting.value, setting.initial);
   });
 
-  on('a tenant that left the policy loses its cgroup', (host) => {
+  on('applyPolicy() removes the cgroup of a tenant that left the policy', (host) => {
     mustApply(everyLimit, host);
     mustApply(`<tenant uid="${second}"/>`, host);
     const left = driverOf(host).observe(wantedOnHost(policyOf(''), driverOf(host).context)).orphans;
@@ -134,14 +134,14 @@ export function conformance(name: string, makeHost: () => Host): void {
     );
   });
 
-  on('a tenant that changes its reseller gets a cgroup there', (host) => {
+  on('applyPolicy() moves the cgroup of a tenant that changes its reseller', (host) => {
     mustApply(`<tenant uid="${third}"/><reseller uid="${reseller}"/>`, host);
     const moved = `<reseller uid="${reseller}"><tenant uid="${third}"/></reseller>`;
     mustApply(moved, host);
     assert.deepEqual(drift(moved, host), []);
   });
 
-  on('sites come and go, and change their limits with those of their tenant', (host) => {
+  on('applyPolicy() converges when sites come, go and change with their tenant', (host) => {
     const body = (limit: string, inside: string) =>
       `<tenant uid="${first}"><cpu limit="${limit}"/><memory limit="90MiB"/>${inside}</tenant>`;
     const shop = (limit: string) =>
@@ -160,7 +160,7 @@ export function conformance(name: string, makeHost: () => Host): void {
     }
   });
 
-  on('a value that was changed behind our back is drift, and apply puts it right', (host) => {
+  on('applyPolicy() restores a value that was changed by others, which is drift', (host) => {
     mustApply(everyLimit, host);
     const changed = everyLimit.replace('limit="40"', 'limit="41"');
     mustApply(changed, host);
@@ -172,7 +172,7 @@ export function conformance(name: string, makeHost: () => Host): void {
     assert.deepEqual(drift(everyLimit, host), []);
   });
 
-  on('a cgroup removed behind our back is made again', (host) => {
+  on('applyPolicy() makes a cgroup again that was removed by others', (host) => {
     mustApply(everyLimit, host);
     const driver = driverOf(host);
     const names = driver

@@ -15,7 +15,7 @@ if (possible.ok) {
   assert.deepEqual(releaseAll(host, { kill: true }), { ok: true, value: undefined });
   const usual = host.probe();
   assert.equal(usual.ok && usual.value.capabilities.driver, 'systemd');
-  conformance('slices of systemd', () => host);
+  conformance('systemd slices', () => host);
 } else {
   test('systemd slices', { skip: formatProblem(possible.error) }, () => {});
 }

@@ -1,5 +1,5 @@
 /** A host in a directory: files as in /proc/sys, and an /etc. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { defaultHardenSettings, planHarden, planUndo } from '../../src/harden/core/plan.ts';
 import {
@@ -16,6 +16,7 @@ import {
   type HardenPaths,
 } from '../../src/harden/io/places.ts';
 import { pathsOf } from '../../src/host/paths.ts';
+import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 
 export const open: Readonly<Record<string, string>> = {
   'fs.protected_symlinks': '0',
@@ -43,7 +44,8 @@ export const placesIn = (root: string): HardenPaths =>
   );
 
 export class Stage implements Disposable {
-  readonly root = mkdtempSync('/var/tmp/bulkhead-hardening-');
+  readonly #directory = temporaryDirectory('hardening', '/var/tmp');
+  readonly root = this.#directory.path;
   readonly places = placesIn(this.root);
 
   constructor() {
@@ -70,7 +72,7 @@ export class Stage implements Disposable {
   hasRecord = (): boolean => existsSync(recordOf(this.places));
 
   [Symbol.dispose](): void {
-    rmSync(this.root, { recursive: true });
+    this.#directory.remove();
   }
 }
 

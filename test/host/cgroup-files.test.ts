@@ -1,22 +1,16 @@
 /** The only code that opens cgroup files, on the real kernel: nothing leads out of Bulkhead's tree. */
 import assert from 'node:assert/strict';
-import {
-  closeSync,
-  mkdtempSync,
-  openSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-  mkdirSync,
-} from 'node:fs';
+import { closeSync, openSync, symlinkSync, writeFileSync, mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { LinuxCgroupFiles } from '../../src/host/cgroups/cgroup-files.ts';
 import { openBeneath, pageBytes } from '../../src/sys/syscalls.ts';
+import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 
 test('openBeneath() refuses symbolic links and paths that leave the directory', () => {
-  const directory = mkdtempSync(join(tmpdir(), 'bulkhead-open-'));
+  using scratch = temporaryDirectory('open');
+  const directory = scratch.path;
   mkdirSync(join(directory, 'in'));
   writeFileSync(join(directory, 'in', 'file'), 'x');
   symlinkSync('/etc/passwd', join(directory, 'in', 'link'));
@@ -33,7 +27,6 @@ test('openBeneath() refuses symbolic links and paths that leave the directory', 
     assert.deepEqual(openBeneath(fd, 'in/none', 0), { error: 'ENOENT' });
   } finally {
     closeSync(fd);
-    rmSync(directory, { recursive: true });
   }
 });
 

@@ -3,10 +3,9 @@
  * process.
  */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { afterEach, beforeEach, describe, test } from 'node:test';
+import { beforeEach, describe, test } from 'node:test';
 import { pathsOf, type Paths } from '../../src/host/paths.ts';
 import { readEntryPathFacts } from '../../src/host/entry-paths/read-entry-paths.ts';
 import { entryPathOfProcess } from '../../src/host/entry-paths/entry-path-of-process.ts';
@@ -16,6 +15,7 @@ import {
   type EntryPathFacts,
   type EntryPathReport,
 } from '../../src/host/entry-paths/entry-paths.ts';
+import { testDirectory } from '../../testing/temporary-directory.ts';
 
 const facts: EntryPathFacts = {
   programs: (entryPath) => entryPath.programs.slice(0, 1),
@@ -139,10 +139,9 @@ const write = (path: string, text = '') => {
   mkdirSync(dirname(join(root, path)), { recursive: true });
   writeFileSync(join(root, path), text);
 };
-beforeEach(() => {
-  root = mkdtempSync(join(tmpdir(), 'bulkhead-entry-paths-'));
+beforeEach((t) => {
+  root = testDirectory(t, 'entry-paths');
 });
-afterEach(() => rmSync(root, { recursive: true }));
 
 describe('readEntryPathFacts()', () => {
   const paths = (): Paths => ({ ...pathsOf(), etc: join(root, 'etc'), runtime: join(root, 'run') });

@@ -3,19 +3,18 @@ import assert from 'node:assert/strict';
 import {
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readFileSync,
   readdirSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, test } from 'node:test';
+import { beforeEach, test } from 'node:test';
 import { applyPolicy, releaseAll } from '../../src/apply/apply.ts';
 import { publishEntries, withdrawEntries } from '../../src/host/entry-slots.ts';
 import { fakeHost } from '../../testing/fake-host.ts';
+import { testDirectory } from '../../testing/temporary-directory.ts';
 import { policyOf } from '../conformance/suite.ts';
 
 let runtime = '';
@@ -29,10 +28,9 @@ const publish = (body: string) => {
 const limited = (uid: number, limit: number | string) =>
   `<tenant uid="${uid}"><entries limit="${limit}"/></tenant>`;
 
-beforeEach(() => {
-  runtime = mkdtempSync(join(tmpdir(), 'bulkhead-entries-'));
+beforeEach((t) => {
+  runtime = testDirectory(t, 'entries');
 });
-afterEach(() => rmSync(runtime, { recursive: true }));
 
 test('publishEntries() makes a root-only directory for each tenant with a limit, and no others', () => {
   publish(`<defaults><entries limit="7"/></defaults>${limited(1001, 20)}

@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import {
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readFileSync,
   readdirSync,
   rmSync,
@@ -11,15 +10,15 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, test } from 'node:test';
+import { beforeEach, describe, test } from 'node:test';
 import { formatProblem } from '../../packages/base/problem.ts';
 import { publishAccounts, withdrawAccounts } from '../../src/host/cgroups/launch-accounts.ts';
 import { pathsOf, type Paths } from '../../src/host/paths.ts';
 import { applyPolicy, releaseAll } from '../../src/apply/apply.ts';
 import { PolicyReader } from '../../src/apply/load-policy.ts';
 import { fakeHost } from '../../testing/fake-host.ts';
+import { testDirectory } from '../../testing/temporary-directory.ts';
 
 const alice = 'alice:x:1001:1001:Alice, Room 1:/home/alice:/bin/bash';
 const bob = 'bob:x:1002:100::/home/bob:/bin/sh';
@@ -33,15 +32,13 @@ describe('publishAccounts()', () => {
   const read = (name: string) => readFileSync(copies(name), 'latin1');
   const names = () => readdirSync(copies('')).filter((name) => !name.startsWith('.'));
 
-  beforeEach(() => {
-    scratch = mkdtempSync(join(tmpdir(), 'bulkhead-accounts-'));
+  beforeEach((t) => {
+    scratch = testDirectory(t, 'accounts');
     paths = { ...pathsOf(), etc: join(scratch, 'etc'), runtime: join(scratch, 'run') };
     mkdirSync(paths.etc);
     mkdirSync(paths.runtime);
     write('nsswitch.conf', '# a comment\npasswd:         files systemd\ngroup: files\n');
   });
-
-  afterEach(() => rmSync(scratch, { recursive: true }));
 
   /** Writes a file with an mtime of its own that lies in the past. */
   let seconds = 1_700_000_000;

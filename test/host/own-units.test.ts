@@ -1,8 +1,7 @@
 /** The units that "bulkhead units enable" writes: with the program that wrote them, and nobody else's file is touched. */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { after, test } from 'node:test';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { test } from 'node:test';
 import { formatProblem } from '../../packages/base/problem.ts';
 import {
   ownUnits,
@@ -12,10 +11,10 @@ import {
   writeUnits,
 } from '../../src/host/systemd/own-units.ts';
 import { packageFile } from '../../src/sys/package-files.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
 
-const etc = mkdtempSync(`${tmpdir()}/bulkhead-units-`);
+const etc = suiteDirectory('units');
 mkdirSync(`${etc}/systemd/system`, { recursive: true });
-after(() => rmSync(etc, { recursive: true }));
 const names = ownUnits.map(({ name }) => name);
 
 test('unitText() has the absolute path of the program in every unit', () => {

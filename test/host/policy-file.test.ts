@@ -7,7 +7,6 @@ import {
   chownSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -17,15 +16,15 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { execFileSync } from 'node:child_process';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, test } from 'node:test';
+import { beforeEach, describe, test } from 'node:test';
 import { lockFile } from '../../src/sys/files/flock.ts';
 import { editPolicyFile } from '../../src/host/edit-policy-file.ts';
 import { readForeignFile, readPolicyFile } from '../../src/host/policy-file.ts';
 import { createTextFile } from '../../src/sys/files/edited-file.ts';
 import { formatProblem, type Problem } from '../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../packages/base/result.ts';
+import { testDirectory } from '../../testing/temporary-directory.ts';
 
 const asRoot = process.geteuid?.() === 0 ? false : 'needs root, to give files away';
 const source = (name: string) => JSON.stringify(new URL(`../../src/${name}`, import.meta.url).href);
@@ -33,12 +32,11 @@ const source = (name: string) => JSON.stringify(new URL(`../../src/${name}`, imp
 let directory = '';
 let file = '';
 
-beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'policy-file-'));
+beforeEach((t) => {
+  directory = testDirectory(t, 'policy-file');
   file = join(directory, 'policy.xml');
   writeFileSync(file, '<a/>', { mode: 0o644 });
 });
-afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 function errorOf<T>(result: Result<T, Problem>): string {
   if (result.ok) assert.fail('it did not fail');

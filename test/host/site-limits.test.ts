@@ -6,17 +6,13 @@ import assert from 'node:assert/strict';
 import {
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
-  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, test } from 'node:test';
+import { beforeEach, test } from 'node:test';
 import { failed } from '../../packages/base/problem.ts';
 import { fail, ok } from '../../packages/base/result.ts';
 import type { CpuFraction } from '../../packages/base/quantity.ts';
@@ -29,15 +25,15 @@ import {
 import { readSiteLimits } from '../../src/host/site-limits.ts';
 import type { Account, Reseller, Tenant } from '../../src/policy/policy.ts';
 import { siteLimitBytesMax, type SiteLimits } from '../../src/policy/sites/site-limits.ts';
+import { testDirectory } from '../../testing/temporary-directory.ts';
 
 let directory = '';
 let paths: Paths;
 
-beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'site-limits-'));
+beforeEach((t) => {
+  directory = testDirectory(t, 'site-limits');
   paths = { ...pathsOf('bulkhead-test'), state: `${directory}/state` };
 });
-afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 const alice: Account = { user: 'alice', uid: 5001, gid: 5001, home: '/nonexistent' };
 const limits = (text = 0.5): SiteLimits =>

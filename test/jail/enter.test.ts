@@ -6,9 +6,10 @@ import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { after, before, describe, test } from 'node:test';
 import { patienceMilliseconds } from '../../testing/patience.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
 import { findTree } from '../cli/launch-stage.ts';
 import { TestTerminal, waitFor } from '../cli/test-terminal.ts';
-import { publicScratch, reasonToSkip } from './stage.ts';
+import { reasonToSkip } from './stage.ts';
 
 const instance = 'bulkhead-jail-enter';
 const obstacle = existsSync('/usr/bin/script') ? reasonToSkip() : 'needs script(1)';
@@ -18,8 +19,8 @@ const uid = 620_400;
 const size = { columns: 80, rows: 24 } as const;
 
 describe('bulkhead jail enter at a terminal', { skip }, () => {
-  let scratch = '';
-  let policy = '';
+  const scratch = suiteDirectory('jail-enter', '/var/tmp', 0o755);
+  const policy = `${scratch}/policy.xml`;
   const bulkhead = (...args: readonly string[]) =>
     spawnSync(program, ['--instance', instance, ...args], {
       encoding: 'utf8',
@@ -56,8 +57,6 @@ describe('bulkhead jail enter at a terminal', { skip }, () => {
 
   before(() => {
     bulkhead('release', '--kill');
-    scratch = publicScratch(instance);
-    policy = `${scratch}/policy.xml`;
     const tenant = `<tenant uid="${uid}"><jail profile="web"/></tenant>`;
     writeFileSync(policy, `<bulkhead version="1">${tenant}</bulkhead>\n`);
     const { status, stderr } = bulkhead('apply', policy);
@@ -65,7 +64,6 @@ describe('bulkhead jail enter at a terminal', { skip }, () => {
   });
   after(() => {
     bulkhead('release', '--kill');
-    rmSync(scratch, { recursive: true });
     rmSync(`/var/lib/${instance}`, { recursive: true, force: true });
   });
 

@@ -13,13 +13,8 @@ import type { Jail } from '../../src/policy/jail.ts';
 import { profilesOf, sessionLines } from '../../src/pam/core/profiles.ts';
 import { eventually, patienceMilliseconds } from '../../testing/patience.ts';
 import { ensurePrerequisites } from '../../testing/prerequisites.ts';
-import {
-  JailStage,
-  landlockObstacle,
-  publicScratch,
-  reasonToSkip,
-  withoutLandlock,
-} from './stage.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
+import { JailStage, landlockObstacle, reasonToSkip, withoutLandlock } from './stage.ts';
 
 const ready = await ensurePrerequisites('pam', (line) => console.log(`# ${line}`));
 const skip = reasonToSkip() || (ready.ok ? false : ready.reason);
@@ -36,7 +31,7 @@ interface Session {
 
 describe('pam_bulkhead.so', { skip }, () => {
   let stage: JailStage;
-  let scratch = '';
+  const scratch = suiteDirectory('session', '/var/tmp', 0o755);
   let program = '';
   let module = '';
   const configuration = () => `${scratch}/pam.d`;
@@ -124,7 +119,6 @@ describe('pam_bulkhead.so', { skip }, () => {
   before(async () => {
     stage = new JailStage('session');
     await stage.release();
-    scratch = publicScratch('bulkhead-session');
     fs.mkdirSync(configuration());
     module = compilePam(scratch);
     program = `${scratch}/session`;
@@ -141,10 +135,7 @@ describe('pam_bulkhead.so', { skip }, () => {
     const built = await stage.build(jailOf());
     assert.deepEqual(built.problems, []);
   });
-  after(async () => {
-    await stage[Symbol.asyncDispose]();
-    fs.rmSync(scratch, { recursive: true });
-  });
+  after(() => stage[Symbol.asyncDispose]());
 
   test("opens a tenant's session in its jail without privileges, and closes it without error", () => {
     const { status, stdout, log } = session(

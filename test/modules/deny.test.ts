@@ -4,7 +4,6 @@ import assert from 'node:assert/strict';
 import {
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -13,9 +12,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { execFileSync } from 'node:child_process';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterEach, beforeEach, describe, test } from 'node:test';
+import { beforeEach, describe, test } from 'node:test';
 import { Command } from 'commander';
 import { failed, formatProblem } from '../../packages/base/problem.ts';
 import { ok } from '../../packages/base/result.ts';
@@ -31,6 +29,7 @@ import {
   thisHost,
   type DenyOptions,
 } from '../../src/modules/io/deny/deny.ts';
+import { testDirectory } from '../../testing/temporary-directory.ts';
 
 const conf = 'etc/modprobe.d/bulkhead.conf';
 const grubCfg = 'etc/default/grub.d/bulkhead.cfg';
@@ -39,14 +38,13 @@ let root = '';
 let calls: string[] = [];
 let answer: (command: string) => string | undefined = () => '';
 
-beforeEach(() => {
-  root = mkdtempSync(join(tmpdir(), 'modules-deny-'));
+beforeEach((t) => {
+  root = testDirectory(t, 'modules-deny');
   calls = [];
   answer = () => '';
   write('proc/modules', '');
   write('proc/cmdline', 'BOOT_IMAGE=/vmlinuz root=/dev/sda1 ro\n');
 });
-afterEach(() => rmSync(root, { recursive: true, force: true }));
 
 const host = (): BootHost => ({
   root,

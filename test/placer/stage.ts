@@ -4,16 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { releaseAll } from '../../src/apply/apply.ts';
@@ -29,6 +20,7 @@ import { treeHost } from '../../testing/tree-host.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import type { PlacerHierarchy } from '../../src/host/placer/protocol.ts';
 import { eventually } from '../../testing/patience.ts';
+import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 import { mustApply, policyOf } from '../conformance/suite.ts';
 import { buildProgram } from './programs.ts';
 
@@ -65,7 +57,8 @@ export function targetsHere(host: Host, policy: string): PlacementTargets {
 
 export class Stage implements AsyncDisposable {
   readonly host: Host = treeHost(pathsOf(instance));
-  readonly directory = mkdtempSync(`${tmpdir()}/${instance}-`);
+  readonly #scratch = temporaryDirectory('placer');
+  readonly directory = this.#scratch.path;
   readonly version: 1 | 2;
   readonly lines: string[] = [];
   readonly hierarchies: readonly PlacerHierarchy[];
@@ -244,7 +237,7 @@ export class Stage implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.rest();
     await this.quiet();
-    rmSync(this.directory, { recursive: true, force: true });
+    this.#scratch.remove();
     await this.until('the cgroups are removed', () => {
       return releaseAll(this.host, { kill: true }).ok;
     });

@@ -10,9 +10,7 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
-  rmSync,
   symlinkSync,
   unlinkSync,
   writeFileSync,
@@ -36,6 +34,7 @@ import { eventually } from '../../testing/patience.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { capabilities } from '../../src/capabilities.ts';
 import { jsonOf } from '../../testing/json-output.ts';
+import { suiteDirectory, temporaryDirectory } from '../../testing/temporary-directory.ts';
 import type { ListedAttack, ProofJson } from '../../src/prove/commands/json.ts';
 
 const instance = 'bulkhead-provetest';
@@ -255,7 +254,8 @@ describe('prove()', { skip }, () => {
       uidsFrom,
     });
     assert.ok(made.ok);
-    const elsewhere = mkdtempSync('/var/tmp/bulkhead-provetest-');
+    using scratch = temporaryDirectory('provetest', '/var/tmp');
+    const elsewhere = scratch.path;
     writeFileSync(join(elsewhere, 'mine'), 'x');
     const script = `cd "$1" && ln -s "$2" link && ln -s "$2/mine" file && mkdir -- -rf "$(printf 'a\\nb')" &&
       mkfifo pipe && mkdir closed && touch closed/in && chmod 0 closed &&
@@ -267,7 +267,6 @@ describe('prove()', { skip }, () => {
       assertNothingLeft();
       assert.ok(existsSync(join(elsewhere, 'mine')));
     } finally {
-      rmSync(elsewhere, { recursive: true });
       await cleanUp(capabilities, paths);
     }
   });
@@ -307,7 +306,8 @@ describe('prove()', { skip }, () => {
   });
 
   test('refuses a symlink in place of the scratch directory', async () => {
-    const elsewhere = mkdtempSync('/var/tmp/bulkhead-provetest-');
+    using scratch = temporaryDirectory('provetest', '/var/tmp');
+    const elsewhere = scratch.path;
     writeFileSync(join(elsewhere, 'mine'), 'x');
     symlinkSync(elsewhere, root);
     try {
@@ -325,7 +325,6 @@ describe('prove()', { skip }, () => {
       assert.ok(lstatSync(root).isSymbolicLink());
     } finally {
       unlinkSync(root);
-      rmSync(elsewhere, { recursive: true });
       await cleanUp(capabilities, paths);
     }
     assertNothingLeft();
@@ -333,8 +332,8 @@ describe('prove()', { skip }, () => {
 });
 
 describe('bulkhead prove', { skip }, () => {
-  let directory = '';
-  let file = '';
+  const directory = suiteDirectory('provetest', '/root');
+  const file = join(directory, 'policy.xml');
   const args = ['--instance', instance, 'prove'];
   const cli = (...words: readonly string[]) =>
     spawnSync(program, [...args, ...words], { encoding: 'utf8' });
@@ -361,14 +360,11 @@ describe('bulkhead prove', { skip }, () => {
 
   before(async () => {
     await cleanUp(capabilities, paths);
-    directory = mkdtempSync('/root/bulkhead-provetest-');
-    file = join(directory, 'policy.xml');
     writeFileSync(file, `<bulkhead version="1">${limited}</bulkhead>`);
   });
   after(async () => {
     for (const child of started) child.kill('SIGKILL');
     await cleanUp(capabilities, paths);
-    rmSync(directory, { recursive: true });
   });
 
   test('exits with 0 when everything demanded is blocked, and prints JSON', () => {

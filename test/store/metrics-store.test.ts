@@ -1,31 +1,16 @@
-/** Ticks and hours in the file: what comes back, in which order, and how long it stays. */
+/** Ticks and hours in the file: their order, and how long they stay. */
 import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { formatProblem } from '../../packages/base/problem.ts';
 import type { HistoryDistribution } from '../../src/store/history/history-query.ts';
 import { HistoryReader } from '../../src/store/history/history-reader.ts';
 import { MetricsStore } from '../../src/store/metrics/metrics-store.ts';
 import { encodeSample, sampleValues } from '../../src/store/metrics/sample-code.ts';
 import type { Member } from '../../src/usage/member.ts';
 import { metricKeys } from '../../src/usage/metrics.ts';
-import { emptyColumns, type Tick } from '../../src/usage/tick.ts';
 import { day, done, hour, Place, rollUpAll, settings, start, tickOf, value } from './samples.ts';
-
-const near = (actual: number, expected: number, share = 0.001) => {
-  const max = Math.abs(expected) * share + 1e-9;
-  assert.ok(Math.abs(actual - expected) <= max, `${actual} is not ${expected} within ${share}`);
-};
-
-const rows = (directory: string, sql: string) => {
-  const db = new DatabaseSync(`${directory}/metrics.db`, { readOnly: true });
-  try {
-    return db.prepare(sql).all();
-  } finally {
-    db.close();
-  }
-};
+import { mulberry, near, rows } from './stored-ticks.ts';
 
 describe('encodeSample()', () => {
   test('keeps values within 0.1 %, and their order', () => {
@@ -215,196 +200,6 @@ describe('MetricsStore', () => {
   });
 });
 
-describe('HistoryReader', () => {
-  const members: readonly Member[] = ['u1', 'u2', 'u3', 'r1'];
-  const tick = fc.record({
-    seconds: fc.constantFrom(1, 4.5, 5, 5.25, 60),
-    use: fc.array(fc.option(fc.double({ min: 1e-3, max: 1e9, noNaN: true }), { nil: 0 }), {
-      minLength: 4,
-      maxLength: 4,
-    }),
-  });
-
-  test('returns the averages, quantiles, maxima and peaks of a naive computation', () => {
-    fc.assert(
-      fc.property(fc.array(tick, { minLength: 1, maxLength: 120 }), (samples) => {
-        using place = new Place();
-        using store = new MetricsStore(place.directory);
-        using reader = new HistoryReader(place.directory);
-        const ticks = samples.map(({ seconds, use }, index) =>
-          tickOf(
-            start + (index + 1) * 60_000,
-            Object.fromEntries(
-              use.flatMap((cpu, at) => (cpu === 0 ? [] : [[members[at], { cpu }]])),
-            ),
-            seconds,
-          ),
-        );
-        for (const each of ticks) assert.deepEqual(store.add(each), done);
-        const period = { from: start, to: start + day, metric: 'cpu' } as const;
-        const fractions = [0.01, 0.5, 0.9, 0.95, 0.99, 1];
-        const found = value(reader.quantiles({ ...period, fractions }));
-        const { rows } = value(reader.usage({ ...period, metrics: ['cpu'] }));
-        for (const member of members) {
-          const naive = naiveOf(ticks, member);
-          if (naive.max === 0) assert.equal(found.get(member), undefined);
-          else {
-            assert.deepEqual(found.get(member), fractions.map(naive.quantile));
-            const row = rows.get(member)?.cpu;
-            near(row?.average ?? 0, naive.average, 1e-9);
-            assert.equal(row?.max, naive.max);
-            assert.equal(row?.p95, naive.quantile(0.95));
-          }
-        }
-        const totals = ticks.map((each) =>
-          each.members.reduce(
-            (sum, member) => sum + (member === 'r1' ? 0 : codedIn(each, member)),
-            0,
-          ),
-        );
-        near(value(reader.peakTotal(period)), Math.max(...totals), 1e-6);
-      }),
-      { numRuns: 60 },
-    );
-  });
-
-  test('returns all metrics of each member, dense, sparse or with wide numbers', () => {
-    using place = new Place();
-    const random = mulberry(7);
-    const members = Array.from({ length: 70 }, (_, index): Member => `u${index}`);
-    const ticks = Array.from({ length: 60 }, (_, number): Tick => {
-      const present = members.filter(() => random() < 0.7);
-      const columns = emptyColumns(present.length);
-      for (const [place, key] of metricKeys.entries()) {
-        const share = [1, 0.9, 0.3, 0.05, 0][place % 5] ?? 0;
-        for (let index = 0; index < present.length; index++) {
-          if (random() < share) columns[key][index] = Math.ceil(random() * 1_000);
-        }
-      }
-      return { at: start + (number + 1) * 1_000, seconds: 1, members: present, columns };
-    });
-    const first = new MetricsStore(place.directory);
-    assert.deepEqual(first.add(tickOf(start - 1_000, { u0: { cpu: 1 } })), done);
-    first[Symbol.dispose]();
-    const db = new DatabaseSync(`${place.directory}/metrics.db`);
-    db.exec("INSERT INTO members VALUES (70000, 'u69', 0)");
-    db.close();
-    using store = new MetricsStore(place.directory);
-    for (const tick of ticks) assert.deepEqual(store.add(tick), done);
-    using reader = new HistoryReader(place.directory);
-    const query = { from: start, to: start + hour, metrics: metricKeys };
-    const together = value(reader.usage(query)).rows;
-    const few = value(reader.usage({ ...query, members: members.slice(60) })).rows;
-    for (const member of members) {
-      const alone = value(reader.usage({ ...query, members: [member] })).rows.get(member);
-      assert.deepEqual(alone, together.get(member));
-      if (few.has(member)) assert.deepEqual(few.get(member), alone);
-      for (const key of metricKeys) {
-        const own = ticks.map(({ members: present, columns }) => {
-          const index = present.indexOf(member);
-          return index < 0 ? 0 : (columns[key][index] ?? 0);
-        });
-        assert.equal(alone?.[key]?.max, Math.max(...own));
-        near(alone?.[key]?.average ?? 0, own.reduce((sum, each) => sum + each, 0) / 60, 1e-6);
-        const point = { from: start, to: start + 60_000, member, metric: key, points: 60 };
-        assert.deepEqual(value(reader.series(point)), own);
-      }
-    }
-    assert.equal(few.size, 10);
-  });
-
-  test('quantiles() returns the same when there are too many samples to keep', () => {
-    using place = new Place();
-    using store = new MetricsStore(place.directory);
-    using reader = new HistoryReader(place.directory);
-    const random = mulberry(3);
-    const members = Array.from({ length: 1_500 }, (_, index): Member => `u${index}`);
-    for (let number = 1; number <= 1_500; number++) {
-      const columns = emptyColumns(members.length);
-      for (let index = 0; index < members.length; index++) columns.cpu[index] = random() * 1e3;
-      const tick = { at: start + number * 1_000, seconds: 1, members, columns };
-      assert.deepEqual(store.add(tick), done);
-    }
-    const query = { metric: 'cpu', fractions: [0.5, 0.95] } as const;
-    const whole = { from: start, to: start + hour, ...query };
-    const all = value(reader.quantiles(whole));
-    for (const member of ['u0', 'u700', 'u1499'] as const) {
-      const alone = value(reader.quantiles({ ...whole, members: [member] }));
-      assert.deepEqual(all.get(member), alone.get(member));
-    }
-  });
-
-  test('series() returns null where nothing was measured', () => {
-    using place = new Place();
-    using store = new MetricsStore(place.directory);
-    using reader = new HistoryReader(place.directory);
-    for (const [at, cpu] of [
-      [10, 1],
-      [20, 3],
-      [30, 0],
-      [70, 2],
-      [80, 2],
-    ] as const) {
-      const use = cpu === 0 ? {} : { u1: { cpu } };
-      assert.deepEqual(store.add(tickOf(start + at * 1_000, use, 10)), done);
-    }
-    const query = { from: start, to: start + 80_000, metric: 'cpu', points: 4 } as const;
-    assert.deepEqual(value(reader.series({ ...query, member: 'u1' })), [2, 0, null, 2]);
-    assert.deepEqual(value(reader.series({ ...query, member: 'u9' })), [0, 0, null, 0]);
-    assert.equal(reader.series({ ...query, member: 'u1', points: 0 }).ok, false);
-  });
-
-  test('uses hours where ticks were deleted, and ticks for the rest', () => {
-    using place = new Place();
-    using store = new MetricsStore(place.directory);
-    using reader = new HistoryReader(place.directory);
-    for (let at = start + 60_000; at <= start + 6 * hour - 60_000; at += 60_000) {
-      const cpu = at <= start + 3 * hour ? 1 : 3;
-      assert.deepEqual(store.add(tickOf(at, { u1: { cpu } }, 60)), done);
-    }
-    rollUpAll(store, start + 6 * hour - 60_000);
-    const keep = { ...settings, detailMilliseconds: 3.5 * hour };
-    for (let call = 0; call < 370; call++) store.prune(start + 6 * hour, keep);
-    const [first] = rows(place.directory, 'SELECT min(at) AS at FROM ticks');
-    assert.equal(first?.['at'], start + 2.5 * hour);
-    const usage = (from: number, to: number) =>
-      value(reader.usage({ from: start + from * hour, to: start + to * hour, metrics: ['cpu'] }));
-    const all = usage(0, 6);
-    assert.equal(all.detail, 'hours');
-    assert.equal(all.measuredSeconds, 359 * 60);
-    near(all.rows.get('u1')?.cpu?.average ?? 0, (180 + 179 * 3) / 359, 1e-6);
-    near(all.rows.get('u1')?.cpu?.p95 ?? 0, 3, 0.07);
-    const late = usage(3, 6);
-    assert.equal(late.detail, 'ticks');
-    assert.deepEqual(late.rows.get('u1')?.cpu?.p95, 3);
-    const series = value(
-      reader.series({ from: start, to: start + 6 * hour, metric: 'cpu', member: 'u1', points: 12 }),
-    );
-    assert.deepEqual(
-      series.map((each) => each?.toFixed(3)),
-      Array.from({ length: 12 }, (_, part) => (part < 6 ? '1.000' : '3.000')),
-    );
-  });
-
-  test('peakTotal() refuses an empty period', () => {
-    using place = new Place();
-    using store = new MetricsStore(place.directory);
-    using reader = new HistoryReader(place.directory);
-    assert.deepEqual(store.add(tickOf(start, { u1: { cpu: 1 } })), done);
-    for (const from of [start, start + 1, NaN]) {
-      const answer = reader.peakTotal({ from, to: start, metric: 'cpu' });
-      assert.match(answer.ok ? '' : formatProblem(answer.error), /the period is empty/);
-    }
-  });
-
-  test('reports that there is no history yet when the directory is empty', () => {
-    using place = new Place();
-    using reader = new HistoryReader(place.directory);
-    const answer = reader.peakTotal({ from: 0, to: 1, metric: 'cpu' });
-    assert.match(answer.ok ? '' : formatProblem(answer.error), /there is none yet/);
-  });
-});
-
 function compare(
   hours: HistoryDistribution | undefined,
   ticks: HistoryDistribution | undefined,
@@ -413,37 +208,4 @@ function compare(
   near(hours.average, ticks.average, 1e-9);
   assert.equal(hours.max, ticks.max);
   near(hours.p95, ticks.p95, 0.07);
-}
-
-const codedIn = ({ members, columns }: Tick, member: Member) => {
-  const index = members.indexOf(member);
-  return index < 0 ? 0 : (sampleValues[encodeSample(columns.cpu[index] ?? 0)] ?? 0);
-};
-
-function naiveOf(ticks: readonly Tick[], member: Member) {
-  const samples = ticks
-    .map((each) => ({ value: codedIn(each, member), seconds: each.seconds }))
-    .sort((a, b) => a.value - b.value);
-  const total = samples.reduce((sum, { seconds }) => sum + seconds, 0);
-  const quantile = (fraction: number) => {
-    let spent = 0;
-    for (const { value: each, seconds } of samples) {
-      spent += seconds;
-      if (spent >= fraction * total - 1e-6) return each;
-    }
-    return samples.at(-1)?.value ?? 0;
-  };
-  const average = samples.reduce((sum, each) => sum + each.value * each.seconds, 0) / total;
-  return { quantile, average, max: samples.at(-1)?.value ?? 0 };
-}
-
-/** Returns a generator of random numbers that are the same in every run. */
-function mulberry(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -1,6 +1,4 @@
 /** Ticks to write, and a directory of its own for every test. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { formatProblem } from '../../packages/base/problem.ts';
 import type { HistorySettings } from '../../src/policy/settings.ts';
@@ -8,6 +6,7 @@ import type { MetricsStore } from '../../src/store/metrics/metrics-store.ts';
 import type { Member } from '../../src/usage/member.ts';
 import type { MetricKey } from '../../src/usage/metrics.ts';
 import { emptyColumns, type Tick } from '../../src/usage/tick.ts';
+import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 
 export const hour = 3_600_000;
 export const day = 24 * hour;
@@ -22,12 +21,13 @@ export const settings: HistorySettings = {
 };
 
 export class Place implements Disposable {
-  readonly parent = mkdtempSync(join(tmpdir(), 'bulkhead-store-'));
+  readonly #scratch = temporaryDirectory('store');
+  readonly parent = this.#scratch.path;
   /** Not made yet. */
   readonly directory = join(this.parent, 'history');
 
   [Symbol.dispose](): void {
-    rmSync(this.parent, { recursive: true, force: true });
+    this.#scratch.remove();
   }
 }
 

@@ -1,8 +1,7 @@
 /** The symlink guard's rule, its reports and its faults, without a kernel. */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Log } from '../../src/agent/log.ts';
 import { pathsOf } from '../../src/host/paths.ts';
@@ -27,6 +26,7 @@ import { whoseLink } from '../../src/symlinks/core/guard/whose-link.ts';
 import { GuardPart } from '../../src/symlinks/io/guard/guard-part.ts';
 import { parseGroups, resolveRule } from '../../src/symlinks/io/guard/names.ts';
 import { selfTestGroup } from '../../src/symlinks/io/guard/self-test.ts';
+import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 
 const rule: GuardRule = {
   mode: 'watch',
@@ -86,69 +86,63 @@ suite('<symlinks>', () => {
   });
 
   test('resolveRule() resolves names of users, groups or both', () => {
-    const etc = mkdtempSync(join(tmpdir(), 'bulkhead-symlinks-'));
-    try {
-      writeFileSync(`${etc}/passwd`, 'root:x:0:0::/:/bin/sh\nweb:x:33:33::/:/bin/sh\n');
-      writeFileSync(`${etc}/group`, 'root:x:0:\nweb:x:34:\nftp:x:50:\n');
-      const paths = { ...pathsOf(), etc };
-      const resolve = (...by: readonly string[]) =>
-        resolveRule({ by, trust: ['root'], targets: [] }, 'on', paths);
-      const resolved = resolve('web', 'ftp');
-      assert.deepEqual(resolved.ok && resolved.value.subjects, [
-        { kind: 'group', id: 34 },
-        { kind: 'user', id: 33 },
-        { kind: 'group', id: 50 },
-      ]);
-      assert.equal(resolve('no-such-account').ok, false);
-      assert.equal(resolve('root').ok, false);
-    } finally {
-      rmSync(etc, { recursive: true });
-    }
+    using scratch = temporaryDirectory('symlinks');
+    const etc = scratch.path;
+    writeFileSync(`${etc}/passwd`, 'root:x:0:0::/:/bin/sh\nweb:x:33:33::/:/bin/sh\n');
+    writeFileSync(`${etc}/group`, 'root:x:0:\nweb:x:34:\nftp:x:50:\n');
+    const paths = { ...pathsOf(), etc };
+    const resolve = (...by: readonly string[]) =>
+      resolveRule({ by, trust: ['root'], targets: [] }, 'on', paths);
+    const resolved = resolve('web', 'ftp');
+    assert.deepEqual(resolved.ok && resolved.value.subjects, [
+      { kind: 'group', id: 34 },
+      { kind: 'user', id: 33 },
+      { kind: 'group', id: 50 },
+    ]);
+    assert.equal(resolve('no-such-account').ok, false);
+    assert.equal(resolve('root').ok, false);
   });
 
   test('GuardPart raises an alarm while the guard cannot be enabled, and none when its mode is off', async () => {
-    const root = mkdtempSync(join(tmpdir(), 'bulkhead-symlinks-'));
-    try {
-      for (const each of ['etc', 'lib', 'run', 'sys']) mkdirSync(join(root, each));
-      writeFileSync(`${root}/etc/passwd`, 'web:x:33:33::/:/bin/sh\n');
-      writeFileSync(`${root}/etc/group`, 'web:x:33:\n');
-      const paths = {
-        ...pathsOf(),
-        etc: `${root}/etc`,
-        state: `${root}/lib`,
-        runtime: `${root}/run`,
-        sys: `${root}/sys`,
-      };
-      let now = 0;
-      const errors: string[] = [];
-      const log = { info: () => {}, error: (line: string) => errors.push(line) } as unknown as Log;
-      const problem = { action: 'enable the symlink guard', reason: 'this kernel cannot' };
-      const part = new GuardPart(
-        paths,
-        log,
-        () => Promise.resolve({ ok: false, error: problem }),
-        () => now,
-      );
-      const text = '<bulkhead version="1"><symlinks follow="owner-match" by="web"/></bulkhead>';
-      const { document } = parsePolicy('p.xml', text);
-      assert.ok(document);
-      const minute = async () => {
-        now += 600_000;
-        part.afterTick();
-        await new Promise((resolve) => setImmediate(resolve));
-        return part.takeAlarms();
-      };
-      part.adopt(resolvePolicy(document, { accounts: [], uidMin: 1000 }));
-      const [alarm, ...more] = await minute();
-      assert.deepEqual([alarm?.about, more], ['symlink guard', []]);
-      assert.match(alarm?.text ?? '', /Cannot enable the symlink guard: this kernel cannot/);
-      assert.equal((await minute()).length, 1, 'as long as it lasts');
-      assert.equal(errors.length, 1);
-      writeFileSync(`${root}/lib/symlinks-guard.json`, '{"mode":"off"}');
-      assert.deepEqual(await minute(), []);
-    } finally {
-      rmSync(root, { recursive: true });
-    }
+    using scratch = temporaryDirectory('symlinks');
+    const root = scratch.path;
+    for (const each of ['etc', 'lib', 'run', 'sys']) mkdirSync(join(root, each));
+    writeFileSync(`${root}/etc/passwd`, 'web:x:33:33::/:/bin/sh\n');
+    writeFileSync(`${root}/etc/group`, 'web:x:33:\n');
+    const paths = {
+      ...pathsOf(),
+      etc: `${root}/etc`,
+      state: `${root}/lib`,
+      runtime: `${root}/run`,
+      sys: `${root}/sys`,
+    };
+    let now = 0;
+    const errors: string[] = [];
+    const log = { info: () => {}, error: (line: string) => errors.push(line) } as unknown as Log;
+    const problem = { action: 'enable the symlink guard', reason: 'this kernel cannot' };
+    const part = new GuardPart(
+      paths,
+      log,
+      () => Promise.resolve({ ok: false, error: problem }),
+      () => now,
+    );
+    const text = '<bulkhead version="1"><symlinks follow="owner-match" by="web"/></bulkhead>';
+    const { document } = parsePolicy('p.xml', text);
+    assert.ok(document);
+    const minute = async () => {
+      now += 600_000;
+      part.afterTick();
+      await new Promise((resolve) => setImmediate(resolve));
+      return part.takeAlarms();
+    };
+    part.adopt(resolvePolicy(document, { accounts: [], uidMin: 1000 }));
+    const [alarm, ...more] = await minute();
+    assert.deepEqual([alarm?.about, more], ['symlink guard', []]);
+    assert.match(alarm?.text ?? '', /Cannot enable the symlink guard: this kernel cannot/);
+    assert.equal((await minute()).length, 1, 'as long as it lasts');
+    assert.equal(errors.length, 1);
+    writeFileSync(`${root}/lib/symlinks-guard.json`, '{"mode":"off"}');
+    assert.deepEqual(await minute(), []);
   });
 
   test('parseGroups() uses the first group of a name', () => {

@@ -1,10 +1,9 @@
 /** Loading BPF programs: what is said where it cannot be done. That it can is shown in test/vm/symlinks.test.ts. */
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, suite, test } from 'node:test';
+import { before, suite, test } from 'node:test';
 import { logToStderr } from '../../testing/progress.ts';
 import { compileBpf } from '../../scripts/bpf.ts';
 import { formatProblem } from '../../packages/base/problem.ts';
@@ -14,19 +13,17 @@ import { loadObject, refusal } from '../../src/sys/bpf/object.ts';
 import { existingPins, openPins } from '../../src/sys/bpf/pins.ts';
 import { pinDirectory } from '../../packages/base/io/pinned-directory.ts';
 import { ensurePrerequisites } from '../../testing/prerequisites.ts';
+import { suiteDirectory, temporaryDirectory } from '../../testing/temporary-directory.ts';
 
 const ready = await ensurePrerequisites('bpf', logToStderr);
 const skip = ready.ok ? false : ready.reason;
 
-let directory = '';
-before(() => {
-  directory = mkdtempSync(join(tmpdir(), 'bulkhead-bpf-'));
-});
-after(() => rmSync(directory, { recursive: true }));
+const directory = suiteDirectory('bpf');
 
 suite('lsmProblem()', () => {
   const problemWith = (modules: string | undefined, os: string, btf = true) => {
-    const root = mkdtempSync(join(directory, 'root-'));
+    using scratch = temporaryDirectory('lsm');
+    const root = scratch.path;
     mkdirSync(join(root, 'kernel/security'), { recursive: true });
     mkdirSync(join(root, 'kernel/btf'));
     if (btf) writeFileSync(join(root, 'kernel/btf/vmlinux'), '');

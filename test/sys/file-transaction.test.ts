@@ -7,7 +7,6 @@ import {
   chownSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -16,7 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, test } from 'node:test';
+import { beforeEach, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { failed, formatProblem } from '../../packages/base/problem.ts';
 import { ok } from '../../packages/base/result.ts';
@@ -27,12 +26,13 @@ import {
   type FileChange,
 } from '../../src/sys/files/file-transaction.ts';
 import { contentAfter, putHostFile, readHostFile } from '../../src/sys/files/host-file.ts';
+import { testDirectory } from '../../testing/temporary-directory.ts';
 
 let root: string;
 let journal: string;
 let changes: readonly FileChange[];
-beforeEach(() => {
-  root = mkdtempSync('/var/tmp/bulkhead-transaction-');
+beforeEach((t) => {
+  root = testDirectory(t, 'transaction', '/var/tmp');
   journal = join(root, 'state/test.journal');
   mkdirSync(join(root, 'etc'));
   writeFileSync(join(root, 'etc/replaced'), 'old\n');
@@ -43,7 +43,6 @@ beforeEach(() => {
     { path: join(root, 'etc/removed'), before: 'gone\n', after: undefined },
   ];
 });
-afterEach(() => rmSync(root, { recursive: true }));
 
 /** Returns every file and directory, with its content, mode and owner. */
 function tree(directory = join(root, 'etc')): Readonly<Record<string, string>> {

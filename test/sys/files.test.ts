@@ -7,19 +7,16 @@ import {
   existsSync,
   linkSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
-  rmSync,
   statSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, test } from 'node:test';
+import { beforeEach, describe, test } from 'node:test';
 import { formatProblem, type Problem } from '../../packages/base/problem.ts';
 import type { Result } from '../../packages/base/result.ts';
 import {
@@ -40,18 +37,18 @@ import {
   replaceFile,
   replaceIn,
 } from '../../packages/base/io/replace-file.ts';
+import { testDirectory } from '../../testing/temporary-directory.ts';
 
 const asRoot = process.geteuid?.() === 0 ? false : 'needs root, to give files away';
 
 let root = '';
 let file = '';
 
-beforeEach(() => {
-  root = mkdtempSync(join(tmpdir(), 'bulkhead-files-'));
+beforeEach((t) => {
+  root = testDirectory(t, 'files');
   file = join(root, 'file');
   writeFileSync(file, 'old', { mode: 0o644 });
 });
-afterEach(() => rmSync(root, { recursive: true, force: true }));
 
 function valueOf<T>(result: Result<T, Problem>): T {
   if (!result.ok) assert.fail(formatProblem(result.error));

@@ -1,12 +1,11 @@
 /** The attacks on placement on cgroup v2, below the unit that systemd delegates, with Debian's newuidmap. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { startGuest, type Guest } from '../../testing/vm/guest.ts';
 import { buildBesideSources } from '../../testing/vm/installed.ts';
 import { passInside, prepareGuests } from '../../testing/vm/suite.ts';
+import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 import { compile } from '../placer/programs.ts';
 
 const guests = await prepareGuests(import.meta.filename);
@@ -21,17 +20,14 @@ suite('attacks on placement in the virtual machine', { skip: guests.skip, timeou
     guest = await startGuest(guests.image);
     await guest.copyProject();
     await buildBesideSources(guest);
-    const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-attacks-'));
-    try {
-      for (const each of programs) {
-        const source = fileURLToPath(new URL(`../attacks/${each}.c`, import.meta.url));
-        compile(source, join(scratch, each));
-      }
-      await guest.copyIn(scratch, '/opt/programs');
-      await guest.succeed('chmod 755 /opt/programs/*');
-    } finally {
-      rmSync(scratch, { recursive: true });
+    using directory = temporaryDirectory('attacks');
+    const scratch = directory.path;
+    for (const each of programs) {
+      const source = fileURLToPath(new URL(`../attacks/${each}.c`, import.meta.url));
+      compile(source, join(scratch, each));
     }
+    await guest.copyIn(scratch, '/opt/programs');
+    await guest.succeed('chmod 755 /opt/programs/*');
   });
   after(() => guest[Symbol.asyncDispose]());
 

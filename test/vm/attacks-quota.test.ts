@@ -4,8 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, before, suite, test } from 'node:test';
@@ -14,6 +13,7 @@ import { longPatienceMilliseconds, patienceMilliseconds } from '../../testing/pa
 import { startGuest, type Guest } from '../../testing/vm/guest.ts';
 import { prepareGuests } from '../../testing/vm/suite.ts';
 import { jsonOf } from '../../testing/json-output.ts';
+import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 
 const guests = await prepareGuests(import.meta.filename);
 
@@ -60,20 +60,17 @@ suite('quotas and the sandboxed agent', { skip: guests.skip }, () => {
       guest = await startGuest(guests.image);
       await guest.copyProject();
       await installBuilt(guest);
-      const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-fuse-'));
-      try {
-        const server = join(scratch, 'fuse-mount');
-        const source = fileURLToPath(new URL('../attacks/fuse-mount.c', import.meta.url));
-        execFileSync('gcc', ['-static', '-O2', '-o', server, source]);
-        await guest.succeed(
-          'base64 -d > /usr/local/bin/fuse-mount; chmod 755 /usr/local/bin/fuse-mount',
-          {
-            input: readFileSync(server).toString('base64'),
-          },
-        );
-      } finally {
-        rmSync(scratch, { recursive: true });
-      }
+      using directory = temporaryDirectory('fuse');
+      const scratch = directory.path;
+      const server = join(scratch, 'fuse-mount');
+      const source = fileURLToPath(new URL('../attacks/fuse-mount.c', import.meta.url));
+      execFileSync('gcc', ['-static', '-O2', '-o', server, source]);
+      await guest.succeed(
+        'base64 -d > /usr/local/bin/fuse-mount; chmod 755 /usr/local/bin/fuse-mount',
+        {
+          input: readFileSync(server).toString('base64'),
+        },
+      );
       await guest.succeed(
         `modprobe fuse; echo user_allow_other > /etc/fuse.conf
          mkfs.ext4 -q -F -O quota -E quotatype=usrquota ${disk} &&

@@ -3,14 +3,14 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { startGuest, type Guest } from '../../testing/vm/guest.ts';
 import type { Image } from '../../testing/vm/image.ts';
 import { prepareGuests } from '../../testing/vm/suite.ts';
 import { eventually, longPatienceMilliseconds } from '../../testing/patience.ts';
+import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 
 const guests = await prepareGuests(import.meta.filename);
 
@@ -87,17 +87,14 @@ suite('the virtual-machine harness', { skip: guests.skip }, () => {
   });
 
   test('copyIn() copies files and directories', async () => {
-    const directory = await mkdtemp(join(tmpdir(), 'bulkhead-copy-'));
-    try {
-      await writeFile(join(directory, "it's a file"), 'content', { mode: 0o700 });
-      await guest.copyIn(directory, '/srv/a/directory');
-      await guest.copyIn(join(directory, "it's a file"), '/srv/b/file');
-      const listing = await guest.succeed('cd /srv && stat -c "%A %U %n" a/directory/* b/file');
-      assert.equal(listing, "-rwxr-xr-x root a/directory/it's a file\n-rwxr--r-- root b/file\n");
-      assert.equal(await guest.succeed('cat /srv/b/file'), 'content');
-    } finally {
-      await rm(directory, { recursive: true });
-    }
+    using scratch = temporaryDirectory('copy');
+    const directory = scratch.path;
+    await writeFile(join(directory, "it's a file"), 'content', { mode: 0o700 });
+    await guest.copyIn(directory, '/srv/a/directory');
+    await guest.copyIn(join(directory, "it's a file"), '/srv/b/file');
+    const listing = await guest.succeed('cd /srv && stat -c "%A %U %n" a/directory/* b/file');
+    assert.equal(listing, "-rwxr-xr-x root a/directory/it's a file\n-rwxr--r-- root b/file\n");
+    assert.equal(await guest.succeed('cat /srv/b/file'), 'content');
   });
 
   test('guests that run at the same time are independent', async () => {

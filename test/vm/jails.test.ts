@@ -4,14 +4,13 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { after, suite, test } from 'node:test';
+import { suite, test } from 'node:test';
 import { eventually, longPatienceMilliseconds } from '../../testing/patience.ts';
 import { shellQuote } from '../../testing/vm/command.ts';
 import { guestOfSuite, prepareGuests } from '../../testing/vm/suite.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
 import { copyPackages, installCopied } from './jails/packages.ts';
 
 const guests = await prepareGuests(import.meta.filename, 'bpf');
@@ -81,7 +80,7 @@ const reached = (answers: Readonly<Record<string, string>>) =>
   Object.entries(answers).flatMap(([what, answer]) => (answer === 'ok' ? [what] : []));
 
 suite('jails and the BPF programs that isolate them', { skip: guests.skip }, () => {
-  const directory = mkdtempSync(join(tmpdir(), 'bulkhead-jails-'));
+  const directory = suiteDirectory('jails');
   const apply = (text: string) =>
     succeed('cat > /etc/bulkhead/policy.xml && bulkhead apply --quiet', text);
   const inside = (user: User, words: string) =>
@@ -147,7 +146,6 @@ install -m 4755 -o alice /usr/local/share/apart /home/alice/setuid`,
     );
     await copyPackages(guest, ['msmtp']);
   });
-  after(() => rmSync(directory, { recursive: true }));
 
   for (const driver of ['systemd', 'cgroup2'] as const)
     test(`no attack leaves a jail of any profile, on ${driver}`, patient, async () => {

@@ -1,15 +1,14 @@
 /** The gate for kernel modules on a Debian host with systemd and its unmodified kernel, as an administrator uses it. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { after, suite, test } from 'node:test';
+import { suite, test } from 'node:test';
 import { longPatienceMilliseconds } from '../../testing/patience.ts';
 import { guestOfSuite, prepareGuests } from '../../testing/vm/suite.ts';
 import { decompressed } from '../../packages/modules/io/inputs/decompress.ts';
 import { jsonOf } from '../../testing/json-output.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
 import type {
   ModulesGateEnableJson,
   ModulesGateSignaturesJson,
@@ -46,7 +45,7 @@ suite('modules gate', { skip: guests.skip }, () => {
   const policy = (more: string) =>
     write('/etc/bulkhead/policy.xml', `<bulkhead version="1">${more}</bulkhead>\n`);
 
-  const directory = mkdtempSync(join(tmpdir(), 'bulkhead-gate-'));
+  const directory = suiteDirectory('gate');
   const gate = guestOfSuite(guests, async (guest) => {
     const liar = join(directory, 'fuse-lies');
     const source = fileURLToPath(new URL('../attacks/fuse-lies.c', import.meta.url));
@@ -64,7 +63,6 @@ suite('modules gate', { skip: guests.skip }, () => {
     await succeed(`cp "$(modinfo -n dummy)" ${compressed} && echo >> ${compressed}`);
   });
   const { run, succeed, write } = gate;
-  after(() => rmSync(directory, { recursive: true }));
   /** Serves a file that is a listed module when it is hashed, and another one when it is loaded. */
   const serveTwoFiles = () =>
     succeed(

@@ -4,14 +4,13 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { after, suite, test } from 'node:test';
+import { suite, test } from 'node:test';
 import { longPatienceMilliseconds } from '../../testing/patience.ts';
 import { jsonOf } from '../../testing/json-output.ts';
 import { guestOfSuite, prepareGuests } from '../../testing/vm/suite.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
 import { expected } from './symlinks/expected.ts';
 import { withGuard, withoutGuard } from './symlinks/expected-descriptors.ts';
 
@@ -78,7 +77,7 @@ const pages =
   'own owndir/f chain other otherdir/secret chain-other passwd nested/f by-root via-root';
 
 suite('the symlink guard', { skip: guests.skip }, () => {
-  const directory = mkdtempSync(join(tmpdir(), 'bulkhead-links-'));
+  const directory = suiteDirectory('links');
   const guard = (words: string) => run(`bulkhead symlinks guard ${words}`);
   const writePolicy = (symlinks: string) =>
     succeed(
@@ -148,7 +147,6 @@ suite('the symlink guard', { skip: guests.skip }, () => {
     await succeed(setUp);
     await writePolicy(ownerMatch);
   });
-  after(() => rmSync(directory, { recursive: true }));
 
   test('links lead anywhere without the guard, and races are won', { timeout }, async () => {
     assert.deepEqual(await cases(), expected('off'));

@@ -1,17 +1,8 @@
 /** Tests when the agent has entries written again, and what it keeps of refused requests. */
 import assert from 'node:assert/strict';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { afterEach, beforeEach, test } from 'node:test';
+import { beforeEach, test } from 'node:test';
 import { makeLog } from '../../src/agent/log.ts';
 import { failed, formatProblem, type Problem } from '../../packages/base/problem.ts';
 import { ok, type Result } from '../../packages/base/result.ts';
@@ -30,16 +21,16 @@ import {
 } from '../../src/web/io/entries/server-entries.ts';
 import type { Member } from '../../src/usage/member.ts';
 import { mustEnd } from '../../testing/patience.ts';
+import { testDirectory } from '../../testing/temporary-directory.ts';
 import { policyOf } from '../conformance/suite.ts';
 
 let directory: string;
 let paths: Paths;
-beforeEach(() => {
-  directory = mkdtempSync(`${tmpdir()}/bulkhead-entries-part-`);
+beforeEach((t) => {
+  directory = testDirectory(t, 'entries-part');
   paths = { ...pathsOf(), runtime: `${directory}/run`, state: `${directory}/state` };
   mkdirSync(paths.runtime);
 });
-afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 const policy = (limit: number) =>
   policyOf(`<tenant uid="64420"><entries limit="${limit}"/></tenant>`);

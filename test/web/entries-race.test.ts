@@ -5,20 +5,20 @@
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chownSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { after, test } from 'node:test';
 import { ensurePrerequisites } from '../../testing/prerequisites.ts';
 import { jsonOf } from '../../testing/json-output.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
 import type { WebEntriesEnableJson, WebEntriesStatusJson } from '../../src/web/commands/json.ts';
 
 const ready = await ensurePrerequisites('web', (line) => console.log(`# ${line}`));
 const skip = ready.ok ? false : ready.reason;
 const instance = 'bulkhead-entries-race';
 const uid = 64_423;
-const root = mkdtempSync(`${tmpdir()}/bulkhead-entries-race-`);
+const root = suiteDirectory('entries-race');
 after(() => {
-  for (const each of [root, `/run/${instance}`, `/var/lib/${instance}`])
+  for (const each of [`/run/${instance}`, `/var/lib/${instance}`])
     rmSync(each, { recursive: true, force: true });
 });
 

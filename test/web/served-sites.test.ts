@@ -1,8 +1,6 @@
 /** Which names of vhosts can be sites of which tenant, what limits they have, and which limits no vhost uses. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { pathsOf } from '../../src/host/paths.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
@@ -21,6 +19,7 @@ import { entryLimitsOf, limitsText, siteBounds } from '../../src/web/core/entrie
 import type { CpuFraction } from '../../packages/base/quantity.ts';
 import { ownLimitsOf, siteLimitIndex, unusedLimits } from '../../src/web/core/site-limits.ts';
 import { readServed, servedPath, writeServed } from '../../src/web/io/served/record.ts';
+import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 
 const [alice, bob] = [1001, 1002] as const;
 const owners: Readonly<Record<string, number>> = { '/home/alice': alice, '/home/bob': bob };
@@ -115,33 +114,30 @@ test('withKnown() keeps known sites, up to servedNamesMax', () => {
 });
 
 test('readServed() returns what writeServed() wrote, and skips damaged, invalid or linked files', () => {
-  const directory = mkdtempSync(join(tmpdir(), 'bulkhead-served-'));
-  try {
-    const paths = { ...pathsOf('bulkhead-test'), state: `${directory}/state` };
-    assert.equal(readServed(paths), undefined);
-    const found = servedSites(
-      overview(nginx('server { server_name a.example __proto__; root /home/alice; }')).sites,
-    );
-    assert.ok(writeServed(paths, found).ok);
-    assert.deepEqual(readServed(paths), found);
-    assert.equal(statSync(servedPath(paths)).mode & 0o777, 0o600);
-    const readsAs = (text: string) => {
-      writeFileSync(servedPath(paths), text);
-      return readServed(paths);
-    };
-    for (const damaged of ['', '{', '[]', '{"sites":[]}', '{"sites":1}'])
-      assert.equal(readsAs(damaged), undefined, damaged);
-    assert.deepEqual(
-      readsAs('{"sites":{"1001":["../x","B.example",7],"x":["a.example"],"1002":"a.example"}}'),
-      new Map([[alice, new Set(['b.example'])]]),
-    );
-    writeFileSync(`${directory}/planted`, '{"sites":{"1001":["a.example"]}}');
-    rmSync(servedPath(paths));
-    symlinkSync(`${directory}/planted`, servedPath(paths));
-    assert.equal(readServed(paths), undefined, 'a link is not followed');
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
+  using scratch = temporaryDirectory('served');
+  const directory = scratch.path;
+  const paths = { ...pathsOf('bulkhead-test'), state: `${directory}/state` };
+  assert.equal(readServed(paths), undefined);
+  const found = servedSites(
+    overview(nginx('server { server_name a.example __proto__; root /home/alice; }')).sites,
+  );
+  assert.ok(writeServed(paths, found).ok);
+  assert.deepEqual(readServed(paths), found);
+  assert.equal(statSync(servedPath(paths)).mode & 0o777, 0o600);
+  const readsAs = (text: string) => {
+    writeFileSync(servedPath(paths), text);
+    return readServed(paths);
+  };
+  for (const damaged of ['', '{', '[]', '{"sites":[]}', '{"sites":1}'])
+    assert.equal(readsAs(damaged), undefined, damaged);
+  assert.deepEqual(
+    readsAs('{"sites":{"1001":["../x","B.example",7],"x":["a.example"],"1002":"a.example"}}'),
+    new Map([[alice, new Set(['b.example'])]]),
+  );
+  writeFileSync(`${directory}/planted`, '{"sites":{"1001":["a.example"]}}');
+  rmSync(servedPath(paths));
+  symlinkSync(`${directory}/planted`, servedPath(paths));
+  assert.equal(readServed(paths), undefined, 'a link is not followed');
 });
 
 const limited = `<tenant uid="${alice}">

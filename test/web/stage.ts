@@ -2,26 +2,24 @@
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { SiteView } from '../../src/web/core/overview.ts';
 import { findWebPrograms, type WebPrograms } from '../../src/web/io/servers.ts';
 import { eventually } from '../../testing/patience.ts';
+import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 
 export const uids = { owner: 64_420, other: 64_421, account: 64_422 };
 
 export class WebStage {
-  readonly directory = mkdtempSync(`${tmpdir()}/bulkhead-web-test-`);
+  // Workers run as other users.
+  readonly #scratch = temporaryDirectory('web-test', tmpdir(), 0o755);
+  readonly directory = this.#scratch.path;
   readonly php = findWebPrograms().fpm[0] ?? { program: '', php: '', configuration: '' };
   #children: ChildProcess[] = [];
   #output = '';
-
-  constructor() {
-    // Workers run as other users.
-    chmodSync(this.directory, 0o755);
-  }
 
   readonly at = (path: string): string => join(this.directory, path);
 
@@ -57,12 +55,12 @@ export class WebStage {
     );
     this.#children = [];
     this.#output = '';
-    rmSync(this.directory, { recursive: true, force: true });
+    this.#scratch.remove();
     mkdirSync(this.directory, { mode: 0o755 });
   }
 
   remove(): void {
-    rmSync(this.directory, { recursive: true, force: true });
+    this.#scratch.remove();
   }
 
   /** Started as it is, and asked with `-T`. */

@@ -10,8 +10,7 @@
  */
 import '../guard/here.ts';
 import { constants } from 'node:fs';
-import { access, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { access, mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Cause } from '../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../packages/base/result.ts';
@@ -34,6 +33,7 @@ import { step } from '../progress.ts';
 import { copyGuestPackages, guestPackages } from './project.ts';
 import { buildRootfs, guestDebianPackages, packRootfs, rootfsBlocker } from './rootfs.ts';
 import { makeSnapshot } from './snapshot.ts';
+import { temporaryDirectory } from '../temporary-directory.ts';
 
 /** A built image, which stays in the cache for as long as this process runs. */
 export interface Image {
@@ -126,16 +126,14 @@ const probe = 'base-passwd';
 
 /** Returns why apt cannot fetch; it tries a small package. */
 async function fetchObstacle(): Promise<string | undefined> {
-  const scratch = await mkdtemp(join(tmpdir(), 'bulkhead-fetch-'));
+  using scratch = temporaryDirectory('fetch');
   try {
     const found = await newestOf(probe);
     if (found === undefined) return `apt has no package ${probe}`;
-    await downloadPackage(found, scratch);
+    await downloadPackage(found, scratch.path);
     return undefined;
   } catch (error) {
     return `apt cannot fetch Debian's packages (${(error as Error).message.trim()})`;
-  } finally {
-    await rm(scratch, { recursive: true });
   }
 }
 

@@ -1,10 +1,8 @@
 /** The program in the guest as its package installs it: built, without sources. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Guest } from './guest.ts';
 import { projectDirectory } from './project.ts';
+import { temporaryDirectory } from '../temporary-directory.ts';
 
 /**
  * Installs the built program. Call it after `copyProject`; it needs the compiler, and so a clone with development
@@ -22,15 +20,12 @@ export async function buildBesideSources(guest: Guest): Promise<void> {
 }
 
 async function copyBuilt(guest: Guest): Promise<void> {
-  const directory = mkdtempSync(join(tmpdir(), 'bulkhead-built-'));
-  try {
-    execFileSync(process.execPath, [`${projectDirectory}/scripts/build.ts`, directory], {
-      stdio: 'inherit',
-    });
-    await guest.copyIn(directory, '/opt/bulkhead/dist');
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
+  using scratch = temporaryDirectory('built');
+  const directory = scratch.path;
+  execFileSync(process.execPath, [`${projectDirectory}/scripts/build.ts`, directory], {
+    stdio: 'inherit',
+  });
+  await guest.copyIn(directory, '/opt/bulkhead/dist');
 }
 
 /**

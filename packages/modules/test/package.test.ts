@@ -1,17 +1,16 @@
 /** The package that is built from this workspace: it works without the engine and without the sources. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import '../../../testing/guard/here.ts';
 import { putLibraryFiles } from './library-files.ts';
+import { suiteDirectory } from '../../../testing/temporary-directory.ts';
 
 const workspace = resolve(import.meta.dirname, '..');
 const root = resolve(workspace, '../..');
-const directory = mkdtempSync(join(tmpdir(), 'bulkhead-modules-package-'));
-after(() => rmSync(directory, { recursive: true, force: true }));
+const directory = suiteDirectory('modules-package');
 
 test('build.ts makes a package that reads modules, also in threads, and has types', () => {
   const packaged = join(directory, 'node_modules/@bulkhead/modules');

@@ -12,18 +12,18 @@ import { findOccupants } from '../../../src/jail/io/occupants.ts';
 import { canFilter } from '../../../src/jail/io/setpriv.ts';
 import type { Jail } from '../../../src/policy/jail.ts';
 import { eventually } from '../../../testing/patience.ts';
-import { JailStage, publicScratch, reasonToSkip } from '../stage.ts';
+import { suiteDirectory } from '../../../testing/temporary-directory.ts';
+import { JailStage, reasonToSkip } from '../stage.ts';
 
 const skip = reasonToSkip() || (canFilter() ? false : 'needs setpriv of util-linux 2.41');
 const [mallory, racer, victim] = [620_200, 620_201, 620_202] as const;
 let stage: JailStage;
-let scratch = '';
+const scratch = suiteDirectory('jail-attacks', '/var/tmp', 0o755);
 
 before(async () => {
   if (skip !== false) return;
   stage = new JailStage('attacks');
   await stage.release();
-  scratch = publicScratch('bulkhead-jail-attacks');
   for (const name of ['escape', 'swap-home']) {
     const source = fileURLToPath(new URL(`${name}.c`, import.meta.url));
     execFileSync('gcc', ['-O2', '-Wall', '-o', `${scratch}/${name}`, source]);
@@ -32,7 +32,6 @@ before(async () => {
 after(async () => {
   if (skip !== false) return;
   await stage[Symbol.asyncDispose]();
-  rmSync(scratch, { recursive: true });
 });
 
 const notBlocked = (output: string) =>

@@ -16,26 +16,25 @@ import { fileURLToPath } from 'node:url';
 import { after, before, test } from 'node:test';
 import { parseStateFile } from '../../../src/jail/core/state-file.ts';
 import { eventually } from '../../../testing/patience.ts';
-import { JailStage, publicScratch, reasonToSkip } from '../stage.ts';
+import { suiteDirectory } from '../../../testing/temporary-directory.ts';
+import { JailStage, reasonToSkip } from '../stage.ts';
 
 const skip = reasonToSkip();
 const [mallory, victim] = [620_500, 620_501] as const;
 const shop = `${mallory}-shop` as const;
 let stage: JailStage;
-let scratch = '';
+const scratch = suiteDirectory('jail-attack-sites', '/var/tmp', 0o755);
 
 before(async () => {
   if (skip !== false) return;
   stage = new JailStage('attack-sites');
   await stage.release();
-  scratch = publicScratch('bulkhead-jail-attack-sites');
   const source = fileURLToPath(new URL('swap-home.c', import.meta.url));
   execFileSync('gcc', ['-O2', '-Wall', '-o', `${scratch}/swap-home`, source]);
 });
 after(async () => {
   if (skip !== false) return;
   await stage[Symbol.asyncDispose]();
-  rmSync(scratch, { recursive: true });
 });
 
 /** Makes a directory of this uid, with a secret in it. */

@@ -2,9 +2,7 @@
 import '../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -13,6 +11,7 @@ import { variant, type Value } from '../../../src/sys/dbus/value.ts';
 import { formatProblem } from '../../../packages/base/problem.ts';
 import { Lines } from '../../../src/sys/lines.ts';
 import { eventually } from '../../../testing/patience.ts';
+import { temporaryDirectory } from '../../../testing/temporary-directory.ts';
 import { skip, startBus } from './private-bus.ts';
 
 const daemon = {
@@ -214,7 +213,8 @@ suite('connectBus() fails when the server', () => {
   };
   for (const [what, answer] of Object.entries(answers)) {
     test(what, async () => {
-      const directory = mkdtempSync(join(tmpdir(), 'bulkhead-dbus-'));
+      using scratch = temporaryDirectory('dbus');
+      const directory = scratch.path;
       const path = join(directory, 'bus');
       const server = createServer((socket: Socket) =>
         socket.on('error', () => undefined).write(answer, 'latin1'),
@@ -226,7 +226,6 @@ suite('connectBus() fails when the server', () => {
         assert.match(formatProblem(bus.error), /^Cannot connect to the message bus at "/);
       } finally {
         server.close();
-        rmSync(directory, { recursive: true });
       }
     });
   }

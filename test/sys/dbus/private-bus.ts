@@ -1,9 +1,9 @@
 /** A message bus of our own: the real dbus-daemon, on a socket in a directory that is removed with it. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { temporaryDirectory } from '../../../testing/temporary-directory.ts';
 
 const program = '/usr/bin/dbus-daemon';
 export const skip = existsSync(program) ? false : 'dbus-daemon is not installed';
@@ -28,9 +28,9 @@ export interface PrivateBus extends AsyncDisposable {
 }
 
 export async function startBus(): Promise<PrivateBus> {
-  const directory = mkdtempSync(join(tmpdir(), 'bulkhead-dbus-'));
-  const socket = join(directory, 'bus');
-  const file = join(directory, 'bus.conf');
+  const directory = temporaryDirectory('dbus');
+  const socket = join(directory.path, 'bus');
+  const file = join(directory.path, 'bus.conf');
   writeFileSync(file, configuration(socket));
   const options = [`--config-file=${file}`, '--nofork', '--nopidfile', '--print-address'];
   const child = spawn(program, options, { stdio: ['ignore', 'pipe', 'ignore'] });
@@ -44,7 +44,7 @@ export async function startBus(): Promise<PrivateBus> {
     async [Symbol.asyncDispose]() {
       child.kill('SIGKILL');
       await ended;
-      rmSync(directory, { recursive: true });
+      directory.remove();
     },
   };
 }

@@ -4,8 +4,6 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +11,7 @@ import { longPatienceMilliseconds, patienceMilliseconds } from '../../../testing
 import { startGuest, type Guest } from '../../../testing/vm/guest.ts';
 import { installBuilt } from '../../../testing/vm/installed.ts';
 import { prepareGuests } from '../../../testing/vm/suite.ts';
+import { suiteDirectory } from '../../../testing/temporary-directory.ts';
 
 const guests = await prepareGuests(import.meta.filename);
 
@@ -61,7 +60,7 @@ const kinds: readonly Kind[] = [
 ];
 
 suite('io total in the virtual machine', { skip: guests.skip }, () => {
-  const directory = mkdtempSync(join(tmpdir(), 'bulkhead-io-'));
+  const directory = suiteDirectory('io');
   let guest: Guest;
   const shell = (command: string) =>
     guest.succeed(`cd /opt/bulkhead && set -e; ${command}`, { timeoutMs: patienceMilliseconds });
@@ -82,10 +81,7 @@ suite('io total in the virtual machine', { skip: guests.skip }, () => {
     },
     { timeout: longPatienceMilliseconds },
   );
-  after(async () => {
-    await guest[Symbol.asyncDispose]();
-    rmSync(directory, { recursive: true, force: true });
-  });
+  after(() => guest[Symbol.asyncDispose]());
 
   const cgroup = `/sys/fs/cgroup/bulkhead-tenants.service/u${uid}`;
 

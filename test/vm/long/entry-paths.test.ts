@@ -4,14 +4,13 @@
  * path that is placed at its source have never been outside.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { eventually, longPatienceMilliseconds } from '../../../testing/patience.ts';
 import { withPatientFpm } from '../../../testing/vm/installed.ts';
 import { guestOfSuite, prepareGuests } from '../../../testing/vm/suite.ts';
+import { temporaryDirectory } from '../../../testing/temporary-directory.ts';
 import { compile } from '../../placer/programs.ts';
 
 const guests = await prepareGuests(import.meta.filename);
@@ -224,14 +223,11 @@ for (const driver of drivers)
 
       const host = guestOfSuite(guests, async (guest) => {
         await withPatientFpm(guest);
-        const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-ways-'));
-        try {
-          const source = fileURLToPath(new URL('../../attacks/chains.c', import.meta.url));
-          compile(source, join(scratch, 'chains'));
-          await guest.copyIn(scratch, '/opt/programs');
-        } finally {
-          rmSync(scratch, { recursive: true });
-        }
+        using directory = temporaryDirectory('ways');
+        const scratch = directory.path;
+        const source = fileURLToPath(new URL('../../attacks/chains.c', import.meta.url));
+        compile(source, join(scratch, 'chains'));
+        await guest.copyIn(scratch, '/opt/programs');
         for (const [name, text] of Object.entries({ storm, ask, look }))
           await write(`/usr/local/bin/${name}`, text);
         await write('/srv/www/index.php', page);

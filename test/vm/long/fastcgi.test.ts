@@ -1,13 +1,13 @@
 /** CGI and applications of tenants behind nginx, as docs/fastcgi.md describes them, with systemd and cgroup v2. */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { suite, test } from 'node:test';
 import type { EntryPathReport } from '../../../src/host/entry-paths/entry-paths.ts';
 import type { Guest } from '../../../testing/vm/guest.ts';
 import { guestOfSuite, prepareGuests } from '../../../testing/vm/suite.ts';
 import { longPatienceMilliseconds } from '../../../testing/patience.ts';
+import { temporaryDirectory } from '../../../testing/temporary-directory.ts';
 
 const guests = await prepareGuests(import.meta.filename);
 const timeout = longPatienceMilliseconds;
@@ -101,16 +101,13 @@ const files: Readonly<Record<string, string>> = {
 };
 
 async function copyFiles(guest: Guest): Promise<void> {
-  const directory = mkdtempSync(join(tmpdir(), 'bulkhead-fastcgi-'));
-  try {
-    for (const [path, text] of Object.entries(files)) {
-      mkdirSync(join(directory, dirname(path)), { recursive: true });
-      writeFileSync(join(directory, path), text);
-    }
-    await guest.copyIn(directory, '/');
-  } finally {
-    rmSync(directory, { recursive: true });
+  using scratch = temporaryDirectory('fastcgi');
+  const directory = scratch.path;
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(join(directory, dirname(path)), { recursive: true });
+    writeFileSync(join(directory, path), text);
   }
+  await guest.copyIn(directory, '/');
 }
 
 suite('CGI programs and applications of tenants', { skip: guests.skip, timeout }, () => {

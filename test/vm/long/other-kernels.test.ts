@@ -22,7 +22,7 @@ for (const other of otherKernels) {
     { skip: prepared.ok ? false : prepared.error.reason },
     () => {
       for (const name of files) {
-        test(name, { timeout: longPatienceMilliseconds }, async () => {
+        test(`${name}.test.ts passes`, { timeout: longPatienceMilliseconds }, async () => {
           const file = join(import.meta.dirname, `../${name}.test.ts`);
           // Drops the mark of this test runner: with it, the inner one would report in its format.
           const { NODE_TEST_CONTEXT: _, ...environment } = process.env;

@@ -4,14 +4,13 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { after, suite, test, type TestContext } from 'node:test';
+import { suite, test, type TestContext } from 'node:test';
 import { installFromPool } from '../../../testing/package-pool.ts';
 import { longPatienceMilliseconds } from '../../../testing/patience.ts';
 import { guestOfSuite, prepareGuests } from '../../../testing/vm/suite.ts';
+import { suiteDirectory } from '../../../testing/temporary-directory.ts';
 
 const guests = await prepareGuests(import.meta.filename, 'bpf');
 
@@ -200,8 +199,7 @@ const policy = (by: string) =>
   `<bulkhead version="1"><symlinks follow="owner-match" by="${by}"/><tenant user="alice"/><tenant user="bob"/></bulkhead>`;
 
 suite('the symlink guard behind servers', { skip: guests.skip, timeout }, () => {
-  const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-links-'));
-  after(() => rmSync(scratch, { recursive: true }));
+  const scratch = suiteDirectory('links');
 
   const host = guestOfSuite(guests, async (guest) => {
     const source = fileURLToPath(new URL('../symlinks/exchange.c', import.meta.url));

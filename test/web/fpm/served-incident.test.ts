@@ -6,12 +6,12 @@ import '../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import type { IncidentResponse, IncidentsResponse } from '../../../src/agent/api/api.ts';
 import { eventually } from '../../../testing/patience.ts';
+import { temporaryDirectory } from '../../../testing/temporary-directory.ts';
 import { RunningAgent } from '../../agent/running-agent.ts';
 import { hostHere } from '../../conformance/host-here.ts';
 import { askFastCgi } from '../../jail/fastcgi.ts';
@@ -25,8 +25,8 @@ test(
   { skip: 'skip' in here ? here.skip : skip },
   async () => {
     if ('skip' in here) return;
-    const at = mkdtempSync(join(tmpdir(), 'bulkhead-fpm-incident-'));
-    chmodSync(at, 0o755);
+    using scratch = temporaryDirectory('fpm-incident', tmpdir(), 0o755);
+    const at = scratch.path;
     const socket = `${at}/socket`;
     const pool = `[a]\nuser = ${alice}\ngroup = ${alice}\nlisten = ${socket}\npm = static\npm.max_children = 2\n`;
     writeFileSync(`${at}/conf`, `[global]\nerror_log = ${at}/log\n${pool}`);
@@ -76,7 +76,6 @@ test(
     } finally {
       master.kill('SIGKILL');
       await once(master, 'exit');
-      rmSync(at, { recursive: true });
     }
   },
 );

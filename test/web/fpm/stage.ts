@@ -1,7 +1,6 @@
 /** Pools of tenants that have no account, in directories of a test, read by the real php-fpm; none is started. */
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { pathsOf } from '../../../src/host/paths.ts';
 import type { Policy } from '../../../src/policy/policy.ts';
 import { choosingAll, nobody } from '../../../src/web/core/fpm/service/choice.ts';
@@ -18,6 +17,7 @@ import { readInstalled } from '../../../src/web/io/fpm/installed.ts';
 import { fpmLayoutOf } from '../../../src/web/io/fpm/layout.ts';
 import { wantedFiles } from '../../../src/web/io/fpm/wanted-files.ts';
 import { findWebPrograms } from '../../../src/web/io/servers.ts';
+import { temporaryDirectory } from '../../../testing/temporary-directory.ts';
 
 const found = findWebPrograms().fpm[0];
 const isRoot = process.getuid?.() === 0;
@@ -29,13 +29,13 @@ export const tenants = { alice: 64_430, bob: 64_431, carol: 64_432 } as const;
 export type Name = keyof typeof tenants;
 
 export class FpmStage implements Disposable {
-  readonly at = mkdtempSync(join(tmpdir(), 'bulkhead-fpm-stage-'));
+  readonly #directory = temporaryDirectory('fpm-stage', tmpdir(), 0o755);
+  readonly at = this.#directory.path;
   /** Entries limits by uid. */
   readonly entries = new Map<number, number>();
   #scratches = 0;
 
   constructor() {
-    chmodSync(this.at, 0o755);
     for (const each of ['pools', 'units', 'etc', 'run', 'sockets']) mkdirSync(`${this.at}/${each}`);
     writeFileSync(this.main, `[global]\nerror_log = syslog\ninclude=${this.at}/pools/*.conf\n`);
     const passwd = Object.entries(tenants).map(
@@ -133,6 +133,6 @@ export class FpmStage implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    rmSync(this.at, { recursive: true, force: true });
+    this.#directory.remove();
   }
 }

@@ -5,11 +5,10 @@
 import '../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { copyFileSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { test } from 'node:test';
 import { packageFile } from '../../../src/sys/package-files.ts';
+import { temporaryDirectory } from '../../../testing/temporary-directory.ts';
 
 const instance = 'bulkhead-fpm-script-test';
 const skip = process.getuid?.() === 0 ? false : 'needs root';
@@ -18,7 +17,8 @@ test(
   'bulkhead-fpm-sync fails after php-fpm has read its files when the division failed',
   { skip },
   () => {
-    const at = mkdtempSync(join(tmpdir(), 'bulkhead-fpm-script-'));
+    using scratch = temporaryDirectory('fpm-script');
+    const at = scratch.path;
     const runtime = `/run/${instance}`;
     mkdirSync(runtime, { recursive: true });
     mkdirSync(`${at}/libexec`);
@@ -45,7 +45,6 @@ test(
       succeeds(true);
       assert.deepEqual(statuses('reloaded', 'reload', 'reloaded'), [1, 0, 0]);
     } finally {
-      rmSync(at, { recursive: true, force: true });
       rmSync(runtime, { recursive: true, force: true });
     }
   },

@@ -1,10 +1,10 @@
 /** A real php-fpm with one pool, whose script waits where it is asked with `wait`, until `open`. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { eventually } from '../../../testing/patience.ts';
+import { temporaryDirectory } from '../../../testing/temporary-directory.ts';
 import { askFastCgi } from '../../jail/fastcgi.ts';
 import { fpm } from './stage.ts';
 
@@ -16,14 +16,14 @@ interface WaitingPool {
 }
 
 export class WaitingMaster implements AsyncDisposable {
-  readonly #at = mkdtempSync(join(tmpdir(), 'bulkhead-fpm-waiting-'));
+  readonly #directory = temporaryDirectory('fpm-waiting', tmpdir(), 0o755);
+  readonly #at = this.#directory.path;
   readonly #socket = `${this.#at}/socket`;
   readonly #child: ChildProcess;
   readonly script = `${this.#at}/a.php`;
 
   constructor({ manager, workers, more = '' }: WaitingPool) {
     const at = this.#at;
-    chmodSync(at, 0o755);
     const pool = `[a]\nuser = 64430\ngroup = 64430\nlisten = ${this.#socket}\npm = ${manager}\npm.max_children = ${workers}\n${more}`;
     writeFileSync(`${at}/conf`, `[global]\nerror_log = ${at}/log\n${pool}`);
     writeFileSync(
@@ -60,6 +60,6 @@ export class WaitingMaster implements AsyncDisposable {
     // Its workers end with it.
     this.#child.kill('SIGTERM');
     await once(this.#child, 'exit');
-    rmSync(this.#at, { recursive: true, force: true });
+    this.#directory.remove();
   }
 }

@@ -1,13 +1,13 @@
 /** Which kernel is judged for when none is named. */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { kernelOfInputs } from '../../io/kernel/input-kernel.ts';
 import { readKernel } from '../../io/kernel/read-kernel.ts';
 import { elfFile, exportSections } from '../core/kernel/elf-file.ts';
 import { tar } from '../core/packages/builders.ts';
+import { temporaryDirectory } from '../../../../testing/temporary-directory.ts';
 
 const release = '6.12.1-other';
 const vermagic = `${release} SMP preempt mod_unload modversions `;
@@ -33,23 +33,20 @@ async function inTree(
   files: Readonly<Record<string, string | Uint8Array>>,
   run: (root: string, roots: Parameters<typeof kernelOfInputs>[1]) => Promise<void>,
 ): Promise<void> {
-  const root = mkdtempSync(join(tmpdir(), 'bulkhead-input-kernel-'));
-  try {
-    for (const [path, content] of Object.entries(files)) {
-      mkdirSync(dirname(join(root, path)), { recursive: true });
-      writeFileSync(join(root, path), content);
-    }
-    const at = (path: string) => join(root, 'host', path);
-    await run(root, {
-      proc: at('proc'),
-      sys: at('sys'),
-      modules: at('lib/modules'),
-      boot: at('boot'),
-      sources: at('usr/src'),
-    });
-  } finally {
-    rmSync(root, { recursive: true });
+  using scratch = temporaryDirectory('input-kernel');
+  const root = scratch.path;
+  for (const [path, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), content);
   }
+  const at = (path: string) => join(root, 'host', path);
+  await run(root, {
+    proc: at('proc'),
+    sys: at('sys'),
+    modules: at('lib/modules'),
+    boot: at('boot'),
+    sources: at('usr/src'),
+  });
 }
 
 test('kernelOfInputs() uses the kernel of the given tree, also for a directory in it', async () => {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
@@ -8,20 +7,18 @@ import { readKernel } from '../../io/kernel/read-kernel.ts';
 import { bzImage, elfFile, exportSections } from '../core/kernel/elf-file.ts';
 import { makeIdentity, noOpenssl } from './certificates.ts';
 import { formatProblem } from '../../../base/problem.ts';
+import { temporaryDirectory } from '../../../../testing/temporary-directory.ts';
 
 type Tree = Readonly<Record<string, string | Uint8Array>>;
 
 function inTree(files: Tree, run: (root: string) => void) {
-  const root = mkdtempSync(join(tmpdir(), 'bulkhead-kernel-'));
-  try {
-    for (const [path, content] of Object.entries(files)) {
-      mkdirSync(dirname(join(root, path)), { recursive: true });
-      writeFileSync(join(root, path), content);
-    }
-    run(root);
-  } finally {
-    rmSync(root, { recursive: true });
+  using scratch = temporaryDirectory('kernel');
+  const root = scratch.path;
+  for (const [path, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), content);
   }
+  run(root);
 }
 
 const release = '6.12.1-test';

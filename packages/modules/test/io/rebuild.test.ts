@@ -2,13 +2,13 @@
 import '../../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { after, suite, test } from 'node:test';
+import { suite, test } from 'node:test';
 import { readElf } from '../../core/elf/read-elf.ts';
 import { readModule } from '../../core/record/read-module.ts';
 import { prepareKernelFiles } from '../../../../testing/oracle/kernel-files.ts';
+import { suiteDirectory } from '../../../../testing/temporary-directory.ts';
 import { findCompiler } from '../../io/rebuild/compiler.ts';
 import { runInJail } from '../../io/rebuild/sandbox.ts';
 import { findKernelBuild, type KernelBuild } from '../../io/kernel/kernel-build.ts';
@@ -21,7 +21,7 @@ type Files = Readonly<Record<string, string | Uint8Array>>;
 
 const kernel = await prepareKernelFiles((line) => console.log(`# ${line}`));
 const skip = kernel.ok ? false : kernel.error.reason;
-const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-rebuild-'));
+const scratch = suiteDirectory('rebuild');
 
 const honest: Files = {
   Makefile: 'obj-m := sum.o\nsum-y := main.o parts/add.o\n',
@@ -96,8 +96,6 @@ const why = (result: Rebuilt): string =>
   result.outcome === 'undecided' ? [result.reason, ...result.lastLines].join('\n') : result.outcome;
 
 suite('rebuild()', { skip }, () => {
-  after(() => rmSync(scratch, { recursive: true }));
-
   test('reproduces a module from its source, wherever it was built', async () => {
     const module = await vendorBuild(honest);
     assert.ok(Buffer.from(module).includes('/var/lib/dkms/sum/1.0/build/main.c'));

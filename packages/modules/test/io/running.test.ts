@@ -1,23 +1,20 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { zstdCompressSync } from 'node:zlib';
 import { buildIdOfNotes, parseProcModules, readRunningModules } from '../../io/kernel/running.ts';
 import { elfFile } from '../core/kernel/elf-file.ts';
+import { temporaryDirectory } from '../../../../testing/temporary-directory.ts';
 
 function inTree(files: Readonly<Record<string, string | Uint8Array>>, run: (root: string) => void) {
-  const root = mkdtempSync(join(tmpdir(), 'bulkhead-running-'));
-  try {
-    for (const [path, content] of Object.entries(files)) {
-      mkdirSync(dirname(join(root, path)), { recursive: true });
-      writeFileSync(join(root, path), content);
-    }
-    run(root);
-  } finally {
-    rmSync(root, { recursive: true });
+  using scratch = temporaryDirectory('running');
+  const root = scratch.path;
+  for (const [path, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), content);
   }
+  run(root);
 }
 
 const note = (id: string): Uint8Array =>

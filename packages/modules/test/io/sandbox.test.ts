@@ -6,10 +6,8 @@ import {
   chmodSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
-  rmSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
@@ -19,6 +17,7 @@ import { Readable } from 'node:stream';
 import { suite, test } from 'node:test';
 import { runInJail, type JailOptions, type JailResult } from '../../io/rebuild/sandbox.ts';
 import { eventually, patienceMilliseconds } from '../../../../testing/patience.ts';
+import { temporaryDirectory } from '../../../../testing/temporary-directory.ts';
 import { formatProblem } from '../../../base/problem.ts';
 import { makeJailCgroup } from '../../../../src/modules/io/sandbox-cgroup.ts';
 
@@ -136,30 +135,26 @@ suite('runInJail()', { skip }, () => {
   });
 
   test('mounts given directories read-only, even those that only root can reach', async () => {
-    const directory = mkdtempSync(join(tmpdir(), 'bulkhead-jail-'));
-    try {
-      writeFileSync(join(directory, 'file'), 'content');
-      chmodSync(directory, 0o755);
-      const closed = join(directory, 'closed');
-      mkdirSync(join(closed, 'open'), { recursive: true });
-      writeFileSync(join(closed, 'open/file'), 'reached');
-      if (process.getuid?.() === 0) chmodSync(closed, 0o700);
-      const mounts = [
-        { from: directory, to: '/given' },
-        { from: join(closed, 'open'), to: '/usr/lib/bulkhead-new' },
-      ];
-      const recipe = [
-        'cat /given/file; echo',
-        'cat /usr/lib/bulkhead-new/file; echo',
-        'touch /given/new /usr/lib/bulkhead-new/new 2>/dev/null && echo written',
-        'gcc --version >/dev/null 2>&1 || true',
-      ];
-      const { lastLines } = await make(recipe, { mounts });
-      assert.ok(lastLines.includes('content') && lastLines.includes('reached'));
-      assert.ok(!lastLines.includes('written'));
-    } finally {
-      rmSync(directory, { recursive: true });
-    }
+    using scratch = temporaryDirectory('jail', tmpdir(), 0o755);
+    const directory = scratch.path;
+    writeFileSync(join(directory, 'file'), 'content');
+    const closed = join(directory, 'closed');
+    mkdirSync(join(closed, 'open'), { recursive: true });
+    writeFileSync(join(closed, 'open/file'), 'reached');
+    if (process.getuid?.() === 0) chmodSync(closed, 0o700);
+    const mounts = [
+      { from: directory, to: '/given' },
+      { from: join(closed, 'open'), to: '/usr/lib/bulkhead-new' },
+    ];
+    const recipe = [
+      'cat /given/file; echo',
+      'cat /usr/lib/bulkhead-new/file; echo',
+      'touch /given/new /usr/lib/bulkhead-new/new 2>/dev/null && echo written',
+      'gcc --version >/dev/null 2>&1 || true',
+    ];
+    const { lastLines } = await make(recipe, { mounts });
+    assert.ok(lastLines.includes('content') && lastLines.includes('reached'));
+    assert.ok(!lastLines.includes('written'));
   });
 
   test('blocks signals to processes outside the jail', async () => {
