@@ -5,7 +5,7 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import * as fs from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { compilePam } from '../../scripts/pam.ts';
+import { compilePam } from '../../scripts/entry.ts';
 import { addJailed, jailedFile, settleJailed } from '../../src/host/cgroups/launch-jailed.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { parseStateFile } from '../../src/jail/core/state-file.ts';

@@ -3,11 +3,11 @@
  * help and completion, and runs the launcher for callers that start the Node program directly.
  */
 import type { Command } from 'commander';
-import { packageFile } from '../../sys/package-files.ts';
+import { entryFile } from '../../sys/package-files.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../shared/command.ts';
 import { pathsFor } from '../shared/session.ts';
 
-const launcher = packageFile('libexec/bulkhead-exec');
+const launcher = entryFile('bulkhead-exec');
 
 /** The launcher's options; only the launcher parses them. */
 const options: readonly (readonly [flags: string, description: string])[] = [

@@ -11,14 +11,14 @@ import {
 } from '../../cli/shared/command.ts';
 import { policyOption } from '../../cli/shared/policy-option.ts';
 import { printError } from '../../cli/shared/session.ts';
-import { packageFile } from '../../sys/package-files.ts';
+import { entryFile } from '../../sys/package-files.ts';
 import { jailPathsOf } from '../io/jail-paths.ts';
 import { readStateFile } from '../io/state-files.ts';
 import { buildJails } from '../io/part.ts';
 import { runOnOwnTerminal } from '../io/relay.ts';
 import { findJail, siteOption, type FindOptions } from './find.ts';
 
-const launcher = packageFile('libexec/bulkhead-exec');
+const launcher = entryFile('bulkhead-exec');
 
 async function enter(
   name: string,
