@@ -115,7 +115,7 @@ static __always_inline u32 current_tenant(void)
 }
 
 /*
- * The bounding set of what "bulkhead exec --without-jail" starts for an administrator: libexec/bulkhead-exec has the same.
+ * The bounding set of what "bulkhead exec --without-jail" starts for an administrator: entry/become.c has the same.
  * Nobody but root can bring it about, since capabilities are dropped from it and never added.
  */
 #define CAP(number) (1ULL << (number))

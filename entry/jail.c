@@ -46,8 +46,10 @@ int enter_vault(const char *instance, struct failure *f)
 	int vault = jail < 0 ? -1 : open_namespace(jail, "vault", CLONE_NEWNS);
 	int failed = 0;
 
-	if (vault < 0)
-		failed = fail(f, "it is not there any more (the vault: %s)", reason_of(errno));
+	if (vault < 0 && errno == ENOENT)
+		failed = fail(f, "it is not there any more");
+	else if (vault < 0)
+		failed = fail(f, "its vault cannot be opened: %s", reason_of(errno));
 	else if (setns(vault, CLONE_NEWNS))
 		failed = fail(f, "the vault cannot be entered: %s", strerror(errno));
 	close_if_open(host);
@@ -56,11 +58,11 @@ int enter_vault(const char *instance, struct failure *f)
 	return failed;
 }
 
-/* The latest of the mount namespaces: KEY is a link to KEY-GENERATION beside it. */
+/* The latest of the mount namespaces: KEY, which begins with the uid, is a link to UID-GGENERATION beside it. */
 static int open_latest(int directory, const char *key)
 {
 	char name[KEY_MAX + 32];
-	size_t length = strlen(key);
+	size_t length = strspn(key, "0123456789");
 	int fd = -1;
 
 	for (int look = 0; fd < 0 && look < LOOKS; look++) {
@@ -69,7 +71,7 @@ static int open_latest(int directory, const char *key)
 		if (got < 0)
 			return -1;
 		name[got] = '\0';
-		if (strncmp(name, key, length) || name[length] != '-' || strchr(name, '/')) {
+		if (strncmp(name, key, length) || strncmp(name + length, "-G", 2) || strchr(name, '/')) {
 			errno = ELOOP;
 			return -1;
 		}

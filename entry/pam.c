@@ -200,8 +200,9 @@ static int open_inside(pam_handle_t *pamh, int flags, struct tenant *t, int host
 	if (listed < 1)
 		return PAM_IGNORE;
 	if (found < 1) {
-		(void)fail(&t->why, "it is not there any more, or not yet%s%s", found < 0 ? ": " : "",
-			   found < 0 ? reason_of(error) : "");
+		if (found < 0)
+			(void)fail(&t->why, "its state cannot be read: %s", reason_of(error));
+		(void)fail(&t->why, "it is not there any more, or not yet");
 		return refuse(pamh, flags, t);
 	}
 	/* The manager of a user's units needs the host's cgroups and bus, and starts whatever it is told to. */
