@@ -24,7 +24,7 @@ const ways: readonly (readonly [label: string, command: string])[] = [
   ['plain', 'true'],
   ['setpriv', drop],
   ['sh, cgroup.procs, setpriv', `sh -c "echo 0 >${root}/u${uid}/cgroup.procs; exec ${drop}"`],
-  ['bulkhead-exec', `/opt/bulkhead/libexec/bulkhead-exec ${user} -- true`],
+  ['bulkhead-exec', `/opt/bulkhead/dist/entry/${process.arch}/bulkhead-exec ${user} -- true`],
   ['bulkhead exec', `${bulkhead} exec ${user} -- true`],
   ['systemd-run --scope', `systemd-run --quiet --scope --uid=nobody true`],
 ];

@@ -19,10 +19,11 @@ import { publishAccounts } from '../src/host/cgroups/launch-accounts.ts';
 import { pathsOf } from '../src/host/paths.ts';
 import type { Bench } from './bench.ts';
 import { besideFirst, type Section, type Way } from './samples.ts';
+import { compileExec } from '../scripts/entry.ts';
 
 const gapMs = 60;
 const uid = execFileSync('id', ['-u', 'nobody'], { encoding: 'utf8' }).trim();
-const launcher = new URL('../libexec/bulkhead-exec', import.meta.url).pathname;
+const launcher = compileExec();
 const entry = new URL('../bulkhead', import.meta.url).pathname;
 const cgroup2Magic = 0x63677270;
 
@@ -72,8 +73,10 @@ export function rootsOf(instance: string): readonly string[] {
 
 export function launchText(roots: readonly string[]): string {
   const lines = [
+    'launch 1',
     `join ${isV2() ? 'cgroup.procs' : 'tasks'}`,
     ...roots.map((root) => `root ${root}`),
+    'end',
   ];
   return lines.join('\n') + '\n';
 }

@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { compilePam } from '../scripts/pam.ts';
+import { compilePam } from '../scripts/entry.ts';
 import { addJailed, jailedFile } from '../src/host/cgroups/launch-jailed.ts';
 import { pathsOf } from '../src/host/paths.ts';
 import { buildElsewhere } from '../src/jail/io/build-elsewhere.ts';

@@ -16,23 +16,22 @@ import {
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pathsOf } from '../src/host/paths.ts';
-import { compileLandlock } from '../scripts/pam.ts';
 import { buildElsewhere } from '../src/jail/io/build-elsewhere.ts';
 import type { BuildAnswer, JailTenant } from '../src/jail/io/build/protocol.ts';
 import { jailPathsOf } from '../src/jail/io/jail-paths.ts';
 import type { Bench } from './bench.ts';
 import { afterGap, launchText, rootsOf } from './exec.ts';
 import { compare, inTurn, type Row, type Section, type Way } from './samples.ts';
+import { compileExec } from '../scripts/entry.ts';
 
 const instance = 'bulkhead-bench-jail';
 const [firstUid, secondUid] = [630_000, 630_001] as const;
 const homes = `/srv/${instance}`;
 const gapMs = 60;
-const launcher = fileURLToPath(new URL('../libexec/bulkhead-exec', import.meta.url));
+const launcher = compileExec();
 
 export async function benchJail(bench: Bench): Promise<Section> {
   const count = bench.quick ? 100 : 1000;
-  compileLandlock();
   try {
     prepare();
     const tenants = Array.from({ length: count }, (_, index) => tenant(firstUid + index));

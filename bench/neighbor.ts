@@ -14,9 +14,10 @@ import type { Bench } from './bench.ts';
 import { compare, type Section } from './samples.ts';
 import { firstUid, instance, Scratch } from './scratch.ts';
 import { ended, latency } from './web.ts';
+import { compileExec } from '../scripts/entry.ts';
 
 const run = promisify(execFile);
-const launcher = new URL('../libexec/bulkhead-exec', import.meta.url).pathname;
+const launcher = compileExec();
 /** Tenants of the policy of `Scratch`: one core and 100 processes each. */
 const tenants = { quiet: firstUid + 1, noisy: firstUid + 2 } as const;
 type Name = keyof typeof tenants;

@@ -118,7 +118,7 @@ static __always_inline u32 current_tenant(void)
 }
 
 /*
- * The bounding set of commands that "bulkhead exec --without-jail" starts for administrators, as in libexec/bulkhead-exec.
+ * The bounding set of commands that "bulkhead exec --without-jail" starts for administrators, as in entry/become.c.
  * Only root can set it, since capabilities can be dropped from a bounding set and never added.
  */
 #define CAP(number) (1ULL << (number))

@@ -6,7 +6,7 @@ import { rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { compileBpf } from './bpf.ts';
 import { bundle, modulesEntries, writeModulesTypes } from './bundle.ts';
-import { compileLandlock, compileNotify, compilePam } from './pam.ts';
+import { compileExec, compilePam } from './entry.ts';
 import { root } from './steps.ts';
 
 /** Files of src/ that are started by their path. */
@@ -26,9 +26,8 @@ async function buildPackage(directory: string): Promise<void> {
   const entries = Object.fromEntries(programs.map((each) => [each, `src/${each}.ts`]));
   await bundle({ ...entries, ...modulesEntries }, directory);
   compileBpf(`${directory}/bpf`);
-  compilePam(`${directory}/pam`);
-  compileLandlock(`${directory}/pam`);
-  compileNotify(`${directory}/pam`);
+  compileExec(`${directory}/entry`);
+  compilePam(`${directory}/entry`);
   writeModulesTypes(directory);
 }
 

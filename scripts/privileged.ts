@@ -87,8 +87,8 @@ if (ready.ok) {
     check('perl', '-cT', file);
     check('perlcritic', '--quiet', '--profile', join(root, '.perlcriticrc'), file);
   }
-  const analyzed = ['-fanalyzer', '-O2', '-std=gnu11', '-Wall', '-Wextra', '-Werror'];
-  for (const file of globSync('pam/*.c', { cwd: root }))
+  const analyzed = ['-fanalyzer', '-O2', '-std=c11', '-Wall', '-Wextra', '-Werror'];
+  for (const file of globSync('{entry,test/entry}/*.c', { cwd: root }))
     check('gcc', ...analyzed, '-c', file, '-o', '/dev/null');
   compareEvents();
 } else process.stdout.write(`Skipped: ${ready.reason}\n`);

@@ -98,6 +98,10 @@ const suites = {
     purpose: 'the PAM module (compiled for the package and the tests)',
     packages: ['gcc', 'libc6-dev', 'libpam0g-dev'],
   },
+  entry: {
+    purpose: 'the tests of the launcher (sanitizers, fuzzing)',
+    packages: ['gcc', 'libc6-dev', 'clang', 'libclang-rt-dev'],
+  },
   privileged: {
     purpose: 'the checks of what runs as root and is not TypeScript',
     packages: [

@@ -8,8 +8,12 @@ import { fileURLToPath } from 'node:url';
 
 const fromHere = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
-/** Returns the path of a file: `packageFile('libexec/bulkhead-exec')`. */
+/** Returns the path of a file: `packageFile('libexec/bulkhead-broker')`. */
 export const packageFile = (path: string): string => fromHere(`../../${path}`);
+
+/** Returns the path of the launcher or the PAM module, which are compiled for this processor. */
+export const entryFile = (name: 'bulkhead-exec' | 'pam_bulkhead.so'): string =>
+  packageFile(`dist/entry/${process.arch}/${name}`);
 
 /**
  * Returns the path of a script that runs as a process or thread of its own:

@@ -21,6 +21,9 @@ const syscallPidfdOpen = libc.func('long syscall(long number, int pid, uint32_t 
 const syscallSetresuid = libc.func(
   'long syscall(long number, uint32_t real, uint32_t effective, uint32_t saved)',
 );
+const syscallLandlock = libc.func(
+  'long syscall(long number, const void *rules, size_t size, uint32_t flags)',
+);
 const cOpenat = libc.func('int openat(int dirfd, const char *path, int flags, uint32_t mode)');
 const cKill = libc.func('int kill(int pid, int signal)');
 const cGetrlimit = libc.func('int getrlimit(int resource, void *limit)');
@@ -107,6 +110,17 @@ export const quotactl = (
   id: number,
   data: Uint8Array,
 ): Errno | undefined => failed(cQuotactl(command | 0, special, id, data));
+
+/** The same number on every architecture that has it. */
+const numberLandlockCreateRuleset = 444;
+const LANDLOCK_CREATE_RULESET_VERSION = 1;
+
+/** Returns the version of Landlock that is in force, 0 if none is. Source: landlock_create_ruleset(2). */
+export const landlockVersion = (): number =>
+  Math.max(
+    0,
+    Number(syscallLandlock(numberLandlockCreateRuleset, null, 0, LANDLOCK_CREATE_RULESET_VERSION)),
+  );
 
 /** The same number on every architecture that has it. */
 const numberOpenat2 = 437;

@@ -7,7 +7,6 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { after, before, describe, test } from 'node:test';
 import type {
   IncidentResponse,
@@ -17,9 +16,10 @@ import type {
 } from '../../src/agent/api/api.ts';
 import { RunningAgent } from '../agent/running-agent.ts';
 import { hostHere } from '../conformance/host-here.ts';
+import { compileExec } from '../../scripts/entry.ts';
 
 const here = hostHere('bulkhead-uid-test');
-const launcher = fileURLToPath(new URL('../../libexec/bulkhead-exec', import.meta.url));
+const launcher = compileExec();
 const uid = 64_241;
 const [first, second, third] = ['bhuidold', 'bhuidnew', 'bhuidlast'] as const;
 const secret = 'SECRET-OF-THE-FIRST';

@@ -1,4 +1,4 @@
-/** `bulkhead exec --entry` on the real kernel, with each shell as /bin/sh, for a uid without an account. */
+/** `bulkhead exec --entry` on the real kernel, for a uid without an account. */
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import {
@@ -14,9 +14,10 @@ import * as fs from 'node:fs';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { eventually, patienceMilliseconds } from '../../testing/patience.ts';
 import { HangingProcess, skip as noAttack } from '../attacks/hanging-process.ts';
-import { findTree, launchText, removeCgroup, shellPrefix, shells } from './launch-stage.ts';
+import { findTree, launchText, removeCgroup } from './launch-stage.ts';
+import { compileExec } from '../../scripts/entry.ts';
 
-const launcher = new URL('../../libexec/bulkhead-exec', import.meta.url).pathname;
+const launcher = compileExec();
 const instance = `bulkhead-entrytest-${process.pid}`;
 const uid = 7_000_100;
 const account = String(uid);
@@ -61,12 +62,7 @@ describe('bulkhead exec --entry', { skip: reasonToSkip() }, () => {
     fs.rmSync(`/run/${instance}`, { recursive: true, force: true });
   });
 
-  for (const shell of shells) {
-    const missing = !fs.existsSync(shell) && `${shell} is not installed`;
-    describe(`with ${shell} as /bin/sh`, { skip: missing }, () =>
-      entries(missing ? [] : shellPrefix(shell)),
-    );
-  }
+  entries();
 });
 
 const slots = () => `/run/${instance}/entries/${uid}`;
@@ -78,14 +74,13 @@ function limitEntries(limit: number | string): void {
 
 /** Starts a script in an entry, and returns once it has printed "entered", with the output until then. */
 async function enter(
-  prefix: readonly string[],
   script: string,
   options: readonly string[],
 ): Promise<{ readonly child: ChildProcess; readonly printed: string }> {
-  const own = [launcher, '--instance', instance, '--entry', ...options, account, '--'];
-  const words = [...prefix, ...own, 'sh', '-c', script];
-  const [program, ...args] = words as [string, ...string[]];
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const own = ['--instance', instance, '--entry', ...options, account, '--'];
+  const child = spawn(launcher, [...own, 'sh', '-c', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   let printed = '';
   child.stdout.on('data', (data: Buffer) => (printed += data.toString()));
   await eventually('it runs', () => printed.includes('entered') || child.exitCode !== null);
@@ -110,14 +105,14 @@ async function endWithChildren(child: ChildProcess): Promise<void> {
   await end(child);
 }
 
-function entries(prefix: readonly string[]): void {
-  const options = { options: ['--entry'], prefix };
+function entries(): void {
+  const options = { options: ['--entry'] };
   const running: ChildProcess[] = [];
   const started = async (
     script = 'echo entered; exec sleep 3600',
     more: readonly string[] = [],
   ) => {
-    const { child, printed } = await enter(prefix, script, more);
+    const { child, printed } = await enter(script, more);
     running.push(child);
     return Object.assign(child, { printed });
   };
@@ -139,7 +134,7 @@ function entries(prefix: readonly string[]): void {
     assertFree();
     await started();
     assertFull();
-    assert.equal(launch(account, ['true'], { prefix }).status, 0);
+    assert.equal(launch(account, ['true']).status, 0);
     limitEntries(3);
     assertFree();
   });
@@ -197,7 +192,7 @@ function entries(prefix: readonly string[]): void {
 
   test('frees the slot of a zombie', async () => {
     limitEntries(1);
-    const own = [...prefix, launcher, '--instance', instance, '--entry', account, '--', 'true'];
+    const own = [launcher, '--instance', instance, '--entry', account, '--', 'true'];
     // A shell would wait for it, if it ends before the shell has become something else.
     const script = '$| = 1; my $pid = fork // die; exec @ARGV if !$pid; print $pid; sleep 3600';
     const parent = spawn('perl', ['-e', script, '--', ...own], {
@@ -214,7 +209,7 @@ function entries(prefix: readonly string[]): void {
     const { printed } = await started(script, ['--keep-fds']);
     assert.match(printed, / -> /);
     assert.doesNotMatch(printed, /entries/);
-    assert.notEqual(launch(account, ['ls', slots()], { prefix }).status, 0);
+    assert.notEqual(launch(account, ['ls', slots()]).status, 0);
   });
 
   test('keeps descriptor 9 of the caller with --keep-fds', () => {
@@ -241,7 +236,7 @@ function entries(prefix: readonly string[]): void {
     let printed = '';
     for (let each = 0; each < 2; each++) {
       const own = [launcher, '--instance', instance, '--entry', account, '--', 'sh', '-c'];
-      const words = [...prefix, ...own, 'echo entered; exec sleep 3600'];
+      const words = [...own, 'echo entered; exec sleep 3600'];
       const child = spawn(words[0]!, words.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });
       running.push(child);
       for (const stream of [child.stdout, child.stderr])
@@ -258,7 +253,7 @@ function entries(prefix: readonly string[]): void {
 
   test('runs 3 of 12 that start at once with a limit of 3', async () => {
     limitEntries(3);
-    const own = [...prefix, launcher, '--instance', instance, '--entry', account, '--'];
+    const own = [launcher, '--instance', instance, '--entry', account, '--'];
     const wait = ['sh', '-c', 'echo entered; exec sleep 3600'];
     const script = `for n in 1 2 3 4 5 6 7 8 9 10 11 12; do "$@" & done; wait`;
     // A killed process may be a parent of others, so a whole group is killed.
@@ -354,7 +349,7 @@ function entries(prefix: readonly string[]): void {
     allow('r7000199', 3);
     fs.writeFileSync(`${slots()}/reseller`, '7000199\n');
     limitEntries(2);
-    const inSite = { prefix, options: ['--entry', '--site', site] };
+    const inSite = { options: ['--entry', '--site', site] };
     const refusedWith = (given: Options, words: RegExp) =>
       assertRefused(launch(account, ['id'], given), words, 75);
     const first = await started(undefined, ['--site', site]);

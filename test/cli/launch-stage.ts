@@ -1,9 +1,6 @@
-/** The common part of the launcher's tests: the cgroup tree, and /bin/sh as another shell. */
+/** The common part of the launcher tests: the cgroup tree. */
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-
-/** Shells that may be /bin/sh. */
-export const shells = ['/usr/bin/dash', '/usr/bin/busybox', '/bin/bash'];
 
 export type Tree = {
   readonly join: 'tasks' | 'cgroup.procs';
@@ -44,13 +41,6 @@ export function removeCgroup(path: string): void {
 }
 
 export function launchText(from: Tree): string {
-  return [`join ${from.join}`, ...from.roots.map((root) => `root ${root}`), ''].join('\n');
-}
-
-/** Commands in front of the launcher that make another shell /bin/sh, for it and for all it starts. */
-export function shellPrefix(shell: string): string[] {
-  const target = fs.realpathSync('/bin/sh');
-  if (target === fs.realpathSync(shell)) return [];
-  const script = 'mount --bind "$1" "$2" && shift 2 && exec "$@"';
-  return ['unshare', '--mount', target, '-c', script, 'sh', fs.realpathSync(shell), target];
+  const roots = from.roots.map((root) => `root ${root}`);
+  return ['launch 1', `join ${from.join}`, ...roots, 'end', ''].join('\n');
 }

@@ -82,7 +82,6 @@ describe('the package of npm pack', { timeout: longPatienceMilliseconds }, () =>
   test('has all files that it needs, and no sources', () => {
     assert.match(run('--version').stdout, /^\d+\.\d+\.\d+\n$/);
     for (const path of [
-      'libexec/bulkhead-exec',
       'schema/bulkhead.xsd',
       'man/bulkhead.8',
       'web/508.html',
@@ -90,9 +89,8 @@ describe('the package of npm pack', { timeout: longPatienceMilliseconds }, () =>
       'dist/bpf/symlinks.bpf.o',
       'dist/bpf/jail.bpf.o',
       'bpf/symlinks.bpf.c',
-      `dist/pam/${process.arch}/pam_bulkhead.so`,
-      `dist/pam/${process.arch}/bulkhead-landlock`,
-      `dist/pam/${process.arch}/bulkhead-notify`,
+      `dist/entry/${process.arch}/bulkhead-exec`,
+      `dist/entry/${process.arch}/pam_bulkhead.so`,
       'pam/pam_bulkhead.c',
       'LICENSE',
       'examples/demo.xml',

@@ -14,11 +14,12 @@ import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 import { usesNoMoreThan } from './cpu-share.ts';
 import { conformance, messageOf, mustApply, policyOf, uids } from './suite.ts';
 import { hostHere } from './host-here.ts';
+import { compileExec } from '../../scripts/entry.ts';
 
 const instance = 'bulkhead-kernel-test';
 const here = hostHere(instance);
 const program = fileURLToPath(new URL('../../bulkhead', import.meta.url));
-const launcher = fileURLToPath(new URL('../../libexec/bulkhead-exec', import.meta.url));
+const launcher = compileExec();
 const { first, second, third, reseller } = uids;
 
 if ('skip' in here) test('limits on the real kernel', { skip: here.skip }, () => {});

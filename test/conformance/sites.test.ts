@@ -4,7 +4,6 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
 import { releaseAll } from '../../src/apply/apply.ts';
 import type { Driver } from '../../src/host/driver.ts';
@@ -12,10 +11,11 @@ import { eventually, patienceMilliseconds } from '../../testing/patience.ts';
 import { usesNoMoreThan } from './cpu-share.ts';
 import { hostHere } from './host-here.ts';
 import { mustApply } from './suite.ts';
+import { compileExec } from '../../scripts/entry.ts';
 
 const instance = 'bulkhead-sites-test';
 const here = hostHere(instance);
-const launcher = fileURLToPath(new URL('../../libexec/bulkhead-exec', import.meta.url));
+const launcher = compileExec();
 const [uid, reseller] = [64_231, 64_232];
 const tenant = (inside: string) => `<tenant uid="${uid}">${inside}</tenant>`;
 const site = (name: string, inside = '') => `<site name="${name}">${inside}</site>`;

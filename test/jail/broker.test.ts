@@ -21,11 +21,12 @@ import { packageFile } from '../../src/sys/package-files.ts';
 import { ensurePrerequisites } from '../../testing/prerequisites.ts';
 import { eventually } from '../../testing/patience.ts';
 import { reasonToSkip } from './stage.ts';
+import { compileExec } from '../../scripts/entry.ts';
 
 const ready = await ensurePrerequisites('broker', logToStderr);
 const skip = reasonToSkip() || (ready.ok ? false : ready.reason);
 const program = packageFile('bulkhead');
-const launcher = packageFile('libexec/bulkhead-exec');
+const launcher = compileExec();
 const instance = 'bulkhead-broker-test';
 const [alice, bob] = ['bhbrokera', 'bhbrokerb'] as const;
 const homes = `/srv/${instance}`;

@@ -18,7 +18,7 @@ import {
 import { after, before, describe, test } from 'node:test';
 import { logToStderr } from '../../testing/progress.ts';
 import { parseStateFile } from '../../src/jail/core/state-file.ts';
-import { canFilter } from '../../src/jail/io/setpriv.ts';
+import { canFilter } from '../../src/jail/io/seccomp.ts';
 import { packageFile } from '../../src/sys/package-files.ts';
 import { ensurePrerequisites } from '../../testing/prerequisites.ts';
 import { eventually } from '../../testing/patience.ts';

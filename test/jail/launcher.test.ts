@@ -3,7 +3,7 @@ import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { kill } from 'node:process';
 import { after, before, test, type TestContext } from 'node:test';
@@ -12,7 +12,6 @@ import { pathsOf } from '../../src/host/paths.ts';
 import { jailDoctor } from '../../src/jail/commands/doctor.ts';
 import { parseStateFile } from '../../src/jail/core/state-file.ts';
 import { eventually, patienceMilliseconds } from '../../testing/patience.ts';
-import { compileNotify } from '../../scripts/pam.ts';
 import { findTree } from '../cli/launch-stage.ts';
 import { landlockObstacle, publicScratch, reasonToSkip, withoutLandlock } from './stage.ts';
 import { jsonOf } from '../../testing/json-output.ts';
@@ -23,11 +22,12 @@ import type {
   JailsRefreshed,
   JailStatusJson,
 } from '../../src/jail/commands/json.ts';
+import { compileExec } from '../../scripts/entry.ts';
 
 const instance = 'bulkhead-jail-launcher';
 const skip = reasonToSkip() || (findTree(instance).roots.length === 0 ? 'needs cgroups' : false);
 const program = fileURLToPath(new URL('../../bulkhead', import.meta.url));
-const launcher = fileURLToPath(new URL('../../libexec/bulkhead-exec', import.meta.url));
+const launcher = compileExec();
 const [jailed, plain] = [620_300, 620_301] as const;
 let policy = '';
 let scratch = '';
@@ -56,7 +56,6 @@ function mustApply(): void {
 
 before(() => {
   if (skip !== false) return;
-  compileNotify();
   bulkhead('release', '--kill');
   scratch = publicScratch(instance);
   policy = `${scratch}/policy.xml`;
@@ -90,28 +89,28 @@ test('exec runs in the jail, and outside when the tenant has none', { skip }, ()
 test(
   'exec applies Landlock when the state file has it, or starts nothing',
   { skip: skip || landlockObstacle() },
-  async () => {
+  async (t) => {
     const stateFile = `/run/${instance}/jail/tenants/${jailed}`;
     const text = readFileSync(stateFile, 'utf8');
     assert.equal(parseStateFile(text).landlock, true);
-    const directory = openSync('/etc', 'r');
-    // Passes the directory as descriptor 10, which the launcher does not close.
-    const none = Array.from({ length: 7 }, () => 'ignore' as const);
-    const words = ['--instance', instance, `${jailed}`, '--', 'cat', '/proc/self/fd/10/passwd'];
-    const leak = () =>
-      spawnSync(launcher, words, {
-        encoding: 'utf8',
-        stdio: ['ignore', 'pipe', 'pipe', ...none, directory],
-      });
-    const held = leak();
-    assert.equal(held.status, 1);
-    assert.match(held.stderr, /passwd: Permission denied/);
+    const ids = ['--reuid', `${jailed}`, '--regid', `${jailed}`, '--clear-groups'];
+    const outside = spawn('setpriv', [...ids, 'sleep', '3600'], { stdio: 'ignore' });
+    t.after(async () => {
+      const ended = once(outside, 'exit');
+      outside.kill('SIGKILL');
+      await ended;
+    });
+    const executable = `/proc/${outside.pid}/exe`;
+    await eventually('it sleeps', () => readlinkSync(executable).endsWith('/sleep'));
+    const lookOut = () => exec(jailed, 'cat', `/proc/${outside.pid}/root/etc/passwd`);
+    assert.deepEqual([lookOut().stdout, lookOut().status], ['', 1]);
     writeFileSync(stateFile, text.replace('landlock yes', 'landlock no'));
-    assert.deepEqual([leak().stdout, leak().status], [readFileSync('/etc/passwd', 'utf8'), 0]);
+    const seen = lookOut();
+    assert.deepEqual([seen.stdout, seen.status], [readFileSync('/etc/passwd', 'utf8'), 0]);
     writeFileSync(stateFile, text);
-    closeSync(directory);
+    const words = ['--instance', instance, `${jailed}`];
     const [setpriv = '', ...hidden] = withoutLandlock(scratch);
-    const refused = call(setpriv, ...hidden, launcher, ...words.slice(0, 4), 'echo', 'ran');
+    const refused = call(setpriv, ...hidden, launcher, ...words, '--', 'echo', 'ran');
     assert.deepEqual([refused.status, refused.stdout], [1, '']);
     assert.match(refused.stderr, /Landlock cannot be applied/);
     const status = jsonOf<JailStatusJson>(

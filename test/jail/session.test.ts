@@ -5,7 +5,7 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import * as fs from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { compilePam } from '../../scripts/pam.ts';
+import { compilePam } from '../../scripts/entry.ts';
 import { addJailed, jailedFile, settleJailed } from '../../src/host/cgroups/launch-jailed.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { parseStateFile } from '../../src/jail/core/state-file.ts';
@@ -196,20 +196,28 @@ describe('pam_bulkhead.so', { skip }, () => {
         () => refused(reason),
         () => fs.writeFileSync(stateFile(), text),
       );
-    for (const content of ['', '\0'.repeat(5000), 'state'.repeat(1000), 'x state ready\n'])
+    for (const [content, reason] of [
+      ['', /it is cut off/],
+      [text.slice(0, -1), /it is cut off/],
+      [text.replace('jail 1', 'jail 2'), /version "2" is not known here/],
+      [text.replace('jail 1\n', ''), /not a file of the kind "jail"/],
+      ['\0'.repeat(5000), /its state cannot be read/],
+      ['state'.repeat(1000), /its state cannot be read/],
+      ['x state ready\n', /it is cut off/],
+    ] as const)
       while_(
         () => fs.writeFileSync(stateFile(), content),
-        () => refused(/it is not built yet/),
+        () => refused(reason),
         () => fs.writeFileSync(stateFile(), text),
       );
   });
 
   test('refuses links, pipes, and files that others own or can change', () => {
-    const owned = /others than root can change its files/;
+    const owned = /others than root can change it/;
     instead(
       stateFile(),
       (path) => fs.symlinkSync(`${path}.aside`, path),
-      () => refused(/a link is in the place/),
+      () => refused(/a link is in its place/),
     );
     instead(stateFile(), mkfifo, () => refused(owned));
     instead(
@@ -240,7 +248,7 @@ describe('pam_bulkhead.so', { skip }, () => {
 
   test('refuses a session without the vault, the pin, or the files in /run', async () => {
     execFileSync('umount', [stage.paths.vault]);
-    refused(/the vault is not there/);
+    refused(/it is not there any more/);
     await stage.build(jailOf());
     inside();
     inVault(`umount -l ${stage.paths.inside}/ns/${uid}`);
@@ -249,7 +257,7 @@ describe('pam_bulkhead.so', { skip }, () => {
     inside();
     const link = `${stage.paths.inside}/ns/${uid}`;
     inVault(`mv ${link} ${link}.x; ln -s ../../../../../proc/1/ns/mnt ${link}`);
-    refused(/a link is in the place/);
+    refused(/a link is in its place/);
     inVault(`mv ${link}.x ${link}`);
     inVault(`umount -l ${stage.paths.inside}/ipc/${uid}`);
     refused(/its namespaces are not in the vault/);

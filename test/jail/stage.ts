@@ -13,12 +13,11 @@ import {
 import { release } from 'node:os';
 import type { JailKey } from '../../src/jail/core/jail-key.ts';
 import { parseStateFile } from '../../src/jail/core/state-file.ts';
-import { landlockPath } from '../../src/jail/core/layout.ts';
-import { compileLandlock, compileNotify } from '../../scripts/pam.ts';
+import { compileExec, compileWithEntry } from '../../scripts/entry.ts';
 import { buildElsewhere } from '../../src/jail/io/build-elsewhere.ts';
 import type { BuildAnswer, JailTenant } from '../../src/jail/io/build/protocol.ts';
 import { appliesLandlock, findLandlock } from '../../src/jail/io/landlock.ts';
-import { canFilter } from '../../src/jail/io/setpriv.ts';
+import { canFilter } from '../../src/jail/io/seccomp.ts';
 import { jailPathsOf } from '../../src/jail/io/jail-paths.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import type { Jail } from '../../src/policy/jail.ts';
@@ -34,6 +33,8 @@ export function reasonToSkip(): string | false {
   return false;
 }
 
+const enterProgram = () => compileWithEntry('test/jail/enter.c');
+
 /** The key of a jail; for a tenant, also its uid as a number. */
 type Key = number | JailKey;
 
@@ -43,9 +44,7 @@ export class JailStage implements AsyncDisposable {
   readonly homes: string;
 
   constructor(name: string) {
-    // As in a package. Without the program, jails are entered without Landlock.
-    compileLandlock();
-    compileNotify();
+    compileExec();
     this.instance = `bulkhead-jail-${name}`;
     this.homes = mkdtempSync(`/var/tmp/bulkhead-jail-${name}-`).replace('/var/tmp', '/srv');
     rmSync(this.homes.replace('/srv', '/var/tmp'), { recursive: true });
@@ -93,24 +92,15 @@ export class JailStage implements AsyncDisposable {
     return released.value;
   }
 
-  /**
-   * Returns a command that enters as the launcher does after it joined the cgroup and closed what it can.
-   */
+  /** Returns a command that enters as the launcher does after it joined the cgroup. */
   enterCommand(key: Key, ...command: readonly string[]): readonly string[] {
-    const { vault, inside } = this.paths;
-    const uid = `${key}`.split('-', 1)[0];
     const { landlock } = parseStateFile(this.stateText(key));
-    const ids = ['--reuid', `${uid}`, '--regid', `${uid}`, '--clear-groups'];
-    const privileges = ['--no-new-privs', '--inh-caps=-all', '--bounding-set=-all'];
-    const close = 'exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; exec "$@"';
-    return [
-      ['/bin/sh', '-c', close, 'sh'],
-      ['/usr/bin/nsenter', `--mount=${vault}`, '--'],
-      ['/usr/bin/nsenter', `--mount=${inside}/ns/${key}`, `--ipc=${inside}/ipc/${key}`, '--'],
-      landlock ? [landlockPath] : [],
-      ['/usr/bin/setpriv', ...ids, ...privileges],
-      ['--seccomp-filter=/run/bulkhead/seccomp', '--', ...command],
-    ].flat();
+    return [enterProgram(), this.instance, `${key}`, landlock ? 'yes' : 'no', ...command];
+  }
+
+  /** The same without Landlock, for a look at what only Landlock refuses. */
+  enterWithoutLandlock(key: Key, ...command: readonly string[]): readonly string[] {
+    return [enterProgram(), this.instance, `${key}`, 'no', ...command];
   }
 
   run(key: Key, ...command: readonly string[]): SpawnSyncReturns<string> {
@@ -163,7 +153,6 @@ export function withoutLandlock(directory: string): readonly string[] {
 
 /** Returns why jails are entered without it here, if they are. */
 export function landlockObstacle(): string | false {
-  compileLandlock();
   const landlock = findLandlock();
   if (!landlock.ok) return landlock.error.reason;
   if (!appliesLandlock(pathsOf())) return 'the kernel asks BPF programs';

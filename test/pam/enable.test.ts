@@ -11,7 +11,7 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { compilePam } from '../../scripts/pam.ts';
+import { compilePam } from '../../scripts/entry.ts';
 import { addJailed, jailedFile } from '../../src/host/cgroups/launch-jailed.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { ensurePrerequisites } from '../../testing/prerequisites.ts';

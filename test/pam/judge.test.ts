@@ -174,7 +174,7 @@ describe('profilesOf()', () => {
 });
 
 describe('judgeSession() with a jail', () => {
-  const module = '/usr/lib/node_modules/bulkhead/dist/pam/x64/pam_bulkhead.so';
+  const module = '/usr/lib/node_modules/bulkhead/dist/entry/x64/pam_bulkhead.so';
   const jailing = { ...step, jail: { module, list: '/var/lib/bulkhead/jailed' } };
   const entering = profilesOf(jailing, true).slice(2).flatMap(sessionLines);
   const seen = (lines: readonly string[], as: PamStep = jailing) =>

@@ -1,6 +1,6 @@
 /** The text, settings and names of slices. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { suite, test } from 'node:test';
 import { setting, type FileSetting } from '../../src/limits/limit.ts';
 import {
   cgroupInSlice,

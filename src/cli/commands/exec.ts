@@ -1,20 +1,20 @@
 /**
- * `bulkhead exec TENANT -- CMD`: the entry script runs the launcher before Node starts. This file serves
+ * `bulkhead exec TENANT -- CMD`: the entry script runs the launcher and no Node. This file serves
  * help and completion, and runs the launcher for callers that start the Node program directly.
  */
 import type { Command } from 'commander';
-import { packageFile } from '../../sys/package-files.ts';
+import { entryFile } from '../../sys/package-files.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../shared/command.ts';
 import { pathsFor } from '../shared/session.ts';
 
-const launcher = packageFile('libexec/bulkhead-exec');
+const launcher = entryFile('bulkhead-exec');
 
 /** The launcher's options; only the launcher parses them. */
 const options: readonly (readonly [flags: string, description: string])[] = [
   ['--chdir <dir>', 'start in this directory (absolute), or not at all'],
   ['--site <name>', 'run inside the limits of this site of the tenant, too'],
   ['--keep-env <name>', 'pass this environment variable on (may be repeated)'],
-  ['--keep-fds', 'pass file descriptors 3 to 9 on, too, such as the sockets of a unit'],
+  ['--keep-fds', 'pass file descriptors above 2 on, too, such as the sockets of a unit'],
   ['--allow-setuid', 'let setuid and setgid programs work, such as sendmail'],
   ['--stay-in-slice', 'do not leave a unit that is in the slice of the tenant already'],
   ['--without-jail', "start it outside the tenant's jail"],

@@ -1,13 +1,15 @@
 /**
  * The file in which the launcher finds a tenant's cgroups: `/run/bulkhead/launch`.
  *
+ *     launch 1                                    the version of this format
  *     join tasks
  *     root /sys/fs/cgroup/cpu/bulkhead
  *     root /sys/fs/cgroup/memory/bulkhead
  *     slices /sys/fs/cgroup/user.slice            with the systemd driver: the parent of tenants without a reseller
- *     clear env                                   only if setpriv is too old to do it
+ *     end
+ *
+ * entry/parse.c reads it.
  */
-import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import type { Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
@@ -22,35 +24,17 @@ export function publishLaunch(
 ): Result<void, Problem> {
   const path = `${runtime}/launch`;
   const lines = [
+    'launch 1',
     `join ${join}`,
     ...(slices === undefined ? [] : [`slices ${slices}`]),
     ...roots.map((root) => `root ${root}`),
+    'end',
   ];
-  const plain = `${lines.join('\n')}\n`;
-  const withClear = `${plain}${clearLine}`;
-  const now = readText(path);
-  if (now === plain || now === withClear) return ok(undefined);
-  return replaceFile(path, setprivResetsEnvironment() ? plain : withClear);
+  const text = `${lines.join('\n')}\n`;
+  return readText(path) === text ? ok(undefined) : replaceFile(path, text);
 }
 
 /** Removes the file. The launcher then reports that no policy is in force. */
 export function withdrawLaunch(runtime: string): void {
   rmSync(`${runtime}/launch`, { force: true });
-}
-
-/** Makes the launcher clear the environment itself. */
-const clearLine = 'clear env\n';
-
-/** Whether setpriv can clear the environment: util-linux 2.33 or newer; enterprise Linux 8 has an older one. */
-function setprivResetsEnvironment(): boolean {
-  try {
-    const help = execFileSync('setpriv', ['--help'], {
-      encoding: 'utf8',
-      timeout: 5_000,
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
-    return help.includes('--reset-env');
-  } catch {
-    return true;
-  }
 }

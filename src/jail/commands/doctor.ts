@@ -16,7 +16,7 @@ import { findOccupants } from '../io/occupants.ts';
 import { jailTenants } from '../io/jail-tenants.ts';
 import { unknownMailProgram } from '../io/mail-program.ts';
 import { isolationOf, openWithoutPrograms, programsState, uidsOf } from '../io/programs.ts';
-import { canFilter } from '../io/setpriv.ts';
+import { canFilter } from '../io/seccomp.ts';
 
 /** The first kernel with mount_setattr(2), which gives a mount its attributes before it can be seen. */
 const kernelMin = [5, 12] as const;
@@ -41,7 +41,7 @@ export async function jailDoctor({ paths, policy }: EntryPathContext): Promise<D
     ...(canFilter()
       ? []
       : [
-          'setpriv of this host loads no seccomp filter (util-linux 2.41 does), so processes in jails can use io_uring, unless sysctl forbids it, and make user namespaces where the kernel does not keep jails apart',
+          'this kernel or processor has no seccomp filter, so processes in jails can use io_uring, unless sysctl forbids it, and make user namespaces where the kernel does not keep jails apart',
         ]),
     ...brokerRemarks(wanted, jailPathsOf(paths)),
     ...mailRemarks(wanted, paths),

@@ -6,14 +6,14 @@ import type { Command } from 'commander';
 import { examples, type CommandModule, type ExitCode } from '../../cli/shared/command.ts';
 import { policyOption } from '../../cli/shared/policy-option.ts';
 import { printError, failWith } from '../../cli/shared/session.ts';
-import { packageFile } from '../../sys/package-files.ts';
+import { entryFile } from '../../sys/package-files.ts';
 import { jailPathsOf } from '../io/jail-paths.ts';
 import { readStateFile } from '../io/state-files.ts';
 import { buildJails } from '../io/part.ts';
 import { runOnOwnTerminal } from '../io/relay.ts';
 import { findJail, siteOption, type FindOptions } from './find.ts';
 
-const launcher = packageFile('libexec/bulkhead-exec');
+const launcher = entryFile('bulkhead-exec');
 
 async function enter(
   name: string,

@@ -36,7 +36,7 @@ export const links: Readonly<Record<string, string>> = {
 
 /**
  * The host's sockets that programs use, at the same path. systemd's notification socket is not among them, since
- * process 1 reads it before all else: pam/bulkhead-notify.c passes messages of services on.
+ * process 1 reads it before all else: entry/notify.c passes messages of services on.
  */
 export const hostSockets = ['/dev/log'] as const;
 
@@ -45,8 +45,6 @@ export const libraryNames = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'] a
 
 /** The path of the seccomp filter in the jail. */
 export const filterPath = '/run/bulkhead/seccomp';
-/** The path, in the jail, of the program that applies Landlock. */
-export const landlockPath = '/run/bulkhead/landlock';
 
 /** The host's trees that are visible whole and read-only. */
 export const sharedTrees = ['/usr', '/opt'] as const;

@@ -1,16 +1,18 @@
 /**
  * The state file of a jail: `/run/INSTANCE/jail/tenants/UID`, or `UID-SITE` for a site. The launcher reads it: if the
- * file exists, nothing runs as the tenant, or as the site, outside the jail.
+ * file exists, nothing runs as the tenant, or as the site, outside the jail. entry/parse.c reads it, too.
  *
+ *     jail 1                      the version of this format
  *     profile web
  *     state ready                 or: waiting, failed REASON
- *     filter yes                  setpriv can load the seccomp filter
+ *     filter yes                  processes get the seccomp filter
  *     landlock yes                entered only under Landlock
  *     commands sendmail crontab   commands that the broker runs outside
  *     namespace 4026532444        inode of the mount namespace
  *     earlier 4026532301          earlier ones, in which processes may still be; the newest first
  *     home /home/alice/shop       a site's home inside
  *     print 8f0c…                 fingerprint of what it was built from
+ *     end
  */
 import { printable } from '../../../packages/base/printable.ts';
 import { jailCommands, jailProfiles, type Jail, type JailCommand } from '../../policy/jail.ts';
@@ -38,10 +40,13 @@ export interface JailStateFile {
 
 const earlierMax = 32;
 const reasonMax = 500;
+const first = 'jail 1';
+const last = 'end';
 
 export function formatStateFile(stateFile: JailStateFile): string {
   const reason = printable(stateFile.reason ?? '').slice(0, reasonMax);
   const lines = [
+    first,
     `profile ${stateFile.profile}`,
     `state ${stateFile.state}${reason === '' ? '' : ` ${reason}`}`,
     `filter ${stateFile.filter ? 'yes' : 'no'}`,
@@ -53,6 +58,7 @@ export function formatStateFile(stateFile: JailStateFile): string {
       : [`earlier ${stateFile.earlier.slice(0, earlierMax).join(' ')}`]),
     ...(stateFile.home === undefined ? [] : [`home ${stateFile.home}`]),
     `print ${stateFile.print}`,
+    last,
   ];
   return lines.map((line) => `${line}\n`).join('');
 }

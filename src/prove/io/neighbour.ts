@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
-import { packageFile } from '../../sys/package-files.ts';
+import { entryFile } from '../../sys/package-files.ts';
 import { perlPath } from '../attacks/perl.ts';
 import type { ProveScratch } from './scratch.ts';
 
@@ -35,7 +35,7 @@ export async function startNeighbour({
   const options = ['--instance', paths.instance, '--chdir', homes.neighbour, '--keep-env', secret];
   const command = [perlPath, '-e', program, '--', socket];
   const child = spawn(
-    packageFile('libexec/bulkhead-exec'),
+    entryFile('bulkhead-exec'),
     [...options, String(uids.neighbour), '--', ...command],
     { cwd: '/', env: { [secret]: "the neighbour's password" }, detached: true },
   );

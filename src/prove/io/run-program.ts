@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { packageFile } from '../../sys/package-files.ts';
+import { entryFile } from '../../sys/package-files.ts';
 import type { ServerUser } from './server-user.ts';
 import type { Role, Stage, Start } from '../core/attack.ts';
 import { parseSaid, type Said } from '../core/outcome.ts';
@@ -104,13 +104,7 @@ function commandOf(
   if (keepDescriptors === true) options.push('--keep-fds');
   // Nothing else starts outside a jail: that would be a separate attack.
   options.push(...(plain === true ? ['--without-jail'] : ['--chdir', stage.homes[role]]));
-  return [
-    packageFile('libexec/bulkhead-exec'),
-    ...options,
-    String(stage.uids[role]),
-    '--',
-    ...program,
-  ];
+  return [entryFile('bulkhead-exec'), ...options, String(stage.uids[role]), '--', ...program];
 }
 
 /** Returns a command in which the shell moves itself there and becomes the program. */

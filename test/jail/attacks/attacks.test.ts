@@ -9,7 +9,7 @@ import { after, before, describe, test } from 'node:test';
 import { parseStateFile } from '../../../src/jail/core/state-file.ts';
 import { readStateFiles } from '../../../src/jail/io/state-files.ts';
 import { findOccupants } from '../../../src/jail/io/occupants.ts';
-import { canFilter } from '../../../src/jail/io/setpriv.ts';
+import { canFilter } from '../../../src/jail/io/seccomp.ts';
 import type { Jail } from '../../../src/policy/jail.ts';
 import { eventually } from '../../../testing/patience.ts';
 import { suiteDirectory } from '../../../testing/temporary-directory.ts';

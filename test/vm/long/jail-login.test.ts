@@ -12,7 +12,7 @@ const timeout = longPatienceMilliseconds;
 
 const accounts = { alice: 3001, bob: 3002, carol: 2001 } as const;
 const tree = '/bulkhead-tenants.service';
-const module = `/opt/bulkhead/dist/pam/${process.arch}/pam_bulkhead.so`;
+const module = `/opt/bulkhead/dist/entry/${process.arch}/pam_bulkhead.so`;
 /** The profile of the jail, and the cgroup. */
 const where = 'cat /run/bulkhead/profile 2>/dev/null || echo outside; cat /proc/self/cgroup';
 const inside = (profile = 'web') => `${profile}\n0::${tree}/u3001`;

@@ -8,7 +8,7 @@ import { keyOf, type JailKey } from '../../core/jail-key.ts';
 import { earlierNamespaces, type JailStateFile } from '../../core/state-file.ts';
 import type { JailPaths } from '../jail-paths.ts';
 import { readStateFiles, removeStateFile, writeStateFile } from '../state-files.ts';
-import { canFilter } from '../setpriv.ts';
+import { canFilter } from '../seccomp.ts';
 import { causeOfCall } from './call-failed.ts';
 import { directoryGroups } from './directory-groups.ts';
 import { Pins } from './pins.ts';

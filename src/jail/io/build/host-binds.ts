@@ -25,13 +25,9 @@ import {
 } from '../../../sys/mount-calls.ts';
 import { packageFile } from '../../../sys/package-files.ts';
 import { isAt } from '../../../policy/jail.ts';
-import { brokerDirectory, brokeredPrograms, hostSockets, landlockPath } from '../../core/layout.ts';
+import { brokerDirectory, brokeredPrograms, hostSockets } from '../../core/layout.ts';
 import type { JailPaths } from '../jail-paths.ts';
-import { landlockProgram } from '../landlock.ts';
 import { realPathOf } from '../../../../packages/base/io/read.ts';
-
-/** The program for service notifications, which the launcher runs in the vault. */
-const notifyProgram = packageFile(`dist/pam/${process.arch}/bulkhead-notify`);
 
 const quiet = mountAttributes.readOnly | mountAttributes.nosuid | mountAttributes.nodev;
 
@@ -50,8 +46,6 @@ export function bindOfHost(
   mkdirSync(broker, { recursive: true, mode: 0o755 });
   mkdirSync(`${root}${brokerDirectory}`, { recursive: true, mode: 0o755 });
   bind(tree, broker, brokerDirectory, quiet | mountAttributes.noexec);
-  if (existsSync(notifyProgram)) copyOnce(notifyProgram, `${inside}/notify`);
-  if (existsSync(landlockProgram)) copyOnce(landlockProgram, `${root}${landlockPath}`);
   const client = copyOnce(packageFile('libexec/bulkhead-client'), `${inside}/client`);
   for (const path of brokeredPrograms) {
     // The target of an alternative is the program that runs. A target such as busybox is skipped, since it is many

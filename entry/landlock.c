@@ -1,16 +1,17 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+// SPDX-License-Identifier: Apache-2.0
 /*
  * Landlock for a process in a jail: with what it starts, it opens files below the root of its jail and no others, looks
  * into processes of its own domain and no others, and connects to abstract sockets of its own domain and no others.
  *
- * Everything below the root is allowed: what may be done there the mounts say. Without signals, since a tenant ends in
- * one session what it began in another.
+ * Everything below the root is allowed: what may be done there the mounts say. Signals are not restricted, since a tenant
+ * ends in one session what it began in another.
  *
  * Source: linux/landlock.h, of which old distributions have old versions.
  */
+#define _GNU_SOURCE
+#include "entry.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <stdint.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -33,24 +34,18 @@ struct landlock_beneath {
 	int32_t parent;
 } __attribute__((packed));
 
-/* What the kernel has, or -1. */
-static int landlock_abi(void)
-{
-	return (int)syscall(LANDLOCK_CREATE_RULESET, NULL, 0, LANDLOCK_VERSION);
-}
-
 /* All kinds of access to files that the kernel knows, of the sixteen known here. */
-static uint64_t landlock_accesses(int abi)
+static uint64_t accesses(int abi)
 {
 	if (abi < 3)
 		return 0x3fff;
 	return abi < 5 ? 0x7fff : 0xffff; /* truncate, ioctl */
 }
 
-/* The set of rules for the jail that this process is in, or -1. */
-static int landlock_open(void)
+/* The rules for the jail that this process is in, or -1. */
+int landlock_open(void)
 {
-	int abi = landlock_abi(), root, rules, error;
+	int abi = (int)syscall(LANDLOCK_CREATE_RULESET, NULL, 0, LANDLOCK_VERSION), root, rules, error;
 	struct landlock_handled handled = { 0 };
 	struct landlock_beneath beneath = { 0 };
 
@@ -61,7 +56,7 @@ static int landlock_open(void)
 	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		return -1;
-	handled.files = beneath.allowed = landlock_accesses(abi);
+	handled.files = beneath.allowed = accesses(abi);
 	handled.scopes = abi < 6 ? 0 : LANDLOCK_SCOPE_ABSTRACT_SOCKETS;
 	beneath.parent = root;
 	rules = (int)syscall(LANDLOCK_CREATE_RULESET, &handled, sizeof(handled), 0);
@@ -76,8 +71,8 @@ static int landlock_open(void)
 	return rules;
 }
 
-/* Of this thread, for good. */
-static int landlock_enforce(int rules)
+/* This thread and its children, for good. */
+int landlock_enforce(int rules)
 {
 	return (int)syscall(LANDLOCK_RESTRICT_SELF, rules, 0);
 }

@@ -1,23 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * bulkhead-notify: passes on what a service in a jail tells systemd of itself, for the launcher.
+ * Passes on what a service in a jail tells systemd of itself.
  *
- *     bulkhead-notify ADDRESS DIRECTORY UID COMMAND [ARGUMENT]...
- *
- * In the vault. Leaves a process behind that listens at DIRECTORY/notify-PID, of which PID is the process that goes on as
- * COMMAND, and sends to ADDRESS, the socket of systemd, which is not in the jail: process 1 reads it before all else, and
- * whoever writes to it all the time keeps the host from its work. Only what that very process says is passed on, without
- * descriptors, a few times a second; what is too much waits, and whoever sends it. The process that listens is in the cgroup
- * of the tenant, whose limits hold for it, and ends with PID.
+ * The socket of systemd is not in the jail: process 1 reads it before all else, and whoever writes to it all the time
+ * keeps the host from its work. So a process stays behind that listens in the jail and sends to systemd's socket. It
+ * passes on what that very service says, without descriptors, a few times a second; what is too much waits, and whoever
+ * sends it. It is in the cgroup of the tenant, whose limits hold for it, and ends with the service.
  */
 #define _GNU_SOURCE
+#include "entry.h"
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -43,12 +41,6 @@ struct relay {
 	socklen_t length;
 	int left;
 };
-
-static int fail(const char *command, const char *what)
-{
-	(void)fprintf(stderr, "bulkhead: Cannot start \"%s\" in its jail: %s: %s\n", command, what, strerror(errno));
-	return 1;
-}
 
 static int is_accepted(const char *line, size_t length)
 {
@@ -224,32 +216,40 @@ static int open_inside(struct relay *r, const char *directory, char *path, size_
 	if (r->from < 0 || setsockopt(r->from, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) ||
 	    bind(r->from, (struct sockaddr *)&at, sizeof(at)) || chown(path, r->uid, (gid_t)-1))
 		return -1;
-	(void)umask(022);
 	return 0;
 }
 
-int main(int argc, char **argv)
+/* In the vault. */
+int relay_notifications(const char *address, const char *instance, const char *key, uid_t uid, char *inside, size_t size,
+			struct failure *f)
 {
-	struct relay r = { .from = -1, .to = -1, .main = getpid(), .left = AT_ONCE };
-	char path[128];
+	struct relay r = { .from = -1, .to = -1, .main = getpid(), .main_fd = -1, .uid = uid, .left = AT_ONCE };
+	char directory[PATH_SIZE], path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	mode_t mask = umask(022);
+	int failed = 0;
 	pid_t child;
 
-	if (argc < 5)
-		return 2;
-	r.uid = (uid_t)strtoul(argv[3], NULL, 10);
-	if (open_address(&r, argv[1]) < 0)
-		return fail(argv[4], "$NOTIFY_SOCKET cannot be used");
-	if (open_inside(&r, argv[2], path, sizeof(path)))
-		return fail(argv[4], "its socket for systemd cannot be made");
-	r.main_fd = (int)syscall(SYS_pidfd_open, r.main, 0);
-	child = r.main_fd < 0 ? -1 : fork();
-	if (child < 0)
-		return fail(argv[4], "what passes on to systemd cannot be started");
+	(void)umask(mask);
+	(void)snprintf(directory, sizeof(directory), "/run/%s/jail/in/tenant/%s", instance, key);
+	(void)snprintf(inside, size, "/.bulkhead/notify-%d", (int)r.main);
+	if (open_address(&r, address) < 0)
+		failed = fail(f, "$NOTIFY_SOCKET cannot be used: %s", strerror(errno));
+	else if (open_inside(&r, directory, path, sizeof(path)))
+		failed = fail(f, "its socket for systemd cannot be made: %s", strerror(errno));
+	else
+		r.main_fd = (int)syscall(SYS_pidfd_open, r.main, 0);
+	(void)umask(mask);
+	child = failed || r.main_fd < 0 ? -1 : fork();
 	if (child == 0) {
+		(void)prctl(PR_SET_NAME, "bulkhead-notify", 0, 0, 0);
 		detach(&r);
 		listen_on(&r, path);
 		_exit(0);
 	}
-	(void)execv(argv[4], argv + 4);
-	return fail(argv[4], "it cannot be executed");
+	if (child < 0)
+		(void)fail(f, "what passes on to systemd cannot be started: %s", strerror(errno));
+	close_if_open(r.from);
+	close_if_open(r.to);
+	close_if_open(r.main_fd);
+	return child < 0 ? -1 : 0;
 }

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How a process becomes a tenant's: it joins the tenant's cgroups, enters the jail, and gives up root for good.
+ *
+ * bulkhead-exec and pam_bulkhead.so are made of this. Functions that can fail return 0, or -1 with the reason in the
+ * struct failure; nothing here ends the process or prints.
+ */
+#ifndef BULKHEAD_ENTRY_H
+#define BULKHEAD_ENTRY_H
+
+#include <linux/filter.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define INSTANCE_MAX 64
+#define KEY_MAX 288 /* UID, or UID-SITE */
+#define ROOTS_MAX 16
+#define PATH_SIZE 1024
+
+/* The first reason counts. */
+struct failure {
+	char text[1536];
+};
+
+__attribute__((format(printf, 2, 3))) int fail(struct failure *f, const char *format, ...);
+
+/* parse.c: what the files say. Each parser keeps pointers into the text, which it changes. */
+
+/* /run/INSTANCE/launch: where tenants are. Source: src/host/cgroups/launch-file.ts. */
+struct launch {
+	bool by_tasks;	    /* version 1: a thread is written to `tasks`; version 2: cgroup.procs */
+	const char *slices; /* with systemd, the parent of tenants without a reseller; or NULL */
+	const char *roots[ROOTS_MAX];
+	size_t count;
+};
+
+enum jail_state { JAIL_WAITING, JAIL_FAILED, JAIL_READY };
+
+/* /run/INSTANCE/jail/tenants/KEY. Source: src/jail/core/state-file.ts. */
+struct jail {
+	enum jail_state state;
+	const char *why; /* of JAIL_FAILED */
+	bool filter, landlock;
+	const char *home; /* a site's, or NULL */
+};
+
+/* The process that holds a slot: `PID START`, and `hangs` where its file cannot be read. */
+struct holder {
+	pid_t pid;
+	unsigned long long start;
+	bool hangs;
+};
+
+int parse_launch(char *text, struct launch *launch, struct failure *f);
+int parse_jail(char *text, struct jail *jail, struct failure *f);
+/* false if it is not the whole line of a holder. */
+bool parse_holder(const char *text, struct holder *holder);
+/* The text of /proc/PID/stat; false if the process has ended. */
+bool parse_stat(const char *text, struct holder *holder);
+/* A number without sign or leading zero, from 1 to MOST, that ends at END. */
+bool parse_number(const char *text, char end, unsigned long long most, unsigned long long *number);
+bool is_instance(const char *name);
+bool is_site(const char *name);
+/* Of a variable that may be kept: 1; 0 if it is no name; -1 if it is always set afresh. */
+int check_variable(const char *name);
+/* No account can have another name. */
+bool is_account_name(const char *name);
+/* Writes a dash as systemd does in the name of a unit; false if there is no space. */
+bool escape_dashes(const char *name, char *escaped, size_t size);
+
+/* files.c: files that only root can have written. */
+
+/* errno of open_owned() where the file could be somebody else's work. */
+#define NOT_OWNED EOWNERDEAD
+
+int open_owned(int at, const char *name, int flags, mode_t type);
+/* Some directories below AT, each of which is root's; NAMES ends with NULL. */
+int open_below(int at, const char *const *names, int flags, mode_t type);
+/* The whole file, which has at most SIZE - 1 bytes and none of them zero; -1 otherwise, with errno. */
+int read_text(int fd, char *text, size_t size);
+/* read_text() of a file below /run/INSTANCE. */
+int read_run_file(const char *instance, const char *directory, const char *name, char *text, size_t size);
+/* The root of the host, also for a service with mounts of its own. */
+int open_host(void);
+void close_if_open(int fd);
+/* Text for an errno, and for NOT_OWNED. */
+const char *reason_of(int error);
+/* Closes what is open from FIRST on. */
+int close_from(unsigned int first);
+
+/* account.c */
+
+struct account {
+	char name[256];
+	uid_t uid;
+	gid_t gid;
+	const char *home, *shell;
+	gid_t *groups;
+	size_t group_count;
+};
+
+/* The account, or uid, TENANT. What it points to stays for good. */
+int find_account(const char *tenant, struct account *account, struct failure *f);
+bool is_stopped(const char *instance, uid_t uid);
+
+/* place.c */
+
+struct destination {
+	const char *instance, *tenant, *site, *command;
+	uid_t uid;
+	bool stays; /* a unit that is in the slice already */
+};
+
+/* Moves this process into the cgroups of the tenant. */
+int join_cgroups(const struct destination *to, struct failure *f);
+/* No process that the kernel must not kill: such a one would spin for ever at its memory limit. */
+int reset_oom_score(struct failure *f);
+
+/* slots.c */
+
+enum slot { SLOT_TAKEN, SLOT_FULL, SLOT_FAILED };
+
+/* Takes one of the slots in /run/INSTANCE/entries/NAME for this process; LIMIT becomes how many there are, or 0. */
+enum slot take_slot(const char *instance, const char *name, unsigned *limit, struct failure *f);
+/* The uid of the reseller whose slots count too, in TEXT; empty if there is none. */
+int find_reseller(const char *instance, uid_t uid, char *text, size_t size, struct failure *f);
+/* Tells the agent, if it listens, that a command was refused at the limit of MEMBER. */
+void report_refusal(const char *instance, uid_t uid, const char *member, const char *site, const char *command);
+
+/* jail.c */
+
+#define FILTER_MAX 1024
+
+/* What is loaded last, since it may refuse what has to be done before. */
+struct confinement {
+	struct sock_filter filter[FILTER_MAX + 1];
+	unsigned short length; /* 0: there is none to load */
+	int landlock;	       /* the rules, or -1 */
+};
+
+/* Enters the vault, where the namespaces of all jails are pinned. */
+int enter_vault(const char *instance, struct failure *f);
+/* From the vault: enters the jail KEY, and reads what confines its processes. */
+int enter_jail(const char *instance, const char *key, const struct jail *jail, struct confinement *with, struct failure *f);
+/* Descriptors that lead out of a jail: directories, and those that only stand for a file. */
+int keep_descriptors_inside(struct failure *f);
+int replace_standard(struct failure *f);
+int confine(const struct confinement *with, struct failure *f);
+
+/* landlock.c */
+int landlock_open(void);
+int landlock_enforce(int rules);
+
+/* notify.c: passes on to ADDRESS what this process will tell systemd; INSIDE becomes the address for it. */
+int relay_notifications(const char *address, const char *instance, const char *key, uid_t uid, char *inside, size_t size,
+			struct failure *f);
+
+/* become.c */
+
+/* Of programs that are setuid or have capabilities. */
+enum gain {
+	GAIN_NOTHING,
+	GAIN_SETUID, /* what sendmail, su and ping need */
+	GAIN_LEASE,  /* the same with CAP_LEASE, by which bpf/jail.bpf.c knows what an administrator starts */
+};
+
+/* Gives up root, in every thread's one of this process. */
+int become(const struct account *account, enum gain gain, struct failure *f);
+int drop_bounding_set(uint64_t kept, struct failure *f);
+
+#endif

@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * bulkhead-exec: runs a command as a tenant, inside the tenant's limits and jail. See usage below.
+ *
+ * It joins the cgroups while it is still root, so that the first instruction of the tenant is limited. It becomes the
+ * command: no process stays between the caller and the command, but the one that passes on notifications. Nothing is
+ * found through environment variables, which callers such as CGI let users set. If any step fails, the command does not
+ * run.
+ */
+#define _GNU_SOURCE
+#include "entry.h"
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define STATUS_FAILED 1
+#define STATUS_USAGE 2
+#define STATUS_FULL 75 /* EX_TEMPFAIL. Source: sysexits.h. */
+#define STATUS_NOT_EXECUTABLE 126
+#define STATUS_NOT_FOUND 127
+
+#define STATE_SIZE 4096
+
+static const char usage[] =
+	"Usage: bulkhead-exec [OPTION]... TENANT -- COMMAND [ARGUMENT]...\n"
+	"\n"
+	"Runs COMMAND as TENANT (an account or a uid) inside the limits of TENANT, with no way\n"
+	"to gain privileges, a clean environment, and the home of TENANT as working directory;\n"
+	"in the jail of TENANT, or of its site, where the policy gives it one.\n"
+	"\n"
+	"  --chdir DIR       start in DIR (absolute), or not at all\n"
+	"  --site NAME       run inside the limits of this site of TENANT, too\n"
+	"  --keep-env NAME   pass this environment variable on (may be repeated)\n"
+	"  --keep-fds        pass file descriptors above 2 on, too, such as the sockets of a unit;\n"
+	"                    into a jail, no directories\n"
+	"  --allow-setuid    let setuid and setgid programs work, such as sendmail; not in a jail\n"
+	"  --entry           run only if fewer commands run in this way than TENANT has entries,\n"
+	"                    and the site, and the reseller of TENANT\n"
+	"  --stay-in-slice   do not leave a unit that is in the slice of TENANT already\n"
+	"  --without-jail    outside the jail of TENANT, for what has to act on the host; as with\n"
+	"                    --allow-setuid, in the directory /, and no variable is passed on\n"
+	"  --for-jail        the same for a process in the jail: HOME is /nonexistent, and where the\n"
+	"                    kernel keeps jails apart, few programs start, and nothing of TENANT\n"
+	"  --instance NAME   the instance of Bulkhead to ask (default: bulkhead)\n"
+	"  --help            this text\n"
+	"\n"
+	"The exit status is that of COMMAND; 1 if it could not be started inside the limits,\n"
+	"2 for wrong usage, 75 if all entries of TENANT are in use, 126 if COMMAND cannot be\n"
+	"executed, 127 if it does not exist.\n"
+	"\n"
+	"The terminal and file descriptors 0 to 2 are passed on. The process id stays that of the\n"
+	"launcher, so LISTEN_PID, LISTEN_FDS and NOTIFY_SOCKET of a unit can be kept. From a\n"
+	"terminal of root, make sure that sysctl dev.tty.legacy_tiocsti is 0 (Linux 6.2 and newer),\n"
+	"or give COMMAND a terminal of its own with script(1); otherwise it can type into the one\n"
+	"of root.\n";
+
+enum outside { INSIDE, WITHOUT_JAIL, FOR_JAIL };
+
+struct options {
+	const char *instance, *directory, *site, *tenant;
+	char **command;
+	const char **kept; /* names of variables */
+	size_t kept_count;
+	bool keep_fds, allow_setuid, entry, stays;
+	enum outside outside;
+};
+
+/* The environment of the command, and what has to be known of it. */
+struct environment {
+	char **variables;
+	size_t count;
+	const char *notify;
+};
+
+__attribute__((noreturn)) static void end(int status, const char *text)
+{
+	(void)fprintf(stderr, "bulkhead: %s\n", text);
+	exit(status);
+}
+
+__attribute__((noreturn, format(printf, 1, 2))) static void misuse(const char *format, ...)
+{
+	struct failure f = { "" };
+	char text[512];
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	(void)fail(&f, "%s; see bulkhead-exec --help", text);
+	end(STATUS_USAGE, f.text);
+}
+
+/* --- The command line ----------------------------------------------------------------------------------- */
+
+/* The value of OPTION, from `--option=VALUE` or the next word; NULL if the word is another option. */
+static const char *value_of(const char *option, int argc, char **argv, int *at)
+{
+	size_t length = strlen(option);
+	const char *word = argv[*at];
+
+	if (strncmp(word, option, length) || (word[length] && word[length] != '='))
+		return NULL;
+	if (word[length] == '=')
+		return word + length + 1;
+	if (*at + 1 >= argc)
+		misuse("Option %s needs a value", option);
+	return argv[++*at];
+}
+
+static bool take_flag(struct options *o, const char *word)
+{
+	if (!strcmp(word, "--keep-fds"))
+		o->keep_fds = true;
+	else if (!strcmp(word, "--allow-setuid"))
+		o->allow_setuid = true;
+	else if (!strcmp(word, "--entry"))
+		o->entry = true;
+	else if (!strcmp(word, "--stay-in-slice"))
+		o->stays = true;
+	else if (!strcmp(word, "--without-jail"))
+		o->outside = WITHOUT_JAIL;
+	else if (!strcmp(word, "--for-jail"))
+		o->outside = FOR_JAIL;
+	else
+		return false;
+	return true;
+}
+
+static bool take_value(struct options *o, int argc, char **argv, int *at)
+{
+	const char *value;
+
+	if ((value = value_of("--chdir", argc, argv, at)) != NULL) {
+		if (value[0] != '/')
+			misuse("Directory \"%s\" is not absolute", value);
+		o->directory = value;
+	} else if ((value = value_of("--instance", argc, argv, at)) != NULL) {
+		if (!is_instance(value))
+			misuse("\"%s\" is not the name of an instance", value);
+		o->instance = value;
+	} else if ((value = value_of("--keep-env", argc, argv, at)) != NULL) {
+		int checked = check_variable(value);
+
+		if (checked == 0)
+			misuse("\"%s\" is not the name of a variable", value);
+		if (checked < 0)
+			misuse("Variable %s is always set afresh and cannot be kept", value);
+		o->kept[o->kept_count++] = value;
+	} else if ((value = value_of("--site", argc, argv, at)) != NULL) {
+		if (!is_site(value))
+			misuse("\"%s\" is not the name of a site: a host name in lower case", value);
+		o->site = value;
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static void parse_options(struct options *o, int argc, char **argv)
+{
+	int at = 1;
+
+	o->kept = calloc((size_t)argc + 2, sizeof(*o->kept));
+	if (!o->kept)
+		end(STATUS_FAILED, "Out of memory");
+	o->kept[o->kept_count++] = "TERM";
+	o->kept[o->kept_count++] = "LANG";
+	for (; at < argc && argv[at][0] == '-'; at++) {
+		if (!strcmp(argv[at], "--help")) {
+			(void)fputs(usage, stdout);
+			exit(fflush(stdout) ? STATUS_FAILED : 0);
+		}
+		if (!strcmp(argv[at], "--"))
+			misuse("TENANT is missing");
+		if (!take_flag(o, argv[at]) && !take_value(o, argc, argv, &at))
+			misuse("Unknown option \"%s\"", argv[at]);
+	}
+	if (o->outside && o->directory)
+		misuse("Without a jail the command starts in /; leave out --chdir");
+	if (at >= argc || !argv[at][0])
+		misuse("TENANT is missing");
+	o->tenant = argv[at];
+	if (at + 1 >= argc || strcmp(argv[at + 1], "--"))
+		misuse("Between TENANT and COMMAND there must be --");
+	o->command = argv + at + 2;
+	if (at + 2 >= argc || !o->command[0][0])
+		misuse("COMMAND is missing");
+	if (o->command[0][0] == '-')
+		misuse("Command \"%s\" begins with a dash; write a path", o->command[0]);
+}
+
+/* --- The environment ------------------------------------------------------------------------------------ */
+
+static void add_variable(struct environment *e, const char *name, const char *value)
+{
+	size_t size = strlen(name) + strlen(value) + 2;
+	char *text = malloc(size);
+
+	if (!text)
+		end(STATUS_FAILED, "Out of memory");
+	(void)snprintf(text, size, "%s=%s", name, value);
+	for (size_t each = 0; each < e->count; each++)
+		if (!strncmp(e->variables[each], text, strlen(name) + 1)) {
+			e->variables[each] = text;
+			return;
+		}
+	e->variables[e->count++] = text;
+}
+
+/* Takes what is kept; from here on, no library sees another variable. */
+static void keep_environment(struct environment *e, const struct options *o)
+{
+	e->variables = calloc(o->kept_count + 8, sizeof(*e->variables));
+	if (!e->variables)
+		end(STATUS_FAILED, "Out of memory");
+	for (size_t each = 0; !o->outside && each < o->kept_count; each++) {
+		const char *value = getenv(o->kept[each]);
+
+		if (!value)
+			continue;
+		add_variable(e, o->kept[each], value);
+		if (!strcmp(o->kept[each], "NOTIFY_SOCKET"))
+			e->notify = value;
+	}
+	(void)clearenv();
+}
+
+static void describe_account(struct environment *e, const struct account *account)
+{
+	add_variable(e, "HOME", account->home);
+	add_variable(e, "USER", account->name);
+	add_variable(e, "LOGNAME", account->name);
+	add_variable(e, "SHELL", account->shell);
+	add_variable(e, "PATH", "/usr/local/bin:/usr/bin:/bin");
+}
+
+/* --- The steps ------------------------------------------------------------------------------------------ */
+
+/* To be asked first, and once more in the cgroup: whoever stops the tenant meanwhile ends what is in there. */
+static void need_running(const struct options *o, const struct account *account)
+{
+	struct failure f = { "" };
+
+	if (!is_stopped(o->instance, account->uid))
+		return;
+	(void)fail(&f, "Cannot start \"%s\": \"%s\" is stopped; bulkhead start %s lets it run again", o->command[0], o->tenant,
+		   o->tenant);
+	end(STATUS_FAILED, f.text);
+}
+
+static void need_slot(const struct options *o, uid_t uid, const char *name, const char *member, const char *whose)
+{
+	struct failure f = { "" }, why = { "" };
+	unsigned limit;
+
+	switch (take_slot(o->instance, name, &limit, &why)) {
+	case SLOT_TAKEN:
+		return;
+	case SLOT_FULL:
+		report_refusal(o->instance, uid, member, o->site, o->command[0]);
+		(void)fail(&f, "Cannot start \"%s\" as \"%s\": all %u %s are in use; try again later, or raise entries limit",
+			   o->command[0], o->tenant, limit, whose);
+		end(STATUS_FULL, f.text);
+	case SLOT_FAILED:
+		if (!strncmp(why.text, "Cannot use ", 11))
+			end(STATUS_FAILED, why.text);
+		(void)fail(&f, "Cannot take an entry of \"%s\" for \"%s\": %s", o->tenant, o->command[0], why.text);
+		end(STATUS_FAILED, f.text);
+	}
+}
+
+/* Before the cgroup is joined, where neither memory nor a process may be left for this. */
+static void take_entries(const struct options *o, uid_t uid)
+{
+	char name[KEY_MAX], member[KEY_MAX], whose[KEY_MAX + 32], reseller[32];
+	struct failure f = { "" };
+
+	if (o->site) {
+		(void)snprintf(name, sizeof(name), "%u-%s", uid, o->site);
+		(void)snprintf(member, sizeof(member), "u%u/%s", uid, o->site);
+		(void)snprintf(whose, sizeof(whose), "entries of its site \"%s\"", o->site);
+		need_slot(o, uid, name, member, whose);
+	}
+	(void)snprintf(name, sizeof(name), "%u", uid);
+	(void)snprintf(member, sizeof(member), "u%u", uid);
+	need_slot(o, uid, name, member, "of its entries");
+	if (find_reseller(o->instance, uid, reseller, sizeof(reseller), &f))
+		end(STATUS_FAILED, f.text);
+	if (!reseller[0])
+		return;
+	(void)snprintf(name, sizeof(name), "r%s", reseller);
+	need_slot(o, uid, name, name, "entries of its reseller");
+}
+
+/* Reads the state file of the jail KEY: false if there is none. */
+static bool find_jail(const struct options *o, const char *key, char *text, size_t size, struct jail *jail)
+{
+	struct failure f = { "" }, why = { "" };
+
+	if (read_run_file(o->instance, "jail/tenants", key, text, size)) {
+		if (errno == ENOENT || errno == ENOTDIR)
+			return false;
+		(void)fail(&why, "its state cannot be read: %s; run bulkhead apply", reason_of(errno));
+	} else if (!parse_jail(text, jail, &why)) {
+		if (jail->state == JAIL_READY)
+			return true;
+		if (jail->state == JAIL_FAILED)
+			(void)fail(&why, "it could not be built: %s; when that is done, run bulkhead apply",
+				   jail->why ? jail->why : "bulkhead jail status says why");
+		else
+			(void)fail(&why, "it is not built yet; run bulkhead apply");
+	}
+	(void)fail(&f, "Cannot start \"%s\" in the jail of \"%s\": %s", o->command[0], o->tenant, why.text);
+	end(STATUS_FAILED, f.text);
+}
+
+/* The jail of the site, or of the tenant; KEY is empty without one. */
+static void choose_jail(const struct options *o, const struct account *account, char *key, char *text, size_t size,
+			struct jail *jail)
+{
+	if (o->site) {
+		(void)snprintf(key, KEY_MAX, "%u-%s", account->uid, o->site);
+		if (find_jail(o, key, text, size, jail))
+			return;
+	}
+	(void)snprintf(key, KEY_MAX, "%u", account->uid);
+	if (!find_jail(o, key, text, size, jail))
+		key[0] = '\0';
+}
+
+static void enter(const struct options *o, const struct account *account, const char *key, const struct jail *jail,
+		  struct environment *e, struct confinement *with)
+{
+	struct failure why = { "" }, f = { "" };
+	char address[64];
+
+	if (!keep_descriptors_inside(&why) && !enter_vault(o->instance, &why) &&
+	    (!e->notify ||
+	     !relay_notifications(e->notify, o->instance, key, account->uid, address, sizeof(address), &why)) &&
+	    !enter_jail(o->instance, key, jail, with, &why) && !replace_standard(&why)) {
+		if (e->notify)
+			add_variable(e, "NOTIFY_SOCKET", address);
+		return;
+	}
+	(void)fail(&f, "Cannot start \"%s\" in the jail of \"%s\": %s; run bulkhead apply", o->command[0], o->tenant, why.text);
+	end(STATUS_FAILED, f.text);
+}
+
+/* As the tenant, who may have put a link to anywhere in place of its home. */
+static void change_directory(const struct options *o, const struct account *account, struct environment *e)
+{
+	struct failure f = { "" };
+	char *now;
+
+	if (o->directory && chdir(o->directory)) {
+		(void)fail(&f, "Cannot start \"%s\": cd %s: %s", o->command[0], o->directory, strerror(errno));
+		end(STATUS_FAILED, f.text);
+	}
+	if (!o->directory && (o->outside || chdir(account->home)) && chdir("/"))
+		end(STATUS_FAILED, "Cannot change the directory to /");
+	now = o->outside ? NULL : getcwd(NULL, 0);
+	if (now)
+		add_variable(e, "PWD", now);
+}
+
+__attribute__((noreturn)) static void run(const struct options *o, struct environment *e)
+{
+	struct failure f = { "" };
+	int error;
+
+	environ = e->variables;
+	(void)execvp(o->command[0], o->command);
+	error = errno;
+	(void)fail(&f, "Cannot execute \"%s\": %s", o->command[0], strerror(error));
+	end(error == ENOENT || error == ENOTDIR ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTABLE, f.text);
+}
+
+static void become_tenant(const struct options *o, const struct account *account, bool in_jail,
+			  const struct confinement *with)
+{
+	struct failure why = { "" }, f = { "" };
+	enum gain gain = in_jail || (!o->allow_setuid && !o->outside) ? GAIN_NOTHING : GAIN_SETUID;
+
+	if (o->outside == WITHOUT_JAIL)
+		gain = GAIN_LEASE;
+	if (!become(account, gain, &why) && (!in_jail || !confine(with, &why)))
+		return;
+	(void)fail(&f, "Cannot start \"%s\" as \"%s\": %s", o->command[0], o->tenant, why.text);
+	end(STATUS_FAILED, f.text);
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = { .instance = "bulkhead" };
+	struct environment e = { 0 };
+	struct destination to;
+	struct account account;
+	struct confinement with = { .landlock = -1 };
+	struct failure f = { "" };
+	struct jail jail = { 0 };
+	char key[KEY_MAX] = "", state[STATE_SIZE];
+
+	parse_options(&o, argc, argv);
+	keep_environment(&e, &o);
+	(void)umask(022);
+	if (geteuid() != 0)
+		end(STATUS_FAILED, "Cannot enter a tenant: only root can; use sudo");
+	/* A descriptor that a careless caller left open would hand the tenant what root has opened. */
+	if (!o.keep_fds && close_from(3))
+		end(STATUS_FAILED, "Cannot close the descriptors of the caller");
+	if (find_account(o.tenant, &account, &f))
+		end(STATUS_FAILED, f.text);
+	need_running(&o, &account);
+	if (reset_oom_score(&f))
+		end(STATUS_FAILED, f.text);
+	if (!o.outside)
+		choose_jail(&o, &account, key, state, sizeof(state), &jail);
+	if (o.entry)
+		take_entries(&o, account.uid);
+	to = (struct destination){ .instance = o.instance, .tenant = o.tenant, .site = o.site, .command = o.command[0],
+				   .uid = account.uid, .stays = o.stays };
+	if (join_cgroups(&to, &f))
+		end(STATUS_FAILED, f.text);
+	need_running(&o, &account);
+	/* What a tenant has configured in its home is not for programs outside. */
+	if (o.outside == FOR_JAIL)
+		account.home = "/nonexistent";
+	if (jail.home)
+		account.home = jail.home;
+	describe_account(&e, &account);
+	if (key[0])
+		enter(&o, &account, key, &jail, &e, &with);
+	become_tenant(&o, &account, key[0] != '\0', &with);
+	change_directory(&o, &account, &e);
+	run(&o, &e);
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads files that only root can have written, and closes descriptors.
+#define _GNU_SOURCE
+#include "entry.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+void close_if_open(int fd)
+{
+	if (fd >= 0)
+		(void)close(fd);
+}
+
+const char *reason_of(int error)
+{
+	if (error == NOT_OWNED)
+		return "others than root can change it";
+	return error == ELOOP ? "a link is in its place" : strerror(error);
+}
+
+/* O_NONBLOCK, since a pipe in its place must not make anybody wait. */
+int open_owned(int at, const char *name, int flags, mode_t type)
+{
+	int fd = openat(at, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return -1;
+	if (!fstat(fd, &st) && (st.st_mode & S_IFMT) == type && st.st_uid == 0 && !(st.st_mode & (S_IWGRP | S_IWOTH)))
+		return fd;
+	(void)close(fd);
+	errno = NOT_OWNED;
+	return -1;
+}
+
+int open_below(int at, const char *const *names, int flags, mode_t type)
+{
+	int here = at, next;
+
+	for (; names[1]; names++) {
+		next = open_owned(here, names[0], O_PATH | O_DIRECTORY, S_IFDIR);
+		if (here != at)
+			(void)close(here);
+		if (next < 0)
+			return -1;
+		here = next;
+	}
+	next = open_owned(here, names[0], flags, type);
+	if (here != at)
+		(void)close(here);
+	return next;
+}
+
+int read_text(int fd, char *text, size_t size)
+{
+	size_t length = 0;
+	ssize_t got = 0;
+
+	while (length < size && (got = read(fd, text + length, size - length)) != 0) {
+		if (got > 0)
+			length += (size_t)got;
+		else if (errno != EINTR)
+			break;
+	}
+	text[length < size ? length : size - 1] = '\0';
+	if (got < 0)
+		return -1;
+	if (length < size && strlen(text) == length)
+		return 0;
+	errno = length < size ? EBADMSG : EFBIG;
+	return -1;
+}
+
+int read_run_file(const char *instance, const char *directory, const char *name, char *text, size_t size)
+{
+	const char *const direct[] = { instance, name, NULL };
+	const char *const below[] = { instance, directory, name, NULL };
+	int run = open("/run", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = run < 0 ? -1 : open_below(run, directory[0] ? below : direct, O_RDONLY, S_IFREG);
+	int failed = fd < 0 ? -1 : read_text(fd, text, size);
+	int error = errno;
+
+	close_if_open(run);
+	close_if_open(fd);
+	errno = error;
+	return failed;
+}
+
+/*
+ * A service with mounts of its own has copies of them, in which no pins are; process 1 has them. In some containers that
+ * is closed even to root, and they have no such services.
+ */
+int open_host(void)
+{
+	int fd = open("/proc/1/root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 && (errno == EACCES || errno == EPERM || errno == ENOENT))
+		fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd;
+}
+
+/* Before Linux 5.9. */
+static int close_listed(unsigned int first)
+{
+	DIR *open_files = opendir("/proc/self/fd");
+	struct dirent *each;
+	int error;
+
+	if (!open_files)
+		return -1;
+	while (errno = 0, (each = readdir(open_files)) != NULL) {
+		unsigned long fd = strtoul(each->d_name, NULL, 10);
+
+		if (each->d_name[0] != '.' && fd >= first && fd != (unsigned long)dirfd(open_files))
+			(void)close((int)fd);
+	}
+	error = errno;
+	(void)closedir(open_files);
+	errno = error;
+	return error ? -1 : 0;
+}
+
+int close_from(unsigned int first)
+{
+#ifdef SYS_close_range
+	if (!syscall(SYS_close_range, first, ~0U, 0))
+		return 0;
+#endif
+	return close_listed(first);
+}
