@@ -39,7 +39,7 @@ suite('launcher with failing system calls', { skip: reasonToSkip() }, () => {
     rmSync(`/var/lib/${instance}`, { recursive: true, force: true });
   });
 
-  /** What a started command printed of itself; undefined where none was. */
+  /** Returns the output of a command that started, or undefined if none did. */
   function startedWithout(call: number, uid: number): string | undefined {
     const files = ['status', 'cgroup', 'mountinfo'].map((each) => `/proc/self/${each}`);
     const words = ['--instance', instance, `${uid}`, '--', 'cat', ...files];
