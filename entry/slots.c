@@ -84,6 +84,9 @@ static int open_lock(int slots)
 	(void)sigprocmask(SIG_UNBLOCK, &alarms, &mask);
 	left = alarm(LOCK_SECONDS);
 	failed = flock(fd, LOCK_EX);
+	/* A process that was stopped meanwhile may find the lock free, in spite of the alarm. */
+	if (failed && errno == EINTR)
+		failed = flock(fd, LOCK_EX | LOCK_NB);
 	(void)alarm(left);
 	(void)sigprocmask(SIG_SETMASK, &mask, NULL);
 	(void)sigaction(SIGALRM, &before, NULL);

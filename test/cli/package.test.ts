@@ -91,7 +91,7 @@ describe('the package of npm pack', { timeout: longPatienceMilliseconds }, () =>
       'bpf/symlinks.bpf.c',
       `dist/entry/${process.arch}/bulkhead-exec`,
       `dist/entry/${process.arch}/pam_bulkhead.so`,
-      'pam/pam_bulkhead.c',
+      'entry/pam.c',
       'LICENSE',
       'examples/demo.xml',
     ]) {

@@ -1,23 +1,24 @@
 /** `bulkhead stop` and `start` on this machine's kernel: a fork bomb, what tries to come back, and what is not the tenant's. */
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
-import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import {
   closeSync,
-  constants,
   existsSync,
+  fstatSync,
   mkdirSync,
   openSync,
+  readFileSync,
   readdirSync,
-  renameSync,
   rmSync,
   writeFileSync,
-  writeSync,
 } from 'node:fs';
+import { kill } from 'node:process';
 import { after, before, describe, test } from 'node:test';
 import type { TopResponse } from '../../src/agent/api/api.ts';
 import { isUnitOfStopped, readStops, stopDirectory, stopFile } from '../../src/host/stops.ts';
+import { lockDescriptor } from '../../src/sys/syscalls.ts';
 import { readText } from '../../packages/base/io/read.ts';
 import { eventually, longPatienceMilliseconds } from '../../testing/patience.ts';
 import { isUnitOf } from '../../src/stop/io/tenant-units.ts';
@@ -140,26 +141,24 @@ describe('bulkhead stop', { skip, timeout: longPatienceMilliseconds }, () => {
     if ('skip' in here) return;
     assert.equal((await about('start', String(erin))).status, 0);
     // There it waits, after it has asked once whether the tenant is stopped.
-    const limit = `${here.host.paths.runtime}/entries/${erin}/limit`;
-    renameSync(limit, `${limit}.kept`);
-    execFileSync('mkfifo', [limit]);
+    const gate = openSync(`${here.host.paths.runtime}/entries/${erin}/lock`, 'a');
+    assert.equal(lockDescriptor(gate, 'exclusive'), undefined);
+    const { ino } = fstatSync(gate);
     const args = ['--instance', instance, '--entry', String(erin), '--', 'true'];
     const begun = call(launcher, args);
-    const gate = await eventually('it has begun', () => {
-      try {
-        return openSync(limit, constants.O_WRONLY | constants.O_NONBLOCK);
-      } catch {
-        return undefined;
-      }
-    });
+    const waits = new RegExp(String.raw`-> FLOCK +ADVISORY +WRITE (\d+) \S+:${ino} `);
+    const waiting = await eventually(
+      'it has begun',
+      () => waits.exec(readFileSync('/proc/locks', 'utf8')) ?? undefined,
+    );
+    kill(Number(waiting[1]), 'SIGSTOP');
     const stopped = await about('stop', String(erin), '--reason', 'a bomb\u001b[2J', '--json');
     assert.equal(stopped.status, 0, stopped.stderr);
     const { uid, left, problems } = jsonOf<StopJson>('stop', stopped.stdout);
     assert.deepEqual({ uid, left, problems }, { uid: erin, left: [], problems: [] });
-    writeSync(gate, '5\n');
     closeSync(gate);
+    kill(Number(waiting[1]), 'SIGCONT');
     const { status, stderr } = await begun;
-    renameSync(`${limit}.kept`, limit);
     assert.deepEqual(
       [status, stderr.trim()],
       [
