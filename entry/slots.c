@@ -133,7 +133,7 @@ static void tell_starts(const struct record *records, size_t count, int to)
 	}
 }
 
-/* How many of the records were looked at, until one did not answer. */
+/* How many of the records were looked at, until one did not answer. Without a process to look, all may run. */
 static size_t look_at(struct record *records, size_t count)
 {
 	struct pollfd answer = { .events = POLLIN };
@@ -143,7 +143,7 @@ static size_t look_at(struct record *records, size_t count)
 	pid_t child;
 
 	if (pipe2(ends, O_CLOEXEC))
-		return 0;
+		return count;
 	child = fork();
 	if (child == 0) {
 		tell_starts(records, count, ends[1]);
@@ -162,11 +162,11 @@ static size_t look_at(struct record *records, size_t count)
 			records[each].runs = start > 0 && start == records[each].holder.start;
 	}
 	(void)close(ends[0]);
-	if (child > 0) {
-		(void)kill(child, SIGKILL);
-		while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
-			;
-	}
+	if (child < 0)
+		return count;
+	(void)kill(child, SIGKILL);
+	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+		;
 	return each;
 }
 
@@ -248,11 +248,11 @@ static enum slot take_below(int slots, const char *instance, const char *name, u
 	char text[32];
 	unsigned long long number;
 	enum slot result;
-	int lock;
+	int lock, unread = read_file(slots, "limit", text, sizeof(text));
 
-	if (read_file(slots, "limit", text, sizeof(text)) && errno == ENOENT)
+	if (unread && errno == ENOENT)
 		return SLOT_TAKEN;
-	if (!parse_number(text, '\n', ENTRIES_MAX, &number) || text[strlen(text) - 1] != '\n') {
+	if (unread || !parse_number(text, '\n', ENTRIES_MAX, &number) || text[strlen(text) - 1] != '\n') {
 		(void)fail(f, "Cannot use /run/%s/entries/%s/limit: it has no number of entries; run bulkhead apply", instance,
 			   name);
 		return SLOT_FAILED;

@@ -70,9 +70,11 @@ export function parseStateFile(text: string): JailStateFile {
   const namespace = Number(value('namespace'));
   const commands = value('commands').split(' ');
   const home = value('home');
+  // A file of another version, or one that is cut off, is written again.
+  const isWhole = text.startsWith(`${first}\n`) && text.endsWith(`\n${last}\n`);
   return {
     profile: profile === undefined || profile === 'none' ? 'strict' : profile,
-    state: state === 'ready' || state === 'failed' ? state : 'waiting',
+    state: isWhole && (state === 'ready' || state === 'failed') ? state : 'waiting',
     ...(reason.length === 0 ? {} : { reason: reason.join(' ') }),
     filter: value('filter') === 'yes',
     landlock: value('landlock') === 'yes',

@@ -222,6 +222,9 @@ test('parseStateFile() reads what formatStateFile() wrote, whatever the reason c
   assert.equal(read.state, 'failed');
   assert.equal(formatStateFile(stateFile).match(/^state/gm)?.length, 1);
   assert.equal(parseStateFile('').state, 'waiting');
+  const text = formatStateFile(stateFile);
+  assert.equal(parseStateFile(text.replace('jail 1', 'jail 2')).state, 'waiting');
+  assert.equal(parseStateFile(text.slice(0, -1)).state, 'waiting');
   assert.equal(parseStateFile('state ready\nprofile none\n').profile, 'strict');
   assert.deepEqual(earlierNamespaces(stateFile), [stateFile.namespace, ...stateFile.earlier]);
 });
