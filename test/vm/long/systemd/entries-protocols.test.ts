@@ -55,7 +55,8 @@ for (let round = 0; round < Number(count) / 40; round++) {
   if (how === 'apart' || session.destroyed || session.closed) { session.close(); session = open(); }
   await Promise.all(Array.from({ length: 40 }, (_, index) => new Promise((resolve) => {
     const stream = session.request({ ':path': '/index.php?' + index, ':authority': name }).on('error', () => {});
-    stream.on('close', resolve).on('ready', () => setTimeout(() => stream.close(constants.NGHTTP2_CANCEL), index % 8));
+    const leave = () => { stream.close(constants.NGHTTP2_CANCEL); resolve(); };
+    stream.on('close', resolve).on('ready', () => setTimeout(leave, index % 8));
     stream.resume();
   })));
 }

@@ -95,7 +95,7 @@ systemctl daemon-reload; bulkhead apply`);
     const listener = () =>
       said(`ss -Hltnp 'sport = :9640' | grep -o '"[a-z]*",pid=[0-9]*' | sort -u`);
     assert.match(await listener(), /pid=1$/m);
-    const ask = `perl -MIO::Socket::INET -e 'my $s = IO::Socket::INET->new("127.0.0.1:9640") or die; open my $t, "<", "/etc/bulkhead/token"; chomp(my $k = <$t>); print $s "GET /v1/status HTTP/1.0\\r\\nAuthorization: Bearer $k\\r\\n\\r\\n"; print scalar <$s>'`;
+    const ask = `perl -MIO::Socket::INET -e 'my $s = IO::Socket::INET->new("127.0.0.1:9640") or die; open my $t, "<", "/etc/bulkhead/token"; chomp(my $k = <$t>); print $s "GET /v1/status HTTP/1.0\\r\\nHost: localhost\\r\\nAuthorization: Bearer $k\\r\\n\\r\\n"; print scalar <$s>'`;
     assert.match(await said(ask), /^HTTP\/1\.1 200/);
     await succeed('systemctl stop bulkhead.service');
     const taken = await run(
