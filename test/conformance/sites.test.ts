@@ -219,25 +219,17 @@ function suite(host: Parameters<typeof releaseAll>[0], version: 1 | 2): void {
     assert.match(run(['--site', 'shop.example'], 'id').stderr, /has no site "shop.example"/);
   });
 
-  held('bulkhead-exec enters sites and divided tenants with every shell', () => {
+  held('bulkhead-exec enters sites, and the main part of divided tenants', () => {
     mustApply(tenant(site('shop.example')), host);
-    for (const shell of ['dash', 'bash', 'busybox']) {
-      if (spawnSync(shell, ['-c', ':']).error !== undefined) continue;
-      const program = shell === 'busybox' ? ['sh', launcher] : [launcher];
-      for (const [options, name] of [
-        [['--site', 'shop.example'], 's-shop.example'],
-        [['--site=shop.example'], 's-shop.example'],
-        [[], 'main'],
-      ] as const) {
-        const shown = spawnSync(
-          shell,
-          [...program, ...words(options, ['cat', '/proc/self/cgroup'])],
-          { encoding: 'utf8', timeout: patienceMilliseconds },
-        );
-        const lines = shown.stdout.split('\n').filter((line) => line.includes(instance));
-        const isRight = (line: string) => line.endsWith(`/u${uid}/${name}`);
-        assert.ok(lines.length > 0 && lines.every(isRight), `${shell}: ${shown.stdout}`);
-      }
+    for (const [options, name] of [
+      [['--site', 'shop.example'], 's-shop.example'],
+      [['--site=shop.example'], 's-shop.example'],
+      [[], 'main'],
+    ] as const) {
+      const { stdout } = run(options, 'cat', '/proc/self/cgroup');
+      const lines = stdout.split('\n').filter((line) => line.includes(instance));
+      const isRight = (line: string) => line.endsWith(`/u${uid}/${name}`);
+      assert.ok(lines.length > 0 && lines.every(isRight), stdout);
     }
   });
 

@@ -160,8 +160,7 @@ export const leakedDirectory: Attack = {
 
 export const outsideCgroup: Attack = {
   name: 'placement',
-  summary:
-    "run outside its cgroup, started by a program that knows no cgroups, such as another account's daemon",
+  summary: "run outside its cgroup, started by another account's daemon, which knows no cgroups",
   demandedBy: 'placement',
   remedy: '<placement strict="yes"/> in the policy, where the kernel asks BPF programs',
   start: (stage) => ({ program: perl("through('runs there')", stage), outside: true }),
