@@ -28,8 +28,8 @@ suite('launcher with failing system calls', { skip: reasonToSkip() }, () => {
     scratch = publicScratch(instance);
     const tenants = `<tenant uid="${jailed}"><jail profile="web"/></tenant><tenant uid="${plain}"/>`;
     writeFileSync(`${scratch}/policy.xml`, `<bulkhead version="1">${tenants}</bulkhead>\n`);
-    const source = fileURLToPath(new URL('failing-call.c', import.meta.url));
-    execFileSync('gcc', ['-O2', '-static', '-o', `${scratch}/failing-call`, source]);
+    const source = fileURLToPath(new URL('old-kernel.c', import.meta.url));
+    execFileSync('gcc', ['-O2', '-static', '-o', `${scratch}/old-kernel`, source]);
     assert.equal(bulkhead('apply', `${scratch}/policy.xml`).status, 0);
     hostMounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n')[0] ?? '';
   });
@@ -43,7 +43,7 @@ suite('launcher with failing system calls', { skip: reasonToSkip() }, () => {
   function startedWithout(call: number, uid: number): string | undefined {
     const files = ['status', 'cgroup', 'mountinfo'].map((each) => `/proc/self/${each}`);
     const words = ['--instance', instance, `${uid}`, '--', 'cat', ...files];
-    const { stdout } = run(`${scratch}/failing-call`, `${call}`, launcher, ...words);
+    const { stdout } = run(`${scratch}/old-kernel`, `=${call}`, launcher, ...words);
     return stdout.includes('Uid:') ? stdout : undefined;
   }
 

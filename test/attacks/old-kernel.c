@@ -1,6 +1,7 @@
 /* Runs a program as on an older kernel: system calls from a number on do not exist (ENOSYS).
 
-     old-kernel FIRST PROGRAM ARGS…    335: as Linux 4.18 has them; 449: as Linux 5.14 */
+     old-kernel FIRST PROGRAM ARGS…    335: as Linux 4.18 has them; 449: as Linux 5.14
+     old-kernel =CALL PROGRAM ARGS…    this call alone fails, with EPERM */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/audit.h>
@@ -15,10 +16,11 @@
 
 int main(int argc, char **argv) {
   if (argc < 3) return 2;
+  const int only = argv[1][0] == '=';
   struct sock_filter filter[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, (unsigned)atoi(argv[1]), 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+      BPF_JUMP(BPF_JMP | (only ? BPF_JEQ : BPF_JGE) | BPF_K, (unsigned)atoi(argv[1] + only), 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (only ? EPERM : ENOSYS)),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
   const struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
