@@ -15,7 +15,6 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { publishAccounts } from '../src/host/cgroups/launch-accounts.ts';
 import { pathsOf } from '../src/host/paths.ts';
 import type { Bench } from './bench.ts';
 import { besideFirst, type Section, type Way } from './samples.ts';
@@ -38,7 +37,6 @@ export async function benchExec({ quick, signal }: Bench): Promise<Section> {
     writeFileSync(`/run/${instance}/launch`, launchText(roots));
     mkdirSync(`/run/${instance}/entries/${uid}`, { recursive: true });
     writeFileSync(`/run/${instance}/entries/${uid}/limit`, '20\n');
-    publishAccounts(pathsOf(instance), new Set([Number(uid)]));
     const harness = join(build, 'harness');
     const source = new URL('harness.c', import.meta.url).pathname;
     execFileSync('gcc', ['-O2', '-o', harness, source]);

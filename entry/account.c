@@ -31,7 +31,7 @@ static int look_up(const char *name, uid_t uid, struct passwd *account)
 		if (error != ERANGE) {
 			/* Some services say by these that there is none. Source: getpwnam_r(3). */
 			errno = error;
-			return !error || error == ENOENT || error == ESRCH || error == EBADF || error == EPERM ? 1 : -1;
+			return !error || error == ENOENT || error == ESRCH ? 1 : -1;
 		}
 	}
 	errno = ERANGE;
@@ -110,5 +110,5 @@ bool is_stopped(const char *instance, uid_t uid)
 	char path[PATH_SIZE];
 
 	(void)snprintf(path, sizeof(path), "/var/lib/%s/stopped/%u", instance, uid);
-	return access(path, F_OK) == 0 || errno != ENOENT;
+	return access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }

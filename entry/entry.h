@@ -166,7 +166,7 @@ enum gain {
 	GAIN_LEASE,  /* the same with CAP_LEASE, by which bpf/jail.bpf.c knows what an administrator starts */
 };
 
-/* Gives up root, in every thread's one of this process. */
+/* Gives up root, which every program that this thread starts has lost. */
 int become(const struct account *account, enum gain gain, struct failure *f);
 int drop_bounding_set(uint64_t kept, struct failure *f);
 

@@ -224,7 +224,7 @@ static void keep_environment(struct environment *e, const struct options *o)
 		if (!value)
 			continue;
 		add_variable(e, o->kept[each], value);
-		if (!strcmp(o->kept[each], "NOTIFY_SOCKET"))
+		if (value[0] && !strcmp(o->kept[each], "NOTIFY_SOCKET"))
 			e->notify = value;
 	}
 	(void)clearenv();
@@ -303,7 +303,7 @@ static bool find_jail(const struct options *o, const char *key, char *text, size
 	struct failure f = { "" }, why = { "" };
 
 	if (read_run_file(o->instance, "jail/tenants", key, text, size)) {
-		if (errno == ENOENT || errno == ENOTDIR)
+		if (errno == ENOENT)
 			return false;
 		(void)fail(&why, "its state cannot be read: %s; run bulkhead apply", reason_of(errno));
 	} else if (!parse_jail(text, jail, &why)) {
@@ -354,18 +354,23 @@ static void enter(const struct options *o, const struct account *account, const 
 /* As the tenant, who may have put a link to anywhere in place of its home. */
 static void change_directory(const struct options *o, const struct account *account, struct environment *e)
 {
+	const char *at = o->directory ? o->directory : account->home;
 	struct failure f = { "" };
-	char *now;
 
-	if (o->directory && chdir(o->directory)) {
-		(void)fail(&f, "Cannot start \"%s\": cd %s: %s", o->command[0], o->directory, strerror(errno));
+	if (o->directory && chdir(at)) {
+		(void)fail(&f, "Cannot start \"%s\": cd %s: %s", o->command[0], at, strerror(errno));
 		end(STATUS_FAILED, f.text);
 	}
-	if (!o->directory && (o->outside || chdir(account->home)) && chdir("/"))
-		end(STATUS_FAILED, "Cannot change the directory to /");
-	now = o->outside ? NULL : getcwd(NULL, 0);
-	if (now)
-		add_variable(e, "PWD", now);
+	if (!o->directory && (o->outside || chdir(at))) {
+		at = "/";
+		if (chdir(at))
+			end(STATUS_FAILED, "Cannot change the directory to /");
+	}
+	/* As a shell has it after cd: by the name that was given, where that is a plain one. */
+	if (at[0] != '/' || strstr(at, "/.") || strstr(at, "//"))
+		at = getcwd(NULL, 0);
+	if (at && !o->outside)
+		add_variable(e, "PWD", at);
 }
 
 __attribute__((noreturn)) static void run(const struct options *o, struct environment *e)
@@ -415,6 +420,9 @@ int main(int argc, char **argv)
 		end(STATUS_FAILED, "Cannot close the descriptors of the caller");
 	if (find_account(o.tenant, &account, &f))
 		end(STATUS_FAILED, f.text);
+	/* What modules of the name service may have left open. */
+	if (!o.keep_fds && close_from(3))
+		end(STATUS_FAILED, "Cannot close the descriptors of the name service");
 	need_running(&o, &account);
 	if (reset_oom_score(&f))
 		end(STATUS_FAILED, f.text);

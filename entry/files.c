@@ -5,7 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -21,18 +21,19 @@ const char *reason_of(int error)
 {
 	if (error == NOT_OWNED)
 		return "others than root can change it";
-	return error == ELOOP ? "a link is in its place" : strerror(error);
+	return error == ELOOP || error == ENOTDIR ? "a link is in its place" : strerror(error);
 }
 
 /* O_NONBLOCK, since a pipe in its place must not make anybody wait. */
 int open_owned(int at, const char *name, int flags, mode_t type)
 {
 	int fd = openat(at, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	struct stat st;
+	struct statx st;
 
 	if (fd < 0)
 		return -1;
-	if (!fstat(fd, &st) && (st.st_mode & S_IFMT) == type && st.st_uid == 0 && !(st.st_mode & (S_IWGRP | S_IWOTH)))
+	if (!statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_MODE | STATX_UID, &st) && (st.stx_mode & S_IFMT) == type &&
+	    st.stx_uid == 0 && !(st.stx_mode & (S_IWGRP | S_IWOTH)))
 		return fd;
 	(void)close(fd);
 	errno = NOT_OWNED;
@@ -115,9 +116,9 @@ static int close_listed(unsigned int first)
 	if (!open_files)
 		return -1;
 	while (errno = 0, (each = readdir(open_files)) != NULL) {
-		unsigned long fd = strtoul(each->d_name, NULL, 10);
+		unsigned long long fd;
 
-		if (each->d_name[0] != '.' && fd >= first && fd != (unsigned long)dirfd(open_files))
+		if (parse_number(each->d_name, '\0', INT_MAX, &fd) && fd >= first && (int)fd != dirfd(open_files))
 			(void)close((int)fd);
 	}
 	error = errno;

@@ -5,15 +5,14 @@
  */
 #define _GNU_SOURCE
 #include "entry.h"
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/nsfs.h>
 #include <linux/seccomp.h>
+#include <limits.h>
 #include <sched.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -152,9 +151,10 @@ int confine(const struct confinement *with, struct failure *f)
 static bool leads_out(int fd)
 {
 	int flags = fcntl(fd, F_GETFL);
-	struct stat st;
+	struct statx st;
 
-	return flags >= 0 && ((flags & O_PATH) || (!fstat(fd, &st) && S_ISDIR(st.st_mode)));
+	return flags >= 0 &&
+	       ((flags & O_PATH) || (!statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &st) && S_ISDIR(st.stx_mode)));
 }
 
 /* Above the three of every program; those which a service itself has open may be in use. */
@@ -167,9 +167,10 @@ int keep_descriptors_inside(struct failure *f)
 	if (!open_files)
 		return fail(f, "its open files cannot be listed: %s", strerror(errno));
 	while (errno = 0, (each = readdir(open_files)) != NULL) {
-		int fd = isdigit((unsigned char)each->d_name[0]) ? atoi(each->d_name) : -1;
+		unsigned long long fd;
 
-		if (fd > STDERR_FILENO && leads_out(fd) && fcntl(fd, F_SETFD, FD_CLOEXEC))
+		if (parse_number(each->d_name, '\0', INT_MAX, &fd) && fd > STDERR_FILENO && leads_out((int)fd) &&
+		    fcntl((int)fd, F_SETFD, FD_CLOEXEC))
 			break;
 	}
 	error = errno;

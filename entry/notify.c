@@ -22,6 +22,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+/* glibc before 2.31 and 2.34; the same numbers everywhere. */
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+
 #define MESSAGE_MAX 4096
 /* As many at once as a service says when it starts and ends; then one after each pause. */
 #define AT_ONCE 20

@@ -105,6 +105,7 @@ static int parse_yes(const char *value, bool *yes, struct failure *f)
 
 int parse_jail(char *text, struct jail *jail, struct failure *f)
 {
+	bool has_filter = false, has_landlock = false;
 	const char *value;
 	char *line;
 
@@ -118,16 +119,18 @@ int parse_jail(char *text, struct jail *jail, struct failure *f)
 			else if ((jail->why = value_of(value, "failed")) != NULL || !strcmp(value, "failed"))
 				jail->state = JAIL_FAILED;
 		} else if ((value = value_of(line, "filter")) != NULL) {
+			has_filter = true;
 			if (parse_yes(value, &jail->filter, f))
 				return -1;
 		} else if ((value = value_of(line, "landlock")) != NULL) {
+			has_landlock = true;
 			if (parse_yes(value, &jail->landlock, f))
 				return -1;
 		} else if ((value = value_of(line, "home")) != NULL) {
 			jail->home = value;
 		}
 	}
-	return 0;
+	return has_filter && has_landlock ? 0 : fail(f, "the line \"filter\" or \"landlock\" is missing");
 }
 
 bool parse_number(const char *text, char end, unsigned long long most, unsigned long long *number)

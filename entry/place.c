@@ -46,7 +46,6 @@ static bool find_place(const char *root, uid_t uid, char *place, size_t size)
 	char name[32];
 	int top = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *listed = top < 0 ? NULL : fdopendir(top);
-	struct stat st;
 	bool found = false;
 
 	if (!listed) {
@@ -55,11 +54,11 @@ static bool find_place(const char *root, uid_t uid, char *place, size_t size)
 	}
 	(void)snprintf(name, sizeof(name), "u%u", uid);
 	(void)snprintf(place, size, "%s", name);
-	found = !fstatat(top, place, &st, AT_SYMLINK_NOFOLLOW);
+	found = !faccessat(top, place, F_OK, 0);
 	for (struct dirent *each; !found && (each = readdir(listed)) != NULL;) {
 		if (each->d_name[0] != 'r' || (size_t)snprintf(place, size, "%s/%s", each->d_name, name) >= size)
 			continue;
-		found = !fstatat(top, place, &st, AT_SYMLINK_NOFOLLOW);
+		found = !faccessat(top, place, F_OK, 0);
 	}
 	(void)closedir(listed);
 	return found;
@@ -87,11 +86,10 @@ static int join_hierarchy(const struct destination *to, const char *join, const 
 {
 	char path[PATH_SIZE * 2], site[PATH_SIZE * 3];
 	int tenant, failed, error;
-	struct stat st;
 
 	(void)snprintf(path, sizeof(path), "%s/%s", root, place);
 	(void)snprintf(site, sizeof(site), "%s/s-%s", path, to->site ? to->site : "");
-	if (to->site && stat(site, &st) && errno == ENOENT)
+	if (to->site && access(site, F_OK) && errno == ENOENT)
 		return fail(f, "\"%s\" has no site \"%s\": there is no cgroup %s; see bulkhead status", to->tenant, to->site, site);
 	tenant = open_directory(AT_FDCWD, path);
 	failed = tenant < 0 ? -1 : join_place(to, join, tenant);
@@ -127,10 +125,9 @@ static bool name_scope(const struct destination *to, const char *slices, struct 
 static bool has_drop_in(const struct destination *to, const char *unit)
 {
 	char path[PATH_SIZE * 2];
-	struct stat st;
 
 	(void)snprintf(path, sizeof(path), "/etc/systemd/system/%s.d/90-%s.conf", unit, to->instance);
-	return !stat(path, &st) && S_ISREG(st.st_mode);
+	return !access(path, F_OK);
 }
 
 /* Whether this process is below the slice, as a unit with Slice= is. */
@@ -266,16 +263,15 @@ int reset_oom_score(struct failure *f)
 	static const char path[] = "/proc/self/oom_score_adj";
 	char text[16];
 	int fd = open(path, O_RDWR | O_CLOEXEC), failed;
-	long value;
+	unsigned long long value;
 
 	if (fd < 0 && errno == ENOENT)
 		return 0;
 	failed = fd < 0 || read_text(fd, text, sizeof(text));
-	value = failed ? 0 : strtol(text, NULL, 10);
-	if (value < 0)
+	if (failed || !parse_number(text, '\n', 1000, &value))
 		value = 0;
 	if (!failed) {
-		int length = snprintf(text, sizeof(text), "%ld\n", value);
+		int length = snprintf(text, sizeof(text), "%llu\n", value);
 
 		failed = lseek(fd, 0, SEEK_SET) != 0 || write(fd, text, (size_t)length) != length;
 	}

@@ -16,14 +16,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define LOCK_SECONDS 10
 #define READ_MILLISECONDS 2000
+#define NEXT_MILLISECONDS 100
 #define ENTRIES_MAX 999999999ULL
 #define STAT_SIZE 4096
 
@@ -69,11 +72,13 @@ static void do_nothing(int signal)
 /* Those who wait get the lock in turn, and give up after ten seconds. */
 static int open_lock(int slots)
 {
+	/* More than once, since this process may not run between the timer and the lock. */
+	const struct itimerval timer = { .it_value.tv_sec = LOCK_SECONDS, .it_interval.tv_sec = 1 };
 	const struct sigaction wake = { .sa_handler = do_nothing };
+	struct itimerval left;
 	struct sigaction before;
 	sigset_t alarms, mask;
 	int fd = openat(slots, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	unsigned left;
 	int failed;
 
 	if (fd < 0)
@@ -82,12 +87,12 @@ static int open_lock(int slots)
 	(void)sigaddset(&alarms, SIGALRM);
 	(void)sigaction(SIGALRM, &wake, &before);
 	(void)sigprocmask(SIG_UNBLOCK, &alarms, &mask);
-	left = alarm(LOCK_SECONDS);
+	(void)setitimer(ITIMER_REAL, &timer, &left);
 	failed = flock(fd, LOCK_EX);
 	/* A process that was stopped meanwhile may find the lock free, in spite of the alarm. */
 	if (failed && errno == EINTR)
 		failed = flock(fd, LOCK_EX | LOCK_NB);
-	(void)alarm(left);
+	(void)setitimer(ITIMER_REAL, &left, NULL);
 	(void)sigprocmask(SIG_SETMASK, &mask, NULL);
 	(void)sigaction(SIGALRM, &before, NULL);
 	if (!failed)
@@ -134,9 +139,13 @@ static void tell_starts(const struct record *records, size_t count, int to)
 }
 
 /* How many of the records were looked at, until one did not answer. Without a process to look, all may run. */
-static size_t look_at(struct record *records, size_t count)
+static size_t look_at(struct record *records, size_t count, int patience)
 {
+	/* A child that the caller ignores is reaped at once, and its pid is another's. */
+	const struct sigaction keep = { .sa_handler = SIG_DFL };
 	struct pollfd answer = { .events = POLLIN };
+	struct sigaction before;
+	pid_t self = getpid();
 	unsigned long long start;
 	size_t each = 0;
 	int ends[2];
@@ -144,8 +153,12 @@ static size_t look_at(struct record *records, size_t count)
 
 	if (pipe2(ends, O_CLOEXEC))
 		return count;
+	(void)sigaction(SIGCHLD, &keep, &before);
 	child = fork();
 	if (child == 0) {
+		/* It shares the lock, and must not keep it when this process is killed. */
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) || getppid() != self)
+			_exit(1);
 		tell_starts(records, count, ends[1]);
 		_exit(0);
 	}
@@ -154,20 +167,26 @@ static size_t look_at(struct record *records, size_t count)
 	for (; child > 0 && each < count; each++) {
 		int ready;
 
-		while ((ready = poll(&answer, 1, READ_MILLISECONDS)) < 0 && errno == EINTR)
+		while ((ready = poll(&answer, 1, patience)) < 0 && errno == EINTR)
 			;
-		if (ready <= 0 || read(ends[0], &start, sizeof(start)) != (ssize_t)sizeof(start))
+		if (ready == 0)
 			break;
+		if (ready < 0 || read(ends[0], &start, sizeof(start)) != (ssize_t)sizeof(start)) {
+			/* It has ended: nothing is known of the others. */
+			each = count;
+			break;
+		}
 		if (!records[each].holder.hangs)
 			records[each].runs = start > 0 && start == records[each].holder.start;
 	}
 	(void)close(ends[0]);
-	if (child < 0)
-		return count;
-	(void)kill(child, SIGKILL);
-	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
-		;
-	return each;
+	if (child > 0) {
+		(void)kill(child, SIGKILL);
+		while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+	(void)sigaction(SIGCHLD, &before, NULL);
+	return child < 0 ? count : each;
 }
 
 /*
@@ -176,10 +195,13 @@ static size_t look_at(struct record *records, size_t count)
  */
 static void find_running(int slots, struct record *records, size_t count)
 {
+	int patience = READ_MILLISECONDS;
 	char name[24];
 
 	for (size_t from = 0; from < count; from++) {
-		from += look_at(records + from, count - from);
+		from += look_at(records + from, count - from, patience);
+		/* A tenant with many such processes does not add up the time. */
+		patience = NEXT_MILLISECONDS;
 		if (from >= count)
 			return;
 		records[from].holder.hangs = true;
@@ -195,7 +217,6 @@ static void find_running(int slots, struct record *records, size_t count)
 static struct record *read_records(int slots, size_t *count)
 {
 	struct record *records = NULL;
-	struct stat st;
 	char name[24], text[64];
 
 	for (*count = 0;; (*count)++) {
@@ -208,7 +229,7 @@ static struct record *read_records(int slots, size_t *count)
 		}
 		records = more;
 		(void)snprintf(name, sizeof(name), "%zu", *count + 1);
-		if (fstatat(slots, name, &st, AT_SYMLINK_NOFOLLOW))
+		if (faccessat(slots, name, F_OK, 0))
 			return records;
 		last = &records[*count];
 		last->runs = !read_file(slots, name, text, sizeof(text)) && parse_holder(text, &last->holder) &&
@@ -272,7 +293,7 @@ enum slot take_slot(const char *instance, const char *name, unsigned *limit, str
 	enum slot result;
 
 	*limit = 0;
-	if (slots < 0 && (errno == ENOENT || errno == ENOTDIR))
+	if (slots < 0 && errno == ENOENT)
 		return SLOT_TAKEN;
 	if (slots < 0) {
 		(void)fail(f, "Cannot use /run/%s/entries/%s: %s", instance, name, reason_of(errno));

@@ -1,7 +1,7 @@
 /**
  * Compiles the launcher and the PAM module of entry/: `node scripts/entry.ts [DIRECTORY]`. They are
  * in dist/entry/PROCESSOR/, for the package and the tests, and run on this machine's kind of
- * processor. They need no newer libc than 2.28.
+ * processor, with the libc that they are compiled with or a newer one. They compile with glibc 2.28.
  *
  * Needs gcc and the headers of libpam: `apt-get install gcc libc6-dev libpam0g-dev`.
  */
@@ -33,6 +33,12 @@ const library = sources.filter(
 /** Compiles the PAM module and returns its path. */
 export const compilePam = (directory = `${root}dist/entry`): string =>
   compileTo(directory, 'pam_bulkhead.so', 'entry/pam.c', shared, '-lpam');
+
+const execPath = (directory: string) => `${directory}/${arch}/bulkhead-exec`;
+
+/** Whether the launcher is newer than its sources. */
+export const isExecCurrent = (): boolean =>
+  isCurrent(execPath(`${root}dist/entry`), `${root}entry/exec.c`);
 
 /** Compiles the launcher and returns its path. */
 export const compileExec = (directory = `${root}dist/entry`): string =>
@@ -75,13 +81,18 @@ function compile(args: readonly string[]): void {
     execFileSync('gcc', args, { stdio: ['ignore', 'inherit', 'inherit'] });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    process.stderr.write(
-      'The launcher and the PAM module need gcc: apt-get install gcc libc6-dev libpam0g-dev\n',
+    throw new Error(
+      'The launcher and the PAM module need gcc: apt-get install gcc libc6-dev libpam0g-dev',
     );
-    process.exit(1);
   }
 }
 
 if (import.meta.main) {
-  for (const each of [compileExec, compilePam]) process.stdout.write(`${each(process.argv[2])}\n`);
+  try {
+    for (const each of [compileExec, compilePam])
+      process.stdout.write(`${each(process.argv[2])}\n`);
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n`);
+    process.exitCode = 1;
+  }
 }

@@ -72,7 +72,7 @@ test(
     try {
       await once(child, 'spawn');
       const stateFile = (namespace: number): JailStateFile => ({
-        ...parseStateFile('state ready\n'),
+        ...parseStateFile('jail 1\nstate ready\nend\n'),
         namespace,
       });
       const namespace = Number(/\d+/.exec(readlinkSync('/proc/self/ns/mnt'))?.[0]);

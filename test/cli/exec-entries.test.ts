@@ -393,6 +393,35 @@ function entries(): void {
     },
   );
 
+  test(
+    'frees the lock when it is killed while it looks at a process that blocks its readers',
+    { skip: noAttack },
+    async () => {
+      using hostile = await HangingProcess.start(uid + 1);
+      fs.writeFileSync(`${slots()}/1`, `${hostile.hanging} 1\n`);
+      const own = ['--instance', instance, '--entry', account, '--', 'true'];
+      const child = spawn(launcher, own, { stdio: 'ignore' });
+      running.push(child);
+      const readers = `/proc/${child.pid}/task/${child.pid}/children`;
+      await eventually(
+        'another process looks',
+        () => child.exitCode !== null || fs.readFileSync(readers, 'utf8') !== '',
+      );
+      await end(child);
+      assertFree();
+    },
+  );
+
+  test('refuses links in place of its directories', () => {
+    for (const path of [slots(), `/run/${instance}/entries`]) {
+      fs.renameSync(path, `${path}.aside`);
+      fs.symlinkSync(`${path}.aside`, path);
+      assertRefused(launch(account, ['id'], options), /Cannot use .*a link is in its place/);
+      fs.rmSync(path);
+      fs.renameSync(`${path}.aside`, path);
+    }
+  });
+
   test('needs no slot when the tenant has no entry limit', () => {
     fs.rmSync(slots(), { recursive: true });
     assertFree();

@@ -30,7 +30,7 @@ const tree = findTree(instance);
 function reasonToSkip(): string | false {
   if (process.getuid?.() !== 0) return 'needs root';
   if (tree.roots.length === 0) return 'needs cgroups';
-  for (const program of ['/usr/bin/setpriv', '/usr/bin/gcc', '/usr/sbin/useradd']) {
+  for (const program of ['/usr/bin/setpriv', '/usr/sbin/useradd']) {
     if (!fs.existsSync(program)) return `needs ${program}`;
   }
   return false;
@@ -403,6 +403,17 @@ describe('bulkhead exec', { skip }, () => {
     withLaunchText(launchText({ join: tree.join, roots: [...tree.roots, lacking] }), () => {
       assertRefused(launch(account, ['id']), /cannot be joined/);
     });
+  });
+
+  test('refuses a link in place of the directory of jails', () => {
+    fs.mkdirSync(`/run/${instance}/elsewhere/tenants`, { recursive: true });
+    fs.symlinkSync('elsewhere', `/run/${instance}/jail`);
+    try {
+      assertRefused(launch(account, ['id']), /its state cannot be read: a link is in its place/);
+    } finally {
+      fs.rmSync(`/run/${instance}/jail`);
+      fs.rmSync(`/run/${instance}/elsewhere`, { recursive: true });
+    }
   });
 
   test('starts in / when the home is closed, and fails when --chdir is', () => {

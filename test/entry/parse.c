@@ -93,8 +93,19 @@ static void check_many_roots(void)
 	free(kept);
 }
 
+static char *copied(const char *text)
+{
+	return copy(text, strlen(text));
+}
+
 static void check_jail(void)
 {
+	/* Without a line, processes could get less than they should. */
+	static const char *const wrong[] = {
+		"jail 1\nstate ready\nfilter yes\nlandlock maybe\nend\n",
+		"jail 1\nstate ready\nfilter yes\nend\n",
+		"jail 1\nstate ready\nlandlock yes\nend\n",
+	};
 	struct failure why = { "" };
 	struct jail jail;
 	char *text = copy(jail_text, strlen(jail_text));
@@ -109,15 +120,17 @@ static void check_jail(void)
 		CHECK(parse_jail(cut, &jail, &why) && why.text[0]);
 		free(cut);
 	}
-	text = copy("jail 1\nstate failed the home is a link\nend\n", 43);
+	text = copied("jail 1\nfilter no\nlandlock no\nstate failed the home is a link\nend\n");
 	CHECK(!parse_jail(text, &jail, &why) && jail.state == JAIL_FAILED && !strcmp(jail.why, "the home is a link"));
 	free(text);
-	text = copy("jail 1\nstate ready2\nend\n", 24);
+	text = copied("jail 1\nfilter no\nlandlock no\nstate ready2\nend\n");
 	CHECK(!parse_jail(text, &jail, &why) && jail.state == JAIL_WAITING);
 	free(text);
-	text = copy("jail 1\nstate ready\nlandlock maybe\nend\n", 38);
-	CHECK(parse_jail(text, &jail, &why));
-	free(text);
+	for (size_t each = 0; each < sizeof(wrong) / sizeof(wrong[0]); each++) {
+		text = copied(wrong[each]);
+		CHECK(parse_jail(text, &jail, &why));
+		free(text);
+	}
 }
 
 static void check_numbers(void)

@@ -52,7 +52,7 @@ test('JailRefresher builds on a change, at most once a minute, and reports a fai
   refresher.adopt(policyOf('<tenant uid="5001"><jail profile="web"/></tenant>'));
   assert.equal(await tick(0), 1);
   const stateFile =
-    'profile web\nstate ready\nfilter yes\ncommands sendmail crontab\nnamespace 4026532000\nprint x\n';
+    'jail 1\nprofile web\nstate ready\nfilter yes\ncommands sendmail crontab\nnamespace 4026532000\nprint x\nend\n';
   writeFileSync(join(paths.runtime, 'jail/tenants/5001'), stateFile);
   assert.equal(await tick(60_000), 1, 'nothing has changed');
   writeFileSync(join(paths.etc, 'resolv.conf'), 'nameserver 192.0.2.1\n');

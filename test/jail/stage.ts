@@ -156,7 +156,7 @@ export function landlockObstacle(): string | false {
   const landlock = findLandlock();
   if (!landlock.ok) return landlock.error.reason;
   if (!appliesLandlock(pathsOf())) return 'the kernel asks BPF programs';
-  return canFilter() ? false : 'needs setpriv of util-linux 2.41';
+  return canFilter() ? false : 'there is no seccomp filter for this kernel or processor';
 }
 
 /** Makes a directory for programs that tenants run: everyone may enter it. */

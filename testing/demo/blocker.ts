@@ -10,8 +10,6 @@ import { paths } from './place.ts';
 
 const directories = ['/usr/bin', '/bin', '/usr/sbin', '/sbin'];
 const programs: Readonly<Record<string, string>> = {
-  setpriv: 'util-linux',
-  getent: 'libc-bin (glibc-common on Red Hat)',
   dd: 'coreutils',
   head: 'coreutils',
   nice: 'coreutils',

@@ -1,5 +1,7 @@
 /** The demo on this host, from the check whether it can run to the removal of what it made. */
 import { lockFile } from '../../src/sys/files/flock.ts';
+import { compileExec, isExecCurrent } from '../../scripts/entry.ts';
+import { ensurePrerequisites } from '../prerequisites.ts';
 import { treeHost } from '../tree-host.ts';
 import type { Policy } from '../../src/policy/policy.ts';
 import { demonstrate, type Report } from './course.ts';
@@ -13,6 +15,15 @@ import { Interrupted, stopSignal } from './stop.ts';
 import { formatProblem } from '../../packages/base/problem.ts';
 import { hasTraces, removeTraces } from './traces.ts';
 
+/** Compiles the launcher unless that was done before, and returns why it cannot be. */
+async function prepareLauncher(): Promise<string | undefined> {
+  if (isExecCurrent()) return undefined;
+  const ready = await ensurePrerequisites('demo', printError);
+  if (!ready.ok) return ready.reason;
+  compileExec();
+  return undefined;
+}
+
 const host = treeHost(paths);
 const introductionColumns = 100;
 
@@ -22,6 +33,8 @@ const printError = (text: string) => void process.stderr.write(`${text}\n`);
 export async function demonstrateHere(isJson: boolean, live: string | undefined): Promise<number> {
   const blockers = findBlockers();
   if (blockers.length > 0) return refuse(blockers);
+  const missing = await prepareLauncher();
+  if (missing !== undefined) return refuse([missing]);
   const policy = readDemoPolicy();
   if (!policy.ok) {
     printError(policy.error.reason);

@@ -1,7 +1,7 @@
 /** The demo's name, and the paths of its parts. */
 import { join, resolve } from 'node:path';
 import { pathsOf } from '../../src/host/paths.ts';
-import { compileExec } from '../../scripts/entry.ts';
+import { entryFile } from '../../src/sys/package-files.ts';
 
 const project = resolve(import.meta.dirname, '../..');
 
@@ -13,5 +13,5 @@ export const paths = pathsOf('bulkhead-demo');
 export const policyFile = join(project, 'examples/demo.xml');
 /** The name of the policy in messages. */
 export const policyName = 'examples/demo.xml';
-export const launcher = compileExec();
+export const launcher = entryFile('bulkhead-exec');
 export const lockPath = `${paths.runtime}.lock`;

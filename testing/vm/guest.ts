@@ -9,6 +9,7 @@ import {
   type CommandOptions,
   type GuestResult,
 } from './command.ts';
+import { compileExec } from '../../scripts/entry.ts';
 import { guardedMark } from '../guard/argv.ts';
 import { eventually, patienceMilliseconds } from '../patience.ts';
 import { Control } from './control.ts';
@@ -212,6 +213,8 @@ class StartedGuest implements Guest {
     const clear = 'find . -mindepth 1 -maxdepth 1 ! -name node_modules -exec rm -r {} +';
     const pack = ['-C', projectDirectory, '--null', '--verbatim-files-from', '-T', '-'];
     await this.#extract(pack, `cd /opt/bulkhead && ${clear}`, files.join('\0'));
+    // The guest has no compiler.
+    await this.copyIn(dirname(dirname(compileExec())), '/opt/bulkhead/dist/entry');
   }
 
   async reboot(how: 'orderly' | 'at once' = 'orderly'): Promise<void> {

@@ -31,7 +31,7 @@ import type { DoctorJson } from './json.ts';
 /** The column in which all text starts, to the right of the labels. */
 const indent = ' '.repeat(11);
 
-/** The programs that the launcher runs; all are in every Debian installation. */
+/** The programs that our scripts and the launcher run; all are in every Debian installation. */
 const tools = ['/usr/bin/setpriv', '/usr/bin/getent', '/usr/bin/flock'];
 
 interface DoctorOptions {
@@ -92,7 +92,7 @@ async function doctor(options: DoctorOptions, command: Command): Promise<ExitCod
     ...remarks,
     ...reports.flatMap((each) => each.remarks),
     ...missing.map(
-      (each) => `${each} is missing: "bulkhead exec" needs it; install util-linux and libc-bin`,
+      (each) => `${each} is missing: Bulkhead needs it; install util-linux and libc-bin`,
     ),
   ]);
   print(`\n${summary([...capabilities.limits.values()].map((each) => each.level))}`);

@@ -151,7 +151,7 @@ export interface HostReport {
   readonly devices: readonly string[];
   /** Notes for the administrator, with remedies. */
   readonly remarks: readonly string[];
-  /** Programs that the launcher needs and that are not installed. */
+  /** Programs that Bulkhead needs and that are not installed. */
   readonly missing: readonly string[];
   /** How the agent moves processes; if no agent answers, `off` and the reason. */
   readonly placement: PlacementStatus | NoPlacement;

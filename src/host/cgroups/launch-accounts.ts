@@ -1,5 +1,5 @@
 /**
- * Tenants' accounts for the launcher, so that it need not start getent: `/run/bulkhead/accounts/`.
+ * Tenants' accounts for the PAM step, so that it need not start getent: `/run/bulkhead/accounts/`.
  *
  *     alice            alice::1001:1001::/home/alice:/bin/bash   passwd(5), without password and comment
  *     1001             the same, for callers that give a uid
@@ -9,9 +9,9 @@
  *                      cannot compare
  *     .lines           all lines, to see what has changed
  *
- * The launcher uses a line only while inode and mtime of both files are the recorded ones, and asks getent otherwise.
+ * The PAM step uses a line only while inode and mtime of both files are the recorded ones, and asks getent otherwise.
  * It compares before it reads the line. This code removes the records before it changes the first line, and writes them
- * after the last. So a line is never older than the /etc/passwd that the launcher saw.
+ * after the last. So a line is never older than the /etc/passwd that the PAM step saw.
  *
  * Nothing is written if getent could answer differently: if a service comes before /etc/passwd, or a line is not plain.
  * Supplementary groups are not recorded: setpriv looks them up each time.
@@ -50,7 +50,7 @@ const recorded = ['passwd', 'nsswitch.conf'] as const;
 const allLines = '.lines';
 const later = '.later';
 
-/** Publishes the accounts. After a failure, the launcher uses getent. */
+/** Publishes the accounts. After a failure, the PAM step uses getent. */
 export function publishAccounts(paths: Paths, tenants: ReadonlySet<number>): Result<void, Problem> {
   const directory = `${paths.runtime}/accounts`;
   try {

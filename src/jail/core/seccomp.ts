@@ -1,10 +1,10 @@
 /**
- * The seccomp filter for dangerous system calls: a program for the kernel, as the bytes that `setpriv --seccomp-filter`
- * loads.
+ * The seccomp filter for dangerous system calls: a program for the kernel, as the bytes that
+ * entry/jail.c loads.
  *
  * The filter lists the calls that are refused, since tenants run programs that nobody here has seen. Calls that a
- * program can do without answer ENOSYS, so that it falls back. Calls of privileged programs answer EPERM. setpriv loads
- * the filter before it changes the uid, so the calls for that are allowed.
+ * program can do without answer ENOSYS, so that it falls back. Calls of privileged programs answer EPERM. The PAM
+ * module loads the filter before sshd or su changes the uid, so the calls for that are allowed.
  *
  * Source: seccomp(2), linux/filter.h; struct seccomp_data is { int nr; u32 arch; u64 instruction_pointer, args[6]; }.
  */

@@ -15,7 +15,9 @@ import { eventually } from '../../../testing/patience.ts';
 import { suiteDirectory } from '../../../testing/temporary-directory.ts';
 import { JailStage, reasonToSkip } from '../stage.ts';
 
-const skip = reasonToSkip() || (canFilter() ? false : 'needs setpriv of util-linux 2.41');
+const skip =
+  reasonToSkip() ||
+  (canFilter() ? false : 'there is no seccomp filter for this kernel or processor');
 const [mallory, racer, victim] = [620_200, 620_201, 620_202] as const;
 let stage: JailStage;
 const scratch = suiteDirectory('jail-attacks', '/var/tmp', 0o755);

@@ -26,7 +26,7 @@ async function release(options: { readonly kill: boolean }, command: Command): P
   const blocker = await releaseBlocker(capabilities, paths);
   if (blocker !== undefined) {
     printError(blocker);
-    return failWith('"bulkhead release --all" takes everything back in the right order');
+    return failWith('"bulkhead release --all" undoes everything in the right order');
   }
   const released = releaseAll(linuxHost(paths), options);
   if (!released.ok) {
