@@ -15,7 +15,6 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { pathsOf } from '../src/host/paths.ts';
 import type { Bench } from './bench.ts';
 import { besideFirst, type Section, type Way } from './samples.ts';
 import { compileExec } from '../scripts/entry.ts';
