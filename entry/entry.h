@@ -80,8 +80,8 @@ int open_owned(int at, const char *name, int flags, mode_t type);
 int open_below(int at, const char *const *names, int flags, mode_t type);
 /* The whole file, which has at most SIZE - 1 bytes and none of them zero; -1 otherwise, with errno. */
 int read_text(int fd, char *text, size_t size);
-/* read_text() of a file below /run/INSTANCE. */
-int read_run_file(const char *instance, const char *directory, const char *name, char *text, size_t size);
+/* read_text() of a file below /run; NAMES as for open_below(). */
+int read_run_file(const char *const *names, char *text, size_t size);
 /* The root of the host, also for a service with mounts of its own. */
 int open_host(void);
 void close_if_open(int fd);

@@ -300,9 +300,10 @@ static void take_entries(const struct options *o, uid_t uid)
 /* Reads the state file of the jail KEY: false if there is none. */
 static bool find_jail(const struct options *o, const char *key, char *text, size_t size, struct jail *jail)
 {
+	const char *const names[] = { o->instance, "jail", "tenants", key, NULL };
 	struct failure f = { "" }, why = { "" };
 
-	if (read_run_file(o->instance, "jail/tenants", key, text, size)) {
+	if (read_run_file(names, text, size)) {
 		if (errno == ENOENT)
 			return false;
 		(void)fail(&why, "its state cannot be read: %s; run bulkhead apply", reason_of(errno));

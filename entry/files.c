@@ -78,12 +78,10 @@ int read_text(int fd, char *text, size_t size)
 	return -1;
 }
 
-int read_run_file(const char *instance, const char *directory, const char *name, char *text, size_t size)
+int read_run_file(const char *const *names, char *text, size_t size)
 {
-	const char *const direct[] = { instance, name, NULL };
-	const char *const below[] = { instance, directory, name, NULL };
 	int run = open("/run", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int fd = run < 0 ? -1 : open_below(run, directory[0] ? below : direct, O_RDONLY, S_IFREG);
+	int fd = run < 0 ? -1 : open_below(run, names, O_RDONLY, S_IFREG);
 	int failed = fd < 0 ? -1 : read_text(fd, text, size);
 	int error = errno;
 

@@ -221,9 +221,10 @@ static int join_slice(const struct destination *to, const char *slices, struct f
 
 static int read_launch(const char *instance, char *text, size_t size, struct launch *launch, struct failure *f)
 {
+	const char *const names[] = { instance, "launch", NULL };
 	struct failure why = { "" };
 
-	if (read_run_file(instance, "", "launch", text, size)) {
+	if (read_run_file(names, text, size)) {
 		if (errno == ENOENT)
 			return fail(f, "No policy is in force: there is no /run/%s/launch; run bulkhead apply", instance);
 		return fail(f, "Cannot use /run/%s/launch: %s; run bulkhead apply", instance, reason_of(errno));
