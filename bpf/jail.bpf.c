@@ -65,8 +65,9 @@ struct {
 
 /*
  * Programs that may start outside, by name. LAUNCHED: programs that the broker runs, if they are setuid or setgid. Only
- * LAUNCHER may start them, which drops root for that and does nothing else. HELPER: programs with such a bit that others
- * may start as the tenant, since they start nothing of the tenant's choice and run no configuration of the tenant's.
+ * LAUNCHER may start them: bulkhead-exec, which nobody but root can run outside a jail. HELPER: programs with such a bit
+ * that others may start as the tenant, since they start nothing of the tenant's choice and run no configuration of the
+ * tenant's.
  */
 enum program { LAUNCHER = 1, LAUNCHED = 2, HELPER = 3 };
 

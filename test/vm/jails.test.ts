@@ -102,13 +102,13 @@ suite('jails and the BPF programs that isolate them', { skip: guests.skip }, () 
     return reached(answers);
   };
   /**
-   * Returns what a command from the tenant's msmtp configuration wrote. It runs the broker's copy of msmtp, in the same
-   * way as the broker.
+   * Returns what a command from the tenant's msmtp configuration wrote. It runs the broker's copy of msmtp in the same
+   * way as the broker, but with the tenant's home: chroot has the launcher's name for that.
    */
   const mail = async () => {
     await succeed('rm -f /home/alice/ran');
     await run(
-      `echo hello | HOME=/home/alice timeout 600 /usr/sbin/chroot --userspec=+4201:+4201 / /var/lib/bulkhead/broker/sendmail x@example.org`,
+      `cp /usr/sbin/chroot /usr/local/sbin/bulkhead-exec; echo hello | HOME=/home/alice timeout 600 /usr/local/sbin/bulkhead-exec --userspec=+4201:+4201 / /var/lib/bulkhead/broker/sendmail x@example.org`,
     );
     return (await run('cat /home/alice/ran')).stdout;
   };

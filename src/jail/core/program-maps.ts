@@ -11,8 +11,6 @@ export interface JailedTenants {
   readonly host: number;
   /** The directory whose programs may run outside; absent if there is none. */
   readonly programs?: Directory;
-  /** The name of the program with which the broker's launcher drops root, if it is not `chroot`. */
-  readonly launcher?: string;
 }
 
 export interface Directory {
@@ -28,6 +26,8 @@ export const uidsMax = 65_535;
  */
 const programKinds = { launcher: 1, launched: 2, helper: 3 } as const;
 
+/** The program that drops root for the broker: entry/exec.c. */
+const launcher = 'bulkhead-exec';
 /** Set-id programs that the broker starts outside. */
 const launched = splitWords('exim exim4 sendmail dma smtpctl crontab passwd');
 /** Other programs with which mail servers pass mail on and write it to a mailbox, whoever starts them. */
@@ -45,7 +45,6 @@ export const programMapEntries = ({
   onlySites,
   host,
   programs,
-  launcher = 'chroot',
 }: JailedTenants): readonly MapEntry[] => [
   { map: 'settings', key: u32le(0), value: u32le(host, ...directoryWords(programs)) },
   ...uids.map((uid) => ({

@@ -2,8 +2,7 @@
  * The kernel's part of jails: BPF programs that isolate jails and the host from each other. Loads them, reads their
  * state, and removes them.
  */
-import { existsSync, readlinkSync, realpathSync } from 'node:fs';
-import { basename } from 'node:path';
+import { existsSync, readlinkSync } from 'node:fs';
 import { formatCause, type Cause, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import type { Paths } from '../../host/paths.ts';
@@ -89,7 +88,6 @@ function jailedTenants(restricted: Restricted, paths: Paths): Result<JailedTenan
     ...restricted,
     host: hostNamespace(),
     programs: programs.value,
-    launcher: basename(realpathSync('/usr/sbin/chroot')),
   });
 }
 
