@@ -83,6 +83,7 @@ function compile(args: readonly string[]): void {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     throw new Error(
       'The launcher and the PAM module need gcc: apt-get install gcc libc6-dev libpam0g-dev',
+      { cause: error },
     );
   }
 }
