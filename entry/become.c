@@ -13,8 +13,8 @@
 #define BIT(cap) (UINT64_C(1) << (cap))
 
 /*
- * What sendmail, su and ping need: a setuid program that cannot do what it takes for granted, such as giving up root, is
- * worse than one that can. What is left out reaches beyond the files and processes of the tenant: mounts, devices,
+ * Capabilities that sendmail, su and ping need: a setuid program that cannot do what it takes for granted, such as giving
+ * up root, is worse than one that can. The others reach beyond the files and processes of the tenant: mounts, devices,
  * modules, the clock, other namespaces.
  */
 static const uint64_t setuid_programs = BIT(CAP_CHOWN) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_FOWNER) | BIT(CAP_FSETID) |

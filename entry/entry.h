@@ -9,6 +9,7 @@
 #define BULKHEAD_ENTRY_H
 
 #include <linux/filter.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,6 +26,7 @@ struct failure {
 };
 
 __attribute__((format(printf, 2, 3))) int fail(struct failure *f, const char *format, ...);
+__attribute__((format(printf, 2, 0))) int vfail(struct failure *f, const char *format, va_list arguments);
 
 /* parse.c: what the files say. Each parser keeps pointers into the text, which it changes. */
 
@@ -80,8 +82,11 @@ int open_owned(int at, const char *name, int flags, mode_t type);
 int open_below(int at, const char *const *names, int flags, mode_t type);
 /* The whole file, which has at most SIZE - 1 bytes and none of them zero; -1 otherwise, with errno. */
 int read_text(int fd, char *text, size_t size);
-/* read_text() of a file below /run; NAMES as for open_below(). */
-int read_run_file(const char *const *names, char *text, size_t size);
+/* read_text() of a file below AT. */
+int read_below(int at, const char *const *names, char *text, size_t size);
+/* The same two below /run. */
+int open_run(const char *const *names, int flags, mode_t type);
+int read_run(const char *const *names, char *text, size_t size);
 /* The root of the host, also for a service with mounts of its own. */
 int open_host(void);
 void close_if_open(int fd);

@@ -24,6 +24,7 @@
 #define STATUS_NOT_FOUND 127
 
 #define STATE_SIZE 4096
+#define SEE_HELP "; see bulkhead-exec --help"
 
 static const char usage[] =
 	"Usage: bulkhead-exec [OPTION]... TENANT -- COMMAND [ARGUMENT]...\n"
@@ -52,8 +53,8 @@ static const char usage[] =
 	"2 for wrong usage, 75 if all entries of TENANT are in use, 126 if COMMAND cannot be\n"
 	"executed, 127 if it does not exist.\n"
 	"\n"
-	"The terminal and file descriptors 0 to 2 are passed on. The process id stays that of the\n"
-	"launcher, so LISTEN_PID, LISTEN_FDS and NOTIFY_SOCKET of a unit can be kept. From a\n"
+	"COMMAND gets the terminal, file descriptors 0 to 2 and the process id of the launcher,\n"
+	"so LISTEN_PID, LISTEN_FDS and NOTIFY_SOCKET of a unit can be kept. From a\n"
 	"terminal of root, make sure that sysctl dev.tty.legacy_tiocsti is 0 (Linux 6.2 and newer),\n"
 	"or give COMMAND a terminal of its own with script(1); otherwise it can type into the one\n"
 	"of root.\n";
@@ -76,24 +77,18 @@ struct environment {
 	const char *notify;
 };
 
-__attribute__((noreturn)) static void end(int status, const char *text)
-{
-	(void)fprintf(stderr, "bulkhead: %s\n", text);
-	exit(status);
-}
-
-__attribute__((noreturn, format(printf, 1, 2))) static void misuse(const char *format, ...)
+__attribute__((noreturn, format(printf, 2, 3))) static void end(int status, const char *format, ...)
 {
 	struct failure f = { "" };
-	char text[512];
 	va_list arguments;
 
 	va_start(arguments, format);
-	(void)vsnprintf(text, sizeof(text), format, arguments);
+	(void)vfail(&f, format, arguments);
 	va_end(arguments);
-	(void)fail(&f, "%s; see bulkhead-exec --help", text);
-	end(STATUS_USAGE, f.text);
+	(void)fprintf(stderr, "bulkhead: %s\n", f.text);
+	exit(status);
 }
+
 
 /* --- The command line ----------------------------------------------------------------------------------- */
 
@@ -108,7 +103,7 @@ static const char *value_of(const char *option, int argc, char **argv, int *at)
 	if (word[length] == '=')
 		return word + length + 1;
 	if (*at + 1 >= argc)
-		misuse("Option %s needs a value", option);
+		end(STATUS_USAGE, "Option %s needs a value" SEE_HELP, option);
 	return argv[++*at];
 }
 
@@ -137,23 +132,23 @@ static bool take_value(struct options *o, int argc, char **argv, int *at)
 
 	if ((value = value_of("--chdir", argc, argv, at)) != NULL) {
 		if (value[0] != '/')
-			misuse("Directory \"%s\" is not absolute", value);
+			end(STATUS_USAGE, "Directory \"%s\" is not absolute" SEE_HELP, value);
 		o->directory = value;
 	} else if ((value = value_of("--instance", argc, argv, at)) != NULL) {
 		if (!is_instance(value))
-			misuse("\"%s\" is not the name of an instance", value);
+			end(STATUS_USAGE, "\"%s\" is not the name of an instance" SEE_HELP, value);
 		o->instance = value;
 	} else if ((value = value_of("--keep-env", argc, argv, at)) != NULL) {
 		int checked = check_variable(value);
 
 		if (checked == 0)
-			misuse("\"%s\" is not the name of a variable", value);
+			end(STATUS_USAGE, "\"%s\" is not the name of a variable" SEE_HELP, value);
 		if (checked < 0)
-			misuse("Variable %s is always set afresh and cannot be kept", value);
+			end(STATUS_USAGE, "Variable %s is always set afresh and cannot be kept" SEE_HELP, value);
 		o->kept[o->kept_count++] = value;
 	} else if ((value = value_of("--site", argc, argv, at)) != NULL) {
 		if (!is_site(value))
-			misuse("\"%s\" is not the name of a site: a host name in lower case", value);
+			end(STATUS_USAGE, "\"%s\" is not the name of a site: a host name in lower case" SEE_HELP, value);
 		o->site = value;
 	} else {
 		return false;
@@ -176,22 +171,22 @@ static void parse_options(struct options *o, int argc, char **argv)
 			exit(fflush(stdout) ? STATUS_FAILED : 0);
 		}
 		if (!strcmp(argv[at], "--"))
-			misuse("TENANT is missing");
+			end(STATUS_USAGE, "TENANT is missing" SEE_HELP);
 		if (!take_flag(o, argv[at]) && !take_value(o, argc, argv, &at))
-			misuse("Unknown option \"%s\"", argv[at]);
+			end(STATUS_USAGE, "Unknown option \"%s\"" SEE_HELP, argv[at]);
 	}
 	if (o->outside && o->directory)
-		misuse("Without a jail the command starts in /; leave out --chdir");
+		end(STATUS_USAGE, "Without a jail the command starts in /; leave out --chdir" SEE_HELP);
 	if (at >= argc || !argv[at][0])
-		misuse("TENANT is missing");
+		end(STATUS_USAGE, "TENANT is missing" SEE_HELP);
 	o->tenant = argv[at];
 	if (at + 1 >= argc || strcmp(argv[at + 1], "--"))
-		misuse("Between TENANT and COMMAND there must be --");
+		end(STATUS_USAGE, "Between TENANT and COMMAND there must be --" SEE_HELP);
 	o->command = argv + at + 2;
 	if (at + 2 >= argc || !o->command[0][0])
-		misuse("COMMAND is missing");
+		end(STATUS_USAGE, "COMMAND is missing" SEE_HELP);
 	if (o->command[0][0] == '-')
-		misuse("Command \"%s\" begins with a dash; write a path", o->command[0]);
+		end(STATUS_USAGE, "Command \"%s\" begins with a dash; write a path" SEE_HELP, o->command[0]);
 }
 
 /* --- The environment ------------------------------------------------------------------------------------ */
@@ -244,18 +239,15 @@ static void describe_account(struct environment *e, const struct account *accoun
 /* To be asked first, and once more in the cgroup: whoever stops the tenant meanwhile ends what is in there. */
 static void need_running(const struct options *o, const struct account *account)
 {
-	struct failure f = { "" };
-
 	if (!is_stopped(o->instance, account->uid))
 		return;
-	(void)fail(&f, "Cannot start \"%s\": \"%s\" is stopped; bulkhead start %s lets it run again", o->command[0], o->tenant,
-		   o->tenant);
-	end(STATUS_FAILED, f.text);
+	end(STATUS_FAILED, "Cannot start \"%s\": \"%s\" is stopped; bulkhead start %s lets it run again", o->command[0], o->tenant,
+	    o->tenant);
 }
 
 static void need_slot(const struct options *o, uid_t uid, const char *name, const char *member, const char *whose)
 {
-	struct failure f = { "" }, why = { "" };
+	struct failure why = { "" };
 	unsigned limit;
 
 	switch (take_slot(o->instance, name, &limit, &why)) {
@@ -263,14 +255,12 @@ static void need_slot(const struct options *o, uid_t uid, const char *name, cons
 		return;
 	case SLOT_FULL:
 		report_refusal(o->instance, uid, member, o->site, o->command[0]);
-		(void)fail(&f, "Cannot start \"%s\" as \"%s\": all %u %s are in use; try again later, or raise entries limit",
-			   o->command[0], o->tenant, limit, whose);
-		end(STATUS_FULL, f.text);
+		end(STATUS_FULL, "Cannot start \"%s\" as \"%s\": all %u %s are in use; try again later, or raise entries limit",
+		    o->command[0], o->tenant, limit, whose);
 	case SLOT_FAILED:
 		if (!strncmp(why.text, "Cannot use ", 11))
-			end(STATUS_FAILED, why.text);
-		(void)fail(&f, "Cannot take an entry of \"%s\" for \"%s\": %s", o->tenant, o->command[0], why.text);
-		end(STATUS_FAILED, f.text);
+			end(STATUS_FAILED, "%s", why.text);
+		end(STATUS_FAILED, "Cannot take an entry of \"%s\" for \"%s\": %s", o->tenant, o->command[0], why.text);
 	}
 }
 
@@ -290,7 +280,7 @@ static void take_entries(const struct options *o, uid_t uid)
 	(void)snprintf(member, sizeof(member), "u%u", uid);
 	need_slot(o, uid, name, member, "of its entries");
 	if (find_reseller(o->instance, uid, reseller, sizeof(reseller), &f))
-		end(STATUS_FAILED, f.text);
+		end(STATUS_FAILED, "%s", f.text);
 	if (!reseller[0])
 		return;
 	(void)snprintf(name, sizeof(name), "r%s", reseller);
@@ -301,9 +291,9 @@ static void take_entries(const struct options *o, uid_t uid)
 static bool find_jail(const struct options *o, const char *key, char *text, size_t size, struct jail *jail)
 {
 	const char *const names[] = { o->instance, "jail", "tenants", key, NULL };
-	struct failure f = { "" }, why = { "" };
+	struct failure why = { "" };
 
-	if (read_run_file(names, text, size)) {
+	if (read_run(names, text, size)) {
 		if (errno == ENOENT)
 			return false;
 		(void)fail(&why, "its state cannot be read: %s; run bulkhead apply", reason_of(errno));
@@ -316,8 +306,7 @@ static bool find_jail(const struct options *o, const char *key, char *text, size
 		else
 			(void)fail(&why, "it is not built yet; run bulkhead apply");
 	}
-	(void)fail(&f, "Cannot start \"%s\" in the jail of \"%s\": %s", o->command[0], o->tenant, why.text);
-	end(STATUS_FAILED, f.text);
+	end(STATUS_FAILED, "Cannot start \"%s\" in the jail of \"%s\": %s", o->command[0], o->tenant, why.text);
 }
 
 /* The jail of the site, or of the tenant; KEY is empty without one. */
@@ -337,7 +326,7 @@ static void choose_jail(const struct options *o, const struct account *account, 
 static void enter(const struct options *o, const struct account *account, const char *key, const struct jail *jail,
 		  struct environment *e, struct confinement *with)
 {
-	struct failure why = { "" }, f = { "" };
+	struct failure why = { "" };
 	char address[64];
 
 	if (!keep_descriptors_inside(&why) && !enter_vault(o->instance, &why) &&
@@ -348,19 +337,16 @@ static void enter(const struct options *o, const struct account *account, const 
 			add_variable(e, "NOTIFY_SOCKET", address);
 		return;
 	}
-	(void)fail(&f, "Cannot start \"%s\" in the jail of \"%s\": %s; run bulkhead apply", o->command[0], o->tenant, why.text);
-	end(STATUS_FAILED, f.text);
+	end(STATUS_FAILED, "Cannot start \"%s\" in the jail of \"%s\": %s; run bulkhead apply", o->command[0], o->tenant, why.text);
 }
 
 /* As the tenant, who may have put a link to anywhere in place of its home. */
 static void change_directory(const struct options *o, const struct account *account, struct environment *e)
 {
 	const char *at = o->directory ? o->directory : account->home;
-	struct failure f = { "" };
 
 	if (o->directory && chdir(at)) {
-		(void)fail(&f, "Cannot start \"%s\": cd %s: %s", o->command[0], at, strerror(errno));
-		end(STATUS_FAILED, f.text);
+		end(STATUS_FAILED, "Cannot start \"%s\": cd %s: %s", o->command[0], at, strerror(errno));
 	}
 	if (!o->directory && (o->outside || chdir(at))) {
 		at = "/";
@@ -376,28 +362,26 @@ static void change_directory(const struct options *o, const struct account *acco
 
 __attribute__((noreturn)) static void run(const struct options *o, struct environment *e)
 {
-	struct failure f = { "" };
 	int error;
 
 	environ = e->variables;
 	(void)execvp(o->command[0], o->command);
 	error = errno;
-	(void)fail(&f, "Cannot execute \"%s\": %s", o->command[0], strerror(error));
-	end(error == ENOENT || error == ENOTDIR ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTABLE, f.text);
+	end(error == ENOENT || error == ENOTDIR ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTABLE, "Cannot execute \"%s\": %s",
+	    o->command[0], strerror(error));
 }
 
 static void become_tenant(const struct options *o, const struct account *account, bool in_jail,
 			  const struct confinement *with)
 {
-	struct failure why = { "" }, f = { "" };
+	struct failure why = { "" };
 	enum gain gain = in_jail || (!o->allow_setuid && !o->outside) ? GAIN_NOTHING : GAIN_SETUID;
 
 	if (o->outside == WITHOUT_JAIL)
 		gain = GAIN_LEASE;
 	if (!become(account, gain, &why) && (!in_jail || !confine(with, &why)))
 		return;
-	(void)fail(&f, "Cannot start \"%s\" as \"%s\": %s", o->command[0], o->tenant, why.text);
-	end(STATUS_FAILED, f.text);
+	end(STATUS_FAILED, "Cannot start \"%s\" as \"%s\": %s", o->command[0], o->tenant, why.text);
 }
 
 int main(int argc, char **argv)
@@ -420,13 +404,13 @@ int main(int argc, char **argv)
 	if (!o.keep_fds && close_from(3))
 		end(STATUS_FAILED, "Cannot close the descriptors of the caller");
 	if (find_account(o.tenant, &account, &f))
-		end(STATUS_FAILED, f.text);
+		end(STATUS_FAILED, "%s", f.text);
 	/* What modules of the name service may have left open. */
 	if (!o.keep_fds && close_from(3))
 		end(STATUS_FAILED, "Cannot close the descriptors of the name service");
 	need_running(&o, &account);
 	if (reset_oom_score(&f))
-		end(STATUS_FAILED, f.text);
+		end(STATUS_FAILED, "%s", f.text);
 	if (!o.outside)
 		choose_jail(&o, &account, key, state, sizeof(state), &jail);
 	if (o.entry)
@@ -434,7 +418,7 @@ int main(int argc, char **argv)
 	to = (struct destination){ .instance = o.instance, .tenant = o.tenant, .site = o.site, .command = o.command[0],
 				   .uid = account.uid, .stays = o.stays };
 	if (join_cgroups(&to, &f))
-		end(STATUS_FAILED, f.text);
+		end(STATUS_FAILED, "%s", f.text);
 	need_running(&o, &account);
 	/* What a tenant has configured in its home is not for programs outside. */
 	if (o.outside == FOR_JAIL)

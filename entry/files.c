@@ -78,17 +78,35 @@ int read_text(int fd, char *text, size_t size)
 	return -1;
 }
 
-int read_run_file(const char *const *names, char *text, size_t size)
+static int read_and_close(int fd, char *text, size_t size)
 {
-	int run = open("/run", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int fd = run < 0 ? -1 : open_below(run, names, O_RDONLY, S_IFREG);
 	int failed = fd < 0 ? -1 : read_text(fd, text, size);
 	int error = errno;
 
-	close_if_open(run);
 	close_if_open(fd);
 	errno = error;
 	return failed;
+}
+
+int read_below(int at, const char *const *names, char *text, size_t size)
+{
+	return read_and_close(open_below(at, names, O_RDONLY, S_IFREG), text, size);
+}
+
+int open_run(const char *const *names, int flags, mode_t type)
+{
+	int run = open("/run", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = run < 0 ? -1 : open_below(run, names, flags, type);
+	int error = errno;
+
+	close_if_open(run);
+	errno = error;
+	return fd;
+}
+
+int read_run(const char *const *names, char *text, size_t size)
+{
+	return read_and_close(open_run(names, O_RDONLY, S_IFREG), text, size);
 }
 
 /*

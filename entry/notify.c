@@ -10,6 +10,7 @@
 #define _GNU_SOURCE
 #include "entry.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
@@ -22,12 +23,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* glibc before 2.31 and 2.34; the same numbers everywhere. */
+/* glibc before 2.31; the same number everywhere. */
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
-#endif
-#ifndef SYS_close_range
-#define SYS_close_range 436
 #endif
 
 #define MESSAGE_MAX 4096
@@ -35,6 +33,8 @@
 #define AT_ONCE 20
 #define PAUSE_MILLISECONDS 500
 #define LAST_MAX 8
+/* How many descriptors the process that passes on keeps. */
+#define KEPT 3
 
 /* What a service says of itself alone: not which process it is, and nothing that comes with descriptors. */
 static const char *const accepted[] = { "READY=1",  "RELOADING=1", "STOPPING=1",	   "WATCHDOG=1",     "STATUS=",
@@ -161,26 +161,20 @@ static void listen_on(struct relay *r, const char *path)
 	(void)unlink(path);
 }
 
-/* Nothing that the service was given stays open here. */
-static void detach(const struct relay *r)
+/* Nothing that the service was given stays open here: its three descriptors take the places of input and output. */
+static void detach(struct relay *r)
 {
-	int keep[] = { r->from, r->to, r->main_fd };
-	unsigned int next = 0;
+	int *const kept[] = { &r->from, &r->to, &r->main_fd };
 
-	for (int sorted = 0; sorted < 3; sorted++)
-		for (int each = 0; each < 2; each++)
-			if (keep[each] > keep[each + 1]) {
-				int larger = keep[each];
-
-				keep[each] = keep[each + 1];
-				keep[each + 1] = larger;
-			}
-	for (int each = 0; each < 3; each++) {
-		if ((unsigned int)keep[each] > next)
-			(void)syscall(SYS_close_range, next, (unsigned int)keep[each] - 1, 0);
-		next = (unsigned int)keep[each] + 1;
+	for (int each = 0; each < KEPT; each++) {
+		*kept[each] = fcntl(*kept[each], F_DUPFD, KEPT);
+		if (*kept[each] < 0)
+			_exit(1);
 	}
-	(void)syscall(SYS_close_range, next, ~0U, 0);
+	for (int each = 0; each < KEPT; each++)
+		*kept[each] = dup2(*kept[each], each);
+	if (close_from(KEPT))
+		_exit(1);
 	(void)signal(SIGTERM, SIG_IGN);
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGHUP, SIG_IGN);
@@ -220,7 +214,6 @@ static int open_inside(struct relay *r, const char *directory, char *path, size_
 	memcpy(at.sun_path, path, (size_t)length);
 	(void)unlink(path);
 	r->from = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	(void)umask(0177);
 	if (r->from < 0 || setsockopt(r->from, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) ||
 	    bind(r->from, (struct sockaddr *)&at, sizeof(at)) || chown(path, r->uid, (gid_t)-1))
 		return -1;
@@ -233,11 +226,10 @@ int relay_notifications(const char *address, const char *instance, const char *k
 {
 	struct relay r = { .from = -1, .to = -1, .main = getpid(), .main_fd = -1, .uid = uid, .left = AT_ONCE };
 	char directory[PATH_SIZE], path[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	mode_t mask = umask(022);
+	mode_t mask = umask(0177);
 	int failed = 0;
 	pid_t child;
 
-	(void)umask(mask);
 	(void)snprintf(directory, sizeof(directory), "/run/%s/jail/in/tenant/%s", instance, key);
 	(void)snprintf(inside, size, "/.bulkhead/notify-%d", (int)r.main);
 	if (open_address(&r, address) < 0)

@@ -10,11 +10,11 @@
  * and for accounts in neither, the module returns PAM_IGNORE, whatever is missing or broken; it takes no lock and waits
  * for nothing.
  *
- * What cannot be undone is taken from the session's own process, too, so that nothing it starts can have it: the
+ * The module takes from the session's own process, too, what cannot be undone, so that nothing it starts can have it: the
  * capability bounding set, new privileges by setuid programs, the system calls of the filter, and, where the state file
- * says so, by Landlock what is outside the jail. The capabilities that it holds itself it keeps: sshd, su and cron need them to
- * become the tenant. Descriptors of directories, and those that only stand for a file (O_PATH), which the caller left open,
- * lead out of the jail: no program that the session starts gets them.
+ * says so, by Landlock what is outside the jail. The process keeps the capabilities that it holds itself: sshd, su and cron
+ * need them to become the tenant. Descriptors of directories, and those that only stand for a file (O_PATH), which the
+ * caller left open, lead out of the jail: no program that the session starts gets them.
  *
  * Nothing comes from the environment, no file is used that others than root can change, and no link is followed but the
  * one that leads from a tenant to the latest of its pins. entry/exec.c enters in the same way.
@@ -72,16 +72,28 @@ static int has_line(int fd, const struct tenant *t)
 	return got < 0 ? -1 : 0;
 }
 
-/* Whether the tenant is in the list, if there is one: 1, 0, or -1. */
-static int is_listed(int host, const struct tenant *t)
+/* The list of those who have a jail, or had one before the machine was started. */
+static int open_list(int host, const struct tenant *t)
 {
 	const char *const names[] = { t->instance, "jailed", NULL };
 	int above = openat(host, "var/lib", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int fd = above < 0 ? -1 : open_below(above, names, O_RDONLY, S_IFREG);
-	int found = fd < 0 ? (errno == ENOENT ? 0 : -1) : has_line(fd, t);
+	int error = errno;
 
 	close_if_open(above);
+	errno = error;
+	return fd;
+}
+
+/* Whether the tenant is in the list, if there is one: 1, 0, or -1. */
+static int is_listed(int host, const struct tenant *t)
+{
+	int fd = open_list(host, t);
+	int found = fd < 0 ? (errno == ENOENT ? 0 : -1) : has_line(fd, t);
+	int error = errno;
+
 	close_if_open(fd);
+	errno = error;
 	return found;
 }
 
@@ -89,16 +101,12 @@ static int is_listed(int host, const struct tenant *t)
 static int read_state(int host, struct tenant *t)
 {
 	const char *const names[] = { "run", t->instance, "jail", "tenants", t->uid, NULL };
-	int fd = t->uid[0] ? open_below(host, names, O_RDONLY, S_IFREG) : -1;
-	int failed, error;
 
-	if (fd < 0)
-		return t->uid[0] && errno != ENOENT && errno != ENOTDIR ? -1 : 0;
-	failed = read_text(fd, t->state, sizeof(t->state));
-	error = errno;
-	(void)close(fd);
-	errno = error;
-	return failed ? -1 : 1;
+	if (!t->uid[0])
+		return 0;
+	if (!read_below(host, names, t->state, sizeof(t->state)))
+		return 1;
+	return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
 }
 
 /* In the jail. What can fail for a reason comes before what cannot be undone. */
@@ -158,15 +166,11 @@ static bool is_exhausted(int error)
 	return error == ENOMEM || error == EMFILE || error == ENFILE || error == EIO || error == EBADF;
 }
 
-/* Whether anybody has a jail, or had one before the machine was started. */
 static bool has_jails(int host, const struct tenant *t)
 {
-	const char *const names[] = { t->instance, "jailed", NULL };
-	int above = openat(host, "var/lib", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int fd = above < 0 ? -1 : open_below(above, names, O_RDONLY, S_IFREG);
+	int fd = open_list(host, t);
 	bool found = fd >= 0 || (errno != ENOENT && errno != ENOTDIR);
 
-	close_if_open(above);
 	close_if_open(fd);
 	return found;
 }

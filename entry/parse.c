@@ -2,23 +2,27 @@
 // Parsers of the files that Bulkhead writes for this library, and of names that a caller gives.
 #include "entry.h"
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+int vfail(struct failure *f, const char *format, va_list arguments)
+{
+	if (f->text[0])
+		return -1;
+	(void)vsnprintf(f->text, sizeof(f->text), format, arguments);
+	for (char *each = f->text; *each; each++)
+		if ((unsigned char)*each < ' ' || *each == 0x7f)
+			*each = '?';
+	return -1;
+}
 
 int fail(struct failure *f, const char *format, ...)
 {
 	va_list arguments;
 
-	if (f->text[0])
-		return -1;
 	va_start(arguments, format);
-	(void)vsnprintf(f->text, sizeof(f->text), format, arguments);
+	(void)vfail(f, format, arguments);
 	va_end(arguments);
-	for (char *each = f->text; *each; each++)
-		if ((unsigned char)*each < ' ' || *each == 0x7f)
-			*each = '?';
 	return -1;
 }
 

@@ -6,9 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -224,7 +222,7 @@ static int read_launch(const char *instance, char *text, size_t size, struct lau
 	const char *const names[] = { instance, "launch", NULL };
 	struct failure why = { "" };
 
-	if (read_run_file(names, text, size)) {
+	if (read_run(names, text, size)) {
 		if (errno == ENOENT)
 			return fail(f, "No policy is in force: there is no /run/%s/launch; run bulkhead apply", instance);
 		return fail(f, "Cannot use /run/%s/launch: %s; run bulkhead apply", instance, reason_of(errno));

@@ -33,24 +33,15 @@
 static int open_slots(const char *instance, const char *name, int flags)
 {
 	const char *const names[] = { instance, "entries", name, NULL };
-	int run = open("/run", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int slots = run < 0 ? -1 : open_below(run, names, flags, S_IFDIR);
-	int error = errno;
 
-	close_if_open(run);
-	errno = error;
-	return slots;
+	return open_run(names, flags, S_IFDIR);
 }
 
 static int read_file(int at, const char *name, char *text, size_t size)
 {
-	int fd = open_owned(at, name, O_RDONLY, S_IFREG);
-	int failed = fd < 0 ? -1 : read_text(fd, text, size);
-	int error = errno;
+	const char *const names[] = { name, NULL };
 
-	close_if_open(fd);
-	errno = error;
-	return failed;
+	return read_below(at, names, text, size);
 }
 
 static int write_holder(int slots, const char *slot, const struct holder *holder)

@@ -34,11 +34,9 @@ const library = sources.filter(
 export const compilePam = (directory = `${root}dist/entry`): string =>
   compileTo(directory, 'pam_bulkhead.so', 'entry/pam.c', shared, '-lpam');
 
-const execPath = (directory: string) => `${directory}/${arch}/bulkhead-exec`;
-
 /** Whether the launcher is newer than its sources. */
 export const isExecCurrent = (): boolean =>
-  isCurrent(execPath(`${root}dist/entry`), `${root}entry/exec.c`);
+  isCurrent(`${root}dist/entry/${arch}/bulkhead-exec`, `${root}entry/exec.c`);
 
 /** Compiles the launcher and returns its path. */
 export const compileExec = (directory = `${root}dist/entry`): string =>

@@ -5,22 +5,11 @@ import { dropInText, assignmentsOf, dropInState } from '../../src/confine/core/d
 import { boundingSet, isSandboxInForce } from '../../src/confine/core/in-force.ts';
 import { pathWord, type ServiceFacts } from '../../src/confine/core/line.ts';
 import { profileOf, profiles, sandboxOf, whyNot } from '../../src/confine/core/profiles.ts';
+import { facts as plain } from './service-lines.ts';
 import { parseExposure } from '../../src/confine/core/exposure.ts';
 import { parseInet, parseUnix } from '../../src/confine/core/listening.ts';
 
 const digest = (text: string) => createHash('sha256').update(text).digest('hex');
-
-const plain: ServiceFacts = {
-  version: 257,
-  homes: ['/home'],
-  written: [],
-  mailer: undefined,
-  apache: { user: 'www-data', modules: new Set() },
-  nginxModules: [],
-  chrootPools: false,
-  sieve: false,
-  ownDirectories: ['/var/lib/bulkhead'],
-};
 
 function linesOf(service: string, facts: Partial<ServiceFacts> = {}) {
   const profile = profileOf(service);
