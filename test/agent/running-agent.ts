@@ -1,5 +1,5 @@
 /** A real agent on this machine's kernel, in an instance of its own, and questions to it. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, rmSync, writeFileSync, type DisposableTempDir } from 'node:fs';
 import { request, type IncomingHttpHeaders } from 'node:http';
@@ -24,10 +24,10 @@ export interface Reply {
   readonly json: <T>() => T;
 }
 
-const isApplying = (pid: string): boolean =>
-  readText(`/proc/${pid}/cmdline`)?.includes('/apply-child.') === true;
-const applyingFor = (pid: number): readonly string[] =>
-  (readText(`/proc/${pid}/task/${pid}/children`) ?? '').split(' ').filter(isApplying);
+const commandOf = (pid: number | string): string | undefined => readText(`/proc/${pid}/cmdline`);
+const statusOf = (pid: number): string => readText(`/proc/${pid}/status`) ?? 'State: X';
+const childrenOf = (pid: number): readonly string[] =>
+  (readText(`/proc/${pid}/task/${pid}/children`) ?? '').split(' ');
 
 export class RunningAgent {
   readonly host: Host;
@@ -89,11 +89,23 @@ export class RunningAgent {
     const child = this.#child;
     this.#child = undefined;
     if (child === undefined || child.exitCode !== null) return child?.exitCode ?? null;
+    const { pid = 0 } = child;
     const exited = once(child, 'exit');
-    const applying = applyingFor(child.pid ?? 0);
+    // While it is stopped, it starts no process that we would not see.
+    child.kill('SIGSTOP');
+    await eventually('the agent has stopped', () => /^State:\s+[TZX]/m.test(statusOf(pid)));
+    const itself = commandOf(pid) ?? '';
+    const children = childrenOf(pid);
     child.kill(signal);
+    child.kill('SIGCONT');
     const [code] = (await exited) as [number | null];
-    await eventually('nobody applies the policy any more', () => !applying.some(isApplying));
+    const isApplying = (command = '') =>
+      // A process that has not called execve() yet has its parent's command line.
+      command.includes('/apply-child.') || (command !== '' && command === itself);
+    await eventually(
+      'nobody applies the policy any more',
+      () => !children.some((each) => isApplying(commandOf(each))),
+    );
     return code;
   }
 
@@ -138,6 +150,13 @@ export class RunningAgent {
   /** Waits until something holds, and says what did not. */
   async until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
     await eventually(what, holds, () => `The agent said:\n${this.log}`);
+  }
+
+  /** Takes what the agent has written into the host's servers out of them. */
+  disableEntries(): void {
+    const args = ['--instance', this.host.paths.instance, 'web', 'entries', 'disable'];
+    const { status, stdout, stderr } = spawnSync(this.#entry, args, { encoding: 'utf8' });
+    if (status !== 0) throw new Error(`web entries disable: ${stdout}${stderr}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

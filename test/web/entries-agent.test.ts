@@ -48,6 +48,8 @@ function suite(host: Host): void {
     await agent.start();
   });
   after(async () => {
+    await agent.stop();
+    agent.disableEntries();
     await agent[Symbol.asyncDispose]();
     stage.letGo();
     await stage.clear();

@@ -41,7 +41,11 @@ function suite(host: Host): void {
       () => lstatSync(socket, { throwIfNoEntry: false }) !== undefined,
     );
   });
-  after(() => agent[Symbol.asyncDispose]());
+  after(async () => {
+    await agent.stop();
+    agent.disableEntries();
+    await agent[Symbol.asyncDispose]();
+  });
 
   const send = (fields: Readonly<Record<string, unknown>>) => {
     const datagram = sendDatagram(socket);
