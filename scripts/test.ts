@@ -36,11 +36,24 @@ const longest = ['conformance', 'agent', 'placement', 'modules-gate'].map(
 const machine = [...longest, ...files.filter((file) => !longest.includes(file))];
 const emulated =
   'processors are emulated: they do not keep time on a busy machine, and programs have crashed on them; a fault of the code comes back';
+const shared =
+  'it shares the processors with emulated machines; what fails once is to be corrected, and a fault of the code comes back';
 const passed = await runSteps(
-  [...okSteps(), { ...tests('this kernel', kernelSuites, true), waits: true }],
+  [
+    ...okSteps(),
+    ...kernelSuites.map((file) => ({
+      ...tests(`this kernel, ${shortName(file)}`, [file], true),
+      waits: true,
+      again: shared,
+    })),
+  ],
   machine.map((file) => ({
     ...tests(`virtual machine, ${basename(file, '.test.ts')}`, [file], true),
     again: emulated,
   })),
 );
+/** `web/placed` for `test/web/placed.test.ts`. */
+function shortName(file: string): string {
+  return file.replace(/^(?:packages\/)?(.*?)test\/(.*)\.test\.ts$/, '$1$2');
+}
 process.exitCode = passed ? 0 : 1;
