@@ -77,8 +77,7 @@ async function remove(): Promise<void> {
 }
 
 function jailLines(module: string): readonly string[] {
-  const jail = { module, list: jailedFile(paths.state) };
-  const step = { program: '/nowhere', instance, logins: '/nowhere', jail };
+  const step = { module, instance, jailed: jailedFile(paths.state) };
   return profilesOf(step, false)
     .filter(({ name }) => name === jailProfile)
     .flatMap(sessionLines);

@@ -6,8 +6,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { publishAccounts } from '../src/host/cgroups/launch-accounts.ts';
-import { pathsOf } from '../src/host/paths.ts';
+import { compilePam } from '../scripts/entry.ts';
 import { profilesOf, sessionLines, type PamStep } from '../src/pam/core/profiles.ts';
 import { sleepSync } from '../src/sys/sleep.ts';
 import type { Bench } from './bench.ts';
@@ -16,7 +15,6 @@ import { besideFirst, type Row, type Section, type Way } from './samples.ts';
 
 const gaps = [60, 0] as const;
 const tenant = 'nobody';
-const program = new URL('../libexec/bulkhead-pam', import.meta.url).pathname;
 
 export async function benchLogin({ directory, quick, signal }: Bench): Promise<Section> {
   const instance = `bulkhead-logintest-bench-${process.pid}`;
@@ -27,16 +25,14 @@ export async function benchLogin({ directory, quick, signal }: Bench): Promise<S
     for (const root of roots) mkdirSync(`${root}/u${uid}`, { recursive: true });
     mkdirSync(runtime);
     writeFileSync(`${runtime}/launch`, launchText(roots));
-    writeFileSync(`${runtime}/logins`, `${tenant}\n`, { mode: 0o600 });
-    publishAccounts(pathsOf(instance), new Set([Number(uid)]));
     const harness = join(directory, 'login-harness');
     execFileSync('gcc', ['-O2', '-o', harness, new URL('harness.c', import.meta.url).pathname]);
-    const step = { program, instance, logins: `${runtime}/logins` };
+    const step = { module: compilePam(), instance };
     const without = pamFiles(join(directory, 'without'), []);
     const withStep = pamFiles(join(directory, 'with'), linesOf(step));
     const missing = pamFiles(
       join(directory, 'missing'),
-      linesOf({ ...step, program: `${program}-missing/bulkhead-pam` }),
+      linesOf({ ...step, module: '/usr/lib/missing/pam_bulkhead.so' }),
     );
     const rows: Row[] = [];
     for (const gap of gaps) {
@@ -45,7 +41,7 @@ export async function benchLogin({ directory, quick, signal }: Bench): Promise<S
         ['without the step', way(without, tenant)],
         ['not a tenant', way(withStep, 'daemon')],
         ['tenant, placed', way(withStep, tenant)],
-        ['tenant, script missing', way(missing, tenant)],
+        ['tenant, module missing', way(missing, tenant)],
       ];
       rows.push(...(await besideFirst(ways, gap, quick ? 10 : 60, signal)));
     }

@@ -105,10 +105,12 @@ int find_account(const char *tenant, struct account *account, struct failure *f)
 	return find_groups(account, f);
 }
 
-bool is_stopped(const char *instance, uid_t uid)
+bool is_stopped(const char *instance, uid_t uid, bool unknown)
 {
 	char path[PATH_SIZE];
 
 	(void)snprintf(path, sizeof(path), "/var/lib/%s/stopped/%u", instance, uid);
-	return access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
+	if (access(path, F_OK) == 0)
+		return true;
+	return errno != ENOENT && errno != ENOTDIR && unknown;
 }

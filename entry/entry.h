@@ -108,20 +108,58 @@ struct account {
 
 /* The account, or uid, TENANT. What it points to stays for good. */
 int find_account(const char *tenant, struct account *account, struct failure *f);
-bool is_stopped(const char *instance, uid_t uid);
+/* UNKNOWN is the answer where it cannot be told. */
+bool is_stopped(const char *instance, uid_t uid, bool unknown);
 
 /* place.c */
+
+#define NAME_SIZE 640
+#define LAUNCH_SIZE 8192
 
 struct destination {
 	const char *instance, *tenant, *site, *command;
 	uid_t uid;
-	bool stays; /* a unit that is in the slice already */
+	unsigned patience; /* seconds that systemd gets to make a scope */
+	bool stays;	   /* a unit that is in the slice already */
+	bool is_session;   /* of PAM: with all its threads, and nowhere that is frozen, where it would hang */
 };
 
+/* Where a tenant is. */
+struct place {
+	char text[LAUNCH_SIZE];
+	struct launch launch;
+	bool is_slice;
+	char below[NAME_SIZE]; /* each root; not of a slice */
+};
+
+/* 1: it is no tenant, or no policy is in force. */
+int find_place(const struct destination *to, struct place *place, struct failure *f);
 /* Moves this process into the cgroups of the tenant. */
-int join_cgroups(const struct destination *to, struct failure *f);
+int join_place(const struct destination *to, const struct place *place, struct failure *f);
+/* Fails for a session where the cgroup is frozen. */
+int may_join(const struct destination *to, const char *cgroup, struct failure *f);
+/* Moves this process by the file JOIN of the cgroup. */
+int move_self(int at, const char *cgroup, const char *join);
+/* Always -1: what cannot be joined, and for a command what to do. */
+__attribute__((format(printf, 3, 4))) int refuse_to_join(const struct destination *to, struct failure *f, const char *format, ...);
 /* No process that the kernel must not kill: such a one would spin for ever at its memory limit. */
 int reset_oom_score(struct failure *f);
+
+/* scope.c */
+
+/* Whether the tenant is a slice of systemd whose limits we have set. */
+bool is_slice(const char *instance, uid_t uid);
+int join_slice(const struct destination *to, const char *slices, struct failure *f);
+
+/* session.c */
+
+enum session { SESSION_PLACED, SESSION_LEFT, SESSION_UNPLACED, SESSION_STOPPED };
+
+/*
+ * Places the session of SERVICE that this process opens: SESSION_LEFT if it is no tenant's, or pam_systemd, which is TO_FOLLOW,
+ * places it.
+ */
+enum session place_session(const struct destination *session, const char *service, bool to_follow, struct failure *f);
 
 /* slots.c */
 

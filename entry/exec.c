@@ -23,6 +23,8 @@
 #define STATUS_NOT_EXECUTABLE 126
 #define STATUS_NOT_FOUND 127
 
+/* As long as pam_systemd gives a session. */
+#define SCOPE_SECONDS 120
 #define STATE_SIZE 4096
 #define SEE_HELP "; see bulkhead-exec --help"
 
@@ -239,7 +241,7 @@ static void describe_account(struct environment *e, const struct account *accoun
 /* To be asked first, and once more in the cgroup: whoever stops the tenant meanwhile ends what is in there. */
 static void need_running(const struct options *o, const struct account *account)
 {
-	if (!is_stopped(o->instance, account->uid))
+	if (!is_stopped(o->instance, account->uid, true))
 		return;
 	end(STATUS_FAILED, "Cannot start \"%s\": \"%s\" is stopped; bulkhead start %s lets it run again", o->command[0], o->tenant,
 	    o->tenant);
@@ -389,6 +391,7 @@ int main(int argc, char **argv)
 	struct options o = { .instance = "bulkhead" };
 	struct environment e = { 0 };
 	struct destination to;
+	struct place place;
 	struct account account;
 	struct confinement with = { .landlock = -1 };
 	struct failure f = { "" };
@@ -416,8 +419,8 @@ int main(int argc, char **argv)
 	if (o.entry)
 		take_entries(&o, account.uid);
 	to = (struct destination){ .instance = o.instance, .tenant = o.tenant, .site = o.site, .command = o.command[0],
-				   .uid = account.uid, .stays = o.stays };
-	if (join_cgroups(&to, &f))
+				   .uid = account.uid, .patience = SCOPE_SECONDS, .stays = o.stays };
+	if (find_place(&to, &place, &f) || join_place(&to, &place, &f))
 		end(STATUS_FAILED, "%s", f.text);
 	need_running(&o, &account);
 	/* What a tenant has configured in its home is not for programs outside. */

@@ -1,250 +1,143 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * pam_bulkhead: puts the process that opens a session (of sshd, su, cron, atd, login) into the jail of its tenant, before
- * any program of the tenant starts.
+ * pam_bulkhead: places the process that opens a session (of sshd, su, cron, atd, login) in the cgroups of its tenant, and
+ * puts it into the tenant's jail, before any program of the tenant starts.
  *
- *     session [success=1 ignore=1 module_unknown=ignore default=die] /…/pam_bulkhead.so [INSTANCE]
+ *     session [success=2 session_err=die default=ignore] /…/pam_bulkhead.so place systemd [instance=NAME]
+ *     session [success=ok session_err=die default=ignore] /…/pam_bulkhead.so place [instance=NAME]
+ *     session optional pam_systemd.so
+ *     session [success=1 ignore=1 module_unknown=ignore default=die] /…/pam_bulkhead.so jail [instance=NAME]
  *
- * The session's tenant is looked up by uid in the state file /run/INSTANCE/jail/tenants/UID or, before the first apply
- * since boot, in the list /var/lib/INSTANCE/jailed. A tenant's session is opened inside the jail or not at all. For root,
- * and for accounts in neither, the module returns PAM_IGNORE, whatever is missing or broken; it takes no lock and waits
- * for nothing.
+ * `place` answers PAM_SUCCESS for a session that it has placed. With `systemd`, pam_systemd is to follow where it does not:
+ * it places a tenant that is a slice. A stopped tenant gets no session. Whatever else happens, the login goes on: PAM_IGNORE.
+ * A session is placed once, so that the second of the two lines does nothing after the first.
  *
- * The module takes from the session's own process, too, what cannot be undone, so that nothing it starts can have it: the
- * capability bounding set, new privileges by setuid programs, the system calls of the filter, and, where the state file
- * says so, by Landlock what is outside the jail. The process keeps the capabilities that it holds itself: sshd, su and cron
- * need them to become the tenant. Descriptors of directories, and those that only stand for a file (O_PATH), which the
- * caller left open, lead out of the jail: no program that the session starts gets them.
+ * `jail` opens a jailed tenant's session inside the jail or not at all: see pam-jail.c.
  *
  * Nothing comes from the environment, no file is used that others than root can change, and no link is followed but the
  * one that leads from a tenant to the latest of its pins. entry/exec.c enters in the same way.
  */
 #define _GNU_SOURCE
-#include "entry.h"
-#include <errno.h>
-#include <fcntl.h>
+#include "pam.h"
 #include <pwd.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
 #include <syslog.h>
-#include <unistd.h>
 #include <security/pam_ext.h>
-#include <security/pam_modules.h>
 #include <security/pam_modutil.h>
-
-#define STATE_SIZE 4096
-#define LINE_SIZE 128
 
 #define EXPORTED __attribute__((visibility("default")))
 
-struct tenant {
+struct request {
+	bool place, jail, systemd;
 	const char *instance;
-	const char *user;
-	char uid[16]; /* empty where nobody could tell */
-	char state[STATE_SIZE];
-	struct failure why; /* it was refused */
 };
 
-/* Whether a line of the list is the name or the uid: 1, 0, or -1 if it cannot be read. */
-static int has_line(int fd, const struct tenant *t)
+static bool read_word(struct request *request, const char *word)
 {
-	char line[LINE_SIZE], block[4096];
-	size_t length = 0;
-	ssize_t got;
+	static const char instance[] = "instance=";
 
-	while ((got = read(fd, block, sizeof(block))) > 0) {
-		for (ssize_t i = 0; i < got; i++) {
-			if (block[i] != '\n') {
-				if (length < sizeof(line) - 1)
-					line[length] = block[i];
-				length++;
-				continue;
-			}
-			line[length < sizeof(line) ? length : 0] = '\0';
-			if (line[0] && (!strcmp(line, t->user) || !strcmp(line, t->uid)))
-				return 1;
-			length = 0;
-		}
+	if (!strcmp(word, "place"))
+		request->place = true;
+	else if (!strcmp(word, "jail"))
+		request->jail = true;
+	else if (!strcmp(word, "systemd"))
+		request->systemd = true;
+	else if (!strncmp(word, instance, strlen(instance)))
+		request->instance = word + strlen(instance);
+	else
+		return false;
+	return true;
+}
+
+static bool read_request(pam_handle_t *pamh, struct request *request, int argc, const char **argv)
+{
+	const char *wrong = NULL;
+
+	for (int each = 0; each < argc; each++)
+		if (!read_word(request, argv[each]))
+			wrong = argv[each];
+	if (wrong)
+		pam_syslog(pamh, LOG_ERR, "the line has a word that is unknown: %s; run bulkhead pam enable", wrong);
+	else if (request->place == request->jail || !is_instance(request->instance))
+		pam_syslog(pamh, LOG_ERR, "the line says neither place nor jail, or no instance; run bulkhead pam enable");
+	else
+		return true;
+	return false;
+}
+
+/* false for root, whom nothing here concerns. */
+static bool find_tenant(pam_handle_t *pamh, struct tenant *t)
+{
+	const struct passwd *account;
+	const void *service = NULL;
+
+	if (pam_get_user(pamh, &t->user, NULL) != PAM_SUCCESS || !t->user || !strcmp(t->user, "root"))
+		return false;
+	account = pam_modutil_getpwnam(pamh, t->user);
+	if (account && account->pw_uid == 0)
+		return false;
+	if (account) {
+		t->number = account->pw_uid;
+		(void)snprintf(t->uid, sizeof(t->uid), "%u", account->pw_uid);
 	}
-	return got < 0 ? -1 : 0;
+	t->service = pam_get_item(pamh, PAM_SERVICE, &service) == PAM_SUCCESS && service ? service : "";
+	return true;
 }
 
-/* The list of those who have a jail, or had one before the machine was started. */
-static int open_list(int host, const struct tenant *t)
+static int open_placed(pam_handle_t *pamh, int flags, struct tenant *t, bool systemd)
 {
-	const char *const names[] = { t->instance, "jailed", NULL };
-	int above = openat(host, "var/lib", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int fd = above < 0 ? -1 : open_below(above, names, O_RDONLY, S_IFREG);
-	int error = errno;
-
-	close_if_open(above);
-	errno = error;
-	return fd;
-}
-
-/* Whether the tenant is in the list, if there is one: 1, 0, or -1. */
-static int is_listed(int host, const struct tenant *t)
-{
-	int fd = open_list(host, t);
-	int found = fd < 0 ? (errno == ENOENT ? 0 : -1) : has_line(fd, t);
-	int error = errno;
-
-	close_if_open(fd);
-	errno = error;
-	return found;
-}
-
-/* Reads the state file of the tenant's jail, if there is one: 1, 0, or -1. */
-static int read_state(int host, struct tenant *t)
-{
-	const char *const names[] = { "run", t->instance, "jail", "tenants", t->uid, NULL };
+	const struct destination session = { .instance = t->instance, .tenant = t->user, .uid = t->number };
 
 	if (!t->uid[0])
-		return 0;
-	if (!read_below(host, names, t->state, sizeof(t->state)))
-		return 1;
-	return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
-}
-
-/* In the jail. What can fail for a reason comes before what cannot be undone. */
-static int confine_session(const struct confinement *with, struct failure *why)
-{
-	if (replace_standard(why) || drop_bounding_set(0, why))
-		return -1;
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-		return fail(why, "new privileges cannot be ruled out: %s", strerror(errno));
-	return confine(with, why);
-}
-
-/* Back where it fails: whoever goes on all the same must not be left halfway, nor without a log. */
-static int enter_or_stay(struct tenant *t, const struct jail *jail)
-{
-	struct confinement with = { .landlock = -1 };
-	int mounts = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
-	int ipc = open("/proc/self/ns/ipc", O_RDONLY | O_CLOEXEC);
-	int failed;
-
-	if (mounts < 0 || ipc < 0)
-		failed = fail(&t->why, "/proc cannot be read: %s", strerror(errno));
-	else
-		failed = keep_descriptors_inside(&t->why) || enter_vault(t->instance, &t->why);
-	if (!failed) {
-		failed = enter_jail(t->instance, t->uid, jail, &with, &t->why) || confine_session(&with, &t->why);
-		if (failed)
-			(void)(setns(mounts, CLONE_NEWNS) || setns(ipc, CLONE_NEWIPC));
+		return PAM_IGNORE;
+	switch (place_session(&session, t->service, systemd, &t->why)) {
+	case SESSION_PLACED:
+		return PAM_SUCCESS;
+	case SESSION_LEFT:
+		return PAM_IGNORE;
+	case SESSION_UNPLACED:
+		pam_syslog(pamh, LOG_ERR, "%s is not placed: %s", t->user, t->why.text);
+		return PAM_IGNORE;
+	case SESSION_STOPPED:
+		break;
 	}
-	close_if_open(with.landlock);
-	close_if_open(mounts);
-	close_if_open(ipc);
-	return failed ? -1 : 0;
-}
-
-/* Whether there is a jail to enter. */
-static int check_state(struct tenant *t, struct jail *jail)
-{
-	if (parse_jail(t->state, jail, &t->why))
-		return -1;
-	if (jail->state == JAIL_FAILED)
-		return fail(&t->why, "%s", jail->why ? jail->why : "it could not be built");
-	return jail->state == JAIL_READY ? 0 : fail(&t->why, "it is not built yet");
-}
-
-static int refuse(pam_handle_t *pamh, int flags, const struct tenant *t)
-{
-	pam_syslog(pamh, LOG_ERR, "no session for %s, whose jail cannot be entered: %s; run bulkhead apply", t->user, t->why.text);
+	pam_syslog(pamh, LOG_NOTICE, "no session for %s, who is stopped; bulkhead start %s lets it run again", t->user, t->user);
 	if (((unsigned)flags & PAM_SILENT) == 0)
-		pam_error(pamh, "No session can be opened for this account; the log of the server says why");
+		pam_error(pamh, "No session can be opened for this account: it is stopped");
 	return PAM_SESSION_ERR;
 }
 
-/* What a tenant might bring about itself, to be taken for somebody without a jail. */
-static bool is_exhausted(int error)
+/* What was answered is kept: a service may run a line twice, and there are two that place. */
+static int answer_once(pam_handle_t *pamh, int flags, struct tenant *t, const struct request *request)
 {
-	return error == ENOMEM || error == EMFILE || error == ENFILE || error == EIO || error == EBADF;
-}
+	static const char placed[] = "bulkhead_placed", entered[] = "bulkhead_jail_entered";
+	static int success = PAM_SUCCESS, ignore = PAM_IGNORE;
+	const void *before;
+	int answer;
 
-static bool has_jails(int host, const struct tenant *t)
-{
-	int fd = open_list(host, t);
-	bool found = fd >= 0 || (errno != ENOENT && errno != ENOTDIR);
-
-	close_if_open(fd);
-	return found;
-}
-
-/*
- * Whether nobody could say which account it is, as where a directory service does not answer. It may be a second name of
- * a tenant, of which the list has the first. A name that no account has, as of users that a service has by itself, is none.
- */
-static bool is_lookup_broken(const struct tenant *t)
-{
-	struct passwd account, *found = NULL;
-	char text[4096];
-
-	return getpwnam_r(t->user, &account, text, sizeof(text), &found) != 0;
-}
-
-static int open_inside(pam_handle_t *pamh, int flags, struct tenant *t, int host)
-{
-	const void *service = NULL;
-	int found = read_state(host, t), error = errno, listed = found == 1 ? 1 : is_listed(host, t);
-	struct jail jail;
-
-	if (!t->uid[0] && listed != 1 && (listed < 0 || has_jails(host, t)) && is_lookup_broken(t)) {
-		(void)fail(&t->why, "whether there is one cannot be known while its account cannot be looked up");
-		return refuse(pamh, flags, t);
-	}
-	if (listed < 0 && is_exhausted(errno)) {
-		(void)fail(&t->why, "whether there is one cannot be read: %s", strerror(errno));
-		return refuse(pamh, flags, t);
-	}
-	if (listed < 1)
-		return PAM_IGNORE;
-	if (found < 1) {
-		if (found < 0)
-			(void)fail(&t->why, "its state cannot be read: %s", reason_of(error));
-		(void)fail(&t->why, "it is not there any more, or not yet");
-		return refuse(pamh, flags, t);
-	}
-	/* The manager of a user's units needs the host's cgroups and bus, and starts whatever it is told to. */
-	if (pam_get_item(pamh, PAM_SERVICE, &service) == PAM_SUCCESS && service && !strcmp(service, "systemd-user")) {
-		pam_syslog(pamh, LOG_NOTICE, "no user manager for %s, who has a jail", t->user);
+	if (pam_get_data(pamh, request->place ? placed : entered, &before) == PAM_SUCCESS)
+		return request->place ? *(const int *)before : PAM_IGNORE;
+	answer = request->place ? open_placed(pamh, flags, t, request->systemd) : open_jail(pamh, flags, t);
+	if (request->place && (answer == PAM_SUCCESS || answer == PAM_IGNORE))
+		(void)pam_set_data(pamh, placed, answer == PAM_SUCCESS ? &success : &ignore, NULL);
+	if (request->jail && answer == PAM_SUCCESS && pam_set_data(pamh, entered, &success, NULL) != PAM_SUCCESS)
 		return PAM_SESSION_ERR;
-	}
-	if (check_state(t, &jail) || enter_or_stay(t, &jail))
-		return refuse(pamh, flags, t);
-	return PAM_SUCCESS;
+	return answer;
 }
-
-/* Of a session that is inside: a service may run this twice. */
-static const char entered[] = "bulkhead_jail_entered";
-static char yes[] = "yes";
 
 EXPORTED int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
-	struct tenant t = { .instance = argc > 0 ? argv[0] : "bulkhead" };
-	const struct passwd *account;
-	const void *before;
-	int host, answer;
+	struct request request = { .instance = "bulkhead" };
+	struct tenant t = { .instance = NULL };
 
-	if (pam_get_user(pamh, &t.user, NULL) != PAM_SUCCESS || !t.user || !strcmp(t.user, "root"))
+	/* As if there were no such module: what follows a line for jails then refuses who has one. */
+	if (!read_request(pamh, &request, argc, argv))
+		return PAM_MODULE_UNKNOWN;
+	if (!find_tenant(pamh, &t))
 		return PAM_IGNORE;
-	if (!is_instance(t.instance) || pam_get_data(pamh, entered, &before) == PAM_SUCCESS)
-		return PAM_IGNORE;
-	account = pam_modutil_getpwnam(pamh, t.user);
-	if (account && account->pw_uid == 0)
-		return PAM_IGNORE;
-	if (account)
-		(void)snprintf(t.uid, sizeof(t.uid), "%u", account->pw_uid);
-	host = open_host();
-	answer = open_inside(pamh, flags, &t, host);
-	close_if_open(host);
-	if (answer == PAM_SUCCESS && pam_set_data(pamh, entered, yes, NULL) != PAM_SUCCESS)
-		return PAM_SESSION_ERR;
-	return answer;
+	t.instance = request.instance;
+	return answer_once(pamh, flags, &t, &request);
 }
 
 /* Always successful: a jump would make a failure of PAM_IGNORE here. */

@@ -7,19 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
-
-/* As long as pam_systemd gives a session. */
-#define SCOPE_SECONDS 120
-#define SCOPE_PAUSE_NS 50000000L
-#define NAME_SIZE 640
-#define LAUNCH_SIZE 8192
-
-struct scope {
-	char slice[NAME_SIZE], name[NAME_SIZE], directory[2 * PATH_SIZE];
-};
 
 static int open_directory(int at, const char *name)
 {
@@ -38,8 +26,66 @@ static int write_self(int at, const char *file)
 	return failed ? -1 : 0;
 }
 
-/* Sets PLACE to the cgroup of the tenant below the hierarchy, as in `u1001` or `r1000/u1001`. */
-static bool find_place(const char *root, uid_t uid, char *place, size_t size)
+int move_self(int at, const char *cgroup, const char *join)
+{
+	int directory = openat(at, cgroup, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int failed = directory < 0 ? -1 : write_self(directory, join);
+	int error = errno;
+
+	close_if_open(directory);
+	errno = error;
+	return failed;
+}
+
+int refuse_to_join(const struct destination *to, struct failure *f, const char *format, ...)
+{
+	struct failure why = { "" };
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vfail(&why, format, arguments);
+	va_end(arguments);
+	if (to->is_session)
+		return fail(f, "%s", why.text);
+	return fail(f, "Cannot start \"%s\" inside the limits of \"%s\": %s; run bulkhead verify", to->command, to->tenant,
+		    why.text);
+}
+
+/* The text of a file of the cgroup; empty if it has no such file. */
+static int read_file_of(const char *cgroup, const char *name, char *text, size_t size)
+{
+	char path[4 * PATH_SIZE + 32];
+	int fd, failed;
+
+	text[0] = '\0';
+	(void)snprintf(path, sizeof(path), "%s/%s", cgroup, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -1;
+	failed = read_text(fd, text, size);
+	close_if_open(fd);
+	return failed;
+}
+
+/* Both files count what is above the cgroup, too. Where it cannot be told, it may be frozen. */
+static bool is_frozen(const char *cgroup)
+{
+	char text[512];
+
+	if (read_file_of(cgroup, "freezer.state", text, sizeof(text)))
+		return true;
+	if (text[0])
+		return strcmp(text, "THAWED\n") != 0;
+	return read_file_of(cgroup, "cgroup.events", text, sizeof(text)) || strstr(text, "frozen 1\n");
+}
+
+int may_join(const struct destination *to, const char *cgroup, struct failure *f)
+{
+	return to->is_session && is_frozen(cgroup) ? fail(f, "%s is frozen", cgroup) : 0;
+}
+
+/* Sets BELOW to the cgroup of the tenant in the hierarchy, as in `u1001` or `r1000/u1001`. */
+static bool find_cgroup(const char *root, uid_t uid, char *below, size_t size)
 {
 	char name[32];
 	int top = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -51,19 +97,19 @@ static bool find_place(const char *root, uid_t uid, char *place, size_t size)
 		return false;
 	}
 	(void)snprintf(name, sizeof(name), "u%u", uid);
-	(void)snprintf(place, size, "%s", name);
-	found = !faccessat(top, place, F_OK, 0);
+	(void)snprintf(below, size, "%s", name);
+	found = !faccessat(top, below, F_OK, 0);
 	for (struct dirent *each; !found && (each = readdir(listed)) != NULL;) {
-		if (each->d_name[0] != 'r' || (size_t)snprintf(place, size, "%s/%s", each->d_name, name) >= size)
+		if (each->d_name[0] != 'r' || (size_t)snprintf(below, size, "%s/%s", each->d_name, name) >= size)
 			continue;
-		found = !faccessat(top, place, F_OK, 0);
+		found = !faccessat(top, below, F_OK, 0);
 	}
 	(void)closedir(listed);
 	return found;
 }
 
 /* A tenant with sites is divided: s-NAME is a site, and main is for everything else. */
-static int join_place(const struct destination *to, const char *join, int tenant)
+static int join_divided(const struct destination *to, const char *join, int tenant)
 {
 	char site[NAME_SIZE];
 	int inner, failed, error;
@@ -79,178 +125,81 @@ static int join_place(const struct destination *to, const char *join, int tenant
 	return failed;
 }
 
-static int join_hierarchy(const struct destination *to, const char *join, const char *root, const char *place,
+static int join_hierarchy(const struct destination *to, const char *join, const char *root, const char *below,
 			  struct failure *f)
 {
 	char path[PATH_SIZE * 2], site[PATH_SIZE * 3];
 	int tenant, failed, error;
 
-	(void)snprintf(path, sizeof(path), "%s/%s", root, place);
+	(void)snprintf(path, sizeof(path), "%s/%s", root, below);
 	(void)snprintf(site, sizeof(site), "%s/s-%s", path, to->site ? to->site : "");
 	if (to->site && access(site, F_OK) && errno == ENOENT)
 		return fail(f, "\"%s\" has no site \"%s\": there is no cgroup %s; see bulkhead status", to->tenant, to->site, site);
+	if (may_join(to, path, f))
+		return -1;
 	tenant = open_directory(AT_FDCWD, path);
-	failed = tenant < 0 ? -1 : join_place(to, join, tenant);
+	failed = tenant < 0 ? -1 : join_divided(to, join, tenant);
 	/* Between the two the tenant may have got its first site, or lost its last one. */
 	if (failed && tenant >= 0)
-		failed = join_place(to, join, tenant);
+		failed = join_divided(to, join, tenant);
 	error = errno;
 	close_if_open(tenant);
 	if (!failed)
 		return 0;
-	return fail(f, "Cannot start \"%s\" inside the limits of \"%s\": %s cannot be joined: %s; run bulkhead verify", to->command,
-		    to->tenant, to->site ? site : path, strerror(error));
+	return refuse_to_join(to, f, "%s cannot be joined: %s", to->site ? site : path, strerror(error));
 }
 
-/* --- systemd -------------------------------------------------------------------------------------------- */
-
-static bool name_scope(const struct destination *to, const char *slices, struct scope *scope)
-{
-	char site[NAME_SIZE / 2] = "", dash[] = "-";
-
-	if (to->site && !escape_dashes(to->site, site, sizeof(site)))
-		return false;
-	if (!to->site)
-		dash[0] = '\0';
-	(void)snprintf(scope->slice, sizeof(scope->slice), "user-%u%s%s.slice", to->uid, dash, site);
-	(void)snprintf(scope->name, sizeof(scope->name), "%s-%u%s%s.scope", to->instance, to->uid, dash, site);
-	(void)snprintf(scope->directory, sizeof(scope->directory), "%s/user-%u.slice%s%s", slices, to->uid, to->site ? "/" : "",
-		       to->site ? scope->slice : "");
-	return true;
-}
-
-/* Whether we have set limits of that unit. */
-static bool has_drop_in(const struct destination *to, const char *unit)
-{
-	char path[PATH_SIZE * 2];
-
-	(void)snprintf(path, sizeof(path), "/etc/systemd/system/%s.d/90-%s.conf", unit, to->instance);
-	return !access(path, F_OK);
-}
-
-/* Whether this process is below the slice, as a unit with Slice= is. */
-static bool is_in_slice(const struct scope *scope)
-{
-	char text[16384], below[PATH_SIZE * 2 + 8], *line;
-	int fd = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
-	int failed = fd < 0 ? -1 : read_text(fd, text, sizeof(text));
-
-	close_if_open(fd);
-	(void)snprintf(below, sizeof(below), "0::%s/", scope->directory + strlen("/sys/fs/cgroup"));
-	for (line = failed ? NULL : text; line; line = strchr(line, '\n')) {
-		line += *line == '\n';
-		if (!strncmp(line, below, strlen(below)))
-			return true;
-	}
-	return false;
-}
-
-/* systemd makes the scope with this process in it, a moment after the answer. */
-static void ask_systemd(const struct scope *scope)
-{
-	char pid[16];
-	char *const arguments[] = { "busctl", "--quiet", "--timeout=10", "call", "org.freedesktop.systemd1",
-				    "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", "StartTransientUnit",
-				    "ssa(sv)a(sa(sv))", (char *)(uintptr_t)scope->name, "fail", "6",
-				    "Description", "s", "Processes that Bulkhead placed",
-				    "Slice", "s", (char *)(uintptr_t)scope->slice, "Delegate", "b", "true",
-				    "TasksMax", "t", "18446744073709551615", "CollectMode", "s", "inactive-or-failed",
-				    "PIDs", "au", "1", pid, "0", NULL };
-	char *const environment[] = { "PATH=/usr/bin:/bin", "LC_ALL=C", NULL };
-	pid_t child;
-
-	(void)snprintf(pid, sizeof(pid), "%d", (int)getpid());
-	child = fork();
-	if (child == 0) {
-		int null = open("/dev/null", O_RDWR);
-
-		for (int fd = 0; fd <= 2; fd++)
-			(void)dup2(null, fd);
-		(void)close_from(3);
-		(void)execve("/usr/bin/busctl", arguments, environment);
-		_exit(127);
-	}
-	while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR)
-		;
-}
-
-/* A scope may end, or be made, meanwhile. */
-static int join_scope(const struct scope *scope)
-{
-	const struct timespec pause = { .tv_nsec = SCOPE_PAUSE_NS };
-	struct timespec now, end;
-	char path[PATH_SIZE * 4];
-
-	(void)snprintf(path, sizeof(path), "%s/%s/cgroup.procs", scope->directory, scope->name);
-	(void)clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_sec += SCOPE_SECONDS;
-	for (bool is_first = true; write_self(AT_FDCWD, path); is_first = false) {
-		(void)clock_gettime(CLOCK_MONOTONIC, &now);
-		if (now.tv_sec > end.tv_sec)
-			return -1;
-		if (!is_first)
-			(void)nanosleep(&pause, NULL);
-		ask_systemd(scope);
-	}
-	return 0;
-}
-
-/* 1: the tenant is no slice of ours. */
-static int join_slice(const struct destination *to, const char *slices, struct failure *f)
-{
-	struct scope scope;
-	char tenant[NAME_SIZE];
-
-	(void)snprintf(tenant, sizeof(tenant), "user-%u.slice", to->uid);
-	if (!slices || !has_drop_in(to, tenant))
-		return 1;
-	if (!name_scope(to, slices, &scope))
-		return fail(f, "The name of the site \"%.100s\" is too long for systemd", to->site);
-	if (to->site && !has_drop_in(to, scope.slice))
-		return fail(f, "\"%s\" has no site \"%s\": %s has no limits; see bulkhead status", to->tenant, to->site,
-			    scope.slice);
-	if ((to->stays && is_in_slice(&scope)) || !join_scope(&scope))
-		return 0;
-	return fail(f, "Cannot start \"%s\" inside the limits of \"%s\": systemd makes no scope in %s; run bulkhead verify",
-		    to->command, to->tenant, scope.directory);
-}
-
-/* -------------------------------------------------------------------------------------------------------- */
-
-static int read_launch(const char *instance, char *text, size_t size, struct launch *launch, struct failure *f)
+/* 1: no policy is in force. */
+static int read_launch(const char *instance, struct place *place, struct failure *f)
 {
 	const char *const names[] = { instance, "launch", NULL };
 	struct failure why = { "" };
 
-	if (read_run(names, text, size)) {
-		if (errno == ENOENT)
-			return fail(f, "No policy is in force: there is no /run/%s/launch; run bulkhead apply", instance);
+	if (read_run(names, place->text, sizeof(place->text))) {
+		if (errno == ENOENT) {
+			(void)fail(f, "No policy is in force: there is no /run/%s/launch; run bulkhead apply", instance);
+			return 1;
+		}
 		return fail(f, "Cannot use /run/%s/launch: %s; run bulkhead apply", instance, reason_of(errno));
 	}
-	if (parse_launch(text, launch, &why))
+	if (parse_launch(place->text, &place->launch, &why))
 		return fail(f, "Cannot use /run/%s/launch: %s; run bulkhead apply", instance, why.text);
 	return 0;
 }
 
-int join_cgroups(const struct destination *to, struct failure *f)
+int find_place(const struct destination *to, struct place *place, struct failure *f)
 {
-	char text[LAUNCH_SIZE], place[NAME_SIZE];
-	struct launch launch;
-	int joined;
+	int failed = read_launch(to->instance, place, f);
 
-	if (read_launch(to->instance, text, sizeof(text), &launch, f))
-		return -1;
+	if (failed)
+		return failed;
 	/* A slice has all controllers. */
-	joined = join_slice(to, launch.slices, f);
-	if (joined <= 0)
-		return joined;
-	if (!find_place(launch.roots[0], to->uid, place, sizeof(place)))
-		return fail(f, "\"%s\" is not a tenant: uid %u has no cgroup in %s; see bulkhead status", to->tenant, to->uid,
-			    launch.roots[0]);
-	for (size_t each = 0; each < launch.count; each++)
-		if (join_hierarchy(to, launch.by_tasks ? "tasks" : "cgroup.procs", launch.roots[each], place, f))
-			return -1;
-	return 0;
+	place->is_slice = place->launch.slices && is_slice(to->instance, to->uid);
+	if (place->is_slice || find_cgroup(place->launch.roots[0], to->uid, place->below, sizeof(place->below)))
+		return 0;
+	(void)fail(f, "\"%s\" is not a tenant: uid %u has no cgroup in %s; see bulkhead status", to->tenant, to->uid,
+		   place->launch.roots[0]);
+	return 1;
+}
+
+int join_place(const struct destination *to, const struct place *place, struct failure *f)
+{
+	const struct launch *launch = &place->launch;
+	/* Another thread must not stay behind in a session. */
+	const char *join = launch->by_tasks && !to->is_session ? "tasks" : "cgroup.procs";
+	int failed = 0;
+
+	if (place->is_slice)
+		return join_slice(to, launch->slices, f);
+	for (size_t each = 0; each < launch->count; each++) {
+		if (!join_hierarchy(to, join, launch->roots[each], place->below, f))
+			continue;
+		failed = -1;
+		/* What other hierarchies can hold of a session is held. */
+		if (!to->is_session)
+			break;
+	}
+	return failed;
 }
 
 /*

@@ -24,7 +24,7 @@ const executable = [...common, '-fPIE', '-pie'];
 const shared = [...common, '-fPIC', '-shared'];
 
 /** Sources of the library; the other files of entry/ have a main function or PAM's functions. */
-const frontEnds = ['exec.c', 'pam.c'];
+const frontEnds = ['exec.c', 'pam.c', 'pam-jail.c'];
 const sources = globSync(`${root}entry/*.[ch]`).toSorted();
 const library = sources.filter(
   (file) => file.endsWith('.c') && !frontEnds.some((each) => file.endsWith(`/${each}`)),
@@ -32,7 +32,14 @@ const library = sources.filter(
 
 /** Compiles the PAM module and returns its path. */
 export const compilePam = (directory = `${root}dist/entry`): string =>
-  compileTo(directory, 'pam_bulkhead.so', 'entry/pam.c', shared, '-lpam');
+  compileTo(
+    directory,
+    'pam_bulkhead.so',
+    'entry/pam.c',
+    shared,
+    `${root}entry/pam-jail.c`,
+    '-lpam',
+  );
 
 /** Whether the launcher is newer than its sources. */
 export const isExecCurrent = (): boolean =>
@@ -55,14 +62,14 @@ function compileTo(
   name: string,
   frontEnd: string,
   kind: readonly string[],
-  ...libraries: readonly string[]
+  ...more: readonly string[]
 ): string {
   mkdirSync(`${directory}/${arch}`, { recursive: true });
   const made = `${directory}/${arch}/${name}`;
   if (isCurrent(made, `${root}${frontEnd}`)) return made;
   const aside = `${made}.${pid}`;
   const files = [`${root}${frontEnd}`, ...library];
-  compile([...kind, ...warnings, ...hardened, '-o', aside, ...files, ...libraries]);
+  compile([...kind, ...warnings, ...hardened, '-o', aside, ...files, ...more]);
   renameSync(aside, made);
   return made;
 }

@@ -3,7 +3,7 @@
  *
  *     /var/lib/bulkhead/stopped/1004        {"uid":1004,"user":"erin","by":"root","at":1764356400000,"frozen":false,"units":[]}
  *
- * The launcher and the PAM session step check whether there is such a file. Only root can make one.
+ * The launcher and the PAM module check whether there is such a file. Only root can make one.
  */
 import type { Paths } from './paths.ts';
 import { namesIn, readText } from '../../packages/base/io/read.ts';

@@ -27,8 +27,6 @@ export interface WantedCgroup {
   readonly kind: 'root' | 'slices' | 'reseller' | 'tenant' | PartKind;
   /** The name for display: `tenant alice`. */
   readonly label: string;
-  /** A tenant's account, if it has one. */
-  readonly user?: string;
   readonly settings: readonly FileSetting[];
   /** The accounts that have set some of a site's limits, apart from the policy: `reseller acme and alice`. */
   readonly setBy?: string;
@@ -164,7 +162,6 @@ export function wantedState(written: Policy, context: WantedContext): Wanted {
       path: tenantCgroup(each),
       kind: 'tenant' as const,
       label: `tenant ${nameOf(each)}`,
-      ...(each.account === undefined ? {} : { user: each.account.user }),
     };
     if (each.sites.length === 0) return [{ ...cgroup, settings: settingsOf(each.values, above) }];
     const settings = [...subtreeControl(context), ...settingsFor(each.values, above, context)];

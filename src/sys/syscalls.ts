@@ -29,9 +29,6 @@ const cKill = libc.func('int kill(int pid, int signal)');
 const cGetrlimit = libc.func('int getrlimit(int resource, void *limit)');
 const cMkdirat = libc.func('int mkdirat(int dirfd, const char *path, uint32_t mode)');
 const cUnlinkat = libc.func('int unlinkat(int dirfd, const char *path, int flags)');
-const cUtimensat = libc.func(
-  'int utimensat(int dirfd, const char *path, const void *times, int flags)',
-);
 const cPread = libc.func('long pread(int fd, void *buffer, size_t size, int64_t offset)');
 const cSysconf = libc.func('long sysconf(int name)');
 const cWrite = libc.func('long write(int fd, const void *buffer, size_t size)');
@@ -199,15 +196,6 @@ export function makeDirectoryAt(directory: number, path: string): Errno | undefi
 
 export function removeDirectoryAt(directory: number, path: string): Errno | undefined {
   return cUnlinkat(directory, path, AT_REMOVEDIR) === 0 ? undefined : errnoName(koffi.errno());
-}
-
-const AT_FDCWD = -100;
-
-/** Sets the mtime of a file, and its atime, to the nanosecond. Source: utimensat(2). */
-export function setModified(path: string, mtimeNs: bigint): Errno | undefined {
-  const nsPerSecond = 1_000_000_000n;
-  const time = [mtimeNs / nsPerSecond, mtimeNs % nsPerSecond];
-  return failed(cUtimensat(AT_FDCWD, path, new BigInt64Array([...time, ...time]), 0));
 }
 
 /**

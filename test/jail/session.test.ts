@@ -45,8 +45,7 @@ describe('pam_bulkhead.so', { skip }, () => {
   };
 
   function writeService(name: string, at = module, times = 1): void {
-    const jail = { module: at, list: list() };
-    const step = { program: '/nowhere', instance: stage.instance, logins: '/nowhere', jail };
+    const step = { module: at, instance: stage.instance, jailed: list() };
     const lines = profilesOf(step, false).slice(-1).flatMap(sessionLines);
     const all = Array.from({ length: times }, () => lines).flat();
     const text = ['session required pam_permit.so', ...all, ''].join('\n');

@@ -8,12 +8,10 @@ import { sessionOf } from '../../src/pam/commands/entry-paths.ts';
 import { statusText } from '../../src/pam/commands/status-text.ts';
 import { stackOf } from '../../src/pam/core/stack.ts';
 import type { LoginView } from '../../src/pam/core/view.ts';
-import { userEnvironmentLine } from '../../src/pam/core/user-environment.ts';
 
 const step: PamStep = {
-  program: '/usr/lib/node_modules/bulkhead/libexec/bulkhead-pam',
+  module: '/usr/lib/node_modules/bulkhead/dist/entry/x64/pam_bulkhead.so',
   instance: 'bulkhead',
-  logins: '/run/bulkhead/logins',
 };
 const [jumping = [], plain = []] = profilesOf(step, true).map(sessionLines);
 const unix = 'session required pam_unix.so';
@@ -53,11 +51,6 @@ describe('judgeSession()', () => {
     assert.deepEqual(wronglySkipped, ['pam_mkhomedir.so']);
   });
 
-  test('reports pam_systemd when accounts that are not tenants skip it', () => {
-    const { wronglySkipped } = judged(...jumping, systemd, ...plain);
-    assert.deepEqual(wronglySkipped, ['pam_systemd.so']);
-  });
-
   test('reports the modules that a jump skips when the second profile is missing', () => {
     const { wronglySkipped } = judged(...jumping, systemd, unix);
     assert.ok(wronglySkipped.includes('pam_unix.so'));
@@ -66,7 +59,8 @@ describe('judgeSession()', () => {
   test('is not current for lines of another installation, or changed by hand', () => {
     const other = plain.map((line) => line.replace('/usr/lib/', '/opt/'));
     assert.deepEqual([judged(...other).outcome, judged(...other).current], ['placed', false]);
-    assert.equal(judged(...plain.map((line) => line.replace('quiet', 'debug'))).current, false);
+    assert.equal(judged(...plain.map((line) => `${line} debug`)).current, false);
+    assert.equal(judged(...plain.map((line) => line.replace('=die', '=ok'))).current, false);
   });
 
   test('is "not run" without lines of Bulkhead', () => {
@@ -111,11 +105,10 @@ describe('judgeSlice()', () => {
 });
 
 describe('statusText() and sessionOf() on a host with slices', () => {
-  const seen = (logins: number, slices: number): LoginView => ({
-    step: { path: step.program, executable: true },
+  const seen = (others: number, slices: number): LoginView => ({
+    module: { path: step.module, usable: true },
     profiles: [],
-    logins,
-    slices,
+    tenants: { slices, others },
     agentRuns: true,
     services: [
       { service: 'cron', reachable: true, ...judged(...plain), inSlice: 'placed' },
@@ -126,7 +119,7 @@ describe('statusText() and sessionOf() on a host with slices', () => {
   const shown = (view: LoginView) => statusText(view, loginNotes(view), { columns: 100 });
 
   test('statusText() says who places each service, and reports no fault', () => {
-    const text = shown(seen(2, 2));
+    const text = shown(seen(0, 2));
     assert.match(text, /^cron +placed at login$/m);
     assert.match(text, /^sshd +placed by pam_systemd$/m);
     assert.match(text, /^su +placed by pam_systemd, but within another session caught$/m);
@@ -134,7 +127,7 @@ describe('statusText() and sessionOf() on a host with slices', () => {
   });
 
   test("statusText() reports resellers' tenants, which have no slice, separately", () => {
-    const text = shown(seen(3, 2));
+    const text = shown(seen(1, 2));
     assert.match(text, /^cron +placed at login$/m);
     assert.match(text, /^sshd +placed by pam_systemd; of resellers: caught/m);
     assert.match(text, /takes the process back/);
@@ -143,12 +136,12 @@ describe('statusText() and sessionOf() on a host with slices', () => {
   test('sessionOf() says whether ssh, su and cron place all tenants', () => {
     const facts = (view: LoginView) =>
       view.services.map((each) => [each.service, sessionOf(each, view).placed]);
-    assert.deepEqual(facts(seen(2, 2)), [
+    assert.deepEqual(facts(seen(0, 2)), [
       ['cron', true],
       ['sshd', true],
       ['su', false],
     ]);
-    assert.deepEqual(facts(seen(3, 2)), [
+    assert.deepEqual(facts(seen(1, 2)), [
       ['cron', true],
       ['sshd', false],
       ['su', false],
@@ -169,13 +162,12 @@ describe('profilesOf()', () => {
 
   test('passes another instance to the step as an argument', () => {
     const other = profilesOf({ ...step, instance: 'demo' }, false)[0]?.text ?? '';
-    assert.match(other, /\/bulkhead-pam demo$/m);
+    assert.match(other, /\/pam_bulkhead\.so place instance=demo$/m);
   });
 });
 
 describe('judgeSession() with a jail', () => {
-  const module = '/usr/lib/node_modules/bulkhead/dist/entry/x64/pam_bulkhead.so';
-  const jailing = { ...step, jail: { module, list: '/var/lib/bulkhead/jailed' } };
+  const jailing = { ...step, jailed: '/var/lib/bulkhead/jailed' };
   const entering = profilesOf(jailing, true).slice(2).flatMap(sessionLines);
   const seen = (lines: readonly string[], as: PamStep = jailing) =>
     judgeSession(
@@ -207,11 +199,10 @@ describe('judgeSession() with a jail', () => {
 
   test('statusText() and loginNotes() say who is inside, outside or refused', () => {
     const view = (lines: readonly string[], usable: boolean): LoginView => ({
-      step: { path: step.program, executable: true },
+      module: { path: step.module, usable },
       profiles: [],
-      logins: 2,
-      slices: 0,
-      jail: { module, usable, tenants: 1 },
+      tenants: { slices: 0, others: 2 },
+      jail: { tenants: 1 },
       agentRuns: true,
       services: [{ service: 'sshd', reachable: true, ...seen(lines) }],
     });
@@ -223,12 +214,9 @@ describe('judgeSession() with a jail', () => {
     assert.match(loginNotes(refused).join(), /missing: tenants with a jail get no session/);
     const outside = view(plain, true);
     assert.match(statusText(outside, [], { columns: 80 }), /not entered$/m);
-    assert.match(
-      loginNotes(outside).join(),
-      /outside of it; run "bulkhead pam enable" again: sshd/,
-    );
+    assert.match(loginNotes(outside).join(), /outside it; run "bulkhead pam enable" again: sshd/);
     assert.match(loginNotes(view(plain, false)).join(), /was not compiled: sshd/);
-    assert.match(loginNotes(view([unix], true)).join(), /enables it.*outside of it/);
+    assert.match(loginNotes(view([unix], true)).join(), /enables it.*outside it/);
     const runuser = { service: 'runuser', reachable: false, ...seen([unix]) };
     const beyond = loginNotes({ ...inside, services: [...inside.services, runuser] }).join();
     assert.match(beyond, /"bulkhead exec" instead: runuser$/);
@@ -241,35 +229,11 @@ describe('judgeSession() with a jail', () => {
   });
 });
 
-describe('userEnvironmentLine()', () => {
-  const line = (service: string, ...lines: readonly string[]) =>
-    userEnvironmentLine(service, (file) => (file === service ? lines.join('\n') : undefined))?.line;
-  const reads = 'session required pam_env.so user_readenv=1';
-
-  test('finds user_readenv=1 before the step, and anywhere among auth', () => {
-    assert.equal(line('su', reads, ...plain), 1);
-    assert.equal(line('su', ...plain, 'auth required pam_env.so readenv=1 user_readenv=1'), 3);
-  });
-
-  test('ignores it after the step, when it is 0, and without the step', () => {
-    assert.equal(line('sshd', ...plain, reads), undefined);
-    assert.equal(line('su', reads.replace('=1', '=0'), ...plain), undefined);
-    assert.equal(line('su', reads), undefined);
-  });
-
-  test('ignores auth of atd, which runs after the session was opened', () => {
-    const auth = reads.replace('session', 'auth');
-    assert.equal(line('atd', auth, ...plain), undefined);
-    assert.equal(line('atd', reads, ...plain), 1);
-  });
-});
-
 test('loginNotes() says what to do, and nothing when all is right', () => {
   const view = {
-    step: { path: step.program, executable: true },
+    module: { path: step.module, usable: true },
     profiles: [],
-    logins: 2,
-    slices: 0,
+    tenants: { slices: 0, others: 2 },
     agentRuns: true,
     services: [{ service: 'sshd', reachable: true, ...judged(...jumping, ...plain, systemd) }],
   };
@@ -278,18 +242,17 @@ test('loginNotes() says what to do, and nothing when all is right', () => {
   assert.match(loginNotes(off).join('\n'), /enable" enables it/);
   const bad = {
     ...view,
-    step: { path: step.program, executable: false },
-    logins: undefined,
+    module: { path: step.module, usable: false },
+    tenants: undefined,
     services: [
       {
         service: 'sshd',
         reachable: true,
         ...judged(...jumping, ...plain, mkhomedir, systemd),
-        userEnvironment: '/etc/pam.d/sshd:1',
       },
     ],
   };
   const notes = loginNotes(bad).join('\n');
-  for (const each of [/missing/, /No policy/, /takes the process back/, /pam_mkhomedir/, /as root/])
+  for (const each of [/missing/, /No policy/, /takes the process back/, /pam_mkhomedir/])
     assert.match(notes, each);
 });

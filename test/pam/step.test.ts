@@ -1,26 +1,30 @@
 /**
- * The step on this machine's kernel, cgroup v1 or v2, with dash, busybox and bash as /bin/sh: on its own, and in a
- * real su session with PAM files of this test, in a mount namespace of its own.
+ * The placing part of the PAM module on this machine's kernel, cgroup v1 or v2: in sessions that a libpam program opens
+ * as sshd, su and cron do, with PAM files of this test.
  */
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import * as fs from 'node:fs';
+import { text } from 'node:stream/consumers';
+import { setTimeout } from 'node:timers/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { publishAccounts, withdrawAccounts } from '../../src/host/cgroups/launch-accounts.ts';
+import { compilePam } from '../../scripts/entry.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { profilesOf, sessionLines } from '../../src/pam/core/profiles.ts';
 import { knownEvents } from '../../src/placement/io/known-events.ts';
-import { readText } from '../../packages/base/io/read.ts';
 import { eventually, patienceMilliseconds } from '../../testing/patience.ts';
+import { ensurePrerequisites } from '../../testing/prerequisites.ts';
 
-const program = new URL('../../libexec/bulkhead-pam', import.meta.url).pathname;
+const ready = await ensurePrerequisites('pam', (line) => console.log(`# ${line}`));
 const instance = `bulkhead-logintest-${process.pid}`;
 const runtime = `/run/${instance}`;
 const scratch = join(tmpdir(), instance);
+const configuration = join(scratch, 'pam');
+const opener = join(scratch, 'session');
 /** An account that every Linux has, and that nobody logs in as. */
 const user = 'nobody';
 const uid = Number(execFileSync('id', ['-u', user], { encoding: 'utf8' }));
@@ -36,103 +40,102 @@ const roots = isV2
       .filter((hierarchy) => fs.existsSync(`${hierarchy}/tasks`))
       .map((hierarchy) => `${hierarchy}/${instance}`);
 
-const skip = process.getuid?.() !== 0 ? 'needs root' : roots.length === 0 ? 'needs cgroups' : false;
-
-const shells = ['dash', 'busybox', 'bash'].filter((each) => fs.existsSync(`/bin/${each}`));
-
-/** Returns the shell under the name in the first line of the step: bash behaves differently under it. */
-function asSh(shell: string): string {
-  const link = join(scratch, `${shell}-as`, 'sh');
-  fs.mkdirSync(join(scratch, `${shell}-as`), { recursive: true });
-  if (!fs.existsSync(link)) fs.symlinkSync(`/bin/${shell}`, link);
-  return link;
-}
+const obstacle = () => {
+  if (process.getuid?.() !== 0) return 'needs root';
+  if (roots.length === 0) return 'needs cgroups';
+  return ready.ok ? false : ready.reason;
+};
+const skip = obstacle();
 
 const launch = [
+  'launch 1',
   `join ${isV2 ? 'cgroup.procs' : 'tasks'}`,
   ...roots.map((each) => `root ${each}`),
+  'end',
   '',
 ].join('\n');
 
 /** Returns our hierarchies that a process is in, and where. */
-const placesIn = (text: string): readonly string[] =>
-  text.split('\n').flatMap((line) => new RegExp(`/${instance}/(.*)$`).exec(line)?.[1] ?? []);
-
-const distinct = (places: readonly string[]) => [...new Set(places)];
+const placesIn = (listed: string): readonly string[] =>
+  listed.split('\n').flatMap((line) => new RegExp(`/${instance}/(.*)$`).exec(line)?.[1] ?? []);
 
 interface Outcome {
-  readonly status: number | null;
+  readonly opened: boolean;
   readonly places: readonly string[];
 }
 
+interface Session extends Outcome {
+  readonly log: string;
+  /** The process that opened the session. */
+  readonly pid: number;
+}
+
+/** A line that is jumped over, as pam_systemd's is. */
+const standIn = 'session optional pam_permit.so';
+
+/** PAM services of this test: the lines of one profile, and pam_permit. */
+const writeService = (name: string, ...lines: readonly string[]) =>
+  fs.writeFileSync(
+    join(configuration, name),
+    ['session required pam_permit.so', ...lines, ''].join('\n'),
+  );
+
 /**
- * Runs the step as PAM does: as a child of the process that it is to move. That is a Node, which has threads, so that
- * what is moved must be all of them.
+ * Opens a session, in a process that has a second thread, and returns where both are meanwhile. `around` is the command
+ * that starts it all.
  */
-function place(shell: string, environment: Readonly<Record<string, string>> = {}): Outcome {
-  const ran = spawnSync(process.execPath, ['-e', placing(shell, environment)], {
-    encoding: 'utf8',
-    timeout: patienceMilliseconds,
-  });
-  return outcomeOf(ran.stdout);
+async function open(
+  account = user,
+  service = 'login',
+  around: readonly string[] = [],
+): Promise<Session> {
+  return outcomeOf(start(account, service, around));
+}
+
+function start(account: string, service: string, around: readonly string[]): ChildProcess {
+  const look = `for each in /proc/$PPID/task/*; do echo "task $PPID"; /bin/cat $each/cgroup; done`;
+  const words = ['-t', configuration, service, account, '/bin/sh', '-c', look];
+  const [program = '', ...args] = [...around, opener, ...words];
+  return spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: patienceMilliseconds });
+}
+
+async function outcomeOf(child: ChildProcess): Promise<Session> {
+  const { stdout, stderr } = child;
+  assert.ok(stdout && stderr);
+  const closed = once(child, 'close');
+  const [printed, log] = await Promise.all([text(stdout), text(stderr), closed]);
+  assert.match(log, /^closed: 0$/m);
+  const [before, ...tasks] = printed.split(/^task /m);
+  assert.equal(before, '');
+  const opened = log.includes('opened: yes');
+  assert.equal(tasks.length, opened ? 2 : 0, log);
+  const places = tasks.map(placesIn);
+  for (const each of places) assert.deepEqual(each, places[0]);
+  return { opened, places: places[0] ?? [], log, pid: child.pid ?? 0 };
 }
 
 /** The same as if strict placement were in the kernel: with its pins in a file system that nobody else sees. */
-function placeStrictly(shell: string): { readonly pid: number; readonly placed: Promise<Outcome> } {
-  const pins =
-    'mount -t tmpfs none /sys/fs/bpf && mkdir -p "/sys/fs/bpf/$0/placement-1" && exec "$@"';
-  const words = ['-m', 'sh', '-c', pins, instance, process.execPath, '-e', placing(shell, {})];
-  const child = spawn('unshare', words, { stdio: ['ignore', 'pipe', 'inherit'] });
-  let printed = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (printed += text));
-  const placed = once(child, 'close').then(() => outcomeOf(printed));
-  return { pid: child.pid ?? 0, placed };
-}
-
-function placing(shell: string, environment: Readonly<Record<string, string>>): string {
-  const [file, words] = [asSh(shell), [program, instance]];
-  const env = { PAM_TYPE: 'open_session', PAM_SERVICE: 'sshd', PAM_USER: user, ...environment };
-  return `
-    const { spawnSync } = require('node:child_process');
-    const fs = require('node:fs');
-    const { status, stdout, stderr } = spawnSync(${JSON.stringify(file)}, ${JSON.stringify(words)}, { env: ${JSON.stringify(env)}, encoding: 'utf8' });
-    const cgroups = fs.readdirSync('/proc/self/task').map((id) => fs.readFileSync('/proc/self/task/' + id + '/cgroup', 'utf8'));
-    console.log(JSON.stringify({ pid: process.pid, status, printed: stdout + stderr, cgroups }));`;
-}
-
-function outcomeOf(text: string): Outcome {
-  const { pid, status, printed, cgroups } = JSON.parse(text) as {
-    pid: number;
-    status: number | null;
-    printed: string;
-    cgroups: string[];
-  };
-  assert.equal(printed, '');
-  assert.ok(cgroups.length > 1);
-  const places = cgroups.map(placesIn);
-  for (const each of places) assert.deepEqual(each, places[0]);
-  lastPid = pid;
-  return { status, places: places[0] ?? [] };
-}
-
-/** The process that the step was last asked to move. */
-let lastPid = 0;
-
-const childrenOf = (pid: number | string): readonly string[] =>
-  (readText(`/proc/${pid}/task/${pid}/children`) ?? '').split(' ').filter((each) => each !== '');
-
-/** Whether the step that this process runs has looked more often than it does where nothing is strict. */
-const waitsLong = (pid: number) =>
-  childrenOf(pid)
-    .flatMap(childrenOf)
-    .some((each) => readText(`/proc/${each}/cmdline`) === 'sleep\x000.2\x00');
+const strictly = [
+  'unshare',
+  '-m',
+  'sh',
+  '-c',
+  'mount -t tmpfs none /sys/fs/bpf && mkdir -p "/sys/fs/bpf/$0/placement-1" && exec "$@"',
+  instance,
+];
 
 const runsSystemd = fs.existsSync('/run/systemd/system') ? 'systemd makes it' : false;
 
 const frozenFile = (cgroup: string) =>
   isV2 ? ([`${cgroup}/cgroup.freeze`, '1', '0'] as const) : undefined;
 
-const nowhere = (status: number): Outcome => ({ status, places: [] });
+const elsewhere: Outcome = { opened: true, places: [] };
+const refused: Outcome = { opened: false, places: [] };
+const everywhere: Outcome = { opened: true, places: roots.map(() => `u${uid}`) };
+
+function assertOutcome({ opened, places, log }: Session, expected: Outcome, about = ''): void {
+  assert.deepEqual({ opened, places }, expected, `${about}\n${log}`);
+}
 
 async function removeCgroup(path: string): Promise<void> {
   if (!fs.existsSync(path)) return;
@@ -152,6 +155,18 @@ const makeTenant = (cgroup: string) => {
   for (const root of roots) fs.mkdirSync(`${root}/${cgroup}`, { recursive: true });
 };
 
+/** Runs a body while the tenant, or somebody else, is stopped. */
+async function whileStopped(whom: number, body: () => Promise<void>): Promise<void> {
+  const state = `/var/lib/${instance}`;
+  fs.mkdirSync(`${state}/stopped`, { recursive: true });
+  fs.writeFileSync(`${state}/stopped/${whom}`, '');
+  try {
+    await body();
+  } finally {
+    fs.rmSync(state, { recursive: true, force: true });
+  }
+}
+
 /** Returns the output of a command that sees these files as /etc/pam.d. */
 const withPamFiles = (files: string, ...command: readonly string[]): string =>
   execFileSync(
@@ -160,104 +175,108 @@ const withPamFiles = (files: string, ...command: readonly string[]): string =>
     { encoding: 'utf8', timeout: patienceMilliseconds },
   );
 
-describe('libexec/bulkhead-pam on this kernel', { skip }, () => {
+describe('pam_bulkhead.so place', { skip }, () => {
+  let module = '';
+  const linesOf = (jump: boolean) =>
+    profilesOf({ module, instance }, jump).map((each) => sessionLines(each).join('\n'));
+
   before(() => {
-    fs.mkdirSync(scratch, { recursive: true });
+    fs.mkdirSync(configuration, { recursive: true });
     fs.mkdirSync(runtime);
     fs.writeFileSync(`${runtime}/launch`, launch);
-    fs.writeFileSync(`${runtime}/logins`, `${user}\n`, { mode: 0o600 });
     makeTenant(`u${uid}`);
-    assert.ok(publishAccounts(pathsOf(instance), new Set([uid])).ok);
+    module = compilePam();
+    const source = new URL('../jail/session.c', import.meta.url).pathname;
+    const flags = ['-O2', '-Wall', '-Wextra', '-Werror', '-rdynamic', '-pthread'];
+    execFileSync('gcc', [...flags, '-o', opener, source, '-lpam']);
+    for (const name of ['login', 'systemd-user', 'su', 'cron', 'other'])
+      writeService(name, ...linesOf(false));
   });
   after(async () => {
-    withdrawAccounts(runtime);
     fs.rmSync(runtime, { recursive: true });
     fs.rmSync(scratch, { recursive: true });
     for (const root of roots) await removeCgroup(root);
   });
 
-  const everywhere: Outcome = { status: 0, places: roots.map(() => `u${uid}`) };
+  test('moves all threads of the process in every hierarchy', async () => {
+    assertOutcome(await open(), everywhere);
+  });
 
-  for (const shell of shells) {
-    test(`${shell}: moves all threads of its parent in every hierarchy`, () => {
-      assert.deepEqual(place(shell), everywhere);
-    });
+  test('does not move other accounts, or the user manager', async () => {
+    for (const account of ['root', 'daemon', 'games'])
+      assertOutcome(await open(account), elsewhere, account);
+    assertOutcome(await open(user, 'systemd-user'), elsewhere);
+  });
 
-    test(`${shell}: asks getent when the record of /etc/passwd is missing`, async () => {
-      fs.rmSync(`${runtime}/accounts/.passwd`);
-      try {
-        // It has a second, which may be too short on a slow machine.
-        await eventually('getent has answered', () => place(shell).status === 0);
-        assert.deepEqual(place(shell, { PAM_USER: 'no-such-account' }), nowhere(1));
-      } finally {
-        assert.ok(publishAccounts(pathsOf(instance), new Set([uid])).ok);
+  test('needs no variable of the environment, and heeds none', async () => {
+    const variables = ['PAM_USER=root', 'PAM_TYPE=close_session', 'PATH=/nowhere', 'IFS=/'];
+    assertOutcome(await open(user, 'login', ['/usr/bin/env', '-i', ...variables]), everywhere);
+  });
+
+  test('moves nobody, and says why, when the launch file is damaged or another version', async () => {
+    const damaged = [
+      '',
+      'launch 1\njoin tasks\nend\n',
+      launch.replaceAll('/sys/fs/cgroup', scratch),
+      launch.replace(/^root (.*)$/m, 'root $1/../..'),
+      launch.replace('join', 'joins'),
+      launch.replace(/join .*\n/, 'join notify_on_release\n'),
+      launch.replace('launch 1', 'launch 2'),
+      launch.replace('end\n', ''),
+      `adopt\n${launch}`,
+      '\0'.repeat(1000),
+    ];
+    try {
+      for (const each of damaged) {
+        fs.writeFileSync(`${runtime}/launch`, each);
+        const session = await open();
+        assertOutcome(session, elsewhere, JSON.stringify(each));
+        assert.match(session.log, /nobody is not placed: Cannot use .*; run bulkhead apply/);
       }
-    });
+      fs.rmSync(`${runtime}/launch`);
+      execFileSync('mkfifo', [`${runtime}/launch`]);
+      assertOutcome(await open(), elsewhere);
+      fs.rmSync(`${runtime}/launch`);
+      const without = await open();
+      assertOutcome(without, elsewhere);
+      assert.doesNotMatch(without.log, /not placed/);
+    } finally {
+      fs.rmSync(`${runtime}/launch`, { force: true });
+      fs.writeFileSync(`${runtime}/launch`, launch);
+    }
+  });
 
-    test(`${shell}: does not move other accounts, or services that are not a login`, () => {
-      const others = [
-        { PAM_USER: 'root' },
-        { PAM_USER: 'daemon' },
-        { PAM_USER: '' },
-        { PAM_USER: String(uid) },
-        { PAM_USER: `../accounts/${user}` },
-        { PAM_USER: `${user}\n` },
-        { PAM_TYPE: 'close_session' },
-        { PAM_TYPE: 'auth' },
-        { PAM_SERVICE: 'systemd-user' },
-      ];
-      for (const each of others)
-        assert.deepEqual(place(shell, each), nowhere(1), JSON.stringify(each));
-    });
+  test('leaves a line with an unknown word to the next line, and says so', async () => {
+    const session = (...words: readonly string[]) => {
+      writeService('odd', `session optional ${module} ${words.join(' ')}`);
+      return open(user, 'odd');
+    };
+    const odd = [['place', 'quiet'], ['place', 'jail'], [], ['place', 'instance=../x']];
+    for (const words of odd) {
+      const { places, log } = await session(...words);
+      assert.deepEqual(places, [], words.join(' '));
+      assert.match(log, /run bulkhead pam enable/);
+    }
+    assertOutcome(await session('place', `instance=${instance}`), everywhere);
+  });
 
-    test(`${shell}: ignores variables and functions of the environment`, () => {
-      const marker = join(scratch, 'marker');
-      fs.writeFileSync(join(scratch, 'rc'), `echo >${marker}\n`);
-      const tricks = {
-        IFS: `/${instance}`,
-        ENV: join(scratch, 'rc'),
-        BASH_ENV: join(scratch, 'rc'),
-        PATH: scratch,
-        PPID: '1',
-        LC_ALL: 'C.UTF-8',
-        PS4: `$(echo >${marker})`,
-        'BASH_FUNC_read%%': `() { echo >${marker}; }`,
-        'BASH_FUNC_echo%%': `() { builtin echo >${marker}; }`,
-        'BASH_FUNC_[%%': `() { echo >${marker}; }`,
-        uid: '0',
-        status: '7',
-        place: 'u0',
-      };
-      assert.deepEqual(place(shell, tricks), everywhere);
-      assert.equal(fs.existsSync(marker), false);
-    });
-
-    test(`${shell}: moves nobody when the launch file is damaged or missing`, () => {
-      const texts = [
-        '',
-        'join tasks\n',
-        launch.replaceAll('/sys/fs/cgroup', scratch),
-        launch.replace(/^root (.*)$/m, 'root $1/../..'),
-        launch.replace('join', 'joins'),
-        launch.replace(/join .*\n/, 'join notify_on_release\n'),
-        `adopt\n${launch}`,
-        '\0'.repeat(1000),
-      ];
-      try {
-        for (const text of texts) {
-          fs.writeFileSync(`${runtime}/launch`, text);
-          assert.deepEqual(place(shell), nowhere(1), JSON.stringify(text));
-        }
-        fs.rmSync(`${runtime}/launch`);
-        assert.deepEqual(place(shell), nowhere(1));
-        execFileSync('mkfifo', [`${runtime}/launch`]);
-        assert.deepEqual(place(shell), nowhere(1));
-      } finally {
-        fs.rmSync(`${runtime}/launch`, { force: true });
-        fs.writeFileSync(`${runtime}/launch`, launch);
-      }
-    });
-  }
+  test('jumps over pam_systemd only with a session that it has placed', async () => {
+    const mark = join(scratch, 'mark');
+    const [jumping = '', plain = ''] = linesOf(true);
+    const touch = `session optional pam_exec.so quiet type=open_session /usr/bin/touch ${mark}`;
+    writeService('jumping', jumping, plain, touch);
+    const marked = async (account: string) => {
+      fs.rmSync(mark, { force: true });
+      const session = await open(account, 'jumping');
+      return { ...session, touched: fs.existsSync(mark) };
+    };
+    const tenant = await marked(user);
+    assertOutcome(tenant, everywhere);
+    assert.equal(tenant.touched, false);
+    for (const account of ['root', 'daemon']) assert.equal((await marked(account)).touched, true);
+    writeService('twice', plain, plain);
+    assertOutcome(await open(user, 'twice'), everywhere);
+  });
 
   describe('with tenants as systemd slices', () => {
     // One hierarchy is enough: on v2, which systemd has, there is one.
@@ -266,11 +285,12 @@ describe('libexec/bulkhead-pam on this kernel', { skip }, () => {
     const slice = `${slices}/user-${uid}.slice`;
     const scope = `${slice}/${instance}-${uid}.scope`;
     const settings = `/etc/systemd/system/user-${uid}.slice.d`;
-    const inScope = [scope.slice(`${root}/`.length)];
+    const inScope = { opened: true, places: [scope.slice(`${root}/`.length)] };
     before(() => {
       fs.mkdirSync(settings, { recursive: true });
       fs.writeFileSync(`${settings}/90-${instance}.conf`, '');
-      fs.writeFileSync(`${runtime}/launch`, launch.replace('root', `slices ${slices}\nroot`));
+      const text = launch.replace('root', `slices ${slices}\nroot`);
+      fs.writeFileSync(`${runtime}/launch`, text);
     });
     after(async () => {
       fs.rmSync(`${settings}/90-${instance}.conf`);
@@ -279,56 +299,77 @@ describe('libexec/bulkhead-pam on this kernel', { skip }, () => {
       await removeCgroup(slices);
     });
 
-    for (const shell of shells) {
-      test(`${shell}: moves its parent into the scope of the slice`, async () => {
-        fs.mkdirSync(scope, { recursive: true });
-        assert.deepEqual(place(shell), { status: 0, places: inScope });
-        await removeCgroup(slice);
-      });
-
-      test(`${shell}: gives up soon when systemd makes no scope`, { skip: runsSystemd }, () => {
-        assert.deepEqual(place(shell), nowhere(1));
-      });
-
-      test(`${shell}: moves nobody when the launch file has a wrong slice directory`, () => {
-        const text = fs.readFileSync(`${runtime}/launch`, 'utf8');
-        try {
-          for (const path of [scratch, `${slices}/..`, '']) {
-            fs.writeFileSync(`${runtime}/launch`, text.replace(slices, path));
-            assert.deepEqual(place(shell), nowhere(1), path);
-          }
-        } finally {
-          fs.writeFileSync(`${runtime}/launch`, text);
-        }
-      });
-    }
-
-    test('waits for a late scope when placement is strict', async () => {
-      const { pid, placed } = placeStrictly('dash');
-      let ended = false;
-      void placed.then(() => (ended = true));
-      await eventually('the step waits on, or has given up', () => ended || waitsLong(pid));
+    test('moves the process into the scope of the slice', async () => {
       fs.mkdirSync(scope, { recursive: true });
-      assert.deepEqual(await placed, { status: 0, places: inScope });
+      assertOutcome(await open(user, 'cron'), inScope);
       await removeCgroup(slice);
     });
+
+    test('leaves sessions to pam_systemd where it follows, but for those within others', async () => {
+      fs.mkdirSync(scope, { recursive: true });
+      for (const name of ['sshd', 'su']) writeService(name, ...linesOf(true), standIn);
+      assertOutcome(await open(user, 'sshd'), elsewhere);
+      assertOutcome(await open(user, 'su'), inScope);
+      await removeCgroup(slice);
+    });
+
+    test('gives up soon when systemd makes no scope', { skip: runsSystemd }, async () => {
+      const session = await open(user, 'cron');
+      assertOutcome(session, elsewhere);
+      assert.match(session.log, /not placed: systemd made no scope in .* within 1 s/);
+    });
+
+    test('moves nobody when the launch file has a wrong slice directory', async () => {
+      const text = fs.readFileSync(`${runtime}/launch`, 'utf8');
+      try {
+        for (const path of [scratch, `${slices}/..`, '']) {
+          fs.writeFileSync(`${runtime}/launch`, text.replace(slices, path));
+          assertOutcome(await open(), elsewhere, path);
+        }
+      } finally {
+        fs.writeFileSync(`${runtime}/launch`, text);
+      }
+    });
+
+    test('waits for a late scope when placement is strict', { skip: runsSystemd }, async () => {
+      const outcome = outcomeOf(start(user, 'cron', strictly));
+      // Longer than it would wait if placement were not strict.
+      await setTimeout(1500);
+      fs.mkdirSync(scope, { recursive: true });
+      assertOutcome(await outcome, inScope);
+      await removeCgroup(slice);
+    });
+
+    test(
+      'opens no session when the tenant is stopped meanwhile',
+      { skip: runsSystemd },
+      async () => {
+        const outcome = outcomeOf(start(user, 'cron', strictly));
+        await setTimeout(500);
+        await whileStopped(uid, async () => {
+          fs.mkdirSync(scope, { recursive: true });
+          assertOutcome(await outcome, refused);
+        });
+        await removeCgroup(slice);
+      },
+    );
 
     test('does not enter a frozen slice', { skip: frozenFile(slice) === undefined }, async () => {
       fs.mkdirSync(scope, { recursive: true });
       const [file = '', on = '', off = ''] = frozenFile(slice) ?? [];
       fs.writeFileSync(file, on);
       try {
-        assert.deepEqual(place('sh'), nowhere(1));
+        assertOutcome(await open(user, 'cron'), elsewhere);
       } finally {
         fs.writeFileSync(file, off);
         await removeCgroup(slice);
       }
     });
 
-    test('moves a tenant without a slice into the tree', () => {
+    test('moves a tenant without a slice into the tree', async () => {
       fs.renameSync(`${settings}/90-${instance}.conf`, `${settings}/90-${instance}.conf~`);
       try {
-        assert.deepEqual(place('sh'), everywhere);
+        assertOutcome(await open(), everywhere);
       } finally {
         fs.renameSync(`${settings}/90-${instance}.conf~`, `${settings}/90-${instance}.conf`);
       }
@@ -340,10 +381,19 @@ describe('libexec/bulkhead-pam on this kernel', { skip }, () => {
     const below = `r${resellerUid}/u${uid}`;
     makeTenant(below);
     try {
-      assert.deepEqual(place('sh'), { status: 0, places: roots.map(() => below) });
+      assertOutcome(await open(), { opened: true, places: roots.map(() => below) });
     } finally {
       for (const root of roots) await removeCgroup(`${root}/r${resellerUid}`);
       makeTenant(`u${uid}`);
+    }
+  });
+
+  test('moves a tenant with sites into "main"', async () => {
+    makeTenant(`u${uid}/main`);
+    try {
+      assertOutcome(await open(), { opened: true, places: roots.map(() => `u${uid}/main`) });
+    } finally {
+      for (const root of roots) await removeCgroup(`${root}/u${uid}/main`);
     }
   });
 
@@ -353,8 +403,9 @@ describe('libexec/bulkhead-pam on this kernel', { skip }, () => {
     if (first === last) return;
     await removeCgroup(`${last}/u${uid}`);
     try {
-      const { status, places } = place('sh');
-      assert.deepEqual([status, places.length], [1, roots.length - 1]);
+      const { places, log } = await open();
+      assert.equal(places.length, roots.length - 1);
+      assert.match(log, /nobody is not placed: .* cannot be joined/);
     } finally {
       makeTenant(`u${uid}`);
     }
@@ -382,113 +433,52 @@ describe('libexec/bulkhead-pam on this kernel', { skip }, () => {
       knownEvents([{ ...started, parent }], pathsOf(instance))[0]?.advice ?? '';
     fs.writeFileSync(file, on);
     try {
-      const { status, places } = place('sh');
-      assert.deepEqual([status, places.length], [1, roots.length - 1]);
-      assert.doesNotMatch(advice(lastPid), /frozen/);
+      const session = await open();
+      assert.equal(session.places.length, roots.length - 1);
+      assert.match(session.log, /nobody is not placed: .* is frozen/);
+      assert.doesNotMatch(advice(session.pid), /frozen/);
       // Strict placement is told why.
-      assert.equal((await placeStrictly('sh').placed).status, 1);
-      assert.match(advice(lastPid), /^\/sys\/fs\/cgroup\/.* is frozen$/);
-      assert.doesNotMatch(advice(lastPid + 256), /frozen/);
+      const strict = await open(user, 'login', strictly);
+      assert.match(advice(strict.pid), /^\/sys\/fs\/cgroup\/.* is frozen$/);
+      assert.doesNotMatch(advice(strict.pid + 256), /frozen/);
     } finally {
       fs.writeFileSync(file, off);
     }
-    assert.deepEqual(place('sh'), everywhere);
+    assertOutcome(await open(), everywhere);
   });
 
-  test('kills the login program of a stopped tenant, and no other', () => {
-    const state = `/var/lib/${instance}`;
-    fs.mkdirSync(`${state}/stopped`, { recursive: true });
-    const env = { PAM_TYPE: 'open_session', PAM_SERVICE: 'sshd', PAM_USER: user };
-    try {
-      for (const [shell, stopped, name] of [
-        ...shells.map((each) => [each, uid, 'sshd'] as const),
-        ['dash', uid + 1, 'sshd'] as const,
-        // A server that opens sessions itself goes on.
-        ['dash', uid, 'jupyterhub'] as const,
-      ]) {
-        fs.writeFileSync(`${state}/stopped/${stopped}`, '');
-        const script = `require('node:fs').writeFileSync('/proc/self/comm', '${name}'); require('node:child_process').spawnSync(${JSON.stringify(asSh(shell))}, ${JSON.stringify([program, instance])}, { env: ${JSON.stringify(env)} }); console.log('goes on')`;
-        const ran = spawnSync(process.execPath, ['-e', script], {
-          encoding: 'utf8',
-          timeout: patienceMilliseconds,
-        });
-        fs.rmSync(`${state}/stopped/${stopped}`);
-        const expected = stopped === uid && name === 'sshd' ? ['SIGKILL', ''] : [null, 'goes on\n'];
-        assert.deepEqual([ran.signal, ran.stdout], expected, shell);
-      }
-    } finally {
-      fs.rmSync(state, { recursive: true, force: true });
-    }
-  });
-
-  test('kills the login program when the tenant is stopped while the step runs', async () => {
-    const state = `/var/lib/${instance}`;
-    const gate = join(scratch, 'gate');
-    execFileSync('mkfifo', [gate]);
-    fs.mkdirSync(`${state}/stopped`, { recursive: true });
-    // It waits for this where it reads what the kernel must not kill, after it has looked whether the tenant is stopped.
-    const script =
-      'printf sshd >/proc/self/comm; mount --bind "$0" /proc/$$/oom_score_adj; "$@"; echo goes on';
-    try {
-      const words = ['-m', 'sh', '-c', script, gate, asSh('dash'), program, instance];
-      const env = { PAM_TYPE: 'open_session', PAM_SERVICE: 'sshd', PAM_USER: user };
-      const session = spawn('unshare', words, {
-        stdio: ['ignore', 'pipe', 'inherit'],
-        env: { PATH: process.env['PATH'], ...env },
-      });
-      let printed = '';
-      session.stdout.setEncoding('utf8').on('data', (text: string) => (printed += text));
-      const closed = once(session, 'close');
-      const { O_NONBLOCK, O_RDONLY, O_WRONLY } = fs.constants;
-      const writing = await eventually('it waits', () => {
-        try {
-          return fs.openSync(gate, O_WRONLY | O_NONBLOCK);
-        } catch {
-          return undefined;
-        }
-      });
-      const reading = fs.openSync(gate, O_RDONLY | O_NONBLOCK);
-      fs.writeFileSync(`${state}/stopped/${uid}`, '');
-      fs.writeSync(writing, '0\n');
-      fs.closeSync(writing);
-      await closed;
-      fs.closeSync(reading);
-      assert.deepEqual([session.signalCode, printed], ['SIGKILL', '']);
-    } finally {
-      fs.rmSync(state, { recursive: true, force: true });
-      fs.rmSync(gate, { force: true });
-    }
+  test('opens no session for a stopped tenant, and for others as before', async () => {
+    await whileStopped(uid, async () => {
+      const session = await open();
+      assertOutcome(session, refused);
+      assert.match(session.log, /no session for nobody, who is stopped; bulkhead start nobody/);
+      assert.match(session.log, /to the user: No session can be opened .*: it is stopped/);
+      for (const account of ['root', 'daemon']) assertOutcome(await open(account), elsewhere);
+      // Since the machine was started nobody has applied a policy.
+      fs.renameSync(`${runtime}/launch`, `${runtime}/launch.aside`);
+      assertOutcome(await open(), refused);
+      fs.renameSync(`${runtime}/launch.aside`, `${runtime}/launch`);
+    });
+    await whileStopped(uid + 1, async () => assertOutcome(await open(), everywhere));
   });
 
   test('su runs it in a real session, for tenants only', () => {
-    const step = { program, instance, logins: `${runtime}/logins` };
-    const lines = profilesOf(step, false).flatMap(sessionLines);
     const files = join(scratch, 'pam.d');
     fs.mkdirSync(files);
-    fs.writeFileSync(
-      join(files, 'su'),
-      [
-        'auth sufficient pam_rootok.so',
-        'account required pam_permit.so',
-        'session required pam_permit.so',
-        ...lines,
-        '',
-      ].join('\n'),
-    );
+    const common = ['auth sufficient pam_rootok.so', 'account required pam_permit.so'];
+    const lines = [...common, 'session required pam_permit.so', ...linesOf(false), ''];
+    fs.writeFileSync(join(files, 'su'), lines.join('\n'));
     fs.writeFileSync(join(files, 'other'), 'session required pam_deny.so\n');
     const su = (account: string) =>
       withPamFiles(files, 'su', '-s', '/bin/cat', account, '/proc/self/cgroup');
     assert.deepEqual(placesIn(su(user)), everywhere.places);
     for (const account of ['root', 'daemon']) assert.deepEqual(placesIn(su(account)), []);
-    fs.rmSync(`${runtime}/logins`);
-    assert.deepEqual(distinct(placesIn(su(user))), []);
   });
 
   test('loginWatch() warns once when a module comes between the step and pam_systemd', () => {
     const files = join(scratch, 'watched');
     fs.mkdirSync(files);
-    const step = { program, instance, logins: `${runtime}/logins` };
-    const lines = profilesOf(step, true).flatMap(sessionLines);
+    const lines = linesOf(true);
     const systemd = 'session optional pam_systemd.so';
     const session = (...more: readonly string[]) => [...lines, ...more, systemd, ''].join('\n');
     fs.writeFileSync(join(files, 'sshd'), '@include common-session\n');

@@ -174,16 +174,13 @@ suite('knownEvents()', () => {
 
   test('proposes the session step only where PAM does not run it', () => {
     assert.equal(adviceFor(), '"bulkhead pam enable" places it');
-    put('etc/pam.d/common-session', '# session optional pam_exec.so /usr/lib/bulkhead-pam\n');
+    put('etc/pam.d/common-session', '# session optional /usr/lib/pam_bulkhead.so place\n');
     assert.equal(adviceFor(), '"bulkhead pam enable" places it', 'it is a comment');
-    put('etc/pam.d/common-session', 'session optional pam_exec.so /usr/libexec/bulkhead-pam\n');
-    assert.match(adviceFor() ?? '', /^the session step of PAM did not place it/);
+    put('etc/pam.d/common-session', 'session optional /usr/lib/pam_bulkhead.so place\n');
+    assert.match(adviceFor() ?? '', /^the PAM module did not place it/);
     rmSync(join(root, 'etc/pam.d/common-session'));
-    put(
-      'etc/pam.d/system-auth',
-      'a\nsession optional pam_exec.so /usr/libexec/bulkhead-pam quiet\n',
-    );
-    assert.match(adviceFor() ?? '', /^the session step of PAM did not place it/);
+    put('etc/pam.d/system-auth', 'a\nsession optional /usr/lib/pam_bulkhead.so place systemd\n');
+    assert.match(adviceFor() ?? '', /^the PAM module did not place it/);
   });
 
   test('proposes a slice only to a tenant that has one', () => {

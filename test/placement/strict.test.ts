@@ -91,7 +91,7 @@ test('adviceOn() depends on the program, its unit and the host', () => {
   const advice = (event: Partial<KnownEvent>, facts: Partial<AdviceFacts> = {}) =>
     adviceOn({ ...known, ...event }, { ...host, ...facts }) ?? '';
   assert.match(advice({ command: 'sshd-session' }), /^"bulkhead pam enable" places it$/);
-  assert.match(advice({ command: 'su' }, { stepIsOn: true }), /journalctl -g bulkhead-pam/);
+  assert.match(advice({ command: 'su' }, { stepIsOn: true }), /journalctl -g pam_bulkhead/);
   const stepFailure = 'systemd did not make bulkhead-1001.scope within 120 s';
   assert.equal(advice({}, { stepIsOn: true, stepFailure }), stepFailure);
   assert.match(advice({ command: 'runuser' }), /^"bulkhead exec alice -- …", instead of runuser,/);

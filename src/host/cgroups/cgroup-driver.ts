@@ -40,9 +40,7 @@ import type { Paths } from '../paths.ts';
 import type { CgroupOwner } from '../kill-processes.ts';
 import type { QuotaStore } from '../disks/quota-store.ts';
 import { readSubordinateUids } from '../accounts/subordinate-uids.ts';
-import { publishAccounts, withdrawAccounts } from './launch-accounts.ts';
 import { publishLaunch, withdrawLaunch } from './launch-file.ts';
-import { publishLogins, withdrawLogins } from './launch-logins.ts';
 import { removeCgroup } from './remove-cgroup.ts';
 import { formatValue } from '../../plan/format.ts';
 
@@ -279,15 +277,7 @@ export class CgroupDriver implements Driver {
     const join = version === 2 ? processFile : 'tasks';
     const published = publishLaunch(paths.runtime, join, roots, this.#parts.slicesPath);
     if (!published.ok) return published;
-    const remembered = quotas.remember(wanted);
-    if (!remembered.ok) return remembered;
-    const tenants = wanted.cgroups.flatMap(({ kind, path, user, unit }) => {
-      const uid = kind === 'tenant' ? tenantOfCgroup(path) : undefined;
-      if (uid === undefined) return [];
-      return [{ uid, ...(user === undefined ? {} : { user }), isSlice: unit !== undefined }];
-    });
-    const accounts = publishAccounts(paths, new Set(tenants.map(({ uid }) => uid)));
-    return accounts.ok ? publishLogins(paths, tenants) : accounts;
+    return quotas.remember(wanted);
   }
 
   release({ kill }: { readonly kill: boolean }): Result<void, readonly Problem[]> {
@@ -306,8 +296,6 @@ export class CgroupDriver implements Driver {
     }
     if (problems.length > 0) return fail(problems);
     withdrawLaunch(this.#parts.paths.runtime);
-    withdrawAccounts(this.#parts.paths.runtime);
-    withdrawLogins(this.#parts.paths.runtime);
     const unmade = this.#parts.delegation.unmake();
     return unmade.ok ? unmade : fail([unmade.error]);
   }

@@ -34,6 +34,26 @@ export function publishLaunch(
   return readText(path) === text ? ok(undefined) : replaceFile(path, text);
 }
 
+export interface Launch {
+  /** The tenants' directory in each hierarchy. */
+  readonly roots: readonly string[];
+  /** The parent of tenants that are slices of systemd. */
+  readonly slices?: string;
+}
+
+/** Returns the contents of the file; undefined if no policy is in force. */
+export function readLaunch(runtime: string): Launch | undefined {
+  const text = readText(`${runtime}/launch`);
+  if (text === undefined) return undefined;
+  const values = (word: string) =>
+    text
+      .split('\n')
+      .filter((line) => line.startsWith(`${word} `))
+      .map((line) => line.slice(word.length + 1));
+  const [slices] = values('slices');
+  return { roots: values('root'), ...(slices === undefined ? {} : { slices }) };
+}
+
 /** Removes the file. The launcher then reports that no policy is in force. */
 export function withdrawLaunch(runtime: string): void {
   rmSync(`${runtime}/launch`, { force: true });

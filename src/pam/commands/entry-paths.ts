@@ -29,13 +29,13 @@ export function sessionOf(service: ServiceView, view: LoginView): SessionFacts {
 
 function jailOf(
   { service, entersJail }: ServiceView,
-  { jail }: LoginView,
+  { jail, module }: LoginView,
 ): Pick<SessionFacts, 'jail'> {
   if (jail === undefined) return {};
   if (entersJail) return { jail: { entered: true } };
-  const reason = jail.usable
+  const reason = module.usable
     ? `no step of ${service} enters the jail`
-    : `${jail.module} is not there to enter the jail`;
+    : `${module.path} is not there to enter the jail`;
   return { jail: { entered: false, reason } };
 }
 
@@ -56,7 +56,7 @@ const notRun = (service: string): Cause => ({
   reason: `the login step does not run for ${service}`,
 });
 
-function whyUseless({ step, logins }: LoginView): Cause | undefined {
-  if (!step.executable) return { reason: `${step.path} is missing or cannot be executed` };
-  return logins === undefined ? { reason: 'no policy is in force' } : undefined;
+function whyUseless({ module, tenants }: LoginView): Cause | undefined {
+  if (!module.usable) return { reason: `${module.path} is missing` };
+  return tenants === undefined ? { reason: 'no policy is in force' } : undefined;
 }

@@ -1,10 +1,10 @@
 /** The values that `bulkhead pam` prints with `--json`. Schemas are generated from these types. */
-import type { LoginView } from '../core/view.ts';
+import type { LoginView, TenantCounts } from '../core/view.ts';
 
 /** The outcome of tenants' sessions for each PAM service. */
-export interface PamStatusJson extends Omit<LoginView, 'logins'> {
-  /** The number of accounts that the step is run for; null if no policy is in force. */
-  readonly logins: number | null;
+export interface PamStatusJson extends Omit<LoginView, 'tenants'> {
+  /** The tenants in force; null if no policy is in force. */
+  readonly tenants: TenantCounts | null;
   /** Notes for people. */
   readonly notes: readonly string[];
 }

@@ -12,14 +12,14 @@ export function statusText(
   const rows = view.services.map((each) => [
     printable(each.service),
     outcomesText(each, view),
-    ...(view.jail === undefined ? [] : [jailText(each, view.jail)]),
+    ...(view.jail === undefined ? [] : [jailText(each, view.module)]),
   ]);
   const header = ['SERVICE', 'SESSIONS OF TENANTS', ...(view.jail === undefined ? [] : ['JAIL'])];
   const remarks = notes.map((each) => wrap(printable(each), columns, '  ')).join('\n');
   return [table([header, ...rows]), remarks].filter((each) => each !== '').join('\n\n');
 }
 
-function jailText({ entersJail }: ServiceView, { usable }: NonNullable<LoginView['jail']>): string {
+function jailText({ entersJail }: ServiceView, { usable }: LoginView['module']): string {
   if (!entersJail) return 'not entered';
   return usable ? 'entered' : 'no session';
 }

@@ -20,7 +20,7 @@ function status(options: { readonly json?: boolean }, command: Command): ExitCod
   const view = surveyLogin(stepOf(paths), paths);
   const notes = loginNotes(view);
   if (options.json === true)
-    printJson({ ...view, logins: view.logins ?? null, notes } satisfies PamStatusJson);
+    printJson({ ...view, tenants: view.tenants ?? null, notes } satisfies PamStatusJson);
   else print(statusText(view, notes, terminalOf(process.stdout)));
   return exitCodes.done;
 }

@@ -9,23 +9,23 @@ export function loginNotes(view: LoginView): readonly string[] {
   if (runningOf(view).length === 0)
     return ['The login step is not enabled; "bulkhead pam enable" enables it', ...jailFaults(view)];
   const noPolicy =
-    view.logins === undefined
+    view.tenants === undefined
       ? ['No policy is in force, so nobody is placed; run bulkhead apply']
       : [];
   return [...noPolicy, ...faultsOf(view)];
 }
 
 /** Reports sessions that are opened outside jails, or not at all. */
-function jailFaults({ jail, services }: LoginView): readonly string[] {
+function jailFaults({ jail, module, services }: LoginView): readonly string[] {
   if (jail === undefined) return [];
   const namesOf = (is: (each: ServiceView) => boolean) =>
     services.filter(is).map(({ service }) => service);
   const inside = namesOf(({ entersJail }) => entersJail);
   const outside = namesOf(({ entersJail, reachable }) => !entersJail && reachable);
   const beyond = namesOf(({ entersJail, reachable }) => !entersJail && !reachable);
-  const missing = `${jail.module} is missing`;
+  const missing = `${module.path} is missing`;
   return [
-    ...(jail.usable || inside.length === 0
+    ...(module.usable || inside.length === 0
       ? []
       : [
           `${missing}: tenants with a jail get no session; install Bulkhead again: ${listSome(inside)}`,
@@ -33,7 +33,7 @@ function jailFaults({ jail, services }: LoginView): readonly string[] {
     ...(outside.length === 0
       ? []
       : [
-          `Sessions of tenants with a jail are opened outside of it; ${jail.usable ? 'run "bulkhead pam enable" again' : `${missing}, for this processor or because it was not compiled`}: ${listSome(outside)}`,
+          `Sessions of tenants with a jail are opened outside it; ${module.usable ? 'run "bulkhead pam enable" again' : `${missing}, for this processor or because it was not compiled`}: ${listSome(outside)}`,
         ]),
     ...(beyond.length === 0
       ? []
@@ -47,7 +47,7 @@ function jailFaults({ jail, services }: LoginView): readonly string[] {
 export function faultsOf(view: LoginView): readonly string[] {
   const running = runningOf(view);
   if (running.length === 0) return jailFaults(view);
-  const { step, profiles } = view;
+  const { module, profiles } = view;
   const about = (is: (each: ServiceView) => boolean, note: string) => {
     const names = running.filter(is).map(({ service }) => service);
     return names.length === 0 ? [] : [`${note}: ${listSome(names)}`];
@@ -55,11 +55,9 @@ export function faultsOf(view: LoginView): readonly string[] {
   const again = 'run "bulkhead pam enable" again';
   return [
     ...jailFaults(view),
-    ...(step.executable
+    ...(module.usable
       ? []
-      : [
-          `${step.path} is missing or cannot be executed: nobody is placed at login; install Bulkhead again`,
-        ]),
+      : [`${module.path} is missing: nobody is placed at login; install Bulkhead again`]),
     ...about(
       ({ outcome }) => outcome === 'taken back' && !hasSlicesOnly(view),
       `pam_systemd takes the process back after it was placed, and only the agent can catch it; ${again} to leave pam_systemd out where that is possible`,
@@ -78,12 +76,5 @@ export function faultsOf(view: LoginView): readonly string[] {
     ...profiles
       .filter(({ is }) => is === 'differs')
       .map(({ path }) => `${path} is not as this installation writes it; ${again}`),
-    ...running.flatMap(({ service, userEnvironment }) =>
-      userEnvironment === undefined
-        ? []
-        : [
-            `Users of ${service} can run programs as root: ${userEnvironment} lets them choose the environment of the step; remove user_readenv=1 there`,
-          ],
-    ),
   ];
 }

@@ -3,7 +3,7 @@
  *
  *     # a comment
  *     @include common-session
- *     -session [success=3 default=ignore] pam_exec.so quiet \
+ *     -session [success=2 default=ignore] pam_exec.so quiet \
  *         seteuid [a word with blanks] # another
  *     session substack system-auth
  */

@@ -8,18 +8,23 @@ export interface ServiceView extends SessionJudgement {
   readonly service: string;
   /** Whether its session includes the files in which `pam enable` puts our lines; true if it writes none. */
   readonly reachable: boolean;
-  /** The line that lets users choose the environment of the step: `/etc/pam.d/su:3`. */
-  readonly userEnvironment?: string;
   /** The outcome for tenants with systemd slices, if there are any. */
   readonly inSlice?: SliceOutcome;
 }
 
+export interface TenantCounts {
+  /** The number of tenants that are slices of systemd. */
+  readonly slices: number;
+  /** The number of all other tenants. */
+  readonly others: number;
+}
+
 export interface LoginView {
-  /** The program that PAM runs. */
-  readonly step: {
+  /** The PAM module. */
+  readonly module: {
     readonly path: string;
-    /** Whether it can be executed. */
-    readonly executable: boolean;
+    /** Whether it exists. */
+    readonly usable: boolean;
   };
   /** Bulkhead's files for pam-auth-update. */
   readonly profiles: readonly {
@@ -27,16 +32,10 @@ export interface LoginView {
     /** Whether the file is Bulkhead's. */
     readonly is: ProfileState;
   }[];
-  /** The number of accounts that the step is run for; absent if no policy is in force. */
-  readonly logins: number | undefined;
-  /** The number of those accounts that have systemd slices. */
-  readonly slices: number;
-  /** Present if tenants have jails: how many, and whether the module that enters them exists. */
+  /** The tenants in force; absent if no policy is in force. */
+  readonly tenants: TenantCounts | undefined;
+  /** Present if tenants have jails. */
   readonly jail?: {
-    /** The path of the PAM module that enters jails. */
-    readonly module: string;
-    /** Whether the PAM module exists. */
-    readonly usable: boolean;
     /** The number of tenants with a jail. */
     readonly tenants: number;
   };
@@ -46,6 +45,6 @@ export interface LoginView {
   readonly services: readonly ServiceView[];
 }
 
-/** Whether all accounts have slices, so that nothing else matters. */
-export const hasSlicesOnly = ({ logins = 0, slices }: LoginView): boolean =>
-  slices > 0 && slices === logins;
+/** Whether all tenants have slices, so that nothing else matters. */
+export const hasSlicesOnly = ({ tenants }: LoginView): boolean =>
+  tenants !== undefined && tenants.slices > 0 && tenants.others === 0;

@@ -42,7 +42,7 @@ const hasTraces = (files: PamSnapshot) =>
   [...files].some(
     ([path, text]) =>
       text !== undefined &&
-      (path.startsWith(`${profileDirectory}/`) || /\/(?:bulkhead-pam|pam_bulkhead\.so)/.test(text)),
+      (path.startsWith(`${profileDirectory}/`) || /\/pam_bulkhead\.so/.test(text)),
   );
 
 /** Reports lines that somebody else put there. */
@@ -55,6 +55,6 @@ function leftovers(files: PamSnapshot): Result<never, Problem> | undefined {
   return failed({
     action,
     reason: `/etc/pam.d/${line.file} has it in line ${line.line}, which pam-auth-update has not written`,
-    hint: 'remove the lines with bulkhead-pam, pam_bulkhead.so, /logins and /jailed there',
+    hint: 'remove the lines with pam_bulkhead.so and /jailed there',
   });
 }

@@ -13,14 +13,12 @@ import {
   isSystemd,
   profilesOf,
   sessionLines,
-  type JailStep,
   type PamProfile,
   type PamStep,
 } from '../core/profiles.ts';
 import { judgeSession, type SessionJudgement } from '../core/judge.ts';
 import { parsePamFile } from '../core/pam-file.ts';
 import { stackOf } from '../core/stack.ts';
-import { userEnvironmentLine } from '../core/user-environment.ts';
 import { hasAuthUpdate, rehearseAuthUpdate } from './auth-update.ts';
 import { foreignProfile, type PamChange } from './change.ts';
 import {
@@ -28,7 +26,6 @@ import {
   pamReader,
   readPamSnapshot,
   serviceFile,
-  serviceNames,
   type PamSnapshot,
 } from './pam-files.ts';
 
@@ -42,16 +39,9 @@ export function planEnable(step: PamStep): Result<PamChange, Problem> {
   if (!before.ok) return before;
   const foreign = foreignProfile(before.value);
   if (foreign !== undefined) return fail(foreign);
-  const entering = jailOf(step);
-  if (!entering.ok) return entering;
-  const { jail: _jail, ...placing } = step;
-  const usable = { ...placing, ...(entering.value && { jail: entering.value }) };
-  const chosen = chooseProfiles(usable);
+  const chosen = chooseProfiles(step);
   if (!chosen.ok) return chosen;
-  const { profiles, after } = chosen.value;
-  const notes = [...chosen.value.notes, ...withoutJail(step, entering.value)];
-  const risk = environmentProblem(after);
-  if (risk !== undefined) return fail(risk);
+  const { profiles, after, notes } = chosen.value;
   const change = { profiles, before: before.value, after };
   return ok({ ...change, notes: [...notes, ...pendingNote(change)] });
 }
@@ -86,45 +76,31 @@ function blocker(step: PamStep): Problem | undefined {
       reason: 'there is no pam-auth-update, so PAM is managed otherwise here',
       hint: `with authselect or by hand, put these before pam_systemd.so into what sshd, su and crond include: ${linesByHand(step)}`,
     };
-  if (!isPlainPath(step.program))
+  if (!isPlainPath(step.module))
     return {
       action,
-      reason: `PAM cannot be given the path ${JSON.stringify(step.program)}`,
+      reason: `PAM cannot be given the path ${JSON.stringify(step.module)}`,
       hint: 'install Bulkhead below /usr or /opt',
     };
-  const pinned = pinDirectory(dirname(step.program));
-  if (!pinned.ok) return { action, ...causedBy(pinned.error) };
-  using directory = pinned.value;
-  const opened = openTrusted(directory, step.program, 'install Bulkhead again');
-  if (!opened.ok) return { action, ...causedBy(opened.error) };
-  using file = opened.value;
-  if ((file.stat.mode & 0o111) === 0)
+  if (!existsSync(step.module))
     return {
       action,
-      reason: `${step.program} cannot be executed`,
-      hint: `run: chmod 755 ${step.program}`,
+      reason: `there is no ${step.module}: it was not compiled, or not for this processor`,
+      hint: `see ${docPage('install')}`,
     };
+  return ownerProblem(step.module);
+}
+
+/** Returns the reason if others than root can change the module. */
+function ownerProblem(module: string): Problem | undefined {
+  const pinned = pinDirectory(dirname(module));
+  if (!pinned.ok) return { action, ...causedBy(pinned.error) };
+  using directory = pinned.value;
+  const opened = openTrusted(directory, module, 'install Bulkhead again');
+  if (!opened.ok) return { action, ...causedBy(opened.error) };
+  opened.value[Symbol.dispose]();
   return undefined;
 }
-
-/** Returns what PAM may run to enter jails; undefined if nobody has one, or if the module was not compiled. */
-function jailOf({ jail }: PamStep): Result<JailStep | undefined, Problem> {
-  if (jail === undefined || !existsSync(jail.module)) return ok(undefined);
-  const pinned = pinDirectory(dirname(jail.module));
-  if (!pinned.ok) return failed({ action, ...causedBy(pinned.error) });
-  using directory = pinned.value;
-  const opened = openTrusted(directory, jail.module, 'install Bulkhead again');
-  if (!opened.ok) return failed({ action, ...causedBy(opened.error) });
-  opened.value[Symbol.dispose]();
-  return ok(jail);
-}
-
-const withoutJail = ({ jail }: PamStep, used: JailStep | undefined): readonly string[] =>
-  jail === undefined || used !== undefined
-    ? []
-    : [
-        `${jail.module} is not there, so sessions of tenants with a jail are opened outside of it; see ${docPage('jail')}`,
-      ];
 
 const linesByHand = (step: PamStep) =>
   profilesOf(step, false)
@@ -174,18 +150,4 @@ function rehearsed(profiles: readonly PamProfile[], step: PamStep): Result<PamSn
     });
   }
   return after;
-}
-
-function environmentProblem(after: PamSnapshot): Problem | undefined {
-  const read = pamReader(after);
-  for (const service of serviceNames()) {
-    const line = userEnvironmentLine(service, read);
-    if (line === undefined) continue;
-    return {
-      action,
-      reason: `in /etc/pam.d/${line.file}, line ${line.line}, pam_env has user_readenv=1: users of ${service} could choose the environment of a program that root runs`,
-      hint: 'remove user_readenv=1 there; it is deprecated for this reason',
-    };
-  }
-  return undefined;
 }

@@ -5,52 +5,30 @@ import { isLocked } from '../../sys/files/flock.ts';
 import { readText } from '../../../packages/base/io/read.ts';
 import { countJailed } from '../../host/cgroups/launch-jailed.ts';
 import { judgeSession, judgeSlice } from '../core/judge.ts';
-import {
-  jailProfile,
-  profileNames,
-  profilesOf,
-  sliceListPath,
-  type JailStep,
-  type PamStep,
-} from '../core/profiles.ts';
+import { jailProfile, profileNames, profilesOf, type PamStep } from '../core/profiles.ts';
 import { ownStackOf, type PamReader } from '../core/stack.ts';
-import { userEnvironmentLine } from '../core/user-environment.ts';
+import { countTenants } from './tenants.ts';
 import type { LoginView, ServiceView } from '../core/view.ts';
 import { hasAuthUpdate } from './auth-update.ts';
-import {
-  commonFiles,
-  pamReader,
-  profileDirectory,
-  serviceFile,
-  serviceNames,
-} from './pam-files.ts';
+import { commonFiles, pamReader, profileDirectory, serviceNames } from './pam-files.ts';
 
 export function surveyLogin(step: PamStep, paths: Paths): LoginView {
   const read = pamReader();
-  const slices = namesIn(sliceListPath(step)) ?? 0;
+  const tenants = countTenants(paths);
+  const hasSlices = tenants !== undefined && tenants.slices > 0;
   return {
-    step: { path: step.program, executable: isExecutable(step.program) },
+    module: { path: step.module, usable: isFile(step.module) },
     profiles: profileNames
-      .filter((name) => name !== jailProfile || step.jail !== undefined)
+      .filter((name) => name !== jailProfile || step.jailed !== undefined)
       .map((name) => profileView(name, step)),
-    logins: namesIn(step.logins),
-    slices,
-    ...(step.jail === undefined ? {} : { jail: jailView(step.jail, paths) }),
+    tenants,
+    ...(step.jailed === undefined ? {} : { jail: { tenants: countJailed(paths.state) ?? 0 } }),
     agentRuns: isLocked(agentLock(paths)),
-    services: serviceNames().flatMap((service) => serviceView(service, read, step, slices > 0)),
+    services: serviceNames().flatMap((service) => serviceView(service, read, step, hasSlices)),
   };
 }
 
-const jailView = ({ module }: JailStep, { state }: Paths): NonNullable<LoginView['jail']> => ({
-  module,
-  usable: statSync(module, { throwIfNoEntry: false })?.isFile() === true,
-  tenants: countJailed(state) ?? 0,
-});
-
-const namesIn = (list: string): number | undefined =>
-  readText(list)
-    ?.split('\n')
-    .filter((each) => each !== '').length;
+const isFile = (path: string) => statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 
 /** Returns the view of a service; undefined for one that opens no sessions. */
 function serviceView(
@@ -64,12 +42,9 @@ function serviceView(
   const judged = judgeSession(stack, step);
   // pam_systemd does nothing if systemd does not run.
   const outcome = judged.outcome === 'taken back' && !systemdRuns() ? 'placed' : judged.outcome;
-  const line = userEnvironmentLine(service, read);
-  const risk =
-    line === undefined ? {} : { userEnvironment: `${serviceFile(line.file)}:${line.line}` };
   const slice = hasSlices ? { inSlice: judgeSlice(stack, service) } : {};
   const reachable = !hasAuthUpdate() || stack.some(({ file }) => managed.includes(file));
-  return [{ service, ...judged, outcome, reachable, ...risk, ...slice }];
+  return [{ service, ...judged, outcome, reachable, ...slice }];
 }
 
 const managed: readonly string[] = commonFiles;
@@ -87,9 +62,4 @@ function profileView(name: string, step: PamStep): LoginView['profiles'][number]
   const text = readText(path);
   const wanted = profilesOf(step, true).find((each) => each.name === name)?.text;
   return { path, is: text === undefined ? 'absent' : text === wanted ? 'as written' : 'differs' };
-}
-
-function isExecutable(path: string): boolean {
-  const stat = statSync(path, { throwIfNoEntry: false });
-  return stat?.isFile() === true && (stat.mode & 0o111) !== 0;
 }

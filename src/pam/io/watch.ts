@@ -13,7 +13,7 @@ import { surveyLogin } from './survey.ts';
 
 export function loginWatch(paths: Paths, log: Log): AgentPart {
   const step = stepOf(paths);
-  const files = [serviceFile(''), ...commonFiles.map(serviceFile), step.program];
+  const files = [serviceFile(''), ...commonFiles.map(serviceFile), step.module];
   let seen = '';
   const reported = new Set<string>();
   return {

@@ -12,9 +12,9 @@ export interface KnownEvent extends Omit<StrictEvent, 'nanoseconds' | 'cgroup'> 
 
 /** The facts that the advice depends on. */
 export interface AdviceFacts {
-  /** The reason why the session step failed for this very session. */
+  /** The reason why the PAM module failed for this very session. */
   readonly stepFailure?: string | undefined;
-  /** Whether PAM runs the session step on this host. */
+  /** Whether PAM runs the module on this host. */
   readonly stepIsOn: boolean;
   /** Whether the tenant has a systemd slice. */
   readonly isSlice: boolean;
@@ -36,7 +36,7 @@ export function adviceOn(
     return `"bulkhead exec" can start it, and "chmod u-s" takes the setuid bit from "${name}"`;
   if (sessions.test(command))
     return stepIsOn
-      ? 'the session step of PAM did not place it; see journalctl -g bulkhead-pam'
+      ? 'the PAM module did not place it; see journalctl -g pam_bulkhead'
       : '"bulkhead pam enable" places it';
   if (command.startsWith('php-fpm')) return '"bulkhead web fpm enable" places it';
   const who = account ?? String(tenant);

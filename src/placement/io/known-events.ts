@@ -1,4 +1,4 @@
-/** Adds facts to events while the host still has them: the account, and why the session step failed. */
+/** Adds facts to events while the host still has them: the account, and why the PAM module failed. */
 import { existsSync, statSync } from 'node:fs';
 import { printable } from '../../../packages/base/printable.ts';
 import { AccountNames } from '../../host/accounts/account-names.ts';
@@ -36,14 +36,16 @@ export function knownEvents(
 
 const stacks = ['common-session', 'common-session-noninteractive', 'system-auth', 'password-auth'];
 
-/** Whether PAM runs the session step, as far as its main files show. */
+/** Whether PAM runs the module, as far as its main files show. */
 const runsStep = ({ etc }: Paths): boolean =>
-  stacks.some((name) => /^[^#\n]*\/bulkhead-pam\b/m.test(readText(`${etc}/pam.d/${name}`) ?? ''));
+  stacks.some((name) =>
+    /^[^#\n]*\/pam_bulkhead\.so place\b/m.test(readText(`${etc}/pam.d/${name}`) ?? ''),
+  );
 
 const isSlice = (uid: number, { etc, instance }: Paths): boolean =>
   existsSync(`${etc}/systemd/system/user-${uid}.slice.d/90-${instance}.conf`);
 
-/** How many records libexec/bulkhead-pam keeps. */
+/** How many records entry/session.c keeps. */
 const records = 256;
 /**
  * The maximum age of a record. Only one fork lies between the record and the refusal; an older record belongs to
@@ -51,7 +53,7 @@ const records = 256;
  */
 const recordMs = 300_000;
 
-/** Returns the reason that the session step recorded for the process that opened the session: itself or its parent. */
+/** Returns the reason that the PAM module recorded for the process that opened the session: itself or its parent. */
 function stepFailure(pids: readonly number[], at: string, { runtime }: Paths): string | undefined {
   for (const pid of pids) {
     const path = `${runtime}/unplaced/${pid % records}`;

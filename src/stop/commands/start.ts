@@ -13,17 +13,16 @@ import { print, printError } from '../../cli/shared/session.ts';
 import { stopText } from '../../host/stops.ts';
 import { tenantCgroup } from '../../plan/wanted.ts';
 import { setFrozen } from '../io/kill-tenant.ts';
-import { passToSystemd, startTenant } from '../io/stop-tenant.ts';
+import { startTenant } from '../io/stop-tenant.ts';
 import { subjectOf } from './tenant.ts';
 
 async function start(name: string, options: PolicyOptions, command: Command): Promise<ExitCode> {
   const subject = await subjectOf(command, name, options.policy);
   if (typeof subject === 'number') return subject;
   const { tenant, driver, paths } = subject;
-  const { stop, problems } = await startTenant(paths, tenant.uid, () => {
-    setFrozen(driver, tenantCgroup(tenant), false);
-    return passToSystemd(driver, paths, tenant);
-  });
+  const { stop, problems } = await startTenant(paths, tenant.uid, () =>
+    setFrozen(driver, tenantCgroup(tenant), false),
+  );
   for (const problem of problems) printError(problem);
   if (stop === undefined) print(`${subject.name} is not stopped`);
   else print(`${subject.name} may run again; it was ${printable(stopText(stop))}`);

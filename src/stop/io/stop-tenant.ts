@@ -5,7 +5,6 @@
 import { renameSync, rmSync } from 'node:fs';
 import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
-import { passLogins } from '../../host/cgroups/launch-logins.ts';
 import type { Driver } from '../../host/driver.ts';
 import { includesOthers } from '../../host/kill-processes.ts';
 import type { Paths } from '../../host/paths.ts';
@@ -57,7 +56,6 @@ export async function stopTenant(request: StopRequest): Promise<Result<StoppedTe
   const note = (result: Result<unknown, Problem>) => {
     if (!result.ok) problems.push(result.error);
   };
-  if (driver.tree.slices !== undefined) note(passLogins(paths, loginsOf(tenant), 'step'));
   // A bomb does not wait for it either.
   const first = endProcesses(request);
   const found = await unitsOf(request.stop, paths);
@@ -72,21 +70,6 @@ export async function stopTenant(request: StopRequest): Promise<Result<StoppedTe
   if (!frozen) await forgetFailures(units);
   return ok({ ...last, killed: first.killed + last.killed, units, problems });
 }
-
-const loginsOf = ({ uid, account }: Tenant) => ({
-  uid,
-  ...(account === undefined ? {} : { user: account.user }),
-});
-
-/** Passes the logins of a tenant that runs again to pam_systemd. */
-export const passToSystemd = (
-  { tree }: Driver,
-  paths: Paths,
-  tenant: Tenant,
-): Result<void, Problem> =>
-  tree.slices === undefined || tenant.reseller !== undefined
-    ? ok(undefined)
-    : passLogins(paths, loginsOf(tenant), 'pam_systemd');
 
 function endProcesses({ driver, tenant, outside, stop }: StopRequest): Killed {
   const cgroup = tenantCgroup(tenant);
@@ -128,7 +111,7 @@ const startingFile = (paths: Paths, uid: number) => `${stopFile(paths, uid)}.sta
 export async function startTenant(
   paths: Paths,
   uid: number,
-  letGo: () => Result<void, Problem>,
+  letGo: () => void,
 ): Promise<{ readonly stop: Stop | undefined; readonly problems: readonly Problem[] }> {
   const stop = readStop(paths, uid) ?? interrupted(paths, uid);
   if (stop === undefined) return { stop, problems: [] };
@@ -140,8 +123,7 @@ export async function startTenant(
     const object = stopFile(paths, uid);
     return { stop, problems: [{ action: 'remove', object, ...causeOf(error) }] };
   }
-  const passed = letGo();
-  if (!passed.ok) problems.push(passed.error);
+  letGo();
   for (const step of [() => letIn(stop, paths), () => startUnits(stop, paths)]) {
     const done = await step();
     if (!done.ok) problems.push(done.error);

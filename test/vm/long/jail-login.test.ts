@@ -62,10 +62,7 @@ suite('jails at login in the virtual machine', { skip: guests.skip, timeout }, (
     await apply('');
     assert.doesNotMatch(await succeed('bulkhead pam enable --dry-run'), /pam_bulkhead/);
     await apply('<jail profile="web"/>');
-    assert.match(
-      await succeed('bulkhead pam status'),
-      /off; .*\n.*outside of it; run "bulkhead pam/,
-    );
+    assert.match(await succeed('bulkhead pam status'), /off; .*\n.*outside it; run "bulkhead pam/);
     assert.match(await succeed('bulkhead jail status'), /Not entered by ssh: /);
     assert.match(
       await succeed('bulkhead pam enable --dry-run'),
