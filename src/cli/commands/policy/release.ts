@@ -105,7 +105,7 @@ async function allDone(
     problems.push(...found);
     if (found.length > 0) continue;
     done.push(what);
-    if (json !== true) print(`Taken back: ${what}`);
+    if (json !== true) print(`Undone: ${what}`);
   }
   if (problems.length === 0) problems.push(...removeOwnFiles(paths, wanted));
   if (json === true) printJson({ done, problems } satisfies ReleaseJson);

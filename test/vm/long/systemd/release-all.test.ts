@@ -168,7 +168,7 @@ suite('release --all where everything is enabled', { skip: guests.skip }, () => 
     'limits, jails, cgroups and quotas',
   ];
   const missing = (text: string) =>
-    steps.filter((each) => !new RegExp(`^(?:  |Taken back: )${each}$`, 'm').test(text));
+    steps.filter((each) => !new RegExp(`^(?:  |Undone: )${each}$`, 'm').test(text));
 
   test('everything can be enabled on one host', { timeout }, async () => {
     const enable = async (...commands: readonly string[]) => {
@@ -244,7 +244,7 @@ suite('release --all where everything is enabled', { skip: guests.skip }, () => 
     );
     assert.equal(status, 0, stdout);
     const text = stdout.replaceAll('\r', '');
-    for (const step of steps) assert.ok(text.includes(`Taken back: ${step}\n`), `${step}: ${text}`);
+    for (const step of steps) assert.ok(text.includes(`Undone: ${step}\n`), `${step}: ${text}`);
     assert.match(
       text,
       /^Nothing of Bulkhead is left on this host but its policy in \/etc\/bulkhead$/m,
