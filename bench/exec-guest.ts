@@ -24,6 +24,8 @@ const ways: readonly (readonly [label: string, command: string])[] = [
   ['plain', 'true'],
   ['setpriv', drop],
   ['sh, cgroup.procs, setpriv', `sh -c "echo 0 >${root}/u${uid}/cgroup.procs; exec ${drop}"`],
+  ['C: moves itself', `/tmp/into-cgroup move ${root}/u${uid} true`],
+  ['C: clone3() into it', `/tmp/into-cgroup clone ${root}/u${uid} true`],
   ['bulkhead-exec', `/opt/bulkhead/dist/entry/${process.arch}/bulkhead-exec ${user} -- true`],
   ['bulkhead exec', `${bulkhead} exec ${user} -- true`],
   ['systemd-run --scope', `systemd-run --quiet --scope --uid=nobody true`],
@@ -53,9 +55,11 @@ const afterGap =
     Number((await guest.succeed(`${harness} 2 ${gapMs} ${command}`)).trim().split('\n').at(-1));
 
 async function prepare(guest: Guest, directory: string): Promise<void> {
-  const source = new URL('harness.c', import.meta.url).pathname;
-  execFileSync('gcc', ['-O2', '-static', '-o', `${directory}/harness`, source]);
-  await guest.copyIn(`${directory}/harness`, harness);
+  for (const name of ['harness', 'into-cgroup']) {
+    const source = new URL(`${name}.c`, import.meta.url).pathname;
+    execFileSync('gcc', ['-O2', '-static', '-o', `${directory}/${name}`, source]);
+    await guest.copyIn(`${directory}/${name}`, `/tmp/${name}`);
+  }
   await guest.copyProject();
   await guest.succeed('mkdir -p /etc/bulkhead && cat > /etc/bulkhead/policy.xml', {
     input: policy,

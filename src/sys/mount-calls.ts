@@ -194,6 +194,20 @@ export const bindMount = (source: string, target: string): void =>
 export const detachMount = (path: string): void =>
   void check('umount2', path, cUmount2(path, MNT_DETACH));
 
+/**
+ * Moves the mount at `fd` onto the root of this namespace. Whoever enters the namespace has it as root; this thread keeps the
+ * one below. Source: setns(2); the kernel follows mounts on the root, as it does with its own first root.
+ */
+export function coverRoot(fd: number): void {
+  const root = openWithoutLinks('/');
+  try {
+    const flags = 0x4 /* MOVE_MOUNT_F_EMPTY_PATH */ | 0x40; /* MOVE_MOUNT_T_EMPTY_PATH */
+    check('move_mount', '/', syscallMoveMount(numbers.moveMount, fd, '', root, '', flags));
+  } finally {
+    closeDescriptor(root);
+  }
+}
+
 /** Makes the mount at `fd` the root of this namespace, and detaches the old one. */
 export function changeRoot(fd: number): void {
   check('fchdir', '.', cFchdir(fd));

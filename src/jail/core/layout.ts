@@ -5,7 +5,7 @@
  *     /usr /opt    the host's, read-only                   shared
  *     /etc         copies of files that programs read      shared
  *     /dev /proc   few devices; only own processes         shared
- *     /.bulkhead   passwd, group, shadow, gshadow          the tenant's own, as all that follows
+ *     /.bulkhead   passwd, group                           the tenant's own, as all that follows
  *     /home        nothing but the home                    or wherever the home is
  *     /tmp /var/tmp   on the file system of the home
  *     /dev/shm     in memory
@@ -68,7 +68,9 @@ export const etcNames: readonly string[] = splitWords(`
 export const etcExcept: ReadonlySet<string> = new Set(['pool.d', 'private']);
 
 /** Files of /etc that each tenant has its own version of. */
-export const accountFiles = ['passwd', 'group', 'shadow', 'gshadow'] as const;
+export const accountFiles = ['passwd', 'group'] as const;
+/** Files of /etc that are empty in all jails. */
+export const emptyFiles = ['shadow', 'gshadow'] as const;
 
 /** Device nodes. Source: Documentation/admin-guide/devices.txt. */
 export const devices: readonly (readonly [name: string, major: number, minor: number])[] = [

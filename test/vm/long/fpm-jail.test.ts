@@ -91,7 +91,6 @@ suite('PHP-FPM in the jails of tenants', { skip: guests.skip }, () => {
     (await succeed(`systemctl show -P ${property} ${service}`)).trim();
 
   const host = guestOfSuite(guests, async (guest) => {
-    await guest.copyIn(`${projectDirectory}/src`, '/opt/bulkhead/sources');
     await withPatientFpm(guest);
     for (const [name, uid] of Object.entries(tenants) as [Name, number][]) {
       await succeed(`useradd -m -u ${uid} -s /bin/sh ${name} && chmod 755 /home/${name}`);

@@ -133,7 +133,8 @@ suite('PHP-FPM in the cgroups of tenants', { skip: guests.skip }, () => {
   let original: string;
 
   const host = guestOfSuite(guests, async (guest) => {
-    await guest.copyIn(`${projectDirectory}/src`, '/opt/bulkhead/sources');
+    for (const each of ['src', 'packages'])
+      await guest.copyIn(`${projectDirectory}/${each}`, `/opt/bulkhead/sources/${each}`);
     await withPatientFpm(guest);
     for (const [name, uid] of Object.entries(tenants)) {
       await succeed(`useradd -m -u ${uid} -s /bin/sh ${name}`);
@@ -342,9 +343,9 @@ suite('PHP-FPM in the cgroups of tenants', { skip: guests.skip }, () => {
 
   test('idle masters are stopped under load, and no request is lost', patient, async () => {
     await write(
-      '/opt/bulkhead/idle.ts',
-      `import { idleStopper } from './sources/web/io/fpm/idle/idle-stopper.ts';
-import { pathsOf } from './sources/host/paths.ts';
+      '/opt/bulkhead/sources/idle.ts',
+      `import { idleStopper } from './src/web/io/fpm/idle/idle-stopper.ts';
+import { pathsOf } from './src/host/paths.ts';
 const log = { warn: (text: string) => console.error(text) };
 const part = idleStopper(pathsOf(), log as never, { idleMs: 500, everyMs: 100 });
 setInterval(() => part.afterTick(() => [], {} as never), 100);
@@ -353,7 +354,7 @@ setInterval(() => part.afterTick(() => [], {} as never), 100);
     const stops = `journalctl -o cat -u ${service('bob')} | grep -c ^Stopped`;
     const { status, stdout, stderr, lost } = await whileAsked(
       ['bob'],
-      `sh -c 'first=$(${stops}); node /opt/bulkhead/idle.ts & until [ $(${stops}) -ge $((first + 3)) ]; do sleep 0.5; done; kill $!'`,
+      `sh -c 'first=$(${stops}); node /opt/bulkhead/sources/idle.ts & until [ $(${stops}) -ge $((first + 3)) ]; do kill -0 $! || exit 1; sleep 0.5; done; kill $!'`,
     );
     assert.equal(status, 0, stdout + stderr);
     assert.equal(stderr, '');

@@ -13,8 +13,8 @@ import { causeOfCall } from './call-failed.ts';
 import { directoryGroups } from './directory-groups.ts';
 import { Pins } from './pins.ts';
 import { jailName, type BuildAnswer, type JailTenant } from './protocol.ts';
-import { ensureSkeleton, refreshEtc, skeletonName } from './skeleton.ts';
-import { mountsHere, removeTemporary } from './temporary.ts';
+import { ensureSkeleton, refreshEtc, skeletonName, type Skeleton } from './skeleton.ts';
+import { mountsHere, removeTemporary, TemporaryPlaces } from './temporary.ts';
 import {
   buildOnSome,
   dropTenant,
@@ -36,6 +36,7 @@ export class Builder {
   readonly #landlock: boolean;
   readonly #host = readHostFiles(readText('/etc/passwd') ?? '', readText('/etc/group') ?? '');
   readonly #mounts = mountsHere();
+  readonly #skeletons = new Map<string, Skeleton>();
   readonly #directoryGroups: ReturnType<typeof directoryGroups>;
 
   /** Starts in the host's namespace. Throws Node's errors, as all methods do. */
@@ -54,13 +55,13 @@ export class Builder {
     vault.open();
     vault.enter();
     refreshEtc(this.#paths.inside);
-    const jails = new Map(this.#tenants.map(({ jail }) => [skeletonName(jail), jail]));
-    for (const jail of jails.values()) ensureSkeleton(this.#paths, jail);
+    for (const { jail } of this.#tenants) this.#skeletonOf(jail);
     vault.leave();
     const stateFiles = readStateFiles(this.#paths);
+    using temporary = new TemporaryPlaces(this.#paths);
     const done = this.#tenants.map((tenant) => {
       const key = keyOf(tenant);
-      return [key, this.#one(tenant, stateFiles.get(key))] as const;
+      return [key, this.#one(tenant, stateFiles.get(key), temporary)] as const;
     });
     const { dropped, problems } = this.#dropOthers(stateFiles);
     vault.enter();
@@ -77,10 +78,18 @@ export class Builder {
     };
   }
 
+  /** Returns the profile's skeleton, which is made and brought up to date once. */
+  #skeletonOf(jail: JailTenant['jail']): Skeleton {
+    const name = skeletonName(jail);
+    const skeleton = this.#skeletons.get(name) ?? ensureSkeleton(this.#paths, jail);
+    this.#skeletons.set(name, skeleton);
+    return skeleton;
+  }
+
   /** Builds one jail if needed. Begins and ends in the host's namespace. */
-  #one(tenant: JailTenant, before: JailStateFile | undefined): Done {
+  #one(tenant: JailTenant, before: JailStateFile | undefined, temporary: TemporaryPlaces): Done {
     try {
-      const opened = openSources(tenant, this.#paths, this.#mounts);
+      const opened = openSources(tenant, this.#paths, this.#mounts, temporary);
       if (!opened.ok) return this.#failed(tenant, before, opened.error);
       using sources = opened.value;
       return this.#oneOf(tenant, before, sources);
@@ -116,7 +125,7 @@ export class Builder {
       this.#vault.leave();
       return this.#kept(tenant, before);
     }
-    const skeleton = ensureSkeleton(this.#paths, jail);
+    const skeleton = this.#skeletonOf(jail);
     const stage = { vault: this.#vault, paths: this.#paths, pins: this.#pins, skeleton };
     const namespace = buildOnSome(tenant, sources, stage);
     this.#vault.leave();

@@ -16,11 +16,12 @@ import {
   statSync,
   symlinkSync,
   utimesSync,
+  writeFileSync,
   type Stats,
 } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { isAt } from '../../../policy/jail.ts';
-import { accountFiles, etcExcept, etcNames } from '../../core/layout.ts';
+import { accountFiles, emptyFiles, etcExcept, etcNames } from '../../core/layout.ts';
 
 const fileBytesMax = 16 * 2 ** 20;
 const depthMax = 12;
@@ -28,7 +29,7 @@ const depthMax = 12;
 /** Updates the copies. Throws Node's errors. */
 export function mirrorEtc(etc: string, to: string): void {
   mkdirSync(to, { recursive: true, mode: 0o755 });
-  const wanted = new Set<string>([...accountFiles, 'mtab']);
+  const wanted = new Set<string>([...accountFiles, ...emptyFiles, 'mtab']);
   for (const name of etcNames) {
     if (mirror(join(etc, name), join(to, name), etc, 0)) wanted.add(name);
   }
@@ -38,6 +39,7 @@ export function mirrorEtc(etc: string, to: string): void {
     removeOthers(join(to, each), new Set([...wanted].map((name) => relative(each, name))));
   }
   for (const name of accountFiles) linkTo(`../.bulkhead/${name}`, join(to, name));
+  for (const name of emptyFiles) writeFileSync(join(to, name), '', { mode: 0o600, flag: 'a' });
   linkTo('../proc/self/mounts', join(to, 'mtab'));
 }
 

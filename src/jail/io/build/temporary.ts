@@ -46,36 +46,51 @@ export function placeFor(
 export const mountsHere = (): readonly Mount[] =>
   parseMountInfo(readText('/proc/thread-self/mountinfo') ?? '');
 
-/** Makes the tenant's own directory with both inside, and returns its descriptor. Throws Node's errors. */
-export function ensureTemporary(
-  place: string,
-  tenant: JailTenant,
-  paths: JailPaths,
-): Result<number, Problem> {
-  const { uid, account } = tenant;
-  const recorded = recordPlace(place, paths);
-  if (!recorded.ok) return recorded;
-  const parent = openWithoutLinks(dirname(place));
-  try {
-    makeDirectory(parent, place.slice(place.lastIndexOf('/') + 1), 0o711);
-  } finally {
-    closeSync(parent);
+/** The directories for all tenants' temporary directories, each made and checked once. All methods throw Node's errors. */
+export class TemporaryPlaces implements Disposable {
+  readonly #paths: JailPaths;
+  readonly #open = new Map<string, number>();
+
+  constructor(paths: JailPaths) {
+    this.#paths = paths;
   }
-  const all = openWithoutLinks(place);
-  try {
-    if (!isRootsDirectory(place)) {
-      const reason = 'others than root can change it';
-      return failed({ action: 'use the directory', object: place, reason, hint: 'remove it' });
-    }
+
+  /** Makes the tenant's own directory with both inside, and returns its descriptor. */
+  ensure(place: string, tenant: JailTenant): Result<number, Problem> {
+    const { uid, account } = tenant;
+    const all = this.#openPlace(place);
+    if (!all.ok) return all;
     const key = keyOf(tenant);
-    makeDirectory(all, key, 0o711);
-    const own = openWithoutLinks(key, all);
+    makeDirectory(all.value, key, 0o711);
+    const own = openWithoutLinks(key, all.value);
     for (const name of Object.keys(temporaryDirectories)) {
       if (makeDirectory(own, name, 0o700)) giveTo(own, name, uid, account?.gid ?? uid);
     }
     return ok(own);
-  } finally {
-    closeSync(all);
+  }
+
+  #openPlace(place: string): Result<number, Problem> {
+    const known = this.#open.get(place);
+    if (known !== undefined) return ok(known);
+    const recorded = recordPlace(place, this.#paths);
+    if (!recorded.ok) return recorded;
+    const parent = openWithoutLinks(dirname(place));
+    try {
+      makeDirectory(parent, place.slice(place.lastIndexOf('/') + 1), 0o711);
+    } finally {
+      closeSync(parent);
+    }
+    if (!isRootsDirectory(place)) {
+      const reason = 'others than root can change it';
+      return failed({ action: 'use the directory', object: place, reason, hint: 'remove it' });
+    }
+    const opened = openWithoutLinks(place);
+    this.#open.set(place, opened);
+    return ok(opened);
+  }
+
+  [Symbol.dispose](): void {
+    for (const fd of this.#open.values()) closeSync(fd);
   }
 }
 

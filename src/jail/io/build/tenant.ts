@@ -16,13 +16,12 @@ import { replaceFile } from '../../../../packages/base/io/replace-file.ts';
 import {
   attach,
   mountAttributes,
-  changeRoot,
+  coverRoot,
   copyTree,
   makeFileSystem,
   newNamespace,
   openWithoutLinks,
   runOn,
-  setPropagation,
 } from '../../../sys/mount-calls.ts';
 import type { AccountFiles } from '../../core/account-files.ts';
 import { keyOf, type JailKey } from '../../core/jail-key.ts';
@@ -32,8 +31,8 @@ import { openHome, openSiteHome } from './home.ts';
 import type { Pins } from './pins.ts';
 import type { JailTenant } from './protocol.ts';
 import type { Skeleton } from './skeleton.ts';
-import { ensureTemporary, placeFor, temporaryDirectories } from './temporary.ts';
-import { processors, type Vault } from './vault.ts';
+import { placeFor, temporaryDirectories, type TemporaryPlaces } from './temporary.ts';
+import { blankDirectory, processors, type Vault } from './vault.ts';
 
 const own = mountAttributes.nosuid | mountAttributes.nodev;
 const devices = mountAttributes.nosuid | mountAttributes.noexec;
@@ -73,9 +72,10 @@ export function openSources(
   tenant: JailTenant,
   paths: JailPaths,
   mounts: readonly Mount[],
+  temporary: TemporaryPlaces,
 ): Result<JailSources, Problem> {
   const sources = new JailSources();
-  const problem = addAll(sources, tenant, paths, mounts);
+  const problem = addAll(sources, tenant, paths, mounts, temporary);
   if (problem === undefined) return ok(sources);
   sources[Symbol.dispose]();
   return fail(problem);
@@ -86,12 +86,13 @@ function addAll(
   tenant: JailTenant,
   paths: JailPaths,
   mounts: readonly Mount[],
+  places: TemporaryPlaces,
 ): Problem | undefined {
   const { account, jail } = tenant;
   const home = account === undefined ? ok(undefined) : addHome(sources, account, tenant.site);
   if (!home.ok) return home.error;
   const place = placeFor(home.value, paths, mounts);
-  const temporary = ensureTemporary(place, tenant, paths);
+  const temporary = places.ensure(place, tenant);
   if (!temporary.ok) return temporary.error;
   const noexec = jail.profile === 'strict' ? mountAttributes.noexec : 0;
   for (const [name, to] of Object.entries(temporaryDirectories)) {
@@ -163,11 +164,9 @@ export function writeAccountFiles(
 ): Result<void, Problem> {
   const directory = `${inside}/tenant/${key}`;
   mkdirSync(directory, { recursive: true, mode: 0o755 });
-  const files = { passwd, group, shadow: '', gshadow: '' };
-  for (const [name, text] of Object.entries(files)) {
+  for (const [name, text] of Object.entries({ passwd, group })) {
     if (isSame(`${directory}/${name}`, text)) continue;
-    const mode = name.endsWith('shadow') ? 0o600 : 0o644;
-    const written = replaceFile(`${directory}/${name}`, text, mode);
+    const written = replaceFile(`${directory}/${name}`, text, 0o644);
     if (!written.ok) return written;
   }
   return ok(undefined);
@@ -274,29 +273,26 @@ function pinNew(
   key: JailKey,
   tree: number,
   copies: (readonly [fd: number, to: string])[],
-  { vault, paths, pins }: Stage,
+  { vault, pins }: Stage,
 ): number {
+  vault.enterBlank();
   newNamespace('mount');
-  // Else what is unmounted here would be unmounted in the vault, and in every jail.
-  setPropagation('/', 'slave');
-  const at = openWithoutLinks(`${paths.inside}/mnt`);
+  const at = openWithoutLinks(blankDirectory);
   attach(tree, at, '');
   closeSync(at);
-  const root = openWithoutLinks(`${paths.inside}/mnt`);
+  const root = openWithoutLinks(blankDirectory);
+  let made: number | undefined;
   try {
     for (let next = copies.shift(); next !== undefined; next = copies.shift()) {
       attach(next[0], root, next[1]);
     }
-    changeRoot(root);
-  } finally {
-    closeSync(root);
-  }
-  const made = openSync('/proc/thread-self/ns/mnt', 'r');
-  vault.enter();
-  try {
+    made = openSync(`${blankDirectory}/proc/thread-self/ns/mnt`, 'r');
+    coverRoot(root);
+    vault.enter();
     return pins.replace(key, made);
   } finally {
-    closeSync(made);
+    closeSync(root);
+    if (made !== undefined) closeSync(made);
   }
 }
 

@@ -21,8 +21,11 @@ import {
   attach,
   mountAttributes,
   bindMount,
+  changeRoot,
+  closeDescriptor,
   detachMount,
   enterNamespace,
+  makeDirectory,
   makeFileSystem,
   newNamespace,
   openWithoutLinks,
@@ -38,10 +41,14 @@ import type { JailPaths } from '../jail-paths.ts';
  */
 const fileSystem = { source: jailSource, mode: '0711', size: '1g', nr_inodes: '2000000' };
 
+/** The place for the root of a jail. */
+export const blankDirectory = '/jail';
+
 /** Moves this thread between the host's namespace and the vault's. All methods throw Node's errors. */
 export class Vault implements Disposable {
   readonly #host: number;
   #vault: number | undefined;
+  #blank: number | undefined;
   readonly #paths: JailPaths;
 
   /** Enters the host's own namespace, whatever namespace the caller is in. */
@@ -72,6 +79,30 @@ export class Vault implements Disposable {
 
   leave(): void {
     enterNamespace(this.#host, 'mount');
+  }
+
+  /**
+   * Enters a namespace with nothing but the empty directory `blankDirectory`. A copy of it takes no longer with a
+   * thousand jails, whose pins every copy of the vault contains. Begins in the vault.
+   */
+  enterBlank(): void {
+    if (this.#blank === undefined) this.#blank = this.#makeBlank();
+    else enterNamespace(this.#blank, 'mount');
+  }
+
+  #makeBlank(): number {
+    newNamespace('mount');
+    const made = openSync('/proc/thread-self/ns/mnt', 'r');
+    // Else what is unmounted here would be unmounted in the vault, and in every jail.
+    setPropagation('/', 'private');
+    const place = openWithoutLinks(this.#paths.inside);
+    attach(makeFileSystem('tmpfs', { mode: '0755', size: '4k' }, 0), place, '');
+    closeDescriptor(place);
+    const root = openWithoutLinks(this.#paths.inside);
+    makeDirectory(root, blankDirectory.slice(1), 0o755);
+    changeRoot(root);
+    closeDescriptor(root);
+    return made;
   }
 
   #make(): void {
@@ -125,7 +156,7 @@ export class Vault implements Disposable {
 
   [Symbol.dispose](): void {
     this.leave();
-    if (this.#vault !== undefined) closeSync(this.#vault);
+    for (const each of [this.#vault, this.#blank]) if (each !== undefined) closeSync(each);
     closeSync(this.#host);
   }
 }

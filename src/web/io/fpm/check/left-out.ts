@@ -3,7 +3,7 @@
  * tenant may be able to remove that directory. So a tenant's file with which php-fpm refuses everything is left out,
  * and php-fpm is asked again. The same applies to a file that makes it wait for ever, such as a slowlog that is a FIFO.
  */
-import { mkdirSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { fail, ok, type Result } from '../../../../../packages/base/result.ts';
 import { readHostFacts } from '../../../../host/accounts/accounts.ts';
 import type { FpmSection } from '../../../core/fpm/dump.ts';
@@ -92,7 +92,6 @@ class Dumper {
   readonly #sources: PoolSources;
   readonly #check: CheckRun;
   readonly #tenants: ReadonlySet<string>;
-  #runs = 0;
 
   constructor(context: Context, sources: PoolSources, check: CheckRun) {
     this.#context = context;
@@ -110,8 +109,7 @@ class Dumper {
     const { main, includes, original } = this.#sources;
     if (original !== undefined && files.length === this.#sources.files.length)
       return dumpPools(fpm.program, original, { timeoutMs });
-    const scratch = `${this.#check.scratch}/main-${this.#runs++}`;
-    mkdirSync(scratch, { mode: 0o700 });
+    const scratch = mkdtempSync(`${this.#check.scratch}/main-`);
     const links = `${scratch}/pools`;
     const made = mainFile(main, includes, files, links, layout.emptySocket);
     const paths = new Map([...made.links].map(([name, to]) => [`${links}/${name}`, to]));
