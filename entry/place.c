@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int open_directory(int at, const char *name)
@@ -182,11 +183,22 @@ int find_place(const struct destination *to, struct place *place, struct failure
 	return 1;
 }
 
+/*
+ * No thread of a session may stay behind. Only by cgroup.procs does the kernel move all of them, and after an idle time it
+ * waits for a grace period in each hierarchy then.
+ */
+static bool has_one_thread(void)
+{
+	struct stat st;
+
+	return !stat("/proc/self/task", &st) && st.st_nlink == 3;
+}
+
 int join_place(const struct destination *to, const struct place *place, struct failure *f)
 {
 	const struct launch *launch = &place->launch;
-	/* Another thread must not stay behind in a session. */
-	const char *join = launch->by_tasks && !to->is_session ? "tasks" : "cgroup.procs";
+	bool by_tasks = launch->by_tasks && (!to->is_session || has_one_thread());
+	const char *join = by_tasks ? "tasks" : "cgroup.procs";
 	int failed = 0;
 
 	if (place->is_slice)
