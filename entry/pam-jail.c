@@ -18,6 +18,7 @@
 #include <fcntl.h>
 #include <pwd.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -145,6 +146,16 @@ static bool is_exhausted(int error)
 	return error == ENOMEM || error == EMFILE || error == ENFILE || error == EIO || error == EBADF;
 }
 
+/* Whether there is anything where the state would be: enough to refuse a session, whoever has made it. */
+static bool has_state(int host, const struct tenant *t)
+{
+	char path[PATH_SIZE];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "run/%s/jail/tenants/%s", t->instance, t->uid);
+	return !fstatat(host, path, &st, AT_SYMLINK_NOFOLLOW) || is_exhausted(errno);
+}
+
 static bool has_jails(int host, const struct tenant *t)
 {
 	int fd = open_list(host, t);
@@ -168,7 +179,8 @@ static bool is_lookup_broken(const struct tenant *t)
 
 static int open_inside(pam_handle_t *pamh, int flags, struct tenant *t, int host)
 {
-	int found = read_state(host, t), error = errno, listed = found == 1 ? 1 : is_listed(host, t);
+	int found = read_state(host, t), error = errno;
+	int listed = found == 1 || (found < 0 && has_state(host, t)) ? 1 : is_listed(host, t);
 	struct jail jail;
 
 	if (!t->uid[0] && listed != 1 && (listed < 0 || has_jails(host, t)) && is_lookup_broken(t)) {
