@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "entry.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
 #include <pwd.h>
@@ -108,9 +109,9 @@ int find_account(const char *tenant, struct account *account, struct failure *f)
 bool is_stopped(const char *instance, uid_t uid, bool unknown)
 {
 	char path[PATH_SIZE];
+	int found;
 
 	(void)snprintf(path, sizeof(path), "/var/lib/%s/stopped/%u", instance, uid);
-	if (access(path, F_OK) == 0)
-		return true;
-	return errno != ENOENT && errno != ENOTDIR && unknown;
+	found = exists(AT_FDCWD, path);
+	return found < 0 ? unknown : found == 1;
 }

@@ -90,6 +90,8 @@ int read_run(const char *const *names, char *text, size_t size);
 /* The root of the host, also for a service with mounts of its own. */
 int open_host(void);
 void close_if_open(int fd);
+/* Whether there is such a file: 1, 0, or -1. By the effective uid; access() asks for the real one, which su still has. */
+int exists(int at, const char *path);
 /* Text for an errno, and for NOT_OWNED. */
 const char *reason_of(int error);
 /* Closes what is open from FIRST on. */

@@ -17,6 +17,15 @@ void close_if_open(int fd)
 		(void)close(fd);
 }
 
+int exists(int at, const char *path)
+{
+	struct stat st;
+
+	if (!fstatat(at, path, &st, AT_SYMLINK_NOFOLLOW))
+		return 1;
+	return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
+}
+
 const char *reason_of(int error)
 {
 	if (error == NOT_OWNED)

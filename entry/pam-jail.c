@@ -137,7 +137,8 @@ static int refuse(pam_handle_t *pamh, int flags, const struct tenant *t)
 	pam_syslog(pamh, LOG_ERR, "no session for %s, whose jail cannot be entered: %s; run bulkhead apply", t->user, t->why.text);
 	if (((unsigned)flags & PAM_SILENT) == 0)
 		pam_error(pamh, "No session can be opened for this account; the log of the server says why");
-	return PAM_SESSION_ERR;
+	/* sudo goes on after PAM_SESSION_ERR. */
+	return PAM_PERM_DENIED;
 }
 
 /* What a tenant might bring about itself, to be taken for somebody without a jail. */
@@ -169,12 +170,14 @@ static bool has_jails(int host, const struct tenant *t)
  * Whether nobody could say which account it is, as where a directory service does not answer. It may be a second name of
  * a tenant, of which the list has the first. A name that no account has, as of users that a service has by itself, is none.
  */
-static bool is_lookup_broken(const struct tenant *t)
+bool is_lookup_broken(const struct tenant *t)
 {
 	struct passwd account, *found = NULL;
 	char text[4096];
+	int error = getpwnam_r(t->user, &account, text, sizeof(text), &found);
 
-	return getpwnam_r(t->user, &account, text, sizeof(text), &found) != 0;
+	/* Some services say by these that there is none. Source: getpwnam_r(3). */
+	return error && error != ENOENT && error != ESRCH;
 }
 
 static int open_inside(pam_handle_t *pamh, int flags, struct tenant *t, int host)
@@ -202,7 +205,7 @@ static int open_inside(pam_handle_t *pamh, int flags, struct tenant *t, int host
 	/* The manager of a user's units needs the host's cgroups and bus, and starts whatever it is told to. */
 	if (!strcmp(t->service, "systemd-user")) {
 		pam_syslog(pamh, LOG_NOTICE, "no user manager for %s, who has a jail", t->user);
-		return PAM_SESSION_ERR;
+		return PAM_PERM_DENIED;
 	}
 	if (check_state(t, &jail) || enter_or_stay(t, &jail))
 		return refuse(pamh, flags, t);

@@ -3,8 +3,8 @@
  * pam_bulkhead: places the process that opens a session (of sshd, su, cron, atd, login) in the cgroups of its tenant, and
  * puts it into the tenant's jail, before any program of the tenant starts.
  *
- *     session [success=2 session_err=die default=ignore] /…/pam_bulkhead.so place systemd [instance=NAME]
- *     session [success=ok session_err=die default=ignore] /…/pam_bulkhead.so place [instance=NAME]
+ *     session [success=2 perm_denied=die default=ignore] /…/pam_bulkhead.so place systemd [instance=NAME]
+ *     session [success=ok perm_denied=die default=ignore] /…/pam_bulkhead.so place [instance=NAME]
  *     session optional pam_systemd.so
  *     session [success=1 ignore=1 module_unknown=ignore default=die] /…/pam_bulkhead.so jail [instance=NAME]
  *
@@ -19,10 +19,14 @@
  */
 #define _GNU_SOURCE
 #include "pam.h"
+#include <fcntl.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
+#include <unistd.h>
 #include <security/pam_ext.h>
 #include <security/pam_modutil.h>
 
@@ -85,12 +89,38 @@ static bool find_tenant(pam_handle_t *pamh, struct tenant *t)
 	return true;
 }
 
+/* sshd keeps a connection whose session was refused, and a client that asks for no command keeps it for ever. */
+static void end_connection(void)
+{
+	char name[32] = "";
+	int fd = open("/proc/self/comm", O_RDONLY | O_CLOEXEC);
+	bool is_sshd = fd >= 0 && !read_text(fd, name, sizeof(name)) &&
+		       (!strcmp(name, "sshd\n") || !strcmp(name, "sshd-session\n"));
+
+	close_if_open(fd);
+	if (is_sshd)
+		(void)kill(getpid(), SIGKILL);
+}
+
+static int refuse_stopped(pam_handle_t *pamh, int flags, const struct tenant *t)
+{
+	pam_syslog(pamh, LOG_NOTICE, "no session for %s, who is stopped; bulkhead start %s lets it run again", t->user, t->user);
+	if (((unsigned)flags & PAM_SILENT) == 0)
+		pam_error(pamh, "No session can be opened for this account: it is stopped");
+	end_connection();
+	/* sudo goes on after PAM_SESSION_ERR. */
+	return PAM_PERM_DENIED;
+}
+
 static int open_placed(pam_handle_t *pamh, int flags, struct tenant *t, bool systemd)
 {
 	const struct destination session = { .instance = t->instance, .tenant = t->user, .uid = t->number };
 
-	if (!t->uid[0])
+	if (!t->uid[0]) {
+		if (is_lookup_broken(t))
+			pam_syslog(pamh, LOG_ERR, "%s is not placed: the account cannot be looked up", t->user);
 		return PAM_IGNORE;
+	}
 	switch (place_session(&session, t->service, systemd, &t->why)) {
 	case SESSION_PLACED:
 		return PAM_SUCCESS;
@@ -102,28 +132,71 @@ static int open_placed(pam_handle_t *pamh, int flags, struct tenant *t, bool sys
 	case SESSION_STOPPED:
 		break;
 	}
-	pam_syslog(pamh, LOG_NOTICE, "no session for %s, who is stopped; bulkhead start %s lets it run again", t->user, t->user);
-	if (((unsigned)flags & PAM_SILENT) == 0)
-		pam_error(pamh, "No session can be opened for this account: it is stopped");
-	return PAM_SESSION_ERR;
+	return refuse_stopped(pamh, flags, t);
 }
 
-/* What was answered is kept: a service may run a line twice, and there are two that place. */
-static int answer_once(pam_handle_t *pamh, int flags, struct tenant *t, const struct request *request)
-{
-	static const char placed[] = "bulkhead_placed", entered[] = "bulkhead_jail_entered";
-	static int success = PAM_SUCCESS, ignore = PAM_IGNORE;
-	const void *before;
-	int answer;
+/* What was answered, and for whom: a service may run a line twice, and there are two that place. */
+struct answer {
+	uid_t uid;
+	int value;
+};
 
-	if (pam_get_data(pamh, request->place ? placed : entered, &before) == PAM_SUCCESS)
-		return request->place ? *(const int *)before : PAM_IGNORE;
-	answer = request->place ? open_placed(pamh, flags, t, request->systemd) : open_jail(pamh, flags, t);
-	if (request->place && (answer == PAM_SUCCESS || answer == PAM_IGNORE))
-		(void)pam_set_data(pamh, placed, answer == PAM_SUCCESS ? &success : &ignore, NULL);
-	if (request->jail && answer == PAM_SUCCESS && pam_set_data(pamh, entered, &success, NULL) != PAM_SUCCESS)
-		return PAM_SESSION_ERR;
-	return answer;
+static const char placed[] = "bulkhead_placed", entered[] = "bulkhead_jail_entered";
+
+static void forget(pam_handle_t *pamh, void *data, int status)
+{
+	(void)pamh;
+	(void)status;
+	free(data);
+}
+
+static bool keep_answer(pam_handle_t *pamh, const char *name, const struct tenant *t, int value)
+{
+	struct answer *answer = malloc(sizeof(*answer));
+
+	if (!answer)
+		return false;
+	*answer = (struct answer){ t->number, value };
+	if (pam_set_data(pamh, name, answer, forget) == PAM_SUCCESS)
+		return true;
+	free(answer);
+	return false;
+}
+
+static const struct answer *find_answer(pam_handle_t *pamh, const char *name)
+{
+	const void *found = NULL;
+
+	return pam_get_data(pamh, name, &found) == PAM_SUCCESS ? found : NULL;
+}
+
+static int place_once(pam_handle_t *pamh, int flags, struct tenant *t, bool systemd)
+{
+	const struct answer *before = find_answer(pamh, placed);
+	int value;
+
+	if (before && before->uid == t->number)
+		return before->value;
+	value = open_placed(pamh, flags, t, systemd);
+	/* What is not kept is only done again. */
+	(void)keep_answer(pamh, placed, t, value);
+	return value;
+}
+
+/* A process that is in a jail stays there. */
+static int enter_once(pam_handle_t *pamh, int flags, struct tenant *t)
+{
+	const struct answer *before = find_answer(pamh, entered);
+	int value;
+
+	if (before && before->uid == t->number)
+		return PAM_IGNORE;
+	if (before) {
+		pam_syslog(pamh, LOG_ERR, "no session for %s: this process is in the jail of uid %u", t->user, before->uid);
+		return PAM_PERM_DENIED;
+	}
+	value = open_jail(pamh, flags, t);
+	return value != PAM_SUCCESS || keep_answer(pamh, entered, t, value) ? value : PAM_PERM_DENIED;
 }
 
 EXPORTED int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc, const char **argv)
@@ -137,15 +210,16 @@ EXPORTED int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc, const 
 	if (!find_tenant(pamh, &t))
 		return PAM_IGNORE;
 	t.instance = request.instance;
-	return answer_once(pamh, flags, &t, &request);
+	return request.place ? place_once(pamh, flags, &t, request.systemd) : enter_once(pamh, flags, &t);
 }
 
 /* Always successful: a jump would make a failure of PAM_IGNORE here. */
 EXPORTED int pam_sm_close_session(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
-	(void)pamh;
 	(void)flags;
 	(void)argc;
 	(void)argv;
+	if (find_answer(pamh, placed))
+		(void)pam_set_data(pamh, placed, NULL, NULL);
 	return PAM_SUCCESS;
 }

@@ -19,5 +19,7 @@ struct tenant {
 
 /* pam-jail.c: PAM_SUCCESS inside, PAM_IGNORE for an account without a jail. */
 int open_jail(pam_handle_t *pamh, int flags, struct tenant *t);
+/* Whether nobody could say which account it is. */
+bool is_lookup_broken(const struct tenant *t);
 
 #endif

@@ -56,7 +56,7 @@ int refuse_to_join(const struct destination *to, struct failure *f, const char *
 static int read_file_of(const char *cgroup, const char *name, char *text, size_t size)
 {
 	char path[4 * PATH_SIZE + 32];
-	int fd, failed;
+	int fd, failed, error;
 
 	text[0] = '\0';
 	(void)snprintf(path, sizeof(path), "%s/%s", cgroup, name);
@@ -64,8 +64,10 @@ static int read_file_of(const char *cgroup, const char *name, char *text, size_t
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -1;
 	failed = read_text(fd, text, size);
+	error = errno;
 	close_if_open(fd);
-	return failed;
+	/* It has been removed meanwhile. */
+	return failed && error == ENODEV ? 0 : failed;
 }
 
 /* Both files count what is above the cgroup, too. Where it cannot be told, it may be frozen. */
@@ -85,26 +87,31 @@ int may_join(const struct destination *to, const char *cgroup, struct failure *f
 	return to->is_session && is_frozen(cgroup) ? fail(f, "%s is frozen", cgroup) : 0;
 }
 
-/* Sets BELOW to the cgroup of the tenant in the hierarchy, as in `u1001` or `r1000/u1001`. */
-static bool find_cgroup(const char *root, uid_t uid, char *below, size_t size)
+/* Sets BELOW to the cgroup of the tenant in the hierarchy, as in `u1001` or `r1000/u1001`: 1, 0 if there is none, or -1. */
+static int find_cgroup(const char *root, uid_t uid, char *below, size_t size)
 {
 	char name[32];
-	int top = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int top = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC), found;
 	DIR *listed = top < 0 ? NULL : fdopendir(top);
-	bool found = false;
+	struct dirent *each;
 
 	if (!listed) {
+		int error = errno;
+
 		close_if_open(top);
-		return false;
+		errno = error;
+		return errno == ENOENT ? 0 : -1;
 	}
 	(void)snprintf(name, sizeof(name), "u%u", uid);
 	(void)snprintf(below, size, "%s", name);
-	found = !faccessat(top, below, F_OK, 0);
-	for (struct dirent *each; !found && (each = readdir(listed)) != NULL;) {
+	found = exists(top, below);
+	while (found == 0 && (errno = 0, (each = readdir(listed)) != NULL)) {
 		if (each->d_name[0] != 'r' || (size_t)snprintf(below, size, "%s/%s", each->d_name, name) >= size)
 			continue;
-		found = !faccessat(top, below, F_OK, 0);
+		found = exists(top, below);
 	}
+	if (found == 0 && errno)
+		found = -1;
 	(void)closedir(listed);
 	return found;
 }
@@ -134,7 +141,7 @@ static int join_hierarchy(const struct destination *to, const char *join, const 
 
 	(void)snprintf(path, sizeof(path), "%s/%s", root, below);
 	(void)snprintf(site, sizeof(site), "%s/s-%s", path, to->site ? to->site : "");
-	if (to->site && access(site, F_OK) && errno == ENOENT)
+	if (to->site && exists(AT_FDCWD, site) == 0)
 		return fail(f, "\"%s\" has no site \"%s\": there is no cgroup %s; see bulkhead status", to->tenant, to->site, site);
 	if (may_join(to, path, f))
 		return -1;
@@ -170,14 +177,18 @@ static int read_launch(const char *instance, struct place *place, struct failure
 
 int find_place(const struct destination *to, struct place *place, struct failure *f)
 {
-	int failed = read_launch(to->instance, place, f);
+	int failed = read_launch(to->instance, place, f), found;
 
 	if (failed)
 		return failed;
 	/* A slice has all controllers. */
 	place->is_slice = place->launch.slices && is_slice(to->instance, to->uid);
-	if (place->is_slice || find_cgroup(place->launch.roots[0], to->uid, place->below, sizeof(place->below)))
+	found = place->is_slice ? 1 : find_cgroup(place->launch.roots[0], to->uid, place->below, sizeof(place->below));
+	if (found == 1)
 		return 0;
+	if (found < 0)
+		return fail(f, "Whether \"%s\" is a tenant cannot be read from %s: %s", to->tenant, place->launch.roots[0],
+			    strerror(errno));
 	(void)fail(f, "\"%s\" is not a tenant: uid %u has no cgroup in %s; see bulkhead status", to->tenant, to->uid,
 		   place->launch.roots[0]);
 	return 1;

@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,6 +18,7 @@
 /* An answer can get lost; the bus itself waits as long. */
 #define ANSWER_MS 25000
 #define LAST_LOOK_MS 100
+#define ANSWER_LOOK_MS 5
 
 struct scope {
 	char slice[NAME_SIZE], name[NAME_SIZE], directory[2 * PATH_SIZE], path[4 * PATH_SIZE];
@@ -46,7 +46,7 @@ static bool has_drop_in(const char *instance, const char *unit)
 	char path[PATH_SIZE * 2];
 
 	(void)snprintf(path, sizeof(path), "/etc/systemd/system/%s.d/90-%s.conf", unit, instance);
-	return !access(path, F_OK);
+	return exists(AT_FDCWD, path) != 0;
 }
 
 bool is_slice(const char *instance, uid_t uid)
@@ -74,8 +74,8 @@ static bool is_in_slice(const struct scope *scope)
 	return false;
 }
 
-/* In the child. The alarm stays with the program that it becomes, and ends it. */
-__attribute__((noreturn)) static void call_systemd(const struct scope *scope, const char *pid, long milliseconds)
+/* In the child, with all signals blocked: no handler of the program that opens a session may run here. */
+__attribute__((noreturn)) static void call_systemd(const struct scope *scope, const char *pid)
 {
 	char *const arguments[] = { "busctl", "--quiet", "--timeout=30", "call", "org.freedesktop.systemd1",
 				    "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", "StartTransientUnit",
@@ -85,34 +85,20 @@ __attribute__((noreturn)) static void call_systemd(const struct scope *scope, co
 				    "TasksMax", "t", "18446744073709551615", "CollectMode", "s", "inactive-or-failed",
 				    "PIDs", "au", "1", (char *)(uintptr_t)pid, "0", NULL };
 	char *const environment[] = { "PATH=/usr/bin:/bin", "LC_ALL=C", NULL };
-	const struct itimerval within = { .it_value = { .tv_sec = milliseconds / 1000,
-							.tv_usec = milliseconds % 1000 * 1000 } };
 	int null = open("/dev/null", O_RDWR);
 	sigset_t none;
 
 	for (int fd = 0; fd <= 2; fd++)
 		(void)dup2(null, fd);
 	(void)close_from(3);
+	for (int each = 1; each < NSIG; each++)
+		(void)signal(each, SIG_DFL);
 	(void)sigemptyset(&none);
-	(void)signal(SIGALRM, SIG_DFL);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	(void)setitimer(ITIMER_REAL, &within, NULL);
-	(void)execve("/usr/bin/busctl", arguments, environment);
+	/* The real uid is the caller's in su, who could stop it by that. */
+	if (!setresuid(0, 0, 0))
+		(void)execve("/usr/bin/busctl", arguments, environment);
 	_exit(127);
-}
-
-/* systemd makes the scope with this process in it, a moment after the answer. */
-static void ask_systemd(const struct scope *scope, long milliseconds)
-{
-	char pid[16];
-	pid_t child;
-
-	(void)snprintf(pid, sizeof(pid), "%d", (int)getpid());
-	child = fork();
-	if (child == 0)
-		call_systemd(scope, pid, milliseconds);
-	while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR)
-		;
 }
 
 static long milliseconds_until(const struct timespec *end)
@@ -130,6 +116,31 @@ static void sleep_milliseconds(long milliseconds)
 	(void)nanosleep(&pause, NULL);
 }
 
+/* systemd makes the scope with this process in it, a moment after the answer. */
+static void ask_systemd(const struct scope *scope, long milliseconds)
+{
+	struct timespec end;
+	sigset_t all, before;
+	char pid[16];
+	pid_t child, ended;
+
+	(void)snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	(void)clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += milliseconds / 1000;
+	end.tv_nsec += milliseconds % 1000 * 1000000;
+	(void)sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, &before);
+	child = fork();
+	if (child == 0)
+		call_systemd(scope, pid);
+	(void)sigprocmask(SIG_SETMASK, &before, NULL);
+	while (child > 0 && ((ended = waitpid(child, NULL, WNOHANG)) == 0 || (ended < 0 && errno == EINTR))) {
+		if (milliseconds_until(&end) <= 0)
+			(void)kill(child, SIGKILL);
+		sleep_milliseconds(ANSWER_LOOK_MS);
+	}
+}
+
 /*
  * One that is there already, or is being made for somebody else, is entered by a write; one that is about to end has to be
  * made again. systemd is asked at first, and again each time that ten looks have not found it.
@@ -142,22 +153,22 @@ static int join_scope(const struct destination *to, const struct scope *scope, s
 	(void)clock_gettime(CLOCK_MONOTONIC, &end);
 	end.tv_sec += to->patience;
 	for (unsigned looks = 1;; looks++) {
-		bool exists = !access(scope->path, F_OK);
+		bool is_there = exists(AT_FDCWD, scope->path) == 1;
 
-		if (exists && may_join(to, scope->path, f))
+		if (is_there && may_join(to, scope->path, f))
 			return -1;
-		if (exists && !move_self(AT_FDCWD, scope->path, "cgroup.procs"))
+		if (is_there && !move_self(AT_FDCWD, scope->path, "cgroup.procs"))
 			return 0;
 		if (may_join(to, scope->directory, f))
 			return -1;
 		left = milliseconds_until(&end);
-		if (left < LAST_LOOK_MS && exists)
+		if (left < LAST_LOOK_MS && is_there)
 			return refuse_to_join(to, f, "%s cannot be joined", scope->path);
 		if (left < LAST_LOOK_MS)
 			return refuse_to_join(to, f, "systemd made no scope in %s within %u s", scope->directory, to->patience);
 		if (looks % LOOKS_PER_QUESTION == 1) {
 			ask_systemd(scope, left < ANSWER_MS ? left : ANSWER_MS);
-			if (!access(scope->path, F_OK))
+			if (exists(AT_FDCWD, scope->path) == 1)
 				continue;
 		}
 		sleep_milliseconds(looks > QUICK_LOOKS ? SLOW_MS : QUICK_MS);

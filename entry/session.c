@@ -84,17 +84,19 @@ enum session place_session(const struct destination *session, const char *servic
 	bool strict = is_strict(to.instance);
 	int found;
 
-	/* The user's own systemd has to stay in the cgroup that systemd has made for it. */
-	if (!strcmp(service, "systemd-user"))
-		return SESSION_LEFT;
 	to.is_session = true;
 	to.patience = strict ? PATIENCE_STRICT : PATIENCE;
 	found = find_place(&to, &place, f);
 	/* No other account depends on whether this can be told. */
 	if (is_stopped(to.instance, to.uid, found == 0))
 		return SESSION_STOPPED;
-	if (found > 0)
+	/* The user's own systemd has to stay in the cgroup that systemd has made for it. */
+	if (!strcmp(service, "systemd-user"))
 		return SESSION_LEFT;
+	if (found > 0) {
+		(void)give_up(to.instance, strict, f);
+		return SESSION_LEFT;
+	}
 	if (found < 0)
 		return give_up(to.instance, strict, f);
 	if (place.is_slice && to_follow && !begins_within_another(service))

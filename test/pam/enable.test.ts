@@ -129,7 +129,7 @@ describe('pam enable and disable on copies of the PAM files', { skip }, () => {
     const shown = succeed(`${enable} --dry-run`);
     assert.match(
       shown,
-      /^\+session\t\[success=2 session_err=die default=ignore\]\t.*\/pam_bulkhead\.so place systemd$/m,
+      /^\+session\t\[success=2 perm_denied=die default=ignore\]\t.*\/pam_bulkhead\.so place systemd$/m,
     );
     assert.deepEqual(files(), pristine);
     const wanted = jsonOf<PamEnableJson>('pam enable', succeed(`${enable} --dry-run --json`));
@@ -138,7 +138,7 @@ describe('pam enable and disable on copies of the PAM files', { skip }, () => {
     assert.match(read(session), /place systemd\n.*place\nsession\toptional\tpam_systemd/);
     assert.match(succeed(enable), /on already/);
     const json = jsonOf<PamEnableJson>('pam disable', succeed(`${disable} --dry-run --json`));
-    assert.equal(json.changed.length, 4);
+    assert.equal(json.changed.length, 5);
   });
 
   test('enable replaces the lines of another instance, and status reports them', () => {
@@ -267,7 +267,7 @@ describe('pam enable and disable on copies of the PAM files', { skip }, () => {
   test('enable asks for pam-auth-update, and for root, when either is missing', () => {
     const empty = join(scratch, 'empty');
     fs.mkdirSync(empty);
-    refuses(/no pam-auth-update.*"session \[success=ok session_err=die default=ignore\]/s, {
+    refuses(/no pam-auth-update.*"session \[success=ok perm_denied=die default=ignore\]/s, {
       '/usr/sbin': empty,
     });
     refuses(/run it as root/, {}, `setpriv --reuid 65534 --clear-groups ${enable}`);

@@ -13,7 +13,7 @@ const step: PamStep = {
   module: '/usr/lib/node_modules/bulkhead/dist/entry/x64/pam_bulkhead.so',
   instance: 'bulkhead',
 };
-const [jumping = [], plain = []] = profilesOf(step, true).map(sessionLines);
+const [jumping = [], plain = [], landing = []] = profilesOf(step, true).map(sessionLines);
 const unix = 'session required pam_unix.so';
 const systemd = 'session optional pam_systemd.so';
 const mkhomedir = 'session optional pam_mkhomedir.so';
@@ -49,6 +49,11 @@ describe('judgeSession()', () => {
   test('reports a module between the two profiles', () => {
     const { wronglySkipped } = judged(...jumping, mkhomedir, ...plain, systemd);
     assert.deepEqual(wronglySkipped, ['pam_mkhomedir.so']);
+  });
+
+  test('is "placed" at the landing when pam_systemd has been removed', () => {
+    const { outcome, wronglySkipped } = judged(...jumping, ...plain, ...landing, unix);
+    assert.deepEqual([outcome, wronglySkipped], ['placed', []]);
   });
 
   test('reports the modules that a jump skips when the second profile is missing', () => {
@@ -168,7 +173,7 @@ describe('profilesOf()', () => {
 
 describe('judgeSession() with a jail', () => {
   const jailing = { ...step, jailed: '/var/lib/bulkhead/jailed' };
-  const entering = profilesOf(jailing, true).slice(2).flatMap(sessionLines);
+  const entering = profilesOf(jailing, true).slice(3).flatMap(sessionLines);
   const seen = (lines: readonly string[], as: PamStep = jailing) =>
     judgeSession(
       stackOf('common-session', 'session', () => lines.join('\n')),

@@ -158,7 +158,7 @@ const makeTenant = (cgroup: string) => {
 /** Runs a body while the tenant, or somebody else, is stopped. */
 async function whileStopped(whom: number, body: () => Promise<void>): Promise<void> {
   const state = `/var/lib/${instance}`;
-  fs.mkdirSync(`${state}/stopped`, { recursive: true });
+  fs.mkdirSync(`${state}/stopped`, { recursive: true, mode: 0o700 });
   fs.writeFileSync(`${state}/stopped/${whom}`, '');
   try {
     await body();
@@ -274,6 +274,11 @@ describe('pam_bulkhead.so place', { skip }, () => {
     assertOutcome(tenant, everywhere);
     assert.equal(tenant.touched, false);
     for (const account of ['root', 'daemon']) assert.equal((await marked(account)).touched, true);
+    // Without pam_systemd, the jump ends at the line that is there for it.
+    const [, , landing = ''] = linesOf(true);
+    writeService('without', jumping, plain, landing);
+    for (const account of [user, 'root', 'daemon'])
+      assert.equal((await open(account, 'without')).opened, true, account);
     writeService('twice', plain, plain);
     assertOutcome(await open(user, 'twice'), everywhere);
   });
@@ -447,6 +452,28 @@ describe('pam_bulkhead.so place', { skip }, () => {
     assertOutcome(await open(), everywhere);
   });
 
+  test('acts by the effective uid, while su still has the real one of its caller', async () => {
+    const around = ['setpriv', '--ruid', `${uid + 2}`];
+    fs.chmodSync(runtime, 0o700);
+    await whileStopped(uid + 1, async () =>
+      assertOutcome(await open(user, 'login', around), everywhere),
+    );
+    await whileStopped(uid, async () => assertOutcome(await open(user, 'login', around), refused));
+    fs.chmodSync(runtime, 0o755);
+  });
+
+  test('ends the connection of a stopped tenant, which sshd would keep', async () => {
+    const sshd = join(scratch, 'sshd-session');
+    fs.copyFileSync(opener, sshd);
+    fs.chmodSync(sshd, 0o755);
+    await whileStopped(uid, async () => {
+      const words = [configuration, 'login', user, '/bin/true'];
+      const child = spawn(sshd, words, { stdio: 'ignore', timeout: patienceMilliseconds });
+      const [, signal] = (await once(child, 'close')) as [number | null, string | null];
+      assert.equal(signal, 'SIGKILL');
+    });
+  });
+
   test('opens no session for a stopped tenant, and for others as before', async () => {
     await whileStopped(uid, async () => {
       const session = await open();
@@ -478,9 +505,10 @@ describe('pam_bulkhead.so place', { skip }, () => {
   test('loginWatch() warns once when a module comes between the step and pam_systemd', () => {
     const files = join(scratch, 'watched');
     fs.mkdirSync(files);
-    const lines = linesOf(true);
+    const [jumping = '', plain = '', landing = ''] = linesOf(true);
     const systemd = 'session optional pam_systemd.so';
-    const session = (...more: readonly string[]) => [...lines, ...more, systemd, ''].join('\n');
+    const session = (...more: readonly string[]) =>
+      [jumping, plain, ...more, systemd, landing, ''].join('\n');
     fs.writeFileSync(join(files, 'sshd'), '@include common-session\n');
     fs.writeFileSync(join(files, 'common-session'), session());
     fs.writeFileSync(join(files, 'common-session.new'), session('session required pam_limits.so'));

@@ -86,7 +86,7 @@ suite('pam enable in the virtual machine', { skip: guests.skip, timeout }, () =>
       const shown = await succeed('bulkhead pam enable --dry-run');
       assert.match(
         shown,
-        /^\+session\t\[success=2 session_err=die default=ignore\]\t.*pam_bulkhead\.so place systemd$/m,
+        /^\+session\t\[success=2 perm_denied=die default=ignore\]\t.*pam_bulkhead\.so place systemd$/m,
       );
       assert.equal(await bytes(), pristine);
       await succeed('bulkhead pam enable');

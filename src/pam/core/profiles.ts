@@ -2,13 +2,15 @@
  * Our lines in /etc/pam.d/common-session and common-session-noninteractive, which pam-auth-update writes, and how they
  * are recognized there. In common-session, where all is right:
  *
- *     session [success=2 session_err=die default=ignore] /usr/…/pam_bulkhead.so place systemd
- *     session [success=ok session_err=die default=ignore] /usr/…/pam_bulkhead.so place
+ *     session [success=2 perm_denied=die default=ignore] /usr/…/pam_bulkhead.so place systemd
+ *     session [success=ok perm_denied=die default=ignore] /usr/…/pam_bulkhead.so place
  *     session optional pam_systemd.so
+ *     session optional pam_permit.so bulkhead
  *
  * pam_systemd would move a tenant's process out of the cgroup again. So the first line, where it has placed a session,
- * jumps over it, and over the second line, so that the jump ends inside common-session. common-session-noninteractive,
- * which lacks pam_systemd, has only the second line.
+ * jumps over it, and over the second line. The last line does nothing: should the package of pam_systemd be removed, the
+ * jump skips that line, where it would otherwise skip another module, or leave the file, which libpam makes a refusal.
+ * common-session-noninteractive, which lacks pam_systemd, has only the second line.
  *
  * Tenants with systemd slices (the `systemd` driver) are left to pam_systemd, which puts the session there, complete
  * with everything that logind provides. su is different: within another session, root's or a tenant's, pam_systemd
@@ -42,8 +44,9 @@ export interface PamProfile {
 
 export const jumpProfile = 'bulkhead';
 export const plainProfile = 'bulkhead-services';
+export const landingProfile = 'bulkhead-landing';
 export const jailProfile = 'bulkhead-jail';
-export const profileNames = [jumpProfile, plainProfile, jailProfile] as const;
+export const profileNames = [jumpProfile, plainProfile, landingProfile, jailProfile] as const;
 
 /** The first words of every profile of ours. */
 export const profileMark = 'Name: Bulkhead: ';
@@ -61,25 +64,27 @@ export function profilesOf(step: PamStep, jump: boolean): readonly PamProfile[] 
     ['Session-Interactive-Only: yes'],
     [jumping(step)],
   );
-  return [{ name: jumpProfile, text }, plain, ...jail];
+  return [{ name: jumpProfile, text }, plain, landing, ...jail];
 }
 
 const jailProfileOf = (step: PamStep, list: string): PamProfile => ({
   name: jailProfile,
   text: profileText(
     'open sessions of tenants in their jails',
-    -1,
+    -2,
     [],
     [entering(step), `requisite\t${denialOf(list)}`],
   ),
 });
 
+const landingLine = 'pam_permit.so bulkhead';
+
 /** The line that jumps over the next one and pam_systemd. */
 const jumping = (step: PamStep) =>
-  `[success=2 session_err=die default=ignore]\t${runs(step, 'place systemd')}`;
+  `[success=2 perm_denied=die default=ignore]\t${runs(step, 'place systemd')}`;
 
 const placing = (step: PamStep) =>
-  `[success=ok session_err=die default=ignore]\t${runs(step, 'place')}`;
+  `[success=ok perm_denied=die default=ignore]\t${runs(step, 'place')}`;
 
 /** A module that cannot be loaded is skipped; the next line then decides. */
 const entering = (step: PamStep) =>
@@ -119,6 +124,17 @@ const profileText = (
     '',
   ].join('\n');
 
+/** Present where the jump is, and only in common-session. */
+const landing: PamProfile = {
+  name: landingProfile,
+  text: profileText(
+    'do nothing where the jump over pam_systemd ends',
+    -1,
+    ['Session-Interactive-Only: yes'],
+    [`optional\t${landingLine}`],
+  ),
+};
+
 /** PAM services whose sessions begin within other sessions. entry/session.c has the same list. */
 const withinOthers: readonly string[] = ['su', 'su-l', 'sudo-i', 'runuser-l'];
 
@@ -136,8 +152,11 @@ const isDenial = ({ module, args }: ModuleLine): boolean =>
   module === 'pam_listfile.so' &&
   args.some((each) => /^file=\/var\/lib\/[a-z][a-z0-9-]*\/jailed$/.test(each));
 
+const isLanding = ({ module, args }: ModuleLine): boolean =>
+  [module, ...args].join(' ') === landingLine;
+
 export const isOurLine = (line: ModuleLine): boolean =>
-  line.module === 'pam_bulkhead.so' || isDenial(line);
+  line.module === 'pam_bulkhead.so' || isLanding(line) || isDenial(line);
 
 /** Whether a line of ours succeeds for a tenant with a slice, and so jumps. */
 export const passesSlice = (line: ModuleLine, service: string): boolean =>
@@ -149,6 +168,7 @@ export const isWithinOthers = (service: string): boolean => withinOthers.include
 /** Whether a line is as `enable` of this installation writes it. */
 export function isCurrent(line: ModuleLine, step: PamStep): boolean {
   const { jailed } = step;
+  if (isLanding(line)) return line.control === 'optional';
   // These lines have no effect if nobody has a jail any more.
   if (jailed === undefined && (isEntering(line) || isDenial(line))) return true;
   const written = [jumping(step), placing(step), entering(step)].map((each) =>

@@ -60,19 +60,25 @@ suite('jails at login in the virtual machine', { skip: guests.skip, timeout }, (
 
   test('pam enable adds pam_bulkhead only when a tenant has a jail', { timeout }, async () => {
     await apply('');
-    assert.doesNotMatch(await succeed('bulkhead pam enable --dry-run'), /pam_bulkhead/);
+    assert.doesNotMatch(await succeed('bulkhead pam enable --dry-run'), /pam_bulkhead\.so jail/);
     await apply('<jail profile="web"/>');
-    assert.match(await succeed('bulkhead pam status'), /off; .*\n.*outside it; run "bulkhead pam/);
+    assert.match(
+      await succeed('bulkhead pam status'),
+      /not enabled; .*\n.*outside it; run "bulkhead pam/,
+    );
     assert.match(await succeed('bulkhead jail status'), /Not entered by ssh: /);
     assert.match(
       await succeed('bulkhead pam enable --dry-run'),
-      /^\+session\t\[.*pam_bulkhead\.so ?$/m,
+      /^\+session\t\[.*pam_bulkhead\.so jail$/m,
     );
     assert.equal(await bytes(), pristine);
     await succeed('bulkhead pam enable');
     assert.match(await succeed('bulkhead pam enable'), /already/);
-    const last = await succeed('grep -v "^#" /etc/pam.d/common-session | tail -n 4');
-    assert.match(last, /pam_systemd\.so[^]*pam_bulkhead\.so ?\nsession\trequisite\tpam_listfile/);
+    const last = await succeed('grep -v "^#" /etc/pam.d/common-session | tail -n 5');
+    assert.match(
+      last,
+      /pam_systemd\.so[^]*pam_bulkhead\.so jail\nsession\trequisite\tpam_listfile/,
+    );
     const status = await succeed('bulkhead pam status');
     for (const service of ['sshd', 'su', 'cron', 'atd'])
       assert.match(status, new RegExp(`^${service} .* entered$`, 'm'));

@@ -203,9 +203,9 @@ export function buildTenant(tenant: JailTenant, sources: JailSources, stage: Sta
       copies.push([copyTree(fd, { set, recursive: path === '' }, path), to]);
     }
     vault.enter();
-    const tree = copyTree(stage.skeleton.tree, { set: 0, recursive: true });
     copies.unshift(...ownCopies(tenant, paths));
-    return pinNew(keyOf(tenant), tree, copies, stage);
+    copies.unshift([copyTree(stage.skeleton.tree, { set: 0, recursive: true }), '']);
+    return pinNew(keyOf(tenant), copies, stage);
   } finally {
     for (const [fd] of copies.splice(0)) closeSync(fd);
     vault.enter();
@@ -271,21 +271,17 @@ function makeMountPoints(
  */
 function pinNew(
   key: JailKey,
-  tree: number,
   copies: (readonly [fd: number, to: string])[],
   { vault, pins }: Stage,
 ): number {
   vault.enterBlank();
   newNamespace('mount');
-  const at = openWithoutLinks(blankDirectory);
-  attach(tree, at, '');
-  closeSync(at);
+  // The first is the root, and is there from then on.
+  attachNext(copies);
   const root = openWithoutLinks(blankDirectory);
   let made: number | undefined;
   try {
-    for (let next = copies.shift(); next !== undefined; next = copies.shift()) {
-      attach(next[0], root, next[1]);
-    }
+    while (copies.length > 0) attachNext(copies, root);
     made = openSync(`${blankDirectory}/proc/thread-self/ns/mnt`, 'r');
     coverRoot(root);
     vault.enter();
@@ -293,6 +289,17 @@ function pinNew(
   } finally {
     closeSync(root);
     if (made !== undefined) closeSync(made);
+  }
+}
+
+/** Attaches the first of the copies, which is closed either way. */
+function attachNext(copies: (readonly [fd: number, to: string])[], root?: number): void {
+  const at = root ?? openWithoutLinks(blankDirectory);
+  try {
+    const [fd, to] = copies.shift() ?? [-1, ''];
+    attach(fd, at, to);
+  } finally {
+    if (root === undefined) closeSync(at);
   }
 }
 
