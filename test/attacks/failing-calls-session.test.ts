@@ -13,13 +13,12 @@ import { patienceMilliseconds } from '../../testing/patience.ts';
 import { ensurePrerequisites } from '../../testing/prerequisites.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
 import { JailStage, reasonToSkip } from '../jail/stage.ts';
+import { systemCalls } from './system-calls.ts';
 
 const ready = await ensurePrerequisites('pam', (line) => console.log(`# ${line}`));
 const skip = reasonToSkip() || (ready.ok ? false : ready.reason);
 /** Accounts that every Debian has, and that nobody logs in as. */
 const [tenant, uid, other] = ['nobody', 65_534, 'games'] as const;
-/** Calls up to Linux 5.0, and from 5.1 on; between them are no numbers on x86-64. */
-const calls = [...Array(335).keys(), ...Array.from({ length: 48 }, (_, index) => 424 + index)];
 
 suite('pam_bulkhead.so with failing system calls', { skip }, () => {
   const scratch = suiteDirectory('failing-session', '/var/tmp', 0o755);
@@ -61,7 +60,7 @@ suite('pam_bulkhead.so with failing system calls', { skip }, () => {
 
   test('a session of a tenant with a jail is opened inside, whichever call fails', () => {
     let opened = 0;
-    for (const call of calls) {
+    for (const call of systemCalls) {
       const text = openedWithout(call, tenant);
       if (text === undefined) continue;
       opened++;
@@ -77,9 +76,9 @@ suite('pam_bulkhead.so with failing system calls', { skip }, () => {
 
   test('a session of another account is opened whenever it would be without the module', () => {
     // The calls of the program itself, of libpam and of the C library have to succeed.
-    const needed = calls.filter((call) => openedWithout(call, other) === undefined);
+    const needed = systemCalls.filter((call) => openedWithout(call, other) === undefined);
     fs.writeFileSync(`${scratch}/pam.d/login`, 'session required pam_permit.so\n');
-    const plain = calls.filter((call) => openedWithout(call, other) === undefined);
+    const plain = systemCalls.filter((call) => openedWithout(call, other) === undefined);
     assert.deepEqual(needed, plain);
   });
 });

@@ -8,12 +8,11 @@ import { fileURLToPath } from 'node:url';
 import { patienceMilliseconds } from '../../testing/patience.ts';
 import { compileExec } from '../../scripts/entry.ts';
 import { publicScratch, reasonToSkip } from '../jail/stage.ts';
+import { systemCalls } from './system-calls.ts';
 
 const instance = 'bulkhead-failing-calls';
 const program = fileURLToPath(new URL('../../bulkhead', import.meta.url));
 const [jailed, plain] = [620_310, 620_311] as const;
-/** Calls up to Linux 5.0, and from 5.1 on; between them are no numbers on x86-64. */
-const calls = [...Array(335).keys(), ...Array.from({ length: 48 }, (_, index) => 424 + index)];
 
 suite('launcher with failing system calls', { skip: reasonToSkip() }, () => {
   const launcher = compileExec();
@@ -53,7 +52,7 @@ suite('launcher with failing system calls', { skip: reasonToSkip() }, () => {
   ] as const)
     test(`launcher starts nothing outside for ${kind}, whichever call fails`, () => {
       let started = 0;
-      for (const call of calls) {
+      for (const call of systemCalls) {
         const text = startedWithout(call, uid);
         if (text === undefined) continue;
         started++;
