@@ -74,6 +74,11 @@ suite('conformance in the virtual machine', { skip: guests.skip }, () => {
     'test/conformance/kernel.test.ts',
     'test/conformance/sites.test.ts',
     'test/cli/exec.test.ts',
+    'test/cli/exec-accounts.test.ts',
+    'test/cli/exec-launch-file.test.ts',
+    'test/cli/exec-process.test.ts',
+    'test/cli/exec-script.test.ts',
+    'test/cli/exec-tenants.test.ts',
     'test/conformance/demo.test.ts',
   ])
     test(`${file} passes`, { timeout: longPatienceMilliseconds }, () => passInside(guest, file));
