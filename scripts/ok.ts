@@ -28,6 +28,7 @@ export const kernelSuites = [
   'test/placer/parts.test.ts',
   'test/placer/placement.test.ts',
   'test/prove/prove.test.ts',
+  'test/prove/prove-command.test.ts',
   'test/store/durability.test.ts',
   'packages/modules/test/io/dkms.test.ts',
   'packages/modules/test/io/evidence.test.ts',

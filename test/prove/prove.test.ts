@@ -1,100 +1,23 @@
-/**
- * `bulkhead prove` on this machine's kernel: what it says is so, also where nothing holds; and whatever becomes of it, nothing of
- * it is left.
- */
+/** `prove()` on this kernel gives true verdicts, also without limits, and leaves nothing behind. */
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import {
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  symlinkSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, lstatSync, mkdirSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { join } from 'node:path';
-import { pathsOf } from '../../src/host/paths.ts';
-import { parsePolicy } from '../../src/policy/parse.ts';
-import { resolvePolicy } from '../../src/policy/resolve.ts';
 import { attacks } from '../../src/prove/attacks/attacks.ts';
-import type { ScratchLimits } from '../../src/prove/core/attack.ts';
 import { attackerLimits } from '../../src/prove/core/scratch-policy.ts';
 import { broken, type ProofEntry } from '../../src/prove/core/verdict.ts';
-import { cleanUp, prove, type Proof } from '../../src/prove/io/prove.ts';
+import { prove, type Proof } from '../../src/prove/io/prove.ts';
 import { makeProveScratch } from '../../src/prove/io/scratch.ts';
-import { scratchRoot } from '../../src/prove/io/scratch-files.ts';
-import { proveLock, scratchPaths } from '../../src/prove/io/scratch-paths.ts';
-import { isLocked, lockFile } from '../../src/sys/files/flock.ts';
-import { readText } from '../../packages/base/io/read.ts';
 import { eventually } from '../../testing/patience.ts';
-import { hostHere } from '../conformance/host-here.ts';
 import { capabilities } from '../../src/capabilities.ts';
-import { jsonOf } from '../../testing/json-output.ts';
-import { suiteDirectory, temporaryDirectory } from '../../testing/temporary-directory.ts';
-import type { ListedAttack, ProofJson } from '../../src/prove/commands/json.ts';
+import { temporaryDirectory } from '../../testing/temporary-directory.ts';
+import { uidsFrom, limited, chosen, ProveStage, processesOf } from './prove-stage.ts';
 
-const instance = 'bulkhead-provetest';
-const paths = pathsOf(instance);
-const scratch = scratchPaths(paths);
-const root = scratchRoot(paths, undefined);
-const here = hostHere(instance);
-const skip = 'skip' in here ? here.skip : false;
-const program = new URL('../../bulkhead', import.meta.url).pathname;
-const uidsFrom = 630_000;
-
-function inForce(body: string) {
-  const text = `<bulkhead version="1">${body}</bulkhead>`;
-  const { document } = parsePolicy('p.xml', text);
-  assert.ok(document && !document.diagnostics.failed);
-  return { document, policy: resolvePolicy(document, { accounts: [], uidMin: 1000 }) };
-}
-
-const limited =
-  '<defaults><cpu limit="50%"/><memory limit="512MiB"/><processes limit="50"/></defaults><tenant uid="630900"/>';
-
-const chosen = (names: readonly string[]) => attacks.filter(({ name }) => names.includes(name));
-
-async function proveHere(
-  list = attacks,
-  limits: ScratchLimits = attackerLimits,
-  policy: string | undefined = limited,
-): Promise<Proof> {
-  const proof = await prove({
-    capabilities,
-    paths,
-    inForce: policy === undefined ? undefined : inForce(policy),
-    attacks: list,
-    signal: new AbortController().signal,
-    limits,
-    uidsFrom,
-  });
-  assert.ok(proof.ok, JSON.stringify(proof));
-  return proof.value;
-}
-
-function cgroupsLeft(): readonly string[] {
-  if ('skip' in here) return [];
-  const driver = here.host.probe();
-  assert.ok(driver.ok);
-  return driver.value.tree.hierarchies
-    .map(({ mountPoint }) => join(mountPoint, scratch.instance))
-    .filter((each) => existsSync(each));
-}
-
-/** Whether a process runs: one that has ended and is not reaped yet does nothing any more. */
-const isRunning = (status: string, uid: number) =>
-  new RegExp(`^Uid:\\s+${uid}\\s`, 'm').test(status) && !/^State:\s+Z/m.test(status);
-
-function processesOf(uid: number): readonly string[] {
-  return readdirSync('/proc').filter((pid) => {
-    const status = /^\d+$/.test(pid) ? readText(`/proc/${pid}/status`) : undefined;
-    return status !== undefined && isRunning(status, uid);
-  });
-}
+const { paths, root, skip, cleanUp, proveHere, leftovers, assertNothingLeft } = new ProveStage(
+  'bulkhead-provetest',
+);
 
 const becoming = (uid: number) => [`--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', '--'];
 
@@ -104,18 +27,9 @@ const asUid = (uid: number, script: string, words: readonly string[]) =>
     cwd: '/',
   });
 
-const leftovers = () => [
-  ...cgroupsLeft(),
-  ...[root, scratch.runtime, scratch.state, `${scratch.runtime}.lock`].filter((each) =>
-    existsSync(each),
-  ),
-];
-
-const assertNothingLeft = () => assert.deepEqual(leftovers(), []);
-
 describe('prove()', { skip }, () => {
-  before(async () => void (await cleanUp(capabilities, paths)));
-  after(async () => void (await cleanUp(capabilities, paths)));
+  before(async () => void (await cleanUp()));
+  after(async () => void (await cleanUp()));
 
   describe('with all attacks', () => {
     let proof: Proof;
@@ -263,11 +177,11 @@ describe('prove()', { skip }, () => {
     try {
       const left = asUid(made.value.uids.attacker, script, [made.value.homes.attacker, elsewhere]);
       assert.equal(left.status, 0, left.stderr);
-      assert.ok((await cleanUp(capabilities, paths)).ok);
+      assert.ok((await cleanUp()).ok);
       assertNothingLeft();
       assert.ok(existsSync(join(elsewhere, 'mine')));
     } finally {
-      await cleanUp(capabilities, paths);
+      await cleanUp();
     }
   });
 
@@ -289,7 +203,7 @@ describe('prove()', { skip }, () => {
         3,
       );
     } finally {
-      await cleanUp(capabilities, paths);
+      await cleanUp();
     }
   });
 
@@ -325,120 +239,8 @@ describe('prove()', { skip }, () => {
       assert.ok(lstatSync(root).isSymbolicLink());
     } finally {
       unlinkSync(root);
-      await cleanUp(capabilities, paths);
+      await cleanUp();
     }
     assertNothingLeft();
-  });
-});
-
-describe('bulkhead prove', { skip }, () => {
-  const directory = suiteDirectory('provetest', '/root');
-  const file = join(directory, 'policy.xml');
-  const args = ['--instance', instance, 'prove'];
-  const cli = (...words: readonly string[]) =>
-    spawnSync(program, [...args, ...words], { encoding: 'utf8' });
-  const started: ChildProcess[] = [];
-  /** Waits until the attack runs. The throttle makes it last seconds. */
-  const running = async () => {
-    const child = spawn(program, [...args, '-p', file, '--only', 'disk-bandwidth'], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    let errors = '';
-    child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
-    started.push(child);
-    await eventually('the attack runs', () => {
-      assert.equal(errors, '');
-      const uid = uidsInUse()[0];
-      return uid !== undefined && processesOf(uid).length > 0;
-    });
-    return child;
-  };
-  const uidsInUse = (): readonly number[] => {
-    const text = readText(`${scratch.runtime}/scratch.json`);
-    return text === undefined || text === '' ? [] : (JSON.parse(text) as { uids: number[] }).uids;
-  };
-
-  before(async () => {
-    await cleanUp(capabilities, paths);
-    writeFileSync(file, `<bulkhead version="1">${limited}</bulkhead>`);
-  });
-  after(async () => {
-    for (const child of started) child.kill('SIGKILL');
-    await cleanUp(capabilities, paths);
-  });
-
-  test('exits with 0 when everything demanded is blocked, and prints JSON', () => {
-    const { status, stdout, stderr } = cli('-p', file, '--json', '--only', 'kill');
-    assert.equal(status, 0, stderr);
-    const proof = jsonOf<ProofJson>('prove', stdout);
-    assert.deepEqual(proof.broken, []);
-    assert.equal(proof.entries[0]?.verdict, 'blocked');
-    assert.equal(proof.entries[0]?.demanded, true);
-    assertNothingLeft();
-  });
-
-  test('exits with 3 when something demanded is not blocked', () => {
-    const other = join(directory, 'symlinks.xml');
-    writeFileSync(
-      other,
-      `<bulkhead version="1">${limited}<symlinks follow="owner-match" by="nobody"/></bulkhead>`,
-    );
-    const { status, stdout, stderr } = cli('-p', other, '--only', 'symlink-server');
-    assert.equal(status, 3, stdout + stderr);
-    assert.match(stdout, /symlink-server +\* not blocked/);
-    assert.match(stdout, /to block it: /);
-    assertNothingLeft();
-  });
-
-  test('lists attacks, and refuses unknown names', () => {
-    const { status, stdout } = cli('--list');
-    assert.equal(status, 0);
-    for (const { name } of attacks) assert.ok(stdout.includes(name), name);
-    const json = jsonOf<readonly ListedAttack[]>('prove', cli('--list', '--json').stdout);
-    assert.equal(json.length, attacks.length);
-    const wrong = cli('--only', 'no-such-thing');
-    assert.equal(wrong.status, 2);
-    assert.match(wrong.stderr, /no-such-thing/);
-  });
-
-  test('refuses a second run at the same time, which creates nothing', () => {
-    const lock = lockFile(proveLock(scratch), { waitMs: 0 });
-    assert.ok(lock.ok);
-    using _lock = lock.value;
-    const second = cli('--only', 'kill');
-    assert.equal(second.status, 1);
-    assert.match(second.stderr, /lock/);
-    assert.deepEqual(leftovers(), [proveLock(scratch)]);
-  });
-
-  test('holds its lock while it runs', async () => {
-    const child = await running();
-    assert.ok(child.exitCode !== null || isLocked(proveLock(scratch)));
-    if (child.exitCode === null) await once(child, 'exit');
-    assertNothingLeft();
-  });
-
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    test(`removes everything before it ends on ${signal}`, async () => {
-      const child = await running();
-      const uids = uidsInUse();
-      child.kill(signal);
-      if (child.signalCode === null) await once(child, 'exit');
-      assert.equal(child.signalCode, signal);
-      assertNothingLeft();
-      for (const uid of uids) assert.deepEqual(processesOf(uid), []);
-    });
-  }
-
-  test('has its files and processes removed at once when it is killed', async () => {
-    const child = await running();
-    const uids = uidsInUse();
-    child.kill('SIGKILL');
-    await eventually(
-      'everything is removed',
-      () => leftovers().length === 0,
-      () => leftovers().join(' '),
-    );
-    for (const uid of uids) assert.deepEqual(processesOf(uid), []);
   });
 });
