@@ -29,6 +29,7 @@ export const kernelSuites = [
   'test/placer/placement.test.ts',
   'test/prove/prove.test.ts',
   'test/prove/prove-command.test.ts',
+  'test/store/damaged-files.test.ts',
   'test/store/durability.test.ts',
   'packages/modules/test/io/dkms.test.ts',
   'packages/modules/test/io/evidence.test.ts',

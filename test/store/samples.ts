@@ -1,10 +1,11 @@
-/** Ticks to write, and a directory of its own for every test. */
+/** Ticks to write, a directory of its own for every test, and questions to the files in it. */
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { formatProblem } from '../../packages/base/problem.ts';
 import type { HistorySettings } from '../../src/policy/settings.ts';
 import type { MetricsStore } from '../../src/store/metrics/metrics-store.ts';
 import type { Member } from '../../src/usage/member.ts';
-import type { MetricKey } from '../../src/usage/metrics.ts';
+import { metricKeys, type MetricKey } from '../../src/usage/metrics.ts';
 import { emptyColumns, type Tick } from '../../src/usage/tick.ts';
 import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 
@@ -44,6 +45,14 @@ export function tickOf(at: number, use: Readonly<Record<Member, Use>>, seconds =
   return { at, seconds, members, columns };
 }
 
+const wide = Object.fromEntries(metricKeys.map((key, index) => [key, index + 1]));
+/** Returns a tick in which many members use something. */
+export const busyTick = (number: number, members = 500): Tick =>
+  tickOf(
+    start + number * 5_000,
+    Object.fromEntries(Array.from({ length: members }, (_, index) => [`u${index}`, wide])),
+  );
+
 /** The answer of a store that has done what it was asked. */
 export const done = { ok: true, value: undefined };
 
@@ -64,3 +73,17 @@ export function value<T>(
   if (!result.ok) throw new Error(JSON.stringify(result.error));
   return result.value;
 }
+
+/** Runs a statement on a file of a store, and returns its rows. */
+export const query = (file: string, sql: string) => {
+  const db = new DatabaseSync(file);
+  try {
+    return db.prepare(sql).all();
+  } finally {
+    db.close();
+  }
+};
+
+/** Returns the first value of the first row. */
+export const numberIn = (file: string, sql: string) =>
+  Number(Object.values(query(file, sql)[0] ?? {})[0]);
