@@ -20,8 +20,6 @@ import { pathsOf } from '../../src/host/paths.ts';
 import { metricKeys, type MetricKey } from '../../src/usage/metrics.ts';
 import { resellerMember, tenantMember } from '../../src/usage/member.ts';
 
-export const instance = 'bulkhead-lve-test';
-
 const limits: LimitNumbers = {
   'cpu.limit': 2,
   'memory.limit': 2 ** 30,
@@ -101,7 +99,7 @@ export interface LveServer extends AsyncDisposable {
   readonly asked: URL[];
 }
 
-export async function startLveServer(tenants: number): Promise<LveServer> {
+export async function startLveServer(tenants: number, instance: string): Promise<LveServer> {
   const paths = pathsOf(instance);
   const numbers = Array.from({ length: tenants }, (_, index) => index + 1);
   const asked: URL[] = [];
