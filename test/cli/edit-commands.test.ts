@@ -1,63 +1,16 @@
+/** Commands that edit a policy change what they name, and keep all else. */
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeEach, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { firstPolicy, parseAdministrators } from '../../src/cli/commands/policy/first-policy.ts';
-import { parsePolicy } from '../../src/policy/parse.ts';
-import { resolvePolicy } from '../../src/policy/resolve.ts';
+import { test } from 'node:test';
 import { jsonOf } from '../../testing/json-output.ts';
-import { testDirectory } from '../../testing/temporary-directory.ts';
 import type { CheckJson } from '../../src/cli/commands/json.ts';
 import type { Explanation } from '../../src/policy/explain.ts';
+import { text, directory, file, usePolicy, bulkhead, edit, now } from './edit-stage.ts';
 
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
-const text = `<bulkhead version="1">
-  <!-- What everybody gets -->
-  <defaults>
-    <cpu limit="100%"/>  <!-- a core -->
-  </defaults>
-
-  <package name="business">
-    <memory limit="4GiB"/>
-  </package>
-
-  <tenant uid="61001"/>
-</bulkhead>
-`;
-
-let directory = '';
-let file = '';
-
-beforeEach((t) => {
-  directory = testDirectory(t, 'edit-commands');
-  file = join(directory, 'policy.xml');
-  writeFileSync(file, text, { mode: 0o644 });
-});
-
-interface Answer {
-  readonly status: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-function bulkhead(...args: string[]): Answer {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
-    encoding: 'utf8',
-    env: { ...process.env, NO_COLOR: '1' },
-  });
-  assert.ok(!/^\s+at /m.test(stderr), stderr);
-  return { status, out: stdout, err: stderr };
-}
-
-/** Edits without touching the kernel of the machine that tests run on. */
-function edit(...args: string[]): Answer {
-  return bulkhead(...args, '-p', file, '--no-apply');
-}
-
-const now = () => readFileSync(file, 'utf8');
+usePolicy();
 
 test('set writes limits and the package of a tenant, and keeps all else', () => {
   const { status, out, err } = edit(
@@ -229,108 +182,4 @@ test('reseller set, add-tenant, unset and remove edit resellers', () => {
 
 test('package, defaults and reseller are usage errors without a verb', () => {
   for (const noun of ['package', 'defaults', 'reseller']) assert.equal(bulkhead(noun).status, 2);
-});
-
-describe('init', () => {
-  test('init writes a policy for root only, and replaces one only with --force', () => {
-    const path = join(directory, 'etc', 'policy.xml');
-    const first = bulkhead('init', '-p', path);
-    assert.deepEqual([first.status, first.err], [0, '']);
-    assert.equal(statSync(path).mode & 0o777, 0o600);
-    assert.equal(bulkhead('check', '-p', path).status, 0);
-    assert.match(bulkhead('init', '-p', path).err, /exists already; pass --force to replace it$/m);
-    assert.equal(bulkhead('init', '-p', path, '--force').status, 0);
-    assert.equal(bulkhead('init', '--stdout').out, readFileSync(path, 'utf8'));
-  });
-
-  const account = (user: string, uid: number) => ({ user, uid, gid: uid, home: '/' });
-  const many = Array.from({ length: 50 }, (_, index) => account(`user${index}`, 2000 + index));
-  const machine = {
-    accounts: [account('root', 0), account('a--b-', 1001), account('deploy', 1002), ...many],
-    uidMin: 1000,
-    uidMax: 60_000,
-    administrators: ['deploy', 'ldap-admin'],
-    cores: 8,
-    memoryBytes: 15.6 * 2 ** 30,
-  };
-
-  test('firstPolicy() names the accounts of the host, and leaves administrators out', () => {
-    const policy = firstPolicy(machine);
-    const { document, diagnostics } = parsePolicy('policy.xml', policy);
-    assert.ok(document !== undefined);
-    const { tenants } = resolvePolicy(document, machine);
-    assert.deepEqual(diagnostics.list, []);
-    assert.equal(tenants.length, 51);
-    assert.match(policy, /On this host now: a- -b-, user0, /);
-    assert.match(policy, /and 31 more\.$/m);
-    assert.match(policy, /<tenants uids="1000-60000" except="deploy"\/>/);
-    assert.match(policy, /<memory limit="1GiB"\/>/);
-  });
-
-  test('firstPolicy() writes lower limits when the host is small, also without accounts', () => {
-    const policy = firstPolicy({ ...machine, accounts: [], cores: 1, memoryBytes: 2 ** 29 });
-    assert.equal(parsePolicy('policy.xml', policy).diagnostics.failed, false);
-    assert.match(policy, /On this host now: none\./);
-    assert.match(policy, /<cpu limit="50%"\/>[^]*<memory limit="64MiB"\/>/);
-  });
-
-  test('parseAdministrators() returns the members of sudo and wheel', () => {
-    const group = 'root:x:0:\nsudo:x:27:bob,alice\nwheel:x:10:alice,a"b\nsudoers:x:5:eve\n';
-    assert.deepEqual(parseAdministrators(group), ['alice', 'bob']);
-  });
-});
-
-describe('import and export', () => {
-  const cfg = `<lveconfig>
- <defaults><cpu limit="50%"/><ncpu limit="1"/><io limit="1024"/><iops limit="500"/><pmem limit="262144"/><nproc limit="100"/><other maxentryprocs="20"/></defaults>
- <package id="Gold"><pmem limit="524288"/></package>
- <lve id="61001"><cpu limit="25"/><ncpu limit="4"/></lve>
-</lveconfig>
-`;
-
-  test('import writes a policy, and export ve.cfg converts it back', () => {
-    const source = join(directory, 've.cfg');
-    const members = join(directory, 'members');
-    const target = join(directory, 'new.xml');
-    writeFileSync(source, cfg);
-    writeFileSync(members, '# who has what\n61002 Gold\n\n');
-    const args = ['import', source, '--cores', '8', '--members', members, '--uids', '2000-3000'];
-    const imported = bulkhead(...args, '-o', target);
-    assert.equal(imported.status, 0, imported.err);
-    assert.match(imported.err, /:4:30: note: A "cpu" without "%" is .* converted for 8 cores$/m);
-    const policy = readFileSync(target, 'utf8');
-    assert.match(policy, /<tenants uids="2000-3000"\/>/);
-    assert.match(
-      policy,
-      /<tenant uid="61001">\n {4}<cpu limit="200%"\/> {2}<!-- 25% of 8 cores -->/,
-    );
-    assert.match(policy, /<tenant uid="61002" package="Gold"\/>/);
-    assert.equal(bulkhead(...args).out, policy);
-    assert.match(bulkhead(...args, '-o', target).err, /exists already; pass --force/);
-    const exported = bulkhead('export', 've.cfg', '-p', target);
-    assert.match(
-      exported.out,
-      /<lve id="61001">\n {3}<cpu limit="200%"\/>\n {3}<ncpu limit="2"\/>\n <\/lve>/,
-    );
-    assert.match(exported.out, /<lve id="61002">\n {3}<pmem limit="524288"\/>\n <\/lve>/);
-  });
-
-  test('import writes nothing when the ve.cfg has an error', () => {
-    const source = join(directory, 've.cfg');
-    writeFileSync(source, '<lveconfig><lve id="61001"><cpu limit="2ghz"/></lve></lveconfig>');
-    const { status, out, err } = bulkhead('import', source);
-    assert.deepEqual([status, out], [1, '']);
-    assert.match(err, /error: "2ghz" is a clock rate.*\n.*Nothing written/);
-    assert.equal(bulkhead('import', source, '--core-mhz', '4000').status, 0);
-    assert.equal(bulkhead('import', source, '--core-mhz', 'fast').status, 2);
-    assert.equal(bulkhead('export', 'yaml').status, 2);
-  });
-
-  test('import reports a tenant that this host cannot have', () => {
-    const source = join(directory, 've.cfg');
-    writeFileSync(source, '<lveconfig><lve id="5"><nproc limit="9"/></lve></lveconfig>');
-    const { status, err } = bulkhead('import', source);
-    assert.equal(status, 1);
-    assert.match(err, /error: .*cannot be a tenant: uid 5 belongs to the system/);
-  });
 });
