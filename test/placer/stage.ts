@@ -41,6 +41,8 @@ export const body = `
   <tenant uid="${uids.account}"/><tenant uid="${uids.bomber}"><processes limit="60"/></tenant>
   <reseller uid="${uids.reseller}"><tenant uid="${uids.fourth}"/></reseller>`;
 
+export const cgroupOf = (uid: number): string => `u${uid}`;
+
 interface Found {
   readonly pid: number;
   readonly uid: number;
@@ -56,7 +58,7 @@ export function targetsHere(host: Host, policy: string): PlacementTargets {
 }
 
 export class Stage implements AsyncDisposable {
-  readonly host: Host = treeHost(pathsOf(instance));
+  readonly host: Host;
   readonly #scratch = temporaryDirectory('placer');
   readonly directory = this.#scratch.path;
   readonly version: 1 | 2;
@@ -66,8 +68,9 @@ export class Stage implements AsyncDisposable {
   readonly #children: ChildProcess[] = [];
   #placement: ConnectorPlacement | undefined;
 
-  constructor(version: 1 | 2) {
+  constructor(version: 1 | 2, instanceOfFile = instance) {
     this.version = version;
+    this.host = treeHost(pathsOf(instanceOfFile));
     mustApply(body, this.host);
     this.#targets = targetsHere(this.host, body);
     this.hierarchies = this.#targets.tree.hierarchies;
@@ -162,6 +165,20 @@ export class Stage implements AsyncDisposable {
     return (
       cgroups?.every((each, index) => each === `${this.hierarchies[index]?.path}/${cgroup}`) ??
       false
+    );
+  }
+
+  /** Waits until a process of a tenant is in its cgroup. */
+  placed(pid: number, uid: number, path = cgroupOf(uid)): Promise<number> {
+    return this.until(`process ${pid} of uid ${uid} is in ${path}`, () => this.isIn(pid, path));
+  }
+
+  /** Whether a process is outside the instance in all hierarchies. */
+  isNotPlaced(pid: number): boolean {
+    return (
+      this.cgroupsOf(pid)?.every(
+        (each, index) => !each.startsWith(`${this.hierarchies[index]?.path}`),
+      ) ?? false
     );
   }
 
