@@ -1,4 +1,4 @@
-/** The rule for the kernel: from a policy and the host's cgroups to the bytes of the maps. */
+/** The rule of strict placement, and the bytes that BPF programs get of it. */
 import assert from 'node:assert/strict';
 import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,16 +10,12 @@ import {
   placementMapEntries,
   nameLengthMax,
   placeBytes,
-  placesMax,
   rangeBytes,
-  rangesMax,
   placementSelfTestEntry,
   type CgroupPath,
   type StrictRule,
-  type SubordinateRange,
 } from '../../src/placement/core/strict-rule.ts';
 import { strictRuleOf } from '../../src/placement/io/rule-of-policy.ts';
-import { placementGuard } from '../../src/placement/io/strict.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import type { Policy } from '../../src/policy/policy.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
@@ -235,74 +231,5 @@ suite('placeBytes() and rangeBytes()', () => {
       rangeBytes({ first: 1, last: 0xffff_fffe, owner: 9 }).toHex(),
       '01000000feffffff09000000',
     );
-  });
-});
-
-suite('placementGuard().load()', () => {
-  const rule: StrictRule = { placement: 'on', modules: undefined, places: [], ranges: [] };
-  const problemOf = (more: Partial<StrictRule>) => {
-    const loaded = placementGuard(paths).load({ ...rule, ...more });
-    assert.ok(!loaded.ok);
-    return formatProblem(loaded.error);
-  };
-  const kernelHas = (modules: string) => {
-    for (const each of ['kernel/security', 'kernel/btf'])
-      mkdirSync(join(paths.sys, each), { recursive: true });
-    writeFileSync(join(paths.sys, 'kernel/security/lsm'), `${modules}\n`);
-    writeFileSync(join(paths.sys, 'kernel/btf/vmlinux'), '');
-  };
-
-  test('refuses a kernel that does not report its security modules', () => {
-    rmSync(join(paths.sys, 'kernel'), { recursive: true, force: true });
-    assert.match(
-      problemOf({}),
-      /^Cannot enable strict placement: it is unknown whether BPF is in force: .*; mount -t securityfs/,
-    );
-  });
-
-  test('refuses a kernel that does not ask BPF programs, and names the boot option', () => {
-    kernelHas('capability,landlock,yama');
-    assert.match(
-      problemOf({}),
-      /^Cannot enable strict placement: this kernel does not ask BPF programs: .*lsm=landlock,yama,bpf/,
-    );
-  });
-
-  test('refuses more tenants than the map can hold before it touches the kernel', () => {
-    kernelHas('capability,bpf');
-    const places = Array.from({ length: placesMax + 1 }, (_, uid): CgroupPath => ({
-      uid,
-      parent: 1n,
-      level: 0,
-      name: `u${uid}`,
-    }));
-    assert.equal(
-      problemOf({ places }),
-      'Cannot enable strict placement: 65536 tenants are more than the 65535 that it can hold',
-    );
-  });
-
-  test('refuses more ranges of subordinate uids than the map can hold, and names the file', () => {
-    kernelHas('capability,bpf');
-    const ranges = Array.from({ length: rangesMax + 1 }, (_, index): SubordinateRange => ({
-      first: 100_000 + index,
-      last: 100_000 + index,
-      owner: 1001,
-    }));
-    assert.equal(
-      problemOf({ ranges }),
-      'Cannot enable strict placement: tenants have 65537 ranges of subordinate uids, more than the 65536 that it can hold; take tenants out of /etc/subuid',
-    );
-  });
-
-  test('accepts as many tenants as the map can hold, and then needs a BPF file system', () => {
-    kernelHas('capability,bpf');
-    const places = Array.from({ length: placesMax }, (_, uid): CgroupPath => ({
-      uid,
-      parent: 1n,
-      level: 0,
-      name: `u${uid}`,
-    }));
-    assert.match(problemOf({ places }), /no BPF file system is mounted on .*mount -t bpf/);
   });
 });
