@@ -18,6 +18,7 @@ export const kernelSuites = [
   'test/cli/top-screen.test.ts',
   'test/agent/advise.test.ts',
   'test/agent/agent.test.ts',
+  'test/agent/agent-incidents.test.ts',
   'test/agent/alerts.test.ts',
   'test/agent/alerts-mail.test.ts',
   'test/agent/alerts-webhook.test.ts',
