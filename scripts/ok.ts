@@ -29,6 +29,7 @@ export const kernelSuites = [
   'test/placer/parts.test.ts',
   'test/placer/forks.test.ts',
   'test/placer/placement.test.ts',
+  'test/placer/program.test.ts',
   'test/placer/recovery.test.ts',
   'test/prove/prove.test.ts',
   'test/prove/prove-command.test.ts',
