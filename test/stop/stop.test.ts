@@ -1,4 +1,4 @@
-/** `bulkhead stop` and `start` on this machine's kernel: a fork bomb, what tries to come back, and what is not the tenant's. */
+/** `stop` and `start` on this kernel: a fork bomb, what tries to come back, and what is not the tenant's. */
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
@@ -17,11 +17,10 @@ import {
 import { kill } from 'node:process';
 import { after, before, describe, test } from 'node:test';
 import type { TopResponse } from '../../src/agent/api/api.ts';
-import { isUnitOfStopped, readStops, stopDirectory, stopFile } from '../../src/host/stops.ts';
+import { readStops, stopDirectory, stopFile } from '../../src/host/stops.ts';
 import { lockDescriptor } from '../../src/sys/syscalls.ts';
 import { readText } from '../../packages/base/io/read.ts';
 import { eventually, longPatienceMilliseconds } from '../../testing/patience.ts';
-import { isUnitOf } from '../../src/stop/io/tenant-units.ts';
 import { program, RunningAgent } from '../agent/running-agent.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { jsonOf } from '../../testing/json-output.ts';
@@ -261,41 +260,4 @@ describe('bulkhead stop', { skip, timeout: longPatienceMilliseconds }, () => {
     assert.deepEqual([...readStops(paths).keys()], [erin]);
     assert.equal((await about('start', String(erin))).status, 0);
   });
-});
-
-test('isUnitOf() accepts only units of the tenant', () => {
-  const stop = { uid: 1004, user: 'erin' };
-  for (const unit of [
-    'bulkhead-fpm84@1004.service',
-    'bulkhead-fpm84@1004:shop.socket',
-    'bulkhead-fpm84@1004:shop.example.service',
-    'bulkhead-cgi@erin.socket',
-    'bulkhead-cgi@1004.service',
-  ])
-    assert.ok(isUnitOf(stop, 'bulkhead', unit), unit);
-  for (const unit of [
-    'bulkhead-fpm84@10041.service',
-    'bulkhead-fpm84@100.service',
-    'bulkhead-fpm84@1001:1004.socket',
-    'bulkhead-cgi@erin2.socket',
-    'bulkhead-broker@1004.service',
-    'user@1004.service',
-    'other-fpm84@1004.service',
-    'php8.4-fpm.service',
-  ])
-    assert.ok(!isUnitOf(stop, 'bulkhead', unit), unit);
-  assert.ok(!isUnitOf({ uid: 1004, user: '' }, 'bulkhead', 'bulkhead-cgi@.service'));
-});
-
-test('isUnitOfStopped() accepts only units of stopped tenants', () => {
-  const stop = { uid: 1004, user: 'erin', by: 'root', at: 0, frozen: true, units: [] };
-  const stops = new Map([[1004, stop]]);
-  for (const [unit, expected] of [
-    ['bulkhead-fpm84@1004.service', true],
-    ['bulkhead-fpm84@1004:shop.example.service', true],
-    ['bulkhead-fpm84@1001:1004.socket', false],
-    ['bulkhead-fpm84@10041.service', false],
-    ['php8.4-fpm.service', false],
-  ] as const)
-    assert.equal(isUnitOfStopped(stops, unit), expected, unit);
 });
