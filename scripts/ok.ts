@@ -5,6 +5,7 @@ import { root, runSteps, tests, tool, type Step } from './steps.ts';
 /** Suites that load the machine; `npm test` runs them one by one. */
 export const kernelSuites = [
   'test/conformance/kernel.test.ts',
+  'test/conformance/kernel-apply.test.ts',
   'test/conformance/systemd.test.ts',
   'test/conformance/demo.test.ts',
   'test/cli/exec.test.ts',

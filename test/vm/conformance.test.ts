@@ -72,6 +72,7 @@ suite('conformance in the virtual machine', { skip: guests.skip }, () => {
 
   for (const file of [
     'test/conformance/kernel.test.ts',
+    'test/conformance/kernel-apply.test.ts',
     'test/conformance/sites.test.ts',
     'test/cli/exec.test.ts',
     'test/cli/exec-accounts.test.ts',
