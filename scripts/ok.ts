@@ -53,6 +53,7 @@ export const kernelSuites = [
   'test/jail/fpm.test.ts',
   'test/jail/kernel.test.ts',
   'test/jail/launcher.test.ts',
+  'test/jail/launcher-services.test.ts',
   'test/jail/session.test.ts',
   'test/jail/sites.test.ts',
   'test/pam/enable.test.ts',

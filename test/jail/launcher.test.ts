@@ -1,19 +1,16 @@
-// `bulkhead apply`, `exec` and `release` with jails on this kernel, as an administrator runs them, one after another.
+/** `apply`, `exec` and `release` with jails on this kernel, as an administrator runs them, one after another. */
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { kill } from 'node:process';
-import { after, before, test, type TestContext } from 'node:test';
+import { existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { test } from 'node:test';
 import { PolicyReader } from '../../src/apply/load-policy.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { jailDoctor } from '../../src/jail/commands/doctor.ts';
 import { parseStateFile } from '../../src/jail/core/state-file.ts';
-import { eventually, patienceMilliseconds } from '../../testing/patience.ts';
-import { findTree } from '../cli/launch-stage.ts';
-import { landlockObstacle, publicScratch, reasonToSkip, withoutLandlock } from './stage.ts';
+import { eventually } from '../../testing/patience.ts';
+import { landlockObstacle, withoutLandlock } from './stage.ts';
 import { jsonOf } from '../../testing/json-output.ts';
 import type {
   JailDiffJson,
@@ -22,58 +19,20 @@ import type {
   JailsRefreshed,
   JailStatusJson,
 } from '../../src/jail/commands/json.ts';
-import { compileExec } from '../../scripts/entry.ts';
+import { program, launcher, jailed, plain, call, LauncherStage } from './launcher-stage.ts';
 
-const instance = 'bulkhead-jail-launcher';
-const skip = reasonToSkip() || (findTree(instance).roots.length === 0 ? 'needs cgroups' : false);
-const program = fileURLToPath(new URL('../../bulkhead', import.meta.url));
-const launcher = compileExec();
-const [jailed, plain] = [620_300, 620_301] as const;
-let policy = '';
-let scratch = '';
-
-interface Ran {
-  readonly status: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-const call = (file: string, ...args: readonly string[]): Ran =>
-  spawnSync(file, args, { encoding: 'utf8', timeout: patienceMilliseconds });
-const bulkhead = (...args: readonly string[]) => call(program, '--instance', instance, ...args);
-const exec = (uid: number, ...args: readonly string[]) =>
-  call(launcher, '--instance', instance, `${uid}`, '--', ...args);
-
-function writePolicy(jail: string): void {
-  const tenants = `<tenant uid="${jailed}">${jail}</tenant><tenant uid="${plain}"/>`;
-  writeFileSync(policy, `<bulkhead version="1">${tenants}</bulkhead>\n`);
-}
-
-function mustApply(): void {
-  const { status, stderr } = bulkhead('apply', policy);
-  assert.equal(status, 0, stderr);
-}
-
-before(() => {
-  if (skip !== false) return;
-  bulkhead('release', '--kill');
-  scratch = publicScratch(instance);
-  policy = `${scratch}/policy.xml`;
-  writePolicy('<jail profile="web"/>');
-});
-after(() => {
-  if (skip !== false) return;
-  bulkhead('release', '--kill');
-  rmSync(scratch, { recursive: true });
-  rmSync(`/var/lib/${instance}`, { recursive: true, force: true });
-});
+const stage = new LauncherStage('bulkhead-jail-launcher');
+const { instance, skip, bulkhead, exec, writePolicy, mustApply } = stage;
 
 test('plan prints which jails apply would build, and apply builds them', { skip }, () => {
-  assert.match(bulkhead('plan', policy).stdout, new RegExp(`build the jail of uid ${jailed}: web`));
-  assert.equal(bulkhead('verify', policy).status, 3);
+  assert.match(
+    bulkhead('plan', stage.policy).stdout,
+    new RegExp(`build the jail of uid ${jailed}: web`),
+  );
+  assert.equal(bulkhead('verify', stage.policy).status, 3);
   mustApply();
-  assert.equal(bulkhead('verify', policy).status, 0);
-  assert.doesNotMatch(bulkhead('plan', policy).stdout, /jail/);
+  assert.equal(bulkhead('verify', stage.policy).status, 0);
+  assert.doesNotMatch(bulkhead('plan', stage.policy).stdout, /jail/);
 });
 
 test('exec runs in the jail, and outside when the tenant has none', { skip }, () => {
@@ -109,7 +68,7 @@ test(
     assert.deepEqual([seen.stdout, seen.status], [readFileSync('/etc/passwd', 'utf8'), 0]);
     writeFileSync(stateFile, text);
     const words = ['--instance', instance, `${jailed}`];
-    const [setpriv = '', ...hidden] = withoutLandlock(scratch);
+    const [setpriv = '', ...hidden] = withoutLandlock(stage.scratch);
     const refused = call(setpriv, ...hidden, launcher, ...words, '--', 'echo', 'ran');
     assert.deepEqual([refused.status, refused.stdout], [1, '']);
     assert.match(refused.stderr, /Landlock cannot be applied/);
@@ -124,13 +83,13 @@ test(
       /Landlock holds what is inside, but a process of the same uid/,
     );
     const paths = pathsOf(instance);
-    const loaded = new PolicyReader().load(policy, paths);
+    const loaded = new PolicyReader().load(stage.policy, paths);
     const doctor = await jailDoctor({ paths, policy: loaded.policy, driver: 'cgroup2' });
     assert.match(doctor.text, /kept apart by the kernel: partial$/);
     assert.match(doctor.remarks.join('\n'), /kept apart in part: .*Landlock holds what is inside/);
     const old = (...rest: readonly string[]) =>
       call(setpriv, ...hidden, program, '--instance', instance, ...rest);
-    assert.equal(old('apply', policy).status, 0);
+    assert.equal(old('apply', stage.policy).status, 0);
     assert.equal(parseStateFile(readFileSync(stateFile, 'utf8')).landlock, false);
     assert.equal(exec(jailed, 'echo', 'ran').stdout, 'ran\n');
     const { apart } = jsonOf<JailStatusJson>('jail status', old('jail', 'status', '--json').stdout);
@@ -146,96 +105,6 @@ test(
     assert.equal(parseStateFile(readFileSync(stateFile, 'utf8')).landlock, true);
   },
 );
-
-/** Listens as systemd does, and returns what it has heard since the last call. */
-async function notifySocket(t: TestContext, address: string): Promise<() => string> {
-  const listener = spawn(
-    'perl',
-    [
-      '-e',
-      String.raw`use Socket; $| = 1; my $s; socket($s, PF_UNIX, SOCK_DGRAM, 0) && bind($s, sockaddr_un($ARGV[0])) or die $!;
-        print "listens\n"; while (defined recv $s, my $m, 65536, 0) { $m =~ s/\n/;/g; print "$m\n" }`,
-      address,
-    ],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  );
-  let heard = '';
-  listener.stdout.on('data', (chunk: Buffer) => (heard += chunk.toString()));
-  t.after(async () => {
-    const ended = once(listener, 'exit');
-    listener.kill('SIGKILL');
-    await ended;
-  });
-  await eventually('somebody listens', () => heard.includes('listens'));
-  heard = '';
-  return () => heard;
-}
-
-/** The command that runs a Perl program with `inform(TEXT)` as a service of the jailed tenant. */
-function serviceCommand(script: string): readonly string[] {
-  const prelude = String.raw`use Socket; our $s; socket($s, PF_UNIX, SOCK_DGRAM, 0) or die $!;
-      sub inform { my ($text, $flags) = @_; send $s, $text, $flags // 0, sockaddr_un($ENV{NOTIFY_SOCKET}) }`;
-  const words = ['--instance', instance, '--keep-env', 'NOTIFY_SOCKET', `${jailed}`, '--'];
-  return [...words, 'perl', '-e', `${prelude} ${script}`];
-}
-
-const serviceEnvironment = (address: string) => ({
-  PATH: '/usr/bin:/bin',
-  NOTIFY_SOCKET: address,
-});
-
-test(
-  'exec passes notifications of the service itself to systemd, a few times a second',
-  { skip },
-  async (t) => {
-    const address = `${scratch}/notify`;
-    const heard = await notifySocket(t, address);
-    const service = (script: string) =>
-      spawnSync(launcher, serviceCommand(script), {
-        encoding: 'utf8',
-        timeout: patienceMilliseconds,
-        env: serviceEnvironment(address),
-      });
-    const said = service(String.raw`
-      if (!fork) { inform("STATUS=of a child"); exit }
-      wait; inform("READY=1\nMAINPID=1\nSTATUS=it works\nFDSTORE=1\nREADY=12"); print $ENV{NOTIFY_SOCKET};`);
-    assert.deepEqual([said.status, said.stderr], [0, '']);
-    assert.match(said.stdout, /^\/\.bulkhead\/notify-\d+$/);
-    await eventually('it is passed on', () => heard().includes('READY'));
-    assert.equal(heard(), 'READY=1;STATUS=it works;\n');
-    const began = performance.now();
-    const flood = service(String.raw`
-      my $end = time + 2; my $n = 0; while (time < $end) { $n++ if inform("WATCHDOG=1", MSG_DONTWAIT) } inform("STOPPING=1"); print $n;`);
-    assert.equal(flood.status, 0, flood.stderr);
-    assert.ok(Number(flood.stdout) > 0);
-    await eventually('the end is told', () => heard().includes('WATCHDOG'));
-    const inside = `ls /.bulkhead | grep -c notify || true`;
-    await eventually('nothing is left', () => exec(jailed, 'sh', '-c', inside).stdout === '0\n');
-    const most = 20 + 8 + (performance.now() - began) / 500;
-    assert.ok(heard().split('\n').length <= most + 2, heard());
-  },
-);
-
-test('exec passes on the last notification of a service that has ended', { skip }, async (t) => {
-  const address = `${scratch}/notify-last`;
-  const heard = await notifySocket(t, address);
-  const service = spawn(
-    launcher,
-    serviceCommand('$| = 1; print "runs"; <STDIN>; inform("STOPPING=1");'),
-    { env: serviceEnvironment(address), stdio: ['pipe', 'pipe', 'inherit'] },
-  );
-  const ended = once(service, 'exit');
-  await once(service.stdout, 'data');
-  const children = readFileSync(`/proc/${service.pid}/task/${service.pid}/children`, 'utf8');
-  const relay = Number(children);
-  assert.ok(relay > 1, children);
-  kill(relay, 'SIGSTOP');
-  service.stdin.end('\n');
-  await ended;
-  kill(relay, 'SIGCONT');
-  await eventually('it is passed on', () => heard().includes('STOPPING'));
-  assert.equal(heard(), 'STOPPING=1;\n');
-});
 
 test('exec --allow-setuid allows no setuid programs in a jail', { skip }, () => {
   const words = ['--instance', instance, '--allow-setuid', `${jailed}`, '--'];
@@ -281,12 +150,12 @@ test("exec runs nothing when the jail's pin is gone from the vault", { skip }, (
 test('jail show, diff, status, sync and enter report the state of the jail', { skip }, () => {
   const show = jsonOf<JailShowJson>(
     'jail show',
-    bulkhead('jail', 'show', `${jailed}`, '-p', policy, '--json').stdout,
+    bulkhead('jail', 'show', `${jailed}`, '-p', stage.policy, '--json').stdout,
   );
   assert.deepEqual([show.profile, show.state, show.line], ['web', 'ready', 1]);
   const diff = jsonOf<JailDiffJson>(
     'jail diff',
-    bulkhead('jail', 'diff', `${jailed}`, '-p', policy, '--json').stdout,
+    bulkhead('jail', 'diff', `${jailed}`, '-p', stage.policy, '--json').stdout,
   );
   const sys = diff.directories.find((each) => each.directory === '/sys');
   assert.ok(sys?.hidden.includes('fs'));
@@ -297,14 +166,24 @@ test('jail show, diff, status, sync and enter report the state of the jail', { s
   );
   assert.equal(status.cost?.hostMounts, 2);
   const sync = (...args: readonly string[]) =>
-    bulkhead('jail', 'sync', '-p', policy, ...args, '--json').stdout;
+    bulkhead('jail', 'sync', '-p', stage.policy, ...args, '--json').stdout;
   const planned = jsonOf<JailsPlanned>('jail sync', sync('--dry-run'));
   assert.deepEqual(planned.planned, []);
   const { kept, problems } = jsonOf<JailsRefreshed>('jail sync', sync());
   assert.deepEqual([kept, problems], [1, []]);
-  const enter = bulkhead('jail', 'enter', `${jailed}`, '-p', policy, '--', 'sh', '-c', 'exit 7');
+  const enter = bulkhead(
+    'jail',
+    'enter',
+    `${jailed}`,
+    '-p',
+    stage.policy,
+    '--',
+    'sh',
+    '-c',
+    'exit 7',
+  );
   assert.equal(enter.status, 7);
-  const none = bulkhead('jail', 'enter', `${plain}`, '-p', policy, '--', 'true');
+  const none = bulkhead('jail', 'enter', `${plain}`, '-p', stage.policy, '--', 'true');
   assert.equal(none.status, 1);
   assert.match(none.stderr, /gives it none/);
 });
