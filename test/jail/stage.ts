@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { release } from 'node:os';
-import type { JailKey } from '../../src/jail/core/jail-key.ts';
+import { keyOf, type JailKey } from '../../src/jail/core/jail-key.ts';
 import { parseStateFile } from '../../src/jail/core/state-file.ts';
 import { compileExec, compileWithEntry } from '../../scripts/entry.ts';
 import { buildElsewhere } from '../../src/jail/io/build-elsewhere.ts';
@@ -165,3 +165,10 @@ export function publicScratch(name: string): string {
   chmodSync(directory, 0o755);
   return directory;
 }
+
+/** Returns why jails could not be built. */
+export const reasonsOf = ({ problems }: { problems: readonly { reason: string }[] }) =>
+  problems.map(({ reason }) => reason);
+
+/** Returns the keys of the jails of tenants. */
+export const keysOf = (...uids: readonly number[]) => uids.map((uid) => keyOf({ uid }));
