@@ -1,4 +1,4 @@
-/** Tenants and resellers that set limits of sites, through a real agent, each as its own uid, on the kernel of this machine. */
+/** Tenants and resellers set limits of sites through a real agent, each as its own uid, on the kernel of this machine. */
 import assert from 'node:assert/strict';
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -9,37 +9,21 @@ import type { Explanation } from '../../src/policy/explain.ts';
 import { eventually } from '../../testing/patience.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { program, RunningAgent } from './running-agent.ts';
+import {
+  instance,
+  alice,
+  bob,
+  stranger,
+  reseller,
+  policy,
+  allowed,
+  sites,
+  runAs,
+  type Ran,
+} from './site-limit-tenants.ts';
 
-const instance = 'bulkhead-site-limits';
 const here = hostHere(instance);
 const skip = 'skip' in here ? here.skip : false;
-const [alice, bob, stranger, reseller] = [880_041, 880_042, 880_043, 880_044] as const;
-
-const sites = '<site name="shop.example"><cpu limit="20%"/></site><site name="blog.example"/>';
-const policy = (permission: string, ofAlice = sites, ofBob = '') => `  <agent interval="1s"/>
-  <tenant uid="${alice}"><memory limit="100MiB"/><processes limit="50"/>${permission}${ofAlice}</tenant>
-  <reseller uid="${reseller}"><tenant uid="${bob}"><processes limit="40"/>${ofBob}<site name="bob.example"/></tenant></reseller>`;
-const allowed = '<sites limits="tenant"/>';
-
-interface Ran {
-  readonly status: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Runs a command as a tenant in a shell would. */
-const runAs = (uid: number, ...args: string[]): Promise<Ran> =>
-  new Promise((resolve) => {
-    const options = { uid, gid: uid, cwd: '/', env: { PATH: process.env['PATH'] } };
-    execFile(program, ['--instance', instance, ...args], options, (error, stdout, stderr) =>
-      resolve({
-        status: error === null ? 0 : Number(error.code),
-        stdout,
-        // Said where the agent takes longer than a moment, which is not a fault.
-        stderr: stderr.replace(/^bulkhead: waiting for the agent.*\n/m, ''),
-      }),
-    );
-  });
 
 describe('site limits set by tenants and resellers', { skip }, () => {
   let agent: RunningAgent;
