@@ -189,7 +189,7 @@ suite('pam enable in the virtual machine', { skip: guests.skip, timeout }, () =>
       [`mv ${module} /root/module`, `mv /root/module ${module}`],
       [`mv ${module} /root/module; mkdir ${module}`, `rmdir ${module}; mv /root/module ${module}`],
       [
-        `mv ${module} /root/module; head -c 9999 /root/module > ${module}`,
+        `mv ${module} /root/module; echo broken > ${module}`,
         `mv -f /root/module ${module}`,
       ],
       ['mv /run/bulkhead /run/gone', 'mv /run/gone /run/bulkhead'],

@@ -227,7 +227,7 @@ class Run {
   }
 
   async #close(): Step {
-    const { closing, opening, leaving } = this.#plan;
+    const { closing, opening, leaving, sockets } = this.#plan;
     const isActive = ({ unit }: SocketChange) => this.#stateOf(unit) === 'active';
     if (this.#isGivingUp && !this.#isCalled)
       this.#passed = closing.filter((each) => isActive(each) && isFound(each.listen));
@@ -236,7 +236,12 @@ class Run {
     if (!closed.ok) return closed;
     // One that was closed before may be the distribution's again by now; or what it had started listens still, as PHP that is
     // frozen does.
-    const isOpen = (change: SocketChange) => isActive(change) || isFound(change.listen);
+    // Or it has passed to another unit, when the distribution's service was about to read its files.
+    const staying = sockets.filter((each) => !opening.includes(each));
+    const isTaken = ({ listen }: SocketChange) =>
+      staying.some((each) => each.listen.stream === listen.stream);
+    const isOpen = (change: SocketChange) =>
+      isActive(change) || (isFound(change.listen) && !isTaken(change));
     const listens = shut.filter(isOpen).map(({ listen }) => listen);
     // A run that was killed may have passed them before.
     const taken = new Set(listens.length === 0 ? [] : heldBy(this.#master, listens));
