@@ -66,6 +66,7 @@ enum outside { INSIDE, WITHOUT_JAIL, FOR_JAIL };
 struct options {
 	const char *instance, *directory, *site, *tenant;
 	char **command;
+	char shown[256];   /* the command in messages, which have room for the reason, too */
 	const char **kept; /* names of variables */
 	size_t kept_count;
 	bool keep_fds, allow_setuid, entry, stays;
@@ -134,23 +135,23 @@ static bool take_value(struct options *o, int argc, char **argv, int *at)
 
 	if ((value = value_of("--chdir", argc, argv, at)) != NULL) {
 		if (value[0] != '/')
-			end(STATUS_USAGE, "Directory \"%s\" is not absolute" SEE_HELP, value);
+			end(STATUS_USAGE, "Directory \"%.200s\" is not absolute" SEE_HELP, value);
 		o->directory = value;
 	} else if ((value = value_of("--instance", argc, argv, at)) != NULL) {
 		if (!is_instance(value))
-			end(STATUS_USAGE, "\"%s\" is not the name of an instance" SEE_HELP, value);
+			end(STATUS_USAGE, "\"%.200s\" is not the name of an instance" SEE_HELP, value);
 		o->instance = value;
 	} else if ((value = value_of("--keep-env", argc, argv, at)) != NULL) {
 		int checked = check_variable(value);
 
 		if (checked == 0)
-			end(STATUS_USAGE, "\"%s\" is not the name of a variable" SEE_HELP, value);
+			end(STATUS_USAGE, "\"%.200s\" is not the name of a variable" SEE_HELP, value);
 		if (checked < 0)
 			end(STATUS_USAGE, "Variable %s is always set afresh and cannot be kept" SEE_HELP, value);
 		o->kept[o->kept_count++] = value;
 	} else if ((value = value_of("--site", argc, argv, at)) != NULL) {
 		if (!is_site(value))
-			end(STATUS_USAGE, "\"%s\" is not the name of a site: a host name in lower case" SEE_HELP, value);
+			end(STATUS_USAGE, "\"%.200s\" is not the name of a site: a host name in lower case" SEE_HELP, value);
 		o->site = value;
 	} else {
 		return false;
@@ -175,7 +176,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 		if (!strcmp(argv[at], "--"))
 			end(STATUS_USAGE, "TENANT is missing" SEE_HELP);
 		if (!take_flag(o, argv[at]) && !take_value(o, argc, argv, &at))
-			end(STATUS_USAGE, "Unknown option \"%s\"" SEE_HELP, argv[at]);
+			end(STATUS_USAGE, "Unknown option \"%.200s\"" SEE_HELP, argv[at]);
 	}
 	if (o->outside && o->directory)
 		end(STATUS_USAGE, "Without a jail the command starts in /; leave out --chdir" SEE_HELP);
@@ -188,7 +189,8 @@ static void parse_options(struct options *o, int argc, char **argv)
 	if (at + 2 >= argc || !o->command[0][0])
 		end(STATUS_USAGE, "COMMAND is missing" SEE_HELP);
 	if (o->command[0][0] == '-')
-		end(STATUS_USAGE, "Command \"%s\" begins with a dash; write a path" SEE_HELP, o->command[0]);
+		end(STATUS_USAGE, "Command \"%.200s\" begins with a dash; write a path" SEE_HELP, o->command[0]);
+	(void)snprintf(o->shown, sizeof(o->shown), "%s", o->command[0]);
 }
 
 /* --- The environment ------------------------------------------------------------------------------------ */
@@ -243,7 +245,7 @@ static void need_running(const struct options *o, const struct account *account)
 {
 	if (!is_stopped(o->instance, account->uid, true))
 		return;
-	end(STATUS_FAILED, "Cannot start \"%s\": \"%s\" is stopped; bulkhead start %s lets it run again", o->command[0], o->tenant,
+	end(STATUS_FAILED, "Cannot start \"%s\": \"%s\" is stopped; bulkhead start %s lets it run again", o->shown, o->tenant,
 	    o->tenant);
 }
 
@@ -258,11 +260,11 @@ static void need_slot(const struct options *o, uid_t uid, const char *name, cons
 	case SLOT_FULL:
 		report_refusal(o->instance, uid, member, o->site, o->command[0]);
 		end(STATUS_FULL, "Cannot start \"%s\" as \"%s\": all %u %s are in use; try again later, or raise entries limit",
-		    o->command[0], o->tenant, limit, whose);
+		    o->shown, o->tenant, limit, whose);
 	case SLOT_FAILED:
 		if (!strncmp(why.text, "Cannot use ", 11))
 			end(STATUS_FAILED, "%s", why.text);
-		end(STATUS_FAILED, "Cannot take an entry of \"%s\" for \"%s\": %s", o->tenant, o->command[0], why.text);
+		end(STATUS_FAILED, "Cannot take an entry of \"%s\" for \"%s\": %s", o->tenant, o->shown, why.text);
 	}
 }
 
@@ -308,7 +310,7 @@ static bool find_jail(const struct options *o, const char *key, char *text, size
 		else
 			(void)fail(&why, "it is not built yet; run bulkhead apply");
 	}
-	end(STATUS_FAILED, "Cannot start \"%s\" in the jail of \"%s\": %s", o->command[0], o->tenant, why.text);
+	end(STATUS_FAILED, "Cannot start \"%s\" in the jail of \"%s\": %s", o->shown, o->tenant, why.text);
 }
 
 /* The jail of the site, or of the tenant; KEY is empty without one. */
@@ -339,7 +341,7 @@ static void enter(const struct options *o, const struct account *account, const 
 			add_variable(e, "NOTIFY_SOCKET", address);
 		return;
 	}
-	end(STATUS_FAILED, "Cannot start \"%s\" in the jail of \"%s\": %s; run bulkhead apply", o->command[0], o->tenant, why.text);
+	end(STATUS_FAILED, "Cannot start \"%s\" in the jail of \"%s\": %s; run bulkhead apply", o->shown, o->tenant, why.text);
 }
 
 /* As the tenant, who may have put a link to anywhere in place of its home. */
@@ -348,7 +350,7 @@ static void change_directory(const struct options *o, const struct account *acco
 	const char *at = o->directory ? o->directory : account->home;
 
 	if (o->directory && chdir(at)) {
-		end(STATUS_FAILED, "Cannot start \"%s\": cd %s: %s", o->command[0], at, strerror(errno));
+		end(STATUS_FAILED, "Cannot start \"%s\": cd %.200s: %s", o->shown, at, strerror(errno));
 	}
 	if (!o->directory && (o->outside || chdir(at))) {
 		at = "/";
@@ -370,7 +372,7 @@ __attribute__((noreturn)) static void run(const struct options *o, struct enviro
 	(void)execvp(o->command[0], o->command);
 	error = errno;
 	end(error == ENOENT || error == ENOTDIR ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTABLE, "Cannot execute \"%s\": %s",
-	    o->command[0], strerror(error));
+	    o->shown, strerror(error));
 }
 
 static void become_tenant(const struct options *o, const struct account *account, bool in_jail,
@@ -383,7 +385,7 @@ static void become_tenant(const struct options *o, const struct account *account
 		gain = GAIN_LEASE;
 	if (!become(account, gain, &why) && (!in_jail || !confine(with, &why)))
 		return;
-	end(STATUS_FAILED, "Cannot start \"%s\" as \"%s\": %s", o->command[0], o->tenant, why.text);
+	end(STATUS_FAILED, "Cannot start \"%s\" as \"%s\": %s", o->shown, o->tenant, why.text);
 }
 
 int main(int argc, char **argv)
@@ -418,7 +420,7 @@ int main(int argc, char **argv)
 		choose_jail(&o, &account, key, state, sizeof(state), &jail);
 	if (o.entry)
 		take_entries(&o, account.uid);
-	to = (struct destination){ .instance = o.instance, .tenant = o.tenant, .site = o.site, .command = o.command[0],
+	to = (struct destination){ .instance = o.instance, .tenant = o.tenant, .site = o.site, .command = o.shown,
 				   .uid = account.uid, .patience = SCOPE_SECONDS, .stays = o.stays };
 	if (find_place(&to, &place, &f) || join_place(&to, &place, &f))
 		end(STATUS_FAILED, "%s", f.text);

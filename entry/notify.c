@@ -175,11 +175,6 @@ static void detach(struct relay *r)
 		*kept[each] = dup2(*kept[each], each);
 	if (close_from(KEPT))
 		_exit(1);
-	(void)signal(SIGTERM, SIG_IGN);
-	(void)signal(SIGINT, SIG_IGN);
-	(void)signal(SIGHUP, SIG_IGN);
-	(void)signal(SIGQUIT, SIG_IGN);
-	(void)setsid();
 	if (chdir("/"))
 		_exit(1);
 }
@@ -220,36 +215,77 @@ static int open_inside(struct relay *r, const char *directory, char *path, size_
 	return 0;
 }
 
+/* What ends a service does not end the process that passes on its last words and removes its socket. */
+static void outlive_service(void)
+{
+	static const int ignored[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE };
+
+	for (size_t each = 0; each < sizeof(ignored) / sizeof(ignored[0]); each++)
+		(void)signal(ignored[each], SIG_IGN);
+	(void)setsid();
+	(void)prctl(PR_SET_NAME, "bulkhead-notify", 0, 0, 0);
+}
+
+/*
+ * In a process of its own: makes the socket, tells that (0, or an errno), and passes on. Who makes the socket removes it,
+ * whenever the launcher is killed.
+ */
+__attribute__((noreturn)) static void serve(struct relay *r, const char *directory, int tell)
+{
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	int error;
+
+	outlive_service();
+	(void)umask(0177);
+	error = open_inside(r, directory, path, sizeof(path)) ? errno : 0;
+	/* The launcher may have been killed; listen_on() finds out. */
+	(void)!write(tell, &error, sizeof(error));
+	if (error)
+		_exit(1);
+	detach(r);
+	listen_on(r, path);
+	_exit(0);
+}
+
+static int start_relay(struct relay *r, const char *directory, struct failure *f)
+{
+	int ends[2], error = 0;
+	ssize_t got = 0;
+	pid_t child;
+
+	if (pipe2(ends, O_CLOEXEC))
+		return fail(f, "what passes on to systemd cannot be started: %s", strerror(errno));
+	child = fork();
+	if (child == 0)
+		serve(r, directory, ends[1]);
+	error = child < 0 ? errno : 0;
+	(void)close(ends[1]);
+	while (child > 0 && (got = read(ends[0], &error, sizeof(error))) < 0 && errno == EINTR)
+		;
+	(void)close(ends[0]);
+	if (child > 0 && got == (ssize_t)sizeof(error))
+		return error ? fail(f, "its socket for systemd cannot be made: %s", strerror(error)) : 0;
+	return fail(f, "what passes on to systemd cannot be started: %s", error ? strerror(error) : "it has ended");
+}
+
 /* In the vault. */
 int relay_notifications(const char *address, const char *instance, const char *key, uid_t uid, char *inside, size_t size,
 			struct failure *f)
 {
 	struct relay r = { .from = -1, .to = -1, .main = getpid(), .main_fd = -1, .uid = uid, .left = AT_ONCE };
-	char directory[PATH_SIZE], path[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	mode_t mask = umask(0177);
-	int failed = 0;
-	pid_t child;
+	char directory[PATH_SIZE];
+	int failed;
 
 	(void)snprintf(directory, sizeof(directory), "/run/%s/jail/in/tenant/%s", instance, key);
 	(void)snprintf(inside, size, "/.bulkhead/notify-%d", (int)r.main);
+	r.main_fd = (int)syscall(SYS_pidfd_open, r.main, 0);
 	if (open_address(&r, address) < 0)
 		failed = fail(f, "$NOTIFY_SOCKET cannot be used: %s", strerror(errno));
-	else if (open_inside(&r, directory, path, sizeof(path)))
-		failed = fail(f, "its socket for systemd cannot be made: %s", strerror(errno));
+	else if (r.main_fd < 0)
+		failed = fail(f, "what passes on to systemd cannot be started: %s", strerror(errno));
 	else
-		r.main_fd = (int)syscall(SYS_pidfd_open, r.main, 0);
-	(void)umask(mask);
-	child = failed || r.main_fd < 0 ? -1 : fork();
-	if (child == 0) {
-		(void)prctl(PR_SET_NAME, "bulkhead-notify", 0, 0, 0);
-		detach(&r);
-		listen_on(&r, path);
-		_exit(0);
-	}
-	if (child < 0)
-		(void)fail(f, "what passes on to systemd cannot be started: %s", strerror(errno));
-	close_if_open(r.from);
+		failed = start_relay(&r, directory, f);
 	close_if_open(r.to);
 	close_if_open(r.main_fd);
-	return child < 0 ? -1 : 0;
+	return failed;
 }

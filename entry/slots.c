@@ -46,11 +46,16 @@ static int read_file(int at, const char *name, char *text, size_t size)
 
 static int write_holder(int slots, const char *slot, const struct holder *holder)
 {
+	/* Where the caller limits the size of files, the write fails, and a reason is given. */
+	const struct sigaction ignore = { .sa_handler = SIG_IGN };
+	struct sigaction before;
 	char text[64];
 	int length = snprintf(text, sizeof(text), "%d %llu%s\n", (int)holder->pid, holder->start, holder->hangs ? " hangs" : "");
-	int fd = openat(slots, slot, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
-	int failed = fd < 0 || write(fd, text, (size_t)length) != length;
+	int fd = openat(slots, slot, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644), failed;
 
+	(void)sigaction(SIGXFSZ, &ignore, &before);
+	failed = fd < 0 || write(fd, text, (size_t)length) != length;
+	(void)sigaction(SIGXFSZ, &before, NULL);
 	close_if_open(fd);
 	return failed ? -1 : 0;
 }

@@ -102,6 +102,10 @@ const suites = {
     purpose: 'the tests of the launcher (sanitizers, fuzzing)',
     packages: ['gcc', 'libc6-dev', 'clang', 'libclang-rt-dev'],
   },
+  exec: {
+    purpose: 'the attacks on the launcher (traces of its system calls)',
+    packages: ['gcc', 'libc6-dev', 'strace'],
+  },
   demo: { purpose: 'the demo (compiles the launcher)', packages: ['gcc', 'libc6-dev'] },
   privileged: {
     purpose: 'the checks of what runs as root and is not TypeScript',
