@@ -6,7 +6,7 @@ import { rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { compileBpf } from './bpf.ts';
 import { bundle, modulesEntries, writeModulesTypes } from './bundle.ts';
-import { compileExec, compilePam } from './entry.ts';
+import { compilableProcessors, compileExec, compilePam } from './entry.ts';
 import { root } from './steps.ts';
 
 /** Files of src/ that are started by their path. */
@@ -26,8 +26,10 @@ async function buildPackage(directory: string): Promise<void> {
   const entries = Object.fromEntries(programs.map((each) => [each, `src/${each}.ts`]));
   await bundle({ ...entries, ...modulesEntries }, directory);
   compileBpf(`${directory}/bpf`);
-  compileExec(`${directory}/entry`);
-  compilePam(`${directory}/entry`);
+  for (const processor of compilableProcessors()) {
+    compileExec(`${directory}/entry`, processor);
+    compilePam(`${directory}/entry`, processor);
+  }
   writeModulesTypes(directory);
 }
 

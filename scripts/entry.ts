@@ -1,57 +1,79 @@
 /**
  * Compiles the launcher and the PAM module of entry/: `node scripts/entry.ts [DIRECTORY]`. They are
- * in dist/entry/PROCESSOR/, for the package and the tests, and run on this machine's kind of
- * processor, with the libc that they are compiled with or a newer one. They compile with glibc 2.28.
+ * in dist/entry/PROCESSOR/, for the package and the tests. They run with glibc 2.28 or newer, and
+ * compile with it.
  *
- * Needs gcc and the headers of libpam: `apt-get install gcc libc6-dev libpam0g-dev`.
+ * Needs gcc and the headers of libpam: `apt-get install gcc libc6-dev libpam0g-dev`. A package has
+ * the programs for another processor, too, if its compiler is installed: `apt-get install
+ * gcc-aarch64-linux-gnu libc6-dev-arm64-cross`. With musl they compile, but no package has them.
  */
-import { execFileSync } from 'node:child_process';
-import { globSync, mkdirSync, renameSync, statSync } from 'node:fs';
-import { basename } from 'node:path';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { globSync, mkdirSync, mkdtempDisposableSync, renameSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import { arch, pid } from 'node:process';
+import { makeLibpamStub } from './libpam-stub.ts';
 import { root } from './steps.ts';
 
+/** The processors that Bulkhead runs on, as Node.js calls them, with their compilers on others. */
+const crossCompilers: Readonly<Record<string, string>> = {
+  x64: 'x86_64-linux-gnu-gcc',
+  arm64: 'aarch64-linux-gnu-gcc',
+};
+
+const compilerFor = (processor: string): string =>
+  processor === arch ? 'gcc' : (crossCompilers[processor] ?? '');
+
+/** Returns this machine's processor, and the others for which a compiler is installed. */
+export const compilableProcessors = (): readonly string[] =>
+  Object.keys(crossCompilers).filter(
+    (each) => each === arch || spawnSync(compilerFor(each), ['--version']).status === 0,
+  );
+
 const warnings = ['-Wall', '-Wextra', '-Werror', '-Wconversion', '-Wshadow'];
-const hardened = [
+const hardenedFor = (processor: string): readonly string[] => [
   '-fstack-protector-strong',
   '-fstack-clash-protection',
-  arch === 'arm64' ? '-mbranch-protection=standard' : '-fcf-protection',
+  processor === 'arm64' ? '-mbranch-protection=standard' : '-fcf-protection',
   '-D_FORTIFY_SOURCE=3',
   '-Wl,-z,relro,-z,now,-z,noexecstack,--as-needed',
 ];
 const common = ['-std=c11', '-O2', '-fvisibility=hidden', '-s'];
-const executable = [...common, '-fPIE', '-pie'];
+const executable = [...common, '-fPIE', '-pie', '-Wl,--wrap=__libc_start_main'];
 const shared = [...common, '-fPIC', '-shared'];
 
-/** Sources of the library; the other files of entry/ have a main function or PAM's functions. */
-const frontEnds = ['exec.c', 'pam.c', 'pam-jail.c'];
+/** Sources of the library; the other files of entry/ have a main function, or only some need them. */
+const frontEnds = ['exec.c', 'pam.c', 'pam-jail.c', 'start.c'];
 const sources = globSync(`${root}entry/*.[ch]`).toSorted();
-const library = sources.filter(
+export const librarySources = sources.filter(
   (file) => file.endsWith('.c') && !frontEnds.some((each) => file.endsWith(`/${each}`)),
 );
 
 /** Compiles the PAM module and returns its path. */
-export const compilePam = (directory = `${root}dist/entry`): string =>
-  compileTo(
-    directory,
-    'pam_bulkhead.so',
-    'entry/pam.c',
-    shared,
-    `${root}entry/pam-jail.c`,
-    '-lpam',
-  );
+export function compilePam(directory = `${root}dist/entry`, processor: string = arch): string {
+  const [name, files] = ['pam_bulkhead.so', ['entry/pam.c', 'entry/pam-jail.c']];
+  if (processor === arch) return compileTo(directory, name, files, [...shared, '-lpam']);
+  using stub = mkdtempDisposableSync(join(tmpdir(), 'bulkhead-libpam-'));
+  makeLibpamStub(stub.path, compilerFor(processor));
+  // The headers are the same for all processors, and come after those of the other one.
+  const found = ['-idirafter', '/usr/include', `-L${stub.path}`];
+  return compileTo(directory, name, files, [...shared, ...found, '-lpam'], processor);
+}
 
 /** Whether the launcher is newer than its sources. */
 export const isExecCurrent = (): boolean =>
-  isCurrent(`${root}dist/entry/${arch}/bulkhead-exec`, `${root}entry/exec.c`);
+  isCurrent(`${root}dist/entry/${arch}/bulkhead-exec`, ['entry/exec.c']);
 
 /** Compiles the launcher and returns its path. */
-export const compileExec = (directory = `${root}dist/entry`): string =>
-  compileTo(directory, 'bulkhead-exec', 'entry/exec.c', executable);
+export const compileExec = (directory = `${root}dist/entry`, processor: string = arch): string =>
+  compileProgram(directory, 'bulkhead-exec', 'entry/exec.c', processor);
 
 /** Compiles a test's own program, such as `test/jail/enter.c`, with the library, and returns its path. */
 export const compileWithEntry = (source: string): string =>
-  compileTo(`${root}dist/entry-tests`, basename(source, '.c'), source, executable);
+  compileProgram(`${root}dist/entry-tests`, basename(source, '.c'), source, arch);
+
+const compileProgram = (directory: string, name: string, source: string, processor: string) =>
+  compileTo(directory, name, [source, 'entry/start.c'], executable, processor);
 
 /**
  * Compiles to a file unless it is newer than all sources. The file is replaced in one step, since
@@ -60,30 +82,32 @@ export const compileWithEntry = (source: string): string =>
 function compileTo(
   directory: string,
   name: string,
-  frontEnd: string,
+  frontEnd: readonly string[],
   kind: readonly string[],
-  ...more: readonly string[]
+  processor: string = arch,
 ): string {
-  mkdirSync(`${directory}/${arch}`, { recursive: true });
-  const made = `${directory}/${arch}/${name}`;
-  if (isCurrent(made, `${root}${frontEnd}`)) return made;
+  mkdirSync(`${directory}/${processor}`, { recursive: true });
+  const made = `${directory}/${processor}/${name}`;
+  if (isCurrent(made, frontEnd)) return made;
   const aside = `${made}.${pid}`;
-  const files = [`${root}${frontEnd}`, ...library];
-  compile([...kind, ...warnings, ...hardened, '-o', aside, ...files, ...more]);
+  const files = [...frontEnd.map((each) => `${root}${each}`), ...librarySources];
+  const options = [...warnings, ...hardenedFor(processor), '-o', aside];
+  compile(compilerFor(processor), [...options, ...files, ...kind]);
   renameSync(aside, made);
   return made;
 }
 
-function isCurrent(made: string, frontEnd: string): boolean {
+function isCurrent(made: string, frontEnd: readonly string[]): boolean {
   const modified = (file: string) => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-  return [...sources, frontEnd, import.meta.filename].every(
+  const files = frontEnd.map((each) => `${root}${each}`);
+  return [...sources, ...files, import.meta.filename].every(
     (file) => modified(file) < modified(made),
   );
 }
 
-function compile(args: readonly string[]): void {
+function compile(compiler: string, args: readonly string[]): void {
   try {
-    execFileSync('gcc', args, { stdio: ['ignore', 'inherit', 'inherit'] });
+    execFileSync(compiler, args, { stdio: ['ignore', 'inherit', 'inherit'] });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     throw new Error(

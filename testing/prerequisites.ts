@@ -102,6 +102,18 @@ const suites = {
     purpose: 'the tests of the launcher (sanitizers, fuzzing)',
     packages: ['gcc', 'libc6-dev', 'clang', 'libclang-rt-dev'],
   },
+  portability: {
+    purpose: 'the tests of programs for other processors and with another libc',
+    packages: [
+      'gcc',
+      'libc6-dev',
+      'libpam0g-dev',
+      'gcc-aarch64-linux-gnu',
+      'libc6-dev-arm64-cross',
+      'qemu-user', // runs programs of another processor
+      'musl-tools',
+    ],
+  },
   exec: {
     purpose: 'the attacks on the launcher (traces of its system calls)',
     packages: ['gcc', 'libc6-dev', 'strace'],
