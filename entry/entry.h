@@ -48,6 +48,12 @@ struct jail {
 	const char *home; /* a site's, or NULL */
 };
 
+/* /run/INSTANCE/entries/NAME/limit. Source: src/host/entry-slots.ts. */
+struct entries {
+	unsigned limit; /* 0: none */
+	uid_t reseller; /* whose limit counts, too; or 0 */
+};
+
 /* The process that holds a slot: `PID START`, and `hangs` where its file cannot be read. */
 struct holder {
 	pid_t pid;
@@ -57,6 +63,7 @@ struct holder {
 
 int parse_launch(char *text, struct launch *launch, struct failure *f);
 int parse_jail(char *text, struct jail *jail, struct failure *f);
+int parse_entries(char *text, struct entries *entries, struct failure *f);
 /* false if it is not the whole line of a holder. */
 bool parse_holder(const char *text, struct holder *holder);
 /* The text of /proc/PID/stat; false if the process has ended. */
@@ -167,10 +174,8 @@ enum session place_session(const struct destination *session, const char *servic
 
 enum slot { SLOT_TAKEN, SLOT_FULL, SLOT_FAILED };
 
-/* Takes one of the slots in /run/INSTANCE/entries/NAME for this process; LIMIT becomes how many there are, or 0. */
-enum slot take_slot(const char *instance, const char *name, unsigned *limit, struct failure *f);
-/* The uid of the reseller whose slots count too, in TEXT; empty if there is none. */
-int find_reseller(const char *instance, uid_t uid, char *text, size_t size, struct failure *f);
+/* Takes one of the slots in /run/INSTANCE/entries/NAME for this process; ENTRIES becomes what its file says, if there is one. */
+enum slot take_slot(const char *instance, const char *name, struct entries *entries, struct failure *f);
 /* Tells the agent, if it listens, that a command was refused at the limit of MEMBER. */
 void report_refusal(const char *instance, uid_t uid, const char *member, const char *site, const char *command);
 

@@ -249,46 +249,46 @@ static void need_running(const struct options *o, const struct account *account)
 	    o->tenant);
 }
 
-static void need_slot(const struct options *o, uid_t uid, const char *name, const char *member, const char *whose)
+/* Returns the uid of the reseller whose slots count too, or 0. */
+static uid_t need_slot(const struct options *o, uid_t uid, const char *name, const char *member, const char *whose)
 {
 	struct failure why = { "" };
-	unsigned limit;
+	struct entries entries;
 
-	switch (take_slot(o->instance, name, &limit, &why)) {
+	switch (take_slot(o->instance, name, &entries, &why)) {
 	case SLOT_TAKEN:
-		return;
+		break;
 	case SLOT_FULL:
 		report_refusal(o->instance, uid, member, o->site, o->command[0]);
 		end(STATUS_FULL, "Cannot start \"%s\" as \"%s\": all %u %s are in use; try again later, or raise entries limit",
-		    o->shown, o->tenant, limit, whose);
+		    o->shown, o->tenant, entries.limit, whose);
 	case SLOT_FAILED:
 		if (!strncmp(why.text, "Cannot use ", 11))
 			end(STATUS_FAILED, "%s", why.text);
 		end(STATUS_FAILED, "Cannot take an entry of \"%s\" for \"%s\": %s", o->tenant, o->shown, why.text);
 	}
+	return entries.reseller;
 }
 
 /* Before the cgroup is joined, where neither memory nor a process may be left for this. */
 static void take_entries(const struct options *o, uid_t uid)
 {
-	char name[KEY_MAX], member[KEY_MAX], whose[KEY_MAX + 32], reseller[32];
-	struct failure f = { "" };
+	char name[KEY_MAX], member[KEY_MAX], whose[KEY_MAX + 32];
+	uid_t reseller;
 
 	if (o->site) {
 		(void)snprintf(name, sizeof(name), "%u-%s", uid, o->site);
 		(void)snprintf(member, sizeof(member), "u%u/%s", uid, o->site);
 		(void)snprintf(whose, sizeof(whose), "entries of its site \"%s\"", o->site);
-		need_slot(o, uid, name, member, whose);
+		(void)need_slot(o, uid, name, member, whose);
 	}
 	(void)snprintf(name, sizeof(name), "%u", uid);
 	(void)snprintf(member, sizeof(member), "u%u", uid);
-	need_slot(o, uid, name, member, "of its entries");
-	if (find_reseller(o->instance, uid, reseller, sizeof(reseller), &f))
-		end(STATUS_FAILED, "%s", f.text);
-	if (!reseller[0])
+	reseller = need_slot(o, uid, name, member, "of its entries");
+	if (!reseller)
 		return;
-	(void)snprintf(name, sizeof(name), "r%s", reseller);
-	need_slot(o, uid, name, name, "entries of its reseller");
+	(void)snprintf(name, sizeof(name), "r%u", reseller);
+	(void)need_slot(o, uid, name, name, "entries of its reseller");
 }
 
 /* Reads the state file of the jail KEY: false if there is none. */

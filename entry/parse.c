@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define ENTRIES_MAX 999999999ULL
+
 int vfail(struct failure *f, const char *format, va_list arguments)
 {
 	if (f->text[0])
@@ -135,6 +137,26 @@ int parse_jail(char *text, struct jail *jail, struct failure *f)
 		}
 	}
 	return has_filter && has_landlock ? 0 : fail(f, "the line \"filter\" or \"landlock\" is missing");
+}
+
+int parse_entries(char *text, struct entries *entries, struct failure *f)
+{
+	unsigned long long number;
+	const char *value;
+	char *line;
+
+	memset(entries, 0, sizeof(*entries));
+	if (open_lines(&text, "entries", f))
+		return -1;
+	while ((line = next_line(&text)) != NULL) {
+		if ((value = value_of(line, "limit")) != NULL && parse_number(value, '\0', ENTRIES_MAX, &number))
+			entries->limit = (unsigned)number;
+		else if ((value = value_of(line, "reseller")) != NULL && parse_number(value, '\0', UINT32_MAX - 1, &number))
+			entries->reseller = (uid_t)number;
+		else
+			return fail(f, "\"%.100s\" is neither a limit nor a reseller", line);
+	}
+	return entries->limit || entries->reseller ? 0 : fail(f, "it has neither a limit nor a reseller");
 }
 
 bool parse_number(const char *text, char end, unsigned long long most, unsigned long long *number)

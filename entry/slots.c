@@ -2,7 +2,7 @@
 /*
  * Entries: slots of a tenant, a site or a reseller, one file each in /run/INSTANCE/entries/NAME.
  *
- * `limit` is written by apply, `lock` is locked while a slot is looked for, and 1, 2 and so on are slots: the process id
+ * `limit` is written by apply, and says whose slots count, too; `lock` is locked while a slot is looked for, and 1, 2 and so on are slots: the process id
  * and the start time of the process that took it last. So a slot is free as soon as that process has ended, however it
  * did. The tenant gets no descriptor of them.
  */
@@ -27,14 +27,13 @@
 #define LOCK_SECONDS 10
 #define READ_MILLISECONDS 2000
 #define NEXT_MILLISECONDS 100
-#define ENTRIES_MAX 999999999ULL
 #define STAT_SIZE 4096
 
-static int open_slots(const char *instance, const char *name, int flags)
+static int open_slots(const char *instance, const char *name)
 {
 	const char *const names[] = { instance, "entries", name, NULL };
 
-	return open_run(names, flags, S_IFDIR);
+	return open_run(names, O_RDONLY | O_DIRECTORY, S_IFDIR);
 }
 
 static int read_file(int at, const char *name, char *text, size_t size)
@@ -260,68 +259,47 @@ static enum slot take_free(int slots, unsigned limit)
 	return write_holder(slots, name, &self) ? SLOT_FAILED : SLOT_TAKEN;
 }
 
-static enum slot take_below(int slots, const char *instance, const char *name, unsigned *limit, struct failure *f)
+static enum slot take_below(int slots, const char *instance, const char *name, struct entries *entries, struct failure *f)
 {
-	char text[32];
-	unsigned long long number;
+	char text[128];
+	struct failure why = { "" };
 	enum slot result;
-	int lock, unread = read_file(slots, "limit", text, sizeof(text));
+	int lock;
 
-	if (unread && errno == ENOENT)
-		return SLOT_TAKEN;
-	if (unread || !parse_number(text, '\n', ENTRIES_MAX, &number) || text[strlen(text) - 1] != '\n') {
-		(void)fail(f, "Cannot use /run/%s/entries/%s/limit: it has no number of entries; run bulkhead apply", instance,
-			   name);
+	if (read_file(slots, "limit", text, sizeof(text))) {
+		if (errno == ENOENT)
+			return SLOT_TAKEN;
+		(void)fail(&why, "%s", reason_of(errno));
+	}
+	if (why.text[0] || parse_entries(text, entries, &why)) {
+		(void)fail(f, "Cannot use /run/%s/entries/%s/limit: %s; run bulkhead apply", instance, name, why.text);
 		return SLOT_FAILED;
 	}
-	*limit = (unsigned)number;
+	if (!entries->limit)
+		return SLOT_TAKEN;
 	lock = open_lock(slots);
-	result = lock < 0 ? SLOT_FAILED : take_free(slots, *limit);
+	result = lock < 0 ? SLOT_FAILED : take_free(slots, entries->limit);
 	close_if_open(lock);
 	if (result == SLOT_FAILED)
 		(void)fail(f, "/run/%s/entries/%s cannot be locked or written", instance, name);
 	return result;
 }
 
-enum slot take_slot(const char *instance, const char *name, unsigned *limit, struct failure *f)
+enum slot take_slot(const char *instance, const char *name, struct entries *entries, struct failure *f)
 {
-	int slots = open_slots(instance, name, O_RDONLY | O_DIRECTORY);
+	int slots = open_slots(instance, name);
 	enum slot result;
 
-	*limit = 0;
+	memset(entries, 0, sizeof(*entries));
 	if (slots < 0 && errno == ENOENT)
 		return SLOT_TAKEN;
 	if (slots < 0) {
 		(void)fail(f, "Cannot use /run/%s/entries/%s: %s", instance, name, reason_of(errno));
 		return SLOT_FAILED;
 	}
-	result = take_below(slots, instance, name, limit, f);
+	result = take_below(slots, instance, name, entries, f);
 	(void)close(slots);
 	return result;
-}
-
-int find_reseller(const char *instance, uid_t uid, char *text, size_t size, struct failure *f)
-{
-	unsigned long long number;
-	char name[16];
-	int slots, failed;
-
-	(void)snprintf(name, sizeof(name), "%u", uid);
-	slots = open_slots(instance, name, O_PATH | O_DIRECTORY);
-	text[0] = '\0';
-	if (slots < 0 && errno == ENOENT)
-		return 0;
-	failed = slots < 0 ? -1 : read_file(slots, "reseller", text, size);
-	if (failed && errno == ENOENT) {
-		text[0] = '\0';
-		failed = 0;
-	} else if (failed || !parse_number(text, '\n', UINT32_MAX, &number)) {
-		failed = fail(f, "Cannot use /run/%s/entries/%u/reseller: it has no uid; run bulkhead apply", instance, uid);
-	} else {
-		(void)snprintf(text, size, "%llu", number);
-	}
-	close_if_open(slots);
-	return failed;
 }
 
 void report_refusal(const char *instance, uid_t uid, const char *member, const char *site, const char *command)

@@ -2,8 +2,7 @@
  * The number of a tenant's commands that `bulkhead exec --entry` runs at once:
  * `/run/bulkhead/entries/`.
  *
- *     1001/limit   20: what the launcher reads; only for tenants whose entries are limited
- *     1001/reseller   1000: this reseller's limit counts, too; only if its entries are limited
+ *     1001/limit   what the launcher reads; only for tenants whose entries, or whose reseller's entries, are limited
  *     1001/lock    locked by launchers, one after another
  *     1001/1 …     slots, written by the launcher: process id and start time of its last user
  *     1001-shop.example/   the same for a site
@@ -11,6 +10,13 @@
  *     .limits      all limits, to see what has changed
  *
  * No slot is ever returned: it is free once the process that took it has ended.
+ *
+ * A limit, which entry/parse.c reads:
+ *
+ *     entries 1       the version of this format
+ *     limit 20
+ *     reseller 1000   this reseller's limit counts, too; only if its entries are limited
+ *     end
  */
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { unlimited } from '../../packages/base/quantity.ts';
@@ -24,8 +30,11 @@ import { replaceFile } from '../../packages/base/io/replace-file.ts';
 
 type Limited = Pick<Policy, 'tenants' | 'resellers'>;
 
-/** The contents of one directory. */
-interface Slots {
+const first = 'entries 1';
+const last = 'end';
+
+/** The contents of a limit's file: at least one of both. */
+export interface EntrySlots {
   readonly limit: number | undefined;
   readonly reseller?: number;
 }
@@ -37,11 +46,11 @@ interface Slots {
 export function publishEntries(runtime: string, policy: Limited): Result<void, Problem> {
   const directory = `${runtime}/entries`;
   const wanted = slotsOf(policy);
-  const text = [...wanted].map(([name, each]) => `${name} ${slotsText(each)}\n`).join('');
+  const text = linesOf([...wanted].map(([name, each]) => `${name} ${slotsText(each)}`));
   const before = readText(`${directory}/.limits`);
   if (before === text) return ok(undefined);
   try {
-    const was = before === undefined ? leftovers(directory) : parseLimits(before);
+    const was = parseLimits(before) ?? leftovers(directory);
     if (was.size === 0 && wanted.size === 0) return ok(undefined);
     // It is written last, so that an interrupted apply is repeated.
     rmSync(`${directory}/.limits`, { force: true });
@@ -57,20 +66,19 @@ export function publishEntries(runtime: string, policy: Limited): Result<void, P
   return replaceFile(`${directory}/.limits`, text, 0o600);
 }
 
-function writeSlots(directory: string, { limit, reseller }: Slots): Result<void, Problem> {
+/** Returns the text of a limit's file. */
+export const formatEntrySlots = ({ limit, reseller }: EntrySlots): string =>
+  linesOf([
+    ...(limit === undefined ? [] : [`limit ${limit}`]),
+    ...(reseller === undefined ? [] : [`reseller ${reseller}`]),
+  ]);
+
+const linesOf = (lines: readonly string[]) =>
+  [first, ...lines, last].map((line) => `${line}\n`).join('');
+
+function writeSlots(directory: string, slots: EntrySlots): Result<void, Problem> {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  for (const [name, value] of [
-    ['limit', limit],
-    ['reseller', reseller],
-  ] as const) {
-    if (value === undefined) {
-      rmSync(`${directory}/${name}`, { force: true });
-      continue;
-    }
-    const written = replaceFile(`${directory}/${name}`, `${value}\n`, 0o600);
-    if (!written.ok) return written;
-  }
-  return ok(undefined);
+  return replaceFile(`${directory}/limit`, formatEntrySlots(slots), 0o600);
 }
 
 export function withdrawEntries(runtime: string): void {
@@ -78,20 +86,20 @@ export function withdrawEntries(runtime: string): void {
 }
 
 /** Returns the slots by directory name. */
-function slotsOf({ tenants, resellers }: Limited): ReadonlyMap<string, Slots> {
+function slotsOf({ tenants, resellers }: Limited): ReadonlyMap<string, EntrySlots> {
   const groups = new Map(resellers.map(({ uid, values }) => [uid, limitOf(values)]));
   const all = [
     ...resellers.map(({ uid, values }) => [`r${uid}`, { limit: limitOf(values) }] as const),
     ...tenants.flatMap(({ uid, values, sites, reseller }) => {
       const isGroup = reseller !== undefined && groups.get(reseller) !== undefined;
-      const own: Slots = { limit: limitOf(values), ...(isGroup ? { reseller } : {}) };
+      const own: EntrySlots = { limit: limitOf(values), ...(isGroup ? { reseller } : {}) };
       const ofSites = sites.map(
         (each) => [`${uid}-${each.name}`, { limit: limitOf(each.values) }] as const,
       );
       return [[String(uid), own] as const, ...ofSites];
     }),
   ];
-  return new Map<string, Slots>(
+  return new Map<string, EntrySlots>(
     all.filter(([, slots]) => slots.limit !== undefined || 'reseller' in slots),
   );
 }
@@ -101,21 +109,22 @@ function limitOf(values: LimitValues): number | undefined {
   return limit === unlimited ? undefined : limit;
 }
 
-const slotsText = ({ limit, reseller }: Slots) => {
+const slotsText = ({ limit, reseller }: EntrySlots) => {
   const own = String(limit ?? '-');
   return reseller === undefined ? own : `${own} ${reseller}`;
 };
 
-const parseLimits = (text: string): ReadonlyMap<string, string> =>
-  new Map(
-    text
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => {
-        const [name = '', ...rest] = line.split(' ');
-        return [name, rest.join(' ')] as const;
-      }),
+/** Returns the limits by directory name; undefined if the file is missing, cut off, or has another version. */
+function parseLimits(text: string | undefined): ReadonlyMap<string, string> | undefined {
+  if (text?.startsWith(`${first}\n`) !== true || !text.endsWith(`\n${last}\n`)) return undefined;
+  const lines = text.split('\n').slice(1, -2);
+  return new Map(
+    lines.map((line) => {
+      const [name = '', ...rest] = line.split(' ');
+      return [name, rest.join(' ')] as const;
+    }),
   );
+}
 
 /** Returns the directories of an interrupted apply: limits that must be written again. */
 const leftovers = (directory: string): ReadonlyMap<string, string> =>

@@ -17,10 +17,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { after, before, suite, test } from 'node:test';
+import { formatEntrySlots } from '../../src/host/entry-slots.ts';
 import { reasonToSkip } from '../jail/stage.ts';
 import { ExecStage, type Tenant } from './exec-stage.ts';
 
-const starts = 1000;
+/** The number of starts for each of the two tenants. */
+const starts = 500;
 
 /** Puts one file after another in place of each target, the right one every other time. */
 const swapper = String.raw`
@@ -115,7 +117,10 @@ suite('launcher while its files are swapped', { skip: reasonToSkip() }, () => {
       ];
       for (const target of targets) {
         const isLimit = target.endsWith('/limit');
-        stageFiles(target, isLimit ? ['7\n'] : [`launch 2\nend\n`, 'jail 1\nend\n', '']);
+        stageFiles(
+          target,
+          isLimit ? ['1\n', formatEntrySlots({ limit: 7 })] : ['launch 2\nend\n', 'jail 1\nend\n'],
+        );
       }
       await withSwapped(targets, () => startMany(tenant));
       assert.ok(stage.assertInsideOrRefused(tenant, startOnce(tenant), 'afterwards'));

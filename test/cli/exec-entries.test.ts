@@ -13,6 +13,7 @@ import { once } from 'node:events';
 import * as fs from 'node:fs';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { eventually, patienceMilliseconds } from '../../testing/patience.ts';
+import { formatEntrySlots } from '../../src/host/entry-slots.ts';
 import { HangingProcess, skip as noAttack } from '../attacks/hanging-process.ts';
 import { findTree, launchText, removeCgroup } from './launch-stage.ts';
 import { compileExec } from '../../scripts/entry.ts';
@@ -67,9 +68,11 @@ describe('bulkhead exec --entry', { skip: reasonToSkip() }, () => {
 
 const slots = () => `/run/${instance}/entries/${uid}`;
 
-function limitEntries(limit: number | string): void {
-  fs.mkdirSync(slots(), { recursive: true, mode: 0o700 });
-  fs.writeFileSync(`${slots()}/limit`, `${limit}\n`);
+/** Writes a limit as apply does. */
+function limitEntries(limit: number, reseller?: number, directory = slots()): void {
+  fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const text = formatEntrySlots({ limit, ...(reseller === undefined ? {} : { reseller }) });
+  fs.writeFileSync(`${directory}/limit`, text);
 }
 
 /** Starts a script in an entry, and returns once it has printed "entered", with the output until then. */
@@ -288,9 +291,23 @@ function entries(): void {
   });
 
   test('starts nothing when the limit is damaged or slots cannot be written', () => {
-    for (const limit of ['', '0', '-1', 'x', '1 1', '9999999999']) {
-      limitEntries(limit);
-      assertRefused(launch(account, ['id'], options), /Cannot use .*run bulkhead apply/);
+    const whole = formatEntrySlots({ limit: 1 });
+    for (const text of [
+      '',
+      '1\n',
+      whole.slice(0, -1),
+      whole.replace('limit 1', 'limit 0'),
+      whole.replace('limit 1', 'limit x'),
+      whole.replace('entries 1', 'entries 2'),
+      whole.replace('entries', 'launch'),
+      `${whole}\0`,
+      whole.replace('end', 'reseller ../1\nend'),
+    ]) {
+      fs.writeFileSync(`${slots()}/limit`, text);
+      assertRefused(
+        launch(account, ['id'], options),
+        /^bulkhead: Cannot use .*\/limit: .*; run bulkhead apply$/m,
+      );
     }
     limitEntries(1);
     fs.mkdirSync(`${slots()}/lock`);
@@ -341,14 +358,10 @@ function entries(): void {
     const directory = `/run/${instance}/entries`;
     const site = 'shop.example';
     for (const root of tree.roots) fs.mkdirSync(`${root}/u${uid}/s-${site}`, { recursive: true });
-    const allow = (name: string, limit: number) => {
-      fs.mkdirSync(`${directory}/${name}`, { recursive: true });
-      fs.writeFileSync(`${directory}/${name}/limit`, `${limit}\n`);
-    };
-    allow(`${uid}-${site}`, 1);
-    allow('r7000199', 3);
-    fs.writeFileSync(`${slots()}/reseller`, '7000199\n');
-    limitEntries(2);
+    const reseller = 7_000_199;
+    limitEntries(1, undefined, `${directory}/${uid}-${site}`);
+    limitEntries(3, undefined, `${directory}/r${reseller}`);
+    limitEntries(2, reseller);
     const inSite = { options: ['--entry', '--site', site] };
     const refusedWith = (given: Options, words: RegExp) =>
       assertRefused(launch(account, ['id'], given), words, 75);
@@ -358,16 +371,14 @@ function entries(): void {
     await started();
     refusedWith(options, /all 2 of its entries are in use/);
     await end(first);
-    limitEntries(9);
+    limitEntries(9, reseller);
     await started();
     await started();
     // A command that the reseller's limit refuses releases the slots of the site and the tenant.
     refusedWith(inSite, /all 3 entries of its reseller are in use/);
-    fs.rmSync(`${slots()}/reseller`);
+    limitEntries(9);
     assert.equal(launch(account, ['true'], inSite).status, 0);
-    fs.writeFileSync(`${slots()}/reseller`, '../1\n');
-    assertRefused(launch(account, ['id'], options), /reseller: it has no uid; run bulkhead apply/);
-    for (const name of [`${uid}-${site}`, 'r7000199'])
+    for (const name of [`${uid}-${site}`, `r${reseller}`])
       fs.rmSync(`${directory}/${name}`, { recursive: true });
     for (const root of tree.roots) fs.rmdirSync(`${root}/u${uid}/s-${site}`);
   });
@@ -376,19 +387,19 @@ function entries(): void {
     'takes one slot of the reseller for a process that blocks its readers',
     { skip: noAttack },
     async () => {
-      const directory = `/run/${instance}/entries/r7000199`;
-      fs.mkdirSync(directory, { recursive: true });
-      fs.writeFileSync(`${directory}/limit`, '2\n');
-      fs.writeFileSync(`${slots()}/reseller`, '7000199\n');
-      limitEntries(9);
+      const reseller = 7_000_199;
+      const directory = `/run/${instance}/entries/r${reseller}`;
+      limitEntries(2, undefined, directory);
+      // Only the reseller's entries are limited.
+      fs.mkdirSync(slots(), { recursive: true });
+      fs.writeFileSync(`${slots()}/limit`, formatEntrySlots({ limit: undefined, reseller }));
       using hostile = await HangingProcess.start(uid + 1);
       fs.writeFileSync(`${directory}/1`, `${hostile.hanging} 1\n`);
       // The second time it is known.
       for (let round = 0; round < 2; round++)
         assert.equal(launch(account, ['true'], options).status, 0);
-      fs.writeFileSync(`${directory}/limit`, '1\n');
+      limitEntries(1, undefined, directory);
       assertRefused(launch(account, ['id'], options), /entries of its reseller are in use/, 75);
-      fs.rmSync(`${slots()}/reseller`);
       fs.rmSync(directory, { recursive: true });
     },
   );

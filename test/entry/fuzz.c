@@ -47,6 +47,17 @@ static void feed_jail(char *text)
 		need(jail.state <= JAIL_READY);
 }
 
+static void feed_entries(char *text)
+{
+	struct failure why = { "" };
+	struct entries entries;
+
+	if (parse_entries(text, &entries, &why))
+		need(why.text[0] != '\0');
+	else
+		need((entries.limit || entries.reseller) && entries.limit <= 999999999 && entries.reseller != (uid_t)-1);
+}
+
 static void feed_names(const char *text)
 {
 	char escaped[64];
@@ -82,6 +93,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	free(text);
 	text = copy(data, size);
 	feed_jail(text);
+	free(text);
+	text = copy(data, size);
+	feed_entries(text);
 	free(text);
 	return 0;
 }

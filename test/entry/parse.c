@@ -133,6 +133,49 @@ static void check_jail(void)
 	}
 }
 
+static const char entries_text[] = "entries 1\nlimit 20\nreseller 1000\nend\n";
+
+static void check_entries(void)
+{
+	static const char *const wrong[] = {
+		"20\n",
+		"entries 1\nend\n",
+		"entries 2\nlimit 20\nend\n",
+		"launch 1\nlimit 20\nend\n",
+		"entries 1\nlimit 0\nend\n",
+		"entries 1\nlimit -1\nend\n",
+		"entries 1\nlimit 1 1\nend\n",
+		"entries 1\nlimit 1000000000\nend\n",
+		"entries 1\nlimit 20\nreseller ../1\nend\n",
+		"entries 1\nlimit 20\nreseller 4294967295\nend\n",
+		"entries 1\nlimits 20\nend\n",
+	};
+	struct failure why = { "" };
+	struct entries entries;
+	char *text = copied(entries_text);
+
+	CHECK(!parse_entries(text, &entries, &why) && entries.limit == 20 && entries.reseller == 1000);
+	free(text);
+	text = copied("entries 1\nlimit 999999999\nend\n");
+	CHECK(!parse_entries(text, &entries, &why) && entries.limit == 999999999 && entries.reseller == 0);
+	free(text);
+	text = copied("entries 1\nreseller 4294967294\nend\n");
+	CHECK(!parse_entries(text, &entries, &why) && entries.limit == 0 && entries.reseller == 4294967294U);
+	free(text);
+	for (size_t each = 0; each < sizeof(wrong) / sizeof(wrong[0]); each++) {
+		why.text[0] = '\0';
+		text = copied(wrong[each]);
+		CHECK(parse_entries(text, &entries, &why) && why.text[0]);
+		free(text);
+	}
+	for (size_t length = 0; length < strlen(entries_text); length++) {
+		why.text[0] = '\0';
+		text = copy(entries_text, length);
+		CHECK(parse_entries(text, &entries, &why) && why.text[0]);
+		free(text);
+	}
+}
+
 static void check_numbers(void)
 {
 	unsigned long long number;
@@ -203,6 +246,7 @@ int main(void)
 	check_launch();
 	check_many_roots();
 	check_jail();
+	check_entries();
 	check_numbers();
 	check_holders();
 	check_stats();

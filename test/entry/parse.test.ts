@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { patienceMilliseconds } from '../../testing/patience.ts';
 import { ensurePrerequisites } from '../../testing/prerequisites.ts';
 import { temporaryDirectory } from '../../testing/temporary-directory.ts';
+import { formatEntrySlots } from '../../src/host/entry-slots.ts';
 import { formatStateFile } from '../../src/jail/core/state-file.ts';
 
 const ready = await ensurePrerequisites('entry', (line) => process.stdout.write(`${line}\n`));
@@ -62,6 +63,7 @@ test('parsers of entry/ withstand what libFuzzer makes of real files', { skip },
       print: '8f0c',
     }),
     failed: 'jail 1\nstate failed the home is a link\nend\n',
+    entries: formatEntrySlots({ limit: 20, reseller: 1000 }),
     holder: '12 345 hangs\n',
     stat: '12 (a) b) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 345 6\n',
   };

@@ -12,7 +12,7 @@ import {
 import { join } from 'node:path';
 import { beforeEach, test } from 'node:test';
 import { applyPolicy, releaseAll } from '../../src/apply/apply.ts';
-import { publishEntries, withdrawEntries } from '../../src/host/entry-slots.ts';
+import { formatEntrySlots, publishEntries, withdrawEntries } from '../../src/host/entry-slots.ts';
 import { fakeHost } from '../../testing/fake-host.ts';
 import { testDirectory } from '../../testing/temporary-directory.ts';
 import { policyOf } from '../conformance/suite.ts';
@@ -39,7 +39,7 @@ test('publishEntries() makes a root-only directory for each tenant with a limit,
   assert.deepEqual(readdirSync(path()).sort(), ['.limits', '1001', '1003', '1004']);
   assert.deepEqual(
     ['1001', '1003', '1004'].map((uid) => read(`${uid}/limit`)),
-    ['20\n', '7\n', '3\n'],
+    [20, 7, 3].map((limit) => formatEntrySlots({ limit })),
   );
   assert.equal(statSync(path('1001')).mode & 0o777, 0o700);
 });
@@ -55,13 +55,12 @@ test("publishEntries() makes directories for sites and resellers, and writes a t
     '1002',
     'r1009',
   ]);
-  assert.equal(read('1001-a.example/limit'), '2\n');
-  assert.equal(read('r1009/limit'), '50\n');
-  assert.equal(read('1001/reseller'), '1009\n');
-  assert.ok(!existsSync(path('1001/limit')));
+  assert.equal(read('1001-a.example/limit'), 'entries 1\nlimit 2\nend\n');
+  assert.equal(read('r1009/limit'), 'entries 1\nlimit 50\nend\n');
+  assert.equal(read('1001/limit'), 'entries 1\nreseller 1009\nend\n');
   publish(`<reseller uid="1009"><tenant uid="1001"><entries limit="4"/></tenant></reseller>`);
   assert.deepEqual(readdirSync(path()).sort(), ['.limits', '1001']);
-  assert.deepEqual(readdirSync(path('1001')), ['limit']);
+  assert.equal(read('1001/limit'), 'entries 1\nlimit 4\nend\n');
 });
 
 test('publishEntries() writes nothing when no tenant has a limit', () => {
@@ -78,8 +77,27 @@ test('publishEntries() does not rewrite unchanged files, and keeps slots when th
   assert.equal(statSync(path('.limits')).ino, whole);
   publish(limited(1001, 2) + limited(1002, 5));
   assert.equal(statSync(path('1002/limit')).ino, unchanged);
-  assert.equal(read('1001/limit'), '2\n');
+  assert.equal(read('1001/limit'), formatEntrySlots({ limit: 2 }));
   assert.equal(read('1001/1'), '1 1\n');
+});
+
+test('publishEntries() writes limits again that another version wrote, or that were cut off', () => {
+  publish(limited(1001, 20));
+  const whole = read('.limits');
+  for (const text of [
+    '1001 20\n',
+    whole.replace('entries 1', 'entries 2'),
+    whole.slice(0, -1),
+    '',
+  ]) {
+    writeFileSync(path('.limits'), text);
+    writeFileSync(path('1001/limit'), '20\n');
+    mkdirSync(path('1005'), { recursive: true });
+    publish(limited(1001, 20));
+    assert.equal(read('1001/limit'), formatEntrySlots({ limit: 20 }));
+    assert.equal(read('.limits'), whole);
+    assert.ok(!existsSync(path('1005')));
+  }
 });
 
 test('publishEntries() removes the directory of a removed limit, even after an interrupted apply', () => {
@@ -110,7 +128,7 @@ test('applyPolicy() writes the entries directory, and releaseAll() removes it', 
   runtime = host.paths.runtime;
   const applied = applyPolicy(policyOf(limited(1001, 20)), host, { kill: false, force: false });
   assert.ok(applied.ok && applied.value.failures.length === 0);
-  assert.equal(read('1001/limit'), '20\n');
+  assert.equal(read('1001/limit'), formatEntrySlots({ limit: 20 }));
   assert.ok(releaseAll(host, { kill: false }).ok);
   assert.ok(!existsSync(path()));
   mkdirSync(runtime, { recursive: true });
