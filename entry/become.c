@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/keyctl.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -49,6 +50,18 @@ static int drop_capabilities(struct failure *f)
 	return 0;
 }
 
+/*
+ * A new keyring in place of the session's, by which the caller's keys could be read, and those of the caller's account. It is
+ * root's, since a tenant may have few keys, and many commands at once. Where a container refuses the call, as Docker does,
+ * it refuses it to the command, too.
+ */
+static int leave_keyring(struct failure *f)
+{
+	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) >= 0 || errno == ENOSYS || errno == EPERM)
+		return 0;
+	return fail(f, "the keyring of the session cannot be replaced: %s", strerror(errno));
+}
+
 static bool is_only(const struct account *account)
 {
 	uid_t uids[3];
@@ -68,7 +81,7 @@ int become(const struct account *account, enum gain gain, struct failure *f)
 
 	if (gain == GAIN_LEASE)
 		kept |= BIT(CAP_LEASE);
-	if (drop_bounding_set(kept, f))
+	if (drop_bounding_set(kept, f) || leave_keyring(f))
 		return -1;
 	if (setgroups(account->group_count, account->groups))
 		return fail(f, "groups cannot be set: %s", strerror(errno));

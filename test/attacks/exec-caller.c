@@ -6,14 +6,17 @@
  *     exec-caller closed PROGRAM ARGS…                   without input, output for errors, and with output as 1
  *     exec-caller large VARIABLES ARGUMENTS PROGRAM ARGS…   with this many KiB of each, in addition
  *     exec-caller nameless PROGRAM                       without arguments, not even a name
+ *     exec-caller key PROGRAM ARGS…                      with a key in the keyring of its session
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <linux/keyctl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -107,6 +110,10 @@ int main(int argc, char **argv)
 		raise_limit(RLIMIT_STACK, 64U << 20);
 		execve(argv[4], lengthened(argv + 4, atol(argv[3]), "argument%d"),
 		       lengthened(environ, atol(argv[2]), "LARGE_%d"));
+	} else if (!strcmp(how, "key")) {
+		need(syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) >= 0, "keyctl");
+		need(syscall(SYS_add_key, "user", "bulkhead-key", "x", 1, KEY_SPEC_SESSION_KEYRING) >= 0, "add_key");
+		execv(argv[2], argv + 2);
 	} else if (!strcmp(how, "nameless")) {
 		execve(argv[2], (char *[]){ NULL }, environ);
 	}

@@ -77,6 +77,18 @@ suite('launcher with a hostile caller', { skip: reasonToSkip() }, () => {
       assert.deepEqual([refused, stderr], [1, '']);
     });
 
+    test(`a ${who} tenant gets no key of the caller's session`, (t) => {
+      const without = stage.run(caller, 'key', stage.probe);
+      if (without.stderr.startsWith('keyctl: ')) return t.skip('this kernel has no keyrings');
+      const key = /^key of the caller$/m;
+      assert.match(without.stdout, key);
+      for (const options of [[], ['--without-jail'], ['--for-jail'], ['--allow-setuid']]) {
+        const { status, stdout, stderr } = start([caller, 'key'], stage[who], ...options);
+        assert.equal(status, 0, stderr);
+        assert.doesNotMatch(stdout, key);
+      }
+    });
+
     test(`a ${who} tenant starts inside or not at all, whatever the limits`, () => {
       let started = 0;
       for (const limit of limits)

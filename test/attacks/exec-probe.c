@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What the launcher started, as it sees itself: its status, cgroups and mounts, its descriptors and its environment. It
+ * What the launcher started, as it sees itself: its status, cgroups and mounts, its descriptors, its environment, and
+ * whether exec-caller's key is among the keys that it may read. It
  * is linked statically and needs neither memory nor a new descriptor, so that it can tell under every limit that the
  * launcher itself gets along with. With an argument it waits until somebody ends it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/keyctl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -83,6 +86,15 @@ static void show_descriptors(void)
 	}
 }
 
+static void show_key(void)
+{
+	static char value[32];
+	long key = syscall(SYS_keyctl, KEYCTL_SEARCH, KEY_SPEC_SESSION_KEYRING, "user", "bulkhead-key", 0);
+
+	if (key >= 0 && syscall(SYS_keyctl, KEYCTL_READ, key, value, sizeof(value)) > 0)
+		print("key of the caller\n");
+}
+
 int main(int argc, char **argv)
 {
 	static char line[64];
@@ -92,6 +104,7 @@ int main(int argc, char **argv)
 	show("/proc/self/cgroup");
 	show("/proc/self/mountinfo");
 	show_descriptors();
+	show_key();
 	for (char **each = environ; *each; each++) {
 		print("variable ");
 		put(*each, strcspn(*each, "="));
