@@ -19,9 +19,9 @@ void close_if_open(int fd)
 
 int exists(int at, const char *path)
 {
-	struct stat st;
+	struct statx st;
 
-	if (!fstatat(at, path, &st, AT_SYMLINK_NOFOLLOW))
+	if (!statx(at, path, AT_SYMLINK_NOFOLLOW, STATX_TYPE, &st))
 		return 1;
 	return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
 }

@@ -151,10 +151,12 @@ static bool is_exhausted(int error)
 static bool has_state(int host, const struct tenant *t)
 {
 	char path[PATH_SIZE];
-	struct stat st;
+	int found;
 
 	(void)snprintf(path, sizeof(path), "run/%s/jail/tenants/%s", t->instance, t->uid);
-	return !fstatat(host, path, &st, AT_SYMLINK_NOFOLLOW) || is_exhausted(errno);
+	found = openat(host, path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	close_if_open(found);
+	return found >= 0 || is_exhausted(errno);
 }
 
 static bool has_jails(int host, const struct tenant *t)

@@ -200,9 +200,9 @@ int find_place(const struct destination *to, struct place *place, struct failure
  */
 static bool has_one_thread(void)
 {
-	struct stat st;
+	struct statx st;
 
-	return !stat("/proc/self/task", &st) && st.st_nlink == 3;
+	return !statx(AT_FDCWD, "/proc/self/task", 0, STATX_NLINK, &st) && st.stx_nlink == 3;
 }
 
 int join_place(const struct destination *to, const struct place *place, struct failure *f)

@@ -188,10 +188,7 @@ suite('pam enable in the virtual machine', { skip: guests.skip, timeout }, () =>
     const broken: readonly (readonly [breakIt: string, repair: string])[] = [
       [`mv ${module} /root/module`, `mv /root/module ${module}`],
       [`mv ${module} /root/module; mkdir ${module}`, `rmdir ${module}; mv /root/module ${module}`],
-      [
-        `mv ${module} /root/module; echo broken > ${module}`,
-        `mv -f /root/module ${module}`,
-      ],
+      [`mv ${module} /root/module; echo broken > ${module}`, `mv -f /root/module ${module}`],
       ['mv /run/bulkhead /run/gone', 'mv /run/gone /run/bulkhead'],
       [
         'mv /run/bulkhead/launch /run/x; mkfifo /run/bulkhead/launch',
