@@ -39,7 +39,7 @@ static int look_up(const char *name, uid_t uid, struct passwd *account)
 	return -1;
 }
 
-static int find_groups(struct account *account, struct failure *f)
+int find_groups(struct account *account, struct failure *f)
 {
 	int count = 64;
 

@@ -81,7 +81,7 @@ int become(const struct account *account, enum gain gain, struct failure *f)
 
 	if (gain == GAIN_LEASE)
 		kept |= BIT(CAP_LEASE);
-	if (drop_bounding_set(kept, f) || leave_keyring(f))
+	if ((gain != GAIN_ALL && drop_bounding_set(kept, f)) || leave_keyring(f))
 		return -1;
 	if (setgroups(account->group_count, account->groups))
 		return fail(f, "groups cannot be set: %s", strerror(errno));

@@ -2,7 +2,7 @@
 /*
  * How a process becomes a tenant's: it joins the tenant's cgroups, enters the jail, and gives up root for good.
  *
- * bulkhead-exec and pam_bulkhead.so are made of this. Functions that can fail return 0, or -1 with the reason in the
+ * bulkhead-exec, bulkhead-fpm and pam_bulkhead.so are made of this. Functions that can fail return 0, or -1 with the reason in the
  * struct failure; nothing here ends the process or prints.
  */
 #ifndef BULKHEAD_ENTRY_H
@@ -104,6 +104,20 @@ const char *reason_of(int error);
 /* Closes what is open from FIRST on. */
 int close_from(unsigned int first);
 
+/* environment.c */
+
+struct environment {
+	char **variables; /* for execve() */
+	size_t count;
+};
+
+/* Makes E of the variables that have one of these names; from here on, no library sees another one. */
+int keep_variables(struct environment *e, const char *const *names, size_t count, struct failure *f);
+/* NULL if it has none of that name. */
+const char *value_in(const struct environment *e, const char *name);
+/* Of these there is room for a few. */
+int set_variable(struct environment *e, const char *name, const char *value, struct failure *f);
+
 /* account.c */
 
 struct account {
@@ -117,13 +131,19 @@ struct account {
 
 /* The account, or uid, TENANT. What it points to stays for good. */
 int find_account(const char *tenant, struct account *account, struct failure *f);
+/* The groups that an account of its name has, with its gid as the first. */
+int find_groups(struct account *account, struct failure *f);
 /* UNKNOWN is the answer where it cannot be told. */
 bool is_stopped(const char *instance, uid_t uid, bool unknown);
+/* Sets HOME and the like. */
+int describe_account(struct environment *e, const struct account *account, struct failure *f);
 
 /* place.c */
 
 #define NAME_SIZE 640
 #define LAUNCH_SIZE 8192
+/* Patience for a command, as long as pam_systemd has for a session. */
+#define SCOPE_SECONDS 120
 
 struct destination {
 	const char *instance, *tenant, *site, *command;
@@ -151,6 +171,8 @@ int may_join(const struct destination *to, const char *cgroup, struct failure *f
 int move_self(int at, const char *cgroup, const char *join);
 /* Always -1: what cannot be joined, and for a command what to do. */
 __attribute__((format(printf, 3, 4))) int refuse_to_join(const struct destination *to, struct failure *f, const char *format, ...);
+/* Whether the site of TO has its cgroup. */
+bool has_site(const struct destination *to, const struct place *place);
 /* No process that the kernel must not kill: such a one would spin for ever at its memory limit. */
 int reset_oom_score(struct failure *f);
 
@@ -158,6 +180,7 @@ int reset_oom_score(struct failure *f);
 
 /* Whether the tenant is a slice of systemd whose limits we have set. */
 bool is_slice(const char *instance, uid_t uid);
+bool has_site_slice(const struct destination *to, const char *slices);
 int join_slice(const struct destination *to, const char *slices, struct failure *f);
 
 /* session.c */
@@ -179,6 +202,19 @@ enum slot take_slot(const char *instance, const char *name, struct entries *entr
 /* Tells the agent, if it listens, that a command was refused at the limit of MEMBER. */
 void report_refusal(const char *instance, uid_t uid, const char *member, const char *site, const char *command);
 
+/* choose.c */
+
+struct choice {
+	char key[KEY_MAX]; /* empty without a jail */
+	char state[4096];
+	struct jail jail; /* points into STATE */
+	bool is_of_site;
+};
+
+/* The jail of SITE, which may be NULL, or else of the tenant. */
+int choose_jail(const char *instance, uid_t uid, const char *site, struct choice *choice, struct failure *f);
+int need_built(const struct jail *jail, struct failure *f);
+
 /* jail.c */
 
 #define FILTER_MAX 1024
@@ -199,6 +235,12 @@ int keep_descriptors_inside(struct failure *f);
 int replace_standard(struct failure *f);
 int confine(const struct confinement *with, struct failure *f);
 
+/* copy.c: copies the file PATH, DIRECTORY/NAME at its end, to where the jail KEY has it at INSIDE. */
+int copy_inside(const char *instance, const char *key, const char *path, char *inside, size_t size, struct failure *f);
+
+/* look.c: sees files as the tenant of whom only uid, gid and name are known, in the jail KEY if that is not empty. */
+int look_as(struct account *account, const char *instance, const char *key, struct failure *f);
+
 /* landlock.c */
 int landlock_open(void);
 int landlock_enforce(int rules);
@@ -213,7 +255,8 @@ int relay_notifications(const char *address, const char *instance, const char *k
 enum gain {
 	GAIN_NOTHING,
 	GAIN_SETUID, /* what sendmail, su and ping need */
-	GAIN_LEASE,  /* the same with CAP_LEASE, by which bpf/jail.bpf.c knows what an administrator starts */
+	GAIN_ALL,    /* whatever the caller leaves them */
+	GAIN_LEASE,  /* as GAIN_SETUID, with CAP_LEASE, by which bpf/jail.bpf.c knows what an administrator starts */
 };
 
 /* Gives up root, which every program that this thread starts has lost. */

@@ -23,9 +23,6 @@
 #define STATUS_NOT_EXECUTABLE 126
 #define STATUS_NOT_FOUND 127
 
-/* As long as pam_systemd gives a session. */
-#define SCOPE_SECONDS 120
-#define STATE_SIZE 4096
 #define SEE_HELP "; see bulkhead-exec --help"
 
 static const char usage[] =
@@ -71,13 +68,6 @@ struct options {
 	size_t kept_count;
 	bool keep_fds, allow_setuid, entry, stays;
 	enum outside outside;
-};
-
-/* The environment of the command, and what has to be known of it. */
-struct environment {
-	char **variables;
-	size_t count;
-	const char *notify;
 };
 
 __attribute__((noreturn, format(printf, 2, 3))) static void end(int status, const char *format, ...)
@@ -197,45 +187,19 @@ static void parse_options(struct options *o, int argc, char **argv)
 
 static void add_variable(struct environment *e, const char *name, const char *value)
 {
-	size_t size = strlen(name) + strlen(value) + 2;
-	char *text = malloc(size);
+	struct failure f = { "" };
 
-	if (!text)
-		end(STATUS_FAILED, "Out of memory");
-	(void)snprintf(text, size, "%s=%s", name, value);
-	for (size_t each = 0; each < e->count; each++)
-		if (!strncmp(e->variables[each], text, strlen(name) + 1)) {
-			e->variables[each] = text;
-			return;
-		}
-	e->variables[e->count++] = text;
+	if (set_variable(e, name, value, &f))
+		end(STATUS_FAILED, "%s", f.text);
 }
 
 /* Takes what is kept; from here on, no library sees another variable. */
 static void keep_environment(struct environment *e, const struct options *o)
 {
-	e->variables = calloc(o->kept_count + 8, sizeof(*e->variables));
-	if (!e->variables)
-		end(STATUS_FAILED, "Out of memory");
-	for (size_t each = 0; !o->outside && each < o->kept_count; each++) {
-		const char *value = getenv(o->kept[each]);
+	struct failure f = { "" };
 
-		if (!value)
-			continue;
-		add_variable(e, o->kept[each], value);
-		if (value[0] && !strcmp(o->kept[each], "NOTIFY_SOCKET"))
-			e->notify = value;
-	}
-	(void)clearenv();
-}
-
-static void describe_account(struct environment *e, const struct account *account)
-{
-	add_variable(e, "HOME", account->home);
-	add_variable(e, "USER", account->name);
-	add_variable(e, "LOGNAME", account->name);
-	add_variable(e, "SHELL", account->shell);
-	add_variable(e, "PATH", "/usr/local/bin:/usr/bin:/bin");
+	if (keep_variables(e, o->kept, o->outside ? 0 : o->kept_count, &f))
+		end(STATUS_FAILED, "%s", f.text);
 }
 
 /* --- The steps ------------------------------------------------------------------------------------------ */
@@ -291,53 +255,28 @@ static void take_entries(const struct options *o, uid_t uid)
 	(void)need_slot(o, uid, name, name, "entries of its reseller");
 }
 
-/* Reads the state file of the jail KEY: false if there is none. */
-static bool find_jail(const struct options *o, const char *key, char *text, size_t size, struct jail *jail)
+/* Which jail, if any; no other will do if that one cannot be entered. */
+static void choose(const struct options *o, const struct account *account, struct choice *choice)
 {
-	const char *const names[] = { o->instance, "jail", "tenants", key, NULL };
 	struct failure why = { "" };
 
-	if (read_run(names, text, size)) {
-		if (errno == ENOENT)
-			return false;
-		(void)fail(&why, "its state cannot be read: %s; run bulkhead apply", reason_of(errno));
-	} else if (!parse_jail(text, jail, &why)) {
-		if (jail->state == JAIL_READY)
-			return true;
-		if (jail->state == JAIL_FAILED)
-			(void)fail(&why, "it could not be built: %s; when that is done, run bulkhead apply",
-				   jail->why ? jail->why : "bulkhead jail status says why");
-		else
-			(void)fail(&why, "it is not built yet; run bulkhead apply");
-	}
-	end(STATUS_FAILED, "Cannot start \"%s\" in the jail of \"%s\": %s", o->shown, o->tenant, why.text);
+	if (choose_jail(o->instance, account->uid, o->site, choice, &why) ||
+	    (choice->key[0] && need_built(&choice->jail, &why)))
+		end(STATUS_FAILED, "Cannot start \"%s\" in the jail of \"%s\": %s", o->shown, o->tenant, why.text);
 }
 
-/* The jail of the site, or of the tenant; KEY is empty without one. */
-static void choose_jail(const struct options *o, const struct account *account, char *key, char *text, size_t size,
-			struct jail *jail)
-{
-	if (o->site) {
-		(void)snprintf(key, KEY_MAX, "%u-%s", account->uid, o->site);
-		if (find_jail(o, key, text, size, jail))
-			return;
-	}
-	(void)snprintf(key, KEY_MAX, "%u", account->uid);
-	if (!find_jail(o, key, text, size, jail))
-		key[0] = '\0';
-}
-
-static void enter(const struct options *o, const struct account *account, const char *key, const struct jail *jail,
+static void enter(const struct options *o, const struct account *account, const struct choice *choice,
 		  struct environment *e, struct confinement *with)
 {
+	const char *value = value_in(e, "NOTIFY_SOCKET"), *notify = value && value[0] ? value : NULL;
 	struct failure why = { "" };
 	char address[64];
 
 	if (!keep_descriptors_inside(&why) && !enter_vault(o->instance, &why) &&
-	    (!e->notify ||
-	     !relay_notifications(e->notify, o->instance, key, account->uid, address, sizeof(address), &why)) &&
-	    !enter_jail(o->instance, key, jail, with, &why) && !replace_standard(&why)) {
-		if (e->notify)
+	    (!notify || !relay_notifications(notify, o->instance, choice->key, account->uid, address, sizeof(address),
+					     &why)) &&
+	    !enter_jail(o->instance, choice->key, &choice->jail, with, &why) && !replace_standard(&why)) {
+		if (notify)
 			add_variable(e, "NOTIFY_SOCKET", address);
 		return;
 	}
@@ -397,8 +336,7 @@ int main(int argc, char **argv)
 	struct account account;
 	struct confinement with = { .landlock = -1 };
 	struct failure f = { "" };
-	struct jail jail = { 0 };
-	char key[KEY_MAX] = "", state[STATE_SIZE];
+	struct choice choice = { .key = "" };
 
 	parse_options(&o, argc, argv);
 	keep_environment(&e, &o);
@@ -417,7 +355,7 @@ int main(int argc, char **argv)
 	if (reset_oom_score(&f))
 		end(STATUS_FAILED, "%s", f.text);
 	if (!o.outside)
-		choose_jail(&o, &account, key, state, sizeof(state), &jail);
+		choose(&o, &account, &choice);
 	if (o.entry)
 		take_entries(&o, account.uid);
 	to = (struct destination){ .instance = o.instance, .tenant = o.tenant, .site = o.site, .command = o.shown,
@@ -428,12 +366,13 @@ int main(int argc, char **argv)
 	/* What a tenant has configured in its home is not for programs outside. */
 	if (o.outside == FOR_JAIL)
 		account.home = "/nonexistent";
-	if (jail.home)
-		account.home = jail.home;
-	describe_account(&e, &account);
-	if (key[0])
-		enter(&o, &account, key, &jail, &e, &with);
-	become_tenant(&o, &account, key[0] != '\0', &with);
+	if (choice.jail.home)
+		account.home = choice.jail.home;
+	if (describe_account(&e, &account, &f))
+		end(STATUS_FAILED, "%s", f.text);
+	if (choice.key[0])
+		enter(&o, &account, &choice, &e, &with);
+	become_tenant(&o, &account, choice.key[0] != '\0', &with);
 	change_directory(&o, &account, &e);
 	run(&o, &e);
 }

@@ -225,6 +225,20 @@ int join_place(const struct destination *to, const struct place *place, struct f
 	return failed;
 }
 
+bool has_site(const struct destination *to, const struct place *place)
+{
+	char path[PATH_SIZE * 3];
+
+	if (place->is_slice)
+		return has_site_slice(to, place->launch.slices);
+	for (size_t each = 0; each < place->launch.count; each++) {
+		(void)snprintf(path, sizeof(path), "%s/%s/s-%s", place->launch.roots[each], place->below, to->site);
+		if (access(path, F_OK))
+			return false;
+	}
+	return true;
+}
+
 /*
  * Written even when nothing changes: a write by root also sets the floor below which the tenant cannot go again. A kernel
  * without the file has no OOM killer to hide from.

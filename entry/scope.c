@@ -57,6 +57,13 @@ bool is_slice(const char *instance, uid_t uid)
 	return has_drop_in(instance, unit);
 }
 
+bool has_site_slice(const struct destination *to, const char *slices)
+{
+	struct scope scope;
+
+	return name_scope(to, slices, &scope) && has_drop_in(to->instance, scope.slice);
+}
+
 /* Whether this process is below the slice, as a unit with Slice= is. */
 static bool is_in_slice(const struct scope *scope)
 {

@@ -6,7 +6,7 @@ import { rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { compileBpf } from './bpf.ts';
 import { bundle, modulesEntries, writeModulesTypes } from './bundle.ts';
-import { compilableProcessors, compileExec, compilePam } from './entry.ts';
+import { compilableProcessors, compileExec, compileFpm, compilePam } from './entry.ts';
 import { root } from './steps.ts';
 
 /** Files of src/ that are started by their path. */
@@ -28,6 +28,7 @@ async function buildPackage(directory: string): Promise<void> {
   compileBpf(`${directory}/bpf`);
   for (const processor of compilableProcessors()) {
     compileExec(`${directory}/entry`, processor);
+    compileFpm(`${directory}/entry`, processor);
     compilePam(`${directory}/entry`, processor);
   }
   writeModulesTypes(directory);

@@ -1,5 +1,5 @@
 /**
- * Compiles the launcher and the PAM module of entry/: `node scripts/entry.ts [DIRECTORY]`. They are
+ * Compiles the launchers and the PAM module of entry/: `node scripts/entry.ts [DIRECTORY]`. They are
  * in dist/entry/PROCESSOR/, for the package and the tests. They run with glibc 2.28 or newer, and
  * compile with it.
  *
@@ -43,7 +43,7 @@ const executable = [...common, '-fPIE', '-pie', '-Wl,--wrap=__libc_start_main'];
 const shared = [...common, '-fPIC', '-shared'];
 
 /** Sources of the library; the other files of entry/ have a main function, or only some need them. */
-const frontEnds = ['exec.c', 'pam.c', 'pam-jail.c', 'start.c'];
+const frontEnds = ['exec.c', 'fpm.c', 'pam.c', 'pam-jail.c', 'start.c'];
 const sources = globSync(`${root}entry/*.[ch]`).toSorted();
 export const librarySources = sources.filter(
   (file) => file.endsWith('.c') && !frontEnds.some((each) => file.endsWith(`/${each}`)),
@@ -67,6 +67,10 @@ export const isExecCurrent = (): boolean =>
 /** Compiles the launcher and returns its path. */
 export const compileExec = (directory = `${root}dist/entry`, processor: string = arch): string =>
   compileProgram(directory, 'bulkhead-exec', 'entry/exec.c', processor);
+
+/** Compiles what starts tenants' php-fpm and returns its path. */
+export const compileFpm = (directory = `${root}dist/entry`, processor: string = arch): string =>
+  compileProgram(directory, 'bulkhead-fpm', 'entry/fpm.c', processor);
 
 /** Compiles a test's own program, such as `test/jail/enter.c`, with the library, and returns its path. */
 export const compileWithEntry = (source: string): string =>
@@ -119,7 +123,7 @@ function compile(compiler: string, args: readonly string[]): void {
 
 if (import.meta.main) {
   try {
-    for (const each of [compileExec, compilePam])
+    for (const each of [compileExec, compileFpm, compilePam])
       process.stdout.write(`${each(process.argv[2])}\n`);
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\n`);

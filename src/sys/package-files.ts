@@ -11,8 +11,10 @@ const fromHere = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 /** Returns the path of a file: `packageFile('libexec/bulkhead-broker')`. */
 export const packageFile = (path: string): string => fromHere(`../../${path}`);
 
-/** Returns the path of the launcher or the PAM module, which are compiled for this processor. */
-export const entryFile = (name: 'bulkhead-exec' | 'pam_bulkhead.so'): string =>
+type EntryName = 'bulkhead-exec' | 'bulkhead-fpm' | 'pam_bulkhead.so';
+
+/** Returns the path of a launcher or the PAM module, which are compiled for this processor. */
+export const entryFile = (name: EntryName): string =>
   packageFile(`dist/entry/${process.arch}/${name}`);
 
 /**

@@ -90,6 +90,7 @@ describe('the package of npm pack', { timeout: longPatienceMilliseconds }, () =>
       'dist/bpf/jail.bpf.o',
       'bpf/symlinks.bpf.c',
       `dist/entry/${process.arch}/bulkhead-exec`,
+      `dist/entry/${process.arch}/bulkhead-fpm`,
       `dist/entry/${process.arch}/pam_bulkhead.so`,
       'entry/pam.c',
       'LICENSE',

@@ -20,6 +20,7 @@ import { logToStderr } from '../../testing/progress.ts';
 import { parseStateFile } from '../../src/jail/core/state-file.ts';
 import { canFilter } from '../../src/jail/io/seccomp.ts';
 import { packageFile } from '../../src/sys/package-files.ts';
+import { compileFpm } from '../../scripts/entry.ts';
 import { ensurePrerequisites } from '../../testing/prerequisites.ts';
 import { eventually } from '../../testing/patience.ts';
 import { serviceConfig } from '../../src/web/core/fpm/service/config.ts';
@@ -36,6 +37,7 @@ const web = await ensurePrerequisites('web', logToStderr);
 const ready = web.ok ? await ensurePrerequisites('broker', logToStderr) : web;
 const skip = reasonToSkip() || (ready.ok ? false : ready.reason);
 const program = packageFile('bulkhead');
+const launcher = compileFpm();
 const instance = 'bulkhead-jail-fpm-test';
 const users = { alice: 'bhjailfpma', bob: 'bhjailfpmb' } as const;
 const homes = '/srv/bulkhead-jail-fpm-test';
@@ -100,7 +102,7 @@ socket($s, PF_UNIX, SOCK_STREAM, 0) && bind($s, sockaddr_un($path)) && listen($s
 POSIX::dup2(fileno($s), 3); exec @command; die $!`;
 
 const words = (how: string, of?: OfSite) => [
-  packageFile('libexec/bulkhead-fpm'),
+  launcher,
   how,
   instance,
   `${uids.alice}`,
@@ -404,9 +406,8 @@ describe('php-fpm in a jail', { skip }, () => {
       [shop.site, 1, /the policy gives it a jail, and this unit starts it outside/],
       ['blog.example', 0, /^$/],
     ] as const) {
-      const script = packageFile('libexec/bulkhead-fpm');
       const asked = ['slice-root', instance, `${uids.alice}`, '/bin/true', configOf(shop), site];
-      const ran = spawnSync(script, asked, { encoding: 'utf8', env: { LISTEN_FDNAMES: socket } });
+      const ran = spawnSync(launcher, asked, { encoding: 'utf8', env: { LISTEN_FDNAMES: socket } });
       assert.equal(ran.status, status, site);
       assert.match(ran.stderr, said);
     }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { DriverName } from '../../src/policy/document.ts';
 import type { Policy, Tenant } from '../../src/policy/policy.ts';
+import { launcherProblem } from '../../src/web/commands/fpm/enable.ts';
 import { entryFor } from '../../src/web/commands/fpm/session.ts';
 import type { SplitService } from '../../src/web/core/fpm/service/split.ts';
 import {
@@ -15,6 +16,7 @@ const setting: UnitSetting = {
   instance: 'bulkhead',
   php: '8.4',
   program: '/usr/sbin/php-fpm8.4',
+  launcher: '/opt/bulkhead/dist/entry/x64/bulkhead-fpm',
   libexec: '/opt/bulkhead/libexec',
   directory: '/etc/bulkhead/fpm/8.4',
   hasPollLimit: true,
@@ -47,7 +49,7 @@ describe('serviceUnit()', () => {
     assert.deepEqual(valuesOf(text, 'Slice'), ['user-1001.slice']);
     assert.deepEqual(valuesOf(text, 'User'), ['1001']);
     assert.deepEqual(valuesOf(text, 'ExecStart'), [
-      '+/opt/bulkhead/libexec/bulkhead-fpm slice bulkhead 1001:1001 /usr/sbin/php-fpm8.4 /etc/bulkhead/fpm/8.4/1001.conf',
+      '+/opt/bulkhead/dist/entry/x64/bulkhead-fpm slice bulkhead 1001:1001 /usr/sbin/php-fpm8.4 /etc/bulkhead/fpm/8.4/1001.conf',
     ]);
     assert.deepEqual(endings(text), []);
     assert.deepEqual(valuesOf(text, 'ExecStartPre'), []);
@@ -60,7 +62,7 @@ describe('serviceUnit()', () => {
       [launcher, '', 'tenant bulkhead 1001', []],
     ] as const) {
       const text = unit({ ...entry, isJailed: true });
-      const program = `${privilege}/opt/bulkhead/libexec/bulkhead-fpm`;
+      const program = `${privilege}/opt/bulkhead/dist/entry/x64/bulkhead-fpm`;
       assert.deepEqual(valuesOf(text, 'User'), users);
       assert.deepEqual(valuesOf(text, 'ExecStartPre'), []);
       assert.deepEqual(valuesOf(text, 'ExecStart'), [`${program} ${how} ${words}`]);
@@ -79,7 +81,7 @@ describe('serviceUnit()', () => {
     const words = '/usr/sbin/php-fpm8.4 /etc/bulkhead/fpm/8.4/1001-shop.example.conf';
     const site = 'shop.example';
     const own = unit({ ...slice, isJailed: true, isSiteJailed: true }, { site });
-    const program = '+/opt/bulkhead/libexec/bulkhead-fpm';
+    const program = '+/opt/bulkhead/dist/entry/x64/bulkhead-fpm';
     const start = `${program} slice bulkhead 1001:1001 ${words} ${site}`;
     assert.deepEqual(valuesOf(own, 'ExecStart'), [start]);
     assert.equal(valuesOf(own, 'ExecReload')[0], `${program} copy bulkhead 1001 ${words} ${site}`);
@@ -150,5 +152,15 @@ describe('entryFor()', () => {
     assert.deepEqual(kinds('systemd'), ['slice', 'launcher']);
     assert.deepEqual(kinds('cgroup2'), ['launcher', 'launcher']);
     assert.deepEqual(kinds('cgroup1'), ['launcher', 'launcher']);
+  });
+});
+
+test('launcherProblem() names a launcher that was not compiled', () => {
+  assert.equal(launcherProblem('/bin/sh'), undefined);
+  assert.deepEqual(launcherProblem('/nonexistent/bulkhead-fpm'), {
+    action: "start tenants' PHP-FPM",
+    object: '/nonexistent/bulkhead-fpm',
+    reason: 'there is no such program',
+    hint: 'run scripts/with-node scripts/entry.ts in a clone, or install the package again',
   });
 });

@@ -9,7 +9,7 @@ import {
   type CommandOptions,
   type GuestResult,
 } from './command.ts';
-import { compileExec } from '../../scripts/entry.ts';
+import { compileExec, compileFpm } from '../../scripts/entry.ts';
 import { guardedMark } from '../guard/argv.ts';
 import { eventually, patienceMilliseconds } from '../patience.ts';
 import { Control } from './control.ts';
@@ -214,6 +214,7 @@ class StartedGuest implements Guest {
     const pack = ['-C', projectDirectory, '--null', '--verbatim-files-from', '-T', '-'];
     await this.#extract(pack, `cd /opt/bulkhead && ${clear}`, files.join('\0'));
     // The guest has no compiler.
+    compileFpm();
     await this.copyIn(dirname(dirname(compileExec())), '/opt/bulkhead/dist/entry');
   }
 

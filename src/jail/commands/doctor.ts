@@ -98,8 +98,6 @@ function mailRemarks(wanted: readonly JailTenant[], paths: Paths): readonly stri
 function blocker(): Cause | undefined {
   const [major = 0, minor = 0] = release().split('.').map(Number);
   const [majorMin, minorMin] = kernelMin;
-  if (major < majorMin || (major === majorMin && minor < minorMin)) {
-    return { reason: `needs Linux ${kernelMin.join('.')}` };
-  }
-  return existsSync('/usr/bin/nsenter') ? undefined : { reason: '/usr/bin/nsenter is missing' };
+  const isOld = major < majorMin || (major === majorMin && minor < minorMin);
+  return isOld ? { reason: `needs Linux ${kernelMin.join('.')}` } : undefined;
 }

@@ -10,7 +10,10 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync, writeFileSync }
 import { test } from 'node:test';
 import { eventually } from '../../../testing/patience.ts';
 import { readFpmInputs } from '../../../src/web/io/fpm/inputs.ts';
+import { compileFpm } from '../../../scripts/entry.ts';
 import { fpm, FpmStage, skip, tenants } from './stage.ts';
+
+if (skip === false) compileFpm();
 
 const { alice, bob, carol } = tenants;
 

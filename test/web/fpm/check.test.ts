@@ -10,7 +10,10 @@ import { splitPools, type SplitFacts } from '../../../src/web/core/fpm/service/s
 import { checkService } from '../../../src/web/io/fpm/check/check.ts';
 import { dumpAccepted } from '../../../src/web/io/fpm/check/left-out.ts';
 import type { FpmInputs } from '../../../src/web/io/fpm/inputs.ts';
+import { compileFpm } from '../../../scripts/entry.ts';
 import { fpm, FpmStage, skip, tenants } from './stage.ts';
+
+if (skip === false) compileFpm();
 
 const uid = tenants.alice;
 const facts: SplitFacts = {

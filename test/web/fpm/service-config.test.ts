@@ -108,6 +108,7 @@ const setting = {
   instance: 'bulkhead',
   php: '8.4',
   program: '/usr/sbin/php-fpm8.4',
+  launcher: '/x/dist/entry/x64/bulkhead-fpm',
   libexec: '/x/libexec',
   directory: '/etc/bulkhead/fpm/8.4',
   hasPollLimit: true,
@@ -121,12 +122,15 @@ test('serviceUnit() and socketUnit() are for one tenant, and parseUnitName() rea
     instance: 'bulkhead',
     isJailed: false,
   });
-  assert.match(tree, /^ExecStart=\/x\/libexec\/bulkhead-fpm tenant bulkhead 1001 /m);
+  assert.match(tree, /^ExecStart=\/x\/dist\/entry\/x64\/bulkhead-fpm tenant bulkhead 1001 /m);
   assert.doesNotMatch(tree, /^(User|Slice|NoNewPrivileges)=/m);
   const inSlice = { kind: 'slice', instance: 'bulkhead', isJailed: false } as const;
   const slice = serviceUnit(setting, service, inSlice);
   assert.match(slice, /^Slice=user-1001\.slice\nUser=1001$/m);
-  assert.match(slice, /^ExecStart=\+\/x\/libexec\/bulkhead-fpm slice bulkhead 1001:1001 /m);
+  assert.match(
+    slice,
+    /^ExecStart=\+\/x\/dist\/entry\/x64\/bulkhead-fpm slice bulkhead 1001:1001 /m,
+  );
   const site = { ...service, site: 'my-shop.example' };
   const siteSlice = serviceUnit(setting, site, inSlice);
   assert.match(siteSlice, /^Slice=user-1001-my\\x2dshop\.example\.slice$/m);
@@ -134,7 +138,7 @@ test('serviceUnit() and socketUnit() are for one tenant, and parseUnitName() rea
   const root = { ...service, asRoot: 'pool a has chroot' };
   assert.match(
     serviceUnit(setting, root, inSlice),
-    /^Slice=user-1001\.slice\nExecStart=\/x\/libexec\/bulkhead-fpm slice-root bulkhead 1001 /m,
+    /^Slice=user-1001\.slice\nExecStart=\/x\/dist\/entry\/x64\/bulkhead-fpm slice-root bulkhead 1001 /m,
   );
   assert.match(serviceUnit(setting, root, inSlice), /^ReadOnlyPaths=\/run\/php$/m);
   const socket = socketUnit(setting, service, service.pools[0]);

@@ -5,13 +5,24 @@
 import '../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { test } from 'node:test';
 import { packageFile } from '../../../src/sys/package-files.ts';
 import { temporaryDirectory } from '../../../testing/temporary-directory.ts';
 
 const instance = 'bulkhead-fpm-script-test';
 const skip = process.getuid?.() === 0 ? false : 'needs root';
+const shells = ['/bin/sh', '/bin/bash', '/usr/bin/busybox'].filter((each) => existsSync(each));
 
 test(
   'bulkhead-fpm-sync fails after php-fpm has read its files when the division failed',
@@ -49,3 +60,36 @@ test(
     }
   },
 );
+
+for (const shell of shells)
+  test(`bulkhead-fpm-sync with ${shell} links new pools when the program fails`, { skip }, (t) => {
+    using scratch = temporaryDirectory('fpm-script');
+    const state = `/etc/${instance}/fpm/8.4`;
+    t.after(() => rmSync(`/etc/${instance}`, { recursive: true, force: true }));
+    const pools = `${scratch.path}/pools`;
+    mkdirSync(pools);
+    mkdirSync(`${state}/pools/1`, { recursive: true });
+    for (const name of ['known.conf', 'served.conf', 'new.conf', 'other.txt'])
+      writeFileSync(`${pools}/${name}`, '');
+    symlinkSync(`${pools}/known.conf`, `${state}/pools/1/000001-known.conf`);
+    symlinkSync(`${pools}/gone.conf`, `${state}/pools/1/000002-gone.conf`);
+    writeFileSync(`${state}/left-out`, `include ${pools}/*.conf\nfile ${pools}/served.conf\n`);
+    const applet = shell.endsWith('busybox') ? ['sh'] : [];
+    const script = packageFile('libexec/bulkhead-fpm-sync');
+    // No policy of this instance exists, so the program itself fails.
+    const split = (when: string) =>
+      spawnSync(shell, [...applet, script, instance, '8.4', when, '/nonexistent/policy.xml'], {
+        encoding: 'utf8',
+      });
+    for (const when of ['start', 'reload']) {
+      const { status, stderr } = split(when);
+      assert.equal(status, 0, stderr);
+      assert.match(stderr, /divided as they were before/);
+      const links = readdirSync(`${state}/pools/1`).sort();
+      assert.deepEqual(links, ['000001-known.conf', '999999-new.conf']);
+    }
+    assert.equal(readlinkSync(`${state}/pools/1/999999-new.conf`), `${pools}/new.conf`);
+    rmSync(`${state}/left-out`);
+    assert.equal(split('start').status, 0);
+    assert.equal(lstatSync(state).isDirectory(), true);
+  });

@@ -1,4 +1,5 @@
 /** `bulkhead web fpm enable`: gives a service to one tenant, or to all tenants that have a pool. */
+import { existsSync } from 'node:fs';
 import { Option, type Command } from 'commander';
 import type { Problem } from '../../../../packages/base/problem.ts';
 import {
@@ -12,6 +13,7 @@ import {
 import { policyOption } from '../../../cli/shared/policy-option.ts';
 import { printError, failWith } from '../../../cli/shared/session.ts';
 import { tenantCgroup } from '../../../plan/wanted.ts';
+import { entryFile } from '../../../sys/package-files.ts';
 import { findTenant, type Tenant } from '../../../policy/policy.ts';
 import { sectionsInText } from '../../core/fpm/service/text-sections.ts';
 import { choosing, choosingAll } from '../../core/fpm/service/choice.ts';
@@ -32,6 +34,8 @@ async function enable(
   command: Command,
 ): Promise<ExitCode> {
   if (!namesOne(name, options)) return exitCodes.usage;
+  const missing = launcherProblem();
+  if (missing !== undefined) return failWith(missing);
   const session = await startSession(options, command);
   if (typeof session === 'number') return session;
   if (name === undefined) {
@@ -42,6 +46,14 @@ async function enable(
   if (tenant === undefined) return exitCodes.failed;
   const changes = changesFor(tenant, session);
   return typeof changes === 'number' ? changes : makeChanges(changes, options);
+}
+
+/** Returns why no service could start: a clone has no launcher until it is compiled. */
+export function launcherProblem(path = entryFile('bulkhead-fpm')): Problem | undefined {
+  if (existsSync(path)) return undefined;
+  const object = path;
+  const hint = 'run scripts/with-node scripts/entry.ts in a clone, or install the package again';
+  return { action: "start tenants' PHP-FPM", object, reason: 'there is no such program', hint };
 }
 
 /** Whether either one tenant or all are named. Prints an error if not. */

@@ -12,7 +12,7 @@ import type { Driver } from '../../../host/driver.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { probeDriver } from '../../../host/probe.ts';
 import { exitCodes, type ExitCode } from '../../../cli/shared/command.ts';
-import { packageFile } from '../../../sys/package-files.ts';
+import { entryFile, packageFile } from '../../../sys/package-files.ts';
 import { jailOf, siteName, type Policy, type Tenant } from '../../../policy/policy.ts';
 import type { ServiceEntry, ServiceId } from '../../core/fpm/service/units.ts';
 import { fpmLayoutOf } from '../../io/fpm/layout.ts';
@@ -55,7 +55,7 @@ export async function startSession(
   if (programs.length === 0) return cannot(noProgram(options.php));
   const hasPollLimit = version >= pollLimitVersion;
   const policyFile = resolve(options.policy);
-  for (const path of [policyFile, packageFile('libexec')])
+  for (const path of [policyFile, packageFile('libexec'), entryFile('bulkhead-fpm')])
     if (!plainPath.test(path))
       return cannot({
         object: path,

@@ -5,13 +5,13 @@
  *                           1001.conf          the configuration of a tenant's master, for its group to read
  *                           php-fpm.conf       the file that the distribution's service reads
  *                           pools/1/…          links to the pool files that it keeps
- *                           left-out           the pool files that it does not, for the launcher's script
+ *                           left-out           the pool files that it does not, for bulkhead-fpm-sync
  *     /etc/systemd/system/…                    units (core/fpm/service/units.ts)
  */
 import type { UnitSetting } from '../../core/fpm/service/units.ts';
 import { distributionUnit } from '../../core/fpm/service/units.ts';
 import type { Paths } from '../../../host/paths.ts';
-import { packageFile } from '../../../sys/package-files.ts';
+import { entryFile, packageFile } from '../../../sys/package-files.ts';
 import type { FpmProgram } from '../servers.ts';
 
 export interface FpmLayout extends UnitSetting {
@@ -41,6 +41,7 @@ export function fpmLayoutOf(paths: Paths, fpm: FpmProgram, hasPollLimit: boolean
     program,
     configuration,
     hasPollLimit,
+    launcher: entryFile('bulkhead-fpm'),
     libexec: packageFile('libexec'),
     directory,
     choice: `${directory}/tenants`,

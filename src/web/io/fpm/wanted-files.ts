@@ -50,7 +50,7 @@ export function wantedFiles(
   ]);
 }
 
-/** Returns the text for the launcher's script, which works without Bulkhead. */
+/** Returns the text for bulkhead-fpm-sync, which works without Bulkhead. */
 const leftOutText = (patterns: readonly string[], paths: readonly string[]) =>
   [...patterns.map((each) => `include ${each}`), ...paths.map((each) => `file ${each}`), ''].join(
     '\n',

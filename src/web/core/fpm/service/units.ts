@@ -33,6 +33,8 @@ export interface UnitSetting {
   readonly instance: string;
   readonly php: string;
   readonly program: string;
+  /** `/usr/lib/node_modules/bulkhead/dist/entry/x64/bulkhead-fpm`. */
+  readonly launcher: string;
   /** `/usr/lib/node_modules/bulkhead/libexec`. */
   readonly libexec: string;
   /** The directory with tenants' configurations. */
@@ -184,7 +186,7 @@ const privilegeOf = ({ asRoot }: SplitService, kind: ServiceEntry['kind']) =>
   kind === 'slice' && asRoot === undefined ? '+' : '';
 
 function fpmWords(
-  { libexec, program }: UnitSetting,
+  { launcher, program }: UnitSetting,
   how: 'start' | 'copy',
   service: SplitService,
   { instance, kind }: ServiceEntry,
@@ -201,7 +203,7 @@ function fpmWords(
     slice: isRoot ? `slice-root ${instance} ${uid}` : `slice ${instance} ${uid}:${gid}`,
   };
   const words = how === 'copy' ? `copy ${instance} ${uid}` : ways[kind];
-  return `${privilegeOf(service, kind)}${libexec}/bulkhead-fpm ${words} ${program} ${config}${site === undefined ? '' : ` ${site}`}`;
+  return `${privilegeOf(service, kind)}${launcher} ${words} ${program} ${config}${site === undefined ? '' : ` ${site}`}`;
 }
 
 /**

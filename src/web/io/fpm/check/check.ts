@@ -71,7 +71,7 @@ export const poolIn = (message: string): string | undefined =>
 
 /** Returns why a directory in which workers are to start is closed to the tenant itself, in its jail if it has one. */
 async function closedTo(
-  { libexec }: FpmLayout,
+  { launcher }: FpmLayout,
   { tenant, site, pools, files }: SplitService,
   { instance, isJailed, isSiteJailed }: ServiceEntry,
   timeoutMs: number,
@@ -81,8 +81,8 @@ async function closedTo(
   if (asked.length === 0) return undefined;
   const { uid, gid, user } = tenant;
   const key = !isJailed ? '' : isSiteJailed === true ? `${uid}-${site}` : `${uid}`;
-  const args = [instance, `${uid}`, `${gid}`, user, key, ...asked];
-  const run = await runBounded(`${libexec}/bulkhead-fpm-look`, args, { timeoutMs });
+  const args = ['look', instance, `${uid}`, `${gid}`, user, key, ...asked];
+  const run = await runBounded(launcher, args, { timeoutMs });
   if (!run.ok)
     return { reason: `its chdir cannot be entered: ${formatCause(run.error)}`, isUnfinished: true };
   const { status, stdout, stderr } = run.value;
