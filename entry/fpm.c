@@ -174,8 +174,11 @@ static void choose(const struct request *r, struct choice *choice)
 {
 	struct failure why = { "" };
 
-	if (choose_jail(r->instance, r->uid, r->site, choice, &why))
-		refuse_jail(r, &why);
+	if (!choose_jail(r->instance, r->uid, r->site, choice, &why))
+		return;
+	if (r->how == COPY)
+		end(STATUS_FAILED, "Cannot copy %s into the jail of uid %s: %s", r->config, r->tenant, why.text);
+	refuse_jail(r, &why);
 }
 
 /* As root it could leave a jail. */
