@@ -10,6 +10,7 @@ import { suiteDirectory } from '../../testing/temporary-directory.ts';
 import {
   compilableProcessors,
   compileExec,
+  compileFpm,
   compilePam,
   librarySources,
 } from '../../scripts/entry.ts';
@@ -46,7 +47,7 @@ const isAtMost = (version: string, [major, minor]: readonly [number, number]) =>
 test('the package has programs for x64 and arm64, which need no glibc above 2.28', { skip }, () => {
   assert.deepEqual(compilableProcessors(), ['x64', 'arm64']);
   for (const processor of compilableProcessors())
-    for (const compile of [compileExec, compilePam]) {
+    for (const compile of [compileExec, compileFpm, compilePam]) {
       const file = compile(directory, processor);
       const names = neededNames(file, 'GLIBC');
       assert.ok(names.length > 30, `${file}: ${names.join()}`);
