@@ -35,7 +35,7 @@ export async function benchExec({ quick, signal }: Bench): Promise<Section> {
     mkdirSync(`/run/${instance}`);
     writeFileSync(`/run/${instance}/launch`, launchText(roots));
     mkdirSync(`/run/${instance}/entries/${uid}`, { recursive: true });
-    writeFileSync(`/run/${instance}/entries/${uid}/limit`, '20\n');
+    writeFileSync(`/run/${instance}/entries/${uid}/limit`, 'entries 1\nlimit 20\nend\n');
     const harness = join(build, 'harness');
     const source = new URL('harness.c', import.meta.url).pathname;
     execFileSync('gcc', ['-O2', '-o', harness, source]);

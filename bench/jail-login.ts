@@ -33,8 +33,8 @@ export async function benchJailLogin({ directory, quick, signal }: Bench): Promi
     };
     const harness = compile('harness.c');
     const session = compile('../test/jail/session.c', '-rdynamic', '-pthread', '-lpam');
-    const without = configuration(join(directory, 'without'), []);
-    const entering = configuration(join(directory, 'entering'), jailLines(compilePam(directory)));
+    const without = configuration(join(directory, 'jail-without'), []);
+    const entering = configuration(join(directory, 'jail-entering'), jailLines(compilePam(directory)));
     const rows: Row[] = [];
     for (const gap of gaps) {
       const way = (files: string, who: string): Way =>
