@@ -34,7 +34,10 @@ export async function benchJailLogin({ directory, quick, signal }: Bench): Promi
     const harness = compile('harness.c');
     const session = compile('../test/jail/session.c', '-rdynamic', '-pthread', '-lpam');
     const without = configuration(join(directory, 'jail-without'), []);
-    const entering = configuration(join(directory, 'jail-entering'), jailLines(compilePam(directory)));
+    const entering = configuration(
+      join(directory, 'jail-entering'),
+      jailLines(compilePam(directory)),
+    );
     const rows: Row[] = [];
     for (const gap of gaps) {
       const way = (files: string, who: string): Way =>
