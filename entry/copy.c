@@ -75,7 +75,8 @@ static int copy_bytes(int from, int to)
 		total += got;
 		if (done == got && total <= BYTES_MAX)
 			continue;
-		errno = done < 0 ? errno : EFBIG;
+		if (done >= 0)
+			errno = total > BYTES_MAX ? EFBIG : ENOSPC;
 		return -1;
 	}
 	return got < 0 ? -1 : 0;
@@ -100,6 +101,8 @@ static int replace(int directory, const struct source *s)
 		 renameat(directory, aside, directory, s->name);
 	error = errno;
 	close_if_open(to);
+	if (failed)
+		(void)unlinkat(directory, aside, 0);
 	errno = error;
 	return failed ? -1 : 0;
 }

@@ -193,6 +193,13 @@ enum session { SESSION_PLACED, SESSION_LEFT, SESSION_UNPLACED, SESSION_STOPPED }
  */
 enum session place_session(const struct destination *session, const char *service, bool to_follow, struct failure *f);
 
+/* jailed.c: who must not run outside a jail, also while no policy is in force. Source: src/host/cgroups/launch-jailed.ts. */
+
+/* The list below the root HOST. */
+int open_jailed(int host, const char *instance);
+/* Whether the account is in the list, by one of both: 1, 0 also if there is no list, or -1. */
+int is_jailed(int host, const char *instance, const char *user, const char *uid);
+
 /* slots.c */
 
 enum slot { SLOT_TAKEN, SLOT_FULL, SLOT_FAILED };

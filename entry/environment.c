@@ -2,7 +2,6 @@
 // The environment of what starts as a tenant: made afresh, with a few variables of before.
 #define _GNU_SOURCE
 #include "entry.h"
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

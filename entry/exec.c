@@ -82,7 +82,6 @@ __attribute__((noreturn, format(printf, 2, 3))) static void end(int status, cons
 	exit(status);
 }
 
-
 /* --- The command line ----------------------------------------------------------------------------------- */
 
 /* The value of OPTION, from `--option=VALUE` or the next word; NULL if the word is another option. */

@@ -191,6 +191,27 @@ static void need_no_jail(const struct request *r, const struct choice *choice)
 		    r->tenant);
 }
 
+/*
+ * A slice stays after a restart, and its units start before a policy is in force. Whoever had a jail does not start outside
+ * then. The other ways to start need a policy.
+ */
+static void need_never_jailed(const struct request *r, const struct choice *choice)
+{
+	int host, listed;
+
+	if (choice->key[0])
+		return;
+	host = open_host();
+	listed = is_jailed(host, r->instance, r->tenant, r->tenant);
+	if (listed < 0)
+		end(STATUS_FAILED, "Cannot start php-fpm of uid %s: whether it has a jail cannot be read: %s", r->tenant,
+		    reason_of(errno));
+	close_if_open(host);
+	if (listed)
+		end(STATUS_FAILED, "Cannot start php-fpm of uid %s: its jail is not there any more, or not yet; run bulkhead apply",
+		    r->tenant);
+}
+
 /* INSIDE becomes the name that the configuration has in the jail. */
 static void copy_config(const struct request *r, const struct choice *choice, char *inside, size_t size)
 {
@@ -282,8 +303,6 @@ __attribute__((noreturn)) static void start_as_tenant(const struct request *r, c
 	close_others(sockets);
 	if (in_jail)
 		copy_config(r, choice, inside, sizeof(inside));
-	if (reset_oom_score(&f))
-		end(STATUS_FAILED, "%s", f.text);
 	join(r, choice);
 	if (choice->jail.home)
 		account.home = choice->jail.home;
@@ -322,14 +341,19 @@ static void become_owner(const struct request *r, unsigned sockets)
 __attribute__((noreturn)) static void start(const struct request *r)
 {
 	struct choice choice = { .key = "" };
+	struct failure f = { "" };
 	unsigned sockets;
 
 	need_running(r);
+	if (reset_oom_score(&f))
+		end(STATUS_FAILED, "%s", f.text);
 	sockets = name_sockets(r);
 	close_others(sockets);
 	choose(r, &choice);
 	if (r->how == ROOT || r->how == SLICE_ROOT)
 		need_no_jail(r, &choice);
+	if (r->how == SLICE || r->how == SLICE_ROOT)
+		need_never_jailed(r, &choice);
 	if (r->how == TENANT || choice.key[0])
 		start_as_tenant(r, &choice, sockets);
 	if (setenv("PATH", "/usr/bin:/bin:/usr/sbin:/sbin", 1))

@@ -26,57 +26,6 @@
 #include <unistd.h>
 #include <security/pam_ext.h>
 
-#define LINE_SIZE 128
-
-/* Whether a line of the list is the name or the uid: 1, 0, or -1 if it cannot be read. */
-static int has_line(int fd, const struct tenant *t)
-{
-	char line[LINE_SIZE], block[4096];
-	size_t length = 0;
-	ssize_t got;
-
-	while ((got = read(fd, block, sizeof(block))) > 0) {
-		for (ssize_t i = 0; i < got; i++) {
-			if (block[i] != '\n') {
-				if (length < sizeof(line) - 1)
-					line[length] = block[i];
-				length++;
-				continue;
-			}
-			line[length < sizeof(line) ? length : 0] = '\0';
-			if (line[0] && (!strcmp(line, t->user) || !strcmp(line, t->uid)))
-				return 1;
-			length = 0;
-		}
-	}
-	return got < 0 ? -1 : 0;
-}
-
-/* The list of those who have a jail, or had one before the machine was started. */
-static int open_list(int host, const struct tenant *t)
-{
-	const char *const names[] = { t->instance, "jailed", NULL };
-	int above = openat(host, "var/lib", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int fd = above < 0 ? -1 : open_below(above, names, O_RDONLY, S_IFREG);
-	int error = errno;
-
-	close_if_open(above);
-	errno = error;
-	return fd;
-}
-
-/* Whether the tenant is in the list, if there is one: 1, 0, or -1. */
-static int is_listed(int host, const struct tenant *t)
-{
-	int fd = open_list(host, t);
-	int found = fd < 0 ? (errno == ENOENT ? 0 : -1) : has_line(fd, t);
-	int error = errno;
-
-	close_if_open(fd);
-	errno = error;
-	return found;
-}
-
 /* Reads the state file of the tenant's jail, if there is one: 1, 0, or -1. */
 static int read_state(int host, struct tenant *t)
 {
@@ -161,7 +110,7 @@ static bool has_state(int host, const struct tenant *t)
 
 static bool has_jails(int host, const struct tenant *t)
 {
-	int fd = open_list(host, t);
+	int fd = open_jailed(host, t->instance);
 	bool found = fd >= 0 || (errno != ENOENT && errno != ENOTDIR);
 
 	close_if_open(fd);
@@ -185,7 +134,7 @@ bool is_lookup_broken(const struct tenant *t)
 static int open_inside(pam_handle_t *pamh, int flags, struct tenant *t, int host)
 {
 	int found = read_state(host, t), error = errno;
-	int listed = found == 1 || (found < 0 && has_state(host, t)) ? 1 : is_listed(host, t);
+	int listed = found == 1 || (found < 0 && has_state(host, t)) ? 1 : is_jailed(host, t->instance, t->user, t->uid);
 	struct jail jail;
 
 	if (!t->uid[0] && listed != 1 && (listed < 0 || has_jails(host, t)) && is_lookup_broken(t)) {

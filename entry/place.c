@@ -233,7 +233,7 @@ bool has_site(const struct destination *to, const struct place *place)
 		return has_site_slice(to, place->launch.slices);
 	for (size_t each = 0; each < place->launch.count; each++) {
 		(void)snprintf(path, sizeof(path), "%s/%s/s-%s", place->launch.roots[each], place->below, to->site);
-		if (access(path, F_OK))
+		if (exists(AT_FDCWD, path) == 0)
 			return false;
 	}
 	return true;

@@ -2,9 +2,9 @@
 /*
  * Entries: slots of a tenant, a site or a reseller, one file each in /run/INSTANCE/entries/NAME.
  *
- * `limit` is written by apply, and says whose slots count, too; `lock` is locked while a slot is looked for, and 1, 2 and so on are slots: the process id
- * and the start time of the process that took it last. So a slot is free as soon as that process has ended, however it
- * did. The tenant gets no descriptor of them.
+ * `limit` is written by apply, and says whose slots count, too; `lock` is locked while a slot is looked for, and 1, 2 and so
+ * on are slots: the process id and the start time of the process that took it last. So a slot is free as soon as that
+ * process has ended, however it did. The tenant gets no descriptor of them.
  */
 #define _GNU_SOURCE
 #include "entry.h"
@@ -208,7 +208,7 @@ static void find_running(int slots, struct record *records, size_t count)
 
 /* -------------------------------------------------------------------------------------------------------- */
 
-/* All slots that were ever made; NULL without memory. */
+/* All slots that were ever made; NULL where that cannot be told, or without memory. */
 static struct record *read_records(int slots, size_t *count)
 {
 	struct record *records = NULL;
@@ -217,6 +217,7 @@ static struct record *read_records(int slots, size_t *count)
 	for (*count = 0;; (*count)++) {
 		struct record *more = realloc(records, (*count + 1) * sizeof(*records));
 		struct record *last;
+		int found;
 
 		if (!more) {
 			free(records);
@@ -224,8 +225,13 @@ static struct record *read_records(int slots, size_t *count)
 		}
 		records = more;
 		(void)snprintf(name, sizeof(name), "%zu", *count + 1);
-		if (faccessat(slots, name, F_OK, 0))
+		found = exists(slots, name);
+		if (found == 0)
 			return records;
+		if (found < 0) {
+			free(records);
+			return NULL;
+		}
 		last = &records[*count];
 		last->runs = !read_file(slots, name, text, sizeof(text)) && parse_holder(text, &last->holder) &&
 			     (!kill(last->holder.pid, 0) || errno != ESRCH);

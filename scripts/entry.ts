@@ -115,7 +115,7 @@ function compile(compiler: string, args: readonly string[]): void {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     throw new Error(
-      'The launcher and the PAM module need gcc: apt-get install gcc libc6-dev libpam0g-dev',
+      'The launchers and the PAM module need gcc: apt-get install gcc libc6-dev libpam0g-dev',
       { cause: error },
     );
   }

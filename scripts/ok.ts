@@ -51,6 +51,7 @@ export const kernelSuites = [
   'test/jail/broker-mail.test.ts',
   'test/jail/broker-passwd.test.ts',
   'test/jail/build.test.ts',
+  'test/jail/fpm-launcher.test.ts',
   'test/jail/fpm.test.ts',
   'test/jail/kernel.test.ts',
   'test/jail/launcher.test.ts',
@@ -66,6 +67,7 @@ export const kernelSuites = [
   'test/web/entries-sites.test.ts',
   'test/web/entries-strict.test.ts',
   'test/web/entries.test.ts',
+  'test/web/fpm/launcher.test.ts',
   'test/web/placed.test.ts',
   'test/web/programs.test.ts',
 ];

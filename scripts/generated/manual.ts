@@ -55,7 +55,7 @@ const files: Readonly<Record<string, string>> = {
   '/etc/bulkhead/fpm':
     'Which tenants have a PHP-FPM service, and what each master reads; written by "bulkhead web fpm".',
   '/run/bulkhead':
-    'Locks, the socket of the agent, and what the launcher and the session step read of tenants: their cgroups and accounts.',
+    'Locks, the socket of the agent, and what the launchers and the PAM module read of tenants: their cgroups, and the states of their jails.',
   '/var/lib/bulkhead/quotas': 'The disk quotas that were set.',
   '/var/lib/bulkhead/policy-in-force.xml': 'The last policy without errors.',
   '/var/lib/bulkhead/site-limits/': 'The limits that tenants and resellers set for sites.',

@@ -13,7 +13,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const instance = 'bulkhead-json-schemas';
 
 test('every command with --json has a test that checks its output', async () => {
-  const files = globSync('test/**/*.test.ts', { cwd: root });
+  const files = globSync('test/**/*.ts', { cwd: root });
   const texts = files.map((file) => readFileSync(join(root, file), 'utf8')).join('\n');
   const checked = [...texts.matchAll(/\bjsonOf(?:<[^(]*>)?\(\s*'([^']+)'/g)].map(
     ([, name]) => name,

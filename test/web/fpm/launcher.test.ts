@@ -300,6 +300,27 @@ suite('bulkhead-fpm without a jail', { skip }, () => {
     assert.equal(launch('slice-root', 'true').status, 0);
   });
 
+  test('starts nobody in a slice who had a jail before the machine was started', () => {
+    const list = `/var/lib/${instance}/jailed`;
+    mkdirSync(`/var/lib/${instance}`, { recursive: true });
+    const refuse = (reason: RegExp) => {
+      for (const mode of ['slice', 'slice-root'] as const) {
+        const { status, stdout, stderr } = launch(mode, 'echo ran');
+        assert.deepEqual([status, stdout], [1, ''], mode);
+        assert.match(stderr, reason, mode);
+      }
+    };
+    writeFileSync(list, `${uid}\n`);
+    refuse(/its jail is not there any more, or not yet; run bulkhead apply/);
+    chmodSync(list, 0o666);
+    refuse(/whether it has a jail cannot be read: others than root can change it/);
+    chmodSync(list, 0o644);
+    writeFileSync(list, `${uid + 1}\n`);
+    assert.equal(launch('slice-root', 'true').status, 0);
+    rmSync(list);
+    assert.equal(launch('slice-root', 'true').status, 0);
+  });
+
   test('starts nothing when a state file of a jail is not what Bulkhead wrote', () => {
     const directory = `/run/${instance}/jail/tenants`;
     mkdirSync(directory, { recursive: true });

@@ -149,7 +149,7 @@ export function serviceUnit(
 Description=PHP ${php} of tenant ${tenant.user}${ofSite}${isSiteJailed === true ? ', in the jail of the site' : isJailed ? ', in its jail' : ''}
 Documentation=man:bulkhead(8)
 ${unlessStopped(setting, service)}StartLimitIntervalSec=0
-After=network.target ${instance}-tenants.service
+After=network.target ${instance}-tenants.service ${instance}-jail.service
 
 [Service]
 # The master is the tenant's: what it could tell systemd is how long to wait for it (EXTEND_TIMEOUT_USEC=).

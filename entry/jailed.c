@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// The list of accounts that must not run outside a jail, which outlives a restart: /var/lib/INSTANCE/jailed.
+#define _GNU_SOURCE
+#include "entry.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LINE_SIZE 128
+
+/* Whether a line of the list is the name or the uid: 1, 0, or -1 if it cannot be read. */
+static int has_line(int fd, const char *user, const char *uid)
+{
+	char line[LINE_SIZE], block[4096];
+	size_t length = 0;
+	ssize_t got;
+
+	while ((got = read(fd, block, sizeof(block))) > 0) {
+		for (ssize_t i = 0; i < got; i++) {
+			if (block[i] != '\n') {
+				if (length < sizeof(line) - 1)
+					line[length] = block[i];
+				length++;
+				continue;
+			}
+			line[length < sizeof(line) ? length : 0] = '\0';
+			if (line[0] && (!strcmp(line, user) || !strcmp(line, uid)))
+				return 1;
+			length = 0;
+		}
+	}
+	return got < 0 ? -1 : 0;
+}
+
+int open_jailed(int host, const char *instance)
+{
+	const char *const names[] = { instance, "jailed", NULL };
+	int above = openat(host, "var/lib", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = above < 0 ? -1 : open_below(above, names, O_RDONLY, S_IFREG);
+	int error = errno;
+
+	close_if_open(above);
+	errno = error;
+	return fd;
+}
+
+int is_jailed(int host, const char *instance, const char *user, const char *uid)
+{
+	int fd = open_jailed(host, instance);
+	int found = fd < 0 ? (errno == ENOENT ? 0 : -1) : has_line(fd, user, uid);
+	int error = errno;
+
+	close_if_open(fd);
+	errno = error;
+	return found;
+}
