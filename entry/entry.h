@@ -167,8 +167,8 @@ int find_place(const struct destination *to, struct place *place, struct failure
 int join_place(const struct destination *to, const struct place *place, struct failure *f);
 /* Fails for a session where the cgroup is frozen. */
 int may_join(const struct destination *to, const char *cgroup, struct failure *f);
-/* Moves this process by the file JOIN of the cgroup. */
-int move_self(int at, const char *cgroup, const char *join);
+/* Moves this process, with all its threads, into a cgroup. */
+int move_self(const char *cgroup);
 /* Always -1: what cannot be joined, and for a command what to do. */
 __attribute__((format(printf, 3, 4))) int refuse_to_join(const struct destination *to, struct failure *f, const char *format, ...);
 /* Whether the site of TO has its cgroup. */

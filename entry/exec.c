@@ -8,7 +8,7 @@
  * run.
  */
 #define _GNU_SOURCE
-#include "entry.h"
+#include "program.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,11 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define STATUS_FAILED 1
 #define STATUS_USAGE 2
 #define STATUS_FULL 75 /* EX_TEMPFAIL. Source: sysexits.h. */
-#define STATUS_NOT_EXECUTABLE 126
-#define STATUS_NOT_FOUND 127
 
 #define SEE_HELP "; see bulkhead-exec --help"
 
@@ -69,18 +66,6 @@ struct options {
 	bool keep_fds, allow_setuid, entry, stays;
 	enum outside outside;
 };
-
-__attribute__((noreturn, format(printf, 2, 3))) static void end(int status, const char *format, ...)
-{
-	struct failure f = { "" };
-	va_list arguments;
-
-	va_start(arguments, format);
-	(void)vfail(&f, format, arguments);
-	va_end(arguments);
-	(void)fprintf(stderr, "bulkhead: %s\n", f.text);
-	exit(status);
-}
 
 /* --- The command line ----------------------------------------------------------------------------------- */
 
@@ -304,13 +289,9 @@ static void change_directory(const struct options *o, const struct account *acco
 
 __attribute__((noreturn)) static void run(const struct options *o, struct environment *e)
 {
-	int error;
-
 	environ = e->variables;
 	(void)execvp(o->command[0], o->command);
-	error = errno;
-	end(error == ENOENT || error == ENOTDIR ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTABLE, "Cannot execute \"%s\": %s",
-	    o->shown, strerror(error));
+	end_unexecuted(o->shown, errno);
 }
 
 static void become_tenant(const struct options *o, const struct account *account, bool in_jail,

@@ -20,7 +20,7 @@
  * no message from it (NotifyAccess=none), by which a tenant could have its own stop wait for ever.
  */
 #define _GNU_SOURCE
-#include "entry.h"
+#include "program.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -29,9 +29,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define STATUS_FAILED 1
-#define STATUS_NOT_EXECUTABLE 126
-#define STATUS_NOT_FOUND 127
 
 /* The first descriptor that systemd passes. Source: sd_listen_fds(3). */
 #define SOCKETS_FROM 3U
@@ -48,18 +45,6 @@ struct request {
 	uid_t uid;
 	gid_t gid; /* with SLICE */
 };
-
-__attribute__((noreturn, format(printf, 2, 3))) static void end(int status, const char *format, ...)
-{
-	struct failure f = { "" };
-	va_list arguments;
-
-	va_start(arguments, format);
-	(void)vfail(&f, format, arguments);
-	va_end(arguments);
-	(void)fprintf(stderr, "bulkhead: %s\n", f.text);
-	exit(status);
-}
 
 __attribute__((noreturn)) static void end_usage(void)
 {
@@ -263,12 +248,9 @@ __attribute__((noreturn)) static void run(const struct request *r, const char *c
 	/* Nothing else removes old sessions in a jail. */
 	const char *const words[] = { r->program, "--nodaemonize", "--fpm-config", config, in_jail ? "-d" : NULL,
 				      "session.gc_probability=1", NULL };
-	int error;
 
 	(void)execv(r->program, (char *const *)(uintptr_t)words);
-	error = errno;
-	end(error == ENOENT || error == ENOTDIR ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTABLE, "Cannot execute \"%s\": %s",
-	    r->program, strerror(error));
+	end_unexecuted(r->program, errno);
 }
 
 /* --- The ways to start ---------------------------------------------------------------------------------- */

@@ -27,10 +27,10 @@ static int write_self(int at, const char *file)
 	return failed ? -1 : 0;
 }
 
-int move_self(int at, const char *cgroup, const char *join)
+int move_self(const char *cgroup)
 {
-	int directory = openat(at, cgroup, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	int failed = directory < 0 ? -1 : write_self(directory, join);
+	int directory = open_directory(AT_FDCWD, cgroup);
+	int failed = directory < 0 ? -1 : write_self(directory, "cgroup.procs");
 	int error = errno;
 
 	close_if_open(directory);

@@ -164,7 +164,7 @@ static int join_scope(const struct destination *to, const struct scope *scope, s
 
 		if (is_there && may_join(to, scope->path, f))
 			return -1;
-		if (is_there && !move_self(AT_FDCWD, scope->path, "cgroup.procs"))
+		if (is_there && !move_self(scope->path))
 			return 0;
 		if (may_join(to, scope->directory, f))
 			return -1;

@@ -2,7 +2,7 @@
 /*
  * Places the process that opens a session for a tenant, before any program of the tenant starts.
  *
- * What holds for it: a login waits for nothing but the kernel's move, or for systemd, and that for a second. Whatever fails,
+ * A login waits for nothing but the kernel's move, or for systemd, and that for a second. Whatever fails,
  * the session goes on, and the agent moves it. With strict placement in the kernel a session that is not placed cannot
  * start, so systemd gets two minutes, as pam_systemd gives it, and the reason is kept for "bulkhead placement status":
  * /run/INSTANCE/unplaced/N, where N is the process id modulo 256.
@@ -70,9 +70,9 @@ static void keep_reason(const char *instance, const struct failure *why)
 	close_if_open(runtime);
 }
 
-static enum session give_up(const char *instance, bool strict, const struct failure *why)
+static enum session give_up(const char *instance, const struct failure *why)
 {
-	if (strict)
+	if (is_strict(instance))
 		keep_reason(instance, why);
 	return SESSION_UNPLACED;
 }
@@ -81,11 +81,9 @@ enum session place_session(const struct destination *session, const char *servic
 {
 	struct destination to = *session;
 	struct place place;
-	bool strict = is_strict(to.instance);
 	int found;
 
 	to.is_session = true;
-	to.patience = strict ? PATIENCE_STRICT : PATIENCE;
 	found = find_place(&to, &place, f);
 	/* No other account depends on whether this can be told. */
 	if (is_stopped(to.instance, to.uid, found == 0))
@@ -94,15 +92,16 @@ enum session place_session(const struct destination *session, const char *servic
 	if (!strcmp(service, "systemd-user"))
 		return SESSION_LEFT;
 	if (found > 0) {
-		(void)give_up(to.instance, strict, f);
+		(void)give_up(to.instance, f);
 		return SESSION_LEFT;
 	}
 	if (found < 0)
-		return give_up(to.instance, strict, f);
+		return give_up(to.instance, f);
 	if (place.is_slice && to_follow && !begins_within_another(service))
 		return SESSION_LEFT;
+	to.patience = place.is_slice && is_strict(to.instance) ? PATIENCE_STRICT : PATIENCE;
 	if (reset_oom_score(f) || join_place(&to, &place, f))
-		return give_up(to.instance, strict, f);
+		return give_up(to.instance, f);
 	/* Whoever has stopped the tenant meanwhile ends what is in the cgroup, and this was not. */
 	return is_stopped(to.instance, to.uid, true) ? SESSION_STOPPED : SESSION_PLACED;
 }

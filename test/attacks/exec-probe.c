@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What the launcher started, as it sees itself: its status, cgroups and mounts, its descriptors, its environment, and
+ * Prints what the started process sees of itself: its status, cgroups and mounts, its descriptors, its environment, and
  * whether exec-caller's key is among the keys that it may read. It
  * is linked statically and needs neither memory nor a new descriptor, so that it can tell under every limit that the
  * launcher itself gets along with. With an argument it waits until somebody ends it.
