@@ -12,6 +12,7 @@ import { profilesOf, sessionLines } from '../../src/pam/core/profiles.ts';
 import { patienceMilliseconds } from '../../testing/patience.ts';
 import { ensurePrerequisites } from '../../testing/prerequisites.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
+import { compileSessionOpener } from '../jail/session-opener.ts';
 import { JailStage, reasonToSkip } from '../jail/stage.ts';
 import { systemCalls } from './system-calls.ts';
 
@@ -31,8 +32,7 @@ suite('pam_bulkhead.so with failing system calls', { skip }, () => {
     const paths = pathsOf(stage.instance);
     const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
     execFileSync('gcc', ['-O2', '-static', '-o', `${scratch}/failing`, here('old-kernel.c')]);
-    const flags = ['-O2', '-rdynamic', '-pthread', '-o', `${scratch}/session`];
-    execFileSync('gcc', [...flags, here('../jail/session.c'), '-lpam']);
+    compileSessionOpener(scratch);
     fs.mkdirSync(`${scratch}/pam.d`);
     const { instance } = stage;
     const step = { module: compilePam(), instance, jailed: jailedFile(paths.state) };

@@ -14,6 +14,7 @@ import { profilesOf, sessionLines } from '../../src/pam/core/profiles.ts';
 import { eventually, patienceMilliseconds } from '../../testing/patience.ts';
 import { ensurePrerequisites } from '../../testing/prerequisites.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
+import { compileSessionOpener } from './session-opener.ts';
 import { JailStage, landlockObstacle, reasonToSkip, withoutLandlock } from './stage.ts';
 
 const ready = await ensurePrerequisites('pam', (line) => console.log(`# ${line}`));
@@ -120,10 +121,7 @@ describe('pam_bulkhead.so', { skip }, () => {
     await stage.release();
     fs.mkdirSync(configuration());
     module = compilePam(scratch);
-    program = `${scratch}/session`;
-    const source = new URL('session.c', import.meta.url).pathname;
-    const flags = ['-O2', '-Wall', '-Wextra', '-Werror', '-rdynamic', '-pthread'];
-    execFileSync('gcc', [...flags, '-o', program, source, '-lpam']);
+    program = compileSessionOpener(scratch);
     for (const service of ['login', 'systemd-user', 'other']) writeService(service);
     writeService('twice', module, 2);
     writeService('missing', `${scratch}/none/pam_bulkhead.so`);

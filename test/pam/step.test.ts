@@ -18,6 +18,7 @@ import { profilesOf, sessionLines } from '../../src/pam/core/profiles.ts';
 import { knownEvents } from '../../src/placement/io/known-events.ts';
 import { eventually, patienceMilliseconds } from '../../testing/patience.ts';
 import { ensurePrerequisites } from '../../testing/prerequisites.ts';
+import { compileSessionOpener } from '../jail/session-opener.ts';
 
 const ready = await ensurePrerequisites('pam', (line) => console.log(`# ${line}`));
 const instance = `bulkhead-logintest-${process.pid}`;
@@ -186,9 +187,7 @@ describe('pam_bulkhead.so place', { skip }, () => {
     fs.writeFileSync(`${runtime}/launch`, launch);
     makeTenant(`u${uid}`);
     module = compilePam();
-    const source = new URL('../jail/session.c', import.meta.url).pathname;
-    const flags = ['-O2', '-Wall', '-Wextra', '-Werror', '-rdynamic', '-pthread'];
-    execFileSync('gcc', [...flags, '-o', opener, source, '-lpam']);
+    compileSessionOpener(scratch);
     for (const name of ['login', 'systemd-user', 'su', 'cron', 'other'])
       writeService(name, ...linesOf(false));
   });
