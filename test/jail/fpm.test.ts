@@ -401,7 +401,9 @@ describe('php-fpm in a jail', { skip }, () => {
     mustApply();
     writeFileSync(siteFile, text);
     await refused(/Cannot copy .* into the jail/);
+    // As if the tenant itself had never had a jail.
     rmSync(`/run/${instance}/jail/tenants/${uids.alice}`);
+    rmSync(`/var/lib/${instance}/jailed`);
     for (const [site, status, said] of [
       [shop.site, 1, /the policy gives it a jail, and this unit starts it outside/],
       ['blog.example', 0, /^$/],
