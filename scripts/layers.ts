@@ -66,6 +66,7 @@ const layers: Readonly<Record<string, Layer>> = {
   ...capability('confine'),
   ...capability('prove'),
   ...capability('stop'),
+  ...capability('setup'),
   'prove/attacks': { uses: [...pure, 'prove/core'], packages: [] },
   // It applies a policy of its own to an instance of its own.
   'prove/io': {
@@ -106,6 +107,7 @@ const layers: Readonly<Record<string, Layer>> = {
       'stop/core',
       'stop/io',
       'stop/commands',
+      'setup/commands',
     ],
     packages: [],
   },

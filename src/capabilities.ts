@@ -12,6 +12,7 @@ const kernelModules: Capability = {
   },
   agentParts: [async () => (await import('./modules/io/gate/gate-part.ts')).gatePart],
   undo: async () => (await import('./modules/commands/undo.ts')).undoModules,
+  layers: async () => (await import('./modules/commands/layers.ts')).moduleLayers,
 };
 
 const cloudLinux: Capability = {
@@ -83,6 +84,7 @@ const web: Capability = {
   releaseBlocker: async () => (await import('./web/io/fpm/release-blocker.ts')).fpmReleaseBlocker,
   policyPart: async () => (await import('./web/io/policy-part.ts')).webPolicy,
   undo: async () => (await import('./web/commands/undo.ts')).undoWeb,
+  layers: async () => (await import('./web/commands/layers.ts')).webLayers,
   servedSites: async () => (await import('./web/commands/served.ts')).sitesServedHere,
 };
 
@@ -111,6 +113,7 @@ const placement: Capability = {
   },
   policyPart: async () => (await import('./placement/io/reconcile.ts')).strictPolicy,
   undo: async () => (await import('./placement/commands/undo.ts')).undoStrict,
+  layers: async () => (await import('./placement/commands/layers.ts')).placementLayers,
   doctor: async () => (await import('./placement/commands/doctor.ts')).strictDoctor,
   releaseBlocker: async () => (await import('./placement/io/reconcile.ts')).placementReleaseBlocker,
   agentParts: [async () => (await import('./placement/io/strict-part.ts')).strictPart],
@@ -127,6 +130,7 @@ const symlinks: Capability = {
   },
   policyPart: async () => (await import('./symlinks/io/guard/follow.ts')).guardPolicy,
   undo: async () => (await import('./symlinks/commands/undo.ts')).undoGuard,
+  layers: async () => (await import('./symlinks/commands/layers.ts')).symlinkLayers,
   doctor: async () => (await import('./symlinks/commands/doctor.ts')).symlinksDoctor,
   securityItems: async () =>
     (await import('./symlinks/commands/security-items.ts')).symlinksSecurity,
@@ -159,6 +163,7 @@ const jail: Capability = {
     load: async () => [(await import('./jail/core/jail-incidents.ts')).jailIncidents],
   },
   doctor: async () => (await import('./jail/commands/doctor.ts')).jailDoctor,
+  layers: async () => (await import('./jail/commands/layers.ts')).jailLayers,
   securityItems: async () => (await import('./jail/commands/security-items.ts')).jailSecurity,
 };
 
@@ -172,6 +177,7 @@ const harden: Capability = {
     },
   },
   undo: async () => (await import('./harden/commands/undo.ts')).undoHardening,
+  layers: async () => (await import('./harden/commands/layers.ts')).hardenLayers,
   securityReport: async () => (await import('./harden/commands/security-report.ts')).securityReport,
 };
 
@@ -185,6 +191,7 @@ const confine: Capability = {
     },
   },
   undo: async () => (await import('./confine/commands/undo.ts')).undoConfine,
+  layers: async () => (await import('./confine/commands/layers.ts')).confineLayers,
   securityItems: async () => (await import('./confine/commands/security-items.ts')).daemonItems,
 };
 
@@ -223,6 +230,17 @@ const stop: Capability = {
   doctor: async () => (await import('./stop/commands/doctor.ts')).stopDoctor,
 };
 
+const setup: Capability = {
+  name: 'setup',
+  commands: {
+    setup: {
+      usage: '[options]',
+      summary: 'set up this host: asks six questions, shows one plan, and carries it out',
+      load: () => import('./setup/commands/setup.ts'),
+    },
+  },
+};
+
 export const capabilities: readonly Capability[] = [
   kernelModules,
   cloudLinux,
@@ -235,4 +253,5 @@ export const capabilities: readonly Capability[] = [
   confine,
   prove,
   stop,
+  setup,
 ];

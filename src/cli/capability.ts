@@ -18,6 +18,7 @@ import type {
 import type { Paths } from '../host/paths.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { DoctorReport } from './doctor-report.ts';
+import type { Layer } from './layers/layer.ts';
 import type { CommandTable } from './shared/command-table.ts';
 import type { ExitCode } from './shared/command.ts';
 
@@ -27,6 +28,10 @@ export interface Capability extends PolicyCapability {
   readonly commands: CommandTable;
   /** Returns the section for `doctor`, with what would help; undefined if there is nothing to report. */
   readonly doctor?: Lazy<(context: EntryPathContext) => Promise<DoctorReport | undefined>>;
+  /** Returns the layers of protection that the capability enforces, each with its state on this host. */
+  readonly layers?: Lazy<
+    (context: EntryPathContext) => readonly Layer[] | Promise<readonly Layer[]>
+  >;
   /** Parts of the agent that belong to the capability. */
   readonly agentParts?: readonly Lazy<(paths: Paths, log: Log) => AgentPart>[];
   /** Returns rows for the security report: how well the capability enforces its part of the policy. */

@@ -157,7 +157,17 @@ const groups: Readonly<Record<string, readonly string[]>> = {
     'reseller',
   ],
   'Monitoring:': ['status', 'top', 'ps', 'usage', 'faults', 'incident', 'advise', 'alerts'],
-  'This host:': ['doctor', 'units', 'agent', 'exec', 'stop', 'start', 'release', 'completion'],
+  'This host:': [
+    'setup',
+    'doctor',
+    'units',
+    'agent',
+    'exec',
+    'stop',
+    'start',
+    'release',
+    'completion',
+  ],
   'Isolation:': [
     'web',
     'pam',

@@ -53,7 +53,7 @@ export function setLimits(
   target: EditTarget,
   assignments: readonly Assignment[],
 ): Edited {
-  return edit(text, (now) => {
+  return editChecked(text, (now) => {
     const problem = packageProblem(now, target, assignments);
     if (problem !== undefined) return fail([problem]);
     const removesOnly = assignments.every((each) => each.value === undefined);
@@ -68,7 +68,7 @@ export function setLimits(
 
 /** Adds a tenant to a reseller; one that is elsewhere must be removed there first. */
 export function addTenant(text: string, reseller: EditTarget, tenant: AccountTarget): Edited {
-  return edit(text, (now) => {
+  return editChecked(text, (now) => {
     const there = find(now, tenant);
     if (!there.ok) return there;
     const parent = find(now, reseller);
@@ -94,7 +94,7 @@ export function removeTarget(
   target: EditTarget,
   options: { readonly withTenants?: boolean } = {},
 ): Edited {
-  return edit(text, (now) => {
+  return editChecked(text, (now) => {
     const found = find(now, target);
     if (!found.ok) return found;
     if (found.value === undefined) return fail([absent(target)]);
@@ -103,7 +103,8 @@ export function removeTarget(
   });
 }
 
-function edit(text: string, change: (text: string) => Edited): Edited {
+/** Edits a text that parses; an edit that would introduce an error is refused as a whole. */
+export function editChecked(text: string, change: (text: string) => Edited): Edited {
   const before = parsePolicy('', text);
   if (before.document === undefined) {
     return fail(
@@ -142,7 +143,7 @@ export function newDiagnostics(
 }
 
 /** Returns the root. The text is well-formed: it was parsed before, and edits keep it so. */
-function rootOf(text: string): XmlElement {
+export function rootOf(text: string): XmlElement {
   const diagnostics = new Diagnostics('', text);
   const root = parseXml(text, diagnostics);
   if (root === undefined) throw new Error(`An edit broke the XML: ${diagnostics.list[0]?.message}`);

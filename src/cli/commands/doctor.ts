@@ -11,6 +11,8 @@ import { briefly, callAgent } from '../../agent/api/client.ts';
 import { startingText } from '../../agent/startup.ts';
 import { capabilitiesOf, policyReaderOf, type Capability } from '../capability.ts';
 import type { DoctorReport } from '../doctor-report.ts';
+import { formatScore } from '../layers/layer.ts';
+import { surveyLayers } from '../layers/survey-layers.ts';
 import { diskName } from '../../host/disks/file-systems.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Capabilities } from '../../host/driver.ts';
@@ -71,6 +73,13 @@ async function doctor(options: DoctorOptions, command: Command): Promise<ExitCod
   const context = { paths, policy, driver: capabilities.driver };
   const entryPaths = await surveyEntryPaths(parts, context, 'thorough');
   const reports = await reportsOf(parts, context);
+  const layers = await surveyLayers(parts, {
+    paths,
+    policy,
+    driver: driver.value,
+    agent: asked,
+    entryPaths,
+  });
   if (options.json === true) {
     const { driver: name, reason, devices } = capabilities;
     printJson({
@@ -84,6 +93,7 @@ async function doctor(options: DoctorOptions, command: Command): Promise<ExitCod
       entryPaths,
       capabilities: reports,
       limits: Object.fromEntries(capabilities.limits),
+      layers,
     } satisfies DoctorJson);
     return exitCodes.done;
   }
@@ -96,6 +106,7 @@ async function doctor(options: DoctorOptions, command: Command): Promise<ExitCod
     ),
   ]);
   print(`\n${summary([...capabilities.limits.values()].map((each) => each.level))}`);
+  print(`${formatScore(layers)}; see bulkhead setup status`);
   return exitCodes.done;
 }
 

@@ -22,6 +22,7 @@ import type { DriverName } from '../../policy/document.ts';
 import type { Explanation } from '../../policy/explain.ts';
 import type { OwnLimit } from '../../policy/sites/site-limits.ts';
 import type { DoctorReport } from '../doctor-report.ts';
+import type { Layer } from '../layers/layer.ts';
 import type { CameOutside } from '../shared/entry-paths.ts';
 
 /** The result of checking a policy. */
@@ -161,6 +162,8 @@ export interface HostReport {
   readonly capabilities: readonly DoctorReport[];
   /** How well each limit is enforced, by `LIMIT.ATTRIBUTE`. */
   readonly limits: Readonly<Record<LimitKey, Support>>;
+  /** The layers of protection, each with its state; `setup status` counts them. */
+  readonly layers: readonly Layer[];
 }
 
 export interface NoPlacement {

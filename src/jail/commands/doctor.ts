@@ -24,7 +24,7 @@ const kernelMin = [5, 12] as const;
 export async function jailDoctor({ paths, policy }: EntryPathContext): Promise<DoctorReport> {
   const label = 'Jail';
   const wanted = policy === undefined ? [] : jailTenants(policy);
-  const cause = blocker();
+  const cause = jailBlocker();
   const problem = cause && formatCause(cause);
   if (wanted.length === 0) {
     const text = problem ?? 'can be built here; no tenant has one in the policy';
@@ -95,7 +95,8 @@ function mailRemarks(wanted: readonly JailTenant[], paths: Paths): readonly stri
     : [`${what}; the kernel refuses that, and sendmail works in jails only while it does`];
 }
 
-function blocker(): Cause | undefined {
+/** Returns why no jail can be built here. */
+export function jailBlocker(): Cause | undefined {
   const [major = 0, minor = 0] = release().split('.').map(Number);
   const [majorMin, minorMin] = kernelMin;
   const isOld = major < majorMin || (major === majorMin && minor < minorMin);

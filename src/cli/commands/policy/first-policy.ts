@@ -18,15 +18,6 @@ interface Machine {
 const namedMax = 20;
 const lineLength = 90;
 
-/**
- * Parses lines of group(5) such as `sudo:x:27:alice,bob`: administrators should not be limited when they become root.
- */
-export function parseAdministrators(group: string): readonly string[] {
-  const lines = group.matchAll(/^(?:sudo|wheel|admin):[^:\n]*:\d*:([^:\n]*)$/gm);
-  const names = [...lines].flatMap((match) => (match[1] ?? '').split(','));
-  return [...new Set(names)].filter((name) => userPattern.test(name)).sort();
-}
-
 export function firstPolicy(machine: Machine): string {
   const { cores, memoryBytes, uidMin, uidMax } = machine;
   const inRange = machine.accounts.filter(({ uid }) => uid >= uidMin && uid <= uidMax);

@@ -2,9 +2,9 @@
 import { availableParallelism, totalmem } from 'node:os';
 import type { Command } from 'commander';
 import { readHostFacts, readUidRange } from '../../../host/accounts/accounts.ts';
+import { administratorsOf } from '../../../host/accounts/administrators.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { createTextFile } from '../../../sys/files/edited-file.ts';
-import { readText } from '../../../../packages/base/io/read.ts';
 import {
   examples,
   exitCodes,
@@ -12,7 +12,7 @@ import {
   type ExitCode,
   type PolicyOptions,
 } from '../../shared/command.ts';
-import { firstPolicy, parseAdministrators } from './first-policy.ts';
+import { firstPolicy } from './first-policy.ts';
 import { namesPolicy, policyOption } from '../../shared/policy-option.ts';
 import { pathsFor, print, failWith } from '../../shared/session.ts';
 
@@ -43,7 +43,7 @@ function readMachine(paths: Paths) {
     accounts,
     uidMin,
     uidMax: readUidRange(paths).last,
-    administrators: parseAdministrators(readText(`${paths.etc}/group`) ?? ''),
+    administrators: administratorsOf(paths),
     cores: availableParallelism(),
     memoryBytes: totalmem(),
   };

@@ -63,13 +63,23 @@ function rootPaths(command: Command): Paths | ExitCode {
 async function sessionWith(
   paths: Paths,
   policy: Policy | undefined,
-  strict = readEntriesRecord(paths)?.strict === true,
+  strict: boolean | undefined,
 ): Promise<EntriesSession | ExitCode> {
   const programs = findWebPrograms();
   if (programs.nginx === undefined && programs.apache === undefined) {
     const reason = 'there is neither nginx nor apache2 in /usr/sbin';
     return failWith({ action: 'use web servers', reason });
   }
+  return sessionOf(paths, policy, programs, strict);
+}
+
+/** Returns the session at these web servers. */
+export function sessionOf(
+  paths: Paths,
+  policy: Policy | undefined,
+  programs: WebPrograms,
+  strict = readEntriesRecord(paths)?.strict === true,
+): Promise<EntriesSession> {
   const now = async (): Promise<EntriesSession> => ({
     programs,
     survey: await surveyWeb(programs, tenancyOf(paths, policy)),

@@ -1,0 +1,142 @@
+/** The layers that the engine itself enforces: the policy, each limit, the agent, and the entry paths. */
+import { planPolicy } from '../../apply/apply.ts';
+import type { StatusResponse } from '../../agent/api/api.ts';
+import { count } from '../../../packages/base/list.ts';
+import type { Problem } from '../../../packages/base/problem.ts';
+import type { Result } from '../../../packages/base/result.ts';
+import type { Driver } from '../../host/driver.ts';
+import type { Enforced, EntryPathReport } from '../../host/entry-paths/entry-paths.ts';
+import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
+import { readLaunch } from '../../host/cgroups/launch-file.ts';
+import type { Paths } from '../../host/paths.ts';
+import { agentUnit } from '../../host/systemd/own-units.ts';
+import { systemctl } from '../../host/systemd/systemctl.ts';
+import { limits } from '../../limits/limits.ts';
+import type { Limit, LimitKey, Support } from '../../limits/limit.ts';
+import type { Policy } from '../../policy/policy.ts';
+import type { Layer, LayerState } from './layer.ts';
+
+/** Web servers enforce entries, so a capability reports them. */
+const reportedElsewhere = 'entries';
+
+interface Applied {
+  /** Whether a policy of this instance is in force at all. */
+  readonly any: boolean;
+  readonly differences: number;
+}
+
+export function policyLayers(
+  policy: Policy | undefined,
+  driver: Driver,
+  paths: Paths,
+): readonly Layer[] {
+  if (policy === undefined) {
+    const open = (key: string): Layer => ({
+      key,
+      state: 'open',
+      reason: 'there is no policy',
+      improve: 'bulkhead setup',
+    });
+    return [open('policy'), ...limitsHere.map(({ name }) => open(`limit ${name}`))];
+  }
+  const applied = {
+    any: readLaunch(paths.runtime) !== undefined,
+    differences: planPolicy(policy, driver).operations.length,
+  };
+  return [
+    appliedLayer(policy, applied),
+    ...limitsHere.map((limit) => limitLayer(limit, policy, driver.capabilities.limits, applied)),
+  ];
+}
+
+const limitsHere = limits.filter(({ name }) => name !== reportedElsewhere);
+
+const apply = 'bulkhead apply';
+
+function appliedLayer({ tenants }: Policy, { any, differences }: Applied): Layer {
+  const key = 'policy';
+  if (!any) return { key, state: 'open', reason: 'it is not applied', improve: apply };
+  if (differences > 0) {
+    const reason = `${count(differences, 'difference')} between the policy and the kernel`;
+    return { key, state: 'partly', reason, improve: 'bulkhead verify' };
+  }
+  return { key, state: 'enforced', reason: `in force for ${count(tenants.length, 'tenant')}` };
+}
+
+function limitLayer(
+  { name, attributes }: Limit,
+  { tenants }: Policy,
+  supports: ReadonlyMap<LimitKey, Support>,
+  { any, differences }: Applied,
+): Layer {
+  const key = `limit ${name}`;
+  const keys = Object.keys(attributes).map((each): LimitKey => `${name}.${each}`);
+  const isSet = (tenant: Policy['tenants'][number]) =>
+    keys.some((each) => tenant.values[each] !== undefined);
+  const limited = tenants.filter(isSet);
+  const used = keys.filter((each) => tenants.some(({ values }) => values[each] !== undefined));
+  const considered = (used.length === 0 ? keys : used).flatMap((each) => supports.get(each) ?? []);
+  const impossible = considered.find(({ level }) => level === 'none');
+  if (considered.every(({ level }) => level === 'none') && impossible !== undefined)
+    return { key, state: 'unavailable', ...reasonOf(impossible) };
+  if (limited.length === 0)
+    return { key, state: 'open', reason: 'no tenant has it', improve: `${defaultsSet} ${name}…` };
+  if (!any) return { key, state: 'open', reason: 'it is not applied', improve: apply };
+  const who =
+    limited.length === tenants.length
+      ? count(limited.length, 'tenant')
+      : `${limited.length} of ${count(tenants.length, 'tenant')}`;
+  const weak = considered.find(({ level }) => level !== 'full');
+  if (weak !== undefined) return { key, state: 'partly', ...reasonOf(weak, `${who}; `) };
+  if (differences > 0)
+    return { key, state: 'partly', reason: `${who}; the policy is not fully applied` };
+  return { key, state: limited.length === tenants.length ? 'enforced' : 'partly', reason: who };
+}
+
+const defaultsSet = 'bulkhead defaults set';
+
+const reasonOf = ({ reason = 'this host cannot enforce it', help }: Support, before = '') => ({
+  reason: `${before}${reason}`,
+  ...(help === undefined ? {} : { improve: help }),
+});
+
+/** The agent moves what starts elsewhere, measures, and keeps history. */
+export async function agentLayer(
+  agent: Result<StatusResponse, Problem>,
+  paths: Paths,
+): Promise<Layer> {
+  const key = 'agent';
+  const improve = runsSystemd() ? 'bulkhead units enable' : 'bulkhead agent';
+  if (!agent.ok) return { key, state: 'open', reason: agent.error.reason, improve };
+  const { starting, history } = agent.value;
+  if (starting !== undefined) return { key, state: 'partly', reason: 'it is starting' };
+  if (history.state === 'off')
+    return { key, state: 'partly', reason: `it keeps no history: ${history.problem ?? ''}` };
+  const isOwn = paths.instance === 'bulkhead' && runsSystemd();
+  if (isOwn && !(await systemctl('is-enabled', '--quiet', agentUnit)).ok)
+    return { key, state: 'partly', reason: 'it runs, and does not start at boot', improve };
+  return { key, state: 'enforced', reason: 'it moves processes, measures and keeps history' };
+}
+
+const ofEntryPath: Readonly<Record<Enforced, LayerState>> = {
+  'at source': 'enforced',
+  'at login': 'enforced',
+  caught: 'partly',
+  'not covered': 'open',
+};
+
+/** Returns a layer for each entry path of this server through which tenants' processes start. */
+export const entryPathLayers = (reports: readonly EntryPathReport[]): readonly Layer[] =>
+  reports.flatMap((each): readonly Layer[] => {
+    if (each.enforced === undefined) return [];
+    const outside = each.jail?.entered === false;
+    const state = ofEntryPath[each.enforced];
+    return [
+      {
+        key: `entry ${each.entryPath}`,
+        state: outside && state === 'enforced' ? 'partly' : state,
+        reason: outside ? `${each.enforced}, outside the jail` : `${each.enforced}: ${each.reason}`,
+        ...(each.improve === undefined ? {} : { improve: each.improve }),
+      },
+    ];
+  });

@@ -1,0 +1,66 @@
+/**
+ * The layers of protection of a host: each limit, each entry path, each guard. One function decides the state of each, so
+ * `doctor` and `setup` show the same.
+ */
+import { count } from '../../../packages/base/list.ts';
+
+/** All states, the best first. */
+export const layerStates = [
+  'enforced',
+  'partly',
+  'watched',
+  'open',
+  'unavailable',
+  'unknown',
+] as const;
+/**
+ *     enforced     in force for everybody that the policy names
+ *     partly       in force for some of them, or weaker than it could be
+ *     watched      reported, and not refused
+ *     open         possible here, and not in force
+ *     unavailable  not possible on this host
+ *     unknown      the state could not be established
+ */
+export type LayerState = (typeof layerStates)[number];
+
+export interface Layer {
+  /** A stable name for scripts: `limit cpu`, `entry ssh`, `symlinks guard`. */
+  readonly key: string;
+  readonly state: LayerState;
+  /** The reason for the state, in one line. */
+  readonly reason: string;
+  /** What raises the state, for people: a command, or a page to read; absent if nothing does. */
+  readonly improve?: string;
+  /** What was reported since the layer watches; absent if it does not watch, or counts nothing. */
+  readonly reported?: number | 'unknown';
+}
+
+const words: Readonly<Record<LayerState, string>> = {
+  enforced: 'enforced',
+  partly: 'in part',
+  watched: 'watched',
+  open: 'open',
+  unavailable: 'not possible here',
+  unknown: 'unknown',
+};
+
+export const wordOf = (state: LayerState): string => words[state];
+
+export type LayerCounts = Readonly<Record<LayerState, number>>;
+
+export function countLayers(layers: readonly Layer[]): LayerCounts {
+  const counted = layerStates.map((state) => [
+    state,
+    layers.filter((each) => each.state === state).length,
+  ]);
+  return Object.fromEntries(counted) as LayerCounts;
+}
+
+/** Returns `12 layers: 7 enforced, 2 watched, 3 open`; states that no layer has are left out. */
+export function formatScore(layers: readonly Layer[]): string {
+  const counts = countLayers(layers);
+  const parts = layerStates
+    .filter((state) => counts[state] > 0)
+    .map((state) => `${counts[state]} ${wordOf(state)}`);
+  return `${count(layers.length, 'layer')}: ${parts.join(', ')}`;
+}

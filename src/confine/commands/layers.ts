@@ -1,0 +1,27 @@
+/** The sandboxes of daemons as a layer of protection. */
+import type { Layer } from '../../cli/layers/layer.ts';
+import { count, listSome } from '../../../packages/base/list.ts';
+import { readText } from '../../../packages/base/io/read.ts';
+import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
+import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
+import { confinePathsOf, dropInOf, installedServices } from '../io/places.ts';
+
+export function confineLayers({ paths }: EntryPathContext): readonly Layer[] {
+  const key = 'daemons';
+  if (!runsSystemd())
+    return [{ key, state: 'unavailable', reason: 'systemd is not the init of this host' }];
+  const places = confinePathsOf(paths);
+  const services = installedServices(places);
+  if (services.length === 0) return [];
+  const open = services.filter((each) => readText(dropInOf(places, each)) === undefined);
+  if (open.length === 0)
+    return [{ key, state: 'enforced', reason: `${count(services.length, 'daemon')} confined` }];
+  return [
+    {
+      key,
+      state: open.length === services.length ? 'open' : 'partly',
+      reason: `not confined: ${listSome(open.map(({ name }) => name))}`,
+      improve: 'bulkhead confine list',
+    },
+  ];
+}

@@ -1,0 +1,60 @@
+/** Jails as layers of protection: that tenants have one, and that the kernel keeps jails apart. */
+import type { Layer, LayerState } from '../../cli/layers/layer.ts';
+import { count } from '../../../packages/base/list.ts';
+import { formatCause } from '../../../packages/base/problem.ts';
+import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
+import { keyOf } from '../core/jail-key.ts';
+import { jailPathsOf } from '../io/jail-paths.ts';
+import { jailTenants } from '../io/jail-tenants.ts';
+import { findOccupants } from '../io/occupants.ts';
+import { isolationOf, uidsOf } from '../io/programs.ts';
+import { readStateFiles } from '../io/state-files.ts';
+import { jailBlocker } from './doctor.ts';
+
+const isolationStates: Readonly<Record<'full' | 'partial' | 'none', LayerState>> = {
+  full: 'enforced',
+  partial: 'partly',
+  none: 'unavailable',
+};
+
+export function jailLayers({ policy, paths }: EntryPathContext): readonly Layer[] {
+  const key = 'jails';
+  const blocker = jailBlocker();
+  if (blocker !== undefined) return [{ key, state: 'unavailable', reason: formatCause(blocker) }];
+  const wanted = policy === undefined ? [] : jailTenants(policy);
+  const improve = '<jail profile="web"/> in <defaults> of the policy';
+  if (policy === undefined || wanted.length === 0)
+    return [{ key, state: 'open', reason: 'no tenant has a jail', improve }];
+  return [jailedLayer(policy.tenants.length, wanted, paths), isolationLayer(wanted, paths)];
+}
+
+type Wanted = ReturnType<typeof jailTenants>;
+
+function jailedLayer(tenants: number, wanted: Wanted, paths: EntryPathContext['paths']): Layer {
+  const key = 'jails';
+  const files = readStateFiles(jailPathsOf(paths));
+  const ready = wanted.filter((each) => files.get(keyOf(each))?.state === 'ready').length;
+  const jailed = new Set(uidsOf(wanted)).size;
+  const outside = [...findOccupants(files).values()].flatMap((each) => each.outside).length;
+  if (ready < wanted.length)
+    return {
+      key,
+      state: ready === 0 ? 'open' : 'partly',
+      reason: `${ready} of ${count(wanted.length, 'jail')} ready`,
+      improve: 'bulkhead jail status',
+    };
+  if (outside > 0)
+    return {
+      key,
+      state: 'partly',
+      reason: `${count(outside, 'process', 'processes')} of these tenants outside`,
+      improve: 'bulkhead jail status',
+    };
+  const reason = `${jailed} of ${count(tenants, 'tenant')}`;
+  return { key, state: jailed < tenants ? 'partly' : 'enforced', reason };
+}
+
+function isolationLayer(wanted: Wanted, paths: EntryPathContext['paths']): Layer {
+  const { level, reason = 'the kernel keeps them apart' } = isolationOf(uidsOf(wanted), paths);
+  return { key: 'jails apart', state: isolationStates[level], reason };
+}

@@ -1,0 +1,33 @@
+/** The gate for kernel modules as a layer of protection. */
+import type { Layer } from '../../cli/layers/layer.ts';
+import { formatCause } from '../../../packages/base/problem.ts';
+import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
+import { GateLists } from '../io/gate/gate-lists.ts';
+import { gateBlocker, gateMode } from '../io/gate/kernel-gate.ts';
+import { keptRefusals } from '../io/gate/refusals.ts';
+
+const key = 'modules gate';
+
+export function moduleLayers({ paths }: EntryPathContext): readonly Layer[] {
+  const mode = gateMode(paths);
+  const wanted = new GateLists(paths).mode();
+  if (mode !== wanted && wanted !== 'off') {
+    const reason = `it was set to "${wanted}" and is "${mode}"`;
+    return [{ key, state: 'open', reason, improve: 'bulkhead modules gate sync --saved' }];
+  }
+  if (mode === 'on') return [{ key, state: 'enforced', reason: 'only listed modules load' }];
+  if (mode === 'watch')
+    return [
+      {
+        key,
+        state: 'watched',
+        reason: 'modules that are not listed are reported',
+        improve: 'bulkhead modules gate enable',
+        reported: keptRefusals(paths).length,
+      },
+    ];
+  const blocker = gateBlocker(paths);
+  if (blocker !== undefined) return [{ key, state: 'unavailable', reason: formatCause(blocker) }];
+  const improve = 'bulkhead modules gate enable --watch';
+  return [{ key, state: 'open', reason: 'root can load every module', improve }];
+}

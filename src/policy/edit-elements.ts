@@ -1,0 +1,75 @@
+/**
+ * Edits of settings in a policy's text: elements such as `<placement strict="watch"/>` or the jail of the defaults.
+ * Comments, order and layout stay.
+ */
+import type { ProblemOrCause } from '../../packages/base/problem.ts';
+import { ok, type Result } from '../../packages/base/result.ts';
+import { editChecked, rootOf } from './edit.ts';
+import { childrenOf, xmlAttribute, type XmlElement } from './xml.ts';
+import { escapeAttribute, insertChild, setAttribute, textLayoutOf } from './xml-edit.ts';
+
+/** An element among its siblings. Those that may be there several times are named by one attribute. */
+export interface ElementName {
+  readonly name: string;
+  readonly named?: { readonly attribute: string; readonly value: string };
+}
+
+export type Attributes = Readonly<Record<string, string>>;
+
+/**
+ * Sets attributes of the element at the end of the path, which begins below the root. Elements that are missing on the
+ * way are created, as the last child of their parent.
+ */
+export function setElement(
+  text: string,
+  path: readonly ElementName[],
+  attributes: Attributes,
+): Result<string, readonly ProblemOrCause[]> {
+  return editChecked(text, (now) => {
+    let result = now;
+    for (let depth = 1; depth <= path.length; depth++) {
+      const above = find(result, path.slice(0, depth - 1));
+      const wanted = path[depth - 1];
+      if (above === undefined || wanted === undefined) throw new Error('Lost an element');
+      const isLast = depth === path.length;
+      if (childOf(above, wanted) === undefined)
+        result = insert(result, above, wanted, isLast ? attributes : {});
+      else if (isLast) result = setAttributes(result, path, attributes);
+    }
+    return ok(result);
+  });
+}
+
+/** Sets one attribute after the other, each in a fresh parse. */
+function setAttributes(text: string, path: readonly ElementName[], attributes: Attributes): string {
+  let result = text;
+  for (const [name, value] of Object.entries(attributes)) {
+    const element = find(result, path);
+    if (element !== undefined) result = setAttribute(result, element, name, value);
+  }
+  return result;
+}
+
+function insert(
+  text: string,
+  parent: XmlElement,
+  { name, named }: ElementName,
+  attributes: Attributes,
+): string {
+  const all = named === undefined ? attributes : { [named.attribute]: named.value, ...attributes };
+  const words = Object.entries(all).map(([key, value]) => ` ${key}="${escapeAttribute(value)}"`);
+  const place = { parent, after: parent.children.at(-1), blankLine: false };
+  return insertChild(text, textLayoutOf(text, rootOf(text)), place, `<${name}${words.join('')}/>`);
+}
+
+/** Returns the element at the end of the path; the root for an empty one. */
+function find(text: string, path: readonly ElementName[]): XmlElement | undefined {
+  let element: XmlElement | undefined = rootOf(text);
+  for (const each of path) element = element && childOf(element, each);
+  return element;
+}
+
+const childOf = (parent: XmlElement, { name, named }: ElementName): XmlElement | undefined =>
+  childrenOf(parent, name).find(
+    (each) => named === undefined || xmlAttribute(each, named.attribute)?.value === named.value,
+  );

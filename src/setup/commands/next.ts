@@ -1,0 +1,137 @@
+/** `bulkhead setup next`: lets guards refuse that have reported nothing for seven days. */
+import type { Command } from 'commander';
+import type { Layer } from '../../cli/layers/layer.ts';
+import {
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+} from '../../cli/shared/command.ts';
+import { failWith, print, printError, printJson } from '../../cli/shared/output.ts';
+import { policyOption } from '../../cli/shared/policy-option.ts';
+import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
+import type { Result } from '../../../packages/base/result.ts';
+import { lockFile } from '../../sys/files/flock.ts';
+import { setElement } from '../../policy/edit-elements.ts';
+import { noteReports, whyWait } from '../core/quiet.ts';
+import { setupLock } from '../io/lock.ts';
+import { digestOf, editForStep } from '../io/policy-edits.ts';
+import { readPolicyFile } from '../../host/policy-file.ts';
+import { readRecord } from '../io/record-file.ts';
+import { runCommand } from '../io/run-command.ts';
+import { defaultAnswers } from './questions.ts';
+import type { SetupNextJson } from './json.ts';
+import { Journal } from './run-steps.ts';
+import {
+  layersNow,
+  partOptions,
+  setupSession,
+  stepContext,
+  type Session,
+  type SetupOptions,
+} from './session.ts';
+
+type Raise = (session: Session, journal: Journal) => Promise<Result<unknown, Problem>>;
+
+/** How each watching layer begins to refuse. */
+const raises: Readonly<Record<string, Raise>> = {
+  'symlinks guard': ({ paths, file }) =>
+    runCommand(['symlinks', 'guard', 'enable', '--policy', file], paths),
+  'strict placement': refusePlacement,
+  'modules gate': ({ paths, file }) =>
+    runCommand(['modules', 'gate', 'enable', '--policy', file], paths),
+};
+
+async function refusePlacement(
+  session: Session,
+  journal: Journal,
+): Promise<Result<unknown, Problem>> {
+  const { reader, file, paths } = session;
+  const step = {
+    title: 'Refuse processes of tenants outside their cgroups',
+    edit: (text: string) => setElement(text, [{ name: 'placement' }], { strict: 'yes' }),
+  };
+  const { answers, policyWritten } = journal.record;
+  const there = readPolicyFile(file);
+  if (!there.ok) return there;
+  const context = await stepContext(session, answers);
+  const edited = editForStep(step, context, reader, file, paths);
+  if (!edited.ok) return edited;
+  if (policyWritten === digestOf(there.value)) {
+    const kept = journal.update({ policyWritten: edited.value });
+    if (!kept.ok) return kept;
+  }
+  return runCommand(['apply', file], paths);
+}
+
+async function next(_options: SetupOptions, command: Command): Promise<ExitCode> {
+  const options = partOptions<SetupOptions>(command);
+  const session = await setupSession(options, command);
+  if (typeof session === 'number') return session;
+  const lock = lockFile(setupLock(session.paths), { waitMs: 0 });
+  if (!lock.ok) return failWith({ ...lock.error, hint: 'another setup runs; wait for it' });
+  using _lock = lock.value;
+  const read = readRecord(session.paths, defaultAnswers(session.look));
+  if (!read.ok) return failWith(read.error);
+  if (read.value === undefined)
+    return failWith({
+      action: 'go on with the setup',
+      reason: 'it has not run on this host',
+      hint: 'run: bulkhead setup',
+    });
+  const journal = new Journal(session, read.value);
+  const layers = await layersNow(session);
+  if (!layers.ok) return failWith(layers.error);
+  const now = new Date();
+  const noted = journal.update({ quiet: noteReports(layers.value, read.value.quiet, now) });
+  if (!noted.ok) return failWith(noted.error);
+  const done = await raiseAll(session, journal, layers.value, now);
+  if (options.json === true) printJson(done);
+  else printNext(done);
+  return done.problems.length === 0 ? exitCodes.done : exitCodes.failed;
+}
+
+async function raiseAll(
+  session: Session,
+  journal: Journal,
+  layers: readonly Layer[],
+  now: Date,
+): Promise<SetupNextJson> {
+  const raised: string[] = [];
+  const waiting: { key: string; reason: string }[] = [];
+  const problems: Problem[] = [];
+  for (const layer of layers.filter(({ state }) => state === 'watched')) {
+    const { key } = layer;
+    const raise = raises[key];
+    const reason =
+      raise === undefined ? 'raise it yourself' : whyWait(journal.record.quiet[key], now);
+    if (raise === undefined || reason !== undefined) {
+      waiting.push({ key, reason: [reason ?? '', layer.improve ?? ''].join('; ') });
+      continue;
+    }
+    const done = await raise(session, journal);
+    if (done.ok) raised.push(key);
+    else problems.push(done.error);
+  }
+  return { raised, waiting, problems };
+}
+
+function printNext({ raised, waiting, problems }: SetupNextJson): void {
+  for (const each of raised) print(`${each}: refuses from now on`);
+  for (const { key, reason } of waiting) print(`${key}: still watches: ${reason}`);
+  for (const each of problems) printError(formatProblem(each));
+  if (raised.length + waiting.length + problems.length === 0) print('No layer watches');
+}
+
+export const command: CommandModule = {
+  define(command, run) {
+    command
+      .addOption(policyOption())
+      .option('--json', 'print as JSON')
+      .addHelpText(
+        'after',
+        examples(['bulkhead setup next', 'raise what had seven quiet days; show what still waits']),
+      )
+      .action(run(next));
+  },
+};

@@ -1,0 +1,191 @@
+/** Runs the steps of a setup: each is recorded before it begins, checked afterwards, and undone alone if it fails. */
+import { failed, formatProblem, type Problem } from '../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
+import { editPolicyFile } from '../../host/edit-policy-file.ts';
+import { readPolicyFile } from '../../host/policy-file.ts';
+import { unavailable } from '../core/plan.ts';
+import { policyText } from '../core/policy-text.ts';
+import type { SetupRecord, StepRecord } from '../core/record.ts';
+import { isReached, problemAfter, type Step, type StepContext, type Words } from '../core/step.ts';
+import { createPolicy, digestOf, editForStep } from '../io/policy-edits.ts';
+import { writeRecord } from '../io/record-file.ts';
+import { askSites, newFailure } from '../io/requests.ts';
+import { runCommand } from '../io/run-command.ts';
+import { layersNow, sitesByTenant, stepContext, type Session } from './session.ts';
+
+/** The end of one step, for whoever shows the progress. */
+export type StepEnd =
+  | { readonly kind: 'done' | 'there already' }
+  | { readonly kind: 'skipped' | 'failed'; readonly reason: string };
+
+export interface Progress {
+  readonly begins: (step: Step, number: number) => void;
+  readonly ends: (step: Step, end: StepEnd) => void;
+}
+
+/** The record of this run; it is on disk before and after each step. */
+export class Journal {
+  #record: SetupRecord;
+  readonly #session: Session;
+
+  constructor(session: Session, record: SetupRecord) {
+    this.#session = session;
+    this.#record = record;
+  }
+
+  get record(): SetupRecord {
+    return this.#record;
+  }
+
+  update(change: Partial<SetupRecord>): Result<void, Problem> {
+    this.#record = { ...this.#record, ...change };
+    return writeRecord(this.#session.paths, this.#record);
+  }
+
+  mark(
+    step: Pick<Step, 'key'>,
+    state: StepRecord['state'],
+    reason?: string,
+  ): Result<void, Problem> {
+    const entry = {
+      state,
+      at: new Date().toISOString(),
+      ...(reason === undefined ? {} : { reason }),
+    };
+    return this.update({ steps: { ...this.#record.steps, [step.key]: entry } });
+  }
+}
+
+/** Runs all steps in their order. A step that fails does not keep the others from running. */
+export async function runSteps(
+  session: Session,
+  journal: Journal,
+  steps: readonly Step[],
+  progress: Progress,
+): Promise<Result<readonly Problem[], Problem>> {
+  const problems: Problem[] = [];
+  for (const [index, step] of steps.entries()) {
+    progress.begins(step, index + 1);
+    const end = await runStep(session, journal, step);
+    if (!end.ok) return end;
+    progress.ends(step, end.value);
+    if (end.value.kind !== 'failed') continue;
+    problems.push({ action: 'finish the step', object: step.title, reason: end.value.reason });
+    // Without a policy there is nothing for the others to work with.
+    if (step.key === 'policy') break;
+  }
+  return ok(problems);
+}
+
+/** Runs one step; fails only if that could not be recorded. */
+async function runStep(
+  session: Session,
+  journal: Journal,
+  step: Step,
+): Promise<Result<StepEnd, Problem>> {
+  const { answers } = journal.record;
+  const context = await stepContext(session, answers);
+  const reason = step.obstacle?.(context);
+  if (reason !== undefined) return ok({ kind: 'skipped', reason });
+  const earlier = journal.record.steps[step.key]?.state;
+  if (earlier === 'done') return ok({ kind: 'there already' });
+  const before = await layersNow(session);
+  if (!before.ok) return before;
+  if (earlier === undefined && isReached(step, before.value)) return ok({ kind: 'there already' });
+  const impossible = unavailable(step, before.value);
+  if (impossible !== undefined) return ok({ kind: 'skipped', reason: impossible });
+  const started = journal.mark(step, 'started');
+  if (!started.ok) return started;
+  const kept = readPolicyFile(session.file);
+  const { policyWritten } = journal.record;
+  const done = await act(session, journal, step, context);
+  if (done.ok) {
+    const marked = journal.mark(step, 'done');
+    return marked.ok ? ok({ kind: 'done' }) : marked;
+  }
+  const undone = await undoStep(session, step, context, kept.ok ? kept.value : undefined);
+  const why = [formatProblem(done.error), ...undone.map(formatProblem)].join('; ');
+  if (kept.ok) {
+    const restored = journal.update({ policyWritten });
+    if (!restored.ok) return restored;
+  }
+  const marked = journal.mark(step, 'failed', why);
+  return marked.ok ? ok({ kind: 'failed', reason: why }) : marked;
+}
+
+async function act(
+  session: Session,
+  journal: Journal,
+  step: Step,
+  context: StepContext,
+): Promise<Result<void, Problem>> {
+  const sites = step.asksSites === true ? [...(await sitesByTenant(session)).values()].flat() : [];
+  const before = await askSites(sites);
+  const changed = await change(session, journal, step, context);
+  if (!changed.ok) return changed;
+  const failure = newFailure(before, await askSites(sites));
+  if (failure !== undefined) return failed({ action: 'keep the sites', reason: failure });
+  const after = await layersNow(session);
+  if (!after.ok) return after;
+  const problem = problemAfter(step, after.value);
+  return problem === undefined ? ok(undefined) : failed({ action: 'check it', reason: problem });
+}
+
+async function change(
+  session: Session,
+  journal: Journal,
+  step: Step,
+  context: StepContext,
+): Promise<Result<void, Problem>> {
+  const { paths, file, reader } = session;
+  const prepared = await runAll(step.before?.(context) ?? [], session);
+  if (!prepared.ok) return prepared;
+  if (step.edit !== undefined) {
+    const there = readPolicyFile(file);
+    if (!there.ok && there.error.errno !== 'ENOENT') return there;
+    if (!there.ok) {
+      const created = createPolicy(file, policyText(context.answers));
+      if (!created.ok) return created;
+    }
+    const { policyWritten } = journal.record;
+    const isOurs = !there.ok || policyWritten === null || policyWritten === digestOf(there.value);
+    const edited = editForStep(step, context, reader, file, paths);
+    if (!edited.ok) return edited;
+    // What somebody else has changed must not be lost by an undo: it knows the file by the digest.
+    const kept = isOurs ? journal.update({ policyWritten: edited.value }) : ok(undefined);
+    if (!kept.ok) return kept;
+    const applied = await runAll([['apply', file]], session);
+    if (!applied.ok) return applied;
+  }
+  return runAll(step.commands(context), session);
+}
+
+async function runAll(
+  commands: readonly Words[],
+  { paths }: Session,
+): Promise<Result<void, Problem>> {
+  for (const words of commands) {
+    const ran = await runCommand(words, paths);
+    if (!ran.ok) return fail(ran.error);
+  }
+  return ok(undefined);
+}
+
+/** Undoes a step that has failed: its commands, and its edit of the policy. */
+async function undoStep(
+  session: Session,
+  step: Step,
+  context: StepContext,
+  policy: string | undefined,
+): Promise<readonly Problem[]> {
+  const problems: Problem[] = [];
+  for (const words of step.undo(context)) {
+    const ran = await runCommand(words, session.paths);
+    if (!ran.ok) problems.push(ran.error);
+  }
+  if (step.edit === undefined || policy === undefined) return problems;
+  const restored = editPolicyFile<Problem>(session.file, () => ok(policy));
+  if (!restored.ok) return [...problems, restored.error];
+  const applied = await runCommand(['apply', session.file], session.paths);
+  return applied.ok ? problems : [...problems, applied.error];
+}

@@ -1,0 +1,196 @@
+/** `bulkhead setup`: looks at the host, asks, shows one plan, and carries it out step by step. */
+import type { Command } from 'commander';
+import { existsSync } from 'node:fs';
+import { ownDirectories } from '../../apply/release-everything.ts';
+import { canAsk, confirm } from '../../cli/confirm.ts';
+import { countLayers } from '../../cli/layers/layer.ts';
+import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
+import { failWith, print, printError, printJson } from '../../cli/shared/output.ts';
+import { createTextFile } from '../../sys/files/edited-file.ts';
+import { lockFile } from '../../sys/files/flock.ts';
+import { readForeignFile, readPolicyFile } from '../../host/policy-file.ts';
+import type { Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
+import { answersText, parseAnswers, type Answers } from '../core/answers.ts';
+import type { Level } from '../core/levels.ts';
+import { planSteps, type PlannedStep } from '../core/plan.ts';
+import type { SetupRecord } from '../core/record.ts';
+import { steps } from '../core/steps.ts';
+import { readRecord } from '../io/record-file.ts';
+import { setupLock } from '../io/lock.ts';
+import { askQuestions, defaultAnswers, formatAnswers } from './questions.ts';
+import type { SetupJson, SetupStepJson } from './json.ts';
+import { Journal, runSteps, type Progress } from './run-steps.ts';
+import {
+  layersNow,
+  setupSession,
+  stepContext,
+  type Session,
+  type SetupOptions,
+} from './session.ts';
+import { printLayers, printLook, printPlan, progressOf } from './text.ts';
+
+export interface StartOptions extends SetupOptions {
+  readonly answers?: string;
+  readonly level?: Level;
+  readonly dryRun?: boolean;
+  readonly yes?: boolean;
+  readonly writeAnswers?: string;
+}
+
+const silent: Progress = { begins: () => undefined, ends: () => undefined };
+
+export async function start(options: StartOptions, command: Command): Promise<ExitCode> {
+  const session = await setupSession(options, command);
+  if (typeof session === 'number') return session;
+  const usage = usageProblem(options);
+  if (usage !== undefined) {
+    printError(usage);
+    return exitCodes.usage;
+  }
+  const record = readRecord(session.paths, defaultAnswers(session.look));
+  if (!record.ok) return failWith(record.error);
+  if (options.json !== true) printLook(session.look);
+  const answers = await answersFor(options, session, record.value);
+  if (typeof answers === 'number') return answers;
+  const planned = await planNow(session, answers, record.value);
+  if (!planned.ok) return failWith(planned.error);
+  if (options.json !== true) {
+    print(`\nPlan (${formatAnswers(answers)}):\n`);
+    printPlan(planned.value);
+  }
+  if (options.dryRun === true) return finish(session, options, answers, []);
+  if (!(await isWanted(options))) return exitCodes.failed;
+  return carryOut(session, options, answers, record.value);
+}
+
+/** Describes what cannot be asked: without a terminal, answers must be given. */
+function usageProblem(options: StartOptions): Problem | undefined {
+  const isGiven = options.answers !== undefined || options.yes === true || options.dryRun === true;
+  if (isGiven || (canAsk() && options.json !== true)) return undefined;
+  const reason = 'nobody can be asked here';
+  return { action: 'set up this host', reason, hint: 'add --answers FILE, --yes or --dry-run' };
+}
+
+/** Returns the answers: given ones, those of the last run, or what the administrator types. */
+async function answersFor(
+  options: StartOptions,
+  { look }: Session,
+  record: SetupRecord | undefined,
+): Promise<Answers | ExitCode> {
+  const given = options.level === undefined ? {} : { level: options.level };
+  const defaults = { ...(record?.answers ?? defaultAnswers(look)), ...given };
+  if (options.answers === undefined) {
+    const isAsked = options.yes !== true && options.json !== true && canAsk();
+    return isAsked ? ((await askQuestions(look, defaults)) ?? exitCodes.failed) : defaults;
+  }
+  const read = readForeignFile(options.answers);
+  if (!read.ok) return failWith(read.error);
+  const parsed = parseAnswers(read.value, defaults);
+  if (parsed.ok) return { ...parsed.value, ...given };
+  for (const mistake of parsed.error)
+    printError({ action: 'use the answers', object: options.answers, ...mistake });
+  return exitCodes.usage;
+}
+
+async function planNow(
+  session: Session,
+  answers: Answers,
+  record: SetupRecord | undefined,
+): Promise<Result<readonly PlannedStep[], Problem>> {
+  const layers = await layersNow(session);
+  if (!layers.ok) return layers;
+  const context = await stepContext(session, answers);
+  return ok(planSteps(steps, answers.level, context, layers.value, record));
+}
+
+async function isWanted({ yes, answers, json }: StartOptions): Promise<boolean> {
+  if (yes === true || answers !== undefined || json === true) return true;
+  return confirm('\nDo this?');
+}
+
+async function carryOut(
+  session: Session,
+  options: StartOptions,
+  answers: Answers,
+  record: SetupRecord | undefined,
+): Promise<ExitCode> {
+  const lock = lockFile(setupLock(session.paths), { waitMs: 0 });
+  if (!lock.ok) return failWith({ ...lock.error, hint: 'another setup runs; wait for it' });
+  using _lock = lock.value;
+  const journal = new Journal(session, record ?? firstRecord(session, answers));
+  const begun = journal.update({ answers });
+  if (!begun.ok) return failWith(begun.error);
+  const planned = await planNow(session, answers, journal.record);
+  if (!planned.ok) return failWith(planned.error);
+  const wanted = planned.value.map(({ step }) => step);
+  const progress = options.json === true ? silent : progressOf(wanted.length);
+  if (options.json !== true) print('');
+  const ran = await runSteps(session, journal, wanted, progress);
+  if (!ran.ok) return failWith(ran.error);
+  return finish(session, options, answers, ran.value, journal.record);
+}
+
+/** What is on the host before the first step, so that undo can give it back. */
+function firstRecord(session: Session, answers: Answers): SetupRecord {
+  const { paths, file } = session;
+  const before = readPolicyFile(file);
+  return {
+    answers,
+    wasUsed: existsSync(file) || ownDirectories(paths).some((each) => each !== paths.runtime),
+    policyFile: file,
+    policyBefore: before.ok ? before.value : null,
+    policyWritten: null,
+    steps: {},
+    quiet: {},
+  };
+}
+
+async function finish(
+  session: Session,
+  options: StartOptions,
+  answers: Answers,
+  problems: readonly Problem[],
+  record?: SetupRecord,
+): Promise<ExitCode> {
+  const layers = await layersNow(session);
+  if (!layers.ok) return failWith(layers.error);
+  const isDry = options.dryRun === true;
+  const kept = isDry ? ok(undefined) : keepAnswers(options.writeAnswers, answers);
+  if (!kept.ok) return failWith(kept.error);
+  if (options.json === true) {
+    const planned = await planNow(session, answers, record);
+    if (!planned.ok) return failWith(planned.error);
+    printJson({
+      host: session.look,
+      answers,
+      dryRun: isDry,
+      steps: planned.value.map(stepJson),
+      layers: layers.value,
+      counts: countLayers(layers.value),
+      problems,
+    } satisfies SetupJson);
+  } else if (isDry) print('\nNothing was changed');
+  else {
+    print('');
+    printLayers(layers.value, record);
+    for (const each of problems) printError(each);
+    print('See it: bulkhead prove; the ladder: bulkhead setup status; back: bulkhead setup undo');
+  }
+  return problems.length === 0 ? exitCodes.done : exitCodes.failed;
+}
+
+function keepAnswers(file: string | undefined, answers: Answers): Result<void, Problem> {
+  if (file === undefined) return ok(undefined);
+  return createTextFile(file, answersText(answers), { overwrite: true });
+}
+
+const stepJson = ({ step, state, obstacle }: PlannedStep): SetupStepJson => ({
+  key: step.key,
+  level: step.level,
+  title: step.title,
+  changes: step.changes,
+  customers: step.customers,
+  state: obstacle === undefined ? state : 'left out',
+  obstacle: obstacle ?? null,
+});

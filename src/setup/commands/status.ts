@@ -1,0 +1,92 @@
+/** `bulkhead setup status`: the ladder. */
+import type { Command } from 'commander';
+import { countLayers, type Layer } from '../../cli/layers/layer.ts';
+import {
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+} from '../../cli/shared/command.ts';
+import { failWith, print, printJson } from '../../cli/shared/output.ts';
+import { policyOption } from '../../cli/shared/policy-option.ts';
+import { printable } from '../../../packages/base/printable.ts';
+import { noteReports } from '../core/quiet.ts';
+import type { SetupRecord } from '../core/record.ts';
+import { steps } from '../core/steps.ts';
+import { readRecord, writeRecord } from '../io/record-file.ts';
+import { defaultAnswers } from './questions.ts';
+import type { SetupStatusJson } from './json.ts';
+import { layersNow, partOptions, setupSession, type SetupOptions } from './session.ts';
+import { printLayers } from './text.ts';
+
+/** Prints the ladder; the exit code is 3 if something that setup raised is not in force any more. */
+async function status(_options: SetupOptions, command: Command): Promise<ExitCode> {
+  const options = partOptions<SetupOptions>(command);
+  const session = await setupSession(options, command);
+  if (typeof session === 'number') return session;
+  const read = readRecord(session.paths, defaultAnswers(session.look));
+  if (!read.ok) return failWith(read.error);
+  const layers = await layersNow(session);
+  if (!layers.ok) return failWith(layers.error);
+  const quiet = noteReports(layers.value, read.value?.quiet ?? {}, new Date());
+  const record = read.value && { ...read.value, quiet };
+  const noted = record === undefined ? undefined : writeRecord(session.paths, record);
+  if (noted?.ok === false) return failWith(noted.error);
+  const slippedBack = record === undefined ? [] : slipped(record, layers.value);
+  if (options.json === true)
+    printJson({
+      level: record?.answers.level ?? null,
+      steps: record?.steps ?? {},
+      layers: layers.value,
+      counts: countLayers(layers.value),
+      slippedBack,
+      quiet,
+    } satisfies SetupStatusJson);
+  else printStatus(record, layers.value, slippedBack);
+  return slippedBack.length === 0 ? exitCodes.done : exitCodes.found;
+}
+
+function printStatus(
+  record: SetupRecord | undefined,
+  layers: readonly Layer[],
+  slippedBack: readonly string[],
+): void {
+  if (record === undefined) print('Setup has not run on this host\n');
+  else print(`Level ${record.answers.level}\n${stepLines(record)}\n`);
+  printLayers(layers, record);
+  if (slippedBack.length > 0)
+    print(`Slipped back: ${slippedBack.join(', ')}; run "bulkhead setup" again`);
+}
+
+const stepLines = ({ steps: done }: SetupRecord): string =>
+  steps
+    .flatMap(({ key, title }) => {
+      const entry = done[key];
+      if (entry === undefined) return [];
+      const why = entry.reason === undefined ? '' : `: ${printable(entry.reason)}`;
+      return [`  ${entry.at.slice(0, 10)}  ${entry.state.padEnd(7)}  ${title}${why}`];
+    })
+    .join('\n');
+
+/** Returns the layers of done steps that are open now. */
+function slipped({ steps: done }: SetupRecord, layers: readonly Layer[]): readonly string[] {
+  const raised = steps
+    .filter(({ key }) => done[key]?.state === 'done')
+    .flatMap((each) => each.layers);
+  return layers
+    .filter(({ key, state }) => raised.includes(key) && state === 'open')
+    .map(({ key }) => key);
+}
+
+export const command: CommandModule = {
+  define(command, run) {
+    command
+      .addOption(policyOption())
+      .option('--json', 'print as JSON')
+      .addHelpText(
+        'after',
+        examples(['bulkhead setup status', 'every layer of protection, and what would raise it']),
+      )
+      .action(run(status));
+  },
+};

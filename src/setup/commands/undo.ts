@@ -1,0 +1,176 @@
+/** `bulkhead setup undo`: takes back what setup did, in reverse. */
+import type { Command } from 'commander';
+import { canAsk, confirm } from '../../cli/confirm.ts';
+import {
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+} from '../../cli/shared/command.ts';
+import { failWith, print, printError, printJson } from '../../cli/shared/output.ts';
+import { policyOption } from '../../cli/shared/policy-option.ts';
+import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
+import { lockFile } from '../../sys/files/flock.ts';
+import { removeIfThere } from '../../../packages/base/io/replace-file.ts';
+import type { SetupRecord } from '../core/record.ts';
+import { steps } from '../core/steps.ts';
+import type { StepContext, Words } from '../core/step.ts';
+import { setupLock } from '../io/lock.ts';
+import { restorePolicy } from '../io/policy-edits.ts';
+import { readRecord, recordFile } from '../io/record-file.ts';
+import { runCommand } from '../io/run-command.ts';
+import { defaultAnswers } from './questions.ts';
+import type { SetupUndoJson } from './json.ts';
+import {
+  partOptions,
+  setupSession,
+  stepContext,
+  type Session,
+  type SetupOptions,
+} from './session.ts';
+
+interface UndoOptions extends SetupOptions {
+  readonly dryRun?: boolean;
+  readonly yes?: boolean;
+}
+
+interface Undo {
+  readonly what: string;
+  readonly run: () => Promise<Result<unknown, Problem>>;
+}
+
+async function undo(_options: UndoOptions, command: Command): Promise<ExitCode> {
+  const options = partOptions<UndoOptions>(command);
+  const found = await setupSession(options, command);
+  if (typeof found === 'number') return found;
+  const lock = lockFile(setupLock(found.paths), { waitMs: 0 });
+  if (!lock.ok) return failWith({ ...lock.error, hint: 'another setup runs; wait for it' });
+  using _lock = lock.value;
+  const read = readRecord(found.paths, defaultAnswers(found.look));
+  if (!read.ok) return failWith(read.error);
+  if (read.value === undefined) {
+    if (options.json === true)
+      printJson({ dryRun: false, undone: [], problems: [] } satisfies SetupUndoJson);
+    else print('Setup has done nothing on this host');
+    return exitCodes.done;
+  }
+  const session = { ...found, file: read.value.policyFile };
+  const list = undoSteps(session, read.value, await stepContext(session, read.value.answers));
+  if (options.json !== true)
+    print(`This undoes:\n${list.map(({ what }) => `  ${what}`).join('\n')}`);
+  if (options.dryRun === true) {
+    const undone = list.map(({ what }) => what);
+    if (options.json === true)
+      printJson({ dryRun: true, undone, problems: [] } satisfies SetupUndoJson);
+    return exitCodes.done;
+  }
+  if (options.yes !== true) {
+    if (options.json === true || !canAsk()) {
+      printError({
+        action: 'undo the setup',
+        reason: 'nobody can be asked here',
+        hint: 'add --yes',
+      });
+      return exitCodes.usage;
+    }
+    if (!(await confirm('Go on?'))) return exitCodes.failed;
+  }
+  return carryOut(list, options);
+}
+
+/** Returns what undoes the setup. A host on which nothing of Bulkhead was before has nothing of it afterwards. */
+function undoSteps(session: Session, record: SetupRecord, context: StepContext): readonly Undo[] {
+  const { paths } = session;
+  const policy = { what: 'the policy', run: () => Promise.resolve(givePolicyBack(record)) };
+  if (!record.wasUsed)
+    return [
+      policy,
+      {
+        what: 'everything else of Bulkhead on this host',
+        run: () => runCommand(['release', '--all', '--yes'], paths),
+      },
+    ];
+  const begun = steps.filter(({ key }) =>
+    ['started', 'done'].includes(record.steps[key]?.state ?? ''),
+  );
+  return [
+    ...begun.toReversed().flatMap((step) => {
+      const commands = step.undo(context);
+      if (commands.length === 0) return [];
+      return [{ what: step.title, run: () => runAll(commands, session) }];
+    }),
+    policy,
+    { what: 'limits that the policy did not have', run: () => applyAgain(session, record) },
+    {
+      what: 'the record of the setup',
+      run: () => {
+        removeIfThere(recordFile(paths));
+        return Promise.resolve(ok(undefined));
+      },
+    },
+  ];
+}
+
+function givePolicyBack({
+  policyFile,
+  policyBefore,
+  policyWritten,
+}: SetupRecord): Result<void, Problem> {
+  const restored = restorePolicy(policyFile, { before: policyBefore, written: policyWritten });
+  if (!restored.ok) return restored;
+  if (!restored.value)
+    printError(`${policyFile} was changed after setup wrote it, and stays as it is`);
+  return ok(undefined);
+}
+
+const applyAgain = ({ paths }: Session, { policyFile, policyBefore }: SetupRecord) =>
+  policyBefore === null ? runCommand(['release'], paths) : runCommand(['apply', policyFile], paths);
+
+async function runAll(
+  commands: readonly Words[],
+  { paths }: Session,
+): Promise<Result<unknown, Problem>> {
+  for (const words of commands) {
+    const ran = await runCommand(words, paths);
+    if (!ran.ok) return fail(ran.error);
+  }
+  return ok(undefined);
+}
+
+async function carryOut(list: readonly Undo[], { json }: UndoOptions): Promise<ExitCode> {
+  const undone: string[] = [];
+  const problems: Problem[] = [];
+  for (const { what, run } of list) {
+    const done = await run();
+    if (!done.ok) {
+      problems.push(done.error);
+      // What comes later would remove the record, by which a second run goes on.
+      break;
+    }
+    undone.push(what);
+    if (json !== true) print(`Undone: ${what}`);
+  }
+  if (json === true) printJson({ dryRun: false, undone, problems } satisfies SetupUndoJson);
+  for (const each of problems) printError(formatProblem(each));
+  if (problems.length === 0) return exitCodes.done;
+  return failWith('not everything is undone; run the same command again to continue');
+}
+
+export const command: CommandModule = {
+  define(command, run) {
+    command
+      .addOption(policyOption())
+      .option('--dry-run', 'list what would be undone; changes nothing')
+      .option('-y, --yes', 'do not ask')
+      .option('--json', 'print as JSON; needs --yes or --dry-run')
+      .addHelpText(
+        'after',
+        examples(
+          ['bulkhead setup undo --dry-run', 'what would be undone'],
+          ['bulkhead setup undo', 'the server as before the setup'],
+        ),
+      )
+      .action(run(undo));
+  },
+};

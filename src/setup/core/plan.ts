@@ -1,0 +1,41 @@
+/** The plan of a setup: its steps, and which of them are done or not possible. */
+import type { Layer } from '../../cli/layers/layer.ts';
+import { includes, type Level } from './levels.ts';
+import type { SetupRecord } from './record.ts';
+import { isReached, type Step, type StepContext } from './step.ts';
+
+export interface PlannedStep {
+  readonly step: Step;
+  readonly state: 'to do' | 'done';
+  /** Why it is left out; absent if it is not. */
+  readonly obstacle?: string;
+}
+
+export function planSteps(
+  steps: readonly Step[],
+  level: Level,
+  context: StepContext,
+  layers: readonly Layer[],
+  record: SetupRecord | undefined,
+): readonly PlannedStep[] {
+  return steps
+    .filter((each) => includes(level, each.level))
+    .map((step) => {
+      const obstacle = step.obstacle?.(context) ?? unavailable(step, layers);
+      const isDone = record?.steps[step.key]?.state === 'done' || isReached(step, layers);
+      return {
+        step,
+        state: isDone ? 'done' : 'to do',
+        ...(obstacle === undefined ? {} : { obstacle }),
+      };
+    });
+}
+
+/** Returns why this host cannot have any of the step's layers; undefined if it can have one. */
+export function unavailable({ layers: keys }: Step, layers: readonly Layer[]): string | undefined {
+  const own = layers.filter(({ key }) => keys.includes(key));
+  const [first] = own;
+  return first !== undefined && own.every(({ state }) => state === 'unavailable')
+    ? first.reason
+    : undefined;
+}

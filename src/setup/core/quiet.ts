@@ -1,0 +1,37 @@
+/** Which watching layers have been quiet for long enough to refuse from now on. */
+import type { Layer } from '../../cli/layers/layer.ts';
+import type { Quiet } from './record.ts';
+
+/** The days without a report before `setup next` raises a layer. */
+export const quietDays = 7;
+const dayMs = 86_400_000;
+
+/**
+ * Returns since when the number of each watching layer stands. A number that changed starts anew, also if it fell: the
+ * layer was loaded again.
+ */
+export function noteReports(
+  layers: readonly Layer[],
+  quiet: Readonly<Record<string, Quiet>>,
+  now: Date,
+): Readonly<Record<string, Quiet>> {
+  const watching = layers.flatMap(({ key, state, reported }) =>
+    state === 'watched' && typeof reported === 'number' ? [[key, reported] as const] : [],
+  );
+  return Object.fromEntries(
+    watching.map(([key, reported]) => {
+      const before = quiet[key];
+      const stands = before?.reported === reported;
+      return [key, stands ? before : { reported, since: now.toISOString() }];
+    }),
+  );
+}
+
+/** Returns why a layer still has to watch; undefined if it can refuse from now on. */
+export function whyWait(quiet: Quiet | undefined, now: Date): string | undefined {
+  if (quiet === undefined) return 'what it has reported is unknown';
+  const days = Math.floor((now.getTime() - Date.parse(quiet.since)) / dayMs);
+  if (days >= quietDays) return undefined;
+  const from = quiet.since.slice(0, 10);
+  return `${quiet.reported} reported, quiet since ${from}: ${days} of ${quietDays} days`;
+}

@@ -1,0 +1,60 @@
+/** One step of a setup: what it changes, what customers notice, and how it is undone. */
+import type { ProblemOrCause } from '../../../packages/base/problem.ts';
+import type { Result } from '../../../packages/base/result.ts';
+import type { Layer, LayerState } from '../../cli/layers/layer.ts';
+import type { Answers } from './answers.ts';
+import type { Level } from './levels.ts';
+import type { HostLook } from './look.ts';
+
+export interface StepContext {
+  readonly answers: Answers;
+  readonly look: HostLook;
+  /** The tenants of the policy, by name; empty before there is one. */
+  readonly tenants: readonly string[];
+  /** The tenant on which a change is tried first, one with a site; absent if there is none. */
+  readonly canary?: string;
+  /** The option that names the policy; empty for the default one. */
+  readonly policy: readonly string[];
+}
+
+/** A command of Bulkhead, without the program's name. */
+export type Words = readonly string[];
+
+export interface Step {
+  readonly key: string;
+  /** The first level that includes it. */
+  readonly level: Level;
+  readonly title: string;
+  /** The files, units and reloads. */
+  readonly changes: string;
+  readonly customers: string;
+  /** Why it does not apply here; absent if it always does. */
+  readonly obstacle?: (context: StepContext) => string | undefined;
+  /** Commands that must come before the edit. */
+  readonly before?: (context: StepContext) => readonly Words[];
+  /** Edits the policy, which is applied then. */
+  readonly edit?: (text: string, context: StepContext) => Result<string, readonly ProblemOrCause[]>;
+  readonly commands: (context: StepContext) => readonly Words[];
+  /** The commands that undo it; what it edits in the policy is taken out otherwise. */
+  readonly undo: (context: StepContext) => readonly Words[];
+  /** The keys of the layers that it raises. */
+  readonly layers: readonly string[];
+  /** Whether web servers change, so that sites are asked before and after. */
+  readonly asksSites?: true;
+}
+
+const reached: ReadonlySet<LayerState> = new Set(['enforced', 'watched']);
+
+/** Whether the host has what the step would do: all of its layers that apply here are as far as they can be. */
+export function isReached({ layers: keys }: Step, layers: readonly Layer[]): boolean {
+  const own = layers.filter(({ key, state }) => keys.includes(key) && state !== 'unavailable');
+  return own.length > 0 && own.every(({ state }) => reached.has(state));
+}
+
+/** Why the step has not worked although its commands did: the first of its layers that is still open. */
+export function problemAfter({ layers: keys }: Step, layers: readonly Layer[]): string | undefined {
+  const own = layers.filter(({ key }) => keys.includes(key));
+  const open = own.find(({ state }) => state === 'open' || state === 'unknown');
+  const raised = own.some(({ state }) => reached.has(state) || state === 'partly');
+  return open === undefined || raised ? undefined : `${open.key} is ${open.state}: ${open.reason}`;
+}

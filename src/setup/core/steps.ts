@@ -1,0 +1,230 @@
+/** The steps of a setup, in their order. */
+import { ok } from '../../../packages/base/result.ts';
+import { setElement } from '../../policy/edit-elements.ts';
+import { setLimits } from '../../policy/edit.ts';
+import { limitSet } from './limit-sets.ts';
+import type { Step, StepContext } from './step.ts';
+
+const nothing = () => [];
+const needsSystemd = ({ look }: StepContext) =>
+  look.hasSystemd ? undefined : 'systemd is not the init of this host';
+
+/** The users as which web servers read files, on the distributions that we know. */
+const webUsers = 'www-data';
+
+const isPlain = (names: readonly string[], ...wanted: readonly string[]) =>
+  wanted.some((each) => names.includes(each));
+
+export const steps: readonly Step[] = [
+  {
+    key: 'policy',
+    level: 'observe',
+    title: 'Name the tenants in a policy and apply it',
+    changes: 'writes /etc/bulkhead/policy.xml; makes a cgroup for each tenant',
+    customers: 'nothing',
+    edit: (text) => ok(text),
+    commands: nothing,
+    undo: nothing,
+    layers: ['policy'],
+  },
+  {
+    key: 'alerts',
+    level: 'observe',
+    title: 'Send alerts to the administrator',
+    changes: 'adds <alerts> to the policy',
+    customers: 'nothing',
+    obstacle: ({ answers }) => (answers.alerts === 'none' ? 'you want no alerts' : undefined),
+    edit: (text, { answers }) =>
+      setElement(
+        text,
+        [
+          { name: 'agent' },
+          { name: 'alerts' },
+          { name: 'mail', named: { attribute: 'to', value: 'administrator' } },
+        ],
+        { address: answers.alerts },
+      ),
+    commands: nothing,
+    undo: nothing,
+    layers: [],
+  },
+  {
+    key: 'units',
+    level: 'observe',
+    title: 'Start the agent, now and at boot',
+    changes: 'installs units in /etc/systemd/system',
+    customers: 'nothing',
+    obstacle: needsSystemd,
+    commands: ({ policy }) => [['units', 'enable', ...policy]],
+    undo: () => [['units', 'disable']],
+    layers: ['agent'],
+  },
+  {
+    key: 'limits',
+    level: 'limit',
+    title: 'Limit CPU, memory, processes and disk I/O of every tenant',
+    changes: 'adds <defaults> to the policy',
+    customers: 'a site slows down, or fails, when it needs more than its limits',
+    edit: (text, { answers, look }) =>
+      setLimits(text, { kind: 'defaults' }, limitSet(answers.limits, look)),
+    commands: nothing,
+    undo: nothing,
+    layers: ['limit cpu', 'limit memory', 'limit processes'],
+  },
+  {
+    key: 'pam',
+    level: 'limit',
+    title: 'Place logins, cron and at jobs before their first instruction',
+    changes: 'adds lines to the files of ssh, su, cron and at in /etc/pam.d',
+    customers: 'nothing; open sessions stay as they are',
+    commands: () => [['pam', 'enable']],
+    undo: () => [['pam', 'disable']],
+    layers: ['entry ssh', 'entry su', 'entry cron', 'entry at'],
+  },
+  {
+    key: 'php-first',
+    level: 'limit',
+    title: "Serve the first tenant's PHP from a service of its own, and try a request",
+    changes: 'moves its pools to units; reloads PHP-FPM',
+    customers: 'nothing; an idle service starts at the first request',
+    obstacle: (context) => phpObstacle(context) ?? firstObstacle(context),
+    commands: ({ canary = '', policy }) => [['web', 'fpm', 'enable', canary, ...policy]],
+    undo: ({ canary = '', policy }) => [['web', 'fpm', 'disable', canary, ...policy]],
+    layers: [],
+    asksSites: true,
+  },
+  {
+    key: 'php',
+    level: 'limit',
+    title: "Serve every tenant's PHP from a service of its own",
+    changes: 'moves their pools to units; reloads PHP-FPM',
+    customers: 'nothing; an idle service starts at the first request',
+    obstacle: phpObstacle,
+    commands: ({ policy }) => [['web', 'fpm', 'enable', '--all', ...policy]],
+    undo: ({ policy }) => [['web', 'fpm', 'disable', '--all', ...policy]],
+    layers: [],
+    asksSites: true,
+  },
+  {
+    key: 'entries',
+    level: 'limit',
+    title: 'Limit how many requests of a tenant are served at once',
+    changes: 'adds <entries> to the policy, and files to nginx or Apache; reloads them',
+    customers: 'visitors of a site at its limit see the 508 page',
+    obstacle: ({ answers, look }) => {
+      if (answers.entries === 'none') return 'you want no such limit';
+      return isPlain(look.webServers, 'nginx', 'Apache') ? undefined : 'no nginx and no Apache';
+    },
+    edit: (text, { answers }) =>
+      setLimits(text, { kind: 'defaults' }, [
+        { kind: 'limit', key: 'entries.limit', value: String(answers.entries) },
+      ]),
+    commands: ({ policy }) => [['web', 'entries', 'enable', ...policy]],
+    undo: ({ policy }) => [['web', 'entries', 'disable', ...policy]],
+    layers: ['limit entries'],
+    asksSites: true,
+  },
+  {
+    key: 'harden',
+    level: 'limit',
+    title: 'Set kernel settings that break next to nothing',
+    changes: 'writes a file in /etc/sysctl.d',
+    customers: 'nothing',
+    commands: () => [['harden', 'enable', '--yes']],
+    undo: () => [['harden', 'disable', '--yes']],
+    layers: ['kernel settings'],
+  },
+  {
+    key: 'jail-first',
+    level: 'isolate',
+    title: 'Put the first tenant into a jail',
+    changes: 'adds <jail> to the policy',
+    customers: 'it sees its own home and processes, and no other tenants',
+    // If only new tenants get one, there is nobody to try it on.
+    obstacle: (context) =>
+      context.answers.jails === 'all' ? firstObstacle(context) : 'not every tenant gets one',
+    edit: (text, { canary = '' }) =>
+      setElement(
+        text,
+        [{ name: 'tenant', named: { attribute: 'user', value: canary } }, { name: 'jail' }],
+        { profile: 'web' },
+      ),
+    commands: nothing,
+    undo: nothing,
+    layers: ['jails'],
+  },
+  {
+    key: 'jails',
+    level: 'isolate',
+    title: 'Put tenants into jails',
+    changes: 'adds <jail> to the defaults of the policy; logins and PHP enter the jail',
+    customers: 'they see their own home and processes, and no other tenants',
+    obstacle: ({ answers }) => (answers.jails === 'none' ? 'you want no jails' : undefined),
+    edit: (text, context) => addJails(text, context),
+    commands: () => [['pam', 'enable']],
+    undo: nothing,
+    layers: ['jails'],
+  },
+  {
+    key: 'symlinks',
+    level: 'isolate',
+    title: "Report symbolic links by which a web server would read another owner's file",
+    changes: 'adds <symlinks> to the policy; loads a BPF program that only reports',
+    customers: 'nothing',
+    edit: (text) =>
+      setElement(text, [{ name: 'symlinks' }], { follow: 'owner-match', by: webUsers }),
+    // Without a choice, the guard is on as soon as the policy has it.
+    before: ({ policy }) => [['symlinks', 'guard', 'disable', ...policy]],
+    commands: ({ policy }) => [['symlinks', 'guard', 'enable', '--watch', ...policy]],
+    undo: ({ policy }) => [['symlinks', 'guard', 'disable', ...policy]],
+    layers: ['symlinks guard'],
+  },
+  {
+    key: 'placement',
+    level: 'isolate',
+    title: 'Report processes that run as a tenant outside its cgroup',
+    changes: 'adds <placement> to the policy; loads a BPF program that only reports',
+    customers: 'nothing',
+    edit: (text) => setElement(text, [{ name: 'placement' }], { strict: 'watch' }),
+    commands: nothing,
+    undo: nothing,
+    layers: ['strict placement'],
+  },
+  {
+    key: 'modules',
+    level: 'isolate',
+    title: 'Report kernel modules that no list has',
+    changes: 'makes a list of the modules of this kernel; loads a BPF program that only reports',
+    customers: 'nothing',
+    commands: ({ policy }) => [['modules', 'gate', 'enable', '--watch', ...policy]],
+    undo: () => [['modules', 'gate', 'disable']],
+    layers: ['modules gate'],
+  },
+];
+
+function phpObstacle(context: StepContext): string | undefined {
+  const none = context.look.php.some(({ isServed }) => isServed)
+    ? undefined
+    : 'no PHP-FPM of the distribution';
+  return needsSystemd(context) ?? none;
+}
+
+const firstObstacle = ({ canary }: StepContext) =>
+  canary === undefined ? 'there is no tenant to try it on' : undefined;
+
+/** Adds the jail to the defaults. Tenants of today are exempt if only new ones are to get one. */
+function addJails(text: string, { answers, tenants }: StepContext) {
+  const added = setElement(text, [{ name: 'defaults' }, { name: 'jail' }], { profile: 'web' });
+  if (answers.jails === 'all') return added;
+  return tenants.reduce(
+    (edited, user) =>
+      edited.ok
+        ? setElement(
+            edited.value,
+            [{ name: 'tenant', named: { attribute: 'user', value: user } }, { name: 'jail' }],
+            { profile: 'none' },
+          )
+        : edited,
+    added,
+  );
+}

@@ -1,0 +1,103 @@
+/** Looks at a host: reads files and names only, and starts no program. */
+import { existsSync, globSync } from 'node:fs';
+import { availableParallelism, release, totalmem } from 'node:os';
+import { readText } from '../../../packages/base/io/read.ts';
+import { readHostFacts, readUidRange } from '../../host/accounts/accounts.ts';
+import { administratorsOf } from '../../host/accounts/administrators.ts';
+import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
+import type { Paths } from '../../host/paths.ts';
+import type { FoundPhp, HostLook } from '../core/look.ts';
+
+type Marks = readonly (readonly [name: string, ...paths: readonly string[]])[];
+
+const panels: Marks = [
+  ['cPanel', '/usr/local/cpanel/cpanel'],
+  ['Plesk', '/usr/local/psa/version'],
+  ['DirectAdmin', '/usr/local/directadmin/directadmin'],
+  ['HestiaCP', '/usr/local/hestia/bin'],
+  ['Virtualmin', '/etc/webmin/virtual-server', '/usr/share/webmin/virtual-server'],
+  ['CyberPanel', '/usr/local/CyberCP'],
+];
+
+const webServers: Marks = [
+  ['nginx', '/usr/sbin/nginx', '/usr/local/nginx/sbin/nginx'],
+  ['Apache', '/usr/sbin/apache2', '/usr/sbin/httpd'],
+  ['LiteSpeed', '/usr/local/lsws/bin/lshttpd', '/usr/local/lsws/bin/litespeed'],
+  ['Caddy', '/usr/bin/caddy'],
+];
+
+const databases: Marks = [
+  ['MariaDB', '/usr/sbin/mariadbd', '/usr/libexec/mariadbd'],
+  ['MySQL', '/usr/sbin/mysqld', '/usr/libexec/mysqld'],
+  ['PostgreSQL', '/usr/lib/postgresql/*/bin/postgres', '/usr/bin/postgres'],
+  ['Redis', '/usr/bin/redis-server', '/usr/bin/valkey-server'],
+];
+
+/** Those of distributions come first; `web fpm` finds only these. */
+const php = [
+  '/usr/sbin/php-fpm*',
+  '/opt/cpanel/ea-php*/root/usr/sbin/php-fpm',
+  '/opt/plesk/php/*/sbin/php-fpm',
+  '/opt/remi/php*/root/usr/sbin/php-fpm',
+  '/opt/alt/php*/usr/sbin/php-fpm',
+  '/usr/local/php*/sbin/php-fpm*',
+];
+const served = /^\/usr\/sbin\/php-fpm\d/;
+
+const cloudLinux = ['/proc/lve/list', '/etc/container/ve.cfg', '/usr/sbin/lvectl'];
+const sliceFiles = [
+  '/etc/systemd/system.control/user-*.slice.d/*.conf',
+  '/etc/systemd/system/user-*.slice.d/*.conf',
+  '/etc/systemd/system/user-.slice.d/*.conf',
+];
+
+/** The number of accounts that a screen or a file needs. */
+const accountsMax = 100_000;
+
+/** `root` is the directory that holds the host's file system, `/` but for a fixture. */
+export function lookAtHost(paths: Paths, policyFile: string, root = ''): HostLook {
+  const { accounts, uidMin } = readHostFacts(paths, []);
+  const { last } = readUidRange(paths);
+  const inRange = accounts.filter(({ uid }) => uid >= uidMin && uid <= last);
+  const found = (marks: Marks) =>
+    marks.filter(([, ...files]) => files.some((each) => isThere(root, each))).map(([name]) => name);
+  const administrators = administratorsOf(paths);
+  return {
+    distribution: distributionOf(readText(`${root}/etc/os-release`) ?? ''),
+    kernel: release(),
+    cores: availableParallelism(),
+    memoryBytes: totalmem(),
+    hasSystemd: runsSystemd(),
+    panels: found(panels),
+    webServers: found(webServers),
+    php: findPhp(root),
+    databases: found(databases),
+    accounts: inRange.slice(0, accountsMax).map(({ user }) => user),
+    administrators: administrators.filter((name) => inRange.some(({ user }) => user === name)),
+    uids: `${uidMin}-${last}`,
+    otherWriters: sliceFiles
+      .flatMap((each) => filesOf(root, each))
+      .filter((each) => !/\/\d*-?bulkhead[^/]*\.conf$/.test(each)),
+    cloudLinux: cloudLinux.filter((each) => isThere(root, each)),
+    hasPolicy: existsSync(policyFile),
+  };
+}
+
+function findPhp(root: string): readonly FoundPhp[] {
+  const programs = php.flatMap((each) => filesOf(root, each));
+  return programs.map((program) => ({ program, isServed: served.test(program) }));
+}
+
+const isThere = (root: string, path: string) =>
+  path.includes('*') ? filesOf(root, path).length > 0 : existsSync(root + path);
+
+const filesOf = (root: string, pattern: string): readonly string[] =>
+  globSync(root + pattern)
+    .map((each) => each.slice(root.length))
+    .sort();
+
+/** Parses `PRETTY_NAME="Debian GNU/Linux 13 (trixie)"`. Source: os-release(5). */
+export function distributionOf(text: string): string {
+  const [, quoted, plain] = /^PRETTY_NAME=(?:"([^"]*)"|(\S*))$/m.exec(text) ?? [];
+  return quoted ?? plain ?? 'unknown distribution';
+}

@@ -1,0 +1,28 @@
+/** Runs commands of Bulkhead itself, each in a process of its own. */
+import type { Problem } from '../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
+import type { Paths } from '../../host/paths.ts';
+import { lastWords } from '../../host/restore-elsewhere.ts';
+import { packageFile } from '../../sys/package-files.ts';
+import { runBounded } from '../../sys/processes/run-bounded.ts';
+import type { Words } from '../core/step.ts';
+
+/** Longer than a reload of PHP-FPM for thousands of tenants. */
+const timeoutMs = 1_800_000;
+
+export const formatCommand = (words: Words): string => `bulkhead ${words.join(' ')}`;
+
+/** Runs the command; the reason for a failure is the last thing that it printed. */
+export async function runCommand(
+  words: Words,
+  { instance }: Pick<Paths, 'instance'>,
+): Promise<Result<string, Problem>> {
+  const args = instance === 'bulkhead' ? words : ['--instance', instance, ...words];
+  const ran = await runBounded(packageFile('bulkhead'), args, { timeoutMs });
+  const failedTo = { action: 'run', object: formatCommand(words) };
+  if (!ran.ok) return fail({ ...failedTo, ...ran.error });
+  const { status, stdout, stderr } = ran.value;
+  if (status === 0) return ok(Buffer.from(stdout).toString('utf8'));
+  const reason = lastWords(stderr);
+  return fail({ ...failedTo, reason: reason === '' ? `it ended with status ${status}` : reason });
+}

@@ -1,0 +1,33 @@
+/** The symlink guard as a layer of protection. */
+import type { Layer } from '../../cli/layers/layer.ts';
+import { formatCause } from '../../../packages/base/problem.ts';
+import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
+import { lsmProblem } from '../../sys/bpf/lsm.ts';
+import { guardView } from './guard/status.ts';
+
+const key = 'symlinks guard';
+
+export function symlinkLayers({ policy, paths }: EntryPathContext): readonly Layer[] {
+  const blocker = lsmProblem(paths);
+  if (blocker !== undefined) return [{ key, state: 'unavailable', reason: formatCause(blocker) }];
+  const { state, asWanted, problem, counters } = guardView(policy?.symlinks, paths);
+  if (state === 'off') {
+    const reason = problem ?? 'web servers follow every link';
+    return [{ key, state: 'open', reason, improve: 'bulkhead symlinks guard enable --watch' }];
+  }
+  if (!asWanted) {
+    const reason = problem ?? 'what is loaded is not what the policy says';
+    return [{ key, state: 'partly', reason, improve: 'bulkhead symlinks guard sync' }];
+  }
+  if (state === 'on')
+    return [{ key, state: 'enforced', reason: 'tried just now: a foreign link is refused' }];
+  return [
+    {
+      key,
+      state: 'watched',
+      reason: 'foreign links are reported, and followed',
+      improve: 'bulkhead symlinks guard enable',
+      reported: counters?.watched ?? 'unknown',
+    },
+  ];
+}

@@ -1,0 +1,51 @@
+/** Entries at the web servers as a layer of protection. */
+import type { Layer } from '../../cli/layers/layer.ts';
+import { count } from '../../../packages/base/list.ts';
+import { formatProblem } from '../../../packages/base/problem.ts';
+import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
+import { findWebPrograms } from '../io/servers.ts';
+import { planAll } from './entries/plans.ts';
+import { sessionOf } from './entries/session.ts';
+
+const key = 'limit entries';
+const enable = 'bulkhead web entries enable';
+
+export async function webLayers({ paths, policy }: EntryPathContext): Promise<readonly Layer[]> {
+  if (process.geteuid?.() !== 0)
+    return [{ key, state: 'unknown', reason: 'web servers show their configuration only to root' }];
+  const programs = findWebPrograms();
+  if (programs.nginx === undefined && programs.apache === undefined) return [];
+  if (policy === undefined)
+    return [{ key, state: 'open', reason: 'there is no policy', improve: 'bulkhead setup' }];
+  const session = await sessionOf(paths, policy, programs);
+  if (session.limits.size === 0) {
+    const improve = 'bulkhead defaults set entries=20';
+    return [{ key, state: 'open', reason: 'no tenant has it', improve }];
+  }
+  const planned = await planAll(session);
+  if (!planned.ok) return [{ key, state: 'unknown', reason: formatProblem(planned.error) }];
+  const servers = planned.value;
+  const off = servers.filter(({ enabled }) => !enabled).map(({ server }) => server);
+  if (off.length > 0) {
+    const reason = `not enabled at ${off.join(' and ')}`;
+    return [
+      { key, state: off.length === servers.length ? 'open' : 'partly', reason, improve: enable },
+    ];
+  }
+  const sites = servers.flatMap((each) => each.sites);
+  const open = sites.filter(({ state }) => state === 'not enforced' || state === 'partly enforced');
+  const old = servers.some(({ changes }) => changes.length > 0);
+  const limited = sites.length - open.length;
+  if (open.length > 0 || old)
+    return [
+      {
+        key,
+        state: 'partly',
+        reason: old
+          ? 'files differ from the policy'
+          : `${limited} of ${count(sites.length, 'site')}`,
+        improve: old ? 'bulkhead web entries sync' : 'bulkhead web entries status',
+      },
+    ];
+  return [{ key, state: 'enforced', reason: count(sites.length, 'site') }];
+}
