@@ -15,7 +15,8 @@ const integers: ReadonlySet<string> = new Set(
    oomKills others outside overruns problems processCount processes reads references refuse refused rejected
    relocations resellers restarts same sections slices snapshots spdx stale tainting taintingUnlessTrusted tenants
    threads throttledPeriods ticks tooDeep total trustLevels undecided unlimitedTenants unreported watched workers
-   workersInside writes Bound.limit EntriesSite.limit`.split(/\s+/),
+   workersInside writes Bound.limit EntriesSite.limit reported LayerCounts.enforced LayerCounts.partly
+   LayerCounts.open LayerCounts.unavailable LayerCounts.unknown`.split(/\s+/),
 );
 
 /** Records of averages and rates, whatever their keys are. */

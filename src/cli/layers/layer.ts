@@ -26,6 +26,7 @@ export type LayerState = (typeof layerStates)[number];
 export interface Layer {
   /** A stable name for scripts: `limit cpu`, `entry ssh`, `symlinks guard`. */
   readonly key: string;
+  /** The state of the layer. */
   readonly state: LayerState;
   /** The reason for the state, in one line. */
   readonly reason: string;
@@ -46,14 +47,28 @@ const words: Readonly<Record<LayerState, string>> = {
 
 export const wordOf = (state: LayerState): string => words[state];
 
-export type LayerCounts = Readonly<Record<LayerState, number>>;
+/** The number of layers in each state. */
+export interface LayerCounts {
+  /** Those in force for everybody that the policy names. */
+  readonly enforced: number;
+  /** Those in force for some, or weaker than they could be. */
+  readonly partly: number;
+  /** Those that report, and do not refuse. */
+  readonly watched: number;
+  /** Those that are possible here, and not in force. */
+  readonly open: number;
+  /** Those that are not possible on this host. */
+  readonly unavailable: number;
+  /** Those whose state could not be established. */
+  readonly unknown: number;
+}
 
 export function countLayers(layers: readonly Layer[]): LayerCounts {
   const counted = layerStates.map((state) => [
     state,
     layers.filter((each) => each.state === state).length,
   ]);
-  return Object.fromEntries(counted) as LayerCounts;
+  return Object.fromEntries(counted) as Record<LayerState, number>;
 }
 
 /** Returns `12 layers: 7 enforced, 2 watched, 3 open`; states that no layer has are left out. */

@@ -10,9 +10,11 @@ import type { Level } from '../core/levels.ts';
 export interface SetupJson {
   /** What was found on the host. */
   readonly host: HostLook;
+  /** The answers. */
   readonly answers: Answers;
   /** Whether the steps were only planned. */
   readonly dryRun: boolean;
+  /** The steps, in their order. */
   readonly steps: readonly SetupStepJson[];
   /** The layers of protection afterwards. */
   readonly layers: readonly Layer[];
@@ -24,8 +26,11 @@ export interface SetupJson {
 
 /** A step of the setup. */
 export interface SetupStepJson {
+  /** The name of the step. */
   readonly key: string;
+  /** The first level that includes it. */
   readonly level: Level;
+  /** The purpose of the step, in one line. */
   readonly title: string;
   /** The files, units and reloads. */
   readonly changes: string;
@@ -43,6 +48,7 @@ export interface SetupStatusJson {
   readonly level: Level | null;
   /** What setup has done, by step. */
   readonly steps: Readonly<Record<string, StepRecord>>;
+  /** The layers of protection. */
   readonly layers: readonly Layer[];
   /** The number of layers in each state. */
   readonly counts: LayerCounts;
@@ -58,6 +64,7 @@ export interface SetupNextJson {
   readonly raised: readonly string[];
   /** The layers that still watch, and why. */
   readonly waiting: readonly WaitingLayer[];
+  /** The layers that could not be raised, and why. */
   readonly problems: readonly Problem[];
 }
 
@@ -65,6 +72,7 @@ export interface SetupNextJson {
 export interface WaitingLayer {
   /** The layer. */
   readonly key: string;
+  /** The reason why it waits. */
   readonly reason: string;
 }
 
@@ -72,6 +80,8 @@ export interface WaitingLayer {
 export interface SetupUndoJson {
   /** Whether nothing was undone, since it was only asked for. */
   readonly dryRun: boolean;
+  /** What was undone, or would be. */
   readonly undone: readonly string[];
+  /** What could not be undone; the same command continues. */
   readonly problems: readonly Problem[];
 }

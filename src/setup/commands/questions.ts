@@ -1,5 +1,5 @@
 /** The six questions of a setup. Enter accepts the default; a wrong answer is explained and asked again. */
-import { createInterface, type Interface } from 'node:readline/promises';
+import { createInterface } from 'node:readline/promises';
 import { formatLimitSet, limitSet, limitSetNames } from '../core/limit-sets.ts';
 import { checks, jailChoices, type Answers } from '../core/answers.ts';
 import type { HostLook } from '../core/look.ts';
@@ -14,12 +14,15 @@ interface Question {
 
 const asTyped = (typed: string): unknown => typed;
 
+const formatNames = (names: readonly string[]) => (names.length === 0 ? 'none' : listSome(names));
+
 const questions: readonly Question[] = [
   {
     name: 'tenants',
     text: ({ accounts }, { except }) => [
       'Which accounts are tenants? A range of uids; accounts that are added later count, too.',
-      `  now: ${listSome(accounts.filter((each) => !except.includes(each)))}${except.length === 0 ? '' : `; without ${listSome(except)}, who may become root`}`,
+      `  now: ${formatNames(accounts.filter((each) => !except.includes(each)))}`,
+      ...(except.length === 0 ? [] : [`  no tenants: ${listSome(except)}, who may become root`]),
     ],
     parse: asTyped,
   },
@@ -66,13 +69,22 @@ export async function askQuestions(
   defaults: Answers,
 ): Promise<Answers | undefined> {
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  // Lines that come before their question are kept, too.
+  const lines = terminal[Symbol.asyncIterator]();
+  const typed = async (prompt: string): Promise<string> => {
+    terminal.setPrompt(prompt);
+    terminal.prompt();
+    const next = await lines.next();
+    if (next.done === true) throw new Error('The terminal was closed');
+    return next.value.trim();
+  };
   let answers = defaults;
   try {
     for (const [index, question] of questions.entries()) {
       print(
         ['', `${index + 1} of ${questions.length}`, ...question.text(look, answers)].join('\n'),
       );
-      answers = { ...answers, [question.name]: await ask(terminal, question, answers) };
+      answers = { ...answers, [question.name]: await ask(typed, question, answers) };
     }
     return answers;
   } catch {
@@ -83,12 +95,16 @@ export async function askQuestions(
   }
 }
 
-async function ask(terminal: Interface, question: Question, answers: Answers): Promise<unknown> {
+async function ask(
+  typed: (prompt: string) => Promise<string>,
+  question: Question,
+  answers: Answers,
+): Promise<unknown> {
   const fallback = answers[question.name];
   for (;;) {
-    const typed = (await terminal.question(`[${String(fallback)}] `)).trim();
-    if (typed === '') return fallback;
-    const value = question.parse(typed);
+    const line = await typed(`[${String(fallback)}] `);
+    if (line === '') return fallback;
+    const value = question.parse(line);
     const problem = checks[question.name](value);
     if (problem === undefined) return value;
     print(`That is not possible: it ${problem}`);

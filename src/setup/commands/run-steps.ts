@@ -10,6 +10,7 @@ import { isReached, problemAfter, type Step, type StepContext, type Words } from
 import { createPolicy, digestOf, editForStep } from '../io/policy-edits.ts';
 import { writeRecord } from '../io/record-file.ts';
 import { askSites, newFailure } from '../io/requests.ts';
+import { reloadUnits } from '../io/reload-units.ts';
 import { runCommand } from '../io/run-command.ts';
 import { layersNow, sitesByTenant, stepContext, type Session } from './session.ts';
 
@@ -104,7 +105,8 @@ async function runStep(
     return marked.ok ? ok({ kind: 'done' }) : marked;
   }
   const undone = await undoStep(session, step, context, kept.ok ? kept.value : undefined);
-  const why = [formatProblem(done.error), ...undone.map(formatProblem)].join('; ');
+  // What failed once fails again while it is undone.
+  const why = [...new Set([done.error, ...undone].map(formatProblem))].join('; ');
   if (kept.ok) {
     const restored = journal.update({ policyWritten });
     if (!restored.ok) return restored;
@@ -157,7 +159,8 @@ async function change(
     const applied = await runAll([['apply', file]], session);
     if (!applied.ok) return applied;
   }
-  return runAll(step.commands(context), session);
+  const ran = await runAll(step.commands(context), session);
+  return ran.ok ? reloadUnits(step.reloads?.(context) ?? []) : ran;
 }
 
 async function runAll(
@@ -187,5 +190,6 @@ async function undoStep(
   const restored = editPolicyFile<Problem>(session.file, () => ok(policy));
   if (!restored.ok) return [...problems, restored.error];
   const applied = await runCommand(['apply', session.file], session.paths);
-  return applied.ok ? problems : [...problems, applied.error];
+  const reloaded = await reloadUnits(step.reloads?.(context) ?? []);
+  return [...problems, ...[applied, reloaded].flatMap((each) => (each.ok ? [] : [each.error]))];
 }

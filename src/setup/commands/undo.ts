@@ -1,5 +1,6 @@
 /** `bulkhead setup undo`: takes back what setup did, in reverse. */
 import type { Command } from 'commander';
+import { releaseSteps, removeOwnFiles } from '../../apply/release-everything.ts';
 import { canAsk, confirm } from '../../cli/confirm.ts';
 import {
   examples,
@@ -19,6 +20,7 @@ import type { StepContext, Words } from '../core/step.ts';
 import { setupLock } from '../io/lock.ts';
 import { restorePolicy } from '../io/policy-edits.ts';
 import { readRecord, recordFile } from '../io/record-file.ts';
+import { reloadUnits } from '../io/reload-units.ts';
 import { runCommand } from '../io/run-command.ts';
 import { defaultAnswers } from './questions.ts';
 import type { SetupUndoJson } from './json.ts';
@@ -56,7 +58,8 @@ async function undo(_options: UndoOptions, command: Command): Promise<ExitCode> 
     return exitCodes.done;
   }
   const session = { ...found, file: read.value.policyFile };
-  const list = undoSteps(session, read.value, await stepContext(session, read.value.answers));
+  const context = await stepContext(session, read.value.answers);
+  const list = await undoSteps(session, read.value, context);
   if (options.json !== true)
     print(`This undoes:\n${list.map(({ what }) => `  ${what}`).join('\n')}`);
   if (options.dryRun === true) {
@@ -80,20 +83,29 @@ async function undo(_options: UndoOptions, command: Command): Promise<ExitCode> 
 }
 
 /** Returns what undoes the setup. A host on which nothing of Bulkhead was before has nothing of it afterwards. */
-function undoSteps(session: Session, record: SetupRecord, context: StepContext): readonly Undo[] {
+async function undoSteps(
+  session: Session,
+  record: SetupRecord,
+  context: StepContext,
+): Promise<readonly Undo[]> {
   const { paths } = session;
   const policy = { what: 'the policy', run: () => Promise.resolve(givePolicyBack(record)) };
-  if (!record.wasUsed)
+  if (!record.wasUsed) {
+    const options = { kill: false, keepHistory: false };
+    const released = await releaseSteps(session.capabilities, paths, options);
     return [
+      ...released.map(({ what, run }) => ({ what, run: async () => firstOf(await run()) })),
       policy,
       {
-        what: 'everything else of Bulkhead on this host',
-        run: () => runCommand(['release', '--all', '--yes'], paths),
+        what: 'files of Bulkhead',
+        run: () => Promise.resolve(firstOf(removeOwnFiles(paths, options))),
       },
     ];
+  }
   const begun = steps.filter(({ key }) =>
     ['started', 'done'].includes(record.steps[key]?.state ?? ''),
   );
+  const units = [...new Set(begun.flatMap((step) => step.reloads?.(context) ?? []))];
   return [
     ...begun.toReversed().flatMap((step) => {
       const commands = step.undo(context);
@@ -102,6 +114,9 @@ function undoSteps(session: Session, record: SetupRecord, context: StepContext):
     }),
     policy,
     { what: 'limits that the policy did not have', run: () => applyAgain(session, record) },
+    ...(units.length === 0
+      ? []
+      : [{ what: `jails of ${units.join(', ')}`, run: () => reloadUnits(units) }]),
     {
       what: 'the record of the setup',
       run: () => {
@@ -111,6 +126,9 @@ function undoSteps(session: Session, record: SetupRecord, context: StepContext):
     },
   ];
 }
+
+const firstOf = ([first]: readonly Problem[]): Result<void, Problem> =>
+  first === undefined ? ok(undefined) : fail(first);
 
 function givePolicyBack({
   policyFile,

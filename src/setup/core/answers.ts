@@ -23,6 +23,7 @@ export interface Answers {
   readonly tenants: string;
   /** Accounts in the range that are no tenants. */
   readonly except: readonly string[];
+  /** The set of limits that each tenant gets. */
   readonly limits: LimitSetName;
   /** How many requests of a tenant are served at once; `none` for no such limit. */
   readonly entries: number | 'none';
@@ -71,6 +72,8 @@ function isRange(value: unknown): boolean {
   return first !== undefined && Number(first) >= 1 && Number(first) <= Number(last);
 }
 
+const isAnswer = (name: string): name is keyof Answers => Object.hasOwn(checks, name);
+
 /** Reads a file of answers. What it does not answer keeps the default; every mistake is reported. */
 export function parseAnswers(text: string, defaults: Answers): Result<Answers, readonly Cause[]> {
   let read: unknown;
@@ -90,7 +93,7 @@ export function parseAnswers(text: string, defaults: Answers): Result<Answers, r
       },
     ]);
   const mistakes = Object.entries(given).flatMap(([name, value]): readonly Cause[] => {
-    const check = (checks as Readonly<Record<string, Check | undefined>>)[name];
+    const check = isAnswer(name) ? checks[name] : undefined;
     if (check === undefined)
       return [{ reason: `"${name}" is unknown`, hint: Object.keys(checks).join(', ') }];
     const problem = check(value);

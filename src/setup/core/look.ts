@@ -3,26 +3,36 @@ import { count, listSome } from '../../../packages/base/list.ts';
 import { shortBytes } from '../../../packages/base/bytes.ts';
 
 export interface FoundPhp {
+  /** The path of php-fpm. */
   readonly program: string;
   /** Whether `web fpm` can move its pools to tenants' services. */
   readonly isServed: boolean;
 }
 
 export interface HostLook {
+  /** The name and version of the distribution. */
   readonly distribution: string;
+  /** The release of the kernel. */
   readonly kernel: string;
+  /** The number of processors. */
   readonly cores: number;
+  /** The memory, in bytes. */
   readonly memoryBytes: number;
+  /** Whether systemd is the init. */
   readonly hasSystemd: boolean;
-  /** Names of control panels. */
+  /** The names of control panels. */
   readonly panels: readonly string[];
+  /** The names of web servers. */
   readonly webServers: readonly string[];
+  /** Every php-fpm. */
   readonly php: readonly FoundPhp[];
+  /** The names of database servers. */
   readonly databases: readonly string[];
   /** Accounts in the range of uids that belongs to people. */
   readonly accounts: readonly string[];
   /** Accounts among them that may become root. */
   readonly administrators: readonly string[];
+  /** The range of uids of people, from /etc/login.defs. */
   readonly uids: string;
   /** Files of other programs that limit users' slices. */
   readonly otherWriters: readonly string[];

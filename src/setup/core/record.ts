@@ -15,20 +15,24 @@ export const recordVersion = 1;
 export type StepState = 'started' | 'done' | 'failed';
 
 export interface StepRecord {
+  /** The state of the step. */
   readonly state: StepState;
-  /** ISO 8601, UTC. */
+  /** The time of the last change, in ISO 8601, UTC. */
   readonly at: string;
+  /** The reason for a failure. */
   readonly reason?: string;
 }
 
 /** What a watching layer has reported, and since when that number stands. */
 export interface Quiet {
+  /** The number of reports. */
   readonly reported: number;
-  /** ISO 8601, UTC. */
+  /** The time since which that number stands, in ISO 8601, UTC. */
   readonly since: string;
 }
 
 export interface SetupRecord {
+  /** The answers of the last run. */
   readonly answers: Answers;
   /** Whether anything of Bulkhead was on this host before; if not, undo removes everything. */
   readonly wasUsed: boolean;

@@ -35,6 +35,8 @@ export interface Step {
   /** Edits the policy, which is applied then. */
   readonly edit?: (text: string, context: StepContext) => Result<string, readonly ProblemOrCause[]>;
   readonly commands: (context: StepContext) => readonly Words[];
+  /** Units that are reloaded afterwards if they run. */
+  readonly reloads?: (context: StepContext) => readonly string[];
   /** The commands that undo it; what it edits in the policy is taken out otherwise. */
   readonly undo: (context: StepContext) => readonly Words[];
   /** The keys of the layers that it raises. */

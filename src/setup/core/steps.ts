@@ -150,8 +150,10 @@ export const steps: readonly Step[] = [
         { profile: 'web' },
       ),
     commands: nothing,
+    reloads: phpUnits,
     undo: nothing,
     layers: ['jails'],
+    asksSites: true,
   },
   {
     key: 'jails',
@@ -162,8 +164,10 @@ export const steps: readonly Step[] = [
     obstacle: ({ answers }) => (answers.jails === 'none' ? 'you want no jails' : undefined),
     edit: (text, context) => addJails(text, context),
     commands: () => [['pam', 'enable']],
+    reloads: phpUnits,
     undo: nothing,
     layers: ['jails'],
+    asksSites: true,
   },
   {
     key: 'symlinks',
@@ -201,6 +205,14 @@ export const steps: readonly Step[] = [
     layers: ['modules gate'],
   },
 ];
+
+/** The services of the distribution: what runs in tenants' services enters a new jail when they are reloaded. */
+function phpUnits({ look }: StepContext): readonly string[] {
+  return look.php.flatMap(({ program }) => {
+    const [, version] = /\/php-fpm(\d+\.\d+)$/.exec(program) ?? [];
+    return version === undefined || !look.hasSystemd ? [] : [`php${version}-fpm.service`];
+  });
+}
 
 function phpObstacle(context: StepContext): string | undefined {
   const none = context.look.php.some(({ isServed }) => isServed)

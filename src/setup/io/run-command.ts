@@ -2,7 +2,6 @@
 import type { Problem } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import type { Paths } from '../../host/paths.ts';
-import { lastWords } from '../../host/restore-elsewhere.ts';
 import { packageFile } from '../../sys/package-files.ts';
 import { runBounded } from '../../sys/processes/run-bounded.ts';
 import type { Words } from '../core/step.ts';
@@ -12,7 +11,7 @@ const timeoutMs = 1_800_000;
 
 export const formatCommand = (words: Words): string => `bulkhead ${words.join(' ')}`;
 
-/** Runs the command; the reason for a failure is the last thing that it printed. */
+/** Runs the command; the reason for a failure is what it printed, in one line. */
 export async function runCommand(
   words: Words,
   { instance }: Pick<Paths, 'instance'>,
@@ -23,6 +22,17 @@ export async function runCommand(
   if (!ran.ok) return fail({ ...failedTo, ...ran.error });
   const { status, stdout, stderr } = ran.value;
   if (status === 0) return ok(Buffer.from(stdout).toString('utf8'));
-  const reason = lastWords(stderr);
+  const reason = saidBy(stderr);
   return fail({ ...failedTo, reason: reason === '' ? `it ended with status ${status}` : reason });
+}
+
+/** The last lines say most, but the first error is often the cause. */
+const linesMax = 5;
+
+function saidBy(stderr: string): string {
+  const lines = stderr
+    .split('\n')
+    .map((each) => each.replace(/^bulkhead: /, '').trim())
+    .filter((each) => each !== '');
+  return lines.slice(-linesMax).join('; ');
 }

@@ -1,0 +1,293 @@
+/** Answers, limits, quiet days, the record, and the plan of a setup. */
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { countLayers, formatScore, type Layer } from '../../src/cli/layers/layer.ts';
+import { limits } from '../../src/limits/limits.ts';
+import { setElement } from '../../src/policy/edit-elements.ts';
+import { parsePolicy } from '../../src/policy/parse.ts';
+import { parseLimit } from '../../src/policy/parse-limit.ts';
+import { answersText, parseAnswers, type Answers } from '../../src/setup/core/answers.ts';
+import { limitSet, limitSetNames } from '../../src/setup/core/limit-sets.ts';
+import type { HostLook } from '../../src/setup/core/look.ts';
+import { lookRemarks } from '../../src/setup/core/look.ts';
+import { planSteps } from '../../src/setup/core/plan.ts';
+import { policyText } from '../../src/setup/core/policy-text.ts';
+import { noteReports, whyWait } from '../../src/setup/core/quiet.ts';
+import { parseRecord, recordText, type SetupRecord } from '../../src/setup/core/record.ts';
+import { isReached, problemAfter, type StepContext } from '../../src/setup/core/step.ts';
+import { steps } from '../../src/setup/core/steps.ts';
+
+const answers: Answers = {
+  level: 'limit',
+  tenants: '1000-60000',
+  except: [],
+  limits: 'starter',
+  entries: 20,
+  jails: 'none',
+  alerts: 'root',
+};
+
+const look: HostLook = {
+  distribution: 'Debian GNU/Linux 13',
+  kernel: '6.12.0',
+  cores: 4,
+  memoryBytes: 2 ** 34,
+  hasSystemd: true,
+  panels: [],
+  webServers: ['nginx'],
+  php: [{ program: '/usr/sbin/php-fpm8.4', isServed: true }],
+  databases: [],
+  accounts: ['ann', 'ben'],
+  administrators: [],
+  uids: '1000-60000',
+  otherWriters: [],
+  cloudLinux: [],
+  hasPolicy: false,
+};
+
+const context: StepContext = { answers, look, tenants: ['ann', 'ben'], canary: 'ann', policy: [] };
+const layer = (key: string, state: Layer['state'], more: Partial<Layer> = {}): Layer => ({
+  key,
+  state,
+  reason: 'why',
+  ...more,
+});
+const stepOf = (key: string) => {
+  const step = steps.find((each) => each.key === key);
+  assert.ok(step !== undefined, key);
+  return step;
+};
+
+suite('answers', () => {
+  test('parseAnswers() reads what answersText() wrote', () => {
+    const other: Answers = { ...answers, entries: 'none', jails: 'all', except: ['deploy'] };
+    assert.deepEqual(parseAnswers(answersText(other), answers), { ok: true, value: other });
+  });
+
+  test('parseAnswers() takes the default for what is not there', () => {
+    const read = parseAnswers('{"version": 1, "level": "isolate"}', answers);
+    assert.deepEqual(read, { ok: true, value: { ...answers, level: 'isolate' } });
+  });
+
+  for (const [text, reason] of [
+    ['{', /^it is not JSON/],
+    ['[]', /^it is not an object/],
+    ['{"level": "limit"}', /^its version is undefined, not 1/],
+    ['{"version": 2}', /^its version is 2, not 1/],
+    ['{"version": 1, "levels": "limit"}', /^"levels" is unknown/],
+    ['{"version": 1, "level": "all"}', /^"level" must be one of observe, limit, isolate/],
+    ['{"version": 1, "tenants": "5-1"}', /^"tenants" must be a range/],
+    ['{"version": 1, "tenants": "0-60000"}', /^"tenants" must be a range/],
+    ['{"version": 1, "tenants": "1-2 3-4"}', /^"tenants" must be a range/],
+    ['{"version": 1, "except": "deploy"}', /^"except" must be names/],
+    ['{"version": 1, "except": ["a b"]}', /^"except" must be names/],
+    ['{"version": 1, "entries": 0}', /^"entries" must be 1 to/],
+    ['{"version": 1, "entries": "20"}', /^"entries" must be 1 to/],
+    ['{"version": 1, "alerts": "-oQ/tmp a@b"}', /^"alerts" must be an address/],
+    ['{"version": 1, "alerts": "a@b\\nBcc: c@d"}', /^"alerts" must be an address/],
+    ['{"version": 1, "alerts": null}', /^"alerts" must be an address/],
+    ['{"version": 1, "__proto__": {}}', /^"__proto__" is unknown/],
+    ['{"version": 1, "constructor": {}}', /^"constructor" is unknown/],
+  ] as const)
+    test(`parseAnswers() refuses ${text}`, () => {
+      const read = parseAnswers(text, answers);
+      assert.ok(!read.ok);
+      assert.match(read.error[0]?.reason ?? '', reason);
+    });
+
+  test('parseAnswers() reports every mistake', () => {
+    const read = parseAnswers('{"version": 1, "jails": 1, "entries": -1, "x": 2}', answers);
+    assert.equal(!read.ok && read.error.length, 3);
+  });
+});
+
+test('limitSet() returns limits that the policy accepts, and never all of the host', () => {
+  for (const name of limitSetNames)
+    for (const cores of [1, 2, 128])
+      for (const memoryBytes of [2 ** 28, 2 ** 40]) {
+        const set = limitSet(name, { cores, memoryBytes });
+        assert.ok(set.length >= limits.filter((each) => each.name !== 'network').length - 2);
+        for (const each of set) {
+          assert.ok(each.kind === 'limit' && each.value !== undefined);
+          assert.equal(parseLimit(each.key, each.value)?.ok ?? true, true, each.value);
+        }
+        const cpu = set.find((each) => each.kind === 'limit' && each.key === 'cpu.limit');
+        assert.ok(Number.parseInt(cpu?.value ?? '', 10) < cores * 100);
+      }
+});
+
+suite('the policy', () => {
+  const text = policyText({ tenants: '1000-60000', except: ['deploy'] });
+
+  test('policyText() returns a policy without mistakes', () => {
+    const { document, diagnostics } = parsePolicy('', text);
+    assert.ok(document !== undefined);
+    assert.deepEqual(diagnostics.list, []);
+  });
+
+  test('every step of a setup edits it to a policy that parses, twice to the same', () => {
+    let edited = text;
+    const all = { ...context, answers: { ...answers, jails: 'all' } } as const;
+    for (const step of steps) {
+      const once = step.edit?.(edited, all);
+      if (once === undefined) continue;
+      assert.ok(once.ok, step.key);
+      const again = step.edit?.(once.value, all);
+      assert.deepEqual(again, once, step.key);
+      edited = once.value;
+    }
+    const { document, diagnostics } = parsePolicy('', edited);
+    assert.ok(document !== undefined && !diagnostics.failed, JSON.stringify(diagnostics.list));
+    for (const part of ['<placement strict="watch"/>', '<jail profile="web"/>', '<mail to="adm'])
+      assert.ok(edited.includes(part), part);
+  });
+
+  test('setElement() keeps comments and other elements, and changes one attribute', () => {
+    const before = text.replace(
+      '</bulkhead>',
+      '  <placement strict="watch"/> <!-- why -->\n</bulkhead>',
+    );
+    const edited = setElement(before, [{ name: 'placement' }], { strict: 'yes' });
+    assert.deepEqual(edited, { ok: true, value: before.replace('"watch"', '"yes"') });
+  });
+
+  test('setElement() refuses what the policy would not accept', () => {
+    assert.equal(setElement(text, [{ name: 'placement' }], { strict: 'maybe' }).ok, false);
+    assert.equal(setElement('<bulkhead', [{ name: 'placement' }], { strict: 'yes' }).ok, false);
+  });
+
+  test('jails for new tenants exempt those of today', () => {
+    const edited = stepOf('jails').edit?.(text, {
+      ...context,
+      answers: { ...answers, jails: 'new' },
+    });
+    assert.ok(edited?.ok);
+    assert.match(edited.value, /<tenant user="ben">\s*<jail profile="none"\/>/);
+    assert.match(edited.value, /<defaults>\s*<jail profile="web"\/>/);
+  });
+});
+
+suite('quiet days', () => {
+  const now = new Date('2026-05-20T12:00:00Z');
+  const watched = (reported: number) => [layer('guard', 'watched', { reported })];
+  const since = (iso: string, reported = 0) => ({ guard: { reported, since: iso } });
+
+  test('noteReports() keeps the date while the number stands, and starts anew when it changes', () => {
+    const before = since('2026-05-01T00:00:00.000Z');
+    assert.deepEqual(noteReports(watched(0), before, now), before);
+    assert.deepEqual(noteReports(watched(2), before, now), since(now.toISOString(), 2));
+    // It was loaded again, and counts from 0.
+    const five = since('2026-05-01T00:00:00.000Z', 5);
+    assert.deepEqual(noteReports(watched(0), five, now), since(now.toISOString()));
+  });
+
+  test('noteReports() forgets layers that do not watch, or whose number is unknown', () => {
+    const before = since('2026-05-01T00:00:00.000Z');
+    assert.deepEqual(noteReports([layer('guard', 'enforced')], before, now), {});
+    const unknown = [layer('guard', 'watched', { reported: 'unknown' })];
+    assert.deepEqual(noteReports(unknown, before, now), {});
+  });
+
+  test('whyWait() lets a layer refuse after seven days, never without knowing its reports', () => {
+    assert.equal(whyWait({ reported: 3, since: '2026-05-13T11:00:00Z' }, now), undefined);
+    assert.match(whyWait({ reported: 3, since: '2026-05-14T11:00:00Z' }, now) ?? '', /6 of 7 days/);
+    assert.match(whyWait(undefined, now) ?? '', /unknown/);
+  });
+});
+
+suite('the record', () => {
+  const record: SetupRecord = {
+    answers,
+    wasUsed: false,
+    policyFile: '/etc/bulkhead/policy.xml',
+    policyBefore: null,
+    policyWritten: 'ab',
+    steps: { policy: { state: 'done', at: '2026-05-01T00:00:00.000Z' } },
+    quiet: { guard: { reported: 0, since: '2026-05-01T00:00:00.000Z' } },
+  };
+
+  test('parseRecord() reads what recordText() wrote', () => {
+    assert.deepEqual(parseRecord(recordText(record), answers), record);
+  });
+
+  test('parseRecord() refuses a record that is cut off at any place', () => {
+    const text = recordText(record).trimEnd();
+    for (let length = 0; length < text.length; length++)
+      assert.equal(parseRecord(text.slice(0, length), answers), undefined);
+  });
+
+  test('parseRecord() refuses wrong fields and other versions', () => {
+    const text = recordText(record);
+    for (const [from, to] of [
+      ['"version": 1', '"version": 2'],
+      ['"wasUsed": false', '"wasUsed": 0'],
+      ['"state": "done"', '"state": "gone"'],
+      ['"policyBefore": null', '"policyBefore": 1'],
+      ['"reported": 0', '"reported": "0"'],
+    ] as const) {
+      assert.ok(text.includes(from));
+      assert.equal(parseRecord(text.replace(from, to), answers), undefined, to);
+    }
+  });
+});
+
+suite('the plan', () => {
+  const keysOf = (level: Answers['level'], more: Partial<StepContext> = {}) =>
+    planSteps(steps, level, { ...context, ...more }, [], undefined)
+      .filter(({ obstacle }) => obstacle === undefined)
+      .map(({ step }) => step.key);
+
+  test('planSteps() has the steps of the level and of those before it', () => {
+    assert.deepEqual(keysOf('observe'), ['policy', 'alerts', 'units']);
+    const limit = keysOf('limit');
+    assert.deepEqual(limit.slice(0, 3), keysOf('observe'));
+    assert.ok(limit.includes('pam') && !limit.includes('symlinks'));
+    assert.deepEqual(keysOf('isolate').slice(0, limit.length), limit);
+  });
+
+  test('planSteps() leaves out what the host lacks or nobody wants, and says why', () => {
+    const bare = { ...look, hasSystemd: false, webServers: [] };
+    const keys = keysOf('isolate', { look: bare });
+    for (const each of ['units', 'php', 'php-first', 'entries', 'jails'])
+      assert.ok(!keys.includes(each), each);
+    const layers = [layer('symlinks guard', 'unavailable')];
+    const planned = planSteps(steps, 'isolate', context, layers, undefined);
+    assert.equal(planned.find(({ step }) => step.key === 'symlinks')?.obstacle, 'why');
+  });
+
+  test('a step is reached only if each of its layers is in force', () => {
+    const pam = stepOf('pam');
+    const both = (su: Layer['state']) => [layer('entry ssh', 'enforced'), layer('entry su', su)];
+    assert.equal(isReached(pam, both('enforced')), true);
+    assert.equal(isReached(pam, both('unavailable')), true);
+    assert.equal(isReached(pam, both('partly')), false);
+    assert.equal(isReached(pam, []), false);
+  });
+
+  test('a step has failed if none of its layers is better than open', () => {
+    const pam = stepOf('pam');
+    assert.match(problemAfter(pam, [layer('entry ssh', 'open')]) ?? '', /entry ssh is open: why/);
+    const some = [layer('entry ssh', 'open'), layer('entry su', 'enforced')];
+    assert.equal(problemAfter(pam, some), undefined);
+  });
+});
+
+test('formatScore() counts the layers by state, the best first', () => {
+  const layers = [layer('a', 'open'), layer('b', 'enforced'), layer('c', 'watched')];
+  assert.equal(formatScore(layers), '3 layers: 1 enforced, 1 watched, 1 open');
+  assert.equal(countLayers(layers).unknown, 0);
+});
+
+test('lookRemarks() names PHP that is not served, and other programs that set limits', () => {
+  const plesk = [{ program: '/opt/plesk/php/8.3/sbin/php-fpm', isServed: false }];
+  const remarks = lookRemarks({
+    ...look,
+    php: plesk,
+    otherWriters: ['/etc/systemd/system.control/user-1001.slice.d/50-CPUQuota.conf'],
+    cloudLinux: ['/proc/lve/list'],
+  });
+  assert.deepEqual(
+    remarks.map((each) => /plesk|50-CPUQuota|CloudLinux/.exec(each)?.[0]),
+    ['plesk', '50-CPUQuota', 'CloudLinux'],
+  );
+});
