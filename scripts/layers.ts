@@ -67,6 +67,11 @@ const layers: Readonly<Record<string, Layer>> = {
   ...capability('prove'),
   ...capability('stop'),
   ...capability('setup'),
+  // It edits the policy as commands do.
+  'setup/io': {
+    uses: [...pure, files, 'sys', 'host', 'apply', 'setup/core'],
+    packages: system,
+  },
   'prove/attacks': { uses: [...pure, 'prove/core'], packages: [] },
   // It applies a policy of its own to an instance of its own.
   'prove/io': {

@@ -61,6 +61,7 @@ export const kernelSuites = [
   'test/jail/sites-applied.test.ts',
   'test/pam/enable.test.ts',
   'test/pam/step.test.ts',
+  'test/setup/observe.test.ts',
   'test/web/entries-agent.test.ts',
   'test/web/entries-apache.test.ts',
   'test/web/entries-members.test.ts',

@@ -12,7 +12,7 @@ const kernelModules: Capability = {
   },
   agentParts: [async () => (await import('./modules/io/gate/gate-part.ts')).gatePart],
   undo: async () => (await import('./modules/commands/undo.ts')).undoModules,
-  layers: async () => (await import('./modules/commands/layers.ts')).moduleLayers,
+  layers: async () => (await import('./modules/commands/gate/layers.ts')).moduleLayers,
 };
 
 const cloudLinux: Capability = {

@@ -18,7 +18,7 @@ import type {
 import type { Paths } from '../host/paths.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { DoctorReport } from './doctor-report.ts';
-import type { Layer } from './layers/layer.ts';
+import type { Layer } from '../../packages/base/layer.ts';
 import type { CommandTable } from './shared/command-table.ts';
 import type { ExitCode } from './shared/command.ts';
 

@@ -11,7 +11,7 @@ import { briefly, callAgent } from '../../agent/api/client.ts';
 import { startingText } from '../../agent/startup.ts';
 import { capabilitiesOf, policyReaderOf, type Capability } from '../capability.ts';
 import type { DoctorReport } from '../doctor-report.ts';
-import { formatScore } from '../layers/layer.ts';
+import { formatScore } from '../../../packages/base/layer.ts';
 import { surveyLayers } from '../layers/survey-layers.ts';
 import { diskName } from '../../host/disks/file-systems.ts';
 import type { Paths } from '../../host/paths.ts';

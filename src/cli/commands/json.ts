@@ -22,7 +22,7 @@ import type { DriverName } from '../../policy/document.ts';
 import type { Explanation } from '../../policy/explain.ts';
 import type { OwnLimit } from '../../policy/sites/site-limits.ts';
 import type { DoctorReport } from '../doctor-report.ts';
-import type { Layer } from '../layers/layer.ts';
+import type { Layer } from '../../../packages/base/layer.ts';
 import type { CameOutside } from '../shared/entry-paths.ts';
 
 /** The result of checking a policy. */

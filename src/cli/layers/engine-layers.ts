@@ -14,7 +14,7 @@ import { systemctl } from '../../host/systemd/systemctl.ts';
 import { limits } from '../../limits/limits.ts';
 import type { Limit, LimitKey, Support } from '../../limits/limit.ts';
 import type { Policy } from '../../policy/policy.ts';
-import type { Layer, LayerState } from './layer.ts';
+import type { Layer, LayerState } from '../../../packages/base/layer.ts';
 
 /** Web servers enforce entries, so a capability reports them. */
 const reportedElsewhere = 'entries';

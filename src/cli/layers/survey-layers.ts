@@ -8,7 +8,7 @@ import type { Paths } from '../../host/paths.ts';
 import type { Policy } from '../../policy/policy.ts';
 import type { Capability } from '../capability.ts';
 import { agentLayer, entryPathLayers, policyLayers } from './engine-layers.ts';
-import type { Layer } from './layer.ts';
+import type { Layer } from '../../../packages/base/layer.ts';
 
 export interface LayerFacts {
   readonly paths: Paths;

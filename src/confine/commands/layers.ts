@@ -1,5 +1,5 @@
 /** The sandboxes of daemons as a layer of protection. */
-import type { Layer } from '../../cli/layers/layer.ts';
+import type { Layer } from '../../../packages/base/layer.ts';
 import { count, listSome } from '../../../packages/base/list.ts';
 import { readText } from '../../../packages/base/io/read.ts';
 import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';

@@ -1,5 +1,5 @@
 /** The kernel settings that `harden enable` sets by default, as a layer of protection. */
-import type { Layer } from '../../cli/layers/layer.ts';
+import type { Layer } from '../../../packages/base/layer.ts';
 import { count, listSome } from '../../../packages/base/list.ts';
 import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
 import { judgeSettings } from '../core/judge.ts';

@@ -1,5 +1,5 @@
 /** Jails as layers of protection: that tenants have one, and that the kernel keeps jails apart. */
-import type { Layer, LayerState } from '../../cli/layers/layer.ts';
+import type { Layer, LayerState } from '../../../packages/base/layer.ts';
 import { count } from '../../../packages/base/list.ts';
 import { formatCause } from '../../../packages/base/problem.ts';
 import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';

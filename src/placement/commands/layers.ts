@@ -1,5 +1,5 @@
 /** Strict placement, and modules that tenants make the kernel load, as layers of protection. */
-import type { Layer } from '../../cli/layers/layer.ts';
+import type { Layer } from '../../../packages/base/layer.ts';
 import { formatCause, formatProblem } from '../../../packages/base/problem.ts';
 import { count } from '../../../packages/base/list.ts';
 import { ok } from '../../../packages/base/result.ts';

@@ -1,6 +1,6 @@
 /** The values that the setup commands print with `--json`. Schemas are generated from these types. */
 import type { Problem } from '../../../packages/base/problem.ts';
-import type { Layer, LayerCounts } from '../../cli/layers/layer.ts';
+import type { Layer, LayerCounts } from '../../../packages/base/layer.ts';
 import type { Answers } from '../core/answers.ts';
 import type { HostLook } from '../core/look.ts';
 import type { Quiet, StepRecord } from '../core/record.ts';
@@ -8,7 +8,7 @@ import type { Level } from '../core/levels.ts';
 
 /** The host as setup found it, the answers, and the steps. */
 export interface SetupJson {
-  /** What was found on the host. */
+  /** The host as it was found. */
   readonly host: HostLook;
   /** The answers. */
   readonly answers: Answers;
@@ -34,7 +34,7 @@ export interface SetupStepJson {
   readonly title: string;
   /** The files, units and reloads. */
   readonly changes: string;
-  /** What customers notice. */
+  /** The effect that customers notice. */
   readonly customers: string;
   /** The state of the step: left out, still to do, or done. */
   readonly state: 'left out' | 'to do' | 'done';
@@ -46,7 +46,7 @@ export interface SetupStepJson {
 export interface SetupStatusJson {
   /** The level that was asked for; null if setup has not run here. */
   readonly level: Level | null;
-  /** What setup has done, by step. */
+  /** The steps that setup has begun, by name. */
   readonly steps: Readonly<Record<string, StepRecord>>;
   /** The layers of protection. */
   readonly layers: readonly Layer[];
@@ -54,7 +54,7 @@ export interface SetupStatusJson {
   readonly counts: LayerCounts;
   /** Layers that setup raised and that are not in force any more. */
   readonly slippedBack: readonly string[];
-  /** What the watching layers have reported, by layer. */
+  /** The reports of watching layers, by layer. */
   readonly quiet: Readonly<Record<string, Quiet>>;
 }
 
@@ -76,12 +76,12 @@ export interface WaitingLayer {
   readonly reason: string;
 }
 
-/** What was undone, in that order. */
+/** The steps that were undone, in that order. */
 export interface SetupUndoJson {
   /** Whether nothing was undone, since it was only asked for. */
   readonly dryRun: boolean;
-  /** What was undone, or would be. */
+  /** The steps that were undone, or would be. */
   readonly undone: readonly string[];
-  /** What could not be undone; the same command continues. */
+  /** The steps that could not be undone; the same command continues. */
   readonly problems: readonly Problem[];
 }

@@ -1,6 +1,6 @@
 /** `bulkhead setup next`: lets guards refuse that have reported nothing for seven days. */
 import type { Command } from 'commander';
-import type { Layer } from '../../cli/layers/layer.ts';
+import type { Layer } from '../../../packages/base/layer.ts';
 import {
   examples,
   exitCodes,
@@ -14,6 +14,7 @@ import type { Result } from '../../../packages/base/result.ts';
 import { lockFile } from '../../sys/files/flock.ts';
 import { setElement } from '../../policy/edit-elements.ts';
 import { noteReports, whyWait } from '../core/quiet.ts';
+import type { Quiet } from '../core/record.ts';
 import { setupLock } from '../io/lock.ts';
 import { digestOf, editForStep } from '../io/policy-edits.ts';
 import { readPolicyFile } from '../../host/policy-file.ts';
@@ -24,7 +25,6 @@ import type { SetupNextJson } from './json.ts';
 import { Journal } from './run-steps.ts';
 import {
   layersNow,
-  partOptions,
   setupSession,
   stepContext,
   type Session,
@@ -65,7 +65,8 @@ async function refusePlacement(
 }
 
 async function next(_options: SetupOptions, command: Command): Promise<ExitCode> {
-  const options = partOptions<SetupOptions>(command);
+  // "setup" has options of the same names, and takes their values wherever they stand.
+  const options = command.optsWithGlobals<SetupOptions>();
   const session = await setupSession(options, command);
   if (typeof session === 'number') return session;
   const lock = lockFile(setupLock(session.paths), { waitMs: 0 });
@@ -83,7 +84,8 @@ async function next(_options: SetupOptions, command: Command): Promise<ExitCode>
   const layers = await layersNow(session);
   if (!layers.ok) return failWith(layers.error);
   const now = new Date();
-  const noted = journal.update({ quiet: noteReports(layers.value, read.value.quiet, now) });
+  const quiet = noteReports(layers.value, read.value.quiet, now.toISOString());
+  const noted = journal.update({ quiet });
   if (!noted.ok) return failWith(noted.error);
   const done = await raiseAll(session, journal, layers.value, now);
   if (options.json === true) printJson(done);
@@ -103,8 +105,8 @@ async function raiseAll(
   for (const layer of layers.filter(({ state }) => state === 'watched')) {
     const { key } = layer;
     const raise = raises[key];
-    const reason =
-      raise === undefined ? 'raise it yourself' : whyWait(journal.record.quiet[key], now);
+    const quiet = journal.record.quiet[key];
+    const reason = raise === undefined ? 'raise it yourself' : waitOf(quiet, now);
     if (raise === undefined || reason !== undefined) {
       waiting.push({ key, reason: [reason ?? '', layer.improve ?? ''].join('; ') });
       continue;
@@ -114,6 +116,13 @@ async function raiseAll(
     else problems.push(done.error);
   }
   return { raised, waiting, problems };
+}
+
+const dayMs = 86_400_000;
+
+function waitOf(quiet: Quiet | undefined, now: Date): string | undefined {
+  if (quiet === undefined) return 'what it has reported is unknown';
+  return whyWait(quiet, Math.floor((now.getTime() - Date.parse(quiet.since)) / dayMs));
 }
 
 function printNext({ raised, waiting, problems }: SetupNextJson): void {

@@ -78,15 +78,16 @@ export async function askQuestions(
     if (next.done === true) throw new Error('The terminal was closed');
     return next.value.trim();
   };
-  let answers = defaults;
+  const given: Partial<Record<keyof Answers, unknown>> = {};
   try {
     for (const [index, question] of questions.entries()) {
+      const answers = { ...defaults, ...given } as Answers;
       print(
         ['', `${index + 1} of ${questions.length}`, ...question.text(look, answers)].join('\n'),
       );
-      answers = { ...answers, [question.name]: await ask(typed, question, answers) };
+      given[question.name] = await ask(typed, question, answers);
     }
-    return answers;
+    return { ...defaults, ...given } as Answers;
   } catch {
     // Ctrl-C or Ctrl-D.
     return undefined;

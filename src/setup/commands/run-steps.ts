@@ -139,28 +139,35 @@ async function change(
   step: Step,
   context: StepContext,
 ): Promise<Result<void, Problem>> {
-  const { paths, file, reader } = session;
   const prepared = await runAll(step.before?.(context) ?? [], session);
   if (!prepared.ok) return prepared;
-  if (step.edit !== undefined) {
-    const there = readPolicyFile(file);
-    if (!there.ok && there.error.errno !== 'ENOENT') return there;
-    if (!there.ok) {
-      const created = createPolicy(file, policyText(context.answers));
-      if (!created.ok) return created;
-    }
-    const { policyWritten } = journal.record;
-    const isOurs = !there.ok || policyWritten === null || policyWritten === digestOf(there.value);
-    const edited = editForStep(step, context, reader, file, paths);
-    if (!edited.ok) return edited;
-    // What somebody else has changed must not be lost by an undo: it knows the file by the digest.
-    const kept = isOurs ? journal.update({ policyWritten: edited.value }) : ok(undefined);
-    if (!kept.ok) return kept;
-    const applied = await runAll([['apply', file]], session);
-    if (!applied.ok) return applied;
-  }
+  const edited =
+    step.edit === undefined ? ok(undefined) : writePolicy(session, journal, step, context);
+  if (!edited.ok) return edited;
+  const applied =
+    step.edit === undefined ? ok(undefined) : await runAll([['apply', session.file]], session);
+  if (!applied.ok) return applied;
   const ran = await runAll(step.commands(context), session);
   return ran.ok ? reloadUnits(step.reloads?.(context) ?? []) : ran;
+}
+
+/** Edits the policy as the step wants it, and creates it if there is none. */
+function writePolicy(
+  { paths, file, reader }: Session,
+  journal: Journal,
+  step: Step,
+  context: StepContext,
+): Result<void, Problem> {
+  const there = readPolicyFile(file);
+  if (!there.ok && there.error.errno !== 'ENOENT') return there;
+  const created = there.ok ? ok(undefined) : createPolicy(file, policyText(context.answers));
+  if (!created.ok) return created;
+  const { policyWritten } = journal.record;
+  const isOurs = !there.ok || policyWritten === null || policyWritten === digestOf(there.value);
+  const edited = editForStep(step, context, reader, file, paths);
+  if (!edited.ok) return edited;
+  // What somebody else has changed must not be lost by an undo: it knows the file by the digest.
+  return isOurs ? journal.update({ policyWritten: edited.value }) : ok(undefined);
 }
 
 async function runAll(

@@ -1,9 +1,9 @@
-/** What the commands of a setup share: the policy, the record, and the state of the layers. */
+/** The parts that the commands of a setup share: the policy, the record, and the state of the layers. */
 import type { Command } from 'commander';
 import type { StatusResponse } from '../../agent/api/api.ts';
 import { briefly, callAgent } from '../../agent/api/client.ts';
 import { capabilitiesOf, policyReaderOf, type Capability } from '../../cli/capability.ts';
-import type { Layer } from '../../cli/layers/layer.ts';
+import type { Layer } from '../../../packages/base/layer.ts';
 import { surveyLayers } from '../../cli/layers/survey-layers.ts';
 import { exitCodes, type ExitCode, type PolicyOptions } from '../../cli/shared/command.ts';
 import { surveyEntryPaths } from '../../cli/shared/entry-paths.ts';
@@ -24,10 +24,6 @@ import { lookAtHost } from '../io/look.ts';
 export interface SetupOptions extends PolicyOptions {
   readonly json?: boolean;
 }
-
-/** Returns the options of a part: `setup` has options of the same names, and takes their values wherever they stand. */
-export const partOptions = <Options extends SetupOptions>(command: Command): Options =>
-  command.optsWithGlobals<Options>();
 
 export interface Session {
   readonly paths: Paths;

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { existsSync } from 'node:fs';
 import { ownDirectories } from '../../apply/release-everything.ts';
 import { canAsk, confirm } from '../../cli/confirm.ts';
-import { countLayers } from '../../cli/layers/layer.ts';
+import { countLayers } from '../../../packages/base/layer.ts';
 import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
 import { failWith, print, printError, printJson } from '../../cli/shared/output.ts';
 import { createTextFile } from '../../sys/files/edited-file.ts';
@@ -131,7 +131,7 @@ async function carryOut(
   return finish(session, options, answers, ran.value, journal.record);
 }
 
-/** What is on the host before the first step, so that undo can give it back. */
+/** Describes the host before the first step, so that undo can give it back. */
 function firstRecord(session: Session, answers: Answers): SetupRecord {
   const { paths, file } = session;
   const before = readPolicyFile(file);

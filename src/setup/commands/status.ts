@@ -1,6 +1,6 @@
 /** `bulkhead setup status`: the ladder. */
 import type { Command } from 'commander';
-import { countLayers, type Layer } from '../../cli/layers/layer.ts';
+import { countLayers, type Layer } from '../../../packages/base/layer.ts';
 import {
   examples,
   exitCodes,
@@ -9,6 +9,8 @@ import {
 } from '../../cli/shared/command.ts';
 import { failWith, print, printJson } from '../../cli/shared/output.ts';
 import { policyOption } from '../../cli/shared/policy-option.ts';
+import type { Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import { printable } from '../../../packages/base/printable.ts';
 import { noteReports } from '../core/quiet.ts';
 import type { SetupRecord } from '../core/record.ts';
@@ -16,35 +18,53 @@ import { steps } from '../core/steps.ts';
 import { readRecord, writeRecord } from '../io/record-file.ts';
 import { defaultAnswers } from './questions.ts';
 import type { SetupStatusJson } from './json.ts';
-import { layersNow, partOptions, setupSession, type SetupOptions } from './session.ts';
+import { layersNow, setupSession, type Session, type SetupOptions } from './session.ts';
 import { printLayers } from './text.ts';
 
 /** Prints the ladder; the exit code is 3 if something that setup raised is not in force any more. */
 async function status(_options: SetupOptions, command: Command): Promise<ExitCode> {
-  const options = partOptions<SetupOptions>(command);
+  // "setup" has options of the same names, and takes their values wherever they stand.
+  const options = command.optsWithGlobals<SetupOptions>();
   const session = await setupSession(options, command);
   if (typeof session === 'number') return session;
   const read = readRecord(session.paths, defaultAnswers(session.look));
   if (!read.ok) return failWith(read.error);
   const layers = await layersNow(session);
   if (!layers.ok) return failWith(layers.error);
-  const quiet = noteReports(layers.value, read.value?.quiet ?? {}, new Date());
-  const record = read.value && { ...read.value, quiet };
-  const noted = record === undefined ? undefined : writeRecord(session.paths, record);
-  if (noted?.ok === false) return failWith(noted.error);
+  const noted = noteQuiet(session, read.value, layers.value);
+  if (!noted.ok) return failWith(noted.error);
+  const record = noted.value;
   const slippedBack = record === undefined ? [] : slipped(record, layers.value);
-  if (options.json === true)
-    printJson({
-      level: record?.answers.level ?? null,
-      steps: record?.steps ?? {},
-      layers: layers.value,
-      counts: countLayers(layers.value),
-      slippedBack,
-      quiet,
-    } satisfies SetupStatusJson);
+  if (options.json === true) printJson(statusJson(record, layers.value, slippedBack));
   else printStatus(record, layers.value, slippedBack);
   return slippedBack.length === 0 ? exitCodes.done : exitCodes.found;
 }
+
+/** Records what watching layers have reported until now; returns the record, if setup has run here. */
+function noteQuiet(
+  { paths }: Pick<Session, 'paths'>,
+  record: SetupRecord | undefined,
+  layers: readonly Layer[],
+): Result<SetupRecord | undefined, Problem> {
+  if (record === undefined) return ok(undefined);
+  const quiet = noteReports(layers, record.quiet, new Date().toISOString());
+  const noted = { ...record, quiet };
+  const written = writeRecord(paths, noted);
+  return written.ok ? ok(noted) : written;
+}
+
+const statusJson = (
+  record: SetupRecord | undefined,
+  layers: readonly Layer[],
+  slippedBack: readonly string[],
+): SetupStatusJson => ({
+  level: record?.answers.level ?? null,
+  steps: record?.steps ?? {},
+  layers,
+  counts: countLayers(layers),
+  slippedBack,
+  quiet: record?.quiet ?? {},
+});
 
 function printStatus(
   record: SetupRecord | undefined,

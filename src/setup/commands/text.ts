@@ -5,7 +5,7 @@ import {
   wordOf,
   type Layer,
   type LayerState,
-} from '../../cli/layers/layer.ts';
+} from '../../../packages/base/layer.ts';
 import { print } from '../../cli/shared/output.ts';
 import { table, terminalOf, wrap, type Colors } from '../../cli/shared/terminal.ts';
 import { printable } from '../../../packages/base/printable.ts';

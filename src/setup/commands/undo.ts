@@ -24,13 +24,7 @@ import { reloadUnits } from '../io/reload-units.ts';
 import { runCommand } from '../io/run-command.ts';
 import { defaultAnswers } from './questions.ts';
 import type { SetupUndoJson } from './json.ts';
-import {
-  partOptions,
-  setupSession,
-  stepContext,
-  type Session,
-  type SetupOptions,
-} from './session.ts';
+import { setupSession, stepContext, type Session, type SetupOptions } from './session.ts';
 
 interface UndoOptions extends SetupOptions {
   readonly dryRun?: boolean;
@@ -43,7 +37,8 @@ interface Undo {
 }
 
 async function undo(_options: UndoOptions, command: Command): Promise<ExitCode> {
-  const options = partOptions<UndoOptions>(command);
+  // "setup" has options of the same names, and takes their values wherever they stand.
+  const options = command.optsWithGlobals<UndoOptions>();
   const found = await setupSession(options, command);
   if (typeof found === 'number') return found;
   const lock = lockFile(setupLock(found.paths), { waitMs: 0 });

@@ -27,7 +27,7 @@ export interface Answers {
   readonly limits: LimitSetName;
   /** How many requests of a tenant are served at once; `none` for no such limit. */
   readonly entries: number | 'none';
-  /** Who gets a jail: nobody, tenants that are added later, or everybody. */
+  /** The tenants that get a jail: none, those that are added later, or all. */
   readonly jails: JailChoice;
   /** The address that gets alerts; `none` for no alerts. */
   readonly alerts: string;

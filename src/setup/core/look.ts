@@ -1,4 +1,4 @@
-/** What `setup` finds on a host before it changes anything, and the screen that shows it. */
+/** The facts that `setup` finds on a host before it changes anything, and the screen that shows it. */
 import { count, listSome } from '../../../packages/base/list.ts';
 import { shortBytes } from '../../../packages/base/bytes.ts';
 
@@ -36,7 +36,7 @@ export interface HostLook {
   readonly uids: string;
   /** Files of other programs that limit users' slices. */
   readonly otherWriters: readonly string[];
-  /** What shows that CloudLinux is in force. */
+  /** Files that show that CloudLinux is in force. */
   readonly cloudLinux: readonly string[];
   /** Whether the policy exists already. */
   readonly hasPolicy: boolean;

@@ -1,5 +1,5 @@
 /** The plan of a setup: its steps, and which of them are done or not possible. */
-import type { Layer } from '../../cli/layers/layer.ts';
+import type { Layer } from '../../../packages/base/layer.ts';
 import { includes, type Level } from './levels.ts';
 import type { SetupRecord } from './record.ts';
 import { isReached, type Step, type StepContext } from './step.ts';

@@ -1,19 +1,18 @@
-/** Which watching layers have been quiet for long enough to refuse from now on. */
-import type { Layer } from '../../cli/layers/layer.ts';
+/** The watching layers that have been quiet for long enough to refuse from now on. */
+import type { Layer } from '../../../packages/base/layer.ts';
 import type { Quiet } from './record.ts';
 
 /** The days without a report before `setup next` raises a layer. */
 export const quietDays = 7;
-const dayMs = 86_400_000;
 
 /**
- * Returns since when the number of each watching layer stands. A number that changed starts anew, also if it fell: the
+ * Returns since when the number of each watching layer stands; `now` is ISO 8601, UTC. A number that changed starts anew, also if it fell: the
  * layer was loaded again.
  */
 export function noteReports(
   layers: readonly Layer[],
   quiet: Readonly<Record<string, Quiet>>,
-  now: Date,
+  now: string,
 ): Readonly<Record<string, Quiet>> {
   const watching = layers.flatMap(({ key, state, reported }) =>
     state === 'watched' && typeof reported === 'number' ? [[key, reported] as const] : [],
@@ -22,15 +21,13 @@ export function noteReports(
     watching.map(([key, reported]) => {
       const before = quiet[key];
       const stands = before?.reported === reported;
-      return [key, stands ? before : { reported, since: now.toISOString() }];
+      return [key, stands ? before : { reported, since: now }];
     }),
   );
 }
 
-/** Returns why a layer still has to watch; undefined if it can refuse from now on. */
-export function whyWait(quiet: Quiet | undefined, now: Date): string | undefined {
-  if (quiet === undefined) return 'what it has reported is unknown';
-  const days = Math.floor((now.getTime() - Date.parse(quiet.since)) / dayMs);
+/** Returns why a layer still has to watch after so many days; undefined if it can refuse from now on. */
+export function whyWait(quiet: Quiet, days: number): string | undefined {
   if (days >= quietDays) return undefined;
   const from = quiet.since.slice(0, 10);
   return `${quiet.reported} reported, quiet since ${from}: ${days} of ${quietDays} days`;

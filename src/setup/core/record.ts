@@ -1,5 +1,5 @@
 /**
- * What setup has done on this host, in /var/lib/bulkhead/setup.json. It survives an interruption at any step, and `undo`
+ * The record of what setup has done on this host, in /var/lib/bulkhead/setup.json. It survives an interruption at any step, and `undo`
  * follows it backwards.
  */
 import { isObject } from './json-value.ts';
@@ -23,7 +23,7 @@ export interface StepRecord {
   readonly reason?: string;
 }
 
-/** What a watching layer has reported, and since when that number stands. */
+/** The number of reports of a watching layer, and since when it stands. */
 export interface Quiet {
   /** The number of reports. */
   readonly reported: number;
@@ -80,7 +80,7 @@ const isTextOrNull = (value: unknown): value is string | null =>
   value === null || typeof value === 'string';
 
 const isDate = (value: unknown): boolean =>
-  typeof value === 'string' && !Number.isNaN(Date.parse(value));
+  typeof value === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/.test(value);
 
 const isStepRecord = (value: unknown): boolean =>
   isObject(value) &&

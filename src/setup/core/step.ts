@@ -1,7 +1,7 @@
 /** One step of a setup: what it changes, what customers notice, and how it is undone. */
 import type { ProblemOrCause } from '../../../packages/base/problem.ts';
 import type { Result } from '../../../packages/base/result.ts';
-import type { Layer, LayerState } from '../../cli/layers/layer.ts';
+import type { Layer, LayerState } from '../../../packages/base/layer.ts';
 import type { Answers } from './answers.ts';
 import type { Level } from './levels.ts';
 import type { HostLook } from './look.ts';
@@ -47,7 +47,7 @@ export interface Step {
 
 const reached: ReadonlySet<LayerState> = new Set(['enforced', 'watched']);
 
-/** Whether the host has what the step would do: all of its layers that apply here are as far as they can be. */
+/** Returns whether the host has what the step would do: all of its layers that apply here are as far as they can be. */
 export function isReached({ layers: keys }: Step, layers: readonly Layer[]): boolean {
   const own = layers.filter(({ key, state }) => keys.includes(key) && state !== 'unavailable');
   return own.length > 0 && own.every(({ state }) => reached.has(state));

@@ -33,7 +33,7 @@ const databases: Marks = [
   ['Redis', '/usr/bin/redis-server', '/usr/bin/valkey-server'],
 ];
 
-/** Those of distributions come first; `web fpm` finds only these. */
+/** Programs of distributions come first; `web fpm` finds only these. */
 const php = [
   '/usr/sbin/php-fpm*',
   '/opt/cpanel/ea-php*/root/usr/sbin/php-fpm',

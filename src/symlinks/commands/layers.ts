@@ -1,5 +1,5 @@
 /** The symlink guard as a layer of protection. */
-import type { Layer } from '../../cli/layers/layer.ts';
+import type { Layer } from '../../../packages/base/layer.ts';
 import { formatCause } from '../../../packages/base/problem.ts';
 import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
 import { lsmProblem } from '../../sys/bpf/lsm.ts';

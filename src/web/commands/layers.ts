@@ -1,5 +1,5 @@
 /** Entries at the web servers as a layer of protection. */
-import type { Layer } from '../../cli/layers/layer.ts';
+import type { Layer } from '../../../packages/base/layer.ts';
 import { count } from '../../../packages/base/list.ts';
 import { formatProblem } from '../../../packages/base/problem.ts';
 import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';

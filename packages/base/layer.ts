@@ -2,7 +2,7 @@
  * The layers of protection of a host: each limit, each entry path, each guard. One function decides the state of each, so
  * `doctor` and `setup` show the same.
  */
-import { count } from '../../../packages/base/list.ts';
+import { count } from './list.ts';
 
 /** All states, the best first. */
 export const layerStates = [
@@ -30,9 +30,9 @@ export interface Layer {
   readonly state: LayerState;
   /** The reason for the state, in one line. */
   readonly reason: string;
-  /** What raises the state, for people: a command, or a page to read; absent if nothing does. */
+  /** The command or page that raises the state, for people; absent if nothing does. */
   readonly improve?: string;
-  /** What was reported since the layer watches; absent if it does not watch, or counts nothing. */
+  /** The number of reports since the layer watches; absent if it does not watch, or counts nothing. */
   readonly reported?: number | 'unknown';
 }
 
@@ -49,17 +49,17 @@ export const wordOf = (state: LayerState): string => words[state];
 
 /** The number of layers in each state. */
 export interface LayerCounts {
-  /** Those in force for everybody that the policy names. */
+  /** Layers in force for everybody that the policy names. */
   readonly enforced: number;
-  /** Those in force for some, or weaker than they could be. */
+  /** Layers in force for some, or weaker than they could be. */
   readonly partly: number;
-  /** Those that report, and do not refuse. */
+  /** Layers that report, and do not refuse. */
   readonly watched: number;
-  /** Those that are possible here, and not in force. */
+  /** Layers that are possible here, and not in force. */
   readonly open: number;
-  /** Those that are not possible on this host. */
+  /** Layers that are not possible on this host. */
   readonly unavailable: number;
-  /** Those whose state could not be established. */
+  /** Layers whose state could not be established. */
   readonly unknown: number;
 }
 

@@ -1,10 +1,10 @@
 /** The gate for kernel modules as a layer of protection. */
-import type { Layer } from '../../cli/layers/layer.ts';
-import { formatCause } from '../../../packages/base/problem.ts';
-import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
-import { GateLists } from '../io/gate/gate-lists.ts';
-import { gateBlocker, gateMode } from '../io/gate/kernel-gate.ts';
-import { keptRefusals } from '../io/gate/refusals.ts';
+import type { Layer } from '../../../../packages/base/layer.ts';
+import { formatCause } from '../../../../packages/base/problem.ts';
+import type { EntryPathContext } from '../../../host/entry-paths/entry-paths.ts';
+import { GateLists } from '../../io/gate/gate-lists.ts';
+import { gateBlocker, gateMode } from '../../io/gate/kernel-gate.ts';
+import { keptRefusals } from '../../io/gate/refusals.ts';
 
 const key = 'modules gate';
 
