@@ -40,6 +40,47 @@ export function setElement(
   });
 }
 
+/**
+ * Sets an element of each of these tenants. Those that the policy does not name yet are added in one edit, since there may
+ * be thousands.
+ */
+export function setForTenants(
+  text: string,
+  users: readonly string[],
+  { name }: Pick<ElementName, 'name'>,
+  attributes: Attributes,
+): Result<string, readonly ProblemOrCause[]> {
+  const named = new Set(
+    childrenOf(rootOf(text), 'tenant').map((each) => xmlAttribute(each, 'user')?.value),
+  );
+  let edited = addTenants(
+    text,
+    users.filter((each) => !named.has(each)),
+    `<${name}${words(attributes)}/>`,
+  );
+  for (const user of users.filter((each) => named.has(each))) {
+    if (!edited.ok) return edited;
+    const tenant = { name: 'tenant', named: { attribute: 'user', value: user } };
+    edited = setElement(edited.value, [tenant, { name }], attributes);
+  }
+  return edited;
+}
+
+const addTenants = (text: string, users: readonly string[], child: string) =>
+  editChecked(text, (now) => {
+    if (users.length === 0) return ok(now);
+    const root = rootOf(now);
+    const layout = textLayoutOf(now, root);
+    const elements = users.map((user) => `<tenant${words({ user })}>${child}</tenant>`);
+    const place = { parent: root, after: root.children.at(-1), blankLine: false };
+    return ok(insertChild(now, layout, place, elements.join(layout.lineEnd + layout.step)));
+  });
+
+const words = (attributes: Attributes): string =>
+  Object.entries(attributes)
+    .map(([key, value]) => ` ${key}="${escapeAttribute(value)}"`)
+    .join('');
+
 /** Sets one attribute after the other, each in a fresh parse. */
 function setAttributes(text: string, path: readonly ElementName[], attributes: Attributes): string {
   let result = text;
@@ -57,9 +98,8 @@ function insert(
   attributes: Attributes,
 ): string {
   const all = named === undefined ? attributes : { [named.attribute]: named.value, ...attributes };
-  const words = Object.entries(all).map(([key, value]) => ` ${key}="${escapeAttribute(value)}"`);
   const place = { parent, after: parent.children.at(-1), blankLine: false };
-  return insertChild(text, textLayoutOf(text, rootOf(text)), place, `<${name}${words.join('')}/>`);
+  return insertChild(text, textLayoutOf(text, rootOf(text)), place, `<${name}${words(all)}/>`);
 }
 
 /** Returns the element at the end of the path; the root for an empty one. */

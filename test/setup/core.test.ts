@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { countLayers, formatScore, type Layer } from '../../packages/base/layer.ts';
 import { limits } from '../../src/limits/limits.ts';
-import { setElement } from '../../src/policy/edit-elements.ts';
+import { setElement, setForTenants } from '../../src/policy/edit-elements.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { parseLimit } from '../../src/policy/parse-limit.ts';
 import { answersText, parseAnswers, type Answers } from '../../src/setup/core/answers.ts';
@@ -16,6 +16,7 @@ import { noteReports, whyWait } from '../../src/setup/core/quiet.ts';
 import { parseRecord, recordText, type SetupRecord } from '../../src/setup/core/record.ts';
 import { isReached, problemAfter, type StepContext } from '../../src/setup/core/step.ts';
 import { steps } from '../../src/setup/core/steps.ts';
+import { askSites, compareAnswers } from '../../src/setup/io/requests.ts';
 
 const answers: Answers = {
   level: 'limit',
@@ -164,6 +165,61 @@ suite('the policy', () => {
     assert.ok(edited?.ok);
     assert.match(edited.value, /<tenant user="ben">\s*<jail profile="none"\/>/);
     assert.match(edited.value, /<defaults>\s*<jail profile="web"\/>/);
+  });
+});
+
+test('setForTenants() adds thousands of tenants in one edit, and keeps those that are there', () => {
+  const users = Array.from({ length: 5000 }, (_, index) => `t${index}`);
+  const there = '<tenant user="t7">\n    <cpu limit="50%"/>\n  </tenant>';
+  const text = policyText({ tenants: '1-2', except: [] }).replace(
+    '</bulkhead>',
+    `  ${there}\n</bulkhead>`,
+  );
+  const edited = setForTenants(text, users, { name: 'jail' }, { profile: 'none' });
+  assert.ok(edited.ok);
+  const { document, diagnostics } = parsePolicy('', edited.value);
+  assert.ok(document !== undefined && !diagnostics.failed);
+  assert.equal(document.tenants.length, 5000);
+  assert.match(edited.value, /<tenant user="t7">\s*<cpu limit="50%"\/>\s*<jail profile="none"\/>/);
+  assert.deepEqual(
+    setForTenants(edited.value, users.slice(0, 20), { name: 'jail' }, { profile: 'none' }),
+    edited,
+  );
+});
+
+suite('requests to sites', () => {
+  const of = (...statuses: readonly (number | undefined)[]) =>
+    new Map(statuses.map((status, index) => [`site${index}`, status] as const));
+
+  test('compareAnswers() calls a change a failure if most sites fail that answered before', () => {
+    const { failures, isGeneral } = compareAnswers(of(200, 404, 302), of(500, undefined, 302));
+    assert.equal(isGeneral, true);
+    assert.deepEqual(failures, [
+      'site0 answered with status 200, and answers with status 500 now',
+      'site1 answered with status 404, and does not answer now',
+    ]);
+  });
+
+  test('compareAnswers() lets no single tenant keep a change from all others', () => {
+    assert.equal(compareAnswers(of(200, 200, 200), of(500, 200, 200)).isGeneral, false);
+    assert.equal(compareAnswers(of(200), of(500)).isGeneral, true);
+  });
+
+  test('compareAnswers() ignores sites that failed before', () => {
+    assert.deepEqual(compareAnswers(of(503, undefined), of(503, undefined)), {
+      failures: [],
+      isGeneral: false,
+    });
+  });
+
+  test('askSites() asks no name that cannot be in a header, and nothing without a name', async () => {
+    const asked = await askSites(
+      new Map([
+        ['ann', ['a\r\nX: y']],
+        ['ben', []],
+      ]),
+    );
+    assert.deepEqual([...asked.values()], [undefined]);
   });
 });
 

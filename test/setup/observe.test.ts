@@ -189,6 +189,9 @@ suite('bulkhead setup, observing', { skip }, () => {
     const { status, stderr } = setup();
     assert.equal(status, 2);
     assert.match(stderr, /nobody can be asked here; add --answers FILE, --yes or --dry-run/);
+    const other = setup('--dry-run', '--try', 'nobody-of-here');
+    assert.equal(other.status, 2);
+    assert.match(other.stderr, /Cannot try changes on "nobody-of-here": no account/);
     const nobody = ['--reuid', '65534', '--clear-groups', './bulkhead', ...args(['--dry-run'])];
     const refused = spawnSync('setpriv', nobody, { encoding: 'utf8' });
     assert.match(refused.stderr, /Cannot set up this host: only root may/);

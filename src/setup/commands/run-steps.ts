@@ -9,14 +9,16 @@ import type { SetupRecord, StepRecord } from '../core/record.ts';
 import { isReached, problemAfter, type Step, type StepContext, type Words } from '../core/step.ts';
 import { createPolicy, digestOf, editForStep } from '../io/policy-edits.ts';
 import { writeRecord } from '../io/record-file.ts';
-import { askSites, newFailure } from '../io/requests.ts';
+import { askSites, compareAnswers, formatFailures } from '../io/requests.ts';
 import { reloadUnits } from '../io/reload-units.ts';
 import { runCommand } from '../io/run-command.ts';
 import { layersNow, sitesByTenant, stepContext, type Session } from './session.ts';
 
 /** The end of one step, for whoever shows the progress. */
 export type StepEnd =
-  | { readonly kind: 'done' | 'there already' }
+  | { readonly kind: 'there already' }
+  /** Done; sites that fail since then, which are not most of them. */
+  | { readonly kind: 'done'; readonly remark?: string }
   | { readonly kind: 'skipped' | 'failed'; readonly reason: string };
 
 export interface Progress {
@@ -86,7 +88,7 @@ async function runStep(
 ): Promise<Result<StepEnd, Problem>> {
   const { answers } = journal.record;
   const context = await stepContext(session, answers);
-  const reason = step.obstacle?.(context);
+  const reason = step.obstacle?.(context) ?? missing(step, journal.record);
   if (reason !== undefined) return ok({ kind: 'skipped', reason });
   const earlier = journal.record.steps[step.key]?.state;
   if (earlier === 'done') return ok({ kind: 'there already' });
@@ -101,8 +103,9 @@ async function runStep(
   const { policyWritten } = journal.record;
   const done = await act(session, journal, step, context);
   if (done.ok) {
-    const marked = journal.mark(step, 'done');
-    return marked.ok ? ok({ kind: 'done' }) : marked;
+    const marked = journal.mark(step, 'done', done.value);
+    const remark = done.value === undefined ? {} : { remark: done.value };
+    return marked.ok ? ok({ kind: 'done', ...remark }) : marked;
   }
   const undone = await undoStep(session, step, context, kept.ok ? kept.value : undefined);
   // What failed once fails again while it is undone.
@@ -115,22 +118,32 @@ async function runStep(
   return marked.ok ? ok({ kind: 'failed', reason: why }) : marked;
 }
 
+/** Returns the reason if the step that must have worked has failed. */
+function missing({ needs }: Step, { steps }: SetupRecord): string | undefined {
+  if (needs === undefined || steps[needs]?.state !== 'failed') return undefined;
+  return 'it failed for the first tenant; --try NAME tries it on another one';
+}
+
+/** Does the step, and checks it. Returns a remark on sites that fail since then, if these are not most of them. */
 async function act(
   session: Session,
   journal: Journal,
   step: Step,
   context: StepContext,
-): Promise<Result<void, Problem>> {
-  const sites = step.asksSites === true ? [...(await sitesByTenant(session)).values()].flat() : [];
+): Promise<Result<string | undefined, Problem>> {
+  const all = step.asksSites === true ? await sitesByTenant(session) : new Map<string, string[]>();
+  const own = step.isForOne === true ? [...all].filter(([name]) => name === context.canary) : all;
+  const sites = new Map(own);
   const before = await askSites(sites);
   const changed = await change(session, journal, step, context);
   if (!changed.ok) return changed;
-  const failure = newFailure(before, await askSites(sites));
-  if (failure !== undefined) return failed({ action: 'keep the sites', reason: failure });
+  const { failures, isGeneral } = compareAnswers(before, await askSites(sites));
+  if (isGeneral) return failed({ action: 'keep the sites', reason: formatFailures(failures) });
   const after = await layersNow(session);
   if (!after.ok) return after;
   const problem = problemAfter(step, after.value);
-  return problem === undefined ? ok(undefined) : failed({ action: 'check it', reason: problem });
+  if (problem !== undefined) return failed({ action: 'check it', reason: problem });
+  return ok(failures.length === 0 ? undefined : formatFailures(failures));
 }
 
 async function change(

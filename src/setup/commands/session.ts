@@ -23,6 +23,7 @@ import { lookAtHost } from '../io/look.ts';
 
 export interface SetupOptions extends PolicyOptions {
   readonly json?: boolean;
+  readonly try?: string;
 }
 
 export interface Session {
@@ -31,6 +32,8 @@ export interface Session {
   readonly reader: PolicyReader;
   readonly capabilities: readonly Capability[];
   readonly look: HostLook;
+  /** The tenant on which changes are tried first, if one was named. */
+  readonly canary?: string;
 }
 
 /** Returns the session, or an exit status after the reason has been printed. */
@@ -52,6 +55,7 @@ export async function setupSession(
     reader: await policyReaderOf(command),
     capabilities: capabilitiesOf(command),
     look: lookAtHost(paths, options.policy),
+    ...(options.try === undefined ? {} : { canary: options.try }),
   };
 }
 
@@ -99,7 +103,8 @@ export async function stepContext(session: Session, answers: Answers): Promise<S
   const { look, file } = session;
   const tenants = (policyOf(session)?.tenants ?? []).flatMap(({ account }) => account?.user ?? []);
   const withSite = [...(await sitesByTenant(session)).keys()];
-  const canary = tenants.find((each) => withSite.includes(each)) ?? tenants[0];
+  const first = tenants.find((each) => withSite.includes(each)) ?? tenants[0];
+  const canary = tenants.find((each) => each === session.canary) ?? first;
   return {
     answers,
     look,

@@ -32,6 +32,7 @@ export const command: CommandModule = {
       .option('--answers <file>', 'take the answers from this file, and do not ask')
       .option('--write-answers <file>', 'keep the answers in this file, for another server')
       .addOption(new Option('--level <level>', 'how far to go').choices(levels))
+      .option('--try <tenant>', 'try changes on this tenant first')
       .option('--dry-run', 'show the plan; changes nothing')
       .option('-y, --yes', 'take the defaults, and do not ask')
       .option('--json', 'print as JSON, and do not ask')

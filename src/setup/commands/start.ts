@@ -13,6 +13,7 @@ import type { Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { answersText, parseAnswers, type Answers } from '../core/answers.ts';
 import type { Level } from '../core/levels.ts';
+import type { HostLook } from '../core/look.ts';
 import { planSteps, type PlannedStep } from '../core/plan.ts';
 import type { SetupRecord } from '../core/record.ts';
 import { steps } from '../core/steps.ts';
@@ -43,7 +44,7 @@ const silent: Progress = { begins: () => undefined, ends: () => undefined };
 export async function start(options: StartOptions, command: Command): Promise<ExitCode> {
   const session = await setupSession(options, command);
   if (typeof session === 'number') return session;
-  const usage = usageProblem(options);
+  const usage = usageProblem(options, session.look);
   if (usage !== undefined) {
     printError(usage);
     return exitCodes.usage;
@@ -64,8 +65,15 @@ export async function start(options: StartOptions, command: Command): Promise<Ex
   return carryOut(session, options, answers, record.value);
 }
 
-/** Describes what cannot be asked: without a terminal, answers must be given. */
-function usageProblem(options: StartOptions): Problem | undefined {
+/** Returns what is wrong with the options: without a terminal, answers must be given. */
+function usageProblem(options: StartOptions, { accounts }: HostLook): Problem | undefined {
+  if (options.try !== undefined && !accounts.includes(options.try))
+    return {
+      action: 'try changes on',
+      object: options.try,
+      reason: 'no account of that name is in the range of uids',
+      hint: 'name a tenant',
+    };
   const isGiven = options.answers !== undefined || options.yes === true || options.dryRun === true;
   if (isGiven || (canAsk() && options.json !== true)) return undefined;
   const reason = 'nobody can be asked here';

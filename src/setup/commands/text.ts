@@ -92,7 +92,9 @@ export function progressOf(total: number): Progress {
 function endText(end: StepEnd, seconds: string, colors: Colors): string {
   switch (end.kind) {
     case 'done':
-      return colors.green(`done (${seconds} s)`);
+      return end.remark === undefined
+        ? colors.green(`done (${seconds} s)`)
+        : colors.yellow(`done (${seconds} s); ${printable(end.remark)}`);
     case 'there already':
       return colors.green('there already');
     case 'skipped':

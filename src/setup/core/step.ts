@@ -28,6 +28,8 @@ export interface Step {
   /** The files, units and reloads. */
   readonly changes: string;
   readonly customers: string;
+  /** The step that must not have failed before it. */
+  readonly needs?: string;
   /** Why it does not apply here; absent if it always does. */
   readonly obstacle?: (context: StepContext) => string | undefined;
   /** Commands that must come before the edit. */
@@ -43,6 +45,8 @@ export interface Step {
   readonly layers: readonly string[];
   /** Whether web servers change, so that sites are asked before and after. */
   readonly asksSites?: true;
+  /** Whether it changes the canary alone. */
+  readonly isForOne?: true;
 }
 
 const reached: ReadonlySet<LayerState> = new Set(['enforced', 'watched']);

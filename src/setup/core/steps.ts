@@ -1,6 +1,6 @@
 /** The steps of a setup, in their order. */
 import { ok } from '../../../packages/base/result.ts';
-import { setElement } from '../../policy/edit-elements.ts';
+import { setElement, setForTenants } from '../../policy/edit-elements.ts';
 import { setLimits } from '../../policy/edit.ts';
 import { limitSet } from './limit-sets.ts';
 import type { Step, StepContext } from './step.ts';
@@ -92,10 +92,12 @@ export const steps: readonly Step[] = [
     undo: ({ canary = '', policy }) => [['web', 'fpm', 'disable', canary, ...policy]],
     layers: [],
     asksSites: true,
+    isForOne: true,
   },
   {
     key: 'php',
     level: 'limit',
+    needs: 'php-first',
     title: "Serve every tenant's PHP from a service of its own",
     changes: 'moves their pools to units; reloads PHP-FPM',
     customers: 'nothing; an idle service starts at the first request',
@@ -154,10 +156,12 @@ export const steps: readonly Step[] = [
     undo: nothing,
     layers: ['jails'],
     asksSites: true,
+    isForOne: true,
   },
   {
     key: 'jails',
     level: 'isolate',
+    needs: 'jail-first',
     title: 'Put tenants into jails',
     changes: 'adds <jail> to the defaults of the policy; logins and PHP enter the jail',
     customers: 'they see their own home and processes, and no other tenants',
@@ -227,16 +231,6 @@ const firstObstacle = ({ canary }: StepContext) =>
 /** Adds the jail to the defaults. Tenants of today are exempt if only new ones are to get one. */
 function addJails(text: string, { answers, tenants }: StepContext) {
   const added = setElement(text, [{ name: 'defaults' }, { name: 'jail' }], { profile: 'web' });
-  if (answers.jails === 'all') return added;
-  return tenants.reduce(
-    (edited, user) =>
-      edited.ok
-        ? setElement(
-            edited.value,
-            [{ name: 'tenant', named: { attribute: 'user', value: user } }, { name: 'jail' }],
-            { profile: 'none' },
-          )
-        : edited,
-    added,
-  );
+  if (answers.jails === 'all' || !added.ok) return added;
+  return setForTenants(added.value, tenants, { name: 'jail' }, { profile: 'none' });
 }
