@@ -60,6 +60,7 @@ export const kernelSuites = [
   'test/jail/sites.test.ts',
   'test/jail/sites-applied.test.ts',
   'test/pam/enable.test.ts',
+  'test/pam/enable-refused.test.ts',
   'test/pam/step.test.ts',
   'test/pam/step-cgroups.test.ts',
   'test/pam/step-slices.test.ts',
