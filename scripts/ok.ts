@@ -78,7 +78,9 @@ export const kernelSuites = [
   'test/web/entries/apache-enable.test.ts',
   'test/web/entries/nginx-counting.test.ts',
   'test/web/entries/nginx-enable.test.ts',
-  'test/web/fpm/launcher.test.ts',
+  'test/web/fpm/launcher/identity.test.ts',
+  'test/web/fpm/launcher/refused.test.ts',
+  'test/web/fpm/launcher/usage.test.ts',
   'test/web/placed.test.ts',
   'test/web/programs.test.ts',
 ];
