@@ -28,7 +28,7 @@ export const kernelSuites = [
   'test/agent/exposition-promtool.test.ts',
   'test/agent/site-limits.test.ts',
   'test/agent/soak.test.ts',
-  ...globSync('test/attacks/*.test.ts', { cwd: root }).sort(),
+  ...globSync('test/attacks/**/*.test.ts', { cwd: root }).sort(),
   'test/placer/parts.test.ts',
   'test/placer/forks.test.ts',
   'test/placer/placement.test.ts',
