@@ -14,7 +14,7 @@ stage.register();
 
 test("runs a site's pool in the site's jail, or not at all", { skip }, async () => {
   mkdirSync(stage.shop.home, { recursive: true });
-  chownSync(stage.shop.home, stage.uids.alice, stage.uids.alice);
+  chownSync(stage.shop.home, stage.uids.alice, stage.gid);
   writeFileSync(`${stage.homes}/alice/wp-config.php`, '<?php $password = 1;');
   const ofSite = (jail: string) => `<site name="${stage.shop.site}">${jail}</site>`;
   const own = ofSite(`<jail profile="strict" home="${stage.shop.home}"/>`);

@@ -49,6 +49,8 @@ export class FpmJailStage {
   readonly instance: string;
   readonly users: { readonly alice: string; readonly bob: string };
   readonly uids = { alice: 0, bob: 0 };
+  /** Alice's gid, which may be another number than her uid. */
+  gid = 0;
   readonly homes: string;
   readonly policy: string;
   /** The directory of configurations. */
@@ -80,6 +82,7 @@ export class FpmJailStage {
         execFileSync('useradd', ['--no-log-init', '-U', '-m', '-d', `${this.homes}/${name}`, user]);
         this.uids[name as 'alice' | 'bob'] = Number(execFileSync('id', ['-u', user]));
       }
+      this.gid = Number(execFileSync('id', ['-g', this.users.alice]));
       writeFileSync(`${this.homes}/bob/secret.php`, "<?php $password = 'of bob';\n");
       chmodSync(`${this.homes}/bob`, 0o755);
       this.mustApply();
@@ -126,8 +129,8 @@ ${more}`;
   }
 
   serviceOf(text: string): SplitService {
-    const { alice } = this.uids;
-    const tenant = { uid: alice, gid: alice, user: this.users.alice, hasOwnGroup: true };
+    const { uids, users, gid } = this;
+    const tenant = { uid: uids.alice, gid, user: users.alice, hasOwnGroup: true };
     const file = { path: '/pools/alice.conf', text, isPublic: true, sections: [], includes: [] };
     return { tenant, pools: [], files: [file] };
   }
@@ -143,7 +146,7 @@ ${more}`;
       `error_log = ${of?.home ?? `${this.homes}/alice`}/fpm.log`,
     );
     writeFileSync(path, text);
-    chownSync(path, 0, this.uids.alice);
+    chownSync(path, 0, this.gid);
     chmodSync(path, 0o640);
   }
 
