@@ -17,9 +17,16 @@ export const group = `bhexecg${process.pid}`;
 export const uidWithoutAccount = 7_000_001;
 export const tree = findTree(instance);
 
-function reasonToSkip(): string | false {
+function instanceObstacle(): string | false {
   if (process.getuid?.() !== 0) return 'needs root';
-  if (tree.roots.length === 0) return 'needs cgroups';
+  return tree.roots.length === 0 && 'needs cgroups';
+}
+
+/** The reason to skip tests of a tenant without an account. */
+export const skipWithoutAccount = instanceObstacle();
+
+function reasonToSkip(): string | false {
+  if (skipWithoutAccount !== false) return skipWithoutAccount;
   for (const program of ['/usr/bin/setpriv', '/usr/sbin/useradd']) {
     if (!fs.existsSync(program)) return `needs ${program}`;
   }
@@ -123,20 +130,33 @@ export function assertRefused(result: LaunchResult, message: RegExp, status = 1)
   assert.equal(result.stdout, '');
 }
 
+function makeInstance(tenant: number): void {
+  fs.mkdirSync(`/run/${instance}`);
+  fs.writeFileSync(`/run/${instance}/launch`, launchText(tree));
+  makeTenant(`u${tenant}`);
+}
+
+function removeInstance(): void {
+  for (const root of tree.roots) removeCgroup(root);
+  fs.rmSync(`/run/${instance}`, { recursive: true, force: true });
+}
+
 /** Registers hooks that make the account and its cgroup before the tests, and remove them afterwards. */
 export function useTenant(): void {
   before(() => {
     makeAccount();
-    fs.mkdirSync(`/run/${instance}`);
-    fs.writeFileSync(`/run/${instance}/launch`, launchText(tree));
-    makeTenant(`u${uid}`);
+    makeInstance(uid);
   });
-
   after(() => {
-    for (const root of tree.roots) removeCgroup(root);
-    fs.rmSync(`/run/${instance}`, { recursive: true, force: true });
+    removeInstance();
     removeAccount();
   });
+}
+
+/** The same for a tenant without an account. */
+export function useTenantWithoutAccount(): void {
+  before(() => makeInstance(uidWithoutAccount));
+  after(removeInstance);
 }
 
 /** Returns the name of `place` below `root` in /proc/self/cgroup. */

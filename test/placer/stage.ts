@@ -24,7 +24,6 @@ import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 import { mustApply, policyOf } from '../conformance/suite.ts';
 import { buildProgram } from './programs.ts';
 
-export const instance = 'bulkhead-place-test';
 /** uids that no account has; the last is for an account that the tests make. */
 export const uids = {
   first: 64_301,
@@ -68,9 +67,9 @@ export class Stage implements AsyncDisposable {
   readonly #children: ChildProcess[] = [];
   #placement: ConnectorPlacement | undefined;
 
-  constructor(version: 1 | 2, instanceOfFile = instance) {
+  constructor(version: 1 | 2, instance: string) {
     this.version = version;
-    this.host = treeHost(pathsOf(instanceOfFile));
+    this.host = treeHost(pathsOf(instance));
     mustApply(body, this.host);
     this.#targets = targetsHere(this.host, body);
     this.hierarchies = this.#targets.tree.hierarchies;

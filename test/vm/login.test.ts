@@ -1,7 +1,7 @@
 /**
  * The login step with Debian's own sshd, su, cron and at: where the first instruction of a session runs, whom it does
  * not affect, and that a login works whatever is broken. No agent runs, so that nothing else moves anybody. Refusals to
- * enable it, and its undoing, are in test/pam/enable.test.ts.
+ * enable it, and its undoing, are in test/pam/enable.test.ts and test/pam/enable-refused.test.ts.
  */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';

@@ -39,7 +39,7 @@ const on = '/srv/storm/on';
 
 /**
  * `storm WAY UID` records where it begins, and forks until the storm is over. cron starts it again each minute.
- * Other processes are not kept waiting; storms at full speed are in test/attacks/placement.test.ts.
+ * Other processes are not kept waiting; storms at full speed are in test/attacks/placement/.
  */
 const storm = `#!/bin/sh
 read -r cgroup </proc/self/cgroup

@@ -1,176 +1,24 @@
 /** A real Apache with mod_qos enforces tenants' entries, and their .htaccess does not change that. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { connect as connectHttp2 } from 'node:http2';
 import { test } from 'node:test';
-import { formatProblem, type Problem } from '../../packages/base/problem.ts';
-import type { Result } from '../../packages/base/result.ts';
-import { freePort } from '../../testing/free-port.ts';
-import { eventually } from '../../testing/patience.ts';
-import { apacheOwners } from '../../src/web/core/entries/apache-enforcement.ts';
+import { eventually } from '../../../testing/patience.ts';
+import { apacheOwners } from '../../../src/web/core/entries/apache-enforcement.ts';
 import {
   EntryRefusalTally,
   type MemberRefusals,
-} from '../../src/web/core/entries/refusal-tally.ts';
-import { planApache, planApacheRemoval } from '../../src/web/io/entries/apache.ts';
-import { RefusalReceiver } from '../../src/web/io/entries/receiver.ts';
-import type { ReloadResult, ServerEntries } from '../../src/web/io/entries/server-entries.ts';
-import type { ApacheProgram } from '../../src/web/io/servers.ts';
-import { surveyWeb } from '../../src/web/io/survey.ts';
-import {
-  type Answer,
-  type Asked,
-  type EntriesStage,
-  limitsOf,
-  stagedSuite,
-  statuses,
-  times,
-  type Wanted,
-} from './entries-stage.ts';
-import { uids } from './stage.ts';
-
-const modules = '/usr/lib/apache2/modules';
-const three = new Map([[uids.owner, 3]]);
+} from '../../../src/web/core/entries/refusal-tally.ts';
+import { RefusalReceiver } from '../../../src/web/io/entries/receiver.ts';
+import { limitsOf, stagedSuite, times, type EntriesStage } from '../entries-stage.ts';
+import { uids } from '../stage.ts';
+import { apacheSites, module, three } from './apache-stage.ts';
 
 await stagedSuite('entries at Apache', suite);
 
 function suite(stage: EntriesStage): void {
-  const at = (path: string) => stage.at(path);
-  const apache = (): ApacheProgram => ({
-    program: '/usr/sbin/apache2',
-    args: ['-f', at('apache2.conf')],
-    directory: stage.directory,
-    modInfo: `${modules}/mod_info.so`,
-    environment: {},
-  });
-  const survey = () => surveyWeb({ fpm: stage.programs().fpm, apache: apache() }, stage.tenancy());
-  const plan = async (wanted: Wanted, editVhosts = false) =>
-    planApache(apache(), await survey(), {
-      limits: limitsOf(wanted),
-      socket: at('web.sock'),
-      editVhosts,
-    });
-  const carriedOut = async (
-    planned: Result<ServerEntries, Problem>,
-  ): Promise<Result<ReloadResult, Problem>> =>
-    planned.ok ? planned.value.apply(stage.run) : planned;
-
-  const loaded = [
-    'mpm_event',
-    'authz_core',
-    'proxy',
-    'proxy_fcgi',
-    'mime',
-    'dir',
-    'env',
-    'setenvif',
-    'headers',
-    'rewrite',
-  ];
-
-  const module = (name: string) => `LoadModule ${name}_module ${modules}/mod_${name}.so`;
-
-  /** Prepares two sites of tenants, each with its .htaccess, as most hosters allow it. */
-  async function prepare({
-    qos = true,
-    include = true,
-    server = '',
-    more = '',
-  } = {}): Promise<void> {
-    await stage.prepare(() => '');
-    stage.port = await freePort();
-    mkdirSync(at('conf-enabled'));
-    stage.write('mime.types', 'text/css css\n');
-    const conf = [
-      ...[...loaded, ...(qos ? ['qos'] : [])].map((each) => module(each)),
-      'User www-data',
-      'Group www-data',
-      `ServerRoot ${stage.directory}`,
-      `DefaultRuntimeDir ${stage.directory}`,
-      `PidFile ${at('apache.pid')}`,
-      `ErrorLog ${at('apache.log')}`,
-      `TypesConfig ${at('mime.types')}`,
-      `Listen 127.0.0.1:${stage.port}`,
-      'ServerName localhost',
-      `<Directory ${stage.directory}>\nAllowOverride All\nRequire all granted\n</Directory>`,
-      ...(server === '' ? [] : [server]),
-      `IncludeOptional ${at('conf-enabled')}/*.conf`,
-      `IncludeOptional ${at('vhosts')}/*.conf`,
-    ];
-    stage.write('apache2.conf', `${conf.join('\n')}\n`);
-    for (const [name, uid, pool] of [
-      ['a', uids.owner, 'owner'],
-      ['n', uids.other, 'other'],
-    ] as const)
-      stage.write(
-        `vhosts/${name}.conf`,
-        `<VirtualHost 127.0.0.1:${stage.port}>
-  ServerName ${name}.example
-  DocumentRoot ${stage.root(name, uid)}
-  DirectoryIndex index.php
-  CustomLog ${at(`${name}.log`)} "%>s %U"
-  ${include ? `IncludeOptional ${at(`bulkhead/u${uid}.conf`)}` : ''}
-  ${name === 'a' ? more : ''}
-  <FilesMatch "\\.php$">
-    SetHandler "proxy:unix:${at(`${pool}.sock`)}|fcgi://localhost"
-  </FilesMatch>
-</VirtualHost>
-`,
-      );
-  }
-
-  async function started(): Promise<void> {
-    stage.start(stage.php.program, '-F', '-R', '-y', at('fpm.conf'));
-    stage.start('/usr/sbin/apache2', '-f', at('apache2.conf'), '-DFOREGROUND');
-    await stage.served(['a.example', 'n.example']);
-  }
-
-  async function enabled(limits: Wanted = three): Promise<void> {
-    const outcome = await carriedOut(await plan(limits));
-    assert.ok(outcome.ok, outcome.ok ? '' : formatProblem(outcome.error));
-    assert.equal(outcome.value, 'reloaded');
-    // Processes of before the reload answer what they have, and then end.
-    await eventually('it is in force', async () => {
-      const answers = await burst(5);
-      return answers[508] === 2;
-    });
-  }
-
-  /** Statuses of as many requests at once, of which some are let go when no more come. */
-  async function burst(count: number): Promise<Readonly<Record<number, number>>> {
-    stage.shut();
-    let answered = 0;
-    const all = times(count, { host: 'a.example', path: '/' }).map(async (each) => {
-      const answer = await stage.ask1(each);
-      answered++;
-      return answer;
-    });
-    // While Apache reloads it may answer something else.
-    await eventually('each runs or has its answer', () => stage.running() + answered >= count);
-    stage.letGo();
-    return statuses(await Promise.all(all));
-  }
-
-  /**
-   * Checks how many requests are served. Apache frees a place after the answer, when it has logged the request. So
-   * fewer of several concurrent requests may be served for a moment; never more.
-   */
-  async function served(
-    count: number,
-    asked: readonly Asked[],
-    what = '',
-  ): Promise<readonly Answer[]> {
-    const refused = asked.length - count;
-    return eventually(`${count} are served ${what}`, async () => {
-      const answers = await stage.atOnce(asked);
-      const { 200: ran = 0, 508: not = 0 } = statuses(answers);
-      assert.equal(ran + not, asked.length, what);
-      assert.ok(ran <= count, `${ran} are served ${what}`);
-      // A script that ran for a refused request would be one more.
-      assert.equal(stage.running(), ran, what);
-      return not === refused && answers;
-    });
-  }
+  const { at, survey, plan, carriedOut, prepare, started, enabled, burst, served } =
+    apacheSites(stage);
 
   test("web entries at Apache serves three of eight requests, and the neighbour's requests", async () => {
     await prepare();
@@ -385,74 +233,5 @@ function suite(stage: EntriesStage): void {
       const change = planned.value.changes.find(({ path }) => path === ofSite);
       assert.match(change?.after ?? '', /QS_LocRequestLimitMatch "\^\.\*\$" 2\n/);
     }
-  });
-
-  test('web entries enable reports missing mod_qos, a missing include, and configuration errors', async () => {
-    await prepare({ qos: false });
-    const without = await plan(three);
-    assert.ok(without.ok);
-    assert.deepEqual(without.value.enforced, []);
-    assert.match(
-      without.value.notes[0]?.message ?? '',
-      /mod_qos is not loaded.*apt-get install libapache2-mod-qos/,
-    );
-    await stage.clear();
-
-    await prepare({ include: false });
-    const not = await plan(three);
-    assert.ok(not.ok);
-    const [note] = not.value.notes;
-    assert.match(
-      note?.message ?? '',
-      new RegExp(`IncludeOptional ${at(`bulkhead/u${uids.owner}.conf`)}`),
-    );
-    assert.deepEqual(note?.about, [`${at('vhosts/a.conf')}:1`]);
-
-    stage.write('vhosts/broken.conf', '# nothing\nNonsense 1\n');
-    const broken = await plan(three);
-    assert.match(broken.ok ? '' : formatProblem(broken.error), /broken\.conf:2: Invalid command/);
-    assert.equal(existsSync(at('bulkhead')), false);
-  });
-
-  test('web entries enable --edit-vhosts writes the line into an Apache vhost; disable removes it', async () => {
-    await prepare({ include: false });
-    await started();
-    const before = readFileSync(at('vhosts/a.conf'), 'utf8');
-    const done = await carriedOut(await plan(three, true));
-    assert.deepEqual(done, { ok: true, value: 'reloaded' });
-    const line = `IncludeOptional ${at(`bulkhead/u${uids.owner}.conf`)}`;
-    assert.ok(readFileSync(at('vhosts/a.conf'), 'utf8').includes(`${line}\n`));
-    const again = await plan(three, true);
-    assert.deepEqual(again.ok && again.value.changes, []);
-    await eventually('it is in force', async () => (await burst(5))[508] === 2);
-    const removed = await carriedOut(planApacheRemoval(apache(), await survey()));
-    assert.ok(removed.ok, removed.ok ? '' : formatProblem(removed.error));
-    assert.equal(readFileSync(at('vhosts/a.conf'), 'utf8'), before);
-  });
-
-  test("web entries disable restores Apache's files, and enable undoes what Apache refuses", async () => {
-    await prepare();
-    await started();
-    const before = readdirSync(stage.directory).toSorted();
-    await enabled();
-    const planned = await plan(three);
-    assert.deepEqual(planned.ok && planned.value.changes, []);
-    const removed = await carriedOut(planApacheRemoval(apache(), await survey()));
-    assert.ok(removed.ok, removed.ok ? '' : formatProblem(removed.error));
-    assert.deepEqual(readdirSync(stage.directory).toSorted(), before);
-    assert.deepEqual(readdirSync(at('conf-enabled')), []);
-
-    // A directive that is only accepted once: Apache refuses what is about to be written.
-    writeFileSync(at('vhosts/z.conf'), '<IfFile "bulkhead">\nNonsense 1\n</IfFile>\n');
-    const refused = await carriedOut(await plan(three));
-    assert.match(
-      refused.ok ? '' : formatProblem(refused.error),
-      /z\.conf:2.*everything is as before/,
-    );
-    assert.deepEqual(readdirSync(at('conf-enabled')), []);
-    assert.deepEqual(readdirSync(at('state')), []);
-    assert.equal(existsSync(at('bulkhead')), false);
-    rmSync(at('vhosts/z.conf'));
-    await enabled();
   });
 }
