@@ -104,6 +104,14 @@ const char *reason_of(int error);
 /* Closes what is open from FIRST on. */
 int close_from(unsigned int first);
 
+/* lock.c */
+
+/*
+ * Locks the file NAME below AT, a directory of root's, and makes it if it is not there: its descriptor, or -1 with errno, which
+ * is EWOULDBLOCK if somebody else keeps the lock for ten seconds.
+ */
+int open_lock(int at, const char *name);
+
 /* environment.c */
 
 struct environment {
