@@ -69,6 +69,7 @@ export const kernelSuites = [
   'test/web/entries-strict.test.ts',
   'test/web/entries.test.ts',
   'test/web/fpm/launcher.test.ts',
+  'test/web/fpm/launcher-sites.test.ts',
   'test/web/placed.test.ts',
   'test/web/programs.test.ts',
 ];
