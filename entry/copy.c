@@ -18,6 +18,7 @@
 #define BYTES_MAX (64 << 20)
 
 struct source {
+	int root; /* below which its path is, also from the vault */
 	int fd;
 	gid_t gid;
 	char text[PATH_SIZE];
@@ -45,19 +46,13 @@ static int split_path(struct source *s, const char *path, struct failure *f)
 	return 0;
 }
 
-static int open_source(struct source *s, const char *path, struct failure *f)
+static int open_source(struct source *s, struct failure *f)
 {
-	int root, error;
 	struct statx st;
 
-	if (split_path(s, path, f))
-		return -1;
-	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	s->fd = root < 0 ? -1 : open_below(root, s->parts, O_RDONLY, S_IFREG);
-	error = errno;
-	close_if_open(root);
+	s->fd = open_below(s->root, s->parts, O_RDONLY, S_IFREG);
 	if (s->fd < 0)
-		return fail(f, "it cannot be opened: %s", reason_of(error));
+		return fail(f, "it cannot be opened: %s", reason_of(errno));
 	if (statx(s->fd, "", AT_EMPTY_PATH, STATX_GID, &st))
 		return fail(f, "it cannot be read: %s", strerror(errno));
 	s->gid = st.stx_gid;
@@ -107,40 +102,61 @@ static int replace(int directory, const struct source *s)
 	return failed ? -1 : 0;
 }
 
-/* In the vault. */
-static int write_copy(const char *instance, const char *key, const struct source *s, struct failure *f)
+static int write_into(int jail, const struct source *s, struct failure *f)
 {
-	const char *const names[] = { "run", instance, "jail", "in", "tenant", key, NULL };
-	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int jail = root < 0 ? -1 : open_below(root, names, O_PATH | O_DIRECTORY, S_IFDIR);
-	int all = jail < 0 ? -1 : open_made(jail, "fpm");
+	int all = open_made(jail, "fpm");
 	int directory = all < 0 ? -1 : open_made(all, s->directory);
-	int failed = 0;
+	int failed = directory < 0 || replace(directory, s) ? fail(f, "it cannot be written: %s", reason_of(errno)) : 0;
 
-	if (directory < 0 || replace(directory, s))
-		failed = fail(f, "it cannot be written: %s", reason_of(errno));
-	close_if_open(root);
-	close_if_open(jail);
 	close_if_open(all);
 	close_if_open(directory);
 	return failed;
 }
 
+/*
+ * In the vault. The source is opened with the lock: nobody replaces a copy by an older one. The lock is where no tenant sees it,
+ * who could keep it otherwise, and each jail has its own: a start in a slice that is frozen holds up no other tenant.
+ */
+static int write_copy(const char *instance, const char *key, struct source *s, struct failure *f)
+{
+	const char *const names[] = { "run", instance, "jail", "in", NULL }, *const own[] = { "tenant", key, NULL };
+	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int all = root < 0 ? -1 : open_below(root, names, O_PATH | O_DIRECTORY, S_IFDIR);
+	int jail = all < 0 ? -1 : open_below(all, own, O_PATH | O_DIRECTORY, S_IFDIR);
+	int locks = jail < 0 ? -1 : open_made(all, "locks");
+	int lock = locks < 0 ? -1 : open_lock(locks, key);
+	int failed;
+
+	if (lock < 0 && errno == EWOULDBLOCK)
+		failed = fail(f, "another process is copying it, and does not end");
+	else if (lock < 0)
+		failed = fail(f, "it cannot be written: %s", reason_of(errno));
+	else
+		failed = open_source(s, f) || write_into(jail, s, f);
+	close_if_open(root);
+	close_if_open(all);
+	close_if_open(jail);
+	close_if_open(locks);
+	close_if_open(lock);
+	return failed ? -1 : 0;
+}
+
 int copy_inside(const char *instance, const char *key, const char *path, char *inside, size_t size, struct failure *f)
 {
-	struct source s = { .fd = -1 };
+	struct source s = { .root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), .fd = -1 };
 	int here = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
 	int failed;
 
-	if (here < 0)
+	if (here < 0 || s.root < 0)
 		failed = fail(f, "/proc cannot be read: %s", strerror(errno));
 	else
-		failed = open_source(&s, path, f) || enter_vault(instance, f);
+		failed = split_path(&s, path, f) || enter_vault(instance, f);
 	if (!failed) {
 		failed = write_copy(instance, key, &s, f);
 		if (setns(here, CLONE_NEWNS))
 			failed = fail(f, "the vault cannot be left: %s", strerror(errno));
 	}
+	close_if_open(s.root);
 	close_if_open(here);
 	close_if_open(s.fd);
 	if (!failed && (size_t)snprintf(inside, size, "/.bulkhead/fpm/%s/%s", s.directory, s.name) >= size)

@@ -104,6 +104,14 @@ const char *reason_of(int error);
 /* Closes what is open from FIRST on. */
 int close_from(unsigned int first);
 
+/* lock.c */
+
+/*
+ * Locks the file NAME below AT, a directory of root's, and makes it if it is not there: its descriptor, or -1 with errno, which
+ * is EWOULDBLOCK if somebody else keeps the lock for ten seconds.
+ */
+int open_lock(int at, const char *name);
+
 /* environment.c */
 
 struct environment {
@@ -195,10 +203,12 @@ enum session place_session(const struct destination *session, const char *servic
 
 /* jailed.c: who must not run outside a jail, also while no policy is in force. Source: src/host/cgroups/launch-jailed.ts. */
 
-/* The list below the root HOST. */
+/* The list of tenants below the root HOST. */
 int open_jailed(int host, const char *instance);
 /* Whether the account is in the list, by one of both: 1, 0 also if there is no list, or -1. */
 int is_jailed(int host, const char *instance, const char *user, const char *uid);
+/* Whether the site KEY is in the list of sites: the same. */
+int is_site_jailed(int host, const char *instance, const char *key);
 
 /* slots.c */
 
@@ -242,7 +252,7 @@ int keep_descriptors_inside(struct failure *f);
 int replace_standard(struct failure *f);
 int confine(const struct confinement *with, struct failure *f);
 
-/* copy.c: copies the file PATH, DIRECTORY/NAME at its end, to where the jail KEY has it at INSIDE. */
+/* copy.c: copies the file PATH, DIRECTORY/NAME at its end, to where the jail KEY has it at INSIDE; one process after another. */
 int copy_inside(const char *instance, const char *key, const char *path, char *inside, size_t size, struct failure *f);
 
 /* look.c: sees files as the tenant of whom only uid, gid and name are known, in the jail KEY if that is not empty. */

@@ -177,17 +177,22 @@ static void need_no_jail(const struct request *r, const struct choice *choice)
 }
 
 /*
- * A slice stays after a restart, and its units start before a policy is in force. Whoever had a jail does not start outside
- * then. The other ways to start need a policy.
+ * A slice stays after a restart, and its units start before a policy is in force. Neither a tenant nor a site that had a jail
+ * starts outside then. The other ways to start need a policy.
  */
 static void need_never_jailed(const struct request *r, const struct choice *choice)
 {
+	char key[KEY_MAX];
 	int host, listed;
 
 	if (choice->key[0])
 		return;
 	host = open_host();
 	listed = is_jailed(host, r->instance, r->tenant, r->tenant);
+	if (!listed && r->site) {
+		(void)snprintf(key, sizeof(key), "%s-%s", r->tenant, r->site);
+		listed = is_site_jailed(host, r->instance, key);
+	}
 	if (listed < 0)
 		end(STATUS_FAILED, "Cannot start php-fpm of uid %s: whether it has a jail cannot be read: %s", r->tenant,
 		    reason_of(errno));

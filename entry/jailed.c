@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The list of accounts that must not run outside a jail, which outlives a restart: /var/lib/INSTANCE/jailed.
+/*
+ * Lists that outlive a restart: accounts that must not run outside a jail are in /var/lib/INSTANCE/jailed, sites in jailed-sites
+ * beside it.
+ */
 #define _GNU_SOURCE
 #include "entry.h"
 #include <errno.h>
@@ -8,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LINE_SIZE 128
+#define LINE_SIZE (KEY_MAX + 1)
 
 /* Whether a line of the list is the name or the uid: 1, 0, or -1 if it cannot be read. */
 static int has_line(int fd, const char *user, const char *uid)
@@ -34,9 +37,9 @@ static int has_line(int fd, const char *user, const char *uid)
 	return got < 0 ? -1 : 0;
 }
 
-int open_jailed(int host, const char *instance)
+static int open_list(int host, const char *instance, const char *list)
 {
-	const char *const names[] = { instance, "jailed", NULL };
+	const char *const names[] = { instance, list, NULL };
 	int above = openat(host, "var/lib", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int fd = above < 0 ? -1 : open_below(above, names, O_RDONLY, S_IFREG);
 	int error = errno;
@@ -46,13 +49,28 @@ int open_jailed(int host, const char *instance)
 	return fd;
 }
 
-int is_jailed(int host, const char *instance, const char *user, const char *uid)
+int open_jailed(int host, const char *instance)
 {
-	int fd = open_jailed(host, instance);
+	return open_list(host, instance, "jailed");
+}
+
+/* Closes the list, too. */
+static int is_listed(int fd, const char *user, const char *uid)
+{
 	int found = fd < 0 ? (errno == ENOENT ? 0 : -1) : has_line(fd, user, uid);
 	int error = errno;
 
 	close_if_open(fd);
 	errno = error;
 	return found;
+}
+
+int is_jailed(int host, const char *instance, const char *user, const char *uid)
+{
+	return is_listed(open_jailed(host, instance), user, uid);
+}
+
+int is_site_jailed(int host, const char *instance, const char *key)
+{
+	return is_listed(open_list(host, instance, "jailed-sites"), key, key);
 }

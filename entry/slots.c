@@ -15,16 +15,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LOCK_SECONDS 10
 #define READ_MILLISECONDS 2000
 #define NEXT_MILLISECONDS 100
 #define STAT_SIZE 4096
@@ -57,43 +54,6 @@ static int write_holder(int slots, const char *slot, const struct holder *holder
 	(void)sigaction(SIGXFSZ, &before, NULL);
 	close_if_open(fd);
 	return failed ? -1 : 0;
-}
-
-static void do_nothing(int signal)
-{
-	(void)signal;
-}
-
-/* Those who wait get the lock in turn, and give up after ten seconds. */
-static int open_lock(int slots)
-{
-	/* More than once, since this process may not run between the timer and the lock. */
-	const struct itimerval timer = { .it_value.tv_sec = LOCK_SECONDS, .it_interval.tv_sec = 1 };
-	const struct sigaction wake = { .sa_handler = do_nothing };
-	struct itimerval left;
-	struct sigaction before;
-	sigset_t alarms, mask;
-	int fd = openat(slots, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	int failed;
-
-	if (fd < 0)
-		return -1;
-	(void)sigemptyset(&alarms);
-	(void)sigaddset(&alarms, SIGALRM);
-	(void)sigaction(SIGALRM, &wake, &before);
-	(void)sigprocmask(SIG_UNBLOCK, &alarms, &mask);
-	(void)setitimer(ITIMER_REAL, &timer, &left);
-	failed = flock(fd, LOCK_EX);
-	/* A process that was stopped meanwhile may find the lock free, in spite of the alarm. */
-	if (failed && errno == EINTR)
-		failed = flock(fd, LOCK_EX | LOCK_NB);
-	(void)setitimer(ITIMER_REAL, &left, NULL);
-	(void)sigprocmask(SIG_SETMASK, &mask, NULL);
-	(void)sigaction(SIGALRM, &before, NULL);
-	if (!failed)
-		return fd;
-	(void)close(fd);
-	return -1;
 }
 
 /* --- Whether holders run -------------------------------------------------------------------------------- */
@@ -283,7 +243,7 @@ static enum slot take_below(int slots, const char *instance, const char *name, s
 	}
 	if (!entries->limit)
 		return SLOT_TAKEN;
-	lock = open_lock(slots);
+	lock = open_lock(slots, "lock");
 	result = lock < 0 ? SLOT_FAILED : take_free(slots, entries->limit);
 	close_if_open(lock);
 	if (result == SLOT_FAILED)

@@ -53,6 +53,7 @@ export const kernelSuites = [
   'test/jail/broker-mail.test.ts',
   'test/jail/broker-passwd.test.ts',
   'test/jail/build.test.ts',
+  'test/jail/drop.test.ts',
   'test/jail/fpm-launcher.test.ts',
   'test/jail/fpm/serving.test.ts',
   'test/jail/fpm/site.test.ts',
@@ -84,6 +85,7 @@ export const kernelSuites = [
   'test/web/fpm/launcher/identity.test.ts',
   'test/web/fpm/launcher/refused.test.ts',
   'test/web/fpm/launcher/usage.test.ts',
+  'test/web/fpm/launcher-sites.test.ts',
   'test/web/placed.test.ts',
   'test/web/programs.test.ts',
 ];

@@ -1,7 +1,8 @@
 // bulkhead-fpm with a jail, and a program of the test's instead of php-fpm: how its configuration gets inside.
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   chownSync,
@@ -9,16 +10,18 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { text } from 'node:stream/consumers';
 import { after, before, suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { compileFpm } from '../../scripts/entry.ts';
-import { patienceMilliseconds } from '../../testing/patience.ts';
+import { eventually, patienceMilliseconds } from '../../testing/patience.ts';
 import { findTree } from '../cli/launch-stage.ts';
 import { reasonToSkip } from './stage.ts';
 
@@ -48,6 +51,30 @@ suite('bulkhead-fpm with a jail', { skip }, () => {
     }).trim();
   const inside = `/run/${instance}/jail/in/tenant/${uid}`;
   const copied = () => inVault(`cat ${inside}/fpm/8.4/own.conf`);
+  /** Starts a copy, which ends with its status and its message. */
+  const spawnCopy = () => {
+    const child = spawn(launcher, ['copy', instance, `${uid}`, program, config], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    const said = text(child.stderr);
+    const ended = once(child, 'exit').then(async ([status]) => `${status}: ${await said}`);
+    return { pid: child.pid, ended };
+  };
+  /** Takes the lock of copies until its standard input ends. */
+  const lockCopies = async () => {
+    const words = [
+      'flock',
+      `/run/${instance}/jail/in/locks/${uid}`,
+      'sh',
+      '-c',
+      'echo locked; cat',
+    ];
+    const holder = spawn('nsenter', [`--mount=/run/${instance}/jail/vault`, ...words], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    await once(holder.stdout, 'data');
+    return holder;
+  };
   const mustCopy = (): void => {
     const { status, stderr } = start('copy');
     assert.equal(status, 0, stderr);
@@ -138,6 +165,41 @@ suite('bulkhead-fpm with a jail', { skip }, () => {
     assert.equal(copied(), 'third');
     assert.equal(statSync(`${scratch}/victim`).size, 6);
     assert.equal(inVault(`ls ${inside}/fpm/8.4`), 'own.conf');
+  });
+
+  test('copies at the same time, as of a start and of a reload, do not disturb each other', async () => {
+    // So large that a copy takes longer than the start of the next one.
+    writeFileSync(config, 'x'.repeat(4 << 20));
+    const copies = Array.from({ length: 6 }, () => spawnCopy());
+    const ended = await Promise.all(copies.map((each) => each.ended));
+    writeFileSync(config, 'first\n');
+    mustCopy();
+    assert.deepEqual([...new Set(ended)], ['0: ']);
+    assert.equal(inVault(`ls ${inside}/fpm/8.4`), 'own.conf');
+  });
+
+  test('a copy that had to wait is not older than the configuration', async () => {
+    writeFileSync(config, 'old\n');
+    mustCopy();
+    const holder = await lockCopies();
+    const copy = spawnCopy();
+    const waits = new RegExp(`-> FLOCK +ADVISORY +WRITE ${copy.pid} `);
+    await eventually('it waits', () => waits.test(readFileSync('/proc/locks', 'utf8')));
+    writeFileSync(`${config}.new`, 'new\n', { mode: 0o600 });
+    renameSync(`${config}.new`, config);
+    holder.stdin.end();
+    assert.equal(await copy.ended, '0: ');
+    assert.equal(copied(), 'new');
+  });
+
+  test('gives up when another copy does not end', async () => {
+    const holder = await lockCopies();
+    const { status, stderr } = start('copy');
+    assert.equal(status, 1);
+    assert.match(stderr, /another process is copying it, and does not end; run bulkhead apply$/m);
+    holder.stdin.end();
+    await once(holder, 'exit');
+    mustCopy();
   });
 
   test("refuses a configuration that may be another account's", (t) => {

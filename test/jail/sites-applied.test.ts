@@ -162,7 +162,10 @@ test('apply, exec --site and jail with a site', { skip }, async (t) => {
       assert.deepEqual(readdirSync(`/run/${instance}/jail/tenants`), [shop]);
       // Its tenant may log in as before.
       assert.ok(!existsSync(`/var/lib/${instance}/jailed`));
+      const listed = `/var/lib/${instance}/jailed-sites`;
+      assert.equal(readFileSync(listed, 'utf8'), `${shop}\n`);
       apply('', '');
+      assert.ok(!existsSync(listed));
       assert.deepEqual([profileAt(), profileAt(...ofShop)], ['', '']);
       assert.ok(!existsSync(`/run/${instance}/jail`));
     },

@@ -7,6 +7,9 @@
  *
  * The PAM module uses it after a reboot until the jails have been built; pam_listfile uses it if that module is
  * missing. So the file outlives both: an account is added before its jail exists, and stays as long as the jail does.
+ *
+ * `/var/lib/bulkhead/jailed-sites` has the keys of sites' jails, such as `1001-shop.example`, for bulkhead-fpm. It is another
+ * file since an account could have such a name, and a site has no sessions.
  */
 import { mkdirSync, rmSync } from 'node:fs';
 import { failed, type Problem } from '../../../packages/base/problem.ts';
@@ -18,6 +21,7 @@ import { parsePasswd } from '../accounts/accounts.ts';
 import type { Paths } from '../paths.ts';
 
 export const jailedFile = (state: string): string => `${state}/jailed`;
+export const jailedSitesFile = (state: string): string => `${state}/jailed-sites`;
 
 export interface JailedTenant {
   readonly uid: number;
@@ -80,10 +84,36 @@ const isNumber = (line: string) => /^\d+$/.test(line);
 /** Whether pam_listfile would read the name whole: it ends a name at these characters. */
 const isName = (name: string) => !/[\r\n\0]/.test(name) && !isNumber(name);
 
-/** Writes the file. pam_listfile rejects files that others can write to. */
-function publish(state: string, names: Names): Result<void, Problem> {
-  const path = jailedFile(state);
-  const lines = [...names].sort(([a], [b]) => a - b).flatMap(([uid, each]) => [uid, ...each]);
+const publish = (state: string, names: Names): Result<void, Problem> =>
+  write(
+    state,
+    jailedFile(state),
+    [...names].sort(([a], [b]) => a - b).flatMap(([uid, each]) => [uid, ...each]),
+  );
+
+/** Adds the keys of sites' jails; removes none. */
+export const addJailedSites = (state: string, keys: readonly string[]): Result<void, Problem> =>
+  publishSites(state, [...listedSites(state), ...keys]);
+
+/** Removes all sites but these, and sites for which `hasJail` still holds. */
+export const settleJailedSites = (
+  state: string,
+  keys: readonly string[],
+  hasJail: (key: string) => boolean,
+): Result<void, Problem> => publishSites(state, [...listedSites(state).filter(hasJail), ...keys]);
+
+const listedSites = (state: string): readonly string[] =>
+  (readText(jailedSitesFile(state)) ?? '').split('\n').filter((line) => line !== '');
+
+const publishSites = (state: string, keys: readonly string[]): Result<void, Problem> =>
+  write(state, jailedSitesFile(state), [...new Set(keys)].sort());
+
+/** Writes a list, or removes an empty one. Its readers reject files that others can write to. */
+function write(
+  state: string,
+  path: string,
+  lines: readonly (string | number)[],
+): Result<void, Problem> {
   const text = lines.map((line) => `${line}\n`).join('');
   if ((readText(path) ?? '') === text) return ok(undefined);
   try {

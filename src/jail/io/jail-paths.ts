@@ -9,6 +9,7 @@
  *       in/                               in the vault a file system of its own, empty elsewhere:
  *         root/web, mnt/web, etc, dev     the skeleton; web-site for sites
  *         tenant/1001, base/1001          a tenant's own files, and a directory above the home
+ *         locks/1001                      locked while its configuration of PHP-FPM is copied
  *         ns/1001 -> 1001-GENERATION      ns/1001-GENERATION, ipc/1001: pins
  *     /var/lib/bulkhead/jail-places       directories with tenants' /tmp, one a line
  */

@@ -10,13 +10,15 @@ import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import type { Paths } from '../../host/paths.ts';
 import {
   addJailed,
+  addJailedSites,
   jailedFile,
+  jailedSitesFile,
   settleJailed,
-  type JailedTenant,
+  settleJailedSites,
 } from '../../host/cgroups/launch-jailed.ts';
 import { buildElsewhere } from './build-elsewhere.ts';
 import { idOf, keyOf } from '../core/jail-key.ts';
-import { enterAction, jailName, type BuildAnswer } from './build/protocol.ts';
+import { enterAction, jailName, type BuildAnswer, type JailTenant } from './build/protocol.ts';
 import { jailPathsOf } from './jail-paths.ts';
 import { jailTenants } from './jail-tenants.ts';
 import { announce, readStateFiles } from './state-files.ts';
@@ -35,7 +37,8 @@ export const jailPart = {
 
 const hasAny = (paths: Paths) => {
   const { base, places } = jailPathsOf(paths);
-  return [base, places, jailedFile(paths.state)].some((each) => existsSync(each));
+  const lists = [jailedFile(paths.state), jailedSitesFile(paths.state)];
+  return [base, places, ...lists].some((each) => existsSync(each));
 };
 
 /**
@@ -98,12 +101,11 @@ export async function buildJails(
   const tenants = jailTenants(policy);
   const jailPaths = jailPathsOf(paths);
   if (tenants.length === 0 && !hasAny(paths)) return ok(undefined);
-  // Sites have none.
-  const sessions = tenants
-    .filter(({ site }) => site === undefined)
-    .map(({ uid, account }) => ({ uid, ...(account && { user: account.user }) }));
-  const listed = addJailed(paths, sessions);
-  if (!listed.ok) return fail(listed.error);
+  for (const listed of [
+    addJailed(paths, sessionsOf(tenants)),
+    addJailedSites(paths.state, siteKeysOf(tenants)),
+  ])
+    if (!listed.ok) return fail(listed.error);
   const announced = announce(jailPaths, tenants);
   if (!announced.ok) return fail(announced.error);
   const kind = tenants.length === 0 ? 'release' : 'build';
@@ -111,7 +113,7 @@ export async function buildJails(
   const done = await buildElsewhere(
     kind === 'build' ? { kind, ...request } : { kind, instance: paths.instance },
   );
-  const settled = settleTenants(paths, sessions);
+  const settled = settleTenants(paths, tenants);
   if (done.ok) {
     const managers = settleManagers(paths, kind, done.value);
     return ok({ ...done.value, problems: [...done.value.problems, ...managers, ...settled] });
@@ -141,12 +143,23 @@ function settleManagers(
   return settled.ok ? [] : [settled.error];
 }
 
-/** Settles the list of tenants with a jail: a tenant that still has a state file has a jail, wanted or not. */
-function settleTenants(paths: Paths, tenants: readonly JailedTenant[]): readonly Problem[] {
-  const stateFiles = readStateFiles(jailPathsOf(paths));
-  const settled = settleJailed(paths, tenants, (uid) => stateFiles.has(keyOf({ uid })));
-  return settled.ok ? [] : [settled.error];
+/** Settles the lists of jails: a tenant or site that still has a state file has a jail, wanted or not. */
+function settleTenants(paths: Paths, tenants: readonly JailTenant[]): readonly Problem[] {
+  const kept = new Set<string>(readStateFiles(jailPathsOf(paths)).keys());
+  return [
+    settleJailed(paths, sessionsOf(tenants), (uid) => kept.has(keyOf({ uid }))),
+    settleJailedSites(paths.state, siteKeysOf(tenants), (key) => kept.has(key)),
+  ].flatMap((settled) => (settled.ok ? [] : [settled.error]));
 }
+
+/** Returns the tenants whose sessions are in a jail. A site has no sessions. */
+const sessionsOf = (tenants: readonly JailTenant[]) =>
+  tenants
+    .filter(({ site }) => site === undefined)
+    .map(({ uid, account }) => ({ uid, ...(account && { user: account.user }) }));
+
+const siteKeysOf = (tenants: readonly JailTenant[]) =>
+  tenants.filter(({ site }) => site !== undefined).map(keyOf);
 
 async function releaseJails(paths: Paths): Promise<readonly Problem[]> {
   const problems = releasePrograms(paths);

@@ -4,7 +4,7 @@ import { commandsOf } from '../../../policy/jail.ts';
 import type { Account } from '../../../policy/policy.ts';
 import { readText } from '../../../../packages/base/io/read.ts';
 import { accountFilesOf, readHostFiles } from '../../core/account-files.ts';
-import { keyOf, type JailKey } from '../../core/jail-key.ts';
+import { idOf, keyOf, type JailKey } from '../../core/jail-key.ts';
 import { earlierNamespaces, type JailStateFile } from '../../core/state-file.ts';
 import type { JailPaths } from '../jail-paths.ts';
 import { readStateFiles, removeStateFile, writeStateFile } from '../state-files.ts';
@@ -178,22 +178,40 @@ export class Builder {
     return accountFilesOf(account, this.#host, more);
   }
 
+  /** Drops jails that no tenant has any more. One that cannot be dropped keeps its state file until a later build. */
   #dropOthers(stateFiles: ReadonlyMap<JailKey, JailStateFile>): {
     readonly dropped: readonly JailKey[];
     readonly problems: readonly Problem[];
   } {
     const wanted = new Set(this.#tenants.map(keyOf));
     this.#vault.enter();
-    const pinned = this.#pins.keys;
-    const dropped = [...new Set([...pinned, ...stateFiles.keys()])].filter(
+    const others = [...new Set([...this.#pins.keys, ...stateFiles.keys()])].filter(
       (key) => !wanted.has(key),
     );
-    for (const key of dropped) dropTenant(key, this.#pins, this.#paths);
+    const failures = new Map(others.map((key) => [key, this.#drop(key)]));
     this.#vault.leave();
+    const dropped = others.filter((key) => failures.get(key) === undefined);
     const problems = removeTemporary(this.#paths, (key) => wanted.has(key));
     // State files go last: as long as one exists, nothing of the tenant starts half inside.
     for (const key of dropped) removeStateFile(this.#paths, key);
-    return { dropped, problems };
+    return {
+      dropped,
+      problems: [...[...failures.values()].flatMap((each) => each ?? []), ...problems],
+    };
+  }
+
+  /** Drops one jail, in the vault. */
+  #drop(key: JailKey): Problem | undefined {
+    try {
+      dropTenant(key, this.#pins, this.#paths);
+      return undefined;
+    } catch (error) {
+      return {
+        action: 'remove the jail of',
+        object: jailName({ ...idOf(key), account: undefined }),
+        ...causeOfCall(error),
+      };
+    }
   }
 }
 

@@ -1,6 +1,11 @@
 /** Requests to the process that builds jails, and its answers. Both are written by v8.serialize. */
 import type { Problem } from '../../../../packages/base/problem.ts';
-import { nameOf as nameOfTenant, siteName, type Account } from '../../../policy/policy.ts';
+import {
+  nameOf as nameOfTenant,
+  siteName,
+  type Account,
+  type Identity,
+} from '../../../policy/policy.ts';
 import type { Jail } from '../../../policy/jail.ts';
 import type { JailId, JailKey } from '../../core/jail-key.ts';
 
@@ -14,7 +19,7 @@ export interface JailTenant extends JailId {
 }
 
 /** Returns the name for people: `alice/shop.example`. */
-export const jailName = (of: JailTenant): string =>
+export const jailName = (of: JailId & Identity): string =>
   of.site === undefined ? nameOfTenant(of) : siteName(nameOfTenant(of), of.site);
 
 export type BuildRequest =

@@ -317,10 +317,10 @@ export function buildOnSome(tenant: JailTenant, sources: JailSources, stage: Sta
   throw new Error('There is no processor');
 }
 
-/** Drops a tenant's jail, in the vault. */
+/** Drops a tenant's jail, in the vault. A launcher may be copying a configuration there: that ends soon. */
 export function dropTenant(key: JailKey, pins: Pins, { inside }: JailPaths): void {
   pins.remove(key);
-  for (const each of [`tenant/${key}`, `base/${key}`]) {
-    rmSync(`${inside}/${each}`, { recursive: true, force: true });
+  for (const each of [`tenant/${key}`, `base/${key}`, `locks/${key}`]) {
+    rmSync(`${inside}/${each}`, { recursive: true, force: true, maxRetries: 3, retryDelay: 50 });
   }
 }

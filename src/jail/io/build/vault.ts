@@ -141,7 +141,7 @@ export class Vault implements Disposable {
     } finally {
       closeSync(directory);
     }
-    for (const name of ['root', 'mnt', 'etc', 'tenant', 'base', 'ns', 'ipc']) {
+    for (const name of ['root', 'mnt', 'etc', 'tenant', 'base', 'locks', 'ns', 'ipc']) {
       mkdirSync(`${inside}/${name}`, { mode: name === 'etc' ? 0o755 : 0o711 });
     }
   }
