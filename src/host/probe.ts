@@ -167,7 +167,7 @@ function findSystemd(paths: Paths): Found | undefined {
 function slowMoves({ mountPoint, options }: Unified): readonly string[] {
   if (options.includes('favordynmods')) return [];
   return [
-    `Moving a process into its cgroup takes about 10 ms after a pause; "mount -o remount,favordynmods ${mountPoint}" (Linux 6.0) avoids that, but makes each fork slightly slower`,
+    `Moving a process into its cgroup takes about 10 ms after a pause; "mount -o remount,favordynmods ${mountPoint}" (Linux 6.0), or cgroup_favordynmods=true on the kernel's command line (Linux 6.7), avoids that, but makes each fork slightly slower`,
   ];
 }
 
