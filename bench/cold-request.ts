@@ -29,7 +29,7 @@ import { compare, inTurn, type Row, type Section } from './samples.ts';
  * most.
  */
 const tenants = tenantsOf(8);
-/** Beside a service with nothing of Bulkhead. */
+/** The ratio to a service with nothing of Bulkhead. */
 const goal = 1.05;
 const drivers = ['cgroup2', 'systemd'] as const;
 
