@@ -86,17 +86,10 @@ async function runStep(
   journal: Journal,
   step: Step,
 ): Promise<Result<StepEnd, Problem>> {
-  const { answers } = journal.record;
-  const context = await stepContext(session, answers);
-  const reason = step.obstacle?.(context) ?? missing(step, journal.record);
-  if (reason !== undefined) return ok({ kind: 'skipped', reason });
-  const earlier = journal.record.steps[step.key]?.state;
-  if (earlier === 'done') return ok({ kind: 'there already' });
-  const before = await layersNow(session);
-  if (!before.ok) return before;
-  if (earlier === undefined && isReached(step, before.value)) return ok({ kind: 'there already' });
-  const impossible = unavailable(step, before.value);
-  if (impossible !== undefined) return ok({ kind: 'skipped', reason: impossible });
+  const context = await stepContext(session, journal.record.answers);
+  const unneeded = await whyNot(session, journal.record, step, context);
+  if (!unneeded.ok) return unneeded;
+  if (unneeded.value !== undefined) return ok(unneeded.value);
   const started = journal.mark(step, 'started');
   if (!started.ok) return started;
   const kept = readPolicyFile(session.file);
@@ -110,12 +103,27 @@ async function runStep(
   const undone = await undoStep(session, step, context, kept.ok ? kept.value : undefined);
   // What failed once fails again while it is undone.
   const why = [...new Set([done.error, ...undone].map(formatProblem))].join('; ');
-  if (kept.ok) {
-    const restored = journal.update({ policyWritten });
-    if (!restored.ok) return restored;
-  }
-  const marked = journal.mark(step, 'failed', why);
+  const restored = kept.ok ? journal.update({ policyWritten }) : ok(undefined);
+  const marked = restored.ok ? journal.mark(step, 'failed', why) : restored;
   return marked.ok ? ok({ kind: 'failed', reason: why }) : marked;
+}
+
+/** Returns why there is nothing to do; undefined if the step is to be done. */
+async function whyNot(
+  session: Session,
+  record: SetupRecord,
+  step: Step,
+  context: StepContext,
+): Promise<Result<StepEnd | undefined, Problem>> {
+  const reason = step.obstacle?.(context) ?? missing(step, record);
+  if (reason !== undefined) return ok({ kind: 'skipped', reason });
+  const earlier = record.steps[step.key]?.state;
+  if (earlier === 'done') return ok({ kind: 'there already' });
+  const layers = await layersNow(session);
+  if (!layers.ok) return layers;
+  if (earlier === undefined && isReached(step, layers.value)) return ok({ kind: 'there already' });
+  const impossible = unavailable(step, layers.value);
+  return ok(impossible === undefined ? undefined : { kind: 'skipped', reason: impossible });
 }
 
 /** Returns the reason if the step that must have worked has failed. */
