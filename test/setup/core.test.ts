@@ -10,7 +10,7 @@ import { answersText, parseAnswers, type Answers } from '../../src/setup/core/an
 import { limitSet, limitSetNames } from '../../src/setup/core/limit-sets.ts';
 import type { HostLook } from '../../src/setup/core/look.ts';
 import { lookRemarks } from '../../src/setup/core/look.ts';
-import { planSteps } from '../../src/setup/core/plan.ts';
+import { isDone, planSteps } from '../../src/setup/core/plan.ts';
 import { policyText } from '../../src/setup/core/policy-text.ts';
 import { noteReports, whyWait } from '../../src/setup/core/quiet.ts';
 import { parseRecord, recordText, type SetupRecord } from '../../src/setup/core/record.ts';
@@ -318,6 +318,19 @@ suite('the plan', () => {
     assert.equal(isReached(pam, both('unavailable')), true);
     assert.equal(isReached(pam, both('partly')), false);
     assert.equal(isReached(pam, []), false);
+  });
+
+  test('a step that setup did is done again if it was interrupted, or has slipped back', () => {
+    const pam = stepOf('pam');
+    const record = (state: 'started' | 'done' | 'failed') => ({
+      steps: { pam: { state, at: '2026-05-01T00:00:00Z' } },
+    });
+    const su = (state: Layer['state']) => [layer('entry su', state)];
+    assert.equal(isDone(pam, su('partly'), record('done')), true);
+    assert.equal(isDone(pam, su('open'), record('done')), false);
+    assert.equal(isDone(pam, su('enforced'), record('started')), false);
+    assert.equal(isDone(pam, su('enforced'), undefined), true);
+    assert.equal(isDone(pam, su('partly'), undefined), false);
   });
 
   test('a step has failed if none of its layers is better than open', () => {

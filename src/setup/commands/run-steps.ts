@@ -3,10 +3,10 @@ import { failed, formatProblem, type Problem } from '../../../packages/base/prob
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import { editPolicyFile } from '../../host/edit-policy-file.ts';
 import { readPolicyFile } from '../../host/policy-file.ts';
-import { unavailable } from '../core/plan.ts';
+import { isDone, unavailable } from '../core/plan.ts';
 import { policyText } from '../core/policy-text.ts';
 import type { SetupRecord, StepRecord } from '../core/record.ts';
-import { isReached, problemAfter, type Step, type StepContext, type Words } from '../core/step.ts';
+import { problemAfter, type Step, type StepContext, type Words } from '../core/step.ts';
 import { createPolicy, digestOf, editForStep } from '../io/policy-edits.ts';
 import { writeRecord } from '../io/record-file.ts';
 import { askSites, compareAnswers, formatFailures } from '../io/requests.ts';
@@ -117,11 +117,9 @@ async function whyNot(
 ): Promise<Result<StepEnd | undefined, Problem>> {
   const reason = step.obstacle?.(context) ?? missing(step, record);
   if (reason !== undefined) return ok({ kind: 'skipped', reason });
-  const earlier = record.steps[step.key]?.state;
-  if (earlier === 'done') return ok({ kind: 'there already' });
   const layers = await layersNow(session);
   if (!layers.ok) return layers;
-  if (earlier === undefined && isReached(step, layers.value)) return ok({ kind: 'there already' });
+  if (isDone(step, layers.value, record)) return ok({ kind: 'there already' });
   const impossible = unavailable(step, layers.value);
   return ok(impossible === undefined ? undefined : { kind: 'skipped', reason: impossible });
 }

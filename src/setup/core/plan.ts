@@ -2,7 +2,7 @@
 import type { Layer } from '../../../packages/base/layer.ts';
 import { includes, type Level } from './levels.ts';
 import type { SetupRecord } from './record.ts';
-import { isReached, type Step, type StepContext } from './step.ts';
+import { isReached, problemAfter, type Step, type StepContext } from './step.ts';
 
 export interface PlannedStep {
   readonly step: Step;
@@ -22,13 +22,26 @@ export function planSteps(
     .filter((each) => includes(level, each.level))
     .map((step) => {
       const obstacle = step.obstacle?.(context) ?? unavailable(step, layers);
-      const isDone = record?.steps[step.key]?.state === 'done' || isReached(step, layers);
       return {
         step,
-        state: isDone ? 'done' : 'to do',
+        state: isDone(step, layers, record) ? 'done' : 'to do',
         ...(obstacle === undefined ? {} : { obstacle }),
       };
     });
+}
+
+/**
+ * Whether a step has nothing to do: setup did it and its layers have not slipped back, or the host had them before. One that
+ * was interrupted is done again.
+ */
+export function isDone(
+  step: Step,
+  layers: readonly Layer[],
+  record: Pick<SetupRecord, 'steps'> | undefined,
+): boolean {
+  const state = record?.steps[step.key]?.state;
+  if (state === 'done') return problemAfter(step, layers) === undefined;
+  return state === undefined && isReached(step, layers);
 }
 
 /** Returns why this host cannot have any of the step's layers; undefined if it can have one. */

@@ -104,7 +104,7 @@ export const steps: readonly Step[] = [
     obstacle: phpObstacle,
     commands: ({ policy }) => [['web', 'fpm', 'enable', '--all', ...policy]],
     undo: ({ policy }) => [['web', 'fpm', 'disable', '--all', ...policy]],
-    layers: [],
+    layers: ['entry PHP-FPM'],
     asksSites: true,
   },
   {

@@ -142,11 +142,18 @@ suite('bulkhead setup', { skip: guests.skip }, () => {
     await sitesAnswer(/^HTTP\/1\.1 200/);
   });
 
-  test('status tells what has slipped back', { timeout }, async () => {
-    await succeed('bulkhead web entries disable');
-    const { slippedBack } = await ladder(3);
-    assert.deepEqual(slippedBack, ['limit entries']);
-  });
+  test(
+    'status tells what has slipped back, and the next run brings it back',
+    { timeout },
+    async () => {
+      await succeed('bulkhead web entries disable');
+      const { slippedBack } = await ladder(3);
+      assert.deepEqual(slippedBack, ['limit entries']);
+      const again = await setup('--yes');
+      assert.equal(stateOf(again, 'limit entries'), 'enforced');
+      assert.deepEqual((await ladder()).slippedBack, []);
+    },
+  );
 
   test('undo leaves the server as it was, file by file', { timeout }, async () => {
     const said = await run('bulkhead setup undo --yes');
