@@ -110,10 +110,16 @@ if (!probed.ok) {
         driver.processes(`u${uid}`),
         [visit.pid, other.pid].sort((a, b) => a - b),
       );
-      for (const site of ['other.example', '..', '-', 'my', 'main']) {
+      for (const [site, code, said] of [
+        ['other.example', 1, /has no site/],
+        ['my', 1, /has no site/],
+        ['main', 1, /has no site/],
+        ['..', 2, /is not the name of a site/],
+        ['-', 2, /is not the name of a site|needs a value/],
+      ] as const) {
         const { status, stderr } = spawnSync(...asTenant(['--site', site], 'true'));
-        assert.equal(status, 1, site);
-        assert.match(String(stderr), /has no site/);
+        assert.equal(status, code, site);
+        assert.match(String(stderr), said);
       }
     } finally {
       clear();
