@@ -86,6 +86,7 @@ Release: ${revision}
 Summary: ${summary.charAt(0).toUpperCase()}${summary.slice(1)}
 License: ${expressionOf(components)}
 Vendor: ${maintainer()}
+Packager: ${maintainer()}
 Group: System Environment/Daemons
 ${required.map((each) => `Requires: ${each}`).join('\n')}
 Recommends: libbpf

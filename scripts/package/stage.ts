@@ -99,7 +99,11 @@ async function addRuntime(build: Build, processor: Processor, tree: Tree): Promi
   const at = `${home}/node_modules`;
   tree.copy(`${at}/${node}/bin/node`, await stripped(build, processor, program), 0o755);
   const koffi = await packageDirectory(build, 'koffi');
-  const own = globSync('{package.json,index.{js,cjs},src/**/*.{js,cjs}}', { cwd: koffi });
+  const own = globSync('{package.json,index.{js,cjs},src/**/*.{js,cjs}}', {
+    cwd: koffi,
+    // It makes a part of koffi's own source.
+    exclude: ['**/trampolines.cjs'],
+  });
   for (const path of own) tree.copy(`${at}/koffi/${path}`, `${koffi}/${path}`);
   const native = koffiPackage(processor);
   const directory = await packageDirectory(build, native);
