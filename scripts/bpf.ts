@@ -7,7 +7,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { globSync, mkdirSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { root } from './steps.ts';
 
 const flags = ['-target', 'bpfel', '-mcpu=v3', '-O2', '-g', '-Wall', '-Werror'];
@@ -18,16 +18,18 @@ const tolerated = ['-Wno-unused-function'];
 export function compileBpf(directory = `${root}dist/bpf`) {
   mkdirSync(directory, { recursive: true });
   return globSync('bpf/*.bpf.c', { cwd: root }).map((source) => {
-    const object = join(directory, `${basename(source, '.c')}.o`);
-    const here = `-ffile-prefix-map=${root}=`;
-    compile([...flags, ...tolerated, here, '-c', join(root, source), '-o', object]);
+    const object = join(resolve(directory), `${basename(source, '.c')}.o`);
+    // An object is the same wherever it is compiled.
+    const anywhere = [`-ffile-prefix-map=${root}=`, '-fdebug-compilation-dir=.'];
+    compile([...flags, ...tolerated, ...anywhere, '-c', join(root, source), '-o', object]);
     return object;
   });
 }
 
 function compile(args: readonly string[]): void {
   try {
-    execFileSync('clang', args, { stdio: ['ignore', 'inherit', 'inherit'] });
+    // BTF has lines of the sources, which clang looks for in the directory where it runs.
+    execFileSync('clang', args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     process.stderr.write('The BPF programs need clang: apt-get install clang libbpf-dev\n');

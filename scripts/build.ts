@@ -6,31 +6,14 @@ import { rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { compileBpf } from './bpf.ts';
 import { bundle, modulesEntries, writeModulesTypes } from './bundle.ts';
-import { compilableProcessors, compileExec, compileFpm, compilePam } from './entry.ts';
+import { compilableProcessors, compileEntry } from './entry.ts';
+import { programEntries } from './programs.ts';
 import { root } from './steps.ts';
 
-/** Files of src/ that are started by their path. */
-const programs = [
-  'main',
-  // Processes and threads of their own.
-  'apply-child',
-  'host/evidence/main',
-  'host/placer/main',
-  'jail/io/build/main',
-  'store/history/history-worker',
-  'symlinks/io/audit/main',
-  'web/io/entries/receiver-thread',
-];
-
 async function buildPackage(directory: string): Promise<void> {
-  const entries = Object.fromEntries(programs.map((each) => [each, `src/${each}.ts`]));
-  await bundle({ ...entries, ...modulesEntries }, directory);
+  await bundle({ ...programEntries, ...modulesEntries }, directory);
   compileBpf(`${directory}/bpf`);
-  for (const processor of compilableProcessors()) {
-    compileExec(`${directory}/entry`, processor);
-    compileFpm(`${directory}/entry`, processor);
-    compilePam(`${directory}/entry`, processor);
-  }
+  for (const processor of compilableProcessors()) compileEntry(`${directory}/entry`, processor);
   writeModulesTypes(directory);
 }
 

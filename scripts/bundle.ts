@@ -14,11 +14,40 @@ export const modulesEntries: Readonly<Record<string, string>> = {
  * shares the rest in chunks, so that a program reads only the few files that it needs. Packages of
  * npm stay outside: npm installs them, under their own licenses.
  */
-export async function bundle(
-  entries: Readonly<Record<string, string>>,
+export async function bundle(entries: Entries, directory: string): Promise<void> {
+  await build({ ...optionsFor(entries, directory), packages: 'external' });
+}
+
+/**
+ * Bundles entries together with the packages of npm that they use, except those that load native
+ * code, and returns the names of these packages.
+ */
+export async function bundleWhole(
+  entries: Entries,
   directory: string,
-): Promise<void> {
-  await build({
+  outside: readonly string[],
+): Promise<readonly string[]> {
+  const { metafile } = await build({
+    ...optionsFor(entries, directory),
+    external: [...outside],
+    metafile: true,
+    // Packages that are CommonJS ask for Node's own modules.
+    banner: {
+      js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);",
+    },
+  });
+  const names = Object.values(metafile.outputs).flatMap(({ inputs }) =>
+    Object.keys(inputs).flatMap((path) => packagePath.exec(path)?.[1] ?? []),
+  );
+  return [...new Set(names)].sort();
+}
+
+type Entries = Readonly<Record<string, string>>;
+/** Matches a file of a package, and has its name: `@hono/node-server`. */
+const packagePath = /^node_modules\/((?:@[^/]+\/)?[^/]+)\//;
+
+const optionsFor = (entries: Entries, directory: string) =>
+  ({
     absWorkingDir: root,
     entryPoints: { ...entries },
     outdir: directory,
@@ -29,10 +58,8 @@ export async function bundle(
     format: 'esm',
     platform: 'node',
     target: 'node26',
-    packages: 'external',
     logLevel: 'warning',
-  });
-}
+  }) as const;
 
 /** Writes the types of the kernel-module library to `modules/library.d.ts` below a directory. */
 export function writeModulesTypes(directory: string): void {

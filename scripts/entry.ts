@@ -21,7 +21,7 @@ const crossCompilers: Readonly<Record<string, string>> = {
   arm64: 'aarch64-linux-gnu-gcc',
 };
 
-const compilerFor = (processor: string): string =>
+export const compilerFor = (processor: string): string =>
   processor === arch ? 'gcc' : (crossCompilers[processor] ?? '');
 
 /** Returns this machine's processor, and the others for which a compiler is installed. */
@@ -71,6 +71,10 @@ export const compileExec = (directory = `${root}dist/entry`, processor: string =
 /** Compiles what starts tenants' php-fpm and returns its path. */
 export const compileFpm = (directory = `${root}dist/entry`, processor: string = arch): string =>
   compileProgram(directory, 'bulkhead-fpm', 'entry/fpm.c', processor);
+
+/** Compiles the launchers and the PAM module, and returns their paths. */
+export const compileEntry = (directory?: string, processor?: string): readonly string[] =>
+  [compileExec, compileFpm, compilePam].map((each) => each(directory, processor));
 
 /** Compiles a test's own program, such as `test/jail/enter.c`, with the library, and returns its path. */
 export const compileWithEntry = (source: string): string =>
@@ -123,8 +127,7 @@ function compile(compiler: string, args: readonly string[]): void {
 
 if (import.meta.main) {
   try {
-    for (const each of [compileExec, compileFpm, compilePam])
-      process.stdout.write(`${each(process.argv[2])}\n`);
+    for (const each of compileEntry(process.argv[2])) process.stdout.write(`${each}\n`);
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\n`);
     process.exitCode = 1;

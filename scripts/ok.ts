@@ -67,6 +67,8 @@ export const kernelSuites = [
   'test/jail/session/refused.test.ts',
   'test/jail/sites.test.ts',
   'test/jail/sites-applied.test.ts',
+  'test/package/build.test.ts',
+  'test/package/life.test.ts',
   'test/pam/enable.test.ts',
   'test/pam/enable-refused.test.ts',
   'test/pam/step.test.ts',

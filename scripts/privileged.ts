@@ -23,10 +23,13 @@ const events: Readonly<Record<string, CStruct<string>>> = {
   placement: strictEventStruct,
 };
 
-const scripts = globSync('{bulkhead,.ci/run,scripts/with-node,libexec/*,test/**/*.pl}', {
-  cwd: root,
-  withFileTypes: true,
-})
+const scripts = globSync(
+  '{bulkhead,.ci/run,scripts/with-node,scripts/package/{deb,rpm}/*,libexec/*,test/**/*.pl}',
+  {
+    cwd: root,
+    withFileTypes: true,
+  },
+)
   .filter((entry) => entry.isFile())
   .map((entry) => join(entry.parentPath, entry.name));
 const written = (language: RegExp) =>

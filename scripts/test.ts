@@ -21,6 +21,7 @@ for (const suite of [
   'web',
   'bpf',
   'pam',
+  'package',
   'vm',
 ] as const satisfies readonly Suite[]) {
   const ready = await ensurePrerequisites(suite, log);

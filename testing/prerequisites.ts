@@ -98,6 +98,25 @@ const suites = {
     purpose: 'the PAM module (compiled for the package and the tests)',
     packages: ['gcc', 'libc6-dev', 'libpam0g-dev'],
   },
+  package: {
+    purpose:
+      'the packages for distributions (built, checked, installed in a layer above this host)',
+    packages: [
+      'gcc',
+      'libc6-dev',
+      'libpam0g-dev',
+      'clang',
+      'libbpf-dev',
+      'binutils', // strip
+      'gcc-aarch64-linux-gnu',
+      'libc6-dev-arm64-cross',
+      'binutils-aarch64-linux-gnu',
+      'rpm',
+      'lintian',
+      'rpmlint',
+      'util-linux', // unshare, nsenter
+    ],
+  },
   entry: {
     purpose: 'the tests of the launcher (sanitizers, fuzzing)',
     packages: ['gcc', 'libc6-dev', 'clang', 'libclang-rt-dev'],

@@ -1,4 +1,4 @@
-/** The manual page, generated from the commands themselves, so that it matches them. */
+/** The manual pages, generated from the commands themselves, so that they match them. */
 import type { Command, Option } from 'commander';
 import { exitCodes } from '../../src/cli/shared/command.ts';
 
@@ -25,8 +25,7 @@ export function manualPage(program: Command): string {
     ),
     '.SH COMMANDS',
     ...program.commands.flatMap((each) => entriesOf(each, [])),
-    '.SH EXIT STATUS',
-    ...Object.entries(statusTexts).map(([code, text]) => `.TP\n.B ${code}\n${escape(text)}`),
+    ...exitStatus(),
     '.SH FILES',
     ...Object.entries(files).map(([path, text]) => `.TP\n.I ${escape(path)}\n${escape(text)}`),
     '.SH ENVIRONMENT',
@@ -37,6 +36,50 @@ export function manualPage(program: Command): string {
     '',
   ].join('\n');
 }
+
+/** Returns the page of each command, by the name of its file: `bulkhead-set.8`. */
+export const commandPages = (program: Command): ReadonlyMap<string, string> =>
+  new Map(
+    program.commands.map((each) => [
+      `bulkhead-${each.name()}.8`,
+      commandPage(each, program.version() ?? ''),
+    ]),
+  );
+
+function commandPage(command: Command, version: string): string {
+  const name = escape(`bulkhead-${command.name()}`);
+  const options = command.options.map(optionEntry);
+  const inner = command.commands.flatMap((each) => entriesOf(each, [command.name()]));
+  const shown = examplesOf(command);
+  return [
+    `.TH ${name.toUpperCase()} 8 "" "bulkhead ${version}" "System administration"`,
+    '.SH NAME',
+    `${name} \\- ${escape(lowerFirst(command.description()))}`,
+    '.SH SYNOPSIS',
+    `.B bulkhead ${escape(command.name())}`,
+    escape(command.usage()),
+    ...(options.length === 0 ? [] : ['.SH OPTIONS', ...options]),
+    ...(inner.length === 0 ? [] : ['.SH COMMANDS', ...inner]),
+    ...(shown === '' ? [] : ['.SH EXAMPLES', '.nf', escape(shown), '.fi']),
+    ...exitStatus(),
+    '.SH SEE ALSO',
+    '.BR bulkhead (8)',
+    '',
+  ].join('\n');
+}
+
+/** Returns the examples at the end of a command's help, which commander gives only to what prints them. */
+function examplesOf(command: Command): string {
+  let help = '';
+  command.configureOutput({ writeOut: (text) => (help += text) });
+  command.outputHelp();
+  return /\nExamples:\n([^]*)$/.exec(help)?.[1]?.trimEnd() ?? '';
+}
+
+const exitStatus = (): readonly string[] => [
+  '.SH EXIT STATUS',
+  ...Object.entries(statusTexts).map(([code, text]) => `.TP\n.B ${code}\n${escape(text)}`),
+];
 
 const lowerFirst = (text: string) => text.charAt(0).toLowerCase() + text.slice(1);
 

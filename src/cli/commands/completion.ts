@@ -7,29 +7,42 @@ import { loadCommands } from '../shared/command-table.ts';
 import { rootCommandOf } from '../capability.ts';
 
 const shells = ['bash', 'zsh', 'fish'] as const;
+export type Shell = (typeof shells)[number];
 
 async function completion(shell: string, _options: unknown, self: Command): Promise<ExitCode> {
+  if (!isShell(shell)) {
+    printError({
+      action: 'complete commands in',
+      object: shell,
+      reason: `only ${shells.join(', ')} are supported`,
+    });
+    return exitCodes.usage;
+  }
   const program = rootCommandOf(self);
   await loadCommands(program);
+  print(completionScript(program, shell));
+  return exitCodes.done;
+}
+
+const isShell = (name: string): name is Shell => (shells as readonly string[]).includes(name);
+
+/** Returns the script for a program whose commands are all loaded. */
+export function completionScript(program: Command, shell: Shell): string {
   switch (shell) {
     case 'bash':
-      print(bash(program));
-      return exitCodes.done;
+      return bash(program);
     case 'zsh':
-      print(`autoload -U +X bashcompinit && bashcompinit\n${bash(program)}`);
-      return exitCodes.done;
+      return zsh(program);
     case 'fish':
-      print(fish(program));
-      return exitCodes.done;
-    default:
-      printError({
-        action: 'complete commands in',
-        object: shell,
-        reason: `only ${shells.join(', ')} are supported`,
-      });
-      return exitCodes.usage;
+      return fish(program);
   }
 }
+
+/** Works if it is sourced, and as an autoloaded function, which completes when it is called first. */
+const zsh = (program: Command): string => `#compdef bulkhead
+autoload -U +X bashcompinit && bashcompinit
+${bash(program)}
+if [ "\${funcstack[1]}" = _bulkhead ]; then _bash_complete -F _bulkhead; fi`;
 
 const optionsOf = (command: Command) =>
   command.options.flatMap((each) => (each.long === undefined ? [] : [each.long]));

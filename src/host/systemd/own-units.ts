@@ -48,11 +48,14 @@ const packaged = (name: string) =>
 const source = (name: string) => readFileSync(packageFile(`packaging/${name}`), 'utf8');
 
 /** Returns the text of the unit as it is installed. */
-export function unitText(name: string): string {
-  const program = packageFile('bulkhead');
-  const found = '"$$(dirname "$$(readlink -f "$$(command -v bulkhead)")")"';
-  return `${mark}${source(name).replaceAll('/usr/bin/env bulkhead', program).replaceAll(found, packageFile('').replace(/\/$/, ''))}`;
-}
+export const unitText = (name: string): string =>
+  `${mark}${unitFor(source(name), packageFile('bulkhead'), packageFile('').replace(/\/$/, ''))}`;
+
+/** Returns a unit's text with the paths of the program and of its package, which it otherwise finds through PATH. */
+export const unitFor = (text: string, program: string, home: string): string =>
+  text
+    .replaceAll('/usr/bin/env bulkhead', program)
+    .replaceAll('"$$(dirname "$$(readlink -f "$$(command -v bulkhead)")")"', home);
 
 export type UnitFileState = 'absent' | 'current' | 'old' | 'foreign' | 'packaged';
 
@@ -64,7 +67,7 @@ export function unitFile(paths: Pick<Paths, 'etc'>, name: string): UnitFileState
   return text.startsWith(mark) || text === source(name) ? 'old' : 'foreign';
 }
 
-/** Writes the units that differ; returns their names. */
+/** Writes the units that differ, and removes our own in place of packaged ones; returns their names. */
 export function writeUnits(
   paths: Pick<Paths, 'etc'>,
   names: readonly string[],
@@ -76,8 +79,13 @@ export function writeUnits(
   const written: string[] = [];
   for (const name of names) {
     const state = unitFile(paths, name);
-    if (state === 'current' || state === 'packaged') continue;
     const path = unitPath(paths, name);
+    if (state !== 'foreign' && packaged(name)) {
+      // It is from an installation before the package's.
+      if (state === 'current' || state === 'old') removeIfThere(path);
+      continue;
+    }
+    if (state === 'current') continue;
     if (state === 'foreign') {
       const reason = 'a file of that name is there that Bulkhead did not write';
       return failed({ action: 'write', object: path, reason, hint: 'move it away' });

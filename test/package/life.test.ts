@@ -1,0 +1,178 @@
+/** The life of the packages on this kernel: installed, used, upgraded, removed and purged. */
+import { build } from './packages.ts';
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { before, after, describe, test } from 'node:test';
+import { ensurePrerequisites } from '../../testing/prerequisites.ts';
+import { longPatienceMilliseconds } from '../../testing/patience.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
+import { treeElement } from '../../testing/tree-host.ts';
+import { pathsOf } from '../../src/host/paths.ts';
+import type { UsageResponse } from '../../src/agent/api/api.ts';
+import { RunningAgent } from '../agent/running-agent.ts';
+import { hostHere } from '../conformance/host-here.ts';
+import { LayeredRoot } from './layered-root.ts';
+
+const ready = await ensurePrerequisites('package', (line) => process.stdout.write(`${line}\n`));
+const isRoot = process.getuid?.() === 0;
+const skip = !ready.ok ? ready.reason : isRoot ? false : 'only root can install packages';
+
+const instance = 'bulkhead-package-life';
+const here = hostHere(instance);
+const tenant = 880_202;
+
+describe('the packages', { skip, timeout: longPatienceMilliseconds }, () => {
+  const directory = suiteDirectory('package-life');
+  const layer = suiteDirectory('package-layer');
+  let host: LayeredRoot;
+  let deb = '';
+  let rpm = '';
+
+  before(async () => {
+    [deb = '', rpm = ''] = build(directory, '--arch', process.arch);
+    host = await LayeredRoot.make(layer);
+    host.put(deb, 'bulkhead.deb');
+    host.put(rpm, 'bulkhead.rpm');
+  });
+  after(() => host[Symbol.dispose]());
+
+  const run = (...command: readonly string[]) => {
+    const { status, stdout, stderr } = host.run(...command);
+    assert.equal(status, 0, `${command.join(' ')}\n${stdout}${stderr}`);
+    return stdout;
+  };
+  const exists = (path: string) => host.run('test', '-e', path).status === 0;
+  const namesOfBulkhead = () =>
+    run('find', '/usr', '/etc', '/var', '-xdev', '-iname', '*bulkhead*').trim().split('\n').sort();
+  const install = () => run('dpkg', '--install', '--force-depends', '/mnt/bulkhead.deb');
+
+  let names: readonly string[] = [];
+
+  test('is enabled nowhere after it is installed, and says what to do', () => {
+    names = namesOfBulkhead();
+    const said = install();
+    assert.match(said, /nothing is limited yet.*bulkhead doctor\n.*bulkhead init/);
+    for (const path of ['/etc/bulkhead', '/var/lib/bulkhead', '/run/bulkhead'])
+      assert.ok(!exists(path), path);
+    assert.equal(run('find', '/etc/systemd/system', '-name', 'bulkhead*'), '');
+    // What the unit files run is there.
+    run('mkdir', '-p', '/run/systemd/system');
+    const status = host.run('bulkhead', 'units', 'status').stdout;
+    assert.match(status, /^bulkhead\.service +packaged +no +no$/m);
+    assert.doesNotMatch(status, /absent|old|foreign/);
+    run('rmdir', '/run/systemd/system');
+    const units = run('sh', '-c', 'cat /usr/lib/systemd/system/bulkhead*');
+    assert.doesNotMatch(units, /env bulkhead|command -v/);
+    assert.match(units, /^ExecStart=\/usr\/bin\/bulkhead agent$/m);
+    run('test', '-x', /exec (\S+bulkhead-broker)/.exec(units)?.[1] ?? '');
+  });
+
+  test('runs with its own Node.js, and finds all of its files', () => {
+    assert.match(run('bulkhead', '--version'), /^\d+\.\d+\.\d+\n$/);
+    assert.match(run('bulkhead', 'check', '/usr/share/doc/bulkhead/examples/demo.xml'), /tenants?/);
+    assert.match(run('bulkhead', 'doctor'), /\/usr\/share\/doc\/bulkhead\/agent\.md/);
+    const planned = host.run('bulkhead', 'pam', 'enable', '--dry-run');
+    assert.equal(planned.status, 0, planned.stderr);
+    assert.match(planned.stdout, /common-session/);
+    assert.match(host.run('bulkhead', 'pam', 'status').stdout, /off|not/);
+    run('bash', '-n', '/usr/share/bash-completion/completions/bulkhead');
+  });
+
+  test(
+    'applies a policy, and runs commands in it',
+    { skip: 'skip' in here ? here.skip : false },
+    () => {
+      const policy = `<bulkhead version="1">${treeElement(pathsOf(instance))}<tenant uid="${tenant}"><processes limit="30"/></tenant></bulkhead>`;
+      run('sh', '-c', `echo '${policy}' >/tmp/policy.xml`);
+      const bulkhead = (...args: readonly string[]) =>
+        run('bulkhead', '--instance', instance, ...args);
+      try {
+        bulkhead('apply', '/tmp/policy.xml');
+        const cgroups = bulkhead('exec', `${tenant}`, '--', 'cat', '/proc/self/cgroup');
+        assert.match(cgroups, new RegExp(`/u${tenant}$`, 'm'));
+      } finally {
+        bulkhead('release', '--all', '--yes');
+      }
+    },
+  );
+
+  test(
+    'runs an agent with all its processes and threads',
+    { skip: 'skip' in here ? here.skip : false },
+    async () => {
+      if ('skip' in here) return;
+      const unpacked = `${directory}/unpacked`;
+      spawnSync('dpkg-deb', ['--extract', deb, unpacked]);
+      // A link to the program, as the package has it.
+      await using agent = new RunningAgent(here.host, `${unpacked}/usr/bin/bulkhead`);
+      agent.writePolicy(
+        `<agent interval="1s"/><tenant uid="${tenant}"><cpu limit="50%"/></tenant>`,
+      );
+      await agent.start();
+      const ids = ['--reuid', `${tenant}`, '--regid', `${tenant}`, '--clear-groups'];
+      const child = spawn('setpriv', [...ids, 'sleep', '3600'], { stdio: 'ignore' });
+      try {
+        await agent.until('it places', () =>
+          readFileSync(`/proc/${child.pid}/cgroup`, 'utf8').includes(`/u${tenant}\n`),
+        );
+        await agent.until('it shows the arguments of a process', async () =>
+          (await agent.ask(`/v1/tenants/${tenant}/processes`)).text.includes('sleep 3600'),
+        );
+        await agent.until('it answers from its history', async () => {
+          const usage = await agent.ask(`/v1/usage?tenant=${tenant}`);
+          return usage.status === 200 && usage.json<UsageResponse>().measuredSeconds > 0;
+        });
+      } finally {
+        child.kill('SIGKILL');
+      }
+    },
+  );
+
+  test('goes without the program, and later without its state; the policy stays', () => {
+    run('mkdir', '-p', '/etc/bulkhead', '/var/lib/bulkhead/history');
+    run('sh', '-c', 'echo "<bulkhead version=\\"1\\"/>" >/etc/bulkhead/policy.xml');
+    assert.doesNotMatch(install(), /nothing is limited/);
+    assert.match(run('dpkg', '--remove', 'bulkhead'), /stay in force\n.*bulkhead release --all/);
+    assert.ok(!exists('/usr/libexec/bulkhead') && !exists('/usr/bin/bulkhead'));
+    assert.ok(exists('/var/lib/bulkhead/history'));
+    run('mkdir', '-p', '/var/cache/bulkhead');
+    run('dpkg', '--purge', 'bulkhead');
+    assert.ok(!exists('/var/lib/bulkhead'));
+    assert.ok(exists('/etc/bulkhead/policy.xml'));
+    assert.deepEqual(namesOfBulkhead(), [...names, '/etc/bulkhead'].sort());
+  });
+
+  test('keeps what is mounted below /run/bulkhead from a purge', () => {
+    install();
+    run('mkdir', '-p', '/run/bulkhead/vault', '/tmp/home');
+    run('touch', '/tmp/home/letter');
+    run('mount', '--bind', '/tmp/home', '/run/bulkhead/vault');
+    const { stderr } = host.run('dpkg', '--purge', 'bulkhead');
+    assert.match(stderr, /\/run\/bulkhead stays, since something is mounted there/);
+    assert.ok(exists('/tmp/home/letter'));
+    run('umount', '/run/bulkhead/vault');
+    run('rm', '-r', '/run/bulkhead');
+  });
+
+  test('runs from the .rpm as well, which verifies and erases itself', () => {
+    const rpmCommand = (...args: readonly string[]) => run('rpm', '--nodeps', ...args);
+    assert.match(rpmCommand('--install', '/mnt/bulkhead.rpm'), /nothing is limited yet/);
+    assert.match(run('bulkhead', '--version'), /^\d+\.\d+\.\d+\n$/);
+    assert.match(run('bulkhead', 'doctor'), /\/usr\/share\/doc\/bulkhead\/agent\.md/);
+    run('rpm', '--verify', '--nodeps', 'bulkhead');
+    rpmCommand('--erase', 'bulkhead');
+    assert.ok(!exists('/usr/libexec/bulkhead') && !exists('/usr/share/doc/bulkhead'));
+  });
+
+  test('has nothing that lintian or rpmlint reports, except for reasons that are written down', () => {
+    const check = (program: string, ...args: readonly string[]) => {
+      const { stdout, stderr } = spawnSync(program, args, { encoding: 'utf8' });
+      return `${stdout}${stderr}`;
+    };
+    assert.equal(check('lintian', '--pedantic', '--allow-root', deb), '');
+    const reasons = new URL('../../scripts/package/rpm/rpmlint.toml', import.meta.url).pathname;
+    assert.match(readFileSync(reasons, 'utf8'), /^# /m);
+    assert.match(check('rpmlint', '--config', reasons, rpm), / 0 errors, 0 warnings/);
+  });
+});
