@@ -34,6 +34,8 @@ export interface Layer {
   readonly improve?: string;
   /** The number of reports since the layer watches; absent if it does not watch, or counts nothing. */
   readonly reported?: number | 'unknown';
+  /** A text that changes with every new report, also where the number cannot rise; absent without reports. */
+  readonly mark?: string;
 }
 
 const words: Readonly<Record<LayerState, string>> = {

@@ -5,6 +5,7 @@
 import type { ProblemOrCause } from '../../packages/base/problem.ts';
 import { ok, type Result } from '../../packages/base/result.ts';
 import { editChecked, rootOf } from './edit.ts';
+import { parsePolicy } from './parse.ts';
 import { childrenOf, xmlAttribute, type XmlElement } from './xml.ts';
 import { escapeAttribute, insertChild, setAttribute, textLayoutOf } from './xml-edit.ts';
 
@@ -50,20 +51,34 @@ export function setForTenants(
   { name }: Pick<ElementName, 'name'>,
   attributes: Attributes,
 ): Result<string, readonly ProblemOrCause[]> {
-  const named = new Set(
-    childrenOf(rootOf(text), 'tenant').map((each) => xmlAttribute(each, 'user')?.value),
-  );
-  let edited = addTenants(
-    text,
-    users.filter((each) => !named.has(each)),
-    `<${name}${words(attributes)}/>`,
-  );
-  for (const user of users.filter((each) => named.has(each))) {
+  const paths = tenantPaths(rootOf(text));
+  const added = users.filter((each) => !paths.has(each));
+  let edited = addTenants(text, added, `<${name}${words(attributes)}/>`);
+  for (const user of users) {
+    const path = paths.get(user);
     if (!edited.ok) return edited;
-    const tenant = { name: 'tenant', named: { attribute: 'user', value: user } };
-    edited = setElement(edited.value, [tenant, { name }], attributes);
+    if (path !== undefined) edited = setElement(edited.value, [...path, { name }], attributes);
   }
   return edited;
+}
+
+/** Returns the path to the element of each tenant that the policy names by its account, also below a reseller. */
+function tenantPaths(root: XmlElement): ReadonlyMap<string, readonly ElementName[]> {
+  const paths = new Map<string, readonly ElementName[]>();
+  const add = (parent: XmlElement, above: readonly ElementName[]) => {
+    for (const tenant of childrenOf(parent, 'tenant')) {
+      const value = xmlAttribute(tenant, 'user')?.value;
+      if (value === undefined) continue;
+      paths.set(value, [...above, { name: 'tenant', named: { attribute: 'user', value } }]);
+    }
+  };
+  add(root, []);
+  for (const reseller of childrenOf(root, 'reseller'))
+    for (const attribute of ['user', 'uid']) {
+      const value = xmlAttribute(reseller, attribute)?.value;
+      if (value !== undefined) add(reseller, [{ name: 'reseller', named: { attribute, value } }]);
+    }
+  return paths;
 }
 
 const addTenants = (text: string, users: readonly string[], child: string) =>
@@ -101,6 +116,10 @@ function insert(
   const place = { parent, after: parent.children.at(-1), blankLine: false };
   return insertChild(text, textLayoutOf(text, rootOf(text)), place, `<${name}${words(all)}/>`);
 }
+
+/** Whether the text has the element; false if it does not parse. */
+export const hasElement = (text: string, path: readonly ElementName[]): boolean =>
+  parsePolicy('', text).document !== undefined && find(text, path) !== undefined;
 
 /** Returns the element at the end of the path; the root for an empty one. */
 function find(text: string, path: readonly ElementName[]): XmlElement | undefined {

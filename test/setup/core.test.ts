@@ -10,7 +10,7 @@ import { answersText, parseAnswers, type Answers } from '../../src/setup/core/an
 import { limitSet, limitSetNames } from '../../src/setup/core/limit-sets.ts';
 import type { HostLook } from '../../src/setup/core/look.ts';
 import { lookRemarks } from '../../src/setup/core/look.ts';
-import { isDone, planSteps } from '../../src/setup/core/plan.ts';
+import { isDone, planSteps, raisedBefore } from '../../src/setup/core/plan.ts';
 import { policyText } from '../../src/setup/core/policy-text.ts';
 import { noteReports, whyWait } from '../../src/setup/core/quiet.ts';
 import { parseRecord, recordText, type SetupRecord } from '../../src/setup/core/record.ts';
@@ -46,7 +46,14 @@ const look: HostLook = {
   hasPolicy: false,
 };
 
-const context: StepContext = { answers, look, tenants: ['ann', 'ben'], canary: 'ann', policy: [] };
+const context: StepContext = {
+  answers,
+  look,
+  tenants: ['ann', 'ben'],
+  unjailed: ['ben'],
+  canary: 'ann',
+  policy: [],
+};
 const layer = (key: string, state: Layer['state'], more: Partial<Layer> = {}): Layer => ({
   key,
   state,
@@ -143,6 +150,22 @@ suite('the policy', () => {
       assert.ok(edited.includes(part), part);
   });
 
+  test('no step changes what the policy has already', () => {
+    const own = policyText({ tenants: '1-2', except: [] }).replace(
+      '</bulkhead>',
+      `  <defaults><cpu limit="7%"/><memory limit="9MiB"/><processes limit="5"/>
+        <io read="1KiB/s" write="1KiB/s" reads="1/s" writes="1/s"/><entries limit="100"/><jail profile="strict"/></defaults>
+      <tenant user="ann"><jail profile="shell"/></tenant>
+      <agent><alerts><mail to="administrator" address="me"/></alerts></agent>
+      <symlinks follow="owner-match" by="nginx"/><placement strict="yes"/></bulkhead>`,
+    );
+    assert.ok(parsePolicy('', own).document !== undefined);
+    for (const step of steps) {
+      const edited = step.edit?.(own, context);
+      assert.deepEqual(edited ?? { ok: true, value: own }, { ok: true, value: own }, step.key);
+    }
+  });
+
   test('setElement() keeps comments and other elements, and changes one attribute', () => {
     const before = text.replace(
       '</bulkhead>',
@@ -158,11 +181,17 @@ suite('the policy', () => {
   });
 
   test('jails for new tenants exempt those of today', () => {
-    const edited = stepOf('jails').edit?.(text, {
-      ...context,
-      answers: { ...answers, jails: 'new' },
-    });
+    const resold = text.replace(
+      '</bulkhead>',
+      '  <reseller uid="1009"><tenant user="cat"/></reseller>\n</bulkhead>',
+    );
+    const edited = stepOf('jails-new').edit?.(resold, { ...context, unjailed: ['ben', 'cat'] });
     assert.ok(edited?.ok);
+    assert.ok(!edited.value.includes('"ann"'));
+    assert.match(
+      edited.value,
+      /<reseller uid="1009"><tenant user="cat">\s*<jail profile="none"\/>/,
+    );
     assert.match(edited.value, /<tenant user="ben">\s*<jail profile="none"\/>/);
     assert.match(edited.value, /<defaults>\s*<jail profile="web"\/>/);
   });
@@ -225,8 +254,12 @@ suite('requests to sites', () => {
 
 suite('quiet days', () => {
   const now = '2026-05-20T12:00:00.000Z';
-  const watched = (reported: number) => [layer('guard', 'watched', { reported })];
-  const since = (iso: string, reported = 0) => ({ guard: { reported, since: iso } });
+  const watched = (reported: number, mark = `${reported}`) => [
+    layer('guard', 'watched', { reported, mark }),
+  ];
+  const since = (iso: string, reported = 0, mark = `${reported}`) => ({
+    guard: { reported, mark, since: iso },
+  });
 
   test('noteReports() keeps the date while the number stands, and starts anew when it changes', () => {
     const before = since('2026-05-01T00:00:00.000Z');
@@ -235,6 +268,11 @@ suite('quiet days', () => {
     // It was loaded again, and counts from 0.
     const five = since('2026-05-01T00:00:00.000Z', 5);
     assert.deepEqual(noteReports(watched(0), five, now), since(now));
+    // The number cannot rise any more.
+    assert.deepEqual(
+      noteReports(watched(200, 'later'), since('2026-05-01T00:00:00.000Z', 200), now),
+      since(now, 200, 'later'),
+    );
   });
 
   test('noteReports() forgets layers that do not watch, or whose number is unknown', () => {
@@ -245,7 +283,7 @@ suite('quiet days', () => {
   });
 
   test('whyWait() lets a layer refuse after seven days', () => {
-    const quiet = { reported: 3, since: '2026-05-13T11:00:00Z' };
+    const quiet = { reported: 3, mark: '3', since: '2026-05-13T11:00:00Z' };
     assert.equal(whyWait(quiet, 7), undefined);
     assert.match(whyWait(quiet, 6) ?? '', /3 reported, quiet since 2026-05-13: 6 of 7 days/);
   });
@@ -257,9 +295,11 @@ suite('the record', () => {
     wasUsed: false,
     policyFile: '/etc/bulkhead/policy.xml',
     policyBefore: null,
-    policyWritten: 'ab',
+    policyWritten: ['ab'],
+    usedBefore: [],
+    raised: ['modules gate'],
     steps: { policy: { state: 'done', at: '2026-05-01T00:00:00.000Z' } },
-    quiet: { guard: { reported: 0, since: '2026-05-01T00:00:00.000Z' } },
+    quiet: { guard: { reported: 0, mark: '', since: '2026-05-01T00:00:00.000Z' } },
   };
 
   test('parseRecord() reads what recordText() wrote', () => {
@@ -304,7 +344,7 @@ suite('the plan', () => {
   test('planSteps() leaves out what the host lacks or nobody wants, and says why', () => {
     const bare = { ...look, hasSystemd: false, webServers: [] };
     const keys = keysOf('isolate', { look: bare });
-    for (const each of ['units', 'php', 'php-first', 'entries', 'jails'])
+    for (const each of ['units', 'php', 'php-first', 'entries', 'jails', 'jails-new'])
       assert.ok(!keys.includes(each), each);
     const layers = [layer('symlinks guard', 'unavailable')];
     const planned = planSteps(steps, 'isolate', context, layers, undefined);
@@ -331,6 +371,16 @@ suite('the plan', () => {
     assert.equal(isDone(pam, su('enforced'), record('started')), false);
     assert.equal(isDone(pam, su('enforced'), undefined), true);
     assert.equal(isDone(pam, su('partly'), undefined), false);
+  });
+
+  test('a guard that refuses, or is not as wanted, is never made to report only', () => {
+    const placement = stepOf('placement');
+    for (const state of ['enforced', 'partly', 'watched', 'unknown'] as const)
+      assert.equal(isDone(placement, [layer('strict placement', state)], undefined), true, state);
+    const open = [layer('strict placement', 'open')];
+    assert.equal(isDone(placement, open, undefined), false);
+    assert.match(raisedBefore(placement, { raised: ['strict placement'] }) ?? '', /refused before/);
+    assert.equal(raisedBefore(placement, { raised: ['modules gate'] }), undefined);
   });
 
   test('a step has failed if none of its layers is better than open', () => {

@@ -6,7 +6,7 @@ import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { after, afterEach, before, suite, test } from 'node:test';
 import { pathsOf } from '../../src/host/paths.ts';
 import type { SetupJson, SetupStatusJson, SetupUndoJson } from '../../src/setup/commands/json.ts';
@@ -122,6 +122,47 @@ suite('bulkhead setup, observing', { skip }, () => {
     assert.equal(status, 0, stderr);
     assert.match(stderr, /was changed after setup wrote it, and stays/);
     assert.equal(readFileSync(policy, 'utf8'), mine);
+    assert.ok(!existsSync(`${policy}.before-setup`));
+  });
+
+  test('an earlier policy is put next to one that was changed since', () => {
+    const before = `<bulkhead version="1"><tenant uid="${uid}"/></bulkhead>\n`;
+    writeFileSync(policy, before);
+    answer();
+    done();
+    appendFileSync(policy, '<!-- mine -->\n');
+    assert.equal(setup('undo', '--yes').status, 0);
+    assert.match(readFileSync(policy, 'utf8'), /<alerts>[\s\S]*<!-- mine -->/);
+    assert.equal(readFileSync(`${policy}.before-setup`, 'utf8'), before);
+    rmSync(`${policy}.before-setup`);
+  });
+
+  test('a host has one policy', () => {
+    answer();
+    done();
+    const other = spawnSync(
+      './bulkhead',
+      ['--instance', instance, 'setup', 'status', '-p', `${root}/other.xml`],
+      { encoding: 'utf8' },
+    );
+    assert.equal(other.status, 1);
+    assert.match(other.stderr, /this host was set up with .*policy\.xml; leave --policy out/);
+    const plain = ['--instance', instance, 'setup', 'status', '--json'];
+    const { stdout } = spawnSync('./bulkhead', plain, { encoding: 'utf8' });
+    const { layers } = jsonOf<SetupStatusJson>('setup status', stdout);
+    assert.equal(layers.find(({ key }) => key === 'policy')?.state, 'enforced');
+  });
+
+  test('a policy with a mistake makes the state unknown, not open', () => {
+    answer();
+    done();
+    appendFileSync(policy, '<oops');
+    const { layers } = jsonOf<SetupStatusJson>('setup status', setup('status', '--json').stdout);
+    const states = layers.filter(({ key }) => /^(policy|limit cpu|jails)$/.test(key));
+    assert.deepEqual(
+      states.map(({ state }) => state),
+      ['unknown', 'unknown', 'unknown'],
+    );
   });
 
   test('a run that is killed at any step is continued by the next', async () => {

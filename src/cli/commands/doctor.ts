@@ -12,7 +12,7 @@ import { startingText } from '../../agent/startup.ts';
 import { capabilitiesOf, policyReaderOf, type Capability } from '../capability.ts';
 import type { DoctorReport } from '../doctor-report.ts';
 import { formatScore } from '../../../packages/base/layer.ts';
-import { surveyLayers } from '../layers/survey-layers.ts';
+import { policyProblemOf, surveyLayers } from '../layers/survey-layers.ts';
 import { diskName } from '../../host/disks/file-systems.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Capabilities } from '../../host/driver.ts';
@@ -58,10 +58,8 @@ async function doctor(options: DoctorOptions, command: Command): Promise<ExitCod
   );
   const status = asked.ok ? asked.value : undefined;
   // The policy that the agent follows, or would follow.
-  const { policy } = (await policyReaderOf(command)).load(
-    status?.policy.file ?? defaultPolicy,
-    paths,
-  );
+  const loaded = (await policyReaderOf(command)).load(status?.policy.file ?? defaultPolicy, paths);
+  const { policy } = loaded;
   const driver = probeDriver(paths, policy?.driver);
   if (!driver.ok) return reportNoDriver(driver.error, options.json === true);
   const { capabilities } = driver.value;
@@ -76,6 +74,7 @@ async function doctor(options: DoctorOptions, command: Command): Promise<ExitCod
   const layers = await surveyLayers(parts, {
     paths,
     policy,
+    policyProblem: policyProblemOf(loaded),
     driver: driver.value,
     agent: asked,
     entryPaths,

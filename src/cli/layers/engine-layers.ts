@@ -8,7 +8,8 @@ import type { Driver } from '../../host/driver.ts';
 import type { Enforced, EntryPathReport } from '../../host/entry-paths/entry-paths.ts';
 import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
 import { readLaunch } from '../../host/cgroups/launch-file.ts';
-import type { Paths } from '../../host/paths.ts';
+import { agentLock, type Paths } from '../../host/paths.ts';
+import { isLocked } from '../../sys/files/flock.ts';
 import { agentUnit } from '../../host/systemd/own-units.ts';
 import { systemctl } from '../../host/systemd/systemctl.ts';
 import { limits } from '../../limits/limits.ts';
@@ -25,19 +26,20 @@ interface Applied {
   readonly differences: number;
 }
 
+/** `problem` is why there is a policy that cannot be used; what is in force is unknown then. */
 export function policyLayers(
   policy: Policy | undefined,
+  problem: string | undefined,
   driver: Driver,
   paths: Paths,
 ): readonly Layer[] {
   if (policy === undefined) {
-    const open = (key: string): Layer => ({
-      key,
-      state: 'open',
-      reason: 'there is no policy',
-      improve: 'bulkhead setup',
-    });
-    return [open('policy'), ...limitsHere.map(({ name }) => open(`limit ${name}`))];
+    const all = ['policy', ...limitsHere.map(({ name }) => `limit ${name}`)];
+    return all.map((key): Layer =>
+      problem === undefined
+        ? { key, state: 'open', reason: 'there is no policy', improve: 'bulkhead setup' }
+        : { key, state: 'unknown', reason: problem, improve: 'bulkhead check' },
+    );
   }
   const applied = {
     any: readLaunch(paths.runtime) !== undefined,
@@ -107,9 +109,21 @@ export async function agentLayer(
 ): Promise<Layer> {
   const key = 'agent';
   const improve = runsSystemd() ? 'bulkhead units enable' : 'bulkhead agent';
-  if (!agent.ok) return { key, state: 'open', reason: agent.error.reason, improve };
-  const { starting, history } = agent.value;
+  if (!agent.ok) {
+    const state = isLocked(agentLock(paths)) ? 'unknown' : 'open';
+    return { key, state, reason: agent.error.reason, improve };
+  }
+  const { starting, history, policy, placement } = agent.value;
   if (starting !== undefined) return { key, state: 'partly', reason: 'it is starting' };
+  if (policy.state !== 'in force')
+    return {
+      key,
+      state: 'partly',
+      reason: `its policy is ${policy.state}`,
+      improve: 'bulkhead check',
+    };
+  if (placement.state === 'off')
+    return { key, state: 'partly', reason: `it polls: ${placement.problem ?? ''}` };
   if (history.state === 'off')
     return { key, state: 'partly', reason: `it keeps no history: ${history.problem ?? ''}` };
   const isOwn = paths.instance === 'bulkhead' && runsSystemd();

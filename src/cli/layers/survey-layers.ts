@@ -1,6 +1,8 @@
 /** Establishes the state of every layer of protection on this host. */
 import type { StatusResponse } from '../../agent/api/api.ts';
-import type { Problem } from '../../../packages/base/problem.ts';
+import type { Loaded } from '../../apply/load-policy.ts';
+import { formatDiagnostic } from '../../policy/diagnostic.ts';
+import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import type { Result } from '../../../packages/base/result.ts';
 import type { Driver } from '../../host/driver.ts';
 import type { EntryPathReport } from '../../host/entry-paths/entry-paths.ts';
@@ -13,6 +15,8 @@ import type { Layer } from '../../../packages/base/layer.ts';
 export interface LayerFacts {
   readonly paths: Paths;
   readonly policy: Policy | undefined;
+  /** The reason why there is a policy that cannot be used; absent if it can, or if there is none. */
+  readonly policyProblem?: string | undefined;
   readonly driver: Driver;
   readonly agent: Result<StatusResponse, Problem>;
   /** All entry paths, surveyed thoroughly. */
@@ -22,15 +26,31 @@ export interface LayerFacts {
 /** Returns all layers: those of the engine, then those of each capability in the order of the list. */
 export async function surveyLayers(
   capabilities: readonly Capability[],
-  { paths, policy, driver, agent, entryPaths }: LayerFacts,
+  { paths, policy, policyProblem, driver, agent, entryPaths }: LayerFacts,
 ): Promise<readonly Layer[]> {
   const context = { paths, policy, driver: driver.capabilities.driver };
   const layers = [
-    ...policyLayers(policy, driver, paths),
+    ...policyLayers(policy, policyProblem, driver, paths),
     await agentLayer(agent, paths),
     ...entryPathLayers(entryPaths),
   ];
   for (const { layers: load } of capabilities)
     if (load !== undefined) layers.push(...(await (await load())(context)));
-  return layers;
+  if (policyProblem === undefined) return layers;
+  return layers.map((each) =>
+    ofPolicy.includes(each.key) && each.state !== 'unavailable'
+      ? { key: each.key, state: 'unknown', reason: policyProblem, improve: 'bulkhead check' }
+      : each,
+  );
+}
+
+/** Layers of capabilities that are compared with the policy. */
+const ofPolicy = ['limit entries', 'jails', 'jails apart', 'symlinks guard', 'strict placement'];
+
+/** Returns why the policy that was loaded cannot be used; undefined if it can, or if the file is not there. */
+export function policyProblemOf({ policy, problem, diagnostics }: Loaded): string | undefined {
+  if (policy !== undefined || problem?.errno === 'ENOENT') return undefined;
+  if (problem !== undefined) return formatProblem(problem);
+  const [first] = diagnostics.filter(({ severity }) => severity === 'error');
+  return first === undefined ? 'the policy cannot be used' : formatDiagnostic(first);
 }

@@ -15,7 +15,13 @@ export function confineLayers({ paths }: EntryPathContext): readonly Layer[] {
   if (services.length === 0) return [];
   const open = services.filter((each) => readText(dropInOf(places, each)) === undefined);
   if (open.length === 0)
-    return [{ key, state: 'enforced', reason: `${count(services.length, 'daemon')} confined` }];
+    return [
+      {
+        key,
+        state: 'enforced',
+        reason: `${count(services.length, 'daemon')} with a sandbox, from its next start`,
+      },
+    ];
   return [
     {
       key,

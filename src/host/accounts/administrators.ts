@@ -2,9 +2,17 @@
 import { userPattern } from '../../policy/value-kinds.ts';
 import { readText } from '../../../packages/base/io/read.ts';
 import type { Paths } from '../paths.ts';
+import { parsePasswd } from './accounts.ts';
 
-export const administratorsOf = ({ etc }: Paths): readonly string[] =>
-  parseAdministrators(readText(`${etc}/group`) ?? '');
+/** Returns members of such a group, and accounts whose own group it is. */
+export function administratorsOf({ etc }: Paths): readonly string[] {
+  const group = readText(`${etc}/group`) ?? '';
+  const gids = new Set(
+    [...group.matchAll(/^(?:sudo|wheel|admin):[^:\n]*:(\d+):/gm)].map(([, gid]) => Number(gid)),
+  );
+  const own = parsePasswd(readText(`${etc}/passwd`) ?? '').filter(({ gid }) => gids.has(gid));
+  return [...new Set([...parseAdministrators(group), ...own.map(({ user }) => user)])].sort();
+}
 
 /** Parses lines of group(5) such as `sudo:x:27:alice,bob`. */
 export function parseAdministrators(group: string): readonly string[] {

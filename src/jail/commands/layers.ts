@@ -34,7 +34,8 @@ function jailedLayer(tenants: number, wanted: Wanted, paths: EntryPathContext['p
   const key = 'jails';
   const files = readStateFiles(jailPathsOf(paths));
   const ready = wanted.filter((each) => files.get(keyOf(each))?.state === 'ready').length;
-  const jailed = new Set(uidsOf(wanted)).size;
+  // A tenant is jailed by its own jail; those of its sites do not hold everything that it runs.
+  const jailed = wanted.filter(({ site }) => site === undefined).length;
   const outside = [...findOccupants(files).values()].flatMap((each) => each.outside).length;
   if (ready < wanted.length)
     return {

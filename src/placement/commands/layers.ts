@@ -6,13 +6,16 @@ import { ok } from '../../../packages/base/result.ts';
 import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
 import { lsmProblem } from '../../sys/bpf/lsm.ts';
 import { policyNotEnforced } from '../io/rule-of-policy.ts';
-import { strictState } from '../io/strict.ts';
+import { keptStrictEvents, strictState } from '../io/strict.ts';
 
 export function placementLayers(context: EntryPathContext): readonly Layer[] {
+  const keys = ['strict placement', 'module autoload'];
+  if (process.geteuid?.() !== 0)
+    return keys.map((key) => ({ key, state: 'unknown', reason: 'only root can see it' }));
   const blocker = lsmProblem(context.paths);
   if (blocker !== undefined) {
     const reason = formatCause(blocker);
-    return ['strict placement', 'module autoload'].map((key) => ({
+    return keys.map((key) => ({
       key,
       state: 'unavailable',
       reason,
@@ -36,6 +39,7 @@ function strictLayer({ policy, paths, driver }: EntryPathContext): Layer {
     const reason = `it does not know ${count(missing.value.length, 'tenant')} yet`;
     return { key, state: 'partly', reason, improve: 'bulkhead apply' };
   }
+  const events = keptStrictEvents(paths);
   if (mode === 'on')
     return { key, state: 'enforced', reason: 'the kernel refuses tenants outside their cgroups' };
   return {
@@ -43,7 +47,9 @@ function strictLayer({ policy, paths, driver }: EntryPathContext): Layer {
     state: 'watched',
     reason: 'processes outside their cgroups are reported',
     improve: '<placement strict="yes"/> in the policy',
-    reported: now?.outside ?? 'unknown',
+    reported: events.length,
+    // A new account loads another generation, whose counter begins at 0; the events stay.
+    mark: events.at(-1)?.at ?? 'none',
   };
 }
 

@@ -8,25 +8,26 @@ import {
   type ExitCode,
 } from '../../cli/shared/command.ts';
 import { failWith, print, printError, printJson } from '../../cli/shared/output.ts';
-import { policyOption } from '../../cli/shared/policy-option.ts';
+import { namesPolicy, policyOption } from '../../cli/shared/policy-option.ts';
 import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
-import type { Result } from '../../../packages/base/result.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import { lockFile } from '../../sys/files/flock.ts';
 import { setElement } from '../../policy/edit-elements.ts';
 import { noteReports, whyWait } from '../core/quiet.ts';
 import type { Quiet } from '../core/record.ts';
 import { setupLock } from '../io/lock.ts';
-import { digestOf, editForStep } from '../io/policy-edits.ts';
+import { editPolicyFile } from '../../host/edit-policy-file.ts';
 import { readPolicyFile } from '../../host/policy-file.ts';
 import { readRecord } from '../io/record-file.ts';
 import { runCommand } from '../io/run-command.ts';
 import { defaultAnswers } from './questions.ts';
 import type { SetupNextJson } from './json.ts';
-import { Journal } from './run-steps.ts';
+import { Journal, writePolicy } from './run-steps.ts';
 import {
   layersNow,
   setupSession,
   stepContext,
+  withRecordedPolicy,
   type Session,
   type SetupOptions,
 } from './session.ts';
@@ -46,33 +47,28 @@ async function refusePlacement(
   session: Session,
   journal: Journal,
 ): Promise<Result<unknown, Problem>> {
-  const { reader, file, paths } = session;
-  const step = {
-    title: 'Refuse processes of tenants outside their cgroups',
-    edit: (text: string) => setElement(text, [{ name: 'placement' }], { strict: 'yes' }),
-  };
-  const { answers, policyWritten } = journal.record;
-  const there = readPolicyFile(file);
-  if (!there.ok) return there;
-  const context = await stepContext(session, answers);
-  const edited = editForStep(step, context, reader, file, paths);
+  const before = readPolicyFile(session.file);
+  if (!before.ok) return before;
+  const edit = (text: string) => setElement(text, [{ name: 'placement' }], { strict: 'yes' });
+  const context = await stepContext(session, journal.record.answers);
+  const edited = writePolicy(session, journal, { edit }, context);
   if (!edited.ok) return edited;
-  if (policyWritten === digestOf(there.value)) {
-    const kept = journal.update({ policyWritten: edited.value });
-    if (!kept.ok) return kept;
-  }
-  return runCommand(['apply', file], paths);
+  const applied = await runCommand(['apply', session.file], session.paths);
+  if (applied.ok) return applied;
+  // Otherwise a later apply would refuse unannounced.
+  const restored = editPolicyFile<Problem>(session.file, () => ok(before.value));
+  return restored.ok ? applied : restored;
 }
 
 async function next(_options: SetupOptions, command: Command): Promise<ExitCode> {
   // "setup" has options of the same names, and takes their values wherever they stand.
   const options = command.optsWithGlobals<SetupOptions>();
-  const session = await setupSession(options, command);
-  if (typeof session === 'number') return session;
-  const lock = lockFile(setupLock(session.paths), { waitMs: 0 });
+  const found = await setupSession(options, command);
+  if (typeof found === 'number') return found;
+  const lock = lockFile(setupLock(found.paths), { waitMs: 0 });
   if (!lock.ok) return failWith({ ...lock.error, hint: 'another setup runs; wait for it' });
   using _lock = lock.value;
-  const read = readRecord(session.paths, defaultAnswers(session.look));
+  const read = readRecord(found.paths, defaultAnswers(found.look));
   if (!read.ok) return failWith(read.error);
   if (read.value === undefined)
     return failWith({
@@ -80,6 +76,9 @@ async function next(_options: SetupOptions, command: Command): Promise<ExitCode>
       reason: 'it has not run on this host',
       hint: 'run: bulkhead setup',
     });
+  const recorded = withRecordedPolicy(found, read.value, namesPolicy(command));
+  if (!recorded.ok) return failWith(recorded.error);
+  const session = recorded.value;
   const journal = new Journal(session, read.value);
   const layers = await layersNow(session);
   if (!layers.ok) return failWith(layers.error);
@@ -102,18 +101,21 @@ async function raiseAll(
   const raised: string[] = [];
   const waiting: { key: string; reason: string }[] = [];
   const problems: Problem[] = [];
+  const isCollected = layers.some(({ key, state }) => key === 'agent' && state === 'enforced');
   for (const layer of layers.filter(({ state }) => state === 'watched')) {
     const { key } = layer;
     const raise = raises[key];
     const quiet = journal.record.quiet[key];
-    const reason = raise === undefined ? 'raise it yourself' : waitOf(quiet, now);
+    const wait = isCollected ? waitOf(quiet, now) : 'no agent collects its reports';
+    const reason = raise === undefined ? 'raise it yourself' : wait;
     if (raise === undefined || reason !== undefined) {
       waiting.push({ key, reason: [reason ?? '', layer.improve ?? ''].join('; ') });
       continue;
     }
     const done = await raise(session, journal);
-    if (done.ok) raised.push(key);
-    else problems.push(done.error);
+    const noted = done.ok ? journal.update({ raised: [...journal.record.raised, key] }) : done;
+    if (noted.ok) raised.push(key);
+    else problems.push(noted.error);
   }
   return { raised, waiting, problems };
 }

@@ -3,7 +3,7 @@ import { failed, formatProblem, type Problem } from '../../../packages/base/prob
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import { editPolicyFile } from '../../host/edit-policy-file.ts';
 import { readPolicyFile } from '../../host/policy-file.ts';
-import { isDone, unavailable } from '../core/plan.ts';
+import { isDone, raisedBefore, unavailable } from '../core/plan.ts';
 import { policyText } from '../core/policy-text.ts';
 import type { SetupRecord, StepRecord } from '../core/record.ts';
 import { problemAfter, type Step, type StepContext, type Words } from '../core/step.ts';
@@ -12,13 +12,13 @@ import { writeRecord } from '../io/record-file.ts';
 import { askSites, compareAnswers, formatFailures } from '../io/requests.ts';
 import { reloadUnits } from '../io/reload-units.ts';
 import { runCommand } from '../io/run-command.ts';
-import { layersNow, sitesByTenant, stepContext, type Session } from './session.ts';
+import { layersNow, nameOfCommand, sitesByTenant, stepContext, type Session } from './session.ts';
 
 /** The end of one step, for whoever shows the progress. */
 export type StepEnd =
   | { readonly kind: 'there already' }
   /** Done; sites that fail since then, which are not most of them. */
-  | { readonly kind: 'done'; readonly remark?: string }
+  | { readonly kind: 'done'; readonly reason?: string }
   | { readonly kind: 'skipped' | 'failed'; readonly reason: string };
 
 export interface Progress {
@@ -48,13 +48,9 @@ export class Journal {
   mark(
     step: Pick<Step, 'key'>,
     state: StepRecord['state'],
-    reason?: string,
+    more: Pick<StepRecord, 'reason' | 'tenant'> = {},
   ): Result<void, Problem> {
-    const entry = {
-      state,
-      at: new Date().toISOString(),
-      ...(reason === undefined ? {} : { reason }),
-    };
+    const entry = { state, at: new Date().toISOString(), ...more };
     return this.update({ steps: { ...this.#record.steps, [step.key]: entry } });
   }
 }
@@ -90,22 +86,29 @@ async function runStep(
   const unneeded = await whyNot(session, journal.record, step, context);
   if (!unneeded.ok) return unneeded;
   if (unneeded.value !== undefined) return ok(unneeded.value);
-  const started = journal.mark(step, 'started');
+  const who =
+    step.isForOne === true && context.canary !== undefined ? { tenant: context.canary } : {};
+  const started = journal.mark(step, 'started', who);
   if (!started.ok) return started;
   const kept = readPolicyFile(session.file);
-  const { policyWritten } = journal.record;
   const done = await act(session, journal, step, context);
   if (done.ok) {
-    const marked = journal.mark(step, 'done', done.value);
-    const remark = done.value === undefined ? {} : { remark: done.value };
+    const remark = done.value === undefined ? {} : { reason: done.value };
+    const marked = journal.mark(step, 'done', { ...who, ...remark });
     return marked.ok ? ok({ kind: 'done', ...remark }) : marked;
   }
-  const undone = await undoStep(session, step, context, kept.ok ? kept.value : undefined);
+  const undone = await undoStep(
+    session,
+    journal.record,
+    step,
+    context,
+    kept.ok ? kept.value : undefined,
+  );
   // What failed once fails again while it is undone.
-  const why = [...new Set([done.error, ...undone].map(formatProblem))].join('; ');
-  const restored = kept.ok ? journal.update({ policyWritten }) : ok(undefined);
-  const marked = restored.ok ? journal.mark(step, 'failed', why) : restored;
-  return marked.ok ? ok({ kind: 'failed', reason: why }) : marked;
+  const reason = [...new Set([done.error, ...undone].map(formatProblem))].join('; ');
+  // What could not be undone is left for the next run, and for undo.
+  const marked = journal.mark(step, undone.length > 0 ? 'started' : 'failed', { ...who, reason });
+  return marked.ok ? ok({ kind: 'failed', reason }) : marked;
 }
 
 /** Returns why there is nothing to do; undefined if the step is to be done. */
@@ -120,7 +123,7 @@ async function whyNot(
   const layers = await layersNow(session);
   if (!layers.ok) return layers;
   if (isDone(step, layers.value, record)) return ok({ kind: 'there already' });
-  const impossible = unavailable(step, layers.value);
+  const impossible = unavailable(step, layers.value) ?? raisedBefore(step, record);
   return ok(impossible === undefined ? undefined : { kind: 'skipped', reason: impossible });
 }
 
@@ -171,22 +174,34 @@ async function change(
 }
 
 /** Edits the policy as the step wants it, and creates it if there is none. */
-function writePolicy(
-  { paths, file, reader }: Session,
+export function writePolicy(
+  session: Session,
   journal: Journal,
-  step: Step,
+  step: Pick<Step, 'edit'>,
   context: StepContext,
 ): Result<void, Problem> {
+  const { file, reader } = session;
   const there = readPolicyFile(file);
   if (!there.ok && there.error.errno !== 'ENOENT') return there;
-  const created = there.ok ? ok(undefined) : createPolicy(file, policyText(context.answers));
-  if (!created.ok) return created;
   const { policyWritten } = journal.record;
-  const isOurs = !there.ok || policyWritten === null || policyWritten === digestOf(there.value);
-  const edited = editForStep(step, context, reader, file, paths);
-  if (!edited.ok) return edited;
-  // What somebody else has changed must not be lost by an undo: it knows the file by the digest.
-  return isOurs ? journal.update({ policyWritten: edited.value }) : ok(undefined);
+  const intend = (digest: string) =>
+    journal.update({ policyWritten: [...journal.record.policyWritten, digest] });
+  if (!there.ok) {
+    const text = policyText(context.answers);
+    const intended = intend(digestOf(text));
+    const created = intended.ok ? createPolicy(file, text) : intended;
+    return created.ok ? editForStep(step, context, reader, session, intend) : created;
+  }
+  // Until setup writes for the first time, the administrator's latest text is the one to give back.
+  const isFirst = policyWritten.length === 0;
+  const noted = isFirst ? journal.update({ policyBefore: there.value }) : ok(undefined);
+  if (!noted.ok) return noted;
+  // What somebody else has changed must not be lost by an undo: it knows the file by the digests.
+  const isOurs =
+    isFirst ||
+    there.value === journal.record.policyBefore ||
+    policyWritten.includes(digestOf(there.value));
+  return editForStep(step, context, reader, session, isOurs ? intend : () => ok(undefined));
 }
 
 async function runAll(
@@ -200,22 +215,35 @@ async function runAll(
   return ok(undefined);
 }
 
-/** Undoes a step that has failed: its commands, and its edit of the policy. */
+/** Undoes a step that has failed: its commands, unless that was in force before, and its edit of the policy. */
 async function undoStep(
   session: Session,
+  record: SetupRecord,
   step: Step,
   context: StepContext,
   policy: string | undefined,
 ): Promise<readonly Problem[]> {
   const problems: Problem[] = [];
-  for (const words of step.undo(context)) {
+  for (const words of undoCommands(step, context, record)) {
     const ran = await runCommand(words, session.paths);
     if (!ran.ok) problems.push(ran.error);
   }
-  if (step.edit === undefined || policy === undefined) return problems;
+  const now = readPolicyFile(session.file);
+  if (step.edit === undefined || policy === undefined || !now.ok || now.value === policy)
+    return problems;
+  // Somebody has changed it meanwhile.
+  if (!record.policyWritten.includes(digestOf(now.value))) return problems;
   const restored = editPolicyFile<Problem>(session.file, () => ok(policy));
   if (!restored.ok) return [...problems, restored.error];
   const applied = await runCommand(['apply', session.file], session.paths);
   const reloaded = await reloadUnits(step.reloads?.(context) ?? []);
   return [...problems, ...[applied, reloaded].flatMap((each) => (each.ok ? [] : [each.error]))];
 }
+
+/** Returns the commands that undo a step; none for what was in force before the setup. */
+export const undoCommands = (
+  step: Pick<Step, 'undo'>,
+  context: StepContext,
+  { usedBefore }: Pick<SetupRecord, 'usedBefore'>,
+): readonly Words[] =>
+  step.undo(context).filter((words) => !usedBefore.includes(nameOfCommand(words)));

@@ -1,10 +1,11 @@
 /** The parts that the commands of a setup share: the policy, the record, and the state of the layers. */
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { StatusResponse } from '../../agent/api/api.ts';
 import { briefly, callAgent } from '../../agent/api/client.ts';
 import { capabilitiesOf, policyReaderOf, type Capability } from '../../cli/capability.ts';
 import type { Layer } from '../../../packages/base/layer.ts';
-import { surveyLayers } from '../../cli/layers/survey-layers.ts';
+import { policyProblemOf, surveyLayers } from '../../cli/layers/survey-layers.ts';
 import { exitCodes, type ExitCode, type PolicyOptions } from '../../cli/shared/command.ts';
 import { surveyEntryPaths } from '../../cli/shared/entry-paths.ts';
 import { failWith, pathsFor } from '../../cli/shared/output.ts';
@@ -13,12 +14,14 @@ import { sayItWaits } from '../../cli/shared/session.ts';
 import type { PolicyReader } from '../../apply/load-policy.ts';
 import type { Paths } from '../../host/paths.ts';
 import { probeDriver } from '../../host/probe.ts';
-import { nameOf, type Policy } from '../../policy/policy.ts';
-import type { Problem } from '../../../packages/base/problem.ts';
+import { jailOf, nameOf, type Policy } from '../../policy/policy.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
+import { ownUnits, unitFile } from '../../host/systemd/own-units.ts';
 import type { Answers } from '../core/answers.ts';
 import type { HostLook } from '../core/look.ts';
-import type { StepContext } from '../core/step.ts';
+import type { SetupRecord } from '../core/record.ts';
+import type { StepContext, Words } from '../core/step.ts';
 import { lookAtHost } from '../io/look.ts';
 
 export interface SetupOptions extends PolicyOptions {
@@ -49,15 +52,53 @@ export async function setupSession(
       reason: 'only root may',
       hint: 'run it as root',
     });
+  const file = resolve(options.policy);
   return {
     paths,
-    file: options.policy,
+    file,
     reader: await policyReaderOf(command),
     capabilities: capabilitiesOf(command),
-    look: lookAtHost(paths, options.policy),
+    look: lookAtHost(paths, file),
     ...(options.try === undefined ? {} : { canary: options.try }),
   };
 }
+
+/** Returns the session for the policy of the record: one host has one. An error if the command line names another. */
+export function withRecordedPolicy(
+  session: Session,
+  record: Pick<SetupRecord, 'policyFile'> | undefined,
+  isNamed: boolean,
+): Result<Session, Problem> {
+  if (record === undefined || record.policyFile === session.file) return ok(session);
+  if (!isNamed) return ok({ ...session, file: record.policyFile });
+  return failed({
+    action: 'use the policy',
+    object: session.file,
+    reason: `this host was set up with ${record.policyFile}`,
+    hint: 'leave --policy out, or run "bulkhead setup undo" first',
+  });
+}
+
+/** Returns the commands that would undo what is in force now, such as `pam disable`. */
+export async function commandsInForce({
+  capabilities,
+  paths,
+}: Session): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const { undo } of capabilities)
+    for (const { command } of (await undo?.())?.(paths) ?? [])
+      if (command !== undefined) found.push(nameOfCommand(command));
+  const hasUnits = ownUnits.some(
+    ({ name }) => !['absent', 'packaged'].includes(unitFile(paths, name)),
+  );
+  return hasUnits ? [...found, 'units disable'] : found;
+}
+
+/** Returns the command without its options and names, `web fpm disable`. */
+export const nameOfCommand = (words: Words): string => {
+  const last = words.findIndex((each) => each === 'disable');
+  return words.slice(0, last + 1).join(' ');
+};
 
 const policyOf = ({ reader, file, paths }: Session): Policy | undefined =>
   reader.load(file, paths).policy;
@@ -65,7 +106,8 @@ const policyOf = ({ reader, file, paths }: Session): Policy | undefined =>
 /** Establishes the state of all layers now. */
 export async function layersNow(session: Session): Promise<Result<readonly Layer[], Problem>> {
   const { paths, capabilities } = session;
-  const policy = policyOf(session);
+  const loaded = session.reader.load(session.file, paths);
+  const { policy } = loaded;
   const driver = probeDriver(paths, policy?.driver);
   if (!driver.ok) return driver;
   const agent = await callAgent<StatusResponse>(
@@ -77,7 +119,14 @@ export async function layersNow(session: Session): Promise<Result<readonly Layer
   const context = { paths, policy, driver: driver.value.capabilities.driver };
   const entryPaths = await surveyEntryPaths(capabilities, context, 'thorough');
   return ok(
-    await surveyLayers(capabilities, { paths, policy, driver: driver.value, agent, entryPaths }),
+    await surveyLayers(capabilities, {
+      paths,
+      policy,
+      policyProblem: policyProblemOf(loaded),
+      driver: driver.value,
+      agent,
+      entryPaths,
+    }),
   );
 }
 
@@ -101,7 +150,10 @@ export async function sitesByTenant(
 /** Returns what steps are made of. */
 export async function stepContext(session: Session, answers: Answers): Promise<StepContext> {
   const { look, file } = session;
-  const tenants = (policyOf(session)?.tenants ?? []).flatMap(({ account }) => account?.user ?? []);
+  const known = (policyOf(session)?.tenants ?? []).flatMap((tenant) =>
+    tenant.account === undefined ? [] : [{ user: tenant.account.user, jail: jailOf(tenant) }],
+  );
+  const tenants = known.map(({ user }) => user);
   const withSite = [...(await sitesByTenant(session)).keys()];
   const first = tenants.find((each) => withSite.includes(each)) ?? tenants[0];
   const canary = tenants.find((each) => each === session.canary) ?? first;
@@ -109,6 +161,7 @@ export async function stepContext(session: Session, answers: Answers): Promise<S
     answers,
     look,
     tenants,
+    unjailed: known.filter(({ jail }) => jail === undefined).map(({ user }) => user),
     policy: file === defaultPolicy ? [] : ['--policy', file],
     ...(canary === undefined ? {} : { canary }),
   };

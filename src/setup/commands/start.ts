@@ -6,6 +6,7 @@ import { canAsk, confirm } from '../../cli/confirm.ts';
 import { countLayers } from '../../../packages/base/layer.ts';
 import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
 import { failWith, print, printError, printJson } from '../../cli/shared/output.ts';
+import { namesPolicy } from '../../cli/shared/policy-option.ts';
 import { createTextFile } from '../../sys/files/edited-file.ts';
 import { lockFile } from '../../sys/files/flock.ts';
 import { readForeignFile, readPolicyFile } from '../../host/policy-file.ts';
@@ -23,9 +24,11 @@ import { askQuestions, defaultAnswers, formatAnswers } from './questions.ts';
 import type { SetupJson, SetupStepJson } from './json.ts';
 import { Journal, runSteps, type Progress } from './run-steps.ts';
 import {
+  commandsInForce,
   layersNow,
   setupSession,
   stepContext,
+  withRecordedPolicy,
   type Session,
   type SetupOptions,
 } from './session.ts';
@@ -39,18 +42,33 @@ export interface StartOptions extends SetupOptions {
   readonly writeAnswers?: string;
 }
 
+/** Longer than "setup status" holds it. */
+const lockMs = 30_000;
+
 const silent: Progress = { begins: () => undefined, ends: () => undefined };
 
 export async function start(options: StartOptions, command: Command): Promise<ExitCode> {
-  const session = await setupSession(options, command);
-  if (typeof session === 'number') return session;
-  const usage = usageProblem(options, session.look);
+  const found = await setupSession(options, command);
+  if (typeof found === 'number') return found;
+  const usage = usageProblem(options, found.look);
   if (usage !== undefined) {
     printError(usage);
     return exitCodes.usage;
   }
-  const record = readRecord(session.paths, defaultAnswers(session.look));
+  if (options.dryRun === true) return plan(options, found, command);
+  // Held while questions are asked, too: whoever waits for an answer has seen the host as it is then.
+  const lock = lockFile(setupLock(found.paths), { waitMs: lockMs });
+  if (!lock.ok) return failWith({ ...lock.error, hint: 'another setup runs; wait for it' });
+  using _lock = lock.value;
+  return plan(options, found, command);
+}
+
+async function plan(options: StartOptions, found: Session, command: Command): Promise<ExitCode> {
+  const record = readRecord(found.paths, defaultAnswers(found.look));
   if (!record.ok) return failWith(record.error);
+  const recorded = withRecordedPolicy(found, record.value, namesPolicy(command));
+  if (!recorded.ok) return failWith(recorded.error);
+  const session = recorded.value;
   if (options.json !== true) printLook(session.look);
   const answers = await answersFor(options, session, record.value);
   if (typeof answers === 'number') return answers;
@@ -60,7 +78,7 @@ export async function start(options: StartOptions, command: Command): Promise<Ex
     print(`\nPlan (${formatAnswers(answers)}):\n`);
     printPlan(planned.value);
   }
-  if (options.dryRun === true) return finish(session, options, answers, []);
+  if (options.dryRun === true) return finish(session, options, answers, [], record.value);
   if (!(await isWanted(options))) return exitCodes.failed;
   return carryOut(session, options, answers, record.value);
 }
@@ -123,10 +141,7 @@ async function carryOut(
   answers: Answers,
   record: SetupRecord | undefined,
 ): Promise<ExitCode> {
-  const lock = lockFile(setupLock(session.paths), { waitMs: 0 });
-  if (!lock.ok) return failWith({ ...lock.error, hint: 'another setup runs; wait for it' });
-  using _lock = lock.value;
-  const journal = new Journal(session, record ?? firstRecord(session, answers));
+  const journal = new Journal(session, record ?? (await firstRecord(session, answers)));
   const begun = journal.update({ answers });
   if (!begun.ok) return failWith(begun.error);
   const planned = await planNow(session, answers, journal.record);
@@ -140,15 +155,19 @@ async function carryOut(
 }
 
 /** Describes the host before the first step, so that undo can give it back. */
-function firstRecord(session: Session, answers: Answers): SetupRecord {
+async function firstRecord(session: Session, answers: Answers): Promise<SetupRecord> {
   const { paths, file } = session;
   const before = readPolicyFile(file);
+  const usedBefore = await commandsInForce(session);
+  const isThere = existsSync(file) || ownDirectories(paths).some((each) => each !== paths.runtime);
   return {
     answers,
-    wasUsed: existsSync(file) || ownDirectories(paths).some((each) => each !== paths.runtime),
+    wasUsed: isThere || usedBefore.length > 0,
     policyFile: file,
     policyBefore: before.ok ? before.value : null,
-    policyWritten: null,
+    policyWritten: [],
+    usedBefore,
+    raised: [],
     steps: {},
     quiet: {},
   };

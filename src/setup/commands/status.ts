@@ -8,30 +8,45 @@ import {
   type ExitCode,
 } from '../../cli/shared/command.ts';
 import { failWith, print, printJson } from '../../cli/shared/output.ts';
-import { policyOption } from '../../cli/shared/policy-option.ts';
+import { namesPolicy, policyOption } from '../../cli/shared/policy-option.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { printable } from '../../../packages/base/printable.ts';
 import { noteReports } from '../core/quiet.ts';
 import type { SetupRecord } from '../core/record.ts';
+import { isDone } from '../core/plan.ts';
 import { steps } from '../core/steps.ts';
+import { setupLock } from '../io/lock.ts';
+import { lockFile } from '../../sys/files/flock.ts';
+import { jsonText } from '../../../packages/base/json.ts';
 import { readRecord, writeRecord } from '../io/record-file.ts';
 import { defaultAnswers } from './questions.ts';
 import type { SetupStatusJson } from './json.ts';
-import { layersNow, setupSession, type Session, type SetupOptions } from './session.ts';
+import {
+  layersNow,
+  setupSession,
+  withRecordedPolicy,
+  type Session,
+  type SetupOptions,
+} from './session.ts';
 import { printLayers } from './text.ts';
 
 /** Prints the ladder; the exit code is 3 if something that setup raised is not in force any more. */
 async function status(_options: SetupOptions, command: Command): Promise<ExitCode> {
   // "setup" has options of the same names, and takes their values wherever they stand.
   const options = command.optsWithGlobals<SetupOptions>();
-  const session = await setupSession(options, command);
-  if (typeof session === 'number') return session;
-  const read = readRecord(session.paths, defaultAnswers(session.look));
+  const found = await setupSession(options, command);
+  if (typeof found === 'number') return found;
+  // While a setup runs, its record is its own.
+  const lock = lockFile(setupLock(found.paths), { waitMs: 0 });
+  using _lock = lock.ok ? lock.value : undefined;
+  const read = readRecord(found.paths, defaultAnswers(found.look));
   if (!read.ok) return failWith(read.error);
-  const layers = await layersNow(session);
+  const recorded = withRecordedPolicy(found, read.value, namesPolicy(command));
+  if (!recorded.ok) return failWith(recorded.error);
+  const layers = await layersNow(recorded.value);
   if (!layers.ok) return failWith(layers.error);
-  const noted = noteQuiet(session, read.value, layers.value);
+  const noted = lock.ok ? noteQuiet(found, read.value, layers.value) : ok(read.value);
   if (!noted.ok) return failWith(noted.error);
   const record = noted.value;
   const slippedBack = record === undefined ? [] : slipped(record, layers.value);
@@ -48,6 +63,7 @@ function noteQuiet(
 ): Result<SetupRecord | undefined, Problem> {
   if (record === undefined) return ok(undefined);
   const quiet = noteReports(layers, record.quiet, new Date().toISOString());
+  if (jsonText(quiet) === jsonText(record.quiet)) return ok(record);
   const noted = { ...record, quiet };
   const written = writeRecord(paths, noted);
   return written.ok ? ok(noted) : written;
@@ -88,13 +104,16 @@ const stepLines = ({ steps: done }: SetupRecord): string =>
     })
     .join('\n');
 
-/** Returns the layers of done steps that are open now. */
-function slipped({ steps: done }: SetupRecord, layers: readonly Layer[]): readonly string[] {
-  const raised = steps
-    .filter(({ key }) => done[key]?.state === 'done')
-    .flatMap((each) => each.layers);
+/** Returns the open layers of done steps that setup would do again, and guards that no longer refuse. */
+function slipped(record: SetupRecord, layers: readonly Layer[]): readonly string[] {
+  const again = steps.filter(
+    (step) => record.steps[step.key]?.state === 'done' && !isDone(step, layers, record),
+  );
+  const keys = new Set(again.flatMap((each) => each.layers));
   return layers
-    .filter(({ key, state }) => raised.includes(key) && state === 'open')
+    .filter(({ key, state }) =>
+      record.raised.includes(key) ? state !== 'enforced' : keys.has(key) && state === 'open',
+    )
     .map(({ key }) => key);
 }
 

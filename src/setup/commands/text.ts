@@ -92,9 +92,9 @@ export function progressOf(total: number): Progress {
 function endText(end: StepEnd, seconds: string, colors: Colors): string {
   switch (end.kind) {
     case 'done':
-      return end.remark === undefined
+      return end.reason === undefined
         ? colors.green(`done (${seconds} s)`)
-        : colors.yellow(`done (${seconds} s); ${printable(end.remark)}`);
+        : colors.yellow(`done (${seconds} s); ${printable(end.reason)}`);
     case 'there already':
       return colors.green('there already');
     case 'skipped':

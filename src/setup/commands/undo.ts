@@ -13,10 +13,10 @@ import { policyOption } from '../../cli/shared/policy-option.ts';
 import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import { lockFile } from '../../sys/files/flock.ts';
-import { removeIfThere } from '../../../packages/base/io/replace-file.ts';
-import type { SetupRecord } from '../core/record.ts';
+import { removeIfThere, replaceFile } from '../../../packages/base/io/replace-file.ts';
+import type { SetupRecord, StepRecord } from '../core/record.ts';
 import { steps } from '../core/steps.ts';
-import type { StepContext, Words } from '../core/step.ts';
+import type { Step, StepContext, Words } from '../core/step.ts';
 import { setupLock } from '../io/lock.ts';
 import { restorePolicy } from '../io/policy-edits.ts';
 import { readRecord, recordFile } from '../io/record-file.ts';
@@ -24,6 +24,7 @@ import { reloadUnits } from '../io/reload-units.ts';
 import { runCommand } from '../io/run-command.ts';
 import { defaultAnswers } from './questions.ts';
 import type { SetupUndoJson } from './json.ts';
+import { Journal, undoCommands } from './run-steps.ts';
 import { setupSession, stepContext, type Session, type SetupOptions } from './session.ts';
 
 interface UndoOptions extends SetupOptions {
@@ -54,7 +55,8 @@ async function undo(_options: UndoOptions, command: Command): Promise<ExitCode> 
   }
   const session = { ...found, file: read.value.policyFile };
   const context = await stepContext(session, read.value.answers);
-  const list = await undoSteps(session, read.value, context);
+  const journal = new Journal(session, read.value);
+  const list = await undoSteps(session, journal, context);
   if (options.json !== true)
     print(`This undoes:\n${list.map(({ what }) => `  ${what}`).join('\n')}`);
   if (options.dryRun === true) {
@@ -80,14 +82,15 @@ async function undo(_options: UndoOptions, command: Command): Promise<ExitCode> 
 /** Returns what undoes the setup. A host on which nothing of Bulkhead was before has nothing of it afterwards. */
 async function undoSteps(
   session: Session,
-  record: SetupRecord,
+  journal: Journal,
   context: StepContext,
 ): Promise<readonly Undo[]> {
-  const { paths } = session;
+  const { paths, capabilities } = session;
+  const { record } = journal;
   const policy = { what: 'the policy', run: () => Promise.resolve(givePolicyBack(record)) };
   if (!record.wasUsed) {
     const options = { kill: false, keepHistory: false };
-    const released = await releaseSteps(session.capabilities, paths, options);
+    const released = await releaseSteps(capabilities, paths, options);
     return [
       ...released.map(({ what, run }) => ({ what, run: async () => firstOf(await run()) })),
       policy,
@@ -97,16 +100,10 @@ async function undoSteps(
       },
     ];
   }
-  const begun = steps.filter(({ key }) =>
-    ['started', 'done'].includes(record.steps[key]?.state ?? ''),
-  );
+  const begun = steps.filter(({ key }) => isBegun(record.steps[key]?.state));
   const units = [...new Set(begun.flatMap((step) => step.reloads?.(context) ?? []))];
   return [
-    ...begun.toReversed().flatMap((step) => {
-      const commands = step.undo(context);
-      if (commands.length === 0) return [];
-      return [{ what: step.title, run: () => runAll(commands, session) }];
-    }),
+    ...begun.toReversed().flatMap((step) => undoOf(step, session, journal, context)),
     policy,
     { what: 'limits that the policy did not have', run: () => applyAgain(session, record) },
     ...(units.length === 0
@@ -122,9 +119,30 @@ async function undoSteps(
   ];
 }
 
+const isBegun = (state: StepRecord['state'] | undefined) => state === 'started' || state === 'done';
+
+/** Undoes a step for the tenant that it was tried on, and marks it, so that a second run goes on after it. */
+function undoOf(
+  step: Step,
+  session: Session,
+  journal: Journal,
+  context: StepContext,
+): readonly Undo[] {
+  const { tenant } = journal.record.steps[step.key] ?? {};
+  const own = tenant === undefined ? context : { ...context, canary: tenant };
+  const commands = undoCommands(step, own, journal.record);
+  if (commands.length === 0) return [];
+  const run = async () => {
+    const done = await runAll(commands, session);
+    return done.ok ? journal.mark(step, 'undone') : done;
+  };
+  return [{ what: step.title, run }];
+}
+
 const firstOf = ([first]: readonly Problem[]): Result<void, Problem> =>
   first === undefined ? ok(undefined) : fail(first);
 
+/** Gives the policy back. One that somebody has changed stays; the text of before is then put next to it. */
 function givePolicyBack({
   policyFile,
   policyBefore,
@@ -132,8 +150,12 @@ function givePolicyBack({
 }: SetupRecord): Result<void, Problem> {
   const restored = restorePolicy(policyFile, { before: policyBefore, written: policyWritten });
   if (!restored.ok) return restored;
-  if (!restored.value)
-    printError(`${policyFile} was changed after setup wrote it, and stays as it is`);
+  if (restored.value) return ok(undefined);
+  const aside = `${policyFile}.before-setup`;
+  const kept = policyBefore === null ? ok(undefined) : replaceFile(aside, policyBefore, 0o600);
+  if (!kept.ok) return kept;
+  const where = policyBefore === null ? '' : `; the one of before is in ${aside}`;
+  printError(`${policyFile} was changed after setup wrote it, and stays as it is${where}`);
   return ok(undefined);
 }
 

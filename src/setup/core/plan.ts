@@ -2,7 +2,7 @@
 import type { Layer } from '../../../packages/base/layer.ts';
 import { includes, type Level } from './levels.ts';
 import type { SetupRecord } from './record.ts';
-import { isReached, problemAfter, type Step, type StepContext } from './step.ts';
+import { isBeyond, isReached, problemAfter, type Step, type StepContext } from './step.ts';
 
 export interface PlannedStep {
   readonly step: Step;
@@ -21,7 +21,8 @@ export function planSteps(
   return steps
     .filter((each) => includes(level, each.level))
     .map((step) => {
-      const obstacle = step.obstacle?.(context) ?? unavailable(step, layers);
+      const obstacle =
+        step.obstacle?.(context) ?? unavailable(step, layers) ?? raisedBefore(step, record);
       return {
         step,
         state: isDone(step, layers, record) ? 'done' : 'to do',
@@ -40,8 +41,18 @@ export function isDone(
   record: Pick<SetupRecord, 'steps'> | undefined,
 ): boolean {
   const state = record?.steps[step.key]?.state;
+  if (state !== 'started' && isBeyond(step, layers)) return true;
   if (state === 'done') return problemAfter(step, layers) === undefined;
   return state === undefined && isReached(step, layers);
+}
+
+/** Returns why setup leaves a guard alone that `next` has let refuse: it would only report again. */
+export function raisedBefore(
+  { layers: keys }: Step,
+  record: Pick<SetupRecord, 'raised'> | undefined,
+): string | undefined {
+  const key = keys.find((each) => record?.raised.includes(each));
+  return key === undefined ? undefined : `it refused before: see bulkhead setup status for ${key}`;
 }
 
 /** Returns why this host cannot have any of the step's layers; undefined if it can have one. */

@@ -6,22 +6,24 @@ import type { Quiet } from './record.ts';
 export const quietDays = 7;
 
 /**
- * Returns since when the number of each watching layer stands; `now` is ISO 8601, UTC. A number that changed starts anew, also if it fell: the
- * layer was loaded again.
+ * Returns since when each watching layer has reported nothing new; `now` is ISO 8601, UTC. Another mark starts anew, also
+ * with a lower number: the layer was loaded again.
  */
 export function noteReports(
   layers: readonly Layer[],
   quiet: Readonly<Record<string, Quiet>>,
   now: string,
 ): Readonly<Record<string, Quiet>> {
-  const watching = layers.flatMap(({ key, state, reported }) =>
-    state === 'watched' && typeof reported === 'number' ? [[key, reported] as const] : [],
+  const watching = layers.flatMap(({ key, state, reported, mark }) =>
+    state === 'watched' && typeof reported === 'number' && mark !== undefined
+      ? [[key, reported, mark] as const]
+      : [],
   );
   return Object.fromEntries(
-    watching.map(([key, reported]) => {
+    watching.map(([key, reported, mark]) => {
       const before = quiet[key];
-      const stands = before?.reported === reported;
-      return [key, stands ? before : { reported, since: now }];
+      const stands = before?.mark === mark && before.reported === reported;
+      return [key, stands ? before : { reported, mark, since: now }];
     }),
   );
 }

@@ -11,23 +11,28 @@ export const recordVersion = 1;
  *     started  it may have changed something; the next run repeats it
  *     done     setup did it
  *     failed   it did not work, and was undone
+ *     undone   undo has taken it back, and is not finished yet
  */
-export type StepState = 'started' | 'done' | 'failed';
+export type StepState = 'started' | 'done' | 'failed' | 'undone';
 
 export interface StepRecord {
   /** The state of the step. */
   readonly state: StepState;
   /** The time of the last change, in ISO 8601, UTC. */
   readonly at: string;
-  /** The reason for a failure. */
+  /** The reason for a failure, or a remark. */
   readonly reason?: string;
+  /** The tenant on which it was tried; absent if it is for all. */
+  readonly tenant?: string;
 }
 
-/** The number of reports of a watching layer, and since when it stands. */
+/** The number of reports of a watching layer, and since when there was no other. */
 export interface Quiet {
   /** The number of reports. */
   readonly reported: number;
-  /** The time since which that number stands, in ISO 8601, UTC. */
+  /** A text that changes with every report. */
+  readonly mark: string;
+  /** The time since which there was no other report, in ISO 8601, UTC. */
   readonly since: string;
 }
 
@@ -39,8 +44,15 @@ export interface SetupRecord {
   readonly policyFile: string;
   /** The policy before the first step; null if there was none. */
   readonly policyBefore: string | null;
-  /** The SHA-256 of the policy as setup last wrote it, in hex. */
-  readonly policyWritten: string | null;
+  /**
+   * The SHA-256 of each text that setup wrote, or was about to write, in hex. A policy with another one belongs to somebody
+   * else.
+   */
+  readonly policyWritten: readonly string[];
+  /** The commands that would have undone what was in force before the first step, such as `pam disable`. */
+  readonly usedBefore: readonly string[];
+  /** The layers that `next` raised. */
+  readonly raised: readonly string[];
   readonly steps: Readonly<Record<string, StepRecord>>;
   readonly quiet: Readonly<Record<string, Quiet>>;
 }
@@ -59,10 +71,12 @@ export function parseRecord(text: string, defaults: Answers): SetupRecord | unde
   if (!isObject(read) || read['version'] !== recordVersion || !isObject(read['answers']))
     return undefined;
   const answers = parseAnswers(JSON.stringify({ ...read['answers'], version: 1 }), defaults);
-  const { wasUsed, policyFile, policyBefore, policyWritten, steps, quiet } = read;
+  const { wasUsed, policyFile, policyBefore, policyWritten, usedBefore, raised, steps, quiet } =
+    read;
   if (!answers.ok || typeof wasUsed !== 'boolean' || typeof policyFile !== 'string')
     return undefined;
-  if (!isTextOrNull(policyBefore) || !isTextOrNull(policyWritten)) return undefined;
+  if (policyBefore !== null && typeof policyBefore !== 'string') return undefined;
+  if (!isTexts(policyWritten) || !isTexts(usedBefore) || !isTexts(raised)) return undefined;
   if (!isObject(steps) || !Object.values(steps).every(isStepRecord)) return undefined;
   if (!isObject(quiet) || !Object.values(quiet).every(isQuiet)) return undefined;
   return {
@@ -71,22 +85,27 @@ export function parseRecord(text: string, defaults: Answers): SetupRecord | unde
     policyFile,
     policyBefore,
     policyWritten,
+    usedBefore,
+    raised,
     steps: steps as SetupRecord['steps'],
     quiet: quiet as SetupRecord['quiet'],
   };
 }
 
-const isTextOrNull = (value: unknown): value is string | null =>
-  value === null || typeof value === 'string';
+const isTexts = (value: unknown): value is readonly string[] =>
+  Array.isArray(value) && value.every((each) => typeof each === 'string');
 
 const isDate = (value: unknown): boolean =>
   typeof value === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/.test(value);
 
 const isStepRecord = (value: unknown): boolean =>
   isObject(value) &&
-  ['started', 'done', 'failed'].includes(String(value['state'])) &&
+  ['started', 'done', 'failed', 'undone'].includes(String(value['state'])) &&
   isDate(value['at']) &&
-  (value['reason'] === undefined || typeof value['reason'] === 'string');
+  ['reason', 'tenant'].every((each) => ['undefined', 'string'].includes(typeof value[each]));
 
 const isQuiet = (value: unknown): boolean =>
-  isObject(value) && typeof value['reported'] === 'number' && isDate(value['since']);
+  isObject(value) &&
+  typeof value['reported'] === 'number' &&
+  typeof value['mark'] === 'string' &&
+  isDate(value['since']);

@@ -11,6 +11,8 @@ export interface StepContext {
   readonly look: HostLook;
   /** The tenants of the policy, by name; empty before there is one. */
   readonly tenants: readonly string[];
+  /** The tenants among them without a jail. */
+  readonly unjailed: readonly string[];
   /** The tenant on which a change is tried first, one with a site; absent if there is none. */
   readonly canary?: string;
   /** The option that names the policy; empty for the default one. */
@@ -28,6 +30,8 @@ export interface Step {
   /** The files, units and reloads. */
   readonly changes: string;
   readonly customers: string;
+  /** Whether it is only for a host that has nothing of it yet: what watches or refuses already stays as it is. */
+  readonly startsOpen?: true;
   /** The step that must not have failed before it. */
   readonly needs?: string;
   /** Why it does not apply here; absent if it always does. */
@@ -48,6 +52,10 @@ export interface Step {
   /** Whether it changes the canary alone. */
   readonly isForOne?: true;
 }
+
+/** The layers of a step are beyond where it begins: something of it is in force, or its state is unknown. */
+export const isBeyond = ({ layers: keys, startsOpen }: Step, layers: readonly Layer[]): boolean =>
+  startsOpen === true && layers.some(({ key, state }) => keys.includes(key) && state !== 'open');
 
 const reached: ReadonlySet<LayerState> = new Set(['enforced', 'watched']);
 

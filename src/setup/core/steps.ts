@@ -1,7 +1,15 @@
 /** The steps of a setup, in their order. */
 import { ok } from '../../../packages/base/result.ts';
-import { setElement, setForTenants } from '../../policy/edit-elements.ts';
+import type { Assignment } from '../../policy/assignment.ts';
+import {
+  hasElement,
+  setElement,
+  setForTenants,
+  type Attributes,
+  type ElementName,
+} from '../../policy/edit-elements.ts';
 import { setLimits } from '../../policy/edit.ts';
+import { parsePolicy } from '../../policy/parse.ts';
 import { limitSet } from './limit-sets.ts';
 import type { Step, StepContext } from './step.ts';
 
@@ -34,16 +42,11 @@ export const steps: readonly Step[] = [
     changes: 'adds <alerts> to the policy',
     customers: 'nothing',
     obstacle: ({ answers }) => (answers.alerts === 'none' ? 'you want no alerts' : undefined),
-    edit: (text, { answers }) =>
-      setElement(
-        text,
-        [
-          { name: 'agent' },
-          { name: 'alerts' },
-          { name: 'mail', named: { attribute: 'to', value: 'administrator' } },
-        ],
-        { address: answers.alerts },
-      ),
+    edit: (text, { answers }) => {
+      const mail = { name: 'mail', named: { attribute: 'to', value: 'administrator' } };
+      const path = [{ name: 'agent' }, { name: 'alerts' }, mail];
+      return setUnlessThere(text, path, { address: answers.alerts });
+    },
     commands: nothing,
     undo: nothing,
     layers: [],
@@ -65,8 +68,7 @@ export const steps: readonly Step[] = [
     title: 'Limit CPU, memory, processes and disk I/O of every tenant',
     changes: 'adds <defaults> to the policy',
     customers: 'a site slows down, or fails, when it needs more than its limits',
-    edit: (text, { answers, look }) =>
-      setLimits(text, { kind: 'defaults' }, limitSet(answers.limits, look)),
+    edit: (text, { answers, look }) => setMissingLimits(text, limitSet(answers.limits, look)),
     commands: nothing,
     undo: nothing,
     layers: ['limit cpu', 'limit memory', 'limit processes'],
@@ -118,7 +120,7 @@ export const steps: readonly Step[] = [
       return isPlain(look.webServers, 'nginx', 'Apache') ? undefined : 'no nginx and no Apache';
     },
     edit: (text, { answers }) =>
-      setLimits(text, { kind: 'defaults' }, [
+      setMissingLimits(text, [
         { kind: 'limit', key: 'entries.limit', value: String(answers.entries) },
       ]),
     commands: ({ policy }) => [['web', 'entries', 'enable', ...policy]],
@@ -145,12 +147,10 @@ export const steps: readonly Step[] = [
     // If only new tenants get one, there is nobody to try it on.
     obstacle: (context) =>
       context.answers.jails === 'all' ? firstObstacle(context) : 'not every tenant gets one',
-    edit: (text, { canary = '' }) =>
-      setElement(
-        text,
-        [{ name: 'tenant', named: { attribute: 'user', value: canary } }, { name: 'jail' }],
-        { profile: 'web' },
-      ),
+    edit: (text, { canary = '' }) => {
+      const tenant = { name: 'tenant', named: { attribute: 'user', value: canary } };
+      return setUnlessThere(text, [tenant, { name: 'jail' }], { profile: 'web' });
+    },
     commands: nothing,
     reloads: phpUnits,
     undo: nothing,
@@ -162,11 +162,11 @@ export const steps: readonly Step[] = [
     key: 'jails',
     level: 'isolate',
     needs: 'jail-first',
-    title: 'Put tenants into jails',
+    title: 'Put every tenant into a jail',
     changes: 'adds <jail> to the defaults of the policy; logins and PHP enter the jail',
     customers: 'they see their own home and processes, and no other tenants',
-    obstacle: ({ answers }) => (answers.jails === 'none' ? 'you want no jails' : undefined),
-    edit: (text, context) => addJails(text, context),
+    obstacle: ({ answers }) => (answers.jails === 'all' ? undefined : 'not every tenant gets one'),
+    edit: (text) => setUnlessThere(text, defaultJail, { profile: 'web' }),
     commands: () => [['pam', 'enable']],
     reloads: phpUnits,
     undo: nothing,
@@ -174,13 +174,32 @@ export const steps: readonly Step[] = [
     asksSites: true,
   },
   {
+    key: 'jails-new',
+    level: 'isolate',
+    title: 'Put tenants that are added later into jails',
+    changes: 'adds <jail> to the defaults of the policy, and exempts the tenants of today',
+    customers: 'nothing for those of today',
+    obstacle: ({ answers }) =>
+      answers.jails === 'new' ? undefined : 'new tenants get no other jail',
+    edit: (text, { unjailed }) => {
+      if (hasElement(text, defaultJail)) return ok(text);
+      const exempt = setForTenants(text, unjailed, { name: 'jail' }, { profile: 'none' });
+      return exempt.ok ? setElement(exempt.value, defaultJail, { profile: 'web' }) : exempt;
+    },
+    commands: () => [['pam', 'enable']],
+    undo: nothing,
+    // Nobody has a jail before a tenant is added.
+    layers: [],
+  },
+  {
     key: 'symlinks',
     level: 'isolate',
+    startsOpen: true,
     title: "Report symbolic links by which a web server would read another owner's file",
     changes: 'adds <symlinks> to the policy; loads a BPF program that only reports',
     customers: 'nothing',
     edit: (text) =>
-      setElement(text, [{ name: 'symlinks' }], { follow: 'owner-match', by: webUsers }),
+      setUnlessThere(text, [{ name: 'symlinks' }], { follow: 'owner-match', by: webUsers }),
     // Without a choice, the guard is on as soon as the policy has it.
     before: ({ policy }) => [['symlinks', 'guard', 'disable', ...policy]],
     commands: ({ policy }) => [['symlinks', 'guard', 'enable', '--watch', ...policy]],
@@ -190,10 +209,11 @@ export const steps: readonly Step[] = [
   {
     key: 'placement',
     level: 'isolate',
+    startsOpen: true,
     title: 'Report processes that run as a tenant outside its cgroup',
     changes: 'adds <placement> to the policy; loads a BPF program that only reports',
     customers: 'nothing',
-    edit: (text) => setElement(text, [{ name: 'placement' }], { strict: 'watch' }),
+    edit: (text) => setUnlessThere(text, [{ name: 'placement' }], { strict: 'watch' }),
     commands: nothing,
     undo: nothing,
     layers: ['strict placement'],
@@ -201,6 +221,7 @@ export const steps: readonly Step[] = [
   {
     key: 'modules',
     level: 'isolate',
+    startsOpen: true,
     title: 'Report kernel modules that no list has',
     changes: 'makes a list of the modules of this kernel; loads a BPF program that only reports',
     customers: 'nothing',
@@ -228,9 +249,15 @@ function phpObstacle(context: StepContext): string | undefined {
 const firstObstacle = ({ canary }: StepContext) =>
   canary === undefined ? 'there is no tenant to try it on' : undefined;
 
-/** Adds the jail to the defaults. Tenants of today are exempt if only new ones are to get one. */
-function addJails(text: string, { answers, tenants }: StepContext) {
-  const added = setElement(text, [{ name: 'defaults' }, { name: 'jail' }], { profile: 'web' });
-  if (answers.jails === 'all' || !added.ok) return added;
-  return setForTenants(added.value, tenants, { name: 'jail' }, { profile: 'none' });
+const defaultJail = [{ name: 'defaults' }, { name: 'jail' }] as const;
+
+/** Sets the element, unless the policy has one: that is the administrator's. */
+const setUnlessThere = (text: string, path: readonly ElementName[], attributes: Attributes) =>
+  hasElement(text, path) ? ok(text) : setElement(text, path, attributes);
+
+/** Sets those of the limits that the defaults of the policy do not set. */
+function setMissingLimits(text: string, wanted: readonly Assignment[]) {
+  const there = parsePolicy('', text).document?.defaults?.values;
+  const missing = wanted.filter((each) => each.kind === 'limit' && there?.has(each.key) !== true);
+  return missing.length === 0 ? ok(text) : setLimits(text, { kind: 'defaults' }, missing);
 }

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { rmdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { editPolicy } from '../../apply/edit.ts';
+import { editPolicy, tryPolicyEdit, type EditErrors } from '../../apply/edit.ts';
 import type { PolicyReader } from '../../apply/load-policy.ts';
 import { formatProblemOrCause, type Problem } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
@@ -18,19 +18,27 @@ export const digestOf = (text: string): string => createHash('sha256').update(te
 export const createPolicy = (file: string, text: string): Result<void, Problem> =>
   createTextFile(file, text, { overwrite: false });
 
-/** Edits the policy as the step wants it; returns the digest of the text that is there now. */
+/** Edits the policy as the step wants it. `intend` records the digest of the new text before it is written. */
 export function editForStep(
-  step: Pick<Step, 'edit' | 'title'>,
+  step: Pick<Step, 'edit'>,
   context: StepContext,
   reader: PolicyReader,
-  file: string,
-  paths: Paths,
-): Result<string, Problem> {
-  const edited = editPolicy(reader, file, paths, (text) => step.edit?.(text, context) ?? ok(text));
-  if (edited.ok) return ok(digestOf(edited.value.after));
-  const [first] = edited.error;
+  { file, paths }: { readonly file: string; readonly paths: Paths },
+  intend: (digest: string) => Result<void, Problem>,
+): Result<void, Problem> {
+  const change = (text: string) => step.edit?.(text, context) ?? ok(text);
+  const tried = tryPolicyEdit(reader, file, paths, change);
+  if (!tried.ok) return editFailed(file, tried.error);
+  if (tried.value.after === tried.value.before) return ok(undefined);
+  const intended = intend(digestOf(tried.value.after));
+  if (!intended.ok) return intended;
+  const edited = editPolicy(reader, file, paths, change);
+  return edited.ok ? ok(undefined) : editFailed(file, edited.error);
+}
+
+function editFailed(object: string, [first]: EditErrors): Result<never, Problem> {
   const reason = first === undefined ? 'the edit failed' : formatProblemOrCause(first);
-  return fail({ action: 'edit', object: file, reason });
+  return fail({ action: 'edit', object, reason });
 }
 
 /**
@@ -38,13 +46,13 @@ export function editForStep(
  */
 export function restorePolicy(
   file: string,
-  { before, written }: { readonly before: string | null; readonly written: string | null },
+  { before, written }: { readonly before: string | null; readonly written: readonly string[] },
 ): Result<boolean, Problem> {
-  if (written === null) return ok(true);
+  if (written.length === 0) return ok(true);
   const now = readPolicyFile(file);
   if (!now.ok) return now.error.errno === 'ENOENT' ? ok(true) : now;
   if (now.value === before) return ok(true);
-  if (digestOf(now.value) !== written) return ok(false);
+  if (!written.includes(digestOf(now.value))) return ok(false);
   if (before === null) {
     rmSync(file, { force: true });
     removeIfEmpty(dirname(file));

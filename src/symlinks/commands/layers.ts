@@ -3,11 +3,13 @@ import type { Layer } from '../../../packages/base/layer.ts';
 import { formatCause } from '../../../packages/base/problem.ts';
 import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
 import { lsmProblem } from '../../sys/bpf/lsm.ts';
+import { inForce } from '../io/guard/guard.ts';
 import { guardView } from './guard/status.ts';
 
 const key = 'symlinks guard';
 
 export function symlinkLayers({ policy, paths }: EntryPathContext): readonly Layer[] {
+  if (process.geteuid?.() !== 0) return [{ key, state: 'unknown', reason: 'only root can see it' }];
   const blocker = lsmProblem(paths);
   if (blocker !== undefined) return [{ key, state: 'unavailable', reason: formatCause(blocker) }];
   const { state, asWanted, problem, counters } = guardView(policy?.symlinks, paths);
@@ -28,6 +30,7 @@ export function symlinkLayers({ policy, paths }: EntryPathContext): readonly Lay
       reason: 'foreign links are reported, and followed',
       improve: 'bulkhead symlinks guard enable',
       reported: counters?.watched ?? 'unknown',
+      mark: `${inForce(paths)?.generation} ${counters?.watched}`,
     },
   ];
 }

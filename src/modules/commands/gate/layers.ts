@@ -9,6 +9,7 @@ import { keptRefusals } from '../../io/gate/refusals.ts';
 const key = 'modules gate';
 
 export function moduleLayers({ paths }: EntryPathContext): readonly Layer[] {
+  if (process.geteuid?.() !== 0) return [{ key, state: 'unknown', reason: 'only root can see it' }];
   const mode = gateMode(paths);
   const wanted = new GateLists(paths).mode();
   if (mode !== wanted && wanted !== 'off') {
@@ -16,6 +17,7 @@ export function moduleLayers({ paths }: EntryPathContext): readonly Layer[] {
     return [{ key, state: 'open', reason, improve: 'bulkhead modules gate sync --saved' }];
   }
   if (mode === 'on') return [{ key, state: 'enforced', reason: 'only listed modules load' }];
+  const refusals = keptRefusals(paths);
   if (mode === 'watch')
     return [
       {
@@ -23,7 +25,9 @@ export function moduleLayers({ paths }: EntryPathContext): readonly Layer[] {
         state: 'watched',
         reason: 'modules that are not listed are reported',
         improve: 'bulkhead modules gate enable',
-        reported: keptRefusals(paths).length,
+        reported: refusals.length,
+        // The list is cut, the time of its last line is not.
+        mark: refusals.at(-1)?.at ?? 'none',
       },
     ];
   const blocker = gateBlocker(paths);
