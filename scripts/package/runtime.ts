@@ -53,8 +53,10 @@ async function fetchPackage(build: Build, name: string): Promise<string> {
   const { version, integrity } = lockedPackage(name);
   const kept = join(cache, `${name}@${version}`);
   if (existsSync(kept)) return kept;
-  progress(`Fetching ${name} ${version}`);
   const aside = join(build.work, 'fetched', name);
+  const fetched = join(aside, 'package');
+  if (existsSync(fetched)) return fetched;
+  progress(`Fetching ${name} ${version}`);
   mkdirSync(aside, { recursive: true });
   // npm has its registry and proxy from the caller's environment.
   const args = ['pack', '--silent', '--ignore-scripts', '--pack-destination', aside];
@@ -63,8 +65,7 @@ async function fetchPackage(build: Build, name: string): Promise<string> {
   verify(name, readFileSync(archive), integrity);
   await run(build, 'tar', ['-xzf', archive, '-C', aside, '--no-same-owner']);
   rmSync(archive);
-  keep(join(aside, 'package'), kept);
-  return kept;
+  return keep(fetched, kept);
 }
 
 function verify(name: string, archive: Uint8Array, integrity: string): void {
@@ -73,15 +74,17 @@ function verify(name: string, archive: Uint8Array, integrity: string): void {
     throw new Error(`${name} of the registry is not the one that package-lock.json names`);
 }
 
-/** Moves a complete package into the cache. Two builds may do so at once. */
-function keep(from: string, to: string): void {
-  mkdirSync(dirname(to), { recursive: true });
+/** Puts a complete package into the cache, and returns its path. A cache that cannot be written to is left out. */
+function keep(from: string, to: string): string {
   const aside = `${to}.${process.pid}`;
   try {
+    mkdirSync(dirname(to), { recursive: true });
     cpSync(from, aside, { recursive: true });
     renameSync(aside, to);
-  } catch (error) {
-    if (!existsSync(to)) throw error;
+    return to;
+  } catch {
+    // Another account owns the clone, or another build was quicker.
+    return from;
   } finally {
     rmSync(aside, { recursive: true, force: true });
   }

@@ -54,17 +54,19 @@ describe('the command line of bulkhead exec', { skip }, () => {
     }
   });
 
-  test('needs no readlink when npm installed it globally', () => {
-    const bin = join(scratch, 'global', 'bin');
-    const packages = join(scratch, 'global', 'lib', 'node_modules');
-    for (const directory of [bin, packages]) fs.mkdirSync(directory, { recursive: true });
-    fs.symlinkSync(join(entry, '..'), join(packages, 'bulkhead'));
-    fs.symlinkSync('../lib/node_modules/bulkhead/bulkhead', join(bin, 'bulkhead'));
-    const script = 'mount --bind /usr/bin/false /usr/bin/readlink && exec "$@"';
-    const args = ['--mount', 'sh', '-c', script, 'sh', join(bin, 'bulkhead'), 'exec'];
-    const rest = ['--instance', instance, account, '--', 'id', '-u'];
-    const result = spawnSync('unshare', [...args, ...rest], { encoding: 'utf8' });
-    assert.equal(result.stdout, `${uid}\n`, result.stderr);
+  test('needs no readlink when npm or a package of the distribution installed it', () => {
+    for (const directory of ['lib/node_modules', 'libexec']) {
+      const bin = join(scratch, directory, 'bin');
+      const packages = join(scratch, directory, directory);
+      for (const each of [bin, packages]) fs.mkdirSync(each, { recursive: true });
+      fs.symlinkSync(join(entry, '..'), join(packages, 'bulkhead'));
+      fs.symlinkSync(`../${directory}/bulkhead/bulkhead`, join(bin, 'bulkhead'));
+      const script = 'mount --bind /usr/bin/false /usr/bin/readlink && exec "$@"';
+      const args = ['--mount', 'sh', '-c', script, 'sh', join(bin, 'bulkhead'), 'exec'];
+      const rest = ['--instance', instance, account, '--', 'id', '-u'];
+      const result = spawnSync('unshare', [...args, ...rest], { encoding: 'utf8' });
+      assert.equal(result.stdout, `${uid}\n`, result.stderr);
+    }
   });
 
   test('exits with 2 when the usage is wrong', () => {

@@ -45,7 +45,8 @@ describe('the packages', { skip, timeout: longPatienceMilliseconds }, () => {
   const exists = (path: string) => host.run('test', '-e', path).status === 0;
   const namesOfBulkhead = () =>
     run('find', '/usr', '/etc', '/var', '-xdev', '-iname', '*bulkhead*').trim().split('\n').sort();
-  const install = () => run('dpkg', '--install', '--force-depends', '/mnt/bulkhead.deb');
+  const install = () =>
+    run('dpkg', '--install', '--force-depends', '--force-unsafe-io', '/mnt/bulkhead.deb');
 
   let names: readonly string[] = [];
 
@@ -133,9 +134,20 @@ describe('the packages', { skip, timeout: longPatienceMilliseconds }, () => {
     run('mkdir', '-p', '/etc/bulkhead', '/var/lib/bulkhead/history');
     run('sh', '-c', 'echo "<bulkhead version=\\"1\\"/>" >/etc/bulkhead/policy.xml');
     assert.doesNotMatch(install(), /nothing is limited/);
+    const systemctl = (...args: readonly string[]) =>
+      host.run('env', 'SYSTEMD_OFFLINE=1', 'systemctl', ...args).stdout;
+    const hasSystemd = exists('/usr/bin/systemctl');
+    if (hasSystemd) {
+      run('systemd-analyze', 'verify', '/usr/lib/systemd/system/bulkhead.service');
+      systemctl('preset', 'bulkhead.service');
+      assert.equal(systemctl('is-enabled', 'bulkhead.service'), 'disabled\n');
+      systemctl('enable', 'bulkhead.service');
+    }
     assert.match(run('dpkg', '--remove', 'bulkhead'), /stay in force\n.*bulkhead release --all/);
     assert.ok(!exists('/usr/libexec/bulkhead') && !exists('/usr/bin/bulkhead'));
     assert.ok(exists('/var/lib/bulkhead/history'));
+    install();
+    if (hasSystemd) assert.equal(systemctl('is-enabled', 'bulkhead.service'), 'enabled\n');
     run('mkdir', '-p', '/var/cache/bulkhead');
     run('dpkg', '--purge', 'bulkhead');
     assert.ok(!exists('/var/lib/bulkhead'));
