@@ -48,9 +48,10 @@ describe('pam_bulkhead.so when something comes in between', { skip }, () => {
     assert.deepEqual([...seen].sort(), ['', 'web']);
   });
 
-  test('enters a rebuilt jail in the next session, and keeps open sessions', async () => {
+  test('enters a rebuilt jail in the next session, and keeps open sessions', async (t) => {
     const args = words(tenant, 'echo ready; read line; cat /run/bulkhead/profile');
     const open = spawn(program, args, { stdio: ['pipe', 'pipe', 'ignore'] });
+    t.after(() => open.kill());
     let said = '';
     open.stdout.on('data', (data) => (said += String(data)));
     await eventually('it is inside', () => said === 'ready\n' || open.exitCode !== null);
