@@ -9,7 +9,12 @@ import { once } from 'node:events';
 import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { after, afterEach, before, suite, test } from 'node:test';
 import { pathsOf } from '../../src/host/paths.ts';
-import type { SetupJson, SetupStatusJson, SetupUndoJson } from '../../src/setup/commands/json.ts';
+import type {
+  SetupJson,
+  SetupNextJson,
+  SetupStatusJson,
+  SetupUndoJson,
+} from '../../src/setup/commands/json.ts';
 import { setupLock } from '../../src/setup/io/lock.ts';
 import { recordFile } from '../../src/setup/io/record-file.ts';
 import { lockFile } from '../../src/sys/files/flock.ts';
@@ -201,6 +206,16 @@ suite('bulkhead setup, observing', { skip }, () => {
     assert.equal(readFileSync(policy, 'utf8'), wrong);
     writeFileSync(policy, wrong.replace(' smtp=":"', ''));
     assert.deepEqual(done().problems, []);
+  });
+
+  test('next says what it needs, and that nothing watches here', () => {
+    assert.match(setup('next').stderr, /Cannot go on with the setup: it has not run on this host/);
+    answer();
+    done();
+    const { status, stdout } = setup('next', '--json');
+    assert.equal(status, 0);
+    const said = jsonOf<SetupNextJson>('setup next', stdout);
+    assert.deepEqual(said, { raised: [], waiting: [], problems: [] });
   });
 
   test('a damaged record stops it before anything changes', () => {

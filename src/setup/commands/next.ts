@@ -8,7 +8,7 @@ import {
   type ExitCode,
 } from '../../cli/shared/command.ts';
 import { failWith, print, printError, printJson } from '../../cli/shared/output.ts';
-import { namesPolicy, policyOption } from '../../cli/shared/policy-option.ts';
+import { policyOption } from '../../cli/shared/policy-option.ts';
 import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { lockFile } from '../../sys/files/flock.ts';
@@ -24,6 +24,7 @@ import { defaultAnswers } from './questions.ts';
 import type { SetupNextJson } from './json.ts';
 import { Journal, writePolicy } from './run-steps.ts';
 import {
+  isPolicyNamed,
   layersNow,
   setupSession,
   stepContext,
@@ -76,7 +77,7 @@ async function next(_options: SetupOptions, command: Command): Promise<ExitCode>
       reason: 'it has not run on this host',
       hint: 'run: bulkhead setup',
     });
-  const recorded = withRecordedPolicy(found, read.value, namesPolicy(command));
+  const recorded = withRecordedPolicy(found, read.value, isPolicyNamed(command));
   if (!recorded.ok) return failWith(recorded.error);
   const session = recorded.value;
   const journal = new Journal(session, read.value);

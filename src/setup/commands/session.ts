@@ -79,6 +79,10 @@ export function withRecordedPolicy(
   });
 }
 
+/** Whether the command line names a policy; `setup` takes the option wherever it stands. */
+export const isPolicyNamed = (command: Command): boolean =>
+  command.getOptionValueSourceWithGlobals('policy') === 'cli';
+
 /** Returns the commands that would undo what is in force now, such as `pam disable`. */
 export async function commandsInForce({
   capabilities,

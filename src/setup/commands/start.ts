@@ -6,7 +6,6 @@ import { canAsk, confirm } from '../../cli/confirm.ts';
 import { countLayers } from '../../../packages/base/layer.ts';
 import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
 import { failWith, print, printError, printJson } from '../../cli/shared/output.ts';
-import { namesPolicy } from '../../cli/shared/policy-option.ts';
 import { createTextFile } from '../../sys/files/edited-file.ts';
 import { lockFile } from '../../sys/files/flock.ts';
 import { readForeignFile, readPolicyFile } from '../../host/policy-file.ts';
@@ -25,6 +24,7 @@ import type { SetupJson, SetupStepJson } from './json.ts';
 import { Journal, runSteps, type Progress } from './run-steps.ts';
 import {
   commandsInForce,
+  isPolicyNamed,
   layersNow,
   setupSession,
   stepContext,
@@ -43,7 +43,7 @@ export interface StartOptions extends SetupOptions {
 }
 
 /** Longer than "setup status" holds it. */
-const lockMs = 30_000;
+const lockMs = 10_000;
 
 const silent: Progress = { begins: () => undefined, ends: () => undefined };
 
@@ -66,7 +66,7 @@ export async function start(options: StartOptions, command: Command): Promise<Ex
 async function plan(options: StartOptions, found: Session, command: Command): Promise<ExitCode> {
   const record = readRecord(found.paths, defaultAnswers(found.look));
   if (!record.ok) return failWith(record.error);
-  const recorded = withRecordedPolicy(found, record.value, namesPolicy(command));
+  const recorded = withRecordedPolicy(found, record.value, isPolicyNamed(command));
   if (!recorded.ok) return failWith(recorded.error);
   const session = recorded.value;
   if (options.json !== true) printLook(session.look);

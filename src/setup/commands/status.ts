@@ -8,7 +8,7 @@ import {
   type ExitCode,
 } from '../../cli/shared/command.ts';
 import { failWith, print, printJson } from '../../cli/shared/output.ts';
-import { namesPolicy, policyOption } from '../../cli/shared/policy-option.ts';
+import { policyOption } from '../../cli/shared/policy-option.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { printable } from '../../../packages/base/printable.ts';
@@ -23,6 +23,7 @@ import { readRecord, writeRecord } from '../io/record-file.ts';
 import { defaultAnswers } from './questions.ts';
 import type { SetupStatusJson } from './json.ts';
 import {
+  isPolicyNamed,
   layersNow,
   setupSession,
   withRecordedPolicy,
@@ -42,7 +43,7 @@ async function status(_options: SetupOptions, command: Command): Promise<ExitCod
   using _lock = lock.ok ? lock.value : undefined;
   const read = readRecord(found.paths, defaultAnswers(found.look));
   if (!read.ok) return failWith(read.error);
-  const recorded = withRecordedPolicy(found, read.value, namesPolicy(command));
+  const recorded = withRecordedPolicy(found, read.value, isPolicyNamed(command));
   if (!recorded.ok) return failWith(recorded.error);
   const layers = await layersNow(recorded.value);
   if (!layers.ok) return failWith(layers.error);
