@@ -51,6 +51,6 @@ const ofPolicy = ['limit entries', 'jails', 'jails apart', 'symlinks guard', 'st
 export function policyProblemOf({ policy, problem, diagnostics }: Loaded): string | undefined {
   if (policy !== undefined || problem?.errno === 'ENOENT') return undefined;
   if (problem !== undefined) return formatProblem(problem);
-  const [first] = diagnostics.filter(({ severity }) => severity === 'error');
+  const first = diagnostics.find(({ severity }) => severity === 'error');
   return first === undefined ? 'the policy cannot be used' : formatDiagnostic(first);
 }

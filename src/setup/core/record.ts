@@ -62,38 +62,44 @@ export const recordText = (record: SetupRecord): string =>
 
 /** Parses the record; undefined if it is damaged, or of another version. */
 export function parseRecord(text: string, defaults: Answers): SetupRecord | undefined {
-  let read: unknown;
+  const read = parseObject(text);
+  if (read === undefined || read['version'] !== recordVersion || !isObject(read['answers']))
+    return undefined;
+  const answers = parseAnswers(JSON.stringify({ ...read['answers'], version: 1 }), defaults);
+  const { version: _version, answers: _answers, ...rest } = read;
+  return answers.ok && isRest(rest) ? { ...rest, answers: answers.value } : undefined;
+}
+
+function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {
   try {
-    read = JSON.parse(text);
+    const read: unknown = JSON.parse(text);
+    return isObject(read) ? read : undefined;
   } catch {
     return undefined;
   }
-  if (!isObject(read) || read['version'] !== recordVersion || !isObject(read['answers']))
-    return undefined;
-  const answers = parseAnswers(JSON.stringify({ ...read['answers'], version: 1 }), defaults);
-  const { wasUsed, policyFile, policyBefore, policyWritten, usedBefore, raised, steps, quiet } =
-    read;
-  if (!answers.ok || typeof wasUsed !== 'boolean' || typeof policyFile !== 'string')
-    return undefined;
-  if (policyBefore !== null && typeof policyBefore !== 'string') return undefined;
-  if (!isTexts(policyWritten) || !isTexts(usedBefore) || !isTexts(raised)) return undefined;
-  if (!isObject(steps) || !Object.values(steps).every(isStepRecord)) return undefined;
-  if (!isObject(quiet) || !Object.values(quiet).every(isQuiet)) return undefined;
-  return {
-    answers: answers.value,
-    wasUsed,
-    policyFile,
-    policyBefore,
-    policyWritten,
-    usedBefore,
-    raised,
-    steps: steps as SetupRecord['steps'],
-    quiet: quiet as SetupRecord['quiet'],
-  };
 }
 
-const isTexts = (value: unknown): value is readonly string[] =>
-  Array.isArray(value) && value.every((each) => typeof each === 'string');
+/** The check of each field besides the answers. */
+const fields: Readonly<Record<Exclude<keyof SetupRecord, 'answers'>, (value: unknown) => boolean>> =
+  {
+    wasUsed: (value) => typeof value === 'boolean',
+    policyFile: (value) => typeof value === 'string',
+    policyBefore: (value) => value === null || typeof value === 'string',
+    policyWritten: isTexts,
+    usedBefore: isTexts,
+    raised: isTexts,
+    steps: (value) => isObject(value) && Object.values(value).every(isStepRecord),
+    quiet: (value) => isObject(value) && Object.values(value).every(isQuiet),
+  };
+
+const isRest = (
+  rest: Readonly<Record<string, unknown>>,
+): rest is Omit<SetupRecord, 'answers'> & Record<string, unknown> =>
+  Object.entries(fields).every(([name, check]) => check(rest[name]));
+
+function isTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every((each) => typeof each === 'string');
+}
 
 const isDate = (value: unknown): boolean =>
   typeof value === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/.test(value);
