@@ -135,7 +135,11 @@ suite('the policy', () => {
 
   test('every step of a setup edits it to a policy that parses, twice to the same', () => {
     let edited = text;
-    const all = { ...context, answers: { ...answers, jails: 'all' } } as const;
+    const all = {
+      ...context,
+      answers: { ...answers, jails: 'all' },
+      unjailed: ['ann', 'ben'],
+    } as const;
     for (const step of steps) {
       const once = step.edit?.(edited, all);
       if (once === undefined) continue;
@@ -379,6 +383,11 @@ suite('the plan', () => {
       assert.equal(isDone(placement, [layer('strict placement', state)], undefined), true, state);
     const open = [layer('strict placement', 'open')];
     assert.equal(isDone(placement, open, undefined), false);
+    const begun = {
+      steps: { placement: { state: 'started', at: '2026-05-01T00:00:00Z' } },
+    } as const;
+    assert.equal(isDone(placement, [layer('strict placement', 'enforced')], begun), true);
+    assert.equal(isDone(placement, [layer('strict placement', 'partly')], begun), false);
     assert.match(raisedBefore(placement, { raised: ['strict placement'] }) ?? '', /refused before/);
     assert.equal(raisedBefore(placement, { raised: ['modules gate'] }), undefined);
   });

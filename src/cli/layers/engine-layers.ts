@@ -67,7 +67,7 @@ function appliedLayer({ tenants }: Policy, { any, differences }: Applied): Layer
 
 function limitLayer(
   { name, attributes }: Limit,
-  { tenants }: Policy,
+  { tenants, defaults }: Policy,
   supports: ReadonlyMap<LimitKey, Support>,
   { any, differences }: Applied,
 ): Layer {
@@ -81,6 +81,8 @@ function limitLayer(
   const impossible = considered.find(({ level }) => level === 'none');
   if (considered.every(({ level }) => level === 'none') && impossible !== undefined)
     return { key, state: 'unavailable', ...reasonOf(impossible) };
+  if (tenants.length === 0 && keys.some((each) => defaults[each] !== undefined))
+    return { key, state: 'enforced', reason: 'for tenants that are added; there is none yet' };
   if (limited.length === 0)
     return { key, state: 'open', reason: 'no tenant has it', improve: `${defaultsSet} ${name}…` };
   if (!any) return { key, state: 'open', reason: 'it is not applied', improve: apply };

@@ -23,6 +23,8 @@ export function jailLayers({ policy, paths }: EntryPathContext): readonly Layer[
   if (blocker !== undefined) return [{ key, state: 'unavailable', reason: formatCause(blocker) }];
   const wanted = policy === undefined ? [] : jailTenants(policy);
   const improve = '<jail profile="web"/> in <defaults> of the policy';
+  if (policy?.tenants.length === 0)
+    return [{ key, state: 'partly', reason: 'there is no tenant yet' }];
   if (policy === undefined || wanted.length === 0)
     return [{ key, state: 'open', reason: 'no tenant has a jail', improve }];
   return [jailedLayer(policy.tenants.length, wanted, paths), isolationLayer(wanted, paths)];

@@ -30,6 +30,8 @@ export interface Progress {
 export class Journal {
   #record: SetupRecord;
   readonly #session: Session;
+  /** The digest of the last text that a step was about to write, also into a policy that somebody else has changed. */
+  lastText: string | undefined;
 
   constructor(session: Session, record: SetupRecord) {
     this.#session = session;
@@ -90,6 +92,7 @@ async function runStep(
     step.isForOne === true && context.canary !== undefined ? { tenant: context.canary } : {};
   const started = journal.mark(step, 'started', who);
   if (!started.ok) return started;
+  journal.lastText = undefined;
   const kept = readPolicyFile(session.file);
   const done = await act(session, journal, step, context);
   if (done.ok) {
@@ -97,13 +100,7 @@ async function runStep(
     const marked = journal.mark(step, 'done', { ...who, ...remark });
     return marked.ok ? ok({ kind: 'done', ...remark }) : marked;
   }
-  const undone = await undoStep(
-    session,
-    journal.record,
-    step,
-    context,
-    kept.ok ? kept.value : undefined,
-  );
+  const undone = await undoStep(session, journal, step, context, kept.ok ? kept.value : undefined);
   // What failed once fails again while it is undone.
   const reason = [...new Set([done.error, ...undone].map(formatProblem))].join('; ');
   // What could not be undone is left for the next run, and for undo.
@@ -129,7 +126,9 @@ async function whyNot(
 
 /** Returns the reason if the step that must have worked has failed. */
 function missing({ needs }: Step, { steps }: SetupRecord): string | undefined {
-  if (needs === undefined || steps[needs]?.state !== 'failed') return undefined;
+  const state = needs === undefined ? undefined : steps[needs]?.state;
+  // It has begun if it could not be undone.
+  if (state !== 'failed' && state !== 'started') return undefined;
   return 'it failed for the first tenant; --try NAME tries it on another one';
 }
 
@@ -184,8 +183,11 @@ export function writePolicy(
   const there = readPolicyFile(file);
   if (!there.ok && there.error.errno !== 'ENOENT') return there;
   const { policyWritten } = journal.record;
-  const intend = (digest: string) =>
-    journal.update({ policyWritten: [...journal.record.policyWritten, digest] });
+  const intend = (digest: string, isOurs = true) => {
+    journal.lastText = digest;
+    if (!isOurs) return ok(undefined);
+    return journal.update({ policyWritten: [...journal.record.policyWritten, digest] });
+  };
   if (!there.ok) {
     const text = policyText(context.answers);
     const intended = intend(digestOf(text));
@@ -201,7 +203,7 @@ export function writePolicy(
     isFirst ||
     there.value === journal.record.policyBefore ||
     policyWritten.includes(digestOf(there.value));
-  return editForStep(step, context, reader, session, isOurs ? intend : () => ok(undefined));
+  return editForStep(step, context, reader, session, (digest) => intend(digest, isOurs));
 }
 
 async function runAll(
@@ -218,13 +220,13 @@ async function runAll(
 /** Undoes a step that has failed: its commands, unless that was in force before, and its edit of the policy. */
 async function undoStep(
   session: Session,
-  record: SetupRecord,
+  journal: Journal,
   step: Step,
   context: StepContext,
   policy: string | undefined,
 ): Promise<readonly Problem[]> {
   const problems: Problem[] = [];
-  for (const words of undoCommands(step, context, record)) {
+  for (const words of undoCommands(step, context, journal.record)) {
     const ran = await runCommand(words, session.paths);
     if (!ran.ok) problems.push(ran.error);
   }
@@ -232,7 +234,7 @@ async function undoStep(
   if (step.edit === undefined || policy === undefined || !now.ok || now.value === policy)
     return problems;
   // Somebody has changed it meanwhile.
-  if (!record.policyWritten.includes(digestOf(now.value))) return problems;
+  if (digestOf(now.value) !== journal.lastText) return problems;
   const restored = editPolicyFile<Problem>(session.file, () => ok(policy));
   if (!restored.ok) return [...problems, restored.error];
   const applied = await runCommand(['apply', session.file], session.paths);

@@ -1,7 +1,7 @@
 /** `bulkhead setup`: looks at the host, asks, shows one plan, and carries it out step by step. */
 import type { Command } from 'commander';
 import { existsSync } from 'node:fs';
-import { ownDirectories } from '../../apply/release-everything.ts';
+import { readLaunch } from '../../host/cgroups/launch-file.ts';
 import { canAsk, confirm } from '../../cli/confirm.ts';
 import { countLayers } from '../../../packages/base/layer.ts';
 import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
@@ -159,7 +159,8 @@ async function firstRecord(session: Session, answers: Answers): Promise<SetupRec
   const { paths, file } = session;
   const before = readPolicyFile(file);
   const usedBefore = await commandsInForce(session);
-  const isThere = existsSync(file) || ownDirectories(paths).some((each) => each !== paths.runtime);
+  // A policy alone is only a file.
+  const isThere = readLaunch(paths.runtime) !== undefined || existsSync(paths.state);
   return {
     answers,
     wasUsed: isThere || usedBefore.length > 0,

@@ -12,6 +12,7 @@ import { failWith, print, printError, printJson } from '../../cli/shared/output.
 import { policyOption } from '../../cli/shared/policy-option.ts';
 import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
+import { setElement } from '../../policy/edit-elements.ts';
 import { lockFile } from '../../sys/files/flock.ts';
 import { removeIfThere, replaceFile } from '../../../packages/base/io/replace-file.ts';
 import type { SetupRecord, StepRecord } from '../core/record.ts';
@@ -24,7 +25,7 @@ import { reloadUnits } from '../io/reload-units.ts';
 import { runCommand } from '../io/run-command.ts';
 import { defaultAnswers } from './questions.ts';
 import type { SetupUndoJson } from './json.ts';
-import { Journal, undoCommands } from './run-steps.ts';
+import { Journal, undoCommands, writePolicy } from './run-steps.ts';
 import { setupSession, stepContext, type Session, type SetupOptions } from './session.ts';
 
 interface UndoOptions extends SetupOptions {
@@ -103,6 +104,7 @@ async function undoSteps(
   const begun = steps.filter(({ key }) => isBegun(record.steps[key]?.state));
   const units = [...new Set(begun.flatMap((step) => step.reloads?.(context) ?? []))];
   return [
+    ...allowed(session, journal, context),
     ...begun.toReversed().flatMap((step) => undoOf(step, session, journal, context)),
     policy,
     { what: 'limits that the policy did not have', run: () => applyAgain(session, record) },
@@ -117,6 +119,18 @@ async function undoSteps(
       },
     },
   ];
+}
+
+/** Strict placement goes first: it would refuse processes that the other steps move out of their cgroups. */
+function allowed(session: Session, journal: Journal, context: StepContext): readonly Undo[] {
+  const { steps: done, raised } = journal.record;
+  if (!isBegun(done['placement']?.state) && !raised.includes('strict placement')) return [];
+  const edit = (text: string) => setElement(text, [{ name: 'placement' }], { strict: 'no' });
+  const run = async () => {
+    const edited = writePolicy(session, journal, { edit }, context);
+    return edited.ok ? runCommand(['apply', session.file], session.paths) : edited;
+  };
+  return [{ what: 'strict placement', run }];
 }
 
 const isBegun = (state: StepRecord['state'] | undefined) => state === 'started' || state === 'done';

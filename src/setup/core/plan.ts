@@ -41,9 +41,9 @@ export function isDone(
   record: Pick<SetupRecord, 'steps'> | undefined,
 ): boolean {
   const state = record?.steps[step.key]?.state;
-  if (state !== 'started' && isBeyond(step, layers)) return true;
+  if (isBeyond(step, layers) && (state !== 'started' || isReached(step, layers))) return true;
   if (state === 'done') return problemAfter(step, layers) === undefined;
-  return state === undefined && isReached(step, layers);
+  return state === undefined && step.runsOnce !== true && isReached(step, layers);
 }
 
 /** Returns why setup leaves a guard alone that `next` has let refuse: it would only report again. */

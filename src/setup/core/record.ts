@@ -67,7 +67,7 @@ export function parseRecord(text: string, defaults: Answers): SetupRecord | unde
     return undefined;
   const answers = parseAnswers(JSON.stringify({ ...read['answers'], version: 1 }), defaults);
   const { version: _version, answers: _answers, ...rest } = read;
-  return answers.ok && isRest(rest) ? { ...rest, answers: answers.value } : undefined;
+  return answers.ok && isRest(rest) ? { answers: answers.value, ...rest } : undefined;
 }
 
 function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {

@@ -32,6 +32,8 @@ export interface Step {
   readonly customers: string;
   /** Whether it is only for a host that has nothing of it yet: what watches or refuses already stays as it is. */
   readonly startsOpen?: true;
+  /** Whether it has more to do than its layers show, for tenants that are added later. */
+  readonly runsOnce?: true;
   /** The step that must not have failed before it. */
   readonly needs?: string;
   /** Why it does not apply here; absent if it always does. */

@@ -106,7 +106,8 @@ export const steps: readonly Step[] = [
     obstacle: phpObstacle,
     commands: ({ policy }) => [['web', 'fpm', 'enable', '--all', ...policy]],
     undo: ({ policy }) => [['web', 'fpm', 'disable', '--all', ...policy]],
-    layers: ['entry PHP-FPM'],
+    // Sites that the distribution's own pool serves are no failure.
+    layers: [],
     asksSites: true,
   },
   {
@@ -147,9 +148,9 @@ export const steps: readonly Step[] = [
     // If only new tenants get one, there is nobody to try it on.
     obstacle: (context) =>
       context.answers.jails === 'all' ? firstObstacle(context) : 'not every tenant gets one',
-    edit: (text, { canary = '' }) => {
-      const tenant = { name: 'tenant', named: { attribute: 'user', value: canary } };
-      return setUnlessThere(text, [tenant, { name: 'jail' }], { profile: 'web' });
+    edit: (text, { canary = '', unjailed }) => {
+      const tenants = unjailed.filter((each) => each === canary);
+      return setForTenants(text, tenants, { name: 'jail' }, { profile: 'web' });
     },
     commands: nothing,
     reloads: phpUnits,
@@ -162,6 +163,7 @@ export const steps: readonly Step[] = [
     key: 'jails',
     level: 'isolate',
     needs: 'jail-first',
+    runsOnce: true,
     title: 'Put every tenant into a jail',
     changes: 'adds <jail> to the defaults of the policy; logins and PHP enter the jail',
     customers: 'they see their own home and processes, and no other tenants',

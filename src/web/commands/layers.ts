@@ -18,7 +18,8 @@ export async function webLayers({ paths, policy }: EntryPathContext): Promise<re
   if (policy === undefined)
     return [{ key, state: 'open', reason: 'there is no policy', improve: 'bulkhead setup' }];
   const session = await sessionOf(paths, policy, programs);
-  if (session.limits.size === 0) {
+  const isForLater = policy.tenants.length === 0 && policy.defaults['entries.limit'] !== undefined;
+  if (session.limits.size === 0 && !isForLater) {
     const improve = 'bulkhead defaults set entries=20';
     return [{ key, state: 'open', reason: 'no tenant has it', improve }];
   }
