@@ -44,7 +44,10 @@ describe('the packages', { skip, timeout: longPatienceMilliseconds }, () => {
   };
   const exists = (path: string) => host.run('test', '-e', path).status === 0;
   const namesOfBulkhead = () =>
-    run('find', '/usr', '/etc', '/var', '-xdev', '-iname', '*bulkhead*').trim().split('\n').sort();
+    run('find', '/usr', '/etc', '/var', '-xdev', '-iname', '*bulkhead*')
+      .split('\n')
+      .filter((line) => line !== '')
+      .sort();
   const install = () =>
     run('dpkg', '--install', '--force-depends', '--force-unsafe-io', '/mnt/bulkhead.deb');
 
