@@ -45,7 +45,7 @@ export function publish(made: string, output: string): string {
   return path;
 }
 
-/** Returns the date for files, in seconds since 1970: that of the commit, unless the environment has one. */
+/** Returns the date for files, in seconds since 1970: SOURCE_DATE_EPOCH, or the date of the commit. */
 export function epochOf(): number {
   const given = process.env['SOURCE_DATE_EPOCH'];
   if (given !== undefined) {

@@ -57,7 +57,7 @@ const settingsOf = (build: Build, work: string): Readonly<Record<string, string>
 });
 
 /**
- * Names of enterprise Linux 8 to 10; rpm on Debian would find Debian's. The Perl modules are those of the broker, and
+ * Names of enterprise Linux 8 to 10; rpm on Debian would find Debian's. The broker needs the Perl modules, and
  * libatomic is a package of its own there, which Node.js needs.
  */
 const required = [

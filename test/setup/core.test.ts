@@ -51,6 +51,7 @@ const context: StepContext = {
   look,
   tenants: ['ann', 'ben'],
   unjailed: ['ben'],
+  sites: new Map(),
   canary: 'ann',
   policy: [],
 };

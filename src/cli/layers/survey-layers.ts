@@ -23,7 +23,7 @@ export interface LayerFacts {
   readonly entryPaths: readonly EntryPathReport[];
 }
 
-/** Returns all layers: those of the engine, then those of each capability in the order of the list. */
+/** Returns all layers: the engine's, then each capability's in the order of the list. */
 export async function surveyLayers(
   capabilities: readonly Capability[],
   { paths, policy, policyProblem, driver, agent, entryPaths }: LayerFacts,

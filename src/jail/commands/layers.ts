@@ -36,7 +36,7 @@ function jailedLayer(tenants: number, wanted: Wanted, paths: EntryPathContext['p
   const key = 'jails';
   const files = readStateFiles(jailPathsOf(paths));
   const ready = wanted.filter((each) => files.get(keyOf(each))?.state === 'ready').length;
-  // A tenant is jailed by its own jail; those of its sites do not hold everything that it runs.
+  // Its own jail holds everything that a tenant runs; jails of its sites do not.
   const jailed = wanted.filter(({ site }) => site === undefined).length;
   const outside = [...findOccupants(files).values()].flatMap((each) => each.outside).length;
   if (ready < wanted.length)

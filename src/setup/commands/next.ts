@@ -9,13 +9,12 @@ import {
 } from '../../cli/shared/command.ts';
 import { failWith, print, printError, printJson } from '../../cli/shared/output.ts';
 import { policyOption } from '../../cli/shared/policy-option.ts';
-import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
+import type { Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
-import { lockFile } from '../../sys/files/flock.ts';
 import { setElement } from '../../policy/edit-elements.ts';
 import { noteReports, whyWait } from '../core/quiet.ts';
 import type { Quiet } from '../core/record.ts';
-import { setupLock } from '../io/lock.ts';
+import { lockSetup } from '../io/lock.ts';
 import { editPolicyFile } from '../../host/edit-policy-file.ts';
 import { readPolicyFile } from '../../host/policy-file.ts';
 import { readRecord } from '../io/record-file.ts';
@@ -66,8 +65,8 @@ async function next(_options: SetupOptions, command: Command): Promise<ExitCode>
   const options = command.optsWithGlobals<SetupOptions>();
   const found = await setupSession(options, command);
   if (typeof found === 'number') return found;
-  const lock = lockFile(setupLock(found.paths), { waitMs: 0 });
-  if (!lock.ok) return failWith({ ...lock.error, hint: 'another setup runs; wait for it' });
+  const lock = lockSetup(found.paths);
+  if (!lock.ok) return failWith(lock.error);
   using _lock = lock.value;
   const read = readRecord(found.paths, defaultAnswers(found.look));
   if (!read.ok) return failWith(read.error);
@@ -131,7 +130,7 @@ function waitOf(quiet: Quiet | undefined, now: Date): string | undefined {
 function printNext({ raised, waiting, problems }: SetupNextJson): void {
   for (const each of raised) print(`${each}: refuses from now on`);
   for (const { key, reason } of waiting) print(`${key}: still watches: ${reason}`);
-  for (const each of problems) printError(formatProblem(each));
+  for (const each of problems) printError(each);
   if (raised.length + waiting.length + problems.length === 0) print('No layer watches');
 }
 

@@ -1,6 +1,6 @@
 /** Runs the steps of a setup: each is recorded before it begins, checked afterwards, and undone alone if it fails. */
 import { failed, formatProblem, type Problem } from '../../../packages/base/problem.ts';
-import { fail, ok, type Result } from '../../../packages/base/result.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import { editPolicyFile } from '../../host/edit-policy-file.ts';
 import { readPolicyFile } from '../../host/policy-file.ts';
 import { isDone, raisedBefore, unavailable } from '../core/plan.ts';
@@ -11,8 +11,8 @@ import { createPolicy, digestOf, editForStep } from '../io/policy-edits.ts';
 import { writeRecord } from '../io/record-file.ts';
 import { askSites, compareAnswers, formatFailures } from '../io/requests.ts';
 import { reloadUnits } from '../io/reload-units.ts';
-import { runCommand } from '../io/run-command.ts';
-import { layersNow, nameOfCommand, sitesByTenant, stepContext, type Session } from './session.ts';
+import { runCommand, runCommands } from '../io/run-command.ts';
+import { layersNow, nameOfCommand, stepContext, type Session } from './session.ts';
 
 /** The end of one step, for whoever shows the progress. */
 export type StepEnd =
@@ -139,9 +139,10 @@ async function act(
   step: Step,
   context: StepContext,
 ): Promise<Result<string | undefined, Problem>> {
-  const all = step.asksSites === true ? await sitesByTenant(session) : new Map<string, string[]>();
-  const own = step.isForOne === true ? [...all].filter(([name]) => name === context.canary) : all;
-  const sites = new Map(own);
+  const all = step.asksSites === true ? [...context.sites] : [];
+  const sites = new Map(
+    step.isForOne === true ? all.filter(([name]) => name === context.canary) : all,
+  );
   const before = await askSites(sites);
   const changed = await change(session, journal, step, context);
   if (!changed.ok) return changed;
@@ -160,15 +161,17 @@ async function change(
   step: Step,
   context: StepContext,
 ): Promise<Result<void, Problem>> {
-  const prepared = await runAll(step.before?.(context) ?? [], session);
+  const prepared = await runCommands(step.before?.(context) ?? [], session.paths);
   if (!prepared.ok) return prepared;
   const edited =
     step.edit === undefined ? ok(undefined) : writePolicy(session, journal, step, context);
   if (!edited.ok) return edited;
   const applied =
-    step.edit === undefined ? ok(undefined) : await runAll([['apply', session.file]], session);
+    step.edit === undefined
+      ? ok(undefined)
+      : await runCommands([['apply', session.file]], session.paths);
   if (!applied.ok) return applied;
-  const ran = await runAll(step.commands(context), session);
+  const ran = await runCommands(step.commands(context), session.paths);
   return ran.ok ? reloadUnits(step.reloads?.(context) ?? []) : ran;
 }
 
@@ -204,17 +207,6 @@ export function writePolicy(
     there.value === journal.record.policyBefore ||
     policyWritten.includes(digestOf(there.value));
   return editForStep(step, context, reader, session, (digest) => intend(digest, isOurs));
-}
-
-async function runAll(
-  commands: readonly Words[],
-  { paths }: Session,
-): Promise<Result<void, Problem>> {
-  for (const words of commands) {
-    const ran = await runCommand(words, paths);
-    if (!ran.ok) return fail(ran.error);
-  }
-  return ok(undefined);
 }
 
 /** Undoes a step that has failed: its commands, unless that was in force before, and its edit of the policy. */

@@ -104,9 +104,6 @@ export const nameOfCommand = (words: Words): string => {
   return words.slice(0, last + 1).join(' ');
 };
 
-const policyOf = ({ reader, file, paths }: Session): Policy | undefined =>
-  reader.load(file, paths).policy;
-
 /** Establishes the state of all layers now. */
 export async function layersNow(session: Session): Promise<Result<readonly Layer[], Problem>> {
   const { paths, capabilities } = session;
@@ -134,11 +131,10 @@ export async function layersNow(session: Session): Promise<Result<readonly Layer
   );
 }
 
-/** The sites of tenants that web servers of this host serve, by the tenant's name. */
-export async function sitesByTenant(
+async function sitesByTenant(
   session: Session,
-): Promise<ReadonlyMap<string, readonly string[]>> {
-  const policy = policyOf(session);
+  policy: Policy | undefined,
+): Promise<StepContext['sites']> {
   const found = new Map<string, readonly string[]>();
   if (policy === undefined) return found;
   for (const { servedSites } of session.capabilities) {
@@ -154,17 +150,19 @@ export async function sitesByTenant(
 /** Returns what steps are made of. */
 export async function stepContext(session: Session, answers: Answers): Promise<StepContext> {
   const { look, file } = session;
-  const known = (policyOf(session)?.tenants ?? []).flatMap((tenant) =>
+  const { policy } = session.reader.load(file, session.paths);
+  const known = (policy?.tenants ?? []).flatMap((tenant) =>
     tenant.account === undefined ? [] : [{ user: tenant.account.user, jail: jailOf(tenant) }],
   );
   const tenants = known.map(({ user }) => user);
-  const withSite = [...(await sitesByTenant(session)).keys()];
-  const first = tenants.find((each) => withSite.includes(each)) ?? tenants[0];
+  const sites = await sitesByTenant(session, policy);
+  const first = tenants.find((each) => sites.has(each)) ?? tenants[0];
   const canary = tenants.find((each) => each === session.canary) ?? first;
   return {
     answers,
     look,
     tenants,
+    sites,
     unjailed: known.filter(({ jail }) => jail === undefined).map(({ user }) => user),
     policy: file === defaultPolicy ? [] : ['--policy', file],
     ...(canary === undefined ? {} : { canary }),

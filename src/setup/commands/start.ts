@@ -7,18 +7,17 @@ import { countLayers } from '../../../packages/base/layer.ts';
 import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
 import { failWith, print, printError, printJson } from '../../cli/shared/output.ts';
 import { createTextFile } from '../../sys/files/edited-file.ts';
-import { lockFile } from '../../sys/files/flock.ts';
 import { readForeignFile, readPolicyFile } from '../../host/policy-file.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { answersText, parseAnswers, type Answers } from '../core/answers.ts';
-import type { Level } from '../core/levels.ts';
+import { includes, type Level } from '../core/levels.ts';
 import type { HostLook } from '../core/look.ts';
 import { planSteps, type PlannedStep } from '../core/plan.ts';
 import type { SetupRecord } from '../core/record.ts';
 import { steps } from '../core/steps.ts';
 import { readRecord } from '../io/record-file.ts';
-import { setupLock } from '../io/lock.ts';
+import { lockSetup } from '../io/lock.ts';
 import { askQuestions, defaultAnswers, formatAnswers } from './questions.ts';
 import type { SetupJson, SetupStepJson } from './json.ts';
 import { Journal, runSteps, type Progress } from './run-steps.ts';
@@ -57,8 +56,8 @@ export async function start(options: StartOptions, command: Command): Promise<Ex
   }
   if (options.dryRun === true) return plan(options, found, command);
   // Held while questions are asked, too: whoever waits for an answer has seen the host as it is then.
-  const lock = lockFile(setupLock(found.paths), { waitMs: lockMs });
-  if (!lock.ok) return failWith({ ...lock.error, hint: 'another setup runs; wait for it' });
+  const lock = lockSetup(found.paths, lockMs);
+  if (!lock.ok) return failWith(lock.error);
   using _lock = lock.value;
   return plan(options, found, command);
 }
@@ -78,7 +77,11 @@ async function plan(options: StartOptions, found: Session, command: Command): Pr
     print(`\nPlan (${formatAnswers(answers)}):\n`);
     printPlan(planned.value);
   }
-  if (options.dryRun === true) return finish(session, options, answers, [], record.value);
+  if (options.dryRun === true) {
+    if (options.json === true) return finish(session, options, answers, [], record.value);
+    print('\nNothing was changed');
+    return exitCodes.done;
+  }
   if (!(await isWanted(options))) return exitCodes.failed;
   return carryOut(session, options, answers, record.value);
 }
@@ -98,7 +101,7 @@ function usageProblem(options: StartOptions, { accounts }: HostLook): Problem | 
   return { action: 'set up this host', reason, hint: 'add --answers FILE, --yes or --dry-run' };
 }
 
-/** Returns the answers: given ones, those of the last run, or what the administrator types. */
+/** Returns the answers from the file, the last run, or the terminal. */
 async function answersFor(
   options: StartOptions,
   { look }: Session,
@@ -144,9 +147,7 @@ async function carryOut(
   const journal = new Journal(session, record ?? (await firstRecord(session, answers)));
   const begun = journal.update({ answers });
   if (!begun.ok) return failWith(begun.error);
-  const planned = await planNow(session, answers, journal.record);
-  if (!planned.ok) return failWith(planned.error);
-  const wanted = planned.value.map(({ step }) => step);
+  const wanted = steps.filter(({ level }) => includes(answers.level, level));
   const progress = options.json === true ? silent : progressOf(wanted.length);
   if (options.json !== true) print('');
   const ran = await runSteps(session, journal, wanted, progress);
@@ -187,19 +188,18 @@ async function finish(
   const kept = isDry ? ok(undefined) : keepAnswers(options.writeAnswers, answers);
   if (!kept.ok) return failWith(kept.error);
   if (options.json === true) {
-    const planned = await planNow(session, answers, record);
-    if (!planned.ok) return failWith(planned.error);
+    const context = await stepContext(session, answers);
+    const planned = planSteps(steps, answers.level, context, layers.value, record);
     printJson({
       host: session.look,
       answers,
       dryRun: isDry,
-      steps: planned.value.map(stepJson),
+      steps: planned.map(stepJson),
       layers: layers.value,
       counts: countLayers(layers.value),
       problems,
     } satisfies SetupJson);
-  } else if (isDry) print('\nNothing was changed');
-  else {
+  } else {
     print('');
     printLayers(layers.value, record);
     for (const each of problems) printError(each);

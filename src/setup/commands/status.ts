@@ -16,8 +16,7 @@ import { noteReports } from '../core/quiet.ts';
 import type { SetupRecord } from '../core/record.ts';
 import { isDone } from '../core/plan.ts';
 import { steps } from '../core/steps.ts';
-import { setupLock } from '../io/lock.ts';
-import { lockFile } from '../../sys/files/flock.ts';
+import { lockSetup } from '../io/lock.ts';
 import { jsonText } from '../../../packages/base/json.ts';
 import { readRecord, writeRecord } from '../io/record-file.ts';
 import { defaultAnswers } from './questions.ts';
@@ -39,7 +38,7 @@ async function status(_options: SetupOptions, command: Command): Promise<ExitCod
   const found = await setupSession(options, command);
   if (typeof found === 'number') return found;
   // While a setup runs, its record is its own.
-  const lock = lockFile(setupLock(found.paths), { waitMs: 0 });
+  const lock = lockSetup(found.paths);
   using _lock = lock.ok ? lock.value : undefined;
   const read = readRecord(found.paths, defaultAnswers(found.look));
   if (!read.ok) return failWith(read.error);

@@ -10,19 +10,18 @@ import {
 } from '../../cli/shared/command.ts';
 import { failWith, print, printError, printJson } from '../../cli/shared/output.ts';
 import { policyOption } from '../../cli/shared/policy-option.ts';
-import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
+import type { Problem } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import { setElement } from '../../policy/edit-elements.ts';
-import { lockFile } from '../../sys/files/flock.ts';
 import { removeIfThere, replaceFile } from '../../../packages/base/io/replace-file.ts';
 import type { SetupRecord, StepRecord } from '../core/record.ts';
 import { steps } from '../core/steps.ts';
-import type { Step, StepContext, Words } from '../core/step.ts';
-import { setupLock } from '../io/lock.ts';
+import type { Step, StepContext } from '../core/step.ts';
+import { lockSetup } from '../io/lock.ts';
 import { restorePolicy } from '../io/policy-edits.ts';
 import { readRecord, recordFile } from '../io/record-file.ts';
 import { reloadUnits } from '../io/reload-units.ts';
-import { runCommand } from '../io/run-command.ts';
+import { runCommand, runCommands } from '../io/run-command.ts';
 import { defaultAnswers } from './questions.ts';
 import type { SetupUndoJson } from './json.ts';
 import { Journal, undoCommands, writePolicy } from './run-steps.ts';
@@ -43,8 +42,8 @@ async function undo(_options: UndoOptions, command: Command): Promise<ExitCode> 
   const options = command.optsWithGlobals<UndoOptions>();
   const found = await setupSession(options, command);
   if (typeof found === 'number') return found;
-  const lock = lockFile(setupLock(found.paths), { waitMs: 0 });
-  if (!lock.ok) return failWith({ ...lock.error, hint: 'another setup runs; wait for it' });
+  const lock = lockSetup(found.paths);
+  if (!lock.ok) return failWith(lock.error);
   using _lock = lock.value;
   const read = readRecord(found.paths, defaultAnswers(found.look));
   if (!read.ok) return failWith(read.error);
@@ -147,7 +146,7 @@ function undoOf(
   const commands = undoCommands(step, own, journal.record);
   if (commands.length === 0) return [];
   const run = async () => {
-    const done = await runAll(commands, session);
+    const done = await runCommands(commands, session.paths);
     return done.ok ? journal.mark(step, 'undone') : done;
   };
   return [{ what: step.title, run }];
@@ -176,17 +175,6 @@ function givePolicyBack({
 const applyAgain = ({ paths }: Session, { policyFile, policyBefore }: SetupRecord) =>
   policyBefore === null ? runCommand(['release'], paths) : runCommand(['apply', policyFile], paths);
 
-async function runAll(
-  commands: readonly Words[],
-  { paths }: Session,
-): Promise<Result<unknown, Problem>> {
-  for (const words of commands) {
-    const ran = await runCommand(words, paths);
-    if (!ran.ok) return fail(ran.error);
-  }
-  return ok(undefined);
-}
-
 async function carryOut(list: readonly Undo[], { json }: UndoOptions): Promise<ExitCode> {
   const undone: string[] = [];
   const problems: Problem[] = [];
@@ -201,7 +189,7 @@ async function carryOut(list: readonly Undo[], { json }: UndoOptions): Promise<E
     if (json !== true) print(`Undone: ${what}`);
   }
   if (json === true) printJson({ dryRun: false, undone, problems } satisfies SetupUndoJson);
-  for (const each of problems) printError(formatProblem(each));
+  for (const each of problems) printError(each);
   if (problems.length === 0) return exitCodes.done;
   return failWith('not everything is undone; run the same command again to continue');
 }

@@ -13,6 +13,8 @@ export interface StepContext {
   readonly tenants: readonly string[];
   /** The tenants among them without a jail. */
   readonly unjailed: readonly string[];
+  /** The sites of tenants that web servers of this host serve, by the tenant's name. */
+  readonly sites: ReadonlyMap<string, readonly string[]>;
   /** The tenant on which a change is tried first, one with a site; absent if there is none. */
   readonly canary?: string;
   /** The option that names the policy; empty for the default one. */

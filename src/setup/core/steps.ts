@@ -257,7 +257,7 @@ const defaultJail = [{ name: 'defaults' }, { name: 'jail' }] as const;
 const setUnlessThere = (text: string, path: readonly ElementName[], attributes: Attributes) =>
   hasElement(text, path) ? ok(text) : setElement(text, path, attributes);
 
-/** Sets those of the limits that the defaults of the policy do not set. */
+/** Sets the limits that the defaults of the policy lack. */
 function setMissingLimits(text: string, wanted: readonly Assignment[]) {
   const there = parsePolicy('', text).document?.defaults?.values;
   const missing = wanted.filter((each) => each.kind === 'limit' && there?.has(each.key) !== true);

@@ -26,6 +26,18 @@ export async function runCommand(
   return fail({ ...failedTo, reason: reason === '' ? `it ended with status ${status}` : reason });
 }
 
+/** Runs commands one after the other; the first one that fails is the last. */
+export async function runCommands(
+  commands: readonly Words[],
+  paths: Pick<Paths, 'instance'>,
+): Promise<Result<void, Problem>> {
+  for (const words of commands) {
+    const ran = await runCommand(words, paths);
+    if (!ran.ok) return ran;
+  }
+  return ok(undefined);
+}
+
 /** The last lines say most, but the first error is often the cause. */
 const linesMax = 5;
 
