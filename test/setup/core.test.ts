@@ -8,6 +8,7 @@ import { parsePolicy } from '../../src/policy/parse.ts';
 import { parseLimit } from '../../src/policy/parse-limit.ts';
 import { answersText, parseAnswers, type Answers } from '../../src/setup/core/answers.ts';
 import { limitSet, limitSetNames } from '../../src/setup/core/limit-sets.ts';
+import { contradictions } from '../../src/setup/core/conflicts.ts';
 import type { HostLook } from '../../src/setup/core/look.ts';
 import { lookRemarks } from '../../src/setup/core/look.ts';
 import { isDone, planSteps, raisedBefore } from '../../src/setup/core/plan.ts';
@@ -46,11 +47,13 @@ const look: HostLook = {
   hasPolicy: false,
 };
 
+const account = (user: string, uid: number) => ({ user, uid });
+
 const context: StepContext = {
   answers,
   look,
-  tenants: ['ann', 'ben'],
-  unjailed: ['ben'],
+  file: '/etc/bulkhead/policy.xml',
+  unjailed: [account('ben', 1002)],
   sites: new Map(),
   canary: 'ann',
   policy: [],
@@ -139,7 +142,7 @@ suite('the policy', () => {
     const all = {
       ...context,
       answers: { ...answers, jails: 'all' },
-      unjailed: ['ann', 'ben'],
+      unjailed: [account('ann', 1001), account('ben', 1002)],
     } as const;
     for (const step of steps) {
       const once = step.edit?.(edited, all);
@@ -190,7 +193,10 @@ suite('the policy', () => {
       '</bulkhead>',
       '  <reseller uid="1009"><tenant user="cat"/></reseller>\n</bulkhead>',
     );
-    const edited = stepOf('jails-new').edit?.(resold, { ...context, unjailed: ['ben', 'cat'] });
+    const edited = stepOf('jails-new').edit?.(resold, {
+      ...context,
+      unjailed: [account('ben', 1002), account('cat', 1003)],
+    });
     assert.ok(edited?.ok);
     assert.ok(!edited.value.includes('"ann"'));
     assert.match(
@@ -202,21 +208,36 @@ suite('the policy', () => {
   });
 });
 
-test('setForTenants() adds thousands of tenants in one edit, and keeps those that are there', () => {
-  const users = Array.from({ length: 5000 }, (_, index) => `t${index}`);
+test('setForTenants() finds tenants that the policy names by uid, also of a reseller', () => {
+  const text = policyText({ tenants: '1-2', except: [] }).replace(
+    '</bulkhead>',
+    '  <tenant uid="1001"/>\n  <reseller uid="9"><tenant uid="1002"/></reseller>\n</bulkhead>',
+  );
+  const accounts = [account('ann', 1001), account('ben', 1002)];
+  const edited = setForTenants(text, accounts, { name: 'jail' }, ['profile', 'web']);
+  assert.ok(edited.ok, JSON.stringify(edited));
+  assert.match(edited.value, /<tenant uid="1001">\s*<jail profile="web"\/>\s*<\/tenant>/);
+  assert.match(edited.value, /<tenant uid="1002">\s*<jail profile="web"\/>\s*<\/tenant>/);
+  assert.doesNotMatch(edited.value, /"ann"|"ben"/);
+  const exempt = setForTenants(edited.value, accounts, { name: 'jail' }, ['profile', 'none']);
+  assert.ok(exempt.ok && !exempt.value.includes('"web"'));
+});
+
+test('setForTenants() sets thousands of tenants in one edit, and keeps those that are there', () => {
+  const users = Array.from({ length: 5000 }, (_, index) => account(`t${index}`, 10_000 + index));
   const there = '<tenant user="t7">\n    <cpu limit="50%"/>\n  </tenant>';
   const text = policyText({ tenants: '1-2', except: [] }).replace(
     '</bulkhead>',
     `  ${there}\n</bulkhead>`,
   );
-  const edited = setForTenants(text, users, { name: 'jail' }, { profile: 'none' });
+  const edited = setForTenants(text, users, { name: 'jail' }, ['profile', 'none']);
   assert.ok(edited.ok);
   const { document, diagnostics } = parsePolicy('', edited.value);
   assert.ok(document !== undefined && !diagnostics.failed);
   assert.equal(document.tenants.length, 5000);
   assert.match(edited.value, /<tenant user="t7">\s*<cpu limit="50%"\/>\s*<jail profile="none"\/>/);
   assert.deepEqual(
-    setForTenants(edited.value, users.slice(0, 20), { name: 'jail' }, { profile: 'none' }),
+    setForTenants(edited.value, users, { name: 'jail' }, ['profile', 'none']),
     edited,
   );
 });
@@ -356,6 +377,30 @@ suite('the plan', () => {
     assert.equal(planned.find(({ step }) => step.key === 'symlinks')?.obstacle, 'why');
   });
 
+  const planned = (key: string, more: Partial<StepContext>, layers: readonly Layer[] = []) =>
+    planSteps(steps, 'isolate', { ...context, ...more }, layers, undefined).find(
+      ({ step }) => step.key === key,
+    );
+
+  test('planSteps() names the policy that it would edit, and the values that it lacks', () => {
+    const file = '/srv/own.xml';
+    assert.equal(planned('policy', { file })?.changes.startsWith(`writes ${file};`), true);
+    assert.match(
+      planned('limits', { file })?.changes ?? '',
+      /\/srv\/own\.xml: cpu 100%, memory 1GiB, processes 100, io read 20MiB\/s/,
+    );
+    const text = '<bulkhead version="1"><defaults><cpu limit="7%"/></defaults></bulkhead>';
+    assert.match(planned('limits', { text })?.changes ?? '', /xml: memory 1GiB, processes 100,/);
+    assert.match(planned('policy', { text })?.changes ?? '', /^keeps /);
+    assert.match(planned('entries', {})?.changes ?? '', /<entries limit="20">/);
+    assert.match(planned('jail-first', { file })?.changes ?? '', /for ann to \/srv\/own\.xml/);
+  });
+
+  test('planSteps() leaves a guard alone whose state is unknown, and says so', () => {
+    const layers = [layer('symlinks guard', 'unknown', { reason: 'no list' })];
+    assert.equal(planned('symlinks', {}, layers)?.obstacle, 'no list');
+  });
+
   test('a step is reached only if each of its layers is in force', () => {
     const pam = stepOf('pam');
     const both = (su: Layer['state']) => [layer('entry ssh', 'enforced'), layer('entry su', su)];
@@ -398,6 +443,30 @@ suite('the plan', () => {
     assert.match(problemAfter(pam, [layer('entry ssh', 'open')]) ?? '', /entry ssh is open: why/);
     const some = [layer('entry ssh', 'open'), layer('entry su', 'enforced')];
     assert.equal(problemAfter(pam, some), undefined);
+  });
+});
+
+suite('answers that the host contradicts', () => {
+  const host = (state: Layer['state']) => ({
+    known: ['deploy'],
+    layers: [layer('jails', state, { reason: 'Linux 4.18' })],
+  });
+  const all: Answers = { ...answers, except: ['deploy'], jails: 'all', level: 'isolate' };
+
+  test('contradictions() accepts what the host has', () => {
+    assert.deepEqual(contradictions(all, host('open')), []);
+  });
+
+  test('contradictions() names accounts that do not exist, and jails that cannot be built', () => {
+    const found = contradictions({ ...all, except: ['deploy', 'gone'] }, host('unavailable'));
+    assert.deepEqual(
+      found.map(({ reason }) => reason),
+      [
+        '"except" names "gone", and this host has no such account',
+        '"jails" is "all", and this host can build none: Linux 4.18',
+      ],
+    );
+    assert.deepEqual(contradictions({ ...all, level: 'limit' }, host('unavailable')), []);
   });
 });
 

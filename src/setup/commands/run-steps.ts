@@ -119,9 +119,11 @@ async function whyNot(
   if (reason !== undefined) return ok({ kind: 'skipped', reason });
   const layers = await layersNow(session);
   if (!layers.ok) return layers;
+  const impossible = unavailable(step, layers.value);
+  if (impossible !== undefined) return ok({ kind: 'skipped', reason: impossible });
   if (isDone(step, layers.value, record)) return ok({ kind: 'there already' });
-  const impossible = unavailable(step, layers.value) ?? raisedBefore(step, record);
-  return ok(impossible === undefined ? undefined : { kind: 'skipped', reason: impossible });
+  const raised = raisedBefore(step, record);
+  return ok(raised === undefined ? undefined : { kind: 'skipped', reason: raised });
 }
 
 /** Returns the reason if the step that must have worked has failed. */

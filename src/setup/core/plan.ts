@@ -7,6 +7,8 @@ import { isBeyond, isReached, problemAfter, type Step, type StepContext } from '
 export interface PlannedStep {
   readonly step: Step;
   readonly state: 'to do' | 'done';
+  /** The files, units and reloads on this host. */
+  readonly changes: string;
   /** Why it is left out; absent if it is not. */
   readonly obstacle?: string;
 }
@@ -26,6 +28,7 @@ export function planSteps(
       return {
         step,
         state: isDone(step, layers, record) ? 'done' : 'to do',
+        changes: typeof step.changes === 'string' ? step.changes : step.changes(context),
         ...(obstacle === undefined ? {} : { obstacle }),
       };
     });
@@ -55,11 +58,17 @@ export function raisedBefore(
   return key === undefined ? undefined : `it refused before: see bulkhead setup status for ${key}`;
 }
 
-/** Returns why this host cannot have any of the step's layers; undefined if it can have one. */
-export function unavailable({ layers: keys }: Step, layers: readonly Layer[]): string | undefined {
+/**
+ * Returns why this host cannot have any of the step's layers; undefined if it can have one. A guard whose state is unknown
+ * stays as it is: it may refuse already.
+ */
+export function unavailable(
+  { layers: keys, startsOpen }: Step,
+  layers: readonly Layer[],
+): string | undefined {
   const own = layers.filter(({ key }) => keys.includes(key));
   const [first] = own;
-  return first !== undefined && own.every(({ state }) => state === 'unavailable')
-    ? first.reason
-    : undefined;
+  const cannot = ({ state }: Layer) =>
+    state === 'unavailable' || (startsOpen === true && state === 'unknown');
+  return first !== undefined && own.every(cannot) ? first.reason : undefined;
 }
