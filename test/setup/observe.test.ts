@@ -17,6 +17,7 @@ import {
 import { createServer, type AddressInfo } from 'node:net';
 import { after, afterEach, before, suite, test } from 'node:test';
 import { pathsOf } from '../../src/host/paths.ts';
+import type { StatusJson } from '../../src/cli/commands/json.ts';
 import type {
   SetupJson,
   SetupNextJson,
@@ -104,6 +105,11 @@ suite('bulkhead setup, observing', { skip }, () => {
     const found = jsonOf<SetupStatusJson>('setup status', ladder.stdout);
     assert.deepEqual([found.level, found.slippedBack], ['observe', []]);
     assert.equal(found.steps['policy']?.state, 'done');
+    const words = ['--instance', instance, 'status', '-p', policy, '--score'];
+    const score = spawnSync('./bulkhead', [...words, '--json'], { encoding: 'utf8' });
+    assert.deepEqual(jsonOf<StatusJson>('status', score.stdout).counts, found.counts);
+    const said = spawnSync('./bulkhead', words, { encoding: 'utf8' }).stdout;
+    assert.match(said, /\n\d+ layers: .* open.*; see bulkhead setup status\n$/);
     const undone = setup('undo', '--yes', '--json');
     assert.equal(undone.status, 0, undone.stderr);
     const list = jsonOf<SetupUndoJson>('setup undo', undone.stdout).undone;
