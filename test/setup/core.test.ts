@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { countLayers, formatScore, type Layer } from '../../packages/base/layer.ts';
 import { limits } from '../../src/limits/limits.ts';
+import { attacks } from '../../src/prove/attacks/attacks.ts';
 import { setElement, setForTenants } from '../../src/policy/edit-elements.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { parseLimit } from '../../src/policy/parse-limit.ts';
@@ -14,6 +15,7 @@ import { lookRemarks } from '../../src/setup/core/look.ts';
 import { isDone, planSteps, raisedBefore } from '../../src/setup/core/plan.ts';
 import { policyText } from '../../src/setup/core/policy-text.ts';
 import { noteReports, whyWait } from '../../src/setup/core/quiet.ts';
+import { alertsReport, proveReport } from '../../src/setup/core/reports.ts';
 import { parseRecord, recordText, type SetupRecord } from '../../src/setup/core/record.ts';
 import { isReached, problemAfter, type StepContext } from '../../src/setup/core/step.ts';
 import { steps } from '../../src/setup/core/steps.ts';
@@ -360,11 +362,13 @@ suite('the plan', () => {
       .map(({ step }) => step.key);
 
   test('planSteps() has the steps of the level and of those before it', () => {
-    assert.deepEqual(keysOf('observe'), ['policy', 'alerts', 'units']);
+    assert.deepEqual(keysOf('observe'), ['policy', 'alerts', 'units', 'alerts-test']);
     const limit = keysOf('limit');
-    assert.deepEqual(limit.slice(0, 3), keysOf('observe'));
+    assert.deepEqual(limit.slice(0, 4), keysOf('observe'));
     assert.ok(limit.includes('pam') && !limit.includes('symlinks'));
-    assert.deepEqual(keysOf('isolate').slice(0, limit.length), limit);
+    const isolate = keysOf('isolate').filter((each) => each !== 'prove');
+    assert.deepEqual([...isolate.slice(0, limit.length - 1), 'prove'], limit);
+    assert.equal(keysOf('isolate').at(-1), 'prove');
   });
 
   test('planSteps() leaves out what the host lacks or nobody wants, and says why', () => {
@@ -443,6 +447,60 @@ suite('the plan', () => {
     assert.match(problemAfter(pam, [layer('entry ssh', 'open')]) ?? '', /entry ssh is open: why/);
     const some = [layer('entry ssh', 'open'), layer('entry su', 'enforced')];
     assert.equal(problemAfter(pam, some), undefined);
+  });
+});
+
+suite('steps that only report', () => {
+  const at = (minute: number) => `2026-05-01T00:0${minute}:00.000Z`;
+  const record = (...marked: readonly (readonly [key: string, minute: number])[]) => ({
+    steps: Object.fromEntries(
+      marked.map(([key, minute]) => [key, { state: 'done', at: at(minute) } as const]),
+    ),
+  });
+
+  test('isDone() has a report made again after a step that it follows', () => {
+    const alert = stepOf('alerts-test');
+    assert.equal(isDone(alert, [], undefined), false);
+    assert.equal(isDone(alert, [], record(['alerts', 1], ['alerts-test', 2], ['pam', 3])), true);
+    assert.equal(isDone(alert, [], record(['alerts', 3], ['alerts-test', 2])), false);
+    const prove = stepOf('prove');
+    assert.equal(isDone(prove, [], record(['pam', 1], ['prove', 2], ['alerts-test', 3])), true);
+    assert.equal(isDone(prove, [], record(['pam', 3], ['prove', 2])), false);
+  });
+
+  test('proveReport names attacks that exist, and the level before a level has fewer', () => {
+    const names = attacks.map(({ name }) => name);
+    const chosen = (level: Answers['level']) =>
+      proveReport.command(level, []).filter((_, index, all) => all[index - 1] === '--only');
+    for (const each of chosen('isolate')) assert.ok(names.includes(each), each);
+    assert.deepEqual(chosen('isolate').slice(0, chosen('limit').length), chosen('limit'));
+    assert.ok(chosen('limit').length > 3);
+  });
+
+  test('proveReport counts verdicts, and names what the policy demands and is open', () => {
+    const entries = ['blocked', 'blocked', 'not blocked'].map((verdict) => ({ verdict }));
+    assert.deepEqual(proveReport.read({ entries, broken: [] }), {
+      isGood: true,
+      text: '2 of 3 attacks blocked, 1 not blocked, 0 not available; all that the policy demands is blocked; see bulkhead prove',
+    });
+    const open = proveReport.read({ entries, broken: ['ptrace'] });
+    assert.match(open?.text ?? '', /demands these, and they were not blocked: ptrace/);
+    assert.equal(open?.isGood, false);
+    assert.equal(proveReport.read('oops'), undefined);
+  });
+
+  test('alertsReport names who did not get the alert, and waits for a policy with receivers', () => {
+    const results = [
+      { to: 'root', ok: true },
+      { to: 'ops', ok: false, problem: 'no sendmail' },
+    ];
+    assert.deepEqual(alertsReport.read({ results }), {
+      isGood: false,
+      text: 'not handed over to ops (no sendmail)',
+    });
+    assert.equal(alertsReport.read({ results: results.slice(0, 1) })?.text, 'sent to root');
+    assert.equal(alertsReport.read({ results: [] }), undefined);
+    assert.equal(alertsReport.read(undefined), undefined);
   });
 });
 

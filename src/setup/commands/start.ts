@@ -202,7 +202,7 @@ async function finish(
       host: session.look,
       answers,
       dryRun: isDry,
-      steps: planned.map(stepJson),
+      steps: planned.map((each) => stepJson(each, record)),
       layers: layers.value,
       counts: countLayers(layers.value),
       problems,
@@ -211,7 +211,9 @@ async function finish(
     print('');
     printLayers(layers.value, record);
     for (const each of problems) printError(each);
-    print('See it: bulkhead prove; the ladder: bulkhead setup status; back: bulkhead setup undo');
+    print(
+      'All attacks: bulkhead prove; the ladder: bulkhead setup status; back: bulkhead setup undo',
+    );
   }
   return problems.length === 0 ? exitCodes.done : exitCodes.failed;
 }
@@ -221,7 +223,10 @@ function keepAnswers(file: string | undefined, answers: Answers): Result<void, P
   return createTextFile(file, answersText(answers), { overwrite: true });
 }
 
-const stepJson = ({ step, state, changes, obstacle }: PlannedStep): SetupStepJson => ({
+const stepJson = (
+  { step, state, changes, obstacle }: PlannedStep,
+  record: SetupRecord | undefined,
+): SetupStepJson => ({
   key: step.key,
   level: step.level,
   title: step.title,
@@ -229,4 +234,5 @@ const stepJson = ({ step, state, changes, obstacle }: PlannedStep): SetupStepJso
   customers: step.customers,
   state: obstacle === undefined ? state : 'left out',
   obstacle: obstacle ?? null,
+  result: record?.steps[step.key]?.reason ?? null,
 });

@@ -95,6 +95,8 @@ function endText(end: StepEnd, seconds: string, colors: Colors): string {
       return end.reason === undefined
         ? colors.green(`done (${seconds} s)`)
         : colors.yellow(`done (${seconds} s); ${printable(end.reason)}`);
+    case 'reported':
+      return (end.isGood ? colors.green : colors.yellow)(`${printable(end.text)} (${seconds} s)`);
     case 'there already':
       return colors.green('there already');
     case 'skipped':

@@ -1,6 +1,7 @@
 /** The plan of a setup: its steps, and which of them are done or not possible. */
 import type { Layer } from '../../../packages/base/layer.ts';
 import { includes, type Level } from './levels.ts';
+import { isReported } from './reports.ts';
 import type { SetupRecord } from './record.ts';
 import { isBeyond, isReached, problemAfter, type Step, type StepContext } from './step.ts';
 
@@ -43,6 +44,7 @@ export function isDone(
   layers: readonly Layer[],
   record: Pick<SetupRecord, 'steps'> | undefined,
 ): boolean {
+  if (step.report !== undefined) return isReported(step.key, step.report, record);
   const state = record?.steps[step.key]?.state;
   if (isBeyond(step, layers) && (state !== 'started' || isReached(step, layers))) return true;
   if (state === 'done') return problemAfter(step, layers) === undefined;

@@ -6,6 +6,8 @@ import type { TenantAccount } from '../../policy/edit-elements.ts';
 import type { Answers } from './answers.ts';
 import type { Level } from './levels.ts';
 import type { HostLook } from './look.ts';
+import type { Report } from './reports.ts';
+import type { Words } from './words.ts';
 
 export interface StepContext {
   readonly answers: Answers;
@@ -23,9 +25,6 @@ export interface StepContext {
   /** The option that names the policy; empty for the default one. */
   readonly policy: readonly string[];
 }
-
-/** A command of Bulkhead, without the program's name. */
-export type Words = readonly string[];
 
 export interface Step {
   readonly key: string;
@@ -58,6 +57,8 @@ export interface Step {
   readonly asksSites?: true;
   /** Whether it changes the canary alone. */
   readonly isForOne?: true;
+  /** Its result, if it changes nothing and only reports: it never fails, and is never undone. */
+  readonly report?: Report;
 }
 
 /** The layers of a step are beyond where it begins: something of it is in force, or its state is unknown. */

@@ -12,6 +12,7 @@ import {
 import { setLimits } from '../../policy/edit.ts';
 import { parsePolicy } from '../../policy/parse.ts';
 import { formatLimitSet, limitSet } from './limit-sets.ts';
+import { alertsReport, proveReport } from './reports.ts';
 import type { Step, StepContext } from './step.ts';
 
 const nothing = () => [];
@@ -63,6 +64,19 @@ export const steps: readonly Step[] = [
     commands: ({ policy }) => [['units', 'enable', ...policy]],
     undo: () => [['units', 'disable']],
     layers: ['agent'],
+  },
+  {
+    key: 'alerts-test',
+    level: 'observe',
+    title: 'Send a test alert',
+    changes: 'nothing',
+    customers: 'nothing',
+    obstacle: (context) =>
+      context.answers.alerts === 'none' ? 'you want no alerts' : needsSystemd(context),
+    commands: nothing,
+    undo: nothing,
+    layers: [],
+    report: alertsReport,
   },
   {
     key: 'limits',
@@ -232,6 +246,17 @@ export const steps: readonly Step[] = [
     commands: ({ policy }) => [['modules', 'gate', 'enable', '--watch', ...policy]],
     undo: () => [['modules', 'gate', 'disable']],
     layers: ['modules gate'],
+  },
+  {
+    key: 'prove',
+    level: 'limit',
+    title: 'Attack this host from scratch tenants, to show what is blocked',
+    changes: 'nothing that stays: makes scratch tenants, and removes them',
+    customers: 'nothing',
+    commands: nothing,
+    undo: nothing,
+    layers: [],
+    report: proveReport,
   },
 ];
 
