@@ -3,7 +3,7 @@
  * limits, then remaining files. A failed step does not stop the others, but then files stay, since they record what is
  * left. A second run continues: it checks for each step whether it is still in force.
  */
-import { existsSync, rmdirSync, rmSync } from 'node:fs';
+import { existsSync, lstatSync, rmdirSync, rmSync } from 'node:fs';
 import type { UndoStep } from './undo-step.ts';
 import type { Problem } from '../../packages/base/problem.ts';
 import { runsSystemd } from '../host/cgroups/systemd-delegation.ts';
@@ -13,6 +13,7 @@ import { lastWords } from '../host/restore-elsewhere.ts';
 import { disableUnits, ownUnits, unitFile } from '../host/systemd/own-units.ts';
 import { causeOf } from '../../packages/base/io/errno.ts';
 import { isLocked } from '../sys/files/flock.ts';
+import { writableByOthers } from '../../packages/base/io/pinned-directory.ts';
 import { namesIn } from '../../packages/base/io/read.ts';
 import { readMounts } from '../sys/files/mounts.ts';
 import { packageFile } from '../sys/package-files.ts';
@@ -58,12 +59,24 @@ export async function releaseSteps(
 }
 
 /** Returns the directories that `removeOwnFiles` removes, as far as they exist. */
-export const ownDirectories = ({ runtime, state }: Paths): readonly string[] =>
+export const ownDirectories = (paths: Paths): readonly string[] => [
+  ...recordDirectories(paths),
+  ...(isOurs(paths.cache) ? [paths.cache] : []),
+];
+
+/** The directories whose files record what is in force. */
+const recordDirectories = ({ runtime, state }: Paths) =>
   [runtime, state].filter((each) => existsSync(each));
+
+/** Whether it is a directory of root to which nobody else can write. */
+function isOurs(path: string): boolean {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  return found?.isDirectory() === true && found.uid === 0 && !writableByOthers(found);
+}
 
 /** Whether files or limits remain. Slices keep their limits after a reboot, even without those files. */
 function isApplied(paths: Paths): boolean {
-  if (ownDirectories(paths).length > 0) return true;
+  if (recordDirectories(paths).length > 0) return true;
   const { policy } = new PolicyReader().resolve('', '<bulkhead version="1"/>', paths);
   const driver = linuxHost(paths).probe();
   if (policy === undefined || !driver.ok) return true;

@@ -12,6 +12,8 @@ export interface Paths {
   readonly runtime: string;
   /** Survives a reboot: the record of quotas, and history. */
   readonly state: string;
+  /** Files that only save work. */
+  readonly cache: string;
 }
 
 export const instancePattern = /^[a-z][a-z0-9-]{0,40}$/;
@@ -26,6 +28,7 @@ export function pathsOf(instance = 'bulkhead'): Paths {
     etc: '/etc',
     runtime: `/run/${instance}`,
     state: `/var/lib/${instance}`,
+    cache: `/var/cache/${instance}`,
   };
 }
 

@@ -7,7 +7,13 @@ import { ok, type Result } from '../../packages/base/result.ts';
 import { editChecked, rootOf } from './edit.ts';
 import { parsePolicy } from './parse.ts';
 import { childrenOf, xmlAttribute, type XmlElement } from './xml.ts';
-import { escapeAttribute, insertChild, setAttribute, textLayoutOf } from './xml-edit.ts';
+import {
+  escapeAttribute,
+  insertChild,
+  setAttribute,
+  textLayoutOf,
+  type TextLayout,
+} from './xml-edit.ts';
 
 /** An element among its siblings. Those that may be there several times are named by one attribute. */
 export interface ElementName {
@@ -41,55 +47,69 @@ export function setElement(
   });
 }
 
+/** A tenant, which a policy may name by either. */
+export interface TenantAccount {
+  readonly user: string;
+  readonly uid: number;
+}
+
 /**
- * Sets an element of each of these tenants. Those that the policy does not name yet are added in one edit, since there may
- * be thousands.
+ * Sets an element with one attribute for each of these tenants, in one edit, since there may be thousands. Those that the
+ * policy does not name yet are added.
  */
 export function setForTenants(
   text: string,
-  users: readonly string[],
+  accounts: readonly TenantAccount[],
   { name }: Pick<ElementName, 'name'>,
-  attributes: Attributes,
+  attribute: readonly [name: string, value: string],
 ): Result<string, readonly ProblemOrCause[]> {
-  const paths = tenantPaths(rootOf(text));
-  const added = users.filter((each) => !paths.has(each));
-  let edited = addTenants(text, added, `<${name}${words(attributes)}/>`);
-  for (const user of users) {
-    const path = paths.get(user);
-    if (!edited.ok) return edited;
-    if (path !== undefined) edited = setElement(edited.value, [...path, { name }], attributes);
-  }
-  return edited;
-}
-
-/** Returns the path to the element of each tenant that the policy names by its account, also below a reseller. */
-function tenantPaths(root: XmlElement): ReadonlyMap<string, readonly ElementName[]> {
-  const paths = new Map<string, readonly ElementName[]>();
-  const add = (parent: XmlElement, above: readonly ElementName[]) => {
-    for (const tenant of childrenOf(parent, 'tenant')) {
-      const value = xmlAttribute(tenant, 'user')?.value;
-      if (value === undefined) continue;
-      paths.set(value, [...above, { name: 'tenant', named: { attribute: 'user', value } }]);
-    }
-  };
-  add(root, []);
-  for (const reseller of childrenOf(root, 'reseller'))
-    for (const attribute of ['user', 'uid']) {
-      const value = xmlAttribute(reseller, attribute)?.value;
-      if (value !== undefined) add(reseller, [{ name: 'reseller', named: { attribute, value } }]);
-    }
-  return paths;
-}
-
-const addTenants = (text: string, users: readonly string[], child: string) =>
-  editChecked(text, (now) => {
-    if (users.length === 0) return ok(now);
+  return editChecked(text, (now) => {
     const root = rootOf(now);
     const layout = textLayoutOf(now, root);
-    const elements = users.map((user) => `<tenant${words({ user })}>${child}</tenant>`);
-    const place = { parent: root, after: root.children.at(-1), blankLine: false };
-    return ok(insertChild(now, layout, place, elements.join(layout.lineEnd + layout.step)));
+    const child = `<${name}${words(Object.fromEntries([attribute]))}/>`;
+    const named = namedTenants(root);
+    const elementOf = ({ user, uid }: TenantAccount) => named.get(user) ?? named.get(uid);
+    const added = accounts.filter((each) => elementOf(each) === undefined);
+    let result = addTenants(now, root, layout, added, child);
+    // From the last to the first: an edit moves only what is behind it.
+    const there = accounts.flatMap((each) => elementOf(each) ?? []);
+    for (const tenant of there.toSorted((a, b) => b.start - a.start)) {
+      const old = childrenOf(tenant, name)[0];
+      const place = { parent: tenant, after: tenant.children.at(-1), blankLine: false };
+      result =
+        old === undefined
+          ? insertChild(result, layout, place, child)
+          : setAttribute(result, old, ...attribute);
+    }
+    return ok(result);
   });
+}
+
+/** Returns the elements of tenants by the account's name or the uid, whichever the policy has; also those of resellers. */
+function namedTenants(root: XmlElement): ReadonlyMap<string | number, XmlElement> {
+  const named = new Map<string | number, XmlElement>();
+  for (const parent of [root, ...childrenOf(root, 'reseller')])
+    for (const tenant of childrenOf(parent, 'tenant')) {
+      const user = xmlAttribute(tenant, 'user')?.value;
+      const uid = xmlAttribute(tenant, 'uid')?.value;
+      if (user !== undefined) named.set(user, tenant);
+      if (uid !== undefined) named.set(Number(uid), tenant);
+    }
+  return named;
+}
+
+function addTenants(
+  text: string,
+  root: XmlElement,
+  layout: TextLayout,
+  accounts: readonly TenantAccount[],
+  child: string,
+): string {
+  if (accounts.length === 0) return text;
+  const elements = accounts.map(({ user }) => `<tenant${words({ user })}>${child}</tenant>`);
+  const place = { parent: root, after: root.children.at(-1), blankLine: false };
+  return insertChild(text, layout, place, elements.join(layout.lineEnd + layout.step));
+}
 
 const words = (attributes: Attributes): string =>
   Object.entries(attributes)

@@ -2,9 +2,9 @@
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { after, test } from 'node:test';
-import { releaseSteps } from '../../src/apply/release-everything.ts';
+import { ownDirectories, releaseSteps } from '../../src/apply/release-everything.ts';
 import { agentLock, pathsOf } from '../../src/host/paths.ts';
 import { lockFile } from '../../src/sys/files/flock.ts';
 import { treeElement } from '../../testing/tree-host.ts';
@@ -30,7 +30,8 @@ const bulkhead = (...args: readonly string[]) =>
   spawnSync('./bulkhead', ['--instance', instance, ...args], { encoding: 'utf8' });
 
 after(() => {
-  for (const each of [paths.runtime, paths.state]) rmSync(each, { recursive: true, force: true });
+  for (const each of [paths.runtime, paths.state, paths.cache])
+    rmSync(each, { recursive: true, force: true });
 });
 
 test('releaseSteps() lists an agent that no unit has started, until it has ended', async () => {
@@ -50,6 +51,18 @@ test('releaseSteps() lists an agent that no unit has started, until it has ended
   assert.deepEqual(await step.run(), []);
   assert.deepEqual(await listed(), []);
   rmSync(own.runtime, { recursive: true });
+});
+
+test('ownDirectories() leaves a cache that is not only ours', () => {
+  const cache = `${root}/cache`;
+  const own = { ...paths, runtime: `${root}/none`, state: `${root}/none`, cache };
+  mkdirSync(cache, { mode: 0o700 });
+  assert.deepEqual(ownDirectories(own), process.geteuid?.() === 0 ? [cache] : []);
+  chmodSync(cache, 0o777);
+  assert.deepEqual(ownDirectories(own), []);
+  rmSync(cache, { recursive: true });
+  symlinkSync('/tmp', cache);
+  assert.deepEqual(ownDirectories(own), []);
 });
 
 test('release --all removes everything of an instance', { skip }, () => {
@@ -93,9 +106,11 @@ test('release --all removes everything of an instance', { skip }, () => {
   assert.equal(refused.status, 0, refused.stdout + refused.stderr);
   assert.match(refused.stderr, /something is mounted at .*run the same command again to continue/s);
 
+  mkdirSync(`${paths.cache}/modules`, { recursive: true });
   const again = bulkhead('release', '--all', '--yes', '--keep-history');
   assert.equal(again.status, 0, again.stderr);
   assert.equal(existsSync(paths.runtime), false);
+  assert.equal(existsSync(paths.cache), false);
   assert.ok(existsSync(`${paths.state}/history/kept`));
   assert.equal(bulkhead('verify', policy).status, 3);
   const last = bulkhead('release', '--all', '--yes', '--json');

@@ -31,6 +31,7 @@ test('JailRefresher builds on a change, at most once a minute, and reports a fai
     etc: join(root, 'etc'),
     runtime: join(root, 'run'),
     state: join(root, 'lib'),
+    cache: join(root, 'cache'),
   };
   let built = 0;
   let now = 0;
@@ -100,6 +101,7 @@ test('JailRefresher does nothing when no tenant has a jail and none is left', as
     etc: '/etc',
     runtime: '/nowhere',
     state: '/nowhere',
+    cache: '/nowhere',
   };
   const refresher = new JailRefresher(paths, { error: () => {} } as unknown as Log, build);
   refresher.adopt(policyOf('<tenant uid="5001"/>'));

@@ -56,7 +56,7 @@ describe('the packages', { skip, timeout: longPatienceMilliseconds }, () => {
   test('is enabled nowhere after it is installed, and says what to do', () => {
     names = namesOfBulkhead();
     const said = install();
-    assert.match(said, /nothing is limited yet.*bulkhead doctor\n.*bulkhead init/);
+    assert.match(said, /nothing is limited yet.*: bulkhead setup\n.*bulkhead setup --dry-run/);
     for (const path of ['/etc/bulkhead', '/var/lib/bulkhead', '/run/bulkhead'])
       assert.ok(!exists(path), path);
     assert.equal(run('find', '/etc/systemd/system', '-name', 'bulkhead*'), '');

@@ -3,16 +3,19 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { countLayers, formatScore, type Layer } from '../../packages/base/layer.ts';
 import { limits } from '../../src/limits/limits.ts';
+import { attacks } from '../../src/prove/attacks/attacks.ts';
 import { setElement, setForTenants } from '../../src/policy/edit-elements.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { parseLimit } from '../../src/policy/parse-limit.ts';
 import { answersText, parseAnswers, type Answers } from '../../src/setup/core/answers.ts';
 import { limitSet, limitSetNames } from '../../src/setup/core/limit-sets.ts';
+import { contradictions } from '../../src/setup/core/conflicts.ts';
 import type { HostLook } from '../../src/setup/core/look.ts';
 import { lookRemarks } from '../../src/setup/core/look.ts';
 import { isDone, planSteps, raisedBefore } from '../../src/setup/core/plan.ts';
 import { policyText } from '../../src/setup/core/policy-text.ts';
 import { noteReports, whyWait } from '../../src/setup/core/quiet.ts';
+import { alertsReport, proveReport } from '../../src/setup/core/reports.ts';
 import { parseRecord, recordText, type SetupRecord } from '../../src/setup/core/record.ts';
 import { isReached, problemAfter, type StepContext } from '../../src/setup/core/step.ts';
 import { steps } from '../../src/setup/core/steps.ts';
@@ -46,11 +49,13 @@ const look: HostLook = {
   hasPolicy: false,
 };
 
+const account = (user: string, uid: number) => ({ user, uid });
+
 const context: StepContext = {
   answers,
   look,
-  tenants: ['ann', 'ben'],
-  unjailed: ['ben'],
+  file: '/etc/bulkhead/policy.xml',
+  unjailed: [account('ben', 1002)],
   sites: new Map(),
   canary: 'ann',
   policy: [],
@@ -139,7 +144,7 @@ suite('the policy', () => {
     const all = {
       ...context,
       answers: { ...answers, jails: 'all' },
-      unjailed: ['ann', 'ben'],
+      unjailed: [account('ann', 1001), account('ben', 1002)],
     } as const;
     for (const step of steps) {
       const once = step.edit?.(edited, all);
@@ -190,7 +195,10 @@ suite('the policy', () => {
       '</bulkhead>',
       '  <reseller uid="1009"><tenant user="cat"/></reseller>\n</bulkhead>',
     );
-    const edited = stepOf('jails-new').edit?.(resold, { ...context, unjailed: ['ben', 'cat'] });
+    const edited = stepOf('jails-new').edit?.(resold, {
+      ...context,
+      unjailed: [account('ben', 1002), account('cat', 1003)],
+    });
     assert.ok(edited?.ok);
     assert.ok(!edited.value.includes('"ann"'));
     assert.match(
@@ -202,21 +210,36 @@ suite('the policy', () => {
   });
 });
 
-test('setForTenants() adds thousands of tenants in one edit, and keeps those that are there', () => {
-  const users = Array.from({ length: 5000 }, (_, index) => `t${index}`);
+test('setForTenants() finds tenants that the policy names by uid, also of a reseller', () => {
+  const text = policyText({ tenants: '1-2', except: [] }).replace(
+    '</bulkhead>',
+    '  <tenant uid="1001"/>\n  <reseller uid="9"><tenant uid="1002"/></reseller>\n</bulkhead>',
+  );
+  const accounts = [account('ann', 1001), account('ben', 1002)];
+  const edited = setForTenants(text, accounts, { name: 'jail' }, ['profile', 'web']);
+  assert.ok(edited.ok, JSON.stringify(edited));
+  assert.match(edited.value, /<tenant uid="1001">\s*<jail profile="web"\/>\s*<\/tenant>/);
+  assert.match(edited.value, /<tenant uid="1002">\s*<jail profile="web"\/>\s*<\/tenant>/);
+  assert.doesNotMatch(edited.value, /"ann"|"ben"/);
+  const exempt = setForTenants(edited.value, accounts, { name: 'jail' }, ['profile', 'none']);
+  assert.ok(exempt.ok && !exempt.value.includes('"web"'));
+});
+
+test('setForTenants() sets thousands of tenants in one edit, and keeps those that are there', () => {
+  const users = Array.from({ length: 5000 }, (_, index) => account(`t${index}`, 10_000 + index));
   const there = '<tenant user="t7">\n    <cpu limit="50%"/>\n  </tenant>';
   const text = policyText({ tenants: '1-2', except: [] }).replace(
     '</bulkhead>',
     `  ${there}\n</bulkhead>`,
   );
-  const edited = setForTenants(text, users, { name: 'jail' }, { profile: 'none' });
+  const edited = setForTenants(text, users, { name: 'jail' }, ['profile', 'none']);
   assert.ok(edited.ok);
   const { document, diagnostics } = parsePolicy('', edited.value);
   assert.ok(document !== undefined && !diagnostics.failed);
   assert.equal(document.tenants.length, 5000);
   assert.match(edited.value, /<tenant user="t7">\s*<cpu limit="50%"\/>\s*<jail profile="none"\/>/);
   assert.deepEqual(
-    setForTenants(edited.value, users.slice(0, 20), { name: 'jail' }, { profile: 'none' }),
+    setForTenants(edited.value, users, { name: 'jail' }, ['profile', 'none']),
     edited,
   );
 });
@@ -339,11 +362,13 @@ suite('the plan', () => {
       .map(({ step }) => step.key);
 
   test('planSteps() has the steps of the level and of those before it', () => {
-    assert.deepEqual(keysOf('observe'), ['policy', 'alerts', 'units']);
+    assert.deepEqual(keysOf('observe'), ['policy', 'alerts', 'units', 'alerts-test']);
     const limit = keysOf('limit');
-    assert.deepEqual(limit.slice(0, 3), keysOf('observe'));
+    assert.deepEqual(limit.slice(0, 4), keysOf('observe'));
     assert.ok(limit.includes('pam') && !limit.includes('symlinks'));
-    assert.deepEqual(keysOf('isolate').slice(0, limit.length), limit);
+    const isolate = keysOf('isolate').filter((each) => each !== 'prove');
+    assert.deepEqual([...isolate.slice(0, limit.length - 1), 'prove'], limit);
+    assert.equal(keysOf('isolate').at(-1), 'prove');
   });
 
   test('planSteps() leaves out what the host lacks or nobody wants, and says why', () => {
@@ -354,6 +379,30 @@ suite('the plan', () => {
     const layers = [layer('symlinks guard', 'unavailable')];
     const planned = planSteps(steps, 'isolate', context, layers, undefined);
     assert.equal(planned.find(({ step }) => step.key === 'symlinks')?.obstacle, 'why');
+  });
+
+  const planned = (key: string, more: Partial<StepContext>, layers: readonly Layer[] = []) =>
+    planSteps(steps, 'isolate', { ...context, ...more }, layers, undefined).find(
+      ({ step }) => step.key === key,
+    );
+
+  test('planSteps() names the policy that it would edit, and the values that it lacks', () => {
+    const file = '/srv/own.xml';
+    assert.equal(planned('policy', { file })?.changes.startsWith(`writes ${file};`), true);
+    assert.match(
+      planned('limits', { file })?.changes ?? '',
+      /\/srv\/own\.xml: cpu 100%, memory 1GiB, processes 100, io read 20MiB\/s/,
+    );
+    const text = '<bulkhead version="1"><defaults><cpu limit="7%"/></defaults></bulkhead>';
+    assert.match(planned('limits', { text })?.changes ?? '', /xml: memory 1GiB, processes 100,/);
+    assert.match(planned('policy', { text })?.changes ?? '', /^keeps /);
+    assert.match(planned('entries', {})?.changes ?? '', /<entries limit="20">/);
+    assert.match(planned('jail-first', { file })?.changes ?? '', /for ann to \/srv\/own\.xml/);
+  });
+
+  test('planSteps() leaves a guard alone whose state is unknown, and says so', () => {
+    const layers = [layer('symlinks guard', 'unknown', { reason: 'no list' })];
+    assert.equal(planned('symlinks', {}, layers)?.obstacle, 'no list');
   });
 
   test('a step is reached only if each of its layers is in force', () => {
@@ -398,6 +447,84 @@ suite('the plan', () => {
     assert.match(problemAfter(pam, [layer('entry ssh', 'open')]) ?? '', /entry ssh is open: why/);
     const some = [layer('entry ssh', 'open'), layer('entry su', 'enforced')];
     assert.equal(problemAfter(pam, some), undefined);
+  });
+});
+
+suite('steps that only report', () => {
+  const at = (minute: number) => `2026-05-01T00:0${minute}:00.000Z`;
+  const record = (...marked: readonly (readonly [key: string, minute: number])[]) => ({
+    steps: Object.fromEntries(
+      marked.map(([key, minute]) => [key, { state: 'done', at: at(minute) } as const]),
+    ),
+  });
+
+  test('isDone() has a report made again after a step that it follows', () => {
+    const alert = stepOf('alerts-test');
+    assert.equal(isDone(alert, [], undefined), false);
+    assert.equal(isDone(alert, [], record(['alerts', 1], ['alerts-test', 2], ['pam', 3])), true);
+    assert.equal(isDone(alert, [], record(['alerts', 3], ['alerts-test', 2])), false);
+    const prove = stepOf('prove');
+    assert.equal(isDone(prove, [], record(['pam', 1], ['prove', 2], ['alerts-test', 3])), true);
+    assert.equal(isDone(prove, [], record(['pam', 3], ['prove', 2])), false);
+  });
+
+  test('proveReport names attacks that exist, and the level before a level has fewer', () => {
+    const names = attacks.map(({ name }) => name);
+    const chosen = (level: Answers['level']) =>
+      proveReport.command(level, []).filter((_, index, all) => all[index - 1] === '--only');
+    for (const each of chosen('isolate')) assert.ok(names.includes(each), each);
+    assert.deepEqual(chosen('isolate').slice(0, chosen('limit').length), chosen('limit'));
+    assert.ok(chosen('limit').length > 3);
+  });
+
+  test('proveReport counts verdicts, and names what the policy demands and is open', () => {
+    const entries = ['blocked', 'blocked', 'not blocked'].map((verdict) => ({ verdict }));
+    assert.deepEqual(proveReport.read({ entries, broken: [] }), {
+      isGood: true,
+      text: '2 of 3 attacks blocked, 1 not blocked, 0 not available; all that the policy demands is blocked; see bulkhead prove',
+    });
+    const open = proveReport.read({ entries, broken: ['ptrace'] });
+    assert.match(open?.text ?? '', /demands these, and they were not blocked: ptrace/);
+    assert.equal(open?.isGood, false);
+    assert.equal(proveReport.read('oops'), undefined);
+  });
+
+  test('alertsReport names who did not get the alert, and waits for a policy with receivers', () => {
+    const results = [
+      { to: 'root', ok: true },
+      { to: 'ops', ok: false, problem: 'no sendmail' },
+    ];
+    assert.deepEqual(alertsReport.read({ results }), {
+      isGood: false,
+      text: 'not handed over to ops (no sendmail)',
+    });
+    assert.equal(alertsReport.read({ results: results.slice(0, 1) })?.text, 'sent to root');
+    assert.equal(alertsReport.read({ results: [] }), undefined);
+    assert.equal(alertsReport.read(undefined), undefined);
+  });
+});
+
+suite('answers that the host contradicts', () => {
+  const host = (state: Layer['state']) => ({
+    known: ['deploy'],
+    layers: [layer('jails', state, { reason: 'Linux 4.18' })],
+  });
+  const all: Answers = { ...answers, except: ['deploy'], jails: 'all', level: 'isolate' };
+
+  test('contradictions() accepts what the host has', () => {
+    assert.deepEqual(contradictions(all, host('open')), []);
+  });
+
+  test('contradictions() names accounts that do not exist, and jails that cannot be built', () => {
+    const found = contradictions({ ...all, except: ['deploy', 'gone'] }, host('unavailable'));
+    assert.deepEqual(
+      found.map(({ reason }) => reason),
+      [
+        '"except" names "gone", and this host has no such account',
+        '"jails" is "all", and this host can build none: Linux 4.18',
+      ],
+    );
+    assert.deepEqual(contradictions({ ...all, level: 'limit' }, host('unavailable')), []);
   });
 });
 

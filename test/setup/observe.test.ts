@@ -6,9 +6,18 @@ import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { after, afterEach, before, suite, test } from 'node:test';
 import { pathsOf } from '../../src/host/paths.ts';
+import type { StatusJson } from '../../src/cli/commands/json.ts';
 import type {
   SetupJson,
   SetupNextJson,
@@ -96,6 +105,11 @@ suite('bulkhead setup, observing', { skip }, () => {
     const found = jsonOf<SetupStatusJson>('setup status', ladder.stdout);
     assert.deepEqual([found.level, found.slippedBack], ['observe', []]);
     assert.equal(found.steps['policy']?.state, 'done');
+    const words = ['--instance', instance, 'status', '-p', policy, '--score'];
+    const score = spawnSync('./bulkhead', [...words, '--json'], { encoding: 'utf8' });
+    assert.deepEqual(jsonOf<StatusJson>('status', score.stdout).counts, found.counts);
+    const said = spawnSync('./bulkhead', words, { encoding: 'utf8' }).stdout;
+    assert.match(said, /\n\d+ layers: .* open.*; see bulkhead setup status\n$/);
     const undone = setup('undo', '--yes', '--json');
     assert.equal(undone.status, 0, undone.stderr);
     const list = jsonOf<SetupUndoJson>('setup undo', undone.stdout).undone;
@@ -156,6 +170,70 @@ suite('bulkhead setup, observing', { skip }, () => {
     const { stdout } = spawnSync('./bulkhead', plain, { encoding: 'utf8' });
     const { layers } = jsonOf<SetupStatusJson>('setup status', stdout);
     assert.equal(layers.find(({ key }) => key === 'policy')?.state, 'enforced');
+  });
+
+  /** The reasons why nothing was begun. */
+  const refused = (...words: readonly string[]) => {
+    const { status, stderr } = setup(...words);
+    assert.notEqual(status, 0, words.join(' '));
+    assert.ok(!existsSync(recordFile(paths)), stderr);
+    return stderr;
+  };
+
+  test('a policy of a newer version is left alone', () => {
+    const newer = '<bulkhead version="2"><tenants uids="1-2" more="1"/></bulkhead>\n';
+    writeFileSync(policy, newer);
+    answer();
+    for (const words of [['--dry-run'], ['--answers', answers]])
+      assert.match(
+        refused(...words),
+        /^bulkhead: Cannot set up this host: .*policy\.xml has version "2" .* knows "1"; install/,
+      );
+    assert.equal(readFileSync(policy, 'utf8'), newer);
+  });
+
+  test('answers that the host contradicts are refused before anything is begun', () => {
+    answer({ except: ['nobody-of-here'] });
+    for (const words of [[], ['--dry-run']])
+      assert.match(
+        refused('--answers', answers, ...words),
+        /Cannot use the answers .*answers\.json.*"except" names "nobody-of-here"/,
+      );
+    assert.deepEqual(leftOver(), []);
+  });
+
+  test('another program at the socket or port of the agent is named', async () => {
+    const server = createServer().listen(0, '127.0.0.1').unref();
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    writeFileSync(
+      policy,
+      `<bulkhead version="1"><tenant uid="${uid}"/><agent listen="127.0.0.1:${port}" token="/nowhere"/></bulkhead>\n`,
+    );
+    answer();
+    assert.match(refused('--answers', answers), new RegExp(`listens on 127.0.0.1 port ${port}`));
+    server.close();
+    await once(server, 'close');
+    rmSync(policy);
+    mkdirSync(paths.runtime, { recursive: true });
+    const other = createServer().listen(`${paths.runtime}/web.sock`).unref();
+    await once(other, 'listening');
+    assert.match(refused('--answers', answers), /another program listens at .*\/web\.sock/);
+    other.close();
+    await once(other, 'close');
+    assert.deepEqual(done().problems, []);
+  });
+
+  test('without a policy, limits name what would raise them', () => {
+    const { layers } = jsonOf<SetupStatusJson>('setup status', setup('status', '--json').stdout);
+    const of = (name: string) => layers.find(({ key }) => key === `limit ${name}`);
+    assert.equal(of('processes')?.improve, 'bulkhead setup');
+    assert.equal(of('network')?.state, 'unavailable');
+    assert.match(of('network')?.reason ?? '', /does not enforce it yet/);
+    assert.match(
+      of('disk')?.improve ?? '',
+      /quotas|bulkhead setup, then bulkhead defaults set disk/,
+    );
   });
 
   test('a policy with a mistake makes the state unknown, not open', () => {

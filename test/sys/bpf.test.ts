@@ -8,7 +8,7 @@ import { logToStderr } from '../../testing/progress.ts';
 import { compileBpf } from '../../scripts/bpf.ts';
 import { formatProblem } from '../../packages/base/problem.ts';
 import { libbpf } from '../../src/sys/bpf/libbpf.ts';
-import { bootHint, lsmProblem, osIds } from '../../src/sys/bpf/lsm.ts';
+import { blockedLayer, bootHint, lsmProblem, osIds } from '../../src/sys/bpf/lsm.ts';
 import { loadObject, refusal } from '../../src/sys/bpf/object.ts';
 import { existingPins, openPins } from '../../src/sys/bpf/pins.ts';
 import { pinDirectory } from '../../packages/base/io/pinned-directory.ts';
@@ -53,6 +53,18 @@ suite('lsmProblem()', () => {
       /grub2-mkconfig/,
     );
     assert.match(bootHint(['yama'], []), /kernel parameter lsm=yama,bpf/);
+  });
+
+  test('a layer is unknown without the list, and not possible without "bpf" in it', () => {
+    const stateWith = (modules: string | undefined) => {
+      const problem = problemWith(modules, '');
+      return problem && blockedLayer('guard', problem).state;
+    };
+    assert.equal(stateWith(undefined), 'unknown');
+    assert.equal(stateWith('capability,yama'), 'unavailable');
+    const unknown = problemWith(undefined, '');
+    assert.ok(unknown !== undefined);
+    assert.match(blockedLayer('guard', unknown).improve ?? '', /^mount -t securityfs/);
   });
 
   test('does not take "bpfx" for "bpf"', () => {

@@ -11,8 +11,7 @@ import { briefly, callAgent } from '../../agent/api/client.ts';
 import { startingText } from '../../agent/startup.ts';
 import { capabilitiesOf, policyReaderOf, type Capability } from '../capability.ts';
 import type { DoctorReport } from '../doctor-report.ts';
-import { formatScore } from '../../../packages/base/layer.ts';
-import { policyProblemOf, surveyLayers } from '../layers/survey-layers.ts';
+import { policyProblemOf, scoreLine, surveyLayers } from '../layers/survey-layers.ts';
 import { diskName } from '../../host/disks/file-systems.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Capabilities } from '../../host/driver.ts';
@@ -105,7 +104,7 @@ async function doctor(options: DoctorOptions, command: Command): Promise<ExitCod
     ),
   ]);
   print(`\n${summary([...capabilities.limits.values()].map((each) => each.level))}`);
-  print(`${formatScore(layers)}; see bulkhead setup status`);
+  print(scoreLine(layers));
   return exitCodes.done;
 }
 

@@ -22,7 +22,7 @@ import type { DriverName } from '../../policy/document.ts';
 import type { Explanation } from '../../policy/explain.ts';
 import type { OwnLimit } from '../../policy/sites/site-limits.ts';
 import type { DoctorReport } from '../doctor-report.ts';
-import type { Layer } from '../../../packages/base/layer.ts';
+import type { Layer, LayerCounts } from '../../../packages/base/layer.ts';
 import type { CameOutside } from '../shared/entry-paths.ts';
 
 /** The result of checking a policy. */
@@ -217,6 +217,8 @@ export interface StatusJson {
   readonly observed?: true;
   /** The entry paths: how tenants' processes start. Absent if only the agent answers. */
   readonly entryPaths?: readonly EntryPathReport[];
+  /** The number of layers of protection in each state; present with `--score`. */
+  readonly counts?: LayerCounts;
   /** The agent's own status; absent if it does not answer. */
   readonly agent?: StatusResponse;
 }

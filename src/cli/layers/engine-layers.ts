@@ -34,27 +34,60 @@ export function policyLayers(
   driver: Driver,
   paths: Paths,
 ): readonly Layer[] {
-  if (policy === undefined) {
-    const all = ['policy', ...limitsHere.map(({ name }) => `limit ${name}`)];
-    return all.map((key): Layer =>
-      problem === undefined
-        ? { key, state: 'open', reason: 'there is no policy', improve: 'bulkhead setup' }
-        : { key, state: 'unknown', reason: problem, improve: 'bulkhead check' },
-    );
-  }
+  const supports = driver.capabilities.limits;
+  if (policy === undefined)
+    return [
+      withoutPolicy('policy', problem, setup),
+      ...limitsHere.map(
+        (limit) =>
+          impossibleLayer(limit, keysOf(limit), supports) ??
+          withoutPolicy(keyOf(limit), problem, firstStep(limit)),
+      ),
+    ];
   const applied = {
     any: readLaunch(paths.runtime) !== undefined,
     differences: planPolicy(policy, driver).operations.length,
   };
   return [
     appliedLayer(policy, applied),
-    ...limitsHere.map((limit) => limitLayer(limit, policy, driver.capabilities.limits, applied)),
+    ...limitsHere.map((limit) => limitLayer(limit, policy, supports, applied)),
   ];
 }
 
 const limitsHere = limits.filter(({ name }) => name !== reportedElsewhere);
 
 const apply = 'bulkhead apply';
+const setup = 'bulkhead setup';
+
+const keyOf = ({ name }: Limit) => `limit ${name}`;
+const keysOf = ({ name, attributes }: Limit) =>
+  Object.keys(attributes).map((each): LimitKey => `${name}.${each}`);
+
+const withoutPolicy = (key: string, problem: string | undefined, improve: string): Layer =>
+  problem === undefined
+    ? { key, state: 'open', reason: 'there is no policy', improve }
+    : { key, state: 'unknown', reason: problem, improve: 'bulkhead check' };
+
+/** The limits that `setup` sets; the others wait for somebody who knows how much each tenant needs. */
+const setBySetup: readonly string[] = ['cpu', 'memory', 'io', 'processes'];
+
+const firstStep = (limit: Limit) =>
+  setBySetup.includes(limit.name) ? setup : `${setup}, then ${setCommand(limit)}`;
+
+/** The command that sets the limit for all tenants. */
+const setCommand = (limit: Limit) => `bulkhead defaults set ${keysOf(limit)[0]}=VALUE`;
+
+/** Returns the layer of a limit that this host cannot enforce; undefined if it can enforce one of the keys. */
+function impossibleLayer(
+  limit: Limit,
+  keys: readonly LimitKey[],
+  supports: ReadonlyMap<LimitKey, Support>,
+): Layer | undefined {
+  const considered = keys.flatMap((each) => supports.get(each) ?? []);
+  const [first] = considered;
+  if (first === undefined || considered.some(({ level }) => level !== 'none')) return undefined;
+  return { key: keyOf(limit), state: 'unavailable', ...reasonOf(first) };
+}
 
 function appliedLayer({ tenants }: Policy, { any, differences }: Applied): Layer {
   const key = 'policy';
@@ -67,34 +100,35 @@ function appliedLayer({ tenants }: Policy, { any, differences }: Applied): Layer
 }
 
 function limitLayer(
-  { name, attributes }: Limit,
+  limit: Limit,
   { tenants, defaults, observesLimits }: Policy,
   supports: ReadonlyMap<LimitKey, Support>,
   { any, differences }: Applied,
 ): Layer {
-  const key = `limit ${name}`;
-  const keys = Object.keys(attributes).map((each): LimitKey => `${name}.${each}`);
+  const key = keyOf(limit);
+  const keys = keysOf(limit);
   const isSet = (tenant: Policy['tenants'][number]) =>
     keys.some((each) => givenLimits(tenant)[each] !== undefined);
   const limited = tenants.filter(isSet);
   const used = keys.filter((each) =>
     tenants.some((tenant) => givenLimits(tenant)[each] !== undefined),
   );
-  const considered = (used.length === 0 ? keys : used).flatMap((each) => supports.get(each) ?? []);
-  const impossible = considered.find(({ level }) => level === 'none');
-  if (considered.every(({ level }) => level === 'none') && impossible !== undefined)
-    return { key, state: 'unavailable', ...reasonOf(impossible) };
+  const considered = used.length === 0 ? keys : used;
+  const impossible = impossibleLayer(limit, considered, supports);
+  if (impossible !== undefined) return impossible;
   if (tenants.length === 0 && keys.some((each) => defaults[each] !== undefined))
     return { key, state: 'enforced', reason: 'for tenants that are added; there is none yet' };
   if (limited.length === 0)
-    return { key, state: 'open', reason: 'no tenant has it', improve: `${defaultsSet} ${name}…` };
+    return { key, state: 'open', reason: 'no tenant has it', improve: setCommand(limit) };
   if (!any) return { key, state: 'open', reason: 'it is not applied', improve: apply };
   if (observesLimits === true) return observedLayer(key, used);
   const who =
     limited.length === tenants.length
       ? count(limited.length, 'tenant')
       : `${limited.length} of ${count(tenants.length, 'tenant')}`;
-  const weak = considered.find(({ level }) => level !== 'full');
+  const weak = considered
+    .flatMap((each) => supports.get(each) ?? [])
+    .find(({ level }) => level !== 'full');
   if (weak !== undefined) return { key, state: 'partly', ...reasonOf(weak, `${who}; `) };
   if (differences > 0)
     return { key, state: 'partly', reason: `${who}; the policy is not fully applied` };
@@ -111,8 +145,6 @@ function observedLayer(key: string, used: readonly LimitKey[]): Layer {
     improve: 'remove limits="observe" of <host> from the policy',
   };
 }
-
-const defaultsSet = 'bulkhead defaults set';
 
 const reasonOf = ({ reason = 'this host cannot enforce it', help }: Support, before = '') => ({
   reason: `${before}${reason}`,

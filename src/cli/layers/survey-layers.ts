@@ -10,7 +10,7 @@ import type { Paths } from '../../host/paths.ts';
 import type { Policy } from '../../policy/policy.ts';
 import type { Capability } from '../capability.ts';
 import { agentLayer, entryPathLayers, policyLayers } from './engine-layers.ts';
-import type { Layer } from '../../../packages/base/layer.ts';
+import { formatScore, type Layer } from '../../../packages/base/layer.ts';
 
 export interface LayerFacts {
   readonly paths: Paths;
@@ -43,6 +43,10 @@ export async function surveyLayers(
       : each,
   );
 }
+
+/** Returns the score, and where each layer is explained. */
+export const scoreLine = (layers: readonly Layer[]): string =>
+  `${formatScore(layers)}; see bulkhead setup status`;
 
 /** Layers of capabilities that are compared with the policy. */
 const ofPolicy = ['limit entries', 'jails', 'jails apart', 'symlinks guard', 'strict placement'];

@@ -3,6 +3,7 @@ import type { Layer, LayerState } from '../../../packages/base/layer.ts';
 import { count } from '../../../packages/base/list.ts';
 import { formatCause } from '../../../packages/base/problem.ts';
 import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
+import { blockedState, lsmProblem } from '../../sys/bpf/lsm.ts';
 import { keyOf } from '../core/jail-key.ts';
 import { jailPathsOf } from '../io/jail-paths.ts';
 import { jailTenants } from '../io/jail-tenants.ts';
@@ -11,10 +12,9 @@ import { isolationOf, uidsOf } from '../io/programs.ts';
 import { readStateFiles } from '../io/state-files.ts';
 import { jailBlocker } from './doctor.ts';
 
-const isolationStates: Readonly<Record<'full' | 'partial' | 'none', LayerState>> = {
+const isolationStates: Readonly<Record<'full' | 'partial', LayerState>> = {
   full: 'enforced',
   partial: 'partly',
-  none: 'unavailable',
 };
 
 export function jailLayers({ policy, paths }: EntryPathContext): readonly Layer[] {
@@ -59,5 +59,8 @@ function jailedLayer(tenants: number, wanted: Wanted, paths: EntryPathContext['p
 
 function isolationLayer(wanted: Wanted, paths: EntryPathContext['paths']): Layer {
   const { level, reason = 'the kernel keeps them apart' } = isolationOf(uidsOf(wanted), paths);
-  return { key: 'jails apart', state: isolationStates[level], reason };
+  const key = 'jails apart';
+  if (level !== 'none') return { key, state: isolationStates[level], reason };
+  const blocker = lsmProblem(paths);
+  return { key, state: blocker === undefined ? 'open' : blockedState(blocker), reason };
 }

@@ -1,10 +1,10 @@
 /** Strict placement, and modules that tenants make the kernel load, as layers of protection. */
 import type { Layer } from '../../../packages/base/layer.ts';
-import { formatCause, formatProblem } from '../../../packages/base/problem.ts';
+import { formatProblem } from '../../../packages/base/problem.ts';
 import { count } from '../../../packages/base/list.ts';
 import { ok } from '../../../packages/base/result.ts';
 import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
-import { lsmProblem } from '../../sys/bpf/lsm.ts';
+import { blockedLayer, lsmProblem } from '../../sys/bpf/lsm.ts';
 import { policyNotEnforced } from '../io/rule-of-policy.ts';
 import { keptStrictEvents, strictState } from '../io/strict.ts';
 
@@ -13,14 +13,7 @@ export function placementLayers(context: EntryPathContext): readonly Layer[] {
   if (process.geteuid?.() !== 0)
     return keys.map((key) => ({ key, state: 'unknown', reason: 'only root can see it' }));
   const blocker = lsmProblem(context.paths);
-  if (blocker !== undefined) {
-    const reason = formatCause(blocker);
-    return keys.map((key) => ({
-      key,
-      state: 'unavailable',
-      reason,
-    }));
-  }
+  if (blocker !== undefined) return keys.map((key) => blockedLayer(key, blocker));
   return [strictLayer(context), autoloadLayer(context)];
 }
 

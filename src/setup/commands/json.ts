@@ -40,6 +40,8 @@ export interface SetupStepJson {
   readonly state: 'left out' | 'to do' | 'done';
   /** The reason why it is left out; null if it is not. */
   readonly obstacle: string | null;
+  /** The result of a step that only reports, or the last remark on another; null without one. */
+  readonly result: string | null;
 }
 
 /** The ladder: every layer of protection, and what setup has done. */

@@ -17,17 +17,14 @@ import type { Quiet } from '../core/record.ts';
 import { lockSetup } from '../io/lock.ts';
 import { editPolicyFile } from '../../host/edit-policy-file.ts';
 import { readPolicyFile } from '../../host/policy-file.ts';
-import { readRecord } from '../io/record-file.ts';
 import { runCommand } from '../io/run-command.ts';
-import { defaultAnswers } from './questions.ts';
 import type { SetupNextJson } from './json.ts';
 import { Journal, writePolicy } from './run-steps.ts';
 import {
-  isPolicyNamed,
   layersNow,
   setupSession,
   stepContext,
-  withRecordedPolicy,
+  withRecord,
   type Session,
   type SetupOptions,
 } from './session.ts';
@@ -68,22 +65,20 @@ async function next(_options: SetupOptions, command: Command): Promise<ExitCode>
   const lock = lockSetup(found.paths);
   if (!lock.ok) return failWith(lock.error);
   using _lock = lock.value;
-  const read = readRecord(found.paths, defaultAnswers(found.look));
-  if (!read.ok) return failWith(read.error);
-  if (read.value === undefined)
+  const recorded = withRecord(found, command);
+  if (!recorded.ok) return failWith(recorded.error);
+  const { session, record } = recorded.value;
+  if (record === undefined)
     return failWith({
       action: 'go on with the setup',
       reason: 'it has not run on this host',
       hint: 'run: bulkhead setup',
     });
-  const recorded = withRecordedPolicy(found, read.value, isPolicyNamed(command));
-  if (!recorded.ok) return failWith(recorded.error);
-  const session = recorded.value;
-  const journal = new Journal(session, read.value);
+  const journal = new Journal(session, record);
   const layers = await layersNow(session);
   if (!layers.ok) return failWith(layers.error);
   const now = new Date();
-  const quiet = noteReports(layers.value, read.value.quiet, now.toISOString());
+  const quiet = noteReports(layers.value, record.quiet, now.toISOString());
   const noted = journal.update({ quiet });
   if (!noted.ok) return failWith(noted.error);
   const done = await raiseAll(session, journal, layers.value, now);

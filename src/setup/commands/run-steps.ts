@@ -5,13 +5,16 @@ import { editPolicyFile } from '../../host/edit-policy-file.ts';
 import { readPolicyFile } from '../../host/policy-file.ts';
 import { isDone, raisedBefore, unavailable } from '../core/plan.ts';
 import { policyText } from '../core/policy-text.ts';
+import type { Report, ReportResult } from '../core/reports.ts';
 import type { SetupRecord, StepRecord } from '../core/record.ts';
-import { problemAfter, type Step, type StepContext, type Words } from '../core/step.ts';
+import { problemAfter, type Step, type StepContext } from '../core/step.ts';
+import type { Words } from '../core/words.ts';
 import { createPolicy, digestOf, editForStep } from '../io/policy-edits.ts';
 import { writeRecord } from '../io/record-file.ts';
 import { askSites, compareAnswers, formatFailures } from '../io/requests.ts';
 import { reloadUnits } from '../io/reload-units.ts';
 import { runCommand, runCommands } from '../io/run-command.ts';
+import { runReport } from '../io/run-report.ts';
 import { layersNow, nameOfCommand, stepContext, type Session } from './session.ts';
 
 /** The end of one step, for whoever shows the progress. */
@@ -19,6 +22,8 @@ export type StepEnd =
   | { readonly kind: 'there already' }
   /** Done; sites that fail since then, which are not most of them. */
   | { readonly kind: 'done'; readonly reason?: string }
+  /** The result of a step that changes nothing. */
+  | ({ readonly kind: 'reported' } & ReportResult)
   | { readonly kind: 'skipped' | 'failed'; readonly reason: string };
 
 export interface Progress {
@@ -92,6 +97,7 @@ async function runStep(
     step.isForOne === true && context.canary !== undefined ? { tenant: context.canary } : {};
   const started = journal.mark(step, 'started', who);
   if (!started.ok) return started;
+  if (step.report !== undefined) return report(session, journal, step, step.report, context);
   journal.lastText = undefined;
   const kept = readPolicyFile(session.file);
   const done = await act(session, journal, step, context);
@@ -108,6 +114,20 @@ async function runStep(
   return marked.ok ? ok({ kind: 'failed', reason }) : marked;
 }
 
+/** Runs a step that only reports. A result that is not as wanted is tried again by the next run. */
+async function report(
+  { paths }: Session,
+  journal: Journal,
+  step: Step,
+  { command, read }: Report,
+  { answers, policy }: StepContext,
+): Promise<Result<StepEnd, Problem>> {
+  const result = await runReport({ read }, command(answers.level, policy), paths);
+  const state = result.isGood ? 'done' : 'failed';
+  const marked = journal.mark(step, state, { reason: result.text });
+  return marked.ok ? ok({ kind: 'reported', ...result }) : marked;
+}
+
 /** Returns why there is nothing to do; undefined if the step is to be done. */
 async function whyNot(
   session: Session,
@@ -119,9 +139,11 @@ async function whyNot(
   if (reason !== undefined) return ok({ kind: 'skipped', reason });
   const layers = await layersNow(session);
   if (!layers.ok) return layers;
+  const impossible = unavailable(step, layers.value);
+  if (impossible !== undefined) return ok({ kind: 'skipped', reason: impossible });
   if (isDone(step, layers.value, record)) return ok({ kind: 'there already' });
-  const impossible = unavailable(step, layers.value) ?? raisedBefore(step, record);
-  return ok(impossible === undefined ? undefined : { kind: 'skipped', reason: impossible });
+  const raised = raisedBefore(step, record);
+  return ok(raised === undefined ? undefined : { kind: 'skipped', reason: raised });
 }
 
 /** Returns the reason if the step that must have worked has failed. */

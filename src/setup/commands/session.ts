@@ -21,8 +21,11 @@ import { ownUnits, unitFile } from '../../host/systemd/own-units.ts';
 import type { Answers } from '../core/answers.ts';
 import type { HostLook } from '../core/look.ts';
 import type { SetupRecord } from '../core/record.ts';
-import type { StepContext, Words } from '../core/step.ts';
+import type { StepContext } from '../core/step.ts';
+import type { Words } from '../core/words.ts';
 import { lookAtHost } from '../io/look.ts';
+import { readRecord } from '../io/record-file.ts';
+import { defaultAnswers } from './questions.ts';
 
 export interface SetupOptions extends PolicyOptions {
   readonly json?: boolean;
@@ -64,7 +67,7 @@ export async function setupSession(
 }
 
 /** Returns the session for the policy of the record: one host has one. An error if the command line names another. */
-export function withRecordedPolicy(
+function withRecordedPolicy(
   session: Session,
   record: Pick<SetupRecord, 'policyFile'> | undefined,
   isNamed: boolean,
@@ -79,8 +82,23 @@ export function withRecordedPolicy(
   });
 }
 
+/** A session with the record of the host; without one, setup has not run here. */
+export interface RecordedSession {
+  readonly session: Session;
+  readonly record: SetupRecord | undefined;
+}
+
+/** Reads the record, and takes the policy from it. */
+export function withRecord(found: Session, command: Command): Result<RecordedSession, Problem> {
+  const read = readRecord(found.paths, defaultAnswers(found.look));
+  if (!read.ok) return read;
+  const record = read.value;
+  const session = withRecordedPolicy(found, record, isPolicyNamed(command));
+  return session.ok ? ok({ session: session.value, record }) : session;
+}
+
 /** Whether the command line names a policy; `setup` takes the option wherever it stands. */
-export const isPolicyNamed = (command: Command): boolean =>
+const isPolicyNamed = (command: Command): boolean =>
   command.getOptionValueSourceWithGlobals('policy') === 'cli';
 
 /** Returns the commands that would undo what is in force now, such as `pam disable`. */
@@ -150,9 +168,9 @@ async function sitesByTenant(
 /** Returns what steps are made of. */
 export async function stepContext(session: Session, answers: Answers): Promise<StepContext> {
   const { look, file } = session;
-  const { policy } = session.reader.load(file, session.paths);
+  const { policy, document } = session.reader.load(file, session.paths);
   const known = (policy?.tenants ?? []).flatMap((tenant) =>
-    tenant.account === undefined ? [] : [{ user: tenant.account.user, jail: jailOf(tenant) }],
+    tenant.account === undefined ? [] : [{ ...tenant.account, jail: jailOf(tenant) }],
   );
   const tenants = known.map(({ user }) => user);
   const sites = await sitesByTenant(session, policy);
@@ -161,10 +179,11 @@ export async function stepContext(session: Session, answers: Answers): Promise<S
   return {
     answers,
     look,
-    tenants,
+    file,
     sites,
-    unjailed: known.filter(({ jail }) => jail === undefined).map(({ user }) => user),
+    unjailed: known.filter(({ jail }) => jail === undefined),
     policy: file === defaultPolicy ? [] : ['--policy', file],
+    ...(document === undefined ? {} : { text: document.text }),
     ...(canary === undefined ? {} : { canary }),
   };
 }

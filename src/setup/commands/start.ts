@@ -8,26 +8,27 @@ import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
 import { failWith, print, printError, printJson } from '../../cli/shared/output.ts';
 import { createTextFile } from '../../sys/files/edited-file.ts';
 import { readForeignFile, readPolicyFile } from '../../host/policy-file.ts';
-import type { Problem } from '../../../packages/base/problem.ts';
+import type { Cause, Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
+import { contradictions } from '../core/conflicts.ts';
 import { answersText, parseAnswers, type Answers } from '../core/answers.ts';
 import { includes, type Level } from '../core/levels.ts';
 import type { HostLook } from '../core/look.ts';
 import { planSteps, type PlannedStep } from '../core/plan.ts';
 import type { SetupRecord } from '../core/record.ts';
 import { steps } from '../core/steps.ts';
-import { readRecord } from '../io/record-file.ts';
+import { readHostFacts } from '../../host/accounts/accounts.ts';
+import { listenConflicts, versionConflict } from '../io/conflicts.ts';
 import { lockSetup } from '../io/lock.ts';
 import { askQuestions, defaultAnswers, formatAnswers } from './questions.ts';
 import type { SetupJson, SetupStepJson } from './json.ts';
 import { Journal, runSteps, type Progress } from './run-steps.ts';
 import {
   commandsInForce,
-  isPolicyNamed,
   layersNow,
   setupSession,
   stepContext,
-  withRecordedPolicy,
+  withRecord,
   type Session,
   type SetupOptions,
 } from './session.ts';
@@ -63,27 +64,33 @@ export async function start(options: StartOptions, command: Command): Promise<Ex
 }
 
 async function plan(options: StartOptions, found: Session, command: Command): Promise<ExitCode> {
-  const record = readRecord(found.paths, defaultAnswers(found.look));
-  if (!record.ok) return failWith(record.error);
-  const recorded = withRecordedPolicy(found, record.value, isPolicyNamed(command));
+  const recorded = withRecord(found, command);
   if (!recorded.ok) return failWith(recorded.error);
-  const session = recorded.value;
+  const { session, record } = recorded.value;
+  const conflicts = await conflictsOf(session);
+  for (const each of conflicts) printError({ action: 'set up this host', ...each });
+  if (conflicts.length > 0) return exitCodes.failed;
   if (options.json !== true) printLook(session.look);
-  const answers = await answersFor(options, session, record.value);
+  const answers = await answersFor(options, session, record);
   if (typeof answers === 'number') return answers;
-  const planned = await planNow(session, answers, record.value);
-  if (!planned.ok) return failWith(planned.error);
+  const layers = await layersNow(session);
+  if (!layers.ok) return failWith(layers.error);
+  const known = readHostFacts(session.paths, answers.except).accounts.map(({ user }) => user);
+  const wrong = contradictions(answers, { known, layers: layers.value });
+  if (wrong.length > 0) return refuse(options.answers, wrong);
+  const context = await stepContext(session, answers);
+  const planned = planSteps(steps, answers.level, context, layers.value, record);
   if (options.json !== true) {
     print(`\nPlan (${formatAnswers(answers)}):\n`);
-    printPlan(planned.value);
+    printPlan(planned);
   }
   if (options.dryRun === true) {
-    if (options.json === true) return finish(session, options, answers, [], record.value);
+    if (options.json === true) return finish(session, options, answers, [], record);
     print('\nNothing was changed');
     return exitCodes.done;
   }
   if (!(await isWanted(options))) return exitCodes.failed;
-  return carryOut(session, options, answers, record.value);
+  return carryOut(session, options, answers, record);
 }
 
 /** Returns what is wrong with the options: without a terminal, answers must be given. */
@@ -117,20 +124,21 @@ async function answersFor(
   if (!read.ok) return failWith(read.error);
   const parsed = parseAnswers(read.value, defaults);
   if (parsed.ok) return { ...parsed.value, ...given };
-  for (const mistake of parsed.error)
-    printError({ action: 'use the answers', object: options.answers, ...mistake });
+  return refuse(options.answers, parsed.error);
+}
+
+function refuse(file: string | undefined, mistakes: readonly Cause[]): ExitCode {
+  const object = file === undefined ? {} : { object: file };
+  for (const each of mistakes) printError({ action: 'use the answers', ...object, ...each });
   return exitCodes.usage;
 }
 
-async function planNow(
-  session: Session,
-  answers: Answers,
-  record: SetupRecord | undefined,
-): Promise<Result<readonly PlannedStep[], Problem>> {
-  const layers = await layersNow(session);
-  if (!layers.ok) return layers;
-  const context = await stepContext(session, answers);
-  return ok(planSteps(steps, answers.level, context, layers.value, record));
+/** Returns why nothing can be set up here, whatever the answers are. */
+async function conflictsOf({ reader, file, paths }: Session): Promise<readonly Cause[]> {
+  const { document, policy } = reader.load(file, paths);
+  const version = document && versionConflict(document);
+  const listen = await listenConflicts(paths, policy?.agent.listen);
+  return version === undefined ? listen : [version, ...listen];
 }
 
 async function isWanted({ yes, answers, json }: StartOptions): Promise<boolean> {
@@ -194,7 +202,7 @@ async function finish(
       host: session.look,
       answers,
       dryRun: isDry,
-      steps: planned.map(stepJson),
+      steps: planned.map((each) => stepJson(each, record)),
       layers: layers.value,
       counts: countLayers(layers.value),
       problems,
@@ -203,7 +211,9 @@ async function finish(
     print('');
     printLayers(layers.value, record);
     for (const each of problems) printError(each);
-    print('See it: bulkhead prove; the ladder: bulkhead setup status; back: bulkhead setup undo');
+    print(
+      'All attacks: bulkhead prove; the ladder: bulkhead setup status; back: bulkhead setup undo',
+    );
   }
   return problems.length === 0 ? exitCodes.done : exitCodes.failed;
 }
@@ -213,12 +223,16 @@ function keepAnswers(file: string | undefined, answers: Answers): Result<void, P
   return createTextFile(file, answersText(answers), { overwrite: true });
 }
 
-const stepJson = ({ step, state, obstacle }: PlannedStep): SetupStepJson => ({
+const stepJson = (
+  { step, state, changes, obstacle }: PlannedStep,
+  record: SetupRecord | undefined,
+): SetupStepJson => ({
   key: step.key,
   level: step.level,
   title: step.title,
-  changes: step.changes,
+  changes,
   customers: step.customers,
   state: obstacle === undefined ? state : 'left out',
   obstacle: obstacle ?? null,
+  result: record?.steps[step.key]?.reason ?? null,
 });

@@ -18,17 +18,9 @@ import { isDone } from '../core/plan.ts';
 import { steps } from '../core/steps.ts';
 import { lockSetup } from '../io/lock.ts';
 import { jsonText } from '../../../packages/base/json.ts';
-import { readRecord, writeRecord } from '../io/record-file.ts';
-import { defaultAnswers } from './questions.ts';
+import { writeRecord } from '../io/record-file.ts';
 import type { SetupStatusJson } from './json.ts';
-import {
-  isPolicyNamed,
-  layersNow,
-  setupSession,
-  withRecordedPolicy,
-  type Session,
-  type SetupOptions,
-} from './session.ts';
+import { layersNow, setupSession, withRecord, type Session, type SetupOptions } from './session.ts';
 import { printLayers } from './text.ts';
 
 /** Prints the ladder; the exit code is 3 if something that setup raised is not in force any more. */
@@ -40,13 +32,12 @@ async function status(_options: SetupOptions, command: Command): Promise<ExitCod
   // While a setup runs, its record is its own.
   const lock = lockSetup(found.paths);
   using _lock = lock.ok ? lock.value : undefined;
-  const read = readRecord(found.paths, defaultAnswers(found.look));
-  if (!read.ok) return failWith(read.error);
-  const recorded = withRecordedPolicy(found, read.value, isPolicyNamed(command));
+  const recorded = withRecord(found, command);
   if (!recorded.ok) return failWith(recorded.error);
-  const layers = await layersNow(recorded.value);
+  const layers = await layersNow(recorded.value.session);
   if (!layers.ok) return failWith(layers.error);
-  const noted = lock.ok ? noteQuiet(found, read.value, layers.value) : ok(read.value);
+  const known = recorded.value.record;
+  const noted = lock.ok ? noteQuiet(found, known, layers.value) : ok(known);
   if (!noted.ok) return failWith(noted.error);
   const record = noted.value;
   const slippedBack = record === undefined ? [] : slipped(record, layers.value);

@@ -62,11 +62,11 @@ function since(key: string, record: SetupRecord | undefined): string {
 export function printPlan(plan: readonly PlannedStep[]): void {
   const { columns, colors } = terminalOf(process.stdout);
   const wanted = plan.filter(({ obstacle }) => obstacle === undefined);
-  for (const [index, { step, state }] of wanted.entries()) {
+  for (const [index, { step, state, changes }] of wanted.entries()) {
     const done = state === 'done' ? colors.green(' (done)') : '';
     print(`${String(index + 1).padStart(2)}. ${step.title}${done}`);
     if (state === 'done') continue;
-    print(wrap(`    ${step.changes}`, columns, '    '));
+    print(wrap(`    ${printable(changes)}`, columns, '    '));
     print(wrap(`    customers notice: ${step.customers}`, columns, '    '));
   }
   for (const { step, obstacle = '' } of plan.filter((each) => each.obstacle !== undefined))
@@ -95,6 +95,8 @@ function endText(end: StepEnd, seconds: string, colors: Colors): string {
       return end.reason === undefined
         ? colors.green(`done (${seconds} s)`)
         : colors.yellow(`done (${seconds} s); ${printable(end.reason)}`);
+    case 'reported':
+      return (end.isGood ? colors.green : colors.yellow)(`${printable(end.text)} (${seconds} s)`);
     case 'there already':
       return colors.green('there already');
     case 'skipped':

@@ -1,12 +1,15 @@
 /** The plan of a setup: its steps, and which of them are done or not possible. */
 import type { Layer } from '../../../packages/base/layer.ts';
 import { includes, type Level } from './levels.ts';
+import { isReported } from './reports.ts';
 import type { SetupRecord } from './record.ts';
 import { isBeyond, isReached, problemAfter, type Step, type StepContext } from './step.ts';
 
 export interface PlannedStep {
   readonly step: Step;
   readonly state: 'to do' | 'done';
+  /** The files, units and reloads on this host. */
+  readonly changes: string;
   /** Why it is left out; absent if it is not. */
   readonly obstacle?: string;
 }
@@ -26,6 +29,7 @@ export function planSteps(
       return {
         step,
         state: isDone(step, layers, record) ? 'done' : 'to do',
+        changes: typeof step.changes === 'string' ? step.changes : step.changes(context),
         ...(obstacle === undefined ? {} : { obstacle }),
       };
     });
@@ -40,6 +44,7 @@ export function isDone(
   layers: readonly Layer[],
   record: Pick<SetupRecord, 'steps'> | undefined,
 ): boolean {
+  if (step.report !== undefined) return isReported(step.key, step.report, record);
   const state = record?.steps[step.key]?.state;
   if (isBeyond(step, layers) && (state !== 'started' || isReached(step, layers))) return true;
   if (state === 'done') return problemAfter(step, layers) === undefined;
@@ -55,11 +60,17 @@ export function raisedBefore(
   return key === undefined ? undefined : `it refused before: see bulkhead setup status for ${key}`;
 }
 
-/** Returns why this host cannot have any of the step's layers; undefined if it can have one. */
-export function unavailable({ layers: keys }: Step, layers: readonly Layer[]): string | undefined {
+/**
+ * Returns why this host cannot have any of the step's layers; undefined if it can have one. A guard whose state is unknown
+ * stays as it is: it may refuse already.
+ */
+export function unavailable(
+  { layers: keys, startsOpen }: Step,
+  layers: readonly Layer[],
+): string | undefined {
   const own = layers.filter(({ key }) => keys.includes(key));
   const [first] = own;
-  return first !== undefined && own.every(({ state }) => state === 'unavailable')
-    ? first.reason
-    : undefined;
+  const cannot = ({ state }: Layer) =>
+    state === 'unavailable' || (startsOpen === true && state === 'unknown');
+  return first !== undefined && own.every(cannot) ? first.reason : undefined;
 }

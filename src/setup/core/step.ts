@@ -2,27 +2,29 @@
 import type { ProblemOrCause } from '../../../packages/base/problem.ts';
 import type { Result } from '../../../packages/base/result.ts';
 import type { Layer, LayerState } from '../../../packages/base/layer.ts';
+import type { TenantAccount } from '../../policy/edit-elements.ts';
 import type { Answers } from './answers.ts';
 import type { Level } from './levels.ts';
 import type { HostLook } from './look.ts';
+import type { Report } from './reports.ts';
+import type { Words } from './words.ts';
 
 export interface StepContext {
   readonly answers: Answers;
   readonly look: HostLook;
-  /** The tenants of the policy, by name; empty before there is one. */
-  readonly tenants: readonly string[];
-  /** The tenants among them without a jail. */
-  readonly unjailed: readonly string[];
+  /** The tenants of the policy without a jail. */
+  readonly unjailed: readonly TenantAccount[];
   /** The sites of tenants that web servers of this host serve, by the tenant's name. */
   readonly sites: ReadonlyMap<string, readonly string[]>;
   /** The tenant on which a change is tried first, one with a site; absent if there is none. */
   readonly canary?: string;
+  /** The policy's path. */
+  readonly file: string;
+  /** The policy now; absent before there is one. */
+  readonly text?: string;
   /** The option that names the policy; empty for the default one. */
   readonly policy: readonly string[];
 }
-
-/** A command of Bulkhead, without the program's name. */
-export type Words = readonly string[];
 
 export interface Step {
   readonly key: string;
@@ -30,7 +32,7 @@ export interface Step {
   readonly level: Level;
   readonly title: string;
   /** The files, units and reloads. */
-  readonly changes: string;
+  readonly changes: string | ((context: StepContext) => string);
   readonly customers: string;
   /** Whether it is only for a host that has nothing of it yet: what watches or refuses already stays as it is. */
   readonly startsOpen?: true;
@@ -55,6 +57,8 @@ export interface Step {
   readonly asksSites?: true;
   /** Whether it changes the canary alone. */
   readonly isForOne?: true;
+  /** Its result, if it changes nothing and only reports: it never fails, and is never undone. */
+  readonly report?: Report;
 }
 
 /** The layers of a step are beyond where it begins: something of it is in force, or its state is unknown. */

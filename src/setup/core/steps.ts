@@ -1,4 +1,5 @@
 /** The steps of a setup, in their order. */
+import { count } from '../../../packages/base/list.ts';
 import { ok } from '../../../packages/base/result.ts';
 import type { Assignment } from '../../policy/assignment.ts';
 import {
@@ -10,7 +11,8 @@ import {
 } from '../../policy/edit-elements.ts';
 import { setLimits } from '../../policy/edit.ts';
 import { parsePolicy } from '../../policy/parse.ts';
-import { limitSet } from './limit-sets.ts';
+import { formatLimitSet, limitSet } from './limit-sets.ts';
+import { alertsReport, proveReport } from './reports.ts';
 import type { Step, StepContext } from './step.ts';
 
 const nothing = () => [];
@@ -28,7 +30,8 @@ export const steps: readonly Step[] = [
     key: 'policy',
     level: 'observe',
     title: 'Name the tenants in a policy and apply it',
-    changes: 'writes /etc/bulkhead/policy.xml; makes a cgroup for each tenant',
+    changes: ({ file, text }) =>
+      `${text === undefined ? 'writes' : 'keeps'} ${file}; makes a cgroup for each tenant`,
     customers: 'nothing',
     edit: (text) => ok(text),
     commands: nothing,
@@ -39,7 +42,7 @@ export const steps: readonly Step[] = [
     key: 'alerts',
     level: 'observe',
     title: 'Send alerts to the administrator',
-    changes: 'adds <alerts> to the policy',
+    changes: ({ answers, file }) => `adds <alerts> to ${file}: mail to ${answers.alerts}`,
     customers: 'nothing',
     obstacle: ({ answers }) => (answers.alerts === 'none' ? 'you want no alerts' : undefined),
     edit: (text, { answers }) => {
@@ -63,12 +66,26 @@ export const steps: readonly Step[] = [
     layers: ['agent'],
   },
   {
+    key: 'alerts-test',
+    level: 'observe',
+    title: 'Send a test alert',
+    changes: 'nothing',
+    customers: 'nothing',
+    obstacle: (context) =>
+      context.answers.alerts === 'none' ? 'you want no alerts' : needsSystemd(context),
+    commands: nothing,
+    undo: nothing,
+    layers: [],
+    report: alertsReport,
+  },
+  {
     key: 'limits',
     level: 'limit',
     title: 'Limit CPU, memory, processes and disk I/O of every tenant',
-    changes: 'adds <defaults> to the policy',
+    changes: (context) =>
+      `adds to <defaults> in ${context.file}: ${formatLimitSet(missing(context))}`,
     customers: 'a site slows down, or fails, when it needs more than its limits',
-    edit: (text, { answers, look }) => setMissingLimits(text, limitSet(answers.limits, look)),
+    edit: (text, { answers, look }) => setDefaults(text, limitSet(answers.limits, look)),
     commands: nothing,
     undo: nothing,
     layers: ['limit cpu', 'limit memory', 'limit processes'],
@@ -87,7 +104,7 @@ export const steps: readonly Step[] = [
     key: 'php-first',
     level: 'limit',
     title: "Serve the first tenant's PHP from a service of its own, and try a request",
-    changes: 'moves its pools to units; reloads PHP-FPM',
+    changes: ({ canary = '' }) => `moves the pools of ${canary} to units; reloads PHP-FPM`,
     customers: 'nothing; an idle service starts at the first request',
     obstacle: (context) => phpObstacle(context) ?? firstObstacle(context),
     commands: ({ canary = '', policy }) => [['web', 'fpm', 'enable', canary, ...policy]],
@@ -114,16 +131,15 @@ export const steps: readonly Step[] = [
     key: 'entries',
     level: 'limit',
     title: 'Limit how many requests of a tenant are served at once',
-    changes: 'adds <entries> to the policy, and files to nginx or Apache; reloads them',
+    changes: ({ answers, file }) =>
+      `adds <entries limit="${answers.entries}"> to ${file}, and files to nginx or Apache; reloads them`,
     customers: 'visitors of a site at its limit see the 508 page',
     obstacle: ({ answers, look }) => {
       if (answers.entries === 'none') return 'you want no such limit';
       return isPlain(look.webServers, 'nginx', 'Apache') ? undefined : 'no nginx and no Apache';
     },
     edit: (text, { answers }) =>
-      setMissingLimits(text, [
-        { kind: 'limit', key: 'entries.limit', value: String(answers.entries) },
-      ]),
+      setDefaults(text, [{ kind: 'limit', key: 'entries.limit', value: String(answers.entries) }]),
     commands: ({ policy }) => [['web', 'entries', 'enable', ...policy]],
     undo: ({ policy }) => [['web', 'entries', 'disable', ...policy]],
     layers: ['limit entries'],
@@ -143,14 +159,13 @@ export const steps: readonly Step[] = [
     key: 'jail-first',
     level: 'isolate',
     title: 'Put the first tenant into a jail',
-    changes: 'adds <jail> to the policy',
+    changes: ({ canary = '', file }) => `adds <jail profile="web"/> for ${canary} to ${file}`,
     customers: 'it sees its own home and processes, and no other tenants',
     // If only new tenants get one, there is nobody to try it on.
-    obstacle: (context) =>
-      context.answers.jails === 'all' ? firstObstacle(context) : 'not every tenant gets one',
-    edit: (text, { canary = '', unjailed }) => {
-      const tenants = unjailed.filter((each) => each === canary);
-      return setForTenants(text, tenants, { name: 'jail' }, { profile: 'web' });
+    obstacle: (context) => jailsObstacle(context) ?? firstObstacle(context),
+    edit: (text, { canary, unjailed }) => {
+      const tenants = unjailed.filter(({ user }) => user === canary);
+      return setForTenants(text, tenants, { name: 'jail' }, ['profile', 'web']);
     },
     commands: nothing,
     reloads: phpUnits,
@@ -165,9 +180,10 @@ export const steps: readonly Step[] = [
     needs: 'jail-first',
     runsOnce: true,
     title: 'Put every tenant into a jail',
-    changes: 'adds <jail> to the defaults of the policy; logins and PHP enter the jail',
+    changes: ({ file }) =>
+      `adds <jail profile="web"/> to <defaults> in ${file}; logins and PHP enter the jail`,
     customers: 'they see their own home and processes, and no other tenants',
-    obstacle: ({ answers }) => (answers.jails === 'all' ? undefined : 'not every tenant gets one'),
+    obstacle: jailsObstacle,
     edit: (text) => setUnlessThere(text, defaultJail, { profile: 'web' }),
     commands: () => [['pam', 'enable']],
     reloads: phpUnits,
@@ -179,13 +195,13 @@ export const steps: readonly Step[] = [
     key: 'jails-new',
     level: 'isolate',
     title: 'Put tenants that are added later into jails',
-    changes: 'adds <jail> to the defaults of the policy, and exempts the tenants of today',
+    changes: ({ file, unjailed }) =>
+      `adds <jail profile="web"/> to <defaults> in ${file}, and exempts ${count(unjailed.length, 'tenant')} of today`,
     customers: 'nothing for those of today',
-    obstacle: ({ answers }) =>
-      answers.jails === 'new' ? undefined : 'new tenants get no other jail',
+    obstacle: ({ answers }) => (answers.jails === 'new' ? undefined : noJails[answers.jails]),
     edit: (text, { unjailed }) => {
       if (hasElement(text, defaultJail)) return ok(text);
-      const exempt = setForTenants(text, unjailed, { name: 'jail' }, { profile: 'none' });
+      const exempt = setForTenants(text, unjailed, { name: 'jail' }, ['profile', 'none']);
       return exempt.ok ? setElement(exempt.value, defaultJail, { profile: 'web' }) : exempt;
     },
     commands: () => [['pam', 'enable']],
@@ -198,7 +214,7 @@ export const steps: readonly Step[] = [
     level: 'isolate',
     startsOpen: true,
     title: "Report symbolic links by which a web server would read another owner's file",
-    changes: 'adds <symlinks> to the policy; loads a BPF program that only reports',
+    changes: ({ file }) => `adds <symlinks> to ${file}; loads a BPF program that only reports`,
     customers: 'nothing',
     edit: (text) =>
       setUnlessThere(text, [{ name: 'symlinks' }], { follow: 'owner-match', by: webUsers }),
@@ -213,7 +229,7 @@ export const steps: readonly Step[] = [
     level: 'isolate',
     startsOpen: true,
     title: 'Report processes that run as a tenant outside its cgroup',
-    changes: 'adds <placement> to the policy; loads a BPF program that only reports',
+    changes: ({ file }) => `adds <placement> to ${file}; loads a BPF program that only reports`,
     customers: 'nothing',
     edit: (text) => setUnlessThere(text, [{ name: 'placement' }], { strict: 'watch' }),
     commands: nothing,
@@ -230,6 +246,17 @@ export const steps: readonly Step[] = [
     commands: ({ policy }) => [['modules', 'gate', 'enable', '--watch', ...policy]],
     undo: () => [['modules', 'gate', 'disable']],
     layers: ['modules gate'],
+  },
+  {
+    key: 'prove',
+    level: 'limit',
+    title: 'Attack this host from scratch tenants, to show what is blocked',
+    changes: 'nothing that stays: makes scratch tenants, and removes them',
+    customers: 'nothing',
+    commands: nothing,
+    undo: nothing,
+    layers: [],
+    report: proveReport,
   },
 ];
 
@@ -248,6 +275,17 @@ function phpObstacle(context: StepContext): string | undefined {
   return needsSystemd(context) ?? none;
 }
 
+/** Why the step for all tenants' jails does not apply. */
+const noJails = {
+  none: 'you want no jails',
+  new: 'you want jails only for new tenants',
+  all: 'you want jails for all tenants',
+} as const;
+
+function jailsObstacle({ answers: { jails } }: StepContext): string | undefined {
+  return jails === 'all' ? undefined : noJails[jails];
+}
+
 const firstObstacle = ({ canary }: StepContext) =>
   canary === undefined ? 'there is no tenant to try it on' : undefined;
 
@@ -257,9 +295,17 @@ const defaultJail = [{ name: 'defaults' }, { name: 'jail' }] as const;
 const setUnlessThere = (text: string, path: readonly ElementName[], attributes: Attributes) =>
   hasElement(text, path) ? ok(text) : setElement(text, path, attributes);
 
-/** Sets the limits that the defaults of the policy lack. */
-function setMissingLimits(text: string, wanted: readonly Assignment[]) {
+/** Returns the limits that the defaults of the policy lack. */
+function lacking(text: string, wanted: readonly Assignment[]): readonly Assignment[] {
   const there = parsePolicy('', text).document?.defaults?.values;
-  const missing = wanted.filter((each) => each.kind === 'limit' && there?.has(each.key) !== true);
-  return missing.length === 0 ? ok(text) : setLimits(text, { kind: 'defaults' }, missing);
+  return wanted.filter((each) => each.kind === 'limit' && there?.has(each.key) !== true);
+}
+
+const missing = ({ answers, look, text = '' }: StepContext) =>
+  lacking(text, limitSet(answers.limits, look));
+
+/** Sets those of the limits that the defaults of the policy lack. */
+function setDefaults(text: string, wanted: readonly Assignment[]) {
+  const limits = lacking(text, wanted);
+  return limits.length === 0 ? ok(text) : setLimits(text, { kind: 'defaults' }, limits);
 }

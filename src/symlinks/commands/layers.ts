@@ -1,8 +1,7 @@
 /** The symlink guard as a layer of protection. */
 import type { Layer } from '../../../packages/base/layer.ts';
-import { formatCause } from '../../../packages/base/problem.ts';
 import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
-import { lsmProblem } from '../../sys/bpf/lsm.ts';
+import { blockedLayer, lsmProblem } from '../../sys/bpf/lsm.ts';
 import { inForce } from '../io/guard/guard.ts';
 import { guardView } from './guard/status.ts';
 
@@ -11,7 +10,7 @@ const key = 'symlinks guard';
 export function symlinkLayers({ policy, paths }: EntryPathContext): readonly Layer[] {
   if (process.geteuid?.() !== 0) return [{ key, state: 'unknown', reason: 'only root can see it' }];
   const blocker = lsmProblem(paths);
-  if (blocker !== undefined) return [{ key, state: 'unavailable', reason: formatCause(blocker) }];
+  if (blocker !== undefined) return [blockedLayer(key, blocker)];
   const { state, asWanted, problem, counters } = guardView(policy?.symlinks, paths);
   if (state === 'off') {
     const reason = problem ?? 'web servers follow every link';

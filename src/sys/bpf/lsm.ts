@@ -5,6 +5,7 @@
  *     lockdown,capability,landlock,yama,apparmor,bpf        /sys/kernel/security/lsm
  */
 import { existsSync } from 'node:fs';
+import type { Layer } from '../../../packages/base/layer.ts';
 import type { Cause } from '../../../packages/base/problem.ts';
 import { readText } from '../../../packages/base/io/read.ts';
 
@@ -19,13 +20,22 @@ export const parseLsmList = (text: string): readonly string[] =>
     .split(',')
     .filter((each) => each !== '');
 
+export interface LsmProblem extends Cause {
+  /** The kernel may ask BPF programs; nothing here shows whether it does. */
+  readonly isUnknown?: true;
+}
+
 /** Returns why programs cannot decide here, and what would change that. */
-export function lsmProblem({ sys, etc }: Roots): Cause | undefined {
+export function lsmProblem({ sys, etc }: Roots): LsmProblem | undefined {
   const list = `${sys}/kernel/security/lsm`;
   const text = readText(list);
   if (text === undefined) {
     const mount = 'mount -t securityfs securityfs /sys/kernel/security';
-    return { reason: `it is unknown whether BPF is in force: there is no ${list}`, hint: mount };
+    return {
+      reason: `it is unknown whether BPF is in force: there is no ${list}`,
+      hint: mount,
+      isUnknown: true,
+    };
   }
   const modules = parseLsmList(text);
   if (!modules.includes('bpf')) {
@@ -40,6 +50,18 @@ export function lsmProblem({ sys, etc }: Roots): Cause | undefined {
     hint: 'use a kernel that has CONFIG_DEBUG_INFO_BTF, as those of the distributions have',
   };
 }
+
+/** The state of a layer that only BPF programs could enforce. */
+export const blockedState = ({ isUnknown }: LsmProblem): 'unknown' | 'unavailable' =>
+  isUnknown === true ? 'unknown' : 'unavailable';
+
+/** Returns such a layer. */
+export const blockedLayer = (key: string, problem: LsmProblem): Layer => ({
+  key,
+  state: blockedState(problem),
+  reason: problem.reason,
+  ...(problem.hint === undefined ? {} : { improve: problem.hint }),
+});
 
 const capability = 'capability';
 

@@ -92,7 +92,12 @@ suite('bulkhead setup', { skip: guests.skip }, () => {
 
   test('observe measures, and limits nothing', { timeout }, async () => {
     const done = await setup('--yes', '--level', 'observe');
-    assert.deepEqual(stepStates(done), ['policy done', 'alerts done', 'units done']);
+    const [policy, alerts, units, alert, ...more] = stepStates(done);
+    assert.deepEqual([policy, alerts, units], ['policy done', 'alerts done', 'units done']);
+    assert.deepEqual([alert?.split(' ')[0], more], ['alerts-test', []]);
+    // The guest has no mail program.
+    const { result = null } = done.steps.find(({ key }) => key === 'alerts-test') ?? {};
+    assert.match(result ?? '', /not handed over|sent to/);
     assert.deepEqual(
       ['policy', 'agent', 'limit cpu'].map((each) => stateOf(done, each)),
       ['enforced', 'enforced', 'open'],
@@ -108,6 +113,8 @@ suite('bulkhead setup', { skip: guests.skip }, () => {
       assert.equal(stateOf(done, key), 'enforced', key);
     assert.equal(stateOf(done, 'entry PHP-FPM'), 'enforced');
     assert.equal(stateOf(done, 'limit entries'), 'enforced', JSON.stringify(done.layers));
+    const proved = done.steps.find(({ key }) => key === 'prove')?.result ?? '';
+    assert.match(proved, /^[1-9]\d* of \d+ attacks blocked,/);
     await sitesAnswer(/^HTTP\/1\.1 200[\s\S]*\r\n300\d 0::\/.*user-300\d\.slice/);
   });
 

@@ -33,11 +33,14 @@ import {
 import { table, terminalOf } from '../../shared/terminal.ts';
 import { shortBytes } from '../../../../packages/base/bytes.ts';
 import { printable } from '../../../../packages/base/printable.ts';
+import { countLayers } from '../../../../packages/base/layer.ts';
 import { capabilitiesOf, type Capability } from '../../capability.ts';
+import { scoreLine, surveyLayers } from '../../layers/survey-layers.ts';
 import type { MemberStatus, StatusJson, TenantStatus } from '../json.ts';
 
 interface StatusOptions extends PolicyOptions {
   readonly all?: boolean;
+  readonly score?: boolean;
 }
 
 async function status(options: StatusOptions, command: Command): Promise<ExitCode> {
@@ -69,8 +72,12 @@ async function status(options: StatusOptions, command: Command): Promise<ExitCod
     const entryPaths = await surveyEntryPaths(
       capabilities,
       { paths, policy, driver: name },
-      'quick',
+      options.score === true ? 'thorough' : 'quick',
     );
+    const layers =
+      options.score === true
+        ? await surveyLayers(capabilities, { paths, policy, driver, agent, entryPaths })
+        : undefined;
     const known = agent.ok ? { agent: agent.value } : {};
     const found: StatusJson = {
       driver: name,
@@ -80,10 +87,12 @@ async function status(options: StatusOptions, command: Command): Promise<ExitCod
       unknown,
       ...(policy.observesLimits === true && { observed: true as const }),
       entryPaths,
+      ...(layers === undefined ? {} : { counts: countLayers(layers) }),
       ...known,
     };
     if (options.json === true) printJson(found);
     else printStatus(found, agent, driver, options.all === true);
+    if (layers !== undefined && options.json !== true) print(scoreLine(layers));
     return exitCodes.done;
   });
   // The errors of the policy have been printed; the agent knows what is in force.
@@ -298,12 +307,14 @@ export const command: CommandModule = {
     command
       .addOption(policyOption())
       .option('-a, --all', 'include idle tenants')
+      .option('--score', 'count the layers of protection, too; asks web servers, and takes longer')
       .option('--json', 'print as JSON')
       .addHelpText(
         'after',
         examples(
           ['bulkhead status', 'tenants with processes'],
           ['bulkhead status --all', 'every tenant'],
+          ['bulkhead status --score', 'how much of the protection is in force'],
         ),
       )
       .action(run(status));

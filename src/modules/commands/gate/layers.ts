@@ -1,7 +1,7 @@
 /** The gate for kernel modules as a layer of protection. */
 import type { Layer } from '../../../../packages/base/layer.ts';
-import { formatCause } from '../../../../packages/base/problem.ts';
 import type { EntryPathContext } from '../../../host/entry-paths/entry-paths.ts';
+import { blockedLayer } from '../../../sys/bpf/lsm.ts';
 import { GateLists } from '../../io/gate/gate-lists.ts';
 import { gateBlocker, gateMode } from '../../io/gate/kernel-gate.ts';
 import { keptRefusals } from '../../io/gate/refusals.ts';
@@ -31,7 +31,7 @@ export function moduleLayers({ paths }: EntryPathContext): readonly Layer[] {
       },
     ];
   const blocker = gateBlocker(paths);
-  if (blocker !== undefined) return [{ key, state: 'unavailable', reason: formatCause(blocker) }];
+  if (blocker !== undefined) return [blockedLayer(key, blocker)];
   const improve = 'bulkhead modules gate enable --watch';
   return [{ key, state: 'open', reason: 'root can load every module', improve }];
 }

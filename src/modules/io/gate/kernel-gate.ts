@@ -9,7 +9,7 @@ import { causedBy, failed, type Cause, type Problem } from '../../../../packages
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { BpfGuard } from '../../../sys/bpf/bpf-guard.ts';
-import { lsmProblem } from '../../../sys/bpf/lsm.ts';
+import { lsmProblem, type LsmProblem } from '../../../sys/bpf/lsm.ts';
 import type { SelfTest } from '../../../sys/bpf/self-test.ts';
 import { gateModes, type GateMode } from '../../core/gate/gate-event.ts';
 import { listedDigests, listedMax, type GateList } from '../../core/gate/gate-list.ts';
@@ -42,7 +42,7 @@ export const takeRefusals = (paths: Paths): Result<readonly GateRefusal[], Probl
   takeRefusalsOf(gateGuard(paths), paths);
 
 /** Returns the reason why the gate cannot work here, and a remedy. */
-export function gateBlocker(paths: Paths): Cause | undefined {
+export function gateBlocker(paths: Paths): LsmProblem | undefined {
   const blocker = lsmProblem(paths);
   if (blocker !== undefined) return blocker;
   const unread = gateGuard(paths).fileProblem();

@@ -1,0 +1,33 @@
+/** Answers that this host contradicts. Nothing is begun with them. */
+import type { Layer } from '../../../packages/base/layer.ts';
+import type { Cause } from '../../../packages/base/problem.ts';
+import type { Answers } from './answers.ts';
+
+export interface HostForAnswers {
+  /** The names of accounts among `except` that this host has. */
+  readonly known: readonly string[];
+  readonly layers: readonly Layer[];
+}
+
+export function contradictions(
+  { except, jails, level }: Answers,
+  { known, layers }: HostForAnswers,
+): readonly Cause[] {
+  const unknown = except.filter((each) => !known.includes(each));
+  const jail = layers.find(({ key }) => key === 'jails');
+  const cannotJail = level === 'isolate' && jails !== 'none' && jail?.state === 'unavailable';
+  return [
+    ...unknown.map((each) => ({
+      reason: `"except" names "${each}", and this host has no such account`,
+      hint: 'leave it out, or create it first',
+    })),
+    ...(cannotJail
+      ? [
+          {
+            reason: `"jails" is "${jails}", and this host can build none: ${jail.reason}`,
+            hint: 'answer "none"',
+          },
+        ]
+      : []),
+  ];
+}

@@ -1,0 +1,2 @@
+/** A command of Bulkhead, without the program's name. */
+export type Words = readonly string[];
