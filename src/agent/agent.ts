@@ -24,6 +24,8 @@ import { compose, now, type AgentCore, type AgentOptions, type Composition } fro
 import type { MailCount, PlacementStatus, Who } from './api/api.ts';
 import { topRows } from './responses/top.ts';
 import { socketOf } from './api/client.ts';
+import { readHostFigures } from '../host/host-figures.ts';
+import { DiskUsages } from './sampling/disk-usages.ts';
 import { IoShifter } from './sampling/io-shifter.ts';
 import type { ReportedFault } from './part.ts';
 import { Meter } from './sampling/meter.ts';
@@ -56,6 +58,7 @@ export class Agent implements AsyncDisposable {
   #lastRemake = -Infinity;
   #slow = 0;
   #isStopping = false;
+  readonly #diskUsages: DiskUsages;
   /** Tenants that had to be stopped since the last tick because they forked too fast. */
   readonly #halted: number[] = [];
 
@@ -89,6 +92,7 @@ export class Agent implements AsyncDisposable {
   private constructor(options: AgentOptions, cleanup: AsyncDisposableStack) {
     this.#options = options;
     this.#cleanup = cleanup;
+    this.#diskUsages = new DiskUsages(options.host.paths);
     this.#lastTick = performance.now();
     const core: AgentCore = {
       memberIndex: () => this.#memberIndex,
@@ -265,6 +269,8 @@ export class Agent implements AsyncDisposable {
       status: () => this.#status(),
       protections: () => this.#options.parts.flatMap((part) => part.protection?.() ?? []),
       mailOf: ({ who }) => (who.kind === 'tenant' ? this.#mailOf(who) : undefined),
+      diskUsages: () => this.#diskUsages.latest(this.#memberIndex),
+      hostFigures: () => readHostFigures(this.#options.host.paths),
       freshStatus: async () =>
         this.#composed.startup.status === undefined
           ? this.#status(await this.#composed.placement.rescan())

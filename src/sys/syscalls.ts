@@ -108,6 +108,21 @@ export const quotactl = (
   data: Uint8Array,
 ): Errno | undefined => failed(cQuotactl(command | 0, special, id, data));
 
+/**
+ * Runs a quota command in another thread, since a disk that hangs would keep the caller waiting. Returns whether it
+ * succeeded.
+ */
+export const quotactlAside = (
+  command: number,
+  special: string,
+  id: number,
+  data: Uint8Array,
+): Promise<boolean> =>
+  new Promise((resolve) => {
+    const done = (error: unknown, result: unknown) => resolve(error === null && result === 0);
+    cQuotactl.async(command | 0, special, id, data, done);
+  });
+
 /** The same number on every architecture that has it. */
 const numberLandlockCreateRuleset = 444;
 const LANDLOCK_CREATE_RULESET_VERSION = 1;

@@ -7,6 +7,7 @@ import {
   type ExposedMember,
   type ExpositionOptions,
 } from '../../src/agent/metrics/exposition.ts';
+import type { HostFigures } from '../../src/host/host-figures.ts';
 import type { Counters } from '../../src/limits/limit.ts';
 import { attributes, noCounters } from '../../src/limits/limits.ts';
 import {
@@ -69,7 +70,24 @@ export const memberOf = (
   { who, counters: { ...noCounters, ...counters }, limits },
 ];
 
-export const nobody: Exposed = { members: new Map(), faults: new Map(), status, protections: [] };
+const host: HostFigures = {
+  cores: 4,
+  memoryBytes: 2 ** 34,
+  memoryAvailableBytes: 2 ** 33,
+  pressure: [
+    { resource: 'cpu', someMicroseconds: 2_500_000 },
+    { resource: 'memory', someMicroseconds: 300_000, fullMicroseconds: 100_000 },
+    { resource: 'io', someMicroseconds: 40_000, fullMicroseconds: 20_000 },
+  ],
+};
+
+export const nobody: Exposed = {
+  members: new Map(),
+  faults: new Map(),
+  status,
+  protections: [],
+  host,
+};
 
 export const pageOf = (exposed: Partial<Exposed>, options?: ExpositionOptions) =>
   [...exposition({ ...nobody, ...exposed }, options)].join('');
@@ -163,6 +181,7 @@ const mailer: ExposedMember = {
   counters: noCounters,
   limits: {},
   mail: { accepted: 12, refused: 3 },
+  disk: { spaceBytes: 2 ** 30, files: 5000 },
 };
 
 export const everything: Exposed = {
@@ -183,4 +202,5 @@ export const everything: Exposed = {
     { name: 'symlink-guard', state: 'on', refused: 7 },
     { name: 'jails', state: 'unknown' },
   ],
+  host,
 };

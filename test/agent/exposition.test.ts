@@ -170,6 +170,36 @@ describe('exposition()', () => {
     assert.doesNotMatch(pageOf({}), /bulkhead_protection/);
   });
 
+  test('gives the disk usage of tenants where it is known', () => {
+    const disk = { spaceBytes: 2 ** 30, files: 5000 };
+    const [member, known] = memberOf(alice);
+    const unknown = memberOf(whoOf(tenantMember(1002), 'bob'));
+    const page = pageOf({ members: new Map([[member, { ...known, disk }], unknown]) });
+    const found = (name: string) =>
+      samplesOf(page, name)?.map(({ labels, value }) => [labels['tenant'], value]);
+    assert.deepEqual(found('bulkhead_tenant_disk_space_bytes'), [['alice', 2 ** 30]]);
+    assert.deepEqual(found('bulkhead_tenant_disk_files'), [['alice', 5000]]);
+  });
+
+  test("gives the host's size and pressure, and nothing that its kernel does not report", () => {
+    const found = (page: string, name: string) =>
+      samplesOf(page, name)?.map(({ labels, value }) => [labels['resource'], value]);
+    const whole = pageOf({});
+    assert.deepEqual(found(whole, 'bulkhead_host_cpu_cores'), [[undefined, 4]]);
+    assert.deepEqual(found(whole, 'bulkhead_host_pressure_waiting_seconds_total'), [
+      ['cpu', 2.5],
+      ['memory', 0.3],
+      ['io', 0.04],
+    ]);
+    assert.deepEqual(found(whole, 'bulkhead_host_pressure_stalled_seconds_total'), [
+      ['memory', 0.1],
+      ['io', 0.02],
+    ]);
+    const unknown = { memoryBytes: undefined, memoryAvailableBytes: undefined, pressure: [] };
+    const page = pageOf({ host: { cores: 1, ...unknown } });
+    assert.deepEqual(page.match(/^bulkhead_host_\w+/gm), ['bulkhead_host_cpu_cores']);
+  });
+
   test('gives no family of tenants without tenants', () => {
     assert.doesNotMatch(pageOf({}), /bulkhead_tenant_|bulkhead_reseller_/);
     parse(pageOf({}));

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseMemoryBytes, parsePasswd, parseUidRange } from '../../src/host/accounts/accounts.ts';
+import { parseMemory, parsePressure } from '../../src/host/host-figures.ts';
 import { parseMountInfo } from '../../src/sys/files/mounts.ts';
 
 test('parsePasswd() parses accounts and skips lines that are not accounts', () => {
@@ -43,4 +44,20 @@ test('parseMountInfo() parses mounts, even with spaces in names, and skips other
     superOptions: ['rw', 'usrquota'],
   });
   assert.deepEqual(parseMountInfo('garbage\n'), []);
+});
+
+test('parseMemory() parses a line of meminfo, and returns undefined without it', () => {
+  const text = 'MemTotal:  2013400 kB\nMemAvailable:   1000 kB\n';
+  assert.equal(parseMemory(text, 'MemAvailable'), 1_024_000);
+  for (const other of ['', 'MemAvailable: much kB\n', 'XMemAvailable: 1 kB\n'])
+    assert.equal(parseMemory(other, 'MemAvailable'), undefined);
+});
+
+test('parsePressure() parses both totals, and returns undefined for other text', () => {
+  const some = 'some avg10=0.00 avg60=0.10 avg300=0.00 total=12345\n';
+  const full = 'full avg10=0.00 avg60=0.00 avg300=0.00 total=45\n';
+  assert.deepEqual(parsePressure(some), { someMicroseconds: 12_345 });
+  assert.deepEqual(parsePressure(some + full), { someMicroseconds: 12_345, fullMicroseconds: 45 });
+  for (const other of ['', 'some avg10=0.00\n', full])
+    assert.equal(parsePressure(other), undefined);
 });

@@ -1,6 +1,9 @@
 /** The context of a request: everything that a response is made from. */
 import type { Driver } from '../../host/driver.ts';
 import type { EvidenceReader } from '../../host/evidence/evidence-reader.ts';
+import type { DiskUsage } from '../../host/disks/quotas.ts';
+import type { HostFigures } from '../../host/host-figures.ts';
+import type { Member } from '../../usage/member.ts';
 import type { EventStore } from '../../store/events/event-store.ts';
 import type { History, HistoryView } from '../../store/history/history.ts';
 import type { IncidentKinds } from '../../usage/incident-kinds.ts';
@@ -33,6 +36,9 @@ export interface AgentContext {
   readonly protections: () => readonly Protection[];
   /** Returns the count of mail; undefined for resellers and sites. */
   readonly mailOf: (entry: MemberEntry) => MailCount | 'unknown' | undefined;
+  /** Returns the disk usage of members where it is known. */
+  readonly diskUsages: () => ReadonlyMap<Member, DiskUsage>;
+  readonly hostFigures: () => HostFigures;
   /** Scans all processes first, so that the list of processes outside is current. */
   readonly freshStatus: () => Promise<StatusResponse>;
   readonly testAlerts: () => Promise<AlertsTestResponse>;

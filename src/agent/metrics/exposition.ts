@@ -16,6 +16,8 @@
  */
 import type { Counters, LimitKey, Severity } from '../../limits/limit.ts';
 import { attributes, limits, noCounters, type KeyedAttribute } from '../../limits/limits.ts';
+import type { DiskUsage } from '../../host/disks/quotas.ts';
+import type { HostFigures } from '../../host/host-figures.ts';
 import type { QuantityKind } from '../../../packages/base/quantity.ts';
 import { comparable } from '../../usage/detect.ts';
 import type { Member } from '../../usage/member.ts';
@@ -23,6 +25,7 @@ import type { LimitNumbers, MailCount, StatusResponse, Who } from '../api/api.ts
 import type { Protection } from '../part.ts';
 import { agentSamples } from './agent-families.ts';
 import type { ExpositionFormat } from './content-type.ts';
+import { hostSamples } from './host-families.ts';
 import { labelValue, Page, type Family } from './page.ts';
 import { protectionSamples } from './protection-families.ts';
 
@@ -33,6 +36,8 @@ export interface ExposedMember {
   readonly limits: LimitNumbers;
   /** The count of mail; absent if it is not known: a zero would mean that there is none. */
   readonly mail?: MailCount;
+  /** The disk usage; absent if it is not known. */
+  readonly disk?: DiskUsage;
 }
 
 /** Faults since the agent started. */
@@ -45,6 +50,7 @@ export interface Exposed {
   readonly faults: ReadonlyMap<Member, FaultTotals>;
   readonly status: StatusResponse;
   readonly protections: readonly Protection[];
+  readonly host: HostFigures;
 }
 
 export interface ExpositionOptions {
@@ -170,9 +176,20 @@ const mailFamily: Family = {
 };
 const mailResults = ['accepted', 'refused'] as const;
 
+const diskFamilies: readonly (readonly [Family, keyof DiskUsage])[] = [
+  [
+    { name: 'disk_space_bytes', type: 'gauge', help: 'Disk space in use, as the quota counts it.' },
+    'spaceBytes',
+  ],
+  [
+    { name: 'disk_files', type: 'gauge', help: 'Files and directories, as the quota counts them.' },
+    'files',
+  ],
+];
+
 /** Returns the page, in chunks of about `chunkCharacters`. */
 export function* exposition(
-  { members, faults, status, protections }: Exposed,
+  { members, faults, status, protections, host }: Exposed,
   { format = 'text', tenantsMax = 2000 }: ExpositionOptions = {},
 ): Generator<string, void, undefined> {
   const page = new Page(format);
@@ -185,9 +202,11 @@ export function* exposition(
     yield* limitSamples(page, kind, rows);
     yield* faultSamples(page, kind, rows);
     yield* mailSamples(page, kind, rows);
+    yield* diskSamples(page, kind, rows);
   }
   agentSamples(page, status, aggregated);
   protectionSamples(page, protections);
+  hostSamples(page, host);
   if (format === 'openmetrics') page.text += '# EOF\n';
   yield page.take();
 }
@@ -200,6 +219,8 @@ interface Shown {
   readonly limits: readonly (LimitNumbers | undefined)[];
   readonly faults: readonly (FaultTotals | undefined)[];
   readonly mail: readonly (MailCount | undefined)[];
+  /** The disk usage; the aggregate has none. */
+  readonly disk: readonly (DiskUsage | undefined)[];
   readonly aggregated: number;
 }
 
@@ -225,7 +246,8 @@ function shownOf(
     totals.push(sumOfFaults(rest.map(({ who }) => faults.get(who.member))));
     mail.push(sumOfMail(rest.flatMap((each) => each.mail ?? [])));
   }
-  return { labels, counters, limits, faults: totals, mail, aggregated: rest.length };
+  const disk = shown.map((each) => each.disk);
+  return { labels, counters, limits, faults: totals, mail, disk, aggregated: rest.length };
 }
 
 /**
@@ -346,5 +368,20 @@ function* mailSamples(page: Page, kind: Kind, rows: Shown) {
     for (const each of mailResults)
       page.text += `${name}{${labels},result="${each}"} ${mail[each]}\n`;
     if (page.full) yield page.take();
+  }
+}
+
+function* diskSamples(page: Page, kind: Kind, rows: Shown) {
+  for (const [family, key] of diskFamilies) {
+    const name = `bulkhead_${kind}_${family.name}`;
+    let headed = false;
+    for (const [index, labels] of rows.labels.entries()) {
+      const value = rows.disk[index]?.[key];
+      if (value === undefined) continue;
+      if (!headed) page.head(name, family.type, family.help);
+      headed = true;
+      page.text += `${name}{${labels}} ${value}\n`;
+      if (page.full) yield page.take();
+    }
   }
 }

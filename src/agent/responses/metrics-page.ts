@@ -13,6 +13,7 @@ export function answerMetrics({ agent, caller, accept }: RequestContext): HttpRe
     return httpError({ status: 403, action: 'show metrics', reason });
   }
   const { latest, memberIndex } = agent;
+  const disks = agent.diskUsages();
   const members = new Map<Member, ExposedMember>();
   for (const [member, entry] of memberIndex.entries) {
     const { who, limits } = entry;
@@ -26,10 +27,13 @@ export function answerMetrics({ agent, caller, accept }: RequestContext): HttpRe
     };
     const mail = agent.mailOf(entry);
     const known = mail !== undefined && mail !== 'unknown' && { mail };
-    members.set(member, { who, counters: { ...counters, ...peaks }, limits, ...known });
+    const disk = disks.get(member);
+    const used = disk !== undefined && { disk };
+    members.set(member, { who, counters: { ...counters, ...peaks }, limits, ...known, ...used });
   }
   const protections = agent.protections();
-  const exposed = { members, faults: latest.totals, status: agent.status(), protections };
+  const host = agent.hostFigures();
+  const exposed = { members, faults: latest.totals, status: agent.status(), protections, host };
   const format = formatFor(accept);
   const chunks = exposition(exposed, { format });
   const headers = { 'content-type': contentTypes[format] };

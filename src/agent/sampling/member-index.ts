@@ -30,6 +30,8 @@ export interface MemberEntry {
   readonly limitTexts: LimitTexts;
   /** The account for mail, if it has one. */
   readonly account: string | undefined;
+  /** The home directory, if it has an account. */
+  readonly home: string | undefined;
   readonly resellerUid: number | undefined;
   readonly source: Pick<Tenant | Reseller | Site, 'chain'> & Pick<Site, 'own'>;
   /** The cgroups into which a tenant with sites is divided: one for each site, and one for everything else. */
@@ -128,6 +130,7 @@ function entriesOf(policy: Policy | undefined): readonly MemberEntry[] {
       limits: numbersOf(values),
       limitTexts: textsOf(values),
       account: account?.user,
+      home: account?.home,
       resellerUid,
       source,
       parts,
@@ -145,7 +148,7 @@ function entriesOf(policy: Policy | undefined): readonly MemberEntry[] {
 
 /** Builds the entry of a tenant's site, `source`, which need not be in the policy yet. */
 export const siteEntry = (
-  { who, cgroup, account, resellerUid }: MemberEntry,
+  { who, cgroup, account, home, resellerUid }: MemberEntry,
   source: Site,
 ): MemberEntry => ({
   who: {
@@ -162,6 +165,7 @@ export const siteEntry = (
   limits: limitNumbers(source.values),
   limitTexts: limitTexts(source.values),
   account,
+  home,
   resellerUid,
   source,
   parts: [],

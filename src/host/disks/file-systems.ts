@@ -45,6 +45,24 @@ export function readFileSystems(paths: Paths): FileSystems {
   };
 }
 
+/** Returns the device files of the file systems of directories, without asking the file systems. */
+export function nodesOf(
+  directories: Iterable<string>,
+  paths: Paths,
+): ReadonlyMap<string, string | undefined> {
+  const mounts = readMounts(paths).filter((each) => !servedByProgram.test(each.type));
+  const nodes = new Map<string, string | undefined>();
+  const node = (device: string): string | undefined => {
+    if (!nodes.has(device)) nodes.set(device, deviceNode(device, paths));
+    return nodes.get(device);
+  };
+  const of = (directory: string) => {
+    const device = nearestMount(directory, mounts)?.device ?? '0:';
+    return device.startsWith('0:') ? undefined : node(device);
+  };
+  return new Map([...directories].map((each) => [each, of(each)]));
+}
+
 const mayHoldFiles = ({ type, mountPoint }: Mount) =>
   !imageTypes.has(type) && !bootMounts.test(mountPoint);
 

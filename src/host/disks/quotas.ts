@@ -10,7 +10,7 @@
 import type { QuotaLimit, QuotaRecord } from '../../plan/quota.ts';
 import type { Errno } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
-import { quotactl } from '../../sys/syscalls.ts';
+import { quotactl, quotactlAside } from '../../sys/syscalls.ts';
 
 const blockBytes = 1024n;
 const dqblkBytes = 72;
@@ -21,7 +21,15 @@ const commands = {
   set: command(0x800008),
   state: command((0x58 << 8) + 5),
 };
-const offsets = { blockHard: 0, blockSoft: 8, inodeHard: 24, inodeSoft: 32, valid: 64 };
+const offsets = {
+  blockHard: 0,
+  blockSoft: 8,
+  space: 16,
+  inodeHard: 24,
+  inodeSoft: 32,
+  inodes: 40,
+  valid: 64,
+};
 const spaceIsValid = 1;
 const filesAreValid = 4;
 /** `FS_QUOTA_UDQ_ENFD` in `qs_flags`, the second field of struct fs_quota_stat. */
@@ -61,6 +69,20 @@ export function readQuota(node: string, uid: number): Result<Quotas, Errno> {
     space: limit(offsets.blockHard, offsets.blockSoft, blockBytes),
     files: limit(offsets.inodeHard, offsets.inodeSoft, 1n),
   });
+}
+
+/** The disk usage of a user, as its quota counts it. */
+export interface DiskUsage {
+  readonly spaceBytes: number;
+  readonly files: number;
+}
+
+/** Returns the usage of a user; undefined if quotas are off or have no record of it. Never blocks the caller. */
+export async function readUsage(node: string, uid: number): Promise<DiskUsage | undefined> {
+  const data = Buffer.alloc(dqblkBytes);
+  if (!(await quotactlAside(commands.get, node, uid, data))) return undefined;
+  const at = (offset: number) => Number(data.readBigUInt64LE(offset));
+  return { spaceBytes: at(offsets.space), files: at(offsets.inodes) };
 }
 
 const limitOf = (value: bigint) => (value === 0n ? undefined : Number(value));
