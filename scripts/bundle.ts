@@ -1,5 +1,7 @@
 /** Bundles programs and libraries for packages, and writes their types. */
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { globSync, readFileSync } from 'node:fs';
 import { build } from 'esbuild';
 import { root, tool } from './steps.ts';
 
@@ -15,7 +17,7 @@ export const modulesEntries: Readonly<Record<string, string>> = {
  * npm stay outside: npm installs them, under their own licenses.
  */
 export async function bundle(entries: Entries, directory: string): Promise<void> {
-  await build({ ...optionsFor(entries, directory), packages: 'external' });
+  await build({ ...optionsFor(entries, directory, ownVersion()), packages: 'external' });
 }
 
 /**
@@ -26,9 +28,10 @@ export async function bundleWhole(
   entries: Entries,
   directory: string,
   outside: readonly string[],
+  version: string,
 ): Promise<readonly string[]> {
   const { metafile } = await build({
-    ...optionsFor(entries, directory),
+    ...optionsFor(entries, directory, version),
     external: [...outside],
     metafile: true,
     // Packages that are CommonJS ask for Node's own modules.
@@ -46,7 +49,7 @@ type Entries = Readonly<Record<string, string>>;
 /** Matches a file of a package, and has its name: `@hono/node-server`. */
 const packagePath = /^node_modules\/((?:@[^/]+\/)?[^/]+)\//;
 
-const optionsFor = (entries: Entries, directory: string) =>
+const optionsFor = (entries: Entries, directory: string, version: string) =>
   ({
     absWorkingDir: root,
     entryPoints: { ...entries },
@@ -59,7 +62,31 @@ const optionsFor = (entries: Entries, directory: string) =>
     platform: 'node',
     target: 'node26',
     logLevel: 'warning',
+    // Of src/sys/processes/same-build.ts.
+    define: { BULKHEAD_BUILD: JSON.stringify(buildOf(version)) },
   }) as const;
+
+/** Returns the version in package.json. */
+export function ownVersion(): string {
+  const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as {
+    version: string;
+  };
+  return version;
+}
+
+/** Returns what differs between two builds: the version, and a digest of the sources and of the packages of npm. */
+function buildOf(version: string): string {
+  const digest = createHash('sha256');
+  const sources = globSync(['src/**/*.ts', 'packages/**/*.ts', 'package-lock.json'], {
+    cwd: root,
+    exclude: ['**/test/**', '**/node_modules/**'],
+  });
+  for (const path of sources.sort())
+    digest.update(`${path}\0`).update(readFileSync(`${root}${path}`));
+  return `${version} ${digest.digest('hex').slice(0, digestLength)}`;
+}
+
+const digestLength = 12;
 
 /** Writes the types of the kernel-module library to `modules/library.d.ts` below a directory. */
 export function writeModulesTypes(directory: string): void {

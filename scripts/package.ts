@@ -1,7 +1,8 @@
 /**
  * Builds packages for Debian, Ubuntu and enterprise Linux: `npm run package`. Options: `--arch x64|arm64`, `--format
  * deb|rpm`, each of which may be given once; without them, everything is built. `--output DIRECTORY` is where packages
- * go, `out/` unless given. `--fast` compresses little, for tests.
+ * go, `out/` unless given. `--version 0.2.0~rc1` is another version than in package.json. `--fast` compresses little, for
+ * tests.
  *
  * Two builds of the same commit are the same, byte for byte. The date of files is `SOURCE_DATE_EPOCH`, or the commit's.
  * Progress goes to standard error, the paths of packages to standard output.
@@ -9,6 +10,7 @@
 import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { ownVersion } from './bundle.ts';
 import { buildDeb } from './package/deb.ts';
 import { buildRpm } from './package/rpm.ts';
 import { epochOf, publish, withWorkDirectory } from './package/places.ts';
@@ -28,6 +30,7 @@ interface Wish {
   readonly processors: readonly Processor[];
   readonly formats: readonly Format[];
   readonly output: string;
+  readonly version: string;
   readonly fast: boolean;
 }
 
@@ -38,6 +41,7 @@ function wishOf(args: readonly string[]): Wish {
       arch: { type: 'string' },
       format: { type: 'string' },
       output: { type: 'string', default: `${root}out` },
+      version: { type: 'string', default: ownVersion() },
       fast: { type: 'boolean', default: false },
     },
   });
@@ -45,8 +49,17 @@ function wishOf(args: readonly string[]): Wish {
     processors: chosen('--arch', values.arch, processors),
     formats: chosen('--format', values.format, Object.keys(formats) as Format[]),
     output: resolve(process.env['INIT_CWD'] ?? '.', values.output),
+    version: checkedVersion(values.version),
     fast: values.fast,
   };
+}
+
+/** Both formats sort what follows the tilde before the version without it. */
+const versionPattern = /^\d+\.\d+\.\d+(?:~[a-z0-9.]+)?$/;
+
+function checkedVersion(version: string): string {
+  if (versionPattern.test(version)) return version;
+  throw new Error(`--version must be like 0.2.0 or 0.2.0~rc1, not "${version}"`);
 }
 
 function chosen<T extends string>(
@@ -68,7 +81,8 @@ async function buildPackages(wish: Wish): Promise<void> {
   // A directory that cannot be written to is known before everything is built.
   mkdirSync(wish.output, { recursive: true });
   await withWorkDirectory(async (work, signal) => {
-    const build: Build = { work, signal, epoch, fast: wish.fast };
+    const { version, fast } = wish;
+    const build: Build = { work, signal, epoch, version, fast };
     for (const processor of wish.processors) {
       const stage = await makeStage(build, processor);
       for (const format of wish.formats) await buildOne(build, stage, processor, format, wish);

@@ -10,7 +10,9 @@ import { deserialize, serialize } from 'node:v8';
 import { applyRequest, type ApplyRequest } from './apply/apply-request.ts';
 import { capabilities } from './capabilities.ts';
 import { endWithParent } from './sys/processes/child-script.ts';
+import { requireSameBuild } from './sys/processes/same-build.ts';
 
+requireSameBuild();
 endWithParent();
 const request = deserialize(await buffer(process.stdin)) as ApplyRequest;
 process.stdout.write(serialize(await applyRequest(request, capabilities)));

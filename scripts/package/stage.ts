@@ -44,7 +44,7 @@ export interface Stage {
 export async function makeStage(build: Build, processor: Processor): Promise<Stage> {
   progress(`Building for ${processor}`);
   const tree = new Tree();
-  const { version } = JSON.parse(text('package.json')) as { version: string };
+  const { version } = build;
   const bundled = await addProgram(build, processor, tree, version);
   await addRuntime(build, processor, tree);
   addUnits(tree);
@@ -68,7 +68,7 @@ async function addProgram(
   const dist = `${build.work}/dist-${processor}`;
   // Nothing in the package imports the library itself.
   const { 'modules/library': _, ...readers } = modulesEntries;
-  const bundled = await bundleWhole({ ...programEntries, ...readers }, dist, ['koffi']);
+  const bundled = await bundleWhole({ ...programEntries, ...readers }, dist, ['koffi'], version);
   build.signal.throwIfAborted();
   compileBpf(`${dist}/bpf`);
   compileEntry(`${dist}/entry`, processor);

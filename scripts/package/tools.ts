@@ -80,6 +80,8 @@ export interface Build {
   readonly work: string;
   /** Aborted when the build is interrupted. */
   readonly signal: AbortSignal;
+  /** The version of the program. */
+  readonly version: string;
   /** The date of all files, in seconds since 1970. */
   readonly epoch: number;
   /** Whether packages are compressed little, for tests. */

@@ -2,7 +2,7 @@
 import { build } from './packages.ts';
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { before, after, describe, test } from 'node:test';
 import { ensurePrerequisites } from '../../testing/prerequisites.ts';
 import { longPatienceMilliseconds } from '../../testing/patience.ts';
@@ -130,6 +130,35 @@ describe('the packages', { skip, timeout: longPatienceMilliseconds }, () => {
       } finally {
         child.kill('SIGKILL');
       }
+    },
+  );
+
+  test(
+    'starts nothing of a newer package from an agent of the older one, which ends',
+    { skip: 'skip' in here ? here.skip : false },
+    async () => {
+      if ('skip' in here) return;
+      const options = ['--arch', process.arch, '--format', 'deb', '--version', '0.2.0'];
+      const [newer = ''] = build(`${directory}/newer`, ...options);
+      const unpacked = `${directory}/replaced`;
+      spawnSync('dpkg-deb', ['--extract', deb, unpacked]);
+      await using agent = new RunningAgent(here.host, `${unpacked}/usr/bin/bulkhead`);
+      const policyOf = (limit: number) =>
+        `<tenant uid="${tenant}"><processes limit="${limit}"/></tenant>`;
+      agent.writePolicy(policyOf(30));
+      await agent.start();
+      rmSync(unpacked, { recursive: true });
+      spawnSync('dpkg-deb', ['--extract', newer, unpacked]);
+      agent.writePolicy(policyOf(40));
+      const { pid } = agent;
+      await agent.until('it has ended', () => !existsSync(`/proc/${pid}`));
+      assert.equal(await agent.stop(), 1);
+      assert.match(agent.log, /The files of another version were installed/);
+      await agent.start();
+      await agent.until('the newer one applies it', async () => {
+        const { version, policy } = await agent.status();
+        return version === '0.2.0' && policy.state === 'in force';
+      });
     },
   );
 

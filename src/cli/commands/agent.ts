@@ -5,6 +5,7 @@ import { inheritedSockets } from '../../sys/sockets/inherited-sockets.ts';
 import { linuxHost } from '../../host/host.ts';
 import type { LogFormat } from '../../agent/log.ts';
 import { loadIncidentKinds } from '../../usage/incident-kinds.ts';
+import { otherBuildInstalled } from '../../sys/processes/same-build.ts';
 import { serviceNotifier } from '../../sys/sockets/systemd-notify.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../shared/command.ts';
 import { policyOption } from '../shared/policy-option.ts';
@@ -44,7 +45,13 @@ async function runAgent(options: AgentCommandOptions, command: Command): Promise
   );
   const inherited = inheritedSockets(process.env);
   using notifier = serviceNotifier(process.env);
-  const stopped = signalled(['SIGINT', 'SIGTERM']);
+  const stopped = Promise.race([
+    signalled(['SIGINT', 'SIGTERM']).then(() => exitCodes.done),
+    otherBuildInstalled.then(() => {
+      log.warn('The files of another version were installed: stopping, so that it can be started');
+      return exitCodes.failed;
+    }),
+  ]);
   const started = await Agent.start({
     policyFile: resolve(options.policy),
     host: linuxHost(paths),
@@ -58,8 +65,7 @@ async function runAgent(options: AgentCommandOptions, command: Command): Promise
   if (!started.ok) return failWith(started.error);
   await using agent = started.value;
   process.on('SIGHUP', () => agent.refresh());
-  await stopped;
-  return exitCodes.done;
+  return await stopped;
 }
 
 function signalled(names: readonly NodeJS.Signals[]): Promise<void> {

@@ -4,8 +4,10 @@
  */
 import { writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { requireSameBuild } from '../../sys/processes/same-build.ts';
 import { gatherEvidence, type EvidenceRequest } from './gather.ts';
 
+requireSameBuild();
 const proc = process.argv[2] ?? '/proc';
 
 for await (const line of createInterface({ input: process.stdin })) {

@@ -9,6 +9,7 @@
  */
 import { setPriority } from 'node:os';
 import type { Problem } from '../../../packages/base/problem.ts';
+import { requireSameBuild } from '../../sys/processes/same-build.ts';
 import { Connector } from './connector.ts';
 import { Loop, type EventSource } from './loop.ts';
 
@@ -33,6 +34,7 @@ function polling(problem: Problem): EventSource {
   return { problem: { ...problem, hint: hint === undefined ? instead : `${hint}; ${instead}` } };
 }
 
+requireSameBuild();
 // A signal to stop reaches the supervisor, too, which then closes the input, so that nothing is lost.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 try {

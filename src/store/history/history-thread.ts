@@ -2,9 +2,10 @@
  * A thread that runs one query at a time. The first query starts it, and it stops after a while without queries, which
  * frees its memory. A query that takes too long is stopped together with the thread; the next one gets a new thread.
  */
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import type { Problem } from '../../../packages/base/problem.ts';
 import { scriptFile } from '../../sys/package-files.ts';
+import { startThread } from '../../sys/processes/thread-script.ts';
 import { fail, type Result } from '../../../packages/base/result.ts';
 import type { AnswerOf, QueryName, QueryOf } from './history-query.ts';
 import type { HistoryRequest, HistoryReply } from './history-worker.ts';
@@ -77,7 +78,7 @@ export class HistoryThread implements AsyncDisposable {
   }
 
   #start(): Running {
-    const worker = new Worker(script, {
+    const worker = startThread(script, {
       workerData: { directory: this.#options.directory },
       resourceLimits,
       execArgv: [],

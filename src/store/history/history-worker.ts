@@ -1,5 +1,6 @@
 /** The thread in which `History` runs its queries: receives a query, and sends a result. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { requireSameBuild } from '../../sys/processes/same-build.ts';
 import type { Queries, QueryName, QueryOf } from './history-query.ts';
 import { HistoryReader, type Read } from './history-reader.ts';
 
@@ -24,6 +25,7 @@ function answer(reader: HistoryReader, { name, query }: HistoryRequest): History
   return handlers[name]();
 }
 
+requireSameBuild();
 if (parentPort !== null) {
   const port = parentPort;
   const { directory } = workerData as { readonly directory: string };

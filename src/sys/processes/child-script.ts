@@ -5,6 +5,7 @@ import { ok, type Result } from '../../../packages/base/result.ts';
 import { constants } from 'node:os';
 import { causeOf } from '../../../packages/base/io/errno.ts';
 import { signalAtEndOfParent } from '../syscalls.ts';
+import { noteExit, ownBuild } from './same-build.ts';
 
 /**
  * Options for a small process with one thread. The heap has a few megabytes, of which the young half would take many
@@ -30,10 +31,16 @@ export function spawnScript(
   try {
     const child = spawn(process.execPath, [...nodeOptions(heapMebibytes), script, ...args], {
       cwd: '/',
-      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8', PARENT: `${process.pid}` },
+      env: {
+        PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
+        LANG: 'C.UTF-8',
+        PARENT: `${process.pid}`,
+        BUILD: ownBuild,
+      },
       detached: true,
       stdio: ['pipe', 'pipe', 'pipe'],
     });
+    child.on('exit', noteExit);
     if ((child.stdin as unknown) !== undefined) return ok(child);
     child.on('error', () => {});
     return cannot({ reason: 'this process has too many files open', errno: 'EMFILE' });

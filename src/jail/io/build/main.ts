@@ -10,6 +10,7 @@ import type { Problem } from '../../../../packages/base/problem.ts';
 import { enterAction, type BuildAnswer, type BuildRequest } from './protocol.ts';
 import { lockFile } from '../../../sys/files/flock.ts';
 import { endWithParent } from '../../../sys/processes/child-script.ts';
+import { requireSameBuild } from '../../../sys/processes/same-build.ts';
 import { ownFileSystemState } from '../../../sys/mount-calls.ts';
 import { jailPathsOf, type JailPaths } from '../jail-paths.ts';
 import { appliesLandlock } from '../landlock.ts';
@@ -88,6 +89,7 @@ function removeBroker({ broker, siteBroker, slots, mail, programs }: JailPaths):
   }
 }
 
+requireSameBuild();
 endWithParent();
 const request = deserialize(await buffer(process.stdin)) as BuildRequest;
 process.stdout.write(serialize(answer(request)));

@@ -4,9 +4,11 @@
  */
 import { writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { requireSameBuild } from '../../../sys/processes/same-build.ts';
 import { HomeReader } from './home-reader.ts';
 import type { AuditReply, AuditRequest } from './protocol.ts';
 
+requireSameBuild();
 let reader: HomeReader | undefined;
 
 function tell(reply: AuditReply): void {

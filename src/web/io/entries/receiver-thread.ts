@@ -3,11 +3,13 @@
  * the web server does not wait. It sends the agent counts, several times a second at most.
  */
 import { parentPort, workerData } from 'node:worker_threads';
+import { requireSameBuild } from '../../../sys/processes/same-build.ts';
 import { poll, receiveFrom } from '../../../sys/syscalls.ts';
 import { datagramBytesMax, parseEntryRefusal } from '../../core/entries/refusal.ts';
 import { EntryRefusalTally } from '../../core/entries/refusal-tally.ts';
 import type { ReceiverData } from './receiver.ts';
 
+requireSameBuild();
 const { fd, stop, apacheOwners } = workerData as ReceiverData;
 const owners = new Map(Object.entries(apacheOwners));
 const POLLIN = 1;

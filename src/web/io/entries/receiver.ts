@@ -3,12 +3,12 @@
  * a tenant that could would cause incidents for others. Datagrams that do not fit are lost, and no sender waits.
  */
 import { chmodSync, chownSync, closeSync } from 'node:fs';
-import { Worker } from 'node:worker_threads';
 import { failed, type Cause, type Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import { causeOf, errnoCause } from '../../../../packages/base/io/errno.ts';
 import { removeIfThere } from '../../../../packages/base/io/replace-file.ts';
 import { scriptFile } from '../../../sys/package-files.ts';
+import { startThread } from '../../../sys/processes/thread-script.ts';
 import { datagramSocketAt } from '../../../sys/sockets/sockets.ts';
 import type { EntriesRecord } from './record.ts';
 import type { MemberRefusals } from '../../core/entries/refusal-tally.ts';
@@ -54,7 +54,7 @@ export class RefusalReceiver implements AsyncDisposable {
     this.#path = path;
     this.#fd = known.fd;
     const workerData: ReceiverData = { ...known, stop: this.#stop };
-    const worker = new Worker(scriptFile('web/io/entries/receiver-thread'), { workerData });
+    const worker = startThread(scriptFile('web/io/entries/receiver-thread'), { workerData });
     worker.unref();
     worker.on('message', take);
     this.#ended = new Promise((settle) => {
