@@ -19,12 +19,14 @@ import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { ownUnits, unitFile } from '../../host/systemd/own-units.ts';
 import type { Answers } from '../core/answers.ts';
+import { chosenLimits } from '../core/imported-limits.ts';
 import type { HostLook } from '../core/look.ts';
 import type { SetupRecord } from '../core/record.ts';
 import type { StepContext } from '../core/step.ts';
 import type { Words } from '../core/words.ts';
 import { lookAtHost } from '../io/look.ts';
 import { readRecord } from '../io/record-file.ts';
+import { readVeCfg } from '../io/ve-cfg.ts';
 import { defaultAnswers } from './questions.ts';
 
 export interface SetupOptions extends PolicyOptions {
@@ -165,6 +167,13 @@ async function sitesByTenant(
   return found;
 }
 
+/** Reads the limits of another program, if those are wanted. */
+function importedFor({ reader, paths }: Session, answers: Answers): Pick<StepContext, 'imported'> {
+  if (answers.limits !== 've.cfg' || answers.level === 'observe') return {};
+  const read = readVeCfg(reader, paths);
+  return { imported: read.ok ? ok(chosenLimits(read.value, answers)) : read };
+}
+
 /** Returns what steps are made of. */
 export async function stepContext(session: Session, answers: Answers): Promise<StepContext> {
   const { look, file } = session;
@@ -184,6 +193,7 @@ export async function stepContext(session: Session, answers: Answers): Promise<S
     unjailed: known.filter(({ jail }) => jail === undefined),
     policy: file === defaultPolicy ? [] : ['--policy', file],
     ...(document === undefined ? {} : { text: document.text }),
+    ...importedFor(session, answers),
     ...(canary === undefined ? {} : { canary }),
   };
 }

@@ -76,9 +76,11 @@ async function plan(options: StartOptions, found: Session, command: Command): Pr
   const layers = await layersNow(session);
   if (!layers.ok) return failWith(layers.error);
   const known = readHostFacts(session.paths, answers.except).accounts.map(({ user }) => user);
-  const wrong = contradictions(answers, { known, layers: layers.value });
-  if (wrong.length > 0) return refuse(options.answers, wrong);
   const context = await stepContext(session, answers);
+  const { imported } = context;
+  const limits = imported?.ok === false ? { limits: imported.error } : {};
+  const wrong = contradictions(answers, { known, layers: layers.value, ...limits });
+  if (wrong.length > 0) return refuse(options.answers, wrong);
   const planned = planSteps(steps, answers.level, context, layers.value, record);
   if (options.json !== true) {
     print(`\nPlan (${formatAnswers(answers)}):\n`);
