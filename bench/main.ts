@@ -35,6 +35,7 @@ import { benchPlan } from './plan.ts';
 import { benchRequests } from './requests.ts';
 import type { Section } from './samples.ts';
 import { instance, Scratch } from './scratch.ts';
+import { benchSetup } from './setup.ts';
 import { benchSlicesGuest } from './slices-guest.ts';
 import { benchStart, build } from './start.ts';
 import { formatSection } from './table.ts';
@@ -56,6 +57,7 @@ const benches: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
   'slices-guest': benchSlicesGuest,
   start: benchStart,
   plan: benchPlan,
+  setup: benchSetup,
   agent: benchAgent,
   placement: benchPlacement,
   storms: benchStorms,

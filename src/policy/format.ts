@@ -3,7 +3,13 @@ import type { LimitKey } from '../limits/limit.ts';
 import { limitAttribute, attributes } from '../limits/limits.ts';
 import { formatQuantity } from '../../packages/base/quantity.ts';
 import type { Located } from './diagnostic.ts';
-import type { LimitBlock, PolicyDocument, TenantElement, TenantName } from './document.ts';
+import type {
+  LimitBlock,
+  PackageElement,
+  PolicyDocument,
+  TenantElement,
+  TenantName,
+} from './document.ts';
 import { escapeAttribute } from './xml-edit.ts';
 
 interface PrintOptions {
@@ -21,9 +27,7 @@ export function formatPolicy(document: PolicyDocument, options: PrintOptions): s
       ({ uids }) => `  <tenants uids="${uids.map(({ value }) => rangeText(value)).join(' ')}"/>`,
     ),
     document.defaults === undefined ? [] : block('defaults', '', document.defaults, options),
-    ...document.packages.map((each) =>
-      block('package', attribute('name', each.name.value), each, options),
-    ),
+    ...document.packages.map((each) => packageBlock(each, options)),
     ...tenantParts(document, options),
     comment(options.footer, '  '),
   ];
@@ -40,7 +44,7 @@ export function formatPolicy(document: PolicyDocument, options: PrintOptions): s
 
 /** Returns the tenants. Consecutive one-line tenants have no empty lines between them. */
 function tenantParts(document: PolicyDocument, options: PrintOptions): readonly string[][] {
-  const printed = document.tenants.map((each) => block('tenant', tenantHead(each), each, options));
+  const printed = document.tenants.map((each) => tenantBlock(each, options));
   return printed.reduce<string[][]>((parts, lines) => {
     const last = parts.at(-1);
     if (last !== undefined && lines.length === 1 && last.at(-1)?.endsWith('/>') === true)
@@ -49,6 +53,21 @@ function tenantParts(document: PolicyDocument, options: PrintOptions): readonly 
     return parts;
   }, []);
 }
+
+type Remarks = Pick<PrintOptions, 'remarks'>;
+const noRemarks: Remarks = { remarks: new Map() };
+
+const packageBlock = (element: PackageElement, remarks: Remarks) =>
+  block('package', attribute('name', element.name.value), element, remarks);
+
+const tenantBlock = (element: TenantElement, remarks: Remarks) =>
+  block('tenant', tenantHead(element), element, remarks);
+
+/** Returns the lines of one package, indented as in a policy. */
+export const packageLines = (element: PackageElement) => packageBlock(element, noRemarks);
+
+/** Returns the lines of one tenant, indented as in a policy. */
+export const tenantLines = (element: TenantElement) => tenantBlock(element, noRemarks);
 
 const tenantHead = ({ name, package: pack }: TenantElement) =>
   who(name.value) + (pack === undefined ? '' : attribute('package', pack.value));
@@ -65,7 +84,7 @@ function block(
   name: string,
   head: string,
   { values }: LimitBlock,
-  { remarks }: PrintOptions,
+  { remarks }: Remarks,
 ): readonly string[] {
   if (values.size === 0) return [`  <${name}${head}/>`];
   const keys = [...attributes.keys()].filter((key) => values.has(key));

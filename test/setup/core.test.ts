@@ -4,7 +4,7 @@ import { suite, test } from 'node:test';
 import { countLayers, formatScore, type Layer } from '../../packages/base/layer.ts';
 import { limits } from '../../src/limits/limits.ts';
 import { attacks } from '../../src/prove/attacks/attacks.ts';
-import { setElement, setForTenants } from '../../src/policy/edit-elements.ts';
+import { setElement, setForTenants } from '../../src/policy/elements/edit-elements.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { parseLimit } from '../../src/policy/parse-limit.ts';
 import { answersText, parseAnswers, type Answers } from '../../src/setup/core/answers.ts';

@@ -11,7 +11,7 @@ import { failWith, print, printError, printJson } from '../../cli/shared/output.
 import { policyOption } from '../../cli/shared/policy-option.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
-import { setElement } from '../../policy/edit-elements.ts';
+import { setElement } from '../../policy/elements/edit-elements.ts';
 import { noteReports, whyWait } from '../core/quiet.ts';
 import type { Quiet } from '../core/record.ts';
 import { lockSetup } from '../io/lock.ts';

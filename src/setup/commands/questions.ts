@@ -2,7 +2,7 @@
 import { createInterface } from 'node:readline/promises';
 import { formatLimitSet, limitSet, limitSetNames } from '../core/limit-sets.ts';
 import { checks, jailChoices, type Answers } from '../core/answers.ts';
-import type { HostLook } from '../core/look.ts';
+import { hasVeCfg, veCfgPath, type HostLook } from '../core/look.ts';
 import { print } from '../../cli/shared/output.ts';
 import { count, listSome } from '../../../packages/base/list.ts';
 
@@ -31,6 +31,7 @@ const questions: readonly Question[] = [
     text: (look) => [
       'Which limits does each tenant get? You can change them at any time.',
       ...limitSetNames.map((each) => `  ${each}: ${formatLimitSet(limitSet(each, look))}`),
+      ...(hasVeCfg(look) ? [`  ve.cfg: the limits of CloudLinux, from ${veCfgPath}`] : []),
     ],
     parse: asTyped,
   },
@@ -117,7 +118,7 @@ export const defaultAnswers = (look: HostLook): Answers => ({
   level: 'limit',
   tenants: look.uids,
   except: look.administrators,
-  limits: limitSetNames[0],
+  limits: hasVeCfg(look) ? 've.cfg' : limitSetNames[0],
   entries: 20,
   jails: 'none',
   alerts: 'root',

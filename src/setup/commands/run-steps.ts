@@ -1,4 +1,5 @@
 /** Runs the steps of a setup: each is recorded before it begins, checked afterwards, and undone alone if it fails. */
+import type { Loaded } from '../../apply/load-policy.ts';
 import { failed, formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { editPolicyFile } from '../../host/edit-policy-file.ts';
@@ -15,7 +16,7 @@ import { askSites, compareAnswers, formatFailures } from '../io/requests.ts';
 import { reloadUnits } from '../io/reload-units.ts';
 import { runCommand, runCommands } from '../io/run-command.ts';
 import { runReport } from '../io/run-report.ts';
-import { layersNow, nameOfCommand, stepContext, type Session } from './session.ts';
+import { layersNow, loadNow, nameOfCommand, stepContext, type Session } from './session.ts';
 
 /** The end of one step, for whoever shows the progress. */
 export type StepEnd =
@@ -89,8 +90,9 @@ async function runStep(
   journal: Journal,
   step: Step,
 ): Promise<Result<StepEnd, Problem>> {
-  const context = await stepContext(session, journal.record.answers);
-  const unneeded = await whyNot(session, journal.record, step, context);
+  const loaded = loadNow(session);
+  const context = await stepContext(session, journal.record.answers, loaded);
+  const unneeded = await whyNot(session, journal.record, step, context, loaded);
   if (!unneeded.ok) return unneeded;
   if (unneeded.value !== undefined) return ok(unneeded.value);
   const who =
@@ -134,10 +136,11 @@ async function whyNot(
   record: SetupRecord,
   step: Step,
   context: StepContext,
+  loaded: Loaded,
 ): Promise<Result<StepEnd | undefined, Problem>> {
   const reason = step.obstacle?.(context) ?? missing(step, record);
   if (reason !== undefined) return ok({ kind: 'skipped', reason });
-  const layers = await layersNow(session);
+  const layers = await layersNow(session, loaded);
   if (!layers.ok) return layers;
   const impossible = unavailable(step, layers.value);
   if (impossible !== undefined) return ok({ kind: 'skipped', reason: impossible });

@@ -11,7 +11,7 @@ import { surveyEntryPaths } from '../../cli/shared/entry-paths.ts';
 import { failWith, pathsFor } from '../../cli/shared/output.ts';
 import { defaultPolicy } from '../../cli/shared/policy-option.ts';
 import { sayItWaits } from '../../cli/shared/session.ts';
-import type { PolicyReader } from '../../apply/load-policy.ts';
+import type { Loaded, PolicyReader } from '../../apply/load-policy.ts';
 import type { Paths } from '../../host/paths.ts';
 import { probeDriver } from '../../host/probe.ts';
 import { jailOf, nameOf, type Policy } from '../../policy/policy.ts';
@@ -19,12 +19,14 @@ import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { ownUnits, unitFile } from '../../host/systemd/own-units.ts';
 import type { Answers } from '../core/answers.ts';
+import { chosenLimits } from '../core/imported-limits.ts';
 import type { HostLook } from '../core/look.ts';
 import type { SetupRecord } from '../core/record.ts';
 import type { StepContext } from '../core/step.ts';
 import type { Words } from '../core/words.ts';
 import { lookAtHost } from '../io/look.ts';
 import { readRecord } from '../io/record-file.ts';
+import { readVeCfg } from '../io/ve-cfg.ts';
 import { defaultAnswers } from './questions.ts';
 
 export interface SetupOptions extends PolicyOptions {
@@ -122,10 +124,15 @@ export const nameOfCommand = (words: Words): string => {
   return words.slice(0, last + 1).join(' ');
 };
 
+/** Loads the policy as it is now. What is asked about one that was loaded once is asked once. */
+export const loadNow = ({ reader, file, paths }: Session): Loaded => reader.load(file, paths);
+
 /** Establishes the state of all layers now. */
-export async function layersNow(session: Session): Promise<Result<readonly Layer[], Problem>> {
+export async function layersNow(
+  session: Session,
+  loaded: Loaded = loadNow(session),
+): Promise<Result<readonly Layer[], Problem>> {
   const { paths, capabilities } = session;
-  const loaded = session.reader.load(session.file, paths);
   const { policy } = loaded;
   const driver = probeDriver(paths, policy?.driver);
   if (!driver.ok) return driver;
@@ -165,10 +172,20 @@ async function sitesByTenant(
   return found;
 }
 
+/** Reads the limits of another program, if those are wanted. */
+function importedFor({ reader, paths }: Session, answers: Answers): Pick<StepContext, 'imported'> {
+  if (answers.limits !== 've.cfg' || answers.level === 'observe') return {};
+  const read = readVeCfg(reader, paths);
+  return { imported: read.ok ? ok(chosenLimits(read.value, answers)) : read };
+}
+
 /** Returns what steps are made of. */
-export async function stepContext(session: Session, answers: Answers): Promise<StepContext> {
+export async function stepContext(
+  session: Session,
+  answers: Answers,
+  { policy, document }: Loaded = loadNow(session),
+): Promise<StepContext> {
   const { look, file } = session;
-  const { policy, document } = session.reader.load(file, session.paths);
   const known = (policy?.tenants ?? []).flatMap((tenant) =>
     tenant.account === undefined ? [] : [{ ...tenant.account, jail: jailOf(tenant) }],
   );
@@ -184,6 +201,7 @@ export async function stepContext(session: Session, answers: Answers): Promise<S
     unjailed: known.filter(({ jail }) => jail === undefined),
     policy: file === defaultPolicy ? [] : ['--policy', file],
     ...(document === undefined ? {} : { text: document.text }),
+    ...importedFor(session, answers),
     ...(canary === undefined ? {} : { canary }),
   };
 }

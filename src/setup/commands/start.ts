@@ -1,6 +1,7 @@
 /** `bulkhead setup`: looks at the host, asks, shows one plan, and carries it out step by step. */
 import type { Command } from 'commander';
 import { existsSync } from 'node:fs';
+import type { Loaded } from '../../apply/load-policy.ts';
 import { readLaunch } from '../../host/cgroups/launch-file.ts';
 import { canAsk, confirm } from '../../cli/confirm.ts';
 import { countLayers } from '../../../packages/base/layer.ts';
@@ -26,6 +27,7 @@ import { Journal, runSteps, type Progress } from './run-steps.ts';
 import {
   commandsInForce,
   layersNow,
+  loadNow,
   setupSession,
   stepContext,
   withRecord,
@@ -67,25 +69,33 @@ async function plan(options: StartOptions, found: Session, command: Command): Pr
   const recorded = withRecord(found, command);
   if (!recorded.ok) return failWith(recorded.error);
   const { session, record } = recorded.value;
-  const conflicts = await conflictsOf(session);
+  const conflicts = await conflictsOf(session, loadNow(session));
   for (const each of conflicts) printError({ action: 'set up this host', ...each });
   if (conflicts.length > 0) return exitCodes.failed;
   if (options.json !== true) printLook(session.look);
   const answers = await answersFor(options, session, record);
   if (typeof answers === 'number') return answers;
-  const layers = await layersNow(session);
+  // Questions may have been asked for an hour.
+  const loaded = loadNow(session);
+  const layers = await layersNow(session, loaded);
   if (!layers.ok) return failWith(layers.error);
   const known = readHostFacts(session.paths, answers.except).accounts.map(({ user }) => user);
-  const wrong = contradictions(answers, { known, layers: layers.value });
+  const context = await stepContext(session, answers, loaded);
+  const { imported } = context;
+  const limits = imported?.ok === false ? { limits: imported.error } : {};
+  const wrong = contradictions(answers, { known, layers: layers.value, ...limits });
   if (wrong.length > 0) return refuse(options.answers, wrong);
-  const context = await stepContext(session, answers);
   const planned = planSteps(steps, answers.level, context, layers.value, record);
   if (options.json !== true) {
     print(`\nPlan (${formatAnswers(answers)}):\n`);
     printPlan(planned);
   }
   if (options.dryRun === true) {
-    if (options.json === true) return finish(session, options, answers, [], record);
+    if (options.json === true) {
+      const steps = planned.map((each) => stepJson(each, record));
+      printSetup(session, answers, { dryRun: true, steps, layers: layers.value, problems: [] });
+      return exitCodes.done;
+    }
     print('\nNothing was changed');
     return exitCodes.done;
   }
@@ -134,8 +144,10 @@ function refuse(file: string | undefined, mistakes: readonly Cause[]): ExitCode 
 }
 
 /** Returns why nothing can be set up here, whatever the answers are. */
-async function conflictsOf({ reader, file, paths }: Session): Promise<readonly Cause[]> {
-  const { document, policy } = reader.load(file, paths);
+async function conflictsOf(
+  { paths }: Session,
+  { document, policy }: Loaded,
+): Promise<readonly Cause[]> {
   const version = document && versionConflict(document);
   const listen = await listenConflicts(paths, policy?.agent.listen);
   return version === undefined ? listen : [version, ...listen];
@@ -190,23 +202,16 @@ async function finish(
   problems: readonly Problem[],
   record?: SetupRecord,
 ): Promise<ExitCode> {
-  const layers = await layersNow(session);
+  const loaded = loadNow(session);
+  const layers = await layersNow(session, loaded);
   if (!layers.ok) return failWith(layers.error);
-  const isDry = options.dryRun === true;
-  const kept = isDry ? ok(undefined) : keepAnswers(options.writeAnswers, answers);
+  const kept = keepAnswers(options.writeAnswers, answers);
   if (!kept.ok) return failWith(kept.error);
   if (options.json === true) {
-    const context = await stepContext(session, answers);
+    const context = await stepContext(session, answers, loaded);
     const planned = planSteps(steps, answers.level, context, layers.value, record);
-    printJson({
-      host: session.look,
-      answers,
-      dryRun: isDry,
-      steps: planned.map((each) => stepJson(each, record)),
-      layers: layers.value,
-      counts: countLayers(layers.value),
-      problems,
-    } satisfies SetupJson);
+    const done = planned.map((each) => stepJson(each, record));
+    printSetup(session, answers, { dryRun: false, steps: done, layers: layers.value, problems });
   } else {
     print('');
     printLayers(layers.value, record);
@@ -217,6 +222,12 @@ async function finish(
   }
   return problems.length === 0 ? exitCodes.done : exitCodes.failed;
 }
+
+const printSetup = (
+  { look: host }: Session,
+  answers: Answers,
+  rest: Omit<SetupJson, 'host' | 'answers' | 'counts'>,
+) => printJson({ host, answers, ...rest, counts: countLayers(rest.layers) } satisfies SetupJson);
 
 function keepAnswers(file: string | undefined, answers: Answers): Result<void, Problem> {
   if (file === undefined) return ok(undefined);

@@ -12,7 +12,7 @@ import { failWith, print, printError, printJson } from '../../cli/shared/output.
 import { policyOption } from '../../cli/shared/policy-option.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
-import { setElement } from '../../policy/edit-elements.ts';
+import { setElement } from '../../policy/elements/edit-elements.ts';
 import { removeIfThere, replaceFile } from '../../../packages/base/io/replace-file.ts';
 import type { SetupRecord, StepRecord } from '../core/record.ts';
 import { steps } from '../core/steps.ts';

@@ -6,7 +6,6 @@
  */
 import { isObject } from './json-value.ts';
 import { levels, type Level } from './levels.ts';
-import { isLimitSet, limitSetNames, type LimitSetName } from './limit-sets.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import type { Cause } from '../../../packages/base/problem.ts';
 import { userPattern } from '../../policy/value-kinds.ts';
@@ -16,6 +15,10 @@ export const answersVersion = 1;
 export const jailChoices = ['none', 'new', 'all'] as const;
 export type JailChoice = (typeof jailChoices)[number];
 
+/** `ve.cfg`: the limits of CloudLinux on this host. */
+export const limitChoices = ['starter', 'medium', 've.cfg'] as const;
+export type LimitChoice = (typeof limitChoices)[number];
+
 export interface Answers {
   /** How far to go. */
   readonly level: Level;
@@ -23,8 +26,8 @@ export interface Answers {
   readonly tenants: string;
   /** Accounts in the range that are no tenants. */
   readonly except: readonly string[];
-  /** The set of limits that each tenant gets. */
-  readonly limits: LimitSetName;
+  /** The set of limits that each tenant gets, or the file that has them. */
+  readonly limits: LimitChoice;
   /** How many requests of a tenant are served at once; `none` for no such limit. */
   readonly entries: number | 'none';
   /** The tenants that get a jail: none, those that are added later, or all. */
@@ -50,7 +53,7 @@ export const checks: Readonly<Record<keyof Answers, Check>> = {
     Array.isArray(value) && value.every((each) => typeof each === 'string' && isUser(each))
       ? undefined
       : 'must be names of accounts',
-  limits: (value) => (isLimitSet(value) ? undefined : `must be one of ${limitSetNames.join(', ')}`),
+  limits: oneOf(limitChoices),
   entries: (value) =>
     value === 'none' || isCount(value) ? undefined : `must be 1 to ${entriesMax}, or none`,
   jails: oneOf(jailChoices),

@@ -7,16 +7,21 @@ export interface HostForAnswers {
   /** The names of accounts among `except` that this host has. */
   readonly known: readonly string[];
   readonly layers: readonly Layer[];
+  /** Why the file with the limits cannot be used; absent if it can, or if none is wanted. */
+  readonly limits?: Cause;
 }
 
 export function contradictions(
   { except, jails, level }: Answers,
-  { known, layers }: HostForAnswers,
+  { known, layers, limits }: HostForAnswers,
 ): readonly Cause[] {
   const unknown = except.filter((each) => !known.includes(each));
   const jail = layers.find(({ key }) => key === 'jails');
   const cannotJail = level === 'isolate' && jails !== 'none' && jail?.state === 'unavailable';
   return [
+    ...(limits === undefined
+      ? []
+      : [{ ...limits, reason: `"limits" is "ve.cfg": ${limits.reason}` }]),
     ...unknown.map((each) => ({
       reason: `"except" names "${each}", and this host has no such account`,
       hint: 'leave it out, or create it first',

@@ -9,9 +9,6 @@ export const limitSetNames = ['starter', 'medium'] as const;
  */
 export type LimitSetName = (typeof limitSetNames)[number];
 
-export const isLimitSet = (value: unknown): value is LimitSetName =>
-  limitSetNames.some((each) => each === value);
-
 export interface HostSize {
   readonly cores: number;
   readonly memoryBytes: number;

@@ -2,6 +2,13 @@
 import { count, listSome } from '../../../packages/base/list.ts';
 import { shortBytes } from '../../../packages/base/bytes.ts';
 
+/** CloudLinux' limits. */
+export const veCfgPath = '/etc/container/ve.cfg';
+
+/** Whether the host has limits of CloudLinux to take over. */
+export const hasVeCfg = ({ cloudLinux }: Pick<HostLook, 'cloudLinux'>): boolean =>
+  cloudLinux.includes(veCfgPath);
+
 export interface FoundPhp {
   /** The path of php-fpm. */
   readonly program: string;
@@ -71,7 +78,7 @@ export function lookRemarks(look: HostLook): readonly string[] {
     );
   if (look.cloudLinux.length > 0)
     remarks.push(
-      `CloudLinux is here (${listSome(look.cloudLinux)}): its limits stay in force beside these until you disable them; "bulkhead import" reads its ve.cfg`,
+      `CloudLinux is here (${listSome(look.cloudLinux)}): its limits stay in force next to these until you disable them${hasVeCfg(look) ? '; the answer "ve.cfg" takes them over' : ''}`,
     );
   if (!look.hasSystemd)
     remarks.push(

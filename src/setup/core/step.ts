@@ -1,10 +1,11 @@
 /** One step of a setup: what it changes, what customers notice, and how it is undone. */
-import type { ProblemOrCause } from '../../../packages/base/problem.ts';
+import type { Cause, ProblemOrCause } from '../../../packages/base/problem.ts';
 import type { Result } from '../../../packages/base/result.ts';
 import type { Layer, LayerState } from '../../../packages/base/layer.ts';
-import type { TenantAccount } from '../../policy/edit-elements.ts';
+import type { TenantAccount } from '../../policy/elements/edit-elements.ts';
 import type { Answers } from './answers.ts';
 import type { Level } from './levels.ts';
+import type { ImportedLimits } from './imported-limits.ts';
 import type { HostLook } from './look.ts';
 import type { Report } from './reports.ts';
 import type { Words } from './words.ts';
@@ -22,6 +23,8 @@ export interface StepContext {
   readonly file: string;
   /** The policy now; absent before there is one. */
   readonly text?: string;
+  /** The limits of another program, if those are wanted; or why they cannot be read. */
+  readonly imported?: Result<ImportedLimits, Cause>;
   /** The option that names the policy; empty for the default one. */
   readonly policy: readonly string[];
 }

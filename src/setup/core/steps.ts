@@ -1,6 +1,7 @@
 /** The steps of a setup, in their order. */
 import { count } from '../../../packages/base/list.ts';
-import { ok } from '../../../packages/base/result.ts';
+import { fail, ok } from '../../../packages/base/result.ts';
+import { addLimits } from '../../policy/elements/add-limits.ts';
 import type { Assignment } from '../../policy/assignment.ts';
 import {
   hasElement,
@@ -8,9 +9,10 @@ import {
   setForTenants,
   type Attributes,
   type ElementName,
-} from '../../policy/edit-elements.ts';
+} from '../../policy/elements/edit-elements.ts';
 import { setLimits } from '../../policy/edit.ts';
 import { parsePolicy } from '../../policy/parse.ts';
+import { formatImported } from './imported-limits.ts';
 import { formatLimitSet, limitSet } from './limit-sets.ts';
 import { alertsReport, proveReport } from './reports.ts';
 import type { Step, StepContext } from './step.ts';
@@ -82,10 +84,9 @@ export const steps: readonly Step[] = [
     key: 'limits',
     level: 'limit',
     title: 'Limit CPU, memory, processes and disk I/O of every tenant',
-    changes: (context) =>
-      `adds to <defaults> in ${context.file}: ${formatLimitSet(missing(context))}`,
+    changes: limitChanges,
     customers: 'a site slows down, or fails, when it needs more than its limits',
-    edit: (text, { answers, look }) => setDefaults(text, limitSet(answers.limits, look)),
+    edit: setLimitsOf,
     commands: nothing,
     undo: nothing,
     layers: ['limit cpu', 'limit memory', 'limit processes'],
@@ -301,8 +302,26 @@ function lacking(text: string, wanted: readonly Assignment[]): readonly Assignme
   return wanted.filter((each) => each.kind === 'limit' && there?.has(each.key) !== true);
 }
 
-const missing = ({ answers, look, text = '' }: StepContext) =>
-  lacking(text, limitSet(answers.limits, look));
+/** Returns the limits of each tenant; with other programs' limits, those of tenants without their own. */
+function wantedDefaults({ answers: { limits }, look, imported }: StepContext) {
+  if (limits !== 've.cfg') return limitSet(limits, look);
+  return imported?.ok === true ? imported.value.defaults : [];
+}
+
+function limitChanges(context: StepContext): string {
+  const { file, text = '', imported } = context;
+  const missing = formatLimitSet(lacking(text, wantedDefaults(context)));
+  const defaults = `adds to <defaults> in ${file}: ${missing === '' ? 'nothing' : missing}`;
+  return imported?.ok === true ? `${defaults}; ${formatImported(imported.value)}` : defaults;
+}
+
+/** Sets the limits that the policy lacks. */
+function setLimitsOf(text: string, context: StepContext) {
+  const { imported } = context;
+  if (imported?.ok === false) return fail([imported.error]);
+  const edited = setDefaults(text, wantedDefaults(context));
+  return edited.ok && imported !== undefined ? addLimits(edited.value, imported.value) : edited;
+}
 
 /** Sets those of the limits that the defaults of the policy lack. */
 function setDefaults(text: string, wanted: readonly Assignment[]) {

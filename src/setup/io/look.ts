@@ -6,7 +6,7 @@ import { readHostFacts, readUidRange } from '../../host/accounts/accounts.ts';
 import { administratorsOf } from '../../host/accounts/administrators.ts';
 import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
 import type { Paths } from '../../host/paths.ts';
-import type { FoundPhp, HostLook } from '../core/look.ts';
+import { veCfgPath, type FoundPhp, type HostLook } from '../core/look.ts';
 
 type Marks = readonly (readonly [name: string, ...paths: readonly string[]])[];
 
@@ -44,7 +44,7 @@ const php = [
 ];
 const served = /^\/usr\/sbin\/php-fpm\d/;
 
-const cloudLinux = ['/proc/lve/list', '/etc/container/ve.cfg', '/usr/sbin/lvectl'];
+const cloudLinux = ['/proc/lve/list', veCfgPath, '/usr/sbin/lvectl'];
 const sliceFiles = [
   '/etc/systemd/system.control/user-*.slice.d/*.conf',
   '/etc/systemd/system/user-*.slice.d/*.conf',

@@ -10,9 +10,7 @@ import {
   type EntryPathName,
 } from '../../host/entry-paths/entry-paths.ts';
 import type { Overview, SiteView } from '../core/overview.ts';
-import { findWebPrograms } from '../io/servers.ts';
-import { surveyWeb } from '../io/survey.ts';
-import { tenancyOf } from './tenancy.ts';
+import { surveyOnce } from './survey-once.ts';
 
 export async function webEntryPaths({
   paths,
@@ -20,7 +18,7 @@ export async function webEntryPaths({
 }: EntryPathContext): Promise<EntryPathKnowledge> {
   // They show their configuration only to root.
   if (process.geteuid?.() !== 0) return {};
-  return entryPathsOfSites(await surveyWeb(findWebPrograms(), tenancyOf(paths, policy)));
+  return entryPathsOfSites(await surveyOnce(paths, policy));
 }
 
 /**

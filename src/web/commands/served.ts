@@ -3,8 +3,7 @@ import type { Paths } from '../../host/paths.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { servedSites, type ServedSites } from '../core/served-sites.ts';
 import { findWebPrograms } from '../io/servers.ts';
-import { surveyWeb } from '../io/survey.ts';
-import { tenancyOf } from './tenancy.ts';
+import { surveyOnce } from './survey-once.ts';
 
 /** Returns undefined if there is no web server, or one that does not show all that it serves. */
 export async function sitesServedHere(
@@ -13,7 +12,7 @@ export async function sitesServedHere(
 ): Promise<ServedSites | undefined> {
   const programs = findWebPrograms();
   if (programs.nginx === undefined && programs.apache === undefined) return undefined;
-  const { servers, sites } = await surveyWeb(programs, tenancyOf(paths, policy));
+  const { servers, sites } = await surveyOnce(paths, policy);
   if (servers.some(({ problems }) => problems.length > 0)) return undefined;
   return servedSites(sites);
 }

@@ -2,18 +2,18 @@
  * Edits of settings in a policy's text: elements such as `<placement strict="watch"/>` or the jail of the defaults.
  * Comments, order and layout stay.
  */
-import type { ProblemOrCause } from '../../packages/base/problem.ts';
-import { ok, type Result } from '../../packages/base/result.ts';
-import { editChecked, rootOf } from './edit.ts';
-import { parsePolicy } from './parse.ts';
-import { childrenOf, xmlAttribute, type XmlElement } from './xml.ts';
+import type { ProblemOrCause } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
+import { editChecked, rootOf } from '../edit.ts';
+import { parsePolicy } from '../parse.ts';
+import { childrenOf, xmlAttribute, type XmlElement } from '../xml.ts';
 import {
   escapeAttribute,
   insertChild,
   setAttribute,
   textLayoutOf,
   type TextLayout,
-} from './xml-edit.ts';
+} from '../xml-edit.ts';
 
 /** An element among its siblings. Those that may be there several times are named by one attribute. */
 export interface ElementName {
@@ -86,7 +86,7 @@ export function setForTenants(
 }
 
 /** Returns the elements of tenants by the account's name or the uid, whichever the policy has; also those of resellers. */
-function namedTenants(root: XmlElement): ReadonlyMap<string | number, XmlElement> {
+export function namedTenants(root: XmlElement): ReadonlyMap<string | number, XmlElement> {
   const named = new Map<string | number, XmlElement>();
   for (const parent of [root, ...childrenOf(root, 'reseller')])
     for (const tenant of childrenOf(parent, 'tenant')) {

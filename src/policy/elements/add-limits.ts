@@ -1,0 +1,50 @@
+/** Adds the limits of another policy to a policy's text: its packages and tenants. Comments, order and layout stay. */
+import type { ProblemOrCause } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
+import type { PackageElement, TenantElement } from '../document.ts';
+import { editChecked, rootOf } from '../edit.ts';
+import { namedTenants } from './edit-elements.ts';
+import { packageLines, tenantLines } from '../format.ts';
+import { childrenOf, xmlAttribute, type XmlElement } from '../xml.ts';
+import { insertChild, textLayoutOf } from '../xml-edit.ts';
+
+/** A tenant, by whichever name; a policy that names it by its uid has it, too. */
+export interface AddedTenant extends TenantElement {
+  readonly uid: number;
+}
+
+export interface AddedLimits {
+  readonly packages: readonly PackageElement[];
+  readonly tenants: readonly AddedTenant[];
+}
+
+/** Adds those that the policy does not name yet, in one edit, since there may be thousands. */
+export function addLimits(
+  text: string,
+  wanted: AddedLimits,
+): Result<string, readonly ProblemOrCause[]> {
+  return editChecked(text, (now) => {
+    const root = rootOf(now);
+    const layout = textLayoutOf(now, root);
+    const { packages, tenants } = missingFrom(root, wanted);
+    const elements = [...packages.map(packageLines), ...tenants.map(tenantLines)];
+    if (elements.length === 0) return ok(now);
+    const lines = elements.flat().join(layout.lineEnd).trimStart();
+    const place = { parent: root, after: root.children.at(-1), blankLine: true };
+    return ok(insertChild(now, layout, place, lines));
+  });
+}
+
+function missingFrom(root: XmlElement, { packages, tenants }: AddedLimits): AddedLimits {
+  const named = new Set(
+    childrenOf(root, 'package').map((each) => xmlAttribute(each, 'name')?.value),
+  );
+  const there = namedTenants(root);
+  return {
+    packages: packages.filter(({ name }) => !named.has(name.value)),
+    tenants: tenants.filter(
+      ({ uid, name: { value } }) =>
+        !there.has(uid) && (value.kind === 'uid' || !there.has(value.user)),
+    ),
+  };
+}
