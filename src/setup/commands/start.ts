@@ -1,6 +1,5 @@
 /** `bulkhead setup`: looks at the host, asks, shows one plan, and carries it out step by step. */
 import type { Command } from 'commander';
-import { existsSync } from 'node:fs';
 import { readLaunch } from '../../host/cgroups/launch-file.ts';
 import { canAsk, confirm } from '../../cli/confirm.ts';
 import { countLayers } from '../../../packages/base/layer.ts';
@@ -8,6 +7,7 @@ import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
 import { failWith, print, printError, printJson } from '../../cli/shared/output.ts';
 import { createTextFile } from '../../sys/files/edited-file.ts';
 import { readForeignFile, readPolicyFile } from '../../host/policy-file.ts';
+import { namesIn } from '../../../packages/base/io/read.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { answersText, parseAnswers, type Answers } from '../core/answers.ts';
@@ -161,7 +161,9 @@ async function firstRecord(session: Session, answers: Answers): Promise<SetupRec
   const before = readPolicyFile(file);
   const usedBefore = await commandsInForce(session);
   // A policy alone is only a file.
-  const isThere = readLaunch(paths.runtime) !== undefined || existsSync(paths.state);
+  const isThere =
+    readLaunch(paths.runtime) !== undefined ||
+    namesIn(paths.state).some((each) => !each.startsWith('setup-boot'));
   return {
     answers,
     wasUsed: isThere || usedBefore.length > 0,
