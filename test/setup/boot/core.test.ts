@@ -50,6 +50,7 @@ const home = (mountPoint: string, type: string, userQuota = false): HomeFileSyst
   type,
   node: '/dev/vda2',
   userQuota,
+  isCounted: userQuota,
 });
 
 suite('the options that a host lacks', () => {
@@ -109,6 +110,8 @@ suite('the options that a host lacks', () => {
     const ext4 = need('quota', { homes: [home('/', 'ext4')] });
     assert.equal(ext4?.kind, 'by hand');
     assert.match(JSON.stringify(ext4), /rescue system.*tune2fs -O quota \/dev\/vda2/);
+    const counted = need('quota', { homes: [{ ...home('/home', 'ext4'), isCounted: true }] });
+    assert.match(JSON.stringify(counted), /needs no reboot.*remount,usrquota \/home && quotaon/);
     assert.equal(words('quota', { homes: [home('/', 'ext4', true)] }), 'there');
     assert.equal(words('quota', { homes: [home('/', 'btrfs')] }), 'impossible');
   });

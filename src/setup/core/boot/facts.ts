@@ -25,6 +25,8 @@ export interface HomeFileSystem {
   /** The device file; undefined if it has none, and so cannot have quotas. */
   readonly node: string | undefined;
   readonly userQuota: boolean;
+  /** Whether it counts what users have, enforced or not. */
+  readonly isCounted: boolean;
 }
 
 /** The value of each `KEY=VALUE` of a command line with this key, in order. */

@@ -15,7 +15,7 @@ import {
 const lsm: BootOption = {
   name: 'lsm',
   brings: 'the kernel asks BPF programs: symlink guard, strict placement, module gate, jails',
-  cost: 'a few nanoseconds for each check, and nothing until a guard is enabled',
+  cost: 'nothing until a guard is enabled, and then its checks',
   layers: ['symlinks guard', 'strict placement', 'module autoload', 'modules gate', 'jails apart'],
   need({ lsm: inForce, config }) {
     if (inForce === undefined)
@@ -43,7 +43,7 @@ const quota: BootOption = {
 const pressure: BootOption = {
   name: 'pressure',
   brings: 'pressure figures (PSI): how long tenants wait for CPU, memory and disks',
-  cost: 'well below one percent of CPU time',
+  cost: 'the kernel counts whenever a task waits, and when it goes on',
   layers: [],
   need({ hasPressure, config, commandLine }) {
     if (hasPressure) return there;
@@ -56,7 +56,7 @@ const pressure: BootOption = {
 const memory: BootOption = {
   name: 'memory',
   brings: 'the memory controller of cgroups: memory limits',
-  cost: 'a few percent of the speed at which memory is allocated, on such old kernels',
+  cost: 'the kernel counts each page of memory for its cgroup',
   layers: ['limit memory'],
   need({ memory: state, commandLine }) {
     if (state === undefined) return impossible('this kernel has no memory controller');
@@ -72,7 +72,7 @@ const memory: BootOption = {
 const swap: BootOption = {
   name: 'swap',
   brings: 'swap is counted for each cgroup: limits of swap',
-  cost: 'some memory for each page of swap, on such old kernels',
+  cost: 'the kernel keeps the cgroup of each page of swap, in memory',
   layers: ['limit memory'],
   need({ countsSwap, memory: state, config, commandLine }) {
     if (countsSwap === true) return there;

@@ -31,7 +31,15 @@ function onXfs(xfs: readonly HomeFileSystem[], commandLine: string): Need {
   return { kind: 'lacking', words: isRoot ? [word] : [], fstab };
 }
 
-function onExt4({ mountPoint, node = '' }: HomeFileSystem): Need {
+function onExt4({ mountPoint, node = '', isCounted }: HomeFileSystem): Need {
+  if (isCounted)
+    return {
+      kind: 'by hand',
+      reason: `ext4 at ${mountPoint} counts what users have, and does not enforce quotas; it needs no reboot`,
+      commands: [
+        `mount -o remount,usrquota ${mountPoint} && quotaon ${mountPoint}  # with the package "quota"; then usrquota in the options of ${mountPoint} in /etc/fstab`,
+      ],
+    };
   const isRoot = mountPoint === '/';
   const where = isRoot ? 'in a rescue system' : `with ${mountPoint} unmounted`;
   return {

@@ -9,6 +9,7 @@ import {
 } from '../../../host/cgroups/hierarchies.ts';
 import { runsSystemd } from '../../../host/cgroups/systemd-delegation.ts';
 import { readFileSystems } from '../../../host/disks/file-systems.ts';
+import { userQuotaCounted } from '../../../host/disks/quotas.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { parseLsmList } from '../../../sys/bpf/lsm.ts';
 import { readKernelConfig } from '../../../sys/kernel-config.ts';
@@ -85,5 +86,6 @@ function homesOf(paths: Paths): readonly HomeFileSystem[] {
     type,
     node,
     userQuota,
+    isCounted: node !== undefined && userQuotaCounted(node),
   }));
 }
