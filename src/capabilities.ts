@@ -239,6 +239,8 @@ const setup: Capability = {
       load: () => import('./setup/commands/setup.ts'),
     },
   },
+  undo: async () => (await import('./setup/commands/boot/undo.ts')).undoBootOptions,
+  layersAtBoot: async () => (await import('./setup/commands/boot/layers.ts')).layersAtBoot,
 };
 
 export const capabilities: readonly Capability[] = [

@@ -32,6 +32,8 @@ export interface Layer {
   readonly reason: string;
   /** The command or page that raises the state, for people; absent if nothing does. */
   readonly improve?: string;
+  /** Whether a boot option would raise it (`needed`), or does so from the next boot (`written`); absent if none does. */
+  readonly boot?: 'needed' | 'written';
   /** The number of reports since the layer watches; absent if it does not watch, or counts nothing. */
   readonly reported?: number | 'unknown';
   /** A text that changes with every new report, also where the number cannot rise; absent without reports. */
@@ -48,6 +50,12 @@ const words: Readonly<Record<LayerState, string>> = {
 };
 
 export const wordOf = (state: LayerState): string => words[state];
+
+/** Returns the word for a layer, which names the reboot if that is what raises it. */
+export function wordOfLayer({ state, boot }: Pick<Layer, 'state' | 'boot'>): string {
+  if (state !== 'unavailable' || boot === undefined) return wordOf(state);
+  return boot === 'needed' ? 'needs a reboot' : 'at the next reboot';
+}
 
 /** The number of layers in each state. */
 export interface LayerCounts {
@@ -75,9 +83,12 @@ export function countLayers(layers: readonly Layer[]): LayerCounts {
 
 /** Returns `12 layers: 7 enforced, 2 watched, 3 open`; states that no layer has are left out. */
 export function formatScore(layers: readonly Layer[]): string {
-  const counts = countLayers(layers);
-  const parts = layerStates
-    .filter((state) => counts[state] > 0)
-    .map((state) => `${counts[state]} ${wordOf(state)}`);
+  const sorted = layers.toSorted(
+    (a, b) => layerStates.indexOf(a.state) - layerStates.indexOf(b.state),
+  );
+  const counts = new Map<string, number>();
+  for (const each of sorted)
+    counts.set(wordOfLayer(each), (counts.get(wordOfLayer(each)) ?? 0) + 1);
+  const parts = [...counts].map(([word, number]) => `${number} ${word}`);
   return `${count(layers.length, 'layer')}: ${parts.join(', ')}`;
 }

@@ -32,6 +32,8 @@ export interface Capability extends PolicyCapability {
   readonly layers?: Lazy<
     (context: EntryPathContext) => readonly Layer[] | Promise<readonly Layer[]>
   >;
+  /** Returns how a layer is to be shown that a change of the boot options would raise, or has raised from the next boot. */
+  readonly layersAtBoot?: Lazy<(paths: Paths) => (layer: Layer) => Layer>;
   /** Parts of the agent that belong to the capability. */
   readonly agentParts?: readonly Lazy<(paths: Paths, log: Log) => AgentPart>[];
   /** Returns rows for the security report: how well the capability enforces its part of the policy. */

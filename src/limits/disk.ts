@@ -16,7 +16,7 @@ function support(_attribute: string, context: SupportContext): Support {
     level: without.length === homes.length ? 'none' : 'partial',
     reason:
       homes.length === 0 ? 'no file system has a block device' : `no user quotas on ${places}`,
-    help: 'enable quotas there: mount with usrquota; on ext4 first `tune2fs -O quota` while unmounted',
+    help: 'enable user quotas there: bulkhead setup boot shows how',
   };
 }
 

@@ -227,7 +227,7 @@ const noProtection1: Support = {
 const noSwapAccounting: Support = {
   level: 'none',
   reason: 'this kernel does not account swap by cgroup',
-  help: 'boot with swapaccount=1',
+  help: 'boot with swapaccount=1: bulkhead setup boot',
 };
 
 const cgroup2: KernelSide2<'memory.low' | 'memory.high' | 'memory.max' | 'memory.swap.max'> = {

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { beforeEach } from 'node:test';
 import { failed, formatProblem } from '../../packages/base/problem.ts';
 import { ok } from '../../packages/base/result.ts';
-import type { BootHost } from '../../src/modules/io/deny/boot-loaders.ts';
+import type { BootHost } from '../../src/host/boot/boot-host.ts';
 import { denyModules, type DenyOptions } from '../../src/modules/io/deny/deny.ts';
 import { testDirectory } from '../../testing/temporary-directory.ts';
 

@@ -11,7 +11,8 @@ import { command, denyText } from '../../src/modules/commands/deny/deny.ts';
 import { moduleNames } from '../../packages/modules/core/modprobe/deny-file.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { undoModules } from '../../src/modules/commands/undo.ts';
-import { deniedModules, thisHost } from '../../src/modules/io/deny/deny.ts';
+import { thisHost } from '../../src/host/boot/boot-host.ts';
+import { deniedModules } from '../../src/modules/io/deny/deny.ts';
 import {
   conf,
   grubCfg,

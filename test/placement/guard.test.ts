@@ -45,11 +45,11 @@ suite('placementGuard().load()', () => {
     );
   });
 
-  test('refuses a kernel that does not ask BPF programs, and names the boot option', () => {
+  test('refuses a kernel that does not ask BPF programs, and names the command that changes that', () => {
     kernelHas('capability,landlock,yama');
     assert.match(
       problemOf({}),
-      /^Cannot enable strict placement: this kernel does not ask BPF programs: .*lsm=landlock,yama,bpf/,
+      /^Cannot enable strict placement: this kernel does not ask BPF programs: .*bulkhead setup boot/,
     );
   });
 

@@ -8,7 +8,7 @@ import { logToStderr } from '../../testing/progress.ts';
 import { compileBpf } from '../../scripts/bpf.ts';
 import { formatProblem } from '../../packages/base/problem.ts';
 import { libbpf } from '../../src/sys/bpf/libbpf.ts';
-import { blockedLayer, bootHint, lsmProblem, osIds } from '../../src/sys/bpf/lsm.ts';
+import { blockedLayer, lsmProblem } from '../../src/sys/bpf/lsm.ts';
 import { loadObject, refusal } from '../../src/sys/bpf/object.ts';
 import { existingPins, openPins } from '../../src/sys/bpf/pins.ts';
 import { pinDirectory } from '../../packages/base/io/pinned-directory.ts';
@@ -21,38 +21,34 @@ const skip = ready.ok ? false : ready.reason;
 const directory = suiteDirectory('bpf');
 
 suite('lsmProblem()', () => {
-  const problemWith = (modules: string | undefined, os: string, btf = true) => {
+  const problemWith = (modules: string | undefined, config = 'CONFIG_BPF_LSM=y\n', btf = true) => {
     using scratch = temporaryDirectory('lsm');
     const root = scratch.path;
-    mkdirSync(join(root, 'kernel/security'), { recursive: true });
-    mkdirSync(join(root, 'kernel/btf'));
-    if (btf) writeFileSync(join(root, 'kernel/btf/vmlinux'), '');
-    if (modules !== undefined) writeFileSync(join(root, 'kernel/security/lsm'), modules);
-    writeFileSync(join(root, 'os-release'), os);
-    return lsmProblem({ sys: root, etc: root });
+    mkdirSync(join(root, 'sys/kernel/security'), { recursive: true });
+    mkdirSync(join(root, 'sys/kernel/btf'));
+    mkdirSync(join(root, 'proc/sys/kernel'), { recursive: true });
+    mkdirSync(join(root, 'boot'));
+    if (btf) writeFileSync(join(root, 'sys/kernel/btf/vmlinux'), '');
+    if (modules !== undefined) writeFileSync(join(root, 'sys/kernel/security/lsm'), modules);
+    writeFileSync(join(root, 'proc/sys/kernel/osrelease'), '6.12.1\n');
+    writeFileSync(join(root, 'boot/config-6.12.1'), config);
+    return lsmProblem({ sys: join(root, 'sys'), proc: join(root, 'proc') });
   };
 
   test('returns undefined when "bpf" is among the active LSMs', () => {
-    assert.equal(problemWith('lockdown,capability,apparmor,bpf', 'ID=debian\n'), undefined);
+    assert.equal(problemWith('lockdown,capability,apparmor,bpf'), undefined);
   });
 
-  test('names the boot option, and how the distribution sets it, when "bpf" is not active', () => {
-    const ubuntu = problemWith(
-      'lockdown,capability,landlock,yama,apparmor',
-      'ID=ubuntu\nID_LIKE=debian\n',
-    );
-    assert.match(ubuntu?.reason ?? '', /"bpf" is not in .*lsm \(lockdown,capability,landlock/);
-    assert.match(
-      ubuntu?.hint ?? '',
-      /lsm=lockdown,landlock,yama,apparmor,bpf to GRUB_CMDLINE_LINUX .*update-grub/,
-    );
-    const rocky = problemWith('capability,selinux', 'ID="rocky"\nID_LIKE="rhel centos fedora"\n');
-    assert.match(rocky?.hint ?? '', /grubby --update-kernel=ALL --args=lsm=selinux,bpf/);
-    assert.match(
-      bootHint(['capability'], osIds('ID="opensuse-leap"\nID_LIKE="suse opensuse"\n')),
-      /grub2-mkconfig/,
-    );
-    assert.match(bootHint(['yama'], []), /kernel parameter lsm=yama,bpf/);
+  test('names the command that adds the boot option when "bpf" is not active', () => {
+    const problem = problemWith('lockdown,capability,landlock,yama,apparmor');
+    assert.match(problem?.reason ?? '', /"bpf" is not in .*lsm \(lockdown,capability,landlock/);
+    assert.match(problem?.hint ?? '', /bulkhead setup boot/);
+  });
+
+  test('names no command when the kernel was built without it', () => {
+    const problem = problemWith('yama', 'CONFIG_MODULES=y\n# CONFIG_BPF_LSM is not set\n');
+    assert.match(problem?.hint ?? '', /built without CONFIG_BPF_LSM/);
+    assert.doesNotMatch(problem?.hint ?? '', /setup boot/);
   });
 
   test('a layer is unknown without the list, and not possible without "bpf" in it', () => {
@@ -68,12 +64,12 @@ suite('lsmProblem()', () => {
   });
 
   test('does not take "bpfx" for "bpf"', () => {
-    assert.notEqual(problemWith('capability,bpfx', ''), undefined);
+    assert.notEqual(problemWith('capability,bpfx'), undefined);
   });
 
   test('asks for securityfs or BTF when it is missing', () => {
-    assert.match(problemWith(undefined, '')?.hint ?? '', /mount -t securityfs/);
-    assert.match(problemWith('bpf', '', false)?.reason ?? '', /btf\/vmlinux/);
+    assert.match(problemWith(undefined)?.hint ?? '', /mount -t securityfs/);
+    assert.match(problemWith('bpf', undefined, false)?.reason ?? '', /btf\/vmlinux/);
   });
 });
 

@@ -36,8 +36,9 @@ export async function surveyLayers(
   ];
   for (const { layers: load } of capabilities)
     if (load !== undefined) layers.push(...(await (await load())(context)));
-  if (policyProblem === undefined) return layers;
-  return layers.map((each) =>
+  const shown = await atBoot(capabilities, paths, layers);
+  if (policyProblem === undefined) return shown;
+  return shown.map((each) =>
     ofPolicy.includes(each.key) && each.state !== 'unavailable'
       ? { key: each.key, state: 'unknown', reason: policyProblem, improve: 'bulkhead check' }
       : each,
@@ -47,6 +48,17 @@ export async function surveyLayers(
 /** Returns the score, and where each layer is explained. */
 export const scoreLine = (layers: readonly Layer[]): string =>
   `${formatScore(layers)}; see bulkhead setup status`;
+
+async function atBoot(
+  capabilities: readonly Capability[],
+  paths: Paths,
+  layers: readonly Layer[],
+): Promise<readonly Layer[]> {
+  let shown = layers;
+  for (const { layersAtBoot } of capabilities)
+    if (layersAtBoot !== undefined) shown = shown.map((await layersAtBoot())(paths));
+  return shown;
+}
 
 /** Layers of capabilities that are compared with the policy. */
 const ofPolicy = ['limit entries', 'jails', 'jails apart', 'symlinks guard', 'strict placement'];

@@ -32,7 +32,8 @@ const offsets = {
 };
 const spaceIsValid = 1;
 const filesAreValid = 4;
-/** `FS_QUOTA_UDQ_ENFD` in `qs_flags`, the second field of struct fs_quota_stat. */
+/** `FS_QUOTA_UDQ_ACCT` and `FS_QUOTA_UDQ_ENFD` in `qs_flags`, the second field of struct fs_quota_stat. */
+const counted = 1;
 const enforced = 2;
 
 function call(node: string, code: number, uid: number, data: Buffer): Result<void, Errno> {
@@ -41,9 +42,14 @@ function call(node: string, code: number, uid: number, data: Buffer): Result<voi
 }
 
 /** Whether the mounted file system on the device `node` enforces user quotas. */
-export function userQuotaOn(node: string): boolean {
+export const userQuotaOn = (node: string): boolean => (quotaFlags(node) & enforced) !== 0;
+
+/** Whether it counts what users have, enforced or not: ext4 with the feature "quota" always does. */
+export const userQuotaCounted = (node: string): boolean => (quotaFlags(node) & counted) !== 0;
+
+function quotaFlags(node: string): number {
   const data = Buffer.alloc(256);
-  return call(node, commands.state, 0, data).ok && (data.readUInt16LE(2) & enforced) !== 0;
+  return call(node, commands.state, 0, data).ok ? data.readUInt16LE(2) : 0;
 }
 
 /** A user's space quota, in bytes, and file quota. */

@@ -2,14 +2,8 @@
 import type { UndoStep } from '../../apply/undo-step.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
-import type { BootHost } from '../io/deny/boot-loaders.ts';
-import {
-  deniedModules,
-  denyModules,
-  hasKilledDenial,
-  thisHost,
-  undoKilledDenial,
-} from '../io/deny/deny.ts';
+import { thisHost, type BootHost } from '../../host/boot/boot-host.ts';
+import { deniedModules, denyModules, hasKilledDenial, undoKilledDenial } from '../io/deny/deny.ts';
 import { hasBootFiles } from '../io/gate/boot-files.ts';
 import { gateGuard } from '../io/gate/kernel-gate.ts';
 

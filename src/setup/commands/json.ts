@@ -3,6 +3,9 @@ import type { Problem } from '../../../packages/base/problem.ts';
 import type { Layer, LayerCounts } from '../../../packages/base/layer.ts';
 import type { Answers } from '../core/answers.ts';
 import type { HostLook } from '../core/look.ts';
+import type { BootOptionState } from '../core/boot/state.ts';
+import type { BootOptionName } from '../core/boot/option.ts';
+import type { LoaderName } from '../core/boot/record.ts';
 import type { Quiet, StepRecord } from '../core/record.ts';
 import type { Level } from '../core/levels.ts';
 
@@ -86,4 +89,56 @@ export interface SetupUndoJson {
   readonly undone: readonly string[];
   /** The steps that could not be undone; the same command continues. */
   readonly problems: readonly Problem[];
+}
+
+/** The boot options of this host, and the change of them. */
+export interface SetupBootJson {
+  /** Whether nothing was changed, since it was only asked for. */
+  readonly dryRun: boolean;
+  /** Whether an earlier change is undone. */
+  readonly undo: boolean;
+  /** The boot loader that is changed; null if none is. */
+  readonly loader: LoaderName | null;
+  /** The boot loaders that were found. */
+  readonly loaders: readonly LoaderName[];
+  /** The options, with what this host has of each. */
+  readonly options: readonly BootOptionJson[];
+  /** The words that the kernel's command line gets or loses. */
+  readonly words: readonly string[];
+  /** The files that are changed. */
+  readonly files: readonly BootFileJson[];
+  /** The commands that are run, each with its arguments. */
+  readonly commands: readonly (readonly string[])[];
+  /** Whether the change was made. */
+  readonly changed: boolean;
+  /** Notes for people. */
+  readonly notes: readonly string[];
+}
+
+/** A boot option. */
+export interface BootOptionJson {
+  /** The name of the option. */
+  readonly name: BootOptionName;
+  /** The gain, in one line. */
+  readonly brings: string;
+  /** The cost, in one line. */
+  readonly cost: string;
+  /** The state of the option on this host. */
+  readonly state: BootOptionState;
+  /** The reason for the state; null if there is nothing to say. */
+  readonly reason: string | null;
+  /** The words on the kernel's command line that bring it. */
+  readonly words: readonly string[];
+  /** The commands by which people bring it, if Bulkhead cannot. */
+  readonly byHand: readonly string[];
+}
+
+/** A file that is changed. */
+export interface BootFileJson {
+  /** The path of the file. */
+  readonly path: string;
+  /** The text of before; empty if there is no file, or if an earlier change is undone. */
+  readonly before: string;
+  /** The wanted text; empty if an earlier change is undone. */
+  readonly after: string;
 }

@@ -111,7 +111,8 @@ export async function commandsInForce({
   const found: string[] = [];
   for (const { undo } of capabilities)
     for (const { command } of (await undo?.())?.(paths) ?? [])
-      if (command !== undefined) found.push(nameOfCommand(command));
+      // What waits for a reboot is not in force.
+      if (command !== undefined && command[0] !== 'setup') found.push(nameOfCommand(command));
   const hasUnits = ownUnits.some(
     ({ name }) => !['absent', 'packaged'].includes(unitFile(paths, name)),
   );

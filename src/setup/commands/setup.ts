@@ -18,6 +18,11 @@ const parts: CommandTable = {
     summary: 'let guards refuse that have reported nothing for seven days',
     load: () => import('./next.ts'),
   },
+  boot: {
+    usage: '[options]',
+    summary: 'write the boot options that layers need, for the next reboot; never reboots',
+    load: () => import('./boot/boot.ts'),
+  },
   undo: {
     usage: '[options]',
     summary: 'take back what setup did, in reverse',

@@ -1,6 +1,5 @@
 /** `bulkhead setup`: looks at the host, asks, shows one plan, and carries it out step by step. */
 import type { Command } from 'commander';
-import { existsSync } from 'node:fs';
 import type { Loaded } from '../../apply/load-policy.ts';
 import { readLaunch } from '../../host/cgroups/launch-file.ts';
 import { canAsk, confirm } from '../../cli/confirm.ts';
@@ -10,6 +9,7 @@ import { failWith, print, printError, printJson } from '../../cli/shared/output.
 import { createTextFile } from '../../sys/files/edited-file.ts';
 import { readForeignFile, readPolicyFile } from '../../host/policy-file.ts';
 import type { Cause, Problem } from '../../../packages/base/problem.ts';
+import { namesIn } from '../../../packages/base/io/read.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { contradictions } from '../core/conflicts.ts';
 import { answersText, parseAnswers, type Answers } from '../core/answers.ts';
@@ -181,7 +181,9 @@ async function firstRecord(session: Session, answers: Answers): Promise<SetupRec
   const before = readPolicyFile(file);
   const usedBefore = await commandsInForce(session);
   // A policy alone is only a file.
-  const isThere = readLaunch(paths.runtime) !== undefined || existsSync(paths.state);
+  const isThere =
+    readLaunch(paths.runtime) !== undefined ||
+    namesIn(paths.state).some((each) => !each.startsWith('setup-boot'));
   return {
     answers,
     wasUsed: isThere || usedBefore.length > 0,

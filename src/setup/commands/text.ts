@@ -2,7 +2,7 @@
 import {
   formatScore,
   layerStates,
-  wordOf,
+  wordOfLayer,
   type Layer,
   type LayerState,
 } from '../../../packages/base/layer.ts';
@@ -39,9 +39,9 @@ export function printLayers(layers: readonly Layer[], record?: SetupRecord): voi
   const sorted = layers.toSorted(
     (a, b) => layerStates.indexOf(a.state) - layerStates.indexOf(b.state),
   );
-  const rows = sorted.map(({ key, state, reason, improve, reported }) => [
+  const rows = sorted.map(({ key, state, boot, reason, improve, reported }) => [
     key,
-    colors[paints[state]](wordOf(state)),
+    colors[paints[state]](wordOfLayer({ state, ...(boot === undefined ? {} : { boot }) })),
     printable(
       [
         reason,

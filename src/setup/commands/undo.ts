@@ -22,6 +22,7 @@ import { restorePolicy } from '../io/policy-edits.ts';
 import { readRecord, recordFile } from '../io/record-file.ts';
 import { reloadUnits } from '../io/reload-units.ts';
 import { runCommand, runCommands } from '../io/run-command.ts';
+import { undoBootOptions } from './boot/undo.ts';
 import { defaultAnswers } from './questions.ts';
 import type { SetupUndoJson } from './json.ts';
 import { Journal, undoCommands, writePolicy } from './run-steps.ts';
@@ -48,6 +49,8 @@ async function undo(_options: UndoOptions, command: Command): Promise<ExitCode> 
   const read = readRecord(found.paths, defaultAnswers(found.look));
   if (!read.ok) return failWith(read.error);
   if (read.value === undefined) {
+    const boot = bootSteps(found.paths);
+    if (boot.length > 0) return undoAll(boot, options);
     if (options.json === true)
       printJson({ dryRun: false, undone: [], problems: [] } satisfies SetupUndoJson);
     else print('Setup has done nothing on this host');
@@ -56,7 +59,11 @@ async function undo(_options: UndoOptions, command: Command): Promise<ExitCode> 
   const session = { ...found, file: read.value.policyFile };
   const context = await stepContext(session, read.value.answers);
   const journal = new Journal(session, read.value);
-  const list = await undoSteps(session, journal, context);
+  return undoAll(await undoSteps(session, journal, context), options);
+}
+
+/** Shows the list, asks, and carries it out. */
+async function undoAll(list: readonly Undo[], options: UndoOptions): Promise<ExitCode> {
   if (options.json !== true)
     print(`This undoes:\n${list.map(({ what }) => `  ${what}`).join('\n')}`);
   if (options.dryRun === true) {
@@ -103,6 +110,7 @@ async function undoSteps(
   const begun = steps.filter(({ key }) => isBegun(record.steps[key]?.state));
   const units = [...new Set(begun.flatMap((step) => step.reloads?.(context) ?? []))];
   return [
+    ...bootSteps(paths),
     ...allowed(session, journal, context),
     ...begun.toReversed().flatMap((step) => undoOf(step, session, journal, context)),
     policy,
@@ -119,6 +127,13 @@ async function undoSteps(
     },
   ];
 }
+
+/** Boot options are undone with the rest, for the next reboot. */
+const bootSteps = (paths: Session['paths']): readonly Undo[] =>
+  undoBootOptions(paths).map(({ what, run }) => ({
+    what,
+    run: async () => firstOf((await run?.()) ?? []),
+  }));
 
 /** Strict placement goes first: it would refuse processes that the other steps move out of their cgroups. */
 function allowed(session: Session, journal: Journal, context: StepContext): readonly Undo[] {

@@ -27,7 +27,7 @@ import {
 import type { SelfTest } from './self-test.ts';
 
 export interface GuardPaths extends PinRoot {
-  readonly etc: string;
+  readonly proc: string;
   /** The directory of the lock: `/run/INSTANCE`. */
   readonly runtime: string;
 }

@@ -8,10 +8,11 @@ import { existsSync } from 'node:fs';
 import type { Layer } from '../../../packages/base/layer.ts';
 import type { Cause } from '../../../packages/base/problem.ts';
 import { readText } from '../../../packages/base/io/read.ts';
+import { readKernelConfig } from '../kernel-config.ts';
 
 interface Roots {
   readonly sys: string;
-  readonly etc: string;
+  readonly proc: string;
 }
 
 export const parseLsmList = (text: string): readonly string[] =>
@@ -26,7 +27,7 @@ export interface LsmProblem extends Cause {
 }
 
 /** Returns why programs cannot decide here, and what would change that. */
-export function lsmProblem({ sys, etc }: Roots): LsmProblem | undefined {
+export function lsmProblem({ sys, proc }: Roots): LsmProblem | undefined {
   const list = `${sys}/kernel/security/lsm`;
   const text = readText(list);
   if (text === undefined) {
@@ -41,7 +42,7 @@ export function lsmProblem({ sys, etc }: Roots): LsmProblem | undefined {
   if (!modules.includes('bpf')) {
     return {
       reason: `this kernel does not ask BPF programs: "bpf" is not in ${list} (${modules.join(',')})`,
-      hint: bootHint(modules, osIds(readText(`${etc}/os-release`) ?? '')),
+      hint: bootHint({ proc }),
     };
   }
   if (existsSync(`${sys}/kernel/btf/vmlinux`)) return undefined;
@@ -63,24 +64,9 @@ export const blockedLayer = (key: string, problem: LsmProblem): Layer => ({
   ...(problem.hint === undefined ? {} : { improve: problem.hint }),
 });
 
-const capability = 'capability';
-
-/** Describes the boot option that adds it. `capability` is always there and not listed in the option. */
-export function bootHint(modules: readonly string[], ids: readonly string[]): string {
-  const option = `lsm=${[...modules.filter((each) => each !== capability), 'bpf'].join(',')}`;
-  const is = (...names: readonly string[]) => names.some((each) => ids.includes(each));
-  if (is('rhel', 'fedora', 'centos'))
-    return `run: grubby --update-kernel=ALL --args=${option}, and reboot; the kernel must have CONFIG_BPF_LSM`;
-  const edit = `add ${option} to GRUB_CMDLINE_LINUX in /etc/default/grub`;
-  if (is('suse', 'opensuse', 'sles'))
-    return `${edit}, run grub2-mkconfig -o /boot/grub2/grub.cfg, and reboot`;
-  if (is('debian', 'ubuntu'))
-    return `${edit}, run update-grub, and reboot (Proxmox with systemd-boot: /etc/kernel/cmdline and proxmox-boot-tool refresh)`;
-  return `boot with the kernel parameter ${option}`;
+function bootHint(roots: Pick<Roots, 'proc'>): string {
+  const config = readKernelConfig(roots);
+  if (config !== undefined && config.get('BPF_LSM') !== 'y')
+    return 'this kernel was built without CONFIG_BPF_LSM; use one that has it';
+  return 'run "bulkhead setup boot", which adds it to the boot options, and reboot';
 }
-
-/** Returns `ID` and `ID_LIKE` of os-release(5). */
-export const osIds = (text: string): readonly string[] =>
-  [...text.matchAll(/^ID(?:_LIKE)?="?([^"\n]*)"?$/gm)].flatMap(([, value = '']) =>
-    value.split(' '),
-  );

@@ -15,10 +15,10 @@ import {
   type Runner,
 } from '../../../cli/shared/command.ts';
 import { print, printError, printJson, failWith } from '../../../cli/shared/session.ts';
+import { thisHost } from '../../../host/boot/boot-host.ts';
 import { moduleNames } from '../../../../packages/modules/core/modprobe/deny-file.ts';
 import {
   denyModules,
-  thisHost,
   type DenyOptions,
   type DenyOutcome,
   type LoadedNow,

@@ -6,6 +6,7 @@
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { at, hasProgram, installCommands, type BootHost } from '../../../host/boot/boot-host.ts';
 import { readText } from '../../../../packages/base/io/read.ts';
 import {
   blacklistedIn,
@@ -22,14 +23,6 @@ interface BootPlan {
   readonly edits: readonly FileChange[];
   /** Commands to run afterwards, in this order. */
   readonly commands: readonly (readonly string[])[];
-}
-
-/** The host: the root of its files, and a way to run its programs; a test has its own. */
-export interface BootHost {
-  /** The root directory; empty for this host. */
-  readonly root: string;
-  /** Runs a command; returns its standard output, or why it failed. */
-  readonly call: (command: readonly string[]) => Result<string, Problem>;
 }
 
 export interface BootLoader {
@@ -49,10 +42,6 @@ export interface BootLoader {
   /** Returns the commands by which the boot loader takes over its edited files. */
   readonly refresh: (host: BootHost) => readonly (readonly string[])[];
 }
-
-const at = ({ root }: BootHost, path: string) => join(root === '' ? '/' : root, path);
-const hasProgram = (host: BootHost, name: string) =>
-  ['usr/sbin', 'usr/bin', 'sbin', 'bin'].some((each) => existsSync(at(host, join(each, name))));
 
 /** Debian's and Ubuntu's GRUB, which reads /etc/default/grub.d. */
 const grub: BootLoader = {
@@ -142,17 +131,6 @@ const systemdBoot: BootLoader = {
   },
   refresh: installCommands,
 };
-
-function installCommands(host: BootHost): readonly (readonly string[])[] {
-  const directory = at(host, 'usr/lib/modules');
-  const releases = existsSync(directory) ? readdirSync(directory).sort() : [];
-  return releases.flatMap((release) => {
-    const image = [`/usr/lib/modules/${release}/vmlinuz`, `/boot/vmlinuz-${release}`].find((each) =>
-      existsSync(at(host, each)),
-    );
-    return image === undefined ? [] : [['kernel-install', 'add', release, image]];
-  });
-}
 
 const bootLoaders: readonly BootLoader[] = [grubby, grub, systemdBoot];
 

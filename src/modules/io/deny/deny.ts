@@ -2,12 +2,9 @@
  * Denies modules on a host: in /etc/modprobe.d for modprobe and udev, and on the kernel's command
  * line for everything. All changes are planned first, then applied as a whole or not at all.
  */
-import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { causedBy, failed, type Problem } from '../../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../../packages/base/result.ts';
-import { formatErrno, errnoOf } from '../../../../packages/base/io/errno.ts';
 import {
   FileTransaction,
   isUnfinished,
@@ -25,7 +22,8 @@ import {
   readDenyFile,
   type DenyFile,
 } from '../../../../packages/modules/core/modprobe/deny-file.ts';
-import { bootLoadersOf, type BootHost, type BootLoader } from './boot-loaders.ts';
+import { at, type BootHost } from '../../../host/boot/boot-host.ts';
+import { bootLoadersOf, type BootLoader } from './boot-loaders.ts';
 import { readOwnFile } from './own-file.ts';
 
 export interface DenyOptions {
@@ -73,7 +71,6 @@ export interface LoadedNow {
 }
 
 const denyFile = 'etc/modprobe.d/bulkhead.conf';
-const at = ({ root }: BootHost, path: string) => join(root === '' ? '/' : root, path);
 const journalOf = (host: BootHost) => at(host, 'var/lib/bulkhead/modules-deny.journal');
 
 interface DenyPlan {
@@ -272,26 +269,3 @@ const initrdPrograms = [
 
 const initrdCommand = (host: BootHost) =>
   initrdPrograms.find(([program]) => existsSync(at(host, program)))?.[1];
-
-/** This host. A program that takes longer than ten minutes is hanging. */
-export const thisHost: BootHost = {
-  root: '',
-  call(command) {
-    const [program = '', ...args] = command;
-    const { status, stdout, stderr, error } = spawnSync(program, args, {
-      encoding: 'utf8',
-      timeout: 600_000,
-      maxBuffer: 16 * 1024 * 1024,
-      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    if (error !== undefined) {
-      const errno = errnoOf(error);
-      return failed({ action: 'run', object: program, reason: formatErrno(errno) });
-    }
-    if (status === 0) return ok(stdout);
-    const [line = ''] = stderr.trim().split('\n').slice(-1);
-    const end = status === null ? 'was killed' : `failed with status ${status}`;
-    return failed({ action: 'run', object: command.join(' '), reason: `it ${end}: ${line}` });
-  },
-};

@@ -1,0 +1,57 @@
+/** Text files of boot loaders, read as root. Damaged ones are refused: a boot loader might read them in another way. */
+import { failed, type Problem } from '../../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../../packages/base/result.ts';
+import { decodeText } from '../../../../packages/base/io/regular-file.ts';
+import { at, type BootHost } from '../../../host/boot/boot-host.ts';
+import { readHostFile, type FileContent } from '../../../sys/files/host-file.ts';
+import type { BootRecord, FileRole } from '../../core/boot/record.ts';
+import { contentBefore } from './stored-content.ts';
+
+/** A file that is to be changed. Its path is below the root, without the first slash. */
+export interface BootEdit {
+  readonly path: string;
+  readonly role: FileRole;
+  readonly before: FileContent | undefined;
+  /** The wanted text; undefined if a program of the boot loader writes it. */
+  readonly after: string | undefined;
+}
+
+export interface BootFile {
+  readonly content: FileContent;
+  readonly text: string;
+}
+
+/** The host, as it is without an earlier change of ours, which is undone before the next. */
+export interface PlannedHost extends BootHost {
+  readonly earlier?: BootRecord | undefined;
+}
+
+const bytesMax = 2 ** 20;
+
+/** Reads the file; undefined if there is none. */
+export function readBootFile(
+  host: PlannedHost,
+  path: string,
+): Result<BootFile | undefined, Problem> {
+  const object = at(host, path);
+  const read = readHostFile({ path: object });
+  if (!read.ok) return read;
+  const { earlier } = host;
+  const known = earlier?.files.find((each) => each.path === path);
+  const content =
+    earlier === undefined || known === undefined
+      ? read.value
+      : contentBefore(known, read.value, earlier).content;
+  if (content === undefined) return ok(undefined);
+  const text = decodeText(content.bytes);
+  const reason = damageOf(content.bytes, text);
+  if (reason === undefined) return ok({ content, text });
+  return failed({ action: 'use', object, reason, hint: 'correct it first' });
+}
+
+function damageOf(bytes: Uint8Array, text: string): string | undefined {
+  if (bytes.length > bytesMax) return `it has ${bytes.length} bytes; the limit is ${bytesMax}`;
+  if (!Buffer.from(text).equals(bytes)) return 'it is not text in UTF-8';
+  if (text.includes('\0')) return 'it has a NUL byte';
+  return text.includes('\r') ? 'it has Windows line ends' : undefined;
+}
