@@ -71,6 +71,7 @@ export const kernelSuites = [
   'test/jail/sites-applied.test.ts',
   'test/package/build.test.ts',
   'test/package/life.test.ts',
+  'test/package/repository.test.ts',
   'test/pam/enable.test.ts',
   'test/pam/enable-refused.test.ts',
   'test/pam/step.test.ts',

@@ -112,6 +112,11 @@ const suites = {
       'libc6-dev-arm64-cross',
       'binutils-aarch64-linux-gnu',
       'rpm',
+      'gnupg',
+      'apt-utils', // apt-ftparchive
+      'createrepo-c',
+      'dnf', // installs from the repository
+      'authselect', // manages PAM on enterprise Linux
       'lintian',
       'rpmlint',
       'util-linux', // unshare, nsenter

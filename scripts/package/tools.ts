@@ -54,7 +54,11 @@ function needsOf(format: Format, processor: Processor): readonly Need[] {
 
 /** Throws with the names of all Debian packages that are missing for these builds. */
 export function checkTools(formats: readonly Format[], wanted: readonly Processor[]): void {
-  const needs = formats.flatMap((format) => wanted.flatMap((each) => needsOf(format, each)));
+  checkPrograms(formats.flatMap((format) => wanted.flatMap((each) => needsOf(format, each))));
+}
+
+/** Throws with the names of all Debian packages that are missing. */
+export function checkPrograms(needs: readonly Need[]): void {
   const missing = needs.filter(({ file }) => !isThere(file));
   if (missing.length === 0) return;
   const files = [...new Set(missing.map(({ file }) => file))].join(', ');

@@ -34,7 +34,7 @@ export class Tree {
     this.#add(path, { kind: 'file', mode, from });
   }
 
-  write(path: string, content: string, mode = 0o644): void {
+  write(path: string, content: string | Uint8Array, mode = 0o644): void {
     this.#add(path, { kind: 'text', mode, content: Buffer.from(content) });
   }
 
