@@ -1,23 +1,14 @@
 /** Checks of the documentation: policies in it parse, commands and links in it exist. */
 import assert from 'node:assert/strict';
-import { existsSync, globSync, readFileSync } from 'node:fs';
+import { existsSync, globSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import type { Command } from 'commander';
 import { makeWholeProgram } from '../../src/cli/program.ts';
 import * as library from '../../packages/modules/library.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { capabilities } from '../../src/capabilities.ts';
-
-const root = fileURLToPath(new URL('../..', import.meta.url));
-const pages = globSync('{*,docs/*}.md', { cwd: root }).sort();
-const textOf = (page: string) => readFileSync(join(root, page), 'utf8');
-
-const blocks = (text: string, language: string) =>
-  [...text.matchAll(new RegExp('^```' + language + '\\n([\\s\\S]*?)^```', 'gm'))].map(
-    (match) => match[1] ?? '',
-  );
+import { commandsOf, problemOf, wordsOf } from './command-lines.ts';
+import { blocks, pages, root, textOf } from './pages.ts';
 
 test('policies in the documentation are valid', () => {
   const found = pages.flatMap((page) =>
@@ -38,32 +29,29 @@ test('policies in examples/ are valid', () => {
   }
 });
 
-/** `bulkhead web fpm enable`: as far as words name commands. */
-function innermost(command: Command, [name, ...words]: readonly string[]): Command {
-  const found = command.commands.find((each) => each.name() === name);
-  return found === undefined ? command : innermost(found, words);
-}
-
-test('commands in the documentation exist, with their options', async () => {
+test('commands in the documentation exist, with their options and arguments', async () => {
   const program = await makeWholeProgram(capabilities);
   let seen = 0;
   for (const page of pages) {
-    for (const line of blocks(textOf(page), 'console').join('\n').split('\n')) {
-      const words = /^(?:\.\/)?bulkhead (.*?)(?:\s+#.*|\s+>.*)?$/.exec(line)?.[1]?.split(/\s+/);
-      if (words === undefined) continue;
+    for (const line of commandsOf(textOf(page))) {
       seen++;
-      const [name = '', ...inner] = words;
-      const found = program.commands.find((each) => each.name() === name);
-      assert.ok(found, `${page}: there is no "bulkhead ${name}"`);
-      if (name === 'exec') continue;
-      const deep = innermost(found, inner);
-      for (const option of words.filter((word) => /^--?[a-z]/.test(word))) {
-        const known = deep.options.some((each) => each.long === option || each.short === option);
-        assert.ok(known, `${page}: "bulkhead ${name}" has no option ${option}`);
-      }
+      const problem = problemOf(program, line);
+      assert.equal(problem, undefined, `${page}: bulkhead ${line.words.join(' ')}: ${problem}`);
     }
   }
-  assert.ok(seen > 20);
+  assert.ok(seen > 300, `${seen}`);
+});
+
+test('a command that does not exist is found', async () => {
+  const program = await makeWholeProgram(capabilities);
+  for (const [line, problem] of [
+    ['setup stats', '"setup" has no use for "stats"'],
+    ['web fpm enable --every', 'there is no option --every'],
+    ['incident', 'an argument of "incident" is missing'],
+    ['verify a b', '"verify" has no use for "b"'],
+    ['stop erin --reason "ticket 4711"', undefined],
+  ] as const)
+    assert.equal(problemOf(program, { words: wordsOf(line), isWhole: true }), problem, line);
 });
 
 test('every function of the library has an example', () => {
@@ -74,6 +62,16 @@ test('every function of the library has an example', () => {
       new RegExp(`\\b${name}\\b`),
       `docs/modules-library.md does not use ${name}`,
     );
+});
+
+test('tests that the documentation names exist', () => {
+  let seen = 0;
+  for (const page of pages)
+    for (const [, path = ''] of textOf(page).matchAll(/`(test\/[\w./-]+)`/g)) {
+      seen++;
+      assert.ok(existsSync(join(root, path)), `${page}: ${path}`);
+    }
+  assert.ok(seen > 0);
 });
 
 test('npm scripts in the documentation exist', () => {
