@@ -146,6 +146,6 @@ function addDocumentation(tree: Tree): void {
   const patterns = ['examples/**/*.*', 'schema/**/*.*', 'bpf/*'];
   for (const path of globSync(patterns, { cwd: root }))
     tree.copy(`${documentation}/${path}`, `${root}${path}`);
-  for (const path of globSync('docs/*.md', { cwd: root }))
+  for (const path of globSync('docs/*.{md,svg}', { cwd: root }))
     tree.copy(`${documentation}/${basename(path)}`, `${root}${path}`);
 }
