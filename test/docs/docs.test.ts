@@ -90,3 +90,28 @@ test('links in the documentation lead to existing files', () => {
     }
   }
 });
+
+/** The names of a page's headings in links, as GitHub makes them. */
+function headingsOf(page: string): ReadonlySet<string> {
+  const text = textOf(page).replaceAll(/^```[^]*?^```/gm, '');
+  const slugs = [...text.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>
+    title
+      .toLowerCase()
+      .replaceAll(/[^\p{Letter}\p{Number} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+  return new Set(slugs);
+}
+
+test('links to a heading lead to one', () => {
+  const headings = new Map(pages.map((page) => [page, headingsOf(page)]));
+  let seen = 0;
+  for (const page of pages)
+    for (const [, target = '', heading = ''] of textOf(page).matchAll(/\]\(([^)#:]*)#([^)]+)\)/g)) {
+      const to = headings.get(target === '' ? page : join(dirname(page), target));
+      if (to === undefined) continue;
+      seen++;
+      assert.ok(to.has(heading), `${page} links to ${target}#${heading}`);
+    }
+  assert.ok(seen > 100, `${seen}`);
+});
