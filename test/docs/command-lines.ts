@@ -19,7 +19,7 @@ export function* commandsOf(text: string): Generator<CommandLine> {
     const found = typed.exec(line)?.[1];
     if (found !== undefined) yield { words: wordsOf(found), isWhole: true };
   }
-  const prose = text.replaceAll(/^```[\s\S]*?^```/gm, '');
+  const prose = text.replaceAll(/^ *```[\s\S]*?^ *```/gm, '');
   for (const [, named = ''] of prose.matchAll(/`(?:\.\/)?bulkhead ([a-z][^`]*)`/g))
     yield { words: wordsOf(named.replace(/[ ,]*…$/, '')), isWhole: false };
 }

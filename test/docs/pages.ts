@@ -7,7 +7,8 @@ export const root = fileURLToPath(new URL('../..', import.meta.url));
 export const pages = globSync('{*,docs/*}.md', { cwd: root }).sort();
 export const textOf = (page: string) => readFileSync(join(root, page), 'utf8');
 
+/** The code blocks of a language; those in lists lose their indentation. */
 export const blocks = (text: string, language: string): readonly string[] =>
-  [...text.matchAll(new RegExp('^```' + language + '\\n([\\s\\S]*?)^```', 'gm'))].map(
-    (match) => match[1] ?? '',
+  [...text.matchAll(new RegExp('^( *)```' + language + '\\n([\\s\\S]*?)^ *```', 'gm'))].map(
+    ([, indent = '', block = '']) => block.replaceAll(new RegExp('^' + indent, 'gm'), ''),
   );

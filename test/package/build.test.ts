@@ -86,6 +86,7 @@ describe('npm run package', { skip, timeout: longPatienceMilliseconds }, () => {
       '/usr/share/fish/vendor_completions.d/bulkhead.fish',
       '/usr/share/man/man8/bulkhead.8.gz',
       '/usr/share/doc/bulkhead/bpf/jail.bpf.c',
+      '/usr/share/doc/bulkhead/concepts.svg',
       '/usr/share/doc/bulkhead/copyright',
     ])
       has(path);
