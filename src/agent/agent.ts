@@ -212,8 +212,10 @@ export class Agent implements AsyncDisposable {
     const faults = [
       ...readings.flatMap((each) => {
         const { values = {}, observed } = this.#memberIndex.entries.get(each.member) ?? {};
-        if (observed !== undefined) return observedFaults(each, seconds, observed);
-        return detectFaults(each, seconds, values);
+        const hits = detectFaults(each, seconds, values);
+        return observed === undefined
+          ? hits
+          : [...hits, ...observedFaults(each, seconds, observed)];
       }),
       ...this.#halted.splice(0).flatMap((uid) => haltFault(uid, this.#memberIndex)),
       ...reported.map(withoutEvidence),

@@ -114,6 +114,8 @@ export interface Policy {
   readonly resellers: readonly Reseller[];
   /** Limits of tenants that have no more specific ones. */
   readonly defaults: LimitValues;
+  /** The defaults if limits are only observed; absent if they are enforced. */
+  readonly observedDefaults?: LimitValues;
   /** Whether limits are only observed; absent if they are enforced. */
   readonly observesLimits?: true;
   readonly driver: DriverName | undefined;
@@ -228,6 +230,7 @@ export const observeLimits = (policy: Policy): Policy => ({
   })),
   resellers: policy.resellers.map(observe),
   defaults: none,
+  observedDefaults: policy.defaults,
   observesLimits: true,
 });
 

@@ -31,12 +31,12 @@ export function observedFaults(
   tickSeconds: number,
   observed: LimitValues,
 ): readonly Fault[] {
-  const { member, before, now } = reading;
-  if (before === undefined || before === now) return [];
+  const { member } = reading;
   const seconds = reading.seconds ?? tickSeconds;
   return comparable.flatMap(([limit, metric]): readonly Fault[] => {
     const value = observed[limit];
     if (value === undefined || value === unlimited) return [];
+    // A rate without an earlier reading is 0.
     const used = valueOf(metric, reading, seconds);
     if (used <= value) return [];
     return [{ member, limit, severity: 'observed', count: 1, inferred: true }];

@@ -57,7 +57,7 @@ export type Deliver = (batch: Batch, signal: AbortSignal) => Promise<Delivery>;
  * are kept on disk, and URLs hold secrets.
  */
 export const alertKey = (rule: AlertRule, incident: Incident, receiver: string): string =>
-  `${ruleKey(rule, receiver)} ${incident.member} ${incident.limit}`;
+  `${ruleKey(rule, receiver)} ${incident.member} ${incident.limit}${incident.severity === 'observed' ? ' observed' : ''}`;
 
 export const alarmKey = (rule: AlertRule, { about }: Alarm, receiver: string): string =>
   `${ruleKey(rule, receiver)} host ${about}`;

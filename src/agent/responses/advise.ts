@@ -160,7 +160,7 @@ function worseHit(a: Hit | undefined, b: Hit | undefined): Hit | undefined {
 
 function adviceFor(entry: MemberEntry, measured: Measured, hits: Hits): readonly Advice[] {
   const { limit } = measured;
-  const current = entry.limitTexts[limit] ?? unlimited;
+  const current = entry.given.texts[limit] ?? unlimited;
   return proposedFor(entry, measured, hits).map((each) => ({
     ...entry.who,
     limit,
@@ -199,7 +199,7 @@ function packageAdvice(
       package: name,
       tenants: tenants.length,
       limit,
-      current: own?.limitTexts[limit] ?? unlimited,
+      current: own?.given.texts[limit] ?? unlimited,
       ...together(limit, found),
     },
   ];
@@ -222,7 +222,7 @@ async function hostOf(
   );
   const rows: AdviseResponse['host'][number][] = [];
   for (const [limit, metric, amount] of available) {
-    const limited = tenants.flatMap((each) => each.limits[limit] ?? []);
+    const limited = tenants.flatMap((each) => each.given.numbers[limit] ?? []);
     const committed = limited.reduce((sum, each) => sum + each, 0);
     const peak = await history.peakTotal({ ...period, metric });
     rows.push({

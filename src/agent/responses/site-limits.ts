@@ -39,7 +39,7 @@ export async function answerSetLimits(
   if (!unset.ok) return unset;
   const { who, cgroup, source } = entry;
   const setter = setterOf(holders);
-  const site = { name: who.name, ...source, tenant: tenant.values, setter };
+  const site = { name: who.name, ...source, tenant: tenant.observed ?? tenant.values, setter };
   const change = readChange(site, set.value, unset.value);
   if (!change.ok) return change;
   if (query.flag('check')) return ok({ who, state: 'checked' });

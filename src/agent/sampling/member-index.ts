@@ -5,6 +5,7 @@ import { partCgroups, resellerCgroup, siteCgroup, tenantCgroup } from '../../pla
 import { explain, type Explanation } from '../../policy/explain.ts';
 import { LineIndex } from '../../policy/diagnostic.ts';
 import {
+  givenLimits,
   isWritten,
   nameOf,
   originOf,
@@ -26,8 +27,11 @@ export interface MemberEntry {
   readonly values: LimitValues;
   /** The limits that are only observed; absent if limits are enforced. */
   readonly observed?: LimitValues;
+  /** The limits in force. */
   readonly limits: LimitNumbers;
   readonly limitTexts: LimitTexts;
+  /** The limits that the policy gives it, in force or only observed. */
+  readonly given: { readonly numbers: LimitNumbers; readonly texts: LimitTexts };
   /** The account for mail, if it has one. */
   readonly account: string | undefined;
   /** The home directory, if it has an account. */
@@ -96,8 +100,7 @@ export class MemberIndex {
 
   /** Returns a limit of a member, in force or only observed. */
   valueText(member: Member, key: LimitKey): string {
-    const { observed, limitTexts: texts } = this.entries.get(member) ?? {};
-    return (observed === undefined ? texts : limitTexts(observed))?.[key] ?? unlimited;
+    return this.entries.get(member)?.given.texts[key] ?? unlimited;
   }
 }
 
@@ -129,6 +132,7 @@ function entriesOf(policy: Policy | undefined): readonly MemberEntry[] {
       ...(observed && { observed }),
       limits: numbersOf(values),
       limitTexts: textsOf(values),
+      given: { numbers: numbersOf(observed ?? values), texts: textsOf(observed ?? values) },
       account: account?.user,
       home: account?.home,
       resellerUid,
@@ -164,6 +168,10 @@ export const siteEntry = (
   ...(source.observed && { observed: source.observed }),
   limits: limitNumbers(source.values),
   limitTexts: limitTexts(source.values),
+  given: {
+    numbers: limitNumbers(givenLimits(source)),
+    texts: limitTexts(givenLimits(source)),
+  },
   account,
   home,
   resellerUid,

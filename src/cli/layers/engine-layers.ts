@@ -101,7 +101,7 @@ function appliedLayer({ tenants }: Policy, { any, differences }: Applied): Layer
 
 function limitLayer(
   limit: Limit,
-  { tenants, defaults, observesLimits }: Policy,
+  { tenants, defaults, observedDefaults = {}, observesLimits }: Policy,
   supports: ReadonlyMap<LimitKey, Support>,
   { any, differences }: Applied,
 ): Layer {
@@ -118,6 +118,8 @@ function limitLayer(
   if (impossible !== undefined) return impossible;
   if (tenants.length === 0 && keys.some((each) => defaults[each] !== undefined))
     return { key, state: 'enforced', reason: 'for tenants that are added; there is none yet' };
+  const isForLater = keys.filter((each) => observedDefaults[each] !== undefined);
+  if (tenants.length === 0 && isForLater.length > 0) return observedLayer(key, isForLater);
   if (limited.length === 0)
     return { key, state: 'open', reason: 'no tenant has it', improve: setCommand(limit) };
   if (!any) return { key, state: 'open', reason: 'it is not applied', improve: apply };

@@ -13,7 +13,13 @@ import {
   type AccountTarget,
   type EditTarget,
 } from '../../policy/edit.ts';
-import { findTenant, type Policy, type Reseller } from '../../policy/policy.ts';
+import {
+  findTenant,
+  givenLimits,
+  type Policy,
+  type Reseller,
+  type Tenant,
+} from '../../policy/policy.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { targetOf } from '../../cli/shared/edit-policy.ts';
 import type { LvectlCall, Verb, Verbs } from './call.ts';
@@ -158,13 +164,16 @@ function valuesOf(target: EditTarget, { policy, document }: ReadPolicy): LimitVa
       return { ...defaults, ...valuesIn(found) };
     }
     case 'tenant':
-      return findTenant(policy, nameIn(target))?.values ?? defaults;
+      return limitsOf(findTenant(policy, nameIn(target))) ?? defaults;
     case 'reseller':
-      return resellerIn(policy, target)?.values ?? {};
+      return limitsOf(resellerIn(policy, target)) ?? {};
     case 'site':
       return {};
   }
 }
+
+/** Returns the limits that the policy writes, also if it only observes them. */
+const limitsOf = (found: Tenant | Reseller | undefined) => found && givenLimits(found);
 
 const nameIn = ({ name }: AccountTarget) => (name.kind === 'user' ? name.user : String(name.uid));
 

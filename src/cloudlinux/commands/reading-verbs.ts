@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { limitNumbers } from '../../agent/sampling/limit-numbers.ts';
 import type { LimitValues } from '../../limits/limit.ts';
 import type { LimitBlock, PolicyDocument } from '../../policy/document.ts';
-import type { Tenant } from '../../policy/policy.ts';
+import { givenLimits, type Tenant } from '../../policy/policy.ts';
 import type { LvectlCall, Verbs } from './call.ts';
 import { failedReply, type LveReply } from './reply.ts';
 import { readPolicy, type ReadPolicy } from './lve-policy.ts';
@@ -31,7 +31,7 @@ export const readingVerbs: Verbs = {
     run: (call) =>
       rows(call, ({ policy, document }, row) => [
         row(defaultId, defaultsOf(document)),
-        ...policy.resellers.map((each) => row(uidOf(each), each.values)),
+        ...policy.resellers.map((each) => row(uidOf(each), givenLimits(each))),
       ]),
   },
   'package-list': {
@@ -93,7 +93,7 @@ const withAccount = ({ policy, document }: ReadPolicy): ReadPolicy => ({
 
 const tenantRows = ({ policy, document }: ReadPolicy, idOf: IdOf, row: ToRow) => [
   row(defaultId, defaultsOf(document)),
-  ...policy.tenants.map((each) => row(idOf(each), each.values)),
+  ...policy.tenants.map((each) => row(idOf(each), givenLimits(each))),
 ];
 
 /** Lists all tenants, or the named one; an unknown one is a failure, not an empty list. */

@@ -11,7 +11,7 @@ import { unlimited, type Quantity } from '../../../packages/base/quantity.ts';
 import { Diagnostics, type Diagnostic, type Span } from '../../policy/diagnostic.ts';
 import type { LimitBlock, PolicyDocument } from '../../policy/document.ts';
 import { escapeAttribute } from '../../policy/xml-edit.ts';
-import type { Policy } from '../../policy/policy.ts';
+import { givenLimits, type Policy } from '../../policy/policy.ts';
 
 /** Limits for which ve.cfg has an element. */
 const sayable: readonly LimitKey[] = [
@@ -51,7 +51,7 @@ export function exportVeCfg(
       );
     }),
     ...policy.tenants.flatMap((tenant) => {
-      const own = different(tenant.values, base);
+      const own = different(givenLimits(tenant), base);
       return own.length === 0 ? [] : element('lve', ` id="${tenant.uid}"`, own);
     }),
     '</lveconfig>',

@@ -14,7 +14,7 @@ import { sayItWaits } from '../../cli/shared/session.ts';
 import type { Loaded, PolicyReader } from '../../apply/load-policy.ts';
 import type { Paths } from '../../host/paths.ts';
 import { probeDriver } from '../../host/probe.ts';
-import { jailOf, nameOf, type Policy } from '../../policy/policy.ts';
+import { jailOriginOf, nameOf, type Policy } from '../../policy/policy.ts';
 import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { ownUnits, unitFile } from '../../host/systemd/own-units.ts';
@@ -188,7 +188,7 @@ export async function stepContext(
 ): Promise<StepContext> {
   const { look, file } = session;
   const known = (policy?.tenants ?? []).flatMap((tenant) =>
-    tenant.account === undefined ? [] : [{ ...tenant.account, jail: jailOf(tenant) }],
+    tenant.account === undefined ? [] : [{ ...tenant.account, jail: jailOriginOf(tenant.chain) }],
   );
   const tenants = known.map(({ user }) => user);
   const sites = await sitesByTenant(session, policy);

@@ -11,12 +11,14 @@ export interface ImportedLimits extends AddedLimits {
   readonly defaults: readonly Assignment[];
 }
 
-type Chosen = Pick<Answers, 'except' | 'entries'>;
+type Chosen = Pick<Answers, 'tenants' | 'except' | 'entries'>;
 
 /** Returns the limits without accounts that are no tenants, and without entries if nobody wants them. */
-export function chosenLimits(limits: ImportedLimits, { except, entries }: Chosen): ImportedLimits {
-  const isTenant = ({ name: { value } }: ImportedLimits['tenants'][number]) =>
-    value.kind === 'uid' || !except.includes(value.user);
+export function chosenLimits(limits: ImportedLimits, answers: Chosen): ImportedLimits {
+  const { except, entries } = answers;
+  const [first = 0, last = 0] = answers.tenants.split('-').map(Number);
+  const isTenant = ({ uid, name: { value } }: ImportedLimits['tenants'][number]) =>
+    uid >= first && uid <= last && (value.kind === 'uid' || !except.includes(value.user));
   const tenants = limits.tenants.filter(isTenant);
   if (entries !== 'none') return { ...limits, tenants };
   return {

@@ -23,6 +23,7 @@ export function planSteps(
 ): readonly PlannedStep[] {
   return steps
     .filter((each) => includes(level, each.level))
+    .filter((each) => each.onlyAtItsLevel !== true || each.level === level)
     .map((step) => {
       const obstacle =
         step.obstacle?.(context) ?? unavailable(step, layers) ?? raisedBefore(step, record);

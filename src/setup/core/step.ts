@@ -13,7 +13,7 @@ import type { Words } from './words.ts';
 export interface StepContext {
   readonly answers: Answers;
   readonly look: HostLook;
-  /** The tenants of the policy without a jail. */
+  /** The tenants for which the policy says nothing of a jail. */
   readonly unjailed: readonly TenantAccount[];
   /** The sites of tenants that web servers of this host serve, by the tenant's name. */
   readonly sites: ReadonlyMap<string, readonly string[]>;
@@ -37,6 +37,10 @@ export interface Step {
   /** The files, units and reloads. */
   readonly changes: string | ((context: StepContext) => string);
   readonly customers: string;
+  /** Whether a higher level has another step in its place. */
+  readonly onlyAtItsLevel?: true;
+  /** Whether its layers must be enforced; otherwise it is enough that they are watched. */
+  readonly enforces?: true;
   /** Whether it is only for a host that has nothing of it yet: what watches or refuses already stays as it is. */
   readonly startsOpen?: true;
   /** Whether it has more to do than its layers show, for tenants that are added later. */
@@ -71,14 +75,21 @@ export const isBeyond = ({ layers: keys, startsOpen }: Step, layers: readonly La
 const reached: ReadonlySet<LayerState> = new Set(['enforced', 'watched']);
 
 /** Returns whether the host has what the step would do: all of its layers that apply here are as far as they can be. */
-export function isReached({ layers: keys }: Step, layers: readonly Layer[]): boolean {
+export function isReached({ layers: keys, enforces }: Step, layers: readonly Layer[]): boolean {
   const own = layers.filter(({ key, state }) => keys.includes(key) && state !== 'unavailable');
-  return own.length > 0 && own.every(({ state }) => reached.has(state));
+  const isFar = (state: LayerState) =>
+    enforces === true ? state === 'enforced' : reached.has(state);
+  return own.length > 0 && own.every(({ state }) => isFar(state));
 }
 
 /** Why the step has not worked although its commands did: the first of its layers that is still open. */
-export function problemAfter({ layers: keys }: Step, layers: readonly Layer[]): string | undefined {
+export function problemAfter(
+  { layers: keys, enforces }: Step,
+  layers: readonly Layer[],
+): string | undefined {
   const own = layers.filter(({ key }) => keys.includes(key));
+  const watched = enforces === true ? own.find(({ state }) => state === 'watched') : undefined;
+  if (watched !== undefined) return `${watched.key} is watched: ${watched.reason}`;
   const open = own.find(({ state }) => state === 'open' || state === 'unknown');
   const raised = own.some(({ state }) => reached.has(state) || state === 'partly');
   return open === undefined || raised ? undefined : `${open.key} is ${open.state}: ${open.reason}`;

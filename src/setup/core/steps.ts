@@ -1,7 +1,6 @@
 /** The steps of a setup, in their order. */
 import { count } from '../../../packages/base/list.ts';
-import { fail, ok } from '../../../packages/base/result.ts';
-import { addLimits } from '../../policy/elements/add-limits.ts';
+import { ok } from '../../../packages/base/result.ts';
 import type { Assignment } from '../../policy/assignment.ts';
 import {
   hasElement,
@@ -10,10 +9,9 @@ import {
   type Attributes,
   type ElementName,
 } from '../../policy/elements/edit-elements.ts';
-import { setLimits } from '../../policy/edit.ts';
-import { parsePolicy } from '../../policy/parse.ts';
-import { formatImported } from './imported-limits.ts';
-import { formatLimitSet, limitSet } from './limit-sets.ts';
+import type { Answers } from './answers.ts';
+import { formatLimitSet } from './limit-sets.ts';
+import { lacking, limitSteps, setDefaults } from './limit-steps.ts';
 import { alertsReport, proveReport } from './reports.ts';
 import type { Step, StepContext } from './step.ts';
 
@@ -44,14 +42,13 @@ export const steps: readonly Step[] = [
     key: 'alerts',
     level: 'observe',
     title: 'Send alerts to the administrator',
-    changes: ({ answers, file }) => `adds <alerts> to ${file}: mail to ${answers.alerts}`,
+    changes: ({ answers, file, text = '' }) =>
+      hasElement(text, alertsPath)
+        ? `keeps the alerts of ${file}`
+        : `adds <alerts> to ${file}: mail to ${answers.alerts}`,
     customers: 'nothing',
     obstacle: ({ answers }) => (answers.alerts === 'none' ? 'you want no alerts' : undefined),
-    edit: (text, { answers }) => {
-      const mail = { name: 'mail', named: { attribute: 'to', value: 'administrator' } };
-      const path = [{ name: 'agent' }, { name: 'alerts' }, mail];
-      return setUnlessThere(text, path, { address: answers.alerts });
-    },
+    edit: (text, { answers }) => setUnlessThere(text, alertsPath, { address: answers.alerts }),
     commands: nothing,
     undo: nothing,
     layers: [],
@@ -80,17 +77,7 @@ export const steps: readonly Step[] = [
     layers: [],
     report: alertsReport,
   },
-  {
-    key: 'limits',
-    level: 'limit',
-    title: 'Limit CPU, memory, processes and disk I/O of every tenant',
-    changes: limitChanges,
-    customers: 'a site slows down, or fails, when it needs more than its limits',
-    edit: setLimitsOf,
-    commands: nothing,
-    undo: nothing,
-    layers: ['limit cpu', 'limit memory', 'limit processes'],
-  },
+  ...limitSteps,
   {
     key: 'pam',
     level: 'limit',
@@ -131,16 +118,19 @@ export const steps: readonly Step[] = [
   {
     key: 'entries',
     level: 'limit',
+    needs: 'limits',
     title: 'Limit how many requests of a tenant are served at once',
-    changes: ({ answers, file }) =>
-      `adds <entries limit="${answers.entries}"> to ${file}, and files to nginx or Apache; reloads them`,
+    changes: ({ answers, file, text = '' }) => {
+      const added = formatLimitSet(lacking(text, entriesOf(answers)));
+      const edit = added === '' ? `keeps the entries of ${file}` : `adds ${added} to ${file}`;
+      return `${edit}; adds files to nginx or Apache, and reloads them`;
+    },
     customers: 'visitors of a site at its limit see the 508 page',
     obstacle: ({ answers, look }) => {
       if (answers.entries === 'none') return 'you want no such limit';
       return isPlain(look.webServers, 'nginx', 'Apache') ? undefined : 'no nginx and no Apache';
     },
-    edit: (text, { answers }) =>
-      setDefaults(text, [{ kind: 'limit', key: 'entries.limit', value: String(answers.entries) }]),
+    edit: (text, { answers }) => setDefaults(text, entriesOf(answers)),
     commands: ({ policy }) => [['web', 'entries', 'enable', ...policy]],
     undo: ({ policy }) => [['web', 'entries', 'disable', ...policy]],
     layers: ['limit entries'],
@@ -160,12 +150,14 @@ export const steps: readonly Step[] = [
     key: 'jail-first',
     level: 'isolate',
     title: 'Put the first tenant into a jail',
-    changes: ({ canary = '', file }) => `adds <jail profile="web"/> for ${canary} to ${file}`,
+    changes: (context) =>
+      `adds <jail profile="web"/> for ${firstJailed(context)?.user ?? 'nobody'} to ${context.file}`,
     customers: 'it sees its own home and processes, and no other tenants',
     // If only new tenants get one, there is nobody to try it on.
     obstacle: (context) => jailsObstacle(context) ?? firstObstacle(context),
-    edit: (text, { canary, unjailed }) => {
-      const tenants = unjailed.filter(({ user }) => user === canary);
+    edit: (text, context) => {
+      const first = firstJailed(context);
+      const tenants = first === undefined ? [] : [first];
       return setForTenants(text, tenants, { name: 'jail' }, ['profile', 'web']);
     },
     commands: nothing,
@@ -287,44 +279,25 @@ function jailsObstacle({ answers: { jails } }: StepContext): string | undefined 
   return jails === 'all' ? undefined : noJails[jails];
 }
 
+/** Returns the tenant that gets a jail first: no one that the policy exempts. */
+const firstJailed = ({ canary, unjailed }: StepContext) =>
+  unjailed.find(({ user }) => user === canary) ?? unjailed[0];
+
 const firstObstacle = ({ canary }: StepContext) =>
   canary === undefined ? 'there is no tenant to try it on' : undefined;
+
+const alertsPath = [
+  { name: 'agent' },
+  { name: 'alerts' },
+  { name: 'mail', named: { attribute: 'to', value: 'administrator' } },
+] as const;
+
+const entriesOf = ({ entries }: Answers): readonly Assignment[] => [
+  { kind: 'limit', key: 'entries.limit', value: String(entries) },
+];
 
 const defaultJail = [{ name: 'defaults' }, { name: 'jail' }] as const;
 
 /** Sets the element, unless the policy has one: that is the administrator's. */
 const setUnlessThere = (text: string, path: readonly ElementName[], attributes: Attributes) =>
   hasElement(text, path) ? ok(text) : setElement(text, path, attributes);
-
-/** Returns the limits that the defaults of the policy lack. */
-function lacking(text: string, wanted: readonly Assignment[]): readonly Assignment[] {
-  const there = parsePolicy('', text).document?.defaults?.values;
-  return wanted.filter((each) => each.kind === 'limit' && there?.has(each.key) !== true);
-}
-
-/** Returns the limits of each tenant; with other programs' limits, those of tenants without their own. */
-function wantedDefaults({ answers: { limits }, look, imported }: StepContext) {
-  if (limits !== 've.cfg') return limitSet(limits, look);
-  return imported?.ok === true ? imported.value.defaults : [];
-}
-
-function limitChanges(context: StepContext): string {
-  const { file, text = '', imported } = context;
-  const missing = formatLimitSet(lacking(text, wantedDefaults(context)));
-  const defaults = `adds to <defaults> in ${file}: ${missing === '' ? 'nothing' : missing}`;
-  return imported?.ok === true ? `${defaults}; ${formatImported(imported.value)}` : defaults;
-}
-
-/** Sets the limits that the policy lacks. */
-function setLimitsOf(text: string, context: StepContext) {
-  const { imported } = context;
-  if (imported?.ok === false) return fail([imported.error]);
-  const edited = setDefaults(text, wantedDefaults(context));
-  return edited.ok && imported !== undefined ? addLimits(edited.value, imported.value) : edited;
-}
-
-/** Sets those of the limits that the defaults of the policy lack. */
-function setDefaults(text: string, wanted: readonly Assignment[]) {
-  const limits = lacking(text, wanted);
-  return limits.length === 0 ? ok(text) : setLimits(text, { kind: 'defaults' }, limits);
-}

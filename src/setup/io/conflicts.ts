@@ -1,6 +1,5 @@
 /** Reasons why nothing can be set up here, found before anything is changed. */
 import type { Cause } from '../../../packages/base/problem.ts';
-import { readText } from '../../../packages/base/io/read.ts';
 import { agentLock, type Paths } from '../../host/paths.ts';
 import { agentSocket, agentUnit, isActive } from '../../host/systemd/own-units.ts';
 import type { PolicyDocument } from '../../policy/document.ts';
@@ -8,7 +7,7 @@ import type { AgentSettings } from '../../policy/settings.ts';
 import { xmlAttribute } from '../../policy/xml.ts';
 import { isLocked } from '../../sys/files/flock.ts';
 
-const { createServer } = process.getBuiltinModule('node:net');
+const { connect, createServer } = process.getBuiltinModule('node:net');
 
 /** Returns the reason if the policy is written for a newer Bulkhead. */
 export function versionConflict({ file, root }: PolicyDocument): Cause | undefined {
@@ -25,9 +24,11 @@ export async function listenConflicts(
   paths: Paths,
   listen: AgentSettings['listen'],
 ): Promise<readonly Cause[]> {
-  if (isLocked(agentLock(paths))) return [];
-  const bound = boundPaths(readText(`${paths.proc}/net/unix`) ?? '');
-  const taken = agentSockets(paths).filter((each) => bound.has(each));
+  if (isLocked(agentLock(paths)) || (await isOurs())) return [];
+  const tried = await Promise.all(
+    agentSockets(paths).map(async (each) => ((await isFree(each)) ? [] : [each])),
+  );
+  const taken = tried.flat();
   const hint = 'end it first: an agent that was started by hand, or another program';
   const sockets = taken.map((each) => ({ reason: `another program listens at ${each}`, hint }));
   const port = listen === undefined ? undefined : await portConflict(listen);
@@ -37,15 +38,32 @@ export async function listenConflicts(
 /** The sockets at which the agent answers, and to which web servers report refused requests. */
 const agentSockets = ({ runtime }: Paths) => [`${runtime}/control.sock`, `${runtime}/web.sock`];
 
-/** Parses `0000…000: 00000002 00000000 00010000 0001 01 24211 /run/bulkhead/control.sock`. Source: unix(7). */
-const boundPaths = (text: string): ReadonlySet<string> =>
-  new Set(text.split('\n').flatMap((line) => /^(?:\S+ +){7}(\/.*)$/.exec(line)?.[1] ?? []));
+async function isOurs(): Promise<boolean> {
+  for (const unit of [agentUnit, agentSocket]) if (await isActive(unit)) return true;
+  return false;
+}
+
+/**
+ * Whether nobody listens at a path. /proc/net/unix cannot tell: it also has the paths of sockets that a tenant has bound in
+ * a mount namespace of its own.
+ */
+function isFree(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path, () => settle(false));
+    const settle = (free: boolean) => {
+      socket.destroy();
+      resolve(free);
+    };
+    socket.once('error', ({ code }: NodeJS.ErrnoException) =>
+      settle(code === 'ENOENT' || code === 'ECONNREFUSED'),
+    );
+  });
+}
 
 async function portConflict({
   host,
   port,
 }: NonNullable<AgentSettings['listen']>): Promise<Cause | undefined> {
-  for (const unit of [agentUnit, agentSocket]) if (await isActive(unit)) return undefined;
   if (!(await isTaken(host, port))) return undefined;
   return {
     reason: `another program listens on ${host} port ${port}, the port of <agent listen="…">`,

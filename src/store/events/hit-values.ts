@@ -1,4 +1,4 @@
-/** The values that limits had when they were hit, as recorded in incidents. */
+/** The values that limits had when they were hit, as recorded in incidents; not those that were only observed. */
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import type { LimitKey } from '../../limits/limit.ts';
 import type { Member } from '../../usage/member.ts';
@@ -19,7 +19,7 @@ export function hitValuesIn(db: DatabaseSync, { from, to, members }: HitQuery): 
   const values: SQLInputValue[] = members === undefined ? [] : [JSON.stringify(members)];
   const statement = db.prepare(
     `SELECT DISTINCT member, limit_key, value FROM incidents
-     WHERE end_at >= ? AND begin_at <= ? ${only}`,
+     WHERE end_at >= ? AND begin_at <= ? AND severity >= 0 ${only}`,
   );
   const found = new Map<Member, Partial<Record<LimitKey, string[]>>>();
   for (const row of statement.iterate(from, to, ...values)) {

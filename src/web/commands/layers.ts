@@ -10,6 +10,8 @@ import { sessionOf } from './entries/session.ts';
 
 const key = 'limit entries';
 const enable = 'bulkhead web entries enable';
+const sync = 'bulkhead web entries sync';
+const differ = 'files differ from the policy';
 const enforce = 'remove limits="observe" of <host> from the policy';
 
 export async function webLayers({ paths, policy }: EntryPathContext): Promise<readonly Layer[]> {
@@ -20,11 +22,13 @@ export async function webLayers({ paths, policy }: EntryPathContext): Promise<re
   if (policy === undefined)
     return [{ key, state: 'open', reason: 'there is no policy', improve: 'bulkhead setup' }];
   const session = await sessionOf(paths, policy, programs);
-  const none = withoutLimit(policy, session.limits.size);
-  if (none !== undefined) return [none];
   const planned = await planAll(session);
   if (!planned.ok) return [{ key, state: 'unknown', reason: formatProblem(planned.error) }];
   const servers = planned.value;
+  const none = withoutLimit(policy, session.limits.size);
+  const isStale = servers.some(({ enabled, changes }) => enabled && changes.length > 0);
+  if (none !== undefined)
+    return [isStale ? { key, state: 'partly', reason: differ, improve: sync } : none];
   const off = servers.filter(({ enabled }) => !enabled).map(({ server }) => server);
   if (off.length > 0) {
     const reason = `not enabled at ${off.join(' and ')}`;
@@ -41,10 +45,8 @@ export async function webLayers({ paths, policy }: EntryPathContext): Promise<re
       {
         key,
         state: 'partly',
-        reason: old
-          ? 'files differ from the policy'
-          : `${limited} of ${count(sites.length, 'site')}`,
-        improve: old ? 'bulkhead web entries sync' : 'bulkhead web entries status',
+        reason: old ? differ : `${limited} of ${count(sites.length, 'site')}`,
+        improve: old ? sync : 'bulkhead web entries status',
       },
     ];
   return [{ key, state: 'enforced', reason: count(sites.length, 'site') }];
