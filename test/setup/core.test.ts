@@ -38,8 +38,15 @@ const look: HostLook = {
   memoryBytes: 2 ** 34,
   hasSystemd: true,
   panels: [],
-  webServers: ['nginx'],
-  php: [{ program: '/usr/sbin/php-fpm8.4', isServed: true }],
+  webServers: [{ name: 'nginx', program: '/usr/sbin/nginx', isServed: true }],
+  php: [
+    {
+      program: '/usr/sbin/php-fpm8.4',
+      origin: 'the distribution',
+      pools: '/etc/php/8.4/fpm/pool.d',
+      isServed: true,
+    },
+  ],
   databases: [],
   accounts: ['ann', 'ben'],
   administrators: [],
@@ -535,7 +542,14 @@ test('formatScore() counts the layers by state, the best first', () => {
 });
 
 test('lookRemarks() names PHP that is not served, and other programs that set limits', () => {
-  const plesk = [{ program: '/opt/plesk/php/8.3/sbin/php-fpm', isServed: false }];
+  const plesk = [
+    {
+      program: '/opt/plesk/php/8.3/sbin/php-fpm',
+      origin: 'Plesk',
+      pools: null,
+      isServed: false,
+    },
+  ];
   const remarks = lookRemarks({
     ...look,
     php: plesk,

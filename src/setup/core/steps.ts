@@ -24,9 +24,6 @@ const needsSystemd = ({ look }: StepContext) =>
 /** The users as which web servers read files, on the distributions that we know. */
 const webUsers = 'www-data';
 
-const isPlain = (names: readonly string[], ...wanted: readonly string[]) =>
-  wanted.some((each) => names.includes(each));
-
 export const steps: readonly Step[] = [
   {
     key: 'policy',
@@ -137,7 +134,8 @@ export const steps: readonly Step[] = [
     customers: 'visitors of a site at its limit see the 508 page',
     obstacle: ({ answers, look }) => {
       if (answers.entries === 'none') return 'you want no such limit';
-      return isPlain(look.webServers, 'nginx', 'Apache') ? undefined : 'no nginx and no Apache';
+      const isServed = look.webServers.some((each) => each.isServed);
+      return isServed ? undefined : 'no nginx and no Apache that it can serve';
     },
     edit: (text, { answers }) =>
       setDefaults(text, [{ kind: 'limit', key: 'entries.limit', value: String(answers.entries) }]),
@@ -272,7 +270,7 @@ function phpUnits({ look }: StepContext): readonly string[] {
 function phpObstacle(context: StepContext): string | undefined {
   const none = context.look.php.some(({ isServed }) => isServed)
     ? undefined
-    : 'no PHP-FPM of the distribution';
+    : 'no PHP-FPM that it can serve';
   return needsSystemd(context) ?? none;
 }
 
