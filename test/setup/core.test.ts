@@ -404,6 +404,8 @@ suite('the plan', () => {
     assert.match(planned('limits', { text })?.changes ?? '', /xml: memory 1GiB, processes 100,/);
     assert.match(planned('policy', { text })?.changes ?? '', /^keeps /);
     assert.match(planned('entries', {})?.changes ?? '', /<entries limit="20">/);
+    const limited = '<bulkhead version="1"><defaults><entries limit="9"/></defaults></bulkhead>';
+    assert.doesNotMatch(planned('entries', { text: limited })?.changes ?? '', /<entries/);
     assert.match(planned('jail-first', { file })?.changes ?? '', /for ann to \/srv\/own\.xml/);
   });
 

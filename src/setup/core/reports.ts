@@ -50,7 +50,9 @@ const attacksUpTo = (level: Level) =>
 export const proveReport: Report = {
   follows: (step) => step !== 'alerts-test',
   command: (level, policy) => [
-    ...['prove', '--json', ...policy],
+    'prove',
+    '--json',
+    ...policy,
     ...attacksUpTo(level).flatMap((each) => ['--only', each]),
   ],
   read(printed) {

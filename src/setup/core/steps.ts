@@ -1,8 +1,6 @@
 /** The steps of a setup, in their order. */
 import { count } from '../../../packages/base/list.ts';
-import { fail, ok } from '../../../packages/base/result.ts';
-import { addLimits } from '../../policy/elements/add-limits.ts';
-import type { Assignment } from '../../policy/assignment.ts';
+import { ok } from '../../../packages/base/result.ts';
 import {
   hasElement,
   setElement,
@@ -10,11 +8,14 @@ import {
   type Attributes,
   type ElementName,
 } from '../../policy/elements/edit-elements.ts';
-import { setLimits } from '../../policy/edit.ts';
-import { parsePolicy } from '../../policy/parse.ts';
-import { formatImported } from './imported-limits.ts';
-import { formatLimitSet, limitSet } from './limit-sets.ts';
 import { alertsReport, proveReport } from './reports.ts';
+import {
+  entriesChanges,
+  entriesLimit,
+  limitChanges,
+  setDefaults,
+  setLimitsOf,
+} from './step-limits.ts';
 import type { Step, StepContext } from './step.ts';
 
 const nothing = () => [];
@@ -129,16 +130,14 @@ export const steps: readonly Step[] = [
     key: 'entries',
     level: 'limit',
     title: 'Limit how many requests of a tenant are served at once',
-    changes: ({ answers, file }) =>
-      `adds <entries limit="${answers.entries}"> to ${file}, and files to nginx or Apache; reloads them`,
+    changes: entriesChanges,
     customers: 'visitors of a site at its limit see the 508 page',
     obstacle: ({ answers, look }) => {
       if (answers.entries === 'none') return 'you want no such limit';
       const isServed = look.webServers.some((each) => each.isServed);
       return isServed ? undefined : 'no nginx and no Apache that it can serve';
     },
-    edit: (text, { answers }) =>
-      setDefaults(text, [{ kind: 'limit', key: 'entries.limit', value: String(answers.entries) }]),
+    edit: (text, { answers }) => setDefaults(text, entriesLimit(answers)),
     commands: ({ policy }) => [['web', 'entries', 'enable', ...policy]],
     undo: ({ policy }) => [['web', 'entries', 'disable', ...policy]],
     layers: ['limit entries'],
@@ -293,36 +292,3 @@ const defaultJail = [{ name: 'defaults' }, { name: 'jail' }] as const;
 /** Sets the element, unless the policy has one: that is the administrator's. */
 const setUnlessThere = (text: string, path: readonly ElementName[], attributes: Attributes) =>
   hasElement(text, path) ? ok(text) : setElement(text, path, attributes);
-
-/** Returns the limits that the defaults of the policy lack. */
-function lacking(text: string, wanted: readonly Assignment[]): readonly Assignment[] {
-  const there = parsePolicy('', text).document?.defaults?.values;
-  return wanted.filter((each) => each.kind === 'limit' && there?.has(each.key) !== true);
-}
-
-/** Returns the limits of each tenant; with other programs' limits, those of tenants without their own. */
-function wantedDefaults({ answers: { limits }, look, imported }: StepContext) {
-  if (limits !== 've.cfg') return limitSet(limits, look);
-  return imported?.ok === true ? imported.value.defaults : [];
-}
-
-function limitChanges(context: StepContext): string {
-  const { file, text = '', imported } = context;
-  const missing = formatLimitSet(lacking(text, wantedDefaults(context)));
-  const defaults = `adds to <defaults> in ${file}: ${missing === '' ? 'nothing' : missing}`;
-  return imported?.ok === true ? `${defaults}; ${formatImported(imported.value)}` : defaults;
-}
-
-/** Sets the limits that the policy lacks. */
-function setLimitsOf(text: string, context: StepContext) {
-  const { imported } = context;
-  if (imported?.ok === false) return fail([imported.error]);
-  const edited = setDefaults(text, wantedDefaults(context));
-  return edited.ok && imported !== undefined ? addLimits(edited.value, imported.value) : edited;
-}
-
-/** Sets those of the limits that the defaults of the policy lack. */
-function setDefaults(text: string, wanted: readonly Assignment[]) {
-  const limits = lacking(text, wanted);
-  return limits.length === 0 ? ok(text) : setLimits(text, { kind: 'defaults' }, limits);
-}
