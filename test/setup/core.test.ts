@@ -38,8 +38,15 @@ const look: HostLook = {
   memoryBytes: 2 ** 34,
   hasSystemd: true,
   panels: [],
-  webServers: ['nginx'],
-  php: [{ program: '/usr/sbin/php-fpm8.4', isServed: true }],
+  webServers: [{ name: 'nginx', program: '/usr/sbin/nginx', isServed: true }],
+  php: [
+    {
+      program: '/usr/sbin/php-fpm8.4',
+      origin: 'the distribution',
+      pools: '/etc/php/8.4/fpm/pool.d',
+      isServed: true,
+    },
+  ],
   databases: [],
   accounts: ['ann', 'ben'],
   administrators: [],
@@ -397,6 +404,8 @@ suite('the plan', () => {
     assert.match(planned('limits', { text })?.changes ?? '', /xml: memory 1GiB, processes 100,/);
     assert.match(planned('policy', { text })?.changes ?? '', /^keeps /);
     assert.match(planned('entries', {})?.changes ?? '', /<entries limit="20">/);
+    const limited = '<bulkhead version="1"><defaults><entries limit="9"/></defaults></bulkhead>';
+    assert.doesNotMatch(planned('entries', { text: limited })?.changes ?? '', /<entries/);
     assert.match(planned('jail-first', { file })?.changes ?? '', /for ann to \/srv\/own\.xml/);
   });
 
@@ -535,7 +544,14 @@ test('formatScore() counts the layers by state, the best first', () => {
 });
 
 test('lookRemarks() names PHP that is not served, and other programs that set limits', () => {
-  const plesk = [{ program: '/opt/plesk/php/8.3/sbin/php-fpm', isServed: false }];
+  const plesk = [
+    {
+      program: '/opt/plesk/php/8.3/sbin/php-fpm',
+      origin: 'Plesk',
+      pools: null,
+      isServed: false,
+    },
+  ];
   const remarks = lookRemarks({
     ...look,
     php: plesk,

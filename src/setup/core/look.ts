@@ -9,9 +9,22 @@ export const veCfgPath = '/etc/container/ve.cfg';
 export const hasVeCfg = ({ cloudLinux }: Pick<HostLook, 'cloudLinux'>): boolean =>
   cloudLinux.includes(veCfgPath);
 
-export interface FoundPhp {
-  /** The path of php-fpm. */
+export interface FoundServer {
+  /** The name of the web server. */
+  readonly name: string;
+  /** The path of its program. */
   readonly program: string;
+  /** Whether `web entries` can limit its sites, and `web` reads its configuration. */
+  readonly isServed: boolean;
+}
+
+export interface FoundPhp {
+  /** The path of php-fpm, or of LiteSpeed's lsphp. */
+  readonly program: string;
+  /** The distribution, repository or panel that it comes from. */
+  readonly origin: string;
+  /** The directory of its pools; null if it has none, or if they are elsewhere. */
+  readonly pools: string | null;
   /** Whether `web fpm` can move its pools to tenants' services. */
   readonly isServed: boolean;
 }
@@ -29,9 +42,9 @@ export interface HostLook {
   readonly hasSystemd: boolean;
   /** The names of control panels. */
   readonly panels: readonly string[];
-  /** The names of web servers. */
-  readonly webServers: readonly string[];
-  /** Every php-fpm. */
+  /** The web servers. */
+  readonly webServers: readonly FoundServer[];
+  /** Every php-fpm and lsphp. */
   readonly php: readonly FoundPhp[];
   /** The names of database servers. */
   readonly databases: readonly string[];
@@ -58,7 +71,7 @@ export function lookLines(look: HostLook): readonly (readonly [label: string, te
     ['Machine', `${count(look.cores, 'core')}, ${shortBytes(look.memoryBytes)} of memory`],
     ['Init', look.hasSystemd ? 'systemd' : 'not systemd'],
     ['Panel', some(look.panels)],
-    ['Web', some(look.webServers)],
+    ['Web', some(look.webServers.map(({ name }) => name))],
     ['PHP', some(look.php.map(({ program }) => program))],
     ['Database', some(look.databases)],
     ['Accounts', tenants.length === 0 ? 'none' : `${tenants.length}: ${listSome(tenants)}`],
@@ -67,11 +80,17 @@ export function lookLines(look: HostLook): readonly (readonly [label: string, te
 
 export function lookRemarks(look: HostLook): readonly string[] {
   const remarks: string[] = [];
-  const foreign = look.php.filter(({ isServed }) => !isServed).map(({ program }) => program);
-  if (foreign.length > 0)
+  const open = look.webServers.filter(({ isServed }) => !isServed);
+  if (open.length > 0)
     remarks.push(
-      `"bulkhead web fpm" does not serve ${listSome(foreign)}: the agent moves their processes after they have started`,
+      `"bulkhead web entries" cannot serve ${listSome(open.map(({ name, program }) => `${name} (${program})`))}: nothing limits the requests at once of its sites`,
     );
+  for (const [origin, found] of Map.groupBy(look.php, (each) => each.origin)) {
+    if (found.some(({ isServed }) => isServed)) continue;
+    remarks.push(
+      `"bulkhead web fpm" cannot serve PHP of ${origin} (${listSome(found.map(({ program }) => program))}): the agent moves its processes into their tenants' cgroups after they have started, and never into a jail`,
+    );
+  }
   if (look.otherWriters.length > 0)
     remarks.push(
       `Something else limits users: ${listSome(look.otherWriters)}; disable that, since two programs cannot both set these limits`,

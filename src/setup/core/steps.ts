@@ -1,7 +1,6 @@
 /** The steps of a setup, in their order. */
 import { count } from '../../../packages/base/list.ts';
 import { ok } from '../../../packages/base/result.ts';
-import type { Assignment } from '../../policy/assignment.ts';
 import {
   hasElement,
   setElement,
@@ -9,9 +8,8 @@ import {
   type Attributes,
   type ElementName,
 } from '../../policy/elements/edit-elements.ts';
-import type { Answers } from './answers.ts';
-import { formatLimitSet } from './limit-sets.ts';
-import { lacking, limitSteps, setDefaults } from './limit-steps.ts';
+import { entriesChanges, entriesLimit, setDefaults } from './limit-edits.ts';
+import { limitSteps } from './limit-steps.ts';
 import { alertsReport, proveReport } from './reports.ts';
 import type { Step, StepContext } from './step.ts';
 
@@ -21,9 +19,6 @@ const needsSystemd = ({ look }: StepContext) =>
 
 /** The users as which web servers read files, on the distributions that we know. */
 const webUsers = 'www-data';
-
-const isPlain = (names: readonly string[], ...wanted: readonly string[]) =>
-  wanted.some((each) => names.includes(each));
 
 export const steps: readonly Step[] = [
   {
@@ -120,17 +115,14 @@ export const steps: readonly Step[] = [
     level: 'limit',
     needs: 'limits',
     title: 'Limit how many requests of a tenant are served at once',
-    changes: ({ answers, file, text = '' }) => {
-      const added = formatLimitSet(lacking(text, entriesOf(answers)));
-      const edit = added === '' ? `keeps the entries of ${file}` : `adds ${added} to ${file}`;
-      return `${edit}; adds files to nginx or Apache, and reloads them`;
-    },
+    changes: entriesChanges,
     customers: 'visitors of a site at its limit see the 508 page',
     obstacle: ({ answers, look }) => {
       if (answers.entries === 'none') return 'you want no such limit';
-      return isPlain(look.webServers, 'nginx', 'Apache') ? undefined : 'no nginx and no Apache';
+      const isServed = look.webServers.some((each) => each.isServed);
+      return isServed ? undefined : 'no nginx and no Apache that it can serve';
     },
-    edit: (text, { answers }) => setDefaults(text, entriesOf(answers)),
+    edit: (text, { answers }) => setDefaults(text, entriesLimit(answers)),
     commands: ({ policy }) => [['web', 'entries', 'enable', ...policy]],
     undo: ({ policy }) => [['web', 'entries', 'disable', ...policy]],
     layers: ['limit entries'],
@@ -264,7 +256,7 @@ function phpUnits({ look }: StepContext): readonly string[] {
 function phpObstacle(context: StepContext): string | undefined {
   const none = context.look.php.some(({ isServed }) => isServed)
     ? undefined
-    : 'no PHP-FPM of the distribution';
+    : 'no PHP-FPM that it can serve';
   return needsSystemd(context) ?? none;
 }
 
@@ -291,10 +283,6 @@ const alertsPath = [
   { name: 'alerts' },
   { name: 'mail', named: { attribute: 'to', value: 'administrator' } },
 ] as const;
-
-const entriesOf = ({ entries }: Answers): readonly Assignment[] => [
-  { kind: 'limit', key: 'entries.limit', value: String(entries) },
-];
 
 const defaultJail = [{ name: 'defaults' }, { name: 'jail' }] as const;
 

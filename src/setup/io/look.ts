@@ -1,12 +1,13 @@
 /** Looks at a host: reads files and names only, and starts no program. */
-import { existsSync, globSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { availableParallelism, release, totalmem } from 'node:os';
 import { readText } from '../../../packages/base/io/read.ts';
 import { readHostFacts, readUidRange } from '../../host/accounts/accounts.ts';
 import { administratorsOf } from '../../host/accounts/administrators.ts';
 import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
 import type { Paths } from '../../host/paths.ts';
-import { veCfgPath, type FoundPhp, type HostLook } from '../core/look.ts';
+import { veCfgPath, type HostLook } from '../core/look.ts';
+import { filesOf, findPhp, findServers } from './find-servers.ts';
 
 type Marks = readonly (readonly [name: string, ...paths: readonly string[]])[];
 
@@ -19,30 +20,12 @@ const panels: Marks = [
   ['CyberPanel', '/usr/local/CyberCP'],
 ];
 
-const webServers: Marks = [
-  ['nginx', '/usr/sbin/nginx', '/usr/local/nginx/sbin/nginx'],
-  ['Apache', '/usr/sbin/apache2', '/usr/sbin/httpd'],
-  ['LiteSpeed', '/usr/local/lsws/bin/lshttpd', '/usr/local/lsws/bin/litespeed'],
-  ['Caddy', '/usr/bin/caddy'],
-];
-
 const databases: Marks = [
   ['MariaDB', '/usr/sbin/mariadbd', '/usr/libexec/mariadbd'],
   ['MySQL', '/usr/sbin/mysqld', '/usr/libexec/mysqld'],
   ['PostgreSQL', '/usr/lib/postgresql/*/bin/postgres', '/usr/bin/postgres'],
   ['Redis', '/usr/bin/redis-server', '/usr/bin/valkey-server'],
 ];
-
-/** Programs of distributions come first; `web fpm` finds only these. */
-const php = [
-  '/usr/sbin/php-fpm*',
-  '/opt/cpanel/ea-php*/root/usr/sbin/php-fpm',
-  '/opt/plesk/php/*/sbin/php-fpm',
-  '/opt/remi/php*/root/usr/sbin/php-fpm',
-  '/opt/alt/php*/usr/sbin/php-fpm',
-  '/usr/local/php*/sbin/php-fpm*',
-];
-const served = /^\/usr\/sbin\/php-fpm\d/;
 
 const cloudLinux = ['/proc/lve/list', veCfgPath, '/usr/sbin/lvectl'];
 const sliceFiles = [
@@ -69,7 +52,7 @@ export function lookAtHost(paths: Paths, policyFile: string, root = ''): HostLoo
     memoryBytes: totalmem(),
     hasSystemd: runsSystemd(),
     panels: found(panels),
-    webServers: found(webServers),
+    webServers: findServers(root),
     php: findPhp(root),
     databases: found(databases),
     accounts: inRange.slice(0, accountsMax).map(({ user }) => user),
@@ -83,18 +66,8 @@ export function lookAtHost(paths: Paths, policyFile: string, root = ''): HostLoo
   };
 }
 
-function findPhp(root: string): readonly FoundPhp[] {
-  const programs = php.flatMap((each) => filesOf(root, each));
-  return programs.map((program) => ({ program, isServed: served.test(program) }));
-}
-
 const isThere = (root: string, path: string) =>
   path.includes('*') ? filesOf(root, path).length > 0 : existsSync(root + path);
-
-const filesOf = (root: string, pattern: string): readonly string[] =>
-  globSync(root + pattern)
-    .map((each) => each.slice(root.length))
-    .sort();
 
 /** Parses `PRETTY_NAME="Debian GNU/Linux 13 (trixie)"`. Source: os-release(5). */
 export function distributionOf(text: string): string {
