@@ -11,6 +11,7 @@ import { readBootRecord } from '../../../src/setup/io/boot/boot-record-file.ts';
 import { changeBoot, planBoot, type BootChange } from '../../../src/setup/io/boot/change-boot.ts';
 import { undoBoot } from '../../../src/setup/io/boot/undo-boot.ts';
 import {
+  at,
   boot,
   host,
   paths,
@@ -84,7 +85,7 @@ test('layers name the command, then the next reboot, and after undo the command'
   const hint = lsmProblem(paths())?.hint ?? '';
   assert.match(hint, /bulkhead setup boot/);
   const layer: Layer = { key: 'strict placement', state: 'unavailable', reason: hint };
-  const shown = () => layersAtBoot(paths())(layer);
+  const shown = () => layersAtBoot(paths(), host())(layer);
   const isRoot = process.geteuid?.() === 0;
   if (!isRoot) return assert.deepEqual(shown(), layer);
   assert.deepEqual([shown().boot, shown().improve], ['needed', 'bulkhead setup boot']);
@@ -92,6 +93,9 @@ test('layers name the command, then the next reboot, and after undo the command'
   assert.deepEqual([shown().boot, shown().improve], ['written', undefined]);
   await boot(undo);
   assert.equal(shown().boot, 'needed');
+  write('.dockerenv', '');
+  assert.deepEqual(shown(), layer);
+  rmSync(at('.dockerenv'));
   write('boot/config-6.12.1', 'CONFIG_PSI=y\n');
   assert.deepEqual(shown(), layer);
 });
