@@ -1,14 +1,16 @@
 /** Layers of protection that a boot option raises: the command that writes it, or that it is written. */
 import type { Layer } from '../../../../packages/base/layer.ts';
+import { thisHost } from '../../../host/boot/boot-host.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { raises, type OptionState } from '../../core/boot/state.ts';
 import { readBootView } from '../../io/boot/boot-view.ts';
+import { isContainer } from '../../io/boot/loaders/find-loader.ts';
 
 const command = 'bulkhead setup boot';
 
 /** Returns how a layer is to be shown. A record that cannot be read is for the command to explain. */
-export function layersAtBoot(paths: Paths): (layer: Layer) => Layer {
-  if (process.geteuid?.() !== 0) return (layer) => layer;
+export function layersAtBoot(paths: Paths, host = thisHost): (layer: Layer) => Layer {
+  if (process.geteuid?.() !== 0 || isContainer(host)) return (layer) => layer;
   let states: readonly OptionState[] | undefined;
   return (layer) => {
     if (!canRise(layer)) return layer;

@@ -68,7 +68,8 @@ function obstacleOf(host: BootHost): Cause | undefined {
     : undefined;
 }
 
-function isContainer(host: BootHost): boolean {
+/** Whether the kernel belongs to another machine, which decides how it boots. */
+export function isContainer(host: BootHost): boolean {
   const environment = readText(at(host, 'proc/1/environ')) ?? '';
   return (
     environment.split('\0').some((each) => each.startsWith('container=')) ||
