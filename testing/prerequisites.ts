@@ -117,10 +117,12 @@ const suites = {
       'createrepo-c',
       'dnf', // installs from the repository
       'authselect', // manages PAM on enterprise Linux
+      'nginx',
       'lintian',
       'rpmlint',
       'util-linux', // unshare, nsenter
     ],
+    daemons: ['nginx'],
   },
   entry: {
     purpose: 'the tests of the launcher (sanitizers, fuzzing)',

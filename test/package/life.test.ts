@@ -27,12 +27,16 @@ describe('the packages', { skip, timeout: longPatienceMilliseconds }, () => {
   const layer = suiteDirectory('package-layer');
   let host: LayeredRoot;
   let deb = '';
+  let newer = '';
   let rpm = '';
 
   before(async () => {
     [deb = '', rpm = ''] = build(directory, '--arch', process.arch);
+    const higher = ['--arch', process.arch, '--format', 'deb', '--version', '0.2.0'];
+    [newer = ''] = build(`${directory}/newer`, ...higher);
     host = await LayeredRoot.make(layer);
     host.put(deb, 'bulkhead.deb');
+    host.put(newer, 'newer.deb');
     host.put(rpm, 'bulkhead.rpm');
   });
   after(() => host[Symbol.dispose]());
@@ -138,8 +142,6 @@ describe('the packages', { skip, timeout: longPatienceMilliseconds }, () => {
     { skip: 'skip' in here ? here.skip : false },
     async () => {
       if ('skip' in here) return;
-      const options = ['--arch', process.arch, '--format', 'deb', '--version', '0.2.0'];
-      const [newer = ''] = build(`${directory}/newer`, ...options);
       const unpacked = `${directory}/replaced`;
       spawnSync('dpkg-deb', ['--extract', deb, unpacked]);
       await using agent = new RunningAgent(here.host, `${unpacked}/usr/bin/bulkhead`);
@@ -162,6 +164,45 @@ describe('the packages', { skip, timeout: longPatienceMilliseconds }, () => {
     },
   );
 
+  test('stays the older one on a full disk, and is the newer one after that', () => {
+    const home = '/usr/libexec/bulkhead';
+    const unsafe = ['--force-depends', '--force-unsafe-io', '--install', '/mnt/newer.deb'];
+    install();
+    // A disk with space for the package and a little more, but not for two of Node.js.
+    const size = '$(($(du -sm . | cut -f1) + 30))m';
+    const steps = [
+      `cd ${home} && mkdir /tmp/disk && mount -t tmpfs -o size=${size} none /tmp/disk`,
+      `cp -a . /tmp/disk && cd / && mount --move /tmp/disk ${home}`,
+    ];
+    run('sh', '-c', steps.join(' && '));
+    const failed = host.run('dpkg', ...unsafe);
+    assert.notEqual(failed.status, 0);
+    assert.match(failed.stderr, /No space left on device/);
+    assert.equal(run('bulkhead', '--version'), '0.1.0\n');
+    assert.match(
+      run('dpkg-query', '-W', '-f', '${db:Status-Abbrev} ${Version}', 'bulkhead'),
+      /^ii +0\.1\.0-1$/,
+    );
+    run('mount', '-o', 'remount,size=2g', home);
+    run('dpkg', ...unsafe);
+    assert.equal(run('bulkhead', '--version'), '0.2.0\n');
+    run('umount', home);
+    install();
+  });
+
+  test('takes entries out of web servers when it is removed', () => {
+    const filesOf = () => run('find', '/etc/nginx');
+    const before = filesOf();
+    const policy = `<bulkhead version="1"><tenant uid="${tenant}"><entries limit="5"/></tenant></bulkhead>`;
+    run('sh', '-c', `mkdir -p /etc/bulkhead && echo '${policy}' >/etc/bulkhead/policy.xml`);
+    run('bulkhead', 'web', 'entries', 'enable');
+    assert.match(filesOf(), /nginx\/conf\.d\/bulkhead\.conf/);
+    run('dpkg', '--remove', 'bulkhead');
+    assert.equal(filesOf(), before);
+    run('rm', '-r', '/etc/bulkhead', '/var/lib/bulkhead');
+    install();
+  });
+
   test('goes without the program, and later without its state; the policy stays', () => {
     run('mkdir', '-p', '/etc/bulkhead', '/var/lib/bulkhead/history');
     run('sh', '-c', 'echo "<bulkhead version=\\"1\\"/>" >/etc/bulkhead/policy.xml');
@@ -181,6 +222,14 @@ describe('the packages', { skip, timeout: longPatienceMilliseconds }, () => {
     install();
     if (hasSystemd) assert.equal(systemctl('is-enabled', 'bulkhead.service'), 'enabled\n');
     run('mkdir', '-p', '/var/cache/bulkhead');
+    const written = [
+      '/etc/sysctl.d/90-bulkhead.conf',
+      '/etc/modprobe.d/bulkhead.conf',
+      '/etc/systemd/system/nginx.service.d/50-bulkhead.conf',
+      '/etc/systemd/system/user@.service.d/90-bulkhead.conf',
+      '/etc/systemd/system/user-1001.slice.d/90-bulkhead.conf',
+    ];
+    for (const each of written) run('sh', '-c', `mkdir -p "$(dirname ${each})" && touch ${each}`);
     run('dpkg', '--purge', 'bulkhead');
     assert.ok(!exists('/var/lib/bulkhead'));
     assert.ok(exists('/etc/bulkhead/policy.xml'));
@@ -205,7 +254,34 @@ describe('the packages', { skip, timeout: longPatienceMilliseconds }, () => {
     assert.match(run('bulkhead', '--version'), /^\d+\.\d+\.\d+\n$/);
     assert.match(run('bulkhead', 'doctor'), /\/usr\/share\/doc\/bulkhead\/agent\.md/);
     run('rpm', '--verify', '--nodeps', 'bulkhead');
-    rpmCommand('--erase', 'bulkhead');
+  });
+
+  test('makes an authselect profile with the PAM step, and stays while that is in use', () => {
+    const profile = '/usr/libexec/bulkhead/libexec/bulkhead-authselect';
+    // As on Enterprise Linux; Debian's authselect has no directory for what it writes.
+    run('rm', '/usr/sbin/pam-auth-update');
+    run('mkdir', '-p', '/etc/authselect/custom');
+    assert.match(host.run(profile).stderr, /none is in use; name one/);
+    run('authselect', 'select', 'local', 'with-faillock', '--force');
+    assert.match(host.run('bulkhead', 'pam', 'enable').stderr, new RegExp(`run ${profile}`));
+    const said = run(profile);
+    assert.match(said, /^ {2}authselect select custom\/bulkhead with-faillock --backup/m);
+    assert.match(host.run(profile).stderr, /is there; remove it first/);
+    run('authselect', 'select', 'custom/bulkhead', 'with-faillock', 'with-bulkhead-jail');
+    assert.match(run('authselect', 'check'), /configuration is valid/);
+    const includes = 'account sufficient pam_rootok.so\nsession include system-auth\n';
+    run('sh', '-c', `printf 'auth sufficient pam_rootok.so\n${includes}' >/etc/pam.d/su`);
+    assert.equal(run('su', 'root', '-c', 'echo a session'), 'a session\n');
+    assert.match(
+      host.run('bulkhead', 'pam', 'status').stdout,
+      /^su +placed at login, without pam_systemd$/m,
+    );
+    assert.match(run('cat', '/etc/pam.d/password-auth'), /pam_bulkhead\.so jail\n.*jailed\n/);
+    const kept = host.run('rpm', '--nodeps', '--erase', 'bulkhead');
+    assert.notEqual(kept.status, 0);
+    assert.match(kept.stderr, /select another authselect profile/);
+    run('authselect', 'select', 'local', 'with-faillock');
+    run('rpm', '--nodeps', '--erase', 'bulkhead');
     assert.ok(!exists('/usr/libexec/bulkhead') && !exists('/usr/share/doc/bulkhead'));
   });
 

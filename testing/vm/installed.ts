@@ -32,7 +32,7 @@ async function copyBuilt(guest: Guest): Promise<void> {
  * Gives PHP-FPM more time. Two minutes are enough to divide its pools everywhere, except on processors that are
  * emulated and shared.
  */
-export const withPatientFpm = (guest: Guest): Promise<string> =>
+export const withPatientFpm = (guest: Guest, directory = '/opt/bulkhead'): Promise<string> =>
   guest.succeed(
-    `cd /opt/bulkhead && grep -q '^within=120' libexec/bulkhead-fpm-sync && sed -i 's/^within=120/within=3600/' libexec/bulkhead-fpm-sync && files=$(grep -rl TimeoutStartSec=180 dist) && sed -i s/TimeoutStartSec=180/TimeoutStartSec=3600/ $files`,
+    `cd ${directory} && grep -q '^within=120' libexec/bulkhead-fpm-sync && sed -i 's/^within=120/within=3600/' libexec/bulkhead-fpm-sync && files=$(grep -rl TimeoutStartSec=180 dist) && sed -i s/TimeoutStartSec=180/TimeoutStartSec=3600/ $files`,
   );

@@ -1,5 +1,5 @@
 /** The changes for enabling the step: rehearsed on copies and checked; nothing is done yet. */
-import { docPage } from '../../sys/package-files.ts';
+import { docPage, packageFile } from '../../sys/package-files.ts';
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { causedBy, failed, type Problem } from '../../../packages/base/problem.ts';
@@ -68,13 +68,17 @@ function pendingNote({ before, after }: Pick<PamChange, 'before' | 'after'>): re
 const mentionsUs = (line: string) =>
   parsePamFile(line).some((each) => each.kind === 'module' && isOurLine(each));
 
+const authselect = '/usr/bin/authselect';
+
 /** Returns the reason why the step must not run from this host's PAM. */
 function blocker(step: PamStep): Problem | undefined {
   if (!hasAuthUpdate())
     return {
       action,
       reason: 'there is no pam-auth-update, so PAM is managed otherwise here',
-      hint: `with authselect or by hand, put these before pam_systemd.so into what sshd, su and crond include: ${linesByHand(step)}`,
+      hint: existsSync(authselect)
+        ? `run ${packageFile('libexec/bulkhead-authselect')}, which makes an authselect profile`
+        : `by hand, put these before pam_systemd.so into what sshd, su and crond include: ${linesByHand(step)}`,
     };
   if (!isPlainPath(step.module))
     return {
