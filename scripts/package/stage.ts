@@ -144,7 +144,8 @@ export async function zshCompletion(): Promise<string> {
 /** Adds pages, examples and schemas, and the sources of the BPF objects, which their license asks for. */
 function addDocumentation(tree: Tree): void {
   const patterns = ['examples/**/*.*', 'schema/**/*.*', 'bpf/*'];
-  for (const path of globSync(patterns, { cwd: root }))
+  // An image is built from a clone.
+  for (const path of globSync(patterns, { cwd: root, exclude: ['examples/image/**'] }))
     tree.copy(`${documentation}/${path}`, `${root}${path}`);
   for (const path of globSync('docs/*.md', { cwd: root }))
     tree.copy(`${documentation}/${basename(path)}`, `${root}${path}`);
