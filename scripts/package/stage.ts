@@ -144,8 +144,7 @@ export async function zshCompletion(): Promise<string> {
 /** Adds pages, examples and schemas, and the sources of the BPF objects, which their license asks for. */
 function addDocumentation(tree: Tree): void {
   const patterns = ['examples/**/*.*', 'schema/**/*.*', 'bpf/*'];
-  // An image is built from a clone.
-  for (const path of globSync(patterns, { cwd: root, exclude: ['examples/image/**'] }))
+  for (const path of globSync(patterns, { cwd: root }))
     tree.copy(`${documentation}/${path}`, `${root}${path}`);
   for (const path of globSync('docs/*.md', { cwd: root }))
     tree.copy(`${documentation}/${basename(path)}`, `${root}${path}`);

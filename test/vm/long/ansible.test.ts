@@ -4,17 +4,21 @@
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { after, before, suite, test } from 'node:test';
 import type { SetupStatusJson } from '../../../src/setup/commands/json.ts';
 import { installFromPool } from '../../../testing/package-pool.ts';
 import { longPatienceMilliseconds } from '../../../testing/patience.ts';
+import { ensurePrerequisites } from '../../../testing/prerequisites.ts';
+import { logToStderr } from '../../../testing/progress.ts';
 import { suiteDirectory } from '../../../testing/temporary-directory.ts';
-import { writeFileSync } from 'node:fs';
 import { startGuest, type Guest } from '../../../testing/vm/guest.ts';
 import { prepareGuests } from '../../../testing/vm/suite.ts';
 import { build } from '../../package/packages.ts';
 
 const guests = await prepareGuests(import.meta.filename, 'ansible');
+const builds = await ensurePrerequisites('package', logToStderr);
+const skip = guests.skip || (builds.ok ? false : builds.reason);
 const timeout = longPatienceMilliseconds;
 const directory = suiteDirectory('ansible');
 const role = new URL('../../../examples/ansible/roles', import.meta.url).pathname;
@@ -26,7 +30,7 @@ interface Played {
   readonly changed: number;
 }
 
-suite('the Ansible role', { skip: guests.skip, timeout }, () => {
+suite('the Ansible role', { skip, timeout }, () => {
   let guest: Guest;
   let deb = '';
 
