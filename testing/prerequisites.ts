@@ -166,6 +166,16 @@ const suites = {
     packages: ['prometheus'],
     daemons: ['prometheus'],
   },
+  ansible: {
+    purpose: 'the tests of the Ansible role (ansible-lint, and the role run in a guest)',
+    packages: ['ansible-core', 'ansible-lint', 'openssh-client'],
+  },
+  'cloud-init': {
+    purpose: 'the tests of the user-data for cloud images (cloud-init schema)',
+    packages: ['cloud-init'],
+    // It would take over the next boot.
+    daemons: ['cloud-init'],
+  },
   bench: {
     purpose: 'the benchmarks (small C programs, jails, the tools of kmod)',
     packages: ['gcc', 'libc6-dev', 'libpam0g-dev', 'bubblewrap', 'crun', 'kmod', 'xz-utils', 'wrk'],

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { defaultAnswers, formatAnswers } from '../../src/setup/commands/questions.ts';
 import { lookLines, type HostLook } from '../../src/setup/core/look.ts';
-import { includes } from '../../src/setup/core/levels.ts';
+import { planSteps } from '../../src/setup/core/plan.ts';
+import type { StepContext } from '../../src/setup/core/step.ts';
 import { steps } from '../../src/setup/core/steps.ts';
 import { blocks, textOf } from './pages.ts';
 
@@ -15,8 +16,18 @@ const look: HostLook = {
   memoryBytes: 23.5 * 2 ** 30,
   hasSystemd: true,
   panels: [],
-  webServers: ['nginx', 'Apache'],
-  php: [{ program: '/usr/sbin/php-fpm8.4', isServed: true }],
+  webServers: [
+    { name: 'nginx', program: '/usr/sbin/nginx', isServed: true },
+    { name: 'Apache', program: '/usr/sbin/apache2', isServed: true },
+  ],
+  php: [
+    {
+      program: '/usr/sbin/php-fpm8.4',
+      origin: 'Debian',
+      pools: '/etc/php/8.4/fpm/pool.d',
+      isServed: true,
+    },
+  ],
   databases: ['PostgreSQL'],
   accounts:
     'alice bob carol dave erin frank grace heidi ivan judy kim liam mia noah olga paul quinn rosa sam tara'.split(
@@ -40,7 +51,16 @@ for (const [page, language] of [
       assert.ok(transcript.includes(`${label.padEnd(10)} ${text}\n`), label);
     const answers = defaultAnswers(look);
     assert.ok(transcript.includes(`Plan (${formatAnswers(answers)}):\n`));
-    const wanted = steps.filter(({ level }) => includes(answers.level, level));
+    const context: StepContext = {
+      answers,
+      look,
+      unjailed: [],
+      sites: new Map(),
+      canary: 'alice',
+      file: '/etc/bulkhead/policy.xml',
+      policy: [],
+    };
+    const wanted = planSteps(steps, answers.level, context, [], undefined);
     const shown = [
       ...transcript.matchAll(/^ ?(\d+)\. (.+)\n {4}(.+)\n {4}customers notice: (.+)$/gm),
     ];
@@ -49,7 +69,9 @@ for (const [page, language] of [
       assert.ok(
         wanted.some(
           (each) =>
-            each.title === title && each.changes === changes && each.customers === customers,
+            each.step.title === title &&
+            each.changes === changes &&
+            each.step.customers === customers,
         ),
         title,
       );
