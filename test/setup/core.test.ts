@@ -178,7 +178,7 @@ suite('the policy', () => {
     );
     assert.ok(parsePolicy('', own).document !== undefined);
     for (const step of steps) {
-      const edited = step.edit?.(own, context);
+      const edited = step.edit?.(own, { ...context, unjailed: [] });
       assert.deepEqual(edited ?? { ok: true, value: own }, { ok: true, value: own }, step.key);
     }
   });
@@ -369,9 +369,10 @@ suite('the plan', () => {
       .map(({ step }) => step.key);
 
   test('planSteps() has the steps of the level and of those before it', () => {
-    assert.deepEqual(keysOf('observe'), ['policy', 'alerts', 'units', 'alerts-test']);
+    const first = ['policy', 'alerts', 'units', 'alerts-test'];
+    assert.deepEqual(keysOf('observe'), [...first, 'limits-observed']);
     const limit = keysOf('limit');
-    assert.deepEqual(limit.slice(0, 4), keysOf('observe'));
+    assert.deepEqual(limit.slice(0, 5), [...first, 'limits']);
     assert.ok(limit.includes('pam') && !limit.includes('symlinks'));
     const isolate = keysOf('isolate').filter((each) => each !== 'prove');
     assert.deepEqual([...isolate.slice(0, limit.length - 1), 'prove'], limit);
@@ -406,7 +407,34 @@ suite('the plan', () => {
     assert.match(planned('entries', {})?.changes ?? '', /<entries limit="20">/);
     const limited = '<bulkhead version="1"><defaults><entries limit="9"/></defaults></bulkhead>';
     assert.doesNotMatch(planned('entries', { text: limited })?.changes ?? '', /<entries/);
-    assert.match(planned('jail-first', { file })?.changes ?? '', /for ann to \/srv\/own\.xml/);
+    const unjailed = [
+      { user: 'bea', uid: 1002 },
+      { user: 'ann', uid: 1001 },
+    ];
+    assert.match(
+      planned('jail-first', { file, unjailed })?.changes ?? '',
+      /for ann to \/srv\/own\.xml/,
+    );
+  });
+
+  test('limits are observed only where none is in force, and enforced by the next level', () => {
+    const observe = stepOf('limits-observed');
+    const text = policyText({ tenants: '1-2', except: [] });
+    const observed = observe.edit?.(text, context);
+    assert.ok(observed?.ok);
+    assert.match(observed.value, /<host limits="observe"\/>/);
+    const document = parsePolicy('', observed.value).document;
+    assert.equal(document?.limitMode?.value, 'observe');
+    assert.ok(document.defaults?.values.has('cpu.limit'));
+    const own = '<bulkhead version="1"><tenant user="ann"><cpu limit="7%"/></tenant></bulkhead>';
+    assert.match(observe.obstacle?.({ ...context, text: own }) ?? '', /stay in force/);
+    const enforced = stepOf('limits').edit?.(observed.value, context);
+    assert.ok(enforced?.ok);
+    assert.match(enforced.value, /<host limits="enforce"\/>/);
+    const watched = stepOf('limits').layers.map((key) => layer(key, 'watched'));
+    assert.equal(isReached(stepOf('limits'), watched), false);
+    assert.equal(isReached(observe, watched), true);
+    assert.match(problemAfter(stepOf('limits'), watched) ?? '', /is watched/);
   });
 
   test('planSteps() leaves a guard alone whose state is unknown, and says so', () => {

@@ -1,4 +1,5 @@
 /** The steps that give tenants limits: only observed, or enforced. */
+import { ok } from '../../../packages/base/result.ts';
 import type { PolicyDocument } from '../../policy/document.ts';
 import { setElement } from '../../policy/elements/edit-elements.ts';
 import { parsePolicy } from '../../policy/parse.ts';
@@ -25,6 +26,7 @@ export const limitSteps: readonly Step[] = [
         ? 'the policy has limits, which stay in force'
         : undefined,
     edit(text, context) {
+      if (hasLimitsInForce(documentOf(text))) return ok(text);
       const edited = setLimitsOf(text, context);
       return edited.ok ? setElement(edited.value, host, { limits: 'observe' }) : edited;
     },
