@@ -26,6 +26,7 @@ export const kernelSuites = [
   'test/agent/alerts-mail.test.ts',
   'test/agent/alerts-webhook.test.ts',
   'test/agent/exposition-promtool.test.ts',
+  'test/agent/observe.test.ts',
   'test/agent/site-limits.test.ts',
   'test/agent/soak.test.ts',
   ...globSync('test/attacks/**/*.test.ts', { cwd: root }).sort(),

@@ -12,7 +12,7 @@ import { agentLock } from '../host/paths.ts';
 import type { Notifier } from '../sys/sockets/systemd-notify.ts';
 import type { DriverName } from '../policy/document.ts';
 import { defaultSettings, type AgentSettings } from '../policy/settings.ts';
-import { detectFaults } from '../usage/detect.ts';
+import { detectFaults, observedFaults } from '../usage/detect.ts';
 import type { Fault } from '../usage/fault.ts';
 import { measure } from '../usage/measure.ts';
 import { tenantMember } from '../usage/member.ts';
@@ -206,9 +206,11 @@ export class Agent implements AsyncDisposable {
     const tick = measure(readings, moment.at, seconds);
     const reported = this.#reportedFaults();
     const faults = [
-      ...readings.flatMap((each) =>
-        detectFaults(each, seconds, this.#memberIndex.entries.get(each.member)?.values ?? {}),
-      ),
+      ...readings.flatMap((each) => {
+        const { values = {}, observed } = this.#memberIndex.entries.get(each.member) ?? {};
+        if (observed !== undefined) return observedFaults(each, seconds, observed);
+        return detectFaults(each, seconds, values);
+      }),
       ...this.#halted.splice(0).flatMap((uid) => haltFault(uid, this.#memberIndex)),
       ...reported.map(withoutEvidence),
     ];

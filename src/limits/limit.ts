@@ -140,8 +140,11 @@ export interface Counters {
   ioPressureMicroseconds: number;
 }
 
-/** The effects of a hit limit on a tenant, from bad to worst. */
-export const severities = ['throttled', 'refused', 'killed'] as const;
+/**
+ * The effects of a hit limit on a tenant, from none to worst; `observed`: none, since the policy only observes its
+ * limits.
+ */
+export const severities = ['observed', 'throttled', 'refused', 'killed'] as const;
 export type Severity = (typeof severities)[number];
 
 /** A rule that detects hits of a limit. */

@@ -69,6 +69,10 @@ interface DefaultsElement extends Span, InheritedBlock {
 export type DriverName = 'cgroup1' | 'cgroup2' | 'systemd';
 export const driverNames: readonly DriverName[] = ['cgroup1', 'cgroup2', 'systemd'];
 
+/** Whether the kernel enforces the limits, or the agent only reports what would have hit them. */
+export const limitModes = ['enforce', 'observe'] as const;
+export type LimitMode = (typeof limitModes)[number];
+
 /**
  * The setters of site limits besides the administrator, who writes the policy. An earlier one's limits take precedence.
  */
@@ -87,6 +91,7 @@ export interface PolicyDocument {
   /** Tenants outside resellers. */
   readonly tenants: readonly TenantElement[];
   readonly driver: Located<DriverName> | undefined;
+  readonly limitMode: Located<LimitMode> | undefined;
   readonly agent: AgentSettings | undefined;
   readonly symlinks: SymlinksElement | undefined;
   readonly modules: ModulesElement | undefined;

@@ -6,6 +6,7 @@ import { formatQuantity, unlimited, type Quantity } from '../../packages/base/qu
 import type { LineIndex } from './diagnostic.ts';
 import type { Jail } from './jail.ts';
 import {
+  givenLimits,
   isWritten,
   jailOf,
   jailOriginOf,
@@ -68,6 +69,8 @@ export interface Explanation {
   readonly reseller: string | undefined;
   /** The limits, and their origins. */
   readonly limits: readonly ExplainedLimit[];
+  /** Whether the limits are only observed, and none of them is enforced; absent if they are enforced. */
+  readonly observed?: true;
   /** The jail; a site without its own has its tenant's. Absent if no line of the policy sets it. */
   readonly jail?: ExplainedJail;
   /** Limits that are not in force; absent if there are none. */
@@ -102,6 +105,7 @@ export function explain(subject: ExplainSubject, policy: Policy, lines: LineInde
     limits: [...attributes.values()]
       .filter((each) => site === undefined || mayLimitSite(each.limit.name))
       .map((each) => explainOne(each, subject, policy, lines)),
+    ...(policy.observesLimits === true && { observed: true as const }),
     ...(jail && { jail }),
     ...(idle.length > 0 && { idle }),
   };
@@ -124,8 +128,9 @@ function explainOne(
   policy: Policy,
   lines: LineIndex,
 ): ExplainedLimit {
-  const { values, chain } = subject.site ?? subject.tenant;
-  const value: Quantity = values[key] ?? fallback;
+  const member = subject.site ?? subject.tenant;
+  const { chain } = member;
+  const value: Quantity = givenLimits(member)[key] ?? fallback;
   const origin = originOf(chain, key);
   const line = origin && isWritten(origin.link) ? lines.at(origin.at.start).line : undefined;
   const bound = outersOf(subject, policy).reduce<Bound | undefined>((nearest, outer) => {
@@ -151,8 +156,10 @@ interface Bound {
 function outersOf({ tenant, site }: ExplainSubject, policy: Policy): readonly Outer[] {
   const reseller = policy.resellers.find((each) => each.uid === tenant.reseller);
   return [
-    ...(site === undefined ? [] : [{ kind: 'tenant' as const, values: tenant.values }]),
-    ...(reseller === undefined ? [] : [{ kind: 'reseller' as const, values: reseller.values }]),
+    ...(site === undefined ? [] : [{ kind: 'tenant' as const, values: givenLimits(tenant) }]),
+    ...(reseller === undefined
+      ? []
+      : [{ kind: 'reseller' as const, values: givenLimits(reseller) }]),
   ];
 }
 

@@ -75,8 +75,10 @@ export interface Tenant extends Identity {
   readonly sites: readonly Site[];
   /** Sites that would exist if the setters of their limits were still allowed to set them; absent if there are none. */
   readonly withdrawnSites?: readonly Site[];
-  /** Shared by all tenants that inherit the same. */
+  /** The limits in force. Shared by all tenants that inherit the same. */
   readonly values: LimitValues;
+  /** The limits that are only observed; absent if limits are enforced. */
+  readonly observed?: LimitValues;
   readonly chain: Chain;
 }
 
@@ -85,6 +87,8 @@ export interface Site {
   /** Its host name, in lower case. */
   readonly name: string;
   readonly values: LimitValues;
+  /** The limits that are only observed; absent if limits are enforced. */
+  readonly observed?: LimitValues;
   readonly chain: Chain;
   /** The limits set for it outside the policy, whether in force or not; absent if there are none. */
   readonly own?: readonly OwnLimit[];
@@ -96,6 +100,8 @@ export interface Reseller extends Identity {
   readonly package: string | undefined;
   /** Limits on the sum of its tenants. */
   readonly values: LimitValues;
+  /** The limits that are only observed; absent if limits are enforced. */
+  readonly observed?: LimitValues;
   readonly chain: Chain;
 }
 
@@ -108,6 +114,8 @@ export interface Policy {
   readonly resellers: readonly Reseller[];
   /** Limits of tenants that have no more specific ones. */
   readonly defaults: LimitValues;
+  /** Whether limits are only observed; absent if they are enforced. */
+  readonly observesLimits?: true;
   readonly driver: DriverName | undefined;
   readonly agent: AgentSettings;
   /** Actions that the kernel refuses tenants, or reports, apart from limits. */
@@ -204,3 +212,36 @@ export function findTenant(policy: Policy, name: string): Tenant | undefined {
   const uid = /^\d{1,10}$/.test(name) ? Number(name) : undefined;
   return policy.tenants.find((each) => each.account?.user === name || each.uid === uid);
 }
+
+const none: LimitValues = {};
+
+/**
+ * Returns the policy with limits that are only observed (`<host limits="observe"/>`): no member has one in force, so that
+ * nothing that enforces limits can know of one.
+ */
+export const observeLimits = (policy: Policy): Policy => ({
+  ...policy,
+  tenants: policy.tenants.map((each) => ({
+    ...observe(each),
+    sites: each.sites.map(observe),
+    ...(each.withdrawnSites && { withdrawnSites: each.withdrawnSites.map(observe) }),
+  })),
+  resellers: policy.resellers.map(observe),
+  defaults: none,
+  observesLimits: true,
+});
+
+const observe = <Member extends { readonly values: LimitValues }>(member: Member) => ({
+  ...member,
+  values: none,
+  observed: member.values,
+});
+
+/** Returns the limits that the policy gives a member, in force or only observed. */
+export const givenLimits = ({
+  values,
+  observed,
+}: {
+  readonly values: LimitValues;
+  readonly observed?: LimitValues;
+}): LimitValues => observed ?? values;

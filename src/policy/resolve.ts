@@ -19,6 +19,7 @@ import type {
 import {
   formatIdentity,
   linksTo,
+  observeLimits,
   valuesOf,
   type Account,
   type Chain,
@@ -86,7 +87,12 @@ class Resolver {
     };
     const unused = this.#unused(policy);
     warnAbout(policy, { unused, memoryBytes: this.#facts.memoryBytes }, document.diagnostics);
-    return policy;
+    if (document.limitMode?.value !== 'observe') return policy;
+    document.diagnostics.warn(
+      document.limitMode,
+      'Limits are only observed: the kernel enforces none of them',
+    );
+    return observeLimits(policy);
   }
 
   /**

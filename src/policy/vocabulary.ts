@@ -7,7 +7,7 @@ import { limits } from '../limits/limits.ts';
 import { trustLevels } from '../../packages/modules/core/evidence/trust-level.ts';
 import type { ValueKindName } from './value-kinds.ts';
 import { jailProfiles, pathAccesses } from './jail.ts';
-import { driverNames } from './document.ts';
+import { driverNames, limitModes } from './document.ts';
 
 /** A kind of `value-kinds.ts`, or the words that are allowed. */
 type ValueKind = ValueKindName | readonly string[];
@@ -92,11 +92,15 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
         driverNames,
         'The driver that enforces limits; default: the driver in force, or on a new host the best one available; see docs/apply.md.',
       ),
+      limits: optional(
+        limitModes,
+        'Whether limits are enforced, or only observed: with "observe" the kernel gets none of them, and faults are what would have hit them; default: enforce.',
+      ),
     },
     children: [],
     holdsLimits: false,
     repeats: false,
-    example: '<host driver="cgroup2"/>',
+    example: '<host driver="cgroup2" limits="observe"/>',
   },
   agent: {
     summary: 'Settings of the agent.',

@@ -1,10 +1,15 @@
-/** Compares two samples of counters, and returns the limits that were hit in between. */
+/**
+ * Compares two samples of counters, and returns the limits that were hit in between, and those that would have been if
+ * they were enforced.
+ */
 import type { Counters, FaultRule, LimitKey, LimitValues } from '../limits/limit.ts';
 import { limits } from '../limits/limits.ts';
 import { unlimited } from '../../packages/base/quantity.ts';
+import { advised } from './advise.ts';
 import type { Fault } from './fault.ts';
-import { counterGrowth, type Reading } from './measure.ts';
+import { counterGrowth, valueOf, type Reading } from './measure.ts';
 import { kindOf } from './member.ts';
+import type { MetricKey } from './metrics.ts';
 
 /** The share of a limit from which the limit holds usage back. */
 const atLimit = 0.95;
@@ -15,6 +20,32 @@ interface KeyedRule extends FaultRule {
 
 const rules: readonly KeyedRule[] = limits.flatMap((limit) =>
   limit.faults.map((rule) => ({ ...rule, key: `${limit.name}.${rule.attribute}` as const })),
+);
+
+/**
+ * Returns a fault for each observed limit that usage exceeded. CPU and disk I/O count as averages of the tick, since the
+ * kernel counts no shorter time without a limit; page cache does not count, since the kernel would have reclaimed it.
+ */
+export function observedFaults(
+  reading: Reading,
+  tickSeconds: number,
+  observed: LimitValues,
+): readonly Fault[] {
+  const { member, before, now } = reading;
+  if (before === undefined || before === now) return [];
+  const seconds = reading.seconds ?? tickSeconds;
+  return comparable.flatMap(([limit, metric]): readonly Fault[] => {
+    const value = observed[limit];
+    if (value === undefined || value === unlimited) return [];
+    const used = valueOf(metric, reading, seconds);
+    if (used <= value) return [];
+    return [{ member, limit, severity: 'observed', count: 1, inferred: true }];
+  });
+}
+
+/** The limits that usage can be compared with, and the metric that shows whether it exceeded them. */
+export const comparable: readonly (readonly [limit: LimitKey, metric: MetricKey])[] = advised.map(
+  ([limit, metric]) => [limit, metric === 'threads' ? 'threadsPeak' : metric],
 );
 
 export function detectFaults(

@@ -8,6 +8,7 @@
  * It states only known facts, and marks inferred ones. Names and command lines come from tenants: control characters
  * are escaped, and long ones are cut.
  */
+import type { LimitKey } from '../limits/limit.ts';
 import { attributes, limitAttribute } from '../limits/limits.ts';
 import { quantityKinds, type QuantityKind } from '../../packages/base/quantity.ts';
 import { otherTopic, topics, type Resource, type Topic } from './incident-topics.ts';
@@ -71,6 +72,8 @@ export function incidentTitle(
   const { kinds } = options;
   const who = speakerOf(incident, name, options);
   const what = `${who.subject} ${happened(incident, who.plural, kinds)}`;
+  if (incident.severity === 'observed')
+    return `${what} ${who.possessive} ${topicOf(incident, kinds).noun} limit, which is only observed`;
   if (kinds.withoutLimit(incident.limit) !== undefined) return what;
   return `${what} at ${who.possessive} ${topicOf(incident, kinds).noun} limit`;
 }
@@ -115,6 +118,7 @@ function whatHappened(
 ): string {
   const { limit, value, from, inferred } = incident;
   const { kinds, reader = 'administrator' } = options;
+  if (incident.severity === 'observed') return wouldHaveHit(incident, who, options);
   const what = `${who.opening} ${happened(incident, who.plural, kinds, items)} ${when(incident, options)}`;
   const without = kinds.withoutLimit(limit);
   if (without !== undefined) return `${what}, ${without.because}.`;
@@ -122,6 +126,16 @@ function whatHappened(
   const facts = `because ${who.plural ? 'they' : 'it'} reached ${who.possessive} ${topicOf(incident, kinds).noun} limit of ${cut(value, 64)} (${limit}${place})`;
   const sentence = `${what}, ${facts}.`;
   return inferred ? `${sentence} ${inference}` : sentence;
+}
+
+/** Describes usage above a limit that is only observed. */
+function wouldHaveHit(incident: Incident, who: Speaker, options: ExplainOptions): string {
+  const { limit, value, from, faults } = incident;
+  const { kinds, reader = 'administrator' } = options;
+  const { noun } = topicOf(incident, kinds);
+  const place = from === '' || reader !== 'administrator' ? '' : `, written in ${cut(from, 200)}`;
+  const subject = `${who.opening} used more than ${who.possessive} ${noun} limit of ${cut(value, 64)} (${limit}${place})`;
+  return `${subject} ${when(incident, options)}, in ${count(faults, 'sample')}. The policy only observes limits, so nothing held it back.`;
 }
 
 const inference = 'The kernel does not count this: it is inferred from usage at the limit.';
@@ -137,6 +151,7 @@ function happened(
   items: readonly object[] = [],
 ): string {
   const { limit, severity, faults } = incident;
+  if (severity === 'observed') return 'went above';
   const be = plural ? 'were' : 'was';
   const ofKind = kinds.get(limit)?.happened?.(incident, items);
   if (ofKind !== undefined) return ofKind;
@@ -149,9 +164,19 @@ function happened(
 }
 
 function noticed({ severity, faults, limit }: Incident, { effect }: Topic): string {
+  if (severity === 'observed') return enforcedEffect(limit);
   const text = effect[severity] ?? otherTopic(limit).effect[severity] ?? '';
   if (severity !== 'killed') return text;
   return `${text} In total, it hit the limit or had a process killed ${times(faults)}.`;
+}
+
+/** Describes the effect that the limit would have had. */
+function enforcedEffect(limit: LimitKey): string {
+  const enforced = 'If the limit were enforced,';
+  if (limit === 'memory.limit') return `${enforced} the kernel would have killed a process.`;
+  if (limit === 'processes.limit')
+    return `${enforced} the kernel would have refused new processes.`;
+  return `${enforced} its programs would have waited, and used no more.`;
 }
 
 function when({ begin, end }: Incident, { timeZone = 'UTC' }: ExplainOptions): string {
@@ -281,8 +306,8 @@ function cacheInIt(incident: Incident, evidence: readonly Snapshot[]): string {
 }
 
 /** Describes excess. Evidence recorded by an older version has no peaks. */
-function aboveIt({ limit, value }: Incident, evidence: readonly Snapshot[]): string {
-  if (limit !== 'processes.limit') return '';
+function aboveIt({ limit, value, severity }: Incident, evidence: readonly Snapshot[]): string {
+  if (limit !== 'processes.limit' || severity === 'observed') return '';
   const parsed = quantityKinds[limitAttribute(limit).kind].parse(value);
   const max = Math.max(0, ...evidence.map((each) => each.usage.threadsPeak || threadsOf(each)));
   if (!parsed.ok || max <= parsed.value) return '';

@@ -96,8 +96,9 @@ export function wantsSnapshot(incident: OpenIncident, monotonic: number): boolea
 export const worse = (a: Severity, b: Severity): Severity =>
   severities.indexOf(a) >= severities.indexOf(b) ? a : b;
 
-const keyOf = ({ member, limit }: { readonly member: Member; readonly limit: LimitKey }) =>
-  `${member} ${limit}`;
+/** Usage that only would have hit a limit is another incident than a hit. */
+const keyOf = ({ member, limit, severity }: Pick<Fault, 'member' | 'limit' | 'severity'>) =>
+  `${member} ${limit}${severity === 'observed' ? ' observed' : ''}`;
 
 function begin(
   { member, limit, severity, inferred }: Fault,

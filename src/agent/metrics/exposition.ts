@@ -17,6 +17,7 @@
 import type { Counters, LimitKey, Severity } from '../../limits/limit.ts';
 import { attributes, limits, noCounters, type KeyedAttribute } from '../../limits/limits.ts';
 import type { QuantityKind } from '../../../packages/base/quantity.ts';
+import { comparable } from '../../usage/detect.ts';
 import type { Member } from '../../usage/member.ts';
 import type { LimitNumbers, MailCount, StatusResponse, Who } from '../api/api.ts';
 import type { Protection } from '../part.ts';
@@ -139,16 +140,21 @@ function limitFamily({ key, kind, summary }: KeyedAttribute): Family {
 }
 const limitRows = [...attributes.values()].map((each) => [each.key, limitFamily(each)] as const);
 
+function faultRow(key: LimitKey, severity: Severity) {
+  const labels = `limit="${key}",severity="${severity}"`;
+  return [labels, [key, severity, labels]] as const;
+}
+
 /** Every limit and severity that can occur, so that a counter starts at zero and not at its first fault. */
 const faultRows: readonly (readonly [LimitKey, Severity, string])[] = [
   ...new Map(
-    limits.flatMap((limit) =>
-      [...limit.faults, ...(limit.reported ?? [])].map(({ attribute, severity }) => {
-        const key: LimitKey = `${limit.name}.${attribute}`;
-        const labels = `limit="${key}",severity="${severity}"`;
-        return [labels, [key, severity, labels] as const] as const;
-      }),
-    ),
+    limits
+      .flatMap((limit) =>
+        [...limit.faults, ...(limit.reported ?? [])].map(({ attribute, severity }) =>
+          faultRow(`${limit.name}.${attribute}`, severity),
+        ),
+      )
+      .concat(comparable.map(([key]) => faultRow(key, 'observed'))),
   ).values(),
 ];
 const faultFamily: Family = {
@@ -318,8 +324,9 @@ function* faultSamples(page: Page, kind: Kind, rows: Shown) {
   for (const [key, severity, label] of faultRows) {
     for (const [index, labels] of rows.labels.entries()) {
       const known = rows.faults[index]?.[key]?.[severity];
-      // A limit that is not set cannot be hit, so it has no zero.
-      if (known === undefined && rows.limits[index]?.[key] === undefined) continue;
+      // A limit that is not set cannot be hit, so it has no zero; nor has one that is enforced instead of observed.
+      const isPossible = severity !== 'observed' && rows.limits[index]?.[key] !== undefined;
+      if (known === undefined && !isPossible) continue;
       if (!headed) page.head(name, faultFamily.type, faultFamily.help);
       headed = true;
       page.text += `${name}{${labels},${label}} ${known ?? 0}\n`;

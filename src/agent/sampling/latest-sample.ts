@@ -50,13 +50,14 @@ export class LatestSample {
     while ((this.#recent[0]?.monotonic ?? Infinity) < monotonic - recentMilliseconds) {
       this.#recent.shift();
     }
-    if (faults.length > 0) this.#recent.push({ monotonic, faults });
+    const hits = faults.filter(({ severity }) => severity !== 'observed');
+    if (hits.length > 0) this.#recent.push({ monotonic, faults: hits });
+    for (const { count } of hits) this.faults += count;
     for (const fault of faults) this.#count(fault);
     this.ticks++;
   }
 
   #count({ member, limit, severity, count }: Fault): void {
-    this.faults += count;
     let totals = this.#totals.get(member);
     if (totals === undefined) this.#totals.set(member, (totals = {}));
     const ofLimit = (totals[limit] ??= {});
@@ -67,7 +68,7 @@ export class LatestSample {
     return this.#counters.get(member);
   }
 
-  /** Returns the faults since the agent started. */
+  /** Returns the faults since the agent started, also those that limits only would have caused. */
   get totals(): ReadonlyMap<Member, FaultTotals> {
     return this.#totals;
   }

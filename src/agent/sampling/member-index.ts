@@ -24,6 +24,8 @@ export interface MemberEntry {
   readonly who: Who;
   readonly cgroup: string;
   readonly values: LimitValues;
+  /** The limits that are only observed; absent if limits are enforced. */
+  readonly observed?: LimitValues;
   readonly limits: LimitNumbers;
   readonly limitTexts: LimitTexts;
   /** The account for mail, if it has one. */
@@ -90,8 +92,10 @@ export class MemberIndex {
     return explain({ tenant, site }, this.#policy, this.#lines);
   }
 
+  /** Returns a limit of a member, in force or only observed. */
   valueText(member: Member, key: LimitKey): string {
-    return this.entries.get(member)?.limitTexts[key] ?? unlimited;
+    const { observed, limitTexts: texts } = this.entries.get(member) ?? {};
+    return (observed === undefined ? texts : limitTexts(observed))?.[key] ?? unlimited;
   }
 }
 
@@ -106,7 +110,7 @@ function entriesOf(policy: Policy | undefined): readonly MemberEntry[] {
     kind: Who['kind'],
     parts: readonly string[] = [],
   ): MemberEntry => {
-    const { uid, account, values } = source;
+    const { uid, account, values, observed } = source;
     const resellerUid = 'reseller' in source ? source.reseller : undefined;
     const reseller = resellerUid === undefined ? undefined : resellerNames.get(resellerUid);
     return {
@@ -120,6 +124,7 @@ function entriesOf(policy: Policy | undefined): readonly MemberEntry[] {
       },
       cgroup,
       values,
+      ...(observed && { observed }),
       limits: numbersOf(values),
       limitTexts: textsOf(values),
       account: account?.user,
@@ -153,6 +158,7 @@ export const siteEntry = (
   },
   cgroup: siteCgroup(cgroup, source.name),
   values: source.values,
+  ...(source.observed && { observed: source.observed }),
   limits: limitNumbers(source.values),
   limitTexts: limitTexts(source.values),
   account,

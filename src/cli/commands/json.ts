@@ -213,6 +213,8 @@ export interface StatusJson {
   readonly outside: readonly CameOutside[];
   /** Reasons why there may be more outside; empty if all processes could be inspected. */
   readonly unknown: readonly string[];
+  /** Whether limits are only observed, and the kernel enforces none; absent if they are enforced. */
+  readonly observed?: true;
   /** The entry paths: how tenants' processes start. Absent if only the agent answers. */
   readonly entryPaths?: readonly EntryPathReport[];
   /** The agent's own status; absent if it does not answer. */

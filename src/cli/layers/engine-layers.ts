@@ -14,7 +14,8 @@ import { agentUnit } from '../../host/systemd/own-units.ts';
 import { systemctl } from '../../host/systemd/systemctl.ts';
 import { limits } from '../../limits/limits.ts';
 import type { Limit, LimitKey, Support } from '../../limits/limit.ts';
-import type { Policy } from '../../policy/policy.ts';
+import { givenLimits, type Policy } from '../../policy/policy.ts';
+import { comparable } from '../../usage/detect.ts';
 import type { Layer, LayerState } from '../../../packages/base/layer.ts';
 
 /** Web servers enforce entries, so a capability reports them. */
@@ -67,16 +68,18 @@ function appliedLayer({ tenants }: Policy, { any, differences }: Applied): Layer
 
 function limitLayer(
   { name, attributes }: Limit,
-  { tenants, defaults }: Policy,
+  { tenants, defaults, observesLimits }: Policy,
   supports: ReadonlyMap<LimitKey, Support>,
   { any, differences }: Applied,
 ): Layer {
   const key = `limit ${name}`;
   const keys = Object.keys(attributes).map((each): LimitKey => `${name}.${each}`);
   const isSet = (tenant: Policy['tenants'][number]) =>
-    keys.some((each) => tenant.values[each] !== undefined);
+    keys.some((each) => givenLimits(tenant)[each] !== undefined);
   const limited = tenants.filter(isSet);
-  const used = keys.filter((each) => tenants.some(({ values }) => values[each] !== undefined));
+  const used = keys.filter((each) =>
+    tenants.some((tenant) => givenLimits(tenant)[each] !== undefined),
+  );
   const considered = (used.length === 0 ? keys : used).flatMap((each) => supports.get(each) ?? []);
   const impossible = considered.find(({ level }) => level === 'none');
   if (considered.every(({ level }) => level === 'none') && impossible !== undefined)
@@ -86,6 +89,7 @@ function limitLayer(
   if (limited.length === 0)
     return { key, state: 'open', reason: 'no tenant has it', improve: `${defaultsSet} ${name}…` };
   if (!any) return { key, state: 'open', reason: 'it is not applied', improve: apply };
+  if (observesLimits === true) return observedLayer(key, used);
   const who =
     limited.length === tenants.length
       ? count(limited.length, 'tenant')
@@ -95,6 +99,17 @@ function limitLayer(
   if (differences > 0)
     return { key, state: 'partly', reason: `${who}; the policy is not fully applied` };
   return { key, state: limited.length === tenants.length ? 'enforced' : 'partly', reason: who };
+}
+
+/** A limit that is only observed: usage is compared with some, and nothing shows what would have hit the others. */
+function observedLayer(key: string, used: readonly LimitKey[]): Layer {
+  const isCompared = used.some((each) => comparable.some(([limit]) => limit === each));
+  return {
+    key,
+    state: isCompared ? 'watched' : 'open',
+    reason: 'the policy only observes limits',
+    improve: 'remove limits="observe" of <host> from the policy',
+  };
 }
 
 const defaultsSet = 'bulkhead defaults set';

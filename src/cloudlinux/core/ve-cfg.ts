@@ -176,6 +176,7 @@ class Reader {
       resellers: [],
       tenants: this.#tenants(root, packages, defaults, blocks),
       driver: undefined,
+      limitMode: undefined,
       agent: undefined,
       symlinks: undefined,
       modules: undefined,

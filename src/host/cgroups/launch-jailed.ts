@@ -11,10 +11,10 @@
  * `/var/lib/bulkhead/jailed-sites` has the keys of sites' jails, such as `1001-shop.example`, for bulkhead-fpm. It is another
  * file since an account could have such a name, and a site has no sessions.
  */
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
-import { causeOf } from '../../../packages/base/io/errno.ts';
+import { causeOf, errnoOf } from '../../../packages/base/io/errno.ts';
 import { readText } from '../../../packages/base/io/read.ts';
 import { replaceFile } from '../../../packages/base/io/replace-file.ts';
 import { parsePasswd } from '../accounts/accounts.ts';
@@ -42,7 +42,9 @@ export function addJailed(
   paths: Pick<Paths, 'etc' | 'state'>,
   tenants: readonly JailedTenant[],
 ): Result<void, Problem> {
-  return publish(paths.state, new Map([...listed(paths.state), ...namesOf(paths, tenants)]));
+  const known = listed(paths.state);
+  if (!known.ok) return known;
+  return publish(paths.state, new Map([...known.value, ...namesOf(paths, tenants)]));
 }
 
 /** Removes all accounts but these, and accounts for which `hasJail` still holds. */
@@ -51,11 +53,26 @@ export function settleJailed(
   tenants: readonly JailedTenant[],
   hasJail: (uid: number) => boolean,
 ): Result<void, Problem> {
-  const others = [...listed(paths.state)].filter(([uid]) => hasJail(uid));
+  const known = listed(paths.state);
+  if (!known.ok) return known;
+  const others = [...known.value].filter(([uid]) => hasJail(uid));
   return publish(paths.state, new Map([...others, ...namesOf(paths, tenants)]));
 }
 
-const listed = (state: string): Names => parseJailed(readText(jailedFile(state)) ?? '');
+function listed(state: string): Result<Names, Problem> {
+  const text = readList(jailedFile(state));
+  return text.ok ? ok(parseJailed(text.value)) : text;
+}
+
+/** Reads a list, empty if there is none. A list that cannot be read stays as it is: it would lose who has a jail. */
+function readList(path: string): Result<string, Problem> {
+  try {
+    return ok(readFileSync(path, 'utf8'));
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return ok('');
+    return failed({ action: 'read', object: path, ...causeOf(error) });
+  }
+}
 
 /** Parses the file. A line of digits is a uid, since no tenant's account has such a name. */
 function parseJailed(text: string): Names {
@@ -92,18 +109,25 @@ const publish = (state: string, names: Names): Result<void, Problem> =>
   );
 
 /** Adds the keys of sites' jails; removes none. */
-export const addJailedSites = (state: string, keys: readonly string[]): Result<void, Problem> =>
-  publishSites(state, [...listedSites(state), ...keys]);
+export function addJailedSites(state: string, keys: readonly string[]): Result<void, Problem> {
+  const known = listedSites(state);
+  return known.ok ? publishSites(state, [...known.value, ...keys]) : known;
+}
 
 /** Removes all sites but these, and sites for which `hasJail` still holds. */
-export const settleJailedSites = (
+export function settleJailedSites(
   state: string,
   keys: readonly string[],
   hasJail: (key: string) => boolean,
-): Result<void, Problem> => publishSites(state, [...listedSites(state).filter(hasJail), ...keys]);
+): Result<void, Problem> {
+  const known = listedSites(state);
+  return known.ok ? publishSites(state, [...known.value.filter(hasJail), ...keys]) : known;
+}
 
-const listedSites = (state: string): readonly string[] =>
-  (readText(jailedSitesFile(state)) ?? '').split('\n').filter((line) => line !== '');
+function listedSites(state: string): Result<readonly string[], Problem> {
+  const text = readList(jailedSitesFile(state));
+  return text.ok ? ok(text.value.split('\n').filter((line) => line !== '')) : text;
+}
 
 const publishSites = (state: string, keys: readonly string[]): Result<void, Problem> =>
   write(state, jailedSitesFile(state), [...new Set(keys)].sort());

@@ -8,7 +8,7 @@
  * snapshots.
  */
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
-import { severities, type LimitKey } from '../../limits/limit.ts';
+import type { LimitKey } from '../../limits/limit.ts';
 import type { HistorySettings } from '../../policy/settings.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
 import type { Result } from '../../../packages/base/result.ts';
@@ -23,6 +23,7 @@ import { eventsFile, eventsMigrations, slotMilliseconds } from './events-schema.
 import { hitValuesIn, type HitQuery, type HitValues } from './hit-values.ts';
 import { conditionOf, incidentOf, type IncidentsQuery } from './incident-query.ts';
 import { preparePruneEvents, pruneEvents, type PruneEventsStatements } from './prune-events.ts';
+import { severityNumber } from './severity-number.ts';
 import { SteadyClock } from '../steady-clock.ts';
 
 /** The events' share of the space for all of the history. */
@@ -103,7 +104,7 @@ export class EventStore implements Disposable {
   open(incident: NewIncident): Result<number, Problem> {
     return this.#write(({ open, limitIncidents }) => {
       const { member, name, limit, severity, inferred, begin, end, faults, value, from } = incident;
-      const numbers = [severities.indexOf(severity), inferred ? 1 : 0, begin, end, faults];
+      const numbers = [severityNumber(severity), inferred ? 1 : 0, begin, end, faults];
       const { lastInsertRowid } = open.run(member, limit, ...numbers, value, from, name);
       limitIncidents.run(member, member);
       return Number(lastInsertRowid);
@@ -113,7 +114,7 @@ export class EventStore implements Disposable {
   /** Updates an incident. One that was deleted meanwhile is not a failure. */
   update(id: number, { end, faults, severity }: IncidentChange): Result<void, Problem> {
     return this.#write(({ update }) => {
-      update.run(end, faults, severities.indexOf(severity), id);
+      update.run(end, faults, severityNumber(severity), id);
     });
   }
 
@@ -172,11 +173,12 @@ export class EventStore implements Disposable {
     );
   }
 
-  /** Counts the faults of one tick, in one transaction. */
+  /** Counts the faults of one tick, in one transaction; not those that a limit only would have caused. */
   addFaults(at: number, faults: readonly Fault[]): Result<void, Problem> {
     const slot = slotOf(at);
     return this.#writeAll(writing, ({ addFaults }) => {
-      for (const { member, limit, count } of faults) addFaults.run(slot, member, limit, count);
+      for (const { member, limit, count, severity } of faults)
+        if (severity !== 'observed') addFaults.run(slot, member, limit, count);
     });
   }
 

@@ -2,7 +2,7 @@
  * The tables of `events.db`: incidents with their evidence, faults by time, and when alerts were
  * sent.
  *
- * A severity is stored as its index in `severities`. Evidence is JSON, deflated. Faults are counted in slots of five
+ * A severity is stored as a number of `severity-number.ts`. Evidence is JSON, deflated. Faults are counted in slots of five
  * minutes. `tenancies` records each member's current owner, and since when. Incident ids are never reused, not even
  * after the last one was deleted.
  */

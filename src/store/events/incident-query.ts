@@ -1,8 +1,9 @@
 /** A query for incidents, as SQL. */
 import type { SQLInputValue } from 'node:sqlite';
-import { severities, type LimitKey, type Severity } from '../../limits/limit.ts';
+import type { LimitKey, Severity } from '../../limits/limit.ts';
 import type { Incident } from '../../usage/incident.ts';
 import type { Member } from '../../usage/member.ts';
+import { severityNumber, severityOf } from './severity-number.ts';
 
 export interface IncidentsQuery {
   /** The period: selects incidents that were going on at some time from `from` to `to`. */
@@ -41,7 +42,7 @@ export function conditionOf(query: Omit<IncidentsQuery, 'count' | 'before'>): Co
     ]);
   }
   if (limit !== undefined) parts.push(['limit_key = ?', limit]);
-  if (severity !== undefined) parts.push(['severity >= ?', severities.indexOf(severity)]);
+  if (severity !== undefined) parts.push(['severity >= ?', severityNumber(severity)]);
   return {
     sql: parts.map(([sql]) => sql).join(' AND '),
     values: parts.flatMap(([, ...values]) => values),
@@ -54,7 +55,7 @@ export function incidentOf(row: Record<string, unknown>): Incident {
     member: row['member'] as Member,
     name: String(row['name']),
     limit: row['limit_key'] as LimitKey,
-    severity: severities[Number(row['severity'])] ?? 'throttled',
+    severity: severityOf(row['severity']),
     inferred: row['inferred'] === 1,
     begin: Number(row['begin_at']),
     end: Number(row['end_at']),

@@ -3,12 +3,14 @@ import type { Layer } from '../../../packages/base/layer.ts';
 import { count } from '../../../packages/base/list.ts';
 import { formatProblem } from '../../../packages/base/problem.ts';
 import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
+import type { Policy } from '../../policy/policy.ts';
 import { findWebPrograms } from '../io/servers.ts';
 import { planAll } from './entries/plans.ts';
 import { sessionOf } from './entries/session.ts';
 
 const key = 'limit entries';
 const enable = 'bulkhead web entries enable';
+const enforce = 'remove limits="observe" of <host> from the policy';
 
 export async function webLayers({ paths, policy }: EntryPathContext): Promise<readonly Layer[]> {
   if (process.geteuid?.() !== 0)
@@ -18,11 +20,8 @@ export async function webLayers({ paths, policy }: EntryPathContext): Promise<re
   if (policy === undefined)
     return [{ key, state: 'open', reason: 'there is no policy', improve: 'bulkhead setup' }];
   const session = await sessionOf(paths, policy, programs);
-  const isForLater = policy.tenants.length === 0 && policy.defaults['entries.limit'] !== undefined;
-  if (session.limits.size === 0 && !isForLater) {
-    const improve = 'bulkhead defaults set entries=20';
-    return [{ key, state: 'open', reason: 'no tenant has it', improve }];
-  }
+  const none = withoutLimit(policy, session.limits.size);
+  if (none !== undefined) return [none];
   const planned = await planAll(session);
   if (!planned.ok) return [{ key, state: 'unknown', reason: formatProblem(planned.error) }];
   const servers = planned.value;
@@ -49,4 +48,16 @@ export async function webLayers({ paths, policy }: EntryPathContext): Promise<re
       },
     ];
   return [{ key, state: 'enforced', reason: count(sites.length, 'site') }];
+}
+
+function withoutLimit(
+  { tenants, defaults, observesLimits }: Policy,
+  limited: number,
+): Layer | undefined {
+  if (observesLimits === true)
+    return { key, state: 'open', reason: 'the policy only observes limits', improve: enforce };
+  const isForLater = tenants.length === 0 && defaults['entries.limit'] !== undefined;
+  if (limited > 0 || isForLater) return undefined;
+  const improve = 'bulkhead defaults set entries=20';
+  return { key, state: 'open', reason: 'no tenant has it', improve };
 }

@@ -187,6 +187,8 @@ suite('tenants as systemd slices', { skip }, () => {
         `bulkhead exec ben -- sh -c 'x=$(head -c 40000000 /dev/zero | tr "\\0" x); exec 3<&-; sleep 3603' >/dev/null 2>&1 & sleep 0.1`,
       );
       await until(`[ $(cat ${slice('ben')}/memory.current) -gt 40000000 ]`);
+      const runs = "pgrep -fx 'sleep 3603'";
+      await until(runs);
       await limits(
         benLimits.replace('96MiB', '24MiB').replace('80MiB', '20MiB').replace('16MiB', '0B'),
       );
@@ -200,6 +202,8 @@ suite('tenants as systemd slices', { skip }, () => {
       assert.equal(await value(`${slice('ben')}/memory.max`), String(96 * 2 ** 20));
       await limits(benLimits);
       await verified();
+      const why = `cat ${slice('ben')}/memory.events; journalctl -q --no-pager -n 40`;
+      await sh(`${runs} || { (${why}) >&2; false; }`);
       await sh("pkill -fx 'sleep 3603'");
     },
   );

@@ -138,6 +138,7 @@ function printExplanation(explained: Explanation): void {
     return [limit, `${value}${bound}`, from, where].map(paint);
   });
   print(table([['LIMIT', 'VALUE', 'FROM', 'LINE'].map(colors.dim), ...cells]));
+  if (explained.observed === true) print('Only observed: the kernel enforces none of these limits');
   for (const each of idle ?? []) {
     print(`Not in force: ${each.limit} ${each.value}, set by ${each.by}: ${each.reason}`);
   }

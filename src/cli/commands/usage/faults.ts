@@ -81,7 +81,12 @@ function incidentCells(incident: IncidentRow): readonly string[] {
 
 function severityText(severity: Severity): string {
   const { colors } = terminalOf(process.stdout);
-  const paint = { throttled: String, refused: colors.yellow, killed: colors.red };
+  const paint = {
+    observed: colors.dim,
+    throttled: String,
+    refused: colors.yellow,
+    killed: colors.red,
+  };
   return paint[severity](severity);
 }
 

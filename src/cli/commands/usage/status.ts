@@ -78,6 +78,7 @@ async function status(options: StatusOptions, command: Command): Promise<ExitCod
       resellers,
       outside,
       unknown,
+      ...(policy.observesLimits === true && { observed: true as const }),
       entryPaths,
       ...known,
     };
@@ -91,12 +92,12 @@ async function status(options: StatusOptions, command: Command): Promise<ExitCod
 }
 
 function printStatus(
-  { tenants, resellers, outside, unknown, entryPaths = [] }: StatusJson,
+  { tenants, resellers, outside, unknown, observed, entryPaths = [] }: StatusJson,
   agent: Result<StatusResponse, Problem>,
   driver: Driver,
   all: boolean,
 ): void {
-  printSummary(tenants, driver);
+  printSummary(tenants, driver, observed === true ? 'only observed' : 'enforced');
   printStopped(tenants);
   print(entryPathsLine(entryPaths));
   printAgent(agent, { outside, unknown });
@@ -238,11 +239,11 @@ function limitText({ values }: Tenant | Reseller, key: LimitKey): string {
 
 const infinite = (text: string) => (text === unlimited ? '∞' : text);
 
-function printSummary(tenants: readonly MemberStatus[], driver: Driver): void {
+function printSummary(tenants: readonly MemberStatus[], driver: Driver, how: string): void {
   const { colors } = terminalOf(process.stdout);
   const enforced = tenants.filter((each) => each.inForce).length;
   print(
-    `Limits are enforced for ${enforced} of ${count(tenants.length, 'tenant')}; the driver is ${driver.capabilities.driver}`,
+    `Limits are ${how} for ${enforced} of ${count(tenants.length, 'tenant')}; the driver is ${driver.capabilities.driver}`,
   );
   if (enforced === tenants.length) return;
   print(colors.yellow('The others have no cgroup yet; "bulkhead apply" creates it'));
