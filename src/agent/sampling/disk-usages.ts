@@ -2,7 +2,7 @@
  * The disk usage of tenants that have a disk limit, for the metrics page. It is read again when somebody asks, once a
  * minute at most, and never while the caller waits: a disk that hangs makes it unknown.
  */
-import { nodesOf } from '../../host/disks/file-systems.ts';
+import { nodeFinder } from '../../host/disks/file-systems.ts';
 import { readUsage, type DiskUsage } from '../../host/disks/quotas.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Member } from '../../usage/member.ts';
@@ -30,11 +30,10 @@ export class DiskUsages {
 
   async #read({ entries }: MemberIndex): Promise<void> {
     this.#isReading = true;
-    const limited = [...entries.values()].filter(hasDiskLimit);
-    const nodes = nodesOf(new Set(limited.map(({ home = '' }) => home)), this.#paths);
+    const nodeOf = nodeFinder(this.#paths);
     const known = new Map<Member, DiskUsage>();
-    for (const { who, home = '' } of limited) {
-      const node = nodes.get(home);
+    for (const { who, home = '' } of [...entries.values()].filter(hasDiskLimit)) {
+      const node = nodeOf(home);
       const usage = node === undefined ? undefined : await readUsage(node, who.uid);
       if (usage !== undefined) known.set(who.member, usage);
     }

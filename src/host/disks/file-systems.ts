@@ -45,22 +45,16 @@ export function readFileSystems(paths: Paths): FileSystems {
   };
 }
 
-/** Returns the device files of the file systems of directories, without asking the file systems. */
-export function nodesOf(
-  directories: Iterable<string>,
-  paths: Paths,
-): ReadonlyMap<string, string | undefined> {
+/** Returns a function that finds the device file of a directory's file system, without asking the file system. */
+export function nodeFinder(paths: Paths): (directory: string) => string | undefined {
   const mounts = readMounts(paths).filter((each) => !servedByProgram.test(each.type));
   const nodes = new Map<string, string | undefined>();
-  const node = (device: string): string | undefined => {
+  return (directory) => {
+    const { device } = nearestMount(directory, mounts) ?? {};
+    if (device === undefined || device.startsWith('0:')) return undefined;
     if (!nodes.has(device)) nodes.set(device, deviceNode(device, paths));
     return nodes.get(device);
   };
-  const of = (directory: string) => {
-    const device = nearestMount(directory, mounts)?.device ?? '0:';
-    return device.startsWith('0:') ? undefined : node(device);
-  };
-  return new Map([...directories].map((each) => [each, of(each)]));
 }
 
 const mayHoldFiles = ({ type, mountPoint }: Mount) =>
