@@ -123,7 +123,8 @@ suite('bulkhead setup, observing', { skip }, () => {
     answer({ tenants: '61000-61999' });
     done();
     const edited = readFileSync(policy, 'utf8');
-    assert.ok(edited.startsWith('<bulkhead version="1">\n  <!-- mine -->'), edited);
+    assert.ok(edited.includes(`  <!-- mine -->\n  <tenant uid="${uid}"/> <!-- ours -->\n`), edited);
+    assert.match(edited, /<host limits="observe"\/>/);
     assert.match(edited, /<mail to="administrator" address="root"\/>/);
     assert.equal(setup('undo', '--yes').status, 0);
     assert.equal(readFileSync(policy, 'utf8'), mine);
@@ -250,7 +251,7 @@ suite('bulkhead setup, observing', { skip }, () => {
 
   test('a run that is killed at any step is continued by the next', async () => {
     answer();
-    for (const key of ['policy', 'alerts']) {
+    for (const key of ['policy', 'alerts', 'limits-observed']) {
       const child = spawn('./bulkhead', args(['--answers', answers]), { stdio: 'ignore' });
       const isIn = () =>
         existsSync(recordFile(paths)) &&
@@ -266,7 +267,7 @@ suite('bulkhead setup, observing', { skip }, () => {
       const { steps } = jsonOf<SetupStatusJson>('setup status', stdout);
       assert.deepEqual(
         Object.values(steps).map(({ state }) => state),
-        ['done', 'done'],
+        ['done', 'done', 'done'],
       );
       assert.equal(setup('undo', '--yes').status, 0);
       assert.deepEqual(leftOver(), []);
@@ -293,7 +294,11 @@ suite('bulkhead setup, observing', { skip }, () => {
     const { status, stdout } = setup('next', '--json');
     assert.equal(status, 0);
     const said = jsonOf<SetupNextJson>('setup next', stdout);
-    assert.deepEqual(said, { raised: [], waiting: [], problems: [] });
+    assert.deepEqual([said.raised, said.problems], [[], []]);
+    for (const { key, reason } of said.waiting) {
+      assert.match(key, /^limit (cpu|memory|processes|io)$/);
+      assert.match(reason, /setup --level limit/);
+    }
   });
 
   test('a damaged record stops it before anything changes', () => {

@@ -144,7 +144,7 @@ function observedLayer(key: string, used: readonly LimitKey[]): Layer {
     key,
     state: isCompared ? 'watched' : 'open',
     reason: 'the policy only observes limits',
-    improve: 'remove limits="observe" of <host> from the policy',
+    improve: 'run: bulkhead setup --level limit; or remove limits="observe" from the policy',
   };
 }
 

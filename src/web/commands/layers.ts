@@ -12,7 +12,7 @@ const key = 'limit entries';
 const enable = 'bulkhead web entries enable';
 const sync = 'bulkhead web entries sync';
 const differ = 'files differ from the policy';
-const enforce = 'remove limits="observe" of <host> from the policy';
+const enforce = 'run: bulkhead setup --level limit; or remove limits="observe" from the policy';
 
 export async function webLayers({ paths, policy }: EntryPathContext): Promise<readonly Layer[]> {
   if (process.geteuid?.() !== 0)
