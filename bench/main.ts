@@ -20,6 +20,7 @@ import { benchColdRequest } from './cold-request.ts';
 import { benchExec } from './exec.ts';
 import { benchExecGuest } from './exec-guest.ts';
 import { buildFloor } from './floor.ts';
+import { benchInstall } from './install.ts';
 import { benchJail } from './jail.ts';
 import { benchJailLogin } from './jail-login.ts';
 import { describeMachine, formatMachine } from './machine.ts';
@@ -75,6 +76,7 @@ const benches: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
   audit: benchAudit,
   symlinks: benchSymlinks,
   lsm: benchLsm,
+  install: benchInstall,
 };
 
 const help = `usage: npm run bench -- [--only NAME]... [--quick] [--tenants N] [--json]

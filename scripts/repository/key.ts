@@ -43,12 +43,16 @@ export async function openKey(
   const home = process.env['GNUPGHOME'] ?? join(homedir(), '.gnupg');
   const gpg = (...args: readonly string[]) =>
     run(job, 'gpg', ['--batch', '--yes', '--no-tty', ...args], '/', { GNUPGHOME: home });
-  const list = ['--with-colons', '--fixed-list-mode', '--list-secret-keys', name];
-  const printed = await gpg(...list).catch((error: unknown) => {
-    throw new Error(`the key "${name}" is not in ${home}`, { cause: error });
-  });
-  const { fingerprint, created } = checkedKey(name, printed, until);
-  const published = nextKey === undefined ? [fingerprint] : [fingerprint, nextKey];
+  const find = async (wanted: string) => {
+    const list = ['--with-colons', '--fixed-list-mode', '--list-secret-keys', wanted];
+    const printed = await gpg(...list).catch((error: unknown) => {
+      throw new Error(`the key "${wanted}" is not in ${home}`, { cause: error });
+    });
+    return checkedKey(wanted, printed, until);
+  };
+  const { fingerprint, created } = await find(name);
+  const next = nextKey === undefined ? [] : [(await find(nextKey)).fingerprint];
+  const published = [fingerprint, ...next];
   const ascii = await gpg(
     '--armor',
     '--export-options',

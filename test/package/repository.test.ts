@@ -230,6 +230,21 @@ describe('npm run repository', { skip, timeout: longPatienceMilliseconds }, () =
     );
   });
 
+  test('brings the next key before that signs', () => {
+    withRepository(
+      () => publish(own, '--next-key', stranger, '--keyring-version', '2'),
+      () => {
+        assert.equal(apt('update', '--error-on=any').status, 0);
+        assert.equal(apt('install', '--only-upgrade', 'bulkhead-archive-keyring').status, 0);
+        publish(stranger, '--keyring-version', '3');
+        const { status, text } = apt('update', '--error-on=any');
+        assert.equal(status, 0, text);
+      },
+    );
+    const missing = ['--next-key', 'nobody@example.org', '--url', url, '--output', site];
+    assert.match(repository('--key', own, ...missing).stderr, /"nobody@example.org" is not in/);
+  });
+
   test('is what dnf installs from, and refuses with a wrong signature, digest or key', () => {
     const dnf = (...args: readonly string[]) => {
       const { status, stdout, stderr } = host.run('dnf', '--assumeyes', '--refresh', ...args);
