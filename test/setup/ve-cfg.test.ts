@@ -95,6 +95,12 @@ suite('limits of a ve.cfg', () => {
     assert.match(edited, /<tenant user="ben">/);
   });
 
+  test('are not taken over for accounts outside the range of tenants', () => {
+    const edited = editWith(policyText(answers), { tenants: '2002-60000' });
+    assert.doesNotMatch(edited, /"ann"|150%/);
+    assert.match(edited, /<tenant user="ben">/);
+  });
+
   test('are not taken over for accounts that are no tenants, nor entries that nobody wants', () => {
     const edited = editWith(policyText(answers), { except: ['ann'], entries: 'none' });
     assert.doesNotMatch(edited, /ann|entries|ben/);

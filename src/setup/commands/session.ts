@@ -175,7 +175,7 @@ async function sitesByTenant(
 
 /** Reads the limits of another program, if those are wanted. */
 function importedFor({ reader, paths }: Session, answers: Answers): Pick<StepContext, 'imported'> {
-  if (answers.limits !== 've.cfg' || answers.level === 'observe') return {};
+  if (answers.limits !== 've.cfg') return {};
   const read = readVeCfg(reader, paths);
   return { imported: read.ok ? ok(chosenLimits(read.value, answers)) : read };
 }
