@@ -91,18 +91,20 @@ suite('bulkhead setup', { skip: guests.skip }, () => {
     assert.equal(await succeed(treeOf), before);
   });
 
-  test('observe measures, and limits nothing', { timeout }, async () => {
+  test('observe measures, compares with limits, and enforces none', { timeout }, async () => {
     const done = await setup('--yes', '--level', 'observe');
     const [policy, alerts, units, alert, ...more] = stepStates(done);
     assert.deepEqual([policy, alerts, units], ['policy done', 'alerts done', 'units done']);
-    assert.deepEqual([alert?.split(' ')[0], more], ['alerts-test', []]);
+    assert.deepEqual([alert?.split(' ')[0], more], ['alerts-test', ['limits-observed done']]);
     // The guest has no mail program.
     const { result = null } = done.steps.find(({ key }) => key === 'alerts-test') ?? {};
     assert.match(result ?? '', /not handed over|sent to/);
     assert.deepEqual(
       ['policy', 'agent', 'limit cpu'].map((each) => stateOf(done, each)),
-      ['enforced', 'enforced', 'open'],
+      ['enforced', 'enforced', 'watched'],
     );
+    assert.match(await succeed('bulkhead status'), /^Limits are only observed for/m);
+    assert.doesNotMatch(await succeed('cat /etc/systemd/system/user-3*.slice.d/*'), /CPUQuota=\d/);
     await sitesAnswer(/^HTTP\/1\.1 200/);
   });
 
