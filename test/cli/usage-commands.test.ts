@@ -241,7 +241,7 @@ test('a wrong option value is a usage error with one clear line', options, async
     [['usage', '--by', 'x'], /Allowed choices are cpu/],
     [['usage', '--csv', '--json'], /cannot be used with/],
     [['faults', '--limit', 'cpux'], /did you mean "cpu"/],
-    [['faults', '--severity', 'bad'], /Allowed choices are throttled/],
+    [['faults', '--severity', 'bad'], /Allowed choices are observed, throttled/],
     [['incident', '../x'], /Use a whole number/],
     [['top', '--delay', '0'], /Use a number of seconds from 0\.2/],
     [['top', '-n', '-1'], /Use a whole number/],

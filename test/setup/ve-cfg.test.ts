@@ -32,7 +32,7 @@ const text = `<?xml version="1.0" ?>
 `;
 const answers = {
   level: 'limit',
-  tenants: '2000-60000',
+  tenants: '2000-60000' as string,
   except: [] as readonly string[],
   limits: 've.cfg',
   entries: 20 as number | 'none',
