@@ -134,7 +134,8 @@ suite('the options that a host lacks', () => {
 });
 
 suite('words of a command line', () => {
-  const place = (text: string, running = text) => placeWords(['lsm=a,bpf', 'psi=1'], text, running);
+  const place = (text: string, running = text) =>
+    placeWords(['lsm=a,bpf', 'psi=1'], [text], running);
 
   test('placeWords() replaces what is there once and was booted with', () => {
     const placed = place('ro lsm=a quiet');
@@ -144,6 +145,8 @@ suite('words of a command line', () => {
     ]);
     const there = place('ro lsm=a,bpf');
     assert.deepEqual(there.ok && there.value, [{ word: 'psi=1' }]);
+    const inOne = placeWords(['psi=1'], ['ro psi=1', 'ro'], 'ro');
+    assert.deepEqual(inOne.ok && inOne.value, [{ word: 'psi=1' }]);
   });
 
   test('placeWords() refuses what it cannot judge', () => {
@@ -152,8 +155,8 @@ suite('words of a command line', () => {
     assert.match(reason(place('lsm=a x="lsm=b"')) ?? '', /"lsm=" is given 2 times: lsm=a lsm=b/);
     assert.match(reason(place('ro lsm=other', 'ro lsm=a')) ?? '', /booted without it/);
     assert.match(reason(place('lsm=$LIST', 'lsm=a')) ?? '', /lsm=\$LIST/);
-    assert.match(reason(placeWords(['lsm=$(id)'], '', '')) ?? '', /a shell would read/);
-    assert.match(reason(placeWords(["rootflags=a'b"], '', '')) ?? '', /a shell would read/);
+    assert.match(reason(placeWords(['lsm=$(id)'], [''], '')) ?? '', /a shell would read/);
+    assert.match(reason(placeWords(["rootflags=a'b"], [''], '')) ?? '', /a shell would read/);
   });
 
   test('removeWords() takes out exactly what addWords() put in', () => {

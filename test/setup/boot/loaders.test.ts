@@ -76,11 +76,42 @@ suite("setup boot with Debian's GRUB", () => {
     rmSync(at('proc/pressure'), { recursive: true });
     const done = await boot();
     assert.equal(done.status, 0, done.errors);
-    assert.match(read(dropIn), new RegExp(`${wantedLsm} psi=1"`));
+    assert.match(read(dropIn), new RegExp(`${wantedLsm}"\n.* psi=1"\n$`));
+    assert.match(read('boot/grub/grub.cfg'), new RegExp(`quiet ${wantedLsm} psi=1\n`));
+    const { words } = await bootJson({ undo: true, dryRun: true });
+    assert.deepEqual(words, ['psi=1', wantedLsm]);
     await boot(undo);
     write('proc/pressure/cpu', 'some avg10=0.00\n');
     assert.deepEqual(tree(), before);
   });
+
+  test('a later change leaves an lsm= that the earlier one has replaced', async () => {
+    const old = 'lsm=lockdown,landlock,yama,apparmor';
+    write('proc/cmdline', `BOOT_IMAGE=/vmlinuz root=/dev/vda1 ro ${old}\n`);
+    write('proc/pressure/cpu', 'some avg10=0.00\n');
+    withGrub(old);
+    await boot();
+    rmSync(at('proc/pressure'), { recursive: true });
+    write('proc/sys/kernel/random/boot_id', 'second\n');
+    const { status, errors } = await boot();
+    assert.equal(status, 0, errors);
+    assert.match(read('boot/grub/grub.cfg'), new RegExp(`${old} ${wantedLsm} psi=1\n`));
+  });
+
+  test('runs update-grub for words that nobody has run it for', async () => {
+    withGrub();
+    write('etc/default/grub', `GRUB_CMDLINE_LINUX_DEFAULT="quiet ${wantedWords.join(' ')}"\n`);
+    const { status, errors } = await boot();
+    assert.equal(status, 0, errors);
+    assert.match(read('boot/grub/grub.cfg'), new RegExp(`quiet ${wantedLsm} psi=1\n`));
+    assert.ok(!existsSync(at(dropIn)));
+    await boot(undo);
+    stage.answer = () => '';
+    withGrubCfg('linux /vmlinuz root=/dev/vda1 ro quiet\n');
+    assert.match((await boot()).errors, /update-grub has written no entry/);
+  });
+
+  const withGrubCfg = (text: string) => write('boot/grub/grub.cfg', text);
 
   test('replaces an lsm= that the host was booted with', async () => {
     const old = 'lsm=lockdown,landlock,yama,apparmor';
@@ -137,7 +168,10 @@ suite('setup boot with grubby', () => {
     ])
       assert.match(read(file), new RegExp(`crashkernel=1G ${wantedLsm} psi=1`), file);
     assert.equal((await boot(undo)).status, 0);
-    assert.equal(changes().at(-1), 'grubby --update-kernel=ALL --remove-args=lsm psi');
+    assert.equal(
+      changes().at(-1),
+      `grubby --update-kernel=ALL --remove-args=${wantedWords.join(' ')}`,
+    );
     assert.deepEqual(tree(), before);
   });
 
@@ -163,7 +197,31 @@ suite('setup boot with grubby', () => {
       `grubby --update-kernel=ALL --remove-args=lsm --args=${wantedWords.join(' ')}`,
     );
     await boot(undo);
-    assert.equal(changes()[1], `grubby --update-kernel=ALL --remove-args=lsm psi --args=${old}`);
+    assert.equal(
+      changes()[1],
+      `grubby --update-kernel=ALL --remove-args=${wantedWords.join(' ')} --args=${old}`,
+    );
+    assert.deepEqual(tree(), before);
+  });
+
+  test('leaves another value that somebody gave a kernel since', async () => {
+    withGrubby('quiet');
+    await boot();
+    const own = 'title EL\noptions root=UUID=a ro psi=0\n';
+    write(entryOf('6.13.0'), own);
+    await boot(undo);
+    assert.equal(read(entryOf('6.13.0')), own);
+  });
+
+  test('adds words that only an old kernel has to the others', async () => {
+    withGrubby('quiet');
+    const old = `title EL\noptions root=UUID=a ro quiet ${wantedWords.join(' ')}\n`;
+    write(entryOf('6.11.0'), old);
+    const before = tree();
+    const { status, errors } = await boot();
+    assert.equal(status, 0, errors);
+    assert.match(read(entryOf('6.12.1')), new RegExp(`quiet ${wantedLsm} psi=1\n`));
+    await boot(undo);
     assert.deepEqual(tree(), before);
   });
 

@@ -3,7 +3,7 @@ import { failed, type Problem } from '../../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../../packages/base/result.ts';
 import { namesIn, readText } from '../../../../../packages/base/io/read.ts';
 import { at, hasFile, hasProgram, installCommands } from '../../../../host/boot/boot-host.ts';
-import { addWords, hasWords, type BootWord } from '../../../core/boot/words.ts';
+import { addWords, hasWords } from '../../../core/boot/words.ts';
 import { readBootFile, type BootFile, type PlannedHost } from '../boot-file.ts';
 import type { BootLoader } from './loader.ts';
 
@@ -18,7 +18,7 @@ export const systemdBoot: BootLoader = {
     places.some((each) => hasFile(host, `${each}/loader/loader.conf`)),
   read(host) {
     const read = readLine(host);
-    return read.ok ? ok(read.value.text) : read;
+    return read.ok ? ok([read.value.text]) : read;
   },
   plan(host, words) {
     const read = readLine(host);
@@ -58,7 +58,7 @@ function readLine(host: PlannedHost): Result<BootFile, Problem> {
 }
 
 /** Entries that are written by hand are not kernel-install's. */
-function check(host: PlannedHost, words: readonly BootWord[]): Result<readonly string[], Problem> {
+function check(host: PlannedHost, words: readonly string[]): Result<readonly string[], Problem> {
   const entries = places.flatMap((place) =>
     namesIn(at(host, `${place}/loader/entries`))
       .filter((each) => each.endsWith('.conf'))
@@ -77,7 +77,7 @@ function check(host: PlannedHost, words: readonly BootWord[]): Result<readonly s
 }
 
 /** Reads `options root=UUID=… ro` lines, of which an entry may have several. */
-function hasOptions(host: PlannedHost, path: string, words: readonly BootWord[]): boolean {
+function hasOptions(host: PlannedHost, path: string, words: readonly string[]): boolean {
   const lines = [...(readText(at(host, path)) ?? '').matchAll(/^options\s+(.*)$/gm)];
   return hasWords(lines.map(([, line]) => line).join(' '), words);
 }
