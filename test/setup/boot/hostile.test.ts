@@ -82,6 +82,11 @@ suite('setup boot refuses', () => {
     for (const text of ['ro "a b"\n', 'ro\nquiet\n', '# why\n']) {
       withSystemdBoot(text);
       assert.match(await refusal(), /quotes, a comment or several lines/);
+      rmSync(at('usr/bin/kernel-install'));
+      withGrubby('quiet');
+      write('etc/kernel/cmdline', text);
+      assert.match(await refusal(), /quotes, a comment or several lines/);
+      rmSync(at('usr/sbin/grubby'));
     }
   });
 
@@ -157,7 +162,8 @@ for (const [name, prepare] of Object.entries(loaders))
       assert.equal(status, 0, errors);
       assert.match(errors, /was interrupted, and has been undone first/);
       const written = tree();
-      await killed(undo);
+      // Its entries are restored without a program.
+      if (name !== 'systemd-boot') await killed(undo);
       assert.equal((await boot(undo)).status, 0);
       assert.deepEqual(tree(), before);
       await killed({ yes: true });

@@ -204,6 +204,13 @@ suite('setup boot with grubby', () => {
     assert.deepEqual(tree(), before);
   });
 
+  test('leaves a blank /etc/kernel/cmdline, which means the command line of this boot', async () => {
+    withGrubby('quiet');
+    write('etc/kernel/cmdline', '\n');
+    assert.equal((await boot()).status, 0);
+    assert.equal(read('etc/kernel/cmdline'), '\n');
+  });
+
   test('leaves another value that somebody gave a kernel since', async () => {
     withGrubby('quiet');
     await boot();
@@ -256,12 +263,71 @@ suite('setup boot with systemd-boot', () => {
   test('refuses if the options are missing, or nothing writes the entries', async () => {
     withSystemdBoot('x');
     rmSync(at('etc/kernel/cmdline'));
-    assert.match((await boot()).errors, /cmdline": it does not exist; write the options/);
-    withSystemdBoot('ro\n');
+    assert.match((await boot()).errors, /cmdline": it does not exist.*; write the options/);
+    withSystemdBoot(' \n');
+    assert.match((await boot()).errors, /or is empty; write the options/);
+    withSystemdBoot('root=/dev/vda1 ro\n');
     stage.answer = () => '';
     const before = tree();
     assert.match((await boot()).errors, /no entry in loader\/entries.*all is as before/);
     assert.deepEqual(tree(), before);
+  });
+});
+
+suite('setup boot with entries of systemd-boot', () => {
+  const entry = 'boot/efi/loader/entries/id-6.12.1.conf';
+
+  test('refuses a command line with another root= than the one that was booted', async () => {
+    for (const root of ['root=/dev/old ro\n', 'ro\n']) {
+      withSystemdBoot(root);
+      const before = tree();
+      const { status, errors } = await boot();
+      assert.equal(status, 1);
+      assert.match(errors, /its root= is not the one that this host was booted with/);
+      assert.deepEqual(tree(), before);
+    }
+    assert.deepEqual(stage.calls, []);
+  });
+
+  test('refuses if an entry has options that kernel-install would not write', async () => {
+    withSystemdBoot('root=/dev/vda1 ro\n');
+    for (const name of [entry, entry.replace('.conf', '+3-0.conf')]) {
+      write(name, 'title Debian\noptions root=/dev/vda1 ro rd.luks.uuid=x\n');
+      const before = tree();
+      const { status, errors } = await boot();
+      assert.equal(status, 1);
+      assert.match(errors, /options are not those of \/etc\/kernel\/cmdline, and would be lost/);
+      assert.deepEqual(tree(), before);
+      rmSync(at(name));
+    }
+    assert.deepEqual(stage.calls, []);
+  });
+
+  test('undo gives entries their old bytes, and leaves what somebody edited since', async () => {
+    withSystemdBoot('root=/dev/vda1 ro\n');
+    const text = 'title Mine\noptions root=/dev/vda1 ro systemd.machine_id=a\nsort-key x\n';
+    write(entry, text);
+    const before = tree();
+    assert.equal((await boot()).status, 0);
+    assert.match(read(entry), /title Debian/);
+    await boot(undo);
+    assert.deepEqual(tree(), before);
+    await boot();
+    write(entry, read(entry).replace(' ro ', ' ro nosmt '));
+    assert.match((await boot(undo)).errors, /id-6\.12\.1\.conf was edited since/);
+    assert.equal(read(entry), 'title Debian\noptions root=/dev/vda1 ro nosmt\n');
+  });
+
+  test('undo writes the entry of a kernel that was installed since', async () => {
+    withSystemdBoot('root=/dev/vda1 ro\n');
+    await boot();
+    write('usr/lib/modules/6.13.0/vmlinuz', '');
+    stage.answer(['kernel-install', 'add', '6.13.0']);
+    await boot(undo);
+    assert.equal(
+      read(entry.replace('6.12.1', '6.13.0')),
+      'title Debian\noptions root=/dev/vda1 ro\n',
+    );
   });
 });
 

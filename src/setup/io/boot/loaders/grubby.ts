@@ -12,13 +12,13 @@ import { at, hasProgram } from '../../../../host/boot/boot-host.ts';
 import { editGrubDefault } from '../../../core/boot/grub-file.ts';
 import { addWords, hasWords, keyOf, type BootWord } from '../../../core/boot/words.ts';
 import { readBootFile, type BootEdit, type PlannedHost } from '../boot-file.ts';
+import { commandLineFile, readCommandLine } from './command-line-file.ts';
 import type { BootLoader, Commands, LoaderPlan } from './loader.ts';
 
 const info = ['grubby', '--info=ALL'];
 const update = ['grubby', '--update-kernel=ALL'];
 const entries = 'boot/loader/entries';
 const defaults = 'etc/default/grub';
-const commandLine = 'etc/kernel/cmdline';
 
 export const grubby: BootLoader = {
   name: 'grubby',
@@ -57,8 +57,8 @@ function argsOf(host: PlannedHost): Result<readonly string[], Problem> {
 function planGrubby(host: PlannedHost, words: readonly BootWord[]): Result<LoaderPlan, Problem> {
   if (words.length === 0) return ok({ edits: [], commands: [] });
   const edits: BootEdit[] = [];
-  for (const path of [commandLine, defaults]) {
-    const read = readBootFile(host, path);
+  for (const path of [commandLineFile, defaults]) {
+    const read = path === defaults ? readBootFile(host, path) : readCommandLine(host);
     if (!read.ok) return read;
     if (read.value === undefined) continue;
     const { content: before, text } = read.value;
