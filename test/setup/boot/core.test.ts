@@ -24,7 +24,7 @@ const config = (text: string) =>
 
 const facts: BootFacts = {
   kernel: [6, 12],
-  config: config('BPF_LSM=y DEBUG_INFO_BTF=y PSI=y MEMCG=y'),
+  config: config('BPF_LSM=y DEBUG_INFO_BTF=y PSI=y MEMCG=y XFS_QUOTA=y'),
   commandLine: 'root=/dev/vda1 ro',
   lsm: ['lockdown', 'capability', 'apparmor'],
   hasPressure: true,
@@ -71,6 +71,16 @@ suite('the options that a host lacks', () => {
     assert.equal(list('capability,yama'), 'yama,bpf');
   });
 
+  test('lsm: says that what is turned off now is not in the list', () => {
+    const remark = (commandLine: string) => {
+      const found = need('lsm', { commandLine });
+      return found?.kind === 'lacking' ? found.remark : found?.kind;
+    };
+    assert.equal(remark('ro selinux=1 xselinux=0'), undefined);
+    assert.match(remark('ro selinux=0') ?? '', /selinux=0 keeps out stay out/);
+    assert.match(remark('security=apparmor ro') ?? '', /security=apparmor keeps out/);
+  });
+
   test('pressure: psi=1 if the kernel has it turned off, and nobody did so on purpose', () => {
     const off = { hasPressure: false };
     assert.equal(words('pressure'), 'there');
@@ -107,7 +117,10 @@ suite('the options that a host lacks', () => {
       words: [],
       fstab: [{ mountPoint: '/home', option: 'uquota' }],
     });
-    const ext4 = need('quota', { homes: [home('/', 'ext4')] });
+    const onXfs = { homes: [home('/home', 'xfs')] };
+    assert.equal(words('quota', { ...onXfs, config: config('XFS_FS=y') }), 'impossible');
+    assert.equal(words('quota', { ...onXfs, config: undefined }), 'unknown');
+    const ext4 = need('quota', { homes: [home('/', 'ext4')], config: undefined });
     assert.equal(ext4?.kind, 'by hand');
     assert.match(JSON.stringify(ext4), /rescue system.*tune2fs -O quota \/dev\/vda2/);
     const counted = need('quota', { homes: [{ ...home('/home', 'ext4'), isCounted: true }] });
@@ -258,6 +271,7 @@ test('parseBootRecord() refuses what is damaged, and paths that lead out of the 
   };
   const parsed = (changes: object) => parseBootRecord(JSON.stringify({ ...record, ...changes }));
   assert.equal(parsed({})?.loader, 'grub');
+  assert.equal(parsed({ earlier: record })?.earlier?.words[0]?.word, 'psi=1');
   assert.equal(parseBootRecord(JSON.stringify(record).slice(0, -9)), undefined);
   for (const changes of [
     { version: 2 },
@@ -267,6 +281,7 @@ test('parseBootRecord() refuses what is damaged, and paths that lead out of the 
     { words: ['psi=1'] },
     { files: [{ ...record.files[0], path: '../etc/shadow' }] },
     { files: [{ ...record.files[0], role: 'x' }] },
+    { earlier: { ...record, files: [{ ...record.files[0], path: '../etc/shadow' }] } },
   ])
     assert.equal(parsed(changes), undefined, JSON.stringify(changes));
 });

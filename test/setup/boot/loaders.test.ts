@@ -53,6 +53,13 @@ suite("setup boot with Debian's GRUB", () => {
     assert.deepEqual(stage.calls, ['update-grub', 'update-grub']);
   });
 
+  test('shows that modules that are turned off now stay out of the list', async () => {
+    write('proc/cmdline', 'BOOT_IMAGE=/vmlinuz root=/dev/vda1 ro selinux=0\n');
+    withGrub('quiet selinux=0');
+    const { options } = await bootJson({ dryRun: true });
+    assert.match(options[0]?.reason ?? '', /selinux=0 keeps out stay out/);
+  });
+
   test('before the reboot it says so and does nothing; after it, all is there', async () => {
     withGrub();
     await boot();
@@ -78,6 +85,7 @@ suite("setup boot with Debian's GRUB", () => {
     assert.equal(done.status, 0, done.errors);
     assert.match(read(dropIn), new RegExp(`${wantedLsm}"\n.* psi=1"\n$`));
     assert.match(read('boot/grub/grub.cfg'), new RegExp(`quiet ${wantedLsm} psi=1\n`));
+    assert.match((await boot()).out, /lsm +at next reboot[\s\S]*pressure +at next reboot/);
     const { words } = await bootJson({ undo: true, dryRun: true });
     assert.deepEqual(words, ['psi=1', wantedLsm]);
     await boot(undo);

@@ -61,7 +61,10 @@ export const optionJson = ({ option, need, state }: OptionState): BootOptionJson
   brings: option.brings,
   cost: option.cost,
   state,
-  reason: 'reason' in need ? need.reason : (reasonOf(state) ?? null),
+  reason:
+    'reason' in need
+      ? need.reason
+      : (reasonOf(state) ?? (need.kind === 'lacking' ? need.remark : undefined) ?? null),
   words:
     need.kind === 'lacking'
       ? [
