@@ -48,7 +48,9 @@ suite('a change without a boot loader', () => {
     const record = readBootRecord(paths());
     assert.ok(record.ok && record.value !== undefined);
     const undone = undoBoot(host(), paths(), record.value);
-    assert.deepEqual(undone.ok && undone.value, ['/etc/fstab']);
+    assert.deepEqual(undone.ok && undone.value, [
+      '/etc/fstab was edited since: only the words of Bulkhead were taken out',
+    ]);
     assert.equal(read('etc/fstab'), `${fstab}UUID=c /srv xfs uquota 0 2\n`);
     write('etc/fstab', fstab);
     assert.deepEqual(tree(), before);
@@ -98,6 +100,21 @@ test('layers name the command, then the next reboot, and after undo the command'
   rmSync(at('.dockerenv'));
   write('boot/config-6.12.1', 'CONFIG_PSI=y\n');
   assert.deepEqual(shown(), layer);
+});
+
+test('undo goes on if the boot loader was removed since, and says so', async () => {
+  withGrub();
+  const before = tree();
+  await boot();
+  rmSync(at('usr/sbin/update-grub'));
+  stage.answer = () => undefined;
+  const { status, errors } = await boot(undo);
+  assert.equal(status, 0, errors);
+  assert.match(errors, /"update-grub" was not run, since update-grub is not installed any more/);
+  assert.deepEqual(
+    [...tree().keys()],
+    [...before.keys()].filter((each) => !each.includes('sbin')),
+  );
 });
 
 for (const [name, prepare] of [

@@ -24,7 +24,7 @@ const config = (text: string) =>
 
 const facts: BootFacts = {
   kernel: [6, 12],
-  config: config('BPF_LSM=y DEBUG_INFO_BTF=y PSI=y MEMCG=y'),
+  config: config('BPF_LSM=y DEBUG_INFO_BTF=y PSI=y MEMCG=y XFS_QUOTA=y'),
   commandLine: 'root=/dev/vda1 ro',
   lsm: ['lockdown', 'capability', 'apparmor'],
   hasPressure: true,
@@ -71,6 +71,16 @@ suite('the options that a host lacks', () => {
     assert.equal(list('capability,yama'), 'yama,bpf');
   });
 
+  test('lsm: says that what is turned off now is not in the list', () => {
+    const remark = (commandLine: string) => {
+      const found = need('lsm', { commandLine });
+      return found?.kind === 'lacking' ? found.remark : found?.kind;
+    };
+    assert.equal(remark('ro selinux=1 xselinux=0'), undefined);
+    assert.match(remark('ro selinux=0') ?? '', /selinux=0 keeps out stay out/);
+    assert.match(remark('security=apparmor ro') ?? '', /security=apparmor keeps out/);
+  });
+
   test('pressure: psi=1 if the kernel has it turned off, and nobody did so on purpose', () => {
     const off = { hasPressure: false };
     assert.equal(words('pressure'), 'there');
@@ -107,7 +117,10 @@ suite('the options that a host lacks', () => {
       words: [],
       fstab: [{ mountPoint: '/home', option: 'uquota' }],
     });
-    const ext4 = need('quota', { homes: [home('/', 'ext4')] });
+    const onXfs = { homes: [home('/home', 'xfs')] };
+    assert.equal(words('quota', { ...onXfs, config: config('XFS_FS=y') }), 'impossible');
+    assert.equal(words('quota', { ...onXfs, config: undefined }), 'unknown');
+    const ext4 = need('quota', { homes: [home('/', 'ext4')], config: undefined });
     assert.equal(ext4?.kind, 'by hand');
     assert.match(JSON.stringify(ext4), /rescue system.*tune2fs -O quota \/dev\/vda2/);
     const counted = need('quota', { homes: [{ ...home('/home', 'ext4'), isCounted: true }] });
@@ -134,7 +147,8 @@ suite('the options that a host lacks', () => {
 });
 
 suite('words of a command line', () => {
-  const place = (text: string, running = text) => placeWords(['lsm=a,bpf', 'psi=1'], text, running);
+  const place = (text: string, running = text) =>
+    placeWords(['lsm=a,bpf', 'psi=1'], [text], running);
 
   test('placeWords() replaces what is there once and was booted with', () => {
     const placed = place('ro lsm=a quiet');
@@ -144,6 +158,8 @@ suite('words of a command line', () => {
     ]);
     const there = place('ro lsm=a,bpf');
     assert.deepEqual(there.ok && there.value, [{ word: 'psi=1' }]);
+    const inOne = placeWords(['psi=1'], ['ro psi=1', 'ro'], 'ro');
+    assert.deepEqual(inOne.ok && inOne.value, [{ word: 'psi=1' }]);
   });
 
   test('placeWords() refuses what it cannot judge', () => {
@@ -152,8 +168,8 @@ suite('words of a command line', () => {
     assert.match(reason(place('lsm=a x="lsm=b"')) ?? '', /"lsm=" is given 2 times: lsm=a lsm=b/);
     assert.match(reason(place('ro lsm=other', 'ro lsm=a')) ?? '', /booted without it/);
     assert.match(reason(place('lsm=$LIST', 'lsm=a')) ?? '', /lsm=\$LIST/);
-    assert.match(reason(placeWords(['lsm=$(id)'], '', '')) ?? '', /a shell would read/);
-    assert.match(reason(placeWords(["rootflags=a'b"], '', '')) ?? '', /a shell would read/);
+    assert.match(reason(placeWords(['lsm=$(id)'], [''], '')) ?? '', /a shell would read/);
+    assert.match(reason(placeWords(["rootflags=a'b"], [''], '')) ?? '', /a shell would read/);
   });
 
   test('removeWords() takes out exactly what addWords() put in', () => {
@@ -255,6 +271,7 @@ test('parseBootRecord() refuses what is damaged, and paths that lead out of the 
   };
   const parsed = (changes: object) => parseBootRecord(JSON.stringify({ ...record, ...changes }));
   assert.equal(parsed({})?.loader, 'grub');
+  assert.equal(parsed({ earlier: record })?.earlier?.words[0]?.word, 'psi=1');
   assert.equal(parseBootRecord(JSON.stringify(record).slice(0, -9)), undefined);
   for (const changes of [
     { version: 2 },
@@ -264,6 +281,7 @@ test('parseBootRecord() refuses what is damaged, and paths that lead out of the 
     { words: ['psi=1'] },
     { files: [{ ...record.files[0], path: '../etc/shadow' }] },
     { files: [{ ...record.files[0], role: 'x' }] },
+    { earlier: { ...record, files: [{ ...record.files[0], path: '../etc/shadow' }] } },
   ])
     assert.equal(parsed(changes), undefined, JSON.stringify(changes));
 });

@@ -53,6 +53,13 @@ suite("setup boot with Debian's GRUB", () => {
     assert.deepEqual(stage.calls, ['update-grub', 'update-grub']);
   });
 
+  test('shows that modules that are turned off now stay out of the list', async () => {
+    write('proc/cmdline', 'BOOT_IMAGE=/vmlinuz root=/dev/vda1 ro selinux=0\n');
+    withGrub('quiet selinux=0');
+    const { options } = await bootJson({ dryRun: true });
+    assert.match(options[0]?.reason ?? '', /selinux=0 keeps out stay out/);
+  });
+
   test('before the reboot it says so and does nothing; after it, all is there', async () => {
     withGrub();
     await boot();
@@ -76,11 +83,43 @@ suite("setup boot with Debian's GRUB", () => {
     rmSync(at('proc/pressure'), { recursive: true });
     const done = await boot();
     assert.equal(done.status, 0, done.errors);
-    assert.match(read(dropIn), new RegExp(`${wantedLsm} psi=1"`));
+    assert.match(read(dropIn), new RegExp(`${wantedLsm}"\n.* psi=1"\n$`));
+    assert.match(read('boot/grub/grub.cfg'), new RegExp(`quiet ${wantedLsm} psi=1\n`));
+    assert.match((await boot()).out, /lsm +at next reboot[\s\S]*pressure +at next reboot/);
+    const { words } = await bootJson({ undo: true, dryRun: true });
+    assert.deepEqual(words, ['psi=1', wantedLsm]);
     await boot(undo);
     write('proc/pressure/cpu', 'some avg10=0.00\n');
     assert.deepEqual(tree(), before);
   });
+
+  test('a later change leaves an lsm= that the earlier one has replaced', async () => {
+    const old = 'lsm=lockdown,landlock,yama,apparmor';
+    write('proc/cmdline', `BOOT_IMAGE=/vmlinuz root=/dev/vda1 ro ${old}\n`);
+    write('proc/pressure/cpu', 'some avg10=0.00\n');
+    withGrub(old);
+    await boot();
+    rmSync(at('proc/pressure'), { recursive: true });
+    write('proc/sys/kernel/random/boot_id', 'second\n');
+    const { status, errors } = await boot();
+    assert.equal(status, 0, errors);
+    assert.match(read('boot/grub/grub.cfg'), new RegExp(`${old} ${wantedLsm} psi=1\n`));
+  });
+
+  test('runs update-grub for words that nobody has run it for', async () => {
+    withGrub();
+    write('etc/default/grub', `GRUB_CMDLINE_LINUX_DEFAULT="quiet ${wantedWords.join(' ')}"\n`);
+    const { status, errors } = await boot();
+    assert.equal(status, 0, errors);
+    assert.match(read('boot/grub/grub.cfg'), new RegExp(`quiet ${wantedLsm} psi=1\n`));
+    assert.ok(!existsSync(at(dropIn)));
+    await boot(undo);
+    stage.answer = () => '';
+    withGrubCfg('linux /vmlinuz root=/dev/vda1 ro quiet\n');
+    assert.match((await boot()).errors, /update-grub has written no entry/);
+  });
+
+  const withGrubCfg = (text: string) => write('boot/grub/grub.cfg', text);
 
   test('replaces an lsm= that the host was booted with', async () => {
     const old = 'lsm=lockdown,landlock,yama,apparmor';
@@ -137,7 +176,10 @@ suite('setup boot with grubby', () => {
     ])
       assert.match(read(file), new RegExp(`crashkernel=1G ${wantedLsm} psi=1`), file);
     assert.equal((await boot(undo)).status, 0);
-    assert.equal(changes().at(-1), 'grubby --update-kernel=ALL --remove-args=lsm psi');
+    assert.equal(
+      changes().at(-1),
+      `grubby --update-kernel=ALL --remove-args=${wantedWords.join(' ')}`,
+    );
     assert.deepEqual(tree(), before);
   });
 
@@ -163,7 +205,38 @@ suite('setup boot with grubby', () => {
       `grubby --update-kernel=ALL --remove-args=lsm --args=${wantedWords.join(' ')}`,
     );
     await boot(undo);
-    assert.equal(changes()[1], `grubby --update-kernel=ALL --remove-args=lsm psi --args=${old}`);
+    assert.equal(
+      changes()[1],
+      `grubby --update-kernel=ALL --remove-args=${wantedWords.join(' ')} --args=${old}`,
+    );
+    assert.deepEqual(tree(), before);
+  });
+
+  test('leaves a blank /etc/kernel/cmdline, which means the command line of this boot', async () => {
+    withGrubby('quiet');
+    write('etc/kernel/cmdline', '\n');
+    assert.equal((await boot()).status, 0);
+    assert.equal(read('etc/kernel/cmdline'), '\n');
+  });
+
+  test('leaves another value that somebody gave a kernel since', async () => {
+    withGrubby('quiet');
+    await boot();
+    const own = 'title EL\noptions root=UUID=a ro psi=0\n';
+    write(entryOf('6.13.0'), own);
+    await boot(undo);
+    assert.equal(read(entryOf('6.13.0')), own);
+  });
+
+  test('adds words that only an old kernel has to the others', async () => {
+    withGrubby('quiet');
+    const old = `title EL\noptions root=UUID=a ro quiet ${wantedWords.join(' ')}\n`;
+    write(entryOf('6.11.0'), old);
+    const before = tree();
+    const { status, errors } = await boot();
+    assert.equal(status, 0, errors);
+    assert.match(read(entryOf('6.12.1')), new RegExp(`quiet ${wantedLsm} psi=1\n`));
+    await boot(undo);
     assert.deepEqual(tree(), before);
   });
 
@@ -198,12 +271,71 @@ suite('setup boot with systemd-boot', () => {
   test('refuses if the options are missing, or nothing writes the entries', async () => {
     withSystemdBoot('x');
     rmSync(at('etc/kernel/cmdline'));
-    assert.match((await boot()).errors, /cmdline": it does not exist; write the options/);
-    withSystemdBoot('ro\n');
+    assert.match((await boot()).errors, /cmdline": it does not exist.*; write the options/);
+    withSystemdBoot(' \n');
+    assert.match((await boot()).errors, /or is empty; write the options/);
+    withSystemdBoot('root=/dev/vda1 ro\n');
     stage.answer = () => '';
     const before = tree();
     assert.match((await boot()).errors, /no entry in loader\/entries.*all is as before/);
     assert.deepEqual(tree(), before);
+  });
+});
+
+suite('setup boot with entries of systemd-boot', () => {
+  const entry = 'boot/efi/loader/entries/id-6.12.1.conf';
+
+  test('refuses a command line with another root= than the one that was booted', async () => {
+    for (const root of ['root=/dev/old ro\n', 'ro\n']) {
+      withSystemdBoot(root);
+      const before = tree();
+      const { status, errors } = await boot();
+      assert.equal(status, 1);
+      assert.match(errors, /its root= is not the one that this host was booted with/);
+      assert.deepEqual(tree(), before);
+    }
+    assert.deepEqual(stage.calls, []);
+  });
+
+  test('refuses if an entry has options that kernel-install would not write', async () => {
+    withSystemdBoot('root=/dev/vda1 ro\n');
+    for (const name of [entry, entry.replace('.conf', '+3-0.conf')]) {
+      write(name, 'title Debian\noptions root=/dev/vda1 ro rd.luks.uuid=x\n');
+      const before = tree();
+      const { status, errors } = await boot();
+      assert.equal(status, 1);
+      assert.match(errors, /options are not those of \/etc\/kernel\/cmdline, and would be lost/);
+      assert.deepEqual(tree(), before);
+      rmSync(at(name));
+    }
+    assert.deepEqual(stage.calls, []);
+  });
+
+  test('undo gives entries their old bytes, and leaves what somebody edited since', async () => {
+    withSystemdBoot('root=/dev/vda1 ro\n');
+    const text = 'title Mine\noptions root=/dev/vda1 ro systemd.machine_id=a\nsort-key x\n';
+    write(entry, text);
+    const before = tree();
+    assert.equal((await boot()).status, 0);
+    assert.match(read(entry), /title Debian/);
+    await boot(undo);
+    assert.deepEqual(tree(), before);
+    await boot();
+    write(entry, read(entry).replace(' ro ', ' ro nosmt '));
+    assert.match((await boot(undo)).errors, /id-6\.12\.1\.conf was edited since/);
+    assert.equal(read(entry), 'title Debian\noptions root=/dev/vda1 ro nosmt\n');
+  });
+
+  test('undo writes the entry of a kernel that was installed since', async () => {
+    withSystemdBoot('root=/dev/vda1 ro\n');
+    await boot();
+    write('usr/lib/modules/6.13.0/vmlinuz', '');
+    stage.answer(['kernel-install', 'add', '6.13.0']);
+    await boot(undo);
+    assert.equal(
+      read(entry.replace('6.12.1', '6.13.0')),
+      'title Debian\noptions root=/dev/vda1 ro\n',
+    );
   });
 });
 

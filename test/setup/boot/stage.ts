@@ -95,7 +95,7 @@ export function updateGrub(): string {
   return '';
 }
 
-/** Enterprise Linux. grubby is played: it knows words by their keys, and writes blanks in its own way. */
+/** Enterprise Linux. grubby is played: it removes `psi=1` or any `psi`, and writes blanks in its own way. */
 export function withGrubby(
   options: string,
   kernels: readonly string[] = ['6.12.1', '6.11.0'],
@@ -121,11 +121,13 @@ function playGrubby(command: readonly string[]): string {
       ?.slice(name.length + 3)
       .split(' ') ?? [];
   const keyOf = (word: string) => word.split('=')[0];
-  const gone = [...value('remove-args'), ...value('args').map(keyOf)];
+  const gone = value('remove-args');
+  const added = value('args').map(keyOf);
   for (const file of files) {
     const words = lineOf(file)
       .split(' ')
-      .filter((each) => each !== '' && !gone.includes(keyOf(each)));
+      .filter((each) => each !== '' && !gone.includes(each) && !gone.includes(keyOf(each) ?? ''))
+      .filter((each) => !added.includes(keyOf(each)));
     const line = [...words, ...value('args')].join(' ');
     write(
       file,

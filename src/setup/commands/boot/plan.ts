@@ -4,8 +4,7 @@ import { failed, type Problem } from '../../../../packages/base/problem.ts';
 import type { Result } from '../../../../packages/base/result.ts';
 import type { BootHost } from '../../../host/boot/boot-host.ts';
 import type { BootOptionName } from '../../core/boot/option.ts';
-import type { BootRecord, LoaderName } from '../../core/boot/record.ts';
-import { keyOf } from '../../core/boot/words.ts';
+import { changesOf, type LoaderName } from '../../core/boot/record.ts';
 import type { OptionState } from '../../core/boot/state.ts';
 import type { BootView } from '../../io/boot/boot-view.ts';
 import { planBoot, type BootChange, type BootPlan } from '../../io/boot/change-boot.ts';
@@ -24,25 +23,12 @@ export const toWrite = (
       (state === 'only if named' && named.includes(option.name)),
   );
 
-/** Joins the options with what the record has: the earlier change is undone first, and stays part of this one. */
-export function changeOf(
-  options: readonly OptionState[],
-  record: BootRecord | undefined,
-): BootChange {
+export function changeOf(options: readonly OptionState[]): BootChange {
   const lacking = options.flatMap(({ need }) => (need.kind === 'lacking' ? [need] : []));
-  const words = lacking.flatMap((each) => each.words);
-  const keys = new Set(words.map(keyOf));
-  const earlier = (record?.words ?? []).flatMap(({ word }) =>
-    keys.has(keyOf(word)) ? [] : [word],
-  );
-  const fstab = lacking.flatMap((each) => each.fstab ?? []);
-  const isNew = (mountPoint: string) => fstab.every((each) => each.mountPoint !== mountPoint);
   return {
-    options: [
-      ...new Set([...(record?.options ?? []), ...options.map(({ option }) => option.name)]),
-    ],
-    words: [...earlier, ...words],
-    fstab: [...(record?.fstab ?? []).filter((each) => isNew(each.mountPoint)), ...fstab],
+    options: options.map(({ option }) => option.name),
+    words: lacking.flatMap((each) => each.words),
+    fstab: lacking.flatMap((each) => each.fstab ?? []),
     now: lacking.flatMap(({ now }) => (now === undefined ? [] : [now])),
   };
 }
@@ -54,17 +40,13 @@ export function planFor(
   { facts, record }: BootView,
   name: LoaderName | undefined,
 ): Result<BootPlan, Problem> {
-  // What an earlier change of ours replaced was there before this boot.
-  const running = [
-    facts.commandLine,
-    ...(record?.words ?? []).flatMap((each) => each.instead ?? []),
-  ];
   const planned = { ...host, earlier: record };
-  if (change.words.length === 0) return planBoot(planned, undefined, change, running.join(' '));
-  const loader = findLoader(host, name ?? record?.loader ?? undefined);
+  if (change.words.length === 0) return planBoot(planned, undefined, change, facts.commandLine);
+  const known = changesOf(record).flatMap(({ loader }) => loader ?? [])[0];
+  const loader = findLoader(host, name ?? known);
   if (!loader.ok)
     return failed({ action: 'add the words to the kernel command line', ...loader.error });
-  return planBoot(planned, loader.value, change, running.join(' '));
+  return planBoot(planned, loader.value, change, facts.commandLine);
 }
 
 export const shownFiles = (plan: BootPlan) =>
@@ -79,7 +61,10 @@ export const optionJson = ({ option, need, state }: OptionState): BootOptionJson
   brings: option.brings,
   cost: option.cost,
   state,
-  reason: 'reason' in need ? need.reason : (reasonOf(state) ?? null),
+  reason:
+    'reason' in need
+      ? need.reason
+      : (reasonOf(state) ?? (need.kind === 'lacking' ? need.remark : undefined) ?? null),
   words:
     need.kind === 'lacking'
       ? [

@@ -3,13 +3,12 @@ import { exitCodes, type ExitCode } from '../../../cli/shared/command.ts';
 import { failWith, print, printError, printJson } from '../../../cli/shared/output.ts';
 import type { BootHost } from '../../../host/boot/boot-host.ts';
 import type { Paths } from '../../../host/paths.ts';
-import type { BootRecord } from '../../core/boot/record.ts';
+import { changesOf, ownWords, type BootRecord } from '../../core/boot/record.ts';
 import { readBootRecord } from '../../io/boot/boot-record-file.ts';
 import { loadersOf } from '../../io/boot/loaders/find-loader.ts';
-import { undoBoot, undoCommands } from '../../io/boot/undo-boot.ts';
+import { undoAll, undoCommands } from '../../io/boot/undo-boot.ts';
 import type { SetupBootJson } from '../json.ts';
 import { nobodyToAsk, type Ask, type BootOptions } from './ask.ts';
-import { editedNote } from './undo.ts';
 
 export async function takeBack(
   host: BootHost,
@@ -29,9 +28,9 @@ export async function takeBack(
   const answer = await ask('Undo this? Nothing is rebooted.');
   if (answer === undefined) return nobodyToAsk('undo the boot options');
   if (!answer) return exitCodes.failed;
-  const undone = undoBoot(host, paths, record);
+  const undone = undoAll(host, paths, record);
   if (!undone.ok) return failWith(undone.error);
-  const notes = undone.value.map(editedNote);
+  const notes = undone.value;
   if (json === true) printJson({ ...value, changed: true, notes } satisfies SetupBootJson);
   else {
     for (const each of notes) printError(each);
@@ -50,12 +49,16 @@ const undoJson = (
   loader: record?.loader ?? null,
   loaders: loadersOf(host).map(({ name }) => name),
   options: [],
-  words: record?.words.map(({ word }) => word) ?? [],
-  files: record?.files.map(({ path }) => ({ path: `/${path}`, before: '', after: '' })) ?? [],
-  commands: record === undefined ? [] : undoCommands(host, record),
+  words: changesOf(record).flatMap((each) => ownWords(each).map(({ word }) => word)),
+  files: filesOf(record).map((path) => ({ path: `/${path}`, before: '', after: '' })),
+  commands: changesOf(record).flatMap((each) => undoCommands(host, each)),
   changed: false,
   notes: [],
 });
+
+const filesOf = (record: BootRecord | undefined) => [
+  ...new Set(changesOf(record).flatMap(({ files }) => files.map(({ path }) => path))),
+];
 
 function printUndo({ words, files, commands }: SetupBootJson): void {
   if (files.length + words.length === 0) return print('Bulkhead has changed no boot option here');

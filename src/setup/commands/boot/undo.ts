@@ -7,7 +7,7 @@ import { printError } from '../../../cli/shared/output.ts';
 import { thisHost, type BootHost } from '../../../host/boot/boot-host.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { bootRecordFile, lockBoot, readBootRecord } from '../../io/boot/boot-record-file.ts';
-import { undoBoot } from '../../io/boot/undo-boot.ts';
+import { undoAll } from '../../io/boot/undo-boot.ts';
 
 /** Returns the step that undoes it; none if nothing was changed. */
 export const undoBootOptions = (paths: Paths, host: BootHost = thisHost): readonly UndoStep[] =>
@@ -18,22 +18,19 @@ export const undoBootOptions = (paths: Paths, host: BootHost = thisHost): readon
 function undoneNow(host: BootHost, paths: Paths): readonly Problem[] {
   const undone = undoNow(host, paths);
   if (!undone.ok) return [undone.error];
-  for (const each of undone.value) printError(editedNote(each));
+  for (const each of undone.value) printError(each);
   return [];
 }
 
-/** Undoes what the record has; returns the files that somebody has edited since. */
+/** Undoes what the record has; returns remarks. */
 export function undoNow(host: BootHost, paths: Paths): Result<readonly string[], Problem> {
   const lock = lockBoot(paths);
   if (!lock.ok) return lock;
   using _lock = lock.value;
   const record = readBootRecord(paths);
   if (!record.ok) return record;
-  return record.value === undefined ? ok([]) : undoBoot(host, paths, record.value);
+  return record.value === undefined ? ok([]) : undoAll(host, paths, record.value);
 }
-
-export const editedNote = (file: string): string =>
-  `${file} was edited since: only the words of Bulkhead were taken out`;
 
 export const interruptedNote = 'an earlier change was interrupted, and has been undone first';
 

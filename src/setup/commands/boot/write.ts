@@ -1,6 +1,5 @@
 /** Writes the boot options that this host lacks: shows the exact change, asks once, and does it. */
-import { formatProblem, type Problem } from '../../../../packages/base/problem.ts';
-import { ok, type Result } from '../../../../packages/base/result.ts';
+import { formatProblem } from '../../../../packages/base/problem.ts';
 import { exitCodes, type ExitCode } from '../../../cli/shared/command.ts';
 import { failWith, print, printError, printJson } from '../../../cli/shared/output.ts';
 import type { BootHost } from '../../../host/boot/boot-host.ts';
@@ -14,7 +13,7 @@ import type { SetupBootJson } from '../json.ts';
 import { nobodyToAsk, type Ask, type BootOptions } from './ask.ts';
 import { changeOf, optionJson, planFor, shownFiles, toWrite } from './plan.ts';
 import { printChange, printOptions } from './text.ts';
-import { editedNote, failedUndo, interruptedNote } from './undo.ts';
+import { failedUndo, interruptedNote } from './undo.ts';
 
 /** Nothing takes effect before that. */
 const afterwards = 'It takes effect at the next reboot; then run: bulkhead setup';
@@ -32,15 +31,15 @@ export async function writeOptions(
   if (isInterrupted && options.dryRun !== true) {
     const undone = undoBoot(host, paths, read.value);
     if (!undone.ok) return failWith(failedUndo(undone.error));
-    notes.push(interruptedNote, ...undone.value.map(editedNote));
+    notes.push(interruptedNote, ...undone.value);
   } else if (isInterrupted)
     notes.push('an earlier change was interrupted; it will be undone first');
-  const view = viewWith(paths, isInterrupted ? undefined : read.value);
+  const view = viewWith(paths, isInterrupted ? read.value?.earlier : read.value);
   const wanted = toWrite(view, options.add ?? []);
   const report = new Report(host, view, options, notes);
   report.begin();
   if (wanted.length === 0) return report.end('nothing');
-  const change = changeOf(wanted, view.record);
+  const change = changeOf(wanted);
   const plan = planFor(host, change, view, options.loader);
   if (!plan.ok) return report.fails(change, formatProblem(plan.error));
   report.shows(plan.value, change);
@@ -48,20 +47,7 @@ export async function writeOptions(
   const answer = await ask('Write this? Nothing is rebooted.');
   if (answer === undefined) return nobodyToAsk('change boot options');
   if (!answer) return exitCodes.failed;
-  return report.endsWith(carryOut(host, paths, view, plan.value));
-}
-
-/** An earlier change is undone first: the new one includes it, and is planned for the files without it. */
-function carryOut(
-  host: BootHost,
-  paths: Paths,
-  { record }: BootView,
-  plan: BootPlan,
-): Result<readonly string[], Problem> {
-  const undone = record === undefined ? ok([]) : undoBoot(host, paths, record);
-  if (!undone.ok) return undone;
-  const done = changeBoot(host, paths, plan);
-  return done.ok ? ok([...undone.value.map(editedNote), ...done.value]) : done;
+  return report.endsWith(changeBoot(host, paths, plan.value));
 }
 
 class Report {

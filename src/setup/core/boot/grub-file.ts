@@ -8,16 +8,18 @@
  */
 import { hasWords, type BootWord } from './words.ts';
 
-export const grubFileText = (words: readonly BootWord[]): string =>
-  `# Written by "bulkhead setup boot"; "bulkhead setup boot --undo" removes it.
-GRUB_CMDLINE_LINUX_DEFAULT="$GRUB_CMDLINE_LINUX_DEFAULT ${words.map(({ word }) => word).join(' ')}"
+const heading = `# Written by "bulkhead setup boot"; "bulkhead setup boot --undo" removes it.\n`;
+
+/** Adds the words to the text of the file, which an earlier change may have begun. */
+export const grubFileText = (words: readonly BootWord[], begun = heading): string =>
+  `${begun}${begun.endsWith('\n') ? '' : '\n'}GRUB_CMDLINE_LINUX_DEFAULT="$GRUB_CMDLINE_LINUX_DEFAULT ${words.map(({ word }) => word).join(' ')}"
 `;
 
 const entries = (grubCfg: string): readonly string[] =>
   [...grubCfg.matchAll(/^\s*linux(?:16|efi)?\s+(\S.*)$/gm)].map(([, line = '']) => line);
 
 /** Whether any entry of grub.cfg has the words. */
-export const isInGrubCfg = (grubCfg: string, words: readonly BootWord[]): boolean =>
+export const isInGrubCfg = (grubCfg: string, words: readonly string[]): boolean =>
   entries(grubCfg).some((each) => hasWords(each, words));
 
 export const withoutComments = (text: string): string => text.replace(/^\s*#.*$/gm, '');

@@ -24,3 +24,14 @@ export function lsmList(
   const ordered = [...named].filter((each) => each !== 'bpf' && !last.includes(each));
   return [...ordered, 'bpf', ...last.filter((each) => named.has(each))];
 }
+
+/** Words that keep security modules from starting, which the list then lacks. */
+const turnOff = /^(?:(?:selinux|apparmor)=0|security=.+)$/;
+
+/** Returns what people have to know about the list; undefined if nothing keeps modules out. */
+export function remarkOnList(commandLine: string): string | undefined {
+  const words = commandLine.split(/\s+/).filter((each) => turnOff.test(each));
+  if (words.length === 0) return undefined;
+  const named = words.join(' ');
+  return `the list names only what is in force now: modules that ${named} keeps out stay out, also if somebody removes ${named} later; to start them again, remove it, run bulkhead setup boot --undo, reboot, and run bulkhead setup boot`;
+}

@@ -33,6 +33,8 @@ export type Need =
       readonly kind: 'lacking';
       readonly words: readonly string[];
       readonly fstab?: readonly FstabOption[];
+      /** A consequence that people have to know. */
+      readonly remark?: string;
       /** A command that brings it now, until the next boot. */
       readonly now?: readonly string[];
     }

@@ -1,7 +1,7 @@
 /** All changes of how a host boots, in the order in which they are shown. */
 import { quotaNeed } from './quota.ts';
 import { isSince, valuesOf, type BootFacts } from './facts.ts';
-import { lsmList } from './lsm-list.ts';
+import { lsmList, remarkOnList } from './lsm-list.ts';
 import {
   impossible,
   noConfig,
@@ -17,7 +17,7 @@ const lsm: BootOption = {
   brings: 'the kernel asks BPF programs: symlink guard, strict placement, module gate, jails',
   cost: 'nothing until a guard is enabled, and then its checks',
   layers: ['symlinks guard', 'strict placement', 'module autoload', 'modules gate', 'jails apart'],
-  need({ lsm: inForce, config }) {
+  need({ lsm: inForce, config, commandLine }) {
     if (inForce === undefined)
       return unknown(
         'there is no /sys/kernel/security/lsm; mount -t securityfs securityfs /sys/kernel/security',
@@ -28,7 +28,12 @@ const lsm: BootOption = {
       return impossible('this kernel was built without CONFIG_BPF_LSM');
     if (config.get('DEBUG_INFO_BTF') !== 'y')
       return impossible('this kernel was built without CONFIG_DEBUG_INFO_BTF, which guards need');
-    return lacking(`lsm=${lsmList(inForce, config).join(',')}`);
+    const remark = remarkOnList(commandLine);
+    return {
+      kind: 'lacking',
+      words: [`lsm=${lsmList(inForce, config).join(',')}`],
+      ...(remark === undefined ? {} : { remark }),
+    };
   },
 };
 

@@ -7,18 +7,25 @@
  *                  enforces it. Or quota files, without a reboot: quotacheck(8), quotaon(8)
  */
 import { valuesOf, type BootFacts, type HomeFileSystem } from './facts.ts';
-import { impossible, there, type FstabOption, type Need } from './option.ts';
+import { impossible, noConfig, there, type FstabOption, type Need } from './option.ts';
 
-export function quotaNeed({ homes, commandLine }: BootFacts): Need {
+export function quotaNeed({ homes, commandLine, config }: BootFacts): Need {
   const without = homes.filter(({ userQuota }) => !userQuota);
   if (homes.length === 0) return impossible('no home is on a disk of this host');
   if (without.length === 0) return there;
   const xfs = without.filter(({ type, node }) => type === 'xfs' && node !== undefined);
-  if (xfs.length > 0) return onXfs(xfs, commandLine);
+  if (xfs.length > 0) return withXfsQuota(config) ?? onXfs(xfs, commandLine);
   const ext4 = without.find(({ type, node }) => type === 'ext4' && node !== undefined);
   if (ext4 !== undefined) return onExt4(ext4);
   const kinds = without.map(({ type, mountPoint }) => `${mountPoint} (${type})`).join(', ');
   return impossible(`user quotas are possible on xfs and ext4, and homes are on ${kinds}`);
+}
+
+/** A kernel without quotas refuses a mount that asks for them: the host would not boot. */
+function withXfsQuota(config: BootFacts['config']): Need | undefined {
+  if (config === undefined) return noConfig;
+  if (config.get('XFS_QUOTA') === 'y') return undefined;
+  return impossible('this kernel was built without CONFIG_XFS_QUOTA');
 }
 
 function onXfs(xfs: readonly HomeFileSystem[], commandLine: string): Need {

@@ -46,6 +46,18 @@ export interface BootRecord {
   readonly words: readonly BootWord[];
   readonly fstab: readonly FstabOption[];
   readonly files: readonly RecordedFile[];
+  /** The change that was written before, and is in force again once this one is undone. */
+  readonly earlier?: BootRecord;
+}
+
+/** Returns a change and the ones before it, the latest first. */
+export const changesOf = (record: BootRecord | undefined): readonly BootRecord[] =>
+  record === undefined ? [] : [record, ...changesOf(record.earlier)];
+
+/** Returns the words that this change has added, and none before it. */
+export function ownWords({ words, earlier }: BootRecord): readonly BootWord[] {
+  const kept = new Set(changesOf(earlier).flatMap((each) => each.words.map(({ word }) => word)));
+  return words.filter(({ word }) => !kept.has(word));
 }
 
 const version = 1;
@@ -78,7 +90,8 @@ const isRecord = (value: Value): value is Value & BootRecord =>
     value['fstab'],
     (each) => isObject(each) && isText(each['mountPoint']) && isText(each['option']),
   ) &&
-  isList(value['files'], isFile);
+  isList(value['files'], isFile) &&
+  (value['earlier'] === undefined || (isObject(value['earlier']) && isRecord(value['earlier'])));
 
 const isText = (value: unknown): value is string => typeof value === 'string';
 const includes = (names: readonly string[], value: unknown) =>

@@ -1,7 +1,7 @@
 /** The state of each boot option: the host has it, lacks it, or gets it at the next boot. */
 import type { JudgedOption } from './options.ts';
 import type { BootOption, BootOptionName, Need } from './option.ts';
-import type { BootRecord } from './record.ts';
+import { changesOf, type BootRecord } from './record.ts';
 
 /**
  *     there           this host has it
@@ -25,12 +25,14 @@ export type BootOptionState =
 
 export function bootStateOf(
   { option, need }: JudgedOption,
-  record: Pick<BootRecord, 'state' | 'bootId' | 'options'> | undefined,
+  record: BootRecord | undefined,
   bootId: string,
 ): BootOptionState {
-  const isWritten = record?.state === 'written' && record.options.includes(option.name);
   if (need.kind !== 'lacking') return others[need.kind];
-  if (isWritten) return record.bootId === bootId ? 'at next reboot' : 'without effect';
+  const written = changesOf(record).find(
+    ({ state, options }) => state === 'written' && options.includes(option.name),
+  );
+  if (written !== undefined) return written.bootId === bootId ? 'at next reboot' : 'without effect';
   return option.onlyIfNamed === true ? 'only if named' : 'needs a reboot';
 }
 

@@ -33,21 +33,23 @@ export const wordsWith = (text: string, key: string): readonly string[] =>
 
 /**
  * Decides what each word replaces. What is there with the same key has to be on the running kernel's command line once,
- * and in the text once: anything else was changed by somebody since, and only they know what they want.
+ * and in each text once: anything else was changed by somebody since, and only they know what they want. A word that
+ * every text has needs no place.
  */
 export function placeWords(
   wanted: readonly string[],
-  text: string,
+  texts: readonly string[],
   running: string,
 ): Result<readonly BootWord[], Cause> {
   const placed: BootWord[] = [];
   for (const word of wanted) {
     if (!isPlain(word)) return fail({ reason: `"${word}" has characters that a shell would read` });
     const key = keyOf(word);
-    const there = wordsWith(text, key);
-    if (there.includes(word) && there.length === 1) continue;
+    const found = texts.map((each) => wordsWith(each, key));
+    if (found.length > 0 && found.every((each) => each.length === 1 && each[0] === word)) continue;
+    const there = found.find((each) => each.length > 1) ?? [...new Set(found.flat())];
     const [instead] = there;
-    if (instead === undefined) {
+    if (instead === undefined || (instead === word && there.length === 1)) {
       placed.push({ word });
       continue;
     }
@@ -72,7 +74,7 @@ function problemOf(
   if (running.at(-1) === first) return undefined;
   return {
     reason: `it has ${first}, and this kernel was booted without it`,
-    hint: 'reboot first, or take it out',
+    hint: 'reboot first, or take it out (what Bulkhead wrote: bulkhead setup boot --undo)',
   };
 }
 
@@ -99,8 +101,8 @@ export const removeWords = (text: string, words: readonly BootWord[]): string =>
 const pattern = (word: string) => new RegExp(`${begins}${escape(word)}${ends}`, 'gm');
 
 /** Whether the last value of each key is ours. */
-export const hasWords = (line: string, words: readonly BootWord[]): boolean =>
-  words.every(({ word }) => wordsWith(line, keyOf(word)).at(-1) === word);
+export const hasWords = (line: string, words: readonly string[]): boolean =>
+  words.every((word) => wordsWith(line, keyOf(word)).at(-1) === word);
 
 /** Whether two texts differ only in blanks. */
 export const sameButBlanks = (a: string, b: string): boolean => plain(a) === plain(b);

@@ -5,7 +5,6 @@ import { decodeText } from '../../../../packages/base/io/regular-file.ts';
 import { at, type BootHost } from '../../../host/boot/boot-host.ts';
 import { readHostFile, type FileContent } from '../../../sys/files/host-file.ts';
 import type { BootRecord, FileRole } from '../../core/boot/record.ts';
-import { contentBefore } from './stored-content.ts';
 
 /** A file that is to be changed. Its path is below the root, without the first slash. */
 export interface BootEdit {
@@ -21,7 +20,7 @@ export interface BootFile {
   readonly text: string;
 }
 
-/** The host, as it is without an earlier change of ours, which is undone before the next. */
+/** The host, with the change of ours that is written already: the next one is added to it. */
 export interface PlannedHost extends BootHost {
   readonly earlier?: BootRecord | undefined;
 }
@@ -29,19 +28,11 @@ export interface PlannedHost extends BootHost {
 const bytesMax = 2 ** 20;
 
 /** Reads the file; undefined if there is none. */
-export function readBootFile(
-  host: PlannedHost,
-  path: string,
-): Result<BootFile | undefined, Problem> {
+export function readBootFile(host: BootHost, path: string): Result<BootFile | undefined, Problem> {
   const object = at(host, path);
   const read = readHostFile({ path: object });
   if (!read.ok) return read;
-  const { earlier } = host;
-  const known = earlier?.files.find((each) => each.path === path);
-  const content =
-    earlier === undefined || known === undefined
-      ? read.value
-      : contentBefore(known, read.value, earlier).content;
+  const content = read.value;
   if (content === undefined) return ok(undefined);
   const text = decodeText(content.bytes);
   const reason = damageOf(content.bytes, text);

@@ -39,14 +39,19 @@ export interface BootChange {
 export interface BootPlan extends Pick<BootChange, 'options' | 'fstab'> {
   /** Undefined if no word is to be added. */
   readonly loader: BootLoader | undefined;
+  /** The words to add. */
   readonly words: readonly BootWord[];
+  /** The words that the boot loader has to have afterwards: some may be there already. */
+  readonly wanted: readonly string[];
+  /** The change that is written already, which this one is added to. */
+  readonly earlier: BootRecord | undefined;
   readonly edits: readonly BootEdit[];
   readonly commands: Commands;
 }
 
 const fstabFile = 'etc/fstab';
 
-/** Plans the change. `running` is the command line of this boot, and words of an earlier change that it may have. */
+/** Plans the change. `running` is the command line of this boot. */
 export function planBoot(
   host: PlannedHost,
   loader: BootLoader | undefined,
@@ -56,22 +61,23 @@ export function planBoot(
   const { options, fstab, now } = change;
   const inFstab = planFstab(host, fstab);
   if (!inFstab.ok) return inFstab;
-  const plan = { options, fstab, loader, words: [], edits: inFstab.value, commands: now };
-  if (loader === undefined || change.words.length === 0) return ok(plan);
-  const text = loader.read(host);
-  if (!text.ok) return text;
-  const words = placeWords(change.words, text.value, running);
+  const { earlier } = host;
+  const wanted = change.words;
+  const edits = inFstab.value;
+  const plan = { options, fstab, loader, words: [], wanted, earlier, edits, commands: now };
+  if (loader === undefined || wanted.length === 0) return ok(plan);
+  const texts = loader.read(host);
+  if (!texts.ok) return texts;
+  const words = placeWords(wanted, texts.value, running);
   if (!words.ok)
     return failed({ ...words.error, action: `change the command line of ${loader.title}` });
-  if (words.value.length === 0) return ok(plan);
   const planned = loader.plan(host, words.value);
   if (!planned.ok) return planned;
-  const { edits, commands } = planned.value;
   return ok({
     ...plan,
     words: words.value,
-    edits: [...plan.edits, ...edits],
-    commands: [...commands, ...now],
+    edits: [...edits, ...planned.value.edits],
+    commands: [...planned.value.commands, ...now],
   });
 }
 
@@ -103,6 +109,7 @@ export function changeBoot(
     words: plan.words,
     fstab: plan.fstab,
     files: plan.edits.map(recorded),
+    ...(plan.earlier === undefined ? {} : { earlier: plan.earlier }),
   };
   const same = areUnchanged(host, plan);
   if (!same.ok) return same;
@@ -143,8 +150,8 @@ function carryOut(host: BootHost, plan: BootPlan): Result<readonly string[], Pro
   }
   const ran = runAll(host, plan.commands);
   if (!ran.ok) return ran;
-  const isChecked = plan.loader !== undefined && plan.words.length > 0;
-  return isChecked ? plan.loader.check(host, plan.words) : ok([]);
+  const isChecked = plan.loader !== undefined && plan.wanted.length > 0;
+  return isChecked ? plan.loader.check(host, plan.wanted) : ok([]);
 }
 
 /** Programs of the boot loader may have written the files again. */

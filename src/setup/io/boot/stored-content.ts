@@ -2,7 +2,12 @@
 import { decodeText } from '../../../../packages/base/io/regular-file.ts';
 import { contentAfter, sameBytes, type FileContent } from '../../../sys/files/host-file.ts';
 import { removeOptions } from '../../core/boot/fstab.ts';
-import type { BootRecord, RecordedFile, StoredContent } from '../../core/boot/record.ts';
+import {
+  ownWords,
+  type BootRecord,
+  type RecordedFile,
+  type StoredContent,
+} from '../../core/boot/record.ts';
 import { removeWords, sameButBlanks } from '../../core/boot/words.ts';
 
 export const stored = (content: FileContent | undefined): StoredContent | null => {
@@ -36,13 +41,15 @@ export function contentBefore(
   // Somebody has removed it: it is not made again.
   if (now === undefined) return { content: undefined, isEdited: true };
   const text = without(file, decodeText(now.bytes), record);
-  if (before !== undefined && sameButBlanks(text, decodeText(before.bytes)))
+  // An entry may have had some of the words before.
+  if (before !== undefined && sameButBlanks(text, without(file, decodeText(before.bytes), record)))
     return { content: before, isEdited: false };
   return { content: contentAfter(now, text), isEdited: true };
 }
 
-function without({ role }: RecordedFile, text: string, { words, fstab }: BootRecord): string {
-  if (role === 'fstab') return removeOptions(text, fstab);
+function without({ role }: RecordedFile, text: string, record: BootRecord): string {
+  if (role === 'fstab') return removeOptions(text, record.fstab);
+  const words = ownWords(record);
   // Bulkhead's own file never had the words that ours replace.
   return removeWords(text, role === 'own' ? words.map(({ word }) => ({ word })) : words);
 }

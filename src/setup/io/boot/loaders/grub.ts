@@ -4,7 +4,8 @@ import { ok, type Result } from '../../../../../packages/base/result.ts';
 import { namesIn } from '../../../../../packages/base/io/read.ts';
 import { at, hasFile, hasProgram } from '../../../../host/boot/boot-host.ts';
 import { grubFileText, isInGrubCfg, withoutComments } from '../../../core/boot/grub-file.ts';
-import type { BootWord } from '../../../core/boot/words.ts';
+import { changesOf } from '../../../core/boot/record.ts';
+import { removeWords } from '../../../core/boot/words.ts';
 import { readBootFile, type PlannedHost } from '../boot-file.ts';
 import type { BootLoader, LoaderPlan } from './loader.ts';
 
@@ -21,26 +22,35 @@ export const grub: BootLoader = {
     const others = namesIn(at(host, directory)).filter((each) => each.endsWith('.cfg'));
     const texts: string[] = [];
     for (const path of ['etc/default/grub', ...others.map((each) => `${directory}/${each}`)]) {
-      const read = path === own ? ok(undefined) : readBootFile(host, path);
+      const read = readBootFile(host, path);
       if (!read.ok) return read;
       texts.push(withoutComments(read.value?.text ?? ''));
     }
-    return ok(texts.join('\n'));
+    // A word that ours has replaced stays in its file, before ours.
+    const replaced = changesOf(host.earlier)
+      .flatMap(({ words }) => words.flatMap(({ instead }) => instead ?? []))
+      .map((word) => ({ word }));
+    return ok([removeWords(texts.join('\n'), replaced)]);
   },
   plan(host, words): Result<LoaderPlan, Problem> {
+    const commands = [['update-grub']];
+    if (words.length === 0) return ok({ edits: [], commands });
     const read = readBootFile(host, own);
     if (!read.ok) return read;
-    if (read.value !== undefined)
+    const isOurs = changesOf(host.earlier).some(({ files }) =>
+      files.some(({ path }) => path === own),
+    );
+    if (read.value !== undefined && !isOurs)
       return failed({
         action: 'write',
         object: at(host, own),
         reason: 'it is there already, and no record says that Bulkhead wrote it',
         hint: 'remove it, run update-grub, and try again',
       });
-    const after = grubFileText(words);
+    const after = grubFileText(words, read.value?.text);
     return ok({
-      edits: [{ path: own, role: 'own', before: undefined, after }],
-      commands: [['update-grub']],
+      edits: [{ path: own, role: 'own', before: read.value?.content, after }],
+      commands,
     });
   },
   undoCommands: () => [['update-grub']],
@@ -48,13 +58,13 @@ export const grub: BootLoader = {
 };
 
 /** A file that the shell reads after ours may have set the variable anew. */
-function check(host: PlannedHost, words: readonly BootWord[]): Result<readonly string[], Problem> {
+function check(host: PlannedHost, words: readonly string[]): Result<readonly string[], Problem> {
   const read = readBootFile(host, made);
   if (!read.ok) return read;
   if (isInGrubCfg(read.value?.text ?? '', words)) return ok([]);
   return failed({
     action: 'change the boot options',
     reason: `update-grub has written no entry to /${made} that ends with them`,
-    hint: `a file in /${directory} after 90-bulkhead.cfg, or one in /etc/grub.d, sets other options; correct it, or add ${words.map(({ word }) => word).join(' ')} there`,
+    hint: `a file in /${directory} after 90-bulkhead.cfg, or one in /etc/grub.d, sets other options; correct it, or add ${words.join(' ')} there`,
   });
 }

@@ -10,37 +10,28 @@ import { ok, type Result } from '../../../../../packages/base/result.ts';
 import { namesIn } from '../../../../../packages/base/io/read.ts';
 import { at, hasProgram } from '../../../../host/boot/boot-host.ts';
 import { editGrubDefault } from '../../../core/boot/grub-file.ts';
-import { addWords, hasWords, keyOf, removeWords, type BootWord } from '../../../core/boot/words.ts';
+import { addWords, hasWords, keyOf, type BootWord } from '../../../core/boot/words.ts';
 import { readBootFile, type BootEdit, type PlannedHost } from '../boot-file.ts';
+import { commandLineFile, readCommandLine } from './command-line-file.ts';
 import type { BootLoader, Commands, LoaderPlan } from './loader.ts';
 
 const info = ['grubby', '--info=ALL'];
 const update = ['grubby', '--update-kernel=ALL'];
 const entries = 'boot/loader/entries';
 const defaults = 'etc/default/grub';
-const commandLine = 'etc/kernel/cmdline';
 
 export const grubby: BootLoader = {
   name: 'grubby',
   title: 'GRUB, through grubby',
   isThere: (host) => hasProgram(host, 'grubby'),
-  read(host) {
-    const found = argsOf(host);
-    if (!found.ok) return found;
-    const [first = '', ...others] = found.value;
-    const keys = (line: string) => line.split(' ').filter(Boolean).sort().join(' ');
-    if (others.every((each) => keys(each) === keys(first))) return ok(first);
-    // Only words with the same key matter, and which kernel has them does, too.
-    return ok([...new Set(found.value.flatMap((each) => each.split(' ')))].join(' '));
-  },
+  read: argsOf,
   plan: planGrubby,
-  undoCommands: (_host, words) => [
-    [
-      ...update,
-      `--remove-args=${words.map(({ word }) => keyOf(word)).join(' ')}`,
-      ...argsOption(words.flatMap(({ instead }) => instead ?? [])),
-    ],
-  ],
+  undoCommands(_host, words) {
+    if (words.length === 0) return [];
+    // A word without its value would take out values that somebody else has set.
+    const remove = `--remove-args=${words.map(({ word }) => word).join(' ')}`;
+    return [[...update, remove, ...argsOption(words.flatMap(({ instead }) => instead ?? []))]];
+  },
   check(host, words) {
     const found = argsOf(host);
     if (!found.ok) return found;
@@ -60,14 +51,14 @@ const argsOption = (words: readonly string[]) =>
 function argsOf(host: PlannedHost): Result<readonly string[], Problem> {
   const found = host.call(info);
   if (!found.ok) return found;
-  const lines = [...found.value.matchAll(/^args="(.*)"$/gm)].map(([, args = '']) => args);
-  return ok(lines.map((each) => removeWords(each, host.earlier?.words ?? [])));
+  return ok([...found.value.matchAll(/^args="(.*)"$/gm)].map(([, args = '']) => args));
 }
 
 function planGrubby(host: PlannedHost, words: readonly BootWord[]): Result<LoaderPlan, Problem> {
+  if (words.length === 0) return ok({ edits: [], commands: [] });
   const edits: BootEdit[] = [];
-  for (const path of [commandLine, defaults]) {
-    const read = readBootFile(host, path);
+  for (const path of [commandLineFile, defaults]) {
+    const read = path === defaults ? readBootFile(host, path) : readCommandLine(host);
     if (!read.ok) return read;
     if (read.value === undefined) continue;
     const { content: before, text } = read.value;

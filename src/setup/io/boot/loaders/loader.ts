@@ -18,14 +18,15 @@ export interface BootLoader {
   /** The name for people. */
   readonly title: string;
   readonly isThere: (host: PlannedHost) => boolean;
-  /** Returns the text in which words could be already. */
-  readonly read: (host: PlannedHost) => Result<string, Problem>;
+  /** Returns the texts in which words could be already. A word is in place if each of them has it. */
+  readonly read: (host: PlannedHost) => Result<readonly string[], Problem>;
+  /** Plans the change; without words, what makes the boot loader read its files again. */
   readonly plan: (host: PlannedHost, words: readonly BootWord[]) => Result<LoaderPlan, Problem>;
   /** Returns the commands by which the boot loader forgets the words after the files have been restored. */
   readonly undoCommands: (host: PlannedHost, words: readonly BootWord[]) => Commands;
   /** Checks that the boot loader will pass the words; returns remarks. */
   readonly check: (
     host: PlannedHost,
-    words: readonly BootWord[],
+    words: readonly string[],
   ) => Result<readonly string[], Problem>;
 }
