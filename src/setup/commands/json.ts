@@ -142,3 +142,6 @@ export interface BootFileJson {
   /** The wanted text; empty if an earlier change is undone. */
   readonly after: string;
 }
+
+/** The boot options after they were taken back. */
+export type SetupBootUndoJson = SetupBootJson;

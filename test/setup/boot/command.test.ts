@@ -53,7 +53,7 @@ suite('bulkhead setup boot', { skip }, () => {
   });
 
   test('undo without a change says so, and options are checked', () => {
-    assert.match(run('boot', '--undo').stdout, /has changed no boot option here/);
+    assert.match(run('boot', 'undo').stdout, /has changed no boot option here/);
     assert.equal(run('boot', '--add', 'lsm').status, 2);
     assert.equal(run('boot', '--loader', 'lilo').status, 2);
   });
@@ -62,7 +62,7 @@ suite('bulkhead setup boot', { skip }, () => {
     const lock = lockBoot(paths);
     assert.ok(lock.ok);
     using _lock = lock.value;
-    assert.match(run('boot', '--undo', '--yes').stderr, /another "bulkhead setup boot" runs/);
+    assert.match(run('boot', 'undo', '--yes').stderr, /another "bulkhead setup boot" runs/);
   });
 
   test('setup undo undoes it, also where setup has not run', () => {

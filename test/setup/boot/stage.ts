@@ -8,7 +8,7 @@ import { ok } from '../../../packages/base/result.ts';
 import type { BootHost } from '../../../src/host/boot/boot-host.ts';
 import type { Paths } from '../../../src/host/paths.ts';
 import type { BootOptions } from '../../../src/setup/commands/boot/ask.ts';
-import { runBoot } from '../../../src/setup/commands/boot/boot.ts';
+import { runBoot } from '../../../src/setup/commands/boot/run-boot.ts';
 import type { SetupBootJson } from '../../../src/setup/commands/json.ts';
 import { jsonOf } from '../../../testing/json-output.ts';
 import { testDirectory } from '../../../testing/temporary-directory.ts';

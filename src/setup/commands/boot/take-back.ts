@@ -1,4 +1,4 @@
-/** `bulkhead setup boot --undo`: the boot options as they were before. */
+/** `bulkhead setup boot undo`: the boot options as they were before. */
 import { exitCodes, type ExitCode } from '../../../cli/shared/command.ts';
 import { failWith, print, printError, printJson } from '../../../cli/shared/output.ts';
 import type { BootHost } from '../../../host/boot/boot-host.ts';

@@ -1,4 +1,4 @@
-/** Undoing the change of boot options: for `--undo`, `setup undo` and `release --all`. */
+/** Undoing the change of boot options: for `setup boot undo`, `setup undo` and `release --all`. */
 import { existsSync } from 'node:fs';
 import type { UndoStep } from '../../../apply/undo-step.ts';
 import { formatProblem, type Problem } from '../../../../packages/base/problem.ts';

@@ -8,7 +8,7 @@
  */
 import { hasWords, type BootWord } from './words.ts';
 
-const heading = `# Written by "bulkhead setup boot"; "bulkhead setup boot --undo" removes it.\n`;
+const heading = `# Written by "bulkhead setup boot"; "bulkhead setup boot undo" removes it.\n`;
 
 /** Adds the words to the text of the file, which an earlier change may have begun. */
 export const grubFileText = (words: readonly BootWord[], begun = heading): string =>

@@ -33,5 +33,5 @@ export function remarkOnList(commandLine: string): string | undefined {
   const words = commandLine.split(/\s+/).filter((each) => turnOff.test(each));
   if (words.length === 0) return undefined;
   const named = words.join(' ');
-  return `the list names only what is in force now: modules that ${named} keeps out stay out, also if somebody removes ${named} later; to start them again, remove it, run bulkhead setup boot --undo, reboot, and run bulkhead setup boot`;
+  return `the list names only what is in force now: modules that ${named} keeps out stay out, also if somebody removes ${named} later; to start them again, remove it, run bulkhead setup boot undo, reboot, and run bulkhead setup boot`;
 }

@@ -74,7 +74,7 @@ function problemOf(
   if (running.at(-1) === first) return undefined;
   return {
     reason: `it has ${first}, and this kernel was booted without it`,
-    hint: 'reboot first, or take it out (what Bulkhead wrote: bulkhead setup boot --undo)',
+    hint: 'reboot first, or take it out (what Bulkhead wrote: bulkhead setup boot undo)',
   };
 }
 

@@ -174,5 +174,5 @@ function rollBack(
   const undone = undoBoot(host, paths, record);
   if (undone.ok) return fail({ ...problem, reason: `${problem.reason}; all is as before` });
   const reason = `${problem.reason}; undoing it failed as well: ${formatProblem(undone.error)}`;
-  return fail({ ...problem, reason, hint: 'correct that, and run: bulkhead setup boot --undo' });
+  return fail({ ...problem, reason, hint: 'correct that, and run: bulkhead setup boot undo' });
 }

@@ -103,4 +103,4 @@ function restoreFiles(host: BootHost, record: BootRecord): Result<readonly strin
 }
 
 const cannotUndo = (problem: Problem) =>
-  failed({ hint: 'correct that, and run: bulkhead setup boot --undo', ...problem });
+  failed({ hint: 'correct that, and run: bulkhead setup boot undo', ...problem });
