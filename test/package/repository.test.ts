@@ -286,6 +286,28 @@ describe('npm run repository', { skip, timeout: longPatienceMilliseconds }, () =
     );
   });
 
+  test('signs with a key that has an old subkey, and refuses one that is revoked', () => {
+    const name = 'rotated@example.org';
+    const gpg = (input: string, ...args: readonly string[]) => {
+      const options = ['--homedir', gnupg, '--quiet', '--pinentry-mode', 'loopback'];
+      const ran = spawnSync('gpg', [...options, ...args], { encoding: 'utf8', input });
+      assert.equal(ran.status, 0, ran.stderr);
+      return ran.stdout;
+    };
+    const then = ['--batch', '--passphrase', '', '--faked-system-time', '20200101T000000'];
+    gpg('', ...then, '--quick-gen-key', name, 'rsa3072', 'sign', 'never');
+    const fingerprintOf = () =>
+      /^fpr:+(\w+):/m.exec(gpg('', '--with-colons', '--list-keys', name))?.[1] ?? '';
+    gpg('', ...then, '--quick-add-key', fingerprintOf(), 'ed25519', 'sign', '30d');
+    const args = ['--key', name, '--url', url, '--output', join(directory, 'rotated')];
+    const made = repository(...args);
+    assert.equal(made.status, 0, made.stderr);
+    // GnuPG has made it with the key.
+    const revocation = join(gnupg, 'openpgp-revocs.d', `${fingerprintOf()}.rev`);
+    gpg(readFileSync(revocation, 'utf8').replace(/^:-/m, '-'), '--batch', '--import');
+    assert.match(repository(...args).stderr, /"rotated@example\.org" is revoked/);
+  });
+
   test('refuses keys that Enterprise Linux cannot read, and other content of a published version', () => {
     makeKey('modern@example.org', 'ed25519');
     const args = ['--url', url, '--output', site, '--packages', packages];
@@ -303,6 +325,11 @@ describe('npm run repository', { skip, timeout: longPatienceMilliseconds }, () =
       moved.stderr,
       new RegExp(`${basename('bulkhead-archive-keyring_1_all.deb')} was published`),
     );
+    const ascii = join(site, 'bulkhead-archive-keyring.asc');
+    const before = readFileSync(ascii, 'utf8');
+    const changedKey = repository('--key', stranger, '--url', url, '--output', site);
+    assert.match(changedKey.stderr, /keyring_1_all\.deb was published/);
+    assert.equal(readFileSync(ascii, 'utf8'), before);
     assert.match(
       repository('--key', own, '--url', 'ftp://x', '--output', site).stderr,
       /--url must be/,
