@@ -24,6 +24,8 @@ import { emptyDeb, standInRpm } from './small-packages.ts';
 const ready = await ensurePrerequisites('package', (line) => process.stdout.write(`${line}\n`));
 const isRoot = process.getuid?.() === 0;
 const skip = !ready.ok ? ready.reason : isRoot ? false : 'only root can install packages';
+const plays = await ensurePrerequisites('ansible', (line) => process.stdout.write(`${line}\n`));
+const skipRole = plays.ok ? false : plays.reason;
 
 const own = 'own@example.org';
 const stranger = 'stranger@example.org';
@@ -284,6 +286,42 @@ describe('npm run repository', { skip, timeout: longPatienceMilliseconds }, () =
       () => cpSync(join(directory, 'other/rpm'), join(site, 'rpm'), { recursive: true }),
       /signature|GPG/,
     );
+  });
+
+  describe('added by the Ansible role', { skip: skipRole }, () => {
+    const play = (tasks: string) => {
+      host.put(`${root}examples/ansible/roles`, 'roles');
+      host.put(join(site, 'bulkhead-archive-keyring.asc'), 'key.asc');
+      const vars = { bulkhead_repository: url, bulkhead_repository_key: '/mnt/key.asc' };
+      const role = { name: 'bulkhead', tasks_from: tasks };
+      const task = { 'ansible.builtin.include_role': role, vars };
+      const book = { hosts: 'localhost', connection: 'local', gather_facts: false, tasks: [task] };
+      writeFileSync(join(directory, 'play.yml'), JSON.stringify([book]));
+      host.put(join(directory, 'play.yml'), 'play.yml');
+      return run('ansible-playbook', '/mnt/play.yml');
+    };
+
+    test('is what apt installs Bulkhead from, and nothing else', () => {
+      run('dpkg', '--purge', 'bulkhead-archive-keyring');
+      run('rm', '-rf', '/var/lib/apt/lists');
+      play('repository-apt.yml');
+      assert.match(run('apt-cache', 'policy', 'bulkhead'), /Candidate: 0\.2\.0-1\n/);
+      assert.match(
+        run('apt-cache', 'policy'),
+        /^ *-1 http:\/\/127\.0\.0\.1:\d+\/apt stable\/main/m,
+      );
+      assert.match(play('repository-apt.yml'), /changed=0 /);
+    });
+
+    test('is what dnf installs Bulkhead from, and nothing else', () => {
+      run('rm', '-rf', '/var/cache/dnf', '/etc/yum.repos.d/bulkhead.repo');
+      run('mkdir', '-p', '/etc/pki/rpm-gpg');
+      play('repository-dnf.yml');
+      assert.match(run('cat', '/etc/yum.repos.d/bulkhead.repo'), /^includepkgs = bulkhead\*$/m);
+      run('dnf', '--assumeyes', 'install', 'bulkhead');
+      assert.equal(run('bulkhead', '--version'), '0.1.0\n');
+      run('dnf', '--assumeyes', 'remove', 'bulkhead');
+    });
   });
 
   test('signs with a key that has an old subkey, and refuses one that is revoked', () => {
