@@ -304,6 +304,7 @@ describe('npm run repository', { skip, timeout: longPatienceMilliseconds }, () =
     test('is what apt installs Bulkhead from, and nothing else', () => {
       run('dpkg', '--purge', 'bulkhead-archive-keyring');
       run('rm', '-rf', '/var/lib/apt/lists');
+      run('mkdir', '/var/lib/apt/lists');
       play('repository-apt.yml');
       assert.match(run('apt-cache', 'policy', 'bulkhead'), /Candidate: 0\.2\.0-1\n/);
       assert.match(
