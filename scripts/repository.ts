@@ -23,7 +23,7 @@ import { publishDnf } from './repository/dnf.ts';
 import { openKey, type KeyNames } from './repository/key.ts';
 import { buildKeyring } from './repository/keyring.ts';
 import { foundPackages } from './repository/pool.ts';
-import { validSeconds, type Site } from './repository/site.ts';
+import { keyringName, validSeconds, type Site } from './repository/site.ts';
 
 interface Wish extends KeyNames {
   readonly packages: string | undefined;
@@ -95,10 +95,11 @@ async function publishAll({ packages, site, epoch, ...names }: Wish): Promise<vo
     const key = await openKey(job, names, epoch + validSeconds);
     const found = foundPackages(packages);
     mkdirSync(site.output, { recursive: true });
-    key.writeTo(`${site.output}/bulkhead-archive-keyring`);
     const keyring = await buildKeyring(job, key);
     await publishApt(job, key, [...found.debs, keyring]);
     await publishDnf(job, key, found.rpms);
+    // Last: a run that is refused leaves the key that the metadata is signed with.
+    key.writeTo(`${site.output}/${keyringName}`);
   });
   process.stdout.write(`${site.output}\n`);
 }

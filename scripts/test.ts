@@ -22,6 +22,8 @@ for (const suite of [
   'bpf',
   'pam',
   'package',
+  'ansible',
+  'cloud-init',
   'vm',
 ] as const satisfies readonly Suite[]) {
   const ready = await ensurePrerequisites(suite, log);

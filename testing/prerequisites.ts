@@ -168,7 +168,7 @@ const suites = {
   },
   ansible: {
     purpose: 'the tests of the Ansible role (ansible-lint, and the role run in a guest)',
-    packages: ['ansible-core', 'ansible-lint', 'openssh-client'],
+    packages: ['ansible-core', 'ansible-lint', 'openssh-client', 'python3-apt'],
   },
   'cloud-init': {
     purpose: 'the tests of the user-data for cloud images (cloud-init schema)',

@@ -86,7 +86,8 @@ const armored = (ascii: string): string =>
     .replace(/\n(?:=[^\n]*\n)?-----END[^]*$/, '');
 
 /**
- * Returns the fingerprint and the date of the only key in what gpg prints. Source: doc/DETAILS of GnuPG.
+ * Returns the fingerprint and the date of the only key in what gpg prints. gpg signs with no subkey that has expired (e)
+ * or is revoked (r). Source: doc/DETAILS of GnuPG.
  *
  *     sec:u:4096:1:0123456789ABCDEF:1700000000:1800000000::u:::scESC:::+:::23::0:
  *     fpr:::::::::0123…:
@@ -96,8 +97,16 @@ function checkedKey(name: string, printed: string, until: number) {
   const cannot = (reason: string) => new Error(`the key "${name}" ${reason}`);
   if (lines.filter(([kind]) => kind === 'sec').length !== 1)
     throw cannot('is not the only one of that name; give its fingerprint');
-  for (const [kind, , bits, algorithm, id, , expires, , , , , uses = ''] of lines) {
-    if ((kind !== 'sec' && kind !== 'ssb') || !uses.includes('s')) continue;
+  if (lines.some(([kind, validity]) => kind === 'sec' && validity === 'r'))
+    throw cannot('is revoked; name another');
+  const isUsable = (kind = '', validity = '') =>
+    kind === 'sec' || (kind === 'ssb' && validity !== 'e' && validity !== 'r');
+  const signing = lines.filter(
+    ([kind, validity, , , , , , , , , , uses = '']) =>
+      isUsable(kind, validity) && uses.includes('s'),
+  );
+  if (signing.length === 0) throw cannot('has no valid part that can sign');
+  for (const [, , bits, algorithm, id, , expires = ''] of signing) {
     if (algorithm !== '1' || Number(bits) < rsaBitsMin)
       throw cannot(
         `has to be RSA with ${rsaBitsMin} bits or more, since Enterprise Linux 8 and 9 know no others; ${id} is not`,

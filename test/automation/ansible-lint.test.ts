@@ -1,4 +1,5 @@
 /** The Ansible role, checked by ansible-lint with its strictest profile. */
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';

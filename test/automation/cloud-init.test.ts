@@ -1,4 +1,5 @@
 /** The user-data for cloud images, checked by the real cloud-init. */
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';

@@ -48,11 +48,11 @@ export class LayeredRoot {
     return new LayeredRoot(holder, directory);
   }
 
-  /** Puts a file into /mnt of the layer. */
+  /** Puts a file or directory into /mnt of the layer. */
   put(path: string, name: string): void {
     const inside = `/proc/${this.#holder.pid}/root${this.#directory}/files`;
     mkdirSync(inside, { recursive: true });
-    cpSync(path, `${inside}/${name}`);
+    cpSync(path, `${inside}/${name}`, { recursive: true });
   }
 
   run(...command: readonly string[]): Ran {

@@ -2,7 +2,7 @@
 import { build } from './packages.ts';
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { before, after, describe, test } from 'node:test';
 import { ensurePrerequisites } from '../../testing/prerequisites.ts';
 import { longPatienceMilliseconds } from '../../testing/patience.ts';
@@ -203,6 +203,41 @@ describe('the packages', { skip, timeout: longPatienceMilliseconds }, () => {
     install();
   });
 
+  const bootRecord = '/var/lib/bulkhead/setup-boot.json';
+  const bootFile = '/etc/default/grub.d/90-bulkhead.cfg';
+  /** Puts a boot option's file and its record there, as `setup boot` does. */
+  const putBootOption = (state = 'written') => {
+    const after = { base64: Buffer.from('# ours\n').toString('base64'), mode: 0o644 };
+    const files = [{ path: bootFile.slice(1), role: 'own', before: null, after }];
+    const facts = { state, at: '2026-11-29T12:00:00Z', bootId: '', loader: null };
+    const record = { version: 1, ...facts, options: [], words: [], fstab: [], files };
+    writeFileSync(`${directory}/record`, JSON.stringify(record));
+    host.put(`${directory}/record`, 'record');
+    run('mkdir', '-p', '/etc/default/grub.d', '/var/lib/bulkhead');
+    run('sh', '-c', `cp /mnt/record ${bootRecord} && echo '# ours' >${bootFile}`);
+  };
+
+  test('undoes boot options when it is removed, and keeps their record if it cannot', () => {
+    putBootOption();
+    assert.match(run('dpkg', '--remove', 'bulkhead'), /boot options are as before/);
+    assert.ok(!exists(bootRecord) && !exists(bootFile));
+    install();
+    putBootOption('of another version');
+    run('mkdir', '-p', '/var/lib/bulkhead/history');
+    const { status, stderr } = host.run('dpkg', '--purge', 'bulkhead');
+    assert.equal(status, 0, stderr);
+    assert.match(
+      stderr,
+      /it is damaged[^]*boot options stay, see above\n[^]*setup-boot\.json stays/,
+    );
+    assert.equal(run('find', '/var/lib/bulkhead', '-mindepth', '1'), `${bootRecord}\n`);
+    putBootOption();
+    install();
+    run('bulkhead', 'setup', 'boot', '--undo', '--yes');
+    assert.ok(!exists(bootRecord) && !exists(bootFile));
+    run('rmdir', '/var/lib/bulkhead');
+  });
+
   test('goes without the program, and later without its state; the policy stays', () => {
     run('mkdir', '-p', '/etc/bulkhead', '/var/lib/bulkhead/history');
     run('sh', '-c', 'echo "<bulkhead version=\\"1\\"/>" >/etc/bulkhead/policy.xml');
@@ -277,12 +312,15 @@ describe('the packages', { skip, timeout: longPatienceMilliseconds }, () => {
       /^su +placed at login, without pam_systemd$/m,
     );
     assert.match(run('cat', '/etc/pam.d/password-auth'), /pam_bulkhead\.so jail\n.*jailed\n/);
+    putBootOption();
     const kept = host.run('rpm', '--nodeps', '--erase', 'bulkhead');
     assert.notEqual(kept.status, 0);
     assert.match(kept.stderr, /select another authselect profile/);
+    assert.ok(exists(bootRecord) && exists(bootFile));
     run('authselect', 'select', 'local', 'with-faillock');
     run('rpm', '--nodeps', '--erase', 'bulkhead');
     assert.ok(!exists('/usr/libexec/bulkhead') && !exists('/usr/share/doc/bulkhead'));
+    assert.ok(!exists(bootRecord) && !exists(bootFile));
   });
 
   test('has nothing that lintian or rpmlint reports, except for reasons that are written down', () => {

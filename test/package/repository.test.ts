@@ -24,6 +24,8 @@ import { emptyDeb, standInRpm } from './small-packages.ts';
 const ready = await ensurePrerequisites('package', (line) => process.stdout.write(`${line}\n`));
 const isRoot = process.getuid?.() === 0;
 const skip = !ready.ok ? ready.reason : isRoot ? false : 'only root can install packages';
+const plays = await ensurePrerequisites('ansible', (line) => process.stdout.write(`${line}\n`));
+const skipRole = plays.ok ? false : plays.reason;
 
 const own = 'own@example.org';
 const stranger = 'stranger@example.org';
@@ -286,6 +288,65 @@ describe('npm run repository', { skip, timeout: longPatienceMilliseconds }, () =
     );
   });
 
+  describe('added by the Ansible role', { skip: skipRole }, () => {
+    const play = (tasks: string) => {
+      host.put(`${root}examples/ansible/roles`, 'roles');
+      host.put(join(site, 'bulkhead-archive-keyring.asc'), 'key.asc');
+      const vars = { bulkhead_repository: url, bulkhead_repository_key: '/mnt/key.asc' };
+      const role = { name: 'bulkhead', tasks_from: tasks };
+      const task = { 'ansible.builtin.include_role': role, vars };
+      const book = { hosts: 'localhost', connection: 'local', gather_facts: false, tasks: [task] };
+      writeFileSync(join(directory, 'play.yml'), JSON.stringify([book]));
+      host.put(join(directory, 'play.yml'), 'play.yml');
+      return run('ansible-playbook', '/mnt/play.yml');
+    };
+
+    test('is what apt installs Bulkhead from, and nothing else', () => {
+      run('dpkg', '--purge', 'bulkhead-archive-keyring');
+      run('rm', '-rf', '/var/lib/apt/lists');
+      run('mkdir', '/var/lib/apt/lists');
+      play('repository-apt.yml');
+      assert.match(run('apt-cache', 'policy', 'bulkhead'), /Candidate: 0\.2\.0-1\n/);
+      assert.match(
+        run('apt-cache', 'policy'),
+        /^ *-1 http:\/\/127\.0\.0\.1:\d+\/apt stable\/main/m,
+      );
+      assert.match(play('repository-apt.yml'), /changed=0 /);
+    });
+
+    test('is what dnf installs Bulkhead from, and nothing else', () => {
+      run('rm', '-rf', '/var/cache/dnf', '/etc/yum.repos.d/bulkhead.repo');
+      run('mkdir', '-p', '/etc/pki/rpm-gpg');
+      play('repository-dnf.yml');
+      assert.match(run('cat', '/etc/yum.repos.d/bulkhead.repo'), /^includepkgs = bulkhead\*$/m);
+      run('dnf', '--assumeyes', 'install', 'bulkhead');
+      assert.equal(run('bulkhead', '--version'), '0.1.0\n');
+      run('dnf', '--assumeyes', 'remove', 'bulkhead');
+    });
+  });
+
+  test('signs with a key that has an old subkey, and refuses one that is revoked', () => {
+    const name = 'rotated@example.org';
+    const gpg = (input: string, ...args: readonly string[]) => {
+      const options = ['--homedir', gnupg, '--quiet', '--pinentry-mode', 'loopback'];
+      const ran = spawnSync('gpg', [...options, ...args], { encoding: 'utf8', input });
+      assert.equal(ran.status, 0, ran.stderr);
+      return ran.stdout;
+    };
+    const then = ['--batch', '--passphrase', '', '--faked-system-time', '20200101T000000'];
+    gpg('', ...then, '--quick-gen-key', name, 'rsa3072', 'sign', 'never');
+    const fingerprintOf = () =>
+      /^fpr:+(\w+):/m.exec(gpg('', '--with-colons', '--list-keys', name))?.[1] ?? '';
+    gpg('', ...then, '--quick-add-key', fingerprintOf(), 'ed25519', 'sign', '30d');
+    const args = ['--key', name, '--url', url, '--output', join(directory, 'rotated')];
+    const made = repository(...args);
+    assert.equal(made.status, 0, made.stderr);
+    // GnuPG has made it with the key.
+    const revocation = join(gnupg, 'openpgp-revocs.d', `${fingerprintOf()}.rev`);
+    gpg(readFileSync(revocation, 'utf8').replace(/^:-/m, '-'), '--batch', '--import');
+    assert.match(repository(...args).stderr, /"rotated@example\.org" is revoked/);
+  });
+
   test('refuses keys that Enterprise Linux cannot read, and other content of a published version', () => {
     makeKey('modern@example.org', 'ed25519');
     const args = ['--url', url, '--output', site, '--packages', packages];
@@ -303,6 +364,11 @@ describe('npm run repository', { skip, timeout: longPatienceMilliseconds }, () =
       moved.stderr,
       new RegExp(`${basename('bulkhead-archive-keyring_1_all.deb')} was published`),
     );
+    const ascii = join(site, 'bulkhead-archive-keyring.asc');
+    const before = readFileSync(ascii, 'utf8');
+    const changedKey = repository('--key', stranger, '--url', url, '--output', site);
+    assert.match(changedKey.stderr, /keyring_1_all\.deb was published/);
+    assert.equal(readFileSync(ascii, 'utf8'), before);
     assert.match(
       repository('--key', own, '--url', 'ftp://x', '--output', site).stderr,
       /--url must be/,
