@@ -5,7 +5,11 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { after, before, suite, test } from 'node:test';
 import { pathsOf } from '../../../src/host/paths.ts';
-import type { SetupBootJson, SetupUndoJson } from '../../../src/setup/commands/json.ts';
+import type {
+  SetupBootJson,
+  SetupBootUndoJson,
+  SetupUndoJson,
+} from '../../../src/setup/commands/json.ts';
 import { bootRecordText } from '../../../src/setup/core/boot/record.ts';
 import { bootRecordFile, lockBoot } from '../../../src/setup/io/boot/boot-record-file.ts';
 import { jsonOf } from '../../../testing/json-output.ts';
@@ -54,6 +58,11 @@ suite('bulkhead setup boot', { skip }, () => {
 
   test('undo without a change says so, and options are checked', () => {
     assert.match(run('boot', 'undo').stdout, /has changed no boot option here/);
+    const { changed } = jsonOf<SetupBootUndoJson>(
+      'setup boot undo',
+      run('boot', 'undo', '--dry-run', '--json').stdout,
+    );
+    assert.equal(changed, false);
     assert.equal(run('boot', '--add', 'lsm').status, 2);
     assert.equal(run('boot', '--loader', 'lilo').status, 2);
   });
