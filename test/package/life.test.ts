@@ -233,7 +233,7 @@ describe('the packages', { skip, timeout: longPatienceMilliseconds }, () => {
     assert.equal(run('find', '/var/lib/bulkhead', '-mindepth', '1'), `${bootRecord}\n`);
     putBootOption();
     install();
-    run('bulkhead', 'setup', 'boot', '--undo', '--yes');
+    run('bulkhead', 'setup', 'boot', 'undo', '--yes');
     assert.ok(!exists(bootRecord) && !exists(bootFile));
     run('rmdir', '/var/lib/bulkhead');
   });
