@@ -240,6 +240,12 @@ const observe = <Member extends { readonly values: LimitValues }>(member: Member
   observed: member.values,
 });
 
+/** Explains a limit of such a policy, and how it is enforced. */
+export const onlyObserved = {
+  reason: 'the policy only observes limits',
+  improve: 'run: bulkhead setup --level limit; or remove limits="observe" from the policy',
+} as const;
+
 /** Returns the limits that the policy gives a member, in force or only observed. */
 export const givenLimits = ({
   values,

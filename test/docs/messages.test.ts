@@ -1,4 +1,4 @@
-/** The messages that docs/messages.md explains are those of the program. */
+/** Messages on docs/messages.md are messages of the program. */
 import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -14,7 +14,7 @@ import { agentUnit } from '../../host/systemd/own-units.ts';
 import { systemctl } from '../../host/systemd/systemctl.ts';
 import { limits } from '../../limits/limits.ts';
 import type { Limit, LimitKey, Support } from '../../limits/limit.ts';
-import { givenLimits, type Policy } from '../../policy/policy.ts';
+import { givenLimits, onlyObserved, type Policy } from '../../policy/policy.ts';
 import { comparable } from '../../usage/detect.ts';
 import type { Layer, LayerState } from '../../../packages/base/layer.ts';
 
@@ -101,7 +101,7 @@ function appliedLayer({ tenants }: Policy, { any, differences }: Applied): Layer
 
 function limitLayer(
   limit: Limit,
-  { tenants, defaults, observedDefaults = {}, observesLimits }: Policy,
+  { tenants, defaults, observedDefaults, observesLimits }: Policy,
   supports: ReadonlyMap<LimitKey, Support>,
   { any, differences }: Applied,
 ): Layer {
@@ -116,10 +116,12 @@ function limitLayer(
   const considered = used.length === 0 ? keys : used;
   const impossible = impossibleLayer(limit, considered, supports);
   if (impossible !== undefined) return impossible;
-  if (tenants.length === 0 && keys.some((each) => defaults[each] !== undefined))
-    return { key, state: 'enforced', reason: 'for tenants that are added; there is none yet' };
-  const isForLater = keys.filter((each) => observedDefaults[each] !== undefined);
-  if (tenants.length === 0 && isForLater.length > 0) return observedLayer(key, isForLater);
+  const given = observedDefaults ?? defaults;
+  const forLater = keys.filter((each) => given[each] !== undefined);
+  if (tenants.length === 0 && forLater.length > 0)
+    return observesLimits === true
+      ? observedLayer(key, forLater)
+      : { key, state: 'enforced', reason: 'for tenants that are added; there is none yet' };
   if (limited.length === 0)
     return { key, state: 'open', reason: 'no tenant has it', improve: setCommand(limit) };
   if (!any) return { key, state: 'open', reason: 'it is not applied', improve: apply };
@@ -143,8 +145,7 @@ function observedLayer(key: string, used: readonly LimitKey[]): Layer {
   return {
     key,
     state: isCompared ? 'watched' : 'open',
-    reason: 'the policy only observes limits',
-    improve: 'run: bulkhead setup --level limit; or remove limits="observe" from the policy',
+    ...onlyObserved,
   };
 }
 

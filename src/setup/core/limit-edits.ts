@@ -48,7 +48,7 @@ export function setLimitsOf(text: string, context: StepContext) {
   return edited.ok && imported !== undefined ? addLimits(edited.value, imported.value) : edited;
 }
 
-/** Sets those of the limits that the defaults of the policy lack. */
+/** Sets the limits among these that the defaults of the policy lack. */
 export function setDefaults(text: string, wanted: readonly Assignment[]) {
   const limits = lacking(text, wanted);
   return limits.length === 0 ? ok(text) : setLimits(text, { kind: 'defaults' }, limits);

@@ -3,7 +3,7 @@ import type { Layer } from '../../../packages/base/layer.ts';
 import { count } from '../../../packages/base/list.ts';
 import { formatProblem } from '../../../packages/base/problem.ts';
 import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
-import type { Policy } from '../../policy/policy.ts';
+import { onlyObserved, type Policy } from '../../policy/policy.ts';
 import { findWebPrograms } from '../io/servers.ts';
 import { planAll } from './entries/plans.ts';
 import { sessionOf } from './entries/session.ts';
@@ -12,7 +12,6 @@ const key = 'limit entries';
 const enable = 'bulkhead web entries enable';
 const sync = 'bulkhead web entries sync';
 const differ = 'files differ from the policy';
-const enforce = 'run: bulkhead setup --level limit; or remove limits="observe" from the policy';
 
 export async function webLayers({ paths, policy }: EntryPathContext): Promise<readonly Layer[]> {
   if (process.geteuid?.() !== 0)
@@ -56,8 +55,7 @@ function withoutLimit(
   { tenants, defaults, observesLimits }: Policy,
   limited: number,
 ): Layer | undefined {
-  if (observesLimits === true)
-    return { key, state: 'open', reason: 'the policy only observes limits', improve: enforce };
+  if (observesLimits === true) return { key, state: 'open', ...onlyObserved };
   const isForLater = tenants.length === 0 && defaults['entries.limit'] !== undefined;
   if (limited > 0 || isForLater) return undefined;
   const improve = 'bulkhead defaults set entries=20';

@@ -18,6 +18,7 @@ import {
   read,
   stage,
   tree,
+  undo,
   useHost,
   withGrub,
   withGrubby,
@@ -27,7 +28,6 @@ import {
 useHost();
 
 const fstab = 'UUID=a / ext4 rw 0 1\nUUID=b /home xfs defaults 0 2\n';
-const undo = { undo: true, yes: true } as const;
 
 function change(wanted: Partial<BootChange>) {
   const none: BootChange = { options: ['quota'], words: [], fstab: [], now: [] };

@@ -15,6 +15,7 @@ import {
   read,
   stage,
   tree,
+  undo,
   useHost,
   withGrub,
   withGrubby,
@@ -25,7 +26,6 @@ import {
 useHost();
 
 const record = 'var/lib/bulkhead/setup-boot.json';
-const undo = { undo: true, yes: true } as const;
 
 /** Runs it, and checks that nothing was done. */
 async function refusal(options: Parameters<typeof boot>[0] = { yes: true }): Promise<string> {

@@ -11,6 +11,7 @@ import {
   read,
   stage,
   tree,
+  undo,
   useHost,
   wantedLsm,
   wantedWords,
@@ -24,7 +25,6 @@ useHost();
 
 const dropIn = 'etc/default/grub.d/90-bulkhead.cfg';
 const record = 'var/lib/bulkhead/setup-boot.json';
-const undo = { undo: true, yes: true } as const;
 const changes = () => stage.calls.filter((each) => !each.includes('--info'));
 
 suite("setup boot with Debian's GRUB", () => {

@@ -16,6 +16,7 @@ import {
   read,
   stage,
   tree,
+  undo,
   useHost,
   wantedLsm,
   wantedWords,
@@ -25,7 +26,6 @@ import {
 } from './stage.ts';
 
 const scratch = suiteDirectory('setup-boot-programs');
-const undo = { undo: true, yes: true } as const;
 
 /** `$1` is the stage, `$2` the scratch directory; the rest is the command. */
 const layer = `set -e

@@ -187,3 +187,6 @@ export async function bootJson(options: BootOptions = {}): Promise<SetupBootJson
   const { out } = await boot({ ...options, json: true });
   return jsonOf<SetupBootJson>('setup boot', out);
 }
+
+/** Options of `setup boot undo`, without a question. */
+export const undo = { undo: true, yes: true } as const;
