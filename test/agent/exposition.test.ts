@@ -181,6 +181,18 @@ describe('exposition()', () => {
     assert.deepEqual(found('bulkhead_tenant_disk_files'), [['alice', 5000]]);
   });
 
+  test('gives the disk usage and the limits of tenants without a cgroup, and no counters', () => {
+    const [member, { who, limits }] = memberOf(alice);
+    const disk = { spaceBytes: 2 ** 30, files: 5000 };
+    const page = pageOf({ members: new Map([[member, { who, limits, disk }]]) });
+    const lines = page.split('\n').filter((line) => line.includes('tenant="alice"'));
+    assert.ok(lines.some((line) => /^bulkhead_tenant_disk_files\{.*\} 5000$/.test(line)));
+    assert.ok(
+      lines.every((line) => /_(disk|limit|faults)_/.test(line)),
+      lines.join('\n'),
+    );
+  });
+
   test("gives the host's size and pressure, and nothing that its kernel does not report", () => {
     const found = (page: string, name: string) =>
       samplesOf(page, name)?.map(({ labels, value }) => [labels['resource'], value]);

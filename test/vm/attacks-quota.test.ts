@@ -100,6 +100,29 @@ suite('quotas and the sandboxed agent', { skip: guests.skip }, () => {
   );
 
   test(
+    'metrics have the disk usage that the quota counts, of a tenant without processes too',
+    { timeout: longPatienceMilliseconds },
+    async () => {
+      await guest.succeed('cat > /usr/local/bin/page; chmod 755 /usr/local/bin/page', {
+        input: String.raw`#!/usr/bin/perl
+use IO::Socket::UNIX;
+my $socket = IO::Socket::UNIX->new("/run/bulkhead/control.sock") or die $!;
+print $socket "GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n";
+print <$socket>;
+`,
+      });
+      const metric = (name: string) =>
+        `page | awk '/^bulkhead_tenant_disk_${name}[{]tenant="quinn"/ { print $2 + 0 }'`;
+      const used = (column: string) =>
+        `repquota -u -O csv ${disk} | awk -F, '$1 == "quinn" { print ${column} }'`;
+      assert.equal(await guest.succeed('pgrep -c -u quinn || true'), '0\n');
+      await until(`test "$(${metric('files')})" = "$(${used('$8')})"`);
+      await until(`test "$(${metric('space_bytes')})" = "$(${used('$4 * 1024')})"`);
+      assert.notEqual((await guest.succeed(used('$8'))).trim(), '0');
+    },
+  );
+
+  test(
     "a FUSE mount over a tenant's own home lifts no quota",
     { timeout: longPatienceMilliseconds },
     async () => {

@@ -31,8 +31,8 @@ import { protectionSamples } from './protection-families.ts';
 
 export interface ExposedMember {
   readonly who: Who;
-  /** The counters as last read: totals since the cgroup was created. */
-  readonly counters: Readonly<Counters>;
+  /** The counters as last read: totals since the cgroup was created; absent if it has no cgroup. */
+  readonly counters?: Readonly<Counters>;
   readonly limits: LimitNumbers;
   /** The count of mail; absent if it is not known: a zero would mean that there is none. */
   readonly mail?: MailCount;
@@ -214,7 +214,7 @@ export function* exposition(
 interface Shown {
   /** Labels without their braces. */
   readonly labels: readonly string[];
-  readonly counters: readonly Readonly<Counters>[];
+  readonly counters: readonly (Readonly<Counters> | undefined)[];
   /** The limits; undefined for the aggregate, which has none. */
   readonly limits: readonly (LimitNumbers | undefined)[];
   readonly faults: readonly (FaultTotals | undefined)[];
@@ -235,7 +235,7 @@ function shownOf(
   const all = [...members.values()].filter(({ who }) => who.kind === kind);
   const [shown, rest] = all.length > max ? largestFirst(all, max) : [all, []];
   const labels = shown.map(({ who }) => labelsOf(who));
-  const counters = shown.map((each) => each.counters);
+  const counters: (Readonly<Counters> | undefined)[] = shown.map((each) => each.counters);
   const limits: (LimitNumbers | undefined)[] = shown.map((each) => each.limits);
   const totals = shown.map(({ who }) => faults.get(who.member));
   const mail = shown.map((each) => each.mail);
@@ -261,12 +261,14 @@ function largestFirst(
   const { cpuMicroseconds, memoryBytes, readBytes, writeBytes } = sumOf(all);
   const share = (part: number, whole: number) => (whole === 0 ? 0 : part / whole);
   const scores = new Map(
-    all.map((each) => [
-      each,
-      share(each.counters.cpuMicroseconds, cpuMicroseconds) +
-        share(each.counters.memoryBytes, memoryBytes) +
-        share(each.counters.readBytes + each.counters.writeBytes, readBytes + writeBytes),
-    ]),
+    all.map((each) => {
+      const own = each.counters ?? noCounters;
+      const score =
+        share(own.cpuMicroseconds, cpuMicroseconds) +
+        share(own.memoryBytes, memoryBytes) +
+        share(own.readBytes + own.writeBytes, readBytes + writeBytes);
+      return [each, score];
+    }),
   );
   const sorted = all.toSorted(
     (a, b) => (scores.get(b) ?? 0) - (scores.get(a) ?? 0) || a.who.uid - b.who.uid,
@@ -276,7 +278,7 @@ function largestFirst(
 
 function sumOf(all: readonly ExposedMember[]): Counters {
   const sum = { ...noCounters };
-  for (const { counters } of all) for (const [key] of counterRows) sum[key] += counters[key];
+  for (const { counters } of all) for (const [key] of counterRows) sum[key] += counters?.[key] ?? 0;
   return sum;
 }
 
@@ -315,7 +317,8 @@ function* counterSamples(page: Page, kind: Kind, rows: Shown, cgroup2: boolean) 
     before = name;
     const label = family.label === undefined ? '} ' : `,${family.label}} `;
     for (const [index, labels] of rows.labels.entries()) {
-      const value = (rows.counters[index] ?? noCounters)[key];
+      const value = rows.counters[index]?.[key];
+      if (value === undefined) continue;
       page.text += `${name}{${labels}${label}${scaled(value, family.scale)}\n`;
       if (page.full) yield page.take();
     }
