@@ -1,8 +1,10 @@
 /** The program in the guest as its package installs it: built, without sources. */
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Guest } from './guest.ts';
-import { projectDirectory } from './project.ts';
-import { temporaryDirectory } from '../temporary-directory.ts';
+import { projectDirectory, projectFiles } from './project.ts';
 
 /**
  * Installs the built program. Call it after `copyProject`; it needs the compiler, and so a clone with development
@@ -20,12 +22,39 @@ export async function buildBesideSources(guest: Guest): Promise<void> {
 }
 
 async function copyBuilt(guest: Guest): Promise<void> {
-  using scratch = temporaryDirectory('built');
-  const directory = scratch.path;
-  execFileSync(process.execPath, [`${projectDirectory}/scripts/build.ts`, directory], {
-    stdio: 'inherit',
-  });
-  await guest.copyIn(directory, '/opt/bulkhead/dist');
+  await guest.copyIn(await builtProgram(), '/opt/bulkhead/dist');
+}
+
+/** Builds the program once for all suites, which takes longer than a guest takes to start; returns its directory. */
+async function builtProgram(): Promise<string> {
+  const cache = join(projectDirectory, 'node_modules/.cache/built');
+  const directory = join(cache, await hashOfSources());
+  if (existsSync(directory)) return directory;
+  // Suites that run beside each other may both build; each renames a whole program.
+  const building = `${directory}.${process.pid}`;
+  try {
+    execFileSync(process.execPath, [`${projectDirectory}/scripts/build.ts`, building], {
+      stdio: 'inherit',
+    });
+    renameSync(building, directory);
+  } catch (error) {
+    if (!existsSync(directory)) throw error;
+  } finally {
+    rmSync(building, { recursive: true, force: true });
+  }
+  return directory;
+}
+
+const neverBuilt = /^(test|docs|bench|examples)\//;
+
+async function hashOfSources(): Promise<string> {
+  const hash = createHash('sha256');
+  for (const file of (await projectFiles()).filter((each) => !neverBuilt.test(each))) {
+    const path = join(projectDirectory, file);
+    if (!statSync(path).isFile()) continue;
+    hash.update(`${file}\0`).update(readFileSync(path)).update('\0');
+  }
+  return hash.digest('hex').slice(0, 32);
 }
 
 /**
