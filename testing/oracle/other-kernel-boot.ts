@@ -8,7 +8,7 @@ import { chmod, copyFile, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { globSync } from 'node:fs';
 import { join } from 'node:path';
 import { logToStderr } from '../progress.ts';
-import { otherKernels, prepareOtherKernel } from './other-kernels.ts';
+import { oldKernel, otherKernels, prepareOtherKernel } from './other-kernels.ts';
 import type { OracleKernelFiles } from './kernel-files.ts';
 import { succeed } from '../vm/command.ts';
 import { removeDirectoryTree } from '../vm/directories.ts';
@@ -55,7 +55,7 @@ exec $b switch_root /root /sbin/init
 export async function otherKernelWanted(): Promise<OracleKernelFiles | undefined> {
   const suite = process.env['BULKHEAD_GUEST_KERNEL'];
   if (suite === undefined) return undefined;
-  const other = otherKernels.find(({ suites }) => suites[0] === suite);
+  const other = [...otherKernels, oldKernel].find(({ suites }) => suites[0] === suite);
   if (other === undefined) throw new Error(`There is no kernel "${suite}"`);
   const files = await prepareOtherKernel(other, logToStderr);
   if (!files.ok) throw new Error(files.error.reason);

@@ -30,6 +30,12 @@ export const otherKernels: readonly OtherKernel[] = [
   { name: 'the backports of Debian 13', suites: ['trixie-backports'] },
 ];
 
+/** Older than every BPF program of ours: hosts that have such a kernel still get limits and the agent. */
+export const oldKernel: OtherKernel = {
+  name: 'Debian 11',
+  suites: ['bullseye'],
+};
+
 const wanted = ['linux-image-cloud-amd64', 'linux-headers-cloud-amd64'];
 /** The packages that they consist of: the newer, the more packages. */
 const piece = /linux-(?:base|binary|headers|image|kbuild|modules)-[\w.+~-]+/g;

@@ -45,7 +45,7 @@ async function builtProgram(): Promise<string> {
   return directory;
 }
 
-const neverBuilt = /^(test|docs|bench|examples)\//;
+const neverBuilt = /^(test|testing|docs|bench|examples)\//;
 
 async function hashOfSources(): Promise<string> {
   const hash = createHash('sha256');

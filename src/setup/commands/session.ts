@@ -21,6 +21,7 @@ import { ownUnits, unitFile } from '../../host/systemd/own-units.ts';
 import type { Answers } from '../core/answers.ts';
 import { chosenLimits } from '../core/imported-limits.ts';
 import type { HostLook } from '../core/look.ts';
+import { policyText } from '../core/policy-text.ts';
 import type { SetupRecord } from '../core/record.ts';
 import type { StepContext } from '../core/step.ts';
 import type { Words } from '../core/words.ts';
@@ -180,13 +181,23 @@ function importedFor({ reader, paths }: Session, answers: Answers): Pick<StepCon
   return { imported: read.ok ? ok(chosenLimits(read.value, answers)) : read };
 }
 
+/** Returns the policy that the first step would write, where there is none: its tenants are known before. */
+const firstPolicy = (
+  { reader, file, paths }: Session,
+  answers: Answers,
+  { problem }: Loaded,
+): Policy | undefined =>
+  problem?.errno === 'ENOENT' ? reader.resolve(file, policyText(answers), paths).policy : undefined;
+
 /** Returns what steps are made of. */
 export async function stepContext(
   session: Session,
   answers: Answers,
-  { policy, document }: Loaded = loadNow(session),
+  loaded: Loaded = loadNow(session),
 ): Promise<StepContext> {
   const { look, file } = session;
+  const { document } = loaded;
+  const policy = loaded.policy ?? firstPolicy(session, answers, loaded);
   const known = (policy?.tenants ?? []).flatMap((tenant) =>
     tenant.account === undefined ? [] : [{ ...tenant.account, jail: jailOriginOf(tenant.chain) }],
   );

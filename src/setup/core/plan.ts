@@ -21,20 +21,23 @@ export function planSteps(
   layers: readonly Layer[],
   record: SetupRecord | undefined,
 ): readonly PlannedStep[] {
-  return steps
-    .filter((each) => includes(level, each.level))
-    .filter((each) => each.onlyAtItsLevel !== true || each.level === level)
-    .map((step) => {
-      const obstacle =
-        step.obstacle?.(context) ?? unavailable(step, layers) ?? raisedBefore(step, record);
-      return {
-        step,
-        state: isDone(step, layers, record) ? 'done' : 'to do',
-        changes: typeof step.changes === 'string' ? step.changes : step.changes(context),
-        ...(obstacle === undefined ? {} : { obstacle }),
-      };
-    });
+  return stepsOf(steps, level).map((step) => {
+    const obstacle =
+      step.obstacle?.(context) ?? unavailable(step, layers) ?? raisedBefore(step, record);
+    return {
+      step,
+      state: isDone(step, layers, record) ? 'done' : 'to do',
+      changes: typeof step.changes === 'string' ? step.changes : step.changes(context),
+      ...(obstacle === undefined ? {} : { obstacle }),
+    };
+  });
 }
+
+/** Returns the steps that a setup of this level has. */
+export const stepsOf = (steps: readonly Step[], level: Level): readonly Step[] =>
+  steps.filter(
+    (each) => includes(level, each.level) && (each.onlyAtItsLevel !== true || each.level === level),
+  );
 
 /**
  * Whether a step has nothing to do: setup did it and its layers have not slipped back, or the host had them before. One that

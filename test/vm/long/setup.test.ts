@@ -8,52 +8,23 @@ import type { SetupJson, SetupStatusJson } from '../../../src/setup/commands/jso
 import { longPatienceMilliseconds } from '../../../testing/patience.ts';
 import { withPatientFpm } from '../../../testing/vm/installed.ts';
 import { guestOfSuite, prepareGuests } from '../../../testing/vm/suite.ts';
+import { askSite, makeSites } from './two-sites.ts';
 
 const guests = await prepareGuests(import.meta.filename, 'pam');
 const timeout = longPatienceMilliseconds;
-
-const setUp = `set -e
-uid=3001
-rm -f /etc/nginx/sites-enabled/default
-for user in ann ben; do
-  useradd -m -u $uid -s /bin/sh $user; chmod 755 /home/$user; uid=$((uid + 1)); mkdir /home/$user/www
-  echo '<?php echo posix_geteuid(), " ", trim(file_get_contents("/proc/self/cgroup"));' > /home/$user/www/index.php
-  cat > /etc/php/8.4/fpm/pool.d/$user.conf <<POOL
-[$user]
-user = $user
-group = $user
-listen = /run/php/$user.sock
-listen.group = www-data
-pm = static
-pm.max_children = 2
-POOL
-  cat > /etc/nginx/sites-enabled/$user <<SITE
-server {
-  listen 127.0.0.1:80;
-  server_name $user.example;
-  root /home/$user/www;
-  location / { include fastcgi_params; fastcgi_param SCRIPT_FILENAME /home/$user/www/index.php; fastcgi_pass unix:/run/php/$user.sock; fastcgi_read_timeout 1h; }
-}
-SITE
-done
-systemctl start nginx && systemctl restart php8.4-fpm
-`;
 
 /** A line for each file below /etc: its name, kind, mode, owner, and a digest of its content. */
 const treeOf = String.raw`cd / && find etc -xdev \( -type f -o -type l -o -type d \) -printf '%p %y %m %U:%G %l ' \
   -a \( -type f -exec sh -c 'sha256sum < "$1"' _ {} \; -o -printf '\n' \) | sort`;
 
-const ask = (name: string) =>
-  `perl -MIO::Socket::INET -e 'my $s = IO::Socket::INET->new("127.0.0.1:80") or die; print $s "GET / HTTP/1.0\r\nHost: ${name}.example\r\n\r\n"; local $/; print <$s>'`;
-
 suite('bulkhead setup', { skip: guests.skip }, () => {
   const host = guestOfSuite(guests, async (guest) => {
     await withPatientFpm(guest);
-    await guest.succeed(setUp);
+    await guest.succeed(makeSites);
   });
   const { run, succeed, write } = host;
   const sitesAnswer = async (cgroup: RegExp) => {
-    for (const name of ['ann', 'ben']) assert.match(await succeed(ask(name)), cgroup, name);
+    for (const name of ['ann', 'ben']) assert.match(await succeed(askSite(name)), cgroup, name);
   };
   const setup = async (...words: readonly string[]): Promise<SetupJson> => {
     const { status, stdout, stderr } = await run(`bulkhead setup --json ${words.join(' ')}`);
