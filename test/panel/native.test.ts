@@ -29,7 +29,7 @@ async function read() {
 const accounts = { ann: 1001, ben: 1002, cleo: 1003, boss: 1004 };
 
 suite('no panel', () => {
-  test('is no error', async (t) => {
+  test('is not an error', async (t) => {
     tree = panelTree(testDirectory(t, 'panel'), accounts);
     const data = await readPanel(tree);
     assert.equal(data, undefined);

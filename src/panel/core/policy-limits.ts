@@ -113,10 +113,15 @@ function remarksOn({ accounts, packages, resellers, problems }: PanelData): read
       : [
           `${listSome(open.map(({ name }) => name))}: only the defaults, since the panel bounds nothing there that Bulkhead can`,
         ]),
+    ...(packages.some(({ limits }) => bounded(limits).some(([key]) => key.startsWith('disk.')))
+      ? [
+          'disk limits are in the panel and in the policy from then on: change both, or take them out of the policy',
+        ]
+      : []),
     ...(administrators.length === 0
       ? []
       : [
-          `left out, as administrators of the panel: ${listSome(administrators.map(({ user }) => user))}`,
+          `no package, as administrators of the panel: ${listSome(administrators.map(({ user }) => user))}`,
         ]),
     ...(resellers.length === 0
       ? []

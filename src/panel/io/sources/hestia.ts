@@ -106,14 +106,15 @@ function readUser(
 function readDomains(files: PanelFiles, directory: PinnedDirectory): readonly PanelDomain[] {
   const options = { bytesMax: domainBytesMax, isOptional: true };
   const from = `${directory.path}/web.conf`;
-  const lines = (files.text(directory, 'web.conf', options) ?? '').split('\n');
-  const wrong = lines.findIndex(
-    (each) => each.trim() !== '' && !parseAttributes(each).has('DOMAIN'),
-  );
+  const text = files.text(directory, 'web.conf', options) ?? '';
+  const lines = text
+    .split('\n')
+    .map((line) => (line.trim() === '' ? undefined : parseAttributes(line)));
+  const wrong = lines.findIndex((each) => each?.has('DOMAIN') === false);
   if (wrong !== -1) files.add(wrongIn(from, { reason: `line ${wrong + 1} names no DOMAIN` }));
-  const names = lines.map(parseAttributes).flatMap((each) => {
-    const aliases = (each.get('ALIAS') ?? '').split(/[\s,]+/);
-    return [each.get('DOMAIN') ?? '', ...aliases].filter((name) => name !== '');
+  const names = lines.flatMap((each) => {
+    const aliases = (each?.get('ALIAS') ?? '').split(/[\s,]+/);
+    return [each?.get('DOMAIN') ?? '', ...aliases].filter((name) => name !== '');
   });
   return names.map((name) => ({ name, from }));
 }
