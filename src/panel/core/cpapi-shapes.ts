@@ -5,6 +5,7 @@
  *                "package": {"name": "gold", "owner": "root"}, "email": null}], "metadata": {"result": "ok"}}
  */
 import type { Cause, Problem } from '../../../packages/base/problem.ts';
+import { count } from '../../../packages/base/list.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import type { PackageName, PanelPackage, PanelReseller, StatedAccount } from './panel-data.ts';
 
@@ -14,6 +15,8 @@ const isRow = (value: unknown): value is Row =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const textMax = 1024;
+/** The number of wrong rows of a script that are named; further ones are counted. */
+const wrongShown = 1000;
 
 /** Returns `data` of an answer. The JSON decides, whatever the exit status was. */
 export function parseEnvelope(text: string): Result<unknown, Cause> {
@@ -44,13 +47,17 @@ function readRows<T>(data: unknown, from: string, read: (row: Row) => Result<T, 
   if (!Array.isArray(data))
     return { rows: [], problems: [problemOf(from, 'its data is not a list')] };
   const problems: Problem[] = [];
+  let wrong = 0;
   const rows = data.flatMap((value: unknown, index): readonly T[] => {
     const row = isRow(value) ? read(value) : fail('row');
     if (row.ok) return [row.value];
-    problems.push(problemOf(from, `row ${index + 1} has no usable "${row.error}"`));
+    if (++wrong <= wrongShown)
+      problems.push(problemOf(from, `row ${index + 1} has no usable "${row.error}"`));
     return [];
   });
-  return { rows, problems };
+  const more = wrong - wrongShown;
+  const rest = more > 0 ? [problemOf(from, `${count(more, 'more row')} cannot be used`)] : [];
+  return { rows, problems: [...problems, ...rest] };
 }
 
 const problemOf = (from: string, reason: string): Problem => ({

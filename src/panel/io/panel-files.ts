@@ -26,6 +26,11 @@ const namesMax = 200_000;
 /** Stops a panel whose every file is wrong from filling the memory. */
 const problemsMax = 100_000;
 
+const tooManyProblems: Problem = {
+  action: 'list all problems of the panel',
+  reason: `there are more than ${problemsMax}`,
+};
+
 export class PanelFiles {
   readonly problems: Problem[] = [];
   readonly #owner: PanelOwner | undefined;
@@ -34,8 +39,16 @@ export class PanelFiles {
     this.#owner = owner;
   }
 
-  add(...problems: readonly Problem[]): void {
-    if (this.problems.length < problemsMax) this.problems.push(...problems);
+  add(problem: Problem): void {
+    this.addAll([problem]);
+  }
+
+  addAll(problems: readonly Problem[]): void {
+    for (const each of problems) {
+      if (this.problems.length > problemsMax) return;
+      const isFull = this.problems.length === problemsMax;
+      this.problems.push(isFull ? tooManyProblems : each);
+    }
   }
 
   /** Opens a directory that the panel's documents name, which may be a link that only root could have made. */

@@ -40,7 +40,7 @@ export function limitsOf(
   fields: readonly LimitField[],
 ): StatedLimits {
   const { limits, problems } = readLimits(values, fields, from);
-  files.add(...problems);
+  files.addAll(problems);
   return limits;
 }
 

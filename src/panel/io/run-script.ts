@@ -24,7 +24,7 @@ export interface ScriptBounds {
 }
 
 /** A panel that starts Python and Django for each answer needs seconds; 10,000 accounts are 3 MiB. */
-export const scriptBounds: ScriptBounds = { timeoutSeconds: 60, bytesMax: 64 * 2 ** 20 };
+export const scriptBounds: ScriptBounds = { timeoutSeconds: 60, bytesMax: 16 * 2 ** 20 };
 
 const programDirectories = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin'];
 const timedOut = new Set([124, 137]);

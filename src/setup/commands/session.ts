@@ -226,6 +226,16 @@ async function readPackageLimits({ capabilities, paths }: Session): Promise<Impo
 export async function stepContext(
   session: Session,
   answers: Answers,
+  loaded?: Loaded,
+): Promise<StepContext> {
+  const context = await contextWithoutLimits(session, answers, loaded);
+  return { ...context, ...(await importedFor(session, answers)) };
+}
+
+/** Returns it for what adds no limits, and waits for no script of a panel. */
+export async function contextWithoutLimits(
+  session: Session,
+  answers: Answers,
   { policy, document }: Loaded = loadNow(session),
 ): Promise<StepContext> {
   const { look, file } = session;
@@ -244,7 +254,6 @@ export async function stepContext(
     unjailed: known.filter(({ jail }) => jail === undefined),
     policy: file === defaultPolicy ? [] : ['--policy', file],
     ...(document === undefined ? {} : { text: document.text }),
-    ...(await importedFor(session, answers)),
     ...(canary === undefined ? {} : { canary }),
   };
 }

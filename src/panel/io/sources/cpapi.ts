@@ -53,7 +53,7 @@ export async function readCpapi({ root }: Place, bounds: ScriptBounds): Promise<
   };
   const owned = Map.groupBy(domains, ({ user }) => user);
   const from = nameOf('domains');
-  files.add(...strangers(owned, users));
+  files.addAll(strangers(owned, users));
   return {
     panel: panel ?? cpapi.panel,
     source: 'cpapi',
@@ -97,7 +97,7 @@ class Caller {
     read: (data: unknown, from: string) => Rows<T>,
   ): Promise<readonly T[]> {
     const found = await this.call(name, (data) => read(data, nameOf(name)));
-    this.#files.add(...(found?.problems ?? []));
+    this.#files.addAll(found?.problems ?? []);
     return found?.rows ?? [];
   }
 

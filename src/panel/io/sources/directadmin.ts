@@ -70,7 +70,7 @@ export const directAdmin: PanelSource = {
   read({ paths, root }) {
     const accounts = parsePasswd(readText(`${paths.etc}/passwd`) ?? '');
     const files = new PanelFiles(accounts.find(({ user }) => user === 'diradmin'));
-    const packages: PanelPackage[] = [];
+    const packageLists: (readonly PanelPackage[])[] = [];
     const stated: StatedAccount[] = [];
     using directory = files.base(root + base);
     using data = directory && files.directory(directory, 'data');
@@ -82,17 +82,19 @@ export const directAdmin: PanelSource = {
       stated.push(account);
       if (account.role === 'user') continue;
       using own = files.directory(home, 'packages', true);
-      if (own !== undefined) packages.push(...readPackages(files, own, packageForm, user));
+      if (own !== undefined) packageLists.push(readPackages(files, own, packageForm, user));
     }
     using admin = data && files.directory(data, 'admin', true);
     using forResellers = admin && files.directory(admin, 'packages', true);
     if (forResellers !== undefined)
-      packages.push(...readPackages(files, forResellers, packageForm));
+      packageLists.push(readPackages(files, forResellers, packageForm));
+    const packages = packageLists.flat();
+    const names = new Set(packages.map(({ name }) => name));
     return {
       panel: 'DirectAdmin',
       source: 'directadmin',
       from: base,
-      accounts: stated.map((each) => withPackage(each, packages)),
+      accounts: stated.map((each) => withPackage(each, names)),
       packages,
       resellers: stated.flatMap(resellerOf),
       administrators: stated.flatMap((each) => (each.role === 'administrator' ? [each.user] : [])),
@@ -130,9 +132,9 @@ const packageNameOf = (name: string, owner: string, role: PanelRole) =>
   role === 'user' && owner !== '' ? { name, owner } : { name };
 
 /** Leaves out an administrator's package that does not exist: an administrator needs none. */
-function withPackage(account: StatedAccount, packages: readonly PanelPackage[]): StatedAccount {
+function withPackage(account: StatedAccount, packages: ReadonlySet<string>): StatedAccount {
   const { package: wanted, ...rest } = account;
-  const exists = packages.some(({ name }) => name === wanted?.name);
+  const exists = packages.has(wanted?.name ?? '');
   return account.role === 'administrator' && !exists ? rest : account;
 }
 
