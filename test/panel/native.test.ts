@@ -115,6 +115,22 @@ suite('HestiaCP', () => {
     assert.match(found.said, /the domain "c.example": "ben" and "cleo" both have it/);
   });
 
+  test('keeps no address that is several, or more than an address', async () => {
+    const wrong = [
+      'a@b.example,c@d.example',
+      '-oQ/tmp@x.example',
+      'x@y.example\u000bBcc: z',
+      'root',
+      '<a@b.example>',
+    ];
+    for (const mail of wrong) {
+      hestiaUser(tree, 'ann', { CONTACT: mail });
+      const found = await read();
+      assert.equal(found.accounts[0]?.mail, null, mail);
+      assert.match(found.said, /use the address of "ann": ".*" is not one address/);
+    }
+  });
+
   test('leaves out limits that are not understood, and takes none for 0', async () => {
     hestiaPackage(tree, 'odd', {
       DISK_QUOTA: '-1',

@@ -21,12 +21,22 @@ export interface HostAccounts {
 /** `nobody`, which no policy can limit. */
 const nobody = 65_534;
 
+const mailPattern =
+  /^[A-Za-z0-9_][\w.+%=&'/-]{0,63}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?$/;
+
 export function checkData(stated: StatedData, host: HostAccounts): PanelData {
   const { administrators: _administrators, ...data } = stated;
   const checker = new Checker(stated, host);
   const packages = checker.packages();
   const accounts = checker.accounts(packages);
-  return { ...data, packages, accounts, problems: [...stated.problems, ...checker.problems] };
+  const resellers = stated.resellers.map((each) => checker.withMail(each, each.name));
+  return {
+    ...data,
+    packages,
+    accounts,
+    resellers,
+    problems: [...stated.problems, ...checker.problems],
+  };
 }
 
 class Checker {
@@ -57,7 +67,7 @@ class Checker {
           'use the package',
           each.name,
           `${first.from} states it, too`,
-          'it stays',
+          'the first one counts',
           each,
         );
     }
@@ -81,7 +91,7 @@ class Checker {
         continue;
       }
       uids.set(uid, each.user);
-      const { package: wanted, ...rest } = each;
+      const { package: wanted, ...rest } = this.withMail(each, each.user);
       const found = wanted && this.#packageOf(each, wanted, byKey, byName);
       if (each.owner !== undefined) this.#checkOwner(each, each.owner);
       names.set(each.user, {
@@ -92,6 +102,15 @@ class Checker {
       });
     }
     return [...names.values()];
+  }
+
+  /** Returns the item without an address that a mail program could take for several, or for headers or options. */
+  withMail<T extends { readonly mail?: string; readonly from: string }>(item: T, name: string): T {
+    const { mail, ...rest } = item;
+    if (mail === undefined || mailPattern.test(mail)) return item;
+    const reason = `"${mail}" is not one address`;
+    this.#refuse('use the address of', name, reason, 'it has none then', item);
+    return rest as T;
   }
 
   /** Returns the uid that the host has for the account; undefined for one that cannot be a tenant. */
