@@ -66,6 +66,7 @@ const layers: Readonly<Record<string, Layer>> = {
   ...capability('confine'),
   ...capability('prove'),
   ...capability('stop'),
+  ...capability('panel'),
   ...capability('setup'),
   // It edits the policy as commands do.
   'setup/io': {
@@ -112,6 +113,7 @@ const layers: Readonly<Record<string, Layer>> = {
       'stop/core',
       'stop/io',
       'stop/commands',
+      'panel/commands',
       'setup/commands',
     ],
     packages: [],

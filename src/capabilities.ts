@@ -230,6 +230,18 @@ const stop: Capability = {
   doctor: async () => (await import('./stop/commands/doctor.ts')).stopDoctor,
 };
 
+const panel: Capability = {
+  name: 'panel',
+  commands: {
+    panel: {
+      usage: '',
+      summary: 'show what the control panel knows: accounts, packages, resellers, domains',
+      load: () => import('./panel/commands/panel.ts'),
+    },
+  },
+  packageLimits: async () => (await import('./panel/commands/package-limits.ts')).packageLimits,
+};
+
 const setup: Capability = {
   name: 'setup',
   commands: {
@@ -255,5 +267,6 @@ export const capabilities: readonly Capability[] = [
   confine,
   prove,
   stop,
+  panel,
   setup,
 ];

@@ -8,6 +8,8 @@ import type { Log } from '../agent/log.ts';
 import type { AgentPart } from '../agent/part.ts';
 import type { Lazy, PolicyCapability } from '../apply/capability.ts';
 import type { PolicyReader } from '../apply/load-policy.ts';
+import type { Cause } from '../../packages/base/problem.ts';
+import type { Result } from '../../packages/base/result.ts';
 import type { SecurityItem } from '../../packages/base/security-item.ts';
 import type {
   EntryPathContext,
@@ -16,6 +18,7 @@ import type {
   Origins,
 } from '../host/entry-paths/entry-paths.ts';
 import type { Paths } from '../host/paths.ts';
+import type { ImportedLimits } from '../policy/elements/add-limits.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { DoctorReport } from './doctor-report.ts';
 import type { Layer } from '../../packages/base/layer.ts';
@@ -34,6 +37,8 @@ export interface Capability extends PolicyCapability {
   >;
   /** Returns how a layer is to be shown that a change of the boot options would raise, or has raised from the next boot. */
   readonly layersAtBoot?: Lazy<(paths: Paths) => (layer: Layer) => Layer>;
+  /** The limits of the control panel's packages, which `setup` offers. */
+  readonly packageLimits?: Lazy<PackageLimits>;
   /** Parts of the agent that belong to the capability. */
   readonly agentParts?: readonly Lazy<(paths: Paths, log: Log) => AgentPart>[];
   /** Returns rows for the security report: how well the capability enforces its part of the policy. */
@@ -62,6 +67,12 @@ export interface Capability extends PolicyCapability {
   >;
   /** Facts about processes that started by one of these entry paths. */
   readonly origins?: { readonly entryPath: EntryPathName; readonly load: Lazy<Origins> };
+}
+
+export interface PackageLimits {
+  /** Returns the name of the panel whose packages can be read; undefined without one. Starts no program. */
+  readonly panel: (paths: Paths) => string | undefined;
+  readonly read: (paths: Paths) => Promise<Result<ImportedLimits, Cause>>;
 }
 
 const lists = new WeakMap<Command, readonly Capability[]>();

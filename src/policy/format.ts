@@ -21,6 +21,10 @@ interface PrintOptions {
   readonly footer: readonly string[];
 }
 
+/** The parts of an element that are printed. */
+export type WrittenPackage = Pick<PackageElement, 'name' | 'values'>;
+export type WrittenTenant = Pick<TenantElement, 'name' | 'package' | 'values'>;
+
 export function formatPolicy(document: PolicyDocument, options: PrintOptions): string {
   const parts = [
     document.tenantRanges.map(
@@ -57,19 +61,19 @@ function tenantParts(document: PolicyDocument, options: PrintOptions): readonly 
 type Remarks = Pick<PrintOptions, 'remarks'>;
 const noRemarks: Remarks = { remarks: new Map() };
 
-const packageBlock = (element: PackageElement, remarks: Remarks) =>
+const packageBlock = (element: WrittenPackage, remarks: Remarks) =>
   block('package', attribute('name', element.name.value), element, remarks);
 
-const tenantBlock = (element: TenantElement, remarks: Remarks) =>
+const tenantBlock = (element: WrittenTenant, remarks: Remarks) =>
   block('tenant', tenantHead(element), element, remarks);
 
 /** Returns the lines of one package, indented as in a policy. */
-export const packageLines = (element: PackageElement) => packageBlock(element, noRemarks);
+export const packageLines = (element: WrittenPackage) => packageBlock(element, noRemarks);
 
 /** Returns the lines of one tenant, indented as in a policy. */
-export const tenantLines = (element: TenantElement) => tenantBlock(element, noRemarks);
+export const tenantLines = (element: WrittenTenant) => tenantBlock(element, noRemarks);
 
-const tenantHead = ({ name, package: pack }: TenantElement) =>
+const tenantHead = ({ name, package: pack }: WrittenTenant) =>
   who(name.value) + (pack === undefined ? '' : attribute('package', pack.value));
 
 const who = (name: TenantName) =>

@@ -20,7 +20,9 @@ interface ValueKindSpec<T> {
 
 /** uid_t is 32 bits; the last value means "no user" to the kernel. */
 export const uidMax = 2 ** 32 - 2;
-export const namePattern = /^[\p{L}\p{N}][\p{L}\p{N} ._@+-]{0,63}$/u;
+export const namePattern = /^[\p{L}\p{N}][\p{L}\p{M}\p{N} ._@+&<>()-]{0,63}$/u;
+/** A character that no name may contain. */
+export const notInName = /[^\p{L}\p{M}\p{N} ._@+&<>()-]/gu;
 
 /** Valid user names: useradd's rule, extended for directory services. */
 export const userPattern = /^[A-Za-z_][A-Za-z0-9_.@\\-]{0,63}\$?$/;
@@ -54,10 +56,10 @@ const list = (each: string) => String.raw`[\s,]*${each}([\s,]+${each})*[\s,]*`;
 
 export const valueKinds = {
   name: text({
-    form: 'a name: letters, digits, spaces and `. _ - @ +`, at most 64',
+    form: 'a name: letters, digits, spaces and `. _ - @ + & < > ( )`, at most 64',
     pattern: schemaPattern(namePattern),
     parse: matching(namePattern, (value) => ({
-      reason: `"${value}" is not a name: letters, digits, spaces and . _ - @ +, at most 64`,
+      reason: `"${value}" is not a name: letters, digits, spaces and . _ - @ + & < > ( ), at most 64`,
     })),
   }),
   names: {

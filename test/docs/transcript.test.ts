@@ -16,6 +16,7 @@ const look: HostLook = {
   memoryBytes: 23.5 * 2 ** 30,
   hasSystemd: true,
   panels: [],
+  packagesOf: null,
   webServers: [
     { name: 'nginx', program: '/usr/sbin/nginx', isServed: true },
     { name: 'Apache', program: '/usr/sbin/apache2', isServed: true },

@@ -38,6 +38,7 @@ const look: HostLook = {
   memoryBytes: 2 ** 34,
   hasSystemd: true,
   panels: [],
+  packagesOf: null,
   webServers: [{ name: 'nginx', program: '/usr/sbin/nginx', isServed: true }],
   php: [
     {

@@ -16,7 +16,7 @@ function lookAt(...names: readonly string[]) {
     mkdirSync(name.endsWith('/') ? path : dirname(path), { recursive: true });
     if (!name.endsWith('/')) writeFileSync(path, '');
   }
-  return lookAtHost(pathsOf('bulkhead-look'), '/nowhere', scratch.path);
+  return lookAtHost(pathsOf('bulkhead-look'), '/nowhere', { root: scratch.path });
 }
 
 suite('lookAtHost()', () => {

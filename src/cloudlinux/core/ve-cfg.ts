@@ -29,7 +29,7 @@ import type {
 import type { ParsedPolicy } from '../../policy/parse.ts';
 import type { PolicyFormat } from '../../apply/policy-format.ts';
 import type { Account } from '../../policy/policy.ts';
-import { namePattern, uidMax, userPattern } from '../../policy/value-kinds.ts';
+import { namePattern, notInName, uidMax, userPattern } from '../../policy/value-kinds.ts';
 import { formatPolicy } from '../../policy/format.ts';
 import { Findings } from './ve-cfg-findings.ts';
 import { LimitReader, span, type Block, type LveMachine } from './ve-cfg-limits.ts';
@@ -324,7 +324,7 @@ class Reader {
 
 /** Returns a package's id with every character replaced that a name may not contain. */
 function packageNameFor(id: string): string {
-  const name = id.replace(/[^\p{L}\p{N} ._@+-]/gu, '_').slice(0, 64);
+  const name = id.replace(notInName, '_').slice(0, 64);
   return /^[\p{L}\p{N}]/u.test(name) ? name : `p${name}`.slice(0, 64);
 }
 

@@ -1,21 +1,32 @@
 /** Adds the limits of another policy to a policy's text: its packages and tenants. Comments, order and layout stay. */
 import type { ProblemOrCause } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
-import type { PackageElement, TenantElement } from '../document.ts';
+import type { Assignment } from '../assignment.ts';
 import { editChecked, rootOf } from '../edit.ts';
 import { namedTenants } from './edit-elements.ts';
-import { packageLines, tenantLines } from '../format.ts';
+import { packageLines, tenantLines, type WrittenPackage, type WrittenTenant } from '../format.ts';
 import { childrenOf, xmlAttribute, type XmlElement } from '../xml.ts';
 import { insertChild, textLayoutOf } from '../xml-edit.ts';
 
 /** A tenant, by whichever name; a policy that names it by its uid has it, too. */
-export interface AddedTenant extends TenantElement {
+export interface AddedTenant extends WrittenTenant {
   readonly uid: number;
 }
 
 export interface AddedLimits {
-  readonly packages: readonly PackageElement[];
+  readonly packages: readonly WrittenPackage[];
   readonly tenants: readonly AddedTenant[];
+}
+
+/** Limits that another program has on this host, for the policy. */
+export interface ImportedLimits extends AddedLimits {
+  /** The file or the panel that has them. */
+  readonly from: string;
+  readonly defaults: readonly Assignment[];
+  /** Whether it knows who has which package. */
+  readonly namesMembers: boolean;
+  /** Notes on everything that is not taken over, and why. */
+  readonly remarks: readonly string[];
 }
 
 /** Adds those that the policy does not name yet, in one edit, since there may be thousands. */

@@ -23,7 +23,7 @@ import { Journal, writePolicy } from './run-steps.ts';
 import {
   layersNow,
   setupSession,
-  stepContext,
+  contextWithoutLimits,
   withRecord,
   type Session,
   type SetupOptions,
@@ -47,7 +47,7 @@ async function refusePlacement(
   const before = readPolicyFile(session.file);
   if (!before.ok) return before;
   const edit = (text: string) => setElement(text, [{ name: 'placement' }], { strict: 'yes' });
-  const context = await stepContext(session, journal.record.answers);
+  const context = await contextWithoutLimits(session, journal.record.answers);
   const edited = writePolicy(session, journal, { edit }, context);
   if (!edited.ok) return edited;
   const applied = await runCommand(['apply', session.file], session.paths);

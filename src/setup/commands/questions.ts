@@ -2,7 +2,7 @@
 import { createInterface } from 'node:readline/promises';
 import { formatLimitSet, limitSet, limitSetNames } from '../core/limit-sets.ts';
 import { checks, jailChoices, type Answers } from '../core/answers.ts';
-import { hasVeCfg, veCfgPath, type HostLook } from '../core/look.ts';
+import { hasPackages, hasVeCfg, veCfgPath, type HostLook } from '../core/look.ts';
 import { print } from '../../cli/shared/output.ts';
 import { count, listSome } from '../../../packages/base/list.ts';
 
@@ -32,6 +32,12 @@ const questions: readonly Question[] = [
       'Which limits does each tenant get? You can change them at any time.',
       ...limitSetNames.map((each) => `  ${each}: ${formatLimitSet(limitSet(each, look))}`),
       ...(hasVeCfg(look) ? [`  ve.cfg: the limits of CloudLinux, from ${veCfgPath}`] : []),
+      ...(hasPackages(look)
+        ? limitSetNames.map(
+            (each) =>
+              `  panel-${each}: the limits of ${look.packagesOf}'s packages; ${each} for what they do not limit`,
+          )
+        : []),
     ],
     parse: asTyped,
   },
@@ -113,12 +119,17 @@ async function ask(
   }
 }
 
+function defaultLimits(look: HostLook): Answers['limits'] {
+  if (hasVeCfg(look)) return 've.cfg';
+  return hasPackages(look) ? 'panel-starter' : limitSetNames[0];
+}
+
 /** Returns answers that suit the host. */
 export const defaultAnswers = (look: HostLook): Answers => ({
   level: 'limit',
   tenants: look.uids,
   except: look.administrators,
-  limits: hasVeCfg(look) ? 've.cfg' : limitSetNames[0],
+  limits: defaultLimits(look),
   entries: 20,
   jails: 'none',
   alerts: 'root',

@@ -16,7 +16,7 @@ import type { Paths } from '../../host/paths.ts';
 import { probeDriver } from '../../host/probe.ts';
 import { jailOriginOf, nameOf, type Policy } from '../../policy/policy.ts';
 import { failed, type Problem } from '../../../packages/base/problem.ts';
-import { ok, type Result } from '../../../packages/base/result.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import { ownUnits, unitFile } from '../../host/systemd/own-units.ts';
 import type { Answers } from '../core/answers.ts';
 import { chosenLimits } from '../core/imported-limits.ts';
@@ -59,12 +59,13 @@ export async function setupSession(
       hint: 'run it as root',
     });
   const file = resolve(options.policy);
+  const capabilities = capabilitiesOf(command);
   return {
     paths,
     file,
     reader: await policyReaderOf(command),
-    capabilities: capabilitiesOf(command),
-    look: lookAtHost(paths, file),
+    capabilities,
+    look: lookAtHost(paths, file, { packagesOf: (await panelOf(capabilities, paths)) ?? null }),
     ...(options.try === undefined ? {} : { canary: options.try }),
   };
 }
@@ -174,10 +175,27 @@ async function sitesByTenant(
   return found;
 }
 
+/** Returns the name of the panel whose packages can be read. */
+async function panelOf(
+  capabilities: readonly Capability[],
+  paths: Paths,
+): Promise<string | undefined> {
+  for (const { packageLimits } of capabilities) {
+    const found = (await packageLimits?.())?.panel(paths);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
 /** Reads the limits of another program, if those are wanted. */
-function importedFor({ reader, paths }: Session, answers: Answers): Pick<StepContext, 'imported'> {
-  if (answers.limits !== 've.cfg') return {};
-  const read = readVeCfg(reader, paths);
+async function importedFor(
+  session: Session,
+  answers: Answers,
+): Promise<Pick<StepContext, 'imported'>> {
+  if (answers.limits === 'starter' || answers.limits === 'medium') return {};
+  const { reader, paths } = session;
+  const read =
+    answers.limits === 've.cfg' ? readVeCfg(reader, paths) : await packageLimitsOf(session);
   return { imported: read.ok ? ok(chosenLimits(read.value, answers)) : read };
 }
 
@@ -189,8 +207,42 @@ const firstPolicy = (
 ): Policy | undefined =>
   problem?.errno === 'ENOENT' ? reader.resolve(file, policyText(answers), paths).policy : undefined;
 
+type Imported = NonNullable<StepContext['imported']>;
+
+/** The packages of a run: scripts of a panel may take seconds, and each step needs what they print. */
+const packagesRead = new WeakMap<HostLook, Promise<Imported>>();
+
+function packageLimitsOf(session: Session): Promise<Imported> {
+  const known = packagesRead.get(session.look);
+  if (known !== undefined) return known;
+  const read = readPackageLimits(session);
+  packagesRead.set(session.look, read);
+  return read;
+}
+
+async function readPackageLimits({ capabilities, paths }: Session): Promise<Imported> {
+  for (const { packageLimits } of capabilities) {
+    const part = await packageLimits?.();
+    if (part?.panel(paths) !== undefined) return part.read(paths);
+  }
+  return fail({
+    reason: 'no panel was found whose packages can be read',
+    hint: 'answer "starter" or "medium"',
+  });
+}
+
 /** Returns what steps are made of. */
 export async function stepContext(
+  session: Session,
+  answers: Answers,
+  loaded?: Loaded,
+): Promise<StepContext> {
+  const context = await contextWithoutLimits(session, answers, loaded);
+  return { ...context, ...(await importedFor(session, answers)) };
+}
+
+/** Returns it for what adds no limits, and waits for no script of a panel. */
+export async function contextWithoutLimits(
   session: Session,
   answers: Answers,
   loaded: Loaded = loadNow(session),
@@ -213,7 +265,6 @@ export async function stepContext(
     unjailed: known.filter(({ jail }) => jail === undefined),
     policy: file === defaultPolicy ? [] : ['--policy', file],
     ...(document === undefined ? {} : { text: document.text }),
-    ...importedFor(session, answers),
     ...(canary === undefined ? {} : { canary }),
   };
 }

@@ -26,7 +26,7 @@ import { undoBootOptions } from './boot/undo.ts';
 import { defaultAnswers } from './questions.ts';
 import type { SetupUndoJson } from './json.ts';
 import { Journal, undoCommands, writePolicy } from './run-steps.ts';
-import { setupSession, stepContext, type Session, type SetupOptions } from './session.ts';
+import { setupSession, contextWithoutLimits, type Session, type SetupOptions } from './session.ts';
 
 interface UndoOptions extends SetupOptions {
   readonly dryRun?: boolean;
@@ -57,7 +57,7 @@ async function undo(_options: UndoOptions, command: Command): Promise<ExitCode> 
     return exitCodes.done;
   }
   const session = { ...found, file: read.value.policyFile };
-  const context = await stepContext(session, read.value.answers);
+  const context = await contextWithoutLimits(session, read.value.answers);
   const journal = new Journal(session, read.value);
   return undoAll(await undoSteps(session, journal, context), options);
 }

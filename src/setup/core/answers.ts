@@ -15,8 +15,14 @@ export const answersVersion = 1;
 export const jailChoices = ['none', 'new', 'all'] as const;
 export type JailChoice = (typeof jailChoices)[number];
 
-/** `ve.cfg`: the limits of CloudLinux on this host. */
-export const limitChoices = ['starter', 'medium', 've.cfg'] as const;
+/** `ve.cfg`: the limits of CloudLinux on this host. `panel-…`: those of the panel's packages, and the set for the rest. */
+export const limitChoices = [
+  'starter',
+  'medium',
+  've.cfg',
+  'panel-starter',
+  'panel-medium',
+] as const;
 export type LimitChoice = (typeof limitChoices)[number];
 
 export interface Answers {
@@ -26,7 +32,7 @@ export interface Answers {
   readonly tenants: string;
   /** Accounts in the range that are no tenants. */
   readonly except: readonly string[];
-  /** The set of limits that each tenant gets, or the file that has them. */
+  /** The set of limits that each tenant gets, or the file or panel that has them. */
   readonly limits: LimitChoice;
   /** How many requests of a tenant are served at once; `none` for no such limit. */
   readonly entries: number | 'none';

@@ -7,12 +7,12 @@ export interface HostForAnswers {
   /** The names of accounts among `except` that this host has. */
   readonly known: readonly string[];
   readonly layers: readonly Layer[];
-  /** Why the file with the limits cannot be used; absent if it can, or if none is wanted. */
+  /** Why the limits of another program cannot be used; absent if it can, or if none is wanted. */
   readonly limits?: Cause;
 }
 
 export function contradictions(
-  { except, jails, level }: Answers,
+  { except, jails, level, limits: choice }: Answers,
   { known, layers, limits }: HostForAnswers,
 ): readonly Cause[] {
   const unknown = except.filter((each) => !known.includes(each));
@@ -21,7 +21,7 @@ export function contradictions(
   return [
     ...(limits === undefined
       ? []
-      : [{ ...limits, reason: `"limits" is "ve.cfg": ${limits.reason}` }]),
+      : [{ ...limits, reason: `"limits" is "${choice}": ${limits.reason}` }]),
     ...unknown.map((each) => ({
       reason: `"except" names "${each}", and this host has no such account`,
       hint: 'leave it out, or create it first',

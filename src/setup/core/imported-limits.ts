@@ -1,15 +1,10 @@
 /** Limits that another program has on this host, for the policy. */
-import { count } from '../../../packages/base/list.ts';
-import type { AddedLimits } from '../../policy/elements/add-limits.ts';
-import type { Assignment } from '../../policy/assignment.ts';
+import { count, listSome } from '../../../packages/base/list.ts';
+import { formatQuantity } from '../../../packages/base/quantity.ts';
+import { limitAttribute } from '../../limits/limits.ts';
+import type { ImportedLimits } from '../../policy/elements/add-limits.ts';
 import type { LimitBlock } from '../../policy/document.ts';
 import type { Answers } from './answers.ts';
-
-export interface ImportedLimits extends AddedLimits {
-  /** The file that has them. */
-  readonly file: string;
-  readonly defaults: readonly Assignment[];
-}
 
 type Chosen = Pick<Answers, 'tenants' | 'except' | 'entries'>;
 
@@ -25,7 +20,9 @@ export function chosenLimits(limits: ImportedLimits, answers: Chosen): ImportedL
     ...limits,
     defaults: limits.defaults.filter((each) => each.kind !== 'limit' || !isOfEntries(each.key)),
     packages: limits.packages.map(withoutEntries),
-    tenants: tenants.map(withoutEntries).filter(({ values }) => values.size > 0),
+    tenants: tenants
+      .map(withoutEntries)
+      .filter((each) => each.values.size > 0 || each.package !== undefined),
   };
 }
 
@@ -36,8 +33,15 @@ const withoutEntries = <Block extends LimitBlock>(block: Block): Block => ({
   values: new Map([...block.values].filter(([key]) => !isOfEntries(key))),
 });
 
-export function formatImported({ file, packages, tenants }: ImportedLimits): string {
-  const parts = [
+export function formatImported(imported: ImportedLimits): string {
+  const { from, namesMembers, remarks } = imported;
+  const parts = namesMembers ? partsWithMembers(imported) : partsWithoutMembers(imported);
+  const all = parts.length === 0 ? `all from ${from}` : `${parts.join(' and ')}; all from ${from}`;
+  return [all, ...remarks].join('; ');
+}
+
+function partsWithoutMembers({ tenants, packages }: ImportedLimits): readonly string[] {
+  return [
     ...(tenants.length === 0 ? [] : [`${count(tenants.length, 'tenant')} with limits of its own`]),
     ...(packages.length === 0
       ? []
@@ -45,5 +49,24 @@ export function formatImported({ file, packages, tenants }: ImportedLimits): str
           `${count(packages.length, 'package')}, whose members the file does not name ("bulkhead set NAME package=…")`,
         ]),
   ];
-  return parts.length === 0 ? `all from ${file}` : `${parts.join(' and ')}; all from ${file}`;
+}
+
+function partsWithMembers({ tenants, packages }: ImportedLimits): readonly string[] {
+  const members = tenants.filter((each) => each.package !== undefined);
+  const own = tenants.filter(({ values }) => values.size > 0);
+  return [
+    ...(packages.length === 0
+      ? []
+      : [`${count(packages.length, 'package')} (${listSome(packages.map(formatPackage))})`]),
+    `${count(members.length, 'tenant')} with its package`,
+    ...(own.length === 0 ? [] : [`${count(own.length, 'tenant')} with limits of its own`]),
+  ];
+}
+
+function formatPackage({ name, values }: ImportedLimits['packages'][number]): string {
+  const limits = [...values].map(
+    ([key, { value }]) =>
+      `${key.replace('.', ' ')} ${formatQuantity(limitAttribute(key).kind, value)}`,
+  );
+  return `${name.value}: ${limits.length === 0 ? 'the defaults' : limits.join(' ')}`;
 }

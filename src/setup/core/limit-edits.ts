@@ -5,7 +5,8 @@ import { setLimits } from '../../policy/edit.ts';
 import { addLimits } from '../../policy/elements/add-limits.ts';
 import { parsePolicy } from '../../policy/parse.ts';
 import { formatImported } from './imported-limits.ts';
-import { formatLimitSet, limitSet } from './limit-sets.ts';
+import type { LimitChoice } from './answers.ts';
+import { formatLimitSet, limitSet, type LimitSetName } from './limit-sets.ts';
 import type { StepContext } from './step.ts';
 
 /** Returns the limits that the defaults of the policy lack. */
@@ -16,9 +17,12 @@ function lacking(text: string, wanted: readonly Assignment[]): readonly Assignme
 
 /** Returns the limits of each tenant; with other programs' limits, those of tenants without their own. */
 function wantedDefaults({ answers: { limits }, look, imported }: StepContext) {
-  if (limits !== 've.cfg') return limitSet(limits, look);
+  if (limits !== 've.cfg') return limitSet(setOf(limits), look);
   return imported?.ok === true ? imported.value.defaults : [];
 }
+
+const setOf = (limits: Exclude<LimitChoice, 've.cfg'>): LimitSetName =>
+  limits === 'medium' || limits === 'panel-medium' ? 'medium' : 'starter';
 
 export function limitChanges(context: StepContext): string {
   const { file, text = '', imported } = context;

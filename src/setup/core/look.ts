@@ -9,6 +9,10 @@ export const veCfgPath = '/etc/container/ve.cfg';
 export const hasVeCfg = ({ cloudLinux }: Pick<HostLook, 'cloudLinux'>): boolean =>
   cloudLinux.includes(veCfgPath);
 
+/** Whether the host has packages of a panel to take over. */
+export const hasPackages = ({ packagesOf }: Pick<HostLook, 'packagesOf'>): boolean =>
+  packagesOf !== null;
+
 export interface FoundServer {
   /** The name of the web server. */
   readonly name: string;
@@ -42,6 +46,8 @@ export interface HostLook {
   readonly hasSystemd: boolean;
   /** The names of control panels. */
   readonly panels: readonly string[];
+  /** The panel whose packages `setup` can read; null without one. */
+  readonly packagesOf: string | null;
   /** The web servers. */
   readonly webServers: readonly FoundServer[];
   /** Every php-fpm and lsphp. */
@@ -98,6 +104,10 @@ export function lookRemarks(look: HostLook): readonly string[] {
   if (look.cloudLinux.length > 0)
     remarks.push(
       `CloudLinux is here (${listSome(look.cloudLinux)}): its limits stay in force next to these until you disable them${hasVeCfg(look) ? '; the answer "ve.cfg" takes them over' : ''}`,
+    );
+  if (look.packagesOf !== null)
+    remarks.push(
+      `${look.packagesOf} has packages: the answer "panel-starter" or "panel-medium" takes over their limits`,
     );
   if (!look.hasSystemd)
     remarks.push(

@@ -2,10 +2,10 @@
 import type { Cause, ProblemOrCause } from '../../../packages/base/problem.ts';
 import type { Result } from '../../../packages/base/result.ts';
 import type { Layer, LayerState } from '../../../packages/base/layer.ts';
+import type { ImportedLimits } from '../../policy/elements/add-limits.ts';
 import type { TenantAccount } from '../../policy/elements/edit-elements.ts';
 import type { Answers } from './answers.ts';
 import type { Level } from './levels.ts';
-import type { ImportedLimits } from './imported-limits.ts';
 import type { HostLook } from './look.ts';
 import type { Report } from './reports.ts';
 import type { Words } from './words.ts';

@@ -37,8 +37,17 @@ const sliceFiles = [
 /** The number of accounts that a screen or a file needs. */
 const accountsMax = 100_000;
 
-/** `root` is the directory that holds the host's file system, `/` but for a fixture. */
-export function lookAtHost(paths: Paths, policyFile: string, root = ''): HostLook {
+interface LookOptions {
+  /** The directory that holds the host's file system, `/` but for a fixture. */
+  readonly root?: string;
+  readonly packagesOf?: string | null;
+}
+
+export function lookAtHost(
+  paths: Paths,
+  policyFile: string,
+  { root = '', packagesOf = null }: LookOptions = {},
+): HostLook {
   const { accounts, uidMin } = readHostFacts(paths, []);
   const { last } = readUidRange(paths);
   const inRange = accounts.filter(({ uid }) => uid >= uidMin && uid <= last);
@@ -52,6 +61,7 @@ export function lookAtHost(paths: Paths, policyFile: string, root = ''): HostLoo
     memoryBytes: totalmem(),
     hasSystemd: runsSystemd(),
     panels: found(panels),
+    packagesOf,
     webServers: findServers(root),
     php: findPhp(root),
     databases: found(databases),

@@ -8,9 +8,8 @@ import { limitAttribute } from '../../limits/limits.ts';
 import type { Assignment } from '../../policy/assignment.ts';
 import { formatDiagnostic } from '../../policy/diagnostic.ts';
 import type { LimitBlock, TenantElement } from '../../policy/document.ts';
-import type { AddedTenant } from '../../policy/elements/add-limits.ts';
+import type { AddedTenant, ImportedLimits } from '../../policy/elements/add-limits.ts';
 import { veCfgPath } from '../core/look.ts';
-import type { ImportedLimits } from '../core/imported-limits.ts';
 
 /** Reads them, if only root could have written the file, and nothing in it is wrong. */
 export function readVeCfg(reader: PolicyReader, paths: Paths): Result<ImportedLimits, Cause> {
@@ -24,7 +23,9 @@ export function readVeCfg(reader: PolicyReader, paths: Paths): Result<ImportedLi
   }
   const users = new Map(policy.tenants.map(({ uid, account }) => [uid, account?.user]));
   return ok({
-    file,
+    from: file,
+    namesMembers: false,
+    remarks: [],
     defaults: document.defaults === undefined ? [] : assignmentsOf(document.defaults),
     packages: document.packages,
     tenants: document.tenants.flatMap((each) => named(each, users) ?? []),

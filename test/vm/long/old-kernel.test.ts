@@ -57,16 +57,20 @@ suite(`the kernel of ${oldKernel.name}`, { skip }, () => {
     assert.match(proved, /^[1-9]\d* of \d+ attacks blocked,/);
   });
 
-  test('PHP, logins and strays of a tenant are in its slice', { timeout }, async () => {
-    for (const name of ['ann', 'ben'])
-      assert.match(
-        await succeed(askSite(name)),
-        /^HTTP\/1\.1 200[\s\S]*\r\n300\d 0::\/.*user-300\d\.slice/,
-      );
-    assert.match(await succeed('su ann -c "cat /proc/self/cgroup"'), /user-3001\.slice/);
-    await succeed('(setsid runuser -u ben -- sleep 3000 < /dev/null > /dev/null 2>&1 &)');
-    await until('grep -q user-3002.slice /proc/$(pgrep -u ben -x sleep)/cgroup');
-  });
+  test(
+    'PHP, logins, and processes that only the agent sees, are in the slice of their tenant',
+    { timeout },
+    async () => {
+      for (const name of ['ann', 'ben'])
+        assert.match(
+          await succeed(askSite(name)),
+          /^HTTP\/1\.1 200[\s\S]*\r\n300\d 0::\/.*user-300\d\.slice/,
+        );
+      assert.match(await succeed('su ann -c "cat /proc/self/cgroup"'), /user-3001\.slice/);
+      await succeed('(setsid runuser -u ben -- sleep 3000 < /dev/null > /dev/null 2>&1 &)');
+      await until('grep -q user-3002.slice /proc/$(pgrep -u ben -x sleep)/cgroup');
+    },
+  );
 
   test('setup undo leaves no policy and no unit', { timeout }, async () => {
     const said = await run('bulkhead setup undo --yes');

@@ -1,0 +1,73 @@
+/** The values that `bulkhead panel` prints with `--json`. Schemas are generated from these types. */
+import type { Problem } from '../../../packages/base/problem.ts';
+import type { PanelRole, SourceName } from '../core/panel-data.ts';
+
+/** The knowledge of this host's control panel; every part names the file or script that states it. */
+export interface PanelStatusJson {
+  /** The name of the panel; null if this host has none that can be read. */
+  readonly panel: string | null;
+  /** The source that was read; null without one. */
+  readonly source: SourceName | null;
+  /** The directory or file of the source; null without one. */
+  readonly from: string | null;
+  /** The accounts. */
+  readonly accounts: readonly PanelAccountJson[];
+  /** The packages. */
+  readonly packages: readonly PanelPackageJson[];
+  /** The resellers. */
+  readonly resellers: readonly PanelResellerJson[];
+  /** The parts that could not be read, or are contradictory. */
+  readonly problems: readonly Problem[];
+}
+
+/** An account of the panel that this host has, too. */
+export interface PanelAccountJson {
+  /** The name of the account. */
+  readonly user: string;
+  /** The uid of the account on this host. */
+  readonly uid: number;
+  /** The role of the account in the panel. */
+  readonly role: PanelRole;
+  /** The package; null without one. */
+  readonly package: PanelPackageNameJson | null;
+  /** The panel account that it belongs to; null if that is not known. */
+  readonly owner: string | null;
+  /** The address for mail; null if that is not known. */
+  readonly mail: string | null;
+  /** The domains. */
+  readonly domains: readonly string[];
+  /** The limits that the panel states for this account, by the policy's names. */
+  readonly limits: Readonly<Record<string, string>>;
+  /** The file or script that states it. */
+  readonly from: string;
+}
+
+/** The name of a package. */
+export interface PanelPackageNameJson {
+  /** The name. */
+  readonly name: string;
+  /** The panel account that owns the package; null if that is not known. */
+  readonly owner: string | null;
+}
+
+/** A package of the panel. */
+export interface PanelPackageJson extends PanelPackageNameJson {
+  /** The limits that Bulkhead can enforce, by the policy's names. */
+  readonly limits: Readonly<Record<string, string>>;
+  /** The limits that the panel enforces itself, as they are written there. */
+  readonly ownLimits: Readonly<Record<string, string>>;
+  /** The file or script that states it. */
+  readonly from: string;
+}
+
+/** A reseller of the panel. */
+export interface PanelResellerJson {
+  /** The name of the reseller. */
+  readonly name: string;
+  /** The address for mail; null if that is not known. */
+  readonly mail: string | null;
+  /** The number of accounts that belong to it. */
+  readonly accounts: number;
+  /** The file or script that states it. */
+  readonly from: string;
+}

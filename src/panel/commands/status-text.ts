@@ -1,0 +1,98 @@
+/** The status of the panel, for people and for programs. */
+import { count, listSome } from '../../../packages/base/list.ts';
+import { printable } from '../../../packages/base/printable.ts';
+import { formatQuantity } from '../../../packages/base/quantity.ts';
+import { table } from '../../cli/shared/terminal.ts';
+import { limitAttribute } from '../../limits/limits.ts';
+import { formatLimits } from '../core/limit-fields.ts';
+import type { PackageName, PanelData, StatedLimits } from '../core/panel-data.ts';
+import type { PanelPackageNameJson, PanelStatusJson } from './json.ts';
+
+export function statusText(data: PanelData | undefined): string {
+  if (data === undefined)
+    return 'No panel was found whose data Bulkhead can read (HestiaCP, DirectAdmin, cPanel, or one with CPAPI)';
+  const { accounts, packages, resellers, problems } = data;
+  const domains = accounts.flatMap((each) => each.domains.map(({ name }) => name));
+  const withMail = accounts.filter(({ mail }) => mail !== undefined);
+  const rows = [
+    ['Panel', `${data.panel}, from ${data.from}`],
+    ['Accounts', `${accounts.length}${some(accounts.map(({ user }) => user))}`],
+    ['Packages', String(packages.length)],
+    ['Resellers', `${resellers.length}${some(resellers.map(({ name }) => name))}`],
+    ['Domains', `${domains.length}${some(domains)}`],
+    ['Mail', `${withMail.length} of ${count(accounts.length, 'account')} have an address`],
+    ['Problems', String(problems.length)],
+  ];
+  return [table(rows.map((row) => row.map(printable))), packageTable(data)]
+    .filter((each) => each !== '')
+    .join('\n\n');
+}
+
+const some = (names: readonly string[]) => (names.length === 0 ? '' : `: ${listSome(names)}`);
+
+const packagesShown = 50;
+
+function packageTable({ packages, accounts }: PanelData): string {
+  if (packages.length === 0) return '';
+  const members = Map.groupBy(accounts, (each) => each.package && keyOf(each.package));
+  const rows = packages
+    .slice(0, packagesShown)
+    .map((each) => [
+      each.owner === undefined ? each.name : `${each.name} (${each.owner})`,
+      String(members.get(keyOf(each))?.length ?? 0),
+      formatLimits(each.limits),
+      each.from,
+    ]);
+  const more = packages.length - packagesShown;
+  const shown = table(
+    [['PACKAGE', 'ACCOUNTS', 'LIMITS', 'FROM'], ...rows.map((row) => row.map(printable))],
+    [1],
+  );
+  return more > 0 ? `${shown}\n${more} more: bulkhead panel status --json` : shown;
+}
+
+const keyOf = ({ name, owner = '' }: PackageName) => JSON.stringify([name, owner]);
+
+export function statusJson(data: PanelData | undefined): PanelStatusJson {
+  const accounts = data?.accounts ?? [];
+  const byOwner = Map.groupBy(accounts, ({ owner }) => owner);
+  return {
+    panel: data?.panel ?? null,
+    source: data?.source ?? null,
+    from: data?.from ?? null,
+    accounts: accounts.map((each) => ({
+      user: each.user,
+      uid: each.uid,
+      role: each.role,
+      package: each.package === undefined ? null : nameJson(each.package),
+      owner: each.owner ?? null,
+      mail: each.mail ?? null,
+      domains: each.domains.map(({ name }) => name),
+      limits: limitsJson(each.limits),
+      from: each.from,
+    })),
+    packages: (data?.packages ?? []).map((each) => ({
+      ...nameJson(each),
+      limits: limitsJson(each.limits),
+      ownLimits: Object.fromEntries(each.ownLimits),
+      from: each.from,
+    })),
+    resellers: (data?.resellers ?? []).map(({ name, mail, from }) => ({
+      name,
+      mail: mail ?? null,
+      accounts: byOwner.get(name)?.filter(({ user }) => user !== name).length ?? 0,
+      from,
+    })),
+    problems: data?.problems ?? [],
+  };
+}
+
+const nameJson = ({ name, owner }: PackageName): PanelPackageNameJson => ({
+  name,
+  owner: owner ?? null,
+});
+
+const limitsJson = (limits: StatedLimits) =>
+  Object.fromEntries(
+    [...limits].map(([key, value]) => [key, formatQuantity(limitAttribute(key).kind, value)]),
+  );

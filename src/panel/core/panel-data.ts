@@ -1,0 +1,79 @@
+/** The accounts, packages and resellers of a control panel, read once. Every fact names the file or script that it came from. */
+import type { Problem } from '../../../packages/base/problem.ts';
+import type { Quantity } from '../../../packages/base/quantity.ts';
+import type { LimitKey } from '../../limits/limit.ts';
+
+export const sourceNames = ['hestia', 'directadmin', 'cpanel', 'cpapi'] as const;
+export type SourceName = (typeof sourceNames)[number];
+
+/** Limits under the names of the policy; one that the panel does not state is absent. */
+export type StatedLimits = ReadonlyMap<LimitKey, Quantity>;
+
+export type PanelRole = 'user' | 'reseller' | 'administrator';
+
+/** The name of a package, and the panel account that owns it. Two owners may use one name. */
+export interface PackageName {
+  readonly name: string;
+  readonly owner?: string;
+}
+
+export interface PanelDomain {
+  readonly name: string;
+  readonly from: string;
+}
+
+interface Fact {
+  /** The file, or the script of the panel, that states it. */
+  readonly from: string;
+}
+
+export interface PanelAccount extends Fact {
+  readonly user: string;
+  readonly uid: number;
+  readonly role: PanelRole;
+  readonly package?: PackageName;
+  /** The panel account that it belongs to. */
+  readonly owner?: string;
+  /** The address for mail. */
+  readonly mail?: string;
+  readonly domains: readonly PanelDomain[];
+  /** The limits that the panel states for this account. */
+  readonly limits: StatedLimits;
+}
+
+export interface PanelPackage extends PackageName, Fact {
+  readonly limits: StatedLimits;
+  /** Limits that the panel enforces itself, such as the number of databases, as they are written there. */
+  readonly ownLimits: ReadonlyMap<string, string>;
+}
+
+export interface PanelReseller extends Fact {
+  readonly name: string;
+  readonly mail?: string;
+}
+
+export interface PanelData {
+  /** The name of the panel. */
+  readonly panel: string;
+  readonly source: SourceName;
+  /** The directory or file that was read. */
+  readonly from: string;
+  readonly accounts: readonly PanelAccount[];
+  readonly packages: readonly PanelPackage[];
+  readonly resellers: readonly PanelReseller[];
+  /** The parts that could not be read, or are contradictory, and what became of them. */
+  readonly problems: readonly Problem[];
+}
+
+/** An account as a source states it: nothing of it is checked yet. */
+export interface StatedAccount extends Omit<PanelAccount, 'uid'> {
+  /** The uid, if the source states one; the host's own counts. */
+  readonly uid?: number;
+}
+
+/** Everything that a source states, before it is compared with the host and with itself. */
+export interface StatedData extends Omit<PanelData, 'accounts'> {
+  readonly accounts: readonly StatedAccount[];
+  /** Panel accounts that own others without being resellers. */
+  readonly administrators: readonly string[];
+}

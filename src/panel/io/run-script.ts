@@ -1,0 +1,103 @@
+/**
+ * Runs a script that a panel's file names. No shell reads the command, nothing of our environment is passed on, and the
+ * script gets no input. Time and size are bounded; at the end of the time all of its processes in one group are killed.
+ */
+import { realpathSync } from 'node:fs';
+import { basename, dirname, isAbsolute, resolve } from 'node:path';
+import {
+  directoryProblem,
+  isTrusted,
+  pinDirectory,
+  writableByOthers,
+  type PinnedDirectory,
+} from '../../../packages/base/io/pinned-directory.ts';
+import { causeOf } from '../../../packages/base/io/errno.ts';
+import { openRegularFile } from '../../../packages/base/io/regular-file.ts';
+import { causedBy, type Cause, type Problem } from '../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
+import { pinWithoutLinks } from '../../sys/files/pin-without-links.ts';
+import { runBounded } from '../../sys/processes/run-bounded.ts';
+
+export interface ScriptBounds {
+  readonly timeoutSeconds: number;
+  readonly bytesMax: number;
+}
+
+/** A panel that starts Python and Django for each answer needs seconds; 10,000 accounts are 3 MiB. */
+export const scriptBounds: ScriptBounds = { timeoutSeconds: 60, bytesMax: 16 * 2 ** 20 };
+
+const programDirectories = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin'];
+const timedOut = new Set([124, 137]);
+
+/** Returns what it printed, whatever its exit status was. */
+export async function runScript(
+  words: readonly string[],
+  { timeoutSeconds, bytesMax }: ScriptBounds,
+): Promise<Result<string, Cause>> {
+  const command = trustedCommand(words);
+  if (!command.ok) return command;
+  const bounded = ['--kill-after=1', String(timeoutSeconds), ...command.value];
+  const late = { reason: `it did not finish within ${timeoutSeconds} s` };
+  const timeoutMs = (timeoutSeconds + 3) * 1000;
+  const ran = await runBounded('/usr/bin/timeout', bounded, { timeoutMs, bytesMax });
+  if (!ran.ok) return ran.error.reason.includes('SIGKILL') ? fail(late) : ran;
+  const { status, stdout, stderr } = ran.value;
+  if (timedOut.has(status)) return fail(late);
+  if (status !== 0 && stdout.length === 0) {
+    const [line = ''] = stderr.trim().split('\n').slice(-1);
+    return fail({ reason: `it ended with status ${status}${line === '' ? '' : `: ${line}`}` });
+  }
+  try {
+    return ok(new TextDecoder('utf-8', { fatal: true }).decode(stdout));
+  } catch {
+    return fail({ reason: 'it did not print UTF-8' });
+  }
+}
+
+/** Returns the command with the program's path, if only root could have written each file that it names. */
+function trustedCommand([name = '', ...args]: readonly string[]): Result<readonly string[], Cause> {
+  const program = programOf(name);
+  if (program === undefined) return fail({ reason: `no program "${name}" was found` });
+  const directory = realPath(dirname(program));
+  // Where programs of the distribution are; /bin is a link to one of them.
+  const isInterpreter = directory.ok && programDirectories.includes(directory.value);
+  const problem = isInterpreter ? interpreterProblem(program) : scriptProblem(program);
+  if (problem !== undefined) return fail(problem);
+  // Of an interpreter's arguments, the first that is a path is its script.
+  const script = isInterpreter ? args.find((each) => !each.startsWith('-')) : undefined;
+  const [asked] = script === undefined ? [] : [scriptProblem(resolve('/', script))];
+  return asked === undefined ? ok([program, ...args]) : fail(asked);
+}
+
+function programOf(name: string): string | undefined {
+  if (isAbsolute(name)) return resolve(name);
+  if (name.includes('/') || name === '') return undefined;
+  return programDirectories.map((each) => `${each}/${name}`).find((each) => realPath(each).ok);
+}
+
+function realPath(path: string): Result<string, Cause> {
+  try {
+    return ok(realpathSync(path));
+  } catch (error) {
+    return fail(causeOf(error));
+  }
+}
+
+/** A program of the distribution may be a link, as python3 is. */
+function interpreterProblem(path: string): Cause | undefined {
+  const real = realPath(path);
+  return real.ok ? fileProblem(real.value, pinDirectory(dirname(real.value))) : real.error;
+}
+
+const scriptProblem = (path: string) => fileProblem(path, pinWithoutLinks(dirname(path)));
+
+function fileProblem(path: string, pinned: Result<PinnedDirectory, Problem>): Cause | undefined {
+  if (!pinned.ok) return causedBy(pinned.error);
+  using directory = pinned.value;
+  const file = openRegularFile(directory.at(basename(path)), { links: 'refuse', shownAs: path });
+  if (!file.ok) return causedBy(file.error);
+  using open = file.value;
+  if (!isTrusted(open.stat.uid)) return { reason: `${path} belongs to uid ${open.stat.uid}` };
+  if (writableByOthers(open.stat)) return { reason: `${path} can be written by others than root` };
+  return directoryProblem(directory);
+}

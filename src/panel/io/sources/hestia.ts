@@ -1,0 +1,120 @@
+/**
+ * HestiaCP, from its own files. They belong to root, and the group root may write most of them.
+ *
+ *     /usr/local/hestia/data/users/USER/user.conf    PACKAGE='default', CONTACT='a@b.example', ROLE='user', DISK_QUOTA='10240'
+ *     /usr/local/hestia/data/users/USER/web.conf     a line for each domain: DOMAIN='a.example' … ALIAS='www.a.example'
+ *     /usr/local/hestia/data/packages/NAME.pkg       DISK_QUOTA='10240' (MiB), CPU_QUOTA='20%', MEMORY_LIMIT='500M'
+ *
+ * Source: v-add-user, v-add-user-package, v-update-user-quota and v-update-user-cgroup of HestiaCP 1.9.
+ */
+import {
+  cpuPercent,
+  mebibytes,
+  memorySize,
+  wrongIn,
+  type LimitField,
+} from '../../core/limit-fields.ts';
+import { parseAttributes } from '../../core/key-values.ts';
+import type { PanelDomain, StatedAccount } from '../../core/panel-data.ts';
+import type { PinnedDirectory } from '../../../../packages/base/io/pinned-directory.ts';
+import { PanelFiles } from '../panel-files.ts';
+import { given, limitsOf, readPackages, readValues } from '../read-values.ts';
+import type { PanelSource } from './source.ts';
+
+const base = '/usr/local/hestia';
+
+/** HestiaCP sets its memory limit as MemoryHigh. The policy's limit is the nearest that bounds memory. */
+const fields: readonly LimitField[] = [
+  { key: 'DISK_QUOTA', limit: 'disk.space', reading: mebibytes },
+  { key: 'CPU_QUOTA', limit: 'cpu.limit', reading: cpuPercent },
+  { key: 'MEMORY_LIMIT', limit: 'memory.limit', reading: memorySize },
+  { key: 'SWAP_LIMIT', limit: 'memory.swap', reading: memorySize },
+];
+
+/** Limits that HestiaCP enforces itself. */
+const own = [
+  'WEB_DOMAINS',
+  'WEB_ALIASES',
+  'MAIL_DOMAINS',
+  'MAIL_ACCOUNTS',
+  'RATE_LIMIT',
+  'DATABASES',
+  'DNS_DOMAINS',
+  'CRON_JOBS',
+  'BACKUPS',
+  'BANDWIDTH',
+  'CPU_QUOTA_PERIOD',
+];
+
+const packageForm = { form: 'quoted', fields, own, ending: '.pkg' } as const;
+
+const domainBytesMax = 4 * 2 ** 20;
+
+export const hestia: PanelSource = {
+  name: 'hestia',
+  panel: 'HestiaCP',
+  mark: `${base}/data/users`,
+  read({ root }) {
+    const files = new PanelFiles();
+    const found = {
+      panel: 'HestiaCP',
+      source: 'hestia',
+      from: base,
+      administrators: [],
+      resellers: [],
+    } as const;
+    using directory = files.base(root + base);
+    using data = directory && files.directory(directory, 'data');
+    using users = data && files.directory(data, 'users');
+    using packages = data && files.directory(data, 'packages');
+    return {
+      ...found,
+      accounts: users === undefined ? [] : readUsers(files, users),
+      packages: packages === undefined ? [] : readPackages(files, packages, packageForm),
+      problems: files.problems,
+    };
+  },
+};
+
+function readUsers(files: PanelFiles, users: PinnedDirectory): readonly StatedAccount[] {
+  return files.names(users).flatMap((user) => {
+    using directory = files.directory(users, user);
+    return directory === undefined ? [] : (readUser(files, directory, user) ?? []);
+  });
+}
+
+function readUser(
+  files: PanelFiles,
+  directory: PinnedDirectory,
+  user: string,
+): StatedAccount | undefined {
+  const read = readValues(files, directory, 'user.conf', 'quoted');
+  if (read === undefined) return undefined;
+  const { values, from } = read;
+  const name = values.get('PACKAGE') ?? '';
+  return {
+    user,
+    from,
+    role: values.get('ROLE') === 'admin' ? 'administrator' : 'user',
+    domains: readDomains(files, directory),
+    limits: limitsOf(files, read, fields),
+    ...(name === '' ? {} : { package: { name } }),
+    ...given({ mail: values.get('CONTACT') }),
+  };
+}
+
+function readDomains(files: PanelFiles, directory: PinnedDirectory): readonly PanelDomain[] {
+  const options = { bytesMax: domainBytesMax, isOptional: true };
+  const from = `${directory.path}/web.conf`;
+  const text = files.text(directory, 'web.conf', options) ?? '';
+  const lines = text
+    .split('\n')
+    .map((line) => (line.trim() === '' ? undefined : parseAttributes(line)));
+  const wrong = lines.findIndex((each) => each?.has('DOMAIN') === false);
+  if (wrong !== -1) files.add(wrongIn(from, { reason: `line ${wrong + 1} names no DOMAIN` }));
+  const names = lines.flatMap((each) => {
+    const aliases = (each?.get('ALIAS') ?? '').split(/[\s,]+/);
+    return [each?.get('DOMAIN') ?? '', ...aliases].filter((name) => name !== '');
+  });
+  return names.map((name) => ({ name, from }));
+}

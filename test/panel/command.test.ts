@@ -1,0 +1,55 @@
+/** `bulkhead panel status` on a host with a panel, which is mounted where the panel would be, in a private namespace. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { suite, test } from 'node:test';
+import type { PanelStatusJson } from '../../src/panel/commands/json.ts';
+import { packageFile } from '../../src/sys/package-files.ts';
+import { jsonOf } from '../../testing/json-output.ts';
+import { hestiaPackage, hestiaUser, panelTree } from '../../testing/panel-tree.ts';
+import { testDirectory } from '../../testing/temporary-directory.ts';
+
+const skip = process.geteuid?.() === 0 ? false : 'only root may mount';
+
+/** Runs a command with the tree's /usr/local and accounts. */
+function runIn(root: string, ...args: readonly string[]) {
+  mkdirSync(`${root}/usr/local`, { recursive: true });
+  const script = `mount --bind "$0/usr/local" /usr/local && mount --bind "$0/etc/passwd" /etc/passwd && exec "$@"`;
+  const program = [packageFile('bulkhead'), '--instance', 'bulkhead-panel-test', ...args];
+  const unshare = ['-m', '--propagation', 'private', 'sh', '-c', script, root, ...program];
+  return spawnSync('unshare', unshare, { encoding: 'utf8' });
+}
+
+suite('bulkhead panel status', { skip }, () => {
+  test('prints what was read, and exits with 3 if something was not', (t) => {
+    const tree = panelTree(testDirectory(t, 'panel-command'), { ann: 1001, ben: 1002 });
+    hestiaPackage(tree, 'gold', { DISK_QUOTA: '10240' });
+    hestiaUser(tree, 'ann', { PACKAGE: 'gold' }, ['ann.example']);
+    const good = runIn(tree.root, 'panel', 'status');
+    assert.equal(good.status, 0, good.stderr);
+    assert.match(good.stdout, /^Panel\s+HestiaCP, from \/usr\/local\/hestia$/m);
+    assert.match(good.stdout, /^gold\s+1\s+disk space 10GiB\s+\/usr\/local\/hestia\/data/m);
+    hestiaUser(tree, 'ben', { PACKAGE: 'lost\u001b[2J' });
+    const bad = runIn(tree.root, 'panel', 'status');
+    assert.equal(bad.status, 3);
+    assert.match(bad.stderr, /the package of "ben": no package has the name "lost\\u\{1b\}\[2J"/);
+    const json = runIn(tree.root, 'panel', 'status', '--json');
+    assert.equal(json.status, 3);
+    const found = jsonOf<PanelStatusJson>('panel status', json.stdout);
+    assert.deepEqual(
+      found.accounts.map((each) => [each.user, each.package?.name ?? null]),
+      [
+        ['ann', 'gold'],
+        ['ben', null],
+      ],
+    );
+    assert.equal(found.problems.length, 1);
+  });
+
+  test('is fine without a panel', (t) => {
+    const tree = panelTree(testDirectory(t, 'panel-command'), {});
+    const ran = runIn(tree.root, 'panel', 'status', '--json');
+    assert.equal(ran.status, 0, ran.stderr);
+    assert.equal(jsonOf<PanelStatusJson>('panel status', ran.stdout).panel, null);
+  });
+});

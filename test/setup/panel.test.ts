@@ -1,0 +1,221 @@
+/** The packages of a panel in a setup: what becomes of them in the policy, and what is said of the rest. */
+import assert from 'node:assert/strict';
+import { beforeEach, suite, test } from 'node:test';
+import { pathsOf } from '../../src/host/paths.ts';
+import { policyLimits } from '../../src/panel/core/policy-limits.ts';
+import { readPanel } from '../../src/panel/io/read-panel.ts';
+import { parsePolicy } from '../../src/policy/parse.ts';
+import { defaultAnswers } from '../../src/setup/commands/questions.ts';
+import { contradictions } from '../../src/setup/core/conflicts.ts';
+import { chosenLimits } from '../../src/setup/core/imported-limits.ts';
+import { lookRemarks } from '../../src/setup/core/look.ts';
+import { policyText } from '../../src/setup/core/policy-text.ts';
+import type { StepContext } from '../../src/setup/core/step.ts';
+import { steps } from '../../src/setup/core/steps.ts';
+import { lookAtHost } from '../../src/setup/io/look.ts';
+import {
+  hestiaPackage,
+  hestiaUser,
+  panelTree,
+  plain,
+  type PanelTree,
+} from '../../testing/panel-tree.ts';
+import { testDirectory } from '../../testing/temporary-directory.ts';
+
+const step = steps.find(({ key }) => key === 'limits');
+const machine = { cores: 4, memoryBytes: 8 * 2 ** 30 };
+const answers = {
+  level: 'limit',
+  tenants: '1000-60000' as string,
+  except: [] as readonly string[],
+  limits: 'panel-starter' as 'panel-starter' | 'panel-medium',
+  entries: 20 as number | 'none',
+  jails: 'none',
+  alerts: 'root',
+} as const;
+
+let tree: PanelTree;
+
+async function contextOf(chosen: Partial<typeof answers> = {}): Promise<StepContext> {
+  const data = await readPanel(tree);
+  assert.ok(data !== undefined);
+  const all = { ...answers, ...chosen };
+  const imported = { ok: true, value: chosenLimits(policyLimits(data), all) };
+  return { answers: all, imported, look: machine, file: '/etc/x.xml' } as unknown as StepContext;
+}
+
+async function edit(before: string, chosen: Partial<typeof answers> = {}): Promise<string> {
+  const edited = step?.edit?.(before, await contextOf(chosen));
+  assert.ok(edited?.ok, JSON.stringify(edited));
+  const { document, diagnostics } = parsePolicy('', edited.value);
+  assert.ok(document !== undefined && !diagnostics.failed, JSON.stringify(diagnostics.list));
+  return edited.value;
+}
+
+async function plan(): Promise<string> {
+  const context = await contextOf();
+  assert.ok(typeof step?.changes === 'function');
+  return step.changes(context);
+}
+
+suite("limits of a panel's packages", () => {
+  beforeEach((t) => {
+    tree = panelTree(testDirectory(t, 'setup-panel'), {
+      ann: 1001,
+      ben: 1002,
+      cleo: 1003,
+      boss: 1004,
+    });
+    hestiaPackage(tree, 'default');
+    hestiaPackage(tree, 'gold', { DISK_QUOTA: '10240', MEMORY_LIMIT: '2G' });
+    hestiaUser(tree, 'ann', { PACKAGE: 'gold', DISK_QUOTA: '10240', MEMORY_LIMIT: '2G' });
+    hestiaUser(tree, 'ben');
+    hestiaUser(tree, 'cleo', { PACKAGE: 'gold', DISK_QUOTA: '20480', MEMORY_LIMIT: '4G' });
+    hestiaUser(tree, 'boss', { ROLE: 'admin' });
+  });
+
+  test('become packages and tenants, and the set fills what they do not limit', async () => {
+    const edited = await edit(policyText(answers));
+    for (const part of [
+      /<defaults>\s*<cpu limit="100%"\/>\s*<memory limit="1GiB"\/>/,
+      /<package name="gold">\s*<memory limit="2GiB"\/>\s*<\/package>/,
+      /<package name="default"\/>/,
+      /<tenant user="ann" package="gold"\/>/,
+      /<tenant user="ben" package="default"\/>/,
+      /<tenant user="cleo" package="gold">\s*<memory limit="4GiB"\/>\s*<\/tenant>/,
+    ])
+      assert.match(edited, part);
+    assert.doesNotMatch(edited, /boss|unlimited|<disk/);
+    assert.equal(await edit(edited), edited);
+  });
+
+  test('the answer chooses the set', async () => {
+    const edited = await edit(policyText(answers), { limits: 'panel-medium' });
+    assert.match(edited, /<defaults>\s*<cpu limit="200%"\/>\s*<memory limit="2GiB"\/>/);
+  });
+
+  test('the plan says what comes from where, and what is left out', async () => {
+    const text = await plan();
+    assert.match(text, /2 packages \(default: the defaults, gold: memory limit 2GiB\)/);
+    assert.match(text, /no limits of disk space and files: the panel sets those quotas itself/);
+    assert.match(text, /3 tenants with its package and 1 tenant with limits of its own/);
+    assert.match(text, /all from HestiaCP \(\/usr\/local\/hestia\)/);
+    assert.match(text, /administrators of the panel: boss/);
+    assert.match(text, /default: only the defaults/);
+  });
+
+  test('the plan lists what was not understood', async () => {
+    hestiaPackage(tree, 'gold', { DISK_QUOTA: 'lots' });
+    hestiaUser(tree, 'root');
+    const text = await plan();
+    assert.match(text, /2 problems, all in "bulkhead panel status"/);
+    assert.match(text, /"lots" cannot be understood/);
+    assert.match(text, /"root": its uid 0 belongs to the system/);
+  });
+
+  test('leave alone what the policy has', async () => {
+    const own = `<bulkhead version="1">
+  <defaults><cpu limit="7%"/></defaults>
+  <package name="gold"/> <!-- mine -->
+  <tenant uid="1001"/>
+</bulkhead>
+`;
+    const edited = await edit(own);
+    assert.match(edited, /<cpu limit="7%"\/>/);
+    assert.match(edited, /<package name="gold"\/> <!-- mine -->\n {2}<tenant uid="1001"\/>/);
+    assert.doesNotMatch(edited, /user="ann"/);
+    assert.match(edited, /<tenant user="cleo" package="gold">/);
+  });
+
+  test('stay with accounts that are tenants, also without entries', async () => {
+    const edited = await edit(policyText(answers), {
+      tenants: '1002-60000',
+      except: ['cleo'],
+      entries: 'none',
+    });
+    assert.doesNotMatch(edited, /"ann"|user="cleo"/);
+    assert.match(edited, /<tenant user="ben" package="default"\/>/);
+  });
+
+  test('keep names with spaces, & and <, and report those that cannot stay', async () => {
+    const name = 'Gói Pro & <x>';
+    hestiaPackage(tree, name, { DISK_QUOTA: '7' });
+    hestiaPackage(tree, '!5 €', { DISK_QUOTA: '8' });
+    hestiaPackage(tree, '_5 €', { DISK_QUOTA: '9' });
+    hestiaUser(tree, 'ann', { PACKAGE: name });
+    hestiaUser(tree, 'ben', { PACKAGE: '!5 €' });
+    const { document } = parsePolicy('', await edit(policyText(answers)));
+    assert.deepEqual(
+      new Set(document?.packages.map((each) => each.name.value)),
+      new Set(['p_5 _', 'p_5 _-2', name, 'default', 'gold']),
+    );
+    const ann = document?.tenants.find(
+      (each) => each.name.value.kind === 'user' && each.name.value.user === 'ann',
+    );
+    assert.equal(ann?.package?.value, name);
+    assert.match(await plan(), /the policy has "!5 €" as "p_5 _", "_5 €" as "p_5 _-2"/);
+  });
+
+  test('resellers become plain tenants, and the plan says so', async (t) => {
+    tree = panelTree(testDirectory(t, 'setup-panel'), { ann: 1001, ben: 1002 });
+    tree.write('/var/cpanel/packages/gold', plain({ QUOTA: '2000' }));
+    tree.write('/var/cpanel/resellers', 'ben:create-acct\n');
+    tree.write(
+      '/var/cpanel/users/ann',
+      plain({ PLAN: 'gold', OWNER: 'ben', DISK_BLOCK_LIMIT: '2048000' }),
+    );
+    tree.write(
+      '/var/cpanel/users/ben',
+      plain({ PLAN: 'gold', OWNER: 'ben', DISK_BLOCK_LIMIT: '0' }),
+    );
+    const edited = await edit(policyText(answers));
+    assert.match(edited, /<tenant user="ann" package="gold"\/>/);
+    assert.match(edited, /<tenant user="ben" package="gold"\/>/);
+    assert.doesNotMatch(edited, /reseller/);
+    assert.match(await plan(), /1 reseller and their 1 account become plain tenants/);
+  });
+
+  test('two packages of one name stay apart by their owners', async (t) => {
+    tree = panelTree(testDirectory(t, 'setup-panel'), { ann: 1001, boss: 1004, ben: 1002 });
+    const base = '/usr/local/directadmin/data/users';
+    const user = (name: string, values: Readonly<Record<string, string>>) =>
+      tree.write(`${base}/${name}/user.conf`, plain(values));
+    user('boss', { usertype: 'admin' });
+    user('ben', { usertype: 'reseller', creator: 'boss' });
+    user('ann', { usertype: 'user', creator: 'ben', package: 'gold', quota: '100' });
+    tree.write(`${base}/boss/packages/gold.pkg`, plain({ quota: '5000', MemoryMax: '5G' }));
+    tree.write(`${base}/ben/packages/gold.pkg`, plain({ quota: '100', MemoryMax: '1G' }));
+    const edited = await edit(policyText(answers));
+    assert.match(edited, /<package name="gold@ben">\s*<memory limit="1GiB"\/>/);
+    assert.match(edited, /<package name="gold@boss">\s*<memory limit="5GiB"\/>/);
+    assert.match(edited, /<tenant user="ann" package="gold@ben"\/>/);
+  });
+
+  test('a thousand accounts take one edit', async (t) => {
+    const names = Array.from({ length: 1000 }, (_, index) => [`u${index}`, 2000 + index] as const);
+    tree = panelTree(testDirectory(t, 'setup-panel'), Object.fromEntries(names));
+    hestiaPackage(tree, 'gold', { DISK_QUOTA: '10240' });
+    for (const [user] of names)
+      hestiaUser(tree, user, { PACKAGE: 'gold', DISK_QUOTA: '10240' }, [`${user}.example`]);
+    const { document } = parsePolicy('', await edit(policyText(answers)));
+    assert.equal(document?.tenants.length, 1000);
+  });
+});
+
+suite('the question about limits', () => {
+  test("offers the panel's packages only where a panel can be read", () => {
+    const options = { root: '/nowhere', packagesOf: 'HestiaCP' };
+    const look = lookAtHost(pathsOf('bulkhead-setup-panel'), '/nowhere', options);
+    assert.equal(defaultAnswers(look).limits, 'panel-starter');
+    assert.match(lookRemarks(look).join('\n'), /HestiaCP has packages: the answer "panel-starter"/);
+    assert.equal(defaultAnswers({ ...look, packagesOf: null }).limits, 'starter');
+  });
+
+  test('is refused where the panel cannot be read', () => {
+    const [first] = contradictions(
+      { ...answers },
+      { known: [], layers: [], limits: { reason: 'no panel was found' } },
+    );
+    assert.equal(first?.reason, '"limits" is "panel-starter": no panel was found');
+  });
+});
