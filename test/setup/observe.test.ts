@@ -17,6 +17,7 @@ import {
 import { createServer, type AddressInfo } from 'node:net';
 import { after, afterEach, before, suite, test } from 'node:test';
 import { pathsOf } from '../../src/host/paths.ts';
+import { PolicyReader } from '../../src/apply/load-policy.ts';
 import type { StatusJson } from '../../src/cli/commands/json.ts';
 import type {
   SetupJson,
@@ -24,8 +25,13 @@ import type {
   SetupStatusJson,
   SetupUndoJson,
 } from '../../src/setup/commands/json.ts';
+import { defaultAnswers } from '../../src/setup/commands/questions.ts';
+import { Journal, runSteps } from '../../src/setup/commands/run-steps.ts';
+import type { Step } from '../../src/setup/core/step.ts';
+import { lookAtHost } from '../../src/setup/io/look.ts';
 import { setupLock } from '../../src/setup/io/lock.ts';
-import { recordFile } from '../../src/setup/io/record-file.ts';
+import { readRecord, recordFile } from '../../src/setup/io/record-file.ts';
+import { setElement } from '../../src/policy/elements/edit-elements.ts';
 import { lockFile } from '../../src/sys/files/flock.ts';
 import { jsonOf } from '../../testing/json-output.ts';
 import { eventually } from '../../testing/patience.ts';
@@ -285,6 +291,39 @@ suite('bulkhead setup, observing', { skip }, () => {
     assert.equal(readFileSync(policy, 'utf8'), wrong);
     writeFileSync(policy, wrong.replace(' smtp=":"', ''));
     assert.deepEqual(done().problems, []);
+  });
+
+  test('a step that is killed, repeated, and fails then gives the policy of before back', async () => {
+    answer();
+    done();
+    const text = readFileSync(policy, 'utf8');
+    const look = lookAtHost(paths, policy);
+    const session = { paths, file: policy, reader: new PolicyReader(), capabilities: [], look };
+    const running = (commands: Step['commands']) => {
+      const record = readRecord(paths, defaultAnswers(look));
+      assert.ok(record.ok && record.value !== undefined);
+      const step: Step = {
+        key: 'limits',
+        level: 'observe',
+        title: 'Limit',
+        changes: '',
+        customers: '',
+        edit: () => setElement(text, [{ name: 'host' }], { limits: 'enforce' }),
+        commands,
+        undo: () => [],
+        layers: [],
+      };
+      const silent = { begins: () => undefined, ends: () => undefined };
+      return runSteps(session, new Journal(session, record.value), [step], silent);
+    };
+    const killed = running(() => {
+      throw new Error('killed');
+    });
+    await assert.rejects(killed, /killed/);
+    assert.match(readFileSync(policy, 'utf8'), /limits="enforce"/);
+    const failed = await running(() => [['check', '/nonexistent']]);
+    assert.ok(failed.ok && failed.value.length === 1);
+    assert.equal(readFileSync(policy, 'utf8'), text);
   });
 
   test('next says what it needs, and that nothing watches here', () => {
