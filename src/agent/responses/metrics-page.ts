@@ -16,7 +16,7 @@ export function answerMetrics({ agent, caller, accept }: RequestContext): HttpRe
   const disks = agent.diskUsages();
   const members = new Map<Member, ExposedMember>();
   for (const [member, entry] of memberIndex.entries) {
-    const { who, limits } = entry;
+    const { who, limits, observed, given } = entry;
     const counters = latest.counters(member);
     if (counters === undefined) continue;
     const { memoryPeak, threadsPeak } = latest.usage(member);
@@ -27,9 +27,17 @@ export function answerMetrics({ agent, caller, accept }: RequestContext): HttpRe
     };
     const mail = agent.mailOf(entry);
     const known = mail !== undefined && mail !== 'unknown' && { mail };
+    const compared = observed !== undefined && { observed: given.numbers };
     const disk = disks.get(member);
     const used = disk !== undefined && { disk };
-    members.set(member, { who, counters: { ...counters, ...peaks }, limits, ...known, ...used });
+    members.set(member, {
+      who,
+      counters: { ...counters, ...peaks },
+      limits,
+      ...compared,
+      ...known,
+      ...used,
+    });
   }
   const protections = agent.protections();
   const host = agent.hostFigures();
