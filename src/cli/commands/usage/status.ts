@@ -11,7 +11,7 @@ import { readStops, stopText, type Stop } from '../../../host/stops.ts';
 import type { Counters, LimitKey, PeakCounter } from '../../../limits/limit.ts';
 import { limitAttribute } from '../../../limits/limits.ts';
 import { resellerCgroup, siteCgroup, tenantCgroup } from '../../../plan/wanted.ts';
-import { nameOf, type Reseller, type Tenant } from '../../../policy/policy.ts';
+import { nameOf, observesLimits, type Reseller, type Tenant } from '../../../policy/policy.ts';
 import type { Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import { formatQuantity, unlimited } from '../../../../packages/base/quantity.ts';
@@ -85,7 +85,7 @@ async function status(options: StatusOptions, command: Command): Promise<ExitCod
       resellers,
       outside,
       unknown,
-      ...(policy.observesLimits === true && { observed: true as const }),
+      ...(observesLimits(policy) && { observed: true as const }),
       entryPaths,
       ...(layers === undefined ? {} : { counts: countLayers(layers) }),
       ...known,
