@@ -109,6 +109,8 @@ export interface SetupBootJson {
   readonly files: readonly BootFileJson[];
   /** The commands that are run, each with its arguments. */
   readonly commands: readonly (readonly string[])[];
+  /** The files that are there and that these commands write again, such as the entries of systemd-boot. */
+  readonly rewritten: readonly string[];
   /** Whether the change was made. */
   readonly changed: boolean;
   /** Notes for people. */
