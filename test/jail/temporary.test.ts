@@ -1,4 +1,4 @@
-/** What is left of the temporary files of tenants that have no jail any more. */
+/** Temporary files of tenants that have no jail any more, when removing them takes long. */
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { chmodSync, chownSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
