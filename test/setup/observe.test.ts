@@ -243,6 +243,23 @@ suite('bulkhead setup, observing', { skip }, () => {
     );
   });
 
+  test('the score shows what is known although the policy has a mistake', () => {
+    answer();
+    done();
+    appendFileSync(policy, '<oops');
+    const words = ['--instance', instance, 'status', '-p', policy, '--score'];
+    const score = spawnSync('./bulkhead', [...words, '--json'], { encoding: 'utf8' });
+    assert.equal(score.status, 1);
+    const { counts, unknown } = jsonOf<StatusJson>('status', score.stdout);
+    assert.ok((counts?.unknown ?? 0) > 0);
+    assert.deepEqual(unknown, ['no policy is in use, and the agent does not answer']);
+    const ladder = jsonOf<SetupStatusJson>('setup status', setup('status', '--json').stdout);
+    assert.deepEqual(counts, ladder.counts);
+    const { stdout, stderr } = spawnSync('./bulkhead', words, { encoding: 'utf8' });
+    assert.match(stderr, /policy\.xml:\d+:/);
+    assert.match(stdout, /^\d+ layers: .* unknown.*; see bulkhead setup status\n$/);
+  });
+
   test('a policy with a mistake makes the state unknown, not open', () => {
     answer();
     done();
