@@ -123,6 +123,24 @@ suite('bulkhead setup, observing', { skip }, () => {
     assert.deepEqual(leftOver(), []);
   });
 
+  test('another answer for a step that is done has no effect, which is said', () => {
+    answer();
+    assert.deepEqual(done().notes, []);
+    const text = readFileSync(policy, 'utf8');
+    answer({ limits: 'medium', alerts: 'admin@example.org' });
+    const [limits = '', alerts = '', ...others] = done().notes;
+    assert.match(
+      limits,
+      /^"limits" was "starter" in .*"medium" has no effect.*policy\.xml instead$/,
+    );
+    assert.match(alerts, /^"alerts" was "root"/);
+    assert.deepEqual(others, []);
+    assert.equal(readFileSync(policy, 'utf8'), text);
+    assert.deepEqual(done().notes, []);
+    answer({ limits: 'starter' });
+    assert.match(setup('--answers', answers, '--dry-run').stdout, /\nNote: "limits" was "medium"/);
+  });
+
   test('a policy of before keeps its text, and gets it back', () => {
     const mine = `<bulkhead version="1">\n  <!-- mine -->\n  <tenant uid="${uid}"/> <!-- ours -->\n</bulkhead>\n`;
     writeFileSync(policy, mine, { mode: 0o640 });

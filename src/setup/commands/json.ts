@@ -25,6 +25,8 @@ export interface SetupJson {
   readonly counts: LayerCounts;
   /** The steps that failed, and were undone. */
   readonly problems: readonly Problem[];
+  /** Answers without effect, for people. */
+  readonly notes: readonly string[];
 }
 
 /** A step of the setup. */
