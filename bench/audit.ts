@@ -5,8 +5,8 @@
 import { chownSync, lchownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Bench } from './bench.ts';
-import { runOnce } from './floor.ts';
-import { compare, inTurn, spreadOf, type Section } from './samples.ts';
+import { runInTurn } from './floor.ts';
+import { compare, type Section } from './samples.ts';
 import { entry } from './start.ts';
 
 const firstUid = 611_000;
@@ -16,7 +16,7 @@ const filesEach = 50;
 const goal = 1.5;
 
 export async function benchAudit(bench: Bench): Promise<Section> {
-  const { directory, quick, signal } = bench;
+  const { directory, quick } = bench;
   const tree = join(directory, 'homes');
   mkdirSync(tree);
   const directories = quick ? 100 : 1000;
@@ -49,15 +49,9 @@ export async function benchAudit(bench: Bench): Promise<Section> {
     ],
     ['bulkhead symlinks audit', inside(...audit)],
   ] as const;
-  const cpu: number[][] = ways.map(() => []);
-  const samples = await inTurn(
-    quick ? 3 : 9,
-    ways.map(([, command], index) => () => {
-      const run = runOnce(bench.floor, command);
-      cpu[index]?.push(run.cpuMilliseconds);
-      return run.milliseconds;
-    }),
-    signal,
+  const { samples, cpuMilliseconds } = await runInTurn(
+    bench,
+    ways.map(([, command]) => command),
   );
   const names = homes * directories * (filesEach + 2);
   return {
@@ -69,7 +63,7 @@ export async function benchAudit(bench: Bench): Promise<Section> {
       const [mine = [], its = []] = [samples[index], samples[floor]];
       const row = compare(label, mine, its, index === floor ? undefined : goal);
       const perSecond = Math.round(names / (row.ours.p50 / 1000));
-      const used = spreadOf(cpu[index] ?? []).p50.toFixed(0);
+      const used = cpuMilliseconds[index]?.toFixed(0) ?? '?';
       return { ...row, note: `${perSecond} names a second, ${used} ms of processor` };
     }),
     notes: ['each is beside the find above it; the tree is in the page cache'],

@@ -3,6 +3,8 @@ import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import type { Bench } from './bench.ts';
+import { inTurn, spreadOf } from './samples.ts';
 
 type Mode = 'make' | 'remove' | 'read' | 'usage';
 
@@ -66,4 +68,30 @@ export function runOnce(program: string, command: readonly string[]): Run {
     cpuMilliseconds: cpuMicroseconds / 1e3,
     peakMiB: kibibytes / 1024,
   };
+}
+
+/** The milliseconds of each command: the rounds of `inTurn()`, and the median of its processor time. */
+export interface TimedCommands {
+  readonly samples: readonly (readonly number[])[];
+  readonly cpuMilliseconds: readonly number[];
+}
+
+/** Runs commands in turn, from a program small enough not to count. */
+export async function runInTurn(
+  { floor, quick, signal }: Pick<Bench, 'floor' | 'quick' | 'signal'>,
+  commands: readonly (readonly string[])[],
+): Promise<TimedCommands> {
+  const rounds = quick ? 3 : 9;
+  const cpu: number[][] = commands.map(() => []);
+  const samples = await inTurn(
+    rounds,
+    commands.map((command, index) => () => {
+      const run = runOnce(floor, command);
+      cpu[index]?.push(run.cpuMilliseconds);
+      return run.milliseconds;
+    }),
+    signal,
+  );
+  // The round that inTurn() drops is the first.
+  return { samples, cpuMilliseconds: cpu.map((each) => spreadOf(each.slice(-rounds)).p50) };
 }

@@ -5,8 +5,8 @@
 import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Bench } from './bench.ts';
-import { runOnce } from './floor.ts';
-import { compare, inTurn, spreadOf, type Row, type Section } from './samples.ts';
+import { runInTurn } from './floor.ts';
+import { compare, type Row, type Section } from './samples.ts';
 import { entry } from './start.ts';
 
 const tenants = 1000;
@@ -17,7 +17,7 @@ const goalSeconds = 3;
 type Mount = readonly [from: string, over: string];
 
 export async function benchSetup(bench: Bench): Promise<Section> {
-  const { directory, quick, signal } = bench;
+  const { directory } = bench;
   const policy = join(directory, 'setup-policy.xml');
   const uids = `${firstUid}-${firstUid + tenants - 1}`;
   writeFileSync(policy, `<bulkhead version="1"><tenants uids="${uids}"/></bulkhead>`, {
@@ -36,19 +36,13 @@ export async function benchSetup(bench: Bench): Promise<Section> {
       ? []
       : [[`the same, ${tenants} sites and pools`, inside(sites, withPolicy)] as const]),
   ];
-  const cpu: number[][] = ways.map(() => []);
-  const samples = await inTurn(
-    quick ? 3 : 9,
-    ways.map(([, command], index) => () => {
-      const run = runOnce(bench.floor, command);
-      cpu[index]?.push(run.cpuMilliseconds);
-      return run.milliseconds;
-    }),
-    signal,
+  const { samples, cpuMilliseconds } = await runInTurn(
+    bench,
+    ways.map(([, command]) => command),
   );
   const rows = ways.map(([label], index): Row => ({
     ...compare(label, samples[index] ?? [], samples[0] ?? []),
-    note: `CPU ${(spreadOf(cpu[index] ?? []).p50 / 1000).toFixed(2)} s`,
+    note: `CPU ${((cpuMilliseconds[index] ?? NaN) / 1000).toFixed(2)} s`,
   }));
   const missing = sites.length === 1 ? ['sites are not measured: no nginx or no PHP-FPM'] : [];
   return {

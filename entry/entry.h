@@ -171,8 +171,8 @@ struct place {
 
 /* 1: it is no tenant, or no policy is in force. */
 int find_place(const struct destination *to, struct place *place, struct failure *f);
-/* Moves this process into the cgroups of the tenant. */
-int join_place(const struct destination *to, const struct place *place, struct failure *f);
+/* Moves this process into the cgroups of the tenant, and sets PLACE to where they are if they have moved. */
+int join_place(const struct destination *to, struct place *place, struct failure *f);
 /* Fails for a session where the cgroup is frozen. */
 int may_join(const struct destination *to, const char *cgroup, struct failure *f);
 /* Moves this process, with all its threads, into a cgroup. */

@@ -10,6 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* How often a tenant may get another reseller while a process joins its cgroups. */
+#define MOVES_MAX 3
+
 static int open_directory(int at, const char *name)
 {
 	return openat(at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -205,23 +208,48 @@ static bool has_one_thread(void)
 	return !statx(AT_FDCWD, "/proc/self/task", 0, STATX_NLINK, &st) && st.stx_nlink == 3;
 }
 
-int join_place(const struct destination *to, const struct place *place, struct failure *f)
+/* Sets LACKING to the root of the last hierarchy that could not be joined. */
+static int join_hierarchies(const struct destination *to, const struct place *place, const char **lacking, struct failure *f)
 {
 	const struct launch *launch = &place->launch;
 	bool by_tasks = launch->by_tasks && (!to->is_session || has_one_thread());
 	const char *join = by_tasks ? "tasks" : "cgroup.procs";
 	int failed = 0;
 
-	if (place->is_slice)
-		return join_slice(to, launch->slices, f);
 	for (size_t each = 0; each < launch->count; each++) {
 		if (!join_hierarchy(to, join, launch->roots[each], place->below, f))
 			continue;
 		failed = -1;
+		*lacking = launch->roots[each];
 		/* What other hierarchies can hold of a session is held. */
 		if (!to->is_session)
 			break;
 	}
+	return failed;
+}
+
+/* Looks again where the tenant is. Whether it is somewhere else than before. */
+static bool has_moved(const struct destination *to, const char *root, struct place *place)
+{
+	char now[sizeof(place->below)];
+
+	if (find_cgroup(root, to->uid, now, sizeof(now)) != 1 || !strcmp(now, place->below))
+		return false;
+	(void)snprintf(place->below, sizeof(place->below), "%s", now);
+	return true;
+}
+
+int join_place(const struct destination *to, struct place *place, struct failure *f)
+{
+	const char *lacking = NULL;
+	int failed;
+
+	if (place->is_slice)
+		return join_slice(to, place->launch.slices, f);
+	failed = join_hierarchies(to, place, &lacking, f);
+	/* It may get another reseller while this process is in some of its cgroups, with which it moves, and not in others. */
+	for (int moves = 0; failed && moves < MOVES_MAX && has_moved(to, lacking, place); moves++)
+		failed = join_hierarchies(to, place, &lacking, f);
 	return failed;
 }
 

@@ -15,7 +15,6 @@ import { defaultSettings, type AgentSettings } from '../policy/settings.ts';
 import { detectFaults, observedFaults } from '../usage/detect.ts';
 import type { Fault } from '../usage/fault.ts';
 import { measure } from '../usage/measure.ts';
-import { tenantMember } from '../usage/member.ts';
 import { causedBy, failed, formatProblem, type Problem } from '../../packages/base/problem.ts';
 import { ok, type Result } from '../../packages/base/result.ts';
 import { causeOf } from '../../packages/base/io/errno.ts';
@@ -26,6 +25,7 @@ import { topRows } from './responses/top.ts';
 import { socketOf } from './api/client.ts';
 import { readHostFigures } from '../host/host-figures.ts';
 import { DiskUsages } from './sampling/disk-usages.ts';
+import { haltFaults } from './sampling/halt-fault.ts';
 import { IoShifter } from './sampling/io-shifter.ts';
 import type { ReportedFault } from './part.ts';
 import { Meter } from './sampling/meter.ts';
@@ -217,7 +217,7 @@ export class Agent implements AsyncDisposable {
           ? hits
           : [...hits, ...observedFaults(each, seconds, observed)];
       }),
-      ...this.#halted.splice(0).flatMap((uid) => haltFault(uid, this.#memberIndex)),
+      ...this.#halted.splice(0).flatMap((uid) => haltFaults(uid, this.#memberIndex)),
       ...reported.map(withoutEvidence),
     ];
     this.#composed.latest.update(tick, readings, faults, moment);
@@ -324,16 +324,6 @@ export class Agent implements AsyncDisposable {
 function withoutEvidence({ evidence, ...fault }: ReportedFault): Fault {
   void evidence;
   return fault;
-}
-
-/**
- * Reports a fault of a tenant that forks too fast to be placed, which would be a way around the
- * processes limit.
- */
-function haltFault(uid: number, memberIndex: MemberIndex): readonly Fault[] {
-  const member = tenantMember(uid);
-  if (!memberIndex.entries.has(member)) return [];
-  return [{ member, limit: 'processes.limit', severity: 'refused', count: 1, inferred: false }];
 }
 
 /** Reports that the event loop is running. */

@@ -63,6 +63,8 @@ export interface RemoveCgroup {
   readonly hierarchies: readonly string[];
   /** The pids of the processes in it. */
   readonly processes: readonly number[];
+  /** The cgroup for processes that came after all others were moved there; absent if they are not moved. */
+  readonly to?: string;
   /** The unit of a slice, of which only the file is removed. */
   readonly unit?: string;
 }

@@ -1,6 +1,6 @@
 /** Cgroups and slices that the policy no longer wants, and where their processes go. */
 import type { OrphanCgroup } from './observed.ts';
-import type { Operation } from './operations.ts';
+import type { MoveProcesses, Operation } from './operations.ts';
 import { dividedCgroup, lastName, mainCgroup, type Wanted, type WantedCgroup } from './wanted.ts';
 
 /**
@@ -24,13 +24,8 @@ export function removals(
     const place = tenants.get(lastName(divided ?? orphan.path));
     const stays = divided !== undefined && divided === place?.path;
     const into = stays ? parts : others;
-    // Processes in a site's slice keep running in the tenant's slice around it.
-    const isInPlace = stays && orphan.unit !== undefined;
-    if (place !== undefined && !isInPlace) {
-      const part = divided === undefined ? 'main' : lastName(orphan.path);
-      const to = partOf(place, part, places);
-      into.push({ kind: 'move', from: orphan.path, to, label: place.label });
-    }
+    const move = place && moveFrom(orphan, place, { stays, places });
+    if (move !== undefined) into.push(move);
     // A divided tenant's parts are removed with the whole.
     if (divided !== undefined && !stays && orphan.unit === undefined) continue;
     into.push({
@@ -38,10 +33,26 @@ export function removals(
       cgroup: orphan.path,
       hierarchies: orphan.hierarchies,
       processes: place === undefined ? orphan.processes : [],
+      ...(move && { to: move.to }),
       ...(orphan.unit === undefined ? {} : { unit: orphan.unit.unit }),
     });
   }
   return [parts, others];
+}
+
+/** Moves the processes of a cgroup to where their tenant is now; undefined if they stay where they are. */
+function moveFrom(
+  { path, unit }: OrphanCgroup,
+  place: WantedCgroup,
+  {
+    stays,
+    places,
+  }: { readonly stays: boolean; readonly places: ReadonlyMap<string, WantedCgroup> },
+): MoveProcesses | undefined {
+  // Processes in a site's slice keep running in the tenant's slice around it.
+  if (stays && unit !== undefined) return undefined;
+  const part = dividedCgroup(path) === undefined ? 'main' : lastName(path);
+  return { kind: 'move', from: path, to: partOf(place, part, places), label: place.label };
 }
 
 /** Returns the part of that name, or else the one for everything. */

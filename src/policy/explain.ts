@@ -17,6 +17,7 @@ import {
   type Policy,
   type Site,
   type Tenant,
+  observesLimits,
 } from './policy.ts';
 import type { OwnLimit } from './sites/site-limits.ts';
 import { elements, mayContain } from './vocabulary.ts';
@@ -105,7 +106,7 @@ export function explain(subject: ExplainSubject, policy: Policy, lines: LineInde
     limits: [...attributes.values()]
       .filter((each) => site === undefined || mayLimitSite(each.limit.name))
       .map((each) => explainOne(each, subject, policy, lines)),
-    ...(policy.observesLimits === true && { observed: true as const }),
+    ...(observesLimits(policy) && { observed: true as const }),
     ...(jail && { jail }),
     ...(idle.length > 0 && { idle }),
   };

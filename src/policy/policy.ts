@@ -114,10 +114,8 @@ export interface Policy {
   readonly resellers: readonly Reseller[];
   /** Limits of tenants that have no more specific ones. */
   readonly defaults: LimitValues;
-  /** The defaults if limits are only observed; absent if they are enforced. */
+  /** The defaults if limits are only observed; absent if they are enforced (`observesLimits()`). */
   readonly observedDefaults?: LimitValues;
-  /** Whether limits are only observed; absent if they are enforced. */
-  readonly observesLimits?: true;
   readonly driver: DriverName | undefined;
   readonly agent: AgentSettings;
   /** Actions that the kernel refuses tenants, or reports, apart from limits. */
@@ -231,8 +229,11 @@ export const observeLimits = (policy: Policy): Policy => ({
   resellers: policy.resellers.map(observe),
   defaults: none,
   observedDefaults: policy.defaults,
-  observesLimits: true,
 });
+
+/** Whether the limits of a policy are only observed. */
+export const observesLimits = ({ observedDefaults }: Pick<Policy, 'observedDefaults'>): boolean =>
+  observedDefaults !== undefined;
 
 const observe = <Member extends { readonly values: LimitValues }>(member: Member) => ({
   ...member,

@@ -111,6 +111,21 @@ describe('exposition()', () => {
     ]);
   });
 
+  test('starts faults of limits that are only observed at 0, as far as usage is compared with them', () => {
+    const [member, exposed] = memberOf(alice);
+    const observed = { 'cpu.limit': 1.5, 'cpu.weight': 100, 'processes.limit': 20 };
+    const faults = new Map([[member, { 'cpu.limit': { observed: 3 } }]]);
+    const shown = pageOf({ members: new Map([[member, { ...exposed, observed }]]), faults });
+    const found = samplesOf(shown, 'bulkhead_tenant_faults_total') ?? [];
+    assert.deepEqual(
+      found.map(({ labels: { limit, severity }, value }) => [limit, severity, value]),
+      [
+        ['cpu.limit', 'observed', 3],
+        ['processes.limit', 'observed', 0],
+      ],
+    );
+  });
+
   test('gives pressure by resource, and none on cgroup v1', () => {
     const name = 'bulkhead_tenant_pressure_waiting_seconds_total';
     const found = samplesOf(page, name)?.map((each) => [each.labels['resource'], each.value]);

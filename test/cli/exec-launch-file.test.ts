@@ -1,5 +1,6 @@
 /** `bulkhead exec` runs nothing when the files of its instance or the cgroups in them cannot be used. */
 import '../../testing/guard/here.ts';
+import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { describe, test } from 'node:test';
@@ -105,6 +106,24 @@ describe('the launch file of bulkhead exec', { skip }, () => {
     withLaunchText(launchText({ join: tree.join, roots: [...tree.roots, lacking] }), () => {
       assertRefused(launch(account, ['id']), /cannot be joined/);
     });
+  });
+
+  test('joins everything again when the tenant has got a reseller meanwhile', () => {
+    const late = `${tree.roots[0]}/late`;
+    const moved = `r990/u${uid}`;
+    for (const root of [...tree.roots, late]) fs.mkdirSync(`${root}/${moved}`, { recursive: true });
+    try {
+      withLaunchText(launchText({ join: tree.join, roots: [...tree.roots, late] }), () => {
+        const { status, stdout, stderr } = launch(account, ['cat', '/proc/self/cgroup']);
+        assert.equal(status, 0, stderr);
+        const ours = stdout.split('\n').filter((each) => each.includes(instance));
+        assert.ok(ours.length > 0);
+        for (const each of ours) assert.ok(each.endsWith(`/${moved}`), each);
+      });
+    } finally {
+      removeCgroup(late);
+      for (const root of tree.roots) removeCgroup(`${root}/r990`);
+    }
   });
 
   test('refuses a link in place of the directory of jails', () => {

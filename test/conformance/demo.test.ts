@@ -10,8 +10,10 @@ import { lockFile } from '../../src/sys/files/flock.ts';
 import { readMounts } from '../../src/sys/files/mounts.ts';
 import { readText } from '../../packages/base/io/read.ts';
 import { full } from '../../src/limits/limit.ts';
+import { noCounters } from '../../src/limits/limits.ts';
 import { findBlockers } from '../../testing/demo/blocker.ts';
 import { lockPath, paths } from '../../testing/demo/place.ts';
+import { commonUse, SampleSeries } from '../../testing/demo/sample.ts';
 import { judgeLimit } from '../../testing/demo/verdict.ts';
 import { scratchDirectories } from '../../testing/demo/scratch.ts';
 import { longPatienceMilliseconds } from '../../testing/patience.ts';
@@ -142,6 +144,7 @@ describe('judgeLimit()', () => {
   const cpu = { title: 'cpu', key: 'cpu.limit', uid: 61001, gauge: 'cpu' } as const;
   const memory = { title: 'memory', key: 'memory.limit', uid: 61002, gauge: 'memory' } as const;
   const reads = { title: 'io read', key: 'io.read', uid: 61004, gauge: 'disk' } as const;
+  const weight = { title: '', key: 'cpu.weight', uid: 61011, gauge: 'share' } as const;
   const processes = { title: '', key: 'processes.limit', uid: 61003, gauge: 'processes' } as const;
   const cases = [
     ['enforced', cpu, { limit: 0.2, measured: 0.205, hits: 80 }],
@@ -155,6 +158,10 @@ describe('judgeLimit()', () => {
     ['enforced', reads, { limit: 8e6, measured: 7.9e6, hits: 9, alone: 5e8 }],
     ['not enforced', reads, { limit: 8e6, measured: 9e6, hits: 9, alone: 5e8 }],
     ['not proved', reads, { limit: 8e6, measured: 1e6, hits: 0, alone: 5e8 }],
+    ['enforced', weight, { limit: 0.75, measured: 0.7, hits: 30, sharedSeconds: 2 }],
+    ['not enforced', weight, { limit: 0.75, measured: 0.5, hits: 30, sharedSeconds: 2 }],
+    ['not judged', weight, { limit: 0.75, measured: 0.5, hits: 3, sharedSeconds: 2 }],
+    ['not judged', weight, { limit: 0.75, measured: 0.5, hits: 30, sharedSeconds: 0.2 }],
     // A disk that is not faster than the limit proves nothing.
     ['not proved', reads, { limit: 8e6, measured: 7.9e6, hits: 9, alone: 8e6 }],
   ] as const;
@@ -164,6 +171,21 @@ describe('judgeLimit()', () => {
       assert.equal(judgeLimit(meter, full, whole, undefined).outcome, outcome);
     });
   }
+});
+
+test('commonUse() leaves out the time before both have begun', () => {
+  const series = (...values: readonly number[]) => {
+    const made = new SampleSeries();
+    for (const [at, milliseconds] of values.entries())
+      made.add({ at, counters: { ...noCounters, cpuMicroseconds: milliseconds * 1000 } });
+    return made;
+  };
+  // The one is alone for three samples; from then on it gets three of four parts.
+  const own = series(0, 100, 200, 300, 375, 450);
+  const shared = series(0, 100, 200, 325, 425, 525);
+  assert.deepEqual(commonUse(own, shared), { own: 150_000, shared: 200_000 });
+  assert.deepEqual(commonUse(own, own), { own: 0, shared: 0 });
+  assert.deepEqual(commonUse(series(), series()), { own: 0, shared: 0 });
 });
 
 test('wrap() keeps within the columns, and keeps leading blanks', () => {

@@ -14,18 +14,15 @@ import { kernelSuite, type KernelStage } from './kernel-stage.ts';
 
 const program = fileURLToPath(new URL('../../bulkhead', import.meta.url));
 const { first, second, third, reseller } = uids;
+const gentle = { kill: false, force: false };
 
 kernelSuite('bulkhead-kernel-apply', suite);
 
-function suite({ instance, host, version, driver, inside, held }: KernelStage): void {
+function suite({ instance, host, version, driver, inside, runs, held }: KernelStage): void {
   held('applyPolicy() kills the processes of a removed tenant only with --kill', async () => {
     mustApply(`<tenant uid="${first}"/><tenant uid="${second}"/>`, host);
     const child = inside(first, 'sleep', '3600');
-    await eventually('it is inside', () => driver().processes(`u${first}`).length > 0);
-    await eventually(
-      'it runs sleep',
-      () => readFileSync(`/proc/${child.pid}/comm`, 'utf8') === 'sleep\n',
-    );
+    await runs(child, 'sleep');
     const without = policyOf(`<tenant uid="${second}"/>`);
     const kept = applyPolicy(without, host, { kill: false, force: false });
     assert.ok(kept.ok);
@@ -44,9 +41,36 @@ function suite({ instance, host, version, driver, inside, held }: KernelStage): 
   held('applyPolicy() moves processes with their tenant to another reseller', async () => {
     mustApply(`<tenant uid="${third}"/><reseller uid="${reseller}"/>`, host);
     const child = inside(third, 'sleep', '3600');
-    await eventually('it is inside', () => driver().processes(`u${third}`).length > 0);
+    await runs(child, 'sleep');
     mustApply(`<reseller uid="${reseller}"><tenant uid="${third}"/></reseller>`, host);
     assert.deepEqual(driver().processes(`r${reseller}/u${third}`), [child.pid]);
+    child.kill('SIGKILL');
+  });
+
+  held('the driver moves processes that come late before it removes a cgroup', async () => {
+    const moved = `r${reseller}/u${third}`;
+    mustApply(`<reseller uid="${reseller}"><tenant uid="${third}"/></reseller>`, host);
+    const cgroup = `u${third}`;
+    const hierarchies = driver().tree.hierarchies.map(({ name }) => name);
+    const made = driver().execute({ kind: 'create', cgroup, label: 'it', hierarchies }, gentle);
+    assert.ok(made.ok);
+    const child = inside(third, 'sleep', '3600');
+    await runs(child, 'sleep');
+    assert.deepEqual(driver().processes(cgroup), [child.pid]);
+    const remove = { kind: 'remove', cgroup, hierarchies, processes: [] } as const;
+    assert.equal(driver().execute(remove, gentle).ok, false);
+    assert.deepEqual(driver().execute({ ...remove, to: moved }, gentle), {
+      ok: true,
+      value: undefined,
+    });
+    assert.deepEqual(driver().processes(moved), [child.pid]);
+    const lines = readFileSync(`/proc/${child.pid}/cgroup`, 'utf8').split('\n');
+    const ours = lines.filter((each) => each.includes(instance));
+    assert.ok(ours.length > 0);
+    assert.ok(
+      ours.every((each) => each.endsWith(moved)),
+      ours.join('\n'),
+    );
     child.kill('SIGKILL');
   });
 

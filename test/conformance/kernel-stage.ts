@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync, type ChildProcess, type SpawnSyncReturns } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { after, test } from 'node:test';
-import { patienceMilliseconds } from '../../testing/patience.ts';
+import { eventually, patienceMilliseconds } from '../../testing/patience.ts';
 import { releaseAll } from '../../src/apply/apply.ts';
 import type { Driver } from '../../src/host/driver.ts';
+import { readText } from '../../packages/base/io/read.ts';
 import { hostHere } from './host-here.ts';
 import { compileExec } from '../../scripts/entry.ts';
 import type { Host } from '../../src/host/host.ts';
@@ -43,6 +44,10 @@ export class KernelStage {
     spawn(launcher, ['--instance', this.instance, String(uid), '--', ...command], {
       stdio: 'ignore',
     });
+
+  /** Waits until a command from `inside()` runs: then it is in the cgroups of its tenant, in all hierarchies. */
+  readonly runs = (child: ChildProcess, command: string): Promise<unknown> =>
+    eventually(`it runs ${command}`, () => readText(`/proc/${child.pid}/comm`) === `${command}\n`);
 
   readonly run = (uid: number, ...command: string[]): SpawnSyncReturns<string> =>
     spawnSync(launcher, ['--instance', this.instance, String(uid), '--', ...command], {

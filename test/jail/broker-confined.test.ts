@@ -9,7 +9,7 @@ import { eventually } from '../../testing/patience.ts';
 import { skip, call, BrokerStage, exeOf } from './broker-stage.ts';
 
 const stage = new BrokerStage('conf');
-const { instance, alice, policy, uids, ownSbin, brokerArgs, inside, start, listen } = stage;
+const { instance, alice, policy, uids, gids, ownSbin, brokerArgs, inside, start, listen } = stage;
 
 const withMail = (name: string, program: string, mode = '755') =>
   [
@@ -37,7 +37,7 @@ describe('mail programs of bulkhead-broker', { skip }, () => {
     assert.equal(found, 0);
     assert.ok((own ?? 0) > 0);
     // Another process of its uid outside does lead out, so the program can tell.
-    const ids = [`--reuid=${uids.alice}`, `--regid=${uids.alice}`, '--clear-groups'];
+    const ids = [`--reuid=${uids.alice}`, `--regid=${gids.alice}`, '--clear-groups'];
     await eventually('the program can tell', async () => {
       const [leads = 0] = await look(() => void call('setpriv', [...ids, 'sleep', '2']));
       return leads > 0;

@@ -64,6 +64,12 @@ describe('mail through bulkhead-broker', { skip }, () => {
     assert.equal(inside('/usr/sbin/sendmail -t', `To: ${alice}\n\nagain\n`).status, 0, stage.log);
     const { accepted, refused } = counts();
     assert.deepEqual([accepted, refused], [1, 0], stage.log);
+    // So does the count of an account that had the uid before.
+    writeFileSync(`${path}/${uids.alice}`, '1700000000 7 7 somebody-else\n');
+    assert.deepEqual(counts(), { accepted: 0, refused: 0 });
+    assert.equal(inside('/usr/sbin/sendmail -t', `To: ${alice}\n\nmine\n`).status, 0, stage.log);
+    const mine = counts();
+    assert.deepEqual([mine.accepted, mine.refused], [1, 0], stage.log);
     rmSync(`${path}/${uids.alice}`);
     assert.deepEqual(counts(), { accepted: 0, refused: 0 });
   });

@@ -15,6 +15,7 @@ import {
   readFileSync,
   readlinkSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { after, before } from 'node:test';
@@ -46,6 +47,7 @@ export class BrokerStage {
   readonly policy: string;
   readonly socket: string;
   readonly uids = { alice: 0, bob: 0 };
+  readonly gids = { alice: 0, bob: 0 };
   /** The directory of a copy of /etc, in which passwd changes the shadow file. */
   readonly ownEtc: string;
   /** The directory of a copy of /usr/sbin, with a mail program that is a copy of another program. */
@@ -87,10 +89,12 @@ export class BrokerStage {
       mkdirSync(this.homes);
       for (const [name, user] of Object.entries({ alice: this.alice, bob: this.bob })) {
         execFileSync('useradd', ['--no-log-init', '-U', '-m', '-d', `${this.homes}/${name}`, user]);
-        this.uids[name as 'alice' | 'bob'] = Number(execFileSync('id', ['-u', user]));
+        const own = statSync(`${this.homes}/${name}`);
+        this.uids[name as 'alice' | 'bob'] = own.uid;
+        this.gids[name as 'alice' | 'bob'] = own.gid;
       }
       mkdirSync(`${this.homes}/alice/shop`);
-      chownSync(`${this.homes}/alice/shop`, this.uids.alice, this.uids.alice);
+      chownSync(`${this.homes}/alice/shop`, this.uids.alice, this.gids.alice);
       this.mustApply();
       await this.listen(this.enteringJails);
     });

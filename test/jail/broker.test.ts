@@ -16,6 +16,7 @@ const {
   homes,
   socket,
   uids,
+  gids,
   brokerArgs,
   enteringJails,
   asAlice,
@@ -156,8 +157,11 @@ describe('bulkhead-broker', { skip }, () => {
   });
 
   test('refuses root, and tenants without a jail', () => {
-    for (const uid of [uids.bob, 0]) {
-      const [args, path] = [[`--reuid=${uid}`, `--regid=${uid}`, '--clear-groups'], socket];
+    for (const [uid, gid] of [
+      [uids.bob, gids.bob],
+      [0, 0],
+    ]) {
+      const [args, path] = [[`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups'], socket];
       const ran = call('setpriv', [
         ...args,
         'perl',

@@ -14,7 +14,7 @@ const jailed = (uid: number) => writeFileSync(`${runtime}/jail/tenants/${uid}`, 
 const counted = (uid: number, text: string) => writeFileSync(`${runtime}/broker-mail/${uid}`, text);
 
 test('readMailCount() returns undefined when the tenant has no jail, whatever was counted', () => {
-  counted(1001, '1700000000 4 1\n');
+  counted(1001, '1700000000 4 1 alice\n');
   assert.equal(readMailCount(paths, 1001), undefined);
   writeFileSync(`${runtime}/jail/tenants/1001-shop.example`, 'profile web\n');
   assert.equal(readMailCount(paths, 1001), undefined);
@@ -24,29 +24,38 @@ test('readMailCount() returns undefined when the tenant has no jail, whatever wa
     accepted: 4,
     refused: 1,
   });
+  assert.equal(readMailCount(paths, 1001, ['al', 'alice'])?.accepted, 4);
   jailed(1002);
   assert.deepEqual(readMailCount(paths, 1002), { accepted: 0, refused: 0 });
 });
 
+test("readMailCount() returns no count of the uid's earlier account", () => {
+  jailed(1004);
+  counted(1004, '1700000000 4 1 alice\n');
+  assert.deepEqual(readMailCount(paths, 1004, ['bob']), { accepted: 0, refused: 0 });
+});
+
 test('mailPart() resets the count when a new tenant has the uid of an earlier one', () => {
   jailed(1003);
-  counted(1003, '1700000000 4 1\n');
+  counted(1003, '1700000000 4 1 alice\n');
   const part = mailPart(paths);
   assert.equal(part.mail?.(1003, 1_699_999_999_000)?.accepted, 4);
-  assert.equal(part.mail?.(1003, 1_700_000_000_500)?.accepted, 4);
-  assert.deepEqual(part.mail?.(1003, 1_700_000_001_000), { accepted: 0, refused: 0 });
+  assert.equal(part.mail?.(1003, 1_700_000_000_000)?.accepted, 4);
+  assert.deepEqual(part.mail?.(1003, 1_700_000_000_500), { accepted: 0, refused: 0 });
   assert.ok(!existsSync(`${runtime}/broker-mail/1003`));
 });
 
 test('parseMailCount() returns undefined for text that the broker does not write', () => {
   for (const text of [
     '',
-    '1 2 3',
-    '1 2\n',
-    '1 -2 3\n',
+    '1 2 3 a',
+    '1 2 3\n',
+    '1 2 a\n',
+    '1 -2 3 a\n',
     'x',
-    '1 2 3\n\n',
-    `${'9'.repeat(13)} 1 1\n`,
+    '1 2 3 a\n\n',
+    '1 2 3 a b\n',
+    `${'9'.repeat(13)} 1 1 a\n`,
   ])
     assert.equal(parseMailCount(text), undefined, text);
 });

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { formatDiagnostic, LineIndex } from '../../src/policy/diagnostic.ts';
 import { explain } from '../../src/policy/explain.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
-import { findTenant } from '../../src/policy/policy.ts';
+import { findTenant, observesLimits } from '../../src/policy/policy.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
 
 const account = (user: string, uid: number) => ({ user, uid, gid: uid, home: `/home/${user}` });
@@ -40,7 +40,7 @@ test('resolvePolicy() enforces limits unless the policy says otherwise', () => {
   for (const host of ['', '<host limits="enforce"/>']) {
     const { policy, said } = resolve(host);
     assert.deepEqual(said, []);
-    assert.equal(policy.observesLimits, undefined);
+    assert.equal(observesLimits(policy), false);
     assert.equal(findTenant(policy, 'alice')?.values['cpu.limit'], 1);
   }
   assert.match(resolve('<host limits="watch"/>').said.join('\n'), /not one of enforce, observe/);

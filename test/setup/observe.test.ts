@@ -17,6 +17,7 @@ import {
 import { createServer, type AddressInfo } from 'node:net';
 import { after, afterEach, before, suite, test } from 'node:test';
 import { pathsOf } from '../../src/host/paths.ts';
+import { PolicyReader } from '../../src/apply/load-policy.ts';
 import type { StatusJson } from '../../src/cli/commands/json.ts';
 import type {
   SetupJson,
@@ -24,8 +25,13 @@ import type {
   SetupStatusJson,
   SetupUndoJson,
 } from '../../src/setup/commands/json.ts';
+import { defaultAnswers } from '../../src/setup/commands/questions.ts';
+import { Journal, runSteps } from '../../src/setup/commands/run-steps.ts';
+import type { Step } from '../../src/setup/core/step.ts';
+import { lookAtHost } from '../../src/setup/io/look.ts';
 import { setupLock } from '../../src/setup/io/lock.ts';
-import { recordFile } from '../../src/setup/io/record-file.ts';
+import { readRecord, recordFile } from '../../src/setup/io/record-file.ts';
+import { setElement } from '../../src/policy/elements/edit-elements.ts';
 import { lockFile } from '../../src/sys/files/flock.ts';
 import { jsonOf } from '../../testing/json-output.ts';
 import { eventually } from '../../testing/patience.ts';
@@ -115,6 +121,24 @@ suite('bulkhead setup, observing', { skip }, () => {
     const list = jsonOf<SetupUndoJson>('setup undo', undone.stdout).undone;
     assert.deepEqual(list.slice(-2), ['the policy', 'files of Bulkhead']);
     assert.deepEqual(leftOver(), []);
+  });
+
+  test('another answer for a step that is done has no effect, which is said', () => {
+    answer();
+    assert.deepEqual(done().notes, []);
+    const text = readFileSync(policy, 'utf8');
+    answer({ limits: 'medium', alerts: 'admin@example.org' });
+    const [limits = '', alerts = '', ...others] = done().notes;
+    assert.match(
+      limits,
+      /^"limits" was "starter" in .*"medium" has no effect.*policy\.xml instead$/,
+    );
+    assert.match(alerts, /^"alerts" was "root"/);
+    assert.deepEqual(others, []);
+    assert.equal(readFileSync(policy, 'utf8'), text);
+    assert.deepEqual(done().notes, []);
+    answer({ limits: 'starter' });
+    assert.match(setup('--answers', answers, '--dry-run').stdout, /\nNote: "limits" was "medium"/);
   });
 
   test('a policy of before keeps its text, and gets it back', () => {
@@ -237,6 +261,23 @@ suite('bulkhead setup, observing', { skip }, () => {
     );
   });
 
+  test('the score shows what is known although the policy has a mistake', () => {
+    answer();
+    done();
+    appendFileSync(policy, '<oops');
+    const words = ['--instance', instance, 'status', '-p', policy, '--score'];
+    const score = spawnSync('./bulkhead', [...words, '--json'], { encoding: 'utf8' });
+    assert.equal(score.status, 1);
+    const { counts, unknown } = jsonOf<StatusJson>('status', score.stdout);
+    assert.ok((counts?.unknown ?? 0) > 0);
+    assert.deepEqual(unknown, ['no policy is in use, and the agent does not answer']);
+    const ladder = jsonOf<SetupStatusJson>('setup status', setup('status', '--json').stdout);
+    assert.deepEqual(counts, ladder.counts);
+    const { stdout, stderr } = spawnSync('./bulkhead', words, { encoding: 'utf8' });
+    assert.match(stderr, /policy\.xml:\d+:/);
+    assert.match(stdout, /^\d+ layers: .* unknown.*; see bulkhead setup status\n$/);
+  });
+
   test('a policy with a mistake makes the state unknown, not open', () => {
     answer();
     done();
@@ -285,6 +326,39 @@ suite('bulkhead setup, observing', { skip }, () => {
     assert.equal(readFileSync(policy, 'utf8'), wrong);
     writeFileSync(policy, wrong.replace(' smtp=":"', ''));
     assert.deepEqual(done().problems, []);
+  });
+
+  test('a step that is killed, repeated, and fails then gives the policy of before back', async () => {
+    answer();
+    done();
+    const text = readFileSync(policy, 'utf8');
+    const look = lookAtHost(paths, policy);
+    const session = { paths, file: policy, reader: new PolicyReader(), capabilities: [], look };
+    const running = (commands: Step['commands']) => {
+      const record = readRecord(paths, defaultAnswers(look));
+      assert.ok(record.ok && record.value !== undefined);
+      const step: Step = {
+        key: 'limits',
+        level: 'observe',
+        title: 'Limit',
+        changes: '',
+        customers: '',
+        edit: () => setElement(text, [{ name: 'host' }], { limits: 'enforce' }),
+        commands,
+        undo: () => [],
+        layers: [],
+      };
+      const silent = { begins: () => undefined, ends: () => undefined };
+      return runSteps(session, new Journal(session, record.value), [step], silent);
+    };
+    const killed = running(() => {
+      throw new Error('killed');
+    });
+    await assert.rejects(killed, /killed/);
+    assert.match(readFileSync(policy, 'utf8'), /limits="enforce"/);
+    const failed = await running(() => [['check', '/nonexistent']]);
+    assert.ok(failed.ok && failed.value.length === 1);
+    assert.equal(readFileSync(policy, 'utf8'), text);
   });
 
   test('next says what it needs, and that nothing watches here', () => {

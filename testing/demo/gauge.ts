@@ -10,7 +10,7 @@ import { formatQuantity, type Quantity } from '../../packages/base/quantity.ts';
 import type { Peak } from './peaks.ts';
 import { shortBytes } from '../../packages/base/bytes.ts';
 import { count } from '../../packages/base/list.ts';
-import type { SampleSeries } from './sample.ts';
+import { commonUse, type SampleSeries } from './sample.ts';
 
 /** Numbers in the unit of the limit: cores, bytes, processes, bytes or operations a second. */
 export interface GaugeReading {
@@ -22,6 +22,8 @@ export interface GaugeReading {
   readonly hits: number;
   /** The number of processes that were OOM-killed for it. */
   readonly killed?: number;
+  /** The CPU seconds that the sharers of a weight got while all of them ran. */
+  readonly sharedSeconds?: number;
   /** The value without the limit, if that was measured. */
   readonly alone: number | undefined;
 }
@@ -38,9 +40,13 @@ interface Sources {
 type Print = (value: number) => string;
 
 interface Gauge {
-  readonly read: (sources: Sources) => Pick<GaugeReading, 'use' | 'measured' | 'hits' | 'killed'>;
+  readonly read: (
+    sources: Sources,
+  ) => Pick<GaugeReading, 'use' | 'measured' | 'hits' | 'killed' | 'sharedSeconds'>;
   readonly within: (reading: GaugeReading) => boolean;
   readonly pressed: (reading: GaugeReading) => boolean;
+  /** Returns why it can be judged neither way, if the host left the load too little. */
+  readonly unjudged?: (reading: GaugeReading) => string | undefined;
   /** Whether no load on this host can press; absent: never. */
   readonly isOutOfReach?: (reading: GaugeReading) => boolean;
   /** Describes how often it was hit, in a few words. */
@@ -58,6 +64,8 @@ const memoryTolerance = 1.02;
 const shareTolerance = 0.1;
 /** The number of periods of 100 ms that nothing throttles by accident. */
 const fewestPeriods = 10;
+/** The CPU time over which the scheduler has shared out what two tenants want. */
+const fewestSharedSeconds = 0.5;
 /** The part of its limit that a pressed disk gives for some seconds, while it could give more. */
 const pressedRatio = 0.8;
 const fewestSeconds = 3;
@@ -84,13 +92,19 @@ const cpu: Gauge = {
 /** The part of the time that two tenants had together, under a reseller that throttled both. */
 const share: Gauge = {
   read({ own, shared }) {
-    const part = (of: (series: SampleSeries) => number) => of(own) / (of(shared) || Infinity);
+    const recent = (series: SampleSeries) => series.recentRate('cpuMicroseconds');
+    const common = commonUse(own, shared);
     return {
-      use: part((series) => series.recentRate('cpuMicroseconds')),
-      measured: part((series) => series.rate('cpuMicroseconds')),
+      use: recent(own) / (recent(shared) || Infinity),
+      measured: common.own / (common.shared || Infinity),
       hits: shared.growth('throttledPeriods'),
+      sharedSeconds: common.shared / 1e6,
     };
   },
+  unjudged: ({ hits, sharedSeconds = 0 }) =>
+    hits < fewestPeriods || sharedSeconds < fewestSharedSeconds
+      ? `could not be judged: the host is busy; both got ${sharedSeconds.toFixed(2)} s of CPU while both ran, and were throttled ${times(hits)}`
+      : undefined,
   within: ({ measured, limit }) => Math.abs(measured - limit) <= shareTolerance,
   pressed: ({ hits }) => hits >= fewestPeriods,
   hits: () => 'shared out what both got',

@@ -25,6 +25,10 @@ export class SampleSeries {
     return this.#samples.at(-1);
   }
 
+  get cpuMicroseconds(): readonly number[] {
+    return this.#samples.map(({ counters }) => counters.cpuMicroseconds);
+  }
+
   now(counter: Counter): number {
     return this.last?.counters[counter] ?? 0;
   }
@@ -59,6 +63,30 @@ export class SampleSeries {
     const from = this.#samples.findLast((each) => each.at <= since) ?? this.#samples[0];
     return rateBetween(from, this.last, counter);
   }
+}
+
+export interface CommonUse {
+  /** CPU time of the one in microseconds. */
+  readonly own: number;
+  /** CPU time of all that share with it, itself included. */
+  readonly shared: number;
+}
+
+/** A load has begun when it has used this much CPU time; its shell needs less. */
+const begunMicroseconds = 20_000;
+
+/** Returns what was used from when both the one and the others had begun: one that begins late had no share before. */
+export function commonUse(own: SampleSeries, shared: SampleSeries): CommonUse {
+  const [mine, all] = [own.cpuMicroseconds, shared.cpuMicroseconds];
+  const grown = (of: readonly number[], at: number) => (of[at] ?? 0) - (of[0] ?? 0);
+  const from = mine.findIndex(
+    (_, at) =>
+      grown(mine, at) >= begunMicroseconds && grown(all, at) - grown(mine, at) >= begunMicroseconds,
+  );
+  const last = Math.min(mine.length, all.length) - 1;
+  if (from === -1 || from >= last) return { own: 0, shared: 0 };
+  const since = (of: readonly number[]) => grown(of, last) - grown(of, from);
+  return { own: since(mine), shared: since(all) };
 }
 
 function rateBetween(from: Sample | undefined, to: Sample | undefined, counter: Counter): number {

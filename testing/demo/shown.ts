@@ -64,6 +64,7 @@ export function readingOf(
 export function isDecided(shown: ShownMeter, readings: Readings): boolean {
   const gauge = gaugeOf(shown.meter.gauge, shown.meter.key);
   const reading = readingOf(shown, readings);
+  if (shown.missing === undefined && gauge.unjudged?.(reading) !== undefined) return false;
   return (
     shown.missing !== undefined ||
     !gauge.within(reading) ||

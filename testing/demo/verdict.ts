@@ -10,9 +10,10 @@ import {
 
 /**
  * The outcome. Not proved: nothing went past the limit, and the load did not press against it
- * either.
+ * either. Not judged: the host was too busy with something else to tell.
  */
-export type LimitOutcome = 'enforced' | 'not enforced' | 'not proved' | 'not supported here';
+export type LimitOutcome =
+  'enforced' | 'not enforced' | 'not proved' | 'not judged' | 'not supported here';
 
 export interface LimitVerdict {
   readonly title: string;
@@ -52,6 +53,8 @@ export function judgeLimit(
     support,
     reading,
   });
+  const unjudged = problem === undefined ? gauge.unjudged?.(reading) : undefined;
+  if (unjudged !== undefined) return verdict('not judged', unjudged);
   if (!gauge.within(reading)) return verdict('not enforced', proof);
   if (gauge.pressed(reading)) return verdict('enforced', proof);
   const why = problem ?? 'the load did not press against the limit';

@@ -34,6 +34,8 @@ export interface ExposedMember {
   /** The counters as last read: totals since the cgroup was created; absent if it has no cgroup. */
   readonly counters?: Readonly<Counters>;
   readonly limits: LimitNumbers;
+  /** The limits that are only observed; absent if limits are enforced. */
+  readonly observed?: LimitNumbers;
   /** The count of mail; absent if it is not known: a zero would mean that there is none. */
   readonly mail?: MailCount;
   /** The disk usage; absent if it is not known. */
@@ -217,6 +219,8 @@ interface Shown {
   readonly counters: readonly (Readonly<Counters> | undefined)[];
   /** The limits; undefined for the aggregate, which has none. */
   readonly limits: readonly (LimitNumbers | undefined)[];
+  /** The limits that are only observed. */
+  readonly observed: readonly (LimitNumbers | undefined)[];
   readonly faults: readonly (FaultTotals | undefined)[];
   readonly mail: readonly (MailCount | undefined)[];
   /** The disk usage; the aggregate has none. */
@@ -246,8 +250,18 @@ function shownOf(
     totals.push(sumOfFaults(rest.map(({ who }) => faults.get(who.member))));
     mail.push(sumOfMail(rest.flatMap((each) => each.mail ?? [])));
   }
+  const observed = shown.map((each) => each.observed);
   const disk = shown.map((each) => each.disk);
-  return { labels, counters, limits, faults: totals, mail, disk, aggregated: rest.length };
+  return {
+    labels,
+    counters,
+    limits,
+    observed,
+    faults: totals,
+    mail,
+    disk,
+    aggregated: rest.length,
+  };
 }
 
 /**
@@ -347,11 +361,11 @@ function* faultSamples(page: Page, kind: Kind, rows: Shown) {
   const name = `bulkhead_${kind}_${faultFamily.name}`;
   let headed = false;
   for (const [key, severity, label] of faultRows) {
+    const given = severity === 'observed' ? rows.observed : rows.limits;
     for (const [index, labels] of rows.labels.entries()) {
       const known = rows.faults[index]?.[key]?.[severity];
-      // A limit that is not set cannot be hit, so it has no zero; nor has one that is enforced instead of observed.
-      const isPossible = severity !== 'observed' && rows.limits[index]?.[key] !== undefined;
-      if (known === undefined && !isPossible) continue;
+      // A limit that is not set cannot be hit, so it has no zero.
+      if (known === undefined && given[index]?.[key] === undefined) continue;
       if (!headed) page.head(name, faultFamily.type, faultFamily.help);
       headed = true;
       page.text += `${name}{${labels},${label}} ${known ?? 0}\n`;

@@ -33,7 +33,7 @@ function exposedMembers(agent: AgentContext): ReadonlyMap<Member, ExposedMember>
   const disks = agent.diskUsages();
   const members = new Map<Member, ExposedMember>();
   for (const [member, entry] of memberIndex.entries) {
-    const { who, limits } = entry;
+    const { who, limits, observed, given } = entry;
     const counters = latest.counters(member);
     const disk = disks.get(member);
     // Files outlast processes, and with them a cgroup of systemd's.
@@ -49,8 +49,9 @@ function exposedMembers(agent: AgentContext): ReadonlyMap<Member, ExposedMember>
     };
     const mail = agent.mailOf(entry);
     const known = mail !== undefined && mail !== 'unknown' && { mail };
+    const compared = observed !== undefined && { observed: given.numbers };
     const used = disk !== undefined && { disk };
-    members.set(member, { who, limits, ...counted, ...known, ...used });
+    members.set(member, { who, limits, ...counted, ...compared, ...known, ...used });
   }
   return members;
 }

@@ -39,18 +39,17 @@ async function runAgent(options: AgentCommandOptions, command: Command): Promise
   // Only this command needs these modules.
   const { Agent } = await import('../../agent/agent.ts');
   const { makeLog } = await import('../../agent/log.ts');
+  const { endForOtherBuild, isStartedByHand } = await import('../../agent/other-build.ts');
   const log = makeLog(options.log satisfies LogFormat, process.env);
   const makers = await Promise.all(
     capabilitiesOf(command).flatMap(({ agentParts = [] }) => agentParts.map((load) => load())),
   );
   const inherited = inheritedSockets(process.env);
+  const isByHand = isStartedByHand(process.env);
   using notifier = serviceNotifier(process.env);
   const stopped = Promise.race([
     signalled(['SIGINT', 'SIGTERM']).then(() => exitCodes.done),
-    otherBuildInstalled.then(() => {
-      log.warn('The files of another version were installed: stopping, so that it can be started');
-      return exitCodes.failed;
-    }),
+    endForOtherBuild(otherBuildInstalled, log, isByHand).then(() => exitCodes.failed),
   ]);
   const started = await Agent.start({
     policyFile: resolve(options.policy),

@@ -205,7 +205,7 @@ export interface SecurityItemJson extends Pick<SecurityItem, 'item' | 'key' | 'v
 export interface StatusJson {
   /** The driver that enforces the limits. */
   readonly driver: string;
-  /** The tenants of the policy; empty if the policy has errors and only the agent answers. */
+  /** The tenants of the policy; empty if the policy has errors. */
   readonly tenants: readonly TenantStatus[];
   /** The resellers, each as the sum of its tenants. */
   readonly resellers: readonly MemberStatus[];

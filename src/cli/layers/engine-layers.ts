@@ -14,7 +14,7 @@ import { agentUnit } from '../../host/systemd/own-units.ts';
 import { systemctl } from '../../host/systemd/systemctl.ts';
 import { limits } from '../../limits/limits.ts';
 import type { Limit, LimitKey, Support } from '../../limits/limit.ts';
-import { givenLimits, onlyObserved, type Policy } from '../../policy/policy.ts';
+import { givenLimits, observesLimits, onlyObserved, type Policy } from '../../policy/policy.ts';
 import { comparable } from '../../usage/detect.ts';
 import type { Layer, LayerState } from '../../../packages/base/layer.ts';
 
@@ -101,10 +101,12 @@ function appliedLayer({ tenants }: Policy, { any, differences }: Applied): Layer
 
 function limitLayer(
   limit: Limit,
-  { tenants, defaults, observedDefaults, observesLimits }: Policy,
+  policy: Policy,
   supports: ReadonlyMap<LimitKey, Support>,
   { any, differences }: Applied,
 ): Layer {
+  const { tenants, defaults, observedDefaults } = policy;
+  const isObserved = observesLimits(policy);
   const key = keyOf(limit);
   const keys = keysOf(limit);
   const isSet = (tenant: Policy['tenants'][number]) =>
@@ -119,13 +121,13 @@ function limitLayer(
   const given = observedDefaults ?? defaults;
   const forLater = keys.filter((each) => given[each] !== undefined);
   if (tenants.length === 0 && forLater.length > 0)
-    return observesLimits === true
+    return isObserved
       ? observedLayer(key, forLater)
       : { key, state: 'enforced', reason: 'for tenants that are added; there is none yet' };
   if (limited.length === 0)
     return { key, state: 'open', reason: 'no tenant has it', improve: setCommand(limit) };
   if (!any) return { key, state: 'open', reason: 'it is not applied', improve: apply };
-  if (observesLimits === true) return observedLayer(key, used);
+  if (isObserved) return observedLayer(key, used);
   const who =
     limited.length === tenants.length
       ? count(limited.length, 'tenant')

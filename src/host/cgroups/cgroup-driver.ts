@@ -65,6 +65,8 @@ export interface CgroupDriverParts {
 
 /** Each time others may have come from outside. */
 const setUpRounds = 20;
+/** How often processes that come late are moved before a cgroup is removed. */
+const removeRounds = 5;
 
 export class CgroupDriver implements Driver {
   readonly capabilities: Capabilities;
@@ -256,7 +258,14 @@ export class CgroupDriver implements Driver {
   }
 
   #remove(operation: RemoveCgroup, kill: boolean): Result<void, Problem> {
-    return removeCgroup(operation, this.tree, { kill, ownerOf: (cgroup) => this.ownerOf(cgroup) });
+    const { cgroup, to } = operation;
+    for (let round = 1; ; round++) {
+      // A process that was joining its tenant's cgroups, one after the other, is in the earlier ones only.
+      if (to !== undefined) moveProcesses(this.#hierarchies, cgroup, to);
+      const ownerOf = (each: string) => this.ownerOf(each);
+      const removed = removeCgroup(operation, this.tree, { kill, ownerOf });
+      if (removed.ok || to === undefined || round === removeRounds) return removed;
+    }
   }
 
   /**

@@ -154,7 +154,8 @@ export class SystemdDriver implements Driver {
     return spared.ok ? then() : spared;
   }
 
-  #remove(operation: RemoveCgroup, options: ExecuteOptions): Result<void, Problem> {
+  /** Leaves processes that come late to the next apply: with one hierarchy, none is in some of its cgroups only. */
+  #remove({ to: _to, ...operation }: RemoveCgroup, options: ExecuteOptions): Result<void, Problem> {
     const { below, slices } = this.#parts;
     if (sliceNamed(operation.cgroup) !== undefined) return slices.remove(operation.cgroup);
     return below.execute({ ...operation, cgroup: inTree(operation.cgroup) }, options);

@@ -81,12 +81,16 @@ function rowsOf(
   paths: Paths,
   cost: Cost | undefined,
 ): readonly JailRow[] {
-  const users = new Map(readHostFacts(paths, []).accounts.map(({ uid, user }) => [uid, user]));
+  const { accounts } = readHostFacts(paths, []);
+  const users = new Map(accounts.map(({ uid, user }) => [uid, user]));
+  const namesOf = (uid: number) =>
+    accounts.flatMap((each) => (each.uid === uid ? [each.user] : []));
   const occupants = findOccupants(stateFiles);
   const rows = [...stateFiles].map(
     ([key, { profile, state, reason, filter, landlock, namespace }]): JailRow => {
       const id = idOf(key);
-      const mail = id.site === undefined ? readMailCount(paths, id.uid) : undefined;
+      const mail =
+        id.site === undefined ? readMailCount(paths, id.uid, namesOf(id.uid)) : undefined;
       return {
         ...id,
         user: users.get(id.uid),

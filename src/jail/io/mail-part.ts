@@ -2,7 +2,7 @@
  * Counts the messages that jailed tenants pass to `sendmail`, from the broker's files. Mail of others is not counted,
  * nor is mail that a program itself sends over the network.
  *
- *     /run/bulkhead/broker-mail/1001      1763992900 12 3        since, accepted, refused
+ *     /run/bulkhead/broker-mail/1001      1763992900 12 3 alice        since, accepted, refused, the account
  */
 import { rmSync } from 'node:fs';
 import type { MailCount } from '../../agent/api/api.ts';
@@ -15,27 +15,44 @@ import { readStateFile } from './state-files.ts';
 
 const countPath = (paths: Paths, uid: number) => `${jailPathsOf(paths).mail}/${uid}`;
 
+const none: MailCount = { accepted: 0, refused: 0 };
+
 /**
- * Reads a tenant's counts, which only root can do. `undefined` for a tenant without a jail: its mail does not pass the
- * broker.
+ * Reads a tenant's counts, which only root can do; zero if they belong to an account that has none of the tenant's names,
+ * as far as these are known. `undefined` for a tenant without a jail: its mail does not pass the broker.
  */
-export function readMailCount(paths: Paths, uid: number): MailCount | undefined {
+export function readMailCount(
+  paths: Paths,
+  uid: number,
+  names: readonly string[] = [],
+): MailCount | undefined {
   if (readStateFile(jailPathsOf(paths), keyOf({ uid })) === undefined) return undefined;
-  return parseMailCount(readText(countPath(paths, uid)) ?? '') ?? { accepted: 0, refused: 0 };
+  const found = parseMailCount(readText(countPath(paths, uid)) ?? '');
+  if (found === undefined) return none;
+  const { account, count } = found;
+  return names.length === 0 || names.includes(account) ? count : none;
 }
 
-export function parseMailCount(text: string): MailCount | undefined {
-  const [, since, accepted, refused] = /^(\d{1,12}) (\d{1,15}) (\d{1,15})\n$/.exec(text) ?? [];
-  if (since === undefined) return undefined;
-  return { since: Number(since) * 1000, accepted: Number(accepted), refused: Number(refused) };
+export function parseMailCount(
+  text: string,
+): { readonly account: string; readonly count: MailCount } | undefined {
+  const [, since, accepted, refused, account] =
+    /^(\d{1,12}) (\d{1,15}) (\d{1,15}) (\S{1,64})\n$/.exec(text) ?? [];
+  if (account === undefined) return undefined;
+  const count = {
+    since: Number(since) * 1000,
+    accepted: Number(accepted),
+    refused: Number(refused),
+  };
+  return { account, count };
 }
 
 export const mailPart = (paths: Paths): AgentPart => ({
   mail(uid, tenantSince) {
     const found = readMailCount(paths, uid);
-    // A tenant that has the uid of an earlier one begins at zero.
-    if (found?.since === undefined || found.since + 1000 > tenantSince) return found;
+    // A tenant that has the uid of an earlier one begins at zero. The second in which it began may be the earlier one's.
+    if (found?.since === undefined || found.since >= tenantSince) return found;
     rmSync(countPath(paths, uid), { force: true });
-    return { accepted: 0, refused: 0 };
+    return none;
   },
 });

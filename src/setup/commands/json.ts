@@ -25,6 +25,8 @@ export interface SetupJson {
   readonly counts: LayerCounts;
   /** The steps that failed, and were undone. */
   readonly problems: readonly Problem[];
+  /** Answers without effect, for people. */
+  readonly notes: readonly string[];
 }
 
 /** A step of the setup. */
@@ -109,6 +111,8 @@ export interface SetupBootJson {
   readonly files: readonly BootFileJson[];
   /** The commands that are run, each with its arguments. */
   readonly commands: readonly (readonly string[])[];
+  /** The files that are there and that these commands write again, such as the entries of systemd-boot. */
+  readonly rewritten: readonly string[];
   /** Whether the change was made. */
   readonly changed: boolean;
   /** Notes for people. */

@@ -59,7 +59,8 @@ export class Journal {
     more: Pick<StepRecord, 'reason' | 'tenant'> = {},
   ): Result<void, Problem> {
     const entry = { state, at: new Date().toISOString(), ...more };
-    return this.update({ steps: { ...this.#record.steps, [step.key]: entry } });
+    const ended = state === 'started' ? {} : { pendingEdit: undefined };
+    return this.update({ ...ended, steps: { ...this.#record.steps, [step.key]: entry } });
   }
 }
 
@@ -100,21 +101,36 @@ async function runStep(
   const started = journal.mark(step, 'started', who);
   if (!started.ok) return started;
   if (step.report !== undefined) return report(session, journal, step, step.report, context);
-  journal.lastText = undefined;
-  const kept = readPolicyFile(session.file);
+  const kept = policyBefore(session, journal, step);
   const done = await act(session, journal, step, context);
   if (done.ok) {
     const remark = done.value === undefined ? {} : { reason: done.value };
     const marked = journal.mark(step, 'done', { ...who, ...remark });
     return marked.ok ? ok({ kind: 'done', ...remark }) : marked;
   }
-  const undone = await undoStep(session, journal, step, context, kept.ok ? kept.value : undefined);
+  const undone = await undoStep(session, journal, step, context, kept);
   // What failed once fails again while it is undone.
   const reason = [...new Set([done.error, ...undone].map(formatProblem))].join('; ');
   // What could not be undone is left for the next run, and for undo.
   const marked = journal.mark(step, undone.length > 0 ? 'started' : 'failed', { ...who, reason });
   return marked.ok ? ok({ kind: 'failed', reason }) : marked;
 }
+
+/**
+ * Returns the policy that an undo of the step gives back: of before a run that was killed, if nobody has changed the file
+ * since; undefined if there is none.
+ */
+function policyBefore({ file }: Session, journal: Journal, step: Step): string | undefined {
+  const now = readPolicyFile(file);
+  if (!now.ok) return undefined;
+  const killed = killedEdit(journal.record, step.key, now.value);
+  journal.lastText = killed?.written;
+  return killed?.before ?? now.value;
+}
+
+/** Returns the edit of a run of the step that was killed, if it is the last one of the policy. */
+const killedEdit = ({ pendingEdit }: SetupRecord, key: string | undefined, text: string) =>
+  pendingEdit?.step === key && pendingEdit?.written === digestOf(text) ? pendingEdit : undefined;
 
 /** Runs a step that only reports. A result that is not as wanted is tried again by the next run. */
 async function report(
@@ -204,17 +220,26 @@ async function change(
 export function writePolicy(
   session: Session,
   journal: Journal,
-  step: Pick<Step, 'edit'>,
+  step: Pick<Step, 'edit'> & Partial<Pick<Step, 'key'>>,
   context: StepContext,
 ): Result<void, Problem> {
   const { file, reader } = session;
   const there = readPolicyFile(file);
   if (!there.ok && there.error.errno !== 'ENOENT') return there;
   const { policyWritten } = journal.record;
-  const intend = (digest: string, isOurs = true) => {
-    journal.lastText = digest;
-    if (!isOurs) return ok(undefined);
-    return journal.update({ policyWritten: [...journal.record.policyWritten, digest] });
+  const beforeStep = there.ok
+    ? (killedEdit(journal.record, step.key, there.value)?.before ?? there.value)
+    : '';
+  const intend = (written: string, isOurs = true) => {
+    journal.lastText = written;
+    const { policyWritten: earlier, pendingEdit } = journal.record;
+    return journal.update({
+      policyWritten: isOurs ? [...earlier, written] : earlier,
+      pendingEdit:
+        there.ok && step.key !== undefined
+          ? { step: step.key, before: beforeStep, written }
+          : pendingEdit,
+    });
   };
   if (!there.ok) {
     const text = policyText(context.answers);

@@ -15,7 +15,7 @@ import { contradictions } from '../core/conflicts.ts';
 import { answersText, parseAnswers, type Answers } from '../core/answers.ts';
 import type { Level } from '../core/levels.ts';
 import type { HostLook } from '../core/look.ts';
-import { planSteps, stepsOf, type PlannedStep } from '../core/plan.ts';
+import { planSteps, stepsOf, withoutEffect, type PlannedStep } from '../core/plan.ts';
 import type { SetupRecord } from '../core/record.ts';
 import { steps } from '../core/steps.ts';
 import { readHostFacts } from '../../host/accounts/accounts.ts';
@@ -34,7 +34,7 @@ import {
   type Session,
   type SetupOptions,
 } from './session.ts';
-import { printLayers, printLook, printPlan, progressOf } from './text.ts';
+import { printLayers, printLook, printNotes, printPlan, progressOf } from './text.ts';
 
 export interface StartOptions extends SetupOptions {
   readonly answers?: string;
@@ -86,21 +86,24 @@ async function plan(options: StartOptions, found: Session, command: Command): Pr
   const wrong = contradictions(answers, { known, layers: layers.value, ...limits });
   if (wrong.length > 0) return refuse(options.answers, wrong);
   const planned = planSteps(steps, answers.level, context, layers.value, record);
+  const notes = withoutEffect(answers, record, planned);
   if (options.json !== true) {
     print(`\nPlan (${formatAnswers(answers)}):\n`);
     printPlan(planned);
+    printNotes(notes);
   }
   if (options.dryRun === true) {
     if (options.json === true) {
       const steps = planned.map((each) => stepJson(each, record));
-      printSetup(session, answers, { dryRun: true, steps, layers: layers.value, problems: [] });
+      const rest = { dryRun: true, steps, layers: layers.value, problems: [], notes };
+      printSetup(session, answers, rest);
       return exitCodes.done;
     }
     print('\nNothing was changed');
     return exitCodes.done;
   }
   if (!(await isWanted(options))) return exitCodes.failed;
-  return carryOut(session, options, answers, record);
+  return carryOut(session, options, answers, record, notes);
 }
 
 /** Returns what is wrong with the options: without a terminal, answers must be given. */
@@ -163,6 +166,7 @@ async function carryOut(
   options: StartOptions,
   answers: Answers,
   record: SetupRecord | undefined,
+  notes: readonly string[],
 ): Promise<ExitCode> {
   const journal = new Journal(session, record ?? (await firstRecord(session, answers)));
   const begun = journal.update({ answers });
@@ -172,7 +176,7 @@ async function carryOut(
   if (options.json !== true) print('');
   const ran = await runSteps(session, journal, wanted, progress);
   if (!ran.ok) return failWith(ran.error);
-  return finish(session, options, answers, ran.value, journal.record);
+  return finish(session, options, answers, { problems: ran.value, notes }, journal.record);
 }
 
 /** Describes the host before the first step, so that undo can give it back. */
@@ -201,7 +205,7 @@ async function finish(
   session: Session,
   options: StartOptions,
   answers: Answers,
-  problems: readonly Problem[],
+  { problems, notes }: Pick<SetupJson, 'problems' | 'notes'>,
   record?: SetupRecord,
 ): Promise<ExitCode> {
   const loaded = loadNow(session);
@@ -213,7 +217,8 @@ async function finish(
     const context = await stepContext(session, answers, loaded);
     const planned = planSteps(steps, answers.level, context, layers.value, record);
     const done = planned.map((each) => stepJson(each, record));
-    printSetup(session, answers, { dryRun: false, steps: done, layers: layers.value, problems });
+    const rest = { dryRun: false, steps: done, layers: layers.value, problems, notes };
+    printSetup(session, answers, rest);
   } else {
     print('');
     printLayers(layers.value, record);

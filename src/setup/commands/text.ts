@@ -21,7 +21,12 @@ export function printLook(look: HostLook): void {
   const indent = ' '.repeat(labelWidth + 1);
   for (const [label, text] of lookLines(look))
     print(wrap(`${label.padEnd(labelWidth)} ${printable(text)}`, columns, indent));
-  for (const remark of lookRemarks(look)) print(wrap(`Note: ${printable(remark)}`, columns, '  '));
+  printNotes(lookRemarks(look));
+}
+
+export function printNotes(notes: readonly string[]): void {
+  const { columns } = terminalOf(process.stdout);
+  for (const each of notes) print(wrap(`Note: ${printable(each)}`, columns, '  '));
 }
 
 const paints: Readonly<Record<LayerState, keyof Colors>> = {

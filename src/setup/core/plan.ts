@@ -1,6 +1,8 @@
 /** The plan of a setup: its steps, and which of them are done or not possible. */
 import type { Layer } from '../../../packages/base/layer.ts';
+import type { Answers } from './answers.ts';
 import { includes, type Level } from './levels.ts';
+import { veCfgPath } from './look.ts';
 import { isReported } from './reports.ts';
 import type { SetupRecord } from './record.ts';
 import { isBeyond, isReached, problemAfter, type Step, type StepContext } from './step.ts';
@@ -38,6 +40,39 @@ export const stepsOf = (steps: readonly Step[], level: Level): readonly Step[] =
   steps.filter(
     (each) => includes(level, each.level) && (each.onlyAtItsLevel !== true || each.level === level),
   );
+
+/** The steps that follow an answer only once. */
+const stepsOfAnswers: Readonly<Partial<Record<keyof Answers, readonly string[]>>> = {
+  tenants: ['policy'],
+  except: ['policy'],
+  limits: ['limits-observed', 'limits'],
+  entries: ['entries'],
+  jails: ['jails'],
+  alerts: ['alerts'],
+};
+
+/** Returns a note for each answer that is another one than in the last run, and whose step is done already. */
+export function withoutEffect(
+  answers: Answers,
+  record: Pick<SetupRecord, 'answers' | 'steps' | 'policyFile'> | undefined,
+  planned: readonly PlannedStep[],
+): readonly string[] {
+  if (record === undefined) return [];
+  const isOver = (key: string) =>
+    record.steps[key]?.state === 'done' &&
+    planned.some(({ step, state }) => step.key === key && state === 'done');
+  return Object.entries(stepsOfAnswers).flatMap(([name, keys]) => {
+    const of = (given: Answers) => String(given[name as keyof Answers]);
+    if (of(answers) === of(record.answers) || !keys.some(isOver)) return [];
+    const instead =
+      of(answers) === 've.cfg'
+        ? `"bulkhead import ${veCfgPath}" prints its limits, to be added to ${record.policyFile}`
+        : `change ${record.policyFile} instead`;
+    return [
+      `"${name}" was "${of(record.answers)}" in the last run, and "${of(answers)}" has no effect: its step is done; ${instead}`,
+    ];
+  });
+}
 
 /**
  * Whether a step has nothing to do: setup did it and its layers have not slipped back, or the host had them before. One that

@@ -36,6 +36,16 @@ export interface Quiet {
   readonly since: string;
 }
 
+/** An edit of the policy by a step that has not ended: what the policy was, if a later run must undo the step. */
+export interface PendingEdit {
+  /** The key of the step. */
+  readonly step: string;
+  /** The policy before the step. */
+  readonly before: string;
+  /** The SHA-256 of the text that the step writes, in hex. */
+  readonly written: string;
+}
+
 export interface SetupRecord {
   /** The answers of the last run. */
   readonly answers: Answers;
@@ -49,6 +59,8 @@ export interface SetupRecord {
    * else.
    */
   readonly policyWritten: readonly string[];
+  /** The edit of the step that has begun; absent if that step edits nothing. */
+  readonly pendingEdit?: PendingEdit | undefined;
   /** The commands that would have undone what was in force before the first step, such as `pam disable`. */
   readonly usedBefore: readonly string[];
   /** The layers that `next` raised. */
@@ -86,6 +98,7 @@ const fields: Readonly<Record<Exclude<keyof SetupRecord, 'answers'>, (value: unk
     policyFile: (value) => typeof value === 'string',
     policyBefore: (value) => value === null || typeof value === 'string',
     policyWritten: isTexts,
+    pendingEdit: (value) => value === undefined || (isObject(value) && isPendingEdit(value)),
     usedBefore: isTexts,
     raised: isTexts,
     steps: (value) => isObject(value) && Object.values(value).every(isStepRecord),
@@ -109,6 +122,9 @@ const isStepRecord = (value: unknown): boolean =>
   ['started', 'done', 'failed', 'undone'].includes(String(value['state'])) &&
   isDate(value['at']) &&
   ['reason', 'tenant'].every((each) => ['undefined', 'string'].includes(typeof value[each]));
+
+const isPendingEdit = (value: Readonly<Record<string, unknown>>): boolean =>
+  ['step', 'before', 'written'].every((each) => typeof value[each] === 'string');
 
 const isQuiet = (value: unknown): boolean =>
   isObject(value) &&

@@ -11,8 +11,8 @@ import { parseRecord, recordText, type SetupRecord } from '../core/record.ts';
 
 export const recordFile = ({ state }: Pick<Paths, 'state'>): string => `${state}/setup.json`;
 
-/** A policy of 16 MiB and what surrounds it. */
-const bytesMax = 40 * 2 ** 20;
+/** Two policies of 16 MiB and what surrounds them. */
+const bytesMax = 80 * 2 ** 20;
 
 /** Returns undefined if there is none. A damaged one is an error: what it says is not done again by chance. */
 export function readRecord(

@@ -1,7 +1,8 @@
 /**
  * Keeps files of two builds from running together. While a package manager replaces the files, an agent of the old
  * build would start processes and threads of the new one. Each is started with the build of its parent in `BUILD`, and
- * exits with a status of its own if it is of another build. The agent then ends, and systemd starts the new one.
+ * exits with a status of its own if it is of another build. The agent then ends, and systemd starts the new one
+ * (`agent/other-build.ts`).
  */
 import { writeSync } from 'node:fs';
 import { env, exit } from 'node:process';

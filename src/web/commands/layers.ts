@@ -3,7 +3,7 @@ import type { Layer } from '../../../packages/base/layer.ts';
 import { count } from '../../../packages/base/list.ts';
 import { formatProblem } from '../../../packages/base/problem.ts';
 import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
-import { onlyObserved, type Policy } from '../../policy/policy.ts';
+import { observesLimits, onlyObserved, type Policy } from '../../policy/policy.ts';
 import { findWebPrograms } from '../io/servers.ts';
 import { planAll } from './entries/plans.ts';
 import { sessionOf } from './entries/session.ts';
@@ -51,11 +51,9 @@ export async function webLayers({ paths, policy }: EntryPathContext): Promise<re
   return [{ key, state: 'enforced', reason: count(sites.length, 'site') }];
 }
 
-function withoutLimit(
-  { tenants, defaults, observesLimits }: Policy,
-  limited: number,
-): Layer | undefined {
-  if (observesLimits === true) return { key, state: 'open', ...onlyObserved };
+function withoutLimit(policy: Policy, limited: number): Layer | undefined {
+  if (observesLimits(policy)) return { key, state: 'open', ...onlyObserved };
+  const { tenants, defaults } = policy;
   const isForLater = tenants.length === 0 && defaults['entries.limit'] !== undefined;
   if (limited > 0 || isForLater) return undefined;
   const improve = 'bulkhead defaults set entries=20';

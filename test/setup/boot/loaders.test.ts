@@ -262,6 +262,19 @@ suite('setup boot with systemd-boot', () => {
     assert.deepEqual(tree(), before);
   });
 
+  test('shows which entries it would write again, and changes nothing', async () => {
+    withSystemdBoot('root=/dev/vda1 ro\n');
+    stage.answer(['kernel-install', 'add', '6.12.1']);
+    const before = tree();
+    assert.match(
+      (await boot({ dryRun: true })).out,
+      /\nrun: kernel-install add 6\.12\.1 .*\nwhich writes again: \/boot\/efi\/loader\/entries\/id-6\.12\.1\.conf\n/,
+    );
+    const { rewritten } = await bootJson({ dryRun: true });
+    assert.deepEqual(rewritten, ['/boot/efi/loader/entries/id-6.12.1.conf']);
+    assert.deepEqual(tree(), before);
+  });
+
   test('names entries that kernel-install does not write', async () => {
     withSystemdBoot('root=/dev/vda1 ro\n');
     write('boot/efi/loader/entries/mine.conf', 'linux /vmlinuz\noptions root=/dev/vda1\n');

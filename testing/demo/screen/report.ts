@@ -44,6 +44,7 @@ function verdictLine(
     slower: yellow,
     'not enforced': red,
     'not proved': yellow,
+    'not judged': yellow,
     'not supported here': yellow,
   }[word];
   const begin = `${word.padEnd(width)}  ${title.padEnd(titleWidth)}  `;
@@ -102,7 +103,9 @@ function summary(verdicts: readonly LimitVerdict[], { colors }: DemoScreen): str
   ];
   const unproved = number('not proved');
   const idle = unproved === 0 ? '' : `, ${unproved} not proved`;
-  const rest = `${idle}${absent === 0 ? '' : `; ${absent} cannot be shown here`}`;
+  const unjudged = number('not judged');
+  const busy = unjudged === 0 ? '' : `, ${unjudged} not judged: the host is busy`;
+  const rest = `${idle}${busy}${absent === 0 ? '' : `; ${absent} cannot be shown here`}`;
   if (failed > 0)
     return colors.red(`${count(failed, 'limit')} not enforced, ${enforced} enforced${rest}`);
   if (unproved > 0)

@@ -6,12 +6,15 @@ import { briefly, callAgent } from '../../../agent/api/client.ts';
 import { startingText } from '../../../agent/startup.ts';
 import { placementTargets } from '../../../agent/placer/placement.ts';
 import type { Driver } from '../../../host/driver.ts';
+import type { Paths } from '../../../host/paths.ts';
+import { probeDriver } from '../../../host/probe.ts';
+import type { DriverName } from '../../../policy/document.ts';
 import { findOutside } from '../../../agent/placer/outside.ts';
 import { readStops, stopText, type Stop } from '../../../host/stops.ts';
 import type { Counters, LimitKey, PeakCounter } from '../../../limits/limit.ts';
 import { limitAttribute } from '../../../limits/limits.ts';
 import { resellerCgroup, siteCgroup, tenantCgroup } from '../../../plan/wanted.ts';
-import { nameOf, type Reseller, type Tenant } from '../../../policy/policy.ts';
+import { nameOf, observesLimits, type Reseller, type Tenant } from '../../../policy/policy.ts';
 import type { Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import { formatQuantity, unlimited } from '../../../../packages/base/quantity.ts';
@@ -33,9 +36,9 @@ import {
 import { table, terminalOf } from '../../shared/terminal.ts';
 import { shortBytes } from '../../../../packages/base/bytes.ts';
 import { printable } from '../../../../packages/base/printable.ts';
-import { countLayers } from '../../../../packages/base/layer.ts';
-import { capabilitiesOf, type Capability } from '../../capability.ts';
-import { scoreLine, surveyLayers } from '../../layers/survey-layers.ts';
+import { countLayers, type Layer } from '../../../../packages/base/layer.ts';
+import { capabilitiesOf, policyReaderOf, type Capability } from '../../capability.ts';
+import { policyProblemOf, scoreLine, surveyLayers } from '../../layers/survey-layers.ts';
 import type { MemberStatus, StatusJson, TenantStatus } from '../json.ts';
 
 interface StatusOptions extends PolicyOptions {
@@ -85,7 +88,7 @@ async function status(options: StatusOptions, command: Command): Promise<ExitCod
       resellers,
       outside,
       unknown,
-      ...(policy.observesLimits === true && { observed: true as const }),
+      ...(observesLimits(policy) && { observed: true as const }),
       entryPaths,
       ...(layers === undefined ? {} : { counts: countLayers(layers) }),
       ...known,
@@ -96,9 +99,53 @@ async function status(options: StatusOptions, command: Command): Promise<ExitCod
     return exitCodes.done;
   });
   // The errors of the policy have been printed; the agent knows what is in force.
-  if (code !== exitCodes.done && agent.ok) await showAgentAlone(agent.value, capabilities, options);
+  if (code === exitCodes.done) return code;
+  const known = options.score === true ? await knownLayers(command, file, paths, agent) : undefined;
+  if (agent.ok) await showAgentAlone(agent.value, capabilities, options, known);
+  else if (options.json === true && known !== undefined) printJson(withoutBoth(known));
+  if (known !== undefined && options.json !== true) print(scoreLine(known.layers));
   return code;
 }
+
+interface KnownLayers {
+  readonly driver: DriverName;
+  readonly layers: readonly Layer[];
+}
+
+/** Returns the layers of a host whose policy cannot be used: what depends on the policy is unknown. */
+async function knownLayers(
+  command: Command,
+  file: string,
+  paths: Paths,
+  agent: Result<StatusResponse, Problem>,
+): Promise<KnownLayers | undefined> {
+  const driver = probeDriver(paths, undefined);
+  if (!driver.ok) return undefined;
+  const { driver: name } = driver.value.capabilities;
+  const capabilities = capabilitiesOf(command);
+  const policyProblem = policyProblemOf((await policyReaderOf(command)).load(file, paths));
+  const context = { paths, policy: undefined, driver: name };
+  const entryPaths = await surveyEntryPaths(capabilities, context, 'thorough');
+  const facts = {
+    paths,
+    policy: undefined,
+    policyProblem,
+    driver: driver.value,
+    agent,
+    entryPaths,
+  };
+  return { driver: name, layers: await surveyLayers(capabilities, facts) };
+}
+
+const withoutBoth = ({ driver, layers }: KnownLayers): StatusJson => ({
+  driver,
+  ...nobody,
+  outside: [],
+  unknown: ['no policy is in use, and the agent does not answer'],
+  counts: countLayers(layers),
+});
+
+const nobody = { tenants: [], resellers: [] } as const;
 
 function printStatus(
   { tenants, resellers, outside, unknown, observed, entryPaths = [] }: StatusJson,
@@ -117,13 +164,14 @@ async function showAgentAlone(
   agent: StatusResponse,
   capabilities: readonly Capability[],
   { json }: StatusOptions,
+  known: KnownLayers | undefined,
 ): Promise<void> {
   const { driver } = agent;
   const { unknown } = agent.placement;
   const outside = await withOrigins(capabilities, agent.placement.outside);
   if (json === true) {
-    const nobody = { tenants: [], resellers: [] };
-    printJson({ driver, ...nobody, outside, unknown, agent } satisfies StatusJson);
+    const counts = known === undefined ? {} : { counts: countLayers(known.layers) };
+    printJson({ driver, ...nobody, outside, unknown, ...counts, agent } satisfies StatusJson);
     return;
   }
   print(

@@ -10,6 +10,7 @@
 import { spawnSync } from 'node:child_process';
 import { closeSync, fstatSync, mkdirSync, readFileSync, rmdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { listSome } from '../../../../packages/base/list.ts';
 import { failed, type Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import { causeOf, errnoOf } from '../../../../packages/base/io/errno.ts';
@@ -105,32 +106,49 @@ function recordPlace(place: string, paths: JailPaths): Result<void, Problem> {
   return replaceFile(paths.places, [...known, place].map((each) => `${each}\n`).join(''), 0o600);
 }
 
-/** Removes directories that are not wanted, and returns problems with the others. */
+/** The time for removing files in one build: jails must not wait for tenants that have left millions of files. */
+const removeMilliseconds = 60_000;
+
+/**
+ * Removes directories that are not wanted, and returns problems with the others. What is left when the time is over is for
+ * a later call.
+ */
 export function removeTemporary(
   paths: JailPaths,
   isWanted: (key: JailKey) => boolean,
+  milliseconds = removeMilliseconds,
 ): readonly Problem[] {
   const problems: Problem[] = [];
+  const deadline = performance.now() + milliseconds;
+  const late: string[] = [];
   for (const place of placesOf(paths)) {
     for (const name of namesIn(place)) {
       if (!isKey(name) || isWanted(name)) continue;
-      const removed = removeOne(join(place, name), idOf(name).uid);
-      if (!removed.ok) problems.push(removed.error);
+      const directory = join(place, name);
+      const removed = removeOne(directory, idOf(name).uid, deadline);
+      if (removed.ok) continue;
+      if (performance.now() >= deadline) late.push(directory);
+      else problems.push(removed.error);
     }
     removeEmpty(place);
   }
-  return problems;
+  if (late.length === 0) return problems;
+  const rest = {
+    action: 'remove the temporary files in',
+    object: listSome(late),
+    reason: `they were not all gone after ${milliseconds / 1000} s`,
+    hint: 'run it again: it goes on where it stopped',
+  };
+  return [...problems, rest];
 }
 
-/** The time for removing one tenant's files. */
-const removeMilliseconds = 120_000;
-
 /** Removes the files as the tenant: its links and races can then lead only to files that it could remove anyway. */
-function removeOne(directory: string, uid: number): Result<void, Problem> {
+function removeOne(directory: string, uid: number, deadline: number): Result<void, Problem> {
   const names = Object.keys(temporaryDirectories).map((name) => `${directory}/${name}`);
   try {
     const full = names.filter((name) => !isRemoved(name));
-    if (full.length > 0) emptyAs(uid, full);
+    const left = Math.round(deadline - performance.now());
+    if (full.length > 0 && left > 0) emptyAs(uid, full, left);
     for (const name of full) rmdirIfThere(name);
     rmdirIfThere(directory);
     return ok(undefined);
@@ -140,14 +158,14 @@ function removeOne(directory: string, uid: number): Result<void, Problem> {
   }
 }
 
-function emptyAs(uid: number, directories: readonly string[]): void {
+function emptyAs(uid: number, directories: readonly string[], milliseconds: number): void {
   spawnSync('/usr/bin/rm', ['-rf', '--one-file-system', '--', ...directories], {
     uid,
     gid: uid,
     cwd: '/',
     env: {},
     stdio: 'ignore',
-    timeout: removeMilliseconds,
+    timeout: milliseconds,
     killSignal: 'SIGKILL',
   });
 }

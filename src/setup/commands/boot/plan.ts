@@ -56,6 +56,12 @@ export const shownFiles = (plan: BootPlan) =>
       : [{ path: `/${path}`, before: before === undefined ? '' : decodeText(before.bytes), after }],
   );
 
+/** Returns the files that are there and that programs of the boot loader write again. */
+export const rewrittenFiles = (plan: BootPlan): readonly string[] =>
+  plan.edits.flatMap(({ path, before, after }) =>
+    before === undefined || after !== undefined ? [] : [`/${path}`],
+  );
+
 export const optionJson = ({ option, need, state }: OptionState): BootOptionJson => ({
   name: option.name,
   brings: option.brings,

@@ -52,6 +52,7 @@ const undoJson = (
   words: changesOf(record).flatMap((each) => ownWords(each).map(({ word }) => word)),
   files: filesOf(record).map((path) => ({ path: `/${path}`, before: '', after: '' })),
   commands: changesOf(record).flatMap((each) => undoCommands(host, each)),
+  rewritten: [],
   changed: false,
   notes: [],
 });

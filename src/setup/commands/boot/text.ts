@@ -41,10 +41,12 @@ export interface ShownChange {
     readonly after: string;
   }[];
   readonly commands: readonly (readonly string[])[];
+  readonly rewritten: readonly string[];
 }
 
-export function printChange({ title, files, commands }: ShownChange): void {
+export function printChange({ title, files, commands, rewritten }: ShownChange): void {
   print(`\n${title}`);
   for (const { path, before, after } of files) printDiff(path, before, after);
   for (const each of commands) print(`run: ${printable(each.join(' '))}`);
+  for (const each of rewritten) print(`which writes again: ${printable(each)}`);
 }

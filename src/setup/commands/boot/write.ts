@@ -11,7 +11,7 @@ import { loadersOf } from '../../io/boot/loaders/find-loader.ts';
 import { undoBoot } from '../../io/boot/undo-boot.ts';
 import type { SetupBootJson } from '../json.ts';
 import { nobodyToAsk, type Ask, type BootOptions } from './ask.ts';
-import { changeOf, optionJson, planFor, shownFiles, toWrite } from './plan.ts';
+import { changeOf, optionJson, planFor, rewrittenFiles, shownFiles, toWrite } from './plan.ts';
 import { printChange, printOptions } from './text.ts';
 import { failedUndo, interruptedNote } from './undo.ts';
 
@@ -67,6 +67,7 @@ class Report {
       words: [],
       files: [],
       commands: [],
+      rewritten: [],
       changed: false,
       notes,
     };
@@ -80,12 +81,12 @@ class Report {
 
   shows(plan: BootPlan, change: BootChange): void {
     const { loader, commands } = plan;
-    const files = shownFiles(plan);
-    const words = change.words;
-    this.#value = { ...this.#value, loader: loader?.name ?? null, words, files, commands };
+    const shown = { files: shownFiles(plan), commands, rewritten: rewrittenFiles(plan) };
+    const { words } = change;
+    this.#value = { ...this.#value, loader: loader?.name ?? null, words, ...shown };
     if (this.#json) return;
     const title = `The change${loader === undefined ? '' : ` (${loader.title})`}:`;
-    printChange({ title, files, commands });
+    printChange({ title, ...shown });
   }
 
   /** The words are what people need if they have to add them themselves. */
