@@ -16,7 +16,7 @@ import { readFpmInputs } from '../../../src/web/io/fpm/inputs.ts';
 import { readInstalled } from '../../../src/web/io/fpm/installed.ts';
 import { fpmLayoutOf } from '../../../src/web/io/fpm/layout.ts';
 import { wantedFiles } from '../../../src/web/io/fpm/wanted-files.ts';
-import { findWebPrograms } from '../../../src/web/io/servers.ts';
+import { findWebPrograms } from '../../../src/web/io/find-programs.ts';
 import { temporaryDirectory } from '../../../testing/temporary-directory.ts';
 
 const found = findWebPrograms().fpm[0];
@@ -115,10 +115,12 @@ export class FpmStage implements Disposable {
     const { files, leftOut, sections } = inputs.value;
     const broken = files.filter(({ path }) => leftOut.has(path));
     const host = {
-      ...readHostView(context.paths, context.policy, [
-        ...sections,
-        ...broken.flatMap(({ text }) => sectionsInText(text)),
-      ]),
+      ...readHostView(
+        context.paths,
+        context.policy,
+        [...sections, ...broken.flatMap(({ text }) => sectionsInText(text))],
+        context.fpm.php,
+      ),
       // The directory of temporary files is everybody's.
       unsafeFile: () => undefined,
       unsafeDirectory: () => undefined,
