@@ -2,7 +2,8 @@
  * The web servers and PHP of a host, by the layouts of distributions and panels. Reads names only, and starts no
  * program. `root` is the directory that holds the host's file system: empty on a host, a tree of files in a test.
  */
-import { globSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
+import { namesIn } from '../../../packages/base/io/read.ts';
 import type { ApacheLayout, Layout, NginxLayout } from '../../layouts/layout.ts';
 import { anyVersion, filledIn, layouts, versionIn } from '../../layouts/layouts.ts';
 
@@ -84,11 +85,24 @@ export function findWebServers(root = ''): readonly FoundWebServer[] {
   );
 }
 
-/** Returns the paths that match, without the root. */
-export const pathsOf = (root: string, pattern: string): readonly string[] =>
-  globSync(root + pattern)
-    .map((each) => each.slice(root.length))
-    .sort();
+/** Returns the paths that match, without the root. `*` and `[0-9]` are understood; directories may be links. */
+export function pathsOf(root: string, pattern: string): readonly string[] {
+  const [, ...parts] = pattern.split('/');
+  const found = parts.reduce<readonly string[]>(
+    (paths, part) =>
+      part.includes('*')
+        ? paths.flatMap((path) => matchesIn(root + path, part).map((name) => `${path}/${name}`))
+        : paths.map((path) => `${path}/${part}`),
+    [''],
+  );
+  return found.filter((path) => existsSync(root + path));
+}
+
+function matchesIn(directory: string, part: string): readonly string[] {
+  const source = part.replaceAll(/[.+^$(){}|\\]/g, '\\$&').replaceAll('*', '.*');
+  const matching = new RegExp(`^${source}$`);
+  return namesIn(directory).filter((name) => matching.test(name));
+}
 
 export const isFile = (path: string): boolean => statAt(path)?.isFile() === true;
 
