@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 import { freePort } from '../testing/free-port.ts';
 import { eventually } from '../testing/patience.ts';
 import { ensurePrerequisites } from '../testing/prerequisites.ts';
-import { findWebPrograms } from '../src/web/io/servers.ts';
+import { findWebPrograms } from '../src/web/io/find-programs.ts';
 import type { Bench } from './bench.ts';
 import { compare, type Section } from './samples.ts';
 import { firstUid, instance, Scratch } from './scratch.ts';

@@ -13,7 +13,7 @@ import { ensurePrerequisites } from '../testing/prerequisites.ts';
 import { nginxEntriesFile } from '../src/web/core/entries/nginx-file.ts';
 import { tenantMember } from '../src/usage/member.ts';
 import type { NginxHttp } from '../src/web/core/nginx/http-level.ts';
-import { findWebPrograms } from '../src/web/io/servers.ts';
+import { findWebPrograms } from '../src/web/io/find-programs.ts';
 import type { Bench } from './bench.ts';
 import { compare, type Section } from './samples.ts';
 

@@ -17,7 +17,7 @@ interface Layer {
   readonly packages: readonly string[];
 }
 
-const pure = ['packages/base', 'limits', 'policy', 'plan', 'usage'];
+const pure = ['packages/base', 'limits', 'policy', 'plan', 'usage', 'layouts'];
 /** Files of the host, read and written safely as root. */
 const files = 'packages/base/io';
 /** The kernel-module library, as those see it that may do I/O. */
@@ -43,6 +43,7 @@ const layers: Readonly<Record<string, Layer>> = {
   policy: { uses: ['packages/base', 'packages/modules/core', 'limits'], packages: ['saxes'] },
   plan: { uses: ['packages/base', 'limits', 'policy'], packages: [] },
   usage: { uses: ['packages/base', 'limits', 'policy'], packages: [] },
+  layouts: { uses: [], packages: [] },
   sys: { uses: ['packages/base', files], packages: system },
   host: { uses: [...pure, files, 'sys'], packages: system },
   store: { uses: [...pure, files, 'sys'], packages: ['node:'] },

@@ -25,6 +25,7 @@ const look: HostLook = {
     {
       program: '/usr/sbin/php-fpm8.4',
       origin: 'Debian',
+      php: '8.4',
       pools: '/etc/php/8.4/fpm/pool.d',
       isServed: true,
     },

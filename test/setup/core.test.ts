@@ -44,6 +44,7 @@ const look: HostLook = {
     {
       program: '/usr/sbin/php-fpm8.4',
       origin: 'the distribution',
+      php: '8.4',
       pools: '/etc/php/8.4/fpm/pool.d',
       isServed: true,
     },
@@ -577,6 +578,7 @@ test('lookRemarks() names PHP that is not served, and other programs that set li
     {
       program: '/opt/plesk/php/8.3/sbin/php-fpm',
       origin: 'Plesk',
+      php: null,
       pools: null,
       isServed: false,
     },

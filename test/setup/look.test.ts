@@ -20,47 +20,102 @@ function lookAt(...names: readonly string[]) {
 }
 
 suite('lookAtHost()', () => {
-  test('finds httpd and PHP of Enterprise Linux, and does not claim to serve them', () => {
-    const look = lookAt('/usr/sbin/httpd', '/etc/httpd/', '/usr/sbin/php-fpm', '/etc/php-fpm.d/');
+  test('serves httpd and PHP of Enterprise Linux', () => {
+    const look = lookAt(
+      '/usr/sbin/httpd',
+      '/etc/httpd/conf/httpd.conf',
+      '/usr/sbin/php-fpm',
+      '/etc/php-fpm.conf',
+      '/etc/php-fpm.d/',
+    );
     assert.deepEqual(look.webServers, [
-      { name: 'Apache', program: '/usr/sbin/httpd', isServed: false },
+      { name: 'Apache', program: '/usr/sbin/httpd', isServed: true },
     ]);
     assert.deepEqual(look.php, [
       {
         program: '/usr/sbin/php-fpm',
         origin: 'Enterprise Linux',
+        php: 'el',
         pools: '/etc/php-fpm.d',
-        isServed: false,
+        isServed: true,
       },
     ]);
-    const remarks = lookRemarks(look).join('\n');
-    assert.match(remarks, /web entries" cannot serve Apache \(\/usr\/sbin\/httpd\)/);
-    assert.match(remarks, /web fpm" cannot serve PHP of Enterprise Linux .*never into a jail/);
+    assert.ok(!lookRemarks(look).some((each) => each.includes('cannot serve')));
   });
 
-  const others: readonly (readonly [origin: string, program: string, pools: string | null])[] = [
-    ["Remi's repository", '/opt/remi/php83/root/usr/sbin/php-fpm', '/etc/opt/remi/php83/php-fpm.d'],
+  type Other = readonly [
+    origin: string,
+    php: string,
+    program: string,
+    configuration: string,
+    pools: string | null,
+  ];
+  const others: readonly Other[] = [
+    [
+      "Remi's repository",
+      'remi-php83',
+      '/opt/remi/php83/root/usr/sbin/php-fpm',
+      '/etc/opt/remi/php83/php-fpm.conf',
+      '/etc/opt/remi/php83/php-fpm.d',
+    ],
     [
       'Software Collections',
+      'rh-php73',
       '/opt/rh/rh-php73/root/usr/sbin/php-fpm',
+      '/etc/opt/rh/rh-php73/php-fpm.conf',
       '/etc/opt/rh/rh-php73/php-fpm.d',
     ],
     [
       'cPanel',
+      'ea-php83',
       '/opt/cpanel/ea-php83/root/usr/sbin/php-fpm',
+      '/opt/cpanel/ea-php83/root/etc/php-fpm.conf',
       '/opt/cpanel/ea-php83/root/etc/php-fpm.d',
     ],
-    ['Plesk', '/opt/plesk/php/8.3/sbin/php-fpm', '/opt/plesk/php/8.3/etc/php-fpm.d'],
-    ['CloudLinux', '/opt/alt/php83/usr/sbin/php-fpm', '/opt/alt/php83/etc/php-fpm.d'],
-    ['DirectAdmin', '/usr/local/php83/sbin/php-fpm83', null],
-    ['LiteSpeed', '/usr/local/lsws/lsphp83/bin/lsphp', null],
+    [
+      'Plesk',
+      'plesk-8.3',
+      '/opt/plesk/php/8.3/sbin/php-fpm',
+      '/opt/plesk/php/8.3/etc/php-fpm.conf',
+      '/opt/plesk/php/8.3/etc/php-fpm.d',
+    ],
+    [
+      'CloudLinux',
+      'alt-php83',
+      '/opt/alt/php83/usr/sbin/php-fpm',
+      '/opt/alt/php83/etc/php-fpm.conf',
+      '/opt/alt/php83/etc/php-fpm.d',
+    ],
+    [
+      'DirectAdmin',
+      'da-php83',
+      '/usr/local/php83/sbin/php-fpm83',
+      '/usr/local/php83/etc/php-fpm.conf',
+      null,
+    ],
   ];
-  for (const [origin, program, pools] of others)
-    test(`finds PHP of ${origin}`, () => {
-      const look = lookAt(program, ...(pools === null ? [] : [`${pools}/`]));
-      assert.deepEqual(look.php, [{ program, origin, pools, isServed: false }]);
+  for (const [origin, php, program, configuration, pools] of others) {
+    test(`serves PHP of ${origin}`, () => {
+      const look = lookAt(program, configuration, ...(pools === null ? [] : [`${pools}/`]));
+      assert.deepEqual(look.php, [{ program, origin, php, pools, isServed: true }]);
+      assert.ok(!lookRemarks(look).some((each) => each.includes('cannot serve')));
+    });
+    test(`does not claim to serve PHP of ${origin} without its configuration`, () => {
+      const look = lookAt(program);
+      assert.deepEqual(look.php, [{ program, origin, php: null, pools: null, isServed: false }]);
       assert.ok(lookRemarks(look).some((each) => each.includes(`PHP of ${origin} (${program})`)));
     });
+  }
+
+  test("finds LiteSpeed's PHP, and does not claim to serve it", () => {
+    const program = '/usr/local/lsws/lsphp83/bin/lsphp';
+    const look = lookAt(program);
+    assert.deepEqual(
+      look.php.map(({ origin, isServed }) => [origin, isServed]),
+      [['LiteSpeed', false]],
+    );
+    assert.ok(lookRemarks(look).some((each) => each.includes(`PHP of LiteSpeed (${program})`)));
+  });
 
   test('serves nginx, Apache and PHP of Debian, and takes no program without its files', () => {
     const look = lookAt(
@@ -68,6 +123,7 @@ suite('lookAtHost()', () => {
       '/usr/sbin/apache2',
       '/etc/apache2/apache2.conf',
       '/usr/sbin/php-fpm8.4',
+      '/etc/php/8.4/fpm/php-fpm.conf',
       '/etc/php/8.4/fpm/pool.d/',
       '/usr/sbin/php-fpm8.2',
       '/usr/sbin/php-fpm',
@@ -80,8 +136,8 @@ suite('lookAtHost()', () => {
       ],
     );
     assert.deepEqual(
-      look.php.map(({ program, isServed }) => [program, isServed]),
-      [['/usr/sbin/php-fpm8.4', true]],
+      look.php.map(({ program, php, isServed }) => [program, php, isServed]),
+      [['/usr/sbin/php-fpm8.4', '8.4', true]],
     );
     assert.ok(!lookRemarks(look).some((each) => each.includes('cannot serve')));
     assert.deepEqual(

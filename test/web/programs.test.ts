@@ -118,6 +118,8 @@ server { listen 127.0.0.1:${port}; server_name next.example; }`.replace(
       directory: stage.directory,
       modInfo: `${modules}/mod_info.so`,
       environment: { RUN_USER: 'www-data' },
+      ownFile: at('bulkhead.conf'),
+      pidFile: at('apache.pid'),
     };
     const survey = () => surveyWeb({ ...stage.programs(), apache }, tenancy());
     const { sites, servers, pools } = await survey();

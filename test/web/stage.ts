@@ -7,7 +7,8 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { SiteView } from '../../src/web/core/overview.ts';
-import { findWebPrograms, type WebPrograms } from '../../src/web/io/servers.ts';
+import { findWebPrograms } from '../../src/web/io/find-programs.ts';
+import type { WebPrograms } from '../../src/web/io/servers.ts';
 import { eventually } from '../../testing/patience.ts';
 import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 

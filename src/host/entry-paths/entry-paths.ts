@@ -4,6 +4,8 @@
  */
 
 import type { Cause } from '../../../packages/base/problem.ts';
+import { phpPrograms, phpUnits } from '../../layouts/layouts.ts';
+import { stemPattern } from '../../layouts/service-names.ts';
 import { docPage } from '../../sys/package-files.ts';
 import type { DriverName } from '../../policy/document.ts';
 import type { Policy } from '../../policy/policy.ts';
@@ -20,7 +22,7 @@ export type Enforced = (typeof enforcedOrder)[number];
 
 export interface EntryPath {
   readonly name: string;
-  /** Programs any of which shows that this server has this entry path; `*` stands for any end of a name. */
+  /** Programs any of which shows that this server has this entry path, as patterns. */
   readonly programs: readonly string[];
   /** The PAM services with whose sessions it begins; none if none is opened, or not for certain. */
   readonly sessions: readonly string[];
@@ -65,11 +67,11 @@ const table = {
     improve: enableStep,
   },
   'PHP-FPM': {
-    programs: ['/usr/sbin/php-fpm*'],
+    programs: phpPrograms,
     sessions: [],
     ofSites: true,
     daemons: /^php-fpm/,
-    units: /^(?:php[\d.]*-fpm|bulkhead-fpm\d*)$/,
+    units: new RegExp(`${phpUnits.source}|^bulkhead(?:-fpm|${stemPattern})$`),
     improve: 'run "bulkhead web fpm enable --all"',
   },
   CGI: {

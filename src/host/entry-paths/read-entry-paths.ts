@@ -1,9 +1,9 @@
 /** Finds this server's entry paths. */
 import { existsSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
 import { namesIn, readText } from '../../../packages/base/io/read.ts';
 import type { Cause } from '../../../packages/base/problem.ts';
 import { isLocked } from '../../sys/files/flock.ts';
+import { pathsOf } from '../servers/find-servers.ts';
 import { agentLock, type Paths } from '../paths.ts';
 import {
   entryPaths,
@@ -35,13 +35,7 @@ export function readEntryPathFacts(
 }
 
 const programsOf = ({ programs }: EntryPath, root: string): readonly string[] =>
-  programs.flatMap((path) => {
-    if (!path.endsWith('*')) return existsSync(`${root}${path}`) ? [path] : [];
-    const start = basename(path).slice(0, -1);
-    return namesIn(`${root}${dirname(path)}`)
-      .filter((name) => name.startsWith(start))
-      .map((name) => `${dirname(path)}/${name}`);
-  });
+  programs.flatMap((path) => pathsOf(root, path));
 
 /**
  * Returns why sshd opens no PAM session: it does so only if configured. If there are several values, the first one

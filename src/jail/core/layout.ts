@@ -58,14 +58,14 @@ export const etcNames: readonly string[] = splitWords(`
   debian_version default/locale environment fonts gai.conf gitconfig host.conf
   hostname hosts inputrc java-21-openjdk java-17-openjdk ld.so.cache ld.so.conf
   ld.so.conf.d locale.alias localtime login.defs lsb-release magic mailname
-  manpath.config mime.types motd nanorc networks nsswitch.conf os-release perl php
-  profile profile.d protocols python3 resolv.conf rpc security/limits.conf
+  manpath.config mime.types motd nanorc networks nsswitch.conf opt/remi opt/rh os-release
+  perl php php.d php.ini profile profile.d protocols python3 resolv.conf rpc security/limits.conf
   security/limits.d security/pam_env.conf services shells skel ssh/ssh_config
   ssh/ssh_config.d ssh/ssh_known_hosts ssl/certs ssl/openssl.cnf terminfo timezone vim
   wgetrc
 `);
 /** Names that are copied nowhere below these: php-fpm pools name other tenants. */
-export const etcExcept: ReadonlySet<string> = new Set(['pool.d', 'private']);
+export const etcExcept: ReadonlySet<string> = new Set(['pool.d', 'php-fpm.d', 'private']);
 
 /** Files of /etc that each tenant has its own version of. */
 export const accountFiles = ['passwd', 'group'] as const;

@@ -27,6 +27,8 @@ export interface FoundPhp {
   readonly program: string;
   /** The distribution, repository or panel that it comes from. */
   readonly origin: string;
+  /** The name by which `web fpm` knows it, such as `8.4` or `ea-php83`; null if it is not served. */
+  readonly php: string | null;
   /** The directory of its pools; null if it has none, or if they are elsewhere. */
   readonly pools: string | null;
   /** Whether `web fpm` can move its pools to tenants' services. */

@@ -1,4 +1,5 @@
 /** The steps of a setup, in their order. */
+import { distributionUnit } from '../../layouts/layouts.ts';
 import { count } from '../../../packages/base/list.ts';
 import { ok } from '../../../packages/base/result.ts';
 import {
@@ -247,10 +248,8 @@ export const steps: readonly Step[] = [
 
 /** The services of the distribution: what runs in tenants' services enters a new jail when they are reloaded. */
 function phpUnits({ look }: StepContext): readonly string[] {
-  return look.php.flatMap(({ program }) => {
-    const [, version] = /\/php-fpm(\d+\.\d+)$/.exec(program) ?? [];
-    return version === undefined || !look.hasSystemd ? [] : [`php${version}-fpm.service`];
-  });
+  if (!look.hasSystemd) return [];
+  return look.php.flatMap(({ php }) => (php === null ? [] : distributionUnit(php)));
 }
 
 function phpObstacle(context: StepContext): string | undefined {

@@ -7,7 +7,7 @@ import { administratorsOf } from '../../host/accounts/administrators.ts';
 import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
 import type { Paths } from '../../host/paths.ts';
 import { veCfgPath, type HostLook } from '../core/look.ts';
-import { filesOf, findPhp, findServers } from './find-servers.ts';
+import { findPhpBuilds, findWebServers, pathsOf } from '../../host/servers/find-servers.ts';
 
 type Marks = readonly (readonly [name: string, ...paths: readonly string[]])[];
 
@@ -62,14 +62,20 @@ export function lookAtHost(
     hasSystemd: runsSystemd(),
     panels: found(panels),
     packagesOf,
-    webServers: findServers(root),
-    php: findPhp(root),
+    webServers: findWebServers(root),
+    php: findPhpBuilds(root).map(({ php = null, program, origin, pools = null }) => ({
+      program,
+      origin,
+      php,
+      pools,
+      isServed: php !== null,
+    })),
     databases: found(databases),
     accounts: inRange.slice(0, accountsMax).map(({ user }) => user),
     administrators: administrators.filter((name) => inRange.some(({ user }) => user === name)),
     uids: `${uidMin}-${last}`,
     otherWriters: sliceFiles
-      .flatMap((each) => filesOf(root, each))
+      .flatMap((each) => pathsOf(root, each))
       .filter((each) => !/\/\d*-?bulkhead[^/]*\.conf$/.test(each)),
     cloudLinux: cloudLinux.filter((each) => isThere(root, each)),
     hasPolicy: existsSync(policyFile),
@@ -77,7 +83,7 @@ export function lookAtHost(
 }
 
 const isThere = (root: string, path: string) =>
-  path.includes('*') ? filesOf(root, path).length > 0 : existsSync(root + path);
+  path.includes('*') ? pathsOf(root, path).length > 0 : existsSync(root + path);
 
 /** Parses `PRETTY_NAME="Debian GNU/Linux 13 (trixie)"`. Source: os-release(5). */
 export function distributionOf(text: string): string {

@@ -5,6 +5,7 @@
 import { mkdirSync, rmdirSync, rmSync } from 'node:fs';
 import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
+import { stemPattern } from '../../layouts/service-names.ts';
 import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
 import type { Paths } from '../../host/paths.ts';
 import { stopFile, type Stop } from '../../host/stops.ts';
@@ -27,7 +28,7 @@ export function isUnitOf(
 ): boolean {
   const [, kind = '', owner = ''] =
     /^(.+)@([A-Za-z0-9_-]+)(?::[A-Za-z0-9_.-]+)?\.(?:service|socket)$/.exec(unit) ?? [];
-  if (new RegExp(`^${instance}-fpm\\d+$`).test(kind)) return owner === String(uid);
+  if (new RegExp(`^${instance}${stemPattern}$`).test(kind)) return owner === String(uid);
   return kind === `${instance}-cgi` && (owner === String(uid) || (user !== '' && owner === user));
 }
 

@@ -9,12 +9,15 @@ import type { OwnerAnswer } from '../core/owner.ts';
 import type { OwnSiteLimits } from '../core/site-limits.ts';
 import type { ReloadResult, ServerEntries } from '../io/entries/server-entries.ts';
 import type { SplitRefusal } from '../io/fpm/checked-split.ts';
+import type { NotServed } from '../io/servers.ts';
 import type { FpmPlan } from '../io/fpm/plan.ts';
 
 /** Every site of nginx and Apache, and every PHP-FPM pool. */
 export interface WebStatusJson extends Omit<Overview, 'sites'> {
   /** The sites. */
   readonly sites: readonly WebSiteJson[];
+  /** The PHP-FPM that Bulkhead finds, and leaves alone. */
+  readonly notServed: readonly NotServed[];
   readonly notes: readonly Note[];
 }
 
@@ -46,7 +49,7 @@ export interface WebFpmEnableJson {
 export type WebFpmDisableJson = WebFpmEnableJson;
 
 export interface FpmVersion {
-  /** `8.4`. */
+  /** The name of the build: `8.4`, or one such as `ea-php83` of a panel's. */
   readonly php: string;
   /** The services of tenants. */
   readonly services: readonly FpmService[];

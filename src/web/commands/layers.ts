@@ -4,7 +4,7 @@ import { count } from '../../../packages/base/list.ts';
 import { formatProblem } from '../../../packages/base/problem.ts';
 import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
 import { observesLimits, onlyObserved, type Policy } from '../../policy/policy.ts';
-import { findWebPrograms } from '../io/servers.ts';
+import { findWebPrograms } from '../io/find-programs.ts';
 import { planAll } from './entries/plans.ts';
 import { sessionOf } from './entries/session.ts';
 

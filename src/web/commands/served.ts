@@ -2,7 +2,7 @@
 import type { Paths } from '../../host/paths.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { servedSites, type ServedSites } from '../core/served-sites.ts';
-import { findWebPrograms } from '../io/servers.ts';
+import { findWebPrograms } from '../io/find-programs.ts';
 import { surveyOnce } from './survey-once.ts';
 
 /** Returns undefined if there is no web server, or one that does not show all that it serves. */

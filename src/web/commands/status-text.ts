@@ -43,7 +43,7 @@ function sitesText(
   siteLimits: SiteLimitIndex,
 ): string {
   if (servers.length === 0)
-    return 'No web server is installed: there is no nginx, apache2 or php-fpm in /usr/sbin';
+    return 'No web server is installed: there is no nginx, Apache or PHP-FPM where a distribution or a panel installs it';
   if (sites.length === 0)
     return `No site was found in ${servers.map(({ name }) => name).join(', ')}`;
   const isLimited = sites.some((each) => siteBounds(each, limits).length > 0);

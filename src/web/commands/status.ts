@@ -12,7 +12,8 @@ import { policyOption } from '../../cli/shared/policy-option.ts';
 import { print, printJson } from '../../cli/shared/session.ts';
 import { terminalOf } from '../../cli/shared/terminal.ts';
 import { siteBounds, type EntryLimits } from '../core/entries/limits.ts';
-import { webNotes } from '../core/notes.ts';
+import { webNotes, type Note } from '../core/notes.ts';
+import type { NotServed } from '../io/servers.ts';
 import type { Overview } from '../core/overview.ts';
 import { ownLimitsOf, unusedLimits, type SiteLimitIndex } from '../core/site-limits.ts';
 import { overviewText } from './status-text.ts';
@@ -20,20 +21,26 @@ import { withSurvey } from './survey.ts';
 import type { WebSiteJson, WebStatusJson } from './json.ts';
 
 const status = (options: PolicyOptions, command: Command): Promise<ExitCode> =>
-  withSurvey(options, command, ({ tenancy, survey }) => {
+  withSurvey(options, command, ({ tenancy, survey, notServed }) => {
     const { nginxHttp: _, apachePidFile: _file, ...overview } = survey;
     const remarks = tenancy.remarks.map((message) => ({ message, about: [] }));
     const unused = unusedLimits(overview, tenancy.siteLimits);
-    const notes = [...remarks, ...webNotes(overview), ...unused];
+    const notes = [...remarks, ...notServed.map(notServedNote), ...webNotes(overview), ...unused];
     if (options.json === true)
       printJson({
         ...overview,
         sites: sitesJson(overview, tenancy),
+        notServed,
         notes,
       } satisfies WebStatusJson);
     else print(overviewText(overview, notes, { ...terminalOf(process.stdout), ...tenancy }));
     return exitCodes.done;
   });
+
+const notServedNote = ({ program, configuration, reason }: NotServed): Note => ({
+  message: `PHP-FPM ${program} (${configuration}) is not served: ${reason}. The agent moves its processes after they have started`,
+  about: [],
+});
 
 interface KnownLimits {
   readonly entryLimits: EntryLimits;

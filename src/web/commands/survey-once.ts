@@ -4,7 +4,7 @@
  */
 import type { Paths } from '../../host/paths.ts';
 import type { Policy } from '../../policy/policy.ts';
-import { findWebPrograms } from '../io/servers.ts';
+import { findWebPrograms } from '../io/find-programs.ts';
 import { surveyWeb, type Survey } from '../io/survey.ts';
 import { tenancyOf } from './tenancy.ts';
 

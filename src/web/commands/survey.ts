@@ -5,7 +5,8 @@ import { exitCodes, type ExitCode, type PolicyOptions } from '../../cli/shared/c
 import { pathsFor, printError, failWith } from '../../cli/shared/session.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { ServerRead } from '../core/overview.ts';
-import { findWebPrograms } from '../io/servers.ts';
+import { findWebPrograms, unknownMasters } from '../io/find-programs.ts';
+import type { NotServed } from '../io/servers.ts';
 import { surveyWeb, type Survey } from '../io/survey.ts';
 import { tenancyOrReport, type KnownTenancy } from './tenancy.ts';
 
@@ -13,6 +14,8 @@ interface Surveyed {
   readonly paths: Paths;
   readonly tenancy: KnownTenancy;
   readonly survey: Survey;
+  /** The PHP-FPM that Bulkhead finds, and leaves alone. */
+  readonly notServed: readonly NotServed[];
   /** Whether all servers showed all of their configuration. */
   readonly isWhole: boolean;
 }
@@ -34,11 +37,13 @@ export async function withSurvey(
   }
   const tenancy = await tenancyOrReport(options.policy, command, paths);
   if (tenancy === undefined) return exitCodes.failed;
-  const survey = await surveyWeb(findWebPrograms(), tenancy);
+  const programs = findWebPrograms();
+  const survey = await surveyWeb(programs, tenancy);
+  const notServed = [...(programs.notServed ?? []), ...unknownMasters(programs)];
   const problems = survey.servers.flatMap(serverProblems);
   for (const problem of problems) printError(problem);
   const isWhole = problems.length === 0;
-  const used = use({ paths, tenancy, survey, isWhole });
+  const used = use({ paths, tenancy, survey, notServed, isWhole });
   return isWhole ? used : exitCodes.failed;
 }
 

@@ -5,7 +5,7 @@ import { isEnabled } from '../io/entries/enabled.ts';
 import { readEntriesRecord } from '../io/entries/record.ts';
 import { fpmReleaseBlocker } from '../io/fpm/release-blocker.ts';
 import { hasKilledEntries } from '../io/entries/server-entries.ts';
-import { findWebPrograms } from '../io/servers.ts';
+import { findWebPrograms } from '../io/find-programs.ts';
 
 export function undoWeb(paths: Paths): readonly UndoStep[] {
   // Files of web servers belong to the host, so a second instance uses its own record.

@@ -8,7 +8,8 @@ import { readText } from '../../../packages/base/io/read.ts';
 import { statusValue } from '../../sys/processes/process-status.ts';
 import type { Pool } from '../core/fpm/pools.ts';
 import { readListeners } from './listeners.ts';
-import { findWebPrograms, readFpm, type WebPrograms } from './servers.ts';
+import { findWebPrograms } from './find-programs.ts';
+import { readFpm, type WebPrograms } from './servers.ts';
 
 /** Deeper than a program of a program of a script. */
 const ancestorsMax = 64;

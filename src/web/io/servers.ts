@@ -1,10 +1,10 @@
-/** The web servers that are installed, and how each prints its own configuration. */
+/** How each web server, and each PHP-FPM, prints its own configuration. */
 import { formatCause } from '../../../packages/base/problem.ts';
-import { globSync, statSync } from 'node:fs';
-import { parseEnvvars, withRunDirectory } from '../core/apache/environment.ts';
+import { statSync } from 'node:fs';
+import { fpmName } from '../../layouts/service-names.ts';
 import { parseApacheDump } from '../core/apache/dump.ts';
 import { apacheSites } from '../core/apache/sites.ts';
-import type { ReadProblem } from '../core/directive.ts';
+import type { Directive, ReadProblem } from '../core/directive.ts';
 import { parseFpmDump } from '../core/fpm/dump.ts';
 import { splitNginxDump } from '../core/nginx/dump.ts';
 import { httpLevelOf, type NginxHttp } from '../core/nginx/http-level.ts';
@@ -14,7 +14,6 @@ import type { ServerRead } from '../core/overview.ts';
 import type { Pool } from '../core/fpm/pools.ts';
 import { parseServerError } from '../core/server-error.ts';
 import type { ServerSite } from '../core/site.ts';
-import { readText } from '../../../packages/base/io/read.ts';
 import { readPoolPlaces } from './pool-files.ts';
 import { runBounded, type Output } from '../../sys/processes/run-bounded.ts';
 
@@ -29,55 +28,35 @@ export interface NginxProgram {
 export interface ApacheProgram extends NginxProgram {
   readonly modInfo: string;
   readonly environment: Readonly<Record<string, string>>;
+  /** The path of Bulkhead's own file, which the main file includes. */
+  readonly ownFile: string;
+  /** The file with the master's process id, if the configuration names none. */
+  readonly pidFile: string;
 }
 
 export interface FpmProgram {
   readonly program: string;
-  /** `8.4`. */
+  /** The name of the build: `8.4` of Debian, `ea-php83` of cPanel. */
   readonly php: string;
   readonly configuration: string;
+}
+
+/** A PHP-FPM that is here, and that Bulkhead leaves alone. */
+export interface NotServed {
+  /** The path of its program. */
+  readonly program: string;
+  /** The main file of its configuration. */
+  readonly configuration: string;
+  /** The reason, a clause about it. */
+  readonly reason: string;
 }
 
 export interface WebPrograms {
   readonly nginx?: NginxProgram;
   readonly apache?: ApacheProgram;
   readonly fpm: readonly FpmProgram[];
+  readonly notServed?: readonly NotServed[];
 }
-
-/** Finds web servers at the paths that Debian, and panels on Debian, use. */
-export function findWebPrograms(): WebPrograms {
-  const nginx = '/usr/sbin/nginx';
-  const apache = '/usr/sbin/apache2';
-  return {
-    ...(isFile(nginx) ? { nginx: { program: nginx, args: [], directory: '/etc/nginx' } } : {}),
-    ...(isFile(apache) && isFile('/etc/apache2/apache2.conf')
-      ? {
-          apache: {
-            program: apache,
-            args: [],
-            directory: '/etc/apache2',
-            modInfo: '/usr/lib/apache2/modules/mod_info.so',
-            environment: withRunDirectory(
-              parseEnvvars(readText('/etc/apache2/envvars') ?? ''),
-              isDirectory,
-            ),
-          },
-        }
-      : {}),
-    fpm: globSync('/usr/sbin/php-fpm[0-9]*').sort().flatMap(fpmProgram),
-  };
-}
-
-function fpmProgram(program: string): readonly FpmProgram[] {
-  const php = /\/php-fpm(\d+\.\d+)$/.exec(program)?.[1];
-  if (php === undefined) return [];
-  const configuration = `/etc/php/${php}/fpm/php-fpm.conf`;
-  return isFile(configuration) ? [{ program, php, configuration }] : [];
-}
-
-const isFile = (path: string) => statSync(path, { throwIfNoEntry: false })?.isFile() === true;
-const isDirectory = (path: string) =>
-  statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 
 interface ReadSites extends ServerRead {
   readonly sites: readonly ServerSite[];
@@ -92,6 +71,8 @@ export interface ReadWeb extends ReadSites {
   readonly http?: NginxHttp;
   /** The file to which Apache's master writes its process id. */
   readonly pidFile?: string;
+  /** The files that Apache reads directives from. */
+  readonly files?: ReadonlySet<string>;
 }
 
 /** Returns the path of Bulkhead's own file at the http level. */
@@ -131,12 +112,17 @@ export async function readApache(apache: ApacheProgram): Promise<ReadWeb> {
     ...server,
     sites: apacheSites(directives),
     problems,
+    files: filesOf(directives),
     ...(pidFile === undefined ? {} : { pidFile }),
   };
 }
 
+function filesOf(directives: readonly Directive[]): ReadonlySet<string> {
+  return new Set(directives.flatMap(({ file, block = [] }) => [file, ...filesOf(block)]));
+}
+
 export async function readFpm({ program, php, configuration }: FpmProgram): Promise<ReadPools> {
-  const server = { name: `php-fpm${php}`, program };
+  const server = { name: fpmName(php), program };
   const run = await accepted(runBounded(program, ['-tt', '-y', configuration]));
   if ('problem' in run) return { ...server, pools: [], problems: [run.problem] };
   const { places, problems } = readPoolPlaces(configuration);

@@ -18,7 +18,7 @@ import { parseStateFile, type JailStateFile } from '../../../src/jail/core/state
 import { packageFile } from '../../../src/sys/package-files.ts';
 import { serviceConfig } from '../../../src/web/core/fpm/service/config.ts';
 import type { SplitService } from '../../../src/web/core/fpm/service/split.ts';
-import { findWebPrograms } from '../../../src/web/io/servers.ts';
+import { findWebPrograms } from '../../../src/web/io/find-programs.ts';
 import { eventually } from '../../../testing/patience.ts';
 import { ensurePrerequisites } from '../../../testing/prerequisites.ts';
 import { logToStderr } from '../../../testing/progress.ts';

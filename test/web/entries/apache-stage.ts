@@ -87,6 +87,8 @@ export function apacheSites(stage: EntriesStage) {
     directory: stage.directory,
     modInfo: `${modules}/mod_info.so`,
     environment: {},
+    ownFile: at('conf-enabled/bulkhead.conf'),
+    pidFile: at('apache.pid'),
   });
   const survey = () => surveyWeb({ fpm: stage.programs().fpm, apache: apache() }, stage.tenancy());
   const plan = async (wanted: Wanted, editVhosts = false) =>

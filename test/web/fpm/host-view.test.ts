@@ -34,7 +34,7 @@ function sitesNow() {
   }));
   const siteLimits = new Map([5001, 5002].map((uid) => [uid, set]));
   const policy = resolvePolicy(document, { accounts, uidMin: 1000, siteLimits });
-  return readHostView(paths, policy, []).tenants.map(({ sites = [] }) =>
+  return readHostView(paths, policy, [], '8.4').tenants.map(({ sites = [] }) =>
     sites.map(({ name }) => name),
   );
 }

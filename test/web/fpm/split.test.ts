@@ -79,6 +79,12 @@ test('splitPools() keeps pools that it does not understand, with the reason', ()
       { unsafeDirectory: () => ({ reason: 'in her home' }) },
     ],
     [pool('a', 'alice'), /stays as it is/, true, { isPinned: () => true }],
+    [
+      pool('a', 'alice'),
+      /a pool of PHP ea-php83 listens at \/run\/php\/a\.sock, too; remove one/,
+      true,
+      { claimedBy: (listen) => (listen === '/run/php/a.sock' ? 'ea-php83' : undefined) },
+    ],
   ];
   for (const [text, reason, isPublic = true, more] of cases) {
     const found = split([file('x.conf', text, isPublic)], more);

@@ -15,8 +15,9 @@ import { applyFileChanges, changesBetween } from '../../../src/web/io/fpm/file-s
 import { readFpmInputs } from '../../../src/web/io/fpm/inputs.ts';
 import { readInstalled } from '../../../src/web/io/fpm/installed.ts';
 import { fpmLayoutOf } from '../../../src/web/io/fpm/layout.ts';
+import type { FpmProgram } from '../../../src/web/io/servers.ts';
 import { wantedFiles } from '../../../src/web/io/fpm/wanted-files.ts';
-import { findWebPrograms } from '../../../src/web/io/servers.ts';
+import { findWebPrograms } from '../../../src/web/io/find-programs.ts';
 import { temporaryDirectory } from '../../../testing/temporary-directory.ts';
 
 const found = findWebPrograms().fpm[0];
@@ -33,9 +34,13 @@ export class FpmStage implements Disposable {
   readonly at = this.#directory.path;
   /** Entries limits by uid. */
   readonly entries = new Map<number, number>();
+  readonly php: string;
+  /** The other builds of PHP of the host. */
+  others: readonly FpmProgram[] = [];
   #scratches = 0;
 
-  constructor() {
+  constructor(php = fpm.php) {
+    this.php = php;
     for (const each of ['pools', 'units', 'etc', 'run', 'sockets']) mkdirSync(`${this.at}/${each}`);
     writeFileSync(this.main, `[global]\nerror_log = syslog\ninclude=${this.at}/pools/*.conf\n`);
     const passwd = Object.entries(tenants).map(
@@ -73,7 +78,7 @@ export class FpmStage implements Disposable {
   }
 
   context(): FpmContext {
-    const program = { ...fpm, configuration: this.main };
+    const program = { ...fpm, php: this.php, configuration: this.main };
     const paths = { ...pathsOf('bulkhead'), etc: `${this.at}/etc`, runtime: `${this.at}/run` };
     const layout = {
       ...fpmLayoutOf(paths, program, true),
@@ -90,7 +95,8 @@ export class FpmStage implements Disposable {
       })),
     } as unknown as Policy;
     const entry = { kind: 'launcher', instance: 'bulkhead', isJailed: false } as const;
-    return { paths, fpm: program, web: {}, layout, policy, entryOf: () => entry };
+    const { others } = this;
+    return { paths, fpm: program, others, web: {}, layout, policy, entryOf: () => entry };
   }
 
   check(totalMs = 500_000): CheckRun {
@@ -115,10 +121,12 @@ export class FpmStage implements Disposable {
     const { files, leftOut, sections } = inputs.value;
     const broken = files.filter(({ path }) => leftOut.has(path));
     const host = {
-      ...readHostView(context.paths, context.policy, [
-        ...sections,
-        ...broken.flatMap(({ text }) => sectionsInText(text)),
-      ]),
+      ...readHostView(
+        context.paths,
+        context.policy,
+        [...sections, ...broken.flatMap(({ text }) => sectionsInText(text))],
+        context.fpm.php,
+      ),
       // The directory of temporary files is everybody's.
       unsafeFile: () => undefined,
       unsafeDirectory: () => undefined,

@@ -89,6 +89,21 @@ for (const shell of shells)
       assert.deepEqual(links, ['000001-known.conf', '999999-new.conf']);
     }
     assert.equal(readlinkSync(`${state}/pools/1/999999-new.conf`), `${pools}/new.conf`);
+    // Files of several directories that have one name, at one time and at another.
+    const inUsers = (user: string) => `${scratch.path}/users/${user}/php.conf`;
+    for (const users of [['a', 'b'], ['c']]) {
+      for (const user of users) {
+        mkdirSync(`${scratch.path}/users/${user}`, { recursive: true });
+        writeFileSync(inUsers(user), '');
+      }
+      writeFileSync(`${state}/left-out`, `include ${scratch.path}/users/*/php.conf\n`);
+      assert.equal(split('start').status, 0);
+    }
+    const targets = readdirSync(`${state}/pools/1`).map((each) =>
+      readlinkSync(`${state}/pools/1/${each}`),
+    );
+    for (const user of ['a', 'b', 'c'])
+      assert.equal(targets.filter((each) => each === inUsers(user)).length, 1, user);
     rmSync(`${state}/left-out`);
     assert.equal(split('start').status, 0);
     assert.equal(lstatSync(state).isDirectory(), true);

@@ -1,7 +1,7 @@
 /** The owner of each site and of pools, by facts of a host that is made up. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Pool } from '../../../src/web/core/fpm/pools.ts';
+import { fileFinding, type Pool } from '../../../src/web/core/fpm/pools.ts';
 import { overviewOf } from '../../../src/web/core/overview.ts';
 import type { ServerSite } from '../../../src/web/core/site.ts';
 import { factsOf, pool, proxy, shop, site, views, type Host } from './stage.ts';
@@ -75,6 +75,23 @@ test('overviewOf() reports pool files and sockets that a tenant can change', () 
     }).join('\n'),
     /socket \/home\/bob\/x.sock is in a directory of bob/,
   );
+});
+
+test("fileFinding() accepts a panel's own account as the writer of its pool files", () => {
+  const findingOf = (php: string, isTenant: boolean) =>
+    fileFinding(
+      '/data/users/a/php.conf',
+      {
+        ownersOf: () => ({ uids: [0, 900], writableByOthers: false }),
+        nameOf: () => 'diradmin',
+        isTenant: () => isTenant,
+      },
+      php,
+    );
+  assert.equal(findingOf('da-php83', false), undefined);
+  assert.match(findingOf('ea-php83', false)?.reason ?? '', /can be changed by diradmin/);
+  // A tenant that has taken the name is none.
+  assert.match(findingOf('da-php83', true)?.reason ?? '', /can be changed by diradmin/);
 });
 
 test('overviewOf() reports a pool section in two files, and an address of two pools', () => {

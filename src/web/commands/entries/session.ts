@@ -9,7 +9,8 @@ import { entryLimitsOf, type EntryLimits } from '../../core/entries/limits.ts';
 import { entriesSocket } from '../../io/entries/entries-socket.ts';
 import { readEntriesRecord } from '../../io/entries/record.ts';
 import type { Run } from '../../io/entries/server-entries.ts';
-import { findWebPrograms, type WebPrograms } from '../../io/servers.ts';
+import { findWebPrograms } from '../../io/find-programs.ts';
+import type { WebPrograms } from '../../io/servers.ts';
 import { surveyWeb, type Survey } from '../../io/survey.ts';
 import { tenancyOf } from '../tenancy.ts';
 
@@ -67,7 +68,7 @@ async function sessionWith(
 ): Promise<EntriesSession | ExitCode> {
   const programs = findWebPrograms();
   if (programs.nginx === undefined && programs.apache === undefined) {
-    const reason = 'there is neither nginx nor apache2 in /usr/sbin';
+    const reason = 'there is neither nginx nor Apache where a distribution or a panel installs it';
     return failWith({ action: 'use web servers', reason });
   }
   return sessionOf(paths, policy, programs, strict);

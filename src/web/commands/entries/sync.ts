@@ -9,7 +9,7 @@ import {
 import { pathsFor, print } from '../../../cli/shared/session.ts';
 import { isEnabled } from '../../io/entries/enabled.ts';
 import { readEntriesRecord } from '../../io/entries/record.ts';
-import { findWebPrograms } from '../../io/servers.ts';
+import { findWebPrograms } from '../../io/find-programs.ts';
 import { disable } from './disable.ts';
 import { enable } from './enable.ts';
 import { whenLocked } from './locked.ts';

@@ -6,7 +6,7 @@ import { exitCodes, type ExitCode } from '../../../cli/shared/command.ts';
 import { count, print, printError, printJson } from '../../../cli/shared/session.ts';
 import { table } from '../../../cli/shared/terminal.ts';
 import { printable } from '../../../../packages/base/printable.ts';
-import { distributionUnit } from '../../core/fpm/service/units.ts';
+import { distributionUnit } from '../../../layouts/layouts.ts';
 import type { FpmContext } from '../../io/fpm/context.ts';
 import { isDone, type FpmPlan } from '../../io/fpm/plan.ts';
 import { lockFpm, reconcile, type Wish } from '../../io/fpm/reconcile.ts';

@@ -88,7 +88,7 @@ function changesFor(
     const files = readPoolFiles(context.fpm);
     if (!files.ok) return failWith(files.error);
     const sections = files.value.flatMap(({ text }) => sectionsInText(text));
-    const { tenantOf } = readHostView(paths, policy, sections);
+    const { tenantOf } = readHostView(paths, policy, sections, context.fpm.php);
     if (sections.some(({ values }) => tenantOf(values.get('user') ?? '')?.uid === tenant.uid))
       withPools.push(context);
   }
@@ -128,7 +128,7 @@ export function selectOptions(command: Command, all: string): void {
   command
     .addOption(policyOption())
     .option('--all', all)
-    .addOption(new Option('--php <version>', 'only this version of PHP, such as 8.4'))
+    .addOption(new Option('--php <version>', 'only this PHP, such as 8.4 or ea-php83'))
     .option('--dry-run', 'print what would be written and run; changes nothing')
     .option('--json', 'print as JSON');
 }

@@ -3,6 +3,7 @@
  */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { listSome } from '../../../../packages/base/list.ts';
 import type { Cause, Problem } from '../../../../packages/base/problem.ts';
 import type { PolicyOptions } from '../../../cli/shared/command.ts';
 import { defaultPolicy } from '../../../cli/shared/policy-option.ts';
@@ -18,7 +19,8 @@ import type { ServiceEntry, ServiceId } from '../../core/fpm/service/units.ts';
 import { fpmLayoutOf } from '../../io/fpm/layout.ts';
 import type { FpmContext } from '../../io/fpm/context.ts';
 import { systemdVersion } from '../../../host/systemd/systemctl.ts';
-import { findWebPrograms } from '../../io/servers.ts';
+import { findWebPrograms } from '../../io/find-programs.ts';
+import type { WebPrograms } from '../../io/servers.ts';
 
 export interface FpmOptions extends PolicyOptions {
   readonly php?: string;
@@ -52,7 +54,7 @@ export async function startSession(
   if (!driver.ok) return failWith(driver.error);
   const web = findWebPrograms();
   const programs = web.fpm.filter(({ php }) => options.php === undefined || php === options.php);
-  if (programs.length === 0) return cannot(noProgram(options.php));
+  if (programs.length === 0) return cannot(noProgram(options.php, web));
   const hasPollLimit = version >= pollLimitVersion;
   const policyFile = resolve(options.policy);
   for (const path of [policyFile, packageFile('libexec'), entryFile('bulkhead-fpm')])
@@ -69,6 +71,7 @@ export async function startSession(
     contexts: programs.map((fpm) => ({
       paths,
       fpm,
+      others: web.fpm.filter((each) => each !== fpm),
       web,
       layout: fpmLayoutOf(paths, fpm, hasPollLimit),
       policy,
@@ -78,10 +81,19 @@ export async function startSession(
   };
 }
 
-const noProgram = (php: string | undefined): Cause => ({
-  reason: `there is no PHP-FPM${php === undefined ? '' : ` ${php}`}: no /usr/sbin/php-fpm${php ?? 'VERSION'} with its configuration in /etc/php`,
-  hint: `install php${php ?? ''}-fpm`,
-});
+function noProgram(php: string | undefined, { fpm, notServed = [] }: WebPrograms): Cause {
+  const [other] = notServed;
+  if (php !== undefined && fpm.length > 0) {
+    const names = listSome(fpm.map((each) => each.php));
+    return { reason: `there is no PHP-FPM ${php}`, hint: `name one that is here: ${names}` };
+  }
+  if (other !== undefined)
+    return { reason: `it cannot serve ${other.program} (${other.configuration}): ${other.reason}` };
+  return {
+    reason: `there is no PHP-FPM${php === undefined ? '' : ` ${php}`} where a distribution or a panel installs it`,
+    hint: 'install it; see bulkhead web status',
+  };
+}
 
 const plainPath = /^[A-Za-z0-9/._@+-]+$/;
 

@@ -15,7 +15,8 @@ import {
 import { policyOption } from '../../../cli/shared/policy-option.ts';
 import { print, printError, printJson } from '../../../cli/shared/session.ts';
 import { table } from '../../../cli/shared/terminal.ts';
-import { distributionUnit, serviceName } from '../../core/fpm/service/units.ts';
+import { distributionUnit } from '../../../layouts/layouts.ts';
+import { serviceName } from '../../core/fpm/service/units.ts';
 import type { SplitService } from '../../core/fpm/service/split.ts';
 import { poolStrangerText, type PoolStranger } from '../../core/fpm/strangers.ts';
 import { isNobody } from '../../core/fpm/service/choice.ts';
@@ -141,7 +142,7 @@ function pendingNotes({ fpm }: FpmContext, plan: FpmPlan): readonly string[] {
 function define(command: Command, run: Runner): void {
   command
     .addOption(policyOption())
-    .addOption(new Option('--php <version>', 'only this version of PHP, such as 8.4'))
+    .addOption(new Option('--php <version>', 'only this PHP, such as 8.4 or ea-php83'))
     .option('--json', 'print as JSON')
     .addHelpText(
       'after',

@@ -15,7 +15,7 @@ import { policyOption } from '../../../cli/shared/policy-option.ts';
 import { pathsFor, printError, failWith } from '../../../cli/shared/session.ts';
 import type { FpmCaller } from '../../io/fpm/apply-plan.ts';
 import { ok } from '../../../../packages/base/result.ts';
-import { distributionUnit } from '../../core/fpm/service/units.ts';
+import { distributionUnit } from '../../../layouts/layouts.ts';
 import { recordOutcome } from '../../io/fpm/failures/outcome.ts';
 import { reloadOutdated } from '../../io/fpm/outdated.ts';
 import { lockFpm, reconcile } from '../../io/fpm/reconcile.ts';
@@ -59,7 +59,7 @@ async function sync(
 }
 
 function define(command: Command, run: Runner): void {
-  describeArgument(command, 'version of PHP, such as 8.4');
+  describeArgument(command, 'PHP, such as 8.4 or ea-php83');
   command
     .addOption(policyOption())
     .addOption(

@@ -2,7 +2,7 @@
 import type { Alarm } from '../../../agent/part.ts';
 import { listSome } from '../../../../packages/base/list.ts';
 import { printable } from '../../../../packages/base/printable.ts';
-import { distributionUnit } from './service/units.ts';
+import { distributionUnit } from '../../../layouts/layouts.ts';
 
 export type FpmFailure =
   /** The last division changed nothing. */

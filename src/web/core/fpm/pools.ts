@@ -1,5 +1,6 @@
 /** The pools of all PHP versions, where they are written, and their problems. */
 import { formatCause, type Cause } from '../../../../packages/base/problem.ts';
+import { poolWriterOf } from '../../../layouts/layouts.ts';
 import { addressKey, sameAddress, type Address } from '../address.ts';
 import type { ConfigLine } from '../directive.ts';
 import type { AccountFacts } from '../facts.ts';
@@ -65,19 +66,25 @@ function unknownUser({ user, uid }: Pool): Cause | undefined {
   };
 }
 
-const fileFindings = ({ places }: Pool, facts: AccountFacts): readonly Cause[] =>
-  [...new Set(places.map(({ file }) => file))].flatMap((file) => fileFinding(file, facts) ?? []);
+function fileFindings({ places, php }: Pool, facts: AccountFacts): readonly Cause[] {
+  const files = [...new Set(places.map(({ file }) => file))];
+  return files.flatMap((file) => fileFinding(file, facts, php) ?? []);
+}
 
 /**
- * Returns the problem of a pool file that others can write: they could choose the user of the pool.
+ * Returns the problem of a pool file that others can write: they could choose the user of the pool. A panel's own
+ * account may, unless it is a tenant.
  */
 export function fileFinding(
   file: string,
-  { ownersOf, nameOf }: Pick<AccountFacts, 'ownersOf' | 'nameOf'>,
+  { ownersOf, nameOf, isTenant }: Pick<AccountFacts, 'ownersOf' | 'nameOf' | 'isTenant'>,
+  php: string,
 ): Cause | undefined {
   const owners = ownersOf(file);
   if (owners === undefined) return undefined;
-  const other = owners.uids.find((uid) => uid !== 0);
+  const writer = poolWriterOf(php);
+  const isPanel = (uid: number) => writer !== undefined && nameOf(uid) === writer && !isTenant(uid);
+  const other = owners.uids.find((uid) => uid !== 0 && !isPanel(uid));
   if (other !== undefined)
     return {
       reason: `its file ${file} can be changed by ${nameOf(other)}, who can so run anything as anybody`,

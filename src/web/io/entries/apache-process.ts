@@ -9,10 +9,10 @@ import { masterAt, waitForWorkers } from './master.ts';
 
 /** Reloads Apache. `pidFile` is the path in its configuration. Requests that are being served go on. */
 export async function reloadApache(
-  { program, directory }: ApacheProgram,
+  { program, directory, pidFile: usual }: ApacheProgram,
   pidFile: string | undefined,
 ): Promise<Result<ReloadResult, Problem>> {
-  const path = resolve(directory, pidFile ?? '/var/run/apache2/apache2.pid');
+  const path = resolve(directory, pidFile ?? usual);
   const master = masterAt(path, program);
   if (master === undefined) return ok('not running');
   const action = 'reload apache2';

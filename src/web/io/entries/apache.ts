@@ -3,7 +3,7 @@
  * whole configuration before and after. If it does not accept the new one, everything is as before.
  */
 import { readFileSync } from 'node:fs';
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import type { Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import { packageFile } from '../../../sys/package-files.ts';
@@ -33,7 +33,12 @@ import { reloadApache } from './apache-process.ts';
 import { domainInclude, namesFile, remembered } from './domain-includes.ts';
 import type { FileChange } from '../../../sys/files/file-transaction.ts';
 import { changesTo, type WantedFile } from './file-changes.ts';
-import { applyServerChanges, serverAccepted, type ServerEntries } from './server-entries.ts';
+import {
+  applyServerChanges,
+  problemText,
+  serverAccepted,
+  type ServerEntries,
+} from './server-entries.ts';
 import { vhostEdits, vhostRestorations, type MissingLine } from './vhost-edits.ts';
 import { namesIn } from '../../../../packages/base/io/read.ts';
 
@@ -44,8 +49,7 @@ interface Setting {
   readonly editVhosts?: boolean;
 }
 
-export const apacheEntriesPath = ({ directory }: ApacheProgram): string =>
-  `${directory}/conf-enabled/bulkhead.conf`;
+export const apacheEntriesPath = ({ ownFile }: ApacheProgram): string => ownFile;
 
 const memberFilePath = ({ directory }: ApacheProgram, member: Member) =>
   `${directory}/bulkhead/${apacheMemberFileName(member)}`;
@@ -166,27 +170,34 @@ function planned(
   const enforced = sites.filter(isEnforced).map(({ site }) => site);
   return ok({
     server: 'apache2',
-    enabled: namesIn(`${apache.directory}/conf-enabled`).includes(
-      basename(apacheEntriesPath(apache)),
-    ),
+    enabled: namesIn(dirname(apache.ownFile)).includes(basename(apache.ownFile)),
     sites,
     enforced: enforced.map(({ owner, names }) => ({ name: names[0] ?? '', uid: owner?.uid ?? 0 })),
     changes,
     notes,
     apply: (run) =>
       applyServerChanges({ server: 'apache2', changes }, run, {
-        problem: () => unaccepted(apache),
+        problem: () => unaccepted(apache, changes),
         reload: () => reloadApache(apache, survey.apachePidFile),
       }),
   });
 }
 
-async function unaccepted(apache: ApacheProgram): Promise<Problem | undefined> {
-  const [problem] = (await readApache(apache)).problems;
-  if (problem === undefined) return undefined;
-  const { file = '', line = '', message } = problem;
-  const reason = file === '' ? message : `${file}:${line}: ${message}`;
-  return { action: 'enforce entries at Apache', reason };
+async function unaccepted(
+  apache: ApacheProgram,
+  changes: readonly FileChange[],
+): Promise<Problem | undefined> {
+  const action = 'enforce entries at Apache';
+  const read = await readApache(apache);
+  const [problem] = read.problems;
+  if (problem !== undefined) return { action, reason: problemText(problem) };
+  const path = apacheEntriesPath(apache);
+  const isWanted = changes.some((each) => each.path === path && each.after !== undefined);
+  // Without mod_qos, the file has no directive that counts.
+  if (!isWanted || read.files?.has(path) === true || !(await readHasModQos(apache)))
+    return undefined;
+  const reason = `its configuration does not include ${path}`;
+  return { action, reason, hint: `add the line: IncludeOptional ${path}` };
 }
 
 /** Whether `apache2 -M` prints ` qos_module (shared)`. */

@@ -14,7 +14,8 @@
 import { dirname } from 'node:path';
 import { causedBy, failed, type Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
-import { distributionUnit, unitStem } from '../../core/fpm/service/units.ts';
+import { distributionUnit } from '../../../layouts/layouts.ts';
+import { unitStem } from '../../core/fpm/service/units.ts';
 import {
   applyFileChanges,
   changesBetween,
@@ -48,7 +49,7 @@ import {
   unitProperties,
   unitStates,
 } from '../../../host/systemd/systemctl.ts';
-import { namesIn } from '../../../../packages/base/io/read.ts';
+import { namesIn, realPathOf } from '../../../../packages/base/io/read.ts';
 
 /**
  * The caller: a person, or the distribution's service before it starts, before its master is told to reload, and
@@ -69,7 +70,7 @@ export async function applyFpmPlan(
   moment: FpmCaller,
 ): Promise<Result<void, Problem>> {
   const unit = distributionUnit(layout.php);
-  const distribution = await unitProperties(unit, ['LoadState', 'ActiveState', 'MainPID']);
+  const distribution = await unitProperties(unit, ['LoadState', 'MainPID', 'Type', 'ExecStart']);
   if (!distribution.ok) return distribution;
   if (distribution.value.get('LoadState') !== 'loaded') {
     const hint = `install the package that has ${unit}`;
@@ -80,6 +81,11 @@ export async function applyFpmPlan(
       hint,
     });
   }
+  const other = plan.before.has(layout.dropIn)
+    ? undefined
+    : startsOther(layout, distribution.value);
+  if (other !== undefined)
+    return failed({ action: 'divide the pools of', object: unit, reason: other });
   const master = Number(distribution.value.get('MainPID') ?? 0);
   const run = new Run(plan, layout, moment, master);
   const switched = await run.switchOver();
@@ -88,6 +94,19 @@ export async function applyFpmPlan(
   if (undone.ok) return failed({ ...switched.error, hint: 'everything is as it was before' });
   const reason = `${switched.error.reason}; and what was done before is not undone: ${causedBy(undone.error).reason}`;
   return failed({ ...switched.error, reason });
+}
+
+/** Returns why the unit cannot start php-fpm with another main file, before it does so for the first time. */
+function startsOther(
+  { program }: FpmLayout,
+  unit: ReadonlyMap<string, string>,
+): string | undefined {
+  if (unit.get('Type') === 'forking')
+    return 'its unit has Type=forking, and php-fpm has to stay in the foreground';
+  const started = /^\{ path=(\S+) ;/.exec(unit.get('ExecStart') ?? '')?.[1];
+  return started !== undefined && realPathOf(started) !== realPathOf(program)
+    ? `its unit starts ${started}, and not ${program}`
+    : undefined;
 }
 
 class Run {

@@ -15,7 +15,7 @@ import type { CheckRun } from './check/left-out.ts';
 import { digestOfParts, unfinishedReason } from './check/unfinished.ts';
 import { configPath, type FpmContext } from './context.ts';
 import type { HostView } from './facts.ts';
-import type { FpmInputs } from './inputs.ts';
+import { readClaims, type FpmInputs } from './inputs.ts';
 import { streamsOf, type Installed } from './installed.ts';
 import type { FpmLayout } from './layout.ts';
 import { withOwnPools } from './own-pools.ts';
@@ -49,7 +49,8 @@ export async function checkedSplit(
   installed: Installed,
   check: CheckRun,
 ): Promise<Checked> {
-  const { layout, fpm, web } = context;
+  const { layout, fpm, web, others = [] } = context;
+  const claims = readClaims(others, (path) => host.unsafeFile(path) !== undefined);
   const siteOf = await readPoolSites(web, host.tenants, layout, installed);
   const streams = installedStreams(layout, installed);
   const will = new RootsWill(inputs, host, choice, fpm.php);
@@ -59,6 +60,7 @@ export async function checkedSplit(
     return splitPools(inputs.sections, accepted, {
       ...host,
       siteOf,
+      claimedBy: (listen) => claims.get(listen),
       isChosen: (uid) => isChosen(choice, uid) && (!uids.has(uid) || isInstalled(installed, uid)),
       isPinned(listen) {
         const uid = streams.get(listen);

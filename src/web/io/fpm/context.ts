@@ -12,6 +12,8 @@ import type { FpmLayout } from './layout.ts';
 export interface FpmContext {
   readonly paths: Paths;
   readonly fpm: FpmProgram;
+  /** The other builds of PHP of this host. */
+  readonly others?: readonly FpmProgram[];
   /** Web servers whose vhosts show which site a pool serves. */
   readonly web: Pick<WebPrograms, 'nginx' | 'apache'>;
   readonly layout: FpmLayout;

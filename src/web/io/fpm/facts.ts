@@ -17,6 +17,7 @@ export function readHostView(
   paths: Paths,
   policy: Policy,
   sections: readonly FpmSection[],
+  php: string,
 ): HostView {
   const tenants = serviceTenants(policy.tenants, readEntriesRecord(paths) !== undefined);
   const byUid = new Map(tenants.map((each) => [each.uid, each]));
@@ -33,7 +34,8 @@ export function readHostView(
     tenants,
     tenantOf: (user) => byUid.get(uidOf(user) ?? -1),
     gidOf: (group) => (/^\d{1,10}$/.test(group) ? Number(group) : groups.get(group)),
-    unsafeFile: (path) => fileFinding(path, { ownersOf, nameOf }),
+    unsafeFile: (path) =>
+      fileFinding(path, { ownersOf, nameOf, isTenant: (uid) => byUid.has(uid) }, php),
     unsafeDirectory(path) {
       const owners = ownersOf(path);
       if (owners === undefined)

@@ -6,6 +6,7 @@ import { readBounded, decodeText } from '../../../../packages/base/io/regular-fi
 import type { FpmSection } from '../../core/fpm/dump.ts';
 import { parseFpmFile } from '../../core/fpm/file.ts';
 import type { Include } from '../../core/fpm/service/main-file.ts';
+import { sectionsInText } from '../../core/fpm/service/text-sections.ts';
 import type { PoolFile } from '../../core/fpm/service/split.ts';
 import { placeText } from './check/dump.ts';
 import { dumpAccepted, type CheckRun, type LeftOut, type PoolSources } from './check/left-out.ts';
@@ -46,6 +47,28 @@ export async function readFpmInputs(
 export function readPoolFiles(fpm: FpmProgram): Result<readonly PoolFile[], Problem> {
   const sources = readSources(fpm.configuration);
   return sources.ok ? ok(sources.value.files) : sources;
+}
+
+/**
+ * Returns the builds of PHP that have a pool at an address, by the address. Files that others than root can write claim
+ * nothing: they would keep another tenant's pool from its service. Files that cannot be read are left out.
+ */
+export function readClaims(
+  builds: readonly FpmProgram[],
+  isUnsafe: (path: string) => boolean,
+): ReadonlyMap<string, string> {
+  const claims = new Map<string, string>();
+  for (const build of builds) {
+    const sources = readSources(build.configuration);
+    if (!sources.ok) continue;
+    const { main, files } = sources.value;
+    const texts = [main, ...files.filter(({ path }) => !isUnsafe(path)).map(({ text }) => text)];
+    for (const { values } of texts.flatMap(sectionsInText)) {
+      const listen = values.get('listen');
+      if (listen !== undefined && !claims.has(listen)) claims.set(listen, build.php);
+    }
+  }
+  return claims;
 }
 
 function readSources(configuration: string): Result<PoolSources, Problem> {

@@ -9,7 +9,7 @@
  *     /etc/systemd/system/…                    units (core/fpm/service/units.ts)
  */
 import type { UnitSetting } from '../../core/fpm/service/units.ts';
-import { distributionUnit } from '../../core/fpm/service/units.ts';
+import { distributionUnit, socketsOf } from '../../../layouts/layouts.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { entryFile, packageFile } from '../../../sys/package-files.ts';
 import type { FpmProgram } from '../servers.ts';
@@ -50,7 +50,7 @@ export function fpmLayoutOf(paths: Paths, fpm: FpmProgram, hasPollLimit: boolean
     leftOut: `${directory}/left-out`,
     units,
     dropIn: `${units}/${distributionUnit(php)}.d/${paths.instance}.conf`,
-    emptySocket: `/run/php/${paths.instance}-none-${php}.sock`,
+    emptySocket: `${socketsOf(php)}/${paths.instance}-none-${php}.sock`,
     lock: `${paths.runtime}/fpm-${php}.lock`,
     read: `${paths.runtime}/fpm-${php}.read`,
     unfinished: `${paths.runtime}/fpm-${php}.unfinished`,

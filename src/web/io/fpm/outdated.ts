@@ -5,11 +5,11 @@
  *     1795701743204                   /run/bulkhead/fpm-8.4.read: when the newest of these files came, in milliseconds
  */
 import { globSync, lstatSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
 import type { Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import { readText } from '../../../../packages/base/io/read.ts';
 import { replaceFile } from '../../../../packages/base/io/replace-file.ts';
+import { settingsOf } from '../../../layouts/layouts.ts';
 import { unitStem } from '../../core/fpm/service/units.ts';
 import type { FpmLayout } from './layout.ts';
 import { systemctlEach, unitStates } from '../../../host/systemd/systemctl.ts';
@@ -26,17 +26,11 @@ export async function reloadOutdated(layout: FpmLayout): Promise<Result<void, Pr
   return told.ok ? replaceFile(layout.read, newest) : told;
 }
 
-/** The program, php.ini and extensions, at Debian's paths. */
-const filesOf = ({ program, configuration }: Pick<FpmLayout, 'program' | 'configuration'>) => {
-  const directory = dirname(configuration);
-  return [
-    program,
-    `${directory}/php.ini`,
-    `${directory}/conf.d`,
-    ...globSync(`${directory}/conf.d/*`),
-    ...globSync('/usr/lib/php/*/*.so'),
-  ];
-};
+/** The program, php.ini and extensions. */
+const filesOf = ({ program, php }: Pick<FpmLayout, 'program' | 'php'>) => [
+  program,
+  ...settingsOf(php).flatMap((each) => globSync(each)),
+];
 
 /**
  * Returns when the newest of these files came to its place. Packages keep modification times, so change times are

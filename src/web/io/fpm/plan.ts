@@ -119,10 +119,12 @@ async function planWith(
   if (!states.ok) return states;
   const { files, leftOut, sections } = inputs.value;
   const broken = files.filter(({ path }) => leftOut.has(path));
-  const host = readHostView(paths, policy, [
-    ...sections,
-    ...broken.flatMap(({ text }) => sectionsInText(text)),
-  ]);
+  const host = readHostView(
+    paths,
+    policy,
+    [...sections, ...broken.flatMap(({ text }) => sectionsInText(text))],
+    context.fpm.php,
+  );
   const installed = readInstalled(layout);
   const checked = await checkedSplit(context, choice, inputs.value, host, installed, check);
   const wanted: FileSet = isNobody(choice)

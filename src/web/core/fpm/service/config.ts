@@ -12,6 +12,8 @@
  * It contains copies, so that the checked text is the one that runs. A pool file that is broken later does not
  * keep the site from starting again. The account need not be able to read the original.
  */
+import { socketsOf } from '../../../../layouts/layouts.ts';
+import { fpmName, socketStem } from '../../../../layouts/service-names.ts';
 import type { FpmSection } from '../dump.ts';
 import type { SplitService, ServiceTenant } from './split.ts';
 
@@ -27,7 +29,7 @@ export function serviceConfig(service: SplitService, php: string): string {
     header,
     '[global]\n',
     'error_log = syslog\n',
-    `syslog.ident = php-fpm${php}-${ident}\n`,
+    `syslog.ident = ${fpmName(php)}-${ident}\n`,
     'daemonize = no\n',
     `process_control_timeout = ${controlTimeoutSeconds}s\n`,
     ...processesMax(service),
@@ -106,4 +108,4 @@ export function ownPool({ user, entries }: ServiceTenant, php: string, webGroup:
 }
 
 export const ownSocket = (user: string, php: string): string =>
-  `/run/php/php${php}-fpm-bulkhead-${user}.sock`;
+  `${socketsOf(php)}/${socketStem(php)}-bulkhead-${user}.sock`;

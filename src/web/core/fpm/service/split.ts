@@ -43,6 +43,8 @@ export interface SplitFacts {
   readonly unsafeDirectory: (path: string) => Cause | undefined;
   /** Whether a service listens there that stays as it is installed, whatever pool files contain now. */
   readonly isPinned: (listen: string) => boolean;
+  /** Returns the other build of PHP that has a pool at the same address, if there is one. */
+  readonly claimedBy?: (listen: string) => string | undefined;
   /** Returns the one site of the tenant that the listener there serves; nothing if it serves others, too. */
   readonly siteOf: (tenant: ServiceTenant, listen: string) => string | undefined;
 }
@@ -206,13 +208,19 @@ function poolBlocker(
   section: FpmSection,
   tenant: ServiceTenant,
   shared: ReadonlySet<string>,
-  { gidOf, unsafeDirectory }: SplitFacts,
+  { gidOf, unsafeDirectory, claimedBy }: SplitFacts,
 ): Cause | undefined {
   const { name, values } = section;
   const text = values.get('listen') ?? '';
   if (!plainName.test(name))
     return { reason: 'its name has other characters than letters, digits, "_", "." and "-"' };
   if (shared.has(text)) return { reason: `another pool listens at ${text}, too` };
+  const other = claimedBy?.(text);
+  if (other !== undefined)
+    return {
+      reason: `a pool of PHP ${other} listens at ${text}, too`,
+      hint: 'remove one of the two',
+    };
   const listen = listenOf(text);
   if (!listen.ok) return listen.error;
   if (values.has('listen.acl_users') || values.has('listen.acl_groups'))

@@ -4,11 +4,13 @@
  *
  *     bulkhead-fpm84@1001.service        bulkhead-fpm84@1001:shop.socket        php8.4-fpm.service.d/bulkhead.conf
  *     bulkhead-fpm84@1001:shop.example.service
+ *     bulkhead-fpm-ea-php84@1001.service        bulkhead-fpm-ea-php84@1001:shop.socket  ea-php84-php-fpm.service.d/bulkhead.conf
  *
  * A site's service has the name of the site. A pool's socket keeps its name, whichever service it starts. Each pool has
  * a socket of its own, so that another pool of the tenant does not touch the existing ones.
  * Source: systemd.socket(5), systemd.service(5).
  */
+import { serviceStem } from '../../../../layouts/service-names.ts';
 import { sliceOf } from '../../../../plan/slice.ts';
 import { controlTimeoutSeconds } from './config.ts';
 import { boundAt, socketDirectory } from './listen.ts';
@@ -45,8 +47,7 @@ export interface UnitSetting {
 
 type Named = Pick<UnitSetting, 'instance' | 'php'>;
 
-export const unitStem = ({ instance, php }: Named): string =>
-  `${instance}-fpm${php.replace('.', '')}`;
+export const unitStem = ({ instance, php }: Named): string => serviceStem(instance, php);
 
 /** The parts of a service from which its names are made. */
 export interface ServiceId {
@@ -92,8 +93,6 @@ export function parseUnitName(setting: Named, name: string): UnitName | undefine
 }
 
 const unitName = /^(?<uid>[1-9]\d{0,9})(?::(?<part>[A-Za-z0-9_.-]+))?\.(?<type>service|socket)$/;
-
-export const distributionUnit = (php: string): string => `php${php}-fpm.service`;
 
 const header = '# Written by "bulkhead web fpm"; it is replaced when it differs.\n';
 

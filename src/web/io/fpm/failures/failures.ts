@@ -5,6 +5,7 @@
 import { AccountNames } from '../../../../host/accounts/account-names.ts';
 import { runsSystemd } from '../../../../host/cgroups/systemd-delegation.ts';
 import type { Paths } from '../../../../host/paths.ts';
+import { phpOfUnit } from '../../../../layouts/service-names.ts';
 import { connectBus } from '../../../../sys/dbus/bus.ts';
 import type { FpmFailure } from '../../../core/fpm/failures.ts';
 import { listUnits } from '../idle/units.ts';
@@ -27,16 +28,13 @@ async function failedUnits(paths: Paths): Promise<readonly FpmFailure[]> {
   return unitFailures(units, new AccountNames(paths));
 }
 
-/** `bulkhead-fpm84@1001:shop.example.service`. */
-const unitName = /-fpm(\d)(\d+)@(\d{1,10})(?::.*)?\.(?:service|socket)$/;
-
 export const unitFailures = (
   units: readonly string[],
   names: Pick<AccountNames, 'namesOf'>,
 ): readonly FpmFailure[] =>
   units.flatMap((unit): readonly FpmFailure[] => {
-    const [, major, minor, digits] = unitName.exec(unit) ?? [];
-    if (digits === undefined) return [];
-    const user = names.namesOf(Number(digits))[0] ?? `uid ${digits}`;
-    return [{ kind: 'unit', php: `${major}.${minor}`, user, unit }];
+    const found = phpOfUnit(unit);
+    if (found === undefined) return [];
+    const { php, uid } = found;
+    return [{ kind: 'unit', php, user: names.namesOf(uid)[0] ?? `uid ${uid}`, unit }];
   });

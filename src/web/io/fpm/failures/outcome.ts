@@ -8,6 +8,7 @@
  */
 import { existsSync, globSync } from 'node:fs';
 import type { Paths } from '../../../../host/paths.ts';
+import { isPhpId } from '../../../../layouts/service-names.ts';
 import { isLocked } from '../../../../sys/files/flock.ts';
 import { readText } from '../../../../../packages/base/io/read.ts';
 import { replaceFile } from '../../../../../packages/base/io/replace-file.ts';
@@ -34,9 +35,9 @@ export function outcomeFailures(
   paths: Pick<Paths, 'runtime' | 'etc' | 'instance'>,
 ): readonly FpmFailure[] {
   return globSync(pathOf(paths, '*')).flatMap((path): readonly FpmFailure[] => {
-    const php = /fpm-([0-9.]+)\.outcome$/.exec(path)?.[1];
+    const php = /\/fpm-([^/]+)\.outcome$/.exec(path)?.[1] ?? '';
     const outcome = parse(readText(path) ?? '');
-    if (php === undefined || outcome === undefined) return [];
+    if (!isPhpId(php) || outcome === undefined) return [];
     if (!existsSync(`${paths.etc}/${paths.instance}/fpm/${php}/tenants`)) return [];
     const { begun, problem, refused = [] } = outcome;
     if (problem !== undefined) return [{ kind: 'division', php, reason: problem }];

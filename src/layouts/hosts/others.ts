@@ -1,0 +1,21 @@
+/** Servers outside packages of a distribution, and those that are found and not served. */
+import type { Layout } from '../layout.ts';
+
+export const nginxFromSource: Layout = {
+  origin: 'nginx from its source',
+  nginx: { program: '/usr/local/nginx/sbin/nginx', directory: '/usr/local/nginx/conf' },
+};
+
+export const liteSpeed: Layout = {
+  origin: 'LiteSpeed',
+  unserved: [
+    { name: 'LiteSpeed', program: '/usr/local/lsws/bin/litespeed' },
+    { name: 'LiteSpeed', program: '/usr/local/lsws/bin/lshttpd' },
+  ],
+  unservedPhp: '/usr/local/lsws/lsphp*/bin/lsphp',
+};
+
+export const caddy: Layout = {
+  origin: 'Caddy',
+  unserved: [{ name: 'Caddy', program: '/usr/bin/caddy' }],
+};

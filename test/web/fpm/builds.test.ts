@@ -1,0 +1,76 @@
+/** PHP-FPM services of several builds of PHP, as files; no systemd is told. */
+import '../../../testing/guard/here.ts';
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { FpmStage, fpm, skip, tenants } from './stage.ts';
+
+const ids = [
+  '8.4',
+  'ea-php84',
+  'plesk-8.4',
+  'el',
+  'remi-php84',
+  'rh-php84',
+  'da-php84',
+  'alt-php84',
+];
+const uid = tenants.alice;
+
+for (const id of ids)
+  test(
+    `the services of PHP ${id} have its name, and its unit reads the rest`,
+    { skip },
+    async () => {
+      using stage = new FpmStage(id);
+      stage.write('a', stage.pool('a', uid));
+      stage.write('www', stage.pool('www', 33));
+      const { units, refused, services } = await stage.divide();
+      assert.deepEqual(refused, []);
+      assert.equal(services.length, 1);
+      const stem = id === '8.4' ? 'bulkhead-fpm84' : `bulkhead-fpm-${id}`;
+      assert.deepEqual(units, [`${stem}@${uid}.service`, `${stem}@${uid}:a.socket`]);
+      const { layout } = stage.context();
+      assert.equal(layout.directory, `${stage.at}/etc/bulkhead/fpm/${id}`);
+      const dropIn = readFileSync(layout.dropIn, 'utf8');
+      assert.ok(
+        dropIn.includes(`ExecStart=${fpm.program} --nodaemonize --fpm-config ${layout.main}\n`),
+      );
+      assert.match(
+        dropIn,
+        new RegExp(`bulkhead-fpm-sync bulkhead ${id.replace('.', '\\.')} start\n`),
+      );
+      const socket = readFileSync(`${layout.units}/${stem}@${uid}:a.socket`, 'utf8');
+      assert.ok(socket.includes(`Service=${stem}@${uid}.service\n`));
+      assert.match(readFileSync(layout.main, 'utf8'), /\[bulkhead-none\]/);
+    },
+  );
+
+test(
+  'a socket that another PHP has a pool for is refused at both, and a service goes on',
+  { skip },
+  async () => {
+    using first = new FpmStage('ea-php84');
+    using second = new FpmStage('el');
+    first.write('a', first.pool('a', uid));
+    const before = await first.divide();
+    assert.equal(before.services.length, 1);
+    second.write('a', first.pool('a', tenants.bob));
+    first.others = [second.context().fpm];
+    second.others = [first.context().fpm];
+    const here = await first.divide();
+    assert.deepEqual(here.units, before.units);
+    assert.match(
+      here.refused[0]?.reason ?? '',
+      /pool a: a pool of PHP el listens at .*a\.sock, too/,
+    );
+    const there = await second.divide();
+    assert.deepEqual(there.units, []);
+    assert.match(
+      there.split.kept[0]?.reason ?? '',
+      /a pool of PHP ea-php84 listens at .*a\.sock, too/,
+    );
+    second.remove('a');
+    assert.deepEqual((await first.divide()).refused, []);
+  },
+);
