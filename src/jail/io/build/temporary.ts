@@ -158,10 +158,13 @@ function removeOne(directory: string, uid: number, deadline: number): Result<voi
   }
 }
 
+/** Debian's `nogroup`: a uid need not be the number of a group, or is that of another's. */
+const nobodysGroup = 65_534;
+
 function emptyAs(uid: number, directories: readonly string[], milliseconds: number): void {
   spawnSync('/usr/bin/rm', ['-rf', '--one-file-system', '--', ...directories], {
     uid,
-    gid: uid,
+    gid: nobodysGroup,
     cwd: '/',
     env: {},
     stdio: 'ignore',
