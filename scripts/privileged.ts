@@ -24,7 +24,7 @@ const events: Readonly<Record<string, CStruct<string>>> = {
 };
 
 const scripts = globSync(
-  '{bulkhead,.ci/run,scripts/with-node,scripts/package/{deb,rpm}/*,libexec/*,test/**/*.pl}',
+  '{bulkhead,.ci/run,scripts/with-node,scripts/package/{deb,rpm}/*,libexec/*,packaging/image/mkosi.finalize.chroot,packaging/image/mkosi.extra/etc/update-motd.d/*,test/**/*.pl}',
   {
     cwd: root,
     withFileTypes: true,

@@ -124,6 +124,25 @@ const suites = {
     ],
     daemons: ['nginx'],
   },
+  image: {
+    purpose: 'the tests of the disk image (build it, and start it in QEMU)',
+    packages: [
+      'mkosi',
+      'systemd-repart', // makes the partitions
+      'reprepro', // offers the package to mkosi
+      'dosfstools',
+      'mtools',
+      'e2fsprogs', // tune2fs
+      'fdisk', // sfdisk
+      'debian-archive-keyring',
+      'qemu-system-x86',
+      'qemu-utils',
+      'seabios', // firmware: BIOS
+      'ovmf', // and UEFI
+      'openssh-client',
+      'util-linux', // flock, setpriv
+    ],
+  },
   entry: {
     purpose: 'the tests of the launcher (sanitizers, fuzzing)',
     packages: ['gcc', 'libc6-dev', 'clang', 'libclang-rt-dev'],

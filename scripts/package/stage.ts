@@ -80,7 +80,7 @@ async function addProgram(
   tree.write(`${home}/package.json`, `${JSON.stringify(description, undefined, 2)}\n`);
   for (const path of globSync('libexec/*', { cwd: root }))
     tree.copy(`${home}/${path}`, `${root}${path}`, 0o755);
-  for (const path of ['web/508.html', ...globSync('packaging/*', { cwd: root })])
+  for (const path of ['web/508.html', ...globSync('packaging/*.{service,socket}', { cwd: root })])
     tree.copy(`${home}/${path}`, `${root}${path}`);
   return bundled;
 }
@@ -118,7 +118,7 @@ const gateUnit = 'bulkhead-modules-gate.service';
 
 /** Adds the units, and the preset by which image builders leave them disabled. */
 function addUnits(tree: Tree): void {
-  for (const path of globSync('packaging/*', { cwd: root }).sort()) {
+  for (const path of globSync('packaging/*.{service,socket}', { cwd: root }).sort()) {
     if (basename(path) === gateUnit) continue;
     const unit = unitFor(text(path), '/usr/bin/bulkhead', home);
     tree.write(`${unitDirectory}/${basename(path)}`, unit);

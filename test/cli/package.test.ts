@@ -85,6 +85,8 @@ describe('the package of npm pack', { timeout: longPatienceMilliseconds }, () =>
       'schema/bulkhead.xsd',
       'man/bulkhead.8',
       'web/508.html',
+      'packaging/bulkhead.service',
+      'packaging/bulkhead.socket',
       'dist/web/io/entries/receiver-thread.js',
       'dist/bpf/symlinks.bpf.o',
       'dist/bpf/jail.bpf.o',
@@ -98,7 +100,8 @@ describe('the package of npm pack', { timeout: longPatienceMilliseconds }, () =>
     ]) {
       assert.ok(existsSync(join(packaged, path)), `${path} is missing from the package`);
     }
-    assert.ok(!existsSync(join(packaged, 'src')), 'sources are in the package');
+    for (const path of ['src', 'packaging/image'])
+      assert.ok(!existsSync(join(packaged, path)), `${path} is in the package`);
     const doctor = run('doctor');
     if (process.getuid?.() === 0) assert.match(doctor.stdout + doctor.stderr, /Driver|Cannot find/);
   });

@@ -98,13 +98,13 @@ export class Qemu implements AsyncDisposable {
     return this.within(patienceMilliseconds, command, () => this.#monitor.execute(command, args));
   }
 
-  /** Returns the port on 127.0.0.1 that leads to the guest's control port; the kernel chose it. */
-  async controlPort(): Promise<number> {
+  /** Returns the port on 127.0.0.1 that leads to a port of the guest; the kernel chose it. */
+  async controlPort(guestPort = 2022): Promise<number> {
     const args = { 'command-line': 'info usernet' };
     const text = (await this.command('human-monitor-command', args)) as string;
-    const match = /TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s+10\.0\.2\.15\s+2022\b/.exec(
-      text,
-    );
+    const match = new RegExp(
+      `TCP\\[HOST_FORWARD\\]\\s+\\d+\\s+127\\.0\\.0\\.1\\s+(\\d+)\\s+10\\.0\\.2\\.15\\s+${guestPort}\\b`,
+    ).exec(text);
     if (match === null) throw new Error(`QEMU reports no forwarded port:\n${text}`);
     return Number(match[1]);
   }
