@@ -48,6 +48,11 @@ suite('bulkhead setup', { skip: guests.skip }, () => {
     assert.deepEqual(nginx, { name: 'nginx', program: '/usr/sbin/nginx', isServed: true });
     assert.deepEqual(found.host.panels, []);
     assert.ok(found.steps.length > 10 && found.steps.every(({ state }) => state !== 'done'));
+    const first = found.steps.find(({ key }) => key === 'php-first');
+    assert.deepEqual(
+      [first?.state, first?.changes],
+      ['to do', 'moves the pools of ann to units; reloads PHP-FPM'],
+    );
     assert.equal(stateOf(found, 'policy'), 'open');
     assert.equal(await succeed(treeOf), before);
     assert.equal((await run('test -e /var/lib/bulkhead')).status, 1);
