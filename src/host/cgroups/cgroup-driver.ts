@@ -261,11 +261,18 @@ export class CgroupDriver implements Driver {
     const { cgroup, to } = operation;
     for (let round = 1; ; round++) {
       // A process that was joining its tenant's cgroups, one after the other, is in the earlier ones only.
-      if (to !== undefined) moveProcesses(this.#hierarchies, cgroup, to);
+      if (to !== undefined)
+        for (const from of this.#withParts(cgroup)) moveProcesses(this.#hierarchies, from, to);
       const ownerOf = (each: string) => this.ownerOf(each);
-      const removed = removeCgroup(operation, this.tree, { kill, ownerOf });
+      // A tenant that only has another place stays, and so do its processes.
+      const mayKill = kill && to === undefined;
+      const removed = removeCgroup(operation, this.tree, { kill: mayKill, ownerOf });
       if (removed.ok || to === undefined || round === removeRounds) return removed;
     }
+  }
+
+  #withParts(cgroup: string): ReadonlySet<string> {
+    return new Set([cgroup, ...this.#hierarchies.flatMap(({ files }) => partsIn(files, cgroup))]);
   }
 
   /**

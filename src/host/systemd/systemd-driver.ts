@@ -155,10 +155,16 @@ export class SystemdDriver implements Driver {
   }
 
   /** Leaves processes that come late to the next apply: with one hierarchy, none is in some of its cgroups only. */
-  #remove({ to: _to, ...operation }: RemoveCgroup, options: ExecuteOptions): Result<void, Problem> {
+  #remove(
+    { to, ...operation }: RemoveCgroup,
+    { kill, ...options }: ExecuteOptions,
+  ): Result<void, Problem> {
     const { below, slices } = this.#parts;
     if (sliceNamed(operation.cgroup) !== undefined) return slices.remove(operation.cgroup);
-    return below.execute({ ...operation, cgroup: inTree(operation.cgroup) }, options);
+    // A tenant that only has another place stays, and so do its processes.
+    const mayKill = kill && to === undefined;
+    const inside = { ...operation, cgroup: inTree(operation.cgroup) };
+    return below.execute(inside, { ...options, kill: mayKill });
   }
 
   /** Moves processes. Listing again catches processes forked meanwhile. */

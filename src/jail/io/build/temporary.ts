@@ -119,19 +119,22 @@ export function removeTemporary(
   milliseconds = removeMilliseconds,
 ): readonly Problem[] {
   const problems: Problem[] = [];
-  const deadline = performance.now() + milliseconds;
   const late: string[] = [];
-  for (const place of placesOf(paths)) {
-    for (const name of namesIn(place)) {
-      if (!isKey(name) || isWanted(name)) continue;
-      const directory = join(place, name);
-      const removed = removeOne(directory, idOf(name).uid, deadline);
-      if (removed.ok) continue;
-      if (performance.now() >= deadline) late.push(directory);
-      else problems.push(removed.error);
-    }
-    removeEmpty(place);
+  const deadline = performance.now() + milliseconds;
+  const unwanted = placesOf(paths).flatMap((place) =>
+    namesIn(place)
+      .filter((name) => isKey(name) && !isWanted(name))
+      .map((name) => ({ directory: join(place, name), uid: idOf(name).uid })),
+  );
+  for (const [index, { directory, uid }] of unwanted.entries()) {
+    const now = performance.now();
+    const until = now + shareOf(deadline - now, unwanted.length - index);
+    const removed = removeOne(directory, uid, until);
+    if (removed.ok) continue;
+    if (performance.now() >= until) late.push(directory);
+    else problems.push(removed.error);
   }
+  for (const place of placesOf(paths)) removeEmpty(place);
   if (late.length === 0) return problems;
   const rest = {
     action: 'remove the temporary files in',
@@ -141,6 +144,13 @@ export function removeTemporary(
   };
   return [...problems, rest];
 }
+
+/** The time that one directory gets even if many follow. */
+const leastMilliseconds = 5_000;
+
+/** Returns the time for the next of `count` directories: one whose tenant stops the removal must not use up the others'. */
+const shareOf = (left: number, count: number): number =>
+  Math.max(Math.min(left, leastMilliseconds), left / count);
 
 /** Removes the files as the tenant: its links and races can then lead only to files that it could remove anyway. */
 function removeOne(directory: string, uid: number, deadline: number): Result<void, Problem> {
