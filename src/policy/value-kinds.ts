@@ -20,9 +20,13 @@ interface ValueKindSpec<T> {
 
 /** uid_t is 32 bits; the last value means "no user" to the kernel. */
 export const uidMax = 2 ** 32 - 2;
-export const namePattern = /^[\p{L}\p{N}][\p{L}\p{M}\p{N} ._@+&<>()-]{0,63}$/u;
+const nameCharacters = /^[\p{L}\p{N}][\p{L}\p{M}\p{N} ._@+&<>()-]{0,63}$/u;
+/** Variation selectors, and the third mark in a row, are not printed: two names would look the same. */
+const unprinted = String.raw`(?!.*(?:[\ufe00-\ufe0f\u{e0100}-\u{e01ef}]|\p{M}{3}))`;
+export const namePattern = new RegExp(nameCharacters.source.replace('^', `^${unprinted}`), 'u');
 /** A character that no name may contain. */
-export const notInName = /[^\p{L}\p{M}\p{N} ._@+&<>()-]/gu;
+export const notInName =
+  /[^\p{L}\p{M}\p{N} ._@+&<>()-]|[\ufe00-\ufe0f\u{e0100}-\u{e01ef}]|(?<=\p{M}{2})\p{M}/gu;
 
 /** Valid user names: useradd's rule, extended for directory services. */
 export const userPattern = /^[A-Za-z_][A-Za-z0-9_.@\\-]{0,63}\$?$/;
@@ -57,7 +61,7 @@ const list = (each: string) => String.raw`[\s,]*${each}([\s,]+${each})*[\s,]*`;
 export const valueKinds = {
   name: text({
     form: 'a name: letters, digits, spaces and `. _ - @ + & < > ( )`, at most 64',
-    pattern: schemaPattern(namePattern),
+    pattern: schemaPattern(nameCharacters),
     parse: matching(namePattern, (value) => ({
       reason: `"${value}" is not a name: letters, digits, spaces and . _ - @ + & < > ( ), at most 64`,
     })),

@@ -90,7 +90,10 @@ describe('npm run package', { skip, timeout: longPatienceMilliseconds }, () => {
       '/usr/share/doc/bulkhead/copyright',
     ])
       has(path);
-    assert.doesNotMatch(list, /libexec\/bulkhead\/\S*\.ts$|\/etc\/|\/var\/|\/run\/|\/packaging\/image/m);
+    assert.doesNotMatch(
+      list,
+      /libexec\/bulkhead\/\S*\.ts$|\/etc\/|\/var\/|\/run\/|\/packaging\/image/m,
+    );
   });
 
   test('has a bill of materials that is valid, and a license for each part of it', () => {

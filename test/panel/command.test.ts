@@ -1,4 +1,5 @@
 /** `bulkhead panel status` on a host with a panel, which is mounted where the panel would be, in a private namespace. */
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';

@@ -1,4 +1,5 @@
 /** The panels' own files: what is read of them, and files that lie, are links, pipes or huge. */
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { chmodSync, chownSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';

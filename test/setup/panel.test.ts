@@ -5,9 +5,10 @@ import { pathsOf } from '../../src/host/paths.ts';
 import { policyLimits } from '../../src/panel/core/policy-limits.ts';
 import { readPanel } from '../../src/panel/io/read-panel.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
+import { resolvePolicy } from '../../src/policy/resolve.ts';
 import { defaultAnswers } from '../../src/setup/commands/questions.ts';
 import { contradictions } from '../../src/setup/core/conflicts.ts';
-import { chosenLimits } from '../../src/setup/core/imported-limits.ts';
+import { besidePolicy, chosenLimits } from '../../src/setup/core/imported-limits.ts';
 import { lookRemarks } from '../../src/setup/core/look.ts';
 import { policyText } from '../../src/setup/core/policy-text.ts';
 import type { StepContext } from '../../src/setup/core/step.ts';
@@ -202,13 +203,73 @@ suite("limits of a panel's packages", () => {
   });
 });
 
+suite("limits of a panel's packages beside a policy", () => {
+  test('leave accounts for which the policy decides, and packages that it has with other limits', async (t) => {
+    const users = { ann: 1001, ben: 1002, cleo: 1003, dora: 1004, eve: 1005, finn: 1006 };
+    tree = panelTree(testDirectory(t, 'setup-panel'), users);
+    hestiaPackage(tree, 'gold', { MEMORY_LIMIT: '2G' });
+    hestiaPackage(tree, 'same', { MEMORY_LIMIT: '1G' });
+    for (const user of Object.keys(users)) hestiaUser(tree, user, { PACKAGE: 'same' });
+    hestiaUser(tree, 'ann', { PACKAGE: 'gold' });
+    const text = `<bulkhead version="1">
+  <package name="gold"><memory limit="64GiB"/></package>
+  <package name="same"><memory limit="1GiB"/></package>
+  <tenants uids="1001-1002"/>
+  <tenants uids="1003" package="gold"/>
+  <reseller user="eve"><tenant user="dora"/></reseller>
+</bulkhead>
+`;
+    const { document } = parsePolicy('', text);
+    assert.ok(document !== undefined);
+    const accounts = Object.entries(users).map(([user, uid]) => ({
+      user,
+      uid,
+      gid: uid,
+      home: `/home/${user}`,
+    }));
+    const policy = resolvePolicy(document, { accounts, uidMin: 1000 });
+    assert.ok(policy !== undefined);
+    const data = await readPanel(tree);
+    assert.ok(data !== undefined);
+    const found = besidePolicy(policyLimits(data), policy, document.packages);
+    assert.deepEqual(
+      found.tenants.map(({ uid }) => uid),
+      [1002],
+    );
+    assert.deepEqual(
+      found.packages.map(({ name }) => name.value),
+      ['same'],
+    );
+    const remarks = found.remarks.join('; ');
+    assert.match(remarks, /the policy has other limits in gold, which stay/);
+    assert.match(remarks, /as the policy has it: ann, cleo, dora, eve, finn/);
+  });
+
+  test("an account never gets another owner's package", async (t) => {
+    tree = panelTree(testDirectory(t, 'setup-panel'), { ann: 1001, boss: 1004, ben: 1002 });
+    const base = '/usr/local/directadmin/data/users';
+    tree.write(`${base}/boss/user.conf`, plain({ usertype: 'admin' }));
+    tree.write(`${base}/ben/user.conf`, plain({ usertype: 'reseller', creator: 'boss' }));
+    tree.write(
+      `${base}/ann/user.conf`,
+      plain({ usertype: 'user', creator: 'boss', package: 'gold' }),
+    );
+    tree.write(`${base}/ben/packages/gold.pkg`, plain({ MemoryMax: '60G' }));
+    const data = await readPanel(tree);
+    assert.equal(data?.accounts.find(({ user }) => user === 'ann')?.package, undefined);
+    assert.match(
+      data?.problems.map(({ reason }) => reason).join('; ') ?? '',
+      /1 owner has a package "gold", and "boss" has none/,
+    );
+  });
+});
+
 suite('the question about limits', () => {
   test("offers the panel's packages only where a panel can be read", () => {
     const options = { root: '/nowhere', packagesOf: 'HestiaCP' };
     const look = lookAtHost(pathsOf('bulkhead-setup-panel'), '/nowhere', options);
-    assert.equal(defaultAnswers(look).limits, 'panel-starter');
+    assert.equal(defaultAnswers(look).limits, 'starter');
     assert.match(lookRemarks(look).join('\n'), /HestiaCP has packages: the answer "panel-starter"/);
-    assert.equal(defaultAnswers({ ...look, packagesOf: null }).limits, 'starter');
   });
 
   test('is refused where the panel cannot be read', () => {

@@ -245,7 +245,7 @@ function shownOf(
   const mail = shown.map((each) => each.mail);
   if (rest.length > 0) {
     labels.push(`${kind}="other"`);
-    counters.push(sumOf(rest));
+    counters.push(rest.some((each) => each.counters !== undefined) ? sumOf(rest) : undefined);
     limits.push(undefined);
     totals.push(sumOfFaults(rest.map(({ who }) => faults.get(who.member))));
     mail.push(sumOfMail(rest.flatMap((each) => each.mail ?? [])));
@@ -327,12 +327,12 @@ function* counterSamples(page: Page, kind: Kind, rows: Shown, cgroup2: boolean) 
   for (const [key, family] of counterRows) {
     if (family.onlyCgroup2 === true && !cgroup2) continue;
     const name = `bulkhead_${kind}_${family.name}`;
-    if (name !== before) page.head(name, family.type, family.help);
-    before = name;
     const label = family.label === undefined ? '} ' : `,${family.label}} `;
     for (const [index, labels] of rows.labels.entries()) {
       const value = rows.counters[index]?.[key];
       if (value === undefined) continue;
+      if (name !== before) page.head(name, family.type, family.help);
+      before = name;
       page.text += `${name}{${labels}${label}${scaled(value, family.scale)}\n`;
       if (page.full) yield page.take();
     }

@@ -324,8 +324,9 @@ class Reader {
 
 /** Returns a package's id with every character replaced that a name may not contain. */
 function packageNameFor(id: string): string {
-  const name = id.replace(notInName, '_').slice(0, 64);
-  return /^[\p{L}\p{N}]/u.test(name) ? name : `p${name}`.slice(0, 64);
+  const name = id.replace(notInName, '_');
+  const whole = /^[\p{L}\p{N}]/u.test(name) ? name : `p${name}`;
+  return [...whole].slice(0, 64).join('');
 }
 
 const packageId = (pack: PackageElement) => xmlAttribute(pack.xml, 'id')?.value ?? pack.name.value;

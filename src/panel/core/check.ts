@@ -1,4 +1,5 @@
 /** Compares what a panel states with the host and with itself. Nothing is lost: what is not used is a problem. */
+import { count } from '../../../packages/base/list.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
 import type { Account } from '../../policy/policy.ts';
 import { userPattern } from '../../policy/value-kinds.ts';
@@ -25,7 +26,7 @@ const mailPattern =
   /^[A-Za-z0-9_][\w.+%=&'/-]{0,63}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?$/;
 
 export function checkData(stated: StatedData, host: HostAccounts): PanelData {
-  const { administrators: _administrators, ...data } = stated;
+  const { administrators: _administrators, ownersAreVague: _vague, ...data } = stated;
   const checker = new Checker(stated, host);
   const packages = checker.packages();
   const accounts = checker.accounts(packages);
@@ -139,15 +140,21 @@ class Checker {
   ): PackageName | undefined {
     const { name } = wanted;
     const same = byName.get(name) ?? [];
-    const found = byKey.get(keyOf(wanted)) ?? (same.length === 1 ? same[0] : undefined);
+    const found = byKey.get(keyOf(wanted)) ?? this.#packageOfAnyOwner(same);
     if (found !== undefined)
       return found.owner === undefined ? { name } : { name, owner: found.owner };
     const reason =
       same.length === 0
         ? `no package has the name "${name}"`
-        : `${same.length} owners have a package "${name}", and "${wanted.owner ?? ''}" has none`;
+        : `${count(same.length, 'owner has', 'owners have')} a package "${name}", and "${wanted.owner ?? ''}" has none`;
     this.#refuse('find the package of', account.user, reason, 'it gets the defaults', account);
     return undefined;
+  }
+
+  /** Another owner's package of that name may be made to deceive: it counts only where a panel is vague about owners. */
+  #packageOfAnyOwner([first, ...others]: readonly PanelPackage[]): PanelPackage | undefined {
+    if (first === undefined || others.length > 0) return undefined;
+    return this.#stated.ownersAreVague === true || first.owner === undefined ? first : undefined;
   }
 
   #checkOwner(account: StatedAccount, owner: string): void {

@@ -73,6 +73,8 @@ export interface StatedAccount extends Omit<PanelAccount, 'uid'> {
 
 /** Everything that a source states, before it is compared with the host and with itself. */
 export interface StatedData extends Omit<PanelData, 'accounts'> {
+  /** Whether accounts may name another owner of a package than the package does: CPAPI's scripts do. */
+  readonly ownersAreVague?: true;
   readonly accounts: readonly StatedAccount[];
   /** Panel accounts that own others without being resellers. */
   readonly administrators: readonly string[];

@@ -62,11 +62,9 @@ function tenantOf(
   };
 }
 
-/** Returns the limits of an account that differ from its package's. */
+/** Returns the bounds of an account that differ from its package's. */
 const ownLimits = (limits: StatedLimits, inherited: StatedLimits) =>
-  [...limits].filter(
-    ([key, value]) => value !== (inherited.get(key) ?? unlimited) && !isThePanels(key),
-  );
+  bounded(limits).filter(([key, value]) => value !== inherited.get(key));
 
 const nameMax = 64;
 
@@ -89,14 +87,17 @@ function policyNames(packages: readonly PanelPackage[]): ReadonlyMap<PanelPackag
 function cleaned(text: string): string {
   if (namePattern.test(text)) return text;
   const name = text.replace(notInName, '_');
-  return (/^[\p{L}\p{N}]/u.test(name) ? name : `p${name}`).slice(0, nameMax);
+  return cut(/^[\p{L}\p{N}]/u.test(name) ? name : `p${name}`, nameMax);
 }
+
+/** Cuts between characters, never inside one of two units. */
+const cut = (text: string, length: number) => [...text].slice(0, length).join('');
 
 function firstFree(wanted: string, taken: ReadonlySet<string>): string {
   let name = wanted;
   for (let number = 2; taken.has(name); number++) {
     const ending = `-${number}`;
-    name = `${wanted.slice(0, nameMax - ending.length)}${ending}`;
+    name = `${cut(wanted, nameMax - ending.length)}${ending}`;
   }
   return name;
 }

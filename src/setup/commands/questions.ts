@@ -120,8 +120,7 @@ async function ask(
 }
 
 function defaultLimits(look: HostLook): Answers['limits'] {
-  if (hasVeCfg(look)) return 've.cfg';
-  return hasPackages(look) ? 'panel-starter' : limitSetNames[0];
+  return hasVeCfg(look) ? 've.cfg' : limitSetNames[0];
 }
 
 /** Returns answers that suit the host. */

@@ -19,7 +19,7 @@ import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import { ownUnits, unitFile } from '../../host/systemd/own-units.ts';
 import type { Answers } from '../core/answers.ts';
-import { chosenLimits } from '../core/imported-limits.ts';
+import { besidePolicy, chosenLimits } from '../core/imported-limits.ts';
 import type { HostLook } from '../core/look.ts';
 import { policyText } from '../core/policy-text.ts';
 import type { SetupRecord } from '../core/record.ts';
@@ -191,12 +191,17 @@ async function panelOf(
 async function importedFor(
   session: Session,
   answers: Answers,
+  loaded: Loaded,
 ): Promise<Pick<StepContext, 'imported'>> {
   if (answers.limits === 'starter' || answers.limits === 'medium') return {};
   const { reader, paths } = session;
   const read =
     answers.limits === 've.cfg' ? readVeCfg(reader, paths) : await packageLimitsOf(session);
-  return { imported: read.ok ? ok(chosenLimits(read.value, answers)) : read };
+  if (!read.ok) return { imported: read };
+  const limits = chosenLimits(read.value, answers);
+  const policy = loaded.policy ?? firstPolicy(session, answers, loaded);
+  if (policy === undefined) return { imported: ok(limits) };
+  return { imported: ok(besidePolicy(limits, policy, loaded.document?.packages ?? [])) };
 }
 
 /** Returns the policy that the first step would write, where there is none: its tenants are known before. */
@@ -209,7 +214,7 @@ const firstPolicy = (
 
 type Imported = NonNullable<StepContext['imported']>;
 
-/** The packages of a run: scripts of a panel may take seconds, and each step needs what they print. */
+/** The packages of a run: a panel has thousands of files, and each step needs what they say. */
 const packagesRead = new WeakMap<HostLook, Promise<Imported>>();
 
 function packageLimitsOf(session: Session): Promise<Imported> {
@@ -235,13 +240,13 @@ async function readPackageLimits({ capabilities, paths }: Session): Promise<Impo
 export async function stepContext(
   session: Session,
   answers: Answers,
-  loaded?: Loaded,
+  loaded: Loaded = loadNow(session),
 ): Promise<StepContext> {
   const context = await contextWithoutLimits(session, answers, loaded);
-  return { ...context, ...(await importedFor(session, answers)) };
+  return { ...context, ...(await importedFor(session, answers, loaded)) };
 }
 
-/** Returns it for what adds no limits, and waits for no script of a panel. */
+/** Returns it for what adds no limits, and reads no panel. */
 export async function contextWithoutLimits(
   session: Session,
   answers: Answers,

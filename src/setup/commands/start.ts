@@ -82,7 +82,9 @@ async function plan(options: StartOptions, found: Session, command: Command): Pr
   const known = readHostFacts(session.paths, answers.except).accounts.map(({ user }) => user);
   const context = await stepContext(session, answers, loaded);
   const { imported } = context;
-  const limits = imported?.ok === false ? { limits: imported.error } : {};
+  // Once they were taken over, it does not matter that the other program is gone.
+  const isOver = record?.steps['limits']?.state === 'done';
+  const limits = imported?.ok === false && !isOver ? { limits: imported.error } : {};
   const wrong = contradictions(answers, { known, layers: layers.value, ...limits });
   if (wrong.length > 0) return refuse(options.answers, wrong);
   const planned = planSteps(steps, answers.level, context, layers.value, record);

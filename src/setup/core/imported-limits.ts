@@ -3,7 +3,8 @@ import { count, listSome } from '../../../packages/base/list.ts';
 import { formatQuantity } from '../../../packages/base/quantity.ts';
 import { limitAttribute } from '../../limits/limits.ts';
 import type { ImportedLimits } from '../../policy/elements/add-limits.ts';
-import type { LimitBlock } from '../../policy/document.ts';
+import type { LimitBlock, PackageElement } from '../../policy/document.ts';
+import type { Policy } from '../../policy/policy.ts';
 import type { Answers } from './answers.ts';
 
 type Chosen = Pick<Answers, 'tenants' | 'except' | 'entries'>;
@@ -24,6 +25,65 @@ export function chosenLimits(limits: ImportedLimits, answers: Chosen): ImportedL
       .map(withoutEntries)
       .filter((each) => each.values.size > 0 || each.package !== undefined),
   };
+}
+
+type Known = Pick<Policy, 'tenants' | 'resellers'>;
+type KnownPackage = Pick<PackageElement, 'name' | 'values'>;
+
+/**
+ * Returns the limits without accounts for which the policy decides: those that are no tenants, have a package, or belong to
+ * a reseller. A package counts as the policy's if both have it with the same limits.
+ */
+export function besidePolicy(
+  limits: ImportedLimits,
+  { tenants, resellers }: Known,
+  packages: readonly KnownPackage[],
+): ImportedLimits {
+  const tenantOf = new Map(tenants.map((each) => [each.uid, each]));
+  const ofResellers = new Set(resellers.map(({ uid }) => uid));
+  const others = otherPackages(limits.packages, packages);
+  const isOpen = ({ uid, package: wanted }: ImportedTenant): boolean => {
+    const known = tenantOf.get(uid);
+    const isFree = known?.package === undefined && known?.reseller === undefined;
+    return (
+      known !== undefined && isFree && !ofResellers.has(uid) && !others.has(wanted?.value ?? '')
+    );
+  };
+  const has = ({ uid, package: wanted }: ImportedTenant) =>
+    wanted !== undefined && tenantOf.get(uid)?.package === wanted.value;
+  const kept = limits.tenants.filter((each) => !isOpen(each) && !has(each));
+  const left = kept.map(({ name: { value } }) =>
+    value.kind === 'user' ? value.user : `uid ${value.uid}`,
+  );
+  return {
+    ...limits,
+    tenants: limits.tenants.filter(isOpen),
+    packages: limits.packages.filter(({ name }) => !others.has(name.value)),
+    remarks: [
+      ...limits.remarks,
+      ...(others.size === 0
+        ? []
+        : [`the policy has other limits in ${listSome([...others])}, which stay`]),
+      ...(left.length === 0 ? [] : [`as the policy has it: ${listSome(left)}`]),
+    ],
+  };
+}
+
+type ImportedTenant = ImportedLimits['tenants'][number];
+
+/** Returns the names of packages that the policy has with other limits. */
+function otherPackages(
+  imported: ImportedLimits['packages'],
+  packages: readonly KnownPackage[],
+): ReadonlySet<string> {
+  const textOf = ({ values }: LimitBlock) =>
+    JSON.stringify([...values].map(([key, { value }]) => [key, value]).sort());
+  const there = new Map(packages.map((each) => [each.name.value, textOf(each)]));
+  return new Set(
+    imported
+      .filter((each) => (there.get(each.name.value) ?? textOf(each)) !== textOf(each))
+      .map(({ name }) => name.value),
+  );
 }
 
 const isOfEntries = (key: string) => key.startsWith('entries.');

@@ -62,7 +62,8 @@ export function withoutEffect(
     record.steps[key]?.state === 'done' &&
     planned.some(({ step, state }) => step.key === key && state === 'done');
   return Object.entries(stepsOfAnswers).flatMap(([name, keys]) => {
-    const of = (given: Answers) => String(given[name as keyof Answers]);
+    const of = (given: Answers) =>
+      [given[name as keyof Answers]].flat().map(String).sort().join(',');
     if (of(answers) === of(record.answers) || !keys.some(isOver)) return [];
     const instead =
       of(answers) === 've.cfg'

@@ -3,6 +3,7 @@
  * installed anew; by BIOS cloud-init sets it up, so that a tenant is isolated, and `prove` shows it. BULKHEAD_IMAGE is
  * the qcow2 file to test, instead of a new one.
  */
+import '../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { basename, resolve } from 'node:path';

@@ -122,9 +122,9 @@ export function removeTemporary(
   const late: string[] = [];
   const deadline = performance.now() + milliseconds;
   const unwanted = placesOf(paths).flatMap((place) =>
-    namesIn(place)
-      .filter((name) => isKey(name) && !isWanted(name))
-      .map((name) => ({ directory: join(place, name), uid: idOf(name).uid })),
+    namesIn(place).flatMap((name) =>
+      isKey(name) && !isWanted(name) ? [{ directory: join(place, name), uid: idOf(name).uid }] : [],
+    ),
   );
   for (const [index, { directory, uid }] of unwanted.entries()) {
     const now = performance.now();

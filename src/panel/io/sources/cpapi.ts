@@ -67,6 +67,7 @@ export async function readCpapi({ root }: Place, bounds: ScriptBounds): Promise<
     packages: packages.length > 0 ? packages : packagesOf(users),
     resellers,
     administrators: names,
+    ownersAreVague: true,
     problems: files.problems,
   };
 }
