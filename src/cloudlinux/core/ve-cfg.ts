@@ -326,7 +326,8 @@ class Reader {
 function packageNameFor(id: string): string {
   const name = id.replace(notInName, '_');
   const whole = /^[\p{L}\p{N}]/u.test(name) ? name : `p${name}`;
-  return [...whole].slice(0, 64).join('');
+  // A character of two units is not cut in the middle.
+  return whole.slice(0, 64).replace(/[\ud800-\udbff]$/, '');
 }
 
 const packageId = (pack: PackageElement) => xmlAttribute(pack.xml, 'id')?.value ?? pack.name.value;

@@ -90,8 +90,8 @@ function cleaned(text: string): string {
   return cut(/^[\p{L}\p{N}]/u.test(name) ? name : `p${name}`, nameMax);
 }
 
-/** Cuts between characters, never inside one of two units. */
-const cut = (text: string, length: number) => [...text].slice(0, length).join('');
+/** Cuts a text, and never inside a character of two units. */
+const cut = (text: string, length: number) => text.slice(0, length).replace(/[\ud800-\udbff]$/, '');
 
 function firstFree(wanted: string, taken: ReadonlySet<string>): string {
   let name = wanted;

@@ -146,11 +146,11 @@ export function removeTemporary(
 }
 
 /** The time that one directory gets even if many follow. */
-const leastMilliseconds = 5_000;
+const shareMillisecondsMin = 5_000;
 
 /** Returns the time for the next of `count` directories: one whose tenant stops the removal must not use up the others'. */
 const shareOf = (left: number, count: number): number =>
-  Math.max(Math.min(left, leastMilliseconds), left / count);
+  Math.max(Math.min(left, shareMillisecondsMin), left / count);
 
 /** Removes the files as the tenant: its links and races can then lead only to files that it could remove anyway. */
 function removeOne(directory: string, uid: number, deadline: number): Result<void, Problem> {
