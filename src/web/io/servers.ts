@@ -5,7 +5,7 @@ import { fpmName } from '../../layouts/service-names.ts';
 import { parseApacheDump } from '../core/apache/dump.ts';
 import { apacheSites } from '../core/apache/sites.ts';
 import type { Directive, ReadProblem } from '../core/directive.ts';
-import { parseFpmDump } from '../core/fpm/dump.ts';
+import { lacksPools, parseFpmDump } from '../core/fpm/dump.ts';
 import { splitNginxDump } from '../core/nginx/dump.ts';
 import { httpLevelOf, type NginxHttp } from '../core/nginx/http-level.ts';
 import { nginxTree } from '../core/nginx/includes.ts';
@@ -121,10 +121,12 @@ function filesOf(directives: readonly Directive[]): ReadonlySet<string> {
   return new Set(directives.flatMap(({ file, block = [] }) => [file, ...filesOf(block)]));
 }
 
+/** Reads the pools. Panels install builds before any site uses them: these have no pool, and that is no error. */
 export async function readFpm({ program, php, configuration }: FpmProgram): Promise<ReadPools> {
   const server = { name: fpmName(php), program };
   const run = await accepted(runBounded(program, ['-tt', '-y', configuration]));
-  if ('problem' in run) return { ...server, pools: [], problems: [run.problem] };
+  if ('problem' in run)
+    return { ...server, pools: [], problems: lacksPools(run.problem) ? [] : [run.problem] };
   const { places, problems } = readPoolPlaces(configuration);
   const pools = parseFpmDump(run.stderr).map((each) => ({
     ...each,

@@ -3,6 +3,7 @@ import '../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { readFpm } from '../../../src/web/io/servers.ts';
 import { FpmStage, fpm, skip, tenants } from './stage.ts';
 
 const ids = [
@@ -72,5 +73,24 @@ test(
     );
     second.remove('a');
     assert.deepEqual((await first.divide()).refused, []);
+  },
+);
+
+test(
+  'a build without pools is no error, and a service ends with the last pool of its build',
+  { skip },
+  async () => {
+    using stage = new FpmStage('plesk-8.4');
+    assert.deepEqual((await readFpm(stage.context().fpm)).problems, []);
+    stage.write('a', stage.pool('a', uid));
+    assert.equal((await stage.divide()).units.length, 2);
+    stage.remove('a');
+    const empty = await stage.divide();
+    assert.deepEqual([empty.units, empty.refused], [[], []]);
+    assert.match(readFileSync(stage.context().layout.main, 'utf8'), /\[bulkhead-none\]/);
+    // Nothing else is passed over.
+    stage.write('a', 'nonsense\n');
+    assert.equal((await readFpm(stage.context().fpm)).problems.length, 1);
+    assert.ok(!(await stage.inputs()).ok);
   },
 );
