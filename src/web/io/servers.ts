@@ -41,8 +41,12 @@ export interface FpmProgram {
   readonly configuration: string;
 }
 
-/** A PHP-FPM that is here, and that Bulkhead leaves alone. */
+/** A web server or a PHP-FPM that is here, and that Bulkhead leaves alone. */
 export interface NotServed {
+  /** The web server; absent for a PHP-FPM. */
+  readonly server?: 'nginx' | 'Apache';
+  /** The name of the build of PHP: `ea-php83`. Absent for a web server, and if no layout has it. */
+  readonly php?: string;
   /** The path of its program. */
   readonly program: string;
   /** The main file of its configuration. */
