@@ -48,7 +48,7 @@ for (const id of ids)
   );
 
 test(
-  'a socket that another PHP has a pool for is refused at both, and a service goes on',
+  'a socket that another PHP has a pool for is refused there, and a service goes on and can change',
   { skip },
   async () => {
     using first = new FpmStage('ea-php84');
@@ -60,19 +60,26 @@ test(
     first.others = [second.context().fpm];
     second.others = [first.context().fpm];
     const here = await first.divide();
-    assert.deepEqual(here.units, before.units);
-    assert.match(
-      here.refused[0]?.reason ?? '',
-      /pool a: a pool of PHP el listens at .*a\.sock, too/,
-    );
+    assert.deepEqual([here.units, here.refused], [before.units, []]);
     const there = await second.divide();
     assert.deepEqual(there.units, []);
     assert.match(
       there.split.kept[0]?.reason ?? '',
       /a pool of PHP ea-php84 listens at .*a\.sock, too/,
     );
-    second.remove('a');
+    // The stale pool pins no other pool of the tenant's, either.
+    first.write('b', first.pool('b', uid));
     assert.deepEqual((await first.divide()).refused, []);
+    assert.ok((await first.divide()).units.some((each) => each.endsWith(':b.socket')));
+    // A pool that has no service yet gets none while the other build has one there.
+    first.write('c', first.pool('c', tenants.bob));
+    second.write('c', first.pool('c', tenants.bob));
+    const later = await first.divide();
+    assert.match(later.split.kept[0]?.reason ?? '', /a pool of PHP el listens at .*c\.sock, too/);
+    second.remove('c');
+    const { split, units } = await first.divide();
+    assert.deepEqual(split.kept, []);
+    assert.ok(units.some((each) => each.endsWith(':c.socket')));
   },
 );
 

@@ -249,6 +249,13 @@ suite('layouts', { skip }, () => {
     const without = readClaims(fpm, (path) => path.startsWith(`${root}/opt/cpanel`));
     assert.equal(without.get(socketOf('ea-php83')), undefined);
     assert.equal(without.get(socketOf('el')), 'el');
+    // A file that cannot be read hides no other one, and whose file is unsafe depends on its build.
+    mkdirSync(`${root}/etc/php-fpm.d/a.conf`);
+    symlinkSync('/nowhere', `${root}/etc/php-fpm.d/z.conf`);
+    assert.equal(readClaims(fpm, () => false).get(socketOf('el')), 'el');
+    const ofBuild = readClaims(fpm, (_, build) => build === 'el');
+    assert.equal(ofBuild.get(socketOf('el')), undefined);
+    assert.equal(ofBuild.size, trees.length - 1);
   });
 
   test('surveyWeb() names both PHPs whose pools have one socket', async () => {
