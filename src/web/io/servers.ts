@@ -125,7 +125,7 @@ function filesOf(directives: readonly Directive[]): ReadonlySet<string> {
   return new Set(directives.flatMap(({ file, block = [] }) => [file, ...filesOf(block)]));
 }
 
-/** Reads the pools. Panels install builds before any site uses them: these have no pool, and that is no error. */
+/** Reads the pools. A build that no site uses yet may have none, as panels install it; php-fpm refuses that. */
 export async function readFpm({ program, php, configuration }: FpmProgram): Promise<ReadPools> {
   const server = { name: fpmName(php), program };
   const run = await accepted(runBounded(program, ['-tt', '-y', configuration]));

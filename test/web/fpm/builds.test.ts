@@ -84,7 +84,7 @@ test(
 );
 
 test(
-  'a build without pools is no error, and a service ends with the last pool of its build',
+  'a build without pools has no problem, and a service ends with the last pool of its build',
   { skip },
   async () => {
     using stage = new FpmStage('plesk-8.4');

@@ -402,6 +402,10 @@ IncludeOptional ${root}${directory}/${include}
     add(15, 0, title('/etc/c.conf'), program, 'pid:[2]');
     add(16, 0, 'php-fpm: pool www', program);
     add(17, 0, title('relative.conf'), program);
+    // A set-user-ID program that a tenant started with such a title.
+    add(18, 0, title('/home/d.conf'), '/usr/bin/su');
+    add(19, 0, title('/home/e\u001b[2J.conf'), program);
+    add(20, 0, title(`/${'a'.repeat(5000)}`), program);
     const found = findFpmMasters(proc).map(({ configuration }) => configuration);
     assert.deepEqual(
       found.toSorted(),

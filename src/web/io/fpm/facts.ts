@@ -15,7 +15,7 @@ export interface HostView extends Omit<
   'isChosen' | 'isPinned' | 'siteOf' | 'unsafeFile'
 > {
   readonly tenants: readonly ServiceTenant[];
-  /** As in a split, and for another build of PHP, whose panel may have an account of its own for it. */
+  /** The same as for a split, and for another build of PHP, whose panel may have an account of its own for it. */
   readonly unsafeFile: (path: string, build?: string) => Cause | undefined;
 }
 
