@@ -3,6 +3,7 @@ import '../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { distributionProblem } from '../../../src/web/io/fpm/services/distribution.ts';
 import { readFpm } from '../../../src/web/io/servers.ts';
 import { FpmStage, fpm, skip, tenants } from './stage.ts';
 
@@ -101,3 +102,20 @@ test(
     assert.ok(!(await stage.inputs()).ok);
   },
 );
+
+test('a plan for a unit that starts another program, or forks, is refused before anything is written', () => {
+  const program = '/usr/sbin/php-fpm8.4';
+  const unit = (type: string, path: string, state = 'loaded') =>
+    new Map([
+      ['LoadState', state],
+      ['Type', type],
+      ['ExecStart', `{ path=${path} ; argv[]=${path} --nodaemonize ; }`],
+    ]);
+  const reasonOf = (properties: ReadonlyMap<string, string>, isDivided = false) =>
+    distributionProblem({ php: '8.4', program }, properties, isDivided)?.reason;
+  assert.equal(reasonOf(unit('notify', program)), undefined);
+  assert.match(reasonOf(unit('forking', program)) ?? '', /Type=forking/);
+  assert.match(reasonOf(unit('notify', '/bin/true')) ?? '', /starts \/bin\/true/);
+  assert.equal(reasonOf(unit('notify', '/bin/true'), true), undefined);
+  assert.equal(reasonOf(unit('notify', program, 'not-found')), 'systemd does not have it');
+});
