@@ -179,8 +179,8 @@ suite('layouts', { skip }, () => {
     chmodSync(main('el'), 0o666);
     chmodSync(main('8.3'), 0o664);
     link(home, '/usr/local/nginx');
-    for (const each of ['sbin', 'conf']) mkdirSync(`${home}/${each}`);
-    writeFileSync(`${home}/conf/nginx.conf`, '');
+    // It leads through the home, and ends at root's.
+    mkdirSync(`${home}/sbin`);
     symlinkSync(php?.program ?? '', `${home}/sbin/nginx`);
     // Links that lead to each other.
     link('php87', '/usr/local/php86');
