@@ -33,6 +33,8 @@ export interface PhpBuild {
   readonly version: string;
 }
 
+const literally = (text: string) => text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
+
 /** Fills in the version. */
 export const filledIn = (text: string, version: string): string =>
   text.replaceAll('{version}', version).replaceAll('{digits}', version.replace('.', ''));
@@ -49,8 +51,6 @@ export function versionIn(text: string, { version }: PhpLayout, found: string): 
   return match === null ? undefined : (match[1] ?? '');
 }
 
-const literally = (text: string) => text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
-
 /** Returns the build with a name such as `8.4`, `ea-php83` or `el`. */
 export function phpBuild(id: string): PhpBuild | undefined {
   for (const { php } of layouts) {
@@ -59,6 +59,12 @@ export function phpBuild(id: string): PhpBuild | undefined {
   }
   return undefined;
 }
+
+/** Matches the names of all builds that have one of their own: `ea-php83`, `el`, and not `8.4`. */
+export const namedBuilds: string = layouts
+  .flatMap(({ php }) => (php === undefined || php.id === '{version}' ? [] : php))
+  .map(({ id, version }) => literally(id).replace('\\{version\\}', `(?:${version?.source})`))
+  .join('|');
 
 /** A name that no layout knows is treated as Debian's. */
 const knownBuild = (id: string): PhpBuild => phpBuild(id) ?? { layout: debian.php!, version: id };

@@ -3,7 +3,10 @@
  *
  *     bulkhead-fpm84@1001.service               PHP 8.4 of the distribution
  *     bulkhead-fpm-ea-php83@1001.service        ea-php83 of cPanel
+ *
+ * An instance may be called `bulkhead-fpm-x`: only names of builds count after `-fpm-`.
  */
+import { namedBuilds } from './layouts.ts';
 
 const version = /^\d+\.\d+$/;
 
@@ -20,10 +23,10 @@ export const fpmName = (id: string): string => `php-fpm${version.test(id) ? '' :
 /** Returns the first part of the names of Bulkhead's own sockets: `php8.4-fpm`, `ea-php83-fpm`. */
 export const socketStem = (id: string): string => `${version.test(id) ? 'php' : ''}${id}-fpm`;
 
-const stem = '-fpm(?:(?<major>\\d)(?<minor>\\d+)|-(?<id>[a-z][a-z0-9.-]*))';
+const stem = `-fpm(?:(?<major>\\d)(?<minor>\\d+)|-(?<id>${namedBuilds}))`;
 
 /** Matches what is before the `@` of a service or socket, after the instance. */
-export const stemPattern = '-fpm(?:\\d+|-[a-z][a-z0-9.-]*)';
+export const stemPattern = `-fpm(?:\\d+|-(?:${namedBuilds}))`;
 
 const unitName = new RegExp(`${stem}@(?<uid>\\d{1,10})(?::.*)?\\.(?:service|socket)$`);
 

@@ -3,10 +3,11 @@
  *
  *     php-fpm: master process (/etc/php/8.4/fpm/php-fpm.conf)
  *
- * Only processes of root's are asked, since a tenant can make whoever reads its files wait for ever, and only programs
- * that root alone owns count. Masters in containers have their own pid namespace, and are left out.
+ * Only processes of root's are asked, since a tenant can make whoever reads its files wait for ever. A tenant may also start
+ * a set-user-ID program, such as su, under any title: only php-fpm programs of root's count. Masters in containers have their own pid namespace, and are left out.
  */
 import { lstatSync } from 'node:fs';
+import { basename } from 'node:path';
 import { linkAt, namesIn, readText } from '../../../packages/base/io/read.ts';
 import { statusValue } from '../../sys/processes/process-status.ts';
 
@@ -16,7 +17,8 @@ export interface FpmMaster {
   readonly configuration: string;
 }
 
-const title = /^php-fpm: master process \((\/[^\0]*)\)/;
+/** The path is as long as one can be at most, and has no characters that change a terminal. */
+const title = /^php-fpm: master process \((\/[^\p{Cc}]{0,4094})\)/u;
 /** More than any host has; each of them is a line for an administrator. */
 const mastersMax = 200;
 
@@ -30,7 +32,8 @@ export function findFpmMasters(proc: string): readonly FpmMaster[] {
     const configuration = title.exec(readText(`${at}/cmdline`) ?? '')?.[1];
     if (configuration === undefined || linkAt(`${at}/ns/pid`) !== here) continue;
     const program = linkAt(`${at}/exe`).replace(/ \(deleted\)$/, '');
-    if (isRoots(program)) found.set(`${program} ${configuration}`, { program, configuration });
+    if (basename(program).startsWith('php-fpm') && isRoots(program))
+      found.set(`${program} ${configuration}`, { program, configuration });
   }
   return [...found.values()];
 }

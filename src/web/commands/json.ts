@@ -16,7 +16,7 @@ import type { FpmPlan } from '../io/fpm/plan.ts';
 export interface WebStatusJson extends Omit<Overview, 'sites'> {
   /** The sites. */
   readonly sites: readonly WebSiteJson[];
-  /** The PHP-FPM that Bulkhead finds, and leaves alone. */
+  /** The web servers and PHP-FPM that Bulkhead finds, and leaves alone. */
   readonly notServed: readonly NotServed[];
   readonly notes: readonly Note[];
 }

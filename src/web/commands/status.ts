@@ -37,10 +37,12 @@ const status = (options: PolicyOptions, command: Command): Promise<ExitCode> =>
     return exitCodes.done;
   });
 
-const notServedNote = ({ program, configuration, reason }: NotServed): Note => ({
-  message: `PHP-FPM ${program} (${configuration}) is not served: ${reason}. The agent moves its processes after they have started`,
-  about: [],
-});
+const notServedNote = ({ server, program, configuration, reason }: NotServed): Note => {
+  const text = `${server ?? 'PHP-FPM'} ${program} (${configuration}) is not served: ${reason}`;
+  const more =
+    server === undefined ? '. The agent moves its processes after they have started' : '';
+  return { message: `${text}${more}`, about: [] };
+};
 
 interface KnownLimits {
   readonly entryLimits: EntryLimits;

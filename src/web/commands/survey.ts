@@ -14,7 +14,7 @@ interface Surveyed {
   readonly paths: Paths;
   readonly tenancy: KnownTenancy;
   readonly survey: Survey;
-  /** The PHP-FPM that Bulkhead finds, and leaves alone. */
+  /** The web servers and PHP-FPM that Bulkhead finds, and leaves alone. */
   readonly notServed: readonly NotServed[];
   /** Whether all servers showed all of their configuration. */
   readonly isWhole: boolean;

@@ -1,7 +1,7 @@
 /** Finds who can change what is at a path: the owner of it, of a directory above it, or of a link on the way. */
 import { lstatSync, type Stats } from 'node:fs';
 import type { PathOwners } from '../core/facts.ts';
-import { realPathOf } from '../../../packages/base/io/read.ts';
+import { linkAt, realPathOf } from '../../../packages/base/io/read.ts';
 
 /** Returns a reader that reads each path once: a thousand sites are below the same few directories. */
 export function pathOwnersReader(): (path: string) => PathOwners | undefined {
@@ -11,9 +11,8 @@ export function pathOwnersReader(): (path: string) => PathOwners | undefined {
     return known.get(path);
   };
   return (path) => {
-    const real = realPathOf(path);
-    if (real === undefined) return undefined;
-    const stats = [...prefixesOf(path), ...prefixesOf(real)].flatMap((each) => statOf(each) ?? []);
+    if (realPathOf(path) === undefined) return undefined;
+    const stats = stepsTo(path, statOf).flatMap((each) => statOf(each) ?? []);
     return {
       uids: stats.map(({ uid }) => uid),
       writableByOthers: stats.some(canBeWritten),
@@ -29,10 +28,36 @@ function readStat(path: string): Stats | undefined {
   }
 }
 
-/** `/`, `/home`, `/home/alice`. */
-function prefixesOf(path: string): readonly string[] {
-  const names = path.split('/').filter((each) => each !== '');
-  return ['/', ...names.map((_, index) => `/${names.slice(0, index + 1).join('/')}`)];
+/** The kernel follows no more. Source: path_resolution(7). */
+const linksMax = 40;
+
+/**
+ * Returns every path that the kernel visits on the way: `/`, `/home`, `/home/alice`. A link leads through the directories
+ * above its target, also if that is a link itself and ends elsewhere.
+ */
+function stepsTo(path: string, statOf: (path: string) => Stats | undefined): readonly string[] {
+  const steps = ['/'];
+  const waiting = path.split('/').toReversed();
+  let at = '';
+  let links = 0;
+  for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
+    if (name === '' || name === '.') continue;
+    if (name === '..') {
+      at = at.slice(0, Math.max(0, at.lastIndexOf('/')));
+      continue;
+    }
+    const next = `${at}/${name}`;
+    steps.push(next);
+    const target = statOf(next)?.isSymbolicLink() === true ? linkAt(next) : '';
+    if (target === '' || links === linksMax) {
+      at = next;
+      continue;
+    }
+    links++;
+    if (target.startsWith('/')) at = '';
+    waiting.push(...target.split('/').toReversed());
+  }
+  return steps;
 }
 
 /**

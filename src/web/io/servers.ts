@@ -5,7 +5,7 @@ import { fpmName } from '../../layouts/service-names.ts';
 import { parseApacheDump } from '../core/apache/dump.ts';
 import { apacheSites } from '../core/apache/sites.ts';
 import type { Directive, ReadProblem } from '../core/directive.ts';
-import { parseFpmDump } from '../core/fpm/dump.ts';
+import { lacksPools, parseFpmDump } from '../core/fpm/dump.ts';
 import { splitNginxDump } from '../core/nginx/dump.ts';
 import { httpLevelOf, type NginxHttp } from '../core/nginx/http-level.ts';
 import { nginxTree } from '../core/nginx/includes.ts';
@@ -41,8 +41,12 @@ export interface FpmProgram {
   readonly configuration: string;
 }
 
-/** A PHP-FPM that is here, and that Bulkhead leaves alone. */
+/** A web server or a PHP-FPM that is here, and that Bulkhead leaves alone. */
 export interface NotServed {
+  /** The web server; absent for a PHP-FPM. */
+  readonly server?: 'nginx' | 'Apache';
+  /** The name of the build of PHP: `ea-php83`. Absent for a web server, and if no layout has it. */
+  readonly php?: string;
   /** The path of its program. */
   readonly program: string;
   /** The main file of its configuration. */
@@ -121,10 +125,12 @@ function filesOf(directives: readonly Directive[]): ReadonlySet<string> {
   return new Set(directives.flatMap(({ file, block = [] }) => [file, ...filesOf(block)]));
 }
 
+/** Reads the pools. A build that no site uses yet may have none, as panels install it; php-fpm refuses that. */
 export async function readFpm({ program, php, configuration }: FpmProgram): Promise<ReadPools> {
   const server = { name: fpmName(php), program };
   const run = await accepted(runBounded(program, ['-tt', '-y', configuration]));
-  if ('problem' in run) return { ...server, pools: [], problems: [run.problem] };
+  if ('problem' in run)
+    return { ...server, pools: [], problems: lacksPools(run.problem) ? [] : [run.problem] };
   const { places, problems } = readPoolPlaces(configuration);
   const pools = parseFpmDump(run.stderr).map((each) => ({
     ...each,

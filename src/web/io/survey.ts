@@ -1,4 +1,5 @@
 /** Everything that serves the sites of this host, each server failing on its own. */
+import { realPathOf } from '../../../packages/base/io/read.ts';
 import type { Account } from '../../policy/policy.ts';
 import type { Address } from '../core/address.ts';
 import type { AccountFacts } from '../core/facts.ts';
@@ -92,7 +93,7 @@ function strangersReader(
   return ({ php, address }) => {
     const program = programs.find((each) => each.php === php)?.program;
     if (program === undefined || address === undefined) return [];
-    return strangersAt(address, program, ports, userOf);
+    return strangersAt(address, realPathOf(program) ?? program, ports, userOf);
   };
 }
 

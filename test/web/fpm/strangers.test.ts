@@ -3,6 +3,8 @@ import '../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { symlinkSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
 import { test } from 'node:test';
 import { freePort } from '../../../testing/free-port.ts';
 import { eventually } from '../../../testing/patience.ts';
@@ -109,6 +111,10 @@ test("readStrangers() skips the pool's own php-fpm and its workers", { skip }, a
   });
   assert.deepEqual([seen?.at, seen?.uid], [listen, 0]);
   assert.deepEqual(readStrangers(context, pools), []);
+  // As /usr/sbin is, where it is a link to /usr/bin.
+  symlinkSync(dirname(fpm.program), `${stage.at}/sbin`);
+  const program = `${stage.at}/sbin/${basename(fpm.program)}`;
+  assert.deepEqual(readStrangers({ ...context, fpm: { ...context.fpm, program } }, pools), []);
 });
 
 test('strangersAt() uses the owner of the socket when no process is found', () => {

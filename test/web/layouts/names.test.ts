@@ -62,6 +62,17 @@ test("a service's name has the build and the tenant, and Debian's is as it was",
         assert.equal(parseUnitName({ ...named, php: other }, `${stem}@1001.service`), undefined);
   }
   assert.equal(phpOfUnit('php8.4-fpm.service'), undefined);
+  // A service of the instance "bulkhead-fpm-x" is none of the instance "bulkhead".
+  for (const kind of [
+    'bulkhead-fpm-x-fpm84',
+    'bulkhead-fpm-x-fpm-el',
+    'bulkhead-fpm-ea-php83-fpm84',
+  ])
+    assert.ok(!isUnitOf({ uid: 1001, user: 'alice' }, 'bulkhead', `${kind}@1001.service`), kind);
+  assert.ok(
+    isUnitOf({ uid: 1001, user: 'alice' }, 'bulkhead-fpm-x', 'bulkhead-fpm-x-fpm-el@1001.service'),
+  );
+  assert.equal(phpOfUnit('bulkhead-fpm-x@1001.service'), undefined);
   assert.equal(phpOfUnit('bulkhead-fpm84@alice.service'), undefined);
 });
 

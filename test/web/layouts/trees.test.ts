@@ -21,7 +21,12 @@ import { formatProblem } from '../../../packages/base/problem.ts';
 import { findFpmMasters } from '../../../src/host/servers/fpm-masters.ts';
 import { planApache } from '../../../src/web/io/entries/apache.ts';
 import { readClaims } from '../../../src/web/io/fpm/inputs.ts';
-import { findWebPrograms, unknownMasters } from '../../../src/web/io/find-programs.ts';
+import { noProgram } from '../../../src/web/commands/fpm/session.ts';
+import {
+  dividedPrograms,
+  findWebPrograms,
+  unknownMasters,
+} from '../../../src/web/io/find-programs.ts';
 import { readApache, readFpm, readNginx } from '../../../src/web/io/servers.ts';
 import { surveyWeb, type TenantFacts } from '../../../src/web/io/survey.ts';
 import { ensurePrerequisites } from '../../../testing/prerequisites.ts';
@@ -169,11 +174,21 @@ suite('layouts', { skip }, () => {
     symlinkSync(home, `${root}/opt/cpanel/ea-php85`);
     // A directory that everybody can write to.
     chmodSync(`${root}/usr/local/php83/sbin`, 0o777);
+    // A main file that everybody can write to, one of root's group, and a tenant's nginx.
+    const main = (id: string) => root + (trees.find((each) => each.id === id)?.main ?? '');
+    chmodSync(main('el'), 0o666);
+    chmodSync(main('8.3'), 0o664);
+    link(home, '/usr/local/nginx');
+    // It leads through the home, and ends at root's.
+    mkdirSync(`${home}/sbin`);
+    symlinkSync(php?.program ?? '', `${home}/sbin/nginx`);
     // Links that lead to each other.
     link('php87', '/usr/local/php86');
     link('php86', '/usr/local/php87');
-    const { fpm, notServed = [] } = findWebPrograms(root);
-    const refused = ['ea-php83', 'da-php83'];
+    const programs = findWebPrograms(root);
+    const { nginx, fpm, notServed = [] } = programs;
+    const refused = ['ea-php83', 'da-php83', 'el'];
+    assert.equal(nginx, undefined);
     assert.deepEqual(
       fpm.map((each) => each.php).toSorted(),
       trees
@@ -184,6 +199,7 @@ suite('layouts', { skip }, () => {
     assert.deepEqual(
       notServed.map(({ program, reason }) => [program.slice(root.length), reason]),
       [
+        ['/usr/local/nginx/sbin/nginx', `uid ${uids.other} can change it, and it runs as root`],
         [
           '/opt/cpanel/ea-php83/root/usr/sbin/php-fpm',
           `uid ${uids.owner} can change it, and it runs as root`,
@@ -193,8 +209,19 @@ suite('layouts', { skip }, () => {
           `uid ${uids.other} can change it, and it runs as root`,
         ],
         ['/usr/local/php83/sbin/php-fpm83', 'others can change its program, and it runs as root'],
+        ['/usr/sbin/php-fpm', 'others can change its configuration, and it runs as root'],
       ],
     );
+    // Where a build is divided, or entries are enabled, that can be undone.
+    assert.ok(findWebPrograms(root, { unsafeServers: true }).nginx);
+    const divided = dividedPrograms(programs, (each) => each.php === 'ea-php83');
+    assert.deepEqual(
+      divided.filter((each) => !fpm.includes(each)).map((each) => each.php),
+      ['ea-php83'],
+    );
+    assert.match(noProgram('el', programs).reason, /^it cannot serve .*\/usr\/sbin\/php-fpm /);
+    assert.match(noProgram('9.9', programs).reason, /^there is no PHP-FPM 9\.9/);
+    assert.match(noProgram(undefined, { ...programs, fpm: [] }).reason, /ea-php83.*uid/);
   });
 
   test('findWebPrograms() takes no name that is not a version', () => {
@@ -222,6 +249,13 @@ suite('layouts', { skip }, () => {
     const without = readClaims(fpm, (path) => path.startsWith(`${root}/opt/cpanel`));
     assert.equal(without.get(socketOf('ea-php83')), undefined);
     assert.equal(without.get(socketOf('el')), 'el');
+    // A file that cannot be read hides no other one, and whose file is unsafe depends on its build.
+    mkdirSync(`${root}/etc/php-fpm.d/a.conf`);
+    symlinkSync('/nowhere', `${root}/etc/php-fpm.d/z.conf`);
+    assert.equal(readClaims(fpm, () => false).get(socketOf('el')), 'el');
+    const ofBuild = readClaims(fpm, (_, build) => build === 'el');
+    assert.equal(ofBuild.get(socketOf('el')), undefined);
+    assert.equal(ofBuild.size, trees.length - 1);
   });
 
   test('surveyWeb() names both PHPs whose pools have one socket', async () => {
@@ -368,6 +402,10 @@ IncludeOptional ${root}${directory}/${include}
     add(15, 0, title('/etc/c.conf'), program, 'pid:[2]');
     add(16, 0, 'php-fpm: pool www', program);
     add(17, 0, title('relative.conf'), program);
+    // A set-user-ID program that a tenant started with such a title.
+    add(18, 0, title('/home/d.conf'), '/usr/bin/su');
+    add(19, 0, title('/home/e\u001b[2J.conf'), program);
+    add(20, 0, title(`/${'a'.repeat(5000)}`), program);
     const found = findFpmMasters(proc).map(({ configuration }) => configuration);
     assert.deepEqual(
       found.toSorted(),

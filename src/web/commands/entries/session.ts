@@ -66,12 +66,17 @@ async function sessionWith(
   policy: Policy | undefined,
   strict: boolean | undefined,
 ): Promise<EntriesSession | ExitCode> {
-  const programs = findWebPrograms();
-  if (programs.nginx === undefined && programs.apache === undefined) {
-    const reason = 'there is neither nginx nor Apache where a distribution or a panel installs it';
-    return failWith({ action: 'use web servers', reason });
-  }
+  const programs = findWebPrograms('', { unsafeServers: readEntriesRecord(paths) !== undefined });
+  if (programs.nginx === undefined && programs.apache === undefined)
+    return failWith({ action: 'use web servers', reason: noServer(programs) });
   return sessionOf(paths, policy, programs, strict);
+}
+
+function noServer({ notServed = [] }: WebPrograms): string {
+  const other = notServed.find(({ server }) => server !== undefined);
+  return other === undefined
+    ? 'there is neither nginx nor Apache where a distribution or a panel installs it'
+    : `it cannot serve ${other.program} (${other.configuration}): ${other.reason}`;
 }
 
 /** Returns the session at these web servers. */

@@ -21,7 +21,7 @@ async function disable(
   command: Command,
 ): Promise<ExitCode> {
   if (!namesOne(name, options)) return exitCodes.usage;
-  const session = await startSession(options, command);
+  const session = await startSession(options, command, 'divided');
   if (typeof session === 'number') return session;
   const uid = name === undefined ? undefined : uidOf(name, findTenant(session.policy, name)?.uid);
   if (name !== undefined && uid === undefined)

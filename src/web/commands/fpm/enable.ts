@@ -36,7 +36,7 @@ async function enable(
   if (!namesOne(name, options)) return exitCodes.usage;
   const missing = launcherProblem();
   if (missing !== undefined) return failWith(missing);
-  const session = await startSession(options, command);
+  const session = await startSession(options, command, 'served');
   if (typeof session === 'number') return session;
   if (name === undefined) {
     const change = (context: FpmContext): FpmChange => ({ context, wish: { choose: choosingAll } });

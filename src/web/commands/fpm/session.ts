@@ -1,6 +1,7 @@
 /**
  * The common start of all `web fpm` commands: the policy's tenants, and the installed PHP versions.
  */
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { listSome } from '../../../../packages/base/list.ts';
@@ -19,8 +20,8 @@ import type { ServiceEntry, ServiceId } from '../../core/fpm/service/units.ts';
 import { fpmLayoutOf } from '../../io/fpm/layout.ts';
 import type { FpmContext } from '../../io/fpm/context.ts';
 import { systemdVersion } from '../../../host/systemd/systemctl.ts';
-import { findWebPrograms } from '../../io/find-programs.ts';
-import type { WebPrograms } from '../../io/servers.ts';
+import { dividedPrograms, findWebPrograms } from '../../io/find-programs.ts';
+import type { FpmProgram, WebPrograms } from '../../io/servers.ts';
 
 export interface FpmOptions extends PolicyOptions {
   readonly php?: string;
@@ -34,10 +35,17 @@ export interface FpmSession {
   readonly contexts: readonly FpmContext[];
 }
 
+/**
+ * The builds that a command is about: those that Bulkhead serves, and for commands that give no service, those, too, that
+ * it has divided and would not divide today.
+ */
+export type Builds = 'served' | 'divided';
+
 /** Returns the session, or an exit status after the problem has been printed. */
 export async function startSession(
   options: FpmOptions,
   command: Command,
+  builds: Builds,
 ): Promise<FpmSession | ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
@@ -53,9 +61,13 @@ export async function startSession(
   const driver = probeDriver(paths, policy.driver);
   if (!driver.ok) return failWith(driver.error);
   const web = findWebPrograms();
-  const programs = web.fpm.filter(({ php }) => options.php === undefined || php === options.php);
-  if (programs.length === 0) return cannot(noProgram(options.php, web));
   const hasPollLimit = version >= pollLimitVersion;
+  const layoutOf = (fpm: FpmProgram) => fpmLayoutOf(paths, fpm, hasPollLimit);
+  const divided = dividedPrograms(web, (fpm) => existsSync(layoutOf(fpm).choice));
+  const programs = (builds === 'served' ? web.fpm : divided).filter(
+    ({ php }) => options.php === undefined || php === options.php,
+  );
+  if (programs.length === 0) return cannot(noProgram(options.php, web));
   const policyFile = resolve(options.policy);
   for (const path of [policyFile, packageFile('libexec'), entryFile('bulkhead-fpm')])
     if (!plainPath.test(path))
@@ -71,9 +83,9 @@ export async function startSession(
     contexts: programs.map((fpm) => ({
       paths,
       fpm,
-      others: web.fpm.filter((each) => each !== fpm),
+      others: divided.filter((each) => each.php !== fpm.php),
       web,
-      layout: fpmLayoutOf(paths, fpm, hasPollLimit),
+      layout: layoutOf(fpm),
       policy,
       ...(policyFile === defaultPolicy ? {} : { policyFile }),
       entryOf: entryFor(paths, policy, driver.value),
@@ -81,14 +93,18 @@ export async function startSession(
   };
 }
 
-function noProgram(php: string | undefined, { fpm, notServed = [] }: WebPrograms): Cause {
-  const [other] = notServed;
+/** Returns why there is no program: the build that was asked for, or any build, is not served, or is not here. */
+export function noProgram(
+  php: string | undefined,
+  { fpm, notServed = [] }: Pick<WebPrograms, 'fpm' | 'notServed'>,
+): Cause {
+  const other = notServed.find((each) => each.php !== undefined && each.php === (php ?? each.php));
+  if (other !== undefined)
+    return { reason: `it cannot serve ${other.program} (${other.configuration}): ${other.reason}` };
   if (php !== undefined && fpm.length > 0) {
     const names = listSome(fpm.map((each) => each.php));
     return { reason: `there is no PHP-FPM ${php}`, hint: `name one that is here: ${names}` };
   }
-  if (other !== undefined)
-    return { reason: `it cannot serve ${other.program} (${other.configuration}): ${other.reason}` };
   return {
     reason: `there is no PHP-FPM${php === undefined ? '' : ` ${php}`} where a distribution or a panel installs it`,
     hint: 'install it; see bulkhead web status',

@@ -37,7 +37,7 @@ interface Seen {
 }
 
 async function status(options: FpmOptions, command: Command): Promise<ExitCode> {
-  const session = await startSession(options, command);
+  const session = await startSession(options, command, 'divided');
   if (typeof session === 'number') return session;
   const seen: Seen[] = [];
   const problems: Problem[] = [];

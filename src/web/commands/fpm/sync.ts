@@ -34,7 +34,7 @@ async function sync(
   { when, within, ...options }: SyncOptions,
   command: Command,
 ): Promise<ExitCode> {
-  const session = await startSession({ ...options, php: version }, command);
+  const session = await startSession({ ...options, php: version }, command, 'divided');
   const [context] = typeof session === 'number' ? [] : session.contexts;
   if (context === undefined) {
     const paths = pathsFor(command);

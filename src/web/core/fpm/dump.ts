@@ -10,6 +10,7 @@
  * Source: fpm_conf.c, zlog.c, fpm_conf_dump().
  */
 import { parseAddress, type Address } from '../address.ts';
+import type { ReadProblem } from '../directive.ts';
 
 export interface FpmPool {
   /** The pool's name. */
@@ -53,6 +54,10 @@ export function parseFpmSections(text: string): readonly FpmSection[] {
   }
   return sections.filter(({ name }) => name !== 'global');
 }
+
+/** Whether php-fpm refuses a configuration only because no pool is in it. Source: fpm_conf.c, fpm_conf_post_process(). */
+export const lacksPools = ({ message }: ReadProblem): boolean =>
+  message.startsWith('No pool defined.');
 
 export const parseFpmDump = (text: string): readonly FpmPool[] =>
   parseFpmSections(text).map(poolOfSection);

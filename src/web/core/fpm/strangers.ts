@@ -34,7 +34,10 @@ export interface Stranger {
   readonly program?: string;
 }
 
-/** Returns strangers at the address. `program` is the php-fpm whose master, started by root, should listen there. */
+/**
+ * Returns strangers at the address. `program` is the real path of the php-fpm whose master, started by root, should
+ * listen there.
+ */
 export function strangersAt(
   address: Address,
   program: string,

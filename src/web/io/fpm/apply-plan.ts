@@ -25,6 +25,7 @@ import {
 } from './file-set.ts';
 import { endingBy, stopServices } from './services/bounded-stop.ts';
 import type { FpmLayout } from './layout.ts';
+import { readDistribution } from './services/distribution.ts';
 import { startWithSockets } from './services/pass-sockets.ts';
 import type { FpmPlan, SocketChange } from './plan.ts';
 import {
@@ -49,7 +50,7 @@ import {
   unitProperties,
   unitStates,
 } from '../../../host/systemd/systemctl.ts';
-import { namesIn, realPathOf } from '../../../../packages/base/io/read.ts';
+import { namesIn } from '../../../../packages/base/io/read.ts';
 
 /**
  * The caller: a person, or the distribution's service before it starts, before its master is told to reload, and
@@ -69,23 +70,8 @@ export async function applyFpmPlan(
   layout: FpmLayout,
   moment: FpmCaller,
 ): Promise<Result<void, Problem>> {
-  const unit = distributionUnit(layout.php);
-  const distribution = await unitProperties(unit, ['LoadState', 'MainPID', 'Type', 'ExecStart']);
+  const distribution = await readDistribution(plan, layout);
   if (!distribution.ok) return distribution;
-  if (distribution.value.get('LoadState') !== 'loaded') {
-    const hint = `install the package that has ${unit}`;
-    return failed({
-      action: 'divide the pools of',
-      object: unit,
-      reason: 'systemd does not have it',
-      hint,
-    });
-  }
-  const other = plan.before.has(layout.dropIn)
-    ? undefined
-    : startsOther(layout, distribution.value);
-  if (other !== undefined)
-    return failed({ action: 'divide the pools of', object: unit, reason: other });
   const master = Number(distribution.value.get('MainPID') ?? 0);
   const run = new Run(plan, layout, moment, master);
   const switched = await run.switchOver();
@@ -94,19 +80,6 @@ export async function applyFpmPlan(
   if (undone.ok) return failed({ ...switched.error, hint: 'everything is as it was before' });
   const reason = `${switched.error.reason}; and what was done before is not undone: ${causedBy(undone.error).reason}`;
   return failed({ ...switched.error, reason });
-}
-
-/** Returns why the unit cannot start php-fpm with another main file, before it does so for the first time. */
-function startsOther(
-  { program }: FpmLayout,
-  unit: ReadonlyMap<string, string>,
-): string | undefined {
-  if (unit.get('Type') === 'forking')
-    return 'its unit has Type=forking, and php-fpm has to stay in the foreground';
-  const started = /^\{ path=(\S+) ;/.exec(unit.get('ExecStart') ?? '')?.[1];
-  return started !== undefined && realPathOf(started) !== realPathOf(program)
-    ? `its unit starts ${started}, and not ${program}`
-    : undefined;
 }
 
 class Run {

@@ -50,7 +50,7 @@ export async function checkedSplit(
   check: CheckRun,
 ): Promise<Checked> {
   const { layout, fpm, web, others = [] } = context;
-  const claims = readClaims(others, (path) => host.unsafeFile(path) !== undefined);
+  const claims = readClaims(others, (path, php) => host.unsafeFile(path, php) !== undefined);
   const siteOf = await readPoolSites(web, host.tenants, layout, installed);
   const streams = installedStreams(layout, installed);
   const will = new RootsWill(inputs, host, choice, fpm.php);
@@ -60,7 +60,8 @@ export async function checkedSplit(
     return splitPools(inputs.sections, accepted, {
       ...host,
       siteOf,
-      claimedBy: (listen) => claims.get(listen),
+      // A service that listens goes on, whatever a stale file of another build says.
+      claimedBy: (listen, uid) => (streams.get(listen) === uid ? undefined : claims.get(listen)),
       isChosen: (uid) => isChosen(choice, uid) && (!uids.has(uid) || isInstalled(installed, uid)),
       isPinned(listen) {
         const uid = streams.get(listen);

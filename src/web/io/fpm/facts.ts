@@ -1,6 +1,7 @@
 /** Facts of this host that a split needs: tenants, groups, and who could change a file. */
 import type { Paths } from '../../../host/paths.ts';
 import { readHostFacts } from '../../../host/accounts/accounts.ts';
+import type { Cause } from '../../../../packages/base/problem.ts';
 import type { Policy, Tenant } from '../../../policy/policy.ts';
 import { readText } from '../../../../packages/base/io/read.ts';
 import { poolOfSection, type FpmSection } from '../../core/fpm/dump.ts';
@@ -9,8 +10,13 @@ import type { ServiceTenant, SplitFacts } from '../../core/fpm/service/split.ts'
 import { readEntriesRecord } from '../entries/record.ts';
 import { pathOwnersReader } from '../path-owners.ts';
 
-export interface HostView extends Omit<SplitFacts, 'isChosen' | 'isPinned' | 'siteOf'> {
+export interface HostView extends Omit<
+  SplitFacts,
+  'isChosen' | 'isPinned' | 'siteOf' | 'unsafeFile'
+> {
   readonly tenants: readonly ServiceTenant[];
+  /** The same as for a split, and for another build of PHP, whose panel may have an account of its own for it. */
+  readonly unsafeFile: (path: string, build?: string) => Cause | undefined;
 }
 
 export function readHostView(
@@ -34,8 +40,8 @@ export function readHostView(
     tenants,
     tenantOf: (user) => byUid.get(uidOf(user) ?? -1),
     gidOf: (group) => (/^\d{1,10}$/.test(group) ? Number(group) : groups.get(group)),
-    unsafeFile: (path) =>
-      fileFinding(path, { ownersOf, nameOf, isTenant: (uid) => byUid.has(uid) }, php),
+    unsafeFile: (path, build = php) =>
+      fileFinding(path, { ownersOf, nameOf, isTenant: (uid) => byUid.has(uid) }, build),
     unsafeDirectory(path) {
       const owners = ownersOf(path);
       if (owners === undefined)

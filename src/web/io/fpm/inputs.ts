@@ -51,24 +51,31 @@ export function readPoolFiles(fpm: FpmProgram): Result<readonly PoolFile[], Prob
 
 /**
  * Returns the builds of PHP that have a pool at an address, by the address. Files that others than root can write claim
- * nothing: they would keep another tenant's pool from its service. Files that cannot be read are left out.
+ * nothing: they would keep another tenant's pool from its service. A file that cannot be read is left out alone.
  */
 export function readClaims(
   builds: readonly FpmProgram[],
-  isUnsafe: (path: string) => boolean,
+  isUnsafe: (path: string, php: string) => boolean,
 ): ReadonlyMap<string, string> {
   const claims = new Map<string, string>();
   for (const build of builds) {
-    const sources = readSources(build.configuration);
-    if (!sources.ok) continue;
-    const { main, files } = sources.value;
-    const texts = [main, ...files.filter(({ path }) => !isUnsafe(path)).map(({ text }) => text)];
-    for (const { values } of texts.flatMap(sectionsInText)) {
+    const main = textAt(build.configuration);
+    const paths = parseFpmFile(main)
+      .includes.filter((each) => each.startsWith('/'))
+      .flatMap((pattern) => globSync(pattern).sort())
+      .filter((path) => !isUnsafe(path, build.php));
+    for (const { values } of [main, ...paths.map(textAt)].flatMap(sectionsInText)) {
       const listen = values.get('listen');
       if (listen !== undefined && !claims.has(listen)) claims.set(listen, build.php);
     }
   }
   return claims;
+}
+
+/** Returns nothing if it cannot be read. */
+function textAt(path: string): string {
+  const read = readBounded(path, bytesMax);
+  return read.ok ? decodeText(read.value) : '';
 }
 
 function readSources(configuration: string): Result<PoolSources, Problem> {

@@ -10,6 +10,7 @@ import type { FpmLayout } from './layout.ts';
 import type { FpmContext } from './context.ts';
 import { recordOutcome, type SplitOutcome } from './failures/outcome.ts';
 import { isDone, planFpm, type FpmPlan, type PlanOptions } from './plan.ts';
+import { readDistribution } from './services/distribution.ts';
 
 const roundsMax = 3;
 
@@ -65,7 +66,12 @@ async function reconcileNow(
   if (!first.ok) return first;
   const against = objection?.(first.value);
   if (against !== undefined) return fail(against);
-  if (dryRun) return first;
+  if (dryRun) {
+    const distribution = isDone(first.value)
+      ? undefined
+      : await readDistribution(first.value, context.layout);
+    return distribution?.ok === false ? distribution : first;
+  }
   let plan = first.value;
   // After a reload there may be no more to do than to let go of the paths that were held.
   const isNeeded = (round: number) => !isDone(plan) || (moment === 'reloaded' && round === 0);

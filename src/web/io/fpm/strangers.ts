@@ -1,4 +1,5 @@
 /** Finds strangers at the TCP ports of pools, all of which stay with the distribution's php-fpm. */
+import { realPathOf } from '../../../../packages/base/io/read.ts';
 import { AccountNames } from '../../../host/accounts/account-names.ts';
 import { parseAddress } from '../../core/address.ts';
 import type { KeptPool } from '../../core/fpm/service/split.ts';
@@ -19,8 +20,9 @@ export function readStrangers(
     listening.map(({ address }) => address),
   );
   const names = new AccountNames(paths);
+  const program = realPathOf(fpm.program) ?? fpm.program;
   return listening.flatMap(({ pool, address }) =>
-    strangersAt(address, fpm.program, ports, (uid) => names.namesOf(uid)[0]).map((each) => ({
+    strangersAt(address, program, ports, (uid) => names.namesOf(uid)[0]).map((each) => ({
       pool,
       ...each,
     })),

@@ -43,8 +43,8 @@ export interface SplitFacts {
   readonly unsafeDirectory: (path: string) => Cause | undefined;
   /** Whether a service listens there that stays as it is installed, whatever pool files contain now. */
   readonly isPinned: (listen: string) => boolean;
-  /** Returns the other build of PHP that has a pool at the same address, if there is one. */
-  readonly claimedBy?: (listen: string) => string | undefined;
+  /** Returns the other build of PHP that has a pool at an address at which the tenant has no service yet. */
+  readonly claimedBy?: (listen: string, uid: number) => string | undefined;
   /** Returns the one site of the tenant that the listener there serves; nothing if it serves others, too. */
   readonly siteOf: (tenant: ServiceTenant, listen: string) => string | undefined;
 }
@@ -215,7 +215,7 @@ function poolBlocker(
   if (!plainName.test(name))
     return { reason: 'its name has other characters than letters, digits, "_", "." and "-"' };
   if (shared.has(text)) return { reason: `another pool listens at ${text}, too` };
-  const other = claimedBy?.(text);
+  const other = claimedBy?.(text, tenant.uid);
   if (other !== undefined)
     return {
       reason: `a pool of PHP ${other} listens at ${text}, too`,

@@ -6,7 +6,7 @@
 import { mkdtempSync } from 'node:fs';
 import { fail, ok, type Result } from '../../../../../packages/base/result.ts';
 import { readHostFacts } from '../../../../host/accounts/accounts.ts';
-import type { FpmSection } from '../../../core/fpm/dump.ts';
+import { lacksPools, type FpmSection } from '../../../core/fpm/dump.ts';
 import { emptyPoolName, mainFile, type Include } from '../../../core/fpm/service/main-file.ts';
 import type { PoolFile } from '../../../core/fpm/service/split.ts';
 import { sectionsInText } from '../../../core/fpm/service/text-sections.ts';
@@ -107,8 +107,11 @@ class Dumper {
     const timeoutMs = this.#check.budget.nextMs;
     if (timeoutMs === 0) return fail(noTimeLeft);
     const { main, includes, original } = this.#sources;
-    if (original !== undefined && files.length === this.#sources.files.length)
-      return dumpPools(fpm.program, original, { timeoutMs });
+    if (original !== undefined && files.length === this.#sources.files.length) {
+      const dumped = await dumpPools(fpm.program, original, { timeoutMs });
+      // The file below has a pool of ours.
+      if (dumped.ok || !lacksPools(dumped.error)) return dumped;
+    }
     const scratch = mkdtempSync(`${this.#check.scratch}/main-`);
     const links = `${scratch}/pools`;
     const made = mainFile(main, includes, files, links, layout.emptySocket);
