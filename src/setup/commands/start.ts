@@ -17,6 +17,7 @@ import type { Level } from '../core/levels.ts';
 import type { HostLook } from '../core/look.ts';
 import { planSteps, stepsOf, withoutEffect, type PlannedStep } from '../core/plan.ts';
 import type { SetupRecord } from '../core/record.ts';
+import type { StepContext } from '../core/step.ts';
 import { steps } from '../core/steps.ts';
 import { readHostFacts } from '../../host/accounts/accounts.ts';
 import { listenConflicts, versionConflict } from '../io/conflicts.ts';
@@ -81,10 +82,7 @@ async function plan(options: StartOptions, found: Session, command: Command): Pr
   if (!layers.ok) return failWith(layers.error);
   const known = readHostFacts(session.paths, answers.except).accounts.map(({ user }) => user);
   const context = await stepContext(session, answers, loaded);
-  const { imported } = context;
-  // Once they were taken over, it does not matter that the other program is gone.
-  const isOver = record?.steps['limits']?.state === 'done';
-  const limits = imported?.ok === false && !isOver ? { limits: imported.error } : {};
+  const limits = importProblem(context, record);
   const wrong = contradictions(answers, { known, layers: layers.value, ...limits });
   if (wrong.length > 0) return refuse(options.answers, wrong);
   const planned = planSteps(steps, answers.level, context, layers.value, record);
@@ -106,6 +104,15 @@ async function plan(options: StartOptions, found: Session, command: Command): Pr
   }
   if (!(await isWanted(options))) return exitCodes.failed;
   return carryOut(session, options, answers, record, notes);
+}
+
+/** Returns why the limits of another program cannot be taken over, unless that is done. */
+function importProblem(
+  { imported }: StepContext,
+  record: SetupRecord | undefined,
+): { readonly limits?: Cause } {
+  if (imported === undefined || imported.ok || record?.steps['limits']?.state === 'done') return {};
+  return { limits: imported.error };
 }
 
 /** Returns what is wrong with the options: without a terminal, answers must be given. */
