@@ -90,6 +90,14 @@ suite("limits of a panel's packages", () => {
     assert.equal(await edit(edited), edited);
   });
 
+  test('an account for which the panel lifts a limit of its package keeps that', async () => {
+    hestiaUser(tree, 'ann', { PACKAGE: 'gold', MEMORY_LIMIT: 'unlimited' });
+    assert.match(
+      await edit(policyText(answers)),
+      /<tenant user="ann" package="gold">\s*<memory limit="unlimited"\/>/,
+    );
+  });
+
   test('the answer chooses the set', async () => {
     const edited = await edit(policyText(answers), { limits: 'panel-medium' });
     assert.match(edited, /<defaults>\s*<cpu limit="200%"\/>\s*<memory limit="2GiB"\/>/);
@@ -99,7 +107,7 @@ suite("limits of a panel's packages", () => {
     const text = await plan();
     assert.match(text, /2 packages \(default: the defaults, gold: memory limit 2GiB\)/);
     assert.match(text, /no limits of disk space and files: the panel sets those quotas itself/);
-    assert.match(text, /3 tenants with its package and 1 tenant with limits of its own/);
+    assert.match(text, /3 tenants with a package and 1 tenant with individual limits/);
     assert.match(text, /all from HestiaCP \(\/usr\/local\/hestia\)/);
     assert.match(text, /administrators of the panel: boss/);
     assert.match(text, /default: only the defaults/);
@@ -241,8 +249,8 @@ suite("limits of a panel's packages beside a policy", () => {
       ['same'],
     );
     const remarks = found.remarks.join('; ');
-    assert.match(remarks, /the policy has other limits in gold, which stay/);
-    assert.match(remarks, /as the policy has it: ann, cleo, dora, eve, finn/);
+    assert.match(remarks, /packages that keep the policy's limits: gold/);
+    assert.match(remarks, /accounts that stay as they are: ann, cleo, dora, eve, finn/);
   });
 
   test("an account never gets another owner's package", async (t) => {

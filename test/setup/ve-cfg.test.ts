@@ -112,7 +112,7 @@ suite('limits of a ve.cfg', () => {
     assert.ok(imported.ok);
     assert.match(
       formatImported(imported.value),
-      /^3 tenants with limits of its own and 1 package, whose members the file does not name .*ve\.cfg$/,
+      /^3 tenants with individual limits and 1 package, whose members the file does not name .*ve\.cfg$/,
     );
   });
 

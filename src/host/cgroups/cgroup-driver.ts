@@ -31,7 +31,7 @@ import {
 import type { Capabilities, Driver, ExecuteOptions, Tree } from '../driver.ts';
 import { errnoCause } from '../../../packages/base/io/errno.ts';
 import { readCounters } from './cgroup-counters.ts';
-import { partsIn, presentCgroups } from './cgroup-tree.ts';
+import { cgroupsBelow, partsIn, presentCgroups } from './cgroup-tree.ts';
 import { moveProcesses, pidsOf, processFile } from './move-processes.ts';
 import type { Hierarchy } from './hierarchies.ts';
 import { lowerMemory } from './lower-memory.ts';
@@ -41,7 +41,7 @@ import type { CgroupOwner } from '../kill-processes.ts';
 import type { QuotaStore } from '../disks/quota-store.ts';
 import { readSubordinateUids } from '../accounts/subordinate-uids.ts';
 import { publishLaunch, withdrawLaunch } from './launch-file.ts';
-import { removeCgroup } from './remove-cgroup.ts';
+import { deepest, removeCgroup } from './remove-cgroup.ts';
 import { formatValue } from '../../plan/format.ts';
 
 /** Steps outside the tree that are required before it can be created; none on v1. */
@@ -262,7 +262,7 @@ export class CgroupDriver implements Driver {
     for (let round = 1; ; round++) {
       // A process that was joining its tenant's cgroups, one after the other, is in the earlier ones only.
       if (to !== undefined)
-        for (const from of this.#withParts(cgroup)) moveProcesses(this.#hierarchies, from, to);
+        for (const from of this.#withBelow(cgroup)) moveProcesses(this.#hierarchies, from, to);
       const ownerOf = (each: string) => this.ownerOf(each);
       // A tenant that only has another place stays, and so do its processes.
       const mayKill = kill && to === undefined;
@@ -271,8 +271,9 @@ export class CgroupDriver implements Driver {
     }
   }
 
-  #withParts(cgroup: string): ReadonlySet<string> {
-    return new Set([cgroup, ...this.#hierarchies.flatMap(({ files }) => partsIn(files, cgroup))]);
+  #withBelow(cgroup: string): ReadonlySet<string> {
+    const below = this.#hierarchies.flatMap(({ files }) => cgroupsBelow(files, cgroup, deepest));
+    return new Set([cgroup, ...below]);
   }
 
   /**

@@ -22,7 +22,7 @@ import type { Hierarchy } from './hierarchies.ts';
 import { pidsOf, processFile } from './move-processes.ts';
 
 /** Cgroups below a tenant's are not ours, except its parts; removal searches for them down to this depth. */
-const deepest = 8;
+export const deepest = 8;
 
 interface Removal {
   readonly kill: boolean;
@@ -35,7 +35,7 @@ export function removeCgroup(
   removal: Removal,
 ): Result<void, Problem> {
   const { cgroup } = operation;
-  const blocker = emptyCgroup(cgroup, tree, removal);
+  const blocker = emptyCgroup(operation, tree, removal);
   if (blocker !== undefined) return failed(blocker);
   for (const hierarchy of tree.hierarchies) {
     if (!operation.hierarchies.includes(hierarchy.name)) continue;
@@ -50,12 +50,17 @@ export function removeCgroup(
 }
 
 /** Empties the cgroup. Returns the reason if processes are left in it. */
-function emptyCgroup(cgroup: string, tree: Tree, { kill, ownerOf }: Removal): Problem | undefined {
+function emptyCgroup(
+  { cgroup, to }: RemoveCgroup,
+  tree: Tree,
+  { kill, ownerOf }: Removal,
+): Problem | undefined {
+  const stays = to !== undefined;
   const list = () => processesBelow(tree, cgroup);
   const left = list();
   if (left.length === 0) return undefined;
-  // Processes of a part belong to a tenant that stays: they came after the others were moved.
-  if (dividedCgroup(cgroup) !== undefined) return cameLate(cgroup, left);
+  // Processes of a tenant that stays came after the others were moved.
+  if (stays || dividedCgroup(cgroup) !== undefined) return cameLate(cgroup, left);
   const owner = ownerOf(cgroup);
   const still = kill ? killProcesses(owner, list) : left;
   return still.length === 0 ? undefined : inTheWay(cgroup, still, owner, kill);

@@ -6,7 +6,7 @@ const parts: CommandTable = {
   status: {
     usage: '[options]',
     summary:
-      'show what was read from the panel, where it came from, and what could not be read; exits with 3 then',
+      'show what Bulkhead read from the panel, from which files, and what it could not read (exits with 3)',
     load: () => import('./status.ts'),
   },
 };

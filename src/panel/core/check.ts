@@ -146,7 +146,7 @@ class Checker {
     const reason =
       same.length === 0
         ? `no package has the name "${name}"`
-        : `${count(same.length, 'owner has', 'owners have')} a package "${name}", and "${wanted.owner ?? ''}" has none`;
+        : `${count(same.length, 'owner has', 'owners have')} a package "${name}", and ${wanted.owner === undefined ? 'the panel itself' : `"${wanted.owner}"`} has none`;
     this.#refuse('find the package of', account.user, reason, 'it gets the defaults', account);
     return undefined;
   }
@@ -160,7 +160,7 @@ class Checker {
   #checkOwner(account: StatedAccount, owner: string): void {
     if (this.#owners.has(owner) || owner === account.user) return;
     const reason = `"${owner}" is neither an administrator nor a reseller`;
-    this.#refuse('find the owner of', account.user, reason, 'it belongs to nobody', account);
+    this.#refuse('find the owner of', account.user, reason, 'it counts for no reseller', account);
   }
 
   #domainsOf({ user, domains }: StatedAccount, taken: Map<string, string>): readonly PanelDomain[] {

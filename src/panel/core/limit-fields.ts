@@ -111,5 +111,5 @@ export function formatLimits(limits: StatedLimits): string {
     const { kind } = limitAttribute(key);
     return `${key.replace('.', ' ')} ${formatQuantity(kind, value)}`;
   });
-  return parts.length === 0 ? 'no limits that Bulkhead has' : parts.join(', ');
+  return parts.length === 0 ? 'no limits that Bulkhead can enforce' : parts.join(', ');
 }

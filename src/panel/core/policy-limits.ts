@@ -62,9 +62,11 @@ function tenantOf(
   };
 }
 
-/** Returns the bounds of an account that differ from its package's. */
+/** Returns the limits of an account that differ from its package's. */
 const ownLimits = (limits: StatedLimits, inherited: StatedLimits) =>
-  bounded(limits).filter(([key, value]) => value !== inherited.get(key));
+  [...limits].filter(
+    ([key, value]) => value !== (inherited.get(key) ?? unlimited) && !isThePanels(key),
+  );
 
 const nameMax = 64;
 
@@ -118,7 +120,7 @@ function remarksOn({ accounts, packages, resellers, problems }: PanelData): read
     ...(open.length === 0
       ? []
       : [
-          `${listSome(open.map(({ name }) => name))}: only the defaults, since the panel bounds nothing there that Bulkhead can`,
+          `${listSome(open.map(({ name }) => name))}: only the defaults, since the panel states no limits there that setup takes over`,
         ]),
     ...(packages.some(({ limits }) => [...limits.keys()].some(isThePanels))
       ? ['no limits of disk space and files: the panel sets those quotas itself']
@@ -126,7 +128,7 @@ function remarksOn({ accounts, packages, resellers, problems }: PanelData): read
     ...(administrators.length === 0
       ? []
       : [
-          `no package, as administrators of the panel: ${listSome(administrators.map(({ user }) => user))}`,
+          `no package for administrators of the panel: ${listSome(administrators.map(({ user }) => user))}`,
         ]),
     ...(resellers.length === 0
       ? []

@@ -63,8 +63,8 @@ export function besidePolicy(
       ...limits.remarks,
       ...(others.size === 0
         ? []
-        : [`the policy has other limits in ${listSome([...others])}, which stay`]),
-      ...(left.length === 0 ? [] : [`as the policy has it: ${listSome(left)}`]),
+        : [`packages that keep the policy's limits: ${listSome([...others])}`]),
+      ...(left.length === 0 ? [] : [`accounts that stay as they are: ${listSome(left)}`]),
     ],
   };
 }
@@ -102,7 +102,7 @@ export function formatImported(imported: ImportedLimits): string {
 
 function partsWithoutMembers({ tenants, packages }: ImportedLimits): readonly string[] {
   return [
-    ...(tenants.length === 0 ? [] : [`${count(tenants.length, 'tenant')} with limits of its own`]),
+    ...(tenants.length === 0 ? [] : [`${count(tenants.length, 'tenant')} with individual limits`]),
     ...(packages.length === 0
       ? []
       : [
@@ -118,8 +118,8 @@ function partsWithMembers({ tenants, packages }: ImportedLimits): readonly strin
     ...(packages.length === 0
       ? []
       : [`${count(packages.length, 'package')} (${listSome(packages.map(formatPackage))})`]),
-    `${count(members.length, 'tenant')} with its package`,
-    ...(own.length === 0 ? [] : [`${count(own.length, 'tenant')} with limits of its own`]),
+    `${count(members.length, 'tenant')} with a package`,
+    ...(own.length === 0 ? [] : [`${count(own.length, 'tenant')} with individual limits`]),
   ];
 }
 

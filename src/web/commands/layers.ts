@@ -4,9 +4,8 @@ import { count } from '../../../packages/base/list.ts';
 import { formatProblem } from '../../../packages/base/problem.ts';
 import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
 import { observesLimits, onlyObserved, type Policy } from '../../policy/policy.ts';
-import { findWebPrograms } from '../io/find-programs.ts';
 import { planAll } from './entries/plans.ts';
-import { sessionOf } from './entries/session.ts';
+import { findServers, refusedServer, sessionOf } from './entries/session.ts';
 
 const key = 'limit entries';
 const enable = 'bulkhead web entries enable';
@@ -16,8 +15,10 @@ const differ = 'files differ from the policy';
 export async function webLayers({ paths, policy }: EntryPathContext): Promise<readonly Layer[]> {
   if (process.geteuid?.() !== 0)
     return [{ key, state: 'unknown', reason: 'web servers show their configuration only to root' }];
-  const programs = findWebPrograms();
-  if (programs.nginx === undefined && programs.apache === undefined) return [];
+  const programs = findServers(paths);
+  const refused = refusedServer(programs);
+  if (programs.nginx === undefined && programs.apache === undefined)
+    return refused === undefined ? [] : [{ key, state: 'unavailable', reason: refused }];
   if (policy === undefined)
     return [{ key, state: 'open', reason: 'there is no policy', improve: 'bulkhead setup' }];
   const session = await sessionOf(paths, policy, programs);
@@ -48,6 +49,7 @@ export async function webLayers({ paths, policy }: EntryPathContext): Promise<re
         improve: old ? sync : 'bulkhead web entries status',
       },
     ];
+  if (refused !== undefined) return [{ key, state: 'partly', reason: refused }];
   return [{ key, state: 'enforced', reason: count(sites.length, 'site') }];
 }
 

@@ -2,6 +2,7 @@
  * Finds the web servers and PHP-FPM that Bulkhead serves: by the layouts of distributions and panels, and by what runs.
  * Bulkhead starts these programs as root, so only root may be able to change them.
  */
+import { lstatSync } from 'node:fs';
 import { readText } from '../../../packages/base/io/read.ts';
 import {
   findApache,
@@ -13,18 +14,25 @@ import {
 import { findFpmMasters } from '../../host/servers/fpm-masters.ts';
 import { parseEnvvars, withRunDirectory } from '../core/apache/environment.ts';
 import { pathOwnersReader } from './path-owners.ts';
-import type { ApacheProgram, FpmProgram, NginxProgram, NotServed, WebPrograms } from './servers.ts';
+import {
+  nginxEntriesPath,
+  type ApacheProgram,
+  type FpmProgram,
+  type NginxProgram,
+  type NotServed,
+  type WebPrograms,
+} from './servers.ts';
 
 interface FindOptions {
-  /** Whether web servers count that others than root can change: Bulkhead's files are in their configuration already. */
-  readonly unsafeServers?: boolean;
+  /**
+   * Whether entries are enabled here. A web server that others than root can change counts then, if Bulkhead's file is in
+   * its configuration: it could not be taken out of there otherwise.
+   */
+  readonly hasEntries?: boolean;
 }
 
 /** `root` is the directory that holds the host's file system: empty on a host, a tree of files in a test. */
-export function findWebPrograms(
-  root = '',
-  { unsafeServers = false }: FindOptions = {},
-): WebPrograms {
+export function findWebPrograms(root = '', { hasEntries = false }: FindOptions = {}): WebPrograms {
   const unsafe = unsafeReader();
   const notServed: NotServed[] = [];
   const isSafe: IsSafe = (found) => {
@@ -32,32 +40,43 @@ export function findWebPrograms(
     if (reason !== undefined) notServed.push({ ...found, reason });
     return reason === undefined;
   };
-  const isServed: IsSafe = (found) => isSafe(found) || unsafeServers;
+  const isServed = (found: Found, ownFile: string) =>
+    isSafe(found) || (hasEntries && isFileOfRoot(ownFile));
   const nginx = nginxProgram(root, isServed);
   const apache = apacheProgram(root, isServed);
   const fpm = phpPrograms(root).filter(isSafe);
   return { ...(nginx && { nginx }), ...(apache && { apache }), fpm, notServed };
 }
 
-type IsSafe = (found: Omit<NotServed, 'reason'>) => boolean;
+type Found = Omit<NotServed, 'reason'>;
+type IsSafe = (found: Found) => boolean;
+/** The path is Bulkhead's own file in the server's configuration. */
+type IsServed = (found: Found, ownFile: string) => boolean;
 
-function nginxProgram(root: string, isServed: IsSafe): NginxProgram | undefined {
+const isFileOfRoot = (path: string): boolean => {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  return stat?.isFile() === true && stat.uid === 0;
+};
+
+function nginxProgram(root: string, isServed: IsServed): NginxProgram | undefined {
   const found = findNginx(root);
   if (found === undefined) return undefined;
   const program = root + found.program;
   const directory = root + found.directory;
   const configuration = `${directory}/nginx.conf`;
-  if (!isServed({ server: 'nginx', program, configuration })) return undefined;
-  return { program, args: root === '' ? [] : ['-c', configuration], directory };
+  const nginx = { program, args: root === '' ? [] : ['-c', configuration], directory };
+  return isServed({ server: 'nginx', program, configuration }, nginxEntriesPath(nginx))
+    ? nginx
+    : undefined;
 }
 
-function apacheProgram(root: string, isServed: IsSafe): ApacheProgram | undefined {
+function apacheProgram(root: string, isServed: IsServed): ApacheProgram | undefined {
   const found = findApache(root);
   if (found === undefined) return undefined;
   const { directory, modInfo, environment, ownFile, pidFile } = found;
   const program = root + found.program;
   const configuration = root + found.configuration;
-  if (!isServed({ server: 'Apache', program, configuration })) return undefined;
+  if (!isServed({ server: 'Apache', program, configuration }, root + ownFile)) return undefined;
   const text = environment === undefined ? undefined : readText(root + environment);
   const module = modInfo.find((each) => isFile(root + each)) ?? modInfo[0] ?? '';
   return {
@@ -79,7 +98,7 @@ const phpPrograms = (root: string): readonly FpmProgram[] =>
   );
 
 /** Returns why others than root could choose what root runs, as a clause. */
-function unsafeReader(): (found: Omit<NotServed, 'reason'>) => string | undefined {
+function unsafeReader(): (found: Found) => string | undefined {
   const ownersOf = pathOwnersReader();
   return ({ program, configuration }) => {
     const both = [

@@ -213,7 +213,11 @@ suite('layouts', { skip }, () => {
       ],
     );
     // Where a build is divided, or entries are enabled, that can be undone.
-    assert.ok(findWebPrograms(root, { unsafeServers: true }).nginx);
+    assert.equal(findWebPrograms(root, { hasEntries: true }).nginx, undefined);
+    mkdirSync(`${home}/conf/conf.d`, { recursive: true });
+    writeFileSync(`${home}/conf/conf.d/bulkhead.conf`, '');
+    assert.ok(findWebPrograms(root, { hasEntries: true }).nginx);
+    assert.equal(findWebPrograms(root).nginx, undefined);
     const divided = dividedPrograms(programs, (each) => each.php === 'ea-php83');
     assert.deepEqual(
       divided.filter((each) => !fpm.includes(each)).map((each) => each.php),

@@ -119,7 +119,7 @@ export function removeTemporary(
   milliseconds = removeMilliseconds,
 ): readonly Problem[] {
   const problems: Problem[] = [];
-  const late: string[] = [];
+  const late: Unwanted[] = [];
   const deadline = performance.now() + milliseconds;
   const unwanted = placesOf(paths).flatMap((place) =>
     namesIn(place).flatMap((name) =>
@@ -131,18 +131,26 @@ export function removeTemporary(
     const until = now + shareOf(deadline - now, unwanted.length - index);
     const removed = removeOne(directory, uid, until);
     if (removed.ok) continue;
-    if (performance.now() >= until) late.push(directory);
+    if (performance.now() >= until) late.push({ directory, uid });
     else problems.push(removed.error);
   }
+  // The others may have left time.
+  const slow = late.filter(({ directory, uid }) => !removeOne(directory, uid, deadline).ok);
   for (const place of placesOf(paths)) removeEmpty(place);
-  if (late.length === 0) return problems;
+  if (slow.length === 0) return problems;
   const rest = {
     action: 'remove the temporary files in',
-    object: listSome(late),
+    object: listSome(slow.map(({ directory }) => directory)),
     reason: `they were not all gone after ${milliseconds / 1000} s`,
     hint: 'run it again: it goes on where it stopped',
   };
   return [...problems, rest];
+}
+
+interface Unwanted {
+  readonly directory: string;
+  /** The former tenant. */
+  readonly uid: number;
 }
 
 /** The time that one directory gets even if many follow. */

@@ -89,7 +89,10 @@ export const directAdmin: PanelSource = {
     if (forResellers !== undefined)
       packageLists.push(readPackages(files, forResellers, packageForm));
     const packages = packageLists.flat();
-    const names = new Set(packages.map(({ name }) => name));
+    // Those of the panel itself: an administrator has no other.
+    const names = new Set(
+      packages.filter(({ owner }) => owner === undefined).map(({ name }) => name),
+    );
     return {
       panel: 'DirectAdmin',
       source: 'directadmin',

@@ -66,17 +66,27 @@ async function sessionWith(
   policy: Policy | undefined,
   strict: boolean | undefined,
 ): Promise<EntriesSession | ExitCode> {
-  const programs = findWebPrograms('', { unsafeServers: readEntriesRecord(paths) !== undefined });
+  const programs = findServers(paths);
   if (programs.nginx === undefined && programs.apache === undefined)
     return failWith({ action: 'use web servers', reason: noServer(programs) });
   return sessionOf(paths, policy, programs, strict);
 }
 
-function noServer({ notServed = [] }: WebPrograms): string {
-  const other = notServed.find(({ server }) => server !== undefined);
-  return other === undefined
-    ? 'there is neither nginx nor Apache where a distribution or a panel installs it'
-    : `it cannot serve ${other.program} (${other.configuration}): ${other.reason}`;
+/** Finds the web servers that entries can be limited at, and those that have Bulkhead's files. */
+export const findServers = (paths: Paths): WebPrograms =>
+  findWebPrograms('', { hasEntries: readEntriesRecord(paths) !== undefined });
+
+const noServer = (programs: WebPrograms): string =>
+  refusedServer(programs) ??
+  'there is neither nginx nor Apache where a distribution or a panel installs it';
+
+/** Returns why Bulkhead serves a web server of this host not; undefined if it serves all. */
+export function refusedServer({ nginx, apache, notServed = [] }: WebPrograms): string | undefined {
+  const served = new Set([nginx?.program, apache?.program]);
+  const other = notServed.find(
+    ({ server, program }) => server !== undefined && !served.has(program),
+  );
+  return other && `it cannot serve ${other.program} (${other.configuration}): ${other.reason}`;
 }
 
 /** Returns the session at these web servers. */

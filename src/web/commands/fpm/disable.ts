@@ -29,7 +29,7 @@ async function disable(
       action: 'take the service from',
       object: name,
       reason: 'it is not a tenant',
-      hint: 'of an account that is gone, give the uid',
+      hint: 'if the account is gone, give its uid',
     });
   const changes = session.contexts.map((context) => ({
     context,

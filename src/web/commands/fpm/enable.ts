@@ -97,7 +97,7 @@ function changesFor(
   if (only !== undefined && others.length === 0) return [changeFor(tenant, only, true)];
   const versions = contexts.map(({ fpm }) => fpm.php).join(', ');
   printError(
-    `A pool for ${tenant.account?.user ?? tenant.uid} can be of PHP ${versions}; name one with --php`,
+    `${tenant.account?.user ?? tenant.uid} has no pool; choose the PHP for a new one with --php: ${versions}`,
   );
   return exitCodes.usage;
 }

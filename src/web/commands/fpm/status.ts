@@ -127,7 +127,7 @@ function pmNotes({ services }: FpmPlan): readonly string[] {
   return names.length === 0
     ? []
     : [
-        `With pm = ondemand the requests that start an idle service have one worker; pm = dynamic has as many as start_servers: ${names.slice(0, 5).join(', ')}${names.length > 5 ? ` and ${names.length - 5} more` : ''}`,
+        `One worker serves all requests that start an idle service of these pools, since they have pm = ondemand (pm = dynamic starts start_servers workers): ${names.slice(0, 5).join(', ')}${names.length > 5 ? ` and ${names.length - 5} more` : ''}`,
       ];
 }
 

@@ -59,6 +59,7 @@ export function readClaims(
 ): ReadonlyMap<string, string> {
   const claims = new Map<string, string>();
   for (const build of builds) {
+    if (isUnsafe(build.configuration, build.php)) continue;
     const main = textAt(build.configuration);
     const paths = parseFpmFile(main)
       .includes.filter((each) => each.startsWith('/'))
