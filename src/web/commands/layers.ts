@@ -4,6 +4,7 @@ import { count } from '../../../packages/base/list.ts';
 import { formatProblem } from '../../../packages/base/problem.ts';
 import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
 import { observesLimits, onlyObserved, type Policy } from '../../policy/policy.ts';
+import type { ServerEntries } from '../io/entries/server-entries.ts';
 import { planAll } from './entries/plans.ts';
 import { findServers, refusedServer, sessionOf } from './entries/session.ts';
 
@@ -36,21 +37,24 @@ export async function webLayers({ paths, policy }: EntryPathContext): Promise<re
       { key, state: off.length === servers.length ? 'open' : 'partly', reason, improve: enable },
     ];
   }
+  return [atSites(servers, refused)];
+}
+
+/** Returns the layer where entries are enabled at all servers that Bulkhead serves. */
+function atSites(servers: readonly ServerEntries[], refused: string | undefined): Layer {
   const sites = servers.flatMap((each) => each.sites);
   const open = sites.filter(({ state }) => state === 'not enforced' || state === 'partly enforced');
   const old = servers.some(({ changes }) => changes.length > 0);
   const limited = sites.length - open.length;
   if (open.length > 0 || old)
-    return [
-      {
-        key,
-        state: 'partly',
-        reason: old ? differ : `${limited} of ${count(sites.length, 'site')}`,
-        improve: old ? sync : 'bulkhead web entries status',
-      },
-    ];
-  if (refused !== undefined) return [{ key, state: 'partly', reason: refused }];
-  return [{ key, state: 'enforced', reason: count(sites.length, 'site') }];
+    return {
+      key,
+      state: 'partly',
+      reason: old ? differ : `${limited} of ${count(sites.length, 'site')}`,
+      improve: old ? sync : 'bulkhead web entries status',
+    };
+  if (refused !== undefined) return { key, state: 'partly', reason: refused };
+  return { key, state: 'enforced', reason: count(sites.length, 'site') };
 }
 
 function withoutLimit(policy: Policy, limited: number): Layer | undefined {

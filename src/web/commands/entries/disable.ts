@@ -34,7 +34,7 @@ export async function disable(options: EntriesOptions, command: Command): Promis
   });
 }
 
-/** Without a record and a server, there is nothing to remove, and nobody to ask. */
+/** Whether nothing is to be removed: there is no record, and no server that has a file of Bulkhead's. */
 function hasNothing(paths: Paths): boolean {
   if (readEntriesRecord(paths) !== undefined) return false;
   const { nginx, apache } = findServers(paths);
