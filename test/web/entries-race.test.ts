@@ -60,12 +60,12 @@ http { access_log off; include /etc/nginx/conf.d/*.conf;
     );
     run('entries enable $policy');
     assert.ok(existsSync(`${root}/nginx/conf.d/bulkhead.conf`));
-    // Does what "disable" does while it has the lock and a sync waits for it.
-    const said = run(`install -m 600 /dev/null $lock; exec 9<>$lock; flock 9
-entries sync $policy > ${root}/sync 9>&- & pid=$!
-until ls -l /proc/[0-9]*/fd 2>/dev/null | grep -v "^l.* 9 ->" | grep -q "$lock"; do kill -0 $pid || { echo went on; exit; }; done
+    // Does what "disable" does while it has the lock and a sync waits for it, whose descriptor is never 99.
+    const said = run(`install -m 600 /dev/null $lock; exec 99<>$lock; flock 99
+entries sync $policy > ${root}/sync 99>&- & pid=$!
+until ls -l /proc/[0-9]*/fd 2>/dev/null | grep -v "^l.* 99 ->" | grep -q "$lock"; do kill -0 $pid || { echo went on; exit; }; done
 rm -r /etc/nginx/conf.d/bulkhead.conf /etc/nginx/bulkhead /var/lib/${instance}/web-entries.json
-rm $lock; exec 9>&-; wait $pid; cat ${root}/sync`);
+rm $lock; exec 99>&-; wait $pid; cat ${root}/sync`);
     assert.match(said, /Entries are not enabled here/);
     assert.equal(existsSync(`${root}/nginx/conf.d/bulkhead.conf`), false);
   },
