@@ -22,6 +22,20 @@ after(() => {
     rmSync(each, { recursive: true, force: true });
 });
 
+/**
+ * Waits until the sync has the lock open: each try opens it for a moment, many times a second. Fails if the sync ends before
+ * that.
+ */
+const untilItTries = String.raw`
+  my ($process, $lock) = @ARGV;
+  # One that has ended has no program any more.
+  while (defined readlink("$process/exe")) {
+    opendir(my $list, "$process/fd") or next;
+    exit 0 if grep { $_ ne 99 && (readlink("$process/fd/$_") // "") eq $lock } readdir($list);
+  }
+  exit 1;
+`;
+
 /** Runs a script in a mount namespace with /etc/nginx and /etc/apache2 of its own. */
 function run(script: string): string {
   const text = `set -e
@@ -62,8 +76,8 @@ http { access_log off; include /etc/nginx/conf.d/*.conf;
     assert.ok(existsSync(`${root}/nginx/conf.d/bulkhead.conf`));
     // Does what "disable" does while it has the lock and a sync waits for it, whose descriptor is never 99.
     const said = run(`install -m 600 /dev/null $lock; exec 99<>$lock; flock 99
-entries sync $policy > ${root}/sync 99>&- & pid=$!
-until ls -l /proc/[0-9]*/fd 2>/dev/null | grep -v "^l.* 99 ->" | grep -q "$lock"; do kill -0 $pid || { echo went on; exit; }; done
+( exec 99>&-; exec scripts/with-node src/main.ts --instance ${instance} web entries sync $policy > ${root}/sync ) & pid=$!
+perl -e '${untilItTries}' /proc/$pid $lock || { echo went on; exit; }
 rm -r /etc/nginx/conf.d/bulkhead.conf /etc/nginx/bulkhead /var/lib/${instance}/web-entries.json
 rm $lock; exec 99>&-; wait $pid; cat ${root}/sync`);
     assert.match(said, /Entries are not enabled here/);
