@@ -6,6 +6,7 @@ import { durationPattern, parseDuration, formatDuration } from '../../packages/b
 import { quantityKinds } from '../../packages/base/quantity.ts';
 import type { Cause } from '../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../packages/base/result.ts';
+import { nameCharacters, namePattern } from './names.ts';
 import { siteLimitSetters, type SiteLimitSetters, type UidRange } from './document.ts';
 
 interface ValueKindSpec<T> {
@@ -20,13 +21,6 @@ interface ValueKindSpec<T> {
 
 /** uid_t is 32 bits; the last value means "no user" to the kernel. */
 export const uidMax = 2 ** 32 - 2;
-const nameCharacters = /^[\p{L}\p{N}][\p{L}\p{M}\p{N} ._@+&<>()-]{0,63}$/u;
-/** Variation selectors, and the third mark in a row, are not printed: two names would look the same. */
-const unprinted = String.raw`(?!.*(?:[\ufe00-\ufe0f\u{e0100}-\u{e01ef}]|\p{M}{3}))`;
-export const namePattern = new RegExp(nameCharacters.source.replace('^', `^${unprinted}`), 'u');
-/** A character that no name may contain. */
-export const notInName =
-  /[^\p{L}\p{M}\p{N} ._@+&<>()-]|[\ufe00-\ufe0f\u{e0100}-\u{e01ef}]|(?<=\p{M}{2})\p{M}/gu;
 
 /** Valid user names: useradd's rule, extended for directory services. */
 export const userPattern = /^[A-Za-z_][A-Za-z0-9_.@\\-]{0,63}\$?$/;

@@ -29,7 +29,8 @@ import type {
 import type { ParsedPolicy } from '../../policy/parse.ts';
 import type { PolicyFormat } from '../../apply/policy-format.ts';
 import type { Account } from '../../policy/policy.ts';
-import { namePattern, notInName, uidMax, userPattern } from '../../policy/value-kinds.ts';
+import { cutName, nearestName } from '../../policy/names.ts';
+import { uidMax, userPattern } from '../../policy/value-kinds.ts';
 import { formatPolicy } from '../../policy/format.ts';
 import { Findings } from './ve-cfg-findings.ts';
 import { LimitReader, span, type Block, type LveMachine } from './ve-cfg-limits.ts';
@@ -230,9 +231,9 @@ class Reader {
    * warning.
    */
   #packageName(id: Located<string>): Located<string> {
-    const base = namePattern.test(id.value) ? id.value : packageNameFor(id.value);
+    const base = nearestName(id.value);
     let name = base;
-    for (let number = 2; this.#names.has(name); number++) name = `${base.slice(0, 60)} ${number}`;
+    for (let number = 2; this.#names.has(name); number++) name = `${cutName(base, 60)} ${number}`;
     this.#names.add(name);
     if (name === id.value) return id;
     this.#findings.diagnostics.warn(id, `The package "${id.value}" is called "${name}" here`);
@@ -320,14 +321,6 @@ class Reader {
     }
     return { ...span(id), value: this.#known({ kind: 'uid', uid }) };
   }
-}
-
-/** Returns a package's id with every character replaced that a name may not contain. */
-function packageNameFor(id: string): string {
-  const name = id.replace(notInName, '_');
-  const whole = /^[\p{L}\p{N}]/u.test(name) ? name : `p${name}`;
-  // A character of two units is not cut in the middle.
-  return whole.slice(0, 64).replace(/[\ud800-\udbff]$/, '');
 }
 
 const packageId = (pack: PackageElement) => xmlAttribute(pack.xml, 'id')?.value ?? pack.name.value;

@@ -5,7 +5,12 @@ import { formatQuantity } from '../../../packages/base/quantity.ts';
 import { table } from '../../cli/shared/terminal.ts';
 import { limitAttribute } from '../../limits/limits.ts';
 import { formatLimits } from '../core/limit-fields.ts';
-import type { PackageName, PanelData, StatedLimits } from '../core/panel-data.ts';
+import {
+  packageKey,
+  type PackageName,
+  type PanelData,
+  type StatedLimits,
+} from '../core/panel-data.ts';
 import type { PanelPackageNameJson, PanelStatusJson } from './json.ts';
 
 export function statusText(data: PanelData | undefined): string {
@@ -34,12 +39,12 @@ const packagesShown = 50;
 
 function packageTable({ packages, accounts }: PanelData): string {
   if (packages.length === 0) return '';
-  const members = Map.groupBy(accounts, (each) => each.package && keyOf(each.package));
+  const members = Map.groupBy(accounts, (each) => each.package && packageKey(each.package));
   const rows = packages
     .slice(0, packagesShown)
     .map((each) => [
       each.owner === undefined ? each.name : `${each.name} (${each.owner})`,
-      String(members.get(keyOf(each))?.length ?? 0),
+      String(members.get(packageKey(each))?.length ?? 0),
       formatLimits(each.limits),
       each.from,
     ]);
@@ -50,8 +55,6 @@ function packageTable({ packages, accounts }: PanelData): string {
   );
   return more > 0 ? `${shown}\n${more} more: bulkhead panel status --json` : shown;
 }
-
-const keyOf = ({ name, owner = '' }: PackageName) => JSON.stringify([name, owner]);
 
 export function statusJson(data: PanelData | undefined): PanelStatusJson {
   const accounts = data?.accounts ?? [];

@@ -3,14 +3,15 @@ import { count } from '../../../packages/base/list.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
 import type { Account } from '../../policy/policy.ts';
 import { userPattern } from '../../policy/value-kinds.ts';
-import type {
-  PackageName,
-  PanelAccount,
-  PanelData,
-  PanelDomain,
-  PanelPackage,
-  StatedAccount,
-  StatedData,
+import {
+  packageKey,
+  type PackageName,
+  type PanelAccount,
+  type PanelData,
+  type PanelDomain,
+  type PanelPackage,
+  type StatedAccount,
+  type StatedData,
 } from './panel-data.ts';
 
 export interface HostAccounts {
@@ -61,8 +62,8 @@ class Checker {
   packages(): readonly PanelPackage[] {
     const seen = new Map<string, PanelPackage>();
     for (const each of this.#stated.packages) {
-      const first = seen.get(keyOf(each));
-      if (first === undefined) seen.set(keyOf(each), each);
+      const first = seen.get(packageKey(each));
+      if (first === undefined) seen.set(packageKey(each), each);
       else
         this.#refuse(
           'use the package',
@@ -79,7 +80,7 @@ class Checker {
     const names = new Map<string, PanelAccount>();
     const uids = new Map<number, string>();
     const domains = new Map<string, string>();
-    const byKey = new Map(packages.map((each) => [keyOf(each), each]));
+    const byKey = new Map(packages.map((each) => [packageKey(each), each]));
     const byName = Map.groupBy(packages, ({ name }) => name);
     for (const each of this.#stated.accounts) {
       const uid = this.#uidOf(each);
@@ -140,7 +141,7 @@ class Checker {
   ): PackageName | undefined {
     const { name } = wanted;
     const same = byName.get(name) ?? [];
-    const found = byKey.get(keyOf(wanted)) ?? this.#packageOfAnyOwner(same);
+    const found = byKey.get(packageKey(wanted)) ?? this.#packageOfAnyOwner(same);
     if (found !== undefined)
       return found.owner === undefined ? { name } : { name, owner: found.owner };
     const reason =
@@ -189,5 +190,3 @@ class Checker {
     this.problems.push({ action, object, reason: `${reason} (${from})`, hint });
   }
 }
-
-const keyOf = ({ name, owner = '' }: PackageName) => JSON.stringify([name, owner]);

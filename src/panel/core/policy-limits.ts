@@ -5,18 +5,18 @@ import { unlimited, type Quantity } from '../../../packages/base/quantity.ts';
 import type { LimitKey } from '../../limits/limit.ts';
 import type { Located } from '../../policy/diagnostic.ts';
 import type { AddedTenant, ImportedLimits } from '../../policy/elements/add-limits.ts';
-import { namePattern, notInName } from '../../policy/value-kinds.ts';
-import type {
-  PackageName,
-  PanelAccount,
-  PanelData,
-  PanelPackage,
-  StatedLimits,
+import { freeName, nearestName } from '../../policy/names.ts';
+import {
+  packageKey,
+  type PanelAccount,
+  type PanelData,
+  type PanelPackage,
+  type StatedLimits,
 } from './panel-data.ts';
 
 export function policyLimits(data: PanelData): ImportedLimits {
   const names = policyNames(data.packages);
-  const byKey = new Map(data.packages.map((each) => [keyOf(each), each]));
+  const byKey = new Map(data.packages.map((each) => [packageKey(each), each]));
   const accounts = data.accounts.filter(({ role }) => role !== 'administrator');
   return {
     from: `${data.panel} (${data.from})`,
@@ -30,8 +30,6 @@ export function policyLimits(data: PanelData): ImportedLimits {
     remarks: [...remarksOn(data), ...renamed(names)],
   };
 }
-
-const keyOf = ({ name, owner = '' }: PackageName) => JSON.stringify([name, owner]);
 
 const located = <T>(value: T): Located<T> => ({ value, start: 0, end: 0 });
 
@@ -50,7 +48,7 @@ function tenantOf(
   names: ReadonlyMap<PanelPackage, string>,
   byKey: ReadonlyMap<string, PanelPackage>,
 ): AddedTenant | undefined {
-  const found = wanted && byKey.get(keyOf(wanted));
+  const found = wanted && byKey.get(packageKey(wanted));
   const values = valuesOf(ownLimits(limits, found?.limits ?? new Map()));
   if (found === undefined && values.size === 0) return undefined;
   const name = found && (names.get(found) ?? found.name);
@@ -68,8 +66,6 @@ const ownLimits = (limits: StatedLimits, inherited: StatedLimits) =>
     ([key, value]) => value !== (inherited.get(key) ?? unlimited) && !isThePanels(key),
   );
 
-const nameMax = 64;
-
 /** Returns the name of each package in the policy, where each name is there once. */
 function policyNames(packages: readonly PanelPackage[]): ReadonlyMap<PanelPackage, string> {
   const counts = Map.groupBy(packages, ({ name }) => name);
@@ -78,30 +74,12 @@ function policyNames(packages: readonly PanelPackage[]): ReadonlyMap<PanelPackag
     packages.map((each) => {
       const { name, owner } = each;
       const isShared = (counts.get(name)?.length ?? 0) > 1 && owner !== undefined;
-      const wanted = cleaned(isShared ? `${name}@${owner}` : name);
-      const free = firstFree(wanted, taken);
+      const wanted = nearestName(isShared ? `${name}@${owner}` : name);
+      const free = freeName(wanted, taken);
       taken.add(free);
       return [each, free];
     }),
   );
-}
-
-function cleaned(text: string): string {
-  if (namePattern.test(text)) return text;
-  const name = text.replace(notInName, '_');
-  return cut(/^[\p{L}\p{N}]/u.test(name) ? name : `p${name}`, nameMax);
-}
-
-/** Cuts a text, and never inside a character of two units. */
-const cut = (text: string, length: number) => text.slice(0, length).replace(/[\ud800-\udbff]$/, '');
-
-function firstFree(wanted: string, taken: ReadonlySet<string>): string {
-  let name = wanted;
-  for (let number = 2; taken.has(name); number++) {
-    const ending = `-${number}`;
-    name = `${cut(wanted, nameMax - ending.length)}${ending}`;
-  }
-  return name;
 }
 
 function renamed(names: ReadonlyMap<PanelPackage, string>): readonly string[] {

@@ -7,6 +7,9 @@ import type { PanelFiles } from './panel-files.ts';
 
 const bytesMax = 256 * 2 ** 10;
 
+/** The maximum size of a file that lists domains or resellers. */
+export const listBytesMax = 4 * 2 ** 20;
+
 export interface ReadValues {
   readonly values: ReadonlyMap<string, string>;
   /** The path of the file. */

@@ -191,7 +191,7 @@ async function panelOf(
 async function importedFor(
   session: Session,
   answers: Answers,
-  loaded: Loaded,
+  { policy, document }: Loaded,
 ): Promise<Pick<StepContext, 'imported'>> {
   if (answers.limits === 'starter' || answers.limits === 'medium') return {};
   const { reader, paths } = session;
@@ -199,18 +199,20 @@ async function importedFor(
     answers.limits === 've.cfg' ? readVeCfg(reader, paths) : await packageLimitsOf(session);
   if (!read.ok) return { imported: read };
   const limits = chosenLimits(read.value, answers);
-  const policy = loaded.policy ?? firstPolicy(session, answers, loaded);
   if (policy === undefined) return { imported: ok(limits) };
-  return { imported: ok(besidePolicy(limits, policy, loaded.document?.packages ?? [])) };
+  return { imported: ok(besidePolicy(limits, policy, document?.packages ?? [])) };
 }
 
-/** Returns the policy that the first step would write, where there is none: its tenants are known before. */
-const firstPolicy = (
+/** Adds the policy that the first step would write, where there is none: its tenants are known before. */
+function withFirstPolicy(
   { reader, file, paths }: Session,
   answers: Answers,
-  { problem }: Loaded,
-): Policy | undefined =>
-  problem?.errno === 'ENOENT' ? reader.resolve(file, policyText(answers), paths).policy : undefined;
+  loaded: Loaded,
+): Loaded {
+  if (loaded.problem?.errno !== 'ENOENT' || loaded.policy !== undefined) return loaded;
+  const { policy } = reader.resolve(file, policyText(answers), paths);
+  return { ...loaded, policy };
+}
 
 type Imported = NonNullable<StepContext['imported']>;
 
@@ -242,8 +244,9 @@ export async function stepContext(
   answers: Answers,
   loaded: Loaded = loadNow(session),
 ): Promise<StepContext> {
-  const context = await contextWithoutLimits(session, answers, loaded);
-  return { ...context, ...(await importedFor(session, answers, loaded)) };
+  const known = withFirstPolicy(session, answers, loaded);
+  const context = await contextWithoutLimits(session, answers, known);
+  return { ...context, ...(await importedFor(session, answers, known)) };
 }
 
 /** Returns it for what adds no limits, and reads no panel. */
@@ -253,8 +256,7 @@ export async function contextWithoutLimits(
   loaded: Loaded = loadNow(session),
 ): Promise<StepContext> {
   const { look, file } = session;
-  const { document } = loaded;
-  const policy = loaded.policy ?? firstPolicy(session, answers, loaded);
+  const { policy, document } = withFirstPolicy(session, answers, loaded);
   const known = (policy?.tenants ?? []).flatMap((tenant) =>
     tenant.account === undefined ? [] : [{ ...tenant.account, jail: jailOriginOf(tenant.chain) }],
   );

@@ -15,7 +15,7 @@ export const answersVersion = 1;
 export const jailChoices = ['none', 'new', 'all'] as const;
 export type JailChoice = (typeof jailChoices)[number];
 
-/** `ve.cfg`: the limits of CloudLinux on this host. `panel-…`: those of the panel's packages, and the set for the rest. */
+/** Two sets, the limits of CloudLinux on this host, and those of the panel's packages with a set for the rest. */
 export const limitChoices = [
   'starter',
   'medium',

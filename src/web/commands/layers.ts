@@ -6,7 +6,7 @@ import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
 import { observesLimits, onlyObserved, type Policy } from '../../policy/policy.ts';
 import type { ServerEntries } from '../io/entries/server-entries.ts';
 import { planAll } from './entries/plans.ts';
-import { findServers, refusedServer, sessionOf } from './entries/session.ts';
+import { findServers, hasServer, refusedServer, sessionOf } from './entries/session.ts';
 
 const key = 'limit entries';
 const enable = 'bulkhead web entries enable';
@@ -18,7 +18,7 @@ export async function webLayers({ paths, policy }: EntryPathContext): Promise<re
     return [{ key, state: 'unknown', reason: 'web servers show their configuration only to root' }];
   const programs = findServers(paths);
   const refused = refusedServer(programs);
-  if (programs.nginx === undefined && programs.apache === undefined)
+  if (!hasServer(programs))
     return refused === undefined ? [] : [{ key, state: 'unavailable', reason: refused }];
   if (policy === undefined)
     return [{ key, state: 'open', reason: 'there is no policy', improve: 'bulkhead setup' }];

@@ -17,7 +17,7 @@ import {
 } from '../../core/limit-fields.ts';
 import type { PanelReseller, StatedAccount } from '../../core/panel-data.ts';
 import { PanelFiles } from '../panel-files.ts';
-import { given, limitsOf, readPackages, readValues } from '../read-values.ts';
+import { given, limitsOf, listBytesMax, readPackages, readValues } from '../read-values.ts';
 import type { PanelSource } from './source.ts';
 
 const base = '/var/cpanel';
@@ -64,8 +64,6 @@ const noAccounts: ReadonlySet<string> = new Set(['system', 'root', 'nobody']);
 
 /** The package of accounts without one; it has a file only if somebody saved it. */
 const builtIn = 'default';
-
-const resellerBytesMax = 4 * 2 ** 20;
 
 export const cPanel: PanelSource = {
   name: 'cpanel',
@@ -127,7 +125,7 @@ function readUser(
 }
 
 function readResellers(files: PanelFiles, directory: PinnedDirectory): readonly PanelReseller[] {
-  const options = { bytesMax: resellerBytesMax, isOptional: true };
+  const options = { bytesMax: listBytesMax, isOptional: true };
   const text = files.text(directory, 'resellers', options) ?? '';
   const from = `${directory.path}/resellers`;
   const names = text.split('\n').map((line) => line.split(':')[0]?.trim() ?? '');

@@ -28,7 +28,7 @@ import type {
   StatedAccount,
 } from '../../core/panel-data.ts';
 import { PanelFiles } from '../panel-files.ts';
-import { given, limitsOf, readPackages, readValues } from '../read-values.ts';
+import { given, limitsOf, listBytesMax, readPackages, readValues } from '../read-values.ts';
 import type { PanelSource } from './source.ts';
 
 const base = '/usr/local/directadmin';
@@ -60,8 +60,6 @@ const own = [
 const packageForm = { form: 'plain', fields, own, ending: '.pkg' } as const;
 
 const roles: Readonly<Record<string, PanelRole>> = { admin: 'administrator', reseller: 'reseller' };
-
-const domainBytesMax = 4 * 2 ** 20;
 
 export const directAdmin: PanelSource = {
   name: 'directadmin',
@@ -145,7 +143,7 @@ const resellerOf = ({ user, role, from, mail }: StatedAccount): readonly PanelRe
   role === 'reseller' ? [{ name: user, from, ...given({ mail }) }] : [];
 
 function readDomains(files: PanelFiles, directory: PinnedDirectory): readonly PanelDomain[] {
-  const options = { bytesMax: domainBytesMax, isOptional: true };
+  const options = { bytesMax: listBytesMax, isOptional: true };
   const text = files.text(directory, 'domains.list', options) ?? '';
   const from = `${directory.path}/domains.list`;
   const names = text.split(/\s+/).filter((each) => each !== '');

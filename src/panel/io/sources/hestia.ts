@@ -18,7 +18,7 @@ import { parseAttributes } from '../../core/key-values.ts';
 import type { PanelDomain, StatedAccount } from '../../core/panel-data.ts';
 import type { PinnedDirectory } from '../../../../packages/base/io/pinned-directory.ts';
 import { PanelFiles } from '../panel-files.ts';
-import { given, limitsOf, readPackages, readValues } from '../read-values.ts';
+import { given, limitsOf, listBytesMax, readPackages, readValues } from '../read-values.ts';
 import type { PanelSource } from './source.ts';
 
 const base = '/usr/local/hestia';
@@ -47,8 +47,6 @@ const own = [
 ];
 
 const packageForm = { form: 'quoted', fields, own, ending: '.pkg' } as const;
-
-const domainBytesMax = 4 * 2 ** 20;
 
 export const hestia: PanelSource = {
   name: 'hestia',
@@ -104,7 +102,7 @@ function readUser(
 }
 
 function readDomains(files: PanelFiles, directory: PinnedDirectory): readonly PanelDomain[] {
-  const options = { bytesMax: domainBytesMax, isOptional: true };
+  const options = { bytesMax: listBytesMax, isOptional: true };
   const from = `${directory.path}/web.conf`;
   const text = files.text(directory, 'web.conf', options) ?? '';
   const lines = text

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { exitCodes, type ExitCode, type PolicyOptions } from '../../../cli/shared/command.ts';
 import { policyOption } from '../../../cli/shared/policy-option.ts';
-import { loadPolicyOrReport, pathsFor, failWith } from '../../../cli/shared/session.ts';
+import { loadPolicyOrReport, pathsFor, failWith, print } from '../../../cli/shared/session.ts';
 import type { Paths } from '../../../host/paths.ts';
 import type { Policy } from '../../../policy/policy.ts';
 import { entryLimitsOf, type EntryLimits } from '../../core/entries/limits.ts';
@@ -44,13 +44,20 @@ export async function entriesSession(
   const paths = rootPaths(command);
   if (typeof paths === 'number') return paths;
   const policy = (await loadPolicyOrReport(command, file, paths))?.policy;
-  return policy === undefined ? exitCodes.failed : sessionWith(paths, policy, strict);
+  return policy === undefined
+    ? exitCodes.failed
+    : sessionWith(paths, findServers(paths), policy, strict);
 }
 
 /** Returns a session for removal, which works whatever the policy says, and without one. */
 export async function sessionWithoutPolicy(command: Command): Promise<EntriesSession | ExitCode> {
   const paths = rootPaths(command);
-  return typeof paths === 'number' ? paths : sessionWith(paths, undefined, false);
+  if (typeof paths === 'number') return paths;
+  const programs = findServers(paths);
+  if (hasServer(programs) || readEntriesRecord(paths) !== undefined)
+    return sessionWith(paths, programs, undefined, false);
+  print('Entries are not enabled here');
+  return exitCodes.done;
 }
 
 function rootPaths(command: Command): Paths | ExitCode {
@@ -63,14 +70,17 @@ function rootPaths(command: Command): Paths | ExitCode {
 
 async function sessionWith(
   paths: Paths,
+  programs: WebPrograms,
   policy: Policy | undefined,
   strict: boolean | undefined,
 ): Promise<EntriesSession | ExitCode> {
-  const programs = findServers(paths);
-  if (programs.nginx === undefined && programs.apache === undefined)
+  if (!hasServer(programs))
     return failWith({ action: 'use web servers', reason: noServer(programs) });
   return sessionOf(paths, policy, programs, strict);
 }
+
+export const hasServer = ({ nginx, apache }: WebPrograms): boolean =>
+  nginx !== undefined || apache !== undefined;
 
 /** Finds the web servers that entries can be limited at, and those that have Bulkhead's files. */
 export const findServers = (paths: Paths): WebPrograms =>
