@@ -2,7 +2,7 @@
 import { globSync } from 'node:fs';
 import { root, runSteps, tests, tool, type Step } from './steps.ts';
 
-/** Suites that load the machine; `npm test` runs them one by one. */
+/** Suites that change this machine, as its cgroups and accounts; `npm test` runs them one by one. */
 export const kernelSuites = [
   'test/conformance/kernel.test.ts',
   'test/conformance/kernel-apply.test.ts',
@@ -40,13 +40,6 @@ export const kernelSuites = [
   'test/prove/prove-command.test.ts',
   'test/store/damaged-files.test.ts',
   'test/store/durability.test.ts',
-  'packages/modules/test/io/dkms.test.ts',
-  'packages/modules/test/io/evidence.test.ts',
-  'packages/modules/test/io/false-alarms.test.ts',
-  'packages/modules/test/io/sandbox.test.ts',
-  'packages/modules/test/io/real-modules.test.ts',
-  'packages/modules/test/io/rebuild.test.ts',
-  'packages/modules/test/io/source-match.test.ts',
   'test/jail/attacks/attacks.test.ts',
   'test/jail/attacks/landlock.test.ts',
   'test/jail/attacks/sites.test.ts',
@@ -97,10 +90,22 @@ export const kernelSuites = [
   'test/web/programs.test.ts',
 ];
 
+/** Suites that compute for minutes, and change nothing of the machine; `npm test` runs them beside the others. */
+export const heavySuites = [
+  'packages/modules/test/io/dkms.test.ts',
+  'packages/modules/test/io/evidence.test.ts',
+  'packages/modules/test/io/false-alarms.test.ts',
+  'packages/modules/test/io/sandbox.test.ts',
+  'packages/modules/test/io/real-modules.test.ts',
+  'packages/modules/test/io/rebuild.test.ts',
+  'packages/modules/test/io/source-match.test.ts',
+];
+
 export function okSteps(): readonly Step[] {
   const files = globSync(['test/!(vm)/**/*.test.ts', 'packages/*/test/**/*.test.ts'], {
     cwd: root,
   });
+  const apart = [...kernelSuites, ...heavySuites];
   return [
     { name: 'format', command: [tool('prettier'), '--check', '--log-level', 'warn', '.'] },
     { name: 'lint', command: [tool('oxlint'), '--type-aware', '--deny-warnings'] },
@@ -109,7 +114,7 @@ export function okSteps(): readonly Step[] {
     { name: 'types', command: [tool('tsc'), '-p', 'tsconfig.json'] },
     { name: 'privileged programs', command: [process.execPath, 'scripts/privileged.ts'] },
     { name: 'generated files', command: [process.execPath, 'scripts/generate.ts', '--check'] },
-    tests('unit tests', files.filter((file) => !kernelSuites.includes(file)).sort()),
+    tests('unit tests', files.filter((file) => !apart.includes(file)).sort()),
   ];
 }
 

@@ -5,7 +5,7 @@
 import { globSync } from 'node:fs';
 import { basename } from 'node:path';
 import { ensurePrerequisites, type Suite } from '../testing/prerequisites.ts';
-import { kernelSuites, okSteps } from './ok.ts';
+import { heavySuites, kernelSuites, okSteps } from './ok.ts';
 import { root, runSteps, tests, type Step } from './steps.ts';
 
 const log = (line: string) => process.stdout.write(`${line}\n`);
@@ -50,10 +50,16 @@ const passed = await runSteps(
       again: shared,
     })),
   ],
-  machine.map((file) => ({
-    ...behind(tests(`virtual machine, ${basename(file, '.test.ts')}`, [file], true)),
-    again: emulated,
-  })),
+  [
+    ...machine.map((file) => ({
+      ...behind(tests(`virtual machine, ${basename(file, '.test.ts')}`, [file], true)),
+      again: emulated,
+    })),
+    ...heavySuites.map((file) => ({
+      ...behind(tests(`heavy, ${shortName(file)}`, [file], true)),
+      again: shared,
+    })),
+  ],
 );
 /** Machines take the time that other suites leave: those are one after another, and would end last. */
 function behind(step: Step): Step {
