@@ -114,6 +114,7 @@ const layers: Readonly<Record<string, Layer>> = {
       'stop/core',
       'stop/io',
       'stop/commands',
+      'panel/io',
       'panel/commands',
       'setup/commands',
     ],

@@ -235,10 +235,12 @@ const panel: Capability = {
   commands: {
     panel: {
       usage: '',
-      summary: 'show what the control panel knows: accounts, packages, resellers, domains',
+      summary: 'follow the control panel: its accounts, plans, resellers and addresses',
       load: () => import('./panel/commands/panel.ts'),
     },
   },
+  policyPart: async () => (await import('./panel/io/policy-part.ts')).panelPolicy,
+  agentParts: [async () => (await import('./panel/io/panel-part.ts')).panelPart],
   packageLimits: async () => (await import('./panel/commands/package-limits.ts')).packageLimits,
 };
 

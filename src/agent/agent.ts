@@ -24,6 +24,7 @@ import type { MailCount, PlacementStatus, Who } from './api/api.ts';
 import { topRows } from './responses/top.ts';
 import { socketOf } from './api/client.ts';
 import { readHostFigures } from '../host/host-figures.ts';
+import { panelRecordPath } from '../host/panel-record.ts';
 import { DiskUsages } from './sampling/disk-usages.ts';
 import { haltFaults } from './sampling/halt-fault.ts';
 import { IoShifter } from './sampling/io-shifter.ts';
@@ -33,7 +34,7 @@ import { placementTargets } from './placer/placement.ts';
 import { MemberIndex } from './sampling/member-index.ts';
 import { ControlServer } from './api/server.ts';
 import { agentStatus } from './api/status.ts';
-import { followFiles } from './watch.ts';
+import { followFiles } from '../sys/files/follow-files.ts';
 
 /**
  * How long to wait for the lock that another agent holds; a check whether there is one takes it
@@ -127,7 +128,8 @@ export class Agent implements AsyncDisposable {
     this.#composed.placement.start();
     this.#composed.startup.enter('scanning all processes', () => this.#composed.placement.progress);
     const names = ['passwd', 'group', 'nsswitch.conf', 'login.defs', 'subuid'];
-    const files = [policyFile, ...names.map((name) => `${etc}/${name}`)];
+    const hosts = names.map((name) => `${etc}/${name}`);
+    const files = [policyFile, panelRecordPath(host.paths), ...hosts];
     this.#cleanup.use(followFiles(files, () => this.refresh()));
     this.#composed.ticker.start(this.#settings.intervalSeconds * 1000);
     log.info(`Started with process id ${process.pid}; tenants continue when it is stopped`);

@@ -69,7 +69,7 @@ export class Alerting implements AsyncDisposable {
     const memberIndex = this.#memberIndex();
     const entry = memberIndex.entries.get(member);
     if (entry === undefined) return undefined;
-    const { who, account, resellerUid } = entry;
+    const { who, account, mail, resellerUid } = entry;
     const reseller =
       resellerUid === undefined ? undefined : memberIndex.entries.get(`r${resellerUid}`);
     return {
@@ -77,7 +77,9 @@ export class Alerting implements AsyncDisposable {
       uid: who.uid,
       name: who.name,
       account,
+      mail,
       reseller: reseller?.account,
+      resellerMail: reseller?.mail,
       package: who.package,
     };
   }

@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { formatProblem, type Problem } from '../../packages/base/problem.ts';
 import { readHostFacts, readUidRange } from '../host/accounts/accounts.ts';
+import { readPanelRecord } from '../host/panel-record.ts';
 import type { Paths } from '../host/paths.ts';
 import { readSiteLimits } from '../host/site-limits.ts';
 import { readPolicyFile } from '../host/policy-file.ts';
@@ -54,7 +55,8 @@ export class PolicyReader {
     const facts = readHostFacts(paths, namedUsers(document));
     const kept = readSiteLimits(paths, facts.accounts);
     for (const each of kept.problems) diagnostics.warn(0, formatProblem(each));
-    const policy = resolvePolicy(document, { ...facts, siteLimits: kept.limits });
+    const panel = document.panel === undefined ? undefined : readPanelRecord(paths);
+    const policy = resolvePolicy(document, { ...facts, siteLimits: kept.limits, panel });
     return loaded(policy, document, diagnostics);
   }
 

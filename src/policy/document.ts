@@ -4,6 +4,7 @@ import type { TrustLevel } from '../../packages/modules/core/evidence/trust-leve
 import type { Quantity } from '../../packages/base/quantity.ts';
 import type { Diagnostics, Located, Span } from './diagnostic.ts';
 import type { JailElement } from './jail.ts';
+import type { PanelElement } from './panel/panel-element.ts';
 import type { AgentSettings } from './settings.ts';
 import type { XmlElement } from './xml.ts';
 
@@ -93,6 +94,7 @@ export interface PolicyDocument {
   readonly driver: Located<DriverName> | undefined;
   readonly limitMode: Located<LimitMode> | undefined;
   readonly agent: AgentSettings | undefined;
+  readonly panel?: PanelElement | undefined;
   readonly symlinks: SymlinksElement | undefined;
   readonly modules: ModulesElement | undefined;
   /** The action for processes that get a tenant's uid outside its cgroup. */

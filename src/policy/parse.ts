@@ -27,6 +27,7 @@ import type {
 } from './document.ts';
 import { readAgent } from './parse-agent.ts';
 import { parseLimit } from './parse-limit.ts';
+import { readPanel } from './panel/parse-panel.ts';
 import {
   checkHome,
   checkJailCommands,
@@ -100,6 +101,7 @@ class Reader {
     const [host] = childrenOf(root, 'host');
     const [agent] = childrenOf(root, 'agent');
     const [defaults] = childrenOf(root, 'defaults');
+    const [panel] = childrenOf(root, 'panel');
     const [symlinks] = childrenOf(root, 'symlinks');
     const [modules] = childrenOf(root, 'modules');
     const [placement] = childrenOf(root, 'placement');
@@ -121,6 +123,7 @@ class Reader {
       driver: host && this.#choice<DriverName>(host, 'driver', 'host'),
       limitMode: host && this.#choice<LimitMode>(host, 'limits', 'host'),
       agent: agent && readAgent(agent, this.#diagnostics, this.#words),
+      panel: panel && readPanel(panel, this.#diagnostics),
       symlinks: symlinks && this.#symlinks(symlinks),
       modules: modules && this.modules(modules),
       ...optionalMode('strictPlacement', strict?.value, 'yes'),

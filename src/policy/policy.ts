@@ -16,9 +16,13 @@ import type {
   SymlinkRule,
 } from './document.ts';
 import type { Jail, JailElement } from './jail.ts';
+import type { FollowedSource } from './panel/panel-element.ts';
+import type { PanelRecord } from './panel/panel-record.ts';
 import type { AgentSettings } from './settings.ts';
 import type { OwnLimit, SetSiteLimits } from './sites/site-limits.ts';
 import { printable } from '../../packages/base/printable.ts';
+import type { Cause } from '../../packages/base/problem.ts';
+import type { Result } from '../../packages/base/result.ts';
 
 /** The relevant fields of one line of /etc/passwd. */
 export interface Account {
@@ -37,6 +41,8 @@ export interface HostFacts {
   readonly memoryBytes?: number;
   /** Limits set for sites outside the policy, by the tenant's uid; only limits of current uid owners. */
   readonly siteLimits?: ReadonlyMap<number, SetSiteLimits>;
+  /** The facts last read from the panel, or the reason why they cannot be used; absent if it was never read. */
+  readonly panel?: Result<PanelRecord, Cause> | undefined;
 }
 
 /** The kind of a link. `set by …`: limits set for a site outside the policy, so its text does not have them. */
@@ -68,7 +74,13 @@ export interface Identity {
   readonly account: Account | undefined;
 }
 
-export interface Tenant extends Identity {
+/** The part of an account's entry in the panel that messages need. */
+interface Contact {
+  /** The address for mail, if the policy follows a panel that states one. */
+  readonly mail?: string;
+}
+
+export interface Tenant extends Identity, Contact {
   readonly reseller: number | undefined;
   readonly package: string | undefined;
   /** The sites, in the order of the policy. */
@@ -96,7 +108,7 @@ export interface Site {
   readonly madeBy?: SiteLimitSetter;
 }
 
-export interface Reseller extends Identity {
+export interface Reseller extends Identity, Contact {
   readonly package: string | undefined;
   /** Limits on the sum of its tenants. */
   readonly values: LimitValues;
@@ -118,6 +130,8 @@ export interface Policy {
   readonly observedDefaults?: LimitValues;
   readonly driver: DriverName | undefined;
   readonly agent: AgentSettings;
+  /** The panel that the policy follows; absent if it follows none. */
+  readonly panel?: FollowedSource;
   /** Actions that the kernel refuses tenants, or reports, apart from limits. */
   readonly strict?: {
     /** Processes that get a tenant's uid outside its cgroup. */

@@ -1,8 +1,9 @@
 /**
  * PolicyDocument + host facts → Policy: the tenants, and what each inherits.
  *
- * Most specific first: tenant → its package → its reseller's package → defaults. The package of a
- * uid range applies to tenants that name no package and whose reseller names none.
+ * Most specific first: tenant → its package → its reseller's package → defaults. A tenant that names no package has the
+ * one for its plan in the panel. The package of a uid range applies to tenants that have neither, and whose reseller
+ * names none.
  */
 import { formatCause, type Cause } from '../../packages/base/problem.ts';
 import type { LimitValues } from '../limits/limit.ts';
@@ -29,6 +30,7 @@ import {
   type Reseller,
   type Tenant,
 } from './policy.ts';
+import { PanelMembers } from './panel/panel-members.ts';
 import { defaultSettings } from './settings.ts';
 import { SiteResolver } from './sites/resolve-sites.ts';
 import { fitsUnit } from './sites/site-unit.ts';
@@ -55,6 +57,7 @@ class Resolver {
   readonly #sites: SiteResolver;
   readonly #exempt = new Set<number>();
   readonly #defaults: Chain;
+  readonly #panel: PanelMembers;
 
   constructor(document: PolicyDocument, facts: HostFacts) {
     this.#document = document;
@@ -65,11 +68,16 @@ class Resolver {
       if (!this.#byName.has(account.user)) this.#byName.set(account.user, account);
       if (!this.#byUid.has(account.uid)) this.#byUid.set(account.uid, account);
     }
+    this.#readPackages();
+    const packages = {
+      byName: this.#packages,
+      find: (name: Located<string>) => this.#packageOf(name),
+    };
+    this.#panel = new PanelMembers(document.panel, facts, packages, document.diagnostics);
   }
 
   policy(): Policy {
     const document = this.#document;
-    this.#readPackages();
     this.#readExceptions();
     for (const tenant of document.tenants) this.#addTenant(tenant, undefined);
     for (const reseller of document.resellers) this.#addReseller(reseller);
@@ -82,9 +90,13 @@ class Resolver {
       defaults: valuesOf(this.#defaults),
       driver: document.driver?.value,
       agent: document.agent ?? defaultSettings,
+      ...(document.panel && { panel: document.panel.source }),
       ...strictOf(document),
       ...(document.symlinks === undefined ? {} : { symlinks: document.symlinks.rule }),
     };
+    const { unmatched } = this.#panel;
+    if (document.panel !== undefined && unmatched !== undefined)
+      document.diagnostics.warn(document.panel, unmatched);
     const unused = this.#unused(policy);
     warnAbout(policy, { unused, memoryBytes: this.#facts.memoryBytes }, document.diagnostics);
     if (document.limitMode?.value !== 'observe') return policy;
@@ -185,16 +197,36 @@ class Resolver {
     this.#listedAt.set(uid, element.name);
     if (reseller === undefined) this.#refuseLongSites(element);
     const resellerPackage = reseller?.package && this.#packages.get(reseller.package.value);
-    const packageElement =
-      own ?? (resellerPackage === undefined ? this.#rangePackage(uid) : undefined);
+    const packageElement = own ?? this.#assignedPackage(identity, resellerPackage);
     const inherited = this.#inherit(element, packageElement, resellerPackage);
     this.#tenants.set(uid, {
       ...identity,
+      ...this.#contactOf(identity),
       reseller: resellerUid,
       package: (packageElement ?? resellerPackage)?.name.value,
       ...this.#sitesOf(element.sites, identity, inherited, resellerUid),
       ...inherited,
     });
+  }
+
+  /** Returns the package of a tenant that names none itself; undefined if it has only its reseller's. */
+  #assignedPackage(
+    identity: Identity,
+    resellers: PackageElement | undefined,
+  ): PackageElement | undefined {
+    const plans = this.#panel.packageOf(identity);
+    return plans ?? (resellers === undefined ? this.#rangePackage(identity.uid) : undefined);
+  }
+
+  #contactOf(identity: Identity): Pick<Tenant, 'mail'> {
+    const mail = this.#panel.of(identity)?.mail;
+    return mail === undefined ? {} : { mail };
+  }
+
+  /** Returns the reseller of an account that the policy does not name; its own account counts towards its sum. */
+  #resellerOf(identity: Identity): Reseller | undefined {
+    const owner = this.#byName.get(this.#panel.of(identity)?.owner ?? '');
+    return this.#resellers.get(identity.uid) ?? this.#resellers.get(owner?.uid ?? 0);
   }
 
   /** Refuses long site names, since the slice of a site contains its name. */
@@ -233,6 +265,7 @@ class Resolver {
       const chain = linksTo('reseller', element, formatIdentity(identity));
       this.#resellers.set(identity.uid, {
         ...identity,
+        ...this.#contactOf(identity),
         package: element.package?.value,
         chain,
         values: valuesOf(chain),
@@ -289,19 +322,25 @@ class Resolver {
       if (this.#neverTenant(uid) !== undefined) continue;
       const found = ranges.find(({ range }) => contains(range.value, uid));
       if (found === undefined) continue;
-      const packageElement = this.#rangePackage(uid);
-      const identity = { uid, account: this.#byUid.get(uid) };
-      // A reseller's own account counts towards its sum.
-      const reseller = this.#resellers.has(uid) ? uid : undefined;
-      const inherited = this.#inherit(undefined, packageElement, undefined);
-      this.#tenants.set(uid, {
-        ...identity,
-        reseller,
-        package: packageElement?.name.value,
-        ...this.#sitesOf([], identity, inherited, reseller),
-        ...inherited,
-      });
+      this.#addAccount({ uid, account: this.#byUid.get(uid) });
     }
+  }
+
+  /** Adds an account of a range that the policy does not name. */
+  #addAccount(identity: Identity): void {
+    const reseller = this.#resellerOf(identity);
+    const isMember = reseller !== undefined && reseller.uid !== identity.uid;
+    const resellerPackage = isMember ? this.#packages.get(reseller.package ?? '') : undefined;
+    const packageElement = this.#assignedPackage(identity, resellerPackage);
+    const inherited = this.#inherit(undefined, packageElement, resellerPackage);
+    this.#tenants.set(identity.uid, {
+      ...identity,
+      ...this.#contactOf(identity),
+      reseller: reseller?.uid,
+      package: (packageElement ?? resellerPackage)?.name.value,
+      ...this.#sitesOf([], identity, inherited, reseller?.uid),
+      ...inherited,
+    });
   }
 
   #rangePackage(uid: number): PackageElement | undefined {

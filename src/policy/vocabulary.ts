@@ -8,6 +8,7 @@ import { trustLevels } from '../../packages/modules/core/evidence/trust-level.ts
 import type { ValueKindName } from './value-kinds.ts';
 import { jailProfiles, pathAccesses } from './jail.ts';
 import { driverNames, limitModes } from './document.ts';
+import { followedSources } from './panel/panel-element.ts';
 
 /** A kind of `value-kinds.ts`, or the words that are allowed. */
 type ValueKind = ValueKindName | readonly string[];
@@ -72,6 +73,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
     children: [
       'host',
       'agent',
+      'panel',
       'tenants',
       'defaults',
       'package',
@@ -166,6 +168,38 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
     holdsLimits: false,
     repeats: true,
     example: '<webhook to="administrator" url="https://example.org/hook"/>',
+  },
+  panel: {
+    summary:
+      'Follows the control panel: an account gets the package that has the name of its plan, counts towards its reseller, and gets mail at its address in the panel. What the policy says of a tenant takes precedence; see docs/panels.md.',
+    attributes: {
+      source: required(
+        followedSources,
+        'The panel to read; "auto": the one that this host has. "bulkhead panel status" shows what is read.',
+      ),
+    },
+    children: ['plan'],
+    holdsLimits: false,
+    repeats: false,
+    example: '<panel source="auto"><plan name="Gold plan" package="business"/></panel>',
+  },
+  plan: {
+    summary: 'A plan of the panel whose accounts get a package of another name.',
+    attributes: {
+      name: required(
+        'text',
+        'The name of the plan in the panel, where it may be called a package.',
+      ),
+      owner: optional(
+        'user',
+        "The reseller that owns the plan; without it, only the panel's own plan of that name counts.",
+      ),
+      package: required('name', 'The package of the policy.'),
+    },
+    children: [],
+    holdsLimits: false,
+    repeats: true,
+    example: '<plan name="Gold plan" owner="acme" package="business"/>',
   },
   tenants: {
     summary: 'Makes every account with a uid in these ranges a tenant.',

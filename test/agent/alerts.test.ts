@@ -179,6 +179,17 @@ describe('Alerts.consider() by receiver', () => {
       to({ to: 'tenant', address: '%u@example.org' }, whoOf('u1001', { account: undefined })),
       undefined,
     );
+    const mail = 'ann@mail.example';
+    assert.equal(to({ to: 'tenant' }, whoOf('u1001', { mail })), mail);
+    assert.equal(
+      to({ to: 'tenant', address: '%u@a.example' }, whoOf('u1001', { mail })),
+      't1001@a.example',
+    );
+    assert.equal(to({ to: 'tenant' }, whoOf('u1001', { mail: '-f@x, root' })), 't1001');
+    assert.equal(to({ to: 'reseller' }, whoOf('r1000', { mail })), mail);
+    const bounded = { reseller: 'acme', mail, resellerMail: 'acme@mail.example' };
+    assert.equal(to({ to: 'reseller' }, whoOf('u1001', bounded)), 'acme@mail.example');
+    assert.equal(to({ to: 'administrator' }, whoOf('u1001', bounded)), 'root');
     const webhook = { by: 'webhook', to: 'tenant', address: 'https://example.org/?u=%u' } as const;
     assert.equal(
       to(webhook, whoOf('u1001', { account: 'a&b=/../' })),

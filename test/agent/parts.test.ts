@@ -9,7 +9,7 @@ import { InFlight } from '../../src/agent/api/in-flight.ts';
 import type { HttpResult } from '../../src/agent/api/http-result.ts';
 import { errorBody, problemIn } from '../../src/agent/api/error-body.ts';
 import { Ticker } from '../../src/agent/ticker.ts';
-import { followFiles } from '../../src/agent/watch.ts';
+import { followFiles } from '../../src/sys/files/follow-files.ts';
 import { serviceNotifier } from '../../src/sys/sockets/systemd-notify.ts';
 import { eventually } from '../../testing/patience.ts';
 import { formatProblem } from '../../packages/base/problem.ts';

@@ -1,25 +1,18 @@
 /** `bulkhead panel status` on a host with a panel, which is mounted where the panel would be, in a private namespace. */
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
 import { suite, test } from 'node:test';
 import type { PanelStatusJson } from '../../src/panel/commands/json.ts';
 import { packageFile } from '../../src/sys/package-files.ts';
 import { jsonOf } from '../../testing/json-output.ts';
+import { runWithPanel } from '../../testing/panel-namespace.ts';
 import { hestiaPackage, hestiaUser, panelTree } from '../../testing/panel-tree.ts';
 import { testDirectory } from '../../testing/temporary-directory.ts';
 
 const skip = process.geteuid?.() === 0 ? false : 'only root may mount';
 
-/** Runs a command with the tree's /usr/local and accounts. */
-function runIn(root: string, ...args: readonly string[]) {
-  mkdirSync(`${root}/usr/local`, { recursive: true });
-  const script = `mount --bind "$0/usr/local" /usr/local && mount --bind "$0/etc/passwd" /etc/passwd && exec "$@"`;
-  const program = [packageFile('bulkhead'), '--instance', 'bulkhead-panel-test', ...args];
-  const unshare = ['-m', '--propagation', 'private', 'sh', '-c', script, root, ...program];
-  return spawnSync('unshare', unshare, { encoding: 'utf8' });
-}
+const runIn = (root: string, ...args: readonly string[]) =>
+  runWithPanel({ root }, [packageFile('bulkhead'), '--instance', 'bulkhead-panel-test', ...args]);
 
 suite('bulkhead panel status', { skip }, () => {
   test('prints what was read, and exits with 3 if something was not', (t) => {

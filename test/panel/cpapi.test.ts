@@ -53,7 +53,7 @@ async function read(timeoutSeconds = bounds.timeoutSeconds) {
     await readCpapi(tree, { ...bounds, timeoutSeconds }),
     readHostFacts(tree.paths, []),
   );
-  jsonOf('panel status', JSON.stringify(statusJson(data)));
+  jsonOf('panel status', JSON.stringify(statusJson(data, null)));
   const users = data.accounts.map(({ user }) => user);
   return { ...data, users, said: data.problems.map(formatProblem).join('\n') };
 }

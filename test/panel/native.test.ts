@@ -22,9 +22,13 @@ let tree: PanelTree;
 async function read() {
   const data = await readPanel(tree);
   assert.ok(data !== undefined);
-  const json = statusJson(data);
+  const json = statusJson(data, null);
   jsonOf('panel status', JSON.stringify(json));
-  return { ...json, text: statusText(data), said: data.problems.map(formatProblem).join('\n') };
+  return {
+    ...json,
+    text: statusText(data, null),
+    said: data.problems.map(formatProblem).join('\n'),
+  };
 }
 
 const accounts = { ann: 1001, ben: 1002, cleo: 1003, boss: 1004 };
@@ -34,8 +38,8 @@ suite('no panel', () => {
     tree = panelTree(testDirectory(t, 'panel'), accounts);
     const data = await readPanel(tree);
     assert.equal(data, undefined);
-    jsonOf('panel status', JSON.stringify(statusJson(data)));
-    assert.match(statusText(data), /^No panel was found/);
+    jsonOf('panel status', JSON.stringify(statusJson(data, null)));
+    assert.match(statusText(data, null), /^No panel was found/);
   });
 });
 

@@ -134,7 +134,11 @@ function inPlace(block: string): string {
   if (limits.some((limit) => limit.name === name)) return `<defaults>${block}</defaults>`;
   const [parent] = Object.entries(elements).find(([, spec]) => spec.children.includes(name)) ?? [];
   if (parent === undefined || parent === 'bulkhead') return block;
-  const needed: Record<string, string> = { tenant: ' uid="1001"', jail: ' profile="web"' };
+  const needed: Record<string, string> = {
+    tenant: ' uid="1001"',
+    jail: ' profile="web"',
+    panel: ' source="auto"',
+  };
   const attributes = needed[parent] ?? '';
   return inPlace(`<${parent}${attributes}>${block}</${parent}>`);
 }

@@ -136,3 +136,13 @@ export function removeIfThere(path: string): void {
     if (errnoOf(error) !== 'ENOENT') throw error;
   }
 }
+
+/** Removes a file if it is there; returns the problem if that fails. */
+export function removeOrReport(object: string): readonly Problem[] {
+  try {
+    removeIfThere(object);
+    return [];
+  } catch (error) {
+    return [{ ...causeOf(error), action: 'remove', object }];
+  }
+}

@@ -2,7 +2,7 @@
  * Resolves the receiver of a rule's message: who gets it, and at which address.
  *
  *     administrator, no address        → mailbox root
- *     tenant, no address               → mailbox of the account, alice
+ *     tenant, no address               → its address in the panel, or else the mailbox of the account, alice
  *     reseller, "%u@example.org"       → acme@example.org
  *
  * Account names are not trusted: one that could be more than a mailbox (an option of sendmail, a second address,
@@ -24,8 +24,12 @@ export interface AlertWho {
   readonly name: string;
   /** The account name on this host; absent for a uid without one. */
   readonly account: string | undefined;
+  /** The address that the panel has for it. */
+  readonly mail?: string | undefined;
   /** The account of a tenant's reseller. */
   readonly reseller: string | undefined;
+  /** The address that the panel has for the tenant's reseller. */
+  readonly resellerMail?: string | undefined;
   readonly package: string | undefined;
 }
 
@@ -70,7 +74,10 @@ export function receiverOf(
 ): Result<AlertReceiver | undefined, Problem> {
   if (rule.to === 'administrator') return fill(rule, 'root', who.account);
   const account = accountFor(rule.to, who);
-  return account === undefined ? ok(undefined) : fill(rule, account, account);
+  if (account === undefined) return ok(undefined);
+  const isOwn = rule.to === 'tenant' || kindOf(who.member) === 'reseller';
+  const stated = (isOwn ? who.mail : who.resellerMail) ?? '';
+  return fill(rule, isMailAddress(stated) ? stated : account, account);
 }
 
 function accountFor(to: 'reseller' | 'tenant', who: AlertWho): string | undefined {

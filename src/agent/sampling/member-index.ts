@@ -34,6 +34,8 @@ export interface MemberEntry {
   readonly given: { readonly numbers: LimitNumbers; readonly texts: LimitTexts };
   /** The account for mail, if it has one. */
   readonly account: string | undefined;
+  /** The address that the panel has for it. */
+  readonly mail?: string | undefined;
   /** The home directory, if it has an account. */
   readonly home: string | undefined;
   readonly resellerUid: number | undefined;
@@ -115,7 +117,7 @@ function entriesOf(policy: Policy | undefined): readonly MemberEntry[] {
     kind: Who['kind'],
     parts: readonly string[] = [],
   ): MemberEntry => {
-    const { uid, account, values, observed } = source;
+    const { uid, account, mail, values, observed } = source;
     const resellerUid = 'reseller' in source ? source.reseller : undefined;
     const reseller = resellerUid === undefined ? undefined : resellerNames.get(resellerUid);
     return {
@@ -134,6 +136,7 @@ function entriesOf(policy: Policy | undefined): readonly MemberEntry[] {
       limitTexts: textsOf(values),
       given: { numbers: numbersOf(observed ?? values), texts: textsOf(observed ?? values) },
       account: account?.user,
+      mail,
       home: account?.home,
       resellerUid,
       source,
@@ -152,7 +155,7 @@ function entriesOf(policy: Policy | undefined): readonly MemberEntry[] {
 
 /** Builds the entry of a tenant's site, `source`, which need not be in the policy yet. */
 export const siteEntry = (
-  { who, cgroup, account, home, resellerUid }: MemberEntry,
+  { who, cgroup, account, mail, home, resellerUid }: MemberEntry,
   source: Site,
 ): MemberEntry => ({
   who: {
@@ -173,6 +176,7 @@ export const siteEntry = (
     texts: limitTexts(givenLimits(source)),
   },
   account,
+  mail,
   home,
   resellerUid,
   source,

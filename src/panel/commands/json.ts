@@ -1,13 +1,15 @@
 /** The values that `bulkhead panel` prints with `--json`. Schemas are generated from these types. */
 import type { Problem } from '../../../packages/base/problem.ts';
-import type { PanelRole, SourceName } from '../core/panel-data.ts';
+import type { FollowedSource } from '../../policy/panel/panel-element.ts';
+import type { PanelSourceName } from '../../policy/panel/panel-record.ts';
+import type { PanelRole } from '../core/panel-data.ts';
 
 /** The knowledge of this host's control panel; every part names the file or script that states it. */
 export interface PanelStatusJson {
   /** The name of the panel; null if this host has none that can be read. */
   readonly panel: string | null;
   /** The source that was read; null without one. */
-  readonly source: SourceName | null;
+  readonly source: PanelSourceName | null;
   /** The directory or file of the source; null without one. */
   readonly from: string | null;
   /** The accounts. */
@@ -16,8 +18,18 @@ export interface PanelStatusJson {
   readonly packages: readonly PanelPackageJson[];
   /** The resellers. */
   readonly resellers: readonly PanelResellerJson[];
+  /** How the policy follows the panel; null if it does not. */
+  readonly followed: PanelFollowedJson | null;
   /** The parts that could not be read, or are contradictory. */
   readonly problems: readonly Problem[];
+}
+
+/** A policy that follows the panel. */
+export interface PanelFollowedJson {
+  /** The panel that the policy names; "auto": the one that this host has. */
+  readonly source: FollowedSource;
+  /** The time of the last reading that has changed something, as ISO 8601; null if it was never read. */
+  readonly readAt: string | null;
 }
 
 /** An account of the panel that this host has, too. */
@@ -70,4 +82,22 @@ export interface PanelResellerJson {
   readonly accounts: number;
   /** The file or script that states it. */
   readonly from: string;
+}
+
+/** The result of `bulkhead panel sync`. */
+export interface PanelSyncJson {
+  /** The name of the panel; null if another process reads it. */
+  readonly panel: string | null;
+  /** The number of accounts; null if another process reads them. */
+  readonly accounts: number | null;
+  /** The accounts that are new. */
+  readonly added: readonly string[];
+  /** The accounts whose plan, owner or address has changed. */
+  readonly changed: readonly string[];
+  /** The accounts that the panel does not have any more. */
+  readonly removed: readonly string[];
+  /** The parts that could not be read, or are contradictory. */
+  readonly problems: readonly Problem[];
+  /** Whether another process, which has not begun yet, reads the panel for this one, too. */
+  readonly readsLater: boolean;
 }

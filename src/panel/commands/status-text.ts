@@ -11,9 +11,12 @@ import {
   type PanelData,
   type StatedLimits,
 } from '../core/panel-data.ts';
-import type { PanelPackageNameJson, PanelStatusJson } from './json.ts';
+import type { PanelFollowedJson, PanelPackageNameJson, PanelStatusJson } from './json.ts';
 
-export function statusText(data: PanelData | undefined): string {
+export function statusText(
+  data: PanelData | undefined,
+  followed: PanelFollowedJson | null,
+): string {
   if (data === undefined)
     return 'No panel was found whose data Bulkhead can read (HestiaCP, DirectAdmin, cPanel, or one with CPAPI)';
   const { accounts, packages, resellers, problems } = data;
@@ -26,11 +29,21 @@ export function statusText(data: PanelData | undefined): string {
     ['Resellers', `${resellers.length}${some(resellers.map(({ name }) => name))}`],
     ['Domains', `${domains.length}${some(domains)}`],
     ['Mail', `${withMail.length} of ${count(accounts.length, 'account')} have an address`],
+    ['Policy', followedText(followed)],
     ['Problems', String(problems.length)],
   ];
   return [table(rows.map((row) => row.map(printable))), packageTable(data)]
     .filter((each) => each !== '')
     .join('\n\n');
+}
+
+function followedText(followed: PanelFollowedJson | null): string {
+  if (followed === null) return 'does not follow the panel; to do so, add <panel source="auto"/>';
+  const { source, readAt } = followed;
+  const panel = source === 'auto' ? 'the panel' : `"${source}"`;
+  return readAt === null
+    ? `follows ${panel}, which has not been read yet; run: bulkhead panel sync`
+    : `follows ${panel}, read last at ${readAt.slice(0, 16).replace('T', ' ')} UTC`;
 }
 
 const some = (names: readonly string[]) => (names.length === 0 ? '' : `: ${listSome(names)}`);
@@ -56,7 +69,10 @@ function packageTable({ packages, accounts }: PanelData): string {
   return more > 0 ? `${shown}\n${more} more: bulkhead panel status --json` : shown;
 }
 
-export function statusJson(data: PanelData | undefined): PanelStatusJson {
+export function statusJson(
+  data: PanelData | undefined,
+  followed: PanelFollowedJson | null,
+): PanelStatusJson {
   const accounts = data?.accounts ?? [];
   const byOwner = Map.groupBy(accounts, ({ owner }) => owner);
   return {
@@ -86,6 +102,7 @@ export function statusJson(data: PanelData | undefined): PanelStatusJson {
       accounts: byOwner.get(name)?.filter(({ user }) => user !== name).length ?? 0,
       from,
     })),
+    followed,
     problems: data?.problems ?? [],
   };
 }

@@ -5,22 +5,31 @@ import {
   exitCodes,
   type CommandModule,
   type ExitCode,
+  type PolicyOptions,
 } from '../../cli/shared/command.ts';
+import { policyOption } from '../../cli/shared/policy-option.ts';
+import { policyReaderOf } from '../../cli/capability.ts';
+import { readPanelRecord } from '../../host/panel-record.ts';
+import type { Paths } from '../../host/paths.ts';
+import type { FollowedSource } from '../../policy/panel/panel-element.ts';
 import { pathsFor, print, printError, printJson } from '../../cli/shared/session.ts';
 import { readPanel } from '../io/read-panel.ts';
+import type { PanelFollowedJson } from './json.ts';
 import { statusJson, statusText } from './status-text.ts';
 
 /** The number of problems that a screen shows; `--json` has all. */
 const problemsShown = 20;
 
-async function status(options: { readonly json?: boolean }, command: Command): Promise<ExitCode> {
+async function status(options: PolicyOptions, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
   const data = await readPanel({ paths, root: '' });
   const problems = data?.problems ?? [];
-  if (options.json === true) printJson(statusJson(data));
+  const { document } = (await policyReaderOf(command)).load(options.policy, paths);
+  const followed = followedOf(document?.panel?.source, paths);
+  if (options.json === true) printJson(statusJson(data, followed));
   else {
-    print(statusText(data));
+    print(statusText(data, followed));
     for (const each of problems.slice(0, problemsShown)) printError(each);
     if (problems.length > problemsShown)
       print(`${problems.length - problemsShown} more: bulkhead panel status --json`);
@@ -28,10 +37,19 @@ async function status(options: { readonly json?: boolean }, command: Command): P
   return problems.length === 0 ? exitCodes.done : exitCodes.found;
 }
 
+/** Returns how the policy follows the panel; null if it does not. */
+function followedOf(source: FollowedSource | undefined, paths: Paths): PanelFollowedJson | null {
+  if (source === undefined) return null;
+  const record = readPanelRecord(paths);
+  const readAt = record?.ok === true ? new Date(record.value.readAt).toISOString() : null;
+  return { source, readAt };
+}
+
 export const command: CommandModule = {
   define(command, run) {
     command
       .option('--json', 'print as JSON')
+      .addOption(policyOption())
       .addHelpText(
         'after',
         examples(

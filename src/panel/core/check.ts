@@ -27,7 +27,7 @@ const mailPattern =
   /^[A-Za-z0-9_][\w.+%=&'/-]{0,63}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?$/;
 
 export function checkData(stated: StatedData, host: HostAccounts): PanelData {
-  const { administrators: _administrators, ownersAreVague: _vague, ...data } = stated;
+  const { ownersAreVague: _vague, ...data } = stated;
   const checker = new Checker(stated, host);
   const packages = checker.packages();
   const accounts = checker.accounts(packages);

@@ -2,9 +2,7 @@
 import type { Problem } from '../../../packages/base/problem.ts';
 import type { Quantity } from '../../../packages/base/quantity.ts';
 import type { LimitKey } from '../../limits/limit.ts';
-
-export const sourceNames = ['hestia', 'directadmin', 'cpanel', 'cpapi'] as const;
-export type SourceName = (typeof sourceNames)[number];
+import type { PanelSourceName } from '../../policy/panel/panel-record.ts';
 
 /** Limits under the names of the policy; one that the panel does not state is absent. */
 export type StatedLimits = ReadonlyMap<LimitKey, Quantity>;
@@ -59,12 +57,14 @@ export interface PanelReseller extends Fact {
 export interface PanelData {
   /** The name of the panel. */
   readonly panel: string;
-  readonly source: SourceName;
+  readonly source: PanelSourceName;
   /** The directory or file that was read. */
   readonly from: string;
   readonly accounts: readonly PanelAccount[];
   readonly packages: readonly PanelPackage[];
   readonly resellers: readonly PanelReseller[];
+  /** Panel accounts that own others without being resellers. */
+  readonly administrators: readonly string[];
   /** The parts that could not be read, or are contradictory, and what became of them. */
   readonly problems: readonly Problem[];
 }
@@ -80,6 +80,4 @@ export interface StatedData extends Omit<PanelData, 'accounts'> {
   /** Whether accounts may name another owner of a package than the package does: CPAPI's scripts do. */
   readonly ownersAreVague?: true;
   readonly accounts: readonly StatedAccount[];
-  /** Panel accounts that own others without being resellers. */
-  readonly administrators: readonly string[];
 }

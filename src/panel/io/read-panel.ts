@@ -1,6 +1,7 @@
 /** Reads what the panel of this host knows. Nothing is written, and only scripts of CPAPI are run. */
 import { existsSync } from 'node:fs';
 import { readHostFacts } from '../../host/accounts/accounts.ts';
+import type { FollowedSource } from '../../policy/panel/panel-element.ts';
 import { userPattern } from '../../policy/value-kinds.ts';
 import { checkData } from '../core/check.ts';
 import type { PanelData } from '../core/panel-data.ts';
@@ -17,9 +18,17 @@ const sources: readonly PanelSource[] = [hestia, directAdmin, cPanel, cpapi];
 export const sourcesOf = ({ root }: Place): readonly PanelSource[] =>
   sources.filter(({ mark }) => existsSync(root + mark));
 
-/** Reads the first source; undefined if the host has none. Others are named as a problem, since they may differ. */
-export async function readPanel(place: Place): Promise<PanelData | undefined> {
-  const [source, ...others] = sourcesOf(place);
+/**
+ * Reads the source, or the first one if it is `auto`; undefined if the host does not have it. Others are named as a
+ * problem then, since they may differ.
+ */
+export async function readPanel(
+  place: Place,
+  wanted: FollowedSource = 'auto',
+): Promise<PanelData | undefined> {
+  const [source, ...others] = sourcesOf(place).filter(
+    ({ name }) => wanted === 'auto' || name === wanted,
+  );
   if (source === undefined) return undefined;
   const stated = await source.read(place);
   const named = stated.accounts.map(({ user }) => user).filter((each) => userPattern.test(each));

@@ -41,6 +41,8 @@ export interface SetupStepJson {
   readonly changes: string;
   /** The effect that customers notice. */
   readonly customers: string;
+  /** Whether it changes nothing, and only reports a result. */
+  readonly reports: boolean;
   /** The state of the step: left out, still to do, or done. */
   readonly state: 'left out' | 'to do' | 'done';
   /** The reason why it is left out; null if it is not. */

@@ -259,6 +259,7 @@ const stepJson = (
   title: step.title,
   changes,
   customers: step.customers,
+  reports: step.report !== undefined,
   state: obstacle === undefined ? state : 'left out',
   obstacle: obstacle ?? null,
   result: record?.steps[step.key]?.reason ?? null,

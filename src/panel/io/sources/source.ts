@@ -1,6 +1,7 @@
 /** One kind of panel: how it is recognised, and how what it knows is read. A new panel is one file with a constant of this type. */
 import type { Paths } from '../../../host/paths.ts';
-import type { SourceName, StatedData } from '../../core/panel-data.ts';
+import type { PanelSourceName } from '../../../policy/panel/panel-record.ts';
+import type { StatedData } from '../../core/panel-data.ts';
 
 export interface Place {
   readonly paths: Paths;
@@ -9,7 +10,7 @@ export interface Place {
 }
 
 export interface PanelSource {
-  readonly name: SourceName;
+  readonly name: PanelSourceName;
   /** The name of the panel, for people. */
   readonly panel: string;
   /** The file or directory by which it is recognised, and which is read. */

@@ -1,0 +1,73 @@
+/** The record of a reading. What an incomplete reading lacks stays as it was, so that nobody loses a plan by an unreadable file. */
+import type { PanelMember, PanelRecord } from '../../policy/panel/panel-record.ts';
+import type { PackageName, PanelAccount, PanelData } from './panel-data.ts';
+
+/** Returns the record. `before`: the last one, if it is of the same source. */
+export function recordOf(
+  data: PanelData,
+  before: PanelRecord | undefined,
+  hasAccount: (member: PanelMember) => boolean,
+  readAt: number,
+): PanelRecord {
+  const administrators = new Set(['root', ...data.administrators]);
+  const read = data.accounts.map((each) => memberOf(each, administrators));
+  const { source, panel, from } = data;
+  const members =
+    data.problems.length === 0 || before === undefined ? read : completed(read, before, hasAccount);
+  return { source, panel, from, readAt, members: members.toSorted((a, b) => a.uid - b.uid) };
+}
+
+function memberOf(
+  { uid, user, package: plan, owner, mail }: PanelAccount,
+  administrators: ReadonlySet<string>,
+): PanelMember {
+  return {
+    uid,
+    user,
+    ...(plan && { plan: planOf(plan, administrators) }),
+    ...(owner !== undefined && { owner }),
+    ...(mail !== undefined && { mail }),
+  };
+}
+
+/** An administrator's plan is the panel's own. */
+const planOf = ({ name, owner }: PackageName, administrators: ReadonlySet<string>) =>
+  owner === undefined || administrators.has(owner) ? { name } : { name, owner };
+
+function completed(
+  read: readonly PanelMember[],
+  before: PanelRecord,
+  hasAccount: (member: PanelMember) => boolean,
+): readonly PanelMember[] {
+  const known = new Map(before.members.map((each) => [keyOf(each), each]));
+  const found = new Set(read.map(({ uid }) => uid));
+  const missing = before.members.filter((each) => !found.has(each.uid) && hasAccount(each));
+  return [...read.map((each) => ({ ...known.get(keyOf(each)), ...each })), ...missing];
+}
+
+const keyOf = ({ uid, user }: PanelMember): string => `${uid} ${user}`;
+
+export interface RecordChanges {
+  readonly added: readonly string[];
+  readonly changed: readonly string[];
+  readonly removed: readonly string[];
+}
+
+/** Returns the accounts that differ between two records. */
+export function changesBetween(
+  before: PanelRecord | undefined,
+  { members }: PanelRecord,
+): RecordChanges {
+  const known = new Map(before?.members.map((each) => [keyOf(each), JSON.stringify(each)]));
+  const kept = new Set(members.map(keyOf));
+  const names = (some: readonly PanelMember[]) => some.map(({ user }) => user);
+  return {
+    added: names(members.filter((each) => !known.has(keyOf(each)))),
+    changed: names(
+      members.filter(
+        (each) => (known.get(keyOf(each)) ?? JSON.stringify(each)) !== JSON.stringify(each),
+      ),
+    ),
+    removed: names((before?.members ?? []).filter((each) => !kept.has(keyOf(each)))),
+  };
+}

@@ -1,0 +1,93 @@
+/**
+ * Has the panel read anew for a policy that follows it: at start, when accounts or the panel's list of them change, and
+ * every few minutes. The agent applies the policy again when the record has changed.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Log } from '../../agent/log.ts';
+import type { AgentPart } from '../../agent/part.ts';
+import { followFiles } from '../../sys/files/follow-files.ts';
+import { formatProblem } from '../../../packages/base/problem.ts';
+import type { Paths } from '../../host/paths.ts';
+import { restoreElsewhere, type Restore } from '../../host/restore-elsewhere.ts';
+import type { FollowedSource } from '../../policy/panel/panel-element.ts';
+import type { Policy } from '../../policy/policy.ts';
+import { sourcesOf } from './read-panel.ts';
+
+/** Panels write a file of an account without a change of the directory: a new plan is found this late at the latest. */
+const everyMs = 5 * 60_000;
+/** A panel that makes many accounts is read for several at once. */
+const pauseMs = 5_000;
+
+const syncElsewhere = restoreElsewhere({
+  unit: 'bulkhead-panel.service',
+  command: ['panel', 'sync'],
+  action: 'read the panel',
+});
+
+export const panelPart = (paths: Paths, log: Log): AgentPart =>
+  new PanelPart(paths, log, syncElsewhere);
+
+export class PanelPart implements AgentPart {
+  readonly #paths: Paths;
+  readonly #log: Log;
+  readonly #sync: Restore;
+  readonly #pauseMs: number;
+  #source: FollowedSource | undefined;
+  #policyFile = '';
+  #following: DisposableStack | undefined;
+  #isRunning = false;
+  #again = false;
+  #said: string | undefined;
+
+  constructor(paths: Paths, log: Log, sync: Restore, pause = pauseMs) {
+    this.#paths = paths;
+    this.#log = log;
+    this.#sync = sync;
+    this.#pauseMs = pause;
+  }
+
+  adopt({ file, panel }: Policy): void {
+    this.#policyFile = file;
+    if (panel === this.#source) return;
+    this.#source = panel;
+    this.#following?.dispose();
+    this.#following = panel === undefined ? undefined : this.#follow();
+    void this.#read();
+  }
+
+  #follow(): DisposableStack {
+    const marks = sourcesOf({ paths: this.#paths, root: '' }).map(({ mark }) => mark);
+    const following = new DisposableStack();
+    following.use(followFiles([`${this.#paths.etc}/passwd`, ...marks], () => void this.#read()));
+    following.adopt(
+      setInterval(() => void this.#read(), everyMs),
+      clearInterval,
+    );
+    return following;
+  }
+
+  /** Reads; a call during a reading causes another one. */
+  async #read(): Promise<void> {
+    this.#again = true;
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    while (this.#again && this.#following !== undefined) {
+      this.#again = false;
+      const done = await this.#sync(this.#paths, this.#policyFile);
+      this.#say(done.ok ? undefined : formatProblem(done.error));
+      await sleep(this.#pauseMs, undefined, { ref: false });
+    }
+    this.#isRunning = false;
+  }
+
+  /** Logs a problem once, and not every few minutes. */
+  #say(problem: string | undefined): void {
+    if (problem !== undefined && problem !== this.#said) this.#log.warn(problem);
+    this.#said = problem;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#following?.dispose();
+    this.#following = undefined;
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * The panel's accounts in a policy that follows the panel. An account gets the package of the policy that has the name
+ * of its plan, or that a `<plan>` names. A reseller's own plan counts only with its owner, `gold@acme`, since resellers
+ * choose the names of their plans.
+ */
+import { count, listSome } from '../../../packages/base/list.ts';
+import { formatCause } from '../../../packages/base/problem.ts';
+import type { Located, Diagnostics } from '../diagnostic.ts';
+import type { PackageElement } from '../document.ts';
+import { nearestName } from '../names.ts';
+import type { HostFacts, Identity } from '../policy.ts';
+import type { PanelElement, PlanElement } from './panel-element.ts';
+import type { PanelMember, PanelPlan, PanelRecord } from './panel-record.ts';
+
+/** The name that a package of the policy has for a plan to apply. */
+export const packageNameOf = ({ name, owner }: PanelPlan): string =>
+  nearestName(owner === undefined ? name : `${name}@${owner}`);
+
+interface Packages {
+  /** The packages of the policy by name. */
+  readonly byName: ReadonlyMap<string, PackageElement>;
+  /** Finds the package, or reports that there is none. */
+  readonly find: (name: Located<string>) => PackageElement | undefined;
+}
+
+export class PanelMembers {
+  readonly #members: ReadonlyMap<number, PanelMember>;
+  readonly #plans = new Map<string, PackageElement | undefined>();
+  readonly #packages: Packages['byName'];
+  /** The number of accounts of each plan that the policy has no package for. */
+  readonly #unmatched = new Map<string, number>();
+
+  constructor(
+    element: PanelElement | undefined,
+    { panel: record }: HostFacts,
+    { byName, find }: Packages,
+    diagnostics: Diagnostics,
+  ) {
+    this.#packages = byName;
+    this.#members = new Map(
+      element === undefined
+        ? []
+        : membersOf(element, record, diagnostics).map((each) => [each.uid, each]),
+    );
+    for (const each of element?.plans ?? []) this.#addPlan(each, find(each.package), diagnostics);
+  }
+
+  #addPlan(plan: PlanElement, target: PackageElement | undefined, diagnostics: Diagnostics): void {
+    const key = keyOf(plan);
+    if (this.#plans.has(key)) diagnostics.error(plan, `<plan name="${plan.name}"> occurs twice`);
+    this.#plans.set(key, target);
+  }
+
+  /** Returns what the panel knows of an account; undefined if its uid belongs to somebody else by now. */
+  of({ uid, account }: Identity): PanelMember | undefined {
+    const found = this.#members.get(uid);
+    return found?.user === account?.user ? found : undefined;
+  }
+
+  /** Returns the package for the account's plan; undefined if it has none, or the policy has none for it. */
+  packageOf(who: Identity): PackageElement | undefined {
+    const plan = this.of(who)?.plan;
+    if (plan === undefined) return undefined;
+    const found = this.#plans.get(keyOf(plan)) ?? this.#packages.get(packageNameOf(plan));
+    if (found === undefined) {
+      const name = formatPlan(plan);
+      this.#unmatched.set(name, (this.#unmatched.get(name) ?? 0) + 1);
+    }
+    return found;
+  }
+
+  /** Describes the plans that the policy has no package for; undefined if there are none. */
+  get unmatched(): string | undefined {
+    if (this.#unmatched.size === 0) return undefined;
+    const named = [...this.#unmatched].map(
+      ([name, accounts]) => `"${name}" (${count(accounts, 'account')})`,
+    );
+    return `The policy has no package for these plans of the panel: ${listSome(named)}; their accounts get the package of their range, or the defaults. Add a <package> of that name, or <plan name="…" package="…"/>`;
+  }
+}
+
+const keyOf = ({ name, owner }: { readonly name: string; readonly owner?: string | undefined }) =>
+  JSON.stringify([name, owner ?? '']);
+
+const formatPlan = ({ name, owner }: PanelPlan): string =>
+  owner === undefined ? name : `${name}@${owner}`;
+
+function membersOf(
+  element: PanelElement,
+  record: HostFacts['panel'],
+  diagnostics: Diagnostics,
+): readonly PanelMember[] {
+  const read = 'run: bulkhead panel sync';
+  if (record === undefined) {
+    diagnostics.warn(
+      element,
+      `The panel has not been read yet, so its accounts have no plans; ${read}`,
+    );
+    return [];
+  }
+  if (!record.ok) {
+    diagnostics.warn(
+      element,
+      `What was read from the panel is not used: ${formatCause(record.error)}; ${read}`,
+    );
+    return [];
+  }
+  const { source, panel, members }: PanelRecord = record.value;
+  if (element.source === 'auto' || element.source === source) return members;
+  diagnostics.warn(
+    element,
+    `The policy follows "${element.source}", and ${panel} was read last, which does not count; ${read}`,
+  );
+  return [];
+}

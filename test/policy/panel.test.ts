@@ -1,0 +1,194 @@
+/** A policy that follows the panel: who gets which package, reseller and address, and what is warned of. */
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { fail, ok } from '../../packages/base/result.ts';
+import {
+  formatPanelRecord,
+  parsePanelRecord,
+  type PanelMember,
+  type PanelRecord,
+} from '../../src/policy/panel/panel-record.ts';
+import { parsePolicy } from '../../src/policy/parse.ts';
+import { nameOf, type HostFacts } from '../../src/policy/policy.ts';
+import { resolvePolicy } from '../../src/policy/resolve.ts';
+
+const accounts = ['ann', 'ben', 'cleo', 'dora'].map((user, index) => ({
+  user,
+  uid: 1001 + index,
+  gid: 1001 + index,
+  home: `/home/${user}`,
+}));
+const uidOf = (user: string) => accounts.find((each) => each.user === user)?.uid ?? 1999;
+
+const record = (
+  members: Readonly<Record<string, Partial<PanelMember>>>,
+  changes: Partial<PanelRecord> = {},
+): PanelRecord => ({
+  source: 'hestia',
+  panel: 'HestiaCP',
+  from: '/usr/local/hestia',
+  readAt: 1,
+  members: Object.entries(members).map(([user, facts]) => ({ uid: uidOf(user), user, ...facts })),
+  ...changes,
+});
+
+function resolve(body: string, panel: HostFacts['panel']) {
+  const { document } = parsePolicy('p.xml', `<bulkhead version="1">${body}</bulkhead>`);
+  assert.ok(document);
+  const policy = resolvePolicy(document, { accounts, uidMin: 1000, panel });
+  const tenants = new Map(policy.tenants.map((each) => [nameOf(each), each]));
+  const packages = [...tenants].map(([name, each]) => `${name} ${each.package ?? '-'}`);
+  return { policy, tenants, packages, said: document.diagnostics.list.map((each) => each.message) };
+}
+
+const packages = '<package name="basic"/><package name="gold"><cpu limit="200%"/></package>';
+const range = '<tenants uids="1001-1099" package="basic"/>';
+const follow = (plans = '') => `<panel source="auto">${plans}</panel>`;
+
+suite('a policy with <panel>', () => {
+  test('gives an account the package with the name of its plan; others have that of their range', () => {
+    const panel = ok(record({ ann: { plan: { name: 'gold' } }, ben: {} }));
+    const { packages: found, tenants, said } = resolve(follow() + packages + range, panel);
+    assert.deepEqual(found, ['ann gold', 'ben basic', 'cleo basic', 'dora basic']);
+    assert.equal(tenants.get('ann')?.values['cpu.limit'], 2);
+    assert.deepEqual(said, []);
+  });
+
+  test('takes no notice of the panel without the element', () => {
+    const panel = ok(record({ ann: { plan: { name: 'gold' } } }));
+    assert.equal(resolve(packages + range, panel).packages[0], 'ann basic');
+  });
+
+  test('prefers what the policy says of a tenant, and <plan> to a package of the same name', () => {
+    const plans = '<plan name="gold" package="basic"/><plan name="Gói &lt;x&gt;" package="gold"/>';
+    const own = '<tenant user="cleo" package="gold"/><tenant user="dora"/>';
+    const members = {
+      ann: { plan: { name: 'gold' } },
+      ben: { plan: { name: 'Gói <x>' } },
+      cleo: { plan: { name: 'gold' } },
+      dora: { plan: { name: 'Gói <x>' } },
+    };
+    const { packages: found, said } = resolve(
+      follow(plans) + packages + range + own,
+      ok(record(members)),
+    );
+    assert.deepEqual(found, ['ann basic', 'ben gold', 'cleo gold', 'dora gold']);
+    assert.deepEqual(said, []);
+  });
+
+  test("gives nobody a package by a reseller's plan of that name", () => {
+    const members = {
+      ann: { plan: { name: 'gold', owner: 'dora' } },
+      ben: { plan: { name: 'silver', owner: 'dora' } },
+      cleo: { plan: { name: 'gold', owner: 'evil' } },
+    };
+    const plans = '<plan name="gold" owner="dora" package="basic"/>';
+    const more = '<package name="silver@dora"/>';
+    const { packages: found, said } = resolve(
+      follow(plans) + packages + more + range,
+      ok(record(members)),
+    );
+    assert.deepEqual(found, ['ann basic', 'ben silver@dora', 'cleo basic', 'dora basic']);
+    assert.equal(said.length, 1);
+    assert.match(said[0] ?? '', /^The policy has no package for .*: "gold@evil" \(1 account\);/);
+  });
+
+  test('gives nothing to another account that got the uid', () => {
+    const panel = ok(
+      record(
+        {},
+        { members: [{ uid: 1001, user: 'ada', plan: { name: 'gold' }, mail: 'ada@x.example' }] },
+      ),
+    );
+    const { tenants, packages: found } = resolve(follow() + packages + range, panel);
+    assert.equal(found[0], 'ann basic');
+    assert.equal(tenants.get('ann')?.mail, undefined);
+  });
+
+  test('bounds accounts by a reseller of the policy, and has addresses', () => {
+    const reseller = '<reseller user="dora" package="gold"><cpu limit="400%"/></reseller>';
+    const members = {
+      ann: { owner: 'dora', mail: 'ann@mail.example' },
+      ben: { owner: 'dora', plan: { name: 'basic' } },
+      cleo: { owner: 'nobody-here' },
+      dora: { mail: 'dora@mail.example' },
+    };
+    const {
+      tenants,
+      packages: found,
+      policy,
+    } = resolve(follow() + packages + range + reseller, ok(record(members)));
+    assert.deepEqual(
+      [...tenants].map(([name, each]) => [name, each.reseller]),
+      [
+        ['ann', 1004],
+        ['ben', 1004],
+        ['cleo', undefined],
+        ['dora', 1004],
+      ],
+    );
+    assert.deepEqual(found, ['ann gold', 'ben basic', 'cleo basic', 'dora basic']);
+    assert.equal(tenants.get('ann')?.mail, 'ann@mail.example');
+    assert.equal(policy.resellers[0]?.mail, 'dora@mail.example');
+  });
+
+  for (const [title, panel, source, expected] of [
+    ['was never read', undefined, 'auto', /has not been read yet.*bulkhead panel sync/],
+    ['has a damaged record', fail({ reason: 'it is damaged' }), 'auto', /not used: it is damaged/],
+    [
+      'is another one',
+      ok(record({ ann: { plan: { name: 'gold' } } })),
+      'cpapi',
+      /follows "cpapi", and HestiaCP was read/,
+    ],
+  ] as const) {
+    test(`applies as without a panel if the panel ${title}, and says so`, () => {
+      const body = `<panel source="${source}"/>${packages}${range}`;
+      const { said, packages: found } = resolve(body, panel);
+      assert.match(said.join('\n'), expected);
+      assert.equal(found[0], 'ann basic');
+    });
+  }
+
+  for (const [body, expected] of [
+    ['<panel source="plesk"/>', /"plesk" is not one of auto, hestia/],
+    ['<panel/>', /needs the attribute "source"/],
+    [`<panel source="auto"><plan name="a" package="none"/></panel>`, /There is no package "none"/],
+    [
+      '<panel source="auto"><plan name="a" package="basic"/><plan name="a" package="gold"/></panel>',
+      /<plan name="a"> occurs twice/,
+    ],
+    [
+      `<panel source="auto"><plan name="a" owner="-x" package="basic"/></panel>`,
+      /cannot be the name of an account/,
+    ],
+  ] as const) {
+    test(`refuses ${body}`, () => {
+      const { said } = resolve(body + packages + range, ok(record({})));
+      assert.equal(said.length, 1, said.join('\n'));
+      assert.match(said[0] ?? '', expected);
+    });
+  }
+});
+
+suite('parsePanelRecord()', () => {
+  const whole = record({ ann: { plan: { name: 'gold', owner: 'acme' }, mail: 'a@b.example' } });
+  test('reads what formatPanelRecord() has written', () => {
+    assert.deepEqual(parsePanelRecord(formatPanelRecord(whole)), ok(whole));
+  });
+
+  test('refuses a record that was cut off, at whatever byte, and one that is wrong somewhere', () => {
+    const text = formatPanelRecord(whole).trimEnd();
+    for (let length = 0; length < text.length; length++)
+      assert.ok(!parsePanelRecord(text.slice(0, length)).ok, String(length));
+    const wrong = [
+      { version: 2 },
+      { source: 'plesk' },
+      { members: [{ uid: '1001', user: 'ann' }] },
+      { members: [{ uid: 1001, user: 'ann', plan: 'gold' }] },
+      { members: [null] },
+    ];
+    for (const each of wrong)
+      assert.ok(!parsePanelRecord(JSON.stringify({ ...JSON.parse(text), ...each })).ok);
+  });
+});
