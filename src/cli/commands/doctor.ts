@@ -28,6 +28,7 @@ import { printable } from '../../../packages/base/printable.ts';
 import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import type { Result } from '../../../packages/base/result.ts';
 import type { DoctorJson } from './json.ts';
+import { missingAccountsOf } from './policy/missing-accounts.ts';
 
 /** The column in which all text starts, to the right of the labels. */
 const indent = ' '.repeat(11);
@@ -66,6 +67,7 @@ async function doctor(options: DoctorOptions, command: Command): Promise<ExitCod
   const ports = policy && tokenPortRemark(policy.agent, status, paths.proc);
   const remarks = [capabilities.kept, ...capabilities.remarks, ports].flatMap((each) => each ?? []);
   const missing = missingTools();
+  const missingAccounts = missingAccountsOf(policy);
   const parts = capabilitiesOf(command);
   const context = { paths, policy, driver: capabilities.driver };
   const entryPaths = await surveyEntryPaths(parts, context, 'thorough');
@@ -87,6 +89,7 @@ async function doctor(options: DoctorOptions, command: Command): Promise<ExitCod
       devices,
       remarks,
       missing,
+      missingAccounts,
       placement: placement ?? { state: 'off', problem: noAgent(asked) },
       entryPaths,
       capabilities: reports,
@@ -102,6 +105,7 @@ async function doctor(options: DoctorOptions, command: Command): Promise<ExitCod
     ...missing.map(
       (each) => `${each} is missing: Bulkhead needs it; install util-linux and libc-bin`,
     ),
+    ...missingAccounts.map(({ message }) => message),
   ]);
   print(`\n${summary([...capabilities.limits.values()].map((each) => each.level))}`);
   print(scoreLine(layers));
