@@ -1,4 +1,5 @@
 /** The values that the engine's commands print with `--json`. Schemas are generated from these types. */
+import type { OtherWriter } from '../../../packages/base/other-writer.ts';
 import type {
   AdviseResponse,
   AlertsTestResponse,
@@ -172,6 +173,13 @@ export interface HostReport {
   readonly missing: readonly string[];
   /** Accounts of the policy that do not exist now. */
   readonly missingAccounts: readonly MissingAccountJson[];
+  /** Other programs that set limits of users' slices, or users' disk quotas. */
+  readonly otherWriters: readonly OtherWriter[];
+  /**
+   * Values that something else has changed since the agent applied the policy. Absent if that is unknown, as without an
+   * agent.
+   */
+  readonly changedByOthers?: readonly string[];
   /** How the agent moves processes; if no agent answers, `off` and the reason. */
   readonly placement: PlacementStatus | NoPlacement;
   /** The entry paths: how tenants' processes start. */
