@@ -101,6 +101,7 @@ const files: Readonly<Record<string, string>> = {
     'Locks, the socket of the agent, and what the launchers and the PAM module read of tenants: their cgroups, and the states of their jails.',
   '/var/lib/bulkhead/quotas': 'The disk quotas that were set.',
   '/var/lib/bulkhead/policy-in-force.xml': 'The last policy without errors.',
+  '/var/lib/bulkhead/accounts-in-force': 'The uids of the accounts that the policy names.',
   '/var/lib/bulkhead/site-limits/': 'The limits that tenants and resellers set for sites.',
   '/var/lib/bulkhead/history': 'The history of the agent.',
   '/var/lve/info': 'For control panels; written only after "bulkhead cloudlinux enable".',

@@ -22,6 +22,8 @@ import type { Log } from './log.ts';
 export type PolicyState = StatusResponse['policy'];
 
 const retryMilliseconds = 60_000;
+/** How often accounts that do not exist are looked up again: no file changes when a directory service answers again. */
+const missingMilliseconds = 600_000;
 /** The maximum number of errors that are kept and logged. */
 const problemsMax = 50;
 
@@ -66,9 +68,15 @@ export class PolicyReconciler implements Disposable {
     return this.#applier.progress;
   }
 
-  /** Whether to retry changes that could not be applied, such as a lower limit of memory in use: once a minute. */
+  /**
+   * Whether to apply again: once a minute after changes that failed, such as a lower limit of memory in use; less often
+   * while accounts of the policy do not exist.
+   */
   get wantsRetry(): boolean {
-    return this.#state.state === 'failed' && performance.now() - this.#tried > retryMilliseconds;
+    const isMissing = (this.#policy?.missing.length ?? 0) > 0;
+    const pause = isMissing ? missingMilliseconds : Infinity;
+    const wait = this.#state.state === 'failed' ? retryMilliseconds : pause;
+    return performance.now() - this.#tried > wait;
   }
 
   /** Reads and applies; a call during a run causes another run. */

@@ -9,6 +9,7 @@ import { causeOf } from '../../packages/base/io/errno.ts';
 import type { Driver, ExecuteOptions, Failure } from '../host/driver.ts';
 import { lockFile, type FileLock } from '../sys/files/flock.ts';
 import { underLock } from '../sys/files/under-lock.ts';
+import { keepNamedAccounts, releaseNamedAccounts } from '../host/accounts/named-accounts.ts';
 import { publishEntries, withdrawEntries } from '../host/entry-slots.ts';
 import type { Host } from '../host/host.ts';
 import type { Paths } from '../host/paths.ts';
@@ -98,6 +99,7 @@ function applyLocked(
       driver.value.publish(wanted),
       publishEntries(host.paths.runtime, policy),
       forgetFormerTenants(host.paths, policy),
+      keepNamedAccounts(host.paths, policy),
     ];
     return ok({ driver: driver.value, operations, failures: withPublished(failures, published) });
   }
@@ -221,8 +223,9 @@ function releaseLocked(
   const released = driver.value.release(options);
   if (!released.ok) return released;
   withdrawEntries(host.paths.runtime);
-  const forgotten = releaseSiteLimits(host.paths);
-  return forgotten.ok ? forgotten : fail([forgotten.error]);
+  const forgotten = [releaseSiteLimits(host.paths), releaseNamedAccounts(host.paths)];
+  const problems = forgotten.flatMap((each) => (each.ok ? [] : [each.error]));
+  return problems.length === 0 ? ok(undefined) : fail(problems);
 }
 
 function removeIfEmpty(directory: string): void {

@@ -1,7 +1,8 @@
 /** Policy file → Policy, with all diagnostics. A file with errors is not applied. */
 import { availableParallelism } from 'node:os';
 import { formatProblem, type Problem } from '../../packages/base/problem.ts';
-import { readHostFacts, readUidRange } from '../host/accounts/accounts.ts';
+import { askDirectory, readHostFacts, readUidRange } from '../host/accounts/accounts.ts';
+import { findMissingAccounts } from '../host/accounts/named-accounts.ts';
 import { readPanelRecord } from '../host/panel-record.ts';
 import type { Paths } from '../host/paths.ts';
 import { readSiteLimits } from '../host/site-limits.ts';
@@ -9,7 +10,7 @@ import { readPolicyFile } from '../host/policy-file.ts';
 import type { Diagnostic, Diagnostics } from '../policy/diagnostic.ts';
 import type { PolicyDocument } from '../policy/document.ts';
 import { parsePolicy } from '../policy/parse.ts';
-import type { Policy } from '../policy/policy.ts';
+import type { HostFacts, Policy } from '../policy/policy.ts';
 import { resolvePolicy } from '../policy/resolve.ts';
 import type { AlertWords } from '../policy/settings.ts';
 import { incidentWords } from '../usage/incident-kinds.ts';
@@ -52,7 +53,7 @@ export class PolicyReader {
         ? parsePolicy(file, text, this.#words)
         : format.parse(file, text, { cores: availableParallelism(), uids: readUidRange(paths) });
     if (document === undefined) return loaded(undefined, undefined, diagnostics);
-    const facts = readHostFacts(paths, namedUsers(document));
+    const facts = factsFor(document, paths, diagnostics);
     const kept = readSiteLimits(paths, facts.accounts);
     for (const each of kept.problems) diagnostics.warn(0, formatProblem(each));
     const panel = document.panel === undefined ? undefined : readPanelRecord(paths);
@@ -88,6 +89,17 @@ function loaded(
     diagnostics: list,
     problem: undefined,
   };
+}
+
+/** Returns host facts, with accounts that the policy names and that only the last apply has found. */
+function factsFor(document: PolicyDocument, paths: Paths, diagnostics: Diagnostics): HostFacts {
+  const named = namedUsers(document);
+  const facts = readHostFacts(paths, named);
+  const { accounts } = facts;
+  const { missing, problem } = findMissingAccounts(paths, named, accounts, askDirectory);
+  if (problem !== undefined) diagnostics.warn(0, formatProblem(problem));
+  const last = [...missing.values()].filter(({ state }) => state === 'missing');
+  return { ...facts, accounts: [...accounts, ...last.map(({ account }) => account)], missing };
 }
 
 function namedUsers(document: PolicyDocument): readonly string[] {

@@ -15,6 +15,8 @@ import type {
   StrictMode,
   SymlinkRule,
 } from './document.ts';
+import type { Account } from './accounts/account.ts';
+import type { MissingAccount, NamedAccount } from './accounts/named-accounts.ts';
 import type { Jail, JailElement } from './jail.ts';
 import type { FollowedSource } from './panel/panel-element.ts';
 import type { PanelRecord } from './panel/panel-record.ts';
@@ -24,13 +26,7 @@ import { printable } from '../../packages/base/printable.ts';
 import type { Cause } from '../../packages/base/problem.ts';
 import type { Result } from '../../packages/base/result.ts';
 
-/** The relevant fields of one line of /etc/passwd. */
-export interface Account {
-  readonly user: string;
-  readonly uid: number;
-  readonly gid: number;
-  readonly home: string;
-}
+export type { Account };
 
 /** Host facts that determine which accounts are tenants. */
 export interface HostFacts {
@@ -39,6 +35,8 @@ export interface HostFacts {
   readonly uidMin: number;
   /** The memory of the host, if known. */
   readonly memoryBytes?: number;
+  /** Accounts that the policy names and that do not exist now, by name; `accounts` has those that keep their uid. */
+  readonly missing?: ReadonlyMap<string, NamedAccount>;
   /** Limits set for sites outside the policy, by the tenant's uid; only limits of current uid owners. */
   readonly siteLimits?: ReadonlyMap<number, SetSiteLimits>;
   /** The facts last read from the panel, or the reason why they cannot be used; absent if it was never read. */
@@ -132,6 +130,10 @@ export interface Policy {
   readonly agent: AgentSettings;
   /** The panel that the policy follows; absent if it follows none. */
   readonly panel?: FollowedSource;
+  /** The accounts that the policy names; an apply records them. */
+  readonly named: readonly NamedAccount[];
+  /** Accounts among them that do not exist now. */
+  readonly missing: readonly MissingAccount[];
   /** Actions that the kernel refuses tenants, or reports, apart from limits. */
   readonly strict?: {
     /** Processes that get a tenant's uid outside its cgroup. */

@@ -7,6 +7,11 @@
  */
 import { formatCause, type Cause } from '../../packages/base/problem.ts';
 import type { LimitValues } from '../limits/limit.ts';
+import {
+  missingAccountText,
+  type MissingAccount,
+  type NamedAccount,
+} from './accounts/named-accounts.ts';
 import type { Located, Span } from './diagnostic.ts';
 import type {
   InheritedBlock,
@@ -56,6 +61,8 @@ class Resolver {
   readonly #shared = new Map<string, { chain: Chain; values: LimitValues }>();
   readonly #sites: SiteResolver;
   readonly #exempt = new Set<number>();
+  readonly #named = new Map<string, NamedAccount>();
+  readonly #missing: MissingAccount[] = [];
   readonly #defaults: Chain;
   readonly #panel: PanelMembers;
 
@@ -91,6 +98,8 @@ class Resolver {
       driver: document.driver?.value,
       agent: document.agent ?? defaultSettings,
       ...(document.panel && { panel: document.panel.source }),
+      named: [...this.#named.values()],
+      missing: this.#missing,
       ...strictOf(document),
       ...(document.symlinks === undefined ? {} : { symlinks: document.symlinks.rule }),
     };
@@ -142,9 +151,25 @@ class Resolver {
     return found;
   }
 
-  #identify(name: Located<TenantName>): Identity | undefined {
+  /** Finds the account of a name; a missing one has its last uid, unless another account has got that. */
+  #accountOf(user: string, at: Span, element: MissingAccount['element']) {
+    const missing = this.#facts.missing?.get(user);
+    const account = this.#byName.get(user);
+    const named = missing ?? (account && { account, state: 'found' as const });
+    if (named !== undefined) this.#named.set(user, named);
+    if (missing !== undefined) {
+      const found = { ...missing, element };
+      this.#missing.push(found);
+      this.#document.diagnostics.warn(at, missingAccountText(found));
+    }
+    return named;
+  }
+
+  #identify(name: Located<TenantName>, element: 'tenant' | 'reseller'): Identity | undefined {
     const who = name.value;
-    const account = who.kind === 'user' ? this.#byName.get(who.user) : this.#byUid.get(who.uid);
+    const named = who.kind === 'user' ? this.#accountOf(who.user, name, element) : undefined;
+    if (named?.state === 'replaced') return undefined;
+    const account = who.kind === 'user' ? named?.account : this.#byUid.get(who.uid);
     if (who.kind === 'user' && account === undefined) {
       const hint = this.#document.diagnostics.hint(who.user, this.#byName.keys());
       this.#error(name, `There is no user "${who.user}" on this host${hint}`);
@@ -176,7 +201,7 @@ class Resolver {
     resellerUid?: number,
   ): void {
     const own = this.#packageOf(element.package);
-    const identity = this.#identify(element.name);
+    const identity = this.#identify(element.name, 'tenant');
     if (identity === undefined) return;
     const { uid } = identity;
     if (this.#exempt.has(uid)) {
@@ -257,7 +282,7 @@ class Resolver {
 
   #addReseller(element: ResellerElement): void {
     this.#packageOf(element.package);
-    const identity = this.#identify(element.name);
+    const identity = this.#identify(element.name, 'reseller');
     const uid = identity?.uid;
     if (identity !== undefined && this.#resellers.has(identity.uid)) {
       this.#error(element.name, `The reseller ${formatIdentity(identity)} is listed twice`);
@@ -298,9 +323,11 @@ class Resolver {
     for (const element of this.#document.tenantRanges) {
       this.#packageOf(element.package);
       for (const word of element.except) {
-        const uid = /^\d+$/.test(word.value)
-          ? Number(word.value)
-          : this.#byName.get(word.value)?.uid;
+        const named = isDigits(word.value)
+          ? undefined
+          : this.#accountOf(word.value, word, 'except');
+        if (named?.state === 'replaced') continue;
+        const uid = isDigits(word.value) ? Number(word.value) : named?.account.uid;
         if (uid !== undefined) {
           this.#exempt.add(uid);
           continue;
@@ -374,6 +401,8 @@ class Resolver {
 
 const setsNothing = ({ values, jail, siteLimits }: InheritedBlock) =>
   values.size === 0 && jail === undefined && siteLimits === undefined;
+
+const isDigits = (word: string) => /^\d+$/.test(word);
 
 const contains = (range: { first: number; last: number }, uid: number) =>
   uid >= range.first && uid <= range.last;

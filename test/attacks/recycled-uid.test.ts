@@ -4,9 +4,8 @@
  * and root must see whose it was.
  */
 import assert from 'node:assert/strict';
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import type {
   IncidentResponse,
@@ -15,6 +14,7 @@ import type {
   UsageResponse,
 } from '../../src/agent/api/api.ts';
 import { RunningAgent } from '../agent/running-agent.ts';
+import { accountsObstacle, addAccount, removeAccount } from './accounts-stage.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { compileExec } from '../../scripts/entry.ts';
 
@@ -24,20 +24,22 @@ const uid = 64_241;
 const [first, second, third] = ['bhuidold', 'bhuidnew', 'bhuidlast'] as const;
 const secret = 'SECRET-OF-THE-FIRST';
 
-describe('a uid that a second account gets', { skip: reasonToSkip() }, () => {
+const skip = 'skip' in here ? here.skip : accountsObstacle();
+
+describe('a uid that a second account gets', { skip }, () => {
   let agent: RunningAgent;
   const shells: ChildProcess[] = [];
 
   before(() => {
     if ('skip' in here) return;
-    for (const name of [first, second, third]) remove(name);
+    for (const name of [first, second, third]) removeAccount(name);
     agent = new RunningAgent(here.host);
   });
 
   after(async () => {
     for (const each of shells) each.kill('SIGKILL');
     await agent[Symbol.asyncDispose]();
-    for (const name of [first, second, third]) remove(name);
+    for (const name of [first, second, third]) removeAccount(name);
   });
 
   const policy = (name: string) =>
@@ -115,7 +117,7 @@ describe('a uid that a second account gets', { skip: reasonToSkip() }, () => {
 
   let offence = 0;
   test('the first account sees its own incident', async () => {
-    add(first);
+    addAccount(first, uid);
     policy(first);
     await agent.start();
     offence = await commitOffence(secret);
@@ -126,8 +128,8 @@ describe('a uid that a second account gets', { skip: reasonToSkip() }, () => {
 
   test('the second account sees nothing of the first, even if no agent ran meanwhile', async () => {
     await agent.stop();
-    remove(first);
-    add(second);
+    removeAccount(first);
+    addAccount(second, uid);
     policy(second);
     await agent.start();
     await mustSeeNothing(offence);
@@ -149,8 +151,8 @@ describe('a uid that a second account gets', { skip: reasonToSkip() }, () => {
   });
 
   test('the third account sees nothing of the second, at once', async () => {
-    remove(second);
-    add(third);
+    removeAccount(second);
+    addAccount(third, uid);
     await mustSeeNothing(offence);
     policy(third);
     await agent.until('it follows', async () =>
@@ -164,28 +166,10 @@ describe('a uid that a second account gets', { skip: reasonToSkip() }, () => {
     const own = await commitOffence('OF-THE-THIRD');
     await endAll();
     await agent.stop();
-    remove(third);
-    add(third);
+    removeAccount(third);
+    addAccount(third, uid);
     await agent.start();
     await mustSeeNothing(own);
     assert.equal((await incident(own, 0)).status, 200);
   });
 });
-
-function add(name: string): void {
-  execFileSync('useradd', ['-m', '-u', String(uid), name], { stdio: ['ignore', 'ignore', 'pipe'] });
-}
-
-function remove(name: string): void {
-  try {
-    execFileSync('userdel', ['-r', '-f', name], { stdio: 'ignore' });
-  } catch {
-    // There is none.
-  }
-}
-
-function reasonToSkip(): string | false {
-  if ('skip' in here) return here.skip;
-  const missing = ['useradd', 'userdel'].find((each) => !existsSync(`/usr/sbin/${each}`));
-  return missing === undefined ? false : `needs ${missing}`;
-}

@@ -65,6 +65,8 @@ export const policyOf = (
   defaults: {},
   driver: undefined,
   agent: defaultSettings,
+  named: [],
+  missing: [],
 });
 
 const some = <T>(all: readonly T[]) => fc.subarray([...all]);

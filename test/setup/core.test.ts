@@ -586,7 +586,14 @@ test('lookRemarks() names PHP that is not served, and other programs that set li
   const remarks = lookRemarks({
     ...look,
     php: plesk,
-    otherWriters: ['/etc/systemd/system.control/user-1001.slice.d/50-CPUQuota.conf'],
+    otherWriters: [
+      {
+        name: 'a panel',
+        sets: 'limits',
+        files: ['/etc/systemd/system.control/user-1001.slice.d/50-CPUQuota.conf'],
+        remedy: 'turn it off',
+      },
+    ],
     cloudLinux: ['/proc/lve/list'],
   });
   assert.deepEqual(

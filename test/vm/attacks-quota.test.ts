@@ -195,6 +195,15 @@ print <$socket>;
       await guest.succeed(`setquota -u quinn 4000 5000 40 50 ${disk}`);
       await applied('<disk files="20"/>');
       await all('4000 5000 0 20');
+      // A panel changes its half meanwhile, and keeps it when the policy has none any more.
+      await guest.succeed(`setquota -u quinn 6000 7000 0 20 ${disk}`);
+      await applied('<disk files="20"/>');
+      await all('6000 7000 0 20');
+      await applied('');
+      await all('6000 7000 40 50');
+      await guest.succeed(`setquota -u quinn 4000 5000 40 50 ${disk}`);
+      await applied('<disk files="20"/>');
+      await all('4000 5000 0 20');
       await applied('<disk space="2MiB"/>');
       await all('0 2048 40 50');
       await applied('<disk space="unlimited" files="30"/>');

@@ -13,9 +13,11 @@ import { capabilitiesOf, policyReaderOf, type Capability } from '../capability.t
 import type { DoctorReport } from '../doctor-report.ts';
 import { policyProblemOf, scoreLine, surveyLayers } from '../layers/survey-layers.ts';
 import { diskName } from '../../host/disks/file-systems.ts';
+import { findOtherWriters } from '../../host/other-writers/other-writers.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Capabilities } from '../../host/driver.ts';
 import { probeDriver } from '../../host/probe.ts';
+import { givenLimits, type Tenant } from '../../policy/policy.ts';
 import type { SupportLevel, LimitKey, Support } from '../../limits/limit.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../shared/command.ts';
 import { defaultPolicy } from '../shared/policy-option.ts';
@@ -24,10 +26,14 @@ import { terminalOf, wrap } from '../shared/terminal.ts';
 import type { EntryPathContext, EntryPathReport } from '../../host/entry-paths/entry-paths.ts';
 import { surveyEntryPaths, entryPathsText } from '../shared/entry-paths.ts';
 import { tokenPortRemark } from '../shared/token-port.ts';
+import { listSome } from '../../../packages/base/list.ts';
+import { otherWriterText } from '../../../packages/base/other-writer.ts';
 import { printable } from '../../../packages/base/printable.ts';
 import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import type { Result } from '../../../packages/base/result.ts';
 import type { DoctorJson } from './json.ts';
+import { changedByOthers } from './policy/drift.ts';
+import { missingAccountsOf } from './policy/missing-accounts.ts';
 
 /** The column in which all text starts, to the right of the labels. */
 const indent = ' '.repeat(11);
@@ -66,6 +72,11 @@ async function doctor(options: DoctorOptions, command: Command): Promise<ExitCod
   const ports = policy && tokenPortRemark(policy.agent, status, paths.proc);
   const remarks = [capabilities.kept, ...capabilities.remarks, ports].flatMap((each) => each ?? []);
   const missing = missingTools();
+  const missingAccounts = missingAccountsOf(policy);
+  const otherWriters = findOtherWriters().filter(
+    ({ sets }) => sets === 'limits' || policy === undefined || policy.tenants.some(limitsDisk),
+  );
+  const changed = changedByOthers(policy, driver.value, status);
   const parts = capabilitiesOf(command);
   const context = { paths, policy, driver: capabilities.driver };
   const entryPaths = await surveyEntryPaths(parts, context, 'thorough');
@@ -87,6 +98,9 @@ async function doctor(options: DoctorOptions, command: Command): Promise<ExitCod
       devices,
       remarks,
       missing,
+      missingAccounts,
+      otherWriters,
+      ...(changed && { changedByOthers: changed }),
       placement: placement ?? { state: 'off', problem: noAgent(asked) },
       entryPaths,
       capabilities: reports,
@@ -102,10 +116,29 @@ async function doctor(options: DoctorOptions, command: Command): Promise<ExitCod
     ...missing.map(
       (each) => `${each} is missing: Bulkhead needs it; install util-linux and libc-bin`,
     ),
+    ...missingAccounts.map(({ message }) => message),
+    ...otherWriters.map(otherWriterText),
+    ...changedNote(changed),
   ]);
   print(`\n${summary([...capabilities.limits.values()].map((each) => each.level))}`);
   print(scoreLine(layers));
   return exitCodes.done;
+}
+
+/** Whether the policy sets one of the tenant's quotas. */
+const limitsDisk = (tenant: Tenant) => {
+  const values = givenLimits(tenant);
+  return (values['disk.space'] ?? values['disk.files']) !== undefined;
+};
+
+const changedShownMax = 3;
+
+function changedNote(changed: readonly string[] = []): readonly string[] {
+  if (changed.length === 0) return [];
+  const shown = listSome(changed.map(printable), changedShownMax);
+  return [
+    `Something else has changed limits since the agent applied the policy: ${shown}. Run: bulkhead apply. If they change again, find the other program: ${docPage('panels')}`,
+  ];
 }
 
 function printAbilities(

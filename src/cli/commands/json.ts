@@ -1,4 +1,5 @@
 /** The values that the engine's commands print with `--json`. Schemas are generated from these types. */
+import type { OtherWriter } from '../../../packages/base/other-writer.ts';
 import type {
   AdviseResponse,
   AlertsTestResponse,
@@ -63,6 +64,22 @@ export interface ApplyJson {
   readonly more: readonly string[];
   /** Failures of something other than limits. */
   readonly problems: readonly ProblemJson[];
+  /** Accounts of the policy that do not exist now. */
+  readonly missingAccounts: readonly MissingAccountJson[];
+}
+
+/** An account that the policy names and that does not exist now. */
+export interface MissingAccountJson {
+  /** The account's name. */
+  readonly user: string;
+  /** Its uid at the last apply. */
+  readonly uid: number;
+  /** The element that names it; `except`: an attribute of `<tenants>`. */
+  readonly element: 'tenant' | 'reseller' | 'except';
+  /** `missing`: the element applies to that uid. `replaced`: another account has got it, and the element has no effect. */
+  readonly state: 'missing' | 'replaced';
+  /** The consequence and the remedy. */
+  readonly message: string;
 }
 
 /** A problem, and the sentence that people read. */
@@ -154,6 +171,15 @@ export interface HostReport {
   readonly remarks: readonly string[];
   /** Programs that Bulkhead needs and that are not installed. */
   readonly missing: readonly string[];
+  /** Accounts of the policy that do not exist now. */
+  readonly missingAccounts: readonly MissingAccountJson[];
+  /** Other programs that set limits of users' slices, or users' disk quotas. */
+  readonly otherWriters: readonly OtherWriter[];
+  /**
+   * Values that something else has changed since the agent applied the policy. Absent if that is unknown, as without an
+   * agent.
+   */
+  readonly changedByOthers?: readonly string[];
   /** How the agent moves processes; if no agent answers, `off` and the reason. */
   readonly placement: PlacementStatus | NoPlacement;
   /** The entry paths: how tenants' processes start. */
@@ -215,6 +241,8 @@ export interface StatusJson {
   readonly unknown: readonly string[];
   /** Whether limits are only observed, and the kernel enforces none; absent if they are enforced. */
   readonly observed?: true;
+  /** Accounts of the policy that do not exist now; absent if there are none. */
+  readonly missingAccounts?: readonly MissingAccountJson[];
   /** The entry paths: how tenants' processes start. Absent if only the agent answers. */
   readonly entryPaths?: readonly EntryPathReport[];
   /** The number of layers of protection in each state; present with `--score`. */

@@ -54,16 +54,27 @@ export function readHostFacts(paths: Paths, named: readonly string[]): HostFacts
   };
 }
 
-/** Looks up as many names at once as fit on a command line; while the service is down, names are unknown. */
-function askDirectory(users: readonly string[]): readonly Account[] {
+/**
+ * Looks up as many names or uids at once as fit on a command line; while a directory service is down, its accounts are
+ * unknown. A service that does not answer is not asked again.
+ */
+export function askDirectory(users: readonly string[]): readonly Account[] {
   const found: Account[] = [];
   for (let at = 0; at < users.length; at += 500) {
-    found.push(...getent(users.slice(at, at + 500)));
+    const { accounts, isSilent } = getent(users.slice(at, at + 500));
+    found.push(...accounts);
+    if (isSilent) break;
   }
   return found;
 }
 
-function getent(users: readonly string[]): readonly Account[] {
+interface DirectoryAnswer {
+  readonly accounts: readonly Account[];
+  /** Whether it did not end in time. */
+  readonly isSilent: boolean;
+}
+
+function getent(users: readonly string[]): DirectoryAnswer {
   try {
     // Status 2 means that one of the names is unknown; the others are printed anyway.
     const text = execFileSync('getent', ['passwd', '--', ...users], {
@@ -71,8 +82,9 @@ function getent(users: readonly string[]): readonly Account[] {
       timeout: 10_000,
       stdio: ['ignore', 'pipe', 'ignore'],
     });
-    return parsePasswd(text);
+    return { accounts: parsePasswd(text), isSilent: false };
   } catch (error) {
-    return parsePasswd((error as { stdout?: string }).stdout ?? '');
+    const { stdout = '', code } = error as { readonly stdout?: string; readonly code?: string };
+    return { accounts: parsePasswd(stdout), isSilent: code === 'ETIMEDOUT' };
   }
 }

@@ -3,13 +3,19 @@ import { commandsOf, type Jail } from '../../policy/jail.ts';
 import { jailOf, type Policy, type Site, type Tenant } from '../../policy/policy.ts';
 import type { JailTenant } from './build/protocol.ts';
 
-export const jailTenants = ({ tenants }: Pick<Policy, 'tenants'>): readonly JailTenant[] =>
-  tenants.flatMap((tenant) => {
+export function jailTenants({
+  tenants,
+  missing = [],
+}: Pick<Policy, 'tenants'> & Partial<Pick<Policy, 'missing'>>): readonly JailTenant[] {
+  const missingUids = new Set(missing.map(({ account }) => account.uid));
+  return tenants.flatMap((tenant) => {
     const { uid, account } = tenant;
     const jail = jailOf(tenant);
     const ofSites = tenant.sites.flatMap((site) => jailOfSite(tenant, site) ?? []);
-    return jail === undefined ? ofSites : [{ uid, account, jail }, ...ofSites];
+    const all = jail === undefined ? ofSites : [{ uid, account, jail }, ...ofSites];
+    return missingUids.has(uid) ? all.map((each) => ({ ...each, isMissing: true as const })) : all;
   });
+}
 
 /**
  * Returns the jail of a site. The site's directory takes the place of the home in everything that

@@ -1,5 +1,6 @@
 /** The facts that `setup` finds on a host before it changes anything, and the screen that shows it. */
 import { count, listSome } from '../../../packages/base/list.ts';
+import { otherWriterText, type OtherWriter } from '../../../packages/base/other-writer.ts';
 import { shortBytes } from '../../../packages/base/bytes.ts';
 
 /** CloudLinux' limits. */
@@ -62,8 +63,8 @@ export interface HostLook {
   readonly administrators: readonly string[];
   /** The range of uids of people, from /etc/login.defs. */
   readonly uids: string;
-  /** Files of other programs that limit users' slices. */
-  readonly otherWriters: readonly string[];
+  /** Other programs that limit users' slices, or set their disk quotas. */
+  readonly otherWriters: readonly OtherWriter[];
   /** Files that show that CloudLinux is in force. */
   readonly cloudLinux: readonly string[];
   /** Whether the policy exists already. */
@@ -99,10 +100,7 @@ export function lookRemarks(look: HostLook): readonly string[] {
       `"bulkhead web fpm" cannot serve PHP of ${origin} (${listSome(found.map(({ program }) => program))}): the agent moves its processes into their tenants' cgroups after they have started, and never into a jail`,
     );
   }
-  if (look.otherWriters.length > 0)
-    remarks.push(
-      `Something else limits users: ${listSome(look.otherWriters)}; disable that, since two programs cannot both set these limits`,
-    );
+  remarks.push(...look.otherWriters.map(otherWriterText));
   if (look.cloudLinux.length > 0)
     remarks.push(
       `CloudLinux is here (${listSome(look.cloudLinux)}): its limits stay in force next to these until you disable them${hasVeCfg(look) ? '; the answer "ve.cfg" takes them over' : ''}`,

@@ -5,6 +5,7 @@ import { readText } from '../../../packages/base/io/read.ts';
 import { readHostFacts, readUidRange } from '../../host/accounts/accounts.ts';
 import { administratorsOf } from '../../host/accounts/administrators.ts';
 import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
+import { findOtherWriters } from '../../host/other-writers/other-writers.ts';
 import type { Paths } from '../../host/paths.ts';
 import { veCfgPath, type HostLook } from '../core/look.ts';
 import { findPhpBuilds, findWebServers, pathsOf } from '../../host/servers/find-servers.ts';
@@ -28,11 +29,6 @@ const databases: Marks = [
 ];
 
 const cloudLinux = ['/proc/lve/list', veCfgPath, '/usr/sbin/lvectl'];
-const sliceFiles = [
-  '/etc/systemd/system.control/user-*.slice.d/*.conf',
-  '/etc/systemd/system/user-*.slice.d/*.conf',
-  '/etc/systemd/system/user-.slice.d/*.conf',
-];
 
 /** The number of accounts that a screen or a file needs. */
 const accountsMax = 100_000;
@@ -74,9 +70,7 @@ export function lookAtHost(
     accounts: inRange.slice(0, accountsMax).map(({ user }) => user),
     administrators: administrators.filter((name) => inRange.some(({ user }) => user === name)),
     uids: `${uidMin}-${last}`,
-    otherWriters: sliceFiles
-      .flatMap((each) => pathsOf(root, each))
-      .filter((each) => !/\/\d*-?bulkhead[^/]*\.conf$/.test(each)),
+    otherWriters: findOtherWriters(root),
     cloudLinux: cloudLinux.filter((each) => isThere(root, each)),
     hasPolicy: existsSync(policyFile),
   };

@@ -18,6 +18,7 @@ import {
   type ExitCode,
   type PolicyOptions,
 } from '../../shared/command.ts';
+import { missingAccountsOf } from './missing-accounts.ts';
 import { planMarks } from './plan.ts';
 import { policyArgument, policyOption, takingFile } from '../../shared/policy-option.ts';
 import {
@@ -96,6 +97,7 @@ function report(
       failures: failures.map(({ problem, operation }) => ({ ...failureOf(problem), operation })),
       more,
       problems: problems.map(failureOf),
+      missingAccounts: missingAccountsOf(policy),
     } satisfies ApplyJson);
     return;
   }

@@ -2,8 +2,6 @@
 import type { Command } from 'commander';
 import { planPolicy } from '../../../apply/apply.ts';
 import { planParts } from '../../../apply/parts.ts';
-import type { Operation } from '../../../plan/operations.ts';
-import { formatQuota, formatUnit, formatValue } from '../../../plan/format.ts';
 import {
   describeArgument,
   examples,
@@ -16,39 +14,7 @@ import { count, print, printJson, withPolicy } from '../../shared/session.ts';
 import { terminalOf } from '../../shared/terminal.ts';
 import { capabilitiesOf } from '../../capability.ts';
 import type { VerifyJson } from '../json.ts';
-
-/** Describes an operation as the problem rather than the planned change. */
-function describeDrift(operation: Operation): string {
-  switch (operation.kind) {
-    case 'prepare':
-      return `missing: ${operation.summary}`;
-    case 'create':
-      return `${operation.label} has no cgroup in ${operation.hierarchies.join(', ')}`;
-    case 'write': {
-      const { file, device, from, to, note } = operation;
-      const what = note === undefined ? '' : ` (${note})`;
-      const where = device === undefined ? file : `${file} ${device}`;
-      return `${operation.label}: ${where} is ${formatValue(file, from)}, the policy requires ${formatValue(file, to)}${what}`;
-    }
-    case 'move':
-      return `${operation.label} still has its cgroup at ${operation.from}`;
-    case 'quota':
-      return `${operation.label}: the quota on ${operation.mountPoint} is ${formatQuota(operation.from)}, the policy requires ${formatQuota(operation.to)}`;
-    case 'unit':
-      return operation.from === undefined
-        ? `${operation.label}: ${operation.path} is missing`
-        : `${operation.label}: the policy requires ${formatUnit(operation)}`;
-    case 'reload':
-      return 'systemd has not read its files since they were written';
-    case 'realize':
-      return operation.writes.map(describeDrift).join('\n');
-    case 'remove':
-      if (operation.unit !== undefined) {
-        return `${operation.unit} has limits but belongs to no tenant of the policy`;
-      }
-      return `cgroup ${operation.cgroup} belongs to no tenant of the policy`;
-  }
-}
+import { describeDrift } from './drift.ts';
 
 function verify(options: PolicyOptions, command: Command) {
   return withPolicy(command, options.policy, async (policy, driver, paths) => {

@@ -39,6 +39,7 @@ import { printable } from '../../../../packages/base/printable.ts';
 import { countLayers, type Layer } from '../../../../packages/base/layer.ts';
 import { capabilitiesOf, policyReaderOf, type Capability } from '../../capability.ts';
 import { policyProblemOf, scoreLine, surveyLayers } from '../../layers/survey-layers.ts';
+import { missingAccountsOf } from '../policy/missing-accounts.ts';
 import type { MemberStatus, StatusJson, TenantStatus } from '../json.ts';
 
 interface StatusOptions extends PolicyOptions {
@@ -82,6 +83,7 @@ async function status(options: StatusOptions, command: Command): Promise<ExitCod
         ? await surveyLayers(capabilities, { paths, policy, driver, agent, entryPaths })
         : undefined;
     const known = agent.ok ? { agent: agent.value } : {};
+    const missingAccounts = missingAccountsOf(policy);
     const found: StatusJson = {
       driver: name,
       tenants,
@@ -89,6 +91,7 @@ async function status(options: StatusOptions, command: Command): Promise<ExitCod
       outside,
       unknown,
       ...(observesLimits(policy) && { observed: true as const }),
+      ...(missingAccounts.length > 0 && { missingAccounts }),
       entryPaths,
       ...(layers === undefined ? {} : { counts: countLayers(layers) }),
       ...known,

@@ -61,7 +61,7 @@ export class Builder {
     using temporary = new TemporaryPlaces(this.#paths);
     const done = this.#tenants.map((tenant) => {
       const key = keyOf(tenant);
-      return [key, this.#one(tenant, stateFiles.get(key), temporary)] as const;
+      return [key, this.#one(tenant, stateFiles.get(key), temporary), tenant] as const;
     });
     const { dropped, problems } = this.#dropOthers(stateFiles);
     vault.enter();
@@ -72,7 +72,10 @@ export class Builder {
       kept: done.filter(([, what]) => what === 'kept').length,
       dropped,
       problems: [
-        ...done.flatMap(([, what]) => (typeof what === 'object' ? [what] : [])),
+        // Nothing starts in the jail of an account that is gone with its home; its state file says why.
+        ...done.flatMap(([, what, { isMissing }]) =>
+          typeof what === 'object' && isMissing !== true ? [what] : [],
+        ),
         ...problems,
       ],
     };

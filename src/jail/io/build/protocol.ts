@@ -16,6 +16,8 @@ export const enterAction = 'enter the jails';
 export interface JailTenant extends JailId {
   readonly account: Account | undefined;
   readonly jail: Jail;
+  /** Present if the account does not exist now: its jail stays, and may fail since the home is gone. */
+  readonly isMissing?: true;
 }
 
 /** Returns the name for people: `alice/shop.example`. */

@@ -1,0 +1,67 @@
+/**
+ * Panels and servers whose own settings show that they set limits or quotas:
+ *
+ *     RESOURCES_LIMIT='yes'             /usr/local/hestia/conf/hestia.conf: HestiaCP runs "systemctl set-property"
+ *     DISK_QUOTA='yes'                  the same file: HestiaCP runs setquota, which sets space and files
+ *     quota_partition=/home             /usr/local/directadmin/conf/directadmin.conf; /home if it is not set
+ *     cgroups  1                        /usr/local/lsws/conf/httpd_config.conf, in CGIRLimit: on; 2 is disabled
+ */
+import { existsSync } from 'node:fs';
+import { decodeText, readBounded } from '../../../packages/base/io/regular-file.ts';
+import type { OtherWriter } from '../../../packages/base/other-writer.ts';
+
+const fileBytesMax = 4 * 2 ** 20;
+
+interface KnownWriter extends Omit<OtherWriter, 'files'> {
+  /** The file that shows it. */
+  readonly file: string;
+  /** A line that the file must have; absent if its existence suffices. */
+  readonly says?: RegExp;
+}
+
+const leaveSpace =
+  'leave disk space to it: without "disk.space" in the policy, Bulkhead never changes it';
+const hestia = '/usr/local/hestia/conf/hestia.conf';
+const writers: readonly KnownWriter[] = [
+  {
+    name: 'HestiaCP',
+    sets: 'limits',
+    file: hestia,
+    says: /^RESOURCES_LIMIT=['"]?yes/m,
+    remedy: 'run: v-delete-sys-cgroups; then: bulkhead apply',
+  },
+  {
+    name: 'HestiaCP',
+    sets: 'quotas',
+    file: hestia,
+    says: /^DISK_QUOTA=['"]?yes/m,
+    remedy: `${leaveSpace}. It also lifts limits on files whenever it sets a quota; to set both in the policy, run: v-change-sys-config-value DISK_QUOTA no`,
+  },
+  {
+    name: 'DirectAdmin',
+    sets: 'quotas',
+    file: '/usr/local/directadmin/conf/directadmin.conf',
+    remedy: leaveSpace,
+  },
+  { name: 'cPanel', sets: 'quotas', file: '/usr/local/cpanel/cpanel', remedy: leaveSpace },
+  {
+    name: 'LiteSpeed',
+    sets: 'limits',
+    file: '/usr/local/lsws/conf/httpd_config.conf',
+    says: /^\s*cgroups\s+1\s*$/m,
+    remedy: 'set "cgroups" to "Disabled" in its WebAdmin console: Server, Security, CGI Settings',
+  },
+];
+
+export function knownWriters(root: string): readonly OtherWriter[] {
+  return writers.flatMap(({ name, sets, file, says, remedy }) => {
+    const path = root + file;
+    const isThere = says === undefined ? existsSync(path) : matches(path, says);
+    return isThere ? [{ name, sets, files: [file], remedy }] : [];
+  });
+}
+
+function matches(path: string, pattern: RegExp): boolean {
+  const read = readBounded(path, fileBytesMax);
+  return read.ok && pattern.test(decodeText(read.value));
+}

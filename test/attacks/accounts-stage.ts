@@ -1,0 +1,22 @@
+/** Accounts of this host that a test makes and removes. */
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+
+export function addAccount(name: string, uid: number): void {
+  execFileSync('useradd', ['-m', '-u', String(uid), name], { stdio: ['ignore', 'ignore', 'pipe'] });
+}
+
+/** Removes an account with its home, if there is one. */
+export function removeAccount(name: string): void {
+  try {
+    execFileSync('userdel', ['-r', '-f', name], { stdio: 'ignore' });
+  } catch {
+    // There is none.
+  }
+}
+
+/** Returns why accounts cannot be made here. */
+export function accountsObstacle(): string | false {
+  const missing = ['useradd', 'userdel'].find((each) => !existsSync(`/usr/sbin/${each}`));
+  return missing === undefined ? false : `needs ${missing}`;
+}
