@@ -86,6 +86,7 @@ const web: Capability = {
   undo: async () => (await import('./web/commands/undo.ts')).undoWeb,
   layers: async () => (await import('./web/commands/layers.ts')).webLayers,
   servedSites: async () => (await import('./web/commands/served.ts')).sitesServedHere,
+  mainDomains: async () => (await import('./web/io/served/main-domains.ts')).firstServedNames,
 };
 
 const pam: Capability = {
@@ -240,6 +241,7 @@ const panel: Capability = {
     },
   },
   packageLimits: async () => (await import('./panel/commands/package-limits.ts')).packageLimits,
+  mainDomains: async () => (await import('./panel/commands/main-domains.ts')).panelDomains,
 };
 
 const setup: Capability = {

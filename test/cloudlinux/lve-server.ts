@@ -64,7 +64,7 @@ export const topRow = (number: number): TopRow => ({
   usage: usageOf(number),
   limits: limitsOf(number),
   limitTexts: {},
-  faults: number === 3 ? { 'memory.limit': 4, 'processes.limit': 5 } : {},
+  faults: number === 3 ? { 'memory.limit': 4, 'processes.limit': 5, 'entries.limit': 6 } : {},
   limitsHit: [],
 });
 
@@ -76,6 +76,10 @@ const acme: TopRow = {
   kind: 'reseller',
   limits: { 'cpu.limit': 4 },
 };
+
+/** Visitors of user 5 were refused. */
+const entryFaults = (number: number): UsageRow['faults'] =>
+  number === 5 ? { 'entries.limit': 12 } : {};
 
 function usageRow(number: number, scale: number): UsageRow {
   const usage = usageOf(number);
@@ -90,7 +94,10 @@ function usageRow(number: number, scale: number): UsageRow {
     metrics: Object.fromEntries(measured) as UsageRow['metrics'],
     limits: limitsOf(number),
     limitTexts: {},
-    faults: number === 3 ? { 'cpu.limit': 7, 'io.read': 2, 'io.write': 1, 'memory.limit': 1 } : {},
+    faults:
+      number === 3
+        ? { 'cpu.limit': 7, 'io.read': 2, 'io.write': 1, 'memory.limit': 1 }
+        : entryFaults(number),
   };
 }
 
@@ -99,7 +106,12 @@ export interface LveServer extends AsyncDisposable {
   readonly asked: URL[];
 }
 
-export async function startLveServer(tenants: number, instance: string): Promise<LveServer> {
+/** `entriesCounted`: whether web servers report what they refuse. */
+export async function startLveServer(
+  tenants: number,
+  instance: string,
+  entriesCounted: boolean,
+): Promise<LveServer> {
   const paths = pathsOf(instance);
   const numbers = Array.from({ length: tenants }, (_, index) => index + 1);
   const asked: URL[] = [];
@@ -108,7 +120,7 @@ export async function startLveServer(tenants: number, instance: string): Promise
   const server: Server = createServer((request, response) => {
     const url = new URL(request.url ?? '', 'http://agent');
     asked.push(url);
-    const answer = answerTo(url, numbers);
+    const answer = answerTo(url, numbers, entriesCounted);
     response.statusCode = 'error' in answer ? 404 : 200;
     response.end(JSON.stringify(answer));
   });
@@ -128,6 +140,7 @@ export async function startLveServer(tenants: number, instance: string): Promise
 function answerTo(
   url: URL,
   numbers: readonly number[],
+  entriesCounted: boolean,
 ): TopResponse | UsageResponse | ErrorResponse {
   const host = { cores: 4, memoryBytes: 8 * 2 ** 30 };
   if (url.pathname === '/v1/top') {
@@ -151,5 +164,7 @@ function answerTo(
     return errorBody({ action: 'show tenant', object: names[0] ?? '', reason: 'there is none' });
   }
   const rows = chosen.map((number) => usageRow(number, 0.5));
-  return { from, to, detail: 'ticks', measuredSeconds: (to - from) / 1000, rows };
+  const measuredSeconds = (to - from) / 1000;
+  const counted = entriesCounted ? { entriesCounted: true as const } : {};
+  return { from, to, detail: 'ticks', measuredSeconds, ...counted, rows };
 }

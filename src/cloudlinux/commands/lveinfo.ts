@@ -4,6 +4,7 @@ import type { UsageResponse, UsageRow } from '../../agent/api/api.ts';
 import { failed, formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import { callAgent } from '../../agent/api/client.ts';
 import { accountOf } from '../core/lve-info.ts';
+import { lveUses } from '../core/lve-usage.ts';
 import type { Paths } from '../../host/paths.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import {
@@ -105,9 +106,8 @@ async function readRows(
       onSlow: sayItWaits,
     });
     if (!answer.ok) return answer;
-    const tenants = answer.value.rows.filter((row) => row.kind === 'tenant');
-    for (const usage of tenants.toSorted((a, b) => a.uid - b.uid)) {
-      rows.push({ id: idOf(usage), period, usage });
+    for (const use of lveUses(answer.value)) {
+      rows.push({ id: idOf(use.usage), period, ...use });
     }
   }
   return ok(rows);
